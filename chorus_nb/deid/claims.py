@@ -1,0 +1,78 @@
+"""What a released file says about its own de-identification, and only what was done (PS3.15 E.1.1, CID 7050)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chorus_nb import __version__
+from chorus_nb.deid.spans import Refused, Spans
+
+Code = tuple[str, str, str]  # value, scheme, meaning
+
+CID_7050 = {
+    "113100": "Basic Application Confidentiality Profile",
+    "113101": "Clean Pixel Data Option",
+    "113102": "Clean Recognizable Visual Features Option",
+    "113105": "Clean Descriptors Option",
+    "113106": "Retain Longitudinal Temporal Information Full Dates Option",
+    "113107": "Retain Longitudinal Temporal Information Modified Dates Option",
+    "113108": "Retain Patient Characteristics Option",
+    "113109": "Retain Device Identity Option",
+    "113111": "Retain Safe Private Option",
+}
+STUDY_DATES = (0x00080020, 0x00080021, 0x00080022, 0x00080023, 0x0008002A)
+# Attributes whose value is the workbench's own word; their tags never keep the source's claim.
+SHIFTED, REMOVED, UNMODIFIED = b"MODIFIED", b"REMOVED", b"UNMODIFIED"
+
+
+def claims(
+    options: tuple[str, ...],
+    policy_digest: str,
+    methods_before: list[str],
+    *,
+    shifted: bool,
+    text_checked: bool,
+    cleaned_pixels: tuple[str, ...],
+) -> list[tuple[int, str, bytes | list[Code]]]:
+    """(tag, VR, value) of the attributes that state what was done."""
+    method = f"chorus-nb {__version__}, CHoRUS Imaging SOP, policy {policy_digest[:12]}"
+    methods = [*(text[:64] for text in methods_before), method]
+    codes = [(code, "DCM", CID_7050[code]) for code in sorted({*options, *cleaned_pixels})]
+    if "113107" in options:
+        temporal = SHIFTED if shifted else UNMODIFIED
+    else:
+        temporal = REMOVED
+    made: list[tuple[int, str, bytes | list[Code]]] = [
+        (0x00120062, "CS", b"YES"),
+        (0x00120063, "LO", "\\".join(methods).encode("ascii", "replace")),
+        (0x00120064, "SQ", codes),
+        (0x00280303, "CS", temporal),
+    ]
+    if text_checked:
+        made.append((0x00280301, "CS", b"NO"))
+    if "113102" in cleaned_pixels:
+        made.append((0x00280302, "CS", b"NO"))
+    return made
+
+
+def check_pixel_length(taken: Spans, number_of: Callable[[int], int | None]) -> None:
+    """Native pixel data must be as long as its geometry says (PS3.5 section 8); shorter is :class:`Refused`."""
+    pixels = taken.pixels
+    if pixels is None or pixels.undefined or pixels.tag != 0x7FE00010:
+        return
+    rows, columns, bits = (number_of(tag) for tag in (0x00280010, 0x00280011, 0x00280100))
+    if not rows or not columns or not bits:
+        raise Refused("structure_refused", "pixel data without Rows, Columns or Bits Allocated")
+    samples, frames = number_of(0x00280002) or 1, number_of(0x00280008) or 1
+    needed = rows * columns * samples * frames * bits // 8
+    if _subsampled(taken):
+        needed = needed * 2 // 3
+    if pixels.length < needed:
+        raise Refused("truncated", "pixel data is shorter than its geometry")
+
+
+def _subsampled(taken: Spans) -> bool:
+    for element in taken.elements:
+        if element.tag == 0x00280004:
+            return bytes(taken.data[element.value : element.end]).strip(b" \0") == b"YBR_FULL_422"
+    return False

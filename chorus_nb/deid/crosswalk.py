@@ -1,0 +1,82 @@
+"""The identifiable crosswalk (SOP step 10): for every changed element, what it was and what it became. Stays local.
+
+Kept as Parquet parts below ``local/crosswalk/``, one a batch of files; the ledger says which part holds a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import blake3
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from chorus_nb import tables
+from chorus_nb.deid.dataset import Change
+from chorus_nb.deid.ledger import Ledger
+from chorus_nb.workspace import Workspace, replacing
+
+FOLDER = "crosswalk"
+
+
+def write_part(folder: Path, rows: Iterable[tuple[str, str, list[Change]]]) -> str:
+    """Write the changes of some files, given as (source_path, target_path, changes); returns the part's name."""
+    columns: list[list[str]] = [[] for _ in tables.CROSSWALK.columns]
+    for source_path, target_path, changes in rows:
+        for change in changes:
+            for column, value in zip(columns, (source_path, target_path, *change), strict=True):
+                column.append(value)
+    arrays = [pa.array(column, pa.string()).dictionary_encode() for column in columns]
+    table = pa.table(dict(zip(tables.CROSSWALK.column_names, arrays, strict=True)))
+    files = "\n".join(dict.fromkeys(columns[0])).encode("utf-8", "surrogateescape")
+    name = f"{blake3.blake3(files).hexdigest()[:24]}-{len(columns[0])}.parquet"
+    with replacing(folder / name, durable=False) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+    return name
+
+
+def query(workspace: Workspace, where: str = "true", values: Iterable[str] = ()) -> pd.DataFrame:
+    """Rows of the crosswalk by an SQL condition over its columns, such as ``keyword = ?``."""
+    columns = ", ".join(f'"{name}"' for name in tables.CROSSWALK.column_names)
+    return _select(workspace, f"select {columns} from crosswalk where {where} order by all", values)
+
+
+def count_by(workspace: Workspace, column: str) -> pd.DataFrame:
+    """Changed elements by one column of the crosswalk."""
+    return _select(workspace, f'select "{column}", count(*) as elements from crosswalk group by 1 order by 2 desc, 1')
+
+
+def _select(workspace: Workspace, sql: str, values: Iterable[str] = ()) -> pd.DataFrame:
+    folder = workspace.local / FOLDER
+    with Ledger(workspace) as ledger, duckdb.connect() as connection:
+        if any(folder.glob("*.parquet")):
+            connection.read_parquet(str(folder / "*.parquet"), filename=True).create_view("parts")
+        else:
+            connection.register("parts", tables.empty(tables.CROSSWALK).assign(filename=""))
+        connection.register("ledger", ledger.parts())
+        connection.execute(
+            "create view crosswalk as select parts.* from parts join ledger using (source_path)"
+            " where parse_filename(filename) = part"
+        )
+        return connection.execute(sql, list(values)).df()
+
+
+def before(workspace: Workspace, new: str) -> pd.DataFrame:
+    """What a UID, accession or person of the release was before."""
+    return query(workspace, "new = ?", [new])
+
+
+def after(workspace: Workspace, original: str) -> pd.DataFrame:
+    """What became of an original value."""
+    return query(workspace, "original = ?", [original])
+
+
+def keep_only(folder: Path, parts: set[str]) -> int:
+    """Remove parts no ledger row names any more; returns how many."""
+    stale = [path for path in folder.glob("*.parquet") if path.name not in parts]
+    for path in stale:
+        path.unlink()
+    return len(stale)

@@ -1,0 +1,58 @@
+"""What has been done so far, file by file, so that a rerun skips it: an SQLite file with one writer.
+
+A row is written only after the file stands in the release, so a killed run repeats at most what it had not recorded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+
+import pandas as pd
+
+from chorus_nb import tables
+from chorus_nb.workspace import Workspace
+
+_COLUMNS = (*tables.OUTCOMES.column_names, "fingerprint", "target_size", "part")
+
+
+class Ledger:
+    """Outcomes of files that were read, with the fingerprint of what each depends on."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.path = workspace.local / "ledger.sqlite"
+
+    def __enter__(self) -> Ledger:
+        self.connection = sqlite3.connect(self.path)
+        # Write-ahead: a commit survives a killed process; after a power cut the last ones may be done again.
+        self.connection.execute("pragma journal_mode = wal")
+        self.connection.execute("pragma synchronous = normal")
+        columns = ", ".join(f'"{name}"' for name in _COLUMNS[1:])
+        self.connection.execute(f"create table if not exists outcome (source_path text primary key, {columns})")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.connection.close()
+
+    def record(self, rows: Iterable[Mapping[str, object]]) -> None:
+        """Add or replace rows, all or none."""
+        marks = ", ".join("?" * len(_COLUMNS))
+        values = [tuple(row.get(name, "") for name in _COLUMNS) for row in rows]
+        with contextlib.closing(self.connection.cursor()) as cursor, self.connection:
+            cursor.executemany(f"insert or replace into outcome values ({marks})", values)
+
+    def forget(self, source_paths: Iterable[str]) -> None:
+        with self.connection:
+            self.connection.executemany("delete from outcome where source_path = ?", ((path,) for path in source_paths))
+
+    def rows(self) -> pd.DataFrame:
+        """Every row."""
+        return pd.read_sql_query("select * from outcome order by source_path", self.connection)
+
+    def parts(self) -> pd.DataFrame:
+        """Which part of the crosswalk holds a file."""
+        return pd.read_sql_query("select source_path, part from outcome where part <> ''", self.connection)

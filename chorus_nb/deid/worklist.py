@@ -1,0 +1,251 @@
+"""What becomes of every file and where it goes, decided for all files before the first is written (SOP steps 6, 12-13).
+
+Each rule takes the files no earlier rule took; what is left over at the end is released.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import blake3
+import pandas as pd
+
+from chorus_nb import pixels, sources, standards, tables
+from chorus_nb.deid.spans import Refused, take_apart
+from chorus_nb.deid.uids import UidMap
+from chorus_nb.mapping import Lookups, load_policy, read_lookups
+from chorus_nb.workspace import Workspace
+
+if TYPE_CHECKING:
+    from chorus_nb.compute import Progress
+
+DICOMDIR = "1.2.840.10008.1.3.10"
+IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
+FORBIDDEN = ("note", "omop", "wave")  # the upload tool sorts paths by these words (facts: chorus.md §9)
+ENGINE = 1  # raised when the engine's output changes for the same input, so that reruns redo everything
+
+COLUMNS = (
+    *("source_path", "status", "reason", "size", "modified_ns", "MediaStorageSOPClassUID", "has_pixels"),
+    *IDENTIFIERS,
+    *("AccessionNumber", "Modality", "InstanceNumber", "SliceLocation", "acquired"),
+)
+
+
+def make_worklist(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame:
+    """Decide every file of the catalog: its target path, or why it is not released; writes ``worklist``."""
+    catalog = workspace.read(tables.CATALOG)
+    lookups = read_lookups(workspace)
+    work = _Work(catalog)
+    _unreadable(work)
+    _kinds(work, workspace.parameters.kinds)
+    _mapped(work, lookups)
+    _visits(work, workspace)
+    _duplicates(work, workspace)
+    _rejected(work, workspace)
+    _burned_in(work, workspace, catalog, progress)
+    uids = uid_map(workspace)
+    _targets(work, uids)
+    work.files["fingerprint"] = _fingerprints(work.files, run_digest(workspace))
+    worklist = work.table()
+    workspace.write(tables.WORKLIST, worklist)
+    return worklist
+
+
+def uid_map(workspace: Workspace) -> UidMap:
+    """The UID map of this site and run."""
+    parameters = workspace.parameters
+    return UidMap(parameters.uid_method, parameters.resolved_uid_root, workspace.key())
+
+
+def run_digest(workspace: Workspace) -> str:
+    """Hash of all that every file's result depends on: policy, key, UID method, time zone and engine."""
+    parameters = workspace.parameters
+    key = blake3.blake3(workspace.key()).hexdigest()[:16]
+    depends = [load_policy(workspace).digest, key, parameters.uid_method, parameters.resolved_uid_root]
+    return blake3.blake3(json.dumps([*depends, parameters.time_zone, ENGINE]).encode()).hexdigest()
+
+
+class _Work:
+    """The files, and what has been decided about them so far."""
+
+    def __init__(self, catalog: pd.DataFrame) -> None:
+        self.files = catalog[list(COLUMNS)].rename(columns={"status": "found", "reason": "fault"})
+        self.files = self.files.assign(status="", reason="", detail="", target_path="", boxes="", text_checked=False)
+        for column in ("person_id", "days_shifted", "image_occurrence_id"):
+            self.files[column] = pd.array([pd.NA] * len(self.files), dtype="Int64")
+
+    @property
+    def open(self) -> pd.DataFrame:
+        """The files no rule has taken."""
+        return self.files[self.files.status == ""]
+
+    def take(self, which: pd.Series, status: str, reason: str | pd.Series, detail: str | pd.Series = "") -> None:
+        """Give the open files among ``which`` a status and a reason."""
+        chosen = which.reindex(self.files.index, fill_value=False) & (self.files.status == "")
+        self.files.loc[chosen, "status"] = status
+        for column, value in (("reason", reason), ("detail", detail)):
+            self.files.loc[chosen, column] = value[chosen] if isinstance(value, pd.Series) else value
+
+    def table(self) -> pd.DataFrame:
+        self.files.loc[self.files.status == "", "status"] = "release"
+        made = self.files.rename(columns={"SOPClassUID": "sop_class", "Modality": "modality"})
+        return made[tables.WORKLIST.column_names].reset_index(drop=True)
+
+
+# --- the rules, in their order ----------------------------------------------------------------------------------------
+
+
+def _unreadable(work: _Work) -> None:
+    files = work.files
+    work.take(files.found == "not_dicom", "not_dicom", files.fault.where(files.fault != "", "not_dicom"))
+    known = files.fault.isin(("truncated", "structure_refused"))
+    work.take(files.found == "unreadable", "quarantined", files.fault.where(known, "unreadable"), files.fault)
+    work.take(files.fault == "truncated", "quarantined", "truncated")
+    directory = (files.MediaStorageSOPClassUID == DICOMDIR) | (files.SOPClassUID == DICOMDIR)
+    work.take(directory, "held_back", "dicomdir", "an index of files; the release needs none")
+    missing = [files[name].str.strip(" \0") == "" for name in IDENTIFIERS]
+    which = pd.concat(missing, axis=1, keys=IDENTIFIERS)
+    names = which.apply(lambda row: "missing " + ", ".join(which.columns[row]), axis=1)
+    work.take(which.any(axis=1), "quarantined", "identifiers_missing", names)
+
+
+def _kinds(work: _Work, kinds: Sequence[str]) -> None:
+    """Released are pixel images of the wanted kinds whose Modality and SOP Class agree to be so (facts §0.4)."""
+    files = work.files
+    kind = files.SOPClassUID.map(standards.RELEASABLE)
+    wanted = kind.isin(kinds) & files.Modality.isin(kinds)
+    work.take(~wanted, "held_back", "kind_not_released", "Modality or SOP Class is not among the released kinds")
+    work.take(~files.has_pixels, "held_back", "no_pixels")
+
+
+def _mapped(work: _Work, lookups: Lookups) -> None:
+    """PatientID and AccessionNumber by the lookup tables; a patient without a row is a fault, an accession is not."""
+    files = work.files
+    pairs = files[["PatientID", "AccessionNumber"]].apply(lambda column: column.str.strip(" \0"))
+    persons = {patient: lookups.person(patient) for patient in pairs.PatientID.unique()}
+    images = {pair: lookups.image(*pair) for pair in set(pairs.itertuples(index=False, name=None))}
+    found = [persons[patient] for patient in pairs.PatientID]
+    files["person_id"] = pd.array([person[0] if person else None for person in found], dtype="Int64")
+    files["days_shifted"] = pd.array([person[1] if person else None for person in found], dtype="Int64")
+    files["image_occurrence_id"] = pd.array(
+        [images[pair] for pair in pairs.itertuples(index=False, name=None)], dtype="Int64"
+    )
+    work.take(files.person_id.isna(), "quarantined", "patient_not_mapped", "PatientID has no row in Personal_map")
+    work.take(
+        files.image_occurrence_id.isna(), "held_back", "accession_not_mapped", "no row in Image_map: not of interest"
+    )
+
+
+def _visits(work: _Work, workspace: Workspace) -> None:
+    """Images outside every visit are held back, unless ``visit_policy`` is ``blank`` (facts §3.5)."""
+    if workspace.parameters.visit_policy == "blank":
+        return
+    links = workspace.read(tables.LINKAGE, ["PatientID", "AccessionNumber", "visit_occurrence_id"])
+    links = links[links.visit_occurrence_id.notna()]
+    linked = set(zip(links.PatientID.str.strip(" \0"), links.AccessionNumber.str.strip(" \0"), strict=True))
+    files = work.files
+    pairs = zip(files.PatientID.str.strip(" \0"), files.AccessionNumber.str.strip(" \0"), strict=True)
+    outside = pd.Series([pair not in linked for pair in pairs], files.index)
+    work.take(outside, "held_back", "no_visit", "within no visit of the OMOP tables")
+
+
+def _duplicates(work: _Work, workspace: Workspace) -> None:
+    """Files with one SOP Instance UID: of equal ones the first is kept, of different ones none."""
+    files = work.open
+    repeated = files[files.duplicated("SOPInstanceUID", keep=False)]
+    equal, different = [], []
+    for _, group in repeated.groupby("SOPInstanceUID", sort=True):
+        contents = {_data_set_digest(workspace, path) for path in group.source_path}
+        if len(contents) == 1:
+            equal.extend(group.sort_values("source_path").index[1:])
+        else:
+            different.extend(group.index)
+    index = work.files.index.to_series()
+    work.take(index.isin(equal), "duplicate", "duplicate_instance", "equal to a file that is kept")
+    work.take(index.isin(different), "quarantined", "duplicate_conflict", "one SOP Instance UID, different contents")
+
+
+def _data_set_digest(workspace: Workspace, source_path: str) -> str:
+    """Hash of the data set without preamble and file meta information, which differ from archive to archive."""
+    try:
+        taken = take_apart(sources.read_bytes(workspace.parameters.source_path, source_path))
+    except (OSError, Refused):
+        return f"unreadable {source_path}"
+    start = taken.elements[0].start
+    return blake3.blake3(memoryview(taken.data)[start:]).hexdigest()
+
+
+def _rejected(work: _Work, workspace: Workspace) -> None:
+    if not workspace.has(tables.IMAGE_DECISIONS):
+        return
+    decisions = workspace.read(tables.IMAGE_DECISIONS).drop_duplicates("item", keep="last")
+    rejected = set(decisions.item[decisions.decision == "reject"])
+    series = "series:" + work.files.SeriesInstanceUID
+    which = work.files.source_path.isin(rejected) | series.isin(rejected)
+    work.take(which, "held_back", "rejected_by_review", "a reviewer rejected it")
+
+
+def _burned_in(work: _Work, workspace: Workspace, catalog: pd.DataFrame, progress: Progress | None) -> None:
+    """Text in the pixels: what is found is held back, or removed where that was decided (parameter burned_in_text)."""
+    candidates = catalog.loc[work.open.index]
+    judged = pixels.judge(workspace, candidates, progress).set_index("source_path")
+    files = work.files
+    said = judged.reindex(files.source_path).astype("string").fillna("").set_axis(files.index)
+    reason = said.reason.replace("", "burned_in_text_unchecked")
+    unjudged = (said.verdict == "") & files.index.isin(candidates.index)
+    work.take((said.verdict == "hold") | unjudged, "held_back", reason, said.risk_reason)
+    redact = said.verdict == "redact"
+    files.loc[redact, "boxes"] = said.boxes[redact]
+    files["text_checked"] = redact | said.checked.isin(("looked", "decided"))
+
+
+# --- target paths -----------------------------------------------------------------------------------------------------
+
+
+def _targets(work: _Work, uids: UidMap) -> None:
+    """``<person_id>/Images/<Modality>/<image_occurrence_id>/<series>/<InstanceNumber>.dcm`` (SOP step 15).
+
+    Within a series, numbers are taken in order; a repeated one gets ``_1``, ``_2``…; images without a usable number
+    follow the highest one, by slice location, time and UID. The order rests on new UIDs, so it is always the same.
+    """
+    files = work.open.copy()
+    if files.empty:
+        return
+    files["sop_new"] = files.SOPInstanceUID.map(uids.replace)
+    files["folder"] = [
+        f"{person}/Images/{modality}/{image}/{uids.replace(series)}"
+        for person, modality, image, series in zip(
+            files.person_id, files.Modality, files.image_occurrence_id, files.SeriesInstanceUID, strict=True
+        )
+    ]
+    text = files.InstanceNumber.str.strip(" \0")
+    usable = text.str.fullmatch(r"\+?\d{1,9}")
+    files["number"] = pd.to_numeric(text.where(usable), errors="coerce").astype("Int64")
+    files["location"] = pd.to_numeric(files.SliceLocation, errors="coerce")
+    files = files.sort_values(["folder", "number", "location", "acquired", "sop_new"], na_position="last")
+    highest = files.groupby("folder").number.transform("max").fillna(0)
+    without = files.number.isna()
+    follow = without.astype("int64").groupby(files.folder).cumsum()
+    files["number"] = files.number.where(~without, highest + follow)
+    repeat = files.groupby(["folder", "number"]).cumcount()
+    names = [
+        f"{number:03d}{f'_{again}' if again else ''}.dcm" for number, again in zip(files.number, repeat, strict=True)
+    ]
+    files["target_path"] = files.folder + "/" + names
+    work.files.loc[files.index, "target_path"] = files.target_path
+    unfit = ~files.Modality.str.fullmatch(r"[A-Z0-9]{2,16}") | files.target_path.map(_forbidden)
+    work.take(unfit, "held_back", "path_not_allowed", "the upload tool would misread the path")
+    work.files.loc[work.files.status != "", "target_path"] = ""
+
+
+def _forbidden(path: str) -> bool:
+    below = path.partition("/")[2].lower()
+    return any(word in below for word in FORBIDDEN)
+
+
+def _fingerprints(files: pd.DataFrame, run: str) -> list[str]:
+    columns = ("size", "modified_ns", "target_path", "person_id", "days_shifted", "image_occurrence_id", "boxes")
+    rows = files[[*columns, "text_checked"]].itertuples(index=False, name=None)
+    return [blake3.blake3("\n".join((run, *map(str, row))).encode()).hexdigest()[:32] for row in rows]

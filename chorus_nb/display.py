@@ -1,0 +1,137 @@
+"""The one door to HTML: everything a notebook shows passes here and is escaped, because header text is data.
+
+A test forbids ``HTML(``, ``Markdown(``, Styler and ``ipywidgets.HTML`` anywhere else in the project.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from IPython.display import HTML, DisplayHandle, display
+from pandas import isna
+from pandas.api import types
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+# Control characters and the marks that reorder text on screen: shown as a box, never obeyed.
+_INVISIBLE = dict.fromkeys(
+    (
+        *(code for code in range(32) if chr(code) not in "\t\n\r"),
+        *range(0x7F, 0xA0),
+        *(0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)),
+        *range(0xD800, 0xE000),  # lone surrogates, which no UTF-8 file can hold
+    ),
+    "\ufffd",
+)
+PROGRESS = "chorus_progress"  # metadata key by which the runner finds the progress of a headless notebook
+
+
+def escape(text: object) -> str:
+    """``text`` fit for HTML: markup, control characters and text-direction marks shown, not obeyed."""
+    return html.escape(str(text).translate(_INVISIBLE), quote=True)
+
+
+def say(text: str) -> None:
+    """Show a sentence."""
+    display(HTML(f'<p class="say">{escape(text)}</p>'))
+
+
+def show(frame: pd.DataFrame, rows: int = 40, caption: str = "", alert: pd.Series | None = None) -> None:
+    """Show the first ``rows`` rows as a table that scrolls when wide, and say how many were cut.
+
+    Rows for which ``alert`` is true stand out in red and begin with the word "check".
+    """
+    display(HTML(table_html(frame, rows, caption, alert)))
+
+
+def show_figure(figure: Figure, alt: str) -> None:
+    """Show ``figure``; ``alt`` says in words what it shows, for those who cannot see it."""
+    sink = io.BytesIO()
+    figure.savefig(sink, format="png", dpi=144)
+    image = base64.b64encode(sink.getvalue()).decode("ascii")
+    width = round(figure.get_figwidth() * 96)
+    display(
+        HTML(
+            f'<figure style="margin:0"><img alt="{escape(alt)}" width="{width}" style="max-width:100%;height:auto" '
+            f'src="data:image/png;base64,{image}"></figure>'
+        )
+    )
+
+
+def table_html(frame: pd.DataFrame, rows: int = 40, caption: str = "", alert: pd.Series | None = None) -> str:
+    """``frame`` as an escaped HTML table; numbers stand right, nulls are blank."""
+    numeric = [types.is_numeric_dtype(kind) and not types.is_bool_dtype(kind) for kind in frame.dtypes]
+    sides = ["right" if number else "left" for number in numeric]
+    alerts = [False] * len(frame) if alert is None else [bool(flag) for flag in alert.fillna(False)]
+    body = "".join(
+        _row(row, sides, flag)
+        for row, flag in zip(frame.head(rows).itertuples(index=False, name=None), alerts, strict=False)
+    )
+    cut = f'<p class="cut">{rows:,} of {len(frame):,} rows shown</p>' if len(frame) > rows else ""
+    title = f"<caption>{escape(caption)}</caption>" if caption else ""
+    return (
+        f'<div class="scroll" style="overflow-x:auto" tabindex="0" role="region" '
+        f'aria-label="{escape(caption or "table")}"><table class="chorus">{title}'
+        f"<thead><tr>{_cells('th', frame.columns, sides)}</tr></thead><tbody>{body}</tbody></table></div>{cut}"
+    )
+
+
+def _row(values: tuple[Any, ...], sides: list[str], alert: bool) -> str:
+    cells = _cells("td", map(_text, values), sides)
+    if not alert:
+        return f"<tr>{cells}</tr>"
+    return f'<tr class="alert" style="color:#b00020;font-weight:600">{cells.replace(">", ">check: ", 1)}</tr>'
+
+
+def _cells(name: str, texts: Iterable[object], sides: list[str]) -> str:
+    return "".join(
+        f'<{name} style="text-align:{side}">{escape(text)}</{name}>' for text, side in zip(texts, sides, strict=True)
+    )
+
+
+def _text(value: Any) -> str:
+    if types.is_scalar(value) and isna(value):
+        return ""
+    if types.is_bool(value):
+        return "yes" if value else "no"
+    if types.is_float(value):
+        return f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
+    return str(value)
+
+
+class Meter:
+    """A progress bar (``compute.Progress``) without JavaScript: the same in JupyterLab and in a report.
+
+    Text must be free of header values. Updates carry their numbers as metadata, from which the runner draws a line
+    in the terminal.
+    """
+
+    def __init__(self, every: float = 0.2) -> None:
+        self.every = every  # seconds between two updates: thousands of tiny messages would choke the notebook
+        self._handle: DisplayHandle | None = None
+        self._due = 0.0
+        self._text = ""
+
+    def __call__(self, done: int, total: int, text: str = "") -> None:
+        now = time.monotonic()
+        ended = bool(total) and done >= total
+        if text == self._text and not ended and now < self._due:
+            return
+        self._due, self._text = now + self.every, text
+        of = f"{done:,} of {total:,}" if total else f"{done:,}"
+        bar = f'<progress value="{done:d}" max="{total:d}"></progress> ' if total else ""
+        shown = HTML(f'<div class="progress">{bar}{of} {escape(text)}</div>')
+        metadata = {PROGRESS: {"done": done, "total": total, "text": text}}
+        if self._handle is None:
+            self._handle = display(shown, display_id=True, metadata=metadata)
+        else:
+            self._handle.update(shown, metadata=metadata)
+        if ended:
+            self._handle, self._text = None, ""  # the next long step gets its own bar

@@ -1,0 +1,8 @@
+"""Explore headers (notebook 01): what is in the source, what is wrong with it, what belongs to the encounters."""
+
+from chorus_nb.explore.catalog import scan
+from chorus_nb.explore.linkage import absent, link
+from chorus_nb.explore.profile import profile
+from chorus_nb.explore.quality import assess
+
+__all__ = ["absent", "assess", "link", "profile", "scan"]

@@ -1,0 +1,135 @@
+"""Which accessions belong to the encounters of interest: lookup tables, visits and procedures of OMOP (SOP steps 5, 6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from chorus_nb import tables
+from chorus_nb.explore.catalog import connect
+from chorus_nb.explore.loinc import study_codes
+from chorus_nb.mapping.lookups import read_lookups
+from chorus_nb.omop import cdm, moments, read_omop
+from chorus_nb.workspace import Workspace
+
+if TYPE_CHECKING:
+    import duckdb
+
+INPATIENT = (9201, 262, 32037)  # inpatient, emergency and inpatient, intensive care: preferred among several visits
+
+_ACCESSIONS = """
+SELECT trim(PatientID) AS PatientID, trim(AccessionNumber) AS AccessionNumber, count(*) AS files,
+       string_agg(DISTINCT Modality, '\\' ORDER BY Modality) AS modalities,
+       coalesce(min(nullif(acquired, '')), '') AS acquired
+FROM catalog WHERE status = 'dicom' AND MediaStorageSOPClassUID <> '1.2.840.10008.1.3.10'
+GROUP BY ALL ORDER BY ALL
+"""
+
+# Several visits hold the same moment: inpatient first, then the shortest, then the earliest (chorus.md §3.5).
+_VISITS = """
+SELECT number, visit_occurrence_id, count(*) OVER (PARTITION BY number) AS candidates
+FROM accession JOIN visit USING (person_id)
+WHERE moment BETWEEN visit.starts AND visit.ends
+QUALIFY row_number() OVER (
+    PARTITION BY number ORDER BY visit.inpatient DESC, visit.ends - visit.starts, visit.starts, visit_occurrence_id
+) = 1
+"""
+
+
+def link(workspace: Workspace) -> pd.DataFrame:
+    """A row per accession of the source: person, shift, image_occurrence_id, procedure, visit and LOINC code.
+
+    The visit is that of the linked procedure (`explicit`), else the one that holds the shifted date and time
+    (`overlap`, or `tie` if several do), else `none`; `unmapped` if the patient is not in the lookup table.
+    """
+    lookups = read_lookups(workspace)
+    with connect(workspace) as connection:
+        rows = connection.execute(_ACCESSIONS).df()
+        rows = rows.merge(
+            lookups.persons.rename(columns={"Days_Shifted": "days_shifted"}), on="PatientID", how="left"
+        ).merge(
+            lookups.images.rename(columns={"image_occurence_id": "image_occurrence_id"}),
+            on=["PatientID", "AccessionNumber"],
+            how="left",
+        )
+        moment = pd.to_datetime(rows["acquired"], format="%Y-%m-%d %H:%M:%S", errors="coerce")
+        shifted = moment + pd.to_timedelta(rows["days_shifted"].astype("float64"), unit="D")
+        rows["acquired_shifted"] = shifted.dt.strftime("%Y-%m-%d %H:%M:%S").fillna("")
+        procedures = _procedures(workspace, rows)
+        rows = rows.join(procedures)
+        _add_visits(connection, workspace, rows, shifted)
+        codes = study_codes(connection, workspace)
+    rows = rows.merge(codes, on=["PatientID", "AccessionNumber"], how="left")
+    workspace.write(tables.LINKAGE, rows[tables.LINKAGE.column_names])
+    return workspace.read(tables.LINKAGE)
+
+
+def _procedures(workspace: Workspace, rows: pd.DataFrame) -> pd.DataFrame:
+    """Procedure, its visit and how it was found, by row: MI-CDM's image_occurrence, else procedure_source_value."""
+    made = pd.DataFrame(
+        {"procedure_occurrence_id": pd.NA, "procedure_visit": pd.NA, "procedure_link": ""}, index=rows.index
+    ).astype({"procedure_occurrence_id": "Int64", "procedure_visit": "Int64"})
+    links = []
+    if "image_occurrence" in set(cdm()["table"]):
+        images = read_omop(workspace, "image_occurrence").drop_duplicates("image_occurrence_id")
+        links.append(("image_occurrence", "image_occurrence_id", images, "image_occurrence_id"))
+    known = read_omop(workspace, "procedure_occurrence").sort_values("procedure_occurrence_id")
+    # a value that several persons share is a code of the procedure, not the name of one image
+    value = known["procedure_source_value"].str.strip()
+    known = known.assign(value=value)[(value != "") & (known.groupby(value)["person_id"].transform("nunique") == 1)]
+    known = known.drop_duplicates("value")
+    numbered = rows["image_occurrence_id"].astype("Int64").astype("string").fillna("")
+    for how, ours, theirs, on in (
+        *links,
+        ("procedure_source_value = image_occurrence_id", numbered, known, "value"),
+        ("procedure_source_value = AccessionNumber", rows["AccessionNumber"], known, "value"),
+    ):
+        keys = rows[ours] if isinstance(ours, str) else ours
+        found = (
+            pd.DataFrame({"key": keys, "mine": rows["person_id"]})
+            .reset_index()
+            .merge(
+                theirs[[on, "person_id", "procedure_occurrence_id", "visit_occurrence_id"]], left_on="key", right_on=on
+            )
+        )
+        found = found[found["mine"] == found["person_id"]].set_index("index")
+        found = found[made.loc[found.index, "procedure_link"] == ""]
+        made.loc[found.index, "procedure_occurrence_id"] = found["procedure_occurrence_id"]
+        made.loc[found.index, "procedure_visit"] = found["visit_occurrence_id"]
+        made.loc[found.index, "procedure_link"] = how
+    return made
+
+
+def _add_visits(
+    connection: duckdb.DuckDBPyConnection, workspace: Workspace, rows: pd.DataFrame, shifted: pd.Series
+) -> None:
+    """Fill ``visit_occurrence_id`` and ``visit_link``."""
+    known = read_omop(workspace, "visit_occurrence")
+    starts = moments(known["visit_start_date"], known["visit_start_datetime"])
+    ends = moments(known["visit_end_date"], known["visit_end_datetime"], end_of_day=True)
+    visits = known[["visit_occurrence_id", "person_id"]].assign(
+        starts=starts, ends=ends.fillna(starts), inpatient=known["visit_concept_id"].isin(INPATIENT)
+    )
+    accessions = pd.DataFrame({"number": rows.index, "person_id": rows["person_id"], "moment": shifted}).dropna()
+    connection.register("visit", visits)
+    connection.register("accession", accessions)
+    overlap = connection.execute(_VISITS).df().set_index("number")
+    owner = known.set_index("visit_occurrence_id")["person_id"]
+    explicit = rows["procedure_visit"].where(rows["procedure_visit"].map(owner) == rows["person_id"])
+    by_overlap = overlap["visit_occurrence_id"].astype("Int64").reindex(rows.index)
+    rows["visit_occurrence_id"] = explicit.fillna(by_overlap)
+    rows["visit_link"] = "none"
+    rows.loc[overlap.index, "visit_link"] = overlap["candidates"].gt(1).map({True: "tie", False: "overlap"})
+    rows.loc[explicit.notna(), "visit_link"] = "explicit"
+    rows.loc[rows["person_id"].isna(), "visit_link"] = "unmapped"
+
+
+def absent(workspace: Workspace) -> pd.DataFrame:
+    """The other way: accessions of the lookup table that the export lacks, whether or not their patient is in it."""
+    expected = read_lookups(workspace).images
+    with connect(workspace) as connection:
+        here = connection.execute(_ACCESSIONS).df()
+    merged = expected.merge(here[["PatientID", "AccessionNumber"]], on=["PatientID", "AccessionNumber"], how="left", indicator=True)
+    missing = merged[merged["_merge"] == "left_only"].drop(columns="_merge")
+    return missing.assign(patient_in_source=missing["PatientID"].isin(here["PatientID"])).reset_index(drop=True)

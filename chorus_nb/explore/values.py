@@ -1,0 +1,186 @@
+"""Values of a header as text, as numbers, as dates; and whether they keep the rules of their VR (PS3.5 §6.2)."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from datetime import datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from pydicom import charset
+
+NUMBERS = {"US": "<u2", "SS": "<i2", "UL": "<u4", "SL": "<i4", "FL": "<f4", "FD": "<f8", "SV": "<i8", "UV": "<u8"}
+BYTES = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
+DECODED = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})  # VRs that SpecificCharacterSet speaks of
+SHOWN = 64  # characters of a value shown as an example
+
+_TIME = r"([01]\d|2[0-3])(([0-5]\d)(([0-5]\d|60)(\.\d{1,6})?)?)?"
+_DATE = r"\d{4}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])"
+_RULES = {
+    "AE": r"[^\\\x00-\x1f]{0,16}",
+    "AS": r"\d{3}[DWMY]",
+    "CS": r"[A-Z0-9_ ]{0,16}",
+    "DA": _DATE,
+    "DS": r" *[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)? *",
+    "DT": r"\d{4}((0[1-9]|1[0-2])((0[1-9]|[12]\d|3[01])(" + _TIME + r")?)?)?([+-](0\d|1[0-4])[0-5]\d)?",
+    "IS": r" *[+-]?\d{1,10} *",
+    "LO": r"[^\\]{0,64}",
+    "SH": r"[^\\]{0,16}",
+    "TM": _TIME,
+    "UI": r"(?=.{1,64}$)(0|[1-9]\d*)(\.(0|[1-9]\d*))*",
+}
+RULES = {vr: re.compile(rule, re.ASCII | re.DOTALL) for vr, rule in _RULES.items()}
+
+
+@lru_cache(maxsize=256)
+def encodings(specific_character_set: str) -> tuple[str, ...]:
+    """Python's codecs for a SpecificCharacterSet; unknown terms fall back to the default, nothing raises."""
+    terms = [term.strip() for term in specific_character_set.split("\\")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return tuple(charset.convert_encodings(terms if len(terms) > 1 else terms[0]))
+        except (LookupError, ValueError):
+            return ("iso8859",)
+
+
+def text(value: bytes, vr: str, codecs: tuple[str, ...] = ("utf-8",)) -> str:
+    """The value as text, multi-values joined by ``\\``; bytes that mean no text give ''."""
+    if vr in NUMBERS:
+        kind = np.dtype(NUMBERS[vr])
+        return "\\".join(map(str, np.frombuffer(value, kind, len(value) // kind.itemsize).tolist()))
+    if vr == "AT":
+        words = np.frombuffer(value, "<u2", len(value) // 4 * 2).tolist()
+        return "\\".join(f"({a:04X},{b:04X})" for a, b in zip(words[::2], words[1::2], strict=True))
+    try:
+        decoded = value.decode("ascii")
+        if "\x1b" in decoded:
+            decoded = _decode(value, codecs)
+    except UnicodeDecodeError:
+        decoded = _decode(value, codecs if vr in DECODED or vr == "UN" else ("utf-8",))
+    return decoded.strip(" \0")
+
+
+def _decode(value: bytes, codecs: tuple[str, ...]) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return charset.decode_bytes(value, codecs, charset.TEXT_VR_DELIMS)
+        except (LookupError, ValueError):
+            return value.decode("latin-1")
+
+
+def example(value: bytes, vr: str, length: int) -> str:
+    """A value as an example: text cut to :data:`SHOWN` characters, bytes only as their number."""
+    if vr in BYTES and (length > SHOWN or not value.isascii() or b"\0" in value.rstrip(b"\0")):
+        return f"({length} bytes)"
+    shown = text(value, vr)
+    return shown[:SHOWN] + "…" if len(shown) > SHOWN else shown
+
+
+def keeps_its_vr(value: bytes, vr: str, length: int) -> bool:
+    """Whether every part of the value is what its VR allows; VRs without a rule here always keep it."""
+    if vr in NUMBERS:
+        return length % np.dtype(NUMBERS[vr]).itemsize == 0
+    rule = RULES.get(vr)
+    if rule is None or not length or len(value) != length:
+        return True
+    parts = value.decode("utf-8", "replace").rstrip(" \0").split("\\")
+    return all(not part or rule.fullmatch(part.rstrip() if vr in ("DA", "TM", "DT", "CS", "AS") else part) for part in parts)
+
+
+def numbers(value: bytes, vr: str) -> list[float]:
+    """The finite numbers of the value, [] where it holds none."""
+    if vr in NUMBERS:
+        kind = np.dtype(NUMBERS[vr])
+        found = np.frombuffer(value, kind, len(value) // kind.itemsize).astype(float)
+        return found[np.isfinite(found)].tolist()
+    if vr in ("DS", "IS"):
+        try:
+            return [number for number in map(float, filter(None, value.rstrip(b" \0").split(b"\\"))) if abs(number) < 1e300]
+        except ValueError:
+            return []
+    return []
+
+
+# --- dates and times --------------------------------------------------------------------------------------------------
+
+_DA = re.compile(r"(\d{4})[.-]?(\d\d)[.-]?(\d\d)", re.ASCII)  # also the old forms 1994.05.30 and 1994-05-30
+_TM = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.\d*)?)?)?", re.ASCII)
+_OFFSET = re.compile(r"(.*?)([+-])(\d\d)(\d\d)", re.ASCII)
+
+SOURCES = (  # chorus.md §3.6: where the date and time of an image come from, best first
+    ("AcquisitionDateTime", ""),
+    ("AcquisitionDate", "AcquisitionTime"),
+    ("ContentDate", "ContentTime"),
+    ("SeriesDate", "SeriesTime"),
+    ("StudyDate", "StudyTime"),
+)
+
+
+def date_of(da: str) -> datetime | None:
+    """Midnight of a DA value (its first, if there are several); None for what is no date."""
+    match = _DA.fullmatch(da.split("\\")[0].strip())
+    try:
+        return datetime(*map(int, match.groups())) if match else None  # type: ignore[arg-type]
+    except ValueError:
+        return None
+
+
+def time_of(tm: str) -> timedelta | None:
+    """Time since midnight of a TM value, whole seconds; None for what is no time."""
+    match = _TM.fullmatch(tm.split("\\")[0].strip())
+    if not match:
+        return None
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    if hours > 23 or minutes > 59 or seconds > 60:
+        return None
+    return timedelta(hours=hours, minutes=minutes, seconds=min(seconds, 59))  # a leap second has no place in SQL
+
+
+def datetime_of(dt: str, zone: ZoneInfo) -> tuple[datetime, bool] | None:
+    """A DT value in local time, and whether it has a time of day; an offset is converted to ``zone``."""
+    plain = dt.split("\\")[0].strip()
+    with_offset = _OFFSET.fullmatch(plain)
+    digits = with_offset[1] if with_offset else plain
+    day, time = date_of(digits[:8]) if len(digits) >= 8 else None, time_of(digits[8:])
+    if day is None:
+        return None
+    if time is None:
+        return day, False
+    local = day + time
+    if with_offset:
+        offset = timedelta(hours=int(with_offset[3]), minutes=int(with_offset[4]))
+        try:
+            moment = (local - offset if with_offset[2] == "+" else local + offset).replace(tzinfo=ZoneInfo("UTC"))
+            local = moment.astimezone(zone).replace(tzinfo=None)
+        except OverflowError:
+            return None
+    return local, True
+
+
+def acquired(header: dict[str, str], zone: ZoneInfo) -> tuple[str, str]:
+    """(local date and time, the attributes it comes from): the best source with a time, else the best date alone."""
+    dates: list[tuple[str, str]] = []
+    for date_keyword, time_keyword in SOURCES:
+        value = header.get(date_keyword, "")
+        if not value:
+            continue
+        if not time_keyword:
+            found = datetime_of(value, zone)
+            moment, timed = found if found else (None, False)
+            source = date_keyword
+        else:
+            moment, time = date_of(value), time_of(header.get(time_keyword, ""))
+            timed = time is not None
+            if moment is not None and time is not None:
+                moment += time
+            source = f"{date_keyword}+{time_keyword}" if timed else date_keyword
+        if moment is None:
+            continue
+        if timed:
+            return moment.isoformat(" "), source
+        dates.append((moment.isoformat(" "), source))
+    return dates[0] if dates else ("", "")

@@ -1,0 +1,48 @@
+"""The common look of every plot: calm, readable in print, told apart without colour vision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe & Ito's palette, distinct for every kind of colour vision
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW = (
+    *("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"),
+    *("#56B4E9", "#F0E442"),
+)
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED, YELLOW)
+INK, MUTED, GRID = "#1f2933", "#6b7785", "#e4e8ec"
+STATUS = {"released": GREEN, "held_back": ORANGE, "quarantined": RED, "duplicate": SKY, "not_dicom": "#b8c0c8"}
+SEVERITY = {"high": RED, "medium": ORANGE, "low": SKY, "info": "#b8c0c8"}
+
+
+def new_figure(rows: int = 1, columns: int = 1, *, width: float = 9.0, height: float = 3.2, **options: Any) -> Figure:
+    """A figure of ``rows`` x ``columns`` axes (``figure.axes``), ``width`` x ``height`` inches, styled; no pyplot."""
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    figure.subplots(rows, columns, squeeze=False, **options)
+    for axes in figure.axes:
+        tidy(axes)
+    return figure
+
+
+def tidy(axes: Axes) -> Axes:
+    """Take the frame and the ticks off, leave a faint grid behind the data."""
+    axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
+    axes.grid(True, color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0, colors=MUTED, labelsize=9)
+    axes.title.set(color=INK, fontsize=11)
+    return axes
+
+
+def picture(axes: Axes) -> Axes:
+    """An axes that shows an image: no ticks, no grid."""
+    axes.set_axis_off()
+    return axes
+
+
+def safe(text: object) -> str:
+    """Header text for a plot: `$` would start matplotlib's mathtext."""
+    return str(text).replace("$", r"\$")

@@ -1,0 +1,21 @@
+"""Map tags: what happens to every element of every file, and who each patient is in OMOP (notebook 02)."""
+
+from chorus_nb.mapping.coverage import check_lookups, coverage
+from chorus_nb.mapping.lookups import Lookups, read_lookups
+from chorus_nb.mapping.overrides import decide
+from chorus_nb.mapping.plan import make_plan
+from chorus_nb.mapping.policy import Policy, load_policy
+from chorus_nb.mapping.rules import ACTIONS, Rule
+
+__all__ = [
+    "ACTIONS",
+    "Lookups",
+    "Policy",
+    "Rule",
+    "check_lookups",
+    "coverage",
+    "decide",
+    "load_policy",
+    "make_plan",
+    "read_lookups",
+]

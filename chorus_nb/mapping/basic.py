@@ -1,0 +1,30 @@
+"""The policy ``ps3.15``: the Basic Application Level Confidentiality Profile without options (PS3.15 E.2)."""
+
+from __future__ import annotations
+
+from chorus_nb import standards
+from chorus_nb.mapping.chorus import CLAIMS, E11, LOOKUP, SOP
+from chorus_nb.mapping.rules import Rule, by_type, dictionary, type_at
+
+
+def rule(sop_class: str, path: tuple[str, ...], tag: int, vr: str) -> Rule:
+    """What the profile does with an element.
+
+    Identifiers take the value of the lookup tables, which serves as the dummy the profile asks for: without it the
+    release could not be laid out or linked.
+    """
+    entry = dictionary(tag)
+    if tag in LOOKUP:
+        return Rule("lookup", "", LOOKUP[tag], f"{E11} (dummy value); {SOP} steps 12, 13")
+    row = standards.ps315_rule(tag)
+    if row is not None:
+        type_ = type_at(sop_class, path, row.keyword)
+        action = by_type(row.basic, row.vr or vr, type_, standards.iod_of(sop_class) is not None)
+        return Rule(action, "", "named in the Basic Profile", f"{E11} ({row.basic})")
+    if entry is None or not tag & 0xFFFF:
+        return Rule("X", "", "not in the DICOM dictionary, so not known to be safe", "PS3.15 E.2")
+    if tag in CLAIMS:
+        return Rule("K", "", "says what was done to this file; set by the de-identification itself", "PS3.15 E.1")
+    if entry.vr == "SQ":
+        return Rule("S", "", "not named in the Basic Profile; its items have rules of their own", "PS3.15 E.2")
+    return Rule("K", "", "not named in the Basic Profile", "PS3.15 E.2")

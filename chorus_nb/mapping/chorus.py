@@ -1,0 +1,199 @@
+"""The policy ``chorus``: deny by default, per SOP class (SOP steps 7, 12, 13 and "Tags recommended to keep").
+
+PS3.15 Basic Application Level Confidentiality Profile with the options Clean Descriptors, Retain Longitudinal Temporal
+Information with Modified Dates, Retain Patient Characteristics and, by parameter, Retain Safe Private and Retain Device
+Identity; identifiers by the site's lookup tables. The order of the sections below is the order of precedence.
+"""
+
+from __future__ import annotations
+
+from chorus_nb import standards
+from chorus_nb.mapping.rules import BULK, DATES, NOT_TEXT, SHORT_TEXT, Rule, by_type, dictionary, type_at
+
+LOOKUP = {
+    0x00100020: "person_id of the person map takes its place",
+    0x00080050: "image_occurrence_id of the image map takes its place",
+}
+CLAIMS = frozenset((0x00120062, 0x00120063, 0x00120064, 0x00280303, 0x00280301, 0x00280302))
+NEVER = {
+    0x04000561: "holds values from before a correction",
+    0x04000500: "holds the original values in an envelope",
+    0x00880200: "a thumbnail of the image as it was before its pixels were checked",
+    0x4FFE0001: "no longer verifies once the file has changed",
+    0xFFFAFFFA: "no longer verifies once the file has changed",
+    0xFFFCFFFC: "padding may hold anything",
+}
+EQUIPMENT = frozenset((0x00080070, 0x00081090))  # Manufacturer and its model name: words a cleaner must not touch
+CLASS_UIDS = frozenset(
+    (
+        *(
+            "SOPClassUID",
+            "ReferencedSOPClassUID",
+            "ReferencedSOPClassUIDInFile",
+            "ReferencedRelatedGeneralSOPClassUIDInFile",
+        ),
+        *(
+            "MediaStorageSOPClassUID",
+            "TransferSyntaxUID",
+            "ReferencedTransferSyntaxUIDInFile",
+            "RelatedGeneralSOPClassUID",
+        ),
+        *("OriginalSpecializedSOPClassUID", "AvailableTransferSyntaxUID", "EncryptedContentTransferSyntaxUID"),
+        *("MACCalculationTransferSyntaxUID", "SOPClassesInStudy", "SOPClassesSupported", "ContextUID"),
+        *("CodingSchemeUID", "MappingResourceUID", "CodeSetExtensionCreatorUID", "RTPlanRelationshipUID"),
+    )
+)
+FRAME = {
+    0x0000: "a command, not part of a file",
+    0x0002: "file meta information is written anew for every file",
+    0x0004: "a directory of files, which is not released",
+}
+REVIEWED_GROUPS = frozenset((0x0018, 0x0020, 0x0028, 0x0054))
+"""Acquisition, relationship, image and nuclear medicine: numbers and codes in them are kept in any image."""
+
+E11 = "PS3.15 Table E.1-1"
+SOP = "Imaging SOP"
+POLICY = "CHoRUS policy"
+
+
+def rule(
+    sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str, *, device: bool, private: bool
+) -> Rule:
+    """What the policy does with an element."""
+    group = tag >> 16
+    if group % 2:
+        return _private(tag, vr, creator, private)
+    if group in FRAME:
+        return Rule("X", "", FRAME[group], "PS3.10 section 7")
+    if not tag & 0xFFFF:
+        return Rule("X", "", "group length, retired; it would be wrong after any change", "PS3.5 section 7.2")
+    if group in standards.lists.CURVE_GROUPS or group in standards.lists.OVERLAY_GROUPS:
+        return Rule("X", "", "overlays and curves may hold text drawn over the image", E11)
+    if tag in NEVER:
+        return Rule("X", "", NEVER[tag], f"{E11}; {POLICY}")
+    entry = dictionary(tag)
+    if entry is None:
+        return Rule("X", "", "not in the DICOM dictionary, so not known to be safe", POLICY)
+    if group == 0x7FE0:
+        return Rule("K", "", "the pixels; checked and redacted on their own", "PS3.3")
+    if tag in CLAIMS:
+        return Rule("K", "", "says what was done to this file; set by the de-identification itself", "PS3.15 E.1")
+    return (
+        _identity(tag, entry.vr)
+        or _by_kind(tag, entry.vr, entry.keyword, sop_class, path)
+        or _listed(tag, entry.vr)
+        or _table(sop_class, path, tag, entry.vr, entry.keyword, device)
+        or _elsewhere(sop_class, path, tag, entry.vr, entry.keyword, entry.retired)
+    )
+
+
+def _identity(tag: int, vr: str) -> Rule | None:
+    if tag in LOOKUP:
+        return Rule("lookup", "", LOOKUP[tag], f"{SOP} steps 12, 13")
+    if tag == 0x00100010:
+        return Rule("Z", "", "a name; the person is known by person_id", f"{E11} (Z)")
+    if vr == "AS":
+        return Rule("age", "", "age is a patient characteristic; above 89 years it becomes 090Y", "Safe Harbor item 3")
+    return None
+
+
+def _by_kind(tag: int, vr: str, keyword: str, sop_class: str, path: tuple[str, ...]) -> Rule | None:
+    """Dates, times and UIDs: the value representation decides."""
+    row = standards.ps315_rule(tag)
+    if row is not None and row.basic == "X" and not row.rtn_long_modif:
+        return None  # the table removes it, whatever it holds
+    if vr in DATES:
+        return Rule("shift", "", "every date moves by the days of the person, at any depth", "Date-Shifting SOP")
+    if vr == "TM":
+        if row is not None or type_at(sop_class, path, keyword) or standards.in_some_image(keyword):
+            return Rule("K", "", "time of day stays intact when dates are shifted", "Date-Shifting SOP")
+        return Rule("X", "", "a time that does not belong to this kind of image", POLICY)
+    if vr == "UI":
+        if keyword in CLASS_UIDS:
+            return Rule("K", "", "names a class, a syntax or a coding scheme, not an object", "PS3.15 E.3.9")
+        return Rule("U", "", "the same new UID wherever the old one occurs", f"{E11} (U)" if row else POLICY)
+    return None
+
+
+def _listed(tag: int, vr: str) -> Rule | None:
+    """The SOP's keep list and minimum metadata."""
+    name = standards.tag_name(tag)
+    if name in standards.keep_list():
+        source = f"{SOP}, tags recommended to keep"
+    elif name in standards.minimum_metadata():
+        source = f"{SOP} step 7, minimum metadata"
+    else:
+        return None
+    if vr in SHORT_TEXT and tag not in EQUIPMENT:
+        return Rule("C", "", "needed for research; free text, so identifiers in it are removed", source)
+    return Rule("K", "", "needed for research", source)
+
+
+def _table(sop_class: str, path: tuple[str, ...], tag: int, vr: str, keyword: str, device: bool) -> Rule | None:
+    """What Table E.1-1 says, with the options of this policy."""
+    row = standards.ps315_rule(tag)
+    if row is None:
+        return None
+    if row.clean_desc == "C" and vr not in BULK:
+        option = f"{E11}, Clean Descriptors"
+        if vr == "SQ":
+            return Rule("S", "", "a description by codes; its items have rules of their own", option)
+        return Rule("C", "", "a description: identifiers are removed, clinical words stay", option)
+    if row.rtn_pat_chars:
+        if row.rtn_pat_chars == "C" or vr in SHORT_TEXT:
+            return Rule("C", "", "a patient characteristic in words", f"{E11}, Retain Patient Characteristics")
+        return Rule("K", "", "a patient characteristic, needed for research", f"{E11}, Retain Patient Characteristics")
+    if device and row.rtn_dev_id:
+        action = "S" if vr == "SQ" else "C" if row.rtn_dev_id == "C" else "K"
+        return Rule(action, "", "keep_device_identifiers is set", f"{E11}, Retain Device Identity")
+    if vr == "SQ" and row.rtn_uids and row.basic != "X":
+        return Rule("S", "", "refers to other objects, whose UIDs are replaced alike", f"{E11} ({row.basic})")
+    type_ = type_at(sop_class, path, keyword)
+    action = by_type(row.basic, vr, type_, standards.iod_of(sop_class) is not None)
+    why = "may identify a person, a place or a device"
+    if "/" in row.basic:
+        why += f"; Type {type_} here" if type_ else "; not needed here"
+    return Rule(action, "", why, f"{E11} ({row.basic})")
+
+
+def _elsewhere(sop_class: str, path: tuple[str, ...], tag: int, vr: str, keyword: str, retired: bool) -> Rule:
+    """Attributes Table E.1-1 does not name: kept if they belong to the image and cannot carry free text."""
+    here = type_at(sop_class, path, keyword)
+    belongs = here is not None or standards.in_some_image(keyword)
+    if vr == "SQ":
+        if belongs:
+            return Rule("S", "", "belongs to the image; its items have rules of their own", "PS3.3")
+        return Rule("X", "", "a sequence that does not belong to this kind of image", POLICY)
+    if vr in NOT_TEXT and (belongs or tag >> 16 in REVIEWED_GROUPS):
+        return Rule("K", "", "cannot carry text" + ("" if here else "; acquisition data"), "PS3.3; not in E.1-1")
+    if vr in BULK and here:
+        return Rule("K", "", "part of the image, such as a lookup table", "PS3.3; not in E.1-1")
+    if vr in SHORT_TEXT and belongs and not retired:
+        return Rule("C", "", "short text of the image: identifiers in it are removed", "PS3.3; not in E.1-1")
+    action = {"1": "D", "2": "Z"}.get((here or "3")[0], "X")
+    why = "free text" if belongs else "does not belong to this kind of image"
+    return Rule(action, "", f"{why}, not known to be safe", POLICY)
+
+
+def _private(tag: int, vr: str, creator: str, private: bool) -> Rule:
+    element = tag & 0xFFFF
+    if 0x10 <= element <= 0xFF:
+        return Rule("X", "", "reserves a private block; goes with what is in it", "PS3.5 section 7.8.1")
+    if not creator:
+        return Rule("X", "", "a private element without a private creator", POLICY)
+    row = standards.safe_private().get((creator, tag >> 16, element & 0xFF))
+    if row is None:
+        return Rule("X", "", "a private element not known to be safe", f"{E11}; E.3.10")
+    if not private:
+        return Rule("X", "", "safe private elements are not kept (keep_safe_private)", f"{E11}; E.3.10")
+    known = row.vr or vr
+    source = "PS3.15 Table E.3.10-1, Retain Safe Private"
+    if known in DATES or vr in DATES:
+        return Rule("shift", "", "a date in a safe private element", source)
+    if known == "UI":
+        return Rule("U", "", "a UID in a safe private element", source)
+    if known == "SQ":
+        return Rule("S", "", "a safe private sequence; its items have rules of their own", source)
+    if {known, vr} & {"LO", "SH", "ST", "LT", "UT", "UC"}:
+        return Rule("C", "", "text in a safe private element: identifiers in it are removed", source)
+    return Rule("K", "", row.meaning or "a safe private element", source)

@@ -1,0 +1,102 @@
+"""How far the lookup tables cover the source, and whether they agree with OMOP (SOP steps 6, 12, 13)."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from chorus_nb import tables
+from chorus_nb.mapping.lookups import Lookups, read_lookups
+from chorus_nb.omop import read_omop
+from chorus_nb.workspace import Workspace
+
+
+def check_lookups(workspace: Workspace) -> pd.DataFrame:
+    """Findings about the lookup tables, as ``quality_findings`` rows; what makes them unusable is raised instead.
+
+    Identifiable: ``item`` names the patient or accession.
+    """
+    lookups = read_lookups(workspace)
+    pairs = _pairs(workspace)
+    rows = [*_not_mapped(lookups, pairs), *_not_in_source(lookups, pairs), *_against_omop(workspace, lookups)]
+    findings = tables.frame(tables.QUALITY_FINDINGS, rows)
+    order = {"high": 0, "medium": 1, "low": 2}
+    return findings.sort_values("severity", key=lambda column: column.map(order), kind="stable", ignore_index=True)
+
+
+def coverage(workspace: Workspace) -> pd.DataFrame:
+    """Patients, accessions and files in the source, and how many of each the lookup tables map."""
+    lookups = read_lookups(workspace)
+    pairs = _pairs(workspace)
+    mapped = pairs[_has_image(lookups, pairs) & _has_person(lookups, pairs)]
+    rows = [
+        ("patients", pairs.PatientID.nunique(), pairs.PatientID[_has_person(lookups, pairs)].nunique()),
+        ("accessions", len(pairs), len(mapped)),
+        ("files", int(pairs.files.sum()), int(mapped.files.sum())),
+    ]
+    frame = pd.DataFrame(rows, columns=["of the", "in the source", "mapped"])
+    frame["not mapped"] = frame["in the source"] - frame["mapped"]
+    return frame
+
+
+def _pairs(workspace: Workspace) -> pd.DataFrame:
+    catalog = workspace.read(tables.CATALOG)
+    files = catalog.loc[catalog.status == "dicom", ["PatientID", "AccessionNumber"]]
+    stripped = files.apply(lambda column: column.str.strip(" \0"))
+    return stripped.groupby(["PatientID", "AccessionNumber"], as_index=False).size().rename(columns={"size": "files"})
+
+
+def _has_person(lookups: Lookups, pairs: pd.DataFrame) -> pd.Series:
+    return pairs.PatientID.map(lambda patient: lookups.person(patient) is not None).astype(bool)
+
+
+def _has_image(lookups: Lookups, pairs: pd.DataFrame) -> pd.Series:
+    return pd.Series(
+        [lookups.image(row.PatientID, row.AccessionNumber) is not None for row in pairs.itertuples()],
+        index=pairs.index,
+        dtype=bool,
+    )
+
+
+def _finding(*values: object) -> dict[str, object]:
+    return dict(zip(tables.QUALITY_FINDINGS.column_names, values, strict=True))
+
+
+def _not_mapped(lookups: Lookups, pairs: pd.DataFrame) -> list[dict[str, object]]:
+    rows = []
+    strangers = pairs[~_has_person(lookups, pairs)]
+    for patient, files in strangers.groupby("PatientID").files.sum().items():
+        text = "PatientID has no row in Personal_map: its files are quarantined"
+        fix = "add the patient, or see that the PatientID is spelt alike in both"
+        rows.append(_finding("patient_not_mapped", "high", "patient", str(patient), text, fix, int(files)))
+    for row in pairs[_has_person(lookups, pairs) & ~_has_image(lookups, pairs)].itertuples():
+        text = "the accession of this patient has no row in Image_map: its files are held back"
+        fix = "add it, if it belongs to an encounter of interest (SOP step 6)"
+        severity = "medium" if row.AccessionNumber else "low"
+        item = f"{row.PatientID} {row.AccessionNumber}".strip()
+        rows.append(_finding("accession_not_mapped", severity, "study", item, text, fix, int(row.files)))
+    return rows
+
+
+def _not_in_source(lookups: Lookups, pairs: pd.DataFrame) -> list[dict[str, object]]:
+    rows = []
+    known = set(zip(pairs.PatientID, pairs.AccessionNumber, strict=True))
+    for row in lookups.images.itertuples():
+        item = f"{row.PatientID} {row.AccessionNumber}"
+        if lookups.person(row.PatientID) is None:
+            text, fix = "row of Image_map whose PatientID is not in Personal_map", "add the patient, or remove the row"
+            rows.append(_finding("image_without_person", "medium", "study", item, text, fix, 0))
+        elif (row.PatientID, row.AccessionNumber) not in known:
+            text, fix = "row of Image_map with no file in the source", "see whether images are still to be exported"
+            rows.append(_finding("accession_without_files", "low", "study", item, text, fix, 0))
+    return rows
+
+
+def _against_omop(workspace: Workspace, lookups: Lookups) -> list[dict[str, object]]:
+    """Every person_id exists in the site's PERSON table."""
+    known = set(read_omop(workspace, "person").person_id)
+    text, fix = "person_id is not in the OMOP table PERSON", "mend the map, or deliver the person with the OMOP tables"
+    return [
+        _finding("person_not_in_omop", "high", "patient", str(row.PatientID), text, fix, 0)
+        for row in lookups.persons.itertuples()
+        if row.person_id not in known
+    ]

@@ -1,0 +1,101 @@
+"""What people decided against the policy: a line of ``decisions/tag_decisions.csv`` each, with who, when and why."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+import pandas as pd
+from pydicom.datadict import tag_for_keyword
+
+from chorus_nb import tables
+from chorus_nb.errors import InputError
+from chorus_nb.mapping.rules import ACTIONS, Rule
+from chorus_nb.workspace import Workspace
+
+ALLOWED = frozenset(ACTIONS) - {"script", "lookup"}
+FIXED = frozenset(
+    tag_for_keyword(keyword)
+    for keyword in (
+        *("PatientID", "AccessionNumber", "SOPInstanceUID", "SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID"),
+        *("Modality", "InstanceNumber", "SpecificCharacterSet", "PatientIdentityRemoved", "DeidentificationMethod"),
+        *("DeidentificationMethodCodeSequence", "LongitudinalTemporalInformationModified", "PixelData"),
+    )
+)
+"""What the release is laid out, linked and declared by: not for a person to decide."""
+
+_TAG = re.compile(r"\(([0-9A-Fa-f]{4}),([0-9A-Fa-f]{4}|[xX]{2}[0-9A-Fa-f]{2})\)\Z")
+
+
+@dataclass(frozen=True)
+class Override:
+    """A decision: ``path`` joined by '.', '*' at any depth; ``element`` the offset in its block if it is private."""
+
+    path: str
+    group: int
+    element: int
+    creator: str
+    rule: Rule
+    reviewer: str
+
+    def fits(self, path: tuple[str, ...], tag: int, creator: str) -> bool:
+        """Whether the decision is about this element."""
+        element = tag & 0xFF if creator else tag & 0xFFFF
+        same = (tag >> 16, element, creator) == (self.group, self.element, self.creator)
+        return same and (self.path == "*" or self.path.casefold() == ".".join(path).casefold())
+
+
+def read_overrides(workspace: Workspace) -> tuple[Override, ...]:
+    """The decisions; :class:`InputError` names the row of each that cannot stand."""
+    if not workspace.has(tables.TAG_DECISIONS):
+        return ()
+    faults: list[str] = []
+    made = []
+    for number, row in enumerate(workspace.read(tables.TAG_DECISIONS).to_dict("records"), 2):
+        match = _TAG.match(row["tag"])
+        fault = _fault(row, match)
+        if fault or match is None:
+            faults.append(f"tag_decisions row {number}: {fault}")
+            continue
+        element = int(match[2][-2:] if row["private_creator"] else match[2], 16)
+        source = f"decision of {row['reviewer']}, {row['time']}"
+        rule = Rule(row["action"], row["replacement"], row["reason"], source)
+        made.append(Override(row["path"], int(match[1], 16), element, row["private_creator"], rule, row["reviewer"]))
+    if faults:
+        raise InputError(*faults)
+    return tuple(made)
+
+
+def decide(
+    workspace: Workspace, tag: str, action: str, reason: str, reviewer: str, *, creator: str = "", path: str = "*"
+) -> pd.DataFrame:
+    """Write down a decision about a tag, replacing an earlier one about the same place; returns all decisions.
+
+    It holds from the next ``make_plan`` on. :class:`InputError` if it cannot stand.
+    """
+    time = datetime.now().astimezone().isoformat(timespec="seconds")
+    table = tables.TAG_DECISIONS
+    row = dict(zip(table.column_names, (path, tag, creator, action, "", reason, reviewer, time), strict=True))
+    fault = _fault(row, _TAG.match(tag))
+    if fault:
+        raise InputError(f"{tag}: {fault}")
+    known = workspace.read(table) if workspace.has(table) else tables.empty(table)
+    other = known[(known[["path", "tag", "private_creator"]] != [path, tag, creator]).any(axis=1)]
+    decisions = pd.concat([other, tables.frame(table, [dict(row)])], ignore_index=True)
+    workspace.write(table, decisions)
+    return decisions
+
+
+def _fault(row: dict[str, str], match: re.Match[str] | None) -> str:
+    if match is None or ("x" in match[2].lower() and not row["private_creator"]):
+        return "tag must be (gggg,eeee), or (gggg,xxee) with its private creator"
+    if row["action"] not in ALLOWED:
+        return f"action must be one of {', '.join(sorted(ALLOWED))}"
+    if not row["reason"].strip() or not row["reviewer"].strip():
+        return "a decision needs a reason and a reviewer"
+    if not row["private_creator"] and int(match[1] + match[2], 16) in FIXED:
+        return "the release depends on this attribute; it cannot be overridden"
+    if row["replacement"] and row["action"] != "D":
+        return "only action D takes a replacement"
+    return ""

@@ -1,0 +1,186 @@
+"""The tag plan: a row per tag of the site, rendered from the very policy the engine obeys (SOP steps 7, 10, 12)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pandas as pd
+
+from chorus_nb import standards, tables
+from chorus_nb.errors import WorkbenchError
+from chorus_nb.mapping.policy import Policy, load_policy
+from chorus_nb.mapping.rules import ACTIONS, Rule, dictionary
+from chorus_nb.workspace import Workspace
+
+KEY = list(tables.TAG_PLAN.key)
+RELEASES = frozenset({"K", "C", "S", "U", "shift", "lookup", "age", "script"})
+"""Actions after which something of the element is in the release."""
+REMOVES = frozenset({"X", "Z", "D"})
+
+
+def make_plan(workspace: Workspace) -> pd.DataFrame:
+    """Resolve every tag of the profile to one action with its reason, and write ``tag_plan``."""
+    profile = workspace.read(tables.TAG_PROFILE)
+    policy = load_policy(workspace)
+    rows = []
+    for (sop_class, path, tag, creator), found in profile.groupby(KEY, sort=True, dropna=False):
+        most = found.loc[found.files.idxmax()]
+        place = tuple(steps(path))
+        number = number_of(tag)
+        rule = policy.rule(sop_class, place, number, most.vr, creator)
+        override = policy.override(place, number, creator)
+        entry = dictionary(number)
+        rows.append(
+            {
+                "sop_class": sop_class,
+                "modality": "\\".join(sorted(set(found.modality))),
+                "path": path,
+                "tag": tag,
+                "private_creator": creator,
+                "keyword": entry.keyword if entry else "",
+                "vr": most.vr,
+                **rule._asdict(),
+                "rule_source": rule.source,
+                "official": official(place, number),
+                "decided_by": override.reviewer if override else "policy",
+                "files": int(found.files.sum()),
+                "example_before": most.examples.split(" | ")[0][:80],
+            }
+        )
+    plan = tables.frame(tables.TAG_PLAN, [{k: v for k, v in row.items() if k != "source"} for row in rows])
+    unclear = plan[~plan.action.isin(list(ACTIONS)) | (plan.reason == "") | (plan.rule_source == "")]
+    if len(unclear):
+        raise WorkbenchError(*(f"tag_plan: {tag} has no action with a reason" for tag in unclear.tag.unique()))
+    workspace.write(tables.TAG_PLAN, plan)
+    return plan
+
+
+def with_examples(workspace: Workspace, plan: pd.DataFrame, preview: pd.DataFrame) -> pd.DataFrame:
+    """``plan`` with examples before and after from real files the engine was run on; writes it again."""
+    seen = preview.drop_duplicates(KEY).set_index(KEY)[["before", "after"]]
+    joined = plan.join(seen, on=KEY)
+    plan = plan.assign(
+        example_before=joined.before.fillna(plan.example_before), example_after=joined.after.fillna(plan.example_after)
+    )
+    workspace.write(tables.TAG_PLAN, plan)
+    return plan
+
+
+def steps(path: str) -> list[str]:
+    """The sequences of a joined path; a private creator in brackets may hold a dot of its own."""
+    return re.findall(r"(?:[^.\[]|\[[^\]]*\])+", path)
+
+
+def number_of(tag: str) -> int:
+    """The tag of a row; a private element is given the block 10, as only its offset counts."""
+    group, element = tag.strip("()").split(",")
+    if element == "00xx":  # a private creator
+        return int(group + "0010", 16)
+    return int(group + element.replace("xx", "10"), 16)
+
+
+def official(path: tuple[str, ...], tag: int) -> str:
+    """What the official CHoRUS chain does to a tag: it never looks into sequences."""
+    if not path:
+        return standards.official_action(tag)
+    from pydicom.datadict import tag_for_keyword
+
+    above = tag_for_keyword(path[0])
+    if above is None or standards.official_action(above).startswith(("removed", "@remove")):
+        return "removed with its sequence"
+    return "kept (sequences are not entered)"
+
+
+# --- what the notebook shows of it ------------------------------------------------------------------------------------
+
+
+def count_actions(plan: pd.DataFrame) -> pd.DataFrame:
+    """Tags and occurrences in files by action."""
+    counts = plan.groupby("action").agg(tags=("tag", "size"), files=("files", "sum")).reset_index()
+    counts.insert(1, "meaning", counts.action.map(ACTIONS))
+    return counts.sort_values("tags", ascending=False, ignore_index=True)
+
+
+def reasons(plan: pd.DataFrame, actions: frozenset[str] = RELEASES) -> pd.DataFrame:
+    """Why tags are given one of ``actions``: a row per action, reason and rule, with the commonest tags."""
+    chosen = plan[plan.action.isin(list(actions))].sort_values("files", ascending=False)
+    rows = [
+        (action, reason, source, len(found), int(found.files.sum()), ", ".join(_names(found)[:4]))
+        for (action, reason, source), found in chosen.groupby(["action", "reason", "rule_source"], sort=False)
+    ]
+    made = pd.DataFrame(rows, columns=["action", "reason", "rule", "tags", "files", "for example"])
+    return made.sort_values("tags", ascending=False, ignore_index=True)
+
+
+def differences(plan: pd.DataFrame) -> pd.DataFrame:
+    """Tags where the plan does other than the official script, in groups, with why that is safer or more useful."""
+    plan = plan[plan.sop_class.isin(list(standards.RELEASABLE)) & (plan.tag > "(0008")]
+    leaves = plan.official.str.match(r"kept|@keep|@require|lookup|dates")
+    drops = plan.official.str.contains("removed|@remove|@empty", regex=True)
+    kinds = {
+        "nested dates stay real; the plan shifts them": (plan.action == "shift") & leaves & (plan.path != ""),
+        "a date the script leaves real; the plan shifts it": (plan.action == "shift")
+        & plan.official.str.startswith("kept (not")
+        & (plan.path == ""),
+        "UIDs inside sequences stay; the plan replaces them": (plan.action == "U") & leaves,
+        "identifying, unknown or private content stays; the plan removes it": plan.action.isin(["X", "Z", "D"])
+        & leaves,
+        "text stays as typed; the plan removes identifiers from it": (plan.action == "C") & leaves,
+        "ages above 89 stay; the plan caps them": (plan.action == "age") & leaves,
+        "times become the time of the run; the plan keeps them": (plan.action == "K") & (plan.official == "@time()"),
+        "removed though safe or cleanable; the plan keeps it": plan.action.isin(["K", "C", "S", "shift"]) & drops,
+    }
+    rows = [
+        {
+            "the official script, and the plan": name,
+            "tags": int(which.sum()),
+            "files": int(plan.files[which].sum()),
+            "for example": ", ".join(_names(plan[which])[:3]),
+        }
+        for name, which in kinds.items()
+        if which.any()
+    ]
+    return pd.DataFrame(rows, columns=["the official script, and the plan", "tags", "files", "for example"])
+
+
+def headers(plan: pd.DataFrame, preview: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
+    """Of each kind of image one header before and after, with the action and the reason the plan gives."""
+    known = plan.set_index(KEY)[["action", "reason"]]
+    for (modality, sop_class), rows in preview.groupby(["modality", "sop_class"], sort=True):
+        joined = rows.join(known, on=KEY)
+        yield (modality, sop_class), joined[["path", "tag", "keyword", "vr", "before", "action", "after", "reason"]]
+
+
+def undecided(plan: pd.DataFrame) -> pd.DataFrame:
+    """Local tags the policy removes only because nothing vouches for them: a person may decide otherwise."""
+    plan = plan[plan.sop_class.isin(list(standards.RELEASABLE))]
+    nothing_known = plan.reason.str.contains("not known to be safe|does not belong") & (plan.action == "X")
+    rows = plan[nothing_known & (plan.decided_by == "policy")].sort_values("files", ascending=False)
+    columns = ["modality", "path", "tag", "private_creator", "keyword", "vr", "files", "example_before", "reason"]
+    return rows[columns].reset_index(drop=True)
+
+
+def overridden(workspace: Workspace, plan: pd.DataFrame) -> pd.DataFrame:
+    """What people decided, against what the policy says; ``releases_more`` where Table E.1-1 would have it removed."""
+    book = Policy(load_policy(workspace).book)
+    rows = []
+    for row in plan[plan.decided_by != "policy"].itertuples():
+        rule: Rule = book.rule(
+            row.sop_class,
+            tuple(steps(row.path)),
+            number_of(row.tag),
+            row.vr,
+            row.private_creator,
+        )
+        more = row.action in RELEASES and rule.action not in RELEASES
+        rows.append(
+            (row.tag, row.path, row.private_creator, rule.action, row.action, more, row.reason, row.rule_source)
+        )
+    columns = ["tag", "path", "private_creator", "policy", "decided", "releases_more", "reason", "who and when"]
+    return pd.DataFrame(rows, columns=columns).drop_duplicates(ignore_index=True)
+
+
+def _names(plan: pd.DataFrame) -> list[str]:
+    named = plan.sort_values("files", ascending=False)
+    return list(dict.fromkeys(named.keyword.where(named.keyword != "", named.tag)))

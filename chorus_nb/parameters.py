@@ -1,0 +1,230 @@
+"""Every parameter of the workbench: one flat, typed model, checked before anything runs."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+
+from chorus_nb.errors import InputError
+
+Kind = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,16}$")]
+
+
+class Parameters(BaseModel):
+    """The parameters of a run (DESIGN "The contract"). The defaults run the demo site.
+
+    Flat, so that one YAML file serves ``chorus-nb run FILE.yaml`` and ``papermill -f FILE.yaml`` alike.
+    Relative paths are taken from the project folder (:func:`project_folder`).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, str_strip_whitespace=True)
+
+    site: str = Field("demo", min_length=1, description="Name of the site, shown in reports.")
+    source: str = Field(
+        "runs/demo/site/dicom",
+        min_length=1,
+        description="Folder of original DICOM: any depth, any file names, zip archives too. Never written to.",
+    )
+    omop: str = Field(
+        "runs/demo/site/omop",
+        min_length=1,
+        description="Folder of OMOP CDM 5.4 CSV tables, already date-shifted; or env:NAME, holding an SQLAlchemy URL.",
+    )
+    lookup: str = Field(
+        "runs/demo/site/lookup",
+        min_length=1,
+        description="Folder with the two lookup tables, Image_map.csv and Personal_map.csv (SOP steps 12, 13).",
+    )
+    workspace: str = Field(
+        "runs/demo/workspace",
+        min_length=1,
+        description="Everything the run writes: local/ (identifiable, stays), release/ (uploaded), audit/.",
+    )
+    key_file: str = Field("", description='The site\'s secret key, mode 0600 ("" = made once under local/).')
+    decisions: str = Field("", description='Folder of what people decided ("" = local/decisions).')
+    policy: str = Field(
+        "chorus", min_length=1, description="chorus, ps3.15, or the path of a CTP DicomAnonymizer script."
+    )
+    uid_method: Literal["keyed", "ctp"] = Field(
+        "keyed", description="keyed (HMAC, safe) or ctp (the official unkeyed MD5, to match an earlier upload)."
+    )
+    uid_root: str = Field(
+        "",
+        pattern=r"^$|^[0-2](\.(0|[1-9]\d*))+$",
+        max_length=24,
+        description='Root of new UIDs ("" = 2.25 for keyed, 1.2.826.0.1.3680043.10.1596 for ctp).',
+    )
+    keep_device_identifiers: bool = Field(
+        False, description="Keep device serial numbers (PS3.15 Retain Device Identity)."
+    )
+    keep_safe_private: bool = Field(True, description="Keep the private attributes PS3.15 Table E.3.10-1 calls safe.")
+    kinds: list[Kind] = Field(
+        ["CT", "MR", "CR", "DX", "MG", "US"], min_length=1, description="Which modalities are released."
+    )
+    shift_code: int = Field(
+        4,
+        ge=0,
+        le=4,
+        description="The site's date shift code: 0 unshifted, 1 day of week, 2 season, 3 both, 4 neither.",
+    )
+    time_zone: str = Field("America/New_York", description="IANA time zone of the site.")
+    visit_policy: Literal["hold", "blank"] = Field(
+        "hold", description="Images outside every visit: hold back, or release with an empty visit_id."
+    )
+    burned_in_text: Literal["detect", "redact", "skip"] = Field(
+        "detect", description="detect (hold back until reviewed), redact (remove without waiting) or skip."
+    )
+    deface: Literal["flag", "apply", "skip"] = Field("flag", description="Head CT and MR: flag, apply or skip.")
+    workers: int = Field(0, ge=0, le=1024, description="Processes on this machine (0 = all cores).")
+    scheduler: str = Field(
+        "", pattern=r"^$|^(tcp|tls|ucx|ws|wss)://", description='Address of a Dask scheduler ("" = this machine).'
+    )
+    registry_url: str = Field("", description='SQLAlchemy URL or env:NAME for the registry ("" = SQLite under local/).')
+    upload_url: str = Field("", description='fsspec URL for the upload ("" = pack only).')
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("is not an IANA time zone, such as America/New_York")
+        return value
+
+    @field_validator("registry_url", "upload_url")
+    @classmethod
+    def _no_password(cls, value: str) -> str:
+        if re.search(r"://[^/@]*:[^/@]+@", value):
+            raise ValueError("holds a password: put the URL in an environment variable and write env:NAME")
+        return value
+
+    # --- paths and derived values -------------------------------------------------------------------------------
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The site's time zone."""
+        return ZoneInfo(self.time_zone)
+
+    @property
+    def source_path(self) -> Path:
+        return resolve(self.source)
+
+    @property
+    def lookup_path(self) -> Path:
+        return resolve(self.lookup)
+
+    @property
+    def workspace_path(self) -> Path:
+        return resolve(self.workspace)
+
+    @property
+    def resolved_uid_root(self) -> str:
+        return self.uid_root or {"keyed": "2.25", "ctp": "1.2.826.0.1.3680043.10.1596"}[self.uid_method]
+
+    @property
+    def worker_count(self) -> int:
+        return self.workers or usable_cores()
+
+    # --- reading ------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Parameters:
+        """Check ``values``; :class:`InputError` has a clear line for each fault."""
+        unknown = [_misspelt(name, cls.model_fields) for name in values if name not in cls.model_fields]
+        try:
+            parameters = cls(**{k: v for k, v in values.items() if k in cls.model_fields})
+        except ValidationError as error:
+            raise InputError(*unknown, *map(_in_words, error.errors())) from None
+        if unknown:
+            raise InputError(*unknown)
+        return parameters
+
+    @classmethod
+    def read(cls, path: str | Path, overrides: Mapping[str, Any] | None = None) -> Parameters:
+        """Read a YAML file of parameters; ``overrides`` win."""
+        path = Path(path)
+        if not path.is_file():
+            raise InputError(f"parameter file not found: {path}")
+        try:
+            values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            mark = getattr(error, "problem_mark", None)
+            where = f", line {mark.line + 1}" if mark else ""
+            raise InputError(f"parameter file is not valid YAML{where}: {path}") from None
+        if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
+            raise InputError(f"parameter file must hold `name: value` lines: {path}")
+        return cls.of({**values, **(overrides or {})})
+
+    def check_folders(self) -> None:
+        """Every folder that must exist does, and none lies where it would be overwritten or leak (exit 2 otherwise)."""
+        lines = []
+        for name in ("source", "lookup", "omop"):
+            value = getattr(self, name)
+            if value.startswith("env:"):
+                if name != "omop":
+                    lines.append(f"{name}: must be a folder")
+                elif not os.environ.get(value[4:]):
+                    lines.append(f"{name}: environment variable {value[4:]} is not set")
+            elif not resolve(value).is_dir():
+                lines.append(f"{name}: folder not found: {value}")
+        if self.registry_url.startswith("env:") and not os.environ.get(self.registry_url[4:]):
+            lines.append(f"registry_url: environment variable {self.registry_url[4:]} is not set")
+        for name in ("key_file", "decisions"):
+            value = getattr(self, name)
+            if value and not resolve(value).exists():
+                lines.append(f"{name}: not found: {value}")
+        if self.policy not in ("chorus", "ps3.15") and not resolve(self.policy).is_file():
+            lines.append(f"policy: must be chorus, ps3.15 or the path of a CTP script; not found: {self.policy}")
+        workspace, source = self.workspace_path, self.source_path
+        if workspace == source or source in workspace.parents:
+            lines.append("workspace: lies inside source, which is never written to; choose another folder")
+        elif workspace in source.parents:
+            lines.append("workspace: holds source inside it; choose another folder")
+        if workspace.exists() and not workspace.is_dir():
+            lines.append(f"workspace: is not a folder: {self.workspace}")
+        if lines:
+            raise InputError(*lines)
+
+
+def project_folder(start: Path | None = None) -> Path:
+    """The folder relative paths are taken from: the checkout this stands in, or else the working directory.
+
+    A notebook opened in JupyterLab runs in ``notebooks/``, papermill where it was called: both mean the same folder.
+    """
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "notebooks" / "01_explore_headers.ipynb").is_file():
+            return folder
+    return here
+
+
+def resolve(path: str | Path) -> Path:
+    """``path`` made absolute, with ``~`` expanded and links followed."""
+    return (project_folder() / Path(path).expanduser()).resolve()
+
+
+def usable_cores() -> int:
+    """Cores this process may use (affinity respected where the platform tells it)."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def _misspelt(name: str, known: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"{name}: unknown parameter" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def _in_words(error: Any) -> str:
+    name = ".".join(str(part) for part in error["loc"][:1])
+    given = error.get("input")
+    shown = "" if name in ("registry_url", "upload_url") else f" (given: {given!r})"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{name}: {message}{shown}"

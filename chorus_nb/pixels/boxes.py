@@ -1,0 +1,70 @@
+"""Rectangles of pixels: ``x0,y0,x1,y1`` with exclusive ends, several joined by ``;``, meant for every frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from chorus_nb.errors import WorkbenchError
+
+
+class Box(NamedTuple):
+    """Columns ``x0`` up to but without ``x1``, rows ``y0`` up to but without ``y1``, counted from the upper left."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+    @property
+    def area(self) -> int:
+        return max(0, self.x1 - self.x0) * max(0, self.y1 - self.y0)
+
+    def within(self, rows: int, columns: int) -> Box:
+        """The part of the box that lies in an image of this size."""
+        return Box(max(0, self.x0), max(0, self.y0), min(columns, self.x1), min(rows, self.y1))
+
+    def padded(self) -> Box:
+        """Grown by 3 pixels and 15 % of its height, so that accents, descenders and anti-aliased edges go too."""
+        margin = 3 + round(0.15 * (self.y1 - self.y0))
+        return Box(self.x0 - margin, self.y0 - margin, self.x1 + margin, self.y1 + margin)
+
+    def common(self, other: Box) -> Box:
+        """The rectangle that both cover (its area is 0 when there is none)."""
+        return Box(max(self.x0, other.x0), max(self.y0, other.y0), min(self.x1, other.x1), min(self.y1, other.y1))
+
+    def hull(self, other: Box) -> Box:
+        """The smallest rectangle around both."""
+        return Box(min(self.x0, other.x0), min(self.y0, other.y0), max(self.x1, other.x1), max(self.y1, other.y1))
+
+
+def parse_boxes(text: str) -> list[Box]:
+    """Read the text form; :class:`WorkbenchError` when a box is not four whole numbers in order."""
+    boxes = []
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        try:
+            box = Box(*map(int, part.split(",")))
+        except (TypeError, ValueError):
+            raise WorkbenchError("a box must be four whole numbers x0,y0,x1,y1") from None
+        if box.area == 0:
+            raise WorkbenchError("a box must have x0 < x1 and y0 < y1")
+        boxes.append(box)
+    return boxes
+
+
+def format_boxes(boxes: Iterable[Box]) -> str:
+    """The text form, sorted and without repeats, so that equal sets of boxes read equal."""
+    return ";".join(",".join(map(str, box)) for box in sorted(set(boxes)))
+
+
+def merge(boxes: Iterable[Box]) -> list[Box]:
+    """Boxes of which one lies (almost) in another joined: two renders and many frames find the same line of text."""
+    merged: list[Box] = []
+    for box in sorted(boxes, key=lambda box: -box.area):
+        for position, other in enumerate(merged):
+            if box.common(other).area >= 0.7 * box.area:
+                merged[position] = other.hull(box)
+                break
+        else:
+            merged.append(box)
+    return sorted(merged)

@@ -1,0 +1,127 @@
+"""Looking for text in many files, in parallel, remembered between runs, one bad file never stopping the rest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from chorus_nb import compute, sources, tables
+from chorus_nb.pixels import detection, ocr, redaction
+from chorus_nb.pixels.boxes import Box, format_boxes, parse_boxes
+from chorus_nb.pixels.detection import Finding
+from chorus_nb.pixels.guard import Refused, guarded
+from chorus_nb.workspace import Workspace
+
+KEPT_EVERY = 60  # seconds between two writes of what was found so far
+
+
+class Look(NamedTuple):
+    """What looking at one file gave; ``problem`` is a short code, "" = it could be looked at."""
+
+    problem: str
+    findings: tuple[Finding, ...]
+
+
+class _Task(NamedTuple):
+    root: Path
+    source_path: str
+    filled: str
+
+
+class Checks:
+    """The looks taken so far, in ``text_checks`` and ``text_findings``; :meth:`look` takes those that are missing."""
+
+    def __init__(self, workspace: Workspace, candidates: pd.DataFrame) -> None:
+        self._workspace = workspace
+        self._files = candidates.set_index("source_path")[["size", "modified_ns"]]
+        self._checks: dict[tuple[str, str], dict[str, object]] = {}
+        self._looks: dict[tuple[str, str], Look] = {}
+        if workspace.has(tables.TEXT_CHECKS) and workspace.has(tables.TEXT_FINDINGS):
+            self._recall()
+
+    def get(self, source_path: str, filled: str = "") -> Look | None:
+        """The look taken at a file with these boxes filled, if there is one."""
+        return self._looks.get((source_path, filled))
+
+    def look(self, wanted: Iterable[tuple[str, str]], progress: compute.Progress | None = None) -> None:
+        """Look at each ``(source_path, boxes to fill before looking)`` that was not looked at yet."""
+        root = self._workspace.parameters.source_path
+        tasks = [_Task(root, *key) for key in dict.fromkeys(wanted) if key not in self._looks]
+        if not tasks:
+            return
+        kept = time.monotonic()
+        try:
+            with compute.executor(self._workspace.parameters) as pool:
+                for done, (task, result) in enumerate(compute.map_unordered(pool, _take, tasks), 1):
+                    look, seconds = (Look("crashed", ()), 0.0) if isinstance(result, BaseException) else result
+                    self._remember(task.source_path, task.filled, look, seconds)
+                    if progress:
+                        progress(done, len(tasks), "looking for text")
+                    if time.monotonic() - kept > KEPT_EVERY:
+                        self._keep()
+                        kept = time.monotonic()
+        finally:
+            self._keep()
+
+    def _remember(self, source_path: str, filled: str, look: Look, seconds: float) -> None:
+        self._looks[source_path, filled] = look
+        self._checks[source_path, filled] = {
+            "source_path": source_path,
+            "filled": filled,
+            "size": self._files.at[source_path, "size"],
+            "modified_ns": self._files.at[source_path, "modified_ns"],
+            "detector": ocr.detector_version(),
+            "problem": look.problem,
+            "seconds": round(seconds, 2),
+        }
+
+    def _keep(self) -> None:
+        findings = [
+            {
+                **finding._asdict(),
+                "source_path": source_path,
+                "filled": filled,
+                "box": format_boxes([finding.box]),
+            }
+            for (source_path, filled), look in sorted(self._looks.items())
+            for finding in look.findings
+        ]
+        self._workspace.write(tables.TEXT_FINDINGS, tables.frame(tables.TEXT_FINDINGS, findings))
+        checks = [self._checks[key] for key in sorted(self._checks)]
+        self._workspace.write(tables.TEXT_CHECKS, tables.frame(tables.TEXT_CHECKS, checks))
+
+    def _recall(self) -> None:
+        """Take over what an earlier run found, for files and a detector that did not change since."""
+        checks = self._workspace.read(tables.TEXT_CHECKS)
+        now = checks.merge(self._files, left_on="source_path", right_index=True, suffixes=("", "_now"))
+        same = (now["size"] == now.size_now) & (now.modified_ns == now.modified_ns_now)
+        # what went wrong once (a full memory, a codec since installed) is tried again
+        good = now[same & (now.detector == ocr.detector_version()) & (now.problem == "")]
+        found: dict[tuple[str, str], list[Finding]] = {}
+        for row in self._workspace.read(tables.TEXT_FINDINGS).to_dict("records"):
+            box = parse_boxes(row["box"])[0]
+            finding = Finding(**{name: row[name] for name in Finding._fields} | {"box": box})
+            found.setdefault((row["source_path"], row["filled"]), []).append(finding)
+        for row in good[tables.TEXT_CHECKS.column_names].to_dict("records"):
+            key = row["source_path"], row["filled"]
+            self._checks[key] = row
+            self._looks[key] = Look("", tuple(found.get(key, ())))
+
+
+def _take(task: _Task) -> tuple[Look, float]:
+    """In a worker: look at one file, in the worker's guarded child."""
+    start = time.monotonic()
+    try:
+        look = Look("", tuple(guarded(_look, task.root, task.source_path, parse_boxes(task.filled))))
+    except Refused as refused:
+        look = Look(refused.code, ())
+    return look, time.monotonic() - start
+
+
+def _look(root: Path, source_path: str, filled: list[Box]) -> list[Finding]:
+    content = sources.read_bytes(root, source_path)
+    return detection.look(redaction.fill(content, filled) if filled else content)

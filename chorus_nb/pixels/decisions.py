@@ -1,0 +1,69 @@
+"""What reviewers decided about images: for one image, a series, or a device and geometry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from blake3 import blake3
+
+from chorus_nb import sources, tables
+from chorus_nb.errors import InputError, WorkbenchError
+from chorus_nb.pixels.boxes import format_boxes, parse_boxes
+from chorus_nb.workspace import Workspace
+
+Scope = Literal["image", "series", "device"]
+LABELS = "technical_labels.txt"  # beside the decisions: words a site knows to be harmless, one a line
+
+
+class Decision(NamedTuple):
+    """``decision`` is accept, redact (``boxes``; "" = what is found) or reject."""
+
+    decision: str
+    boxes: str
+    scope: Scope
+
+
+class Decisions:
+    """The last decision on each item counts; one on the image before one on its series, its series before its device."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._root = workspace.parameters.source_path
+        self._rows: dict[str, dict[str, str]] = {}
+        if workspace.has(tables.IMAGE_DECISIONS):
+            table = workspace.read(tables.IMAGE_DECISIONS).astype(str)
+            for number, row in enumerate(table.sort_values("time", kind="stable").to_dict("records"), 1):
+                self._rows[row["item"]] = _checked(row, number)
+        labels = workspace.decisions / LABELS
+        lines = labels.read_text(encoding="utf-8").splitlines() if labels.is_file() else []
+        self.technical = frozenset(line.strip() for line in lines if line.strip())
+
+    def on(self, source_path: str, series: str, device: str) -> Decision | None:
+        """The decision that counts for an image."""
+        items: tuple[tuple[str, Scope], ...] = (
+            (source_path, "image"),
+            (f"series:{series}", "series"),
+            (f"device:{device}", "device"),
+        )
+        for item, scope in items:
+            row = self._rows.get(item)
+            if row and (not row["seen_digest"] or row["seen_digest"] == _digest(self._root, source_path)):
+                return Decision(row["decision"], row["boxes"], scope)
+        return None
+
+
+def _checked(row: dict[str, str], number: int) -> dict[str, str]:
+    if row["decision"] not in ("accept", "redact", "reject"):
+        raise InputError(f"image_decisions.csv, row {number}: decision must be accept, redact or reject")
+    try:
+        return {**row, "boxes": format_boxes(parse_boxes(row["boxes"]))}
+    except WorkbenchError as error:
+        raise InputError(f"image_decisions.csv, row {number}: {error}") from None
+
+
+def _digest(root: Path, source_path: str) -> str:
+    """BLAKE3 of the file as it is now, so that a decision never holds for an image nobody looked at."""
+    try:
+        return blake3(sources.read_bytes(root, source_path)).hexdigest()
+    except OSError:
+        return ""

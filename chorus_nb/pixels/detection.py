@@ -1,0 +1,68 @@
+"""Text in the pictures of a DICOM file: found, read, and given a tier."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from pydicom import dcmread
+
+from chorus_nb.pixels import ocr
+from chorus_nb.pixels.boxes import Box
+from chorus_nb.pixels.guard import guarded
+from chorus_nb.pixels.tiers import Tier, header_words, is_noise, match, tier
+
+
+class Finding(NamedTuple):
+    """A line of text in a picture. ``text`` is identifiable: it goes into local tables only."""
+
+    box: Box
+    text: str
+    confidence: float
+    tier: Tier
+    reason: str
+    matched: str = ""
+    """keyword of the header attribute that says the same"""
+    frame: int = 0
+    """counted from 0; -1 when it was read from the maximum over all frames"""
+
+
+def find_text(content: bytes, words: Sequence[str] = ()) -> list[Finding]:
+    """Every line of text in the pictures of a DICOM file, checked against its header and ``words`` besides.
+
+    Runs in a child process; :class:`~chorus_nb.pixels.guard.Refused` when the pixels cannot be decoded or read.
+    """
+    return guarded(look, content, tuple(words))
+
+
+def look(content: bytes, words: Iterable[str] = ()) -> list[Finding]:
+    """:func:`find_text` in this process: for the guarded child."""
+    from chorus_nb.pixels.renders import pictures
+
+    dataset = dcmread(io.BytesIO(content), force=True)
+    known = {**dict.fromkeys(words, "a lookup value"), **header_words(dataset)}
+    found: list[Finding] = []
+    for frame, picture in pictures(dataset):
+        scale = dataset.Columns / picture.shape[1]
+        for line in ocr.read(picture):
+            if is_noise(line.text):
+                continue
+            box = Box(*(round(value * scale) for value in line.box)).padded().within(dataset.Rows, dataset.Columns)
+            matched = match(line.text, known)
+            found.append(Finding(box, line.text, line.confidence, *tier(line.text, matched), matched, frame))
+    return _distinct(found)
+
+
+def _distinct(found: Iterable[Finding]) -> list[Finding]:
+    """The same line seen in several renders and frames once: the most telling tier, then the surest reading."""
+    order = {"high": 0, "medium": 1, "low": 2}
+    kept: list[Finding] = []
+    for finding in sorted(found, key=lambda finding: (order[finding.tier], -finding.confidence)):
+        for position, other in enumerate(kept):
+            if finding.box.common(other.box).area >= 0.7 * min(finding.box.area, other.box.area):
+                kept[position] = other._replace(box=other.box.hull(finding.box))
+                break
+        else:
+            kept.append(finding)
+    return kept

@@ -1,0 +1,161 @@
+"""The verdict on each image that would otherwise be released: clean, hold, or redact these boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from chorus_nb import tables
+from chorus_nb.compute import Progress
+from chorus_nb.pixels import ocr
+from chorus_nb.pixels.boxes import Box, format_boxes, merge, parse_boxes
+from chorus_nb.pixels.checks import Checks
+from chorus_nb.pixels.decisions import Decision, Decisions
+from chorus_nb.pixels.detection import Finding
+from chorus_nb.pixels.tiers import tier
+from chorus_nb.pixels.triage import sample, triage
+from chorus_nb.workspace import Workspace
+
+TOO_MUCH = 0.25  # share of the picture: filling more than that is for a person to decide
+ROUNDS = 3  # of filling and looking again before an image is held back instead
+
+
+class Verdict(NamedTuple):
+    """``verdict`` is clean, hold or redact; the rest as in the table ``image_verdicts``."""
+
+    verdict: str
+    reason: str = ""
+    boxes: str = ""
+    tier: str = ""
+    checked: str = "not"
+
+
+class _Wanted(NamedTuple):
+    """Instead of a verdict: this look has to be taken first."""
+
+    source_path: str
+    filled: str
+
+
+def judge(workspace: Workspace, candidates: pd.DataFrame, progress: Progress | None = None) -> pd.DataFrame:
+    """What burned-in text means for each of ``candidates`` (rows of the catalog): the table ``image_verdicts``.
+
+    Held back: what may tell who the person is (``burned_in_text``) until somebody decided, what could not be
+    looked at (``burned_in_text_unchecked``), what a reviewer turned down (``rejected_by_review``).
+    """
+    images = triage(candidates)
+    verdicts = _Judge(workspace, images).verdicts(progress)
+    rows = [
+        {**image, **verdicts[image["source_path"]]._asdict()}
+        for image in images[["source_path", "risk", "risk_reason", "device"]].to_dict("records")
+    ]
+    frame = tables.frame(tables.IMAGE_VERDICTS, rows)
+    workspace.write(tables.IMAGE_VERDICTS, frame)
+    return frame
+
+
+class _Judge:
+    def __init__(self, workspace: Workspace, images: pd.DataFrame) -> None:
+        self._images = images
+        self._policy = workspace.parameters.burned_in_text
+        self._checks = Checks(workspace, images)
+        self._decisions = Decisions(workspace)
+
+    def verdicts(self, progress: Progress | None) -> dict[str, Verdict]:
+        """The verdict on every image: first on a few of each group, then on the others as those demand it."""
+        groups = [group for _, group in self._images.groupby("group", sort=False)]
+        samples = [sample(group) for group in groups]
+        verdicts = self._look(pd.concat(samples), progress) if samples else {}
+        others = []
+        for group, taken in zip(groups, samples, strict=True):
+            rest = group.drop(taken.index)
+            seen = [verdicts[path] for path in taken.source_path]
+            open_text = [verdict.reason == "burned_in_text" for verdict in seen]
+            if open_text and all(open_text):  # held for the same reason without a look at each
+                boxes = format_boxes(merge(box for verdict in seen for box in parse_boxes(verdict.boxes)))
+                propagated = seen[0]._replace(boxes=boxes, checked="group")
+                verdicts.update((row.source_path, self._settled(row) or propagated) for row in rest.itertuples())
+            elif any(open_text) or any(verdict.boxes for verdict in seen) or group.risk.iloc[0] != "unlikely":
+                others.append(rest)
+            else:  # the sample was clean and nothing in the header speaks for text
+                verdicts.update((row.source_path, self._settled(row) or Verdict("clean")) for row in rest.itertuples())
+        if others:
+            verdicts |= self._look(pd.concat(others), progress)
+        return verdicts
+
+    def _look(self, images: pd.DataFrame, progress: Progress | None) -> dict[str, Verdict]:
+        """Verdicts on ``images``, with as many rounds of looking as they need."""
+        rows = list(images.itertuples())
+        while True:
+            steps = {row.source_path: self._step(row) for row in rows}
+            wanted = [step for step in steps.values() if isinstance(step, _Wanted)]
+            if not wanted:
+                return {path: step for path, step in steps.items() if isinstance(step, Verdict)}
+            self._checks.look(wanted, progress)
+
+    def _step(self, row: Any) -> Verdict | _Wanted:
+        """The verdict on one image, or the look that is missing for it."""
+        settled = self._settled(row)
+        if settled:
+            return settled
+        decision = self._decision(row)
+        redacted = decision is not None and decision.decision == "redact"
+        filled = decision.boxes if decision and redacted else ""
+        highest = ""
+        for _ in range(ROUNDS + 1):
+            look = self._checks.get(row.source_path, filled)
+            if look is None:
+                return _Wanted(row.source_path, filled)
+            if look.problem:
+                return Verdict("hold", "burned_in_text_unchecked", checked="looked")
+            highest = highest or self._highest(look.findings)
+            telling = self._telling(look.findings, decision)
+            if not telling:
+                return Verdict("redact" if filled else "clean", "", filled, highest, "looked")
+            filled = format_boxes(merge([*parse_boxes(filled), *telling]))
+            drawn = redacted and decision is not None and decision.boxes  # a person's boxes are not added to
+            if drawn or not (redacted or self._policy == "redact") or self._too_much(filled, row):
+                break
+        return Verdict("hold", "burned_in_text", filled, highest, "looked")
+
+    def _settled(self, row: Any) -> Verdict | None:
+        """The verdict on an image that needs no look at it."""
+        decision = self._decision(row)
+        if decision and decision.decision == "reject":
+            return Verdict("hold", "rejected_by_review", checked="decided")
+        if decision and decision.decision == "accept" and decision.scope != "device":
+            return Verdict("clean", checked="decided")
+        if row.risk == "none" or self._policy == "skip":
+            return Verdict("clean")
+        if row.risk == "unreadable":
+            return Verdict("hold", "burned_in_text_unchecked")
+        if not ocr.installed():
+            return Verdict("clean") if row.risk == "unlikely" else Verdict("hold", "burned_in_text_unchecked")
+        return None
+
+    def _decision(self, row: Any) -> Decision | None:
+        return self._decisions.on(row.source_path, row.SeriesInstanceUID, row.device)
+
+    def _telling(self, findings: Iterable[Finding], decision: Decision | None) -> list[Box]:
+        """Where text stands that keeps the image from being released.
+
+        Medium text passes where a reviewer drew the boxes of this image, or accepted the device; high text never.
+        """
+        drawn = decision is not None and decision.scope == "image" and decision.boxes != ""
+        accepted = decision is not None and decision.scope == "device" and decision.decision == "accept"
+        tiers = {"high"} if drawn or accepted else {"high", "medium"}
+        return [finding.box for finding in findings if self._tier(finding) in tiers]
+
+    def _highest(self, findings: Iterable[Finding]) -> str:
+        tiers = {self._tier(finding) for finding in findings}
+        return next((name for name in ("high", "medium", "low") if name in tiers), "")
+
+    def _tier(self, finding: Finding) -> str:
+        return tier(finding.text, finding.matched, self._decisions.technical)[0]
+
+    @staticmethod
+    def _too_much(filled: str, row: Any) -> bool:
+        area = int(float(row.Rows or 0)) * int(float(row.Columns or 0))
+        return sum(box.area for box in parse_boxes(filled)) > TOO_MUCH * area

@@ -1,0 +1,91 @@
+"""From pixel data to pictures in which text can be read: two renders of each frame that is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+from pydicom.overlays import get_overlay_array
+from pydicom.pixels import get_decoder
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
+
+from chorus_nb.pixels import codecs  # noqa: F401  (offers imagecodecs to pydicom)
+
+Picture = NDArray[np.uint8]
+SHORT_SIDE, LONG_SIDE = 1280, 2560  # pixels: text of 8 pixels must be seen, memory stay below 1 GB
+EVERY = 30  # frames between two that are looked at
+
+
+def frame_numbers(count: int) -> list[int]:
+    """Which frames are looked at: first, middle, last and every 30th (text that comes and goes stays for seconds)."""
+    return sorted({0, count // 2, count - 1, *range(0, count, EVERY)})
+
+
+def pictures(dataset: Dataset) -> Iterator[tuple[int, Picture]]:
+    """``(frame number, picture)`` for each render of each frame looked at; -1 is the maximum over all frames."""
+    decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
+    count = int(dataset.get("NumberOfFrames") or 1)
+    chosen = set(frame_numbers(count))
+    highest: NDArray[np.generic] | None = None
+    for number, (frame, _) in enumerate(decoder.iter_array(dataset, as_rgb=True)):
+        if count > 1:
+            highest = frame if highest is None else np.maximum(highest, frame)
+        if number in chosen:
+            yield from ((number, picture) for picture in renders(frame, dataset))
+    if highest is not None:
+        yield from ((-1, picture) for picture in renders(highest, dataset))
+    for group in range(0x6000, 0x6020, 2):
+        if (group, 0x3000) in dataset:
+            plane = get_overlay_array(dataset, group)
+            yield from ((0, _picture(layer)) for layer in (plane if plane.ndim == 3 else plane[None])[:1])
+
+
+def renders(frame: NDArray[np.generic], dataset: Dataset) -> tuple[Picture, Picture]:
+    """The frame as a reader would see it, and its local contrast: text 60 HU above air shows in no usual window."""
+    if dataset.PhotometricInterpretation == "PALETTE COLOR":
+        frame = apply_color_lut(frame, dataset)
+    if frame.ndim == 3:
+        colour = _picture(frame, highest=255 if frame.dtype == np.uint8 else None)
+        grey = cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        return colour, local_contrast(grey)
+    values = frame.astype(np.float32)
+    window = _window(frame, dataset)
+    if dataset.PhotometricInterpretation == "MONOCHROME1":
+        values, window = -values, -window
+    return _picture(window), local_contrast(values)
+
+
+def local_contrast(values: NDArray[np.float32]) -> Picture:
+    """Each value's distance from its surroundings (σ 10 pixels) in units of their spread (σ 20 pixels)."""
+    values = _limit_size(values)
+    centred = values - cv2.GaussianBlur(values, (0, 0), 10)
+    spread = np.sqrt(cv2.GaussianBlur(centred * centred, (0, 0), 20))
+    return _picture(np.clip(0.5 + centred / (6 * spread + 1e-6), 0, 1), 0, 1)
+
+
+def _window(frame: NDArray[np.generic], dataset: Dataset) -> NDArray[np.float32]:
+    values = np.asarray(apply_modality_lut(frame, dataset))
+    if "WindowWidth" in dataset or "VOILUTSequence" in dataset:
+        return np.asarray(apply_voi_lut(values, dataset, index=0), np.float32)
+    low, high = np.percentile(values, (0.5, 99.5))
+    return np.clip(values, low, high).astype(np.float32)
+
+
+def _picture(values: NDArray[np.generic], lowest: float | None = None, highest: float | None = None) -> Picture:
+    """``values`` spread over 0..255 between the two bounds (their own extremes when not given), no side too long."""
+    low = float(values.min()) if lowest is None and highest is None else float(lowest or 0)
+    high = float(values.max()) if highest is None else highest
+    scaled = (values.astype(np.float32) - low) * (255 / ((high - low) or 1))
+    return _limit_size(scaled).round().astype(np.uint8)
+
+
+def _limit_size(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    rows, columns = values.shape[:2]
+    scale = LONG_SIDE / max(rows, columns)
+    if scale >= 1:
+        return values
+    size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
+    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)

@@ -1,0 +1,51 @@
+"""How likely a picture holds text, from the header alone. It decides how many pictures of a series are looked at,
+never that a picture is trusted: BurnedInAnnotation is absent or wrong in most images that carry names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from chorus_nb import tables
+
+SAMPLE = 3  # pictures of a series looked at first: first, middle and last
+
+
+def triage(candidates: pd.DataFrame) -> pd.DataFrame:
+    """``candidates`` (rows of the catalog) with ``risk``, ``risk_reason``, ``device`` and ``group``.
+
+    ``risk`` is the first rule of ``triage.json`` that fits: likely, unlikely, unreadable (never opened here) or none.
+    A group is a series on one device in one geometry, in which text stands in the same places.
+    """
+    rules = json.loads(Path(__file__).with_name("triage.json").read_text(encoding="utf-8"))["rules"]
+    result = candidates.reindex(columns=tables.CATALOG.column_names).reset_index(drop=True)
+    open_rows = pd.Series(True, index=result.index)
+    result[["risk", "risk_reason"]] = ""
+    for rule in rules:
+        fits = open_rows.copy()
+        for column, pattern in rule["when"].items():
+            fits &= result[column].astype(str).str.strip().str.fullmatch(pattern, case=False)
+        result.loc[fits, ["risk", "risk_reason"]] = rule["risk"], rule["reason"]
+        open_rows &= ~fits
+    result["device"] = device(result)
+    result["group"] = result.SeriesInstanceUID.astype(str) + "|" + result.device
+    return result
+
+
+def device(rows: pd.DataFrame) -> pd.Series[str]:
+    """``MANUFACTURER|MODEL|ROWSxCOLS``: what a decision on a device and geometry is about."""
+    parts = {name: rows[name].astype(str).str.strip().str.upper() for name in ("Manufacturer", "ManufacturerModelName")}
+    return parts["Manufacturer"] + "|" + parts["ManufacturerModelName"] + "|" + rows.Rows + "x" + rows.Columns
+
+
+def sample(group: pd.DataFrame) -> pd.DataFrame:
+    """First, middle and last picture of a group in the order of InstanceNumber; of an unlikely group one in ten."""
+    order = group.assign(number=pd.to_numeric(group.InstanceNumber, errors="coerce")).sort_values(
+        ["number", "source_path"]
+    )
+    wanted = SAMPLE if order.risk.iloc[0] == "likely" else min(SAMPLE, -(-len(order) // 10))
+    places = [len(order) // 2] if wanted == 1 else np.linspace(0, len(order) - 1, wanted).round().astype(int)
+    return group.loc[order.index[np.unique(places)]]

@@ -1,0 +1,8 @@
+"""05: every released image tied to the patient's record (Imaging SOP section 2, Multimodal-Linkage SOP)."""
+
+from chorus_nb.registry.checks import check_registry
+from chorus_nb.registry.image_registry import build_registry
+from chorus_nb.registry.metadata import build_metadata
+from chorus_nb.registry.omop import build_omop
+
+__all__ = ["build_metadata", "build_omop", "build_registry", "check_registry"]

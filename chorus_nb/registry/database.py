@@ -1,0 +1,112 @@
+"""``image_registry`` in a database: SQLite under ``local/`` by default, PostgreSQL, MySQL, MariaDB or SQL Server by URL."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Column, Connection, DateTime, Engine, Integer, MetaData, String, Table, delete, insert, select
+from sqlalchemy import inspect as inspect_database
+from sqlalchemy.dialects import registry
+from sqlalchemy.schema import CreateTable
+
+from chorus_nb.databases import engine
+from chorus_nb.errors import InputError
+from chorus_nb.workspace import Workspace
+
+CHUNK = 20_000  # rows compared, deleted and inserted at a time: memory stays flat
+DELETE = 500  # ids in one DELETE: every database takes that many parameters
+
+
+def registry_table(*, visit_required: bool) -> Table:
+    """``image_registry`` as the Imaging SOP creates it; ``visit_id`` may be null only with ``visit_policy: blank``."""
+    return Table(
+        "image_registry",
+        MetaData(),
+        Column("image_registry_id", Integer, primary_key=True, autoincrement=True),
+        Column("file_id", String(1024), nullable=False),
+        Column("proc_id", Integer, nullable=False),
+        Column("person_id", Integer, nullable=False),
+        Column("group_id", Integer, nullable=False),
+        Column("visit_id", Integer, nullable=not visit_required),
+        Column("datetime", DateTime, nullable=False),
+        Column("src_file", String(1024), nullable=False),
+        Column("trg_file", String(1024), nullable=True),
+    )
+
+
+def create_statement(dialect: str, *, visit_required: bool) -> str:
+    """The SOP's ``CREATE TABLE`` in the words of ``dialect``: mysql, postgresql, sqlite or mssql."""
+    words = registry.load(dialect)()
+    made = CreateTable(registry_table(visit_required=visit_required)).compile(dialect=words)
+    return "\n".join(line.rstrip() for line in str(made).strip().splitlines()) + ";\n"
+
+
+@contextlib.contextmanager
+def registry_database(workspace: Workspace) -> Iterator[Engine]:
+    """The database of ``registry_url``."""
+    url = workspace.parameters.registry_url or f"sqlite:///{workspace.local / 'registry.sqlite'}"
+    with engine("registry_url", url) as opened:
+        yield opened
+
+
+def store(opened: Engine, rows: pd.DataFrame, *, visit_required: bool) -> None:
+    """Make the table hold exactly ``rows``, in one transaction; rows that are right already are left alone."""
+    table = registry_table(visit_required=visit_required)
+    _check_shape(opened, table)
+    with opened.begin() as connection:
+        table.create(connection, checkfirst=True)
+        connection.execute(delete(table).where(table.c.image_registry_id > len(rows)))
+        for start in range(0, len(rows), CHUNK):
+            _store_chunk(connection, table, rows.iloc[start : start + CHUNK])
+
+
+def fetch(opened: Engine) -> pd.DataFrame:
+    """The registry as the database holds it, in the order of its numbers."""
+    table = registry_table(visit_required=False)
+    with opened.connect() as connection:
+        result = connection.execution_options(yield_per=CHUNK).execute(select(table).order_by(table.c[0]))
+        parts = [_frame(part, list(result.keys())) for part in result.partitions()]
+    return pd.concat(parts, ignore_index=True) if parts else _frame([], table.c.keys())
+
+
+def _frame(rows: Any, names: list[str]) -> pd.DataFrame:
+    frame = pd.DataFrame([tuple(row) for row in rows], columns=names, dtype=object)
+    frame["datetime"] = [value.strftime("%Y-%m-%d %H:%M:%S") for value in frame["datetime"]]
+    numbers = [name for name in names if name.endswith("_id") and name != "file_id"]
+    texts = {name: pd.StringDtype("pyarrow") for name in ("file_id", "datetime", "src_file", "trg_file")}
+    return frame.astype({**dict.fromkeys(numbers, "Int64"), **texts}).fillna({"trg_file": ""})
+
+
+def _check_shape(opened: Engine, table: Table) -> None:
+    inspector = inspect_database(opened)
+    if inspector.has_table(table.name):
+        found = [column["name"] for column in inspector.get_columns(table.name)]
+        if found != table.c.keys():
+            raise InputError("registry_url: a table image_registry with other columns is there already; move it away")
+
+
+def _store_chunk(connection: Connection, table: Table, part: pd.DataFrame) -> None:
+    """``part`` holds consecutive numbers, so the rows to compare with lie between its first and its last."""
+    first, last = int(part["image_registry_id"].iloc[0]), int(part["image_registry_id"].iloc[-1])
+    wanted = {row[0]: row for row in _rows(part)}
+    key = table.c.image_registry_id
+    present = {row[0]: tuple(row) for row in connection.execute(select(table).where(key.between(first, last)))}
+    changed = [number for number, row in wanted.items() if present.get(number) != row]
+    stale = [number for number in changed if number in present]
+    for start in range(0, len(stale), DELETE):
+        connection.execute(delete(table).where(key.in_(stale[start : start + DELETE])))
+    if changed:
+        names = table.c.keys()
+        connection.execute(insert(table), [dict(zip(names, wanted[number], strict=True)) for number in changed])
+
+
+def _rows(part: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
+    for number, file, proc, person, group, visit, moment, source, _ in part.itertuples(index=False, name=None):
+        yield (
+            *(int(number), file, int(proc), int(person), int(group), None if pd.isna(visit) else int(visit)),
+            *(datetime.fromisoformat(moment), source, None),
+        )

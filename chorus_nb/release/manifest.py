@@ -1,0 +1,72 @@
+"""The manifest: size and checksums of every file, and what changed since the release that was delivered last."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+from blake3 import blake3
+
+from chorus_nb import tables
+from chorus_nb.compute import Progress, executor, map_unordered
+from chorus_nb.errors import WorkbenchError
+from chorus_nb.release.layout import release_files
+from chorus_nb.workspace import Workspace
+
+BLOCK = 1 << 20
+
+
+def measure(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame:
+    """``path, size, md5, sha256, blake3`` of every file of the release but the manifest, each read once."""
+    manifest = workspace.path(tables.MANIFEST).relative_to(workspace.release).as_posix()
+    paths = [path for path in release_files(workspace.release) if path != manifest]
+    rows = []
+    with executor(workspace.parameters) as pool:
+        for path, row in map_unordered(pool, functools.partial(_digests, workspace.release), paths):
+            if isinstance(row, BaseException):
+                raise WorkbenchError(f"{path}: cannot be read ({type(row).__name__})")
+            rows.append((path, *row))
+            if progress:
+                progress(len(rows), len(paths), "checksums of the release")
+    frame = pd.DataFrame(rows, columns=["path", "size", "md5", "sha256", "blake3"])
+    return frame.sort_values("path", ignore_index=True)
+
+
+def _digests(release: Path, path: str) -> tuple[int, str, str, str]:
+    made = (hashlib.md5(usedforsecurity=False), hashlib.sha256(), blake3())
+    size = 0
+    with open(release / path, "rb") as file:
+        while block := file.read(BLOCK):
+            size += len(block)
+            for digest in made:
+                digest.update(block)
+    return size, *(digest.hexdigest() for digest in made)
+
+
+def with_delta(workspace: Workspace, measured: pd.DataFrame) -> pd.DataFrame:
+    """The manifest: each file as added, modified or unchanged since the last delivery, and what was removed since.
+
+    A delivery of the very same files is not compared with itself, so packing again gives the same manifest.
+    """
+    content = measured[["path", "size", "md5", "sha256"]]
+    before = next((old for old in deliveries(workspace) if not _same(old, content)), content.iloc[:0])
+    both = content.merge(before, on="path", how="outer", suffixes=("", "_before"), indicator=True)
+    both["delta"] = both["_merge"].map({"left_only": "added", "right_only": "removed", "both": "modified"}).astype(str)
+    both.loc[both["sha256"] == both["sha256_before"], "delta"] = "unchanged"
+    gone = both["delta"] == "removed"
+    for column in ("size", "md5", "sha256"):
+        both[column] = both[column].where(~gone, both[f"{column}_before"])
+    return both[tables.MANIFEST.column_names].sort_values("path", ignore_index=True)
+
+
+def deliveries(workspace: Workspace) -> list[pd.DataFrame]:
+    """The files of the releases that were delivered, latest first."""
+    folder = workspace.local / "deliveries"
+    listed = (tables.read(tables.MANIFEST, path) for path in sorted(folder.glob("*.csv"), reverse=True))
+    return [m.loc[m["delta"] != "removed", ["path", "size", "md5", "sha256"]] for m in listed]
+
+
+def _same(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    return dict(zip(one["path"], one["sha256"], strict=True)) == dict(zip(other["path"], other["sha256"], strict=True))

@@ -1,0 +1,92 @@
+"""Which attributes belong to an image, where and of which Type (PS3.3), for the choices PS3.15 leaves to the Type."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from typing import Any
+
+from chorus_nb.standards.lists import DATA
+
+_IMAGE = "1.2.840.10008.5.1.4.1.1."
+_KINDS = {
+    "CT": ("2", "2.1", "2.2"),
+    "MR": ("4", "4.1", "4.3", "4.4"),
+    "CR": ("1",),
+    "DX": ("1.1", "1.1.1"),
+    "MG": ("1.2", "1.2.1", "13.1.3", "13.1.4", "13.1.5"),
+    "US": ("6.1", "3.1", "6.2", "6", "3"),
+    "PT": ("128", "128.1", "130"),
+    "NM": ("20", "5"),
+    "XA": ("12.1", "12.1.1", "13.1.1"),
+    "RF": ("12.2", "12.2.1"),
+}
+RELEASABLE = {_IMAGE + end: kind for kind, ends in _KINDS.items() for end in ends}
+"""SOP classes of pixel images that can be released, with the kind (parameter ``kinds``) that releases them."""
+
+_RETIRED = {_IMAGE + "6": _IMAGE + "6.1", _IMAGE + "3": _IMAGE + "3.1", _IMAGE + "5": _IMAGE + "20"}
+_STRICTNESS = ("1", "1C", "2", "2C", "3")
+
+
+@cache
+def _iods() -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(gzip.decompress((DATA / "iods.json.gz").read_bytes()))
+    return facts
+
+
+def iod_of(sop_class: str) -> str | None:
+    """Name of the image IOD of a SOP class; a retired class has that of its successor."""
+    name: str | None = _iods()["sop_classes"].get(_RETIRED.get(sop_class, sop_class))
+    return name
+
+
+@lru_cache(maxsize=65536)
+def attribute_type(sop_class: str, path: tuple[str, ...], keyword: str) -> str | None:
+    """Type of an attribute at its place in the IOD of ``sop_class``; ``None`` = not in the IOD (or no image IOD).
+
+    Several modules: the strictest Type that a mandatory one asks for; else the strictest of the conditional and
+    user-optional ones, which are present when one of their attributes is.
+    """
+    found: dict[bool, set[str]] = {True: set(), False: set()}
+    for usage, type_ in _in_modules(sop_class, path, keyword):
+        found[usage == "M"].add(type_)
+    return min(found[True] or found[False], key=_STRICTNESS.index, default=None)
+
+
+def _in_modules(sop_class: str, path: tuple[str, ...], keyword: str) -> Iterator[tuple[str, str]]:
+    facts = _iods()
+    for module, usage in facts["iods"].get(iod_of(sop_class) or "", {}).items():
+        node = facts["items"][facts["modules"][module]]
+        for step in path:
+            entry = node.get(step)
+            if not isinstance(entry, list):
+                break
+            node = facts["items"][entry[1]]
+        else:
+            entry = node.get(keyword)
+            if entry is not None:
+                yield usage, entry[0] if isinstance(entry, list) else entry
+
+
+def in_some_image(keyword: str) -> bool:
+    """Whether an attribute occurs anywhere in the IOD of a releasable image, at any depth."""
+    return keyword in _in_images()
+
+
+@cache
+def _in_images() -> frozenset[str]:
+    facts = _iods()
+    modules = {m for sop in RELEASABLE for m in facts["iods"].get(iod_of(sop) or "", {})}
+    todo = {facts["modules"][module] for module in modules}
+    seen: set[int] = set()
+    keywords: set[str] = set()
+    while todo:
+        index = todo.pop()
+        seen.add(index)
+        for keyword, entry in facts["items"][index].items():
+            keywords.add(keyword)
+            if isinstance(entry, list) and entry[1] not in seen:
+                todo.add(entry[1])
+    return frozenset(keywords)

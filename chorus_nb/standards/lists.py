@@ -1,0 +1,232 @@
+"""The tables of the Standard and of CHoRUS, each read once from its file in ``data/`` (sources: README.md)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+DATA = Path(__file__).parent / "data"
+CURVE_GROUPS = range(0x5000, 0x5020, 2)  # repeating groups, PS3.5 section 7.6
+OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
+
+
+class Attribute(NamedTuple):
+    """A row of PS3.15 Table E.1-1: the action of the Basic Profile and of each option ("" = the option says nothing).
+
+    Actions: D dummy, Z empty or dummy, X remove, K keep, C clean, U new UID; X/Z and the like depend on the Type.
+    """
+
+    tag: str
+    name: str
+    keyword: str
+    vr: str
+    retired: str
+    in_std_comp_iod: str
+    basic: str
+    rtn_safe_priv: str
+    rtn_uids: str
+    rtn_dev_id: str
+    rtn_inst_id: str
+    rtn_pat_chars: str
+    rtn_long_full: str
+    rtn_long_modif: str
+    clean_desc: str
+    clean_struct: str
+    clean_graph: str
+    edition: str
+    basic_2026c: str
+
+
+class PrivateAttribute(NamedTuple):
+    """A row of PS3.15 Table E.3.10-1, Safe Private Attributes."""
+
+    creator: str
+    group: int
+    offset: int
+    vr: str
+    vm: str
+    meaning: str
+    edition: str
+
+
+class ListedTag(NamedTuple):
+    """A tag CHoRUS names: ``list`` is keep, minimum or date; ``level`` study or series for minimum metadata."""
+
+    list: str
+    tag: str
+    keyword: str
+    level: str
+    note: str
+
+
+class BodyPart(NamedTuple):
+    """A defined term of Body Part Examined (PS3.16 Annex L) as concepts of the DICOM and of the OMOP vocabulary."""
+
+    meaning: str
+    dicom_concept_id: int
+    omop_concept_id: int
+
+
+class Modality(NamedTuple):
+    """A modality as concepts of the DICOM and of the OMOP vocabulary (0 = none is stated anywhere public)."""
+
+    name: str
+    dicom_concept_id: int
+    omop_concept_id: int
+    source: str
+
+
+class StudyCode(NamedTuple):
+    """LOINC code of a study description."""
+
+    code: str
+    name: str
+
+
+def tag_name(tag: int) -> str:
+    """``(gggg,eeee)`` in capitals, the key of every table here."""
+    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+
+
+def _rows(name: str, delimiter: str = ",") -> Iterator[dict[str, str]]:
+    text = (DATA / name).read_text(encoding="utf-8-sig")
+    return csv.DictReader(io.StringIO(text), delimiter=delimiter)
+
+
+@cache
+def ps315() -> Mapping[str, Attribute]:
+    """PS3.15 Table E.1-1 by tag. Rows for repeating groups keep their form, as in ``(60XX,3000)``."""
+    return {row["tag"]: Attribute(**row) for row in _rows("ps3_15.csv")}
+
+
+def ps315_rule(tag: int) -> Attribute | None:
+    """The row of Table E.1-1 for a tag, repeating groups and private groups too; ``None`` if the table has none."""
+    table, group = ps315(), tag >> 16
+    if group % 2:
+        return table["(GGGG,EEEE) WHERE GGGG IS ODD"]
+    if group in CURVE_GROUPS:
+        return table["(50XX,XXXX)"]
+    if group in OVERLAY_GROUPS:
+        return table.get(f"(60XX,{tag & 0xFFFF:04X})")
+    return table.get(tag_name(tag))
+
+
+@cache
+def safe_private() -> Mapping[tuple[str, int, int], PrivateAttribute]:
+    """PS3.15 Table E.3.10-1 by (private creator, group, element offset in its block)."""
+    made = {}
+    for row in _rows("safe_private.csv"):
+        group, offset = int(row["group"], 16), int(row["element"], 16)
+        made[row["creator"], group, offset] = PrivateAttribute(
+            row["creator"], group, offset, row["vr"], row["vm"], row["meaning"], row["source"]
+        )
+    return made
+
+
+@cache
+def _listed() -> tuple[ListedTag, ...]:
+    return tuple(ListedTag(**row) for row in _rows("chorus_tags.csv"))
+
+
+@cache
+def keep_list() -> Mapping[str, str]:
+    """ "DICOM Tags Recommended to Keep" of the Imaging SOP: tag to keyword."""
+    return {row.tag: row.keyword for row in _listed() if row.list == "keep"}
+
+
+@cache
+def minimum_metadata() -> Mapping[str, tuple[str, str]]:
+    """The header metadata selected by CHoRUS (SOP step 7): tag to (keyword, ``study`` or ``series``)."""
+    return {row.tag: (row.keyword, row.level) for row in _listed() if row.list == "minimum"}
+
+
+@cache
+def date_table() -> Mapping[str, str]:
+    """Table 1 of the official package, the 19 dates its first script shifts: tag to keyword."""
+    return {row.tag: row.keyword for row in _listed() if row.list == "date"}
+
+
+@cache
+def official_actions() -> Mapping[str, str]:
+    """The enabled lines of the official CHoRUS CTP script: tag to CTP action."""
+    return {row["tag"]: row["action"] for row in _rows("official_script.csv")}
+
+
+def official_action(tag: int) -> str:
+    """What the official chain (its first script, then CTP) does to a tag at the root of a data set, in words."""
+    name, group = tag_name(tag), tag >> 16
+    if group % 2:
+        return "removed (private groups)"
+    if group in CURVE_GROUPS or group in OVERLAY_GROUPS:
+        return "removed (curves, overlays)"
+    if name in date_table():
+        return "dates shifted"
+    if name in ("(0010,0020)", "(0008,0050)"):
+        return "lookup"
+    return official_actions().get(name, "kept (not in the script)")
+
+
+@cache
+def body_part_concepts() -> Mapping[str, BodyPart]:
+    """Concepts by Body Part Examined (0018,0015)."""
+    return {
+        row["dicom_body_part"]: BodyPart(
+            row["dicom_meaning"],
+            int(row["dicom_custom_concept_id"] or 0),
+            int(row["omop_standard_concept_id"] or 0),
+        )
+        for row in _rows("body_parts.csv")
+    }
+
+
+@cache
+def modality_concepts() -> Mapping[str, Modality]:
+    """Concepts by Modality (0008,0060)."""
+    return {
+        row["modality"]: Modality(
+            row["name"], int(row["dicom_concept_id"] or 0), int(row["omop_concept_id"] or 0), row["source"]
+        )
+        for row in _rows("modality_concepts.csv")
+    }
+
+
+@cache
+def loinc_map() -> Mapping[tuple[str, str], StudyCode]:
+    """MIDRC's LOINC codes by (Modality, :func:`normalised_description` of the Study Description)."""
+    made: dict[tuple[str, str], StudyCode] = {}
+    for row in _rows("study_loinc.tsv", "\t"):
+        code = row["LOINC code"].strip()
+        if re.fullmatch(r"\d+-\d", code):
+            description = row["StudyDescription"].strip()
+            key = row["Modality"].strip(), "" if description == "(blank)" else normalised_description(description)
+            made.setdefault(key, StudyCode(code, (row["L-Long Common Name"] or "").strip()))
+    return made
+
+
+def normalised_description(text: str) -> str:
+    """A study description in the form :func:`loinc_map` is keyed by: capitals, letters and digits, single blanks."""
+    return " ".join(re.findall(r"[A-Z0-9]+", text.upper()))
+
+
+@cache
+def _ctp_names() -> Mapping[str, int]:
+    from pydicom.datadict import DicomDictionary
+
+    unknown = {int(row["tag"], 16) for row in _rows("ctp_unknown_keywords.tsv", "\t")}
+    other = {int(row["tag"], 16): row["dcm4che_1.4JP_name(s)"] for row in _rows("ctp_keyword_aliases.tsv", "\t")}
+    made = {}
+    for tag, (_, _, _, _, keyword) in DicomDictionary.items():
+        if tag not in unknown:
+            for name in re.split(r"[^A-Za-z0-9]+", other.get(tag, keyword)):
+                made[name] = tag
+    return made
+
+
+def ctp_tag(name: str) -> int | None:
+    """The tag CTP means by an element name: dcm4che 1.4 spells 1,455 keywords in its own way and lacks 256."""
+    return _ctp_names().get(name)

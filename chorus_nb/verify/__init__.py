@@ -1,0 +1,10 @@
+"""Verify (04): the second pair of eyes. Shares no code with the de-identification; gates the release.
+
+``verify`` writes ``tables.VERIFICATION`` and ``tables.CHECKS``; ``checks`` reads the gate's table; ``require_pass``
+raises unless every check passed.
+"""
+
+from chorus_nb.verify.gate import blocking, checks, require_pass, to_do
+from chorus_nb.verify.job import summary, verify
+
+__all__ = ["blocking", "checks", "require_pass", "summary", "to_do", "verify"]

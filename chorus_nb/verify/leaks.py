@@ -1,0 +1,219 @@
+"""The leak search: many needles at once over raw bytes, each hit scored and shown with the needle masked.
+
+Scored, not ignored: a surname that is a word of the DICOM Standard, a three-digit id inside a number or a folder called
+"export" is a finding of low or medium severity; what identifies someone on its own is high.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import zipfile
+from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import ahocorasick
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from chorus_nb.verify.needles import TITLES, Needle, encoded, spellings, vocabulary
+from chorus_nb.verify.reading import Leaf
+
+Severity = Literal["high", "medium", "low", "info"]
+MASK = "▮▮▮"
+NEAR = 40  # bytes within which two parts of one name make a full name
+NUMERIC = frozenset(("IS", "DS", "US", "SS", "UL", "SL", "FL", "FD", "TM", "UI", "AT", "OB", "OW", "OF", "OD", "OL"))
+PICTURE = re.compile(rb"data:image/[a-z+]+;base64,[A-Za-z0-9+/=\s]+")
+
+
+class Hit(NamedTuple):
+    """A needle found at ``start``; ``context`` is the text around it with everything found there masked."""
+
+    needle: Needle
+    start: int
+    end: int
+    severity: Severity
+    context: str
+
+
+class Searcher:
+    """An Aho-Corasick automaton of all spellings of all needles in all encodings."""
+
+    def __init__(
+        self, needles: Iterable[Needle], character_sets: Iterable[str] = (), words: Collection[str] = frozenset()
+    ) -> None:
+        self.words = vocabulary() | frozenset(words)
+        self.needles = list(dict.fromkeys(needles))
+        self._automaton = ahocorasick.Automaton()
+        patterns: dict[str, list[tuple[int, int]]] = {}
+        sets = tuple(character_sets)
+        for number, needle in enumerate(self.needles):
+            forms = {form for text in spellings(needle) for form in encoded(text, sets)}
+            for form, step in forms:
+                patterns.setdefault(form.decode("latin-1"), []).append((number, step))
+        for pattern, owners in patterns.items():
+            self._automaton.add_word(pattern, (len(pattern), owners))
+        if patterns:
+            self._automaton.make_automaton()
+
+    def search(self, content: bytes) -> list[Hit]:
+        """Everything found in ``content``, in order."""
+        if not self.needles:
+            return []
+        folded = content.lower()
+        found: list[tuple[int, int, Needle, bool]] = []
+        for last, (length, owners) in self._automaton.iter(folded.decode("latin-1")):
+            start = last + 1 - length
+            for number, step in owners:
+                found.append((start, last + 1, self.needles[number], _stands_alone(folded, start, last + 1, step)))
+        if not found:
+            return []
+        full = _full_names(found)
+        spans = [(start, end) for start, end, _, _ in found]
+        hits = []
+        for start, end, needle, alone in dict.fromkeys(found):
+            severity = "high" if (start, end) in full else self._severity(needle, alone)
+            if severity:
+                hits.append(Hit(needle, start, end, severity, _context(content, start, end, spans)))
+        return hits
+
+    def _severity(self, needle: Needle, alone: bool) -> Severity | None:
+        text = needle.text.lower()
+        if needle.kind in ("date", "uid"):
+            return "high" if alone else None
+        if needle.kind == "name":
+            if not alone:
+                return "medium" if len(text) >= 7 and text not in self.words else None
+            return "low" if text in self.words or len(text) < 3 else "medium" if len(text) == 3 else "high"
+        if not alone:
+            return "medium" if len(text) >= 8 and needle.kind != "path" else None
+        if all(word in self.words for word in re.findall(r"[^\W\d_]+|\d+", text)):
+            return "low"
+        if needle.kind == "path":
+            return "high" if text.isdigit() and len(text) >= 7 else "medium" if len(text) >= 5 else "low"
+        return "high" if len(text) >= 4 else "low"
+
+
+def _stands_alone(folded: bytes, start: int, end: int, step: int) -> bool:
+    """No letter goes on where the needle begins or ends with one, no digit where with a digit."""
+    return not (
+        _goes_on(folded[start : start + step], folded[max(0, start - step) : start])
+        or _goes_on(folded[end - step : end], folded[end : end + step])
+        or _inside_a_hash(folded, start, end)
+    )
+
+
+def _goes_on(edge: bytes, neighbour: bytes) -> bool:
+    edge, neighbour = edge.strip(b"\0"), neighbour.strip(b"\0")
+    return (edge.isdigit() and neighbour.isdigit()) or (edge.isalpha() and neighbour.isalpha())
+
+
+def _inside_a_hash(folded: bytes, start: int, end: int) -> bool:
+    """A run of digits or of the letters a to f inside a digest or token is chance."""
+    before = re.search(rb"[0-9a-f]*$", folded[max(0, start - 64) : start])
+    after = re.match(rb"[0-9a-f]*", folded[end : end + 64])
+    return bool(before and after and len(before[0]) + end - start + len(after[0]) >= 16 > end - start)
+
+
+def _full_names(found: list[tuple[int, int, Needle, bool]]) -> set[tuple[int, int]]:
+    """Spans in which two different parts of one name stand near each other."""
+    names = sorted((item for item in found if item[2].kind == "name"), key=lambda item: item[0])
+    full: set[tuple[int, int]] = set()
+    for index, (start, end, needle, alone) in enumerate(names):
+        for other_start, other_end, other, other_alone in names[index + 1 :]:
+            if other_start - end > NEAR:
+                break
+            touching = other_start - end in (0, 1)
+            two_parts = other.whole == needle.whole and other.text != needle.text and other_start >= end
+            if two_parts and (touching or (alone and other_alone)):
+                full |= {(start, end), (other_start, other_end)}
+    return full
+
+
+def _context(content: bytes, start: int, end: int, spans: list[tuple[int, int]]) -> str:
+    left, right = max(0, start - 24), min(len(content), end + 24)
+    hidden = bytearray(content[left:right])
+    for a, b in spans:
+        for position in range(max(a, left), min(b, right)):
+            hidden[position - left] = 0
+    text = bytes(hidden).decode("latin-1")
+    masked = "".join(MASK if piece.startswith("\0") else piece for piece in re.split(r"(\0+)", text))
+    return "".join(letter if letter.isprintable() else "·" for letter in masked)
+
+
+# --- text that remains in a released header ---------------------------------------------------------------------------
+
+PATTERNS: dict[str, tuple[Severity, re.Pattern[str]]] = {
+    "e-mail address": ("high", re.compile(r"[\w.+-]+@[\w-]+\.[a-z]{2,}", re.IGNORECASE)),
+    "social security number": ("high", re.compile(r"(?<!\d)\d{3}-\d{2}-\d{4}(?!\d)")),
+    "phone number": ("high", re.compile(r"(?<!\d)(?:\(\d{3}\) ?|\d{3}-)\d{3}-\d{4}(?!\d)")),
+    "web address": ("medium", re.compile(r"https?://|www\.\w", re.IGNORECASE)),
+    "network address": ("medium", re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")),
+    "record number": ("high", re.compile(r"\b(?:MRN|SSN|PAT(?:IENT)? ?ID)\W{0,3}\d{3,}", re.IGNORECASE)),
+    "date of birth": ("high", re.compile(r"\b(?:DOB|BORN|BIRTH ?DATE)\W{0,3}\d", re.IGNORECASE)),
+    "date": ("medium", re.compile(r"(?<!\d)(?:19|20)\d{2}([-/.])(?:0\d|1[0-2])\1[0-3]\d(?!\d)")),
+}
+TITLED = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|Prof)\.? +([A-Z][a-z]{2,}|[A-Z]{3,})|\b(?:DR|MR|MRS|MS)\. *([A-Z][A-Za-z]{2,})")
+FREE = frozenset(("LO", "SH", "ST", "LT", "UT", "UC", "PN", "CS", "AE", "UN", "UR"))
+
+
+def patterns(leaf: Leaf) -> Iterator[tuple[Severity, str]]:
+    """Kinds of identifier that the text of a released element looks like, whoever's they are."""
+    if leaf.vr not in FREE or leaf.tag >> 16 == 0x0002:
+        return
+    for kind, (severity, pattern) in PATTERNS.items():
+        if pattern.search(leaf.text):
+            yield severity, f"looks like a {kind}"
+    for found in TITLED.finditer(leaf.text):
+        name = (found[1] or found[2]).lower()
+        if name not in vocabulary() and name not in TITLES:
+            yield "high", "a name after a title"
+
+
+def severity_in(leaf: Leaf, hit: Hit) -> Severity:
+    """A short number found in a numeric element is most likely that number and not an identifier."""
+    if leaf.vr in NUMERIC and hit.needle.kind not in ("date", "uid") and len(hit.needle.text) < 8:
+        return "info"
+    return hit.severity
+
+
+# --- files that are not DICOM -----------------------------------------------------------------------------------------
+
+
+def readable(path: Path) -> bytes:
+    """The text of a table, report or archive as bytes to search: Parquet as CSV, archives opened, pictures left out."""
+    if path.suffix == ".parquet":
+        sink = io.BytesIO()
+        pacsv.write_csv(pq.read_table(path), sink)
+        return sink.getvalue() + str(pq.read_schema(path).metadata).encode()
+    content = path.read_bytes()
+    if content[:2] == b"\x1f\x8b":
+        return gzip.decompress(content)
+    if content[:4] == b"PK\x03\x04":
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return b"\n".join(name.encode() + b"\n" + archive.read(name) for name in archive.namelist())
+    return PICTURE.sub(b"", content)
+
+
+def number_is_a_number(path: Path, content: bytes) -> Callable[[Hit], bool]:
+    """Whether a hit is a whole number in a table's column of numbers: ids, counts and sizes run through all of them."""
+
+    def test(hit: Hit) -> bool:
+        if not hit.needle.text.isdigit():
+            return False
+        if path.suffix in (".csv", ".parquet"):
+            before, after = content[hit.start - 1 : hit.start], content[hit.end : hit.end + 1]
+            return before in b',\n"' and after in b',\r\n"' and not _column(content, hit.start).endswith("source_value")
+        return path.suffix in (".json", ".jsonl") and content[: hit.start].rstrip()[-1:] in b":[,"
+
+    return test
+
+
+def _column(content: bytes, position: int) -> str:
+    """Name of the CSV column that ``position`` lies in, as far as counting commas tells."""
+    start = content.rfind(b"\n", 0, position) + 1
+    names = content.split(b"\n", 1)[0].decode("utf-8", "replace").strip().split(",")
+    number = content[start:position].count(b",")
+    return names[number].strip('"') if number < len(names) else ""

@@ -1,0 +1,324 @@
+"""One released file against its original: identifiers, names, dates, UIDs, what was kept and what must be gone."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from pydicom.datadict import DicomDictionary
+from pydicom.uid import UID_dictionary
+
+from chorus_nb import standards
+from chorus_nb.parameters import Parameters
+from chorus_nb.verify.findings import Finding
+from chorus_nb.verify.leaks import Severity
+from chorus_nb.verify.needles import read_date
+from chorus_nb.verify.reading import Leaf, Reading
+
+GONE = {
+    0x04000561: "Original Attributes Sequence",
+    0x04000500: "Encrypted Attributes Sequence",
+    0x00880200: "Icon Image Sequence",
+    0xFFFAFFFA: "Digital Signatures Sequence",
+    0x4FFE0001: "MAC Parameters Sequence",
+    0xFFFCFFFC: "Data Set Trailing Padding",
+}
+"""Never in a release: values from before (PS3.15 E.1.1), envelopes, thumbnails, signatures that no longer verify."""
+REPLACED = frozenset((0x00100020, 0x00080050))  # PatientID and AccessionNumber: by the lookup tables
+EXACT = frozenset(("CS", "IS", "DS", "US", "SS", "UL", "SL", "FL", "FD"))
+PIXEL_MODULE = frozenset(f"(0028,{element})" for element in ("0004", "0006", "0100", "0101", "0102", "0103"))
+DEIDENTIFIED = "PatientIdentityRemoved"
+
+
+class Task(NamedTuple):
+    """A released file as ``outcomes`` and the lookup tables have it. ``None`` = the lookup tables do not know it."""
+
+    source_path: str
+    target_path: str
+    person_id: int | None
+    days_shifted: int | None
+    image_occurrence_id: int | None
+    source_digest: str
+    target_digest: str
+    boxes: str
+
+
+class Pair(NamedTuple):
+    """An original and what was released of it."""
+
+    task: Task
+    source: Reading
+    release: Reading
+
+
+Findings = Iterator[Finding]
+
+
+def compare(pair: Pair, parameters: Parameters) -> Findings:
+    """All findings of one file that need nothing but the file, its original and its row of the lookup tables."""
+    yield from _ids(pair)
+    yield from _layout(pair)
+    yield from _dates(pair)
+    yield from _uids(pair)
+    yield from _retained(pair, parameters)
+    yield from _removed(pair, parameters)
+    yield from _private(pair, parameters)
+    yield from _claims(pair)
+
+
+def _finding(pair: Pair, check: str, severity: Severity, tag: str, detail: str) -> Finding:
+    return Finding(check, severity, pair.task.target_path, tag, detail)
+
+
+def _text(reading: Reading, keyword_tag: int, path: str = "") -> str:
+    leaf = reading.leaves.get((path, keyword_tag))
+    return leaf.text.strip() if leaf else ""
+
+
+# --- identity ---------------------------------------------------------------------------------------------------------
+
+
+def _ids(pair: Pair) -> Findings:
+    task = pair.task
+    for tag, wanted, name in (
+        (0x00100020, task.person_id, "person_id"),
+        (0x00080050, task.image_occurrence_id, "image_occurrence_id"),
+    ):
+        if wanted is None:
+            yield _finding(pair, "ids", "high", standards.tag_name(tag), f"the lookup tables have no {name} for it")
+        elif _text(pair.release, tag) != str(wanted):
+            yield _finding(pair, "ids", "high", standards.tag_name(tag), f"is not the {name} of the lookup tables")
+
+
+def _layout(pair: Pair) -> Findings:
+    """``<person_id>/Images/<Modality>/<image_occurrence_id>/<series>/<instance>.dcm`` (SOP step 15)."""
+    parts = pair.task.target_path.split("/")
+    if len(parts) != 6 or parts[1] != "Images":
+        yield _finding(pair, "layout", "high", "", "is not person/Images/modality/accession/series/instance")
+        return
+    series = _text(pair.release, 0x0020000E)
+    for place, tag, name in ((0, 0x00100020, "person"), (2, 0x00080060, "modality"), (3, 0x00080050, "accession")):
+        if parts[place] != _text(pair.release, tag):
+            yield _finding(pair, "layout", "high", standards.tag_name(tag), f"the {name} folder has another name")
+    if parts[4] != series:
+        yield _finding(pair, "layout", "high", "(0020,000E)", "the series folder is not the Series Instance UID")
+    number = re.fullmatch(r"(-?\d+)(?:_\d+)?\.dcm", parts[5])
+    instance = _text(pair.release, 0x00200013)
+    if number is None or (instance.lstrip("-").isdigit() and int(number[1]) != int(instance)):
+        yield _finding(pair, "layout", "high", "(0020,0013)", "the file name is not the Instance Number")
+
+
+# --- dates ------------------------------------------------------------------------------------------------------------
+
+
+def _dates(pair: Pair) -> Findings:
+    days = pair.task.days_shifted
+    for key, old in pair.source.leaves.items():
+        new = pair.release.leaves.get(key)
+        if new is None or not new.text.strip() or not old.text.strip():
+            continue
+        if old.vr == "TM" and old.values != new.values:
+            yield _finding(pair, "dates", "high", new.name, "the time of day changed")
+        if old.vr not in ("DA", "DT") and new.vr not in ("DA", "DT"):
+            continue
+        if len(old.values) != len(new.values):
+            yield _finding(pair, "dates", "high", new.name, "another number of dates than in the source")
+        for before, after in zip(old.values, new.values, strict=False):
+            if after and (fault := date_fault(before, after, days)):
+                yield _finding(pair, "dates", "high", new.name, fault)
+    for key, new in pair.release.leaves.items():
+        if new.vr in ("DA", "DT") and key not in pair.source.leaves:
+            for value in new.values:
+                if value:
+                    yield _finding(pair, "dates", "medium", new.name, "a date that the source does not have there")
+
+
+def date_fault(before: str, after: str, days: int | None) -> str:
+    """What is wrong with a shifted DA or DT value, "" if nothing; a zone offset may change with the local date."""
+    old, new = read_date(before), read_date(after)
+    if new is None:
+        return "is not a date"
+    if old is None:
+        return "a date where the source has none that can be read"
+    if days is None:
+        return "no shift is known for this patient"
+    if new - old != datetime.timedelta(days=days):
+        return "the date is the original one" if new == old else "not moved by the days of the lookup table"
+    clock_before, clock_after = (re.sub(r"[+-]\d{4}$", "", value)[8:] for value in (before, after))
+    if clock_before != clock_after:
+        return "the time of day changed"
+    return ""
+
+
+def shifted(day: str, days: int) -> str:
+    """A date YYYYMMDD moved by ``days``; "" where that leaves the calendar."""
+    with contextlib.suppress(OverflowError):
+        if date := read_date(day):
+            return (date + datetime.timedelta(days=days)).strftime("%Y%m%d")
+    return ""
+
+
+def moment(reading: Reading, zone: ZoneInfo) -> str:
+    """Local date and time of a released image, from the first of the attributes that tell it (chorus.md §3.6)."""
+    stamp = _text(reading, 0x0008002A)
+    if date := read_date(stamp):
+        clock = (re.sub(r"\D.*", "", stamp[8:]) + "000000")[:6]
+        if re.search(r"[+-]\d{4}$", stamp):
+            aware = datetime.datetime.strptime(f"{date:%Y%m%d}{clock}{stamp[-5:]}", "%Y%m%d%H%M%S%z")
+            return f"{aware.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+        return _stamp(date, clock)
+    for day_tag, time_tag in ((0x00080022, 0x00080032), (0x00080023, 0x00080033), (0x00080021, 0x00080031)):
+        if date := read_date(_text(reading, day_tag)):
+            return _stamp(date, _text(reading, time_tag))
+    date = read_date(_text(reading, 0x00080020))
+    return _stamp(date, _text(reading, 0x00080030)) if date else ""
+
+
+def _stamp(date: datetime.date, clock: str) -> str:
+    digits = (re.sub(r"\D", "", clock.split(".")[0]) + "000000")[:6]
+    return f"{date:%Y-%m-%d} {digits[:2]}:{digits[2:4]}:{digits[4:]}"
+
+
+# --- UIDs -------------------------------------------------------------------------------------------------------------
+
+
+def uid_map(pair: Pair) -> dict[str, str]:
+    """Old UID to new UID for every place both files have; references are places like any other."""
+    made: dict[str, str] = {}
+    for key, old in pair.source.leaves.items():
+        new = pair.release.leaves.get(key)
+        if old.vr == "UI" and new is not None:
+            for before, after in zip(old.values, new.values, strict=False):
+                if before and after and before not in UID_dictionary:
+                    made[before] = after
+    return made
+
+
+def _uids(pair: Pair) -> Findings:
+    for key, old in pair.source.leaves.items():
+        new = pair.release.leaves.get(key)
+        if old.vr != "UI" or new is None:
+            continue
+        rule = standards.ps315_rule(old.tag)
+        if set(old.values) & set(new.values) - set(UID_dictionary) - {""} and rule and "U" in rule.basic:
+            yield _finding(pair, "uids", "high", new.name, "the original UID is still there")
+    for leaf in pair.release.leaves.values():
+        if leaf.vr == "UI":
+            for value in leaf.values:
+                if value and (len(value) > 64 or not re.fullmatch(r"[0-2](\.(0|[1-9]\d*))+", value)):
+                    yield _finding(pair, "uids", "high", leaf.name, "is not a valid UID")
+    for meta, inside, name in ((0x00020003, 0x00080018, "instance"), (0x00020002, 0x00080016, "class")):
+        if _text(pair.release, meta) != _text(pair.release, inside):
+            tag = standards.tag_name(meta)
+            yield _finding(pair, "uids", "high", tag, f"the file meta information names another {name}")
+
+
+# --- what stays, what goes --------------------------------------------------------------------------------------------
+
+
+def _retained(pair: Pair, parameters: Parameters) -> Findings:
+    wanted = {**standards.keep_list(), **{tag: row[0] for tag, row in standards.minimum_metadata().items()}}
+    grave: Severity = "high" if parameters.policy == "chorus" else "low"  # other policies may remove more
+    redacted = pair.source.pixels != pair.release.pixels
+    for key, old in pair.source.leaves.items():
+        tag = standards.tag_name(old.tag)
+        if key[0] or tag not in wanted or not old.value.strip(b"\\ \0"):
+            continue
+        new = pair.release.leaves.get(key)
+        if new is None:
+            yield _finding(pair, "retained", grave, tag, f"{wanted[tag]} is gone")
+        elif not new.value.strip(b" \0"):
+            yield _finding(pair, "retained", "medium", tag, f"{wanted[tag]} is empty")
+        elif old.vr in EXACT and not _same(old, new) and not (redacted and tag in PIXEL_MODULE):
+            yield _finding(pair, "retained", grave, tag, f"{wanted[tag]} has another value")
+
+
+def _same(old: Leaf, new: Leaf) -> bool:
+    return old.value.strip(b" \0") == new.value.strip(b" \0") or (bool(old.text) and old.values == new.values)
+
+
+def _removed(pair: Pair, parameters: Parameters) -> Findings:
+    for name, tag in ((name, tag) for tag, name in GONE.items() if _present(pair.release, tag)):
+        yield _finding(pair, "removed", "high", standards.tag_name(tag), f"{name} is still there")
+    for leaf in pair.release.leaves.values():
+        group = leaf.tag >> 16
+        if group in (0x0000, 0x0002) or group % 2 or not leaf.value.strip(b" \0"):
+            continue
+        if 0x5000 <= group <= 0x501E or 0x6000 <= group <= 0x601E:
+            yield _finding(pair, "removed", "high", leaf.name, "an overlay or curve is still there")
+        elif leaf.tag not in DicomDictionary:
+            yield _finding(pair, "removed", "high", leaf.name, "an element that the DICOM dictionary does not know")
+        elif leaf.vr == "PN" and leaf.text not in (str(pair.task.person_id), ""):
+            severity: Severity = "high" if _unchanged(pair, leaf) else "medium"
+            yield _finding(pair, "removed", severity, leaf.name, "a person name that is not empty")
+        elif _to_go(leaf.tag, parameters) and _unchanged(pair, leaf):
+            yield _finding(pair, "removed", "high", leaf.name, "has its original value, which the profile removes")
+    age = _text(pair.release, 0x00101010)
+    if re.fullmatch(r"\d{3}Y", age) and int(age[:3]) > 90:
+        yield _finding(pair, "removed", "high", "(0010,1010)", "an age above 89 (Safe Harbor item 3)")
+    born, studied = read_date(_text(pair.release, 0x00100030)), read_date(_text(pair.release, 0x00080020))
+    if born and studied and _years(born, studied) > 90:
+        yield _finding(pair, "removed", "high", "(0010,0030)", "a birth date that tells an age above 89")
+
+
+def _years(born: datetime.date, then: datetime.date) -> int:
+    return then.year - born.year - ((then.month, then.day) < (born.month, born.day))
+
+
+def _present(reading: Reading, tag: int) -> bool:
+    keyword = DicomDictionary.get(tag, ("", "", "", "", f"{tag:08X}"))[4]
+    return tag in reading.dataset or any(keyword in leaf.path.split(".") for leaf in reading.leaves.values())
+
+
+def _unchanged(pair: Pair, leaf: Leaf) -> bool:
+    old = pair.source.leaves.get((leaf.path, leaf.tag))
+    return old is not None and _same(old, leaf)
+
+
+def _to_go(tag: int, parameters: Parameters) -> bool:
+    """Whether PS3.15's Basic Profile removes or replaces it and no option in use, nor the SOP, keeps it."""
+    rule, name = standards.ps315_rule(tag), standards.tag_name(tag)
+    if rule is None or rule.basic in ("K", "C", "U") or rule.vr == "UI" or tag in REPLACED:
+        return False
+    if name in standards.keep_list() or name in standards.minimum_metadata():
+        return False
+    if rule.rtn_pat_chars or rule.rtn_long_modif or rule.clean_desc or rule.clean_struct:
+        return False
+    return not (rule.rtn_dev_id and parameters.keep_device_identifiers)
+
+
+def _private(pair: Pair, parameters: Parameters) -> Findings:
+    for leaf in pair.release.leaves.values():
+        group, element = leaf.tag >> 16, leaf.tag & 0xFFFF
+        if not group % 2 or element <= 0xFF:
+            continue
+        known = (leaf.creator, group, element & 0xFF) in standards.safe_private()
+        if not (known and parameters.keep_safe_private):
+            yield _finding(pair, "private", "high", leaf.name, "a private element that is not known to be safe")
+    creators = {(leaf.path, leaf.tag) for leaf in pair.release.leaves.values() if _reserves(leaf.tag)}
+    used = {(leaf.path, leaf.tag & 0xFFFF0000 | leaf.tag >> 8 & 0xFF) for leaf in pair.release.leaves.values()}
+    for path, tag in creators - used:
+        yield _finding(pair, "private", "medium", standards.tag_name(tag), f"an empty private block {path}".strip())
+
+
+def _reserves(tag: int) -> bool:
+    return bool(tag >> 16 & 1) and 0x10 <= tag & 0xFFFF <= 0xFF
+
+
+# --- what the file says of itself -------------------------------------------------------------------------------------
+
+
+def _claims(pair: Pair) -> Findings:
+    if _text(pair.release, 0x00120062) != "YES":
+        yield _finding(pair, "claims", "high", "(0012,0062)", "does not say that identity was removed")
+    if not _text(pair.release, 0x00120063) and "DeidentificationMethodCodeSequence" not in pair.release.dataset:
+        yield _finding(pair, "claims", "high", "(0012,0064)", "does not say how identity was removed")
+    if pair.task.days_shifted and _text(pair.release, 0x00280303) != "MODIFIED":
+        yield _finding(pair, "claims", "medium", "(0028,0303)", "does not say that dates were modified")
+    burned = _text(pair.source, 0x00280301), _text(pair.release, 0x00280301)
+    if burned == ("YES", "NO") and pair.source.pixels == pair.release.pixels:
+        yield _finding(pair, "claims", "low", "(0028,0301)", "says NO burned-in text where the source said YES")

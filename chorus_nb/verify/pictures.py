@@ -1,0 +1,100 @@
+"""The pixels of a released file: whole, decodable by two decoders, and those of the source except inside redactions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import FileDataset
+
+from chorus_nb.verify import reading
+from chorus_nb.verify.findings import Finding
+from chorus_nb.verify.leaks import Severity
+from chorus_nb.verify.pairs import Pair
+from chorus_nb.verify.second_opinion import SecondReader, agree
+
+JPEG_BLOCK = 16  # pixels; redaction of JPEG Baseline in the DCT domain fills whole blocks (subsampled chroma: 16)
+JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
+
+
+def check(pair: Pair, path: Path, second: SecondReader | None) -> Iterator[Finding]:
+    """All findings about the pixels of the released file at ``path``."""
+    target, dataset = pair.task.target_path, pair.release.dataset
+    if not pair.release.pixels:
+        if pair.source.pixels:
+            yield Finding("readable", "high", target, "(7FE0,0010)", "the pixel data is gone")
+        return
+    wanted = reading.expected_length(dataset)
+    if wanted is not None and len(dataset.PixelData) < wanted:
+        yield Finding("readable", "high", target, "(7FE0,0010)", "the pixel data is shorter than Rows, Columns say")
+        return
+    image = _decode(dataset)
+    yield from _two_decoders(pair, image, path, second)
+    yield from _unchanged(pair, image)
+
+
+def _decode(dataset: FileDataset) -> np.ndarray | None:
+    try:
+        return reading.decode(dataset)
+    except Exception:  # decoders raise whatever damaged data leads to
+        return None
+
+
+def _two_decoders(pair: Pair, image: np.ndarray | None, path: Path, second: SecondReader | None) -> Iterator[Finding]:
+    target = pair.task.target_path
+    other = second.pixels(path) if second else None
+    if image is None and other is None:
+        yield Finding("decoded", "high", target, "(7FE0,0010)", "no decoder can read the pixels")
+    elif image is None:
+        yield Finding("decoded", "low", target, "(7FE0,0010)", "only GDCM can read the pixels")
+    elif second and other is None:
+        yield Finding("second_decoder", "low", target, "(7FE0,0010)", "only the first decoder can read the pixels")
+    elif image is not None and other is not None:
+        match agree(pair.release.dataset, image, other):
+            case False:
+                same = pair.source.pixels == pair.release.pixels  # then the doubt is about the source, not the release
+                severity: Severity = "medium" if same else "high"
+                detail = "the two decoders see different pixels"
+                yield Finding("second_decoder", severity, target, "(7FE0,0010)", detail)
+            case None:
+                detail = "the two decoders give another shape (a palette that one of them applies)"
+                yield Finding("second_decoder", "info", target, "(7FE0,0010)", detail)
+
+
+def _unchanged(pair: Pair, image: np.ndarray | None) -> Iterator[Finding]:
+    """Equal bytes; or a recorded redaction outside of which every pixel is equal."""
+    target = pair.task.target_path
+    if pair.source.pixels == pair.release.pixels:
+        return
+    if not pair.task.boxes:
+        yield Finding("pixels", "high", target, "(7FE0,0010)", "differs from the source, and no redaction is on record")
+        return
+    before = _decode(pair.source.dataset)
+    if before is None or image is None or np.squeeze(before).shape != np.squeeze(image).shape:
+        yield Finding("pixels", "high", target, "(7FE0,0010)", "cannot be compared with the source")
+        return
+    block = JPEG_BLOCK if pair.source.dataset.file_meta.TransferSyntaxUID == JPEG_BASELINE else 1
+    outside = ~mask(pair.release.dataset, pair.task.boxes, block)
+    slack = 1 if "YBR" in str(pair.source.dataset.get("PhotometricInterpretation")) else 0
+    difference = np.abs(before.astype(np.int64) - image.astype(np.int64))
+    planes = difference.reshape(-1, *outside.shape, int(pair.release.dataset.SamplesPerPixel))
+    if (planes[:, outside] > slack).any():
+        yield Finding("pixels", "high", target, "(7FE0,0010)", "differs from the source outside the recorded boxes")
+
+
+def parse_boxes(text: str) -> list[tuple[int, int, int, int]]:
+    """``x0,y0,x1,y1`` per box, joined by ``;``; exclusive ends."""
+    boxes = []
+    for box in filter(None, text.split(";")):
+        x0, y0, x1, y1 = map(int, box.split(","))
+        boxes.append((x0, y0, x1, y1))
+    return boxes
+
+
+def mask(dataset: FileDataset, boxes: str, block: int = 1) -> np.ndarray:
+    """True inside the boxes, grown to whole blocks of the compression."""
+    made = np.zeros((int(dataset.Rows), int(dataset.Columns)), bool)
+    for x0, y0, x1, y1 in parse_boxes(boxes):
+        made[y0 // block * block : -(-y1 // block) * block, x0 // block * block : -(-x1 // block) * block] = True
+    return made

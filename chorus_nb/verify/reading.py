@@ -1,0 +1,195 @@
+"""A DICOM file as the verifier reads it: every element, the bytes outside the pixels, the pixels decoded.
+
+Only pydicom is used here; the second, independent reader is GDCM behind :mod:`chorus_nb.verify.second_reader`.
+"""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any, NamedTuple
+
+import numpy as np
+import pydicom
+from blake3 import blake3
+from pydicom import config
+from pydicom.charset import convert_encodings, decode_bytes
+from pydicom.datadict import dictionary_VR, keyword_for_tag
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.encaps import generate_frames
+from pydicom.pixels import pixel_array
+from pydicom.tag import Tag
+
+PIXELS = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
+DEFLATED = "1.2.840.10008.1.2.1.99"
+BINARY = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV", "AT"))
+DELIMITERS = {0x5C}  # the backslash between values; a code point, as pydicom's decode_bytes wants it
+
+
+class Unreadable(Exception):
+    """The file is not DICOM that can be trusted; the text is a short code without any header value."""
+
+
+class Leaf(NamedTuple):
+    """A data element that is no sequence. ``path`` = keywords of the sequences above it with item numbers."""
+
+    path: str
+    tag: int
+    vr: str
+    creator: str
+    value: bytes
+    text: str
+
+    @property
+    def name(self) -> str:
+        """``Sequence.0.(gggg,eeee)``: where the element stands, for a finding."""
+        tag = f"({self.tag >> 16:04X},{self.tag & 0xFFFF:04X})"
+        return f"{self.path}.{tag}" if self.path else tag
+
+    @property
+    def keyword(self) -> str:
+        return keyword_for_tag(self.tag)
+
+    @property
+    def values(self) -> list[str]:
+        """The values of a multi-valued text element, without padding."""
+        return [part.strip(" \0") for part in self.text.split("\\")]
+
+
+Leaves = dict[tuple[str, int], Leaf]
+
+
+class Reading(NamedTuple):
+    """A file taken in: the data set, its elements (file meta information included), header bytes and pixel digest."""
+
+    dataset: FileDataset
+    leaves: Leaves
+    header: bytes  # every byte outside the pixel data value: preamble, elements, what trails behind
+    pixels: str  # BLAKE3 of the pixel data value, "" without pixel data
+
+
+def read(content: bytes) -> Reading:
+    """Parse ``content``; :class:`Unreadable` if pydicom cannot or if it ends early."""
+    with warnings.catch_warnings(), config.disable_value_validation():
+        warnings.simplefilter("ignore")
+        try:
+            dataset = pydicom.dcmread(BytesIO(content), force=True)
+            found = {(leaf.path, leaf.tag): leaf for part in (dataset.file_meta, dataset) for leaf in _leaves(part)}
+        except Exception as error:  # pydicom raises whatever the damage leads to, and quotes values
+            raise Unreadable(f"cannot be parsed ({type(error).__name__})") from None
+    if not len(dataset):
+        raise Unreadable("holds no data elements")
+    header, value = _without_pixels(content, dataset)
+    return Reading(dataset, found, header, blake3(value).hexdigest() if value is not None else "")
+
+
+def _leaves(dataset: Dataset, path: str = "", encodings: list[str] | None = None) -> Iterator[Leaf]:
+    if "SpecificCharacterSet" in dataset:
+        try:
+            encodings = convert_encodings(dataset.get("SpecificCharacterSet") or "")
+        except Exception:  # an unknown character set: the bytes are searched all the same
+            encodings = None
+    for tag in sorted(dataset.keys()):
+        raw: RawDataElement | DataElement = dataset.get_item(tag)
+        vr = raw.VR or ""
+        if vr in ("", "UN", "SQ") and tag not in PIXELS:
+            vr = vr if vr == "SQ" else _vr_by_tag(tag) or "UN"
+            if vr == "SQ":
+                for number, item in enumerate(dataset[tag].value or ()):
+                    if isinstance(item, Dataset):
+                        here = f"{keyword_for_tag(tag) or f'{tag:08X}'}.{number}"
+                        yield from _leaves(item, f"{path}.{here}" if path else here, encodings)
+                continue
+        if tag in PIXELS:
+            continue
+        value = _bytes(raw)
+        yield Leaf(path, int(tag), vr, _creator(dataset, tag), value, "" if vr in BINARY else _text(value, encodings))
+
+
+def _vr_by_tag(tag: int) -> str:
+    try:
+        return dictionary_VR(tag)
+    except KeyError:
+        return ""
+
+
+def _creator(dataset: Dataset, tag: int) -> str:
+    if not tag >> 16 & 1 or not tag & 0xFF00:
+        return ""
+    creator = dataset.get_item(Tag(tag >> 16, tag >> 8 & 0xFF)) if (tag >> 16, tag >> 8 & 0xFF) in dataset else None
+    return _text(_bytes(creator), None).strip(" \0") if creator is not None else ""
+
+
+def _bytes(element: RawDataElement | DataElement) -> bytes:
+    value = element.value
+    if value is None:
+        return b""
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
+
+
+def _text(value: bytes, encodings: list[str] | None) -> str:
+    if not value:
+        return ""
+    if encodings:
+        try:
+            return decode_bytes(value, encodings, DELIMITERS).rstrip("\0 ")
+        except Exception:  # bytes that do not fit the declared character set
+            pass
+    return value.decode("latin-1").rstrip("\0 ")
+
+
+def _without_pixels(content: bytes, dataset: FileDataset) -> tuple[bytes, bytes | None]:
+    """The bytes outside the pixel data value and that value; the data set inflated if it is deflated."""
+    syntax = str(dataset.file_meta.get("TransferSyntaxUID", ""))
+    front, body = b"", content
+    if syntax == DEFLATED:
+        start = 144 + int(dataset.file_meta.get("FileMetaInformationGroupLength", 0))
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        try:
+            front, body = content[:start], inflater.decompress(content[start:])
+        except zlib.error:
+            raise Unreadable("deflated data set is damaged") from None
+        body += inflater.unused_data
+    present = next((tag for tag in sorted(PIXELS) if tag in dataset), None)
+    if present is None:
+        return front + body, None
+    raw: Any = dataset.get_item(present)
+    value, start = raw.value or b"", getattr(raw, "value_tell", None) or raw.file_tell
+    if body[start : start + len(value)] != value:
+        raise Unreadable("the pixel data is not where the header says")
+    if len(value) % 2 and len(body) == start + len(value):
+        raise Unreadable("ends inside the pixel data")
+    return front + body[:start] + body[start + len(value) :], value
+
+
+def expected_length(dataset: Dataset) -> int | None:
+    """Bytes of uncompressed pixel data by the header; None where that cannot be said (PS3.3 C.7.6.3)."""
+    if dataset.file_meta.TransferSyntaxUID.is_encapsulated or "PixelData" not in dataset:
+        return None
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    samples = 2 if dataset.PhotometricInterpretation == "YBR_FULL_422" else int(dataset.SamplesPerPixel)
+    bits = int(dataset.Rows) * int(dataset.Columns) * samples * int(dataset.BitsAllocated) * frames
+    return (bits + 7) // 8
+
+
+def decode(dataset: Dataset) -> np.ndarray:
+    """All frames as an array, YBR converted to RGB; imagecodecs steps in where pydicom has no decoder."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return pixel_array(dataset)
+        except Exception:
+            return _imagecodecs(dataset)
+
+
+def _imagecodecs(dataset: Dataset) -> np.ndarray:
+    import imagecodecs  # an extra: the core decodes what pydicom and Pillow can
+
+    signed = int(dataset.get("PixelRepresentation", 0))
+    count = int(dataset.get("NumberOfFrames") or 1)
+    frames = [imagecodecs.jpeg_decode(frame) for frame in generate_frames(dataset.PixelData, number_of_frames=count)]
+    stacked = np.stack(frames) if count > 1 else frames[0]
+    return stacked.view(f"i{stacked.itemsize}") if signed else stacked

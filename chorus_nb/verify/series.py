@@ -1,0 +1,265 @@
+"""The unit of verification: one series folder of the release against its originals, in a worker process, remembered."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from blake3 import blake3
+
+from chorus_nb import sources
+from chorus_nb.parameters import Parameters
+from chorus_nb.verify import iods, leaks, needles, pairs, pictures, reading
+from chorus_nb.verify.findings import Finding
+from chorus_nb.verify.leaks import Searcher
+from chorus_nb.verify.needles import Needle
+from chorus_nb.verify.pairs import Pair, Task
+from chorus_nb.verify.second_opinion import SecondReader
+from chorus_nb.workspace import write_atomically
+
+
+class Series(NamedTuple):
+    """A folder of the release and the files in it, with what the lookup tables say that must not be found."""
+
+    folder: str
+    tasks: tuple[Task, ...]
+    needles: tuple[Needle, ...]
+
+
+class Fact(NamedTuple):
+    """What a released file says, measured by the verifier."""
+
+    target_path: str
+    digest: str  # BLAKE3 of the file on disk
+    sop_instance_uid: str
+    sop_class: str
+    moment: str  # date and time of the image, shifted, local, YYYY-MM-DD HH:MM:SS; "" if unknown
+
+
+class Result(NamedTuple):
+    """What the verification of a series gives."""
+
+    findings: list[Finding]
+    facts: list[Fact]
+    needles: list[Needle]  # for the search in tables and reports
+    uids: dict[str, str]  # original to released
+    validated: int  # files dciodvfy looked at
+
+
+class Examiner:
+    """Examines series; picklable, so that a worker gets one with its work. ``verified`` is the folder of the memory."""
+
+    def __init__(self, parameters: Parameters, release: Path, verified: Path) -> None:
+        self.parameters = parameters
+        self.source = parameters.source_path
+        self.release = release
+        self.verified = verified
+
+    def __call__(self, series: Series) -> tuple[str, Result]:
+        """The fingerprint of the series and its result, from memory if nothing changed since."""
+        digests = {task.target_path: self._digest(task.target_path) for task in series.tasks}
+        fingerprint = self._fingerprint(series, digests)
+        memory = self.verified / f"{fingerprint}.json"
+        if memory.is_file():
+            with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+                return fingerprint, _recall(memory.read_bytes())
+        result = _examine(self, series, digests)
+        write_atomically(memory, json.dumps(result._asdict()).encode())
+        return fingerprint, result
+
+    def _digest(self, target_path: str) -> str:
+        try:
+            return blake3((self.release / target_path).read_bytes()).hexdigest()
+        except OSError:
+            return ""
+
+    def _fingerprint(self, series: Series, digests: dict[str, str]) -> str:
+        states = []
+        for task in series.tasks:
+            real, _ = sources.split(self.source, task.source_path)
+            with contextlib.suppress(OSError):
+                status = real.stat()
+                states.append((status.st_size, status.st_mtime_ns))
+        options = (self.parameters.policy, self.parameters.keep_device_identifiers, self.parameters.keep_safe_private)
+        tools = (_code(), SecondReader.available(), iods.program() is not None)
+        return blake3(repr((series, sorted(digests.items()), states, options, tools)).encode()).hexdigest()
+
+
+@cache
+def _code() -> str:
+    """The verifier's own code: another version verifies anew."""
+    made = blake3()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        made.update(path.read_bytes())
+    return made.hexdigest()
+
+
+def _recall(content: bytes) -> Result:
+    kept = json.loads(content)
+    return Result(
+        [Finding(*row) for row in kept["findings"]],
+        [Fact(*row) for row in kept["facts"]],
+        [Needle(*row) for row in kept["needles"]],
+        kept["uids"],
+        kept["validated"],
+    )
+
+
+_second: SecondReader | None = None  # one child per worker process
+
+
+def _second_reader() -> SecondReader | None:
+    global _second
+    if _second is None and SecondReader.available():
+        _second = SecondReader()
+    return _second
+
+
+def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Result:
+    result = Result([], [], [], {}, 0)
+    found: dict[Needle, None] = dict.fromkeys(series.needles)
+    headers: dict[Task, tuple[bytes, frozenset[str]]] = {}
+    character_sets: set[str] = set()
+    sampled = {series.tasks[place] for place in (0, len(series.tasks) // 2, -1)} if iods.program() else set()
+    for task in series.tasks:
+        found.update(dict.fromkeys(needles.of_path(task.source_path)))
+        if not digests[task.target_path]:
+            continue  # gone: said by the check of what is accounted for
+        try:
+            pair, original = _pair(examiner, task, digests)
+        except _NotComparable as fault:
+            result.findings.append(fault.finding)
+            continue
+        path = examiner.release / task.target_path
+        leaves = pair.source.leaves.values()
+        header_needles = list(needles.from_header(leaves, examiner.parameters.keep_device_identifiers))
+        found.update(dict.fromkeys(header_needles))
+        character_sets |= {name for leaf in leaves if leaf.tag == 0x00080005 for name in leaf.values}
+        headers[task] = pair.release.header, _shifted_days(header_needles, task)
+        result.findings.extend(pairs.compare(pair, examiner.parameters))
+        result.findings.extend(pictures.check(pair, path, _second_reader()))
+        result.findings.extend(_patterns(pair))
+        result.facts.append(_fact(pair, digests[task.target_path], examiner.parameters))
+        result.uids.update(pairs.uid_map(pair))
+        if task in sampled:
+            for error in iods.new_errors(original, path):
+                result.findings.append(Finding("iod", "medium", task.target_path, "", error))
+    result.findings.extend(_leaks(examiner, list(found), headers, character_sets))
+    result.findings.extend(_assembly(examiner, series))
+    result.needles.extend(needle for needle in found if needle.kind not in ("uid", "date", "device"))
+    return result._replace(validated=len(sampled & headers.keys()))
+
+
+class _NotComparable(Exception):
+    def __init__(self, finding: Finding) -> None:
+        self.finding = finding
+
+
+def _pair(examiner: Examiner, task: Task, digests: dict[str, str]) -> tuple[Pair, bytes]:
+    def fault(check: str, detail: str) -> _NotComparable:
+        return _NotComparable(Finding(check, "high", task.target_path, "", detail))
+
+    try:
+        original = sources.read_bytes(examiner.source, task.source_path)
+        source = reading.read(original)
+    except OSError:
+        raise fault("accounted", "its original is gone or cannot be read") from None
+    except reading.Unreadable as error:
+        raise fault("readable", f"its original {error}") from None
+    if blake3(original).hexdigest() != task.source_digest:
+        raise fault("accounted", "its original changed since 03 ran")
+    try:
+        content = (examiner.release / task.target_path).read_bytes()
+        release = reading.read(content)
+    except (OSError, reading.Unreadable) as error:
+        raise fault("readable", str(error) if isinstance(error, reading.Unreadable) else "cannot be read") from None
+    return Pair(task, source, release), original
+
+
+def _fact(pair: Pair, digest: str, parameters: Parameters) -> Fact:
+    dataset = pair.release.dataset
+    return Fact(
+        pair.task.target_path,
+        digest,
+        str(dataset.get("SOPInstanceUID", "")),
+        str(dataset.get("SOPClassUID", "")),
+        pairs.moment(pair.release, parameters.zone),
+    )
+
+
+# --- leaks ------------------------------------------------------------------------------------------------------------
+
+
+def _shifted_days(header_needles: list[Needle], task: Task) -> frozenset[str]:
+    """Original dates that are also the shifted form of another original date of this file: they prove nothing."""
+    days = {needle.text for needle in header_needles if needle.kind == "date"}
+    return frozenset(pairs.shifted(day, task.days_shifted or 0) for day in days)
+
+
+def _leaks(
+    examiner: Examiner,
+    found: list[Needle],
+    headers: dict[Task, tuple[bytes, frozenset[str]]],
+    character_sets: set[str],
+) -> Iterator[Finding]:
+    """The needles of the whole series in the header bytes and the name of each of its files."""
+    uids = {needle.text for needle in found if needle.kind == "uid"}
+    expected = {str(value) for task in headers for value in (task.person_id, task.image_occurrence_id)}
+    kept = [needle for needle in found if needle.kind != "uid" and needle.text not in expected]
+    allowed = frozenset().union(*(days for _, days in headers.values()))
+    searcher = Searcher([n for n in kept if not (n.kind == "date" and n.text in allowed)], character_sets)
+    for task, (header, _) in headers.items():
+        hits = searcher.search(header)
+        leaked = {uid for form in (header, header.replace(b"\0", b"")) for uid in needles.uids_in(form)} & uids
+        if hits or leaked:
+            yield from _located(examiner, task, hits, leaked)
+        for hit in searcher.search(task.target_path.encode()):
+            yield Finding("names", hit.severity, task.target_path, "", f"{hit.needle.kind}: {hit.context}")
+
+
+def _located(examiner: Examiner, task: Task, hits: list[leaks.Hit], leaked: set[str]) -> Iterator[Finding]:
+    """Say in which element each hit lies; a hit in none lies in the preamble, behind the end or between elements."""
+    released = reading.read((examiner.release / task.target_path).read_bytes())
+    header = released.header
+    said = set()
+    for hit in hits:
+        form = header[hit.start : hit.end]
+        homes = [leaf for leaf in released.leaves.values() if form in leaf.value]
+        for leaf in homes or [None]:
+            severity = leaks.severity_in(leaf, hit) if leaf else hit.severity
+            tag = leaf.name if leaf else "outside the elements"
+            finding = Finding("leaks", severity, task.target_path, tag, f"{hit.needle.kind}: {hit.context}")
+            if (finding.tag, finding.severity, hit.needle.kind) not in said:
+                said.add((finding.tag, finding.severity, hit.needle.kind))
+                yield finding
+    for uid in sorted(leaked):
+        homes = [leaf for leaf in released.leaves.values() if uid.encode() in leaf.value.replace(b"\0", b"")]
+        tag = homes[0].name if homes else "outside the elements"
+        yield Finding("leaks", "high", task.target_path, tag, "uid: an original UID")
+
+
+def _patterns(pair: Pair) -> Iterator[Finding]:
+    """Text that looks like an identifier; a date that the shift explains is none."""
+    for leaf in pair.release.leaves.values():
+        for severity, detail in leaks.patterns(leaf):
+            yield Finding("patterns", severity, pair.task.target_path, leaf.name, detail)
+
+
+# --- assembly ---------------------------------------------------------------------------------------------------------
+
+
+def _assembly(examiner: Examiner, series: Series) -> Iterator[Finding]:
+    """GDCM sorts the folder into one series of as many files as there are images in it (SOP step 14, automated)."""
+    second = _second_reader()
+    folder = examiner.release / series.folder
+    if second is None or not folder.is_dir():
+        return
+    files = second.series(folder)
+    present = sum(1 for path in folder.iterdir() if path.is_file())
+    if len(files) != 1 or sum(files) != present:
+        detail = f"GDCM assembles {len(files)} series of {sum(files)} files from a folder of {present}"
+        yield Finding("geometry", "high", series.folder, "(0020,000E)", detail)

@@ -1,0 +1,214 @@
+"""Checks over the release as a whole: counts, UIDs one for one, visits, the registry, files that are not DICOM."""
+
+from __future__ import annotations
+
+import collections
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from chorus_nb import sources, tables
+from chorus_nb.mapping.lookups import Lookups
+from chorus_nb.omop import moments, read_omop
+from chorus_nb.parameters import project_folder
+from chorus_nb.verify import leaks
+from chorus_nb.verify.findings import Finding
+from chorus_nb.verify.leaks import Searcher
+from chorus_nb.verify.needles import Needle, uids_in
+from chorus_nb.verify.series import Fact
+from chorus_nb.workspace import PARTIAL, Workspace
+
+Findings = Iterator[Finding]
+
+
+def tree(folder: Path) -> list[str]:
+    """Every file below ``folder``, relative, with ``/``, sorted."""
+    found = []
+    for base, _, names in os.walk(folder):
+        found += [Path(base, name).relative_to(folder).as_posix() for name in names]
+    return sorted(found)
+
+
+def is_image(path: str) -> bool:
+    """Whether a release path lies where images lie: anywhere but ``OMOP/``, ``Metadata/`` and the root itself."""
+    return "/" in path and path.split("/")[0] not in ("OMOP", "Metadata")
+
+
+def accounted(workspace: Workspace, outcomes: pd.DataFrame, files: list[str]) -> Findings:
+    """Files found = released + held back + quarantined + duplicates + not DICOM; release files = released rows."""
+    found = {file.source_path for file in sources.find(workspace.parameters.source_path)}
+    known = set(outcomes.source_path)
+    for path in sorted(found - known):
+        yield Finding("accounted", "high", path, "", "a source file that 03 did not see")
+    for path in sorted(known - found):
+        yield Finding("accounted", "high", path, "", "a file on record that is not in the source any more")
+    for row in outcomes[~outcomes.status.isin(tables.STATUSES)].itertuples():
+        yield Finding("accounted", "high", row.source_path, "", "has no known status")
+    silent = outcomes[(outcomes.status != "released") & (outcomes.reason == "")]
+    for path in silent.source_path:
+        yield Finding("accounted", "high", path, "", "is not released, and no reason is given")
+    released = outcomes[outcomes.status == "released"]
+    for path in released.target_path[released.target_path.duplicated()]:
+        yield Finding("accounted", "high", path, "", "two source files are on record for it")
+    images = {path for path in files if is_image(path)}
+    for path in sorted(images - set(released.target_path)):
+        detail = "half written" if Path(path).name.startswith(PARTIAL) else "no outcome is on record for it"
+        yield Finding("accounted", "high", path, "", detail)
+    for path in sorted(set(released.target_path) - images):
+        yield Finding("accounted", "high", path, "", "is on record as released but not there")
+
+
+def digests_agree(released: pd.DataFrame, facts: Iterable[Fact]) -> Findings:
+    """The bytes on disk are those 03 wrote."""
+    written = dict(zip(released.target_path, released.target_digest, strict=True))
+    for fact in facts:
+        if written.get(fact.target_path) != fact.digest:
+            yield Finding("accounted", "high", fact.target_path, "", "changed since 03 wrote it")
+
+
+class UidLedger:
+    """Original to new UIDs over all series: one for one."""
+
+    def __init__(self) -> None:
+        self._new: dict[str, str] = {}
+        self._old: dict[str, str] = {}
+        self.findings: list[Finding] = []
+
+    def add(self, folder: str, uids: dict[str, str]) -> None:
+        for old, new in uids.items():
+            if self._new.setdefault(old, new) != new:
+                self._fault(folder, "one original UID became several")
+            if self._old.setdefault(new, old) != old:
+                self._fault(folder, "several original UIDs became one")
+
+    def _fault(self, folder: str, detail: str) -> None:
+        self.findings.append(Finding("uids", "high", folder, "", detail))
+
+    def collisions(self) -> Findings:
+        if self._new.keys() & self._old.keys() - {old for old, new in self._new.items() if old == new}:
+            yield Finding("uids", "high", "", "", "a released UID is also the original UID of another object")
+
+    def __contains__(self, uid: str) -> bool:
+        """Whether it is an original UID that was replaced."""
+        return self._new.get(uid, uid) != uid
+
+    def __len__(self) -> int:
+        return len(self._new)
+
+
+def instances(facts: Iterable[Fact]) -> Findings:
+    """No SOP Instance UID twice."""
+    counts = collections.Counter(fact.sop_instance_uid for fact in facts)
+    for fact in facts:
+        if counts[fact.sop_instance_uid] > 1:
+            yield Finding("uids", "high", fact.target_path, "(0008,0018)", "another file has the same instance UID")
+
+
+# --- visits and registry ----------------------------------------------------------------------------------------------
+
+
+def visits(workspace: Workspace, facts: list[Fact], linkage: pd.DataFrame) -> Findings:
+    """Shifted images against the (equally shifted) visits of OMOP, wall clock against wall clock, also across DST."""
+    visit = read_omop(workspace, "visit_occurrence")
+    begins = moments(visit.visit_start_date, visit.visit_start_datetime)
+    ends = moments(visit.visit_end_date, visit.visit_end_datetime, end_of_day=True)
+    spans = dict(zip(visit.visit_occurrence_id, zip(begins, ends, visit.person_id, strict=True), strict=True))
+    linked = linkage.dropna(subset=["visit_occurrence_id", "image_occurrence_id"])
+    visit_of = dict(zip(linked.image_occurrence_id.astype(int), linked.visit_occurrence_id, strict=True))
+    explicit = set(linked.image_occurrence_id[linked.visit_link == "explicit"].astype(int))
+    for fact in facts:
+        person, _, _, image, *_ = [*fact.target_path.split("/"), "", "", "", ""]
+        visit_id = visit_of.get(int(image)) if image.isdigit() else None
+        if visit_id is None:
+            if workspace.parameters.visit_policy == "hold":
+                yield Finding("visits", "high", fact.target_path, "", "is released without a visit")
+            continue
+        if visit_id not in spans:
+            yield Finding("visits", "high", fact.target_path, "", "its visit is not in visit_occurrence")
+            continue
+        begin, end, owner = spans[visit_id]
+        if str(owner) != person:
+            yield Finding("visits", "high", fact.target_path, "", "its visit belongs to another person")
+        elif fact.moment and not begin <= pd.Timestamp(fact.moment) <= end:
+            # an explicit link of the EHR stands, though the clocks may differ by hours
+            severity = "medium" if int(image) in explicit else "high"
+            yield Finding("visits", severity, fact.target_path, "", "its time lies outside its visit")
+
+
+def registry(frame: pd.DataFrame, facts: list[Fact]) -> Findings:
+    """A row per released file, with the person, the group and the time that the file has."""
+    by_path = {fact.target_path: fact for fact in facts}
+    name = f"Metadata/{tables.IMAGE_REGISTRY.name}.csv"
+    if list(frame.image_registry_id) != list(range(1, len(frame) + 1)):
+        yield Finding("registry", "high", name, "image_registry_id", "is not 1 to n without gaps")
+    for column in ("file_id", "src_file"):
+        if frame[column].duplicated().any():
+            yield Finding("registry", "high", name, column, "is not unique")
+    for row in frame.itertuples():
+        fact = by_path.pop(row.src_file, None)
+        if fact is None:
+            yield Finding("registry", "high", name, f"row {row.image_registry_id}", "names a file that is not released")
+            continue
+        person, _, _, group, *_ = row.src_file.split("/")
+        if (str(row.person_id), str(row.group_id)) != (person, group):
+            yield Finding("registry", "high", name, f"row {row.image_registry_id}", "has another person or group")
+        if fact.moment and row.datetime[:10] != fact.moment[:10]:
+            yield Finding("registry", "high", name, f"row {row.image_registry_id}", "has another date than the file")
+        elif fact.moment and row.datetime != fact.moment:
+            yield Finding("registry", "medium", name, f"row {row.image_registry_id}", "has another time than the file")
+        if row.trg_file:
+            yield Finding("registry", "high", name, f"row {row.image_registry_id}", "trg_file is filled centrally")
+    for path in by_path:
+        yield Finding("registry", "high", path, "", "is not in the registry")
+
+
+# --- files that are not DICOM -----------------------------------------------------------------------------------------
+
+
+def texts(
+    workspace: Workspace, found: Iterable[Needle], originals: UidLedger, lookups: Lookups
+) -> Iterator[tuple[str, list[Finding]]]:
+    """(path, findings) for each table of the release, each file under ``audit/``, and the names of both."""
+    ids = {*map(str, lookups.persons.person_id), *map(str, lookups.images.image_occurence_id)}
+    searcher = Searcher((n for n in found if n.text not in ids), words=own_words())
+    for root in (workspace.release, workspace.audit):
+        for path in tree(root):
+            if root == workspace.release and is_image(path):
+                continue
+            name = f"{root.name}/{path}"
+            hits = [("name", hit, hit.severity) for hit in searcher.search(path.encode())]
+            try:
+                content = leaks.readable(root / path)
+            except Exception:  # whatever a damaged archive or Parquet file leads to
+                yield name, [Finding("tables", "high", name, "", "cannot be read, so it cannot be searched")]
+                continue
+            is_key = leaks.number_is_a_number(root / path, content)
+            hits += [("text", hit, "low" if is_key(hit) else hit.severity) for hit in searcher.search(content)]
+            said: dict[tuple[str, str, str], Finding] = {}
+            if any(uid in originals for uid in uids_in(content + b"\n" + path.encode())):
+                said["", "", ""] = Finding("tables", "high", name, "", "uid: an original UID")
+            for place, hit, severity in hits:
+                if severity == "high" and path.startswith("OMOP/") and _weak_there(hit):
+                    severity = "medium"
+                detail = f"{hit.needle.kind}: {hit.context}"
+                said.setdefault((place, severity, hit.needle.kind), Finding("tables", severity, name, place, detail))
+            yield name, list(said.values())
+
+
+def _weak_there(hit: leaks.Hit) -> bool:
+    """The site's own OMOP tables hold free words and drug names: a single surname there is no proof."""
+    return hit.needle.kind == "name" and hit.context.count(leaks.MASK) < 2
+
+
+def own_words() -> frozenset[str]:
+    """Words the workbench itself writes into tables and reports: column names, meanings, headings of notebooks."""
+    written = [column.name + " " + column.meaning for table in tables.ALL for column in table.columns]
+    package = Path(__file__).parent.parent
+    written += [path.read_text(encoding="utf-8") for path in sorted((package / "workbench").glob("*.py"))]
+    written += [
+        path.read_text(encoding="utf-8") for path in sorted((project_folder() / "notebooks").glob("[0-9]*.ipynb"))
+    ]
+    return frozenset(re.findall(r"[a-z]{2,}", " ".join(written).lower()))

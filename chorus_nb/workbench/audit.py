@@ -1,0 +1,156 @@
+"""The audit log: a line for each notebook run and each report, chained by hash, and the check of all of it.
+
+``audit/audit.jsonl`` holds one JSON object a line. ``previous`` is the BLAKE3 of the line before it, so no line can be
+changed, removed or put in between without breaking the chain. The chain cannot prove that its last lines were not cut
+off: note the head that ``chorus-nb audit`` prints somewhere else, such as in the submission note.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Iterator
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import blake3
+
+from chorus_nb import __version__, tables
+from chorus_nb.workspace import Workspace
+
+VERSIONED = ("pydicom", "numpy", "pandas", "pyarrow", "duckdb", "imagecodecs", "simpleitk", "rapidocr", "papermill")
+
+
+def path(workspace: Workspace) -> Path:
+    """Where the log is kept."""
+    return workspace.audit / "audit.jsonl"
+
+
+def place(workspace: Workspace, file: Path) -> str:
+    """``file`` as named in the log: relative to the workspace, or its bare name when it lies elsewhere."""
+    return file.relative_to(workspace.root).as_posix() if file.is_relative_to(workspace.root) else file.name
+
+
+def versions() -> dict[str, str]:
+    """Versions of the workbench, of Python and of the libraries that touch the data."""
+    found = {"chorus-nb": __version__, "python": platform.python_version()}
+    for name in VERSIONED:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def append(workspace: Workspace, event: dict[str, Any]) -> None:
+    """Append ``event`` with time, user and the hash of the line before it; durable when this returns."""
+    with open(path(workspace), "ab+") as log:
+        _lock(log.fileno())
+        log.seek(0)
+        content = log.read()
+        torn = b"" if not content or content.endswith(b"\n") else b"\n"  # a killed run left half a line
+        lines = content.splitlines()
+        line = {
+            "time": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "user": getpass.getuser(),
+            **event,
+            "previous": _hash(lines[-1]) if lines else "",
+        }
+        log.write(torn + json.dumps(line, ensure_ascii=True).encode("ascii") + b"\n")
+        log.flush()
+        os.fsync(log.fileno())
+
+
+def read(workspace: Workspace) -> list[dict[str, Any]]:
+    """The lines of the log that can be read, oldest first."""
+    return [line for line, _ in _lines(workspace) if line]
+
+
+def head(workspace: Workspace) -> str:
+    """The hash of the last line: it stands for the whole log."""
+    lines = path(workspace).read_bytes().splitlines() if path(workspace).is_file() else []
+    return _hash(lines[-1]) if lines else ""
+
+
+def verify(workspace: Workspace) -> list[str]:
+    """What is wrong with the log, the reports or the release; nothing if all is as it was recorded."""
+    if not path(workspace).is_file():
+        return ["audit/audit.jsonl is not there: no notebook has run in this workspace"]
+    return [*_broken_links(workspace), *_changed_reports(workspace), *_changed_release(workspace)]
+
+
+def _lines(workspace: Workspace) -> Iterator[tuple[dict[str, Any], bytes]]:
+    content = path(workspace).read_bytes() if path(workspace).is_file() else b""
+    for raw in content.splitlines():
+        try:
+            line = json.loads(raw)
+        except ValueError:
+            line = {}
+        yield line if isinstance(line, dict) else {}, raw
+
+
+def _broken_links(workspace: Workspace) -> Iterator[str]:
+    previous = ""
+    for number, (line, raw) in enumerate(_lines(workspace), start=1):
+        if not line:
+            yield f"audit.jsonl, line {number}: cannot be read; a run was killed while writing it, or it was changed"
+        elif line.get("previous") != previous:
+            yield f"audit.jsonl, line {number}: does not follow the line before it; a line was changed or removed"
+        previous = _hash(raw)
+
+
+def _changed_reports(workspace: Workspace) -> Iterator[str]:
+    recorded = {line["report"]: line["digest"] for line in read(workspace) if line.get("event") == "report"}
+    for report, digest in recorded.items():
+        file = workspace.root / report
+        if not file.is_file():
+            yield f"{report}: the report is gone"
+        elif _hash(file.read_bytes()) != digest:
+            yield f"{report}: the report is not the one that was recorded"
+
+
+def _changed_release(workspace: Workspace) -> Iterator[str]:
+    """The release against its manifest, and the manifest against the digest that the log holds."""
+    manifest = workspace.path(tables.MANIFEST)
+    name = place(workspace, manifest)
+    recorded = [line["outputs"][name] for line in read(workspace) if name in line.get("outputs", {})]
+    if not recorded:
+        return
+    if not manifest.is_file() or _hash(manifest.read_bytes()) != recorded[-1]:
+        yield f"{name}: the manifest is not the one that was recorded"
+        return
+    listed = tables.read(tables.MANIFEST, manifest)
+    listed = listed[listed["delta"] != "removed"]
+    for row in listed.itertuples():
+        file = workspace.release / row.path
+        if not file.is_file():
+            yield f"release/{row.path}: gone"
+        elif file.stat().st_size != row.size or _sha256(file) != row.sha256:
+            yield f"release/{row.path}: changed since it was packed"
+    known = set(listed["path"]) | {manifest.relative_to(workspace.release).as_posix()}
+    for file in sorted(workspace.release.rglob("*")):
+        if file.is_file() and file.relative_to(workspace.release).as_posix() not in known:
+            yield f"release/{file.relative_to(workspace.release).as_posix()}: not in the manifest"
+
+
+def _hash(content: bytes) -> str:
+    return blake3.blake3(content).hexdigest()
+
+
+def _sha256(file: Path) -> str:
+    with open(file, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _lock(handle: int) -> None:
+    """Hold the file until it is closed; Windows has no ``fcntl`` and runs one notebook at a time."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    fcntl.flock(handle, fcntl.LOCK_EX)

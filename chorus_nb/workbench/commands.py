@@ -1,0 +1,125 @@
+"""The ``chorus-nb`` command line."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from chorus_nb import __version__
+from chorus_nb.errors import InputError, WorkbenchError
+from chorus_nb.parameters import Parameters
+
+DEFAULT_FILE = Path("parameters/demo.yaml")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0 done, 1 a notebook or a check failed, 2 wrong parameters."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        return int(chosen.command(chosen))
+    except WorkbenchError as error:
+        print(*error.lines, sep="\n", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to go on", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="chorus-nb", description="The CHoRUS imaging workbench.")
+    parser.add_argument("--version", action="version", version=f"chorus-nb {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run the notebooks in order, each with its report")
+    run.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
+    run.add_argument("--only", metavar="01,04", type=lambda text: text.split(","), default=[], help="these notebooks")
+    run.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a parameter, over the file's")
+    run.set_defaults(command=_run)
+
+    demo = commands.add_parser("demo", help="make the demo site: DICOM, OMOP, lookup tables and the answer key")
+    demo.add_argument("folder", metavar="FOLDER", type=Path)
+    demo.add_argument("--seed", type=int, default=1, help="another seed, another site (1)")
+    demo.set_defaults(command=_demo)
+
+    lab = commands.add_parser("lab", help="open JupyterLab on a copy of the notebooks; outputs are never saved")
+    lab.add_argument("file", metavar="FILE.yaml", nargs="?", help="the parameters (the demo site)")
+    lab.set_defaults(command=_lab)
+
+    audit = commands.add_parser("audit", help="check the audit log, the reports and the release against each other")
+    audit.add_argument("workspace", metavar="WORKSPACE", type=Path)
+    audit.set_defaults(command=_audit)
+
+    template = commands.add_parser("parameters", help="print a parameter file with every parameter explained")
+    template.set_defaults(command=_parameters)
+    return parser
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    parameters = Parameters.read(chosen.file, typed(chosen.set))
+    from chorus_nb.workbench.run import run_notebooks
+
+    ended = run_notebooks(parameters, chosen.only)
+    print(f"reports: {parameters.workspace_path / 'local' / 'reports' / 'index.html'}", file=sys.stderr)
+    return int(any(outcome.status != "passed" for outcome in ended.values()))
+
+
+def _demo(chosen: argparse.Namespace) -> int:
+    from chorus_nb.workbench.demo_site import make_demo_site
+
+    made = make_demo_site(chosen.folder, chosen.seed)
+    print(f"demo site {'made' if made else 'is there already'}: {chosen.folder}", file=sys.stderr)
+    return 0
+
+
+def _lab(chosen: argparse.Namespace) -> int:
+    from chorus_nb.workbench.lab import open_lab
+
+    return open_lab(Parameters.read(chosen.file) if chosen.file else Parameters.of({}))
+
+
+def _audit(chosen: argparse.Namespace) -> int:
+    from chorus_nb.workbench import audit
+    from chorus_nb.workspace import Workspace
+
+    if not chosen.workspace.is_dir():
+        raise InputError(f"workspace: folder not found: {chosen.workspace}")
+    workspace = Workspace(Parameters.of({"workspace": str(chosen.workspace.resolve())}))
+    findings = audit.verify(workspace)
+    print(*findings, sep="\n") if findings else print(
+        f"all as recorded; head of the audit log: {audit.head(workspace)}"
+    )
+    return int(bool(findings))
+
+
+def _parameters(chosen: argparse.Namespace) -> int:
+    from chorus_nb.workbench.template import site_template
+
+    print(site_template(), end="")
+    return 0
+
+
+def typed(pairs: Iterable[str]) -> dict[str, Any]:
+    """``NAME=VALUE`` pairs, typed by the model: a text stays text, however much it looks like a number."""
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise InputError(f"--set: must be NAME=VALUE: {pair}")
+        field = Parameters.model_fields.get(name)
+        values[name] = text
+        if field and isinstance(field.default, list):
+            values[name] = [part.strip() for part in text.split(",")]
+        elif field and isinstance(field.default, (bool, int)):
+            with contextlib.suppress(ValidationError):  # the model says what is wrong with it
+                values[name] = TypeAdapter(type(field.default)).validate_python(text)
+    return values
+
+
+if __name__ == "__main__":
+    sys.exit(main())

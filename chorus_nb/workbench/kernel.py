@@ -1,0 +1,87 @@
+"""How a notebook is executed: papermill in this process, a fresh kernel of this very Python, progress passed on."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import papermill
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
+from papermill.exceptions import PapermillExecutionError
+from traitlets import Any as AnyTrait
+
+from chorus_nb.compute import Progress
+from chorus_nb.display import PROGRESS
+
+
+class _Client(PapermillNotebookClient):
+    """Passes on the progress that ``display.Meter`` sends along with its bar."""
+
+    on_progress = AnyTrait()
+
+    def process_message(self, *arguments: Any, **options: Any) -> Any:
+        message = arguments[0] if arguments else options["msg"]
+        if step := message["content"].get("metadata", {}).get(PROGRESS):
+            self.on_progress(step["done"], step["total"], step["text"])
+        return super().process_message(*arguments, **options)
+
+
+class _Engine(Engine):
+    @classmethod
+    def execute_managed_notebook(
+        cls, nb_man: NotebookExecutionManager, kernel_name: str, *, on_progress: Progress, km: Any, log: Any, **_: Any
+    ) -> None:
+        client = _Client(
+            nb_man,
+            km=km,
+            on_progress=on_progress,
+            timeout=None,
+            startup_timeout=120,
+            store_widget_state=False,  # it would hold the raw bytes of every image shown
+            coalesce_streams=True,
+        )
+        client.owns_km = True  # or nbclient leaves the kernel running until this process ends
+        client.execute(stderr=log)  # what libraries write there may quote headers: never to the terminal
+
+
+papermill_engines.register("chorus", _Engine)
+logging.getLogger("papermill").setLevel(logging.ERROR)  # it warns of parameters a notebook does not use: normal here
+
+
+def execute(notebook: Path, executed: Path, values: dict[str, Any], folder: Path, on_progress: Progress) -> None:
+    """Run ``notebook`` with the parameters ``values`` in ``folder`` into ``executed``, which also holds what failed."""
+    with (
+        _kernel_manager() as manager,
+        open(executed.with_suffix(".log"), "wb") as log,
+        contextlib.suppress(PapermillExecutionError),
+    ):
+        papermill.execute_notebook(
+            notebook,
+            executed,
+            values,
+            engine_name="chorus",
+            cwd=folder,
+            progress_bar=False,
+            km=manager,
+            on_progress=on_progress,
+            log=log,
+        )
+
+
+@contextlib.contextmanager
+def _kernel_manager() -> Iterator[AsyncKernelManager]:
+    """A manager of a kernel in this Python, whatever kernels a user has installed; no open port where possible."""
+    specs = KernelSpecManager(kernel_dirs=[])
+    with tempfile.TemporaryDirectory(prefix="chorus-") as folder:
+        connection = {"connection_file": str(Path(folder, "kernel.json"))}
+        if os.name == "posix":
+            connection["transport"] = "ipc"
+        yield AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs, **connection)

@@ -1,0 +1,129 @@
+"""The first and the last call of every notebook: ``begin`` and ``run.finish``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import blake3
+import pandas as pd
+import pyarrow.parquet as pq
+
+from chorus_nb import tables
+from chorus_nb.display import Meter
+from chorus_nb.parameters import Parameters, resolve
+from chorus_nb.workbench import audit
+from chorus_nb.workbench.demo_site import DEMO_SITE, make_demo_site
+from chorus_nb.workspace import Workspace
+
+
+class _Recording(Workspace):
+    """A workspace that remembers the digest of each table it read: the inputs of the audit line."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        super().__init__(parameters)
+        self.inputs: dict[str, str] = {}
+
+    def read(self, table: tables.Table, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        frame = super().read(table, columns)
+        self.note(self.path(table))
+        return frame
+
+    def note(self, path: Path) -> None:
+        self.inputs.setdefault(audit.place(self, path), digest(path))
+
+
+class Run:
+    """One run of one notebook: its parameters, its workspace, its progress bar and its audit line."""
+
+    def __init__(self, name: str, parameters: Parameters) -> None:
+        self.name = name
+        self.parameters = parameters
+        self.progress = Meter()
+        self._workspace = _Recording(parameters)
+        self._began = time.monotonic()
+        self._note_inputs()
+
+    @property
+    def workspace(self) -> Workspace:
+        return self._workspace
+
+    def finish(self, *written: tables.Table | Path) -> pd.DataFrame:
+        """Append the audit line of this run; returns what was written: place, rows, files, bytes and BLAKE3.
+
+        The digest of a folder is left blank: the release's own digests stand in its manifest.
+        """
+        rows = [self._row(thing) for thing in written]
+        frame = pd.DataFrame(rows, columns=["place", "rows", "files", "bytes", "blake3"])
+        frame = frame.astype({"rows": "Int64", "files": "Int64", "bytes": "Int64"})
+        audit.append(
+            self.workspace,
+            {
+                "event": "notebook",
+                "notebook": self.name,
+                "seconds": round(time.monotonic() - self._began, 1),
+                "parameters": self.parameters.model_dump(),
+                "versions": audit.versions(),
+                "inputs": dict(sorted(self._workspace.inputs.items())),
+                "outputs": {row["place"]: row["blake3"] for row in rows if row["blake3"]},
+            },
+        )
+        return frame
+
+    def _row(self, thing: tables.Table | Path) -> dict[str, Any]:
+        path = self.workspace.path(thing) if isinstance(thing, tables.Table) else thing
+        row: dict[str, Any] = {"place": audit.place(self.workspace, path), "rows": None, "files": 1, "blake3": ""}
+        if path.is_dir():
+            sizes = [file.stat().st_size for file in path.rglob("*") if file.is_file()]
+            return {**row, "place": row["place"] + "/", "files": len(sizes), "bytes": sum(sizes)}
+        if not path.is_file():
+            return {**row, "files": 0, "bytes": 0}
+        if path.suffix == ".parquet":
+            row["rows"] = pq.read_metadata(path).num_rows
+        elif isinstance(thing, tables.Table):
+            row["rows"] = len(tables.read(thing, path))
+        return {**row, "bytes": path.stat().st_size, "blake3": digest(path)}
+
+    def _note_inputs(self) -> None:
+        """Inputs that are not tables of the workspace: the lookups, the decisions, the policy.
+
+        The source files have their digests in ``outcomes``.
+        """
+        lookup, decisions = self.parameters.lookup_path, self.workspace.decisions
+        candidates = [
+            *(lookup / f"{table.name}.csv" for table in (tables.PERSON_MAP, tables.IMAGE_MAP)),
+            *(decisions / f"{table.name}.csv" for table in (tables.IMAGE_DECISIONS, tables.TAG_DECISIONS)),
+            *([resolve(self.parameters.policy)] if self.parameters.policy not in ("chorus", "ps3.15") else []),
+        ]
+        for path in candidates:
+            if path.is_file():
+                self._workspace.note(path)
+
+
+def begin(name: str, variables: Mapping[str, Any]) -> Run:
+    """Open notebook ``name``: take its parameters out of ``globals()``, check them and make the workspace.
+
+    Makes the demo site when the parameters point at it and it is not there yet, so that every notebook runs
+    without any set-up.
+    """
+    values = {field: variables[field] for field in Parameters.model_fields if field in variables}
+    if isinstance(values.get("workspace"), Workspace):  # the cell was run a second time by hand
+        values["workspace"] = values["workspace"].parameters.workspace
+    parameters = Parameters.of(values)
+    prepare(parameters)
+    return Run(name, parameters)
+
+
+def prepare(parameters: Parameters) -> Workspace:
+    """The workspace of a run, made, after a check of all folders; and the demo site where it is asked for."""
+    if parameters.source == f"{DEMO_SITE}/dicom" and not parameters.source_path.is_dir():
+        make_demo_site(resolve(DEMO_SITE))
+    parameters.check_folders()
+    return Workspace(parameters).create()
+
+
+def digest(path: Path) -> str:
+    """BLAKE3 of a file, hex; read by memory map, so that a large one needs no memory."""
+    return blake3.blake3().update_mmap(path).hexdigest()

@@ -1,0 +1,183 @@
+"""Renders an executed notebook to one self-contained HTML page: no script, nothing loaded, a strict CSP."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from nbconvert import HTMLExporter
+
+from chorus_nb import __version__, tables
+from chorus_nb.parameters import Parameters
+from chorus_nb.workbench import audit
+from chorus_nb.workbench.steps import STEPS, Step
+from chorus_nb.workspace import Workspace
+
+TEMPLATES = Path(__file__).parent / "templates"
+HIDDEN = {"parameters", "injected-parameters"}  # the header of the page shows them
+MARKERS = "papermill-error-cell-tag"  # papermill's own banner: ours stands in its place
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the run of one notebook ended. ``lines`` are clear sentences, free of header values."""
+
+    status: str  # passed, failed, interrupted or withheld
+    seconds: float
+    lines: tuple[str, ...] = ()
+
+
+def outcome(notebook: nbformat.NotebookNode, seconds: float) -> Outcome:
+    """How a run ended that was neither interrupted nor killed, read from the executed notebook."""
+    lines = [line for cell in notebook.cells for output in cell.get("outputs", []) for line in _error_lines(output)]
+    return Outcome("failed" if lines else "passed", seconds, tuple(lines))
+
+
+def render(
+    step: Step, notebook: nbformat.NotebookNode, parameters: Parameters, ended: Outcome, index: str, proof: str = ""
+) -> str:
+    """The page of ``notebook``. A shareable one has no printed messages and no tracebacks: they quote values."""
+    body, _ = _body_exporter().from_notebook_node(_prepared(notebook, shareable=step.shareable))
+    return _page(
+        "report.html.j2",
+        parameters.site,
+        title=step.title,
+        step=int(step.number),
+        sop=step.sop,
+        status=ended.status,
+        lines=ended.lines,
+        shareable=step.shareable,
+        proof=proof,
+        index=index,
+        facts={
+            "Site": parameters.site,
+            "Finished": _now(),
+            "Time taken": f"{ended.seconds:.1f} s",
+            "Policy": parameters.policy if parameters.policy in ("chorus", "ps3.15") else "the site's CTP script",
+            "Kinds released": ", ".join(parameters.kinds),
+            "Burned-in text": parameters.burned_in_text,
+            "Faces": parameters.deface,
+        },
+        parameters=parameters.model_dump(),
+        versions=audit.versions(),
+        body=Markup(body),
+    )
+
+
+def render_index(workspace: Workspace, *, shareable: bool) -> str:
+    """The page that links the reports, from what the audit log says of them."""
+    folder = workspace.reports_audit if shareable else workspace.reports_local
+    last = {line["notebook"]: line for line in audit.read(workspace) if line.get("event") == "report"}
+    steps = [step for step in STEPS if step.shareable or not shareable]
+    rows = [_index_row(workspace, step, last.get(step.name), folder) for step in steps]
+    states = {row["status"] for row in rows}
+    counts = _counts(workspace)
+    passed = states == {"passed"}
+    return _page(
+        "index.html.j2",
+        workspace.parameters.site,
+        shareable=shareable,
+        headline=f"Site {workspace.parameters.site}",
+        status="passed" if passed else "failed" if states & {"failed", "withheld"} else "not complete",
+        rows=rows,
+        counts=counts,
+        found=sum(count["count"] for count in counts),
+        head=audit.head(workspace),
+        shareable_index=_relative(workspace.reports_audit / "index.html", folder),
+    )
+
+
+def _index_row(workspace: Workspace, step: Step, line: dict[str, Any] | None, folder: Path) -> dict[str, Any]:
+    row = {"step": step.number, "title": step.title, "about": step.about, "shareable": step.shareable}
+    if line is None:
+        return {**row, "href": "", "status": "not run", "finished": "", "seconds": "", "lines": ()}
+    report = workspace.root / line["report"]
+    return {
+        **row,
+        "href": _relative(report, folder) if report.is_file() else "",
+        "status": line["status"],
+        "finished": line["time"][:16].replace("T", " "),
+        "seconds": f"{line['seconds']:.1f}",
+        "lines": line["lines"],
+    }
+
+
+def _counts(workspace: Workspace) -> list[dict[str, Any]]:
+    if not workspace.has(tables.OUTCOMES):
+        return []
+    counts = workspace.read(tables.OUTCOMES)["status"].value_counts()
+    return [
+        {"status": status, "name": status.replace("_", " "), "count": int(counts.get(status, 0))}
+        for status in tables.STATUSES
+    ]
+
+
+def _prepared(notebook: nbformat.NotebookNode, *, shareable: bool) -> nbformat.NotebookNode:
+    """A copy with what the template needs: which cells to hide, and errors in words."""
+    copy = nbformat.from_dict(notebook)
+    cells = []
+    for cell in copy.cells:
+        tags = set(cell.metadata.get("tags", []))
+        if MARKERS in tags:
+            continue
+        cell.hidden, cell.skipped = bool(tags & HIDDEN), "skip-execution" in tags
+        for output in cell.get("outputs", []):
+            output.lines = _error_lines(output)
+            if output.output_type == "error" and (shareable or _is_ours(output)):
+                output.traceback = []
+        if shareable and "outputs" in cell:
+            cell.outputs = [output for output in cell.outputs if output.output_type != "stream"]
+        cells.append(cell)
+        if any(output.output_type == "error" for output in cell.get("outputs", [])):
+            break  # what stands below never ran
+    copy.cells = cells
+    return copy
+
+
+def _error_lines(output: nbformat.NotebookNode) -> list[str]:
+    """An error in words: a WorkbenchError's own lines; of any other only its type and place, never its text."""
+    if output.output_type != "error":
+        return []
+    if _is_ours(output):
+        return output.evalue.splitlines()
+    places = re.findall(r"(chorus_nb[/\\][\w/\\]+\.py):(\d+)", ANSI.sub("", "\n".join(output.traceback)))
+    place = f" in {places[-1][0]}, line {places[-1][1]}" if places else ""
+    return [f"Unexpected {output.ename}{place}. The executed notebook under local/reports/notebooks has the details."]
+
+
+def _is_ours(output: nbformat.NotebookNode) -> bool:
+    return output.traceback == [f"{output.ename}: {line}" for line in output.evalue.splitlines()]
+
+
+@cache
+def _body_exporter() -> HTMLExporter:
+    return HTMLExporter(
+        template_name="body", extra_template_basedirs=[str(TEMPLATES)], exclude_anchor_links=True, sanitize_html=False
+    )
+
+
+@cache
+def _pages() -> Environment:
+    return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+
+
+def _page(template: str, site: str, **values: Any) -> str:
+    style = Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))
+    return _pages().get_template(template).render(site=site, style=style, version=__version__, made=_now(), **values)
+
+
+def _relative(file: Path, folder: Path) -> str:
+    return Path(os.path.relpath(file, folder)).as_posix()
+
+
+def _now() -> str:
+    return datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")

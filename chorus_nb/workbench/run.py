@@ -1,0 +1,126 @@
+"""``chorus-nb run``: the notebooks in order, each with its report, stopping where one fails."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import blake3
+import nbformat
+from nbclient.exceptions import DeadKernelError
+from tqdm import tqdm
+
+from chorus_nb.errors import InputError
+from chorus_nb.parameters import Parameters, project_folder
+from chorus_nb.workbench import audit, kernel, originals, report
+from chorus_nb.workbench.check import check_inputs
+from chorus_nb.workbench.notebook import prepare
+from chorus_nb.workbench.report import Outcome
+from chorus_nb.workbench.steps import STEPS, Step
+from chorus_nb.workspace import Workspace, write_atomically
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+WITHHELD = "An original value was found in this report; it was kept in local/reports instead."
+UNSEARCHED = "The catalog is not there, so nothing could be searched for; this report was kept in local/reports."
+
+
+def run_notebooks(parameters: Parameters, only: Iterable[str] = ()) -> dict[str, Outcome]:
+    """Run the notebooks (those whose numbers are in ``only``) and write a report of each and the index pages.
+
+    :class:`InputError` before the first kernel starts if the inputs cannot work.
+    """
+    steps = select(only)
+    workspace = prepare(parameters)
+    check_inputs(workspace)
+    ended: dict[str, Outcome] = {}
+    for step in steps:
+        ended[step.name] = _run(step, workspace)
+        _write_indexes(workspace)
+        if ended[step.name].status != "passed":
+            break
+    return ended
+
+
+def select(only: Iterable[str]) -> tuple[Step, ...]:
+    """The steps with these numbers (``04`` or ``4``) or names, in their order; all if none is named."""
+    wanted = {name.zfill(2) for name in only}
+    unknown = wanted - {step.number for step in STEPS} - {step.name for step in STEPS}
+    if unknown:
+        raise InputError(f"--only: no such notebook: {', '.join(sorted(unknown))}; they are numbered 01 to 06")
+    return tuple(step for step in STEPS if not wanted or {step.number, step.name} & wanted)
+
+
+def _run(step: Step, workspace: Workspace) -> Outcome:
+    executed = workspace.reports_local / "notebooks" / f"{step.name}.ipynb"
+    executed.parent.mkdir(exist_ok=True)
+    values = workspace.parameters.model_dump(exclude_unset=True)
+    began, stopped = time.monotonic(), None
+    name = f"{step.number} {step.title:<24}"
+    with tqdm(desc=name, bar_format="{desc} {bar:20} {unit}", unit="", leave=False, disable=None) as bar:
+        try:
+            kernel.execute(NOTEBOOKS / f"{step.name}.ipynb", executed, values, project_folder(), _Line(bar))
+        except KeyboardInterrupt:
+            stopped = ("interrupted", "Interrupted; run the same command again to go on.")
+        except DeadKernelError:
+            stopped = (
+                "failed",
+                "The notebook's process was killed, perhaps for want of memory; run the command again.",
+            )
+    notebook, seconds = nbformat.read(executed, as_version=4), time.monotonic() - began
+    ended = Outcome(stopped[0], seconds, stopped[1:]) if stopped else report.outcome(notebook, seconds)
+    ended, path = _write_report(step, notebook, workspace, ended)
+    tqdm.write(f"{name} {ended.status:<12} {ended.seconds:6.1f} s   {path}", file=sys.stderr)
+    for line in ended.lines:
+        tqdm.write(f"   {line}", file=sys.stderr)
+    return ended
+
+
+def _write_report(
+    step: Step, notebook: nbformat.NotebookNode, workspace: Workspace, ended: Outcome
+) -> tuple[Outcome, Path]:
+    """Render and write the report; one that may be shared only after the search for original values."""
+    parameters, path = workspace.parameters, step.report(workspace)
+    page = report.render(step, notebook, parameters, ended, "index.html")
+    if step.shareable:
+        searched, leaking = originals.search(workspace, {step.name: page})
+        if searched and not leaking:
+            proof = f"{searched:,} original identifiers and names were searched for in it and none was found"
+            page = report.render(step, notebook, parameters, ended, "index.html", proof)
+        else:
+            path.unlink(missing_ok=True)
+            path = workspace.reports_local / path.name
+            status = "withheld" if ended.status == "passed" else ended.status
+            ended = Outcome(status, ended.seconds, (*ended.lines, WITHHELD if leaking else UNSEARCHED))
+    content = page.encode("utf-8")
+    write_atomically(path, content)
+    event = {
+        "event": "report",
+        "notebook": step.name,
+        "status": ended.status,
+        "seconds": round(ended.seconds, 1),
+        "lines": list(ended.lines),
+        "report": audit.place(workspace, path),
+        "digest": blake3.blake3(content).hexdigest(),
+    }
+    audit.append(workspace, event)
+    return ended, path
+
+
+def _write_indexes(workspace: Workspace) -> None:
+    for folder, shareable in ((workspace.reports_local, False), (workspace.reports_audit, True)):
+        write_atomically(folder / "index.html", report.render_index(workspace, shareable=shareable).encode("utf-8"))
+
+
+class _Line:
+    """The progress of a notebook as one line in the terminal."""
+
+    def __init__(self, bar: tqdm[Any]) -> None:
+        self.bar = bar
+
+    def __call__(self, done: int, total: int, text: str) -> None:
+        self.bar.total, self.bar.n = total or None, done
+        self.bar.unit = (f"{done:,} of {total:,} " if total else f"{done:,} ") + text
+        self.bar.refresh()

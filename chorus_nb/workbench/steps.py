@@ -1,0 +1,36 @@
+"""The six notebooks: their order, the steps of the Imaging SOP they cover, and who may read their reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from chorus_nb.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Step:
+    """A notebook. ``shareable``: its report shows no original value and goes to ``audit/reports``."""
+
+    name: str
+    title: str
+    about: str
+    sop: str
+    shareable: bool = False
+
+    @property
+    def number(self) -> str:
+        return self.name[:2]
+
+    def report(self, workspace: Workspace) -> Path:
+        return (workspace.reports_audit if self.shareable else workspace.reports_local) / f"{self.name}.html"
+
+
+STEPS = (
+    Step("01_explore_headers", "Explore headers", "what is in the source, how good it is, which encounters", "3–7, 9"),
+    Step("02_map_tags", "Map tags", "what happens to every tag; patients and accessions", "7, 8, 12, 13"),
+    Step("03_run_deid", "Run de-identification", "every file, what became of it and why", "10, 12, 13, 15", True),
+    Step("04_verify", "Verify", "the release read again and searched; before and after; the gate", "14, 15"),
+    Step("05_build_registry", "Build the registry", "image registry, OMOP tables and metadata", "11, section 2", True),
+    Step("06_release", "Release and upload", "manifest, submission note, upload", "Data Upload to Azure", True),
+)

@@ -1,0 +1,33 @@
+"""``parameters/site_template.yaml``, generated from the model's own descriptions."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from typing import Any
+
+from chorus_nb.parameters import Parameters
+
+HEAD = """\
+# The parameters of a run, all of them, with their defaults: copy this file, change what differs at your site.
+# Most sites set the first five only. Made by: chorus-nb parameters
+#
+# Run:  chorus-nb run my_site.yaml
+# Text stays in quotes, so that YAML leaves site codes and numbers alone. Relative paths start at this checkout.
+"""
+
+
+def site_template() -> str:
+    """The text of the template."""
+    blocks = [HEAD]
+    for name, field in Parameters.model_fields.items():
+        meaning = textwrap.fill(
+            field.description or "", 118, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False
+        )
+        blocks.append(f"{meaning}\n{name}: {_yaml(field.default)}\n")
+    return "\n".join(blocks)
+
+
+def _yaml(value: Any) -> str:
+    """Flow style: JSON is YAML, and quotes every text."""
+    return json.dumps(value)

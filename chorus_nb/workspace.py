@@ -1,0 +1,151 @@
+"""Where every file of a run lives, and how files are written: whole or not at all, and only when they changed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chorus_nb import tables
+from chorus_nb.errors import InputError, NotReady, WorkbenchError
+from chorus_nb.parameters import Parameters, resolve
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PARTIAL = ".partial-"  # prefix of a file that is being written; never a finished one
+
+
+class Workspace:
+    """The folders of one run (DESIGN "The workspace of a run").
+
+    ``local/`` is identifiable and never leaves the site (0700); ``release/`` is what is uploaded; ``audit/`` holds
+    the audit log and the reports that may be shown to others.
+    """
+
+    def __init__(self, parameters: Parameters) -> None:
+        self.parameters = parameters
+        self.root = parameters.workspace_path
+        self.local = self.root / "local"
+        self.release = self.root / "release"
+        self.audit = self.root / "audit"
+        self.reports_local = self.local / "reports"
+        self.reports_audit = self.audit / "reports"
+        self.quarantine = self.local / "quarantine"
+        self.omop_out = self.release / "OMOP"
+        self.metadata = self.release / "Metadata"
+        self.decisions = resolve(parameters.decisions) if parameters.decisions else self.local / "decisions"
+
+    def create(self) -> Workspace:
+        """Make the folders; ``local/`` gets owner-only permissions."""
+        try:
+            for folder in (self.root, self.local, self.release, self.audit, self.reports_local, self.reports_audit):
+                folder.mkdir(parents=True, exist_ok=True)
+            self.decisions.mkdir(parents=True, exist_ok=True)
+            if os.name == "posix":
+                self.local.chmod(stat.S_IRWXU)
+        except OSError as error:
+            raise InputError(f"workspace: cannot be written ({error.strerror}): {self.parameters.workspace}") from None
+        return self
+
+    # --- tables -------------------------------------------------------------------------------------------------
+
+    def path(self, table: tables.Table) -> Path:
+        """Where ``table`` is kept."""
+        base = {"local": self.local, "decisions": self.decisions, "metadata": self.metadata}[table.kept]
+        return base / f"{table.name}.{table.format}"
+
+    def has(self, table: tables.Table) -> bool:
+        return self.path(table).is_file()
+
+    def read(self, table: tables.Table, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """The table (or some columns of it), checked; :class:`NotReady` names the notebook that makes it."""
+        path = self.path(table)
+        if not path.is_file():
+            raise NotReady(f"{table.name} is not there yet: run notebook {table.made_by} first")
+        return tables.read(table, path, columns)
+
+    def write(self, table: tables.Table, frame: pd.DataFrame) -> Path:
+        """Check ``frame`` against its schema and write it, atomically and only if it changed."""
+        path = self.path(table)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_if_changed(path, tables.encode(table, frame))
+        return path
+
+    # --- the site key -------------------------------------------------------------------------------------------
+
+    @property
+    def key_path(self) -> Path:
+        return resolve(self.parameters.key_file) if self.parameters.key_file else self.local / "site.key"
+
+    def key(self) -> bytes:
+        """The site's secret key (32 random bytes, hex). Made once; losing it means that UIDs can never match again."""
+        path = self.key_path
+        if not path.exists():
+            if self.parameters.key_file:
+                raise InputError(f"key_file: not found: {self.parameters.key_file}")
+            with contextlib.suppress(FileExistsError):
+                handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+                with os.fdopen(handle, "w") as file:
+                    file.write(secrets.token_hex(32) + "\n")
+                    file.flush()
+                    os.fsync(file.fileno())
+        if os.name == "posix" and path.stat().st_mode & 0o077:
+            raise InputError("key_file: others can read it; run: chmod 600 on the key file")
+        try:
+            key = bytes.fromhex(path.read_text(encoding="ascii").strip())
+        except ValueError:
+            raise InputError("key_file: must hold hexadecimal digits only") from None
+        if len(key) < 16:
+            raise InputError("key_file: too short; it needs at least 32 hexadecimal digits")
+        return key
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """A temporary path beside ``path`` that takes its place when the block ends well, and is removed otherwise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{PARTIAL}{secrets.token_hex(6)}")
+    try:
+        yield temporary
+        if durable:
+            with open(temporary, "rb+") as file:
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write ``content`` to ``path``, whole or not at all."""
+    try:
+        with replacing(path) as temporary:
+            temporary.write_bytes(content)
+    except OSError as error:
+        raise WorkbenchError(f"cannot write {path.name} ({error.strerror}) in {path.parent}") from None
+
+
+def write_if_changed(path: Path, content: bytes) -> bool:
+    """Write only if the bytes differ, so that unchanged files keep their modification time (the upload compares it)."""
+    if path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content:
+        return False
+    write_atomically(path, content)
+    return True
+
+
+def remove_partials(folder: Path) -> int:
+    """Remove what a killed run left half written; returns how many files."""
+    count = 0
+    for base, _, names in os.walk(folder):
+        for name in names:
+            if name.startswith(PARTIAL):
+                Path(base, name).unlink(missing_ok=True)
+                count += 1
+    return count

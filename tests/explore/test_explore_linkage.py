@@ -1,0 +1,111 @@
+"""Which accessions belong to the encounters of interest (SOP steps 5, 6; facts: chorus.md §3.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+from survey_site import write_procedures, write_visits
+
+from chorus_nb.explore import absent, link, scan
+from chorus_nb.workspace import Workspace
+
+Add = Callable[..., object]
+
+
+def linked(workspace: Workspace) -> pd.Series:
+    scan(workspace)
+    return link(workspace).set_index("AccessionNumber").loc["ACC1"]
+
+
+def test_the_shifted_moment_decides_the_visit(survey: Workspace, add: Add) -> None:
+    add("a")
+    row = linked(survey)
+    assert row["acquired"] == "2024-01-05 10:20:30"
+    assert row["acquired_shifted"] == "2023-12-26 10:20:30"  # Days_Shifted is -10
+    assert (row["visit_occurrence_id"], row["visit_link"]) == (100, "overlap")
+    assert (row["person_id"], row["image_occurrence_id"]) == (1, 101)
+
+
+@pytest.mark.parametrize(
+    ("visits", "expected", "how"),
+    [
+        (["1,1,9202,2023-12-26,2023-12-26", "2,1,9201,2023-12-01,2023-12-31"], 2, "tie"),  # inpatient first
+        (["1,1,9201,2023-12-01,2023-12-31", "2,1,9201,2023-12-20,2023-12-30"], 2, "tie"),  # then the shortest
+        (["2,1,9201,2023-12-21,2023-12-27", "1,1,9201,2023-12-22,2023-12-28"], 2, "tie"),  # then the earliest
+        (["1,1,9201,2023-12-20,2023-12-26"], 1, "overlap"),  # a date alone lasts to 23:59:59
+        (["1,1,9201,2023-12-20,2023-12-26 10:20:29"], None, "none"),
+        (["1,1,9201,2023-12-26 10:20:31,2023-12-27"], None, "none"),
+        (["1,2,9201,2023-12-20,2023-12-28"], None, "none"),  # another person's
+    ],
+)
+def test_visits_that_hold_the_moment(
+    survey: Workspace, add: Add, visits: list[str], expected: int | None, how: str
+) -> None:
+    write_visits(survey, *visits)
+    add("a")
+    row = linked(survey)
+    assert row["visit_link"] == how
+    assert pd.isna(row["visit_occurrence_id"]) if expected is None else row["visit_occurrence_id"] == expected
+
+
+@pytest.mark.parametrize("value", ["101", "ACC1"])
+def test_a_procedure_that_names_the_accession_brings_its_visit(survey: Workspace, add: Add, value: str) -> None:
+    write_visits(survey, "100,1,9201,2023-12-01,2023-12-31", "200,1,9201,2020-01-01,2020-01-02")
+    write_procedures(survey, f"77,1,200,{value}")
+    add("a")
+    row = linked(survey)
+    assert (row["procedure_occurrence_id"], row["visit_occurrence_id"], row["visit_link"]) == (77, 200, "explicit")
+
+
+def test_a_procedure_without_a_visit_leaves_the_visit_to_the_moment(survey: Workspace, add: Add) -> None:
+    write_procedures(survey, "77,1,,ACC1")
+    add("a")
+    row = linked(survey)
+    assert (row["procedure_occurrence_id"], row["visit_occurrence_id"], row["visit_link"]) == (77, 100, "overlap")
+
+
+def test_a_value_that_several_persons_share_is_a_code_and_links_nothing(survey: Workspace, add: Add) -> None:
+    write_procedures(survey, "77,1,100,101", "78,2,,101")
+    add("a")
+    assert linked(survey)["procedure_link"] == ""
+
+
+def test_a_procedure_of_another_person_links_nothing(survey: Workspace, add: Add) -> None:
+    write_procedures(survey, "77,2,,ACC1")
+    add("a")
+    assert linked(survey)["procedure_link"] == ""
+
+
+def test_a_patient_without_a_map_row_is_unmapped(survey: Workspace, add: Add) -> None:
+    add("a", PatientID="STRANGER")
+    row = linked(survey)
+    assert row["visit_link"] == "unmapped"
+    assert pd.isna(row["person_id"])
+    assert row["acquired_shifted"] == ""
+
+
+def test_an_accession_is_linked_once_however_many_series_it_has(survey: Workspace, add: Add) -> None:
+    add("a", AcquisitionTime="120000")
+    add("b", AcquisitionTime="090000", Modality="SR", SeriesInstanceUID="1.2.3.2")
+    row = linked(survey)
+    assert (row["files"], row["modalities"], row["acquired"]) == (2, "CT\\SR", "2024-01-05 09:00:00")
+
+
+def test_accessions_the_tables_expect_and_the_export_lacks_are_listed(survey: Workspace, add: Add) -> None:
+    add("a")
+    scan(survey)
+    missing = absent(survey).set_index("AccessionNumber")["patient_in_source"]
+    assert missing.to_dict() == {"ACC2": True, "ACC3": False}
+
+
+def test_the_sites_own_loinc_map_comes_first(survey: Workspace, add: Add) -> None:
+    description = "CT CHEST WO CONTRAST"
+    add("a", StudyDescription=description)
+    assert linked(survey)["loinc_source"] == "MIDRC map, exact description"
+    (survey.parameters.lookup_path / "loinc_map.csv").write_text(
+        f"Modality,StudyDescription,loinc_code\nCT,{description.lower()},1234-5\n"
+    )
+    row = link(survey).iloc[0]
+    assert (row["loinc_code"], row["loinc_source"]) == ("1234-5", "site map")

@@ -1,0 +1,40 @@
+"""A source folder of small images, with its catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from images_with_text import content
+from pydicom import Dataset
+
+from chorus_nb import tables
+from chorus_nb.parameters import Parameters
+from chorus_nb.workspace import Workspace
+
+Site = Callable[..., tuple[Workspace, pd.DataFrame]]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """Write images into a source folder; gives a workspace with these parameters, and the catalog."""
+
+    def make(images: dict[str, Dataset], **parameters: object) -> tuple[Workspace, pd.DataFrame]:
+        (tmp_path / "source").mkdir(exist_ok=True)
+        rows = []
+        for name, dataset in images.items():
+            path = tmp_path / "source" / name
+            if not path.exists():
+                path.write_bytes(content(dataset))
+            keywords = {keyword: str(dataset.get(keyword, "")) for keyword in tables.CATALOG_KEYWORDS}
+            status = path.stat()
+            row = {"source_path": name, "status": "dicom", "size": status.st_size, "modified_ns": status.st_mtime_ns}
+            row |= {"TransferSyntaxUID": dataset.file_meta.TransferSyntaxUID, "has_pixels": "PixelData" in dataset}
+            counts = ("pixel_bytes", "private_elements", "sequences", "us_regions", "overlay_groups")
+            rows.append({**keywords, **row, "has_preamble": True, **dict.fromkeys(counts, 0)})
+        made = {"source": str(tmp_path / "source"), "workspace": str(tmp_path / "workspace"), "workers": 1}
+        return Workspace(Parameters.of({**made, **parameters})).create(), tables.frame(tables.CATALOG, rows)
+
+    return make

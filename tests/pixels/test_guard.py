@@ -1,0 +1,51 @@
+"""The guarded child process: whatever happens in it, the caller goes on."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from chorus_nb.pixels.guard import MEMORY, Guard, Refused
+
+
+@pytest.fixture
+def guard():
+    made = Guard()
+    yield made
+    made.close()
+
+
+def test_a_crash_of_native_code_is_an_answer_and_the_next_call_works(guard: Guard) -> None:
+    with pytest.raises(Refused) as refused:
+        guard.call(os.abort)
+    assert refused.value.code == "crashed"
+    assert guard.call(len, "four") == 4
+
+
+def test_a_call_that_takes_too_long_is_ended(guard: Guard) -> None:
+    with pytest.raises(Refused) as refused:
+        guard.call(time.sleep, 60, seconds=0.5)
+    assert refused.value.code == "timed_out"
+
+
+def test_a_call_that_wants_all_memory_is_refused(guard: Guard) -> None:
+    with pytest.raises(Refused) as refused:
+        guard.call(bytearray, MEMORY + (1 << 30))
+    assert refused.value.code == "out_of_memory"
+
+
+def test_an_exception_is_told_without_its_text(guard: Guard) -> None:
+    with pytest.raises(Refused) as refused:
+        guard.call(int, "Zimmerwald")
+    assert refused.value.code == "ValueError"
+    assert "Zimmerwald" not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
+def test_what_the_child_writes_to_temporary_files_goes_with_it(guard: Guard) -> None:
+    folder = guard.call(os.getenv, "TMPDIR")
+    assert os.path.isdir(folder)
+    guard.close()
+    assert not os.path.exists(folder)

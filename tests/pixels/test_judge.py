@@ -1,0 +1,144 @@
+"""The verdict on each image: clean, hold or redact."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from blake3 import blake3
+from conftest import Site
+from images_with_text import PERSON, content, image, picture
+from pydicom.uid import RLELossless
+
+from chorus_nb import tables
+from chorus_nb.pixels import checks, judge, ocr
+from chorus_nb.workspace import Workspace
+
+TELLING = f"{PERSON}\nMI 0.8"
+DEVICE = "device:INVENTED|SCAN ONE|160x320"
+
+
+def decide(workspace: Workspace, item: str, decision: str, boxes: str = "", seen_digest: str = "") -> None:
+    row = {"item": item, "decision": decision, "boxes": boxes, "seen_digest": seen_digest}
+    row |= {"reviewer": "rev", "time": "2026-01-01T00:00:00+00:00", "note": "test"}
+    workspace.write(tables.IMAGE_DECISIONS, tables.frame(tables.IMAGE_DECISIONS, [row]))
+
+
+def told(verdicts: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    return {row.source_path: (row.verdict, row.reason) for row in verdicts.itertuples()}
+
+
+def test_a_name_in_the_picture_holds_the_image_back_and_technical_text_does_not(site: Site) -> None:
+    workspace, catalog = site({"name": image(TELLING), "technical": image("MI 0.8"), "plain": image()})
+    verdicts = judge(workspace, catalog)
+    assert told(verdicts) == {"name": ("hold", "burned_in_text"), "technical": ("clean", ""), "plain": ("clean", "")}
+    assert verdicts.tier.tolist() == ["high", "low", ""]
+
+
+def test_what_was_read_stays_in_the_local_findings(site: Site, capfd, caplog) -> None:
+    workspace, catalog = site({"name": image(TELLING)})
+    verdicts = judge(workspace, catalog)
+    assert "ZIMMERWALD" in " ".join(workspace.read(tables.TEXT_FINDINGS).text)
+    for place in (verdicts.to_csv(), *capfd.readouterr(), caplog.text):
+        assert "zimmerwald" not in place.casefold()
+
+
+def test_an_image_that_cannot_be_decoded_is_held_back(site: Site) -> None:
+    damaged = image(TELLING)
+    damaged.compress(RLELossless)
+    damaged.PixelData = damaged.PixelData[:8] + b"\xfe\xff\x00\xe0\x04\x00\x00\x00ABCD" + b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"
+    workspace, catalog = site({"damaged": damaged})
+    assert told(judge(workspace, catalog)) == {"damaged": ("hold", "burned_in_text_unchecked")}
+
+
+def test_without_a_detector_risky_images_are_held_back(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ocr, "installed", lambda: False)
+    workspace, catalog = site({"us": image(), "ct": image(modality="CT")})
+    assert told(judge(workspace, catalog)) == {"us": ("hold", "burned_in_text_unchecked"), "ct": ("clean", "")}
+
+
+def test_redact_fills_what_tells_and_leaves_the_rest(site: Site) -> None:
+    workspace, catalog = site({"name": image(TELLING)}, burned_in_text="redact")
+    verdict = judge(workspace, catalog).iloc[0]
+    assert (verdict.verdict, verdict.tier) == ("redact", "high")
+    assert "MI" in workspace.read(tables.TEXT_FINDINGS).query("filled == @verdict.boxes").text.str[:2].tolist()
+
+
+def test_a_picture_full_of_text_is_for_a_person_to_decide(site: Site) -> None:
+    workspace, catalog = site({"page": image("\n".join([PERSON] * 5))}, burned_in_text="redact")
+    assert told(judge(workspace, catalog)) == {"page": ("hold", "burned_in_text")}
+
+
+def test_skip_releases_everything_unseen(site: Site) -> None:
+    workspace, catalog = site({"name": image(TELLING)}, burned_in_text="skip")
+    verdict = judge(workspace, catalog).iloc[0]
+    assert (verdict.verdict, verdict.checked) == ("clean", "not")
+
+
+def test_a_group_whose_sample_tells_is_held_without_looking_at_each(site: Site) -> None:
+    series = {f"{n}": image(TELLING, SeriesInstanceUID="1.2.3", InstanceNumber=n) for n in range(5)}
+    verdicts = judge(*site(series))
+    assert set(verdicts.reason) == {"burned_in_text"}
+    assert verdicts.checked.tolist() == ["looked", "group", "looked", "group", "looked"]
+    assert verdicts.boxes.ne("").all()
+
+
+def test_text_in_the_sample_of_an_unlikely_series_brings_all_of_it_under_the_detector(site: Site) -> None:
+    common = {"modality": "CT", "SeriesInstanceUID": "1.2.3"}
+    series = {f"{n:02}": image(TELLING if n in (0, 3) else "", InstanceNumber=n, **common) for n in range(11)}
+    verdicts = judge(*site(series)).set_index("source_path")
+    assert verdicts.index[verdicts.verdict == "hold"].tolist() == ["00", "03"]
+    assert set(verdicts.checked) == {"looked"}
+
+
+def test_a_second_run_looks_at_nothing_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = {"name": image(TELLING)}
+    workspace, catalog = site(images)
+    first = judge(workspace, catalog)
+    monkeypatch.setattr(checks, "_take", lambda task: pytest.fail("looked again"))
+    pd.testing.assert_frame_equal(judge(workspace, catalog), first)
+    with pytest.raises(pytest.fail.Exception):
+        judge(workspace, catalog.assign(modified_ns=catalog.modified_ns + 1))
+
+
+@pytest.mark.parametrize(("item", "decided"), [("name", "accept"), ("series:1.2.3", "accept"), ("name", "reject")])
+def test_a_reviewer_decides_for_an_image_or_a_series(site: Site, item: str, decided: str) -> None:
+    workspace, catalog = site({"name": image(TELLING, SeriesInstanceUID="1.2.3")})
+    decide(workspace, item, decided)
+    verdict = judge(workspace, catalog).iloc[0]
+    expected = {"accept": ("clean", ""), "reject": ("hold", "rejected_by_review")}[decided]
+    assert (verdict.verdict, verdict.reason, verdict.checked) == (*expected, "decided")
+
+
+def test_an_accepted_device_lets_unknown_words_pass_but_never_a_name(site: Site) -> None:
+    workspace, catalog = site({"name": image(TELLING), "unknown": image("Qxanvil Brottle")})
+    assert set(judge(workspace, catalog).verdict) == {"hold"}
+    decide(workspace, DEVICE, "accept")
+    assert told(judge(workspace, catalog)) == {"name": ("hold", "burned_in_text"), "unknown": ("clean", "")}
+
+
+def test_boxes_for_a_device_are_filled_and_the_rest_is_still_looked_at(site: Site) -> None:
+    elsewhere = picture(TELLING)[::1].copy()
+    elsewhere[100:130] = picture(PERSON)[10:40]
+    workspace, catalog = site({"here": image(TELLING), "also": image(pixels=elsewhere)})
+    decide(workspace, DEVICE, "redact", "0,0,320,34")
+    verdicts = judge(workspace, catalog).set_index("source_path")
+    assert (verdicts.verdict["here"], verdicts.boxes["here"]) == ("redact", "0,0,320,34")
+    assert verdicts.reason["also"] == "burned_in_text"
+
+
+def test_a_decision_holds_only_for_the_file_that_was_seen(site: Site) -> None:
+    seen = image(TELLING)
+    workspace, catalog = site({"name": seen})
+    decide(workspace, "name", "accept", seen_digest=blake3(b"another file").hexdigest())
+    assert told(judge(workspace, catalog)) == {"name": ("hold", "burned_in_text")}
+    decide(workspace, "name", "accept", seen_digest=blake3(content(seen)).hexdigest())
+    assert told(judge(workspace, catalog)) == {"name": ("clean", "")}
+
+
+def test_colour_frames_and_overlays_are_read_too(site: Site) -> None:
+    cine = np.stack([np.repeat(picture(PERSON if n == 30 else "")[..., None], 3, axis=2) for n in range(62)])
+    overlay = image()
+    overlay.add_overlay = None
+    workspace, catalog = site({"cine": image(pixels=cine)})
+    assert told(judge(workspace, catalog)) == {"cine": ("hold", "burned_in_text")}

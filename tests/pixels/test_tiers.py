@@ -1,0 +1,62 @@
+"""Tiers: what a line of text tells about a person."""
+
+from __future__ import annotations
+
+import pytest
+from images_with_text import image
+
+from chorus_nb.pixels.tiers import header_words, is_noise, match, tier
+
+WORDS = header_words(image(InstitutionName="St. Corbinian Klinikum"))
+
+
+@pytest.mark.parametrize(
+    ("text", "keyword"),
+    [
+        ("ZIMMERWALD, OKTAVIA", "PatientName"),
+        ("Z1MMERWALD", "PatientName"),  # I read as 1
+        ("ZIMMFRWALD", "PatientName"),  # one letter wrong
+        ("xxOKTAVIAZIMMERWALDxx", "PatientName"),  # the blanks were lost
+        ("ID MR447I9O2", "PatientID"),
+        ("Corbinian", "InstitutionName"),
+        ("LIVER LONG", ""),
+        ("MI 0.8", ""),
+    ],
+)
+def test_text_is_matched_with_the_persons_own_header(text: str, keyword: str) -> None:
+    assert match(text, WORDS) == keyword
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("04/11/1957", "1957-11-04", "11.04.57", "4 NOV 1957", "Nov 4, 1957", "2O11-05-25"),
+        *("12345678", "123 456 789", "MRN: 12", "Name", "D.O.B. unknown", "Patient", "General Hospital"),
+    ],
+)
+def test_dates_long_numbers_and_labels_are_high(text: str) -> None:
+    assert tier(text, "")[0] == "high"
+
+
+@pytest.mark.parametrize("text", ["MI 0.8", "TIS<0.4", "28Hz", "11cm", "W400 L40", "Im: 12/60", "120 kV", "LIVER LONG", "R"])
+def test_technical_words_and_numbers_are_low(text: str) -> None:
+    assert tier(text, "")[0] == "low"
+
+
+@pytest.mark.parametrize("text", ["QUERENGÄSSER", "Hallo Welt", "王小明", "Tue 14h Bed Qx"])
+def test_what_is_not_understood_is_medium(text: str) -> None:
+    assert tier(text, "")[0] == "medium"
+
+
+def test_a_header_match_is_high_whatever_else_the_text_is() -> None:
+    assert tier("GAIN", "PatientName") == ("high", "the header says it: PatientName")
+
+
+def test_a_site_can_add_harmless_words() -> None:
+    assert tier("QSCAN7X", "")[0] == "medium"
+    assert tier("QSCAN7X", "", ["qscan7x"])[0] == "low"
+
+
+def test_mosaics_and_single_characters_are_noise() -> None:
+    assert is_noise("0OO0 O0") and is_noise("R") and is_noise("--")
+    assert not is_noise("R2")

@@ -1,0 +1,68 @@
+"""Triage: how many pictures of a group are looked at, from the header alone."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from chorus_nb import tables
+from chorus_nb.pixels.triage import sample, triage
+
+AXIAL = {"Modality": "CT", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.2", "ImageType": "ORIGINAL\\PRIMARY\\AXIAL"}
+AXIAL |= {"PhotometricInterpretation": "MONOCHROME2", "BitsStored": "12", "has_pixels": True, "overlay_groups": 0}
+
+
+def catalog(*changes: dict[str, object]) -> pd.DataFrame:
+    rows = [{"source_path": f"{number:03}", "InstanceNumber": str(number), **AXIAL, **c} for number, c in enumerate(changes)]
+    return pd.DataFrame(rows).reindex(columns=tables.CATALOG.column_names).fillna("")
+
+
+def test_an_original_axial_image_is_unlikely_to_hold_text() -> None:
+    assert triage(catalog({})).risk.tolist() == ["unlikely"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"Modality": "US"},
+        {"Modality": ""},
+        {"BurnedInAnnotation": "YES"},
+        {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"},
+        {"ConversionType": "WSD"},
+        {"ImageType": "DERIVED\\SECONDARY\\AXIAL"},
+        {"ImageType": "ORIGINAL\\PRIMARY\\SCREEN SAVE"},
+        {"PhotometricInterpretation": "RGB"},
+        {"BitsStored": "8"},
+        {"overlay_groups": 1},
+        {"SeriesDescription": "Dose Report"},
+    ],
+)
+def test_a_hint_in_the_header_makes_text_likely(change: dict[str, object]) -> None:
+    row = triage(catalog(change)).iloc[0]
+    assert row.risk == "likely"
+    assert row.risk_reason
+
+
+def test_a_claim_that_nothing_is_burned_in_is_not_believed() -> None:
+    assert triage(catalog({"Modality": "US", "BurnedInAnnotation": "NO"})).risk.tolist() == ["likely"]
+
+
+def test_documents_and_videos_are_never_opened() -> None:
+    pdf = {"has_pixels": False, "SOPClassUID": "1.2.840.10008.5.1.4.1.1.104.1"}
+    video = {"TransferSyntaxUID": "1.2.840.10008.1.2.4.102"}
+    assert triage(catalog(pdf, video)).risk.tolist() == ["unreadable", "unreadable"]
+
+
+def test_objects_without_pictures_need_no_look() -> None:
+    assert triage(catalog({"has_pixels": False, "SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.11"})).risk.tolist() == ["none"]
+
+
+def test_of_a_likely_group_first_middle_and_last_are_looked_at_first() -> None:
+    group = triage(catalog(*[{"Modality": "US"}] * 9))
+    assert sample(group).source_path.tolist() == ["000", "004", "008"]
+
+
+def test_of_an_unlikely_group_one_in_ten_is_looked_at_but_never_none() -> None:
+    assert len(sample(triage(catalog({}, {}, {})))) == 1
+    assert len(sample(triage(catalog(*[{}] * 15)))) == 2
+    assert len(sample(triage(catalog(*[{}] * 300)))) == 3

@@ -80,8 +80,8 @@ _BY_TEXT = {
 
 def _fault(error: DBAPIError) -> str:
     original = error.orig
-    code = str(getattr(original, "sqlstate", None) or (original.args[0] if original and original.args else ""))
-    if code in _BY_CODE:
-        return _BY_CODE[code]
+    codes = [str(code) for code in (*getattr(original, "args", ())[:1], getattr(original, "sqlstate", ""))]
+    if known := [_BY_CODE[code] for code in codes if code in _BY_CODE]:
+        return known[0]
     text = str(original)
     return next((words for mark, words in _BY_TEXT.items() if mark in text), type(original).__name__)

@@ -18,6 +18,7 @@ from chorus_nb.standards import DATA
 if TYPE_CHECKING:
     from chorus_nb.workspace import Workspace
 
+IMAGE_OCCURRENCE = "image_occurrence"  # read for its links, never released: central makes it, its paths may identify
 LARGEST_INTEGER = 2**31 - 1  # `integer` of the CDM and of the registry
 LARGEST_EXACT = 2**53  # the central loader casts text -> float -> bigint: beyond it, ids are silently corrupted
 LAST_SECOND = pd.Timedelta(hours=23, minutes=59, seconds=59)
@@ -25,7 +26,7 @@ LAST_SECOND = pd.Timedelta(hours=23, minutes=59, seconds=59)
 
 @functools.cache
 def cdm() -> pd.DataFrame:
-    """The fields of OMOP CDM 5.4 in order: table, column, type, required (yes or no)."""
+    """The fields of OMOP CDM 5.4 and of MI-CDM's ``image_occurrence``: table, column, type, required (yes or no)."""
     with (DATA / "omop_cdm_5_4.csv").open(encoding="utf-8") as file:
         return pd.read_csv(file, comment="#", dtype=str)
 
@@ -54,7 +55,13 @@ def read_omop(source: Workspace | Parameters, table: str) -> pd.DataFrame:
         found = pd.DataFrame() if path is None else _from_csv(path, set(fields["column"]))
     if not found.columns.empty:
         _refuse_missing(table, fields, found)
-    return _typed(table, fields, found)
+    typed = _typed(table, fields, found)
+    key = f"{table}_id"
+    if table != IMAGE_OCCURRENCE and key in typed and typed[key].duplicated().any():
+        raise InputError(
+            f"omop: {table}.{key} is not unique: {int(typed[key].duplicated().sum())} rows repeat another's"
+        )
+    return typed
 
 
 def omop_files(parameters: Parameters) -> dict[str, Path]:
@@ -144,7 +151,7 @@ def _numbers(table: str, name: str, text: pd.Series, *, whole: bool) -> pd.Serie
     wrong = numbers.isna() & (text != "")
     if whole:
         wrong |= (numbers % 1 != 0).fillna(False)
-        if (numbers.abs() > LARGEST_EXACT).any():
+        if (numbers.abs() >= LARGEST_EXACT).any():
             raise InputError(f"omop: {table}.{name} has numbers beyond 2^53, which the central loader would corrupt")
         if (numbers.abs() > LARGEST_INTEGER).any():
             raise InputError(f"omop: {table}.{name} has numbers beyond 2^31-1, which do not fit the registry's integer")

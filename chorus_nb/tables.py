@@ -634,6 +634,23 @@ MANIFEST = Table(
     format="csv",
 )
 
+SIGN_OFF = Table(
+    "release_sign_off",
+    "a person's decision to release what is packed",
+    (
+        *_texts(
+            ("release", "BLAKE3 over path and SHA-256 of every file of the manifest"),
+            ("reviewer", "who"),
+            ("time", "when, ISO 8601 with offset"),
+            ("note", "what was looked at"),
+        ),
+    ),
+    key=(),
+    made_by="06_release",
+    kept="decisions",
+    format="csv",
+)
+
 ALL = tuple(value for value in list(globals().values()) if isinstance(value, Table))
 
 

@@ -289,7 +289,7 @@ class _File:
             return None
         expected = self.expected_vr(e, creator)
         vr = expected if e.vr == "UN" else e.vr
-        if vr == "UN" or expected == "SQ":
+        if vr in ("UN", "SQ") or expected == "SQ":
             self.note_removed(e, where, charset, "unknown value representation")
             return None
         if action == "K":
@@ -316,7 +316,7 @@ class _File:
         assert e.items is not None
         keyword = _keyword(e.tag, creator)
         inner_path = (*path, keyword)
-        inside = Encoding(e.implicit_items, encoding.big)
+        inside = Encoding(e.implicit_items, encoding.big and not e.implicit_items)
         made: list[bytes] = []
         changed = False
         for number, item in enumerate(e.items, 1):

@@ -17,7 +17,7 @@ from chorus_nb.deid.worklist import uid_map
 from chorus_nb.mapping import load_policy, read_lookups
 from chorus_nb.workspace import Workspace
 
-LONGEST = 80  # characters of a value shown
+LONGEST = 48  # characters of a value shown
 COLUMNS = [
     *("sop_class", "modality", "source_path", "path", "tag", "private_creator"),
     *("keyword", "vr", "before", "after"),
@@ -25,7 +25,7 @@ COLUMNS = [
 
 
 def preview(workspace: Workspace) -> pd.DataFrame:
-    """De-identify one file of each SOP class and modality in memory: a row per element, before and after.
+    """De-identify one file of each modality in memory: a row per element, before and after.
 
     Identifiable. Files of patients or accessions without a row in the lookup tables are passed over.
     """
@@ -35,7 +35,7 @@ def preview(workspace: Workspace) -> pd.DataFrame:
     images = catalog[(catalog.status == "dicom") & (catalog.reason == "") & catalog.has_pixels]
     images = images[images.SOPClassUID.isin(list(standards.RELEASABLE))]
     rows: list[tuple[object, ...]] = []
-    for (sop_class, modality), files in images.groupby(["SOPClassUID", "Modality"], sort=True):
+    for modality, files in images.groupby("Modality", sort=True):
         for file in files.sort_values("source_path").itertuples():
             person = lookups.person(file.PatientID)
             image = lookups.image(file.PatientID, file.AccessionNumber)
@@ -49,7 +49,7 @@ def preview(workspace: Workspace) -> pd.DataFrame:
             before, after = _read(content), _read(made.header)
             for place, shown in before.items():
                 new = after.get(place, ("", "", ""))[2]
-                rows.append((sop_class, modality, file.source_path, *place, *shown, new))
+                rows.append((file.SOPClassUID, modality, file.source_path, *place, *shown, new))
             break
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -62,7 +62,10 @@ def _read(content: bytes) -> dict[Place, Shown]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's warnings quote values
         dataset = pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True, force=True)
-        return dict(reversed(list(_elements(dataset, ""))))  # of several items the first is shown
+        found: dict[Place, Shown] = {}
+        for place, shown in _elements(dataset, ""):
+            found.setdefault(place, shown)  # of several items the first is shown
+        return found
 
 
 def _elements(dataset: Dataset, path: str) -> Iterator[tuple[Place, Shown]]:
@@ -87,4 +90,5 @@ def _text(value: object) -> str:
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
     values = value if isinstance(value, pydicom.multival.MultiValue) else [value]
-    return "\\".join("" if one is None else str(one) for one in values)[:LONGEST]
+    text = "\\".join("" if one is None else str(one) for one in values)
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

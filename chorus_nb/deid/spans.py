@@ -21,6 +21,7 @@ IMPLICIT, EXPLICIT, BIG, DEFLATED = (
 DEFLATED_SYNTAXES = {DEFLATED, "1.2.840.10008.1.2.4.95"}  # the latter: JPIP Referenced Deflate
 PIXELS = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
 DEEPEST = 32  # sequences within sequences; deeper is refused
+TOO_DEEP = "sequences nest too deep"
 LARGEST_INFLATED = 2 << 30
 
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
@@ -156,6 +157,8 @@ class _Reader:
     def __init__(self, data: Buffer, implicit: bool, big: bool) -> None:
         self.data = data
         self.implicit = implicit
+        # What stands inside UN is Implicit VR Little Endian, also in a Big Endian file (PS3.5 section 6.2.2).
+        self.inside_unknown = _Reader(data, True, False) if big else self
         order = ">" if big else "<"
         self.two_words = struct.Struct(order + "HH").unpack_from
         self.short = struct.Struct(order + "H").unpack_from
@@ -213,14 +216,18 @@ class _Reader:
         """A standard element sent as UN: its VR is the dictionary's, its bytes Implicit VR Little Endian."""
         vr = _vr(tag)
         if vr == "SQ":
-            try:
-                items, end = self.items(value, value + length, True, depth)
-                return Element(tag, "SQ", start, value, length, end, items, False, True)
-            except Refused as fault:
-                if fault.detail == "sequences nest too deep":
-                    raise
-                vr = "UN"  # not a sequence after all: the engine keeps nothing that stays UN
+            return self.inside_unknown.closed(tag, start, value, length, True, depth)
         return Element(tag, vr, start, value, length, value + length, None, False, True)
+
+    def closed(self, tag: int, start: int, value: int, length: int, implicit: bool, depth: int) -> Element:
+        """A sequence of defined length. What is none after all becomes UN, of which the engine keeps nothing."""
+        try:
+            items, end = self.items(value, value + length, implicit, depth)
+        except Refused as fault:
+            if fault.detail == TOO_DEEP:
+                raise
+            return Element(tag, "UN", start, value, length, value + length, None, False, implicit)
+        return Element(tag, "SQ", start, value, length, end, items, False, implicit)
 
     def sequence(
         self, tag: int, vr: str, start: int, value: int, length: int, stop: int, implicit: bool, depth: int
@@ -228,17 +235,19 @@ class _Reader:
         if vr not in ("SQ", "UN"):
             raise Refused("structure_refused", f"{name(tag)} has an undefined length")
         inside = implicit or vr == "UN"
-        undefined = length == UNDEFINED
-        if not undefined and value + length > stop:
-            raise Refused("truncated", f"{name(tag)} is longer than what holds it")
-        items, end = self.items(value, stop if undefined else value + length, inside, depth, undefined)
-        return Element(tag, "SQ", start, value, end - value, end, items, undefined, inside)
+        reader = self.inside_unknown if vr == "UN" and not implicit else self
+        if length != UNDEFINED:
+            if value + length > stop:
+                raise Refused("truncated", f"{name(tag)} is longer than what holds it")
+            return reader.closed(tag, start, value, length, inside, depth)
+        items, end = reader.items(value, stop, inside, depth, undefined=True)
+        return Element(tag, "SQ", start, value, end - value, end, items, True, inside)
 
     def items(
         self, position: int, stop: int, implicit: bool, depth: int, undefined: bool = False
     ) -> tuple[list[Item], int]:
         if depth >= DEEPEST:
-            raise Refused("structure_refused", "sequences nest too deep")
+            raise Refused("structure_refused", TOO_DEEP)
         items: list[Item] = []
         while position < stop:
             if stop - position < 8:

@@ -38,13 +38,14 @@ def by_reason(files: pd.DataFrame) -> pd.DataFrame:
     """Files by status and reason, with what can be done; of a worklist or of outcomes."""
     counts = files.groupby(["status", "reason"], as_index=False).agg(files=("source_path", "count"))
     counts["what_to_do"] = counts.reason.map(REMEDIES).fillna("")
-    return counts.sort_values(["status", "files"], ascending=[False, False], ignore_index=True)
+    order = counts.status.map(["release", *tables.STATUSES].index)
+    return counts.iloc[(order * 1e9 - counts.files).argsort(kind="stable")].reset_index(drop=True)
 
 
 def what_was_done(workspace: Workspace) -> pd.DataFrame:
     """Changed data elements by action, from the crosswalk: counts only."""
     changes = crosswalk.count_by(workspace, "action")
-    changes["action"] = changes.action.map(lambda action: f"{action} {ACTIONS.get(action, '')}".strip())
+    changes["action"] = changes.action.map(lambda action: ACTIONS.get(action, action))
     return changes
 
 

@@ -20,6 +20,29 @@ VENDORS: dict[str, tuple[str, str, dict[str, str], str]] = {
     "HOLOGIC": ("HOLOGIC, Inc.", "1.2.840.113681.", {"MG": "Selenia Dimensions"}, "1.10.1.2"),
 }
 
+
+def code(value: str, scheme: str, meaning: str) -> Dataset:
+    """An item of a code sequence."""
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
+    return item
+
+
+# What the IODs of projection images ask for (PS3.3 C.8.11).
+PROJECTION: dict[str, Any] = {
+    "ImageType": ["ORIGINAL", "PRIMARY", ""],
+    "PresentationIntentType": "FOR PRESENTATION",
+    "PixelIntensityRelationship": "LOG",
+    "PixelIntensityRelationshipSign": -1,
+    "PresentationLUTShape": "IDENTITY",
+    "RescaleIntercept": 0,
+    "RescaleSlope": 1,
+    "RescaleType": "US",
+    "BurnedInAnnotation": "NO",
+    "DetectorType": "DIRECT",
+    "AcquisitionContextSequence": [],
+}
+
 # Attributes of the modality's IOD that do not depend on the patient: the SOP's keep list is among them.
 MODALITIES: dict[str, dict[str, Any]] = {
     "CT": {
@@ -55,14 +78,8 @@ MODALITIES: dict[str, dict[str, Any]] = {
         "ExposureInuAs": 4000,
         "PatientOrientation": ["L", "F"],
     },
-    "DX": {
-        "ImageType": ["ORIGINAL", "PRIMARY", ""],
-        "PresentationIntentType": "FOR PRESENTATION",
-        "PixelIntensityRelationship": "LOG",
-        "PixelIntensityRelationshipSign": -1,
-        "PresentationLUTShape": "IDENTITY",
-        "BurnedInAnnotation": "NO",
-        "LossyImageCompression": "00",
+    "DX": PROJECTION
+    | {
         "ViewPosition": "AP",
         "ImageLaterality": "U",
         "PatientOrientation": ["L", "F"],
@@ -72,19 +89,17 @@ MODALITIES: dict[str, dict[str, Any]] = {
         "FilterMaterial": "ALUMINUM",
         "FilterThicknessMinimum": 1,
         "FilterThicknessMaximum": 1,
+        "PositionerType": "NONE",
+        "AnatomicRegionSequence": [code("51185008", "SCT", "Chest")],
     },
-    "MG": {
-        "ImageType": ["ORIGINAL", "PRIMARY", ""],
-        "PresentationIntentType": "FOR PRESENTATION",
-        "PixelIntensityRelationship": "LOG",
-        "PixelIntensityRelationshipSign": -1,
-        "PresentationLUTShape": "IDENTITY",
-        "BurnedInAnnotation": "NO",
-        "LossyImageCompression": "00",
+    "MG": PROJECTION
+    | {
         "OrganExposed": "BREAST",
         "KVP": 29,
         "ExposureInuAs": 88000,
         "BodyPartThickness": 54,
+        "PositionerType": "MAMMOGRAPHIC",
+        "AnatomicRegionSequence": [code("76752008", "SCT", "Breast")],
     },
     "US": {
         "ImageType": ["ORIGINAL", "PRIMARY"],
@@ -96,12 +111,13 @@ MODALITIES: dict[str, dict[str, Any]] = {
 }
 
 
-def fill(dataset: Dataset, patient: Patient, study: Study, facts: Mapping[str, str], number: int, index: int) -> None:
+def fill(
+    dataset: Dataset, patient: Patient, study: Study, facts: Mapping[str, str], number: int, index: int | None
+) -> None:
     """Write the Patient, Study, Series, Equipment and acquisition modules around the pixel data of ``dataset``.
 
-    ``number`` and ``index`` count series and instances from 1. What the picture already says about itself wins.
+    ``number`` is the series number, ``index`` the instance number. What the picture says about itself wins.
     """
-    series = study.series[number - 1]
     manufacturer, _, models, software = VENDORS[study.vendor]
     defaults = MODALITIES[study.modality] if dataset.get("Modality", study.modality) == study.modality else {}
     for keyword, value in {"Modality": study.modality, "LossyImageCompression": "00", **defaults}.items():
@@ -111,7 +127,6 @@ def fill(dataset: Dataset, patient: Patient, study: Study, facts: Mapping[str, s
         "SpecificCharacterSet": patient.charset.split("\\") if "\\" in patient.charset else patient.charset,
         "PatientSex": patient.sex,
         "PatientWeight": 71.5,
-        "SeriesDescription": series.description,
         "SeriesNumber": number,
         "InstanceNumber": index,
         "AcquisitionNumber": 1,
@@ -121,7 +136,7 @@ def fill(dataset: Dataset, patient: Patient, study: Study, facts: Mapping[str, s
         "SoftwareVersions": software,
         "PositionReferenceIndicator": "",
     }
-    if "ImagePositionPatient" in dataset:
+    if study.modality != "CR":
         values["FrameOfReferenceUID"] = facts["frame_uid"]
     for keyword, value in values.items():
         setattr(dataset, keyword, value)

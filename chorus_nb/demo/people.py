@@ -101,6 +101,7 @@ def draw_study(person: Person, study: Study, seed: int) -> StudyFacts:
         "time": f"{when:%H%M%S}.{chance.randrange(10**6):06d}",
         "zone": f"{when.replace(tzinfo=ZONE):%z}",
         "date_time": f"{when:%Y%m%d%H%M%S}.{chance.randrange(10**6):06d}{when.replace(tzinfo=ZONE):%z}",
+        "date_text": f"{when:%m/%d/%Y}",
         "prior_text": f"{prior:%m/%d/%Y}",
         "age": f"{_years(person.birth_date, when.date()):03d}Y",
         "study_id": f"ST{chance.randrange(10**6, 10**7)}",
@@ -122,6 +123,7 @@ def file_facts(facts: StudyFacts, root: str, number: int, index: int, seed: int)
     """The study's facts and the UIDs of a file, under the vendor's ``root``; series and instances count from 1."""
     key = (seed, facts.study.key)
     return facts.facts | {
+        "series": facts.study.series[number - 1].description,
         "series_uid": new_uid(*key, number, prefix=root),
         "sop_uid": new_uid(*key, number, index, prefix=root),
         "frame_uid": new_uid(*key, "frame", prefix=root),

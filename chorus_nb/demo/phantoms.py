@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-Volume = NDArray[np.float32]
+Volume = NDArray[np.floating[Any]]
 Point = tuple[float, float, float]
 
 
@@ -106,15 +106,15 @@ def head(slices: int, size: int) -> NDArray[np.uint8]:
         ellipsoid(at, (0, 28, 0), (np.inf, 52, 50)) + np.maximum(at.z + 45, 0),  # neck
         soft=14,
     )
-    socket = both(at, lambda s: ellipsoid(s, (3, -98, 32), (11, 14, 16)))
+    socket = both(at, lambda s: ellipsoid(s, (3, -94, 32), (12, 17, 17)))
     face = np.maximum(face, -socket)
     bridge = np.clip((-at.z - 2) / 45, 0.0, 1.0)  # the nose grows from bridge to tip
     nose = np.sqrt(((at.y + 84) / (10 + 26 * bridge)) ** 2 + (at.x / (7 + 9 * bridge)) ** 2) - 1
     nose = np.maximum(nose * 8, ellipsoid(at, (-20, -90, 0), (26, 40, 30)))
-    lips = union(ellipsoid(at, (-62, -92, 0), (5, 6, 19)), ellipsoid(at, (-71, -91, 0), (5, 6, 17)))
-    ears = both(at, lambda s: ellipsoid(Space(s.z, s.y, s.x - (s.y - 12) * 0.35), (-8, 16, 79), (30, 17, 5)))
-    eyes = both(at, lambda s: ellipsoid(s, (3, -76, 32), (12, 12.5, 12)))
-    lids = both(at, lambda s: ellipsoid(s, (3, -78, 32), (13.5, 13.5, 14)))
+    lips = union(ellipsoid(at, (-62, -88, 0), (4.5, 6, 21)), ellipsoid(at, (-70, -87, 0), (5, 6, 18)))
+    ears = both(at, lambda s: ellipsoid(Space(s.z, s.y, s.x - (s.y - 12) * 0.35), (-8, 14, 75), (29, 16, 7)))
+    eyes = both(at, lambda s: ellipsoid(s, (3, -66, 32), (12, 12.5, 12)))
+    lids = both(at, lambda s: ellipsoid(s, (3, -67, 32), (13, 13.5, 15)))
     skin = union(union(face, nose, lips, lids, soft=5), ears, soft=2)
 
     tissue = np.full(at.shape, NAMES.index("air"), "u1")
@@ -127,9 +127,11 @@ def head(slices: int, size: int) -> NDArray[np.uint8]:
     paint("muscle", (skin < -6.5) & ((at.z < 0) | (vault > -4)))
     paint("muscle", (skin < -2) & (ears < 0) & (vault > 2))
     cranium = vault + 6
-    paint("bone", cranium < 0)
-    paint("marrow", (cranium < -2.4) & (cranium > -5))
-    orbit = both(at, lambda s: ellipsoid(s, (3, -66, 31), (18, 24, 18)))
+    floor = at.z + 26 + at.y * 0.12  # of the skull: bone at 0, the brain above
+    paint("bone", (cranium < 0) & (cranium > -7) & (at.z > -48))
+    paint("marrow", (cranium < -2.4) & (cranium > -5) & (at.z > -40))
+    paint("bone", (cranium < 0) & (abs(floor) < 4))
+    orbit = both(at, lambda s: ellipsoid(s, (3, -56, 31), (18, 26, 18)))
     _face_bones(at, face, orbit, paint)
     _brain(at, vault + 13.5, paint)
     paint("fat", (orbit < 0) & (skin < -2))
@@ -174,11 +176,14 @@ def _brain(at: Space, surface: Volume, paint: Callable[[str, NDArray[np.bool_]],
     paint("csf", inside < 0)
     fold = noise(at.shape, (17, 19, 19), 3) + 0.55 * noise(at.shape, (31, 35, 35), 4)
     depth = -cut
-    cortex = 3.5 + 11 * np.clip(1 - abs(fold) * 2.6, 0, 1)
-    sulcus = (abs(fold) < 0.045 + 0.06 * np.exp(-depth / 4)) & (depth < 17)
-    tissue = (depth > 1.5) & ~sulcus & (abs(at.x) > 1.2)
+    cortex = np.where(abs(fold) < 0.36, 24 - 48 * abs(fold), 5.5)  # grey matter follows the folds inward
+    sulcus = (abs(fold) < 0.05 + 0.07 * np.exp(-depth / 4)) & (depth < 18)
+    callosum = np.hypot(at.z - 16, (at.y - 4) / 1.9) - 20
+    fissure = (abs(at.x) < 1.2) & (callosum > 0)
+    tissue = (depth > 1.5) & ~sulcus & ~fissure
     paint("grey", tissue)
-    paint("white", tissue & (depth > cortex) & (abs(at.x) > 4))
+    paint("white", tissue & (depth > cortex) & ((abs(at.x) > 4.5) | (callosum < 0)))
+    paint("white", tissue & (abs(callosum + 3) < 3) & (at.z > 12) & (abs(at.x) < 12))
     folia = np.sin((cerebellum + at.z * 0.3) * 1.6) > 0.2
     paint("grey", np.maximum(cerebellum, surface + 1) < 0)
     paint("white", (np.maximum(cerebellum, surface + 1) < -3) & folia & (abs(at.x) > 3))

@@ -11,21 +11,20 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import pydicom.uid
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom import dcmread
+from pydicom import dcmread, uid
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from chorus_nb.demo import phantoms
+from chorus_nb.demo import chests, phantoms, views
 from chorus_nb.demo.scenario import Series
 
 
 class Picture(NamedTuple):
-    """A dataset with pixel data; ``burned_in`` are the texts, with facts in braces, that are written into the pixels."""
+    """A dataset with pixel data; ``burned_in`` are texts, with facts in braces, written into the pixels."""
 
     dataset: Dataset
     burned_in: tuple[str, ...] = ()
@@ -36,7 +35,7 @@ def draw(series: Series, files: int, scale: float, facts: Mapping[str, str]) -> 
     if not files:
         return
     for picture in PICTURES[series.picture](files, scale, facts):
-        encode(picture.dataset, getattr(pydicom.uid, series.syntax))
+        encode(picture.dataset, getattr(uid, series.syntax))
         yield picture
 
 
@@ -57,7 +56,7 @@ def encode(dataset: Dataset, syntax: UID) -> None:
     """Bring native pixel data into ``syntax``; what is compressed already stays as it is."""
     if dataset.file_meta.TransferSyntaxUID.is_compressed:
         return
-    if syntax == pydicom.uid.JPEGBaseline8Bit:  # pydicom has no encoder for it
+    if syntax == uid.JPEGBaseline8Bit:  # pydicom has no encoder for it
         content = io.BytesIO()
         Image.fromarray(dataset.pixel_array).save(content, "JPEG", quality=92)
         dataset.PixelData = encapsulate([content.getvalue()])
@@ -71,30 +70,206 @@ def encode(dataset: Dataset, syntax: UID) -> None:
     dataset.file_meta.TransferSyntaxUID = syntax
 
 
-def real(name: str, files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Picture]:
-    """A real image of the pydicom wheel, with the header its scanner wrote."""
+def slices(
+    volume: phantoms.Volume, sop_class: UID, height: tuple[float, float], field: float, **more: Any
+) -> Iterator[Picture]:
+    """Axial images of ``volume``, feet first, between the two ``height``s and across ``field`` millimetres."""
+    count, size = len(volume), volume.shape[1]
+    step, pixel = round((height[1] - height[0]) / max(count - 1, 1), 3), round(field / size, 4)
+    for index, plane in enumerate(volume):
+        z = round(height[0] + index * step, 3)
+        geometry: dict[str, Any] = {
+            "ImagePositionPatient": [-field / 2, -field / 2, z],
+            "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+            "SliceLocation": z,
+            "PixelSpacing": [pixel, pixel],
+            "SliceThickness": step,
+            "SpacingBetweenSlices": step,
+        }
+        yield Picture(image(sop_class, np.rint(plane).astype("i2"), **geometry, **more))
+
+
+HOUNSFIELD: dict[str, Any] = {"RescaleIntercept": 0, "RescaleSlope": 1, "RescaleType": "HU"}
+
+
+def ct_chest(window: tuple[int, int], files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Picture]:
+    volume = chests.chest_ct(files, int(256 * scale))
+    window_of = {"WindowCenter": window[0], "WindowWidth": window[1]}
+    return slices(volume, uid.CTImageStorage, chests.HEIGHT, chests.FIELD, **HOUNSFIELD, **window_of)
+
+
+def ct_head(files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Picture]:
+    volume = phantoms.head_ct(files, int(256 * scale))
+    more = HOUNSFIELD | {"WindowCenter": 40, "WindowWidth": 80}
+    return slices(volume, uid.CTImageStorage, phantoms.HEAD_HEIGHT, phantoms.HEAD_FIELD, **more)
+
+
+def mr_head(weighting: str, files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Picture]:
+    volume = phantoms.head_mr(files, int(192 * scale), weighting)
+    more = {
+        "T1": {"InversionTime": 900},
+        "T2": {"ScanningSequence": "SE", "SequenceVariant": "SK", "RepetitionTime": 6000, "EchoTime": 96},
+    }
+    return slices(volume, uid.MRImageStorage, phantoms.HEAD_HEIGHT, phantoms.HEAD_FIELD, **more[weighting])
+
+
+def chest_view(
+    sop_class: UID, lateral: bool, rows: int, files: int, scale: float, facts: Mapping[str, str]
+) -> Iterator[Picture]:
+    """A chest radiograph, a little different for every accession."""
+    chance = np.random.default_rng(list(facts["accession"].encode()))
+    view = chests.radiograph(int(rows * scale), lateral)
     for _ in range(files):
-        yield Picture(dcmread(str(get_testdata_file(name)), force=True))
+        exposed = view ** chance.uniform(0.75, 1.0) * 3300 + chance.uniform(80, 300)
+        grain = chance.normal(0, 14, view.shape)
+        dataset = image(sop_class, np.clip(exposed + grain, 0, 4095).astype("u2"), WindowCenter=1900, WindowWidth=3600)
+        dataset.ImagerPixelSpacing = [0.4, 0.4]
+        yield Picture(dataset)
 
 
-def todo(files, scale, facts):
-    size = int(64)
+def ct_scout(files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Picture]:
+    for _ in range(files):
+        view = chests.radiograph(int(1024 * scale))[::2, ::2] * 900 - 300
+        geometry: dict[str, Any] = {
+            "ImagePositionPatient": [-200, 0, 150],
+            "ImageOrientationPatient": [1, 0, 0, 0, 0, -1],
+        }
+        spacing: dict[str, Any] = {
+            "PixelSpacing": [round(400 / len(view), 4)] * 2,
+            "ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"],
+        }
+        yield Picture(image(uid.CTImageStorage, view.astype("i2"), **geometry, **spacing, **HOUNSFIELD))
+
+
+def mg_views(files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Picture]:
+    for index, (side, view) in enumerate([("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO")][:files]):
+        breast = views.mammogram(int(1024 * scale), view == "MLO", seed=40 + index)
+        breast = breast[:, ::-1] if side == "R" else breast
+        more: dict[str, Any] = {"ImageLaterality": side, "ViewPosition": view, "ImagerPixelSpacing": [0.2, 0.2]}
+        more |= {"WindowCenter": 1800, "WindowWidth": 3200, "PatientOrientation": ["P" if side == "R" else "A", "FR"]}
+        yield Picture(
+            image(uid.DigitalMammographyXRayImageStorageForPresentation, (breast * 3900).astype("u2"), **more)
+        )
+
+
+BANNER = ("{institution}", "{FAMILY}, {given}   ID {mrn}", "{date_text}   DOB {birth_text}")
+
+
+def us_cine(frames: int, files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Picture]:
+    """An echo loop, or a still for one frame, with the patient's banner burned in."""
     for index in range(files):
-        yield Picture(image(pydicom.uid.CTImageStorage, np.full((size, size), index, "i2"), PixelSpacing=[1, 1]))
+        loop = views.ultrasound(frames, max(int(360 * scale), 180), [line.format_map(facts) for line in BANNER], index)
+        region = Dataset()
+        region.RegionSpatialFormat, region.RegionDataType, region.RegionFlags = 1, 1, 2
+        region.RegionLocationMinX0, region.RegionLocationMinY0 = 0, loop.shape[1] // 6
+        region.RegionLocationMaxX1, region.RegionLocationMaxY1 = loop.shape[2] - 1, loop.shape[1] - 1
+        region.PhysicalUnitsXDirection = region.PhysicalUnitsYDirection = 3  # centimetres
+        region.PhysicalDeltaX = region.PhysicalDeltaY = 0.05
+        if frames > 1:
+            dataset = image(uid.UltrasoundMultiFrameImageStorage, loop, "RGB", FrameTime=33.3, HeartRate=72)
+            dataset.FrameIncrementPointer = 0x00181063
+        else:
+            dataset = image(uid.UltrasoundImageStorage, loop[0], "RGB")
+        dataset.SequenceOfUltrasoundRegions = [region]
+        yield Picture(dataset, BANNER)
 
-def todo_us(files, scale, facts):
-    for index in range(files):
-        yield Picture(image(pydicom.uid.UltrasoundMultiFrameImageStorage, np.full((4, 64, 64, 3), index, "u1"), "RGB", FrameTime=33), ("{family} {mrn}",))
 
-import collections
-PICTURES: dict[str, Callable[[int, float, Mapping[str, str]], Iterator[Picture]]] = collections.defaultdict(lambda: todo) | {
-    "us_cine": todo_us,
-    "real_us_echo": partial(real, "examples_ybr_color.dcm"),
-    "real_us_color": partial(real, "examples_rgb_color.dcm"),
-    "real_us_j2k": partial(real, "examples_jpeg2k.dcm"),
-    "real_us_palette": partial(real, "examples_palette.dcm"),
-    "real_ct_head": partial(real, "J2K_pixelrep_mismatch.dcm"),
-    "real_ct_small": partial(real, "CT_small.dcm"),
-    "real_mr_small": partial(real, "MR_small.dcm"),
-    "real_mr_overlay": partial(real, "examples_overlay.dcm"),
+SHEET = (
+    "{institution}",
+    "PATIENT INFORMATION SHEET",
+    "{FAMILY}, {given}",
+    "MRN {mrn}",
+    "DOB {birth_text}",
+    "{address}",
+    "{city}",
+)
+DOSE = (
+    "Dose Report",
+    "{FAMILY}, {given}",
+    "MRN {mrn}",
+    "Accession {accession}",
+    "Total DLP 612 mGycm",
+    "CTDIvol 9.8 mGy",
+)
+
+
+def page(lines: tuple[str, ...], files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Picture]:
+    """A secondary capture of a page with the patient's name on it."""
+    for _ in range(files):
+        content = views.page([line.format_map(facts) for line in lines], max(int(640 * scale), 320))
+        dataset = image(uid.SecondaryCaptureImageStorage, content, "RGB", Modality="OT", ConversionType="WSD")
+        yield Picture(dataset, lines)
+
+
+def document(sop_class: UID, modality: str, files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Picture]:
+    """An object without an image; its content is planted."""
+    for _ in range(files):
+        dataset = Dataset()
+        dataset.file_meta = FileMetaDataset()
+        dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        dataset.SOPClassUID, dataset.Modality = sop_class, modality
+        yield Picture(dataset)
+
+
+def ct_enhanced(files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Picture]:
+    """A multi-frame CT with functional groups; the groups hold positions, and dates of their own."""
+    volume = phantoms.head_ct(12, int(128 * scale))
+    single = [
+        picture.dataset for picture in slices(volume, uid.CTImageStorage, phantoms.HEAD_HEIGHT, phantoms.HEAD_FIELD)
+    ]
+    dataset = image(uid.EnhancedCTImageStorage, np.rint(volume).astype("i2"))
+    shared, measures, orientation, transform = Dataset(), Dataset(), Dataset(), Dataset()
+    measures.PixelSpacing, measures.SliceThickness = single[0].PixelSpacing, single[0].SliceThickness
+    orientation.ImageOrientationPatient = single[0].ImageOrientationPatient
+    transform.RescaleIntercept, transform.RescaleSlope, transform.RescaleType = 0, 1, "HU"
+    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [orientation]
+    shared.PixelValueTransformationSequence = [transform]
+    dataset.SharedFunctionalGroupsSequence = [shared]
+    dataset.PerFrameFunctionalGroupsSequence = []
+    for number, plane in enumerate(single, 1):
+        group, content, position = Dataset(), Dataset(), Dataset()
+        content.FrameAcquisitionDateTime = content.FrameReferenceDateTime = facts["date_time"]
+        content.StackID, content.InStackPositionNumber = "1", number
+        position.ImagePositionPatient = plane.ImagePositionPatient
+        group.FrameContentSequence, group.PlanePositionSequence = [content], [position]
+        dataset.PerFrameFunctionalGroupsSequence.append(group)
+    yield Picture(dataset)
+
+
+def real(
+    name: str, burned_in: tuple[str, ...], files: int, scale: float, facts: Mapping[str, str]
+) -> Iterator[Picture]:
+    """A real image of the pydicom wheel, with the header its scanner wrote and what its makers left in the pixels."""
+    for _ in range(files):
+        dataset = dcmread(str(get_testdata_file(name)), force=True)
+        dataset.walk(lambda *_: None)  # decodes every element, so that any transfer syntax can be written
+        yield Picture(dataset, burned_in)
+
+
+PICTURES: dict[str, Callable[[int, float, Mapping[str, str]], Iterator[Picture]]] = {
+    "ct_scout": ct_scout,
+    "ct_chest": partial(ct_chest, (40, 400)),
+    "ct_chest_lung": partial(ct_chest, (-600, 1500)),
+    "ct_head": ct_head,
+    "ct_enhanced": ct_enhanced,
+    "mr_head_t1": partial(mr_head, "T1"),
+    "mr_head_t2": partial(mr_head, "T2"),
+    "dx_chest": partial(chest_view, uid.DigitalXRayImageStorageForPresentation, False, 1024),
+    "cr_chest": partial(chest_view, uid.ComputedRadiographyImageStorage, False, 1024),
+    "cr_chest_lateral": partial(chest_view, uid.ComputedRadiographyImageStorage, True, 1024),
+    "mg_views": mg_views,
+    "us_cine": partial(us_cine, 12),
+    "us_still": partial(us_cine, 1),
+    "sc_sheet": partial(page, SHEET),
+    "sc_dose": partial(page, DOSE),
+    "sr_report": partial(document, uid.BasicTextSRStorage, "SR"),
+    "pdf_letter": partial(document, uid.EncapsulatedPDFStorage, "DOC"),
+    "real_us_echo": partial(real, "examples_ybr_color.dcm", ()),
+    "real_us_color": partial(real, "examples_rgb_color.dcm", ("BAPTIST MED CTR",)),
+    "real_us_j2k": partial(real, "examples_jpeg2k.dcm", ("BAPTIST MED CTR",)),
+    "real_us_palette": partial(real, "examples_palette.dcm", ("11-05-25-142825",)),
+    "real_ct_head": partial(real, "J2K_pixelrep_mismatch.dcm", ()),
+    "real_ct_small": partial(real, "CT_small.dcm", ()),
+    "real_mr_small": partial(real, "MR_small.dcm", ()),
+    "real_mr_overlay": partial(real, "examples_overlay.dcm", ()),
 }

@@ -1,7 +1,7 @@
 """Plants identifiers, and things that must survive, into a header; and writes down each in the answer key.
 
-A :class:`Planting` says where (a path of sequences, an element) and what (a text with ``{facts}`` in braces). Every fact
-in the text becomes a row of the answer key; a text without facts is one row itself.
+A :class:`Planting` says where (sequences, an element) and what (a text with ``{facts}`` in braces). Every fact in the
+text becomes a row of the answer key; a text without facts is one row itself.
 """
 
 from __future__ import annotations
@@ -13,8 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, fields
 from typing import Any, Literal
 
+from pydicom.charset import convert_encodings, encode_string
 from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_sequence
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
 
@@ -27,7 +31,7 @@ KINDS = {
     **dict.fromkeys(("mrn", "other_mrn", "ssn", "insurance"), "patient_id"),
     **dict.fromkeys(("accession", "order", "study_id"), "accession"),
     **dict.fromkeys(("birth_date", "birth_text"), "birth_date"),
-    **dict.fromkeys(("date", "date_time", "prior_text", "zone"), "date"),
+    **dict.fromkeys(("date", "date_time", "date_text", "prior_text", "zone"), "date"),
     **dict.fromkeys(("phone", "email"), "phone"),
     **dict.fromkeys(("address", "city"), "address"),
     **dict.fromkeys(("physician", "reader", "operator"), "physician"),
@@ -41,7 +45,7 @@ NUMBERS = {"US": int, "SS": int, "UL": int, "SL": int, "FD": float, "FL": float}
 
 @dataclass(frozen=True)
 class Planted:
-    """A row of the answer key. ``value`` is the exact text; ``path`` names the sequences above ``tag``, joined by '.'."""
+    """A row of the answer key: ``value`` is the exact text, ``path`` the sequences above ``tag``, joined by '.'."""
 
     source_path: str
     place: Place
@@ -55,39 +59,43 @@ class Planted:
 
 @dataclass(frozen=True)
 class Planting:
-    """What is planted, in which files (all words of ``where`` are labels of the file), and what must become of it.
+    """What is planted where, and what must become of it.
 
-    ``element`` is a keyword, ``gggg,eeee`` or ``gggg[CREATOR]ee`` (a private element), each with an optional ``/VR``.
-    ``path`` has sequences of the same form, joined by ``>``; an item is made where there is none. ``expected`` is None
-    where more than one outcome is right: such a planting is not in the answer key.
+    ``at`` is an element, behind the sequences it stands in, joined by ``>`` (items are made where there are none): a
+    keyword, ``gggg,eeee`` or ``gggg[CREATOR]ee`` (private), each with an optional ``/VR``. ``expected`` is None where
+    more than one outcome is right: such a planting is not in the answer key.
     """
 
-    where: str
-    path: str
-    element: str
+    at: str
     text: str
     expected: Expected | None
     note: str = ""
 
 
-def plant_all(
+Groups = Mapping[str, Iterable[Planting]]
+
+
+def plant(
     dataset: Dataset,
-    plantings: Iterable[Planting],
+    groups: Groups,
     labels: frozenset[str],
     facts: Mapping[str, str],
     source_path: str,
     place: Place = "header",
 ) -> list[Planted]:
-    """Put what belongs into a file with these ``labels`` into ``dataset``; of two for one element the later wins."""
+    """Put into ``dataset`` the groups of a file with ``labels``; of two plantings in one element the later wins."""
     rows: dict[tuple[str, str], list[Planted]] = {}
-    for planting in plantings:
-        if labels.issuperset(planting.where.split()):
-            path, tag, vr = _put(dataset, planting, facts)
-            rows[path, tag] = [
-                Planted(source_path, place, path, tag, kind, value, planting.expected, planting.note)
-                for kind, value in _identifiers(planting.element + planting.text, facts, vr)
-                if planting.expected
-            ]
+    for planting in (p for words, group in groups.items() if labels.issuperset(words.split()) for p in group):
+        path, tag, vr = _put(dataset, planting, facts)
+        found = [(tag, *found) for found in _identifiers(planting.text, facts, vr)]
+        if FACT.search(planting.at):
+            creator = Tag(tag.group, tag.element >> 8)
+            found += [(creator, *found) for found in _identifiers(planting.at, facts)]
+        rows[path, str(tag)] = [
+            Planted(source_path, place, path, str(at), kind, value, planting.expected, planting.note)
+            for at, kind, value in found
+            if planting.expected
+        ]
     return [row for group in rows.values() for row in group]
 
 
@@ -105,18 +113,21 @@ def _identifiers(template: str, facts: Mapping[str, str], vr: str = "") -> Itera
         yield "date" if vr in ("DA", "DT") else "text", template
 
 
-def _put(dataset: Dataset, planting: Planting, facts: Mapping[str, str]) -> tuple[str, str, str]:
+def _put(dataset: Dataset, planting: Planting, facts: Mapping[str, str]) -> tuple[str, BaseTag, str]:
     """Write one planting; its path, tag and VR."""
     target, path = dataset, []
-    for step in filter(None, planting.path.split(">")):
+    *steps, element = planting.at.format_map(facts).split(">")
+    for step in steps:
         tag, _, name = _resolve(target, f"{step}/SQ")
         path.append(name)
-        if not target.get(tag) or not target[tag].value:
+        if tag not in target or not target[tag].value:
             target.add_new(tag, "SQ", Sequence([Dataset()]))
+            target[tag].is_undefined_length = True  # so that it is known as a sequence in implicit VR, private ones too
         target = target[tag].value[0]
-    tag, vr, _ = _resolve(target, planting.element.format_map(facts))
-    target.add_new(tag, vr, _value(vr, planting.text.format_map(facts)))
-    return ".".join(path), str(tag), vr
+    tag, vr, _ = _resolve(target, element)
+    encodings = convert_encodings(dataset.get("SpecificCharacterSet", "ISO_IR 6"))
+    _add(target, tag, vr, _value(vr, planting.text.format_map(facts), encodings))
+    return ".".join(path), tag, vr
 
 
 def _resolve(dataset: Dataset, element: str) -> tuple[BaseTag, str, str]:
@@ -134,13 +145,28 @@ def _resolve(dataset: Dataset, element: str) -> tuple[BaseTag, str, str]:
     return Tag(tag), vr or dictionary_VR(tag), name
 
 
-def _value(vr: str, text: str) -> Any:
+def _value(vr: str, text: str, encodings: list[str]) -> Any:
     if vr in NUMBERS:
         return NUMBERS[vr](text)
     if vr in ("OB", "UN"):
-        content = text.encode()
+        content = encode_string(text, encodings)
         return content + b"\0" * (len(content) % 2)
     return text.split("\\") if "\\" in text and vr not in ("LT", "ST", "UT", "UR") else text
+
+
+def write_as_unknown(dataset: Dataset, keyword: str) -> None:
+    """Give a sequence the VR UN: its items in implicit VR little endian, whatever the file has (PS3.5 6.2.2)."""
+    content = DicomBytesIO()
+    content.is_implicit_VR = content.is_little_endian = True
+    write_sequence(content, dataset[keyword], convert_encodings(dataset.get("SpecificCharacterSet", "ISO_IR 6")))
+    _add(dataset, dataset[keyword].tag, "UN", content.getvalue())
+
+
+def _add(dataset: Dataset, tag: BaseTag, vr: str, value: Any) -> None:
+    if vr == "UN":  # a plain element would take the VR of the data dictionary
+        dataset[tag] = RawDataElement(tag, "UN", len(value), value, 0, False, True)
+    else:
+        dataset.add_new(tag, vr, value)
 
 
 def write_key(rows: list[Planted]) -> bytes:

@@ -84,7 +84,10 @@ class Patient:
 PATIENTS = (
     Patient(
         *("ada", "Okonkwo-Lindqvist", "Adaeze", "F", 62),
-        stays=(Stay("inpatient", 0, 260), Stay("icu", 40, 110)),  # overlapping: the shorter ICU stay is the closer visit
+        stays=(
+            Stay("inpatient", 0, 260),
+            Stay("icu", 40, 110),
+        ),  # overlapping: the shorter ICU stay is the closer visit
         studies=(
             Study(
                 *("ada_pe", "CT", "GE", "CT CHEST W CONTRAST PE PROTOCOL", "CHEST", 52.3),
@@ -92,6 +95,9 @@ PATIENTS = (
                     Series("SCOUT", "ct_scout", 1, 1),
                     Series("AXIAL 2.5MM", "ct_chest", 24, 3),
                     Series("AXIAL 2.5MM", "ct_chest_lung", 24, 2, RLE),  # two series with one description
+                    Series("PATIENT SHEET", "sc_sheet", 1, 1),
+                    Series("REPORT", "sr_report", 1, 1),
+                    Series("LETTER", "pdf_letter", 1, 1),
                 ),
                 tiny=True,
                 labels="rich",
@@ -140,6 +146,13 @@ PATIENTS = (
                 ),
                 folder="ULTRASOUND/{family}, {given}/{date}",
                 tiny=True,
+            ),
+            Study(  # outside the encounters of interest
+                *("tetsu_other", "US", "PHILIPS", "US NECK SOFT TISSUE", "NECK", 5.0),
+                (Series("LYMPH NODE", "real_us_color", 1, 1),),
+                tiny=True,
+                accession_mapped=False,
+                procedure=False,
             ),
         ),
     ),
@@ -214,11 +227,9 @@ PATIENTS = (
                 (Series("STANDARD VIEWS", "mg_views", 4, 0, JPEG_LS),),
                 procedure=False,
             ),
-            Study(  # outside the encounters of interest
-                *("marisol_us", "US", "PHILIPS", "US BREAST LEFT LIMITED", "BREAST", 700.0),
+            Study(
+                *("marisol_us", "US", "PHILIPS", "US BREAST LEFT LIMITED", "BREAST", 7.0),
                 (Series("BREAST LT", "us_still", 2),),
-                accession_mapped=False,
-                procedure=False,
             ),
         ),
     ),
@@ -234,7 +245,6 @@ PATIENTS = (
             Study(
                 *("ingrid_multi", "CT", "SIEMENS", "CT HEAD PERFUSION", "HEAD", 44.0),
                 (Series("ENHANCED CT", "ct_enhanced", 1),),
-                labels="enhanced",
             ),
         ),
     ),
@@ -243,7 +253,8 @@ PATIENTS = (
         studies=(
             Study(
                 *("script_mr", "MR", "GE", "MR ABDOMEN W WO CONTRAST", "ABDOMEN", 15.3),
-                (Series("LAVA", "real_mr_overlay", 1), Series("LAVA DELAYED", "real_mr_overlay", 1, 0, DEFLATED)),
+                (Series("LAVA", "real_mr_overlay", 1, 1), Series("LAVA DELAYED", "real_mr_overlay", 1, 0, DEFLATED)),
+                tiny=True,
                 labels="script",  # text attributes carry <script> and onerror payloads
             ),
         ),
@@ -251,14 +262,15 @@ PATIENTS = (
     Patient(
         *("babatunde", "Adeyemi-Harrowgate", "Babatunde", "M", 58),
         stays=(Stay("inpatient", 0, 300), Stay("icu", 2, 170)),
-        studies=tuple(
+        studies=(
             Study(
-                *(f"baba_day{day}", "DX", "CARESTREAM", "XR CHEST AP PORTABLE", "CHEST", 24.0 * day + 5.5),
-                (Series("CHEST AP", "dx_chest", 1, 0, syntax),),
-            )
-            for day, syntax in ((0, JPEG_LS), (1, J2K))
-        )
-        + (
+                *("baba_day1", "DX", "CARESTREAM", "XR CHEST AP PORTABLE", "CHEST", 5.5),
+                (Series("CHEST AP", "dx_chest", 1, 0, JPEG_LS),),
+            ),
+            Study(
+                *("baba_day2", "DX", "CARESTREAM", "XR CHEST AP PORTABLE", "CHEST", 29.4),
+                (Series("CHEST AP", "dx_chest", 1, 0, J2K),),
+            ),
             Study(
                 *("baba_ct", "CT", "PHILIPS", "CT CHEST ABDOMEN PELVIS W CONTRAST", "CHESTABDPELVIS", 70.3),
                 (Series("AX 3MM", "ct_chest", 30, 0, JPEG_LS), Series("DOSE REPORT", "sc_dose", 1)),

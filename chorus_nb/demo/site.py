@@ -14,8 +14,8 @@ from pydicom.dataset import Dataset
 
 from chorus_nb.demo import awkward, headers, pictures, tables
 from chorus_nb.demo.people import StudyFacts, draw_person, draw_study, file_facts
-from chorus_nb.demo.planting import Planted, named, plant_all, write_key
-from chorus_nb.demo.plantings import HEADER, KEPT, META, PREAMBLE, TRAILING
+from chorus_nb.demo.planting import Planted, named, plant, write_as_unknown, write_key
+from chorus_nb.demo.plantings import HEADER, KEPT, META, PREAMBLE, TRAILING, UNKNOWN
 from chorus_nb.demo.scenario import FILE_NAMES, PATIENTS
 
 ARCHIVED = (2023, 1, 1, 0, 0, 0)  # modification time inside archives: the same bytes on every day
@@ -89,14 +89,16 @@ def _files(facts: StudyFacts, seed: int, size: str) -> Iterator[File]:
             headers.fill(dataset, patient, study, own, number, awkward.instance_number(study.labels, index))
             planted = [
                 *named(template, own, path, "name", "removed"),
-                *plant_all(dataset, HEADER, labels, own, path),
-                *plant_all(dataset.file_meta, META, labels, own, path, "meta"),
-                *plant_all(dataset, TRAILING, labels, own, path, "trailing"),
+                *plant(dataset, HEADER, labels, own, path),
+                *plant(dataset.file_meta, META, labels, own, path, "meta"),
+                *plant(dataset, TRAILING, labels, own, path, "trailing"),
                 *(row for text in picture.burned_in for row in named(text, own, path, "pixels", "hidden")),
             ]
-            if index == 1:
+            if index == 1 and "script" not in labels:  # what becomes of a payload is not the SOP's business
                 planted += _kept(dataset, path)
             if {"rich", "first"} <= labels:
+                for keyword in UNKNOWN:
+                    write_as_unknown(dataset, keyword)
                 dataset.preamble = PREAMBLE.format_map(own).encode().ljust(128, b"\0")
                 planted += named(PREAMBLE, own, path, "preamble", "removed")
             yield File(path, to_bytes(dataset), planted)

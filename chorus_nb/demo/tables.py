@@ -79,7 +79,9 @@ def _visits(people: Iterable[Person]) -> Rows:
             "person_id": person.person_id,
             "visit_concept_id": VISITS[stay.kind],
             "visit_type_concept_id": EHR,
-            **_period("visit", *(person.shifted(person.admission + timedelta(hours=h)) for h in (stay.start, stay.end))),
+            **_period(
+                "visit", *(person.shifted(person.admission + timedelta(hours=h)) for h in (stay.start, stay.end))
+            ),
         }
         for number, (person, stay) in enumerate(stays, 810_000_001)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from blake3 import blake3
 from chorus_nb import __version__, compute, sources, tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.explore.parts import Batch, batches, read_batch
+from chorus_nb.parameters import Parameters
 from chorus_nb.sources import SourceFile
 from chorus_nb.workspace import Workspace, remove_partials, replacing
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 MEMORY = "200MB"  # for DuckDB; what needs more goes to disk
 LARGEST_BATCH = 512
+STARTING = 2.0  # seconds that starting processes takes: less work than that is done in this one
 READER = "1"  # raise it when a header is read differently: parts of older scans are then not taken
 FOUND = pa.schema(
     [("source_path", pa.string()), ("size", pa.int64()), ("modified_ns", pa.int64()), ("problem", pa.string())]
@@ -48,8 +51,9 @@ def connect(workspace: Workspace) -> duckdb.DuckDBPyConnection:
 def scan(workspace: Workspace, progress: compute.Progress | None = None) -> pd.DataFrame:
     """Find and read every file of the source once (SOP steps 2–4); writes the catalog and the parts of the tag profile.
 
-    Files whose path, size and time are as in the last scan are not read again. The catalog may be larger than memory,
-    so it is left on disk (``workspace.read(tables.CATALOG)``); returned is what was found: status, reason, files, bytes.
+    Files whose path, size and time are as in the last scan are not read again. The catalog may be larger than
+    memory, so it is left on disk (``workspace.read(tables.CATALOG)``); returned are the counts: status, reason, files,
+    bytes.
     """
     root = workspace.parameters.source_path
     folder = parts_folder(workspace)
@@ -60,16 +64,14 @@ def scan(workspace: Workspace, progress: compute.Progress | None = None) -> pd.D
     with connect(workspace) as connection:
         connection.read_parquet(str(found)).create_view("found")
         _drop_outdated_parts(connection, folder)
-        unread = connection.execute(
-            "SELECT count(*) FROM found ANTI JOIN kept USING (source_path)"
-        ).fetchall()[0][0]
+        unread = connection.execute("SELECT count(*) FROM found ANTI JOIN kept USING (source_path)").fetchall()[0][0]
         todo = connection.execute(
             "SELECT found.* FROM found ANTI JOIN kept USING (source_path) ORDER BY found.source_path"
         )
         workers = workspace.parameters.worker_count
         size = max(16, min(LARGEST_BATCH, unread // (4 * workers) + 1))
         work = batches(_rows(todo), size, root, folder, workspace.parameters.zone)
-        _read_all(workspace, work, total - unread, total, progress)
+        _read_all(workspace.parameters, work, total - unread, total, progress)
         return _assemble(connection, folder, workspace)
 
 
@@ -114,7 +116,9 @@ def _drop_outdated_parts(connection: duckdb.DuckDBPyConnection, folder: Path) ->
             f"FROM read_parquet('{folder}/*.catalog.parquet', filename = true)"
         )
     else:
-        connection.execute("CREATE TEMP TABLE listed (source_path TEXT, size BIGINT, modified_ns BIGINT, reason TEXT, filename TEXT)")
+        connection.execute(
+            "CREATE TEMP TABLE listed (source_path TEXT, size BIGINT, modified_ns BIGINT, reason TEXT, filename TEXT)"
+        )
     outdated = connection.execute(
         "SELECT DISTINCT filename FROM listed LEFT JOIN found USING (source_path, size, modified_ns) "
         "WHERE found.source_path IS NULL OR reason = 'unreadable' "
@@ -140,17 +144,25 @@ def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[SourceFile]:
 
 
 def _read_all(
-    workspace: Workspace, work: Iterator[Batch], done: int, total: int, progress: compute.Progress | None
+    parameters: Parameters, work: Iterator[Batch], done: int, total: int, progress: compute.Progress | None
 ) -> None:
-    if progress:
-        progress(done, total, "reading headers")
-    with compute.executor(workspace.parameters) as pool:
+    def report(files: int) -> None:
+        if progress:
+            progress(files, total, "reading headers")
+
+    report(done)
+    began, before = time.perf_counter(), done
+    for batch in work:  # here, until it is known how fast this source is read
+        done += read_batch(batch)
+        report(done)
+        if (total - done) * (time.perf_counter() - began) / (done - before) > STARTING:
+            break
+    with compute.executor(parameters) as pool:
         for batch, result in compute.map_unordered(pool, read_batch, work):
             if isinstance(result, BaseException):
                 raise WorkbenchError(f"scan: a batch of {len(batch.files)} files failed ({type(result).__name__})")
             done += result
-            if progress:
-                progress(done, total, "reading headers")
+            report(done)
 
 
 def _assemble(connection: duckdb.DuckDBPyConnection, folder: Path, workspace: Workspace) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from blake3 import blake3
 from pydicom import datadict
 
 UNDEFINED = 0xFFFFFFFF
+ITEM = b"\xfe\xff\x00\xe0"
 DEEPEST = 32  # levels of nesting; nothing real comes near, and pydicom itself does not write 260
 CHUNK = 1 << 15  # bytes read at first: nearly every header
 LARGE = 1 << 16  # a longer value at the root is passed over, not read
@@ -27,7 +28,7 @@ WHOLE = 256  # bytes of a value that are kept as they are; a longer one is cut a
 
 PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 PROCEDURE_CODES, CODE_VALUE, CODING_SCHEME = 0x00081032, 0x00080100, 0x00080102
-DEFLATED, BIG_ENDIAN, IMPLICIT = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2"
+DEFLATED = "1.2.840.10008.1.2.1.99"
 
 LONG_VRS = "OB OD OF OL OV OW SQ SV UC UN UR UT UV"  # a 32-bit length follows two reserved bytes (PS3.5 §7.1.2)
 SHORT_VRS = "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US"
@@ -35,8 +36,12 @@ VRS = {vr.encode(): (vr, long) for vrs, long in ((LONG_VRS, True), (SHORT_VRS, F
 WORD = {"US": 2, "SS": 2, "OW": 2, "AT": 2, "UL": 4, "SL": 4, "FL": 4, "OF": 4, "OL": 4}
 WORD |= {"FD": 8, "OD": 8, "SV": 8, "UV": 8, "OV": 8}
 
-Element = tuple[int, str, str, bytes, int]  # tag, private creator, VR, value kept, length
 Key = tuple[str, int, str, str]  # path of sequences above, tag, private creator, VR
+Element = tuple[Key, bytes, int]  # value as it is kept, and its length in the file
+
+# What the first eight bytes of plain elements mean: the same few thousand come again in every file. By encoding.
+_HEADS: dict[tuple[bool, str], dict[bytes, tuple[Key, int]]] = {}
+MOST_HEADS = 50_000
 
 
 class NotDicom(Exception):
@@ -94,17 +99,20 @@ class Header:
         self.has_preamble = self.has_pixels = False
         self.pixel_bytes = self.private_elements = self.sequences = 0
         self.fault = ""
+        self._start = b""
         self._blocks: dict[int, str] = {}
         self._walk_file()
 
     # --- the file ---------------------------------------------------------------------------------------------------
 
     def _read(self, position: int, count: int) -> bytes:
+        if position + count <= len(self._start):
+            return self._start[position : position + count]
         self._file.seek(position)
         return self._file.read(min(count, max(self.size - position, 0)))
 
     def _walk_file(self) -> None:
-        start = self._read(0, CHUNK)
+        start = self._start = self._read(0, CHUNK)
         self.has_preamble = start[128:132] == b"DICM"
         position = 132 if self.has_preamble else 0
         position = self._walk_meta(start, position)
@@ -114,7 +122,7 @@ class Header:
         if self.transfer_syntax == DEFLATED:
             position = self._inflate(position)
             first = self._read(position, 8)
-        self._explicit, self._order = _encoding(first, self.transfer_syntax)
+        self._explicit, self._order = _encoding(first)
         self._walk_root(position)
         if self._order == ">":
             self._swap()
@@ -133,7 +141,7 @@ class Header:
                 (length,) = struct.unpack_from("<L", data, position)
                 position += 4
             value = data[position : position + length]
-            self.elements.append((0x00020000 | element, "", vr, value[:WHOLE], length))
+            self.elements.append((("", 0x00020000 | element, "", vr), value[:WHOLE], length))
             if element == 0x0010:
                 self.transfer_syntax = value.rstrip(b"\0 ").decode("ascii", "replace")
             position += length
@@ -150,13 +158,13 @@ class Header:
             raise Refused
         if not inflater.eof:
             self.fault = self.fault or "truncated"
-        self._file, self.size = BytesIO(data), len(data)
+        self._file, self.size, self._start = BytesIO(data), len(data), b""
         return 0
 
     # --- the root: window by window -----------------------------------------------------------------------------------
 
     def _walk_root(self, position: int) -> None:
-        need = CHUNK
+        need = min(max(len(self._start) - position, 8), self.size)  # what is read already
         while position < self.size:
             data = self._read(position, need)
             if not data or len(self.elements) > MOST_ELEMENTS:
@@ -215,25 +223,38 @@ class Header:
         order = self._order if explicit else "<"
         head = struct.Struct(order + ("HH2sH" if explicit else "HHL")).unpack_from
         long = struct.Struct(order + "L").unpack_from
+        heads = _HEADS.setdefault((explicit, order), {})
         elements, nested = self.elements, self.nested
         while pos + 8 <= end:
             start = pos
+            known = heads.get(data[pos : pos + 8])
+            if known:
+                key, length = known
+                stop = pos + 8 + length
+                if stop <= end:
+                    if not depth:
+                        elements.append((key, data[pos + 8 : stop], length))
+                    else:
+                        _, tag, creator, vr = key
+                        values = nested.setdefault((path, tag, creator, vr), {})
+                        if len(values) < MOST_VALUES:
+                            values[data[pos + 8 : stop]] = length
+                    pos = stop
+                    continue
+            pos += 8
             if explicit:
-                group, element, code, length = head(data, pos)
+                group, element, code, length = head(data, start)
                 vr, is_long = VRS.get(code, ("", False))
                 if is_long:
-                    if pos + 12 > end:
-                        break
-                    (length,) = long(data, pos + 8)
-                    pos += 12
-                else:
-                    pos += 8
-                    if not vr:
-                        (length,) = long(data, pos - 4)
+                    if pos + 4 > end:
+                        raise _Short(start)
+                    (length,) = long(data, pos)
+                    pos += 4
+                elif not vr:
+                    (length,) = long(data, pos - 4)
             else:
-                group, element, length = head(data, pos)
-                vr = ""
-                pos += 8
+                group, element, length = head(data, start)
+                vr, is_long = "", False
             if group == 0xFFFE:
                 if depth and element == 0xE00D:
                     return pos
@@ -249,46 +270,46 @@ class Header:
                     blocks[group << 8 | element] = creator
                     tag, vr = group << 16 | 0x10, vr or "LO"
             vr = vr or dictionary_vr(tag, creator)
-            if vr == "SQ" or length == UNDEFINED or (vr == "UN" and data[pos : pos + 4] == b"\xfe\xff\x00\xe0"):
+            key = (path, tag, creator, vr)
+            if vr == "SQ" or length == UNDEFINED or (vr == "UN" and data[pos : pos + 4] == ITEM):
                 if tag in PIXELS and not depth:
-                    elements.append((tag, creator, vr, b"", UNDEFINED))
+                    elements.append((key, b"", UNDEFINED))
                     self.has_pixels = True
                     pos = self._fragments(base + pos) - base
                     continue
-                nested_explicit = explicit and vr != "UN"  # CP-246: UN holds implicit little endian
                 counts = self.private_elements - (group & 1), self.sequences
                 try:
-                    key = path, tag, creator, vr
-                    pos = self._sequence(data, start, pos, end, base, length, key, depth, nested_explicit)
+                    # UN holds implicit little endian (PS3.5 §6.2.2, note)
+                    pos = self._sequence(data, start, pos, end, base, length, key, depth, explicit and vr != "UN")
                 except _Short:
                     self.private_elements, self.sequences = counts  # it will be walked again
                     raise
                 continue
             stop = pos + length
-            if not depth:
-                if tag in PIXELS:
-                    self.has_pixels = True
-                    self.pixel_bytes = min(length, self.size - base - pos)
-                    value = b""
-                else:
-                    if pos + min(length, LARGE) > end and base + end < self.size:
-                        self.private_elements -= group & 1
-                        raise _Short(start, pos - start + min(length, LARGE))
-                    value = data[pos : min(stop, pos + LARGE)]
-                    if self.has_pixels and base + stop > self.size:
-                        raise _Short(start)
-                if length > WHOLE:
-                    value = value[:240] + blake3(value).digest(16)
-                elements.append((tag, creator, vr, value, length))
-            else:
+            if depth:
                 if stop > end:
                     raise _Short(start) if end == len(data) else _Broken
                 value = data[pos:stop]
-                if length > WHOLE:
-                    value = value[:240] + blake3(value).digest(16)
-                values = nested.setdefault((path, tag, creator, vr), {})
+            elif tag in PIXELS:
+                self.has_pixels = True
+                self.pixel_bytes = min(length, self.size - base - pos)
+                value = b""
+            else:
+                read = min(stop, pos + LARGE)
+                if read > end and (base + end < self.size or self.has_pixels):
+                    self.private_elements -= group & 1
+                    raise _Short(start, read - start)
+                value = data[pos:read]
+            if length > WHOLE:
+                value = value[:240] + blake3(value).digest(16)
+            elif not (group & 1 or is_long or vr == "UN" or tag in PIXELS) and len(heads) < MOST_HEADS:
+                heads[data[start : start + 8]] = (("", tag, "", vr), length)
+            if depth:
+                values = nested.setdefault(key, {})
                 if len(values) < MOST_VALUES:
                     values[value] = length
+            else:
+                elements.append((key, value, length))
             pos = stop
         if pos < end and (depth == 0 or end == len(data)):
             raise _Short(pos)
@@ -298,7 +319,7 @@ class Header:
         self, data: bytes, start: int, pos: int, end: int, base: int, length: int, key: Key, depth: int, explicit: bool
     ) -> int:
         """Walk the items of the sequence whose value begins at ``pos``; returns where it ends."""
-        path, tag, creator, vr = key
+        path, tag, creator, _ = key
         self.sequences += 1
         if depth >= DEEPEST:
             raise Refused
@@ -319,7 +340,7 @@ class Header:
         if depth:
             self.nested.setdefault(key, {})[b"\1" if count else b""] = count
         else:
-            self.elements.append((tag, creator, vr, b"\1" if count else b"", count))
+            self.elements.append((key, b"\1" if count else b"", count))
             self.items[tag] = count
         return finish
 
@@ -357,7 +378,10 @@ class Header:
 
     def _swap(self) -> None:
         """Big endian numbers as little endian, so that whoever decodes a value need not know its file."""
-        self.elements = [(t, c, vr, _swapped(v, vr) if t >> 16 != 2 else v, n) for t, c, vr, v, n in self.elements]
+        self.elements = [
+            (key, _swapped(value, key[3]) if key[1] >> 16 != 2 else value, length)
+            for key, value, length in self.elements
+        ]
         self.nested = {
             key: {_swapped(value, key[3]): length for value, length in values.items()}
             for key, values in self.nested.items()
@@ -381,8 +405,9 @@ def _begins_dataset(first: bytes, meta: list[Element]) -> bool:
     return bool(meta) or first[:2] == b"\x08\x00" or first[:2] == b"\x00\x08"
 
 
-def _encoding(first: bytes, transfer_syntax: str) -> tuple[bool, str]:
+def _encoding(first: bytes) -> tuple[bool, str]:
     """(explicit VR, byte order), seen from the first element: what the file says of itself is not always true."""
     explicit = first[4:6] in VRS
-    swapped = len(first) >= 2 and first[0] == 0 and first[1] != 0  # group 0008 as 00 08
-    return explicit, ">" if explicit and (swapped or transfer_syntax == BIG_ENDIAN and first[1:2] != b"\0") else "<"
+    if not explicit:
+        return False, "<"
+    return True, ">" if first[0] == 0 and first[1] != 0 else "<"  # group 0008 as 00 08

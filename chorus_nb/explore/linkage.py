@@ -1,4 +1,4 @@
-"""Which accessions belong to the encounters of interest: lookup tables, visits and procedures of OMOP (SOP steps 5, 6)."""
+"""Which accessions belong to the encounters of interest: lookup tables, visits, procedures (SOP steps 5, 6)."""
 
 from __future__ import annotations
 
@@ -130,6 +130,8 @@ def absent(workspace: Workspace) -> pd.DataFrame:
     expected = read_lookups(workspace).images
     with connect(workspace) as connection:
         here = connection.execute(_ACCESSIONS).df()
-    merged = expected.merge(here[["PatientID", "AccessionNumber"]], on=["PatientID", "AccessionNumber"], how="left", indicator=True)
+    merged = expected.merge(
+        here[["PatientID", "AccessionNumber"]], on=["PatientID", "AccessionNumber"], how="left", indicator=True
+    )
     missing = merged[merged["_merge"] == "left_only"].drop(columns="_merge")
     return missing.assign(patient_in_source=missing["PatientID"].isin(here["PatientID"])).reset_index(drop=True)

@@ -9,7 +9,7 @@ from pydicom import datadict
 from chorus_nb import standards, tables
 from chorus_nb.errors import NotReady
 from chorus_nb.explore.catalog import connect, parts_folder
-from chorus_nb.explore.parts import EXAMPLES
+from chorus_nb.explore.tally import EXAMPLES
 from chorus_nb.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ WITH tag AS (
     SELECT key, {distinct} AS "distinct", {distinct} FILTER (invalid) AS invalid
     FROM read_parquet('{folder}/*.values.parquet') GROUP BY key
 ), example AS (
-    SELECT key, string_agg(example, ' | ' ORDER BY value) AS examples FROM (
+    SELECT key, string_agg(example, ' | ' ORDER BY example) AS examples FROM (
         SELECT DISTINCT key, value, example FROM read_parquet('{folder}/*.values.parquet') WHERE example IS NOT NULL
         QUALIFY dense_rank() OVER (PARTITION BY key ORDER BY value) <= {examples}
     ) GROUP BY key
@@ -39,9 +39,10 @@ WITH tag AS (
     SELECT Modality AS modality, SOPClassUID AS sop_class, count(*) AS files
     FROM catalog WHERE status = 'dicom' GROUP BY ALL
 )
-SELECT modality, sop_class, path, number, private_creator, vr, tag.files, kind.files - tag.files AS missing, empty,
+SELECT modality, sop_class, path, number, private_creator, vr, least(tag.files, kind.files) AS files,
+       greatest(kind.files - tag.files, 0) AS missing, empty,
        coalesce("distinct", 0) AS "distinct", coalesce(invalid, 0) AS invalid, shortest, longest,
-       coalesce("first", low::TEXT, '') AS lowest, coalesce("last", high::TEXT, '') AS highest,
+       coalesce("first", printf('%.12g', low), '') AS lowest, coalesce("last", printf('%.12g', high), '') AS highest,
        coalesce(examples, '') AS examples
 FROM tag JOIN kind USING (modality, sop_class) LEFT JOIN value USING (key) LEFT JOIN example USING (key)
 ORDER BY modality, sop_class, path, number, private_creator, vr

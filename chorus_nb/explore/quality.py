@@ -1,17 +1,19 @@
-"""What is wrong with the source data (SOP step 9): each rule a query over the catalog or the tag profile."""
+"""What is wrong with the source data (SOP step 9): the rules of ``rules.sql`` asked of the catalog and tag profile."""
 
 from __future__ import annotations
 
+import re
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 from blake3 import blake3
-from pydicom import datadict
+from pydicom import charset, datadict
 
 from chorus_nb import sources, tables
 from chorus_nb.errors import NotReady
 from chorus_nb.explore.catalog import connect
-from chorus_nb.explore.rules import RULES, Rule
 from chorus_nb.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -19,59 +21,68 @@ if TYPE_CHECKING:
 
 SEVERITIES = ("high", "medium", "low")
 
-# What the rules read: the DICOM files, with the numbers they compare as numbers and lengths the geometry asks for.
-_VIEWS = """
+_RULE = re.compile(r"^-- rule (\w+): (\w+), (\w+)\n-- (.*)\n((?:(?!-- rule).*\n)+)", re.MULTILINE)
+
+# `asked`: bytes of pixel data that the geometry asks for; unknown where they are compressed or subsampled
+_FILES = """
 CREATE VIEW file AS SELECT *,
-    TRY_CAST(Rows AS BIGINT) * TRY_CAST(Columns AS BIGINT) * coalesce(TRY_CAST(SamplesPerPixel AS BIGINT), 1)
-        * coalesce(TRY_CAST(NumberOfFrames AS BIGINT), 1) AS samples,
-    TransferSyntaxUID IN ('', '1.2.840.10008.1.2', '1.2.840.10008.1.2.1', '1.2.840.10008.1.2.2',
-        '1.2.840.10008.1.2.1.99') AS native,
-    TRY_CAST(InstanceNumber AS BIGINT) AS instance,
+    coalesce(nullif(SeriesInstanceUID, ''), source_path) AS series,
+    TRY_CAST(nullif(acquired, '') AS TIMESTAMP) AS moment,
     try_strptime(nullif(StudyDate, ''), '%Y%m%d') AS study_day,
-    try_strptime(nullif(PatientBirthDate, ''), '%Y%m%d') AS birth_day
-FROM catalog WHERE status = 'dicom' AND MediaStorageSOPClassUID <> '1.2.840.10008.1.3.10';
+    try_strptime(nullif(PatientBirthDate, ''), '%Y%m%d') AS birth_day,
+    TRY_CAST(InstanceNumber AS BIGINT) AS instance,
+    CASE WHEN TransferSyntaxUID IN ('', '1.2.840.10008.1.2', '1.2.840.10008.1.2.1', '1.2.840.10008.1.2.1.99',
+        '1.2.840.10008.1.2.2') AND PhotometricInterpretation NOT LIKE 'YBR_%_42%' THEN (
+        TRY_CAST(Rows AS BIGINT) * TRY_CAST(Columns AS BIGINT) * TRY_CAST(BitsAllocated AS BIGINT)
+        * coalesce(TRY_CAST(SamplesPerPixel AS BIGINT), 1) * coalesce(TRY_CAST(NumberOfFrames AS BIGINT), 1) + 7
+    ) // 8 END AS asked
+FROM catalog WHERE status = 'dicom' AND MediaStorageSOPClassUID <> '1.2.840.10008.1.3.10'
 """
 
 
-class Outcome(NamedTuple):
-    """A rule and how many findings it has."""
+class Rule(NamedTuple):
+    """A rule of ``rules.sql``."""
 
-    rule: Rule
-    findings: int
+    name: str
+    severity: str
+    level: str
+    what_to_do: str
+    query: str
+
+
+@cache
+def rules() -> tuple[Rule, ...]:
+    """Every rule, in the order of the file."""
+    text = Path(__file__).with_name("rules.sql").read_text(encoding="utf-8")
+    return tuple(Rule(*match) for match in _RULE.findall(text))
 
 
 def assess(workspace: Workspace) -> pd.DataFrame:
-    """Apply every rule to the last scan; the findings, worst first. Reads again only files that claim to be the same."""
+    """Apply every rule to the last scan; the findings, worst first.
+
+    Only files that claim to be the same image are read again, whole.
+    """
     if not workspace.has(tables.CATALOG) or not workspace.has(tables.TAG_PROFILE):
         raise NotReady("quality_findings: run scan and profile first")
     frames = []
     with connect(workspace) as connection:
-        connection.execute(_VIEWS)
+        connection.execute(_FILES)
         connection.read_parquet(str(workspace.path(tables.TAG_PROFILE))).create_view("tag")
         connection.create_function("dictionary_vr", _dictionary_vr, ["VARCHAR"], "VARCHAR")
-        connection.register("same_content", _same_content(connection, workspace))
-        for rule in RULES:
+        connection.register("character_set", pd.DataFrame({"term": sorted(charset.python_encoding)}))
+        connection.register("same_instance", _same_instance(connection, workspace))
+        for rule in rules():
             found = connection.execute(rule.query).df()
-            frames.append(found.assign(rule=rule.name, severity=rule.severity, level=rule.level, what_to_do=rule.what_to_do))
-    findings = pd.concat(frames, ignore_index=True)
-    findings["files"] = findings["files"].astype("Int64")
-    order = findings["severity"].map({severity: rank for rank, severity in enumerate(SEVERITIES)})
-    findings = findings.assign(order=order).sort_values(["order", "rule", "item", "detail"], kind="stable")
+            about = {"rule": rule.name, "severity": rule.severity, "level": rule.level, "what_to_do": rule.what_to_do}
+            frames.append(found.assign(**about))
+    findings = pd.concat(frames, ignore_index=True).astype({"files": "Int64"})
+    findings = findings.assign(order=findings["severity"].map(SEVERITIES.index))
+    findings = findings.sort_values(["order", "rule", "item", "detail"], kind="stable")
     workspace.write(tables.QUALITY_FINDINGS, findings[tables.QUALITY_FINDINGS.column_names])
     return workspace.read(tables.QUALITY_FINDINGS)
 
 
-def by_rule(findings: pd.DataFrame) -> pd.DataFrame:
-    """The findings counted: a row per rule, worst first, with what to do."""
-    grouped = findings.groupby(["severity", "rule", "what_to_do"], as_index=False).agg(
-        findings=("item", "size"), files=("files", "sum")
-    )
-    order = grouped["severity"].map({severity: rank for rank, severity in enumerate(SEVERITIES)})
-    grouped = grouped.assign(order=order).sort_values(["order", "findings", "rule"], ascending=[True, False, True])
-    return grouped[["severity", "rule", "findings", "files", "what_to_do"]].reset_index(drop=True)
-
-
-def _same_content(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> pd.DataFrame:
+def _same_instance(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> pd.DataFrame:
     """SOP Instance UIDs that stand in several files, and how many different contents those files have."""
     rows = connection.execute(
         "SELECT SOPInstanceUID, source_path, size FROM file WHERE SOPInstanceUID <> '' "
@@ -84,18 +95,18 @@ def _same_content(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -
         for path, size, several in zip(rows["source_path"], rows["size"], sizes, strict=True)
     ]
     return rows.groupby("SOPInstanceUID", as_index=False).agg(
-        files=("content", "size"), contents=("content", "nunique"), example=("source_path", "first")
+        files=("content", "size"), contents=("content", "nunique"), first_path=("source_path", "first")
     )
+
+
+def _digest(root: Path, source_path: str) -> str:
+    try:
+        return blake3(sources.read_bytes(root, source_path)).hexdigest()
+    except OSError:
+        return f"unreadable {source_path}"
 
 
 def _dictionary_vr(keyword: str) -> str:
     """The VRs the DICOM dictionary allows, joined by ' or '."""
     tag = datadict.tag_for_keyword(keyword)
     return "" if tag is None else datadict.dictionary_VR(tag)
-
-
-def _digest(root: object, source_path: str) -> str:
-    try:
-        return blake3(sources.read_bytes(root, source_path)).hexdigest()  # type: ignore[arg-type]
-    except OSError:
-        return f"unreadable {source_path}"

@@ -46,6 +46,7 @@ def encodings(specific_character_set: str) -> tuple[str, ...]:
             return ("iso8859",)
 
 
+@lru_cache(maxsize=16384)  # most values of a series are those of its first image
 def text(value: bytes, vr: str, codecs: tuple[str, ...] = ("utf-8",)) -> str:
     """The value as text, multi-values joined by ``\\``; bytes that mean no text give ''."""
     if vr in NUMBERS:
@@ -88,7 +89,9 @@ def keeps_its_vr(value: bytes, vr: str, length: int) -> bool:
     if rule is None or not length or len(value) != length:
         return True
     parts = value.decode("utf-8", "replace").rstrip(" \0").split("\\")
-    return all(not part or rule.fullmatch(part.rstrip() if vr in ("DA", "TM", "DT", "CS", "AS") else part) for part in parts)
+    return all(
+        not part or rule.fullmatch(part.rstrip() if vr in ("DA", "TM", "DT", "CS", "AS") else part) for part in parts
+    )
 
 
 def numbers(value: bytes, vr: str) -> list[float]:
@@ -99,7 +102,9 @@ def numbers(value: bytes, vr: str) -> list[float]:
         return found[np.isfinite(found)].tolist()
     if vr in ("DS", "IS"):
         try:
-            return [number for number in map(float, filter(None, value.rstrip(b" \0").split(b"\\"))) if abs(number) < 1e300]
+            return [
+                number for number in map(float, filter(None, value.rstrip(b" \0").split(b"\\"))) if abs(number) < 1e300
+            ]
         except ValueError:
             return []
     return []

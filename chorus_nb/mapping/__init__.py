@@ -1,5 +1,6 @@
 """Map tags: what happens to every element of every file, and who each patient is in OMOP (notebook 02)."""
 
+from chorus_nb.mapping.building import build_lookups
 from chorus_nb.mapping.coverage import check_lookups, coverage
 from chorus_nb.mapping.lookups import Lookups, read_lookups
 from chorus_nb.mapping.overrides import decide
@@ -12,6 +13,7 @@ __all__ = [
     "Lookups",
     "Policy",
     "Rule",
+    "build_lookups",
     "check_lookups",
     "coverage",
     "decide",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from chorus_nb import standards
 from chorus_nb.mapping.chorus import CLAIMS, E11, LOOKUP, SOP
-from chorus_nb.mapping.rules import Rule, by_type, dictionary, type_at
+from chorus_nb.mapping.rules import Rule, by_type, dictionary, rules_digest, type_at
 
 
 def rule(sop_class: str, path: tuple[str, ...], tag: int, vr: str) -> Rule:
@@ -28,3 +30,17 @@ def rule(sop_class: str, path: tuple[str, ...], tag: int, vr: str) -> Rule:
     if entry.vr == "SQ":
         return Rule("S", "", "not named in the Basic Profile; its items have rules of their own", "PS3.15 E.2")
     return Rule("K", "", "not named in the Basic Profile", "PS3.15 E.2")
+
+
+@dataclass(frozen=True)
+class BasicProfile:
+    """The plain profile of PS3.15."""
+
+    name: str = field(default="ps3.15", init=False)
+    options: tuple[str, ...] = field(default=("113100",), init=False)
+
+    def rule(self, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str) -> Rule:
+        return rule(sop_class, path, tag, vr)
+
+    def fingerprint(self) -> str:
+        return f"{self.name} {rules_digest()}"

@@ -7,8 +7,10 @@ Identity; identifiers by the site's lookup tables. The order of the sections bel
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from chorus_nb import standards
-from chorus_nb.mapping.rules import BULK, DATES, NOT_TEXT, SHORT_TEXT, Rule, by_type, dictionary, type_at
+from chorus_nb.mapping.rules import BULK, DATES, NOT_TEXT, SHORT_TEXT, Rule, by_type, dictionary, rules_digest, type_at
 
 LOOKUP = {
     0x00100020: "person_id of the person map takes its place",
@@ -48,6 +50,14 @@ FRAME = {
     0x0002: "file meta information is written anew for every file",
     0x0004: "a directory of files, which is not released",
 }
+TECHNICAL_TEXT = frozenset(
+    (
+        *("DetectorDescription", "DetectorMode", "ExposureControlModeDescription", "GridAbsorbingMaterial"),
+        *("GridSpacingMaterial", "InterventionDescription", "MaskOperationExplanation", "MetaboliteMapDescription"),
+        *("PartialViewDescription", "CodingSchemeName"),
+    )
+)
+"""Longer text that describes the acquisition; Table E.1-1 does not name it."""
 REVIEWED_GROUPS = frozenset((0x0018, 0x0020, 0x0028, 0x0054))
 """Acquisition, relationship, image and nuclear medicine: numbers and codes in them are kept in any image."""
 
@@ -165,12 +175,19 @@ def _elsewhere(sop_class: str, path: tuple[str, ...], tag: int, vr: str, keyword
             return Rule("S", "", "belongs to the image; its items have rules of their own", "PS3.3")
         return Rule("X", "", "a sequence that does not belong to this kind of image", POLICY)
     if vr in NOT_TEXT and (belongs or tag >> 16 in REVIEWED_GROUPS):
-        return Rule("K", "", "cannot carry text" + ("" if here else "; acquisition data"), "PS3.3; not in E.1-1")
+        return Rule(
+            "K",
+            "",
+            "a number or a code, not text" + ("" if here else "; of another kind of image"),
+            "PS3.3; not in E.1-1",
+        )
     if vr in BULK and here:
         return Rule("K", "", "part of the image, such as a lookup table", "PS3.3; not in E.1-1")
     if vr in SHORT_TEXT and belongs and not retired:
         return Rule("C", "", "short text of the image: identifiers in it are removed", "PS3.3; not in E.1-1")
-    action = {"1": "D", "2": "Z"}.get((here or "3")[0], "X")
+    if keyword in TECHNICAL_TEXT:
+        return Rule("C", "", "describes the acquisition: identifiers in it are removed", "PS3.3; not in E.1-1")
+    action = {"1": "D", "2": "Z"}.get(here or "3", "X")
     why = "free text" if belongs else "does not belong to this kind of image"
     return Rule(action, "", f"{why}, not known to be safe", POLICY)
 
@@ -196,4 +213,28 @@ def _private(tag: int, vr: str, creator: str, private: bool) -> Rule:
         return Rule("S", "", "a safe private sequence; its items have rules of their own", source)
     if {known, vr} & {"LO", "SH", "ST", "LT", "UT", "UC"}:
         return Rule("C", "", "text in a safe private element: identifiers in it are removed", source)
-    return Rule("K", "", row.meaning or "a safe private element", source)
+    return Rule("K", "", "a private element known to be safe", source)
+
+
+@dataclass(frozen=True)
+class Chorus:
+    """The default policy."""
+
+    keep_device_identifiers: bool = False
+    keep_safe_private: bool = True
+    name: str = field(default="chorus", init=False)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Codes of CID 7050: the profile and the options it is applied with."""
+        device = ("113109",) if self.keep_device_identifiers else ()
+        private = ("113111",) if self.keep_safe_private else ()
+        return ("113100", "113105", "113107", "113108", *device, *private)
+
+    def rule(self, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str) -> Rule:
+        return rule(
+            sop_class, path, tag, vr, creator, device=self.keep_device_identifiers, private=self.keep_safe_private
+        )
+
+    def fingerprint(self) -> str:
+        return f"{self.name} {self.keep_device_identifiers} {self.keep_safe_private} {rules_digest()}"

@@ -97,8 +97,11 @@ def find_table(folder: Path, table: tables.Table) -> Path:
     return found[0]
 
 
-def read_rows(path: Path, columns: list[str]) -> Iterator[Row]:
-    """The rows of a table with their line numbers, every value as stripped text; blank lines are skipped."""
+def read_rows(path: Path, columns: list[str], optional: list[str] | None = None) -> Iterator[Row]:
+    """The rows of a table with their line numbers, every value as stripped text; blank lines are skipped.
+
+    A column that is ``optional`` and not there is "".
+    """
     content = path.read_bytes()
     try:
         text = content.decode("utf-8-sig")
@@ -118,7 +121,11 @@ def read_rows(path: Path, columns: list[str]) -> Iterator[Row]:
     for row in reader:
         if any(cell.strip() for cell in row):
             cells = [*row, *[""] * len(header)]
-            yield reader.line_num, {column: cells[places[column]].strip() for column in columns}
+            wanted = [*columns, *(optional or [])]
+            yield (
+                reader.line_num,
+                {column: cells[places[column]].strip() if column in places else "" for column in wanted},
+            )
 
 
 def _column(name: str) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pandas as pd
+from pydicom.datadict import tag_for_keyword
 
 from chorus_nb import standards, tables
 from chorus_nb.errors import WorkbenchError
@@ -26,11 +27,9 @@ def make_plan(workspace: Workspace) -> pd.DataFrame:
     rows = []
     for (sop_class, path, tag, creator), found in profile.groupby(KEY, sort=True, dropna=False):
         most = found.loc[found.files.idxmax()]
-        place = tuple(steps(path))
-        number = number_of(tag)
-        rule = policy.rule(sop_class, place, number, most.vr, creator)
+        place, number = tuple(steps(path)), number_of(tag)
+        rule = resolve(policy, sop_class, place, number, most.vr, creator)
         override = policy.override(place, number, creator)
-        entry = dictionary(number)
         rows.append(
             {
                 "sop_class": sop_class,
@@ -38,9 +37,11 @@ def make_plan(workspace: Workspace) -> pd.DataFrame:
                 "path": path,
                 "tag": tag,
                 "private_creator": creator,
-                "keyword": entry.keyword if entry else "",
+                "keyword": _name(number, creator),
                 "vr": most.vr,
-                **rule._asdict(),
+                "action": rule.action,
+                "replacement": rule.replacement,
+                "reason": rule.reason,
                 "rule_source": rule.source,
                 "official": official(place, number),
                 "decided_by": override.reviewer if override else "policy",
@@ -48,7 +49,7 @@ def make_plan(workspace: Workspace) -> pd.DataFrame:
                 "example_before": most.examples.split(" | ")[0][:80],
             }
         )
-    plan = tables.frame(tables.TAG_PLAN, [{k: v for k, v in row.items() if k != "source"} for row in rows])
+    plan = tables.frame(tables.TAG_PLAN, rows)
     unclear = plan[~plan.action.isin(list(ACTIONS)) | (plan.reason == "") | (plan.rule_source == "")]
     if len(unclear):
         raise WorkbenchError(*(f"tag_plan: {tag} has no action with a reason" for tag in unclear.tag.unique()))
@@ -65,6 +66,32 @@ def with_examples(workspace: Workspace, plan: pd.DataFrame, preview: pd.DataFram
     )
     workspace.write(tables.TAG_PLAN, plan)
     return plan
+
+
+def resolve(policy: Policy, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str = "") -> Rule:
+    """What becomes of an element in the end: its own rule, or that of the sequence which takes it along."""
+    for depth, step in enumerate(path):
+        above, owner = _sequence(step)
+        rule = policy.rule(sop_class, path[:depth], above, "SQ", owner)
+        if rule.action in REMOVES:
+            return Rule("X", "", "goes with the sequence that holds it", rule.source)
+    return policy.rule(sop_class, path, tag, vr, creator)
+
+
+def _sequence(step: str) -> tuple[int, str]:
+    """Tag and private creator of a sequence as paths name it."""
+    private = re.fullmatch(r"([0-9A-Fa-f]{4})\[(.*)\]([0-9A-Fa-f]{2})", step)
+    if private:
+        return int(f"{private[1]}10{private[3]}", 16), private[2]
+    unknown = re.fullmatch(r"[0-9A-F]{8}", step)
+    return (int(step, 16) if unknown else tag_for_keyword(step) or 0), ""
+
+
+def _name(tag: int, creator: str) -> str:
+    """Keyword of a standard tag; of a safe private one what PS3.15 says it means."""
+    entry = dictionary(tag)
+    safe = standards.safe_private().get((creator, tag >> 16, tag & 0xFF))
+    return entry.keyword if entry else safe.meaning[:64] if safe else ""
 
 
 def steps(path: str) -> list[str]:
@@ -84,10 +111,8 @@ def official(path: tuple[str, ...], tag: int) -> str:
     """What the official CHoRUS chain does to a tag: it never looks into sequences."""
     if not path:
         return standards.official_action(tag)
-    from pydicom.datadict import tag_for_keyword
-
-    above = tag_for_keyword(path[0])
-    if above is None or standards.official_action(above).startswith(("removed", "@remove")):
+    above, _ = _sequence(path[0])
+    if standards.official_action(above).startswith(("removed", "@remove")):
         return "removed with its sequence"
     return "kept (sequences are not entered)"
 
@@ -106,7 +131,7 @@ def reasons(plan: pd.DataFrame, actions: frozenset[str] = RELEASES) -> pd.DataFr
     """Why tags are given one of ``actions``: a row per action, reason and rule, with the commonest tags."""
     chosen = plan[plan.action.isin(list(actions))].sort_values("files", ascending=False)
     rows = [
-        (action, reason, source, len(found), int(found.files.sum()), ", ".join(_names(found)[:4]))
+        (action, reason, source, len(found), int(found.files.sum()), ", ".join(_names(found)[:3]))
         for (action, reason, source), found in chosen.groupby(["action", "reason", "rule_source"], sort=False)
     ]
     made = pd.DataFrame(rows, columns=["action", "reason", "rule", "tags", "files", "for example"])
@@ -144,12 +169,12 @@ def differences(plan: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["the official script, and the plan", "tags", "files", "for example"])
 
 
-def headers(plan: pd.DataFrame, preview: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
-    """Of each kind of image one header before and after, with the action and the reason the plan gives."""
-    known = plan.set_index(KEY)[["action", "reason"]]
-    for (modality, sop_class), rows in preview.groupby(["modality", "sop_class"], sort=True):
-        joined = rows.join(known, on=KEY)
-        yield (modality, sop_class), joined[["path", "tag", "keyword", "vr", "before", "action", "after", "reason"]]
+def headers(plan: pd.DataFrame, preview: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Of each modality one header before and after, with the action the plan gives."""
+    known = plan.set_index(KEY)[["action"]]
+    for modality, rows in preview.groupby("modality", sort=True):
+        joined = rows.join(known, on=KEY).assign(element=_elements(rows))
+        yield str(modality), joined[["tag", "element", "before", "action", "after"]]
 
 
 def undecided(plan: pd.DataFrame) -> pd.DataFrame:
@@ -157,8 +182,10 @@ def undecided(plan: pd.DataFrame) -> pd.DataFrame:
     plan = plan[plan.sop_class.isin(list(standards.RELEASABLE))]
     nothing_known = plan.reason.str.contains("not known to be safe|does not belong") & (plan.action == "X")
     rows = plan[nothing_known & (plan.decided_by == "policy")].sort_values("files", ascending=False)
-    columns = ["modality", "path", "tag", "private_creator", "keyword", "vr", "files", "example_before", "reason"]
-    return rows[columns].reset_index(drop=True)
+    rows = rows.assign(element=_elements(rows)).rename(
+        columns={"private_creator": "creator", "example_before": "example"}
+    )
+    return rows[["modality", "tag", "creator", "element", "vr", "files", "example", "reason"]].reset_index(drop=True)
 
 
 def overridden(workspace: Workspace, plan: pd.DataFrame) -> pd.DataFrame:
@@ -181,6 +208,11 @@ def overridden(workspace: Workspace, plan: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).drop_duplicates(ignore_index=True)
 
 
+def _elements(rows: pd.DataFrame) -> pd.Series:
+    """Where an element stands, as one text: its sequences and its keyword."""
+    return (rows.path.str.replace(".", " › ") + " › " + rows.keyword).str.strip(" ›")
+
+
 def _names(plan: pd.DataFrame) -> list[str]:
-    named = plan.sort_values("files", ascending=False)
+    named = plan.sort_values("files", ascending=False, kind="stable")
     return list(dict.fromkeys(named.keyword.where(named.keyword != "", named.tag)))

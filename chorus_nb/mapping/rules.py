@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 from pydicom.datadict import DicomDictionary
@@ -83,3 +86,15 @@ def by_type(code: str, vr: str, type_: str | None, known_iod: bool) -> str:
 def type_at(sop_class: str, path: tuple[str, ...], keyword: str) -> str | None:
     """Type of an attribute in the IOD of a SOP class, ``None`` = not in it."""
     return standards.attribute_type(sop_class, path, keyword) if keyword else None
+
+
+@cache
+def rules_digest() -> str:
+    """Digest of the rules themselves: the modules that state them and the tables they read."""
+    digest = hashlib.blake2b(digest_size=16)
+    here = Path(__file__).parent
+    for name in ("rules.py", "chorus.py", "basic.py"):
+        digest.update((here / name).read_bytes())
+    for name in ("ps3_15.csv", "safe_private.csv", "chorus_tags.csv", "iods.json.gz"):
+        digest.update((standards.DATA / name).read_bytes())
+    return digest.hexdigest()

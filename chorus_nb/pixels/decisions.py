@@ -25,7 +25,7 @@ class Decision(NamedTuple):
 
 
 class Decisions:
-    """The last decision on each item counts; one on the image before one on its series, its series before its device."""
+    """The last decision on each item counts: that on the image, else on its series, else on its device."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._root = workspace.parameters.source_path

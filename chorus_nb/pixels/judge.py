@@ -15,7 +15,7 @@ from chorus_nb.pixels.checks import Checks
 from chorus_nb.pixels.decisions import Decision, Decisions
 from chorus_nb.pixels.detection import Finding
 from chorus_nb.pixels.tiers import tier
-from chorus_nb.pixels.triage import sample, triage
+from chorus_nb.pixels.triage import SAMPLE, sample, triage
 from chorus_nb.workspace import Workspace
 
 TOO_MUCH = 0.25  # share of the picture: filling more than that is for a person to decide
@@ -73,7 +73,7 @@ class _Judge:
             rest = group.drop(taken.index)
             seen = [verdicts[path] for path in taken.source_path]
             open_text = [verdict.reason == "burned_in_text" for verdict in seen]
-            if open_text and all(open_text):  # held for the same reason without a look at each
+            if len(seen) >= SAMPLE and all(open_text):  # held for the same reason without a look at each
                 boxes = format_boxes(merge(box for verdict in seen for box in parse_boxes(verdict.boxes)))
                 propagated = seen[0]._replace(boxes=boxes, checked="group")
                 verdicts.update((row.source_path, self._settled(row) or propagated) for row in rest.itertuples())

@@ -78,8 +78,7 @@ def fill(content: bytes, boxes: Sequence[Box]) -> bytes:
     for keyword in STALE:
         if keyword in dataset:
             delattr(dataset, keyword)
-    for tag in [tag for tag in dataset.keys() if 0x6000 <= tag.group < 0x6020]:
-        del dataset[tag]
+    del dataset[0x60000000:0x60200000]  # overlay planes
     written = io.BytesIO()
     dataset.save_as(written)
     return written.getvalue()
@@ -97,11 +96,9 @@ def _fill_native(dataset: Dataset, boxes: Sequence[Box]) -> None:
     frames, rows, columns = int(dataset.get("NumberOfFrames") or 1), dataset.Rows, dataset.Columns
     little = dataset.file_meta.TransferSyntaxUID.is_little_endian
     kind = ("<" if little else ">") + ("i" if dataset.PixelRepresentation else "u") + str(dataset.BitsAllocated // 8)
-    values = np.frombuffer(dataset.PixelData, kind)[: frames * rows * columns * samples].copy()
-    rest = dataset.PixelData[values.nbytes :]
     swapped = not little and dataset.BitsAllocated == 8 and dataset["PixelData"].VR == "OW"  # bytes of a word
-    if swapped:
-        values = _swap_pairs(values)
+    stored = _swap_pairs(dataset.PixelData) if swapped else dataset.PixelData
+    values = np.frombuffer(stored, kind, count=frames * rows * columns * samples).copy()
     if _hides_overlays(dataset):
         values &= (1 << dataset.BitsStored) - 1
     if planar:
@@ -111,7 +108,8 @@ def _fill_native(dataset: Dataset, boxes: Sequence[Box]) -> None:
     background = _background(dataset, values)
     for box in boxes:
         picture[:, box.y0 : box.y1, box.x0 : box.x1] = background
-    dataset.PixelData = (_swap_pairs(values) if swapped else values).tobytes() + rest
+    filled = values.tobytes() + stored[values.nbytes :]
+    dataset.PixelData = _swap_pairs(filled) if swapped else filled
 
 
 def _background(dataset: Dataset, values: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -135,9 +133,8 @@ def _hides_overlays(dataset: Dataset) -> bool:
     )
 
 
-def _swap_pairs(values: NDArray[np.generic]) -> NDArray[np.generic]:
-    even = np.pad(values, (0, values.size % 2))
-    return even.view("u2").byteswap().view(values.dtype)
+def _swap_pairs(content: bytes) -> bytes:
+    return np.frombuffer(content, "u2").byteswap().tobytes()
 
 
 # --- compressed pixel data ----------------------------------------------------------------------------------------

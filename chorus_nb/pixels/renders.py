@@ -68,7 +68,7 @@ def local_contrast(values: NDArray[np.float32]) -> Picture:
 
 def _window(frame: NDArray[np.generic], dataset: Dataset) -> NDArray[np.float32]:
     values = np.asarray(apply_modality_lut(frame, dataset))
-    if "WindowWidth" in dataset or "VOILUTSequence" in dataset:
+    if dataset.get("WindowWidth") not in (None, "") or dataset.get("VOILUTSequence"):
         return np.asarray(apply_voi_lut(values, dataset, index=0), np.float32)
     low, high = np.percentile(values, (0.5, 99.5))
     return np.clip(values, low, high).astype(np.float32)

@@ -18,7 +18,7 @@ from pydicom.valuerep import PersonName
 from rapidfuzz import fuzz
 
 Tier = Literal["high", "medium", "low"]
-ALIKE = 80  # percent: one wrong letter in a name of five
+ALIKE = 80  # percent: one wrong letter in a name of five; shorter words must be the same
 
 # header attributes whose values are looked for in the picture (PS3.15 Table E.1-1: names, identifiers, places)
 HEADER_WORDS = (
@@ -69,9 +69,12 @@ def match(text: str, words: Mapping[str, str]) -> str:
     squeezed = "".join(tokens)
     for word, keyword in words.items():
         folded = _fold(word)
-        if any(fuzz.ratio(folded, token) >= ALIKE for token in tokens):
+        if folded in tokens:
             return keyword
-        if len(folded) >= 5 and len(squeezed) >= len(folded) and fuzz.partial_ratio(folded, squeezed) >= ALIKE + 5:
+        if len(folded) >= 5 and (
+            any(fuzz.ratio(folded, token) >= ALIKE for token in tokens)
+            or (len(squeezed) >= len(folded) and fuzz.partial_ratio(folded, squeezed) > ALIKE)
+        ):
             return keyword
     return ""
 
@@ -84,9 +87,9 @@ def tier(text: str, matched: str, technical: Iterable[str] = ()) -> tuple[Tier, 
         return "high", "a date"
     if _LONG_NUMBER.search(text):
         return "high", "a number of six or more digits"
-    tokens = [token for token in re.split(r"[\s:=,;()\[\]_#-]+", text.casefold()) if token]
+    tokens = [token for token in re.split(r"[\s:=<>,;()\[\]_#-]+", text.casefold()) if token]
     known = _vocabulary()
-    joined = " ".join(tokens)
+    joined = " ".join(tokens).replace(".", "")
     if any(re.search(rf"\b{re.escape(label)}\b", joined) for label in known["identifying"]):
         return "high", "a label of identifying text"
     harmless = known["technical"] | {word.casefold() for word in technical}

@@ -4,6 +4,7 @@ never that a picture is trusted: BurnedInAnnotation is absent or wrong in most i
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 from chorus_nb import tables
 
 SAMPLE = 3  # pictures of a series looked at first: first, middle and last
+ONE_IN = 30  # pictures of an unlikely series: one at least, SAMPLE at most
 
 
 def triage(candidates: pd.DataFrame) -> pd.DataFrame:
@@ -31,7 +33,7 @@ def triage(candidates: pd.DataFrame) -> pd.DataFrame:
         result.loc[fits, ["risk", "risk_reason"]] = rule["risk"], rule["reason"]
         open_rows &= ~fits
     result["device"] = device(result)
-    result["group"] = result.SeriesInstanceUID.astype(str) + "|" + result.device
+    result["group"] = result.SeriesInstanceUID.astype(str) + "|" + result.device + "|" + result.risk
     return result
 
 
@@ -42,10 +44,10 @@ def device(rows: pd.DataFrame) -> pd.Series[str]:
 
 
 def sample(group: pd.DataFrame) -> pd.DataFrame:
-    """First, middle and last picture of a group in the order of InstanceNumber; of an unlikely group one in ten."""
+    """First, middle and last picture of a group in the order of InstanceNumber; of an unlikely group one in 30."""
     order = group.assign(number=pd.to_numeric(group.InstanceNumber, errors="coerce")).sort_values(
         ["number", "source_path"]
     )
-    wanted = SAMPLE if order.risk.iloc[0] == "likely" else min(SAMPLE, -(-len(order) // 10))
+    wanted = SAMPLE if order.risk.iloc[0] == "likely" else min(SAMPLE, math.ceil(len(order) / ONE_IN))
     places = [len(order) // 2] if wanted == 1 else np.linspace(0, len(order) - 1, wanted).round().astype(int)
     return group.loc[order.index[np.unique(places)]]

@@ -4,5 +4,15 @@ from chorus_nb.registry.checks import check_registry
 from chorus_nb.registry.image_registry import build_registry
 from chorus_nb.registry.metadata import build_metadata
 from chorus_nb.registry.omop import build_omop
+from chorus_nb.registry.overview import ask, held_back, link_summary, visit_timing
 
-__all__ = ["build_metadata", "build_omop", "build_registry", "check_registry"]
+__all__ = [
+    "ask",
+    "build_metadata",
+    "build_omop",
+    "build_registry",
+    "check_registry",
+    "held_back",
+    "link_summary",
+    "visit_timing",
+]

@@ -14,6 +14,7 @@ from chorus_nb.registry.omop import PROCEDURES
 from chorus_nb.workspace import Workspace
 
 NEAR_VISIT = pd.Timedelta(days=7)  # OHDSI DataQualityDashboard, withinVisitDates
+AFTER_DEATH = pd.Timedelta(days=60)  # the same, plausibleBeforeDeath
 
 
 class _Check(NamedTuple):
@@ -42,8 +43,12 @@ def check_registry(workspace: Workspace) -> pd.DataFrame:
 def _checks(workspace: Workspace) -> Iterator[_Check]:
     registry = workspace.read(tables.IMAGE_REGISTRY)
     yield from _file_checks(workspace, registry)
-    yield from _record_checks(workspace, registry)
-    yield from _date_checks(workspace, registry)
+    persons = read_omop(workspace, "person").set_index("person_id")
+    visits = read_omop(workspace, "visit_occurrence").set_index("visit_occurrence_id")
+    procedures = read_omop(workspace, PROCEDURES).set_index("procedure_occurrence_id")
+    deaths = read_omop(workspace, "death").drop_duplicates("person_id").set_index("person_id")
+    yield from _record_checks(registry, persons, visits["person_id"], procedures["person_id"])
+    yield from _date_checks(registry, persons, visits, deaths)
 
 
 def _file_checks(workspace: Workspace, registry: pd.DataFrame) -> Iterator[_Check]:
@@ -71,11 +76,10 @@ def _file_checks(workspace: Workspace, registry: pd.DataFrame) -> Iterator[_Chec
     )
 
 
-def _record_checks(workspace: Workspace, registry: pd.DataFrame) -> Iterator[_Check]:
-    persons = read_omop(workspace, "person")["person_id"]
-    visits = read_omop(workspace, "visit_occurrence").set_index("visit_occurrence_id")["person_id"]
-    procedures = read_omop(workspace, PROCEDURES).set_index("procedure_occurrence_id")["person_id"]
-    yield _Check("person_exists", "Is every person in PERSON?", ~registry["person_id"].isin(persons))
+def _record_checks(
+    registry: pd.DataFrame, persons: pd.DataFrame, visits: pd.Series, procedures: pd.Series
+) -> Iterator[_Check]:
+    yield _Check("person_exists", "Is every person in PERSON?", ~registry["person_id"].isin(persons.index))
     visited = registry.dropna(subset=["visit_id"])
     yield _Check(
         "visit_is_persons",
@@ -97,29 +101,28 @@ def _record_checks(workspace: Workspace, registry: pd.DataFrame) -> Iterator[_Ch
     )
 
 
-def _date_checks(workspace: Workspace, registry: pd.DataFrame) -> Iterator[_Check]:
+def _date_checks(
+    registry: pd.DataFrame, persons: pd.DataFrame, visits: pd.DataFrame, deaths: pd.DataFrame
+) -> Iterator[_Check]:
     taken = pd.to_datetime(registry["datetime"])
-    visits = read_omop(workspace, "visit_occurrence")
-    visits["start"] = moments(visits["visit_start_date"], visits["visit_start_datetime"])
-    visits["end"] = moments(visits["visit_end_date"], visits["visit_end_datetime"], end_of_day=True)
-    stay = visits.set_index("visit_occurrence_id")[["start", "end"]].reindex(registry["visit_id"])
-    start, end = (stay[name].reset_index(drop=True) for name in ("start", "end"))
+    starts = moments(visits["visit_start_date"], visits["visit_start_datetime"])
+    ends = moments(visits["visit_end_date"], visits["visit_end_datetime"], end_of_day=True)
+    start, end = _of(registry["visit_id"], starts), _of(registry["visit_id"], ends)
     outside = ((taken < start - NEAR_VISIT) | (taken > end + NEAR_VISIT))[registry["visit_id"].notna()]
     yield _Check("within_visit", "Is every image within 7 days of its visit?", outside, tolerated=0.05)
-    persons = read_omop(workspace, "person").set_index("person_id").reindex(registry["person_id"])
-    yield _Check(
-        "after_birth", "Is every image after birth?", (taken < _birth(persons)).reset_index(drop=True), tolerated=0.01
-    )
-    deaths = read_omop(workspace, "death").drop_duplicates("person_id").set_index("person_id")
-    died = deaths.reindex(registry["person_id"])["death_date"].reset_index(drop=True)
-    day = pd.to_datetime(died, format="%Y-%m-%d", errors="coerce")
-    yield _Check(
-        "before_death", "Is no image later than 60 days after death?", taken > day + pd.Timedelta(days=60), tolerated=0.01
-    )
+    before = taken < _of(registry["person_id"], _birth(persons))
+    yield _Check("after_birth", "Is every image after birth?", before, tolerated=0.01)
+    died = pd.to_datetime(deaths["death_date"], format="%Y-%m-%d", errors="coerce")
+    after = taken > _of(registry["person_id"], died) + AFTER_DEATH
+    yield _Check("before_death", "Is no image later than 60 days after death?", after, tolerated=0.01)
+
+
+def _of(ids: pd.Series, moments_by_id: pd.Series) -> pd.Series:
+    return moments_by_id.reindex(ids).set_axis(ids.index)
 
 
 def _birth(persons: pd.DataFrame) -> pd.Series:
     """The first day a person can have been born on: PERSON may hold the year alone."""
     parts = persons[["year_of_birth", "month_of_birth", "day_of_birth"]].fillna(1)
     parts.columns = ["year", "month", "day"]
-    return pd.to_datetime(parts, errors="coerce").reset_index(drop=True)
+    return pd.to_datetime(parts, errors="coerce")

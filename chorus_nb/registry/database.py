@@ -1,4 +1,4 @@
-"""``image_registry`` in a database: SQLite under ``local/`` by default, PostgreSQL, MySQL, MariaDB or SQL Server by URL."""
+"""``image_registry`` in a database: SQLite under ``local/``; PostgreSQL, MySQL, MariaDB or SQL Server by URL."""
 
 from __future__ import annotations
 

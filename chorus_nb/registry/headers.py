@@ -17,9 +17,12 @@ from chorus_nb.errors import WorkbenchError
 from chorus_nb.workspace import Workspace
 
 # Where an enhanced image or a PET image keeps what others have at the root of the data set
-PLACES = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "RadiopharmaceuticalInformationSequence")
-WANTED: list[int | str | BaseTag] = [
-    *map(Tag, (*tables.HEADER_KEYWORDS, *PLACES, "AnatomicRegionSequence", "SpecificCharacterSet"))
+PLACES = (
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+    "RadiopharmaceuticalInformationSequence",
+)
+WANTED: list[BaseTag] = [
+    Tag(keyword) for keyword in (*tables.HEADER_KEYWORDS, *PLACES, "AnatomicRegionSequence", "SpecificCharacterSet")
 ]
 BATCH = 64  # files a worker reads per call
 

@@ -16,7 +16,7 @@ from sqlalchemy import Table as DatabaseTable
 from chorus_nb import tables
 from chorus_nb.databases import engine
 from chorus_nb.errors import InputError
-from chorus_nb.omop import cdm, cdm_fields, omop_files, read_omop
+from chorus_nb.omop import IMAGE_OCCURRENCE, cdm, cdm_fields, omop_files, read_omop
 from chorus_nb.registry.image_registry import links
 from chorus_nb.workspace import Workspace, replacing, write_if_changed
 
@@ -108,9 +108,9 @@ def _procedure_concepts(workspace: Workspace, procedures: pd.DataFrame) -> pd.Se
 
 def _delivered(workspace: Workspace) -> dict[str, Path]:
     """The site's tables as CSV files by name; those of a database are exported under ``local/`` first."""
+    known = set(cdm()["table"]) - {IMAGE_OCCURRENCE}
     if not workspace.parameters.omop.startswith("env:"):
-        return omop_files(workspace.parameters)
-    known = set(cdm()["table"])
+        return {name: path for name, path in omop_files(workspace.parameters).items() if name in known}
     made = {}
     with engine("omop", workspace.parameters.omop) as opened:
         inspector = inspect(opened)
@@ -124,7 +124,7 @@ def _delivered(workspace: Workspace) -> dict[str, Path]:
                     )
                     with open(temporary, "w", newline="", encoding="utf-8") as file:
                         writer = csv.writer(file, lineterminator="\n")
-                        writer.writerow(name.lower() for name in ordered.keys())
+                        writer.writerow(column.name.lower() for column in table.columns)
                         writer.writerows(ordered)
     return made
 

@@ -8,6 +8,7 @@ import pandas as pd
 from chorus_nb import tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.seal import seal
+from chorus_nb.verify import require_pass
 from chorus_nb.workspace import Workspace
 
 SHORTEST = 5  # characters of an identifier that is looked for; a shorter one meets itself by chance
@@ -16,14 +17,15 @@ WORD = r"[^\s,;|\"'()\[\]<>=]+"  # what an identifier stands between
 
 def require_gate(workspace: Workspace, digests: dict[str, str]) -> None:
     """The checks of 04 and of 05 must have passed, those of 04 for the images with these BLAKE3 ``digests`` by path."""
-    for table in (tables.CHECKS, tables.REGISTRY_CHECKS):
-        checks = workspace.read(table)
-        failed = checks[checks["result"] == "fail"]
-        if len(failed):
-            raise WorkbenchError(*(f"{table.made_by}: {c.question} {c.detail}".strip() for c in failed.itertuples()))
-    gate = workspace.read(tables.CHECKS).set_index("check")["detail"]
-    if gate.get("released_bytes") != seal(digests):
+    checks = workspace.read(tables.CHECKS)
+    require_pass(checks)
+    passed_for = checks.set_index("check")["detail"].get("released_bytes")
+    if passed_for != seal(digests):
         raise WorkbenchError("the release is not the one the gate passed: run 04_verify and 05_build_registry again")
+    registry = workspace.read(tables.REGISTRY_CHECKS)
+    failed = registry[registry["result"] == "fail"]
+    if len(failed):
+        raise WorkbenchError(*(f"05_build_registry: {c.question} No: {c.detail}" for c in failed.itertuples()))
 
 
 def refuse_identifiers(workspace: Workspace) -> None:

@@ -35,14 +35,13 @@ def measure(workspace: Workspace, progress: Progress | None = None) -> pd.DataFr
 
 
 def _digests(release: Path, path: str) -> tuple[int, str, str, str]:
-    made = (hashlib.md5(usedforsecurity=False), hashlib.sha256(), blake3())
-    size = 0
+    size, md5, sha256, own = 0, hashlib.md5(usedforsecurity=False), hashlib.sha256(), blake3()
     with open(release / path, "rb") as file:
         while block := file.read(BLOCK):
             size += len(block)
-            for digest in made:
+            for digest in (md5, sha256, own):
                 digest.update(block)
-    return size, *(digest.hexdigest() for digest in made)
+    return size, md5.hexdigest(), sha256.hexdigest(), own.hexdigest()
 
 
 def with_delta(workspace: Workspace, measured: pd.DataFrame) -> pd.DataFrame:
@@ -70,3 +69,11 @@ def deliveries(workspace: Workspace) -> list[pd.DataFrame]:
 
 def _same(one: pd.DataFrame, other: pd.DataFrame) -> bool:
     return dict(zip(one["path"], one["sha256"], strict=True)) == dict(zip(other["path"], other["sha256"], strict=True))
+
+
+def totals(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Files and bytes of the manifest by part (OMOP, Metadata or modality) and by what changed."""
+    folders = manifest["path"].str.split("/", expand=True).reindex(columns=range(4))
+    part = folders[0].where(folders[0].isin(["OMOP", "Metadata"]), folders[2]).fillna("at the top")
+    counted = manifest.assign(part=part).groupby(["part", "delta"]).agg(files=("path", "size"), bytes=("size", "sum"))
+    return counted.reset_index()

@@ -4,7 +4,9 @@
 raises unless every check passed.
 """
 
-from chorus_nb.verify.gate import blocking, checks, require_pass, to_do
+from chorus_nb.verify.certificate import certify
+from chorus_nb.verify.gate import answer, checks, require_pass, to_do
 from chorus_nb.verify.job import summary, verify
+from chorus_nb.verify.previews import previews
 
-__all__ = ["blocking", "checks", "require_pass", "summary", "to_do", "verify"]
+__all__ = ["answer", "certify", "checks", "previews", "require_pass", "summary", "to_do", "verify"]

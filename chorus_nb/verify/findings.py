@@ -46,6 +46,11 @@ CHECKS = {
         "Are the pixels those of the source, except inside recorded redactions?",
         "remove the file from release/ and run 03 again",
     ),
+    "burned_in": Check(
+        "Was every released image looked at for text in its pixels, and none released that is to be held back?",
+        "run 03 again; review the images it holds back",
+        optional=True,
+    ),
     "geometry": Check(
         "Do the series assemble, with every slice where it was?",
         "run 03 again; if slices were held back, review the whole series",
@@ -65,6 +70,7 @@ CHECKS = {
     "tables": Check(
         "Is no identifier in the tables of the release, the audit log or a report that may be shared?",
         "mend the source of that table (lookup, OMOP) and run its notebook again",
+        optional=True,
     ),
     "patterns": Check(
         "Does no remaining text look like an identifier?",

@@ -15,7 +15,10 @@ SEAL = "released_bytes"
 
 
 def table(findings: pd.DataFrame, examined: Mapping[str, int], not_run: Mapping[str, str], seal: str) -> pd.DataFrame:
-    """``tables.CHECKS``: a check fails with its first finding of high severity, and when it had nothing to look at."""
+    """``tables.CHECKS``: a check fails with its first finding of high severity.
+
+    The last row holds the seal of the released bytes, which ``06`` asks for; without a pass there is none.
+    """
     rows: list[dict[str, object]] = []
     for name, check in CHECKS.items():
         own = findings[findings.check == name]
@@ -31,8 +34,10 @@ def table(findings: pd.DataFrame, examined: Mapping[str, int], not_run: Mapping[
             result, detail = "pass", _summary(own)
         row = {"check": name, "question": check.question, "result": result, "detail": detail}
         rows.append({**row, "examined": count, "findings": grave})
-    row = {"check": SEAL, "question": "Which bytes were checked?", "result": "pass", "detail": seal}
-    return tables.frame(tables.CHECKS, [*rows, {**row, "examined": examined.get("readable", 0), "findings": 0}])
+    closed = len(blocking(pd.DataFrame(rows)))
+    last: dict[str, object] = {"check": SEAL, "question": "Which bytes were checked?", "detail": "" if closed else seal}
+    last |= {"result": "fail" if closed else "pass", "examined": examined.get("readable", 0), "findings": 0}
+    return tables.frame(tables.CHECKS, [*rows, last])
 
 
 def _summary(findings: pd.DataFrame) -> str:
@@ -52,6 +57,7 @@ def blocking(frame: pd.DataFrame) -> pd.DataFrame:
     """The checks that keep the release in the house: failed, missing, or not run although they could have been."""
     missing = [{"check": name, "result": "not run", "detail": "is missing"} for name in set(CHECKS) - set(frame.check)]
     optional = {name for name, check in CHECKS.items() if check.optional}
+    frame = frame[frame.check != SEAL]
     stops = (frame.result == "fail") | ((frame.result != "pass") & ~frame.check.isin(optional))
     return pd.concat([frame[stops], pd.DataFrame(missing, columns=frame.columns)], ignore_index=True)
 
@@ -62,6 +68,16 @@ def require_pass(frame: pd.DataFrame) -> None:
     if len(stops):
         lines = [f"{row.check}: {row.result}: {row.detail}" for row in stops.itertuples()]
         raise WorkbenchError("the release may not leave the house", *lines)
+
+
+def answer(frame: pd.DataFrame) -> str:
+    """May this release leave the house? One sentence."""
+    stops = blocking(frame)
+    files = int(frame.examined[frame.check == "readable"].sum())
+    if not len(stops):
+        return f"YES, this release may leave the house: {files:,} files passed every check."
+    names = ", ".join(stops.check)
+    return f"NO, this release may not leave the house: {len(stops)} of {len(CHECKS)} checks stop it ({names})."
 
 
 def to_do(frame: pd.DataFrame) -> pd.DataFrame:

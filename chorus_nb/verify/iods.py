@@ -41,6 +41,6 @@ def _errors(path: Path) -> set[str]:
 
 
 def _without_values(line: str) -> str:
-    """Attribute names stand in <>, values in <> after ``=`` and in []."""
-    line = re.sub(r"=\s*<[^>]*>|\[[^\]]*\]|value\s+<[^>]*>", "=…", line.removeprefix("Error - "))
+    """Names stand as ``Element=<…>``, values as ``= <…>``, ``value <…>`` or in []."""
+    line = re.sub(r"(=\s+|[Vv]alue\s+)<[^>]*>|\[[^\]]*\]", r"\1…", line.removeprefix("Error - "))
     return re.sub(r"\s+", " ", line).strip()

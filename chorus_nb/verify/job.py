@@ -14,7 +14,7 @@ from chorus_nb.seal import seal
 from chorus_nb.verify import gate, iods, whole
 from chorus_nb.verify.findings import CHECKS, Finding
 from chorus_nb.verify.needles import Needle, of_path
-from chorus_nb.verify.pairs import Task
+from chorus_nb.verify.pairs import Patient, Task
 from chorus_nb.verify.second_opinion import SecondReader
 from chorus_nb.verify.series import Examiner, Fact, Series
 from chorus_nb.workspace import Workspace
@@ -72,7 +72,7 @@ def verify(workspace: Workspace, progress: compute.Progress | None = None) -> pd
     }
     examined |= {"iod": validated, "geometry": len(series)}
     not_run = _cannot_run()
-    findings += _against_tables(workspace, facts, not_run)
+    findings += _against_tables(workspace, released, facts, not_run)
     frame = _frame(findings)
     workspace.write(tables.VERIFICATION, frame)
     sealed = seal({fact.target_path: fact.digest for fact in facts})
@@ -81,27 +81,29 @@ def verify(workspace: Workspace, progress: compute.Progress | None = None) -> pd
 
 
 def _series(workspace: Workspace, released: pd.DataFrame, lookups: Lookups) -> Iterator[Series]:
-    """The released files by folder, each with what the lookup tables say of its patient."""
-    catalog = workspace.read(tables.CATALOG).set_index("source_path")
+    """The released files by folder, each with what the lookup tables say of its patients."""
+    if not workspace.has(tables.CATALOG):
+        workspace.read(tables.CATALOG)  # says which notebook makes it
+    catalog = pd.read_parquet(workspace.path(tables.CATALOG), columns=["source_path", "PatientID"])
+    patient_of = dict(zip(catalog.source_path, catalog.PatientID.str.strip(), strict=True))
     boxes: dict[str, str] = {}
     if workspace.has(tables.IMAGE_VERDICTS):
         verdicts = workspace.read(tables.IMAGE_VERDICTS)
         redacted = verdicts[verdicts.verdict == "redact"]
         boxes = dict(zip(redacted.source_path, redacted.boxes, strict=True))
-    accessions = lookups.images.groupby("PatientID").AccessionNumber.agg(list).to_dict()
+    images = lookups.images.set_index("AccessionNumber").groupby("PatientID").image_occurence_id
+    images_of = {patient: dict(rows.items()) for patient, rows in images}
     folders = released.target_path.str.rpartition("/")[0]
-    for folder, rows in sorted(released.sort_values("target_path").groupby(folders)):
-        tasks, patients = [], set()
-        for row in rows.itertuples():
-            known = row.source_path in catalog.index
-            patient, accession = catalog.loc[row.source_path, ["PatientID", "AccessionNumber"]] if known else ("", "")
-            person, days = lookups.person(patient) or (None, None)
-            image = lookups.image(patient, accession)
-            digests = (row.source_digest, row.target_digest, boxes.get(row.source_path, ""))
-            tasks.append(Task(row.source_path, row.target_path, person, days, image, *digests))
-            patients.add(patient)
-        ids = itertools.chain(patients, *(accessions.get(patient, []) for patient in patients))
-        yield Series(folder, tuple(tasks), tuple(Needle("identifier", one) for one in sorted(ids) if len(one) > 2))
+    for folder, rows in released.sort_values("target_path").groupby(folders):
+        patients = {}
+        for patient_id in sorted({patient_of.get(path, "") for path in rows.source_path}):
+            if known := lookups.person(patient_id):
+                patients[patient_id] = Patient(*known, images_of.get(patient_id, {}))
+        tasks = (
+            Task(row.source_path, row.target_path, row.source_digest, boxes.get(row.source_path, ""))
+            for row in rows.itertuples()
+        )
+        yield Series(folder, tuple(tasks), patients)
 
 
 def _known(outcomes: pd.DataFrame, lookups: Lookups) -> Iterator[Needle]:
@@ -114,7 +116,7 @@ def _known(outcomes: pd.DataFrame, lookups: Lookups) -> Iterator[Needle]:
 
 
 def _cannot_run() -> dict[str, str]:
-    not_run = {}
+    not_run: dict[str, str] = {}
     if not SecondReader.available():
         not_run |= dict.fromkeys(("second_decoder", "geometry"), "SimpleITK is not installed: chorus-nb[pixels]")
     if iods.program() is None:
@@ -122,15 +124,32 @@ def _cannot_run() -> dict[str, str]:
     return not_run
 
 
-def _against_tables(workspace: Workspace, facts: list[Fact], not_run: dict[str, str]) -> Iterator[Finding]:
+def _against_tables(
+    workspace: Workspace, released: pd.DataFrame, facts: list[Fact], not_run: dict[str, str]
+) -> Iterator[Finding]:
+    if workspace.parameters.burned_in_text == "skip":
+        not_run["burned_in"] = "burned_in_text is skip: nobody looked for text in the pixels"
+    elif workspace.has(tables.IMAGE_VERDICTS):
+        yield from whole.burned_in(workspace.read(tables.IMAGE_VERDICTS), released)
+    else:
+        yield Finding("burned_in", "high", "", "", "image_verdicts is not there: run 03 again")
     if workspace.has(tables.LINKAGE):
         yield from whole.visits(workspace, facts, workspace.read(tables.LINKAGE))
     else:
         not_run["visits"] = "linkage is not there: run 01"
     if workspace.has(tables.IMAGE_REGISTRY):
-        yield from whole.registry(workspace.read(tables.IMAGE_REGISTRY), facts)
+        faults = list(whole.registry(workspace.read(tables.IMAGE_REGISTRY), facts))
+        older = _modified(workspace, tables.IMAGE_REGISTRY) < _modified(workspace, tables.OUTCOMES)
+        if faults and older:
+            not_run["registry"] = "03 ran after 05: run 05 again"
+        else:
+            yield from faults
     else:
         not_run["registry"] = "05 has not made it yet; 06 checks it before anything is packed"
+
+
+def _modified(workspace: Workspace, table: tables.Table) -> int:
+    return workspace.path(table).stat().st_mtime_ns
 
 
 def _frame(findings: list[Finding]) -> pd.DataFrame:

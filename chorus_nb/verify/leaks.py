@@ -150,7 +150,7 @@ PATTERNS: dict[str, tuple[Severity, re.Pattern[str]]] = {
     "social security number": ("high", re.compile(r"(?<!\d)\d{3}-\d{2}-\d{4}(?!\d)")),
     "phone number": ("high", re.compile(r"(?<!\d)(?:\(\d{3}\) ?|\d{3}-)\d{3}-\d{4}(?!\d)")),
     "web address": ("medium", re.compile(r"https?://|www\.\w", re.IGNORECASE)),
-    "network address": ("medium", re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")),
+    "network address": ("low", re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")),
     "record number": ("high", re.compile(r"\b(?:MRN|SSN|PAT(?:IENT)? ?ID)\W{0,3}\d{3,}", re.IGNORECASE)),
     "date of birth": ("high", re.compile(r"\b(?:DOB|BORN|BIRTH ?DATE)\W{0,3}\d", re.IGNORECASE)),
     "date": ("medium", re.compile(r"(?<!\d)(?:19|20)\d{2}([-/.])(?:0\d|1[0-2])\1[0-3]\d(?!\d)")),
@@ -173,10 +173,11 @@ def patterns(leaf: Leaf) -> Iterator[tuple[Severity, str]]:
 
 
 def severity_in(leaf: Leaf, hit: Hit) -> Severity:
-    """A short number found in a numeric element is most likely that number and not an identifier."""
-    if leaf.vr in NUMERIC and hit.needle.kind not in ("date", "uid") and len(hit.needle.text) < 8:
-        return "info"
-    return hit.severity
+    """A short number in a numeric element is most likely that number; four bytes in binary data, chance."""
+    text = hit.needle.text
+    if hit.needle.kind == "date" or leaf.vr not in NUMERIC:
+        return hit.severity
+    return "info" if (text.isdigit() and len(text) < 8) or len(text) < 5 else hit.severity
 
 
 # --- files that are not DICOM -----------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydicom._dicom_dict import DicomDictionary
 from pydicom.charset import encode_string, python_encoding
@@ -16,7 +16,7 @@ from pydicom.sr._concepts_dict import concepts
 from pydicom.uid import UID_dictionary
 
 from chorus_nb import standards
-from chorus_nb.verify.reading import Leaf
+from chorus_nb.verify.reading import MEDIA_INSTANCE, Leaf
 
 # Attributes that hold identifiers, by kind, beside every PN, DA, DT and UI (PS3.15 Table E.1-1; 45 CFR 164.514(b)(2)).
 KINDS = {
@@ -54,7 +54,8 @@ class Needle(NamedTuple):
 def vocabulary() -> frozenset[str]:
     """Words of the DICOM Standard itself: a surname that is one of them proves nothing when it stands alone."""
     counts: dict[str, int] = {}
-    for codes in concepts.values():
+    schemes: dict[str, Any] = concepts
+    for codes in schemes.values():
         for meanings in codes.values():
             for meaning, _ in meanings.values():
                 for word in set(re.findall(r"[a-z]{2,}", meaning.lower())):
@@ -87,7 +88,7 @@ def _of_leaf(leaf: Leaf, keep_device: bool) -> Iterator[Needle]:
         for value in leaf.values:
             if date := read_date(value):
                 yield Needle("date", date.strftime("%Y%m%d"))
-    elif leaf.vr == "UI":
+    elif leaf.vr == "UI" and (leaf.tag >> 16 != 0x0002 or leaf.tag == MEDIA_INSTANCE):
         rule = standards.ps315_rule(leaf.tag)
         for value in leaf.values:
             if (rule is None or "U" in rule.basic) and UID.fullmatch(value) and value not in UID_dictionary:
@@ -173,9 +174,9 @@ def encoded(text: str, character_sets: Iterable[str] = ()) -> set[tuple[bytes, i
             continue
     if not text.isascii():
         for name in character_sets:
-            if codec := python_encoding.get(name):
+            if declared := python_encoding.get(name):
                 try:
-                    made.add((encode_string(text, [codec]).lower(), 1))
+                    made.add((encode_string(text, [declared]).lower(), 1))
                 except (UnicodeEncodeError, LookupError, ValueError):
                     continue
     return {(form, step) for form, step in made if len(form) > step}

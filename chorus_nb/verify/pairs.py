@@ -17,7 +17,7 @@ from chorus_nb.parameters import Parameters
 from chorus_nb.verify.findings import Finding
 from chorus_nb.verify.leaks import Severity
 from chorus_nb.verify.needles import read_date
-from chorus_nb.verify.reading import Leaf, Reading
+from chorus_nb.verify.reading import MEDIA_INSTANCE, Leaf, Reading
 
 GONE = {
     0x04000561: "Original Attributes Sequence",
@@ -35,24 +35,33 @@ DEIDENTIFIED = "PatientIdentityRemoved"
 
 
 class Task(NamedTuple):
-    """A released file as ``outcomes`` and the lookup tables have it. ``None`` = the lookup tables do not know it."""
+    """A released file as ``outcomes`` has it, and the boxes on record as filled."""
 
     source_path: str
     target_path: str
-    person_id: int | None
-    days_shifted: int | None
-    image_occurrence_id: int | None
     source_digest: str
-    target_digest: str
     boxes: str
 
 
+class Patient(NamedTuple):
+    """What the lookup tables say of a PatientID; ``images`` = accession to image_occurrence_id."""
+
+    person_id: int
+    days_shifted: int
+    images: dict[str, int]
+
+
 class Pair(NamedTuple):
-    """An original and what was released of it."""
+    """An original and what was released of it. ``None`` = the lookup tables do not know the patient of the original."""
 
     task: Task
     source: Reading
     release: Reading
+    patient: Patient | None
+
+    @property
+    def image_occurrence_id(self) -> int | None:
+        return self.patient.images.get(text(self.source, 0x00080050)) if self.patient else None
 
 
 Findings = Iterator[Finding]
@@ -74,7 +83,7 @@ def _finding(pair: Pair, check: str, severity: Severity, tag: str, detail: str) 
     return Finding(check, severity, pair.task.target_path, tag, detail)
 
 
-def _text(reading: Reading, keyword_tag: int, path: str = "") -> str:
+def text(reading: Reading, keyword_tag: int, path: str = "") -> str:
     leaf = reading.leaves.get((path, keyword_tag))
     return leaf.text.strip() if leaf else ""
 
@@ -83,14 +92,13 @@ def _text(reading: Reading, keyword_tag: int, path: str = "") -> str:
 
 
 def _ids(pair: Pair) -> Findings:
-    task = pair.task
     for tag, wanted, name in (
-        (0x00100020, task.person_id, "person_id"),
-        (0x00080050, task.image_occurrence_id, "image_occurrence_id"),
+        (0x00100020, pair.patient.person_id if pair.patient else None, "person_id"),
+        (0x00080050, pair.image_occurrence_id, "image_occurrence_id"),
     ):
         if wanted is None:
             yield _finding(pair, "ids", "high", standards.tag_name(tag), f"the lookup tables have no {name} for it")
-        elif _text(pair.release, tag) != str(wanted):
+        elif text(pair.release, tag) != str(wanted):
             yield _finding(pair, "ids", "high", standards.tag_name(tag), f"is not the {name} of the lookup tables")
 
 
@@ -100,14 +108,14 @@ def _layout(pair: Pair) -> Findings:
     if len(parts) != 6 or parts[1] != "Images":
         yield _finding(pair, "layout", "high", "", "is not person/Images/modality/accession/series/instance")
         return
-    series = _text(pair.release, 0x0020000E)
+    series = text(pair.release, 0x0020000E)
     for place, tag, name in ((0, 0x00100020, "person"), (2, 0x00080060, "modality"), (3, 0x00080050, "accession")):
-        if parts[place] != _text(pair.release, tag):
+        if parts[place] != text(pair.release, tag):
             yield _finding(pair, "layout", "high", standards.tag_name(tag), f"the {name} folder has another name")
     if parts[4] != series:
         yield _finding(pair, "layout", "high", "(0020,000E)", "the series folder is not the Series Instance UID")
     number = re.fullmatch(r"(-?\d+)(?:_\d+)?\.dcm", parts[5])
-    instance = _text(pair.release, 0x00200013)
+    instance = text(pair.release, 0x00200013)
     if number is None or (instance.lstrip("-").isdigit() and int(number[1]) != int(instance)):
         yield _finding(pair, "layout", "high", "(0020,0013)", "the file name is not the Instance Number")
 
@@ -116,7 +124,7 @@ def _layout(pair: Pair) -> Findings:
 
 
 def _dates(pair: Pair) -> Findings:
-    days = pair.task.days_shifted
+    days = pair.patient.days_shifted if pair.patient else None
     for key, old in pair.source.leaves.items():
         new = pair.release.leaves.get(key)
         if new is None or not new.text.strip() or not old.text.strip():
@@ -164,7 +172,7 @@ def shifted(day: str, days: int) -> str:
 
 def moment(reading: Reading, zone: ZoneInfo) -> str:
     """Local date and time of a released image, from the first of the attributes that tell it (chorus.md §3.6)."""
-    stamp = _text(reading, 0x0008002A)
+    stamp = text(reading, 0x0008002A)
     if date := read_date(stamp):
         clock = (re.sub(r"\D.*", "", stamp[8:]) + "000000")[:6]
         if re.search(r"[+-]\d{4}$", stamp):
@@ -172,10 +180,10 @@ def moment(reading: Reading, zone: ZoneInfo) -> str:
             return f"{aware.astimezone(zone):%Y-%m-%d %H:%M:%S}"
         return _stamp(date, clock)
     for day_tag, time_tag in ((0x00080022, 0x00080032), (0x00080023, 0x00080033), (0x00080021, 0x00080031)):
-        if date := read_date(_text(reading, day_tag)):
-            return _stamp(date, _text(reading, time_tag))
-    date = read_date(_text(reading, 0x00080020))
-    return _stamp(date, _text(reading, 0x00080030)) if date else ""
+        if date := read_date(text(reading, day_tag)):
+            return _stamp(date, text(reading, time_tag))
+    date = read_date(text(reading, 0x00080020))
+    return _stamp(date, text(reading, 0x00080030)) if date else ""
 
 
 def _stamp(date: datetime.date, clock: str) -> str:
@@ -186,15 +194,15 @@ def _stamp(date: datetime.date, clock: str) -> str:
 # --- UIDs -------------------------------------------------------------------------------------------------------------
 
 
-def uid_map(pair: Pair) -> dict[str, str]:
-    """Old UID to new UID for every place both files have; references are places like any other."""
-    made: dict[str, str] = {}
+def uid_pairs(pair: Pair) -> set[tuple[str, str]]:
+    """(original, released) UID of every place both files have; references are places like any other."""
+    made = set()
     for key, old in pair.source.leaves.items():
         new = pair.release.leaves.get(key)
-        if old.vr == "UI" and new is not None:
+        if old.vr == "UI" and new is not None and (old.tag >> 16 != 0x0002 or old.tag == MEDIA_INSTANCE):
             for before, after in zip(old.values, new.values, strict=False):
                 if before and after and before not in UID_dictionary:
-                    made[before] = after
+                    made.add((before, after))
     return made
 
 
@@ -211,8 +219,8 @@ def _uids(pair: Pair) -> Findings:
             for value in leaf.values:
                 if value and (len(value) > 64 or not re.fullmatch(r"[0-2](\.(0|[1-9]\d*))+", value)):
                     yield _finding(pair, "uids", "high", leaf.name, "is not a valid UID")
-    for meta, inside, name in ((0x00020003, 0x00080018, "instance"), (0x00020002, 0x00080016, "class")):
-        if _text(pair.release, meta) != _text(pair.release, inside):
+    for meta, inside, name in ((MEDIA_INSTANCE, 0x00080018, "instance"), (0x00020002, 0x00080016, "class")):
+        if text(pair.release, meta) != text(pair.release, inside):
             tag = standards.tag_name(meta)
             yield _finding(pair, "uids", "high", tag, f"the file meta information names another {name}")
 
@@ -252,15 +260,15 @@ def _removed(pair: Pair, parameters: Parameters) -> Findings:
             yield _finding(pair, "removed", "high", leaf.name, "an overlay or curve is still there")
         elif leaf.tag not in DicomDictionary:
             yield _finding(pair, "removed", "high", leaf.name, "an element that the DICOM dictionary does not know")
-        elif leaf.vr == "PN" and leaf.text not in (str(pair.task.person_id), ""):
+        elif leaf.vr == "PN" and leaf.text not in (text(pair.release, 0x00100020), ""):
             severity: Severity = "high" if _unchanged(pair, leaf) else "medium"
             yield _finding(pair, "removed", severity, leaf.name, "a person name that is not empty")
         elif _to_go(leaf.tag, parameters) and _unchanged(pair, leaf):
             yield _finding(pair, "removed", "high", leaf.name, "has its original value, which the profile removes")
-    age = _text(pair.release, 0x00101010)
+    age = text(pair.release, 0x00101010)
     if re.fullmatch(r"\d{3}Y", age) and int(age[:3]) > 90:
         yield _finding(pair, "removed", "high", "(0010,1010)", "an age above 89 (Safe Harbor item 3)")
-    born, studied = read_date(_text(pair.release, 0x00100030)), read_date(_text(pair.release, 0x00080020))
+    born, studied = read_date(text(pair.release, 0x00100030)), read_date(text(pair.release, 0x00080020))
     if born and studied and _years(born, studied) > 90:
         yield _finding(pair, "removed", "high", "(0010,0030)", "a birth date that tells an age above 89")
 
@@ -313,12 +321,12 @@ def _reserves(tag: int) -> bool:
 
 
 def _claims(pair: Pair) -> Findings:
-    if _text(pair.release, 0x00120062) != "YES":
+    if text(pair.release, 0x00120062) != "YES":
         yield _finding(pair, "claims", "high", "(0012,0062)", "does not say that identity was removed")
-    if not _text(pair.release, 0x00120063) and "DeidentificationMethodCodeSequence" not in pair.release.dataset:
+    if not text(pair.release, 0x00120063) and "DeidentificationMethodCodeSequence" not in pair.release.dataset:
         yield _finding(pair, "claims", "high", "(0012,0064)", "does not say how identity was removed")
-    if pair.task.days_shifted and _text(pair.release, 0x00280303) != "MODIFIED":
+    if pair.patient and pair.patient.days_shifted and text(pair.release, 0x00280303) != "MODIFIED":
         yield _finding(pair, "claims", "medium", "(0028,0303)", "does not say that dates were modified")
-    burned = _text(pair.source, 0x00280301), _text(pair.release, 0x00280301)
+    burned = text(pair.source, 0x00280301), text(pair.release, 0x00280301)
     if burned == ("YES", "NO") and pair.source.pixels == pair.release.pixels:
         yield _finding(pair, "claims", "low", "(0028,0301)", "says NO burned-in text where the source said YES")

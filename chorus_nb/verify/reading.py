@@ -24,6 +24,7 @@ from pydicom.pixels import pixel_array
 from pydicom.tag import Tag
 
 PIXELS = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
+MEDIA_INSTANCE = 0x00020003  # of the file meta information; its other UIDs name software, classes and syntaxes
 DEFLATED = "1.2.840.10008.1.2.1.99"
 BINARY = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV", "AT"))
 DELIMITERS = {0x5C}  # the backslash between values; a code point, as pydicom's decode_bytes wants it
@@ -127,6 +128,8 @@ def _bytes(element: RawDataElement | DataElement) -> bytes:
     value = element.value
     if value is None:
         return b""
+    if isinstance(value, int) and element.VR in ("US", "SS"):  # pydicom reads Pixel Representation ahead of time
+        return int(value).to_bytes(2, "little", signed=value < 0)
     return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
 
 

@@ -77,8 +77,8 @@ class UidLedger:
         self._old: dict[str, str] = {}
         self.findings: list[Finding] = []
 
-    def add(self, folder: str, uids: dict[str, str]) -> None:
-        for old, new in uids.items():
+    def add(self, folder: str, uids: Iterable[tuple[str, str]]) -> None:
+        for old, new in uids:
             if self._new.setdefault(old, new) != new:
                 self._fault(folder, "one original UID became several")
             if self._old.setdefault(new, old) != old:
@@ -105,6 +105,16 @@ def instances(facts: Iterable[Fact]) -> Findings:
     for fact in facts:
         if counts[fact.sop_instance_uid] > 1:
             yield Finding("uids", "high", fact.target_path, "(0008,0018)", "another file has the same instance UID")
+
+
+def burned_in(verdicts: pd.DataFrame, released: pd.DataFrame) -> Findings:
+    """Every released image was looked at for text in its pixels, and what was found is gone or accepted by a person."""
+    verdict_of = dict(zip(verdicts.source_path, verdicts.verdict, strict=True))
+    for row in released.itertuples():
+        verdict = verdict_of.get(row.source_path, "")
+        if verdict not in ("clean", "redact"):
+            detail = "is to be held back for its text" if verdict else "was not looked at for text in its pixels"
+            yield Finding("burned_in", "high", row.target_path, "(7FE0,0010)", detail)
 
 
 # --- visits and registry ----------------------------------------------------------------------------------------------
@@ -134,7 +144,7 @@ def visits(workspace: Workspace, facts: list[Fact], linkage: pd.DataFrame) -> Fi
             yield Finding("visits", "high", fact.target_path, "", "its visit belongs to another person")
         elif fact.moment and not begin <= pd.Timestamp(fact.moment) <= end:
             # an explicit link of the EHR stands, though the clocks may differ by hours
-            severity = "medium" if int(image) in explicit else "high"
+            severity: leaks.Severity = "medium" if int(image) in explicit else "high"
             yield Finding("visits", severity, fact.target_path, "", "its time lies outside its visit")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ DEFAULT_FILE = Path("parameters/demo.yaml")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 done, 1 a notebook or a check failed, 2 wrong parameters."""
     chosen = _parser().parse_args(arguments)
+    warnings.filterwarnings("ignore", module="pydicom")  # its warnings quote header values
     try:
         return int(chosen.command(chosen))
     except WorkbenchError as error:
@@ -49,6 +51,8 @@ def _parser() -> argparse.ArgumentParser:
 
     lab = commands.add_parser("lab", help="open JupyterLab on a copy of the notebooks; outputs are never saved")
     lab.add_argument("file", metavar="FILE.yaml", nargs="?", help="the parameters (the demo site)")
+    lab.add_argument("--port", type=int, default=8888, help="port on this machine (8888, or the next free one)")
+    lab.add_argument("--no-browser", action="store_true", help="only print the address")
     lab.set_defaults(command=_lab)
 
     audit = commands.add_parser("audit", help="check the audit log, the reports and the release against each other")
@@ -80,7 +84,8 @@ def _demo(chosen: argparse.Namespace) -> int:
 def _lab(chosen: argparse.Namespace) -> int:
     from chorus_nb.workbench.lab import open_lab
 
-    return open_lab(Parameters.read(chosen.file) if chosen.file else Parameters.of({}))
+    parameters = Parameters.read(chosen.file) if chosen.file else Parameters.of({})
+    return open_lab(parameters, port=chosen.port, browser=not chosen.no_browser)
 
 
 def _audit(chosen: argparse.Namespace) -> int:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import ahocorasick
 import duckdb
 
 from chorus_nb import tables
+from chorus_nb.deid import crosswalk
 from chorus_nb.workspace import Workspace
 
 IDENTIFIERS = ("PatientID", "AccessionNumber", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
@@ -37,29 +38,29 @@ def search(workspace: Workspace, pages: dict[str, str]) -> tuple[int, list[str]]
 
 def _original_values(workspace: Workspace) -> Iterator[str]:
     """Identifiers of the catalog, and the person names of the crosswalk in the ways people write them."""
+    if not workspace.has(tables.CATALOG):
+        return
+    catalog = str(workspace.path(tables.CATALOG))
     with duckdb.connect() as connection:
         for column in IDENTIFIERS:
-            yield from _distinct(connection, workspace, tables.CATALOG, column, "true")
-        for name in _distinct(connection, workspace, tables.CROSSWALK, "original", "vr = 'PN'"):
-            family, _, given = name.rstrip("^").partition("^")
-            yield name
-            if given:
-                given = given.replace("^", " ").strip()
-                yield from (f"{family} {given}", f"{family}, {given}", f"{given} {family}")
+            values = connection.execute(f'SELECT DISTINCT upper("{column}") FROM read_parquet(?)', [catalog])
+            while rows := values.fetchmany(BATCH):
+                yield from _long_enough(part for (joined,) in rows for part in joined.split("\\"))
+    for name in crosswalk.query(workspace, "vr = 'PN'")["original"].str.upper().unique():
+        yield from _long_enough(_written(name))
 
 
-def _distinct(
-    connection: duckdb.DuckDBPyConnection, workspace: Workspace, table: tables.Table, column: str, condition: str
-) -> Iterator[str]:
-    if not workspace.has(table):
-        return
-    values = connection.execute(
-        f'SELECT DISTINCT upper("{column}") FROM read_parquet(?) WHERE {condition} AND length("{column}") >= ?',
-        [str(workspace.path(table)), SHORTEST],
-    )
-    while rows := values.fetchmany(BATCH):
-        for (joined,) in rows:
-            yield from (value for part in joined.split("\\") if len(value := part.strip()) >= SHORTEST)
+def _written(name: str) -> Iterator[str]:
+    """A person name as in the header, and as people write it."""
+    yield name
+    family, _, given = name.rstrip("^").partition("^")
+    given = given.replace("^", " ").strip()
+    if given:
+        yield from (f"{family} {given}", f"{family}, {given}", f"{given} {family}")
+
+
+def _long_enough(values: Iterable[str]) -> Iterator[str]:
+    return (value.strip() for value in values if len(value.strip()) >= SHORTEST)
 
 
 def _readable(page: str) -> str:

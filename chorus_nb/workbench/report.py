@@ -14,6 +14,7 @@ import nbformat
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from nbconvert import HTMLExporter
+from traitlets.config import Config
 
 from chorus_nb import __version__, tables
 from chorus_nb.parameters import Parameters
@@ -24,6 +25,7 @@ from chorus_nb.workspace import Workspace
 TEMPLATES = Path(__file__).parent / "templates"
 HIDDEN = {"parameters", "injected-parameters"}  # the header of the page shows them
 MARKERS = "papermill-error-cell-tag"  # papermill's own banner: ours stands in its place
+SHOWN = ["text/html", "image/png", "image/jpeg", "text/plain"]  # no widget, no script, no drawing language
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -161,7 +163,10 @@ def _is_ours(output: nbformat.NotebookNode) -> bool:
 @cache
 def _body_exporter() -> HTMLExporter:
     return HTMLExporter(
-        template_name="body", extra_template_basedirs=[str(TEMPLATES)], exclude_anchor_links=True, sanitize_html=False
+        template_name="body",
+        extra_template_basedirs=[str(TEMPLATES)],
+        exclude_anchor_links=True,
+        config=Config({"NbConvertBase": {"display_data_priority": SHOWN}}),
     )
 
 

@@ -29,7 +29,9 @@ def picture(text: str = "", rows: int = 160, columns: int = 320, ink: int = 255,
     return drawn
 
 
-def image(text: str = "", modality: str = "US", pixels: NDArray[np.generic] | None = None, **attributes: object) -> Dataset:
+def image(
+    text: str = "", modality: str = "US", pixels: NDArray[np.generic] | None = None, **attributes: object
+) -> Dataset:
     """An image of one modality: ``pixels``, or a picture of ``text``."""
     pixels = picture(text) if pixels is None else pixels
     if modality == "CT" and pixels.dtype == np.uint8:

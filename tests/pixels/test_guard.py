@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +47,6 @@ def test_an_exception_is_told_without_its_text(guard: Guard) -> None:
 
 def test_what_the_child_writes_to_temporary_files_goes_with_it(guard: Guard) -> None:
     folder = guard.call(os.getenv, "TMPDIR")
-    assert os.path.isdir(folder)
+    assert Path(folder).is_dir()
     guard.close()
-    assert not os.path.exists(folder)
+    assert not Path(folder).exists()

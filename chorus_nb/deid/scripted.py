@@ -1,0 +1,80 @@
+"""A site's CTP script in the engine: what a line makes of an element of this file, as a plain rule."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from chorus_nb.deid.spans import Buffer, Element, Refused, name, vr_of
+from chorus_nb.deid.values import DEFAULT_CHARSET, FORMATTED, TEXT, Charset, decode
+from chorus_nb.mapping import Policy, Rule
+from chorus_nb.mapping.ctp import Quarantine, Step, trimmed
+
+PLAIN = {"@remove()": "X", "@keep()": "K", "@process()": "K", "@empty()": "Z"}
+
+
+class SpanValues(NamedTuple):
+    """Values of an item and of the root it belongs to, as CTP reads them."""
+
+    data: Buffer
+    item: list[Element]
+    root: list[Element]
+    charset: Charset
+
+    def text(self, steps: tuple[Step, ...], root: bool) -> str | None:
+        elements = self.root if root else self.item
+        for step in steps[:-1]:
+            above = self._find(elements, step)
+            if above is None or not above.items:
+                return None
+            elements = above.items[0].elements
+        found = self._find(elements, steps[-1])
+        if found is None:
+            return None
+        vr = vr_of(found.tag) if found.vr == "UN" and not found.tag >> 16 & 1 else found.vr
+        if found.items is not None or not (vr in TEXT or vr in FORMATTED):
+            return self._number(found, vr)
+        return trimmed(decode(bytes(self.data[found.value : found.end]), self.charset), vr)
+
+    def _find(self, elements: list[Element], step: Step) -> Element | None:
+        tag = step.tag
+        if step.creator:
+            block = self._block(elements, step)
+            if block is None:
+                return None
+            tag |= block << 8
+        return next((element for element in elements if element.tag == tag), None)
+
+    def _block(self, elements: list[Element], step: Step) -> int | None:
+        for element in elements:
+            if element.tag >> 16 == step.tag >> 16 and 0x10 <= element.tag & 0xFFFF <= 0xFF:
+                creator = decode(bytes(self.data[element.value : element.end]), DEFAULT_CHARSET).strip(" \0")
+                if creator == step.creator:
+                    return element.tag & 0xFF
+        return None
+
+    def _number(self, element: Element, vr: str) -> str:
+        raw = bytes(self.data[element.value : element.end])
+        if vr == "UN":
+            return "\\".join(f"{byte:x}" for byte in raw)
+        if vr in ("US", "UL"):
+            size = 2 if vr == "US" else 4
+            return "\\".join(str(int.from_bytes(raw[at : at + size], "little")) for at in range(0, len(raw), size))
+        return ""
+
+
+def resolve(policy: Policy, rule: Rule, element: Element, creator: str, values: SpanValues) -> Rule:
+    """``rule``, an expression of the script, as the action it comes to here. :class:`Refused` where the script says so.
+
+    A value made for an element that cannot hold text removes it: CTP leaves the original there.
+    """
+    at_root = values.item is values.root
+    try:
+        made = policy.run_script(element.tag, creator, values, at_root)
+    except Quarantine as reason:
+        raise Refused("refused_by_script", f"{name(element.tag)}: {reason}") from None
+    if made in PLAIN:
+        return rule._replace(action=PLAIN[made], replacement="")
+    vr = element.vr if element.tag >> 16 & 1 else vr_of(element.tag)
+    if vr not in TEXT and vr not in FORMATTED:
+        return rule._replace(action="X", replacement="")
+    return rule._replace(action="D", replacement=made)

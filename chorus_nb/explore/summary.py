@@ -1,0 +1,169 @@
+"""What is here, counted: small tables over the catalog for the notebook and its figures (SOP steps 2, 3, 9)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from pydicom.uid import UID
+
+from chorus_nb.explore.catalog import connect
+from chorus_nb.explore.profile import NOT_COVERED
+from chorus_nb.explore.quality import SEVERITIES
+from chorus_nb.standards import attribute_type, iod_of, minimum_metadata
+
+if TYPE_CHECKING:
+    from chorus_nb.workspace import Workspace
+
+NONE = "(none)"
+OUTLYING = 5  # times the median size: a file that much larger is listed as an outlier
+
+_COUNTS = """count(DISTINCT PatientID) AS patients, count(DISTINCT StudyInstanceUID) AS studies,
+    count(DISTINCT SeriesInstanceUID) AS series, count(*) AS files,
+    round(coalesce(sum(size), 0)::DOUBLE / 1e6, 2) AS megabytes"""
+
+
+def overview(workspace: Workspace) -> pd.DataFrame:
+    """The source in one line: files found, DICOM files, patients, studies, series, size, first and last day."""
+    with connect(workspace) as connection:
+        return connection.execute(
+            f"""SELECT (SELECT count(*) FROM catalog) AS found, {_COUNTS},
+                count(DISTINCT (PatientID, AccessionNumber)) AS accessions,
+                coalesce(left(min(nullif(acquired, '')), 10), '') AS first_day,
+                coalesce(left(max(nullif(acquired, '')), 10), '') AS last_day
+            FROM catalog WHERE status = 'dicom'"""
+        ).df()
+
+
+def in_words(workspace: Workspace, findings: pd.DataFrame, linkage: pd.DataFrame) -> str:
+    """The whole survey in three sentences, the first thing a reader sees."""
+    row = overview(workspace).iloc[0]
+    linked, high = links(linkage), by_rule(findings[findings["severity"] == "high"])
+    span = f" from {row['first_day']} to {row['last_day']}" if row["first_day"] else ""
+    urgent = ", ".join(f"{rule.rule} ({rule.findings:,})" for rule in high.itertuples()) or "nothing of high severity"
+    return (
+        f"{row['files']:,} DICOM files ({row['megabytes']:,.0f} MB) among {row['found']:,} files: {row['patients']:,} "
+        f"patients, {row['studies']:,} studies, {row['series']:,} series{span}. "
+        f"Of {len(linkage):,} accessions {linked.at[0, 'count']:,} fall in a visit and can be released; "
+        f"{len(linkage) - linked.at[0, 'count']:,} will be held back. Needs attention first: {urgent}."
+    )
+
+
+def by_rule(findings: pd.DataFrame) -> pd.DataFrame:
+    """The findings counted: a row per rule, worst first, with what to do."""
+    grouped = findings.groupby(["severity", "rule", "what_to_do"], as_index=False).agg(
+        findings=("item", "size"), files=("files", "sum")
+    )
+    grouped["order"] = grouped["severity"].map(SEVERITIES.index)
+    grouped = grouped.sort_values(["order", "findings", "rule"], ascending=[True, False, True])
+    return grouped[["severity", "rule", "findings", "files", "what_to_do"]].reset_index(drop=True)
+
+
+def counts(workspace: Workspace, *keywords: str) -> pd.DataFrame:
+    """Patients, studies, series, files and megabytes by one or more columns of the catalog, largest first."""
+    names = [f"coalesce(nullif({keyword}, ''), '{NONE}') AS {keyword}" for keyword in keywords]
+    with connect(workspace) as connection:
+        frame = connection.execute(
+            f"SELECT {', '.join(names)}, {_COUNTS} FROM catalog WHERE status = 'dicom' "
+            f"GROUP BY ALL ORDER BY files DESC, {', '.join(keywords)}"
+        ).df()
+    if "TransferSyntaxUID" in keywords:
+        frame.insert(1, "transfer syntax", [UID(uid).name for uid in frame["TransferSyntaxUID"]])
+    return frame
+
+
+def months(workspace: Workspace) -> pd.DataFrame:
+    """Studies and files by month (of `acquired`) and modality."""
+    with connect(workspace) as connection:
+        return connection.execute(
+            f"""SELECT acquired[:7] AS month, coalesce(nullif(Modality, ''), '{NONE}') AS Modality,
+                count(DISTINCT StudyInstanceUID) AS studies, count(*) AS files
+            FROM catalog WHERE status = 'dicom' AND acquired <> '' GROUP BY ALL ORDER BY ALL"""
+        ).df()
+
+
+def missing_minimum(workspace: Workspace) -> pd.DataFrame:
+    """Percent of images without each attribute of the CHoRUS minimum metadata, a column per modality.
+
+    NaN where the attribute has no place in that kind of image (it is not in its IOD, PS3.3).
+    """
+    wanted = dict(minimum_metadata().values())
+    shares = ", ".join(f"100 * avg(({keyword} = '')::INTEGER) AS {keyword}" for keyword in wanted)
+    with connect(workspace) as connection:
+        frame = connection.execute(
+            f"""SELECT coalesce(nullif(Modality, ''), '{NONE}') AS kind, list(DISTINCT SOPClassUID) AS sop_classes,
+                {shares}
+            FROM catalog WHERE status = 'dicom' AND has_pixels GROUP BY 1 ORDER BY count(*) DESC, 1"""
+        ).df()
+    for keyword in wanted:
+        belongs = [
+            any(iod_of(sop_class) is None or attribute_type(sop_class, (), keyword) for sop_class in sop_classes)
+            for sop_classes in frame["sop_classes"]
+        ]
+        frame[keyword] = frame[keyword].where(
+            [here or share < 100 for here, share in zip(belongs, frame[keyword], strict=True)]
+        )
+    turned = frame.drop(columns="sop_classes").set_index("kind").T.rename_axis(columns=None)
+    turned.insert(0, "level", [wanted[keyword] for keyword in turned.index])
+    return turned.rename_axis("attribute").reset_index()
+
+
+def sizes(workspace: Workspace) -> pd.DataFrame:
+    """File size in kilobytes by modality: smallest, quartiles, largest, and how many are outliers."""
+    with connect(workspace) as connection:
+        return connection.execute(
+            f"""WITH file AS (
+                SELECT coalesce(nullif(Modality, ''), '{NONE}') AS Modality, size / 1e3 AS size
+                FROM catalog WHERE status = 'dicom'
+            ), middle AS (SELECT Modality, median(size) AS median FROM file GROUP BY 1)
+            SELECT Modality, count(*) AS files, min(size) AS smallest, quantile_cont(size, 0.25) AS lower_quartile,
+                any_value(median) AS median, quantile_cont(size, 0.75) AS upper_quartile, max(size) AS largest,
+                count(*) FILTER (size > {OUTLYING} * median) AS outliers
+            FROM file JOIN middle USING (Modality) GROUP BY 1 ORDER BY files DESC, 1"""
+        ).df()
+
+
+def links(linkage: pd.DataFrame) -> pd.DataFrame:
+    """Accessions and files by how far they link; only the first kind is released under ``visit_policy: hold``."""
+    unmapped, accession = linkage["person_id"].isna(), linkage["image_occurrence_id"].isna()
+    kinds = {
+        "in a visit": linkage["visit_occurrence_id"].notna() & ~unmapped & ~accession,
+        "outside every visit": linkage["visit_occurrence_id"].isna() & ~unmapped & ~accession,
+        "accession not in Image_map": accession & ~unmapped,
+        "patient not in Personal_map": unmapped,
+    }
+    return pd.DataFrame(
+        [
+            (
+                kind,
+                int(chosen.sum()),
+                int(linkage.loc[chosen, "files"].sum()),
+                int((chosen & linkage["procedure_occurrence_id"].notna()).sum()),
+            )
+            for kind, chosen in kinds.items()
+        ],
+        columns=["accessions", "count", "files", "with a procedure"],
+    )
+
+
+def not_covered(tag_profile: pd.DataFrame) -> pd.DataFrame:
+    """Tags at the root that hold values here and stand on none of CHoRUS's lists (SOP step 8), most files first."""
+    local = tag_profile[
+        (tag_profile["covered_by"] == NOT_COVERED)
+        & (tag_profile["path"] == "")
+        & (tag_profile["files"] > tag_profile["empty"])
+        & ~tag_profile["tag"].str.startswith(("(0002", "(7FE0"))
+        & (tag_profile["keyword"] != "PrivateCreator")
+    ]
+    name = local["keyword"].where(local["private_creator"] == "", "private, " + local["private_creator"])
+    grouped = (
+        local.assign(name=name)
+        .groupby(["tag", "name"], as_index=False)
+        .agg(
+            files=("files", "sum"),
+            modalities=("modality", lambda found: "\\".join(sorted(set(found)))),
+            distinct=("distinct", "max"),
+            examples=("examples", "first"),
+        )
+    )
+    return grouped.sort_values(["files", "tag"], ascending=[False, True]).reset_index(drop=True)

@@ -1,0 +1,102 @@
+"""The tags of many files counted: one part of the tag profile."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+from blake3 import blake3
+
+from chorus_nb.explore import values
+from chorus_nb.explore.headers import Element, Header, Key
+
+EXAMPLES = 3  # of each tag
+
+TAGS = pa.schema(
+    [("key", pa.int64())]
+    + [(name, pa.string()) for name in ("modality", "sop_class", "path")]
+    + [("tag", pa.int64()), ("private_creator", pa.string()), ("vr", pa.string())]
+    + [(name, pa.int64()) for name in ("files", "empty", "shortest", "longest")]
+    + [("low", pa.float64()), ("high", pa.float64()), ("first", pa.string()), ("last", pa.string())]
+)
+VALUES = pa.schema([("key", pa.int64()), ("value", pa.int64()), ("invalid", pa.bool_()), ("example", pa.string())])
+
+
+@dataclass(slots=True)
+class _Tag:
+    """A tag in files of one kind; values by their bytes, with their length."""
+
+    files: int = 0
+    empty: int = 0
+    values: dict[bytes, int] = field(default_factory=dict)
+
+
+class Tally:
+    """Counts the tags of the headers it is given, by modality and SOP class."""
+
+    def __init__(self) -> None:
+        self._root: defaultdict[tuple[str, str], Counter[Element]] = defaultdict(Counter)
+        self._nested: defaultdict[tuple[str, str], defaultdict[Key, _Tag]] = defaultdict(lambda: defaultdict(_Tag))
+
+    def add(self, header: Header, modality: str, sop_class: str) -> None:
+        """Count one file."""
+        kind = modality, sop_class
+        self._root[kind].update(header.elements)  # most elements of a series are alike: counted whole, in C
+        nested = self._nested[kind]
+        for key, held in header.nested.items():
+            entry = nested[key]
+            entry.files += 1
+            entry.empty += not any(held.values())
+            entry.values.update(held)
+
+    @property
+    def held(self) -> int:
+        """How many distinct values it holds in memory."""
+        nested = sum(len(entry.values) for tags in self._nested.values() for entry in tags.values())
+        return nested + sum(map(len, self._root.values()))
+
+    def tables(self) -> tuple[pa.Table, pa.Table]:
+        """The part: a row per tag, and a row per distinct value of a tag."""
+        rows: list[dict[str, Any]] = []
+        columns: dict[str, list[Any]] = {name: [] for name in VALUES.names}
+        for kind, counted in self._root.items():
+            tags = self._nested[kind]
+            for (key, value, length), files in counted.items():
+                entry = tags[key]
+                entry.files += files
+                entry.empty += 0 if length else files
+                entry.values[value] = length
+            rows.extend(_row(*kind, key, entry, columns) for key, entry in tags.items())
+        return pa.Table.from_pylist(rows, TAGS), pa.Table.from_pydict(columns, VALUES)
+
+
+def _row(modality: str, sop_class: str, key: Key, entry: _Tag, columns: dict[str, list[Any]]) -> dict[str, Any]:
+    """The tag's row; its distinct values are appended to ``columns``."""
+    path, tag, creator, vr = key
+    number = _number("\0".join((modality, sop_class, *map(str, key))).encode())
+    valued = sorted((_number(value), value, length) for value, length in entry.values.items() if length)
+    for rank, (value_number, value, length) in enumerate(valued):
+        columns["key"].append(number)
+        columns["value"].append(value_number)
+        columns["invalid"].append(not values.keeps_its_vr(value, vr, length))
+        # the values with the lowest hashes: the same ones however the files fall into parts
+        columns["example"].append(values.example(value, vr, length) if rank < EXAMPLES and vr != "SQ" else None)
+    numbers = [number for _, value, _ in valued for number in values.numbers(value, vr)]
+    days = (
+        [day for _, value, _ in valued if (day := values.text(value, vr))[:8].isdigit()] if vr in ("DA", "DT") else []
+    )
+    lengths = entry.values.values()
+    return {
+        **{"key": number, "modality": modality, "sop_class": sop_class},
+        **{"path": path, "tag": tag, "private_creator": creator, "vr": vr},
+        **{"files": entry.files, "empty": entry.empty, "shortest": min(lengths), "longest": max(lengths)},
+        **{"low": min(numbers, default=None), "high": max(numbers, default=None)},
+        **{"first": min(days, default=""), "last": max(days, default="")},
+    }
+
+
+def _number(content: bytes) -> int:
+    """64 bits of a digest as a signed integer, the same in every process."""
+    return int.from_bytes(blake3(content).digest(8), "little", signed=True)

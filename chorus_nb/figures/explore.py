@@ -1,0 +1,145 @@
+"""The plots of 01_explore_headers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+
+from chorus_nb.figures import style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_BARS = 12  # the rest is summed up in the last bar
+MOST_COLOURS = len(style.COLOURS)
+SEVERITIES = ("high", "medium", "low")
+
+
+def at_a_glance(by_modality: pd.DataFrame, links: pd.DataFrame, by_rule: pd.DataFrame) -> Figure:
+    """Files by modality, accessions by how far they link, findings by severity."""
+    figure = style.new_figure(1, 3, width=10.5, height=2.9)
+    images, accessions, findings = figure.axes
+    _bars(images, by_modality["Modality"], by_modality["files"], style.BLUE)
+    images.set(title="What is here", xlabel="DICOM files")
+    colours = [style.GREEN, style.ORANGE, style.RED, style.PURPLE]
+    _bars(accessions, links["accessions"], links["count"], colours)
+    accessions.set(title="What belongs to the encounters", xlabel="accessions")
+    totals = by_rule.groupby("severity")["findings"].sum().reindex(SEVERITIES, fill_value=0)
+    _bars(findings, totals.index, totals, [style.SEVERITY[name] for name in SEVERITIES])
+    findings.set(title="What needs attention", xlabel="findings")
+    return figure
+
+
+def vendors(counts: pd.DataFrame) -> Figure:
+    """Files by manufacturer and model."""
+    names = counts["Manufacturer"] + " " + counts["ManufacturerModelName"]
+    return _ranking(names, counts["files"], "Manufacturers and models", "DICOM files")
+
+
+def missingness(missing: pd.DataFrame) -> Figure:
+    """Heat map: percent of a modality's images that lack an attribute of the minimum metadata; NaN = no place."""
+    modalities = [name for name in missing.columns if name not in ("attribute", "level")]
+    shares = missing[modalities].to_numpy(dtype=float)
+    figure = style.new_figure(width=max(5.5, 3.4 + 0.62 * len(modalities)), height=1.2 + 0.24 * len(missing))
+    (axes,) = figure.axes
+    axes.set_facecolor(style.GRID)
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, aspect="auto")
+    axes.grid(False)
+    axes.set_xticks(range(len(modalities)), [style.safe(name) for name in modalities])
+    axes.xaxis.tick_top()
+    axes.set_yticks(range(len(missing)), missing["attribute"])
+    for (row, column), share in np.ndenumerate(shares):
+        if share:
+            shown = "–" if np.isnan(share) else "<1" if share < 1 else ">99" if 99 < share < 100 else f"{share:.0f}"
+            colour = "white" if share > 60 else style.INK
+            axes.text(column, row, shown, ha="center", va="center", fontsize=8, color=colour)
+    figure.colorbar(image, ax=axes, label="percent of images without it", shrink=0.6)
+    axes.set_title("Minimum metadata that is missing, by modality", pad=12)
+    return figure
+
+
+def timeline(months: pd.DataFrame) -> Figure:
+    """Studies by month, stacked by modality; by year where the source spans more than ten years."""
+    figure = style.new_figure(height=3.0)
+    (axes,) = figure.axes
+    axes.set(title="Studies over time", ylabel="studies")
+    if months.empty:
+        return figure
+    whole = (int(months["month"].max()[:4]) - int(months["month"].min()[:4])) > 10
+    period = months["month"].str[:4] if whole else months["month"]
+    first, last = period.min(), period.max()
+    steps = (
+        [f"{year:04d}" for year in range(int(first), int(last) + 1)]
+        if whole
+        else [str(month) for month in np.arange(first, np.datetime64(last) + 1, dtype="datetime64[M]")]
+    )
+    order = months.groupby("Modality")["studies"].sum().sort_values(ascending=False).index
+    named = months["Modality"].where(months["Modality"].isin(order[: MOST_COLOURS - 1]), "others")
+    table = months.assign(period=period, named=named).pivot_table(
+        index="period", columns="named", values="studies", aggfunc="sum", fill_value=0
+    )
+    table = table.reindex(steps, fill_value=0)
+    columns = [name for name in (*order, "others") if name in table.columns]
+    bottom = np.zeros(len(table))
+    for name, colour in zip(columns, style.COLOURS, strict=False):
+        axes.bar(range(len(table)), table[name], bottom=bottom, color=colour, label=style.safe(name), width=0.9)
+        bottom += table[name].to_numpy()
+    ticks = range(0, len(steps), max(1, len(steps) // 7))
+    axes.set_xticks(list(ticks), [steps[tick] for tick in ticks])
+    axes.set_xlabel("year" if whole else "month")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def sizes(sizes: pd.DataFrame) -> Figure:
+    """File sizes by modality on a logarithmic scale: range, quartiles, median."""
+    figure = style.new_figure(height=1.0 + 0.3 * max(len(sizes), 2))
+    (axes,) = figure.axes
+    rows = range(len(sizes))
+    axes.hlines(rows, sizes["smallest"], sizes["largest"], color=style.SKY, linewidth=2, label="smallest to largest")
+    axes.hlines(
+        rows, sizes["lower_quartile"], sizes["upper_quartile"], color=style.BLUE, linewidth=8, label="middle half"
+    )
+    axes.plot(sizes["median"], rows, "o", color="white", markeredgecolor=style.BLUE, markersize=6, label="median")
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlim(
+        10 ** np.floor(np.log10(sizes["smallest"].min() * 0.99)), 10 ** np.ceil(np.log10(sizes["largest"].max() * 1.01))
+    )
+    axes.set_yticks(list(rows), [style.safe(name) for name in sizes["Modality"]])
+    axes.invert_yaxis()
+    axes.set(title="File size by modality", xlabel="kilobytes (logarithmic)")
+    axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def _ranking(names: pd.Series, values: pd.Series, title: str, unit: str) -> Figure:
+    bars = min(len(names), MOST_BARS)
+    figure = style.new_figure(height=1.0 + 0.28 * max(bars, 2))
+    (axes,) = figure.axes
+    names, values = list(names), list(values)
+    if len(names) > MOST_BARS:
+        others = len(names) - MOST_BARS + 1
+        names = [*names[: MOST_BARS - 1], f"{others} others"]
+        values = [*values[: MOST_BARS - 1], sum(values[MOST_BARS - 1 :])]
+    _bars(axes, names, values, style.BLUE)
+    axes.set(title=title, xlabel=unit)
+    return figure
+
+
+def _bars(axes: Axes, names: object, values: object, colour: object) -> None:
+    """Horizontal bars, the first on top, each with its number."""
+    labels, lengths = [style.safe(name)[:44] for name in names], [int(value) for value in values]  # type: ignore[attr-defined]
+    bars = axes.barh(range(len(labels)), lengths, color=colour)  # type: ignore[arg-type]
+    axes.bar_label(bars, [f" {length:,}" for length in lengths], fontsize=9, color=style.INK)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.invert_yaxis()
+    axes.grid(False)
+    axes.set_xlim(0, max(lengths, default=1) * 1.18 or 1)
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))

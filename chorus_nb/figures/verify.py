@@ -1,0 +1,78 @@
+"""The figures of 04: the gate at a glance, and images before and after."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from chorus_nb.figures import style
+from chorus_nb.verify.previews import Preview
+
+RESULTS = {"pass": style.GREEN, "fail": style.RED, "not run": style.ORANGE}
+
+
+def gate(checks: pd.DataFrame, findings: pd.DataFrame) -> Figure:
+    """A row per check: its result, and its findings by severity."""
+    shown = checks[checks.check != "released_bytes"].iloc[::-1]
+    figure = style.new_figure(width=9, height=0.26 * len(shown) + 0.9)
+    axes = figure.axes[0]
+    counts = findings.groupby(["check", "severity"]).size().unstack(fill_value=0)
+    left = pd.Series(0.0, index=shown.check)
+    for severity, colour in style.SEVERITY.items():
+        width = counts.get(severity, pd.Series(dtype=float)).reindex(shown.check, fill_value=0).astype(float)
+        axes.barh(shown.check, width, left=left, color=colour, height=0.62, label=severity)
+        left = left + width
+    for place, result in enumerate(shown.result):
+        axes.text(
+            -0.01,
+            place,
+            result,
+            transform=axes.get_yaxis_transform(),
+            ha="right",
+            va="center",
+            fontsize=9,
+            color=RESULTS[result],
+            weight="bold",
+        )
+    axes.set_yticks(range(len(shown)), shown.check)
+    axes.tick_params(axis="y", pad=52)
+    axes.set_xlim(0, max(left.max() * 1.05, 1))
+    axes.set_title("Findings of each check, by severity", loc="left")
+    axes.legend(frameon=False, ncols=4, fontsize=9, loc="lower right", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def before_after(previews: Sequence[Preview]) -> Figure:
+    """Two images a row, each as original, released and difference; redacted boxes outlined. Local reports only."""
+    rows = max(1, -(-len(previews) // 2))
+    figure = style.new_figure(rows, 6, width=11, height=2.1 * rows)
+    for axes in figure.axes:
+        style.picture(axes)
+    for number, preview in enumerate(previews):
+        left, middle, right = figure.axes[3 * number : 3 * number + 3]
+        pictures = ((left, preview.before), (middle, preview.after), (right, preview.difference))
+        for axes, picture in pictures:
+            axes.imshow(picture, interpolation="nearest")
+        for x0, y0, x1, y1 in preview.boxes:
+            left.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=style.ORANGE, linewidth=1.2))
+        left.set_title(style.safe(textwrap.shorten(preview.title, 26, placeholder="…")), loc="left", fontsize=9)
+        middle.set_title("released", loc="left", fontsize=9)
+        text = f"{preview.changed:,} values differ" if preview.changed else "pixels identical"
+        right.set_title(text, loc="left", fontsize=9, color=style.RED if preview.changed else style.GREEN)
+    return figure
+
+
+def after_only(previews: Sequence[Preview], columns: int = 4) -> Figure:
+    """The released side alone."""
+    rows = max(1, -(-len(previews) // columns))
+    figure = style.new_figure(rows, columns, width=9, height=2.4 * rows)
+    for axes in figure.axes:
+        style.picture(axes)
+    for axes, preview in zip(figure.axes, previews, strict=False):
+        axes.imshow(preview.after, interpolation="nearest")
+        axes.set_title(style.safe(preview.title), loc="left", fontsize=8)
+    return figure

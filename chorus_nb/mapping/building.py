@@ -1,0 +1,100 @@
+"""Making the lookup tables where a site has none, and adding to them release by release (SOP steps 12, 13).
+
+What is once given is given for ever: a person keeps its shift and an accession its image_occurrence_id.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import pandas as pd
+
+from chorus_nb import tables
+from chorus_nb.errors import InputError
+from chorus_nb.mapping.lookups import FARTHEST_SHIFT, Lookups, find_table, keeps_season, read_lookups, read_rows
+from chorus_nb.omop import read_omop
+from chorus_nb.workspace import Workspace, write_if_changed
+
+
+def build_lookups(workspace: Workspace, id_file: Path) -> Lookups:
+    """Write both tables into the lookup folder: persons of ``id_file``, accessions of the catalog.
+
+    ``id_file`` has the columns PatientID and person_id, and Days_Shifted where the site has shifted its OMOP tables
+    (blank = a new random shift, which then has to be applied to the OMOP tables too). New shifts come from the
+    operating system's generator (:mod:`secrets`), uniform over the whole days in [-730, -1] that the shift code allows.
+    """
+    known = _known(workspace)
+    persons = _persons(workspace, id_file, known)
+    images = _images(workspace, persons, known)
+    folder = workspace.parameters.lookup_path
+    for table, frame in ((tables.PERSON_MAP, persons), (tables.IMAGE_MAP, images)):
+        path = folder / f"{table.name}.csv"
+        write_if_changed(path, tables.encode(table, frame))
+        path.chmod(0o600)
+    return read_lookups(workspace)
+
+
+def allowed_shifts(code: int) -> list[int]:
+    """The shifts a date shift code allows: 0 none, 1 whole weeks, 2 the same season, 3 both, 4 any (DS-05)."""
+    if code == 0:
+        return [0]
+    return [
+        shift
+        for shift in range(-FARTHEST_SHIFT, 0)
+        if (code not in (1, 3) or shift % 7 == 0) and (code not in (2, 3) or keeps_season(shift))
+    ]
+
+
+def _known(workspace: Workspace) -> Lookups:
+    try:
+        for table in (tables.PERSON_MAP, tables.IMAGE_MAP):
+            find_table(workspace.parameters.lookup_path, table)
+    except InputError:
+        return Lookups.of(tables.empty(tables.PERSON_MAP), tables.empty(tables.IMAGE_MAP))
+    return read_lookups(workspace)
+
+
+def _persons(workspace: Workspace, id_file: Path, known: Lookups) -> pd.DataFrame:
+    in_omop = {int(person) for person in read_omop(workspace, "person").person_id}
+    shifts = {int(row.person_id): int(row.Days_Shifted) for row in known.persons.itertuples()}
+    allowed = allowed_shifts(workspace.parameters.shift_code)
+    rows = {row.PatientID: (int(row.person_id), int(row.Days_Shifted)) for row in known.persons.itertuples()}
+    faults: list[str] = []
+    for line, row in read_rows(id_file, ["PatientID", "person_id"], optional=["Days_Shifted"]):
+        patient, person, given = row["PatientID"], row["person_id"], row["Days_Shifted"]
+        where = f"{id_file.name} row {line}"
+        if not patient or not person.isdecimal():
+            faults.append(f"{where}: needs a PatientID and a person_id")
+        elif int(person) not in in_omop:
+            faults.append(f"{where}: person_id is not in the OMOP table PERSON")
+        elif patient in rows and rows[patient][0] != int(person):
+            faults.append(f"{where}: the PatientID belongs to another person already")
+        else:
+            shift = shifts.setdefault(int(person), int(given) if given else secrets.choice(allowed))
+            if given and int(given) != shift:
+                faults.append(f"{where}: the person has another shift already")
+            rows[patient] = (int(person), shift)
+    if faults:
+        raise InputError(*faults)
+    return tables.frame(
+        tables.PERSON_MAP,
+        [{"PatientID": p, "person_id": person, "Days_Shifted": shift} for p, (person, shift) in sorted(rows.items())],
+    )
+
+
+def _images(workspace: Workspace, persons: pd.DataFrame, known: Lookups) -> pd.DataFrame:
+    """Every accession of a mapped patient in the catalog; new ids in an order that tells nothing."""
+    catalog = workspace.read(tables.CATALOG)
+    found = catalog.loc[catalog.status == "dicom", ["PatientID", "AccessionNumber"]]
+    pairs = set(found.apply(lambda column: column.str.strip(" \0")).itertuples(index=False, name=None))
+    mapped = set(persons.PatientID)
+    ids = {(r.PatientID, r.AccessionNumber): int(r.image_occurence_id) for r in known.images.itertuples()}
+    new = sorted(pair for pair in pairs if pair[0] in mapped and pair[1] and pair not in ids)
+    secrets.SystemRandom().shuffle(new)
+    ids.update(zip(new, range(max(ids.values(), default=0) + 1, 2**31), strict=False))
+    rows = [
+        {"PatientID": patient, "AccessionNumber": accession, "image_occurence_id": image}
+        for (patient, accession), image in sorted(ids.items(), key=lambda item: item[1])
+    ]
+    return tables.frame(tables.IMAGE_MAP, rows)

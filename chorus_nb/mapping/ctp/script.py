@@ -1,0 +1,165 @@
+"""Reading a DicomAnonymizer script, XML or properties, into lines that were checked (facts: ctp.md §1.1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+from xml.parsers import expat
+
+from chorus_nb.errors import InputError
+from chorus_nb.mapping.ctp.expressions import ScriptFault, Step, Template, calls, parse
+from chorus_nb.mapping.ctp.functions import check
+from chorus_nb.mapping.ctp.lookup import properties
+
+REMOVABLE = ("privategroups", "unspecifiedelements", "curves", "overlays")
+_STANDARD = re.compile(r"[0-9A-Fa-f]{8}\Z")
+_PRIVATE = re.compile(r"([0-9A-Fa-f]{4})\[(.*)\]([0-9A-Fa-f]{2})\Z")
+
+
+class Line(NamedTuple):
+    """An enabled line for an element."""
+
+    number: int
+    name: str
+    text: str
+    template: Template
+
+
+class _Entry(NamedTuple):
+    """A line as either file form gives it: ``kind`` is p, e, k or r."""
+
+    kind: str
+    number: int
+    target: str
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Script:
+    """A DicomAnonymizer script. Parts that are not enabled are not in it."""
+
+    parameters: Mapping[str, str]
+    lines: Mapping[Step, Line]
+    keep_groups: frozenset[int]
+    keep_safe_private: bool
+    remove: frozenset[str]
+    names: Mapping[str, Step] = field(repr=False)
+
+    def line(self, tag: int, creator: str = "") -> Line | None:
+        """The line for an element; a private one is found by its creator and offset, whatever its block."""
+        step = Step(tag & 0xFFFF00FF if creator else tag, creator)
+        return self.lines.get(step)
+
+
+def read_script(path: Path) -> Script:
+    """Read and check a script; :class:`InputError` has a line for each fault, with its place and its tag.
+
+    CTP treats a damaged script as an empty one and lets every file pass unchanged; here nothing runs.
+    """
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    is_xml = re.search(r"^\s*<", text, re.MULTILINE)
+    try:
+        entries = list(_xml(text) if is_xml else _properties(text))
+    except expat.ExpatError as error:
+        raise InputError(f"{path.name} line {error.lineno}: not well-formed XML") from None
+    except ScriptFault as fault:
+        raise InputError(f"{path.name}: {fault}") from None
+    if not entries:
+        raise InputError(f"{path.name}: holds no line of a DicomAnonymizer script")
+    faults: list[str] = []
+    script = _script(path, entries, faults)
+    if faults:
+        raise InputError(*faults)
+    return script
+
+
+def _xml(text: str) -> Iterator[_Entry]:
+    """Only direct children p, e, k, r of the root count; ``en`` must be T except for p."""
+    entries: list[list[str | int]] = []
+    depth = 0
+    parser = expat.ParserCreate()
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth == 2 and tag in "pekr" and (tag == "p" or attributes.get("en") == "T"):
+            entries.append([tag, parser.CurrentLineNumber, attributes.get("t", ""), attributes.get("n", ""), ""])
+        elif depth == 2:
+            entries.append(["", 0, "", "", ""])
+
+    def end(tag: str) -> None:
+        nonlocal depth
+        depth -= 1
+
+    def characters(data: str) -> None:
+        if depth == 2:
+            entries[-1][4] = str(entries[-1][4]) + data
+
+    def refuse(*_: object) -> None:
+        raise ScriptFault("entities are not allowed in a script")
+
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, characters
+    parser.EntityDeclHandler = refuse
+    parser.Parse(text, True)
+    for kind, number, target, name, content in entries:
+        if kind:
+            shown = str(content) if kind == "p" else str(content).strip()
+            yield _Entry(str(kind), int(number), str(target), str(name), shown)
+
+
+def _properties(text: str) -> Iterator[_Entry]:
+    for number, key, value in properties(text):
+        if key.startswith("param."):
+            yield _Entry("p", number, key.removeprefix("param."), "", value)
+        elif match := re.match(r"set\.\[([^,]{4}),((?:\[.*\])?[^\]]*)\](.*)\Z", key):
+            yield _Entry("e", number, match[1] + match[2], match[3], value.strip())
+        elif key.startswith("keep."):
+            yield _Entry("k", number, key.removeprefix("keep.").removeprefix("group"), "", value)
+        elif key.startswith("remove."):
+            yield _Entry("r", number, key.removeprefix("remove."), "", value)
+        else:
+            yield _Entry("?", number, key, "", value)
+
+
+def _script(path: Path, entries: list[_Entry], faults: list[str]) -> Script:
+    parameters = {entry.target: entry.text for entry in entries if entry.kind == "p"}
+    steps = {entry: step for entry in entries if entry.kind == "e" and (step := _step(entry.target))}
+    names = {entry.name: step for entry, step in steps.items() if step.creator and entry.name}
+    lines: dict[Step, Line] = {}
+    keep, remove, keep_safe = set(), set(), False
+    for entry in entries:
+        where = f"{path.name} line {entry.number} ({entry.target})"
+        match entry.kind:
+            case "e" if entry not in steps:
+                faults.append(f"{where}: is no tag: 8 hexadecimal digits, or gggg[creator]ee")
+            case "e":
+                try:
+                    template = parse(entry.text)
+                    for call in calls(template):
+                        check(call, parameters, names)
+                except ScriptFault as fault:
+                    faults.append(f"{where}: {fault}")
+                    continue
+                lines[steps[entry]] = Line(entry.number, entry.name, entry.text, template)
+            case "k" if entry.target.startswith("safe"):
+                keep_safe = True
+            case "k" if re.fullmatch(r"[0-9A-Fa-f]{4}", entry.target):
+                keep.add(int(entry.target, 16))
+            case "r" if entry.target in REMOVABLE:
+                remove.add(entry.target)
+            case "p":
+                pass
+            case _:
+                faults.append(f"{where}: is not understood")
+    return Script(parameters, lines, frozenset(keep), keep_safe, frozenset(remove), names)
+
+
+def _step(target: str) -> Step | None:
+    if _STANDARD.match(target):
+        return Step(int(target, 16))
+    match = _PRIVATE.match(target)
+    return Step(int(match[1] + "00" + match[3], 16), match[2]) if match else None

@@ -1,0 +1,50 @@
+"""Who released these bytes, and when: a decision of a person, on record before anything is uploaded."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import datetime
+
+import pandas as pd
+
+from chorus_nb import tables
+from chorus_nb.errors import InputError, WorkbenchError
+from chorus_nb.seal import seal
+from chorus_nb.workspace import Workspace
+
+
+def release_seal(manifest: pd.DataFrame) -> str:
+    """The digest that stands for the whole release."""
+    present = manifest[manifest["delta"] != "removed"]
+    return seal(dict(zip(present["path"], present["sha256"], strict=True)))
+
+
+def sign_off(workspace: Workspace, note: str, reviewer: str = "") -> pd.DataFrame:
+    """Record that ``reviewer`` (the user of this session by default) releases what is packed now, and why."""
+    if not note.strip():
+        raise InputError("sign_off: say in a note what was looked at")
+    row: dict[str, object] = {
+        "release": release_seal(workspace.read(tables.MANIFEST)),
+        "reviewer": reviewer.strip() or getpass.getuser(),
+        "time": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "note": note.strip(),
+    }
+    recorded = pd.concat([_recorded(workspace), tables.frame(tables.SIGN_OFF, [row])], ignore_index=True)
+    workspace.write(tables.SIGN_OFF, recorded)
+    return recorded
+
+
+def signed_off(workspace: Workspace) -> pd.DataFrame:
+    """The sign-offs of exactly the release that is packed now."""
+    recorded = _recorded(workspace)
+    return recorded[recorded["release"] == release_seal(workspace.read(tables.MANIFEST))].reset_index(drop=True)
+
+
+def require_sign_off(workspace: Workspace) -> None:
+    """Upload only what a person released."""
+    if signed_off(workspace).empty:
+        raise WorkbenchError("nobody has released these bytes yet: sign off in 06_release, then upload")
+
+
+def _recorded(workspace: Workspace) -> pd.DataFrame:
+    return workspace.read(tables.SIGN_OFF) if workspace.has(tables.SIGN_OFF) else tables.empty(tables.SIGN_OFF)

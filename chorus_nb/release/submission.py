@@ -1,0 +1,128 @@
+"""The notes that go with a release: what it holds, how it was made, and the Safe Harbor certificate to sign."""
+
+from __future__ import annotations
+
+import csv
+from datetime import datetime
+from importlib import resources
+from pathlib import Path
+
+import pandas as pd
+
+from chorus_nb import __version__, tables
+from chorus_nb.workspace import Workspace, write_if_changed
+
+SOURCE_VALUE_LENGTH = 50  # varchar of CDM 5.4; central's own column is TEXT, so longer values are kept whole
+SHIFT_CODES = ("unshifted", "day of week kept", "season kept", "day of week and season kept", "neither kept")
+SAFE_HARBOR = resources.files(__package__) / "safe_harbor.csv"
+
+
+def write_notes(workspace: Workspace) -> None:
+    """``IMAGING_SUBMISSION.md`` and ``SAFE_HARBOR_CERTIFICATE.md`` in ``Metadata/``, without any time of writing."""
+    parts = [f"# Imaging submission of {workspace.parameters.site}"]
+    parts += [f"## {heading}\n\n{_markdown(table)}" for heading, table in submission_note(workspace).items()]
+    write_if_changed(workspace.metadata / "IMAGING_SUBMISSION.md", ("\n\n".join(parts) + "\n").encode())
+    write_if_changed(workspace.metadata / "SAFE_HARBOR_CERTIFICATE.md", certificate(workspace).encode())
+
+
+def submission_note(workspace: Workspace) -> dict[str, pd.DataFrame]:
+    """Tables by heading: counts, years, date shift, policy, what was held back, deviations and known issues."""
+    registry, series = workspace.read(tables.IMAGE_REGISTRY), workspace.read(tables.SERIES)
+    outcomes = workspace.read(tables.OUTCOMES)
+    held_back = outcomes[outcomes["status"] != "released"].groupby(["status", "reason"]).size()
+    return {
+        "What this is and how it was made": _facts(workspace, registry, series),
+        "Images by modality": _counts(series, "Modality"),
+        "Images by manufacturer": _counts(series, "Manufacturer"),
+        "Images by body part": _counts(series, "BodyPartExamined"),
+        "Held back at the site": held_back.rename("files").reset_index(),
+        "Deviations": pd.DataFrame({"deviation": _deviations(workspace, registry)}),
+        "Known issues": pd.DataFrame({"issue": _issues(workspace)}),
+    }
+
+
+def _facts(workspace: Workspace, registry: pd.DataFrame, series: pd.DataFrame) -> pd.DataFrame:
+    parameters, years = workspace.parameters, registry["datetime"].str[:4]
+    facts = {
+        "persons": registry["person_id"].nunique(),
+        "accessions": registry["group_id"].nunique(),
+        "series": len(series),
+        "files": len(registry),
+        "years (shifted)": f"{years.min()} to {years.max()}" if len(years) else "none",
+        "date shift code": f"{parameters.shift_code} ({SHIFT_CODES[parameters.shift_code]})",
+        "true time zone": f"{parameters.time_zone} ({_offsets(workspace)})",
+        "header policy": Path(parameters.policy).name,
+        "UIDs": f"{parameters.uid_method}, root {parameters.resolved_uid_root}",
+        "device identifiers": "kept" if parameters.keep_device_identifiers else "removed",
+        "safe private attributes": "kept" if parameters.keep_safe_private else "removed",
+        "burned-in text": parameters.burned_in_text,
+        "defacing of head images": parameters.deface,
+        "images outside every visit": parameters.visit_policy,
+        "made with": f"CHoRUS imaging workbench {__version__}",
+    }
+    return pd.DataFrame(facts.items(), columns=["item", "value"]).astype("string")
+
+
+def certificate(workspace: Workspace) -> str:
+    """The items of the Safe Harbor form (45 CFR 164.514(b)(2)) and what was done about each in DICOM; to be signed."""
+    with SAFE_HARBOR.open(encoding="utf-8") as file:
+        items = pd.DataFrame(csv.DictReader(line for line in file if not line.startswith("#")))
+    blanks = ("PI name", "PI e-mail", "Organisation", "IRB number", "IRB date", "Name and description of the data")
+    lines = "\n".join(f"* {blank}: ______" for blank in blanks)
+    heading = f"# Safe Harbor certificate for the images of {workspace.parameters.site}"
+    return f"{heading}\n\n{lines}\n\n{_markdown(items)}\n\nSigned: ______    Date: ______\n"
+
+
+def _counts(series: pd.DataFrame, name: str) -> pd.DataFrame:
+    named = series.assign(**{name: series[name].where(series[name] != "", "(none)")})
+    counts = named.groupby(name).agg(accessions=("image_occurrence_id", "nunique"), files=("images", "sum"))
+    return counts.sort_values("files", ascending=False).reset_index()
+
+
+def _offsets(workspace: Workspace) -> str:
+    """UTC offsets of the site's zone in January and in July, such as ``UTC-05:00 and UTC-04:00``."""
+    zone = workspace.parameters.zone
+    found = dict.fromkeys(f"{datetime(2024, month, 1, tzinfo=zone):%Z %z}" for month in (1, 7))
+    return " and ".join(f"{text[:-2]}:{text[-2:]}" for text in found)
+
+
+def _deviations(workspace: Workspace, registry: pd.DataFrame) -> list[str]:
+    made = []
+    without_visit = int(registry["visit_id"].isna().sum())
+    if without_visit:
+        made.append(f"{without_visit} files belong to no visit; visit_id is blank (Multimodal-Linkage SOP).")
+    procedures = pd.read_csv(workspace.omop_out / "procedure_occurrence.csv", dtype=str, usecols=[0, 13])
+    procedures.columns = ["id", "source_value"]
+    minted = procedures[procedures["id"].isin(workspace.read(tables.PROCEDURE_IDS)["proc_id"].astype(str))]
+    long = int((minted["source_value"].str.len() > SOURCE_VALUE_LENGTH).sum())
+    if long:
+        made.append(f"procedure_source_value of {long} minted procedures exceeds {SOURCE_VALUE_LENGTH} characters.")
+    if workspace.parameters.uid_method == "ctp":
+        made.append("UIDs are the official unkeyed hashes.")
+    return made
+
+
+def _issues(workspace: Workspace) -> list[str]:
+    findings = workspace.read(tables.VERIFICATION) if workspace.has(tables.VERIFICATION) else None
+    made = []
+    if findings is not None:
+        counted = findings[findings["severity"] != "info"].groupby(["check", "severity"]).size()
+        made += [f"{check}: {number} findings of {severity} severity." for (check, severity), number in counted.items()]
+    checks = workspace.read(tables.REGISTRY_CHECKS)
+    made += [f"{c.question} {c.detail}." for c in checks.itertuples() if c.findings]
+    return made
+
+
+def _markdown(frame: pd.DataFrame) -> str:
+    """A Markdown table; what could break a row or start markup in a value is escaped."""
+    if frame.empty:
+        return "None."
+    rows = [frame.columns.tolist(), ["---"] * frame.shape[1], *frame.astype("string").fillna("").values.tolist()]
+    return "\n".join(f"| {' | '.join(map(_cell, row))} |" for row in rows)
+
+
+def _cell(value: object) -> str:
+    text = " ".join(str(value).split())
+    for mark in "\\|<>[]`":
+        text = text.replace(mark, f"\\{mark}")
+    return text

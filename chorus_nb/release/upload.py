@@ -1,0 +1,138 @@
+"""Upload what changed since the last delivery: in parallel, retried, resumable, proved by MD5 at the destination."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import UTC, datetime
+
+import pandas as pd
+from fsspec import AbstractFileSystem
+
+from chorus_nb import tables
+from chorus_nb.compute import Progress
+from chorus_nb.errors import WorkbenchError
+from chorus_nb.release.destination import connect, in_words, is_refused, listing, md5_there, send
+from chorus_nb.release.sign_off import release_seal, require_sign_off
+from chorus_nb.workspace import Workspace, replacing, write_atomically
+
+AT_ONCE = 8  # files under way; a file up to 64 MB is held in memory while it is sent
+TRIES = 6  # for each file
+FIRST_PAUSE = 1.0  # seconds before the second try; doubled before each further one
+
+
+def plan_upload(workspace: Workspace) -> pd.DataFrame:
+    """A dry run: ``path, size, md5, delta`` of what would go, the manifest last. Asks nothing of the destination."""
+    manifest = workspace.read(tables.MANIFEST)
+    changed = manifest.loc[manifest["delta"].isin(["added", "modified"]), ["path", "size", "md5", "delta"]]
+    path = workspace.path(tables.MANIFEST)
+    content = path.read_bytes()
+    last = {
+        "path": path.relative_to(workspace.release).as_posix(),
+        "size": len(content),
+        "md5": hashlib.md5(content, usedforsecurity=False).hexdigest(),
+        "delta": "manifest",
+    }
+    return pd.concat([changed, pd.DataFrame([last])], ignore_index=True)
+
+
+def upload(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame:
+    """Send what :func:`plan_upload` lists to a dated folder (``YYYYMMDDhhmmss``, UTC) below ``upload_url``.
+
+    Returns the plan with ``state``: ``sent`` or ``was there``. Stopped at any moment, the next call goes on in the same
+    folder with what is missing or wrong there. The manifest goes last: where it stands, the delivery is whole.
+    """
+    require_sign_off(workspace)
+    system, root = connect(workspace.parameters)
+    folder = f"{root}/{_dated_folder(workspace)}"
+    plan = plan_upload(workspace)
+    there = _right_ones(system, folder, plan)
+    plan["state"] = plan["path"].isin(there).map({True: "was there", False: "sent"})
+    files, manifest = plan.iloc[:-1], plan.iloc[-1:]
+    for part in (files, manifest):
+        _send_all(workspace, system, folder, part[part["state"] == "sent"], len(plan), progress)
+    missing = set(plan["path"]) - _right_ones(system, folder, plan)
+    if missing:
+        raise WorkbenchError(*(f"upload: {path} is not as it was sent" for path in sorted(missing)[:20]))
+    _record_delivery(workspace)
+    return plan
+
+
+def _dated_folder(workspace: Workspace) -> str:
+    """The folder of this delivery: the one begun for exactly these bytes and this destination, otherwise a new one."""
+    path = workspace.local / "upload.json"
+    wanted = {
+        "release": release_seal(workspace.read(tables.MANIFEST)),
+        "destination": workspace.parameters.upload_url,
+    }
+    begun = json.loads(path.read_text()) if path.is_file() else {}
+    if {name: begun.get(name) for name in wanted} != wanted:
+        begun = {**wanted, "folder": f"{datetime.now(UTC):%Y%m%d%H%M%S}"}
+        write_atomically(path, json.dumps(begun).encode())
+    return str(begun["folder"])
+
+
+def _right_ones(system: AbstractFileSystem, folder: str, plan: pd.DataFrame) -> set[str]:
+    """The files of the plan that stand there with the right size and MD5."""
+    found = listing(system, folder)
+    return {
+        row.path
+        for row in plan.itertuples()
+        if row.path in found
+        and found[row.path]["size"] == row.size
+        and md5_there(system, f"{folder}/{row.path}", found[row.path]) == row.md5
+    }
+
+
+def _send_all(
+    workspace: Workspace,
+    system: AbstractFileSystem,
+    folder: str,
+    files: pd.DataFrame,
+    total: int,
+    progress: Progress | None,
+) -> None:
+    done = total - len(files)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        running = {
+            pool.submit(_send_one, workspace, system, f"{folder}/{row.path}", row.path, row.md5): row.path
+            for row in files.itertuples()
+        }
+        try:
+            for future in as_completed(running):
+                future.result()
+                done += 1
+                if progress:
+                    progress(done, total, "uploading")
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)  # also on Ctrl-C: what is under way ends, nothing more begins
+            raise
+
+
+def _send_one(workspace: Workspace, system: AbstractFileSystem, target: str, path: str, md5: str) -> None:
+    source = workspace.release / path
+    with open(source, "rb") as file:
+        if hashlib.file_digest(file, _md5).hexdigest() != md5:
+            raise WorkbenchError(f"upload: {path} changed since it was packed; run 06_release again")
+    for attempt in range(TRIES):
+        try:
+            send(system, str(source), target, md5)
+            return
+        except Exception as error:  # each backend raises its own
+            if is_refused(error) or attempt == TRIES - 1:
+                raise WorkbenchError(f"upload: {path}: {in_words(error)}") from None
+        time.sleep(FIRST_PAUSE * 2**attempt * random.uniform(0.7, 1.3))
+
+
+def _md5() -> hashlib._Hash:
+    return hashlib.md5(usedforsecurity=False)
+
+
+def _record_delivery(workspace: Workspace) -> None:
+    """Keep the manifest of what was delivered: the next release is compared with it."""
+    with replacing(workspace.local / "deliveries" / f"{_dated_folder(workspace)}.csv") as temporary:
+        shutil.copyfile(workspace.path(tables.MANIFEST), temporary)

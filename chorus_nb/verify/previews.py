@@ -1,0 +1,128 @@
+"""A few images before and after, picked so that every kind is seen, at the window a reader would use."""
+
+from __future__ import annotations
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from blake3 import blake3
+from PIL import Image
+from pydicom.dataset import FileDataset
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+
+from chorus_nb import sources, tables
+from chorus_nb.verify import reading
+from chorus_nb.verify.pictures import parse_boxes
+from chorus_nb.workspace import Workspace
+
+SIDE = 192  # pixels of a thumbnail's longer side
+FRAMES = 3  # of a multi-frame image: first, middle, last
+
+
+class Preview(NamedTuple):
+    """Thumbnails (RGB, 8 bit) of one released image; ``boxes`` in thumbnail pixels."""
+
+    title: str
+    target_path: str
+    before: np.ndarray
+    after: np.ndarray
+    difference: np.ndarray
+    changed: int  # pixels that differ, all frames
+    boxes: list[tuple[float, float, float, float]]
+
+
+def sample(workspace: Workspace, count: int = 12) -> pd.DataFrame:
+    """Released images, one of each kind (modality, manufacturer, risk of text, redacted) before a second of any."""
+    outcomes = workspace.read(tables.OUTCOMES)
+    released = outcomes[outcomes.status == "released"].merge(
+        workspace.read(tables.CATALOG)[["source_path", "Manufacturer", "PhotometricInterpretation", "NumberOfFrames"]],
+        on="source_path",
+    )
+    if workspace.has(tables.IMAGE_VERDICTS):
+        verdicts = workspace.read(tables.IMAGE_VERDICTS)[["source_path", "verdict", "boxes", "risk"]]
+        released = released.merge(verdicts, on="source_path", how="left").fillna(
+            {"verdict": "", "boxes": "", "risk": ""}
+        )
+    else:
+        released = released.assign(verdict="", boxes="", risk="")
+    released.loc[released.verdict != "redact", "boxes"] = ""
+    released = released.assign(
+        order=released.source_path.map(lambda path: blake3(path.encode()).hexdigest()),
+        plain=released.verdict != "redact",
+        frames=released.NumberOfFrames != "",
+    ).sort_values(["plain", "order"])
+    kind = ["modality", "Manufacturer", "risk", "plain", "PhotometricInterpretation", "frames"]
+    turn = released.groupby(kind, sort=False, dropna=False).cumcount()
+    return released.assign(turn=turn).sort_values(["plain", "turn", "order"]).head(count).reset_index(drop=True)
+
+
+def previews(workspace: Workspace, count: int = 12) -> list[Preview]:
+    """Before, after and difference of :func:`sample`; what cannot be decoded is left out (the gate names it)."""
+    made = []
+    for row in sample(workspace, count).itertuples():
+        try:
+            before = reading.read(sources.read_bytes(workspace.parameters.source_path, row.source_path)).dataset
+            after = reading.read((workspace.release / row.target_path).read_bytes()).dataset
+            title = " · ".join(filter(None, (row.modality, row.Manufacturer, "redacted" if row.boxes else "")))
+            made.append(_preview(title, row.target_path, before, after, row.boxes))
+        except Exception:  # a picture that does not draw is the gate's finding, not a traceback here
+            continue
+    return made
+
+
+def _preview(title: str, target_path: str, before: FileDataset, after: FileDataset, boxes: str) -> Preview:
+    old, new = reading.decode(before), reading.decode(after)
+    window = _window(before, old)
+    left, right = _montage(before, old, window), _montage(after, new, window)
+    same_shape = np.squeeze(old).shape == np.squeeze(new).shape
+    changed = int((np.squeeze(old) != np.squeeze(new)).sum()) if same_shape else new.size
+    difference = np.abs(left.astype(int) - right.astype(int)).astype(np.uint8) if left.shape == right.shape else right
+    scale = left.shape[0] / int(before.Rows)
+    drawn = [(x0 * scale, y0 * scale, x1 * scale, y1 * scale) for x0, y0, x1, y1 in parse_boxes(boxes)]
+    return Preview(title, target_path, left, right, difference, changed, drawn)
+
+
+def _window(dataset: FileDataset, array: np.ndarray) -> tuple[float, float]:
+    """Centre and width from the header (the first pair), else the middle 99 % of the values."""
+    centre, width = dataset.get("WindowCenter"), dataset.get("WindowWidth")
+    if centre not in (None, "") and width not in (None, ""):
+        first = [
+            float(value[0] if hasattr(value, "__iter__") and not isinstance(value, str) else value)
+            for value in (centre, width)
+        ]
+        if first[1] >= 1:
+            return first[0], first[1]
+    low, high = np.percentile(apply_modality_lut(array, dataset), [0.5, 99.5])
+    return (low + high) / 2, max(high - low, 1)
+
+
+def _montage(dataset: FileDataset, array: np.ndarray, window: tuple[float, float]) -> np.ndarray:
+    count = int(dataset.get("NumberOfFrames") or 1)
+    picks = sorted({0, count // 2, count - 1})[:FRAMES]
+    frames = [array[pick] for pick in picks] if count > 1 else [array]
+    return np.concatenate([_thumbnail(_shown(dataset, frame, window)) for frame in frames], axis=1)
+
+
+def _shown(dataset: FileDataset, frame: np.ndarray, window: tuple[float, float]) -> np.ndarray:
+    """A frame as a reader would see it: RGB, 8 bit."""
+    if dataset.PhotometricInterpretation == "PALETTE COLOR":
+        coloured = apply_color_lut(frame, dataset)
+        return (coloured >> 8 if coloured.dtype.itemsize == 2 else coloured).astype(np.uint8)
+    if frame.ndim == 3:
+        return frame.astype(np.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        values = apply_modality_lut(frame, dataset).astype(np.float64)
+    centre, width = window
+    grey = np.clip((values - (centre - width / 2)) / width, 0, 1)
+    if dataset.PhotometricInterpretation == "MONOCHROME1":
+        grey = 1 - grey
+    return np.repeat((grey * 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def _thumbnail(picture: np.ndarray) -> np.ndarray:
+    image = Image.fromarray(picture)
+    image.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
+    return np.asarray(image)

@@ -1,0 +1,120 @@
+"""Images without text to draw on: of the pydicom wheel, and of the shared folder where it is there."""
+
+from __future__ import annotations
+
+import functools
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset, dcmread
+from pydicom.data import get_testdata_file
+from pydicom.dataset import FileMetaDataset
+from pydicom.pixels import get_decoder
+from pydicom.uid import ExplicitVRLittleEndian
+
+from chorus_nb.pixels import codecs  # noqa: F401  (offers imagecodecs to pydicom)
+
+SHARED = Path(__file__).parents[3] / "shared" / "dicom"
+FO = "fo-dicom__fo-dicom/Tests/FO-DICOM.Tests/Test Data"
+
+# file, and the part without text of those that have some (rows, columns)
+WHEEL: dict[str, tuple[slice, slice] | None] = {
+    "CT_small.dcm": None,
+    "693_J2KI.dcm": None,
+    "J2K_pixelrep_mismatch.dcm": None,
+    "JPEG-lossy.dcm": None,
+    "examples_overlay.dcm": None,
+    "examples_ybr_color.dcm": (slice(30, 210), slice(44, 284)),
+}
+FILES: dict[str, tuple[slice, slice] | None] = {
+    "FNNDSC__ami/data/dicom/US-RGB-8-epicard.dcm": (slice(100, 420), slice(60, 560)),
+    "SMI__dicompixelanon/data/sample_dicom/US-GE-4AICL142.dcm": (slice(140, 410), slice(20, 590)),
+    "SaltyJoke__Image-Registration/data-sample/A072894/axial/19010103-40.dcm": None,
+    "SaltyJoke__Image-Registration/data-sample/A072894/sagittal/19010103-066.dcm": None,
+    "commontk__CTKData/Data/DICOM/MRHEAD/000001.IMA": None,
+    "fo-dicom__fo-dicom/Tests/FO-DICOM.Benchmark/Data/ct.dcm": None,
+    "fo-dicom__fo-dicom/Tests/FO-DICOM.Benchmark/Data/mr.dcm": None,
+    f"{FO}/GH184.dcm": None,
+    f"{FO}/abd1.zip.d/adb1_1.dcm": None,
+    f"{FO}/OutOfBoundsOverlay.dcm": (slice(100, 700), slice(0, 1318)),
+    "neurolabusc__dcm_qa_ct/In/GE/01.dcm": None,
+    "plotly__dash-vtk/demos/data/mri_brain/1-01.dcm": None,
+    "pydicom__pydicom-data/data_store/data/HTJ2KLossless_08_RGB.dcm": None,
+    "pydicom__pydicom-data/data_store/data/RG1_J2KI.dcm": None,
+    "pydicom__pydicom-data/data_store/data/RG3_J2KI.dcm": (slice(0, 1300), slice(0, 1760)),
+    "pypi__heudiconv/heudiconv-1.5.1/heudiconv/tests/data/axasc35.dcm": None,
+    "robyoung__dicom-test-files/data/WG04/J2KI/XA1_J2KI": None,
+    "suyashkumar__dicom/testdata/1.dcm": None,
+}
+DESCRIBING = (
+    "Modality",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "WindowCenter",
+    "WindowWidth",
+    "PhotometricInterpretation",
+)
+
+
+@dataclass(frozen=True)
+class Background:
+    """``pixels`` are stored values (frames, rows, columns[, samples]); ``header`` what describes them."""
+
+    modality: str
+    pixels: NDArray[np.generic]
+    header: Dataset
+
+    @property
+    def window(self) -> tuple[float, float, float]:
+        """Stored values to a grey level of 256, and the lowest and highest stored value shown."""
+        if self.pixels.ndim == 4:
+            return 1, 0, 255
+        width, centre = self.header.get("WindowWidth"), self.header.get("WindowCenter")
+        if width in (None, "") or centre in (None, ""):
+            low, high = (float(value) for value in np.percentile(self.pixels, (0.5, 99.5)))
+        else:
+            slope = float(self.header.get("RescaleSlope") or 1)
+            middle, half = (float(np.ravel(value)[0]) for value in (centre, width))
+            low, high = (
+                (middle + side * half / 2 - float(self.header.get("RescaleIntercept") or 0)) / slope for side in (-1, 1)
+            )
+        return max(high - low, 8) / 256, low, high
+
+    def file(self, pixels: NDArray[np.float32], header: dict[str, str]) -> bytes:
+        """The image as an uncompressed DICOM file with these stored values."""
+        dataset = Dataset()
+        dataset.file_meta = FileMetaDataset()
+        dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        for keyword in DESCRIBING:
+            if keyword in self.header:
+                setattr(dataset, keyword, self.header[keyword].value)
+        for keyword, value in header.items():
+            setattr(dataset, keyword, value)
+        limits = np.iinfo(self.pixels.dtype)
+        values = pixels.round().clip(limits.min, limits.max).astype(self.pixels.dtype)
+        interpretation = "RGB" if values.ndim == 4 else str(self.header.PhotometricInterpretation)
+        dataset.set_pixel_data(values if len(values) > 1 else values[0], interpretation, 8 * values.dtype.itemsize)
+        written = io.BytesIO()
+        dataset.save_as(written, enforce_file_format=False, implicit_vr=False, little_endian=True)
+        return written.getvalue()
+
+
+@functools.cache
+def backgrounds() -> list[Background]:
+    """Every background; the last is a colour loop of 61 frames."""
+    paths = [(Path(str(get_testdata_file(name))), part) for name, part in WHEEL.items()]
+    paths += [(SHARED / name, part) for name, part in FILES.items() if (SHARED / name).is_file()]
+    made = [_read(path, part) for path, part in paths]
+    colour = next(background for background in made if background.pixels.ndim == 4)
+    return [*made, Background("US loop", np.repeat(colour.pixels[:1], 61, axis=0), colour.header)]
+
+
+def _read(path: Path, part: tuple[slice, slice] | None) -> Background:
+    dataset = dcmread(path, force=True)
+    decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
+    frame = next(decoder.iter_array(dataset, as_rgb=True))[0]
+    frame = frame[part] if part else frame
+    return Background(str(dataset.get("Modality") or "OT"), frame[None], dataset)

@@ -1,0 +1,130 @@
+"""Every quality rule finds what it is there for, and a clean source has no findings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydicom.dataset import Dataset
+from survey_site import dataset, save
+
+from chorus_nb.explore import assess, profile, scan, summary
+from chorus_nb.explore.quality import SEVERITIES, rules
+from chorus_nb.workspace import Workspace
+
+Add = Callable[..., Path]
+
+SERIES = {"SeriesInstanceUID": "1.2.3.9"}
+PATIENT = {"PatientID": "MRN2"}
+
+# What to put into the source so that a rule must find something: attributes of one file each.
+PLANTED: dict[str, list[dict[str, object]]] = {
+    "pixel_data_too_short": [{"PixelData": bytes(6)}],
+    "duplicate_conflict": [{"SOPInstanceUID": "1.9"}, {"SOPInstanceUID": "1.9", "StudyDescription": "OTHER"}],
+    "duplicate_file": [{"SOPInstanceUID": "1.9"}, {"SOPInstanceUID": "1.9"}],
+    "missing_identifier": [{"AccessionNumber": ""}],
+    "identifier_too_long": [{"AccessionNumber": "A" * 17}],
+    "study_of_several_patients": [{}, PATIENT | SERIES],
+    "accession_of_several_patients": [{}, PATIENT | SERIES | {"StudyInstanceUID": "1.2.4"}],
+    "accession_of_several_studies": [{}, SERIES | {"StudyInstanceUID": "1.2.4"}],
+    "study_of_several_accessions": [{}, SERIES | {"AccessionNumber": "ACC2"}],
+    "series_of_several_studies": [{}, {"StudyInstanceUID": "1.2.4"}],
+    "series_of_several_modalities": [{}, {"Modality": "SC"}],
+    "repeated_instance_number": [{"InstanceNumber": 1}, {"InstanceNumber": 1}],
+    "gap_in_instance_numbers": [{"InstanceNumber": 1}, {"InstanceNumber": 2}, {"InstanceNumber": 5}],
+    "inconsistent_geometry": [{}, {"Rows": 4, "Columns": 2}],
+    "impossible_date": [{"StudyDate": "20241350"}],
+    "implausible_date": [{"AcquisitionDate": "20990101"}],
+    "study_before_birth": [{"PatientBirthDate": "20250101"}],
+    "age_against_birth_date": [{"PatientBirthDate": "19700101", "PatientAge": "020Y"}],
+    "no_time_of_day": [{"AcquisitionTime": None, "StudyTime": None}],
+    "value_breaks_vr": [{"PatientAge": "forty"}],
+    "unknown_character_set": [{"SpecificCharacterSet": "ISO-IR 999"}],
+    "secondary_capture": [{"ConversionType": "WSD"}],
+    "burned_in_annotation": [{"BurnedInAnnotation": "YES"}],
+    "likely_burned_in_text": [{"Modality": "US"}],
+    "already_deidentified": [{"PatientIdentityRemoved": "YES"}],
+}
+
+
+def found(workspace: Workspace) -> set[str]:
+    scan(workspace)
+    profile(workspace)
+    return set(assess(workspace)["rule"])
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("rule", PLANTED)
+def test_a_rule_finds_what_is_planted_for_it(survey: Workspace, add: Add, rule: str) -> None:
+    for number, attributes in enumerate(PLANTED[rule]):
+        add(f"{number}", **attributes)
+    assert rule in found(survey)
+
+
+def _cut(root: Path) -> None:
+    path = save(root / "a", dataset())
+    path.write_bytes(path.read_bytes()[:-4])
+
+
+def _appended(root: Path) -> None:
+    path = save(root / "a", dataset())
+    path.write_bytes(path.read_bytes() + b"\xaa" * 32)
+
+
+def _unreadable(root: Path) -> None:
+    (root / "a").symlink_to("/")
+
+
+def _in_path(root: Path) -> None:
+    save(root / "MRN12345" / "a", dataset(PatientID="MRN12345"))
+
+
+def _wrong_vr(root: Path) -> None:
+    made = dataset()
+    made.add_new(0x00081090, "SH", "MODEL")  # ManufacturerModelName is LO
+    save(root / "a", made)
+
+
+def _icon(root: Path) -> None:
+    icon = Dataset()
+    icon.PixelData = bytes(4)
+    icon["PixelData"].VR = "OB"
+    save(root / "a", dataset(IconImageSequence=[icon]))
+
+
+FILES: dict[str, Callable[[Path], None]] = {
+    "damaged_file": _cut,
+    "appended_bytes": _appended,
+    "unreadable_file": _unreadable,
+    "identifier_in_path": _in_path,
+    "wrong_vr": _wrong_vr,
+    "pixel_data_elsewhere": _icon,
+}
+
+
+@pytest.mark.parametrize("rule", FILES)
+def test_a_rule_finds_the_file_made_for_it(survey: Workspace, rule: str) -> None:
+    FILES[rule](survey.parameters.source_path)
+    assert rule in found(survey)
+
+
+def test_every_rule_is_tried_here_and_says_what_to_do() -> None:
+    assert {rule.name for rule in rules()} == set(PLANTED) | set(FILES)
+    assert all(rule.severity in SEVERITIES and rule.what_to_do.endswith(".") for rule in rules())
+
+
+def test_a_clean_source_has_no_findings(survey: Workspace, add: Add) -> None:
+    add("a", InstanceNumber=1)
+    add("b", InstanceNumber=2)
+    assert found(survey) == set()
+
+
+def test_findings_come_worst_first_and_are_counted_by_rule(survey: Workspace, add: Add) -> None:
+    add("a", BurnedInAnnotation="YES", ConversionType="WSD")
+    add("b", BurnedInAnnotation="YES", AcquisitionTime=None, StudyTime=None)
+    scan(survey)
+    profile(survey)
+    counted = summary.by_rule(assess(survey))
+    assert counted["severity"].tolist() == sorted(counted["severity"], key=SEVERITIES.index)
+    assert counted.set_index("rule").at["burned_in_annotation", "files"] == 2

@@ -1,0 +1,244 @@
+"""A site's CTP script as a policy, and a plan as a CTP script."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from chorus_nb import tables
+from chorus_nb.errors import InputError
+from chorus_nb.mapping.chorus import Chorus
+from chorus_nb.mapping.ctp import ScriptBook, read_book
+from chorus_nb.mapping.ctp.expressions import Step
+from chorus_nb.mapping.ctp.filters import parse_filter
+from chorus_nb.mapping.ctp.lookup import look_up, properties, read_lookup
+from chorus_nb.mapping.ctp.regions import boxes, parse_regions
+from chorus_nb.mapping.ctp.script import read_script
+from chorus_nb.mapping.ctp.writing import lookup_of, script_of
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+
+
+class Header:
+    """Values of a flat header, by tag."""
+
+    def __init__(self, **values: str) -> None:
+        self.values = {int(tag.removeprefix("t"), 16): value for tag, value in values.items()}
+
+    def text(self, steps: tuple[Step, ...], root: bool) -> str | None:
+        return self.values.get(steps[-1].tag)
+
+
+def book(folder: Path, lines: str, uid_root: str = "", **beside: str) -> ScriptBook:
+    path = folder / "site.script"
+    path.write_text(f'<script>\n<p t="UIDROOT">1.2.3</p>\n{lines}\n</script>')
+    for name, text in beside.items():
+        (folder / name.replace("_", ".")).write_text(text)
+    return read_book(path, Chorus(), uid_root)
+
+
+def line(tag: str, script: str, enabled: str = "T") -> str:
+    return f'<e en="{enabled}" t="{tag}" n="x">{script}</e>'
+
+
+def faults(folder: Path, lines: str) -> str:
+    with pytest.raises(InputError) as caught:
+        book(folder, lines)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("script", "action"),
+    [
+        ("@keep()", "K"),
+        ("@remove()", "X"),
+        ("@empty()", "Z"),
+        ("", "Z"),
+        ("@blank(3)", "Z"),
+        ("@hash(this,8)", "script"),
+        ("ANON", "script"),
+    ],
+)
+def test_a_line_of_the_script_wins(tmp_path: Path, script: str, action: str) -> None:
+    rule = book(tmp_path, line("00081030", script)).rule(CT, (), 0x00081030, "LO", "")
+    assert rule.action == action
+    assert rule.source == "site.script line 3"
+
+
+def test_what_the_script_does_not_name_is_not_kept_but_decided_by_the_default_policy(tmp_path: Path) -> None:
+    made = book(tmp_path, line("00081030", "@keep()") + line("00100010", "@keep()", enabled="F"))
+    for tag, vr in ((0x00100010, "PN"), (0x00080080, "LO"), (0x00280010, "US"), (0x00400275, "SQ")):
+        assert made.rule(CT, (), tag, vr, "").action == Chorus().rule(CT, (), tag, vr, "").action
+
+
+def test_dates_a_script_keeps_are_shifted_and_sequences_are_entered(tmp_path: Path) -> None:
+    made = book(tmp_path, line("00080020", "@keep()") + line("00400275", "@keep()") + line("00081140", "literal"))
+    assert made.rule(CT, (), 0x00080020, "DA", "").action == "shift"
+    assert made.rule(CT, (), 0x00400275, "SQ", "").action == "S"
+    assert made.rule(CT, (), 0x00081140, "SQ", "").action == "X"
+
+
+def test_times_of_the_run_are_not_written(tmp_path: Path) -> None:
+    assert book(tmp_path, line("00080031", "@time()")).rule(CT, (), 0x00080031, "TM", "").action == "K"
+
+
+def test_identifiers_and_declarations_are_not_the_scripts_to_decide(tmp_path: Path) -> None:
+    made = book(tmp_path, line("00100020", "@keep()") + line("0020000D", "@keep()") + line("00120062", "NO"))
+    assert made.rule(CT, (), 0x00100020, "LO", "").action == "lookup"
+    assert made.rule(CT, (), 0x0020000D, "UI", "").action == "U"
+    assert made.rule(CT, (), 0x00120062, "CS", "").action == "K"
+
+
+def test_private_elements_are_named_by_creator_and_offset(tmp_path: Path) -> None:
+    made = book(tmp_path, line("0019[ACME 1.0]0C", "@keep()"))
+    assert made.rule(CT, (), 0x0019200C, "DS", "ACME 1.0").action == "K"
+    assert made.rule(CT, (), 0x0019200C, "DS", "OTHER").action == "X"
+
+
+def test_unspecified_elements_are_removed_on_request_but_not_the_image(tmp_path: Path) -> None:
+    made = book(tmp_path, '<r en="T" t="unspecifiedelements"/><k en="T" t="0018"/>')
+    assert made.rule(CT, (), 0x00080070, "LO", "").action == "X"
+    assert made.rule(CT, (), 0x00180060, "DS", "").action == "K"
+    assert made.rule(CT, (), 0x00280010, "US", "").action == "K"
+    assert made.rule(CT, (), 0x7FE00010, "OW", "").action == "K"
+
+
+def test_a_script_is_evaluated_on_the_file(tmp_path: Path) -> None:
+    made = book(tmp_path, line("00081030", '@if(Modality,equals,"CT"){CT of @contents(this)}{@remove()}'))
+    assert made.run(0x00081030, "", Header(t00080060="CT", t00081030="HEAD"), True) == "CT of HEAD"
+    assert made.run(0x00081030, "", Header(t00080060="MR"), True) == "@remove()"
+
+
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        (line("00081030", "@nosuch(this)"), "line 3 (00081030): unknown function @nosuch"),
+        (line("00081030", "@hash(NoSuchName)"), "NoSuchName is no element"),
+        (line("00081030", "@hashuid(@NOPE,this)"), "parameter NOPE is not defined"),
+        (line("00081030", "@keep"), "'@' without a function"),
+        (line("00081030", "@if(this,isblank){a"), "'{' is never closed"),
+        (line("0008", "@keep()"), "is no tag"),
+        (line("00081030", "@integer(this,id)"), "depends on more than the file"),
+        (line("00081030", "@lookup(this,id)"), "no LookupTable.properties"),
+        ('<r en="T" t="everything"/>', "is not understood"),
+    ],
+)
+def test_a_script_with_a_fault_stops_the_run_and_names_the_line(tmp_path: Path, lines: str, fault: str) -> None:
+    assert fault in faults(tmp_path, lines)
+
+
+@pytest.mark.parametrize("text", ["<script><e en='T'>", "<script></script>", "", "nothing=here"])
+def test_a_damaged_or_empty_script_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "site.script"
+    path.write_text(text)
+    with pytest.raises(InputError):
+        read_script(path)
+
+
+def test_entities_in_a_script_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "site.script"
+    path.write_text('<!DOCTYPE s [<!ENTITY a "b">]><script><p t="X">&a;</p></script>')
+    with pytest.raises(InputError):
+        read_script(path)
+
+
+def test_both_forms_of_a_script_say_the_same(tmp_path: Path) -> None:
+    xml, plain = tmp_path / "a.script", tmp_path / "b.script"
+    xml.write_text(
+        '<script><p t="R">1.2</p><e en="T" t="00100010" n="PatientName">@empty()</e>'
+        '<e en="F" t="00100030" n="x">@keep()</e><k en="T" t="0018"/><r en="T" t="curves"/></script>'
+    )
+    plain.write_text(
+        "param.R=1.2\nset.[0010,0010]PatientName=@empty()\n#set.[0010,0030]x=@keep()\nkeep.group0018=\nremove.curves=\n"
+    )
+    one, other = read_script(xml), read_script(plain)
+    assert {step: found.text for step, found in one.lines.items()} == {s: f.text for s, f in other.lines.items()}
+    assert (one.parameters, one.keep_groups, one.remove) == (other.parameters, other.keep_groups, other.remove)
+
+
+def test_uids_below_another_root_than_the_parameter_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="another root"):
+        book(tmp_path, line("00080014", "@hashuid(@UIDROOT,this)"), uid_root="1.2.826")
+    made = book(tmp_path, line("00080014", "@hashuid(@UIDROOT,this)"), uid_root="1.2.3")
+    assert made.rule(CT, (), 0x00080014, "UI", "").action == "U"
+
+
+def test_the_options_a_script_declares_are_those_of_its_code_list(tmp_path: Path) -> None:
+    assert book(tmp_path, line("00120064", "113100/113105/99999")).options == ("113100", "113105")
+
+
+def test_the_digest_follows_the_script_and_the_files_beside_it(tmp_path: Path) -> None:
+    lines = line("00081030", "@lookup(this,id)")
+    first = book(tmp_path, lines, LookupTable_properties="id/A=1")
+    assert first.fingerprint() == book(tmp_path, lines, LookupTable_properties="id/A=1").fingerprint()
+    assert first.fingerprint() != book(tmp_path, lines, LookupTable_properties="id/A=2").fingerprint()
+    assert first.fingerprint() != book(tmp_path, line("00081030", "@keep()")).fingerprint()
+
+
+def test_properties_are_read_with_their_escapes_and_continuations() -> None:
+    text = "# no\nid/A\\ B\\:C = one\\\n   two\n! no\nid/\\u0041=@id/A B:C\n\n"
+    assert list(properties(text)) == [(2, "id/A B:C", "onetwo"), (5, "id/A", "@id/A B:C")]
+
+
+def test_a_lookup_follows_references_and_csv_works(tmp_path: Path) -> None:
+    path = tmp_path / "LookupTable.csv"
+    path.write_text("id/A,@id/B\nid/B, 7 \nid/C,@id/C\n")
+    table = read_lookup(path)
+    assert look_up(table, "id", "A") == "7"
+    assert look_up(table, "id", "C") is None  # a circle
+    assert look_up(table, "id", "Z") is None
+
+
+def test_the_filter_of_the_official_package_lets_five_kinds_pass() -> None:
+    official = " + ".join(
+        f'SOPClassUID.equals("1.2.840.10008.5.1.4.1.1.{end}")' for end in ("2", "4", "1", "1.1", "1.2")
+    )
+    passes = parse_filter(f"// CT, MR, CR, DX, MG\n{official}")
+    assert passes(Header(t00080016=CT))
+    assert not passes(Header(t00080016="1.2.840.10008.5.1.4.1.1.6.1"))
+
+
+def test_regions_of_the_first_fitting_signature_cover_one_line_more_as_in_ctp() -> None:
+    signatures = parse_regions(
+        'Ultrasound { Modality.equals("US") * Rows.equals("768") } (0,0,1024,75) (-10,-10,5,5) { true. } (0,0,1,1)'
+    )
+    assert boxes(signatures, Header(t00080060="US", t00280010="768"), 1024, 768) == [
+        (0, 0, 1024, 76),
+        (1014, 758, 1020, 764),
+    ]
+    assert boxes(signatures, Header(t00080060="CT"), 4, 4) == [(0, 0, 2, 2)]
+    assert boxes(signatures[:1], Header(t00080060="CT"), 4, 4) is None
+
+
+def test_a_plan_written_as_a_script_is_read_back_with_the_same_actions(tmp_path: Path) -> None:
+    rows = [
+        ("(0010,0010)", "", "PN", "Z", ""),
+        ("(0010,0020)", "", "LO", "lookup", ""),
+        ("(0008,0020)", "", "DA", "shift", ""),
+        ("(0008,0018)", "", "UI", "U", ""),
+        ("(0008,0070)", "", "LO", "K", ""),
+        ("(0008,1030)", "", "LO", "C", ""),
+        ("(0040,0275)", "", "SQ", "S", ""),
+        ("(0010,1010)", "", "AS", "age", ""),
+        ("(0019,xx0C)", "ACME <1>", "DS", "K", ""),
+        ("(0008,1010)", "", "SH", "D", "STATION"),
+    ]
+    plan = pd.DataFrame(rows, columns=["tag", "private_creator", "vr", "action", "replacement"]).assign(keyword="x")
+    (tmp_path / "DicomAnonymizer.script").write_text(script_of(plan))
+    persons = tables.frame(tables.PERSON_MAP, [{"PatientID": "P 1:", "person_id": 7, "Days_Shifted": -3}])
+    images = tables.frame(tables.IMAGE_MAP, [{"PatientID": "P 1:", "AccessionNumber": "A=1", "image_occurence_id": 70}])
+    (tmp_path / "LookupTable.properties").write_text(lookup_of(persons, images))
+    made = read_book(tmp_path / "DicomAnonymizer.script", Chorus(), "")
+    header = Header(t00100020="P 1:", t00080050="A=1", t00080020="20200104", t00101010="095Y")
+    assert made.run(0x00100020, "", header, True) == "7"
+    assert made.run(0x00080020, "", header, True) == "20200101"
+    assert made.run(0x00101010, "", header, True) == "090Y"
+    assert made.run(0x00081010, "", header, True) == "STATION"
+    actions = {row[0]: made.rule(CT, (), int(row[0][1:5] + row[0][6:10], 16), row[2], "").action for row in rows[:8]}
+    assert actions["(0008,1030)"] == "X"  # CTP cannot clean
+    assert actions["(0040,0275)"] == "S"
+    assert actions["(0008,0070)"] == "K"
+    assert made.rule(CT, (), 0x0019100C, "DS", "ACME <1>").action == "K"
+    assert made.rule(CT, (), 0x00189999, "LO", "").action == "X"

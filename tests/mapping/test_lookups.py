@@ -1,0 +1,147 @@
+"""The lookup tables: read in every form sites deliver, refused when they could be wrong silently."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chorus_nb.errors import InputError
+from chorus_nb.mapping import read_lookups
+from chorus_nb.parameters import Parameters
+from chorus_nb.workspace import Workspace
+
+PERSONS = "PatientID,person_id,Days_Shifted\n0042,7,-100\n43,8,-1\n"
+IMAGES = "PatientID,AccessionNumber,image_occurence_id\n0042,00A1,70\n43,A2,80\n"
+
+
+def site(folder: Path, persons: str | bytes = PERSONS, images: str | bytes = IMAGES, **parameters: object) -> Workspace:
+    """A workspace over a folder that holds these two tables."""
+    lookup = folder / "lookup"
+    lookup.mkdir(exist_ok=True)
+    for name, content in (("Personal_map.csv", persons), ("Image_map.csv", images)):
+        (lookup / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    return Workspace(Parameters(lookup=str(lookup), workspace=str(folder / "workspace"), **parameters))
+
+
+def faults(workspace: Workspace) -> str:
+    with pytest.raises(InputError) as caught:
+        read_lookups(workspace)
+    return str(caught.value)
+
+
+def test_the_official_form_is_read(tmp_path: Path) -> None:
+    lookups = read_lookups(site(tmp_path))
+    assert lookups.person("0042") == (7, -100)
+    assert lookups.person("42") is None  # leading zeros count
+    assert lookups.image("43 ", " A2") == 80
+    assert lookups.image("43", "00A1") is None  # the pair is the key
+    assert pickle.loads(pickle.dumps(lookups)).person("43") == (8, -1)
+
+
+HEADERS = {
+    "PatientID": ["PatientID", "MRN", "patient_id", "Source Patient ID"],
+    "person_id": ["person_id", "PersonID", "OMOP person id"],
+    "Days_Shifted": ["Days_Shifted", "DateShift", "days shifted", "Days"],
+    "AccessionNumber": ["AccessionNumber", "accession", "Accession No", "ACC"],
+    "image_occurence_id": ["image_occurence_id", "image_occurrence_id", "ImageOccurrenceID"],
+}
+
+
+@st.composite
+def forms(draw: st.DrawFn) -> tuple[str, str, bytes, bool]:
+    """How a site may have saved its tables: headers, delimiter, line ends, encoding, blank lines."""
+    ends, delimiter = draw(st.sampled_from(["\n", "\r\n"])), draw(st.sampled_from([",", ";", "\t", "|"]))
+    bom, blank = draw(st.sampled_from([b"", b"\xef\xbb\xbf"])), draw(st.booleans())
+    return ends, delimiter, bom, blank
+
+
+@given(
+    form=forms(), names=st.fixed_dictionaries({k: st.sampled_from(v) for k, v in HEADERS.items()}), note=st.booleans()
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_tables_are_read_whatever_their_form(
+    tmp_path: Path, form: tuple[str, str, bytes, bool], names: dict[str, str], note: bool
+) -> None:
+    ends, delimiter, bom, blank = form
+
+    def table(columns: list[str], rows: list[list[str]]) -> bytes:
+        if note:  # a column of the site's own, in the site's code page
+            columns, rows = [*columns, "remark"], [[*row, "Jos\xe9"] for row in rows]
+        lines = [delimiter.join(columns), *([""] if blank else []), *(delimiter.join(row) for row in rows)]
+        text = ends.join([*lines, ""])
+        return bom + text.encode("utf-8" if bom else "cp1252")
+
+    persons = table([names[c] for c in ("PatientID", "person_id", "Days_Shifted")], [["007", "12", " -30 "]])
+    images = table([names[c] for c in ("PatientID", "AccessionNumber", "image_occurence_id")], [["007", "0A", "5"]])
+    lookups = read_lookups(site(tmp_path, persons, images))
+    assert lookups.person("007") == (12, -30)
+    assert lookups.image("007", "0A") == 5
+
+
+@pytest.mark.parametrize(
+    ("persons", "fault"),
+    [
+        ("PatientID,person_id,Days_Shifted\nP1,7,-5\nP1,8,-5\n", "row 3: contradicts an earlier row"),
+        ("PatientID,person_id,Days_Shifted\nP1,7,-5\nP2,7,-6\n", "one person has one shift"),
+        ("PatientID,person_id,Days_Shifted\nP1,7,5\n", "row 2: Days_Shifted is positive"),
+        ("PatientID,person_id,Days_Shifted\nP1,7,0\n", "not between -730 and -1"),
+        ("PatientID,person_id,Days_Shifted\nP1,7,-731\n", "not between -730 and -1"),
+        ("PatientID,person_id,Days_Shifted\nP1,7,-1.5\n", "not a whole number"),
+        ("PatientID,person_id,Days_Shifted\nP1,0,-5\n", "not a positive whole number"),
+        ("PatientID,person_id,Days_Shifted\nP1,2147483648,-5\n", "above 2147483647"),
+        ("PatientID,person_id,Days_Shifted\n,7,-5\n", "PatientID is empty"),
+    ],
+)
+def test_a_row_that_cannot_stand_is_named_by_number_and_never_by_identifier(
+    tmp_path: Path, persons: str, fault: str
+) -> None:
+    text = faults(site(tmp_path, persons))
+    assert fault in text
+    assert "P1" not in text
+
+
+def test_several_patient_ids_of_one_person_share_its_shift(tmp_path: Path) -> None:
+    lookups = read_lookups(site(tmp_path, "PatientID,person_id,Days_Shifted\nP1,7,-5\nP2,7,-5\nP1,7,-5\n"))
+    assert lookups.person("P1") == lookups.person("P2") == (7, -5)
+    assert len(lookups.persons) == 2
+
+
+def test_one_image_occurrence_belongs_to_one_person(tmp_path: Path) -> None:
+    images = "PatientID,AccessionNumber,image_occurence_id\n0042,A1,70\n43,A2,70\n"
+    assert "belongs to another person too" in faults(site(tmp_path, images=images))
+
+
+def test_every_bad_row_is_listed_at_once(tmp_path: Path) -> None:
+    persons = "PatientID,person_id,Days_Shifted\nP1,x,-5\nP2,7,9\nP3,8,-5\n"
+    assert len(faults(site(tmp_path, persons)).splitlines()) == 2
+
+
+def test_a_table_without_a_header_is_refused_without_quoting_it(tmp_path: Path) -> None:
+    text = faults(site(tmp_path, "10000032,2705,-100\n"))
+    assert "columns not found" in text
+    assert "10000032" not in text
+
+
+def test_missing_and_doubled_tables_are_told(tmp_path: Path) -> None:
+    workspace = site(tmp_path)
+    (tmp_path / "lookup" / "image_map.tsv").write_text(IMAGES)
+    assert "more than one Image_map" in faults(workspace)
+    (tmp_path / "lookup" / "image_map.tsv").unlink()
+    (tmp_path / "lookup" / "Image_map.csv").unlink()
+    assert "Image_map.csv not found" in faults(workspace)
+
+
+@pytest.mark.parametrize(
+    ("code", "shift", "stands"),
+    [(0, 0, True), (0, -5, False), (1, -14, True), (1, -15, False), (2, -365, True), (2, -180, False), (3, -364, True)],
+)
+def test_the_shift_has_the_property_its_code_claims(tmp_path: Path, code: int, shift: int, stands: bool) -> None:
+    workspace = site(tmp_path, f"PatientID,person_id,Days_Shifted\n0042,7,{shift}\n", shift_code=code)
+    if stands:
+        assert read_lookups(workspace).person("0042") == (7, shift)
+    else:
+        assert "Days_Shifted" in faults(workspace)

@@ -1,0 +1,146 @@
+"""The registry in SQLite, in a real PostgreSQL and in a real MariaDB."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from small_release import MR, TWO_PATIENTS, fill, make_workspace
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+
+from chorus_nb import tables
+from chorus_nb.errors import InputError
+from chorus_nb.registry import build_registry
+from chorus_nb.registry.database import create_statement
+from chorus_nb.workspace import Workspace
+
+SOP = """
+CREATE TABLE image_registry (
+image_registry_id integer NOT NULL AUTO_INCREMENT,
+file_id varchar(1024) NOT NULL,
+proc_id integer NOT NULL,
+person_id integer NOT NULL,
+group_id integer NOT NULL,
+visit_id integer NOT NULL,
+datetime datetime NOT NULL,
+src_file varchar(1024) NOT NULL,
+trg_file varchar(1024),
+PRIMARY KEY (image_registry_id)
+);
+"""
+
+
+def at(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, url: str) -> Workspace:
+    monkeypatch.setenv("REGISTRY", url)
+    return Workspace(workspace.parameters.model_copy(update={"registry_url": "env:REGISTRY"}))
+
+
+def rows(url: str) -> pd.DataFrame:
+    engine = create_engine(url)
+    try:
+        return pd.read_sql("SELECT * FROM image_registry ORDER BY 1", engine)
+    finally:
+        engine.dispose()
+
+
+def test_the_mysql_statement_is_the_sops() -> None:
+    made = create_statement("mysql", visit_required=True)
+    assert made.lower().split() == SOP.lower().split()
+
+
+@pytest.mark.parametrize("dialect", ["postgresql", "sqlite", "mssql"])
+def test_other_dialects_have_the_sops_columns_in_its_order(dialect: str) -> None:
+    made = create_statement(dialect, visit_required=True)
+    columns = [line.split()[0] for line in made.splitlines()[1:-2]]
+    assert columns == tables.IMAGE_REGISTRY.column_names
+
+
+def test_a_server_holds_what_the_csv_holds(small: Workspace, server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = build_registry(at(small, monkeypatch, server_url))
+    stored = rows(server_url)
+    stored["datetime"] = stored["datetime"].dt.strftime("%Y-%m-%d %H:%M:%S")
+    for column in tables.IMAGE_REGISTRY.column_names[:-1]:
+        assert stored[column].tolist() == registry[column].tolist()
+    assert stored["trg_file"].isna().all()
+
+
+def test_storing_again_inserts_changes_and_removes_just_what_is_needed(
+    small: Workspace, server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = at(small, monkeypatch, server_url)
+    build_registry(workspace)
+    assert len(rows(server_url)) == 4
+    fill(workspace, (MR,))
+    build_registry(workspace)
+    assert rows(server_url)["person_id"].tolist() == [502, 502]
+    fill(workspace, TWO_PATIENTS)
+    assert rows(server_url)["file_id"].tolist() == build_registry(workspace)["file_id"].tolist()[:2]
+
+
+def test_a_wrong_password_is_one_line_without_it(
+    small: Workspace, server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = make_url(server_url).set(password="wrong-horse").render_as_string(hide_password=False)
+    with pytest.raises(InputError, match="registry_url: user or password refused") as caught:
+        build_registry(at(small, monkeypatch, wrong))
+    assert "horse" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_rights_leave_the_table_as_it_was(
+    small: Workspace, server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_registry(at(small, monkeypatch, server_url))
+    before = rows(server_url)
+    owner = make_url(server_url)
+    host = "@'127.0.0.1'" if "mysql" in server_url else ""
+    password = "IDENTIFIED BY 'reader'" if host else "PASSWORD 'reader'"
+    engine = create_engine(server_url)
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE USER reader{host} {password}"))
+        connection.execute(text(f"GRANT SELECT ON image_registry TO reader{host}"))
+    try:
+        reader = owner.set(username="reader", password="reader").render_as_string(hide_password=False)
+        fill(small, (MR,))
+        with pytest.raises(InputError, match="rights are missing"):
+            build_registry(at(small, monkeypatch, reader))
+    finally:
+        with engine.begin() as connection:
+            connection.execute(text("DROP TABLE image_registry"))
+            connection.execute(text(f"DROP USER reader{host}"))
+        engine.dispose()
+    assert len(before) == 4
+
+
+def test_a_table_of_another_shape_is_left_alone(
+    small: Workspace, server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = create_engine(server_url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE image_registry (file_id varchar(10))"))
+        connection.execute(text("INSERT INTO image_registry VALUES ('mine')"))
+    engine.dispose()
+    with pytest.raises(InputError, match="other columns"):
+        build_registry(at(small, monkeypatch, server_url))
+    assert rows(server_url)["file_id"].tolist() == ["mine"]
+
+
+def test_a_row_that_the_table_refuses_leaves_nothing_half_written(
+    small: Workspace, server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = at(small, monkeypatch, server_url)
+    build_registry(workspace)
+    linkage = small.read(tables.LINKAGE).assign(visit_occurrence_id=pd.NA)
+    small.write(tables.LINKAGE, linkage)  # visit_policy is hold: the column takes no null
+    with pytest.raises(InputError, match="breaks a constraint"):
+        build_registry(workspace)
+    assert rows(server_url)["visit_id"].tolist() == [71, 71, 72, 72]
+
+
+@pytest.mark.parametrize("url", ["nonsense", "oracle://x", "sqlite:////nowhere/at/all.sqlite"])
+def test_a_url_that_leads_nowhere_is_one_clear_line(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match=r"^registry_url: ") as caught:
+        build_registry(at(make_workspace(tmp_path), monkeypatch, url))
+    assert len(str(caught.value).splitlines()) == 1

@@ -1,0 +1,87 @@
+"""The metadata tables for sharing: images can be queried without opening DICOM."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pydicom.dataset import Dataset
+from small_release import TWO_PATIENTS, make_workspace
+
+from chorus_nb import tables
+from chorus_nb.registry import ask, build_metadata, build_registry
+from chorus_nb.standards import keep_list, minimum_metadata
+from chorus_nb.workspace import Workspace
+
+CT = TWO_PATIENTS[0]
+
+
+def test_every_minimum_and_every_keep_attribute_has_its_column() -> None:
+    study, series, image = (set(t.column_names) for t in (tables.STUDY, tables.SERIES, tables.IMAGE))
+    by_level = {"study": study | {"AccessionNumber"}, "series": series}
+    assert not [k for k, level in minimum_metadata().values() if k not in by_level[level]]
+    assert not [k for k in keep_list().values() if k not in image | series]
+
+
+def test_csv_and_parquet_say_the_same(small: Workspace) -> None:
+    build_metadata(small)
+    for table in (tables.STUDY, tables.SERIES, tables.IMAGE):
+        pd.testing.assert_frame_equal(small.read(table), small.read(replace(table, format="parquet")))
+
+
+def test_the_data_dictionary_explains_every_column(small: Workspace) -> None:
+    build_metadata(small)
+    dictionary = pd.read_csv(small.metadata / "data_dictionary.csv")
+    described = set(zip(dictionary["table"], dictionary["column"], strict=True))
+    for table in (tables.STUDY, tables.SERIES, tables.IMAGE, tables.IMAGE_REGISTRY):
+        assert {(table.name, name) for name in table.column_names} <= described
+    assert dictionary["meaning"].notna().all()
+
+
+def test_contrast_chest_ct_under_one_millimetre_is_found_without_dicom(small: Workspace) -> None:
+    build_metadata(small)
+    build_registry(small)
+    for path in small.release.glob("*/Images/**/*.dcm"):
+        path.unlink()
+    question = """SELECT image_occurrence_id, SliceThickness FROM series WHERE Modality = 'CT'
+                  AND BodyPartExamined = 'CHEST' AND ContrastBolusAgent <> '' AND SliceThickness < 1"""
+    assert ask(small, question).values.tolist() == [[9001, 0.625]]
+
+
+def test_a_number_that_is_none_is_null_and_several_values_stay_text(tmp_path: Path) -> None:
+    attributes = (("KVP", None), ("PixelSpacing", [0.5, 0.5]), ("EchoTime", "3.2"))
+    _, _, image = build_metadata(make_workspace(tmp_path, (replace(CT, attributes=attributes),)))
+    row = image.iloc[0]
+    assert pd.isna(row["KVP"])
+    assert row["PixelSpacing"] == "0.5\\0.5"
+    assert row["EchoTime"] == 3.2
+
+
+def test_an_enhanced_image_tells_its_thickness_and_region_from_its_sequences(tmp_path: Path) -> None:
+    measures, groups, region = Dataset(), Dataset(), Dataset()
+    measures.SliceThickness = "0.75"
+    groups.PixelMeasuresSequence = [measures]
+    region.CodeValue, region.CodingSchemeDesignator, region.CodeMeaning = "51185008", "SCT", "Chest"
+    attributes = (("SharedFunctionalGroupsSequence", [groups]), ("AnatomicRegionSequence", [region]))
+    _, series, _ = build_metadata(make_workspace(tmp_path, (replace(CT, attributes=attributes),)))
+    assert series["SliceThickness"].tolist() == [0.75]
+    assert series["anatomic_region"].tolist() == ["SCT:51185008"]
+
+
+def test_a_study_joins_the_values_of_its_series(tmp_path: Path) -> None:
+    second = replace(CT, modality="DX", first_series=5, attributes=(("BodyPartExamined", "ABDOMEN"),))
+    workspace = make_workspace(tmp_path, (CT, second))
+    study, series, _ = build_metadata(workspace)
+    assert study["Modality"].tolist() == ["CT\\DX"]
+    assert study["BodyPartExamined"].tolist() == ["ABDOMEN\\CHEST"]
+    assert study["images"].tolist() == [4]
+    assert len(series) == 2
+
+
+@pytest.mark.parametrize("text", ["=1+1", 'a "quoted", value', "two\nlines"])
+def test_text_of_any_kind_survives_csv(tmp_path: Path, text: str) -> None:
+    workspace = make_workspace(tmp_path, (replace(CT, attributes=(("SeriesDescription", text),)),))
+    build_metadata(workspace)
+    assert workspace.read(tables.SERIES)["SeriesDescription"].tolist() == [text]

@@ -1,0 +1,122 @@
+"""The checks of the registry: each finds what it is there to find."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from small_release import TWO_PATIENTS, make_workspace
+
+from chorus_nb import tables
+from chorus_nb.parameters import resolve
+from chorus_nb.registry import build_registry, check_registry
+from chorus_nb.workspace import Workspace
+
+
+def failing(workspace: Workspace) -> set[str]:
+    checks = check_registry(workspace)
+    return set(checks.loc[checks["result"] == "fail", "check"])
+
+
+def edit(workspace: Workspace, row: int, **values: object) -> None:
+    registry = workspace.read(tables.IMAGE_REGISTRY)
+    for name, value in values.items():
+        registry.loc[row, name] = value
+    workspace.write(tables.IMAGE_REGISTRY, registry)
+
+
+def omop(workspace: Workspace, table: str, before: str, after: str) -> None:
+    path = resolve(workspace.parameters.omop) / f"{table}.csv"
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after))
+
+
+@pytest.fixture
+def checked(small: Workspace) -> Workspace:
+    build_registry(small)
+    assert not failing(small)
+    return small
+
+
+def test_a_row_without_its_file_fails(checked: Workspace) -> None:
+    (checked.release / "501/Images/CT/9001/2.25.90011/001.dcm").unlink()
+    assert failing(checked) == {"row_has_file"}
+
+
+def test_a_file_without_a_row_fails(checked: Workspace) -> None:
+    (checked.release / "501/Images/CT/9001/2.25.90011/009.dcm").write_bytes(b"stray")
+    assert failing(checked) == {"file_has_row"}
+
+
+def test_a_gap_and_a_repeated_file_id_fail(checked: Workspace) -> None:
+    edit(checked, 3, image_registry_id=9, file_id=checked.read(tables.IMAGE_REGISTRY)["file_id"][0])
+    assert failing(checked) == {"gapless", "file_id_unique"}
+
+
+def test_a_file_in_another_persons_folder_fails(checked: Workspace) -> None:
+    edit(checked, 0, person_id=502)
+    assert {"one_person_per_folder", "header_agrees", "visit_is_persons"} <= failing(checked)
+
+
+def test_an_accession_that_the_header_does_not_hold_fails(checked: Workspace) -> None:
+    edit(checked, 0, group_id=4)
+    assert failing(checked) == {"header_agrees"}
+
+
+def test_an_unknown_person_fails(checked: Workspace) -> None:
+    omop(checked, "person", "501,", "999,")
+    assert "person_exists" in failing(checked)
+
+
+def test_a_visit_of_another_person_fails(checked: Workspace) -> None:
+    edit(checked, 0, visit_id=72)
+    assert "visit_is_persons" in failing(checked)
+
+
+def test_a_visit_that_is_not_there_fails(checked: Workspace) -> None:
+    edit(checked, 0, visit_id=7)
+    assert failing(checked) == {"visit_is_persons"}
+
+
+def test_a_linked_procedure_that_is_not_there_fails(checked: Workspace) -> None:
+    omop(checked, "procedure_occurrence", "333,502", "334,502")
+    assert failing(checked) == {"procedure_is_persons"}
+
+
+def test_a_minted_id_that_the_record_uses_for_another_person_fails(checked: Workspace) -> None:
+    omop(checked, "procedure_occurrence", "333,502", "2000000000,502,1,2024-01-01,,,,1,,,,,,,,\n333,502")
+    assert failing(checked) == {"procedure_id_free"}
+
+
+@pytest.mark.parametrize(("moment", "fails"), [("2024-03-10 23:59:59", False), ("2024-03-11 00:00:00", True)])
+def test_seven_days_outside_the_visit_pass_and_more_do_not(checked: Workspace, moment: str, fails: bool) -> None:
+    edit(checked, 0, datetime=moment)  # the visit ends on 2024-03-03
+    assert ("within_visit" in failing(checked)) == fails
+
+
+def test_an_image_before_birth_or_long_after_death_fails(checked: Workspace) -> None:
+    omop(checked, "person", "1950", "2025")
+    folder = resolve(checked.parameters.omop)
+    (folder / "death.csv").write_text("person_id,death_date,death_type_concept_id\n501,2023-12-01,32817\n")
+    assert failing(checked) == {"after_birth", "before_death"}
+
+
+def test_a_share_within_the_threshold_passes_and_is_told(tmp_path: Path) -> None:
+    many = replace(TWO_PATIENTS[0], images=40)
+    workspace = make_workspace(tmp_path, (many,))
+    build_registry(workspace)
+    edit(workspace, 0, datetime="2020-01-01 00:00:00")
+    checks = check_registry(workspace).set_index("check").loc["within_visit"]
+    assert checks["result"] == "pass"
+    assert checks["detail"] == "1 of 40; 5% tolerated"
+
+
+def test_an_empty_release_is_checked_without_an_error(tmp_path: Path) -> None:
+    held = tuple(replace(accession, status="held_back") for accession in TWO_PATIENTS)
+    workspace = make_workspace(tmp_path, held)
+    assert build_registry(workspace).empty
+    assert not failing(workspace)
+    assert isinstance(check_registry(workspace), pd.DataFrame)

@@ -1,0 +1,87 @@
+"""The one door to HTML: header text is data, whatever it says."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from chorus_nb import display
+
+PAYLOAD = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    pages: list[str] = []
+    monkeypatch.setattr(display, "display", lambda html, **_: pages.append(html.data))
+    return pages
+
+
+def test_markup_in_cells_heads_and_captions_is_shown_as_text(shown: list[str]) -> None:
+    display.show(pd.DataFrame({PAYLOAD: [PAYLOAD]}), caption=PAYLOAD)
+    display.say(PAYLOAD)
+    assert len(shown) == 2
+    for page in shown:
+        assert "<script" not in page and "<img" not in page
+        assert "&lt;script&gt;alert(1)" in page
+
+
+def test_an_alt_text_cannot_leave_its_attribute(shown: list[str]) -> None:
+    display.show_figure(Figure(figsize=(1, 1)), '" onload="alert(1)')
+    assert 'onload="alert' not in shown[0]
+    assert "&quot; onload=&quot;" in shown[0]
+
+
+def test_control_characters_and_text_direction_marks_are_not_obeyed() -> None:
+    assert display.escape("a\x00b\u202ec\u2066d\ud800") == "a\ufffdb\ufffdc\ufffdd\ufffd"
+    assert display.escape("line\nline\ttab") == "line\nline\ttab"
+
+
+def test_a_cut_table_says_how_many_rows_there_are(shown: list[str]) -> None:
+    display.show(pd.DataFrame({"n": range(1500)}), rows=40)
+    assert shown[0].count("<tr>") == 41
+    assert "40 of 1,500 rows shown" in shown[0]
+
+
+def test_numbers_stand_right_and_nulls_are_blank(shown: list[str]) -> None:
+    frame = pd.DataFrame({"n": pd.array([1, None], dtype="Int64"), "t": ["x", None], "b": [True, False]})
+    display.show(frame)
+    assert '<td style="text-align:right">1</td><td style="text-align:left">x</td>' in shown[0]
+    assert '<td style="text-align:right"></td><td style="text-align:left"></td>' in shown[0]
+    assert ">yes<" in shown[0] and ">no<" in shown[0]
+
+
+def test_an_identifier_is_not_written_with_thousands_separators(shown: list[str]) -> None:
+    display.show(pd.DataFrame({"person_id": [10001001]}))
+    assert ">10001001<" in shown[0]
+
+
+def test_an_alert_row_is_marked_by_a_word_too(shown: list[str]) -> None:
+    display.show(pd.DataFrame({"tag": ["(0010,0010)", "(0010,0020)"]}), alert=pd.Series([False, True]))
+    assert shown[0].count("check: ") == 1
+    assert ">check: (0010,0020)<" in shown[0]
+
+
+class Handle:
+    def __init__(self, pages: list[str]) -> None:
+        self.pages = pages
+
+    def update(self, html: object, metadata: object = None) -> None:
+        self.pages.append(html.data)  # type: ignore[attr-defined]
+
+
+def test_progress_ends_at_the_last_step_and_escapes_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    pages: list[str] = []
+
+    def show(html: object, **_: object) -> Handle:
+        pages.append(html.data)  # type: ignore[attr-defined]
+        return Handle(pages)
+
+    monkeypatch.setattr(display, "display", show)
+    meter = display.Meter(every=3600)
+    for done in range(1, 2001):
+        meter(done, 2000, "reading <b>")
+    assert len(pages) == 2, "thousands of steps must not become thousands of messages"
+    assert "2,000 of 2,000" in pages[-1]
+    assert "reading &lt;b&gt;" in pages[-1]

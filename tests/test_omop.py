@@ -1,0 +1,111 @@
+"""Reading the site's OMOP tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from sqlalchemy import create_engine
+
+from chorus_nb.errors import InputError
+from chorus_nb.omop import cdm_fields, moments, omop_files, read_omop
+from chorus_nb.parameters import Parameters
+
+DEATH = "person_id,death_date,death_datetime,death_type_concept_id\n"
+
+
+def site(folder: Path, **files: str) -> Parameters:
+    for name, text in files.items():
+        (folder / f"{name}.csv").write_bytes(text.encode())
+    return Parameters(omop=str(folder))
+
+
+def texts(*values: str) -> pd.Series:
+    return pd.Series(values, dtype="string")
+
+
+def test_a_table_has_the_columns_and_types_of_cdm_5_4(tmp_path: Path) -> None:
+    read = read_omop(site(tmp_path, DEATH=DEATH.upper() + "7,2024-01-02,,32817\n"), "death")
+    assert read.columns.tolist() == cdm_fields("death")["column"].tolist()
+    assert read["person_id"].dtype == "Int64"
+    assert read["death_date"].tolist() == ["2024-01-02"]
+    assert read["cause_concept_id"].isna().all()
+
+
+def test_a_table_the_site_does_not_have_is_empty_with_its_columns(tmp_path: Path) -> None:
+    read = read_omop(site(tmp_path), "visit_occurrence")
+    assert read.empty
+    assert read.columns.tolist()[:3] == ["visit_occurrence_id", "person_id", "visit_concept_id"]
+
+
+def test_a_byte_order_mark_windows_characters_and_null_words_are_read(tmp_path: Path) -> None:
+    (tmp_path / "death.csv").write_bytes(b"\xef\xbb\xbf" + DEATH.encode() + b"7,2024-01-02,NULL,32817.0\r\n")
+    read = read_omop(Parameters(omop=str(tmp_path)), "death")
+    assert read.loc[0, "death_datetime"] == ""
+    assert read.loc[0, "death_type_concept_id"] == 32817
+    (tmp_path / "death.csv").write_bytes(DEATH.encode() + "7,é,,32817\n".encode("cp1252"))
+    assert read_omop(Parameters(omop=str(tmp_path)), "death").loc[0, "death_date"] == "é"
+
+
+@pytest.mark.parametrize(
+    ("person", "says"),
+    [
+        ("2147483648", "beyond 2^31-1"),
+        ("9007199254740993", "beyond 2^53"),
+        ("MRN-17", "not whole numbers"),
+        ("1.5", "not whole numbers"),
+    ],
+)
+def test_an_id_that_the_registry_cannot_hold_is_refused_without_quoting_it(
+    tmp_path: Path, person: str, says: str
+) -> None:
+    parameters = site(tmp_path, death=DEATH + f"{person},2024-01-02,,32817\n")
+    with pytest.raises(InputError, match=r"death\.person_id") as caught:
+        read_omop(parameters, "death")
+    assert says in str(caught.value)
+    assert person not in str(caught.value)
+
+
+def test_a_repeated_primary_key_is_refused(tmp_path: Path) -> None:
+    text = "person_id,gender_concept_id,year_of_birth\n1,0,1950\n1,0,1951\n"
+    with pytest.raises(InputError, match="not unique"):
+        read_omop(site(tmp_path, person=text), "person")
+
+
+def test_a_table_without_a_required_id_is_refused_by_the_name_of_the_column(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="death lacks the columns person_id"):
+        read_omop(site(tmp_path, death="death_date\n2024-01-02\n"), "death")
+
+
+def test_two_files_for_one_table_are_refused(tmp_path: Path) -> None:
+    parameters = site(tmp_path, death=DEATH, DEATH=DEATH)
+    with pytest.raises(InputError, match=r"DEATH\.csv and death\.csv"):
+        omop_files(parameters)
+
+
+def test_a_database_gives_the_same_table_as_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parameters = site(tmp_path, death=DEATH + "7,2024-01-02,2024-01-02 03:04:05,32817\n8,2024-02-03,,32817\n")
+    from_folder = read_omop(parameters, "death")
+    url = f"sqlite:///{tmp_path / 'cdm.sqlite'}"
+    with create_engine(url).begin() as connection:
+        from_folder.replace("", None).to_sql("DEATH", connection, index=False)
+    monkeypatch.setenv("CDM", url)
+    pd.testing.assert_frame_equal(read_omop(Parameters(omop="env:CDM"), "death"), from_folder)
+
+
+def test_a_password_is_in_no_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDM", "postgresql://reader:open-sesame@127.0.0.1:9/cdm")
+    with pytest.raises(InputError, match="cannot be reached") as caught:
+        read_omop(Parameters(omop="env:CDM"), "death")
+    assert "sesame" not in str(caught.value)
+
+
+def test_a_visit_that_ends_on_a_date_lasts_through_that_day() -> None:
+    ends = moments(texts("2024-01-02", "2024-01-02"), texts("", "2024-01-02 00:00:00"), end_of_day=True)
+    assert ends.astype(str).tolist() == ["2024-01-02 23:59:59"] * 2
+
+
+def test_local_time_is_taken_as_written_whatever_its_offset() -> None:
+    read = moments(texts("2023-04-01", "2023-04-01", "x"), texts("2023-04-01T05:00:00+01:00", "", "2023-04-01 7:00"))
+    assert read.dropna().astype(str).tolist() == ["2023-04-01 05:00:00", "2023-04-01 00:00:00"]

@@ -1,0 +1,339 @@
+"""The verifier is tested by sabotage: each kind of fault, planted alone in a clean release, must close the gate.
+
+The list grows: a fault that once slipped through gets a row here before it gets a fix.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pandas as pd
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+from small_site import first, new_uid, patch, record, rename, rewrite
+
+from chorus_nb import tables
+from chorus_nb.errors import WorkbenchError
+from chorus_nb.verify import certify, checks, require_pass, verify
+from chorus_nb.workspace import Workspace
+
+
+class Sabotage(NamedTuple):
+    kind: str
+    check: str  # the check that must find it, whatever else does
+    plant: Callable[[Workspace], object]
+
+
+def on_header(kind: str, check: str, change: Callable[[Dataset], object], modality: str = "CT") -> Sabotage:
+    return Sabotage(kind, check, lambda release: rewrite(release, change, first(release, modality)))
+
+
+def on_bytes(kind: str, check: str, change: Callable[[bytes], bytes]) -> Sabotage:
+    return Sabotage(kind, check, lambda release: patch(release, change))
+
+
+def on_registry(kind: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Sabotage:
+    def plant(release: Workspace) -> None:
+        release.write(tables.IMAGE_REGISTRY, change(release.read(tables.IMAGE_REGISTRY)))
+
+    return Sabotage(kind, "registry", plant)
+
+
+def on_outcomes(kind: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Sabotage:
+    def plant(release: Workspace) -> None:
+        release.write(tables.OUTCOMES, change(release.read(tables.OUTCOMES)))
+
+    return Sabotage(kind, "accounted", plant)
+
+
+def sets(**values: object) -> Callable[[Dataset], None]:
+    def change(d: Dataset) -> None:
+        for keyword, value in values.items():
+            setattr(d, keyword, value)
+
+    return change
+
+
+def nested(keyword: str, value: object, depth: int = 1) -> Callable[[Dataset], None]:
+    def change(d: Dataset) -> None:
+        for _ in range(depth):
+            item = Dataset()
+            d.RequestAttributesSequence = [item]
+            d = item
+        setattr(d, keyword, value)
+
+    return change
+
+
+def private(d: Dataset, creator: str, value: str, group: int = 0x0019) -> None:
+    d.private_block(group, creator, create=True).add_new(0x01, "LO", value)
+
+
+def nested_private(d: Dataset) -> None:
+    item = Dataset()
+    private(item, "ACME SECRET", "Müller Änne")
+    d.DerivationCodeSequence = [item]
+
+
+def one_pixel(d: Dataset) -> None:
+    d.PixelData = bytes([d.PixelData[0] ^ 1]) + d.PixelData[1:]
+
+
+def outside_the_box(d: Dataset) -> None:
+    frame = d.pixel_array.copy()
+    frame[15, 15] ^= 1
+    d.compress(pydicom.uid.RLELossless, arr=frame, generate_instance_uid=False)
+
+
+def icon(d: Dataset) -> None:
+    d.IconImageSequence = [Dataset()]
+    d.IconImageSequence[0].Rows = 8
+
+
+def write_text(where: str, text: str | bytes) -> Callable[[Workspace], object]:
+    def plant(release: Workspace) -> None:
+        path = release.root / where
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+
+    return plant
+
+
+def parquet(release: Workspace) -> None:
+    release.metadata.mkdir(exist_ok=True)
+    pd.DataFrame({"StudyDescription": ["CT CHEST Müller Änne"]}).to_parquet(release.metadata / "study.parquet")
+
+
+def swapped_persons(release: Workspace) -> None:
+    one, other = first(release), sorted(release.release.glob("502/Images/CT/*/*/*.dcm"))[0]
+    content = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+    record(release, one)
+    record(release, other)
+
+
+def duplicated_instance(release: Workspace) -> None:
+    one, two, *_ = sorted(release.release.glob("501/Images/CT/*/*/*.dcm"))
+    uid = pydicom.dcmread(one).SOPInstanceUID
+    rewrite(release, sets(SOPInstanceUID=uid), two)
+    rewrite(release, lambda d: setattr(d.file_meta, "MediaStorageSOPInstanceUID", uid), two)
+
+
+def renamed(pattern: Callable[[list[str]], list[str]]) -> Callable[[Workspace], None]:
+    def plant(release: Workspace) -> None:
+        path = first(release)
+        rename(release, path, "/".join(pattern(path.relative_to(release.release).parts)))  # type: ignore[arg-type]
+
+    return plant
+
+
+def one_row(frame: pd.DataFrame, **values: object) -> pd.DataFrame:
+    for column, value in values.items():
+        frame.loc[frame.index[0], column] = value
+    return frame
+
+
+SHIFTED_DAY = "20231023"  # 2024-01-31 moved by -100 days
+SABOTAGES = [
+    # names
+    on_header("a full name in a description", "leaks", sets(SeriesDescription="Axial 5mm Müller, Änne")),
+    on_header("a surname alone", "leaks", sets(StudyDescription="CT CHEST MUELLER")),
+    on_header("a surname in capitals", "leaks", sets(StudyDescription="CT CHEST MÜLLER")),
+    on_header("a surname without its accent", "leaks", sets(StudyDescription="ct chest muller")),
+    on_header("names run together", "leaks", sets(StudyDescription="MÜLLERÄNNE")),
+    on_header("the physician's name", "leaks", sets(StudyDescription="seen by fitzgerald")),
+    on_header("the operator's name", "leaks", sets(ImageComments="Quillfeather")),
+    on_header("a name in a nested item", "leaks", nested("ScheduledProcedureStepDescription", "Chest for Müller")),
+    on_header("a name three sequences deep", "leaks", nested("RequestedProcedureDescription", "Müller", depth=3)),
+    on_header("a name in a nested private element", "leaks", nested_private),
+    on_header("PatientName not empty", "removed", sets(PatientName="Müller^Änne Maria")),
+    on_header("a physician not empty", "removed", sets(ReferringPhysicianName="Fitzgerald^Siobhan")),
+    on_header("a name after a title", "patterns", sets(ImageComments="reported to Dr. Vandersloot")),
+    # identifiers
+    on_header("the MRN in a description", "leaks", sets(SeriesDescription="MRN-77120034")),
+    on_header("the digits of the MRN", "leaks", sets(ImageComments="pt MRN 77120034")),
+    on_header("the accession in a description", "leaks", sets(StudyDescription="CT ACC4471982")),
+    on_header("another accession of the patient", "leaks", sets(StudyDescription="prior ACC4471990")),
+    on_header("the study ID", "leaks", sets(StudyID="STUDY8812")),
+    on_header("a requested procedure ID in an item", "leaks", nested("RequestedProcedureID", "RP00471")),
+    on_header("the phone number", "leaks", sets(ImageComments="call 6175550142")),
+    on_header("the address", "leaks", sets(ImageComments="12 elmwood street, springfield")),
+    on_header("the institution", "leaks", sets(InstitutionName="Saint Brigid Hospital")),
+    on_header("the station", "leaks", sets(StationName="CTROOM9")),
+    on_header("the serial number", "leaks", sets(DeviceSerialNumber="SN-8821344")),
+    on_header("an e-mail address", "patterns", sets(ImageComments="ask jo@example.org")),
+    on_header("a social security number", "patterns", sets(ImageComments="078-05-1120")),
+    on_header("somebody's phone number", "patterns", sets(ImageComments="(212) 555-0188")),
+    on_header("somebody's record number", "patterns", sets(ImageComments="MRN: 4456123")),
+    # encodings and odd places
+    on_header("a name in UTF-16", "leaks", lambda d: d.add_new(0x00204000, "LT", "Müller".encode("utf-16-le"))),
+    on_header(
+        "an identifier in UTF-16 big endian",
+        "leaks",
+        lambda d: d.add_new(0x00204000, "LT", b"\0" + "ACC4471982".encode("utf-16-be")[1:]),
+    ),
+    on_header("a name in Latin-1", "leaks", lambda d: d.add_new(0x00204000, "LT", "Müller ".encode("latin-1"))),
+    on_header("a name in an element of bytes", "leaks", lambda d: d.add_new(0x00282000, "OB", "Müller, Änne".encode())),
+    on_bytes("an identifier in the preamble", "leaks", lambda c: b"MRN-77120034".ljust(128, b"\0") + c[128:]),
+    on_bytes("an identifier behind the end", "leaks", lambda c: c + b"\xfc\xff\xfc\xffOB\0\0\x0c\0\0\0MRN-77120034"),
+    on_bytes(
+        "the original UID in the file meta",
+        "leaks",
+        lambda c: (
+            c.replace(b"\x02\x00\x13\x00SH", b"\x02\x00\x16\x00AE", 1).replace(b"PYDICOM", b"ACC4471", 1)
+            + b"ACC4471982 "
+        ),
+    ),
+    # dates
+    on_header("a date in a comment", "leaks", sets(ImageComments="compared with 31 Jan 2024")),
+    on_header("an ISO date in a comment", "leaks", sets(ImageComments="2024-01-31")),
+    on_header("an American date in a comment", "leaks", sets(ImageComments="exam of 1/31/2024")),
+    on_header("the date as a series number", "leaks", sets(SeriesNumber="20240131")),
+    on_header("the birth date in a comment", "leaks", sets(ImageComments="02.04.1961")),
+    on_header("a real date in a DA", "dates", sets(ContentDate="20240131")),
+    on_header("a real date in a DT", "dates", sets(AcquisitionDateTime="20240131101500.000000")),
+    on_header("another shift in one date", "dates", sets(SeriesDate="20231024")),
+    on_header("the time of day changed", "dates", sets(StudyTime="111500")),
+    on_header("the time inside a DT changed", "dates", sets(AcquisitionDateTime=f"{SHIFTED_DAY}111500.000000")),
+    on_header("a birth date not shifted", "dates", sets(PatientBirthDate="19610402")),
+    on_header("an age above 89", "removed", sets(PatientAge="093Y")),
+    # UIDs
+    on_header("an original UID", "uids", sets(FrameOfReferenceUID="1.2.826.0.1.3680043.8.498.4471982.9")),
+    on_header("an original UID in a text", "leaks", sets(ImageComments="see 1.2.826.0.1.3680043.8.498.4471982.1.2")),
+    on_header("a UID of its own in one file", "uids", sets(FrameOfReferenceUID=new_uid("another"))),
+    on_header("two UIDs merged", "uids", lambda d: setattr(d, "FrameOfReferenceUID", d.StudyInstanceUID)),
+    on_header("a UID that is none", "uids", sets(FrameOfReferenceUID="2.25.007")),
+    on_header(
+        "a reference that leads nowhere",
+        "uids",
+        lambda d: setattr(d.ReferencedImageSequence[0], "ReferencedSOPInstanceUID", new_uid("nowhere")),
+    ),
+    on_header(
+        "file meta of another instance",
+        "uids",
+        lambda d: setattr(d.file_meta, "MediaStorageSOPInstanceUID", new_uid("other")),
+    ),
+    Sabotage("one instance UID in two files", "uids", duplicated_instance),
+    # ids, folders, names
+    on_header("another person's id", "ids", sets(PatientID="502")),
+    on_header("another accession's id", "ids", sets(AccessionNumber="9002")),
+    Sabotage("two persons' files swapped", "ids", swapped_persons),
+    Sabotage("the folder of another person", "layout", renamed(lambda p: ["502", *p[1:]])),
+    Sabotage("the folder of another modality", "layout", renamed(lambda p: [*p[:2], "MR", *p[3:]])),
+    Sabotage("the folder of another accession", "layout", renamed(lambda p: [*p[:3], "9002", *p[4:]])),
+    Sabotage("the folder of another series", "layout", renamed(lambda p: [*p[:4], "2.25.99", *p[5:]])),
+    Sabotage("a file name of another number", "layout", renamed(lambda p: [*p[:5], "017.dcm"])),
+    Sabotage("an identifier in a file name", "names", renamed(lambda p: [*p[:5], "MRN-77120034.dcm"])),
+    # pixels
+    on_header("one pixel changed", "pixels", one_pixel),
+    on_header("a pixel outside the redacted box changed", "pixels", outside_the_box, "US"),
+    on_header("the pixel data gone", "readable", lambda d: d.__delitem__("PixelData")),
+    on_header("pixel data too short", "readable", lambda d: setattr(d, "PixelData", d.PixelData[:100])),
+    on_header(
+        "compressed pixels damaged",
+        "pixels",
+        lambda d: setattr(d, "PixelData", d.PixelData[:40] + b"\0" * (len(d.PixelData) - 40)),
+        "US",
+    ),
+    on_bytes("a truncated file", "readable", lambda c: c[: len(c) * 3 // 4]),
+    on_bytes("a file cut in its header", "readable", lambda c: c[:700]),
+    on_bytes("an empty file", "readable", lambda c: b""),
+    on_bytes("a file that is no DICOM", "readable", lambda c: b"not DICOM at all" * 40),
+    # what must be gone, what must be there
+    on_header("an unknown private element", "private", lambda d: private(d, "ACME SECRET", "harmless")),
+    on_header("a private element without creator", "private", lambda d: d.add_new(0x00191001, "LO", "harmless")),
+    on_header("an overlay", "removed", lambda d: d.add_new(0x60003000, "OW", b"\1\2" * 16)),
+    on_header("a thumbnail", "removed", icon),
+    on_header(
+        "attributes from before a correction",
+        "removed",
+        lambda d: setattr(d, "OriginalAttributesSequence", [Dataset()]),
+    ),
+    on_header("an element the dictionary does not know", "removed", lambda d: d.add_new(0x0008FFF0, "LO", "harmless")),
+    on_header("Modality gone", "retained", lambda d: d.__delitem__("Modality")),
+    on_header("Slice Thickness gone", "retained", lambda d: d.__delitem__("SliceThickness")),
+    on_header("Pixel Spacing changed", "retained", sets(PixelSpacing=[2, 2])),
+    on_header("an image moved in space", "retained", sets(ImagePositionPatient=[0, 0, 999])),
+    on_header("a required attribute gone", "iod", lambda d: d.__delitem__("ImageType")),
+    on_header("no word of de-identification", "claims", lambda d: d.__delitem__("PatientIdentityRemoved")),
+    # the release as a whole
+    Sabotage("a missing slice", "accounted", lambda r: first(r).unlink()),
+    Sabotage(
+        "a stale file of a former run", "accounted", lambda r: shutil.copy(first(r), first(r).with_name("099.dcm"))
+    ),
+    Sabotage("a file half written", "accounted", lambda r: shutil.copy(first(r), first(r).with_name(".partial-1"))),
+    Sabotage("a file changed after 03", "accounted", lambda r: first(r).write_bytes(first(r).read_bytes() + b"\0\0")),
+    Sabotage("a person folder nobody released", "accounted", write_text("release/777/Images/CT/1/2/001.dcm", "x")),
+    Sabotage(
+        "a second series in a folder", "geometry", lambda r: rewrite(r, sets(SeriesInstanceUID=new_uid("series")))
+    ),
+    on_outcomes("a source file that was lost", lambda f: f.iloc[1:]),
+    on_outcomes(
+        "a file held back without a reason", lambda f: one_row(f, status="held_back", reason="", target_path="")
+    ),
+    on_outcomes("an original that changed", lambda f: one_row(f, source_digest="0" * 64)),
+    # tables, reports, audit
+    on_registry("a row missing in the registry", lambda f: f.iloc[:-1]),
+    on_registry("another person in the registry", lambda f: one_row(f, person_id=502)),
+    on_registry("the original date in the registry", lambda f: one_row(f, datetime="2024-01-31 10:15:00")),
+    on_registry("a file twice in the registry", lambda f: one_row(f, src_file=f.src_file.iloc[1])),
+    on_registry("a registry row of no file", lambda f: one_row(f, src_file="501/Images/CT/1/2/001.dcm")),
+    Sabotage(
+        "a name in a table", "tables", write_text("release/Metadata/series.csv", "a,b\n1,Chest for Müller Änne\n")
+    ),
+    Sabotage("a name in a Parquet table", "tables", parquet),
+    Sabotage("an MRN in a table", "tables", write_text("release/Metadata/study.csv", "person,x\n501,MRN-77120034\n")),
+    Sabotage(
+        "an original UID in a table",
+        "tables",
+        write_text("release/Metadata/study.csv", "u\n1.2.826.0.1.3680043.8.498.4471982\n"),
+    ),
+    Sabotage(
+        "an identifier in the name of a table", "tables", write_text("release/Metadata/MRN-77120034.csv", "a\n1\n")
+    ),
+    Sabotage(
+        "an MRN as source value in OMOP",
+        "tables",
+        write_text("release/OMOP/person.csv", "person_id,person_source_value\n501,MRN-77120034\n"),
+    ),
+    Sabotage(
+        "a name in a shareable report",
+        "tables",
+        write_text("audit/reports/03_run_deid.html", "<p>Okonkwo, Bartholomew</p>"),
+    ),
+    Sabotage("an accession in the audit log", "tables", write_text("audit/audit.jsonl", '{"event": "ACC5560017"}\n')),
+    Sabotage(
+        "a source path in a report",
+        "tables",
+        write_text("audit/reports/05.html", "<td>MRN-77120034/ACC4471982/IM00001</td>"),
+    ),
+    Sabotage("a table that cannot be read", "tables", write_text("release/Metadata/image.parquet", b"PAR1damaged")),
+]
+
+
+@pytest.mark.parametrize("sabotage", SABOTAGES, ids=[sabotage.kind for sabotage in SABOTAGES])
+def test_a_planted_fault_is_found_and_closes_the_gate(release: Workspace, sabotage: Sabotage) -> None:
+    sabotage.plant(release)
+    findings = verify(release)
+    grave = findings[findings.severity == "high"]
+    assert sabotage.check in set(grave.check), f"found only by {sorted(set(grave.check))}"
+    gate = checks(release)
+    assert gate.set_index("check").result["released_bytes"] == "fail"
+    with pytest.raises(WorkbenchError, match=sabotage.check):
+        require_pass(gate)
+
+
+def test_at_least_forty_kinds_of_fault_are_known() -> None:
+    assert len({sabotage.kind for sabotage in SABOTAGES}) >= 100
+
+
+def test_the_clean_release_has_no_finding_and_passes(release: Workspace) -> None:
+    findings = verify(release)
+    assert findings.empty
+    require_pass(checks(release))
+    certify(release)
+    assert (release.metadata / "verification_certificate.json").is_file()

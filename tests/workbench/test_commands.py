@@ -1,0 +1,148 @@
+"""The command line: exit codes, one clear line for each fault, and parameter files that match the model."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from chorus_nb.errors import InputError
+from chorus_nb.parameters import Parameters
+from chorus_nb.workbench.commands import main, typed
+from chorus_nb.workbench.run import select
+from chorus_nb.workbench.template import site_template
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def file(demo_site: Path, tmp_path: Path) -> Path:
+    """A parameter file for the tiny demo site."""
+    values = {name: str(demo_site / folder) for name, folder in (("source", "dicom"), ("omop", "omop"))}
+    values |= {"lookup": str(demo_site / "lookup"), "workspace": str(tmp_path / "workspace")}
+    path = tmp_path / "site.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
+    assert main(["run", *arguments]) == 2
+    return capsys.readouterr().err.splitlines()
+
+
+def test_each_wrong_parameter_is_one_line(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = refused(capsys, str(file), "--set", "shift_cod=1", "--set", "shift_code=9", "--set", "workers=many")
+    assert len(lines) == 3
+    assert "shift_cod: unknown parameter; did you mean shift_code?" in lines
+
+
+def test_a_missing_file_or_folder_is_named(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert refused(capsys, "nowhere.yaml") == ["parameter file not found: nowhere.yaml"]
+    assert refused(capsys, str(file), "--set", "source=/nowhere") == ["source: folder not found: /nowhere"]
+
+
+def test_a_workspace_inside_the_source_is_refused_and_not_made(
+    file: Path, demo_site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inside = demo_site / "dicom" / "workspace"
+    assert "inside source" in refused(capsys, str(file), "--set", f"workspace={inside}")[0]
+    assert not inside.exists()
+
+
+def test_a_source_without_dicom_is_refused(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "empty"
+    source.mkdir()
+    (source / "notes.txt").write_text("no images here")
+    assert refused(capsys, str(file), "--set", f"source={source}") == [f"source: no DICOM file found in {source}"]
+
+
+def test_a_lookup_table_without_a_needed_column_is_explained(
+    file: Path, demo_site: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lookup = tmp_path / "lookup"
+    lookup.mkdir()
+    (lookup / "Image_map.csv").write_bytes((demo_site / "lookup" / "Image_map.csv").read_bytes())
+    (lookup / "Personal_map.csv").write_text("PatientID,person,Days_Shifted\nA,1,2\n")
+    [line] = [line for line in refused(capsys, str(file), "--set", f"lookup={lookup}") if "Personal_map" in line]
+    assert "person_id" in line, "what was expected"
+    assert "person" in line.replace("person_id", ""), "what was found"
+
+
+def test_nothing_ran_when_the_input_was_wrong(file: Path, tmp_path: Path) -> None:
+    main(["run", str(file), "--set", f"lookup={tmp_path}"])
+    assert not list((tmp_path / "workspace").rglob("*.html"))
+
+
+def test_values_are_typed_by_the_model_and_not_by_their_looks() -> None:
+    assert typed(["site=007", "shift_code=2", "keep_safe_private=false", "kinds=CT, MR"]) == {
+        "site": "007",
+        "shift_code": 2,
+        "keep_safe_private": False,
+        "kinds": ["CT", "MR"],
+    }
+    assert typed(["site=a=b"]) == {"site": "a=b"}
+    with pytest.raises(InputError, match="NAME=VALUE"):
+        typed(["site"])
+
+
+def test_notebooks_are_chosen_by_number_or_name() -> None:
+    assert [step.number for step in select(["4", "01_explore_headers"])] == ["01", "04"]
+    assert len(select([])) == 6
+    with pytest.raises(InputError, match="07"):
+        select(["07"])
+
+
+def test_the_site_template_is_generated_from_the_model() -> None:
+    text = (ROOT / "parameters" / "site_template.yaml").read_text(encoding="utf-8")
+    assert text == site_template(), "run: chorus-nb parameters > parameters/site_template.yaml"
+    assert Parameters.of(yaml.safe_load(text)) == Parameters.of({})
+
+
+def test_every_parameter_file_is_accepted_by_the_model() -> None:
+    for path in (ROOT / "parameters").glob("*.yaml"):
+        Parameters.read(path)
+
+
+def normal(requirement: str) -> str:
+    return re.split(r"[\s\[=<>!;~]", requirement)[0].lower().replace("_", "-").replace(".", "-")
+
+
+def test_the_lock_pins_every_dependency_and_names_no_place() -> None:
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    assert all(re.match(r"^[A-Za-z0-9._-]+(\[[a-z,]+\])?==[^ ]+( ; .+)?$", line) for line in lines)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [name for names in project["optional-dependencies"].values() for name in names]
+    wanted = {normal(name) for name in (*project["dependencies"], *extras)} - {"chorus-nb"}
+    assert wanted - {normal(line) for line in lines} == set()
+
+
+def test_the_conda_environment_installs_the_same_lock() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    [pip] = [part["pip"] for part in environment["dependencies"] if isinstance(part, dict)]
+    assert pip == ["-r requirements.lock", "-e ."]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert "python=3.11" in environment["dependencies"] and project["requires-python"] == ">=3.11"
+
+
+def test_the_demo_command_makes_a_site_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def make_site(folder: Path, seed: int = 1) -> Path:
+        made.append(seed)
+        (folder / "dicom").mkdir(parents=True)
+        return folder
+
+    monkeypatch.setattr("chorus_nb.demo.make_site", make_site)
+    folder = tmp_path / "site"
+    for seed in ("1", "1", "2"):
+        assert main(["demo", str(folder), "--seed", seed]) == 0
+    assert made == [1, 2]
+
+
+def test_the_demo_command_never_empties_a_folder_it_did_not_make(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("keep")
+    assert main(["demo", str(tmp_path)]) == 2
+    assert (tmp_path / "mine.txt").exists()

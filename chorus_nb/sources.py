@@ -5,14 +5,18 @@ A ``source_path`` is relative to the source folder with ``/``; a member of an ar
 
 from __future__ import annotations
 
+import mmap
 import os
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 MEMBER = "!"  # between an archive's path and the path of a member inside it
+MAPPED = 64 << 20  # bytes; larger files are mapped, so that memory stays flat
 
 
 class SourceFile(NamedTuple):
@@ -92,17 +96,44 @@ def split(root: Path, source_path: str) -> tuple[Path, str]:
     return plain, ""
 
 
+def read(root: Path, source_path: str, limit: int = 1 << 32) -> tuple[bytes | memoryview, int]:
+    """Content and modification time (ns) of a source file, looked at once; a large one is mapped into memory, not read.
+
+    ``OSError`` when it is gone or damaged, or as a member of an archive larger than ``limit`` bytes.
+    """
+    path, member = split(root, source_path)
+    if member:
+        status = path.stat()
+        return _member(path, member, status, limit), status.st_mtime_ns
+    with open(path, "rb", buffering=0) as file:
+        status = os.fstat(file.fileno())
+        if status.st_size > MAPPED:
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), status.st_mtime_ns
+        return file.read(), status.st_mtime_ns
+
+
 def read_bytes(root: Path, source_path: str, limit: int = 1 << 32) -> bytes:
     """The content of a source file; ``OSError`` when it is gone, damaged or larger than ``limit`` bytes."""
     path, member = split(root, source_path)
-    if not member:
-        if path.stat().st_size > limit:
-            raise OSError("file too large")
-        return path.read_bytes()
+    status = path.stat()
+    if member:
+        return _member(path, member, status, limit)
+    if status.st_size > limit:
+        raise OSError("file too large")
+    return path.read_bytes()
+
+
+def _member(path: Path, member: str, status: os.stat_result, limit: int) -> bytes:
     try:
-        with zipfile.ZipFile(path) as archive:
-            if archive.getinfo(member).file_size > limit:
-                raise OSError("archive member too large")
-            return archive.read(member)
-    except (zipfile.BadZipFile, KeyError, RuntimeError, NotImplementedError, EOFError) as error:
+        archive = _archive(path, status.st_mtime_ns, status.st_size)
+        if archive.getinfo(member).file_size > limit:
+            raise OSError("archive member too large")
+        return archive.read(member)
+    except (zipfile.BadZipFile, zlib.error, KeyError, RuntimeError, NotImplementedError, EOFError) as error:
         raise OSError("archive member unreadable") from error
+
+
+@lru_cache(maxsize=4)
+def _archive(path: Path, modified_ns: int, size: int) -> zipfile.ZipFile:
+    """An archive held open, because its directory may list very many members; a changed one is opened anew."""
+    return zipfile.ZipFile(path)

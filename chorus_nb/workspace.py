@@ -140,6 +140,18 @@ def write_if_changed(path: Path, content: bytes) -> bool:
     return True
 
 
+def long_path(path: Path) -> Path:
+    """``path`` such that Windows opens it also beyond 260 characters; elsewhere as it is."""
+    return Path(extended(str(path))) if os.name == "nt" else path
+
+
+def extended(path: str) -> str:
+    """An absolute Windows path in its extended-length form, of a drive or a network share."""
+    if path.startswith("\\\\?\\"):
+        return path
+    return f"\\\\?\\UNC\\{path[2:]}" if path.startswith("\\\\") else f"\\\\?\\{path}"
+
+
 def remove_partials(folder: Path) -> int:
     """Remove what a killed run left half written; returns how many files."""
     count = 0

@@ -12,6 +12,7 @@ from pydicom.uid import CTImageStorage, DigitalXRayImageStorageForPresentation, 
 
 from chorus_nb import tables
 from chorus_nb.parameters import Parameters
+from chorus_nb.registry import build_metadata, build_omop, build_registry, check_registry
 from chorus_nb.seal import seal
 from chorus_nb.verify.findings import CHECKS as GATE_CHECKS
 from chorus_nb.workspace import Workspace
@@ -64,20 +65,28 @@ TWO_PATIENTS = (
 )
 
 
-def make_workspace(folder: Path, accessions: tuple[Accession, ...] = TWO_PATIENTS, **parameters: object) -> Workspace:
+def parameters(folder: Path, **others: object) -> Parameters:
+    """The parameters of a site and a workspace below ``folder``."""
+    named = {name: str(folder / name) for name in ("lookup", "omop", "workspace")}
+    return Parameters.of({"source": str(folder / "dicom"), **named, "workers": 1, **others})
+
+
+def make_workspace(folder: Path, accessions: tuple[Accession, ...] = TWO_PATIENTS, **others: object) -> Workspace:
     """A workspace as notebooks 01 to 04 leave it, and the site's OMOP tables."""
     for name in ("dicom", "lookup", "omop"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    values = {
-        "source": str(folder / "dicom"),
-        "lookup": str(folder / "lookup"),
-        "omop": str(folder / "omop"),
-        "workspace": str(folder / "workspace"),
-        "workers": 1,
-    }
-    workspace = Workspace(Parameters.of({**values, **parameters})).create()
+    workspace = Workspace(parameters(folder, **others)).create()
     write_omop(folder / "omop", accessions)
     fill(workspace, accessions)
+    return workspace
+
+
+def ready(workspace: Workspace) -> Workspace:
+    """The workspace with everything notebook 05 makes."""
+    build_registry(workspace)
+    build_metadata(workspace)
+    build_omop(workspace)
+    check_registry(workspace)
     return workspace
 
 
@@ -112,7 +121,7 @@ def fill(workspace: Workspace, accessions: tuple[Accession, ...]) -> None:
                 )
                 catalog.append(
                     {**_catalog_row(), "source_path": source, "acquired": a.acquired, "status": "dicom"}
-                    | {"PatientID": a.patient, "AccessionNumber": a.accession}
+                    | {"PatientID": a.patient, "AccessionNumber": a.accession, "Modality": a.modality}
                 )
                 digest = ""
                 if a.status == "released":

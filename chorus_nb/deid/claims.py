@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from chorus_nb import __version__
 from chorus_nb.deid.spans import Refused, Spans
+from chorus_nb.deid.values import Encoding
 
 Code = tuple[str, str, str]  # value, scheme, meaning
 
@@ -21,8 +22,7 @@ CID_7050 = {
     "113111": "Retain Safe Private Option",
 }
 STUDY_DATES = (0x00080020, 0x00080021, 0x00080022, 0x00080023, 0x0008002A)
-# Attributes whose value is the workbench's own word; their tags never keep the source's claim.
-SHIFTED, REMOVED, UNMODIFIED = b"MODIFIED", b"REMOVED", b"UNMODIFIED"
+SHIFTED, REMOVED, UNMODIFIED = b"MODIFIED", b"REMOVED", b"UNMODIFIED"  # PS3.3 C.12.1.1.9, (0028,0303)
 
 
 def claims(
@@ -53,6 +53,25 @@ def claims(
     if "113102" in cleaned_pixels:
         made.append((0x00280302, "CS", b"NO"))
     return made
+
+
+def encode(claimed: list[tuple[int, str, bytes | list[Code]]], encoding: Encoding) -> dict[int, bytes]:
+    """The claims as data elements, by tag."""
+    return {
+        tag: encoding.element(tag, vr, value)
+        if isinstance(value, bytes)
+        else encoding.sequence(tag, "SQ", b"".join(_code_item(code, encoding) for code in value), False)
+        for tag, vr, value in claimed
+    }
+
+
+def _code_item(code: Code, encoding: Encoding) -> bytes:
+    """An item of a code sequence: value, scheme, meaning (PS3.3 section 8.8)."""
+    tags = ((0x00080100, "SH"), (0x00080102, "SH"), (0x00080104, "LO"))
+    content = b"".join(
+        encoding.element(tag, vr, text.encode("ascii", "replace")) for (tag, vr), text in zip(tags, code, strict=True)
+    )
+    return encoding.item(content, False)
 
 
 def check_pixel_length(taken: Spans, number_of: Callable[[int], int | None]) -> None:

@@ -40,6 +40,8 @@ def _walk(
         kind = kinds.get(element.tag)
         if kind is None and (element.vr == "PN" or vr_of(element.tag) == "PN"):
             kind = "name"
+        elif kind is None and vr_of(element.tag) == "DA":
+            kind = "number"  # a date of the patient, where it stands in a text or a number
         if kind and element.length:
             text = decode(bytes(data[element.value : element.end]), charset)
             found[kind].update(part.strip(" \0") for part in text.split("\\") if part.strip(" \0^="))

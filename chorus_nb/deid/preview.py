@@ -17,7 +17,7 @@ from chorus_nb.deid.worklist import uid_map
 from chorus_nb.mapping import load_policy, read_lookups
 from chorus_nb.workspace import Workspace
 
-LONGEST = 48  # characters of a value shown
+LONGEST = 40  # characters of a value shown
 COLUMNS = [
     *("sop_class", "modality", "source_path", "path", "tag", "private_creator"),
     *("keyword", "vr", "before", "after"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from chorus_nb.deid.spans import Buffer, Element, Refused, name, vr_of
-from chorus_nb.deid.values import DEFAULT_CHARSET, FORMATTED, TEXT, Charset, decode
+from chorus_nb.deid.values import DEFAULT_CHARSET, FORMATTED, FORMS, TEXT, Charset, decode
 from chorus_nb.mapping import Policy, Rule
 from chorus_nb.mapping.ctp import Quarantine, Step, trimmed
 
+LONGEST_NUMBER = {"DS": 16, "IS": 12}  # characters
 PLAIN = {"@remove()": "X", "@keep()": "K", "@process()": "K", "@empty()": "Z"}
 
 
@@ -65,7 +66,7 @@ class SpanValues(NamedTuple):
 def resolve(policy: Policy, rule: Rule, element: Element, creator: str, values: SpanValues) -> Rule:
     """``rule``, an expression of the script, as the action it comes to here. :class:`Refused` where the script says so.
 
-    A value made for an element that cannot hold text removes it: CTP leaves the original there.
+    A value that does not suit the VR removes the element: CTP leaves the original there, or writes it all the same.
     """
     at_root = values.item is values.root
     try:
@@ -75,6 +76,8 @@ def resolve(policy: Policy, rule: Rule, element: Element, creator: str, values: 
     if made in PLAIN:
         return rule._replace(action=PLAIN[made], replacement="")
     vr = element.vr if element.tag >> 16 & 1 else vr_of(element.tag)
-    if vr not in TEXT and vr not in FORMATTED:
+    fits = (vr in TEXT or vr in FORMATTED) and len(made) <= LONGEST_NUMBER.get(vr, len(made))
+    form = FORMS.get(vr)
+    if not fits or (form and not form.match(made.encode())):
         return rule._replace(action="X", replacement="")
     return rule._replace(action="D", replacement=made)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from functools import lru_cache
 from typing import NamedTuple
 
 from pydicom.datadict import dictionary_VR
@@ -91,13 +92,16 @@ def take_apart(content: Buffer) -> Spans:
         syntax = meta.get(0x00020010, b"").rstrip(b"\0 ").decode("ascii", "replace")
         if not syntax:
             syntax = _guess_syntax(content, position)
+        if not syntax.startswith("1.2.840.10008.1.2"):
+            raise Refused("structure_refused", "private transfer syntax")
         data: Buffer = content
         if syntax in DEFLATED_SYNTAXES:
             data, position = _inflate(content[position:]), 0
         implicit, big = syntax == IMPLICIT, syntax == BIG
         if not implicit and not big and not _looks_explicit(data, position):
-            implicit = True  # the meta information lies; the bytes do not
-            syntax = IMPLICIT
+            if syntax != EXPLICIT:
+                raise Refused("structure_refused", "the encoding is not that of its transfer syntax")
+            implicit, syntax = True, IMPLICIT  # the meta information lies; the bytes do not
         reader = _Reader(data, implicit, big)
         elements, pixels = reader.data_set(position)
     except (struct.error, IndexError):
@@ -190,7 +194,7 @@ class _Reader:
                 raise Refused("structure_refused", "a delimiter where an element should be")
             if implicit:
                 length, value = long(data, position + 4)[0], position + 8
-                vr = _vr(tag)
+                vr = vr_of(tag)
             else:
                 code = bytes(data[position + 4 : position + 6])
                 if code in SHORT:
@@ -214,7 +218,7 @@ class _Reader:
 
     def unknown(self, tag: int, start: int, value: int, length: int, depth: int) -> Element:
         """A standard element sent as UN: its VR is the dictionary's, its bytes Implicit VR Little Endian."""
-        vr = _vr(tag)
+        vr = vr_of(tag)
         if vr == "SQ":
             return self.inside_unknown.closed(tag, start, value, length, True, depth)
         return Element(tag, vr, start, value, length, value + length, None, False, True)
@@ -307,28 +311,19 @@ class _Reader:
             position += 8 + size
 
 
-_VRS: dict[int, str] = {}
-
-
-def _vr(tag: int) -> str:
-    """VR of a tag by the dictionary, ``UN`` where it has none; ``US or SS`` and the like become the first."""
-    try:
-        return _VRS[tag]
-    except KeyError:
-        pass
+@lru_cache(maxsize=65536)
+def vrs_of(tag: int) -> tuple[str, ...]:
+    """The VRs a tag may have by the data dictionary (PS3.6), ``UN`` if it is not in it."""
     if tag >> 16 & 1:
-        vr = "LO" if 0x10 <= tag & 0xFFFF <= 0xFF else "UN"
-    elif tag & 0xFFFF == 0:
-        vr = "UL"
-    else:
-        try:
-            vr = dictionary_VR(tag)[:2]
-        except KeyError:
-            vr = "UN"
-    _VRS[tag] = vr
-    return vr
+        return ("LO",) if 0x10 <= tag & 0xFFFF <= 0xFF else ("UN",)
+    if tag & 0xFFFF == 0:
+        return ("UL",)
+    try:
+        return tuple(dictionary_VR(tag).split(" or "))
+    except KeyError:
+        return ("UN",)
 
 
 def vr_of(tag: int) -> str:
-    """VR of a standard attribute by the data dictionary (PS3.6), ``UN`` if it is not in it."""
-    return _vr(tag)
+    """The VR of a tag by the data dictionary, the first where it may have several."""
+    return vrs_of(tag)[0]

@@ -14,11 +14,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 
-from chorus_nb.deid.text_patterns import LABEL, PATTERNS, START, STOP
+from chorus_nb.deid.text_patterns import ADDRESSES, LABEL, PATTERNS, START, STOP
 
 UID = re.compile(r"(?<![\w.])[0-2](?:\.\d+){5,}(?![\w.])")
+_ADDRESSES = [re.compile(pattern.shape, re.IGNORECASE) for pattern in ADDRESSES]
 _PATTERNS = [(re.compile(pattern.shape, re.IGNORECASE), pattern) for pattern in PATTERNS]
-_DANGLING = re.compile(rf"{START}(?:{LABEL}|name|dob|patient|pt|dr|for|by|from|ordered)\s*[:=#]*\s*\Z", re.IGNORECASE)
+_DANGLING = re.compile(
+    rf"{START}(?:{LABEL}|name|dob|patient|pt|dr|for|by|from|at|per|ref|tel|call|see|ordered)\s*[:=#]*\s*\Z",
+    re.IGNORECASE,
+)
 _HINT = re.compile(r"\d|@|www|dr|prof|doctor|m(?:r|s)|miss|nurse|name|for|by|patient|pt", re.IGNORECASE)
 
 # Words in the name of a hospital that do not tell which one.
@@ -57,6 +61,9 @@ class Cleaner:
 
     def _clean(self, text: str) -> str:
         cleaned = unicodedata.normalize("NFC", text)
+        if "@" in cleaned or "//" in cleaned or "www" in cleaned:
+            for shape in _ADDRESSES:
+                cleaned = shape.sub(" ", cleaned)
         if self.own is not None:
             cleaned = self.own.sub(" ", cleaned)
         cleaned = UID.sub(lambda found: self.new_uid(found.group()), cleaned)
@@ -141,14 +148,17 @@ def _name_shapes(name: str) -> Iterable[str]:
                     yield rf"{START}{shape}(?:['’]?s)?{STOP}"
                     if not part.isascii():
                         yield shape  # scripts without spaces between words
+            if len(part) == 2 and part is parts[0] and part.isalpha() and not is_clinical(part):
+                yield rf"{START}{re.escape(part)}(?:['’]?s)?{STOP}"  # a family name such as Ng or Vo
             for piece in part.split("-")[: 9 if "-" in part else 0]:
                 if len(piece) >= 4 and not is_clinical(piece):
                     yield rf"{START}{re.escape(piece)}(?:['’]?s)?{STOP}"
-        if len(words) >= 2:
-            first, second = re.escape(words[0]), re.escape(words[1])
-            yield rf"{START}{first}[\s,^_.-]*{second}{STOP}"
-            yield rf"{START}{second}[\s,^_.-]*{first}{STOP}"
-            yield rf"{START}{re.escape(words[1][0])}[\s,^_.-]*{first}{STOP}"
+        for first in (words[0], *words[0].split("-")) if len(words) >= 2 else ():
+            family, given = re.escape(first), re.escape(words[1])
+            if len(first) >= 2:
+                yield rf"{START}{family}[\s,^_.-]*{given}{STOP}"
+                yield rf"{START}{given}[\s,^_.-]*{family}{STOP}"
+                yield rf"{START}{re.escape(words[1][0])}[\s,^_.-]*{family}{STOP}"
 
 
 def _number_shapes(number: str) -> Iterable[str]:

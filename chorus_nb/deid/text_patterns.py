@@ -23,10 +23,13 @@ class Pattern(NamedTuple):
     unless_clinical: bool = False  # stays where the word that looks like a name is one of anatomy or technique
 
 
-# Order matters: the longer and surer shape first.
-PATTERNS = (
+# Before the patient's own identifiers are looked for, which would tear these apart.
+ADDRESSES = (
     Pattern("e-mail", r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
     Pattern("url", r"(?:https?|ftp|file)://\S+|www\.\S+"),
+)
+# Order matters: the longer and surer shape first.
+PATTERNS = (
     Pattern("ip address", r"(?<![\w.])(?:[1-9]\d|1\d\d|2\d\d)(?:\.\d{1,3}){3}(?![\d.])"),
     Pattern("social security number", r"(?<!\d)\d{3}-\d{2}-\d{4}(?!\d)"),
     Pattern("birth date", rf"{START}(?:dob|d\.o\.b\.?|born(?:\s+on)?|birth\s*date|date\s+of\s+birth)\s*[:=]?\s*(?=\S)"),
@@ -45,7 +48,7 @@ PATTERNS = (
     Pattern("ordered for", rf"(?:ordered|requested|performed|read|dictated|reported|signed)\s+(?:for|by)\s+(?:(?:dr|prof)\.?\s*)?{NAME}(?:\s+(?!by\b){GIVEN})*(?:\s+by\s+(?:(?:dr|prof)\.?\s*)?{NAME}(?:\s+{GIVEN})*)?"),
     Pattern("name after a title", rf"{START}(?-i:Drs?|Prof|Mr|Mrs|Ms|Miss|MRS|MISS|PROF|dr|Doctor|Nurse)(?:\.\s*|\s+)(?P<who>{GIVEN}(?:[\s-]+{GIVEN})?)", unless_clinical=True),
     Pattern("name after a title", rf"{START}(?-i:DRS?)(?:\.\s*|\s+)(?P<who>{GIVEN})", unless_clinical=True),
-    Pattern("name after a label", rf"{START}(?:(?:patient|pt)(?:'s)?(?:\s+name)?|name)\s*[:=]\s*(?P<who>{NAME}(?:[\s,^]+{GIVEN}){{0,2}})", unless_clinical=True),
+    Pattern("name after a label", rf"{START}(?:(?:patient|pt)(?:'s)?(?:\s+name)?|name)\s*[:=]\s*(?P<who>{NAME},\s*{GIVEN}|{NAME}(?:[\s^]+{GIVEN})?)", unless_clinical=True),
     Pattern("number", r"(?<![\w.])(?=[A-Za-z-]*\d)[A-Za-z]{0,4}-?\d{6,}(?![\w.])|(?<!\d)\d{7,}(?!\d)"),
     Pattern("age over 89", rf"{START}(?:9\d|1[0-2]\d)[\s-]*(?:y(?:ea)?rs?(?:[\s-]+old)?|yo|y/o|y)(?![^\W_])", "90+ years"),
 )  # fmt: skip

@@ -69,7 +69,7 @@ def decode(raw: bytes, charset: Charset) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return pydicom_charset.decode_bytes(raw, list(charset), set("\\^=\r\n\f\t"))
+            return pydicom_charset.decode_bytes(raw, list(charset), set(b"\\^=\r\n\f\t"))
         except (LookupError, ValueError):
             return raw.decode("latin-1")
 

@@ -22,11 +22,11 @@ def chest_ct(slices: int, size: int) -> Volume:
     body = (body ** (1 / flank) - 1) * 108
     hu = np.full(at.shape, -1000, "f4")
     grain = noise(at.shape, (20, 40, 40), 21)
-    hu[body < 0] = -100  # fat under the skin
-    hu[body < -14] = 52
-    hu[(body < 0) & (body > -2)] = 20
+    _paint(hu, body < 0, -100)  # fat under the skin
+    _paint(hu, body < -14, 52)
+    _paint(hu, (body < 0) & (body > -2), 20)
     cage = ellipsoid(at, (-10, 4, 0), (185, 88, 132))
-    hu[(cage < 3) & (cage > -8) & (grain > 0.35)] = -80  # fat between the muscles
+    _paint(hu, (cage < 3) & (cage > -8) & (grain > 0.35), -80)  # fat between the muscles
 
     heart = ellipsoid(Space(at.z + at.x * 0.35, at.y + at.x * 0.2, at.x), (-38, -26, 26), (56, 46, 54))
     right, left = np.hypot(at.x + 70, at.y - 10), np.hypot(at.x - 70, at.y)
@@ -41,7 +41,7 @@ def chest_ct(slices: int, size: int) -> Volume:
     _organs(at, hu, dome, cage, heart, inside)
     _bones(at, hu, cage)
     table = abs(np.hypot(at.x, at.y + 700) - 825) < 3
-    hu[np.broadcast_to(table & (abs(at.x) < 190), at.shape)] = -250
+    _paint(hu, table & (abs(at.x) < 190), -250)
     hu = (np.roll(hu, 1, 1) + 2 * hu + np.roll(hu, -1, 1)) / 4  # partial volume
     return hu + np.random.default_rng(29).normal(0, 11, hu.shape).astype("f4")
 
@@ -65,29 +65,29 @@ def _vessels(at: Space, inside: NDArray[np.bool_]) -> Volume:
 def _organs(at: Space, hu: Volume, dome: Volume, cage: Volume, heart: Volume, lung: NDArray[np.bool_]) -> None:
     below = (at.z < dome - 3) & (cage < -9)
     liver = below & (at.x < 45 + at.z * 0.2 + at.y * 0.2)
-    hu[np.broadcast_to(below, hu.shape)] = -90
-    hu[np.broadcast_to(liver, hu.shape)] = 105
+    _paint(hu, below, -90)
+    _paint(hu, liver, 105)
     spleen = ellipsoid(at, (-120, 50, 88), (55, 36, 26))
-    hu[np.broadcast_to((spleen < 0) & below, hu.shape)] = 125
-    hu[np.broadcast_to((ellipsoid(at, (-120, -20, 70), (46, 34, 40)) < 0) & below, hu.shape)] = 15
-    hu[(heart < 4) & ~lung & (at.z > dome)] = -60  # fat around the heart
-    hu[(heart < 0) & (at.z > dome)] = 90
+    _paint(hu, (spleen < 0) & below, 125)
+    _paint(hu, (ellipsoid(at, (-120, -20, 70), (46, 34, 40)) < 0) & below, 15)
+    _paint(hu, (heart < 4) & ~lung & (at.z > dome), -60)  # fat around the heart
+    _paint(hu, (heart < 0) & (at.z > dome), 90)
     for centre in ((-40, -34, 6), (-40, -14, 38), (-18, 4, 10)):  # chambers with contrast
-        hu[ellipsoid(at, centre, (30, 21, 19)) < 0] = 250
+        _paint(hu, ellipsoid(at, centre, (30, 21, 19)) < 0, 250)
     descending = ellipsoid(at, (0, 42, 22), (np.inf, 13, 13))
-    hu[np.broadcast_to((descending < 0) & (at.z < 62), hu.shape)] = 240
+    _paint(hu, (descending < 0) & (at.z < 62), 240)
     ascending = ellipsoid(at, (0, -18, -12), (np.inf, 16, 16))
-    hu[np.broadcast_to((ascending < 0) & (at.z < 62) & (at.z > -20), hu.shape)] = 240
-    arch = np.hypot(np.hypot((at.y - 12) / 1.0, (at.z - 56)) - 29, at.x - 5 - (at.y - 12) * 0.55) - 13
-    hu[(arch < 0) & (at.z > 54)] = 240
+    _paint(hu, (ascending < 0) & (at.z < 62) & (at.z > -20), 240)
+    arch = np.hypot(np.hypot(at.y - 12, at.z - 56) - 29, at.x - 5 - (at.y - 12) * 0.55) - 13
+    _paint(hu, (arch < 0) & (at.z > 54), 240)
     trunk = np.hypot(np.hypot(at.x - 2, (at.y + 28) * 0.9) - 26, at.z - 22) - 11
-    hu[(trunk < 0) & (at.y > -26)] = 260
+    _paint(hu, (trunk < 0) & (at.y > -26), 260)
     trachea = ellipsoid(at, (0, 14, 0), (np.inf, 9, 9))
-    hu[np.broadcast_to((trachea < 1.5) & (at.z > 32), hu.shape)] = 40
-    hu[np.broadcast_to((trachea < 0) & (at.z > 32), hu.shape)] = -1000
+    _paint(hu, (trachea < 1.5) & (at.z > 32), 40)
+    _paint(hu, (trachea < 0) & (at.z > 32), -1000)
     bronchi = np.hypot(at.y - 14, abs(at.x) - (36 - at.z) * 0.8) - 6
-    hu[(bronchi < 1.5) & (at.z <= 34) & (at.z > 2)] = 30
-    hu[(bronchi < 0) & (at.z <= 34) & (at.z > 2)] = -1000
+    _paint(hu, (bronchi < 1.5) & (at.z <= 34) & (at.z > 2), 30)
+    _paint(hu, (bronchi < 0) & (at.z <= 34) & (at.z > 2), -1000)
 
 
 def _bones(at: Space, hu: Volume, cage: Volume) -> None:
@@ -98,33 +98,30 @@ def _bones(at: Space, hu: Volume, cage: Volume) -> None:
         & ((at.y > -62) | (abs(at.x) > 70))
         & (at.z > -125)
     )
-    hu[ribs & (abs(at.x) > 14)] = 520
-    hu[ribs & (abs(cage + 4) < 2.2) & (abs(at.x) > 14)] = 180
+    _paint(hu, ribs & (abs(at.x) > 14), 520)
+    _paint(hu, ribs & (abs(cage + 4) < 2.2) & (abs(at.x) > 14), 180)
     sternum = (ellipsoid(at, (0, -92, 0), (np.inf, 6, 17)) < 0) & (at.z > -70) & (at.z < 100)
-    hu[np.broadcast_to(sternum, hu.shape)] = 300
+    _paint(hu, sternum, 300)
     disc = np.cos(at.z * 2 * np.pi / 25) > -0.82
     vertebra = ellipsoid(at, (0, 54, 0), (np.inf, 17, 19))
-    hu[np.broadcast_to((vertebra < 0), hu.shape)] = 80
-    hu[np.broadcast_to((vertebra < 0) & disc, hu.shape)] = 520
-    hu[np.broadcast_to((vertebra < -3) & disc, hu.shape)] = 230
+    _paint(hu, vertebra < 0, 80)
+    _paint(hu, (vertebra < 0) & disc, 520)
+    _paint(hu, (vertebra < -3) & disc, 230)
     arch = ellipsoid(at, (0, 76, 0), (np.inf, 12, 14))
-    hu[np.broadcast_to((arch < 0) & disc, hu.shape)] = 480
+    _paint(hu, (arch < 0) & disc, 480)
     process = ellipsoid(at, (0, 92, 0), (np.inf, 14, 3.5))
-    hu[np.broadcast_to((process < 0) & disc, hu.shape)] = 450
+    _paint(hu, (process < 0) & disc, 450)
     wing = ellipsoid(at, (0, 72, 0), (np.inf, 4.5, 42))
-    hu[np.broadcast_to((wing < 0) & (np.cos(at.z * 2 * np.pi / 25) > 0.6), hu.shape)] = 420
-    hu[np.broadcast_to(ellipsoid(at, (0, 74, 0), (np.inf, 8, 9)) < 0, hu.shape)] = 20  # canal
+    _paint(hu, (wing < 0) & (np.cos(at.z * 2 * np.pi / 25) > 0.6), 420)
+    _paint(hu, ellipsoid(at, (0, 74, 0), (np.inf, 8, 9)) < 0, 20)  # canal
     scapula = both(at, lambda s: ellipsoid(Space(s.z, s.y - (92 - s.x) * 0.55, s.x), (62, 62, 96), (62, 4.5, 44)))
-    hu[scapula < 0] = 420
-    clavicle = both(
-        at,
-        lambda s: (
-            np.hypot((s.z - 112 - (s.x - 70) * 0.18), (s.y + 62 - (s.x - 20) * 0.25))
-            - 6.5
-            + 99 * ((s.x < 14) | (s.x > 150))
-        ),
-    )
-    hu[clavicle < 0] = 560
+    _paint(hu, scapula < 0, 420)
+    clavicle = both(at, lambda s: np.hypot(s.z - 99.4 - s.x * 0.18, s.y + 67 - s.x * 0.25) - 6.5)
+    _paint(hu, (clavicle < 0) & (abs(at.x) > 14) & (abs(at.x) < 150), 560)
+
+
+def _paint(hu: Volume, where: NDArray[np.bool_], value: float) -> None:
+    hu[np.broadcast_to(where, hu.shape)] = value
 
 
 @lru_cache(maxsize=2)

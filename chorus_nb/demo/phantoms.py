@@ -179,7 +179,8 @@ def _brain(at: Space, surface: Volume, paint: Callable[[str, NDArray[np.bool_]],
     cortex = np.where(abs(fold) < 0.36, 24 - 48 * abs(fold), 5.5)  # grey matter follows the folds inward
     sulcus = (abs(fold) < 0.05 + 0.07 * np.exp(-depth / 4)) & (depth < 18)
     callosum = np.hypot(at.z - 16, (at.y - 4) / 1.9) - 20
-    fissure = (abs(at.x) < 1.2) & (callosum > 0)
+    bend = 2.4 * noise((*at.shape[:2], 1), (9, 9, 0), 8)
+    fissure = (abs(at.x - bend) < 0.9) & (callosum > 0)
     tissue = (depth > 1.5) & ~sulcus & ~fissure
     paint("grey", tissue)
     paint("white", tissue & (depth > cortex) & ((abs(at.x) > 4.5) | (callosum < 0)))

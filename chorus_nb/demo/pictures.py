@@ -19,7 +19,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from chorus_nb.demo import chests, phantoms, views
+from chorus_nb.demo import chests, headers, phantoms, views
 from chorus_nb.demo.scenario import Series
 
 
@@ -104,13 +104,15 @@ def ct_head(files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Pict
     return slices(volume, uid.CTImageStorage, phantoms.HEAD_HEIGHT, phantoms.HEAD_FIELD, **more)
 
 
+WEIGHTINGS: dict[str, dict[str, Any]] = {
+    "T1": {"InversionTime": 900},
+    "T2": {"ScanningSequence": "SE", "SequenceVariant": "SK", "RepetitionTime": 6000, "EchoTime": 96},
+}
+
+
 def mr_head(weighting: str, files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Picture]:
     volume = phantoms.head_mr(files, int(192 * scale), weighting)
-    more = {
-        "T1": {"InversionTime": 900},
-        "T2": {"ScanningSequence": "SE", "SequenceVariant": "SK", "RepetitionTime": 6000, "EchoTime": 96},
-    }
-    return slices(volume, uid.MRImageStorage, phantoms.HEAD_HEIGHT, phantoms.HEAD_FIELD, **more[weighting])
+    return slices(volume, uid.MRImageStorage, phantoms.HEAD_HEIGHT, phantoms.HEAD_FIELD, **WEIGHTINGS[weighting])
 
 
 def chest_view(
@@ -141,35 +143,41 @@ def ct_scout(files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Pic
         yield Picture(image(uid.CTImageStorage, view.astype("i2"), **geometry, **spacing, **HOUNSFIELD))
 
 
+MG_VIEWS = (("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO"))
+VIEW_CODES = {
+    "CC": headers.code("399162004", "SCT", "cranio-caudal"),
+    "MLO": headers.code("399368009", "SCT", "medio-lateral oblique"),
+}
+
+
 def mg_views(files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Picture]:
-    for index, (side, view) in enumerate([("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO")][:files]):
+    for index, (side, view) in enumerate(MG_VIEWS[:files]):
         breast = views.mammogram(int(1024 * scale), view == "MLO", seed=40 + index)
-        breast = breast[:, ::-1] if side == "R" else breast
-        more: dict[str, Any] = {"ImageLaterality": side, "ViewPosition": view, "ImagerPixelSpacing": [0.2, 0.2]}
-        more |= {"WindowCenter": 1800, "WindowWidth": 3200, "PatientOrientation": ["P" if side == "R" else "A", "FR"]}
-        yield Picture(
-            image(uid.DigitalMammographyXRayImageStorageForPresentation, (breast * 3900).astype("u2"), **more)
-        )
+        array = ((breast[:, ::-1] if side == "R" else breast) * 3900).astype("u2")
+        dataset = image(uid.DigitalMammographyXRayImageStorageForPresentation, array)
+        dataset.ImageLaterality, dataset.ViewPosition = side, view
+        dataset.ViewCodeSequence = [VIEW_CODES[view]]
+        dataset.ViewCodeSequence[0].ViewModifierCodeSequence = []
+        dataset.PatientOrientation = ["P" if side == "R" else "A", "FR"]
+        dataset.ImagerPixelSpacing, dataset.WindowCenter, dataset.WindowWidth = [0.2, 0.2], 1800, 3200
+        yield Picture(dataset)
 
 
 BANNER = ("{institution}", "{FAMILY}, {given}   ID {mrn}", "{date_text}   DOB {birth_text}")
 
 
-def us_cine(frames: int, files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Picture]:
-    """An echo loop, or a still for one frame, with the patient's banner burned in."""
+def us_cine(files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Picture]:
+    """An echo loop with the patient's banner burned in."""
     for index in range(files):
-        loop = views.ultrasound(frames, max(int(360 * scale), 180), [line.format_map(facts) for line in BANNER], index)
+        loop = views.ultrasound(12, max(int(360 * scale), 180), [line.format_map(facts) for line in BANNER], index)
         region = Dataset()
         region.RegionSpatialFormat, region.RegionDataType, region.RegionFlags = 1, 1, 2
         region.RegionLocationMinX0, region.RegionLocationMinY0 = 0, loop.shape[1] // 6
         region.RegionLocationMaxX1, region.RegionLocationMaxY1 = loop.shape[2] - 1, loop.shape[1] - 1
         region.PhysicalUnitsXDirection = region.PhysicalUnitsYDirection = 3  # centimetres
         region.PhysicalDeltaX = region.PhysicalDeltaY = 0.05
-        if frames > 1:
-            dataset = image(uid.UltrasoundMultiFrameImageStorage, loop, "RGB", FrameTime=33.3, HeartRate=72)
-            dataset.FrameIncrementPointer = 0x00181063
-        else:
-            dataset = image(uid.UltrasoundImageStorage, loop[0], "RGB")
+        dataset = image(uid.UltrasoundMultiFrameImageStorage, loop, "RGB", FrameTime=33.3, HeartRate=72)
+        dataset.FrameIncrementPointer = 0x00181063  # Frame Time
         dataset.SequenceOfUltrasoundRegions = [region]
         yield Picture(dataset, BANNER)
 
@@ -201,13 +209,24 @@ def page(lines: tuple[str, ...], files: int, scale: float, facts: Mapping[str, s
         yield Picture(dataset, lines)
 
 
-def document(sop_class: UID, modality: str, files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Picture]:
+SR: dict[str, Any] = {"CompletionFlag": "COMPLETE", "VerificationFlag": "VERIFIED", "ValueType": "CONTAINER"}
+PDF: dict[str, Any] = {
+    "ConversionType": "WSD",
+    "BurnedInAnnotation": "YES",
+    "MIMETypeOfEncapsulatedDocument": "application/pdf",
+}
+
+
+def document(
+    sop_class: UID, modality: str, attributes: dict[str, Any], files: int, scale: float, facts: Mapping[str, str]
+) -> Iterator[Picture]:
     """An object without an image; its content is planted."""
     for _ in range(files):
         dataset = Dataset()
         dataset.file_meta = FileMetaDataset()
         dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        dataset.SOPClassUID, dataset.Modality = sop_class, modality
+        for keyword, value in ({"SOPClassUID": sop_class, "Modality": modality} | attributes).items():
+            setattr(dataset, keyword, value)
         yield Picture(dataset)
 
 
@@ -258,12 +277,11 @@ PICTURES: dict[str, Callable[[int, float, Mapping[str, str]], Iterator[Picture]]
     "cr_chest": partial(chest_view, uid.ComputedRadiographyImageStorage, False, 1024),
     "cr_chest_lateral": partial(chest_view, uid.ComputedRadiographyImageStorage, True, 1024),
     "mg_views": mg_views,
-    "us_cine": partial(us_cine, 12),
-    "us_still": partial(us_cine, 1),
+    "us_cine": us_cine,
     "sc_sheet": partial(page, SHEET),
     "sc_dose": partial(page, DOSE),
-    "sr_report": partial(document, uid.BasicTextSRStorage, "SR"),
-    "pdf_letter": partial(document, uid.EncapsulatedPDFStorage, "DOC"),
+    "sr_report": partial(document, uid.BasicTextSRStorage, "SR", SR),
+    "pdf_letter": partial(document, uid.EncapsulatedPDFStorage, "DOC", PDF),
     "real_us_echo": partial(real, "examples_ybr_color.dcm", ()),
     "real_us_color": partial(real, "examples_rgb_color.dcm", ("BAPTIST MED CTR",)),
     "real_us_j2k": partial(real, "examples_jpeg2k.dcm", ("BAPTIST MED CTR",)),

@@ -229,7 +229,7 @@ PATIENTS = (
             ),
             Study(
                 *("marisol_us", "US", "PHILIPS", "US BREAST LEFT LIMITED", "BREAST", 7.0),
-                (Series("BREAST LT", "us_still", 2),),
+                (Series("BREAST LT", "real_us_color", 2, 0, RLE),),
             ),
         ),
     ),

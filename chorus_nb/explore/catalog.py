@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 MEMORY = "200MB"  # for DuckDB; what needs more goes to disk
 LARGEST_BATCH = 512
+ROWS = 10_000  # rows held in memory while the catalog is put together
 STARTING = 2.0  # seconds that starting processes takes: less work than that is done in this one
 READER = "1"  # raise it when a header is read differently: parts of older scans are then not taken
 FOUND = pa.schema(
@@ -37,6 +39,15 @@ def parts_folder(workspace: Workspace) -> Path:
     return workspace.local / "survey" / blake3(settings.encode()).hexdigest(8)
 
 
+def view(connection: duckdb.DuckDBPyConnection, name: str, folder: Path, pattern: str, *, origin: bool = False) -> None:
+    """Make a view of the Parquet files in ``folder`` (whose own name is no pattern) that match.
+
+    With ``origin`` it has the columns ``filename`` and ``file_row_number``.
+    """
+    files = f"{glob.escape(str(folder))}/{pattern}"
+    connection.read_parquet(files, filename=origin, file_row_number=origin).create_view(name)
+
+
 def connect(workspace: Workspace) -> duckdb.DuckDBPyConnection:
     """DuckDB in bounded memory; the view ``catalog`` is there once the source was scanned."""
     scratch = workspace.local / "survey" / "scratch"
@@ -44,7 +55,8 @@ def connect(workspace: Workspace) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(scratch), "threads": 2})
     connection.execute("SET enable_progress_bar = false")
     if workspace.has(tables.CATALOG):
-        connection.read_parquet(str(workspace.path(tables.CATALOG))).create_view("catalog")
+        path = workspace.path(tables.CATALOG)
+        view(connection, "catalog", path.parent, path.name)
     return connection
 
 
@@ -62,7 +74,7 @@ def scan(workspace: Workspace, progress: compute.Progress | None = None) -> pd.D
     found = folder.parent / "found.parquet"
     total = _list_files(root, found, progress)
     with connect(workspace) as connection:
-        connection.read_parquet(str(found)).create_view("found")
+        view(connection, "found", found.parent, found.name)
         _drop_outdated_parts(connection, folder)
         unread = connection.execute("SELECT count(*) FROM found ANTI JOIN kept USING (source_path)").fetchall()[0][0]
         todo = connection.execute(
@@ -82,9 +94,9 @@ def _list_files(root: Path, target: Path, progress: compute.Progress | None) -> 
         chunk: list[dict[str, Any]] = []
         for file in sources.find(root):
             row = file._asdict()
-            if not file.source_path.isprintable() and not _is_text(file.source_path):
-                row |= {"source_path": file.source_path.encode("utf-8", "backslashreplace").decode()}
-                row |= {"problem": "name_not_text"}
+            name = file.source_path.encode("utf-8", "backslashreplace").decode()
+            if name != file.source_path:  # its bytes are no UTF-8: it can be listed, but not named in a table
+                row |= {"source_path": name, "problem": "name_not_text"}
             chunk.append(row)
             total += 1
             if len(chunk) == 10_000:
@@ -96,29 +108,17 @@ def _list_files(root: Path, target: Path, progress: compute.Progress | None) -> 
     return total
 
 
-def _is_text(path: str) -> bool:
-    try:
-        path.encode("utf-8")
-    except UnicodeEncodeError:  # a file name whose bytes are no UTF-8
-        return False
-    return True
-
-
 def _drop_outdated_parts(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     """Remove the parts that hold a file that changed or went (or could not be opened); ``kept`` lists what remains."""
     for path in (*folder.glob("*.tags.parquet"), *folder.glob("*.values.parquet")):
         if not _seal(path).exists():
             path.unlink()
-    columns = "source_path, size, modified_ns"
+    connection.execute(
+        "CREATE TEMP TABLE listed (source_path TEXT, size BIGINT, modified_ns BIGINT, reason TEXT, filename TEXT)"
+    )
     if any(folder.glob("*.catalog.parquet")):
-        connection.execute(
-            f"CREATE TEMP TABLE listed AS SELECT {columns}, reason, filename "
-            f"FROM read_parquet('{folder}/*.catalog.parquet', filename = true)"
-        )
-    else:
-        connection.execute(
-            "CREATE TEMP TABLE listed (source_path TEXT, size BIGINT, modified_ns BIGINT, reason TEXT, filename TEXT)"
-        )
+        view(connection, "sealed", folder, "*.catalog.parquet", origin=True)
+        connection.execute("INSERT INTO listed SELECT source_path, size, modified_ns, reason, filename FROM sealed")
     outdated = connection.execute(
         "SELECT DISTINCT filename FROM listed LEFT JOIN found USING (source_path, size, modified_ns) "
         "WHERE found.source_path IS NULL OR reason = 'unreadable' "
@@ -166,17 +166,30 @@ def _read_all(
 
 
 def _assemble(connection: duckdb.DuckDBPyConnection, folder: Path, workspace: Workspace) -> pd.DataFrame:
-    """All parts in one table, ordered by path; returns the counts."""
+    """All parts in one table, ordered by path; returns the counts. Only the order is sorted, not the wide rows."""
     target = workspace.path(tables.CATALOG)
-    if not any(folder.glob("*.catalog.parquet")):
-        workspace.write(tables.CATALOG, tables.empty(tables.CATALOG))
-    else:
-        with replacing(target) as temporary:
-            connection.execute(
-                f"COPY (SELECT * FROM read_parquet('{folder}/*.catalog.parquet') ORDER BY source_path) "
-                f"TO '{temporary}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20000)"
-            )
-    return connection.execute(
-        "SELECT status, reason, count(*) AS files, CAST(coalesce(sum(size), 0) AS BIGINT) AS bytes "
-        f"FROM read_parquet('{target}') GROUP BY status, reason ORDER BY status, files DESC, reason"
-    ).df()
+    with (
+        replacing(target) as temporary,
+        pq.ParquetWriter(temporary, tables.CATALOG.schema, compression="zstd") as writer,
+    ):
+        if any(folder.glob("*.catalog.parquet")):
+            view(connection, "part", folder, "*.catalog.parquet", origin=True)
+            order = connection.execute("SELECT filename, file_row_number FROM part ORDER BY source_path")
+            while rows := order.fetchmany(ROWS):
+                writer.write_table(_gather(rows))
+    with connect(workspace) as fresh:
+        return fresh.execute(
+            "SELECT status, reason, count(*) AS files, coalesce(sum(size), 0)::BIGINT AS bytes "
+            "FROM catalog GROUP BY status, reason ORDER BY status, files DESC, reason"
+        ).df()
+
+
+def _gather(rows: list[tuple[str, int]]) -> pa.Table:
+    """The rows of several parts, each given by its part and its number there, in that order."""
+    starts: dict[str, int] = {}
+    parts: list[pa.Table] = []
+    for name, _ in rows:
+        if name not in starts:
+            starts[name] = sum(map(len, parts))
+            parts.append(pq.read_table(name, schema=tables.CATALOG.schema))
+    return pa.concat_tables(parts).take([starts[name] + number for name, number in rows])

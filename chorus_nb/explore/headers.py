@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import struct
 import zlib
-from functools import lru_cache
 from io import BytesIO
 from typing import BinaryIO
 
-import numpy as np
 from blake3 import blake3
-from pydicom import datadict
+
+from chorus_nb.explore.encoding import PIXELS, VRS, dictionary_vr, encoding_of, private_tag, sequence_name, swapped
 
 UNDEFINED = 0xFFFFFFFF
 ITEM = b"\xfe\xff\x00\xe0"
@@ -26,15 +25,8 @@ MOST_ELEMENTS = 100_000  # at the root; more is refused
 MOST_VALUES = 10_000  # distinct values counted of a nested tag in one file
 WHOLE = 256  # bytes of a value that are kept as they are; a longer one is cut and its digest added
 
-PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 PROCEDURE_CODES, CODE_VALUE, CODING_SCHEME = 0x00081032, 0x00080100, 0x00080102
 DEFLATED = "1.2.840.10008.1.2.1.99"
-
-LONG_VRS = "OB OD OF OL OV OW SQ SV UC UN UR UT UV"  # a 32-bit length follows two reserved bytes (PS3.5 §7.1.2)
-SHORT_VRS = "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US"
-VRS = {vr.encode(): (vr, long) for vrs, long in ((LONG_VRS, True), (SHORT_VRS, False)) for vr in vrs.split()}
-WORD = {"US": 2, "SS": 2, "OW": 2, "AT": 2, "UL": 4, "SL": 4, "FL": 4, "OF": 4, "OL": 4}
-WORD |= {"FD": 8, "OD": 8, "SV": 8, "UV": 8, "OV": 8}
 
 Key = tuple[str, int, str, str]  # path of sequences above, tag, private creator, VR
 Element = tuple[Key, bytes, int]  # value as it is kept, and its length in the file
@@ -61,29 +53,6 @@ class _Short(Exception):
 
 class _Broken(Exception):
     """The structure does not hold: a length beyond its parent, no item where one must be."""
-
-
-def private_tag(group: int, element: int) -> int:
-    """The tag of a private element as if its block were the first, (gggg,10ee): blocks move from file to file."""
-    return group << 16 | 0x1000 | element & 0xFF
-
-
-@lru_cache(maxsize=65536)
-def dictionary_vr(tag: int, creator: str) -> str:
-    """The VR the DICOM dictionary (or pydicom's private one) gives; the first where it gives a choice, UN if none."""
-    try:
-        vr = datadict.private_dictionary_VR(tag, creator) if tag >> 16 & 1 else datadict.dictionary_VR(tag)
-    except KeyError:
-        return "UN"
-    return vr.split(" or ")[0]
-
-
-@lru_cache(maxsize=65536)
-def sequence_name(tag: int, creator: str) -> str:
-    """A sequence in a path: its keyword, ``gggg[CREATOR]ee`` for a private one, eight digits if unknown."""
-    if tag >> 16 & 1:
-        return f"{tag >> 16:04X}[{creator}]{tag & 0xFF:02X}"
-    return datadict.keyword_for_tag(tag) or f"{tag:08X}"
 
 
 class Header:
@@ -122,7 +91,7 @@ class Header:
         if self.transfer_syntax == DEFLATED:
             position = self._inflate(position)
             first = self._read(position, 8)
-        self._explicit, self._order = _encoding(first)
+        self._explicit, self._order = encoding_of(first)
         self._walk_root(position)
         if self._order == ">":
             self._swap()
@@ -193,18 +162,19 @@ class Header:
         """The file ends inside an element: cut off, or (after the pixel data) something appended that is no element."""
         self.fault = "trailing_bytes" if self.has_pixels else "truncated"
 
-    def _fragments(self, position: int) -> int:
-        """Pass over encapsulated pixel data (PS3.5 A.4), item by item; returns where it ends."""
+    def _fragments(self, position: int) -> tuple[int, int]:
+        """Pass over an encapsulated value (PS3.5 A.4), by its items; returns where it ends and the bytes in them."""
+        held = 0
         while position + 8 <= self.size:
             group, element, length = struct.unpack(self._order + "HHL", self._read(position, 8))
             position += 8
             if (group, element) == (0xFFFE, 0xE0DD):
-                return position
+                return position, held
             if (group, element) != (0xFFFE, 0xE000):
                 raise _Broken
-            self.pixel_bytes += min(length, self.size - position)
+            held += min(length, self.size - position)
             position += length
-        return self.size + 1
+        return self.size + 1, held
 
     # --- a dataset: the root's window, or an item ---------------------------------------------------------------------
 
@@ -271,12 +241,19 @@ class Header:
                     tag, vr = group << 16 | 0x10, vr or "LO"
             vr = vr or dictionary_vr(tag, creator)
             key = (path, tag, creator, vr)
+            if length == UNDEFINED and (tag in PIXELS or vr in ("OB", "OW")):
+                finish, held = self._fragments(base + pos)
+                if depth and finish - base > end:
+                    raise _Short(start) if end == len(data) else _Broken
+                pos = finish - base
+                if depth:
+                    nested.setdefault(key, {})[b""] = held
+                else:
+                    elements.append((key, b"", held))
+                    if tag in PIXELS:
+                        self.has_pixels, self.pixel_bytes = True, held
+                continue
             if vr == "SQ" or length == UNDEFINED or (vr == "UN" and data[pos : pos + 4] == ITEM):
-                if tag in PIXELS and not depth:
-                    elements.append((key, b"", UNDEFINED))
-                    self.has_pixels = True
-                    pos = self._fragments(base + pos) - base
-                    continue
                 counts = self.private_elements - (group & 1), self.sequences
                 try:
                     # UN holds implicit little endian (PS3.5 §6.2.2, note)
@@ -379,11 +356,11 @@ class Header:
     def _swap(self) -> None:
         """Big endian numbers as little endian, so that whoever decodes a value need not know its file."""
         self.elements = [
-            (key, _swapped(value, key[3]) if key[1] >> 16 != 2 else value, length)
+            (key, swapped(value, key[3]) if key[1] >> 16 != 2 else value, length)
             for key, value, length in self.elements
         ]
         self.nested = {
-            key: {_swapped(value, key[3]): length for value, length in values.items()}
+            key: {swapped(value, key[3]): length for value, length in values.items()}
             for key, values in self.nested.items()
         }
 
@@ -393,21 +370,6 @@ def _code(item: dict[Key, dict[bytes, int]], path: str) -> tuple[bytes, bytes]:
     return found.get(CODING_SCHEME, b""), found.get(CODE_VALUE, b"")
 
 
-def _swapped(value: bytes, vr: str) -> bytes:
-    width = WORD.get(vr, 1)
-    if width == 1 or len(value) % width:
-        return value
-    return np.frombuffer(value, f">u{width}").astype(f"<u{width}").tobytes()
-
-
 def _begins_dataset(first: bytes, meta: list[Element]) -> bool:
     """Whether a file without preamble begins with file meta information or with group 0008, as every dataset does."""
     return bool(meta) or first[:2] == b"\x08\x00" or first[:2] == b"\x00\x08"
-
-
-def _encoding(first: bytes) -> tuple[bool, str]:
-    """(explicit VR, byte order), seen from the first element: what the file says of itself is not always true."""
-    explicit = first[4:6] in VRS
-    if not explicit:
-        return False, "<"
-    return True, ">" if first[0] == 0 and first[1] != 0 else "<"  # group 0008 as 00 08

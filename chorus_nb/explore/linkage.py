@@ -10,7 +10,7 @@ from chorus_nb import tables
 from chorus_nb.explore.catalog import connect
 from chorus_nb.explore.loinc import study_codes
 from chorus_nb.mapping.lookups import read_lookups
-from chorus_nb.omop import cdm, moments, read_omop
+from chorus_nb.omop import moments, read_omop
 from chorus_nb.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -70,28 +70,21 @@ def _procedures(workspace: Workspace, rows: pd.DataFrame) -> pd.DataFrame:
     made = pd.DataFrame(
         {"procedure_occurrence_id": pd.NA, "procedure_visit": pd.NA, "procedure_link": ""}, index=rows.index
     ).astype({"procedure_occurrence_id": "Int64", "procedure_visit": "Int64"})
-    links = []
-    if "image_occurrence" in set(cdm()["table"]):
-        images = read_omop(workspace, "image_occurrence").drop_duplicates("image_occurrence_id")
-        links.append(("image_occurrence", "image_occurrence_id", images, "image_occurrence_id"))
+    images = read_omop(workspace, "image_occurrence").drop_duplicates("image_occurrence_id")
     known = read_omop(workspace, "procedure_occurrence").sort_values("procedure_occurrence_id")
     # a value that several persons share is a code of the procedure, not the name of one image
     value = known["procedure_source_value"].str.strip()
     known = known.assign(value=value)[(value != "") & (known.groupby(value)["person_id"].transform("nunique") == 1)]
     known = known.drop_duplicates("value")
-    numbered = rows["image_occurrence_id"].astype("Int64").astype("string").fillna("")
-    for how, ours, theirs, on in (
-        *links,
-        ("procedure_source_value = image_occurrence_id", numbered, known, "value"),
+    number = rows["image_occurrence_id"].astype("Int64")
+    for how, keys, theirs, on in (
+        ("image_occurrence", number, images, "image_occurrence_id"),
+        ("procedure_source_value = image_occurrence_id", number.astype("string"), known, "value"),
         ("procedure_source_value = AccessionNumber", rows["AccessionNumber"], known, "value"),
     ):
-        keys = rows[ours] if isinstance(ours, str) else ours
-        found = (
-            pd.DataFrame({"key": keys, "mine": rows["person_id"]})
-            .reset_index()
-            .merge(
-                theirs[[on, "person_id", "procedure_occurrence_id", "visit_occurrence_id"]], left_on="key", right_on=on
-            )
+        mine = pd.DataFrame({on: keys, "mine": rows["person_id"]}).reset_index()
+        found = mine.dropna().merge(
+            theirs[[on, "person_id", "procedure_occurrence_id", "visit_occurrence_id"]].dropna(subset=on), on=on
         )
         found = found[found["mine"] == found["person_id"]].set_index("index")
         found = found[made.loc[found.index, "procedure_link"] == ""]
@@ -126,12 +119,19 @@ def _add_visits(
 
 
 def absent(workspace: Workspace) -> pd.DataFrame:
-    """The other way: accessions of the lookup table that the export lacks, whether or not their patient is in it."""
-    expected = read_lookups(workspace).images
+    """The other way: accessions that Image_map or OMOP's image_occurrence expects and the export lacks."""
+    expected = read_lookups(workspace).images.rename(columns={"image_occurence_id": "image_occurrence_id"})
     with connect(workspace) as connection:
-        here = connection.execute(_ACCESSIONS).df()
-    merged = expected.merge(
-        here[["PatientID", "AccessionNumber"]], on=["PatientID", "AccessionNumber"], how="left", indicator=True
+        here = connection.execute(_ACCESSIONS).df()[["PatientID", "AccessionNumber"]]
+    known = read_omop(workspace, "image_occurrence")[["image_occurrence_id"]].drop_duplicates()
+    merged = expected.merge(here, how="left", indicator="exported").merge(
+        known, on="image_occurrence_id", how="outer", indicator="in_omop"
     )
-    missing = merged[merged["_merge"] == "left_only"].drop(columns="_merge")
-    return missing.assign(patient_in_source=missing["PatientID"].isin(here["PatientID"])).reset_index(drop=True)
+    missing = merged[merged["exported"] != "both"]
+    sources = {"left_only": "Image_map", "right_only": "image_occurrence", "both": "Image_map and image_occurrence"}
+    return missing.assign(
+        expected_by=missing["in_omop"].astype(str).map(sources),
+        patient_in_source=missing["PatientID"].isin(here["PatientID"]),
+    )[["PatientID", "AccessionNumber", "image_occurrence_id", "expected_by", "patient_in_source"]].reset_index(
+        drop=True
+    )

@@ -32,13 +32,16 @@ CATALOG_TAGS: dict[int, str] = {
 }
 # Attributes the catalog also takes from a sequence when the root lacks them: multi-frame objects keep them there.
 BORROWED = ("SharedFunctionalGroupsSequence", "RadiopharmaceuticalInformationSequence")
-IN_PATHS = ((0x00100020, "PatientID"), (0x00080050, "AccessionNumber"), (0x00100010, "PatientName"))
-IN_PATHS += ((0x00100030, "PatientBirthDate"),)
+IN_PATHS = {
+    0x00100020: "PatientID",
+    0x00080050: "AccessionNumber",
+    0x00100010: "PatientName",
+    0x00100030: "PatientBirthDate",
+}
 US_REGIONS = 0x00186011
 
-EMPTY_ROW: dict[str, Any] = dict.fromkeys(tables.CATALOG.column_names, "") | {
-    **{"pixel_bytes": 0, "private_elements": 0, "sequences": 0, "us_regions": 0, "overlay_groups": 0},
-    **{"has_preamble": False, "has_pixels": False},
+EMPTY_ROW: dict[str, Any] = {
+    column.name: {"text": "", "integer": 0, "truth": False}[column.kind] for column in tables.CATALOG.columns
 }
 
 
@@ -146,7 +149,7 @@ def _row(file: sources.SourceFile, header: Header | None, reason: str, zone: Zon
 def _identifiers_in_path(source_path: str, found: dict[int, tuple[bytes, str]]) -> str:
     """The attributes whose value (or, of a name, its family or given part) stands in the path."""
     path, hits = source_path.casefold(), []
-    for tag, keyword in IN_PATHS:
+    for tag, keyword in IN_PATHS.items():
         value, vr = found.get(tag, (b"", "LO"))
         text = values.text(value, vr).casefold()
         parts = text.replace("=", "^").split("^")[:2] if keyword == "PatientName" else [text]

@@ -8,7 +8,7 @@ from pydicom import datadict
 
 from chorus_nb import standards, tables
 from chorus_nb.errors import NotReady
-from chorus_nb.explore.catalog import connect, parts_folder
+from chorus_nb.explore.catalog import connect, parts_folder, view
 from chorus_nb.explore.tally import EXAMPLES
 from chorus_nb.workspace import Workspace
 
@@ -26,13 +26,13 @@ WITH tag AS (
            sum(files)::BIGINT AS files, sum(empty)::BIGINT AS empty,
            min(shortest) AS shortest, max(longest) AS longest, min(low) AS low, max(high) AS high,
            min(nullif("first", '')) AS "first", max(nullif("last", '')) AS "last"
-    FROM read_parquet('{folder}/*.tags.parquet') GROUP BY key
+    FROM tags GROUP BY key
 ), value AS (
     SELECT key, {distinct} AS "distinct", {distinct} FILTER (invalid) AS invalid
-    FROM read_parquet('{folder}/*.values.parquet') GROUP BY key
+    FROM distinct_values GROUP BY key
 ), example AS (
     SELECT key, string_agg(example, ' | ' ORDER BY example) AS examples FROM (
-        SELECT DISTINCT key, value, example FROM read_parquet('{folder}/*.values.parquet') WHERE example IS NOT NULL
+        SELECT DISTINCT key, value, example FROM distinct_values WHERE example IS NOT NULL
         QUALIFY dense_rank() OVER (PARTITION BY key ORDER BY value) <= {examples}
     ) GROUP BY key
 ), kind AS (
@@ -61,11 +61,12 @@ def profile(workspace: Workspace) -> pd.DataFrame:
     if not any(folder.glob("*.values.parquet")):
         return _kept(workspace, tables.empty(tables.TAG_PROFILE))
     with connect(workspace) as connection:
-        (total,) = connection.execute(f"SELECT count(*) FROM read_parquet('{folder}/*.values.parquet')").fetchall()[0]
+        view(connection, "tags", folder, "*.tags.parquet")
+        view(connection, "distinct_values", folder, "*.values.parquet")
+        (total,) = connection.execute("SELECT count(*) FROM distinct_values").fetchall()[0]
         exact = total <= MOST_EXACT
         frame = connection.execute(
             _QUERY.format(
-                folder=folder,
                 distinct="count(DISTINCT value)" if exact else "approx_count_distinct(value)",
                 examples=EXAMPLES,
             )

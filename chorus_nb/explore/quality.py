@@ -13,7 +13,7 @@ from pydicom import charset, datadict
 
 from chorus_nb import sources, tables
 from chorus_nb.errors import NotReady
-from chorus_nb.explore.catalog import connect
+from chorus_nb.explore.catalog import connect, view
 from chorus_nb.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def assess(workspace: Workspace) -> pd.DataFrame:
     frames = []
     with connect(workspace) as connection:
         connection.execute(_FILES)
-        connection.read_parquet(str(workspace.path(tables.TAG_PROFILE))).create_view("tag")
+        path = workspace.path(tables.TAG_PROFILE)
+        view(connection, "tag", path.parent, path.name)
         connection.create_function("dictionary_vr", _dictionary_vr, ["VARCHAR"], "VARCHAR")
         connection.register("character_set", pd.DataFrame({"term": sorted(charset.python_encoding)}))
         connection.register("same_instance", _same_instance(connection, workspace))

@@ -163,7 +163,8 @@ FROM file WHERE BurnedInAnnotation = 'YES' GROUP BY ALL;
 
 -- rule likely_burned_in_text: medium, series
 -- This kind of image often carries text: notebook 03 looks for it; review what it finds.
-SELECT series AS item, 'ImageType or modality: ' || Modality AS detail, count(*) AS files
+SELECT series AS item, CASE Modality WHEN 'US' THEN 'ultrasound' ELSE 'ImageType ' || ImageType END AS detail,
+    count(*) AS files
 FROM file WHERE has_pixels AND BurnedInAnnotation <> 'YES' AND (
     (Modality = 'US' AND BurnedInAnnotation <> 'NO') OR regexp_matches(ImageType, 'SCREEN SAVE|REPORT|DOSE|CAPTURE')
 ) GROUP BY ALL;

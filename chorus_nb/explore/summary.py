@@ -44,8 +44,8 @@ def in_words(workspace: Workspace, findings: pd.DataFrame, linkage: pd.DataFrame
     return (
         f"{row['files']:,} DICOM files ({row['megabytes']:,.0f} MB) among {row['found']:,} files: {row['patients']:,} "
         f"patients, {row['studies']:,} studies, {row['series']:,} series{span}. "
-        f"Of {len(linkage):,} accessions {linked.at[0, 'count']:,} fall in a visit and can be released; "
-        f"{len(linkage) - linked.at[0, 'count']:,} will be held back. Needs attention first: {urgent}."
+        f"Of {len(linkage):,} accessions {linked.at[0, 'count']:,} fall in a visit; {linked['count'][1:].sum():,} lack "
+        f"a patient, an accession or a visit to link to. Needs attention first: {urgent}."
     )
 
 

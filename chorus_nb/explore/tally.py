@@ -83,18 +83,15 @@ def _row(modality: str, sop_class: str, key: Key, entry: _Tag, columns: dict[str
         columns["invalid"].append(not values.keeps_its_vr(value, vr, length))
         # the values with the lowest hashes: the same ones however the files fall into parts
         columns["example"].append(values.example(value, vr, length) if rank < EXAMPLES and vr != "SQ" else None)
-    numbers = [number for _, value, _ in valued for number in values.numbers(value, vr)]
+    numbers = [found for _, value, _ in valued for found in values.numbers(value, vr)]
     days = (
         [day for _, value, _ in valued if (day := values.text(value, vr))[:8].isdigit()] if vr in ("DA", "DT") else []
     )
     lengths = entry.values.values()
-    return {
-        **{"key": number, "modality": modality, "sop_class": sop_class},
-        **{"path": path, "tag": tag, "private_creator": creator, "vr": vr},
-        **{"files": entry.files, "empty": entry.empty, "shortest": min(lengths), "longest": max(lengths)},
-        **{"low": min(numbers, default=None), "high": max(numbers, default=None)},
-        **{"first": min(days, default=""), "last": max(days, default="")},
-    }
+    row: dict[str, Any] = dict(zip(TAGS.names, (number, modality, sop_class, path, tag, creator, vr), strict=False))
+    row |= {"files": entry.files, "empty": entry.empty, "shortest": min(lengths), "longest": max(lengths)}
+    row |= {"low": min(numbers, default=None), "high": max(numbers, default=None)}
+    return row | {"first": min(days, default=""), "last": max(days, default="")}
 
 
 def _number(content: bytes) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,9 +36,18 @@ def at_a_glance(by_modality: pd.DataFrame, links: pd.DataFrame, by_rule: pd.Data
 
 
 def vendors(counts: pd.DataFrame) -> Figure:
-    """Files by manufacturer and model."""
-    names = counts["Manufacturer"] + " " + counts["ManufacturerModelName"]
-    return _ranking(names, counts["files"], "Manufacturers and models", "DICOM files")
+    """Files by manufacturer and model; those with the fewest are summed up in one bar."""
+    names = (counts["Manufacturer"] + ", " + counts["ManufacturerModelName"]).tolist()
+    files = counts["files"].tolist()
+    if len(names) > MOST_BARS:
+        shown = MOST_BARS - 1
+        names = [*names[:shown], f"{len(names) - shown} others"]
+        files = [*files[:shown], sum(files[shown:])]
+    figure = style.new_figure(height=1.0 + 0.28 * max(len(names), 2))
+    (axes,) = figure.axes
+    _bars(axes, names, files, style.BLUE)
+    axes.set(title="Manufacturers and models", xlabel="DICOM files")
+    return figure
 
 
 def missingness(missing: pd.DataFrame) -> Figure:
@@ -100,6 +110,9 @@ def sizes(sizes: pd.DataFrame) -> Figure:
     """File sizes by modality on a logarithmic scale: range, quartiles, median."""
     figure = style.new_figure(height=1.0 + 0.3 * max(len(sizes), 2))
     (axes,) = figure.axes
+    axes.set(title="File size by modality", xlabel="kilobytes (logarithmic)")
+    if sizes.empty:
+        return figure
     rows = range(len(sizes))
     axes.hlines(rows, sizes["smallest"], sizes["largest"], color=style.SKY, linewidth=2, label="smallest to largest")
     axes.hlines(
@@ -109,34 +122,17 @@ def sizes(sizes: pd.DataFrame) -> Figure:
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlim(
-        10 ** np.floor(np.log10(sizes["smallest"].min() * 0.99)), 10 ** np.ceil(np.log10(sizes["largest"].max() * 1.01))
-    )
+    axes.set_xlim(sizes["smallest"].min() / 3, sizes["largest"].max() * 3)
     axes.set_yticks(list(rows), [style.safe(name) for name in sizes["Modality"]])
     axes.invert_yaxis()
-    axes.set(title="File size by modality", xlabel="kilobytes (logarithmic)")
     axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 
-def _ranking(names: pd.Series, values: pd.Series, title: str, unit: str) -> Figure:
-    bars = min(len(names), MOST_BARS)
-    figure = style.new_figure(height=1.0 + 0.28 * max(bars, 2))
-    (axes,) = figure.axes
-    names, values = list(names), list(values)
-    if len(names) > MOST_BARS:
-        others = len(names) - MOST_BARS + 1
-        names = [*names[: MOST_BARS - 1], f"{others} others"]
-        values = [*values[: MOST_BARS - 1], sum(values[MOST_BARS - 1 :])]
-    _bars(axes, names, values, style.BLUE)
-    axes.set(title=title, xlabel=unit)
-    return figure
-
-
-def _bars(axes: Axes, names: object, values: object, colour: object) -> None:
+def _bars(axes: Axes, names: Iterable[object], values: Iterable[float], colour: str | list[str]) -> None:
     """Horizontal bars, the first on top, each with its number."""
-    labels, lengths = [style.safe(name)[:44] for name in names], [int(value) for value in values]  # type: ignore[attr-defined]
-    bars = axes.barh(range(len(labels)), lengths, color=colour)  # type: ignore[arg-type]
+    labels, lengths = [style.safe(str(name)[:44]) for name in names], [int(value) for value in values]
+    bars = axes.barh(range(len(labels)), lengths, color=colour)
     axes.bar_label(bars, [f" {length:,}" for length in lengths], fontsize=9, color=style.INK)
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()

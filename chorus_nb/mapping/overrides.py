@@ -41,6 +41,8 @@ class Override:
 
     def fits(self, path: tuple[str, ...], tag: int, creator: str) -> bool:
         """Whether the decision is about this element."""
+        if creator and tag & 0xFFFF <= 0xFF:
+            return False  # the private creator itself, which goes with its block
         element = tag & 0xFF if creator else tag & 0xFFFF
         same = (tag >> 16, element, creator) == (self.group, self.element, self.creator)
         return same and (self.path == "*" or self.path.casefold() == ".".join(path).casefold())

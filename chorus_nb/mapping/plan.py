@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pandas as pd
-from pydicom.datadict import tag_for_keyword
+from pydicom.datadict import private_dictionary_description, tag_for_keyword
 
 from chorus_nb import standards, tables
 from chorus_nb.errors import WorkbenchError
@@ -44,7 +44,7 @@ def make_plan(workspace: Workspace) -> pd.DataFrame:
                 "reason": rule.reason,
                 "rule_source": rule.source,
                 "official": official(place, number),
-                "decided_by": override.reviewer if override else "policy",
+                "decided_by": override.reviewer if override and rule == override.rule else "policy",
                 "files": int(found.files.sum()),
                 "example_before": most.examples.split(" | ")[0][:80],
             }
@@ -88,10 +88,15 @@ def _sequence(step: str) -> tuple[int, str]:
 
 
 def _name(tag: int, creator: str) -> str:
-    """Keyword of a standard tag; of a safe private one what PS3.15 says it means."""
-    entry = dictionary(tag)
-    safe = standards.safe_private().get((creator, tag >> 16, tag & 0xFF))
-    return entry.keyword if entry else safe.meaning[:64] if safe else ""
+    """Keyword of a standard tag; of a private one what PS3.15 or pydicom's private dictionary says it is."""
+    if entry := dictionary(tag):
+        return entry.keyword
+    if safe := standards.safe_private().get((creator, tag >> 16, tag & 0xFF)):
+        return safe.meaning[:64]
+    try:
+        return private_dictionary_description(tag, creator) if creator and tag & 0xFFFF > 0xFF else ""
+    except KeyError:
+        return ""
 
 
 def steps(path: str) -> list[str]:
@@ -170,11 +175,13 @@ def differences(plan: pd.DataFrame) -> pd.DataFrame:
 
 
 def headers(plan: pd.DataFrame, preview: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Of each modality one header before and after, with the action the plan gives."""
-    known = plan.set_index(KEY)[["action"]]
+    """Of each modality one header: what changes in it, before and after, with a caption that says what does not."""
+    known = plan.set_index(KEY)[["action", "keyword"]]
     for modality, rows in preview.groupby("modality", sort=True):
-        joined = rows.join(known, on=KEY).assign(element=_elements(rows))
-        yield str(modality), joined[["tag", "element", "before", "action", "after"]]
+        joined = rows.drop(columns="keyword").join(known, on=KEY)
+        changed = joined[joined.before != joined.after].assign(element=_elements)
+        caption = f"One {modality} image: {len(changed)} elements change, {len(rows) - len(changed)} do not"
+        yield caption, changed[["tag", "element", "before", "action", "after"]]
 
 
 def undecided(plan: pd.DataFrame) -> pd.DataFrame:
@@ -185,7 +192,7 @@ def undecided(plan: pd.DataFrame) -> pd.DataFrame:
     rows = rows.assign(element=_elements(rows)).rename(
         columns={"private_creator": "creator", "example_before": "example"}
     )
-    return rows[["modality", "tag", "creator", "element", "vr", "files", "example", "reason"]].reset_index(drop=True)
+    return rows[["modality", "tag", "creator", "element", "vr", "files", "example"]].reset_index(drop=True)
 
 
 def overridden(workspace: Workspace, plan: pd.DataFrame) -> pd.DataFrame:
@@ -202,9 +209,9 @@ def overridden(workspace: Workspace, plan: pd.DataFrame) -> pd.DataFrame:
         )
         more = row.action in RELEASES and rule.action not in RELEASES
         rows.append(
-            (row.tag, row.path, row.private_creator, rule.action, row.action, more, row.reason, row.rule_source)
+            (row.tag, row.private_creator, row.path, rule.action, row.action, more, row.reason, row.rule_source)
         )
-    columns = ["tag", "path", "private_creator", "policy", "decided", "releases_more", "reason", "who and when"]
+    columns = ["tag", "creator", "path", "policy", "decided", "releases_more", "reason", "who and when"]
     return pd.DataFrame(rows, columns=columns).drop_duplicates(ignore_index=True)
 
 

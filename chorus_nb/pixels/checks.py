@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from chorus_nb import compute, sources, tables
-from chorus_nb.pixels import detection, ocr, redaction
+from chorus_nb.pixels import detection, redaction
 from chorus_nb.pixels.boxes import Box, format_boxes, parse_boxes
 from chorus_nb.pixels.detection import Finding
 from chorus_nb.pixels.guard import Refused, guarded
@@ -74,7 +74,7 @@ class Checks:
             "filled": filled,
             "size": self._files.at[source_path, "size"],
             "modified_ns": self._files.at[source_path, "modified_ns"],
-            "detector": ocr.detector_version(),
+            "detector": detection.detector_version(),
             "problem": look.problem,
             "seconds": round(seconds, 2),
         }
@@ -100,7 +100,7 @@ class Checks:
         now = checks.merge(self._files, left_on="source_path", right_index=True, suffixes=("", "_now"))
         same = (now["size"] == now.size_now) & (now.modified_ns == now.modified_ns_now)
         # what went wrong once (a full memory, a codec since installed) is tried again
-        good = now[same & (now.detector == ocr.detector_version()) & (now.problem == "")]
+        good = now[same & (now.detector == detection.detector_version()) & (now.problem == "")]
         found: dict[tuple[str, str], list[Finding]] = {}
         for row in self._workspace.read(tables.TEXT_FINDINGS).to_dict("records"):
             box = parse_boxes(row["box"])[0]

@@ -6,6 +6,8 @@ out because an exception in it ends the interpreter, pylibjpeg-libjpeg because o
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from collections.abc import Callable
 from typing import Any
 
@@ -13,10 +15,8 @@ import numpy as np
 from pydicom import uid
 from pydicom.pixels import get_decoder
 
-try:
-    import imagecodecs
-except ImportError:  # the extra `pixels` is not installed: pydicom's own decoders remain
-    imagecodecs = None
+# without the extra `pixels` only pydicom's own decoders remain
+imagecodecs: Any = importlib.import_module("imagecodecs") if importlib.util.find_spec("imagecodecs") else None
 
 JPEG = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1)
 _DECODERS: dict[str, Callable[..., Any]] = (

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 from collections.abc import Iterable, Sequence
+from importlib.metadata import version
 from typing import NamedTuple
 
 from pydicom import dcmread
 
-from chorus_nb.pixels import ocr
 from chorus_nb.pixels.boxes import Box
 from chorus_nb.pixels.guard import guarded
-from chorus_nb.pixels.tiers import Tier, header_words, is_noise, match, tier
+from chorus_nb.pixels.tiers import Tier, is_noise, tier
+
+RECIPE = 1  # raised when renders, sizes or thresholds change: what was found before is then looked for again
 
 
 class Finding(NamedTuple):
@@ -28,6 +31,16 @@ class Finding(NamedTuple):
     """counted from 0; -1 when it was read from the maximum over all frames"""
 
 
+def installed() -> bool:
+    """Whether the extra ``pixels`` is installed."""
+    return all(importlib.util.find_spec(name) for name in ("rapidocr", "onnxruntime"))
+
+
+def detector_version() -> str:
+    """What findings depend on besides the file."""
+    return f"rapidocr {version('rapidocr')}, recipe {RECIPE}" if installed() else ""
+
+
 def find_text(content: bytes, words: Sequence[str] = ()) -> list[Finding]:
     """Every line of text in the pictures of a DICOM file, checked against its header and ``words`` besides.
 
@@ -38,18 +51,18 @@ def find_text(content: bytes, words: Sequence[str] = ()) -> list[Finding]:
 
 def look(content: bytes, words: Iterable[str] = ()) -> list[Finding]:
     """:func:`find_text` in this process: for the guarded child."""
-    from chorus_nb.pixels.renders import pictures
+    from chorus_nb.pixels import header, ocr, renders  # they need the extra `pixels`, which the caller may do without
 
     dataset = dcmread(io.BytesIO(content), force=True)
-    known = {**dict.fromkeys(words, "a lookup value"), **header_words(dataset)}
+    known = {**dict.fromkeys(words, "a lookup value"), **header.words(dataset)}
     found: list[Finding] = []
-    for frame, picture in pictures(dataset):
+    for frame, picture in renders.pictures(dataset):
         scale = dataset.Columns / picture.shape[1]
         for line in ocr.read(picture):
             if is_noise(line.text):
                 continue
             box = Box(*(round(value * scale) for value in line.box)).padded().within(dataset.Rows, dataset.Columns)
-            matched = match(line.text, known)
+            matched = header.match(line.text, known)
             found.append(Finding(box, line.text, line.confidence, *tier(line.text, matched), matched, frame))
     return _distinct(found)
 

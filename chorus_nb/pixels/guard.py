@@ -42,8 +42,7 @@ class Guard:
     def call(self, function: Callable[..., Result], *args: Any, seconds: float = SECONDS) -> Result:
         """``function(*args)`` in the child; :class:`Refused` when it raises, crashes or takes too long."""
         child = self._child or self._start()
-        timed_out = threading.Event()
-        timer = threading.Timer(seconds, lambda: (timed_out.set(), child.kill()))
+        timer = threading.Timer(seconds, child.kill)
         timer.start()
         try:
             assert child.stdin and child.stdout
@@ -52,7 +51,7 @@ class Guard:
             good, value = pickle.load(child.stdout)
         except (OSError, EOFError, pickle.UnpicklingError):
             self.close()
-            raise Refused("timed_out" if timed_out.is_set() else "crashed") from None
+            raise Refused("timed_out" if timer.finished.is_set() else "crashed") from None
         except BaseException:  # interrupted: a late answer must not be taken for the next one
             self.close()
             raise
@@ -60,7 +59,8 @@ class Guard:
             timer.cancel()
         if not good:
             raise Refused(value)
-        return value  # type: ignore[no-any-return]
+        result: Result = value
+        return result
 
     def close(self) -> None:
         """End the child."""

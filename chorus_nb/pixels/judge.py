@@ -9,7 +9,7 @@ import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.compute import Progress
-from chorus_nb.pixels import ocr
+from chorus_nb.pixels import detection
 from chorus_nb.pixels.boxes import Box, format_boxes, merge, parse_boxes
 from chorus_nb.pixels.checks import Checks
 from chorus_nb.pixels.decisions import Decision, Decisions
@@ -131,7 +131,7 @@ class _Judge:
             return Verdict("clean")
         if row.risk == "unreadable":
             return Verdict("hold", "burned_in_text_unchecked")
-        if not ocr.installed():
+        if not detection.installed():
             return Verdict("clean") if row.risk == "unlikely" else Verdict("hold", "burned_in_text_unchecked")
         return None
 

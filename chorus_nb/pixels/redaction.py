@@ -32,10 +32,8 @@ from pydicom.uid import (
 )
 
 from chorus_nb.errors import WorkbenchError
-from chorus_nb.pixels import codecs  # noqa: F401  (offers imagecodecs to pydicom)
 from chorus_nb.pixels.boxes import Box
 from chorus_nb.pixels.guard import guarded
-from chorus_nb.pixels.jpeg import fill_jpeg
 
 # what a decoded and filled picture is written as
 LOSSLESS: dict[str, UID] = {
@@ -63,13 +61,16 @@ def redact(content: bytes, boxes: Sequence[Box]) -> bytes:
 
 def fill(content: bytes, boxes: Sequence[Box]) -> bytes:
     """:func:`redact` in this process: for the guarded child."""
+    # the extra `pixels`, which the caller may do without; codecs offers imagecodecs to pydicom
+    from chorus_nb.pixels import codecs, jpeg  # noqa: F401
+
     dataset = dcmread(io.BytesIO(content))
     inside = [box.within(dataset.Rows, dataset.Columns) for box in boxes]
     inside = [box for box in inside if box.area]
     syntax = dataset.file_meta.TransferSyntaxUID
     if "PixelData" not in dataset or dataset.BitsAllocated not in (8, 16, 32):
         raise WorkbenchError("no pixel data of 8, 16 or 32 bits to redact")
-    if not (syntax == JPEGBaseline8Bit and fill_jpeg(dataset, inside)):
+    if not (syntax == JPEGBaseline8Bit and jpeg.fill_jpeg(dataset, inside)):
         if syntax.is_compressed:
             _decompress(dataset)
         _fill_native(dataset, inside)

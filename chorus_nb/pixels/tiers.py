@@ -9,27 +9,12 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from pydicom import Dataset
-from pydicom.valuerep import PersonName
-from rapidfuzz import fuzz
-
 Tier = Literal["high", "medium", "low"]
-ALIKE = 80  # percent: one wrong letter in a name of five; shorter words must be the same
 
-# header attributes whose values are looked for in the picture (PS3.15 Table E.1-1: names, identifiers, places)
-HEADER_WORDS = (
-    *("PatientName", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName", "PatientID", "OtherPatientIDs"),
-    *("AccessionNumber", "StudyID", "PatientBirthDate", "PatientAddress", "PatientTelephoneNumbers"),
-    *("InstitutionName", "InstitutionAddress", "InstitutionalDepartmentName", "StationName", "OperatorsName"),
-    *("ReferringPhysicianName", "PerformingPhysicianName", "RequestingPhysician", "PhysiciansOfRecord"),
-    *("NameOfPhysiciansReadingStudy", "RequestingService", "AdmissionID", "IssuerOfPatientID"),
-)
-
-_FOLD = str.maketrans("O0QI1L|!S5B8Z2", "00011111558822")  # letters and digits that are read for one another
 _DIGIT = "[0-9OoIl]"
 _MONTH = "JAN|FEB|MAR|MRZ|APR|MAY|MAI|JUN|JUL|AUG|SEP|OCT|OKT|NOV|DEC|DEZ"
 _DATE = re.compile(
@@ -44,39 +29,9 @@ _NUMBER = re.compile(r"[-+±<>~]?\d{1,5}(?:[.,:/x*]\d{1,5}){0,3}%?")
 _MOSAIC = set("Oo0Q8D6Cc〇°. ")  # what is read from the rounds of a mosaic of small brains
 
 
-def header_words(dataset: Dataset) -> dict[str, str]:
-    """Words to look for in the pictures of a file, each with the keyword of the attribute it comes from."""
-    words: dict[str, str] = {}
-    for keyword in HEADER_WORDS:
-        element = dataset.get(keyword)
-        values = element if isinstance(element, (list, tuple)) or hasattr(element, "insert") else [element]
-        for value in values:
-            if isinstance(value, (str, PersonName)):
-                for word in re.split(r"[\s^=,;/]+", str(value)):
-                    if len(word) >= 3:
-                        words.setdefault(word, keyword)
-    return words
-
-
 def is_noise(text: str) -> bool:
     """Single characters, and the rounds that a mosaic of brains is read as, are not text."""
     return sum(character.isalnum() for character in text) < 2 or set(text) <= _MOSAIC
-
-
-def match(text: str, words: Mapping[str, str]) -> str:
-    """The keyword of the header attribute that ``text`` repeats, allowing for wrongly read letters ("" = none)."""
-    tokens = [_fold(token) for token in re.findall(r"\w+", text)]
-    squeezed = "".join(tokens)
-    for word, keyword in words.items():
-        folded = _fold(word)
-        if folded in tokens:
-            return keyword
-        if len(folded) >= 5 and (
-            any(fuzz.ratio(folded, token) >= ALIKE for token in tokens)
-            or (len(squeezed) >= len(folded) and fuzz.partial_ratio(folded, squeezed) > ALIKE)
-        ):
-            return keyword
-    return ""
 
 
 def tier(text: str, matched: str, technical: Iterable[str] = ()) -> tuple[Tier, str]:
@@ -103,11 +58,7 @@ def _is_harmless(token: str, harmless: Iterable[str]) -> bool:
     if bare in harmless or len(bare) <= 1 or _NUMBER.fullmatch(bare):
         return True
     with_unit = re.fullmatch(r"([a-z]*)([-+]?\d{1,4}(?:[./x]\d{1,4})*)([a-z/%²]*)", bare)  # W400, 5.0MHz, 12/60
-    return bool(with_unit) and all(not part or part in harmless for part in with_unit.group(1, 3))
-
-
-def _fold(text: str) -> str:
-    return re.sub(r"[\W_]", "", text.upper()).translate(_FOLD)
+    return with_unit is not None and all(not part or part in harmless for part in with_unit.group(1, 3))
 
 
 @functools.cache

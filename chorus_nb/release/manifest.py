@@ -13,7 +13,7 @@ from chorus_nb import tables
 from chorus_nb.compute import Progress, executor, map_unordered
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.release.layout import release_files
-from chorus_nb.workspace import Workspace
+from chorus_nb.workspace import Workspace, write_if_changed
 
 BLOCK = 1 << 20
 
@@ -58,6 +58,16 @@ def with_delta(workspace: Workspace, measured: pd.DataFrame) -> pd.DataFrame:
     for column in ("size", "md5", "sha256"):
         both[column] = both[column].where(~gone, both[f"{column}_before"])
     return both[tables.MANIFEST.column_names].sort_values("path", ignore_index=True)
+
+
+def record_delivery(workspace: Workspace) -> None:
+    """Keep the manifest of what was delivered now; once for the same files."""
+    manifest = workspace.read(tables.MANIFEST)
+    content = manifest[manifest["delta"] != "removed"]
+    latest = deliveries(workspace)[:1]
+    if not (latest and _same(latest[0], content)):
+        number = len(list((workspace.local / "deliveries").glob("*.csv"))) + 1
+        write_if_changed(workspace.local / "deliveries" / f"{number:06d}.csv", tables.encode(tables.MANIFEST, manifest))
 
 
 def deliveries(workspace: Workspace) -> list[pd.DataFrame]:

@@ -1,4 +1,4 @@
-"""Pack the release: the gate, the notes that go with it, and the manifest of exactly these bytes."""
+"""Pack the release: the gate, the notes and reports that go with it, and the manifest of exactly these bytes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.compute import Progress
-from chorus_nb.release.gate import refuse_identifiers, require_gate
+from chorus_nb.release.consortium import write_config
+from chorus_nb.release.gate import require_gate
+from chorus_nb.release.identifiers import refuse_identifiers
 from chorus_nb.release.layout import refuse_what_would_be_skipped
 from chorus_nb.release.manifest import measure, with_delta
 from chorus_nb.release.submission import write_notes
-from chorus_nb.workspace import Workspace
+from chorus_nb.workspace import Workspace, write_if_changed
 
 IMAGE = re.compile(r"\w+/Images/.+", re.ASCII)
+REPORTS = ("03_run_deid.html", "05_build_registry.html")  # the shareable ones; that of 06 is made after packing
 
 
 def pack(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame:
@@ -24,10 +27,39 @@ def pack(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame
     or when an original identifier stands in any table, note or report.
     """
     write_notes(workspace)
+    write_config(workspace)
     refuse_what_would_be_skipped(workspace.release)
-    refuse_identifiers(workspace)
     measured = measure(workspace, progress)
     images = measured[measured["path"].str.fullmatch(IMAGE)]
     require_gate(workspace, dict(zip(images["path"], images["blake3"], strict=True)))
+    if _take_reports(workspace, measured):
+        measured = measure(workspace, progress)
+    refuse_identifiers(workspace)
     workspace.write(tables.MANIFEST, with_delta(workspace, measured))
     return workspace.read(tables.MANIFEST)
+
+
+def _take_reports(workspace: Workspace, measured: pd.DataFrame) -> bool:
+    """Put the reports beside what they tell about; whether any was taken.
+
+    A report names the time of its run. It is taken anew only when other files of the release changed, so that a run
+    that changes nothing packs the same bytes.
+    """
+    folder = workspace.metadata / "reports"
+    found = [workspace.reports_audit / name for name in REPORTS if (workspace.reports_audit / name).is_file()]
+    stale = _changed(workspace, measured) or not all((folder / path.name).is_file() for path in found)
+    taken = [write_if_changed(folder / path.name, path.read_bytes()) for path in found if stale]
+    return any(taken)
+
+
+def _changed(workspace: Workspace, measured: pd.DataFrame) -> bool:
+    """Whether any file but the reports differs from the manifest that stands there."""
+    if not workspace.has(tables.MANIFEST):
+        return True
+    packed = workspace.read(tables.MANIFEST)
+    packed = packed[packed["delta"] != "removed"]
+    now, before = (
+        {row for row in zip(part["path"], part["sha256"], strict=True) if not row[0].startswith("Metadata/reports/")}
+        for part in (measured, packed)
+    )
+    return now != before

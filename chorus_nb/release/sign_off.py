@@ -9,6 +9,7 @@ import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError, WorkbenchError
+from chorus_nb.release.manifest import record_delivery
 from chorus_nb.seal import seal
 from chorus_nb.workspace import Workspace
 
@@ -20,7 +21,10 @@ def release_seal(manifest: pd.DataFrame) -> str:
 
 
 def sign_off(workspace: Workspace, note: str, reviewer: str = "") -> pd.DataFrame:
-    """Record that ``reviewer`` (the user of this session by default) releases what is packed now, and why."""
+    """Record that ``reviewer`` (the user of this session by default) releases what is packed now, and why.
+
+    Without ``upload_url`` the consortium's own tool delivers it, so the next release is compared with this one.
+    """
     if not note.strip():
         raise InputError("sign_off: say in a note what was looked at")
     row: dict[str, object] = {
@@ -31,6 +35,8 @@ def sign_off(workspace: Workspace, note: str, reviewer: str = "") -> pd.DataFram
     }
     recorded = pd.concat([_recorded(workspace), tables.frame(tables.SIGN_OFF, [row])], ignore_index=True)
     workspace.write(tables.SIGN_OFF, recorded)
+    if not workspace.parameters.upload_url:
+        record_delivery(workspace)
     return recorded
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
@@ -17,8 +16,9 @@ from chorus_nb import tables
 from chorus_nb.compute import Progress
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.release.destination import connect, in_words, is_refused, listing, md5_there, send
+from chorus_nb.release.manifest import record_delivery
 from chorus_nb.release.sign_off import release_seal, require_sign_off
-from chorus_nb.workspace import Workspace, replacing, write_atomically
+from chorus_nb.workspace import Workspace, write_atomically
 
 AT_ONCE = 8  # files under way; a file up to 64 MB is held in memory while it is sent
 TRIES = 6  # for each file
@@ -58,7 +58,7 @@ def upload(workspace: Workspace, progress: Progress | None = None) -> pd.DataFra
     missing = set(plan["path"]) - _right_ones(system, folder, plan)
     if missing:
         raise WorkbenchError(*(f"upload: {path} is not as it was sent" for path in sorted(missing)[:20]))
-    _record_delivery(workspace)
+    record_delivery(workspace)
     return plan
 
 
@@ -130,9 +130,3 @@ def _send_one(workspace: Workspace, system: AbstractFileSystem, target: str, pat
 
 def _md5() -> hashlib._Hash:
     return hashlib.md5(usedforsecurity=False)
-
-
-def _record_delivery(workspace: Workspace) -> None:
-    """Keep the manifest of what was delivered: the next release is compared with it."""
-    with replacing(workspace.local / "deliveries" / f"{_dated_folder(workspace)}.csv") as temporary:
-        shutil.copyfile(workspace.path(tables.MANIFEST), temporary)

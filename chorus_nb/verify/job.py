@@ -93,7 +93,7 @@ def _series(workspace: Workspace, released: pd.DataFrame, lookups: Lookups) -> I
         boxes = dict(zip(redacted.source_path, redacted.boxes, strict=True))
     images = lookups.images.set_index("AccessionNumber").groupby("PatientID").image_occurence_id
     images_of = {patient: dict(rows.items()) for patient, rows in images}
-    folders = released.target_path.str.rpartition("/")[0]
+    folders = released.target_path.map(lambda path: path.rpartition("/")[0])
     for folder, rows in released.sort_values("target_path").groupby(folders):
         patients = {}
         for patient_id in sorted({patient_of.get(path, "") for path in rows.source_path}):

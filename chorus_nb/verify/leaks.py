@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import re
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -18,13 +19,14 @@ import ahocorasick
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from chorus_nb.verify.needles import TITLES, Needle, encoded, spellings, vocabulary
+from chorus_nb.verify.needles import TITLES, Needle, encoded, name_parts, spellings, vocabulary
 from chorus_nb.verify.reading import Leaf
 
 Severity = Literal["high", "medium", "low", "info"]
 MASK = "▮▮▮"
 NEAR = 40  # bytes within which two parts of one name make a full name
 NUMERIC = frozenset(("IS", "DS", "US", "SS", "UL", "SL", "FL", "FD", "TM", "UI", "AT", "OB", "OW", "OF", "OD", "OL"))
+MAKER = ("Manufacturer", "ManufacturerModelName")
 PICTURE = re.compile(rb"data:image/[a-z+]+;base64,[A-Za-z0-9+/=\s]+")
 
 
@@ -36,6 +38,15 @@ class Hit(NamedTuple):
     end: int
     severity: Severity
     context: str
+
+
+class Found(NamedTuple):
+    """A spelling of a needle somewhere; ``alone`` = not in the middle of a longer word or number."""
+
+    start: int
+    end: int
+    needle: Needle
+    alone: bool
 
 
 class Searcher:
@@ -63,20 +74,18 @@ class Searcher:
         if not self.needles:
             return []
         folded = content.lower()
-        found: list[tuple[int, int, Needle, bool]] = []
+        found: list[Found] = []
         for last, (length, owners) in self._automaton.iter(folded.decode("latin-1")):
             start = last + 1 - length
             for number, step in owners:
-                found.append((start, last + 1, self.needles[number], _stands_alone(folded, start, last + 1, step)))
-        if not found:
-            return []
-        full = _full_names(found)
-        spans = [(start, end) for start, end, _, _ in found]
+                alone = _stands_alone(folded, start, last + 1, step)
+                found.append(Found(start, last + 1, self.needles[number], alone))
+        full = _full_names(found, self.words)
         hits = []
         for start, end, needle, alone in dict.fromkeys(found):
             severity = "high" if (start, end) in full else self._severity(needle, alone)
             if severity:
-                hits.append(Hit(needle, start, end, severity, _context(content, start, end, spans)))
+                hits.append(Hit(needle, start, end, severity, _context(content, start, end, found)))
         return hits
 
     def _severity(self, needle: Needle, alone: bool) -> Severity | None:
@@ -117,30 +126,31 @@ def _inside_a_hash(folded: bytes, start: int, end: int) -> bool:
     return bool(before and after and len(before[0]) + end - start + len(after[0]) >= 16 > end - start)
 
 
-def _full_names(found: list[tuple[int, int, Needle, bool]]) -> set[tuple[int, int]]:
-    """Spans in which two different parts of one name stand near each other."""
-    names = sorted((item for item in found if item[2].kind == "name"), key=lambda item: item[0])
+def _full_names(found: list[Found], words: Collection[str]) -> set[tuple[int, int]]:
+    """Spans in which several parts of one name stand together: all of them, or two of which one is no common word."""
+    names = sorted((item for item in found if item.needle.kind == "name"), key=lambda item: item.start)
     full: set[tuple[int, int]] = set()
-    for index, (start, end, needle, alone) in enumerate(names):
-        for other_start, other_end, other, other_alone in names[index + 1 :]:
-            if other_start - end > NEAR:
-                break
-            touching = other_start - end in (0, 1)
-            two_parts = other.whole == needle.whole and other.text != needle.text and other_start >= end
-            if two_parts and (touching or (alone and other_alone)):
-                full |= {(start, end), (other_start, other_end)}
+    for index, one in enumerate(names):
+        near = itertools.takewhile(lambda other: other.start - one.end <= NEAR, names[index + 1 :])  # noqa: B023
+        for other in near:
+            if other.needle.whole != one.needle.whole or other.needle.text == one.needle.text or other.start < one.end:
+                continue
+            if not (one.alone and other.alone) and other.start - one.end > 1:
+                continue
+            parts = {one.needle.text.lower(), other.needle.text.lower()}
+            telling = any(len(part) > 2 and part not in words for part in parts)
+            if telling or parts == {part.lower() for part in name_parts(one.needle.whole)}:
+                full |= {(one.start, one.end), (other.start, other.end)}
     return full
 
 
-def _context(content: bytes, start: int, end: int, spans: list[tuple[int, int]]) -> str:
+def _context(content: bytes, start: int, end: int, found: list[Found]) -> str:
     left, right = max(0, start - 24), min(len(content), end + 24)
-    hidden = bytearray(content[left:right])
-    for a, b in spans:
-        for position in range(max(a, left), min(b, right)):
-            hidden[position - left] = 0
-    text = bytes(hidden).decode("latin-1")
-    masked = "".join(MASK if piece.startswith("\0") else piece for piece in re.split(r"(\0+)", text))
-    return "".join(letter if letter.isprintable() else "·" for letter in masked)
+    shown = [chr(byte) if 32 <= byte < 127 else "·" for byte in content[left:right]]
+    for item in found:
+        for position in range(max(item.start, left), min(item.end, right)):
+            shown[position - left] = "\0"
+    return re.sub("\0+", MASK, "".join(shown))
 
 
 # --- text that remains in a released header ---------------------------------------------------------------------------
@@ -175,6 +185,8 @@ def patterns(leaf: Leaf) -> Iterator[tuple[Severity, str]]:
 def severity_in(leaf: Leaf, hit: Hit) -> Severity:
     """A short number in a numeric element is most likely that number; four bytes in binary data, chance."""
     text = hit.needle.text
+    if leaf.keyword in MAKER and hit.needle.kind != "identifier":
+        return "medium"  # an institution or a person called like the maker of the device
     if hit.needle.kind == "date" or leaf.vr not in NUMERIC:
         return hit.severity
     return "info" if (text.isdigit() and len(text) < 8) or len(text) < 5 else hit.severity

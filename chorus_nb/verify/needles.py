@@ -35,7 +35,6 @@ KIND_OF = {keyword: kind for kind, keywords in KINDS.items() for keyword in keyw
 TITLES = frozenset(
     ("dr", "mr", "mrs", "ms", "miss", "prof", "md", "phd", "jr", "sr", "ii", "iii", "iv", "rn", "rt", "do", "np", "pa")
 )
-TECHNICAL = ("Manufacturer", "ManufacturerModelName", "SoftwareVersions", "ProtocolName", "BodyPartExamined")
 MONTHS = calendar.month_name
 GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"})
 UID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*)){3,}")
@@ -65,18 +64,9 @@ def vocabulary() -> frozenset[str]:
 
 
 def from_header(leaves: Iterable[Leaf], keep_device: bool) -> Iterator[Needle]:
-    """The needles of one original header; values that are also technical terms of that header are left out."""
-    everything = list(leaves)
-    technical = {
-        word.lower()
-        for leaf in everything
-        if leaf.vr == "CS" or leaf.keyword in TECHNICAL
-        for word in re.findall(r"\w+", leaf.text)
-    }
-    for leaf in everything:
-        for needle in _of_leaf(leaf, keep_device):
-            if needle.text.lower() not in technical or needle.kind in ("date", "uid"):
-                yield needle
+    """The needles of one original header."""
+    for leaf in leaves:
+        yield from _of_leaf(leaf, keep_device)
 
 
 def _of_leaf(leaf: Leaf, keep_device: bool) -> Iterator[Needle]:
@@ -109,9 +99,14 @@ def _dictionary_vr(tag: int) -> str:
 
 def of_name(name: str) -> Iterator[Needle]:
     """The parts of a person name: each alone; that several of one name stand together is seen when they are found."""
-    for part in re.split(r"[^\w]+|_|\d+", name):
-        if len(part) > 1 and part.lower() not in TITLES:
-            yield Needle("name", part, name)
+    for part in name_parts(name):
+        yield Needle("name", part, name)
+
+
+def name_parts(name: str) -> list[str]:
+    """The words of a name, without titles and initials."""
+    parts = re.split(r"[^\w]+|_|\d+", name)
+    return [part for part in parts if len(part) > 1 and part.lower() not in TITLES]
 
 
 def of_path(source_path: str) -> Iterator[Needle]:

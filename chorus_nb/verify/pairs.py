@@ -156,8 +156,7 @@ def date_fault(before: str, after: str, days: int | None) -> str:
         return "no shift is known for this patient"
     if new - old != datetime.timedelta(days=days):
         return "the date is the original one" if new == old else "not moved by the days of the lookup table"
-    clock_before, clock_after = (re.sub(r"[+-]\d{4}$", "", value)[8:] for value in (before, after))
-    if clock_before != clock_after:
+    if _clock(before) != _clock(after):
         return "the time of day changed"
     return ""
 
@@ -191,6 +190,11 @@ def _stamp(date: datetime.date, clock: str) -> str:
     return f"{date:%Y-%m-%d} {digits[:2]}:{digits[2:4]}:{digits[4:]}"
 
 
+def _clock(value: str) -> str:
+    """What stands behind the date of a DA or DT, without the zone offset."""
+    return re.sub(r"^\d{4}[-.]?\d\d[-.]?\d\d|[+-]\d{4}$", "", value)
+
+
 # --- UIDs -------------------------------------------------------------------------------------------------------------
 
 
@@ -199,7 +203,7 @@ def uid_pairs(pair: Pair) -> set[tuple[str, str]]:
     made = set()
     for key, old in pair.source.leaves.items():
         new = pair.release.leaves.get(key)
-        if old.vr == "UI" and new is not None and (old.tag >> 16 != 0x0002 or old.tag == MEDIA_INSTANCE):
+        if old.vr == "UI" and new is not None and old.tag >> 16 != 0x0002:  # the meta is compared within its own file
             for before, after in zip(old.values, new.values, strict=False):
                 if before and after and before not in UID_dictionary:
                     made.add((before, after))

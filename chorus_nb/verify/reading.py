@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 import zlib
 from collections.abc import Iterator
+from functools import cache
 from io import BytesIO
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import generate_frames
 from pydicom.pixels import pixel_array
-from pydicom.tag import Tag
+from pydicom.tag import BaseTag
 
 PIXELS = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
 MEDIA_INSTANCE = 0x00020003  # of the file meta information; its other UIDs name software, classes and syntaxes
@@ -52,7 +53,7 @@ class Leaf(NamedTuple):
 
     @property
     def keyword(self) -> str:
-        return keyword_for_tag(self.tag)
+        return keyword_of(self.tag)
 
     @property
     def values(self) -> list[str]:
@@ -81,8 +82,8 @@ def read(content: bytes) -> Reading:
             found = {(leaf.path, leaf.tag): leaf for part in (dataset.file_meta, dataset) for leaf in _leaves(part)}
         except Exception as error:  # pydicom raises whatever the damage leads to, and quotes values
             raise Unreadable(f"cannot be parsed ({type(error).__name__})") from None
-    if not len(dataset):
-        raise Unreadable("holds no data elements")
+    if "SOPClassUID" not in dataset:
+        raise Unreadable("is not a DICOM object: it names no SOP class")
     header, value = _without_pixels(content, dataset)
     return Reading(dataset, found, header, blake3(value).hexdigest() if value is not None else "")
 
@@ -93,23 +94,31 @@ def _leaves(dataset: Dataset, path: str = "", encodings: list[str] | None = None
             encodings = convert_encodings(dataset.get("SpecificCharacterSet") or "")
         except Exception:  # an unknown character set: the bytes are searched all the same
             encodings = None
-    for tag in sorted(dataset.keys()):
-        raw: RawDataElement | DataElement = dataset.get_item(tag)
+    for key in sorted(dataset.keys()):
+        tag = int(key)
+        raw: RawDataElement | DataElement = dataset.get_item(key)
         vr = raw.VR or ""
         if vr in ("", "UN", "SQ") and tag not in PIXELS:
             vr = vr if vr == "SQ" else _vr_by_tag(tag) or "UN"
             if vr == "SQ":
-                for number, item in enumerate(dataset[tag].value or ()):
+                for number, item in enumerate(dataset[key].value or ()):
                     if isinstance(item, Dataset):
-                        here = f"{keyword_for_tag(tag) or f'{tag:08X}'}.{number}"
+                        here = f"{keyword_of(tag) or f'{tag:08X}'}.{number}"
                         yield from _leaves(item, f"{path}.{here}" if path else here, encodings)
                 continue
         if tag in PIXELS:
             continue
         value = _bytes(raw)
-        yield Leaf(path, int(tag), vr, _creator(dataset, tag), value, "" if vr in BINARY else _text(value, encodings))
+        yield Leaf(path, tag, vr, _creator(dataset, tag), value, "" if vr in BINARY else _text(value, encodings))
 
 
+@cache
+def keyword_of(tag: int) -> str:
+    """Keyword of a standard tag, "" for any other."""
+    return keyword_for_tag(tag)
+
+
+@cache
 def _vr_by_tag(tag: int) -> str:
     try:
         return dictionary_VR(tag)
@@ -120,8 +129,8 @@ def _vr_by_tag(tag: int) -> str:
 def _creator(dataset: Dataset, tag: int) -> str:
     if not tag >> 16 & 1 or not tag & 0xFF00:
         return ""
-    creator = dataset.get_item(Tag(tag >> 16, tag >> 8 & 0xFF)) if (tag >> 16, tag >> 8 & 0xFF) in dataset else None
-    return _text(_bytes(creator), None).strip(" \0") if creator is not None else ""
+    reserved = BaseTag(tag & 0xFFFF0000 | tag >> 8 & 0xFF)
+    return _text(_bytes(dataset.get_item(reserved)), None).strip(" \0") if reserved in dataset else ""
 
 
 def _bytes(element: RawDataElement | DataElement) -> bytes:
@@ -163,8 +172,6 @@ def _without_pixels(content: bytes, dataset: FileDataset) -> tuple[bytes, bytes 
     value, start = raw.value or b"", getattr(raw, "value_tell", None) or raw.file_tell
     if body[start : start + len(value)] != value:
         raise Unreadable("the pixel data is not where the header says")
-    if len(value) % 2 and len(body) == start + len(value):
-        raise Unreadable("ends inside the pixel data")
     return front + body[:start] + body[start + len(value) :], value
 
 

@@ -79,8 +79,22 @@ def agree(dataset: Dataset, first: np.ndarray, second: np.ndarray) -> bool | Non
     if first.shape != second.shape:
         return None
     values = first.astype(np.float64)
-    if int(dataset.get("SamplesPerPixel", 1)) == 1 and "RescaleSlope" in dataset:  # GDCM applies it (PS3.3 C.11.1)
-        values = values * float(dataset.RescaleSlope) + float(dataset.get("RescaleIntercept", 0))
+    return any(_equal(dataset, values * slope + intercept, second) for slope, intercept in _rescales(dataset))
+
+
+def _rescales(dataset: Dataset) -> list[tuple[float, float]]:
+    """What GDCM may have done to grey values: nothing, the rescale of the header, CT's usual one, or turned them over.
+
+    Per-frame rescales differ from frame to frame and are not applied by it.
+    """
+    if int(dataset.get("SamplesPerPixel", 1)) > 1:
+        return [(1.0, 0.0)]
+    slope, intercept = float(dataset.get("RescaleSlope") or 1), float(dataset.get("RescaleIntercept") or 0)
+    inverse = (-1.0, 2.0 ** int(dataset.BitsStored) - 1)  # compressed MONOCHROME1
+    return [(1.0, 0.0), (slope, intercept), (1.0, -1024.0), inverse]
+
+
+def _equal(dataset: Dataset, values: np.ndarray, second: np.ndarray) -> bool:
     difference = np.abs(values - second)
     if str(dataset.get("LossyImageCompression", "00")) == "01" and dataset.file_meta.TransferSyntaxUID.is_encapsulated:
         return bool(difference.mean() <= LOSSY_MEAN and (difference > 8).mean() <= LOSSY_SHARE)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import io
 import warnings
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
+from planted import answer_key, is_broken, read, value_at
 from pydicom import dcmread
-from pydicom.charset import convert_encodings, decode_bytes
 from pydicom.dataset import Dataset
-from pydicom.tag import Tag
+from pydicom.uid import UID
 
 from chorus_nb import sources
-from chorus_nb.demo import make_site
+from chorus_nb.demo import make_site, scenario
 from chorus_nb.demo.scenario import PATIENTS
+from chorus_nb.omop import cdm_fields
 
 
 @pytest.fixture(scope="module")
@@ -27,40 +28,6 @@ def full_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(params=["tiny", "full"])
 def site(request: pytest.FixtureRequest) -> Path:
     return request.getfixturevalue({"tiny": "demo_site", "full": "full_site"}[request.param])
-
-
-def is_broken(source_path: Any) -> bool:
-    return str(source_path).startswith("broken/")
-
-
-def answer_key(site: Path) -> pd.DataFrame:
-    return pd.read_csv(site / "answer_key.csv", dtype=str, keep_default_na=False)
-
-
-def read(site: Path, source_path: str) -> Dataset:
-    return dcmread(io.BytesIO(sources.read_bytes(site / "dicom", source_path)), force=True)
-
-
-def value_at(dataset: Dataset, row: Any) -> str:
-    """The value the answer key speaks of, as text ("" if it is not there)."""
-    charset = convert_encodings(dataset.get("SpecificCharacterSet", "ISO_IR 6"))
-    for step in filter(None, row.path.split(".")):
-        items = [e.value for e in dataset if e.VR == "SQ" and step in (e.keyword, private_name(dataset, e.tag))]
-        if not items:
-            return ""
-        dataset = items[0][0]
-    element = dataset.get(Tag(row.tag.strip("()").replace(",", "")))
-    if element is None:
-        return ""
-    if isinstance(element.value, bytes):
-        return decode_bytes(element.value, charset, set())
-    return "\\".join(map(str, element.value)) if element.VM > 1 else str(element.value)
-
-
-def private_name(dataset: Dataset, tag: int) -> str:
-    tag = Tag(tag)
-    creator = dataset.get(Tag(tag.group, tag.element >> 8), None)
-    return f"{tag.group:04X}[{creator.value if creator else ''}]{tag.element & 0xFF:02X}"
 
 
 def test_the_same_seed_gives_the_same_bytes(demo_site: Path, tmp_path: Path) -> None:
@@ -111,7 +78,82 @@ def test_pixel_data_of_every_intact_image_decodes(site: Path) -> None:
 
 def test_the_full_site_is_as_large_as_promised(full_site: Path) -> None:
     files = list(sources.find(full_site / "dicom"))
-    assert 280 <= len(files) <= 330
+    assert 280 <= len(files) <= 310
     assert sum(path.stat().st_size for path in full_site.rglob("*") if path.is_file()) < 60e6
     assert len(PATIENTS) == 12
-    assert 19 <= sum(len(patient.studies) for patient in PATIENTS) <= 22
+    assert 20 <= sum(len(patient.studies) for patient in PATIENTS) <= 24
+
+
+@pytest.fixture(scope="module")
+def headers(full_site: Path) -> list[Dataset]:
+    """The headers of every DICOM file of the full site that can be read in full."""
+    paths = [file.source_path for file in sources.find(full_site / "dicom") if not is_broken(file.source_path)]
+    found = [dcmread(io.BytesIO(sources.read_bytes(full_site / "dicom", path)), force=True) for path in paths]
+    return [header for header in found if "SOPClassUID" in header]
+
+
+def test_the_full_site_has_every_kind_of_image(headers: list[Dataset]) -> None:
+    assert {header.Modality for header in headers} == {"CT", "MR", "CR", "DX", "MG", "US", "OT", "SR", "DOC"}
+    assert len({header.Manufacturer for header in headers}) >= 7
+    assert {UID(header.SOPClassUID).keyword for header in headers} >= {
+        "EnhancedCTImageStorage",
+        "EncapsulatedPDFStorage",
+    }
+    assert sum(int(header.get("NumberOfFrames") or 1) > 1 for header in headers) >= 3
+
+
+def test_the_full_site_has_every_transfer_syntax(headers: list[Dataset]) -> None:
+    found = {UID(header.file_meta.TransferSyntaxUID).keyword for header in headers if header.file_meta}
+    assert found >= {scenario.IMPLICIT, scenario.BIG, scenario.DEFLATED, scenario.RLE, scenario.JPEG, scenario.JPEG_LS}
+    assert found >= {"ExplicitVRLittleEndian", scenario.J2K}
+
+
+def test_names_are_written_in_three_character_sets(headers: list[Dataset]) -> None:
+    names = {str(header.PatientName) for header in headers}
+    assert "Müller-Østergård^Jürgen" in names
+    assert "Шевченко-Гринько^Оксана" in names
+    assert "Kurozawa^Tetsunosuke=黒澤^鉄之助=くろざわ^てつのすけ" in names
+
+
+def test_two_series_have_one_description_and_instance_numbers_are_missing_and_repeated(headers: list[Dataset]) -> None:
+    twins = {header.SeriesInstanceUID for header in headers if header.get("SeriesDescription") == "AXIAL 2.5MM"}
+    assert len(twins) == 2
+    numbers = [header.InstanceNumber for header in headers if header.get("SeriesDescription") == "LUNG 5.0 FC52"]
+    assert numbers.count(None) == 1
+    assert numbers.count(4) == 2
+
+
+def test_every_mapped_image_but_one_study_lies_in_a_visit_of_its_person(full_site: Path) -> None:
+    persons = pd.read_csv(full_site / "lookup/Personal_map.csv", dtype=str).set_index("PatientID")
+    visits = pd.read_csv(full_site / "omop/visit_occurrence.csv", dtype=str)
+    outside = set()
+    for file in sources.find(full_site / "dicom"):
+        header = read(full_site, file.source_path)
+        if header.get("PatientID") not in persons.index or is_broken(file.source_path):
+            continue
+        person = persons.loc[header.PatientID]
+        moment = datetime.strptime(header.StudyDate + header.StudyTime[:6], "%Y%m%d%H%M%S")
+        shifted = f"{moment + timedelta(days=int(person.Days_Shifted)):%Y-%m-%d %H:%M:%S}"
+        own = visits[visits.person_id == person.person_id]
+        if not ((own.visit_start_datetime <= shifted) & (own.visit_end_datetime >= shifted)).any():
+            outside.add(header.StudyInstanceUID)
+    assert len(outside) == 1
+
+
+def test_the_lookup_tables_have_the_official_header_and_one_person_has_two_numbers(full_site: Path) -> None:
+    persons, images = ((full_site / "lookup" / name).read_text() for name in ("Personal_map.csv", "Image_map.csv"))
+    assert persons.startswith("PatientID,person_id,Days_Shifted\n")
+    assert images.startswith("PatientID,AccessionNumber,image_occurence_id\n")
+    table = pd.read_csv(io.StringIO(persons), dtype=str)
+    assert table.person_id.duplicated().sum() == 1
+    assert table.groupby("person_id").Days_Shifted.nunique().max() == 1
+    assert table.Days_Shifted.astype(int).between(-730, -1).all()
+    assert table.person_id.str.fullmatch(r"\d{7,8}").all()
+
+
+def test_omop_tables_have_the_columns_of_the_cdm_and_some_accessions_have_a_procedure(full_site: Path) -> None:
+    for path in (full_site / "omop").glob("*.csv"):
+        assert list(pd.read_csv(path).columns) == list(cdm_fields(path.stem)["column"])
+    procedures = pd.read_csv(full_site / "omop/procedure_occurrence.csv", dtype=str).procedure_source_value
+    accessions = pd.read_csv(full_site / "lookup/Image_map.csv", dtype=str).image_occurence_id
+    assert 0 < accessions.isin(procedures).sum() < len(accessions)

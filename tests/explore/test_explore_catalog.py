@@ -244,6 +244,14 @@ def test_any_number_of_workers_gives_the_same_catalog_and_profile(survey: Worksp
     pd.testing.assert_frame_equal(profile(survey), profile(other))
 
 
+def test_a_workspace_may_have_any_name(survey: Workspace, add: Add, tmp_path: Path) -> None:
+    add("a")
+    update = {"workspace": str(tmp_path / "o'brien [2024] *")}
+    other = Workspace(survey.parameters.model_copy(update=update)).create()
+    assert len(catalog(other)) == len(catalog(other)) == 1  # made, and taken again
+    assert not profile(other).empty
+
+
 def test_an_empty_source_gives_empty_tables(survey: Workspace) -> None:
     assert scan(survey).empty
     assert profile(survey).empty

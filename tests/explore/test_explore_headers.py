@@ -15,7 +15,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 from survey_site import dataset, save
 
-from chorus_nb.explore.headers import PIXELS, Header, NotDicom, Refused, private_tag
+from chorus_nb.explore.encoding import PIXELS, private_tag
+from chorus_nb.explore.headers import Header, NotDicom, Refused
 
 BUNDLED = [Path(name) for name in get_testdata_files() if Path(name).is_file()]
 # pydicom reads these only when forced to, or reads on past their end
@@ -165,6 +166,18 @@ def test_encapsulated_pixel_data_is_passed_over_and_measured() -> None:
     end = b"\xfe\xff\xdd\xe0" + bytes(4)
     assert walk_bytes(PREAMBLE + SOP_CLASS + head + items + end).pixel_bytes == 6
     assert walk_bytes(PREAMBLE + SOP_CLASS + head + items).fault == "truncated"
+
+
+def test_a_compressed_icon_in_a_sequence_is_passed_over() -> None:
+    end_of_sequence, end_of_item = b"\xfe\xff\xdd\xe0" + bytes(4), b"\xfe\xff\x0d\xe0" + bytes(4)
+    fragment = b"\xfe\xff\x00\xe0" + struct.pack("<L", 4) + b"jpeg"
+    icon = struct.pack("<HH2sHL", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF) + fragment + end_of_sequence
+    sequence = sequence_head(0x00880200) + ITEM + icon + end_of_item + end_of_sequence
+    after = struct.pack("<HH2sH", 0x0089, 0x0010, b"LO", 4) + b"ACME"
+    found = walk_bytes(PREAMBLE + SOP_CLASS + sequence + after)
+    assert (found.fault, found.has_pixels) == ("", False)
+    assert found.nested[("IconImageSequence", 0x7FE00010, "", "OB")] == {b"": 4}
+    assert found.private_elements == 1
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -96,8 +97,31 @@ def test_an_accession_is_linked_once_however_many_series_it_has(survey: Workspac
 def test_accessions_the_tables_expect_and_the_export_lacks_are_listed(survey: Workspace, add: Add) -> None:
     add("a")
     scan(survey)
-    missing = absent(survey).set_index("AccessionNumber")["patient_in_source"]
-    assert missing.to_dict() == {"ACC2": True, "ACC3": False}
+    missing = absent(survey).set_index("AccessionNumber")
+    assert missing["patient_in_source"].to_dict() == {"ACC2": True, "ACC3": False}
+    assert set(missing["expected_by"]) == {"Image_map"}
+
+
+def write_image_occurrences(workspace: Workspace, *rows: str) -> None:
+    """MI-CDM's image_occurrence: id, person, procedure, visit."""
+    head = "image_occurrence_id,person_id,procedure_occurrence_id,visit_occurrence_id,image_occurrence_date,"
+    lines = [
+        head + "image_study_uid,image_series_uid,modality_concept_id",
+        *(f"{row},2023-12-26,1,1,0" for row in rows),
+    ]
+    (Path(workspace.parameters.omop) / "image_occurrence.csv").write_text("\n".join(lines) + "\n")
+
+
+def test_the_sites_image_occurrence_table_links_before_all_else(survey: Workspace, add: Add) -> None:
+    write_visits(survey, "100,1,9201,2023-12-01,2023-12-31", "200,1,9201,2020-01-01,2020-01-02")
+    write_procedures(survey, "77,1,100,ACC1")
+    write_image_occurrences(survey, "101,1,88,200", "999,1,89,200")
+    add("a")
+    row = linked(survey)
+    assert (row["procedure_occurrence_id"], row["visit_occurrence_id"], row["visit_link"]) == (88, 200, "explicit")
+    assert row["procedure_link"] == "image_occurrence"
+    expected = absent(survey).set_index("image_occurrence_id")["expected_by"]
+    assert expected.to_dict() == {102: "Image_map", 103: "Image_map", 999: "image_occurrence"}
 
 
 def test_the_sites_own_loinc_map_comes_first(survey: Workspace, add: Add) -> None:

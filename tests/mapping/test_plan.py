@@ -98,6 +98,7 @@ def test_a_decision_changes_plan_and_policy_alike(site: Workspace) -> None:
     assert (made["action"], made["decided_by"]) == ("K", "A. Analyst")
     assert "A. Analyst" in str(made["rule_source"])
     assert policy.rule(CT, (), 0x0019300C, "DS", "VENDOR 1.0").action == "K"
+    assert policy.rule(CT, (), 0x0019000C, "LO", "VENDOR 1.0").action == "X"  # a private creator, not in any block
     assert policy.digest != before.digest
 
 

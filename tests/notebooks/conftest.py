@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from finished_chain import Chain, chorus_nb
 
 from chorus_nb.parameters import Parameters
 from chorus_nb.workspace import Workspace
+from tests.browsing import browser  # noqa: F401  (a fixture)
+from tests.notebooks.finished_chain import Chain, chorus_nb
 
 
 @pytest.fixture(scope="session")
@@ -29,17 +27,3 @@ def chain(demo_site: Path, tmp_path_factory: pytest.TempPathFactory) -> Chain:
     file.write_text(yaml.safe_dump(values))
     done = chorus_nb("run", str(file))
     return Chain(file, Workspace(Parameters.read(file)), done.returncode, done.stderr)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """A real Chromium that reaches nothing outside this machine; skipped where there is none."""
-    sync_api = pytest.importorskip("playwright.sync_api")
-    executable = shutil.which("chromium") or shutil.which("google-chrome")
-    if executable is None:
-        pytest.skip("no Chromium here: .ci/run installs it")
-    cut_off = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", cut_off])
-        yield opened
-        opened.close()

@@ -12,11 +12,11 @@ from pathlib import Path
 import papermill
 import pytest
 import yaml
-from finished_chain import ROOT, Chain, chorus_nb
 
 from chorus_nb import sources, tables
 from chorus_nb.workbench import audit
 from chorus_nb.workbench.steps import STEPS
+from tests.notebooks.finished_chain import ROOT, Chain, chorus_nb
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -11,7 +11,7 @@ from images_with_text import PERSON, content, image, picture
 from pydicom.uid import RLELossless
 
 from chorus_nb import tables
-from chorus_nb.pixels import checks, judge, ocr
+from chorus_nb.pixels import checks, detection, judge
 from chorus_nb.workspace import Workspace
 
 TELLING = f"{PERSON}\nMI 0.8"
@@ -54,7 +54,7 @@ def test_an_image_that_cannot_be_decoded_is_held_back(site: Site) -> None:
 
 
 def test_without_a_detector_risky_images_are_held_back(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ocr, "installed", lambda: False)
+    monkeypatch.setattr(detection, "installed", lambda: False)
     workspace, catalog = site({"us": image(), "ct": image(modality="CT")})
     assert told(judge(workspace, catalog)) == {"us": ("hold", "burned_in_text_unchecked"), "ct": ("clean", "")}
 

@@ -25,7 +25,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from chorus_nb.pixels import Box, Refused, redact
+from chorus_nb.pixels import Box, Refused, codecs, redact  # noqa: F401  (codecs offers imagecodecs to pydicom)
 
 BOX = Box(10, 12, 90, 40)
 GREY = picture("INVENTED NAME")

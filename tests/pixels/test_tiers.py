@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from images_with_text import image
 
-from chorus_nb.pixels.tiers import header_words, is_noise, match, tier
+from chorus_nb.pixels import header
+from chorus_nb.pixels.tiers import is_noise, tier
 
-WORDS = header_words(image(InstitutionName="St. Corbinian Klinikum"))
+WORDS = header.words(image(InstitutionName="St. Corbinian Klinikum"))
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,7 @@ WORDS = header_words(image(InstitutionName="St. Corbinian Klinikum"))
     ],
 )
 def test_text_is_matched_with_the_persons_own_header(text: str, keyword: str) -> None:
-    assert match(text, WORDS) == keyword
+    assert header.match(text, WORDS) == keyword
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from servers import mariadb, postgresql
-from small_release import make_workspace
 from sqlalchemy import create_engine, text
 
 from chorus_nb.workspace import Workspace
+from tests.registry.servers import mariadb, postgresql
+from tests.small_release import make_workspace
 
 
 @pytest.fixture

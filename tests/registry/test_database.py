@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from small_release import MR, TWO_PATIENTS, fill, make_workspace
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
@@ -15,6 +14,7 @@ from chorus_nb.errors import InputError
 from chorus_nb.registry import build_registry
 from chorus_nb.registry.database import create_statement
 from chorus_nb.workspace import Workspace
+from tests.small_release import MR, TWO_PATIENTS, fill, make_workspace
 
 SOP = """
 CREATE TABLE image_registry (

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from small_release import TWO_PATIENTS, Accession, fill, make_workspace, write_omop
 
 from chorus_nb import tables
 from chorus_nb.errors import WorkbenchError
@@ -16,6 +15,7 @@ from chorus_nb.parameters import resolve
 from chorus_nb.registry import build_registry
 from chorus_nb.registry.identifiers import MINTED, mint_procedures
 from chorus_nb.workspace import Workspace
+from tests.small_release import TWO_PATIENTS, Accession, fill, make_workspace, write_omop
 
 CT, MR = TWO_PATIENTS
 

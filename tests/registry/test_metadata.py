@@ -8,12 +8,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from pydicom.dataset import Dataset
-from small_release import TWO_PATIENTS, make_workspace
 
 from chorus_nb import tables
 from chorus_nb.registry import ask, build_metadata, build_registry
 from chorus_nb.standards import keep_list, minimum_metadata
 from chorus_nb.workspace import Workspace
+from tests.small_release import TWO_PATIENTS, make_workspace
 
 CT = TWO_PATIENTS[0]
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from small_release import TWO_PATIENTS, make_workspace
 
 from chorus_nb import tables
 from chorus_nb.parameters import resolve
 from chorus_nb.registry import build_registry, check_registry
 from chorus_nb.workspace import Workspace
+from tests.small_release import TWO_PATIENTS, make_workspace
 
 
 def failing(workspace: Workspace) -> set[str]:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from small_release import MR, TWO_PATIENTS, Accession, make_workspace
 from sqlalchemy import create_engine
 
 from chorus_nb import tables
@@ -16,6 +15,7 @@ from chorus_nb.omop import cdm_fields, read_omop
 from chorus_nb.parameters import resolve
 from chorus_nb.registry import build_omop, build_registry
 from chorus_nb.workspace import Workspace
+from tests.small_release import MR, TWO_PATIENTS, Accession, make_workspace
 
 CT = TWO_PATIENTS[0]
 

@@ -1,0 +1,356 @@
+"""What happens to each data element: its rule asked, its value kept, changed or left out, at every depth."""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from functools import lru_cache
+from operator import itemgetter
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from pydicom.datadict import keyword_for_tag
+
+from chorus_nb import standards
+from chorus_nb.deid import claims, dates, identifiers, scripted, spans
+from chorus_nb.deid.spans import Buffer, Element, Refused, Spans, vr_of, vrs_of
+from chorus_nb.deid.values import (
+    DEFAULT_CHARSET,
+    FORMATTED,
+    FORMS,
+    TEXT,
+    UNDIVIDED,
+    Charset,
+    Encoding,
+    charset_of,
+    decode,
+    dummy,
+    encode,
+    family,
+    shorten,
+)
+
+if TYPE_CHECKING:
+    from chorus_nb.deid.dataset import Deidentifier
+    from chorus_nb.mapping import Rule
+
+# Coding schemes whose codes and meanings are fixed by a standard (PS3.16 section 8); all others are free text.
+STANDARD_SCHEMES = frozenset((b"DCM", b"SCT", b"SRT", b"SNM3", b"LN", b"UCUM", b"RADLEX", b"FMA", b"UMLS", b"NCIt"))
+CODE = frozenset((0x00080100, 0x00080102, 0x00080103, 0x00080104))
+PATIENT_ID, ACCESSION_NUMBER, BIRTH_DATE, AGE = 0x00100020, 0x00080050, 0x00100030, 0x00101010
+KEPT: Literal[True] = True  # an element passed on as the bytes it was
+
+Made = bytes | Literal[True] | None  # new bytes, KEPT, or left out
+
+
+class Subject(NamedTuple):
+    """Whom a file belongs to and what the lookup tables say (SOP step 12)."""
+
+    person_id: int
+    days_shifted: int
+    image_occurrence_id: int
+    known_ids: frozenset[str] = frozenset()  # every PatientID of this person
+
+
+class Change(NamedTuple):
+    """A changed element: a row of the crosswalk (SOP step 10). Identifiable."""
+
+    path: str
+    tag: str
+    keyword: str
+    vr: str
+    original: str
+    action: str
+    rule_source: str
+    new: str
+
+
+class Level(NamedTuple):
+    """Where an element stands: the root or an item."""
+
+    path: tuple[str, ...]  # keywords of the sequences above, as the policy knows them
+    where: str  # the same with item numbers, for the crosswalk
+    charset: Charset
+    encoding: Encoding
+
+
+class Elements:
+    """The elements of one file on their way through; collects what changed."""
+
+    def __init__(self, engine: Deidentifier, taken: Spans, subject: Subject) -> None:
+        self.engine = engine
+        self.taken = taken
+        self.data = taken.data
+        self.subject = subject
+        self.changes: list[Change] = []
+        self.notes: Counter[str] = Counter()
+        self.charset = charset_of(taken.data, taken.elements, DEFAULT_CHARSET)
+        self.root = {element.tag: element for element in taken.elements}  # of a tag given twice, the last
+        self.root_elements = list(self.root.values())
+        self.sop_class = self.text_of(0x00080016)
+        sop_instance = self.text_of(0x00080018)
+        if not self.sop_class or not sop_instance:
+            raise Refused("identifiers_missing", "no SOP Class UID or SOP Instance UID")
+        self.sop_instance = engine.uids.replace(sop_instance)
+        self.patient_id, self.accession = self.text_of(PATIENT_ID), self.text_of(ACCESSION_NUMBER)
+        found = identifiers.harvest(taken.data, taken.elements, self.charset, subject.known_ids)
+        self.cleaner = engine.cleaner(found)
+        self.hide_birth_date = dates.birth_date_tells(
+            self.text_of(BIRTH_DATE), self.text_of(AGE), [self.text_of(tag) for tag in claims.STUDY_DATES]
+        )
+
+    # --- reading the root ---------------------------------------------------------------------------------------
+
+    def raw(self, element: Element) -> bytes:
+        return bytes(self.data[element.value : element.end])
+
+    def text_of(self, tag: int) -> str:
+        """Text of an element at the root, "" if it is not there."""
+        element = self.root.get(tag)
+        return decode(self.raw(element), self.charset).strip(" \0") if element and element.items is None else ""
+
+    def number_of(self, tag: int) -> int | None:
+        """An unsigned number or an integer string at the root, None if it is not there or no number."""
+        element = self.root.get(tag)
+        if element is None or element.items is not None:
+            return None
+        raw = self.raw(element)
+        if vr_of(tag) == "IS":
+            text = raw.strip(b" \0")
+            return int(text) if text.isdigit() else None
+        return struct.unpack(">H" if self.taken.big else "<H", raw[:2])[0] if len(raw) >= 2 else None
+
+    def methods_before(self) -> list[str]:
+        """De-identification methods applied before us; the chain is continued, cleaned of identifiers."""
+        return [self.cleaner.clean(part.strip()) for part in self.text_of(0x00120063).split("\\") if part.strip()]
+
+    # --- data sets ----------------------------------------------------------------------------------------------
+
+    def kept(self) -> dict[int, Buffer]:
+        """What is left of the root data set, by tag."""
+        level = Level((), "", self.charset, Encoding(self.taken.implicit, self.taken.big))
+        return dict(self.data_set(self.root_elements, level)[0])
+
+    def data_set(self, elements: list[Element], level: Level) -> tuple[list[tuple[int, Buffer]], bool]:
+        """What is left of a data set as (tag, bytes), in order of tags, and whether anything changed."""
+        data, rule_of, sop_class = self.data, self.engine.rule, self.sop_class
+        creators = self.creators(elements)
+        coded = self.standard_code(elements)
+        kept_blocks: set[tuple[int, int]] = set()
+        chunks: list[tuple[int, Buffer]] = []
+        changed = False
+        for element in elements:
+            tag = element.tag
+            group, number = tag >> 16, tag & 0xFFFF
+            creator = ""
+            if group & 1:
+                if number <= 0xFF:
+                    continue  # private creators come last, with their blocks
+                creator = creators.get((group, number >> 8), "")
+            if coded and tag in CODE and not self.cleaner.finds_own(decode(self.raw(element), level.charset)):
+                made: Made = KEPT
+            else:
+                rule = rule_of(sop_class, level.path, tag, element.vr, creator)
+                if rule.action == "script":
+                    values = scripted.SpanValues(data, elements, self.root_elements, level.charset)
+                    rule = scripted.resolve(self.engine.policy, rule, element, creator, values)
+                made = self.element(element, rule, level, creator)
+            if made is None:
+                changed = True
+                continue
+            changed |= made is not KEPT
+            chunks.append((tag, data[element.start : element.end] if made is KEPT else made))
+            if group & 1:
+                kept_blocks.add((group, number >> 8))
+        for element in elements:
+            group, number = element.tag >> 16, element.tag & 0xFFFF
+            if group & 1 and number <= 0xFF:
+                if (group, number) in kept_blocks:
+                    chunks.append((element.tag, data[element.start : element.end]))
+                else:
+                    changed = True
+                    self.record(element, level, "X", "private creator of nothing kept", "")
+        chunks.sort(key=itemgetter(0))
+        return chunks, changed
+
+    def creators(self, elements: list[Element]) -> dict[tuple[int, int], str]:
+        """Private creators by (group, block) (PS3.5 section 7.8.1)."""
+        found = {}
+        for element in elements:
+            group, number = element.tag >> 16, element.tag & 0xFFFF
+            if group & 1 and 0x10 <= number <= 0xFF and element.items is None:
+                found[group, number] = decode(self.raw(element), DEFAULT_CHARSET).strip(" \0")
+        return found
+
+    def standard_code(self, elements: list[Element]) -> bool:
+        """Whether this is an item of a code sequence under a scheme of a standard: its words are no one's own."""
+        for element in elements:
+            if element.tag >= 0x00080102:
+                return element.tag == 0x00080102 and self.raw(element).strip(b" \0") in STANDARD_SCHEMES
+        return False
+
+    def element(self, e: Element, rule: Rule, level: Level, creator: str) -> Made:
+        """The element after its rule."""
+        action = rule.action
+        if e.items is not None:
+            if action in ("K", "C", "S"):
+                return self.sequence(e, level, creator)
+            self.record(e, level, action if action == "Z" else "X", rule.source, "")
+            return level.encoding.sequence(e.tag, "SQ", b"", False) if action == "Z" else None
+        if action == "X" or not e.tag & 0xFFFF:
+            self.record(e, level, "X", rule.source, "")
+            return None
+        expected = expected_vr(e, creator)
+        vr = expected if e.vr == "UN" else e.vr
+        if vr in ("UN", "SQ") or expected == "SQ":
+            return self.left_out(e, level, "unknown value representation")
+        if action == "K":
+            return self.keep(e, vr, expected, rule, level)
+        if action == "C":
+            return self.clean(e, vr, expected, rule, level)
+        new = self.new_value(e, vr, expected, rule, level)
+        if new is None:
+            return self.left_out(e, level, "value does not suit its rule")
+        return self.replaced(e, vr, new, rule.action, rule.source, level)
+
+    def sequence(self, e: Element, level: Level, creator: str) -> Made:
+        """A sequence item by item; every element inside answers to its own rule."""
+        keyword = keyword_of(e.tag, creator)
+        inside = Encoding(e.implicit_items, level.encoding.big and not e.implicit_items)
+        made: list[bytes] = []
+        changed = False
+        for number, item in enumerate(e.items or (), 1):
+            charset = charset_of(self.data, item.elements, level.charset)
+            there = Level((*level.path, keyword), f"{level.where}{keyword}[{number}].", charset, inside)
+            chunks, item_changed = self.data_set(item.elements, there)
+            changed |= item_changed
+            made.append(inside.item(b"".join(chunk for _, chunk in chunks), item.undefined))
+        if not changed:
+            return KEPT
+        in_unknown = e.implicit_items and not level.encoding.implicit
+        return level.encoding.sequence(e.tag, "UN" if in_unknown else "SQ", b"".join(made), e.undefined)
+
+    # --- values -------------------------------------------------------------------------------------------------
+
+    def keep(self, e: Element, vr: str, expected: str, rule: Rule, level: Level) -> Made:
+        """A kept value, looked at all the same: it must have the form of its VR and hold no identifier."""
+        if family(vr) != family(expected) and not (vr in TEXT and expected in FORMATTED):
+            return self.left_out(e, level, "value representation is not the dictionary's")
+        form, raw = FORMS.get(expected), self.raw(e)
+        if form is not None and not form.match(raw):
+            if expected == "CS" and vr in TEXT:
+                return self.clean(e, vr, expected, rule, level)
+            return self.left_out(e, level, "value does not have the form of its VR")
+        if expected in ("DS", "IS"):
+            if len(raw) >= 6 and any(self.cleaner.finds_own(part) for part in raw.decode("ascii").split("\\")):
+                return self.replaced(e, vr, "", "Z", "an identifier stood in a number", level)
+            return KEPT
+        if expected in TEXT and self.cleaner.finds_own(decode(raw, level.charset)):
+            return self.clean(e, vr, expected, rule, level)
+        return KEPT
+
+    def clean(self, e: Element, vr: str, expected: str, rule: Rule, level: Level) -> Made:
+        """Text without identifiers; unchanged text keeps its bytes."""
+        if expected in ("DA", "DT"):
+            return self.replaced(e, vr, self.shifted(e, expected), "shift", rule.source, level)
+        if expected not in TEXT or vr not in TEXT:
+            return self.keep(e, vr, expected, rule, level)
+        text = decode(self.raw(e), level.charset)
+        parts = [text] if vr in UNDIVIDED else text.split("\\")
+        cleaned = [self.cleaner.clean(part) for part in parts]
+        if cleaned == parts:
+            return KEPT
+        self.notes["text cleaned"] += 1
+        new = "\\".join(shorten(part, vr) for part in cleaned)
+        if not new.strip("\\ ") and self.must_have_value(e, level):
+            new = rule.replacement or dummy(vr).decode("ascii")
+        return self.replaced(e, vr, new, "C", rule.source, level)
+
+    def must_have_value(self, e: Element, level: Level) -> bool:
+        """Whether the IOD asks for a value here (Type 1 or 1C)."""
+        type_ = standards.attribute_type(self.sop_class, level.path, keyword_of(e.tag, ""))
+        return type_ in ("1", "1C") or e.tag in CODE
+
+    def new_value(self, e: Element, vr: str, expected: str, rule: Rule, level: Level) -> str | bytes | None:
+        """The value an action makes; None if the action does not suit the element."""
+        worded = vr in TEXT or vr in FORMATTED
+        match rule.action:
+            case "Z":
+                return rule.replacement
+            case "D":
+                return shorten(rule.replacement, vr) or dummy(vr)
+            case "U" if worded:
+                return self.engine.uids.replace(decode(self.raw(e), level.charset))
+            case "shift" if worded:
+                return self.shifted(e, expected)
+            case "age" if worded:
+                return dates.cap_age(decode(self.raw(e), level.charset))
+            case "lookup" if worded:
+                return self.looked_up(e, level)
+        return None
+
+    def shifted(self, e: Element, expected: str) -> str:
+        """A date moved by the person's days; a birth date that tells an age above 89 is emptied (DS-30)."""
+        if e.tag == BIRTH_DATE and e.length and self.hide_birth_date:
+            self.notes["birth date emptied: age may be over 89"] += 1
+            return ""
+        vr = "DT" if expected == "DT" else "DA"
+        text = self.raw(e).decode("latin-1")
+        shifted, faults = dates.shift_value(text, vr, self.subject.days_shifted, self.engine.zone)
+        if faults:
+            self.notes["date emptied: not a valid date"] += faults
+        return shifted
+
+    def looked_up(self, e: Element, level: Level) -> str:
+        """The person or the image occurrence; someone else's identifier in a nested item is emptied."""
+        value = decode(self.raw(e), level.charset).strip(" \0")
+        if e.tag == PATIENT_ID:
+            ours = value == self.patient_id or value in self.subject.known_ids
+            return str(self.subject.person_id) if ours else ""
+        return str(self.subject.image_occurrence_id) if value == self.accession else ""
+
+    def replaced(self, e: Element, vr: str, new: str | bytes, action: str, source: str, level: Level) -> Made:
+        value = encode(new, level.charset) if isinstance(new, str) else new
+        if value == self.raw(e).rstrip(b" \0"):
+            return KEPT
+        self.record(e, level, action, source, decode(value, level.charset))
+        return level.encoding.element(e.tag, vr, value)
+
+    # --- the crosswalk ------------------------------------------------------------------------------------------
+
+    def left_out(self, e: Element, level: Level, why: str) -> Made:
+        self.notes[f"removed: {why}"] += 1
+        self.record(e, level, "X", why, "")
+        return None
+
+    def record(self, e: Element, level: Level, action: str, source: str, new: str) -> None:
+        """A row of the crosswalk; of a sequence left out, a row for every element it held."""
+        keyword = keyword_of(e.tag, "")
+        if e.items is not None:
+            self.changes.append(Change(level.where, spans.name(e.tag), keyword, "SQ", "", action, source, new))
+            for number, item in enumerate(e.items, 1):
+                charset = charset_of(self.data, item.elements, level.charset)
+                there = level._replace(where=f"{level.where}{keyword}[{number}].", charset=charset)
+                for inner in item.elements:
+                    self.record(inner, there, action, source, new)
+            return
+        worded = e.vr in TEXT or e.vr in FORMATTED
+        raw = bytes(self.data[e.value : min(e.end, e.value + 1024)])
+        original = decode(raw, level.charset).strip(" \0") if worded else raw[:64].hex()
+        self.changes.append(Change(level.where, spans.name(e.tag), keyword, e.vr, original, action, source, new))
+
+
+@lru_cache(maxsize=65536)
+def keyword_of(tag: int, creator: str) -> str:
+    """Keyword as the policy and the crosswalk write it; a private element is ``gggg[CREATOR]ee``."""
+    if tag >> 16 & 1:
+        return f"{tag >> 16:04x}[{creator}]{tag & 0xFF:02x}"
+    return keyword_for_tag(tag) or spans.name(tag)
+
+
+def expected_vr(e: Element, creator: str) -> str:
+    """The VR the dictionary gives, whatever the file says: values whose VR lies are decided by tag."""
+    if not e.tag >> 16 & 1:
+        known = vrs_of(e.tag)
+        return e.vr if e.vr in known or known == ("UN",) else known[0]
+    private = standards.safe_private().get((creator, e.tag >> 16, e.tag & 0xFF))
+    return private.vr[:2] if private else e.vr

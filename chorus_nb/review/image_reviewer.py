@@ -1,0 +1,126 @@
+"""The image reviewer (notebook 04): a queue by risk, before and after, boxes, one key for each decision."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import pandas as pd
+
+from chorus_nb import sources, tables
+from chorus_nb.errors import WorkbenchError
+from chorus_nb.pixels import parse_boxes, redact
+from chorus_nb.review import decisions
+from chorus_nb.review.panel import Answer, Panel, script
+from chorus_nb.review.views import Image
+from chorus_nb.workspace import Workspace
+
+DECISIONS = ("accept", "redact", "reject")
+ORDER = {"hold": 0, "redact": 1, "clean": 2, "high": 0, "medium": 1, "low": 2, "": 3}
+
+
+class ImageReviewer(Panel):
+    """``ImageReviewer(workspace)``: images whose text needs a person first; decisions are on disk at once.
+
+    ``clean=True`` also queues images in which nothing was found.
+    """
+
+    _esm = script("image_reviewer")
+    questions = ("view", "decide", "undo", "found")
+
+    def __init__(self, workspace: Workspace, reviewer: str = "", *, clean: bool = False) -> None:
+        super().__init__(workspace, reviewer)
+        verdicts = workspace.read(tables.IMAGE_VERDICTS)
+        catalog = workspace.read(tables.CATALOG)[["source_path", "SeriesInstanceUID", "InstanceNumber", "Modality"]]
+        self._series = catalog[catalog["SeriesInstanceUID"] != ""]
+        chosen = verdicts if clean else verdicts[(verdicts["verdict"] != "clean") | (verdicts["checked"] == "decided")]
+        ranked = chosen.assign(rank=chosen["verdict"].map(ORDER) * 4 + chosen["tier"].map(ORDER))
+        self.queue = ranked.sort_values(["rank", "source_path"]).merge(catalog, on="source_path").reset_index(drop=True)
+        self._targets = self._released()
+        self._open = lru_cache(maxsize=4)(self._opened)
+        self._show()
+
+    def view(self, path: str, side: str, boxes: str = "", frame: int = 0, **corners: int) -> Answer:
+        """A part of an image. ``after``: what is in the release, or what the boxes would make of it."""
+        image = self._open(path, boxes if side == "after" else None)
+        part = image.view(frame, **corners)
+        return part.facts, [part.content]
+
+    def found(self, path: str) -> Answer:
+        """The text found in an image, with its boxes, and the images of its series in order."""
+        findings: list[dict[str, Any]] = []
+        if self.workspace.has(tables.TEXT_FINDINGS):
+            table = self.workspace.read(tables.TEXT_FINDINGS)
+            table = table[(table["source_path"] == path) & (table["filled"] == "")]
+            findings = table[["box", "text", "tier", "reason"]].drop_duplicates("box").to_dict("records")
+        own = self._series[self._series["source_path"] == path]
+        mates = self._series[self._series["SeriesInstanceUID"].isin(own["SeriesInstanceUID"])]
+        number = pd.to_numeric(mates["InstanceNumber"], errors="coerce")
+        mates = mates.assign(number=number).sort_values(["number", "source_path"])
+        return {"findings": findings, "series": mates["source_path"].tolist()}, []
+
+    def decide(self, path: str, decision: str, boxes: str = "", scope: str = "image", note: str = "") -> Answer:
+        """Write a decision down: about the image, its whole series, or every image of its device and geometry."""
+        if decision not in DECISIONS:
+            raise WorkbenchError("a decision is accept, redact or reject")
+        parse_boxes(boxes)
+        row = self.queue[self.queue["source_path"] == path].iloc[0]
+        item = {"image": path, "series": f"series:{row['SeriesInstanceUID']}", "device": f"device:{row['device']}"}[
+            scope
+        ]
+        seen = decisions.digest(self.workspace, path) if scope == "image" else ""
+        decisions.append(self.workspace, item, decision, boxes, reviewer=self.reviewer, note=note, seen_digest=seen)
+        return self._progress(), []
+
+    def undo(self) -> Answer:
+        """Take back this reviewer's last decision."""
+        item = decisions.take_back(self.workspace, self.reviewer)
+        return {"undone": item, **self._progress()}, []
+
+    def twin(self) -> pd.DataFrame:
+        decided = [self._decided().get(number, "waits") for number in self.queue.index]
+        table = self.queue[["Modality", "verdict", "reason", "tier"]].assign(decision=decided)
+        return table.groupby(list(table.columns), as_index=False).size().rename(columns={"size": "images"})
+
+    def _opened(self, path: str, boxes: str | None) -> Image:
+        """The original (``None``), the released file, or the original with these boxes redacted by the real engine."""
+        target = self._targets.get(path)
+        try:
+            if boxes is not None and not boxes and target:
+                return Image((self.workspace.release / target).read_bytes())
+            content = sources.read_bytes(self.workspace.parameters.source_path, path)
+        except OSError:
+            raise WorkbenchError("this file can no longer be read") from None
+        return Image(redact(content, list(parse_boxes(boxes))) if boxes else content)
+
+    def _released(self) -> dict[str, str]:
+        if not self.workspace.has(tables.OUTCOMES):
+            return {}
+        outcomes = self.workspace.read(tables.OUTCOMES)
+        released = outcomes[outcomes["status"] == "released"]
+        return dict(zip(released["source_path"], released["target_path"], strict=True))
+
+    def _decided(self) -> dict[int, str]:
+        """The decision that holds for each image of the queue, by its place in it."""
+        last = decisions.read(self.workspace).drop_duplicates("item", keep="last").set_index("item")["decision"]
+        held = {}
+        for row in self.queue.itertuples():
+            for item in (row.source_path, f"series:{row.SeriesInstanceUID}", f"device:{row.device}"):
+                if item in last.index:
+                    held[int(row.Index)] = str(last[item])
+                    break
+        return held
+
+    def _progress(self) -> dict[str, Any]:
+        return {"decided": self._decided(), "disagreements": len(decisions.disagreements(self.workspace))}
+
+    def _show(self) -> None:
+        names = ["source_path", "Modality", "verdict", "reason", "tier", "risk_reason", "device", "boxes"]
+        outdated = set(decisions.outdated(self.workspace)["item"])
+        self.content = {
+            "columns": names,
+            "queue": self.queue[names].to_numpy(dtype=object).tolist(),
+            "outdated": sorted(outdated & set(self.queue["source_path"])),
+            "reviewer": self.reviewer,
+            **self._progress(),
+        }

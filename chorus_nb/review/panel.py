@@ -1,0 +1,63 @@
+"""What the panels share: questions from the browser answered in Python, and a static twin for reports.
+
+The JavaScript stands in ``static/``, without build step and without network. It writes text by ``textContent`` only,
+so that header text is never markup.
+"""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import pandas as pd
+import traitlets
+
+from chorus_nb.display import table_html
+from chorus_nb.errors import WorkbenchError
+from chorus_nb.workspace import Workspace
+
+STATIC = Path(__file__).parent / "static"
+Answer = tuple[dict[str, Any], list[bytes]]
+
+
+def script(name: str) -> str:
+    """The ES module of a panel: what all share, then its own."""
+    return "\n".join((STATIC / file).read_text(encoding="utf-8") for file in ("common.js", f"{name}.js"))
+
+
+class Panel(anywidget.AnyWidget):
+    """A view: what it shows is sent at the start or asked for; what is decided is kept in Python, on disk, at once."""
+
+    _css = (STATIC / "panel.css").read_text(encoding="utf-8")
+    content = traitlets.Dict().tag(sync=True)
+    questions: tuple[str, ...] = ()  # the methods the browser may call
+
+    def __init__(self, workspace: Workspace, reviewer: str = "") -> None:
+        super().__init__()
+        self.workspace = workspace
+        self.reviewer = reviewer or getpass.getuser()
+        self.on_msg(self._received)
+
+    def twin(self) -> pd.DataFrame:
+        """What a report shows in the place of the panel: a table free of original values."""
+        raise NotImplementedError
+
+    def _received(self, _: object, message: dict[str, Any], __: object) -> None:
+        name = message.get("ask")
+        if name not in self.questions:
+            return
+        try:
+            answer, buffers = getattr(self, name)(**message.get("with", {}))
+        except WorkbenchError as error:
+            answer, buffers = {"refused": list(error.lines)}, []
+        except Exception as error:  # the panel must go on; the text of an error may quote a header
+            answer, buffers = {"refused": [f"unexpected {type(error).__name__}"]}, []
+        self.send({"to": message.get("id"), **answer}, buffers)
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """The live panel, and its static twin for where no kernel runs."""
+        bundle = super()._repr_mimebundle_(**options)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        return {**(data or {}), "text/html": table_html(self.twin(), caption=type(self).__name__)}, metadata

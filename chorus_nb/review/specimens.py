@@ -1,0 +1,137 @@
+"""Files of the site put through the real engine in memory: what the panels show as before and after."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import pandas as pd
+import pydicom
+from pydicom.dataset import Dataset
+
+from chorus_nb import sources, standards, tables
+from chorus_nb.deid.dataset import Deidentifier, Subject
+from chorus_nb.deid.spans import Refused
+from chorus_nb.deid.worklist import uid_map
+from chorus_nb.errors import WorkbenchError
+from chorus_nb.mapping import load_policy, read_lookups
+from chorus_nb.mapping.policy import Policy
+from chorus_nb.workspace import Workspace
+
+LONGEST = 120  # characters of a value shown
+DEEPEST = 32  # levels of nesting shown; the engine refuses deeper files
+
+
+@dataclass(frozen=True)
+class Line:
+    """An element of a header as shown: ``path`` with item numbers, as in the crosswalk."""
+
+    path: str
+    tag: str
+    keyword: str
+    vr: str
+    value: str
+    depth: int
+
+
+class Specimens:
+    """Reads headers of the source and de-identifies them under the policy of the workspace, or a changed one."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        catalog = workspace.read(tables.CATALOG)
+        self.catalog = catalog[(catalog["status"] == "dicom") & catalog["SOPClassUID"].isin(list(standards.RELEASABLE))]
+        self._lookups = read_lookups(workspace)
+        self._content = lru_cache(maxsize=4)(self._read)
+
+    def subject(self, row: Any) -> Subject:
+        """Whom a file of the catalog belongs to; a stand-in for one that the lookup tables do not map."""
+        person = self._lookups.person(row.PatientID) or (0, 0)
+        return Subject(*person, self._lookups.image(row.PatientID, row.AccessionNumber) or 0)
+
+    def row(self, source_path: str) -> Any:
+        found = self.catalog[self.catalog["source_path"] == source_path]
+        if found.empty:
+            raise WorkbenchError("this file is not among the images of the catalog")
+        return next(found.itertuples())
+
+    def example(self, sop_class: str) -> str:
+        """A file of a SOP class, "" if there is none; one whose patient is mapped where possible."""
+        files = self.catalog[self.catalog["SOPClassUID"] == sop_class].sort_values("source_path")
+        mapped = [self._lookups.person(patient) is not None for patient in files["PatientID"]]
+        chosen = files[mapped] if any(mapped) else files
+        return "" if chosen.empty else str(chosen["source_path"].iloc[0])
+
+    def before(self, source_path: str) -> list[Line]:
+        """The header as it is."""
+        return lines(self._content(source_path))
+
+    def after(self, source_path: str, policy: Policy | None = None) -> tuple[list[Line], list[Any]]:
+        """The header as it will be, and the changes that led there."""
+        engine = Deidentifier(
+            policy or load_policy(self.workspace), uid_map(self.workspace), self.workspace.parameters.zone
+        )
+        try:
+            made = engine.apply(self._content(source_path), self.subject(self.row(source_path)))
+        except Refused as refused:
+            raise WorkbenchError(f"the engine refuses this file: {refused.reason}") from None
+        return lines(made.header), made.changes
+
+    def _read(self, source_path: str) -> bytes:
+        try:
+            return sources.read_bytes(self.workspace.parameters.source_path, source_path)
+        except OSError:
+            raise WorkbenchError("this file can no longer be read") from None
+
+
+def lines(content: bytes) -> list[Line]:
+    """Every element of a header in its order, items of sequences below their sequence."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom's warnings quote values
+        dataset = pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True, force=True)
+        return list(_lines(dataset, "", 0))
+
+
+def _lines(dataset: Dataset, path: str, depth: int) -> Iterator[Line]:
+    for element in dataset:
+        tag = standards.tag_name(element.tag)
+        name = element.keyword or (element.private_creator or "" if element.tag.is_private else "")
+        if element.VR != "SQ":
+            yield Line(path, tag, name, element.VR, _shown(element.value), depth)
+            continue
+        yield Line(path, tag, name, "SQ", f"{len(element.value)} items", depth)
+        step = element.keyword or f"{element.tag.group:04X}[{name}]{element.tag.element & 0xFF:02X}"
+        if depth < DEEPEST:
+            for number, item in enumerate(element.value, 1):
+                yield from _lines(item, f"{path}{step}[{number}].", depth + 1)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes"
+    values = value if isinstance(value, pydicom.multival.MultiValue) else [value]
+    text = "\\".join("" if one is None else str(one) for one in values)
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def side_by_side(before: list[Line], after: list[Line], changes: list[Any]) -> pd.DataFrame:
+    """A row per element of the original: before, after, and the rule that made the difference."""
+    new = {(line.path, line.tag): line.value for line in after}
+    rules = {(change.path, change.tag): change for change in changes}
+    rows = []
+    for line in before:
+        change, value = rules.get((line.path, line.tag)), new.get((line.path, line.tag))
+        rows.append(
+            {
+                **line.__dict__,
+                "after": "" if value is None else value,
+                "gone": value is None,
+                "action": change.action if change else "K",
+                "rule": change.rule_source if change else "",
+            }
+        )
+    return pd.DataFrame(rows, columns=[*Line.__dataclass_fields__, "after", "gone", "action", "rule"])

@@ -1,0 +1,126 @@
+"""The tag plan editor (notebook 02): every tag, what happens to it, and a person's word against it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from chorus_nb import tables
+from chorus_nb.mapping import ACTIONS, decide, load_policy
+from chorus_nb.mapping.overrides import ALLOWED, Override
+from chorus_nb.mapping.plan import make_plan
+from chorus_nb.mapping.rules import Rule
+from chorus_nb.review.panel import Answer, Panel, script
+from chorus_nb.review.specimens import Specimens
+from chorus_nb.workspace import Workspace
+
+SHOWN = [
+    *("path", "tag", "private_creator", "keyword", "vr", "modality", "action", "reason", "rule_source"),
+    *("official", "decided_by", "files", "example_before", "example_after"),
+]
+RISKY = frozenset({"K", "C", "S"})
+"""Actions that let something of the value into the release: a decision for one of them is confirmed by its reason."""
+
+
+class TagPlanEditor(Panel):
+    """``TagPlanEditor(workspace)``: change an action with a reason; decisions and plan are on disk at once."""
+
+    _esm = script("tag_plan_editor")
+    questions = ("attempt", "decide", "undo")
+
+    def __init__(self, workspace: Workspace, reviewer: str = "") -> None:
+        super().__init__(workspace, reviewer)
+        self.plan = workspace.read(tables.TAG_PLAN)
+        self._specimens = Specimens(workspace)
+        self._before: list[pd.DataFrame | None] = []  # what the decisions were before each of this session
+        self._show()
+
+    def attempt(self, row: int, action: str) -> Answer:
+        """What the engine would make of the example of this row under another action; nothing is kept."""
+        chosen = self.plan.iloc[row]
+        path = self._specimens.example(chosen["sop_class"])
+        if not path or action not in ALLOWED:
+            return {"before": "", "after": ""}, []
+        policy = load_policy(self.workspace)
+        override = Override(*_place(chosen), Rule(action, "", "tried", "tried"), self.reviewer)
+        after, _ = self._specimens.after(path, replace(policy, overrides=(*policy.overrides, override)))
+        same = [line.value for line in self._specimens.before(path) if _same(line, chosen)]
+        made = [line.value for line in after if _same(line, chosen)]
+        return {"before": same[0] if same else "", "after": made[0] if made else "", "gone": not made}, []
+
+    def decide(self, row: int, action: str, reason: str) -> Answer:
+        """Write the decision down and make the plan again; the rows of the same place change."""
+        chosen = self.plan.iloc[row]
+        known = self._decisions()
+        decide(
+            self.workspace,
+            chosen["tag"],
+            action,
+            reason,
+            self.reviewer,
+            creator=chosen["private_creator"],
+            path=chosen["path"],
+        )
+        self._before.append(known)
+        return self._renew(), []
+
+    def undo(self) -> Answer:
+        """Take back the last decision of this session."""
+        if self._before:
+            known = self._before.pop()
+            path = self.workspace.path(tables.TAG_DECISIONS)
+            if known is None:
+                path.unlink(missing_ok=True)
+            else:
+                self.workspace.write(tables.TAG_DECISIONS, known)
+        return self._renew(), []
+
+    def twin(self) -> pd.DataFrame:
+        decided = self.plan[self.plan["decided_by"] != "policy"]
+        return decided[["tag", "keyword", "path", "action", "reason", "decided_by", "files"]]
+
+    def _decisions(self) -> pd.DataFrame | None:
+        has = self.workspace.has(tables.TAG_DECISIONS)
+        return self.workspace.read(tables.TAG_DECISIONS) if has else None
+
+    def _renew(self) -> dict[str, Any]:
+        """Make the plan again; answers with the rows that changed."""
+        old, key = self.plan, list(tables.TAG_PLAN.key)
+        examples = old.set_index(key)["example_after"]
+        self.plan = make_plan(self.workspace)
+        self.plan["example_after"] = self.plan.set_index(key).index.map(examples).fillna("")
+        changed = (self.plan[["action", "reason", "decided_by"]] != old[["action", "reason", "decided_by"]]).any(axis=1)
+        for row in self.plan.index[changed]:
+            self.plan.loc[row, "example_after"] = self.attempt(row, self.plan.loc[row, "action"])[0]["after"]
+        self.workspace.write(tables.TAG_PLAN, self.plan)
+        cells = self.plan.loc[changed, SHOWN].to_numpy(dtype=object).tolist()
+        rows = dict(zip(map(int, self.plan.index[changed]), cells, strict=True))
+        return {"rows": rows, "undo": len(self._before)}
+
+    def _show(self) -> None:
+        self.content = {
+            "columns": SHOWN,
+            "rows": self.plan[SHOWN].to_numpy(dtype=object).tolist(),
+            "actions": {action: ACTIONS[action] for action in ACTIONS if action in ALLOWED},
+            "names": ACTIONS,
+            "risky": sorted(RISKY),
+            "reviewer": self.reviewer,
+        }
+
+
+def _place(row: pd.Series) -> tuple[str, int, int, str]:
+    group, element = row["tag"].strip("()").split(",")
+    creator = row["private_creator"]
+    return row["path"], int(group, 16), int(element[-2:] if creator else element, 16), creator
+
+
+def _same(line: Any, row: pd.Series) -> bool:
+    """An element of a header is the one a row of the plan is about (items of sequences are not told apart)."""
+    if re.sub(r"\[\d+\]\.", ".", line.path).strip(".") != row["path"]:
+        return False
+    if not row["private_creator"]:
+        return bool(line.tag == row["tag"])
+    return bool(line.tag[:6] + "xx" + line.tag[-3:] == row["tag"] and line.keyword == row["private_creator"])

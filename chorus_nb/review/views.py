@@ -1,0 +1,109 @@
+"""Parts of images as the browser draws them: real values, never more of them than fit on the screen."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom.pixels import get_decoder
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+
+from chorus_nb.errors import WorkbenchError
+from chorus_nb.pixels import codecs  # noqa: F401  (offers imagecodecs to pydicom)
+
+LARGEST = 1024  # pixels of a side sent at once
+
+
+@dataclass(frozen=True)
+class View:
+    """A rectangle of a frame: 16-bit values (grey) or 8-bit RGB, every ``step``-th pixel, and how to window them."""
+
+    facts: dict[str, Any]
+    content: bytes
+
+
+class Image:
+    """A DICOM file opened for looking at. Frames are decoded one at a time."""
+
+    def __init__(self, content: bytes) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom's warnings quote values
+            self._dataset = pydicom.dcmread(io.BytesIO(content), force=True)
+            self.frames = int(self._dataset.get("NumberOfFrames") or 1)
+            self.rows, self.columns = int(self._dataset.Rows), int(self._dataset.Columns)
+        self._decoded: tuple[int, NDArray[Any]] | None = None
+
+    def view(self, frame: int, x0: int = 0, y0: int = 0, x1: int = 0, y1: int = 0) -> View:
+        """The part of a frame between two corners (0 = to the edge)."""
+        pixels = self._frame(min(max(frame, 0), self.frames - 1))
+        x0, y0 = max(0, x0), max(0, y0)
+        x1, y1 = min(x1 or self.columns, self.columns), min(y1 or self.rows, self.rows)
+        step = max(1, -(-max(x1 - x0, y1 - y0) // LARGEST))
+        part = _shrunk(pixels[y0:y1, x0:x1], step)
+        low, high = self._window(pixels)
+        facts = {
+            "x0": x0,
+            "y0": y0,
+            "x1": x1,
+            "y1": y1,
+            "width": part.shape[1],
+            "height": part.shape[0],
+            "rows": self.rows,
+            "columns": self.columns,
+            "frames": self.frames,
+            "colour": part.ndim == 3,
+            "low": low,
+            "high": high,
+            "step": step,
+            "lowest": int(pixels.min()),
+            "highest": int(pixels.max()),
+            "invert": self._dataset.get("PhotometricInterpretation") == "MONOCHROME1",
+        }
+        kind = np.uint8 if part.ndim == 3 else np.int16
+        return View(facts, np.ascontiguousarray(part, dtype=kind).tobytes())
+
+    def _frame(self, number: int) -> NDArray[Any]:
+        if self._decoded is None or self._decoded[0] != number:
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    self._decoded = (number, self._values(number))
+            except Exception:  # a codec may raise anything, and may quote anything
+                raise WorkbenchError("the pixels of this image cannot be decoded") from None
+        return self._decoded[1]
+
+    def _values(self, number: int) -> NDArray[Any]:
+        data = self._dataset
+        array, _ = get_decoder(data.file_meta.TransferSyntaxUID).as_array(data, index=number)
+        if data.PhotometricInterpretation == "PALETTE COLOR":
+            array = apply_color_lut(array, data)
+        if array.ndim == 3:
+            return (array >> 8 if array.dtype == np.uint16 else array).astype(np.uint8)
+        values = np.rint(apply_modality_lut(array, data)).astype(np.int32)
+        over = max(0, int(values.max()) - 32767)
+        return np.clip(values - over, -32768, 32767).astype(np.int16)
+
+    def _window(self, pixels: NDArray[Any]) -> tuple[int, int]:
+        if pixels.ndim == 3:
+            return 0, 255
+        centre, width = (np.atleast_1d(self._dataset.get(name)) for name in ("WindowCenter", "WindowWidth"))
+        try:
+            middle, half = float(centre[0]), float(width[0]) / 2
+            return round(middle - half), round(middle + half)
+        except (TypeError, ValueError, IndexError):
+            low, high = np.percentile(pixels[::4, ::4], (1, 99))
+            return int(low), int(max(high, low + 1))
+
+
+def _shrunk(part: NDArray[Any], step: int) -> NDArray[Any]:
+    """Each block of ``step`` x ``step`` pixels by its mean: thin letters stay visible, as in plain subsampling not."""
+    if step == 1:
+        return part
+    rows, columns = part.shape[0] // step, part.shape[1] // step
+    blocks = part[: rows * step, : columns * step].reshape(rows, step, columns, step, -1)
+    return blocks.mean(axis=(1, 3)).reshape(rows, columns, *part.shape[2:]).astype(part.dtype)

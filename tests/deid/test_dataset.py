@@ -1,0 +1,227 @@
+"""One header in, one header out: nothing that identifies is left at any depth, nothing useful is lost."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pydicom
+import pytest
+from pydicom.data import get_testdata_file
+from pydicom.dataset import Dataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
+
+from chorus_nb.deid.dataset import IMPLEMENTATION_UID, Deidentifier
+from chorus_nb.deid.elements import Subject
+from chorus_nb.deid.spans import Refused, take_apart
+from chorus_nb.deid.uids import UidMap
+from chorus_nb.deid.values import Encoding
+from tests.deid.conftest import SUBJECT, Release, encoded, image, whole
+
+
+def item(**attributes: object) -> Dataset:
+    made = Dataset()
+    for keyword, value in attributes.items():
+        setattr(made, keyword, value)
+    return made
+
+
+def test_ids_come_from_the_lookup_tables_and_the_name_goes(release: Release) -> None:
+    out = release(image())
+    assert (out.PatientID, out.AccessionNumber, str(out.PatientName)) == ("10001001", "4711", "")
+
+
+def test_dates_are_shifted_and_times_of_day_stay(release: Release) -> None:
+    out = release(image(AcquisitionDateTime="20240229072730.5-0500", SeriesDate="20240301", SeriesTime="235959.999"))
+    assert (out.StudyDate, out.StudyTime) == ("20231121", "072730.5")
+    assert (out.SeriesDate, out.SeriesTime) == ("20231122", "235959.999")
+    assert out.AcquisitionDateTime == "20231121072730.5-0500"
+
+
+def test_an_age_over_89_is_capped_and_the_birth_date_emptied(release: Release) -> None:
+    out = release(image(PatientAge="094Y", PatientBirthDate="19291224"))
+    assert (out.PatientAge, out.PatientBirthDate) == ("090Y", "")
+
+
+def test_a_birth_date_below_90_is_shifted_with_the_rest(release: Release) -> None:
+    assert release(image()).PatientBirthDate == "19560915"
+
+
+def test_sequences_are_cleaned_at_every_depth(release: Release) -> None:
+    request = item(
+        AccessionNumber="A9988776",
+        RequestedProcedureDescription="CT for Okonkwo-Lindqvist",
+        ScheduledProcedureStepStartDate="20240229",
+        RequestedProcedureCodeSequence=[
+            item(CodeValue="X1", CodingSchemeDesignator="99LOCAL", CodeMeaning="seen by Dr. Threlkeld")
+        ],
+    )
+    out = release(image(RequestAttributesSequence=[request], ReferringPhysicianName="Threlkeld^Crispian"))
+    text = out.to_json()
+    assert not any(name in text for name in ("Okonkwo", "Lindqvist", "Threlkeld", "A9988776", "20240229"))
+    assert out.RequestAttributesSequence[0].AccessionNumber == "4711"
+
+
+def test_another_patients_id_in_an_item_is_emptied_not_mapped(release: Release) -> None:
+    other = item(PatientID="MRN-OTHER-1", ReferencedSOPInstanceUID="1.2.9")
+    out = release(image(SourceImageSequence=[other]))
+    assert "MRN-OTHER-1" not in out.to_json()
+
+
+def test_a_uid_is_the_same_wherever_it_occurs(release: Release, engine: Deidentifier) -> None:
+    source = item(ReferencedSOPClassUID="1.2.840.10008.5.1.4.1.1.2", ReferencedSOPInstanceUID="1.2.3.4.5.6")
+    out = release(image(SourceImageSequence=[source], FrameOfReferenceUID="1.2.3.4.9"))
+    new = engine.uids.new("1.2.3.4.5.6")
+    assert out.SOPInstanceUID == out.file_meta.MediaStorageSOPInstanceUID == new
+    assert out.SourceImageSequence[0].ReferencedSOPInstanceUID == new
+    assert out.SourceImageSequence[0].ReferencedSOPClassUID == "1.2.840.10008.5.1.4.1.1.2"
+    assert out.FrameOfReferenceUID == engine.uids.new("1.2.3.4.9")
+
+
+def test_file_meta_and_preamble_are_fresh(engine: Deidentifier) -> None:
+    made = image()
+    made.preamble = b"SMITH JOHN".ljust(128, b" ")
+    made.file_meta.SourceApplicationEntityTitle = "SMITHS_AE"
+    made.file_meta.PrivateInformationCreatorUID = "1.2.3"
+    made.file_meta.PrivateInformation = b"SMITH JOHN"
+    out = whole(engine.apply(encoded(made), SUBJECT))
+    assert out[:128] == bytes(128) and b"SMITH" not in out
+    assert pydicom.dcmread(io.BytesIO(out)).file_meta.ImplementationClassUID == IMPLEMENTATION_UID
+
+
+def test_what_stands_behind_the_pixel_data_is_left_out(engine: Deidentifier) -> None:
+    made = image()
+    made.add_new(0xFFFCFFFC, "OB", b"SMITH JOHN")
+    out = whole(engine.apply(encoded(made), SUBJECT))
+    assert b"SMITH" not in out and out.endswith(bytes(range(32)))
+
+
+def test_private_elements_go_unless_the_standard_calls_them_safe(release: Release) -> None:
+    made = image()
+    safe = made.private_block(0x0019, "SIEMENS MR HEADER", create=True)
+    safe.add_new(0x0C, "IS", "1000")
+    unsafe = made.private_block(0x0029, "SITE NOTES", create=True)
+    unsafe.add_new(0x01, "LO", "Okonkwo-Lindqvist")
+    made.add_new(0x00131001, "LO", "without a creator")
+    out = release(made)
+    assert out[0x0019100C].value == "1000" and out[0x00190010].value == "SIEMENS MR HEADER"
+    assert [element.tag for element in out if element.tag.is_private] == [0x00190010, 0x0019100C]
+
+
+def test_a_value_whose_vr_lies_is_judged_by_its_tag(engine: Deidentifier) -> None:
+    content = encoded(image(SliceThickness="1.25"))
+    lying = content.replace(b"\x18\x00\x50\x00DS\x04\x001.25", b"\x18\x00\x50\x00LO\x04\x00SMIT")
+    assert lying != content
+    assert b"SMIT" not in whole(engine.apply(lying, SUBJECT))
+
+
+def test_a_date_of_the_patient_hidden_in_a_number_is_emptied(release: Release) -> None:
+    assert release(image(SeriesNumber="20240229")).SeriesNumber is None
+
+
+def test_curves_overlays_icons_signatures_and_original_attributes_are_gone(release: Release) -> None:
+    made = image(
+        IconImageSequence=[item(PatientName="Okonkwo")],
+        OriginalAttributesSequence=[item(ModifiedAttributesSequence=[item(PatientName="Okonkwo")])],
+        DigitalSignaturesSequence=[item(MACIDNumber=1)],
+    )
+    made.add_new(0x60003000, "OB", b"SMITH JOHN")
+    made.add_new(0x60021500, "LO", "SMITH JOHN")
+    made.add_new(0x50003000, "OB", b"SMITH JOHN")
+    out = release(made)
+    gone = {element.tag for element in made} - {element.tag for element in out}
+    assert {0x00880200, 0x04000561, 0xFFFAFFFA, 0x60003000, 0x60021500, 0x50003000} <= {int(tag) for tag in gone}
+
+
+def test_clinical_words_of_descriptions_stay(release: Release) -> None:
+    made = image(StudyDescription="CT CHEST for Adaeze Okonkwo-Lindqvist", SeriesDescription="LUNG 1.25 B70f")
+    out = release(made)
+    assert (out.StudyDescription, out.SeriesDescription) == ("CT CHEST", "LUNG 1.25 B70f")
+
+
+@pytest.mark.parametrize(
+    ("charset", "text"), [("ISO_IR 100", "Schädel nativ"), ("ISO_IR 192", "頭部 CT"), (["", "ISO 2022 IR 87"], "頭部")]
+)
+def test_kept_text_stays_the_same_characters(release: Release, charset: object, text: str) -> None:
+    out = release(image(SpecificCharacterSet=charset, StudyDescription=text))
+    assert out.StudyDescription == text
+
+
+def test_a_name_in_another_script_leaves_a_description(release: Release) -> None:
+    made = image(SpecificCharacterSet="ISO_IR 192", PatientName="山田^太郎", StudyDescription="頭部 山田太郎 CT")
+    assert "山田" not in str(release(made).StudyDescription)
+
+
+@pytest.mark.parametrize(
+    "syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian], ids=lambda uid: uid.name
+)
+def test_every_encoding_keeps_its_transfer_syntax_and_pixels(release: Release, syntax: str) -> None:
+    made = image(syntax, ReferencedStudySequence=[item(ReferencedSOPInstanceUID="1.2.3.4.5.6")])
+    if syntax == ExplicitVRBigEndian:
+        made.set_original_encoding(False, False)
+    out = release(made)
+    assert out.file_meta.TransferSyntaxUID == syntax
+    assert out.PixelData == bytes(range(32)) and out.Rows == 4 and out.PatientID == "10001001"
+
+
+@pytest.mark.parametrize("name", ["JPEG2000.dcm", "MR_small_RLE.dcm", "JPEG-lossy.dcm", "SC_rgb_jpeg_dcmtk.dcm"])
+def test_encapsulated_pixel_data_passes_through_byte_for_byte(engine: Deidentifier, name: str) -> None:
+    content = Path(str(get_testdata_file(name, download=False))).read_bytes()
+    made = engine.apply(content, SUBJECT)
+    pixels = take_apart(content).pixels
+    assert pixels is not None and bytes(made.pixels) == content[pixels.start : pixels.end]
+
+
+def test_the_claims_name_what_was_done_and_no_more(release: Release) -> None:
+    out = release(image(BurnedInAnnotation="YES", DeidentificationMethod="Earlier tool"))
+    assert out.PatientIdentityRemoved == "YES" and out.LongitudinalTemporalInformationModified == "MODIFIED"
+    codes = {code.CodeValue for code in out.DeidentificationMethodCodeSequence}
+    assert {"113100", "113105", "113107", "113108", "113111"} == codes
+    assert out.DeidentificationMethod[0] == "Earlier tool" and "chorus-nb" in out.DeidentificationMethod[1]
+    assert out.BurnedInAnnotation == "YES"
+    checked = release(image(BurnedInAnnotation="YES"), text_checked=True, cleaned_pixels=("113101",))
+    assert checked.BurnedInAnnotation == "NO"
+    assert "113101" in {code.CodeValue for code in checked.DeidentificationMethodCodeSequence}
+
+
+def test_a_released_file_is_recognised_and_not_processed_twice(engine: Deidentifier) -> None:
+    with pytest.raises(Refused, match="already_deidentified"):
+        engine.apply(whole(engine.apply(encoded(image()), SUBJECT)), SUBJECT)
+
+
+def test_pixel_data_shorter_than_its_geometry_is_refused(engine: Deidentifier) -> None:
+    with pytest.raises(Refused, match="shorter than its geometry"):
+        engine.apply(encoded(image(Rows=5)), SUBJECT)
+
+
+def test_every_change_is_on_record_with_what_it_was(engine: Deidentifier) -> None:
+    made = engine.apply(encoded(image(RequestAttributesSequence=[item(RequestedProcedureID="RP-1")])), SUBJECT)
+    changes = {(change.path, change.keyword): (change.original, change.new) for change in made.changes}
+    assert changes["", "PatientID"] == ("MRN-0042-77", "10001001")
+    assert changes["", "StudyDate"] == ("20240229", "20231121")
+    assert changes["", "PatientName"] == ("Okonkwo-Lindqvist^Adaeze", "")
+    assert changes["RequestAttributesSequence[1].", "RequestedProcedureID"][0] == "RP-1"
+
+
+def test_nothing_is_recorded_as_changed_that_is_the_same(engine: Deidentifier) -> None:
+    made = engine.apply(encoded(image()), SUBJECT)
+    assert all(change.original != change.new for change in made.changes)
+
+
+def test_the_ctp_method_gives_the_official_uids(engine: Deidentifier) -> None:
+    ctp = Deidentifier(engine.policy, UidMap("ctp", "1.2.826.0.1.3680043.10.1596", b""), engine.zone)
+    out = pydicom.dcmread(io.BytesIO(whole(ctp.apply(encoded(image()), SUBJECT))))
+    assert out.SOPInstanceUID.startswith("1.2.826.0.1.3680043.10.1596.")
+
+
+def test_without_a_shift_the_dates_are_said_to_be_unmodified(release: Release) -> None:
+    out = release(image(), Subject(1, 0, 2))
+    assert (out.StudyDate, out.LongitudinalTemporalInformationModified) == ("20240229", "UNMODIFIED")
+
+
+def test_a_sequence_sent_as_unknown_is_still_opened(engine: Deidentifier) -> None:
+    reference = Encoding(True, False).element(0x00081155, "UI", b"1.2.3.4.5.6")
+    unknown = Encoding(False, False).element(0x00082112, "UN", Encoding(True, False).item(reference, False))
+    patient = b"\x10\x00\x10\x00PN"
+    out = whole(engine.apply(encoded(image()).replace(patient, unknown + patient), SUBJECT))
+    assert b"1.2.3.4.5.6" not in out and engine.uids.new("1.2.3.4.5.6").encode() in out

@@ -1,0 +1,84 @@
+"""The summaries say what is here, and every figure can draw them, also when there is nothing to draw."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+from chorus_nb.explore import assess, link, profile, scan, summary
+from chorus_nb.figures import explore as figures
+from chorus_nb.workspace import Workspace
+
+Add = Callable[..., Path]
+
+
+def all_figures(workspace: Workspace) -> Iterator[Figure]:
+    scan(workspace)
+    profile(workspace)
+    rules, links = summary.by_rule(assess(workspace)), summary.links(link(workspace))
+    yield figures.at_a_glance(summary.counts(workspace, "Modality"), links, rules)
+    yield figures.vendors(summary.counts(workspace, "Manufacturer", "ManufacturerModelName"))
+    yield figures.timeline(summary.months(workspace))
+    yield figures.sizes(summary.sizes(workspace))
+    yield figures.missingness(summary.missing_minimum(workspace))
+
+
+@pytest.mark.parametrize("files", [0, 1, 30])
+def test_every_figure_is_drawn_with_a_title_and_a_unit(survey: Workspace, add: Add, files: int) -> None:
+    for number in range(files):
+        year, modality = 2000 + number, ("CT", "MR", "$x^2$")[number % 3]
+        add(f"{number}", AcquisitionDate=f"{year}0105", Modality=modality, ManufacturerModelName=f"M{number}")
+    for figure in all_figures(survey):
+        figure.savefig(io.BytesIO(), format="png")
+        assert all(axes.get_title() or axes.get_ylabel() for axes in figure.axes)
+        assert figure.axes[0].get_title()
+
+
+def test_the_overview_counts_what_is_here(survey: Workspace, add: Add) -> None:
+    add("a", AcquisitionDate="20240105")
+    add("b", AcquisitionDate="20240305", SeriesInstanceUID="1.2.3.2")
+    (survey.parameters.source_path / "notes.txt").write_text("not an image")
+    scan(survey)
+    row = summary.overview(survey).iloc[0]
+    assert (row["found"], row["files"], row["patients"], row["studies"], row["series"]) == (3, 2, 1, 1, 2)
+    assert (row["first_day"], row["last_day"]) == ("2024-01-05", "2024-03-05")
+
+
+def test_the_first_sentences_say_what_is_released_and_what_needs_attention(survey: Workspace, add: Add) -> None:
+    add("a")
+    add("b", AccessionNumber="UNKNOWN", BurnedInAnnotation="YES", SeriesInstanceUID="1.2.3.2")
+    scan(survey)
+    profile(survey)
+    text = summary.in_words(survey, assess(survey), link(survey))
+    assert "Of 2 accessions 1 fall in a visit;" in text
+    assert "burned_in_annotation (1)" in text
+
+
+def test_minimum_metadata_is_missing_only_where_it_has_a_place(survey: Workspace, add: Add) -> None:
+    add("a", StudyDescription="CHEST")
+    add("b")
+    scan(survey)
+    missing = summary.missing_minimum(survey).set_index("attribute")["CT"]
+    assert missing["StudyDescription"] == 50
+    assert missing["AccessionNumber"] == 0
+    assert missing["SliceThickness"] == 100
+    assert missing.isna()["MagneticFieldStrength"]  # no attribute of a CT image
+
+
+def test_accessions_are_counted_by_how_far_they_link(survey: Workspace, add: Add) -> None:
+    add("a")
+    add("b", AccessionNumber="ACC2", AcquisitionDate="20200101")
+    add("c", AccessionNumber="ACC9")
+    add("d", PatientID="STRANGER")
+    scan(survey)
+    links = summary.links(link(survey)).set_index("accessions")["count"]
+    assert links.to_dict() == {
+        "in a visit": 1,
+        "outside every visit": 1,
+        "accession not in Image_map": 1,
+        "patient not in Personal_map": 1,
+    }

@@ -1,0 +1,121 @@
+"""A real Azurite on a free loopback port, and a proxy before it that can be slow or cut connections."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from azure.storage.blob import BlobServiceClient
+
+ACCOUNT = "devstoreaccount1"  # Azurite's own, well known and worth nothing
+KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+CACHE = Path(os.environ.get("CHORUS_NB_AZURITE", "~/.cache/chorus-nb-azurite")).expanduser()
+SECONDS = 30
+
+
+@dataclass
+class Azurite:
+    """The service and the way to it. ``connection(port)`` leads through a proxy on that port."""
+
+    port: int
+    containers: int = field(default=0)
+
+    def connection(self, port: int = 0, key: str = KEY) -> str:
+        host = f"http://127.0.0.1:{port or self.port}/{ACCOUNT}"
+        return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={key};BlobEndpoint={host};"
+
+    def client(self) -> BlobServiceClient:
+        return BlobServiceClient.from_connection_string(self.connection())
+
+    def container(self) -> str:
+        """The name of a new, empty container."""
+        self.containers += 1
+        name = f"site{self.containers}"
+        self.client().create_container(name)
+        return name
+
+    def blobs(self, container: str) -> dict[str, bytes]:
+        client = self.client().get_container_client(container)
+        return {blob.name: client.download_blob(blob.name).readall() for blob in client.list_blobs()}
+
+
+@contextmanager
+def azurite() -> Iterator[Azurite]:
+    places = f"{os.environ.get('PATH', '')}{os.pathsep}{CACHE / 'node_modules' / '.bin'}"
+    program = shutil.which("azurite-blob", path=places)
+    if program is None:
+        pytest.skip(f"not run: no Azurite (npm install azurite in {CACHE})")
+    port = free_port()
+    options = ["--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent"]
+    command = [program, "--blobHost", "127.0.0.1", "--blobPort", str(port), *options]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+    try:
+        _wait(port)
+        yield Azurite(port)
+    finally:
+        server.terminate()
+        server.wait(SECONDS)
+
+
+class Proxy:
+    """Passes bytes on to ``port``; ``cut`` connections break after ``after`` bytes, every read waits ``delay``."""
+
+    def __init__(self, port: int, cut: int = 0, after: int = 0, delay: float = 0.0) -> None:
+        self.target, self.cut, self.after, self.delay = port, cut, after, delay
+        self.broken = 0
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.listening.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self.listening.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self.listening.accept()
+                far = socket.create_connection(("127.0.0.1", self.target))
+                threading.Thread(target=self._pass, args=(near, far, True), daemon=True).start()
+                threading.Thread(target=self._pass, args=(far, near, False), daemon=True).start()
+
+    def _pass(self, source: socket.socket, target: socket.socket, up: bool) -> None:
+        passed = 0
+        with suppress(OSError):
+            while block := source.recv(65536):
+                time.sleep(self.delay)
+                passed += len(block)
+                if up and self.broken < self.cut and passed > self.after:
+                    self.broken += 1
+                    break
+                target.sendall(block)
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def _wait(port: int) -> None:
+    last = time.monotonic() + SECONDS
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            if time.monotonic() > last:
+                raise
+            time.sleep(0.1)

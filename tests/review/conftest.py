@@ -1,0 +1,54 @@
+"""Workspaces for the panels: the tiny demo site surveyed and planned, and two images that wait for a review."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chorus_nb import explore, mapping, tables
+from chorus_nb.parameters import Parameters
+from chorus_nb.workspace import Workspace
+from tests.browsing import Watched, browser  # noqa: F401  (a fixture)
+from tests.review.cine import PAYLOAD, ultrasound
+
+
+@pytest.fixture
+def watched(browser: Any) -> Iterator[Watched]:  # noqa: F811
+    """A page on which nothing may pop up, fail or leave."""
+    page = Watched(browser)
+    yield page
+    page.close()
+    assert (page.dialogs, page.errors, page.outside) == ([], [], [])
+
+
+@pytest.fixture
+def planned(workspace: Workspace) -> Workspace:
+    """The tiny demo site after notebooks 01 and 02."""
+    explore.scan(workspace)
+    explore.profile(workspace)
+    mapping.make_plan(workspace)
+    return workspace
+
+
+@pytest.fixture
+def waiting(tmp_path: Path) -> Workspace:
+    """Two cine loops of one series: text was found in the first (a payload), the second could not be searched."""
+    source = tmp_path / "source"
+    source.mkdir()
+    for number, name in enumerate(("a.dcm", "b.dcm"), 1):
+        (source / name).write_bytes(ultrasound(number=number))
+    folders = {"source": str(source), "workspace": str(tmp_path / "workspace")}
+    workspace = Workspace(Parameters.of({**folders, "lookup": str(source), "omop": str(source), "workers": 1})).create()
+    explore.scan(workspace)
+    device = {"device": "MAKER|MODEL|60x80", "verdict": "hold", "risk": "likely"}
+    rows = [
+        {"source_path": "b.dcm", "reason": "burned_in_text_unchecked", "checked": "not", **device},
+        {"source_path": "a.dcm", "reason": "burned_in_text", "boxes": "6,4,60,14", "tier": "high", **device},
+    ]
+    workspace.write(tables.IMAGE_VERDICTS, tables.frame(tables.IMAGE_VERDICTS, rows))
+    found = {"source_path": "a.dcm", "frame": 0, "box": "6,4,60,14", "text": PAYLOAD, "confidence": 0.9, "tier": "high"}
+    workspace.write(tables.TEXT_FINDINGS, tables.frame(tables.TEXT_FINDINGS, [found]))
+    return workspace

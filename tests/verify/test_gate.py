@@ -1,0 +1,113 @@
+"""The gate fails closed, remembers what did not change, and its certificate names nobody."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from small_site import first, rewrite
+
+from chorus_nb import tables
+from chorus_nb.errors import WorkbenchError
+from chorus_nb.seal import seal
+from chorus_nb.verify import answer, certify, checks, require_pass, summary, to_do, verify
+from chorus_nb.verify.certificate import NAME
+from chorus_nb.verify.findings import CHECKS
+from chorus_nb.workspace import Workspace
+
+ORIGINAL_WORDS = ("ller", "Okonkwo", "77120034", "ACC4471982", "Brigid", "Fitzgerald", "19610402", "1.2.826")
+
+
+def test_the_answer_stands_first_and_says_what_to_do(release: Workspace) -> None:
+    gate = checks(release)
+    assert answer(gate).startswith("YES")
+    assert to_do(gate).empty
+    rewrite(release, lambda d: setattr(d, "InstitutionName", "Saint Brigid Hospital"))
+    verify(release)
+    assert answer(checks(release)).startswith("NO")
+    assert to_do(checks(release)).set_index("check").what_to_do["leaks"] == CHECKS["leaks"].remedy
+
+
+def test_the_seal_is_that_of_the_released_bytes(release: Workspace) -> None:
+    outcomes = release.read(tables.OUTCOMES)
+    released = outcomes[outcomes.status == "released"]
+    sealed = seal(dict(zip(released.target_path, released.target_digest, strict=True)))
+    assert checks(release).set_index("check").detail["released_bytes"] == sealed
+
+
+def test_a_check_that_is_missing_or_not_run_closes_the_gate(release: Workspace) -> None:
+    gate = checks(release)
+    require_pass(gate)
+    with pytest.raises(WorkbenchError, match="leaks"):
+        require_pass(gate[gate.check != "leaks"])
+    gate.loc[gate.check == "pixels", "result"] = "not run"
+    with pytest.raises(WorkbenchError, match="pixels"):
+        require_pass(gate)
+
+
+def test_a_release_of_nothing_does_not_pass(release: Workspace) -> None:
+    outcomes = release.read(tables.OUTCOMES)
+    for path in release.release.rglob("*.dcm"):
+        path.unlink()
+    outcomes.loc[outcomes.status == "released", ["status", "reason", "target_path"]] = ("held_back", "no_visit", "")
+    release.write(tables.OUTCOMES, outcomes)
+    verify(release)
+    with pytest.raises(WorkbenchError, match="nothing to examine"):
+        require_pass(checks(release))
+
+
+def test_the_registry_of_a_former_release_is_no_fault_of_this_one(release: Workspace) -> None:
+    """03 ran again and 05 not yet: the registry is out of date, and 05 comes next."""
+    registry = release.read(tables.IMAGE_REGISTRY)
+    release.write(tables.IMAGE_REGISTRY, registry.iloc[:-1])
+    release.write(tables.OUTCOMES, release.read(tables.OUTCOMES).assign(seconds=1.0))
+    verify(release)
+    require_pass(checks(release))
+    assert checks(release).set_index("check").result["registry"] == "not run"
+
+
+def test_only_the_series_that_changed_is_examined_again(release: Workspace) -> None:
+    verified = release.local / "verified"
+    before = {path.name: path.stat().st_mtime_ns for path in verified.glob("*.json")}
+    rewrite(release, lambda d: setattr(d, "PatientSex", "O"))
+    verify(release)
+    after = {path.name: path.stat().st_mtime_ns for path in verified.glob("*.json")}
+    assert len(before) == len(after) == 3
+    assert len(before.items() & after.items()) == 2
+
+
+def test_verifying_twice_gives_the_same_bytes(release: Workspace) -> None:
+    paths = [release.path(table) for table in (tables.VERIFICATION, tables.CHECKS)]
+    before = [path.read_bytes() for path in paths]
+    verify(release)
+    assert [path.read_bytes() for path in paths] == before
+
+
+def test_the_certificate_says_what_was_checked_and_names_nobody(release: Workspace) -> None:
+    checklist = certify(release)
+    page = (release.metadata / f"{NAME}.md").read_text()
+    data = json.loads((release.metadata / f"{NAME}.json").read_text())
+    assert data["files"] == 8
+    assert data["persons"] == 2
+    assert {row["check"] for row in data["checks"]} == set(CHECKS)
+    assert len(checklist) == 19  # the 18 items of 45 CFR 164.514(b)(2)(i), and (c)
+    assert not [word for word in ORIGINAL_WORDS if word in page + json.dumps(data)]
+    verify(release)
+    require_pass(checks(release))  # the certificate is searched like every table
+
+
+def test_the_certificate_goes_when_the_gate_closes(release: Workspace) -> None:
+    certify(release)
+    first(release).unlink()
+    verify(release)
+    certify(release)
+    assert not (release.metadata / f"{NAME}.md").exists()
+    assert not (release.metadata / f"{NAME}.json").exists()
+
+
+def test_findings_are_grouped_gravest_first(release: Workspace) -> None:
+    rewrite(release, lambda d: setattr(d, "InstitutionName", "Saint Brigid Hospital"))
+    grouped = summary(verify(release))
+    assert grouped.severity.iloc[0] == "high"
+    assert grouped.files.min() >= 1
+    assert not [word for word in ORIGINAL_WORDS[:6] if word in grouped.to_csv()]

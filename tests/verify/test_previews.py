@@ -1,0 +1,58 @@
+"""Previews: every kind of image once, at its window, with the difference only where something was redacted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.data import get_testdata_file
+from small_site import BOX
+
+from chorus_nb.figures import verify as figures
+from chorus_nb.verify import checks, previews, reading, verify
+from chorus_nb.verify.previews import SIDE, _preview, sample
+from chorus_nb.workspace import Workspace
+
+
+def test_the_sample_shows_each_kind_before_a_second_of_any(release: Workspace) -> None:
+    picked = sample(release, 3)
+    assert set(picked.modality) == {"CT", "US"}
+    assert picked.boxes.iloc[0] == BOX  # what was redacted comes first
+
+
+def test_the_difference_lies_inside_the_redacted_box(release: Workspace) -> None:
+    redacted, *others = previews(release, 8)
+    x0, y0, x1, y1 = map(int, BOX.split(","))
+    outside = np.ones((16, 16), bool)
+    outside[y0:y1, x0:x1] = False
+    assert redacted.changed
+    assert redacted.difference[~outside].any()
+    assert not redacted.difference[outside].any()
+    assert all(preview.changed == 0 and not preview.difference.any() for preview in others)
+
+
+@pytest.mark.parametrize(
+    "name", ["CT_small.dcm", "examples_rgb_color.dcm", "examples_ybr_color.dcm", "examples_palette.dcm", "JPEG2000.dcm"]
+)
+def test_every_kind_of_image_becomes_a_small_thumbnail(name: str) -> None:
+    dataset = reading.read(open(str(get_testdata_file(name)), "rb").read()).dataset  # noqa: SIM115
+    preview = _preview("x", "y", dataset, dataset, "")
+    frames = 3 if "NumberOfFrames" in dataset and dataset.NumberOfFrames > 1 else 1
+    assert preview.after.dtype == np.uint8
+    assert preview.after.shape[0] <= SIDE
+    assert preview.after.shape[1] <= SIDE * frames
+    assert preview.after.min() < preview.after.max()
+
+
+def test_monochrome1_is_shown_the_right_way_round() -> None:
+    dataset = pydicom.dcmread(str(get_testdata_file("CT_small.dcm")))
+    straight = _preview("x", "y", dataset, dataset, "").after.astype(int)
+    dataset.PhotometricInterpretation = "MONOCHROME1"
+    assert np.abs(straight + _preview("x", "y", dataset, dataset, "").after - 255).max() <= 1
+
+
+def test_the_figures_draw(release: Workspace) -> None:
+    images = previews(release, 4)
+    assert len(figures.before_after(images).axes) == 12
+    assert len(figures.after_only(images).axes) == 4
+    assert figures.gate(checks(release), verify(release)).axes

@@ -44,7 +44,7 @@ def executor(connected: Client) -> Executor:
     """``concurrent.futures`` on the cluster; a lost worker's calls are given to another one by the scheduler."""
     pool = connected.get_executor(pure=False)
     pool.ahead = max(32, 4 * sum(connected.nthreads().values()))
-    return pool  # type: ignore[no-any-return]
+    return pool
 
 
 def check(parameters: Parameters) -> None:

@@ -147,7 +147,7 @@ def map_surviving(
     """
     queue = _Queue(items)
     while queue:
-        suspects = _Queue(())
+        suspects: _Queue[Item] = _Queue(())
         with workers(parameters) as pool, contextlib.suppress(WorkerLost):
             for item, result in map_unordered(pool, function, queue):
                 if type(result).__name__ in LOST:

@@ -74,12 +74,13 @@ def table_html(frame: pd.DataFrame, rows: int = 40, caption: str = "", alert: pd
         _row(row, sides, flag)
         for row, flag in zip(frame.head(rows).itertuples(index=False, name=None), alerts, strict=False)
     )
-    cut = f'<p class="cut">{rows:,} of {len(frame):,} rows shown</p>' if len(frame) > rows else ""
+    cut = f"{rows:,} of {len(frame):,} rows shown" if len(frame) > rows else "" if len(frame) else "none"
+    note = f'<p class="cut">{cut}</p>' if cut else ""
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
     return (
         f'<div class="scroll" style="overflow-x:auto" tabindex="0" role="region" '
         f'aria-label="{escape(caption or "table")}"><table class="chorus">{title}'
-        f"<thead><tr>{_cells('th', frame.columns, sides)}</tr></thead><tbody>{body}</tbody></table></div>{cut}"
+        f"<thead><tr>{_cells('th', frame.columns, sides)}</tr></thead><tbody>{body}</tbody></table></div>{note}"
     )
 
 

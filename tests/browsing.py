@@ -32,15 +32,19 @@ async ([source, content]) => {
 """
 
 
+def executable() -> str | None:
+    """Where Chromium is, if it is there."""
+    return shutil.which("chromium") or shutil.which("google-chrome")
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """The browser; pages of one test are closed by it."""
     sync_api = pytest.importorskip("playwright.sync_api")
-    executable = shutil.which("chromium") or shutil.which("google-chrome")
-    if executable is None:
+    if executable() is None:
         pytest.skip("no Chromium here: .ci/run installs it")
     with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", CUT_OFF])
+        opened = playwright.chromium.launch(executable_path=executable(), args=["--no-sandbox", CUT_OFF])
         yield opened
         opened.close()
 

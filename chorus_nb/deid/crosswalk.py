@@ -75,8 +75,8 @@ def after(workspace: Workspace, original: str) -> pd.DataFrame:
 
 
 def keep_only(folder: Path, parts: set[str]) -> int:
-    """Remove parts no ledger row names any more; returns how many."""
-    stale = [path for path in folder.glob("*.parquet") if path.name not in parts]
+    """Remove what no ledger row names any more, or what a killed worker left; returns how many."""
+    stale = [path for path in folder.glob("*") if path.name not in parts]
     for path in stale:
         path.unlink()
     return len(stale)

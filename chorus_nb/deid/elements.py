@@ -19,6 +19,7 @@ from chorus_nb.deid.values import (
     FORMS,
     TEXT,
     UNDIVIDED,
+    WORD_SIZES,
     Charset,
     Encoding,
     charset_of,
@@ -26,6 +27,7 @@ from chorus_nb.deid.values import (
     dummy,
     encode,
     family,
+    readable,
     shorten,
 )
 
@@ -92,11 +94,15 @@ class Elements:
             raise Refused("identifiers_missing", "no SOP Class UID or SOP Instance UID")
         self.sop_instance = engine.uids.replace(sop_instance)
         self.patient_id, self.accession = self.text_of(PATIENT_ID), self.text_of(ACCESSION_NUMBER)
-        found = identifiers.harvest(taken.data, taken.elements, self.charset, subject.known_ids)
+        found = identifiers.harvest(taken.data, taken.elements, self.charset, subject.known_ids, self.is_kept)
         self.cleaner = engine.cleaner(found)
         self.hide_birth_date = dates.birth_date_tells(
             self.text_of(BIRTH_DATE), self.text_of(AGE), [self.text_of(tag) for tag in claims.STUDY_DATES]
         )
+
+    def is_kept(self, element: Element) -> bool:
+        """Whether the policy keeps this attribute as it is where it stands at the root."""
+        return self.engine.rule(self.sop_class, (), element.tag, element.vr, "").action == "K"
 
     # --- reading the root ---------------------------------------------------------------------------------------
 
@@ -240,12 +246,16 @@ class Elements:
             if expected == "CS" and vr in TEXT:
                 return self.clean(e, vr, expected, rule, level)
             return self.left_out(e, level, "value does not have the form of its VR")
-        if expected in ("DS", "IS"):
-            if len(raw) >= 6 and any(self.cleaner.finds_own(part) for part in raw.decode("ascii").split("\\")):
+        if expected in FORMATTED:
+            if len(raw) >= 6 and any(self.cleaner.finds_own(part) for part in raw.decode("latin-1").split("\\")):
                 return self.replaced(e, vr, "", "Z", "an identifier stood in a number", level)
             return KEPT
         if expected in TEXT and self.cleaner.finds_own(decode(raw, level.charset)):
             return self.clean(e, vr, expected, rule, level)
+        if expected in WORD_SIZES and len(raw) % WORD_SIZES[expected]:
+            return self.left_out(e, level, "value does not have the form of its VR")
+        if family(expected) in ("words", "bytes") and self.cleaner.finds_own(readable(raw)):
+            return self.left_out(e, level, "an identifier stood in binary data")
         return KEPT
 
     def clean(self, e: Element, vr: str, expected: str, rule: Rule, level: Level) -> Made:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from importlib import resources
 
@@ -12,6 +12,8 @@ from pydicom.datadict import tag_for_keyword
 from chorus_nb.deid.spans import Buffer, Element, vr_of
 from chorus_nb.deid.text import Identifiers
 from chorus_nb.deid.values import Charset, charset_of, decode
+
+Found = dict[str, set[str]]
 
 
 @lru_cache(maxsize=1)
@@ -22,26 +24,42 @@ def identifying() -> dict[int, str]:
     return {tag: row["kind"] for row in rows if (tag := tag_for_keyword(row["keyword"])) is not None}
 
 
-def harvest(data: Buffer, elements: list[Element], charset: Charset, known_ids: Iterable[str] = ()) -> Identifiers:
-    """Every identifying value at any depth: all person names, and what identifying.csv lists."""
-    found: dict[str, set[str]] = {"name": set(), "number": set(known_ids), "place": set()}
-    _walk(data, elements, charset, identifying(), found)
+def harvest(
+    data: Buffer,
+    elements: list[Element],
+    charset: Charset,
+    known_ids: Iterable[str],
+    is_kept: Callable[[Element], bool],
+) -> Identifiers:
+    """Every identifying value at any depth: all person names, all dates, and what identifying.csv lists.
+
+    What the policy keeps (``is_kept``), such as a device serial number a site wants to keep, is not to be hidden.
+    """
+    found: Found = {"name": set(), "number": set(known_ids), "place": set()}
+    _walk(data, elements, charset, is_kept, found)
     return Identifiers(*(frozenset(found[kind]) for kind in ("name", "number", "place")))
 
 
 def _walk(
-    data: Buffer, elements: list[Element], charset: Charset, kinds: dict[int, str], found: dict[str, set[str]]
+    data: Buffer, elements: list[Element], charset: Charset, is_kept: Callable[[Element], bool], found: Found
 ) -> None:
     for element in elements:
         if element.items is not None:
             for item in element.items:
-                _walk(data, item.elements, charset_of(data, item.elements, charset), kinds, found)
+                _walk(data, item.elements, charset_of(data, item.elements, charset), is_kept, found)
             continue
-        kind = kinds.get(element.tag)
-        if kind is None and (element.vr == "PN" or vr_of(element.tag) == "PN"):
-            kind = "name"
-        elif kind is None and vr_of(element.tag) == "DA":
-            kind = "number"  # a date of the patient, where it stands in a text or a number
-        if kind and element.length:
+        kind = _kind(element)
+        if kind and element.length and not (kind != "name" and is_kept(element)):
             text = decode(bytes(data[element.value : element.end]), charset)
             found[kind].update(part.strip(" \0") for part in text.split("\\") if part.strip(" \0^="))
+
+
+def _kind(element: Element) -> str:
+    """Kind of identifier, "" if it is none; a person name is one whatever its tag says, and the other way round."""
+    listed = identifying().get(element.tag)
+    if listed:
+        return listed
+    vr = vr_of(element.tag)
+    if vr == "PN" or element.vr == "PN":
+        return "name"
+    return "number" if vr == "DA" else ""  # a date of the patient, where it stands in a text or a number

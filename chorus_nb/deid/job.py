@@ -1,310 +1,249 @@
 """The run: worklist in, release and outcomes out; parallel, resumable, and nothing lost (SOP steps 12, 13).
 
-Each file is written under a temporary name in its folder and renamed, then recorded. The release is not synced to the
-disk file by file: after a power cut a file of the wrong size is made again, which the next run checks.
+Each file is written under a temporary name in its folder and renamed, then recorded: see RUN.md.
 """
 
 from __future__ import annotations
 
+import pickle
+import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from functools import lru_cache, partial
-from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
 
-import blake3
 import pandas as pd
 
-from chorus_nb import compute, pixels, sources, tables
-from chorus_nb.deid import crosswalk, spans
-from chorus_nb.deid.dataset import Change, Deidentifier, Subject
+from chorus_nb import compute, tables
+from chorus_nb.compute import WorkerLost
+from chorus_nb.deid import crosswalk
+from chorus_nb.deid.dataset import Subject
 from chorus_nb.deid.ledger import Ledger
-from chorus_nb.deid.spans import Refused
-from chorus_nb.deid.uids import UidMap
+from chorus_nb.deid.worker import Job, Row, Task, has_size, outcome, process, withdraw
 from chorus_nb.deid.worklist import uid_map
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.mapping import load_policy, read_lookups
-from chorus_nb.workspace import Workspace, remove_partials, replacing
+from chorus_nb.versions import code_digest
+from chorus_nb.workspace import Workspace, long_path, remove_partials
 
 if TYPE_CHECKING:
     from chorus_nb.compute import Progress
-    from chorus_nb.mapping import Policy
 
-BATCH_FILES, BATCH_BYTES = 64, 32 << 20
-REDACTED = ("113101",)  # CID 7050 Clean Pixel Data Option
-
-
-class Task(NamedTuple):
-    """A file to release."""
-
-    source_path: str
-    target_path: str
-    sop_class: str
-    modality: str
-    size: int
-    boxes: str
-    text_checked: bool
-    subject: Subject
-    fingerprint: str
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a worker needs to know, whichever machine it runs on."""
-
-    source: Path
-    release: Path
-    crosswalk: Path
-    policy: Policy
-    uids: UidMap
-    time_zone: str
-
-    def __hash__(self) -> int:
-        return hash((self.source, self.release, self.policy.digest, self.time_zone))
+BATCH_FILES, BATCH_BYTES = 256, 64 << 20
+SECONDS = 900.0  # a file may take; the slowest seen, removing text from a 300-frame colour cine, took 60
+# What may be gone the next time is tried again in every run.
+PASSING = {"unreadable", "changed_since_scan", "worker_lost", "timed_out", "out_of_memory", "target_unwritable"}
 
 
 def deidentify(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame:
-    """De-identify what the worklist releases and what is not done yet; writes and returns ``outcomes``."""
+    """De-identify what the worklist releases and what is not done yet; writes and returns ``outcomes``.
+
+    Can be interrupted at any moment and called again: it goes on where it stopped.
+    """
     worklist = workspace.read(tables.WORKLIST)
-    remove_partials(workspace.release)
-    job = _job(workspace)
-    with Ledger(workspace) as ledger:
+    with _stops_cleanly(), Ledger(workspace) as ledger:
         done = ledger.rows()
-        tasks = list(_tasks(worklist, _finished(worklist, done, workspace.release), read_lookups(workspace).persons))
-        _withdraw(workspace.release, worklist, done)
-        _run(workspace, job, tasks, ledger, progress)
-        outcomes = _outcomes(worklist, ledger.rows())
-        crosswalk.keep_only(job.crosswalk, set(ledger.parts().part))
+        todo = _to_do(worklist, done, workspace)
+        _withdraw(workspace, worklist, done, ledger)
+        try:
+            _run(workspace, worklist[todo], ledger, progress)
+        finally:
+            remove_partials(workspace.release)
+        outcomes = _outcomes(worklist, ledger.rows() if todo.any() else done)
+        crosswalk.keep_only(workspace.local / crosswalk.FOLDER, set(ledger.parts().part))
     workspace.write(tables.OUTCOMES, outcomes)
     return outcomes
 
 
-def _job(workspace: Workspace) -> Job:
-    parameters = workspace.parameters
-    return Job(
-        parameters.source_path,
-        workspace.release,
-        workspace.local / crosswalk.FOLDER,
-        load_policy(workspace),
-        uid_map(workspace),
-        parameters.time_zone,
-    )
+def vanished(workspace: Workspace) -> pd.DataFrame:
+    """Released files whose source is not there any more (``source_path``, ``target_path``): they stay as they are.
+
+    The gate of notebook 04 stays closed for them, because nothing is left to compare them with. To remove them from
+    the release, call :func:`withdraw_vanished`; to keep them, bring the source files back.
+    """
+    worklist = workspace.read(tables.WORKLIST)
+    with Ledger(workspace) as ledger:
+        done = ledger.rows()
+    gone = done[(done.status == "released") & ~done.source_path.isin(worklist.source_path)]
+    gone = gone[~gone.target_path.isin(worklist.target_path)]
+    there = [has_size(workspace.release / row.target_path, row.target_size) for row in gone.itertuples()]
+    return gone.loc[there, ["source_path", "target_path"]].reset_index(drop=True)
 
 
-def _finished(worklist: pd.DataFrame, done: pd.DataFrame, release: Path) -> set[str]:
-    """Files whose result would be the same and is still there."""
-    merged = worklist.merge(done, on=["source_path", "fingerprint"], suffixes=("", "_done"))
-    same = merged[merged.status == "release"]
-    return {
-        path
-        for path, status, target, size in zip(
-            same.source_path, same.status_done, same.target_path_done, same.target_size, strict=True
-        )
-        if status != "released" or _has_size(release / target, int(size))
-    }
+def withdraw_vanished(workspace: Workspace, reviewer: str, note: str) -> pd.DataFrame:
+    """Take the :func:`vanished` files out of the release; the decision is written to ``image_decisions``."""
+    gone = vanished(workspace)
+    now = pd.Timestamp.now(tz=workspace.parameters.time_zone).isoformat(timespec="seconds")
+    decided = {"decision": "reject", "boxes": "", "reviewer": reviewer, "time": now, "note": note, "seen_digest": ""}
+    new = tables.frame(tables.IMAGE_DECISIONS, [{"item": path, **decided} for path in gone.source_path])
+    if workspace.has(tables.IMAGE_DECISIONS):
+        new = pd.concat([workspace.read(tables.IMAGE_DECISIONS), new], ignore_index=True)
+    workspace.write(tables.IMAGE_DECISIONS, new)
+    with Ledger(workspace) as ledger:
+        for target in gone.target_path:
+            withdraw(workspace.release, target)
+        ledger.forget(gone.source_path)
+    return gone
 
 
-def _has_size(path: Path, size: int) -> bool:
+@contextmanager
+def _stops_cleanly() -> Iterator[None]:
+    """What stops a run, in words that say how to go on."""
+    resume = "what is done is kept; run again, it goes on where it stopped"
     try:
-        return path.stat().st_size == size
-    except OSError:
-        return False
+        yield
+    except KeyboardInterrupt:
+        raise WorkbenchError(f"stopped; {resume}") from None
+    except sqlite3.DatabaseError as error:
+        raise WorkbenchError(
+            f"local/ledger.sqlite cannot be used ({error}); delete it to examine all files again; {resume}"
+        ) from None
+    except OSError as error:
+        raise WorkbenchError(f"the workspace cannot be written ({error.strerror}); {resume}") from None
 
 
-def _tasks(worklist: pd.DataFrame, finished: set[str], persons: pd.DataFrame) -> Iterator[Task]:
+# --- what is left to do -----------------------------------------------------------------------------------------------
+
+
+def _to_do(worklist: pd.DataFrame, done: pd.DataFrame, workspace: Workspace) -> pd.Series:
+    """Files to release whose result would not be the same, or is not there any more."""
+    release = str(long_path(workspace.release))
+    lasting = done[~done.reason.isin(PASSING)]
+    finished = {
+        (path, fingerprint)
+        for path, fingerprint, status, target, size in zip(
+            *(lasting[name] for name in ("source_path", "fingerprint", "status", "target_path", "target_size")),
+            strict=True,
+        )
+        if status != "released" or has_size(f"{release}/{target}", size)
+    }
+    same = [key in finished for key in zip(worklist.source_path, worklist.fingerprint, strict=True)]
+    return (worklist.status == "release") & ~pd.Series(same, worklist.index, dtype=bool)
+
+
+def _withdraw(workspace: Workspace, worklist: pd.DataFrame, done: pd.DataFrame, ledger: Ledger) -> None:
+    """Take out of the release what the worklist no longer puts there. What vanished from the source stays."""
+    planned = worklist.target_path[worklist.status == "release"]
+    gone = done[(done.status == "released") & done.source_path.isin(worklist.source_path)]
+    gone = gone[~gone.target_path.isin(planned)]
+    for target in gone.target_path:
+        withdraw(long_path(workspace.release), target)
+    ledger.forget(gone.source_path)
+
+
+def _tasks(files: pd.DataFrame, persons: pd.DataFrame) -> Iterator[Task]:
     known = {person: frozenset(group) for person, group in persons.groupby("person_id").PatientID}
-    for row in worklist[worklist.status == "release"].itertuples(index=False):
-        if row.source_path not in finished:
-            subject = Subject(
-                int(row.person_id),
-                int(row.days_shifted),
-                int(row.image_occurrence_id),
-                known.get(row.person_id, frozenset()),
-            )
-            yield Task(
-                row.source_path,
-                row.target_path,
-                row.sop_class,
-                row.modality,
-                int(row.size),
-                row.boxes,
-                bool(row.text_checked),
-                subject,
-                row.fingerprint,
-            )
+    for row in files.itertuples(index=False):
+        person = int(row.person_id)
+        yield Task(
+            row.source_path,
+            row.target_path,
+            row.sop_class,
+            row.modality,
+            int(row.size),
+            int(row.modified_ns),
+            row.boxes,
+            bool(row.text_checked),
+            Subject(person, int(row.days_shifted), int(row.image_occurrence_id), known.get(person, frozenset())),
+            row.fingerprint,
+        )
 
 
-def _withdraw(release: Path, worklist: pd.DataFrame, done: pd.DataFrame) -> None:
-    """Take out of the release what the worklist no longer releases. What merely vanished from the source stays."""
-    planned = set(worklist.target_path[worklist.status == "release"])
-    found = done[(done.status == "released") & done.source_path.isin(worklist.source_path)]
-    for target in set(found.target_path) - planned:
-        (release / target).unlink(missing_ok=True)
-
-
-def _batches(tasks: list[Task]) -> Iterator[tuple[Task, ...]]:
-    queue = iter(tasks)
-    while first := next(queue, None):
-        batch, size = [first], first.size
-        for task in islice(queue, BATCH_FILES - 1):
-            batch.append(task)
-            size += task.size
-            if size > BATCH_BYTES:
-                break
+def _batches(tasks: Iterator[Task], most: int) -> Iterator[tuple[Task, ...]]:
+    batch: list[Task] = []
+    size = 0
+    for task in tasks:
+        batch.append(task)
+        size += task.size
+        if len(batch) >= most or size > BATCH_BYTES:
+            yield tuple(batch)
+            batch, size = [], 0
+    if batch:
         yield tuple(batch)
 
 
-def _run(workspace: Workspace, job: Job, tasks: list[Task], ledger: Ledger, progress: Progress | None) -> None:
-    total, count, size, begun = len(tasks), 0, 0, time.monotonic()
-    lost: list[Task] = []
-    work = partial(process, job)
-    with compute.executor(workspace.parameters) as pool:
-        for batch, result in compute.map_unordered(pool, work, _batches(tasks)):
-            if isinstance(result, BaseException):
-                lost.extend(batch)
-                continue
-            ledger.record(result)
-            count += len(batch)
-            size += sum(task.size for task in batch)
-            if progress:
-                progress(count, total, f"{size / 1e6 / (time.monotonic() - begun + 1e-9):.0f} MB/s")
-    for task in lost:  # a worker died: one file at a time, so that only the one that kills it is given up
-        ledger.record(_alone(workspace, work, task))
-        count += 1
-        if progress:
-            progress(count, total, "one by one after a lost worker")
+# --- doing it ---------------------------------------------------------------------------------------------------------
 
 
-def _alone(workspace: Workspace, work: partial[list[dict[str, Any]]], task: Task) -> list[dict[str, Any]]:
-    with compute.executor(workspace.parameters) as pool:
-        try:
-            return pool.submit(work, (task,)).result()
-        except BrokenProcessPool:
-            return [_outcome(task, "quarantined", "worker_lost", "the worker process died on this file")]
-        except OSError as error:
-            raise WorkbenchError(f"cannot write the release: {error.strerror}; run again to resume") from None
+def _run(workspace: Workspace, files: pd.DataFrame, ledger: Ledger, progress: Progress | None) -> None:
+    if files.empty:
+        return
+    parameters = workspace.parameters
+    most = min(BATCH_FILES, len(files) // (4 * parameters.worker_count) + 1)
+    batches = _batches(_tasks(files, read_lookups(workspace).persons), most)
+    meter = _Meter(len(files), int(files["size"].sum()), progress)
+    work = partial(process, _job(workspace))
+    began = time.monotonic()
+    for batch, result in compute.map_surviving(parameters, work, batches, lambda batch: ((task,) for task in batch)):
+        if isinstance(result, WorkerLost):
+            result = [_given_up(task, time.monotonic() - began) for task in batch]
+        elif isinstance(result, BaseException):
+            raise _fault(result)
+        ledger.record(result)
+        meter.add(batch, result)
+        began = time.monotonic()
 
 
-# --- in the worker ----------------------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=2)
-def _engine(job: Job) -> Deidentifier:
-    from zoneinfo import ZoneInfo
-
-    return Deidentifier(job.policy, job.uids, ZoneInfo(job.time_zone))
-
-
-def process(job: Job, batch: tuple[Task, ...]) -> list[dict[str, Any]]:
-    """De-identify a batch of files; a row of the ledger for each."""
-    engine = _engine(job)
-    rows: list[dict[str, Any]] = []
-    changes: list[tuple[str, str, list[Change]]] = []
-    for task in batch:
-        begun = time.perf_counter()
-        row, changed = _one(job, engine, task)
-        row["seconds"] = time.perf_counter() - begun
-        rows.append(row)
-        if changed:
-            changes.append((task.source_path, task.target_path, changed))
-    if changes:
-        part = crosswalk.write_part(job.crosswalk, changes)
-        written = {source_path for source_path, _, _ in changes}
-        for row in rows:
-            row["part"] = part if row["source_path"] in written else ""
-    return rows
-
-
-def _one(job: Job, engine: Deidentifier, task: Task) -> tuple[dict[str, Any], list[Change]]:
-    try:
-        content = sources.read_bytes(job.source, task.source_path)
-    except OSError as error:
-        return _outcome(task, "quarantined", "unreadable", type(error).__name__), []
-    source_digest = _digest(content)
-    pixel_digest = ""
-    try:
-        if task.boxes:
-            before = spans.take_apart(content)
-            pixel_digest = _pixel_digest(before)
-            content = pixels.redact(content, pixels.parse_boxes(task.boxes))
-        made = engine.apply(
-            content, task.subject, text_checked=task.text_checked, cleaned_pixels=REDACTED if task.boxes else ()
-        )
-    except Refused as refused:
-        return _outcome(task, "quarantined", refused.reason, refused.detail, source_digest=source_digest), []
-    except pixels.Refused as refused:
-        return _outcome(task, "quarantined", "pixels_undecodable", refused.code, source_digest=source_digest), []
-    except RecursionError:
-        return _outcome(task, "quarantined", "structure_refused", "nests too deep", source_digest=source_digest), []
-    except Exception as error:  # whatever a broken header does to a library, it costs this file and tells no value
-        fault = f"{type(error).__name__} in {_place(error)}"
-        return _outcome(task, "quarantined", "unexpected_fault", fault, source_digest=source_digest), []
-    after = _digest(made.pixel_value) if len(made.pixel_value) else ""
-    target = job.release / task.target_path
-    size, target_digest = _write(target, made.header, made.pixels)
-    row = _outcome(
-        task,
-        "released",
-        detail="; ".join(f"{note}: {count}" for note, count in sorted(made.notes.items())),
-        target_path=task.target_path,
-        source_digest=source_digest,
-        target_digest=target_digest,
-        pixel_digest_before=pixel_digest or after,
-        pixel_digest_after=after,
-        target_size=size,
+def _job(workspace: Workspace) -> bytes:
+    parameters = workspace.parameters
+    job = Job(
+        long_path(parameters.source_path),
+        long_path(workspace.release),
+        long_path(workspace.local / crosswalk.FOLDER),
+        load_policy(workspace),
+        uid_map(workspace),
+        parameters.time_zone,
+        SECONDS,
+        code_digest() if parameters.scheduler else "",
     )
-    return row, made.changes
+    return pickle.dumps(job)
 
 
-def _write(target: Path, header: bytes, pixel_data: spans.Buffer) -> tuple[int, str]:
-    """Write the file, whole or not at all; a file that has these bytes already is left as it is."""
-    digest = blake3.blake3(header).update(pixel_data).hexdigest()
-    size = len(header) + len(pixel_data)
-    if not (_has_size(target, size) and _digest(target.read_bytes()) == digest):
-        with replacing(target, durable=False) as temporary, open(temporary, "wb", buffering=0) as file:
-            for part in (header, pixel_data):
-                view = memoryview(part)
-                while len(view):
-                    view = view[file.write(view) :]
-    return size, digest
+def _given_up(task: Task, seconds: float) -> Row:
+    """A worker died on this file, with nothing else under way: ``seconds`` ago the file before it had ended."""
+    if seconds >= SECONDS:
+        return outcome(task, "quarantined", "timed_out", f"took longer than {SECONDS:.0f} s")
+    return outcome(task, "quarantined", "worker_lost", "the worker process died on this file")
 
 
-def _digest(content: spans.Buffer) -> str:
-    return blake3.blake3(content).hexdigest()
+def _fault(error: BaseException) -> BaseException:
+    if isinstance(error, WorkbenchError):
+        return error
+    return WorkbenchError(f"a worker failed ({type(error).__name__}); what is done is kept; run again")
 
 
-def _pixel_digest(taken: spans.Spans) -> str:
-    if taken.pixels is None:
-        return ""
-    start = taken.pixels.value
-    return _digest(memoryview(taken.data)[start : start + taken.pixels.length])
+class _Meter:
+    """Progress in words: rate, bytes, time left, counts by status."""
+
+    def __init__(self, files: int, size: int, progress: Progress | None) -> None:
+        self.files, self.size, self.progress = files, size, progress
+        self.done = self.bytes = 0
+        self.counts: Counter[str] = Counter()
+        self.began = time.monotonic()
+        self._show("starting the workers")
+
+    def add(self, batch: tuple[Task, ...], rows: list[Row]) -> None:
+        self.done += len(batch)
+        self.bytes += sum(task.size for task in batch)
+        self.counts.update(row["status"] for row in rows)
+        seconds = max(time.monotonic() - self.began, 1e-3)
+        left = seconds * (self.size - self.bytes) / max(self.bytes, 1)
+        counts = ", ".join(f"{count:,} {status}" for status, count in sorted(self.counts.items(), reverse=True))
+        rates = f"{self.done / seconds:,.0f} files/s, {self.bytes / 1e6 / seconds:,.0f} MB/s"
+        size = f"{self.bytes / 1e9:,.2f} of {self.size / 1e9:,.2f} GB"
+        self._show(f"files: {counts}; {size}; {rates}; {_duration(left)} left")
+
+    def _show(self, text: str) -> None:
+        if self.progress:
+            self.progress(self.done, self.files, text)
 
 
-def _outcome(task: Task, status: str, reason: str = "", detail: str = "", **more: Any) -> dict[str, Any]:
-    return {
-        "source_path": task.source_path,
-        "status": status,
-        "reason": reason,
-        "detail": detail,
-        "target_path": "",
-        "sop_class": task.sop_class,
-        "modality": task.modality,
-        "fingerprint": task.fingerprint,
-        "seconds": 0.0,
-        "target_size": 0,
-        **more,
-    }
-
-
-def _place(error: BaseException) -> str:
-    """Module and line of an error, without its text, which may quote a header."""
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "?"
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 # --- outcomes ---------------------------------------------------------------------------------------------------------

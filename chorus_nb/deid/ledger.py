@@ -13,8 +13,10 @@ from types import TracebackType
 import pandas as pd
 
 from chorus_nb import tables
+from chorus_nb.errors import WorkbenchError
 from chorus_nb.workspace import Workspace
 
+PATIENCE = 10.0  # seconds another process may take to read
 _COLUMNS = (*tables.OUTCOMES.column_names, "fingerprint", "target_size", "part")
 
 
@@ -25,12 +27,23 @@ class Ledger:
         self.path = workspace.local / "ledger.sqlite"
 
     def __enter__(self) -> Ledger:
-        self.connection = sqlite3.connect(self.path)
-        # Write-ahead: a commit survives a killed process; after a power cut the last ones may be done again.
-        self.connection.execute("pragma journal_mode = wal")
-        self.connection.execute("pragma synchronous = normal")
-        columns = ", ".join(f'"{name}"' for name in _COLUMNS[1:])
-        self.connection.execute(f"create table if not exists outcome (source_path text primary key, {columns})")
+        self.connection = sqlite3.connect(self.path, timeout=PATIENCE)
+        try:
+            # One process at a time; and without shared memory, which a network file system may not have.
+            self.connection.execute("pragma locking_mode = exclusive")
+            # Write-ahead: a commit survives a killed process; after a power cut the last ones may be done again.
+            self.connection.execute("pragma journal_mode = wal")
+            self.connection.execute("pragma synchronous = normal")
+            found = [row[1] for row in self.connection.execute("pragma table_info(outcome)")]
+            if found and found != list(_COLUMNS):  # of another version: everything is examined again
+                self.connection.execute("drop table outcome")
+            columns = ", ".join(f'"{name}"' for name in _COLUMNS[1:])
+            self.connection.execute(f"create table if not exists outcome (source_path text primary key, {columns})")
+        except sqlite3.DatabaseError as error:
+            self.connection.close()
+            if "locked" in str(error):
+                raise WorkbenchError("another run is at work in this workspace; wait for it or stop it") from None
+            raise
         return self
 
     def __exit__(

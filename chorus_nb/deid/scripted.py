@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from chorus_nb.deid.spans import Buffer, Element, Refused, name, vr_of
-from chorus_nb.deid.values import DEFAULT_CHARSET, FORMATTED, FORMS, TEXT, Charset, decode
+from chorus_nb.deid.spans import Buffer, Element, Refused, name, take_apart, vr_of
+from chorus_nb.deid.values import DEFAULT_CHARSET, FORMATTED, FORMS, TEXT, Charset, charset_of, decode
 from chorus_nb.mapping import Policy, Rule
-from chorus_nb.mapping.ctp import Quarantine, Step, trimmed
+from chorus_nb.mapping.ctp import Quarantine, Step, boxes, trimmed
+from chorus_nb.pixels import Box
 
+ROWS, COLUMNS = 0x00280010, 0x00280011
 LONGEST_NUMBER = {"DS": 16, "IS": 12}  # characters
 PLAIN = {"@remove()": "X", "@keep()": "K", "@process()": "K", "@empty()": "Z"}
+
+
+def regions(policy: Policy, content: Buffer) -> list[Box]:
+    """Regions the site's DicomPixelAnonymizer blanks in this file; :class:`Refused` if its DicomFilter stops it."""
+    book = policy.gate
+    if book is None:
+        return []
+    taken = take_apart(content)
+    values = SpanValues(
+        taken.data, taken.elements, taken.elements, charset_of(taken.data, taken.elements, DEFAULT_CHARSET)
+    )
+    if book.filter and not book.filter(values):
+        raise Refused("filtered_by_script", "the site's DicomFilter script does not let it pass")
+    columns, rows = (int(values.text((Step(tag),), True) or 0) for tag in (COLUMNS, ROWS))
+    return [Box(*box) for box in boxes(book.signatures, values, columns, rows) or []]
 
 
 class SpanValues(NamedTuple):

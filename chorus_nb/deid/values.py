@@ -15,17 +15,19 @@ TEXT = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"))  
 UNDIVIDED = frozenset(("LT", "ST", "UR", "UT"))  # a backslash in them is a character, not a separator
 FORMATTED = frozenset(("AS", "DA", "DS", "DT", "IS", "TM", "UI"))  # text of a fixed form
 LONGEST = {"AE": 16, "CS": 16, "LO": 64, "PN": 64, "SH": 16, "ST": 1024, "LT": 10240}
+_TIME = rb"(?:(?:[01]\d|2[0-4])(?::?[0-5]\d(?::?(?:[0-5]\d|60)(?:\.\d*)?)?)?)?"
 FORMS = {
     "AS": re.compile(rb"[0-9DWMY\\ \0]*\Z"),
     "DA": re.compile(rb"[0-9.\-\\ \0]*\Z"),
     "DS": re.compile(rb"[0-9+\-.eE\\ \0]*\Z"),
     "DT": re.compile(rb"[0-9.+\-\\ \0]*\Z"),
     "IS": re.compile(rb"[0-9+\-\\ \0]*\Z"),
-    "TM": re.compile(rb"[0-9.:\-\\ \0]*\Z"),
+    "TM": re.compile(rb"(?:%s)(?: *[\\-] *(?:%s))*[ \0]*\Z" % (_TIME, _TIME)),
     "UI": re.compile(rb"[0-9.\\ \0]*\Z"),
     "CS": re.compile(rb"[A-Z0-9_ \\\0]*\Z"),
 }
 DUMMIES = {"AS": "", "CS": "REMOVED", "DA": "", "DS": "0", "DT": "", "IS": "0", "TM": "", "UI": ""}
+_PRINTABLE = re.compile(rb"[\x20-\x7e\xa0-\xff]{5,}")
 WORD_SIZES = {"AT": 4, "FD": 8, "FL": 4, "SL": 4, "SS": 2, "SV": 8, "UL": 4, "US": 2, "UV": 8}
 
 Charset = tuple[str, ...]  # Python encodings of Specific Character Set (0008,0005)
@@ -127,6 +129,11 @@ def dummy(vr: str) -> bytes:
     if vr in WORD_SIZES:
         return bytes(WORD_SIZES[vr])
     return DUMMIES.get(vr, "REMOVED" if vr in TEXT else "").encode("ascii")
+
+
+def readable(raw: bytes) -> str:
+    """What a person could read in binary data: its runs of at least five printable characters."""
+    return " ".join(run.decode("latin-1") for run in _PRINTABLE.findall(raw)) if len(raw) >= 5 else ""
 
 
 def shorten(text: str, vr: str) -> str:

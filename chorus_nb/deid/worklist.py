@@ -6,6 +6,7 @@ Each rule takes the files no earlier rule took; what is left over at the end is 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from chorus_nb import pixels, sources, standards, tables
 from chorus_nb.deid.spans import Refused, take_apart
 from chorus_nb.deid.uids import UidMap
 from chorus_nb.mapping import Lookups, load_policy, read_lookups
+from chorus_nb.versions import code_digest
 from chorus_nb.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
 DICOMDIR = "1.2.840.10008.1.3.10"
 IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 FORBIDDEN = ("note", "omop", "wave")  # the upload tool sorts paths by these words (facts: chorus.md §9)
-ENGINE = 1  # raised when the engine's output changes for the same input, so that reruns redo everything
+# The only shape a path may have: no header text becomes part of it that is not a plain code or UID.
+TARGET = re.compile(r"[0-9]+/Images/[A-Z0-9]{2,16}/[0-9]+/[0-9][0-9.]{0,62}[0-9]/[0-9]{3,}(_[0-9]+)?\.dcm")
+DEVICES = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])")  # no folder can have such a name on Windows
+ROOMS = ("deid", "mapping", "pixels", "standards")  # whose code decides the bytes of a released file
 
 COLUMNS = (
     *("source_path", "status", "reason", "size", "modified_ns", "MediaStorageSOPClassUID", "has_pixels"),
@@ -43,11 +48,10 @@ def make_worklist(workspace: Workspace, progress: Progress | None = None) -> pd.
     _mapped(work, lookups)
     _visits(work, workspace)
     _duplicates(work, workspace)
-    _rejected(work, workspace)
     _burned_in(work, workspace, catalog, progress)
     uids = uid_map(workspace)
     _targets(work, uids)
-    work.files["fingerprint"] = _fingerprints(work.files, run_digest(workspace))
+    work.files["fingerprint"] = _fingerprints(work.files, run_digest(workspace), lookups.persons)
     worklist = work.table()
     workspace.write(tables.WORKLIST, worklist)
     return worklist
@@ -60,11 +64,12 @@ def uid_map(workspace: Workspace) -> UidMap:
 
 
 def run_digest(workspace: Workspace) -> str:
-    """Hash of all that every file's result depends on: policy, key, UID method, time zone and engine."""
+    """Hash of all that every file's result depends on: policy, key, UID method, time zone and code."""
     parameters = workspace.parameters
     key = blake3.blake3(workspace.key()).hexdigest()[:16]
     depends = [load_policy(workspace).digest, key, parameters.uid_method, parameters.resolved_uid_root]
-    return blake3.blake3(json.dumps([*depends, parameters.time_zone, ENGINE]).encode()).hexdigest()
+    depends += [parameters.time_zone, code_digest(*ROOMS)]
+    return blake3.blake3(json.dumps(depends).encode()).hexdigest()
 
 
 class _Work:
@@ -105,10 +110,11 @@ def _unreadable(work: _Work) -> None:
     work.take(files.fault == "truncated", "quarantined", "truncated")
     directory = (files.MediaStorageSOPClassUID == DICOMDIR) | (files.SOPClassUID == DICOMDIR)
     work.take(directory, "held_back", "dicomdir", "an index of files; the release needs none")
-    missing = [files[name].str.strip(" \0") == "" for name in IDENTIFIERS]
-    which = pd.concat(missing, axis=1, keys=IDENTIFIERS)
-    names = which.apply(lambda row: "missing " + ", ".join(which.columns[row]), axis=1)
-    work.take(which.any(axis=1), "quarantined", "identifiers_missing", names)
+    missing = pd.concat([files[name].str.strip(" \0") == "" for name in IDENTIFIERS], axis=1, keys=IDENTIFIERS)
+    missing = missing[missing.any(axis=1)]
+    names = pd.Series(["missing " + ", ".join(missing.columns[row]) for row in missing.to_numpy()], missing.index)
+    lacking = files.index.to_series().isin(missing.index)
+    work.take(lacking, "quarantined", "identifiers_missing", names.reindex(files.index))
 
 
 def _kinds(work: _Work, kinds: Sequence[str]) -> None:
@@ -152,8 +158,12 @@ def _visits(work: _Work, workspace: Workspace) -> None:
 
 
 def _duplicates(work: _Work, workspace: Workspace) -> None:
-    """Files with one SOP Instance UID: of equal ones the first is kept, of different ones none."""
-    files = work.open
+    """Files with one SOP Instance UID: of equal ones the first is kept, of different ones none.
+
+    A copy that is held back for another reason counts too: it is not known which of them tells the truth.
+    """
+    files = work.files[work.files.status.isin(("", "held_back"))]
+    files = files[files.SOPInstanceUID.isin(work.open.SOPInstanceUID)]
     repeated = files[files.duplicated("SOPInstanceUID", keep=False)]
     equal, different = [], []
     for _, group in repeated.groupby("SOPInstanceUID", sort=True):
@@ -170,21 +180,11 @@ def _duplicates(work: _Work, workspace: Workspace) -> None:
 def _data_set_digest(workspace: Workspace, source_path: str) -> str:
     """Hash of the data set without preamble and file meta information, which differ from archive to archive."""
     try:
-        taken = take_apart(sources.read_bytes(workspace.parameters.source_path, source_path))
+        taken = take_apart(sources.read(workspace.parameters.source_path, source_path)[0])
     except (OSError, Refused):
         return f"unreadable {source_path}"
     start = taken.elements[0].start
     return blake3.blake3(memoryview(taken.data)[start:]).hexdigest()
-
-
-def _rejected(work: _Work, workspace: Workspace) -> None:
-    if not workspace.has(tables.IMAGE_DECISIONS):
-        return
-    decisions = workspace.read(tables.IMAGE_DECISIONS).drop_duplicates("item", keep="last")
-    rejected = set(decisions.item[decisions.decision == "reject"])
-    series = "series:" + work.files.SeriesInstanceUID
-    which = work.files.source_path.isin(rejected) | series.isin(rejected)
-    work.take(which, "held_back", "rejected_by_review", "a reviewer rejected it")
 
 
 def _burned_in(work: _Work, workspace: Workspace, catalog: pd.DataFrame, progress: Progress | None) -> None:
@@ -221,7 +221,7 @@ def _targets(work: _Work, uids: UidMap) -> None:
         )
     ]
     text = files.InstanceNumber.str.strip(" \0")
-    usable = text.str.fullmatch(r"\+?\d{1,9}")
+    usable = text.str.fullmatch(r"\+?[0-9]{1,9}")
     files["number"] = pd.to_numeric(text.where(usable), errors="coerce").astype("Int64")
     files["location"] = pd.to_numeric(files.SliceLocation, errors="coerce")
     files = files.sort_values(["folder", "number", "location", "acquired", "sop_new"], na_position="last")
@@ -235,17 +235,20 @@ def _targets(work: _Work, uids: UidMap) -> None:
     ]
     files["target_path"] = files.folder + "/" + names
     work.files.loc[files.index, "target_path"] = files.target_path
-    unfit = ~files.Modality.str.fullmatch(r"[A-Z0-9]{2,16}") | files.target_path.map(_forbidden)
-    work.take(unfit, "held_back", "path_not_allowed", "the upload tool would misread the path")
+    unfit = ~files.target_path.map(_allowed)
+    work.take(unfit, "held_back", "path_not_allowed", "Modality or Series Instance UID does not fit into a path")
     work.files.loc[work.files.status != "", "target_path"] = ""
 
 
-def _forbidden(path: str) -> bool:
-    below = path.partition("/")[2].lower()
-    return any(word in below for word in FORBIDDEN)
+def _allowed(path: str) -> bool:
+    below = path.partition("/")[2]
+    device = any(DEVICES.fullmatch(part) for part in below.split("/"))
+    return bool(TARGET.fullmatch(path)) and not device and not any(word in below.lower() for word in FORBIDDEN)
 
 
-def _fingerprints(files: pd.DataFrame, run: str) -> list[str]:
+def _fingerprints(files: pd.DataFrame, run: str, persons: pd.DataFrame) -> list[str]:
+    """Per file, hash of all that its result depends on, the other PatientIDs of its person included."""
+    names = {person: "\\".join(sorted(group)) for person, group in persons.groupby("person_id").PatientID}
     columns = ("size", "modified_ns", "target_path", "person_id", "days_shifted", "image_occurrence_id", "boxes")
-    rows = files[[*columns, "text_checked"]].itertuples(index=False, name=None)
+    rows = zip(files.person_id.map(names), *(files[column] for column in (*columns, "text_checked")), strict=True)
     return [blake3.blake3("\n".join((run, *map(str, row))).encode()).hexdigest()[:32] for row in rows]

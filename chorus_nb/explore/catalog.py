@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,6 +70,9 @@ def scan(workspace: Workspace, progress: compute.Progress | None = None) -> pd.D
     """
     root = workspace.parameters.source_path
     folder = parts_folder(workspace)
+    for other in folder.parent.glob("*/"):  # of another reader or time zone, or what a killed run left
+        if other != folder:
+            shutil.rmtree(other, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     remove_partials(folder)
     found = folder.parent / "found.parquet"
@@ -103,7 +107,7 @@ def _list_files(root: Path, target: Path, progress: compute.Progress | None) -> 
                 writer.write_table(pa.Table.from_pylist(chunk, FOUND))
                 chunk = []
                 if progress:
-                    progress(0, 0, f"{total:,} files found")
+                    progress(total, 0, "files found")
         writer.write_table(pa.Table.from_pylist(chunk, FOUND))
     return total
 

@@ -140,18 +140,18 @@ def _row(file: sources.SourceFile, header: Header | None, reason: str, zone: Zon
         "procedure_codes": "\\".join(
             f"{values.text(scheme, 'SH')}:{values.text(code, 'SH')}" for scheme, code in header.procedure_codes if code
         ),
-        "identifiers_in_path": _identifiers_in_path(file.source_path, found),
+        "identifiers_in_path": _identifiers_in_path(file.source_path, found, codecs),
     }
     row["acquired"], row["acquired_from"] = values.acquired(row, zone)
     return row
 
 
-def _identifiers_in_path(source_path: str, found: dict[int, tuple[bytes, str]]) -> str:
+def _identifiers_in_path(source_path: str, found: dict[int, tuple[bytes, str]], codecs: tuple[str, ...]) -> str:
     """The attributes whose value (or, of a name, its family or given part) stands in the path."""
     path, hits = source_path.casefold(), []
     for tag, keyword in IN_PATHS.items():
         value, vr = found.get(tag, (b"", "LO"))
-        text = values.text(value, vr).casefold()
+        text = values.text(value, vr, codecs).casefold()
         parts = text.replace("=", "^").split("^")[:2] if keyword == "PatientName" else [text]
         if any(len(part) >= 4 and part in path for part in parts):
             hits.append(keyword)

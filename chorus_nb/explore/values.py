@@ -47,8 +47,8 @@ def encodings(specific_character_set: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=16384)  # most values of a series are those of its first image
-def text(value: bytes, vr: str, codecs: tuple[str, ...] = ("utf-8",)) -> str:
-    """The value as text, multi-values joined by ``\\``; bytes that mean no text give ''."""
+def text(value: bytes, vr: str, codecs: tuple[str, ...] = ()) -> str:
+    """The value as text, multi-values joined by ``\\``. Without ``codecs``, what is not ASCII is UTF-8 or Latin-1."""
     if vr in NUMBERS:
         kind = np.dtype(NUMBERS[vr])
         return "\\".join(map(str, np.frombuffer(value, kind, len(value) // kind.itemsize).tolist()))
@@ -57,10 +57,10 @@ def text(value: bytes, vr: str, codecs: tuple[str, ...] = ("utf-8",)) -> str:
         return "\\".join(f"({a:04X},{b:04X})" for a, b in zip(words[::2], words[1::2], strict=True))
     try:
         decoded = value.decode("ascii")
-        if "\x1b" in decoded:
+        if "\x1b" in decoded and codecs:
             decoded = _decode(value, codecs)
     except UnicodeDecodeError:
-        decoded = _decode(value, codecs if vr in DECODED or vr == "UN" else ("utf-8",))
+        decoded = _decode(value, codecs if vr in DECODED or vr == "UN" else ())
     return decoded.strip(" \0")
 
 
@@ -68,7 +68,7 @@ def _decode(value: bytes, codecs: tuple[str, ...]) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return charset.decode_bytes(value, codecs, charset.TEXT_VR_DELIMS)
+            return charset.decode_bytes(value, codecs, charset.TEXT_VR_DELIMS) if codecs else value.decode("utf-8")
         except (LookupError, ValueError):
             return value.decode("latin-1")
 

@@ -57,6 +57,9 @@ def missingness(missing: pd.DataFrame) -> Figure:
     figure = style.new_figure(width=max(5.5, 3.4 + 0.62 * len(modalities)), height=1.2 + 0.24 * len(missing))
     (axes,) = figure.axes
     axes.set_facecolor(style.GRID)
+    axes.set_title("Minimum metadata that is missing, by modality", pad=12)
+    if not shares.size:
+        return figure
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, aspect="auto")
     axes.grid(False)
     axes.set_xticks(range(len(modalities)), [style.safe(name) for name in modalities])
@@ -68,7 +71,6 @@ def missingness(missing: pd.DataFrame) -> Figure:
             colour = "white" if share > 60 else style.INK
             axes.text(column, row, shown, ha="center", va="center", fontsize=8, color=colour)
     figure.colorbar(image, ax=axes, label="percent of images without it", shrink=0.6)
-    axes.set_title("Minimum metadata that is missing, by modality", pad=12)
     return figure
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from chorus_nb.figures import style
 
@@ -17,26 +18,30 @@ def images_per_visit_day(timing: pd.DataFrame) -> Figure:
     (axes,) = figure.axes
     day = timing["day"].clip(0, LONGEST + 1)
     bottom = np.zeros(LONGEST + 2)
-    for colour, (modality, days) in zip(style.COLOURS, day.groupby(timing["modality"]), strict=False):
+    for number, (modality, days) in enumerate(day.groupby(timing["modality"])):
+        colour = style.COLOURS[number % len(style.COLOURS)]
         counts = np.bincount(days.astype(int), minlength=LONGEST + 2)
         axes.bar(range(LONGEST + 2), counts, bottom=bottom, color=colour, width=0.8, label=style.safe(modality))
         bottom += counts
     axes.set_xticks(range(LONGEST + 2), ["before", *map(str, range(1, LONGEST + 1)), "later"])
     axes.set(title="Imaging by day of the stay", xlabel="day of the visit", ylabel="accessions")
-    axes.legend(frameon=False, fontsize=9, ncols=3)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(frameon=False, fontsize=9, ncols=len(style.COLOURS))
     return figure
 
 
 def time_to_imaging(timing: pd.DataFrame) -> Figure:
-    """Hours from admission to each accession, as the share of accessions reached, by modality."""
-    figure = style.new_figure(height=2.8)
+    """Hours from admission to the first image of each accession, a dot each, with the median of the modality."""
+    modalities = sorted(timing["modality"].unique(), reverse=True)
+    figure = style.new_figure(height=1.4 + 0.4 * len(modalities))
     (axes,) = figure.axes
-    for colour, (modality, hours) in zip(style.COLOURS, timing.groupby("modality")["hours"], strict=False):
-        reached = np.sort(hours.clip(lower=0).to_numpy())
-        share = np.arange(1, len(reached) + 1) / len(reached)
-        axes.step(np.append(reached, reached[-1] + 1), np.append(share, 1), color=colour, where="post", lw=2)
-        axes.plot(reached, share, "o", ms=4, color=colour, label=f"{style.safe(modality)} ({len(reached)})")
-    axes.set(title="Time from admission to imaging", xlabel="hours since admission", ylabel="share of accessions")
-    axes.set_ylim(0, 1.05)
-    axes.legend(frameon=False, fontsize=9, loc="lower right")
+    for place, modality in enumerate(modalities):
+        hours = timing.loc[timing["modality"] == modality, "hours"].to_numpy(dtype=float)
+        spread = place + 0.28 * np.sin(2.4 * np.arange(len(hours)))  # dots of one modality side by side, always alike
+        colour = style.COLOURS[(len(modalities) - 1 - place) % len(style.COLOURS)]
+        axes.scatter(hours, spread, s=26, color=colour, alpha=0.7, linewidths=0)
+        axes.vlines(np.median(hours), place - 0.38, place + 0.38, color=style.INK, lw=1.5)
+    axes.set_yticks(range(len(modalities)), [style.safe(modality) for modality in modalities])
+    axes.axvline(0, color=style.MUTED, lw=1)
+    axes.set(title="Time from admission to imaging (line: median)", xlabel="hours since admission")
     return figure

@@ -7,6 +7,7 @@ Identity; identifiers by the site's lookup tables. The order of the sections bel
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from chorus_nb import standards
@@ -26,25 +27,7 @@ NEVER = {
     0xFFFCFFFC: "padding may hold anything",
 }
 EQUIPMENT = frozenset((0x00080070, 0x00081090))  # Manufacturer and its model name: words a cleaner must not touch
-CLASS_UIDS = frozenset(
-    (
-        *(
-            "SOPClassUID",
-            "ReferencedSOPClassUID",
-            "ReferencedSOPClassUIDInFile",
-            "ReferencedRelatedGeneralSOPClassUIDInFile",
-        ),
-        *(
-            "MediaStorageSOPClassUID",
-            "TransferSyntaxUID",
-            "ReferencedTransferSyntaxUIDInFile",
-            "RelatedGeneralSOPClassUID",
-        ),
-        *("OriginalSpecializedSOPClassUID", "AvailableTransferSyntaxUID", "EncryptedContentTransferSyntaxUID"),
-        *("MACCalculationTransferSyntaxUID", "SOPClassesInStudy", "SOPClassesSupported", "ContextUID"),
-        *("CodingSchemeUID", "MappingResourceUID", "CodeSetExtensionCreatorUID", "RTPlanRelationshipUID"),
-    )
-)
+CLASS_UID = re.compile(r"SOPClass|TransferSyntaxUID|(Context|CodingScheme|MappingResource)UID\Z")  # in a keyword
 FRAME = {
     0x0000: "a command, not part of a file",
     0x0002: "file meta information is written anew for every file",
@@ -119,7 +102,7 @@ def _by_kind(tag: int, vr: str, keyword: str, sop_class: str, path: tuple[str, .
             return Rule("K", "", "time of day stays intact when dates are shifted", "Date-Shifting SOP")
         return Rule("X", "", "a time that does not belong to this kind of image", POLICY)
     if vr == "UI":
-        if keyword in CLASS_UIDS:
+        if CLASS_UID.search(keyword):
             return Rule("K", "", "names a class, a syntax or a coding scheme, not an object", "PS3.15 E.3.9")
         return Rule("U", "", "the same new UID wherever the old one occurs", f"{E11} (U)" if row else POLICY)
     return None

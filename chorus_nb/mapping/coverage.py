@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 
 from chorus_nb import tables
@@ -57,6 +59,10 @@ def _has_image(lookups: Lookups, pairs: pd.DataFrame) -> pd.Series:
     )
 
 
+def _plain(patient: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", patient.lower()).lstrip("0")
+
+
 def _finding(*values: object) -> dict[str, object]:
     return dict(zip(tables.QUALITY_FINDINGS.column_names, values, strict=True))
 
@@ -64,9 +70,12 @@ def _finding(*values: object) -> dict[str, object]:
 def _not_mapped(lookups: Lookups, pairs: pd.DataFrame) -> list[dict[str, object]]:
     rows = []
     strangers = pairs[~_has_person(lookups, pairs)]
+    alike = {_plain(patient) for patient in lookups.persons.PatientID} - {""}
     for patient, files in strangers.groupby("PatientID").files.sum().items():
         text = "PatientID has no row in Personal_map: its files are quarantined"
-        fix = "add the patient, or see that the PatientID is spelt alike in both"
+        fix = "add the patient"
+        if _plain(str(patient)) in alike:
+            fix = "spell it alike in both: a row differs from it only in leading zeros, capitals or signs"
         rows.append(_finding("patient_not_mapped", "high", "patient", str(patient), text, fix, int(files)))
     for row in pairs[_has_person(lookups, pairs) & ~_has_image(lookups, pairs)].itertuples():
         text = "the accession of this patient has no row in Image_map: its files are held back"

@@ -11,7 +11,7 @@ from pydicom.datadict import tag_for_keyword
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError
-from chorus_nb.mapping.rules import ACTIONS, Rule
+from chorus_nb.mapping.rules import ACTIONS, BULK, NUMBERS, Rule, dictionary
 from chorus_nb.workspace import Workspace
 
 ALLOWED = frozenset(ACTIONS) - {"script", "lookup"}
@@ -100,4 +100,11 @@ def _fault(row: dict[str, str], match: re.Match[str] | None) -> str:
         return "the release depends on this attribute; it cannot be overridden"
     if row["replacement"] and row["action"] != "D":
         return "only action D takes a replacement"
+    if row["replacement"] and not _takes_text(row, match):
+        return "a replacement is text; this element does not hold text"
     return ""
+
+
+def _takes_text(row: dict[str, str], match: re.Match[str]) -> bool:
+    entry = None if row["private_creator"] else dictionary(int(match[1] + match[2], 16))
+    return entry is not None and entry.vr not in NUMBERS | BULK | {"SQ"}

@@ -91,10 +91,12 @@ def _name(tag: int, creator: str) -> str:
     """Keyword of a standard tag; of a private one what PS3.15 or pydicom's private dictionary says it is."""
     if entry := dictionary(tag):
         return entry.keyword
+    if not creator or tag & 0xFFFF <= 0xFF:  # of nobody, or a private creator itself
+        return ""
     if safe := standards.safe_private().get((creator, tag >> 16, tag & 0xFF)):
         return safe.meaning[:64]
     try:
-        return private_dictionary_description(tag, creator) if creator and tag & 0xFFFF > 0xFF else ""
+        return private_dictionary_description(tag, creator)
     except KeyError:
         return ""
 

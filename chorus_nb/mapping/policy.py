@@ -64,6 +64,12 @@ class Policy:
         assert isinstance(self.book, ScriptBook), "only a CTP script has rules with the action `script`"
         return self.book.run(tag, creator, values, at_root)
 
+    @property
+    def gate(self) -> ScriptBook | None:
+        """The site's script if it comes with a filter of its own or with regions to blank."""
+        book = self.book
+        return book if isinstance(book, ScriptBook) and (book.filter or book.signatures) else None
+
     def override(self, path: tuple[str, ...], tag: int, creator: str = "") -> Override | None:
         """The decision of a person that holds for an element; one for its very path before one for any depth."""
         if not self.overrides:

@@ -27,7 +27,8 @@ ACTIONS = {
 """Action codes (PS3.15 Table E.1-1a, and what CHoRUS adds) in words."""
 
 DATES = frozenset({"DA", "DT"})
-NOT_TEXT = frozenset({"AT", "CS", "DS", "FL", "FD", "IS", "SL", "SS", "SV", "UL", "US", "UV"})
+NUMBERS = frozenset({"AT", "FL", "FD", "SL", "SS", "SV", "UL", "US", "UV"})
+NOT_TEXT = NUMBERS | {"CS", "DS", "IS"}
 """VRs that hold numbers and codes only (with dates, times and UIDs, which have actions of their own)."""
 SHORT_TEXT = frozenset({"SH", "LO", "UC"})
 BULK = frozenset({"OB", "OD", "OF", "OL", "OV", "OW"})

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import filecmp
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,7 +18,7 @@ from sqlalchemy.schema import CreateTable
 
 from chorus_nb.databases import engine
 from chorus_nb.errors import InputError
-from chorus_nb.workspace import Workspace
+from chorus_nb.workspace import PARTIAL, Workspace
 
 CHUNK = 20_000  # rows compared, deleted and inserted at a time: memory stays flat
 DELETE = 500  # ids in one DELETE: every database takes that many parameters
@@ -64,21 +67,22 @@ def store(opened: Engine, rows: pd.DataFrame, *, visit_required: bool) -> None:
             _store_chunk(connection, table, rows.iloc[start : start + CHUNK])
 
 
-def fetch(opened: Engine) -> pd.DataFrame:
-    """The registry as the database holds it, in the order of its numbers."""
+def export(opened: Engine, path: Path) -> None:
+    """Write the table to ``path`` as the SOP's CSV, in the order of its numbers; the file is left alone if it is so."""
     table = registry_table(visit_required=False)
-    with opened.connect() as connection:
-        result = connection.execution_options(yield_per=CHUNK).execute(select(table).order_by(table.c[0]))
-        parts = [_frame(part, list(result.keys())) for part in result.partitions()]
-    return pd.concat(parts, ignore_index=True) if parts else _frame([], table.c.keys())
-
-
-def _frame(rows: Any, names: list[str]) -> pd.DataFrame:
-    frame = pd.DataFrame([tuple(row) for row in rows], columns=names, dtype=object)
-    frame["datetime"] = [value.strftime("%Y-%m-%d %H:%M:%S") for value in frame["datetime"]]
-    numbers = [name for name in names if name.endswith("_id") and name != "file_id"]
-    texts = {name: pd.StringDtype("pyarrow") for name in ("file_id", "datetime", "src_file", "trg_file")}
-    return frame.astype({**dict.fromkeys(numbers, "Int64"), **texts}).fillna({"trg_file": ""})
+    wanted = select(table).order_by(table.c.image_registry_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{PARTIAL}{path.name}")
+    try:
+        with opened.connect() as connection, open(new, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(table.c.keys())
+            for part in connection.execution_options(yield_per=CHUNK).execute(wanted).partitions():
+                writer.writerows(part)
+        if not (path.is_file() and filecmp.cmp(new, path, shallow=False)):
+            new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def _check_shape(opened: Engine, table: Table) -> None:

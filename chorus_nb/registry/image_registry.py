@@ -26,9 +26,8 @@ def build_registry(workspace: Workspace, progress: Progress | None = None) -> pd
     visit_required = workspace.parameters.visit_policy == "hold"
     with database.registry_database(workspace) as opened:
         database.store(opened, registry, visit_required=visit_required)
-        stored = database.fetch(opened)
-    path = workspace.write(tables.IMAGE_REGISTRY, stored)
-    write_if_changed(workspace.release / path.name, path.read_bytes())
+        for folder in (workspace.metadata, workspace.release):
+            database.export(opened, folder / workspace.path(tables.IMAGE_REGISTRY).name)
     for name in DIALECTS:
         text = database.create_statement(name, visit_required=visit_required)
         write_if_changed(workspace.metadata / "ddl" / f"image_registry_{name}.sql", text.encode())

@@ -51,7 +51,10 @@ def send(system: AbstractFileSystem, source: str, target: str, md5: str) -> None
     """Write one file; Azure checks every block against its MD5 and keeps that of the whole as Content-MD5."""
     if "az" in _protocols(system):
         checked = {"content_settings": {"content_md5": bytearray.fromhex(md5)}, "validate_content": True}
-        system.put_file(source, target, overwrite=True, **checked)
+        own_retry = {
+            "retry_total": 0
+        }  # the SDK would wait 15 seconds before its first one; upload() tries again sooner
+        system.put_file(source, target, overwrite=True, **checked, **own_retry)
     else:
         if "file" in _protocols(system):
             system.makedirs(target.rpartition("/")[0], exist_ok=True)

@@ -31,9 +31,9 @@ def refuse_identifiers(workspace: Workspace) -> None:
     automaton = _automaton(workspace)
     lines = []
     for path in sorted((*workspace.omop_out.rglob("*"), *workspace.metadata.rglob("*"))):
-        found = sum(_holds(automaton, text) for text in _texts(path)) if automaton else 0
+        found = sum(_values_with_one(automaton, text) for text in _texts(path)) if automaton else 0
         if found:
-            lines.append(f"{path.relative_to(workspace.release).as_posix()}: {found} lines hold an identifier")
+            lines.append(f"{path.relative_to(workspace.release).as_posix()}: {found} values hold an identifier")
     if lines:
         raise WorkbenchError(*lines)
 
@@ -52,28 +52,31 @@ def _automaton(workspace: Workspace) -> ahocorasick.Automaton | None:
     return automaton
 
 
-def _holds(automaton: ahocorasick.Automaton, text: str) -> bool:
-    """Whether an identifier stands in ``text`` by itself, not as a part of a longer word or number."""
-    text = f" {text.upper()} "
-    return any(not text[end - length].isalnum() and not text[end + 1].isalnum() for end, length in automaton.iter(text))
+def _values_with_one(automaton: ahocorasick.Automaton, values: str) -> int:
+    """How many lines of ``values`` hold an identifier by itself, not as a part of a longer word or number."""
+    text = f"\n{values.upper()}\n"
+    alone = (
+        end for end, length in automaton.iter(text) if not text[end - length].isalnum() and not text[end + 1].isalnum()
+    )
+    return len({text.count("\n", 0, end) for end in alone})
 
 
 def _texts(path: Path) -> Iterator[str]:
-    """The lines of a note, or the rows of a table without its numbers and dates."""
+    """The lines of a note, or a part of a column of a table, a value a line; without numbers and dates."""
     if path.suffix == ".csv":
         for part in pd.read_csv(path, dtype=str, keep_default_na=False, chunksize=ROWS, encoding_errors="replace"):
-            yield from _rows(part)
+            yield from _columns(part)
     elif path.suffix == ".parquet":
         for batch in pq.ParquetFile(path).iter_batches(ROWS):
-            yield from _rows(batch.to_pandas().astype("string").fillna(""))
+            yield from _columns(batch.to_pandas().astype("string").fillna(""))
     elif path.suffix in TEXTS:
-        yield from path.read_text(encoding="utf-8").splitlines()
+        yield path.read_text(encoding="utf-8")
 
 
-def _rows(part: pd.DataFrame) -> Iterator[str]:
-    searched = [name for name in part.columns if not _is_number(str(name).strip().lower())]
-    for row in part[searched].itertuples(index=False, name=None):
-        yield " | ".join(row)
+def _columns(part: pd.DataFrame) -> Iterator[str]:
+    for name in part.columns:
+        if not _is_number(str(name).strip().lower()):
+            yield "\n".join(value.replace("\n", " ") for value in part[name].unique())
 
 
 def _is_number(column: str) -> bool:

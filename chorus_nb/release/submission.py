@@ -1,10 +1,8 @@
-"""The notes that go with a release: what it holds, how it was made, and the Safe Harbor certificate to sign."""
+"""The note that goes with a release: what it holds, how it was made, where it deviates (no imaging template exists)."""
 
 from __future__ import annotations
 
-import csv
 from datetime import datetime
-from importlib import resources
 from pathlib import Path
 
 import pandas as pd
@@ -14,15 +12,13 @@ from chorus_nb.workspace import Workspace, write_if_changed
 
 SOURCE_VALUE_LENGTH = 50  # varchar of CDM 5.4; central's own column is TEXT, so longer values are kept whole
 SHIFT_CODES = ("unshifted", "day of week kept", "season kept", "day of week and season kept", "neither kept")
-SAFE_HARBOR = resources.files(__package__) / "safe_harbor.csv"
 
 
-def write_notes(workspace: Workspace) -> None:
-    """``IMAGING_SUBMISSION.md`` and ``SAFE_HARBOR_CERTIFICATE.md`` in ``Metadata/``, without any time of writing."""
+def write_note(workspace: Workspace) -> None:
+    """``Metadata/IMAGING_SUBMISSION.md``, without any time of writing: the same release has the same note."""
     parts = [f"# Imaging submission of {workspace.parameters.site}"]
     parts += [f"## {heading}\n\n{_markdown(table)}" for heading, table in submission_note(workspace).items()]
     write_if_changed(workspace.metadata / "IMAGING_SUBMISSION.md", ("\n\n".join(parts) + "\n").encode())
-    write_if_changed(workspace.metadata / "SAFE_HARBOR_CERTIFICATE.md", certificate(workspace).encode())
 
 
 def submission_note(workspace: Workspace) -> dict[str, pd.DataFrame]:
@@ -36,8 +32,8 @@ def submission_note(workspace: Workspace) -> dict[str, pd.DataFrame]:
         "Images by manufacturer": _counts(series, "Manufacturer"),
         "Images by body part": _counts(series, "BodyPartExamined"),
         "Held back at the site": held_back.rename("files").reset_index(),
-        "Deviations": pd.DataFrame({"deviation": _deviations(workspace, registry)}),
-        "Known issues": pd.DataFrame({"issue": _issues(workspace)}),
+        "Deviations": pd.DataFrame({"deviation": _deviations(workspace, registry) or ["none"]}),
+        "Known issues": pd.DataFrame({"issue": _issues(workspace) or ["none"]}),
     }
 
 
@@ -61,16 +57,6 @@ def _facts(workspace: Workspace, registry: pd.DataFrame, series: pd.DataFrame) -
         "made with": f"CHoRUS imaging workbench {__version__}",
     }
     return pd.DataFrame(facts.items(), columns=["item", "value"]).astype("string")
-
-
-def certificate(workspace: Workspace) -> str:
-    """The items of the Safe Harbor form (45 CFR 164.514(b)(2)) and what was done about each in DICOM; to be signed."""
-    with SAFE_HARBOR.open(encoding="utf-8") as file:
-        items = pd.DataFrame(csv.DictReader(line for line in file if not line.startswith("#")))
-    blanks = ("PI name", "PI e-mail", "Organisation", "IRB number", "IRB date", "Name and description of the data")
-    lines = "\n".join(f"* {blank}: ______" for blank in blanks)
-    heading = f"# Safe Harbor certificate for the images of {workspace.parameters.site}"
-    return f"{heading}\n\n{lines}\n\n{_markdown(items)}\n\nSigned: ______    Date: ______\n"
 
 
 def _counts(series: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -118,13 +118,17 @@ def ps315_rule(tag: int) -> Attribute | None:
 
 @cache
 def safe_private() -> Mapping[tuple[str, int, int], PrivateAttribute]:
-    """PS3.15 Table E.3.10-1 by (private creator, group, element offset in its block)."""
+    """PS3.15 Table E.3.10-1 by (private creator, group, element offset in its block).
+
+    Some software (Philips) writes the same creator in capitals: that form is found too.
+    """
     made = {}
     for row in _rows("safe_private.csv"):
         group, offset = int(row["group"], 16), int(row["element"], 16)
-        made[row["creator"], group, offset] = PrivateAttribute(
-            row["creator"], group, offset, row["vr"], row["vm"], row["meaning"], row["source"]
-        )
+        for creator in (row["creator"].upper(), row["creator"]):
+            made[creator, group, offset] = PrivateAttribute(
+                row["creator"], group, offset, row["vr"], row["vm"], row["meaning"], row["source"]
+            )
     return made
 
 

@@ -62,14 +62,6 @@ def blocking(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([frame[stops], pd.DataFrame(missing, columns=frame.columns)], ignore_index=True)
 
 
-def require_pass(frame: pd.DataFrame) -> None:
-    """Raise :class:`WorkbenchError` with a line for each check that keeps the release in the house."""
-    stops = blocking(frame)
-    if len(stops):
-        lines = [f"{row.check}: {row.result}: {row.detail}" for row in stops.itertuples()]
-        raise WorkbenchError("the release may not leave the house", *lines)
-
-
 def answer(frame: pd.DataFrame) -> str:
     """May this release leave the house? One sentence."""
     stops = blocking(frame)
@@ -85,3 +77,11 @@ def to_do(frame: pd.DataFrame) -> pd.DataFrame:
     stops = blocking(frame)
     remedies = [CHECKS[name].remedy if name in CHECKS else "run 03 and 04 again" for name in stops.check]
     return stops[["check", "result", "findings", "detail"]].assign(what_to_do=remedies)
+
+
+def require_pass(frame: pd.DataFrame) -> None:
+    """Raise :class:`WorkbenchError` with a line for each check that keeps the release in the house."""
+    stops = to_do(frame)
+    if len(stops):
+        lines = [f"{row.check} ({row.result}): {row.detail}. To do: {row.what_to_do}." for row in stops.itertuples()]
+        raise WorkbenchError("This release may not leave the house.", *lines)

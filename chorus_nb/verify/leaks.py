@@ -7,6 +7,7 @@ Scored, not ignored: a surname that is a word of the DICOM Standard, a three-dig
 from __future__ import annotations
 
 import gzip
+import html
 import io
 import itertools
 import re
@@ -27,6 +28,9 @@ MASK = "▮▮▮"
 NEAR = 40  # bytes within which two parts of one name make a full name
 NUMERIC = frozenset(("IS", "DS", "US", "SS", "UL", "SL", "FL", "FD", "TM", "UI", "AT", "OB", "OW", "OF", "OD", "OL"))
 MAKER = ("Manufacturer", "ManufacturerModelName")
+TAG = re.compile(rb"<[^>]*>")
+MARKUP = re.compile(rb"</?[A-Za-z][\w-]*|[\w-]+(?==[\"'])")
+STYLE = re.compile(rb"<style.*?</style>|<meta[^>]*>", re.DOTALL)
 PICTURE = re.compile(rb"data:image/[a-z+]+;base64,[A-Za-z0-9+/=\s]+")
 
 
@@ -99,7 +103,7 @@ class Searcher:
         if not alone:
             return "medium" if len(text) >= 8 and needle.kind != "path" else None
         if all(word in self.words for word in re.findall(r"[^\W\d_]+|\d+", text)):
-            return "low"
+            return None if needle.kind == "path" else "low"  # a folder called "export" says nothing about anybody
         if needle.kind == "path":
             return "high" if text.isdigit() and len(text) >= 7 else "medium" if len(text) >= 5 else "low"
         return "high" if len(text) >= 4 else "low"
@@ -207,7 +211,13 @@ def readable(path: Path) -> bytes:
     if content[:4] == b"PK\x03\x04":
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return b"\n".join(name.encode() + b"\n" + archive.read(name) for name in archive.namelist())
-    return PICTURE.sub(b"", content)
+    return _words_of_page(content) if path.suffix == ".html" else content
+
+
+def _words_of_page(page: bytes) -> bytes:
+    """What a report says, raw and unescaped: without pictures, style sheet and the names of tags and attributes."""
+    said = TAG.sub(lambda tag: MARKUP.sub(b" ", tag[0]), STYLE.sub(b"", PICTURE.sub(b"", page)))
+    return said + b"\n" + html.unescape(said.decode("utf-8", "replace")).encode()
 
 
 def number_is_a_number(path: Path, content: bytes) -> Callable[[Hit], bool]:

@@ -267,8 +267,8 @@ def _removed(pair: Pair, parameters: Parameters) -> Findings:
         elif leaf.vr == "PN" and leaf.text not in (text(pair.release, 0x00100020), ""):
             severity: Severity = "high" if _unchanged(pair, leaf) else "medium"
             yield _finding(pair, "removed", severity, leaf.name, "a person name that is not empty")
-        elif _to_go(leaf.tag, parameters) and _unchanged(pair, leaf):
-            yield _finding(pair, "removed", "high", leaf.name, "has its original value, which the profile removes")
+        elif _to_go(leaf.tag, parameters) and (_unchanged(pair, leaf) or _never_a_dummy(pair, leaf)):
+            yield _finding(pair, "removed", "high", leaf.name, "has a value, which the profile removes")
     age = text(pair.release, 0x00101010)
     if re.fullmatch(r"\d{3}Y", age) and int(age[:3]) > 90:
         yield _finding(pair, "removed", "high", "(0010,1010)", "an age above 89 (Safe Harbor item 3)")
@@ -289,6 +289,14 @@ def _present(reading: Reading, tag: int) -> bool:
 def _unchanged(pair: Pair, leaf: Leaf) -> bool:
     old = pair.source.leaves.get((leaf.path, leaf.tag))
     return old is not None and _same(old, leaf)
+
+
+def _never_a_dummy(pair: Pair, leaf: Leaf) -> bool:
+    """Whether the profile leaves no value of its own there: the table says X, and the IOD does not require one."""
+    rule = standards.ps315_rule(leaf.tag)
+    path = tuple(leaf.path.split(".")[::2]) if leaf.path else ()
+    required = standards.attribute_type(text(pair.release, 0x00080016), path, leaf.keyword) == "1"
+    return rule is not None and rule.basic == "X" and not required
 
 
 def _to_go(tag: int, parameters: Parameters) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -112,8 +111,7 @@ def _shown(dataset: FileDataset, frame: np.ndarray, window: tuple[float, float])
         return (coloured >> 8 if coloured.dtype.itemsize == 2 else coloured).astype(np.uint8)
     if frame.ndim == 3:
         return frame.astype(np.uint8)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with reading.quiet():
         values = apply_modality_lut(frame, dataset).astype(np.float64)
     centre, width = window
     grey = np.clip((values - (centre - width / 2)) / width, 0, 1)

@@ -5,6 +5,8 @@ Only pydicom is used here; the second, independent reader is GDCM behind :mod:`c
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -73,10 +75,23 @@ class Reading(NamedTuple):
     pixels: str  # BLAKE3 of the pixel data value, "" without pixel data
 
 
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep pydicom's warnings and log, which quote values, off the screen and out of the reports."""
+    logger = logging.getLogger("pydicom")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
 def read(content: bytes) -> Reading:
     """Parse ``content``; :class:`Unreadable` if pydicom cannot or if it ends early."""
-    with warnings.catch_warnings(), config.disable_value_validation():
-        warnings.simplefilter("ignore")
+    with quiet(), config.disable_value_validation():
         try:
             dataset = pydicom.dcmread(BytesIO(content), force=True)
             found = {(leaf.path, leaf.tag): leaf for part in (dataset.file_meta, dataset) for leaf in _leaves(part)}
@@ -187,8 +202,7 @@ def expected_length(dataset: Dataset) -> int | None:
 
 def decode(dataset: Dataset) -> np.ndarray:
     """All frames as an array, YBR converted to RGB; imagecodecs steps in where pydicom has no decoder."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet():
         try:
             return pixel_array(dataset)
         except Exception:

@@ -91,7 +91,7 @@ def _rescales(dataset: Dataset) -> list[tuple[float, float]]:
         return [(1.0, 0.0)]
     slope, intercept = float(dataset.get("RescaleSlope") or 1), float(dataset.get("RescaleIntercept") or 0)
     inverse = (-1.0, 2.0 ** int(dataset.BitsStored) - 1)  # compressed MONOCHROME1
-    return [(1.0, 0.0), (slope, intercept), (1.0, -1024.0), inverse]
+    return list(dict.fromkeys([(slope, intercept), (1.0, 0.0), (1.0, -1024.0), inverse]))
 
 
 def _equal(dataset: Dataset, values: np.ndarray, second: np.ndarray) -> bool:

@@ -1,4 +1,4 @@
-"""What can be known to fail before the first kernel starts: no DICOM at all, lookup tables that cannot be read."""
+"""What can be known to fail before the first kernel starts: no DICOM, unreadable lookup tables, an unfit cluster."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pydicom
 
-from chorus_nb import sources
+from chorus_nb import cluster, sources
 from chorus_nb.errors import InputError
 from chorus_nb.mapping import read_lookups
 from chorus_nb.workspace import Workspace
@@ -16,14 +16,15 @@ TAGS = ["SOPClassUID"]
 
 
 def check_inputs(workspace: Workspace) -> None:
-    """:class:`InputError` if the source holds no DICOM file or a lookup table lacks what it needs."""
+    """:class:`InputError` if the source holds no DICOM, a lookup table lacks what it needs, or no worker can work."""
     lines: list[str] = []
     if not _holds_dicom(workspace):
         lines.append(f"source: no DICOM file found in {workspace.parameters.source}")
-    try:
-        read_lookups(workspace)
-    except InputError as error:
-        lines.extend(error.lines)
+    for check in (lambda: read_lookups(workspace), lambda: cluster.check(workspace.parameters)):
+        try:
+            check()
+        except InputError as error:
+            lines.extend(error.lines)
     if lines:
         raise InputError(*lines)
 

@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     lab.add_argument("file", metavar="FILE.yaml", nargs="?", help="the parameters (the demo site)")
     lab.add_argument("--port", type=int, default=8888, help="port on this machine (8888, or the next free one)")
     lab.add_argument("--no-browser", action="store_true", help="only print the address")
+    lab.add_argument("jupyter", nargs="*", metavar="-- OPTION", help="options of JupyterLab itself, after --")
     lab.set_defaults(command=_lab)
 
     audit = commands.add_parser("audit", help="check the audit log, the reports and the release against each other")
@@ -85,7 +86,8 @@ def _lab(chosen: argparse.Namespace) -> int:
     from chorus_nb.workbench.lab import open_lab
 
     parameters = Parameters.read(chosen.file) if chosen.file else Parameters.of({})
-    return open_lab(parameters, port=chosen.port, browser=not chosen.no_browser)
+    browser = ["--no-browser"] if chosen.no_browser else []
+    return open_lab(parameters, [f"--ServerApp.port={chosen.port}", *browser, *chosen.jupyter])
 
 
 def _audit(chosen: argparse.Namespace) -> int:

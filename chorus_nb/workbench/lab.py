@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,12 @@ SETTINGS = {  # JupyterLab asks its makers' server for news and updates unless t
 }
 
 
-def open_lab(parameters: Parameters, *, port: int = 8888, browser: bool = True) -> int:
+def open_lab(parameters: Parameters, options: Sequence[str] = ()) -> int:
     """Open JupyterLab on copies of the notebooks with these parameters filled in; returns when it is closed."""
     if find_spec("jupyterlab") is None:
         raise WorkbenchError("JupyterLab is not installed; pip install 'chorus-nb[lab]'")
     folder = prepare_copies(prepare(parameters))
-    command = [sys.executable, "-m", "jupyterlab", *_options(folder, port), *([] if browser else ["--no-browser"])]
+    command = [sys.executable, "-m", "jupyterlab", *options, *_options(folder)]
     return subprocess.call(command, env={**os.environ, **_settings(folder / ".jupyter")})
 
 
@@ -59,12 +60,11 @@ def _absolute(name: str, value: Any) -> Any:
     return value if plain else str(resolve(value))
 
 
-def _options(folder: Path, port: int) -> list[str]:
+def _options(folder: Path) -> list[str]:
     """Loopback only, token on (Jupyter's default), kernels without an open port where the platform can."""
     options = {
         "ServerApp.root_dir": str(folder),
         "ServerApp.ip": "127.0.0.1",
-        "ServerApp.port": str(port),
         "ServerApp.answer_yes": "True",
         "LabApp.news_url": "None",
         "FileContentsManager.pre_save_hook": f"{__name__}.{strip_outputs.__name__}",

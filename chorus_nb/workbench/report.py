@@ -48,7 +48,8 @@ def render(
     step: Step, notebook: nbformat.NotebookNode, parameters: Parameters, ended: Outcome, index: str, proof: str = ""
 ) -> str:
     """The page of ``notebook``. A shareable one has no printed messages and no tracebacks: they quote values."""
-    body, _ = _body_exporter().from_notebook_node(_prepared(notebook, shareable=step.shareable))
+    prepared = _prepared(notebook, shareable=step.shareable)
+    body, _ = _body_exporter().from_notebook_node(prepared)
     return _page(
         "report.html.j2",
         parameters.site,
@@ -71,6 +72,7 @@ def render(
         },
         parameters=parameters.model_dump(),
         versions=audit.versions(),
+        contents=_contents(prepared),
         body=Markup(body),
     )
 
@@ -143,6 +145,12 @@ def _prepared(notebook: nbformat.NotebookNode, *, shareable: bool) -> nbformat.N
             break  # what stands below never ran
     copy.cells = cells
     return copy
+
+
+def _contents(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
+    """The sections of a report: cell id and heading."""
+    headings = ((cell.id, cell.source.partition("\n")[0]) for cell in notebook.cells if cell.cell_type == "markdown")
+    return [(name, line.removeprefix("## ")) for name, line in headings if line.startswith("## ")]
 
 
 def _error_lines(output: nbformat.NotebookNode) -> list[str]:

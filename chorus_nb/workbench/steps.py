@@ -27,7 +27,7 @@ class Step:
 
 
 STEPS = (
-    Step("01_explore_headers", "Explore headers", "what is in the source, how good it is, which encounters", "3–7, 9"),
+    Step("01_explore_headers", "Explore headers", "what is in the source, how good it is, which encounters", "2–9"),
     Step("02_map_tags", "Map tags", "what happens to every tag; patients and accessions", "7, 8, 12, 13"),
     Step("03_run_deid", "Run de-identification", "every file, what became of it and why", "10, 12, 13, 15", True),
     Step("04_verify", "Verify", "the release read again and searched; before and after; the gate", "14, 15"),

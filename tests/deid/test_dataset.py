@@ -16,6 +16,7 @@ from chorus_nb.deid.elements import Subject
 from chorus_nb.deid.spans import Refused, take_apart
 from chorus_nb.deid.uids import UidMap
 from chorus_nb.deid.values import Encoding
+from chorus_nb.mapping.policy import Chorus, Policy
 from tests.deid.conftest import SUBJECT, Release, encoded, image, whole
 
 
@@ -225,3 +226,16 @@ def test_a_sequence_sent_as_unknown_is_still_opened(engine: Deidentifier) -> Non
     patient = b"\x10\x00\x10\x00PN"
     out = whole(engine.apply(encoded(image()).replace(patient, unknown + patient), SUBJECT))
     assert b"1.2.3.4.5.6" not in out and engine.uids.new("1.2.3.4.5.6").encode() in out
+
+
+def test_a_site_that_keeps_device_identifiers_keeps_the_serial_number(engine: Deidentifier) -> None:
+    made = encoded(image(DeviceSerialNumber="SN-774411", SeriesDescription="LUNG"))
+    keeping = Deidentifier(Policy(Chorus(keep_device_identifiers=True)), engine.uids, engine.zone)
+    assert b"SN-774411" in whole(keeping.apply(made, SUBJECT))
+    assert b"SN-774411" not in whole(engine.apply(made, SUBJECT))
+
+
+def test_a_table_with_a_choice_of_vr_is_kept_under_either(release: Release) -> None:
+    made = image(ModalityLUTSequence=[item(LUTDescriptor=[4, 0, 16], ModalityLUTType="HU")])
+    made.ModalityLUTSequence[0].add_new(0x00283006, "OW", bytes(range(8)))
+    assert release(made).ModalityLUTSequence[0][0x00283006].value == bytes(range(8))

@@ -138,8 +138,9 @@ def test_multi_frame_objects_lend_the_attributes_of_their_shared_groups(survey: 
 def test_identifiers_in_folder_names_are_named_by_attribute(survey: Workspace, add: Add) -> None:
     add("DOE_JANE/MRN12345/a", PatientName="Doe^Jane", PatientID="MRN12345")
     add("clean/b", PatientName="Doe^Jane", PatientID="MRN12345")
+    add("müller/c", PatientName="Müller^Jan", SpecificCharacterSet="ISO_IR 100")
     rows = catalog(survey)["identifiers_in_path"]
-    assert list(rows) == ["PatientID\\PatientName", ""]
+    assert list(rows) == ["PatientID\\PatientName", "", "PatientName"]
 
 
 @pytest.mark.parametrize(

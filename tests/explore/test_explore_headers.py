@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import random
 import struct
 import time
 import warnings
@@ -186,3 +188,15 @@ def test_a_compressed_icon_in_a_sequence_is_passed_over() -> None:
 def test_what_does_not_begin_as_dicom_is_none(content: bytes) -> None:
     with pytest.raises(NotDicom):
         walk_bytes(content)
+
+
+def test_no_spoilt_file_raises_anything_unforeseen() -> None:
+    """Real headers with bytes changed or the end cut off: each is walked, refused or told from DICOM."""
+    chance = random.Random(1)
+    contents = [path.read_bytes()[:20_000] for path in BUNDLED]
+    for _ in range(500):
+        content = bytearray(chance.choice(contents))
+        for _ in range(chance.choice((1, 3, 20))):
+            content[chance.randrange(min(len(content), 3000))] = chance.choice((0, 255, chance.randrange(256)))
+        with contextlib.suppress(NotDicom, Refused):
+            walk_bytes(bytes(content[: chance.randrange(1, len(content) + 1)]))

@@ -12,6 +12,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
+from chorus_nb.deid import scripted
 from chorus_nb.deid.dataset import Deidentifier
 from chorus_nb.deid.elements import Subject
 from chorus_nb.deid.spans import Refused
@@ -35,15 +36,24 @@ IDENTIFIER = "identifiers take the values of the lookup tables, whatever the scr
 # case: place -> (what stands there, None = removed; why it is not what CTP writes)
 DIFFERENCES: dict[str, dict[str, tuple[str | None, str]]] = {
     "A": {},
-    "B": {"00081111": ("0 items", LEFT), "00081140": ("0 items", LEFT)},
-    "B2": {"00081111": (None, LEFT)},
+    "B": {
+        "00081111": ("0 items", LEFT),
+        "00081111.00400275": (None, LEFT),
+        "00081140": ("0 items", LEFT),
+        "00081140.00400275": (None, LEFT),
+    },
+    "B2": {
+        "00081111": (None, LEFT),
+        "00081111.00400275": (None, LEFT),
+        "00081140.00400275": (None, ENTERED),
+    },
     "D": {
         "00100020": ("10001", IDENTIFIER),
         "00400275.00100020": ("", STRANGER),
-        "00081111": ("1 items", "kept by the default policy: CTP removes what the script does not name"),
     },
     "E2": {
         "00400275.00100020": ("", STRANGER),
+        "00101002.00100020": (None, "not in the script: the default policy removes the sequence"),
         "00081111.00080020": ("20120128", ENTERED),
         "00081111.00100020": ("", STRANGER),
         "00081111.00400275.00080020": ("20111229", ENTERED),
@@ -141,3 +151,16 @@ def test_what_a_script_would_insert_is_not_inserted(golden: Path, tmp_path: Path
     codes = [item.CodeValue for item in made.DeidentificationMethodCodeSequence]
     assert codes[:3] == ["113100", "113105", "113107"]
     assert "99999" not in codes
+
+
+def test_the_filter_and_the_regions_beside_a_script_hold_for_its_files(golden: Path, tmp_path: Path) -> None:
+    (tmp_path / "site.script").write_text('<script><k en="T" t="0018"/></script>')
+    (tmp_path / "DicomFilter.script").write_text('Modality.equals("CT") * Rows.isGreaterThan("100")')
+    (tmp_path / "DicomPixelAnonymizer.script").write_text('{ Columns.equals("128") } (0,0,128,9) (-8,-8,8,8)')
+    content = (golden / "a.dcm").read_bytes()
+    policy = Policy(read_book(tmp_path / "site.script", Chorus(), ""))
+    assert scripted.regions(policy, content) == [(0, 0, 128, 10), (120, 120, 128, 128)]
+    (tmp_path / "DicomFilter.script").write_text('Modality.equals("MR")')
+    with pytest.raises(Refused, match="filtered_by_script"):
+        scripted.regions(Policy(read_book(tmp_path / "site.script", Chorus(), "")), content)
+    assert scripted.regions(Policy(Chorus()), content) == []

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import pandas as pd
 import pytest
 
-from chorus_nb import tables
+from chorus_nb import standards, tables
 from chorus_nb.errors import InputError
 from chorus_nb.mapping.chorus import Chorus
 from chorus_nb.mapping.ctp import ScriptBook, read_book
@@ -78,6 +79,10 @@ def test_dates_a_script_keeps_are_shifted_and_sequences_are_entered(tmp_path: Pa
     assert made.rule(CT, (), 0x00080020, "DA", "").action == "shift"
     assert made.rule(CT, (), 0x00400275, "SQ", "").action == "S"
     assert made.rule(CT, (), 0x00081140, "SQ", "").action == "X"
+
+
+def test_an_age_a_script_keeps_is_still_capped(tmp_path: Path) -> None:
+    assert book(tmp_path, line("00101010", "@keep()")).rule(CT, (), 0x00101010, "AS", "").action == "age"
 
 
 def test_times_of_the_run_are_not_written(tmp_path: Path) -> None:
@@ -165,8 +170,9 @@ def test_uids_below_another_root_than_the_parameter_are_refused(tmp_path: Path) 
     assert made.rule(CT, (), 0x00080014, "UI", "").action == "U"
 
 
-def test_the_options_a_script_declares_are_those_of_its_code_list(tmp_path: Path) -> None:
-    assert book(tmp_path, line("00120064", "113100/113105/99999")).options == ("113100", "113105")
+def test_the_options_are_those_a_script_declares_and_what_is_always_done(tmp_path: Path) -> None:
+    assert book(tmp_path, line("00120064", "113100/113105/113101/99999")).options == ("113100", "113105", "113107")
+    assert book(tmp_path, line("00120063", "x")).options == ("113100", "113107")
 
 
 def test_the_digest_follows_the_script_and_the_files_beside_it(tmp_path: Path) -> None:
@@ -175,6 +181,18 @@ def test_the_digest_follows_the_script_and_the_files_beside_it(tmp_path: Path) -
     assert first.fingerprint() == book(tmp_path, lines, LookupTable_properties="id/A=1").fingerprint()
     assert first.fingerprint() != book(tmp_path, lines, LookupTable_properties="id/A=2").fingerprint()
     assert first.fingerprint() != book(tmp_path, line("00081030", "@keep()")).fingerprint()
+
+
+def test_the_official_script_is_understood_to_its_last_line(tmp_path: Path) -> None:
+    names = ("UIDROOT", "PROJECTNAME", "SITEID", "SITENAME", "TRIALSPONSOR")
+    parameters = "".join(f'<p t="{name}">1.2.3</p>' for name in names)
+    actions = standards.official_actions()
+    lines = "".join(line(tag.replace(",", "").strip("()"), escape(action)) for tag, action in actions.items())
+    made = book(tmp_path, parameters + lines)
+    assert len(made.script.lines) == len(actions) == 309
+    assert made.run(0x00200010, "", Header(t00200010="ST-99"), True) == "1434378592841694"
+    assert made.rule(CT, (), 0x00080031, "TM", "").action == "K"
+    assert made.options == ("113100", "113105", "113107", "113108", "113109")
 
 
 def test_properties_are_read_with_their_escapes_and_continuations() -> None:

@@ -146,6 +146,18 @@ def test_decisions_edited_by_hand_are_checked_by_row(site: Workspace) -> None:
         load_policy(site)
 
 
+@pytest.mark.parametrize(("tag", "stands"), [("(0008,1010)", True), ("(0028,0010)", False), ("(0040,0275)", False)])
+def test_a_replacement_is_written_only_where_text_can_stand(site: Workspace, tag: str, stands: bool) -> None:
+    decide(site, tag, "D", "why", "who")
+    path = site.path(tables.TAG_DECISIONS)
+    path.write_text(path.read_text().replace(",D,,", ",D,STATION,"))
+    if stands:
+        assert load_policy(site).rule(CT, (), 0x00081010, "SH").replacement == "STATION"
+    else:
+        with pytest.raises(InputError, match="does not hold text"):
+            load_policy(site)
+
+
 def test_the_notebooks_tables_come_from_the_plan(site: Workspace) -> None:
     made = make_plan(site)
     counts = plan.count_actions(made)
@@ -204,6 +216,14 @@ def test_what_the_lookup_tables_do_not_cover_is_found(source: Workspace, tmp_pat
     counts = coverage(site).set_index("of the")
     assert list(counts.mapped) == [1, 1, 1]
     assert list(counts["in the source"]) == [3, 4, 5]
+
+
+def test_an_identifier_that_is_only_spelt_differently_is_told(source: Workspace, tmp_path: Path) -> None:
+    known = people(source)[0]
+    findings = check_lookups(with_tables(source, tmp_path / "l", f"P1,{known},-5\n00p-2,{known},-5\n"))
+    advice = findings[findings["rule"] == "patient_not_mapped"].set_index("item").what_to_do
+    assert "spell it alike" in advice["P2"]
+    assert advice["P3"] == "add the patient"
 
 
 def test_tables_are_built_and_what_was_given_stays_for_ever(source: Workspace, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from tests.notebooks.finished_chain import Chain
 
 def test_no_report_opens_a_dialog_or_asks_for_anything(chain: Chain, browser: Any) -> None:
     reports = sorted(chain.workspace.root.rglob("reports/*.html"))
-    assert len(reports) == 8
+    assert len(reports) >= 8, "six reports and two indexes"
     watched = Watched(browser)
     page = watched.page
     for path in reports:

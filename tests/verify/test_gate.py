@@ -15,7 +15,7 @@ from chorus_nb.verify.certificate import NAME
 from chorus_nb.verify.findings import CHECKS
 from chorus_nb.workspace import Workspace
 
-ORIGINAL_WORDS = ("ller", "Okonkwo", "77120034", "ACC4471982", "Brigid", "Fitzgerald", "19610402", "1.2.826")
+ORIGINAL_WORDS = ("Müller", "Okonkwo", "77120034", "ACC4471982", "Brigid", "Fitzgerald", "19610402", "1.2.826")
 
 
 def test_the_answer_stands_first_and_says_what_to_do(release: Workspace) -> None:

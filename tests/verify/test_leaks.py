@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
+from pathlib import Path
 
 import pytest
 
-from chorus_nb.verify.leaks import MASK, Searcher
+from chorus_nb.verify.leaks import MASK, Searcher, readable
 from chorus_nb.verify.needles import Needle, date_forms, of_name, of_path
 
 NAME = list(of_name("Brennan^Aoife Li^^Dr"))
@@ -68,6 +69,17 @@ def test_a_date_is_found_in_its_usual_forms(form: str) -> None:
 def test_what_is_found_is_masked_and_so_is_what_stands_beside_it() -> None:
     hits = Searcher([*NAME, Needle("identifier", "4471982")]).search(b"pt Brennan, Aoife 4471982 CT")
     assert {hit.context for hit in hits} == {f"pt {MASK}, {MASK} {MASK} CT"}
+
+
+def test_markup_of_a_report_is_no_name_but_what_it_says_is(tmp_path: Path) -> None:
+    name = list(of_name("<img src=x>^Ö'Neil"))
+    page = tmp_path / "report.html"
+    page.write_text(
+        '<html><head><meta content="img-src data:"></head><img alt="a chart" src="data:image/png;base64,AA">'
+    )
+    assert severities(name, readable(page)) == []
+    page.write_text('<td>&lt;img src=x&gt; &Ouml;&#39;Neil</td><img alt="O\'Neil">')
+    assert "high" in severities(name, readable(page))
 
 
 def test_a_path_gives_words_and_numbers_but_no_suffix() -> None:

@@ -131,6 +131,13 @@ def renamed(pattern: Callable[[list[str]], list[str]]) -> Callable[[Workspace], 
     return plant
 
 
+def links_to(**values: object) -> Callable[[Workspace], object]:
+    def plant(release: Workspace) -> None:
+        release.write(tables.LINKAGE, one_row(release.read(tables.LINKAGE), **values))
+
+    return plant
+
+
 def one_row(frame: pd.DataFrame, **values: object) -> pd.DataFrame:
     for column, value in values.items():
         frame.loc[frame.index[0], column] = value
@@ -150,6 +157,9 @@ SABOTAGES = [
     on_header("a name in a nested item", "leaks", nested("ScheduledProcedureStepDescription", "Chest for Müller")),
     on_header("a name three sequences deep", "leaks", nested("RequestedProcedureDescription", "Müller", depth=3)),
     on_header("a name in a nested private element", "leaks", nested_private),
+    on_header("an institution nobody knows", "removed", sets(InstitutionName="Mercy Hospital")),
+    on_header("an operator nobody knows", "removed", sets(OperatorsName="Someone^Else")),
+    on_header("an address in an item", "removed", nested("InstitutionAddress", "1 High Street")),
     on_header("PatientName not empty", "removed", sets(PatientName="Müller^Änne Maria")),
     on_header("a physician not empty", "removed", sets(ReferringPhysicianName="Fitzgerald^Siobhan")),
     on_header("a name after a title", "patterns", sets(ImageComments="reported to Dr. Vandersloot")),
@@ -276,6 +286,11 @@ SABOTAGES = [
         "a file held back without a reason", lambda f: one_row(f, status="held_back", reason="", target_path="")
     ),
     on_outcomes("an original that changed", lambda f: one_row(f, source_digest="0" * 64)),
+    Sabotage("an image outside its visit", "visits", links_to(visit_occurrence_id=72)),
+    Sabotage("an image in another person's visit", "visits", links_to(visit_occurrence_id=73)),
+    Sabotage("an image in a visit that is not", "visits", links_to(visit_occurrence_id=9)),
+    Sabotage("an image without a visit", "visits", links_to(visit_occurrence_id=None)),
+    Sabotage("an image nobody looked at for text", "burned_in", lambda r: r.path(tables.IMAGE_VERDICTS).unlink()),
     # tables, reports, audit
     on_registry("a row missing in the registry", lambda f: f.iloc[:-1]),
     on_registry("another person in the registry", lambda f: one_row(f, person_id=502)),
@@ -304,6 +319,17 @@ SABOTAGES = [
         "a name in a shareable report",
         "tables",
         write_text("audit/reports/03_run_deid.html", "<p>Okonkwo, Bartholomew</p>"),
+    ),
+    Sabotage(
+        "a name in an attribute of a report",
+        "tables",
+        write_text("audit/reports/03_run_deid.html", '<img alt="Okonkwo, Bartholomew">'),
+    ),
+    Sabotage(
+        "an escaped name in a report", "tables", write_text("audit/reports/05.html", "<p>M&uuml;ller, &Auml;nne</p>")
+    ),
+    Sabotage(
+        "an identifier in a comment of a report", "tables", write_text("audit/reports/05.html", "<!-- MRN-77120034 -->")
     ),
     Sabotage("an accession in the audit log", "tables", write_text("audit/audit.jsonl", '{"event": "ACC5560017"}\n')),
     Sabotage(

@@ -3,5 +3,6 @@
 from chorus_nb.mapping.ctp.book import ScriptBook, read_book
 from chorus_nb.mapping.ctp.expressions import Step, Values, trimmed
 from chorus_nb.mapping.ctp.functions import Quarantine
+from chorus_nb.mapping.ctp.regions import boxes
 
-__all__ = ["Quarantine", "ScriptBook", "Step", "Values", "read_book", "trimmed"]
+__all__ = ["Quarantine", "ScriptBook", "Step", "Values", "boxes", "read_book", "trimmed"]

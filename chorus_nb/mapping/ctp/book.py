@@ -26,6 +26,7 @@ from chorus_nb.mapping.rules import DATES, SHORT_TEXT, Rule, dictionary
 
 NEEDS_TABLE = frozenset({"lookup", "dateinterval"})
 DECLARED = 0x00120064  # De-identification Method Code Sequence: a CTP script lists its options there
+HEADER_OPTIONS = re.compile(r"\b(113100|113105|11310[7-9]|113111)\b")  # CID 7050 without what concerns pixels
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,10 @@ class ScriptBook:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """The codes of CID 7050 the script itself declares."""
+        """The codes of CID 7050 the script itself declares; and 113107, as dates that stay are always shifted."""
         line = self.script.line(DECLARED)
-        return tuple(re.findall(r"\b1131\d\d\b", line.text)) if line else ("113100",)
+        declared = HEADER_OPTIONS.findall(line.text) if line else ["113100"]
+        return tuple(sorted({*declared, "113107"}))
 
     def fingerprint(self) -> str:
         return f"{self.name} {self.digest} {self.base.fingerprint()}"
@@ -75,9 +77,11 @@ class ScriptBook:
             return Rule("X", "", "the site's script replaces it; a sequence cannot be replaced by text", source)
         if named in ("keep", "process") and known in DATES:
             return Rule("shift", "", "the site's script keeps it, for dates shifted before; here it is shifted", source)
+        if named in ("keep", "process") and known == "AS":
+            return Rule("age", "", "the site's script keeps it; here an age above 89 years becomes 090Y", source)
         if named in ("keep", "process"):
             return Rule("K", "", "the site's script keeps it", source)
-        if named == "time" or named == "date":
+        if named in ("time", "date"):
             return base._replace(
                 reason=f"the site's script writes the time of the run; here: {base.reason}", source=source
             )
@@ -108,7 +112,7 @@ class ScriptBook:
             self.table,
             at_root,
             self.script.names,
-            {step: line.template for step, line in self.script.lines.items()},
+            self.script.templates,
         )
         return functions.outcome(functions.evaluate(line.template, context))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 from xml.parsers import expat
@@ -48,6 +49,11 @@ class Script:
     keep_safe_private: bool
     remove: frozenset[str]
     names: Mapping[str, Step] = field(repr=False)
+
+    @cached_property
+    def templates(self) -> Mapping[Step, Template]:
+        """What each line says, by element."""
+        return {step: line.template for step, line in self.lines.items()}
 
     def line(self, tag: int, creator: str = "") -> Line | None:
         """The line for an element; a private one is found by its creator and offset, whatever its block."""

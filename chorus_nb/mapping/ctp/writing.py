@@ -32,16 +32,17 @@ STRICTEST = ("X", "Z", "D", "lookup", "script", "age", "shift", "U", "C", "S", "
 """CTP has one line a tag: where kinds of image or places differ in the plan, the strictest action is written."""
 
 
-def write_ctp(workspace: Workspace, plan: pd.DataFrame) -> list[Path]:
+def write_ctp(workspace: Workspace, plan: pd.DataFrame) -> Path:
     """Write the plan and the lookup tables as CTP reads them, below ``local/ctp``: identifiable, never released."""
     lookups = read_lookups(workspace)
     files = {
         "DicomAnonymizer.script": script_of(plan),
         "LookupTable.properties": lookup_of(lookups.persons, lookups.images),
     }
+    folder = workspace.local / "ctp"
     for name, text in files.items():
-        write_if_changed(workspace.local / "ctp" / name, text.encode())
-    return [workspace.local / "ctp" / name for name in files]
+        write_if_changed(folder / name, text.encode())
+    return folder
 
 
 def script_of(plan: pd.DataFrame) -> str:

@@ -17,7 +17,7 @@ from chorus_nb.compute import Progress
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.release.destination import connect, in_words, is_refused, listing, md5_there, send
 from chorus_nb.release.manifest import record_delivery
-from chorus_nb.release.sign_off import release_seal, require_sign_off
+from chorus_nb.release.signature import release_seal, require_sign_off
 from chorus_nb.workspace import Workspace, write_atomically
 
 AT_ONCE = 8  # files under way; a file up to 64 MB is held in memory while it is sent

@@ -13,7 +13,7 @@ from chorus_nb.release.gate import require_gate
 from chorus_nb.release.identifiers import refuse_identifiers
 from chorus_nb.release.layout import refuse_what_would_be_skipped
 from chorus_nb.release.manifest import measure, with_delta
-from chorus_nb.release.submission import write_notes
+from chorus_nb.release.submission import write_note
 from chorus_nb.workspace import Workspace, write_if_changed
 
 IMAGE = re.compile(r"\w+/Images/.+", re.ASCII)
@@ -26,7 +26,7 @@ def pack(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame
     Refuses unless every check passed for exactly these bytes, when a file would be skipped by the consortium's tool,
     or when an original identifier stands in any table, note or report.
     """
-    write_notes(workspace)
+    write_note(workspace)
     write_config(workspace)
     refuse_what_would_be_skipped(workspace.release)
     measured = measure(workspace, progress)

@@ -1,0 +1,118 @@
+"""Older releases and files de-identified elsewhere, brought into today's folder layout (SOP step 12; chorus.md §9).
+
+The layout changed four times, and CTP has one of its own (``Modality/PatientID/Accession/SeriesDescription``). The new
+place is read from the header, whatever the folders were called; the bytes of a file are not changed.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+from pathlib import Path
+
+import pandas as pd
+import pydicom
+from blake3 import blake3
+from pydicom.dataset import Dataset
+
+from chorus_nb import sources, tables
+from chorus_nb.compute import Progress, executor, map_unordered
+from chorus_nb.errors import InputError
+from chorus_nb.parameters import Parameters
+from chorus_nb.workspace import write_if_changed
+
+TAGS = (
+    *("PatientID", "AccessionNumber", "Modality", "SeriesInstanceUID", "SOPInstanceUID", "InstanceNumber"),
+    *("SliceLocation", "ContentDate", "ContentTime"),
+)
+FOLDER = ("PatientID", "Modality", "AccessionNumber", "SeriesInstanceUID")
+FIT = {"PatientID": r"\d{1,10}", "AccessionNumber": r"\d{1,10}", "Modality": r"[A-Z0-9]{2,16}"}
+UID = r"[0-2](\.(0|[1-9]\d*))+"
+
+
+def relayout(parameters: Parameters, newer: Path, progress: Progress | None = None) -> pd.DataFrame:
+    """Copy the de-identified files of ``source`` to ``newer`` as ``<person>/Images/<Modality>/<accession>/<series>/``.
+
+    Returns ``source_path, target_path, reason``: every file found, with the reason why one has no place ("" = it has).
+    """
+    older = parameters.source_path
+    if older == newer or older in newer.parents:
+        raise InputError("relayout: the new folder lies inside the old one, which is never written to")
+    files = _headers(parameters, older, progress)
+    laid_out = files[files["reason"] == ""].copy()
+    laid_out["target_path"] = laid_out["folder"] + "/" + instance_names(laid_out)
+    for row in laid_out.itertuples():
+        write_if_changed(newer / row.target_path, sources.read_bytes(older, row.source_path))
+    files["target_path"] = laid_out["target_path"].reindex(files.index).fillna("")
+    return files[["source_path", "target_path", "reason"]].sort_values("source_path", ignore_index=True)
+
+
+def write_identity_lookups(parameters: Parameters, progress: Progress | None = None) -> pd.DataFrame:
+    """Write lookup tables that map the ids of already de-identified files to themselves, without a shift.
+
+    With them and ``shift_code: 0`` the notebooks run the same policy over such files (SOP step 12).
+    Returns the files that cannot take part, as :func:`relayout` does.
+    """
+    files = _headers(parameters, parameters.source_path, progress)
+    fit = files[files["reason"] == ""]
+    persons = fit[["PatientID"]].drop_duplicates().assign(person_id=lambda f: f["PatientID"], Days_Shifted=0)
+    images = fit[["PatientID", "AccessionNumber"]].drop_duplicates()
+    images = images.assign(image_occurence_id=lambda f: f["AccessionNumber"])
+    for table, frame in ((tables.PERSON_MAP, persons), (tables.IMAGE_MAP, images)):
+        typed = frame.astype({name: "Int64" for name in frame.columns[1:] if name != "AccessionNumber"})
+        rows = typed.sort_values(list(table.key))
+        write_if_changed(parameters.lookup_path / f"{table.name}.csv", tables.encode(table, rows))
+    return files.loc[files["reason"] != "", ["source_path", "reason"]].reset_index(drop=True)
+
+
+def instance_names(files: pd.DataFrame) -> pd.Series:
+    """``000.dcm`` by InstanceNumber in ``folder``; a repeated number gets ``_1``, ``_2``…; files without one follow."""
+    text = files["InstanceNumber"]
+    number = pd.to_numeric(text.where(text.str.fullmatch(r"\d{1,9}")), errors="coerce")
+    order = files.assign(number=number, location=pd.to_numeric(files["SliceLocation"], errors="coerce")).sort_values(
+        ["folder", "number", "location", "ContentDate", "ContentTime", "SOPInstanceUID"], na_position="last"
+    )
+    without = order["number"].isna()
+    following = order.groupby("folder")["number"].transform("max").fillna(0) + without.groupby(order["folder"]).cumsum()
+    order["number"] = order["number"].where(~without, following).astype(int)
+    repeat = order.groupby(["folder", "number"]).cumcount()
+    suffix = repeat.map(lambda again: f"_{again}" if again else "")
+    return (order["number"].astype(str).str.zfill(3) + suffix + ".dcm").reindex(files.index)
+
+
+def _headers(parameters: Parameters, older: Path, progress: Progress | None) -> pd.DataFrame:
+    found = [file.source_path for file in sources.find(older)]
+    rows = []
+    with executor(parameters) as pool:
+        for path, row in map_unordered(pool, functools.partial(_read, older), found):
+            rows.append({"source_path": path, "reason": "unreadable"} if isinstance(row, BaseException) else row)
+            if progress:
+                progress(len(rows), len(found), "reading headers")
+    files = pd.DataFrame(rows, columns=["source_path", "reason", "digest", *TAGS]).fillna("")
+    files = files.sort_values("source_path", ignore_index=True)
+    fit = files["reason"] == ""
+    for name, pattern in FIT.items():
+        files.loc[fit & ~files[name].str.fullmatch(pattern), "reason"] = f"{name}_not_mapped"
+        fit = files["reason"] == ""
+    for name in ("SeriesInstanceUID", "SOPInstanceUID"):
+        files.loc[fit & ~files[name].str.fullmatch(UID), "reason"] = f"{name}_missing"
+        fit = files["reason"] == ""
+    conflict = files[fit].groupby("SOPInstanceUID")["digest"].transform("nunique") > 1
+    files.loc[conflict[conflict].index, "reason"] = "duplicate_conflict"
+    again = files[files["reason"] == ""].duplicated("SOPInstanceUID")
+    files.loc[again[again].index, "reason"] = "duplicate_instance"
+    folders = files["PatientID"] + "/Images/" + files[list(FOLDER[1:])].agg("/".join, axis=1)
+    return files.assign(folder=folders)
+
+
+def _read(older: Path, path: str) -> dict[str, str]:
+    content = sources.read_bytes(older, path)
+    try:
+        dataset = pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True, specific_tags=list(TAGS))
+    except Exception:  # pydicom raises many kinds, and their texts quote values
+        return {"source_path": path, "reason": "not_dicom"}
+    return {"source_path": path, "reason": "", "digest": blake3(content).hexdigest(), **_texts(dataset)}
+
+
+def _texts(dataset: Dataset) -> dict[str, str]:
+    return {keyword: str(dataset.get(keyword, "")).strip() for keyword in TAGS}

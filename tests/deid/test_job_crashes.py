@@ -1,0 +1,232 @@
+"""Whatever happens to a run, it resumes: nothing half written, nothing lost, the same bytes as without the accident."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from chorus_nb import compute, deid
+from chorus_nb.deid import job
+from chorus_nb.errors import WorkbenchError
+from chorus_nb.mapping import Policy, Rule
+from chorus_nb.mapping.chorus import Chorus
+from chorus_nb.parameters import Parameters
+from chorus_nb.workspace import PARTIAL, Workspace
+from tests.deid.small_run import SmallSite, but_seconds, plan, reasons, run, same_key, times, tree
+
+KILLS = 20
+TRAP = 0x00104000  # PatientComments
+
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> SmallSite:
+    return SmallSite(tmp_path)
+
+
+def whole(workspace: Workspace, expected: Workspace) -> None:
+    """The release and the outcomes are those of a run without an accident, and nothing else is there."""
+    assert tree(workspace.release) == tree(expected.release)
+    assert not list(workspace.root.rglob(f"{PARTIAL}*"))
+    pd.testing.assert_frame_equal(but_seconds(deid.deidentify(workspace)), but_seconds(deid.deidentify(expected)))
+
+
+# --- kill -9 ----------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _forked(parameters: Parameters) -> Iterator[ProcessPoolExecutor]:
+    """Two workers of the process group of this one, started in no time."""
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(2, mp_context=context, initializer=compute._begin_worker, initargs=(8 << 30,)) as pool:
+        yield pool
+
+
+def _run_to_be_killed(parameters: Parameters) -> None:
+    os.setsid()
+    compute.workers = _forked
+    deid.deidentify(Workspace(parameters))
+
+
+@posix
+def test_a_run_killed_twenty_times_ends_with_the_release_of_an_undisturbed_run(site: SmallSite) -> None:
+    site.add_series(400)
+    undisturbed = site.open("undisturbed")
+    run(undisturbed)
+    expected = tree(undisturbed.release)
+    workspace = same_key(undisturbed, site.open())
+    plan(workspace)
+    choose = random.Random(6)
+    context = multiprocessing.get_context("forkserver")
+    killed = 0
+    for _ in range(KILLS):
+        already = len(times(workspace.release))
+        process = context.Process(target=_run_to_be_killed, args=(workspace.parameters,))
+        process.start()
+        wanted = already + choose.randint(1, 15)
+        while process.is_alive() and len(list(workspace.release.rglob("*.*"))) < wanted:
+            time.sleep(0.001)
+        time.sleep(choose.random() * 0.02)
+        if process.is_alive():
+            os.killpg(process.pid, signal.SIGKILL)
+            killed += 1
+        process.join()
+        for path, digest in tree(workspace.release).items():
+            assert Path(path).name.startswith(PARTIAL) or expected[path] == digest
+    assert killed == KILLS
+    outcomes = deid.deidentify(workspace)
+    assert len(outcomes) == 400
+    whole(workspace, undisturbed)
+
+
+@posix
+def test_no_worker_outlives_a_killed_run(site: SmallSite) -> None:
+    site.add_series(4)
+    workspace = site.open()
+    plan(workspace)
+    (site.dicom / "series/0002").unlink()
+    os.mkfifo(site.dicom / "series/0002")  # a worker waits here until somebody writes
+    process = multiprocessing.get_context("forkserver").Process(target=_run_to_be_killed, args=(workspace.parameters,))
+    process.start()
+    while not (workers := _of_group(process.pid) - {process.pid}):
+        time.sleep(0.01)
+    time.sleep(0.2)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    deadline = time.monotonic() + 10
+    while _of_group(process.pid) & workers and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _of_group(process.pid) & workers
+
+
+def _of_group(group: int) -> set[int]:
+    found = subprocess.run(["ps", "-eo", "pid,pgid,stat"], capture_output=True, text=True, check=True).stdout
+    rows = (line.split() for line in found.splitlines()[1:])
+    return {int(pid) for pid, of, state in rows if int(of) == group and not state.startswith("Z")}
+
+
+# --- a worker dies, hangs or takes all memory -------------------------------------------------------------------------
+
+
+_TRAPS = {
+    "dies": lambda: os._exit(9),
+    "hangs": lambda: re.match(r"(a|a)*$", "a" * 60 + "b"),  # native code that holds the interpreter
+    "hogs": lambda: bytearray(1 << 40),
+}
+
+
+@pytest.mark.parametrize(
+    ("trap", "reason"), [("dies", "worker_lost"), ("hangs", "timed_out"), ("hogs", "out_of_memory")]
+)
+def test_a_file_that_ruins_its_worker_costs_that_file_only(
+    site: SmallSite, monkeypatch: pytest.MonkeyPatch, trap: str, reason: str
+) -> None:
+    site.add_series(30)
+    site.add("trap", PatientComments="x", InstanceNumber=99)
+    workspace = site.open(workers=2)
+    plan(workspace)
+    monkeypatch.setattr(job, "SECONDS", 1.5)
+    monkeypatch.setattr(job, "load_policy", lambda workspace: _trapped(trap))
+    outcomes = deid.deidentify(workspace)
+    assert reasons(workspace) == {"trap": reason}
+    assert list(outcomes.status).count("released") == 30
+    assert not list(workspace.release.rglob(f"{PARTIAL}*"))
+    monkeypatch.undo()
+    deid.deidentify(workspace)
+    assert reasons(workspace) == {}, "what failed for want of time or memory is tried again in the next run"
+
+
+@dataclass(frozen=True)
+class Trapped(Policy):
+    """The default policy, with a trap that springs at :data:`TRAP`."""
+
+    kind: str = ""
+
+    def rule(self, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str = "") -> Rule:
+        if tag == TRAP:
+            _TRAPS[self.kind]()
+        return Policy.rule(self, sop_class, path, tag, vr, creator)
+
+
+def _trapped(kind: str) -> Policy:
+    return Trapped(Chorus(), (), kind)
+
+
+@posix
+def test_a_file_whose_reading_never_ends_is_given_up(site: SmallSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.add_series(3)
+    workspace = site.open()
+    plan(workspace)
+    (site.dicom / "series/0002").unlink()
+    os.mkfifo(site.dicom / "series/0002")
+    monkeypatch.setattr(job, "SECONDS", 1.0)
+    deid.deidentify(workspace)
+    assert reasons(workspace) == {"series/0002": "timed_out"}
+
+
+@posix
+def test_killed_workers_cost_nothing(site: SmallSite) -> None:
+    site.add_series(120)
+    undisturbed = site.open("undisturbed")
+    run(undisturbed)
+    workspace = same_key(undisturbed, site.open(workers=2))
+    plan(workspace)
+    killed = []
+
+    def kill_one(done: int, total: int, text: str) -> None:
+        if done and not killed:
+            child = multiprocessing.active_children()[-1]
+            os.kill(child.pid or 0, signal.SIGKILL)
+            killed.append(child.pid)
+
+    deid.deidentify(workspace, kill_one)
+    assert killed
+    whole(workspace, undisturbed)
+
+
+# --- a full disk ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("a file system can only be mounted by root")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.mark.skipif(not Path("/proc/mounts").exists(), reason="needs Linux")
+def test_a_full_disk_stops_the_run_with_a_clear_line_and_it_resumes(site: SmallSite, small_disk: Path) -> None:
+    site.add_series(300)
+    undisturbed = site.open("undisturbed")
+    run(undisturbed)
+    workspace = same_key(undisturbed, site.open())
+    plan(workspace)
+    workspace.release.rmdir()
+    workspace.release.symlink_to(small_disk)
+    with pytest.raises(WorkbenchError, match=r"release cannot be written .No space left on device.*run again"):
+        deid.deidentify(workspace)
+    written = tree(small_disk)
+    assert 0 < len(written) < 300
+    assert all(tree(undisturbed.release)[path] == digest for path, digest in written.items())
+    subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
+    deid.deidentify(workspace)
+    whole(workspace, undisturbed)

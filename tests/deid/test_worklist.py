@@ -1,0 +1,213 @@
+"""Every file has a place in the release or a reason why not, before the first is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pydicom.uid import SecondaryCaptureImageStorage
+
+from chorus_nb import deid, tables
+from chorus_nb.deid.worklist import make_worklist, uid_map
+from chorus_nb.workspace import Workspace
+from tests.deid.conftest import encoded, image
+from tests.deid.small_run import SmallSite, plan
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> SmallSite:
+    return SmallSite(tmp_path)
+
+
+def names(worklist: pd.DataFrame) -> dict[str, str]:
+    """Last part of the target path by source path."""
+    released = worklist[worklist.status == "release"]
+    return {path: target.rpartition("/")[2] for path, target in released.target_path.items()}
+
+
+# --- target paths -----------------------------------------------------------------------------------------------------
+
+
+def test_a_target_path_is_person_modality_accession_series_and_number(site: SmallSite) -> None:
+    site.add("a", InstanceNumber=7, SeriesInstanceUID="1.2.3.4.5")
+    workspace = site.open()
+    series = uid_map(workspace).replace("1.2.3.4.5")
+    assert plan(workspace).target_path["a"] == f"1001/Images/CT/501/{series}/007.dcm"
+
+
+def test_a_number_beyond_999_keeps_all_its_digits(site: SmallSite) -> None:
+    site.add("a", InstanceNumber=12345)
+    assert names(plan(site.open())) == {"a": "12345.dcm"}
+
+
+def test_a_repeated_number_is_told_apart_by_slice_location(site: SmallSite) -> None:
+    site.add("upper", InstanceNumber=1, SliceLocation=20)
+    site.add("lower", InstanceNumber=1, SliceLocation=-20)
+    assert names(plan(site.open())) == {"lower": "001.dcm", "upper": "001_1.dcm"}
+
+
+@pytest.mark.parametrize("number", [None, "", "-3", "2.5", "٣"])
+def test_images_without_a_usable_number_follow_the_highest(site: SmallSite, number: str | None) -> None:
+    site.add("first", InstanceNumber=2)
+    odd = image(PatientID="MRN-1", AccessionNumber="ACC-1", SOPInstanceUID="1.2.3.9", InstanceNumber=None)
+    if number is not None:
+        odd.SpecificCharacterSet = "ISO_IR 192"
+        odd.add_new(0x00200013, "LO", number)
+    (site.dicom / "odd").write_bytes(encoded(odd).replace(b"\x20\x00\x13\x00LO", b"\x20\x00\x13\x00IS"))
+    assert names(plan(site.open())) == {"first": "002.dcm", "odd": "003.dcm"}
+
+
+def test_a_multi_frame_image_is_one_file(site: SmallSite) -> None:
+    site.add("cine", InstanceNumber=4, NumberOfFrames=2, Rows=2)
+    assert names(plan(site.open())) == {"cine": "004.dcm"}
+
+
+def test_the_names_do_not_depend_on_where_the_files_lie(site: SmallSite, tmp_path: Path) -> None:
+    other = SmallSite(tmp_path / "other")
+    for number, (here, there) in enumerate((("a", "z"), ("b", "y"), ("c", "x"))):
+        uid = f"1.2.3.{number}"
+        site.add(here, InstanceNumber=1, SOPInstanceUID=uid)
+        other.add(there, InstanceNumber=1, SOPInstanceUID=uid)
+    first = site.open()
+    second = other.open()
+    second.key_path.write_bytes((first.key(), first.key_path.read_bytes())[1])
+    second.key_path.chmod(0o600)
+    assert set(plan(first).target_path) == set(plan(second).target_path)
+    assert names(plan(first))["a"] == names(plan(second))["z"]
+
+
+@pytest.mark.parametrize("uid", ["1.2.840.10008.1/../../../../x", "1.2.840.10008.5.note", "1.2.840.10008.1\\1.2"])
+def test_no_header_text_gets_into_a_path_that_is_no_plain_uid(site: SmallSite, uid: str) -> None:
+    site.add("a", SeriesInstanceUID=uid)
+    row = plan(site.open()).loc["a"]
+    assert (row.status, row.reason, row.target_path) == ("held_back", "path_not_allowed", "")
+
+
+@pytest.mark.parametrize("path", ["1001/Images/CT/501/1.2/note.dcm", "1/Images/AUX/2/1.3/001.dcm", "1/../2.dcm"])
+def test_a_path_the_upload_tool_or_windows_would_misread_is_not_allowed(path: str) -> None:
+    assert not deid.worklist._allowed(path)
+
+
+# --- what is not released ---------------------------------------------------------------------------------------------
+
+
+def test_what_is_not_released_says_why(site: SmallSite) -> None:
+    site.add("unmapped patient", PatientID="MRN-9")
+    site.add("unmapped accession", AccessionNumber="ACC-9")
+    site.add("no study", StudyInstanceUID=None)
+    site.add("other kind", Modality="PT")
+    site.add("wrong class", SOPClassUID=SecondaryCaptureImageStorage)
+    site.add("good")
+    whole = site.add("truncated").read_bytes()
+    (site.dicom / "truncated").write_bytes(whole[:-20])
+    no_pixels = image(PatientID="MRN-1", AccessionNumber="ACC-1", SOPInstanceUID="1.2.3.77")
+    del no_pixels[0x7FE00010]
+    (site.dicom / "no pixels").write_bytes(encoded(no_pixels))
+    (site.dicom / "readme.txt").write_text("no DICOM")
+    worklist = plan(site.open())
+    assert dict(zip(worklist.index, zip(worklist.status, worklist.reason, strict=True), strict=True)) == {
+        "good": ("release", ""),
+        "no pixels": ("held_back", "no_pixels"),
+        "no study": ("quarantined", "identifiers_missing"),
+        "other kind": ("held_back", "kind_not_released"),
+        "readme.txt": ("not_dicom", "not_dicom"),
+        "truncated": ("quarantined", "truncated"),
+        "unmapped accession": ("held_back", "accession_not_mapped"),
+        "unmapped patient": ("quarantined", "patient_not_mapped"),
+        "wrong class": ("held_back", "kind_not_released"),
+    }
+    assert (worklist.target_path[worklist.status != "release"] == "").all()
+
+
+def test_missing_identifiers_are_named_by_keyword(site: SmallSite) -> None:
+    site.add("a", StudyInstanceUID=None, SeriesInstanceUID=None)
+    assert plan(site.open()).detail["a"] == "missing StudyInstanceUID, SeriesInstanceUID"
+
+
+def test_an_image_outside_every_visit_is_held_back(site: SmallSite) -> None:
+    site.add("a")
+    workspace = site.open(visit_policy="hold")
+    workspace.write(tables.LINKAGE, tables.empty(tables.LINKAGE))
+    assert plan(workspace).reason["a"] == "no_visit"
+
+
+@pytest.mark.parametrize("item", ["a", "series:1.2.3.4.5"])
+def test_what_a_reviewer_rejected_is_held_back(site: SmallSite, item: str) -> None:
+    site.add("a")
+    workspace = site.open()
+    decide(workspace, item, "reject")
+    assert plan(workspace).reason["a"] == "rejected_by_review"
+
+
+def test_the_last_decision_counts(site: SmallSite) -> None:
+    site.add("a")
+    workspace = site.open()
+    decide(workspace, "a", "reject")
+    decide(workspace, "a", "accept", "2026-02-01T09:00:00-05:00")
+    assert plan(workspace).status["a"] == "release"
+
+
+def decide(workspace: Workspace, item: str, decision: str, time: str = "2026-01-01T09:00:00-05:00") -> None:
+    row = {"item": item, "decision": decision, "reviewer": "R. Eviewer", "time": time, "note": "a test"}
+    frame = tables.frame(tables.IMAGE_DECISIONS, [row])
+    if workspace.has(tables.IMAGE_DECISIONS):
+        frame = pd.concat([workspace.read(tables.IMAGE_DECISIONS), frame], ignore_index=True)
+    workspace.write(tables.IMAGE_DECISIONS, frame)
+
+
+# --- duplicates -------------------------------------------------------------------------------------------------------
+
+
+def test_of_equal_copies_the_first_is_released(site: SmallSite) -> None:
+    content = site.add("a/1").read_bytes()
+    (site.dicom / "a/2").write_bytes(content)
+    (site.dicom / "a/3").write_bytes(b"X" * 128 + content[128:])  # another preamble is no other image
+    worklist = plan(site.open())
+    assert worklist.status.to_dict() == {"a/1": "release", "a/2": "duplicate", "a/3": "duplicate"}
+
+
+def test_of_different_files_with_one_uid_none_is_released(site: SmallSite) -> None:
+    site.add("a", SOPInstanceUID="1.2.3.9", InstanceNumber=1)
+    site.add("b", SOPInstanceUID="1.2.3.9", InstanceNumber=2)
+    site.add("c", SOPInstanceUID="1.2.3.9", InstanceNumber=2)
+    assert set(plan(site.open()).reason) == {"duplicate_conflict"}
+
+
+def test_a_different_copy_that_is_held_back_still_is_a_conflict(site: SmallSite) -> None:
+    site.add("a", SOPInstanceUID="1.2.3.9")
+    site.add("b", SOPInstanceUID="1.2.3.9", AccessionNumber="ACC-9")
+    assert plan(site.open()).reason.to_dict() == {"a": "duplicate_conflict", "b": "accession_not_mapped"}
+
+
+def test_a_copy_cut_short_does_not_hold_up_the_whole_one(site: SmallSite) -> None:
+    content = site.add("a").read_bytes()
+    (site.dicom / "b").write_bytes(content[:-20])
+    assert plan(site.open()).status.to_dict() == {"a": "release", "b": "quarantined"}
+
+
+# --- what a result depends on -----------------------------------------------------------------------------------------
+
+
+def test_the_plan_is_the_same_every_time(site: SmallSite) -> None:
+    site.add_series(3)
+    workspace = site.open()
+    first = plan(workspace)
+    pd.testing.assert_frame_equal(first, make_worklist(workspace).set_index("source_path"))
+
+
+def test_another_id_of_a_patient_changes_what_that_patient_s_results_depend_on(site: SmallSite) -> None:
+    site.add("one", PatientID="MRN-1", AccessionNumber="ACC-1")
+    site.add("two", PatientID="MRN-2", AccessionNumber="ACC-3")
+    workspace = site.open()
+    before = plan(workspace).fingerprint
+    site.lookup("Personal_map", (site.folder / "lookup/Personal_map.csv").read_text() + "MRN-1X,1001,-100\n")
+    after = plan(workspace).fingerprint
+    assert (before == after).to_dict() == {"one": False, "two": True}
+
+
+@pytest.mark.parametrize("change", [{"uid_method": "ctp"}, {"time_zone": "Europe/Zurich"}, {"policy": "ps3.15"}])
+def test_what_every_result_depends_on_changes_every_fingerprint(site: SmallSite, change: dict[str, str]) -> None:
+    site.add("a")
+    before = plan(site.open()).fingerprint["a"]
+    assert plan(site.open(**change)).fingerprint["a"] != before

@@ -1,0 +1,52 @@
+"""Takes the README's pictures of a finished demo run: python -m tests.pictures parameters/demo.yaml"""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from chorus_nb import review
+from chorus_nb.parameters import Parameters
+from chorus_nb.workspace import Workspace
+from tests.browsing import Watched, executable, open_panel
+
+PACKAGE = Path(review.__file__).parents[1]
+
+
+def save(path: Path, content: bytes) -> None:
+    """A PNG of 128 colours: small enough for a repository."""
+    image = Image.open(io.BytesIO(content)).convert("RGB")
+    image.quantize(128).save(path, optimize=True)
+
+
+def main(file: str) -> None:
+    """Reports into ``workbench/images``, panels into ``review/images``."""
+    workspace = Workspace(Parameters.read(file))
+    with sync_playwright() as playwright, pytest.MonkeyPatch.context() as monkeypatch:
+        browser: Any = playwright.chromium.launch(executable_path=executable(), args=["--no-sandbox"])
+        reports = {
+            "index": workspace.reports_local / "index.html",
+            "report": workspace.reports_audit / "03_run_deid.html",
+        }
+        for name, path in reports.items():
+            watched = Watched(browser)
+            watched.page.set_viewport_size({"width": 1180, "height": 860})
+            watched.page.goto(path.as_uri())
+            save(PACKAGE / f"workbench/images/{name}.png", watched.page.screenshot())
+            watched.close()
+        for name in review.__all__:
+            watched = Watched(browser)
+            page = open_panel(watched, getattr(review, name)(workspace, "ada"), monkeypatch)
+            page.wait_for_timeout(8000 if name == "ImageReviewer" else 2500)
+            save(PACKAGE / f"review/images/{name}.png", page.locator(".chorus-panel").screenshot())
+            watched.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

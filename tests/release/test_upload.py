@@ -1,0 +1,256 @@
+"""Uploading: exactly what changed, proved at the destination, resumed after any interruption."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
+
+from chorus_nb import tables
+from chorus_nb.errors import InputError, WorkbenchError
+from chorus_nb.parameters import resolve
+from chorus_nb.registry import build_omop
+from chorus_nb.release import delivery, pack, plan_upload, sign_off, upload
+from chorus_nb.workspace import Workspace
+from tests.release.azurite_service import ACCOUNT, KEY, Azurite, Proxy
+
+IMAGE = "501/Images/CT/9001/2.25.90011/001.dcm"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chorus_nb.release.delivery.FIRST_PAUSE", 0.01)
+
+
+def to(workspace: Workspace, url: str) -> Workspace:
+    return Workspace(workspace.parameters.model_copy(update={"upload_url": url}))
+
+
+def signed(workspace: Workspace, url: str) -> Workspace:
+    """Packed and released by a person, to be uploaded to ``url``."""
+    workspace = to(workspace, url)
+    pack(workspace)
+    sign_off(workspace, "looked at it", "A. Reviewer")
+    return workspace
+
+
+def local_files(workspace: Workspace) -> dict[str, bytes]:
+    there = (path for path in workspace.release.rglob("*") if path.is_file())
+    return {path.relative_to(workspace.release).as_posix(): path.read_bytes() for path in there}
+
+
+def delivered(folder: Path) -> dict[str, dict[str, bytes]]:
+    """What stands at a folder: dated folder to path to content."""
+    return {
+        dated.name: {p.relative_to(dated).as_posix(): p.read_bytes() for p in dated.rglob("*") if p.is_file()}
+        for dated in sorted(folder.iterdir())
+    }
+
+
+def blobs(service: Azurite, container: str) -> dict[str, bytes]:
+    """What stands in a container, without the dated folder, of which there must be one."""
+    found = service.blobs(container)
+    assert len({name.partition("/")[0] for name in found}) == 1
+    return {name.partition("/")[2]: content for name, content in found.items()}
+
+
+@pytest.fixture
+def azure(built: Workspace, blob_service: Azurite, monkeypatch: pytest.MonkeyPatch) -> tuple[Workspace, str]:
+    container = blob_service.container()
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", blob_service.connection())
+    return signed(built, f"az://{container}"), container
+
+
+def test_the_whole_release_arrives_in_a_dated_folder(built: Workspace, tmp_path: Path) -> None:
+    workspace = signed(built, str(tmp_path / "there"))
+    sent = upload(workspace)
+    ((dated, files),) = delivered(tmp_path / "there").items()
+    assert datetime.strptime(dated, "%Y%m%d%H%M%S")
+    assert files == local_files(workspace)
+    assert sent["path"].iloc[-1] == "Metadata/manifest.csv"
+    assert set(sent["state"]) == {"sent"}
+
+
+def test_a_dry_run_lists_what_would_go_and_sends_nothing(built: Workspace, tmp_path: Path) -> None:
+    workspace = signed(built, str(tmp_path / "there"))
+    assert set(plan_upload(workspace)["path"]) == set(local_files(workspace))
+    assert not (tmp_path / "there").exists()
+
+
+def test_nothing_leaves_before_a_person_signed_off(built: Workspace, tmp_path: Path) -> None:
+    workspace = to(built, str(tmp_path / "there"))
+    pack(workspace)
+    with pytest.raises(WorkbenchError, match="nobody has released these bytes"):
+        upload(workspace)
+
+
+def test_a_signature_holds_for_the_bytes_that_were_signed_only(built: Workspace, tmp_path: Path) -> None:
+    workspace = signed(built, str(tmp_path / "there"))
+    path = resolve(workspace.parameters.omop) / "cdm_source.csv"
+    path.write_text(path.read_text() + "More\n")
+    build_omop(workspace)
+    pack(workspace)
+    with pytest.raises(WorkbenchError, match="nobody has released these bytes"):
+        upload(workspace)
+
+
+def test_a_sign_off_needs_a_note(built: Workspace) -> None:
+    pack(built)
+    with pytest.raises(InputError, match="say in a note"):
+        sign_off(built, " ")
+
+
+@pytest.mark.parametrize("url", ["az://c/x?sig=abc", "s3://key:secret@bucket", "nowhere://x"])
+def test_a_url_with_a_secret_or_of_an_unknown_kind_is_refused_without_quoting_it(built: Workspace, url: str) -> None:
+    workspace = signed(built, url)
+    with pytest.raises(InputError, match=r"^upload_url: ") as caught:
+        upload(workspace)
+    assert "abc" not in str(caught.value)
+    assert "secret@" not in str(caught.value)
+
+
+def test_a_file_changed_after_packing_is_not_sent(built: Workspace, tmp_path: Path) -> None:
+    workspace = signed(built, str(tmp_path / "there"))
+    (workspace.release / IMAGE).write_bytes(b"other bytes")
+    with pytest.raises(WorkbenchError, match=f"{IMAGE} changed since it was packed"):
+        upload(workspace)
+    assert "Metadata/manifest.csv" not in next(iter(delivered(tmp_path / "there").values()), {})
+
+
+def test_a_second_release_sends_exactly_what_changed(built: Workspace, tmp_path: Path) -> None:
+    workspace = signed(built, str(tmp_path / "there"))
+    upload(workspace)
+    (workspace.local / "upload.json").unlink()  # the second delivery may fall into the same second
+    path = resolve(workspace.parameters.omop) / "cdm_source.csv"
+    path.write_text(path.read_text() + "More\n")
+    build_omop(workspace)
+    sent = upload(signed(workspace, str(tmp_path / "later")))
+    assert sent["path"].tolist() == ["OMOP/cdm_source.csv", "Metadata/manifest.csv"]
+    ((_, files),) = delivered(tmp_path / "later").items()
+    assert set(files) == {"OMOP/cdm_source.csv", "Metadata/manifest.csv"}
+
+
+def test_an_upload_stopped_in_the_middle_goes_on_in_the_same_folder(
+    built: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = signed(built, str(tmp_path / "there"))
+    whole: Callable[..., None] = delivery.send
+    calls: list[str] = []
+
+    def stops_after_five(system: Any, source: str, target: str, md5: str) -> None:
+        calls.append(target)
+        if len(calls) > 5:
+            raise PermissionError
+        whole(system, source, target, md5)
+
+    monkeypatch.setattr(delivery, "send", stops_after_five)
+    with pytest.raises(WorkbenchError, match="run again"):
+        upload(workspace)
+    assert "Metadata/manifest.csv" not in next(iter(delivered(tmp_path / "there").values()))
+    monkeypatch.setattr(delivery, "send", whole)
+    sent = upload(workspace)
+    assert (sent["state"] == "was there").sum() == 5
+    ((_, files),) = delivered(tmp_path / "there").items()
+    assert files == local_files(workspace)
+
+
+def test_azure_keeps_the_md5_of_every_file(azure: tuple[Workspace, str], blob_service: Azurite) -> None:
+    workspace, container = azure
+    upload(workspace)
+    assert blobs(blob_service, container) == local_files(workspace)
+    for blob in blob_service.client().get_container_client(container).list_blobs():
+        content = (workspace.release / blob.name.partition("/")[2]).read_bytes()
+        assert bytes(blob.content_settings.content_md5) == hashlib.md5(content).digest()
+
+
+def test_a_large_file_is_sent_in_blocks_and_proved(
+    built: Workspace, blob_service: Azurite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", blob_service.connection())
+    large = resolve(built.parameters.omop) / "cdm_source.csv"
+    large.write_bytes(b"cdm_source_name\n" + b"x" * 70_000_000 + b"\n")  # beyond what one request may hold
+    build_omop(built)
+    container = blob_service.container()
+    upload(signed(built, f"az://{container}"))
+    assert blobs(blob_service, container)["OMOP/cdm_source.csv"] == large.read_bytes()
+
+
+def test_cut_connections_are_tried_again(
+    azure: tuple[Workspace, str], blob_service: Azurite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, container = azure
+    proxy = Proxy(blob_service.port, cut=6, after=1500)
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", blob_service.connection(proxy.port))
+    upload(workspace)
+    proxy.close()
+    assert proxy.broken == 6
+    assert blobs(blob_service, container) == local_files(workspace)
+
+
+def test_a_slow_server_is_waited_for(
+    azure: tuple[Workspace, str], blob_service: Azurite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, container = azure
+    proxy = Proxy(blob_service.port, delay=0.05)
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", blob_service.connection(proxy.port))
+    upload(workspace)
+    proxy.close()
+    assert blobs(blob_service, container) == local_files(workspace)
+
+
+def test_a_file_that_is_wrong_at_the_destination_is_sent_again(
+    azure: tuple[Workspace, str], blob_service: Azurite
+) -> None:
+    workspace, container = azure
+    upload(workspace)
+    client = blob_service.client().get_container_client(container)
+    wrong = next(name for name in blob_service.blobs(container) if name.endswith(IMAGE))
+    client.upload_blob(wrong, bytes((workspace.release / IMAGE).stat().st_size), overwrite=True)
+    sent = upload(workspace)
+    assert sent.loc[sent["state"] == "sent", "path"].tolist() == [IMAGE]
+    assert blobs(blob_service, container) == local_files(workspace)
+
+
+def test_an_expired_credential_stops_at_once_and_the_next_run_goes_on(
+    azure: tuple[Workspace, str], blob_service: Azurite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, container = azure
+    monkeypatch.delenv("AZURE_STORAGE_CONNECTION_STRING")
+    expired = generate_account_sas(
+        ACCOUNT,
+        KEY,
+        ResourceTypes(service=True, container=True, object=True),
+        AccountSasPermissions(read=True, write=True, list=True, create=True),
+        expiry=datetime.now(UTC) - timedelta(hours=1),
+    )
+    endpoint = f"http://127.0.0.1:{blob_service.port}/{ACCOUNT}"
+    old = f"BlobEndpoint={endpoint};SharedAccessSignature={expired}"
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", old)
+    with pytest.raises(WorkbenchError, match="refused or has expired") as caught:
+        upload(workspace)
+    assert "sig=" not in str(caught.value)
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", blob_service.connection())
+    upload(workspace)
+    assert blobs(blob_service, container) == local_files(workspace)
+
+
+def test_a_container_that_is_not_there_is_one_clear_line(
+    built: Workspace, blob_service: Azurite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", blob_service.connection())
+    with pytest.raises(WorkbenchError, match="container or folder is not there"):
+        upload(signed(built, "az://nosuchsite"))
+
+
+def test_the_delivery_is_on_record_once_it_is_whole(azure: tuple[Workspace, str]) -> None:
+    workspace, _ = azure
+    upload(workspace)
+    upload(workspace)
+    assert len(list((workspace.local / "deliveries").glob("*.csv"))) == 1
+    pack(workspace)
+    assert set(workspace.read(tables.MANIFEST)["delta"]) == {"added"}

@@ -24,7 +24,7 @@ Progress = Callable[[int, int, str], None]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-PRELOADED = ["numpy", "pandas", "pyarrow.parquet", "pydicom"]  # imported once, then shared by all local workers
+PRELOADED = ["chorus_nb.deid.worker"]  # and all it needs: imported once, then shared by all local workers
 MEMORY = 8 << 30  # bytes a local worker may allocate; files mapped into memory do not count
 LOST = ("BrokenProcessPool", "KilledWorker", "CancelledError")  # what a dead worker looks like, here and on Dask
 

@@ -18,6 +18,16 @@ from chorus_nb.mapping import load_policy, read_lookups
 from chorus_nb.workspace import Workspace
 
 LONGEST = 40  # characters of a value shown
+FROM_CATALOG = (
+    "source_path",
+    "status",
+    "reason",
+    "has_pixels",
+    "SOPClassUID",
+    "Modality",
+    "PatientID",
+    "AccessionNumber",
+)
 COLUMNS = [
     *("sop_class", "modality", "source_path", "path", "tag", "private_creator"),
     *("keyword", "vr", "before", "after"),
@@ -29,7 +39,7 @@ def preview(workspace: Workspace) -> pd.DataFrame:
 
     Identifiable. Files of patients or accessions without a row in the lookup tables are passed over.
     """
-    catalog = workspace.read(tables.CATALOG)
+    catalog = workspace.read(tables.CATALOG, FROM_CATALOG)
     lookups = read_lookups(workspace)
     engine = Deidentifier(load_policy(workspace), uid_map(workspace), workspace.parameters.zone)
     images = catalog[(catalog.status == "dicom") & (catalog.reason == "") & catalog.has_pixels]

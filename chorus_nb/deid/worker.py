@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 from blake3 import blake3
 
 from chorus_nb import pixels, sources
-from chorus_nb.deid import crosswalk, spans
+from chorus_nb.deid import crosswalk, scripted, spans
 from chorus_nb.deid.dataset import Change, Deidentifier, Subject
 from chorus_nb.deid.spans import Buffer, Refused
 from chorus_nb.deid.uids import UidMap
@@ -142,11 +142,12 @@ def _made(
     """The outcome of a released file but for the writing; its changes; header and pixels to be written."""
     source_digest = _digest(content)
     pixel_digest = ""
-    if task.boxes:
+    boxes = [*pixels.parse_boxes(task.boxes), *scripted.regions(engine.policy, content)]
+    if boxes:
         pixel_digest = _pixel_digest(spans.take_apart(content))
-        content = pixels.redact(bytes(content), pixels.parse_boxes(task.boxes))
+        content = pixels.redact(bytes(content), boxes)
     made = engine.apply(
-        content, task.subject, text_checked=task.text_checked, cleaned_pixels=REDACTED if task.boxes else ()
+        content, task.subject, text_checked=task.text_checked, cleaned_pixels=REDACTED if boxes else ()
     )
     after = _digest(made.pixel_value) if len(made.pixel_value) else ""
     row = outcome(

@@ -32,7 +32,8 @@ Key = tuple[str, int, str, str]  # path of sequences above, tag, private creator
 Element = tuple[Key, bytes, int]  # value as it is kept, and its length in the file
 
 # What the first eight bytes of plain elements mean: the same few thousand come again in every file. By encoding.
-_HEADS: dict[tuple[bool, str], dict[bytes, tuple[Key, int]]] = {}
+# A private element has the number of its block, by which its creator is found; in others that is 0.
+_HEADS: dict[tuple[bool, str], dict[bytes, tuple[Key, int, int]]] = {}
 MOST_HEADS = 50_000
 
 
@@ -199,9 +200,12 @@ class Header:
             start = pos
             known = heads.get(data[pos : pos + 8])
             if known:
-                key, length = known
+                key, length, block = known
                 stop = pos + 8 + length
                 if stop <= end:
+                    if block:
+                        self.private_elements += 1
+                        key = ("", key[1], blocks.get(block, ""), key[3])
                     if not depth:
                         elements.append((key, data[pos + 8 : stop], length))
                     else:
@@ -279,8 +283,11 @@ class Header:
                 value = data[pos:read]
             if length > WHOLE:
                 value = value[:240] + blake3(value).digest(16)
-            elif not (group & 1 or is_long or vr == "UN" or tag in PIXELS) and len(heads) < MOST_HEADS:
-                heads[data[start : start + 8]] = (("", tag, "", vr), length)
+            elif not is_long and vr != "UN" and tag not in PIXELS and len(heads) < MOST_HEADS:
+                if not group & 1:
+                    heads[data[start : start + 8]] = (("", tag, "", vr), length, 0)
+                elif explicit and element >= 0x1000:  # else the VR depends on the creator
+                    heads[data[start : start + 8]] = (("", tag, "", vr), length, group << 8 | element >> 8)
             if depth:
                 values = nested.setdefault(key, {})
                 if len(values) < MOST_VALUES:

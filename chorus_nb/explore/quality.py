@@ -107,7 +107,9 @@ def _digest(root: Path, source_path: str) -> str:
         return f"unreadable {source_path}"
 
 
-def _dictionary_vr(keyword: str) -> str:
-    """The VRs the DICOM dictionary allows, joined by ' or '."""
-    tag = datadict.tag_for_keyword(keyword)
-    return "" if tag is None else datadict.dictionary_VR(tag)
+def _dictionary_vr(tag: str) -> str:
+    """The VRs the DICOM dictionary allows for ``(gggg,eeee)``, joined by ' or '."""
+    try:
+        return datadict.dictionary_VR(int(tag[1:5] + tag[6:10], 16))
+    except (KeyError, ValueError):  # unknown or private: the engine may ask before it looks at the keyword
+        return ""

@@ -131,7 +131,7 @@ FROM file WHERE acquired <> '' AND acquired_from NOT LIKE '%Time%' GROUP BY ALL;
 -- rule wrong_vr: low, file
 -- Nothing: the de-identifier goes by the tag, not by the VR of the file.
 SELECT concat_ws('.', nullif(path, ''), keyword) AS item, tag || ' has VR ' || vr || ' in ' || modality AS detail, files
-FROM tag WHERE keyword NOT IN ('', 'PrivateCreator') AND NOT list_contains(string_split(dictionary_vr(keyword), ' or '), vr);
+FROM tag WHERE keyword NOT IN ('', 'PrivateCreator') AND NOT list_contains(string_split(dictionary_vr(tag), ' or '), vr);
 
 -- rule value_breaks_vr: low, file
 -- Dates and identifiers among them need mending at the source; others are harmless.

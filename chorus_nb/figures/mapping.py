@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from chorus_nb.figures import style
 
@@ -26,9 +27,8 @@ def actions(counts: pd.DataFrame) -> Figure:
     axes.set_xlabel("tags (place and kind of image counted apart)", color=style.MUTED, fontsize=9)
     axes.margins(x=0.08)
     axes.grid(False, axis="y")
-    for name, (_, hue) in GROUPS.items():
-        axes.barh([labels[0]], [0], color=hue, label=name)
-    axes.legend(loc="lower right", frameon=False, fontsize=9)
+    keys = [Patch(color=hue, label=name) for name, (_, hue) in GROUPS.items()]
+    axes.legend(handles=keys, loc="lower right", frameon=False, fontsize=9)
     return figure
 
 

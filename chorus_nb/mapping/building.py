@@ -12,6 +12,7 @@ import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError
+from chorus_nb.mapping.coverage import PAIR, in_source
 from chorus_nb.mapping.lookups import FARTHEST_SHIFT, Lookups, find_table, keeps_season, read_lookups, read_rows
 from chorus_nb.omop import read_omop
 from chorus_nb.workspace import Workspace, write_if_changed
@@ -85,9 +86,7 @@ def _persons(workspace: Workspace, id_file: Path, known: Lookups) -> pd.DataFram
 
 def _images(workspace: Workspace, persons: pd.DataFrame, known: Lookups) -> pd.DataFrame:
     """Every accession of a mapped patient in the catalog; new ids in an order that tells nothing."""
-    catalog = workspace.read(tables.CATALOG)
-    found = catalog.loc[catalog.status == "dicom", ["PatientID", "AccessionNumber"]]
-    pairs = set(found.apply(lambda column: column.str.strip(" \0")).itertuples(index=False, name=None))
+    pairs = set(in_source(workspace)[PAIR].itertuples(index=False, name=None))
     mapped = set(persons.PatientID)
     ids = {(r.PatientID, r.AccessionNumber): int(r.image_occurence_id) for r in known.images.itertuples()}
     new = sorted(pair for pair in pairs if pair[0] in mapped and pair[1] and pair not in ids)

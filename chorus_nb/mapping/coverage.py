@@ -11,6 +11,8 @@ from chorus_nb.mapping.lookups import Lookups, read_lookups
 from chorus_nb.omop import read_omop
 from chorus_nb.workspace import Workspace
 
+PAIR = ["PatientID", "AccessionNumber"]
+
 
 def check_lookups(workspace: Workspace) -> pd.DataFrame:
     """Findings about the lookup tables, as ``quality_findings`` rows; what makes them unusable is raised instead.
@@ -18,7 +20,7 @@ def check_lookups(workspace: Workspace) -> pd.DataFrame:
     Identifiable: ``item`` names the patient or accession.
     """
     lookups = read_lookups(workspace)
-    pairs = _pairs(workspace)
+    pairs = in_source(workspace)
     rows = [*_not_mapped(lookups, pairs), *_not_in_source(lookups, pairs), *_against_omop(workspace, lookups)]
     findings = tables.frame(tables.QUALITY_FINDINGS, rows)
     order = {"high": 0, "medium": 1, "low": 2}
@@ -28,7 +30,7 @@ def check_lookups(workspace: Workspace) -> pd.DataFrame:
 def coverage(workspace: Workspace) -> pd.DataFrame:
     """Patients, accessions and files in the source, and how many of each the lookup tables map."""
     lookups = read_lookups(workspace)
-    pairs = _pairs(workspace)
+    pairs = in_source(workspace)
     mapped = pairs[_has_image(lookups, pairs) & _has_person(lookups, pairs)]
     rows = [
         ("patients", pairs.PatientID.nunique(), pairs.PatientID[_has_person(lookups, pairs)].nunique()),
@@ -40,11 +42,11 @@ def coverage(workspace: Workspace) -> pd.DataFrame:
     return frame
 
 
-def _pairs(workspace: Workspace) -> pd.DataFrame:
-    catalog = workspace.read(tables.CATALOG)
-    files = catalog.loc[catalog.status == "dicom", ["PatientID", "AccessionNumber"]]
-    stripped = files.apply(lambda column: column.str.strip(" \0"))
-    return stripped.groupby(["PatientID", "AccessionNumber"], as_index=False).size().rename(columns={"size": "files"})
+def in_source(workspace: Workspace) -> pd.DataFrame:
+    """Every pair of PatientID and AccessionNumber found in the source, with its number of files."""
+    catalog = workspace.read(tables.CATALOG, ("status", *PAIR))
+    stripped = catalog.loc[catalog.status == "dicom", PAIR].apply(lambda column: column.str.strip(" \0"))
+    return stripped.groupby(PAIR, as_index=False).size().rename(columns={"size": "files"})
 
 
 def _has_person(lookups: Lookups, pairs: pd.DataFrame) -> pd.Series:

@@ -185,7 +185,9 @@ def _agree(
 
 
 def _whole(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"[+-]?\d{1,15}", text, re.ASCII) else None
+    """A whole number, also as spreadsheets write it: ``2705.0``."""
+    match = re.fullmatch(r"([+-]?\d{1,15})(\.0+)?", text, re.ASCII)
+    return int(match[1]) if match else None
 
 
 def _no_identifier(text: str, name: str) -> list[str]:

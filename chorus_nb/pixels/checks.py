@@ -57,8 +57,9 @@ class Checks:
         try:
             with compute.executor(self._workspace.parameters) as pool:
                 for done, (task, result) in enumerate(compute.map_unordered(pool, _take, tasks), 1):
-                    look, seconds = (Look("crashed", ()), 0.0) if isinstance(result, BaseException) else result
-                    self._remember(task.source_path, task.filled, look, seconds)
+                    if isinstance(result, BaseException):
+                        raise result
+                    self._remember(task, *result)
                     if progress:
                         progress(done, len(tasks), "looking for text")
                     if time.monotonic() - kept > KEPT_EVERY:
@@ -67,7 +68,8 @@ class Checks:
         finally:
             self._keep()
 
-    def _remember(self, source_path: str, filled: str, look: Look, seconds: float) -> None:
+    def _remember(self, task: _Task, look: Look, seconds: float) -> None:
+        source_path, filled = task.source_path, task.filled
         self._looks[source_path, filled] = look
         self._checks[source_path, filled] = {
             "source_path": source_path,

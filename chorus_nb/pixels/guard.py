@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -99,7 +100,8 @@ def serve() -> None:
     while True:
         try:
             function, args = pickle.load(sys.stdin.buffer)
-        except EOFError:
+        except EOFError:  # the caller has ended, perhaps killed
+            shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
             return
         try:
             answer = (True, function(*args))
@@ -116,7 +118,8 @@ def _limit_memory() -> None:
         import resource
     except ImportError:  # Windows has no such limit; time is limited all the same
         return
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)  # may be infinite, which counts as -1
+    resource.setrlimit(resource.RLIMIT_DATA, (min(MEMORY, most) if most > 0 else MEMORY, most))
 
 
 _guards: dict[int, Guard] = {}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 
 from pydicom import Dataset
+from pydicom.multival import MultiValue
 from pydicom.valuerep import PersonName
 from rapidfuzz import fuzz
 
@@ -28,12 +30,10 @@ def words(dataset: Dataset) -> dict[str, str]:
     found: dict[str, str] = {}
     for keyword in IDENTIFYING:
         element = dataset.get(keyword)
-        values = element if isinstance(element, (list, tuple)) or hasattr(element, "insert") else [element]
-        for value in values:
-            if isinstance(value, (str, PersonName)):
-                for word in re.split(r"[\s^=,;/]+", str(value)):
-                    if len(word) >= 3:
-                        found.setdefault(word, keyword)
+        for value in element if isinstance(element, MultiValue) else [element]:
+            for word in re.split(r"[\s^=,;/]+", str(value)) if isinstance(value, str | PersonName) else ():
+                if len(word) >= (3 if word.isascii() else 2):  # two ideographs are a name
+                    found.setdefault(word, keyword)
     return found
 
 
@@ -43,7 +43,7 @@ def match(text: str, known: Mapping[str, str]) -> str:
     squeezed = "".join(tokens)
     for word, keyword in known.items():
         folded = _fold(word)
-        if folded in tokens:
+        if folded and folded in tokens:
             return keyword
         if len(folded) >= 5 and (
             any(fuzz.ratio(folded, token) >= ALIKE for token in tokens)
@@ -54,4 +54,5 @@ def match(text: str, known: Mapping[str, str]) -> str:
 
 
 def _fold(text: str) -> str:
-    return re.sub(r"[\W_]", "", text.upper()).translate(_FOLD)
+    """Capitals without accents, blanks and punctuation, with one letter for all that are read for one another."""
+    return re.sub(r"[\W_]", "", unicodedata.normalize("NFKD", text.upper())).translate(_FOLD)

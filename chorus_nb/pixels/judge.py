@@ -19,6 +19,11 @@ from chorus_nb.pixels.triage import SAMPLE, sample, triage
 from chorus_nb.workspace import Workspace
 
 TOO_MUCH = 0.25  # share of the picture: filling more than that is for a person to decide
+# columns of the candidates that matter beyond triage
+NEEDED = [
+    *("source_path", "size", "modified_ns", "SeriesInstanceUID", "InstanceNumber", "Rows", "Columns"),
+    *("risk", "risk_reason", "device", "group"),
+]
 ROUNDS = 3  # of filling and looking again before an image is held back instead
 
 
@@ -45,7 +50,7 @@ def judge(workspace: Workspace, candidates: pd.DataFrame, progress: Progress | N
     Held back: what may tell who the person is (``burned_in_text``) until somebody decided, what could not be
     looked at (``burned_in_text_unchecked``), what a reviewer turned down (``rejected_by_review``).
     """
-    images = triage(candidates)
+    images = triage(candidates)[NEEDED]
     verdicts = _Judge(workspace, images).verdicts(progress)
     rows = [
         {**image, **verdicts[image["source_path"]]._asdict()}

@@ -34,6 +34,7 @@ class Line(NamedTuple):
 def _engine() -> Any:
     from rapidocr import RapidOCR
 
+    cv2.setNumThreads(1)  # one process a core: more threads only get into each other's way
     spec = importlib.util.find_spec("rapidocr")
     assert spec and spec.origin
     folder = Path(spec.origin).parent / "models"
@@ -46,6 +47,10 @@ def _engine() -> Any:
             "Global.use_vertical_padding": False,
             "Det.limit_type": "max",  # sizes are settled here, see `_scaled`
             "Det.limit_side_len": LONG_SIDE,
+            # more willing than the defaults (0.3, 0.5, 1.6); what is then read below `CONFIDENCE` is dropped again
+            "Det.thresh": 0.2,
+            "Det.box_thresh": 0.25,
+            "Det.unclip_ratio": 1.8,
             "EngineConfig.onnxruntime.intra_op_num_threads": 1,
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,
         }

@@ -34,7 +34,8 @@ def pictures(dataset: Dataset) -> Iterator[tuple[int, Picture]]:
         if count > 1:
             highest = frame if highest is None else np.maximum(highest, frame)
         if number in chosen:
-            yield from ((number, picture) for picture in renders(frame, dataset))
+            # what stays in place through the loop shows in the local contrast of the first frame and the maximum
+            yield from ((number, picture) for picture in renders(frame, dataset)[: 2 if number == 0 else 1])
     if highest is not None:
         yield from ((-1, picture) for picture in renders(highest, dataset))
     for group in range(0x6000, 0x6020, 2):

@@ -66,8 +66,8 @@ def _file_checks(workspace: Workspace, registry: pd.DataFrame) -> Iterator[_Chec
     yield _Check(
         "one_person_per_folder", "Is the folder that of the person?", folder != registry["person_id"].astype("string")
     )
-    headers = workspace.read(tables.RELEASED_HEADERS).set_index("target_path")
-    named = headers.reindex(registry["src_file"])
+    headers = workspace.read(tables.RELEASED_HEADERS, ["target_path", "PatientID", "AccessionNumber"])
+    named = headers.set_index("target_path").reindex(registry["src_file"])
     yield _Check(
         "header_agrees",
         "Do PatientID and AccessionNumber of the header equal person and group?",

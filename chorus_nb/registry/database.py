@@ -109,8 +109,8 @@ def _store_chunk(connection: Connection, table: Table, part: pd.DataFrame) -> No
 
 
 def _rows(part: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
-    for number, file, proc, person, group, visit, moment, source, _ in part.itertuples(index=False, name=None):
-        yield (
-            *(int(number), file, int(proc), int(person), int(group), None if pd.isna(visit) else int(visit)),
-            *(datetime.fromisoformat(moment), source, None),
-        )
+    """The rows as the database takes them: None for null, trg_file always (it is filled centrally)."""
+    columns = {name: part[name].astype(object).where(part[name].notna(), None).tolist() for name in part.columns}
+    columns["datetime"] = [datetime.fromisoformat(moment) for moment in columns["datetime"]]
+    columns["trg_file"] = [None] * len(part)
+    return zip(*columns.values(), strict=True)

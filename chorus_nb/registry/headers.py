@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import tempfile
 from pathlib import Path
 
-import pandas as pd
+import duckdb
+import pyarrow.parquet as pq
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
@@ -14,7 +16,7 @@ from pydicom.tag import BaseTag, Tag
 from chorus_nb import tables
 from chorus_nb.compute import Progress, executor, map_unordered
 from chorus_nb.errors import WorkbenchError
-from chorus_nb.workspace import Workspace
+from chorus_nb.workspace import Workspace, replacing
 
 # Where an enhanced image or a PET image keeps what others have at the root of the data set
 PLACES = (
@@ -24,38 +26,53 @@ PLACES = (
 WANTED: list[BaseTag] = [
     Tag(keyword) for keyword in (*tables.HEADER_KEYWORDS, *PLACES, "AnatomicRegionSequence", "SpecificCharacterSet")
 ]
-BATCH = 64  # files a worker reads per call
+BATCH = 200  # files a worker reads per call
+KEY = ("target_path", "target_digest")
 
 
-def released_headers(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame:
-    """A row per released file with its attributes as text. Only files that are new or changed are read again."""
-    outcomes = workspace.read(tables.OUTCOMES)
-    released = outcomes.loc[outcomes["status"] == "released", ["target_path", "target_digest"]]
-    known = (
-        workspace.read(tables.RELEASED_HEADERS)
-        if workspace.has(tables.RELEASED_HEADERS)
-        else tables.empty(tables.RELEASED_HEADERS)
-    )
-    kept = known.merge(released, on=["target_path", "target_digest"])
-    todo = released[~released["target_path"].isin(kept["target_path"])]
-    digests = dict(zip(todo["target_path"], todo["target_digest"], strict=True))
+def update_headers(workspace: Workspace, progress: Progress | None = None) -> Path:
+    """Bring ``released_headers`` up to date: a row per released file with its attributes as text.
+
+    Only files that are new or changed are read. Rows go to disk as they come, so memory stays flat.
+    """
+    path = workspace.path(tables.RELEASED_HEADERS)
+    if not path.is_file():
+        workspace.write(tables.RELEASED_HEADERS, tables.empty(tables.RELEASED_HEADERS))
+    outcomes = workspace.read(tables.OUTCOMES, ["status", *KEY])
+    released = outcomes.loc[outcomes["status"] == "released", list(KEY)]
+    both = released.merge(workspace.read(tables.RELEASED_HEADERS, KEY), on=list(KEY), how="outer", indicator=True)
+    todo = both[both["_merge"] == "left_only"]
+    if (both["_merge"] == "both").all():
+        return path
+    with tempfile.TemporaryDirectory(dir=workspace.local) as folder, duckdb.connect() as connection:
+        read = Path(folder, "read.parquet")
+        _read_all(workspace, dict(zip(todo["target_path"], todo["target_digest"], strict=True)), read, progress)
+        connection.register("released", released)
+        connection.read_parquet([str(path), str(read)]).create_view("headers")
+        connection.execute("SET preserve_insertion_order = false")
+        with replacing(path) as new:
+            connection.sql(
+                f"SELECT * FROM headers SEMI JOIN released USING ({', '.join(KEY)}) ORDER BY target_path"
+            ).write_parquet(str(new), compression="zstd")
+    return path
+
+
+def _read_all(workspace: Workspace, digests: dict[str, str], target: Path, progress: Progress | None) -> None:
     paths = list(digests)
     batches = (tuple(paths[start : start + BATCH]) for start in range(0, len(paths), BATCH))
-    rows: list[dict[str, object]] = []
-    with executor(workspace.parameters) as pool:
-        read = functools.partial(_read_batch, workspace.release)
+    read, done = functools.partial(_read_batch, workspace.release), 0
+    with (
+        executor(workspace.parameters) as pool,
+        pq.ParquetWriter(target, tables.RELEASED_HEADERS.schema, compression="zstd") as writer,
+    ):
         for _, result in map_unordered(pool, read, batches):
             if isinstance(result, BaseException):
                 raise result
-            rows += result
+            rows = [{**row, "target_digest": digests[str(row["target_path"])]} for row in result]
+            writer.write_table(tables.to_arrow(tables.RELEASED_HEADERS, tables.frame(tables.RELEASED_HEADERS, rows)))
+            done += len(rows)
             if progress:
-                progress(len(rows), len(paths), "reading released headers")
-    made = tables.frame(
-        tables.RELEASED_HEADERS, [{**row, "target_digest": digests[str(row["target_path"])]} for row in rows]
-    )
-    headers = pd.concat([kept, made]).sort_values("target_path", ignore_index=True)
-    workspace.write(tables.RELEASED_HEADERS, headers)
-    return headers
+                progress(done, len(paths), "reading released headers")
 
 
 def _read_batch(release: Path, paths: tuple[str, ...]) -> list[dict[str, object]]:

@@ -9,7 +9,7 @@ from chorus_nb.compute import Progress
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.omop import read_omop
 from chorus_nb.registry import database
-from chorus_nb.registry.headers import released_headers
+from chorus_nb.registry.headers import update_headers
 from chorus_nb.registry.identifiers import file_id, mint_procedures, number_files
 from chorus_nb.workspace import Workspace, write_if_changed
 
@@ -22,7 +22,8 @@ def build_registry(workspace: Workspace, progress: Progress | None = None) -> pd
     Writes ``Metadata/image_registry.csv``, the same at the top of the release (Multimodal-Linkage SOP), and the SOP's
     ``CREATE TABLE`` for each kind of database.
     """
-    registry = _rows(workspace, released_headers(workspace, progress))
+    update_headers(workspace, progress)
+    registry = _rows(workspace)
     visit_required = workspace.parameters.visit_policy == "hold"
     with database.registry_database(workspace) as opened:
         database.store(opened, registry, visit_required=visit_required)
@@ -36,10 +37,10 @@ def build_registry(workspace: Workspace, progress: Progress | None = None) -> pd
 
 def links(workspace: Workspace) -> pd.DataFrame:
     """A row per released file with what ties it to the record: person, accession, visit, procedure, shifted moment."""
-    outcomes = workspace.read(tables.OUTCOMES)
-    released = outcomes.loc[outcomes["status"] == "released", ["source_path", "target_path", "modality"]]
-    work = workspace.read(tables.WORKLIST)[["source_path", "person_id", "days_shifted", "image_occurrence_id"]]
-    catalog = workspace.read(tables.CATALOG)[["source_path", "acquired"]]
+    outcomes = workspace.read(tables.OUTCOMES, ["source_path", "status", "target_path", "modality"])
+    released = outcomes[outcomes["status"] == "released"].drop(columns="status")
+    work = workspace.read(tables.WORKLIST, ["source_path", "person_id", "days_shifted", "image_occurrence_id"])
+    catalog = workspace.read(tables.CATALOG, ["source_path", "acquired"])
     accession = _by_accession(workspace.read(tables.LINKAGE))
     linked = (
         released.merge(work, on="source_path", how="left", validate="1:1")
@@ -62,11 +63,12 @@ def _by_accession(linkage: pd.DataFrame) -> pd.DataFrame:
     return mapped.groupby("image_occurrence_id", as_index=False)[columns].first()
 
 
-def _rows(workspace: Workspace, headers: pd.DataFrame) -> pd.DataFrame:
+def _rows(workspace: Workspace) -> pd.DataFrame:
     linked = links(workspace)
     undated = int(linked["moment"].isna().sum())
     if undated:
         raise WorkbenchError(f"{undated} released files have no date at all; the registry requires one (SOP section 2)")
+    headers = workspace.read(tables.RELEASED_HEADERS, ["target_path", "SOPInstanceUID"])
     files = headers.set_index("target_path")["SOPInstanceUID"].map(file_id)
     linked["file_id"] = linked["target_path"].map(files)
     linked["proc_id"] = _procedures(workspace, linked)

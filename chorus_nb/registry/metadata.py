@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import duckdb
 import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.compute import Progress
-from chorus_nb.registry.headers import released_headers
+from chorus_nb.registry.headers import update_headers
 from chorus_nb.registry.identifiers import file_id
 from chorus_nb.workspace import Workspace, write_if_changed
 
@@ -20,8 +21,7 @@ def build_metadata(
     workspace: Workspace, progress: Progress | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """``study``, ``series`` and ``image`` from the released headers, as CSV and Parquet with a data dictionary."""
-    headers = released_headers(workspace, progress)
-    headers["file_id"] = headers["SOPInstanceUID"].map(file_id)
+    headers = update_headers(workspace, progress)
     study, series, image = (
         _write(workspace, table, sql, headers)
         for table, sql in ((tables.STUDY, _study()), (tables.SERIES, _series()), (tables.IMAGE, _image()))
@@ -33,9 +33,10 @@ def build_metadata(
     return study, series, image
 
 
-def _write(workspace: Workspace, table: tables.Table, sql: str, headers: pd.DataFrame) -> pd.DataFrame:
+def _write(workspace: Workspace, table: tables.Table, sql: str, headers: Path) -> pd.DataFrame:
     with duckdb.connect() as connection:
-        connection.register("headers", headers)
+        connection.create_function("file_id", file_id)
+        connection.read_parquet(str(headers)).create_view("headers")
         made = connection.execute(sql).df()
     workspace.write(table, made)
     as_parquet = replace(table, format="parquet")
@@ -69,7 +70,7 @@ def _image() -> str:
     named = {column.name: column for column in tables.IMAGE.columns}
     values = ", ".join(f"{_cast(named[k])} AS {k}" for k in tables.IMAGE_KEYWORDS)
     return f"""
-        SELECT file_id, target_path AS path, SeriesInstanceUID, SOPInstanceUID, {values}
+        SELECT file_id(SOPInstanceUID) AS file_id, target_path AS path, SeriesInstanceUID, SOPInstanceUID, {values}
         FROM headers ORDER BY target_path"""
 
 

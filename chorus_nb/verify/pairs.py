@@ -244,7 +244,8 @@ def _retained(pair: Pair, parameters: Parameters) -> Findings:
         if new is None:
             yield _finding(pair, "retained", grave, tag, f"{wanted[tag]} is gone")
         elif not new.value.strip(b" \0"):
-            yield _finding(pair, "retained", "medium", tag, f"{wanted[tag]} is empty")
+            severity: Severity = "medium" if grave == "high" else "low"
+            yield _finding(pair, "retained", severity, tag, f"{wanted[tag]} is empty")
         elif old.vr in EXACT and not _same(old, new) and not (redacted and tag in PIXEL_MODULE):
             yield _finding(pair, "retained", grave, tag, f"{wanted[tag]} has another value")
 
@@ -265,7 +266,7 @@ def _removed(pair: Pair, parameters: Parameters) -> Findings:
         elif leaf.tag not in DicomDictionary:
             yield _finding(pair, "removed", "high", leaf.name, "an element that the DICOM dictionary does not know")
         elif leaf.vr == "PN" and leaf.text not in (text(pair.release, 0x00100020), ""):
-            severity: Severity = "high" if _unchanged(pair, leaf) else "medium"
+            severity: Severity = "high" if _unchanged(pair, leaf) or _never_a_dummy(pair, leaf) else "medium"
             yield _finding(pair, "removed", severity, leaf.name, "a person name that is not empty")
         elif _to_go(leaf.tag, parameters) and (_unchanged(pair, leaf) or _never_a_dummy(pair, leaf)):
             yield _finding(pair, "removed", "high", leaf.name, "has a value, which the profile removes")
@@ -292,11 +293,14 @@ def _unchanged(pair: Pair, leaf: Leaf) -> bool:
 
 
 def _never_a_dummy(pair: Pair, leaf: Leaf) -> bool:
-    """Whether the profile leaves no value of its own there: the table says X, and the IOD does not require one."""
-    rule = standards.ps315_rule(leaf.tag)
+    """Whether no value at all may stand there: a dummy is for what the IOD requires (PS3.15 Table E.1-1a)."""
+    sop_class, rule = text(pair.release, 0x00080016), standards.ps315_rule(leaf.tag)
+    shifted_date = leaf.vr in ("DA", "DT")  # compared with the original elsewhere
+    if rule is None or rule.basic == "D" or shifted_date or standards.iod_of(sop_class) is None:
+        return False
     path = tuple(leaf.path.split(".")[::2]) if leaf.path else ()
-    required = standards.attribute_type(text(pair.release, 0x00080016), path, leaf.keyword) == "1"
-    return rule is not None and rule.basic == "X" and not required
+    type_ = standards.attribute_type(sop_class, path, leaf.keyword) or "3"
+    return type_[0] not in ("12" if rule.basic == "X/D" else "1")
 
 
 def _to_go(tag: int, parameters: Parameters) -> bool:
@@ -337,7 +341,8 @@ def _claims(pair: Pair) -> Findings:
         yield _finding(pair, "claims", "high", "(0012,0062)", "does not say that identity was removed")
     if not text(pair.release, 0x00120063) and "DeidentificationMethodCodeSequence" not in pair.release.dataset:
         yield _finding(pair, "claims", "high", "(0012,0064)", "does not say how identity was removed")
-    if pair.patient and pair.patient.days_shifted and text(pair.release, 0x00280303) != "MODIFIED":
+    temporal = text(pair.release, 0x00280303)
+    if pair.patient and pair.patient.days_shifted and temporal not in ("MODIFIED", "REMOVED"):
         yield _finding(pair, "claims", "medium", "(0028,0303)", "does not say that dates were modified")
     burned = text(pair.source, 0x00280301), text(pair.release, 0x00280301)
     if burned == ("YES", "NO") and pair.source.pixels == pair.release.pixels:

@@ -21,7 +21,10 @@ DEFAULT_FILE = Path("parameters/demo.yaml")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 done, 1 a notebook or a check failed, 2 wrong parameters."""
-    chosen = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    cut = given.index("--") if "--" in given else len(given)
+    chosen = _parser().parse_args(given[:cut])
+    chosen.jupyter = given[cut + 1 :]
     warnings.filterwarnings("ignore", module="pydicom")  # its warnings quote header values
     try:
         return int(chosen.command(chosen))
@@ -49,11 +52,14 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--seed", type=int, default=1, help="another seed, another site (1)")
     demo.set_defaults(command=_demo)
 
-    lab = commands.add_parser("lab", help="open JupyterLab on a copy of the notebooks; outputs are never saved")
+    lab = commands.add_parser(
+        "lab",
+        help="open JupyterLab on a copy of the notebooks; outputs are never saved",
+        epilog="After --: Jupyter's own.",
+    )
     lab.add_argument("file", metavar="FILE.yaml", nargs="?", help="the parameters (the demo site)")
     lab.add_argument("--port", type=int, default=8888, help="port on this machine (8888, or the next free one)")
     lab.add_argument("--no-browser", action="store_true", help="only print the address")
-    lab.add_argument("jupyter", nargs="*", metavar="-- OPTION", help="options of JupyterLab itself, after --")
     lab.set_defaults(command=_lab)
 
     audit = commands.add_parser("audit", help="check the audit log, the reports and the release against each other")

@@ -67,6 +67,7 @@ def _options(folder: Path) -> list[str]:
         "ServerApp.ip": "127.0.0.1",
         "ServerApp.answer_yes": "True",
         "LabApp.news_url": "None",
+        "LabApp.extension_manager": "readonly",
         "FileContentsManager.pre_save_hook": f"{__name__}.{strip_outputs.__name__}",
     }
     if os.name == "posix":

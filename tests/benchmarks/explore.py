@@ -92,12 +92,12 @@ def fill(folder: Path, count: int, rows: int) -> None:
         path.write_bytes(content.replace(UID_MARK.encode(), stem + b"%010d" % (10**9 + number)))
 
 
-def measured(script: str, *arguments: str) -> tuple[float, float]:
+def measured(script: str, *arguments: str, python: str = sys.executable) -> tuple[float, float]:
     """The seconds that ``script`` prints, and the peak of memory of it and its children, MB."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "script.py")
         file.write_text(script)
-        command = [sys.executable, str(file), *arguments]
+        command = [python, str(file), *arguments]
         with subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, text=True) as process:
             peak: list[float] = [0.0]
             watcher = threading.Thread(target=watch, args=(process.pid, peak, lambda: process.poll() is None))

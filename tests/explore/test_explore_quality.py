@@ -117,6 +117,9 @@ def test_every_rule_is_tried_here_and_says_what_to_do() -> None:
 def test_a_clean_source_has_no_findings(survey: Workspace, add: Add) -> None:
     add("a", InstanceNumber=1)
     add("b", InstanceNumber=2)
+    made = dataset(InstanceNumber=3)
+    made.add_new(0x60020050, "SS", [1, 1])  # a group that repeats is in the dictionary too
+    save(survey.parameters.source_path / "c", made)
     assert found(survey) == set()
 
 

@@ -110,6 +110,11 @@ def test_several_patient_ids_of_one_person_share_its_shift(tmp_path: Path) -> No
     assert len(lookups.persons) == 2
 
 
+def test_whole_numbers_as_spreadsheets_write_them_are_read(tmp_path: Path) -> None:
+    lookups = read_lookups(site(tmp_path, "PatientID,person_id,Days_Shifted\n0042,7.0,-5.0\n43,8,-1\n"))
+    assert lookups.person("0042") == (7, -5)
+
+
 def test_one_image_occurrence_belongs_to_one_person(tmp_path: Path) -> None:
     images = "PatientID,AccessionNumber,image_occurence_id\n0042,A1,70\n43,A2,70\n"
     assert "belongs to another person too" in faults(site(tmp_path, images=images))

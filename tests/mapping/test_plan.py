@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError, WorkbenchError
+from chorus_nb.figures import mapping as figures
 from chorus_nb.mapping import ACTIONS, build_lookups, check_lookups, coverage, decide, load_policy, make_plan, plan
 from chorus_nb.mapping.building import allowed_shifts
 from chorus_nb.mapping.chorus import Chorus
@@ -165,6 +166,20 @@ def test_the_notebooks_tables_come_from_the_plan(site: Workspace) -> None:
     assert plan.reasons(made).tags.sum() + plan.reasons(made, plan.REMOVES).tags.sum() == len(made)
     assert "(0019,xx0C)" in set(plan.undecided(made).tag)
     assert len(plan.differences(made)) > 0
+
+
+def test_a_source_without_images_gives_an_empty_plan_and_empty_figures(site: Workspace) -> None:
+    site.write(tables.TAG_PROFILE, tables.empty(tables.TAG_PROFILE))
+    made = make_plan(site)
+    assert made.empty
+    for found in (plan.reasons(made), plan.differences(made), plan.undecided(made), plan.overridden(site, made)):
+        assert found.empty
+    assert not figures.actions(plan.count_actions(made)).axes[0].patches
+
+
+def test_the_figure_has_a_bar_for_each_action(site: Workspace) -> None:
+    counts = plan.count_actions(make_plan(site))
+    assert len(figures.actions(counts).axes[0].patches) == len(counts)
 
 
 def test_paths_come_apart_at_their_dots_but_not_inside_a_creator() -> None:

@@ -100,8 +100,10 @@ def test_a_parameter_keeps_its_meaning_through_the_notebook(notebook: nbformat.N
         if "parameters" in cell.metadata.get("tags", []):
             continue
         for node in ast.walk(ast.parse(cell.source)):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                assert node.id not in set(Parameters.model_fields) - {"workspace"}, cell.id
+            names = [node.id] if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else []
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                names = [alias.asname or alias.name for alias in node.names]
+            assert not (set(Parameters.model_fields) - {"workspace"}).intersection(names), cell.id
 
 
 def test_it_begins_and_finishes_a_run_under_its_own_name(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -50,3 +52,19 @@ def test_what_the_child_writes_to_temporary_files_goes_with_it(guard: Guard) -> 
     assert Path(folder).is_dir()
     guard.close()
     assert not Path(folder).exists()
+
+
+def test_a_child_whose_caller_was_killed_ends_and_cleans_up() -> None:
+    caller = """
+import os
+from chorus_nb.pixels.guard import Guard
+guard = Guard()
+print(guard.call(os.getenv, "TMPDIR"), guard.call(os.getpid), flush=True)
+os.kill(os.getpid(), 9)
+"""
+    folder, child = subprocess.run([sys.executable, "-c", caller], stdout=subprocess.PIPE, text=True).stdout.split()
+    for _ in range(100):
+        if not Path(folder).exists() and not Path("/proc", child).exists():
+            return
+        time.sleep(0.1)
+    pytest.fail("the child or its folder is still there")

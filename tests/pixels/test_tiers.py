@@ -8,7 +8,7 @@ from images_with_text import image
 from chorus_nb.pixels import header
 from chorus_nb.pixels.tiers import is_noise, tier
 
-WORDS = header.words(image(InstitutionName="St. Corbinian Klinikum"))
+WORDS = header.words(image(InstitutionName="St. Corbinian Klinikum", ReferringPhysicianName="Müller^Änne"))
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,7 @@ WORDS = header.words(image(InstitutionName="St. Corbinian Klinikum"))
         ("xxOKTAVIAZIMMERWALDxx", "PatientName"),  # the blanks were lost
         ("ID MR447I9O2", "PatientID"),
         ("Corbinian", "InstitutionName"),
+        ("MULLER", "ReferringPhysicianName"),  # the accent was lost
         ("LIVER LONG", ""),
         ("MI 0.8", ""),
     ],

@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError
+from chorus_nb.omop import read_omop
 from chorus_nb.registry import build_registry
 from chorus_nb.registry.database import create_statement
 from chorus_nb.workspace import Workspace
@@ -137,6 +138,22 @@ def test_a_row_that_the_table_refuses_leaves_nothing_half_written(
     with pytest.raises(InputError, match="breaks a constraint"):
         build_registry(workspace)
     assert rows(server_url)["visit_id"].tolist() == [71, 71, 72, 72]
+
+
+def test_omop_tables_are_read_from_a_server_as_from_a_folder(
+    small: Workspace, server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from_folder = read_omop(small, "visit_occurrence")
+    engine = create_engine(server_url)
+    typed = from_folder.replace("", None).assign(
+        visit_start_date=pd.to_datetime(from_folder["visit_start_date"]).dt.date,
+        visit_start_datetime=pd.to_datetime(from_folder["visit_start_datetime"]),
+    )
+    typed.to_sql("visit_occurrence", engine, index=False, if_exists="replace")
+    engine.dispose()
+    monkeypatch.setenv("CDM", server_url)
+    parameters = small.parameters.model_copy(update={"omop": "env:CDM"})
+    pd.testing.assert_frame_equal(read_omop(parameters, "visit_occurrence"), from_folder)
 
 
 @pytest.mark.parametrize("url", ["nonsense", "oracle://x", "sqlite:////nowhere/at/all.sqlite"])

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
+from fsspec.implementations.local import LocalFileSystem
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.parameters import resolve
 from chorus_nb.registry import build_omop
 from chorus_nb.release import delivery, pack, plan_upload, sign_off, upload
+from chorus_nb.release.destination import md5_there
 from chorus_nb.workspace import Workspace
 from tests.release.azurite_service import ACCOUNT, KEY, Azurite, Proxy
 
@@ -254,3 +256,14 @@ def test_the_delivery_is_on_record_once_it_is_whole(azure: tuple[Workspace, str]
     assert len(list((workspace.local / "deliveries").glob("*.csv"))) == 1
     pack(workspace)
     assert set(workspace.read(tables.MANIFEST)["delta"]) == {"added"}
+
+
+def test_the_md5_is_taken_from_what_the_other_side_keeps_or_read_back(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"content")
+    md5 = hashlib.md5(b"content").hexdigest()
+    system = LocalFileSystem()
+    assert md5_there(system, "", {"content_settings": {"content_md5": bytes.fromhex(md5)}}) == md5
+    assert md5_there(system, "", {"ETag": f'"{md5}"'}) == md5
+    for several_parts in ({"ETag": f'"{md5}-3"'}, {"content_settings": {"content_md5": None}}, {}):
+        assert md5_there(system, str(file), several_parts) == md5

@@ -35,7 +35,8 @@ def test_an_action_is_changed_with_a_reason(
 
 def test_three_thousand_rows_are_usable(planned: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = planned.read(tables.TAG_PLAN)
-    many = pd.concat([plan.assign(sop_class=plan["sop_class"] + f".{number}") for number in range(3000 // len(plan) + 1)])
+    copies = [plan.assign(sop_class=plan["sop_class"] + f".{number}") for number in range(3000 // len(plan) + 1)]
+    many = pd.concat(copies)
     planned.write(tables.TAG_PLAN, many.head(3000))
     page = open_panel(watched, TagPlanEditor(planned), monkeypatch)
     assert page.locator("tbody tr").count() == 100, "paged, so that the page stays quick"

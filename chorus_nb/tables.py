@@ -668,9 +668,9 @@ def to_arrow(table: Table, frame: pd.DataFrame) -> pa.Table:
         values = frame[column.name]
         if column.kind == "text":
             values = values.astype(object).where(values.notna(), "")
-        elif column.kind == "integer":
-            values = values.astype("Int64")
         try:
+            if column.kind == "integer":
+                values = values.astype("Int64")
             array = pa.Array.from_pandas(values, type=ARROW[column.kind])
         except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, ValueError):
             raise SchemaError(f"{table.name}: column {column.name} is not {column.kind}") from None

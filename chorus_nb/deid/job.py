@@ -57,19 +57,34 @@ def deidentify(workspace: Workspace, progress: Progress | None = None) -> pd.Dat
     return outcomes
 
 
+def outlook(workspace: Workspace) -> pd.DataFrame:
+    """What :func:`deidentify` would do now, in counts: ``what``, ``files``, ``MB`` of the source."""
+    worklist = workspace.read(tables.WORKLIST)
+    with Ledger(workspace) as ledger:
+        done = ledger.rows()
+    todo = _to_do(worklist, done, workspace)
+    kept = (worklist.status == "release") & ~todo
+    known = worklist.source_path.isin(done.source_path)
+    rows = {
+        "to be made: new": worklist[todo & ~known],
+        "to be made again: the file, a decision, a lookup or the plan changed": worklist[todo & known],
+        "as they were: not touched": worklist[kept],
+        "leave the release": _no_longer(worklist, done).assign(size=0),
+        "vanished from the source: stay": _vanished(worklist, done, workspace).assign(size=0),
+    }
+    counts = [(what, len(files), files["size"].sum() / 1e6) for what, files in rows.items()]
+    return pd.DataFrame(counts, columns=["what", "files", "MB"])
+
+
 def vanished(workspace: Workspace) -> pd.DataFrame:
     """Released files whose source is not there any more (``source_path``, ``target_path``): they stay as they are.
 
     The gate of notebook 04 stays closed for them, because nothing is left to compare them with. To remove them from
     the release, call :func:`withdraw_vanished`; to keep them, bring the source files back.
     """
-    worklist = workspace.read(tables.WORKLIST)
     with Ledger(workspace) as ledger:
-        done = ledger.rows()
-    gone = done[(done.status == "released") & ~done.source_path.isin(worklist.source_path)]
-    gone = gone[~gone.target_path.isin(worklist.target_path)]
-    there = [has_size(workspace.release / row.target_path, row.target_size) for row in gone.itertuples()]
-    return gone.loc[there, ["source_path", "target_path"]].reset_index(drop=True)
+        gone = _vanished(workspace.read(tables.WORKLIST), ledger.rows(), workspace)
+    return gone[["source_path", "target_path"]].reset_index(drop=True)
 
 
 def withdraw_vanished(workspace: Workspace, reviewer: str, note: str) -> pd.DataFrame:
@@ -123,11 +138,22 @@ def _to_do(worklist: pd.DataFrame, done: pd.DataFrame, workspace: Workspace) -> 
     return (worklist.status == "release") & ~pd.Series(same, worklist.index, dtype=bool)
 
 
+def _no_longer(worklist: pd.DataFrame, done: pd.DataFrame) -> pd.DataFrame:
+    """Released files that the worklist no longer puts where they are."""
+    gone = done[(done.status == "released") & done.source_path.isin(worklist.source_path)]
+    return gone[~gone.target_path.isin(worklist.target_path)]
+
+
+def _vanished(worklist: pd.DataFrame, done: pd.DataFrame, workspace: Workspace) -> pd.DataFrame:
+    gone = done[(done.status == "released") & ~done.source_path.isin(worklist.source_path)]
+    gone = gone[~gone.target_path.isin(worklist.target_path)]
+    there = [has_size(workspace.release / row.target_path, row.target_size) for row in gone.itertuples()]
+    return gone[pd.Series(there, gone.index, dtype=bool)]
+
+
 def _withdraw(workspace: Workspace, worklist: pd.DataFrame, done: pd.DataFrame, ledger: Ledger) -> None:
     """Take out of the release what the worklist no longer puts there. What vanished from the source stays."""
-    planned = worklist.target_path[worklist.status == "release"]
-    gone = done[(done.status == "released") & done.source_path.isin(worklist.source_path)]
-    gone = gone[~gone.target_path.isin(planned)]
+    gone = _no_longer(worklist, done)
     for target in gone.target_path:
         withdraw(long_path(workspace.release), target)
     ledger.forget(gone.source_path)

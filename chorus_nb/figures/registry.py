@@ -26,7 +26,8 @@ def images_per_visit_day(timing: pd.DataFrame) -> Figure:
     axes.set_xticks(range(LONGEST + 2), ["before", *map(str, range(1, LONGEST + 1)), "later"])
     axes.set(title="Imaging by day of the stay", xlabel="day of the visit", ylabel="accessions")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False, fontsize=9, ncols=len(style.COLOURS))
+    if len(timing):
+        axes.legend(frameon=False, fontsize=9, ncols=len(style.COLOURS))
     return figure
 
 

@@ -64,15 +64,3 @@ def before_after(previews: Sequence[Preview]) -> Figure:
         text = f"{preview.changed:,} values differ" if preview.changed else "pixels identical"
         right.set_title(text, loc="left", fontsize=9, color=style.RED if preview.changed else style.GREEN)
     return figure
-
-
-def after_only(previews: Sequence[Preview], columns: int = 4) -> Figure:
-    """The released side alone."""
-    rows = max(1, -(-len(previews) // columns))
-    figure = style.new_figure(rows, columns, width=9, height=2.4 * rows)
-    for axes in figure.axes:
-        style.picture(axes)
-    for axes, preview in zip(figure.axes, previews, strict=False):
-        axes.imshow(preview.after, interpolation="nearest")
-        axes.set_title(style.safe(preview.title), loc="left", fontsize=8)
-    return figure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 from blake3 import blake3
@@ -30,6 +29,7 @@ class Decisions:
     def __init__(self, workspace: Workspace) -> None:
         self._root = workspace.parameters.source_path
         self._rows: dict[str, dict[str, str]] = {}
+        self._digests: dict[str, str] = {}
         if workspace.has(tables.IMAGE_DECISIONS):
             table = workspace.read(tables.IMAGE_DECISIONS).astype(str)
             for number, row in enumerate(table.sort_values("time", kind="stable").to_dict("records"), 1):
@@ -47,9 +47,18 @@ class Decisions:
         )
         for item, scope in items:
             row = self._rows.get(item)
-            if row and (not row["seen_digest"] or row["seen_digest"] == _digest(self._root, source_path)):
+            if row and (not row["seen_digest"] or row["seen_digest"] == self._digest(source_path)):
                 return Decision(row["decision"], row["boxes"], scope)
         return None
+
+    def _digest(self, source_path: str) -> str:
+        """BLAKE3 of the file as it is now: a decision never holds for an image that nobody looked at."""
+        if source_path not in self._digests:
+            try:
+                self._digests[source_path] = blake3(sources.read_bytes(self._root, source_path)).hexdigest()
+            except OSError:
+                self._digests[source_path] = "unreadable"
+        return self._digests[source_path]
 
 
 def _checked(row: dict[str, str], number: int) -> dict[str, str]:
@@ -59,11 +68,3 @@ def _checked(row: dict[str, str], number: int) -> dict[str, str]:
         return {**row, "boxes": format_boxes(parse_boxes(row["boxes"]))}
     except WorkbenchError as error:
         raise InputError(f"image_decisions.csv, row {number}: {error}") from None
-
-
-def _digest(root: Path, source_path: str) -> str:
-    """BLAKE3 of the file as it is now, so that a decision never holds for an image nobody looked at."""
-    try:
-        return blake3(sources.read_bytes(root, source_path)).hexdigest()
-    except OSError:
-        return ""

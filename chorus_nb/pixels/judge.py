@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from chorus_nb import tables
@@ -76,19 +77,25 @@ class _Judge:
         others = []
         for group, taken in zip(groups, samples, strict=True):
             rest = group.drop(taken.index)
-            seen = [verdicts[path] for path in taken.source_path]
-            open_text = [verdict.reason == "burned_in_text" for verdict in seen]
-            if len(seen) >= SAMPLE and all(open_text):  # held for the same reason without a look at each
-                boxes = format_boxes(merge(box for verdict in seen for box in parse_boxes(verdict.boxes)))
-                propagated = seen[0]._replace(boxes=boxes, checked="group")
-                verdicts.update((row.source_path, self._settled(row) or propagated) for row in rest.itertuples())
-            elif any(open_text) or any(verdict.boxes for verdict in seen) or group.risk.iloc[0] != "unlikely":
-                others.append(rest)
-            else:  # the sample was clean and nothing in the header speaks for text
-                verdicts.update((row.source_path, self._settled(row) or Verdict("clean")) for row in rest.itertuples())
+            of_group = self._of_group(group, [verdicts[path] for path in taken.source_path])
+            looked = [of_group is None or self._decision(row) is not None for row in rest.itertuples()]
+            others.append(rest[looked])
+            if of_group:
+                verdicts |= dict.fromkeys(rest.source_path[~np.array(looked, bool)], of_group)
         if others:
             verdicts |= self._look(pd.concat(others), progress)
         return verdicts
+
+    @staticmethod
+    def _of_group(group: pd.DataFrame, seen: list[Verdict]) -> Verdict | None:
+        """The verdict on the pictures that are not in the sample; None: each has to be looked at."""
+        telling = [verdict.reason == "burned_in_text" for verdict in seen]
+        if len(seen) >= SAMPLE and all(telling):
+            boxes = format_boxes(merge(box for verdict in seen for box in parse_boxes(verdict.boxes)))
+            return seen[0]._replace(boxes=boxes, checked="group")
+        if group.risk.iloc[0] == "unlikely" and all(verdict.verdict == "clean" for verdict in seen):
+            return Verdict("clean")
+        return None
 
     def _look(self, images: pd.DataFrame, progress: Progress | None) -> dict[str, Verdict]:
         """Verdicts on ``images``, with as many rounds of looking as they need."""

@@ -64,7 +64,7 @@ def fill(content: bytes, boxes: Sequence[Box]) -> bytes:
     # the extra `pixels`, which the caller may do without; codecs offers imagecodecs to pydicom
     from chorus_nb.pixels import codecs, jpeg  # noqa: F401
 
-    dataset = dcmread(io.BytesIO(content))
+    dataset = dcmread(io.BytesIO(content), force=True)
     inside = [box.within(dataset.Rows, dataset.Columns) for box in boxes]
     inside = [box for box in inside if box.area]
     syntax = dataset.file_meta.TransferSyntaxUID

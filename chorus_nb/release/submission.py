@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
 
 from chorus_nb import __version__, tables
+from chorus_nb.parameters import Parameters
 from chorus_nb.workspace import Workspace, write_if_changed
 
 SOURCE_VALUE_LENGTH = 50  # varchar of CDM 5.4; central's own column is TEXT, so longer values are kept whole
@@ -38,7 +40,7 @@ def submission_note(workspace: Workspace) -> dict[str, pd.DataFrame]:
 
 
 def _facts(workspace: Workspace, registry: pd.DataFrame, series: pd.DataFrame) -> pd.DataFrame:
-    parameters, years = workspace.parameters, registry["datetime"].str[:4]
+    parameters, years = _made_with(workspace), registry["datetime"].str[:4]
     facts = {
         "persons": registry["person_id"].nunique(),
         "accessions": registry["group_id"].nunique(),
@@ -46,7 +48,7 @@ def _facts(workspace: Workspace, registry: pd.DataFrame, series: pd.DataFrame) -
         "files": len(registry),
         "years (shifted)": f"{years.min()} to {years.max()}" if len(years) else "none",
         "date shift code": f"{parameters.shift_code} ({SHIFT_CODES[parameters.shift_code]})",
-        "true time zone": f"{parameters.time_zone} ({_offsets(workspace)})",
+        "true time zone": f"{parameters.time_zone} ({_offsets(parameters)})",
         "header policy": Path(parameters.policy).name,
         "UIDs": f"{parameters.uid_method}, root {parameters.resolved_uid_root}",
         "device identifiers": "kept" if parameters.keep_device_identifiers else "removed",
@@ -65,10 +67,17 @@ def _counts(series: pd.DataFrame, name: str) -> pd.DataFrame:
     return counts.sort_values("files", ascending=False).reset_index()
 
 
-def _offsets(workspace: Workspace) -> str:
-    """UTC offsets of the site's zone in January and in July, such as ``UTC-05:00 and UTC-04:00``."""
-    zone = workspace.parameters.zone
-    found = dict.fromkeys(f"{datetime(2024, month, 1, tzinfo=zone):%Z %z}" for month in (1, 7))
+def _made_with(workspace: Workspace) -> Parameters:
+    """The parameters the images were made with, as the audit log has them; else those of this run."""
+    log = workspace.audit / "audit.jsonl"
+    lines = [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
+    made = [line["parameters"] for line in lines if line.get("notebook") == "03_run_deid"]
+    return Parameters.of(made[-1]) if made else workspace.parameters
+
+
+def _offsets(parameters: Parameters) -> str:
+    """UTC offsets of the site's zone in January and in July, such as ``EST -05:00 and EDT -04:00``."""
+    found = dict.fromkeys(f"{datetime(2024, month, 1, tzinfo=parameters.zone):%Z %z}" for month in (1, 7))
     return " and ".join(f"{text[:-2]}:{text[-2:]}" for text in found)
 
 
@@ -83,7 +92,7 @@ def _deviations(workspace: Workspace, registry: pd.DataFrame) -> list[str]:
     long = int((minted["source_value"].str.len() > SOURCE_VALUE_LENGTH).sum())
     if long:
         made.append(f"procedure_source_value of {long} minted procedures exceeds {SOURCE_VALUE_LENGTH} characters.")
-    if workspace.parameters.uid_method == "ctp":
+    if _made_with(workspace).uid_method == "ctp":
         made.append("UIDs are the official unkeyed hashes.")
     return made
 

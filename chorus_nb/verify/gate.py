@@ -67,7 +67,9 @@ def answer(frame: pd.DataFrame) -> str:
     stops = blocking(frame)
     files = int(frame.examined[frame.check == "readable"].sum())
     if not len(stops):
-        return f"YES, this release may leave the house: {files:,} files passed every check."
+        waiting = ", ".join(frame.check[frame.result == "not run"])
+        rest = f" Not run: {waiting} (the reasons stand below)." if waiting else ""
+        return f"YES, this release may leave the house: {files:,} files passed every check that was run.{rest}"
     names = ", ".join(stops.check)
     return f"NO, this release may not leave the house: {len(stops)} of {len(CHECKS)} checks stop it ({names})."
 

@@ -33,7 +33,9 @@ def verify(workspace: Workspace, progress: compute.Progress | None = None) -> pd
     released = outcomes[outcomes.status == "released"]
     files = whole.tree(workspace.release)
     findings = list(whole.accounted(workspace, outcomes, files))
-    series = list(_series(workspace, released, lookups))
+    catalog = _catalog(workspace)
+    findings += whole.partial_series(outcomes, dict(zip(catalog.source_path, catalog.SeriesInstanceUID, strict=True)))
+    series = list(_series(workspace, released, lookups, catalog))
     facts: list[Fact] = []
     found: dict[Needle, None] = dict.fromkeys(_known(outcomes, lookups))
     ledger = whole.UidLedger()
@@ -63,7 +65,7 @@ def verify(workspace: Workspace, progress: compute.Progress | None = None) -> pd
     facts.sort()
     findings += [*ledger.findings, *ledger.collisions(), *whole.instances(facts)]
     findings += whole.digests_agree(released, facts)
-    others = [more for _, more in whole.texts(workspace, found, ledger, lookups)]
+    others = [more for _, more in whole.texts(workspace, sorted(found), ledger, lookups)]
     findings += itertools.chain.from_iterable(others)
     examined = dict.fromkeys(CHECKS, len(facts)) | {
         "accounted": len(outcomes),
@@ -80,11 +82,16 @@ def verify(workspace: Workspace, progress: compute.Progress | None = None) -> pd
     return frame
 
 
-def _series(workspace: Workspace, released: pd.DataFrame, lookups: Lookups) -> Iterator[Series]:
-    """The released files by folder, each with what the lookup tables say of its patients."""
+def _catalog(workspace: Workspace) -> pd.DataFrame:
+    """The columns of the catalog that are needed: all of it would not fit in memory for a large site."""
     if not workspace.has(tables.CATALOG):
         workspace.read(tables.CATALOG)  # says which notebook makes it
-    catalog = pd.read_parquet(workspace.path(tables.CATALOG), columns=["source_path", "PatientID"])
+    wanted = ["source_path", "PatientID", "SeriesInstanceUID"]
+    return pd.read_parquet(workspace.path(tables.CATALOG), columns=wanted)
+
+
+def _series(workspace: Workspace, released: pd.DataFrame, lookups: Lookups, catalog: pd.DataFrame) -> Iterator[Series]:
+    """The released files by folder, each with what the lookup tables say of its patients."""
     patient_of = dict(zip(catalog.source_path, catalog.PatientID.str.strip(), strict=True))
     boxes: dict[str, str] = {}
     if workspace.has(tables.IMAGE_VERDICTS):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -68,6 +68,18 @@ def digests_agree(released: pd.DataFrame, facts: Iterable[Fact]) -> Findings:
     for fact in facts:
         if written.get(fact.target_path) != fact.digest:
             yield Finding("accounted", "high", fact.target_path, "", "changed since 03 wrote it")
+
+
+def partial_series(outcomes: pd.DataFrame, series_of: Mapping[str, str]) -> Findings:
+    """Series of which some images are released and others are not: fewer slices than the scanner made."""
+    images = outcomes[~outcomes.status.isin(("duplicate", "not_dicom"))]
+    series = images.source_path.map(series_of).fillna("")
+    for name, rows in images[series != ""].groupby(series[series != ""]):
+        released = rows.target_path[rows.status == "released"]
+        if name and 0 < len(released) < len(rows):
+            folder = released.iloc[0].rpartition("/")[0]
+            detail = f"{len(rows) - len(released)} of {len(rows)} images of this series are not released"
+            yield Finding("geometry", "medium", folder, "(0020,000E)", detail)
 
 
 class UidLedger:

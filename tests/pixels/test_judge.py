@@ -85,6 +85,13 @@ def test_a_group_whose_sample_tells_is_held_without_looking_at_each(site: Site) 
     assert verdicts.boxes.ne("").all()
 
 
+def test_a_decision_on_one_image_of_a_held_group_counts(site: Site) -> None:
+    series = {f"{n}": image(TELLING, SeriesInstanceUID="1.2.3", InstanceNumber=n) for n in range(4)}
+    workspace, catalog = site(series)
+    decide(workspace, "1", "redact", "0,0,320,34")
+    assert judge(workspace, catalog).verdict.tolist() == ["hold", "redact", "hold", "hold"]
+
+
 def test_text_in_the_sample_of_an_unlikely_series_brings_all_of_it_under_the_detector(site: Site) -> None:
     common = {"modality": "CT", "SeriesInstanceUID": "1.2.3"}
     series = {f"{n}": image(TELLING if n in (0, 1) else "", InstanceNumber=n, **common) for n in range(3)}

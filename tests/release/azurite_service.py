@@ -18,7 +18,7 @@ from azure.storage.blob import BlobServiceClient
 
 ACCOUNT = "devstoreaccount1"  # Azurite's own, well known and worth nothing
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-CACHE = Path(os.environ.get("CHORUS_NB_AZURITE", "~/.cache/chorus-nb-azurite")).expanduser()
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "chorus-nb"  # as .ci/run installs it
 SECONDS = 30
 
 

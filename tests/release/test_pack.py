@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -229,3 +230,14 @@ def test_the_gate_holds_for_the_bytes_not_for_the_names(built: Workspace) -> Non
     pass_gate(built)
     build_registry(built)
     assert len(pack(built))
+
+
+def test_the_note_tells_the_parameters_the_images_were_made_with(built: Workspace) -> None:
+    made = {**built.parameters.model_dump(), "uid_method": "ctp", "shift_code": 3}
+    lines = ({"notebook": "03_run_deid", "parameters": made}, {"notebook": "06_release", "parameters": {}})
+    (built.audit / "audit.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    pack(built)
+    note = (built.metadata / "IMAGING_SUBMISSION.md").read_text()
+    assert "| UIDs | ctp, root 1.2.826.0.1.3680043.10.1596 |" in note
+    assert "3 (day of week and season kept)" in note
+    assert "official unkeyed hashes" in note

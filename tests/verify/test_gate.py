@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pandas as pd
 import pytest
 from small_site import first, rewrite
 
@@ -56,6 +57,18 @@ def test_a_release_of_nothing_does_not_pass(release: Workspace) -> None:
         require_pass(checks(release))
 
 
+def test_a_series_released_in_part_is_said_but_does_not_close_the_gate(release: Workspace) -> None:
+    outcomes = release.read(tables.OUTCOMES)
+    first(release).unlink()
+    own = outcomes.target_path == outcomes.target_path[outcomes.status == "released"].min()
+    outcomes.loc[own, ["status", "reason", "target_path"]] = ("held_back", "burned_in_text", "")
+    release.write(tables.OUTCOMES, outcomes)
+    findings = verify(release)
+    partial = findings[findings.check == "geometry"]
+    assert partial.severity.tolist() == ["medium"]
+    assert partial.detail.tolist() == ["1 of 3 images of this series are not released"]
+
+
 def test_the_registry_of_a_former_release_is_no_fault_of_this_one(release: Workspace) -> None:
     """03 ran again and 05 not yet: the registry is out of date, and 05 comes next."""
     registry = release.read(tables.IMAGE_REGISTRY)
@@ -81,6 +94,15 @@ def test_verifying_twice_gives_the_same_bytes(release: Workspace) -> None:
     before = [path.read_bytes() for path in paths]
     verify(release)
     assert [path.read_bytes() for path in paths] == before
+
+
+def test_two_processes_find_the_same_as_one(release: Workspace) -> None:
+    rewrite(release, lambda d: setattr(d, "InstitutionName", "Saint Brigid Hospital"))
+    alone = verify(release)
+    for path in (release.local / "verified").iterdir():
+        path.unlink()
+    parallel = Workspace(release.parameters.model_copy(update={"workers": 2}))
+    pd.testing.assert_frame_equal(verify(parallel), alone)
 
 
 def test_the_certificate_says_what_was_checked_and_names_nobody(release: Workspace) -> None:

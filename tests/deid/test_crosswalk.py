@@ -1,0 +1,55 @@
+"""For every changed element the crosswalk tells what it was and what it became, both ways; it stays local."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chorus_nb.deid import crosswalk
+from chorus_nb.deid.worklist import uid_map
+from chorus_nb.workspace import Workspace
+from tests.deid.small_run import SmallSite, run
+
+
+@pytest.fixture
+def ran(tmp_path: Path) -> Workspace:
+    site = SmallSite(tmp_path)
+    site.add_series(2)
+    workspace = site.open()
+    run(workspace)
+    return workspace
+
+
+def test_an_original_value_leads_to_the_new_one_and_back(ran: Workspace) -> None:
+    new = uid_map(ran).replace("1.2.3.4.5")
+    assert set(crosswalk.after(ran, "1.2.3.4.5").new) == {new}
+    assert set(crosswalk.before(ran, new).original) == {"1.2.3.4.5"}
+    person = crosswalk.query(ran, "keyword = ?", ["PatientID"])
+    assert set(zip(person.original, person.new, strict=True)) == {("MRN-1", "1001")}
+
+
+def test_it_names_the_file_before_and_after(ran: Workspace) -> None:
+    rows = crosswalk.query(ran, "keyword = 'PatientID'")
+    assert rows.source_path.tolist() == ["series/0001", "series/0002"]
+    assert [(ran.release / path).is_file() for path in rows.target_path] == [True, True]
+
+
+def test_it_holds_only_what_the_ledger_names(ran: Workspace) -> None:
+    before = len(crosswalk.query(ran))
+    part = next((ran.local / crosswalk.FOLDER).glob("*.parquet"))
+    stale = part.with_name("stale.parquet")
+    stale.write_bytes(part.read_bytes())
+    assert len(crosswalk.query(ran)) == before
+    run(ran)
+    assert not stale.exists()
+
+
+def test_it_lies_under_local(ran: Workspace) -> None:
+    assert list((ran.local / crosswalk.FOLDER).glob("*.parquet"))
+    assert not list(ran.release.rglob("*.parquet"))
+    assert not list(ran.audit.rglob("*.parquet"))
+
+
+def test_before_a_run_it_is_empty(tmp_path: Path) -> None:
+    assert crosswalk.query(SmallSite(tmp_path).open()).empty

@@ -1,0 +1,87 @@
+"""Wrong parameters are found before anything runs: one clear line each, exit code 2."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from chorus_nb.errors import InputError
+from chorus_nb.parameters import Parameters, project_folder, resolve
+
+EXAMPLES = Path(__file__).parents[1] / "parameters"
+
+
+def lines(**values: object) -> tuple[str, ...]:
+    with pytest.raises(InputError) as refused:
+        Parameters.of(values)
+    assert refused.value.exit_code == 2
+    return refused.value.lines
+
+
+def test_a_misspelt_name_is_told_with_the_right_one() -> None:
+    assert lines(shift_cod=1) == ("shift_cod: unknown parameter; did you mean shift_code?",)
+
+
+def test_every_fault_has_its_line() -> None:
+    found = lines(workers="many", shift_code=9, uid_method="md5", time_zone="Mars/Olympus", nonsense=1)
+    assert [line.partition(":")[0] for line in sorted(found)] == [
+        *("nonsense", "shift_code", "time_zone", "uid_method", "workers"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["registry_url", "upload_url"])
+def test_a_password_is_refused_and_not_repeated(name: str) -> None:
+    (line,) = lines(**{name: "postgresql://user:secret@host/db"})
+    assert "env:NAME" in line
+    assert "secret" not in line
+
+
+@pytest.mark.parametrize("address", ["host:8786", "http://host:8786"])
+def test_a_scheduler_has_an_address_dask_knows(address: str) -> None:
+    assert lines(scheduler=address)[0].startswith("scheduler:")
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
+def test_the_examples_are_valid(example: Path) -> None:
+    Parameters.read(example)
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
+def test_no_value_of_the_examples_is_changed_by_yaml(example: Path) -> None:
+    for name, value in yaml.safe_load(example.read_text()).items():
+        assert type(value) is type(Parameters.model_fields[name].default)
+
+
+def test_a_file_that_is_no_yaml_is_refused_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("site: x\nkinds: [CT\n")
+    with pytest.raises(InputError, match="not valid YAML, line 3"):
+        Parameters.read(tmp_path / "bad.yaml")
+
+
+def test_folders_that_are_not_there_are_named(tmp_path: Path) -> None:
+    gone = str(tmp_path / "gone")
+    with pytest.raises(InputError) as refused:
+        Parameters(source=gone, lookup=gone, omop="env:NOT_SET_ANYWHERE").check_folders()
+    names = [line.partition(":")[0] for line in refused.value.lines]
+    assert names == ["source", "lookup", "omop"]
+
+
+@pytest.mark.parametrize(("source", "workspace"), [("a", "a/b"), ("a", "a"), ("a/b", "a")])
+def test_workspace_and_source_do_not_lie_in_each_other(tmp_path: Path, source: str, workspace: str) -> None:
+    for folder in (source, workspace):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+    folders = {"source": source, "workspace": workspace, "lookup": source, "omop": source}
+    with pytest.raises(InputError, match="workspace:"):
+        Parameters(**{name: str(tmp_path / folder) for name, folder in folders.items()}).check_folders()  # type: ignore[arg-type]
+
+
+def test_relative_paths_start_at_the_project_wherever_the_notebook_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "01_explore_headers.ipynb").touch()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    assert project_folder() == tmp_path.resolve()
+    assert resolve("runs/x") == tmp_path.resolve() / "runs" / "x"

@@ -1,0 +1,71 @@
+"""Tables have the columns and types they say, written and read, and a row that does not fit is refused by name."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from chorus_nb import tables
+from chorus_nb.tables import Column, SchemaError, Table
+
+SMALL = Table(
+    "small",
+    "a thing",
+    (
+        Column("name", "text", "its name"),
+        Column("count", "integer", "how many", nullable=True),
+        Column("share", "number", "of all"),
+        Column("good", "truth", "or not"),
+    ),
+    key=("name",),
+    made_by="01_explore_headers",
+    format="csv",
+)
+ROW: dict[str, object] = {"name": "a", "count": 3, "share": 0.5, "good": True}
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+@pytest.mark.parametrize("text", ["", "NA", "null", " x ", 'a "quoted", b', "two\nlines", "Ünïcode", "007"])
+def test_a_table_comes_back_as_it_was(format: str, text: str) -> None:
+    table = Table(**{**vars(SMALL), "format": format})
+    frame = tables.frame(table, [ROW | {"name": text, "count": None}])
+    pd.testing.assert_frame_equal(tables.decode(table, tables.encode(table, frame)), frame)
+
+
+def test_equal_tables_have_equal_bytes() -> None:
+    frame = tables.frame(SMALL, [ROW])
+    assert tables.encode(SMALL, frame) == tables.encode(SMALL, frame.copy())
+
+
+def test_a_csv_that_passed_through_a_spreadsheet_is_read() -> None:
+    content = b"\xef\xbb\xbf" + tables.encode(SMALL, tables.frame(SMALL, [ROW])).replace(b"\n", b"\r\n")
+    assert tables.decode(SMALL, content).name.tolist() == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "fault"),
+    [
+        ([ROW | {"count": "many"}], "column count is not integer"),
+        ([ROW | {"share": None}], "column share has 1 empty values"),
+        ([ROW, ROW], "name is not unique"),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused_without_their_values(rows: list[dict[str, object]], fault: str) -> None:
+    with pytest.raises(SchemaError, match=fault) as refused:
+        tables.frame(SMALL, rows)
+    assert "many" not in str(refused.value)
+
+
+def test_missing_and_unknown_columns_are_named() -> None:
+    frame = tables.frame(SMALL, [ROW]).rename(columns={"share": "part"})
+    with pytest.raises(SchemaError, match=r"columns missing \['share'\], not expected \['part'\]"):
+        tables.encode(SMALL, frame)
+
+
+@pytest.mark.parametrize("table", tables.ALL, ids=lambda table: table.name)
+def test_every_table_says_what_its_columns_mean_and_can_be_empty(table: Table) -> None:
+    assert all(column.meaning for column in table.columns)
+    assert set(table.key) <= set(table.column_names)
+    assert len(set(table.column_names)) == len(table.columns)
+    empty = tables.empty(table)
+    pd.testing.assert_frame_equal(tables.decode(table, tables.encode(table, empty)), empty)

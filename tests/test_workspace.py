@@ -1,0 +1,136 @@
+"""Files are written whole or not at all, and only when they changed; what identifies is the owner's alone."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from chorus_nb import tables
+from chorus_nb.errors import InputError, NotReady, WorkbenchError
+from chorus_nb.parameters import Parameters
+from chorus_nb.workspace import (
+    PARTIAL,
+    Workspace,
+    extended,
+    remove_partials,
+    replacing,
+    write_atomically,
+    write_if_changed,
+)
+
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Workspace:
+    return Workspace(Parameters(workspace=str(tmp_path / "workspace"))).create()
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "folder" / "file"
+    with pytest.raises(ZeroDivisionError), replacing(target) as temporary:
+        temporary.write_bytes(b"half")
+        assert not target.exists()
+        raise ZeroDivisionError
+    assert list((tmp_path / "folder").iterdir()) == []
+    with replacing(target) as temporary:
+        temporary.write_bytes(b"whole")
+    assert target.read_bytes() == b"whole"
+    assert list((tmp_path / "folder").iterdir()) == [target]
+
+
+def test_the_same_content_keeps_its_modification_time(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    assert write_if_changed(file, b"one")
+    os.utime(file, ns=(1, 1))
+    assert not write_if_changed(file, b"one")
+    assert file.stat().st_mtime_ns == 1
+    assert write_if_changed(file, b"two")
+    assert file.read_bytes() == b"two"
+
+
+def test_a_file_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "in the way").write_bytes(b"")
+    with pytest.raises(WorkbenchError, match=r"cannot write file \("):
+        write_atomically(tmp_path / "in the way" / "file", b"x")
+
+
+def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / f"{PARTIAL}1").write_bytes(b"half")
+    (tmp_path / "deep" / "whole").write_bytes(b"whole")
+    assert remove_partials(tmp_path) == 1
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["whole"]
+
+
+@pytest.mark.parametrize(
+    ("path", "long"),
+    [
+        ("C:\\site\\x", "\\\\?\\C:\\site\\x"),
+        ("\\\\server\\share\\x", "\\\\?\\UNC\\server\\share\\x"),
+        ("\\\\?\\C:\\site", "\\\\?\\C:\\site"),
+    ],
+)
+def test_windows_paths_may_be_longer_than_260_characters(path: str, long: str) -> None:
+    assert extended(path) == long
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_table_that_is_not_there_names_the_notebook_that_makes_it(opened: Workspace) -> None:
+    with pytest.raises(NotReady, match="run notebook 03_run_deid first"):
+        opened.read(tables.OUTCOMES)
+
+
+def test_a_table_reads_back_as_it_was_written(opened: Workspace) -> None:
+    frame = tables.frame(tables.OUTCOMES, [{"source_path": "a", "status": "released", "seconds": 0.5}])
+    opened.write(tables.OUTCOMES, frame)
+    assert opened.has(tables.OUTCOMES)
+    assert opened.read(tables.OUTCOMES).equals(frame)
+
+
+# --- what identifies --------------------------------------------------------------------------------------------------
+
+
+@posix
+def test_local_is_the_owner_s_alone(opened: Workspace) -> None:
+    assert stat.S_IMODE(opened.local.stat().st_mode) == 0o700
+
+
+@posix
+def test_a_workspace_that_cannot_be_made_is_a_wrong_parameter(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(InputError, match="workspace: cannot be written"):
+        Workspace(Parameters(workspace=str(tmp_path / "file"))).create()
+
+
+def test_the_key_is_made_once(opened: Workspace) -> None:
+    key = opened.key()
+    assert len(key) == 32
+    assert opened.key() == key
+    if os.name == "posix":
+        assert stat.S_IMODE(opened.key_path.stat().st_mode) == 0o600
+
+
+@posix
+def test_a_key_that_others_can_read_is_refused(opened: Workspace) -> None:
+    opened.key()
+    opened.key_path.chmod(0o644)
+    with pytest.raises(InputError, match="chmod 600"):
+        opened.key()
+
+
+@pytest.mark.parametrize(("text", "fault"), [("no hex", "hexadecimal"), ("abcd", "too short")])
+def test_a_file_that_holds_no_key_is_refused_without_showing_it(opened: Workspace, text: str, fault: str) -> None:
+    opened.key_path.write_text(text)
+    opened.key_path.chmod(0o600)
+    with pytest.raises(InputError, match=fault) as refused:
+        opened.key()
+    assert text not in str(refused.value)

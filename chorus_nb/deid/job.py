@@ -258,12 +258,16 @@ class _Meter:
         left = seconds * (self.size - self.bytes) / max(self.bytes, 1)
         counts = ", ".join(f"{count:,} {status}" for status, count in sorted(self.counts.items(), reverse=True))
         rates = f"{self.done / seconds:,.0f} files/s, {self.bytes / 1e6 / seconds:,.0f} MB/s"
-        size = f"{self.bytes / 1e9:,.2f} of {self.size / 1e9:,.2f} GB"
+        size = f"{_amount(self.bytes)} of {_amount(self.size)}"
         self._show(f"files: {counts}; {size}; {rates}; {_duration(left)} left")
 
     def _show(self, text: str) -> None:
         if self.progress:
             self.progress(self.done, self.files, text)
+
+
+def _amount(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB" if size < 1e9 else f"{size / 1e9:,.2f} GB"
 
 
 def _duration(seconds: float) -> str:

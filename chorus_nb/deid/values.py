@@ -26,7 +26,16 @@ FORMS = {
     "UI": re.compile(rb"[0-9.\\ \0]*\Z"),
     "CS": re.compile(rb"[A-Z0-9_ \\\0]*\Z"),
 }
-DUMMIES = {"AS": "", "CS": "REMOVED", "DA": "", "DS": "0", "DT": "", "IS": "0", "TM": "", "UI": ""}
+DUMMIES = {
+    "AS": "000D",
+    "CS": "REMOVED",
+    "DA": "20000101",  # 00010101 would break dcm2niix and pandas
+    "DS": "0",
+    "DT": "20000101000000",
+    "IS": "0",
+    "TM": "000000",
+    "UI": "",
+}
 _PRINTABLE = re.compile(rb"[\x20-\x7e\xa0-\xff]{5,}")
 WORD_SIZES = {"AT": 4, "FD": 8, "FL": 4, "SL": 4, "SS": 2, "SV": 8, "UL": 4, "US": 2, "UV": 8}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from chorus_nb import standards
-from chorus_nb.mapping.chorus import CLAIMS, E11, LOOKUP, SOP
+from chorus_nb.mapping.chorus import CLAIMS, E11, LOOKUP, SOP, never_released
 from chorus_nb.mapping.rules import Rule, by_type, dictionary, rules_digest, type_at
 
 
@@ -18,12 +18,14 @@ def rule(sop_class: str, path: tuple[str, ...], tag: int, vr: str) -> Rule:
     entry = dictionary(tag)
     if tag in LOOKUP:
         return Rule("lookup", "", LOOKUP[tag], f"{E11} (dummy value); {SOP} steps 12, 13")
+    if not tag >> 16 & 1 and (gone := never_released(tag)):
+        return gone
     row = standards.ps315_rule(tag)
     if row is not None:
         type_ = type_at(sop_class, path, row.keyword)
         action = by_type(row.basic, row.vr or vr, type_, standards.iod_of(sop_class) is not None)
         return Rule(action, "", "named in the Basic Profile", f"{E11} ({row.basic})")
-    if entry is None or not tag & 0xFFFF:
+    if entry is None:
         return Rule("X", "", "not in the DICOM dictionary, so not known to be safe", "PS3.15 E.2")
     if tag in CLAIMS:
         return Rule("K", "", "says what was done to this file; set by the de-identification itself", "PS3.15 E.1")

@@ -49,13 +49,9 @@ SOP = "Imaging SOP"
 POLICY = "CHoRUS policy"
 
 
-def rule(
-    sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str, *, device: bool, private: bool
-) -> Rule:
-    """What the policy does with an element."""
+def never_released(tag: int) -> Rule | None:
+    """The rule of a standard attribute that no policy lets out, None for any other."""
     group = tag >> 16
-    if group % 2:
-        return _private(tag, vr, creator, private)
     if group in FRAME:
         return Rule("X", "", FRAME[group], "PS3.10 section 7")
     if not tag & 0xFFFF:
@@ -64,10 +60,21 @@ def rule(
         return Rule("X", "", "overlays and curves may hold text drawn over the image", E11)
     if tag in NEVER:
         return Rule("X", "", NEVER[tag], f"{E11}; {POLICY}")
+    return None
+
+
+def rule(
+    sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str, *, device: bool, private: bool
+) -> Rule:
+    """What the policy does with an element."""
+    if tag >> 16 & 1:
+        return _private(tag, vr, creator, private)
+    if gone := never_released(tag):
+        return gone
     entry = dictionary(tag)
     if entry is None:
         return Rule("X", "", "not in the DICOM dictionary, so not known to be safe", POLICY)
-    if group == 0x7FE0:
+    if tag >> 16 == 0x7FE0:
         return Rule("K", "", "the pixels; checked and redacted on their own", "PS3.3")
     if tag in CLAIMS:
         return Rule("K", "", "says what was done to this file; set by the de-identification itself", "PS3.15 E.1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import datetime
 from pathlib import Path
@@ -70,9 +71,13 @@ def _counts(series: pd.DataFrame, name: str) -> pd.DataFrame:
 def _made_with(workspace: Workspace) -> Parameters:
     """The parameters the images were made with, as the audit log has them; else those of this run."""
     log = workspace.audit / "audit.jsonl"
-    lines = [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
-    made = [line["parameters"] for line in lines if line.get("notebook") == "03_run_deid"]
-    return Parameters.of(made[-1]) if made else workspace.parameters
+    made = workspace.parameters
+    for text in log.read_text().splitlines() if log.is_file() else ():
+        with contextlib.suppress(ValueError):  # a killed run may leave half a line
+            line = json.loads(text)
+            if line.get("notebook") == "03_run_deid" and "parameters" in line:
+                made = Parameters.of(line["parameters"])
+    return made
 
 
 def _offsets(parameters: Parameters) -> str:

@@ -74,7 +74,7 @@ class Examiner:
 
     def _digest(self, target_path: str) -> str:
         try:
-            return blake3((self.release / target_path).read_bytes()).hexdigest()
+            return blake3().update_mmap(self.release / target_path).hexdigest()
         except OSError:
             return ""
 

@@ -1,9 +1,9 @@
-"""Measure the run against ``cp -r`` and two other tools: ``python tests/benchmarks/deid.py [--ct N] [--small N] [--flat]``.
+"""Measure the run against ``cp -r`` and two other tools: ``python tests/benchmarks/deid.py [--flat]``.
 
 A CT slice of 512 x 512 with a real header (from ../shared/dicom, else from pydicom) is multiplied with new UIDs; the
 small files are the same header with 96 x 96 pixels. All runs of one table follow each other on the same machine, so
-that only the ratios tell; files are made in a temporary folder and removed. The peers are installed once, into a virtual
-environment in the user's cache. ``--flat``: cost per file and memory at 1,000 files and at twenty times as many.
+that only the ratios tell; files are made in a temporary folder and removed. The peers are installed once, into a
+virtual environment in the user's cache. ``--flat``: cost per file and memory at 1,000 files and at twenty times as many.
 """
 
 from __future__ import annotations
@@ -175,8 +175,6 @@ def compare(name: str, count: int, edge: int, slow: int) -> None:
 
 def breakdown(edge: int, count: int = 300) -> None:
     """Where a worker's time goes: read, decide, hash, write."""
-    import pickle
-
     from chorus_nb import deid, explore
     from chorus_nb.deid import job, worker
     from chorus_nb.mapping import read_lookups
@@ -211,9 +209,7 @@ def breakdown(edge: int, count: int = 300) -> None:
         times = {row[2]: values[3] for row, values in pstats.Stats(profile).stats.items()}  # type: ignore[attr-defined]
         total = times["process"]
         parts = ", ".join(f"{part} {times[name] / total:.0%}" for part, name in names.items())
-        print(
-            f"worker: {1e3 * spent:.2f} ms of processor a file: {parts}; {len(pickle.dumps(rows)) / len(rows):.0f} bytes back"
-        )
+        print(f"worker: {1e3 * spent:.2f} ms of processor a file: {parts}")
 
 
 def flat(edge: int, counts: tuple[int, int]) -> None:

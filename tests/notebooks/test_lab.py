@@ -143,7 +143,7 @@ def test_a_box_drawn_in_the_reviewer_is_redacted_by_the_next_headless_run(lab: L
     outcomes = lab.workspace.read(tables.OUTCOMES)
     held = set(outcomes.loc[outcomes["reason"] == "burned_in_text", "source_path"])
     page = lab.open(watched, "04_verify")
-    page.wait_for_function("document.querySelectorAll('.chorus-panel canvas')[1].width > 300", timeout=60_000)
+    page.wait_for_function("document.querySelectorAll('.chorus-panel canvas')[1].height !== 150", timeout=60_000)
     area = page.locator("canvas.draw").bounding_box()
     page.mouse.move(area["x"] + area["width"] * 0.55, area["y"] + area["height"] * 0.55)
     page.mouse.down()

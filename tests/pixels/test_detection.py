@@ -1,0 +1,60 @@
+"""Text is found whatever the pixels stand for, and nothing is found where nothing is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from images_with_text import PERSON, content, image, picture
+from pydicom import Dataset, dcmread
+from pydicom.data import get_testdata_file
+
+from chorus_nb.pixels import find_text
+from chorus_nb.pixels.renders import frame_numbers
+
+
+def below_the_window() -> Dataset:
+    """A CT in which the name is 60 HU above air: black on black in the usual window."""
+    hounsfield = np.where(picture(PERSON, ground=0) > 128, -940, -1000).astype(np.int16)
+    window = {"WindowCenter": 40, "WindowWidth": 400, "RescaleIntercept": -1024, "RescaleSlope": 1}
+    return image(modality="CT", pixels=(hounsfield + 1024).astype(np.uint16), **window)
+
+
+def palette() -> Dataset:
+    """The name in an index whose colour is bright, on an index that is dark."""
+    dataset = image(
+        pixels=(picture(PERSON, ground=0) > 128).astype(np.uint8), PhotometricInterpretation="PALETTE COLOR"
+    )
+    for name in ("Red", "Green", "Blue"):
+        setattr(dataset, f"{name}PaletteColorLookupTableDescriptor", [2, 0, 8])
+        setattr(dataset, f"{name}PaletteColorLookupTableData", bytes([20, 240]))
+    return dataset
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    [
+        image(pixels=picture(PERSON), PhotometricInterpretation="MONOCHROME1"),
+        image(pixels=picture(PERSON).astype(np.int16) * 8 - 1000),
+        below_the_window(),
+        palette(),
+    ],
+    ids=["MONOCHROME1", "signed", "below the window", "palette"],
+)
+def test_a_name_is_read(dataset: Dataset) -> None:
+    assert {finding.matched for finding in find_text(content(dataset)) if finding.tier == "high"} == {"PatientName"}
+
+
+def test_a_released_file_is_checked_against_the_original_words() -> None:
+    released = image(pixels=picture("OKONJIMA"), PatientName="17", PatientID="17")
+    assert [finding.tier for finding in find_text(content(released))] == ["medium"]
+    assert [finding.tier for finding in find_text(content(released), ["Okonjima"])] == ["high"]
+
+
+@pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small.dcm"])
+def test_nothing_is_found_in_anatomy(name: str) -> None:
+    assert find_text(content(dcmread(get_testdata_file(name)))) == []
+
+
+def test_of_a_loop_first_middle_last_and_every_30th_frame_are_looked_at() -> None:
+    assert frame_numbers(1) == [0]
+    assert frame_numbers(100) == [0, 30, 50, 60, 90, 99]

@@ -295,6 +295,7 @@ OUTCOMES = Table(
             ("target_digest", "BLAKE3 of the released file"),
             ("pixel_digest_before", "BLAKE3 of the pixel data value in the source"),
             ("pixel_digest_after", "BLAKE3 of the pixel data value in the release"),
+            ("boxes", "what was filled in the pixels, x0,y0,x1,y1 joined by ';', '' = the pixels are as they were"),
         ),
         Column("seconds", "number", "time spent on it"),
     ),

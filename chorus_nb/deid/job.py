@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from chorus_nb.compute import Progress
 
 BATCH_FILES, BATCH_BYTES = 256, 64 << 20
+CLUSTER = 64  # workers a cluster is taken to have, so that all of them get something to do
 SECONDS = 900.0  # a file may take; the slowest seen, removing text from a 300-frame colour cine, took 60
 # What may be gone the next time is tried again in every run.
 PASSING = {"unreadable", "changed_since_scan", "worker_lost", "timed_out", "out_of_memory", "target_unwritable"}
@@ -197,7 +198,8 @@ def _run(workspace: Workspace, files: pd.DataFrame, ledger: Ledger, progress: Pr
     if files.empty:
         return
     parameters = workspace.parameters
-    most = min(BATCH_FILES, len(files) // (4 * parameters.worker_count) + 1)
+    workers = CLUSTER if parameters.scheduler else parameters.worker_count
+    most = min(BATCH_FILES, len(files) // (4 * workers) + 1)
     batches = _batches(_tasks(files, read_lookups(workspace).persons), most)
     meter = _Meter(len(files), int(files["size"].sum()), progress)
     work = partial(process, _job(workspace))
@@ -281,7 +283,7 @@ def _duration(seconds: float) -> str:
 
 def _outcomes(worklist: pd.DataFrame, done: pd.DataFrame) -> pd.DataFrame:
     """A row for every file found: what the worklist decided, or what became of it."""
-    decided = worklist[worklist.status != "release"].assign(target_path="", seconds=0.0)
+    decided = worklist[worklist.status != "release"].assign(target_path="", boxes="", seconds=0.0)
     released = worklist.loc[worklist.status == "release", ["source_path"]].merge(done, on="source_path", how="left")
     if released.status.isna().any():
         raise WorkbenchError("some files have no outcome: the run was interrupted; run again to resume")

@@ -158,6 +158,7 @@ def _made(
         source_digest=source_digest,
         pixel_digest_before=pixel_digest or after,
         pixel_digest_after=after,
+        boxes=pixels.format_boxes(boxes),
     )
     return row, made.changes, (made.header, made.pixels)
 

@@ -120,6 +120,8 @@ def fill(
     """
     manufacturer, _, models, software = VENDORS[study.vendor]
     defaults = MODALITIES[study.modality] if dataset.get("Modality", study.modality) == study.modality else {}
+    if "W CONTRAST" in study.description:
+        defaults = defaults | {"ContrastBolusAgent": "Omnipaque 350", "ContrastBolusRoute": "IV"}
     for keyword, value in {"Modality": study.modality, "LossyImageCompression": "00", **defaults}.items():
         if keyword not in dataset:
             setattr(dataset, keyword, value)

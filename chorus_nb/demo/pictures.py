@@ -92,10 +92,16 @@ def slices(
 HOUNSFIELD: dict[str, Any] = {"RescaleIntercept": 0, "RescaleSlope": 1, "RescaleType": "HU"}
 
 
-def ct_chest(window: tuple[int, int], files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Picture]:
+def ct_chest(
+    window: tuple[int, int], thickness: float, files: int, scale: float, facts: Mapping[str, str]
+) -> Iterator[Picture]:
+    """Slices ``thickness`` millimetres thin; only some of them, so with gaps between."""
     volume = chests.chest_ct(files, int(256 * scale))
-    window_of = {"WindowCenter": window[0], "WindowWidth": window[1]}
-    return slices(volume, uid.CTImageStorage, chests.HEIGHT, chests.FIELD, **HOUNSFIELD, **window_of)
+    more = {"WindowCenter": window[0], "WindowWidth": window[1], "SliceThickness": thickness}
+    for picture in slices(volume, uid.CTImageStorage, chests.HEIGHT, chests.FIELD, **HOUNSFIELD):
+        for keyword, value in more.items():
+            setattr(picture.dataset, keyword, value)
+        yield picture
 
 
 def ct_head(files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Picture]:
@@ -267,8 +273,8 @@ def real(
 
 PICTURES: dict[str, Callable[[int, float, Mapping[str, str]], Iterator[Picture]]] = {
     "ct_scout": ct_scout,
-    "ct_chest": partial(ct_chest, (40, 400)),
-    "ct_chest_lung": partial(ct_chest, (-600, 1500)),
+    "ct_chest": partial(ct_chest, (40, 400), 2.5),
+    "ct_chest_lung": partial(ct_chest, (-600, 1500), 0.625),
     "ct_head": ct_head,
     "ct_enhanced": ct_enhanced,
     "mr_head_t1": partial(mr_head, "T1"),

@@ -25,17 +25,24 @@ class Box(NamedTuple):
         return Box(max(0, self.x0), max(0, self.y0), min(columns, self.x1), min(rows, self.y1))
 
     def padded(self) -> Box:
-        """Grown so that accents and anti-aliased edges go too, and a first or last letter that was not made out.
+        """Grown so that accents and anti-aliased edges go too, and first or last letters that were not made out.
 
-        By 3 pixels and 15 % of its height above and below, half its height to the left and right.
+        By 3 pixels and 15 % of its height above and below, by its height to the left and right.
         """
         height = self.y1 - self.y0
-        across, down = 3 + round(0.5 * height), 3 + round(0.15 * height)
+        across, down = 3 + height, 3 + round(0.15 * height)
         return Box(self.x0 - across, self.y0 - down, self.x1 + across, self.y1 + down)
 
     def common(self, other: Box) -> Box:
         """The rectangle that both cover (its area is 0 when there is none)."""
         return Box(max(self.x0, other.x0), max(self.y0, other.y0), min(self.x1, other.x1), min(self.y1, other.y1))
+
+    def continues(self, other: Box) -> bool:
+        """Whether ``other`` stands on the same line and at most the height of a letter away."""
+        height = min(self.y1 - self.y0, other.y1 - other.y0)
+        level = min(self.y1, other.y1) - max(self.y0, other.y0)
+        gap = max(self.x0, other.x0) - min(self.x1, other.x1)
+        return level >= 0.6 * height and gap <= height
 
     def hull(self, other: Box) -> Box:
         """The smallest rectangle around both."""
@@ -62,11 +69,11 @@ def format_boxes(boxes: Iterable[Box]) -> str:
 
 
 def merge(boxes: Iterable[Box]) -> list[Box]:
-    """Boxes of which one lies (almost) in another joined: two renders and many frames find the same line of text."""
+    """Boxes on one line of text joined, also over a gap of their height, where letters were not made out."""
     merged: list[Box] = []
-    for box in sorted(boxes, key=lambda box: -box.area):
+    for box in sorted(boxes):
         for position, other in enumerate(merged):
-            if box.common(other).area >= 0.7 * box.area:
+            if other.continues(box):
                 merged[position] = other.hull(box)
                 break
         else:

@@ -42,7 +42,7 @@ def detector_version() -> str:
 
 
 def find_text(content: bytes, words: Sequence[str] = ()) -> list[Finding]:
-    """Every line of text in the pictures of a DICOM file, checked against its header and ``words`` besides.
+    """Every line of text in the pictures of a DICOM file, compared with its header and ``words`` (names, identifiers).
 
     Runs in a child process; :class:`~chorus_nb.pixels.guard.Refused` when the pixels cannot be decoded or read.
     """
@@ -54,17 +54,20 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[Finding]:
     from chorus_nb.pixels import header, ocr, renders  # they need the extra `pixels`, which the caller may do without
 
     dataset = dcmread(io.BytesIO(content), force=True)
-    known = {**dict.fromkeys(words, "a lookup value"), **header.words(dataset)}
+    given = [part for word in words for part in header.parts(word)]
+    known = {**dict.fromkeys(given, "a value asked for"), **header.words(dataset)}
     found: list[Finding] = []
     for frame, picture in renders.pictures(dataset):
         scale = dataset.Columns / picture.shape[1]
         for line in ocr.read(picture):
             if is_noise(line.text):
                 continue
-            box = Box(*(round(value * scale) for value in line.box)).padded().within(dataset.Rows, dataset.Columns)
+            box = Box(*(round(value * scale) for value in line.box))
             matched = header.match(line.text, known)
             found.append(Finding(box, line.text, line.confidence, *tier(line.text, matched), matched, frame))
-    return _distinct(found)
+    return [
+        finding._replace(box=finding.box.padded().within(dataset.Rows, dataset.Columns)) for finding in _distinct(found)
+    ]
 
 
 def _distinct(found: Iterable[Finding]) -> list[Finding]:

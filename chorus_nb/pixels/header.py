@@ -31,10 +31,14 @@ def words(dataset: Dataset) -> dict[str, str]:
     for keyword in IDENTIFYING:
         element = dataset.get(keyword)
         for value in element if isinstance(element, MultiValue) else [element]:
-            for word in re.split(r"[\s^=,;/]+", str(value)) if isinstance(value, str | PersonName) else ():
-                if len(word) >= (3 if word.isascii() else 2):  # two ideographs are a name
-                    found.setdefault(word, keyword)
+            if isinstance(value, str | PersonName):
+                found |= dict.fromkeys(parts(str(value)), keyword) | found
     return found
+
+
+def parts(value: str) -> list[str]:
+    """The words of a value that are long enough to tell a person: three letters, or two ideographs."""
+    return [word for word in re.split(r"[\s^=,;/]+", value) if len(word) >= (3 if word.isascii() else 2)]
 
 
 def match(text: str, known: Mapping[str, str]) -> str:

@@ -57,7 +57,7 @@ def links(workspace: Workspace) -> pd.DataFrame:
 
 
 def _by_accession(linkage: pd.DataFrame) -> pd.DataFrame:
-    """Linkage by the released accession; several source accessions with one id must agree on visit and procedure."""
+    """Linkage by released accession; several accessions of the source with one id share what the earliest one has."""
     columns = ["acquired_shifted", "procedure_occurrence_id", "visit_occurrence_id", "visit_link", "loinc_code"]
     mapped = linkage.dropna(subset=["image_occurrence_id"]).sort_values("acquired_shifted")
     return mapped.groupby("image_occurrence_id", as_index=False)[columns].first()

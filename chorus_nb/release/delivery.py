@@ -8,6 +8,7 @@ import random
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pandas as pd
 from fsspec import AbstractFileSystem
@@ -98,10 +99,10 @@ def _send_all(
 ) -> None:
     done = total - len(files)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        running = {
-            pool.submit(_send_one, workspace, system, f"{folder}/{row.path}", row.path, row.md5): row.path
+        running = [
+            pool.submit(_send_one, workspace, system, f"{folder}/{row.path}", row.path, row.md5)
             for row in files.itertuples()
-        }
+        ]
         try:
             for future in as_completed(running):
                 future.result()
@@ -115,9 +116,8 @@ def _send_all(
 
 def _send_one(workspace: Workspace, system: AbstractFileSystem, target: str, path: str, md5: str) -> None:
     source = workspace.release / path
-    with open(source, "rb") as file:
-        if hashlib.file_digest(file, _md5).hexdigest() != md5:
-            raise WorkbenchError(f"upload: {path} changed since it was packed; run 06_release again")
+    if not source.is_file() or _md5_of(source) != md5:
+        raise WorkbenchError(f"upload: {path} changed since it was packed; run 06_release again")
     for attempt in range(TRIES):
         try:
             send(system, str(source), target, md5)
@@ -128,5 +128,6 @@ def _send_one(workspace: Workspace, system: AbstractFileSystem, target: str, pat
         time.sleep(FIRST_PAUSE * 2**attempt * random.uniform(0.7, 1.3))
 
 
-def _md5() -> hashlib._Hash:
-    return hashlib.md5(usedforsecurity=False)
+def _md5_of(file: Path) -> str:
+    with open(file, "rb") as opened:
+        return hashlib.file_digest(opened, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

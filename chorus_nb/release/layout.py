@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chorus_nb.errors import WorkbenchError
-from chorus_nb.workspace import PARTIAL
 
 TAKEN = re.compile(r"(OMOP|Metadata|\w+/(Images|Waveforms))/.+", re.ASCII)
 ALONGSIDE = ("image_registry.csv",)  # the copy at the top (Multimodal-Linkage SOP); the tool takes the one in Metadata/
@@ -40,8 +39,6 @@ def _problem(release: Path, path: str) -> str:
         return ""
     if not TAKEN.fullmatch(path):
         return "stands where the upload tool skips it; it takes OMOP/, Metadata/, <person_id>/Images/ and /Waveforms/"
-    if Path(path).name.startswith(PARTIAL):
-        return "is left half written by a run that was stopped; run the notebooks again"
     top, _, below = path.partition("/")
     if top not in ("OMOP", "Metadata"):
         below = below.partition("/")[2].lower()

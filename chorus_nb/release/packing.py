@@ -14,7 +14,7 @@ from chorus_nb.release.identifiers import refuse_identifiers
 from chorus_nb.release.layout import refuse_what_would_be_skipped
 from chorus_nb.release.manifest import measure, with_delta
 from chorus_nb.release.submission import write_note
-from chorus_nb.workspace import Workspace, write_if_changed
+from chorus_nb.workspace import Workspace, remove_partials, write_if_changed
 
 IMAGE = re.compile(r"\w+/Images/.+", re.ASCII)
 REPORTS = ("03_run_deid.html", "05_build_registry.html")  # the shareable ones; that of 06 is made after packing
@@ -26,6 +26,7 @@ def pack(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame
     Refuses unless every check passed for exactly these bytes, when a file would be skipped by the consortium's tool,
     or when an original identifier stands in any table, note or report.
     """
+    remove_partials(workspace.release)
     write_note(workspace)
     write_config(workspace)
     refuse_what_would_be_skipped(workspace.release)

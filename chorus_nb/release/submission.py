@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from chorus_nb import __version__, tables
+from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
 from chorus_nb.workspace import Workspace, write_if_changed
 
@@ -73,7 +74,7 @@ def _made_with(workspace: Workspace) -> Parameters:
     log = workspace.audit / "audit.jsonl"
     made = workspace.parameters
     for text in log.read_text().splitlines() if log.is_file() else ():
-        with contextlib.suppress(ValueError):  # a killed run may leave half a line
+        with contextlib.suppress(ValueError, InputError):  # half a line of a killed run; a line of another version
             line = json.loads(text)
             if line.get("notebook") == "03_run_deid" and "parameters" in line:
                 made = Parameters.of(line["parameters"])

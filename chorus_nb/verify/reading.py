@@ -124,7 +124,8 @@ def _leaves(dataset: Dataset, path: str = "", encodings: list[str] | None = None
         if tag in PIXELS:
             continue
         value = _bytes(raw)
-        yield Leaf(path, tag, vr, _creator(dataset, tag), value, "" if vr in BINARY else _text(value, encodings))
+        creator = _creator(dataset, tag) if tag & 0x10000 else ""
+        yield Leaf(path, tag, vr, creator, value, "" if vr in BINARY else _text(value, encodings))
 
 
 @cache
@@ -142,7 +143,8 @@ def _vr_by_tag(tag: int) -> str:
 
 
 def _creator(dataset: Dataset, tag: int) -> str:
-    if not tag >> 16 & 1 or not tag & 0xFF00:
+    """The private creator of an element of an odd group, "" for the creators themselves and for orphans."""
+    if not tag & 0xFF00:
         return ""
     reserved = BaseTag(tag & 0xFFFF0000 | tag >> 8 & 0xFF)
     return _text(_bytes(dataset.get_item(reserved)), None).strip(" \0") if reserved in dataset else ""

@@ -95,6 +95,8 @@ def _rescales(dataset: Dataset) -> list[tuple[float, float]]:
 
 
 def _equal(dataset: Dataset, values: np.ndarray, second: np.ndarray) -> bool:
+    if np.array_equal(values, second):
+        return True
     difference = np.abs(values - second)
     if str(dataset.get("LossyImageCompression", "00")) == "01" and dataset.file_meta.TransferSyntaxUID.is_encapsulated:
         return bool(difference.mean() <= LOSSY_MEAN and (difference > 8).mean() <= LOSSY_SHARE)

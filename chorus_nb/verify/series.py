@@ -229,8 +229,12 @@ def _leaks(
     for task, (header, _) in headers.items():
         hits = searcher.search(header)
         leaked = {uid for form in (header, header.replace(b"\0", b"")) for uid in needles.uids_in(form)} & uids
-        if hits or leaked:
-            yield from _located(examiner, task, hits, leaked)
+        grave = [hit for hit in hits if hit.severity in ("high", "medium")]
+        if grave or leaked:
+            yield from _located(examiner, task, grave, leaked)
+        for kind in sorted({hit.needle.kind for hit in hits} - {hit.needle.kind for hit in grave}):
+            context = next(hit.context for hit in hits if hit.needle.kind == kind)
+            yield Finding("leaks", "low", task.target_path, "", f"{kind}: {context}")
         for hit in searcher.search(task.target_path.encode()):
             yield Finding("names", hit.severity, task.target_path, "", f"{hit.needle.kind}: {hit.context}")
 

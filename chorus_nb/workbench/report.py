@@ -118,7 +118,7 @@ def _index_row(workspace: Workspace, step: Step, line: dict[str, Any] | None, fo
 def _counts(workspace: Workspace) -> list[dict[str, Any]]:
     if not workspace.has(tables.OUTCOMES):
         return []
-    counts = workspace.read(tables.OUTCOMES)["status"].value_counts()
+    counts = workspace.read(tables.OUTCOMES, ["status"])["status"].value_counts()
     return [
         {"status": status, "name": status.replace("_", " "), "count": int(counts.get(status, 0))}
         for status in tables.STATUSES

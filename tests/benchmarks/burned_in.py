@@ -24,11 +24,13 @@ from images import SHARED, Background, backgrounds
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from chorus_nb.pixels.boxes import merge
 from chorus_nb.pixels.detection import Finding, look
 
 SIZES = (8, 10, 12, 14, 16, 20, 24, 32)  # pixels, em
 LEVELS = {120: 0.55, 65: 0.25, 28: 0.2}  # grey levels of 256 in the usual window, and how many lines have them
-CONTRASTS = {"strong": 90, "medium": 45, "faint": 0}  # what is called so: at least this many levels
+# what is called so: at least this many levels; below 15 part of the ink cannot be seen by eye either
+CONTRASTS = {"strong": 90, "medium": 45, "faint": 15, "vanishing": 0}
 FONTS = [
     Path(matplotlib.get_data_path(), "fonts/ttf", f"{name}.ttf")
     for name in ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono", "DejaVuSerif", "STIXGeneral")
@@ -148,8 +150,8 @@ def measure(task: tuple[int, int]) -> list[dict[str, object]]:
     for line in planted:
         hits = [finding for finding in found if _meets(finding, line)]
         covered = np.zeros(background.pixels.shape[1:3], bool)
-        for finding in hits:
-            covered[finding.box.y0 : finding.box.y1, finding.box.x0 : finding.box.x1] = True
+        for box in merge(finding.box for finding in hits):
+            covered[box.y0 : box.y1, box.x0 : box.x1] = True
         share = (covered[line.rows, line.columns] & line.ink).sum() / line.ink.sum()
         tiers = {finding.tier for finding in hits}
         row = {"kind": "line", "modality": background.modality, "size": line.size, "contrast": line.contrast}
@@ -183,8 +185,7 @@ def report(lines: pd.DataFrame, images: pd.DataFrame, plain: pd.DataFrame) -> It
     groups = {"all": lines}
     for column in ("contrast", "size", "modality"):
         groups |= {f"{column} {value}": part for value, part in lines.groupby(column)}
-    clear = lines[lines.contrast != "faint"]
-    groups["not faint"] = clear
+    groups["all but vanishing"] = lines[lines.contrast != "vanishing"]
     for name, part in groups.items():
         hit = part[part.found]
         yield f"| {name} ({len(part)}) | {part.found.mean():.3f} | {hit.telling.mean():.3f} | {hit.high.mean():.3f} |"

@@ -3,7 +3,7 @@
 A CT slice of 512 x 512 with a real header (from ../shared/dicom, else from pydicom) is multiplied with new UIDs; the
 small files are the same header with 96 x 96 pixels. All runs of one table follow each other on the same machine, so
 that only the ratios tell; files are made in a temporary folder and removed. The peers are installed once, into a
-virtual environment in the user's cache. ``--flat``: cost per file and memory at 1,000 files and at twenty times as many.
+virtual environment in the user's cache. ``--flat``: cost per file and memory at 1,000 and at 20,000 files.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from chorus_nb.explore import link
 from chorus_nb.explore.linkage import INPATIENT
 from chorus_nb.omop import cdm_fields, moments, read_omop
 from chorus_nb.parameters import resolve
-from chorus_nb.registry import build_mi_cdm, build_omop, build_registry, check_registry
+from chorus_nb.registry import build_metadata, build_mi_cdm, build_omop, build_registry, check_registry
 from chorus_nb.registry.identifiers import MINTED
 from chorus_nb.workspace import Workspace
 from tests.small_release import Accession, fill, make_workspace
@@ -133,8 +133,6 @@ def test_the_site_table_grows_by_the_minted_rows_only(demo: Workspace, registry:
 def test_the_release_loads_into_cdm_5_4_in_postgresql_with_all_constraints(
     demo: Workspace, registry: pd.DataFrame, shared: Path, postgresql_url: str
 ) -> None:
-    from chorus_nb.registry import build_metadata
-
     build_metadata(demo)
     build_mi_cdm(demo)
     with psycopg.connect(postgresql_url.replace("+psycopg", "")) as connection:

@@ -116,9 +116,12 @@ def test_a_url_with_a_secret_or_of_an_unknown_kind_is_refused_without_quoting_it
     assert "secret@" not in str(caught.value)
 
 
-def test_a_file_changed_after_packing_is_not_sent(built: Workspace, tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"other bytes", None], ids=["changed", "gone"])
+def test_a_file_changed_after_packing_is_not_sent(built: Workspace, tmp_path: Path, content: bytes | None) -> None:
     workspace = signed(built, str(tmp_path / "there"))
-    (workspace.release / IMAGE).write_bytes(b"other bytes")
+    (workspace.release / IMAGE).unlink()
+    if content:
+        (workspace.release / IMAGE).write_bytes(content)
     with pytest.raises(WorkbenchError, match=f"{IMAGE} changed since it was packed"):
         upload(workspace)
     assert "Metadata/manifest.csv" not in next(iter(delivered(tmp_path / "there").values()), {})

@@ -140,3 +140,15 @@ def test_an_87_frame_ultrasound_is_scrolled_without_a_stall(
     for _ in range(5):
         page.locator(".chorus-panel").press("ArrowDown")
     page.wait_for_function("document.querySelector('#panel').textContent.includes('6 of 87')", timeout=5000)
+
+
+def test_an_image_that_cannot_be_decoded_never_shows_the_picture_of_another(
+    waiting: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = waiting.parameters.source_path / "b.dcm"
+    path.write_bytes(path.read_bytes()[:-9000])
+    page = open_panel(watched, ImageReviewer(waiting), monkeypatch)
+    ready(page)
+    page.locator(".chorus-panel").press("n")
+    page.wait_for_function("document.querySelector('.refused')?.textContent.includes('cannot be decoded')")
+    assert page.evaluate("[...document.querySelectorAll('canvas')].map((canvas) => canvas.width)") == [300, 300]

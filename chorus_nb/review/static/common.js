@@ -38,10 +38,11 @@ function asker(model, complain) {
 // The root of a panel: focusable, labelled, and its keys are not Lab's (Lab's "x" would cut the cell).
 function panel(el, label) {
   const status = make("p", { class: "status", role: "status", "aria-live": "polite" });
+  const trouble = make("p", { class: "status refused", role: "alert" });
   const root = make("div", { class: "chorus-panel", tabindex: "0", role: "group", "aria-label": label, "data-lm-suppress-shortcuts": "true" });
   root.addEventListener("keydown", (event) => event.stopPropagation());
   el.append(root);
-  return { root, status, complain: (text) => { status.textContent = text; status.classList.toggle("refused", Boolean(text)); } };
+  return { root, status, complain: (text) => { trouble.textContent = text; status.after(trouble); } };
 }
 
 const typing = (event) => ["INPUT", "SELECT", "TEXTAREA"].includes(event.target.tagName) && event.target.type !== "range";

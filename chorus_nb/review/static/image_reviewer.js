@@ -51,7 +51,8 @@ function render({ model, el }) {
     const cells = item();
     const changed = content.outdated.includes(cells[at.source_path]) ? " · the file changed since it was decided: look again" : "";
     title.textContent = `${cells[at.source_path]} · ${cells[at.reason] || cells[at.verdict]} · ${cells[at.risk_reason]}${changed}`;
-    Object.assign(state, { corners: null, chosen: -1, boxes: parse(cells[at.boxes]), frame: 0, frames: 1, series: [], findings: [] });
+    for (const canvas of Object.values(canvases)) [canvas.width, canvas.height] = [300, 150]; // never the picture of another image
+    Object.assign(state, { parts: {}, corners: null, chosen: -1, boxes: parse(cells[at.boxes]), frame: 0, frames: 1, series: [], findings: [] });
     fillList();
     const answer = await ask("found", { path: cells[at.source_path] }).catch(() => null);
     if (answer) Object.assign(state, { findings: answer.findings, series: answer.series });

@@ -1,0 +1,31 @@
+"""Boxes: read, written, grown and joined."""
+
+from __future__ import annotations
+
+import pytest
+
+from chorus_nb.errors import WorkbenchError
+from chorus_nb.pixels import Box, format_boxes, parse_boxes
+from chorus_nb.pixels.boxes import merge
+
+
+def test_boxes_read_as_they_are_written() -> None:
+    assert parse_boxes("5,6,20,30; 1,2,3,4;") == [Box(5, 6, 20, 30), Box(1, 2, 3, 4)]
+    assert format_boxes([Box(5, 6, 20, 30), Box(1, 2, 3, 4), Box(5, 6, 20, 30)]) == "1,2,3,4;5,6,20,30"
+    assert parse_boxes("") == []
+
+
+@pytest.mark.parametrize("text", ["1,2,3", "1,2,3,x", "5,5,5,9", "9,0,1,9"])
+def test_a_box_that_is_none_is_an_error_without_a_traceback(text: str) -> None:
+    with pytest.raises(WorkbenchError):
+        parse_boxes(text)
+
+
+def test_a_box_at_the_edge_stays_in_the_image() -> None:
+    assert Box(-5, 90, 50, 130).within(rows=100, columns=40) == Box(0, 90, 40, 100)
+
+
+def test_pieces_of_one_line_are_joined_and_lines_are_not() -> None:
+    line = [Box(10, 10, 50, 30), Box(65, 12, 90, 32)]
+    assert merge([*line, Box(10, 50, 90, 70)]) == [Box(10, 10, 90, 32), Box(10, 50, 90, 70)]
+    assert len(merge([Box(10, 10, 50, 30), Box(200, 10, 240, 30)])) == 2

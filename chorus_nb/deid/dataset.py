@@ -64,7 +64,7 @@ class Deidentifier:
         by_tag = elements.kept()
         claimed = claims.claims(
             self.policy.options,
-            self.policy.digest,
+            self.policy.book_digest,
             elements.methods_before(),
             shifted=subject.days_shifted != 0,
             text_checked=text_checked,

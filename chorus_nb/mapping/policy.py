@@ -49,6 +49,12 @@ class Policy:
         return self.book.options
 
     @property
+    def book_digest(self) -> str:
+        """Hash of the rules without what people decided: stands in every released file, so that one decision does not
+        change them all."""
+        return hashlib.sha256(self.book.fingerprint().encode()).hexdigest()
+
+    @property
     def digest(self) -> str:
         """Changes whenever a rule may have changed: a release made under another digest is made again."""
         text = "\n".join([self.book.fingerprint(), *map(repr, self.overrides)])

@@ -93,11 +93,6 @@ def _catalog(workspace: Workspace) -> pd.DataFrame:
 def _series(workspace: Workspace, released: pd.DataFrame, lookups: Lookups, catalog: pd.DataFrame) -> Iterator[Series]:
     """The released files by folder, each with what the lookup tables say of its patients."""
     patient_of = dict(zip(catalog.source_path, catalog.PatientID.str.strip(), strict=True))
-    boxes: dict[str, str] = {}
-    if workspace.has(tables.IMAGE_VERDICTS):
-        verdicts = workspace.read(tables.IMAGE_VERDICTS)
-        redacted = verdicts[verdicts.verdict == "redact"]
-        boxes = dict(zip(redacted.source_path, redacted.boxes, strict=True))
     images = lookups.images.set_index("AccessionNumber").groupby("PatientID").image_occurence_id
     images_of = {patient: dict(rows.items()) for patient, rows in images}
     folders = released.target_path.map(lambda path: path.rpartition("/")[0])
@@ -106,10 +101,7 @@ def _series(workspace: Workspace, released: pd.DataFrame, lookups: Lookups, cata
         for patient_id in sorted({patient_of.get(path, "") for path in rows.source_path}):
             if known := lookups.person(patient_id):
                 patients[patient_id] = Patient(*known, images_of.get(patient_id, {}))
-        tasks = (
-            Task(row.source_path, row.target_path, row.source_digest, boxes.get(row.source_path, ""))
-            for row in rows.itertuples()
-        )
+        tasks = (Task(row.source_path, row.target_path, row.source_digest, row.boxes) for row in rows.itertuples())
         yield Series(folder, tuple(tasks), patients)
 
 

@@ -39,17 +39,13 @@ def sample(workspace: Workspace, count: int = 12) -> pd.DataFrame:
         workspace.read(tables.CATALOG)[["source_path", "Manufacturer", "PhotometricInterpretation", "NumberOfFrames"]],
         on="source_path",
     )
+    risks = pd.DataFrame({"source_path": [], "risk": []}, dtype=str)
     if workspace.has(tables.IMAGE_VERDICTS):
-        verdicts = workspace.read(tables.IMAGE_VERDICTS)[["source_path", "verdict", "boxes", "risk"]]
-        released = released.merge(verdicts, on="source_path", how="left").fillna(
-            {"verdict": "", "boxes": "", "risk": ""}
-        )
-    else:
-        released = released.assign(verdict="", boxes="", risk="")
-    released.loc[released.verdict != "redact", "boxes"] = ""
+        risks = workspace.read(tables.IMAGE_VERDICTS, ["source_path", "risk"])
+    released = released.merge(risks, on="source_path", how="left").fillna({"risk": ""})
     released = released.assign(
         order=released.source_path.map(lambda path: blake3(path.encode()).hexdigest()),
-        plain=released.verdict != "redact",
+        plain=released.boxes == "",
         frames=released.NumberOfFrames != "",
     ).sort_values(["plain", "order"])
     kind = ["modality", "Manufacturer", "risk", "plain", "PhotometricInterpretation", "frames"]

@@ -58,7 +58,6 @@ def render(
         sop=step.sop,
         status=ended.status,
         lines=ended.lines,
-        shareable=step.shareable,
         proof=proof,
         index=index,
         facts={

@@ -33,6 +33,10 @@ def run_notebooks(parameters: Parameters, only: Iterable[str] = ()) -> dict[str,
     :class:`InputError` before the first kernel starts if the inputs cannot work.
     """
     steps = select(only)
+    if not NOTEBOOKS.is_dir():
+        raise InputError(
+            f"the notebooks are not beside the package ({NOTEBOOKS}): install it from a checkout, pip install -e ."
+        )
     workspace = prepare(parameters)
     check_inputs(workspace)
     ended: dict[str, Outcome] = {}
@@ -94,6 +98,7 @@ def _write_report(
             path = workspace.reports_local / path.name
             status = "withheld" if ended.status == "passed" else ended.status
             ended = Outcome(status, ended.seconds, (*ended.lines, WITHHELD if leaking else UNSEARCHED))
+            page = report.render(step, notebook, parameters, ended, "index.html")
     content = page.encode("utf-8")
     write_atomically(path, content)
     event = {

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from images_with_text import content
+from images_with_text import Site, content
 from pydicom import Dataset
 
 from chorus_nb import tables
 from chorus_nb.parameters import Parameters
 from chorus_nb.workspace import Workspace
-
-Site = Callable[..., tuple[Workspace, pd.DataFrame]]
 
 
 @pytest.fixture

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import cv2
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
@@ -16,6 +18,10 @@ from pydicom.uid import (
     UltrasoundImageStorage,
     generate_uid,
 )
+
+from chorus_nb.workspace import Workspace
+
+Site = Callable[..., tuple[Workspace, pd.DataFrame]]  # what the fixture `site` gives
 
 PERSON = "ZIMMERWALD OKTAVIA"  # invented; the header of every image here is hers
 CLASSES = {"US": UltrasoundImageStorage, "CT": CTImageStorage, "OT": SecondaryCaptureImageStorage}

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from blake3 import blake3
-from conftest import Site
-from images_with_text import PERSON, content, image, picture
+from images_with_text import PERSON, Site, content, image, picture
 from pydicom.uid import RLELossless
 
 from chorus_nb import tables

@@ -51,7 +51,8 @@ def make(folder: Path) -> Workspace:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(write(released))
             catalog.append(catalog_row(source_path, content, original))
-            outcomes.append(outcome_row(source_path, target_path, original, content, target.read_bytes()))
+            row = outcome_row(source_path, target_path, original, content, target.read_bytes())
+            outcomes.append(row | {"boxes": boxes})
             verdicts.append({"source_path": source_path, "verdict": "redact" if boxes else "clean", "boxes": boxes})
     (folder / "dicom" / "readme.txt").write_text("not DICOM")
     outcomes.append(

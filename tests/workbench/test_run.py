@@ -83,7 +83,8 @@ def test_a_shareable_report_with_an_original_value_is_withheld(notebooks: Path, 
     ended = run.run_notebooks(workspace.parameters, ["03"])[step.name]
     assert ended == Outcome("withheld", ended.seconds, (run.WITHHELD,))
     assert not step.report(workspace).exists(), "the earlier report is gone too: it is not of this run"
-    assert (workspace.reports_local / f"{step.name}.html").is_file()
+    kept = (workspace.reports_local / f"{step.name}.html").read_text(encoding="utf-8")
+    assert '<span class="badge withheld">' in kept and "May be shared" not in kept
 
 
 def test_a_shareable_report_that_could_not_be_searched_is_withheld(notebooks: Path, workspace: Workspace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -184,11 +185,21 @@ class _Queue(Iterator[Item]):
 def _begin_worker(memory: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    _keep_memory()
     with contextlib.suppress(ImportError, ValueError, OSError):  # no such limits on Windows
         import resource
 
         _, most = resource.getrlimit(resource.RLIMIT_DATA)
         resource.setrlimit(resource.RLIMIT_DATA, (memory, most))
+
+
+def _keep_memory() -> None:
+    """Let glibc keep freed memory for the next file: taking it anew, page by page, costs 0.2 ms per CT slice."""
+    trim_threshold, mmap_threshold = -1, -3  # of malloc.h
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(trim_threshold, 64 << 20)
+        mallopt(mmap_threshold, 32 << 20)
 
 
 def _end_with_parent() -> None:

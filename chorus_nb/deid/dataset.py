@@ -45,7 +45,7 @@ class Deidentifier:
         self.policy = policy
         self.uids = uids
         self.zone = zone
-        self.cleaner = lru_cache(maxsize=512)(self._cleaner)
+        self._cleaners = lru_cache(maxsize=512)(lambda found: Cleaner(found, uids.new))
         self._rules: dict[tuple[str, tuple[str, ...], int, str, str], Rule] = {}
 
     def apply(
@@ -87,8 +87,9 @@ class Deidentifier:
             rule = self._rules[key] = self.policy.rule(sop_class, path, tag, vr, creator)
             return rule
 
-    def _cleaner(self, found: Identifiers) -> Cleaner:
-        return Cleaner(found, self.uids.new)
+    def cleaner(self, found: Identifiers) -> Cleaner:
+        """A cleaner for what identifies this patient; the same for all images whose headers say the same."""
+        return self._cleaners(found)
 
 
 def _meta(sop_class: str, sop_instance: str, transfer_syntax: str) -> bytes:

@@ -6,7 +6,7 @@ import struct
 from collections import Counter
 from functools import lru_cache
 from operator import itemgetter
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from pydicom.datadict import keyword_for_tag
 
@@ -32,8 +32,11 @@ from chorus_nb.deid.values import (
 )
 
 if TYPE_CHECKING:
-    from chorus_nb.deid.dataset import Deidentifier
-    from chorus_nb.mapping import Rule
+    from zoneinfo import ZoneInfo
+
+    from chorus_nb.deid.text import Cleaner, Identifiers
+    from chorus_nb.deid.uids import UidMap
+    from chorus_nb.mapping import Policy, Rule
 
 # Coding schemes whose codes and meanings are fixed by a standard (PS3.16 section 8); all others are free text.
 STANDARD_SCHEMES = frozenset((b"DCM", b"SCT", b"SRT", b"SNM3", b"LN", b"UCUM", b"RADLEX", b"FMA", b"UMLS", b"NCIt"))
@@ -66,6 +69,18 @@ class Change(NamedTuple):
     new: str
 
 
+class Engine(Protocol):
+    """What the elements ask of the de-identifier they belong to."""
+
+    policy: Policy
+    uids: UidMap
+    zone: ZoneInfo
+
+    def rule(self, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str) -> Rule: ...
+
+    def cleaner(self, found: Identifiers) -> Cleaner: ...
+
+
 class Level(NamedTuple):
     """Where an element stands: the root or an item."""
 
@@ -78,7 +93,7 @@ class Level(NamedTuple):
 class Elements:
     """The elements of one file on their way through; collects what changed."""
 
-    def __init__(self, engine: Deidentifier, taken: Spans, subject: Subject) -> None:
+    def __init__(self, engine: Engine, taken: Spans, subject: Subject) -> None:
         self.engine = engine
         self.taken = taken
         self.data = taken.data

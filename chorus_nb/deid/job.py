@@ -45,14 +45,14 @@ def deidentify(workspace: Workspace, progress: Progress | None = None) -> pd.Dat
     """
     worklist = workspace.read(tables.WORKLIST)
     with _stops_cleanly(), Ledger(workspace) as ledger:
-        done = ledger.rows()
+        done = ledger.known()
         todo = _to_do(worklist, done, workspace)
         _withdraw(workspace, worklist, done, ledger)
         try:
             _run(workspace, worklist[todo], ledger, progress)
         finally:
             remove_partials(workspace.release)
-        outcomes = _outcomes(worklist, ledger.rows() if todo.any() else done)
+        outcomes = _outcomes(worklist, ledger.rows())
         crosswalk.keep_only(workspace.local / crosswalk.FOLDER, set(ledger.parts().part))
     workspace.write(tables.OUTCOMES, outcomes)
     return outcomes
@@ -62,7 +62,7 @@ def outlook(workspace: Workspace) -> pd.DataFrame:
     """What :func:`deidentify` would do now, in counts: ``what``, ``files``, ``MB`` of the source."""
     worklist = workspace.read(tables.WORKLIST)
     with Ledger(workspace) as ledger:
-        done = ledger.rows()
+        done = ledger.known()
     todo = _to_do(worklist, done, workspace)
     kept = (worklist.status == "release") & ~todo
     known = worklist.source_path.isin(done.source_path)
@@ -84,7 +84,7 @@ def vanished(workspace: Workspace) -> pd.DataFrame:
     the release, call :func:`withdraw_vanished`; to keep them, bring the source files back.
     """
     with Ledger(workspace) as ledger:
-        gone = _vanished(workspace.read(tables.WORKLIST), ledger.rows(), workspace)
+        gone = _vanished(workspace.read(tables.WORKLIST), ledger.known(), workspace)
     return gone[["source_path", "target_path"]].reset_index(drop=True)
 
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 
 import pandas as pd
+import pyarrow as pa
 
 from chorus_nb import tables
 from chorus_nb.errors import WorkbenchError
@@ -62,9 +63,21 @@ class Ledger:
         with self.connection:
             self.connection.executemany("delete from outcome where source_path = ?", ((path,) for path in source_paths))
 
+    def known(self) -> pd.DataFrame:
+        """Of every file what tells whether it is to be done again."""
+        return self._read(("source_path", "fingerprint", "status", "reason", "target_path", "target_size"))
+
     def rows(self) -> pd.DataFrame:
-        """Every row."""
-        return pd.read_sql_query("select * from outcome order by source_path", self.connection)
+        """Every row, as in ``outcomes``."""
+        return self._read(tables.OUTCOMES.column_names)
+
+    def _read(self, columns: Sequence[str]) -> pd.DataFrame:
+        """Text is held by Arrow, several times smaller than Python's, so that millions of rows fit into memory."""
+        query = f"select {', '.join(columns)} from outcome order by source_path"
+        chunks = pd.read_sql_query(query, self.connection, chunksize=10_000)
+        held = [pa.Table.from_pandas(chunk, preserve_index=False) for chunk in chunks]
+        texts = {pa.string(): pd.StringDtype("pyarrow"), pa.large_string(): pd.StringDtype("pyarrow")}
+        return pa.concat_tables(held, promote_options="permissive").to_pandas(types_mapper=texts.get)
 
     def parts(self) -> pd.DataFrame:
         """Which part of the crosswalk holds a file."""

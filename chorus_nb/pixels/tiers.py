@@ -25,6 +25,7 @@ _DATE = re.compile(
     re.IGNORECASE,
 )
 _LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){5,}")
+_BARE_NUMBER = re.compile(r"\W*\d{3,}\W*")
 _NUMBER = re.compile(r"[-+±<>~]?\d{1,5}(?:[.,:/x*]\d{1,5}){0,3}%?")
 _MOSAIC = set("Oo0Q8D6Cc〇°. ")  # what is read from the rounds of a mosaic of small brains
 
@@ -42,6 +43,8 @@ def tier(text: str, matched: str, technical: Iterable[str] = ()) -> tuple[Tier, 
         return "high", "a date"
     if _LONG_NUMBER.search(text):
         return "high", "a number of six or more digits"
+    if _BARE_NUMBER.fullmatch(text):
+        return "medium", "a number without a technical word, perhaps part of a longer one"
     tokens = [token for token in re.split(r"[\s:=<>,;()\[\]_#-]+", text.casefold()) if token]
     known = _vocabulary()
     joined = " ".join(tokens).replace(".", "")

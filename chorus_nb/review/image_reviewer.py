@@ -25,7 +25,7 @@ class ImageReviewer(Panel):
     ``clean=True`` also queues images in which nothing was found.
     """
 
-    _esm = script("image_reviewer")
+    _esm = script("image_drawing", "image_reviewer")
     questions = ("view", "decide", "undo", "found")
 
     def __init__(self, workspace: Workspace, reviewer: str = "", *, clean: bool = False) -> None:

@@ -22,9 +22,9 @@ STATIC = Path(__file__).parent / "static"
 Answer = tuple[dict[str, Any], list[bytes]]
 
 
-def script(name: str) -> str:
-    """The ES module of a panel: what all share, then its own."""
-    return "\n".join((STATIC / file).read_text(encoding="utf-8") for file in ("common.js", f"{name}.js"))
+def script(*names: str) -> str:
+    """The ES module of a panel: what all share, then its own parts."""
+    return "\n".join((STATIC / f"{name}.js").read_text(encoding="utf-8") for name in ("common", *names))
 
 
 class Panel(anywidget.AnyWidget):

@@ -47,7 +47,7 @@ def test_technical_words_and_numbers_are_low(text: str) -> None:
     assert tier(text, "")[0] == "low"
 
 
-@pytest.mark.parametrize("text", ["QUERENGÄSSER", "Hallo Welt", "王小明", "Tue 14h Bed Qx"])
+@pytest.mark.parametrize("text", ["974", "QUERENGÄSSER", "Hallo Welt", "王小明", "Tue 14h Bed Qx"])
 def test_what_is_not_understood_is_medium(text: str) -> None:
     assert tier(text, "")[0] == "medium"
 

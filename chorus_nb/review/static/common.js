@@ -39,15 +39,32 @@ function asker(model, complain) {
 function panel(el, label) {
   const status = make("p", { class: "status", role: "status", "aria-live": "polite" });
   const trouble = make("p", { class: "status refused", role: "alert" });
-  const root = make("div", { class: "chorus-panel", tabindex: "0", role: "group", "aria-label": label, "data-lm-suppress-shortcuts": "true" });
+  const root = make("div", {
+    class: "chorus-panel",
+    tabindex: "0",
+    role: "group",
+    "aria-label": label,
+    "data-lm-suppress-shortcuts": "true",
+  });
   root.addEventListener("keydown", (event) => event.stopPropagation());
   el.append(root);
-  return { root, status, complain: (text) => { trouble.textContent = text; status.after(trouble); } };
+  return {
+    root,
+    status,
+    complain: (text) => {
+      trouble.textContent = text;
+      status.after(trouble);
+    },
+  };
 }
 
-const typing = (event) => ["INPUT", "SELECT", "TEXTAREA"].includes(event.target.tagName) && event.target.type !== "range";
+const typing = (event) =>
+  ["INPUT", "SELECT", "TEXTAREA"].includes(event.target.tagName) && event.target.type !== "range";
 
 function later(milliseconds, run) {
   let timer;
-  return (...values) => { clearTimeout(timer); timer = setTimeout(() => run(...values), milliseconds); };
+  return (...values) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => run(...values), milliseconds);
+  };
 }

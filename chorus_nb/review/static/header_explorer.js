@@ -5,10 +5,18 @@ function render({ model, el }) {
   let table = { columns: [], rows: [] };
   const closed = new Set();
 
-  const modality = make("select", { "aria-label": "Modality" }, ...[...new Set(content.series.map(([name]) => name))].map((name) => make("option", { text: name })));
+  const modality = make(
+    "select",
+    { "aria-label": "Modality" },
+    ...[...new Set(content.series.map(([name]) => name))].map((name) => make("option", { text: name })),
+  );
   const series = make("select", { "aria-label": "Series" });
   const file = make("select", { "aria-label": "File" });
-  const search = make("input", { type: "search", placeholder: "tag, keyword or value", "aria-label": "Search the header" });
+  const search = make("input", {
+    type: "search",
+    placeholder: "tag, keyword or value",
+    "aria-label": "Search the header",
+  });
   const changed = make("input", { type: "checkbox" });
   const count = make("span", { class: "count" });
   const body = make("tbody");
@@ -16,12 +24,34 @@ function render({ model, el }) {
   root.append(
     make("div", { class: "bar" }, modality, series, file),
     make("div", { class: "bar" }, search, make("label", {}, changed, "only what changes"), count),
-    make("div", { class: "window" }, make("table", {}, make("thead", {}, make("tr", {}, ...["tag", "keyword", "VR", "before", "after", "rule"].map((text) => make("th", { scope: "col", text })))), body)),
-    distribution, status);
+    make(
+      "div",
+      { class: "window" },
+      make(
+        "table",
+        {},
+        make(
+          "thead",
+          {},
+          make(
+            "tr",
+            {},
+            ...["tag", "keyword", "VR", "before", "after", "rule"].map((text) => make("th", { scope: "col", text })),
+          ),
+        ),
+        body,
+      ),
+    ),
+    distribution,
+    status,
+  );
 
   function fillSeries() {
-    series.replaceChildren(...content.series.flatMap(([name, description, files], index) => name === modality.value
-      ? [make("option", { value: index, text: `${description} (${files})` })] : []));
+    series.replaceChildren(
+      ...content.series.flatMap(([name, description, files], index) =>
+        name === modality.value ? [make("option", { value: index, text: `${description} (${files})` })] : [],
+      ),
+    );
     return fillFiles();
   }
 
@@ -41,9 +71,12 @@ function render({ model, el }) {
   function draw() {
     const at = Object.fromEntries(table.columns.map((name, index) => [name, index]));
     const words = search.value.toLowerCase();
-    const visible = table.rows.filter((cells) => (!words || cells.some((cell) => String(cell).toLowerCase().includes(words)))
-      && (!changed.checked || cells[at.gone] || cells[at.value] !== cells[at.after])
-      && ![...closed].some((path) => cells[at.path].startsWith(path)));
+    const visible = table.rows.filter(
+      (cells) =>
+        (!words || cells.some((cell) => String(cell).toLowerCase().includes(words))) &&
+        (!changed.checked || cells[at.gone] || cells[at.value] !== cells[at.after]) &&
+        ![...closed].some((path) => cells[at.path].startsWith(path)),
+    );
     count.textContent = `${visible.length} of ${table.rows.length} elements`;
     body.replaceChildren(...visible.map((cells) => line(cells, at)));
   }
@@ -52,22 +85,58 @@ function render({ model, el }) {
     const [path, keyword] = [cells[at.path], cells[at.keyword]];
     const sequence = cells[at.vr] === "SQ";
     const inside = `${path}${keyword}[`;
-    const fold = make("button", { text: closed.has(inside) ? "▸" : "▾", "aria-label": `Fold ${keyword}`, "aria-expanded": String(!closed.has(inside)),
-      onclick: (event) => { event.stopPropagation(); closed.has(inside) ? closed.delete(inside) : closed.add(inside); draw(); } });
-    const tag = make("td", { style: `padding-left:${8 + 18 * cells[at.depth]}px` }, ...(sequence ? [fold, " "] : []),
-      make("button", { class: "tag", text: cells[at.tag], "aria-label": `Distribution of ${keyword || cells[at.tag]}`, onclick: () => count_values(cells, at) }));
-    const after = cells[at.gone] ? make("td", { class: "gone", text: "removed" })
+    const fold = make("button", {
+      text: closed.has(inside) ? "▸" : "▾",
+      "aria-label": `Fold ${keyword}`,
+      "aria-expanded": String(!closed.has(inside)),
+      onclick: (event) => {
+        event.stopPropagation();
+        closed.has(inside) ? closed.delete(inside) : closed.add(inside);
+        draw();
+      },
+    });
+    const tag = make(
+      "td",
+      { style: `padding-left:${8 + 18 * cells[at.depth]}px` },
+      ...(sequence ? [fold, " "] : []),
+      make("button", {
+        class: "tag",
+        text: cells[at.tag],
+        "aria-label": `Distribution of ${keyword || cells[at.tag]}`,
+        onclick: () => count_values(cells, at),
+      }),
+    );
+    const after = cells[at.gone]
+      ? make("td", { class: "gone", text: "removed" })
       : make("td", { class: cells[at.value] === cells[at.after] ? "" : "new", text: cells[at.after] });
-    return make("tr", {}, tag, make("td", { text: keyword }), make("td", { text: cells[at.vr] }), make("td", { text: cells[at.value] }), after,
-      make("td", { class: "quiet", text: cells[at.rule] ? `${cells[at.action]} · ${cells[at.rule]}` : "" }));
+    return make(
+      "tr",
+      {},
+      tag,
+      make("td", { text: keyword }),
+      make("td", { text: cells[at.vr] }),
+      make("td", { text: cells[at.value] }),
+      after,
+      make("td", { class: "quiet", text: cells[at.rule] ? `${cells[at.action]} · ${cells[at.rule]}` : "" }),
+    );
   }
 
   async function count_values(cells, at) {
     const answer = await ask("distribution", { tag: cells[at.tag], keyword: cells[at.keyword] }).catch(() => null);
     if (!answer) return;
-    distribution.replaceChildren(make("p", {}, make("b", { text: `${cells[at.tag]} ${cells[at.keyword]} in the whole source` })),
-      make("div", { class: "window" }, make("table", {}, make("thead", {}, make("tr", {}, ...answer.columns.map((text) => make("th", { scope: "col", text })))),
-        make("tbody", {}, ...answer.rows.map((row) => make("tr", {}, ...row.map((text) => make("td", { text }))))))));
+    distribution.replaceChildren(
+      make("p", {}, make("b", { text: `${cells[at.tag]} ${cells[at.keyword]} in the whole source` })),
+      make(
+        "div",
+        { class: "window" },
+        make(
+          "table",
+          {},
+          make("thead", {}, make("tr", {}, ...answer.columns.map((text) => make("th", { scope: "col", text })))),
+          make("tbody", {}, ...answer.rows.map((row) => make("tr", {}, ...row.map((text) => make("td", { text }))))),
+        ),
+      ),
+    );
   }
 
   modality.addEventListener("change", fillSeries);
@@ -75,7 +144,12 @@ function render({ model, el }) {
   file.addEventListener("change", read);
   search.addEventListener("input", later(120, draw));
   changed.addEventListener("change", draw);
-  root.addEventListener("keydown", (event) => { if (event.key === "/" && !typing(event)) { search.focus(); event.preventDefault(); } });
+  root.addEventListener("keydown", (event) => {
+    if (event.key === "/" && !typing(event)) {
+      search.focus();
+      event.preventDefault();
+    }
+  });
   fillSeries();
 }
 

@@ -10,17 +10,52 @@ function render({ model, el }) {
   let shown = rows;
 
   const filter = make("input", { type: "search", placeholder: "tag, keyword, reason …", "aria-label": "Filter rows" });
-  const action = make("select", { "aria-label": "Show one action" }, make("option", { value: "", text: "every action" }),
-    ...Object.entries(content.names).map(([code, name]) => make("option", { value: code, text: `${code} ${name}` })));
-  const only = make("select", { "aria-label": "Show some rows" }, ...[["", "every rule"], ["decided", "decided by a person"], ["unknown", "nothing known"]]
-    .map(([value, text]) => make("option", { value, text })));
+  const action = make(
+    "select",
+    { "aria-label": "Show one action" },
+    make("option", { value: "", text: "every action" }),
+    ...Object.entries(content.names).map(([code, name]) => make("option", { value: code, text: `${code} ${name}` })),
+  );
+  const only = make(
+    "select",
+    { "aria-label": "Show some rows" },
+    ...[
+      ["", "every rule"],
+      ["decided", "decided by a person"],
+      ["unknown", "nothing known"],
+    ].map(([value, text]) => make("option", { value, text })),
+  );
   const count = make("span", { class: "count" });
   const undo = make("button", { text: "Undo", disabled: true, onclick: () => run("undo", {}) });
   const body = make("tbody");
-  const columns = ["tag", "keyword", "path", "modality", "action", "reason", "rule_source", "files", "example_before", "example_after"];
+  const columns = [
+    "tag",
+    "keyword",
+    "path",
+    "modality",
+    "action",
+    "reason",
+    "rule_source",
+    "files",
+    "example_before",
+    "example_after",
+  ];
   const names = { rule_source: "rule", example_before: "before", example_after: "after" };
-  const head = make("tr", {}, ...columns.map((name) => make("th", { scope: "col" },
-    make("button", { text: names[name] || name, "aria-label": `Sort by ${names[name] || name}`, onclick: () => sort(name) }))));
+  const head = make(
+    "tr",
+    {},
+    ...columns.map((name) =>
+      make(
+        "th",
+        { scope: "col" },
+        make("button", {
+          text: names[name] || name,
+          "aria-label": `Sort by ${names[name] || name}`,
+          onclick: () => sort(name),
+        }),
+      ),
+    ),
+  );
   const previous = make("button", { text: "‹ previous", onclick: () => turn(-1) });
   const next = make("button", { text: "next ›", onclick: () => turn(1) });
   const place = make("span", { class: "count" });
@@ -28,21 +63,42 @@ function render({ model, el }) {
   root.append(
     make("div", { class: "bar" }, filter, action, only, count, undo),
     make("div", { class: "window" }, make("table", {}, make("thead", {}, head), body)),
-    make("div", { class: "bar" }, previous, place, next, make("span", { class: "quiet", text: `Decisions are written as ${content.reviewer}.` })),
-    change, status);
+    make(
+      "div",
+      { class: "bar" },
+      previous,
+      place,
+      next,
+      make("span", { class: "quiet", text: `Decisions are written as ${content.reviewer}.` }),
+    ),
+    change,
+    status,
+  );
 
-  const source = (cells) => cells[at.decided_by] !== "policy" ? "person"
-    : /SOP/.test(cells[at.rule_source]) ? "sop" : /PS3|Safe Harbor/.test(cells[at.rule_source]) ? "ps315" : "unknown";
+  const source = (cells) =>
+    cells[at.decided_by] !== "policy"
+      ? "person"
+      : /SOP/.test(cells[at.rule_source])
+        ? "sop"
+        : /PS3|Safe Harbor/.test(cells[at.rule_source])
+          ? "ps315"
+          : "unknown";
 
   function choose() {
     const words = state.filter.toLowerCase();
-    shown = rows.filter(({ cells }) => (!state.action || cells[at.action] === state.action)
-      && (!state.only || (state.only === "decided" ? cells[at.decided_by] !== "policy" : source(cells) === "unknown"))
-      && (!words || cells.some((cell) => String(cell).toLowerCase().includes(words))));
+    shown = rows.filter(
+      ({ cells }) =>
+        (!state.action || cells[at.action] === state.action) &&
+        (!state.only || (state.only === "decided" ? cells[at.decided_by] !== "policy" : source(cells) === "unknown")) &&
+        (!words || cells.some((cell) => String(cell).toLowerCase().includes(words))),
+    );
     const column = at[state.sort];
     shown.sort((a, b) => {
       const [x, y] = [a.cells[column], b.cells[column]];
-      return (typeof x === "number" ? x - y : String(x).localeCompare(String(y))) * (state.down ? -1 : 1) || a.index - b.index;
+      return (
+        (typeof x === "number" ? x - y : String(x).localeCompare(String(y))) * (state.down ? -1 : 1) ||
+        a.index - b.index
+      );
     });
     state.page = 0;
     draw();
@@ -71,13 +127,32 @@ function render({ model, el }) {
 
   function line(row) {
     const { cells } = row;
-    const options = Object.entries(content.actions).map(([code, name]) => make("option", { value: code, text: `${code} ${name}`, selected: code === cells[at.action] }));
-    if (!(cells[at.action] in content.actions)) options.unshift(make("option", { value: cells[at.action], text: content.names[cells[at.action]] || cells[at.action], selected: true }));
-    const select = make("select", { "aria-label": `Action for ${cells[at.keyword] || cells[at.tag]}`, onchange: () => propose(row, select) }, ...options);
+    const options = Object.entries(content.actions).map(([code, name]) =>
+      make("option", { value: code, text: `${code} ${name}`, selected: code === cells[at.action] }),
+    );
+    if (!(cells[at.action] in content.actions))
+      options.unshift(
+        make("option", {
+          value: cells[at.action],
+          text: content.names[cells[at.action]] || cells[at.action],
+          selected: true,
+        }),
+      );
+    const select = make(
+      "select",
+      { "aria-label": `Action for ${cells[at.keyword] || cells[at.tag]}`, onchange: () => propose(row, select) },
+      ...options,
+    );
     const cell = (name) => {
       if (name === "action") return make("td", {}, select);
-      if (name === "tag") return make("td", {}, make("code", { text: cells[at.tag] + (cells[at.private_creator] ? ` ${cells[at.private_creator]}` : "") }));
-      if (name === "rule_source") return make("td", {}, make("span", { class: `source ${source(cells)}`, text: cells[at.rule_source] }));
+      if (name === "tag")
+        return make(
+          "td",
+          {},
+          make("code", { text: cells[at.tag] + (cells[at.private_creator] ? ` ${cells[at.private_creator]}` : "") }),
+        );
+      if (name === "rule_source")
+        return make("td", {}, make("span", { class: `source ${source(cells)}`, text: cells[at.rule_source] }));
       return make("td", { class: name === "files" ? "number" : "", text: cells[at[name]] });
     };
     return make("tr", { "data-index": row.index, class: row === state.row ? "chosen" : "" }, ...columns.map(cell));
@@ -87,21 +162,56 @@ function render({ model, el }) {
     state.row = row;
     const chosen = select.value;
     const [risky, keyword] = [content.risky.includes(chosen), row.cells[at.keyword] || row.cells[at.tag]];
-    const same = rows.filter(({ cells }) => ["path", "tag", "private_creator"].every((name) => cells[at[name]] === row.cells[at[name]]));
+    const same = rows.filter(({ cells }) =>
+      ["path", "tag", "private_creator"].every((name) => cells[at[name]] === row.cells[at[name]]),
+    );
     const files = same.reduce((sum, { cells }) => sum + cells[at.files], 0);
-    const reason = make("input", { size: "40", placeholder: "why? (required)", "aria-label": "Reason of the decision" });
+    const reason = make("input", {
+      size: "40",
+      placeholder: "why? (required)",
+      "aria-label": "Reason of the decision",
+    });
     const example = make("span", { class: "example", text: "…" });
-    const save = make("button", { class: "main", text: "Decide", disabled: true, onclick: () => run("decide", { row: row.index, action: chosen, reason: reason.value }) });
-    reason.addEventListener("input", () => { save.disabled = !reason.value.trim(); });
-    reason.addEventListener("keydown", (event) => { if (event.key === "Enter" && !save.disabled) save.click(); });
-    change.replaceChildren(make("b", { text: `${keyword}: ${content.actions[chosen]}` }),
-      make("span", { text: `${files.toLocaleString("en")} files.${risky ? " Something of the value will be in the release." : ""}` }),
-      example, reason, save, make("button", { text: "Cancel", onclick: () => { change.hidden = true; choose(); } }));
+    const save = make("button", {
+      class: "main",
+      text: "Decide",
+      disabled: true,
+      onclick: () => run("decide", { row: row.index, action: chosen, reason: reason.value }),
+    });
+    reason.addEventListener("input", () => {
+      save.disabled = !reason.value.trim();
+    });
+    reason.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && !save.disabled) save.click();
+    });
+    change.replaceChildren(
+      make("b", { text: `${keyword}: ${content.actions[chosen]}` }),
+      make("span", {
+        text: `${files.toLocaleString("en")} files.${risky ? " Something of the value will be in the release." : ""}`,
+      }),
+      example,
+      reason,
+      save,
+      make("button", {
+        text: "Cancel",
+        onclick: () => {
+          change.hidden = true;
+          choose();
+        },
+      }),
+    );
     change.hidden = false;
     reason.focus();
     const answer = await ask("attempt", { row: row.index, action: chosen }).catch(() => null);
-    if (!answer) { example.textContent = ""; return; }
-    example.replaceChildren(make("code", { text: answer.before || "(empty)" }), " → ", make("code", { class: answer.gone ? "gone" : "new", text: answer.gone ? "removed" : answer.after || "(empty)" }));
+    if (!answer) {
+      example.textContent = "";
+      return;
+    }
+    example.replaceChildren(
+      make("code", { text: answer.before || "(empty)" }),
+      " → ",
+      make("code", { class: answer.gone ? "gone" : "new", text: answer.gone ? "removed" : answer.after || "(empty)" }),
+    );
   }
 
   async function run(name, values) {
@@ -116,12 +226,27 @@ function render({ model, el }) {
     turn(page);
   }
 
-  filter.addEventListener("input", later(120, () => { state.filter = filter.value; choose(); }));
-  action.addEventListener("change", () => { state.action = action.value; choose(); });
-  only.addEventListener("change", () => { state.only = only.value; choose(); });
+  filter.addEventListener(
+    "input",
+    later(120, () => {
+      state.filter = filter.value;
+      choose();
+    }),
+  );
+  action.addEventListener("change", () => {
+    state.action = action.value;
+    choose();
+  });
+  only.addEventListener("change", () => {
+    state.only = only.value;
+    choose();
+  });
   root.addEventListener("keydown", (event) => {
     if (typing(event)) return;
-    if (event.key === "/") { filter.focus(); event.preventDefault(); }
+    if (event.key === "/") {
+      filter.focus();
+      event.preventDefault();
+    }
     if (event.key === "u" && !undo.disabled) undo.click();
   });
   choose();

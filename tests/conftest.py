@@ -9,6 +9,7 @@ import pytest
 from chorus_nb.demo import make_site
 from chorus_nb.parameters import Parameters
 from chorus_nb.workspace import Workspace
+from tests.browsing import browser  # noqa: F401  (a fixture, opened once for all tests)
 
 SHARED = Path(__file__).parents[2] / "shared"
 

@@ -146,9 +146,7 @@ def _made(
     if boxes:
         pixel_digest = _pixel_digest(spans.take_apart(content))
         content = pixels.redact(bytes(content), boxes)
-    made = engine.apply(
-        content, task.subject, text_checked=task.text_checked, cleaned_pixels=REDACTED if boxes else ()
-    )
+    made = engine.apply(content, task.subject, text_checked=task.text_checked, cleaned_pixels=REDACTED if boxes else ())
     after = _digest(made.pixel_value) if len(made.pixel_value) else ""
     row = outcome(
         task,

@@ -107,7 +107,7 @@ def _issues(workspace: Workspace) -> list[str]:
     findings = workspace.read(tables.VERIFICATION) if workspace.has(tables.VERIFICATION) else None
     made = []
     if findings is not None:
-        counted = findings[findings["severity"] != "info"].groupby(["check", "severity"]).size()
+        counted = findings[findings["severity"].isin(["high", "medium"])].groupby(["check", "severity"]).size()
         made += [f"{check}: {number} findings of {severity} severity." for (check, severity), number in counted.items()]
     checks = workspace.read(tables.REGISTRY_CHECKS)
     made += [f"{c.question} {c.detail}." for c in checks.itertuples() if c.findings]

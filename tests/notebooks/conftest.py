@@ -9,7 +9,6 @@ import yaml
 
 from chorus_nb.parameters import Parameters
 from chorus_nb.workspace import Workspace
-from tests.browsing import browser  # noqa: F401  (a fixture)
 from tests.notebooks.finished_chain import Chain, chorus_nb
 
 

@@ -11,12 +11,12 @@ import pytest
 from chorus_nb import explore, mapping, tables
 from chorus_nb.parameters import Parameters
 from chorus_nb.workspace import Workspace
-from tests.browsing import Watched, browser  # noqa: F401  (a fixture)
+from tests.browsing import Watched
 from tests.review.cine import PAYLOAD, ultrasound
 
 
 @pytest.fixture
-def watched(browser: Any) -> Iterator[Watched]:  # noqa: F811
+def watched(browser: Any) -> Iterator[Watched]:
     """A page on which nothing may pop up, fail or leave."""
     page = Watched(browser)
     yield page

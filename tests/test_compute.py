@@ -106,6 +106,15 @@ def test_a_worker_may_not_take_all_memory(monkeypatch: pytest.MonkeyPatch) -> No
         assert pool.submit(allocates, 1 << 20).result() == 1 << 20
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C as in a terminal, also where a shell started the tests in the background and so without it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_lets_what_has_begun_come_to_its_end() -> None:
     done = []
     with compute.workers(Parameters(workers=2)) as pool, pytest.raises(KeyboardInterrupt):

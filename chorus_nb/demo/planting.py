@@ -101,6 +101,8 @@ def plant(
 
 def named(template: str, facts: Mapping[str, str], source_path: str, place: Place, expected: Expected) -> list[Planted]:
     """Rows for the facts in a ``template`` outside the header: a path, the preamble, the pixels."""
+    if not FACT.search(template):
+        return []  # a name such as DICOMDIR tells of nobody
     return [Planted(source_path, place, "", "", kind, value, expected) for kind, value in _identifiers(template, facts)]
 
 

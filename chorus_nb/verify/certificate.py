@@ -50,9 +50,7 @@ def safe_harbor(workspace: Workspace, checks: pd.DataFrame) -> pd.DataFrame:
     parameters = workspace.parameters
     words = {
         "device": DEVICE[parameters.keep_device_identifiers],
-        "faces": {"flag": "heads are flagged, not defaced", "apply": "heads are defaced", "skip": "not looked at"}[
-            parameters.deface
-        ],
+        "faces": "not looked at" if parameters.deface == "skip" else "heads are listed for review, none is defaced",
         "text": {
             "detect": "looked for; an image with text is held back until a person reviewed it",
             "redact": "looked for and removed",

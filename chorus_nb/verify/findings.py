@@ -51,6 +51,11 @@ CHECKS = {
         "run 03 again; review the images it holds back",
         optional=True,
     ),
+    "faces": Check(
+        "Which series may show a face (head CT, MR or PT)?",
+        "nothing is defaced yet: decide whether each of these series may leave; if not, reject it in 04's review",
+        optional=True,
+    ),
     "geometry": Check(
         "Do the series assemble, with every slice where it was?",
         "run 03 again; if slices were held back, review the whole series",

@@ -11,7 +11,7 @@ import pandas as pd
 from chorus_nb import compute, tables
 from chorus_nb.mapping.lookups import Lookups, read_lookups
 from chorus_nb.seal import seal
-from chorus_nb.verify import gate, iods, whole
+from chorus_nb.verify import faces, gate, iods, whole
 from chorus_nb.verify.findings import CHECKS, Finding
 from chorus_nb.verify.needles import Needle, of_path
 from chorus_nb.verify.pairs import Patient, Task
@@ -75,6 +75,10 @@ def verify(workspace: Workspace, progress: compute.Progress | None = None) -> pd
     examined |= {"iod": validated, "geometry": len(series)}
     not_run = _cannot_run()
     findings += _against_tables(workspace, released, facts, not_run)
+    if workspace.parameters.deface == "skip":
+        not_run["faces"] = "deface is skip: nobody looked for faces"
+    else:
+        findings += faces.faces(released, catalog)
     frame = _frame(findings)
     workspace.write(tables.VERIFICATION, frame)
     sealed = seal({fact.target_path: fact.digest for fact in facts})
@@ -86,7 +90,7 @@ def _catalog(workspace: Workspace) -> pd.DataFrame:
     """The columns of the catalog that are needed: all of it would not fit in memory for a large site."""
     if not workspace.has(tables.CATALOG):
         workspace.read(tables.CATALOG)  # says which notebook makes it
-    wanted = ["source_path", "PatientID", "SeriesInstanceUID"]
+    wanted = ["source_path", "PatientID", "SeriesInstanceUID", *faces.ANATOMY]
     return pd.read_parquet(workspace.path(tables.CATALOG), columns=wanted)
 
 

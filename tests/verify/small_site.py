@@ -16,6 +16,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RLELossless, Ult
 
 from chorus_nb import tables
 from chorus_nb.parameters import Parameters
+from chorus_nb.verify.faces import ANATOMY
 from chorus_nb.workspace import Workspace
 
 PATIENTS = {
@@ -176,7 +177,7 @@ def catalog_row(source_path: str, content: bytes, original: Dataset) -> dict[str
     row: dict[str, object] = {"source_path": source_path, "status": "dicom", "size": len(content), "modified_ns": 1}
     row |= {"has_preamble": True, "has_pixels": True, "pixel_bytes": 512, "private_elements": 1, "sequences": 2}
     row |= {"us_regions": 0, "overlay_groups": 0}
-    for keyword in ("PatientID", "AccessionNumber", "SeriesInstanceUID", "Modality", "Manufacturer"):
+    for keyword in ("PatientID", "AccessionNumber", "SeriesInstanceUID", "Manufacturer", *ANATOMY):
         row[keyword] = str(original.get(keyword, ""))
     return row
 

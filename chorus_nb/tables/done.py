@@ -1,0 +1,209 @@
+"""What was done to each file, what was checked, and what people decided (notebooks 03 and 04)."""
+
+from __future__ import annotations
+
+from chorus_nb.tables.schema import Column, Table, texts
+
+STATUSES = ("released", "held_back", "quarantined", "duplicate", "not_dicom")
+
+WORKLIST = Table(
+    "worklist",
+    "a file with its target path in the release, or the reason it is held back",
+    (
+        *texts(
+            ("source_path", "path below the source"),
+            ("status", "release, or what becomes of it instead: held_back, quarantined, duplicate, not_dicom"),
+            ("reason", "a short stable code, '' for release"),
+            ("detail", "more on the reason, free of header values"),
+            ("target_path", "path below release/, '' if it is not released"),
+            ("sop_class", "SOP Class UID"),
+            ("modality", "Modality"),
+        ),
+        Column("size", "integer", "bytes"),
+        Column("modified_ns", "integer", "modification time, nanoseconds since 1970"),
+        Column("person_id", "integer", "OMOP person_id", nullable=True),
+        Column("days_shifted", "integer", "days added to every date", nullable=True),
+        Column("image_occurrence_id", "integer", "replaces the accession", nullable=True),
+        *texts(
+            ("boxes", "x0,y0,x1,y1 of burned-in text to remove, joined by ';', '' = pixels stay as they are"),
+            ("fingerprint", "hash of what the result depends on; equal = nothing to redo"),
+        ),
+        Column("text_checked", "truth", "the pixels were searched for burned-in text; none is left"),
+    ),
+    key=("source_path",),
+    made_by="03_run_deid",
+)
+
+OUTCOMES = Table(
+    "outcomes",
+    "a file found in the source and what became of it",
+    (
+        *texts(
+            ("source_path", "path below the source"),
+            ("status", ", ".join(STATUSES)),
+            ("reason", "a short stable code, '' for released"),
+            ("detail", "more on the reason, free of header values"),
+            ("target_path", "path below release/, '' if it is not released"),
+            ("sop_class", "SOP Class UID"),
+            ("modality", "Modality"),
+            ("source_digest", "BLAKE3 of the source file, hex, '' if it was not read"),
+            ("target_digest", "BLAKE3 of the released file"),
+            ("pixel_digest_before", "BLAKE3 of the pixel data value in the source"),
+            ("pixel_digest_after", "BLAKE3 of the pixel data value in the release"),
+            ("boxes", "what was filled in the pixels, x0,y0,x1,y1 joined by ';', '' = the pixels are as they were"),
+        ),
+        Column("seconds", "number", "time spent on it"),
+    ),
+    key=("source_path",),
+    made_by="03_run_deid",
+)
+
+CROSSWALK = Table(
+    "crosswalk",
+    "a changed element of a file (SOP step 10); stays local",
+    (
+        *texts(
+            ("source_path", "path below the source"),
+            ("target_path", "path below release/"),
+            ("path", "keywords of the sequences above it with item numbers, '' at the root"),
+            ("tag", "(gggg,eeee)"),
+            ("keyword", "keyword, or the private creator"),
+            ("vr", "value representation"),
+            ("original", "original value"),
+            ("action", "action of the tag plan"),
+            ("rule_source", "which rule said so"),
+            ("new", "new value, '' if removed or emptied"),
+        ),
+    ),
+    key=(),
+    made_by="03_run_deid",
+)
+
+VERIFICATION = Table(
+    "verification",
+    "a finding of the checks",
+    (
+        *texts(
+            ("check", "short stable code of the check"),
+            ("severity", "high, medium, low or info"),
+            ("file", "path below release/, audit/ or the source"),
+            ("tag", "(gggg,eeee) or place, '' if none"),
+            ("detail", "what was found; a found identifier is masked"),
+        ),
+    ),
+    key=(),
+    made_by="04_verify",
+)
+
+CHECKS = Table(
+    "checks",
+    "a check of the gate",
+    (
+        *texts(
+            ("check", "short stable code"),
+            ("question", "what it asks, in a sentence"),
+            ("result", "pass, fail or not run"),
+            ("detail", "why it failed or was not run"),
+        ),
+        Column("examined", "integer", "things examined"),
+        Column("findings", "integer", "findings of high severity"),
+    ),
+    key=("check",),
+    made_by="04_verify",
+)
+
+TEXT_CHECKS = Table(
+    "text_checks",
+    "an image in which text was looked for (the cache that makes it resumable)",
+    (
+        *texts(("source_path", "path below the source"), ("filled", "boxes filled before looking, '' = as it is")),
+        Column("size", "integer", "bytes"),
+        Column("modified_ns", "integer", "modification time, nanoseconds since 1970"),
+        *texts(
+            ("detector", "version of the detector and its settings"),
+            ("problem", "why it could not be checked: a short code, '' = it was"),
+        ),
+        Column("seconds", "number", "time spent on it"),
+    ),
+    key=("source_path", "filled"),
+    made_by="03_run_deid",
+)
+
+TEXT_FINDINGS = Table(
+    "text_findings",
+    "a line of text found in the picture of a file; identifiable, stays local",
+    (
+        *texts(("source_path", "path below the source"), ("filled", "boxes filled before looking, '' = as it is")),
+        Column("frame", "integer", "from 0; -1 = maximum over all frames"),
+        *texts(("box", "x0,y0,x1,y1, pixels, exclusive ends"), ("text", "as it was read")),
+        Column("confidence", "number", "of the reading, 0 to 1"),
+        *texts(
+            ("tier", "high, medium or low"),
+            ("reason", "why this tier"),
+            ("matched", "keyword of the header attribute that says the same, '' = none"),
+        ),
+    ),
+    key=(),
+    made_by="03_run_deid",
+)
+
+IMAGE_VERDICTS = Table(
+    "image_verdicts",
+    "an image that may be released, and what its burned-in text means for that",
+    (
+        *texts(
+            ("source_path", "path below the source"),
+            ("verdict", "clean, hold or redact"),
+            ("reason", "burned_in_text, burned_in_text_unchecked, rejected_by_review, '' = clean or redact"),
+            ("boxes", "what is filled, x0,y0,x1,y1 per box, joined by ';'; for a held image: what was found"),
+            ("tier", "highest tier found: high, medium, low, '' = no text"),
+            ("risk", "from the header: likely, unlikely, unreadable or none"),
+            ("risk_reason", "the rule of triage that says so"),
+            ("checked", "looked (text was looked for), group (its group was), decided (by a person), not (skipped)"),
+            ("device", "MANUFACTURER|MODEL|ROWSxCOLS, the item of a decision on a device"),
+        ),
+    ),
+    key=("source_path",),
+    made_by="03_run_deid",
+)
+
+IMAGE_DECISIONS = Table(
+    "image_decisions",
+    "what a person decided about an image in a review",
+    (
+        *texts(
+            ("item", "source_path, series:UID or device:geometry"),
+            ("decision", "accept, redact or reject"),
+            ("boxes", "x0,y0,x1,y1 per box, joined by ';', pixels, exclusive ends"),
+            ("reviewer", "who"),
+            ("time", "when, ISO 8601 with offset"),
+            ("note", "why"),
+            ("seen_digest", "BLAKE3 of the source file that was looked at, '' = any"),
+        ),
+    ),
+    key=(),
+    made_by="04_verify",
+    kept="decisions",
+    format="csv",
+)
+
+TAG_DECISIONS = Table(
+    "tag_decisions",
+    "an override of the tag plan",
+    (
+        *texts(
+            ("path", "as in tag_plan; '*' = at any depth"),
+            ("tag", "as in tag_plan"),
+            ("private_creator", "as in tag_plan"),
+            ("action", "as in tag_plan"),
+            ("replacement", "as in tag_plan"),
+            ("reason", "why; required"),
+            ("reviewer", "who; required"),
+            ("time", "when, ISO 8601 with offset"),
+        ),
+    ),
+    key=(),
+    made_by="02_map_tags",
+    kept="decisions",
+    format="csv",
+)

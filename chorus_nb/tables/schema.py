@@ -1,0 +1,167 @@
+"""What a table is, and the one way tables are checked, written and read."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from chorus_nb.errors import WorkbenchError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kind = Literal["text", "integer", "number", "truth"]
+ARROW = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "truth": pa.bool_()}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: ``text`` is never null ("" = nothing); other kinds may be null where ``nullable``."""
+
+    name: str
+    kind: Kind
+    meaning: str
+    nullable: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """The schema of a table, where it is kept and which notebook makes it."""
+
+    name: str
+    a_row_is: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    made_by: str
+    kept: Literal["local", "decisions", "metadata"] = "local"
+    format: Literal["parquet", "csv"] = "parquet"
+
+    @property
+    def column_names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    @property
+    def schema(self) -> pa.Schema:
+        return pa.schema([pa.field(c.name, ARROW[c.kind], nullable=c.nullable) for c in self.columns])
+
+
+class SchemaError(WorkbenchError):
+    """A table does not have the columns or types it should; names the columns, never a value."""
+
+
+def texts(*pairs: tuple[str, str]) -> tuple[Column, ...]:
+    return tuple(Column(name, "text", meaning) for name, meaning in pairs)
+
+
+# Header attributes of the catalog, by DICOM keyword: what linking and sorting need, the SOP's minimum metadata (step 7)
+# and its keep list, and what triage looks at. Text as in the header, multi-values joined by "\".
+
+
+# --- checking, writing, reading ---------------------------------------------------------------------------------------
+
+
+def to_arrow(table: Table, frame: pd.DataFrame) -> pa.Table:
+    """``frame`` as an Arrow table with the schema of ``table``; :class:`SchemaError` if it does not fit."""
+    missing = [name for name in table.column_names if name not in frame.columns]
+    extra = [str(name) for name in frame.columns if name not in table.column_names]
+    if missing or extra:
+        raise SchemaError(f"{table.name}: columns missing {missing or 'none'}, not expected {extra or 'none'}")
+    arrays = []
+    for column in table.columns:
+        values = frame[column.name]
+        if column.kind == "text":
+            values = values.astype(object).where(values.notna(), "")
+        try:
+            if column.kind == "integer":
+                values = values.astype("Int64")
+            array = pa.Array.from_pandas(values, type=ARROW[column.kind])
+        except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, ValueError):
+            raise SchemaError(f"{table.name}: column {column.name} is not {column.kind}") from None
+        if array.null_count and not column.nullable:
+            raise SchemaError(f"{table.name}: column {column.name} has {array.null_count} empty values")
+        arrays.append(array)
+    result = pa.Table.from_arrays(
+        [pa.chunked_array([a]) if isinstance(a, pa.Array) else a for a in arrays], schema=table.schema
+    )
+    if table.key and result.num_rows and result.group_by(list(table.key)).aggregate([]).num_rows != result.num_rows:
+        raise SchemaError(f"{table.name}: {', '.join(table.key)} is not unique")
+    return result
+
+
+def encode(table: Table, frame: pd.DataFrame) -> bytes:
+    """The bytes of ``table`` as it is kept: Parquet, or CSV (UTF-8, LF, RFC 4180, nulls blank)."""
+    arrow = to_arrow(table, frame)
+    if table.format == "parquet":
+        sink = io.BytesIO()
+        pq.write_table(arrow, sink, compression="zstd")
+        return sink.getvalue()
+    return csv_bytes(arrow.to_pandas(types_mapper=_pandas_type))
+
+
+def csv_bytes(frame: pd.DataFrame) -> bytes:
+    """``frame`` in the CSV dialect of the project: UTF-8 without BOM, comma, LF, RFC 4180 quoting, blanks for null."""
+    return frame.to_csv(index=False, lineterminator="\n").encode("utf-8")
+
+
+def decode(table: Table, content: bytes) -> pd.DataFrame:
+    """Read what :func:`encode` wrote; CSV a person edited may have a BOM or CRLF."""
+    if table.format == "parquet":
+        arrow = pq.read_table(io.BytesIO(content))
+    else:
+        convert = pacsv.ConvertOptions(
+            column_types={c.name: ARROW[c.kind] for c in table.columns}, strings_can_be_null=False, null_values=[""]
+        )
+        parse = pacsv.ParseOptions(newlines_in_values=True)
+        try:
+            arrow = pacsv.read_csv(
+                io.BytesIO(content.removeprefix(b"\xef\xbb\xbf")), parse_options=parse, convert_options=convert
+            )
+        except pa.ArrowInvalid:
+            raise SchemaError(f"{table.name}: is not a CSV table with the expected column types") from None
+    return to_arrow(table, arrow.to_pandas(types_mapper=_pandas_type)).to_pandas(types_mapper=_pandas_type)
+
+
+def read(table: Table, path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Read and check the table kept at ``path``, or only some ``columns`` of it."""
+    if columns is None:
+        return decode(table, path.read_bytes())
+    if table.format == "parquet":
+        return pq.read_table(path, columns=list(columns)).to_pandas(types_mapper=_pandas_type)
+    return decode(table, path.read_bytes())[list(columns)]
+
+
+def empty(table: Table) -> pd.DataFrame:
+    """The table without rows."""
+    return table.schema.empty_table().to_pandas(types_mapper=_pandas_type)
+
+
+def frame(table: Table, rows: list[dict[str, object]]) -> pd.DataFrame:
+    """A checked frame of ``rows``; a text column that is left out is ""."""
+    import pandas as pd
+
+    texts = {c.name: "" for c in table.columns if c.kind == "text"}
+    made = pd.DataFrame([{**texts, **row} for row in rows], columns=table.column_names)
+    return to_arrow(table, made).to_pandas(types_mapper=_pandas_type)
+
+
+def _pandas_type(kind: pa.DataType) -> object:
+    import pandas as pd
+
+    return {pa.int64(): pd.Int64Dtype(), pa.string(): pd.StringDtype("python")}.get(kind)
+
+
+def describe(table: Table) -> pd.DataFrame:
+    """The data dictionary of ``table``: a row per column."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        [(c.name, c.kind, c.nullable, c.meaning) for c in table.columns],
+        columns=["column", "type", "nullable", "meaning"],
+    )

@@ -116,6 +116,13 @@ def test_a_value_whose_vr_lies_is_judged_by_its_tag(engine: Deidentifier) -> Non
     assert b"SMIT" not in whole(engine.apply(lying, SUBJECT))
 
 
+def test_text_where_the_dictionary_has_binary_numbers_is_left_out(engine: Deidentifier) -> None:
+    content = encoded(image(CTDIvol=1.0))
+    at = content.index(b"\x18\x00\x45\x93FD\x08\x00")
+    lying = content[: at + 4] + b"LO\x08\x00SMITHSON" + content[at + 16 :]
+    assert b"SMITHSON" not in whole(engine.apply(lying, SUBJECT))
+
+
 def test_a_date_of_the_patient_hidden_in_a_number_is_emptied(release: Release) -> None:
     assert release(image(SeriesNumber="20240229")).SeriesNumber is None
 

@@ -58,6 +58,12 @@ function panel(el, label) {
   };
 }
 
+/** A table that scrolls in its window. */
+function scrollingTable(headings, body) {
+  const heads = headings.map((text) => make("th", { scope: "col", text }));
+  return make("div", { class: "window" }, make("table", {}, make("thead", {}, make("tr", {}, ...heads)), body));
+}
+
 const typing = (event) =>
   ["INPUT", "SELECT", "TEXTAREA"].includes(event.target.tagName) && event.target.type !== "range";
 

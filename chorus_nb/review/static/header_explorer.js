@@ -24,24 +24,7 @@ function render({ model, el }) {
   root.append(
     make("div", { class: "bar" }, modality, series, file),
     make("div", { class: "bar" }, search, make("label", {}, changed, "only what changes"), count),
-    make(
-      "div",
-      { class: "window" },
-      make(
-        "table",
-        {},
-        make(
-          "thead",
-          {},
-          make(
-            "tr",
-            {},
-            ...["tag", "keyword", "VR", "before", "after", "rule"].map((text) => make("th", { scope: "col", text })),
-          ),
-        ),
-        body,
-      ),
-    ),
+    scrollingTable(["tag", "keyword", "VR", "before", "after", "rule"], body),
     distribution,
     status,
   );

@@ -27,24 +27,7 @@ function render({ model, el }) {
     ),
   );
   root.append(
-    make(
-      "div",
-      { class: "window" },
-      make(
-        "table",
-        {},
-        make(
-          "thead",
-          {},
-          make(
-            "tr",
-            {},
-            ...content.columns.map((text) => make("th", { scope: "col", text: text.replaceAll("_", " ") })),
-          ),
-        ),
-        make("tbody", {}, ...rows),
-      ),
-    ),
+    scrollingTable(content.columns.map((text) => text.replaceAll("_", " ")), make("tbody", {}, ...rows)),
     make("div", { class: "bar" }, requeue, make("span", { class: "quiet", text: "Choose a cause to see its files." })),
     examples,
     status,

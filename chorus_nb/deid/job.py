@@ -25,6 +25,7 @@ from chorus_nb.deid.worker import Job, Row, Task, has_size, outcome, process, wi
 from chorus_nb.deid.worklist import uid_map
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.mapping import load_policy, read_lookups
+from chorus_nb.pixels import deface
 from chorus_nb.versions import code_digest
 from chorus_nb.workspace import Workspace, long_path, remove_partials
 
@@ -179,6 +180,7 @@ def _tasks(files: pd.DataFrame, persons: pd.DataFrame) -> Iterator[Task]:
             int(row.modified_ns),
             row.boxes,
             bool(row.text_checked),
+            row.face_mask,
             Subject(person, int(row.days_shifted), int(row.image_occurrence_id), known.get(person, frozenset())),
             row.fingerprint,
         )
@@ -226,6 +228,7 @@ def _job(workspace: Workspace) -> bytes:
         long_path(parameters.source_path),
         long_path(workspace.release),
         long_path(workspace.local / crosswalk.FOLDER),
+        long_path(workspace.local / deface.FOLDER),
         load_policy(workspace),
         uid_map(workspace),
         parameters.time_zone,
@@ -289,7 +292,9 @@ def _duration(seconds: float) -> str:
 
 def _outcomes(worklist: pd.DataFrame, done: pd.DataFrame) -> pd.DataFrame:
     """A row for every file found: what the worklist decided, or what became of it."""
-    decided = worklist[worklist.status != "release"].assign(target_path="", boxes="", seconds=0.0)
+    decided = worklist[worklist.status != "release"].assign(
+        target_path="", boxes="", face_mask="", face_share=0.0, seconds=0.0
+    )
     released = worklist.loc[worklist.status == "release", ["source_path"]].merge(done, on="source_path", how="left")
     if released.status.isna().any():
         raise WorkbenchError("some files have no outcome: the run was interrupted; run again to resume")

@@ -200,6 +200,7 @@ FACE_VERDICTS = Table(
                 ("rotation", "turned by, degrees"),
                 ("brain", "share of the template's brain that would be removed"),
                 ("face", "share of the head in view that is removed"),
+                ("scalp", "difference of scalp and skull, beside the brain"),
                 ("agreement", "least overlap with what other starts of the search would remove"),
                 ("nose", "share removed around the most forward point"),
                 ("front", "share of rays from the front that meet a removed surface"),

@@ -1,4 +1,4 @@
-"""Nothing is defaced yet, so what may show a face is listed, and nobody is told otherwise."""
+"""What may show a face is listed, and nobody is told otherwise."""
 
 from __future__ import annotations
 
@@ -11,13 +11,20 @@ from chorus_nb.verify.faces import faces
 from chorus_nb.workspace import Workspace
 
 
-def findings(modality: str, body_part: str = "", study: str = "", series: str = "") -> list[str]:
+def findings(
+    modality: str,
+    body_part: str = "",
+    study: str = "",
+    series: str = "",
+    mask: str = "",
+    statuses: dict[str, str] | None = None,
+) -> list[str]:
     released = pd.DataFrame(
         {"source_path": ["a", "b"], "target_path": ["1/Images/CT/2/3/001.dcm", "1/Images/CT/2/3/002.dcm"]}
-    )
+    ).assign(face_mask=mask)
     row = {"Modality": modality, "BodyPartExamined": body_part, "StudyDescription": study, "SeriesDescription": series}
-    catalog = pd.DataFrame([{"source_path": path, **row} for path in "ab"])
-    return [finding.severity for finding in faces(released, catalog)]
+    catalog = pd.DataFrame([{"source_path": path, "SeriesInstanceUID": "1.2", **row} for path in "ab"])
+    return [finding.severity for finding in faces(released, catalog, statuses)]
 
 
 @pytest.mark.parametrize("said", [{"body_part": "HEAD"}, {"study": "MR BRAIN W/O"}, {"series": "C-SPINE 2.0"}])
@@ -34,7 +41,23 @@ def test_what_cannot_show_a_face_in_space_is_not_listed(modality: str, body_part
     assert findings(modality, body_part) == []
 
 
-def test_defacing_is_refused_as_long_as_it_is_not_built(workspace: Workspace) -> None:
+def test_a_face_on_record_as_removed_is_only_mentioned() -> None:
+    assert findings("CT", "HEAD", mask="abc", statuses={"1.2": "defaced"}) == ["info"]
+
+
+@pytest.mark.parametrize(
+    ("status", "severity"), [("as_it_is", "medium"), ("no_face_in_view", "low"), ("not_a_head", "low"), ("", "high")]
+)
+def test_where_faces_are_to_be_removed_a_head_needs_its_reason_to_leave_with_one(status: str, severity: str) -> None:
+    assert findings("CT", "HEAD", statuses={"1.2": status}) == [severity]
+    assert findings("CT", "HEAD", statuses={}) == ["high"]
+
+
+def test_defacing_without_its_libraries_is_refused_in_one_line(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = Parameters.of({**workspace.parameters.model_dump(), "deface": "apply"})
-    with pytest.raises(InputError, match="deface: apply is not built yet"):
+    asked.check_folders()
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match="deface: apply needs the extra deface"):
         asked.check_folders()

@@ -36,6 +36,8 @@ class Measures(NamedTuple):
     """share of the template's brain in view that would be removed, in whichever pose it is most"""
     face: float
     """share of the head in view that is removed"""
+    scalp: float
+    """difference of scalp and skull, beside the brain: a brain without both has none"""
     agreement: float
     """least overlap of the face with what other ends of the search would remove"""
     nose: float
@@ -64,6 +66,7 @@ LIMITS = (
     Limit("dice", 0.90, 1, "PT", "the outline is not that of a head"),
     Limit("nmi", 1.04, 3, "", "the inside does not look like a head"),
     Limit("brain", 0, 0.01, "", "part of the brain would be removed"),
+    Limit("scalp", 0.25, np.inf, "", "there is no skull around the brain"),
     Limit("agreement", 0.75, 1, "", "different starts end at different faces"),
     Limit("nose", 0.9, 1, "", "the most forward point of the face would stay"),
     Limit("front", 0.6, 1, "", "the front of the face would stay"),
@@ -78,6 +81,8 @@ class Posed(NamedTuple):
     faces: list[Mask]
     """the face of each pose"""
     brains: list[Mask]
+    skull: Mask
+    scalp: Mask
 
 
 def posed(volume: Grid, pose: Pose, *, ears: bool = False) -> Posed:
@@ -94,7 +99,7 @@ def posed(volume: Grid, pose: Pose, *, ears: bool = False) -> Posed:
     faces = [of(zone, matrix, replicate=True) for matrix in poses]
     brains = [of(shape.brain, matrix) for matrix in poses]
     face = np.logical_or.reduce(faces) & ~brains[0]
-    return Posed(face, faces, brains)
+    return Posed(face, faces, brains, of(shape.skull, pose.matrix), of(shape.scalp, pose.matrix))
 
 
 def measure(volume: Grid, pose: Pose, regions: Posed) -> Measures:
@@ -113,10 +118,19 @@ def measure(volume: Grid, pose: Pose, regions: Posed) -> Measures:
         rotation=pose.rotation,
         brain=max(_share((any_face & brain).sum(), brain.sum()) for brain in brains),
         face=_share((regions.face & seen).sum(), seen.sum()),
+        scalp=_scalp(volume, regions),
         agreement=min((_overlap(first, other, seen) for other in others), default=1.0),
         nose=nose,
         front=front,
     )
+
+
+def _scalp(volume: Grid, regions: Posed) -> float:
+    shown = [volume.values[part & volume.field] for part in (regions.brains[0], regions.skull, regions.scalp)]
+    if not all(len(part) for part in shown):
+        return float("nan")
+    brain, skull, scalp = (float(np.median(part)) for part in shown)
+    return abs(scalp - skull) / max(abs(brain), 1e-6)
 
 
 def _overlap(one: Mask, other: Mask, seen: Mask) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+VOLUMES = ("CT", "MR", "PT")
 NEEDED = ("Modality", "ImageType", "BodyPartExamined", "SeriesDescription", "StudyDescription")
 
 
@@ -52,11 +53,10 @@ def needs(images: pd.DataFrame) -> pd.DataFrame:
     order = ["rendering", "face", "doubt", "unknown", "none"]
     found = [need(*map(str, row)) for row in images[list(NEEDED)].itertuples(index=False, name=None)]
     table = pd.DataFrame(found, columns=["need", "need_reason"], index=images.index)
+    # a rendering among slices holds back itself, not the slices; and what is no volume stays that
+    own = table.need.eq("rendering") | ~images.Modality.str.strip().isin(VOLUMES)
     ranked = table.assign(rank=table.need.map(order.index), series=images.SeriesInstanceUID)
-    worst = ranked.sort_values("rank", kind="stable").drop_duplicates("series").set_index("series")
-    said = worst.loc[images.SeriesInstanceUID, ["need", "need_reason"]].set_index(images.index)
-    # a rendering among slices holds back itself, not the slices
-    said.loc[table.need == "none", ["need", "need_reason"]] = table[table.need == "none"]
-    own = table.need.eq("rendering") | said.need.eq("rendering")
+    worst = ranked[~own].sort_values("rank", kind="stable").drop_duplicates("series").set_index("series")
+    said = worst.reindex(images.SeriesInstanceUID)[["need", "need_reason"]].set_index(images.index)
     said.loc[own] = table[own]
     return said

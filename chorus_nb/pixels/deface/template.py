@@ -23,6 +23,7 @@ Mask = NDArray[np.bool_]
 GROWN = 14.0  # mm around pydeface's mask: it leaves brow and upper orbit
 SPARED = 7.0  # mm around the brain stay
 EARS = ((30, 115), (55, 145), 58.0)  # voxels from below, voxels from the back, mm from the middle: the ears lie beyond
+UPPER, SKULL, SCALP = 120, (2.0, 5.0), (6.0, 12.0)  # voxels from below, and mm from the brain
 MIDDLE = 88  # voxel of the template's middle plane, from the right
 
 
@@ -35,6 +36,10 @@ class Template(NamedTuple):
     """what is removed"""
     ears: Mask
     brain: Mask
+    skull: Mask
+    """over the upper brain"""
+    scalp: Mask
+    """over the skull"""
     to_index: Matrix
 
 
@@ -56,7 +61,10 @@ def template() -> Template:
     zone = sitk.GetArrayFromImage(sitk.ReadImage(str(data / "facemask.nii.gz"))) < 0.5
     brain = _brain(values.shape)
     grown = _distance(zone, image) <= GROWN
-    spared = _distance(brain, image) <= SPARED
+    apart = _distance(brain, image)
+    spared = apart <= SPARED
+    upper = np.arange(len(values))[:, None, None] >= UPPER
+    skull, scalp = ((apart > low) & (apart <= high) & upper for low, high in (SKULL, SCALP))
     ears = np.zeros_like(zone)
     (low, high), (back, front), beside = EARS
     across = np.abs(np.arange(values.shape[2]) - MIDDLE) * image.GetSpacing()[0]
@@ -67,6 +75,8 @@ def template() -> Template:
         grown & ~spared,
         ears & ~spared,
         brain,
+        skull,
+        scalp,
         np.asarray(np.linalg.inv(_affine(image)), np.float64),
     )
 

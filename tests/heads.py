@@ -1,0 +1,190 @@
+"""Volumes of heads and of what is none, as arrays and as DICOM series; and what can happen to a head in a scanner."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.uid import CTImageStorage, MRImageStorage
+
+from chorus_nb.demo import chests, phantoms
+from chorus_nb.pixels.deface.registration import rotated
+from chorus_nb.pixels.deface.template import Matrix
+from chorus_nb.pixels.deface.volume import Volume, grid
+from tests.deid.conftest import encoded, image
+
+LOW, HIGH = phantoms.HEAD_HEIGHT
+SLICES, SIZE = 72, 96
+
+
+def _affine(slices: int, size: int, height: tuple[float, float], field: float) -> Matrix:
+    step = (height[1] - height[0]) / (slices - 1)
+    made = np.diag([field / (size - 1), field / (size - 1), step, 1.0])
+    made[:3, 3] = -field / 2, -field / 2, height[0]
+    return made
+
+
+def head(kind: str = "CT") -> Volume:
+    """The demo's head: ``CT``, ``T1`` or ``T2``."""
+    values = phantoms.head_ct(SLICES, SIZE) if kind == "CT" else phantoms.head_mr(SLICES, SIZE, kind)
+    affine = _affine(SLICES, SIZE, (LOW, HIGH), phantoms.HEAD_FIELD)
+    return Volume(values.astype("f4"), affine, "CT" if kind == "CT" else "MR")
+
+
+def tissues() -> NDArray[np.str_]:
+    """What each voxel of :func:`head` is made of."""
+    return np.array(phantoms.NAMES)[phantoms.head(SLICES, SIZE)]
+
+
+def places() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Millimetres (z, y, x) of the voxels of :func:`head`."""
+    at = phantoms.space(SLICES, SIZE, (LOW, HIGH), phantoms.HEAD_FIELD)
+    return at.z, at.y, at.x
+
+
+def face() -> NDArray[np.bool_]:
+    """The skin that makes a face known: eyes, nose, lips and cheeks, from under the brow to above the chin."""
+    z, y, _ = places()
+    return np.isin(tissues(), ("skin", "fat", "eye")) & (z < 8) & (z > -75) & (y < -72)
+
+
+def negatives() -> Iterator[tuple[str, Volume]]:
+    """What is no head with a face."""
+    chest = chests.chest_ct(60, 96)
+    yield "chest", Volume(chest.astype("f4"), _affine(60, 96, chests.HEIGHT, chests.FIELD), "CT")
+    t1 = head("T1")
+    brain = np.isin(tissues(), ("grey", "white", "csf"))
+    yield "skull-stripped brain", t1._replace(values=np.where(brain, t1.values, 0).astype("f4"))
+    z, y, x = np.ogrid[-80:80:60j, -120:120:96j, -120:120:96j]
+    affine = _affine(60, 96, (-80, 80), 240)
+    noise = np.random.default_rng(0).normal(0, 20, (60, 96, 96))
+    yield "sphere", Volume(((x**2 + y**2 + z**2 < 75**2) * 500 + noise).astype("f4"), affine, "MR")
+    inside = np.broadcast_to(x**2 + y**2 < 100**2, noise.shape)
+    yield "cylinder of water", Volume(np.where(inside, 0, -1000).astype("f4"), affine, "CT")
+    knees = ((x - 60) ** 2 + y**2 < 50**2) | ((x + 60) ** 2 + y**2 < 50**2)
+    yield "two knees", Volume((np.broadcast_to(knees, noise.shape) * 300 + np.abs(noise)).astype("f4"), affine, "MR")
+    yield "noise", Volume((noise + 100).astype("f4"), affine, "MR")
+
+
+# --- what can happen to a head ----------------------------------------------------------------------------------------
+
+
+class Case(NamedTuple):
+    """``volume`` after something happened to it, and ``moved``: where its points went (patient mm to patient mm)."""
+
+    name: str
+    volume: Volume
+    moved: Matrix
+
+
+def stress(volume: Volume, seed: int = 5) -> Iterator[Case]:
+    """Rotations, sizes, noise, contrast, cut fields of view and thick slices."""
+    random = np.random.default_rng(seed)
+    for _ in range(4):
+        angles = random.uniform(-30, 30), random.uniform(-20, 20), random.uniform(-30, 30)
+        moved = _about_middle(volume, rotated(*angles))
+        moved[:3, 3] += random.uniform(-60, 60, 3)
+        yield Case("rotated by up to 30°", volume._replace(affine=moved @ volume.affine), moved)
+    for size in (0.82, 1.12):
+        moved = _about_middle(volume, np.eye(3) * size)
+        yield Case(f"{size} times the size", volume._replace(affine=moved @ volume.affine), moved)
+    same = np.eye(4)
+    spread = float(np.ptp(np.percentile(volume.values, (1, 99.5))))
+    grainy = volume.values + random.normal(0, 0.08 * spread, volume.values.shape)
+    yield Case("8 % noise", volume._replace(values=grainy.astype("f4")), same)
+    if volume.modality == "MR":
+        body = volume.values > 2 * np.percentile(volume.values, 40)
+        turned = np.where(body, np.percentile(volume.values, 99.5) * 1.1 - volume.values, volume.values)
+        yield Case("contrast inverted", volume._replace(values=np.maximum(turned, 0).astype("f4")), same)
+    even = grid([volume])
+    crown = float(even.points(even.head)[:, 2].max())
+    front = float(even.points(even.head)[:, 1].min())
+    for cut in (30, 55):
+        yield Case(f"top {cut} mm cut off", _cut(volume, 2, lambda z, cut=cut: z < crown - cut), same)
+    yield Case("cut off below 130 mm", _cut(volume, 2, lambda z: z > crown - 130), same)
+    yield Case("6 mm slices", _thick(volume, 6), same)
+    yield Case("nose outside the field of view", _cut(volume, 1, lambda y: y > front + 20), same)
+
+
+def _about_middle(volume: Volume, linear: NDArray[np.float64]) -> Matrix:
+    middle = volume.affine[:3, :3] @ (np.array(volume.values.shape[::-1]) / 2) + volume.affine[:3, 3]
+    made = np.eye(4)
+    made[:3, :3] = linear
+    made[:3, 3] = middle - linear @ middle
+    return made
+
+
+def _axis(volume: Volume, direction: int) -> int:
+    """The index that runs most along patient axis ``direction`` (0 left, 1 back, 2 up)."""
+    return int(np.argmax(np.abs(volume.affine[direction, :3] / volume.spacing)))
+
+
+def _cut(volume: Volume, direction: int, kept: Callable[[NDArray[np.float64]], NDArray[np.bool_]]) -> Volume:
+    axis = _axis(volume, direction)
+    count = volume.values.shape[2 - axis]
+    places = np.flatnonzero(kept(volume.affine[direction, axis] * np.arange(count) + volume.affine[direction, 3]))
+    affine = volume.affine.copy()
+    affine[:3, 3] += affine[:3, axis] * places[0]
+    values = np.take(volume.values, np.arange(places[0], places[-1] + 1), axis=2 - axis)
+    return Volume(np.ascontiguousarray(values), affine, volume.modality)
+
+
+def _thick(volume: Volume, millimetres: float) -> Volume:
+    axis = _axis(volume, 2)
+    factor = max(1, round(millimetres / volume.spacing[axis]))
+    values = np.moveaxis(volume.values, 2 - axis, 0)
+    count = len(values) // factor
+    values = values[: count * factor].reshape(count, factor, *values.shape[1:]).mean(axis=1)
+    affine = volume.affine.copy()
+    affine[:3, 3] += affine[:3, axis] * (factor - 1) / 2
+    affine[:3, axis] *= factor
+    return Volume(np.ascontiguousarray(np.moveaxis(values, 0, 2 - axis)), affine, volume.modality)
+
+
+# --- as DICOM ---------------------------------------------------------------------------------------------------------
+
+
+def slices(volume: Volume, **attributes: object) -> list[bytes]:
+    """A DICOM file for each slice; CT stored with an intercept of -1024."""
+    ct = volume.modality == "CT"
+    across, down, along = (volume.affine[:3, axis] for axis in range(3))
+    uid = f"1.2.3.{int(hashlib.sha256(repr(sorted(attributes.items())).encode()).hexdigest()[:10], 16)}"
+    made = []
+    for number, plane in enumerate(volume.values):
+        values = {
+            "SOPClassUID": CTImageStorage if ct else MRImageStorage,
+            "Modality": volume.modality,
+            "SOPInstanceUID": f"{uid}.{number}",
+            "SeriesInstanceUID": uid,
+            "FrameOfReferenceUID": "1.2.3.9",
+            "BodyPartExamined": "HEAD",
+            "InstanceNumber": number + 1,
+            "Rows": plane.shape[0],
+            "Columns": plane.shape[1],
+            "PixelSpacing": [float(np.linalg.norm(down)), float(np.linalg.norm(across))],
+            "ImageOrientationPatient": [*(across / np.linalg.norm(across)), *(down / np.linalg.norm(down))],
+            "ImagePositionPatient": list(np.round(volume.affine[:3, 3] + number * along, 4)),
+            "RescaleIntercept": -1024 if ct else 0,
+            "RescaleSlope": 1,
+            **attributes,
+        }
+        values["ImageOrientationPatient"] = [round(float(value), 6) for value in values["ImageOrientationPatient"]]  # type: ignore[attr-defined]
+        dataset = image(**values)
+        stored = np.clip(np.rint(plane + (1024 if ct else 0)), 0, 4095).astype("<u2")
+        dataset.PixelData = stored.tobytes()
+        made.append(encoded(dataset))
+    return made
+
+
+def write(volume: Volume, folder: Path, **attributes: object) -> list[str]:
+    """The files of :func:`slices` in a folder; their names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = []
+    for number, content in enumerate(slices(volume, **attributes)):
+        (folder / f"{number:03d}.dcm").write_bytes(content)
+        names.append(f"{number:03d}.dcm")
+    return names

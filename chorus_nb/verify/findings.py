@@ -51,6 +51,11 @@ CHECKS = {
         "run 03 again; review the images it holds back",
         optional=True,
     ),
+    "second_look": Check(
+        "Does a second, independent reader (Tesseract) find nothing of the patient in a sample of the pictures?",
+        "redact or reject these images in 04's review, run 03 and 04 again",
+        optional=True,
+    ),
     "faces": Check(
         "Which series may show a face (head CT, MR or PT)?",
         "nothing is defaced yet: decide whether each of these series may leave; if not, reject it in 04's review",

@@ -11,11 +11,10 @@ import pandas as pd
 from chorus_nb import tables
 from chorus_nb.compute import Progress
 from chorus_nb.pixels import detection
-from chorus_nb.pixels.boxes import Box, format_boxes, merge, parse_boxes
+from chorus_nb.pixels.boxes import format_boxes, merge, parse_boxes
 from chorus_nb.pixels.checks import Checks
 from chorus_nb.pixels.decisions import Decision, Decisions
 from chorus_nb.pixels.detection import Finding
-from chorus_nb.pixels.tiers import tier
 from chorus_nb.pixels.triage import SAMPLE, sample, triage
 from chorus_nb.workspace import Workspace
 
@@ -123,10 +122,10 @@ class _Judge:
             if look.problem:
                 return Verdict("hold", "burned_in_text_unchecked", checked="looked")
             highest = highest or self._highest(look.findings)
-            telling = self._telling(look.findings, decision)
+            telling = self._decisions.telling(look.findings, decision)
             if not telling:
                 return Verdict("redact" if filled else "clean", "", filled, highest, "looked")
-            filled = format_boxes(merge([*parse_boxes(filled), *telling]))
+            filled = format_boxes(merge([*parse_boxes(filled), *(finding.box for finding in telling)]))
             drawn = redacted and decision is not None and decision.boxes  # a person's boxes are not added to
             if drawn or not (redacted or self._policy == "redact") or self._too_much(filled, row):
                 break
@@ -150,22 +149,9 @@ class _Judge:
     def _decision(self, row: Any) -> Decision | None:
         return self._decisions.on(row.source_path, row.SeriesInstanceUID, row.device)
 
-    def _telling(self, findings: Iterable[Finding], decision: Decision | None) -> list[Box]:
-        """Where text stands that keeps the image from being released.
-
-        Medium text passes where a reviewer drew the boxes of this image, or accepted the device; high text never.
-        """
-        drawn = decision is not None and decision.scope == "image" and decision.boxes != ""
-        accepted = decision is not None and decision.scope == "device" and decision.decision == "accept"
-        tiers = {"high"} if drawn or accepted else {"high", "medium"}
-        return [finding.box for finding in findings if self._tier(finding) in tiers]
-
     def _highest(self, findings: Iterable[Finding]) -> str:
-        tiers = {self._tier(finding) for finding in findings}
+        tiers = {self._decisions.tier(finding) for finding in findings}
         return next((name for name in ("high", "medium", "low") if name in tiers), "")
-
-    def _tier(self, finding: Finding) -> str:
-        return tier(finding.text, finding.matched, self._decisions.technical)[0]
 
     @staticmethod
     def _too_much(filled: str, row: Any) -> bool:

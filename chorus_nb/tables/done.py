@@ -147,6 +147,20 @@ TEXT_FINDINGS = Table(
     made_by="03_run_deid",
 )
 
+TEXT_PROOFS = Table(
+    "text_proofs",
+    "a redacted image, looked at once more in the file as it was written",
+    texts(
+        ("source_path", "path below the source"),
+        ("target_path", "path below the release"),
+        ("target_digest", "BLAKE3 of the released file that was looked at"),
+        ("detector", "version of the detector and its settings"),
+        ("result", "nothing left; or what is: high text left, medium text left, why it could not be looked at"),
+    ),
+    key=("target_path",),
+    made_by="03_run_deid",
+)
+
 IMAGE_VERDICTS = Table(
     "image_verdicts",
     "an image that may be released, and what its burned-in text means for that",

@@ -47,7 +47,7 @@ CHECKS = {
         "remove the file from release/ and run 03 again",
     ),
     "burned_in": Check(
-        "Was every released image looked at for text in its pixels, and none released that is to be held back?",
+        "Was every released image looked at for text in its pixels, and every redacted one again as it was written?",
         "run 03 again; review the images it holds back",
         optional=True,
     ),

@@ -149,7 +149,9 @@ def _against_tables(
     if workspace.parameters.burned_in_text == "skip":
         not_run["burned_in"] = "burned_in_text is skip: nobody looked for text in the pixels"
     elif workspace.has(tables.IMAGE_VERDICTS):
-        yield from whole.burned_in(workspace.read(tables.IMAGE_VERDICTS), released)
+        redacted = workspace.has(tables.TEXT_PROOFS)
+        proofs = workspace.read(tables.TEXT_PROOFS) if redacted else tables.frame(tables.TEXT_PROOFS, [])
+        yield from whole.burned_in(workspace.read(tables.IMAGE_VERDICTS), proofs, released)
     else:
         yield Finding("burned_in", "high", "", "", "image_verdicts is not there: run 03 again")
     if workspace.has(tables.LINKAGE):

@@ -61,6 +61,10 @@ def make(folder: Path, burned_in: str = "") -> Workspace:
             row = outcome_row(source_path, target_path, original, content, target.read_bytes())
             outcomes.append(row | {"boxes": boxes})
             verdicts.append({"source_path": source_path, "verdict": "redact" if boxes else "clean", "boxes": boxes})
+            if boxes:
+                proof = {"source_path": source_path, "target_path": target_path, "detector": "by hand"}
+                proof |= {"target_digest": row["target_digest"], "result": "nothing left"}
+                workspace.write(tables.TEXT_PROOFS, tables.frame(tables.TEXT_PROOFS, [proof]))
     (folder / "dicom" / "readme.txt").write_text("not DICOM")
     outcomes.append(
         {"source_path": "readme.txt", "status": "not_dicom", "reason": "not_dicom", "source_digest": "", "seconds": 0.0}

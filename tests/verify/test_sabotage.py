@@ -49,6 +49,13 @@ def on_outcomes(kind: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Sa
     return Sabotage(kind, "accounted", plant)
 
 
+def on_proofs(kind: str, **values: object) -> Sabotage:
+    def plant(release: Workspace) -> None:
+        release.write(tables.TEXT_PROOFS, one_row(release.read(tables.TEXT_PROOFS), **values))
+
+    return Sabotage(kind, "burned_in", plant)
+
+
 def sets(**values: object) -> Callable[[Dataset], None]:
     def change(d: Dataset) -> None:
         for keyword, value in values.items():
@@ -295,6 +302,9 @@ SABOTAGES = [
     Sabotage("an image in a visit that is not", "visits", links_to(visit_occurrence_id=9)),
     Sabotage("an image without a visit", "visits", links_to(visit_occurrence_id=None)),
     Sabotage("an image nobody looked at for text", "burned_in", lambda r: r.path(tables.IMAGE_VERDICTS).unlink()),
+    Sabotage("a redaction nobody looked at again", "burned_in", lambda r: r.path(tables.TEXT_PROOFS).unlink()),
+    on_proofs("text left in a redacted image", result="high text left"),
+    on_proofs("another redacted file than the one proven", target_digest="0" * 64),
     # tables, reports, audit
     on_registry("a row missing in the registry", lambda f: f.iloc[:-1]),
     on_registry("another person in the registry", lambda f: one_row(f, person_id=502)),

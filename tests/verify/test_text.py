@@ -70,6 +70,8 @@ def test_text_put_back_into_a_recorded_redaction_is_found(missed: Workspace) -> 
     own = outcomes.target_path == target.relative_to(missed.release).as_posix()
     outcomes.loc[own, "boxes"] = f"{small_site.BOX};8,8,470,60"
     missed.write(tables.OUTCOMES, outcomes)
+    proofs = missed.read(tables.TEXT_PROOFS).assign(target_digest=outcomes.target_digest[own].iloc[0])
+    missed.write(tables.TEXT_PROOFS, proofs)  # as if 03 itself had not seen it again
     findings = verify(missed)
     grave = findings[(findings.severity == "high") & (findings.file == outcomes.target_path[own].iloc[0])]
     assert set(grave.check) == {"second_look"}

@@ -14,7 +14,7 @@ from chorus_nb.pixels.boxes import Box
 from chorus_nb.pixels.guard import guarded
 from chorus_nb.pixels.tiers import Tier, is_noise, tier
 
-RECIPE = 1  # raised when renders, sizes or thresholds change: what was found before is then looked for again
+RECIPE = 2  # raised when renders, sizes or thresholds change: what was found before is then looked for again
 
 
 class Finding(NamedTuple):
@@ -57,9 +57,9 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[Finding]:
     given = [part for word in words for part in header.parts(word)]
     known = {**dict.fromkeys(given, "a value asked for"), **header.words(dataset)}
     found: list[Finding] = []
-    for frame, picture in renders.pictures(dataset):
-        scale = dataset.Columns / picture.shape[1]
-        for line in ocr.read(picture):
+    for frame, render in renders.pictures(dataset):
+        scale = dataset.Columns / render.picture.shape[1]
+        for line in ocr.read(render):
             if is_noise(line.text):
                 continue
             box = Box(*(round(value * scale) for value in line.box))

@@ -19,7 +19,7 @@ _DIGIT = "[0-9OoIl]"
 _MONTH = "JAN|FEB|MAR|MRZ|APR|MAY|MAI|JUN|JUL|AUG|SEP|OCT|OKT|NOV|DEC|DEZ"
 _DATE = re.compile(
     rf"(?<!\d){_DIGIT}{{4}}[-/.: ]{_DIGIT}{{1,2}}[-/.: ]{_DIGIT}{{1,2}}(?!\d)"
-    rf"|(?<!\d){_DIGIT}{{1,2}}[-/. ]{_DIGIT}{{1,2}}[-/. ](?:{_DIGIT}{{4}}|{_DIGIT}{{2}})(?!\d)"
+    rf"|(?<!\d){_DIGIT}{{1,2}}[-/. ]{_DIGIT}{{1,2}}[-/. ]{_DIGIT}{{2,4}}(?!\d)"
     rf"|(?<!\d)\d{{1,2}}[-/., ]*(?:{_MONTH})[A-Z]*[-/., ]*\d{{2,4}}"
     rf"|(?:{_MONTH})[A-Z]*[-/., ]+\d{{1,2}}[-/., ]+\d{{2,4}}",
     re.IGNORECASE,

@@ -14,6 +14,7 @@ from chorus_nb import tables
 
 SAMPLE = 3  # pictures of a series looked at first: first, middle and last
 ONE_IN = 30  # pictures of an unlikely series: one at least, SAMPLE at most
+SECOND, SECOND_ONE_IN = 6, 10  # where one of those tells: one in ten, this many at least
 
 
 def triage(candidates: pd.DataFrame) -> pd.DataFrame:
@@ -45,9 +46,18 @@ def device(rows: pd.DataFrame) -> pd.Series[str]:
 
 def sample(group: pd.DataFrame) -> pd.DataFrame:
     """First, middle and last picture of a group in the order of InstanceNumber; of an unlikely group one in 30."""
+    likely = group.risk.iloc[0] == "likely"
+    return _spread(group, SAMPLE if likely else min(SAMPLE, math.ceil(len(group) / ONE_IN)))
+
+
+def second_sample(group: pd.DataFrame) -> pd.DataFrame:
+    """A larger sample of an unlikely group, for when a picture of the first one tells."""
+    return _spread(group, max(SECOND, math.ceil(len(group) / SECOND_ONE_IN)))
+
+
+def _spread(group: pd.DataFrame, wanted: int) -> pd.DataFrame:
     order = group.assign(number=pd.to_numeric(group.InstanceNumber, errors="coerce")).sort_values(
         ["number", "source_path"]
     )
-    wanted = SAMPLE if order.risk.iloc[0] == "likely" else min(SAMPLE, math.ceil(len(order) / ONE_IN))
     places = [len(order) // 2] if wanted == 1 else np.linspace(0, len(order) - 1, wanted).round().astype(int)
     return group.loc[order.index[np.unique(places)]]

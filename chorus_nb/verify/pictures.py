@@ -15,6 +15,7 @@ from chorus_nb.verify.pairs import Pair
 from chorus_nb.verify.second_opinion import SecondReader, agree
 
 JPEG_BLOCK = 16  # pixels; redaction of JPEG Baseline in the DCT domain fills whole blocks (subsampled chroma: 16)
+RIM = 2  # pixels around those blocks that decoders smooth where chroma is shared by neighbours
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
 
 
@@ -74,8 +75,9 @@ def _unchanged(pair: Pair, image: np.ndarray | None) -> Iterator[Finding]:
     if before is None or image is None or np.squeeze(before).shape != np.squeeze(image).shape:
         yield Finding("pixels", "high", target, "(7FE0,0010)", "cannot be compared with the source")
         return
-    block = JPEG_BLOCK if pair.source.dataset.file_meta.TransferSyntaxUID == JPEG_BASELINE else 1
-    outside = ~mask(pair.release.dataset, pair.task.boxes, block)
+    in_blocks = pair.source.dataset.file_meta.TransferSyntaxUID == JPEG_BASELINE
+    rim = RIM if in_blocks and int(pair.release.dataset.SamplesPerPixel) > 1 else 0
+    outside = ~mask(pair.release.dataset, pair.task.boxes, JPEG_BLOCK if in_blocks else 1, rim)
     slack = 1 if "YBR" in str(pair.source.dataset.get("PhotometricInterpretation")) else 0
     difference = np.abs(before.astype(np.int64) - image.astype(np.int64))
     planes = difference.reshape(-1, *outside.shape, int(pair.release.dataset.SamplesPerPixel))
@@ -92,9 +94,10 @@ def parse_boxes(text: str) -> list[tuple[int, int, int, int]]:
     return boxes
 
 
-def mask(dataset: FileDataset, boxes: str, block: int = 1) -> np.ndarray:
-    """True inside the boxes, grown to whole blocks of the compression."""
+def mask(dataset: FileDataset, boxes: str, block: int = 1, rim: int = 0) -> np.ndarray:
+    """True inside the boxes, grown to whole blocks of the compression and a rim around those."""
     made = np.zeros((int(dataset.Rows), int(dataset.Columns)), bool)
     for x0, y0, x1, y1 in parse_boxes(boxes):
-        made[y0 // block * block : -(-y1 // block) * block, x0 // block * block : -(-x1 // block) * block] = True
+        top, left = (max(0, start // block * block - rim) for start in (y0, x0))
+        made[top : -(-y1 // block) * block + rim, left : -(-x1 // block) * block + rim] = True
     return made

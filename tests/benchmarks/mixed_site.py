@@ -59,9 +59,9 @@ def _slice(background: Background, number: int, named: bool, random: np.random.G
     step, low, high = background.window
     pixels = pixels + random.normal(0, step, pixels.shape).astype(np.float32) - step * (number % 7)
     if named:
-        grey = pixels[0] if pixels.ndim == 3 else pixels[0, ..., 0].copy()
-        cv2.putText(grey, PERSON, (8, 30), cv2.FONT_HERSHEY_SIMPLEX, 0.6, float(high), 1, cv2.LINE_AA)
-        pixels[0] = grey if pixels.ndim == 3 else np.repeat(grey[..., None], 3, axis=-1)
+        ink = np.zeros(pixels.shape[1:3], np.uint8)
+        cv2.putText(ink, PERSON, (8, 30), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 255, 1, cv2.LINE_AA)
+        pixels[0, ink > 127] = high
     return pixels if background.pixels.ndim == 4 else pixels.clip(low - 50 * step, None)
 
 

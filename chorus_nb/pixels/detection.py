@@ -17,6 +17,11 @@ from chorus_nb.pixels.tiers import Tier, is_noise, tier
 RECIPE = 2  # raised when renders, sizes or thresholds change: what was found before is then looked for again
 
 
+# A reading that is large (pixels, and share of the shorter side), short (letters) and doubtful is ribs or a skull.
+# Lines that identify are kept all the same, and of the bench's lines none is lost.
+LARGE, LARGE_SHARE, SHORT, DOUBTFUL = 40, 0.04, 5, 0.9
+
+
 class Finding(NamedTuple):
     """A line of text in a picture. ``text`` is identifiable: it goes into local tables only."""
 
@@ -64,10 +69,19 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[Finding]:
                 continue
             box = Box(*(round(value * scale) for value in line.box))
             matched = header.match(line.text, known)
-            found.append(Finding(box, line.text, line.confidence, *tier(line.text, matched), matched, frame))
+            finding = Finding(box, line.text, line.confidence, *tier(line.text, matched), matched, frame)
+            if not _is_anatomy(finding, min(dataset.Rows, dataset.Columns)):
+                found.append(finding)
     return [
         finding._replace(box=finding.box.padded().within(dataset.Rows, dataset.Columns)) for finding in _distinct(found)
     ]
+
+
+def _is_anatomy(finding: Finding, shorter_side: int) -> bool:
+    box = finding.box
+    large = min(box.x1 - box.x0, box.y1 - box.y0) > max(LARGE, LARGE_SHARE * shorter_side)
+    short = sum(character.isalnum() for character in finding.text) < SHORT
+    return finding.tier == "medium" and large and short and finding.confidence < DOUBTFUL
 
 
 def _distinct(found: Iterable[Finding]) -> list[Finding]:

@@ -8,7 +8,8 @@ from images_with_text import PERSON, content, image, picture
 from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 
-from chorus_nb.pixels import find_text
+from chorus_nb.pixels import Box, find_text, ocr
+from chorus_nb.pixels.detection import look
 from chorus_nb.pixels.renders import frame_numbers
 
 
@@ -48,6 +49,25 @@ def test_a_released_file_is_checked_against_the_original_words() -> None:
     released = image(pixels=picture("OKONJIMA"), PatientName="17", PatientID="17")
     assert [finding.tier for finding in find_text(content(released))] == ["medium"]
     assert [finding.tier for finding in find_text(content(released), ["Okonjima^Philippa"])] == ["high"]
+
+
+@pytest.mark.parametrize(
+    ("box", "text", "confidence", "kept"),
+    [
+        (Box(0, 0, 150, 130), "HIH", 0.75, False),  # ribs
+        (Box(0, 0, 150, 130), "HIH", 0.95, True),
+        (Box(0, 0, 150, 30), "HIH", 0.75, True),
+        (Box(0, 0, 150, 130), "HIHOOK", 0.75, True),
+        (Box(0, 0, 150, 130), "LEE", 0.75, True),  # the header says it
+        (Box(0, 0, 150, 130), "DOB", 0.75, True),
+    ],
+)
+def test_large_short_and_doubtful_readings_are_anatomy_unless_they_identify(
+    monkeypatch: pytest.MonkeyPatch, box: Box, text: str, confidence: float, kept: bool
+) -> None:
+    monkeypatch.setattr(ocr, "read", lambda render: [ocr.Line(box, text, confidence)])
+    found = look(content(image(pixels=picture(rows=512, columns=512), PatientName="Lee^Ann")))
+    assert [finding.text for finding in found] == ([text] if kept else [])
 
 
 @pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small.dcm"])

@@ -55,7 +55,7 @@ def images(random: np.random.Generator) -> Iterator[tuple[str, bytes]]:
 
 def _slice(background: Background, number: int, named: bool, random: np.random.Generator) -> np.ndarray:
     """The picture a little further on: moved, dimmed and with new noise, as the next slice would be."""
-    pixels = np.roll(background.pixels[:1].astype(np.float32), (number, 2 * number), (1, 2))
+    pixels = np.roll(background.pixels[:1].astype(np.float32), (number % 11, number % 7), (1, 2))
     step, low, high = background.window
     pixels = pixels + random.normal(0, step, pixels.shape).astype(np.float32) - step * (number % 7)
     if named:

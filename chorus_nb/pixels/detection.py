@@ -17,8 +17,8 @@ from chorus_nb.pixels.tiers import Tier, is_noise, tier
 RECIPE = 2  # raised when renders, sizes or thresholds change: what was found before is then looked for again
 
 
-# A reading that is large (pixels, and share of the shorter side), short (letters) and doubtful is ribs or a skull.
-# Lines that identify are kept all the same, and of the bench's lines none is lost.
+# A reading that is large (pixels, and share of the shorter side), short (letters, no digit) and doubtful is ribs or a
+# skull. Lines that identify are kept all the same, and of the bench's lines none is lost.
 LARGE, LARGE_SHARE, SHORT, DOUBTFUL = 40, 0.04, 5, 0.9
 
 
@@ -80,7 +80,8 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[Finding]:
 def _is_anatomy(finding: Finding, shorter_side: int) -> bool:
     box = finding.box
     large = min(box.x1 - box.x0, box.y1 - box.y0) > max(LARGE, LARGE_SHARE * shorter_side)
-    short = sum(character.isalnum() for character in finding.text) < SHORT
+    letters = [character for character in finding.text if character.isalnum()]
+    short = len(letters) < SHORT and not any(character.isdigit() for character in letters)
     return finding.tier == "medium" and large and short and finding.confidence < DOUBTFUL
 
 

@@ -58,6 +58,7 @@ def test_a_released_file_is_checked_against_the_original_words() -> None:
         (Box(0, 0, 150, 130), "HIH", 0.95, True),
         (Box(0, 0, 150, 30), "HIH", 0.75, True),
         (Box(0, 0, 150, 130), "HIHOOK", 0.75, True),
+        (Box(0, 0, 150, 130), "1910", 0.75, True),  # half of a date
         (Box(0, 0, 150, 130), "LEE", 0.75, True),  # the header says it
         (Box(0, 0, 150, 130), "DOB", 0.75, True),
     ],

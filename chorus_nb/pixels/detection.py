@@ -61,14 +61,15 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[Finding]:
     dataset = dcmread(io.BytesIO(content), force=True)
     given = [part for word in words for part in header.parts(word)]
     known = {**dict.fromkeys(given, "a value asked for"), **header.words(dataset)}
+    mosaic = "MOSAIC" in (dataset.get("ImageType") or ())
     found: list[Finding] = []
     for frame, render in renders.pictures(dataset):
         scale = dataset.Columns / render.picture.shape[1]
         for line in ocr.read(render):
-            if is_noise(line.text):
+            matched = header.match(line.text, known)
+            if is_noise(line.text, mosaic=mosaic and not matched):
                 continue
             box = Box(*(round(value * scale) for value in line.box))
-            matched = header.match(line.text, known)
             finding = Finding(box, line.text, line.confidence, *tier(line.text, matched), matched, frame)
             if not _is_anatomy(finding, min(dataset.Rows, dataset.Columns)):
                 found.append(finding)

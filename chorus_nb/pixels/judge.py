@@ -107,7 +107,8 @@ class _Judge:
             return seen[0]._replace(boxes=boxes, checked="group")
         faults = sum(verdict.verdict != "clean" for verdict in seen)
         isolated = faults == 1 and len(seen) > SAMPLE and self._is_doubtful(group, verdicts)
-        return CLEAN if group.risk.iloc[0] == "unlikely" and (not faults or isolated) else None
+        sampled = group.risk.iloc[0] in ("unlikely", "possible")
+        return CLEAN if sampled and (not faults or isolated) else None
 
     def _look(self, images: Iterable[pd.DataFrame], progress: Progress | None) -> dict[str, Verdict]:
         """Verdicts on ``images``, with as many rounds of looking as they need."""

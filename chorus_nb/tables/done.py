@@ -171,7 +171,7 @@ IMAGE_VERDICTS = Table(
             ("reason", "burned_in_text, burned_in_text_unchecked, rejected_by_review, '' = clean or redact"),
             ("boxes", "what is filled, x0,y0,x1,y1 per box, joined by ';'; for a held image: what was found"),
             ("tier", "highest tier found: high, medium, low, '' = no text"),
-            ("risk", "from the header: likely, unlikely, unreadable or none"),
+            ("risk", "from the header: likely, possible, unlikely, unreadable or none"),
             ("risk_reason", "the rule of triage that says so"),
             ("checked", "looked (text was looked for), group (its group was), decided (by a person), not (skipped)"),
             ("device", "MANUFACTURER|MODEL|ROWSxCOLS, the item of a decision on a device"),

@@ -43,7 +43,6 @@ def images(random: np.random.Generator) -> Iterator[tuple[str, bytes]]:
         header = {"SeriesInstanceUID": generate_uid(), "StudyInstanceUID": generate_uid(), "PatientID": "17"}
         header |= {"PatientName": "Zimmerwald^Oktavia", "Manufacturer": "Invented", "ManufacturerModelName": "One"}
         header |= {"SOPClassUID": f"1.2.840.10008.5.1.4.1.1.{CLASSES.get(modality, '7')}"}
-        header |= {"ImageType": "ORIGINAL\\PRIMARY\\AXIAL"} if sliced else {}
         named = not sliced and number % 2 == 0
         for slice_number in range(1, count + 1):
             own = {"SOPInstanceUID": generate_uid(), "InstanceNumber": str(slice_number)}

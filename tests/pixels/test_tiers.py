@@ -63,4 +63,5 @@ def test_a_site_can_add_harmless_words() -> None:
 
 def test_mosaics_and_single_characters_are_noise() -> None:
     assert is_noise("0OO0 O0") and is_noise("R") and is_noise("--")
-    assert not is_noise("R2")
+    assert is_noise("9888*", mosaic=True)
+    assert not is_noise("R2") and not is_noise("9888*") and not is_noise("R2", mosaic=True)

@@ -65,7 +65,7 @@ CLEAN = Verdict("clean")
 
 
 def _not_in(verdicts: dict[str, Verdict], images: pd.DataFrame) -> pd.DataFrame:
-    return images[~images.source_path.isin(verdicts)]
+    return images.loc[[path not in verdicts for path in images.source_path]]
 
 
 class _Judge:

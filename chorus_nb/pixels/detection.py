@@ -67,7 +67,7 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[Finding]:
         scale = dataset.Columns / render.picture.shape[1]
         for line in ocr.read(render):
             matched = header.match(line.text, known)
-            if is_noise(line.text, mosaic=mosaic and not matched):
+            if is_noise(line.text, mosaic=mosaic and not matched and line.confidence < DOUBTFUL):
                 continue
             box = Box(*(round(value * scale) for value in line.box))
             finding = Finding(box, line.text, line.confidence, *tier(line.text, matched), matched, frame)

@@ -28,7 +28,7 @@ _LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){5,}")
 _BARE_NUMBER = re.compile(r"\W*\d{3,}\W*")
 _NUMBER = re.compile(r"[-+±<>~]?\d{1,5}(?:[.,:/x*]\d{1,5}){0,3}%?")
 _ROUND = set("Oo0Q8D6Cc〇°. ")  # what is read from the rounds of a mosaic of small brains
-_ROUNDISH = _ROUND | set("3579GSU*")  # and also, where ImageType says that it is one
+_ROUNDISH = _ROUND | set("0123456789GSUx*")  # and also, with little confidence, where ImageType says that it is one
 
 
 def is_noise(text: str, mosaic: bool = False) -> bool:

@@ -79,3 +79,16 @@ def test_nothing_is_found_in_anatomy(name: str) -> None:
 def test_of_a_loop_first_middle_last_and_every_30th_frame_are_looked_at() -> None:
     assert frame_numbers(1) == [0]
     assert frame_numbers(100) == [0, 30, 50, 60, 90, 99]
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "kept"),
+    [("163888", 0.6, False), ("163888", 0.95, True), ("4471902", 0.6, True), ("04/11/1957", 0.6, True)],
+)
+def test_doubtful_digits_in_a_mosaic_are_brains_unless_the_header_says_them(
+    monkeypatch: pytest.MonkeyPatch, text: str, confidence: float, kept: bool
+) -> None:
+    monkeypatch.setattr(ocr, "read", lambda render: [ocr.Line(Box(8, 8, 90, 30), text, confidence)])
+    mosaic = image(ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"], PatientID="4471902")
+    assert [finding.text for finding in look(content(mosaic))] == ([text] if kept else [])
+    assert [finding.text for finding in look(content(image()))] == [text]

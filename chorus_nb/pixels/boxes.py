@@ -27,10 +27,10 @@ class Box(NamedTuple):
     def padded(self) -> Box:
         """Grown so that accents and anti-aliased edges go too, and first or last letters that were not made out.
 
-        By 3 pixels and 15 % of its height above and below, by its height to the left and right.
+        By 3 pixels and 15 % of its height above and below, by one and a half of its height to the left and right.
         """
         height = self.y1 - self.y0
-        across, down = 3 + height, 3 + round(0.15 * height)
+        across, down = 3 + round(1.5 * height), 3 + round(0.15 * height)
         return Box(self.x0 - across, self.y0 - down, self.x1 + across, self.y1 + down)
 
     def common(self, other: Box) -> Box:

@@ -12,13 +12,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from pydicom import uid
+from pydicom import Dataset, uid
 from pydicom.pixels import get_decoder
 
 # without the extra `pixels` only pydicom's own decoders remain
 imagecodecs: Any = importlib.import_module("imagecodecs") if importlib.util.find_spec("imagecodecs") else None
 
 JPEG = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1)
+# retired (Spectral Selection, Full Progression): pydicom has no decoder of these names, but those of Extended read them
+PROGRESSIVE = ("1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55")
 _DECODERS: dict[str, Callable[..., Any]] = (
     {
         **dict.fromkeys(JPEG, imagecodecs.jpeg_decode),
@@ -48,6 +50,13 @@ def decode_frame(content: bytes, runner: Any) -> bytes:
     runner.set_option("planar_configuration", 0)
     runner.set_option("bits_allocated", 8 * frame.dtype.itemsize)
     return np.ascontiguousarray(frame).astype(frame.dtype.newbyteorder("<")).tobytes()
+
+
+def name_decoder(dataset: Dataset) -> uid.UID:
+    """The transfer syntax ``dataset`` can be decoded by, which is then also what it says."""
+    if dataset.file_meta.TransferSyntaxUID in PROGRESSIVE:
+        dataset.file_meta.TransferSyntaxUID = uid.JPEGExtended12Bit
+    return uid.UID(dataset.file_meta.TransferSyntaxUID)
 
 
 def register() -> None:

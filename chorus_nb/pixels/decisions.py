@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from blake3 import blake3
@@ -9,6 +10,8 @@ from blake3 import blake3
 from chorus_nb import sources, tables
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.pixels.boxes import format_boxes, parse_boxes
+from chorus_nb.pixels.detection import Finding
+from chorus_nb.pixels.tiers import Tier, tier
 from chorus_nb.workspace import Workspace
 
 Scope = Literal["image", "series", "device"]
@@ -36,7 +39,7 @@ class Decisions:
                 self._rows[row["item"]] = _checked(row, number)
         labels = workspace.decisions / LABELS
         lines = labels.read_text(encoding="utf-8").splitlines() if labels.is_file() else []
-        self.technical = frozenset(line.strip() for line in lines if line.strip())
+        self._technical = frozenset(line.strip() for line in lines if line.strip())
 
     def on(self, source_path: str, series: str, device: str) -> Decision | None:
         """The decision that counts for an image."""
@@ -50,6 +53,20 @@ class Decisions:
             if row and (not row["seen_digest"] or row["seen_digest"] == self._digest(source_path)):
                 return Decision(row["decision"], row["boxes"], scope)
         return None
+
+    def telling(self, findings: Iterable[Finding], decision: Decision | None) -> list[Finding]:
+        """The text that keeps an image from being released.
+
+        Medium text passes where a reviewer drew the boxes of this image, or accepted the device; high text never.
+        """
+        drawn = decision is not None and decision.scope == "image" and decision.boxes != ""
+        accepted = decision is not None and decision.scope == "device" and decision.decision == "accept"
+        tiers = {"high"} if drawn or accepted else {"high", "medium"}
+        return [finding for finding in findings if self.tier(finding) in tiers]
+
+    def tier(self, finding: Finding) -> Tier:
+        """The tier of what was found, with the words that this site knows to be harmless."""
+        return tier(finding.text, finding.matched, self._technical)[0]
 
     def _digest(self, source_path: str) -> str:
         """BLAKE3 of the file as it is now: a decision never holds for an image that nobody looked at."""

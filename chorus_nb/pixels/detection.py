@@ -14,7 +14,12 @@ from chorus_nb.pixels.boxes import Box
 from chorus_nb.pixels.guard import guarded
 from chorus_nb.pixels.tiers import Tier, is_noise, tier
 
-RECIPE = 1  # raised when renders, sizes or thresholds change: what was found before is then looked for again
+RECIPE = 2  # raised when renders, sizes or thresholds change: what was found before is then looked for again
+
+
+# A reading that is large (pixels, and share of the shorter side), short (letters, no digit) and doubtful is ribs or a
+# skull. Lines that identify are kept all the same, and of the bench's lines none is lost.
+LARGE, LARGE_SHARE, SHORT, DOUBTFUL = 40, 0.04, 5, 0.9
 
 
 class Finding(NamedTuple):
@@ -56,18 +61,29 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[Finding]:
     dataset = dcmread(io.BytesIO(content), force=True)
     given = [part for word in words for part in header.parts(word)]
     known = {**dict.fromkeys(given, "a value asked for"), **header.words(dataset)}
+    mosaic = "MOSAIC" in (dataset.get("ImageType") or ())
     found: list[Finding] = []
-    for frame, picture in renders.pictures(dataset):
-        scale = dataset.Columns / picture.shape[1]
-        for line in ocr.read(picture):
-            if is_noise(line.text):
+    for frame, render in renders.pictures(dataset):
+        scale = dataset.Columns / render.picture.shape[1]
+        for line in ocr.read(render):
+            matched = header.match(line.text, known)
+            if is_noise(line.text, mosaic=mosaic and not matched and line.confidence < DOUBTFUL):
                 continue
             box = Box(*(round(value * scale) for value in line.box))
-            matched = header.match(line.text, known)
-            found.append(Finding(box, line.text, line.confidence, *tier(line.text, matched), matched, frame))
+            finding = Finding(box, line.text, line.confidence, *tier(line.text, matched), matched, frame)
+            if not _is_anatomy(finding, min(dataset.Rows, dataset.Columns)):
+                found.append(finding)
     return [
         finding._replace(box=finding.box.padded().within(dataset.Rows, dataset.Columns)) for finding in _distinct(found)
     ]
+
+
+def _is_anatomy(finding: Finding, shorter_side: int) -> bool:
+    box = finding.box
+    large = min(box.x1 - box.x0, box.y1 - box.y0) > max(LARGE, LARGE_SHARE * shorter_side)
+    letters = [character for character in finding.text if character.isalnum()]
+    short = len(letters) < SHORT and not any(character.isdigit() for character in letters)
+    return finding.tier == "medium" and large and short and finding.confidence < DOUBTFUL
 
 
 def _distinct(found: Iterable[Finding]) -> list[Finding]:

@@ -11,12 +11,11 @@ import pandas as pd
 from chorus_nb import tables
 from chorus_nb.compute import Progress
 from chorus_nb.pixels import detection
-from chorus_nb.pixels.boxes import Box, format_boxes, merge, parse_boxes
+from chorus_nb.pixels.boxes import format_boxes, merge, parse_boxes
 from chorus_nb.pixels.checks import Checks
 from chorus_nb.pixels.decisions import Decision, Decisions
 from chorus_nb.pixels.detection import Finding
-from chorus_nb.pixels.tiers import tier
-from chorus_nb.pixels.triage import SAMPLE, sample, triage
+from chorus_nb.pixels.triage import SAMPLE, sample, second_sample, triage
 from chorus_nb.workspace import Workspace
 
 TOO_MUCH = 0.25  # share of the picture: filling more than that is for a person to decide
@@ -62,6 +61,13 @@ def judge(workspace: Workspace, candidates: pd.DataFrame, progress: Progress | N
     return frame
 
 
+CLEAN = Verdict("clean")
+
+
+def _not_in(verdicts: dict[str, Verdict], images: pd.DataFrame) -> pd.DataFrame:
+    return images.loc[[path not in verdicts for path in images.source_path]]
+
+
 class _Judge:
     def __init__(self, workspace: Workspace, images: pd.DataFrame) -> None:
         self._images = images
@@ -72,34 +78,41 @@ class _Judge:
     def verdicts(self, progress: Progress | None) -> dict[str, Verdict]:
         """The verdict on every image: first on a few of each group, then on the others as those demand it."""
         groups = [group for _, group in self._images.groupby("group", sort=False)]
-        samples = [sample(group) for group in groups]
-        verdicts = self._look(pd.concat(samples), progress) if samples else {}
+        verdicts = self._look([sample(group) for group in groups], progress)
+        doubtful = [second_sample(group) for group in groups if self._is_doubtful(group, verdicts)]
+        verdicts |= self._look([_not_in(verdicts, pictures) for pictures in doubtful], progress)
         others = []
-        for group, taken in zip(groups, samples, strict=True):
-            rest = group.drop(taken.index)
-            of_group = self._of_group(group, [verdicts[path] for path in taken.source_path])
-            looked = [of_group is None or self._decision(row) is not None for row in rest.itertuples()]
+        for group in groups:
+            rest = _not_in(verdicts, group)
+            of_group = self._of_group(group, verdicts)
+            looked = np.array([of_group is None or self._decision(row) is not None for row in rest.itertuples()], bool)
             others.append(rest[looked])
             if of_group:
-                verdicts |= dict.fromkeys(rest.source_path[~np.array(looked, bool)], of_group)
-        if others:
-            verdicts |= self._look(pd.concat(others), progress)
-        return verdicts
+                verdicts |= dict.fromkeys(rest.source_path[~looked], of_group)
+        return verdicts | self._look(others, progress)
 
-    @staticmethod
-    def _of_group(group: pd.DataFrame, seen: list[Verdict]) -> Verdict | None:
-        """The verdict on the pictures that are not in the sample; None: each has to be looked at."""
-        telling = [verdict.reason == "burned_in_text" for verdict in seen]
-        if len(seen) >= SAMPLE and all(telling):
+    def _is_doubtful(self, group: pd.DataFrame, verdicts: dict[str, Verdict]) -> bool:
+        """Whether a picture of an unlikely group tells, but nothing that its header says: anatomy can read so."""
+        telling = [path for path in group.source_path if verdicts.get(path, CLEAN).verdict != "clean"]
+        looks = [self._checks.get(path) for path in telling]
+        certain = any(look is None or look.problem or any(f.matched for f in look.findings) for look in looks)
+        return group.risk.iloc[0] == "unlikely" and bool(telling) and not certain
+
+    def _of_group(self, group: pd.DataFrame, verdicts: dict[str, Verdict]) -> Verdict | None:
+        """The verdict on the pictures that were not looked at; None: each of them has to be."""
+        seen = [verdicts[path] for path in group.source_path if path in verdicts]
+        telling = sum(verdict.reason == "burned_in_text" for verdict in seen)
+        if len(seen) >= SAMPLE and telling == len(seen):
             boxes = format_boxes(merge(box for verdict in seen for box in parse_boxes(verdict.boxes)))
             return seen[0]._replace(boxes=boxes, checked="group")
-        if group.risk.iloc[0] == "unlikely" and all(verdict.verdict == "clean" for verdict in seen):
-            return Verdict("clean")
-        return None
+        faults = sum(verdict.verdict != "clean" for verdict in seen)
+        isolated = faults == 1 and len(seen) > SAMPLE and self._is_doubtful(group, verdicts)
+        sampled = group.risk.iloc[0] in ("unlikely", "possible")
+        return CLEAN if sampled and (not faults or isolated) else None
 
-    def _look(self, images: pd.DataFrame, progress: Progress | None) -> dict[str, Verdict]:
+    def _look(self, images: Iterable[pd.DataFrame], progress: Progress | None) -> dict[str, Verdict]:
         """Verdicts on ``images``, with as many rounds of looking as they need."""
-        rows = list(images.itertuples())
+        rows = [row for part in images for row in part.itertuples()]
         while True:
             steps = {row.source_path: self._step(row) for row in rows}
             wanted = [step for step in steps.values() if isinstance(step, _Wanted)]
@@ -123,10 +136,10 @@ class _Judge:
             if look.problem:
                 return Verdict("hold", "burned_in_text_unchecked", checked="looked")
             highest = highest or self._highest(look.findings)
-            telling = self._telling(look.findings, decision)
+            telling = self._decisions.telling(look.findings, decision)
             if not telling:
                 return Verdict("redact" if filled else "clean", "", filled, highest, "looked")
-            filled = format_boxes(merge([*parse_boxes(filled), *telling]))
+            filled = format_boxes(merge([*parse_boxes(filled), *(finding.box for finding in telling)]))
             drawn = redacted and decision is not None and decision.boxes  # a person's boxes are not added to
             if drawn or not (redacted or self._policy == "redact") or self._too_much(filled, row):
                 break
@@ -140,32 +153,19 @@ class _Judge:
         if decision and decision.decision == "accept" and decision.scope != "device":
             return Verdict("clean", checked="decided")
         if row.risk == "none" or self._policy == "skip":
-            return Verdict("clean")
+            return CLEAN
         if row.risk == "unreadable":
             return Verdict("hold", "burned_in_text_unchecked")
         if not detection.installed():
-            return Verdict("clean") if row.risk == "unlikely" else Verdict("hold", "burned_in_text_unchecked")
+            return CLEAN if row.risk == "unlikely" else Verdict("hold", "burned_in_text_unchecked")
         return None
 
     def _decision(self, row: Any) -> Decision | None:
         return self._decisions.on(row.source_path, row.SeriesInstanceUID, row.device)
 
-    def _telling(self, findings: Iterable[Finding], decision: Decision | None) -> list[Box]:
-        """Where text stands that keeps the image from being released.
-
-        Medium text passes where a reviewer drew the boxes of this image, or accepted the device; high text never.
-        """
-        drawn = decision is not None and decision.scope == "image" and decision.boxes != ""
-        accepted = decision is not None and decision.scope == "device" and decision.decision == "accept"
-        tiers = {"high"} if drawn or accepted else {"high", "medium"}
-        return [finding.box for finding in findings if self._tier(finding) in tiers]
-
     def _highest(self, findings: Iterable[Finding]) -> str:
-        tiers = {self._tier(finding) for finding in findings}
+        tiers = {self._decisions.tier(finding) for finding in findings}
         return next((name for name in ("high", "medium", "low") if name in tiers), "")
-
-    def _tier(self, finding: Finding) -> str:
-        return tier(finding.text, finding.matched, self._decisions.technical)[0]
 
     @staticmethod
     def _too_much(filled: str, row: Any) -> bool:

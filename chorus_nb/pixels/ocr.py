@@ -11,9 +11,8 @@ import cv2
 import numpy as np
 
 from chorus_nb.pixels.boxes import Box
-from chorus_nb.pixels.renders import LONG_SIDE, SHORT_SIDE, Picture
+from chorus_nb.pixels.renders import LONG_SIDE, Render
 
-GROWTH = 4.0
 CONFIDENCE = 0.5  # below it a reading is noise: of 680 identifiers found on the bench none was read below 0.6
 MODELS = {
     "Det": "PP-OCRv6_det_small.onnx",
@@ -57,9 +56,9 @@ def _engine() -> Any:
     )
 
 
-def read(picture: Picture) -> list[Line]:
-    """The lines of text in ``picture``."""
-    scaled, scale = _scaled(picture)
+def read(render: Render) -> list[Line]:
+    """The lines of text in a picture."""
+    scaled, scale = _scaled(render)
     found = _engine()(scaled)
     if found.boxes is None or found.txts is None:
         return []
@@ -70,13 +69,11 @@ def read(picture: Picture) -> list[Line]:
     return lines
 
 
-def _scaled(picture: Picture) -> tuple[Any, float]:
-    """Grown until the short side has 1280 pixels, but no side more than 2560; three channels, as the models want.
-
-    Never by more than four: text of 8 pixels is then as high as the models like it, and small images stay quick.
-    """
+def _scaled(render: Render) -> tuple[Any, float]:
+    """Grown as the render says, but no side beyond 2560 pixels; three channels, as the models want."""
+    picture, short_side, growth = render
     rows, columns = picture.shape[:2]
-    scale = min(max(1.0, SHORT_SIDE / min(rows, columns)), LONG_SIDE / max(rows, columns), GROWTH)
+    scale = min(max(1.0, short_side / min(rows, columns)), LONG_SIDE / max(rows, columns), growth)
     size = (round(columns * scale), round(rows * scale))
     grown = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR) if scale != 1 else picture
     return cv2.cvtColor(grown, cv2.COLOR_GRAY2BGR if grown.ndim == 2 else cv2.COLOR_RGB2BGR), scale

@@ -65,13 +65,12 @@ def redact(content: bytes, boxes: Sequence[Box], face: FaceMask | None = None) -
 
 def fill(content: bytes, boxes: Sequence[Box], face: FaceMask | None = None) -> bytes:
     """:func:`redact` in this process: for the guarded child."""
-    # the extra `pixels`, which the caller may do without; codecs offers imagecodecs to pydicom
-    from chorus_nb.pixels import codecs, jpeg  # noqa: F401
+    from chorus_nb.pixels import codecs, jpeg  # the extra `pixels`, which the caller may do without
 
     dataset = dcmread(io.BytesIO(content), force=True)
     inside = [box.within(dataset.Rows, dataset.Columns) for box in boxes]
     inside = [box for box in inside if box.area]
-    syntax = dataset.file_meta.TransferSyntaxUID
+    syntax = codecs.name_decoder(dataset)
     if "PixelData" not in dataset or dataset.BitsAllocated not in (8, 16, 32):
         raise WorkbenchError("no pixel data of 8, 16 or 32 bits to redact")
     if face is not None or not (syntax == JPEGBaseline8Bit and jpeg.fill_jpeg(dataset, inside)):

@@ -1,8 +1,9 @@
-"""From pixel data to pictures in which text can be read: two renders of each frame that is looked at."""
+"""From pixel data to pictures in which text can be read: three renders of each frame that is looked at."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -12,11 +13,20 @@ from pydicom.overlays import get_overlay_array
 from pydicom.pixels import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 
-from chorus_nb.pixels import codecs  # noqa: F401  (offers imagecodecs to pydicom)
+from chorus_nb.pixels import codecs
 
 Picture = NDArray[np.uint8]
 SHORT_SIDE, LONG_SIDE = 1280, 2560  # pixels: text of 8 pixels must be seen, memory stay below 1 GB
+GROWTH = 4.0  # at most: text of 8 pixels is then as high as the models like it, and small images stay quick
 EVERY = 30  # frames between two that are looked at
+
+
+class Render(NamedTuple):
+    """A picture, and how far it is grown before it is read: to this short side, by no more than this factor."""
+
+    picture: Picture
+    short_side: int = SHORT_SIDE
+    growth: float = GROWTH
 
 
 def frame_numbers(count: int) -> list[int]:
@@ -24,9 +34,9 @@ def frame_numbers(count: int) -> list[int]:
     return sorted({0, count // 2, count - 1, *range(0, count, EVERY)})
 
 
-def pictures(dataset: Dataset) -> Iterator[tuple[int, Picture]]:
-    """``(frame number, picture)`` for each render of each frame looked at; -1 is the maximum over all frames."""
-    decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
+def pictures(dataset: Dataset) -> Iterator[tuple[int, Render]]:
+    """``(frame number, render)`` for each render of each frame looked at; -1 is the maximum over all frames."""
+    decoder = get_decoder(codecs.name_decoder(dataset))
     count = int(dataset.get("NumberOfFrames") or 1)
     chosen = set(frame_numbers(count))
     highest: NDArray[np.generic] | None = None
@@ -35,28 +45,30 @@ def pictures(dataset: Dataset) -> Iterator[tuple[int, Picture]]:
             highest = frame if highest is None else np.maximum(highest, frame)
         if number in chosen:
             # what stays in place through the loop shows in the local contrast of the first frame and the maximum
-            yield from ((number, picture) for picture in renders(frame, dataset)[: 2 if number == 0 else 1])
+            yield from ((number, render) for render in renders(frame, dataset)[: 3 if number == 0 else 1])
     if highest is not None:
-        yield from ((-1, picture) for picture in renders(highest, dataset))
+        yield from ((-1, render) for render in renders(highest, dataset))
     for group in range(0x6000, 0x6020, 2):
         if (group, 0x3000) in dataset:
             plane = get_overlay_array(dataset, group)
-            yield from ((0, _picture(layer)) for layer in (plane if plane.ndim == 3 else plane[None])[:1])
+            yield from ((0, Render(_picture(layer))) for layer in (plane if plane.ndim == 3 else plane[None])[:1])
 
 
-def renders(frame: NDArray[np.generic], dataset: Dataset) -> tuple[Picture, Picture]:
-    """The frame as a reader would see it, and its local contrast: text 60 HU above air shows in no usual window."""
+def renders(frame: NDArray[np.generic], dataset: Dataset) -> tuple[Render, Render, Render]:
+    """The frame as a reader would see it; its local contrast, because text 60 HU above air shows in no usual window;
+    and the first with its contrast evened out, read smaller, which finds large and faint text that the others miss."""
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         frame = apply_color_lut(frame, dataset)
     if frame.ndim == 3:
         colour = _picture(frame, highest=255 if frame.dtype == np.uint8 else None)
-        grey = cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY).astype(np.float32)
-        return colour, local_contrast(grey)
+        grey = np.asarray(cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY), np.uint8)
+        return Render(colour), Render(local_contrast(grey.astype(np.float32))), _evened(grey)
     values = frame.astype(np.float32)
     window = _window(frame, dataset)
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         values, window = -values, -window
-    return _picture(window), local_contrast(values)
+    shown = _picture(window)
+    return Render(shown), Render(local_contrast(values)), _evened(shown)
 
 
 def local_contrast(values: NDArray[np.float32]) -> Picture:
@@ -65,6 +77,11 @@ def local_contrast(values: NDArray[np.float32]) -> Picture:
     centred = values - cv2.GaussianBlur(values, (0, 0), 10)
     spread = np.sqrt(cv2.GaussianBlur(centred * centred, (0, 0), 20))
     return _picture(np.clip(0.5 + centred / (6 * spread + 1e-6), 0, 1), 0, 1)
+
+
+def _evened(grey: Picture) -> Render:
+    """Histogram equalised in tiles of an eighth, with limited contrast."""
+    return Render(np.asarray(cv2.createCLAHE(4, (8, 8)).apply(grey), np.uint8), short_side=800, growth=2.0)
 
 
 def _window(frame: NDArray[np.generic], dataset: Dataset) -> NDArray[np.float32]:

@@ -19,7 +19,7 @@ _DIGIT = "[0-9OoIl]"
 _MONTH = "JAN|FEB|MAR|MRZ|APR|MAY|MAI|JUN|JUL|AUG|SEP|OCT|OKT|NOV|DEC|DEZ"
 _DATE = re.compile(
     rf"(?<!\d){_DIGIT}{{4}}[-/.: ]{_DIGIT}{{1,2}}[-/.: ]{_DIGIT}{{1,2}}(?!\d)"
-    rf"|(?<!\d){_DIGIT}{{1,2}}[-/. ]{_DIGIT}{{1,2}}[-/. ](?:{_DIGIT}{{4}}|{_DIGIT}{{2}})(?!\d)"
+    rf"|(?<!\d){_DIGIT}{{1,2}}[-/. ]{_DIGIT}{{1,2}}[-/. ]{_DIGIT}{{2,4}}(?!\d)"
     rf"|(?<!\d)\d{{1,2}}[-/., ]*(?:{_MONTH})[A-Z]*[-/., ]*\d{{2,4}}"
     rf"|(?:{_MONTH})[A-Z]*[-/., ]+\d{{1,2}}[-/., ]+\d{{2,4}}",
     re.IGNORECASE,
@@ -27,12 +27,14 @@ _DATE = re.compile(
 _LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){5,}")
 _BARE_NUMBER = re.compile(r"\W*\d{3,}\W*")
 _NUMBER = re.compile(r"[-+±<>~]?\d{1,5}(?:[.,:/x*]\d{1,5}){0,3}%?")
-_MOSAIC = set("Oo0Q8D6Cc〇°. ")  # what is read from the rounds of a mosaic of small brains
+_ROUND = set("Oo0Q8D6Cc〇°. ")  # what is read from the rounds of a mosaic of small brains
+_ROUNDISH = _ROUND | set("0123456789GSUx*")  # and also, with little confidence, where ImageType says that it is one
 
 
-def is_noise(text: str) -> bool:
-    """Single characters, and the rounds that a mosaic of brains is read as, are not text."""
-    return sum(character.isalnum() for character in text) < 2 or set(text) <= _MOSAIC
+def is_noise(text: str, mosaic: bool = False) -> bool:
+    """Single characters, and the rounds that a ``mosaic`` of brains is read as, are not text."""
+    few = sum(character.isalnum() for character in text) < 2
+    return few or set(text) <= _ROUND or (mosaic and set(text) <= _ROUNDISH)
 
 
 def tier(text: str, matched: str, technical: Iterable[str] = ()) -> tuple[Tier, str]:

@@ -14,13 +14,14 @@ from chorus_nb import tables
 
 SAMPLE = 3  # pictures of a series looked at first: first, middle and last
 ONE_IN = 30  # pictures of an unlikely series: one at least, SAMPLE at most
+SECOND, SECOND_ONE_IN = 6, 10  # of a possible series, and where one of those tells: one in ten, this many at least
 
 
 def triage(candidates: pd.DataFrame) -> pd.DataFrame:
     """``candidates`` (rows of the catalog) with ``risk``, ``risk_reason``, ``device`` and ``group``.
 
-    ``risk`` is the first rule of ``triage.json`` that fits: likely, unlikely, unreadable (never opened here) or none.
-    A group is a series on one device in one geometry, in which text stands in the same places.
+    ``risk`` is the first rule of ``triage.json`` that fits: likely, possible, unlikely, unreadable (never opened here)
+    or none. A group is a series on one device in one geometry: text stands in the same places.
     """
     rules = json.loads(Path(__file__).with_name("triage.json").read_text(encoding="utf-8"))["rules"]
     result = candidates.reindex(columns=tables.CATALOG.column_names).reset_index(drop=True)
@@ -44,10 +45,22 @@ def device(rows: pd.DataFrame) -> pd.Series[str]:
 
 
 def sample(group: pd.DataFrame) -> pd.DataFrame:
-    """First, middle and last picture of a group in the order of InstanceNumber; of an unlikely group one in 30."""
+    """First, middle and last picture of a group in the order of InstanceNumber; of a possible group one in ten, of an
+    unlikely one one in 30."""
+    if group.risk.iloc[0] == "possible":
+        return second_sample(group)
+    likely = group.risk.iloc[0] == "likely"
+    return _spread(group, SAMPLE if likely else min(SAMPLE, math.ceil(len(group) / ONE_IN)))
+
+
+def second_sample(group: pd.DataFrame) -> pd.DataFrame:
+    """A larger sample: one in ten, six at least."""
+    return _spread(group, max(SECOND, math.ceil(len(group) / SECOND_ONE_IN)))
+
+
+def _spread(group: pd.DataFrame, wanted: int) -> pd.DataFrame:
     order = group.assign(number=pd.to_numeric(group.InstanceNumber, errors="coerce")).sort_values(
         ["number", "source_path"]
     )
-    wanted = SAMPLE if order.risk.iloc[0] == "likely" else min(SAMPLE, math.ceil(len(order) / ONE_IN))
     places = [len(order) // 2] if wanted == 1 else np.linspace(0, len(order) - 1, wanted).round().astype(int)
     return group.loc[order.index[np.unique(places)]]

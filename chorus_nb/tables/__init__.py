@@ -15,6 +15,7 @@ from chorus_nb.tables.done import (
     TAG_DECISIONS,
     TEXT_CHECKS,
     TEXT_FINDINGS,
+    TEXT_PROOFS,
     VERIFICATION,
     WORKLIST,
 )
@@ -99,6 +100,7 @@ __all__ = [
     "TAG_PROFILE",
     "TEXT_CHECKS",
     "TEXT_FINDINGS",
+    "TEXT_PROOFS",
     "VERIFICATION",
     "WORKLIST",
     "Column",

@@ -150,6 +150,20 @@ TEXT_FINDINGS = Table(
     made_by="03_run_deid",
 )
 
+TEXT_PROOFS = Table(
+    "text_proofs",
+    "a redacted image, looked at once more in the file as it was written",
+    texts(
+        ("source_path", "path below the source"),
+        ("target_path", "path below the release"),
+        ("target_digest", "BLAKE3 of the released file that was looked at"),
+        ("detector", "version of the detector and its settings"),
+        ("result", "nothing left; or what is: high text left, medium text left, why it could not be looked at"),
+    ),
+    key=("target_path",),
+    made_by="03_run_deid",
+)
+
 IMAGE_VERDICTS = Table(
     "image_verdicts",
     "an image that may be released, and what its burned-in text means for that",
@@ -160,7 +174,7 @@ IMAGE_VERDICTS = Table(
             ("reason", "burned_in_text, burned_in_text_unchecked, rejected_by_review, '' = clean or redact"),
             ("boxes", "what is filled, x0,y0,x1,y1 per box, joined by ';'; for a held image: what was found"),
             ("tier", "highest tier found: high, medium, low, '' = no text"),
-            ("risk", "from the header: likely, unlikely, unreadable or none"),
+            ("risk", "from the header: likely, possible, unlikely, unreadable or none"),
             ("risk_reason", "the rule of triage that says so"),
             ("checked", "looked (text was looked for), group (its group was), decided (by a person), not (skipped)"),
             ("device", "MANUFACTURER|MODEL|ROWSxCOLS, the item of a decision on a device"),

@@ -12,7 +12,7 @@ import pandas as pd
 from blake3 import blake3
 
 from chorus_nb import __version__, tables
-from chorus_nb.verify import gate
+from chorus_nb.verify import gate, text
 from chorus_nb.workspace import Workspace, write_if_changed
 
 NAME = "verification_certificate"
@@ -97,7 +97,9 @@ def _facts(workspace: Workspace, checks: pd.DataFrame) -> dict[str, Any]:
         "policy": policy,
         "uid_method": parameters.uid_method,
         "shift_code": parameters.shift_code,
-        "versions": {"chorus-nb": __version__} | {name: _version(name) for name in TOOLS},
+        "versions": {"chorus-nb": __version__}
+        | {name: _version(name) for name in TOOLS}
+        | {"tesseract": text.version() or "not installed"},
     }
 
 

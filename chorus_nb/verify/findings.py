@@ -47,8 +47,13 @@ CHECKS = {
         "remove the file from release/ and run 03 again",
     ),
     "burned_in": Check(
-        "Was every released image looked at for text in its pixels, and none released that is to be held back?",
+        "Was every released image looked at for text in its pixels, and every redacted one again as it was written?",
         "run 03 again; review the images it holds back",
+        optional=True,
+    ),
+    "second_look": Check(
+        "Does a second, independent reader (Tesseract) find nothing of the patient in a sample of the pictures?",
+        "redact or reject these images in 04's review, run 03 and 04 again",
         optional=True,
     ),
     "faces": Check(

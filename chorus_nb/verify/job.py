@@ -11,7 +11,7 @@ import pandas as pd
 from chorus_nb import compute, tables
 from chorus_nb.mapping.lookups import Lookups, read_lookups
 from chorus_nb.seal import seal
-from chorus_nb.verify import faces, gate, iods, whole
+from chorus_nb.verify import faces, gate, iods, text, whole
 from chorus_nb.verify.findings import CHECKS, Finding
 from chorus_nb.verify.needles import Needle, of_path
 from chorus_nb.verify.pairs import Patient, Task
@@ -35,11 +35,11 @@ def verify(workspace: Workspace, progress: compute.Progress | None = None) -> pd
     findings = list(whole.accounted(workspace, outcomes, files))
     catalog = _catalog(workspace)
     findings += whole.partial_series(outcomes, dict(zip(catalog.source_path, catalog.SeriesInstanceUID, strict=True)))
-    series = list(_series(workspace, released, lookups, catalog))
+    series = list(_series(released, lookups, catalog, _to_read(workspace, released)))
     facts: list[Fact] = []
     found: dict[Needle, None] = dict.fromkeys(_known(outcomes, lookups))
     ledger = whole.UidLedger()
-    validated = 0
+    validated = read = 0
     verified = workspace.local / "verified"
     verified.mkdir(exist_ok=True)
     kept: set[str] = set()
@@ -57,6 +57,7 @@ def verify(workspace: Workspace, progress: compute.Progress | None = None) -> pd
                 found.update(dict.fromkeys(result.needles))
                 ledger.add(one.folder, result.uids)
                 validated += result.validated
+                read += result.read
             if progress:
                 progress(done, len(series), "series verified")
     for path in verified.glob("*.json"):
@@ -72,8 +73,8 @@ def verify(workspace: Workspace, progress: compute.Progress | None = None) -> pd
         "tables": len(others),
         "uids": len(ledger),
     }
-    examined |= {"iod": validated, "geometry": len(series)}
-    not_run = _cannot_run()
+    examined |= {"iod": validated, "geometry": len(series), "second_look": read}
+    not_run = _cannot_run(workspace)
     findings += _against_tables(workspace, released, facts, not_run)
     if workspace.parameters.deface == "skip":
         not_run["faces"] = "deface is skip: nobody looked for faces"
@@ -104,7 +105,17 @@ def _catalog(workspace: Workspace) -> pd.DataFrame:
     return pd.read_parquet(workspace.path(tables.CATALOG), columns=wanted)
 
 
-def _series(workspace: Workspace, released: pd.DataFrame, lookups: Lookups, catalog: pd.DataFrame) -> Iterator[Series]:
+def _to_read(workspace: Workspace, released: pd.DataFrame) -> dict[str, bool]:
+    """The images that are read for text, and whether a person accepted the text in them."""
+    if released.empty or not workspace.has(tables.IMAGE_VERDICTS) or workspace.parameters.burned_in_text == "skip":
+        return {}
+    chosen = text.sample(released, workspace.read(tables.IMAGE_VERDICTS))
+    return dict(zip(chosen.target_path, chosen.accepted.tolist(), strict=True))
+
+
+def _series(
+    released: pd.DataFrame, lookups: Lookups, catalog: pd.DataFrame, to_read: dict[str, bool]
+) -> Iterator[Series]:
     """The released files by folder, each with what the lookup tables say of its patients."""
     patient_of = dict(zip(catalog.source_path, catalog.PatientID.str.strip(), strict=True))
     images = lookups.images.set_index("AccessionNumber").groupby("PatientID").image_occurence_id
@@ -119,7 +130,8 @@ def _series(workspace: Workspace, released: pd.DataFrame, lookups: Lookups, cata
             Task(row.source_path, row.target_path, row.source_digest, row.boxes, row.face_mask)
             for row in rows.itertuples()
         )
-        yield Series(folder, tuple(tasks), patients)
+        read = {path: to_read[path] for path in rows.target_path if path in to_read}
+        yield Series(folder, tuple(tasks), patients, read)
 
 
 def _known(outcomes: pd.DataFrame, lookups: Lookups) -> Iterator[Needle]:
@@ -131,8 +143,12 @@ def _known(outcomes: pd.DataFrame, lookups: Lookups) -> Iterator[Needle]:
         yield from of_path(path)
 
 
-def _cannot_run() -> dict[str, str]:
+def _cannot_run(workspace: Workspace) -> dict[str, str]:
     not_run: dict[str, str] = {}
+    if workspace.parameters.burned_in_text == "skip":
+        not_run["second_look"] = "burned_in_text is skip: nobody looked for text in the pixels"
+    elif not text.version():
+        not_run["second_look"] = "Tesseract is not installed (Debian: tesseract-ocr): no second opinion on the pixels"
     if not SecondReader.available():
         not_run |= dict.fromkeys(("second_decoder", "geometry"), "SimpleITK is not installed: chorus-nb[pixels]")
     if iods.program() is None:
@@ -146,7 +162,9 @@ def _against_tables(
     if workspace.parameters.burned_in_text == "skip":
         not_run["burned_in"] = "burned_in_text is skip: nobody looked for text in the pixels"
     elif workspace.has(tables.IMAGE_VERDICTS):
-        yield from whole.burned_in(workspace.read(tables.IMAGE_VERDICTS), released)
+        redacted = workspace.has(tables.TEXT_PROOFS)
+        proofs = workspace.read(tables.TEXT_PROOFS) if redacted else tables.frame(tables.TEXT_PROOFS, [])
+        yield from whole.burned_in(workspace.read(tables.IMAGE_VERDICTS), proofs, released)
     else:
         yield Finding("burned_in", "high", "", "", "image_verdicts is not there: run 03 again")
     if workspace.has(tables.LINKAGE):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -18,6 +20,7 @@ from chorus_nb.verify.pairs import Pair
 from chorus_nb.verify.second_opinion import SecondReader, agree
 
 JPEG_BLOCK = 16  # pixels; redaction of JPEG Baseline in the DCT domain fills whole blocks (subsampled chroma: 16)
+RIM = 2  # pixels around those blocks that decoders smooth where chroma is shared by neighbours
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
 
 
@@ -83,13 +86,16 @@ def _unchanged(pair: Pair, image: np.ndarray | None, faces: Path) -> Iterator[Fi
     if before is None or image is None or np.squeeze(before).shape != np.squeeze(image).shape:
         yield Finding("pixels", "high", target, "(7FE0,0010)", "cannot be compared with the source")
         return
-    block = JPEG_BLOCK if pair.source.dataset.file_meta.TransferSyntaxUID == JPEG_BASELINE else 1
-    outside = np.broadcast_to(~mask(pair.release.dataset, pair.task.boxes, block), _planes(image, pair).shape[:3])
+    in_blocks = pair.source.dataset.file_meta.TransferSyntaxUID == JPEG_BASELINE
+    rim = RIM if in_blocks and int(pair.release.dataset.SamplesPerPixel) > 1 else 0
+    inside = mask(pair.release.dataset, pair.task.boxes, JPEG_BLOCK if in_blocks else 1, rim)
+    outside = np.broadcast_to(~inside, _planes(image, pair).shape[:3])
     if face is not None:
         if face.shape != outside.shape:
             yield Finding("pixels", "high", target, "(7FE0,0010)", "the mask of its face has another shape")
             return
-        if np.ptp(_planes(image, pair)[face & outside], axis=0).any():
+        emptied = _planes(image, pair)[face & outside]
+        if len(emptied) and np.ptp(emptied, axis=0).any():
             yield Finding("pixels", "high", target, "(7FE0,0010)", "its face is on record as removed and is there")
         outside = outside & ~face
     slack = 1 if "YBR" in str(pair.source.dataset.get("PhotometricInterpretation")) else 0
@@ -106,13 +112,15 @@ def _planes(image: np.ndarray, pair: Pair) -> np.ndarray:
 
 def face_mask(faces: Path, name: str, source_path: str) -> np.ndarray:
     """(frames, rows, columns): where the face of a file was filled, read from the record of its series."""
-    rows = pq.read_table(faces / f"{name}.parquet").to_pylist()
-    row = next((row for row in rows if row["source_path"] == source_path), None)
-    if row is None:
-        raise KeyError(name)
+    row = _masks(faces / f"{name}.parquet")[source_path]
     shape = json.loads(row["shape"])
     bits = np.unpackbits(np.frombuffer(zlib.decompress(row["mask"]), np.uint8), count=int(np.prod(shape)))
     return bits.reshape(shape).astype(bool)
+
+
+@lru_cache(maxsize=2)
+def _masks(path: Path) -> dict[str, dict[str, Any]]:
+    return {row["source_path"]: row for row in pq.read_table(path).to_pylist()}
 
 
 def parse_boxes(text: str) -> list[tuple[int, int, int, int]]:
@@ -124,9 +132,10 @@ def parse_boxes(text: str) -> list[tuple[int, int, int, int]]:
     return boxes
 
 
-def mask(dataset: FileDataset, boxes: str, block: int = 1) -> np.ndarray:
-    """True inside the boxes, grown to whole blocks of the compression."""
+def mask(dataset: FileDataset, boxes: str, block: int = 1, rim: int = 0) -> np.ndarray:
+    """True inside the boxes, grown to whole blocks of the compression and a rim around those."""
     made = np.zeros((int(dataset.Rows), int(dataset.Columns)), bool)
     for x0, y0, x1, y1 in parse_boxes(boxes):
-        made[y0 // block * block : -(-y1 // block) * block, x0 // block * block : -(-x1 // block) * block] = True
+        top, left = (max(0, start // block * block - rim) for start in (y0, x0))
+        made[top : -(-y1 // block) * block + rim, left : -(-x1 // block) * block + rim] = True
     return made

@@ -47,10 +47,10 @@ def sample(workspace: Workspace, count: int = 12) -> pd.DataFrame:
         order=released.source_path.map(lambda path: blake3(path.encode()).hexdigest()),
         plain=released.boxes == "",
         frames=released.NumberOfFrames != "",
-    ).sort_values(["plain", "order"])
+    ).sort_values("order")
     kind = ["modality", "Manufacturer", "risk", "plain", "PhotometricInterpretation", "frames"]
     turn = released.groupby(kind, sort=False, dropna=False).cumcount()
-    return released.assign(turn=turn).sort_values(["plain", "turn", "order"]).head(count).reset_index(drop=True)
+    return released.assign(turn=turn).sort_values(["turn", "plain", "order"]).head(count).reset_index(drop=True)
 
 
 def previews(workspace: Workspace, count: int = 12) -> list[Preview]:
@@ -69,8 +69,8 @@ def previews(workspace: Workspace, count: int = 12) -> list[Preview]:
 
 def _preview(title: str, target_path: str, before: FileDataset, after: FileDataset, boxes: str) -> Preview:
     old, new = reading.decode(before), reading.decode(after)
-    window = _window(before, old)
-    left, right = _montage(before, old, window), _montage(after, new, window)
+    at = window(before, old)
+    left, right = _montage(before, old, at), _montage(after, new, at)
     same_shape = np.squeeze(old).shape == np.squeeze(new).shape
     changed = int((np.squeeze(old) != np.squeeze(new)).sum()) if same_shape else new.size
     difference = np.abs(left.astype(int) - right.astype(int)).astype(np.uint8) if left.shape == right.shape else right
@@ -79,10 +79,10 @@ def _preview(title: str, target_path: str, before: FileDataset, after: FileDatas
     return Preview(title, target_path, left, right, difference, changed, drawn)
 
 
-def _window(dataset: FileDataset, array: np.ndarray) -> tuple[float, float]:
+def window(dataset: FileDataset, array: np.ndarray, from_header: bool = True) -> tuple[float, float]:
     """Centre and width from the header (the first pair), else the middle 99 % of the values."""
     centre, width = dataset.get("WindowCenter"), dataset.get("WindowWidth")
-    if centre not in (None, "") and width not in (None, ""):
+    if from_header and centre not in (None, "") and width not in (None, ""):
         first = [
             float(value[0] if hasattr(value, "__iter__") and not isinstance(value, str) else value)
             for value in (centre, width)
@@ -93,14 +93,14 @@ def _window(dataset: FileDataset, array: np.ndarray) -> tuple[float, float]:
     return (low + high) / 2, max(high - low, 1)
 
 
-def _montage(dataset: FileDataset, array: np.ndarray, window: tuple[float, float]) -> np.ndarray:
+def _montage(dataset: FileDataset, array: np.ndarray, at: tuple[float, float]) -> np.ndarray:
     count = int(dataset.get("NumberOfFrames") or 1)
     picks = sorted({0, count // 2, count - 1})[:FRAMES]
     frames = [array[pick] for pick in picks] if count > 1 else [array]
-    return np.concatenate([_thumbnail(_shown(dataset, frame, window)) for frame in frames], axis=1)
+    return np.concatenate([_thumbnail(shown(dataset, frame, at)) for frame in frames], axis=1)
 
 
-def _shown(dataset: FileDataset, frame: np.ndarray, window: tuple[float, float]) -> np.ndarray:
+def shown(dataset: FileDataset, frame: np.ndarray, at: tuple[float, float]) -> np.ndarray:
     """A frame as a reader would see it: RGB, 8 bit."""
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         coloured = apply_color_lut(frame, dataset)
@@ -109,7 +109,7 @@ def _shown(dataset: FileDataset, frame: np.ndarray, window: tuple[float, float])
         return frame.astype(np.uint8)
     with reading.quiet():
         values = apply_modality_lut(frame, dataset).astype(np.float64)
-    centre, width = window
+    centre, width = at
     grey = np.clip((values - (centre - width / 2)) / width, 0, 1)
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         grey = 1 - grey

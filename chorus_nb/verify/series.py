@@ -13,7 +13,7 @@ from blake3 import blake3
 
 from chorus_nb import sources
 from chorus_nb.parameters import Parameters
-from chorus_nb.verify import iods, leaks, needles, pairs, pictures, reading
+from chorus_nb.verify import iods, leaks, needles, pairs, pictures, reading, text
 from chorus_nb.verify.findings import Finding
 from chorus_nb.verify.leaks import Searcher
 from chorus_nb.verify.needles import Needle
@@ -29,6 +29,7 @@ class Series(NamedTuple):
     folder: str
     tasks: tuple[Task, ...]
     patients: dict[str, Patient]
+    read: dict[str, bool]  # target paths of the images that are read for text, and whether a person accepted theirs
 
 
 class Fact(NamedTuple):
@@ -49,6 +50,7 @@ class Result(NamedTuple):
     needles: list[Needle]  # for the search in tables and reports
     uids: list[tuple[str, str]]  # original and released
     validated: int  # files dciodvfy looked at
+    read: int  # images Tesseract looked at
 
 
 class Examiner:
@@ -87,7 +89,7 @@ class Examiner:
                 status = real.stat()
                 states.append((status.st_size, status.st_mtime_ns))
         options = (self.parameters.policy, self.parameters.keep_device_identifiers, self.parameters.keep_safe_private)
-        tools = (_code(), SecondReader.available(), iods.program() is not None)
+        tools = (_code(), SecondReader.available(), iods.program() is not None, text.version())
         return blake3(repr((series, sorted(digests.items()), states, options, tools)).encode()).hexdigest()
 
 
@@ -108,6 +110,7 @@ def _recall(content: bytes) -> Result:
         [Needle(*row) for row in kept["needles"]],
         [(old, new) for old, new in kept["uids"]],
         kept["validated"],
+        kept["read"],
     )
 
 
@@ -122,11 +125,12 @@ def _second_reader() -> SecondReader | None:
 
 
 def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Result:
-    result = Result([], [], [], [], 0)
+    result = Result([], [], [], [], 0, 0)
     uids: set[tuple[str, str]] = set()
     found: dict[Needle, None] = dict.fromkeys(_identifiers(series.patients))
     headers: dict[Task, tuple[bytes, frozenset[str]]] = {}
     character_sets: set[str] = set()
+    read = 0
     sampled = {series.tasks[place] for place in (0, len(series.tasks) // 2, -1)} if iods.program() else set()
     for task in series.tasks:
         found.update(dict.fromkeys(needles.of_path(task.source_path)))
@@ -148,6 +152,11 @@ def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Res
         result.findings.extend(_patterns(pair))
         result.facts.append(_fact(pair, digests[task.target_path], examiner.parameters))
         uids |= pairs.uid_pairs(pair)
+        if task.target_path in series.read and text.version():
+            read += 1
+            own = [*_identifiers(series.patients), *header_needles]
+            accepted = series.read[task.target_path]
+            result.findings.extend(text.check(task.target_path, pair.release.dataset, own, accepted))
         if task in sampled:
             for error in iods.new_errors(original, path):
                 # an identifier in a conditional attribute may have to go; a required one is mended by a dummy
@@ -157,7 +166,7 @@ def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Res
     result.findings.extend(_assembly(examiner, series))
     result.needles.extend(needle for needle in found if needle.kind not in ("uid", "date", "device"))
     result.uids.extend(sorted(uids))
-    return result._replace(validated=len(sampled & headers.keys()))
+    return result._replace(validated=len(sampled & headers.keys()), read=read)
 
 
 class _NotComparable(Exception):

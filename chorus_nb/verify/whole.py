@@ -125,8 +125,16 @@ def instances(facts: Iterable[Fact]) -> Findings:
             yield Finding("uids", "high", fact.target_path, "(0008,0018)", "another file has the same instance UID")
 
 
-def burned_in(verdicts: pd.DataFrame, released: pd.DataFrame) -> Findings:
-    """Every released image was looked at for text in its pixels, and what was found is gone or accepted by a person."""
+def burned_in(verdicts: pd.DataFrame, proofs: pd.DataFrame, released: pd.DataFrame) -> Findings:
+    """Every released image was looked at for text in its pixels, and what was found is gone or accepted by a person.
+
+    ``proofs``: every redacted image was looked at again as it stands in the release, and nothing was left.
+    """
+    proven = {(row.target_path, row.target_digest): row.result for row in proofs.itertuples()}
+    for row in released[released.boxes != ""].itertuples():
+        result = proven.get((row.target_path, row.target_digest), "was not looked at again after its redaction")
+        if result != "nothing left":
+            yield Finding("burned_in", "high", row.target_path, "(7FE0,0010)", result)
     verdict_of = dict(zip(verdicts.source_path, verdicts.verdict, strict=True))
     for row in released.itertuples():
         verdict = verdict_of.get(row.source_path, "")

@@ -51,6 +51,7 @@ FILES: dict[str, tuple[slice, slice] | None] = {
 }
 DESCRIBING = (
     "Modality",
+    "ImageType",
     "RescaleSlope",
     "RescaleIntercept",
     "WindowCenter",

@@ -8,7 +8,8 @@ from images_with_text import PERSON, content, image, picture
 from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 
-from chorus_nb.pixels import find_text
+from chorus_nb.pixels import Box, find_text, ocr
+from chorus_nb.pixels.detection import look
 from chorus_nb.pixels.renders import frame_numbers
 
 
@@ -50,6 +51,26 @@ def test_a_released_file_is_checked_against_the_original_words() -> None:
     assert [finding.tier for finding in find_text(content(released), ["Okonjima^Philippa"])] == ["high"]
 
 
+@pytest.mark.parametrize(
+    ("box", "text", "confidence", "kept"),
+    [
+        (Box(0, 0, 150, 130), "HIH", 0.75, False),  # ribs
+        (Box(0, 0, 150, 130), "HIH", 0.95, True),
+        (Box(0, 0, 150, 30), "HIH", 0.75, True),
+        (Box(0, 0, 150, 130), "HIHOOK", 0.75, True),
+        (Box(0, 0, 150, 130), "1910", 0.75, True),  # half of a date
+        (Box(0, 0, 150, 130), "LEE", 0.75, True),  # the header says it
+        (Box(0, 0, 150, 130), "DOB", 0.75, True),
+    ],
+)
+def test_large_short_and_doubtful_readings_are_anatomy_unless_they_identify(
+    monkeypatch: pytest.MonkeyPatch, box: Box, text: str, confidence: float, kept: bool
+) -> None:
+    monkeypatch.setattr(ocr, "read", lambda render: [ocr.Line(box, text, confidence)])
+    found = look(content(image(pixels=picture(rows=512, columns=512), PatientName="Lee^Ann")))
+    assert [finding.text for finding in found] == ([text] if kept else [])
+
+
 @pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small.dcm"])
 def test_nothing_is_found_in_anatomy(name: str) -> None:
     assert find_text(content(dcmread(get_testdata_file(name)))) == []
@@ -58,3 +79,16 @@ def test_nothing_is_found_in_anatomy(name: str) -> None:
 def test_of_a_loop_first_middle_last_and_every_30th_frame_are_looked_at() -> None:
     assert frame_numbers(1) == [0]
     assert frame_numbers(100) == [0, 30, 50, 60, 90, 99]
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "kept"),
+    [("163888", 0.6, False), ("163888", 0.95, True), ("4471902", 0.6, True), ("04/11/1957", 0.6, True)],
+)
+def test_doubtful_digits_in_a_mosaic_are_brains_unless_the_header_says_them(
+    monkeypatch: pytest.MonkeyPatch, text: str, confidence: float, kept: bool
+) -> None:
+    monkeypatch.setattr(ocr, "read", lambda render: [ocr.Line(Box(8, 8, 90, 30), text, confidence)])
+    mosaic = image(ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"], PatientID="4471902")
+    assert [finding.text for finding in look(content(mosaic))] == ([text] if kept else [])
+    assert [finding.text for finding in look(content(image()))] == [text]

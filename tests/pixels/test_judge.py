@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,8 @@ from images_with_text import PERSON, Site, content, image, picture
 from pydicom.uid import RLELossless
 
 from chorus_nb import tables
-from chorus_nb.pixels import checks, detection, judge
+from chorus_nb.pixels import Box, Finding, checks, detection, judge
+from chorus_nb.pixels.tiers import tier
 from chorus_nb.workspace import Workspace
 
 TELLING = f"{PERSON}\nMI 0.8"
@@ -96,6 +99,45 @@ def test_text_in_the_sample_of_an_unlikely_series_brings_all_of_it_under_the_det
     series = {f"{n}": image(TELLING if n in (0, 1) else "", InstanceNumber=n, **common) for n in range(3)}
     verdicts = judge(*site(series)).set_index("source_path")
     assert verdicts.index[verdicts.verdict == "hold"].tolist() == ["0", "1"]
+    assert set(verdicts.checked) == {"looked"}
+
+
+Series = Callable[..., pd.DataFrame]
+
+
+@pytest.fixture
+def judged(site: Site, monkeypatch: pytest.MonkeyPatch) -> Series:
+    """Verdicts on 20 slices of which some read as ``line``: the first sample is 11, the second 1, 5, 9, 12, 16, 20."""
+
+    def make(*telling: int, line: str, matched: str = "") -> pd.DataFrame:
+        def take(task: checks._Task) -> tuple[checks.Look, float]:
+            read = Finding(Box(8, 8, 90, 30), line, 0.9, *tier(line, matched), matched)
+            return checks.Look("", (read,) if int(task.source_path) in telling else ()), 0.0
+
+        monkeypatch.setattr(checks, "_take", take)
+        slice_ = image(modality="CT", SeriesInstanceUID="1.2.3")
+        workspace, catalog = site({f"{n:02}": slice_ for n in range(1, 21)})
+        catalog["InstanceNumber"] = catalog.source_path
+        return judge(workspace, catalog).set_index("source_path")
+
+    return make
+
+
+def test_one_picture_of_an_unlikely_series_that_reads_like_text_costs_a_second_sample(judged: Series) -> None:
+    verdicts = judged(11, line="Qxanvil Brottle")
+    assert verdicts.index[verdicts.verdict == "hold"].tolist() == ["11"]
+    assert verdicts.index[verdicts.checked == "looked"].tolist() == ["01", "05", "09", "11", "12", "16", "20"]
+
+
+@pytest.mark.parametrize(
+    ("telling", "read"),
+    [((3, 11), {"line": PERSON, "matched": "PatientName"}), ((3, 9, 11), {"line": "Qxanvil Brottle"})],
+)
+def test_a_name_or_a_second_such_picture_brings_all_of_the_series_under_the_detector(
+    judged: Series, telling: tuple[int, ...], read: dict[str, str]
+) -> None:
+    verdicts = judged(*telling, **read)
+    assert verdicts.index[verdicts.verdict == "hold"].tolist() == [f"{n:02}" for n in telling]
     assert set(verdicts.checked) == {"looked"}
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from images_with_text import content, image, picture
 from numpy.typing import NDArray
+from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate, generate_frames
@@ -25,7 +26,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from chorus_nb.pixels import Box, Refused, codecs, redact  # noqa: F401  (codecs offers imagecodecs to pydicom)
+from chorus_nb.pixels import Box, Refused, codecs, find_text, redact  # noqa: F401  (codecs offers imagecodecs to pydicom)
 
 BOX = Box(10, 12, 90, 40)
 GREY = picture("INVENTED NAME")
@@ -128,6 +129,27 @@ def test_jpeg_baseline_is_bit_identical_outside_the_blocks_of_the_box(
 def test_a_jpeg_coded_as_rgb_is_written_without_loss_and_stays_called_lossy() -> None:
     before = jpeg_file(COLOUR, "RGB", colorspace="RGB", outcolorspace="RGB")
     after = redact(before, [BOX])
+    assert_redacted(before, after)
+    redacted = dcmread(io.BytesIO(after))
+    assert redacted.file_meta.TransferSyntaxUID == JPEGLSLossless
+    assert redacted.LossyImageCompression == "01"
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55", JPEGBaseline8Bit])
+@pytest.mark.parametrize("pixels", [GREY, COLOUR], ids=["grey", "colour"])
+def test_progressive_jpeg_is_decoded_and_written_without_loss(syntax: str, pixels: NDArray[np.uint8]) -> None:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG", quality=90, progressive=True)
+    interpretation = "MONOCHROME2" if pixels.ndim == 2 else "YBR_FULL_422"
+    dataset = image(pixels=pixels, PhotometricInterpretation=interpretation)
+    dataset.PixelData = encapsulate([stream.getvalue()])
+    dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", True
+    dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    before = content(dataset)
+    dataset.file_meta.TransferSyntaxUID = syntax
+    named = content(dataset)
+    assert "high" in {finding.tier for finding in find_text(named, ["INVENTED NAME"])}
+    after = redact(named, [BOX])
     assert_redacted(before, after)
     redacted = dcmread(io.BytesIO(after))
     assert redacted.file_meta.TransferSyntaxUID == JPEGLSLossless

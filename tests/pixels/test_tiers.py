@@ -32,7 +32,7 @@ def test_text_is_matched_with_the_persons_own_header(text: str, keyword: str) ->
 @pytest.mark.parametrize(
     "text",
     [
-        *("04/11/1957", "1957-11-04", "11.04.57", "4 NOV 1957", "Nov 4, 1957", "2O11-05-25"),
+        *("04/11/1957", "1957-11-04", "11.04.57", "4 NOV 1957", "01/01/199", "Nov 4, 1957", "2O11-05-25"),
         *("12345678", "123 456 789", "MRN: 12", "Name", "D.O.B. unknown", "Patient", "General Hospital"),
     ],
 )
@@ -63,4 +63,5 @@ def test_a_site_can_add_harmless_words() -> None:
 
 def test_mosaics_and_single_characters_are_noise() -> None:
     assert is_noise("0OO0 O0") and is_noise("R") and is_noise("--")
-    assert not is_noise("R2")
+    assert is_noise("9888*", mosaic=True)
+    assert not is_noise("R2") and not is_noise("9888*") and not is_noise("R2", mosaic=True)

@@ -45,6 +45,16 @@ def test_a_hint_in_the_header_makes_text_likely(change: dict[str, object]) -> No
     assert row.risk_reason
 
 
+@pytest.mark.parametrize("values", ["REFORMATTED\\AVERAGE", "MPR", "CSA MPR\\\\CSAPARALLEL"])
+def test_reformatted_slices_get_a_larger_sample_unless_something_else_hints_at_text(values: str) -> None:
+    slices = {"ImageType": f"DERIVED\\SECONDARY\\{values}"}
+    assert triage(catalog(slices)).risk.tolist() == ["possible"]
+    assert triage(catalog(slices | {"PhotometricInterpretation": "RGB"})).risk.tolist() == ["likely"]
+    assert triage(catalog(slices | {"BurnedInAnnotation": "YES"})).risk.tolist() == ["likely"]
+    assert len(sample(triage(catalog(*[slices] * 100)))) == 10
+    assert len(sample(triage(catalog(*[slices] * 20)))) == 6
+
+
 def test_a_claim_that_nothing_is_burned_in_is_not_believed() -> None:
     assert triage(catalog({"Modality": "US", "BurnedInAnnotation": "NO"})).risk.tolist() == ["likely"]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from blake3 import blake3
+from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RLELossless, UltrasoundImageStorage
 
@@ -31,8 +32,11 @@ STUDIES = (  # patient, accession, image_occurrence_id, date, time, modality, im
 BOX = "2,1,12,5"  # filled in the first ultrasound image
 
 
-def make(folder: Path) -> Workspace:
-    """Source, lookup tables, OMOP visits, release and the tables of 01 and 03; everything invented."""
+def make(folder: Path, burned_in: str = "") -> Workspace:
+    """Source, lookup tables, OMOP visits, release and the tables of 01 and 03; everything invented.
+
+    ``burned_in`` stands in the ultrasound images of source and release alike, and 03 did not see it.
+    """
     for name in ("dicom", "lookup", "omop"):
         (folder / name).mkdir(parents=True)
     workspace = open_workspace(folder, folder / "workspace")
@@ -41,6 +45,8 @@ def make(folder: Path) -> Workspace:
     for study in STUDIES:
         for number in range(1, study[6] + 1):
             original = original_image(study, number)
+            if burned_in and study[5] == "US":
+                burn(original, burned_in)
             source_path = f"{study[0]}/{study[1]}/IM{number:05d}.dcm"
             content = write(original)
             (folder / "dicom" / source_path).parent.mkdir(parents=True, exist_ok=True)
@@ -55,6 +61,10 @@ def make(folder: Path) -> Workspace:
             row = outcome_row(source_path, target_path, original, content, target.read_bytes())
             outcomes.append(row | {"boxes": boxes})
             verdicts.append({"source_path": source_path, "verdict": "redact" if boxes else "clean", "boxes": boxes})
+            if boxes:
+                proof = {"source_path": source_path, "target_path": target_path, "detector": "by hand"}
+                proof |= {"target_digest": row["target_digest"], "result": "nothing left"}
+                workspace.write(tables.TEXT_PROOFS, tables.frame(tables.TEXT_PROOFS, [proof]))
     (folder / "dicom" / "readme.txt").write_text("not DICOM")
     outcomes.append(
         {"source_path": "readme.txt", "status": "not_dicom", "reason": "not_dicom", "source_digest": "", "seconds": 0.0}
@@ -229,6 +239,25 @@ def _write_registry(workspace: Workspace) -> None:
         row |= {"group_id": int(d.AccessionNumber), "datetime": f"{stamp:%Y-%m-%d %H:%M:%S}"}
         rows.append({**row, "src_file": path.relative_to(workspace.release).as_posix()})
     workspace.write(tables.IMAGE_REGISTRY, tables.frame(tables.IMAGE_REGISTRY, rows))
+
+
+def burn(d: Dataset, text: str, box: tuple[int, int, int, int] | None = None) -> None:
+    """Make the picture one that shows ``text``: all of it, or the part in ``box`` of the picture that was there."""
+    canvas = Image.new("L", (480, 64), 30)
+    ImageDraw.Draw(canvas).text((8, 16), text, 230, ImageFont.load_default(24))
+    shown = np.asarray(canvas, np.uint16) * 4
+    if box:
+        x0, y0, x1, y1 = box
+        frame = d.pixel_array.copy()
+        frame[y0:y1, x0:x1] = shown[: y1 - y0, : x1 - x0]
+        shown = frame
+    syntax = d.file_meta.TransferSyntaxUID
+    d.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    d.Rows, d.Columns = shown.shape
+    d.PixelData = shown.tobytes()
+    d["PixelData"].VR, d["PixelData"].is_undefined_length = "OW", False
+    if syntax.is_compressed:
+        d.compress(syntax, generate_instance_uid=False)
 
 
 # --- sabotage ---------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import pytest
 from pydicom.data import get_testdata_file
 from small_site import BOX
 
+from chorus_nb import tables
 from chorus_nb.figures import verify as figures
 from chorus_nb.verify import checks, previews, reading, verify
 from chorus_nb.verify.previews import SIDE, _preview, sample
@@ -18,6 +19,13 @@ def test_the_sample_shows_each_kind_before_a_second_of_any(release: Workspace) -
     picked = sample(release, 3)
     assert set(picked.modality) == {"CT", "US"}
     assert picked.boxes.iloc[0] == BOX  # what was redacted comes first
+
+
+def test_redacted_images_do_not_crowd_out_the_others(release: Workspace) -> None:
+    outcomes = release.read(tables.OUTCOMES)
+    plain = outcomes.index[outcomes.status == "released"][-1]
+    release.write(tables.OUTCOMES, outcomes.assign(boxes=["" if row == plain else BOX for row in outcomes.index]))
+    assert sample(release, 3).boxes.tolist() == [BOX, BOX, ""]
 
 
 def test_the_difference_lies_inside_the_redacted_box(release: Workspace) -> None:

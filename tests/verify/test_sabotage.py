@@ -13,11 +13,11 @@ import pandas as pd
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
-from small_site import first, new_uid, patch, record, rename, rewrite
+from small_site import burn, first, new_uid, patch, record, rename, rewrite
 
 from chorus_nb import tables
 from chorus_nb.errors import WorkbenchError
-from chorus_nb.verify import certify, checks, require_pass, verify
+from chorus_nb.verify import certify, checks, require_pass, text, verify
 from chorus_nb.workspace import Workspace
 
 
@@ -47,6 +47,13 @@ def on_outcomes(kind: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Sa
         release.write(tables.OUTCOMES, change(release.read(tables.OUTCOMES)))
 
     return Sabotage(kind, "accounted", plant)
+
+
+def on_proofs(kind: str, **values: object) -> Sabotage:
+    def plant(release: Workspace) -> None:
+        release.write(tables.TEXT_PROOFS, one_row(release.read(tables.TEXT_PROOFS), **values))
+
+    return Sabotage(kind, "burned_in", plant)
 
 
 def sets(**values: object) -> Callable[[Dataset], None]:
@@ -241,6 +248,10 @@ SABOTAGES = [
     # pixels
     on_header("one pixel changed", "pixels", one_pixel),
     on_header("a pixel outside the redacted box changed", "pixels", outside_the_box, "US"),
+    on_header("a name drawn into the picture", "second_look", lambda d: burn(d, "MULLER, AENNE MARIA")),
+    on_header("a record number drawn into the picture", "second_look", lambda d: burn(d, "ID MRN-77120034"), "US"),
+    on_header("the date drawn into the picture", "second_look", lambda d: burn(d, "2024-01-31  10:15")),
+    on_header("somebody's birth date drawn into the picture", "second_look", lambda d: burn(d, "DOB 07/19/1948")),
     on_header("the pixel data gone", "readable", lambda d: d.__delitem__("PixelData")),
     on_header("pixel data too short", "readable", lambda d: setattr(d, "PixelData", d.PixelData[:100])),
     on_header(
@@ -291,6 +302,9 @@ SABOTAGES = [
     Sabotage("an image in a visit that is not", "visits", links_to(visit_occurrence_id=9)),
     Sabotage("an image without a visit", "visits", links_to(visit_occurrence_id=None)),
     Sabotage("an image nobody looked at for text", "burned_in", lambda r: r.path(tables.IMAGE_VERDICTS).unlink()),
+    Sabotage("a redaction nobody looked at again", "burned_in", lambda r: r.path(tables.TEXT_PROOFS).unlink()),
+    on_proofs("text left in a redacted image", result="high text left"),
+    on_proofs("another redacted file than the one proven", target_digest="0" * 64),
     # tables, reports, audit
     on_registry("a row missing in the registry", lambda f: f.iloc[:-1]),
     on_registry("another person in the registry", lambda f: one_row(f, person_id=502)),
@@ -343,6 +357,8 @@ SABOTAGES = [
 
 @pytest.mark.parametrize("sabotage", SABOTAGES, ids=[sabotage.kind for sabotage in SABOTAGES])
 def test_a_planted_fault_is_found_and_closes_the_gate(release: Workspace, sabotage: Sabotage) -> None:
+    if sabotage.check == "second_look" and not text.version():
+        pytest.skip("Tesseract is not installed")
     sabotage.plant(release)
     findings = verify(release)
     grave = findings[findings.severity == "high"]

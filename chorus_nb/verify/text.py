@@ -1,0 +1,193 @@
+"""A second pair of eyes on the pictures: Tesseract reads a sample of what was released, and a patient's own names,
+numbers and dates are looked for in what it read. Shares nothing with the detector of 03 but the files.
+
+What is read is identifiable: no finding, message or exception holds it, only its kind and where it stands.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import importlib.util
+import io
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from blake3 import blake3
+from PIL import Image
+from pydicom.dataset import FileDataset
+
+from chorus_nb.verify import reading
+from chorus_nb.verify.findings import Finding
+from chorus_nb.verify.leaks import PATTERNS, Severity
+from chorus_nb.verify.needles import Needle, name_parts, spellings, vocabulary
+from chorus_nb.verify.previews import shown, window
+
+# Pictures read of a release: nothing found in 300 means less than 1 % with such text, at 95 % confidence.
+REDACTED, LIKELY, OTHERS = 300, 300, 100
+LIKELY_OF_SERIES, OTHERS_OF_SERIES = 3, 1
+PATIENCE = 60.0  # seconds for one picture; usual is one
+SHORT_SIDE, LONG_SIDE, GROWTH = 1280, 2560, 4.0  # pixels: letters of 8 pixels have to grow before they can be read
+SURE = 40.0  # percent; words read with less confidence are anatomy
+ALIKE = 85  # percent: one letter in seven wrongly read
+SPARSE_TEXT = "11"  # page segmentation mode: text anywhere, in no order
+KINDS = frozenset(("name", "identifier", "contact", "place", "date"))
+LONG_NUMBER = re.compile(r"(?<!\d)\d(?:[ -]?\d){6,}(?!\d)")
+SHORT_DATE = re.compile(r"(?<!\d)(?:[0-3]?\d)([-/.])[0-3]?\d\1(?:\d{4}|\d{2})(?!\d)")
+_MISREAD = str.maketrans("OQILSBZG", "00115826")  # letters and the digits they are read for
+
+
+class Line(NamedTuple):
+    """A line of text in a picture, in the picture's own pixels."""
+
+    text: str
+    box: tuple[int, int, int, int]
+
+
+@functools.cache
+def version() -> str:
+    """Tesseract's version; "" where it, its English data or the extra ``pixels`` is missing."""
+    program = shutil.which("tesseract")
+    if program is None or importlib.util.find_spec("rapidfuzz") is None:
+        return ""
+    try:
+        languages, said = (
+            subprocess.run([program, option], capture_output=True, text=True, timeout=PATIENCE).stdout
+            for option in ("--list-langs", "--version")
+        )
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        return ""
+    found = re.match(r"tesseract v?(\S+)", said)
+    return found[1] if found and "eng" in languages.split() else ""
+
+
+def sample(released: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Which of the ``released`` rows of outcomes are read: ``target_path`` and whether a person ``accepted`` its text.
+
+    Always the same for the same release: every redacted image, then those likely to hold text, then one of each
+    other series, each up to its bound and one of every series before a second of any.
+    """
+    said = verdicts[["source_path", "verdict", "risk", "checked"]]
+    rows = released[["source_path", "target_path", "boxes"]].merge(said, on="source_path", how="left").fillna("")
+    rows["accepted"] = (rows.verdict == "clean") & (rows.checked == "decided")
+    rows["why"] = np.where(rows.boxes != "", "redacted", np.where(rows.risk == "unlikely", "others", "likely"))
+    rows["series"] = rows.target_path.map(lambda path: path.rpartition("/")[0])
+    rows["order"] = rows.target_path.map(lambda path: blake3(path.encode()).hexdigest())
+    rows = rows.sort_values("order")
+    rows["turn"] = rows.groupby(["why", "series"]).cumcount()
+    most = {"redacted": REDACTED, "likely": LIKELY_OF_SERIES, "others": OTHERS_OF_SERIES}
+    rows = rows[rows.turn < rows.why.map(most)].sort_values(["turn", "order"])
+    bounds = {"redacted": REDACTED, "likely": LIKELY, "others": OTHERS}
+    return rows[rows.groupby("why").cumcount() < rows.why.map(bounds)][["target_path", "accepted"]]
+
+
+def check(target_path: str, dataset: FileDataset, needles: Iterable[Needle], accepted: bool) -> Iterator[Finding]:
+    """What Tesseract reads in a released image that tells who the patient is."""
+    wanted = list(dict.fromkeys(needles))
+    worst: dict[str, tuple[Severity, str]] = {}
+    try:
+        for frame, picture in pictures(dataset):
+            for line in read(picture):
+                if said := telling(line.text, wanted):
+                    severity, kind = said
+                    box = ",".join(map(str, line.box))
+                    worst.setdefault(kind, (severity, f"{kind}: read by Tesseract in frame {frame} at {box}"))
+    except Exception as error:  # its name only: decoders and programs quote what they were given
+        detail = f"Tesseract could not read it ({type(error).__name__})"
+        yield Finding("second_look", "medium", target_path, "(7FE0,0010)", detail)
+    for severity, detail in worst.values():
+        yield Finding("second_look", "info" if accepted else severity, target_path, "(7FE0,0010)", detail)
+
+
+def pictures(dataset: FileDataset) -> Iterator[tuple[int, np.ndarray]]:
+    """First, middle and last frame at the window of the header, the first also at that of its values."""
+    array = reading.decode(dataset)
+    count = int(dataset.get("NumberOfFrames") or 1)
+    for number in sorted({0, count // 2, count - 1}):
+        frame = array[number] if count > 1 else array
+        yield number, shown(dataset, frame, window(dataset, array))
+        if number == 0 and frame.ndim == 2 and dataset.PhotometricInterpretation != "PALETTE COLOR":
+            yield number, shown(dataset, frame, window(dataset, frame, from_header=False))
+
+
+def read(picture: np.ndarray) -> list[Line]:
+    """The lines Tesseract reads in a picture, in a process of its own that is ended when it takes too long."""
+    image = Image.fromarray(picture).convert("L")
+    scale = min(max(1.0, SHORT_SIDE / min(image.size)), LONG_SIDE / max(image.size), GROWTH)
+    if scale != 1:
+        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        image = image.resize(size, Image.Resampling.BICUBIC)
+    content = io.BytesIO()
+    image.save(content, "PNG", compress_level=1)
+    answer = subprocess.run(
+        ["tesseract", "stdin", "stdout", "--psm", SPARSE_TEXT, "-l", "eng", "tsv"],
+        input=content.getvalue(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        timeout=PATIENCE,
+        env={**os.environ, "OMP_THREAD_LIMIT": "1"},  # one process a core
+        check=True,
+    ).stdout
+    lines: dict[tuple[str, ...], list[dict[str, str]]] = {}
+    for row in csv.DictReader(io.StringIO(answer.decode("utf-8", "replace")), delimiter="\t", quoting=csv.QUOTE_NONE):
+        if row["text"] and row["text"].strip() and float(row["conf"]) >= SURE:
+            lines.setdefault((row["block_num"], row["par_num"], row["line_num"]), []).append(row)
+    return [Line(" ".join(word["text"] for word in words), _around(words, scale)) for words in lines.values()]
+
+
+def _around(words: list[dict[str, str]], scale: float) -> tuple[int, int, int, int]:
+    left, top, width, height = (
+        np.array([int(word[name]) for word in words]) for name in ("left", "top", "width", "height")
+    )
+    ends = left.min(), top.min(), (left + width).max(), (top + height).max()
+    x0, y0, x1, y1 = (round(float(end) / scale) for end in ends)
+    return x0, y0, x1, y1
+
+
+def telling(text: str, needles: Iterable[Needle]) -> tuple[Severity, str] | None:
+    """How much a line tells, and the kind of identifier it holds: one of ``needles``, or what looks like one."""
+    words = [_fold(word) for word in re.findall(r"\w+", text)]
+    together = _fold(text)
+    for needle in needles:
+        if needle.kind in KINDS and any(_said(form, words, together) for form in _forms(needle)):
+            return "high", needle.kind
+    for kind, (severity, pattern) in PATTERNS.items():
+        if severity == "high" and pattern.search(text):
+            return "high", f"looks like a {kind}"
+    if SHORT_DATE.search(text) or PATTERNS["date"][1].search(text):
+        return "medium", "looks like a date"
+    if LONG_NUMBER.search(text):
+        return "medium", "looks like a number of a person or an order"
+    return None
+
+
+def _forms(needle: Needle) -> Iterator[str]:
+    """How a needle would be read; words of the DICOM Standard stand in many pictures and prove nothing."""
+    if needle.kind in ("place", "contact"):
+        parts = [part for part in name_parts(needle.text) if len(part) > 3] or [needle.text]
+    else:
+        parts = spellings(needle)
+    yield from (_fold(part) for part in parts if part.lower() not in vocabulary())
+
+
+def _said(form: str, words: list[str], together: str) -> bool:
+    from rapidfuzz import fuzz  # of the extra `pixels`
+
+    if len(form) < 3:
+        return False
+    if len(form) < 5 or form.isdigit():  # a wrongly read digit makes another number
+        return form in words or (len(form) > 5 and form in together)
+    return any(fuzz.ratio(form, word) >= ALIKE for word in words) or (
+        len(together) >= len(form) and fuzz.partial_ratio(form, together) >= ALIKE
+    )
+
+
+def _fold(text: str) -> str:
+    """Capitals and digits only, with one digit for all that are read for one another."""
+    return re.sub(r"[\W_]", "", text.upper()).translate(_MISREAD)

@@ -1,0 +1,41 @@
+"""Pixels of a redacted file: the same outside the recorded boxes, as far as the compression can leave them so."""
+
+from __future__ import annotations
+
+import imagecodecs
+import numpy as np
+import pytest
+import small_site
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEGBaseline8Bit
+
+from chorus_nb.pixels import parse_boxes, redact
+from chorus_nb.verify import pictures, reading
+from chorus_nb.verify.pairs import Pair, Task
+
+BOXES = "20,24,70,40"
+
+
+def jpeg(subsampling: str) -> bytes:
+    """Coloured noise, whose every pixel tells when it changes."""
+    dataset = small_site.original_image(small_site.STUDIES[0], 1)
+    noise = np.random.default_rng(1).integers(0, 255, (96, 128, 3), np.uint8)
+    dataset.SamplesPerPixel, dataset.PlanarConfiguration, dataset.PhotometricInterpretation = 3, 0, "YBR_FULL_422"
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+    dataset.Rows, dataset.Columns = noise.shape[:2]
+    dataset.PixelData = encapsulate([imagecodecs.jpeg8_encode(noise, level=90, subsampling=subsampling)])
+    dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", True
+    dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    return small_site.write(dataset)
+
+
+@pytest.mark.parametrize("subsampling", ["444", "422", "420"])
+@pytest.mark.parametrize(("recorded", "found"), [(BOXES, []), ("20,24,40,40", ["high"])])
+def test_a_jpeg_may_differ_in_the_blocks_of_its_boxes_and_what_is_smoothed_into_them(
+    subsampling: str, recorded: str, found: list[str]
+) -> None:
+    before = jpeg(subsampling)
+    after = redact(before, parse_boxes(BOXES))
+    pair = Pair(Task("s", "t", "", recorded), reading.read(before), reading.read(after), None)
+    findings = list(pictures._unchanged(pair, reading.decode(pair.release.dataset)))
+    assert [finding.severity for finding in findings] == found

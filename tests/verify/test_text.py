@@ -1,0 +1,166 @@
+"""Tesseract as a second reader of the released pictures: what 03 missed is found, and never told to anybody."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import small_site
+from pydicom.dataset import FileDataset
+
+from chorus_nb import tables
+from chorus_nb.errors import WorkbenchError
+from chorus_nb.verify import certify, checks, reading, require_pass, text, verify
+from chorus_nb.verify.needles import Needle, of_name
+from chorus_nb.workspace import Workspace
+
+tesseract = pytest.mark.skipif(not text.version(), reason="Tesseract is not installed")
+NEEDLES = [*of_name("Müller^Änne Maria"), *of_name("Quillfeather^Tim"), *of_name("Heart^Rose")]
+NEEDLES += [Needle("identifier", "ACC4471982"), Needle("identifier", "77120034"), Needle("date", "20240131")]
+NEEDLES += [Needle("place", "Saint Brigid Hospital"), Needle("contact", "6175550142"), Needle("device", "CTROOM9")]
+
+
+@pytest.fixture
+def missed(tmp_path: Path) -> Workspace:
+    """A release in which 03 saw nothing of the name in the pictures of source and release."""
+    return small_site.make(tmp_path / "site", burned_in="MULLER, AENNE  MRN-77120034")
+
+
+@tesseract
+def test_text_that_03_missed_closes_the_gate(missed: Workspace) -> None:
+    findings = verify(missed)
+    grave = findings[findings.severity == "high"]
+    assert set(grave.check) == {"second_look"}
+    assert grave.file.str.contains("/US/").all() and grave.file.nunique() == 2
+    with pytest.raises(WorkbenchError, match="second_look"):
+        require_pass(checks(missed))
+
+
+@tesseract
+def test_what_was_read_is_told_to_nobody(
+    missed: Workspace, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    findings, gate = verify(missed), checks(missed)
+    with pytest.raises(WorkbenchError) as raised:
+        require_pass(gate)
+    memory = [json.loads(path.read_bytes())["findings"] for path in (missed.local / "verified").glob("*.json")]
+    said = [findings.to_csv(), gate.to_csv(), str(raised.value), certify(missed).to_csv(), str(memory)]
+    for place in (*said, *capfd.readouterr(), caplog.text):
+        assert "muller" not in place.casefold() and "77120034" not in place
+
+
+@tesseract
+def test_text_a_person_accepted_is_noted_and_does_not_close_the_gate(missed: Workspace) -> None:
+    verdicts = missed.read(tables.IMAGE_VERDICTS).assign(checked="decided", verdict="clean")
+    missed.write(tables.IMAGE_VERDICTS, verdicts)
+    findings = verify(missed)
+    assert set(findings.severity[findings.check == "second_look"]) == {"info"}
+    require_pass(checks(missed))
+
+
+@tesseract
+def test_text_put_back_into_a_recorded_redaction_is_found(missed: Workspace) -> None:
+    """Inside its boxes a redacted image may differ from its original, so the comparison of pixels cannot see it."""
+    target = small_site.first(missed, "US")
+    box = (8, 8, 470, 60)
+    small_site.rewrite(missed, lambda d: small_site.burn(d, "QUILLFEATHER TIM", box), target)
+    outcomes = missed.read(tables.OUTCOMES)
+    own = outcomes.target_path == target.relative_to(missed.release).as_posix()
+    outcomes.loc[own, "boxes"] = f"{small_site.BOX};8,8,470,60"
+    missed.write(tables.OUTCOMES, outcomes)
+    proofs = missed.read(tables.TEXT_PROOFS).assign(target_digest=outcomes.target_digest[own].iloc[0])
+    missed.write(tables.TEXT_PROOFS, proofs)  # as if 03 itself had not seen it again
+    findings = verify(missed)
+    grave = findings[(findings.severity == "high") & (findings.file == outcomes.target_path[own].iloc[0])]
+    assert set(grave.check) == {"second_look"}
+
+
+@tesseract
+def test_a_picture_is_not_read_again_when_nothing_changed(release: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    verify(release)
+    monkeypatch.setattr(text, "read", lambda picture: pytest.fail("read again"))
+    verify(release)
+    assert checks(release).set_index("check").examined["second_look"] > 0
+
+
+@tesseract
+def test_a_reader_that_hangs_is_ended_and_said(release: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "PATIENCE", 0.001)
+    findings = list(text.check("a", _dataset(release), NEEDLES, accepted=False))
+    assert [(one.severity, one.detail) for one in findings] == [
+        ("medium", "Tesseract could not read it (TimeoutExpired)")
+    ]
+
+
+def test_without_tesseract_the_check_is_not_run_and_the_gate_stays_open(
+    release: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text, "version", lambda: "")
+    verify(release)
+    row = checks(release).set_index("check").loc["second_look"]
+    assert row.result == "not run" and "not installed" in row.detail
+    require_pass(checks(release))
+    certify(release)
+    facts = json.loads((release.metadata / "verification_certificate.json").read_text())
+    assert {"check": "second_look", "result": "not run", "examined": 0, "findings": 0} in facts["checks"]
+
+
+@tesseract
+@pytest.mark.parametrize(
+    ("line", "severity", "kind"),
+    [
+        ("MULLER, AENNE", "high", "name"),
+        ("QUILLFEATHFR", "high", "name"),  # a letter wrongly read
+        ("xxQuillfeather-Txx", "high", "name"),
+        ("Acc ACC447I982", "high", "identifier"),  # 1 read as I
+        ("77 12 00 34", "high", "identifier"),
+        ("31 Jan 2024", "high", "date"),
+        ("1/31/2024", "high", "date"),
+        ("St Brigid", "high", "place"),
+        ("tel 617-555-0142", "high", "contact"),
+        ("MRN: 9981234", "high", "looks like a record number"),
+        ("DOB 07/19/48", "high", "looks like a date of birth"),
+        ("19/07/48", "medium", "looks like a date"),
+        ("4418 2937 1", "medium", "looks like a number of a person or an order"),
+    ],
+)
+def test_a_patients_own_identifiers_are_told_from_others(line: str, severity: str, kind: str) -> None:
+    assert text.telling(line, NEEDLES) == (severity, kind)
+
+
+@tesseract
+@pytest.mark.parametrize(
+    "line", ["HEART 72 bpm", "W 400 L 40", "MI 0.8 TIS 0.4", "120 kV 80 mA", "CTROOM9", "Im: 12/60", "771200", "ii -"]
+)
+def test_technical_text_says_nothing(line: str) -> None:
+    assert text.telling(line, NEEDLES) is None
+
+
+def test_every_redacted_image_is_read_and_every_series_before_a_second_picture_of_any() -> None:
+    kinds = {"redacted": "likely", "likely": "likely", "others": "unlikely"}
+    rows = [
+        {"source_path": f"{why}{series}{number}", "target_path": f"p/{why}{series}/{number}", "risk": risk}
+        | {"boxes": "0,0,9,9" if why == "redacted" else "", "verdict": "clean", "checked": "looked"}
+        for why, risk in kinds.items()
+        for series in range(40)
+        for number in range(5)
+    ]
+    frame = pd.DataFrame(rows)
+    picked = text.sample(frame[["source_path", "target_path", "boxes"]], frame).target_path
+    counts = picked.str.split("/").str[1].value_counts()
+    assert counts.filter(like="redacted").tolist() == [5] * 40
+    assert counts.filter(like="likely").tolist() == [text.LIKELY_OF_SERIES] * 40
+    assert counts.filter(like="others").tolist() == [text.OTHERS_OF_SERIES] * 40
+
+
+def test_the_pictures_read_of_a_large_release_are_bounded() -> None:
+    paths = [f"p/{number}/001" for number in range(5000)]
+    frame = pd.DataFrame({"source_path": paths, "target_path": paths, "boxes": "", "verdict": "clean"})
+    verdicts = frame.assign(checked="looked", risk=["likely", "unlikely"] * 2500)
+    assert len(text.sample(frame, verdicts)) == text.LIKELY + text.OTHERS
+
+
+def _dataset(release: Workspace) -> FileDataset:
+    return reading.read(small_site.first(release).read_bytes()).dataset

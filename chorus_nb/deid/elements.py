@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections import Counter
 from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
 STANDARD_SCHEMES = frozenset((b"DCM", b"SCT", b"SRT", b"SNM3", b"LN", b"UCUM", b"RADLEX", b"FMA", b"UMLS", b"NCIt"))
 CODE = frozenset((0x00080100, 0x00080102, 0x00080103, 0x00080104))
 PATIENT_ID, ACCESSION_NUMBER, BIRTH_DATE, AGE = 0x00100020, 0x00080050, 0x00100030, 0x00101010
+LONGEST_REMEMBERED = 2048  # bytes of an element
 KEPT: Literal[True] = True  # an element passed on as the bytes it was
 
 Made = bytes | Literal[True] | None  # new bytes, KEPT, or left out
@@ -69,6 +69,23 @@ class Change(NamedTuple):
     new: str
 
 
+class Circumstances(NamedTuple):
+    """All that decides about an element at the root besides its own bytes and its private creator."""
+
+    subject: Subject
+    sop_class: str
+    found: Identifiers
+    patient_id: str
+    accession: str
+    hide_birth_date: bool
+    charset: Charset
+    encoding: Encoding
+
+
+Seen = dict[tuple[str, bytes], tuple[Made, list[Change], list[str]]]
+"""What was made of elements under the same circumstances, with the changes and notes that go with it."""
+
+
 class Engine(Protocol):
     """What the elements ask of the de-identifier they belong to."""
 
@@ -79,6 +96,8 @@ class Engine(Protocol):
     def rule(self, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str) -> Rule: ...
 
     def cleaner(self, found: Identifiers) -> Cleaner: ...
+
+    def seen(self, circumstances: Circumstances) -> Seen: ...
 
 
 class Level(NamedTuple):
@@ -99,7 +118,7 @@ class Elements:
         self.data = taken.data
         self.subject = subject
         self.changes: list[Change] = []
-        self.notes: Counter[str] = Counter()
+        self.notes: list[str] = []
         self.charset = charset_of(taken.data, taken.elements, DEFAULT_CHARSET)
         self.root = {element.tag: element for element in taken.elements}  # of a tag given twice, the last
         self.root_elements = list(self.root.values())
@@ -114,6 +133,9 @@ class Elements:
         self.hide_birth_date = dates.birth_date_tells(
             self.text_of(BIRTH_DATE), self.text_of(AGE), [self.text_of(tag) for tag in claims.STUDY_DATES]
         )
+        self.level = Level((), "", self.charset, Encoding(taken.implicit, taken.big))
+        known = (self.patient_id, self.accession, self.hide_birth_date, self.charset, self.level.encoding)
+        self.seen = engine.seen(Circumstances(subject, self.sop_class, found, *known))
 
     def is_kept(self, element: Element) -> bool:
         """Whether the policy keeps this attribute as it is where it stands at the root."""
@@ -148,14 +170,14 @@ class Elements:
 
     def kept(self) -> dict[int, Buffer]:
         """What is left of the root data set, by tag."""
-        level = Level((), "", self.charset, Encoding(self.taken.implicit, self.taken.big))
-        return dict(self.data_set(self.root_elements, level)[0])
+        return dict(self.data_set(self.root_elements, self.level)[0])
 
     def data_set(self, elements: list[Element], level: Level) -> tuple[list[tuple[int, Buffer]], bool]:
         """What is left of a data set as (tag, bytes), in order of tags, and whether anything changed."""
-        data, rule_of, sop_class = self.data, self.engine.rule, self.sop_class
+        data = self.data
         creators = self.creators(elements)
         coded = self.standard_code(elements)
+        decide = self.decided if level.path or coded else self.remembered
         kept_blocks: set[tuple[int, int]] = set()
         chunks: list[tuple[int, Buffer]] = []
         changed = False
@@ -170,11 +192,7 @@ class Elements:
             if coded and tag in CODE and not self.cleaner.finds_own(decode(self.raw(element), level.charset)):
                 made: Made = KEPT
             else:
-                rule = rule_of(sop_class, level.path, tag, element.vr, creator)
-                if rule.action == "script":
-                    values = scripted.SpanValues(data, elements, self.root_elements, level.charset)
-                    rule = scripted.resolve(self.engine.policy, rule, element, creator, values)
-                made = self.element(element, rule, level, creator)
+                made = decide(element, elements, level, creator)
             if made is None:
                 changed = True
                 continue
@@ -192,6 +210,29 @@ class Elements:
                     self.record(element, level, "X", "private creator of nothing kept", "")
         chunks.sort(key=itemgetter(0))
         return chunks, changed
+
+    def remembered(self, element: Element, elements: list[Element], level: Level, creator: str) -> Made:
+        """:meth:`decided`, once for all images of a series in which the element is the same: most of them are."""
+        if element.end - element.start > LONGEST_REMEMBERED:
+            return self.decided(element, elements, level, creator)
+        key = (creator, bytes(self.data[element.start : element.end]))
+        if key in self.seen:
+            made, changes, notes = self.seen[key]
+            self.changes += changes
+            self.notes += notes
+            return made
+        changes_before, notes_before = len(self.changes), len(self.notes)
+        made = self.decided(element, elements, level, creator)
+        self.seen[key] = made, self.changes[changes_before:], self.notes[notes_before:]
+        return made
+
+    def decided(self, element: Element, elements: list[Element], level: Level, creator: str) -> Made:
+        """The element after the rule for it."""
+        rule = self.engine.rule(self.sop_class, level.path, element.tag, element.vr, creator)
+        if rule.action == "script":
+            values = scripted.SpanValues(self.data, elements, self.root_elements, level.charset)
+            rule = scripted.resolve(self.engine.policy, rule, element, creator, values)
+        return self.element(element, rule, level, creator)
 
     def creators(self, elements: list[Element]) -> dict[tuple[int, int], str]:
         """Private creators by (group, block) (PS3.5 section 7.8.1)."""
@@ -284,7 +325,7 @@ class Elements:
         cleaned = [self.cleaner.clean(part) for part in parts]
         if cleaned == parts:
             return KEPT
-        self.notes["text cleaned"] += 1
+        self.notes.append("text cleaned")
         new = "\\".join(shorten(part, vr) for part in cleaned)
         if not new.strip("\\ ") and self.must_have_value(e, level):
             new = rule.replacement or dummy(vr).decode("ascii")
@@ -316,13 +357,12 @@ class Elements:
     def shifted(self, e: Element, expected: str) -> str:
         """A date moved by the person's days; a birth date that tells an age above 89 is emptied (DS-30)."""
         if e.tag == BIRTH_DATE and e.length and self.hide_birth_date:
-            self.notes["birth date emptied: age may be over 89"] += 1
+            self.notes.append("birth date emptied: age may be over 89")
             return ""
         vr = "DT" if expected == "DT" else "DA"
         text = self.raw(e).decode("latin-1")
         shifted, faults = dates.shift_value(text, vr, self.subject.days_shifted, self.engine.zone)
-        if faults:
-            self.notes["date emptied: not a valid date"] += faults
+        self.notes += ["date emptied: not a valid date"] * faults
         return shifted
 
     def looked_up(self, e: Element, level: Level) -> str:
@@ -343,7 +383,7 @@ class Elements:
     # --- the crosswalk ------------------------------------------------------------------------------------------
 
     def left_out(self, e: Element, level: Level, why: str) -> Made:
-        self.notes[f"removed: {why}"] += 1
+        self.notes.append(f"removed: {why}")
         self.record(e, level, "X", why, "")
         return None
 

@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 
 from chorus_nb import __version__
 from chorus_nb.deid import claims, spans
-from chorus_nb.deid.elements import Change, Circumstances, Elements, Seen, Subject
+from chorus_nb.deid.context import Change, Circumstances, Seen, Subject
+from chorus_nb.deid.elements import Elements
 from chorus_nb.deid.spans import Buffer, Refused, Spans
 from chorus_nb.deid.text import Cleaner, Identifiers
 from chorus_nb.deid.uids import UidMap
@@ -46,6 +47,7 @@ class Deidentifier:
         self.policy = policy
         self.uids = uids
         self.zone = zone
+        self._book_digest = policy.book_digest
         self._cleaners = lru_cache(maxsize=512)(lambda found: Cleaner(found, uids.new))
         self._rules: dict[tuple[str, tuple[str, ...], int, str, str], Rule] = {}
         self._seen = lru_cache(maxsize=8)(lambda circumstances: Seen())
@@ -66,19 +68,22 @@ class Deidentifier:
         by_tag = elements.kept()
         claimed = claims.claims(
             self.policy.options,
-            self.policy.book_digest,
+            self._book_digest,
             elements.methods_before(),
+            elements.level.encoding,
             shifted=subject.days_shifted != 0,
             text_checked=text_checked,
             cleaned_pixels=cleaned_pixels,
         )
-        by_tag.update(claims.encode(claimed, Encoding(taken.implicit, taken.big)))
+        by_tag.update(claimed)
         body = b"".join(by_tag[tag] for tag in sorted(by_tag))
         pixels, value = _pixel_spans(taken)
         if taken.transfer_syntax in spans.DEFLATED_SYNTAXES:
             body, pixels = _deflate(body + bytes(pixels)), b""
         head = _meta(elements.sop_class, elements.sop_instance, taken.transfer_syntax)
-        return Deidentified(head + body, pixels, value, elements.sop_instance, elements.changes, Counter(elements.notes))
+        return Deidentified(
+            head + body, pixels, value, elements.sop_instance, elements.changes, Counter(elements.notes)
+        )
 
     def rule(self, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str) -> Rule:
         """The policy's rule, remembered: a series asks the same again for every image."""

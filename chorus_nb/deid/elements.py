@@ -5,12 +5,13 @@ from __future__ import annotations
 import struct
 from functools import lru_cache
 from operator import itemgetter
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
 from pydicom.datadict import keyword_for_tag
 
 from chorus_nb import standards
 from chorus_nb.deid import claims, dates, identifiers, scripted, spans
+from chorus_nb.deid.context import KEPT, Change, Circumstances, Engine, Level, Made, Subject
 from chorus_nb.deid.spans import Buffer, Element, Refused, Spans, vr_of, vrs_of
 from chorus_nb.deid.values import (
     DEFAULT_CHARSET,
@@ -19,7 +20,6 @@ from chorus_nb.deid.values import (
     TEXT,
     UNDIVIDED,
     WORD_SIZES,
-    Charset,
     Encoding,
     charset_of,
     decode,
@@ -31,82 +31,13 @@ from chorus_nb.deid.values import (
 )
 
 if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
-
-    from chorus_nb.deid.text import Cleaner, Identifiers
-    from chorus_nb.deid.uids import UidMap
-    from chorus_nb.mapping import Policy, Rule
+    from chorus_nb.mapping import Rule
 
 # Coding schemes whose codes and meanings are fixed by a standard (PS3.16 section 8); all others are free text.
 STANDARD_SCHEMES = frozenset((b"DCM", b"SCT", b"SRT", b"SNM3", b"LN", b"UCUM", b"RADLEX", b"FMA", b"UMLS", b"NCIt"))
 CODE = frozenset((0x00080100, 0x00080102, 0x00080103, 0x00080104))
 PATIENT_ID, ACCESSION_NUMBER, BIRTH_DATE, AGE = 0x00100020, 0x00080050, 0x00100030, 0x00101010
 LONGEST_REMEMBERED = 2048  # bytes of an element
-KEPT: Literal[True] = True  # an element passed on as the bytes it was
-
-Made = bytes | Literal[True] | None  # new bytes, KEPT, or left out
-
-
-class Subject(NamedTuple):
-    """Whom a file belongs to and what the lookup tables say (SOP step 12)."""
-
-    person_id: int
-    days_shifted: int
-    image_occurrence_id: int
-    known_ids: frozenset[str] = frozenset()  # every PatientID of this person
-
-
-class Change(NamedTuple):
-    """A changed element: a row of the crosswalk (SOP step 10). Identifiable."""
-
-    path: str
-    tag: str
-    keyword: str
-    vr: str
-    original: str
-    action: str
-    rule_source: str
-    new: str
-
-
-class Circumstances(NamedTuple):
-    """All that decides about an element at the root besides its own bytes and its private creator."""
-
-    subject: Subject
-    sop_class: str
-    found: Identifiers
-    patient_id: str
-    accession: str
-    hide_birth_date: bool
-    charset: Charset
-    encoding: Encoding
-
-
-Seen = dict[tuple[str, bytes], tuple[Made, list[Change], list[str]]]
-"""What was made of elements under the same circumstances, with the changes and notes that go with it."""
-
-
-class Engine(Protocol):
-    """What the elements ask of the de-identifier they belong to."""
-
-    policy: Policy
-    uids: UidMap
-    zone: ZoneInfo
-
-    def rule(self, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str) -> Rule: ...
-
-    def cleaner(self, found: Identifiers) -> Cleaner: ...
-
-    def seen(self, circumstances: Circumstances) -> Seen: ...
-
-
-class Level(NamedTuple):
-    """Where an element stands: the root or an item."""
-
-    path: tuple[str, ...]  # keywords of the sequences above, as the policy knows them
-    where: str  # the same with item numbers, for the crosswalk
-    charset: Charset
-    encoding: Encoding
 
 
 class Elements:
@@ -162,9 +93,10 @@ class Elements:
             return int(text) if text.isdigit() else None
         return struct.unpack(">H" if self.taken.big else "<H", raw[:2])[0] if len(raw) >= 2 else None
 
-    def methods_before(self) -> list[str]:
+    def methods_before(self) -> tuple[str, ...]:
         """De-identification methods applied before us; the chain is continued, cleaned of identifiers."""
-        return [self.cleaner.clean(part.strip()) for part in self.text_of(0x00120063).split("\\") if part.strip()]
+        parts = self.text_of(0x00120063).split("\\")
+        return tuple(self.cleaner.clean(part.strip()) for part in parts if part.strip())
 
     # --- data sets ----------------------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ from chorus_nb.deid.worklist import uid_map
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.mapping import load_policy, read_lookups
 from chorus_nb.versions import code_digest
-from chorus_nb.workspace import Workspace, long_path, remove_partials
+from chorus_nb.workspace import Workspace, below, long_path, remove_partials
 
 if TYPE_CHECKING:
     from chorus_nb.compute import Progress
@@ -131,7 +131,7 @@ def _stops_cleanly() -> Iterator[None]:
 
 def _to_do(worklist: pd.DataFrame, done: pd.DataFrame, workspace: Workspace) -> pd.Series:
     """Files to release whose result would not be the same, or is not there any more."""
-    release = str(long_path(workspace.release))
+    release = long_path(workspace.release)
     lasting = done[~done.reason.isin(PASSING)]
     finished = {
         (path, fingerprint)
@@ -139,7 +139,7 @@ def _to_do(worklist: pd.DataFrame, done: pd.DataFrame, workspace: Workspace) -> 
             *(lasting[name] for name in ("source_path", "fingerprint", "status", "target_path", "target_size")),
             strict=True,
         )
-        if status != "released" or has_size(f"{release}/{target}", size)
+        if status != "released" or has_size(below(release, target), size)
     }
     same = [key in finished for key in zip(worklist.source_path, worklist.fingerprint, strict=True)]
     return (worklist.status == "release") & ~pd.Series(same, worklist.index, dtype=bool)
@@ -154,7 +154,8 @@ def _no_longer(worklist: pd.DataFrame, done: pd.DataFrame) -> pd.DataFrame:
 def _vanished(worklist: pd.DataFrame, done: pd.DataFrame, workspace: Workspace) -> pd.DataFrame:
     gone = done[(done.status == "released") & ~done.source_path.isin(worklist.source_path)]
     gone = gone[~gone.target_path.isin(worklist.target_path)]
-    there = [has_size(workspace.release / row.target_path, row.target_size) for row in gone.itertuples()]
+    release = long_path(workspace.release)
+    there = [has_size(below(release, row.target_path), row.target_size) for row in gone.itertuples()]
     return gone[pd.Series(there, gone.index, dtype=bool)]
 
 

@@ -63,12 +63,15 @@ class Workspace:
     def has(self, table: tables.Table) -> bool:
         return self.path(table).is_file()
 
-    def read(self, table: tables.Table, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """The table (or some columns of it), checked; :class:`NotReady` names the notebook that makes it."""
+    def read(self, table: tables.Table, columns: Sequence[str] | None = None, *, compact: bool = False) -> pd.DataFrame:
+        """The table (or some columns of it), checked; :class:`NotReady` names the notebook that makes it.
+
+        ``compact``: as in :func:`chorus_nb.tables.read`.
+        """
         path = self.path(table)
         if not path.is_file():
             raise NotReady(f"{table.name} is not there yet: run notebook {table.made_by} first")
-        return tables.read(table, path, columns)
+        return tables.read(table, path, columns, compact=compact)
 
     def write(self, table: tables.Table, frame: pd.DataFrame) -> Path:
         """Check ``frame`` against its schema and write it, atomically and only if it changed."""

@@ -77,7 +77,8 @@ def to_arrow(table: Table, frame: pd.DataFrame) -> pa.Table:
     for column in table.columns:
         values = frame[column.name]
         if column.kind == "text":
-            values = values.astype(object).where(values.notna(), "")
+            compact = getattr(values.dtype, "storage", "") == "pyarrow"
+            values = values.fillna("") if compact else values.astype(object).where(values.notna(), "")
         try:
             if column.kind == "integer":
                 values = values.astype("Int64")
@@ -128,8 +129,17 @@ def decode(table: Table, content: bytes) -> pd.DataFrame:
     return to_arrow(table, arrow.to_pandas(types_mapper=_pandas_type)).to_pandas(types_mapper=_pandas_type)
 
 
-def read(table: Table, path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Read and check the table kept at ``path``, or only some ``columns`` of it."""
+def read(table: Table, path: Path, columns: Sequence[str] | None = None, *, compact: bool = False) -> pd.DataFrame:
+    """Read and check the table kept at ``path``, or only some ``columns`` of it.
+
+    ``compact``: text of a Parquet table stays with Arrow, in a third of the memory, and never becomes Python's.
+    """
+    if compact:
+        arrow = pq.read_table(path, columns=None if columns is None else list(columns))
+        expected = pa.schema([table.schema.field(name) for name in columns or table.column_names])
+        if not arrow.schema.equals(expected):
+            raise SchemaError(f"{table.name}: does not have the expected columns and types")
+        return arrow.to_pandas(types_mapper=_compact_type)
     if columns is None:
         return decode(table, path.read_bytes())
     if table.format == "parquet":
@@ -155,6 +165,12 @@ def _pandas_type(kind: pa.DataType) -> object:
     import pandas as pd
 
     return {pa.int64(): pd.Int64Dtype(), pa.string(): pd.StringDtype("python")}.get(kind)
+
+
+def _compact_type(kind: pa.DataType) -> object:
+    import pandas as pd
+
+    return pd.StringDtype("pyarrow") if kind == pa.string() else _pandas_type(kind)
 
 
 def describe(table: Table) -> pd.DataFrame:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from chorus_nb import compute, tables
 from chorus_nb.compute import WorkerLost
@@ -44,7 +46,6 @@ def deidentify(workspace: Workspace, progress: Progress | None = None) -> pd.Dat
 
     Can be interrupted at any moment and called again: it goes on where it stopped.
     """
-    compute.prepare(workspace.parameters)
     worklist = workspace.read(tables.WORKLIST, compact=True)
     with _stops_cleanly(), Ledger(workspace) as ledger:
         done = ledger.known()
@@ -55,7 +56,7 @@ def deidentify(workspace: Workspace, progress: Progress | None = None) -> pd.Dat
         finally:
             remove_partials(workspace.release)
         outcomes = _outcomes(worklist, ledger.rows())
-        crosswalk.keep_only(workspace.local / crosswalk.FOLDER, set(ledger.parts().part))
+        crosswalk.keep_only(workspace.local / crosswalk.FOLDER, ledger.part_names())
     workspace.write(tables.OUTCOMES, outcomes)
     return outcomes
 
@@ -67,7 +68,7 @@ def outlook(workspace: Workspace) -> pd.DataFrame:
         done = ledger.known()
     todo = _to_do(worklist, done, workspace)
     kept = (worklist.status == "release") & ~todo
-    known = worklist.source_path.isin(done.source_path)
+    known = _among(worklist.source_path, done.source_path)
     rows = {
         "to be made: new": worklist[todo & ~known],
         "to be made again: the file, a decision, a lookup or the plan changed": worklist[todo & known],
@@ -151,14 +152,21 @@ def _rows(frame: pd.DataFrame, *names: str) -> Iterator[tuple[Any, ...]]:
 
 def _no_longer(worklist: pd.DataFrame, done: pd.DataFrame) -> pd.DataFrame:
     """Released files that the worklist no longer puts where they are."""
-    gone = done[(done.status == "released") & done.source_path.isin(worklist.source_path)]
-    return gone[~gone.target_path.isin(worklist.target_path)]
+    return done[_elsewhere(worklist, done) & _among(done.source_path, worklist.source_path)]
 
 
 def _vanished(worklist: pd.DataFrame, done: pd.DataFrame, workspace: Workspace) -> pd.DataFrame:
-    gone = done[(done.status == "released") & ~done.source_path.isin(worklist.source_path)]
-    gone = gone[~gone.target_path.isin(worklist.target_path)]
+    gone = done[_elsewhere(worklist, done) & ~_among(done.source_path, worklist.source_path)]
     return gone[_stands(workspace, gone)]
+
+
+def _elsewhere(worklist: pd.DataFrame, done: pd.DataFrame) -> pd.Series:
+    return (done.status == "released") & ~_among(done.target_path, worklist.target_path)
+
+
+def _among(values: pd.Series, others: pd.Series) -> pd.Series:
+    """As ``values.isin(others)``, which takes Arrow's text apart value by value."""
+    return pd.Series(np.asarray(pc.is_in(pa.array(values), value_set=pa.array(others)), dtype=bool), values.index)
 
 
 def _withdraw(workspace: Workspace, worklist: pd.DataFrame, done: pd.DataFrame, ledger: Ledger) -> None:

@@ -103,7 +103,7 @@ def encode(table: Table, frame: pd.DataFrame) -> bytes:
         sink = io.BytesIO()
         pq.write_table(arrow, sink, compression="zstd")
         return sink.getvalue()
-    return csv_bytes(arrow.to_pandas(types_mapper=_pandas_type))
+    return csv_bytes(_to_pandas(arrow))
 
 
 def csv_bytes(frame: pd.DataFrame) -> bytes:
@@ -126,7 +126,7 @@ def decode(table: Table, content: bytes) -> pd.DataFrame:
             )
         except pa.ArrowInvalid:
             raise SchemaError(f"{table.name}: is not a CSV table with the expected column types") from None
-    return to_arrow(table, arrow.to_pandas(types_mapper=_pandas_type)).to_pandas(types_mapper=_pandas_type)
+    return _to_pandas(to_arrow(table, _to_pandas(arrow)))
 
 
 def read(table: Table, path: Path, columns: Sequence[str] | None = None, *, compact: bool = False) -> pd.DataFrame:
@@ -135,42 +135,39 @@ def read(table: Table, path: Path, columns: Sequence[str] | None = None, *, comp
     ``compact``: text of a Parquet table stays with Arrow, in a third of the memory, and never becomes Python's.
     """
     if compact:
+        import pandas as pd
+
         arrow = pq.read_table(path, columns=None if columns is None else list(columns))
         expected = pa.schema([table.schema.field(name) for name in columns or table.column_names])
         if not arrow.schema.equals(expected):
             raise SchemaError(f"{table.name}: does not have the expected columns and types")
-        return arrow.to_pandas(types_mapper=_compact_type)
+        return arrow.to_pandas(types_mapper={pa.string(): pd.StringDtype("pyarrow"), pa.int64(): pd.Int64Dtype()}.get)
     if columns is None:
         return decode(table, path.read_bytes())
     if table.format == "parquet":
-        return pq.read_table(path, columns=list(columns)).to_pandas(types_mapper=_pandas_type)
+        return _to_pandas(pq.read_table(path, columns=list(columns)))
     return decode(table, path.read_bytes())[list(columns)]
 
 
 def empty(table: Table) -> pd.DataFrame:
     """The table without rows."""
-    return table.schema.empty_table().to_pandas(types_mapper=_pandas_type)
+    return _to_pandas(table.schema.empty_table())
 
 
 def frame(table: Table, rows: list[dict[str, object]]) -> pd.DataFrame:
     """A checked frame of ``rows``; a text column that is left out is ""."""
     import pandas as pd
 
-    texts = {c.name: "" for c in table.columns if c.kind == "text"}
-    made = pd.DataFrame([{**texts, **row} for row in rows], columns=table.column_names)
-    return to_arrow(table, made).to_pandas(types_mapper=_pandas_type)
+    return _to_pandas(to_arrow(table, pd.DataFrame(rows, columns=table.column_names)))
 
 
-def _pandas_type(kind: pa.DataType) -> object:
+def _to_pandas(arrow: pa.Table) -> pd.DataFrame:
+    """Equal texts of a column become one Python object: most of a header's values are those of the file before."""
     import pandas as pd
 
-    return {pa.int64(): pd.Int64Dtype(), pa.string(): pd.StringDtype("python")}.get(kind)
-
-
-def _compact_type(kind: pa.DataType) -> object:
-    import pandas as pd
-
-    return pd.StringDtype("pyarrow") if kind == pa.string() else _pandas_type(kind)
+    texts = [field.name for field in arrow.schema if field.type == pa.string()]
+    frame = arrow.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get, strings_to_categorical=True)
+    return frame.astype(dict.fromkeys(texts, pd.StringDtype("python")))
 
 
 def describe(table: Table) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
@@ -14,7 +14,9 @@ from chorus_nb.parameters import Parameters
 from chorus_nb.workspace import (
     PARTIAL,
     Workspace,
+    below,
     extended,
+    put,
     remove_partials,
     replacing,
     write_atomically,
@@ -67,6 +69,38 @@ def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
     (tmp_path / "deep" / "whole").write_bytes(b"whole")
     assert remove_partials(tmp_path) == 1
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["whole"]
+
+
+def test_a_file_in_parts_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "folder" / "file"
+    with pytest.raises(TypeError):
+        put(str(target), b"half", "no bytes")  # type: ignore[arg-type]
+    assert list((tmp_path / "folder").iterdir()) == []
+    put(str(target), b"header", memoryview(b"pixels"))
+    assert target.read_bytes() == b"headerpixels"
+    assert list((tmp_path / "folder").iterdir()) == [target]
+
+
+def test_a_folder_that_another_process_removes_meanwhile_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, mkdir = [], Path.mkdir
+
+    def removed_at_once(folder: Path, **how: bool) -> None:
+        mkdir(folder, **how)  # type: ignore[arg-type]
+        made.append(folder)
+        if len(made) < 3:
+            folder.rmdir()
+
+    monkeypatch.setattr(Path, "mkdir", removed_at_once)
+    put(str(tmp_path / "folder" / "file"), b"whole")
+    assert (tmp_path / "folder" / "file").read_bytes() == b"whole"
+    assert len(made) == 3
+
+
+def test_on_windows_a_path_below_another_has_backslashes_only() -> None:
+    release = PureWindowsPath(extended("C:\\site\\release"))
+    assert below(release, "1/Images/CT/2.dcm", "\\") == str(release / "1" / "Images" / "CT" / "2.dcm")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

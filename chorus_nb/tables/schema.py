@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
@@ -162,12 +163,26 @@ def frame(table: Table, rows: list[dict[str, object]]) -> pd.DataFrame:
 
 
 def _to_pandas(arrow: pa.Table) -> pd.DataFrame:
-    """Equal texts of a column become one Python object: most of a header's values are those of the file before."""
+    """``arrow`` with nullable integers, and text as Python's."""
     import pandas as pd
 
-    texts = [field.name for field in arrow.schema if field.type == pa.string()]
-    frame = arrow.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get, strings_to_categorical=True)
-    return frame.astype(dict.fromkeys(texts, pd.StringDtype("python")))
+    others = {pa.int64(): pd.Int64Dtype()}.get
+    columns = zip(arrow.column_names, arrow.columns, strict=True)
+    return pd.DataFrame(
+        {
+            name: _texts(each) if each.type == pa.string() else each.to_pandas(types_mapper=others)
+            for name, each in columns
+        }
+    )
+
+
+def _texts(column: pa.ChunkedArray) -> pd.api.extensions.ExtensionArray:
+    """Equal texts become one Python object: most values of a header are those of the file before."""
+    import pandas as pd
+
+    encoded = column.dictionary_encode().unify_dictionaries().combine_chunks()
+    known = np.array([*encoded.dictionary.to_pylist(), None], dtype=object)
+    return pd.array(known[encoded.indices.fill_null(-1).to_numpy()], dtype=pd.StringDtype("python"))
 
 
 def describe(table: Table) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import os
 import re
 from collections.abc import Mapping
@@ -83,8 +84,9 @@ class Parameters(BaseModel):
         "detect", description="detect (hold back until reviewed), redact (remove without waiting) or skip."
     )
     deface: Literal["flag", "apply", "skip"] = Field(
-        "flag", description="Head CT and MR: flag (list them), skip, or apply (refused: not built yet)."
+        "flag", description="Faces in CT, MR and PT: flag (list the series), apply (remove, or hold back) or skip."
     )
+    deface_ears: bool = Field(False, description="Remove the ears with the face.")
     workers: int = Field(0, ge=0, le=1024, description="Processes on this machine (0 = all cores).")
     scheduler: str = Field(
         "", pattern=r"^$|^(tcp|tls|ucx|ws|wss)://", description='Address of a Dask scheduler ("" = this machine).'
@@ -183,10 +185,8 @@ class Parameters(BaseModel):
                 lines.append(f"{name}: not found: {value}")
         if self.policy not in ("chorus", "ps3.15") and not resolve(self.policy).is_file():
             lines.append(f"policy: must be chorus, ps3.15 or the path of a CTP script; not found: {self.policy}")
-        if self.deface == "apply":
-            lines.append(
-                "deface: apply is not built yet; flag lists the series that may show a face, skip does not look"
-            )
+        if self.deface == "apply" and not all(importlib.util.find_spec(name) for name in ("SimpleITK", "pydeface")):
+            lines.append("deface: apply needs the extra deface: pip install 'chorus-nb[deface]'")
         workspace, source = self.workspace_path, self.source_path
         if workspace == source or source in workspace.parents:
             lines.append("workspace: lies inside source, which is never written to; choose another folder")

@@ -28,6 +28,7 @@ from chorus_nb.deid.worker import Job, Row, Task, has_size, outcome, process, wi
 from chorus_nb.deid.worklist import uid_map
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.mapping import load_policy, read_lookups
+from chorus_nb.pixels import deface
 from chorus_nb.versions import code_digest
 from chorus_nb.workspace import Workspace, below, long_path, remove_partials
 
@@ -179,11 +180,10 @@ def _withdraw(workspace: Workspace, worklist: pd.DataFrame, done: pd.DataFrame, 
 
 def _tasks(files: pd.DataFrame, persons: pd.DataFrame) -> Iterator[Task]:
     known = {person: frozenset(group) for person, group in persons.groupby("person_id").PatientID}
-    named = ("source_path", "target_path", "sop_class", "modality", "size", "modified_ns", "boxes", "text_checked")
-    of_whom = ("person_id", "days_shifted", "image_occurrence_id")
-    for row in _rows(files, *named, *of_whom, "fingerprint"):
-        person, days, image = row[-4:-1]
-        yield Task._make((*row[:-4], Subject(person, days, image, known.get(person, frozenset())), row[-1]))
+    *of_file, _, _ = Task._fields  # the columns of the worklist before subject and fingerprint
+    for row in _rows(files, *of_file, "person_id", "days_shifted", "image_occurrence_id", "fingerprint"):
+        person, days, image, fingerprint = row[-4:]
+        yield Task._make((*row[:-4], Subject(person, days, image, known.get(person, frozenset())), fingerprint))
 
 
 def _batches(tasks: Iterator[Task], most: int) -> Iterator[tuple[Task, ...]]:
@@ -228,6 +228,7 @@ def _job(workspace: Workspace) -> bytes:
         long_path(parameters.source_path),
         long_path(workspace.release),
         long_path(workspace.local / crosswalk.FOLDER),
+        long_path(workspace.local / deface.FOLDER),
         load_policy(workspace),
         uid_map(workspace),
         parameters.time_zone,
@@ -291,7 +292,9 @@ def _duration(seconds: float) -> str:
 
 def _outcomes(worklist: pd.DataFrame, done: pd.DataFrame) -> pd.DataFrame:
     """A row for every file found: what the worklist decided, or what became of it."""
-    decided = worklist[worklist.status != "release"].assign(target_path="", boxes="", seconds=0.0)
+    decided = worklist[worklist.status != "release"].assign(
+        target_path="", boxes="", face_mask="", face_share=0.0, seconds=0.0
+    )
     released = worklist.loc[worklist.status == "release", ["source_path"]].merge(done, on="source_path", how="left")
     if released.status.isna().any():
         raise WorkbenchError("some files have no outcome: the run was interrupted; run again to resume")

@@ -20,6 +20,7 @@ REMEDIES = {
     "dicomdir": "Nothing to do: the release needs no index.",
     "duplicate_conflict": "Two different files claim one SOP Instance UID. Find out at the PACS which is right.",
     "duplicate_instance": "Nothing to do: an equal file is released.",
+    "face_not_removed": "A face may show. Look at the series in notebook 04 and decide, or set deface: flag.",
     "filtered_by_script": "The DicomFilter script of the site does not let it pass.",
     "identifiers_missing": "The header lacks an identifier. Export it again from the PACS.",
     "kind_not_released": "Not among the kinds the consortium takes. The parameter kinds widens it.",
@@ -56,6 +57,17 @@ def quarantine(outcomes: pd.DataFrame) -> pd.DataFrame:
     counts = kept.groupby(["reason", "detail"], as_index=False).agg(files=("source_path", "count"))
     counts["how_to_mend"] = counts.reason.map(REMEDIES).fillna("")
     return counts.sort_values(["files", "reason", "detail"], ascending=[False, True, True], ignore_index=True)
+
+
+def faces(workspace: Workspace) -> pd.DataFrame:
+    """Series that may show a face, by status and reason, with the share of their pixels that is filled."""
+    if workspace.parameters.deface != "apply":
+        return pd.DataFrame({"status": [f"deface is {workspace.parameters.deface}: nothing is removed"]})
+    verdicts = workspace.read(tables.FACE_VERDICTS)
+    kinds = verdicts.groupby(["status", "modality", "need_reason", "reason"], as_index=False)
+    return kinds.agg(
+        series=("files", "count"), files=("files", "sum"), removed=("removed", "mean"), brain_ml=("brain_ml", "sum")
+    ).round({"removed": 3, "brain_ml": 2})
 
 
 def what_was_done(workspace: Workspace) -> pd.DataFrame:

@@ -27,6 +27,7 @@ from chorus_nb.deid.dataset import Change, Deidentifier, Subject
 from chorus_nb.deid.spans import Buffer, Refused
 from chorus_nb.deid.uids import UidMap
 from chorus_nb.errors import WorkbenchError
+from chorus_nb.pixels import deface
 from chorus_nb.versions import code_digest
 from chorus_nb.workspace import below, put
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from chorus_nb.mapping import Policy
 
 REDACTED = ("113101",)  # CID 7050 Clean Pixel Data Option
+DEFACED = ("113102",)  # CID 7050 Clean Recognizable Visual Features Option
 # The release as a whole cannot be written: the run stops instead of giving up file after file.
 DISK_FAULTS = {getattr(errno, name, None) for name in ("ENOSPC", "EDQUOT", "EROFS", "EIO", "ESTALE")}
 
@@ -49,6 +51,7 @@ class Task(NamedTuple):
     modified_ns: int
     boxes: str
     text_checked: bool
+    face_mask: str
     subject: Subject
     fingerprint: str
 
@@ -60,6 +63,7 @@ class Job:
     source: Path
     release: Path
     crosswalk: Path
+    faces: Path
     policy: Policy
     uids: UidMap
     time_zone: str
@@ -143,10 +147,13 @@ def _made(
     source_digest = _digest(content)
     pixel_digest = ""
     boxes = [*pixels.parse_boxes(task.boxes), *scripted.regions(engine.policy, content)]
-    if boxes:
+    face = deface.read_mask(job.faces, task.face_mask, task.source_path) if task.face_mask else None
+    cut = face if face is not None and face.mask.any() else None  # slices above the face stay as they are
+    if boxes or cut:
         pixel_digest = _pixel_digest(spans.take_apart(content))
-        content = pixels.redact(bytes(content), boxes)
-    made = engine.apply(content, task.subject, text_checked=task.text_checked, cleaned_pixels=REDACTED if boxes else ())
+        content = pixels.redact(bytes(content), boxes, cut)
+    cleaned = (REDACTED if boxes else ()) + (DEFACED if face else ())
+    made = engine.apply(content, task.subject, text_checked=task.text_checked, cleaned_pixels=cleaned)
     after = _digest(made.pixel_value) if len(made.pixel_value) else ""
     row = outcome(
         task,
@@ -157,6 +164,8 @@ def _made(
         pixel_digest_before=pixel_digest or after,
         pixel_digest_after=after,
         boxes=pixels.format_boxes(boxes),
+        face_mask=task.face_mask,
+        face_share=float(cut.mask.mean()) if cut else 0.0,
     )
     return row, made.changes, (made.header, made.pixels)
 
@@ -231,6 +240,7 @@ def outcome(task: Task, status: str, reason: str = "", detail: str = "", **more:
         "sop_class": task.sop_class,
         "modality": task.modality,
         "fingerprint": task.fingerprint,
+        "face_share": 0.0,
         "seconds": 0.0,
         "target_size": 0,
         **more,

@@ -17,6 +17,7 @@ from chorus_nb import compute, pixels, sources, standards, tables
 from chorus_nb.deid.spans import Refused, take_apart
 from chorus_nb.deid.uids import UidMap
 from chorus_nb.mapping import Lookups, load_policy, read_lookups
+from chorus_nb.pixels import deface
 from chorus_nb.versions import code_digest
 from chorus_nb.workspace import Workspace
 
@@ -50,6 +51,7 @@ def make_worklist(workspace: Workspace, progress: Progress | None = None) -> pd.
     _visits(work, workspace)
     _duplicates(work, workspace)
     _burned_in(work, workspace, catalog, progress)
+    _faces(work, workspace, catalog, progress)
     uids = uid_map(workspace)
     _targets(work, uids)
     work.files["fingerprint"] = _fingerprints(work.files, run_digest(workspace), lookups.persons)
@@ -78,7 +80,9 @@ class _Work:
 
     def __init__(self, catalog: pd.DataFrame) -> None:
         self.files = catalog[list(COLUMNS)].rename(columns={"status": "found", "reason": "fault"})
-        self.files = self.files.assign(status="", reason="", detail="", target_path="", boxes="", text_checked=False)
+        self.files = self.files.assign(
+            status="", reason="", detail="", target_path="", boxes="", text_checked=False, face_mask=""
+        )
         for column in ("person_id", "days_shifted", "image_occurrence_id"):
             self.files[column] = pd.array([pd.NA] * len(self.files), dtype="Int64")
 
@@ -202,6 +206,17 @@ def _burned_in(work: _Work, workspace: Workspace, catalog: pd.DataFrame, progres
     files["text_checked"] = redact | said.checked.isin(("looked", "decided"))
 
 
+def _faces(work: _Work, workspace: Workspace, catalog: pd.DataFrame, progress: Progress | None) -> None:
+    """Faces in volumes of heads: removed, or the series is held back (parameter deface; Safe Harbor item 17)."""
+    if workspace.parameters.deface != "apply":
+        return
+    found = deface.find_faces(workspace, catalog.loc[work.open.index], progress).set_index("source_path")
+    files = work.files
+    said = found.reindex(files.source_path).astype("string").fillna("").set_axis(files.index)
+    work.take(said.verdict == "hold", "held_back", said.reason, said.detail)
+    files["face_mask"] = said.face_mask.where(files.status == "", "")
+
+
 # --- target paths -----------------------------------------------------------------------------------------------------
 
 
@@ -250,6 +265,15 @@ def _allowed(path: str) -> bool:
 def _fingerprints(files: pd.DataFrame, run: str, persons: pd.DataFrame) -> list[str]:
     """Per file, hash of all that its result depends on, the other PatientIDs of its person included."""
     names = {person: "\\".join(sorted(group)) for person, group in persons.groupby("person_id").PatientID}
-    columns = ("size", "modified_ns", "target_path", "person_id", "days_shifted", "image_occurrence_id", "boxes")
+    columns = (
+        "size",
+        "modified_ns",
+        "target_path",
+        "person_id",
+        "days_shifted",
+        "image_occurrence_id",
+        "boxes",
+        "face_mask",
+    )
     rows = zip(files.person_id.map(names), *(files[column] for column in (*columns, "text_checked")), strict=True)
     return [blake3.blake3("\n".join((run, *map(str, row))).encode()).hexdigest()[:32] for row in rows]

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from chorus_nb.figures import style
+from chorus_nb.pixels.deface import Surfaces
 from chorus_nb.verify.previews import Preview
 
 RESULTS = {"pass": style.GREEN, "fail": style.RED, "not run": style.ORANGE}
@@ -43,6 +44,28 @@ def gate(checks: pd.DataFrame, findings: pd.DataFrame) -> Figure:
     axes.set_xlim(0, max(left.max() * 1.05, 1))
     axes.set_title("Findings of each check, by severity", loc="left")
     axes.legend(frameon=False, ncols=4, fontsize=9, loc="lower right", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def faces(series: Sequence[Surfaces]) -> Figure:
+    """A series a row: its surface before and after from two sides, the mask on three planes. Local reports only."""
+    rows = max(1, len(series))
+    figure = style.new_figure(rows, 7, width=11, height=1.75 * rows)
+    for axes in figure.axes:
+        style.picture(axes)
+    for number, one in enumerate(series):
+        line = figure.axes[7 * number : 7 * number + 7]
+        for axes, picture in zip(line, [*one.before, *one.after], strict=False):
+            axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        for axes, (picture, mask) in zip(line[4:], one.planes, strict=True):
+            axes.imshow(picture, cmap="gray", interpolation="nearest")
+            if mask.any() and not mask.all():
+                axes.contour(mask, [0.5], colors=style.ORANGE, linewidths=1)
+        colour = style.GREEN if one.status == "defaced" else style.RED
+        line[0].set_title(style.safe(one.title), loc="left", fontsize=9)
+        line[2].set_title("released" if one.written else "would be released", loc="left", fontsize=9)
+        said = textwrap.shorten(f"{one.status} {one.reason}", 60, placeholder="…")
+        line[4].set_title(style.safe(said), loc="left", fontsize=9, color=colour)
     return figure
 
 

@@ -125,10 +125,10 @@ def _limit_memory() -> None:
 _guards: dict[int, Guard] = {}
 
 
-def guarded(function: Callable[..., Result], *args: Any) -> Result:
+def guarded(function: Callable[..., Result], *args: Any, seconds: float = SECONDS) -> Result:
     """Run ``function`` in the guarded child of this process (made at the first call, ended with the process)."""
     guard = _guards.get(os.getpid())
     if guard is None:
         guard = _guards[os.getpid()] = Guard()
         atexit.register(guard.close)
-    return guard.call(function, *args)
+    return guard.call(function, *args, seconds=seconds)

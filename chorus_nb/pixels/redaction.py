@@ -1,4 +1,4 @@
-"""Filling boxes in the pixel data of a DICOM file, in every transfer syntax, and changing nothing else.
+"""Filling boxes, and faces, in the pixel data of a DICOM file, in every transfer syntax, and changing nothing else.
 
 Uncompressed pixel data is filled in place. 8-bit JPEG Baseline is filled among its DCT coefficients, so that the rest
 of the picture stays bit-identical. Everything else is decoded, filled and written without loss, in its own family
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,9 @@ from chorus_nb.errors import WorkbenchError
 from chorus_nb.pixels.boxes import Box
 from chorus_nb.pixels.guard import guarded
 
+if TYPE_CHECKING:
+    from chorus_nb.pixels.deface import FaceMask
+
 # what a decoded and filled picture is written as
 LOSSLESS: dict[str, UID] = {
     RLELossless: RLELossless,
@@ -49,17 +53,17 @@ STALE = (
 )
 
 
-def redact(content: bytes, boxes: Sequence[Box]) -> bytes:
-    """A whole DICOM file with ``boxes`` filled in every frame.
+def redact(content: bytes, boxes: Sequence[Box], face: FaceMask | None = None) -> bytes:
+    """A whole DICOM file with ``boxes`` filled in every frame, and the ``face`` where its mask says.
 
     The header changes only where the new pixels demand it: transfer syntax and photometric interpretation, overlay
     planes, icon, smallest and largest value. Runs in a child process; :class:`~chorus_nb.pixels.guard.Refused` when
     the pixels cannot be decoded: the image must then be held back.
     """
-    return guarded(fill, content, list(boxes)) if boxes else content
+    return guarded(fill, content, list(boxes), face) if boxes or face is not None else content
 
 
-def fill(content: bytes, boxes: Sequence[Box]) -> bytes:
+def fill(content: bytes, boxes: Sequence[Box], face: FaceMask | None = None) -> bytes:
     """:func:`redact` in this process: for the guarded child."""
     # the extra `pixels`, which the caller may do without; codecs offers imagecodecs to pydicom
     from chorus_nb.pixels import codecs, jpeg  # noqa: F401
@@ -70,10 +74,10 @@ def fill(content: bytes, boxes: Sequence[Box]) -> bytes:
     syntax = dataset.file_meta.TransferSyntaxUID
     if "PixelData" not in dataset or dataset.BitsAllocated not in (8, 16, 32):
         raise WorkbenchError("no pixel data of 8, 16 or 32 bits to redact")
-    if not (syntax == JPEGBaseline8Bit and jpeg.fill_jpeg(dataset, inside)):
+    if face is not None or not (syntax == JPEGBaseline8Bit and jpeg.fill_jpeg(dataset, inside)):
         if syntax.is_compressed:
             _decompress(dataset)
-        _fill_native(dataset, inside)
+        _fill_native(dataset, inside, face)
         if syntax in LOSSLESS:
             _compress(dataset, LOSSLESS[syntax])
     for keyword in STALE:
@@ -88,7 +92,7 @@ def fill(content: bytes, boxes: Sequence[Box]) -> bytes:
 # --- pixel data without compression -----------------------------------------------------------------------------------
 
 
-def _fill_native(dataset: Dataset, boxes: Sequence[Box]) -> None:
+def _fill_native(dataset: Dataset, boxes: Sequence[Box], face: FaceMask | None) -> None:
     if dataset.PhotometricInterpretation in ("YBR_FULL_422", "YBR_PARTIAL_422"):  # two pixels share their colour
         dataset.PixelData = dataset.pixel_array.tobytes()
         dataset.PhotometricInterpretation, dataset.PlanarConfiguration = "RGB", 0
@@ -109,6 +113,8 @@ def _fill_native(dataset: Dataset, boxes: Sequence[Box]) -> None:
     background = _background(dataset, values)
     for box in boxes:
         picture[:, box.y0 : box.y1, box.x0 : box.x1] = background
+    if face is not None:
+        picture[face.mask] = face.value
     filled = values.tobytes() + stored[values.nbytes :]
     dataset.PixelData = _swap_pairs(filled) if swapped else filled
 

@@ -1,4 +1,4 @@
-"""Decisions about images: appended at once and durably, read by every run after; and what is wrong with them."""
+"""Decisions about images and faces: appended at once, durably, read by every run after; what is wrong with them."""
 
 from __future__ import annotations
 
@@ -13,39 +13,51 @@ import pandas as pd
 from chorus_nb import sources, tables
 from chorus_nb.workspace import Workspace
 
-TABLE = tables.IMAGE_DECISIONS
+TABLE, FACES = tables.IMAGE_DECISIONS, tables.FACE_DECISIONS
 
 
 def append(
     workspace: Workspace, item: str, decision: str, boxes: str, *, reviewer: str, note: str = "", seen_digest: str = ""
 ) -> None:
-    """Append a decision; it is on disk when this returns."""
-    time = datetime.now().astimezone().isoformat(timespec="milliseconds")
-    row = (item, decision, boxes, reviewer, time, note, seen_digest)
-    path = workspace.path(TABLE)
-    with open(path, "ab") as file:
+    """Append a decision about an image; it is on disk when this returns."""
+    _append(workspace, TABLE, (item, decision, boxes, reviewer, _now(), note, seen_digest))
+
+
+def append_face(
+    workspace: Workspace, series_uid: str, decision: str, start: str, shift: str, *, reviewer: str, note: str = ""
+) -> None:
+    """Append a decision about the face of a series; it is on disk when this returns."""
+    _append(workspace, FACES, (series_uid, decision, start, shift, reviewer, _now(), note))
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="milliseconds")
+
+
+def _append(workspace: Workspace, table: tables.Table, row: tuple[str, ...]) -> None:
+    with open(workspace.path(table), "ab") as file:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         if file.tell() == 0:
-            writer.writerow(TABLE.column_names)
+            writer.writerow(table.column_names)
         writer.writerow(row)
         file.write(text.getvalue().encode("utf-8"))
         file.flush()
         os.fsync(file.fileno())
 
 
-def read(workspace: Workspace) -> pd.DataFrame:
-    """All decisions about images, oldest first."""
-    return workspace.read(TABLE) if workspace.has(TABLE) else tables.empty(TABLE)
+def read(workspace: Workspace, table: tables.Table = TABLE) -> pd.DataFrame:
+    """All decisions about images (or those of another ``table``), oldest first."""
+    return workspace.read(table) if workspace.has(table) else tables.empty(table)
 
 
-def take_back(workspace: Workspace, reviewer: str) -> str:
+def take_back(workspace: Workspace, reviewer: str, table: tables.Table = TABLE) -> str:
     """Remove the last decision of ``reviewer``; returns its item, "" if there is none."""
-    decisions = read(workspace)
+    decisions = read(workspace, table)
     own = decisions.index[decisions["reviewer"] == reviewer]
     if own.empty:
         return ""
-    workspace.write(TABLE, decisions.drop(index=own[-1]))
+    workspace.write(table, decisions.drop(index=own[-1]))
     return str(decisions.loc[own[-1], "item"])
 
 

@@ -6,6 +6,8 @@ A module for each part of the way: ``surveyed`` (01, 02), ``done`` (03, 04), ``r
 from chorus_nb.tables.done import (
     CHECKS,
     CROSSWALK,
+    FACE_DECISIONS,
+    FACE_VERDICTS,
     IMAGE_DECISIONS,
     IMAGE_VERDICTS,
     OUTCOMES,
@@ -66,6 +68,8 @@ __all__ = [
     "CATALOG_KEYWORDS",
     "CHECKS",
     "CROSSWALK",
+    "FACE_DECISIONS",
+    "FACE_VERDICTS",
     "HEADER_KEYWORDS",
     "IMAGE",
     "IMAGE_DECISIONS",

@@ -26,6 +26,7 @@ WORKLIST = Table(
         Column("image_occurrence_id", "integer", "replaces the accession", nullable=True),
         *texts(
             ("boxes", "x0,y0,x1,y1 of burned-in text to remove, joined by ';', '' = pixels stay as they are"),
+            ("face_mask", "name of the masks of its series below local/faces, '' = no face is removed"),
             ("fingerprint", "hash of what the result depends on; equal = nothing to redo"),
         ),
         Column("text_checked", "truth", "the pixels were searched for burned-in text; none is left"),
@@ -50,8 +51,10 @@ OUTCOMES = Table(
             ("target_digest", "BLAKE3 of the released file"),
             ("pixel_digest_before", "BLAKE3 of the pixel data value in the source"),
             ("pixel_digest_after", "BLAKE3 of the pixel data value in the release"),
-            ("boxes", "what was filled in the pixels, x0,y0,x1,y1 joined by ';', '' = the pixels are as they were"),
+            ("boxes", "what was filled in the pixels, x0,y0,x1,y1 joined by ';', '' = no box was"),
+            ("face_mask", "name of the masks of its series below local/faces, '' = its face was not removed"),
         ),
+        Column("face_share", "number", "share of its pixels filled to remove a face, 0 to 1"),
         Column("seconds", "number", "time spent on it"),
     ),
     key=("source_path",),
@@ -165,6 +168,66 @@ IMAGE_VERDICTS = Table(
     ),
     key=("source_path",),
     made_by="03_run_deid",
+)
+
+FACE_VERDICTS = Table(
+    "face_verdicts",
+    "a series that may show a face, and what became of it; empty cells = not measured",
+    (
+        *texts(
+            ("series_uid", "Series Instance UID of the source"),
+            ("modality", "Modality"),
+            (
+                "need",
+                "from the header: face, unknown, doubt (another part of the body in a study of a head) or rendering",
+            ),
+            ("need_reason", "the rule of needs.json that says so"),
+            ("status", "defaced, no_face_in_view, not_a_head, not_defaced, rendering, as_it_is or held (by a person)"),
+            ("reason", "why it is not defaced, free of header values"),
+            ("shared_from", "series_uid of the series whose pose was used, '' = its own"),
+            ("mask", "name of its masks below local/faces"),
+        ),
+        Column("files", "integer", "files of the series"),
+        Column("removed", "number", "share of all pixels that is filled"),
+        Column("brain_ml", "number", "millilitres of the template's brain that are filled"),
+        *(
+            Column(name, "number", meaning, nullable=True)
+            for name, meaning in (
+                ("dice", "overlap of the head with the template's, 0 to 1"),
+                ("nmi", "normalised mutual information with the template, 1 = none"),
+                ("scale_low", "least stretch to the template"),
+                ("scale_high", "greatest stretch to the template"),
+                ("rotation", "turned by, degrees"),
+                ("brain", "share of the template's brain that would be removed"),
+                ("face", "share of the head in view that is removed"),
+                ("agreement", "least overlap with what other starts of the search would remove"),
+                ("nose", "share removed around the most forward point"),
+                ("front", "share of rays from the front that meet a removed surface"),
+            )
+        ),
+        Column("seconds", "number", "time spent on it"),
+        *texts(("fingerprint", "hash of what the result depends on")),
+    ),
+    key=("series_uid",),
+    made_by="03_run_deid",
+)
+
+FACE_DECISIONS = Table(
+    "face_decisions",
+    "what a person decided about the face of a series",
+    texts(
+        ("item", "Series Instance UID of the source"),
+        ("decision", "deface (with the mask found), release (as it is) or hold"),
+        ("start", "nodding, turning, tilting in degrees to search from, '' = search everywhere"),
+        ("shift", "left, back, up in mm the mask is moved by, '' = not"),
+        ("reviewer", "who"),
+        ("time", "when, ISO 8601 with offset"),
+        ("note", "why"),
+    ),
+    key=(),
+    made_by="04_verify",
+    kept="decisions",
+    format="csv",
 )
 
 IMAGE_DECISIONS = Table(

@@ -50,7 +50,11 @@ def safe_harbor(workspace: Workspace, checks: pd.DataFrame) -> pd.DataFrame:
     parameters = workspace.parameters
     words = {
         "device": DEVICE[parameters.keep_device_identifiers],
-        "faces": "not looked at" if parameters.deface == "skip" else "heads are listed for review, none is defaced",
+        "faces": {
+            "skip": "not looked at",
+            "flag": "heads are listed for review, none is defaced",
+            "apply": "faces are removed from CT, MR and PT volumes; series where that was not certain are held back",
+        }[parameters.deface],
         "text": {
             "detect": "looked for; an image with text is held back until a person reviewed it",
             "redact": "looked for and removed",

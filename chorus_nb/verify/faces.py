@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from chorus_nb.verify.findings import Finding
+from chorus_nb.verify.leaks import Severity
 
 ANATOMY = ("Modality", "BodyPartExamined", "StudyDescription", "SeriesDescription")
 VOLUMES = ("CT", "MR", "PT")
@@ -19,13 +20,33 @@ HEAD = re.compile(
 )
 
 
-def faces(released: pd.DataFrame, catalog: pd.DataFrame) -> Iterator[Finding]:
-    """A finding for each released series of a head, or of a volume whose header does not say what it shows."""
-    images = released[["source_path", "target_path"]].merge(catalog, on="source_path")
+SAID: dict[str, tuple[Severity, str]] = {
+    "as_it_is": ("medium", "released with its face: a reviewer decided so"),
+    "no_face_in_view": ("low", "a head whose face lies outside the field of view"),
+    "not_a_head": ("low", "may say head, and does not look like one"),
+}
+
+
+def faces(released: pd.DataFrame, catalog: pd.DataFrame, statuses: dict[str, str] | None = None) -> Iterator[Finding]:
+    """A finding for each released series of a head, or of a volume whose header does not say what it shows.
+
+    ``statuses``: what 03 made of each series, by Series Instance UID; None where nothing was to be defaced.
+    """
+    images = released[["source_path", "target_path", "face_mask"]].merge(catalog, on="source_path")
     images = images[images.Modality.isin(VOLUMES)]
     for folder, series in images.groupby(images.target_path.map(lambda path: path.rpartition("/")[0])):
         said = " ".join(series[list(ANATOMY[1:])].drop_duplicates().to_numpy().ravel())
-        if HEAD.search(said):
+        if not HEAD.search(said) and said.strip():
+            continue
+        if (series.face_mask != "").all():
+            yield Finding("faces", "info", str(folder), "", "its face was removed")
+        elif statuses is not None:
+            status = statuses.get(series.SeriesInstanceUID.iloc[0], "")
+            severity, detail = SAID.get(
+                status, ("high", "may show a face, and it is not on record that it was removed")
+            )
+            yield Finding("faces", severity, str(folder), "", detail)
+        elif said.strip():
             yield Finding("faces", "medium", str(folder), "", "a head, not defaced")
-        elif not said.strip():
+        else:
             yield Finding("faces", "low", str(folder), "", "the header does not say what part of the body it shows")

@@ -52,8 +52,8 @@ CHECKS = {
         optional=True,
     ),
     "faces": Check(
-        "Which series may show a face (head CT, MR or PT)?",
-        "nothing is defaced yet: decide whether each of these series may leave; if not, reject it in 04's review",
+        "Which series may show a face (CT, MR or PT of a head)?",
+        "set deface: apply to remove faces; or decide in 04 whether each of these series may leave as it is",
         optional=True,
     ),
     "geometry": Check(

@@ -78,12 +78,22 @@ def verify(workspace: Workspace, progress: compute.Progress | None = None) -> pd
     if workspace.parameters.deface == "skip":
         not_run["faces"] = "deface is skip: nobody looked for faces"
     else:
-        findings += faces.faces(released, catalog)
+        findings += faces.faces(released, catalog, _face_statuses(workspace))
     frame = _frame(findings)
     workspace.write(tables.VERIFICATION, frame)
     sealed = seal({fact.target_path: fact.digest for fact in facts})
     workspace.write(tables.CHECKS, gate.table(frame, examined, not_run, sealed))
     return frame
+
+
+def _face_statuses(workspace: Workspace) -> dict[str, str] | None:
+    """What 03 says of each series that may show a face, by Series Instance UID; None = nothing is defaced."""
+    if workspace.parameters.deface != "apply":
+        return None
+    if not workspace.has(tables.FACE_VERDICTS):
+        return {}
+    verdicts = workspace.read(tables.FACE_VERDICTS, ["series_uid", "status"])
+    return dict(zip(verdicts.series_uid, verdicts.status, strict=True))
 
 
 def _catalog(workspace: Workspace) -> pd.DataFrame:
@@ -105,7 +115,10 @@ def _series(workspace: Workspace, released: pd.DataFrame, lookups: Lookups, cata
         for patient_id in sorted({patient_of.get(path, "") for path in rows.source_path}):
             if known := lookups.person(patient_id):
                 patients[patient_id] = Patient(*known, images_of.get(patient_id, {}))
-        tasks = (Task(row.source_path, row.target_path, row.source_digest, row.boxes) for row in rows.itertuples())
+        tasks = (
+            Task(row.source_path, row.target_path, row.source_digest, row.boxes, row.face_mask)
+            for row in rows.itertuples()
+        )
         yield Series(folder, tuple(tasks), patients)
 
 

@@ -32,15 +32,17 @@ REPLACED = frozenset((0x00100020, 0x00080050))  # PatientID and AccessionNumber:
 EXACT = frozenset(("CS", "IS", "DS", "US", "SS", "UL", "SL", "FL", "FD"))
 PIXEL_MODULE = frozenset(f"(0028,{element})" for element in ("0004", "0006", "0100", "0101", "0102", "0103"))
 DEIDENTIFIED = "PatientIdentityRemoved"
+CLEAN_FEATURES = "113102"  # CID 7050 Clean Recognizable Visual Features Option
 
 
 class Task(NamedTuple):
-    """A released file as ``outcomes`` has it, and the boxes on record as filled."""
+    """A released file as ``outcomes`` has it, and what is on record as filled: boxes, and the mask of a face."""
 
     source_path: str
     target_path: str
     source_digest: str
     boxes: str
+    face_mask: str = ""
 
 
 class Patient(NamedTuple):
@@ -347,3 +349,8 @@ def _claims(pair: Pair) -> Findings:
     burned = text(pair.source, 0x00280301), text(pair.release, 0x00280301)
     if burned == ("YES", "NO") and pair.source.pixels == pair.release.pixels:
         yield _finding(pair, "claims", "low", "(0028,0301)", "says NO burned-in text where the source said YES")
+    codes = {item.get("CodeValue") for item in pair.release.dataset.get("DeidentificationMethodCodeSequence") or ()}
+    features = text(pair.source, 0x00280302), text(pair.release, 0x00280302)
+    defaced = bool(pair.task.face_mask)
+    if (CLEAN_FEATURES in codes) != defaced or (features[1] == "NO") != (defaced or features[0] == "NO"):
+        yield _finding(pair, "claims", "high", "(0028,0302)", "says of faces what is not on record")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 from pydicom.dataset import FileDataset
 
 from chorus_nb.verify import reading
@@ -18,8 +21,8 @@ JPEG_BLOCK = 16  # pixels; redaction of JPEG Baseline in the DCT domain fills wh
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
 
 
-def check(pair: Pair, path: Path, second: SecondReader | None) -> Iterator[Finding]:
-    """All findings about the pixels of the released file at ``path``."""
+def check(pair: Pair, path: Path, second: SecondReader | None, faces: Path) -> Iterator[Finding]:
+    """All findings about the pixels of the released file at ``path``; ``faces`` is where masks of faces are kept."""
     target, dataset = pair.task.target_path, pair.release.dataset
     if not pair.release.pixels:
         if pair.source.pixels:
@@ -31,7 +34,7 @@ def check(pair: Pair, path: Path, second: SecondReader | None) -> Iterator[Findi
         return
     image = _decode(dataset)
     yield from _two_decoders(pair, image, path, second)
-    yield from _unchanged(pair, image)
+    yield from _unchanged(pair, image, faces)
 
 
 def _decode(dataset: FileDataset) -> np.ndarray | None:
@@ -62,12 +65,18 @@ def _two_decoders(pair: Pair, image: np.ndarray | None, path: Path, second: Seco
                 yield Finding("second_decoder", "info", target, "(7FE0,0010)", detail)
 
 
-def _unchanged(pair: Pair, image: np.ndarray | None) -> Iterator[Finding]:
-    """Equal bytes; or a recorded redaction outside of which every pixel is equal."""
+def _unchanged(pair: Pair, image: np.ndarray | None, faces: Path) -> Iterator[Finding]:
+    """Equal bytes; or a recorded redaction outside of which every pixel is equal, and a face that is really gone."""
     target = pair.task.target_path
-    if pair.source.pixels == pair.release.pixels:
+    try:
+        face = face_mask(faces, pair.task.face_mask, pair.task.source_path) if pair.task.face_mask else None
+    except (OSError, KeyError, ValueError):
+        yield Finding("pixels", "high", target, "(7FE0,0010)", "the mask of its face is on record and cannot be read")
         return
-    if not pair.task.boxes:
+    face = face if face is not None and face.any() else None
+    if pair.source.pixels == pair.release.pixels and face is None:
+        return
+    if not pair.task.boxes and face is None:
         yield Finding("pixels", "high", target, "(7FE0,0010)", "differs from the source, and no redaction is on record")
         return
     before = _decode(pair.source.dataset)
@@ -75,12 +84,35 @@ def _unchanged(pair: Pair, image: np.ndarray | None) -> Iterator[Finding]:
         yield Finding("pixels", "high", target, "(7FE0,0010)", "cannot be compared with the source")
         return
     block = JPEG_BLOCK if pair.source.dataset.file_meta.TransferSyntaxUID == JPEG_BASELINE else 1
-    outside = ~mask(pair.release.dataset, pair.task.boxes, block)
+    outside = np.broadcast_to(~mask(pair.release.dataset, pair.task.boxes, block), _planes(image, pair).shape[:3])
+    if face is not None:
+        if face.shape != outside.shape:
+            yield Finding("pixels", "high", target, "(7FE0,0010)", "the mask of its face has another shape")
+            return
+        if np.ptp(_planes(image, pair)[face & outside], axis=0).any():
+            yield Finding("pixels", "high", target, "(7FE0,0010)", "its face is on record as removed and is there")
+        outside = outside & ~face
     slack = 1 if "YBR" in str(pair.source.dataset.get("PhotometricInterpretation")) else 0
     difference = np.abs(before.astype(np.int64) - image.astype(np.int64))
-    planes = difference.reshape(-1, *outside.shape, int(pair.release.dataset.SamplesPerPixel))
-    if (planes[:, outside] > slack).any():
-        yield Finding("pixels", "high", target, "(7FE0,0010)", "differs from the source outside the recorded boxes")
+    if (_planes(difference, pair)[outside] > slack).any():
+        yield Finding("pixels", "high", target, "(7FE0,0010)", "differs from the source outside what is on record")
+
+
+def _planes(image: np.ndarray, pair: Pair) -> np.ndarray:
+    """(frames, rows, columns, samples)."""
+    dataset = pair.release.dataset
+    return image.reshape(-1, int(dataset.Rows), int(dataset.Columns), int(dataset.SamplesPerPixel))
+
+
+def face_mask(faces: Path, name: str, source_path: str) -> np.ndarray:
+    """(frames, rows, columns): where the face of a file was filled, read from the record of its series."""
+    rows = pq.read_table(faces / f"{name}.parquet").to_pylist()
+    row = next((row for row in rows if row["source_path"] == source_path), None)
+    if row is None:
+        raise KeyError(name)
+    shape = json.loads(row["shape"])
+    bits = np.unpackbits(np.frombuffer(zlib.decompress(row["mask"]), np.uint8), count=int(np.prod(shape)))
+    return bits.reshape(shape).astype(bool)
 
 
 def parse_boxes(text: str) -> list[tuple[int, int, int, int]]:

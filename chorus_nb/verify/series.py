@@ -59,6 +59,7 @@ class Examiner:
         self.source = parameters.source_path
         self.release = release
         self.verified = verified
+        self.faces = verified.with_name("faces")
 
     def __call__(self, series: Series) -> tuple[str, Result]:
         """The fingerprint of the series and its result, from memory if nothing changed since."""
@@ -143,7 +144,7 @@ def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Res
         character_sets |= {name for leaf in leaves if leaf.tag == 0x00080005 for name in leaf.values}
         headers[task] = pair.release.header, _shifted_days(header_needles, pair)
         result.findings.extend(pairs.compare(pair, examiner.parameters))
-        result.findings.extend(pictures.check(pair, path, _second_reader()))
+        result.findings.extend(pictures.check(pair, path, _second_reader(), examiner.faces))
         result.findings.extend(_patterns(pair))
         result.facts.append(_fact(pair, digests[task.target_path], examiner.parameters))
         uids |= pairs.uid_pairs(pair)

@@ -1,0 +1,125 @@
+"""The head that all others are compared with: pydeface's average T1 head and its face mask, read from its wheel.
+
+Nothing of it is copied: without the extra ``deface`` there is no template. Points are millimetres in DICOM's patient
+coordinates (x to the left, y to the back, z to the head); the template has axes of its own, close to those.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import json
+import zlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+GROWN = 14.0  # mm around pydeface's mask: it leaves brow and upper orbit
+SPARED = 7.0  # mm around the brain stay
+EARS = ((30, 115), (55, 145), 58.0)  # voxels from below, voxels from the back, mm from the middle: the ears lie beyond
+MIDDLE = 88  # voxel of the template's middle plane, from the right
+
+
+class Template(NamedTuple):
+    """Arrays are (k, j, i); ``to_index`` takes template millimetres to (i, j, k)."""
+
+    values: NDArray[np.float32]
+    head: Mask
+    face: Mask
+    """what is removed"""
+    ears: Mask
+    brain: Mask
+    to_index: Matrix
+
+
+def installed() -> bool:
+    """Whether the extra ``deface`` is installed."""
+    return all(importlib.util.find_spec(name) for name in ("SimpleITK", "pydeface"))
+
+
+@lru_cache(maxsize=1)
+def template() -> Template:
+    """Read once per process (2 s)."""
+    import SimpleITK as sitk
+
+    spec = importlib.util.find_spec("pydeface")
+    assert spec and spec.origin
+    data = Path(spec.origin).parent / "data"
+    image = sitk.ReadImage(str(data / "mean_reg2mean.nii.gz"), sitk.sitkFloat32)
+    values = sitk.GetArrayFromImage(image)
+    zone = sitk.GetArrayFromImage(sitk.ReadImage(str(data / "facemask.nii.gz"))) < 0.5
+    brain = _brain(values.shape)
+    grown = _distance(zone, image) <= GROWN
+    spared = _distance(brain, image) <= SPARED
+    ears = np.zeros_like(zone)
+    (low, high), (back, front), beside = EARS
+    across = np.abs(np.arange(values.shape[2]) - MIDDLE) * image.GetSpacing()[0]
+    ears[low:high, back:front, across > beside] = True
+    return Template(
+        values,
+        _whole(values > 60),
+        grown & ~spared,
+        ears & ~spared,
+        brain,
+        np.asarray(np.linalg.inv(_affine(image)), np.float64),
+    )
+
+
+def _whole(head: Mask) -> Mask:
+    """The head without its hollows and without what flies around it."""
+    import SimpleITK as sitk
+
+    image = sitk.RelabelComponent(sitk.ConnectedComponent(sitk.GetImageFromArray(head.astype("u1")))) == 1
+    array = sitk.GetArrayFromImage(image)
+    for level in array:
+        level[...] = sitk.GetArrayFromImage(sitk.BinaryFillhole(sitk.GetImageFromArray(level)))
+    return np.asarray(array > 0)
+
+
+def _affine(image: Any) -> Matrix:
+    """(i, j, k, 1) to millimetres."""
+    made = np.eye(4)
+    made[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    made[:3, 3] = image.GetOrigin()
+    return made
+
+
+def _distance(mask: Mask, like: Any) -> NDArray[np.float32]:
+    """Millimetres from each voxel to the mask, 0 inside."""
+    import SimpleITK as sitk
+
+    image = sitk.GetImageFromArray(mask.astype("u1"))
+    image.SetSpacing(like.GetSpacing())
+    distance = sitk.SignedMaurerDistanceMap(image, insideIsPositive=False, squaredDistance=False, useImageSpacing=True)
+    return np.maximum(sitk.GetArrayFromImage(distance), 0)
+
+
+def _brain(shape: tuple[int, ...]) -> Mask:
+    """The brain, on a coarse grid in ``brain.json``, at the template's own."""
+    said = json.loads(Path(__file__).with_name("brain.json").read_text(encoding="utf-8"))
+    bits = np.frombuffer(zlib.decompress(base64.b64decode(said["packed"])), "u1")
+    coarse = np.unpackbits(bits, count=int(np.prod(said["shape"]))).reshape(said["shape"]).astype(bool)
+    for axis in range(3):
+        coarse = coarse.repeat(said["voxels"], axis)
+    assert coarse.shape == shape
+    return coarse
+
+
+def sample(array: NDArray[Any], to_index: Matrix, points: NDArray[np.float64], *, replicate: bool) -> NDArray[Any]:
+    """Nearest values of a template array at ``points`` (…, 3) in template millimetres.
+
+    Beyond the template's field: the value at its edge where ``replicate``, else zero.
+    """
+    index = np.rint(points @ to_index[:3, :3].T + to_index[:3, 3]).astype(np.int32)
+    last = np.array(array.shape[::-1]) - 1
+    held = np.clip(index, 0, last)
+    found = array[held[..., 2], held[..., 1], held[..., 0]]
+    if not replicate:
+        found = np.where((held == index).all(axis=-1), found, np.zeros((), array.dtype))
+    return found

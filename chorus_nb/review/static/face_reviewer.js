@@ -1,0 +1,106 @@
+function render({ model, el }) {
+  const content = model.get("content");
+  const { root, status, complain } = panel(el, "Face reviewer");
+  const ask = asker(model, complain);
+  const [UID, MODALITY, FILES, WHY, STATUS, REASON] = [0, 1, 2, 3, 4, 5];
+  let decided = content.decided;
+  let current = 0;
+  const names = ["before", "before, turned", "after", "after, turned", "from the side", "from the front", "from below"];
+  const canvases = names.map(() => make("canvas", { width: 1, height: 1 }));
+  const captions = names.map((text) => make("figcaption", { text }));
+  const facts = make("p", { class: "count" });
+  const choose = make("select", { "aria-label": "Series of the queue", onchange: () => open(Number(choose.value)) });
+  const start = make("input", { "aria-label": "Start: nodding, turning, tilting in degrees", placeholder: "start 0,0,0°" });
+  const shift = make("input", { "aria-label": "Shift: left, back, up in mm", placeholder: "shift 0,0,0 mm" });
+  const note = make("input", { "aria-label": "Reason of the decision", placeholder: "why" });
+  const button = (text, onclick, main) => make("button", { class: main ? "main" : "", text, onclick });
+
+  content.queue.forEach((row, number) => choose.append(make("option", { value: number, text: label(row, number) })));
+  root.append(
+    make("div", { class: "bar" }, choose, facts),
+    make("div", { class: "bar" }, ...canvases.map((canvas, place) => make("figure", {}, canvas, captions[place]))),
+    make(
+      "div",
+      { class: "bar" },
+      start,
+      shift,
+      button("Try", () => look(true)),
+      note,
+      button("Deface (d)", () => decide("deface"), true),
+      button("Release as it is", () => decide("release")),
+      button("Hold (x)", () => decide("hold")),
+      button("Undo (u)", undo),
+    ),
+    status,
+  );
+  root.addEventListener("keydown", (event) => {
+    if (typing(event)) return;
+    const run = { d: () => decide("deface"), x: () => decide("hold"), u: undo, n: () => open(current + 1) }[event.key];
+    if (run) {
+      run();
+      event.preventDefault();
+    }
+  });
+  if (content.queue.length) open(0);
+  else status.textContent = "No series may show a face, or deface is not apply.";
+
+  function label(row, number) {
+    return `${number + 1}. ${row[MODALITY]}, ${row[FILES]} files: ${decided[number] || row[STATUS]}`;
+  }
+
+  async function open(number) {
+    if (number < 0 || number >= content.queue.length) return;
+    current = number;
+    choose.value = number;
+    start.value = shift.value = note.value = "";
+    const row = content.queue[number];
+    facts.textContent = [row[WHY], row[REASON]].filter(Boolean).join(" · ");
+    await look(false);
+  }
+
+  async function look(tried) {
+    const shown = current;
+    status.textContent = tried ? "Searching …" : "Drawing …";
+    canvases.forEach((canvas) => (canvas.width = canvas.height = 1));
+    const values = tried ? { start: start.value, shift: shift.value } : {};
+    const answer = await ask("view", { number: shown, ...values }).catch(() => null);
+    if (shown !== current) return;
+    status.textContent = "";
+    if (!answer) return;
+    captions[2].textContent = answer.written ? "released" : "would be released";
+    answer.pictures.forEach((size, place) => draw(canvases[place], size, answer.buffers[place]));
+  }
+
+  function draw(canvas, { width, height }, buffer) {
+    canvas.width = width;
+    canvas.height = height;
+    const grey = new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+    const image = new ImageData(width, height);
+    grey.forEach((value, index) => image.data.set([value, value, value, 255], 4 * index));
+    canvas.getContext("2d").putImageData(image, 0, 0);
+  }
+
+  async function decide(decision) {
+    const values = { number: current, decision, start: start.value, shift: shift.value, note: note.value };
+    const answer = await ask("decide", values).catch(() => null);
+    if (!answer) return;
+    refresh(answer.decided);
+    status.textContent = `${decision}: written; the next run of 03 obeys.`;
+    const next = content.queue.findIndex((row, number) => number > current && !decided[number]);
+    if (next > 0) await open(next);
+  }
+
+  async function undo() {
+    const answer = await ask("undo").catch(() => null);
+    if (!answer) return;
+    refresh(answer.decided);
+    status.textContent = answer.undone ? "Taken back." : "Nothing to take back.";
+  }
+
+  function refresh(now) {
+    decided = now;
+    content.queue.forEach((row, number) => (choose.options[number].textContent = label(row, number)));
+  }
+}
+
+export default { render };

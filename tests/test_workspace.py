@@ -124,7 +124,9 @@ def test_a_table_that_is_not_there_names_the_notebook_that_makes_it(opened: Work
 
 
 def test_a_table_reads_back_as_it_was_written(opened: Workspace) -> None:
-    frame = tables.frame(tables.OUTCOMES, [{"source_path": "a", "status": "released", "seconds": 0.5}])
+    frame = tables.frame(
+        tables.OUTCOMES, [{"source_path": "a", "status": "released", "face_share": 0.0, "seconds": 0.5}]
+    )
     opened.write(tables.OUTCOMES, frame)
     assert opened.has(tables.OUTCOMES)
     assert opened.read(tables.OUTCOMES).equals(frame)

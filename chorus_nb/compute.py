@@ -55,12 +55,24 @@ class _Processes(ProcessPoolExecutor):
     """Local worker processes, which end when this one does."""
 
     def __init__(self, count: int) -> None:
-        # a fork server where there is one: a fork of a kernel with its threads can deadlock
-        method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-        context = multiprocessing.get_context(method)
-        context.set_forkserver_preload(PRELOADED)
-        super().__init__(count, mp_context=context, initializer=_begin_worker, initargs=(MEMORY,))
+        super().__init__(count, mp_context=_context(), initializer=_begin_worker, initargs=(MEMORY,))
         self.ahead = 2 * count + 2
+
+
+def _context() -> Any:
+    # a fork server where there is one: a fork of a kernel with its threads can deadlock
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(method)
+    context.set_forkserver_preload(PRELOADED)
+    return context
+
+
+def prepare(parameters: Parameters) -> None:
+    """Let what local workers need be imported while this process does something else; returns at once."""
+    if not parameters.scheduler and _context().get_start_method() == "forkserver":
+        from multiprocessing import forkserver  # not on Windows
+
+        forkserver.ensure_running()
 
 
 @contextlib.contextmanager

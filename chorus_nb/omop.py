@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from sqlalchemy import Engine, MetaData, inspect, select
-from sqlalchemy import Table as DatabaseTable
 
-from chorus_nb.databases import engine
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters, resolve
 from chorus_nb.standards import DATA
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from chorus_nb.workspace import Workspace
 
 IMAGE_OCCURRENCE = "image_occurrence"  # read for its links, never released: central makes it, its paths may identify
@@ -48,6 +47,8 @@ def read_omop(source: Workspace | Parameters, table: str) -> pd.DataFrame:
     parameters = source if isinstance(source, Parameters) else source.parameters
     fields = cdm_fields(table)
     if parameters.omop.startswith("env:"):
+        from chorus_nb.databases import engine  # few sites need it, and every worker would import SQLAlchemy
+
         with engine("omop", parameters.omop) as opened:
             found = _from_database(opened, table)
     else:
@@ -111,6 +112,9 @@ def _from_csv(path: Path, wanted: set[str]) -> pd.DataFrame:
 
 
 def _from_database(opened: Engine, table: str) -> pd.DataFrame:
+    from sqlalchemy import MetaData, inspect, select
+    from sqlalchemy import Table as DatabaseTable
+
     inspector = inspect(opened)
     names = {name.lower(): name for name in (*inspector.get_view_names(), *inspector.get_table_names())}
     if table not in names:

@@ -7,6 +7,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator, Sequence
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,12 +63,15 @@ class Workspace:
     def has(self, table: tables.Table) -> bool:
         return self.path(table).is_file()
 
-    def read(self, table: tables.Table, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """The table (or some columns of it), checked; :class:`NotReady` names the notebook that makes it."""
+    def read(self, table: tables.Table, columns: Sequence[str] | None = None, *, compact: bool = False) -> pd.DataFrame:
+        """The table (or some columns of it), checked; :class:`NotReady` names the notebook that makes it.
+
+        ``compact``: as in :func:`chorus_nb.tables.read`.
+        """
         path = self.path(table)
         if not path.is_file():
             raise NotReady(f"{table.name} is not there yet: run notebook {table.made_by} first")
-        return tables.read(table, path, columns)
+        return tables.read(table, path, columns, compact=compact)
 
     def write(self, table: tables.Table, frame: pd.DataFrame) -> Path:
         """Check ``frame`` against its schema and write it, atomically and only if it changed."""
@@ -123,6 +127,35 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def put(path: str, *parts: bytes | memoryview) -> None:
+    """Write ``parts`` to ``path`` as :func:`replacing` does, not durable, with the fewest calls of the system.
+
+    The folder is made when it is found missing: as long as it is empty, another process may remove it.
+    """
+    folder = os.path.dirname(path)  # noqa: PTH120 - pathlib would cost as much as the writing
+    temporary = f"{folder}{os.sep}{PARTIAL}{secrets.token_hex(6)}"
+    try:
+        with _created(temporary, folder) as file:
+            for part in parts:
+                view = memoryview(part)
+                while len(view):
+                    view = view[file.write(view) :]
+        os.replace(temporary, path)  # noqa: PTH105
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _created(path: str, folder: str, tries: int = 10) -> FileIO:
+    try:
+        return open(path, "xb", buffering=0)
+    except FileNotFoundError:
+        if not tries:
+            raise
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    return _created(path, folder, tries - 1)
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path``, whole or not at all."""
     try:
@@ -150,6 +183,14 @@ def extended(path: str) -> str:
     if path.startswith("\\\\?\\"):
         return path
     return f"\\\\?\\UNC\\{path[2:]}" if path.startswith("\\\\") else f"\\\\?\\{path}"
+
+
+def below(folder: Path, relative: str, separator: str = os.sep) -> str:
+    """``relative`` (with ``/``) below ``folder``, as text: for the calls of the system made for every file of a run.
+
+    Behind the prefix of :func:`extended` Windows takes backslashes only.
+    """
+    return f"{folder}{separator}{relative if separator == '/' else relative.replace('/', separator)}"
 
 
 def remove_partials(folder: Path) -> int:

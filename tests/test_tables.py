@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -30,6 +32,31 @@ def test_a_table_comes_back_as_it_was(format: str, text: str) -> None:
     table = Table(**{**vars(SMALL), "format": format})
     frame = tables.frame(table, [ROW | {"name": text, "count": None}])
     pd.testing.assert_frame_equal(tables.decode(table, tables.encode(table, frame)), frame)
+
+
+@pytest.mark.parametrize("columns", [None, ["name", "good"]])
+def test_a_compact_table_has_the_same_values_and_bytes(tmp_path: Path, columns: list[str] | None) -> None:
+    table = Table(**{**vars(SMALL), "format": "parquet"})
+    frame = tables.frame(table, [ROW | {"name": name, "count": None} for name in ("Ünïcode", "", "a")])
+    (tmp_path / "small").write_bytes(tables.encode(table, frame))
+    compact = tables.read(table, tmp_path / "small", columns, compact=True)
+    assert compact.name.dtype.storage == "pyarrow"
+    pd.testing.assert_frame_equal(compact.astype({"name": frame.name.dtype}), frame[columns or list(frame)])
+    if columns is None:
+        assert tables.encode(table, compact) == tables.encode(table, frame)
+
+
+def test_a_compact_table_with_other_columns_is_refused(tmp_path: Path) -> None:
+    table = Table(**{**vars(SMALL), "format": "parquet"})
+    pd.DataFrame({"name": ["a"]}).to_parquet(tmp_path / "small")
+    with pytest.raises(SchemaError, match="does not have the expected columns"):
+        tables.read(table, tmp_path / "small", compact=True)
+
+
+def test_equal_texts_are_held_once() -> None:
+    table = Table(**{**vars(SMALL), "format": "parquet", "key": ()})
+    frame = tables.decode(table, tables.encode(table, tables.frame(table, [ROW | {"name": "Brandt"}] * 9)))
+    assert len({id(name) for name in frame.name}) == 1
 
 
 def test_equal_tables_have_equal_bytes() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
@@ -14,7 +14,9 @@ from chorus_nb.parameters import Parameters
 from chorus_nb.workspace import (
     PARTIAL,
     Workspace,
+    below,
     extended,
+    put,
     remove_partials,
     replacing,
     write_atomically,
@@ -69,6 +71,38 @@ def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["whole"]
 
 
+def test_a_file_in_parts_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "folder" / "file"
+    with pytest.raises(TypeError):
+        put(str(target), b"half", "no bytes")  # type: ignore[arg-type]
+    assert list((tmp_path / "folder").iterdir()) == []
+    put(str(target), b"header", memoryview(b"pixels"))
+    assert target.read_bytes() == b"headerpixels"
+    assert list((tmp_path / "folder").iterdir()) == [target]
+
+
+def test_a_folder_that_another_process_removes_meanwhile_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, mkdir = [], Path.mkdir
+
+    def removed_at_once(folder: Path, **how: bool) -> None:
+        mkdir(folder, **how)  # type: ignore[arg-type]
+        made.append(folder)
+        if len(made) < 3:
+            folder.rmdir()
+
+    monkeypatch.setattr(Path, "mkdir", removed_at_once)
+    put(str(tmp_path / "folder" / "file"), b"whole")
+    assert (tmp_path / "folder" / "file").read_bytes() == b"whole"
+    assert len(made) == 3
+
+
+def test_on_windows_a_path_below_another_has_backslashes_only() -> None:
+    release = PureWindowsPath(extended("C:\\site\\release"))
+    assert below(release, "1/Images/CT/2.dcm", "\\") == str(release / "1" / "Images" / "CT" / "2.dcm")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("path", "long"),
     [
@@ -90,7 +124,9 @@ def test_a_table_that_is_not_there_names_the_notebook_that_makes_it(opened: Work
 
 
 def test_a_table_reads_back_as_it_was_written(opened: Workspace) -> None:
-    frame = tables.frame(tables.OUTCOMES, [{"source_path": "a", "status": "released", "seconds": 0.5}])
+    frame = tables.frame(
+        tables.OUTCOMES, [{"source_path": "a", "status": "released", "face_share": 0.0, "seconds": 0.5}]
+    )
     opened.write(tables.OUTCOMES, frame)
     assert opened.has(tables.OUTCOMES)
     assert opened.read(tables.OUTCOMES).equals(frame)

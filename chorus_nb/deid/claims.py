@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
 
 from chorus_nb import __version__
 from chorus_nb.deid.spans import Refused, Spans
@@ -25,16 +27,18 @@ STUDY_DATES = (0x00080020, 0x00080021, 0x00080022, 0x00080023, 0x0008002A)
 SHIFTED, REMOVED, UNMODIFIED = b"MODIFIED", b"REMOVED", b"UNMODIFIED"  # PS3.3 C.12.1.1.9, (0028,0303)
 
 
+@lru_cache(maxsize=256)
 def claims(
     options: tuple[str, ...],
     policy_digest: str,
-    methods_before: list[str],
+    methods_before: tuple[str, ...],
+    encoding: Encoding,
     *,
     shifted: bool,
     text_checked: bool,
     cleaned_pixels: tuple[str, ...],
-) -> list[tuple[int, str, bytes | list[Code]]]:
-    """(tag, VR, value) of the attributes that state what was done."""
+) -> Mapping[int, bytes]:
+    """The attributes that state what was done as data elements, by tag; the same for all images of a series."""
     method = f"chorus-nb {__version__}, CHoRUS Imaging SOP, policy {policy_digest[:12]}"
     methods = [*(text[:64] for text in methods_before), method]
     codes = [(code, "DCM", CID_7050[code]) for code in sorted({*options, *cleaned_pixels})]
@@ -42,27 +46,18 @@ def claims(
         temporal = SHIFTED if shifted else UNMODIFIED
     else:
         temporal = REMOVED
-    made: list[tuple[int, str, bytes | list[Code]]] = [
+    items = b"".join(_code_item(code, encoding) for code in codes)
+    made = [
         (0x00120062, "CS", b"YES"),
         (0x00120063, "LO", "\\".join(methods).encode("ascii", "replace")),
-        (0x00120064, "SQ", codes),
+        (0x00120064, "SQ", items),
         (0x00280303, "CS", temporal),
     ]
     if text_checked:
         made.append((0x00280301, "CS", b"NO"))
     if "113102" in cleaned_pixels:
         made.append((0x00280302, "CS", b"NO"))
-    return made
-
-
-def encode(claimed: list[tuple[int, str, bytes | list[Code]]], encoding: Encoding) -> dict[int, bytes]:
-    """The claims as data elements, by tag."""
-    return {
-        tag: encoding.element(tag, vr, value)
-        if isinstance(value, bytes)
-        else encoding.sequence(tag, "SQ", b"".join(_code_item(code, encoding) for code in value), False)
-        for tag, vr, value in claimed
-    }
+    return MappingProxyType({tag: encoding.element(tag, vr, value) for tag, vr, value in made})
 
 
 def _code_item(code: Code, encoding: Encoding) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import blake3
-import duckdb
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,16 +23,17 @@ FOLDER = "crosswalk"
 
 
 def write_part(folder: Path, rows: Iterable[tuple[str, str, list[Change]]]) -> str:
-    """Write the changes of some files, given as (source_path, target_path, changes); returns the part's name."""
-    columns: list[list[str]] = [[] for _ in tables.CROSSWALK.columns]
-    for source_path, target_path, changes in rows:
-        for change in changes:
-            for column, value in zip(columns, (source_path, target_path, *change), strict=True):
-                column.append(value)
+    """Write the changes of some files, given as (source_path, target_path, changes), none of them without a change;
+    returns the part's name."""
+    changed = list(rows)
+    columns = zip(*(change for _, _, changes in changed for change in changes), strict=True)
     arrays = [pa.array(column, pa.string()).dictionary_encode() for column in columns]
-    table = pa.table(dict(zip(tables.CROSSWALK.column_names, arrays, strict=True)))
-    files = "\n".join(dict.fromkeys(columns[0])).encode("utf-8", "surrogateescape")
-    name = f"{blake3.blake3(files).hexdigest()[:24]}-{len(columns[0])}.parquet"
+    row_of = pa.array(np.repeat(np.arange(len(changed), dtype="int32"), [len(changes) for _, _, changes in changed]))
+    sources, targets = (pa.array([row[at] for row in changed], pa.string()) for at in (0, 1))
+    paths = [pa.DictionaryArray.from_arrays(row_of, each) for each in (sources, targets)]
+    table = pa.table(dict(zip(tables.CROSSWALK.column_names, [*paths, *arrays], strict=True)))
+    files = "\n".join(source_path for source_path, _, _ in changed).encode("utf-8", "surrogateescape")
+    name = f"{blake3.blake3(files).hexdigest()[:24]}-{len(table)}.parquet"
     with replacing(folder / name, durable=False) as temporary:
         pq.write_table(table, temporary, compression="zstd")
     return name
@@ -50,6 +51,8 @@ def count_by(workspace: Workspace, column: str) -> pd.DataFrame:
 
 
 def _select(workspace: Workspace, sql: str, values: Iterable[str] = ()) -> pd.DataFrame:
+    import duckdb  # not needed by the workers, and slow to import
+
     folder = workspace.local / FOLDER
     with Ledger(workspace) as ledger, duckdb.connect() as connection:
         if any(folder.glob("*.parquet")):

@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 
 from chorus_nb import __version__
 from chorus_nb.deid import claims, spans
-from chorus_nb.deid.elements import Change, Elements, Subject
+from chorus_nb.deid.context import Change, Circumstances, Seen, Subject
+from chorus_nb.deid.elements import Elements
 from chorus_nb.deid.spans import Buffer, Refused, Spans
 from chorus_nb.deid.text import Cleaner, Identifiers
 from chorus_nb.deid.uids import UidMap
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from chorus_nb.mapping import Policy, Rule
 
 IMPLEMENTATION_UID = "2.25.302043790172249692526321623266752743501"  # of this program; tells a released file
+MOST_SEEN = 2048  # elements remembered for an image series
 IMPLEMENTATION_VERSION = f"CHORUS_NB {__version__}"[:16]
 
 
@@ -45,8 +47,10 @@ class Deidentifier:
         self.policy = policy
         self.uids = uids
         self.zone = zone
+        self._book_digest = policy.book_digest
         self._cleaners = lru_cache(maxsize=512)(lambda found: Cleaner(found, uids.new))
         self._rules: dict[tuple[str, tuple[str, ...], int, str, str], Rule] = {}
+        self._seen = lru_cache(maxsize=8)(lambda circumstances: Seen())
 
     def apply(
         self, content: Buffer, subject: Subject, *, text_checked: bool = False, cleaned_pixels: tuple[str, ...] = ()
@@ -64,19 +68,22 @@ class Deidentifier:
         by_tag = elements.kept()
         claimed = claims.claims(
             self.policy.options,
-            self.policy.book_digest,
+            self._book_digest,
             elements.methods_before(),
+            elements.level.encoding,
             shifted=subject.days_shifted != 0,
             text_checked=text_checked,
             cleaned_pixels=cleaned_pixels,
         )
-        by_tag.update(claims.encode(claimed, Encoding(taken.implicit, taken.big)))
+        by_tag.update(claimed)
         body = b"".join(by_tag[tag] for tag in sorted(by_tag))
         pixels, value = _pixel_spans(taken)
         if taken.transfer_syntax in spans.DEFLATED_SYNTAXES:
             body, pixels = _deflate(body + bytes(pixels)), b""
         head = _meta(elements.sop_class, elements.sop_instance, taken.transfer_syntax)
-        return Deidentified(head + body, pixels, value, elements.sop_instance, elements.changes, elements.notes)
+        return Deidentified(
+            head + body, pixels, value, elements.sop_instance, elements.changes, Counter(elements.notes)
+        )
 
     def rule(self, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str) -> Rule:
         """The policy's rule, remembered: a series asks the same again for every image."""
@@ -86,6 +93,15 @@ class Deidentifier:
         except KeyError:
             rule = self._rules[key] = self.policy.rule(sop_class, path, tag, vr, creator)
             return rule
+
+    def seen(self, circumstances: Circumstances) -> Seen:
+        """What was made of elements so far; nothing where a script lets an element depend on others of its file."""
+        if self.policy.scripted:
+            return Seen()
+        seen = self._seen(circumstances)
+        if len(seen) > MOST_SEEN:  # what differs from image to image is never met again
+            seen.clear()
+        return seen
 
     def cleaner(self, found: Identifiers) -> Cleaner:
         """A cleaner for what identifies this patient; the same for all images whose headers say the same."""

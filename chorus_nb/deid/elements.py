@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import struct
-from collections import Counter
 from functools import lru_cache
 from operator import itemgetter
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
 from pydicom.datadict import keyword_for_tag
 
 from chorus_nb import standards
 from chorus_nb.deid import claims, dates, identifiers, scripted, spans
+from chorus_nb.deid.context import KEPT, Change, Circumstances, Engine, Level, Made, Subject
 from chorus_nb.deid.spans import Buffer, Element, Refused, Spans, vr_of, vrs_of
 from chorus_nb.deid.values import (
     DEFAULT_CHARSET,
@@ -20,7 +20,6 @@ from chorus_nb.deid.values import (
     TEXT,
     UNDIVIDED,
     WORD_SIZES,
-    Charset,
     Encoding,
     charset_of,
     decode,
@@ -32,62 +31,13 @@ from chorus_nb.deid.values import (
 )
 
 if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
-
-    from chorus_nb.deid.text import Cleaner, Identifiers
-    from chorus_nb.deid.uids import UidMap
-    from chorus_nb.mapping import Policy, Rule
+    from chorus_nb.mapping import Rule
 
 # Coding schemes whose codes and meanings are fixed by a standard (PS3.16 section 8); all others are free text.
 STANDARD_SCHEMES = frozenset((b"DCM", b"SCT", b"SRT", b"SNM3", b"LN", b"UCUM", b"RADLEX", b"FMA", b"UMLS", b"NCIt"))
 CODE = frozenset((0x00080100, 0x00080102, 0x00080103, 0x00080104))
 PATIENT_ID, ACCESSION_NUMBER, BIRTH_DATE, AGE = 0x00100020, 0x00080050, 0x00100030, 0x00101010
-KEPT: Literal[True] = True  # an element passed on as the bytes it was
-
-Made = bytes | Literal[True] | None  # new bytes, KEPT, or left out
-
-
-class Subject(NamedTuple):
-    """Whom a file belongs to and what the lookup tables say (SOP step 12)."""
-
-    person_id: int
-    days_shifted: int
-    image_occurrence_id: int
-    known_ids: frozenset[str] = frozenset()  # every PatientID of this person
-
-
-class Change(NamedTuple):
-    """A changed element: a row of the crosswalk (SOP step 10). Identifiable."""
-
-    path: str
-    tag: str
-    keyword: str
-    vr: str
-    original: str
-    action: str
-    rule_source: str
-    new: str
-
-
-class Engine(Protocol):
-    """What the elements ask of the de-identifier they belong to."""
-
-    policy: Policy
-    uids: UidMap
-    zone: ZoneInfo
-
-    def rule(self, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str) -> Rule: ...
-
-    def cleaner(self, found: Identifiers) -> Cleaner: ...
-
-
-class Level(NamedTuple):
-    """Where an element stands: the root or an item."""
-
-    path: tuple[str, ...]  # keywords of the sequences above, as the policy knows them
-    where: str  # the same with item numbers, for the crosswalk
-    charset: Charset
-    encoding: Encoding
+LONGEST_REMEMBERED = 2048  # bytes of an element
 
 
 class Elements:
@@ -99,7 +49,7 @@ class Elements:
         self.data = taken.data
         self.subject = subject
         self.changes: list[Change] = []
-        self.notes: Counter[str] = Counter()
+        self.notes: list[str] = []
         self.charset = charset_of(taken.data, taken.elements, DEFAULT_CHARSET)
         self.root = {element.tag: element for element in taken.elements}  # of a tag given twice, the last
         self.root_elements = list(self.root.values())
@@ -114,6 +64,9 @@ class Elements:
         self.hide_birth_date = dates.birth_date_tells(
             self.text_of(BIRTH_DATE), self.text_of(AGE), [self.text_of(tag) for tag in claims.STUDY_DATES]
         )
+        self.level = Level((), "", self.charset, Encoding(taken.implicit, taken.big))
+        known = (self.patient_id, self.accession, self.hide_birth_date, self.charset, self.level.encoding)
+        self.seen = engine.seen(Circumstances(subject, self.sop_class, found, *known))
 
     def is_kept(self, element: Element) -> bool:
         """Whether the policy keeps this attribute as it is where it stands at the root."""
@@ -140,22 +93,23 @@ class Elements:
             return int(text) if text.isdigit() else None
         return struct.unpack(">H" if self.taken.big else "<H", raw[:2])[0] if len(raw) >= 2 else None
 
-    def methods_before(self) -> list[str]:
+    def methods_before(self) -> tuple[str, ...]:
         """De-identification methods applied before us; the chain is continued, cleaned of identifiers."""
-        return [self.cleaner.clean(part.strip()) for part in self.text_of(0x00120063).split("\\") if part.strip()]
+        parts = self.text_of(0x00120063).split("\\")
+        return tuple(self.cleaner.clean(part.strip()) for part in parts if part.strip())
 
     # --- data sets ----------------------------------------------------------------------------------------------
 
     def kept(self) -> dict[int, Buffer]:
         """What is left of the root data set, by tag."""
-        level = Level((), "", self.charset, Encoding(self.taken.implicit, self.taken.big))
-        return dict(self.data_set(self.root_elements, level)[0])
+        return dict(self.data_set(self.root_elements, self.level)[0])
 
     def data_set(self, elements: list[Element], level: Level) -> tuple[list[tuple[int, Buffer]], bool]:
         """What is left of a data set as (tag, bytes), in order of tags, and whether anything changed."""
-        data, rule_of, sop_class = self.data, self.engine.rule, self.sop_class
+        data = self.data
         creators = self.creators(elements)
         coded = self.standard_code(elements)
+        decide = self.decided if level.path or coded else self.remembered
         kept_blocks: set[tuple[int, int]] = set()
         chunks: list[tuple[int, Buffer]] = []
         changed = False
@@ -170,11 +124,7 @@ class Elements:
             if coded and tag in CODE and not self.cleaner.finds_own(decode(self.raw(element), level.charset)):
                 made: Made = KEPT
             else:
-                rule = rule_of(sop_class, level.path, tag, element.vr, creator)
-                if rule.action == "script":
-                    values = scripted.SpanValues(data, elements, self.root_elements, level.charset)
-                    rule = scripted.resolve(self.engine.policy, rule, element, creator, values)
-                made = self.element(element, rule, level, creator)
+                made = decide(element, elements, level, creator)
             if made is None:
                 changed = True
                 continue
@@ -192,6 +142,29 @@ class Elements:
                     self.record(element, level, "X", "private creator of nothing kept", "")
         chunks.sort(key=itemgetter(0))
         return chunks, changed
+
+    def remembered(self, element: Element, elements: list[Element], level: Level, creator: str) -> Made:
+        """:meth:`decided`, once for all images of a series in which the element is the same: most of them are."""
+        if element.end - element.start > LONGEST_REMEMBERED:
+            return self.decided(element, elements, level, creator)
+        key = (creator, bytes(self.data[element.start : element.end]))
+        if key in self.seen:
+            made, changes, notes = self.seen[key]
+            self.changes += changes
+            self.notes += notes
+            return made
+        changes_before, notes_before = len(self.changes), len(self.notes)
+        made = self.decided(element, elements, level, creator)
+        self.seen[key] = made, self.changes[changes_before:], self.notes[notes_before:]
+        return made
+
+    def decided(self, element: Element, elements: list[Element], level: Level, creator: str) -> Made:
+        """The element after the rule for it."""
+        rule = self.engine.rule(self.sop_class, level.path, element.tag, element.vr, creator)
+        if rule.action == "script":
+            values = scripted.SpanValues(self.data, elements, self.root_elements, level.charset)
+            rule = scripted.resolve(self.engine.policy, rule, element, creator, values)
+        return self.element(element, rule, level, creator)
 
     def creators(self, elements: list[Element]) -> dict[tuple[int, int], str]:
         """Private creators by (group, block) (PS3.5 section 7.8.1)."""
@@ -284,7 +257,7 @@ class Elements:
         cleaned = [self.cleaner.clean(part) for part in parts]
         if cleaned == parts:
             return KEPT
-        self.notes["text cleaned"] += 1
+        self.notes.append("text cleaned")
         new = "\\".join(shorten(part, vr) for part in cleaned)
         if not new.strip("\\ ") and self.must_have_value(e, level):
             new = rule.replacement or dummy(vr).decode("ascii")
@@ -316,13 +289,12 @@ class Elements:
     def shifted(self, e: Element, expected: str) -> str:
         """A date moved by the person's days; a birth date that tells an age above 89 is emptied (DS-30)."""
         if e.tag == BIRTH_DATE and e.length and self.hide_birth_date:
-            self.notes["birth date emptied: age may be over 89"] += 1
+            self.notes.append("birth date emptied: age may be over 89")
             return ""
         vr = "DT" if expected == "DT" else "DA"
         text = self.raw(e).decode("latin-1")
         shifted, faults = dates.shift_value(text, vr, self.subject.days_shifted, self.engine.zone)
-        if faults:
-            self.notes["date emptied: not a valid date"] += faults
+        self.notes += ["date emptied: not a valid date"] * faults
         return shifted
 
     def looked_up(self, e: Element, level: Level) -> str:
@@ -343,7 +315,7 @@ class Elements:
     # --- the crosswalk ------------------------------------------------------------------------------------------
 
     def left_out(self, e: Element, level: Level, why: str) -> Made:
-        self.notes[f"removed: {why}"] += 1
+        self.notes.append(f"removed: {why}")
         self.record(e, level, "X", why, "")
         return None
 

@@ -48,18 +48,19 @@ def _walk(
             for item in element.items:
                 _walk(data, item.elements, charset_of(data, item.elements, charset), is_kept, found)
             continue
-        kind = _kind(element)
+        kind = _kind(element.tag, element.vr)
         if kind and element.length and not (kind != "name" and is_kept(element)):
             text = decode(bytes(data[element.value : element.end]), charset)
             found[kind].update(part.strip(" \0") for part in text.split("\\") if part.strip(" \0^="))
 
 
-def _kind(element: Element) -> str:
+@lru_cache(maxsize=65536)
+def _kind(tag: int, written_vr: str) -> str:
     """Kind of identifier, "" if it is none; a person name is one whatever its tag says, and the other way round."""
-    listed = identifying().get(element.tag)
+    listed = identifying().get(tag)
     if listed:
         return listed
-    vr = vr_of(element.tag)
-    if vr == "PN" or element.vr == "PN":
+    vr = vr_of(tag)
+    if vr == "PN" or written_vr == "PN":
         return "name"
     return "number" if vr == "DA" else ""  # a date of the patient, where it stands in a text or a number

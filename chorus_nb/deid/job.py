@@ -12,9 +12,12 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from chorus_nb import compute, tables
 from chorus_nb.compute import WorkerLost
@@ -27,7 +30,7 @@ from chorus_nb.errors import WorkbenchError
 from chorus_nb.mapping import load_policy, read_lookups
 from chorus_nb.pixels import deface
 from chorus_nb.versions import code_digest
-from chorus_nb.workspace import Workspace, long_path, remove_partials
+from chorus_nb.workspace import Workspace, below, long_path, remove_partials
 
 if TYPE_CHECKING:
     from chorus_nb.compute import Progress
@@ -44,7 +47,7 @@ def deidentify(workspace: Workspace, progress: Progress | None = None) -> pd.Dat
 
     Can be interrupted at any moment and called again: it goes on where it stopped.
     """
-    worklist = _compact(workspace.read(tables.WORKLIST))
+    worklist = workspace.read(tables.WORKLIST, compact=True)
     with _stops_cleanly(), Ledger(workspace) as ledger:
         done = ledger.known()
         todo = _to_do(worklist, done, workspace)
@@ -54,25 +57,19 @@ def deidentify(workspace: Workspace, progress: Progress | None = None) -> pd.Dat
         finally:
             remove_partials(workspace.release)
         outcomes = _outcomes(worklist, ledger.rows())
-        crosswalk.keep_only(workspace.local / crosswalk.FOLDER, set(ledger.parts().part))
+        crosswalk.keep_only(workspace.local / crosswalk.FOLDER, ledger.part_names())
     workspace.write(tables.OUTCOMES, outcomes)
     return outcomes
 
 
-def _compact(frame: pd.DataFrame) -> pd.DataFrame:
-    """Text held by Arrow instead of Python: a third of the memory, and millions of rows are usual."""
-    texts = frame.select_dtypes("string").columns
-    return frame.astype(dict.fromkeys(texts, pd.StringDtype("pyarrow")))
-
-
 def outlook(workspace: Workspace) -> pd.DataFrame:
     """What :func:`deidentify` would do now, in counts: ``what``, ``files``, ``MB`` of the source."""
-    worklist = workspace.read(tables.WORKLIST)
+    worklist = workspace.read(tables.WORKLIST, compact=True)
     with Ledger(workspace) as ledger:
         done = ledger.known()
     todo = _to_do(worklist, done, workspace)
     kept = (worklist.status == "release") & ~todo
-    known = worklist.source_path.isin(done.source_path)
+    known = _among(worklist.source_path, done.source_path)
     rows = {
         "to be made: new": worklist[todo & ~known],
         "to be made again: the file, a decision, a lookup or the plan changed": worklist[todo & known],
@@ -91,7 +88,7 @@ def vanished(workspace: Workspace) -> pd.DataFrame:
     the release, call :func:`withdraw_vanished`; to keep them, bring the source files back.
     """
     with Ledger(workspace) as ledger:
-        gone = _vanished(workspace.read(tables.WORKLIST), ledger.known(), workspace)
+        gone = _vanished(workspace.read(tables.WORKLIST, compact=True), ledger.known(), workspace)
     return gone[["source_path", "target_path"]].reset_index(drop=True)
 
 
@@ -132,31 +129,45 @@ def _stops_cleanly() -> Iterator[None]:
 
 def _to_do(worklist: pd.DataFrame, done: pd.DataFrame, workspace: Workspace) -> pd.Series:
     """Files to release whose result would not be the same, or is not there any more."""
-    release = str(long_path(workspace.release))
     lasting = done[~done.reason.isin(PASSING)]
-    finished = {
-        (path, fingerprint)
-        for path, fingerprint, status, target, size in zip(
-            *(lasting[name] for name in ("source_path", "fingerprint", "status", "target_path", "target_size")),
-            strict=True,
-        )
-        if status != "released" or has_size(f"{release}/{target}", size)
-    }
-    same = [key in finished for key in zip(worklist.source_path, worklist.fingerprint, strict=True)]
-    return (worklist.status == "release") & ~pd.Series(same, worklist.index, dtype=bool)
+    there = _stands(workspace, lasting)
+    finished = lasting.loc[(lasting.status != "released") | there, ["source_path", "fingerprint"]].assign(finished=True)
+    same = worklist[["source_path", "fingerprint"]].merge(finished, how="left", on=["source_path", "fingerprint"])
+    return (worklist.status == "release") & same.finished.isna().set_axis(worklist.index)
+
+
+def _stands(workspace: Workspace, done: pd.DataFrame) -> pd.Series:
+    """Which of these stand in the release, in the recorded size."""
+    release = long_path(workspace.release)
+    rows = _rows(done, "status", "target_path", "target_size")
+    there = (status == "released" and has_size(below(release, target), size) for status, target, size in rows)
+    return pd.Series(np.fromiter(there, bool, len(done)), done.index)
+
+
+def _rows(frame: pd.DataFrame, *names: str) -> Iterator[tuple[Any, ...]]:
+    """Rows as Python's values, some thousand at a time: all at once would take several times the memory."""
+    for begin in range(0, len(frame), 8192):
+        part = frame.iloc[begin : begin + 8192]
+        yield from zip(*(part[name].tolist() for name in names), strict=True)
 
 
 def _no_longer(worklist: pd.DataFrame, done: pd.DataFrame) -> pd.DataFrame:
     """Released files that the worklist no longer puts where they are."""
-    gone = done[(done.status == "released") & done.source_path.isin(worklist.source_path)]
-    return gone[~gone.target_path.isin(worklist.target_path)]
+    return done[_elsewhere(worklist, done) & _among(done.source_path, worklist.source_path)]
 
 
 def _vanished(worklist: pd.DataFrame, done: pd.DataFrame, workspace: Workspace) -> pd.DataFrame:
-    gone = done[(done.status == "released") & ~done.source_path.isin(worklist.source_path)]
-    gone = gone[~gone.target_path.isin(worklist.target_path)]
-    there = [has_size(workspace.release / row.target_path, row.target_size) for row in gone.itertuples()]
-    return gone[pd.Series(there, gone.index, dtype=bool)]
+    gone = done[_elsewhere(worklist, done) & ~_among(done.source_path, worklist.source_path)]
+    return gone[_stands(workspace, gone)]
+
+
+def _elsewhere(worklist: pd.DataFrame, done: pd.DataFrame) -> pd.Series:
+    return (done.status == "released") & ~_among(done.target_path, worklist.target_path)
+
+
+def _among(values: pd.Series, others: pd.Series) -> pd.Series:
+    """As ``values.isin(others)``, which takes Arrow's text apart value by value."""
+    return pd.Series(np.asarray(pc.is_in(pa.array(values), value_set=pa.array(others)), dtype=bool), values.index)
 
 
 def _withdraw(workspace: Workspace, worklist: pd.DataFrame, done: pd.DataFrame, ledger: Ledger) -> None:
@@ -169,21 +180,10 @@ def _withdraw(workspace: Workspace, worklist: pd.DataFrame, done: pd.DataFrame, 
 
 def _tasks(files: pd.DataFrame, persons: pd.DataFrame) -> Iterator[Task]:
     known = {person: frozenset(group) for person, group in persons.groupby("person_id").PatientID}
-    for row in files.itertuples(index=False):
-        person = int(row.person_id)
-        yield Task(
-            row.source_path,
-            row.target_path,
-            row.sop_class,
-            row.modality,
-            int(row.size),
-            int(row.modified_ns),
-            row.boxes,
-            bool(row.text_checked),
-            row.face_mask,
-            Subject(person, int(row.days_shifted), int(row.image_occurrence_id), known.get(person, frozenset())),
-            row.fingerprint,
-        )
+    *of_file, _, _ = Task._fields  # the columns of the worklist before subject and fingerprint
+    for row in _rows(files, *of_file, "person_id", "days_shifted", "image_occurrence_id", "fingerprint"):
+        person, days, image, fingerprint = row[-4:]
+        yield Task._make((*row[:-4], Subject(person, days, image, known.get(person, frozenset())), fingerprint))
 
 
 def _batches(tasks: Iterator[Task], most: int) -> Iterator[tuple[Task, ...]]:

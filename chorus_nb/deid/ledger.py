@@ -18,7 +18,11 @@ from chorus_nb.errors import WorkbenchError
 from chorus_nb.workspace import Workspace
 
 PATIENCE = 10.0  # seconds another process may take to read
-_COLUMNS = (*tables.OUTCOMES.column_names, "fingerprint", "target_size", "part")
+_SCHEMA = pa.schema(
+    [*tables.OUTCOMES.schema, ("fingerprint", pa.string()), ("target_size", pa.int64()), ("part", pa.string())]
+)
+
+_NOTHING = {column.name: "" if column.type == pa.string() else 0 for column in _SCHEMA}
 
 
 class Ledger:
@@ -36,9 +40,9 @@ class Ledger:
             self.connection.execute("pragma journal_mode = wal")
             self.connection.execute("pragma synchronous = normal")
             found = [row[1] for row in self.connection.execute("pragma table_info(outcome)")]
-            if found and found != list(_COLUMNS):  # of another version: everything is examined again
+            if found and found != _SCHEMA.names:  # of another version: everything is examined again
                 self.connection.execute("drop table outcome")
-            columns = ", ".join(f'"{name}"' for name in _COLUMNS[1:])
+            columns = ", ".join(f'"{name}"' for name in _SCHEMA.names[1:])
             self.connection.execute(f"create table if not exists outcome (source_path text primary key, {columns})")
         except sqlite3.DatabaseError as error:
             self.connection.close()
@@ -54,8 +58,8 @@ class Ledger:
 
     def record(self, rows: Iterable[Mapping[str, object]]) -> None:
         """Add or replace rows, all or none."""
-        marks = ", ".join("?" * len(_COLUMNS))
-        values = [tuple(row.get(name, "") for name in _COLUMNS) for row in rows]
+        marks = ", ".join("?" * len(_SCHEMA.names))
+        values = [tuple(row.get(name, nothing) for name, nothing in _NOTHING.items()) for row in rows]
         with contextlib.closing(self.connection.cursor()) as cursor, self.connection:
             cursor.executemany(f"insert or replace into outcome values ({marks})", values)
 
@@ -71,14 +75,22 @@ class Ledger:
         """Every row, as in ``outcomes``."""
         return self._read(tables.OUTCOMES.column_names)
 
-    def _read(self, columns: Sequence[str]) -> pd.DataFrame:
-        """Text is held by Arrow, several times smaller than Python's, so that millions of rows fit into memory."""
-        query = f"select {', '.join(columns)} from outcome order by source_path"
-        chunks = pd.read_sql_query(query, self.connection, chunksize=10_000)
-        held = [pa.Table.from_pandas(chunk, preserve_index=False) for chunk in chunks]
-        texts = {pa.string(): pd.StringDtype("pyarrow"), pa.large_string(): pd.StringDtype("pyarrow")}
-        return pa.concat_tables(held, promote_options="permissive").to_pandas(types_mapper=texts.get)
-
     def parts(self) -> pd.DataFrame:
         """Which part of the crosswalk holds a file."""
-        return pd.read_sql_query("select source_path, part from outcome where part <> ''", self.connection)
+        return self._read(("source_path", "part"), "part <> ''")
+
+    def part_names(self) -> set[str]:
+        """Every part of the crosswalk that holds a file."""
+        return {part for (part,) in self.connection.execute("select distinct part from outcome where part <> ''")}
+
+    def _read(self, columns: Sequence[str], where: str = "true") -> pd.DataFrame:
+        """Text is held by Arrow, several times smaller than Python's, so that millions of rows fit into memory."""
+        schema = pa.schema([_SCHEMA.field(name) for name in columns])
+        cursor = self.connection.execute(f"select {', '.join(columns)} from outcome where {where} order by source_path")
+        held = [schema.empty_table()]
+        while rows := cursor.fetchmany(10_000):
+            arrays = [
+                pa.array(column, kind) for column, kind in zip(zip(*rows, strict=True), schema.types, strict=True)
+            ]
+            held.append(pa.table(arrays, schema))
+        return pa.concat_tables(held).to_pandas(types_mapper={pa.string(): pd.StringDtype("pyarrow")}.get)

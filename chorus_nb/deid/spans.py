@@ -27,10 +27,11 @@ LARGEST_INFLATED = 2 << 30
 
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 UNDEFINED = 0xFFFFFFFF
-LONG = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"))
-SHORT = frozenset(
-    (b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL", b"SS")
-) | frozenset((b"ST", b"TM", b"UI", b"UL", b"US"))
+# VRs as they are written, with a length of four bytes and of two (PS3.5 section 7.1.2).
+LONG = {vr.encode(): vr for vr in ("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV")}
+_NUMBERS = ("AT", "FD", "FL", "SL", "SS", "UL", "US")
+_WORDS = ("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UI")
+SHORT = {vr.encode(): vr for vr in (*_NUMBERS, *_WORDS)}
 
 Buffer = bytes | memoryview
 
@@ -164,8 +165,8 @@ class _Reader:
         # What stands inside UN is Implicit VR Little Endian, also in a Big Endian file (PS3.5 section 6.2.2).
         self.inside_unknown = _Reader(data, True, False) if big else self
         order = ">" if big else "<"
+        self.head = struct.Struct(order + "HH2sH").unpack_from  # of an element with a short length
         self.two_words = struct.Struct(order + "HH").unpack_from
-        self.short = struct.Struct(order + "H").unpack_from
         self.long = struct.Struct(order + "L").unpack_from
 
     def data_set(self, position: int) -> tuple[list[Element], Element | None]:
@@ -177,33 +178,29 @@ class _Reader:
 
     def elements(self, position: int, stop: int, implicit: bool, depth: int) -> tuple[list[Element], int]:
         """Elements from ``position`` up to ``stop``, an item delimiter, or pixel data at the root."""
-        data, two_words, short, long = self.data, self.two_words, self.short, self.long
+        data, head, long = self.data, self.head, self.long
         found: list[Element] = []
         while position < stop:
             if stop - position < 8:
                 if depth == 0 and not any(data[position:stop]):
                     return found, stop  # padding at the end of the file
                 raise Refused("truncated", "ends inside an element")
-            group, element = two_words(data, position)
+            group, element, code, length = head(data, position)
             tag = group << 16 | element
-            if tag in PIXELS and depth == 0:
-                return found, position
-            if tag == ITEM_END:
-                return found, position
-            if group == 0xFFFE:
-                raise Refused("structure_refused", "a delimiter where an element should be")
+            if group >= 0x7FE0:
+                if (tag in PIXELS and depth == 0) or tag == ITEM_END:
+                    return found, position
+                if group == 0xFFFE:
+                    raise Refused("structure_refused", "a delimiter where an element should be")
+            value = position + 8
             if implicit:
-                length, value = long(data, position + 4)[0], position + 8
-                vr = vr_of(tag)
+                vr, length = vr_of(tag), long(data, position + 4)[0]
+            elif code in SHORT:
+                vr = SHORT[code]
+            elif code in LONG:
+                vr, length, value = LONG[code], long(data, position + 8)[0], position + 12
             else:
-                code = bytes(data[position + 4 : position + 6])
-                if code in SHORT:
-                    length, value = short(data, position + 6)[0], position + 8
-                elif code in LONG:
-                    length, value = long(data, position + 8)[0], position + 12
-                else:
-                    raise Refused("structure_refused", f"{name(tag)} has no valid value representation")
-                vr = code.decode("ascii")
+                raise Refused("structure_refused", f"{name(tag)} has no valid value representation")
             if length == UNDEFINED or vr == "SQ":
                 made = self.sequence(tag, vr, position, value, length, stop, implicit, depth)
             elif value + length > stop:

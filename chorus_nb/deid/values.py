@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import struct
 import warnings
+from functools import lru_cache
 from typing import NamedTuple
 
 from pydicom import charset as pydicom_charset
@@ -63,6 +64,7 @@ def charset_of(data: Buffer, elements: list[Element], inherited: Charset) -> Cha
     return inherited
 
 
+@lru_cache(maxsize=256)
 def encodings(terms: str) -> Charset:
     """Python encodings for the defined terms of Specific Character Set."""
     with warnings.catch_warnings():

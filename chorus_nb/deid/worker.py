@@ -29,7 +29,7 @@ from chorus_nb.deid.uids import UidMap
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.pixels import deface
 from chorus_nb.versions import code_digest
-from chorus_nb.workspace import replacing
+from chorus_nb.workspace import below, put
 
 if TYPE_CHECKING:
     from chorus_nb.mapping import Policy
@@ -172,16 +172,12 @@ def _made(
 
 def _write(release: Path, target_path: str, header: bytes, pixel_data: Buffer) -> tuple[int, str]:
     """Write the file, whole or not at all; a file that has these bytes already is left as it is."""
-    target = release / target_path
+    target = below(release, target_path)
     digest = blake3(header).update(pixel_data).hexdigest()
     size = len(header) + len(pixel_data)
     try:
         if not (has_size(target, size) and blake3().update_mmap(target).hexdigest() == digest):
-            with replacing(target, durable=False) as temporary, open(temporary, "wb", buffering=0) as file:
-                for part in (header, pixel_data):
-                    view = memoryview(part)
-                    while len(view):
-                        view = view[file.write(view) :]
+            put(target, header, pixel_data)
     except OSError as error:
         if error.errno in DISK_FAULTS or not os.access(release, os.W_OK):
             raise _unwritable("the release", error) from None
@@ -195,7 +191,7 @@ def _unwritable(what: str, error: OSError) -> WorkbenchError:
     )
 
 
-def has_size(path: Path | str, size: int) -> bool:
+def has_size(path: str, size: int) -> bool:
     """Whether there is a file of this size."""
     try:
         return os.stat(path).st_size == size  # noqa: PTH116 - asked for every file of a rerun

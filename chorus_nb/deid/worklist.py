@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import blake3
 import pandas as pd
 
-from chorus_nb import pixels, sources, standards, tables
+from chorus_nb import compute, pixels, sources, standards, tables
 from chorus_nb.deid.spans import Refused, take_apart
 from chorus_nb.deid.uids import UidMap
 from chorus_nb.mapping import Lookups, load_policy, read_lookups
@@ -41,6 +41,7 @@ COLUMNS = (
 
 def make_worklist(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame:
     """Decide every file of the catalog: its target path, or why it is not released; writes ``worklist``."""
+    compute.prepare(workspace.parameters)  # for what comes next
     catalog = workspace.read(tables.CATALOG)
     lookups = read_lookups(workspace)
     work = _Work(catalog)

@@ -65,6 +65,11 @@ class Policy:
         override = self.override(path, tag, creator)
         return override.rule if override else self.book.rule(sop_class, path, tag, vr, creator)
 
+    @property
+    def scripted(self) -> bool:
+        """Whether what happens to an element may depend on other elements of its file."""
+        return isinstance(self.book, ScriptBook)
+
     def run_script(self, tag: int, creator: str, values: Values, at_root: bool) -> str:
         """The value a CTP script makes for an element whose action is ``script``, or ``@remove()``, ``@keep()`` etc."""
         assert isinstance(self.book, ScriptBook), "only a CTP script has rules with the action `script`"

@@ -26,8 +26,8 @@ class _Recording(Workspace):
         super().__init__(parameters)
         self.inputs: dict[str, str] = {}
 
-    def read(self, table: tables.Table, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        frame = super().read(table, columns)
+    def read(self, table: tables.Table, columns: Sequence[str] | None = None, *, compact: bool = False) -> pd.DataFrame:
+        frame = super().read(table, columns, compact=compact)
         self.note(self.path(table))
         return frame
 

@@ -1,22 +1,22 @@
-"""Measure the run against ``cp -r`` and two other tools: ``python tests/benchmarks/deid.py [--flat]``.
+"""Measure the run against ``cp -r`` and two other tools: ``python tests/benchmarks/deid.py [--flat COUNT ...]``.
 
 A CT slice of 512 x 512 with a real header (from ../shared/dicom, else from pydicom) is multiplied with new UIDs; the
-small files are the same header with 96 x 96 pixels. All runs of one table follow each other on the same machine, so
-that only the ratios tell; files are made in a temporary folder and removed. The peers are installed once, into a
-virtual environment in the user's cache. ``--flat``: cost per file and memory at 1,000 and at 20,000 files.
+small files are the same header with 96 x 96 pixels. The tools take turns on the same machine and of each the best of
+some rounds counts, so that the ratios tell even where others are at work; files are made in a temporary folder and
+removed. The peers are installed once, into a virtual environment in the user's cache. ``--flat 1000 100000``: instead,
+cost per file and peak of memory for that many small files.
 """
 
 from __future__ import annotations
 
 import argparse
-import cProfile
 import os
-import pstats
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pydicom
@@ -145,41 +145,60 @@ def peers() -> str:
     return str(python)
 
 
-def compare(name: str, count: int, edge: int, slow: int) -> None:
+def compare(name: str, count: int, edge: int, slow: int, rounds: int) -> None:
     """One table. dicom-anonymizer gets the first ``slow`` files only."""
     with tempfile.TemporaryDirectory() as folder:
-        site, part = Path(folder, "site"), Path(folder, "part")
-        make_site(site, count, edge)
-        make_site(part, slow, edge)
+        site, part, one = Path(folder, "site"), Path(folder, "part"), Path(folder, "one")
+        for path, files in ((site, count), (part, slow), (one, 1)):
+            make_site(path, files, edge)
         size = sum(path.stat().st_size for path in (site / "dicom").rglob("*.dcm"))
         print(f"\n{name}: {count:,} files of {size / count / 1e3:,.0f} kB, {os.cpu_count()} cores, 2 workers")
         measured(COPY, str(site))  # brings the source into the page cache
+        steps = {
+            "cp -r": (COPY, site, sys.executable, ("copy",)),
+            "worklist": (PLAN, site, sys.executable, ()),
+            "chorus-nb": (RUN, site, sys.executable, ()),
+            "chorus-nb again": (RUN, site, sys.executable, ("workspace",)),
+            "dcmanon": (DCMANON, site, peers(), ("other",)),
+            "dicom-anonymizer": (DICOM_ANONYMIZER, part, peers(), ("peer",)),
+            "its worklist": (PLAN, one, sys.executable, ()),
+            "one file": (RUN, one, sys.executable, ("workspace",)),
+        }
+        runs: dict[str, list[tuple[float, float]]] = {step: [] for step in steps}
         shutil.rmtree(site / "copy")
-        results = {"cp -r": (*measured(COPY, str(site)), count)}
-        shutil.rmtree(site / "copy")
-        results["worklist"] = (*measured(PLAN, str(site)), count)
-        results["chorus-nb"] = (*measured(RUN, str(site)), count)
-        results["chorus-nb again"] = (*measured(RUN, str(site)), count)
-        shutil.rmtree(site / "workspace")
-        results["cp -r once more"] = (*measured(COPY, str(site)), count)
-        results["dcmanon"] = (*measured(DCMANON, str(site), python=peers()), count)
-        results["dicom-anonymizer"] = (*measured(DICOM_ANONYMIZER, str(part), python=peers()), slow)
-        copy = min(results[key][0] for key in ("cp -r", "cp -r once more")) / count
-        ours = results["chorus-nb"][0] / count
-        print(f"{'':18}{'ms/file':>10}{'files/s':>10}{'MB/s':>8}{'x cp -r':>9}{'x ours':>9}{'peak MB':>9}")
-        for tool, (seconds, memory, files) in results.items():
-            each = seconds / files
+        for _ in range(rounds):
+            for step, (script, of, python, made) in steps.items():
+                runs[step].append(measured(script, str(of), python=python))
+                for left in made:
+                    shutil.rmtree(of / left)
+        best = {step: min(found) for step, found in runs.items()}
+        per_file = {step: best[step][0] / (slow if of == part else count) for step, (_, of, *_) in steps.items()}
+        print(
+            f"{'':18}{'ms/file':>10}{'files/s':>10}{'MB/s':>8}{'x cp -r':>9}{'x ours':>9}{'peak MB':>9}{'worst ms':>10}"
+        )
+        for step, (_, of, *_) in steps.items():
+            if of == one:
+                continue
+            each, worst = per_file[step], max(runs[step])[0] / best[step][0] * per_file[step]
             rates = f"{1e3 * each:10.3f}{1 / each:10,.0f}{size / count / each / 1e6:8,.0f}"
-            print(f"{tool:18}{rates}{each / copy:9.2f}{each / ours:9.2f}{memory:9,.0f}")
+            ratios = f"{each / per_file['cp -r']:9.2f}{each / per_file['chorus-nb']:9.2f}"
+            print(f"{step:18}{rates}{ratios}{best[step][1]:9,.0f}{1e3 * worst:10.3f}")
+        start = best["one file"][0]
+        steady = (best["chorus-nb"][0] - start) / count
+        print(
+            f"of it {start:.2f} s for the start (a run of one file); without it {1e3 * steady:.3f} ms/file, "
+            f"{steady / per_file['cp -r']:.2f} x cp -r"
+        )
 
 
-def breakdown(edge: int, count: int = 300) -> None:
-    """Where a worker's time goes: read, decide, hash, write."""
-    from chorus_nb import deid, explore
-    from chorus_nb.deid import job, worker
+def breakdown(edge: int, count: int = 200, rounds: int = 15) -> None:
+    """Where a worker's time goes, each step by itself: the best of some rounds, file by file."""
+    from blake3 import blake3
+
+    from chorus_nb import deid, explore, sources, workspace
+    from chorus_nb.deid import crosswalk, job, worker
     from chorus_nb.mapping import read_lookups
     from chorus_nb.parameters import Parameters
-    from chorus_nb.workspace import Workspace
 
     with tempfile.TemporaryDirectory() as folder:
         site = Path(folder)
@@ -188,58 +207,70 @@ def breakdown(edge: int, count: int = 300) -> None:
         parameters = Parameters(
             source=str(site / "dicom"), **folders, workers=1, visit_policy="blank", burned_in_text="skip"
         )
-        workspace = Workspace(parameters).create()
-        explore.scan(workspace)
-        tasks = tuple(job._tasks(deid.make_worklist(workspace), read_lookups(workspace).persons))
-        packed = job._job(workspace)
-        worker.process(packed, tasks[:20])
-        began = time.process_time()
-        rows = worker.process(packed, tasks[20:])
-        spent = (time.process_time() - began) / len(rows)
-        shutil.rmtree(workspace.release)
-        profile = cProfile.Profile(time.process_time)
-        profile.runcall(worker.process, packed, tasks[20:])
-        names = {
-            "read": "read",
-            "decide": "apply",
-            "hash": "_digest",
-            "write and hash": "_write",
-            "crosswalk": "write_part",
+        run = workspace.Workspace(parameters).create()
+        explore.scan(run)
+        tasks = tuple(job._tasks(deid.make_worklist(run), read_lookups(run).persons))
+        packed = job._job(run)
+        known, engine = worker._ready(packed)
+        contents = [sources.read(known.source, task.source_path)[0] for task in tasks]
+        made = [engine.apply(*pair) for pair in zip(contents, (task.subject for task in tasks), strict=True)]
+        targets = [workspace.below(site, task.target_path) for task in tasks]
+        changes = [(task.source_path, task.target_path, each.changes) for task, each in zip(tasks, made, strict=True)]
+
+        def hashes(at: int) -> None:
+            blake3(contents[at])
+            blake3(made[at].pixel_value)
+            blake3(made[at].header).update(made[at].pixels)
+
+        def write(at: int) -> None:
+            workspace.put(targets[at], made[at].header, made[at].pixels)
+            Path(targets[at]).unlink()
+
+        steps: dict[str, tuple[int, Callable[[int], object]]] = {
+            "read": (count, lambda at: sources.read(known.source, tasks[at].source_path)),
+            "decide": (count, lambda at: engine.apply(contents[at], tasks[at].subject)),
+            "hash (three times)": (count, hashes),
+            "write (and remove)": (count, write),
+            "crosswalk": (1, lambda _: crosswalk.write_part(known.crosswalk, changes)),
         }
-        times = {row[2]: values[3] for row, values in pstats.Stats(profile).stats.items()}  # type: ignore[attr-defined]
-        total = times["process"]
-        parts = ", ".join(f"{part} {times[name] / total:.0%}" for part, name in names.items())
-        before = os.times()
-        subprocess.run(["cp", "-r", site / "dicom", site / "copy"], check=True)
-        after = os.times()
-        copy = (after.children_user + after.children_system - before.children_user - before.children_system) / count
-        print(f"processor time a file: worker {1e3 * spent:.2f} ms ({parts}); cp -r {1e3 * copy:.2f} ms")
+        parts = {}
+        for step, (times, act) in steps.items():
+            best = [1e9] * times
+            for _ in range(rounds):
+                for at in range(times):
+                    began = time.perf_counter()
+                    act(at)
+                    best[at] = min(best[at], time.perf_counter() - began)
+            parts[step] = 1e3 * sum(best) / count
+        print("of a worker's time a file: " + ", ".join(f"{step} {each:.3f} ms" for step, each in parts.items()))
 
 
-def flat(edge: int, counts: tuple[int, int]) -> None:
-    """Cost per file and peak of memory for few and for many files."""
-    for count in counts:
-        with tempfile.TemporaryDirectory() as folder:
-            site = Path(folder)
-            make_site(site, count, edge)
-            plan, planning = measured(PLAN, str(site))
-            run, running = measured(RUN, str(site))
-            again, _ = measured(RUN, str(site))
-            print(
-                f"{count:,} files: worklist {1e3 * plan / count:.3f} ms/file, {planning:,.0f} MB; run "
-                f"{1e3 * run / count:.3f} ms/file, {running:,.0f} MB; again {1e3 * again / count:.4f} ms/file"
-            )
+def flat(edge: int, count: int) -> None:
+    """Cost per file and peak of memory of all processes for so many files."""
+    with tempfile.TemporaryDirectory() as folder:
+        site = Path(folder)
+        make_site(site, count, edge)
+        plan, planning = measured(PLAN, str(site))
+        run, running = measured(RUN, str(site))
+        again, _ = measured(RUN, str(site))
+        print(
+            f"{count:,} files: worklist {1e3 * plan / count:.3f} ms/file, {planning:,.0f} MB; run "
+            f"{1e3 * run / count:.3f} ms/file, {running:,.0f} MB; again {1e3 * again / count:.4f} ms/file",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ct", type=int, default=4000, help="CT slices of 512 x 512 (4000)")
     parser.add_argument("--small", type=int, default=10_000, help="files of 20 kB (10000)")
-    parser.add_argument("--flat", action="store_true", help="also 1,000 against 20,000 small files")
+    parser.add_argument("--rounds", type=int, default=3, help="of which the best counts (3)")
+    parser.add_argument("--flat", type=int, nargs="+", help="only this: cost and memory for so many small files")
     chosen = parser.parse_args()
-    compare("CT slices", chosen.ct, 512, min(chosen.ct, 200))
-    breakdown(512)
-    compare("small files", chosen.small, 96, min(chosen.small, 400))
-    breakdown(96)
-    if chosen.flat:
-        flat(96, (1000, 20_000))
+    for files in chosen.flat or ():
+        flat(96, files)
+    if not chosen.flat:
+        compare("CT slices", chosen.ct, 512, min(chosen.ct, 200), chosen.rounds)
+        breakdown(512)
+        compare("small files", chosen.small, 96, min(chosen.small, 400), chosen.rounds)
+        breakdown(96)

@@ -11,8 +11,8 @@ import pytest
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
+from chorus_nb.deid.context import Subject
 from chorus_nb.deid.dataset import Deidentified, Deidentifier
-from chorus_nb.deid.elements import Subject
 from chorus_nb.deid.uids import UidMap
 from chorus_nb.mapping.policy import Chorus, Policy
 

@@ -11,8 +11,8 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
+from chorus_nb.deid.context import Subject
 from chorus_nb.deid.dataset import IMPLEMENTATION_UID, Deidentifier
-from chorus_nb.deid.elements import Subject
 from chorus_nb.deid.spans import Refused, take_apart
 from chorus_nb.deid.uids import UidMap
 from chorus_nb.deid.values import Encoding

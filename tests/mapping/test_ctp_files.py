@@ -13,8 +13,8 @@ import pytest
 from pydicom.dataset import Dataset
 
 from chorus_nb.deid import scripted
+from chorus_nb.deid.context import Subject
 from chorus_nb.deid.dataset import Deidentifier
-from chorus_nb.deid.elements import Subject
 from chorus_nb.deid.spans import Refused
 from chorus_nb.deid.uids import UidMap
 from chorus_nb.errors import InputError

@@ -8,6 +8,7 @@ function render({ model, el }) {
   const names = ["before", "before, turned", "after", "after, turned", "from the side", "from the front", "from below"];
   const canvases = names.map(() => make("canvas", { width: 1, height: 1 }));
   const captions = names.map((text) => make("figcaption", { text }));
+  const figures = canvases.map((canvas, place) => make("figure", {}, canvas, captions[place]));
   const facts = make("p", { class: "count" });
   const choose = make("select", { "aria-label": "Series of the queue", onchange: () => open(Number(choose.value)) });
   const start = make("input", { "aria-label": "Start: nodding, turning, tilting in degrees", placeholder: "start 0,0,0°" });
@@ -18,7 +19,8 @@ function render({ model, el }) {
   content.queue.forEach((row, number) => choose.append(make("option", { value: number, text: label(row, number) })));
   root.append(
     make("div", { class: "bar" }, choose, facts),
-    make("div", { class: "bar" }, ...canvases.map((canvas, place) => make("figure", {}, canvas, captions[place]))),
+    make("div", { class: "bar" }, ...figures.slice(0, 4)),
+    make("div", { class: "bar" }, ...figures.slice(4)),
     make(
       "div",
       { class: "bar" },

@@ -1,0 +1,152 @@
+"""How well faces are found and removed: ``python -m tests.benchmarks.deface [--markdown]``.
+
+Heads: the demo's (CT, T1, T2) and, where ../shared is, a GE T1 MR, a 5 mm T1 MR and a tilted GE CT cut off at the
+orbits; each as it is and under stress. Recall: share of the face that is removed, moved along with the head and as far
+as it is in view; of the demo the skin known to be its face, of a real head what its own mask covers while unharmed. A
+case is *bad* when it is accepted with a recall below 0.9. Negatives must never be accepted with a face in view. CPU
+seconds are those of one volume on this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chorus_nb.pixels.deface import stacks
+from chorus_nb.pixels.deface.acceptance import IN_VIEW, Measures, measure, posed, refusals
+from chorus_nb.pixels.deface.registration import Pose, register
+from chorus_nb.pixels.deface.template import Matrix
+from chorus_nb.pixels.deface.volume import Grid, Volume, grid
+from tests import heads
+
+SHARED = Path(__file__).parents[3] / "shared" / "dicom"
+REAL = {
+    "GE T1 MR, 2.5 mm coronal": "commontk__CTKData/Data/DICOM/MRHEAD",
+    "T1 MR after contrast, 6.5 mm": "plotly__dash-vtk/demos/data/mri_brain",
+    "GE CT 4 and 7 mm, tilted, cut at the orbits": "neurolabusc__dcm_qa_ct/In/GE",
+}
+
+
+class Result(NamedTuple):
+    """What became of a volume."""
+
+    even: Grid
+    pose: Pose
+    measures: Measures
+    reasons: list[str]
+    seconds: float
+
+
+def found(volumes: list[Volume]) -> Result:
+    """Find the face in one volume."""
+    begun = time.process_time()
+    even = grid(volumes)
+    pose = register(even, volumes[0].modality)
+    measures = measure(even, pose, posed(even, pose))
+    reasons = refusals(measures, volumes[0].modality)
+    return Result(even, pose, measures, reasons, time.process_time() - begun)
+
+
+def real() -> Iterator[tuple[str, list[Volume]]]:
+    """The heads of ../shared."""
+    for name, folder in REAL.items():
+        if (SHARED / folder).is_dir():
+            paths = sorted(path.name for path in (SHARED / folder).iterdir() if path.is_file())
+            yield name, stacks.stacks(stacks.load(SHARED / folder, paths))
+
+
+class Truth(NamedTuple):
+    """Points (n, 3) in patient millimetres of the unharmed head."""
+
+    face: NDArray[np.float64]
+    brain: NDArray[np.float64]
+
+
+def truth(name: str, volume: Volume, result: Result) -> Truth:
+    """Where face and brain are."""
+    if not name.startswith("demo"):
+        regions = posed(result.even, result.pose)
+        seen = result.even.head & result.even.field
+        return Truth(result.even.points(regions.face & seen), result.even.points(regions.brains[0] & seen))
+    index = [np.argwhere(part)[:, ::-1] for part in (heads.face(), np.isin(heads.tissues(), ("grey", "white")))]
+    return Truth(*(part @ volume.affine[:3, :3].T + volume.affine[:3, 3] for part in index))
+
+
+def recall(result: Result, known: Truth, moved: Matrix) -> tuple[float, float]:
+    """Share of the face in view that is removed, and of the brain."""
+    removed = posed(result.even, result.pose).face
+
+    def share(points: NDArray[np.float64]) -> float:
+        there = points @ moved[:3, :3].T + moved[:3, 3]
+        index = np.rint((there - result.even.origin) / result.even.step).astype(int)[:, ::-1]
+        index = index[((index >= 0) & (index < removed.shape)).all(axis=1)]
+        index = index[result.even.field[tuple(index.T)]]
+        return float(removed[tuple(index.T)].mean()) if len(index) else 1.0
+
+    return share(known.face), share(known.brain)
+
+
+def line(*cells: object, markdown: bool) -> None:
+    """A row of the table."""
+    print(("| " + " | ".join(map(str, cells)) + " |") if markdown else "  ".join(map(str, cells)), flush=True)
+
+
+def said(result: Result) -> str:
+    """Accepted, or the measures that refused."""
+    if result.reasons:
+        return "held: " + ", ".join(reason.rpartition("(")[2].rstrip(")") for reason in result.reasons)
+    return "accepted" if result.measures.face >= IN_VIEW else "no face in view"
+
+
+def main(markdown: bool) -> None:
+    """Print all tables."""
+    heads_here = [*((f"demo {kind}", [heads.head(kind)]) for kind in ("CT", "T1", "T2")), *real()]
+    every: list[tuple[str, float, bool]] = []
+    seconds = []
+    for name, volumes in heads_here:
+        result = found(volumes)
+        seconds.append(result.seconds)
+        m = result.measures
+        numbers = (
+            f"dice {m.dice:.3f}, nmi {m.nmi:.3f}, agreement {m.agreement:.2f}, nose {m.nose:.2f}, front {m.front:.2f}"
+        )
+        line(name, said(result), numbers, f"brain {m.brain:.4f}", f"{result.seconds:.0f} s", markdown=markdown)
+        if len(volumes) > 1:
+            continue
+        known = truth(name, volumes[0], result)
+        for case in heads.stress(volumes[0]):
+            under = found([case.volume])
+            seconds.append(under.seconds)
+            share, brain = recall(under, known, case.moved)
+            every.append((case.name, share, not under.reasons))
+            bad = "BAD" if share < 0.9 and not under.reasons else ""
+            line(name, case.name, f"{share:.3f}", f"brain {brain:.4f}", said(under), bad, markdown=markdown)
+    print()
+    for name in dict.fromkeys(name for name, _, _ in every):
+        shares = [share for case, share, _ in every if case == name]
+        taken = [share for case, share, accepted in every if case == name and accepted]
+        least = f"{min(taken):.3f}" if taken else "-"
+        line(
+            name, len(shares), f"{np.median(shares):.3f}", f"{len(taken)} accepted", f"least {least}", markdown=markdown
+        )
+    print()
+    for name, volume in heads.negatives():
+        result = found([volume])
+        line(name, said(result), markdown=markdown)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(
+        f"\nCPU seconds a volume: median {np.median(seconds):.1f}, most {max(seconds):.1f}; peak memory {peak:,.0f} MB"
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--markdown", action="store_true", help="print tables for a README")
+    main(parser.parse_args().markdown)

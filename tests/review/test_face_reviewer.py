@@ -1,0 +1,90 @@
+"""The face reviewer in a real Chromium: what is there before and after, tried again, decided; on disk at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("SimpleITK")
+pytest.importorskip("pydeface")
+
+from chorus_nb import tables
+from chorus_nb.review import FaceReviewer, decisions
+from chorus_nb.workspace import Workspace
+from tests import heads
+from tests.browsing import Watched, open_panel
+from tests.deid.small_run import SmallSite, run
+
+SHOWN = "[...document.querySelectorAll('canvas')].every((canvas) => canvas.width > 50)"
+
+
+@pytest.fixture(scope="module")
+def heads_site(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A head that is defaced and three slices of it that are held back."""
+    site = SmallSite(tmp_path_factory.mktemp("faces"))
+    head = heads.head("CT")
+    mine = {"PatientID": "MRN-1", "AccessionNumber": "ACC-1", "StudyInstanceUID": "1.2.3.1"}
+    heads.write(head, site.dicom / "head", SeriesDescription="<img src=x onerror=alert(1)>", **mine)
+    few = head._replace(values=head.values[30:33])
+    heads.write(few, site.dicom / "few", SeriesDescription="HEAD LOC", FrameOfReferenceUID="1.2.3.8", **mine)
+    workspace = site.open(deface="apply")
+    run(workspace)
+    return workspace
+
+
+def status(page: object, text: str) -> None:
+    page.wait_for_function(f"document.querySelector('.status').textContent.startsWith('{text}')")  # type: ignore[attr-defined]
+
+
+def test_what_waits_comes_first_and_what_was_released_is_shown(
+    heads_site: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    page = open_panel(watched, FaceReviewer(heads_site, "ada"), monkeypatch)
+    page.wait_for_function("document.querySelector('.refused')?.textContent.includes('no mask')")
+    assert "not_defaced" in page.locator("option").first.text_content()
+    page.get_by_label("Series of the queue").select_option("1")
+    page.wait_for_function(SHOWN)
+    assert "released" in page.locator("figcaption").nth(2).text_content()
+    page.screenshot(path=str(tmp_path / "FaceReviewer.png"))
+
+
+def test_a_shift_is_tried_before_it_is_decided_and_the_decision_is_taken_back(
+    heads_site: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = open_panel(watched, FaceReviewer(heads_site, "ada"), monkeypatch)
+    page.get_by_label("Series of the queue").select_option("1")
+    page.wait_for_function(SHOWN)
+    page.get_by_label("Shift").fill("0,5")
+    page.get_by_role("button", name="Try").click()
+    page.wait_for_function("document.querySelector('.refused')?.textContent.includes('three numbers')")
+    page.get_by_label("Shift").fill("0,8,0")
+    page.get_by_role("button", name="Try").click()
+    page.wait_for_function(SHOWN, timeout=120_000)
+    assert page.locator("figcaption").nth(2).text_content() == "would be released"
+    page.get_by_role("button", name="Deface").click()
+    status(page, "deface: written")
+    [row] = decisions.read(heads_site, decisions.FACES).to_dict("records")
+    assert (row["decision"], row["shift"], row["reviewer"]) == ("deface", "0,8,0", "ada")
+    page.locator(".chorus-panel").press("u")
+    status(page, "Taken back")
+    assert decisions.read(heads_site, decisions.FACES).empty
+
+
+def test_a_face_is_released_only_with_a_reason(
+    heads_site: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = open_panel(watched, FaceReviewer(heads_site, "ada"), monkeypatch)
+    page.get_by_role("button", name="Release as it is").click()
+    page.wait_for_function("document.querySelector('.refused')?.textContent.includes('with a reason')")
+    page.get_by_label("Reason of the decision").fill("a localizer")
+    page.get_by_role("button", name="Release as it is").click()
+    page.wait_for_function("document.querySelector('option').textContent.includes('release')")
+    page.locator(".chorus-panel").press("u")
+    status(page, "Taken back")
+
+
+def test_the_report_shows_counts_instead_of_the_panel(heads_site: Workspace) -> None:
+    table = FaceReviewer(heads_site).twin()
+    assert dict(zip(table.status, table.series, strict=True)) == {"defaced": 1, "not_defaced": 1}
+    assert not set(heads_site.read(tables.FACE_VERDICTS).series_uid) & set(table.astype(str).to_numpy().ravel())

@@ -44,12 +44,16 @@ class Slice(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """The pixels of a slice: as stored, and in Hounsfield units or signal."""
+    """The pixels of a slice, as stored; a thousand of them must fit into memory."""
 
     stored: NDArray[np.generic]
-    values: NDArray[np.float32]
     slope: float
     intercept: float
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """In Hounsfield units, or signal."""
+        return self.stored.astype(np.float32) * np.float32(self.slope) + np.float32(self.intercept)
 
 
 class Series(NamedTuple):
@@ -76,7 +80,7 @@ def load(root: Path, paths: Sequence[str]) -> Series:
         array = dataset.pixel_array.reshape(len(found), int(dataset.Rows), int(dataset.Columns))
         for (one, slope, intercept), stored in zip(found, array, strict=True):
             slices.append(one)
-            pictures.append(Picture(stored, stored.astype(np.float32) * slope + intercept, slope, intercept))
+            pictures.append(Picture(stored, slope, intercept))
     return Series(modality, slices, pictures)
 
 

@@ -17,6 +17,7 @@ from chorus_nb.errors import WorkbenchError
 from chorus_nb.pixels.deface import masks, stacks
 from chorus_nb.pixels.deface.decisions import pose
 from chorus_nb.pixels.deface.registration import rotated
+from chorus_nb.pixels.deface.stacks import Picture as Stored
 from chorus_nb.pixels.deface.stacks import Series, Unfit
 from chorus_nb.pixels.deface.study import Asked, remove_faces
 from chorus_nb.pixels.deface.template import Mask
@@ -98,9 +99,9 @@ def _render(workspace: Workspace, mask: str, paths: list[str], written: list[str
     folder = workspace.local / masks.FOLDER
     series = stacks.load(workspace.parameters.source_path, paths)
     cut = Series(series.modality, series.slices, [])
-    for piece, picture in zip(series.slices, series.pictures, strict=True):
+    for piece in series.slices:
         plane = masks.read(folder, mask, piece.source_path).mask[piece.frame]
-        cut.pictures.append(picture._replace(values=plane.astype(np.float32)))
+        cut.pictures.append(Stored(plane, 1.0, 0.0))
     shown = grid(_volumes(series), STEP)
     whole = len(written) == len(paths)
     inside = grid(_volumes(cut), STEP).values > 0.5

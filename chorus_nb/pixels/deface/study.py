@@ -19,7 +19,7 @@ from chorus_nb.pixels.deface.template import Mask, Matrix, sample, template
 from chorus_nb.pixels.deface.volume import Grid, grid, head
 
 SAME = 0.85  # overlap of two series' heads in their common field: they show the same head in the same place
-TORSO, LIMB = 280.0, 100.0  # mm: wider or narrower is no head
+TORSO, LIMB = 280.0, 100.0  # mm: what is wider or narrower nearly everywhere is no head
 FEW_POINTS = 500  # voxels two series must share to be compared
 
 
@@ -67,6 +67,8 @@ def remove_faces(root: Path, folder: Path, asked: Sequence[Asked], ears: bool) -
             answer = _series(root, folder, one, accepted, ears)
         except Unfit as unfit:
             answer = _unfit(one, str(unfit))
+        except Exception as error:  # whatever a damaged file does to a library, it costs this series and tells no value
+            answer = Found(one.series, "not_defaced", f"could not be looked at ({type(error).__name__})")
         answers.append(answer._replace(seconds=time.perf_counter() - begun))
     return answers
 
@@ -85,8 +87,7 @@ def _series(root: Path, folder: Path, one: Asked, accepted: list[_Face], ears: b
                 return _cut(series, one, folder, face, ears)
     volumes = stacks.stacks(series)
     even = grid(volumes)
-    width = _width(even)
-    if one.need in ("unknown", "doubt") and not LIMB <= width <= TORSO:
+    if one.need in ("unknown", "doubt") and not _may_be_head(even):
         return Found(one.series, "not_a_head", "the body is wider or narrower than a head")
     if not even.head.any():
         return _unfit(one, "nothing but air")
@@ -181,7 +182,10 @@ def _outline(values: NDArray[np.float32], modality: str) -> Mask:
     return np.asarray(head(plane, np.ones(plane.shape, bool), modality, 3.0)[0])
 
 
-def _width(even: Grid) -> float:
-    """Millimetres from left to right over most of the body."""
+def _may_be_head(even: Grid) -> bool:
+    """Whether some of the body has the width of a head; a head on shoulders has."""
     widths = [np.ptp(np.flatnonzero(level)) + 1 for level in np.asarray(even.head.any(axis=1)) if level.any()]
-    return float(np.median(widths)) * even.step if widths else 0.0
+    if not widths:
+        return True
+    narrow, wide = (float(np.percentile(widths, share)) * even.step for share in (10, 90))
+    return narrow <= TORSO and wide >= LIMB

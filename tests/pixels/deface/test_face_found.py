@@ -104,6 +104,32 @@ def test_a_chest_in_a_study_of_a_head_is_no_head(tmp_path: Path) -> None:
     assert answer.status == "not_a_head"
 
 
+def test_a_damaged_file_costs_its_own_series_only(tmp_path: Path) -> None:
+    volume = heads.head("CT")
+    source = tmp_path / "source"
+    asked = []
+    for name in ("whole", "broken"):
+        files = heads.write(volume, source / name, SeriesDescription=name, FrameOfReferenceUID=f"1.2.{len(name)}")
+        asked.append(Asked(name, "doubt", tuple(f"{name}/{file}" for file in files)))
+    path = source / "broken" / "030.dcm"
+    path.write_bytes(path.read_bytes()[:-5000])
+    answers = {one.series: one for one in remove_faces(source, tmp_path / "faces", asked, False)}
+    assert answers["whole"].status == "defaced"
+    assert (answers["broken"].status, answers["broken"].reason[:23]) == ("not_defaced", "could not be looked at ")
+
+
+def test_shoulders_do_not_hide_a_head_that_the_header_does_not_name(tmp_path: Path) -> None:
+    z, y, x = np.ogrid[-250:150:100j, -120:120:60j, -240:240:120j]
+    neck_up = (z > -40) & (x**2 + y**2 < 80**2)
+    shoulders = (z <= -40) & ((x / 220) ** 2 + (y / 100) ** 2 < 1)
+    affine = np.diag([480 / 119, 240 / 59, 400 / 99, 1.0])
+    affine[:3, 3] = -240, -120, -250
+    volume = Volume(np.where(neck_up | shoulders, 40, -1000).astype("f4"), affine, "CT")
+    names = heads.write(volume, tmp_path / "source")
+    [answer] = remove_faces(tmp_path / "source", tmp_path / "faces", [Asked("1", "unknown", tuple(names))], False)
+    assert answer.status == "not_defaced", "held, because a head may be in it"
+
+
 def test_a_real_head_loses_its_face_and_keeps_its_brain(shared: Path, tmp_path: Path) -> None:
     source = shared / "dicom" / "commontk__CTKData" / "Data" / "DICOM" / "MRHEAD"
     names = sorted(path.name for path in source.iterdir())

@@ -143,16 +143,15 @@ def test_a_box_drawn_in_the_reviewer_is_redacted_by_the_next_headless_run(lab: L
     outcomes = lab.workspace.read(tables.OUTCOMES)
     held = set(outcomes.loc[outcomes["reason"] == "burned_in_text", "source_path"])
     page = lab.open(watched, "04_verify")
-    page.wait_for_function("document.querySelectorAll('.chorus-panel canvas')[1].height !== 150", timeout=60_000)
+    panel = "document.querySelector('[aria-label=\"Image reviewer\"]')"
+    page.wait_for_function(f"{panel}?.querySelectorAll('canvas')[1].height !== 150", timeout=60_000)
     area = page.locator("canvas.draw").bounding_box()
     page.mouse.move(area["x"] + area["width"] * 0.55, area["y"] + area["height"] * 0.55)
     page.mouse.down()
     page.mouse.move(area["x"] + area["width"] * 0.65, area["y"] + area["height"] * 0.65)
     page.mouse.up()
     page.keyboard.press("r")
-    page.wait_for_function(
-        "document.querySelector('.chorus-panel .status').textContent.startsWith('redact')", timeout=60_000
-    )
+    page.wait_for_function(f"{panel}.querySelector('.status').textContent.startsWith('redact')", timeout=60_000)
     [decision] = lab.workspace.read(tables.IMAGE_DECISIONS).to_dict("records")
     assert decision["item"] in held and decision["decision"] == "redact"
     assert all(not cell.get("outputs") for cell in lab.saved(page, "04_verify").cells)

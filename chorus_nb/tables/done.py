@@ -54,7 +54,7 @@ OUTCOMES = Table(
             ("boxes", "what was filled in the pixels, x0,y0,x1,y1 joined by ';', '' = no box was"),
             ("face_mask", "name of the masks of its series below local/faces, '' = its face was not removed"),
         ),
-        Column("face_share", "number", "share of its pixels filled to remove a face, 0 to 1"),
+        Column("face_share", "number", "share of its pixels filled to remove a face; empty = none", nullable=True),
         Column("seconds", "number", "time spent on it"),
     ),
     key=("source_path",),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import imagecodecs
 import numpy as np
 import pytest
@@ -32,10 +34,10 @@ def jpeg(subsampling: str) -> bytes:
 @pytest.mark.parametrize("subsampling", ["444", "422", "420"])
 @pytest.mark.parametrize(("recorded", "found"), [(BOXES, []), ("20,24,40,40", ["high"])])
 def test_a_jpeg_may_differ_in_the_blocks_of_its_boxes_and_what_is_smoothed_into_them(
-    subsampling: str, recorded: str, found: list[str]
+    subsampling: str, recorded: str, found: list[str], tmp_path: Path
 ) -> None:
     before = jpeg(subsampling)
     after = redact(before, parse_boxes(BOXES))
     pair = Pair(Task("s", "t", "", recorded), reading.read(before), reading.read(after), None)
-    findings = list(pictures._unchanged(pair, reading.decode(pair.release.dataset)))
+    findings = list(pictures._unchanged(pair, reading.decode(pair.release.dataset), tmp_path))
     assert [finding.severity for finding in findings] == found

@@ -4,6 +4,5 @@ from chorus_nb.pixels.deface.judge import find_faces
 from chorus_nb.pixels.deface.masks import FOLDER, FaceMask
 from chorus_nb.pixels.deface.masks import read as read_mask
 from chorus_nb.pixels.deface.surfaces import Surfaces, preview, render, surfaces
-from chorus_nb.pixels.deface.template import installed
 
-__all__ = ["FOLDER", "FaceMask", "Surfaces", "find_faces", "installed", "preview", "read_mask", "render", "surfaces"]
+__all__ = ["FOLDER", "FaceMask", "Surfaces", "find_faces", "preview", "read_mask", "render", "surfaces"]

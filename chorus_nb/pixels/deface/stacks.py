@@ -130,7 +130,6 @@ def stacks(series: Series, fewest: int = FEWEST, thinnest: float = THINNEST) -> 
     for number, one in enumerate(series.slices):
         kinds[one.kind].append(number)
     found: list[Volume] = []
-    problem = "too few slices"
     for numbers in kinds.values():
         for run in _even_runs(series.slices, numbers):
             if len(run) < 2:
@@ -142,12 +141,12 @@ def stacks(series: Series, fewest: int = FEWEST, thinnest: float = THINNEST) -> 
             found.append(Volume(values, affine, series.modality))
     found = [volume for volume in found if len(volume.values) >= 3]
     if not found:
-        raise Unfit(problem)
+        raise Unfit("too few slices")
     found.sort(key=lambda volume: -float(np.prod(volume.extent)))
     first = found[0]
     same = [volume for volume in found if np.allclose(volume.affine[:3, :2], first.affine[:3, :2], atol=1e-2)]
     if sum(len(volume.values) for volume in same) < fewest or sum(volume.extent[2] for volume in same) < thinnest:
-        raise Unfit(problem)
+        raise Unfit("too few slices")
     return same
 
 

@@ -43,11 +43,6 @@ class Template(NamedTuple):
     to_index: Matrix
 
 
-def installed() -> bool:
-    """Whether the extra ``deface`` is installed."""
-    return all(importlib.util.find_spec(name) for name in ("SimpleITK", "pydeface"))
-
-
 @lru_cache(maxsize=1)
 def template() -> Template:
     """Read once per process (2 s)."""

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from pydicom.uid import CTImageStorage, MRImageStorage
 
 from chorus_nb.demo import chests, phantoms
-from chorus_nb.pixels.deface.registration import rotated
-from chorus_nb.pixels.deface.template import Matrix
-from chorus_nb.pixels.deface.volume import Volume, grid
+from chorus_nb.faces.atlas import Matrix
+from chorus_nb.faces.registration import rotated
+from chorus_nb.faces.volume import Volume, grid
 from tests.deid.conftest import encoded, image
 
 LOW, HIGH = phantoms.HEAD_HEIGHT

@@ -7,8 +7,8 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from chorus_nb import __version__
-from chorus_nb.deid.spans import Refused, Spans
 from chorus_nb.deid.values import Encoding
+from chorus_nb.dicom.spans import Refused, Spans
 
 Code = tuple[str, str, str]  # value, scheme, meaning
 

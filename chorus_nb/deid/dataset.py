@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from chorus_nb import __version__
-from chorus_nb.deid import claims, spans
+from chorus_nb.deid import claims
 from chorus_nb.deid.context import Change, Circumstances, Seen, Subject
 from chorus_nb.deid.elements import Elements
-from chorus_nb.deid.spans import Buffer, Refused, Spans
 from chorus_nb.deid.text import Cleaner, Identifiers
 from chorus_nb.deid.uids import UidMap
 from chorus_nb.deid.values import Encoding
+from chorus_nb.dicom import spans
+from chorus_nb.dicom.spans import Buffer, Refused, Spans
 
 if TYPE_CHECKING:
     from chorus_nb.mapping import Policy, Rule

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from pydicom.datadict import keyword_for_tag
 
 from chorus_nb import standards
-from chorus_nb.deid import claims, dates, identifiers, scripted, spans
+from chorus_nb.deid import claims, dates, scripted
 from chorus_nb.deid.context import KEPT, Change, Circumstances, Engine, Level, Made, Subject
-from chorus_nb.deid.spans import Buffer, Element, Refused, Spans, vr_of, vrs_of
 from chorus_nb.deid.values import (
     DEFAULT_CHARSET,
     FORMATTED,
@@ -29,6 +28,9 @@ from chorus_nb.deid.values import (
     readable,
     shorten,
 )
+from chorus_nb.dicom import spans
+from chorus_nb.dicom.spans import Buffer, Element, Refused, Spans, vr_of, vrs_of
+from chorus_nb.identity import harvest as identifiers
 
 if TYPE_CHECKING:
     from chorus_nb.mapping import Rule

@@ -19,8 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from chorus_nb import compute, tables
-from chorus_nb.compute import WorkerLost
+from chorus_nb import faces, processes, tables
 from chorus_nb.deid import crosswalk
 from chorus_nb.deid.dataset import Subject
 from chorus_nb.deid.ledger import Ledger
@@ -28,12 +27,12 @@ from chorus_nb.deid.worker import Job, Row, Task, has_size, outcome, process, wi
 from chorus_nb.deid.worklist import uid_map
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.mapping import load_policy, read_lookups
-from chorus_nb.pixels import deface
-from chorus_nb.versions import code_digest
+from chorus_nb.memory import code_digest
+from chorus_nb.processes import WorkerLost
 from chorus_nb.workspace import Workspace, below, long_path, remove_partials
 
 if TYPE_CHECKING:
-    from chorus_nb.compute import Progress
+    from chorus_nb.processes import Progress
 
 BATCH_FILES, BATCH_BYTES = 256, 64 << 20
 CLUSTER = 64  # workers a cluster is taken to have, so that all of them get something to do
@@ -212,7 +211,7 @@ def _run(workspace: Workspace, files: pd.DataFrame, ledger: Ledger, progress: Pr
     meter = _Meter(len(files), int(files["size"].sum()), progress)
     work = partial(process, _job(workspace))
     began = time.monotonic()
-    for batch, result in compute.map_surviving(parameters, work, batches, lambda batch: ((task,) for task in batch)):
+    for batch, result in processes.map_surviving(parameters, work, batches, lambda batch: ((task,) for task in batch)):
         if isinstance(result, WorkerLost):
             result = [_given_up(task, time.monotonic() - began) for task in batch]
         elif isinstance(result, BaseException):
@@ -228,7 +227,7 @@ def _job(workspace: Workspace) -> bytes:
         long_path(parameters.source_path),
         long_path(workspace.release),
         long_path(workspace.local / crosswalk.FOLDER),
-        long_path(workspace.local / deface.FOLDER),
+        long_path(workspace.local / faces.FOLDER),
         load_policy(workspace),
         uid_map(workspace),
         parameters.time_zone,

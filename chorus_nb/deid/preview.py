@@ -10,10 +10,10 @@ import pandas as pd
 import pydicom
 from pydicom.dataset import Dataset
 
-from chorus_nb import sources, standards, tables
+from chorus_nb import source, standards, tables
 from chorus_nb.deid.dataset import Deidentifier, Subject
-from chorus_nb.deid.spans import Refused
 from chorus_nb.deid.worklist import uid_map
+from chorus_nb.dicom.spans import Refused
 from chorus_nb.mapping import load_policy, read_lookups
 from chorus_nb.workspace import Workspace
 
@@ -51,7 +51,7 @@ def preview(workspace: Workspace) -> pd.DataFrame:
             image = lookups.image(file.PatientID, file.AccessionNumber)
             if person is None or image is None:
                 continue
-            content = sources.read_bytes(workspace.parameters.source_path, file.source_path)
+            content = source.read_bytes(workspace.parameters.source_path, file.source_path)
             try:
                 made = engine.apply(content, Subject(*person, image))
             except Refused:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from chorus_nb.deid.spans import Buffer, Element, Refused, name, take_apart, vr_of
 from chorus_nb.deid.values import DEFAULT_CHARSET, FORMATTED, FORMS, TEXT, Charset, charset_of, decode
+from chorus_nb.dicom.spans import Buffer, Element, Refused, name, take_apart, vr_of
 from chorus_nb.mapping import Policy, Rule
 from chorus_nb.mapping.ctp import Quarantine, Step, boxes, trimmed
 from chorus_nb.pixels import Box

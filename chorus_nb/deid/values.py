@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pydicom import charset as pydicom_charset
 
-from chorus_nb.deid.spans import LONG, Buffer, Element
+from chorus_nb.dicom.spans import LONG, Buffer, Element
 
 TEXT = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"))  # may carry words
 UNDIVIDED = frozenset(("LT", "ST", "UR", "UT"))  # a backslash in them is a character, not a separator

@@ -21,14 +21,14 @@ from zoneinfo import ZoneInfo
 
 from blake3 import blake3
 
-from chorus_nb import pixels, sources
-from chorus_nb.deid import crosswalk, scripted, spans
+from chorus_nb import faces, pixels, source
+from chorus_nb.deid import crosswalk, scripted
 from chorus_nb.deid.dataset import Change, Deidentifier, Subject
-from chorus_nb.deid.spans import Buffer, Refused
 from chorus_nb.deid.uids import UidMap
+from chorus_nb.dicom import spans
+from chorus_nb.dicom.spans import Buffer, Refused
 from chorus_nb.errors import WorkbenchError
-from chorus_nb.pixels import deface
-from chorus_nb.versions import code_digest
+from chorus_nb.memory import code_digest
 from chorus_nb.workspace import below, put
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _ready(job: bytes) -> tuple[Job, Deidentifier]:
 
 def _one(job: Job, engine: Deidentifier, task: Task) -> tuple[Row, list[Change]]:
     try:
-        content, modified_ns = sources.read(job.source, task.source_path)
+        content, modified_ns = source.read(job.source, task.source_path)
         if (len(content), modified_ns) != (task.size, task.modified_ns):
             raise Refused("changed_since_scan", "not the file that 01 read")
         row, changes, parts = _made(job, engine, task, content)
@@ -147,7 +147,7 @@ def _made(
     source_digest = _digest(content)
     pixel_digest = ""
     boxes = [*pixels.parse_boxes(task.boxes), *scripted.regions(engine.policy, content)]
-    face = deface.read_mask(job.faces, task.face_mask, task.source_path) if task.face_mask else None
+    face = faces.read_mask(job.faces, task.face_mask, task.source_path) if task.face_mask else None
     cut = face if face is not None and face.mask.any() else None  # slices above the face stay as they are
     if boxes or cut:
         pixel_digest = _pixel_digest(spans.take_apart(content))

@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING
 import blake3
 import pandas as pd
 
-from chorus_nb import compute, pixels, sources, standards, tables
-from chorus_nb.deid.spans import Refused, take_apart
+from chorus_nb import faces, pixels, processes, source, standards, tables
 from chorus_nb.deid.uids import UidMap
+from chorus_nb.dicom.spans import Refused, take_apart
 from chorus_nb.mapping import Lookups, load_policy, read_lookups
-from chorus_nb.pixels import deface
-from chorus_nb.versions import code_digest
+from chorus_nb.memory import code_digest
 from chorus_nb.workspace import Workspace
 
 if TYPE_CHECKING:
-    from chorus_nb.compute import Progress
+    from chorus_nb.processes import Progress
 
 DICOMDIR = "1.2.840.10008.1.3.10"
 IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
@@ -41,7 +40,7 @@ COLUMNS = (
 
 def make_worklist(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame:
     """Decide every file of the catalog: its target path, or why it is not released; writes ``worklist``."""
-    compute.prepare(workspace.parameters)  # for what comes next
+    processes.prepare(workspace.parameters)  # for what comes next
     catalog = workspace.read(tables.CATALOG)
     lookups = read_lookups(workspace)
     work = _Work(catalog)
@@ -185,7 +184,7 @@ def _duplicates(work: _Work, workspace: Workspace) -> None:
 def _data_set_digest(workspace: Workspace, source_path: str) -> str:
     """Hash of the data set without preamble and file meta information, which differ from archive to archive."""
     try:
-        taken = take_apart(sources.read(workspace.parameters.source_path, source_path)[0])
+        taken = take_apart(source.read(workspace.parameters.source_path, source_path)[0])
     except (OSError, Refused):
         return f"unreadable {source_path}"
     start = taken.elements[0].start
@@ -210,7 +209,7 @@ def _faces(work: _Work, workspace: Workspace, catalog: pd.DataFrame, progress: P
     """Faces in volumes of heads: removed, or the series is held back (parameter deface; Safe Harbor item 17)."""
     if workspace.parameters.deface != "apply":
         return
-    found = deface.find_faces(workspace, catalog.loc[work.open.index], progress).set_index("source_path")
+    found = faces.find_faces(workspace, catalog.loc[work.open.index], progress).set_index("source_path")
     files = work.files
     said = found.reindex(files.source_path).astype("string").fillna("").set_axis(files.index)
     work.take(said.verdict == "hold", "held_back", said.reason, said.detail)

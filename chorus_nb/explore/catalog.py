@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from blake3 import blake3
 
-from chorus_nb import __version__, compute, sources, tables
+from chorus_nb import __version__, processes, source, tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.explore.parts import Batch, batches, read_batch
 from chorus_nb.parameters import Parameters
-from chorus_nb.sources import SourceFile
+from chorus_nb.source import SourceFile
 from chorus_nb.workspace import Workspace, remove_partials, replacing
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def connect(workspace: Workspace) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def scan(workspace: Workspace, progress: compute.Progress | None = None) -> pd.DataFrame:
+def scan(workspace: Workspace, progress: processes.Progress | None = None) -> pd.DataFrame:
     """Find and read every file of the source once (SOP steps 2–4); writes the catalog and the parts of the tag profile.
 
     Files whose path, size and time are as in the last scan are not read again. The catalog may be larger than
@@ -91,12 +91,12 @@ def scan(workspace: Workspace, progress: compute.Progress | None = None) -> pd.D
         return _assemble(connection, folder, workspace)
 
 
-def _list_files(root: Path, target: Path, progress: compute.Progress | None) -> int:
-    """Write what :func:`sources.find` finds, in chunks; returns how many files."""
+def _list_files(root: Path, target: Path, progress: processes.Progress | None) -> int:
+    """Write what :func:`source.find` finds, in chunks; returns how many files."""
     total = 0
     with replacing(target, durable=False) as temporary, pq.ParquetWriter(temporary, FOUND) as writer:
         chunk: list[dict[str, Any]] = []
-        for file in sources.find(root):
+        for file in source.find(root):
             row = file._asdict()
             name = file.source_path.encode("utf-8", "backslashreplace").decode()
             if name != file.source_path:  # its bytes are no UTF-8: it can be listed, but not named in a table
@@ -148,7 +148,7 @@ def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[SourceFile]:
 
 
 def _read_all(
-    parameters: Parameters, work: Iterator[Batch], done: int, total: int, progress: compute.Progress | None
+    parameters: Parameters, work: Iterator[Batch], done: int, total: int, progress: processes.Progress | None
 ) -> None:
     def report(files: int) -> None:
         if progress:
@@ -161,8 +161,8 @@ def _read_all(
         report(done)
         if (total - done) * (time.perf_counter() - began) / (done - before) > STARTING:
             break
-    with compute.executor(parameters) as pool:
-        for batch, result in compute.map_unordered(pool, read_batch, work):
+    with processes.executor(parameters) as pool:
+        for batch, result in processes.map_unordered(pool, read_batch, work):
             if isinstance(result, BaseException):
                 raise WorkbenchError(f"scan: a batch of {len(batch.files)} files failed ({type(result).__name__})")
             done += result

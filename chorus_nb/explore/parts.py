@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 from blake3 import blake3
 from pydicom import datadict
 
-from chorus_nb import sources, tables
+from chorus_nb import source, tables
+from chorus_nb.dicom.survey import Header, NotDicom, Refused
 from chorus_nb.explore import values
-from chorus_nb.explore.headers import Header, NotDicom, Refused
 from chorus_nb.explore.tally import Tally
 from chorus_nb.workspace import replacing
 
@@ -51,7 +51,7 @@ class Batch(NamedTuple):
     root: Path
     folder: Path
     zone: ZoneInfo
-    files: tuple[sources.SourceFile, ...]
+    files: tuple[source.SourceFile, ...]
 
 
 def read_batch(batch: Batch) -> int:
@@ -81,7 +81,7 @@ class Archives(contextlib.ExitStack):
         self._opened: dict[Path, zipfile.ZipFile] = {}
 
     def open(self, root: Path, source_path: str) -> BinaryIO:
-        path, member = sources.split(root, source_path)
+        path, member = source.split(root, source_path)
         if not member:
             return open(path, "rb")
         if path not in self._opened:
@@ -89,7 +89,7 @@ class Archives(contextlib.ExitStack):
         return self._opened[path].open(member)  # type: ignore[return-value]
 
 
-def read_file(root: Path, file: sources.SourceFile, archives: Archives) -> tuple[Header | None, str]:
+def read_file(root: Path, file: source.SourceFile, archives: Archives) -> tuple[Header | None, str]:
     """The header of a file and what is wrong with it ('' = nothing); no header if it is none."""
     if file.problem:
         return None, file.problem
@@ -112,7 +112,7 @@ def read_file(root: Path, file: sources.SourceFile, archives: Archives) -> tuple
 # --- the catalog's row ------------------------------------------------------------------------------------------------
 
 
-def _row(file: sources.SourceFile, header: Header | None, reason: str, zone: ZoneInfo) -> dict[str, Any]:
+def _row(file: source.SourceFile, header: Header | None, reason: str, zone: ZoneInfo) -> dict[str, Any]:
     row = EMPTY_ROW | {"source_path": file.source_path, "size": file.size, "modified_ns": file.modified_ns}
     row["reason"] = reason
     row["status"] = "dicom" if header else "not_dicom" if reason == "not_dicom" else "unreadable"
@@ -168,11 +168,9 @@ def _write(folder: Path, rows: list[dict[str, Any]], tally: Tally) -> None:
             pq.write_table(table, temporary, compression="zstd")
 
 
-def batches(
-    files: Iterator[sources.SourceFile], size: int, root: Path, folder: Path, zone: ZoneInfo
-) -> Iterator[Batch]:
+def batches(files: Iterator[source.SourceFile], size: int, root: Path, folder: Path, zone: ZoneInfo) -> Iterator[Batch]:
     """``files`` cut into batches of ``size``."""
-    held: list[sources.SourceFile] = []
+    held: list[source.SourceFile] = []
     for file in files:
         held.append(file)
         if len(held) == size:

@@ -11,7 +11,7 @@ import pandas as pd
 from blake3 import blake3
 from pydicom import charset, datadict
 
-from chorus_nb import sources, tables
+from chorus_nb import source, tables
 from chorus_nb.errors import NotReady
 from chorus_nb.explore.catalog import connect, view
 from chorus_nb.workspace import Workspace
@@ -102,7 +102,7 @@ def _same_instance(connection: duckdb.DuckDBPyConnection, workspace: Workspace) 
 
 def _digest(root: Path, source_path: str) -> str:
     try:
-        return blake3(sources.read_bytes(root, source_path)).hexdigest()
+        return blake3(source.read_bytes(root, source_path)).hexdigest()
     except OSError:
         return f"unreadable {source_path}"
 

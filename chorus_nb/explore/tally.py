@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 from blake3 import blake3
 
+from chorus_nb.dicom.survey import Element, Header, Key
 from chorus_nb.explore import values
-from chorus_nb.explore.headers import Element, Header, Key
 
 EXAMPLES = 3  # of each tag
 

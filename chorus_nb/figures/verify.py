@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from chorus_nb.faces import Surfaces
 from chorus_nb.figures import style
-from chorus_nb.pixels.deface import Surfaces
 from chorus_nb.verify.previews import Preview
 
 RESULTS = {"pass": style.GREEN, "fail": style.RED, "not run": style.ORANGE}

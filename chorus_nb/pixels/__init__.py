@@ -2,9 +2,9 @@
 
 from chorus_nb.pixels.boxes import Box, format_boxes, parse_boxes
 from chorus_nb.pixels.detection import Finding, find_text
-from chorus_nb.pixels.guard import Refused
 from chorus_nb.pixels.judge import judge
 from chorus_nb.pixels.proof import prove
 from chorus_nb.pixels.redaction import redact
+from chorus_nb.processes.guard import Refused
 
 __all__ = ["Box", "Finding", "Refused", "find_text", "format_boxes", "judge", "parse_boxes", "prove", "redact"]

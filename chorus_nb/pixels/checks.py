@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from chorus_nb import compute, sources, tables
+from chorus_nb import processes, source, tables
 from chorus_nb.pixels import detection, redaction
 from chorus_nb.pixels.boxes import Box, format_boxes, parse_boxes
 from chorus_nb.pixels.detection import Finding
-from chorus_nb.pixels.guard import Refused, guarded
+from chorus_nb.processes.guard import Refused, guarded
 from chorus_nb.workspace import Workspace
 
 KEPT_EVERY = 60  # seconds between two writes of what was found so far
@@ -47,7 +47,7 @@ class Checks:
         """The look taken at a file with these boxes filled, if there is one."""
         return self._looks.get((source_path, filled))
 
-    def look(self, wanted: Iterable[tuple[str, str]], progress: compute.Progress | None = None) -> None:
+    def look(self, wanted: Iterable[tuple[str, str]], progress: processes.Progress | None = None) -> None:
         """Look at each ``(source_path, boxes to fill before looking)`` that was not looked at yet."""
         root = self._workspace.parameters.source_path
         tasks = [_Task(root, *key) for key in dict.fromkeys(wanted) if key not in self._looks]
@@ -55,8 +55,8 @@ class Checks:
             return
         kept = time.monotonic()
         try:
-            with compute.executor(self._workspace.parameters) as pool:
-                for done, (task, result) in enumerate(compute.map_unordered(pool, _take, tasks), 1):
+            with processes.executor(self._workspace.parameters) as pool:
+                for done, (task, result) in enumerate(processes.map_unordered(pool, _take, tasks), 1):
                     if isinstance(result, BaseException):
                         raise result
                     self._remember(task, *result)
@@ -125,5 +125,5 @@ def _take(task: _Task) -> tuple[Look, float]:
 
 
 def _look(root: Path, source_path: str, filled: list[Box]) -> list[Finding]:
-    content = sources.read_bytes(root, source_path)
+    content = source.read_bytes(root, source_path)
     return detection.look(redaction.fill(content, filled) if filled else content)

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from blake3 import blake3
 
-from chorus_nb import sources, tables
+from chorus_nb import source, tables
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.pixels.boxes import format_boxes, parse_boxes
 from chorus_nb.pixels.detection import Finding
@@ -72,7 +72,7 @@ class Decisions:
         """BLAKE3 of the file as it is now: a decision never holds for an image that nobody looked at."""
         if source_path not in self._digests:
             try:
-                self._digests[source_path] = blake3(sources.read_bytes(self._root, source_path)).hexdigest()
+                self._digests[source_path] = blake3(source.read_bytes(self._root, source_path)).hexdigest()
             except OSError:
                 self._digests[source_path] = "unreadable"
         return self._digests[source_path]

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from pydicom import dcmread
 
 from chorus_nb.pixels.boxes import Box
-from chorus_nb.pixels.guard import guarded
 from chorus_nb.pixels.tiers import Tier, is_noise, tier
+from chorus_nb.processes.guard import guarded
 
 RECIPE = 2  # raised when renders, sizes or thresholds change: what was found before is then looked for again
 
@@ -49,7 +49,7 @@ def detector_version() -> str:
 def find_text(content: bytes, words: Sequence[str] = ()) -> list[Finding]:
     """Every line of text in the pictures of a DICOM file, compared with its header and ``words`` (names, identifiers).
 
-    Runs in a child process; :class:`~chorus_nb.pixels.guard.Refused` when the pixels cannot be decoded or read.
+    Runs in a child process; :class:`~chorus_nb.processes.guard.Refused` when the pixels cannot be decoded or read.
     """
     return guarded(look, content, tuple(words))
 

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from chorus_nb import tables
-from chorus_nb.compute import Progress
 from chorus_nb.pixels import detection
 from chorus_nb.pixels.boxes import format_boxes, merge, parse_boxes
 from chorus_nb.pixels.checks import Checks
 from chorus_nb.pixels.decisions import Decision, Decisions
 from chorus_nb.pixels.detection import Finding
 from chorus_nb.pixels.triage import SAMPLE, sample, second_sample, triage
+from chorus_nb.processes import Progress
 from chorus_nb.workspace import Workspace
 
 TOO_MUCH = 0.25  # share of the picture: filling more than that is for a person to decide

@@ -10,11 +10,11 @@ import pandas as pd
 from blake3 import blake3
 from pydicom import dcmread
 
-from chorus_nb import compute, sources, tables
+from chorus_nb import processes, source, tables
 from chorus_nb.pixels import detection
 from chorus_nb.pixels.decisions import Decisions
 from chorus_nb.pixels.detection import Finding
-from chorus_nb.pixels.guard import Refused, guarded
+from chorus_nb.processes.guard import Refused, guarded
 from chorus_nb.workspace import Workspace
 
 NOTHING_LEFT = "nothing left"
@@ -27,7 +27,7 @@ class _Task(NamedTuple):
     target_path: str
 
 
-def prove(workspace: Workspace, progress: compute.Progress | None = None) -> pd.DataFrame:
+def prove(workspace: Workspace, progress: processes.Progress | None = None) -> pd.DataFrame:
     """Look for text in every redacted image of the release; writes and returns ``text_proofs``.
 
     What may be left is what was allowed to be: text that is not high where a person drew the boxes. Anything else is
@@ -43,8 +43,8 @@ def prove(workspace: Workspace, progress: compute.Progress | None = None) -> pd.
     tasks = [_Task(root, row.source_path, workspace.release, row.target_path) for row in todo.itertuples()]
     if tasks:
         decide = _Allowed(workspace)
-        with compute.executor(workspace.parameters) as pool:
-            for done, (task, found) in enumerate(compute.map_unordered(pool, _take, tasks), 1):
+        with processes.executor(workspace.parameters) as pool:
+            for done, (task, found) in enumerate(processes.map_unordered(pool, _take, tasks), 1):
                 if isinstance(found, BaseException):
                     raise found
                 written, findings, problem = found
@@ -90,9 +90,9 @@ def _take(task: _Task) -> tuple[str, list[Finding], str]:
         return "", [], f"could not be looked at ({refused.code})"
 
 
-def _look(source: Path, source_path: str, release: Path, target_path: str) -> tuple[str, list[Finding]]:
+def _look(root: Path, source_path: str, release: Path, target_path: str) -> tuple[str, list[Finding]]:
     from chorus_nb.pixels import header
 
     content = (release / target_path).read_bytes()
-    original = dcmread(io.BytesIO(sources.read_bytes(source, source_path)), force=True, stop_before_pixels=True)
+    original = dcmread(io.BytesIO(source.read_bytes(root, source_path)), force=True, stop_before_pixels=True)
     return blake3(content).hexdigest(), detection.look(content, header.words(original))

@@ -34,10 +34,10 @@ from pydicom.uid import (
 
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.pixels.boxes import Box
-from chorus_nb.pixels.guard import guarded
+from chorus_nb.processes.guard import guarded
 
 if TYPE_CHECKING:
-    from chorus_nb.pixels.deface import FaceMask
+    from chorus_nb.faces import FaceMask
 
 # what a decoded and filled picture is written as
 LOSSLESS: dict[str, UID] = {
@@ -57,7 +57,7 @@ def redact(content: bytes, boxes: Sequence[Box], face: FaceMask | None = None) -
     """A whole DICOM file with ``boxes`` filled in every frame, and the ``face`` where its mask says.
 
     The header changes only where the new pixels demand it: transfer syntax and photometric interpretation, overlay
-    planes, icon, smallest and largest value. Runs in a child process; :class:`~chorus_nb.pixels.guard.Refused` when
+    planes, icon, smallest and largest value. Runs in a child process; :class:`~chorus_nb.processes.guard.Refused` when
     the pixels cannot be decoded: the image must then be held back.
     """
     return guarded(fill, content, list(boxes), face) if boxes or face is not None else content
@@ -65,7 +65,8 @@ def redact(content: bytes, boxes: Sequence[Box], face: FaceMask | None = None) -
 
 def fill(content: bytes, boxes: Sequence[Box], face: FaceMask | None = None) -> bytes:
     """:func:`redact` in this process: for the guarded child."""
-    from chorus_nb.pixels import codecs, jpeg  # the extra `pixels`, which the caller may do without
+    from chorus_nb.dicom import codecs  # the extra `pixels`, which the caller may do without
+    from chorus_nb.pixels import jpeg
 
     dataset = dcmread(io.BytesIO(content), force=True)
     inside = [box.within(dataset.Rows, dataset.Columns) for box in boxes]

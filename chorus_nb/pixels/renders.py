@@ -13,7 +13,7 @@ from pydicom.overlays import get_overlay_array
 from pydicom.pixels import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 
-from chorus_nb.pixels import codecs
+from chorus_nb.dicom import codecs
 
 Picture = NDArray[np.uint8]
 SHORT_SIDE, LONG_SIDE = 1280, 2560  # pixels: text of 8 pixels must be seen, memory stay below 1 GB

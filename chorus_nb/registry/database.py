@@ -16,8 +16,8 @@ from sqlalchemy import inspect as inspect_database
 from sqlalchemy.dialects import registry
 from sqlalchemy.schema import CreateTable
 
-from chorus_nb.databases import engine
 from chorus_nb.errors import InputError
+from chorus_nb.omop.databases import engine
 from chorus_nb.workspace import PARTIAL, Workspace
 
 CHUNK = 20_000  # rows compared, deleted and inserted at a time: memory stays flat

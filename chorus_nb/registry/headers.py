@@ -14,8 +14,8 @@ from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag, Tag
 
 from chorus_nb import tables
-from chorus_nb.compute import Progress, executor, map_unordered
 from chorus_nb.errors import WorkbenchError
+from chorus_nb.processes import Progress, executor, map_unordered
 from chorus_nb.workspace import Workspace, replacing
 
 # Where an enhanced image or a PET image keeps what others have at the root of the data set

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from chorus_nb import tables
-from chorus_nb.compute import Progress
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.omop import read_omop
+from chorus_nb.processes import Progress
 from chorus_nb.registry import database
 from chorus_nb.registry.headers import update_headers
 from chorus_nb.registry.identifiers import file_id, mint_procedures, number_files

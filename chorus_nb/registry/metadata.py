@@ -9,7 +9,7 @@ import duckdb
 import pandas as pd
 
 from chorus_nb import tables
-from chorus_nb.compute import Progress
+from chorus_nb.processes import Progress
 from chorus_nb.registry.headers import update_headers
 from chorus_nb.registry.identifiers import file_id
 from chorus_nb.workspace import Workspace, write_if_changed

@@ -14,9 +14,9 @@ from sqlalchemy import MetaData, inspect, select
 from sqlalchemy import Table as DatabaseTable
 
 from chorus_nb import tables
-from chorus_nb.databases import engine
 from chorus_nb.errors import InputError
 from chorus_nb.omop import IMAGE_OCCURRENCE, cdm, cdm_fields, omop_files, read_omop
+from chorus_nb.omop.databases import engine
 from chorus_nb.registry.image_registry import links
 from chorus_nb.workspace import Workspace, replacing, write_if_changed
 

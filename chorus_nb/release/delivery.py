@@ -14,8 +14,8 @@ import pandas as pd
 from fsspec import AbstractFileSystem
 
 from chorus_nb import tables
-from chorus_nb.compute import Progress
 from chorus_nb.errors import WorkbenchError
+from chorus_nb.processes import Progress
 from chorus_nb.release.destination import connect, in_words, is_refused, listing, md5_there, send
 from chorus_nb.release.manifest import record_delivery
 from chorus_nb.release.signature import release_seal, require_sign_off

@@ -10,8 +10,8 @@ import pandas as pd
 from blake3 import blake3
 
 from chorus_nb import tables
-from chorus_nb.compute import Progress, executor, map_unordered
 from chorus_nb.errors import WorkbenchError
+from chorus_nb.processes import Progress, executor, map_unordered
 from chorus_nb.release.layout import release_files
 from chorus_nb.workspace import Workspace, write_if_changed
 

@@ -7,10 +7,10 @@ import re
 import pandas as pd
 
 from chorus_nb import tables
-from chorus_nb.compute import Progress
+from chorus_nb.leaks.tables import refuse_identifiers
+from chorus_nb.processes import Progress
 from chorus_nb.release.consortium import write_config
 from chorus_nb.release.gate import require_gate
-from chorus_nb.release.identifiers import refuse_identifiers
 from chorus_nb.release.layout import refuse_what_would_be_skipped
 from chorus_nb.release.manifest import measure, with_delta
 from chorus_nb.release.submission import write_note

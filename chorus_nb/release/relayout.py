@@ -15,10 +15,10 @@ import pydicom
 from blake3 import blake3
 from pydicom.dataset import Dataset
 
-from chorus_nb import sources, tables
-from chorus_nb.compute import Progress, executor, map_unordered
+from chorus_nb import source, tables
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
+from chorus_nb.processes import Progress, executor, map_unordered
 from chorus_nb.workspace import write_if_changed
 
 TAGS = (
@@ -42,7 +42,7 @@ def relayout(parameters: Parameters, newer: Path, progress: Progress | None = No
     laid_out = files[files["reason"] == ""].copy()
     laid_out["target_path"] = laid_out["folder"] + "/" + instance_names(laid_out)
     for row in laid_out.itertuples():
-        write_if_changed(newer / row.target_path, sources.read_bytes(older, row.source_path))
+        write_if_changed(newer / row.target_path, source.read_bytes(older, row.source_path))
     files["target_path"] = laid_out["target_path"].reindex(files.index).fillna("")
     return files[["source_path", "target_path", "reason"]].sort_values("source_path", ignore_index=True)
 
@@ -81,7 +81,7 @@ def instance_names(files: pd.DataFrame) -> pd.Series:
 
 
 def _headers(parameters: Parameters, older: Path, progress: Progress | None) -> pd.DataFrame:
-    found = [file.source_path for file in sources.find(older)]
+    found = [file.source_path for file in source.find(older)]
     rows = []
     with executor(parameters) as pool:
         for path, row in map_unordered(pool, functools.partial(_read, older), found):
@@ -106,7 +106,7 @@ def _headers(parameters: Parameters, older: Path, progress: Progress | None) -> 
 
 
 def _read(older: Path, path: str) -> dict[str, str]:
-    content = sources.read_bytes(older, path)
+    content = source.read_bytes(older, path)
     try:
         dataset = pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True, specific_tags=list(TAGS))
     except Exception:  # pydicom raises many kinds, and their texts quote values

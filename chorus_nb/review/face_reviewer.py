@@ -9,7 +9,7 @@ import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError, WorkbenchError
-from chorus_nb.pixels.deface import Surfaces, preview, render
+from chorus_nb.faces import Surfaces, preview, render
 from chorus_nb.review import decisions
 from chorus_nb.review.panel import Answer, Panel, script
 from chorus_nb.workspace import Workspace

@@ -13,10 +13,10 @@ import pandas as pd
 import pydicom
 from pydicom.dataset import Dataset
 
-from chorus_nb import sources, standards, tables
+from chorus_nb import source, standards, tables
 from chorus_nb.deid.dataset import Deidentifier, Subject
-from chorus_nb.deid.spans import Refused
 from chorus_nb.deid.worklist import uid_map
+from chorus_nb.dicom.spans import Refused
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.mapping import load_policy, read_lookups
 from chorus_nb.mapping.policy import Policy
@@ -83,7 +83,7 @@ class Specimens:
 
     def _read(self, source_path: str) -> bytes:
         try:
-            return sources.read_bytes(self.workspace.parameters.source_path, source_path)
+            return source.read_bytes(self.workspace.parameters.source_path, source_path)
         except OSError:
             raise WorkbenchError("this file can no longer be read") from None
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from pydicom.pixels import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 
+from chorus_nb.dicom import codecs  # noqa: F401  (offers imagecodecs to pydicom)
 from chorus_nb.errors import WorkbenchError
-from chorus_nb.pixels import codecs  # noqa: F401  (offers imagecodecs to pydicom)
 
 LARGEST = 1024  # pixels of a side sent at once
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from chorus_nb.leaks.search import Severity
 from chorus_nb.verify.findings import Finding
-from chorus_nb.verify.leaks import Severity
 
 ANATOMY = ("Modality", "BodyPartExamined", "StudyDescription", "SeriesDescription")
 VOLUMES = ("CT", "MR", "PT")

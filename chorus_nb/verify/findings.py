@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from chorus_nb.verify.leaks import Severity
+from chorus_nb.leaks.search import Severity
 
 
 class Finding(NamedTuple):

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from chorus_nb import compute, tables
+from chorus_nb import processes, tables
+from chorus_nb.leaks.terms import Needle, of_path
 from chorus_nb.mapping.lookups import Lookups, read_lookups
 from chorus_nb.seal import seal
 from chorus_nb.verify import faces, gate, iods, text, whole
 from chorus_nb.verify.findings import CHECKS, Finding
-from chorus_nb.verify.needles import Needle, of_path
 from chorus_nb.verify.pairs import Patient, Task
 from chorus_nb.verify.second_opinion import SecondReader
 from chorus_nb.verify.series import Examiner, Fact, Series
@@ -22,7 +22,7 @@ from chorus_nb.workspace import Workspace
 RANK = {"high": 0, "medium": 1, "low": 2, "info": 3}
 
 
-def verify(workspace: Workspace, progress: compute.Progress | None = None) -> pd.DataFrame:
+def verify(workspace: Workspace, progress: processes.Progress | None = None) -> pd.DataFrame:
     """Check the release against the source, the lookup tables and OMOP; writes and returns ``tables.VERIFICATION``.
 
     Trusts nothing the de-identification says but which source file a released file is said to come from. Series that
@@ -43,9 +43,9 @@ def verify(workspace: Workspace, progress: compute.Progress | None = None) -> pd
     verified = workspace.local / "verified"
     verified.mkdir(exist_ok=True)
     kept: set[str] = set()
-    with compute.executor(workspace.parameters) as pool:
+    with processes.executor(workspace.parameters) as pool:
         examine = Examiner(workspace.parameters, workspace.release, verified)
-        for done, (one, answer) in enumerate(compute.map_unordered(pool, examine, series), 1):
+        for done, (one, answer) in enumerate(processes.map_unordered(pool, examine, series), 1):
             if isinstance(answer, BaseException):
                 detail = f"the verification of this series ended with {type(answer).__name__}"
                 findings.append(Finding("readable", "high", one.folder, "", detail))

@@ -13,11 +13,11 @@ from pydicom.datadict import DicomDictionary
 from pydicom.uid import UID_dictionary
 
 from chorus_nb import standards
+from chorus_nb.leaks.reading import MEDIA_INSTANCE, Leaf, Reading
+from chorus_nb.leaks.search import Severity
+from chorus_nb.leaks.terms import read_date
 from chorus_nb.parameters import Parameters
 from chorus_nb.verify.findings import Finding
-from chorus_nb.verify.leaks import Severity
-from chorus_nb.verify.needles import read_date
-from chorus_nb.verify.reading import MEDIA_INSTANCE, Leaf, Reading
 
 GONE = {
     0x04000561: "Original Attributes Sequence",

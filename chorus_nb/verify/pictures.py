@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow.parquet as pq
 from pydicom.dataset import FileDataset
 
-from chorus_nb.verify import reading
+from chorus_nb.leaks import reading
+from chorus_nb.leaks.search import Severity
 from chorus_nb.verify.findings import Finding
-from chorus_nb.verify.leaks import Severity
 from chorus_nb.verify.pairs import Pair
 from chorus_nb.verify.second_opinion import SecondReader, agree
 

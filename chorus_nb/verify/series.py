@@ -11,14 +11,17 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
-from chorus_nb import sources
+from chorus_nb import source
+from chorus_nb.leaks import reading
+from chorus_nb.leaks import search as leaks
+from chorus_nb.leaks import terms as needles
+from chorus_nb.leaks.reading import Leaf
+from chorus_nb.leaks.search import Searcher
+from chorus_nb.leaks.terms import Needle
 from chorus_nb.parameters import Parameters
-from chorus_nb.verify import iods, leaks, needles, pairs, pictures, reading, text
+from chorus_nb.verify import iods, pairs, pictures, text
 from chorus_nb.verify.findings import Finding
-from chorus_nb.verify.leaks import Searcher
-from chorus_nb.verify.needles import Needle
 from chorus_nb.verify.pairs import Pair, Patient, Task
-from chorus_nb.verify.reading import Leaf
 from chorus_nb.verify.second_opinion import SecondReader
 from chorus_nb.workspace import write_atomically
 
@@ -84,7 +87,7 @@ class Examiner:
     def _fingerprint(self, series: Series, digests: dict[str, str]) -> str:
         states = []
         for task in series.tasks:
-            real, _ = sources.split(self.source, task.source_path)
+            real, _ = source.split(self.source, task.source_path)
             with contextlib.suppress(OSError):
                 status = real.stat()
                 states.append((status.st_size, status.st_mtime_ns))
@@ -179,8 +182,8 @@ def _pair(examiner: Examiner, series: Series, task: Task) -> tuple[Pair, bytes]:
         return _NotComparable(Finding(check, "high", task.target_path, "", detail))
 
     try:
-        original = sources.read_bytes(examiner.source, task.source_path)
-        source = reading.read(original)
+        original = source.read_bytes(examiner.source, task.source_path)
+        before = reading.read(original)
     except OSError:
         raise fault("accounted", "its original is gone or cannot be read") from None
     except reading.Unreadable as error:
@@ -189,10 +192,10 @@ def _pair(examiner: Examiner, series: Series, task: Task) -> tuple[Pair, bytes]:
         raise fault("accounted", "its original changed since 03 ran")
     try:
         content = (examiner.release / task.target_path).read_bytes()
-        release = reading.read(content)
+        after = reading.read(content)
     except (OSError, reading.Unreadable) as error:
         raise fault("readable", str(error) if isinstance(error, reading.Unreadable) else "cannot be read") from None
-    return Pair(task, source, release, series.patients.get(pairs.text(source, 0x00100020))), original
+    return Pair(task, before, after, series.patients.get(pairs.text(before, 0x00100020))), original
 
 
 def _fact(pair: Pair, digest: str, parameters: Parameters) -> Fact:

@@ -23,10 +23,10 @@ from blake3 import blake3
 from PIL import Image
 from pydicom.dataset import FileDataset
 
-from chorus_nb.verify import reading
+from chorus_nb.leaks import reading
+from chorus_nb.leaks.search import PATTERNS, Severity
+from chorus_nb.leaks.terms import Needle, name_parts, spellings, vocabulary
 from chorus_nb.verify.findings import Finding
-from chorus_nb.verify.leaks import PATTERNS, Severity
-from chorus_nb.verify.needles import Needle, name_parts, spellings, vocabulary
 from chorus_nb.verify.previews import shown, window
 
 # Pictures read of a release: nothing found in 300 means less than 1 % with such text, at 95 % confidence.

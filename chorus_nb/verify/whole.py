@@ -11,14 +11,14 @@ from pathlib import Path
 import pandas as pd
 from blake3 import blake3
 
-from chorus_nb import sources, tables
+from chorus_nb import source, tables
+from chorus_nb.leaks import search as leaks
+from chorus_nb.leaks.search import Searcher
+from chorus_nb.leaks.terms import Needle, uids_in
 from chorus_nb.mapping.lookups import Lookups
 from chorus_nb.omop import moments, read_omop
 from chorus_nb.parameters import project_folder
-from chorus_nb.verify import leaks
 from chorus_nb.verify.findings import Finding
-from chorus_nb.verify.leaks import Searcher
-from chorus_nb.verify.needles import Needle, uids_in
 from chorus_nb.verify.series import Fact
 from chorus_nb.workspace import PARTIAL, Workspace
 
@@ -40,7 +40,7 @@ def is_image(path: str) -> bool:
 
 def accounted(workspace: Workspace, outcomes: pd.DataFrame, files: list[str]) -> Findings:
     """Files found = released + held back + quarantined + duplicates + not DICOM; release files = released rows."""
-    found = {file.source_path for file in sources.find(workspace.parameters.source_path)}
+    found = {file.source_path for file in source.find(workspace.parameters.source_path)}
     known = set(outcomes.source_path)
     for path in sorted(found - known):
         yield Finding("accounted", "high", path, "", "a source file that 03 did not see")

@@ -18,8 +18,8 @@ from papermill.engines import Engine, NotebookExecutionManager, papermill_engine
 from papermill.exceptions import PapermillExecutionError
 from traitlets import Any as AnyTrait
 
-from chorus_nb.compute import Progress
 from chorus_nb.display import PROGRESS
+from chorus_nb.processes import Progress
 
 
 class _Client(PapermillNotebookClient):

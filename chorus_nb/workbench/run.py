@@ -14,8 +14,9 @@ from nbclient.exceptions import DeadKernelError
 from tqdm import tqdm
 
 from chorus_nb.errors import InputError
+from chorus_nb.leaks import reports as originals
 from chorus_nb.parameters import Parameters, project_folder
-from chorus_nb.workbench import audit, kernel, originals, report
+from chorus_nb.workbench import audit, kernel, report
 from chorus_nb.workbench.check import check_inputs
 from chorus_nb.workbench.notebook import prepare
 from chorus_nb.workbench.report import Outcome

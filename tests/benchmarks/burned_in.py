@@ -20,12 +20,12 @@ from typing import NamedTuple
 import matplotlib
 import numpy as np
 import pandas as pd
-from images import SHARED, Background, backgrounds
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from chorus_nb.pixels.boxes import merge
 from chorus_nb.pixels.detection import Finding, look
+from tests.benchmarks.images import SHARED, Background, backgrounds
 
 SIZES = (8, 10, 12, 14, 16, 20, 24, 32)  # pixels, em
 LEVELS = {120: 0.55, 65: 0.25, 28: 0.2}  # grey levels of 256 in the usual window, and how many lines have them

@@ -19,11 +19,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chorus_nb.pixels.deface import stacks
-from chorus_nb.pixels.deface.acceptance import IN_VIEW, Measures, measure, posed, refusals
-from chorus_nb.pixels.deface.registration import Pose, register
-from chorus_nb.pixels.deface.template import Matrix
-from chorus_nb.pixels.deface.volume import Grid, Volume, grid
+from chorus_nb.faces import stacks
+from chorus_nb.faces.acceptance import IN_VIEW, Measures, measure, posed, refusals
+from chorus_nb.faces.atlas import Matrix
+from chorus_nb.faces.registration import Pose, register
+from chorus_nb.faces.volume import Grid, Volume, grid
 from tests import heads
 
 SHARED = Path(__file__).parents[3] / "shared" / "dicom"

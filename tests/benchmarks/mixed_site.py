@@ -18,7 +18,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
-from images import Background, backgrounds
 from pydicom.uid import generate_uid
 
 from chorus_nb import tables
@@ -26,6 +25,7 @@ from chorus_nb.explore import scan
 from chorus_nb.parameters import Parameters
 from chorus_nb.pixels import judge
 from chorus_nb.workspace import Workspace
+from tests.benchmarks.images import Background, backgrounds
 
 SLICED = ("CT", "MR", "PT", "NM")
 CLASSES = {"CT": "2", "MR": "4", "PT": "128", "NM": "20", "US": "6.1", "US loop": "3.1", "CR": "1", "OT": "7"}

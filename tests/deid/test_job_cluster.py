@@ -11,8 +11,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from chorus_nb import cluster, compute, deid
+from chorus_nb import deid, processes
 from chorus_nb.errors import InputError
+from chorus_nb.processes import dask as dask_workers
 from chorus_nb.workspace import PARTIAL, Workspace
 from tests.deid.small_run import SmallSite, but_seconds, plan, run, same_key, tree
 
@@ -70,7 +71,7 @@ def test_a_killed_worker_of_the_cluster_costs_nothing(
 
 
 def test_a_scheduler_that_does_not_answer_is_one_clear_line(site: SmallSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "ANSWER", 1)
+    monkeypatch.setattr(dask_workers, "ANSWER", 1)
     site.add("a")
     workspace = site.open()
     plan(workspace)
@@ -80,12 +81,12 @@ def test_a_scheduler_that_does_not_answer_is_one_clear_line(site: SmallSite, mon
 
 
 def test_a_scheduler_without_workers_is_one_clear_line(site: SmallSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "JOIN", 0.5)
+    monkeypatch.setattr(dask_workers, "JOIN", 0.5)
     with (
         distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as empty,
         pytest.raises(InputError, match="no worker has joined"),
     ):
-        cluster.check(site.open(scheduler=empty.scheduler_address).parameters)
+        dask_workers.check(site.open(scheduler=empty.scheduler_address).parameters)
 
 
 @pytest.mark.parametrize(
@@ -99,27 +100,27 @@ def test_a_scheduler_without_workers_is_one_clear_line(site: SmallSite, monkeypa
 def test_a_worker_that_cannot_do_the_work_is_named_before_a_file_is_touched(
     site: SmallSite, dask: Any, monkeypatch: pytest.MonkeyPatch, differs: str, line: str
 ) -> None:
-    monkeypatch.setattr(cluster, differs, lambda *_: "here it is this")
+    monkeypatch.setattr(dask_workers, differs, lambda *_: "here it is this")
     with pytest.raises(InputError) as refused:
-        cluster.check(site.open(scheduler=dask.scheduler_address).parameters)
+        dask_workers.check(site.open(scheduler=dask.scheduler_address).parameters)
     assert len(refused.value.lines) == 2, "a line for each worker"
     assert all(line in text for text in refused.value.lines)
 
 
 def test_a_folder_that_is_not_there_looks_different(tmp_path: Path) -> None:
     (tmp_path / "local").mkdir()
-    there, gone = cluster.view((tmp_path, tmp_path)), cluster.view((tmp_path / "gone", tmp_path / "gone"))
+    there, gone = dask_workers.view((tmp_path, tmp_path)), dask_workers.view((tmp_path / "gone", tmp_path / "gone"))
     assert {name for name in there if there[name] != gone[name]} == {"source", "workspace"}
 
 
 def test_a_cluster_that_can_do_the_work_passes(site: SmallSite, dask: Any) -> None:
-    cluster.check(site.open(scheduler=dask.scheduler_address).parameters)
+    dask_workers.check(site.open(scheduler=dask.scheduler_address).parameters)
 
 
 def test_without_a_scheduler_there_is_nothing_to_check(site: SmallSite) -> None:
-    cluster.check(site.open().parameters)
+    dask_workers.check(site.open().parameters)
 
 
 def test_work_goes_out_to_all_threads_of_the_cluster(site: SmallSite, dask: Any) -> None:
-    with compute.workers(site.open(scheduler=dask.scheduler_address).parameters) as pool:
-        assert {result for _, result in compute.map_unordered(pool, abs, range(-5, 0))} == {1, 2, 3, 4, 5}
+    with processes.workers(site.open(scheduler=dask.scheduler_address).parameters) as pool:
+        assert {result for _, result in processes.map_unordered(pool, abs, range(-5, 0))} == {1, 2, 3, 4, 5}

@@ -19,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from chorus_nb import compute, deid
+from chorus_nb import deid, processes
 from chorus_nb.deid import job
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.mapping import Policy, Rule
@@ -53,13 +53,13 @@ def whole(workspace: Workspace, expected: Workspace) -> None:
 def _forked(parameters: Parameters) -> Iterator[ProcessPoolExecutor]:
     """Two workers of the process group of this one, started in no time."""
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(2, mp_context=context, initializer=compute._begin_worker, initargs=(8 << 30,)) as pool:
+    with ProcessPoolExecutor(2, mp_context=context, initializer=processes._begin_worker, initargs=(8 << 30,)) as pool:
         yield pool
 
 
 def _run_to_be_killed(parameters: Parameters) -> None:
     os.setsid()
-    compute.workers = _forked
+    processes.workers = _forked
     deid.deidentify(Workspace(parameters))
 
 

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from chorus_nb.deid.dataset import Deidentifier
-from chorus_nb.deid.spans import Refused, take_apart
+from chorus_nb.dicom.spans import Refused, take_apart
 from tests.deid.conftest import SUBJECT, encoded, image, whole
 
 SECRETS = ["Okonkwo-Lindqvist", "Adaeze", "MRN-0042-77", "A9988776", "19561224"]

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from planted import answer_key, value_at
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
@@ -16,6 +15,7 @@ from chorus_nb import deid, explore, mapping, tables
 from chorus_nb.demo.awkward import ODDITIES, Oddity
 from chorus_nb.parameters import Parameters
 from chorus_nb.workspace import Workspace
+from tests.demo.planted import answer_key, value_at
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian
-from survey_site import dataset, save, write_procedures, write_visits
 
 from chorus_nb.parameters import Parameters
 from chorus_nb.workspace import Workspace
+from tests.explore.survey_site import dataset, save, write_procedures, write_visits
 
 
 @pytest.fixture

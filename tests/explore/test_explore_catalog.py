@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 from pydicom.data import get_testdata_files
 from pydicom.dataset import Dataset
-from survey_site import dataset, save
 
-from chorus_nb import sources, tables
+from chorus_nb import source, tables
 from chorus_nb.explore import parts, profile, scan
 from chorus_nb.explore.catalog import parts_folder
 from chorus_nb.workspace import Workspace
+from tests.explore.survey_site import dataset, save
 
 Add = Callable[..., Path]
 
@@ -31,7 +31,7 @@ def test_every_file_of_pydicoms_test_data_ends_in_a_row(survey: Workspace) -> No
     for number, name in enumerate(path for path in get_testdata_files() if Path(path).is_file()):
         shutil.copy(name, survey.parameters.source_path / f"{number:03d}")
     found = scan(survey)
-    expected = [file.source_path for file in sources.find(survey.parameters.source_path)]
+    expected = [file.source_path for file in source.find(survey.parameters.source_path)]
     assert sorted(survey.read(tables.CATALOG)["source_path"]) == sorted(expected)
     assert found["files"].sum() == len(expected)
     assert set(found["status"]) <= {"dicom", "not_dicom", "unreadable"}
@@ -184,7 +184,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     original = parts.read_file
 
-    def spy(root: Path, file: sources.SourceFile, archives: object) -> object:
+    def spy(root: Path, file: source.SourceFile, archives: object) -> object:
         seen.append(file.source_path)
         return original(root, file, archives)
 

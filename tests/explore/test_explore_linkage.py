@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from survey_site import write_procedures, write_visits
 
 from chorus_nb.explore import absent, link, scan
 from chorus_nb.workspace import Workspace
+from tests.explore.survey_site import write_procedures, write_visits
 
 Add = Callable[..., object]
 

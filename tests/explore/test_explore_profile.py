@@ -8,13 +8,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from pydicom.dataset import Dataset
-from survey_site import dataset, save
 
 from chorus_nb.errors import NotReady
 from chorus_nb.explore import profile, scan, summary
 from chorus_nb.explore.profile import NOT_COVERED
 from chorus_nb.explore.values import keeps_its_vr
 from chorus_nb.workspace import Workspace
+from tests.explore.survey_site import dataset, save
 
 Add = Callable[..., Path]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from pydicom.dataset import Dataset
-from survey_site import dataset, save
 
 from chorus_nb.explore import assess, profile, scan, summary
 from chorus_nb.explore.quality import SEVERITIES, rules
 from chorus_nb.workspace import Workspace
+from tests.explore.survey_site import dataset, save
 
 Add = Callable[..., Path]
 

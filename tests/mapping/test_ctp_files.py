@@ -15,8 +15,8 @@ from pydicom.dataset import Dataset
 from chorus_nb.deid import scripted
 from chorus_nb.deid.context import Subject
 from chorus_nb.deid.dataset import Deidentifier
-from chorus_nb.deid.spans import Refused
 from chorus_nb.deid.uids import UidMap
+from chorus_nb.dicom.spans import Refused
 from chorus_nb.errors import InputError
 from chorus_nb.mapping.chorus import Chorus
 from chorus_nb.mapping.ctp import read_book

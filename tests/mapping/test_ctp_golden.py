@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from dicom_values import DicomValues
 
 from chorus_nb.mapping.ctp.expressions import ScriptFault, Step, calls, parse
 from chorus_nb.mapping.ctp.filters import parse_filter
 from chorus_nb.mapping.ctp.functions import FUNCTIONS, Context, Quarantine, check, evaluate, hash_uid
 from chorus_nb.mapping.ctp.lookup import read_lookup
 from chorus_nb.mapping.ctp.script import read_script
+from tests.mapping.dicom_values import DicomValues
 
 DIFFERENCES = {
     row["expression"]: row["here"]

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from images_with_text import Site, content
 from pydicom import Dataset
 
 from chorus_nb import tables
 from chorus_nb.parameters import Parameters
 from chorus_nb.workspace import Workspace
+from tests.pixels.images_with_text import Site, content
 
 
 @pytest.fixture

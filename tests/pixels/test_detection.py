@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from images_with_text import PERSON, content, image, picture
 from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 
 from chorus_nb.pixels import Box, find_text, ocr
 from chorus_nb.pixels.detection import look
 from chorus_nb.pixels.renders import frame_numbers
+from tests.pixels.images_with_text import PERSON, content, image, picture
 
 
 def below_the_window() -> Dataset:

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from blake3 import blake3
-from images_with_text import PERSON, Site, content, image, picture
 from pydicom.uid import RLELossless
 
 from chorus_nb import tables
 from chorus_nb.pixels import Box, Finding, checks, detection, judge
 from chorus_nb.pixels.tiers import tier
 from chorus_nb.workspace import Workspace
+from tests.pixels.images_with_text import PERSON, Site, content, image, picture
 
 TELLING = f"{PERSON}\nMI 0.8"
 DEVICE = "device:INVENTED|SCAN ONE|160x320"

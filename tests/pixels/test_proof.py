@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from blake3 import blake3
-from images_with_text import PERSON, Site, content, image, picture
 
 from chorus_nb import tables
 from chorus_nb.pixels import parse_boxes, proof, prove, redact
 from chorus_nb.workspace import Workspace
+from tests.pixels.images_with_text import PERSON, Site, content, image, picture
 
 BOXES = "0,0,320,34"
 

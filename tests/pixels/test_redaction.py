@@ -8,7 +8,6 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 import pytest
-from images_with_text import content, image, picture
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom import Dataset, dcmread
@@ -26,7 +25,9 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from chorus_nb.pixels import Box, Refused, codecs, find_text, redact  # noqa: F401  (codecs offers imagecodecs to pydicom)
+from chorus_nb.dicom import codecs  # noqa: F401  (codecs offers imagecodecs to pydicom)
+from chorus_nb.pixels import Box, Refused, find_text, redact
+from tests.pixels.images_with_text import content, image, picture
 
 BOX = Box(10, 12, 90, 40)
 GREY = picture("INVENTED NAME")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from images_with_text import image
 
 from chorus_nb.pixels import header
 from chorus_nb.pixels.tiers import is_noise, tier
+from tests.pixels.images_with_text import image
 
 WORDS = header.words(image(InstitutionName="St. Corbinian Klinikum", ReferringPhysicianName="Müller^Änne"))
 

@@ -6,10 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-import small_site
 
 from chorus_nb.verify import verify
 from chorus_nb.workspace import Workspace
+from tests.verify import small_site
 
 
 @pytest.fixture(scope="session")

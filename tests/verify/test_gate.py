@@ -6,7 +6,6 @@ import json
 
 import pandas as pd
 import pytest
-from small_site import first, rewrite
 
 from chorus_nb import tables
 from chorus_nb.errors import WorkbenchError
@@ -15,6 +14,7 @@ from chorus_nb.verify import answer, certify, checks, require_pass, summary, to_
 from chorus_nb.verify.certificate import NAME
 from chorus_nb.verify.findings import CHECKS
 from chorus_nb.workspace import Workspace
+from tests.verify.small_site import first, rewrite
 
 ORIGINAL_WORDS = ("Müller", "Okonkwo", "77120034", "ACC4471982", "Brigid", "Fitzgerald", "19610402", "1.2.826")
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from small_site import first, rewrite
 
 from chorus_nb.verify import verify
 from chorus_nb.verify.pairs import date_fault
 from chorus_nb.workspace import Workspace
+from tests.verify.small_site import first, rewrite
 
 
 @pytest.mark.parametrize(

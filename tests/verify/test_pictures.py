@@ -7,13 +7,14 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 import pytest
-import small_site
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEGBaseline8Bit
 
+from chorus_nb.leaks import reading
 from chorus_nb.pixels import parse_boxes, redact
-from chorus_nb.verify import pictures, reading
+from chorus_nb.verify import pictures
 from chorus_nb.verify.pairs import Pair, Task
+from tests.verify import small_site
 
 BOXES = "20,24,70,40"
 

@@ -6,13 +6,14 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
-from small_site import BOX
 
 from chorus_nb import tables
 from chorus_nb.figures import verify as figures
-from chorus_nb.verify import checks, previews, reading, verify
+from chorus_nb.leaks import reading
+from chorus_nb.verify import checks, previews, verify
 from chorus_nb.verify.previews import SIDE, _preview, sample
 from chorus_nb.workspace import Workspace
+from tests.verify.small_site import BOX
 
 
 def test_the_sample_shows_each_kind_before_a_second_of_any(release: Workspace) -> None:

@@ -13,12 +13,12 @@ import pandas as pd
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
-from small_site import burn, first, new_uid, patch, record, rename, rewrite
 
 from chorus_nb import tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.verify import certify, checks, require_pass, text, verify
 from chorus_nb.workspace import Workspace
+from tests.verify.small_site import burn, first, new_uid, patch, record, rename, rewrite
 
 
 class Sabotage(NamedTuple):

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import small_site
 from pydicom.dataset import FileDataset
 
 from chorus_nb import tables
 from chorus_nb.errors import WorkbenchError
-from chorus_nb.verify import certify, checks, reading, require_pass, text, verify
-from chorus_nb.verify.needles import Needle, of_name
+from chorus_nb.leaks import reading
+from chorus_nb.leaks.terms import Needle, of_name
+from chorus_nb.verify import certify, checks, require_pass, text, verify
 from chorus_nb.workspace import Workspace
+from tests.verify import small_site
 
 tesseract = pytest.mark.skipif(not text.version(), reason="Tesseract is not installed")
 NEEDLES = [*of_name("Müller^Änne Maria"), *of_name("Quillfeather^Tim"), *of_name("Heart^Rose")]

@@ -1,0 +1,1 @@
+"""A DICOM file as elements and bytes: parsed, encoded, decoded; knows no rule and no person."""

@@ -1,0 +1,189 @@
+"""Whether a face was really found: measures of a pose, and the limits beyond which nothing is called defaced.
+
+Five measures compare the posed template with the volume; two look at the front of the head alone and know nothing of
+the registration (facts: pixels.md §C.4). A pose that fails any of them is ``not defaced`` with the reason.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chorus_nb.faces.atlas import Mask, Matrix, sample, template
+from chorus_nb.faces.registration import Pose
+from chorus_nb.faces.volume import Grid, stature
+
+BAND = (0.55, 0.95)  # of the height of a head, from the crown: nose to chin
+IN_VIEW = 0.02  # of the head in view that has to be face, for there to be anything to remove
+NOSE = 12.0  # mm around the most forward point
+
+
+class Measures(NamedTuple):
+    """What is known of a pose. Shares are 0 to 1; NaN = could not be measured."""
+
+    dice: float
+    """overlap of the head in the volume and the template's"""
+    nmi: float
+    """normalised mutual information with the template; 1 = none"""
+    scale_low: float
+    scale_high: float
+    """least and greatest stretch from the volume to the template"""
+    rotation: float
+    """degrees"""
+    brain: float
+    """share of the template's brain in view that would be removed, in whichever pose it is most"""
+    face: float
+    """share of the head in view that is removed"""
+    scalp: float
+    """difference of scalp and skull, beside the brain: a brain without both has none"""
+    agreement: float
+    """least overlap of the face with what other ends of the search would remove"""
+    nose: float
+    """share of the head around its most forward point that is removed"""
+    front: float
+    """share of the rays from the front whose first surface is removed, in the band of the face"""
+
+
+class Limit(NamedTuple):
+    """``measure`` must lie between ``low`` and ``high``; ``modality`` "" = any."""
+
+    measure: str
+    low: float
+    high: float
+    modality: str
+    reason: str
+
+
+# Measured on the volumes of the tests, with the starting values of facts/pixels.md §C.4: see README.
+LIMITS = (
+    Limit("scale_low", 0.72, 1.4, "", "the head would be too large or too small"),
+    Limit("scale_high", 0.72, 1.4, "", "the head would be too large or too small"),
+    Limit("rotation", 0, 50, "", "the head would be turned too far"),
+    Limit("dice", 0.93, 1, "MR", "the outline is not that of a head"),
+    Limit("dice", 0.90, 1, "CT", "the outline is not that of a head"),
+    Limit("dice", 0.90, 1, "PT", "the outline is not that of a head"),
+    Limit("nmi", 1.04, 3, "", "the inside does not look like a head"),
+    Limit("brain", 0, 0.01, "", "part of the brain would be removed"),
+    Limit("scalp", 0.25, np.inf, "", "there is no skull around the brain"),
+    Limit("agreement", 0.75, 1, "", "different starts end at different faces"),
+    Limit("nose", 0.9, 1, "", "the most forward point of the face would stay"),
+    Limit("front", 0.6, 1, "", "the front of the face would stay"),
+)
+
+
+class Posed(NamedTuple):
+    """The template's regions at the voxels of a grid."""
+
+    face: Mask
+    """what is removed: what any of the poses calls face, but no brain of the best"""
+    faces: list[Mask]
+    """the face of each pose"""
+    brains: list[Mask]
+    skull: Mask
+    scalp: Mask
+
+
+def posed(volume: Grid, pose: Pose, *, ears: bool = False) -> Posed:
+    """The template's regions in the volume's grid."""
+    shape = template()
+    points = volume.points(np.ones(volume.head.shape, bool))
+
+    def of(array: Mask, matrix: Matrix, replicate: bool = False) -> Mask:
+        moved = points @ matrix[:3, :3].T + matrix[:3, 3]
+        return np.asarray(sample(array, shape.to_index, moved, replicate=replicate).reshape(volume.head.shape))
+
+    poses = (pose.matrix, *pose.rivals)
+    zone = shape.face | shape.ears if ears else shape.face
+    faces = [of(zone, matrix, replicate=True) for matrix in poses]
+    brains = [of(shape.brain, matrix) for matrix in poses]
+    face = np.logical_or.reduce(faces) & ~brains[0]
+    return Posed(face, faces, brains, of(shape.skull, pose.matrix), of(shape.scalp, pose.matrix))
+
+
+def measure(volume: Grid, pose: Pose, regions: Posed) -> Measures:
+    """All measures of a pose."""
+    seen = volume.head & volume.field
+    _, stretch, _ = np.linalg.svd(pose.matrix[:3, :3])
+    any_face = np.logical_or.reduce(regions.faces)
+    brains = [brain & volume.field for brain in regions.brains]
+    first, *others = (face & seen for face in regions.faces)
+    nose, front = front_measures(volume, regions.face)
+    return Measures(
+        dice=pose.dice,
+        nmi=pose.nmi,
+        scale_low=float(stretch[2]),
+        scale_high=float(stretch[0]),
+        rotation=pose.rotation,
+        brain=max(_share((any_face & brain).sum(), brain.sum()) for brain in brains),
+        face=_share((regions.face & seen).sum(), seen.sum()),
+        scalp=_scalp(volume, regions),
+        agreement=min((_overlap(first, other, seen) for other in others), default=1.0),
+        nose=nose,
+        front=front,
+    )
+
+
+def _scalp(volume: Grid, regions: Posed) -> float:
+    shown = [volume.values[part & volume.field] for part in (regions.brains[0], regions.skull, regions.scalp)]
+    if not all(len(part) for part in shown):
+        return float("nan")
+    brain, skull, scalp = (float(np.median(part)) for part in shown)
+    return abs(scalp - skull) / max(abs(brain), 1e-6)
+
+
+def _overlap(one: Mask, other: Mask, seen: Mask) -> float:
+    """Dice of what would be removed; 1 where neither would remove more than a trifle."""
+    whole = one.sum() + other.sum()
+    return float(2 * (one & other).sum() / whole) if whole > IN_VIEW * seen.sum() else 1.0
+
+
+def front_measures(volume: Grid, removed: Mask) -> tuple[float, float]:
+    """Share of the nose tip removed, and of the rays from the front that meet another surface afterwards.
+
+    Looks at the head alone: its most forward surface in the band of the face, in the patient's own axes (PS3.3
+    C.7.6.2.1.1), whatever the registration says.
+    """
+    seen = volume.head & volume.field
+    stands = stature(volume)
+    heights = volume.origin[2] + np.arange(len(seen)) * volume.step
+    below = (stands.crown - heights) / stands.height
+    band = ((below >= BAND[0]) & (below <= BAND[1]))[:, None, None]
+    face = seen & band
+    if not face.any():
+        return float("nan"), float("nan")
+    forward = np.where(face.any(axis=1), face.argmax(axis=1), seen.shape[1])  # (k, i): the first voxel from the front
+    k, i = np.unravel_index(forward.argmin(), forward.shape)
+    tip = np.array([k, forward[k, i], i])
+    around = np.argwhere(face)
+    near = around[np.linalg.norm(around - tip, axis=1) <= NOSE / volume.step]
+    nose = removed[tuple(near.T)].mean()
+    middle = np.flatnonzero(face.any(axis=(0, 1)))
+    centre = (middle[0] + middle[-1]) / 2
+    across = np.abs(np.arange(seen.shape[2]) - centre) * volume.step <= 45
+    reached = np.take_along_axis(volume.field, np.clip(forward - 1, 0, seen.shape[1] - 1)[:, None], axis=1)[:, 0]
+    # a ray that enters the head where the field of view begins does not see its front
+    ks, is_ = np.nonzero((forward > 0) & (forward < seen.shape[1]) & reached & across)
+    front = removed[ks, forward[ks, is_], is_].mean() if len(ks) else float("nan")
+    return float(nose), float(front)
+
+
+def _share(part: NDArray[np.int_] | int, whole: NDArray[np.int_] | int) -> float:
+    return float(part / whole) if whole else float("nan")
+
+
+def refusals(measures: Measures, modality: str) -> list[str]:
+    """Why the pose is not accepted; empty = it is.
+
+    With hardly any face in view the two looks at its front are left out.
+    """
+    skipped = () if measures.face >= IN_VIEW else ("nose", "front")
+    reasons = []
+    for limit in LIMITS:
+        if limit.measure in skipped or limit.modality not in ("", modality):
+            continue
+        value = getattr(measures, limit.measure)
+        if not limit.low <= value <= limit.high:  # NaN is refused too
+            reasons.append(f"{limit.reason} ({limit.measure} {value:.3g})")
+    return list(dict.fromkeys(reasons))

@@ -1,0 +1,185 @@
+"""``find_faces``: every series that may show a face, in parallel by study, remembered; what it means for its files."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+from blake3 import blake3
+
+from chorus_nb import processes, tables
+from chorus_nb.faces import masks
+from chorus_nb.faces.acceptance import LIMITS, Measures
+from chorus_nb.faces.decisions import Decision, decisions
+from chorus_nb.faces.needs import needs
+from chorus_nb.faces.study import Asked, Found, remove_faces
+from chorus_nb.processes.guard import Refused, guarded
+from chorus_nb.workspace import Workspace
+
+RECIPE = 1  # raised when poses, masks or limits change: what was found before is then looked for again
+SECONDS = 3600.0  # for all series of a study; 10 to 35 CPU seconds are usual for one
+KEPT_EVERY = 60  # seconds between two writes of what was found so far
+# what may be released, and why not: the status of a series to (verdict, reason) of its files
+VERDICTS = {
+    "defaced": ("deface", ""),
+    "no_face_in_view": ("clean", ""),
+    "not_a_head": ("clean", ""),
+    "as_it_is": ("clean", ""),
+    "not_defaced": ("hold", "face_not_removed"),
+    "rendering": ("hold", "face_not_removed"),
+    "held": ("hold", "rejected_by_review"),
+}
+
+
+class _Group(NamedTuple):
+    """Series of one study in one frame of reference, and all that their result depends on."""
+
+    asked: tuple[Asked, ...]
+    fingerprint: str
+
+
+def find_faces(
+    workspace: Workspace, candidates: pd.DataFrame, progress: processes.Progress | None = None
+) -> pd.DataFrame:
+    """What may show a face among ``candidates`` (rows of the catalog); writes ``face_verdicts``, a row a series.
+
+    Returns a row per file of those series: ``source_path``, ``verdict`` (clean, deface or hold), ``reason``,
+    ``detail`` and ``face_mask``. Files of other series have none. Remembered: only what changed is looked at again.
+    """
+    images = candidates.join(needs(candidates))
+    images = images[images.need != "none"]
+    decided = decisions(workspace)
+    verdicts = {row["series_uid"]: row for row in _settled(images, decided)}
+    groups = list(_groups(images[~images.SeriesInstanceUID.isin(verdicts)], workspace, decided))
+    known = _known(workspace)
+    for group in groups:
+        kept = [known.get((group.fingerprint, one.series)) for one in group.asked]
+        if all(row is not None and _there(workspace, row) for row in kept):
+            verdicts |= {row["series_uid"]: row for row in kept if row}
+    missing = [group for group in groups if group.asked[0].series not in verdicts]
+    try:
+        _look(workspace, missing, verdicts, images, progress)
+    finally:
+        _keep(workspace, verdicts)
+    masks.keep_only(workspace.local / masks.FOLDER, {row["mask"] for row in verdicts.values()})
+    return _files(images, verdicts)
+
+
+def _settled(images: pd.DataFrame, decided: dict[str, Decision]) -> Iterator[dict[str, Any]]:
+    """Series that need no look: somebody decided, or they are pictures of a face by their kind."""
+    for series, rows in images.groupby("SeriesInstanceUID"):
+        decision = decided.get(series)
+        if decision and decision.decision in ("release", "hold"):
+            status = {"release": "as_it_is", "hold": "held"}[decision.decision]
+            yield _row(Found(series, status, "decided by a reviewer"), rows, "")
+        elif (rows.need == "rendering").all():
+            yield _row(Found(series, "rendering", "a picture of a face cannot be defaced"), rows, "")
+
+
+def _groups(images: pd.DataFrame, workspace: Workspace, decided: dict[str, Decision]) -> Iterator[_Group]:
+    ears = workspace.parameters.deface_ears
+    volumes = images[images.need != "rendering"]
+    frame = volumes.FrameOfReferenceUID.where(volumes.FrameOfReferenceUID != "", volumes.SeriesInstanceUID)
+    for _, rows in volumes.groupby([volumes.StudyInstanceUID, frame]):
+        asked = []
+        for series, files in rows.sort_values("source_path").groupby("SeriesInstanceUID"):
+            decision = decided.get(series, Decision("", None, (0.0, 0.0, 0.0)))
+            asked.append(Asked(series, files.need.iloc[0], tuple(files.source_path), *decision))
+        facts = sorted(zip(rows.source_path, rows["size"], rows.modified_ns, strict=True))
+        said = repr((RECIPE, LIMITS, ears, facts, asked))
+        yield _Group(tuple(asked), blake3(said.encode()).hexdigest()[:32])
+
+
+def _look(
+    workspace: Workspace,
+    groups: list[_Group],
+    verdicts: dict[str, dict[str, Any]],
+    images: pd.DataFrame,
+    progress: processes.Progress | None,
+) -> None:
+    if not groups:
+        return
+    folder = workspace.local / masks.FOLDER
+    folder.mkdir(exist_ok=True)
+    work = _Work(workspace.parameters.source_path, folder, workspace.parameters.deface_ears)
+    rows = dict(iter(images.groupby("SeriesInstanceUID")))
+    kept = time.monotonic()
+    with processes.executor(workspace.parameters) as pool:
+        for done, (group, result) in enumerate(processes.map_unordered(pool, work.look, groups), 1):
+            if isinstance(result, BaseException):
+                raise result
+            verdicts |= {one.series: _row(one, rows[one.series], group.fingerprint) for one in result}
+            if progress:
+                progress(done, len(groups), "looking for faces")
+            if time.monotonic() - kept > KEPT_EVERY:
+                _keep(workspace, verdicts)
+                kept = time.monotonic()
+
+
+class _Work(NamedTuple):
+    """In a worker: one group, in the worker's guarded child."""
+
+    root: Path
+    folder: Path
+    ears: bool
+
+    def look(self, group: _Group) -> list[Found]:
+        try:
+            return guarded(remove_faces, self.root, self.folder, group.asked, self.ears, seconds=SECONDS)
+        except Refused as refused:
+            return [Found(one.series, "not_defaced", f"could not be looked at ({refused.code})") for one in group.asked]
+
+
+def _row(found: Found, files: pd.DataFrame, fingerprint: str) -> dict[str, Any]:
+    first = files.iloc[0]
+    measured = found.measures._asdict() if found.measures else dict.fromkeys(Measures._fields, math.nan)
+    return {
+        **{name: None if math.isnan(value) else float(value) for name, value in measured.items()},
+        "series_uid": found.series,
+        "modality": first.Modality,
+        "files": len(files),
+        "need": first.need,
+        "need_reason": first.need_reason,
+        "status": found.status,
+        "reason": found.reason,
+        "shared_from": found.shared_from,
+        "mask": found.mask,
+        "removed": float(found.removed),
+        "brain_ml": float(found.brain_ml),
+        "seconds": round(found.seconds, 2),
+        "fingerprint": fingerprint,
+    }
+
+
+def _known(workspace: Workspace) -> dict[tuple[str, str], dict[str, Any]]:
+    if not workspace.has(tables.FACE_VERDICTS):
+        return {}
+    table = workspace.read(tables.FACE_VERDICTS)
+    # what went wrong once (a full memory, a codec since installed) is tried again
+    table = table[(table.fingerprint != "") & ~table.reason.str.startswith("could not be looked at")]
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    return {(row["fingerprint"], row["series_uid"]): row for row in rows}
+
+
+def _there(workspace: Workspace, row: dict[str, Any]) -> bool:
+    return not row["mask"] or (workspace.local / masks.FOLDER / f"{row['mask']}.parquet").is_file()
+
+
+def _keep(workspace: Workspace, verdicts: dict[str, dict[str, Any]]) -> None:
+    rows = [verdicts[series] for series in sorted(verdicts)]
+    workspace.write(tables.FACE_VERDICTS, tables.frame(tables.FACE_VERDICTS, rows))
+
+
+def _files(images: pd.DataFrame, verdicts: dict[str, dict[str, Any]]) -> pd.DataFrame:
+    rows = []
+    for path, series, own in zip(images.source_path, images.SeriesInstanceUID, images.need, strict=True):
+        said = verdicts[series]
+        status = "rendering" if own == "rendering" and said["status"] not in ("as_it_is", "held") else said["status"]
+        verdict, reason = VERDICTS[status]
+        detail = said["reason"] if verdict == "hold" else ""
+        rows.append((path, verdict, reason, detail, said["mask"] if verdict == "deface" else ""))
+    return pd.DataFrame(rows, columns=["source_path", "verdict", "reason", "detail", "face_mask"])

@@ -1,0 +1,65 @@
+"""The face masks of a series, kept beside the ledger until its files are written: what is filled, in which files."""
+
+from __future__ import annotations
+
+import io
+import json
+import zlib
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from blake3 import blake3
+
+from chorus_nb.faces.atlas import Mask
+from chorus_nb.workspace import write_if_changed
+
+FOLDER = "faces"  # below local/
+
+
+class FaceMask(NamedTuple):
+    """``mask`` (frames, rows, columns): what is filled with ``value``, a stored value (PS3.3 C.7.6.3.1.4)."""
+
+    mask: Mask
+    value: int
+
+
+def write(folder: Path, series: Mapping[str, FaceMask]) -> str:
+    """Write the masks of a series by source path; returns the name to read them by, a digest of what they say."""
+    rows = {
+        "source_path": list(series),
+        "shape": [json.dumps(face.mask.shape) for face in series.values()],
+        "value": [face.value for face in series.values()],
+        "mask": [zlib.compress(np.packbits(face.mask).tobytes(), 6) for face in series.values()],
+    }
+    name = blake3(repr(rows).encode()).hexdigest()[:32]
+    sink = io.BytesIO()
+    pq.write_table(pa.table(rows), sink)
+    folder.mkdir(exist_ok=True)
+    write_if_changed(folder / f"{name}.parquet", sink.getvalue())
+    return name
+
+
+def read(folder: Path, name: str, source_path: str) -> FaceMask:
+    """The mask of a file; :class:`KeyError` if the series does not hold it."""
+    shape, value, packed = _series(folder / f"{name}.parquet")[source_path]
+    count = int(np.prod(shape))
+    bits = np.unpackbits(np.frombuffer(zlib.decompress(packed), "u1"), count=count)
+    return FaceMask(bits.reshape(shape).astype(bool), value)
+
+
+@lru_cache(maxsize=4)
+def _series(path: Path) -> dict[str, tuple[tuple[int, ...], int, bytes]]:
+    rows = pq.read_table(path).to_pylist()
+    return {row["source_path"]: (tuple(json.loads(row["shape"])), row["value"], row["mask"]) for row in rows}
+
+
+def keep_only(folder: Path, names: set[str]) -> None:
+    """Remove the masks that no file of the worklist uses any more."""
+    for path in folder.glob("*.parquet"):
+        if path.stem not in names:
+            path.unlink()

@@ -1,0 +1,294 @@
+"""Where the template's head lies in a volume: many starting poses scored coarsely, the best refined, the winner kept.
+
+Always one thread and fixed sampling, so that the same volume gives the same transform on every run and worker.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chorus_nb.faces.atlas import Mask, Matrix, sample, template
+from chorus_nb.faces.volume import WATER_LIKE, Grid, stature
+
+PITCHES, TURNS, TILTS = (-30, -15, 0, 15, 30), (-20, 0, 20), (-20, 0, 20)  # degrees: nodding, turning, tilting
+RISES = (-30, 0, 30)  # mm up and down from where crown or centre of the two heads meet
+POINTS = 6000  # of the volume at which a starting pose is scored
+STARTS, FINALS = 6, 2  # poses that are refined, first by a similarity transform, then by an affine one
+APART = 0.1  # radians or decimetres: how different they have to be
+NODS = (-12, 12)  # degrees by which the best is pushed away, to see whether it comes back
+NEARLY = 0.002  # below the best fit: what is a rival
+PER_DEGREE, PER_STRETCH = 0.0002, 0.05  # of fit: a smooth head looks much the same in several poses
+OUTLINE = 160.0  # mm from the crown: below it necks differ too much to compare outlines
+BINS, SEED = 32, 7
+SCALES = (0.8, 1.35)  # to begin with
+
+
+class Pose(NamedTuple):
+    """``matrix`` takes patient millimetres to template millimetres; ``nmi``: normalised mutual information, 1 = none.
+
+    ``rivals`` are other ends of the search that are nearly as good: what any of them calls face is removed.
+    """
+
+    matrix: Matrix
+    nmi: float
+    dice: float
+    """overlap of the outlines of the two heads, as far down as heads are alike"""
+    rivals: tuple[Matrix, ...] = ()
+
+    @property
+    def fit(self) -> float:
+        """What decides between poses: inside and outline of the head; all else equal, the one that changes least."""
+        _, stretch, _ = np.linalg.svd(self.matrix[:3, :3])
+        return self.nmi + self.dice - self.rotation * PER_DEGREE - float(np.log(stretch[0] / stretch[2])) * PER_STRETCH
+
+    @property
+    def rotation(self) -> float:
+        """Degrees between the patient's axes and the template's."""
+        left, _, right = np.linalg.svd(self.matrix[:3, :3])
+        return float(np.degrees(np.arccos(np.clip((np.trace(left @ right) - 1) / 2, -1, 1))))
+
+
+def register(volume: Grid, modality: str, start: tuple[float, float, float] | None = None) -> Pose:
+    """The best affine pose; ``start`` = degrees of nodding, turning and tilting to begin from instead of a grid."""
+    region = _region(volume)
+    values = _comparable(volume.values, modality, volume.head)
+    scorer = _Scorer(volume, values, region)
+    coarse = [Pose(matrix, scorer.nmi(matrix), 0) for matrix in _starts(volume, start)]
+    poses = sorted(coarse, key=lambda pose: -pose.nmi)
+
+    def refined(chosen: list[Pose], kind: str) -> list[Pose]:
+        made = [scorer.pose(_refine(volume, values, region, pose.matrix, kind)) for pose in chosen]
+        return sorted(made, key=lambda pose: -pose.fit)
+
+    rigid = refined(_diverse(poses, volume, STARTS), "similarity")
+    seconds = _diverse(rigid, volume, FINALS)
+    nodded = [rigid[0]._replace(matrix=_nodded(rigid[0].matrix, degrees, volume)) for degrees in NODS]
+    best, *others = refined([*seconds, *nodded], "affine")
+    return best._replace(rivals=tuple(other.matrix for other in others if other.fit >= best.fit - NEARLY))
+
+
+def _nodded(matrix: Matrix, degrees: float, volume: Grid) -> Matrix:
+    """The pose turned about the axis through the ears, where heads are most alike and registrations go astray."""
+    centre = volume.points(volume.head).mean(axis=0)
+    turned = matrix.copy()
+    turned[:3, :3] = matrix[:3, :3] @ rotated(degrees, 0, 0)
+    turned[:3, 3] = (matrix[:3, :3] - turned[:3, :3]) @ centre + matrix[:3, 3]
+    return turned
+
+
+def _region(volume: Grid) -> Mask:
+    """The head and a rim of air, from the crown down as far as a head goes."""
+    import SimpleITK as sitk
+
+    rim = sitk.GetArrayFromImage(sitk.BinaryDilate(sitk.GetImageFromArray(volume.head.astype("u1")), [4] * 3)) > 0
+    rim[: _lowest(volume)] = False
+    return np.asarray(rim & volume.field)
+
+
+def _lowest(volume: Grid) -> int:
+    """The level of the grid down to which a head goes."""
+    stands = stature(volume)
+    return max(0, round((stands.crown - stands.height - volume.origin[2]) / volume.step))
+
+
+def _comparable(values: NDArray[np.float32], modality: str, head: Mask) -> NDArray[np.float32]:
+    """Values without the extremes that would take all bins."""
+    if modality == "CT":
+        return np.clip(values, *WATER_LIKE)
+    inside = values[head] if head.any() else values
+    return np.clip(values, 0 if values.min() >= 0 else values.min(), np.percentile(inside, 99.5))
+
+
+def _starts(volume: Grid, start: tuple[float, float, float] | None) -> list[Matrix]:
+    """Crowns or centres of both heads meet, at the same width; then every combination of turning and rising."""
+    stands = stature(volume)
+    top = volume.head.copy()
+    top[: _lowest(volume)] = False
+    centre = volume.points(top).mean(axis=0)
+    mean, highest = _template_landmarks()
+    scale = float(np.clip(1 / stands.size, *SCALES))
+    angles = [start] if start else product(PITCHES, TURNS, TILTS)
+    made = []
+    for pitch, turn, tilt in angles:
+        rotation = scale * rotated(pitch, turn, tilt)
+        for rise in RISES:
+            for meet in {"crown", "centre"} if start is None else {"crown"}:
+                target = mean.copy()
+                target[2] = mean[2] if meet == "centre" else highest - scale * (stands.crown - centre[2])
+                target[2] += rise
+                matrix = np.eye(4)
+                matrix[:3, :3] = rotation
+                matrix[:3, 3] = target - rotation @ centre
+                made.append(matrix)
+    return made
+
+
+def rotated(pitch: float, turn: float, tilt: float) -> NDArray[np.float64]:
+    """Rotation by degrees about the axis through the ears, from feet to head, and from back to front."""
+    a, b, c = np.radians((pitch, turn, tilt))
+    about_x = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
+    about_z = np.array([[np.cos(b), -np.sin(b), 0], [np.sin(b), np.cos(b), 0], [0, 0, 1]])
+    about_y = np.array([[np.cos(c), 0, np.sin(c)], [0, 1, 0], [-np.sin(c), 0, np.cos(c)]])
+    return about_y @ about_z @ about_x
+
+
+@lru_cache(maxsize=1)
+def _template_landmarks() -> tuple[NDArray[np.float64], float]:
+    """Centre of the template's head, and how high its crown lies, in template millimetres."""
+    shape = template()
+    voxels = np.argwhere(shape.head)[::97, ::-1]
+    to_millimetres = np.linalg.inv(shape.to_index)
+    points = voxels @ to_millimetres[:3, :3].T + to_millimetres[:3, 3]
+    return points.mean(axis=0), float(np.percentile(points[:, 2], 99.9))
+
+
+class _Scorer:
+    """Normalised mutual information of the volume with the template, at fixed points."""
+
+    def __init__(self, volume: Grid, values: NDArray[np.float32], region: Mask) -> None:
+        places = np.flatnonzero(region)
+        chosen = places[np.linspace(0, len(places) - 1, min(len(places), POINTS * 4)).astype(int)]
+        where = np.zeros(region.shape, bool)
+        where.ravel()[chosen] = True
+        self.points = volume.points(where)
+        self.bins = _binned(values[where])
+        thinned = volume.field.copy()
+        thinned[1::2], thinned[:, 1::2], thinned[:, :, 1::2] = False, False, False
+        self.places, self.head = volume.points(thinned), volume.head[thinned]
+        self.upper = self.places[:, 2] >= stature(volume).crown - OUTLINE * stature(volume).size
+        self.template_bins = _template_bins()
+
+    def pose(self, matrix: Matrix) -> Pose:
+        return Pose(matrix, self.nmi(matrix), self.dice(matrix))
+
+    def dice(self, matrix: Matrix) -> float:
+        """Twice the common part of both heads, to the sum of both."""
+        moved = self.places @ matrix[:3, :3].T + matrix[:3, 3]
+        other = sample(template().head, template().to_index, moved, replicate=False)
+        known = sample(_everywhere(), template().to_index, moved, replicate=False) & self.upper
+        whole = (self.head & known).sum() + (other & known).sum()
+        return float(2 * (self.head & other & known).sum() / whole) if whole else 0.0
+
+    def nmi(self, matrix: Matrix) -> float:
+        moved = self.points @ matrix[:3, :3].T + matrix[:3, 3]
+        other = sample(self.template_bins, template().to_index, moved, replicate=False)
+        joint = np.bincount(self.bins * BINS + other, minlength=BINS * BINS).reshape(BINS, BINS) / len(other)
+        both = _entropy(joint.ravel())
+        return float((_entropy(joint.sum(axis=0)) + _entropy(joint.sum(axis=1))) / both) if both else 1.0
+
+
+@lru_cache(maxsize=1)
+def _everywhere() -> Mask:
+    return np.ones(template().head.shape, bool)
+
+
+def _binned(values: NDArray[np.float32]) -> NDArray[np.int64]:
+    low, high = float(values.min()), float(values.max())
+    return np.minimum((values - low) * (BINS / ((high - low) or 1)), BINS - 1).astype(np.int64)
+
+
+@lru_cache(maxsize=1)
+def _template_bins() -> NDArray[np.int64]:
+    return _binned(np.clip(template().values, 0, 450))
+
+
+def _entropy(shares: NDArray[np.float64]) -> float:
+    some = shares[shares > 0]
+    return float(-(some * np.log(some)).sum())
+
+
+def _diverse(poses: list[Pose], volume: Grid, most: int) -> list[Pose]:
+    """The best poses of which no two are nearly the same."""
+    centre = volume.points(volume.head).mean(axis=0)
+    kept: list[Pose] = []
+    for pose in poses:
+        if all(_difference(pose.matrix, other.matrix, centre) > APART for other in kept):
+            kept.append(pose)
+        if len(kept) == most:
+            break
+    return kept
+
+
+def _difference(one: Matrix, other: Matrix, centre: NDArray[np.float64]) -> float:
+    turn = np.arccos(np.clip((np.trace(one[:3, :3] @ other[:3, :3].T) - 1) / 2, -1, 1))
+    shift = np.linalg.norm((one - other)[:3, :3] @ centre + (one - other)[:3, 3])
+    return float(max(turn, shift / 100))
+
+
+def _refine(volume: Grid, values: NDArray[np.float32], region: Mask, matrix: Matrix, kind: str) -> Matrix:
+    """One run of the optimiser from ``matrix``: a similarity transform on a coarse grid, or an affine one."""
+    import SimpleITK as sitk
+
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)  # sums in one order: the same result every time
+    shrink = 2 if kind == "similarity" else 1
+    centre = volume.points(region).mean(axis=0)
+    transform = _transform(kind, matrix, centre)
+    method = sitk.ImageRegistrationMethod()
+    method.SetMetricAsMattesMutualInformation(BINS)
+    method.SetMetricSamplingStrategy(method.REGULAR)
+    method.SetMetricSamplingPercentage(0.2 if kind == "affine" else 0.4, SEED)
+    method.SetMetricFixedMask(_image(region.astype("u1"), volume))
+    method.SetInterpolator(sitk.sitkLinear)
+    method.SetOptimizerAsRegularStepGradientDescent(2.0, 0.02, 60, 0.6)
+    method.SetOptimizerScalesFromPhysicalShift()
+    method.SetInitialTransform(transform, inPlace=True)
+    fixed = _image(values, volume)
+    if shrink > 1:
+        fixed = sitk.Shrink(sitk.SmoothingRecursiveGaussian(fixed, volume.step * 0.8), [shrink] * 3)
+    try:
+        method.Execute(fixed, _template_image(shrink))
+    except RuntimeError:  # the pose left the template: nothing to compare
+        return matrix
+    return _matrix(transform)
+
+
+def _transform(kind: str, matrix: Matrix, centre: NDArray[np.float64]) -> Any:
+    import SimpleITK as sitk
+
+    moved = matrix[:3, :3] @ centre + matrix[:3, 3]
+    transform = sitk.Similarity3DTransform() if kind == "similarity" else sitk.AffineTransform(3)
+    transform.SetCenter(centre.tolist())
+    if kind == "similarity":
+        u, _, v = np.linalg.svd(matrix[:3, :3])
+        scale = float(np.cbrt(abs(np.linalg.det(matrix[:3, :3]))))
+        transform.SetMatrix((scale * (u @ v)).ravel().tolist())
+    else:
+        transform.SetMatrix(matrix[:3, :3].ravel().tolist())
+    transform.SetTranslation((moved - centre).tolist())
+    return transform
+
+
+def _matrix(transform: Any) -> Matrix:
+    made = np.eye(4)
+    made[:3, :3] = np.reshape(transform.GetMatrix(), (3, 3))
+    centre = np.array(transform.GetCenter())
+    made[:3, 3] = centre + np.array(transform.GetTranslation()) - made[:3, :3] @ centre
+    return made
+
+
+def _image(values: NDArray[Any], volume: Grid) -> Any:
+    import SimpleITK as sitk
+
+    image = sitk.GetImageFromArray(values)
+    image.SetSpacing([volume.step] * 3)
+    image.SetOrigin(volume.origin.tolist())
+    return image
+
+
+@lru_cache(maxsize=2)
+def _template_image(shrink: int) -> Any:
+    import SimpleITK as sitk
+
+    shape = template()
+    image = sitk.GetImageFromArray(np.clip(shape.values, 0, 450))
+    affine = np.linalg.inv(shape.to_index)
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    image.SetSpacing(spacing.tolist())
+    image.SetDirection((affine[:3, :3] / spacing).ravel().tolist())
+    image.SetOrigin(affine[:3, 3].tolist())
+    return sitk.Shrink(sitk.SmoothingRecursiveGaussian(image, 1.2 * shrink), [2 * shrink] * 3)

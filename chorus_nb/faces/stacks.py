@@ -1,0 +1,187 @@
+"""From the files of a series to slices in space and to stacks that can be registered (PS3.3 C.7.6.2, C.7.6.16)."""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset, dcmread
+
+from chorus_nb import source
+from chorus_nb.faces.atlas import Matrix
+from chorus_nb.faces.volume import Volume
+
+FEWEST, THINNEST = 10, 60.0  # slices, and millimetres along them: less is no volume to find a face in
+UNEVEN = 0.35  # of the distance between slices: how far one may stand from its place
+AIR_HU = -1000.0
+
+
+class Unfit(Exception):
+    """The series cannot be worked on; the text says why, free of header values."""
+
+
+class Slice(NamedTuple):
+    """A frame of a file and where it lies: ``affine`` takes (column, row, 0, 1) to patient millimetres."""
+
+    source_path: str
+    frame: int
+    frames: int
+    rows: int
+    columns: int
+    affine: Matrix
+    kind: str
+    """slices of one kind (orientation, geometry, echo) make a stack"""
+
+    @property
+    def height(self) -> float:
+        """Millimetres along the normal of the slice."""
+        return float(self.affine[:3, 2] @ self.affine[:3, 3])
+
+
+class Picture(NamedTuple):
+    """The pixels of a slice, as stored; a thousand of them must fit into memory."""
+
+    stored: NDArray[np.generic]
+    slope: float
+    intercept: float
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """In Hounsfield units, or signal."""
+        return self.stored.astype(np.float32) * np.float32(self.slope) + np.float32(self.intercept)
+
+
+class Series(NamedTuple):
+    """A series in memory."""
+
+    modality: str
+    slices: list[Slice]
+    pictures: list[Picture]
+
+
+def load(root: Path, paths: Sequence[str]) -> Series:
+    """Read all files of a series; :class:`Unfit` when one of them is no slice in space."""
+    slices: list[Slice] = []
+    pictures: list[Picture] = []
+    modality = ""
+    for path in paths:
+        dataset = dcmread(io.BytesIO(source.read_bytes(root, path)), force=True)
+        modality = modality or str(dataset.get("Modality", ""))
+        if "MOSAIC" in str(dataset.get("ImageType", "")):
+            raise Unfit("a mosaic: many slices in one picture")
+        if int(dataset.get("SamplesPerPixel") or 1) != 1:
+            raise Unfit("in colour")
+        found = list(_slices(path, dataset))
+        array = dataset.pixel_array.reshape(len(found), int(dataset.Rows), int(dataset.Columns))
+        for (one, slope, intercept), stored in zip(found, array, strict=True):
+            slices.append(one)
+            pictures.append(Picture(stored, slope, intercept))
+    return Series(modality, slices, pictures)
+
+
+def _slices(path: str, dataset: Dataset) -> Iterator[tuple[Slice, float, float]]:
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    groups = dataset.get("PerFrameFunctionalGroupsSequence") or []
+    if frames > 1 and len(groups) != frames:
+        raise Unfit("many frames that do not say where they lie")
+    shared = (dataset.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
+    for number in range(frames):
+        of_frame = groups[number] if len(groups) else Dataset()
+
+        def get(sequence: str, keyword: str, of_frame: Dataset = of_frame) -> Any:
+            for place in (of_frame, shared):
+                items = place.get(sequence)
+                if items and keyword in items[0]:
+                    return items[0][keyword].value
+            return dataset.get(keyword)
+
+        position = get("PlanePositionSequence", "ImagePositionPatient")
+        orientation = get("PlaneOrientationSequence", "ImageOrientationPatient")
+        spacing = get("PixelMeasuresSequence", "PixelSpacing")
+        if position is None or orientation is None or spacing is None:
+            raise Unfit("does not say where it lies in space")
+        across, down = np.array(orientation, float).reshape(2, 3)
+        if not np.isclose(np.linalg.norm(np.cross(across, down)), 1, atol=1e-2):
+            raise Unfit("its orientation is none")
+        affine = np.eye(4)
+        affine[:3, 0], affine[:3, 1] = across * float(spacing[1]), down * float(spacing[0])
+        affine[:3, 2], affine[:3, 3] = np.cross(across, down), np.array(position, float)
+        echo = get("MREchoSequence", "EffectiveEchoTime") or dataset.get("EchoTime") or ""
+        # seldom more than the last digit apart within a stack, where slices were tilted one by one
+        geometry = np.round(orientation, 2), np.round(np.array(spacing, float), 3), dataset.Rows, dataset.Columns
+        kind = f"{geometry} {echo}"
+        slope = get("PixelValueTransformationSequence", "RescaleSlope")
+        intercept = get("PixelValueTransformationSequence", "RescaleIntercept")
+        one = Slice(path, number, frames, int(dataset.Rows), int(dataset.Columns), affine, kind)
+        yield one, float(1 if slope in (None, "") else slope) or 1.0, float(intercept or 0)
+
+
+def stacks(series: Series, fewest: int = FEWEST, thinnest: float = THINNEST) -> list[Volume]:
+    """The volumes of a series, largest first; :class:`Unfit` when there is none.
+
+    Where several images lie at one place (time points, diffusion weightings), the first of them counts.
+    """
+    kinds: dict[str, list[int]] = defaultdict(list)
+    for number, one in enumerate(series.slices):
+        kinds[one.kind].append(number)
+    found: list[Volume] = []
+    for numbers in kinds.values():
+        for run in _even_runs(series.slices, numbers):
+            if len(run) < 2:
+                continue
+            places = np.array([series.slices[number].affine[:3, 3] for number in run])
+            affine = series.slices[run[0]].affine.copy()
+            affine[:3, 2] = (places[-1] - places[0]) / (len(run) - 1)  # not the normal: a tilted gantry shears
+            values = np.stack([series.pictures[number].values for number in run])
+            found.append(Volume(values, affine, series.modality))
+    found = [volume for volume in found if len(volume.values) >= 3]
+    if not found:
+        raise Unfit("too few slices")
+    found.sort(key=lambda volume: -float(np.prod(volume.extent)))
+    first = found[0]
+    same = [volume for volume in found if np.allclose(volume.affine[:3, :2], first.affine[:3, :2], atol=1e-2)]
+    if sum(len(volume.values) for volume in same) < fewest or sum(volume.extent[2] for volume in same) < thinnest:
+        raise Unfit("too few slices")
+    return same
+
+
+def _even_runs(slices: Sequence[Slice], numbers: list[int]) -> list[list[int]]:
+    """Slices of one kind in order, each place once, cut where the distance changes or a slice is missing."""
+    seen: set[float] = set()
+    ordered = []
+    for number in sorted(numbers, key=lambda number: (round(slices[number].height, 2), number)):
+        height = round(slices[number].height, 2)
+        if height not in seen:
+            seen.add(height)
+            ordered.append(number)
+    runs: list[list[int]] = []
+    for number in ordered:
+        run = runs[-1] if runs else []
+        if len(run) >= 2:
+            step = slices[run[-1]].height - slices[run[-2]].height
+            if abs(slices[number].height - slices[run[-1]].height - step) > UNEVEN * step:
+                runs.append([run[-1], number] if len(run) == 2 else [number])
+                continue
+        if run:
+            run.append(number)
+        else:
+            runs.append([number])
+    return runs
+
+
+def air(series: Series) -> int:
+    """The stored value that shows as air: -1000 HU in CT, else the signal of the darkest hundredth of the pixels."""
+    limits = [np.iinfo(str(kind)) for kind in {picture.stored.dtype for picture in series.pictures}]
+    if series.modality == "CT":
+        first = series.pictures[0]
+        value = (AIR_HU - first.intercept) / first.slope
+        darkest = min(int(picture.stored.min()) for picture in series.pictures)
+        value = max(value, darkest)
+    else:
+        value = float(np.percentile(np.concatenate([picture.stored.ravel()[::17] for picture in series.pictures]), 1))
+    return int(np.clip(round(value), max(limit.min for limit in limits), min(limit.max for limit in limits)))

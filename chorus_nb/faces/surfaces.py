@@ -1,0 +1,173 @@
+"""What a series looks like before and after: its surface from the front and the side, and three planes with the mask.
+
+Before is read from the source, after from the release: what was really written, not what was meant. For a series that
+was held back, after is what its mask would make of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chorus_nb import tables
+from chorus_nb.errors import WorkbenchError
+from chorus_nb.faces import masks, stacks
+from chorus_nb.faces.atlas import Mask
+from chorus_nb.faces.decisions import pose
+from chorus_nb.faces.registration import rotated
+from chorus_nb.faces.stacks import Picture as Stored
+from chorus_nb.faces.stacks import Series, Unfit
+from chorus_nb.faces.study import Asked, remove_faces
+from chorus_nb.faces.volume import AIR, Grid, Volume, grid
+from chorus_nb.processes.guard import Refused, guarded
+from chorus_nb.workspace import Workspace
+
+Picture = NDArray[np.uint8]
+STEP = 1.5  # mm a pixel
+SECONDS = 600.0  # for one series
+VIEWS = (0.0, 50.0)  # degrees the head is turned: from the front, half from the side
+LIGHT = np.array([-0.35, -0.8, 0.5])  # from above the patient's right shoulder
+
+
+class Surfaces(NamedTuple):
+    """Grey pictures, rows from the head down; ``planes`` = (picture, outline of the mask) from three sides."""
+
+    title: str
+    status: str
+    reason: str
+    before: list[Picture]
+    after: list[Picture]
+    planes: list[tuple[Picture, Mask]]
+    written: bool
+    """whether ``after`` was read from the release"""
+
+
+def surfaces(workspace: Workspace, count: int = 8) -> list[Surfaces]:
+    """The first ``count`` series of ``face_verdicts`` that were or would be defaced, the doubtful ones first.
+
+    Shows faces: for local reports only. What cannot be read is left out.
+    """
+    if not workspace.has(tables.FACE_VERDICTS):
+        return []
+    verdicts = workspace.read(tables.FACE_VERDICTS)
+    verdicts = verdicts[verdicts["mask"] != ""].sort_values(["status", "series_uid"], ascending=[False, True])
+    made = []
+    for row in verdicts.head(count).itertuples():
+        with contextlib.suppress(Refused):
+            one = render(workspace, str(row.series_uid), str(row.mask))
+            title = f"{row.modality}, {row.files} files"
+            made.append(one._replace(title=title, status=str(row.status), reason=str(row.reason)))
+    return made
+
+
+def render(workspace: Workspace, series_uid: str, mask: str, *, intended: bool = False) -> Surfaces:
+    """One series with one mask; ``intended``: what the mask would do, also where a release exists."""
+    paths = files(workspace, series_uid)
+    written: list[str] = []
+    if not intended and workspace.has(tables.OUTCOMES):
+        outcomes = workspace.read(tables.OUTCOMES, ["source_path", "target_path", "face_mask"])
+        outcomes = outcomes[outcomes["source_path"].isin(paths) & (outcomes["face_mask"] == mask)]
+        written = sorted(path for path in outcomes["target_path"] if path)
+    return guarded(_render, workspace, mask, paths, written)
+
+
+def preview(workspace: Workspace, series_uid: str, start: str, shift: str) -> Surfaces:
+    """What 03 would make of a series with this decision, before it is taken (10 to 35 CPU seconds with a ``start``)."""
+    asked = Asked(series_uid, "face", tuple(files(workspace, series_uid)), "deface", *pose(start, shift))
+    folder = workspace.local / masks.FOLDER
+    folder.mkdir(exist_ok=True)
+    ears = workspace.parameters.deface_ears
+    found = guarded(remove_faces, workspace.parameters.source_path, folder, [asked], ears, seconds=SECONDS)[0]
+    if not found.mask:
+        raise WorkbenchError(found.reason or "no face in view")
+    return render(workspace, series_uid, found.mask, intended=True)
+
+
+def files(workspace: Workspace, series_uid: str) -> list[str]:
+    """The files of a series that 03 looked at for a face."""
+    catalog = workspace.read(tables.CATALOG, ["source_path", "SeriesInstanceUID"])
+    worklist = workspace.read(tables.WORKLIST, ["source_path", "status", "reason"])
+    open_ones = worklist[(worklist["status"] == "release") | (worklist["reason"] == "face_not_removed")]
+    mine = catalog[catalog["SeriesInstanceUID"] == series_uid]
+    return sorted(mine.loc[mine["source_path"].isin(open_ones["source_path"]), "source_path"])
+
+
+def _render(workspace: Workspace, mask: str, paths: list[str], written: list[str]) -> Surfaces:
+    folder = workspace.local / masks.FOLDER
+    series = stacks.load(workspace.parameters.source_path, paths)
+    cut = Series(series.modality, series.slices, [])
+    for piece in series.slices:
+        plane = masks.read(folder, mask, piece.source_path).mask[piece.frame]
+        cut.pictures.append(Stored(plane, 1.0, 0.0))
+    shown = grid(_volumes(series), STEP)
+    whole = len(written) == len(paths)
+    inside = grid(_volumes(cut), STEP).values > 0.5
+    if whole:
+        after = grid(_volumes(stacks.load(workspace.release, written)), STEP)
+    else:
+        after = shown._replace(values=np.where(inside, shown.values.min(), shown.values).astype(np.float32))
+    air = AIR if series.modality == "CT" else 0.5 * float(np.percentile(shown.values[shown.head], 10))
+    return Surfaces(
+        "",
+        "",
+        "",
+        [surface(shown, shown.head, turn) for turn in VIEWS],
+        [surface(after, shown.head & (after.values > air), turn) for turn in VIEWS],
+        _planes(shown, inside, series.modality),
+        whole,
+    )
+
+
+def _volumes(series: Series) -> list[Volume]:
+    try:
+        return stacks.stacks(series)
+    except Unfit:
+        return stacks.stacks(series, fewest=2, thinnest=0.0)
+
+
+def surface(volume: Grid, body: Mask, turn: float) -> Picture:
+    """The skin as seen from the front after turning the head by ``turn`` degrees: shaded by the slope of its depth."""
+    import SimpleITK as sitk
+
+    image = sitk.GetImageFromArray(body.astype(np.float32))
+    image = sitk.SmoothingRecursiveGaussian(image, 1.0)
+    centre = (np.array(image.GetSize()) - 1) / 2
+    transform = sitk.AffineTransform(3)
+    transform.SetMatrix(rotated(0, turn, 0).ravel().tolist())
+    transform.SetCenter(centre.tolist())
+    turned = sitk.GetArrayFromImage(sitk.Resample(image, image, transform, sitk.sitkLinear, 0.0)) > 0.5
+    depth = np.where(turned.any(axis=1), turned.argmax(axis=1), np.nan)[::-1]
+    down, across = np.gradient(_smooth(depth))
+    normal = np.stack([across, -np.ones_like(across), -down], axis=-1)
+    normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
+    shade = np.clip(normal @ (LIGHT / np.linalg.norm(LIGHT)), 0.05, 1)
+    return np.where(np.isfinite(depth), np.nan_to_num(shade) * 235 + 15, 0).astype(np.uint8)
+
+
+def _smooth(depth: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Half voxels by averaging over the neighbours that are there."""
+    known = np.isfinite(depth).astype(float)
+    values = np.nan_to_num(depth)
+    for axis in (0, 1):
+        values, known = (
+            array / 2 + np.roll(array, 1, axis) / 4 + np.roll(array, -1, axis) / 4 for array in (values, known)
+        )
+    return np.where(known > 0.3, values / np.maximum(known, 1e-6), np.nan)
+
+
+def _planes(volume: Grid, inside: Mask, modality: str) -> list[tuple[Picture, Mask]]:
+    """From the side, from the front, from below: through the middle of what is removed of the head."""
+    values = volume.values
+    low, high = (-200.0, 300.0) if modality == "CT" else np.percentile(values[volume.head | inside], (1, 99.5))
+    grey = (np.clip((values - low) / max(high - low, 1e-6), 0, 1) * 255).astype(np.uint8)
+    cut = np.argwhere(inside & volume.head)
+    z, y, x = np.median(cut, axis=0).astype(int) if len(cut) else np.array(values.shape) // 2
+    x = int(np.median(np.argwhere(volume.head)[:, 2])) if volume.head.any() else x
+    return [
+        (grey[::-1, :, x], inside[::-1, :, x]),
+        (grey[::-1, y, :], inside[::-1, y, :]),
+        (grey[z, :, :], inside[z, :, :]),
+    ]

@@ -1,0 +1,167 @@
+"""A stack of slices as a volume with its full affine, gantry tilt included, and on an even grid of millimetres."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chorus_nb.faces.atlas import Mask, Matrix
+
+AIR, WATER_LIKE = -300.0, (-200.0, 300.0)  # Hounsfield units: what is head, what the registration looks at
+HEAD_HEIGHT, HEAD_WIDTH = 200.0, 170.0  # mm, the width with ears: what lies further below the crown is neck and trunk
+SIZES = (0.75, 1.25)  # of a head, beside those
+ROUND = 85.0  # mm: radius of the top of a head
+
+
+class Volume(NamedTuple):
+    """``values`` (k, j, i) in Hounsfield units or signal; ``affine`` takes (i, j, k) to patient millimetres (LPS)."""
+
+    values: NDArray[np.float32]
+    affine: Matrix
+    modality: str
+
+    @property
+    def spacing(self) -> NDArray[np.float64]:
+        """Millimetres between neighbours along i, j and k."""
+        return np.linalg.norm(self.affine[:3, :3], axis=0)
+
+    @property
+    def extent(self) -> NDArray[np.float64]:
+        """Millimetres covered along i, j and k."""
+        return self.spacing * self.values.shape[::-1]
+
+
+class Grid(NamedTuple):
+    """A volume on a grid along the patient's axes; ``field`` is where the volume has values at all."""
+
+    values: NDArray[np.float32]
+    head: Mask
+    field: Mask
+    origin: NDArray[np.float64]
+    """patient millimetres of the first voxel"""
+    step: float
+
+    def points(self, where: Mask) -> NDArray[np.float64]:
+        """Patient millimetres (n, 3) of the voxels in ``where``."""
+        return np.argwhere(where)[:, ::-1] * self.step + self.origin
+
+
+def grid(stacks: Sequence[Volume], step: float = 3.0) -> Grid:
+    """Resample stacks of one series to cubes of ``step`` millimetres, averaged first where they are finer.
+
+    A head scanned in two slice thicknesses is one head: where stacks overlap, the first one counts.
+    """
+    corners = np.concatenate([_corners(stack) for stack in stacks])
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    shape = tuple(int(n) for n in (np.ceil((high - low) / step).astype(int) + 1)[::-1])
+    values = np.full(shape, min(float(stack.values.min()) for stack in stacks), np.float32)
+    field = np.zeros(shape, bool)
+    for stack in stacks:
+        own, covered = _resampled(stack, low, shape, step)
+        new = covered & ~field
+        values[new] = own[new]
+        field |= covered
+    return Grid(values, head(values, field, stacks[0].modality, step), field, low, step)
+
+
+def _corners(volume: Volume) -> NDArray[np.float64]:
+    """Patient millimetres of the eight corners."""
+    size = volume.values.shape[::-1]
+    index = np.array(np.meshgrid(*[(-0.5, n - 0.5) for n in size], indexing="ij")).reshape(3, -1)
+    return np.asarray((volume.affine[:3, :3] @ index).T + volume.affine[:3, 3])
+
+
+def _resampled(
+    volume: Volume, low: NDArray[np.float64], shape: tuple[int, ...], step: float
+) -> tuple[NDArray[np.float32], Mask]:
+    import SimpleITK as sitk
+
+    factors = [max(1, int(step / spacing / 1.5)) for spacing in volume.spacing]
+    shrunk = sitk.BinShrink(sitk.GetImageFromArray(volume.values), factors)
+    plain = sitk.GetImageFromArray(sitk.GetArrayViewFromImage(shrunk))  # in index coordinates: sheared stacks are too
+    inverse = np.linalg.inv(volume.affine @ _shrunk(factors))
+    to_index = sitk.AffineTransform(3)
+    to_index.SetMatrix(inverse[:3, :3].ravel().tolist())
+    to_index.SetTranslation(inverse[:3, 3].tolist())
+    where = (list(shape[::-1]), to_index, sitk.sitkLinear, low.tolist(), [step] * 3, np.eye(3).ravel().tolist())
+    values = sitk.GetArrayFromImage(sitk.Resample(plain, *where, 0.0, sitk.sitkFloat32))
+    everywhere = sitk.GetImageFromArray(np.ones(plain.GetSize()[::-1], "u1"))
+    return values, sitk.GetArrayFromImage(sitk.Resample(everywhere, *where, 0, sitk.sitkUInt8)) > 0
+
+
+def _shrunk(factors: list[int]) -> Matrix:
+    made = np.diag([*map(float, factors), 1.0])
+    made[:3, 3] = [(factor - 1) / 2 for factor in factors]
+    return made
+
+
+def head(values: NDArray[np.float32], field: Mask, modality: str, step: float) -> Mask:
+    """The largest body in the picture, its hollows filled slice by slice, without table and head rest."""
+    import SimpleITK as sitk
+
+    if modality == "CT":
+        body = (values > AIR) & field
+    else:
+        low = max(float(np.percentile(values[field], 1)), 0.0)
+        signal = np.log1p(np.maximum(values - low, 0))
+        body = (signal > _otsu(signal[field])) & field
+    radius = max(1, round(4 / step))
+    image = sitk.BinaryMorphologicalOpening(sitk.GetImageFromArray(body.astype("u1")), [radius] * 3)
+    image = sitk.RelabelComponent(sitk.ConnectedComponent(image)) == 1
+    image = sitk.BinaryMorphologicalClosing(image, [radius + 1] * 3)
+    return np.asarray(sitk.GetArrayFromImage(_filled(image)) > 0)
+
+
+def _filled(image: Any) -> Any:
+    """Hollows closed in each slice along each axis: air passages open to one side only."""
+    import SimpleITK as sitk
+
+    array = sitk.GetArrayFromImage(image)
+    for axis in (0, 1):
+        for number in range(array.shape[axis]):
+            plane = [slice(None)] * 3
+            plane[axis] = number  # type: ignore[call-overload]
+            array[tuple(plane)] = sitk.GetArrayFromImage(
+                sitk.BinaryFillhole(sitk.GetImageFromArray(np.ascontiguousarray(array[tuple(plane)])))
+            )
+    return sitk.GetImageFromArray(array)
+
+
+def _otsu(values: NDArray[np.float32]) -> float:
+    import SimpleITK as sitk
+
+    chosen = sitk.OtsuThresholdImageFilter()
+    chosen.Execute(sitk.GetImageFromArray(values.reshape(1, -1)))
+    return float(chosen.GetThreshold())
+
+
+class Stature(NamedTuple):
+    """How a head stands in its grid, from its outline alone."""
+
+    crown: float
+    """patient millimetres (z), also where the top is cut off"""
+    height: float
+    """millimetres from crown to chin"""
+    size: float
+    """beside an adult's"""
+
+
+def stature(volume: Grid) -> Stature:
+    """Crown and height of the head; :class:`ValueError` when there is none."""
+    seen = volume.head & volume.field
+    levels = np.flatnonzero(seen.any(axis=(1, 2)))
+    if not len(levels):
+        raise ValueError("no head")
+    top = levels[-1]
+    upper = seen[max(0, top - round(HEAD_HEIGHT / volume.step)) : top + 1]
+    widths = [
+        float(np.ptp(np.flatnonzero(level)) + 1) * volume.step for level in np.asarray(upper.any(axis=1)) if level.any()
+    ]
+    width = float(np.percentile(widths, 80))
+    size = float(np.clip(width / HEAD_WIDTH, *SIZES))
+    half = min(min(widths[-1], width) / 2, ROUND * size)
+    lacking = ROUND * size - float(np.sqrt(max((ROUND * size) ** 2 - half**2, 0)))
+    return Stature(volume.origin[2] + top * volume.step + lacking, HEAD_HEIGHT * size, size)

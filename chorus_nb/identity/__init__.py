@@ -1,0 +1,1 @@
+"""What identifies a person, over all their files and rows."""

@@ -1,0 +1,66 @@
+"""What identifies the patient in this header, harvested before any of it goes, so that text can be cleaned of it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from importlib import resources
+
+from pydicom.datadict import tag_for_keyword
+
+from chorus_nb.deid.text import Identifiers
+from chorus_nb.deid.values import Charset, charset_of, decode
+from chorus_nb.dicom.spans import Buffer, Element, vr_of
+
+Found = dict[str, set[str]]
+
+
+@lru_cache(maxsize=1)
+def identifying() -> dict[int, str]:
+    """Tag to kind (name, number or place) of the attributes that identify someone (identifying.csv)."""
+    text = resources.files("chorus_nb.identity").joinpath("identifying.csv").read_text("utf-8")
+    rows = csv.DictReader(text.splitlines())
+    return {tag: row["kind"] for row in rows if (tag := tag_for_keyword(row["keyword"])) is not None}
+
+
+def harvest(
+    data: Buffer,
+    elements: list[Element],
+    charset: Charset,
+    known_ids: Iterable[str],
+    is_kept: Callable[[Element], bool],
+) -> Identifiers:
+    """Every identifying value at any depth: all person names, all dates, and what identifying.csv lists.
+
+    What the policy keeps (``is_kept``), such as a device serial number a site wants to keep, is not to be hidden.
+    """
+    found: Found = {"name": set(), "number": set(known_ids), "place": set()}
+    _walk(data, elements, charset, is_kept, found)
+    return Identifiers(*(frozenset(found[kind]) for kind in ("name", "number", "place")))
+
+
+def _walk(
+    data: Buffer, elements: list[Element], charset: Charset, is_kept: Callable[[Element], bool], found: Found
+) -> None:
+    for element in elements:
+        if element.items is not None:
+            for item in element.items:
+                _walk(data, item.elements, charset_of(data, item.elements, charset), is_kept, found)
+            continue
+        kind = _kind(element.tag, element.vr)
+        if kind and element.length and not (kind != "name" and is_kept(element)):
+            text = decode(bytes(data[element.value : element.end]), charset)
+            found[kind].update(part.strip(" \0") for part in text.split("\\") if part.strip(" \0^="))
+
+
+@lru_cache(maxsize=65536)
+def _kind(tag: int, written_vr: str) -> str:
+    """Kind of identifier, "" if it is none; a person name is one whatever its tag says, and the other way round."""
+    listed = identifying().get(tag)
+    if listed:
+        return listed
+    vr = vr_of(tag)
+    if vr == "PN" or written_vr == "PN":
+        return "name"
+    return "number" if vr == "DA" else ""  # a date of the patient, where it stands in a text or a number

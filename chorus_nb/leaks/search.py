@@ -1,0 +1,242 @@
+"""The leak search: many needles at once over raw bytes, each hit scored and shown with the needle masked.
+
+Scored, not ignored: a surname that is a word of the DICOM Standard, a three-digit id inside a number or a folder called
+"export" is a finding of low or medium severity; what identifies someone on its own is high.
+"""
+
+from __future__ import annotations
+
+import gzip
+import html
+import io
+import itertools
+import re
+import zipfile
+from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import ahocorasick
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from chorus_nb.leaks.reading import Leaf
+from chorus_nb.leaks.terms import TITLES, Needle, encoded, name_parts, spellings, vocabulary
+
+Severity = Literal["high", "medium", "low", "info"]
+MASK = "▮▮▮"
+NEAR = 40  # bytes within which two parts of one name make a full name
+NUMERIC = frozenset(("IS", "DS", "US", "SS", "UL", "SL", "FL", "FD", "TM", "UI", "AT", "OB", "OW", "OF", "OD", "OL"))
+MAKER = ("Manufacturer", "ManufacturerModelName")
+TAG = re.compile(rb"<[^>]*>")
+MARKUP = re.compile(rb"</?[A-Za-z][\w-]*|[\w-]+(?==[\"'])")
+STYLE = re.compile(rb"<style.*?</style>|<meta[^>]*>", re.DOTALL)
+PICTURE = re.compile(rb"data:image/[a-z+]+;base64,[A-Za-z0-9+/=\s]+")
+
+
+class Hit(NamedTuple):
+    """A needle found at ``start``; ``context`` is the text around it with everything found there masked."""
+
+    needle: Needle
+    start: int
+    end: int
+    severity: Severity
+    context: str
+
+
+class Found(NamedTuple):
+    """A spelling of a needle somewhere; ``alone`` = not in the middle of a longer word or number."""
+
+    start: int
+    end: int
+    needle: Needle
+    alone: bool
+
+
+class Searcher:
+    """An Aho-Corasick automaton of all spellings of all needles in all encodings."""
+
+    def __init__(
+        self, needles: Iterable[Needle], character_sets: Iterable[str] = (), words: Collection[str] = frozenset()
+    ) -> None:
+        self.words = vocabulary() | frozenset(words)
+        self.needles = list(dict.fromkeys(needles))
+        self._automaton = ahocorasick.Automaton()
+        patterns: dict[str, list[tuple[int, int]]] = {}
+        sets = tuple(character_sets)
+        for number, needle in enumerate(self.needles):
+            forms = {form for text in spellings(needle) for form in encoded(text, sets)}
+            for form, step in forms:
+                patterns.setdefault(form.decode("latin-1"), []).append((number, step))
+        for pattern, owners in patterns.items():
+            self._automaton.add_word(pattern, (len(pattern), owners))
+        if patterns:
+            self._automaton.make_automaton()
+
+    def search(self, content: bytes) -> list[Hit]:
+        """Everything found in ``content``, in order."""
+        if not self.needles:
+            return []
+        folded = content.lower()
+        found: list[Found] = []
+        for last, (length, owners) in self._automaton.iter(folded.decode("latin-1")):
+            start = last + 1 - length
+            for number, step in owners:
+                alone = _stands_alone(folded, start, last + 1, step)
+                found.append(Found(start, last + 1, self.needles[number], alone))
+        full = _full_names(found, self.words)
+        hits = []
+        for start, end, needle, alone in dict.fromkeys(found):
+            severity = "high" if (start, end) in full else self._severity(needle, alone)
+            if severity:
+                hits.append(Hit(needle, start, end, severity, _context(content, start, end, found)))
+        return hits
+
+    def _severity(self, needle: Needle, alone: bool) -> Severity | None:
+        text = needle.text.lower()
+        if needle.kind in ("date", "uid"):
+            return "high" if alone else None
+        if needle.kind == "name":
+            if not alone:
+                return "medium" if len(text) >= 7 and text not in self.words else None
+            return "low" if text in self.words or len(text) < 3 else "medium" if len(text) == 3 else "high"
+        if not alone:
+            return "medium" if len(text) >= 8 and needle.kind != "path" else None
+        if all(word in self.words for word in re.findall(r"[^\W\d_]+|\d+", text)):
+            return None if needle.kind == "path" else "low"  # a folder called "export" says nothing about anybody
+        if needle.kind == "path":
+            return "high" if text.isdigit() and len(text) >= 7 else "medium" if len(text) >= 5 else "low"
+        return "high" if len(text) >= 4 else "low"
+
+
+def _stands_alone(folded: bytes, start: int, end: int, step: int) -> bool:
+    """No letter goes on where the needle begins or ends with one, no digit where with a digit."""
+    return not (
+        _goes_on(folded[start : start + step], folded[max(0, start - step) : start])
+        or _goes_on(folded[end - step : end], folded[end : end + step])
+        or _inside_a_hash(folded, start, end)
+    )
+
+
+def _goes_on(edge: bytes, neighbour: bytes) -> bool:
+    edge, neighbour = edge.strip(b"\0"), neighbour.strip(b"\0")
+    return (edge.isdigit() and neighbour.isdigit()) or (edge.isalpha() and neighbour.isalpha())
+
+
+def _inside_a_hash(folded: bytes, start: int, end: int) -> bool:
+    """A run of digits or of the letters a to f inside a digest or token is chance."""
+    before = re.search(rb"[0-9a-f]*$", folded[max(0, start - 64) : start])
+    after = re.match(rb"[0-9a-f]*", folded[end : end + 64])
+    return bool(before and after and len(before[0]) + end - start + len(after[0]) >= 16 > end - start)
+
+
+def _full_names(found: list[Found], words: Collection[str]) -> set[tuple[int, int]]:
+    """Spans in which several parts of one name stand together: all of them, or two of which one is no common word."""
+    names = sorted((item for item in found if item.needle.kind == "name"), key=lambda item: item.start)
+    full: set[tuple[int, int]] = set()
+    for index, one in enumerate(names):
+        near = itertools.takewhile(lambda other: other.start - one.end <= NEAR, names[index + 1 :])  # noqa: B023
+        for other in near:
+            if other.needle.whole != one.needle.whole or other.needle.text == one.needle.text or other.start < one.end:
+                continue
+            if not (one.alone and other.alone) and other.start - one.end > 1:
+                continue
+            parts = {one.needle.text.lower(), other.needle.text.lower()}
+            telling = any(len(part) > 2 and part not in words for part in parts)
+            if telling or parts == {part.lower() for part in name_parts(one.needle.whole)}:
+                full |= {(one.start, one.end), (other.start, other.end)}
+    return full
+
+
+def _context(content: bytes, start: int, end: int, found: list[Found]) -> str:
+    left, right = max(0, start - 24), min(len(content), end + 24)
+    shown = [chr(byte) if 32 <= byte < 127 else "·" for byte in content[left:right]]
+    for item in found:
+        for position in range(max(item.start, left), min(item.end, right)):
+            shown[position - left] = "\0"
+    return re.sub("\0+", MASK, "".join(shown))
+
+
+# --- text that remains in a released header ---------------------------------------------------------------------------
+
+PATTERNS: dict[str, tuple[Severity, re.Pattern[str]]] = {
+    "e-mail address": ("high", re.compile(r"[\w.+-]+@[\w-]+\.[a-z]{2,}", re.IGNORECASE)),
+    "social security number": ("high", re.compile(r"(?<!\d)\d{3}-\d{2}-\d{4}(?!\d)")),
+    "phone number": ("high", re.compile(r"(?<!\d)(?:\(\d{3}\) ?|\d{3}-)\d{3}-\d{4}(?!\d)")),
+    "web address": ("medium", re.compile(r"https?://|www\.\w", re.IGNORECASE)),
+    "network address": ("low", re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")),
+    "record number": ("high", re.compile(r"\b(?:MRN|SSN|PAT(?:IENT)? ?ID)\W{0,3}\d{3,}", re.IGNORECASE)),
+    "date of birth": ("high", re.compile(r"\b(?:DOB|BORN|BIRTH ?DATE)\W{0,3}\d", re.IGNORECASE)),
+    "date": ("medium", re.compile(r"(?<!\d)(?:19|20)\d{2}([-/.])(?:0\d|1[0-2])\1[0-3]\d(?!\d)")),
+}
+TITLED = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|Prof)\.? +([A-Z][a-z]{2,}|[A-Z]{3,})|\b(?:DR|MR|MRS|MS)\. *([A-Z][A-Za-z]{2,})")
+FREE = frozenset(("LO", "SH", "ST", "LT", "UT", "UC", "PN", "CS", "AE", "UN", "UR"))
+
+
+def patterns(leaf: Leaf) -> Iterator[tuple[Severity, str]]:
+    """Kinds of identifier that the text of a released element looks like, whoever's they are."""
+    if leaf.vr not in FREE or leaf.tag >> 16 == 0x0002:
+        return
+    for kind, (severity, pattern) in PATTERNS.items():
+        if pattern.search(leaf.text):
+            yield severity, f"looks like a {kind}"
+    for found in TITLED.finditer(leaf.text):
+        name = (found[1] or found[2]).lower()
+        if name not in vocabulary() and name not in TITLES:
+            yield "high", "a name after a title"
+
+
+def severity_in(leaf: Leaf, hit: Hit) -> Severity:
+    """A short number in a numeric element is most likely that number; four bytes in binary data, chance."""
+    text = hit.needle.text
+    if leaf.keyword in MAKER and hit.needle.kind != "identifier":
+        return "medium"  # an institution or a person called like the maker of the device
+    if hit.needle.kind == "date" or leaf.vr not in NUMERIC:
+        return hit.severity
+    return "info" if (text.isdigit() and len(text) < 8) or len(text) < 5 else hit.severity
+
+
+# --- files that are not DICOM -----------------------------------------------------------------------------------------
+
+
+def readable(path: Path) -> bytes:
+    """The text of a table, report or archive as bytes to search: Parquet as CSV, archives opened, pictures left out."""
+    if path.suffix == ".parquet":
+        sink = io.BytesIO()
+        pacsv.write_csv(pq.read_table(path), sink)
+        return sink.getvalue() + str(pq.read_schema(path).metadata).encode()
+    content = path.read_bytes()
+    if content[:2] == b"\x1f\x8b":
+        return gzip.decompress(content)
+    if content[:4] == b"PK\x03\x04":
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return b"\n".join(name.encode() + b"\n" + archive.read(name) for name in archive.namelist())
+    return _words_of_page(content) if path.suffix == ".html" else content
+
+
+def _words_of_page(page: bytes) -> bytes:
+    """What a report says, raw and unescaped: without pictures, style sheet and the names of tags and attributes."""
+    said = TAG.sub(lambda tag: MARKUP.sub(b" ", tag[0]), STYLE.sub(b"", PICTURE.sub(b"", page)))
+    return said + b"\n" + html.unescape(said.decode("utf-8", "replace")).encode()
+
+
+def number_is_a_number(path: Path, content: bytes) -> Callable[[Hit], bool]:
+    """Whether a hit is a whole number in a table's column of numbers: ids, counts and sizes run through all of them."""
+
+    def test(hit: Hit) -> bool:
+        if not hit.needle.text.isdigit():
+            return False
+        if path.suffix in (".csv", ".parquet"):
+            before, after = content[hit.start - 1 : hit.start], content[hit.end : hit.end + 1]
+            return before in b',\n"' and after in b',\r\n"' and not _column(content, hit.start).endswith("source_value")
+        return path.suffix in (".json", ".jsonl") and content[: hit.start].rstrip()[-1:] in b":[,"
+
+    return test
+
+
+def _column(content: bytes, position: int) -> str:
+    """Name of the CSV column that ``position`` lies in, as far as counting commas tells."""
+    start = content.rfind(b"\n", 0, position) + 1
+    names = content.split(b"\n", 1)[0].decode("utf-8", "replace").strip().split(",")
+    number = content[start:position].count(b",")
+    return names[number].strip('"') if number < len(names) else ""

@@ -1,0 +1,177 @@
+"""What must not be found in a release: a patient's own identifiers, from the original headers and the lookup tables."""
+
+from __future__ import annotations
+
+import calendar
+import datetime
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Any, NamedTuple
+
+from pydicom._dicom_dict import DicomDictionary
+from pydicom.charset import encode_string, python_encoding
+from pydicom.sr._concepts_dict import concepts
+from pydicom.uid import UID_dictionary
+
+from chorus_nb import standards
+from chorus_nb.leaks.reading import MEDIA_INSTANCE, Leaf
+
+# Attributes that hold identifiers, by kind, beside every PN, DA, DT and UI (PS3.15 Table E.1-1; 45 CFR 164.514(b)(2)).
+KINDS = {
+    "identifier": "PatientID OtherPatientIDs AccessionNumber AdmissionID ServiceEpisodeID StudyID FillerOrderNumber"
+    " PlacerOrderNumberImagingServiceRequest FillerOrderNumberImagingServiceRequest RequestedProcedureID"
+    " ScheduledProcedureStepID PerformedProcedureStepID MedicalRecordLocator IssuerOfPatientID ClinicalTrialSubjectID",
+    "contact": "PatientTelephoneNumbers PatientAddress PersonTelephoneNumbers PersonAddress InstitutionAddress"
+    " ReferringPhysicianTelephoneNumbers ReferringPhysicianAddress OrderCallbackPhoneNumber OrderEntererLocation"
+    " PatientTelecomInformation PersonTelecomInformation CurrentPatientLocation PatientInstitutionResidence",
+    "place": "InstitutionName InstitutionalDepartmentName RequestingService ScheduledProcedureStepLocation"
+    " PerformedLocation",
+    "device": "DeviceSerialNumber StationName DetectorID PlateID GantryID CassetteID GeneratorID DeviceID"
+    " UniqueDeviceIdentifier PerformedStationName ScheduledStationName PerformedStationAETitle",
+}
+KIND_OF = {keyword: kind for kind, keywords in KINDS.items() for keyword in keywords.split()}
+TITLES = frozenset(
+    ("dr", "mr", "mrs", "ms", "miss", "prof", "md", "phd", "jr", "sr", "ii", "iii", "iv", "rn", "rt", "do", "np", "pa")
+)
+MONTHS = calendar.month_name
+GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"})
+UID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*)){3,}")
+_UID_BYTES = re.compile(rb"[0-2](?:\.\d+){3,}")
+
+
+class Needle(NamedTuple):
+    """A text that must not be found. ``whole`` names the identifier it is a part of (the parts of one name)."""
+
+    kind: str  # name, identifier, contact, place, device, date, uid or path
+    text: str
+    whole: str = ""
+
+
+@cache
+def vocabulary() -> frozenset[str]:
+    """Words of the DICOM Standard itself: a surname that is one of them proves nothing when it stands alone."""
+    counts: dict[str, int] = {}
+    schemes: dict[str, Any] = concepts
+    for codes in schemes.values():
+        for meanings in codes.values():
+            for meaning, _ in meanings.values():
+                for word in set(re.findall(r"[a-z]{2,}", meaning.lower())):
+                    counts[word] = counts.get(word, 0) + 1
+    names = " ".join(entry[2] for entry in DicomDictionary.values()).lower()
+    return frozenset(word for word, count in counts.items() if count >= 10) | set(re.findall(r"[a-z]{2,}", names))
+
+
+def from_header(leaves: Iterable[Leaf], keep_device: bool) -> Iterator[Needle]:
+    """The needles of one original header."""
+    for leaf in leaves:
+        yield from _of_leaf(leaf, keep_device)
+
+
+def _of_leaf(leaf: Leaf, keep_device: bool) -> Iterator[Needle]:
+    keyword = leaf.keyword
+    if leaf.vr == "PN" or (keyword and _dictionary_vr(leaf.tag) == "PN"):
+        for name in leaf.values:
+            yield from of_name(name)
+    elif leaf.vr in ("DA", "DT"):
+        for value in leaf.values:
+            if date := read_date(value):
+                yield Needle("date", date.strftime("%Y%m%d"))
+    elif leaf.vr == "UI" and (leaf.tag >> 16 != 0x0002 or leaf.tag == MEDIA_INSTANCE):
+        rule = standards.ps315_rule(leaf.tag)
+        for value in leaf.values:
+            if (rule is None or "U" in rule.basic) and UID.fullmatch(value) and value not in UID_dictionary:
+                yield Needle("uid", value)
+    elif (kind := KIND_OF.get(keyword)) and not (kind == "device" and keep_device):
+        for value in leaf.values:
+            if len(value) > 2:
+                yield Needle(kind, value)
+            if kind == "contact" and len(digits := re.sub(r"\D", "", value)) >= 7:
+                yield Needle(kind, digits)
+
+
+@cache
+def _dictionary_vr(tag: int) -> str:
+    entry = DicomDictionary.get(tag)
+    return entry[0] if entry else ""
+
+
+def of_name(name: str) -> Iterator[Needle]:
+    """The parts of a person name: each alone; that several of one name stand together is seen when they are found."""
+    for part in name_parts(name):
+        yield Needle("name", part, name)
+
+
+def name_parts(name: str) -> list[str]:
+    """The words of a name, without titles and initials."""
+    parts = re.split(r"[^\w]+|_|\d+", name)
+    return [part for part in parts if len(part) > 1 and part.lower() not in TITLES]
+
+
+def of_path(source_path: str) -> Iterator[Needle]:
+    """Folder and file names of a source path, as far as they could identify someone: words and long numbers."""
+    for part in re.split(r"[/!]", source_path):
+        stem = part.rsplit(".", 1)[0] if part.lower().endswith((".dcm", ".zip", ".ima", ".dicom")) else part
+        if UID.fullmatch(stem):
+            yield Needle("uid", stem)
+            continue
+        for word in re.findall(r"[^\W\d_]{4,}|\d{5,}", stem):
+            yield Needle("path", word)
+
+
+def uids_in(content: bytes) -> Iterator[str]:
+    """Everything in ``content`` that is written like a UID."""
+    for match in _UID_BYTES.finditer(content):
+        yield match[0].decode("ascii")
+
+
+def read_date(value: str) -> datetime.date | None:
+    """The date of a DA or DT value; None if it has none or is impossible."""
+    found = re.match(r"(\d{4})[-.]?(\d{2})[-.]?(\d{2})", value)
+    try:
+        return datetime.date(*map(int, found.groups())) if found else None
+    except ValueError:
+        return None
+
+
+def date_forms(day: datetime.date) -> list[str]:
+    """The ways a date is written in headers, tables and reports."""
+    month, short = MONTHS[day.month], MONTHS[day.month][:3]
+    y, m, d = f"{day.year:04d}", f"{day.month:02d}", f"{day.day:02d}"
+    forms = [f"{y}{m}{d}"] + [sep.join(parts) for sep in "-./" for parts in ((y, m, d), (d, m, y), (m, d, y))]
+    forms += [f"{day.month}/{day.day}/{y}", f"{day.day}.{day.month}.{y}"]
+    for name in (short, month):
+        forms += [f"{name} {day.day} {y}", f"{name} {day.day}, {y}", f"{day.day} {name} {y}", f"{d}-{name}-{y}"]
+        forms += [f"{name} {d} {y}", f"{name} {d}, {y}", f"{d} {name} {y}"]
+    return list(dict.fromkeys(forms))
+
+
+def spellings(needle: Needle) -> list[str]:
+    """How a needle may be written: dates in their forms, names without accents too."""
+    if needle.kind == "date":
+        return date_forms(datetime.datetime.strptime(needle.text, "%Y%m%d").date())
+    made = [needle.text]
+    if not needle.text.isascii():
+        plain = "".join(c for c in unicodedata.normalize("NFKD", needle.text) if not unicodedata.combining(c))
+        german = needle.text.translate(GERMAN)
+        made += [form for case in (str.upper, str.lower) for form in (case(needle.text), case(plain), case(german))]
+    return list(dict.fromkeys(made))
+
+
+def encoded(text: str, character_sets: Iterable[str] = ()) -> set[tuple[bytes, int]]:
+    """``text`` in the encodings in use, with the bytes a letter takes; ASCII letters in lower case."""
+    made = {(text.encode("utf-8").lower(), 1)}
+    for codec, step in (("latin-1", 1), ("utf-16-le", 2), ("utf-16-be", 2)):
+        try:
+            made.add((text.encode(codec).lower(), step))
+        except UnicodeEncodeError:
+            continue
+    if not text.isascii():
+        for name in character_sets:
+            if declared := python_encoding.get(name):
+                try:
+                    made.add((encode_string(text, [declared]).lower(), 1))
+                except (UnicodeEncodeError, LookupError, ValueError):
+                    continue
+    return {(form, step) for form, step in made if len(form) > step}

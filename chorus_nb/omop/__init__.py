@@ -1,0 +1,23 @@
+"""The site's OMOP CDM 5.4 tables, from a folder of CSV files or from a database."""
+
+from chorus_nb.omop.cdm import (
+    IMAGE_OCCURRENCE,
+    LARGEST_EXACT,
+    LARGEST_INTEGER,
+    cdm,
+    cdm_fields,
+    moments,
+    omop_files,
+    read_omop,
+)
+
+__all__ = [
+    "IMAGE_OCCURRENCE",
+    "LARGEST_EXACT",
+    "LARGEST_INTEGER",
+    "cdm",
+    "cdm_fields",
+    "moments",
+    "omop_files",
+    "read_omop",
+]

@@ -1,0 +1,13 @@
+"""One door to this machine's processes or a Dask cluster, and a child that may die for native code."""
+
+from chorus_nb.processes.pool import (
+    Progress,
+    WorkerLost,
+    executor,
+    map_surviving,
+    map_unordered,
+    prepare,
+    workers,
+)
+
+__all__ = ["Progress", "WorkerLost", "executor", "map_surviving", "map_unordered", "prepare", "workers"]

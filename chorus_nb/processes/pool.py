@@ -1,0 +1,222 @@
+"""One door to this machine's processes or a Dask cluster; nothing else knows which."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import wait as wait_for
+from itertools import islice
+from multiprocessing.connection import wait as wait_for_sentinels
+from typing import Any, TypeVar
+
+from chorus_nb.errors import WorkbenchError
+from chorus_nb.parameters import Parameters
+from chorus_nb.processes import dask
+
+Progress = Callable[[int, int, str], None]
+"""Called with things done, things in all (0 = not known yet) and a short text free of header values."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+PRELOADED = ["chorus_nb.deid.worker"]  # and all it needs: imported once, then shared by all local workers
+MEMORY = 8 << 30  # bytes a local worker may allocate; files mapped into memory do not count
+LOST = ("BrokenProcessPool", "KilledWorker", "CancelledError")  # what a dead worker looks like, here and on Dask
+
+
+class WorkerLost(WorkbenchError):
+    """A worker process died, or was ended because it took too long or too much memory."""
+
+    def __init__(self, line: str = "a worker process died; run again, it goes on where it stopped") -> None:
+        super().__init__(line)
+
+
+class _Here(Executor):
+    """Runs each call at once in this process: ``workers: 1``, no pickling, easy to debug."""
+
+    ahead = 1
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+class _Processes(ProcessPoolExecutor):
+    """Local worker processes, which end when this one does."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count, mp_context=_context(), initializer=_begin_worker, initargs=(MEMORY,))
+        self.ahead = 2 * count + 2
+
+
+def _context() -> Any:
+    # a fork server where there is one: a fork of a kernel with its threads can deadlock
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(method)
+    context.set_forkserver_preload(PRELOADED)
+    return context
+
+
+def prepare(parameters: Parameters) -> None:
+    """Let what local workers need be imported while this process does something else; returns at once."""
+    if not parameters.scheduler and _context().get_start_method() == "forkserver":
+        from multiprocessing import forkserver  # not on Windows
+
+        forkserver.ensure_running()
+
+
+@contextlib.contextmanager
+def executor(parameters: Parameters) -> Iterator[Executor]:
+    """A ``concurrent.futures.Executor``: this process, local processes, or the Dask cluster at ``scheduler``."""
+    if parameters.worker_count == 1 and not parameters.scheduler:
+        yield _Here()
+    else:
+        with workers(parameters) as pool:
+            yield pool
+
+
+@contextlib.contextmanager
+def workers(parameters: Parameters) -> Iterator[Executor]:
+    """Processes other than this one, however few: what happens to them does not happen to the notebook."""
+    if parameters.scheduler:
+        with dask.client(parameters) as client:
+            yield dask.executor(client)
+    else:
+        pool = _Processes(parameters.worker_count)
+        try:
+            yield pool
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def map_unordered(
+    pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], *, ahead: int = 0
+) -> Iterator[tuple[Item, Result | BaseException]]:
+    """Yield ``(item, result or exception)`` as they end, with at most ``ahead`` calls under way: memory stays flat.
+
+    When the pool breaks, what was under way is yielded with its exception, and then :class:`WorkerLost` is raised.
+    """
+    ahead = ahead or getattr(pool, "ahead", 8)
+    queue = iter(items)
+    running: dict[Future[Result], Item] = {}
+    broken = stopped = False
+    try:
+        while True:
+            for item in () if broken or stopped else islice(queue, ahead - len(running)):
+                running[_submit(pool, function, item)] = item
+            if not running:
+                break
+            try:
+                done = wait_for(running, return_when=FIRST_COMPLETED).done
+            except KeyboardInterrupt:  # what has begun is let to its end, so that its results are not lost
+                if stopped:
+                    raise
+                stopped = True
+                running = {future: item for future, item in running.items() if not future.cancel()}
+                continue
+            for future in done:
+                item = running.pop(future)
+                error = CancelledError() if future.cancelled() else future.exception()
+                broken |= isinstance(error, BrokenExecutor | CancelledError)
+                yield item, future.result() if error is None else error
+    finally:
+        for future in running:
+            future.cancel()
+    if stopped:
+        raise KeyboardInterrupt
+    if broken:
+        raise WorkerLost()
+
+
+def _submit(pool: Executor, function: Callable[[Item], Result], item: Item) -> Future[Result]:
+    try:
+        return pool.submit(function, item)
+    except BrokenExecutor as error:
+        future: Future[Result] = Future()
+        future.set_exception(error)
+        return future
+
+
+def map_surviving(
+    parameters: Parameters,
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    split: Callable[[Item], Iterable[Item]],
+) -> Iterator[tuple[Item, Result | BaseException]]:
+    """Like :func:`map_unordered` in workers of its own, and a worker that dies does not stop it.
+
+    Whatever was under way then is ``split`` and tried again piece by piece, nothing beside it; a piece on which a
+    worker dies again is yielded with :class:`WorkerLost`.
+    """
+    queue = _Queue(items)
+    while queue:
+        suspects: _Queue[Item] = _Queue(())
+        with workers(parameters) as pool, contextlib.suppress(WorkerLost):
+            for item, result in map_unordered(pool, function, queue):
+                if type(result).__name__ in LOST:
+                    suspects.add(split(item))
+                else:
+                    yield item, result
+        while suspects:
+            with workers(parameters) as pool, contextlib.suppress(WorkerLost):
+                for item, result in map_unordered(pool, function, suspects, ahead=1):
+                    yield item, WorkerLost() if type(result).__name__ in LOST else result
+
+
+class _Queue(Iterator[Item]):
+    """Items still to be taken; true while there are any."""
+
+    def __init__(self, items: Iterable[Item]) -> None:
+        self._waiting: list[Item] = []
+        self._rest = iter(items)
+
+    def add(self, items: Iterable[Item]) -> None:
+        self._waiting.extend(items)
+
+    def __bool__(self) -> bool:
+        self._waiting.extend([] if self._waiting else islice(self._rest, 1))
+        return bool(self._waiting)
+
+    def __next__(self) -> Item:
+        return self._waiting.pop(0) if self._waiting else next(self._rest)
+
+
+# --- in a local worker ------------------------------------------------------------------------------------------------
+
+
+def _begin_worker(memory: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _keep_memory()
+    with contextlib.suppress(ImportError, ValueError, OSError):  # no such limits on Windows
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, most))
+
+
+def _keep_memory() -> None:
+    """Let glibc keep freed memory for the next file: taking it anew, page by page, costs 0.2 ms per CT slice."""
+    trim_threshold, mmap_threshold = -1, -3  # of malloc.h
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(trim_threshold, 64 << 20)
+        mallopt(mmap_threshold, 32 << 20)
+
+
+def _end_with_parent() -> None:
+    """A killed notebook leaves no worker behind that would write on beside the next run."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for_sentinels([parent.sentinel])
+        os._exit(1)

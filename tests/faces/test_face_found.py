@@ -1,0 +1,146 @@
+"""A face is found where there is one and removed whole; nothing else is ever called defaced."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("SimpleITK")
+pytest.importorskip("pydeface")
+
+from chorus_nb.faces import read_mask
+from chorus_nb.faces.acceptance import LIMITS, Measures, measure, posed, refusals
+from chorus_nb.faces.registration import Pose, register
+from chorus_nb.faces.study import Asked, remove_faces
+from chorus_nb.faces.volume import Grid, Volume, grid
+from tests import heads
+
+
+def found(volume: Volume) -> tuple[Grid, Pose, list[str], Measures]:
+    even = grid([volume])
+    pose = register(even, volume.modality)
+    measures = measure(even, pose, posed(even, pose))
+    return even, pose, refusals(measures, volume.modality), measures
+
+
+@cache
+def demo_head() -> tuple[Grid, Pose, list[str], Measures]:
+    return found(heads.head("T1"))
+
+
+def test_the_demo_head_is_accepted_and_its_face_goes_while_its_brain_stays(tmp_path: Path) -> None:
+    source, folder = tmp_path / "source", tmp_path / "faces"
+    names = heads.write(heads.head("CT"), source)
+    [answer] = remove_faces(source, folder, [Asked("1", "face", tuple(names))], False)
+    assert (answer.status, answer.reason) == ("defaced", "")
+    removed = np.concatenate([read_mask(folder, answer.mask, name).mask for name in names])
+    assert removed[heads.face()].mean() >= 0.95
+    assert removed[np.isin(heads.tissues(), ("grey", "white"))].mean() < 0.02, "the phantom's brain fills its brow"
+    assert answer.brain_ml == 0, "of the template's brain"
+    assert read_mask(folder, answer.mask, names[0]).value == 24, "air"
+
+
+def test_the_same_volume_gives_the_same_pose_every_time() -> None:
+    _, pose, _, _ = demo_head()
+    _, again, _, _ = found(heads.head("T1"))
+    assert np.array_equal(pose.matrix, again.matrix)
+
+
+def test_a_turned_head_gets_a_mask_that_is_turned_with_it() -> None:
+    _, pose, _, _ = demo_head()
+    case = next(heads.stress(heads.head("T1"), seed=3))
+    even, turned, reasons, _ = found(case.volume)
+    wanted = pose._replace(matrix=pose.matrix @ np.linalg.inv(case.moved), rivals=())
+    should, does = (posed(even, one).face & even.head for one in (wanted, turned))
+    assert reasons or (should & does).sum() >= 0.9 * should.sum()
+
+
+@pytest.mark.parametrize(("name", "volume"), [*heads.negatives()], ids=[name for name, _ in heads.negatives()])
+def test_what_is_no_head_with_a_face_is_never_called_defaced(name: str, volume: Volume) -> None:
+    _, _, reasons, measures = found(volume)
+    assert reasons or measures.face < 0.02, name
+
+
+def test_each_limit_refuses_by_itself_and_says_why() -> None:
+    good = demo_head()[3]
+    for limit in LIMITS:
+        if limit.modality not in ("", "MR"):
+            continue
+        outside = [limit.low - 0.001, float("nan")] + [limit.high + 0.001] * (limit.high < np.inf)
+        for value in outside:
+            reasons = refusals(good._replace(**{limit.measure: value}), "MR")
+            assert len(reasons) == 1 and limit.reason in reasons[0]
+
+
+def test_series_of_one_head_share_its_pose_and_another_head_does_not(tmp_path: Path) -> None:
+    source, folder = tmp_path / "source", tmp_path / "faces"
+    t1, t2 = heads.head("T1"), heads.head("T2")
+    moved = t2._replace(affine=t2.affine + np.array([[0, 0, 0, 0], [0, 0, 0, 70], [0, 0, 0, 0], [0] * 4]))
+    asked = []
+    for name, volume in (("t1", t1), ("thin", t2._replace(values=t2.values[10:14])), ("away", moved)):
+        files = heads.write(volume, source / name, SeriesDescription=name)
+        asked.append(Asked(name, "face", tuple(f"{name}/{file}" for file in files)))
+    asked[1] = asked[1]._replace(paths=asked[1].paths[:4])
+    answers = {one.series: one for one in remove_faces(source, folder, asked, False)}
+    assert answers["t1"].status == "defaced"
+    assert answers["away"].shared_from == ""
+    assert answers["thin"].status == "not_defaced", "four slices at the wrong height are not the same head"
+
+
+def test_without_a_pose_to_share_too_few_slices_are_held(tmp_path: Path) -> None:
+    volume = heads.head("CT")
+    names = heads.write(volume._replace(values=volume.values[:5]), tmp_path / "source")
+    [answer] = remove_faces(tmp_path / "source", tmp_path / "faces", [Asked("1", "face", tuple(names))], False)
+    assert (answer.status, answer.reason) == ("not_defaced", "too few slices")
+
+
+def test_a_chest_in_a_study_of_a_head_is_no_head(tmp_path: Path) -> None:
+    _, volume = next(heads.negatives())
+    names = heads.write(volume, tmp_path / "source")
+    [answer] = remove_faces(tmp_path / "source", tmp_path / "faces", [Asked("1", "doubt", tuple(names))], False)
+    assert answer.status == "not_a_head"
+
+
+def test_a_damaged_file_costs_its_own_series_only(tmp_path: Path) -> None:
+    volume = heads.head("CT")
+    source = tmp_path / "source"
+    asked = []
+    for name in ("whole", "broken"):
+        files = heads.write(volume, source / name, SeriesDescription=name, FrameOfReferenceUID=f"1.2.{len(name)}")
+        asked.append(Asked(name, "doubt", tuple(f"{name}/{file}" for file in files)))
+    path = source / "broken" / "030.dcm"
+    path.write_bytes(path.read_bytes()[:-5000])
+    answers = {one.series: one for one in remove_faces(source, tmp_path / "faces", asked, False)}
+    assert answers["whole"].status == "defaced"
+    assert (answers["broken"].status, answers["broken"].reason[:23]) == ("not_defaced", "could not be looked at ")
+
+
+def test_shoulders_do_not_hide_a_head_that_the_header_does_not_name(tmp_path: Path) -> None:
+    z, y, x = np.ogrid[-250:150:100j, -120:120:60j, -240:240:120j]
+    neck_up = (z > -40) & (x**2 + y**2 < 80**2)
+    shoulders = (z <= -40) & ((x / 220) ** 2 + (y / 100) ** 2 < 1)
+    affine = np.diag([480 / 119, 240 / 59, 400 / 99, 1.0])
+    affine[:3, 3] = -240, -120, -250
+    volume = Volume(np.where(neck_up | shoulders, 40, -1000).astype("f4"), affine, "CT")
+    names = heads.write(volume, tmp_path / "source")
+    [answer] = remove_faces(tmp_path / "source", tmp_path / "faces", [Asked("1", "unknown", tuple(names))], False)
+    assert answer.status == "not_defaced", "held, because a head may be in it"
+
+
+def test_a_real_head_loses_its_face_and_keeps_its_brain(shared: Path, tmp_path: Path) -> None:
+    source = shared / "dicom" / "commontk__CTKData" / "Data" / "DICOM" / "MRHEAD"
+    names = sorted(path.name for path in source.iterdir())
+    [answer] = remove_faces(source, tmp_path / "faces", [Asked("1", "unknown", tuple(names))], False)
+    assert (answer.status, answer.brain_ml) == ("defaced", 0)
+    assert answer.measures and answer.measures.nose == answer.measures.front == 1
+
+
+def test_a_tilted_head_cut_below_the_orbits_is_defaced_or_held_and_never_passed(shared: Path, tmp_path: Path) -> None:
+    source = shared / "dicom" / "neurolabusc__dcm_qa_ct" / "In" / "GE"
+    names = sorted(path.name for path in source.iterdir())
+    [answer] = remove_faces(source, tmp_path / "faces", [Asked("1", "face", tuple(names))], False)
+    assert answer.status in ("defaced", "not_defaced")
+    assert answer.mask, "a reviewer can look at what would go"

@@ -1,0 +1,166 @@
+"""The run with ``deface: apply``: what is removed, what is held, what people decide; and nothing else changes."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import dcmread
+
+pytest.importorskip("SimpleITK")
+pytest.importorskip("pydeface")
+
+from chorus_nb import deid, faces, tables
+from chorus_nb.verify import checks, verify
+from chorus_nb.workspace import Workspace
+from tests import heads
+from tests.deid.small_run import SmallSite, age, plan, reasons, run, times, tree
+
+MINE = {"PatientID": "MRN-1", "AccessionNumber": "ACC-1", "StudyInstanceUID": "1.2.3.1"}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> SmallSite:
+    """A head, the same head as a rendering and in too few slices, and a chest."""
+    made = SmallSite(tmp_path_factory.mktemp("heads"))
+    head = heads.head("CT")
+    heads.write(head, made.dicom / "head", SeriesDescription="HEAD", **MINE)
+    few = head._replace(values=head.values[30:33])
+    heads.write(few, made.dicom / "few", SeriesDescription="HEAD LOC", FrameOfReferenceUID="1.2.3.8", **MINE)
+    rendered = {"ImageType": ["DERIVED", "SECONDARY", "VOLREN"], "SeriesDescription": "HEAD 3D"}
+    heads.write(few, made.dicom / "rendering", **rendered, **MINE)
+    _, chest = next(heads.negatives())
+    heads.write(chest, made.dicom / "chest", SeriesDescription="CHEST", **(MINE | {"BodyPartExamined": "CHEST"}))
+    return made
+
+
+@pytest.fixture(scope="module")
+def defaced(site: SmallSite) -> Workspace:
+    workspace = site.open(deface="apply")
+    run(workspace)
+    return workspace
+
+
+def decide(workspace: Workspace, series: str, decision: str, shift: str = "", start: str = "") -> None:
+    path = workspace.path(tables.FACE_DECISIONS)
+    new = not path.exists()
+    with open(path, "a", newline="") as file:
+        writer = csv.writer(file)
+        if new:
+            writer.writerow(tables.FACE_DECISIONS.column_names)
+        writer.writerow([series, decision, start, shift, "ada", "2026-01-01T00:00:00+00:00", "test"])
+
+
+def test_a_head_leaves_without_its_face_and_what_cannot_be_defaced_stays(defaced: Workspace) -> None:
+    outcomes = defaced.read(tables.OUTCOMES)
+    folder = outcomes.source_path.str.split("/").str[0]
+    assert set(outcomes[folder == "head"].status) == {"released"}
+    assert set(outcomes[folder == "chest"].status) == {"released"}
+    assert set(outcomes[folder == "chest"].face_mask) == {""}
+    waiting = reasons(defaced)
+    assert {path.split("/")[0] for path in waiting} == {"few", "rendering"}
+    assert set(waiting.values()) == {"face_not_removed"}
+
+
+def test_every_pixel_outside_the_mask_is_the_original_one(defaced: Workspace) -> None:
+    source = defaced.parameters.source_path
+    outcomes = defaced.read(tables.OUTCOMES)
+    changed = 0
+    for row in outcomes[outcomes.face_mask != ""].itertuples():
+        before, after = dcmread(source / row.source_path), dcmread(defaced.release / row.target_path)
+        mask = faces.read_mask(defaced.local / faces.FOLDER, row.face_mask, row.source_path).mask[0]
+        assert np.array_equal(before.pixel_array[~mask], after.pixel_array[~mask])
+        assert set(after.pixel_array[mask]) <= {24}
+        assert row.face_share == pytest.approx(mask.mean())
+        assert (before.PixelData == after.PixelData) == (row.face_share == 0)
+        assert after.RecognizableVisualFeatures == "NO"
+        assert "113102" in [code.CodeValue for code in after.DeidentificationMethodCodeSequence]
+        for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "RescaleIntercept"):
+            assert before[keyword] == after[keyword]
+        changed += row.face_share > 0
+    assert changed > 20
+
+
+def test_a_chest_claims_nothing_about_faces(defaced: Workspace) -> None:
+    outcomes = defaced.read(tables.OUTCOMES)
+    path = outcomes[outcomes.source_path.str.startswith("chest/")].target_path.iloc[0]
+    released = dcmread(defaced.release / path)
+    assert "RecognizableVisualFeatures" not in released
+    assert "113102" not in [code.CodeValue for code in released.DeidentificationMethodCodeSequence]
+
+
+def test_a_second_run_looks_at_nothing_again_and_rewrites_nothing(
+    defaced: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    age(defaced.release)
+    before = times(defaced.release)
+    monkeypatch.setattr("chorus_nb.faces.judge.guarded", lambda *_, **__: pytest.fail("looked again"))
+    run(defaced)
+    assert times(defaced.release) == before
+
+
+def test_the_verifier_finds_the_release_in_order_and_a_face_that_was_put_back(
+    defaced: Workspace, tmp_path: Path
+) -> None:
+    verify(defaced)
+    findings = defaced.read(tables.VERIFICATION)
+    about = findings[findings.check.isin(("faces", "pixels", "claims")) & (findings.severity == "high")]
+    assert about.empty, about
+    assert checks(defaced).set_index("check").result["faces"] == "pass"
+    outcomes = defaced.read(tables.OUTCOMES)
+    row = outcomes.sort_values("face_share").iloc[-1]
+    path = defaced.release / row.target_path
+    kept = path.read_bytes()
+    try:
+        dataset = dcmread(path)
+        dataset.PixelData = dcmread(defaced.parameters.source_path / row.source_path).PixelData
+        dataset.save_as(path)
+        verify(defaced)
+        findings = defaced.read(tables.VERIFICATION)
+        said = findings[(findings.check == "pixels") & (findings.severity == "high")]
+        assert list(said.file) == [row.target_path]
+        assert "is on record as removed and is there" in said.detail.iloc[0]
+    finally:
+        path.write_bytes(kept)
+
+
+def test_two_workers_remove_the_same_face(site: SmallSite, defaced: Workspace) -> None:
+    other = site.open("two", deface="apply", workers=2)
+    defaced.key()
+    other.key_path.write_bytes(defaced.key_path.read_bytes())
+    other.key_path.chmod(0o600)
+    run(other)
+    assert tree(other.release) == tree(defaced.release)
+
+
+def test_people_decide_and_the_next_run_obeys(site: SmallSite) -> None:
+    workspace = site.open("decided", deface="apply")
+    catalog = plan(workspace)
+    series = workspace.read(tables.CATALOG).assign(folder=lambda rows: rows.source_path.str.split("/").str[0])
+    series = series.drop_duplicates("folder").set_index("folder").SeriesInstanceUID
+    masks = set(catalog.face_mask) - {""}
+    decide(workspace, series["head"], "deface", shift="0,10,0")
+    decide(workspace, series["few"], "release")
+    decide(workspace, series["rendering"], "hold")
+    worklist = plan(workspace)
+    folder = worklist.index.str.split("/").str[0]
+    moved = set(worklist[folder == "head"].face_mask)
+    assert moved and not moved & masks, "the mask lies elsewhere"
+    assert set(worklist[folder == "few"].status) == {"release"}
+    assert set(worklist[folder == "rendering"].reason) == {"rejected_by_review"}
+    verdicts = workspace.read(tables.FACE_VERDICTS).set_index("series_uid").status
+    assert verdicts[series["few"]] == "as_it_is"
+    deid.deidentify(workspace)
+    names = {path.stem for path in (workspace.local / faces.FOLDER).iterdir()}
+    assert names == moved, "masks that no file uses are gone"
+
+
+def test_flag_and_skip_change_no_pixel(site: SmallSite) -> None:
+    workspace = site.open("flag", deface="flag")
+    outcomes = run(workspace)
+    assert set(outcomes.status) == {"released"}
+    assert set(outcomes.face_mask) == {""}
+    assert (outcomes.pixel_digest_before == outcomes.pixel_digest_after).all()
+    assert not workspace.has(tables.FACE_VERDICTS)

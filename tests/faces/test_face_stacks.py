@@ -1,0 +1,117 @@
+"""From files to volumes: every slice where its header says, whatever the scanner did."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import Dataset, dcmread
+from pydicom.uid import EnhancedMRImageStorage
+
+from chorus_nb.faces import stacks
+from chorus_nb.faces.stacks import Unfit
+from chorus_nb.faces.volume import Volume
+from tests.deid.conftest import encoded, image
+from tests.heads import slices
+
+AFFINE = np.diag([4.0, 4.0, 5.0, 1.0])
+BLOCK = Volume(np.arange(16 * 8 * 8, dtype="f4").reshape(16, 8, 8), AFFINE, "MR")
+
+
+def load(folder: Path, files: list[bytes]) -> stacks.Series:
+    for number, content in enumerate(files):
+        (folder / f"{number:03d}").write_bytes(content)
+    return stacks.load(folder, [f"{number:03d}" for number in range(len(files))])
+
+
+def edited(content: bytes, **attributes: object) -> bytes:
+    dataset = dcmread(io.BytesIO(content))
+    for keyword, value in attributes.items():
+        setattr(dataset, keyword, value)
+    sink = io.BytesIO()
+    dataset.save_as(sink)
+    return sink.getvalue()
+
+
+def test_slices_in_any_order_make_the_volume_they_came_from(tmp_path: Path) -> None:
+    [volume] = stacks.stacks(load(tmp_path, slices(BLOCK)[::-1]))
+    assert np.array_equal(volume.values, BLOCK.values)
+    assert np.allclose(volume.affine, AFFINE)
+
+
+def test_a_tilted_gantry_shears_the_volume(tmp_path: Path) -> None:
+    affine = AFFINE.copy()
+    affine[:3, 2] = 0, 1.8, 5
+    [volume] = stacks.stacks(load(tmp_path, slices(BLOCK._replace(affine=affine))))
+    assert np.allclose(volume.affine[:3, 2], (0, 1.8, 5))
+
+
+def test_where_a_slice_is_missing_the_stack_is_cut(tmp_path: Path) -> None:
+    files = slices(BLOCK)
+    del files[11]
+    volumes = stacks.stacks(load(tmp_path, files))
+    assert sorted(len(volume.values) for volume in volumes) == [4, 11]
+
+
+def test_two_slice_thicknesses_make_two_stacks_of_one_head(tmp_path: Path) -> None:
+    files = slices(BLOCK)
+    thick = [edited(content, ImagePositionPatient=[0, 0, 75 + 8 * (n + 1)]) for n, content in enumerate(files[:6])]
+    volumes = stacks.stacks(load(tmp_path, files + thick))
+    assert sorted(round(volume.spacing[2], 3) for volume in volumes) == [5, 8]
+
+
+def test_of_several_images_at_one_place_the_first_counts(tmp_path: Path) -> None:
+    files = slices(BLOCK)
+    later = slices(BLOCK._replace(values=BLOCK.values + 7))
+    series = load(tmp_path, files + later)
+    [volume] = stacks.stacks(series)
+    assert np.array_equal(volume.values, BLOCK.values)
+    assert len(series.slices) == 32, "all of them get a mask"
+
+
+def test_frames_of_an_enhanced_image_lie_where_their_functional_groups_say(tmp_path: Path) -> None:
+    dataset = image(SOPClassUID=EnhancedMRImageStorage, Modality="MR", Rows=8, Columns=8, NumberOfFrames=16)
+    dataset.PixelData = BLOCK.values.astype("<u2").tobytes()
+    shared, orientation, measures = Dataset(), Dataset(), Dataset()
+    orientation.ImageOrientationPatient, measures.PixelSpacing = [1, 0, 0, 0, 1, 0], [4, 4]
+    shared.PlaneOrientationSequence, shared.PixelMeasuresSequence = [orientation], [measures]
+    frames = []
+    for number in range(16):
+        frame, position = Dataset(), Dataset()
+        position.ImagePositionPatient = [0, 0, 5 * number]
+        frame.PlanePositionSequence = [position]
+        frames.append(frame)
+    dataset.SharedFunctionalGroupsSequence, dataset.PerFrameFunctionalGroupsSequence = [shared], frames
+    [volume] = stacks.stacks(load(tmp_path, [encoded(dataset)]))
+    assert np.array_equal(volume.values, BLOCK.values)
+    assert np.allclose(volume.affine, AFFINE)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "why"),
+    [
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "M", "MOSAIC"]}, "mosaic"),
+        ({"ImagePositionPatient": None}, "does not say where"),
+        ({"ImageOrientationPatient": [1, 0, 0, 1, 0, 0]}, "orientation"),
+    ],
+)
+def test_what_does_not_lie_in_space_is_refused_with_the_reason(
+    tmp_path: Path, attributes: dict[str, object], why: str
+) -> None:
+    with pytest.raises(Unfit, match=why):
+        load(tmp_path, [edited(content, **attributes) for content in slices(BLOCK)])
+
+
+def test_a_few_slices_are_no_volume(tmp_path: Path) -> None:
+    with pytest.raises(Unfit, match="too few"):
+        stacks.stacks(load(tmp_path, slices(BLOCK)[:6]))
+
+
+def test_air_is_minus_1000_hounsfield_units_and_in_mr_the_darkest_signal(tmp_path: Path) -> None:
+    ct = BLOCK._replace(values=np.full((16, 8, 8), -1000, "f4"), modality="CT")
+    ct.values[:, 2:6, 2:6] = 40
+    (tmp_path / "ct").mkdir()
+    assert stacks.air(load(tmp_path / "ct", slices(ct))) == 24
+    assert stacks.air(load(tmp_path, slices(BLOCK))) < 20

@@ -1,0 +1,87 @@
+"""The leak search: everything that identifies is found, chance is scored low."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import pytest
+
+from chorus_nb.leaks.search import MASK, Searcher, readable
+from chorus_nb.leaks.terms import Needle, date_forms, of_name, of_path
+
+NAME = list(of_name("Brennan^Aoife Li^^Dr"))
+
+
+def severities(needles: list[Needle], content: bytes) -> list[str]:
+    return [hit.severity for hit in Searcher(needles).search(content)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Brennan, Aoife", "BRENNAN^AOIFE", "aoife brennan", "BRENNANAOIFE", "seen: brennan.", "x_Brennan_7", "Brennan7"],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16-le", "utf-16-be"])
+def test_a_name_is_found_in_any_order_case_and_encoding(text: str, encoding: str) -> None:
+    assert "high" in severities(NAME, b"\x01\x02" + text.encode(encoding) + b"\x03\x04")
+
+
+def test_a_name_in_the_character_set_of_the_file_is_found() -> None:
+    searcher = Searcher(of_name("Люксембург^Роза"), ["ISO_IR 144"])
+    assert [hit.severity for hit in searcher.search("xx ЛЮКСЕМБУРГ".encode("iso8859-5"))] == ["high"]
+
+
+def test_a_name_inside_a_longer_word_is_not_a_name() -> None:
+    assert severities(list(of_name("Elvis^Tan")), b"CT PELVIS WITH CONTRAST, standard") == []
+
+
+def test_a_surname_that_is_a_word_of_the_standard_is_low_alone_and_high_with_the_given_name() -> None:
+    name = list(of_name("Long^Keisha"))
+    assert severities(name, b"long axis") == ["low"]
+    assert severities(name, b"Long, Keisha") == ["high", "high"]
+
+
+def test_two_short_parts_are_a_name_only_together() -> None:
+    name = list(of_name("Wu^Li"))
+    assert severities(name, b"15 Li 3") == ["low"]
+    assert severities(name, b"Wu Li") == ["high", "high"]
+
+
+def test_two_words_of_a_long_technical_name_are_not_that_name() -> None:
+    assert set(severities(list(of_name("Zzz_Test-QC-MRI^VIDA")), b"QC MRI CONTROL")) == {"low"}
+
+
+@pytest.mark.parametrize("text", [b"id 4471982;", b"MRN4471982", b"_4471982_", b"4471982"])
+def test_an_identifier_is_found_between_other_characters(text: bytes) -> None:
+    assert severities([Needle("identifier", "4471982")], text) == ["high"]
+
+
+@pytest.mark.parametrize("text", [b"14471982", b"44719820", b"9f4471982ab01cd7"])
+def test_an_identifier_inside_a_longer_number_or_a_digest_is_chance(text: bytes) -> None:
+    assert severities([Needle("identifier", "4471982")], text) == []
+
+
+@pytest.mark.parametrize("form", date_forms(datetime.date(2024, 1, 31)))
+def test_a_date_is_found_in_its_usual_forms(form: str) -> None:
+    assert "high" in severities([Needle("date", "20240131")], f"on {form}.".encode())
+
+
+def test_what_is_found_is_masked_and_so_is_what_stands_beside_it() -> None:
+    hits = Searcher([*NAME, Needle("identifier", "4471982")]).search(b"pt Brennan, Aoife 4471982 CT")
+    assert {hit.context for hit in hits} == {f"pt {MASK}, {MASK} {MASK} CT"}
+
+
+def test_markup_of_a_report_is_no_name_but_what_it_says_is(tmp_path: Path) -> None:
+    name = list(of_name("<img src=x>^Ö'Neil"))
+    page = tmp_path / "report.html"
+    page.write_text(
+        '<html><head><meta content="img-src data:"></head><img alt="a chart" src="data:image/png;base64,AA">'
+    )
+    assert severities(name, readable(page)) == []
+    page.write_text('<td>&lt;img src=x&gt; &Ouml;&#39;Neil</td><img alt="O\'Neil">')
+    assert "high" in severities(name, readable(page))
+
+
+def test_a_path_gives_words_and_numbers_but_no_suffix() -> None:
+    parts = {needle.text for needle in of_path("Brennan_77120034/a.zip!CT/IM00012.dcm")}
+    assert parts == {"Brennan", "77120034", "00012"}

@@ -1,0 +1,126 @@
+"""One door to processes: everything is done once, memory stays flat, a dead worker costs only what killed it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from chorus_nb import processes
+from chorus_nb.parameters import Parameters
+from chorus_nb.processes import WorkerLost
+from chorus_nb.processes import pool as pool_module
+
+Batch = tuple[int, ...]
+DEADLY = 13
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def doubled(batch: Batch) -> list[int]:
+    if DEADLY in batch:
+        os._exit(1)
+    return [2 * number for number in batch]
+
+
+def fails(number: int) -> int:
+    raise ValueError("3 is not to be told")
+
+
+def process_id(number: int) -> int:
+    return os.getpid()
+
+
+def allocates(size: int) -> int:
+    return len(bytearray(size))
+
+
+def singles(batch: Batch) -> Iterator[Batch]:
+    return ((number,) for number in batch)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_everything_is_done_once(workers: int) -> None:
+    with processes.executor(Parameters(workers=workers)) as pool:
+        results = dict(processes.map_unordered(pool, double, range(50)))
+    assert results == {number: 2 * number for number in range(50)}
+
+
+def test_one_worker_is_this_very_process() -> None:
+    with processes.executor(Parameters(workers=1)) as pool:
+        assert [result for _, result in processes.map_unordered(pool, process_id, [0])] == [os.getpid()]
+
+
+def test_an_error_comes_back_with_its_item() -> None:
+    with processes.executor(Parameters(workers=1)) as pool:
+        ((item, error),) = processes.map_unordered(pool, fails, [3])
+    assert item == 3
+    assert isinstance(error, ValueError)
+
+
+def test_no_more_is_taken_than_is_under_way() -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(100):
+            taken.append(number)
+            yield number
+
+    with processes.executor(Parameters(workers=1)) as pool:
+        for done, _ in enumerate(processes.map_unordered(pool, double, items(), ahead=4), 1):
+            assert len(taken) <= done + 4
+
+
+def test_a_pool_that_breaks_is_said_and_not_passed_over() -> None:
+    with (
+        processes.workers(Parameters(workers=2)) as pool,
+        pytest.raises(WorkerLost, match="run again, it goes on where it stopped"),
+    ):
+        list(processes.map_unordered(pool, doubled, [(number,) for number in range(40)]))
+
+
+def test_a_dead_worker_costs_only_the_piece_that_killed_it() -> None:
+    batches = [tuple(range(start, start + 5)) for start in range(0, 60, 5)]
+    lost, results = [], []
+    for item, result in processes.map_surviving(Parameters(workers=2), doubled, batches, singles):
+        if isinstance(result, WorkerLost):
+            lost.append(item)
+        else:
+            assert not isinstance(result, BaseException)
+            results += result
+    assert lost == [(DEADLY,)]
+    assert sorted(results) == [2 * number for number in range(60) if number != DEADLY]
+
+
+def test_a_worker_may_not_take_all_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_module, "MEMORY", 1 << 30)
+    with processes.workers(Parameters(workers=1)) as pool:
+        if pool.submit(os.uname).result().sysname != "Linux":
+            pytest.skip("no limit on memory here")
+        assert isinstance(pool.submit(allocates, 2 << 30).exception(), MemoryError)
+        assert pool.submit(allocates, 1 << 20).result() == 1 << 20
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C as in a terminal, also where a shell started the tests in the background and so without it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_ctrl_c_lets_what_has_begun_come_to_its_end() -> None:
+    done = []
+    with processes.workers(Parameters(workers=2)) as pool, pytest.raises(KeyboardInterrupt):
+        threading.Timer(0.5, signal.raise_signal, [signal.SIGINT]).start()
+        for item, _ in processes.map_unordered(pool, time.sleep, [0.0, 1.0, 1.01, 1.02, 1.03] * 20):
+            done.append(item)
+    assert 1 < len(done) < 20
+    assert 1.0 in done

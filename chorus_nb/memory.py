@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-TEXTS = {".py", ".csv", ".txt", ".json"}  # hashed with LF line ends, however they were checked out
+TEXTS = {".py", ".csv", ".txt", ".json", ".yaml"}  # hashed with LF line ends, however they were checked out
 
 
 @lru_cache(maxsize=8)

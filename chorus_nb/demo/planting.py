@@ -9,10 +9,13 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass, fields
+from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import TypeAdapter
 from pydicom.charset import convert_encodings, encode_string
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
@@ -61,31 +64,34 @@ class Planted:
 class Planting:
     """What is planted where, and what must become of it.
 
-    ``at`` is an element, behind the sequences it stands in, joined by ``>`` (items are made where there are none): a
-    keyword, ``gggg,eeee`` or ``gggg[CREATOR]ee`` (private), each with an optional ``/VR``. ``expected`` is None where
-    more than one outcome is right: such a planting is not in the answer key.
+    ``files`` are the labels a file must have. ``at`` is an element, behind the sequences it stands in, joined by ``>``
+    (items are made where there are none): a keyword, ``gggg,eeee`` or ``gggg[CREATOR]ee`` (private), each with an
+    optional ``/VR``. ``expected`` is "" where more than one outcome is right: such a planting is not in the answer key.
     """
 
+    place: Place
+    files: frozenset[str]
     at: str
     text: str
-    expected: Expected | None
-    note: str = ""
+    expected: Expected | Literal[""]
+    note: str
 
 
-Groups = Mapping[str, Iterable[Planting]]
+@cache
+def plantings() -> tuple[Planting, ...]:
+    """The rows of ``plantings.csv``; of two in one element the later wins."""
+    with Path(__file__).with_name("plantings.csv").open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(line for line in file if not line.startswith("#"))
+        made = [{**row, "files": frozenset(row["files"].split())} for row in rows]
+    return TypeAdapter(tuple[Planting, ...]).validate_python(made)
 
 
 def plant(
-    dataset: Dataset,
-    groups: Groups,
-    labels: frozenset[str],
-    facts: Mapping[str, str],
-    source_path: str,
-    place: Place = "header",
+    dataset: Dataset, place: Place, labels: frozenset[str], facts: Mapping[str, str], source_path: str
 ) -> list[Planted]:
-    """Put into ``dataset`` the groups of a file with ``labels``; of two plantings in one element the later wins."""
+    """Put into ``dataset`` the :func:`plantings` of a file with ``labels``; returns its rows of the answer key."""
     rows: dict[tuple[str, str], list[Planted]] = {}
-    for planting in (p for words, group in groups.items() if labels.issuperset(words.split()) for p in group):
+    for planting in (one for one in plantings() if one.place == place and one.files <= labels):
         path, tag, vr = _put(dataset, planting, facts)
         found = [(tag, *found) for found in _identifiers(planting.text, facts, vr)]
         if FACT.search(planting.at):

@@ -15,10 +15,15 @@ from pydicom.dataset import Dataset
 from chorus_nb.demo import awkward, headers, pictures, tables
 from chorus_nb.demo.people import StudyFacts, draw_person, draw_study, file_facts
 from chorus_nb.demo.planting import Planted, named, plant, write_as_unknown, write_key
-from chorus_nb.demo.plantings import HEADER, KEPT, META, PREAMBLE, TRAILING, UNKNOWN
-from chorus_nb.demo.scenario import FILE_NAMES, PATIENTS
+from chorus_nb.demo.scenario import FILE_NAMES, patients
+from chorus_nb.standards import keep_list
 
 ARCHIVED = (2023, 1, 1, 0, 0, 0)  # modification time inside archives: the same bytes on every day
+PREAMBLE = "{mrn} {family} {phone}"  # 128 bytes in front of DICM, in the first file of a rich study
+UNKNOWN = ("OtherPatientIDsSequence",)  # sequences that a careless system has written with VR UN
+# Attributes that must come out unchanged: the Imaging SOP's "Tags Recommended to Keep", and of its minimum metadata
+# (step 7) what is neither an identifier nor a text.
+KEPT = (*keep_list().values(), "ManufacturerModelName", "BodyPartExamined", "SeriesNumber", "TransducerType")
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ def make_site(folder: Path, seed: int = 1, size: Literal["full", "tiny"] = "full
     ``full`` has 12 patients and about 300 files; ``tiny`` has 4 of them, small pictures and every awkward file.
     """
     folder = Path(folder)
-    people = [draw_person(patient, seed) for patient in PATIENTS]
+    people = [draw_person(patient, seed) for patient in patients()]
     studies = [
         draw_study(person, study, seed)
         for person in people
@@ -79,7 +84,7 @@ def _files(facts: StudyFacts, seed: int, size: str) -> Iterator[File]:
     for number, series in enumerate(study.series, 1):
         count, scale = (series.files, 1.0) if size == "full" else (series.tiny, 0.25)
         for index, picture in enumerate(pictures.draw(series, count, scale, facts.facts), 1):
-            own = file_facts(facts, headers.VENDORS[study.vendor][1], number, index, seed)
+            own = file_facts(facts, headers.scanners()["vendors"][study.vendor]["uid_root"], number, index, seed)
             template = f"{study.folder}/{FILE_NAMES[study.vendor]}"
             path = template.format(number=number, index=index, **own)
             labels = frozenset(
@@ -89,9 +94,9 @@ def _files(facts: StudyFacts, seed: int, size: str) -> Iterator[File]:
             headers.fill(dataset, patient, study, own, number, awkward.instance_number(study.labels, index))
             planted = [
                 *named(template, own, path, "name", "removed"),
-                *plant(dataset, HEADER, labels, own, path),
-                *plant(dataset.file_meta, META, labels, own, path, "meta"),
-                *plant(dataset, TRAILING, labels, own, path, "trailing"),
+                *plant(dataset, "header", labels, own, path),
+                *plant(dataset.file_meta, "meta", labels, own, path),
+                *plant(dataset, "trailing", labels, own, path),
                 *(row for text in picture.burned_in for row in named(text, own, path, "pixels", "hidden")),
             ]
             if index == 1 and "script" not in labels:  # what becomes of a payload is not the SOP's business

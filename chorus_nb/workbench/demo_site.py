@@ -21,8 +21,9 @@ def make_demo_site(folder: Path, seed: int = 1) -> bool:
     from chorus_nb import demo  # slow to import and rarely needed
 
     code = blake3.blake3()
-    for file in sorted(Path(demo.__file__).parent.rglob("*.py")):
-        code.update(file.read_bytes())
+    for file in sorted(Path(demo.__file__).parent.iterdir()):
+        if file.suffix in (".py", ".csv", ".yaml"):
+            code.update(file.read_bytes())
     stamp = json.dumps({"chorus-nb": __version__, "seed": seed, "code": code.hexdigest()}) + "\n"
     made_by = folder / STAMP
     if made_by.is_file():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from pydicom.datadict import dictionary_VM, dictionary_VR
 
 from chorus_nb import tables
 from chorus_nb.tables import Column, SchemaError, Table
@@ -89,10 +90,19 @@ def test_missing_and_unknown_columns_are_named() -> None:
         tables.encode(SMALL, frame)
 
 
-@pytest.mark.parametrize("table", tables.ALL, ids=lambda table: table.name)
+@pytest.mark.parametrize("table", tables.TABLES.values(), ids=lambda table: table.name)
 def test_every_table_says_what_its_columns_mean_and_can_be_empty(table: Table) -> None:
     assert all(column.meaning for column in table.columns)
     assert set(table.key) <= set(table.column_names)
     assert len(set(table.column_names)) == len(table.columns)
     empty = tables.empty(table)
     pd.testing.assert_frame_equal(tables.decode(table, tables.encode(table, empty)), empty)
+
+
+@pytest.mark.parametrize("table", [tables.SERIES, tables.IMAGE], ids=lambda table: table.name)
+def test_an_attribute_of_one_number_is_a_number_and_any_other_is_text(table: Table) -> None:
+    numbers = dict.fromkeys(("DS", "FD", "FL"), "number") | dict.fromkeys(("IS", "SL", "SS", "UL", "US"), "integer")
+    for column in (column for column in table.columns if column.attribute):
+        single = dictionary_VM(column.name) == "1"
+        assert column.kind == (numbers.get(dictionary_VR(column.name), "text") if single else "text"), column.name
+        assert column.nullable == (column.kind != "text")

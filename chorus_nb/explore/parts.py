@@ -28,7 +28,7 @@ from chorus_nb.workspace import replacing
 MOST_VALUES = 400_000  # distinct values held in memory; then the part is closed and the next begun
 
 CATALOG_TAGS: dict[int, str] = {
-    tag: name for name in tables.CATALOG_KEYWORDS if (tag := datadict.tag_for_keyword(name)) is not None
+    tag: name for name in tables.CATALOG.keywords if (tag := datadict.tag_for_keyword(name)) is not None
 }
 # Attributes the catalog also takes from a sequence when the root lacks them: multi-frame objects keep them there.
 BORROWED = ("SharedFunctionalGroupsSequence", "RadiopharmaceuticalInformationSequence")

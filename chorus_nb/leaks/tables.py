@@ -88,5 +88,5 @@ def _holds_text() -> dict[str, bool]:
     """Column name to whether it holds text, for the tables of the CDM and those of the workbench."""
     fields = cdm()
     known = dict(zip(fields["column"], fields["type"].str.startswith("varchar"), strict=True))
-    released = (table for table in tables.ALL if table.kept == "metadata")
+    released = (table for table in tables.TABLES.values() if table.kept == "metadata")
     return known | {column.name.lower(): column.kind == "text" for table in released for column in table.columns}

@@ -24,7 +24,8 @@ PLACES = (
     "RadiopharmaceuticalInformationSequence",
 )
 WANTED: list[BaseTag] = [
-    Tag(keyword) for keyword in (*tables.HEADER_KEYWORDS, *PLACES, "AnatomicRegionSequence", "SpecificCharacterSet")
+    Tag(keyword)
+    for keyword in (*tables.RELEASED_HEADERS.keywords, *PLACES, "AnatomicRegionSequence", "SpecificCharacterSet")
 ]
 BATCH = 200  # files a worker reads per call
 KEY = ("target_path", "target_digest")
@@ -83,7 +84,7 @@ def read_header(file: Path, path: str) -> dict[str, object]:
     """The attributes of one released file as text, multi-values joined by a backslash."""
     try:
         dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=WANTED)
-        found = {keyword: _text(dataset, keyword) for keyword in tables.HEADER_KEYWORDS}
+        found = {keyword: _text(dataset, keyword) for keyword in tables.RELEASED_HEADERS.keywords}
         return {**found, "anatomic_region": _code(dataset)}
     except Exception as error:  # pydicom raises many kinds, and their texts quote values
         raise WorkbenchError(f"{path}: a released file cannot be read ({type(error).__name__})") from None

@@ -47,7 +47,7 @@ def _write(workspace: Workspace, table: tables.Table, sql: str, headers: Path) -
 def _study() -> str:
     joined = ", ".join(
         f"coalesce(string_agg(DISTINCT nullif({k}, ''), '\\' ORDER BY nullif({k}, '')), '') AS {k}"
-        for k in tables.STUDY_KEYWORDS
+        for k in tables.STUDY.keywords
     )
     return f"""
         SELECT any_value(PatientID)::BIGINT AS person_id, AccessionNumber::BIGINT AS image_occurrence_id,
@@ -57,7 +57,7 @@ def _study() -> str:
 
 def _series() -> str:
     named = {column.name: column for column in tables.SERIES.columns}
-    values = ", ".join(f"first({_cast(named[k])} ORDER BY target_path) AS {k}" for k in tables.SERIES_KEYWORDS)
+    values = ", ".join(f"first({_cast(named[k])} ORDER BY target_path) AS {k}" for k in tables.SERIES.keywords)
     return f"""
         SELECT any_value(PatientID)::BIGINT AS person_id, any_value(AccessionNumber)::BIGINT AS image_occurrence_id,
                any_value(StudyInstanceUID) AS StudyInstanceUID, SeriesInstanceUID,
@@ -68,7 +68,7 @@ def _series() -> str:
 
 def _image() -> str:
     named = {column.name: column for column in tables.IMAGE.columns}
-    values = ", ".join(f"{_cast(named[k])} AS {k}" for k in tables.IMAGE_KEYWORDS)
+    values = ", ".join(f"{_cast(named[k])} AS {k}" for k in tables.IMAGE.keywords)
     return f"""
         SELECT file_id(SOPInstanceUID) AS file_id, target_path AS path, SeriesInstanceUID, SOPInstanceUID, {values}
         FROM headers ORDER BY target_path"""

@@ -1,42 +1,9 @@
 """The tables that flow from notebook to notebook: name, columns, types, nullability and meaning, checked both ways.
 
-A module for each part of the way: ``surveyed`` (01, 02), ``done`` (03, 04), ``released`` (05, 06); ``schema`` checks.
+What tables there are is data (``tables.csv``, ``columns.csv``); ``schema`` checks, writes and reads them.
 """
 
-from chorus_nb.tables.done import (
-    CHECKS,
-    CROSSWALK,
-    FACE_DECISIONS,
-    FACE_VERDICTS,
-    IMAGE_DECISIONS,
-    IMAGE_VERDICTS,
-    OUTCOMES,
-    STATUSES,
-    TAG_DECISIONS,
-    TEXT_CHECKS,
-    TEXT_FINDINGS,
-    TEXT_PROOFS,
-    VERIFICATION,
-    WORKLIST,
-)
-from chorus_nb.tables.released import (
-    HEADER_KEYWORDS,
-    IMAGE,
-    IMAGE_KEYWORDS,
-    IMAGE_REGISTRY,
-    MANIFEST,
-    NUMERIC_VR,
-    PROCEDURE_CONCEPTS,
-    PROCEDURE_IDS,
-    REGISTRY_CHECKS,
-    REGISTRY_IDS,
-    RELEASED_HEADERS,
-    SERIES,
-    SERIES_KEYWORDS,
-    SIGN_OFF,
-    STUDY,
-    STUDY_KEYWORDS,
-)
+from chorus_nb.tables.definitions import defined
 from chorus_nb.tables.schema import (
     Column,
     SchemaError,
@@ -50,59 +17,9 @@ from chorus_nb.tables.schema import (
     read,
     to_arrow,
 )
-from chorus_nb.tables.surveyed import (
-    CATALOG,
-    CATALOG_KEYWORDS,
-    IMAGE_MAP,
-    LINKAGE,
-    PERSON_MAP,
-    QUALITY_FINDINGS,
-    TAG_PLAN,
-    TAG_PROFILE,
-)
-
-ALL = tuple(value for value in list(globals().values()) if isinstance(value, Table))
 
 __all__ = [
-    "ALL",
-    "CATALOG",
-    "CATALOG_KEYWORDS",
-    "CHECKS",
-    "CROSSWALK",
-    "FACE_DECISIONS",
-    "FACE_VERDICTS",
-    "HEADER_KEYWORDS",
-    "IMAGE",
-    "IMAGE_DECISIONS",
-    "IMAGE_KEYWORDS",
-    "IMAGE_MAP",
-    "IMAGE_REGISTRY",
-    "IMAGE_VERDICTS",
-    "LINKAGE",
-    "MANIFEST",
-    "NUMERIC_VR",
-    "OUTCOMES",
-    "PERSON_MAP",
-    "PROCEDURE_CONCEPTS",
-    "PROCEDURE_IDS",
-    "QUALITY_FINDINGS",
-    "REGISTRY_CHECKS",
-    "REGISTRY_IDS",
-    "RELEASED_HEADERS",
-    "SERIES",
-    "SERIES_KEYWORDS",
-    "SIGN_OFF",
-    "STATUSES",
-    "STUDY",
-    "STUDY_KEYWORDS",
-    "TAG_DECISIONS",
-    "TAG_PLAN",
-    "TAG_PROFILE",
-    "TEXT_CHECKS",
-    "TEXT_FINDINGS",
-    "TEXT_PROOFS",
-    "VERIFICATION",
-    "WORKLIST",
+    "TABLES",
     "Column",
     "SchemaError",
     "Table",
@@ -115,3 +32,38 @@ __all__ = [
     "read",
     "to_arrow",
 ]
+
+TABLES = defined()
+STATUSES = ("released", "held_back", "quarantined", "duplicate", "not_dicom")
+
+CATALOG = TABLES["catalog"]
+TAG_PROFILE = TABLES["tag_profile"]
+QUALITY_FINDINGS = TABLES["quality_findings"]
+LINKAGE = TABLES["linkage"]
+TAG_PLAN = TABLES["tag_plan"]
+PERSON_MAP = TABLES["Personal_map"]
+IMAGE_MAP = TABLES["Image_map"]
+WORKLIST = TABLES["worklist"]
+OUTCOMES = TABLES["outcomes"]
+CROSSWALK = TABLES["crosswalk"]
+TEXT_CHECKS = TABLES["text_checks"]
+TEXT_FINDINGS = TABLES["text_findings"]
+TEXT_PROOFS = TABLES["text_proofs"]
+IMAGE_VERDICTS = TABLES["image_verdicts"]
+FACE_VERDICTS = TABLES["face_verdicts"]
+VERIFICATION = TABLES["verification"]
+CHECKS = TABLES["checks"]
+IMAGE_REGISTRY = TABLES["image_registry"]
+REGISTRY_IDS = TABLES["registry_ids"]
+PROCEDURE_IDS = TABLES["procedure_ids"]
+RELEASED_HEADERS = TABLES["released_headers"]
+STUDY = TABLES["study"]
+SERIES = TABLES["series"]
+IMAGE = TABLES["image"]
+REGISTRY_CHECKS = TABLES["registry_checks"]
+MANIFEST = TABLES["manifest"]
+TAG_DECISIONS = TABLES["tag_decisions"]
+IMAGE_DECISIONS = TABLES["image_decisions"]
+FACE_DECISIONS = TABLES["face_decisions"]
+PROCEDURE_CONCEPTS = TABLES["procedure_concepts"]
+SIGN_OFF = TABLES["release_sign_off"]

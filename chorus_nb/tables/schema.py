@@ -30,6 +30,7 @@ class Column:
     kind: Kind
     meaning: str
     nullable: bool = False
+    attribute: bool = False  # the header attribute whose keyword is its name; multi-values joined by a backslash
 
 
 @dataclass(frozen=True)
@@ -49,20 +50,17 @@ class Table:
         return [column.name for column in self.columns]
 
     @property
+    def keywords(self) -> tuple[str, ...]:
+        """Keywords of the header attributes among the columns."""
+        return tuple(column.name for column in self.columns if column.attribute)
+
+    @property
     def schema(self) -> pa.Schema:
         return pa.schema([pa.field(c.name, ARROW[c.kind], nullable=c.nullable) for c in self.columns])
 
 
 class SchemaError(WorkbenchError):
     """A table does not have the columns or types it should; names the columns, never a value."""
-
-
-def texts(*pairs: tuple[str, str]) -> tuple[Column, ...]:
-    return tuple(Column(name, "text", meaning) for name, meaning in pairs)
-
-
-# Header attributes of the catalog, by DICOM keyword: what linking and sorting need, the SOP's minimum metadata (step 7)
-# and its keep list, and what triage looks at. Text as in the header, multi-values joined by "\".
 
 
 # --- checking, writing, reading ---------------------------------------------------------------------------------------

@@ -241,7 +241,7 @@ def _weak_there(hit: leaks.Hit) -> bool:
 
 def own_words() -> frozenset[str]:
     """Words the workbench itself writes into tables and reports: column names, meanings, headings of notebooks."""
-    written = [column.name + " " + column.meaning for table in tables.ALL for column in table.columns]
+    written = [column.name + " " + column.meaning for table in tables.TABLES.values() for column in table.columns]
     package = Path(__file__).parent.parent
     written += [path.read_text(encoding="utf-8") for path in sorted((package / "workbench").glob("*.py"))]
     written += [

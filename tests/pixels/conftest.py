@@ -25,7 +25,7 @@ def site(tmp_path: Path) -> Site:
             path = tmp_path / "source" / name
             if not path.exists():
                 path.write_bytes(content(dataset))
-            keywords = {keyword: str(dataset.get(keyword, "")) for keyword in tables.CATALOG_KEYWORDS}
+            keywords = {keyword: str(dataset.get(keyword, "")) for keyword in tables.CATALOG.keywords}
             status = path.stat()
             row = {"source_path": name, "status": "dicom", "size": status.st_size, "modified_ns": status.st_mtime_ns}
             row |= {"TransferSyntaxUID": dataset.file_meta.TransferSyntaxUID, "has_pixels": "PixelData" in dataset}

@@ -1,0 +1,29 @@
+"""The tables of the project as data: ``tables.csv`` has a row a table, ``columns.csv`` a row a column."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from chorus_nb.tables.schema import Table
+
+
+def _definitions(name: str) -> list[dict[str, str]]:
+    with Path(__file__).with_name(name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def defined() -> dict[str, Table]:
+    """Every table by name, in the order in which notebooks make them."""
+    columns: dict[str, list[dict[str, object]]] = defaultdict(list)
+    for row in _definitions("columns.csv"):
+        truths = {name: row[name] == "yes" for name in ("nullable", "attribute")}
+        columns[row.pop("table")].append({**row, **truths})
+    of_rows = TypeAdapter(Table).validate_python
+    return {
+        row["name"]: of_rows({**row, "key": row["key"].split(), "columns": columns[row["name"]]})
+        for row in _definitions("tables.csv")
+    }

@@ -71,7 +71,7 @@ def table_html(frame: pd.DataFrame, rows: int = 40, caption: str = "", alert: pd
     sides = ["right" if number else "left" for number in numeric]
     alerts = [False] * len(frame) if alert is None else [bool(flag) for flag in alert.fillna(False)]
     body = "".join(
-        _row(row, sides, flag)
+        _table_row(row, sides, flag)
         for row, flag in zip(frame.head(rows).itertuples(index=False, name=None), alerts, strict=False)
     )
     cut = f"{rows:,} of {len(frame):,} rows shown" if len(frame) > rows else "" if len(frame) else "none"
@@ -84,8 +84,8 @@ def table_html(frame: pd.DataFrame, rows: int = 40, caption: str = "", alert: pd
     )
 
 
-def _row(values: tuple[Any, ...], sides: list[str], alert: bool) -> str:
-    cells = _cells("td", map(_text, values), sides)
+def _table_row(values: tuple[Any, ...], sides: list[str], alert: bool) -> str:
+    cells = _cells("td", map(_escaped, values), sides)
     if not alert:
         return f"<tr>{cells}</tr>"
     return f'<tr class="alert" style="color:#b00020;font-weight:600">{cells.replace(">", ">check: ", 1)}</tr>'
@@ -97,7 +97,7 @@ def _cells(name: str, texts: Iterable[object], sides: list[str]) -> str:
     )
 
 
-def _text(value: Any) -> str:
+def _escaped(value: Any) -> str:
     if types.is_scalar(value) and isna(value):
         return ""
     if types.is_bool(value):

@@ -37,7 +37,7 @@ def head(kind: str = "CT") -> Volume:
 
 def tissues() -> NDArray[np.str_]:
     """What each voxel of :func:`head` is made of."""
-    return np.array(phantoms.NAMES)[phantoms.head(SLICES, SIZE)]
+    return np.array(phantoms.NAMES)[phantoms.head_phantom(SLICES, SIZE)]
 
 
 def places() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from chorus_nb.deid.values import DEFAULT_CHARSET, FORMATTED, FORMS, TEXT, Charset, charset_of, decode
 from chorus_nb.dicom.spans import Buffer, Element, Refused, name, take_apart, vr_of
 from chorus_nb.mapping import Policy, Rule
-from chorus_nb.mapping.ctp import Quarantine, Step, boxes, trimmed
+from chorus_nb.mapping.ctp import PathStep, Quarantine, boxes, trimmed
 from chorus_nb.pixels import Box
 
 ROWS, COLUMNS = 0x00280010, 0x00280011
@@ -26,7 +26,7 @@ def regions(policy: Policy, content: Buffer) -> list[Box]:
     )
     if book.filter and not book.filter(values):
         raise Refused("filtered_by_script", "the site's DicomFilter script does not let it pass")
-    columns, rows = (int(values.text((Step(tag),), True) or 0) for tag in (COLUMNS, ROWS))
+    columns, rows = (int(values.text((PathStep(tag),), True) or 0) for tag in (COLUMNS, ROWS))
     return [Box(*box) for box in boxes(book.signatures, values, columns, rows) or []]
 
 
@@ -38,7 +38,7 @@ class SpanValues(NamedTuple):
     root: list[Element]
     charset: Charset
 
-    def text(self, steps: tuple[Step, ...], root: bool) -> str | None:
+    def text(self, steps: tuple[PathStep, ...], root: bool) -> str | None:
         elements = self.root if root else self.item
         for step in steps[:-1]:
             above = self._find(elements, step)
@@ -53,7 +53,7 @@ class SpanValues(NamedTuple):
             return self._number(found, vr)
         return trimmed(decode(bytes(self.data[found.value : found.end]), self.charset), vr)
 
-    def _find(self, elements: list[Element], step: Step) -> Element | None:
+    def _find(self, elements: list[Element], step: PathStep) -> Element | None:
         tag = step.tag
         if step.creator:
             block = self._block(elements, step)
@@ -62,7 +62,7 @@ class SpanValues(NamedTuple):
             tag |= block << 8
         return next((element for element in elements if element.tag == tag), None)
 
-    def _block(self, elements: list[Element], step: Step) -> int | None:
+    def _block(self, elements: list[Element], step: PathStep) -> int | None:
         for element in elements:
             if element.tag >> 16 == step.tag >> 16 and 0x10 <= element.tag & 0xFFFF <= 0xFF:
                 creator = decode(bytes(self.data[element.value : element.end]), DEFAULT_CHARSET).strip(" \0")

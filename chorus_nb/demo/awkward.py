@@ -40,12 +40,12 @@ def edited(change: Callable[[Dataset], None]) -> Callable[[bytes], bytes]:
         dataset = dcmread(io.BytesIO(content))
         change(dataset)
         dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-        return _written(dataset)
+        return _saved(dataset)
 
     return apply
 
 
-def _written(dataset: Dataset) -> bytes:
+def _saved(dataset: Dataset) -> bytes:
     buffer = io.BytesIO()
     dataset.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()
@@ -87,7 +87,7 @@ def _stray_tail(content: bytes) -> bytes:
     dataset = dcmread(io.BytesIO(content))
     dataset.SOPInstanceUID = renewed(dataset, 4)
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    return _written(dataset) + b"STRAY BYTES BEHIND THE DATA SET."
+    return _saved(dataset) + b"STRAY BYTES BEHIND THE DATA SET."
 
 
 def _dicomdir(content: bytes) -> bytes:
@@ -96,7 +96,7 @@ def _dicomdir(content: bytes) -> bytes:
     for record in directory.DirectoryRecordSequence:
         if record.DirectoryRecordType == "PATIENT":
             record.PatientName, record.PatientID = source.PatientName, source.PatientID
-    return _written(directory)
+    return _saved(directory)
 
 
 ODDITIES = (  # whatever cannot be read in full lies in broken/

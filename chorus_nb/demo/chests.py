@@ -7,13 +7,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from chorus_nb.demo.phantoms import Space, Volume, both, ellipsoid, noise, space
+from chorus_nb.demo.phantoms import PhantomVolume, Space, both, ellipsoid, noise, space
 
 HEIGHT, FIELD = (-150.0, 150.0), 400.0
 
 
 @lru_cache(maxsize=2)
-def chest_ct(slices: int, size: int) -> Volume:
+def chest_ct(slices: int, size: int) -> PhantomVolume:
     """Hounsfield units of a chest with contrast: lungs with vessels, heart, aorta, liver, ribs, spine and a table."""
     at = space(slices, size, HEIGHT, FIELD)
     shoulder = np.clip((at.z - 70) / 80, 0, 1) ** 2
@@ -46,7 +46,7 @@ def chest_ct(slices: int, size: int) -> Volume:
     return hu + np.random.default_rng(29).normal(0, 11, hu.shape).astype("f4")
 
 
-def _vessels(at: Space, inside: NDArray[np.bool_]) -> Volume:
+def _vessels(at: Space, inside: NDArray[np.bool_]) -> PhantomVolume:
     """What the vessels add to the lung: branches that leave the hilum and thin out."""
     z, y, x = (np.broadcast_to(a, inside.shape)[inside] for a in at)
     z, y, side = z - 4, y - 6, abs(x) - 14
@@ -62,7 +62,14 @@ def _vessels(at: Space, inside: NDArray[np.bool_]) -> Volume:
     return added
 
 
-def _organs(at: Space, hu: Volume, dome: Volume, cage: Volume, heart: Volume, lung: NDArray[np.bool_]) -> None:
+def _organs(
+    at: Space,
+    hu: PhantomVolume,
+    dome: PhantomVolume,
+    cage: PhantomVolume,
+    heart: PhantomVolume,
+    lung: NDArray[np.bool_],
+) -> None:
     below = (at.z < dome - 3) & (cage < -9)
     liver = below & (at.x < 45 + at.z * 0.2 + at.y * 0.2)
     _paint(hu, below, -90)
@@ -90,7 +97,7 @@ def _organs(at: Space, hu: Volume, dome: Volume, cage: Volume, heart: Volume, lu
     _paint(hu, (bronchi < 0) & (at.z <= 34) & (at.z > 2), -1000)
 
 
-def _bones(at: Space, hu: Volume, cage: Volume) -> None:
+def _bones(at: Space, hu: PhantomVolume, cage: PhantomVolume) -> None:
     slope = at.z + 0.75 * at.y - 0.0012 * at.x**2  # ribs fall from back to front
     ribs = (
         (abs(cage + 4) < 4.2)
@@ -120,12 +127,12 @@ def _bones(at: Space, hu: Volume, cage: Volume) -> None:
     _paint(hu, (clavicle < 0) & (abs(at.x) > 14) & (abs(at.x) < 150), 560)
 
 
-def _paint(hu: Volume, where: NDArray[np.bool_], value: float) -> None:
+def _paint(hu: PhantomVolume, where: NDArray[np.bool_], value: float) -> None:
     hu[np.broadcast_to(where, hu.shape)] = value
 
 
 @lru_cache(maxsize=2)
-def radiograph(size: int, lateral: bool = False) -> Volume:
+def radiograph(size: int, lateral: bool = False) -> PhantomVolume:
     """Attenuation from 0 (air) to 1 seen from the front, or from the side, ``size`` pixels square."""
     voxels = 192 if size > 512 else 64
     volume = chest_ct(voxels, voxels)[::-1]
@@ -137,7 +144,7 @@ def radiograph(size: int, lateral: bool = False) -> Volume:
     return np.clip((view - low * 0.6) / (high - low * 0.6), 0, 1)
 
 
-def enlarge(image: Volume, size: int) -> Volume:
+def enlarge(image: PhantomVolume, size: int) -> PhantomVolume:
     """``image`` brought to ``size`` pixels square, interpolated."""
     for axis in (0, 1):
         length = image.shape[axis]

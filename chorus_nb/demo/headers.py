@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydicom.dataset import Dataset
 
-from chorus_nb.demo.scenario import Patient, Study
+from chorus_nb.demo.scenario import DemoPatient, DemoStudy
 
 
 @cache
@@ -27,8 +27,8 @@ def code(value: str, scheme: str, meaning: str) -> Dataset:
     return item
 
 
-def fill(
-    dataset: Dataset, patient: Patient, study: Study, facts: Mapping[str, str], number: int, index: int | None
+def fill_header(
+    dataset: Dataset, patient: DemoPatient, study: DemoStudy, facts: Mapping[str, str], number: int, index: int | None
 ) -> None:
     """Write the Patient, Study, Series, Equipment and acquisition modules around the pixel data of ``dataset``.
 

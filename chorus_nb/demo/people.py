@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pydicom.uid import generate_uid
 
-from chorus_nb.demo.scenario import Patient, Study
+from chorus_nb.demo.scenario import DemoPatient, DemoStudy
 
 # Invented throughout. 555-01xx numbers are reserved for fiction; the domain is reserved (RFC 2606).
 STREETS = ("Wexcombe Hollow", "Thistlegate Rise", "Oldquarry Spur", "Marrowbone Crescent", "Kestrelmoor Lane")
@@ -28,7 +28,7 @@ DEPARTMENT = "Ethelburga Radiology Wing 7"
 class Person:
     """The drawn facts of a patient."""
 
-    patient: Patient
+    patient: DemoPatient
     person_id: int
     days_shifted: int
     admission: datetime
@@ -45,13 +45,13 @@ class StudyFacts:
     """The drawn facts of a study."""
 
     person: Person
-    study: Study
+    study: DemoStudy
     image_occurrence_id: int
     when: datetime
     facts: dict[str, str]  # the person's and the study's, for plantings
 
 
-def draw_person(patient: Patient, seed: int) -> Person:
+def draw_person(patient: DemoPatient, seed: int) -> Person:
     """All facts of ``patient`` under ``seed``."""
     chance = random.Random(f"{seed}/{patient.key}")
     number = chance.randrange(10**7, 10**8)
@@ -76,7 +76,7 @@ def draw_person(patient: Patient, seed: int) -> Person:
         "insurance": f"HPN-{chance.randrange(10**7, 10**8)}-X",
         "relative": f"Euphrosyne {patient.family}",
         "room": f"7W-{chance.randrange(100, 999)}-Ethel",
-        "age": f"{_years(birth, admission.date()):03d}Y",
+        "age": f"{_years_before(birth, admission.date()):03d}Y",
     }
     return Person(
         patient,
@@ -88,7 +88,7 @@ def draw_person(patient: Patient, seed: int) -> Person:
     )
 
 
-def draw_study(person: Person, study: Study, seed: int) -> StudyFacts:
+def draw_study(person: Person, study: DemoStudy, seed: int) -> StudyFacts:
     """All facts of ``study`` under ``seed``."""
     chance = random.Random(f"{seed}/{study.key}")
     when = person.admission + timedelta(hours=study.hours, seconds=chance.randrange(60))
@@ -103,7 +103,7 @@ def draw_study(person: Person, study: Study, seed: int) -> StudyFacts:
         "date_time": f"{when:%Y%m%d%H%M%S}.{chance.randrange(10**6):06d}{when.replace(tzinfo=ZONE):%z}",
         "date_text": f"{when:%m/%d/%Y}",
         "prior_text": f"{prior:%m/%d/%Y}",
-        "age": f"{_years(person.birth_date, when.date()):03d}Y",
+        "age": f"{_years_before(person.birth_date, when.date()):03d}Y",
         "study_id": f"ST{chance.randrange(10**6, 10**7)}",
         "order": f"ORD{chance.randrange(10**7, 10**8)}",
         "physician": chance.choice(DOCTORS),
@@ -137,5 +137,5 @@ def new_uid(*key: object, prefix: str) -> str:
     return str(generate_uid(prefix=prefix, entropy_srcs=list(map(str, key))))
 
 
-def _years(birth: date, day: date) -> int:
+def _years_before(birth: date, day: date) -> int:
     return day.year - birth.year - ((day.month, day.day) < (birth.month, birth.day))

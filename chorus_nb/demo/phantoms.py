@@ -13,16 +13,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Volume = NDArray[np.floating[Any]]
+PhantomVolume = NDArray[np.floating[Any]]
 Point = tuple[float, float, float]
 
 
 class Space(NamedTuple):
     """Coordinates of the voxels, open for broadcasting."""
 
-    z: Volume
-    y: Volume
-    x: Volume
+    z: PhantomVolume
+    y: PhantomVolume
+    x: PhantomVolume
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -36,18 +36,18 @@ def space(slices: int, size: int, height: tuple[float, float], field: float) -> 
     return Space(z, y, y.transpose(0, 2, 1))
 
 
-def ellipsoid(at: Space, centre: Point, radii: Point) -> Volume:
+def ellipsoid(at: Space, centre: Point, radii: Point) -> PhantomVolume:
     """Distance to an ellipsoid; a radius of infinity makes a cylinder."""
     scaled = [(a - c) / r for a, c, r in zip(at, centre, radii, strict=True)]
     return (np.sqrt(scaled[0] ** 2 + scaled[1] ** 2 + scaled[2] ** 2) - 1) * np.float32(min(radii))
 
 
-def both(at: Space, body: Callable[[Space], Volume]) -> Volume:
+def both(at: Space, body: Callable[[Space], PhantomVolume]) -> PhantomVolume:
     """``body`` on the left side and its mirror image on the right."""
     return body(Space(at.z, at.y, abs(at.x)))
 
 
-def union(*bodies: Volume, soft: float = 0.0) -> Volume:
+def union(*bodies: PhantomVolume, soft: float = 0.0) -> PhantomVolume:
     """All ``bodies``; with ``soft`` millimetres the joins are rounded like flesh."""
     joined = bodies[0]
     for body in bodies[1:]:
@@ -59,7 +59,7 @@ def union(*bodies: Volume, soft: float = 0.0) -> Volume:
     return joined
 
 
-def noise(shape: tuple[int, ...], cells: tuple[int, ...], seed: int) -> Volume:
+def noise(shape: tuple[int, ...], cells: tuple[int, ...], seed: int) -> PhantomVolume:
     """Smooth noise between -1 and 1: random values on a coarse grid of ``cells``, interpolated along every axis."""
     values = np.random.default_rng(seed).uniform(-1, 1, [cell + 2 for cell in cells]).astype("f4")
     for axis, (length, cell) in enumerate(zip(shape, cells, strict=True)):
@@ -92,7 +92,7 @@ NAMES = list(TISSUES)
 
 
 @lru_cache(maxsize=1)
-def head(slices: int, size: int) -> NDArray[np.uint8]:
+def head_phantom(slices: int, size: int) -> NDArray[np.uint8]:
     """Tissues (indices into :data:`NAMES`) of a head with a face: brow, eyes, nose, lips, chin, cheeks and ears."""
     at = space(slices, size, HEAD_HEIGHT, HEAD_FIELD)
     vault = ellipsoid(at, (28, 8, 0), (84, 96, 75))
@@ -133,13 +133,15 @@ def head(slices: int, size: int) -> NDArray[np.uint8]:
     paint("bone", (cranium < 0) & (abs(floor) < 4))
     orbit = both(at, lambda s: ellipsoid(s, (3, -56, 31), (18, 26, 18)))
     _face_bones(at, face, orbit, paint)
-    _brain(at, vault + 13.5, paint)
+    _brain_tissue(at, vault + 13.5, paint)
     paint("fat", (orbit < 0) & (skin < -2))
     paint("eye", eyes < 0)
     return tissue
 
 
-def _face_bones(at: Space, face: Volume, orbit: Volume, paint: Callable[[str, NDArray[np.bool_]], None]) -> None:
+def _face_bones(
+    at: Space, face: PhantomVolume, orbit: PhantomVolume, paint: Callable[[str, NDArray[np.bool_]], None]
+) -> None:
     """Maxilla, mandible, teeth, spine of the neck, and the air of sinuses, nose and throat."""
     maxilla = ellipsoid(at, (-28, -44, 0), (30, 38, 44))
     mandible = ellipsoid(at, (-82, -46, 0), (16, 44, 45))
@@ -167,7 +169,7 @@ def _face_bones(at: Space, face: Volume, orbit: Volume, paint: Callable[[str, ND
     paint("air", (petrous < -2) & cells & (abs(at.x) > 42))
 
 
-def _brain(at: Space, surface: Volume, paint: Callable[[str, NDArray[np.bool_]], None]) -> None:
+def _brain_tissue(at: Space, surface: PhantomVolume, paint: Callable[[str, NDArray[np.bool_]], None]) -> None:
     """A folded cortex around white matter, deep grey matter, ventricles, cerebellum and brain stem."""
     cut = np.maximum(surface, -(at.z + 22 + at.y * 0.12))  # floor of the skull
     stem = ellipsoid(Space(at.z, at.y - at.z * 0.12, at.x), (-45, 26, 0), (60, 13, 14))
@@ -198,20 +200,20 @@ def _brain(at: Space, surface: Volume, paint: Callable[[str, NDArray[np.bool_]],
     paint("csf", union(horn, third, fourth) < 0)
 
 
-def head_ct(slices: int, size: int) -> Volume:
+def head_ct(slices: int, size: int) -> PhantomVolume:
     """Hounsfield units of the head."""
-    return _render(head(slices, size), 0, seed=11, grain=9)
+    return _rendered_tissue(head_phantom(slices, size), 0, seed=11, grain=9)
 
 
-def head_mr(slices: int, size: int, weighting: str) -> Volume:
+def head_mr(slices: int, size: int, weighting: str) -> PhantomVolume:
     """MR intensities of the head, ``weighting`` T1 or T2, with a coil's uneven sensitivity and Rician noise."""
-    volume = _render(head(slices, size), {"T1": 1, "T2": 2}[weighting], seed=12, grain=0)
+    volume = _rendered_tissue(head_phantom(slices, size), {"T1": 1, "T2": 2}[weighting], seed=12, grain=0)
     volume *= 1 + 0.16 * noise(volume.shape, (2, 2, 2), 5)
     grain = np.random.default_rng(6).normal(0, 5, (2, *volume.shape)).astype("f4")
     return np.hypot(volume + grain[0], grain[1]) * 4
 
 
-def _render(tissue: NDArray[np.uint8], column: int, seed: int, grain: float) -> Volume:
+def _rendered_tissue(tissue: NDArray[np.uint8], column: int, seed: int, grain: float) -> PhantomVolume:
     values = np.array([properties[column] for properties in TISSUES.values()], "f4")[tissue]
     for axis in (1, 2):  # partial volume within the slice
         values = (np.roll(values, 1, axis) + 2 * values + np.roll(values, -1, axis)) / 4

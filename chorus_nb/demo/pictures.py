@@ -20,22 +20,22 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from chorus_nb.demo import chests, headers, phantoms, views
-from chorus_nb.demo.scenario import Series
+from chorus_nb.demo.scenario import DemoSeries
 
 
-class Picture(NamedTuple):
+class DemoImage(NamedTuple):
     """A dataset with pixel data; ``burned_in`` are texts, with facts in braces, written into the pixels."""
 
     dataset: Dataset
     burned_in: tuple[str, ...] = ()
 
 
-def draw(series: Series, files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Picture]:
+def draw(series: DemoSeries, files: int, scale: float, facts: Mapping[str, str]) -> Iterator[DemoImage]:
     """The pictures of the first ``files`` files of ``series``; ``scale`` shrinks the matrix for the tiny site."""
     if not files:
         return
     for picture in PICTURES[series.picture](files, scale, facts):
-        encode(picture.dataset, getattr(uid, series.syntax))
+        encode_pixels(picture.dataset, getattr(uid, series.syntax))
         yield picture
 
 
@@ -52,7 +52,7 @@ def image(sop_class: UID, array: NDArray[Any], photometric: str = "MONOCHROME2",
     return dataset
 
 
-def encode(dataset: Dataset, syntax: UID) -> None:
+def encode_pixels(dataset: Dataset, syntax: UID) -> None:
     """Bring native pixel data into ``syntax``; what is compressed already stays as it is."""
     if dataset.file_meta.TransferSyntaxUID.is_compressed:
         return
@@ -71,8 +71,8 @@ def encode(dataset: Dataset, syntax: UID) -> None:
 
 
 def slices(
-    volume: phantoms.Volume, sop_class: UID, height: tuple[float, float], field: float, **more: Any
-) -> Iterator[Picture]:
+    volume: phantoms.PhantomVolume, sop_class: UID, height: tuple[float, float], field: float, **more: Any
+) -> Iterator[DemoImage]:
     """Axial images of ``volume``, feet first, between the two ``height``s and across ``field`` millimetres."""
     count, size = len(volume), volume.shape[1]
     step, pixel = round((height[1] - height[0]) / max(count - 1, 1), 3), round(field / size, 4)
@@ -86,7 +86,7 @@ def slices(
             "SliceThickness": step,
             "SpacingBetweenSlices": step,
         }
-        yield Picture(image(sop_class, np.rint(plane).astype("i2"), **geometry, **more))
+        yield DemoImage(image(sop_class, np.rint(plane).astype("i2"), **geometry, **more))
 
 
 HOUNSFIELD: dict[str, Any] = {"RescaleIntercept": 0, "RescaleSlope": 1, "RescaleType": "HU"}
@@ -94,7 +94,7 @@ HOUNSFIELD: dict[str, Any] = {"RescaleIntercept": 0, "RescaleSlope": 1, "Rescale
 
 def ct_chest(
     window: tuple[int, int], thickness: float, files: int, scale: float, facts: Mapping[str, str]
-) -> Iterator[Picture]:
+) -> Iterator[DemoImage]:
     """Slices ``thickness`` millimetres thin; only some of them, so with gaps between."""
     volume = chests.chest_ct(files, int(256 * scale))
     more = {"WindowCenter": window[0], "WindowWidth": window[1], "SliceThickness": thickness}
@@ -104,7 +104,7 @@ def ct_chest(
         yield picture
 
 
-def ct_head(files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Picture]:
+def ct_head(files: int, scale: float, facts: Mapping[str, str]) -> Iterator[DemoImage]:
     volume = phantoms.head_ct(files, int(256 * scale))
     more = HOUNSFIELD | {"WindowCenter": 40, "WindowWidth": 80}
     return slices(volume, uid.CTImageStorage, phantoms.HEAD_HEIGHT, phantoms.HEAD_FIELD, **more)
@@ -116,14 +116,14 @@ WEIGHTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-def mr_head(weighting: str, files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Picture]:
+def mr_head(weighting: str, files: int, scale: float, facts: Mapping[str, str]) -> Iterator[DemoImage]:
     volume = phantoms.head_mr(files, int(192 * scale), weighting)
     return slices(volume, uid.MRImageStorage, phantoms.HEAD_HEIGHT, phantoms.HEAD_FIELD, **WEIGHTINGS[weighting])
 
 
 def chest_view(
     sop_class: UID, lateral: bool, rows: int, files: int, scale: float, facts: Mapping[str, str]
-) -> Iterator[Picture]:
+) -> Iterator[DemoImage]:
     """A chest radiograph, a little different for every accession."""
     chance = np.random.default_rng(list(facts["accession"].encode()))
     view = chests.radiograph(int(rows * scale), lateral)
@@ -132,10 +132,10 @@ def chest_view(
         grain = chance.normal(0, 14, view.shape)
         dataset = image(sop_class, np.clip(exposed + grain, 0, 4095).astype("u2"), WindowCenter=1900, WindowWidth=3600)
         dataset.ImagerPixelSpacing = [0.4, 0.4]
-        yield Picture(dataset)
+        yield DemoImage(dataset)
 
 
-def ct_scout(files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Picture]:
+def ct_scout(files: int, scale: float, facts: Mapping[str, str]) -> Iterator[DemoImage]:
     for _ in range(files):
         view = chests.radiograph(int(1024 * scale))[::2, ::2] * 900 - 300
         geometry: dict[str, Any] = {
@@ -146,7 +146,7 @@ def ct_scout(files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Pic
             "PixelSpacing": [round(400 / len(view), 4)] * 2,
             "ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"],
         }
-        yield Picture(image(uid.CTImageStorage, view.astype("i2"), **geometry, **spacing, **HOUNSFIELD))
+        yield DemoImage(image(uid.CTImageStorage, view.astype("i2"), **geometry, **spacing, **HOUNSFIELD))
 
 
 MG_VIEWS = (("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO"))
@@ -156,7 +156,7 @@ VIEW_CODES = {
 }
 
 
-def mg_views(files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Picture]:
+def mg_views(files: int, scale: float, facts: Mapping[str, str]) -> Iterator[DemoImage]:
     for index, (side, view) in enumerate(MG_VIEWS[:files]):
         breast = views.mammogram(int(1024 * scale), view == "MLO", seed=40 + index)
         array = ((breast[:, ::-1] if side == "R" else breast) * 3900).astype("u2")
@@ -166,13 +166,13 @@ def mg_views(files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Pic
         dataset.ViewCodeSequence[0].ViewModifierCodeSequence = []
         dataset.PatientOrientation = ["P" if side == "R" else "A", "FR"]
         dataset.ImagerPixelSpacing, dataset.WindowCenter, dataset.WindowWidth = [0.2, 0.2], 1800, 3200
-        yield Picture(dataset)
+        yield DemoImage(dataset)
 
 
 BANNER = ("{institution}", "{FAMILY}, {given}   ID {mrn}", "{date_text}   DOB {birth_text}")
 
 
-def us_cine(files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Picture]:
+def us_cine(files: int, scale: float, facts: Mapping[str, str]) -> Iterator[DemoImage]:
     """An echo loop with the patient's banner burned in."""
     for index in range(files):
         loop = views.ultrasound(12, max(int(360 * scale), 180), [line.format_map(facts) for line in BANNER], index)
@@ -185,7 +185,7 @@ def us_cine(files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Pict
         dataset = image(uid.UltrasoundMultiFrameImageStorage, loop, "RGB", FrameTime=33.3, HeartRate=72)
         dataset.FrameIncrementPointer = 0x00181063  # Frame Time
         dataset.SequenceOfUltrasoundRegions = [region]
-        yield Picture(dataset, BANNER)
+        yield DemoImage(dataset, BANNER)
 
 
 SHEET = (
@@ -207,12 +207,12 @@ DOSE = (
 )
 
 
-def page(lines: tuple[str, ...], files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Picture]:
+def page_image(lines: tuple[str, ...], files: int, scale: float, facts: Mapping[str, str]) -> Iterator[DemoImage]:
     """A secondary capture of a page with the patient's name on it."""
     for _ in range(files):
-        content = views.page([line.format_map(facts) for line in lines], max(int(640 * scale), 320))
+        content = views.laid_out_page([line.format_map(facts) for line in lines], max(int(640 * scale), 320))
         dataset = image(uid.SecondaryCaptureImageStorage, content, "RGB", Modality="OT", ConversionType="WSD")
-        yield Picture(dataset, lines)
+        yield DemoImage(dataset, lines)
 
 
 SR: dict[str, Any] = {"CompletionFlag": "COMPLETE", "VerificationFlag": "VERIFIED", "ValueType": "CONTAINER"}
@@ -225,7 +225,7 @@ PDF: dict[str, Any] = {
 
 def document(
     sop_class: UID, modality: str, attributes: dict[str, Any], files: int, scale: float, facts: Mapping[str, str]
-) -> Iterator[Picture]:
+) -> Iterator[DemoImage]:
     """An object without an image; its content is planted."""
     for _ in range(files):
         dataset = Dataset()
@@ -233,10 +233,10 @@ def document(
         dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
         for keyword, value in ({"SOPClassUID": sop_class, "Modality": modality} | attributes).items():
             setattr(dataset, keyword, value)
-        yield Picture(dataset)
+        yield DemoImage(dataset)
 
 
-def ct_enhanced(files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Picture]:
+def ct_enhanced(files: int, scale: float, facts: Mapping[str, str]) -> Iterator[DemoImage]:
     """A multi-frame CT with functional groups; the groups hold positions, and dates of their own."""
     volume = phantoms.head_ct(12, int(128 * scale))
     single = [
@@ -258,20 +258,20 @@ def ct_enhanced(files: int, scale: float, facts: Mapping[str, str]) -> Iterator[
         position.ImagePositionPatient = plane.ImagePositionPatient
         group.FrameContentSequence, group.PlanePositionSequence = [content], [position]
         dataset.PerFrameFunctionalGroupsSequence.append(group)
-    yield Picture(dataset)
+    yield DemoImage(dataset)
 
 
 def real(
     name: str, burned_in: tuple[str, ...], files: int, scale: float, facts: Mapping[str, str]
-) -> Iterator[Picture]:
+) -> Iterator[DemoImage]:
     """A real image of the pydicom wheel, with the header its scanner wrote and what its makers left in the pixels."""
     for _ in range(files):
         dataset = dcmread(str(get_testdata_file(name)), force=True)
         dataset.walk(lambda *_: None)  # decodes every element, so that any transfer syntax can be written
-        yield Picture(dataset, burned_in)
+        yield DemoImage(dataset, burned_in)
 
 
-PICTURES: dict[str, Callable[[int, float, Mapping[str, str]], Iterator[Picture]]] = {
+PICTURES: dict[str, Callable[[int, float, Mapping[str, str]], Iterator[DemoImage]]] = {
     "ct_scout": ct_scout,
     "ct_chest": partial(ct_chest, (40, 400), 2.5),
     "ct_chest_lung": partial(ct_chest, (-600, 1500), 0.625),
@@ -284,8 +284,8 @@ PICTURES: dict[str, Callable[[int, float, Mapping[str, str]], Iterator[Picture]]
     "cr_chest_lateral": partial(chest_view, uid.ComputedRadiographyImageStorage, True, 1024),
     "mg_views": mg_views,
     "us_cine": us_cine,
-    "sc_sheet": partial(page, SHEET),
-    "sc_dose": partial(page, DOSE),
+    "sc_sheet": partial(page_image, SHEET),
+    "sc_dose": partial(page_image, DOSE),
     "sr_report": partial(document, uid.BasicTextSRStorage, "SR", SR),
     "pdf_letter": partial(document, uid.EncapsulatedPDFStorage, "DOC", PDF),
     "real_us_echo": partial(real, "examples_ybr_color.dcm", ()),

@@ -25,11 +25,11 @@ from pydicom.filewriter import write_sequence
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
 
-Place = Literal["header", "meta", "preamble", "trailing", "name", "pixels"]
+PlantedIn = Literal["header", "meta", "preamble", "trailing", "name", "pixels"]
 Expected = Literal["removed", "shifted", "kept", "cleaned", "hidden", "uid"]
 
 # What kind of identifier a fact is; facts that are not here (room, order …) are "text".
-KINDS = {
+KIND_OF_FACT = {
     **dict.fromkeys(("family", "given", "ideographic", "phonetic", "relative", "FAMILY"), "name"),
     **dict.fromkeys(("mrn", "other_mrn", "ssn", "insurance"), "patient_id"),
     **dict.fromkeys(("accession", "order", "study_id"), "accession"),
@@ -43,7 +43,7 @@ KINDS = {
     **dict.fromkeys(("uid", "series_uid", "study_uid", "frame_uid", "event_uid", "other_uid"), "uid"),
 }
 FACT = re.compile(r"\{(\w+)\}")
-NUMBERS = {"US": int, "SS": int, "UL": int, "SL": int, "FD": float, "FL": float}
+NUMBER_VRS = {"US": int, "SS": int, "UL": int, "SL": int, "FD": float, "FL": float}
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Planted:
     """A row of the answer key: ``value`` is the exact text, ``path`` the sequences above ``tag``, joined by '.'."""
 
     source_path: str
-    place: Place
+    place: PlantedIn
     path: str
     tag: str
     kind: str
@@ -69,7 +69,7 @@ class Planting:
     optional ``/VR``. ``expected`` is "" where more than one outcome is right: such a planting is not in the answer key.
     """
 
-    place: Place
+    place: PlantedIn
     files: frozenset[str]
     at: str
     text: str
@@ -87,16 +87,16 @@ def plantings() -> tuple[Planting, ...]:
 
 
 def plant(
-    dataset: Dataset, place: Place, labels: frozenset[str], facts: Mapping[str, str], source_path: str
+    dataset: Dataset, place: PlantedIn, labels: frozenset[str], facts: Mapping[str, str], source_path: str
 ) -> list[Planted]:
     """Put into ``dataset`` the :func:`plantings` of a file with ``labels``; returns its rows of the answer key."""
     rows: dict[tuple[str, str], list[Planted]] = {}
     for planting in (one for one in plantings() if one.place == place and one.files <= labels):
         path, tag, vr = _put(dataset, planting, facts)
-        found = [(tag, *found) for found in _identifiers(planting.text, facts, vr)]
+        found = [(tag, *found) for found in _planted_facts(planting.text, facts, vr)]
         if FACT.search(planting.at):
             creator = Tag(tag.group, tag.element >> 8)
-            found += [(creator, *found) for found in _identifiers(planting.at, facts)]
+            found += [(creator, *found) for found in _planted_facts(planting.at, facts)]
         rows[path, str(tag)] = [
             Planted(source_path, place, path, str(at), kind, value, planting.expected, planting.note)
             for at, kind, value in found
@@ -105,18 +105,22 @@ def plant(
     return [row for group in rows.values() for row in group]
 
 
-def named(template: str, facts: Mapping[str, str], source_path: str, place: Place, expected: Expected) -> list[Planted]:
+def named(
+    template: str, facts: Mapping[str, str], source_path: str, place: PlantedIn, expected: Expected
+) -> list[Planted]:
     """Rows for the facts in a ``template`` outside the header: a path, the preamble, the pixels."""
     if not FACT.search(template):
         return []  # a name such as DICOMDIR tells of nobody
-    return [Planted(source_path, place, "", "", kind, value, expected) for kind, value in _identifiers(template, facts)]
+    return [
+        Planted(source_path, place, "", "", kind, value, expected) for kind, value in _planted_facts(template, facts)
+    ]
 
 
-def _identifiers(template: str, facts: Mapping[str, str], vr: str = "") -> Iterator[tuple[str, str]]:
+def _planted_facts(template: str, facts: Mapping[str, str], vr: str = "") -> Iterator[tuple[str, str]]:
     """Kind and value of every fact in ``template``; the text itself where there is none."""
     for fact in dict.fromkeys(FACT.findall(template)):
         if fact not in ("number", "index"):
-            yield KINDS.get(fact, "text"), facts[fact]
+            yield KIND_OF_FACT.get(fact, "text"), facts[fact]
     if not FACT.search(template):
         yield "date" if vr in ("DA", "DT") else "text", template
 
@@ -154,8 +158,8 @@ def _resolve(dataset: Dataset, element: str) -> tuple[BaseTag, str, str]:
 
 
 def _value(vr: str, text: str, encodings: list[str]) -> Any:
-    if vr in NUMBERS:
-        return NUMBERS[vr](text)
+    if vr in NUMBER_VRS:
+        return NUMBER_VRS[vr](text)
     if vr in ("OB", "UN"):
         content = encode_string(text, encodings)
         return content + b"\0" * (len(content) % 2)

@@ -22,7 +22,7 @@ FILE_NAMES = {
 
 
 @dataclass(frozen=True)
-class Series:
+class DemoSeries:
     """A series: which picture it shows (:mod:`chorus_nb.demo.pictures`), how many files, in which transfer syntax."""
 
     description: str
@@ -33,7 +33,7 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Study:
+class DemoStudy:
     """A study of one accession, ``hours`` after the patient's admission. ``labels`` choose extra plantings."""
 
     key: str
@@ -42,7 +42,7 @@ class Study:
     description: str
     body_part: str
     hours: float
-    series: tuple[Series, ...]
+    series: tuple[DemoSeries, ...]
     folder: str = "{mrn}_{FAMILY}/{accession}"
     tiny: bool = False
     accession_mapped: bool = True  # has a row in Image_map.csv
@@ -62,7 +62,7 @@ class Stay:
 
 
 @dataclass(frozen=True)
-class Patient:
+class DemoPatient:
     """A patient; ``charset`` is the Specific Character Set of the files."""
 
     key: str
@@ -70,7 +70,7 @@ class Patient:
     given: str
     sex: str
     age: int
-    studies: tuple[Study, ...]
+    studies: tuple[DemoStudy, ...]
     charset: str = "ISO_IR 100"
     ideographic: str = ""
     phonetic: str = ""
@@ -81,7 +81,7 @@ class Patient:
 
 
 @cache
-def patients() -> tuple[Patient, ...]:
+def patients() -> tuple[DemoPatient, ...]:
     """The patients of the demo site, in order."""
     content = yaml.safe_load(Path(__file__).with_name("scenario.yaml").read_text(encoding="utf-8"))
-    return TypeAdapter(tuple[Patient, ...]).validate_python(content)
+    return TypeAdapter(tuple[DemoPatient, ...]).validate_python(content)

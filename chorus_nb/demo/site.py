@@ -23,7 +23,7 @@ PREAMBLE = "{mrn} {family} {phone}"  # 128 bytes in front of DICM, in the first 
 UNKNOWN = ("OtherPatientIDsSequence",)  # sequences that a careless system has written with VR UN
 # Attributes that must come out unchanged: the Imaging SOP's "Tags Recommended to Keep", and of its minimum metadata
 # (step 7) what is neither an identifier nor a text.
-KEPT = (*keep_list().values(), "ManufacturerModelName", "BodyPartExamined", "SeriesNumber", "TransducerType")
+KEPT_KEYWORDS = (*keep_list().values(), "ManufacturerModelName", "BodyPartExamined", "SeriesNumber", "TransducerType")
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ def make_site(folder: Path, seed: int = 1, size: Literal["full", "tiny"] = "full
 def _all_files(studies: list[StudyFacts], seed: int, size: str) -> Iterator[File]:
     samples: dict[str, File] = {}
     for facts in studies:
-        files = _files(facts, seed, size)
+        files = _study_files(facts, seed, size)
         if facts.study.archive:
-            files = iter([_archive(facts, list(files))])
+            files = iter([_zipped(facts, list(files))])
         for file in files:
             samples.setdefault(facts.study.key, file)
             yield file
@@ -78,7 +78,7 @@ def _all_files(studies: list[StudyFacts], seed: int, size: str) -> Iterator[File
         yield File(path, odd.change(sample.content), kept + named(odd.path, facts.facts, path, "name", "removed"))
 
 
-def _files(facts: StudyFacts, seed: int, size: str) -> Iterator[File]:
+def _study_files(facts: StudyFacts, seed: int, size: str) -> Iterator[File]:
     """Every file of a study."""
     patient, study = facts.person.patient, facts.study
     for number, series in enumerate(study.series, 1):
@@ -91,7 +91,7 @@ def _files(facts: StudyFacts, seed: int, size: str) -> Iterator[File]:
                 (patient.key, study.key, study.modality, study.vendor, series.picture, *study.labels.split())
             ) | ({"first"} if index == number == 1 else set())
             dataset = picture.dataset
-            headers.fill(dataset, patient, study, own, number, awkward.instance_number(study.labels, index))
+            headers.fill_header(dataset, patient, study, own, number, awkward.instance_number(study.labels, index))
             planted = [
                 *named(template, own, path, "name", "removed"),
                 *plant(dataset, "header", labels, own, path),
@@ -100,7 +100,7 @@ def _files(facts: StudyFacts, seed: int, size: str) -> Iterator[File]:
                 *(row for text in picture.burned_in for row in named(text, own, path, "pixels", "hidden")),
             ]
             if index == 1 and "script" not in labels:  # what becomes of a payload is not the SOP's business
-                planted += _kept(dataset, path)
+                planted += _kept_rows(dataset, path)
             if {"rich", "first"} <= labels:
                 for keyword in UNKNOWN:
                     write_as_unknown(dataset, keyword)
@@ -109,16 +109,16 @@ def _files(facts: StudyFacts, seed: int, size: str) -> Iterator[File]:
             yield File(path, to_bytes(dataset), planted)
 
 
-def _kept(dataset: Dataset, path: str) -> Iterator[Planted]:
+def _kept_rows(dataset: Dataset, path: str) -> Iterator[Planted]:
     """Rows for what the SOP wants kept and the file has."""
-    for keyword in KEPT:
+    for keyword in KEPT_KEYWORDS:
         if keyword in dataset and not dataset[keyword].is_empty:
             element = dataset[keyword]
             value = element.value if element.VM == 1 else "\\".join(map(str, element.value))
             yield Planted(path, "header", "", str(element.tag), "text", str(value), "kept", "SOP keep list")
 
 
-def _archive(facts: StudyFacts, files: list[File]) -> File:
+def _zipped(facts: StudyFacts, files: list[File]) -> File:
     """A study as one zip archive beside the folders."""
     path = f"transfer/{facts.facts['accession']}.zip"
     content = io.BytesIO()

@@ -16,14 +16,14 @@ Rows = list[dict[str, Any]]
 
 EHR = 32817  # type concept: EHR
 VISITS = {"inpatient": 9201, "outpatient": 9202, "emergency": 9203, "icu": 32037}  # visit concepts
-PROCEDURES = {"CT": 4300757, "MR": 4013636, "US": 4037672, "CR": 4056681, "DX": 4056681, "MG": 4180938}
+PROCEDURE_CONCEPT_OF = {"CT": 4300757, "MR": 4013636, "US": 4037672, "CR": 4056681, "DX": 4056681, "MG": 4180938}
 GENDERS = {"F": 8532, "M": 8507}
 
 
 def write_omop(folder: Path, people: Iterable[Person], studies: Sequence[StudyFacts]) -> None:
     """Write the tables as CSV in the column order of the CDM; only mapped patients are in it."""
     mapped = [person for person in people if person.patient.mapped]
-    visits = _visits(mapped)
+    visits = _visit_rows(mapped)
     done = [study for study in studies if study.study.procedure and study.person.patient.mapped]
     tables: dict[str, Rows] = {
         "person": [_person(person) for person in mapped],
@@ -71,7 +71,7 @@ def _person(person: Person) -> dict[str, Any]:
     }
 
 
-def _visits(people: Iterable[Person]) -> Rows:
+def _visit_rows(people: Iterable[Person]) -> Rows:
     stays = [(person, stay) for person in people for stay in person.patient.stays]
     return [
         {
@@ -112,7 +112,7 @@ def _procedure(number: int, study: StudyFacts, visits: Rows) -> dict[str, Any]:
     return {
         "procedure_occurrence_id": number,
         "person_id": study.person.person_id,
-        "procedure_concept_id": PROCEDURES[study.study.modality],
+        "procedure_concept_id": PROCEDURE_CONCEPT_OF[study.study.modality],
         "procedure_date": f"{when:%Y-%m-%d}",
         "procedure_datetime": f"{when:%Y-%m-%d %H:%M:%S}",
         "procedure_type_concept_id": EHR,

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from chorus_nb.demo.phantoms import Volume, noise
+from chorus_nb.demo.phantoms import PhantomVolume, noise
 
 Colour = NDArray[np.uint8]
 
 
-def mammogram(rows: int, oblique: bool, seed: int) -> Volume:
+def mammogram(rows: int, oblique: bool, seed: int) -> PhantomVolume:
     """A breast from 0 (air) to 1, chest wall on the left edge; ``oblique`` shows the pectoral muscle (MLO)."""
     columns = rows * 3 // 4
     y = np.linspace(-1, 1, rows, dtype="f4")[:, None]
@@ -56,11 +56,11 @@ def ultrasound(frames: int, rows: int, banner: Sequence[str], seed: int) -> Colo
         grey = np.where(valve & (abs(x - 0.01) < 0.1), 0.9, grey)
         grey = grey * generator.rayleigh(0.9, (rows, columns)).astype("f4") * np.exp(-0.9 * depth)
         loop[index] = (np.clip(grey * sector, 0, 1) * 235)[..., None].astype("u1")
-        loop[index] = _write(loop[index], banner, index)
+        loop[index] = _write_label(loop[index], banner, index)
     return loop
 
 
-def _write(frame: Colour, lines: Sequence[str], index: int) -> Colour:
+def _write_label(frame: Colour, lines: Sequence[str], index: int) -> Colour:
     picture = Image.fromarray(frame)
     pen = ImageDraw.Draw(picture)
     size = max(picture.height // 22, 10)
@@ -76,7 +76,7 @@ def _write(frame: Colour, lines: Sequence[str], index: int) -> Colour:
     return np.asarray(picture)
 
 
-def page(lines: Sequence[str], height: int) -> Colour:
+def laid_out_page(lines: Sequence[str], height: int) -> Colour:
     """A white page with black text, RGB: a patient sheet or a dose report kept as a secondary capture."""
     picture = Image.new("RGB", (height * 4 // 5, height), "white")
     pen = ImageDraw.Draw(picture)

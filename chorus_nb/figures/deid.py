@@ -27,7 +27,7 @@ def outcomes_by_modality(outcomes: pd.DataFrame) -> Figure:
     return figure
 
 
-def actions(counts: pd.DataFrame) -> Figure:
+def actions_done(counts: pd.DataFrame) -> Figure:
     """Bars: changed elements by action; ``counts`` has the columns action and elements."""
     ordered = counts.sort_values("elements")
     figure = style.new_figure(height=0.9 + 0.28 * max(len(ordered), 2))
@@ -39,7 +39,7 @@ def actions(counts: pd.DataFrame) -> Figure:
     return figure
 
 
-def throughput(rates: pd.DataFrame) -> Figure:
+def files_per_second(rates: pd.DataFrame) -> Figure:
     """Bars: megabytes a second and worker by modality, files a second beside them; ``rates`` as in the summary."""
     ordered = rates[rates.modality != "all"].sort_values("MB_per_second")
     figure = style.new_figure(height=0.9 + 0.32 * max(len(ordered), 2))

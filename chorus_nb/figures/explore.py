@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MOST_BARS = 12  # the rest is summed up in the last bar
 MOST_COLOURS = len(style.COLOURS)
-SEVERITIES = ("high", "medium", "low")
+SEVERITY_ORDER = ("high", "medium", "low")
 
 
 def at_a_glance(by_modality: pd.DataFrame, links: pd.DataFrame, by_rule: pd.DataFrame) -> Figure:
@@ -29,8 +29,8 @@ def at_a_glance(by_modality: pd.DataFrame, links: pd.DataFrame, by_rule: pd.Data
     colours = [style.GREEN, style.ORANGE, style.RED, style.PURPLE]
     _bars(accessions, links["accessions"], links["count"], colours)
     accessions.set(title="What belongs to the encounters", xlabel="accessions")
-    totals = by_rule.groupby("severity")["findings"].sum().reindex(SEVERITIES, fill_value=0)
-    _bars(findings, totals.index, totals, [style.SEVERITY[name] for name in SEVERITIES])
+    totals = by_rule.groupby("severity")["findings"].sum().reindex(SEVERITY_ORDER, fill_value=0)
+    _bars(findings, totals.index, totals, [style.SEVERITY[name] for name in SEVERITY_ORDER])
     findings.set(title="What needs attention", xlabel="findings")
     return figure
 
@@ -108,7 +108,7 @@ def timeline(months: pd.DataFrame) -> Figure:
     return figure
 
 
-def sizes(sizes: pd.DataFrame) -> Figure:
+def size_distribution(sizes: pd.DataFrame) -> Figure:
     """File sizes by modality on a logarithmic scale: range, quartiles, median."""
     figure = style.new_figure(height=1.0 + 0.3 * max(len(sizes), 2))
     (axes,) = figure.axes

@@ -15,7 +15,7 @@ GROUPS = {
 }
 
 
-def actions(counts: pd.DataFrame) -> Figure:
+def actions_planned(counts: pd.DataFrame) -> Figure:
     """Tags by action (``plan.count_actions``), coloured by what it means for the value."""
     counts = counts.iloc[::-1]
     figure = style.new_figure(height=0.34 * len(counts) + 0.9)
@@ -32,7 +32,7 @@ def actions(counts: pd.DataFrame) -> Figure:
     return figure
 
 
-def coverage(covered: pd.DataFrame) -> Figure:
+def lookup_coverage(covered: pd.DataFrame) -> Figure:
     """What is mapped of the patients, accessions and files in the source (``coverage``)."""
     covered = covered.iloc[::-1]
     figure = style.new_figure(height=1.9)

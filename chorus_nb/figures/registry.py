@@ -9,21 +9,21 @@ from matplotlib.ticker import MaxNLocator
 
 from chorus_nb.figures import style
 
-LONGEST = 14  # days of a stay shown one by one
+DAYS_SHOWN = 14  # days of a stay shown one by one
 
 
 def images_per_visit_day(timing: pd.DataFrame) -> Figure:
     """Accessions by day of the stay (day 1 = admission) and modality."""
     figure = style.new_figure(height=2.8)
     (axes,) = figure.axes
-    day = timing["day"].clip(0, LONGEST + 1)
-    bottom = np.zeros(LONGEST + 2)
+    day = timing["day"].clip(0, DAYS_SHOWN + 1)
+    bottom = np.zeros(DAYS_SHOWN + 2)
     for number, (modality, days) in enumerate(day.groupby(timing["modality"])):
         colour = style.COLOURS[number % len(style.COLOURS)]
-        counts = np.bincount(days.astype(int), minlength=LONGEST + 2)
-        axes.bar(range(LONGEST + 2), counts, bottom=bottom, color=colour, width=0.8, label=style.safe(modality))
+        counts = np.bincount(days.astype(int), minlength=DAYS_SHOWN + 2)
+        axes.bar(range(DAYS_SHOWN + 2), counts, bottom=bottom, color=colour, width=0.8, label=style.safe(modality))
         bottom += counts
-    axes.set_xticks(range(LONGEST + 2), ["before", *map(str, range(1, LONGEST + 1)), "later"])
+    axes.set_xticks(range(DAYS_SHOWN + 2), ["before", *map(str, range(1, DAYS_SHOWN + 1)), "later"])
     axes.set(title="Imaging by day of the stay", xlabel="day of the visit", ylabel="accessions")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     if len(timing):

@@ -23,11 +23,11 @@ def new_figure(rows: int = 1, columns: int = 1, *, width: float = 9.0, height: f
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
     figure.subplots(rows, columns, squeeze=False, **options)
     for axes in figure.axes:
-        tidy(axes)
+        tidy_axes(axes)
     return figure
 
 
-def tidy(axes: Axes) -> Axes:
+def tidy_axes(axes: Axes) -> Axes:
     """Take the frame and the ticks off, leave a faint grid behind the data."""
     axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
     axes.grid(True, color=GRID, linewidth=0.8)

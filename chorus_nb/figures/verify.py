@@ -47,7 +47,7 @@ def gate(checks: pd.DataFrame, findings: pd.DataFrame) -> Figure:
     return figure
 
 
-def faces(series: Sequence[Surfaces]) -> Figure:
+def face_removal(series: Sequence[Surfaces]) -> Figure:
     """A series a row: its surface before and after from two sides, the mask on three planes. Local reports only."""
     rows = max(1, len(series))
     figure = style.new_figure(rows, 7, width=11, height=1.75 * rows)

@@ -25,9 +25,9 @@ def build_lookups(workspace: Workspace, id_file: Path) -> Lookups:
     (blank = a new random shift, which then has to be applied to the OMOP tables too). New shifts come from the
     operating system's generator (:mod:`secrets`), uniform over the whole days in [-730, -1] that the shift code allows.
     """
-    known = _known(workspace)
-    persons = _persons(workspace, id_file, known)
-    images = _images(workspace, persons, known)
+    known = _known_shifts(workspace)
+    persons = _new_persons(workspace, id_file, known)
+    images = _new_images(workspace, persons, known)
     folder = workspace.parameters.lookup_path
     for table, frame in ((tables.PERSON_MAP, persons), (tables.IMAGE_MAP, images)):
         path = folder / f"{table.name}.csv"
@@ -47,7 +47,7 @@ def allowed_shifts(code: int) -> list[int]:
     ]
 
 
-def _known(workspace: Workspace) -> Lookups:
+def _known_shifts(workspace: Workspace) -> Lookups:
     try:
         for table in (tables.PERSON_MAP, tables.IMAGE_MAP):
             find_table(workspace.parameters.lookup_path, table)
@@ -56,7 +56,7 @@ def _known(workspace: Workspace) -> Lookups:
     return read_lookups(workspace)
 
 
-def _persons(workspace: Workspace, id_file: Path, known: Lookups) -> pd.DataFrame:
+def _new_persons(workspace: Workspace, id_file: Path, known: Lookups) -> pd.DataFrame:
     in_omop = {int(person) for person in read_omop(workspace, "person").person_id}
     shifts = {int(row.person_id): int(row.Days_Shifted) for row in known.persons.itertuples()}
     allowed = allowed_shifts(workspace.parameters.shift_code)
@@ -84,7 +84,7 @@ def _persons(workspace: Workspace, id_file: Path, known: Lookups) -> pd.DataFram
     )
 
 
-def _images(workspace: Workspace, persons: pd.DataFrame, known: Lookups) -> pd.DataFrame:
+def _new_images(workspace: Workspace, persons: pd.DataFrame, known: Lookups) -> pd.DataFrame:
     """Every accession of a mapped patient in the catalog; new ids in an order that tells nothing."""
     pairs = set(in_source(workspace)[PAIR].itertuples(index=False, name=None))
     mapped = set(persons.PatientID)

@@ -65,7 +65,7 @@ def _plain(patient: str) -> str:
     return re.sub(r"[^a-z0-9]", "", patient.lower()).lstrip("0")
 
 
-def _finding(*values: object) -> dict[str, object]:
+def _coverage_finding(*values: object) -> dict[str, object]:
     return dict(zip(tables.QUALITY_FINDINGS.column_names, values, strict=True))
 
 
@@ -78,13 +78,13 @@ def _not_mapped(lookups: Lookups, pairs: pd.DataFrame) -> list[dict[str, object]
         fix = "add the patient"
         if _plain(str(patient)) in alike:
             fix = "spell it alike in both: a row differs from it only in leading zeros, capitals or signs"
-        rows.append(_finding("patient_not_mapped", "high", "patient", str(patient), text, fix, int(files)))
+        rows.append(_coverage_finding("patient_not_mapped", "high", "patient", str(patient), text, fix, int(files)))
     for row in pairs[_has_person(lookups, pairs) & ~_has_image(lookups, pairs)].itertuples():
         text = "the accession of this patient has no row in Image_map: its files are held back"
         fix = "add it, if it belongs to an encounter of interest (SOP step 6)"
         severity = "medium" if row.AccessionNumber else "low"
         item = f"{row.PatientID} {row.AccessionNumber}".strip()
-        rows.append(_finding("accession_not_mapped", severity, "study", item, text, fix, int(row.files)))
+        rows.append(_coverage_finding("accession_not_mapped", severity, "study", item, text, fix, int(row.files)))
     return rows
 
 
@@ -95,10 +95,10 @@ def _not_in_source(lookups: Lookups, pairs: pd.DataFrame) -> list[dict[str, obje
         item = f"{row.PatientID} {row.AccessionNumber}"
         if lookups.person(row.PatientID) is None:
             text, fix = "row of Image_map whose PatientID is not in Personal_map", "add the patient, or remove the row"
-            rows.append(_finding("image_without_person", "medium", "study", item, text, fix, 0))
+            rows.append(_coverage_finding("image_without_person", "medium", "study", item, text, fix, 0))
         elif (row.PatientID, row.AccessionNumber) not in known:
             text, fix = "row of Image_map with no file in the source", "see whether images are still to be exported"
-            rows.append(_finding("accession_without_files", "low", "study", item, text, fix, 0))
+            rows.append(_coverage_finding("accession_without_files", "low", "study", item, text, fix, 0))
     return rows
 
 
@@ -107,7 +107,7 @@ def _against_omop(workspace: Workspace, lookups: Lookups) -> list[dict[str, obje
     known = set(read_omop(workspace, "person").person_id)
     text, fix = "person_id is not in the OMOP table PERSON", "mend the map, or deliver the person with the OMOP tables"
     return [
-        _finding("person_not_in_omop", "high", "patient", str(row.PatientID), text, fix, 0)
+        _coverage_finding("person_not_in_omop", "high", "patient", str(row.PatientID), text, fix, 0)
         for row in lookups.persons.itertuples()
         if row.person_id not in known
     ]

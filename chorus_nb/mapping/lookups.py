@@ -35,7 +35,7 @@ LARGEST_ID = 2**31 - 1  # the registry's ids are `integer`
 FARTHEST_SHIFT = 730  # days, Date-Shifting SOP
 SEASON = 15  # days
 
-Row = tuple[int, dict[str, str]]
+LookupRow = tuple[int, dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ def read_lookups(workspace: Workspace) -> Lookups:
     """Read and check both tables; :class:`InputError` has a line for every row that cannot stand."""
     folder, code = workspace.parameters.lookup_path, workspace.parameters.shift_code
     faults: list[str] = []
-    persons = _persons(find_table(folder, tables.PERSON_MAP), code, faults)
-    images = _images(find_table(folder, tables.IMAGE_MAP), faults)
+    persons = _person_rows(find_table(folder, tables.PERSON_MAP), code, faults)
+    images = _image_rows(find_table(folder, tables.IMAGE_MAP), faults)
     _agree(persons, images, faults)
     if faults:
         raise InputError(*faults)
@@ -97,7 +97,7 @@ def find_table(folder: Path, table: tables.Table) -> Path:
     return found[0]
 
 
-def read_rows(path: Path, columns: list[str], optional: list[str] | None = None) -> Iterator[Row]:
+def read_rows(path: Path, columns: list[str], optional: list[str] | None = None) -> Iterator[LookupRow]:
     """The rows of a table with their line numbers, every value as stripped text; blank lines are skipped.
 
     A column that is ``optional`` and not there is "".
@@ -111,7 +111,7 @@ def read_rows(path: Path, columns: list[str], optional: list[str] | None = None)
     delimiter = max(",;\t|", key=lines[0].count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     header = next((row for row in reader if any(cell.strip() for cell in row)), [])
-    places = {_column(name): place for place, name in reversed(list(enumerate(header)))}
+    places = {_named_column(name): place for place, name in reversed(list(enumerate(header)))}
     missing = [column for column in columns if column not in places]
     if missing:
         raise InputError(
@@ -128,7 +128,7 @@ def read_rows(path: Path, columns: list[str], optional: list[str] | None = None)
             )
 
 
-def _column(name: str) -> str:
+def _named_column(name: str) -> str:
     plain = re.sub(r"[^a-z0-9]", "", name.lower())
     return next((column for column, aliases in ALIASES.items() if plain in aliases), name)
 
@@ -137,12 +137,12 @@ def _looks_like_value(cell: str) -> bool:
     return bool(re.search(r"\d", cell))  # a first line with digits is no header: it may hold identifiers
 
 
-def _persons(path: Path, code: int, faults: list[str]) -> dict[str, dict[str, object]]:
+def _person_rows(path: Path, code: int, faults: list[str]) -> dict[str, dict[str, object]]:
     made: dict[str, dict[str, object]] = {}
     shifts: dict[int, tuple[int, int]] = {}
     for line, row in read_rows(path, tables.PERSON_MAP.column_names):
         where = f"{path.name} row {line}"
-        patient, person, shift = row["PatientID"], _whole(row["person_id"]), _whole(row["Days_Shifted"])
+        patient, person, shift = row["PatientID"], _whole_number(row["person_id"]), _whole_number(row["Days_Shifted"])
         problems = [*_no_identifier(patient, "PatientID"), *_bad_id(person, "person_id"), *_bad_shift(shift, code)]
         if not problems and person is not None and shift is not None:
             known = made.setdefault(patient, {"PatientID": patient, "person_id": person, "Days_Shifted": shift})
@@ -155,11 +155,11 @@ def _persons(path: Path, code: int, faults: list[str]) -> dict[str, dict[str, ob
     return made
 
 
-def _images(path: Path, faults: list[str]) -> dict[tuple[str, str], dict[str, object]]:
+def _image_rows(path: Path, faults: list[str]) -> dict[tuple[str, str], dict[str, object]]:
     made: dict[tuple[str, str], dict[str, object]] = {}
     for line, row in read_rows(path, tables.IMAGE_MAP.column_names):
         where = f"{path.name} row {line}"
-        patient, accession, image = row["PatientID"], row["AccessionNumber"], _whole(row["image_occurence_id"])
+        patient, accession, image = row["PatientID"], row["AccessionNumber"], _whole_number(row["image_occurence_id"])
         problems = [
             *_no_identifier(patient, "PatientID"),
             *_no_identifier(accession, "AccessionNumber"),
@@ -184,7 +184,7 @@ def _agree(
             faults.append(f"{tables.IMAGE_MAP.name}: entry {number}: image_occurrence_id belongs to another person too")
 
 
-def _whole(text: str) -> int | None:
+def _whole_number(text: str) -> int | None:
     """A whole number, also as spreadsheets write it: ``2705.0``."""
     match = re.fullmatch(r"([+-]?\d{1,15})(\.0+)?", text, re.ASCII)
     return int(match[1]) if match else None

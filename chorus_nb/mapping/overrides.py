@@ -11,7 +11,7 @@ from pydicom.datadict import tag_for_keyword
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError
-from chorus_nb.mapping.rules import ACTIONS, BULK, NUMBERS, Rule, dictionary
+from chorus_nb.mapping.rules import ACTIONS, BINARY_NUMBER_VRS, BULK, Rule, dictionary
 from chorus_nb.workspace import Workspace
 
 ALLOWED = frozenset(ACTIONS) - {"script", "lookup"}
@@ -107,4 +107,4 @@ def _fault(row: dict[str, str], match: re.Match[str] | None) -> str:
 
 def _takes_text(row: dict[str, str], match: re.Match[str]) -> bool:
     entry = None if row["private_creator"] else dictionary(int(match[1] + match[2], 16))
-    return entry is not None and entry.vr not in NUMBERS | BULK | {"SQ"}
+    return entry is not None and entry.vr not in BINARY_NUMBER_VRS | BULK | {"SQ"}

@@ -27,8 +27,8 @@ ACTIONS = {
 """Action codes (PS3.15 Table E.1-1a, and what CHoRUS adds) in words."""
 
 DATES = frozenset({"DA", "DT"})
-NUMBERS = frozenset({"AT", "FL", "FD", "SL", "SS", "SV", "UL", "US", "UV"})
-NOT_TEXT = NUMBERS | {"CS", "DS", "IS"}
+BINARY_NUMBER_VRS = frozenset({"AT", "FL", "FD", "SL", "SS", "SV", "UL", "US", "UV"})
+NOT_TEXT = BINARY_NUMBER_VRS | {"CS", "DS", "IS"}
 """VRs that hold numbers and codes only (with dates, times and UIDs, which have actions of their own)."""
 SHORT_TEXT = frozenset({"SH", "LO", "UC"})
 BULK = frozenset({"OB", "OD", "OF", "OL", "OV", "OW"})

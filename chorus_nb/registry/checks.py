@@ -10,7 +10,7 @@ import pandas as pd
 from chorus_nb import tables
 from chorus_nb.omop import moments, read_omop
 from chorus_nb.registry.identifiers import MINTED
-from chorus_nb.registry.omop import PROCEDURES
+from chorus_nb.registry.omop import PROCEDURE_TABLE
 from chorus_nb.workspace import Workspace
 
 NEAR_VISIT = pd.Timedelta(days=7)  # OHDSI DataQualityDashboard, withinVisitDates
@@ -45,7 +45,7 @@ def _checks(workspace: Workspace) -> Iterator[_Check]:
     yield from _file_checks(workspace, registry)
     persons = read_omop(workspace, "person").set_index("person_id")
     visits = read_omop(workspace, "visit_occurrence").set_index("visit_occurrence_id")
-    procedures = read_omop(workspace, PROCEDURES).set_index("procedure_occurrence_id")
+    procedures = read_omop(workspace, PROCEDURE_TABLE).set_index("procedure_occurrence_id")
     deaths = read_omop(workspace, "death").drop_duplicates("person_id").set_index("person_id")
     yield from _record_checks(registry, persons, visits["person_id"], procedures["person_id"])
     yield from _date_checks(registry, persons, visits, deaths)

@@ -20,7 +20,7 @@ from chorus_nb.errors import InputError
 from chorus_nb.omop.databases import engine
 from chorus_nb.workspace import PARTIAL, Workspace
 
-CHUNK = 20_000  # rows compared, deleted and inserted at a time: memory stays flat
+ROWS_AT_ONCE = 20_000  # rows compared, deleted and inserted at a time: memory stays flat
 DELETE = 500  # ids in one DELETE: every database takes that many parameters
 
 
@@ -63,8 +63,8 @@ def store(opened: Engine, rows: pd.DataFrame, *, visit_required: bool) -> None:
     with opened.begin() as connection:
         table.create(connection, checkfirst=True)
         connection.execute(delete(table).where(table.c.image_registry_id > len(rows)))
-        for start in range(0, len(rows), CHUNK):
-            _store_chunk(connection, table, rows.iloc[start : start + CHUNK])
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            _store_chunk(connection, table, rows.iloc[start : start + ROWS_AT_ONCE])
 
 
 def export(opened: Engine, path: Path) -> None:
@@ -77,7 +77,7 @@ def export(opened: Engine, path: Path) -> None:
         with opened.connect() as connection, open(new, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(table.c.keys())
-            for part in connection.execution_options(yield_per=CHUNK).execute(wanted).partitions():
+            for part in connection.execution_options(yield_per=ROWS_AT_ONCE).execute(wanted).partitions():
                 writer.writerows(part)
         if not (path.is_file() and filecmp.cmp(new, path, shallow=False)):
             new.replace(path)
@@ -96,7 +96,7 @@ def _check_shape(opened: Engine, table: Table) -> None:
 def _store_chunk(connection: Connection, table: Table, part: pd.DataFrame) -> None:
     """``part`` holds consecutive numbers, so the rows to compare with lie between its first and its last."""
     first, last = int(part["image_registry_id"].iloc[0]), int(part["image_registry_id"].iloc[-1])
-    wanted = {row[0]: row for row in _rows(part)}
+    wanted = {row[0]: row for row in _row_values(part)}
     key = table.c.image_registry_id
     present = {row[0]: tuple(row) for row in connection.execute(select(table).where(key.between(first, last)))}
     changed = [number for number, row in wanted.items() if present.get(number) != row]
@@ -108,7 +108,7 @@ def _store_chunk(connection: Connection, table: Table, part: pd.DataFrame) -> No
         connection.execute(insert(table), [dict(zip(names, wanted[number], strict=True)) for number in changed])
 
 
-def _rows(part: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
+def _row_values(part: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
     """The rows as the database takes them: None for null, trg_file always (it is filled centrally)."""
     columns = {name: part[name].astype(object).where(part[name].notna(), None).tolist() for name in part.columns}
     columns["datetime"] = [datetime.fromisoformat(moment) for moment in columns["datetime"]]

@@ -27,8 +27,8 @@ WANTED: list[BaseTag] = [
     Tag(keyword)
     for keyword in (*tables.RELEASED_HEADERS.keywords, *PLACES, "AnatomicRegionSequence", "SpecificCharacterSet")
 ]
-BATCH = 200  # files a worker reads per call
-KEY = ("target_path", "target_digest")
+FILES_A_BATCH = 200  # files a worker reads per call
+HEADER_KEY = ("target_path", "target_digest")
 
 
 def update_headers(workspace: Workspace, progress: Progress | None = None) -> Path:
@@ -39,28 +39,30 @@ def update_headers(workspace: Workspace, progress: Progress | None = None) -> Pa
     path = workspace.path(tables.RELEASED_HEADERS)
     if not path.is_file():
         workspace.write(tables.RELEASED_HEADERS, tables.empty(tables.RELEASED_HEADERS))
-    outcomes = workspace.read(tables.OUTCOMES, ["status", *KEY])
-    released = outcomes.loc[outcomes["status"] == "released", list(KEY)]
-    both = released.merge(workspace.read(tables.RELEASED_HEADERS, KEY), on=list(KEY), how="outer", indicator=True)
+    outcomes = workspace.read(tables.OUTCOMES, ["status", *HEADER_KEY])
+    released = outcomes.loc[outcomes["status"] == "released", list(HEADER_KEY)]
+    both = released.merge(
+        workspace.read(tables.RELEASED_HEADERS, HEADER_KEY), on=list(HEADER_KEY), how="outer", indicator=True
+    )
     todo = both[both["_merge"] == "left_only"]
     if (both["_merge"] == "both").all():
         return path
     with tempfile.TemporaryDirectory(dir=workspace.local) as folder, duckdb.connect() as connection:
         read = Path(folder, "read.parquet")
-        _read_all(workspace, dict(zip(todo["target_path"], todo["target_digest"], strict=True)), read, progress)
+        _read_headers(workspace, dict(zip(todo["target_path"], todo["target_digest"], strict=True)), read, progress)
         connection.register("released", released)
         connection.read_parquet([str(path), str(read)]).create_view("headers")
         connection.execute("SET preserve_insertion_order = false")
         with replacing(path) as new:
             connection.sql(
-                f"SELECT * FROM headers SEMI JOIN released USING ({', '.join(KEY)}) ORDER BY target_path"
+                f"SELECT * FROM headers SEMI JOIN released USING ({', '.join(HEADER_KEY)}) ORDER BY target_path"
             ).write_parquet(str(new), compression="zstd")
     return path
 
 
-def _read_all(workspace: Workspace, digests: dict[str, str], target: Path, progress: Progress | None) -> None:
+def _read_headers(workspace: Workspace, digests: dict[str, str], target: Path, progress: Progress | None) -> None:
     paths = list(digests)
-    batches = (tuple(paths[start : start + BATCH]) for start in range(0, len(paths), BATCH))
+    batches = (tuple(paths[start : start + FILES_A_BATCH]) for start in range(0, len(paths), FILES_A_BATCH))
     read, done = functools.partial(_read_batch, workspace.release), 0
     with (
         executor(workspace.parameters) as pool,
@@ -84,13 +86,13 @@ def read_header(file: Path, path: str) -> dict[str, object]:
     """The attributes of one released file as text, multi-values joined by a backslash."""
     try:
         dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=WANTED)
-        found = {keyword: _text(dataset, keyword) for keyword in tables.RELEASED_HEADERS.keywords}
-        return {**found, "anatomic_region": _code(dataset)}
+        found = {keyword: _attribute_text(dataset, keyword) for keyword in tables.RELEASED_HEADERS.keywords}
+        return {**found, "anatomic_region": _region_code(dataset)}
     except Exception as error:  # pydicom raises many kinds, and their texts quote values
         raise WorkbenchError(f"{path}: a released file cannot be read ({type(error).__name__})") from None
 
 
-def _text(dataset: Dataset, keyword: str) -> str:
+def _attribute_text(dataset: Dataset, keyword: str) -> str:
     value = dataset.get(keyword)
     if value in (None, ""):
         value = next((v for place in PLACES if (v := _inside(dataset, place, keyword)) not in (None, "")), "")
@@ -107,7 +109,7 @@ def _inside(dataset: Dataset, place: str, keyword: str) -> object:
     return None
 
 
-def _code(dataset: Dataset) -> str:
+def _region_code(dataset: Dataset) -> str:
     region = next(iter(dataset.get("AnatomicRegionSequence") or []), Dataset())
     value, scheme = region.get("CodeValue", ""), region.get("CodingSchemeDesignator", "")
     return f"{scheme}:{value}" if value and scheme else ""

@@ -23,7 +23,7 @@ def build_registry(workspace: Workspace, progress: Progress | None = None) -> pd
     ``CREATE TABLE`` for each kind of database.
     """
     update_headers(workspace, progress)
-    registry = _rows(workspace)
+    registry = _registry_rows(workspace)
     visit_required = workspace.parameters.visit_policy == "hold"
     with database.registry_database(workspace) as opened:
         database.store(opened, registry, visit_required=visit_required)
@@ -35,7 +35,7 @@ def build_registry(workspace: Workspace, progress: Progress | None = None) -> pd
     return workspace.read(tables.IMAGE_REGISTRY)
 
 
-def links(workspace: Workspace) -> pd.DataFrame:
+def released_links(workspace: Workspace) -> pd.DataFrame:
     """A row per released file with what ties it to the record: person, accession, visit, procedure, shifted moment."""
     outcomes = workspace.read(tables.OUTCOMES, ["source_path", "status", "target_path", "modality"])
     released = outcomes[outcomes["status"] == "released"].drop(columns="status")
@@ -63,15 +63,15 @@ def _by_accession(linkage: pd.DataFrame) -> pd.DataFrame:
     return mapped.groupby("image_occurrence_id", as_index=False)[columns].first()
 
 
-def _rows(workspace: Workspace) -> pd.DataFrame:
-    linked = links(workspace)
+def _registry_rows(workspace: Workspace) -> pd.DataFrame:
+    linked = released_links(workspace)
     undated = int(linked["moment"].isna().sum())
     if undated:
         raise WorkbenchError(f"{undated} released files have no date at all; the registry requires one (SOP section 2)")
     headers = workspace.read(tables.RELEASED_HEADERS, ["target_path", "SOPInstanceUID"])
     files = headers.set_index("target_path")["SOPInstanceUID"].map(file_id)
     linked["file_id"] = linked["target_path"].map(files)
-    linked["proc_id"] = _procedures(workspace, linked)
+    linked["proc_id"] = _procedure_of_accession(workspace, linked)
     numbers = number_files(workspace, linked["file_id"])
     registry = pd.DataFrame(
         {
@@ -89,7 +89,7 @@ def _rows(workspace: Workspace) -> pd.DataFrame:
     return registry.sort_values("image_registry_id", ignore_index=True)
 
 
-def _procedures(workspace: Workspace, linked: pd.DataFrame) -> pd.Series:
+def _procedure_of_accession(workspace: Workspace, linked: pd.DataFrame) -> pd.Series:
     """The procedure of the EHR where the accession is linked to one (SOP step 7), otherwise a minted id."""
     unlinked = linked.loc[linked["procedure_occurrence_id"].isna(), "image_occurrence_id"]
     minted = mint_procedures(

@@ -23,8 +23,8 @@ def build_metadata(
     """``study``, ``series`` and ``image`` from the released headers, as CSV and Parquet with a data dictionary."""
     headers = update_headers(workspace, progress)
     study, series, image = (
-        _write(workspace, table, sql, headers)
-        for table, sql in ((tables.STUDY, _study()), (tables.SERIES, _series()), (tables.IMAGE, _image()))
+        _write_both(workspace, table, sql, headers)
+        for table, sql in ((tables.STUDY, _study_sql()), (tables.SERIES, _series_sql()), (tables.IMAGE, _image_sql()))
     )
     described = (tables.STUDY, tables.SERIES, tables.IMAGE, tables.IMAGE_REGISTRY, tables.MANIFEST)
     dictionary = pd.concat([tables.describe(table).assign(table=table.name) for table in described])
@@ -33,7 +33,7 @@ def build_metadata(
     return study, series, image
 
 
-def _write(workspace: Workspace, table: tables.Table, sql: str, headers: Path) -> pd.DataFrame:
+def _write_both(workspace: Workspace, table: tables.Table, sql: str, headers: Path) -> pd.DataFrame:
     with duckdb.connect() as connection:
         connection.create_function("file_id", file_id)
         connection.read_parquet(str(headers)).create_view("headers")
@@ -44,7 +44,7 @@ def _write(workspace: Workspace, table: tables.Table, sql: str, headers: Path) -
     return workspace.read(as_parquet)
 
 
-def _study() -> str:
+def _study_sql() -> str:
     joined = ", ".join(
         f"coalesce(string_agg(DISTINCT nullif({k}, ''), '\\' ORDER BY nullif({k}, '')), '') AS {k}"
         for k in tables.STUDY.keywords
@@ -55,7 +55,7 @@ def _study() -> str:
         FROM headers GROUP BY AccessionNumber, StudyInstanceUID ORDER BY image_occurrence_id, StudyInstanceUID"""
 
 
-def _series() -> str:
+def _series_sql() -> str:
     named = {column.name: column for column in tables.SERIES.columns}
     values = ", ".join(f"first({_cast(named[k])} ORDER BY target_path) AS {k}" for k in tables.SERIES.keywords)
     return f"""
@@ -66,7 +66,7 @@ def _series() -> str:
         FROM headers GROUP BY folder, SeriesInstanceUID ORDER BY folder, SeriesInstanceUID"""
 
 
-def _image() -> str:
+def _image_sql() -> str:
     named = {column.name: column for column in tables.IMAGE.columns}
     values = ", ".join(f"{_cast(named[k])} AS {k}" for k in tables.IMAGE.keywords)
     return f"""

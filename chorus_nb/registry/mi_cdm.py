@@ -35,7 +35,7 @@ SOURCE = (
 
 def build_mi_cdm(workspace: Workspace) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """``image_occurrence``, ``image_feature`` and the bridge to the accession, in ``Metadata/mi_cdm/`` with the DDL."""
-    series = _series(workspace)
+    series = _image_occurrences(workspace)
     occurrence = series.reindex(columns=list(OCCURRENCE))
     feature = _features(series)
     source = series.assign(vocabulary=VOCABULARY).reindex(columns=list(SOURCE))
@@ -47,7 +47,7 @@ def build_mi_cdm(workspace: Workspace) -> tuple[pd.DataFrame, pd.DataFrame, pd.D
     return occurrence, feature, source
 
 
-def _series(workspace: Workspace) -> pd.DataFrame:
+def _image_occurrences(workspace: Workspace) -> pd.DataFrame:
     registry = workspace.read(tables.IMAGE_REGISTRY)
     registry["folder"] = registry["src_file"].str.rsplit("/", n=1).str[0]
     linked = registry.groupby("folder", as_index=False).agg(

@@ -17,10 +17,10 @@ from chorus_nb import tables
 from chorus_nb.errors import InputError
 from chorus_nb.omop import IMAGE_OCCURRENCE, cdm, cdm_fields, omop_files, read_omop
 from chorus_nb.omop.databases import engine
-from chorus_nb.registry.image_registry import links
+from chorus_nb.registry.image_registry import released_links
 from chorus_nb.workspace import Workspace, replacing, write_if_changed
 
-PROCEDURES = "procedure_occurrence"
+PROCEDURE_TABLE = "procedure_occurrence"
 IMAGING_PROCEDURE = 4180938  # Multimodal-Linkage SOP C.1: provisional, `procedure_concepts` refines it
 STANDARD_ALGORITHM = 32880  # procedure type of rows that an algorithm made
 
@@ -33,11 +33,11 @@ def build_omop(workspace: Workspace) -> pd.DataFrame:
     """
     added = minted_procedures(workspace)
     delivered = _delivered(workspace)
-    for name in delivered.keys() - {PROCEDURES}:
+    for name in delivered.keys() - {PROCEDURE_TABLE}:
         _copy(delivered[name], workspace.omop_out / f"{name}.csv")
-    ehr = delivered[PROCEDURES].read_bytes() if PROCEDURES in delivered else b""
-    write_if_changed(workspace.omop_out / f"{PROCEDURES}.csv", merged(ehr, added))
-    kept = {f"{name}.csv" for name in (*delivered, PROCEDURES)}
+    ehr = delivered[PROCEDURE_TABLE].read_bytes() if PROCEDURE_TABLE in delivered else b""
+    write_if_changed(workspace.omop_out / f"{PROCEDURE_TABLE}.csv", merged(ehr, added))
+    kept = {f"{name}.csv" for name in (*delivered, PROCEDURE_TABLE)}
     for path in workspace.omop_out.iterdir():
         if path.name not in kept:  # what the site no longer delivers leaves the release too
             path.unlink()
@@ -48,11 +48,13 @@ def minted_procedures(workspace: Workspace) -> pd.DataFrame:
     """A CDM 5.4 row per minted procedure id of the registry, in the order of the ids; columns in the CDM's order."""
     registry = workspace.read(tables.IMAGE_REGISTRY)
     ours = registry[registry["proc_id"].isin(workspace.read(tables.PROCEDURE_IDS)["proc_id"])]
-    ehr = read_omop(workspace, PROCEDURES).set_index("procedure_occurrence_id")["person_id"]
+    ehr = read_omop(workspace, PROCEDURE_TABLE).set_index("procedure_occurrence_id")["person_id"]
     fed_back = ours["proc_id"].isin(ehr.index)  # the site took an earlier release into its own table
     if (ours.loc[fed_back, "proc_id"].map(ehr) != ours.loc[fed_back, "person_id"]).any():
         raise InputError("omop: procedure_occurrence has other persons under procedure ids of the images")
-    studies = links(workspace)[["target_path", "modality", "loinc_code"]].rename(columns={"target_path": "src_file"})
+    studies = released_links(workspace)[["target_path", "modality", "loinc_code"]].rename(
+        columns={"target_path": "src_file"}
+    )
     ours = ours[~fed_back].merge(studies, on="src_file", validate="1:1").sort_values(["datetime", "src_file"])
     ours["folder"] = ours["src_file"].str.rsplit("/", n=2).str[0]
     first = ours.groupby("proc_id").agg(
@@ -72,7 +74,7 @@ def minted_procedures(workspace: Workspace) -> pd.DataFrame:
             "procedure_source_value": source_value,
         }
     )
-    return made.reindex(columns=cdm_fields(PROCEDURES)["column"]).reset_index(drop=True)
+    return made.reindex(columns=cdm_fields(PROCEDURE_TABLE)["column"]).reset_index(drop=True)
 
 
 def merged(ehr: bytes, added: pd.DataFrame) -> bytes:

@@ -16,7 +16,7 @@ from fsspec import AbstractFileSystem
 from chorus_nb import tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.processes import Progress
-from chorus_nb.release.destination import connect, in_words, is_refused, listing, md5_there, send
+from chorus_nb.release.destination import fault_in_words, is_refused, listing, md5_there, open_destination, send
 from chorus_nb.release.manifest import record_delivery
 from chorus_nb.release.signature import release_seal, require_sign_off
 from chorus_nb.workspace import Workspace, write_atomically
@@ -48,7 +48,7 @@ def upload(workspace: Workspace, progress: Progress | None = None) -> pd.DataFra
     folder with what is missing or wrong there. The manifest goes last: where it stands, the delivery is whole.
     """
     require_sign_off(workspace)
-    system, root = connect(workspace.parameters)
+    system, root = open_destination(workspace.parameters)
     folder = f"{root}/{_dated_folder(workspace)}"
     plan = plan_upload(workspace)
     there = _right_ones(system, folder, plan)
@@ -124,7 +124,7 @@ def _send_one(workspace: Workspace, system: AbstractFileSystem, target: str, pat
             return
         except Exception as error:  # each backend raises its own
             if is_refused(error) or attempt == TRIES - 1:
-                raise WorkbenchError(f"upload: {path}: {in_words(error)}") from None
+                raise WorkbenchError(f"upload: {path}: {fault_in_words(error)}") from None
         time.sleep(FIRST_PAUSE * 2**attempt * random.uniform(0.7, 1.3))
 
 

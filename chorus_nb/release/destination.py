@@ -18,7 +18,7 @@ OPTIONS: dict[str, dict[str, Any]] = dict.fromkeys(("az", "abfs", "abfss"), AZUR
 SECRET = re.compile(r"[?&](sig|token|key|secret)=|://[^/@]*:[^/@]+@", re.IGNORECASE)
 
 
-def connect(parameters: Parameters) -> tuple[AbstractFileSystem, str]:
+def open_destination(parameters: Parameters) -> tuple[AbstractFileSystem, str]:
     """The file system of ``upload_url`` and the place in it. Asks nothing of the other side yet."""
     url = parameters.upload_url
     if not url:
@@ -43,7 +43,7 @@ def listing(system: AbstractFileSystem, folder: str) -> dict[str, dict[str, Any]
     except FileNotFoundError:
         return {}
     except Exception as error:  # each backend raises its own; their texts may quote a signed URL
-        raise WorkbenchError(f"upload: the destination cannot be listed: {in_words(error)}") from None
+        raise WorkbenchError(f"upload: the destination cannot be listed: {fault_in_words(error)}") from None
     return {name[len(folder) :].lstrip("/"): info for name, info in found.items() if info["type"] == "file"}
 
 
@@ -81,7 +81,7 @@ def is_refused(error: Exception) -> bool:
     return isinstance(error, PermissionError | FileNotFoundError) or getattr(error, "status_code", 0) in (401, 403, 404)
 
 
-def in_words(error: Exception) -> str:
+def fault_in_words(error: Exception) -> str:
     """The kind of fault without the text of the exception, which may quote a signed URL."""
     status = getattr(error, "status_code", None)
     if isinstance(error, PermissionError) or status in (401, 403):

@@ -15,10 +15,10 @@ from chorus_nb.processes import Progress, executor, map_unordered
 from chorus_nb.release.layout import release_files
 from chorus_nb.workspace import Workspace, write_if_changed
 
-BLOCK = 1 << 20
+HASHED_AT_ONCE = 1 << 20
 
 
-def measure(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame:
+def measure_files(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame:
     """``path, size, md5, sha256, blake3`` of every file of the release but the manifest, each read once."""
     manifest = workspace.path(tables.MANIFEST).relative_to(workspace.release).as_posix()
     paths = [path for path in release_files(workspace.release) if path != manifest]
@@ -37,7 +37,7 @@ def measure(workspace: Workspace, progress: Progress | None = None) -> pd.DataFr
 def _digests(release: Path, path: str) -> tuple[int, str, str, str]:
     size, md5, sha256, own = 0, hashlib.md5(usedforsecurity=False), hashlib.sha256(), blake3()
     with open(release / path, "rb") as file:
-        while block := file.read(BLOCK):
+        while block := file.read(HASHED_AT_ONCE):
             size += len(block)
             for digest in (md5, sha256, own):
                 digest.update(block)
@@ -50,7 +50,7 @@ def with_delta(workspace: Workspace, measured: pd.DataFrame) -> pd.DataFrame:
     A delivery of the very same files is not compared with itself, so packing again gives the same manifest.
     """
     content = measured[["path", "size", "md5", "sha256"]]
-    before = next((old for old in deliveries(workspace) if not _same(old, content)), content.iloc[:0])
+    before = next((old for old in deliveries(workspace) if not _same_delivery(old, content)), content.iloc[:0])
     both = content.merge(before, on="path", how="outer", suffixes=("", "_before"), indicator=True)
     both["delta"] = both["_merge"].map({"left_only": "added", "right_only": "removed", "both": "modified"}).astype(str)
     both.loc[both["sha256"] == both["sha256_before"], "delta"] = "unchanged"
@@ -65,7 +65,7 @@ def record_delivery(workspace: Workspace) -> None:
     manifest = workspace.read(tables.MANIFEST)
     content = manifest[manifest["delta"] != "removed"]
     latest = deliveries(workspace)[:1]
-    if not (latest and _same(latest[0], content)):
+    if not (latest and _same_delivery(latest[0], content)):
         number = len(list((workspace.local / "deliveries").glob("*.csv"))) + 1
         write_if_changed(workspace.local / "deliveries" / f"{number:06d}.csv", tables.encode(tables.MANIFEST, manifest))
 
@@ -77,7 +77,7 @@ def deliveries(workspace: Workspace) -> list[pd.DataFrame]:
     return [m.loc[m["delta"] != "removed", ["path", "size", "md5", "sha256"]] for m in listed]
 
 
-def _same(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+def _same_delivery(one: pd.DataFrame, other: pd.DataFrame) -> bool:
     return dict(zip(one["path"], one["sha256"], strict=True)) == dict(zip(other["path"], other["sha256"], strict=True))
 
 

@@ -12,7 +12,7 @@ from chorus_nb.processes import Progress
 from chorus_nb.release.consortium import write_config
 from chorus_nb.release.gate import require_gate
 from chorus_nb.release.layout import refuse_what_would_be_skipped
-from chorus_nb.release.manifest import measure, with_delta
+from chorus_nb.release.manifest import measure_files, with_delta
 from chorus_nb.release.submission import write_note
 from chorus_nb.workspace import Workspace, remove_partials, write_if_changed
 
@@ -30,11 +30,11 @@ def pack(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame
     write_note(workspace)
     write_config(workspace)
     refuse_what_would_be_skipped(workspace.release)
-    measured = measure(workspace, progress)
+    measured = measure_files(workspace, progress)
     images = measured[measured["path"].str.fullmatch(IMAGE)]
     require_gate(workspace, dict(zip(images["path"], images["blake3"], strict=True)))
     if _take_reports(workspace, measured):
-        measured = measure(workspace, progress)
+        measured = measure_files(workspace, progress)
     refuse_identifiers(workspace)
     workspace.write(tables.MANIFEST, with_delta(workspace, measured))
     return workspace.read(tables.MANIFEST)

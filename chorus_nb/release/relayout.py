@@ -21,7 +21,7 @@ from chorus_nb.parameters import Parameters
 from chorus_nb.processes import Progress, executor, map_unordered
 from chorus_nb.workspace import write_if_changed
 
-TAGS = (
+HEADER_TAGS = (
     *("PatientID", "AccessionNumber", "Modality", "SeriesInstanceUID", "SOPInstanceUID", "InstanceNumber"),
     *("SliceLocation", "ContentDate", "ContentTime"),
 )
@@ -84,11 +84,11 @@ def _headers(parameters: Parameters, older: Path, progress: Progress | None) -> 
     found = [file.source_path for file in source.find(older)]
     rows = []
     with executor(parameters) as pool:
-        for path, row in map_unordered(pool, functools.partial(_read, older), found):
+        for path, row in map_unordered(pool, functools.partial(_read_header, older), found):
             rows.append({"source_path": path, "reason": "unreadable"} if isinstance(row, BaseException) else row)
             if progress:
                 progress(len(rows), len(found), "reading headers")
-    files = pd.DataFrame(rows, columns=["source_path", "reason", "digest", *TAGS]).fillna("")
+    files = pd.DataFrame(rows, columns=["source_path", "reason", "digest", *HEADER_TAGS]).fillna("")
     files = files.sort_values("source_path", ignore_index=True)
     fit = files["reason"] == ""
     for name, pattern in FIT.items():
@@ -105,14 +105,14 @@ def _headers(parameters: Parameters, older: Path, progress: Progress | None) -> 
     return files.assign(folder=folders)
 
 
-def _read(older: Path, path: str) -> dict[str, str]:
+def _read_header(older: Path, path: str) -> dict[str, str]:
     content = source.read_bytes(older, path)
     try:
-        dataset = pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True, specific_tags=list(TAGS))
+        dataset = pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True, specific_tags=list(HEADER_TAGS))
     except Exception:  # pydicom raises many kinds, and their texts quote values
         return {"source_path": path, "reason": "not_dicom"}
-    return {"source_path": path, "reason": "", "digest": blake3(content).hexdigest(), **_texts(dataset)}
+    return {"source_path": path, "reason": "", "digest": blake3(content).hexdigest(), **_header_texts(dataset)}
 
 
-def _texts(dataset: Dataset) -> dict[str, str]:
-    return {keyword: str(dataset.get(keyword, "")).strip() for keyword in TAGS}
+def _header_texts(dataset: Dataset) -> dict[str, str]:
+    return {keyword: str(dataset.get(keyword, "")).strip() for keyword in HEADER_TAGS}

@@ -21,7 +21,7 @@ SHIFT_CODES = ("unshifted", "day of week kept", "season kept", "day of week and 
 def write_note(workspace: Workspace) -> None:
     """``Metadata/IMAGING_SUBMISSION.md``, without any time of writing: the same release has the same note."""
     parts = [f"# Imaging submission of {workspace.parameters.site}"]
-    parts += [f"## {heading}\n\n{_markdown(table)}" for heading, table in submission_note(workspace).items()]
+    parts += [f"## {heading}\n\n{_note_text(table)}" for heading, table in submission_note(workspace).items()]
     write_if_changed(workspace.metadata / "IMAGING_SUBMISSION.md", ("\n\n".join(parts) + "\n").encode())
 
 
@@ -31,17 +31,17 @@ def submission_note(workspace: Workspace) -> dict[str, pd.DataFrame]:
     outcomes = workspace.read(tables.OUTCOMES)
     held_back = outcomes[outcomes["status"] != "released"].groupby(["status", "reason"]).size()
     return {
-        "What this is and how it was made": _facts(workspace, registry, series),
-        "Images by modality": _counts(series, "Modality"),
-        "Images by manufacturer": _counts(series, "Manufacturer"),
-        "Images by body part": _counts(series, "BodyPartExamined"),
+        "What this is and how it was made": _note_facts(workspace, registry, series),
+        "Images by modality": _note_counts(series, "Modality"),
+        "Images by manufacturer": _note_counts(series, "Manufacturer"),
+        "Images by body part": _note_counts(series, "BodyPartExamined"),
         "Held back at the site": held_back.rename("files").reset_index(),
         "Deviations": pd.DataFrame({"deviation": _deviations(workspace, registry) or ["none"]}),
         "Known issues": pd.DataFrame({"issue": _issues(workspace) or ["none"]}),
     }
 
 
-def _facts(workspace: Workspace, registry: pd.DataFrame, series: pd.DataFrame) -> pd.DataFrame:
+def _note_facts(workspace: Workspace, registry: pd.DataFrame, series: pd.DataFrame) -> pd.DataFrame:
     parameters, years = _made_with(workspace), registry["datetime"].str[:4]
     facts = {
         "persons": registry["person_id"].nunique(),
@@ -63,7 +63,7 @@ def _facts(workspace: Workspace, registry: pd.DataFrame, series: pd.DataFrame) -
     return pd.DataFrame(facts.items(), columns=["item", "value"]).astype("string")
 
 
-def _counts(series: pd.DataFrame, name: str) -> pd.DataFrame:
+def _note_counts(series: pd.DataFrame, name: str) -> pd.DataFrame:
     named = series.assign(**{name: series[name].where(series[name] != "", "(none)")})
     counts = named.groupby(name).agg(accessions=("image_occurrence_id", "nunique"), files=("images", "sum"))
     return counts.sort_values("files", ascending=False).reset_index()
@@ -114,7 +114,7 @@ def _issues(workspace: Workspace) -> list[str]:
     return made
 
 
-def _markdown(frame: pd.DataFrame) -> str:
+def _note_text(frame: pd.DataFrame) -> str:
     """A Markdown table; what could break a row or start markup in a value is escaped."""
     if frame.empty:
         return "None."

@@ -93,7 +93,7 @@ def tag_name(tag: int) -> str:
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
-def _rows(name: str, delimiter: str = ",") -> Iterator[dict[str, str]]:
+def _data_rows(name: str, delimiter: str = ",") -> Iterator[dict[str, str]]:
     text = (DATA / name).read_text(encoding="utf-8-sig")
     return csv.DictReader(io.StringIO(text), delimiter=delimiter)
 
@@ -101,7 +101,7 @@ def _rows(name: str, delimiter: str = ",") -> Iterator[dict[str, str]]:
 @cache
 def ps315() -> Mapping[str, Attribute]:
     """PS3.15 Table E.1-1 by tag. Rows for repeating groups keep their form, as in ``(60XX,3000)``."""
-    return {row["tag"]: Attribute(**row) for row in _rows("ps3_15.csv")}
+    return {row["tag"]: Attribute(**row) for row in _data_rows("ps3_15.csv")}
 
 
 def ps315_rule(tag: int) -> Attribute | None:
@@ -123,7 +123,7 @@ def safe_private() -> Mapping[tuple[str, int, int], PrivateAttribute]:
     Some software (Philips) writes the same creator in capitals: that form is found too.
     """
     made = {}
-    for row in _rows("safe_private.csv"):
+    for row in _data_rows("safe_private.csv"):
         group, offset = int(row["group"], 16), int(row["element"], 16)
         for creator in (row["creator"].upper(), row["creator"]):
             made[creator, group, offset] = PrivateAttribute(
@@ -133,32 +133,32 @@ def safe_private() -> Mapping[tuple[str, int, int], PrivateAttribute]:
 
 
 @cache
-def _listed() -> tuple[ListedTag, ...]:
-    return tuple(ListedTag(**row) for row in _rows("chorus_tags.csv"))
+def _by_tag() -> tuple[ListedTag, ...]:
+    return tuple(ListedTag(**row) for row in _data_rows("chorus_tags.csv"))
 
 
 @cache
 def keep_list() -> Mapping[str, str]:
     """ "DICOM Tags Recommended to Keep" of the Imaging SOP: tag to keyword."""
-    return {row.tag: row.keyword for row in _listed() if row.list == "keep"}
+    return {row.tag: row.keyword for row in _by_tag() if row.list == "keep"}
 
 
 @cache
 def minimum_metadata() -> Mapping[str, tuple[str, str]]:
     """The header metadata selected by CHoRUS (SOP step 7): tag to (keyword, ``study`` or ``series``)."""
-    return {row.tag: (row.keyword, row.level) for row in _listed() if row.list == "minimum"}
+    return {row.tag: (row.keyword, row.level) for row in _by_tag() if row.list == "minimum"}
 
 
 @cache
 def date_table() -> Mapping[str, str]:
     """Table 1 of the official package, the 19 dates its first script shifts: tag to keyword."""
-    return {row.tag: row.keyword for row in _listed() if row.list == "date"}
+    return {row.tag: row.keyword for row in _by_tag() if row.list == "date"}
 
 
 @cache
 def official_actions() -> Mapping[str, str]:
     """The enabled lines of the official CHoRUS CTP script: tag to CTP action."""
-    return {row["tag"]: row["action"] for row in _rows("official_script.csv")}
+    return {row["tag"]: row["action"] for row in _data_rows("official_script.csv")}
 
 
 def official_action(tag: int) -> str:
@@ -184,7 +184,7 @@ def body_part_concepts() -> Mapping[str, BodyPart]:
             int(row["dicom_custom_concept_id"] or 0),
             int(row["omop_standard_concept_id"] or 0),
         )
-        for row in _rows("body_parts.csv")
+        for row in _data_rows("body_parts.csv")
     }
 
 
@@ -195,7 +195,7 @@ def modality_concepts() -> Mapping[str, Modality]:
         row["modality"]: Modality(
             row["name"], int(row["dicom_concept_id"] or 0), int(row["omop_concept_id"] or 0), row["source"]
         )
-        for row in _rows("modality_concepts.csv")
+        for row in _data_rows("modality_concepts.csv")
     }
 
 
@@ -203,7 +203,7 @@ def modality_concepts() -> Mapping[str, Modality]:
 def loinc_map() -> Mapping[tuple[str, str], StudyCode]:
     """MIDRC's LOINC codes by (Modality, :func:`normalised_description` of the Study Description)."""
     made: dict[tuple[str, str], StudyCode] = {}
-    for row in _rows("study_loinc.tsv", "\t"):
+    for row in _data_rows("study_loinc.tsv", "\t"):
         code = row["LOINC code"].strip()
         if re.fullmatch(r"\d+-\d", code):
             description = row["StudyDescription"].strip()
@@ -221,8 +221,8 @@ def normalised_description(text: str) -> str:
 def _ctp_names() -> Mapping[str, int]:
     from pydicom.datadict import DicomDictionary
 
-    unknown = {int(row["tag"], 16) for row in _rows("ctp_unknown_keywords.tsv", "\t")}
-    other = {int(row["tag"], 16): row["dcm4che_1.4JP_name(s)"] for row in _rows("ctp_keyword_aliases.tsv", "\t")}
+    unknown = {int(row["tag"], 16) for row in _data_rows("ctp_unknown_keywords.tsv", "\t")}
+    other = {int(row["tag"], 16): row["dcm4che_1.4JP_name(s)"] for row in _data_rows("ctp_keyword_aliases.tsv", "\t")}
     made = {}
     for tag, (_, _, _, _, keyword) in DicomDictionary.items():
         if tag not in unknown:

@@ -26,10 +26,10 @@ COPIED = {
     "ctp_unknown_keywords.tsv": "ctp_unknown_keywords.tsv",
     "ctp_keyword_aliases.tsv": "ctp_keyword_aliases.tsv",
 }
-PIXELS = {"PixelData", "FloatPixelData", "DoubleFloatPixelData"}
+PIXEL_DATA_TAGS = {"PixelData", "FloatPixelData", "DoubleFloatPixelData"}
 
 
-def main(source: Path) -> None:
+def regenerate(source: Path) -> None:
     """Write every derived file."""
     for given, made in COPIED.items():
         shutil.copyfile(source / given, DATA / made)
@@ -53,7 +53,7 @@ def _official_script(path: Path) -> bytes:
 
 def _compact(source: dict[str, Any]) -> dict[str, Any]:
     """Image IODs as modules, and modules as trees of attributes in which equal item definitions are stored once."""
-    wanted = {iod: paths for iod, paths in source["types"].items() if PIXELS & set(paths)}
+    wanted = {iod: paths for iod, paths in source["types"].items() if PIXEL_DATA_TAGS & set(paths)}
     modules: dict[str, dict[str, Any]] = {}
     iods: dict[str, dict[str, str]] = {}
     for iod, paths in wanted.items():
@@ -86,4 +86,4 @@ def _compact(source: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    regenerate(Path(sys.argv[1]))

@@ -47,10 +47,10 @@ def versions() -> dict[str, str]:
     return found
 
 
-def append(workspace: Workspace, event: dict[str, Any]) -> None:
+def append_line(workspace: Workspace, event: dict[str, Any]) -> None:
     """Append ``event`` with time, user and the hash of the line before it; durable when this returns."""
     with open(path(workspace), "ab+") as log:
-        _lock(log.fileno())
+        _log_lock(log.fileno())
         log.seek(0)
         content = log.read()
         torn = b"" if not content or content.endswith(b"\n") else b"\n"  # a killed run left half a line
@@ -59,32 +59,32 @@ def append(workspace: Workspace, event: dict[str, Any]) -> None:
             "time": datetime.now().astimezone().isoformat(timespec="seconds"),
             "user": getpass.getuser(),
             **event,
-            "previous": _hash(lines[-1]) if lines else "",
+            "previous": _line_hash(lines[-1]) if lines else "",
         }
         log.write(torn + json.dumps(line, ensure_ascii=True).encode("ascii") + b"\n")
         log.flush()
         os.fsync(log.fileno())
 
 
-def read(workspace: Workspace) -> list[dict[str, Any]]:
+def read_log(workspace: Workspace) -> list[dict[str, Any]]:
     """The lines of the log that can be read, oldest first."""
-    return [line for line, _ in _lines(workspace) if line]
+    return [line for line, _ in _log_lines(workspace) if line]
 
 
-def head(workspace: Workspace) -> str:
+def chain_head(workspace: Workspace) -> str:
     """The hash of the last line: it stands for the whole log."""
     lines = path(workspace).read_bytes().splitlines() if path(workspace).is_file() else []
-    return _hash(lines[-1]) if lines else ""
+    return _line_hash(lines[-1]) if lines else ""
 
 
-def verify(workspace: Workspace) -> list[str]:
+def verify_chain(workspace: Workspace) -> list[str]:
     """What is wrong with the log, the reports or the release; nothing if all is as it was recorded."""
     if not path(workspace).is_file():
         return ["audit/audit.jsonl is not there: no notebook has run in this workspace"]
     return [*_broken_links(workspace), *_changed_reports(workspace), *_changed_release(workspace)]
 
 
-def _lines(workspace: Workspace) -> Iterator[tuple[dict[str, Any], bytes]]:
+def _log_lines(workspace: Workspace) -> Iterator[tuple[dict[str, Any], bytes]]:
     content = path(workspace).read_bytes() if path(workspace).is_file() else b""
     for raw in content.splitlines():
         try:
@@ -96,21 +96,21 @@ def _lines(workspace: Workspace) -> Iterator[tuple[dict[str, Any], bytes]]:
 
 def _broken_links(workspace: Workspace) -> Iterator[str]:
     previous = ""
-    for number, (line, raw) in enumerate(_lines(workspace), start=1):
+    for number, (line, raw) in enumerate(_log_lines(workspace), start=1):
         if not line:
             yield f"audit.jsonl, line {number}: cannot be read; a run was killed while writing it, or it was changed"
         elif line.get("previous") != previous:
             yield f"audit.jsonl, line {number}: does not follow the line before it; a line was changed or removed"
-        previous = _hash(raw)
+        previous = _line_hash(raw)
 
 
 def _changed_reports(workspace: Workspace) -> Iterator[str]:
-    recorded = {line["report"]: line["digest"] for line in read(workspace) if line.get("event") == "report"}
+    recorded = {line["report"]: line["digest"] for line in read_log(workspace) if line.get("event") == "report"}
     for report, digest in recorded.items():
         file = workspace.root / report
         if not file.is_file():
             yield f"{report}: the report is gone"
-        elif _hash(file.read_bytes()) != digest:
+        elif _line_hash(file.read_bytes()) != digest:
             yield f"{report}: the report is not the one that was recorded"
 
 
@@ -118,10 +118,10 @@ def _changed_release(workspace: Workspace) -> Iterator[str]:
     """The release against its manifest, and the manifest against the digest that the log holds."""
     manifest = workspace.path(tables.MANIFEST)
     name = place(workspace, manifest)
-    recorded = [line["outputs"][name] for line in read(workspace) if name in line.get("outputs", {})]
+    recorded = [line["outputs"][name] for line in read_log(workspace) if name in line.get("outputs", {})]
     if not recorded:
         return
-    if not manifest.is_file() or _hash(manifest.read_bytes()) != recorded[-1]:
+    if not manifest.is_file() or _line_hash(manifest.read_bytes()) != recorded[-1]:
         yield f"{name}: the manifest is not the one that was recorded"
         return
     listed = tables.read(tables.MANIFEST, manifest)
@@ -138,7 +138,7 @@ def _changed_release(workspace: Workspace) -> Iterator[str]:
             yield f"release/{file.relative_to(workspace.release).as_posix()}: not in the manifest"
 
 
-def _hash(content: bytes) -> str:
+def _line_hash(content: bytes) -> str:
     return blake3.blake3(content).hexdigest()
 
 
@@ -147,7 +147,7 @@ def _sha256(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _lock(handle: int) -> None:
+def _log_lock(handle: int) -> None:
     """Hold the file until it is closed; Windows has no ``fcntl`` and runs one notebook at a time."""
     try:
         import fcntl

@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
     run.add_argument("--only", metavar="01,04", type=lambda text: text.split(","), default=[], help="these notebooks")
     run.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a parameter, over the file's")
-    run.set_defaults(command=_run)
+    run.set_defaults(command=_run_command)
 
     demo = commands.add_parser("demo", help="make the demo site: DICOM, OMOP, lookup tables and the answer key")
     demo.add_argument("folder", metavar="FOLDER", type=Path)
@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(chosen: argparse.Namespace) -> int:
+def _run_command(chosen: argparse.Namespace) -> int:
     parameters = Parameters.read(chosen.file, typed(chosen.set))
     from chorus_nb.workbench.run import run_notebooks
 
@@ -103,9 +103,9 @@ def _audit(chosen: argparse.Namespace) -> int:
     if not chosen.workspace.is_dir():
         raise InputError(f"workspace: folder not found: {chosen.workspace}")
     workspace = Workspace(Parameters.of({"workspace": str(chosen.workspace.resolve())}))
-    findings = audit.verify(workspace)
+    findings = audit.verify_chain(workspace)
     print(*findings, sep="\n") if findings else print(
-        f"all as recorded; head of the audit log: {audit.head(workspace)}"
+        f"all as recorded; head of the audit log: {audit.chain_head(workspace)}"
     )
     return int(bool(findings))
 

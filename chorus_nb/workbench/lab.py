@@ -15,7 +15,7 @@ import papermill
 
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.parameters import Parameters, resolve
-from chorus_nb.workbench.notebook import prepare
+from chorus_nb.workbench.notebook import prepare_process
 from chorus_nb.workbench.run import NOTEBOOKS
 from chorus_nb.workspace import Workspace
 
@@ -30,7 +30,7 @@ def open_lab(parameters: Parameters, options: Sequence[str] = ()) -> int:
     """Open JupyterLab on copies of the notebooks with these parameters filled in; returns when it is closed."""
     if find_spec("jupyterlab") is None:
         raise WorkbenchError("JupyterLab is not installed; pip install 'chorus-nb[lab]'")
-    folder = prepare_copies(prepare(parameters))
+    folder = prepare_copies(prepare_process(parameters))
     command = [sys.executable, "-m", "jupyterlab", *options, *_options(folder)]
     return subprocess.call(command, env={**os.environ, **_settings(folder / ".jupyter")})
 

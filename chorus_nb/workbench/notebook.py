@@ -32,7 +32,7 @@ class _Recording(Workspace):
         return frame
 
     def note(self, path: Path) -> None:
-        self.inputs.setdefault(audit.place(self, path), digest(path))
+        self.inputs.setdefault(audit.place(self, path), digest_of(path))
 
 
 class Run:
@@ -58,7 +58,7 @@ class Run:
         rows = [self._row(thing) for thing in written]
         frame = pd.DataFrame(rows, columns=["place", "rows", "files", "bytes", "blake3"])
         frame = frame.astype({"rows": "Int64", "files": "Int64", "bytes": "Int64"})
-        audit.append(
+        audit.append_line(
             self.workspace,
             {
                 "event": "notebook",
@@ -84,7 +84,7 @@ class Run:
             row["rows"] = pq.read_metadata(path).num_rows
         elif isinstance(thing, tables.Table):
             row["rows"] = len(tables.read(thing, path))
-        return {**row, "bytes": path.stat().st_size, "blake3": digest(path)}
+        return {**row, "bytes": path.stat().st_size, "blake3": digest_of(path)}
 
     def _note_inputs(self) -> None:
         """Inputs that are not tables of the workspace: the lookups, the decisions, the policy.
@@ -112,11 +112,11 @@ def begin(name: str, variables: Mapping[str, Any]) -> Run:
     if isinstance(values.get("workspace"), Workspace):  # the cell was run a second time by hand
         values["workspace"] = values["workspace"].parameters.workspace
     parameters = Parameters.of(values)
-    prepare(parameters)
+    prepare_process(parameters)
     return Run(name, parameters)
 
 
-def prepare(parameters: Parameters) -> Workspace:
+def prepare_process(parameters: Parameters) -> Workspace:
     """The workspace of a run, made, after a check of all folders; and the demo site where it is asked for."""
     if parameters.source == f"{DEMO_SITE}/dicom" and not parameters.source_path.is_dir():
         make_demo_site(resolve(DEMO_SITE))
@@ -124,6 +124,6 @@ def prepare(parameters: Parameters) -> Workspace:
     return Workspace(parameters).create()
 
 
-def digest(path: Path) -> str:
+def digest_of(path: Path) -> str:
     """BLAKE3 of a file, hex; read by memory map, so that a large one needs no memory."""
     return blake3.blake3().update_mmap(path).hexdigest()

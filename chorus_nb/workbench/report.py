@@ -19,13 +19,13 @@ from traitlets.config import Config
 from chorus_nb import __version__, tables
 from chorus_nb.parameters import Parameters
 from chorus_nb.workbench import audit
-from chorus_nb.workbench.steps import STEPS, Step
+from chorus_nb.workbench.steps import STEPS, NotebookStep
 from chorus_nb.workspace import Workspace
 
 TEMPLATES = Path(__file__).parent / "templates"
 HIDDEN = {"parameters", "injected-parameters"}  # the header of the page shows them
 MARKERS = "papermill-error-cell-tag"  # papermill's own banner: ours stands in its place
-SHOWN = ["text/html", "image/png", "image/jpeg", "text/plain"]  # no widget, no script, no drawing language
+LINES_SHOWN = ["text/html", "image/png", "image/jpeg", "text/plain"]  # no widget, no script, no drawing language
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -38,19 +38,24 @@ class Outcome:
     lines: tuple[str, ...] = ()
 
 
-def outcome(notebook: nbformat.NotebookNode, seconds: float) -> Outcome:
+def run_outcome(notebook: nbformat.NotebookNode, seconds: float) -> Outcome:
     """How a run ended that was neither interrupted nor killed, read from the executed notebook."""
     lines = [line for cell in notebook.cells for output in cell.get("outputs", []) for line in _error_lines(output)]
     return Outcome("failed" if lines else "passed", seconds, tuple(lines))
 
 
-def render(
-    step: Step, notebook: nbformat.NotebookNode, parameters: Parameters, ended: Outcome, index: str, proof: str = ""
+def render_report(
+    step: NotebookStep,
+    notebook: nbformat.NotebookNode,
+    parameters: Parameters,
+    ended: Outcome,
+    index: str,
+    proof: str = "",
 ) -> str:
     """The page of ``notebook``. A shareable one has no printed messages and no tracebacks: they quote values."""
     prepared = _prepared(notebook, shareable=step.shareable)
     body, _ = _body_exporter().from_notebook_node(prepared)
-    return _page(
+    return _report_page(
         "report.html.j2",
         parameters.site,
         title=step.title,
@@ -62,7 +67,7 @@ def render(
         index=index,
         facts={
             "Site": parameters.site,
-            "Finished": _now(),
+            "Finished": _local_time(),
             "Time taken": f"{ended.seconds:.1f} s",
             "Policy": parameters.policy if parameters.policy in ("chorus", "ps3.15") else "the site's CTP script",
             "Kinds released": ", ".join(parameters.kinds),
@@ -71,7 +76,7 @@ def render(
         },
         parameters=parameters.model_dump(),
         versions=audit.versions(),
-        contents=_contents(prepared),
+        contents=_table_of_contents(prepared),
         body=Markup(body),
     )
 
@@ -79,13 +84,13 @@ def render(
 def render_index(workspace: Workspace, *, shareable: bool) -> str:
     """The page that links the reports, from what the audit log says of them."""
     folder = workspace.reports_audit if shareable else workspace.reports_local
-    last = {line["notebook"]: line for line in audit.read(workspace) if line.get("event") == "report"}
+    last = {line["notebook"]: line for line in audit.read_log(workspace) if line.get("event") == "report"}
     steps = [step for step in STEPS if step.shareable or not shareable]
     rows = [_index_row(workspace, step, last.get(step.name), folder) for step in steps]
     states = {row["status"] for row in rows}
-    counts = _counts(workspace)
+    counts = _status_counts(workspace)
     passed = states == {"passed"}
-    return _page(
+    return _report_page(
         "index.html.j2",
         workspace.parameters.site,
         shareable=shareable,
@@ -94,12 +99,12 @@ def render_index(workspace: Workspace, *, shareable: bool) -> str:
         rows=rows,
         counts=counts,
         found=sum(count["count"] for count in counts),
-        head=audit.head(workspace),
+        head=audit.chain_head(workspace),
         shareable_index=_relative(workspace.reports_audit / "index.html", folder),
     )
 
 
-def _index_row(workspace: Workspace, step: Step, line: dict[str, Any] | None, folder: Path) -> dict[str, Any]:
+def _index_row(workspace: Workspace, step: NotebookStep, line: dict[str, Any] | None, folder: Path) -> dict[str, Any]:
     row = {"step": step.number, "title": step.title, "about": step.about, "shareable": step.shareable}
     if line is None:
         return {**row, "href": "", "status": "not run", "finished": "", "seconds": "", "lines": ()}
@@ -114,7 +119,7 @@ def _index_row(workspace: Workspace, step: Step, line: dict[str, Any] | None, fo
     }
 
 
-def _counts(workspace: Workspace) -> list[dict[str, Any]]:
+def _status_counts(workspace: Workspace) -> list[dict[str, Any]]:
     if not workspace.has(tables.OUTCOMES):
         return []
     counts = workspace.read(tables.OUTCOMES, ["status"])["status"].value_counts()
@@ -146,7 +151,7 @@ def _prepared(notebook: nbformat.NotebookNode, *, shareable: bool) -> nbformat.N
     return copy
 
 
-def _contents(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
+def _table_of_contents(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
     """The sections of a report: cell id and heading."""
     headings = ((cell.id, cell.source.partition("\n")[0]) for cell in notebook.cells if cell.cell_type == "markdown")
     return [(name, line.removeprefix("## ")) for name, line in headings if line.startswith("## ")]
@@ -173,7 +178,7 @@ def _body_exporter() -> HTMLExporter:
         template_name="body",
         extra_template_basedirs=[str(TEMPLATES)],
         exclude_anchor_links=True,
-        config=Config({"NbConvertBase": {"display_data_priority": SHOWN}}),
+        config=Config({"NbConvertBase": {"display_data_priority": LINES_SHOWN}}),
     )
 
 
@@ -182,14 +187,18 @@ def _pages() -> Environment:
     return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
 
 
-def _page(template: str, site: str, **values: Any) -> str:
+def _report_page(template: str, site: str, **values: Any) -> str:
     style = Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))
-    return _pages().get_template(template).render(site=site, style=style, version=__version__, made=_now(), **values)
+    return (
+        _pages()
+        .get_template(template)
+        .render(site=site, style=style, version=__version__, made=_local_time(), **values)
+    )
 
 
 def _relative(file: Path, folder: Path) -> str:
     return Path(os.path.relpath(file, folder)).as_posix()
 
 
-def _now() -> str:
+def _local_time() -> str:
     return datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")

@@ -18,9 +18,9 @@ from chorus_nb.leaks import reports as originals
 from chorus_nb.parameters import Parameters, project_folder
 from chorus_nb.workbench import audit, kernel, report
 from chorus_nb.workbench.check import check_inputs
-from chorus_nb.workbench.notebook import prepare
+from chorus_nb.workbench.notebook import prepare_process
 from chorus_nb.workbench.report import Outcome
-from chorus_nb.workbench.steps import STEPS, Step
+from chorus_nb.workbench.steps import STEPS, NotebookStep
 from chorus_nb.workspace import Workspace, write_atomically
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -38,18 +38,18 @@ def run_notebooks(parameters: Parameters, only: Iterable[str] = ()) -> dict[str,
         raise InputError(
             f"the notebooks are not beside the package ({NOTEBOOKS}): install it from a checkout, pip install -e ."
         )
-    workspace = prepare(parameters)
+    workspace = prepare_process(parameters)
     check_inputs(workspace)
     ended: dict[str, Outcome] = {}
     for step in steps:
-        ended[step.name] = _run(step, workspace)
+        ended[step.name] = _run_notebook(step, workspace)
         _write_indexes(workspace)
         if ended[step.name].status != "passed":
             break
     return ended
 
 
-def select(only: Iterable[str]) -> tuple[Step, ...]:
+def select(only: Iterable[str]) -> tuple[NotebookStep, ...]:
     """The steps with these numbers (``04`` or ``4``) or names, in their order; all if none is named."""
     wanted = {name.zfill(2) for name in only}
     unknown = wanted - {step.number for step in STEPS} - {step.name for step in STEPS}
@@ -58,7 +58,7 @@ def select(only: Iterable[str]) -> tuple[Step, ...]:
     return tuple(step for step in STEPS if not wanted or {step.number, step.name} & wanted)
 
 
-def _run(step: Step, workspace: Workspace) -> Outcome:
+def _run_notebook(step: NotebookStep, workspace: Workspace) -> Outcome:
     executed = workspace.reports_local / "notebooks" / f"{step.name}.ipynb"
     executed.parent.mkdir(exist_ok=True)
     values = workspace.parameters.model_dump(exclude_unset=True)
@@ -75,7 +75,7 @@ def _run(step: Step, workspace: Workspace) -> Outcome:
                 "The notebook's process was killed, perhaps for want of memory; run the command again.",
             )
     notebook, seconds = nbformat.read(executed, as_version=4), time.monotonic() - began
-    ended = Outcome(stopped[0], seconds, stopped[1:]) if stopped else report.outcome(notebook, seconds)
+    ended = Outcome(stopped[0], seconds, stopped[1:]) if stopped else report.run_outcome(notebook, seconds)
     ended, path = _write_report(step, notebook, workspace, ended)
     tqdm.write(f"{name} {ended.status:<12} {ended.seconds:6.1f} s   {path}", file=sys.stderr)
     for line in ended.lines:
@@ -84,22 +84,22 @@ def _run(step: Step, workspace: Workspace) -> Outcome:
 
 
 def _write_report(
-    step: Step, notebook: nbformat.NotebookNode, workspace: Workspace, ended: Outcome
+    step: NotebookStep, notebook: nbformat.NotebookNode, workspace: Workspace, ended: Outcome
 ) -> tuple[Outcome, Path]:
     """Render and write the report; one that may be shared only after the search for original values."""
     parameters, path = workspace.parameters, step.report(workspace)
-    page = report.render(step, notebook, parameters, ended, "index.html")
+    page = report.render_report(step, notebook, parameters, ended, "index.html")
     if step.shareable:
         searched, leaking = originals.search(workspace, {step.name: page})
         if searched and not leaking:
             proof = f"{searched:,} original identifiers and names were searched for in it and none was found"
-            page = report.render(step, notebook, parameters, ended, "index.html", proof)
+            page = report.render_report(step, notebook, parameters, ended, "index.html", proof)
         else:
             path.unlink(missing_ok=True)
             path = workspace.reports_local / path.name
             status = "withheld" if ended.status == "passed" else ended.status
             ended = Outcome(status, ended.seconds, (*ended.lines, WITHHELD if leaking else UNSEARCHED))
-            page = report.render(step, notebook, parameters, ended, "index.html")
+            page = report.render_report(step, notebook, parameters, ended, "index.html")
     content = page.encode("utf-8")
     write_atomically(path, content)
     event = {
@@ -111,7 +111,7 @@ def _write_report(
         "report": audit.place(workspace, path),
         "digest": blake3.blake3(content).hexdigest(),
     }
-    audit.append(workspace, event)
+    audit.append_line(workspace, event)
     return ended, path
 
 

@@ -9,7 +9,7 @@ from chorus_nb.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Step:
+class NotebookStep:
     """A notebook. ``shareable``: its report shows no original value and goes to ``audit/reports``."""
 
     name: str
@@ -27,10 +27,16 @@ class Step:
 
 
 STEPS = (
-    Step("01_explore_headers", "Explore headers", "what is in the source, how good it is, which encounters", "2–9"),
-    Step("02_map_tags", "Map tags", "what happens to every tag; patients and accessions", "7, 8, 12, 13"),
-    Step("03_run_deid", "Run de-identification", "every file, what became of it and why", "10, 12, 13, 15", True),
-    Step("04_verify", "Verify", "the release read again and searched; before and after; the gate", "14, 15"),
-    Step("05_build_registry", "Build the registry", "image registry, OMOP tables and metadata", "11, section 2", True),
-    Step("06_release", "Release and upload", "manifest, submission note, upload", "Data Upload to Azure", True),
+    NotebookStep(
+        "01_explore_headers", "Explore headers", "what is in the source, how good it is, which encounters", "2–9"
+    ),
+    NotebookStep("02_map_tags", "Map tags", "what happens to every tag; patients and accessions", "7, 8, 12, 13"),
+    NotebookStep(
+        "03_run_deid", "Run de-identification", "every file, what became of it and why", "10, 12, 13, 15", True
+    ),
+    NotebookStep("04_verify", "Verify", "the release read again and searched; before and after; the gate", "14, 15"),
+    NotebookStep(
+        "05_build_registry", "Build the registry", "image registry, OMOP tables and metadata", "11, section 2", True
+    ),
+    NotebookStep("06_release", "Release and upload", "manifest, submission note, upload", "Data Upload to Azure", True),
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from chorus_nb.parameters import Parameters
 
-HEAD = """\
+TEMPLATE_HEAD = """\
 # The parameters of a run, all of them, with their defaults: copy this file, change what differs at your site.
 # Most sites set the first five only. Made by: chorus-nb parameters
 #
@@ -19,7 +19,7 @@ HEAD = """\
 
 def site_template() -> str:
     """The text of the template."""
-    blocks = [HEAD]
+    blocks = [TEMPLATE_HEAD]
     for name, field in Parameters.model_fields.items():
         meaning = textwrap.fill(
             field.description or "", 118, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False

@@ -47,7 +47,7 @@ def test_every_reason_that_is_tried_again_has_a_remedy() -> None:
 def test_throughput_adds_up(ran: Workspace) -> None:
     rates = summary.throughput(ran.read(tables.OUTCOMES), ran.read(tables.WORKLIST)).set_index("modality")
     assert rates.files.to_dict() == {"CT": 4, "all": 4}
-    figures.throughput(rates.reset_index())
+    figures.files_per_second(rates.reset_index())
 
 
 def test_what_changed_since_the_last_run_is_counted(ran: Workspace) -> None:

@@ -23,7 +23,7 @@ def all_figures(workspace: Workspace) -> Iterator[Figure]:
     yield figures.at_a_glance(summary.counts(workspace, "Modality"), links, rules)
     yield figures.vendors(summary.counts(workspace, "Manufacturer", "ManufacturerModelName"))
     yield figures.timeline(summary.months(workspace))
-    yield figures.sizes(summary.sizes(workspace))
+    yield figures.size_distribution(summary.sizes(workspace))
     yield figures.missingness(summary.missing_minimum(workspace))
 
 

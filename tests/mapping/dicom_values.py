@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
-from chorus_nb.mapping.ctp.expressions import Step, trimmed
+from chorus_nb.mapping.ctp.expressions import PathStep, trimmed
 
 
 class DicomValues:
@@ -15,7 +15,7 @@ class DicomValues:
         self.dataset = dataset
         self.root = root or dataset
 
-    def text(self, steps: tuple[Step, ...], root: bool) -> str | None:
+    def text(self, steps: tuple[PathStep, ...], root: bool) -> str | None:
         dataset = self.root if root else self.dataset
         for step in steps[:-1]:
             element = _find(dataset, step)
@@ -34,7 +34,7 @@ class DicomValues:
         return trimmed("\\".join("" if v is None else str(v) for v in values), element.VR)
 
 
-def _find(dataset: Dataset, step: Step):
+def _find(dataset: Dataset, step: PathStep):
     if step.tag >> 16 == 2:
         return getattr(dataset, "file_meta", Dataset()).get(step.tag)
     if not step.creator:

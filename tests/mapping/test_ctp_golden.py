@@ -9,9 +9,9 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from chorus_nb.mapping.ctp.expressions import ScriptFault, Step, calls, parse
+from chorus_nb.mapping.ctp.expressions import PathStep, ScriptFault, calls, parse
 from chorus_nb.mapping.ctp.filters import parse_filter
-from chorus_nb.mapping.ctp.functions import FUNCTIONS, Context, Quarantine, check, evaluate, hash_uid
+from chorus_nb.mapping.ctp.functions import FUNCTIONS, Context, Quarantine, check_call, evaluate, hash_uid
 from chorus_nb.mapping.ctp.lookup import read_lookup
 from chorus_nb.mapping.ctp.script import read_script
 from tests.mapping.dicom_values import DicomValues
@@ -47,12 +47,12 @@ def test_expressions_give_what_ctp_gives(golden: Path, values: DicomValues) -> N
     script = read_script(golden / "s.xml")
     table = read_lookup(golden / "lut.properties")
     now = datetime(2026, 11, 22, 8, 24, 57)
-    context = Context(Step(0x00100010), values, script.parameters, table, now=now)
+    context = Context(PathStep(0x00100010), values, script.parameters, table, now=now)
     for expression, result in results(golden / "exprs_results.txt").items():
         try:
             template = parse(expression)
             for call in calls(template):
-                check(call, script.parameters, {})
+                check_call(call, script.parameters, {})
             found = evaluate(template, context)
         except ScriptFault:
             found = "fault"

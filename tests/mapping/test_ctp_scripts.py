@@ -12,7 +12,7 @@ from chorus_nb import standards, tables
 from chorus_nb.errors import InputError
 from chorus_nb.mapping.chorus import Chorus
 from chorus_nb.mapping.ctp import ScriptBook, read_book
-from chorus_nb.mapping.ctp.expressions import Step
+from chorus_nb.mapping.ctp.expressions import PathStep
 from chorus_nb.mapping.ctp.filters import parse_filter
 from chorus_nb.mapping.ctp.lookup import look_up, properties, read_lookup
 from chorus_nb.mapping.ctp.regions import boxes, parse_regions
@@ -28,7 +28,7 @@ class Header:
     def __init__(self, **values: str) -> None:
         self.values = {int(tag.removeprefix("t"), 16): value for tag, value in values.items()}
 
-    def text(self, steps: tuple[Step, ...], root: bool) -> str | None:
+    def text(self, steps: tuple[PathStep, ...], root: bool) -> str | None:
         return self.values.get(steps[-1].tag)
 
 

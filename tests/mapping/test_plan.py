@@ -174,12 +174,12 @@ def test_a_source_without_images_gives_an_empty_plan_and_empty_figures(site: Wor
     assert made.empty
     for found in (plan.reasons(made), plan.differences(made), plan.undecided(made), plan.overridden(site, made)):
         assert found.empty
-    assert not figures.actions(plan.count_actions(made)).axes[0].patches
+    assert not figures.actions_planned(plan.count_actions(made)).axes[0].patches
 
 
 def test_the_figure_has_a_bar_for_each_action(site: Workspace) -> None:
     counts = plan.count_actions(make_plan(site))
-    assert len(figures.actions(counts).axes[0].patches) == len(counts)
+    assert len(figures.actions_planned(counts).axes[0].patches) == len(counts)
 
 
 def test_paths_come_apart_at_their_dots_but_not_inside_a_creator() -> None:

@@ -93,7 +93,7 @@ def test_local_is_for_its_owner_only(chain: Chain) -> None:
 def test_the_audit_chain_holds(chain: Chain) -> None:
     done = chorus_nb("audit", str(chain.workspace.root))
     assert done.returncode == 0, done.stdout
-    events = [(line["event"], line["notebook"]) for line in audit.read(chain.workspace)]
+    events = [(line["event"], line["notebook"]) for line in audit.read_log(chain.workspace)]
     assert events == [(event, step.name) for step in STEPS for event in ("notebook", "report")]
 
 

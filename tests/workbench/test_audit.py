@@ -23,15 +23,15 @@ def workspace(tmp_path: Path) -> Workspace:
 
 def test_an_untouched_log_is_whole(workspace: Workspace) -> None:
     for number in range(3):
-        audit.append(workspace, {"event": "notebook", "number": number})
-    assert audit.verify(workspace) == []
-    assert [line["number"] for line in audit.read(workspace)] == [0, 1, 2]
+        audit.append_line(workspace, {"event": "notebook", "number": number})
+    assert audit.verify_chain(workspace) == []
+    assert [line["number"] for line in audit.read_log(workspace)] == [0, 1, 2]
 
 
 @pytest.mark.parametrize("tamper", ["change", "remove", "swap"])
 def test_a_tampered_line_is_found(workspace: Workspace, tamper: str) -> None:
     for number in range(3):
-        audit.append(workspace, {"event": "notebook", "number": number})
+        audit.append_line(workspace, {"event": "notebook", "number": number})
     first, second, third = audit.path(workspace).read_text().splitlines()
     changed = {
         "change": [first.replace('"number": 0', '"number": 7'), second, third],
@@ -39,29 +39,31 @@ def test_a_tampered_line_is_found(workspace: Workspace, tamper: str) -> None:
         "swap": [second, first, third],
     }[tamper]
     audit.path(workspace).write_text("\n".join(changed) + "\n")
-    assert audit.verify(workspace)
+    assert audit.verify_chain(workspace)
 
 
 def test_a_line_cut_by_a_killed_run_is_named_and_the_log_goes_on(workspace: Workspace) -> None:
-    audit.append(workspace, {"event": "notebook"})
+    audit.append_line(workspace, {"event": "notebook"})
     with open(audit.path(workspace), "ab") as log:
         log.write(b'{"time": "20')
-    audit.append(workspace, {"event": "notebook"})
-    findings = audit.verify(workspace)
+    audit.append_line(workspace, {"event": "notebook"})
+    findings = audit.verify_chain(workspace)
     assert len(findings) == 1 and "line 2: cannot be read" in findings[0]
-    assert len(audit.read(workspace)) == 2
+    assert len(audit.read_log(workspace)) == 2
 
 
 def test_a_changed_report_is_found(workspace: Workspace) -> None:
     report = workspace.reports_audit / "03_run_deid.html"
     report.write_bytes(b"<p>fine</p>")
     digest = blake3.blake3(b"<p>fine</p>").hexdigest()
-    audit.append(workspace, {"event": "report", "report": "audit/reports/03_run_deid.html", "digest": digest})
-    assert audit.verify(workspace) == []
+    audit.append_line(workspace, {"event": "report", "report": "audit/reports/03_run_deid.html", "digest": digest})
+    assert audit.verify_chain(workspace) == []
     report.write_bytes(b"<p>finer</p>")
-    assert audit.verify(workspace) == ["audit/reports/03_run_deid.html: the report is not the one that was recorded"]
+    assert audit.verify_chain(workspace) == [
+        "audit/reports/03_run_deid.html: the report is not the one that was recorded"
+    ]
     report.unlink()
-    assert audit.verify(workspace) == ["audit/reports/03_run_deid.html: the report is gone"]
+    assert audit.verify_chain(workspace) == ["audit/reports/03_run_deid.html: the report is gone"]
 
 
 @pytest.fixture
@@ -79,32 +81,34 @@ def released(workspace: Workspace) -> Workspace:
     }
     manifest = workspace.write(tables.MANIFEST, tables.frame(tables.MANIFEST, [row]))
     digest = blake3.blake3(manifest.read_bytes()).hexdigest()
-    audit.append(workspace, {"event": "notebook", "outputs": {"release/Metadata/manifest.csv": digest}})
-    assert audit.verify(workspace) == []
+    audit.append_line(workspace, {"event": "notebook", "outputs": {"release/Metadata/manifest.csv": digest}})
+    assert audit.verify_chain(workspace) == []
     return workspace
 
 
 def test_a_changed_released_file_is_found(released: Workspace) -> None:
     (released.release / "1001/Images/CT/5/7/001.dcm").write_bytes(b"other")
-    assert audit.verify(released) == ["release/1001/Images/CT/5/7/001.dcm: changed since it was packed"]
+    assert audit.verify_chain(released) == ["release/1001/Images/CT/5/7/001.dcm: changed since it was packed"]
 
 
 def test_a_file_that_was_slipped_into_the_release_is_found(released: Workspace) -> None:
     (released.release / "notes.txt").write_text("hello")
-    assert audit.verify(released) == ["release/notes.txt: not in the manifest"]
+    assert audit.verify_chain(released) == ["release/notes.txt: not in the manifest"]
 
 
 def test_a_manifest_made_to_fit_is_found(released: Workspace) -> None:
     path = released.path(tables.MANIFEST)
     path.write_text(path.read_text().replace("added", "unchanged"))
-    assert audit.verify(released) == ["release/Metadata/manifest.csv: the manifest is not the one that was recorded"]
+    assert audit.verify_chain(released) == [
+        "release/Metadata/manifest.csv: the manifest is not the one that was recorded"
+    ]
 
 
 def test_the_command_exits_1_on_a_finding_and_prints_the_head_otherwise(
     released: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["audit", str(released.root)]) == 0
-    assert audit.head(released) in capsys.readouterr().out
+    assert audit.chain_head(released) in capsys.readouterr().out
     (released.release / "1001/Images/CT/5/7/001.dcm").unlink()
     assert main(["audit", str(released.root)]) == 1
     assert "gone" in capsys.readouterr().out
@@ -115,7 +119,7 @@ def test_a_workspace_without_a_log_is_not_called_whole(workspace: Workspace) -> 
 
 
 def test_lines_are_plain_ascii_json(workspace: Workspace) -> None:
-    audit.append(workspace, {"event": "notebook", "site": "Zürich\u2028"})
+    audit.append_line(workspace, {"event": "notebook", "site": "Zürich\u2028"})
     content = audit.path(workspace).read_bytes()
     assert content.isascii() and content.count(b"\n") == 1
     assert json.loads(content)["site"] == "Zürich\u2028"

@@ -46,8 +46,8 @@ def ours(*lines: str) -> nbformat.NotebookNode:
 
 
 def page(notebook: nbformat.NotebookNode, step: object = LOCAL) -> str:
-    ended = report.outcome(notebook, 1.0)
-    return report.render(step, notebook, PARAMETERS, ended, "index.html")  # type: ignore[arg-type]
+    ended = report.run_outcome(notebook, 1.0)
+    return report.render_report(step, notebook, PARAMETERS, ended, "index.html")  # type: ignore[arg-type]
 
 
 def test_a_page_holds_no_script_and_loads_nothing() -> None:
@@ -118,7 +118,7 @@ def run(workspace: Workspace) -> Workspace:
     for step, status, lines in ((LOCAL, "passed", []), (SHAREABLE, "failed", ["disk <full>"])):
         step.report(workspace).write_text("x")
         event = {"event": "report", "notebook": step.name, "status": status, "seconds": 1.0, "lines": lines}
-        audit.append(workspace, {**event, "report": audit.place(workspace, step.report(workspace)), "digest": ""})
+        audit.append_line(workspace, {**event, "report": audit.place(workspace, step.report(workspace)), "digest": ""})
     rows = [
         {"source_path": str(number), "status": status, "seconds": 0.0}
         for number, status in enumerate(["released"] * 3 + ["quarantined", "not_dicom"])
@@ -152,9 +152,9 @@ def test_the_shareable_index_links_nothing_local(run: Workspace) -> None:
 def test_a_run_that_failed_once_and_passed_later_counts_as_passed(run: Workspace) -> None:
     for step in STEPS:
         event = {"event": "report", "notebook": step.name, "status": "passed", "seconds": 1.0, "lines": []}
-        audit.append(run, {**event, "report": audit.place(run, step.report(run)), "digest": ""})
+        audit.append_line(run, {**event, "report": audit.place(run, step.report(run)), "digest": ""})
     assert '<span class="badge passed">passed</span></h1>' in report.render_index(run, shareable=False)
 
 
 def test_an_outcome_of_an_untroubled_notebook_is_passed() -> None:
-    assert report.outcome(executed(), 2.0) == Outcome("passed", 2.0)
+    assert report.run_outcome(executed(), 2.0) == Outcome("passed", 2.0)

@@ -57,7 +57,7 @@ def test_the_first_failure_ends_the_run_with_its_report_written(notebooks: Path,
     assert ended[STEPS[0].name].status == "failed"
     assert "QUILL" not in " ".join(ended[STEPS[0].name].lines), "the terminal and the log are told no value"
     assert "The notebook stopped here" in STEPS[0].report(workspace).read_text(encoding="utf-8")
-    assert audit.verify(workspace) == []
+    assert audit.verify_chain(workspace) == []
 
 
 def test_a_killed_notebook_is_reported(notebooks: Path, workspace: Workspace) -> None:

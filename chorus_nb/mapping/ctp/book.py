@@ -16,11 +16,11 @@ from pathlib import Path
 from chorus_nb.errors import InputError
 from chorus_nb.mapping.chorus import CLAIMS, NEVER, Chorus
 from chorus_nb.mapping.ctp import functions
-from chorus_nb.mapping.ctp.expressions import Call, ScriptFault, Step, Values, calls
+from chorus_nb.mapping.ctp.expressions import Call, PathStep, ScriptFault, Values, calls
 from chorus_nb.mapping.ctp.filters import Filter, parse_filter
 from chorus_nb.mapping.ctp.lookup import read_lookup
 from chorus_nb.mapping.ctp.regions import Signature, parse_regions
-from chorus_nb.mapping.ctp.script import Line, Script, read_script
+from chorus_nb.mapping.ctp.script import Script, ScriptLine, read_script
 from chorus_nb.mapping.overrides import FIXED
 from chorus_nb.mapping.rules import DATES, SHORT_TEXT, Rule, dictionary
 
@@ -60,7 +60,7 @@ class ScriptBook:
             return self._line(line, tag, vr, base)
         return self._unnamed(tag, vr, creator, base)
 
-    def _line(self, line: Line, tag: int, vr: str, base: Rule) -> Rule:
+    def _line(self, line: ScriptLine, tag: int, vr: str, base: Rule) -> Rule:
         """The action of a line; only what depends on the file is left to be evaluated for each file."""
         source = f"{self.name} line {line.number}"
         entry = dictionary(tag)
@@ -106,7 +106,7 @@ class ScriptBook:
         line = self.script.line(tag, creator)
         assert line, "only an element with a line has the action `script`"
         context = functions.Context(
-            Step(tag & 0xFFFF00FF if creator else tag, creator),
+            PathStep(tag & 0xFFFF00FF if creator else tag, creator),
             values,
             self.script.parameters,
             self.table,
@@ -114,7 +114,7 @@ class ScriptBook:
             self.script.names,
             self.script.templates,
         )
-        return functions.outcome(functions.evaluate(line.template, context))
+        return functions.element_outcome(functions.evaluate(line.template, context))
 
 
 def read_book(path: Path, base: Chorus, uid_root: str) -> ScriptBook:
@@ -152,7 +152,7 @@ def _beside(path: Path, name: str) -> Path | None:
     return next((file for end in ends if (file := path.with_name(name + end)).is_file()), None)
 
 
-def _faults(line: Line, script: Script, uid_root: str) -> list[str]:
+def _faults(line: ScriptLine, script: Script, uid_root: str) -> list[str]:
     """What cannot be run the same way twice, or would make UIDs that match nothing sent before."""
     faults = []
     for call in calls(line.template):

@@ -19,7 +19,7 @@ class ScriptFault(Exception):
     """What is wrong with a script; the reader adds file, line and tag."""
 
 
-class Step(NamedTuple):
+class PathStep(NamedTuple):
     """An element of a data set: its tag, with the offset only and its creator if it is private."""
 
     tag: int
@@ -29,14 +29,14 @@ class Step(NamedTuple):
 class ElementName(NamedTuple):
     """An element as a script names it: ``this``, ``PatientID``, ``A::B`` (first items), ``root:PatientID``."""
 
-    steps: tuple[Step, ...]  # empty = this
+    steps: tuple[PathStep, ...]  # empty = this
     root: bool = False
 
 
 class Values(Protocol):
     """Where the values come from: the file a script is run on, as it was before anything was changed."""
 
-    def text(self, steps: tuple[Step, ...], root: bool) -> str | None:
+    def text(self, steps: tuple[PathStep, ...], root: bool) -> str | None:
         """Value of an element of this item (or of the root) by CTP's trimming rules; ``None`` = not there."""
 
 
@@ -45,18 +45,18 @@ class Call(NamedTuple):
 
     name: str
     arguments: tuple[str, ...]
-    clauses: tuple[Template, ...] = ()
+    clauses: tuple[ValueTemplate, ...] = ()
 
 
-Template = tuple["str | Call", ...]
+ValueTemplate = tuple["str | Call", ...]
 
 _CLAUSES = {"if": 2, "select": 2, "append": 1}
 _NAME = re.compile(r"@([A-Za-z\s]*)\(")
-_STANDARD = re.compile(r"[\[(]?([0-9A-Fa-f]{4}),?([0-9A-Fa-f]{4})[\])]?\Z")
-_PRIVATE = re.compile(r"\[?([0-9A-Fa-f]{4}),?\[(?P<creator>[^\]]*)\]([0-9A-Fa-f]{2})\]?\Z")
+_STANDARD_NAME = re.compile(r"[\[(]?([0-9A-Fa-f]{4}),?([0-9A-Fa-f]{4})[\])]?\Z")
+_PRIVATE_NAME = re.compile(r"\[?([0-9A-Fa-f]{4}),?\[(?P<creator>[^\]]*)\]([0-9A-Fa-f]{2})\]?\Z")
 
 
-def parse(text: str) -> Template:
+def parse(text: str) -> ValueTemplate:
     """An element script taken apart; :class:`ScriptFault` where CTP would stop in the middle."""
     return _Parser(text.strip()).template()
 
@@ -66,7 +66,7 @@ class _Parser:
         self.text = text
         self.at = 0
 
-    def template(self) -> Template:
+    def template(self) -> ValueTemplate:
         parts: list[str | Call] = []
         literal = ""
         while self.at < len(self.text):
@@ -91,7 +91,7 @@ class _Parser:
         name = re.sub(r"\s", "", match[1])
         self.at = match.end()
         arguments = tuple(split_arguments(self.enclosed("(", ")")))
-        clauses: list[Template] = []
+        clauses: list[ValueTemplate] = []
         while len(clauses) < _CLAUSES.get(name, 0) and (brace := re.compile(r"\s*\{").match(self.text, self.at)):
             self.at = brace.end()
             clauses.append(parse(self.enclosed("{", "}")))
@@ -141,7 +141,7 @@ def unquoted(argument: str) -> str:
     return argument[1:-1] if len(argument) > 1 and argument[0] == argument[-1] == '"' else argument
 
 
-def element(name: str, own: Mapping[str, Step]) -> ElementName:
+def element(name: str, own: Mapping[str, PathStep]) -> ElementName:
     """The element a name stands for; ``own`` are names the script itself gives to private elements.
 
     CTP's spelling (dcm4che 1.4) comes first, then that of the Standard, which CTP takes for a missing element.
@@ -149,23 +149,23 @@ def element(name: str, own: Mapping[str, Step]) -> ElementName:
     if name == "this":
         return ElementName(())
     root = name.startswith("root:")
-    return ElementName(tuple(_step(part, own) for part in name.removeprefix("root:").split("::")), root)
+    return ElementName(tuple(_path_step(part, own) for part in name.removeprefix("root:").split("::")), root)
 
 
-def _step(name: str, own: Mapping[str, Step]) -> Step:
+def _path_step(name: str, own: Mapping[str, PathStep]) -> PathStep:
     if name in own:
         return own[name]
-    if match := _PRIVATE.match(name):
-        return Step(int(match[1] + "00" + match[3], 16), match["creator"])
-    if match := _STANDARD.match(name):
-        return Step(int(match[1] + match[2], 16))
+    if match := _PRIVATE_NAME.match(name):
+        return PathStep(int(match[1] + "00" + match[3], 16), match["creator"])
+    if match := _STANDARD_NAME.match(name):
+        return PathStep(int(match[1] + match[2], 16))
     tag = standards.ctp_tag(name) or tag_for_keyword(name)
     if tag is None:
         raise ScriptFault(f"{name} is no element")
-    return Step(tag)
+    return PathStep(tag)
 
 
-def calls(template: Template) -> Iterator[Call]:
+def calls(template: ValueTemplate) -> Iterator[Call]:
     """Every call of a template, also those inside clauses."""
     for part in template:
         if isinstance(part, Call):

@@ -30,12 +30,12 @@ METHODS: dict[str, Callable[[str, str], bool]] = {
     "startsWithIgnoreCase": lambda value, part: value.lower().startswith(part.lower()),
     "endsWith": str.endswith,
     "endsWithIgnoreCase": lambda value, part: value.lower().endswith(part.lower()),
-    "isGreaterThan": lambda value, other: _number(value) > _number(other),
-    "isLessThan": lambda value, other: _number(value) < _number(other),
+    "isGreaterThan": lambda value, other: _as_number(value) > _as_number(other),
+    "isLessThan": lambda value, other: _as_number(value) < _as_number(other),
 }
 
 
-def _number(text: str) -> int:
+def _as_number(text: str) -> int:
     """Digits of the text as one number: CTP strips the sign, the point and letters."""
     return int("0" + re.sub(r"\D", "", text))
 
@@ -101,7 +101,7 @@ def _either(tokens: Tokens) -> tuple[Filter, Tokens]:
 
 
 def _both(tokens: Tokens) -> tuple[Filter, Tokens]:
-    return _joined(tokens, "*", _one)
+    return _joined(tokens, "*", _one_test)
 
 
 def _joined(tokens: Tokens, sign: str, part: Callable[[Tokens], tuple[Filter, Tokens]]) -> tuple[Filter, Tokens]:
@@ -113,14 +113,14 @@ def _joined(tokens: Tokens, sign: str, part: Callable[[Tokens], tuple[Filter, To
     return (parts[0] if len(parts) == 1 else Join(tuple(parts), every=sign == "*")), tokens
 
 
-def _one(tokens: Tokens) -> tuple[Filter, Tokens]:
+def _one_test(tokens: Tokens) -> tuple[Filter, Tokens]:
     if not tokens:
         raise ScriptFault("ends where a condition should be")
     token, rest = tokens[0], tokens[1:]
     if token["constant"]:
         return Join((), every=token["constant"] == "true"), rest
     if token["sign"] == "!":
-        made, rest = _one(rest)
+        made, rest = _one_test(rest)
         return Not(made), rest
     if token["sign"] == "(":
         made, rest = _either(rest)

@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chorus_nb.mapping.ctp import dates
-from chorus_nb.mapping.ctp.expressions import Call, ElementName, ScriptFault, Step, Template, Values, element, unquoted
+from chorus_nb.mapping.ctp.expressions import (
+    Call,
+    ElementName,
+    PathStep,
+    ScriptFault,
+    Values,
+    ValueTemplate,
+    element,
+    unquoted,
+)
 from chorus_nb.mapping.ctp.lookup import look_up
 
 REMOVE, KEEP, EMPTY, PROCESS = "@remove()", "@keep()", "@empty()", "@process()"
@@ -25,13 +34,13 @@ class Quarantine(Exception):
 class Context:
     """What a script is evaluated in: the element it is about, the file, the parameters and tables of the site."""
 
-    this: Step
+    this: PathStep
     values: Values
     parameters: Mapping[str, str]
     table: Mapping[str, str]
     at_root: bool = True
-    own: Mapping[str, Step] | None = None
-    scripts: Mapping[Step, Template] | None = None
+    own: Mapping[str, PathStep] | None = None
+    scripts: Mapping[PathStep, ValueTemplate] | None = None
     now: datetime | None = None
     integer: Callable[[str, str], int] | None = None
 
@@ -51,12 +60,12 @@ class Context:
         return unquoted(argument)
 
 
-def evaluate(template: Template, context: Context) -> str:
+def evaluate(template: ValueTemplate, context: Context) -> str:
     """The text a script results in; the pseudo-functions remain in it as text (:func:`outcome` reads them)."""
     return "".join(part if isinstance(part, str) else FUNCTIONS[part.name][1](part, context) for part in template)
 
 
-def outcome(result: str) -> str:
+def element_outcome(result: str) -> str:
     """The final value, or one of ``@remove()``, ``@keep()``, ``@empty()``, ``@process()``."""
     result = result.strip()
     if REMOVE in result:
@@ -66,7 +75,7 @@ def outcome(result: str) -> str:
     return result or EMPTY
 
 
-def check(call: Call, parameters: Mapping[str, str], own: Mapping[str, Step]) -> None:
+def check_call(call: Call, parameters: Mapping[str, str], own: Mapping[str, PathStep]) -> None:
     """What can be known of a call without a file; :class:`ScriptFault` names what is wrong."""
     if call.name not in FUNCTIONS:
         raise ScriptFault(f"unknown function @{call.name}")
@@ -106,12 +115,12 @@ def _argument(call: Call, place: int, default: str = "") -> str:
     return call.arguments[place] if len(call.arguments) > place else default
 
 
-def _number(call: Call, place: int, context: Context, default: int = 0) -> int:
+def _numeric_argument(call: Call, place: int, context: Context, default: int = 0) -> int:
     text = context.parameter(_argument(call, place, str(default)))
     return int(text) if re.fullmatch(r"[+-]?\d+", text) else default
 
 
-def _of(call: Call, context: Context, place: int = 0) -> str | None:
+def _element_of(call: Call, context: Context, place: int = 0) -> str | None:
     return context.read(call.arguments[place])
 
 
@@ -122,8 +131,8 @@ def _clause(call: Call, place: int, context: Context) -> str:
 # --- text -------------------------------------------------------------------------------------------------------------
 
 
-def _contents(call: Call, context: Context) -> str:
-    value = _of(call, context) or ""
+def _contents_of(call: Call, context: Context) -> str:
+    value = _element_of(call, context) or ""
     if len(call.arguments) < 2:
         return value
     replacement = re.sub(r"\$(\d)", r"\\g<\1>", unquoted(_argument(call, 2)))
@@ -131,23 +140,23 @@ def _contents(call: Call, context: Context) -> str:
 
 
 def _truncate(call: Call, context: Context) -> str:
-    value, length = _of(call, context) or "", call.arguments[1]
+    value, length = _element_of(call, context) or "", call.arguments[1]
     if not re.fullmatch(r"-?\d+", length):
         return value
     return value[: int(length)] if int(length) >= 0 else value.strip()[int(length) :]
 
 
 def _path_element(call: Call, context: Context) -> str:
-    value = _of(call, context) or ""
+    value = _element_of(call, context) or ""
     parts = value.split("/")
-    place = _number(call, 1, context)
+    place = _numeric_argument(call, 1, context)
     return parts[place] if -len(parts) <= place < len(parts) else value
 
 
 def _initials(call: Call, context: Context) -> str:
-    words = [word for word in re.split(r"[\^,\s]+", _of(call, context) or "") if word]
+    words = [word for word in re.split(r"[\^,\s]+", _element_of(call, context) or "") if word]
     letters = "".join(word[0] for word in (*words[1:], *words[:1])).upper() or "X"
-    offset = _number(call, 1, context)
+    offset = _numeric_argument(call, 1, context)
     return "".join(_rotated(letter, offset) for letter in letters)
 
 
@@ -159,7 +168,7 @@ def _rotated(letter: str, offset: int) -> str:
 
 
 def _round(call: Call, context: Context) -> str:
-    value, size = _of(call, context) or "", _number(call, 1, context)
+    value, size = _element_of(call, context) or "", _numeric_argument(call, 1, context)
     digits, rest = re.sub(r"\D", "", value), re.sub(r"\d", "", value)
     if not value:
         return ""
@@ -169,7 +178,7 @@ def _round(call: Call, context: Context) -> str:
     return "0" * (len(rounded) % 2) + rounded
 
 
-def _now(call: Call, context: Context, form: str) -> str:
+def _present_time(call: Call, context: Context, form: str) -> str:
     if context.now is None:
         raise Quarantine(f"@{call.name} gives the time of the run, which differs from run to run")
     return context.now.strftime(form.replace("|", unquoted(_argument(call, 0))))
@@ -178,24 +187,24 @@ def _now(call: Call, context: Context, form: str) -> str:
 # --- identifiers ------------------------------------------------------------------------------------------------------
 
 
-def _hash(call: Call, context: Context) -> str:
-    value = _of(call, context)
-    return REMOVE if value is None else decimal_md5(value, _number(call, 1, context))
+def _hash_value(call: Call, context: Context) -> str:
+    value = _element_of(call, context)
+    return REMOVE if value is None else decimal_md5(value, _numeric_argument(call, 1, context))
 
 
 def _hash_name(call: Call, context: Context) -> str:
-    parts = (_of(call, context) or "").split("^")
-    words = parts[: _number(call, 2, context, len(parts))]
-    return decimal_md5(re.sub(r"[\s,'^.]", "", "".join(words)).upper(), _number(call, 1, context, 4))
+    parts = (_element_of(call, context) or "").split("^")
+    words = parts[: _numeric_argument(call, 2, context, len(parts))]
+    return decimal_md5(re.sub(r"[\s,'^.]", "", "".join(words)).upper(), _numeric_argument(call, 1, context, 4))
 
 
 def _hash_ptid(call: Call, context: Context) -> str:
-    site, value = context.parameter(call.arguments[0]).strip(), (_of(call, context, 1) or "").strip()
-    return decimal_md5(f"[{site}]{value}", _number(call, 2, context))
+    site, value = context.parameter(call.arguments[0]).strip(), (_element_of(call, context, 1) or "").strip()
+    return decimal_md5(f"[{site}]{value}", _numeric_argument(call, 2, context))
 
 
 def _hash_uid(call: Call, context: Context) -> str:
-    value = _of(call, context, 1)
+    value = _element_of(call, context, 1)
     if value is None:
         return REMOVE
     if len(call.arguments) > 2:
@@ -224,8 +233,8 @@ def _lookup(call: Call, context: Context) -> str:
 def _integer(call: Call, context: Context) -> str:
     if context.integer is None:
         raise Quarantine("@integer numbers values in the order files come in; use a lookup table")
-    width = _number(call, 2, context)
-    return str(context.integer(call.arguments[1], _of(call, context) or "")).zfill(width)
+    width = _numeric_argument(call, 2, context)
+    return str(context.integer(call.arguments[1], _element_of(call, context) or "")).zfill(width)
 
 
 def _cipher(call: Call, context: Context, encrypt: bool) -> str:
@@ -239,7 +248,7 @@ def _cipher(call: Call, context: Context, encrypt: bool) -> str:
     text = re.sub(r"[^A-Za-z0-9+/]", "", context.parameter(call.arguments[1]))
     key = base64.b64decode((text + "tszyihnnphlyeaglle" * 2)[:22] + "==")
     cipher = Cipher(Blowfish(key), modes.ECB())
-    value = _of(call, context) or ""
+    value = _element_of(call, context) or ""
     if encrypt:
         padder, writer = PKCS7(64).padder(), cipher.encryptor()
         content = padder.update(value.encode()) + padder.finalize()
@@ -256,12 +265,12 @@ def _cipher(call: Call, context: Context, encrypt: bool) -> str:
 
 
 def _increment_date(call: Call, context: Context) -> str:
-    value = _of(call, context)
+    value = _element_of(call, context)
     if value is None:
         return REMOVE
     if len(call.arguments) == 2:
-        return dates.increment(value, _number(call, 1, context))
-    key = (_of(call, context, 1) or "").strip()
+        return dates.increment(value, _numeric_argument(call, 1, context))
+    key = (_element_of(call, context, 1) or "").strip()
     days = look_up(context.table, call.arguments[2], key)
     if days is None or not re.fullmatch(r"[+-]?\d+", days):
         raise Quarantine(f"the lookup table has no number of days for a value of {call.arguments[2]}")
@@ -269,21 +278,21 @@ def _increment_date(call: Call, context: Context) -> str:
 
 
 def _hash_date(call: Call, context: Context) -> str:
-    value, key = _of(call, context), _of(call, context, 1)
+    value, key = _element_of(call, context), _element_of(call, context, 1)
     if value is None or key is None:
         return REMOVE
     return dates.increment(value, -(int(decimal_md5(key)[-4:]) % 3650) or -1)
 
 
 def _modify_date(call: Call, context: Context) -> str:
-    value = _of(call, context)
+    value = _element_of(call, context)
     return REMOVE if value is None else dates.modify(value, *(context.parameter(a) for a in call.arguments[1:4]))
 
 
 def _date_interval(call: Call, context: Context) -> str:
-    base = look_up(context.table, call.arguments[1], (_of(call, context, 2) or "").strip())
+    base = look_up(context.table, call.arguments[1], (_element_of(call, context, 2) or "").strip())
     try:
-        return dates.interval(_of(call, context) or "", base or "", context.parameter(_argument(call, 3)))
+        return dates.interval(_element_of(call, context) or "", base or "", context.parameter(_argument(call, 3)))
     except ValueError:
         raise Quarantine("@dateinterval: a date or its base is missing or no date") from None
 
@@ -292,7 +301,7 @@ def _date_interval(call: Call, context: Context) -> str:
 
 
 def _if(call: Call, context: Context) -> str:
-    value = _of(call, context)
+    value = _element_of(call, context)
     argument = context.parameter(_argument(call, 2))
     met = call.arguments[1] == "exists" and value is not None
     return _clause(call, 0 if met or CONDITIONS[call.arguments[1]](value or "", argument) else 1, context)
@@ -312,7 +321,7 @@ CONDITIONS: dict[str, Callable[[str, str], bool]] = {
 }
 
 
-def _append(call: Call, context: Context) -> str:
+def _append_value(call: Call, context: Context) -> str:
     value = context.value(ElementName(()))
     return f"{value}\\{_clause(call, 0, context)}" if value else _clause(call, 0, context)
 
@@ -320,7 +329,7 @@ def _append(call: Call, context: Context) -> str:
 def _require(call: Call, context: Context) -> str:
     if context.value(ElementName(())) is not None:
         return KEEP
-    return (_of(call, context) if call.arguments else None) or unquoted(_argument(call, 1))
+    return (_element_of(call, context) if call.arguments else None) or unquoted(_argument(call, 1))
 
 
 def _quarantine(call: Call, context: Context) -> str:
@@ -335,17 +344,17 @@ FUNCTIONS: dict[str, tuple[str, Function]] = {
     "keep": ("", lambda call, context: KEEP),
     "empty": ("", lambda call, context: EMPTY),
     "blank": ("T?", lambda call, context: f"@blank({_argument(call, 0)})"),
-    "contents": ("E T? T?", _contents),
-    "value": ("E T?", lambda call, context: _of(call, context) or unquoted(_argument(call, 1))),
+    "contents": ("E T? T?", _contents_of),
+    "value": ("E T?", lambda call, context: _element_of(call, context) or unquoted(_argument(call, 1))),
     "truncate": ("E T", _truncate),
-    "lowercase": ("E", lambda call, context: (_of(call, context) or "").lower()),
-    "uppercase": ("E", lambda call, context: (_of(call, context) or "").upper()),
+    "lowercase": ("E", lambda call, context: (_element_of(call, context) or "").lower()),
+    "uppercase": ("E", lambda call, context: (_element_of(call, context) or "").upper()),
     "pathelement": ("E N", _path_element),
     "initials": ("E N?", _initials),
     "param": ("P", lambda call, context: context.parameter(call.arguments[0])),
-    "date": ("T?", lambda call, context: _now(call, context, "%Y|%m|%d")),
-    "time": ("T?", lambda call, context: _now(call, context, "%H|%M|%S")),
-    "hash": ("E N?", _hash),
+    "date": ("T?", lambda call, context: _present_time(call, context, "%Y|%m|%d")),
+    "time": ("T?", lambda call, context: _present_time(call, context, "%H|%M|%S")),
+    "hash": ("E N?", _hash_value),
     "hashname": ("E N N?", _hash_name),
     "hashptid": ("P E N?", _hash_ptid),
     "hashuid": ("P E E?", _hash_uid),
@@ -360,7 +369,7 @@ FUNCTIONS: dict[str, tuple[str, Function]] = {
     "round": ("E N", _round),
     "if": ("E T P?", _if),
     "select": ("", lambda call, context: _clause(call, 0 if context.at_root else 1, context)),
-    "append": ("", _append),
+    "append": ("", _append_value),
     "always": ("", lambda call, context: ""),
     "require": ("E? T?", _require),
     "process": ("", lambda call, context: PROCESS),

@@ -10,7 +10,7 @@ from chorus_nb.mapping.ctp.filters import Filter, parse_filter
 
 _PART = re.compile(r"\{([^}]*)\}|\(\s*(-?\d+)\s*,\s*(-?\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\)")
 
-Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels, exclusive ends
+PixelRegion = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels, exclusive ends
 
 
 class Signature(NamedTuple):
@@ -32,7 +32,7 @@ def parse_regions(text: str) -> tuple[Signature, ...]:
     return tuple(Signature(which, tuple(regions)) for which, regions in found)
 
 
-def boxes(signatures: tuple[Signature, ...], values: Values, columns: int, rows: int) -> list[Box] | None:
+def boxes(signatures: tuple[Signature, ...], values: Values, columns: int, rows: int) -> list[PixelRegion] | None:
     """Boxes to blank in an image of this size; ``None`` = no signature fits.
 
     CTP counts both ends: a region of width w covers w + 1 columns. So does this, or a line of text would stay.
@@ -43,7 +43,7 @@ def boxes(signatures: tuple[Signature, ...], values: Values, columns: int, rows:
     return None
 
 
-def _box(region: tuple[int, int, int, int], columns: int, rows: int) -> Box | None:
+def _box(region: tuple[int, int, int, int], columns: int, rows: int) -> PixelRegion | None:
     left, top, width, height = region
     x0, y0 = left if left >= 0 else columns + left, top if top >= 0 else rows + top
     x1, y1 = min(x0 + width + 1, columns), min(y0 + height + 1, rows)

@@ -11,22 +11,22 @@ from typing import NamedTuple
 from xml.parsers import expat
 
 from chorus_nb.errors import InputError
-from chorus_nb.mapping.ctp.expressions import ScriptFault, Step, Template, calls, parse
-from chorus_nb.mapping.ctp.functions import check
+from chorus_nb.mapping.ctp.expressions import PathStep, ScriptFault, ValueTemplate, calls, parse
+from chorus_nb.mapping.ctp.functions import check_call
 from chorus_nb.mapping.ctp.lookup import properties
 
 REMOVABLE = ("privategroups", "unspecifiedelements", "curves", "overlays")
-_STANDARD = re.compile(r"[0-9A-Fa-f]{8}\Z")
-_PRIVATE = re.compile(r"([0-9A-Fa-f]{4})\[(.*)\]([0-9A-Fa-f]{2})\Z")
+_STANDARD_TAG = re.compile(r"[0-9A-Fa-f]{8}\Z")
+_PRIVATE_TAG = re.compile(r"([0-9A-Fa-f]{4})\[(.*)\]([0-9A-Fa-f]{2})\Z")
 
 
-class Line(NamedTuple):
+class ScriptLine(NamedTuple):
     """An enabled line for an element."""
 
     number: int
     name: str
     text: str
-    template: Template
+    template: ValueTemplate
 
 
 class _Entry(NamedTuple):
@@ -44,20 +44,20 @@ class Script:
     """A DicomAnonymizer script. Parts that are not enabled are not in it."""
 
     parameters: Mapping[str, str]
-    lines: Mapping[Step, Line]
+    lines: Mapping[PathStep, ScriptLine]
     keep_groups: frozenset[int]
     keep_safe_private: bool
     remove: frozenset[str]
-    names: Mapping[str, Step] = field(repr=False)
+    names: Mapping[str, PathStep] = field(repr=False)
 
     @cached_property
-    def templates(self) -> Mapping[Step, Template]:
+    def templates(self) -> Mapping[PathStep, ValueTemplate]:
         """What each line says, by element."""
         return {step: line.template for step, line in self.lines.items()}
 
-    def line(self, tag: int, creator: str = "") -> Line | None:
+    def line(self, tag: int, creator: str = "") -> ScriptLine | None:
         """The line for an element; a private one is found by its creator and offset, whatever its block."""
-        step = Step(tag & 0xFFFF00FF if creator else tag, creator)
+        step = PathStep(tag & 0xFFFF00FF if creator else tag, creator)
         return self.lines.get(step)
 
 
@@ -133,9 +133,9 @@ def _properties(text: str) -> Iterator[_Entry]:
 
 def _script(path: Path, entries: list[_Entry], faults: list[str]) -> Script:
     parameters = {entry.target: entry.text for entry in entries if entry.kind == "p"}
-    steps = {entry: step for entry in entries if entry.kind == "e" and (step := _step(entry.target))}
+    steps = {entry: step for entry in entries if entry.kind == "e" and (step := _sequence_step(entry.target))}
     names = {entry.name: step for entry, step in steps.items() if step.creator and entry.name}
-    lines: dict[Step, Line] = {}
+    lines: dict[PathStep, ScriptLine] = {}
     keep, remove, keep_safe = set(), set(), False
     for entry in entries:
         where = f"{path.name} line {entry.number} ({entry.target})"
@@ -146,11 +146,11 @@ def _script(path: Path, entries: list[_Entry], faults: list[str]) -> Script:
                 try:
                     template = parse(entry.text)
                     for call in calls(template):
-                        check(call, parameters, names)
+                        check_call(call, parameters, names)
                 except ScriptFault as fault:
                     faults.append(f"{where}: {fault}")
                     continue
-                lines[steps[entry]] = Line(entry.number, entry.name, entry.text, template)
+                lines[steps[entry]] = ScriptLine(entry.number, entry.name, entry.text, template)
             case "k" if entry.target.startswith("safe"):
                 keep_safe = True
             case "k" if re.fullmatch(r"[0-9A-Fa-f]{4}", entry.target):
@@ -164,8 +164,8 @@ def _script(path: Path, entries: list[_Entry], faults: list[str]) -> Script:
     return Script(parameters, lines, frozenset(keep), keep_safe, frozenset(remove), names)
 
 
-def _step(target: str) -> Step | None:
-    if _STANDARD.match(target):
-        return Step(int(target, 16))
-    match = _PRIVATE.match(target)
-    return Step(int(match[1] + "00" + match[3], 16), match[2]) if match else None
+def _sequence_step(target: str) -> PathStep | None:
+    if _STANDARD_TAG.match(target):
+        return PathStep(int(target, 16))
+    match = _PRIVATE_TAG.match(target)
+    return PathStep(int(match[1] + "00" + match[3], 16), match[2]) if match else None

@@ -48,10 +48,10 @@ def write_ctp(workspace: Workspace, plan: pd.DataFrame) -> Path:
 def script_of(plan: pd.DataFrame) -> str:
     """A DicomAnonymizer script (XML) that does what the plan does, as far as CTP can; what it cannot do, it removes."""
     removed = [f'  <r en="T" t="{name}"/>' for name in REMOVABLE]
-    return "\n".join(["<script>", f'  <p t="UIDROOT">{UID_ROOT}</p>', *_lines(plan), *removed, "</script>", ""])
+    return "\n".join(["<script>", f'  <p t="UIDROOT">{UID_ROOT}</p>', *_script_lines(plan), *removed, "</script>", ""])
 
 
-def _lines(plan: pd.DataFrame) -> Iterator[str]:
+def _script_lines(plan: pd.DataFrame) -> Iterator[str]:
     for (tag, creator), rows in plan.groupby(["tag", "private_creator"], sort=True):
         group, element = tag.strip("()").split(",")
         if element == "00xx" or group in ("0002", "0004") or (element.startswith("xx") and not creator):

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import struct
-from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING
-
-from pydicom.datadict import keyword_for_tag
 
 from chorus_nb import standards
 from chorus_nb.deid import claims, dates, scripted
@@ -28,7 +25,6 @@ from chorus_nb.deid.values import (
     readable,
     shorten,
 )
-from chorus_nb.dicom import spans
 from chorus_nb.dicom.spans import Buffer, Element, Refused, Spans, vr_of, vrs_of
 from chorus_nb.identity import harvest as identifiers
 
@@ -210,7 +206,7 @@ class Elements:
 
     def sequence(self, e: Element, level: Level, creator: str) -> Made:
         """A sequence item by item; every element inside answers to its own rule."""
-        keyword = keyword_of(e.tag, creator)
+        keyword = standards.path_step(e.tag, creator)
         inside = Encoding(e.implicit_items, level.encoding.big and not e.implicit_items)
         made: list[bytes] = []
         changed = False
@@ -267,7 +263,7 @@ class Elements:
 
     def must_have_value(self, e: Element, level: Level) -> bool:
         """Whether the IOD asks for a value here (Type 1 or 1C)."""
-        type_ = standards.attribute_type(self.sop_class, level.path, keyword_of(e.tag, ""))
+        type_ = standards.attribute_type(self.sop_class, level.path, standards.path_step(e.tag))
         return type_ in ("1", "1C") or e.tag in CODE
 
     def new_value(self, e: Element, vr: str, expected: str, rule: Rule, level: Level) -> str | bytes | None:
@@ -323,9 +319,9 @@ class Elements:
 
     def record(self, e: Element, level: Level, action: str, source: str, new: str) -> None:
         """A row of the crosswalk; of a sequence left out, a row for every element it held."""
-        keyword = keyword_of(e.tag, "")
+        tag, keyword = standards.tag_name(e.tag), standards.path_step(e.tag)
         if e.items is not None:
-            self.changes.append(Change(level.where, spans.name(e.tag), keyword, "SQ", "", action, source, new))
+            self.changes.append(Change(level.where, tag, keyword, "SQ", "", action, source, new))
             for number, item in enumerate(e.items, 1):
                 charset = charset_of(self.data, item.elements, level.charset)
                 there = level._replace(where=f"{level.where}{keyword}[{number}].", charset=charset)
@@ -335,15 +331,7 @@ class Elements:
         worded = e.vr in TEXT or e.vr in FORMATTED
         raw = bytes(self.data[e.value : min(e.end, e.value + 1024)])
         original = decode(raw, level.charset).strip(" \0") if worded else raw[:64].hex()
-        self.changes.append(Change(level.where, spans.name(e.tag), keyword, e.vr, original, action, source, new))
-
-
-@lru_cache(maxsize=65536)
-def keyword_of(tag: int, creator: str) -> str:
-    """Keyword as the policy and the crosswalk write it; a private element is ``gggg[CREATOR]ee``."""
-    if tag >> 16 & 1:
-        return f"{tag >> 16:04x}[{creator}]{tag & 0xFF:02x}"
-    return keyword_for_tag(tag) or spans.name(tag)
+        self.changes.append(Change(level.where, tag, keyword, e.vr, original, action, source, new))
 
 
 def expected_vr(e: Element, creator: str) -> str:

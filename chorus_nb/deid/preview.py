@@ -80,14 +80,10 @@ def _read(content: bytes) -> dict[Place, Shown]:
 
 def _elements(dataset: Dataset, path: str) -> Iterator[tuple[Place, Shown]]:
     for element in dataset:
-        tag, creator = element.tag, ""
-        text = standards.tag_name(tag)
-        if tag.is_private:
-            creator = str(element.value) if tag.is_private_creator else element.private_creator or ""
-            text = (
-                f"({tag.group:04X},00xx)" if tag.is_private_creator else f"({tag.group:04X},xx{tag.element & 0xFF:02X})"
-            )
-        step = f"{tag.group:04X}[{creator}]{tag.element & 0xFF:02X}" if tag.is_private else element.keyword
+        creator = ""
+        if element.tag.is_private:
+            creator = str(element.value) if element.tag.is_private_creator else element.private_creator or ""
+        text, step = standards.tag_pattern(element.tag), standards.path_step(element.tag, creator)
         if element.VR == "SQ":
             yield (path, text, creator), (element.keyword, "SQ", f"{len(element.value)} items")
             for item in element.value:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from chorus_nb.deid.values import DEFAULT_CHARSET, FORMATTED, FORMS, TEXT, Charset, charset_of, decode
-from chorus_nb.dicom.spans import Buffer, Element, Refused, name, take_apart, vr_of
+from chorus_nb.dicom.spans import Buffer, Element, Refused, take_apart, vr_of
 from chorus_nb.mapping import Policy, Rule
 from chorus_nb.mapping.ctp import PathStep, Quarantine, boxes, trimmed
 from chorus_nb.pixels import Box
+from chorus_nb.standards import tag_name
 
 ROWS, COLUMNS = 0x00280010, 0x00280011
 LONGEST_NUMBER = {"DS": 16, "IS": 12}  # characters
@@ -89,7 +90,7 @@ def resolve(policy: Policy, rule: Rule, element: Element, creator: str, values: 
     try:
         made = policy.run_script(element.tag, creator, values, at_root)
     except Quarantine as reason:
-        raise Refused("refused_by_script", f"{name(element.tag)}: {reason}") from None
+        raise Refused("refused_by_script", f"{tag_name(element.tag)}: {reason}") from None
     if made in PLAIN:
         return rule._replace(action=PLAIN[made], replacement="")
     vr = element.vr if element.tag >> 16 & 1 else vr_of(element.tag)

@@ -15,11 +15,6 @@ WORD = {"US": 2, "SS": 2, "OW": 2, "AT": 2, "UL": 4, "SL": 4, "FL": 4, "OF": 4, 
 WORD |= {"FD": 8, "OD": 8, "SV": 8, "UV": 8, "OV": 8}
 
 
-def private_tag(group: int, element: int) -> int:
-    """The tag of a private element as if its block were the first, (gggg,10ee): blocks move from file to file."""
-    return group << 16 | 0x1000 | element & 0xFF
-
-
 @lru_cache(maxsize=65536)
 def dictionary_vr(tag: int, creator: str) -> str:
     """The VR the DICOM dictionary (or pydicom's private one) gives; the first where it gives a choice, UN if none."""
@@ -28,14 +23,6 @@ def dictionary_vr(tag: int, creator: str) -> str:
     except KeyError:
         return "UN"
     return vr.split(" or ")[0]
-
-
-@lru_cache(maxsize=65536)
-def sequence_name(tag: int, creator: str) -> str:
-    """A sequence in a path: its keyword, ``gggg[CREATOR]ee`` for a private one, eight digits if unknown."""
-    if tag >> 16 & 1:
-        return f"{tag >> 16:04X}[{creator}]{tag & 0xFF:02X}"
-    return datadict.keyword_for_tag(tag) or f"{tag:08X}"
 
 
 def swapped(value: bytes, vr: str) -> bytes:

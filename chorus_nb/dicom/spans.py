@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 from pydicom.datadict import dictionary_VR
 
+from chorus_nb.standards import tag_name
+
 IMPLICIT, EXPLICIT, BIG, DEFLATED = (
     "1.2.840.10008.1.2",
     "1.2.840.10008.1.2.1",
@@ -79,11 +81,6 @@ class Spans(NamedTuple):
     implicit: bool
     big: bool
     has_preamble: bool
-
-
-def name(tag: int) -> str:
-    """``(gggg,eeee)``."""
-    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
 def take_apart(content: Buffer) -> Spans:
@@ -200,11 +197,11 @@ class _Reader:
             elif code in LONG:
                 vr, length, value = LONG[code], long(data, position + 8)[0], position + 12
             else:
-                raise Refused("structure_refused", f"{name(tag)} has no valid value representation")
+                raise Refused("structure_refused", f"{tag_name(tag)} has no valid value representation")
             if length == UNDEFINED or vr == "SQ":
                 made = self.sequence(tag, vr, position, value, length, stop, implicit, depth)
             elif value + length > stop:
-                raise Refused("truncated", f"{name(tag)} is longer than what holds it")
+                raise Refused("truncated", f"{tag_name(tag)} is longer than what holds it")
             elif vr == "UN" and group % 2 == 0 and not implicit:
                 made = self.unknown(tag, position, value, length, depth)
             else:
@@ -234,12 +231,12 @@ class _Reader:
         self, tag: int, vr: str, start: int, value: int, length: int, stop: int, implicit: bool, depth: int
     ) -> Element:
         if vr not in ("SQ", "UN"):
-            raise Refused("structure_refused", f"{name(tag)} has an undefined length")
+            raise Refused("structure_refused", f"{tag_name(tag)} has an undefined length")
         inside = implicit or vr == "UN"
         reader = self.inside_unknown if vr == "UN" and not implicit else self
         if length != UNDEFINED:
             if value + length > stop:
-                raise Refused("truncated", f"{name(tag)} is longer than what holds it")
+                raise Refused("truncated", f"{tag_name(tag)} is longer than what holds it")
             return reader.closed(tag, start, value, length, inside, depth)
         items, end = reader.items(value, stop, inside, depth, undefined=True)
         return Element(tag, "SQ", start, value, end - value, end, items, True, inside)
@@ -288,7 +285,7 @@ class _Reader:
         else:
             code = bytes(data[start + 4 : start + 6])
             if code not in LONG:
-                raise Refused("structure_refused", f"{name(tag)} has no valid value representation")
+                raise Refused("structure_refused", f"{tag_name(tag)} has no valid value representation")
             vr, length, value = code.decode("ascii"), self.long(data, start + 8)[0], start + 12
         if length != UNDEFINED:
             if value + length > len(data):

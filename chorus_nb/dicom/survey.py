@@ -13,7 +13,8 @@ from typing import BinaryIO
 
 from blake3 import blake3
 
-from chorus_nb.dicom.encodings import PIXELS, VRS, dictionary_vr, encoding_of, private_tag, sequence_name, swapped
+from chorus_nb.dicom.encodings import PIXELS, VRS, dictionary_vr, encoding_of, swapped
+from chorus_nb.standards import path_step, private_tag
 
 UNDEFINED = 0xFFFFFFFF
 ITEM = b"\xfe\xff\x00\xe0"
@@ -238,7 +239,7 @@ class Header:
                 self.private_elements += 1
                 if element >= 0x1000:
                     creator = blocks.get(tag >> 8, "")
-                    tag = private_tag(group, element)
+                    tag = private_tag(group << 16 | element)
                 elif 0x10 <= element <= 0xFF:
                     creator = data[pos : pos + min(length, 64)].decode("latin-1").strip(" \0")
                     blocks[group << 8 | element] = creator
@@ -311,7 +312,7 @@ class Header:
         try:
             if stop > end:
                 raise _Short(start, stop - start) if end == len(data) else _Broken
-            name = sequence_name(tag, creator)
+            name = path_step(tag, creator)
             inner = f"{path}.{name}" if path else name
             finish, count = self._items(data, pos, stop, base, length, inner, depth, explicit, tag)
         except _Short as short:

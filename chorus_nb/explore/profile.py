@@ -71,7 +71,7 @@ def profile(workspace: Workspace) -> pd.DataFrame:
                 examples=EXAMPLES,
             )
         ).df()
-    frame["tag"] = [tag_text(number) for number in frame["number"]]
+    frame["tag"] = [standards.tag_pattern(number) for number in frame["number"]]
     frame["keyword"] = [keyword(number) for number in frame["number"]]
     frame["covered_by"] = [
         covered_by(number, path, creator)
@@ -83,16 +83,6 @@ def profile(workspace: Workspace) -> pd.DataFrame:
 def _kept(workspace: Workspace, frame: pd.DataFrame) -> pd.DataFrame:
     workspace.write(tables.TAG_PROFILE, frame)
     return workspace.read(tables.TAG_PROFILE)
-
-
-def tag_text(tag: int) -> str:
-    """``(gggg,eeee)``; a private element as ``(gggg,xxee)``, the element that reserves its block as ``(gggg,00xx)``."""
-    group, element = tag >> 16, tag & 0xFFFF
-    if group & 1 and element >= 0x1000:
-        return f"({group:04X},xx{element & 0xFF:02X})"
-    if group & 1 and element == 0x10:
-        return f"({group:04X},00xx)"
-    return f"({group:04X},{element:04X})"
 
 
 def keyword(tag: int) -> str:
@@ -107,7 +97,7 @@ def covered_by(tag: int, path: str, creator: str) -> str:
     if tag >> 16 & 1:
         safe = (creator, tag >> 16, tag & 0xFF) in standards.safe_private() and tag & 0xFFFF != 0x10
         return "safe private" if safe else NOT_COVERED
-    name = f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+    name = standards.tag_name(tag)
     lists = (
         ("minimum", name in standards.minimum_metadata() and not path),
         ("keep list", name in standards.keep_list()),

@@ -11,7 +11,7 @@ import pandas as pd
 from blake3 import blake3
 from pydicom import charset, datadict
 
-from chorus_nb import source, tables
+from chorus_nb import source, standards, tables
 from chorus_nb.errors import NotReady
 from chorus_nb.explore.catalog import connect, view
 from chorus_nb.workspace import Workspace
@@ -110,6 +110,6 @@ def _digest(root: Path, source_path: str) -> str:
 def _dictionary_vr(tag: str) -> str:
     """The VRs the DICOM dictionary allows for ``(gggg,eeee)``, joined by ' or '."""
     try:
-        return datadict.dictionary_VR(int(tag[1:5] + tag[6:10], 16))
+        return datadict.dictionary_VR(standards.parse_tag(tag))
     except (KeyError, ValueError):  # unknown or private: the engine may ask before it looks at the keyword
         return ""

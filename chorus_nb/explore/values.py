@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from pydicom import charset
 
+from chorus_nb.standards import tag_name
+
 NUMBERS = {"US": "<u2", "SS": "<i2", "UL": "<u4", "SL": "<i4", "FL": "<f4", "FD": "<f8", "SV": "<i8", "UV": "<u8"}
 BYTES = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 DECODED = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})  # VRs that SpecificCharacterSet speaks of
@@ -54,7 +56,7 @@ def text(value: bytes, vr: str, codecs: tuple[str, ...] = ()) -> str:
         return "\\".join(map(str, np.frombuffer(value, kind, len(value) // kind.itemsize).tolist()))
     if vr == "AT":
         words = np.frombuffer(value, "<u2", len(value) // 4 * 2).tolist()
-        return "\\".join(f"({a:04X},{b:04X})" for a, b in zip(words[::2], words[1::2], strict=True))
+        return "\\".join(tag_name(a << 16 | b) for a, b in zip(words[::2], words[1::2], strict=True))
     try:
         decoded = value.decode("ascii")
         if "\x1b" in decoded and codecs:

@@ -26,6 +26,8 @@ from pydicom.encaps import generate_frames
 from pydicom.pixels import pixel_array
 from pydicom.tag import BaseTag
 
+from chorus_nb import standards
+
 PIXELS = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
 MEDIA_INSTANCE = 0x00020003  # of the file meta information; its other UIDs name software, classes and syntaxes
 DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -50,7 +52,7 @@ class Leaf(NamedTuple):
     @property
     def name(self) -> str:
         """``Sequence.0.(gggg,eeee)``: where the element stands, for a finding."""
-        tag = f"({self.tag >> 16:04X},{self.tag & 0xFFFF:04X})"
+        tag = standards.tag_name(self.tag)
         return f"{self.path}.{tag}" if self.path else tag
 
     @property
@@ -118,7 +120,7 @@ def _leaves(dataset: Dataset, path: str = "", encodings: list[str] | None = None
             if vr == "SQ":
                 for number, item in enumerate(dataset[key].value or ()):
                     if isinstance(item, Dataset):
-                        here = f"{keyword_of(tag) or f'{tag:08X}'}.{number}"
+                        here = f"{standards.path_step(tag)}.{number}"
                         yield from _leaves(item, f"{path}.{here}" if path else here, encodings)
                 continue
         if tag in PIXELS:

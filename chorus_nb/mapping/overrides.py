@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 
 import pandas as pd
 from pydicom.datadict import tag_for_keyword
 
-from chorus_nb import tables
+from chorus_nb import standards, tables
 from chorus_nb.errors import InputError
 from chorus_nb.mapping.rules import ACTIONS, BINARY_NUMBER_VRS, BULK, Rule, dictionary
 from chorus_nb.workspace import Workspace
@@ -24,8 +23,6 @@ FIXED = frozenset(
     )
 )
 """What the release is laid out, linked and declared by: not for a person to decide."""
-
-_TAG = re.compile(r"\(([0-9A-Fa-f]{4}),([0-9A-Fa-f]{4}|[xX]{2}[0-9A-Fa-f]{2})\)\Z")
 
 
 @dataclass(frozen=True)
@@ -55,15 +52,15 @@ def read_overrides(workspace: Workspace) -> tuple[Override, ...]:
     faults: list[str] = []
     made = []
     for number, row in enumerate(workspace.read(tables.TAG_DECISIONS).to_dict("records"), 2):
-        match = _TAG.match(row["tag"])
-        fault = _fault(row, match)
-        if fault or match is None:
+        fault = _fault(row)
+        if fault:
             faults.append(f"tag_decisions row {number}: {fault}")
             continue
-        element = int(match[2][-2:] if row["private_creator"] else match[2], 16)
+        tag, creator = standards.parse_tag(row["tag"]), row["private_creator"]
+        element = tag & (0xFF if creator else 0xFFFF)
         source = f"decision of {row['reviewer']}, {row['time']}"
         rule = Rule(row["action"], row["replacement"], row["reason"], source)
-        made.append(Override(row["path"], int(match[1], 16), element, row["private_creator"], rule, row["reviewer"]))
+        made.append(Override(row["path"], tag >> 16, element, creator, rule, row["reviewer"]))
     if faults:
         raise InputError(*faults)
     return tuple(made)
@@ -79,7 +76,7 @@ def decide(
     time = datetime.now().astimezone().isoformat(timespec="seconds")
     table = tables.TAG_DECISIONS
     row = dict(zip(table.column_names, (path, tag, creator, action, "", reason, reviewer, time), strict=True))
-    fault = _fault(row, _TAG.match(tag))
+    fault = _fault(row)
     if fault:
         raise InputError(f"{tag}: {fault}")
     known = workspace.read(table) if workspace.has(table) else tables.empty(table)
@@ -89,22 +86,27 @@ def decide(
     return decisions
 
 
-def _fault(row: dict[str, str], match: re.Match[str] | None) -> str:
-    if match is None or ("x" in match[2].lower() and not row["private_creator"]):
+def _fault(row: dict[str, str]) -> str:
+    text, creator = row["tag"].lower(), row["private_creator"]
+    try:
+        tag = standards.parse_tag(text)
+    except ValueError:
+        tag = 0
+    if not tag or text.endswith("xx)") or ("xx" in text and not creator):
         return "tag must be (gggg,eeee), or (gggg,xxee) with its private creator"
     if row["action"] not in ALLOWED:
         return f"action must be one of {', '.join(sorted(ALLOWED))}"
     if not row["reason"].strip() or not row["reviewer"].strip():
         return "a decision needs a reason and a reviewer"
-    if not row["private_creator"] and int(match[1] + match[2], 16) in FIXED:
+    if not creator and tag in FIXED:
         return "the release depends on this attribute; it cannot be overridden"
     if row["replacement"] and row["action"] != "D":
         return "only action D takes a replacement"
-    if row["replacement"] and not _takes_text(row, match):
+    if row["replacement"] and (creator or not _takes_text(tag)):
         return "a replacement is text; this element does not hold text"
     return ""
 
 
-def _takes_text(row: dict[str, str], match: re.Match[str]) -> bool:
-    entry = None if row["private_creator"] else dictionary(int(match[1] + match[2], 16))
+def _takes_text(tag: int) -> bool:
+    entry = dictionary(tag)
     return entry is not None and entry.vr not in BINARY_NUMBER_VRS | BULK | {"SQ"}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import pandas as pd
-from pydicom.datadict import private_dictionary_description, tag_for_keyword
+from pydicom.datadict import private_dictionary_description
 
 from chorus_nb import standards, tables
 from chorus_nb.errors import WorkbenchError
@@ -27,7 +26,7 @@ def make_plan(workspace: Workspace) -> pd.DataFrame:
     rows = []
     for (sop_class, path, tag, creator), found in profile.groupby(KEY, sort=True, dropna=False):
         most = found.loc[found.files.idxmax()]
-        place, number = tuple(steps(path)), number_of(tag)
+        place, number = standards.path_steps(path), standards.parse_tag(tag)
         rule = resolve(policy, sop_class, place, number, most.vr, creator)
         override = policy.override(place, number, creator)
         rows.append(
@@ -71,20 +70,11 @@ def with_examples(workspace: Workspace, plan: pd.DataFrame, preview: pd.DataFram
 def resolve(policy: Policy, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str = "") -> Rule:
     """What becomes of an element in the end: its own rule, or that of the sequence which takes it along."""
     for depth, step in enumerate(path):
-        above, owner = _sequence(step)
+        above, owner = standards.parse_step(step)
         rule = policy.rule(sop_class, path[:depth], above, "SQ", owner)
         if rule.action in REMOVES:
             return Rule("X", "", "goes with the sequence that holds it", rule.source)
     return policy.rule(sop_class, path, tag, vr, creator)
-
-
-def _sequence(step: str) -> tuple[int, str]:
-    """Tag and private creator of a sequence as paths name it."""
-    private = re.fullmatch(r"([0-9A-Fa-f]{4})\[(.*)\]([0-9A-Fa-f]{2})", step)
-    if private:
-        return int(f"{private[1]}10{private[3]}", 16), private[2]
-    unknown = re.fullmatch(r"[0-9A-F]{8}", step)
-    return (int(step, 16) if unknown else tag_for_keyword(step) or 0), ""
 
 
 def _name(tag: int, creator: str) -> str:
@@ -101,24 +91,11 @@ def _name(tag: int, creator: str) -> str:
         return ""
 
 
-def steps(path: str) -> list[str]:
-    """The sequences of a joined path; a private creator in brackets may hold a dot of its own."""
-    return re.findall(r"(?:[^.\[]|\[[^\]]*\])+", path)
-
-
-def number_of(tag: str) -> int:
-    """The tag of a row; a private element is given the block 10, as only its offset counts."""
-    group, element = tag.strip("()").split(",")
-    if element == "00xx":  # a private creator
-        return int(group + "0010", 16)
-    return int(group + element.replace("xx", "10"), 16)
-
-
 def official(path: tuple[str, ...], tag: int) -> str:
     """What the official CHoRUS chain does to a tag: it never looks into sequences."""
     if not path:
         return standards.official_action(tag)
-    above, _ = _sequence(path[0])
+    above, _ = standards.parse_step(path[0])
     if standards.official_action(above).startswith(("removed", "@remove")):
         return "removed with its sequence"
     return "kept (sequences are not entered)"
@@ -204,8 +181,8 @@ def overridden(workspace: Workspace, plan: pd.DataFrame) -> pd.DataFrame:
     for row in plan[plan.decided_by != "policy"].itertuples():
         rule: Rule = book.rule(
             row.sop_class,
-            tuple(steps(row.path)),
-            number_of(row.tag),
+            standards.path_steps(row.path),
+            standards.parse_tag(row.tag),
             row.vr,
             row.private_creator,
         )

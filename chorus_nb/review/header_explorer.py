@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from chorus_nb import tables
+from chorus_nb import standards, tables
 from chorus_nb.review.panel import Answer, Panel, script
 from chorus_nb.review.specimens import Specimens, side_by_side
 from chorus_nb.workspace import Workspace
@@ -49,9 +49,9 @@ class HeaderExplorer(Panel):
     def distribution(self, tag: str, keyword: str) -> Answer:
         """What the whole source holds under this tag, by modality and place."""
         profile = self.workspace.read(tables.TAG_PROFILE)
-        private = int(tag[1:5], 16) % 2 == 1
-        name = f"({tag[1:5]},xx{tag[-3:-1]})" if private else tag
-        found = profile[(profile["tag"] == name) & (not private or profile["private_creator"] == keyword)]
+        number = standards.parse_tag(tag)
+        owned = (profile["private_creator"] == keyword) | (not number >> 16 & 1)
+        found = profile[(profile["tag"] == standards.tag_pattern(number)) & owned]
         rows = found[DISTRIBUTION].astype(object).where(found[DISTRIBUTION].notna(), "")
         return {"columns": DISTRIBUTION, "rows": rows.to_numpy().tolist()}, []
 

@@ -104,7 +104,7 @@ def _lines(dataset: Dataset, path: str, depth: int) -> Iterator[Line]:
             yield Line(path, tag, name, element.VR, _shown(element.value), depth)
             continue
         yield Line(path, tag, name, "SQ", f"{len(element.value)} items", depth)
-        step = element.keyword or f"{element.tag.group:04X}[{name}]{element.tag.element & 0xFF:02X}"
+        step = standards.path_step(element.tag, name)
         if depth < DEEPEST:
             for number, item in enumerate(element.value, 1):
                 yield from _lines(item, f"{path}{step}[{number}].", depth + 1)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from chorus_nb import tables
+from chorus_nb import standards, tables
 from chorus_nb.mapping import ACTIONS, decide, load_policy
 from chorus_nb.mapping.overrides import ALLOWED, Override
 from chorus_nb.mapping.plan import make_plan
@@ -112,9 +112,8 @@ class TagPlanEditor(Panel):
 
 
 def _place(row: pd.Series) -> tuple[str, int, int, str]:
-    group, element = row["tag"].strip("()").split(",")
-    creator = row["private_creator"]
-    return row["path"], int(group, 16), int(element[-2:] if creator else element, 16), creator
+    tag, creator = standards.parse_tag(row["tag"]), row["private_creator"]
+    return row["path"], tag >> 16, tag & (0xFF if creator else 0xFFFF), creator
 
 
 def _same(line: Any, row: pd.Series) -> bool:
@@ -123,4 +122,6 @@ def _same(line: Any, row: pd.Series) -> bool:
         return False
     if not row["private_creator"]:
         return bool(line.tag == row["tag"])
-    return bool(line.tag[:6] + "xx" + line.tag[-3:] == row["tag"] and line.keyword == row["private_creator"])
+    return bool(
+        standards.tag_pattern(standards.parse_tag(line.tag)) == row["tag"] and line.keyword == row["private_creator"]
+    )

@@ -22,7 +22,15 @@ from chorus_nb.standards.lists import (
     ps315,
     ps315_rule,
     safe_private,
+)
+from chorus_nb.standards.tags import (
+    parse_step,
+    parse_tag,
+    path_step,
+    path_steps,
+    private_tag,
     tag_name,
+    tag_pattern,
 )
 
 __all__ = [
@@ -47,8 +55,14 @@ __all__ = [
     "normalised_description",
     "official_action",
     "official_actions",
+    "parse_step",
+    "parse_tag",
+    "path_step",
+    "path_steps",
+    "private_tag",
     "ps315",
     "ps315_rule",
     "safe_private",
     "tag_name",
+    "tag_pattern",
 ]

@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from chorus_nb.standards.tags import tag_name
+
 DATA = Path(__file__).parent / "data"
 CURVE_GROUPS = range(0x5000, 0x5020, 2)  # repeating groups, PS3.5 section 7.6
 OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
@@ -86,11 +88,6 @@ class StudyCode(NamedTuple):
 
     code: str
     name: str
-
-
-def tag_name(tag: int) -> str:
-    """``(gggg,eeee)`` in capitals, the key of every table here."""
-    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
 def _data_rows(name: str, delimiter: str = ",") -> Iterator[dict[str, str]]:

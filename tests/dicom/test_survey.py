@@ -16,8 +16,9 @@ from pydicom.data import get_testdata_files
 from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
-from chorus_nb.dicom.encodings import PIXELS, private_tag
+from chorus_nb.dicom.encodings import PIXELS
 from chorus_nb.dicom.survey import Header, NotDicom, Refused
+from chorus_nb.standards import private_tag
 from tests.explore.survey_site import dataset, save
 
 BUNDLED = [Path(name) for name in get_testdata_files() if Path(name).is_file()]
@@ -83,8 +84,8 @@ def test_a_private_element_is_known_by_its_creator_not_by_its_block(tmp_path: Pa
     found = walk(save(tmp_path / "a", made))
     private = {key[1:3]: value for key, value, _ in found.elements if key[2] and key[1] & 0xFF00}
     assert private == {
-        (private_tag(0x0019, 0x01), "ACME 1"): b"first ",
-        (private_tag(0x0019, 0x01), "ACME 2"): b"second",
+        (private_tag(0x00190001), "ACME 1"): b"first ",
+        (private_tag(0x00190001), "ACME 2"): b"second",
     }
     assert found.private_elements == 4
 

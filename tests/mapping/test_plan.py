@@ -9,7 +9,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from chorus_nb import tables
+from chorus_nb import standards, tables
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.figures import mapping as figures
 from chorus_nb.mapping import ACTIONS, build_lookups, check_lookups, coverage, decide, load_policy, make_plan, plan
@@ -183,8 +183,8 @@ def test_the_figure_has_a_bar_for_each_action(site: Workspace) -> None:
 
 
 def test_paths_come_apart_at_their_dots_but_not_inside_a_creator() -> None:
-    assert plan.steps("A.7053[ACME 1.0]10.B") == ["A", "7053[ACME 1.0]10", "B"]
-    assert plan.steps("") == []
+    assert standards.path_steps("A.7053[ACME 1.0]10.B") == ("A", "7053[ACME 1.0]10", "B")
+    assert standards.path_steps("") == ()
 
 
 # --- with a source ----------------------------------------------------------------------------------------------------

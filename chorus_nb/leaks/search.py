@@ -1,4 +1,4 @@
-"""The leak search: many needles at once over raw bytes, each hit scored and shown with the needle masked.
+"""The leak search: many terms at once over raw bytes, each hit scored and shown with the term masked.
 
 Scored, not ignored: a surname that is a word of the DICOM Standard, a three-digit id inside a number or a folder called
 "export" is a finding of low or medium severity; what identifies someone on its own is high.
@@ -21,7 +21,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from chorus_nb.leaks.reading import Leaf
-from chorus_nb.leaks.terms import TITLES, Needle, encoded, name_parts, spellings, vocabulary
+from chorus_nb.leaks.terms import TITLES, SearchTerm, encoded, name_parts, spellings, vocabulary
 
 Severity = Literal["high", "medium", "low", "info"]
 MASK = "▮▮▮"
@@ -35,37 +35,37 @@ PICTURE = re.compile(rb"data:image/[a-z+]+;base64,[A-Za-z0-9+/=\s]+")
 
 
 class Hit(NamedTuple):
-    """A needle found at ``start``; ``context`` is the text around it with everything found there masked."""
+    """A term found at ``start``; ``context`` is the text around it with everything found there masked."""
 
-    needle: Needle
+    term: SearchTerm
     start: int
     end: int
     severity: Severity
     context: str
 
 
-class Found(NamedTuple):
-    """A spelling of a needle somewhere; ``alone`` = not in the middle of a longer word or number."""
+class Occurrence(NamedTuple):
+    """A spelling of a term somewhere; ``alone`` = not in the middle of a longer word or number."""
 
     start: int
     end: int
-    needle: Needle
+    term: SearchTerm
     alone: bool
 
 
 class Searcher:
-    """An Aho-Corasick automaton of all spellings of all needles in all encodings."""
+    """An Aho-Corasick automaton of all spellings of all terms in all encodings."""
 
     def __init__(
-        self, needles: Iterable[Needle], character_sets: Iterable[str] = (), words: Collection[str] = frozenset()
+        self, terms: Iterable[SearchTerm], character_sets: Iterable[str] = (), words: Collection[str] = frozenset()
     ) -> None:
         self.words = vocabulary() | frozenset(words)
-        self.needles = list(dict.fromkeys(needles))
+        self.terms = list(dict.fromkeys(terms))
         self._automaton = ahocorasick.Automaton()
         patterns: dict[str, list[tuple[int, int]]] = {}
         sets = tuple(character_sets)
-        for number, needle in enumerate(self.needles):
-            forms = {form for text in spellings(needle) for form in encoded(text, sets)}
+        for number, term in enumerate(self.terms):
+            forms = {form for text in spellings(term) for form in encoded(text, sets)}
             for form, step in forms:
                 patterns.setdefault(form.decode("latin-1"), []).append((number, step))
         for pattern, owners in patterns.items():
@@ -75,42 +75,42 @@ class Searcher:
 
     def search(self, content: bytes) -> list[Hit]:
         """Everything found in ``content``, in order."""
-        if not self.needles:
+        if not self.terms:
             return []
         folded = content.lower()
-        found: list[Found] = []
+        found: list[Occurrence] = []
         for last, (length, owners) in self._automaton.iter(folded.decode("latin-1")):
             start = last + 1 - length
             for number, step in owners:
                 alone = _stands_alone(folded, start, last + 1, step)
-                found.append(Found(start, last + 1, self.needles[number], alone))
+                found.append(Occurrence(start, last + 1, self.terms[number], alone))
         full = _full_names(found, self.words)
         hits = []
-        for start, end, needle, alone in dict.fromkeys(found):
-            severity = "high" if (start, end) in full else self._severity(needle, alone)
+        for start, end, term, alone in dict.fromkeys(found):
+            severity = "high" if (start, end) in full else self._severity(term, alone)
             if severity:
-                hits.append(Hit(needle, start, end, severity, _context(content, start, end, found)))
+                hits.append(Hit(term, start, end, severity, _context(content, start, end, found)))
         return hits
 
-    def _severity(self, needle: Needle, alone: bool) -> Severity | None:
-        text = needle.text.lower()
-        if needle.kind in ("date", "uid"):
+    def _severity(self, term: SearchTerm, alone: bool) -> Severity | None:
+        text = term.text.lower()
+        if term.kind in ("date", "uid"):
             return "high" if alone else None
-        if needle.kind == "name":
+        if term.kind == "name":
             if not alone:
                 return "medium" if len(text) >= 7 and text not in self.words else None
             return "low" if text in self.words or len(text) < 3 else "medium" if len(text) == 3 else "high"
         if not alone:
-            return "medium" if len(text) >= 8 and needle.kind != "path" else None
+            return "medium" if len(text) >= 8 and term.kind != "path" else None
         if all(word in self.words for word in re.findall(r"[^\W\d_]+|\d+", text)):
-            return None if needle.kind == "path" else "low"  # a folder called "export" says nothing about anybody
-        if needle.kind == "path":
+            return None if term.kind == "path" else "low"  # a folder called "export" says nothing about anybody
+        if term.kind == "path":
             return "high" if text.isdigit() and len(text) >= 7 else "medium" if len(text) >= 5 else "low"
         return "high" if len(text) >= 4 else "low"
 
 
 def _stands_alone(folded: bytes, start: int, end: int, step: int) -> bool:
-    """No letter goes on where the needle begins or ends with one, no digit where with a digit."""
+    """No letter goes on where the term begins or ends with one, no digit where with a digit."""
     return not (
         _goes_on(folded[start : start + step], folded[max(0, start - step) : start])
         or _goes_on(folded[end - step : end], folded[end : end + step])
@@ -130,25 +130,25 @@ def _inside_a_hash(folded: bytes, start: int, end: int) -> bool:
     return bool(before and after and len(before[0]) + end - start + len(after[0]) >= 16 > end - start)
 
 
-def _full_names(found: list[Found], words: Collection[str]) -> set[tuple[int, int]]:
+def _full_names(found: list[Occurrence], words: Collection[str]) -> set[tuple[int, int]]:
     """Spans in which several parts of one name stand together: all of them, or two of which one is no common word."""
-    names = sorted((item for item in found if item.needle.kind == "name"), key=lambda item: item.start)
+    names = sorted((item for item in found if item.term.kind == "name"), key=lambda item: item.start)
     full: set[tuple[int, int]] = set()
     for index, one in enumerate(names):
         near = itertools.takewhile(lambda other: other.start - one.end <= NEAR, names[index + 1 :])  # noqa: B023
         for other in near:
-            if other.needle.whole != one.needle.whole or other.needle.text == one.needle.text or other.start < one.end:
+            if other.term.whole != one.term.whole or other.term.text == one.term.text or other.start < one.end:
                 continue
             if not (one.alone and other.alone) and other.start - one.end > 1:
                 continue
-            parts = {one.needle.text.lower(), other.needle.text.lower()}
+            parts = {one.term.text.lower(), other.term.text.lower()}
             telling = any(len(part) > 2 and part not in words for part in parts)
-            if telling or parts == {part.lower() for part in name_parts(one.needle.whole)}:
+            if telling or parts == {part.lower() for part in name_parts(one.term.whole)}:
                 full |= {(one.start, one.end), (other.start, other.end)}
     return full
 
 
-def _context(content: bytes, start: int, end: int, found: list[Found]) -> str:
+def _context(content: bytes, start: int, end: int, found: list[Occurrence]) -> str:
     left, right = max(0, start - 24), min(len(content), end + 24)
     shown = [chr(byte) if 32 <= byte < 127 else "·" for byte in content[left:right]]
     for item in found:
@@ -159,7 +159,7 @@ def _context(content: bytes, start: int, end: int, found: list[Found]) -> str:
 
 # --- text that remains in a released header ---------------------------------------------------------------------------
 
-PATTERNS: dict[str, tuple[Severity, re.Pattern[str]]] = {
+SHAPES: dict[str, tuple[Severity, re.Pattern[str]]] = {
     "e-mail address": ("high", re.compile(r"[\w.+-]+@[\w-]+\.[a-z]{2,}", re.IGNORECASE)),
     "social security number": ("high", re.compile(r"(?<!\d)\d{3}-\d{2}-\d{4}(?!\d)")),
     "phone number": ("high", re.compile(r"(?<!\d)(?:\(\d{3}\) ?|\d{3}-)\d{3}-\d{4}(?!\d)")),
@@ -173,11 +173,11 @@ TITLED = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|Prof)\.? +([A-Z][a-z]{2,}|[A-Z]{3,})|\b(
 FREE = frozenset(("LO", "SH", "ST", "LT", "UT", "UC", "PN", "CS", "AE", "UN", "UR"))
 
 
-def patterns(leaf: Leaf) -> Iterator[tuple[Severity, str]]:
+def identifier_shapes(leaf: Leaf) -> Iterator[tuple[Severity, str]]:
     """Kinds of identifier that the text of a released element looks like, whoever's they are."""
     if leaf.vr not in FREE or leaf.tag >> 16 == 0x0002:
         return
-    for kind, (severity, pattern) in PATTERNS.items():
+    for kind, (severity, pattern) in SHAPES.items():
         if pattern.search(leaf.text):
             yield severity, f"looks like a {kind}"
     for found in TITLED.finditer(leaf.text):
@@ -188,10 +188,10 @@ def patterns(leaf: Leaf) -> Iterator[tuple[Severity, str]]:
 
 def severity_in(leaf: Leaf, hit: Hit) -> Severity:
     """A short number in a numeric element is most likely that number; four bytes in binary data, chance."""
-    text = hit.needle.text
-    if leaf.keyword in MAKER and hit.needle.kind != "identifier":
+    text = hit.term.text
+    if leaf.keyword in MAKER and hit.term.kind != "identifier":
         return "medium"  # an institution or a person called like the maker of the device
-    if hit.needle.kind == "date" or leaf.vr not in NUMERIC:
+    if hit.term.kind == "date" or leaf.vr not in NUMERIC:
         return hit.severity
     return "info" if (text.isdigit() and len(text) < 8) or len(text) < 5 else hit.severity
 
@@ -224,7 +224,7 @@ def number_is_a_number(path: Path, content: bytes) -> Callable[[Hit], bool]:
     """Whether a hit is a whole number in a table's column of numbers: ids, counts and sizes run through all of them."""
 
     def test(hit: Hit) -> bool:
-        if not hit.needle.text.isdigit():
+        if not hit.term.text.isdigit():
             return False
         if path.suffix in (".csv", ".parquet"):
             before, after = content[hit.start - 1 : hit.start], content[hit.end : hit.end + 1]

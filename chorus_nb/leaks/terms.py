@@ -41,7 +41,7 @@ UID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*)){3,}")
 _UID_BYTES = re.compile(rb"[0-2](?:\.\d+){3,}")
 
 
-class Needle(NamedTuple):
+class SearchTerm(NamedTuple):
     """A text that must not be found. ``whole`` names the identifier it is a part of (the parts of one name)."""
 
     kind: str  # name, identifier, contact, place, device, date, uid or path
@@ -63,13 +63,13 @@ def vocabulary() -> frozenset[str]:
     return frozenset(word for word, count in counts.items() if count >= 10) | set(re.findall(r"[a-z]{2,}", names))
 
 
-def from_header(leaves: Iterable[Leaf], keep_device: bool) -> Iterator[Needle]:
-    """The needles of one original header."""
+def from_header(leaves: Iterable[Leaf], keep_device: bool) -> Iterator[SearchTerm]:
+    """The terms of one original header."""
     for leaf in leaves:
         yield from _of_leaf(leaf, keep_device)
 
 
-def _of_leaf(leaf: Leaf, keep_device: bool) -> Iterator[Needle]:
+def _of_leaf(leaf: Leaf, keep_device: bool) -> Iterator[SearchTerm]:
     keyword = leaf.keyword
     if leaf.vr == "PN" or (keyword and _dictionary_vr(leaf.tag) == "PN"):
         for name in leaf.values:
@@ -77,18 +77,18 @@ def _of_leaf(leaf: Leaf, keep_device: bool) -> Iterator[Needle]:
     elif leaf.vr in ("DA", "DT"):
         for value in leaf.values:
             if date := read_date(value):
-                yield Needle("date", date.strftime("%Y%m%d"))
+                yield SearchTerm("date", date.strftime("%Y%m%d"))
     elif leaf.vr == "UI" and (leaf.tag >> 16 != 0x0002 or leaf.tag == MEDIA_INSTANCE):
         rule = standards.ps315_rule(leaf.tag)
         for value in leaf.values:
             if (rule is None or "U" in rule.basic) and UID.fullmatch(value) and value not in UID_dictionary:
-                yield Needle("uid", value)
+                yield SearchTerm("uid", value)
     elif (kind := KIND_OF.get(keyword)) and not (kind == "device" and keep_device):
         for value in leaf.values:
             if len(value) > 2:
-                yield Needle(kind, value)
+                yield SearchTerm(kind, value)
             if kind == "contact" and len(digits := re.sub(r"\D", "", value)) >= 7:
-                yield Needle(kind, digits)
+                yield SearchTerm(kind, digits)
 
 
 @cache
@@ -97,10 +97,10 @@ def _dictionary_vr(tag: int) -> str:
     return entry[0] if entry else ""
 
 
-def of_name(name: str) -> Iterator[Needle]:
+def of_name(name: str) -> Iterator[SearchTerm]:
     """The parts of a person name: each alone; that several of one name stand together is seen when they are found."""
     for part in name_parts(name):
-        yield Needle("name", part, name)
+        yield SearchTerm("name", part, name)
 
 
 def name_parts(name: str) -> list[str]:
@@ -109,15 +109,15 @@ def name_parts(name: str) -> list[str]:
     return [part for part in parts if len(part) > 1 and part.lower() not in TITLES]
 
 
-def of_path(source_path: str) -> Iterator[Needle]:
+def of_path(source_path: str) -> Iterator[SearchTerm]:
     """Folder and file names of a source path, as far as they could identify someone: words and long numbers."""
     for part in re.split(r"[/!]", source_path):
         stem = part.rsplit(".", 1)[0] if part.lower().endswith((".dcm", ".zip", ".ima", ".dicom")) else part
         if UID.fullmatch(stem):
-            yield Needle("uid", stem)
+            yield SearchTerm("uid", stem)
             continue
         for word in re.findall(r"[^\W\d_]{4,}|\d{5,}", stem):
-            yield Needle("path", word)
+            yield SearchTerm("path", word)
 
 
 def uids_in(content: bytes) -> Iterator[str]:
@@ -147,15 +147,15 @@ def date_forms(day: datetime.date) -> list[str]:
     return list(dict.fromkeys(forms))
 
 
-def spellings(needle: Needle) -> list[str]:
-    """How a needle may be written: dates in their forms, names without accents too."""
-    if needle.kind == "date":
-        return date_forms(datetime.datetime.strptime(needle.text, "%Y%m%d").date())
-    made = [needle.text]
-    if not needle.text.isascii():
-        plain = "".join(c for c in unicodedata.normalize("NFKD", needle.text) if not unicodedata.combining(c))
-        german = needle.text.translate(GERMAN)
-        made += [form for case in (str.upper, str.lower) for form in (case(needle.text), case(plain), case(german))]
+def spellings(term: SearchTerm) -> list[str]:
+    """How a term may be written: dates in their forms, names without accents too."""
+    if term.kind == "date":
+        return date_forms(datetime.datetime.strptime(term.text, "%Y%m%d").date())
+    made = [term.text]
+    if not term.text.isascii():
+        plain = "".join(c for c in unicodedata.normalize("NFKD", term.text) if not unicodedata.combining(c))
+        german = term.text.translate(GERMAN)
+        made += [form for case in (str.upper, str.lower) for form in (case(term.text), case(plain), case(german))]
     return list(dict.fromkeys(made))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from chorus_nb import processes, tables
-from chorus_nb.leaks.terms import Needle, of_path
+from chorus_nb.leaks.terms import SearchTerm, of_path
 from chorus_nb.mapping.lookups import Lookups, read_lookups
 from chorus_nb.seal import seal
 from chorus_nb.verify import faces, gate, iods, text, whole
@@ -37,7 +37,7 @@ def verify(workspace: Workspace, progress: processes.Progress | None = None) -> 
     findings += whole.partial_series(outcomes, dict(zip(catalog.source_path, catalog.SeriesInstanceUID, strict=True)))
     series = list(_series(released, lookups, catalog, _to_read(workspace, released)))
     facts: list[Fact] = []
-    found: dict[Needle, None] = dict.fromkeys(_known(outcomes, lookups))
+    found: dict[SearchTerm, None] = dict.fromkeys(_known(outcomes, lookups))
     ledger = whole.UidLedger()
     validated = read = 0
     verified = workspace.local / "verified"
@@ -54,7 +54,7 @@ def verify(workspace: Workspace, progress: processes.Progress | None = None) -> 
                 kept.add(fingerprint)
                 findings += result.findings
                 facts += result.facts
-                found.update(dict.fromkeys(result.needles))
+                found.update(dict.fromkeys(result.terms))
                 ledger.add(one.folder, result.uids)
                 validated += result.validated
                 read += result.read
@@ -134,11 +134,11 @@ def _series(
         yield Series(folder, tuple(tasks), patients, read)
 
 
-def _known(outcomes: pd.DataFrame, lookups: Lookups) -> Iterator[Needle]:
-    """Needles of everybody, released or not: the lookup tables and the source paths."""
+def _known(outcomes: pd.DataFrame, lookups: Lookups) -> Iterator[SearchTerm]:
+    """Terms of everybody, released or not: the lookup tables and the source paths."""
     for value in {*lookups.persons.PatientID, *lookups.images.PatientID, *lookups.images.AccessionNumber}:
         if len(value) > 2:
-            yield Needle("identifier", value)
+            yield SearchTerm("identifier", value)
     for path in outcomes.source_path:
         yield from of_path(path)
 

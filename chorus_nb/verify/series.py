@@ -12,12 +12,11 @@ from typing import NamedTuple
 from blake3 import blake3
 
 from chorus_nb import source
-from chorus_nb.leaks import reading
+from chorus_nb.leaks import reading, terms
 from chorus_nb.leaks import search as leaks
-from chorus_nb.leaks import terms as needles
 from chorus_nb.leaks.reading import Leaf
 from chorus_nb.leaks.search import Searcher
-from chorus_nb.leaks.terms import Needle
+from chorus_nb.leaks.terms import SearchTerm
 from chorus_nb.parameters import Parameters
 from chorus_nb.verify import iods, pairs, pictures, text
 from chorus_nb.verify.findings import Finding
@@ -50,7 +49,7 @@ class Result(NamedTuple):
 
     findings: list[Finding]
     facts: list[Fact]
-    needles: list[Needle]  # for the search in tables and reports
+    terms: list[SearchTerm]  # for the search in tables and reports
     uids: list[tuple[str, str]]  # original and released
     validated: int  # files dciodvfy looked at
     read: int  # images Tesseract looked at
@@ -110,7 +109,7 @@ def _recall(content: bytes) -> Result:
     return Result(
         [Finding(*row) for row in kept["findings"]],
         [Fact(*row) for row in kept["facts"]],
-        [Needle(*row) for row in kept["needles"]],
+        [SearchTerm(*row) for row in kept["terms"]],
         [(old, new) for old, new in kept["uids"]],
         kept["validated"],
         kept["read"],
@@ -130,13 +129,13 @@ def _second_reader() -> SecondReader | None:
 def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Result:
     result = Result([], [], [], [], 0, 0)
     uids: set[tuple[str, str]] = set()
-    found: dict[Needle, None] = dict.fromkeys(_identifiers(series.patients))
+    found: dict[SearchTerm, None] = dict.fromkeys(_identifiers(series.patients))
     headers: dict[Task, tuple[bytes, frozenset[str]]] = {}
     character_sets: set[str] = set()
     read = 0
     sampled = {series.tasks[place] for place in (0, len(series.tasks) // 2, -1)} if iods.program() else set()
     for task in series.tasks:
-        found.update(dict.fromkeys(needles.of_path(task.source_path)))
+        found.update(dict.fromkeys(terms.of_path(task.source_path)))
         if not digests[task.target_path]:
             continue  # gone: said by the check of what is accounted for
         try:
@@ -146,10 +145,10 @@ def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Res
             continue
         path = examiner.release / task.target_path
         leaves = pair.source.leaves.values()
-        header_needles = list(needles.from_header(leaves, examiner.parameters.keep_device_identifiers))
-        found.update(dict.fromkeys(header_needles))
+        header_terms = list(terms.from_header(leaves, examiner.parameters.keep_device_identifiers))
+        found.update(dict.fromkeys(header_terms))
         character_sets |= {name for leaf in leaves if leaf.tag == 0x00080005 for name in leaf.values}
-        headers[task] = pair.release.header, _shifted_days(header_needles, pair)
+        headers[task] = pair.release.header, _shifted_days(header_terms, pair)
         result.findings.extend(pairs.compare(pair, examiner.parameters))
         result.findings.extend(pictures.check(pair, path, _second_reader(), examiner.faces))
         result.findings.extend(_patterns(pair))
@@ -157,7 +156,7 @@ def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Res
         uids |= pairs.uid_pairs(pair)
         if task.target_path in series.read and text.version():
             read += 1
-            own = [*_identifiers(series.patients), *header_needles]
+            own = [*_identifiers(series.patients), *header_terms]
             accepted = series.read[task.target_path]
             result.findings.extend(text.check(task.target_path, pair.release.dataset, own, accepted))
         if task in sampled:
@@ -167,7 +166,7 @@ def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Res
                 result.findings.append(Finding("iod", severity, task.target_path, "", error))
     result.findings.extend(_leaks(examiner, series, list(found), headers, character_sets))
     result.findings.extend(_assembly(examiner, series))
-    result.needles.extend(needle for needle in found if needle.kind not in ("uid", "date", "device"))
+    result.terms.extend(term for term in found if term.kind not in ("uid", "date", "device"))
     result.uids.extend(sorted(uids))
     return result._replace(validated=len(sampled & headers.keys()), read=read)
 
@@ -209,47 +208,47 @@ def _fact(pair: Pair, digest: str, parameters: Parameters) -> Fact:
     )
 
 
-def _identifiers(patients: dict[str, Patient]) -> Iterator[Needle]:
+def _identifiers(patients: dict[str, Patient]) -> Iterator[SearchTerm]:
     for patient_id, patient in patients.items():
         for value in (patient_id, *patient.images):
             if len(value) > 2:
-                yield Needle("identifier", value)
+                yield SearchTerm("identifier", value)
 
 
 # --- leaks ------------------------------------------------------------------------------------------------------------
 
 
-def _shifted_days(header_needles: list[Needle], pair: Pair) -> frozenset[str]:
+def _shifted_days(header_terms: list[SearchTerm], pair: Pair) -> frozenset[str]:
     """Original dates that are also the shifted form of another original date of this file: they prove nothing."""
-    days = {needle.text for needle in header_needles if needle.kind == "date"}
+    days = {term.text for term in header_terms if term.kind == "date"}
     return frozenset(pairs.shifted(day, pair.patient.days_shifted) for day in days) if pair.patient else frozenset()
 
 
 def _leaks(
     examiner: Examiner,
     series: Series,
-    found: list[Needle],
+    found: list[SearchTerm],
     headers: dict[Task, tuple[bytes, frozenset[str]]],
     character_sets: set[str],
 ) -> Iterator[Finding]:
-    """The needles of the whole series in the header bytes and the name of each of its files."""
-    uids = {needle.text for needle in found if needle.kind == "uid"}
+    """The terms of the whole series in the header bytes and the name of each of its files."""
+    uids = {term.text for term in found if term.kind == "uid"}
     expected = {str(patient.person_id) for patient in series.patients.values()}
     expected |= {str(image) for patient in series.patients.values() for image in patient.images.values()}
-    kept = [needle for needle in found if needle.kind != "uid" and needle.text not in expected]
+    kept = [term for term in found if term.kind != "uid" and term.text not in expected]
     allowed = frozenset().union(*(days for _, days in headers.values()))
     searcher = Searcher([n for n in kept if not (n.kind == "date" and n.text in allowed)], character_sets)
     for task, (header, _) in headers.items():
         hits = searcher.search(header)
-        leaked = {uid for form in (header, header.replace(b"\0", b"")) for uid in needles.uids_in(form)} & uids
+        leaked = {uid for form in (header, header.replace(b"\0", b"")) for uid in terms.uids_in(form)} & uids
         grave = [hit for hit in hits if hit.severity in ("high", "medium")]
         if grave or leaked:
             yield from _located(examiner, task, grave, leaked)
-        for kind in sorted({hit.needle.kind for hit in hits} - {hit.needle.kind for hit in grave}):
-            context = next(hit.context for hit in hits if hit.needle.kind == kind)
+        for kind in sorted({hit.term.kind for hit in hits} - {hit.term.kind for hit in grave}):
+            context = next(hit.context for hit in hits if hit.term.kind == kind)
             yield Finding("leaks", "low", task.target_path, "", f"{kind}: {context}")
         for hit in searcher.search(task.target_path.encode()):
-            yield Finding("names", hit.severity, task.target_path, "", f"{hit.needle.kind}: {hit.context}")
+            yield Finding("names", hit.severity, task.target_path, "", f"{hit.term.kind}: {hit.context}")
 
 
 def _located(examiner: Examiner, task: Task, hits: list[leaks.Hit], leaked: set[str]) -> Iterator[Finding]:
@@ -263,9 +262,9 @@ def _located(examiner: Examiner, task: Task, hits: list[leaks.Hit], leaked: set[
         for leaf in homes or [None]:
             severity = leaks.severity_in(leaf, hit) if leaf else hit.severity
             tag = leaf.name if leaf else "outside the elements"
-            finding = Finding("leaks", severity, task.target_path, tag, f"{hit.needle.kind}: {hit.context}")
-            if (finding.tag, finding.severity, hit.needle.kind) not in said:
-                said.add((finding.tag, finding.severity, hit.needle.kind))
+            finding = Finding("leaks", severity, task.target_path, tag, f"{hit.term.kind}: {hit.context}")
+            if (finding.tag, finding.severity, hit.term.kind) not in said:
+                said.add((finding.tag, finding.severity, hit.term.kind))
                 yield finding
     for uid in sorted(leaked):
         places = [leaf.name for leaf in released.leaves.values() if uid.encode() in leaf.value.replace(b"\0", b"")]
@@ -276,7 +275,7 @@ def _located(examiner: Examiner, task: Task, hits: list[leaks.Hit], leaked: set[
 def _patterns(pair: Pair) -> Iterator[Finding]:
     """Text that looks like an identifier; a date that the shift explains is none."""
     for leaf in pair.release.leaves.values():
-        for severity, detail in leaks.patterns(leaf):
+        for severity, detail in leaks.identifier_shapes(leaf):
             yield Finding("patterns", severity, pair.task.target_path, leaf.name, detail)
 
 

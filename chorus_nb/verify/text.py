@@ -24,8 +24,8 @@ from PIL import Image
 from pydicom.dataset import FileDataset
 
 from chorus_nb.leaks import reading
-from chorus_nb.leaks.search import PATTERNS, Severity
-from chorus_nb.leaks.terms import Needle, name_parts, spellings, vocabulary
+from chorus_nb.leaks.search import SHAPES, Severity
+from chorus_nb.leaks.terms import SearchTerm, name_parts, spellings, vocabulary
 from chorus_nb.verify.findings import Finding
 from chorus_nb.verify.previews import shown, window
 
@@ -87,14 +87,14 @@ def sample(released: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
     return rows[rows.groupby("why").cumcount() < rows.why.map(bounds)][["target_path", "accepted"]]
 
 
-def check(target_path: str, dataset: FileDataset, needles: Iterable[Needle], accepted: bool) -> Iterator[Finding]:
+def check(target_path: str, dataset: FileDataset, terms: Iterable[SearchTerm], accepted: bool) -> Iterator[Finding]:
     """What Tesseract reads in a released image that tells who the patient is."""
-    wanted = list(dict.fromkeys(needles))
+    wanted = list(dict.fromkeys(terms))
     worst: dict[str, tuple[Severity, str]] = {}
     try:
         for frame, picture in pictures(dataset):
             for line in read(picture):
-                if said := telling(line.text, wanted):
+                if said := identifier_in(line.text, wanted):
                     severity, kind = said
                     box = ",".join(map(str, line.box))
                     worst.setdefault(kind, (severity, f"{kind}: read by Tesseract in frame {frame} at {box}"))
@@ -150,29 +150,29 @@ def _around(words: list[dict[str, str]], scale: float) -> tuple[int, int, int, i
     return x0, y0, x1, y1
 
 
-def telling(text: str, needles: Iterable[Needle]) -> tuple[Severity, str] | None:
-    """How much a line tells, and the kind of identifier it holds: one of ``needles``, or what looks like one."""
+def identifier_in(text: str, terms: Iterable[SearchTerm]) -> tuple[Severity, str] | None:
+    """How much a line tells, and the kind of identifier it holds: one of ``terms``, or what looks like one."""
     words = [_fold(word) for word in re.findall(r"\w+", text)]
     together = _fold(text)
-    for needle in needles:
-        if needle.kind in KINDS and any(_said(form, words, together) for form in _forms(needle)):
-            return "high", needle.kind
-    for kind, (severity, pattern) in PATTERNS.items():
+    for term in terms:
+        if term.kind in KINDS and any(_said(form, words, together) for form in _forms(term)):
+            return "high", term.kind
+    for kind, (severity, pattern) in SHAPES.items():
         if severity == "high" and pattern.search(text):
             return "high", f"looks like a {kind}"
-    if SHORT_DATE.search(text) or PATTERNS["date"][1].search(text):
+    if SHORT_DATE.search(text) or SHAPES["date"][1].search(text):
         return "medium", "looks like a date"
     if LONG_NUMBER.search(text):
         return "medium", "looks like a number of a person or an order"
     return None
 
 
-def _forms(needle: Needle) -> Iterator[str]:
-    """How a needle would be read; words of the DICOM Standard stand in many pictures and prove nothing."""
-    if needle.kind in ("place", "contact"):
-        parts = [part for part in name_parts(needle.text) if len(part) > 3] or [needle.text]
+def _forms(term: SearchTerm) -> Iterator[str]:
+    """How a term would be read; words of the DICOM Standard stand in many pictures and prove nothing."""
+    if term.kind in ("place", "contact"):
+        parts = [part for part in name_parts(term.text) if len(part) > 3] or [term.text]
     else:
-        parts = spellings(needle)
+        parts = spellings(term)
     yield from (_fold(part) for part in parts if part.lower() not in vocabulary())
 
 

@@ -14,7 +14,7 @@ from blake3 import blake3
 from chorus_nb import source, tables
 from chorus_nb.leaks import search as leaks
 from chorus_nb.leaks.search import Searcher
-from chorus_nb.leaks.terms import Needle, uids_in
+from chorus_nb.leaks.terms import SearchTerm, uids_in
 from chorus_nb.mapping.lookups import Lookups
 from chorus_nb.omop import moments, read_omop
 from chorus_nb.parameters import project_folder
@@ -205,7 +205,7 @@ def registry(frame: pd.DataFrame, facts: list[Fact]) -> Findings:
 
 
 def texts(
-    workspace: Workspace, found: Iterable[Needle], originals: UidLedger, lookups: Lookups
+    workspace: Workspace, found: Iterable[SearchTerm], originals: UidLedger, lookups: Lookups
 ) -> Iterator[tuple[str, list[Finding]]]:
     """(path, findings) for each table of the release, each file under ``audit/``, and the names of both."""
     ids = {*map(str, lookups.persons.person_id), *map(str, lookups.images.image_occurence_id)}
@@ -229,14 +229,14 @@ def texts(
             for place, hit, severity in hits:
                 if severity == "high" and path.startswith("OMOP/") and _weak_there(hit):
                     severity = "medium"
-                detail = f"{hit.needle.kind}: {hit.context}"
-                said.setdefault((place, severity, hit.needle.kind), Finding("tables", severity, name, place, detail))
+                detail = f"{hit.term.kind}: {hit.context}"
+                said.setdefault((place, severity, hit.term.kind), Finding("tables", severity, name, place, detail))
             yield name, list(said.values())
 
 
 def _weak_there(hit: leaks.Hit) -> bool:
     """The site's own OMOP tables hold free words and drug names: a single surname there is no proof."""
-    return hit.needle.kind == "name" and hit.context.count(leaks.MASK) < 2
+    return hit.term.kind == "name" and hit.context.count(leaks.MASK) < 2
 
 
 def own_words() -> frozenset[str]:

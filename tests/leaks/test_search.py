@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from chorus_nb.leaks.search import MASK, Searcher, readable
-from chorus_nb.leaks.terms import Needle, date_forms, of_name, of_path
+from chorus_nb.leaks.terms import SearchTerm, date_forms, of_name, of_path
 
 NAME = list(of_name("Brennan^Aoife Li^^Dr"))
 
 
-def severities(needles: list[Needle], content: bytes) -> list[str]:
-    return [hit.severity for hit in Searcher(needles).search(content)]
+def severities(terms: list[SearchTerm], content: bytes) -> list[str]:
+    return [hit.severity for hit in Searcher(terms).search(content)]
 
 
 @pytest.mark.parametrize(
@@ -53,21 +53,21 @@ def test_two_words_of_a_long_technical_name_are_not_that_name() -> None:
 
 @pytest.mark.parametrize("text", [b"id 4471982;", b"MRN4471982", b"_4471982_", b"4471982"])
 def test_an_identifier_is_found_between_other_characters(text: bytes) -> None:
-    assert severities([Needle("identifier", "4471982")], text) == ["high"]
+    assert severities([SearchTerm("identifier", "4471982")], text) == ["high"]
 
 
 @pytest.mark.parametrize("text", [b"14471982", b"44719820", b"9f4471982ab01cd7"])
 def test_an_identifier_inside_a_longer_number_or_a_digest_is_chance(text: bytes) -> None:
-    assert severities([Needle("identifier", "4471982")], text) == []
+    assert severities([SearchTerm("identifier", "4471982")], text) == []
 
 
 @pytest.mark.parametrize("form", date_forms(datetime.date(2024, 1, 31)))
 def test_a_date_is_found_in_its_usual_forms(form: str) -> None:
-    assert "high" in severities([Needle("date", "20240131")], f"on {form}.".encode())
+    assert "high" in severities([SearchTerm("date", "20240131")], f"on {form}.".encode())
 
 
 def test_what_is_found_is_masked_and_so_is_what_stands_beside_it() -> None:
-    hits = Searcher([*NAME, Needle("identifier", "4471982")]).search(b"pt Brennan, Aoife 4471982 CT")
+    hits = Searcher([*NAME, SearchTerm("identifier", "4471982")]).search(b"pt Brennan, Aoife 4471982 CT")
     assert {hit.context for hit in hits} == {f"pt {MASK}, {MASK} {MASK} CT"}
 
 
@@ -83,5 +83,5 @@ def test_markup_of_a_report_is_no_name_but_what_it_says_is(tmp_path: Path) -> No
 
 
 def test_a_path_gives_words_and_numbers_but_no_suffix() -> None:
-    parts = {needle.text for needle in of_path("Brennan_77120034/a.zip!CT/IM00012.dcm")}
+    parts = {term.text for term in of_path("Brennan_77120034/a.zip!CT/IM00012.dcm")}
     assert parts == {"Brennan", "77120034", "00012"}

@@ -12,15 +12,19 @@ from pydicom.dataset import FileDataset
 from chorus_nb import tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.leaks import reading
-from chorus_nb.leaks.terms import Needle, of_name
+from chorus_nb.leaks.terms import SearchTerm, of_name
 from chorus_nb.verify import certify, checks, require_pass, text, verify
 from chorus_nb.workspace import Workspace
 from tests.verify import small_site
 
 tesseract = pytest.mark.skipif(not text.version(), reason="Tesseract is not installed")
-NEEDLES = [*of_name("Müller^Änne Maria"), *of_name("Quillfeather^Tim"), *of_name("Heart^Rose")]
-NEEDLES += [Needle("identifier", "ACC4471982"), Needle("identifier", "77120034"), Needle("date", "20240131")]
-NEEDLES += [Needle("place", "Saint Brigid Hospital"), Needle("contact", "6175550142"), Needle("device", "CTROOM9")]
+TERMS = [*of_name("Müller^Änne Maria"), *of_name("Quillfeather^Tim"), *of_name("Heart^Rose")]
+TERMS += [SearchTerm("identifier", "ACC4471982"), SearchTerm("identifier", "77120034"), SearchTerm("date", "20240131")]
+TERMS += [
+    SearchTerm("place", "Saint Brigid Hospital"),
+    SearchTerm("contact", "6175550142"),
+    SearchTerm("device", "CTROOM9"),
+]
 
 
 @pytest.fixture
@@ -89,7 +93,7 @@ def test_a_picture_is_not_read_again_when_nothing_changed(release: Workspace, mo
 @tesseract
 def test_a_reader_that_hangs_is_ended_and_said(release: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text, "PATIENCE", 0.001)
-    findings = list(text.check("a", _dataset(release), NEEDLES, accepted=False))
+    findings = list(text.check("a", _dataset(release), TERMS, accepted=False))
     assert [(one.severity, one.detail) for one in findings] == [
         ("medium", "Tesseract could not read it (TimeoutExpired)")
     ]
@@ -128,7 +132,7 @@ def test_without_tesseract_the_check_is_not_run_and_the_gate_stays_open(
     ],
 )
 def test_a_patients_own_identifiers_are_told_from_others(line: str, severity: str, kind: str) -> None:
-    assert text.telling(line, NEEDLES) == (severity, kind)
+    assert text.identifier_in(line, TERMS) == (severity, kind)
 
 
 @tesseract
@@ -136,7 +140,7 @@ def test_a_patients_own_identifiers_are_told_from_others(line: str, severity: st
     "line", ["HEART 72 bpm", "W 400 L 40", "MI 0.8 TIS 0.4", "120 kV 80 mA", "CTROOM9", "Im: 12/60", "771200", "ii -"]
 )
 def test_technical_text_says_nothing(line: str) -> None:
-    assert text.telling(line, NEEDLES) is None
+    assert text.identifier_in(line, TERMS) is None
 
 
 def test_every_redacted_image_is_read_and_every_series_before_a_second_picture_of_any() -> None:

@@ -24,7 +24,7 @@ from chorus_nb.deid import crosswalk
 from chorus_nb.deid.dataset import Subject
 from chorus_nb.deid.ledger import Ledger
 from chorus_nb.deid.worker import Job, Row, Task, has_size, outcome, process, withdraw
-from chorus_nb.deid.worklist import uid_map
+from chorus_nb.deid.worklist import DEID_RECIPE, uid_map
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.mapping import load_policy, read_lookups
 from chorus_nb.memory import code_digest
@@ -230,7 +230,7 @@ def _job(workspace: Workspace) -> bytes:
         long_path(workspace.local / faces.FOLDER),
         load_policy(workspace),
         uid_map(workspace),
-        parameters.time_zone,
+        DEID_RECIPE.seen(parameters).time_zone,
         SECONDS,
         code_digest() if parameters.scheduler else "",
     )

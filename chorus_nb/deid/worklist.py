@@ -5,7 +5,6 @@ Each rule takes the files no earlier rule took; what is left over at the end is 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from chorus_nb import faces, pixels, processes, source, standards, tables
 from chorus_nb.deid.uids import UidMap
 from chorus_nb.dicom.spans import Refused, take_apart
 from chorus_nb.mapping import Lookups, load_policy, read_lookups
-from chorus_nb.memory import code_digest
+from chorus_nb.memory import DECODERS, Recipe, digest
 from chorus_nb.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -29,7 +28,8 @@ FORBIDDEN = ("note", "omop", "wave")  # the upload tool sorts paths by these wor
 # The only shape a path may have: no header text becomes part of it that is not a plain code or UID.
 TARGET = re.compile(r"[0-9]+/Images/[A-Z0-9]{2,16}/[0-9]+/[0-9][0-9.]{0,62}[0-9]/[0-9]{3,}(_[0-9]+)?\.dcm")
 DEVICES = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])")  # no folder can have such a name on Windows
-ROOMS = ("deid", "mapping", "pixels", "standards")  # whose code decides the bytes of a released file
+DEID_RECIPE = Recipe("chorus_nb.deid.worker", ("uid_method", "uid_root", "time_zone"), (*DECODERS, "SimpleITK"))
+"""What decides the bytes of a released file, besides the file, the policy and the site key."""
 
 COLUMNS = (
     *("source_path", "status", "reason", "size", "modified_ns", "MediaStorageSOPClassUID", "has_pixels"),
@@ -53,7 +53,7 @@ def make_worklist(workspace: Workspace, progress: Progress | None = None) -> pd.
     _faces(work, workspace, catalog, progress)
     uids = uid_map(workspace)
     _targets(work, uids)
-    work.files["fingerprint"] = _fingerprints(work.files, run_digest(workspace), lookups.persons)
+    work.files["fingerprint"] = _fingerprints(work.files, workspace, lookups.persons)
     worklist = work.table()
     workspace.write(tables.WORKLIST, worklist)
     return worklist
@@ -61,17 +61,8 @@ def make_worklist(workspace: Workspace, progress: Progress | None = None) -> pd.
 
 def uid_map(workspace: Workspace) -> UidMap:
     """The UID map of this site and run."""
-    parameters = workspace.parameters
+    parameters = DEID_RECIPE.seen(workspace.parameters)
     return UidMap(parameters.uid_method, parameters.resolved_uid_root, workspace.key())
-
-
-def run_digest(workspace: Workspace) -> str:
-    """Hash of all that every file's result depends on: policy, key, UID method, time zone and code."""
-    parameters = workspace.parameters
-    key = blake3.blake3(workspace.key()).hexdigest()[:16]
-    depends = [load_policy(workspace).digest, key, parameters.uid_method, parameters.resolved_uid_root]
-    depends += [parameters.time_zone, code_digest(*ROOMS)]
-    return blake3.blake3(json.dumps(depends).encode()).hexdigest()
 
 
 class _Work:
@@ -261,18 +252,13 @@ def _allowed(path: str) -> bool:
     return bool(TARGET.fullmatch(path)) and not device and not any(word in below.lower() for word in FORBIDDEN)
 
 
-def _fingerprints(files: pd.DataFrame, run: str, persons: pd.DataFrame) -> list[str]:
-    """Per file, hash of all that its result depends on, the other PatientIDs of its person included."""
+def _fingerprints(files: pd.DataFrame, workspace: Workspace, persons: pd.DataFrame) -> list[str]:
+    """Per file, the key of its result; it depends on the other PatientIDs of its person too."""
+    run = DEID_RECIPE.key(workspace.parameters, load_policy(workspace).digest, digest(workspace.key()))
     names = {person: "\\".join(sorted(group)) for person, group in persons.groupby("person_id").PatientID}
     columns = (
-        "size",
-        "modified_ns",
-        "target_path",
-        "person_id",
-        "days_shifted",
-        "image_occurrence_id",
-        "boxes",
-        "face_mask",
+        *("size", "modified_ns", "target_path", "person_id", "days_shifted", "image_occurrence_id"),
+        *("boxes", "face_mask", "text_checked"),
     )
-    rows = zip(files.person_id.map(names), *(files[column] for column in (*columns, "text_checked")), strict=True)
-    return [blake3.blake3("\n".join((run, *map(str, row))).encode()).hexdigest()[:32] for row in rows]
+    rows = zip(files.person_id.map(names), *(files[column] for column in columns), strict=True)
+    return [digest(run, row) for row in rows]

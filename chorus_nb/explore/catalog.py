@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
-from blake3 import blake3
 
-from chorus_nb import __version__, processes, source, tables
+from chorus_nb import processes, source, tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.explore.parts import Batch, batches, read_batch
+from chorus_nb.memory import Recipe
 from chorus_nb.parameters import Parameters
 from chorus_nb.source import SourceFile
 from chorus_nb.workspace import Workspace, remove_partials, replacing
@@ -28,7 +28,7 @@ MEMORY = "200MB"  # for DuckDB; what needs more goes to disk
 LARGEST_BATCH = 512
 ROWS = 10_000  # rows held in memory while the catalog is put together
 STARTING = 2.0  # seconds that starting processes takes: less work than that is done in this one
-READER = "1"  # raise it when a header is read differently: parts of older scans are then not taken
+SURVEY_RECIPE = Recipe("chorus_nb.explore.parts", ("time_zone",), ("pydicom",))
 FOUND = pa.schema(
     [("source_path", pa.string()), ("size", pa.int64()), ("modified_ns", pa.int64()), ("problem", pa.string())]
 )
@@ -36,8 +36,7 @@ FOUND = pa.schema(
 
 def parts_folder(workspace: Workspace) -> Path:
     """Where the parts of the survey are kept; another reader or time zone has another folder."""
-    settings = f"{__version__} {READER} {workspace.parameters.time_zone} {tables.CATALOG.column_names}"
-    return workspace.local / "survey" / blake3(settings.encode()).hexdigest(8)
+    return workspace.local / "survey" / SURVEY_RECIPE.key(workspace.parameters)[:16]
 
 
 def view(connection: duckdb.DuckDBPyConnection, name: str, folder: Path, pattern: str, *, origin: bool = False) -> None:
@@ -86,7 +85,7 @@ def scan(workspace: Workspace, progress: processes.Progress | None = None) -> pd
         )
         workers = workspace.parameters.worker_count
         size = max(16, min(LARGEST_BATCH, unread // (4 * workers) + 1))
-        work = batches(_rows(todo), size, root, folder, workspace.parameters.zone)
+        work = batches(_rows(todo), size, root, folder, SURVEY_RECIPE.seen(workspace.parameters).zone)
         _read_all(workspace.parameters, work, total - unread, total, progress)
         return _assemble(connection, folder, workspace)
 

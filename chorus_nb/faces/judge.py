@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
-from blake3 import blake3
 
 from chorus_nb import processes, tables
 from chorus_nb.faces import masks
-from chorus_nb.faces.acceptance import LIMITS, Measures
+from chorus_nb.faces.acceptance import Measures
 from chorus_nb.faces.decisions import Decision, decisions
 from chorus_nb.faces.needs import needs
 from chorus_nb.faces.study import Asked, Found, remove_faces
+from chorus_nb.memory import DECODERS, Recipe, digest
 from chorus_nb.processes.guard import Refused, guarded
 from chorus_nb.workspace import Workspace
 
-RECIPE = 1  # raised when poses, masks or limits change: what was found before is then looked for again
+FACES_RECIPE = Recipe("chorus_nb.faces.study", ("deface_ears",), ("SimpleITK", "pydeface", *DECODERS))
 SECONDS = 3600.0  # for all series of a study; 10 to 35 CPU seconds are usual for one
 KEPT_EVERY = 60  # seconds between two writes of what was found so far
 # what may be released, and why not: the status of a series to (verdict, reason) of its files
@@ -81,7 +81,7 @@ def _settled(images: pd.DataFrame, decided: dict[str, Decision]) -> Iterator[dic
 
 
 def _groups(images: pd.DataFrame, workspace: Workspace, decided: dict[str, Decision]) -> Iterator[_Group]:
-    ears = workspace.parameters.deface_ears
+    key = FACES_RECIPE.key(workspace.parameters)
     volumes = images[images.need != "rendering"]
     frame = volumes.FrameOfReferenceUID.where(volumes.FrameOfReferenceUID != "", volumes.SeriesInstanceUID)
     for _, rows in volumes.groupby([volumes.StudyInstanceUID, frame]):
@@ -90,8 +90,7 @@ def _groups(images: pd.DataFrame, workspace: Workspace, decided: dict[str, Decis
             decision = decided.get(series, Decision("", None, (0.0, 0.0, 0.0)))
             asked.append(Asked(series, files.need.iloc[0], tuple(files.source_path), *decision))
         facts = sorted(zip(rows.source_path, rows["size"], rows.modified_ns, strict=True))
-        said = repr((RECIPE, LIMITS, ears, facts, asked))
-        yield _Group(tuple(asked), blake3(said.encode()).hexdigest()[:32])
+        yield _Group(tuple(asked), digest(key, facts, asked))
 
 
 def _look(
@@ -105,7 +104,7 @@ def _look(
         return
     folder = workspace.local / masks.FOLDER
     folder.mkdir(exist_ok=True)
-    work = _Work(workspace.parameters.source_path, folder, workspace.parameters.deface_ears)
+    work = _Work(workspace.parameters.source_path, folder, FACES_RECIPE.seen(workspace.parameters).deface_ears)
     rows = dict(iter(images.groupby("SeriesInstanceUID")))
     kept = time.monotonic()
     with processes.executor(workspace.parameters) as pool:

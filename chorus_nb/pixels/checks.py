@@ -16,6 +16,7 @@ from chorus_nb.pixels.detection import Finding
 from chorus_nb.processes.guard import Refused, guarded
 from chorus_nb.workspace import Workspace
 
+FILLED_RECIPE = detection.TEXT_RECIPE._replace(module=__name__)  # of a look at a picture that is filled first
 KEPT_EVERY = 60  # seconds between two writes of what was found so far
 
 
@@ -38,6 +39,7 @@ class Checks:
     def __init__(self, workspace: Workspace, candidates: pd.DataFrame) -> None:
         self._workspace = workspace
         self._files = candidates.set_index("source_path")[["size", "modified_ns"]]
+        self._detectors = {False: detection.detector_version(), True: detection.detector_version(FILLED_RECIPE)}
         self._checks: dict[tuple[str, str], dict[str, object]] = {}
         self._looks: dict[tuple[str, str], Look] = {}
         if workspace.has(tables.TEXT_CHECKS) and workspace.has(tables.TEXT_FINDINGS):
@@ -76,7 +78,7 @@ class Checks:
             "filled": filled,
             "size": self._files.at[source_path, "size"],
             "modified_ns": self._files.at[source_path, "modified_ns"],
-            "detector": detection.detector_version(),
+            "detector": self._detectors[filled != ""],
             "problem": look.problem,
             "seconds": round(seconds, 2),
         }
@@ -102,7 +104,7 @@ class Checks:
         now = checks.merge(self._files, left_on="source_path", right_index=True, suffixes=("", "_now"))
         same = (now["size"] == now.size_now) & (now.modified_ns == now.modified_ns_now)
         # what went wrong once (a full memory, a codec since installed) is tried again
-        good = now[same & (now.detector == detection.detector_version()) & (now.problem == "")]
+        good = now[same & (now.detector == (now.filled != "").map(self._detectors)) & (now.problem == "")]
         found: dict[tuple[str, str], list[Finding]] = {}
         for row in self._workspace.read(tables.TEXT_FINDINGS).to_dict("records"):
             box = parse_boxes(row["box"])[0]

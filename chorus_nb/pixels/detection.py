@@ -5,16 +5,16 @@ from __future__ import annotations
 import importlib.util
 import io
 from collections.abc import Iterable, Sequence
-from importlib.metadata import version
 from typing import NamedTuple
 
 from pydicom import dcmread
 
+from chorus_nb.memory import DECODERS, Recipe
 from chorus_nb.pixels.boxes import Box
 from chorus_nb.pixels.tiers import Tier, is_noise, tier
 from chorus_nb.processes.guard import guarded
 
-RECIPE = 2  # raised when renders, sizes or thresholds change: what was found before is then looked for again
+TEXT_RECIPE = Recipe(__name__, libraries=("rapidocr", "onnxruntime", "opencv-python", *DECODERS))
 
 
 # A reading that is large (pixels, and share of the shorter side), short (letters, no digit) and doubtful is ribs or a
@@ -41,9 +41,9 @@ def installed() -> bool:
     return all(importlib.util.find_spec(name) for name in ("rapidocr", "onnxruntime"))
 
 
-def detector_version() -> str:
-    """What findings depend on besides the file."""
-    return f"rapidocr {version('rapidocr')}, recipe {RECIPE}" if installed() else ""
+def detector_version(recipe: Recipe = TEXT_RECIPE) -> str:
+    """The key of what is found, besides the file; "" without a detector."""
+    return recipe.key(None) if installed() else ""
 
 
 def find_text(content: bytes, words: Sequence[str] = ()) -> list[Finding]:

@@ -15,8 +15,9 @@ from pydicom.tag import BaseTag, Tag
 
 from chorus_nb import tables
 from chorus_nb.errors import WorkbenchError
+from chorus_nb.memory import Recipe
 from chorus_nb.processes import Progress, executor, map_unordered
-from chorus_nb.workspace import Workspace, replacing
+from chorus_nb.workspace import Workspace, replacing, write_atomically
 
 # Where an enhanced image or a PET image keeps what others have at the root of the data set
 PLACES = (
@@ -29,6 +30,7 @@ WANTED: list[BaseTag] = [
 ]
 FILES_A_BATCH = 200  # files a worker reads per call
 HEADER_KEY = ("target_path", "target_digest")
+HEADERS_RECIPE = Recipe(__name__, libraries=("pydicom",))
 
 
 def update_headers(workspace: Workspace, progress: Progress | None = None) -> Path:
@@ -37,8 +39,10 @@ def update_headers(workspace: Workspace, progress: Progress | None = None) -> Pa
     Only files that are new or changed are read. Rows go to disk as they come, so memory stays flat.
     """
     path = workspace.path(tables.RELEASED_HEADERS)
-    if not path.is_file():
+    made_by, key = path.with_suffix(".key"), HEADERS_RECIPE.key(None).encode()
+    if not (path.is_file() and made_by.is_file() and made_by.read_bytes() == key):
         workspace.write(tables.RELEASED_HEADERS, tables.empty(tables.RELEASED_HEADERS))
+        write_atomically(made_by, key)
     outcomes = workspace.read(tables.OUTCOMES, ["status", *HEADER_KEY])
     released = outcomes.loc[outcomes["status"] == "released", list(HEADER_KEY)]
     both = released.merge(

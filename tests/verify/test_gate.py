@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from chorus_nb import tables
+from chorus_nb import memory, tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.seal import seal
 from chorus_nb.verify import answer, certify, checks, require_pass, summary, to_do, verify
@@ -87,6 +90,37 @@ def test_only_the_series_that_changed_is_examined_again(release: Workspace) -> N
     after = {path.name: path.stat().st_mtime_ns for path in verified.glob("*.json")}
     assert len(before) == len(after) == 3
     assert len(before.items() & after.items()) == 2
+
+
+@pytest.fixture
+def other_standards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The package as it is hashed has another edition of a table of the Standard."""
+    copy = tmp_path / "chorus_nb"
+    shutil.copytree(memory.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    with open(copy / "standards/data/ps3_15.csv", "ab") as file:
+        file.write(b"# another edition\n")
+    monkeypatch.setattr(memory, "PACKAGE", copy)
+    memory.closure_digest.cache_clear()
+    yield
+    memory.closure_digest.cache_clear()
+
+
+def remembered(release: Workspace) -> set[str]:
+    return {path.name for path in (release.local / "verified").glob("*.json")}
+
+
+def test_what_was_found_under_other_standards_is_looked_for_again(release: Workspace, other_standards: None) -> None:
+    before = remembered(release)
+    verify(release)
+    assert len(before) == len(remembered(release)) == 3
+    assert not before & remembered(release)
+
+
+@pytest.mark.parametrize("change", [{"time_zone": "Europe/Zurich"}, {"policy": "ps3.15"}])
+def test_what_was_found_with_other_parameters_is_looked_for_again(release: Workspace, change: dict[str, str]) -> None:
+    before = remembered(release)
+    verify(Workspace(release.parameters.model_copy(update=change)))
+    assert not before & remembered(release)
 
 
 def test_verifying_twice_gives_the_same_bytes(release: Workspace) -> None:

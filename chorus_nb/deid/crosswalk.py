@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chorus_nb import tables
-from chorus_nb.deid.dataset import Change
+from chorus_nb.deid.context import Change
 from chorus_nb.deid.ledger import Ledger
 from chorus_nb.workspace import Workspace, replacing
 

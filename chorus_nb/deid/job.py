@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from chorus_nb import faces, processes, tables
 from chorus_nb.deid import crosswalk
-from chorus_nb.deid.dataset import Subject
+from chorus_nb.deid.context import Subject
 from chorus_nb.deid.ledger import Ledger
 from chorus_nb.deid.worker import Job, Row, Task, has_size, outcome, process, withdraw
 from chorus_nb.deid.worklist import DEID_RECIPE, uid_map

@@ -23,7 +23,8 @@ from blake3 import blake3
 
 from chorus_nb import faces, pixels, source
 from chorus_nb.deid import crosswalk, scripted
-from chorus_nb.deid.dataset import Change, Deidentifier, Subject
+from chorus_nb.deid.context import Change, Subject
+from chorus_nb.deid.dataset import Deidentifier
 from chorus_nb.deid.uids import UidMap
 from chorus_nb.dicom import spans
 from chorus_nb.dicom.spans import Buffer, Refused

@@ -43,7 +43,7 @@ def chest_ct(slices: int, size: int) -> PhantomVolume:
     table = abs(np.hypot(at.x, at.y + 700) - 825) < 3
     _paint(hu, table & (abs(at.x) < 190), -250)
     hu = (np.roll(hu, 1, 1) + 2 * hu + np.roll(hu, -1, 1)) / 4  # partial volume
-    return hu + np.random.default_rng(29).normal(0, 11, hu.shape).astype("f4")
+    return np.asarray(hu + np.random.default_rng(29).normal(0, 11, hu.shape).astype("f4"))
 
 
 def _vessels(at: Space, inside: NDArray[np.bool_]) -> PhantomVolume:
@@ -141,7 +141,7 @@ def radiograph(size: int, lateral: bool = False) -> PhantomVolume:
     density[density > 1.3] = 1.3 + 9 * (density[density > 1.3] - 1.3)  # bone stops more of a soft beam
     view = enlarge(density.sum(axis=2 if lateral else 1), size)
     low, high = np.percentile(view[view > view.max() / 4], (1, 99.5))
-    return np.clip((view - low * 0.6) / (high - low * 0.6), 0, 1)
+    return np.asarray(np.clip((view - low * 0.6) / (high - low * 0.6), 0, 1))
 
 
 def enlarge(image: PhantomVolume, size: int) -> PhantomVolume:

@@ -39,7 +39,7 @@ def space(slices: int, size: int, height: tuple[float, float], field: float) -> 
 def ellipsoid(at: Space, centre: Point, radii: Point) -> PhantomVolume:
     """Distance to an ellipsoid; a radius of infinity makes a cylinder."""
     scaled = [(a - c) / r for a, c, r in zip(at, centre, radii, strict=True)]
-    return (np.sqrt(scaled[0] ** 2 + scaled[1] ** 2 + scaled[2] ** 2) - 1) * np.float32(min(radii))
+    return np.asarray((np.sqrt(scaled[0] ** 2 + scaled[1] ** 2 + scaled[2] ** 2) - 1) * np.float32(min(radii)))
 
 
 def both(at: Space, body: Callable[[Space], PhantomVolume]) -> PhantomVolume:
@@ -210,7 +210,7 @@ def head_mr(slices: int, size: int, weighting: str) -> PhantomVolume:
     volume = _rendered_tissue(head_phantom(slices, size), {"T1": 1, "T2": 2}[weighting], seed=12, grain=0)
     volume *= 1 + 0.16 * noise(volume.shape, (2, 2, 2), 5)
     grain = np.random.default_rng(6).normal(0, 5, (2, *volume.shape)).astype("f4")
-    return np.hypot(volume + grain[0], grain[1]) * 4
+    return np.asarray(np.hypot(volume + grain[0], grain[1]) * 4)
 
 
 def _rendered_tissue(tissue: NDArray[np.uint8], column: int, seed: int, grain: float) -> PhantomVolume:

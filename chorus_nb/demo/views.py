@@ -31,7 +31,7 @@ def mammogram(rows: int, oblique: bool, seed: int) -> PhantomVolume:
         view += 0.45 * np.clip((0.62 - x * 1.25 - (y + 1) * 0.75) * 9, 0, 1)
     nipple = np.clip((0.05 - np.hypot(y - sag, x - 1.14)) * 30, 0, 1)
     view = np.maximum(view, 0.42 * nipple)
-    return np.clip(view * 1.25, 0, 1.2) / 1.2
+    return np.asarray(np.clip(view * 1.25, 0, 1.2) / 1.2)
 
 
 def ultrasound(frames: int, rows: int, banner: Sequence[str], seed: int) -> Colour:

@@ -101,7 +101,7 @@ def numbers(value: bytes, vr: str) -> list[float]:
     if vr in NUMBERS:
         kind = np.dtype(NUMBERS[vr])
         found = np.frombuffer(value, kind, len(value) // kind.itemsize).astype(float)
-        return found[np.isfinite(found)].tolist()
+        return list(map(float, found[np.isfinite(found)]))
     if vr in ("DS", "IS"):
         try:
             return [

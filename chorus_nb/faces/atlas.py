@@ -102,7 +102,7 @@ def _distance(mask: Mask, like: Any) -> NDArray[np.float32]:
     image = sitk.GetImageFromArray(mask.astype("u1"))
     image.SetSpacing(like.GetSpacing())
     distance = sitk.SignedMaurerDistanceMap(image, insideIsPositive=False, squaredDistance=False, useImageSpacing=True)
-    return np.maximum(sitk.GetArrayFromImage(distance), 0)
+    return np.asarray(np.maximum(sitk.GetArrayFromImage(distance), 0))
 
 
 def _brain(shape: tuple[int, ...]) -> Mask:

@@ -93,7 +93,7 @@ def _region(volume: Grid) -> Mask:
 def _lowest(volume: Grid) -> int:
     """The level of the grid down to which a head goes."""
     stands = stature(volume)
-    return max(0, round((stands.crown - stands.height - volume.origin[2]) / volume.step))
+    return int(max(0, round((stands.crown - stands.height - volume.origin[2]) / volume.step)))
 
 
 def _comparable(values: NDArray[np.float32], modality: str, head: Mask) -> NDArray[np.float32]:
@@ -134,7 +134,7 @@ def rotated(pitch: float, turn: float, tilt: float) -> NDArray[np.float64]:
     about_x = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
     about_z = np.array([[np.cos(b), -np.sin(b), 0], [np.sin(b), np.cos(b), 0], [0, 0, 1]])
     about_y = np.array([[np.cos(c), 0, np.sin(c)], [0, 1, 0], [-np.sin(c), 0, np.cos(c)]])
-    return about_y @ about_z @ about_x
+    return np.asarray(about_y @ about_z @ about_x)
 
 
 @lru_cache(maxsize=1)
@@ -189,7 +189,7 @@ def _everywhere() -> Mask:
 
 def _binned(values: NDArray[np.float32]) -> NDArray[np.int64]:
     low, high = float(values.min()), float(values.max())
-    return np.minimum((values - low) * (BINS / ((high - low) or 1)), BINS - 1).astype(np.int64)
+    return np.asarray(np.minimum((values - low) * (BINS / ((high - low) or 1)), BINS - 1), np.int64)
 
 
 @lru_cache(maxsize=1)
@@ -251,7 +251,7 @@ def _transform(kind: str, matrix: Matrix, centre: NDArray[np.float64]) -> Any:
     import SimpleITK as sitk
 
     moved = matrix[:3, :3] @ centre + matrix[:3, 3]
-    transform = sitk.Similarity3DTransform() if kind == "similarity" else sitk.AffineTransform(3)
+    transform: Any = sitk.Similarity3DTransform() if kind == "similarity" else sitk.AffineTransform(3)
     transform.SetCenter(centre.tolist())
     if kind == "similarity":
         u, _, v = np.linalg.svd(matrix[:3, :3])

@@ -26,7 +26,7 @@ class Volume(NamedTuple):
     @property
     def spacing(self) -> NDArray[np.float64]:
         """Millimetres between neighbours along i, j and k."""
-        return np.linalg.norm(self.affine[:3, :3], axis=0)
+        return np.asarray(np.linalg.norm(self.affine[:3, :3], axis=0))
 
     @property
     def extent(self) -> NDArray[np.float64]:

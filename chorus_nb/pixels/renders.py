@@ -89,7 +89,7 @@ def _window(frame: NDArray[np.generic], dataset: Dataset) -> NDArray[np.float32]
     if dataset.get("WindowWidth") not in (None, "") or dataset.get("VOILUTSequence"):
         return np.asarray(apply_voi_lut(values, dataset, index=0), np.float32)
     low, high = np.percentile(values, (0.5, 99.5))
-    return np.clip(values, low, high).astype(np.float32)
+    return np.asarray(np.clip(values, low, high), np.float32)
 
 
 def _picture(values: NDArray[np.generic], lowest: float | None = None, highest: float | None = None) -> Picture:

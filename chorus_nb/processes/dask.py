@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from chorus_nb.errors import InputError
 from chorus_nb.memory import code_digest
@@ -42,9 +42,9 @@ def client(parameters: Parameters) -> Iterator[Client]:
 
 def executor(connected: Client) -> Executor:
     """``concurrent.futures`` on the cluster; a lost worker's calls are given to another one by the scheduler."""
-    pool = connected.get_executor(pure=False)
+    pool: Any = connected.get_executor(pure=False)
     pool.ahead = max(32, 4 * sum(connected.nthreads().values()))
-    return pool
+    return cast(Executor, pool)
 
 
 def check(parameters: Parameters) -> None:

@@ -90,7 +90,7 @@ def merged(ehr: bytes, added: pd.DataFrame) -> bytes:
 
 def _common_folder(folders: pd.Series) -> str:
     """The accession's folder, or what the folders have in common when it has several modalities."""
-    return os.path.commonpath(folders.unique().tolist()).replace(os.sep, "/")
+    return str(os.path.commonpath(folders.unique().tolist())).replace(os.sep, "/")
 
 
 def _procedure_concepts(workspace: Workspace, procedures: pd.DataFrame) -> pd.Series:

@@ -14,7 +14,8 @@ import pydicom
 from pydicom.dataset import Dataset
 
 from chorus_nb import source, standards, tables
-from chorus_nb.deid.dataset import Deidentifier, Subject
+from chorus_nb.deid.context import Subject
+from chorus_nb.deid.dataset import Deidentifier
 from chorus_nb.deid.worklist import uid_map
 from chorus_nb.dicom.spans import Refused
 from chorus_nb.errors import WorkbenchError

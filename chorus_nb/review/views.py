@@ -86,7 +86,7 @@ class Image:
             return (array >> 8 if array.dtype == np.uint16 else array).astype(np.uint8)
         values = np.rint(apply_modality_lut(array, data)).astype(np.int32)
         over = max(0, int(values.max()) - 32767)
-        return np.clip(values - over, -32768, 32767).astype(np.int16)
+        return np.asarray(np.clip(values - over, -32768, 32767), np.int16)
 
     def _window(self, pixels: NDArray[Any]) -> tuple[int, int]:
         if pixels.ndim == 3:
@@ -106,4 +106,4 @@ def _shrunk(part: NDArray[Any], step: int) -> NDArray[Any]:
         return part
     rows, columns = part.shape[0] // step, part.shape[1] // step
     blocks = part[: rows * step, : columns * step].reshape(rows, step, columns, step, -1)
-    return blocks.mean(axis=(1, 3)).reshape(rows, columns, *part.shape[2:]).astype(part.dtype)
+    return np.asarray(blocks.mean(axis=(1, 3)).reshape(rows, columns, *part.shape[2:]), part.dtype)

@@ -107,7 +107,7 @@ def encode(table: Table, frame: pd.DataFrame) -> bytes:
 
 def csv_bytes(frame: pd.DataFrame) -> bytes:
     """``frame`` in the CSV dialect of the project: UTF-8 without BOM, comma, LF, RFC 4180 quoting, blanks for null."""
-    return frame.to_csv(index=False, lineterminator="\n").encode("utf-8")
+    return str(frame.to_csv(index=False, lineterminator="\n")).encode("utf-8")
 
 
 def decode(table: Table, content: bytes) -> pd.DataFrame:

@@ -131,7 +131,7 @@ def _status_counts(workspace: Workspace) -> list[dict[str, Any]]:
 
 def _prepared(notebook: nbformat.NotebookNode, *, shareable: bool) -> nbformat.NotebookNode:
     """A copy with what the template needs: which cells to hide, and errors in words."""
-    copy = nbformat.from_dict(notebook)
+    copy: nbformat.NotebookNode = nbformat.from_dict(notebook)
     cells = []
     for cell in copy.cells:
         tags = set(cell.metadata.get("tags", []))
@@ -162,14 +162,14 @@ def _error_lines(output: nbformat.NotebookNode) -> list[str]:
     if output.output_type != "error":
         return []
     if _is_ours(output):
-        return output.evalue.splitlines()
+        return str(output.evalue).splitlines()
     places = re.findall(r"(chorus_nb[/\\][\w/\\]+\.py):(\d+)", ANSI.sub("", "\n".join(output.traceback)))
     place = f" in {places[-1][0]}, line {places[-1][1]}" if places else ""
     return [f"Unexpected {output.ename}{place}. The executed notebook under local/reports/notebooks has the details."]
 
 
 def _is_ours(output: nbformat.NotebookNode) -> bool:
-    return output.traceback == [f"{output.ename}: {line}" for line in output.evalue.splitlines()]
+    return bool(output.traceback == [f"{output.ename}: {line}" for line in output.evalue.splitlines()])
 
 
 @cache

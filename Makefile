@@ -1,4 +1,4 @@
-# make demo: the whole workbench on the demo site · make test · make lab: JupyterLab on the demo site
+# make demo: the whole workbench on the demo site · make test · make check: the fast tests · make lab: JupyterLab on the demo site
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,12 +7,18 @@ LOCAL := -r requirements.lock -e .
 unexport PYTHONDONTWRITEBYTECODE  # without bytecode every notebook would compile all its imports again
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test lab
+.PHONY: demo check test lab
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
 	$(BIN)/chorus-nb demo runs/demo/site
 	$(BIN)/chorus-nb run parameters/demo.yaml
+
+check: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -m fast
 
 test: $(VENV)/ready
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Shifting dates by whole days, at any depth, times of day intact (Date-Shifting SOP, facts DS-01 to DS-30).
+"""Shifting dates by whole days, at any depth, times of day intact (Date-Shifting SOP, chorus.md §6).
 
 What cannot be read as a date is emptied, never kept and never guessed.
 """

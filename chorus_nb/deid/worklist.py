@@ -113,7 +113,7 @@ def _unreadable(work: _Work) -> None:
 
 
 def _kinds(work: _Work, kinds: Sequence[str]) -> None:
-    """Released are pixel images of the wanted kinds whose Modality and SOP Class agree to be so (facts §0.4)."""
+    """Released are pixel images of the wanted kinds whose Modality and SOP Class agree to be so (chorus.md §0)."""
     files = work.files
     kind = files.SOPClassUID.map(standards.RELEASABLE)
     wanted = kind.isin(kinds) & files.Modality.isin(kinds)
@@ -140,7 +140,7 @@ def _mapped(work: _Work, lookups: Lookups) -> None:
 
 
 def _visits(work: _Work, workspace: Workspace) -> None:
-    """Images outside every visit are held back, unless ``visit_policy`` is ``blank`` (facts §3.5)."""
+    """Images outside every visit are held back, unless ``visit_policy`` is ``blank`` (chorus.md §3.5)."""
     if workspace.parameters.visit_policy == "blank":
         return
     links = workspace.read(tables.LINKAGE, ["PatientID", "AccessionNumber", "visit_occurrence_id"])

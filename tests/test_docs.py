@@ -1,0 +1,159 @@
+"""What the pages say is so: citations lead somewhere, links too, numbers and names of the README are computed again."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+import chorus_nb
+from chorus_nb import review, tables
+from chorus_nb.parameters import Parameters
+from chorus_nb.workbench.commands import _parser
+from chorus_nb.workbench.steps import STEPS
+
+ROOT = Path(__file__).parents[1]
+FACTS = ROOT / "docs" / "facts"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CITED = re.compile(r"\b([a-z_]+)\.md((?:,? (?:§|\d)[\w.]+)*)")
+NUMBERS = dict(zip("one two three four five six seven eight nine ten".split(), range(1, 11), strict=True))
+PAGES = [
+    page
+    for page in ROOT.rglob("*.md")
+    if not {part for part in page.relative_to(ROOT).parts if part.startswith(".") or part == "runs"}
+]
+
+
+def prose(path: Path) -> Iterator[tuple[int, str]]:
+    """Docstrings and comments of a Python file, with the line each begins at; breaks of lines are blanks."""
+    text = path.read_text(encoding="utf-8")
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and (said := ast.get_docstring(node)):
+            yield getattr(node, "lineno", 1), " ".join(said.split())
+
+
+def sources() -> list[Path]:
+    return [*(ROOT / "chorus_nb").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
+
+
+def sections(page: Path) -> set[str]:
+    """The section numbers of a page of facts."""
+    return set(re.findall(r"^#+ ((?:[A-Z]\.?)?[\d.]*\d|[A-Z]) ", page.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def test_every_citation_of_a_fact_leads_to_its_section() -> None:
+    nowhere, found = [], 0
+    for path in sources():
+        for line, text in prose(path):
+            for page, cited in CITED.findall(text):
+                if not cited and not (FACTS / f"{page}.md").is_file():
+                    continue  # a page that stands elsewhere in the repository
+                found += 1
+                for number in re.findall(r"[A-Z]?\.?\d[\d.]*|[A-Z]", cited):
+                    if not (FACTS / f"{page}.md").is_file() or number.strip(".") not in sections(FACTS / f"{page}.md"):
+                        nowhere.append(f"{path.relative_to(ROOT)}:{line}: {page}.md §{number}")
+    assert nowhere == [] and found > 10
+
+
+def test_a_fact_is_cited_with_its_page() -> None:
+    bare = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in sources()
+        for line, text in prose(path)
+        if re.search(r"\bfacts,? (§|[A-Z]{2}-\d)", text)
+    ]
+    assert bare == []
+
+
+def test_every_date_rule_that_is_cited_stands_in_the_facts() -> None:
+    known = set(re.findall(r"\bDS-\d\d\b", (FACTS / "chorus.md").read_text(encoding="utf-8")))
+    cited = {rule for path in sources() for _, text in prose(path) for rule in re.findall(r"\bDS-\d\d\b", text)}
+    assert cited and cited - known == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_of_a_page_lead_to_a_file(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
+    gone = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert gone == []
+
+
+def test_tests_that_a_page_names_are_there() -> None:
+    there = {node for path in (ROOT / "tests").rglob("*.py") for node in re.findall(r"def (test_\w+)", path.read_text())}
+    modules = {path.stem for path in (ROOT / "tests").rglob("*.py")}
+    named = {
+        name
+        for page in (ROOT / "docs" / "architecture.md", ROOT / "CONTRIBUTING.md", ROOT / "chorus_nb/deid/README.md")
+        for name in re.findall(r"\btest_\w+", page.read_text(encoding="utf-8"))
+    }
+    assert named and named - there - modules == set()
+
+
+def test_the_readme_names_the_notebooks_that_are_there() -> None:
+    named = re.findall(r"^\| `(\d\d_\w+)` \|", README, re.MULTILINE)
+    assert named == [step.name for step in STEPS]
+    assert named == sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+    for word in re.findall(r"\b(\w+) (?:notebooks|steps)\b", README):
+        assert NUMBERS.get(word.lower(), len(STEPS)) == len(STEPS), word
+
+
+def test_the_readme_names_the_panels_that_are_there() -> None:
+    [(number, line)] = re.findall(r"^(\w+) panels in the notebooks: (.+?)\.$", README, re.MULTILINE)
+    panels = [re.sub(r"(?<!^)(?=[A-Z])", " ", name).lower() for name in review.__all__]
+    assert NUMBERS[number.lower()] == len(panels)
+    listed = line.replace("image and face reviewer", "image reviewer, face reviewer")
+    assert sorted(re.sub(r" \(\d\d\)", "", listed).split(", ")) == sorted(panels)
+    cells = {path.stem[:2]: "".join(c.source for c in nbformat.read(path, 4).cells) for path in notebooks()}
+    for name, numbers in re.findall(r"([a-z ]+?) \((\d\d)\)", line):
+        shown = name.strip().split(" and ")[-1].title().replace(" ", "")
+        assert shown in cells[numbers], f"{shown} is not in notebook {numbers}"
+
+
+def notebooks() -> list[Path]:
+    return sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def test_parameters_in_the_readme_are_those_of_the_model() -> None:
+    [block] = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    named = [*yaml.safe_load(block), *re.findall(r"--set (\w+)=", README)]
+    assert len(named) > 3 and set(named) - Parameters.model_fields.keys() == set()
+
+
+def test_commands_in_the_readme_and_the_makefile_are_those_of_the_parser() -> None:
+    [commands] = [action.choices for action in _parser()._actions if isinstance(action.choices, dict)]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    named = set(re.findall(r"chorus-nb (\w+) ", README + makefile))
+    assert named >= {"run", "lab"} and named - commands.keys() == set()
+    targets = set(re.findall(r"^(\w+):", makefile, re.MULTILINE))
+    assert set(re.findall(r"`?make (demo|test|check|lab)\b", README)) <= targets
+
+
+def test_the_design_pages_know_every_table() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = {name for row in re.findall(r"^\| (`.+?) \|", text, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    known = {table.name for table in vars(tables).values() if isinstance(table, tables.Table)}
+    assert known - named == set()
+
+
+def test_the_version_stands_in_one_place() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["project"]["dynamic"] == ["version"] and "version" not in project["project"]
+    assert project["tool"]["hatch"]["version"]["path"] == "chorus_nb/__init__.py"
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## \[?([\w.]+)", changes, re.MULTILINE)[:2] == ["Unreleased", chorus_nb.__version__]
+
+
+def test_the_glossary_gives_a_word_one_meaning() -> None:
+    words = re.findall(r"^\| \*\*(.+?)\*\* \|", (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(words) == len(set(words)) == 25

@@ -13,6 +13,30 @@ from tests.browsing import browser  # noqa: F401  (a fixture, opened once for al
 
 SHARED = Path(__file__).parents[2] / "shared"
 
+# `make check` runs these: whole rooms or modules that are quick, and every module beside this file.
+FAST = (
+    *("standards", "mapping", "dicom", "omop", "source", "leaks"),
+    *(
+        "deid/test_dates.py",
+        "deid/test_text.py",
+        "deid/test_uids.py",
+        "deid/test_dataset.py",
+        "deid/test_properties.py",
+    ),
+    *("pixels/test_boxes.py", "pixels/test_tiers.py", "pixels/test_triage.py", "faces/test_face_needs.py"),
+    *("review/test_decisions.py", "release/test_relayout.py", "registry/test_registry_checks.py"),
+    *("workbench/test_commands.py", "workbench/test_audit.py", "notebooks/test_shape.py", "notebooks/test_escaping.py"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of ``FAST``."""
+    here = Path(__file__).parent
+    quick = [here / name for name in FAST]
+    for item in items:
+        if item.path.parent == here or any(folder in (item.path, *item.path.parents) for folder in quick):
+            item.add_marker("fast")
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

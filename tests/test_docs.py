@@ -19,12 +19,13 @@ from chorus_nb import review, tables
 from chorus_nb.parameters import Parameters
 from chorus_nb.workbench.commands import _parser
 from chorus_nb.workbench.steps import STEPS
+from tests.conftest import FAST
 
 ROOT = Path(__file__).parents[1]
 FACTS = ROOT / "docs" / "facts"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CITED = re.compile(r"\b([a-z_]+)\.md((?:,? (?:§|\d)[\w.]+)*)")
-NUMBERS = dict(zip("one two three four five six seven eight nine ten".split(), range(1, 11), strict=True))
+NUMBERS = dict(zip(["one", "two", "three", "four", "five", "six", "seven", "eight"], range(1, 9), strict=True))
 PAGES = [
     page
     for page in ROOT.rglob("*.md")
@@ -90,7 +91,9 @@ def test_links_of_a_page_lead_to_a_file(page: Path) -> None:
 
 
 def test_tests_that_a_page_names_are_there() -> None:
-    there = {node for path in (ROOT / "tests").rglob("*.py") for node in re.findall(r"def (test_\w+)", path.read_text())}
+    there = {
+        node for path in (ROOT / "tests").rglob("*.py") for node in re.findall(r"def (test_\w+)", path.read_text())
+    }
     modules = {path.stem for path in (ROOT / "tests").rglob("*.py")}
     named = {
         name
@@ -109,15 +112,17 @@ def test_the_readme_names_the_notebooks_that_are_there() -> None:
 
 
 def test_the_readme_names_the_panels_that_are_there() -> None:
-    [(number, line)] = re.findall(r"^(\w+) panels in the notebooks: (.+?)\.$", README, re.MULTILINE)
+    [(number, line)] = re.findall(r"^(\w+) panels: (.+?)\.$", README, re.MULTILINE)
     panels = [re.sub(r"(?<!^)(?=[A-Z])", " ", name).lower() for name in review.__all__]
     assert NUMBERS[number.lower()] == len(panels)
     listed = line.replace("image and face reviewer", "image reviewer, face reviewer")
-    assert sorted(re.sub(r" \(\d\d\)", "", listed).split(", ")) == sorted(panels)
+    assert sorted(re.sub(r" \(.+?\)", "", listed).split(", ")) == sorted(panels)
     cells = {path.stem[:2]: "".join(c.source for c in nbformat.read(path, 4).cells) for path in notebooks()}
     for name, numbers in re.findall(r"([a-z ]+?) \((\d\d)\)", line):
         shown = name.strip().split(" and ")[-1].title().replace(" ", "")
         assert shown in cells[numbers], f"{shown} is not in notebook {numbers}"
+    on_call = [name.title().replace(" ", "") for name in re.findall(r"([a-z ]+?) \(on call\)", line)]
+    assert [name for name in on_call if name.strip() in "".join(cells.values())] == []
 
 
 def notebooks() -> list[Path]:
@@ -155,5 +160,33 @@ def test_the_version_stands_in_one_place() -> None:
 
 
 def test_the_glossary_gives_a_word_one_meaning() -> None:
-    words = re.findall(r"^\| \*\*(.+?)\*\* \|", (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8"), re.MULTILINE)
+    words = re.findall(
+        r"^\| \*\*(.+?)\*\* \|", (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert len(words) == len(set(words)) == 25
+
+
+def test_the_readme_names_every_page_of_a_room() -> None:
+    pages = [page.relative_to(ROOT).as_posix() for page in sorted((ROOT / "chorus_nb").glob("*/README.md"))]
+    assert [page for page in pages if f"]({page})" not in README] == []
+
+
+def test_the_readme_agrees_with_the_steps_on_the_sop() -> None:
+    for step in STEPS:
+        row = next(line for line in README.splitlines() if line.startswith(f"| `{step.name}`"))
+        assert step.sop.split(",")[0].removesuffix(" to Azure") in row
+        assert ("may be shared" in row) == step.shareable
+
+
+def test_the_list_of_fast_tests_names_what_is_there() -> None:
+    assert [name for name in FAST if not (ROOT / "tests" / name).exists()] == []
+
+
+def test_hooks_and_workflow_run_what_the_repository_has() -> None:
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    assert [hook["repo"] for hook in yaml.safe_load(hooks)["repos"]] == ["local"]
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    assert [step["run"] for step in steps if "run" in step] == [".ci/run"]
+    versions = workflow["jobs"]["test"]["strategy"]["matrix"]["python"]
+    assert f">={versions[0]}" == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]

@@ -15,7 +15,7 @@ SHARED = Path(__file__).parents[2] / "shared"
 
 # `make check` runs these: whole rooms or modules that are quick, and every module beside this file.
 FAST = (
-    *("standards", "mapping", "dicom", "omop", "source", "leaks"),
+    *("standards", "mapping", "dicom", "omop", "source"),
     *(
         "deid/test_dates.py",
         "deid/test_text.py",
@@ -24,7 +24,7 @@ FAST = (
         "deid/test_properties.py",
     ),
     *("pixels/test_boxes.py", "pixels/test_tiers.py", "pixels/test_triage.py", "faces/test_face_needs.py"),
-    *("review/test_decisions.py", "release/test_relayout.py", "registry/test_registry_checks.py"),
+    *("leaks/test_search.py", "leaks/test_reading.py", "review/test_decisions.py", "release/test_relayout.py"),
     *("workbench/test_commands.py", "workbench/test_audit.py", "notebooks/test_shape.py", "notebooks/test_escaping.py"),
 )
 

@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from chorus_nb.errors import InputError
 
 Kind = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,16}$")]
+POLICIES = ("chorus", "ps3.15")  # those that come with the workbench; ``mapping.policy.RULE_SETS`` has their rules
+SCRIPT = "CTP script"  # the name of every other policy
 
 
 class Parameters(BaseModel):
@@ -52,7 +54,9 @@ class Parameters(BaseModel):
     key_file: str = Field("", description='The site\'s secret key, mode 0600 ("" = made once under local/).')
     decisions: str = Field("", description='Folder of what people decided ("" = local/decisions).')
     policy: str = Field(
-        "chorus", min_length=1, description="chorus, ps3.15, or the path of a CTP DicomAnonymizer script."
+        "chorus",
+        min_length=1,
+        description=f"{', '.join(POLICIES)}, or the path of a CTP DicomAnonymizer script.",
     )
     uid_method: Literal["keyed", "ctp"] = Field(
         "keyed", description="keyed (HMAC, safe) or ctp (the official unkeyed MD5, to match an earlier upload)."
@@ -128,6 +132,11 @@ class Parameters(BaseModel):
         return resolve(self.workspace)
 
     @property
+    def policy_name(self) -> str:
+        """The policy as reports name it: one of :data:`POLICIES`, or :data:`SCRIPT`."""
+        return self.policy if self.policy in POLICIES else SCRIPT
+
+    @property
     def resolved_uid_root(self) -> str:
         return self.uid_root or {"keyed": "2.25", "ctp": "1.2.826.0.1.3680043.10.1596"}[self.uid_method]
 
@@ -183,8 +192,8 @@ class Parameters(BaseModel):
             value = getattr(self, name)
             if value and not resolve(value).exists():
                 lines.append(f"{name}: not found: {value}")
-        if self.policy not in ("chorus", "ps3.15") and not resolve(self.policy).is_file():
-            lines.append(f"policy: must be chorus, ps3.15 or the path of a CTP script; not found: {self.policy}")
+        if self.policy_name == SCRIPT and not resolve(self.policy).is_file():
+            lines.append(f"policy: must be {', '.join(POLICIES)} or the path of a CTP script; not found: {self.policy}")
         if self.deface == "apply" and not all(importlib.util.find_spec(name) for name in ("SimpleITK", "pydeface")):
             lines.append("deface: apply needs the extra deface: pip install 'chorus-nb[deface]'")
         workspace, source = self.workspace_path, self.source_path

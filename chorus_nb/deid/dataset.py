@@ -48,7 +48,7 @@ class Deidentifier:
         self.policy = policy
         self.uids = uids
         self.zone = zone
-        self._book_digest = policy.book_digest
+        self._rules_digest = policy.rules_digest
         self._cleaners = lru_cache(maxsize=512)(lambda found: Cleaner(found, uids.new))
         self._rules: dict[tuple[str, tuple[str, ...], int, str, str], Rule] = {}
         self._seen = lru_cache(maxsize=8)(lambda circumstances: Seen())
@@ -69,7 +69,7 @@ class Deidentifier:
         by_tag = elements.kept()
         claimed = claims.claims(
             self.policy.options,
-            self._book_digest,
+            self._rules_digest,
             elements.methods_before(),
             elements.level.encoding,
             shifted=subject.days_shifted != 0,

@@ -18,17 +18,17 @@ PLAIN = {"@remove()": "X", "@keep()": "K", "@process()": "K", "@empty()": "Z"}
 
 def regions(policy: Policy, content: Buffer) -> list[Box]:
     """Regions the site's DicomPixelAnonymizer blanks in this file; :class:`Refused` if its DicomFilter stops it."""
-    book = policy.gate
-    if book is None:
+    rules = policy.gate
+    if rules is None:
         return []
     taken = take_apart(content)
     values = SpanValues(
         taken.data, taken.elements, taken.elements, charset_of(taken.data, taken.elements, DEFAULT_CHARSET)
     )
-    if book.filter and not book.filter(values):
+    if rules.filter and not rules.filter(values):
         raise Refused("filtered_by_script", "the site's DicomFilter script does not let it pass")
     columns, rows = (int(values.text((PathStep(tag),), True) or 0) for tag in (COLUMNS, ROWS))
-    return [Box(*box) for box in boxes(book.signatures, values, columns, rows) or []]
+    return [Box(*box) for box in boxes(rules.signatures, values, columns, rows) or []]
 
 
 class SpanValues(NamedTuple):

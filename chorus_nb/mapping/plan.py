@@ -176,10 +176,10 @@ def undecided(plan: pd.DataFrame) -> pd.DataFrame:
 
 def overridden(workspace: Workspace, plan: pd.DataFrame) -> pd.DataFrame:
     """What people decided, against what the policy says; ``releases_more`` where Table E.1-1 would have it removed."""
-    book = Policy(load_policy(workspace).book)
+    undecided = Policy(load_policy(workspace).rules)
     rows = []
     for row in plan[plan.decided_by != "policy"].itertuples():
-        rule: Rule = book.rule(
+        rule: Rule = undecided.rule(
             row.sop_class,
             standards.path_steps(row.path),
             standards.parse_tag(row.tag),

@@ -6,19 +6,20 @@ A policy is a plain frozen value: the same in every process, and what it says de
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from chorus_nb.mapping.basic import BasicProfile
 from chorus_nb.mapping.chorus import Chorus
-from chorus_nb.mapping.ctp import ScriptBook, Values, read_book
+from chorus_nb.mapping.ctp import ScriptRules, Values, read_script_rules
 from chorus_nb.mapping.overrides import Override, read_overrides
 from chorus_nb.mapping.rules import Rule
-from chorus_nb.parameters import resolve
+from chorus_nb.parameters import SCRIPT, Parameters, resolve
 from chorus_nb.workspace import Workspace
 
 
-class RuleBook(Protocol):
+class RuleSet(Protocol):
     """What a policy is made of: any object that has a rule for every element."""
 
     @property
@@ -34,52 +35,52 @@ class RuleBook(Protocol):
 
 @dataclass(frozen=True)
 class Policy:
-    """A rule book and what people decided against it."""
+    """A set of rules and what people decided against it."""
 
-    book: RuleBook
+    rules: RuleSet
     overrides: tuple[Override, ...] = ()
 
     @property
     def name(self) -> str:
-        return self.book.name
+        return self.rules.name
 
     @property
     def options(self) -> tuple[str, ...]:
         """Codes of CID 7050, De-identification Method, that hold for what this policy does."""
-        return self.book.options
+        return self.rules.options
 
     @property
-    def book_digest(self) -> str:
+    def rules_digest(self) -> str:
         """Hash of the rules without what people decided: stands in every released file, so that one decision does not
         change them all."""
-        return hashlib.sha256(self.book.fingerprint().encode()).hexdigest()
+        return hashlib.sha256(self.rules.fingerprint().encode()).hexdigest()
 
     @property
     def digest(self) -> str:
         """Changes whenever a rule may have changed: a release made under another digest is made again."""
-        text = "\n".join([self.book.fingerprint(), *map(repr, self.overrides)])
+        text = "\n".join([self.rules.fingerprint(), *map(repr, self.overrides)])
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def rule(self, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str = "") -> Rule:
         """What happens to an element: keywords of the sequences above it, its tag, VR and private creator."""
         override = self.override(path, tag, creator)
-        return override.rule if override else self.book.rule(sop_class, path, tag, vr, creator)
+        return override.rule if override else self.rules.rule(sop_class, path, tag, vr, creator)
 
     @property
     def scripted(self) -> bool:
         """Whether what happens to an element may depend on other elements of its file."""
-        return isinstance(self.book, ScriptBook)
+        return isinstance(self.rules, ScriptRules)
 
     def run_script(self, tag: int, creator: str, values: Values, at_root: bool) -> str:
         """The value a CTP script makes for an element whose action is ``script``, or ``@remove()``, ``@keep()`` etc."""
-        assert isinstance(self.book, ScriptBook), "only a CTP script has rules with the action `script`"
-        return self.book.run(tag, creator, values, at_root)
+        assert isinstance(self.rules, ScriptRules), "only a CTP script has rules with the action `script`"
+        return self.rules.run(tag, creator, values, at_root)
 
     @property
-    def gate(self) -> ScriptBook | None:
+    def gate(self) -> ScriptRules | None:
         """The site's script if it comes with a filter of its own or with regions to blank."""
-        book = self.book
-        return book if isinstance(book, ScriptBook) and (book.filter or book.signatures) else None
+        rules = self.rules
+        return rules if isinstance(rules, ScriptRules) and (rules.filter or rules.signatures) else None
 
     def override(self, path: tuple[str, ...], tag: int, creator: str = "") -> Override | None:
         """The decision of a person that holds for an element; one for its very path before one for any depth."""
@@ -89,16 +90,24 @@ class Policy:
         return max(fitting, key=lambda override: override.path != "*", default=None)
 
 
+def _script(parameters: Parameters) -> RuleSet:
+    uid_root = parameters.resolved_uid_root if parameters.uid_method == "ctp" else ""
+    return read_script_rules(resolve(parameters.policy), _chorus(parameters), uid_root)
+
+
+def _chorus(parameters: Parameters) -> Chorus:
+    return Chorus(parameters.keep_device_identifiers, parameters.keep_safe_private)
+
+
+RULE_SETS: dict[str, Callable[[Parameters], RuleSet]] = {
+    "chorus": _chorus,
+    "ps3.15": lambda _: BasicProfile(),
+    SCRIPT: _script,
+}
+"""The policies, by :attr:`Parameters.policy_name`, and what makes the rules of each."""
+
+
 def load_policy(workspace: Workspace) -> Policy:
     """The policy named in the parameters, with the overrides in the decisions folder."""
     parameters = workspace.parameters
-    chorus = Chorus(parameters.keep_device_identifiers, parameters.keep_safe_private)
-    book: RuleBook
-    match parameters.policy:
-        case "chorus":
-            book = chorus
-        case "ps3.15":
-            book = BasicProfile()
-        case path:
-            book = read_book(resolve(path), chorus, parameters.resolved_uid_root * (parameters.uid_method == "ctp"))
-    return Policy(book, read_overrides(workspace))
+    return Policy(RULE_SETS[parameters.policy_name](parameters), read_overrides(workspace))

@@ -78,7 +78,7 @@ def _facts(workspace: Workspace, checks: pd.DataFrame) -> dict[str, Any]:
     released = outcomes[outcomes.status == "released"]
     parts = released.target_path.str.split("/", expand=True)
     parameters = workspace.parameters
-    policy: dict[str, Any] = {"name": parameters.policy if parameters.policy in ("chorus", "ps3.15") else "CTP script"}
+    policy: dict[str, Any] = {"name": parameters.policy_name}
     if workspace.has(tables.TAG_PLAN):
         plan = workspace.read(tables.TAG_PLAN)[PLAN].astype(str).sort_values(PLAN)
         policy["tag_plan_blake3"] = blake3(tables.csv_bytes(plan)).hexdigest()

@@ -236,7 +236,7 @@ def _uids(pair: Pair) -> Findings:
 
 def _retained(pair: Pair, parameters: Parameters) -> Findings:
     wanted = {**standards.keep_list(), **{tag: row[0] for tag, row in standards.minimum_metadata().items()}}
-    grave: Severity = "high" if parameters.policy == "chorus" else "low"  # other policies may remove more
+    grave: Severity = "high" if parameters.policy_name == "chorus" else "low"  # other policies may remove more
     redacted = pair.source.pixels != pair.release.pixels
     for key, old in pair.source.leaves.items():
         tag = standards.tag_name(old.tag)

@@ -14,7 +14,7 @@ from typing import Any
 import papermill
 
 from chorus_nb.errors import WorkbenchError
-from chorus_nb.parameters import Parameters, resolve
+from chorus_nb.parameters import POLICIES, Parameters, resolve
 from chorus_nb.workbench.notebook import prepare_process
 from chorus_nb.workbench.run import NOTEBOOKS
 from chorus_nb.workspace import Workspace
@@ -56,7 +56,7 @@ def strip_outputs(model: dict[str, Any], **_: Any) -> None:
 
 
 def _absolute(name: str, value: Any) -> Any:
-    plain = name not in FOLDERS or not value or value.startswith("env:") or value in ("chorus", "ps3.15")
+    plain = name not in FOLDERS or not value or value.startswith("env:") or value in POLICIES
     return value if plain else str(resolve(value))
 
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from chorus_nb import tables
 from chorus_nb.display import Meter
-from chorus_nb.parameters import Parameters, resolve
+from chorus_nb.parameters import SCRIPT, Parameters, resolve
 from chorus_nb.workbench import audit
 from chorus_nb.workbench.demo_site import DEMO_SITE, make_demo_site
 from chorus_nb.workspace import Workspace
@@ -95,7 +95,7 @@ class Run:
         candidates = [
             *(lookup / f"{table.name}.csv" for table in (tables.PERSON_MAP, tables.IMAGE_MAP)),
             *(decisions / f"{table.name}.csv" for table in (tables.IMAGE_DECISIONS, tables.TAG_DECISIONS)),
-            *([resolve(self.parameters.policy)] if self.parameters.policy not in ("chorus", "ps3.15") else []),
+            *([resolve(self.parameters.policy)] if self.parameters.policy_name == SCRIPT else []),
         ]
         for path in candidates:
             if path.is_file():

@@ -69,7 +69,7 @@ def render_report(
             "Site": parameters.site,
             "Finished": _local_time(),
             "Time taken": f"{ended.seconds:.1f} s",
-            "Policy": parameters.policy if parameters.policy in ("chorus", "ps3.15") else "the site's CTP script",
+            "Policy": parameters.policy_name,
             "Kinds released": ", ".join(parameters.kinds),
             "Burned-in text": parameters.burned_in_text,
             "Faces": parameters.deface,

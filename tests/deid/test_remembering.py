@@ -13,7 +13,7 @@ from chorus_nb.deid import dataset
 from chorus_nb.deid.dataset import Deidentified, Deidentifier
 from chorus_nb.deid.uids import UidMap
 from chorus_nb.mapping.chorus import Chorus
-from chorus_nb.mapping.ctp import read_book
+from chorus_nb.mapping.ctp import read_script_rules
 from chorus_nb.mapping.policy import Policy
 from tests.deid.conftest import SUBJECT, encoded, image
 
@@ -117,7 +117,7 @@ def test_a_rule_that_looks_at_other_elements_is_asked_for_every_image(tmp_path: 
     script = tmp_path / "site.script"
     line = '@if(ImageComments,contains,"seen"){@keep()}{@remove()}'
     script.write_text(f'<script>\n<e en="T" t="00081030" n="StudyDescription">{line}</e>\n</script>\n')
-    engine = fresh(Policy(read_book(script, Chorus(), "")))
+    engine = fresh(Policy(read_script_rules(script, Chorus(), "")))
     texts = ["seen", "not", "seen"]
     made = [
         engine.apply(encoded(image(StudyDescription="CT CHEST", ImageComments=text)), SUBJECT).header for text in texts

@@ -19,7 +19,7 @@ from chorus_nb.deid.uids import UidMap
 from chorus_nb.dicom.spans import Refused
 from chorus_nb.errors import InputError
 from chorus_nb.mapping.chorus import Chorus
-from chorus_nb.mapping.ctp import read_book
+from chorus_nb.mapping.ctp import read_script_rules
 from chorus_nb.mapping.policy import Policy
 
 OTHERS = {
@@ -79,7 +79,7 @@ def deidentified(golden: Path, folder: Path, case: str) -> tuple[Dataset, Policy
     script = folder / "site.script"
     script.write_text((golden / "files" / f"{case}.script.xml").read_text().replace("NoSuch,", "OtherPatientNames,"))
     shutil.copy(golden / "lut.properties", folder / "LookupTable.properties")
-    policy = Policy(read_book(script, Chorus(), "1.2.3"))
+    policy = Policy(read_script_rules(script, Chorus(), "1.2.3"))
     engine = Deidentifier(policy, UidMap("ctp", "1.2.3", b"0" * 32), ZoneInfo("America/New_York"))
     content = (golden / OTHERS.get(case, "a.dcm")).read_bytes()
     return pydicom.dcmread(io.BytesIO(engine.apply(content, Subject(10001, -3, 70)).header)), policy
@@ -104,7 +104,7 @@ def test_what_a_script_names_becomes_what_ctp_makes_of_it(golden: Path, tmp_path
     before = dict(values(pydicom.dcmread(golden / OTHERS.get(case, "a.dcm"))))
     ctp = dict(values(pydicom.dcmread(golden / "files" / f"{case}.out.dcm")))
     ours = dict(values(made))
-    named = {f"{step.tag:08X}" for step in policy.book.script.lines if not step.creator}
+    named = {f"{step.tag:08X}" for step in policy.rules.script.lines if not step.creator}
     places = {place for place in before if place.split(".")[-1] in named} | set(DIFFERENCES[case])
     found = {place: ours.get(place) for place in places if ours.get(place) != ctp.get(place)}
     assert found == {place: value for place, (value, _) in DIFFERENCES[case].items()}
@@ -158,9 +158,9 @@ def test_the_filter_and_the_regions_beside_a_script_hold_for_its_files(golden: P
     (tmp_path / "DicomFilter.script").write_text('Modality.equals("CT") * Rows.isGreaterThan("100")')
     (tmp_path / "DicomPixelAnonymizer.script").write_text('{ Columns.equals("128") } (0,0,128,9) (-8,-8,8,8)')
     content = (golden / "a.dcm").read_bytes()
-    policy = Policy(read_book(tmp_path / "site.script", Chorus(), ""))
+    policy = Policy(read_script_rules(tmp_path / "site.script", Chorus(), ""))
     assert scripted.regions(policy, content) == [(0, 0, 128, 10), (120, 120, 128, 128)]
     (tmp_path / "DicomFilter.script").write_text('Modality.equals("MR")')
     with pytest.raises(Refused, match="filtered_by_script"):
-        scripted.regions(Policy(read_book(tmp_path / "site.script", Chorus(), "")), content)
+        scripted.regions(Policy(read_script_rules(tmp_path / "site.script", Chorus(), "")), content)
     assert scripted.regions(Policy(Chorus()), content) == []

@@ -11,7 +11,7 @@ import pytest
 from chorus_nb import standards, tables
 from chorus_nb.errors import InputError
 from chorus_nb.mapping.chorus import Chorus
-from chorus_nb.mapping.ctp import ScriptBook, read_book
+from chorus_nb.mapping.ctp import ScriptRules, read_script_rules
 from chorus_nb.mapping.ctp.expressions import PathStep
 from chorus_nb.mapping.ctp.filters import parse_filter
 from chorus_nb.mapping.ctp.lookup import look_up, properties, read_lookup
@@ -32,12 +32,12 @@ class Header:
         return self.values.get(steps[-1].tag)
 
 
-def book(folder: Path, lines: str, uid_root: str = "", **beside: str) -> ScriptBook:
+def book(folder: Path, lines: str, uid_root: str = "", **beside: str) -> ScriptRules:
     path = folder / "site.script"
     path.write_text(f'<script>\n<p t="UIDROOT">1.2.3</p>\n{lines}\n</script>')
     for name, text in beside.items():
         (folder / name.replace("_", ".")).write_text(text)
-    return read_book(path, Chorus(), uid_root)
+    return read_script_rules(path, Chorus(), uid_root)
 
 
 def line(tag: str, script: str, enabled: str = "T") -> str:
@@ -248,7 +248,7 @@ def test_a_plan_written_as_a_script_is_read_back_with_the_same_actions(tmp_path:
     persons = tables.frame(tables.PERSON_MAP, [{"PatientID": "P 1:", "person_id": 7, "Days_Shifted": -3}])
     images = tables.frame(tables.IMAGE_MAP, [{"PatientID": "P 1:", "AccessionNumber": "A=1", "image_occurence_id": 70}])
     (tmp_path / "LookupTable.properties").write_text(lookup_of(persons, images))
-    made = read_book(tmp_path / "DicomAnonymizer.script", Chorus(), "")
+    made = read_script_rules(tmp_path / "DicomAnonymizer.script", Chorus(), "")
     header = Header(t00100020="P 1:", t00080050="A=1", t00080020="20200104", t00101010="095Y")
     assert made.run(0x00100020, "", header, True) == "7"
     assert made.run(0x00080020, "", header, True) == "20200101"

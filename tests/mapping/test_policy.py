@@ -11,7 +11,9 @@ from chorus_nb import standards
 from chorus_nb.mapping import ACTIONS, Policy
 from chorus_nb.mapping.basic import BasicProfile
 from chorus_nb.mapping.chorus import Chorus
+from chorus_nb.mapping.policy import RULE_SETS
 from chorus_nb.mapping.rules import by_type
+from chorus_nb.parameters import POLICIES, SCRIPT, Parameters
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 CHORUS = Policy(Chorus())
@@ -178,3 +180,8 @@ def test_the_digest_tells_policies_apart() -> None:
         Policy(BasicProfile()),
     ]
     assert len({CHORUS.digest, *(policy.digest for policy in others)}) == 4
+
+
+def test_every_policy_a_parameter_file_may_name_has_rules() -> None:
+    assert set(RULE_SETS) == {*POLICIES, SCRIPT}
+    assert [load.name for load in (RULE_SETS[name](Parameters(policy=name)) for name in POLICIES)] == list(POLICIES)

@@ -30,7 +30,7 @@ HEADER_OPTIONS = re.compile(r"\b(113100|113105|11310[7-9]|113111)\b")  # CID 705
 
 
 @dataclass(frozen=True)
-class ScriptBook:
+class ScriptRules:
     """The rules of a DicomAnonymizer script with the files CTP keeps beside it."""
 
     name: str
@@ -117,7 +117,7 @@ class ScriptBook:
         return functions.element_outcome(functions.evaluate(line.template, context))
 
 
-def read_book(path: Path, base: Chorus, uid_root: str) -> ScriptBook:
+def read_script_rules(path: Path, base: Chorus, uid_root: str) -> ScriptRules:
     """The script at ``path`` and, where they lie beside it, LookupTable, DicomFilter and DicomPixelAnonymizer.
 
     ``uid_root``: the root UIDs are made with by the CTP method, "" for keyed UIDs; a script with another is refused.
@@ -134,7 +134,7 @@ def read_book(path: Path, base: Chorus, uid_root: str) -> ScriptBook:
     digest = hashlib.blake2b(b"\0".join(file.read_bytes() for file in files), digest_size=16).hexdigest()
     table, filters, regions = beside["LookupTable"], beside["DicomFilter"], beside["DicomPixelAnonymizer"]
     try:
-        return ScriptBook(
+        return ScriptRules(
             path.name,
             script,
             read_lookup(table) if table else {},

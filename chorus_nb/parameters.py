@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from chorus_nb.errors import InputError
+from chorus_nb.source import Source, open_source
 
 Kind = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,16}$")]
 POLICIES = ("chorus", "ps3.15")  # those that come with the workbench; ``mapping.policy.RULE_SETS`` has their rules
@@ -120,10 +121,6 @@ class Parameters(BaseModel):
         return ZoneInfo(self.time_zone)
 
     @property
-    def source_path(self) -> Path:
-        return resolve(self.source)
-
-    @property
     def lookup_path(self) -> Path:
         return resolve(self.lookup)
 
@@ -143,6 +140,10 @@ class Parameters(BaseModel):
     @property
     def worker_count(self) -> int:
         return self.workers or usable_cores()
+
+    def open_source(self) -> Source:
+        """The original files; asks nothing of the place where they lie."""
+        return open_source(self.source, project_folder())
 
     # --- reading ------------------------------------------------------------------------------------------------
 
@@ -177,6 +178,7 @@ class Parameters(BaseModel):
     def check_folders(self) -> None:
         """Every folder that must exist does, and none lies where it would be overwritten or leak (exit 2 otherwise)."""
         lines = []
+        source = self.open_source()
         for name in ("source", "lookup", "omop"):
             value = getattr(self, name)
             if value.startswith("env:"):
@@ -184,7 +186,7 @@ class Parameters(BaseModel):
                     lines.append(f"{name}: must be a folder")
                 elif not os.environ.get(value[4:]):
                     lines.append(f"{name}: environment variable {value[4:]} is not set")
-            elif not resolve(value).is_dir():
+            elif not (source.reachable() if name == "source" else resolve(value).is_dir()):
                 lines.append(f"{name}: folder not found: {value}")
         if self.registry_url.startswith("env:") and not os.environ.get(self.registry_url[4:]):
             lines.append(f"registry_url: environment variable {self.registry_url[4:]} is not set")
@@ -196,12 +198,12 @@ class Parameters(BaseModel):
             lines.append(f"policy: must be {', '.join(POLICIES)} or the path of a CTP script; not found: {self.policy}")
         if self.deface == "apply" and not all(importlib.util.find_spec(name) for name in ("SimpleITK", "pydeface")):
             lines.append("deface: apply needs the extra deface: pip install 'chorus-nb[deface]'")
-        workspace, source = self.workspace_path, self.source_path
-        if workspace == source or source in workspace.parents:
-            lines.append("workspace: lies inside source, which is never written to; choose another folder")
-        elif workspace in source.parents:
-            lines.append("workspace: holds source inside it; choose another folder")
-        if workspace.exists() and not workspace.is_dir():
+        match source.overlap(self.workspace_path):
+            case "inside":
+                lines.append("workspace: lies inside source, which is never written to; choose another folder")
+            case "around":
+                lines.append("workspace: holds source inside it; choose another folder")
+        if self.workspace_path.exists() and not self.workspace_path.is_dir():
             lines.append(f"workspace: is not a folder: {self.workspace}")
         if lines:
             raise InputError(*lines)

@@ -30,6 +30,7 @@ class Workspace:
 
     def __init__(self, parameters: Parameters) -> None:
         self.parameters = parameters
+        self.source = parameters.open_source()
         self.root = parameters.workspace_path
         self.local = self.root / "local"
         self.release = self.root / "release"
@@ -173,22 +174,10 @@ def write_if_changed(path: Path, content: bytes) -> bool:
     return True
 
 
-def long_path(path: Path) -> Path:
-    """``path`` such that Windows opens it also beyond 260 characters; elsewhere as it is."""
-    return Path(extended(str(path))) if os.name == "nt" else path
-
-
-def extended(path: str) -> str:
-    """An absolute Windows path in its extended-length form, of a drive or a network share."""
-    if path.startswith("\\\\?\\"):
-        return path
-    return f"\\\\?\\UNC\\{path[2:]}" if path.startswith("\\\\") else f"\\\\?\\{path}"
-
-
 def below(folder: Path, relative: str, separator: str = os.sep) -> str:
     """``relative`` (with ``/``) below ``folder``, as text: for the calls of the system made for every file of a run.
 
-    Behind the prefix of :func:`extended` Windows takes backslashes only.
+    Behind the prefix of :func:`chorus_nb.paths.extended` Windows takes backslashes only.
     """
     return f"{folder}{separator}{relative if separator == '/' else relative.replace('/', separator)}"
 

@@ -11,11 +11,11 @@ import pytest
 from chorus_nb import tables
 from chorus_nb.errors import InputError, NotReady, WorkbenchError
 from chorus_nb.parameters import Parameters
+from chorus_nb.paths import extended
 from chorus_nb.workspace import (
     PARTIAL,
     Workspace,
     below,
-    extended,
     put,
     remove_partials,
     replacing,

@@ -28,8 +28,9 @@ from chorus_nb.deid.worklist import DEID_RECIPE, uid_map
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.mapping import load_policy, read_lookups
 from chorus_nb.memory import code_digest
+from chorus_nb.paths import long_path
 from chorus_nb.processes import WorkerLost
-from chorus_nb.workspace import Workspace, below, long_path, remove_partials
+from chorus_nb.workspace import Workspace, below, remove_partials
 
 if TYPE_CHECKING:
     from chorus_nb.processes import Progress
@@ -224,7 +225,7 @@ def _run(workspace: Workspace, files: pd.DataFrame, ledger: Ledger, progress: Pr
 def _job(workspace: Workspace) -> bytes:
     parameters = workspace.parameters
     job = Job(
-        long_path(parameters.source_path),
+        workspace.source,
         long_path(workspace.release),
         long_path(workspace.local / crosswalk.FOLDER),
         long_path(workspace.local / faces.FOLDER),

@@ -10,7 +10,7 @@ import pandas as pd
 import pydicom
 from pydicom.dataset import Dataset
 
-from chorus_nb import source, standards, tables
+from chorus_nb import standards, tables
 from chorus_nb.deid.context import Subject
 from chorus_nb.deid.dataset import Deidentifier
 from chorus_nb.deid.worklist import uid_map
@@ -52,7 +52,7 @@ def preview(workspace: Workspace) -> pd.DataFrame:
             image = lookups.image(file.PatientID, file.AccessionNumber)
             if person is None or image is None:
                 continue
-            content = source.read_bytes(workspace.parameters.source_path, file.source_path)
+            content = workspace.source.read(file.source_path)
             try:
                 made = engine.apply(content, Subject(*person, image))
             except Refused:

@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 from blake3 import blake3
 
-from chorus_nb import faces, pixels, source
+from chorus_nb import faces, pixels
 from chorus_nb.deid import crosswalk, scripted
 from chorus_nb.deid.context import Change, Subject
 from chorus_nb.deid.dataset import Deidentifier
@@ -30,6 +30,7 @@ from chorus_nb.dicom import spans
 from chorus_nb.dicom.spans import Buffer, Refused
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.memory import code_digest
+from chorus_nb.source import Source
 from chorus_nb.workspace import below, put
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Task(NamedTuple):
 class Job:
     """What a worker needs to know, whichever machine it runs on. Holds the site key."""
 
-    source: Path
+    source: Source
     release: Path
     crosswalk: Path
     faces: Path
@@ -112,8 +113,8 @@ def _ready(job: bytes) -> tuple[Job, Deidentifier]:
 
 def _one(job: Job, engine: Deidentifier, task: Task) -> tuple[Row, list[Change]]:
     try:
-        content, modified_ns = source.read(job.source, task.source_path)
-        if (len(content), modified_ns) != (task.size, task.modified_ns):
+        content, identity = job.source.look(task.source_path)
+        if (len(content), identity.modified_ns) != (task.size, task.modified_ns):
             raise Refused("changed_since_scan", "not the file that 01 read")
         row, changes, parts = _made(job, engine, task, content)
         row["target_size"], row["target_digest"] = _write(job.release, task.target_path, *parts)
@@ -123,7 +124,7 @@ def _one(job: Job, engine: Deidentifier, task: Task) -> tuple[Row, list[Change]]
     except pixels.Refused as refused:
         row = outcome(task, "quarantined", "pixels_undecodable", refused.code)
     except OSError as error:
-        if not job.source.is_dir():
+        if not job.source.reachable():
             raise WorkbenchError("source: the folder cannot be read any more; run again when it is back") from None
         row = outcome(task, "quarantined", "unreadable", type(error).__name__)
     except RecursionError:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import blake3
 import pandas as pd
 
-from chorus_nb import faces, pixels, processes, source, standards, tables
+from chorus_nb import faces, pixels, processes, standards, tables
 from chorus_nb.deid.uids import UidMap
 from chorus_nb.dicom.spans import Refused, take_apart
 from chorus_nb.mapping import Lookups, load_policy, read_lookups
@@ -175,7 +175,7 @@ def _duplicates(work: _Work, workspace: Workspace) -> None:
 def _data_set_digest(workspace: Workspace, source_path: str) -> str:
     """Hash of the data set without preamble and file meta information, which differ from archive to archive."""
     try:
-        taken = take_apart(source.read(workspace.parameters.source_path, source_path)[0])
+        taken = take_apart(workspace.source.look(source_path)[0])
     except (OSError, Refused):
         return f"unreadable {source_path}"
     start = taken.elements[0].start

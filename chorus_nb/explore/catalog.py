@@ -13,12 +13,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from chorus_nb import processes, source, tables
+from chorus_nb import processes, tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.explore.parts import Batch, batches, read_batch
 from chorus_nb.memory import Recipe
 from chorus_nb.parameters import Parameters
-from chorus_nb.source import SourceFile
+from chorus_nb.source import Source, SourceFile
 from chorus_nb.workspace import Workspace, remove_partials, replacing
 
 if TYPE_CHECKING:
@@ -67,7 +67,6 @@ def scan(workspace: Workspace, progress: processes.Progress | None = None) -> pd
     memory, so it is left on disk (``workspace.read(tables.CATALOG)``); returned are the counts: status, reason, files,
     bytes.
     """
-    root = workspace.parameters.source_path
     folder = parts_folder(workspace)
     for other in folder.parent.glob("*/"):  # of another reader or time zone, or what a killed run left
         if other != folder:
@@ -75,7 +74,7 @@ def scan(workspace: Workspace, progress: processes.Progress | None = None) -> pd
     folder.mkdir(parents=True, exist_ok=True)
     remove_partials(folder)
     found = folder.parent / "found.parquet"
-    total = _list_files(root, found, progress)
+    total = _list_files(workspace.source, found, progress)
     with connect(workspace) as connection:
         view(connection, "found", found.parent, found.name)
         _drop_outdated_parts(connection, folder)
@@ -85,17 +84,17 @@ def scan(workspace: Workspace, progress: processes.Progress | None = None) -> pd
         )
         workers = workspace.parameters.worker_count
         size = max(16, min(LARGEST_BATCH, unread // (4 * workers) + 1))
-        work = batches(_rows(todo), size, root, folder, SURVEY_RECIPE.seen(workspace.parameters).zone)
+        work = batches(_rows(todo), size, workspace.source, folder, SURVEY_RECIPE.seen(workspace.parameters).zone)
         _read_all(workspace.parameters, work, total - unread, total, progress)
         return _assemble(connection, folder, workspace)
 
 
-def _list_files(root: Path, target: Path, progress: processes.Progress | None) -> int:
-    """Write what :func:`source.find` finds, in chunks; returns how many files."""
+def _list_files(source: Source, target: Path, progress: processes.Progress | None) -> int:
+    """Write what the source holds, in chunks; returns how many files."""
     total = 0
     with replacing(target, durable=False) as temporary, pq.ParquetWriter(temporary, FOUND) as writer:
         chunk: list[dict[str, Any]] = []
-        for file in source.find(root):
+        for file in source.find():
             row = file._asdict()
             name = file.source_path.encode("utf-8", "backslashreplace").decode()
             if name != file.source_path:  # its bytes are no UTF-8: it can be listed, but not named in a table

@@ -6,12 +6,9 @@ are unchanged, and a killed scan loses only the batches under way. The catalog's
 
 from __future__ import annotations
 
-import contextlib
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -19,10 +16,11 @@ import pyarrow.parquet as pq
 from blake3 import blake3
 from pydicom import datadict
 
-from chorus_nb import source, tables
+from chorus_nb import tables
 from chorus_nb.dicom.survey import Header, NotDicom, Refused
 from chorus_nb.explore import values
 from chorus_nb.explore.tally import Tally
+from chorus_nb.source import Source, SourceFile
 from chorus_nb.workspace import replacing
 
 MOST_VALUES = 400_000  # distinct values held in memory; then the part is closed and the next begun
@@ -48,53 +46,36 @@ EMPTY_ROW: dict[str, Any] = {
 class Batch(NamedTuple):
     """Files that one worker reads in one go, and where it writes their parts."""
 
-    root: Path
+    source: Source
     folder: Path
     zone: ZoneInfo
-    files: tuple[source.SourceFile, ...]
+    files: tuple[SourceFile, ...]
 
 
 def read_batch(batch: Batch) -> int:
     """Read every file of the batch and write its parts; returns how many files. No file makes it fail."""
     rows: list[dict[str, Any]] = []
     tally = Tally()
-    with Archives() as archives:
-        for number, file in enumerate(batch.files, 1):
-            header, reason = read_file(batch.root, file, archives)
-            rows.append(_row(file, header, reason, batch.zone))
-            if header is not None:
-                tally.add(header, rows[-1]["Modality"], rows[-1]["SOPClassUID"])
-            if number == len(batch.files) or (number % 32 == 0 and tally.held > MOST_VALUES):
-                _write(batch.folder, rows, tally)
-                rows, tally = [], Tally()
+    for number, file in enumerate(batch.files, 1):
+        header, reason = read_file(batch.source, file)
+        rows.append(_row(file, header, reason, batch.zone))
+        if header is not None:
+            tally.add(header, rows[-1]["Modality"], rows[-1]["SOPClassUID"])
+        if number == len(batch.files) or (number % 32 == 0 and tally.held > MOST_VALUES):
+            _write(batch.folder, rows, tally)
+            rows, tally = [], Tally()
     return len(batch.files)
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-class Archives(contextlib.ExitStack):
-    """The archives of a batch, each opened once: reading its list of members for every member would take for ever."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._opened: dict[Path, zipfile.ZipFile] = {}
-
-    def open(self, root: Path, source_path: str) -> BinaryIO:
-        path, member = source.split(root, source_path)
-        if not member:
-            return open(path, "rb")
-        if path not in self._opened:
-            self._opened[path] = self.enter_context(zipfile.ZipFile(path))
-        return self._opened[path].open(member)  # type: ignore[return-value]
-
-
-def read_file(root: Path, file: source.SourceFile, archives: Archives) -> tuple[Header | None, str]:
+def read_file(source: Source, file: SourceFile) -> tuple[Header | None, str]:
     """The header of a file and what is wrong with it ('' = nothing); no header if it is none."""
     if file.problem:
         return None, file.problem
     try:
-        with archives.open(root, file.source_path) as opened:
+        with source.open(file.source_path) as opened:
             header = Header(opened, file.size)
         if not header.elements or header.elements[-1][0][1] >> 16 <= 2:
             return None, header.fault or "structure_damaged"
@@ -103,7 +84,7 @@ def read_file(root: Path, file: source.SourceFile, archives: Archives) -> tuple[
         return None, "not_dicom"
     except (Refused, RecursionError, MemoryError):
         return None, "structure_refused"
-    except (OSError, zipfile.BadZipFile, zlib.error, KeyError, RuntimeError, NotImplementedError, EOFError):
+    except OSError:
         return None, "unreadable"
     except Exception:  # a fault of ours: that one file waits for a person, the others go on
         return None, "structure_damaged"
@@ -112,7 +93,7 @@ def read_file(root: Path, file: source.SourceFile, archives: Archives) -> tuple[
 # --- the catalog's row ------------------------------------------------------------------------------------------------
 
 
-def _row(file: source.SourceFile, header: Header | None, reason: str, zone: ZoneInfo) -> dict[str, Any]:
+def _row(file: SourceFile, header: Header | None, reason: str, zone: ZoneInfo) -> dict[str, Any]:
     row = EMPTY_ROW | {"source_path": file.source_path, "size": file.size, "modified_ns": file.modified_ns}
     row["reason"] = reason
     row["status"] = "dicom" if header else "not_dicom" if reason == "not_dicom" else "unreadable"
@@ -168,13 +149,13 @@ def _write(folder: Path, rows: list[dict[str, Any]], tally: Tally) -> None:
             pq.write_table(table, temporary, compression="zstd")
 
 
-def batches(files: Iterator[source.SourceFile], size: int, root: Path, folder: Path, zone: ZoneInfo) -> Iterator[Batch]:
+def batches(files: Iterator[SourceFile], size: int, source: Source, folder: Path, zone: ZoneInfo) -> Iterator[Batch]:
     """``files`` cut into batches of ``size``."""
-    held: list[source.SourceFile] = []
+    held: list[SourceFile] = []
     for file in files:
         held.append(file)
         if len(held) == size:
-            yield Batch(root, folder, zone, tuple(held))
+            yield Batch(source, folder, zone, tuple(held))
             held = []
     if held:
-        yield Batch(root, folder, zone, tuple(held))
+        yield Batch(source, folder, zone, tuple(held))

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
-from blake3 import blake3
 from pydicom import charset, datadict
 
-from chorus_nb import source, standards, tables
+from chorus_nb import standards, tables
 from chorus_nb.errors import NotReady
 from chorus_nb.explore.catalog import connect, view
 from chorus_nb.workspace import Workspace
@@ -90,9 +89,8 @@ def _same_instance(connection: duckdb.DuckDBPyConnection, workspace: Workspace) 
         "QUALIFY count(*) OVER (PARTITION BY SOPInstanceUID) > 1 ORDER BY ALL"
     ).df()
     sizes = rows.groupby("SOPInstanceUID")["size"].transform("nunique")
-    root = workspace.parameters.source_path
     rows["content"] = [
-        str(size) if several > 1 else _digest(root, path)
+        str(size) if several > 1 else _digest(workspace, path)
         for path, size, several in zip(rows["source_path"], rows["size"], sizes, strict=True)
     ]
     return rows.groupby("SOPInstanceUID", as_index=False).agg(
@@ -100,9 +98,9 @@ def _same_instance(connection: duckdb.DuckDBPyConnection, workspace: Workspace) 
     )
 
 
-def _digest(root: Path, source_path: str) -> str:
+def _digest(workspace: Workspace, source_path: str) -> str:
     try:
-        return blake3(source.read_bytes(root, source_path)).hexdigest()
+        return workspace.source.digest(source_path)
     except OSError:
         return f"unreadable {source_path}"
 

@@ -18,6 +18,7 @@ from chorus_nb.faces.needs import needs
 from chorus_nb.faces.study import Asked, Found, remove_faces
 from chorus_nb.memory import DECODERS, Recipe, digest
 from chorus_nb.processes.guard import Refused, guarded
+from chorus_nb.source import Source
 from chorus_nb.workspace import Workspace
 
 FACES_RECIPE = Recipe("chorus_nb.faces.study", ("deface_ears",), ("SimpleITK", "pydeface", *DECODERS))
@@ -104,7 +105,7 @@ def _look(
         return
     folder = workspace.local / masks.FOLDER
     folder.mkdir(exist_ok=True)
-    work = _Work(workspace.parameters.source_path, folder, FACES_RECIPE.seen(workspace.parameters).deface_ears)
+    work = _Work(workspace.source, folder, FACES_RECIPE.seen(workspace.parameters).deface_ears)
     rows = dict(iter(images.groupby("SeriesInstanceUID")))
     kept = time.monotonic()
     with processes.executor(workspace.parameters) as pool:
@@ -122,13 +123,13 @@ def _look(
 class _Work(NamedTuple):
     """In a worker: one group, in the worker's guarded child."""
 
-    root: Path
+    source: Source
     folder: Path
     ears: bool
 
     def look(self, group: _Group) -> list[Found]:
         try:
-            return guarded(remove_faces, self.root, self.folder, group.asked, self.ears, seconds=SECONDS)
+            return guarded(remove_faces, self.source, self.folder, group.asked, self.ears, seconds=SECONDS)
         except Refused as refused:
             return [Found(one.series, "not_defaced", f"could not be looked at ({refused.code})") for one in group.asked]
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import io
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 
-from chorus_nb import source
 from chorus_nb.faces.atlas import Matrix
 from chorus_nb.faces.volume import Volume
+from chorus_nb.source import Source
 
 FEWEST, THINNEST = 10, 60.0  # slices, and millimetres along them: less is no volume to find a face in
 UNEVEN = 0.35  # of the distance between slices: how far one may stand from its place
@@ -64,13 +63,13 @@ class Series(NamedTuple):
     pictures: list[Picture]
 
 
-def load(root: Path, paths: Sequence[str]) -> Series:
+def load(source: Source, paths: Sequence[str]) -> Series:
     """Read all files of a series; :class:`Unfit` when one of them is no slice in space."""
     slices: list[Slice] = []
     pictures: list[Picture] = []
     modality = ""
     for path in paths:
-        dataset = dcmread(io.BytesIO(source.read_bytes(root, path)), force=True)
+        dataset = dcmread(io.BytesIO(source.read(path)), force=True)
         modality = modality or str(dataset.get("Modality", ""))
         if "MOSAIC" in str(dataset.get("ImageType", "")):
             raise Unfit("a mosaic: many slices in one picture")

@@ -17,6 +17,7 @@ from chorus_nb.faces.masks import FaceMask
 from chorus_nb.faces.registration import Pose, register
 from chorus_nb.faces.stacks import Series, Slice, Unfit
 from chorus_nb.faces.volume import Grid, grid, head
+from chorus_nb.source import Source
 
 SAME = 0.85  # overlap of two series' heads in their common field: they show the same head in the same place
 TORSO, LIMB = 280.0, 100.0  # mm: what is wider or narrower nearly everywhere is no head
@@ -57,14 +58,14 @@ class _Face(NamedTuple):
     measures: Measures
 
 
-def remove_faces(root: Path, folder: Path, asked: Sequence[Asked], ears: bool) -> list[Found]:
+def remove_faces(source: Source, folder: Path, asked: Sequence[Asked], ears: bool) -> list[Found]:
     """Look at the series of one frame of reference, those with most to register first; masks go into ``folder``."""
     accepted: list[_Face] = []
     answers = []
     for one in sorted(asked, key=lambda one: (one.need != "face", -len(one.paths), one.series)):
         begun = time.perf_counter()
         try:
-            answer = _series(root, folder, one, accepted, ears)
+            answer = _series(source, folder, one, accepted, ears)
         except Unfit as unfit:
             answer = _unfit(one, str(unfit))
         except Exception as error:  # whatever a damaged file does to a library, it costs this series and tells no value
@@ -79,8 +80,8 @@ def _unfit(one: Asked, why: str) -> Found:
     return Found(one.series, "not_defaced", why)
 
 
-def _series(root: Path, folder: Path, one: Asked, accepted: list[_Face], ears: bool) -> Found:
-    series = stacks.load(root, one.paths)
+def _series(source: Source, folder: Path, one: Asked, accepted: list[_Face], ears: bool) -> Found:
+    series = stacks.load(source, one.paths)
     if not one.start:  # a person who gives a start wants a search of its own
         for face in accepted:
             if _agrees(series, face):

@@ -23,6 +23,7 @@ from chorus_nb.faces.stacks import Series, Unfit
 from chorus_nb.faces.study import Asked, remove_faces
 from chorus_nb.faces.volume import AIR, Grid, Volume, grid
 from chorus_nb.processes.guard import Refused, guarded
+from chorus_nb.source import open_source
 from chorus_nb.workspace import Workspace
 
 Picture = NDArray[np.uint8]
@@ -80,7 +81,7 @@ def preview(workspace: Workspace, series_uid: str, start: str, shift: str) -> Su
     folder = workspace.local / masks.FOLDER
     folder.mkdir(exist_ok=True)
     ears = workspace.parameters.deface_ears
-    found = guarded(remove_faces, workspace.parameters.source_path, folder, [asked], ears, seconds=SECONDS)[0]
+    found = guarded(remove_faces, workspace.source, folder, [asked], ears, seconds=SECONDS)[0]
     if not found.mask:
         raise WorkbenchError(found.reason or "no face in view")
     return render(workspace, series_uid, found.mask, intended=True)
@@ -97,7 +98,7 @@ def files(workspace: Workspace, series_uid: str) -> list[str]:
 
 def _render(workspace: Workspace, mask: str, paths: list[str], written: list[str]) -> Surfaces:
     folder = workspace.local / masks.FOLDER
-    series = stacks.load(workspace.parameters.source_path, paths)
+    series = stacks.load(workspace.source, paths)
     cut = Series(series.modality, series.slices, [])
     for piece in series.slices:
         plane = masks.read(folder, mask, piece.source_path).mask[piece.frame]
@@ -106,7 +107,7 @@ def _render(workspace: Workspace, mask: str, paths: list[str], written: list[str
     whole = len(written) == len(paths)
     inside = grid(_volumes(cut), STEP).values > 0.5
     if whole:
-        after = grid(_volumes(stacks.load(workspace.release, written)), STEP)
+        after = grid(_volumes(stacks.load(open_source(workspace.release), written)), STEP)
     else:
         after = shown._replace(values=np.where(inside, shown.values.min(), shown.values).astype(np.float32))
     air = AIR if series.modality == "CT" else 0.5 * float(np.percentile(shown.values[shown.head], 10))

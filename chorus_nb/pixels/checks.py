@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from chorus_nb import processes, source, tables
+from chorus_nb import processes, tables
 from chorus_nb.pixels import detection, redaction
 from chorus_nb.pixels.boxes import Box, format_boxes, parse_boxes
 from chorus_nb.pixels.detection import Finding
 from chorus_nb.processes.guard import Refused, guarded
+from chorus_nb.source import Source
 from chorus_nb.workspace import Workspace
 
 FILLED_RECIPE = detection.TEXT_RECIPE._replace(module=__name__)  # of a look at a picture that is filled first
@@ -28,7 +28,7 @@ class Look(NamedTuple):
 
 
 class _Task(NamedTuple):
-    root: Path
+    source: Source
     source_path: str
     filled: str
 
@@ -51,8 +51,7 @@ class Checks:
 
     def look(self, wanted: Iterable[tuple[str, str]], progress: processes.Progress | None = None) -> None:
         """Look at each ``(source_path, boxes to fill before looking)`` that was not looked at yet."""
-        root = self._workspace.parameters.source_path
-        tasks = [_Task(root, *key) for key in dict.fromkeys(wanted) if key not in self._looks]
+        tasks = [_Task(self._workspace.source, *key) for key in dict.fromkeys(wanted) if key not in self._looks]
         if not tasks:
             return
         kept = time.monotonic()
@@ -120,12 +119,12 @@ def _take(task: _Task) -> tuple[Look, float]:
     """In a worker: look at one file, in the worker's guarded child."""
     start = time.monotonic()
     try:
-        look = Look("", tuple(guarded(_look, task.root, task.source_path, parse_boxes(task.filled))))
+        look = Look("", tuple(guarded(_look, task.source, task.source_path, parse_boxes(task.filled))))
     except Refused as refused:
         look = Look(refused.code, ())
     return look, time.monotonic() - start
 
 
-def _look(root: Path, source_path: str, filled: list[Box]) -> list[Finding]:
-    content = source.read_bytes(root, source_path)
+def _look(source: Source, source_path: str, filled: list[Box]) -> list[Finding]:
+    content = source.read(source_path)
     return detection.look(redaction.fill(content, filled) if filled else content)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from blake3 import blake3
-
-from chorus_nb import source, tables
+from chorus_nb import tables
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.pixels.boxes import format_boxes, parse_boxes
 from chorus_nb.pixels.detection import Finding
@@ -30,7 +28,7 @@ class Decisions:
     """The last decision on each item counts: that on the image, else on its series, else on its device."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self._root = workspace.parameters.source_path
+        self._source = workspace.source
         self._rows: dict[str, dict[str, str]] = {}
         self._digests: dict[str, str] = {}
         if workspace.has(tables.IMAGE_DECISIONS):
@@ -72,7 +70,7 @@ class Decisions:
         """BLAKE3 of the file as it is now: a decision never holds for an image that nobody looked at."""
         if source_path not in self._digests:
             try:
-                self._digests[source_path] = blake3(source.read_bytes(self._root, source_path)).hexdigest()
+                self._digests[source_path] = self._source.digest(source_path)
             except OSError:
                 self._digests[source_path] = "unreadable"
         return self._digests[source_path]

@@ -10,20 +10,21 @@ import pandas as pd
 from blake3 import blake3
 from pydicom import dcmread
 
-from chorus_nb import processes, source, tables
+from chorus_nb import processes, tables
 from chorus_nb.pixels import detection
 from chorus_nb.pixels.decisions import Decisions
 from chorus_nb.pixels.detection import Finding
 from chorus_nb.processes.guard import Refused, guarded
+from chorus_nb.source import Source
 from chorus_nb.workspace import Workspace
 
 NOTHING_LEFT = "nothing left"
 
 
 class _Task(NamedTuple):
-    source: Path
-    source_path: str
+    source: Source
     release: Path
+    source_path: str
     target_path: str
 
 
@@ -39,8 +40,8 @@ def prove(workspace: Workspace, progress: processes.Progress | None = None) -> p
     proofs = proofs.set_index("target_path", drop=False).assign(detector=detection.detector_version())
     _recall(workspace, proofs)
     todo = proofs[proofs.result == ""]
-    root = workspace.parameters.source_path
-    tasks = [_Task(root, row.source_path, workspace.release, row.target_path) for row in todo.itertuples()]
+    places = workspace.source, workspace.release
+    tasks = [_Task(*places, row.source_path, row.target_path) for row in todo.itertuples()]
     if tasks:
         decide = _Allowed(workspace)
         with processes.executor(workspace.parameters) as pool:
@@ -90,9 +91,9 @@ def _take(task: _Task) -> tuple[str, list[Finding], str]:
         return "", [], f"could not be looked at ({refused.code})"
 
 
-def _look(root: Path, source_path: str, release: Path, target_path: str) -> tuple[str, list[Finding]]:
+def _look(source: Source, release: Path, source_path: str, target_path: str) -> tuple[str, list[Finding]]:
     from chorus_nb.pixels import header
 
     content = (release / target_path).read_bytes()
-    original = dcmread(io.BytesIO(source.read_bytes(root, source_path)), force=True, stop_before_pixels=True)
+    original = dcmread(io.BytesIO(source.read(source_path)), force=True, stop_before_pixels=True)
     return blake3(content).hexdigest(), detection.look(content, header.words(original))

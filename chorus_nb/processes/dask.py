@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import os
 import platform
 from collections.abc import Iterator
 from concurrent.futures import Executor
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from chorus_nb.errors import InputError
 from chorus_nb.memory import code_digest
 from chorus_nb.parameters import Parameters
+from chorus_nb.source import Source
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -59,9 +58,9 @@ def _check(connected: Client, parameters: Parameters) -> None:
         connected.wait_for_workers(1, timeout=JOIN)
     except TimeoutError:
         raise InputError(f"scheduler: no worker has joined {parameters.scheduler} within {JOIN} s") from None
-    folders = (parameters.source_path, parameters.workspace_path)
-    answers = connected.run(view, folders, on_error="return")
-    own = view(folders)
+    places = parameters.open_source(), parameters.workspace_path
+    answers = connected.run(view, *places, on_error="return")
+    own = view(*places)
     lines = []
     for worker, answer in sorted(answers.items()):
         if isinstance(answer, BaseException):
@@ -82,19 +81,12 @@ _DIFFERS = {
 }
 
 
-def view(folders: tuple[Path, Path]) -> dict[str, str]:
-    """What a process sees: its code and the folders."""
+def view(source: Source, workspace: Path) -> dict[str, str]:
+    """What a process sees: its code, the source and the workspace."""
     python = ".".join(platform.python_version_tuple()[:2])
     return {
         "code": code_digest(),
         "python": f"{python} {version('pydicom')}",
-        "source": _listing(folders[0]),
-        "workspace": str((folders[1] / "local").is_dir()),  # its listing may be stale on a network file system
+        "source": source.mark(),
+        "workspace": str((workspace / "local").is_dir()),  # its listing may be stale on a network file system
     }
-
-
-def _listing(folder: Path) -> str:
-    try:
-        return hashlib.sha256("\n".join(sorted(os.listdir(folder))).encode("utf-8", "surrogateescape")).hexdigest()
-    except OSError:
-        return ""

@@ -15,10 +15,11 @@ import pydicom
 from blake3 import blake3
 from pydicom.dataset import Dataset
 
-from chorus_nb import source, tables
+from chorus_nb import tables
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
 from chorus_nb.processes import Progress, executor, map_unordered
+from chorus_nb.source import Source
 from chorus_nb.workspace import write_if_changed
 
 HEADER_TAGS = (
@@ -35,14 +36,14 @@ def relayout(parameters: Parameters, newer: Path, progress: Progress | None = No
 
     Returns ``source_path, target_path, reason``: every file found, with the reason why one has no place ("" = it has).
     """
-    older = parameters.source_path
-    if older == newer or older in newer.parents:
+    older = parameters.open_source()
+    if older.overlap(newer) == "inside":
         raise InputError("relayout: the new folder lies inside the old one, which is never written to")
     files = _headers(parameters, older, progress)
     laid_out = files[files["reason"] == ""].copy()
     laid_out["target_path"] = laid_out["folder"] + "/" + instance_names(laid_out)
     for row in laid_out.itertuples():
-        write_if_changed(newer / row.target_path, source.read_bytes(older, row.source_path))
+        write_if_changed(newer / row.target_path, older.read(row.source_path))
     files["target_path"] = laid_out["target_path"].reindex(files.index).fillna("")
     return files[["source_path", "target_path", "reason"]].sort_values("source_path", ignore_index=True)
 
@@ -53,7 +54,7 @@ def write_identity_lookups(parameters: Parameters, progress: Progress | None = N
     With them and ``shift_code: 0`` the notebooks run the same policy over such files (SOP step 12).
     Returns the files that cannot take part, as :func:`relayout` does.
     """
-    files = _headers(parameters, parameters.source_path, progress)
+    files = _headers(parameters, parameters.open_source(), progress)
     fit = files[files["reason"] == ""]
     persons = fit[["PatientID"]].drop_duplicates().assign(person_id=lambda f: f["PatientID"], Days_Shifted=0)
     images = fit[["PatientID", "AccessionNumber"]].drop_duplicates()
@@ -80,8 +81,8 @@ def instance_names(files: pd.DataFrame) -> pd.Series:
     return (order["number"].astype(str).str.zfill(3) + suffix + ".dcm").reindex(files.index)
 
 
-def _headers(parameters: Parameters, older: Path, progress: Progress | None) -> pd.DataFrame:
-    found = [file.source_path for file in source.find(older)]
+def _headers(parameters: Parameters, older: Source, progress: Progress | None) -> pd.DataFrame:
+    found = [file.source_path for file in older.find()]
     rows = []
     with executor(parameters) as pool:
         for path, row in map_unordered(pool, functools.partial(_read_header, older), found):
@@ -105,8 +106,8 @@ def _headers(parameters: Parameters, older: Path, progress: Progress | None) -> 
     return files.assign(folder=folders)
 
 
-def _read_header(older: Path, path: str) -> dict[str, str]:
-    content = source.read_bytes(older, path)
+def _read_header(older: Source, path: str) -> dict[str, str]:
+    content = older.read(path)
     try:
         dataset = pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True, specific_tags=list(HEADER_TAGS))
     except Exception:  # pydicom raises many kinds, and their texts quote values

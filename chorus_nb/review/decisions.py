@@ -7,10 +7,9 @@ import io
 import os
 from datetime import datetime
 
-import blake3
 import pandas as pd
 
-from chorus_nb import source, tables
+from chorus_nb import tables
 from chorus_nb.workspace import Workspace
 
 TABLE, FACES = tables.IMAGE_DECISIONS, tables.FACE_DECISIONS
@@ -64,7 +63,7 @@ def take_back(workspace: Workspace, reviewer: str, table: tables.Table = TABLE) 
 def digest(workspace: Workspace, source_path: str) -> str:
     """BLAKE3 of a source file as it is now; "" if it is gone."""
     try:
-        return blake3.blake3(source.read_bytes(workspace.parameters.source_path, source_path)).hexdigest()
+        return workspace.source.digest(source_path)
     except OSError:
         return ""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from chorus_nb import source, tables
+from chorus_nb import tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.pixels import parse_boxes, redact
 from chorus_nb.review import decisions
@@ -88,7 +88,7 @@ class ImageReviewer(Panel):
         try:
             if boxes is not None and not boxes and target:
                 return Image((self.workspace.release / target).read_bytes())
-            content = source.read_bytes(self.workspace.parameters.source_path, path)
+            content = self.workspace.source.read(path)
         except OSError:
             raise WorkbenchError("this file can no longer be read") from None
         return Image(redact(content, list(parse_boxes(boxes))) if boxes else content)

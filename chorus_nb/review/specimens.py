@@ -13,7 +13,7 @@ import pandas as pd
 import pydicom
 from pydicom.dataset import Dataset
 
-from chorus_nb import source, standards, tables
+from chorus_nb import standards, tables
 from chorus_nb.deid.context import Subject
 from chorus_nb.deid.dataset import Deidentifier
 from chorus_nb.deid.worklist import uid_map
@@ -84,7 +84,7 @@ class Specimens:
 
     def _read(self, source_path: str) -> bytes:
         try:
-            return source.read_bytes(self.workspace.parameters.source_path, source_path)
+            return self.workspace.source.read(source_path)
         except OSError:
             raise WorkbenchError("this file can no longer be read") from None
 

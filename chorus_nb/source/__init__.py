@@ -1,5 +1,16 @@
-"""The source, read only: which files there are and their bytes; nothing else knows whether folder or archive."""
+"""The source, read only: which files there are and their bytes; nothing else knows where they lie (see README.md)."""
 
-from chorus_nb.source.files import SourceFile, find, read, read_bytes, split
+from __future__ import annotations
 
-__all__ = ["SourceFile", "find", "read", "read_bytes", "split"]
+from pathlib import Path
+
+from chorus_nb.source.archives import Archives
+from chorus_nb.source.base import Identity, Source, SourceFile
+from chorus_nb.source.folder import Folder
+
+__all__ = ["Identity", "Source", "SourceFile", "open_source"]
+
+
+def open_source(place: str | Path, base: Path = Path()) -> Source:
+    """The source that the parameter ``source`` means; a relative folder is taken from ``base``."""
+    return Archives(Folder((base / Path(place).expanduser()).resolve()))

@@ -11,7 +11,7 @@ from PIL import Image
 from pydicom.dataset import FileDataset
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 
-from chorus_nb import source, tables
+from chorus_nb import tables
 from chorus_nb.leaks import reading
 from chorus_nb.verify.pictures import parse_boxes
 from chorus_nb.workspace import Workspace
@@ -58,7 +58,7 @@ def previews(workspace: Workspace, count: int = 12) -> list[Preview]:
     made = []
     for row in sample(workspace, count).itertuples():
         try:
-            before = reading.read(source.read_bytes(workspace.parameters.source_path, row.source_path)).dataset
+            before = reading.read(workspace.source.read(row.source_path)).dataset
             after = reading.read((workspace.release / row.target_path).read_bytes()).dataset
             title = " · ".join(filter(None, (row.modality, row.Manufacturer, "redacted" if row.boxes else "")))
             made.append(_preview(title, row.target_path, before, after, row.boxes))

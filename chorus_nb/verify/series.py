@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
-from chorus_nb import source
 from chorus_nb.leaks import reading, terms
 from chorus_nb.leaks import search as leaks
 from chorus_nb.leaks.reading import Leaf
@@ -67,7 +66,7 @@ class Examiner:
     def __init__(self, parameters: Parameters, release: Path, verified: Path) -> None:
         self.parameters = VERIFY_RECIPE.seen(parameters)
         self.key = VERIFY_RECIPE.key(parameters, text.version())
-        self.source = parameters.source_path
+        self.source = parameters.open_source()
         self.release = release
         self.verified = verified
         self.faces = verified.with_name("faces")
@@ -93,10 +92,8 @@ class Examiner:
     def _fingerprint(self, series: Series, digests: dict[str, str]) -> str:
         states = []
         for task in series.tasks:
-            real, _ = source.split(self.source, task.source_path)
             with contextlib.suppress(OSError):
-                status = real.stat()
-                states.append((status.st_size, status.st_mtime_ns))
+                states.append(tuple(self.source.identity(task.source_path)))
         return digest(self.key, series, sorted(digests.items()), states)
 
 
@@ -177,7 +174,7 @@ def _pair(examiner: Examiner, series: Series, task: Task) -> tuple[Pair, bytes]:
         return _NotComparable(Finding(check, "high", task.target_path, "", detail))
 
     try:
-        original = source.read_bytes(examiner.source, task.source_path)
+        original = examiner.source.read(task.source_path)
         before = reading.read(original)
     except OSError:
         raise fault("accounted", "its original is gone or cannot be read") from None

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 from blake3 import blake3
 
-from chorus_nb import source, tables
+from chorus_nb import tables
 from chorus_nb.leaks import search as leaks
 from chorus_nb.leaks.search import Searcher
 from chorus_nb.leaks.terms import SearchTerm, uids_in
@@ -40,7 +40,7 @@ def is_image(path: str) -> bool:
 
 def accounted(workspace: Workspace, outcomes: pd.DataFrame, files: list[str]) -> Findings:
     """Files found = released + held back + quarantined + duplicates + not DICOM; release files = released rows."""
-    found = {file.source_path for file in source.find(workspace.parameters.source_path)}
+    found = {file.source_path for file in workspace.source.find()}
     known = set(outcomes.source_path)
     for path in sorted(found - known):
         yield Finding("accounted", "high", path, "", "a source file that 03 did not see")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
-
 import pydicom
 
-from chorus_nb import source
 from chorus_nb.errors import InputError
 from chorus_nb.mapping import read_lookups
 from chorus_nb.processes import dask
+from chorus_nb.source import Source
 from chorus_nb.workspace import Workspace
 
 TAGS = ["SOPClassUID"]
@@ -32,14 +29,13 @@ def check_inputs(workspace: Workspace) -> None:
 
 def _holds_dicom(workspace: Workspace) -> bool:
     """Looks until it finds one: with a preamble, or with a header that names a SOP class without one."""
-    root = workspace.parameters.source_path
-    return any(_is_dicom(root, found.source_path) for found in source.find(root) if not found.problem)
+    source = workspace.source
+    return any(_is_dicom(source, found.source_path) for found in source.find() if not found.problem)
 
 
-def _is_dicom(root: Path, source_path: str) -> bool:
-    path, member = source.split(root, source_path)
+def _is_dicom(source: Source, source_path: str) -> bool:
     try:
-        with io.BytesIO(source.read_bytes(root, source_path)) if member else open(path, "rb") as file:
+        with source.open(source_path) as file:
             if file.read(132).endswith(b"DICM"):
                 return True
             file.seek(0)

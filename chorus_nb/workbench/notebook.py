@@ -118,7 +118,7 @@ def begin(name: str, variables: Mapping[str, Any]) -> Run:
 
 def prepare_process(parameters: Parameters) -> Workspace:
     """The workspace of a run, made, after a check of all folders; and the demo site where it is asked for."""
-    if parameters.source == f"{DEMO_SITE}/dicom" and not parameters.source_path.is_dir():
+    if parameters.source == f"{DEMO_SITE}/dicom" and not parameters.open_source().reachable():
         make_demo_site(resolve(DEMO_SITE))
     parameters.check_folders()
     return Workspace(parameters).create()

@@ -24,6 +24,7 @@ from chorus_nb.faces.acceptance import IN_VIEW, Measures, measure, posed, refusa
 from chorus_nb.faces.atlas import Matrix
 from chorus_nb.faces.registration import Pose, register
 from chorus_nb.faces.volume import Grid, Volume, grid
+from chorus_nb.source import open_source
 from tests import heads
 
 SHARED = Path(__file__).parents[3] / "shared" / "dicom"
@@ -59,7 +60,7 @@ def real() -> Iterator[tuple[str, list[Volume]]]:
     for name, folder in REAL.items():
         if (SHARED / folder).is_dir():
             paths = sorted(path.name for path in (SHARED / folder).iterdir() if path.is_file())
-            yield name, stacks.stacks(stacks.load(SHARED / folder, paths))
+            yield name, stacks.stacks(stacks.load(open_source(SHARED / folder), paths))
 
 
 class Truth(NamedTuple):

@@ -196,7 +196,7 @@ def breakdown(edge: int, count: int = 200, rounds: int = 15) -> None:
     """Where a worker's time goes, each step by itself: the best of some rounds, file by file."""
     from blake3 import blake3
 
-    from chorus_nb import deid, explore, source, workspace
+    from chorus_nb import deid, explore, workspace
     from chorus_nb.deid import crosswalk, job, worker
     from chorus_nb.mapping import read_lookups
     from chorus_nb.parameters import Parameters
@@ -213,7 +213,7 @@ def breakdown(edge: int, count: int = 200, rounds: int = 15) -> None:
         tasks = tuple(job._tasks(deid.make_worklist(run), read_lookups(run).persons))
         packed = job._job(run)
         known, engine = worker._ready(packed)
-        contents = [source.read(known.source, task.source_path)[0] for task in tasks]
+        contents = [known.source.look(task.source_path)[0] for task in tasks]
         made = [engine.apply(*pair) for pair in zip(contents, (task.subject for task in tasks), strict=True)]
         targets = [workspace.below(site, task.target_path) for task in tasks]
         changes = [(task.source_path, task.target_path, each.changes) for task, each in zip(tasks, made, strict=True)]
@@ -228,7 +228,7 @@ def breakdown(edge: int, count: int = 200, rounds: int = 15) -> None:
             Path(targets[at]).unlink()
 
         steps: dict[str, tuple[int, Callable[[int], object]]] = {
-            "read": (count, lambda at: source.read(known.source, tasks[at].source_path)),
+            "read": (count, lambda at: known.source.look(tasks[at].source_path)),
             "decide": (count, lambda at: engine.apply(contents[at], tasks[at].subject)),
             "hash (three times)": (count, hashes),
             "write (and remove)": (count, write),

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from chorus_nb import deid, explore, source, tables
+from chorus_nb import deid, explore, tables
 from chorus_nb.deid import crosswalk, job
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.mapping import decide
-from chorus_nb.source import files
+from chorus_nb.source import folder, open_source
 from chorus_nb.workspace import PARTIAL, Workspace
 from tests.deid.small_run import SmallSite, age, but_seconds, plan, reasons, run, same_key, times, tree
 
@@ -43,7 +43,7 @@ def test_every_file_of_the_demo_has_one_outcome_and_the_source_is_as_it_was(
     deid.make_worklist(workspace)
     outcomes = deid.deidentify(workspace)
     assert tree(demo_site / "dicom") == before
-    assert sorted(outcomes.source_path) == sorted(file.source_path for file in source.find(demo_site / "dicom"))
+    assert sorted(outcomes.source_path) == sorted(file.source_path for file in open_source(demo_site / "dicom").find())
     assert outcomes.status.isin(tables.STATUSES).all()
     released = outcomes[outcomes.status == "released"]
     assert len(released) > 0
@@ -65,8 +65,8 @@ def test_a_large_file_is_mapped_and_comes_out_the_same(site: SmallSite, monkeypa
     site.add("a")
     first, second = site.open(), site.open("other")
     run(first)
-    monkeypatch.setattr(files, "MAPPED", 100)
-    content, _ = source.read(site.dicom, "a")
+    monkeypatch.setattr(folder, "MAPPED", 100)
+    content, _ = open_source(site.dicom).look("a")
     assert isinstance(content, memoryview)
     assert content == (site.dicom / "a").read_bytes()
     from chorus_nb.deid import worker

@@ -14,6 +14,7 @@ import pytest
 from chorus_nb import deid, processes
 from chorus_nb.errors import InputError
 from chorus_nb.processes import dask as dask_workers
+from chorus_nb.source import open_source
 from chorus_nb.workspace import PARTIAL, Workspace
 from tests.deid.small_run import SmallSite, but_seconds, plan, run, same_key, tree
 
@@ -92,15 +93,15 @@ def test_a_scheduler_without_workers_is_one_clear_line(site: SmallSite, monkeypa
 @pytest.mark.parametrize(
     ("differs", "line"),
     [
-        ("code_digest", "has another version of chorus-nb"),
-        ("version", "has another version of Python or pydicom"),
-        ("_listing", "does not see the source folder, or sees another one"),
+        ("processes.dask.code_digest", "has another version of chorus-nb"),
+        ("processes.dask.version", "has another version of Python or pydicom"),
+        ("source.archives.Archives.mark", "does not see the source folder, or sees another one"),
     ],
 )
 def test_a_worker_that_cannot_do_the_work_is_named_before_a_file_is_touched(
     site: SmallSite, dask: Any, monkeypatch: pytest.MonkeyPatch, differs: str, line: str
 ) -> None:
-    monkeypatch.setattr(dask_workers, differs, lambda *_: "here it is this")
+    monkeypatch.setattr(f"chorus_nb.{differs}", lambda *_: "here it is this")
     with pytest.raises(InputError) as refused:
         dask_workers.check(site.open(scheduler=dask.scheduler_address).parameters)
     assert len(refused.value.lines) == 2, "a line for each worker"
@@ -109,7 +110,7 @@ def test_a_worker_that_cannot_do_the_work_is_named_before_a_file_is_touched(
 
 def test_a_folder_that_is_not_there_looks_different(tmp_path: Path) -> None:
     (tmp_path / "local").mkdir()
-    there, gone = dask_workers.view((tmp_path, tmp_path)), dask_workers.view((tmp_path / "gone", tmp_path / "gone"))
+    there, gone = (dask_workers.view(open_source(place), place) for place in (tmp_path, tmp_path / "gone"))
     assert {name for name in there if there[name] != gone[name]} == {"source", "workspace"}
 
 

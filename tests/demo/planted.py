@@ -12,7 +12,7 @@ from pydicom.charset import convert_encodings, decode_bytes
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from chorus_nb import source
+from chorus_nb.source import open_source
 
 
 def is_broken(source_path: Any) -> bool:
@@ -24,7 +24,7 @@ def answer_key(site: Path) -> pd.DataFrame:
 
 
 def read(site: Path, source_path: str) -> Dataset:
-    return dcmread(io.BytesIO(source.read_bytes(site / "dicom", source_path)), force=True)
+    return dcmread(io.BytesIO(open_source(site / "dicom").read(source_path)), force=True)
 
 
 def value_at(dataset: Dataset, row: Any) -> str:

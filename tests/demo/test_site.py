@@ -13,10 +13,10 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from chorus_nb import source
 from chorus_nb.demo import make_site
 from chorus_nb.demo.scenario import patients
 from chorus_nb.omop import cdm_fields
+from chorus_nb.source import open_source
 from tests.demo.planted import answer_key, is_broken, read, value_at
 
 
@@ -46,7 +46,7 @@ def test_another_seed_gives_other_patients(demo_site: Path, tmp_path: Path) -> N
 def test_every_row_of_the_answer_key_is_in_the_file_it_names(site: Path) -> None:
     missing = []
     for source_path, rows in answer_key(site).groupby("source_path"):
-        content = source.read_bytes(site / "dicom", str(source_path))
+        content = open_source(site / "dicom").read(str(source_path))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             dataset = dcmread(io.BytesIO(content), force=True, stop_before_pixels=is_broken(source_path))
@@ -66,7 +66,7 @@ def test_every_row_of_the_answer_key_is_in_the_file_it_names(site: Path) -> None
 
 def test_pixel_data_of_every_intact_image_decodes(site: Path) -> None:
     decoded = 0
-    for file in source.find(site / "dicom"):
+    for file in open_source(site / "dicom").find():
         if is_broken(file.source_path):
             continue
         dataset = read(site, file.source_path)
@@ -77,7 +77,7 @@ def test_pixel_data_of_every_intact_image_decodes(site: Path) -> None:
 
 
 def test_the_full_site_is_as_large_as_promised(full_site: Path) -> None:
-    files = list(source.find(full_site / "dicom"))
+    files = list(open_source(full_site / "dicom").find())
     assert 280 <= len(files) <= 310
     assert sum(path.stat().st_size for path in full_site.rglob("*") if path.is_file()) < 60e6
     assert len(patients()) == 12
@@ -87,8 +87,8 @@ def test_the_full_site_is_as_large_as_promised(full_site: Path) -> None:
 @pytest.fixture(scope="module")
 def headers(full_site: Path) -> list[Dataset]:
     """The headers of every DICOM file of the full site that can be read in full."""
-    paths = [file.source_path for file in source.find(full_site / "dicom") if not is_broken(file.source_path)]
-    found = [dcmread(io.BytesIO(source.read_bytes(full_site / "dicom", path)), force=True) for path in paths]
+    paths = [file.source_path for file in open_source(full_site / "dicom").find() if not is_broken(file.source_path)]
+    found = [dcmread(io.BytesIO(open_source(full_site / "dicom").read(path)), force=True) for path in paths]
     return [header for header in found if "SOPClassUID" in header]
 
 
@@ -127,7 +127,7 @@ def test_every_mapped_image_but_one_study_lies_in_a_visit_of_its_person(full_sit
     persons = pd.read_csv(full_site / "lookup/Personal_map.csv", dtype=str).set_index("PatientID")
     visits = pd.read_csv(full_site / "omop/visit_occurrence.csv", dtype=str)
     outside = set()
-    for file in source.find(full_site / "dicom"):
+    for file in open_source(full_site / "dicom").find():
         header = read(full_site, file.source_path)
         if header.get("PatientID") not in persons.index or is_broken(file.source_path):
             continue

@@ -44,6 +44,6 @@ def add(survey: Workspace) -> Callable[..., Path]:
     """Add a DICOM file to the source: ``add("a/b", Modality="MR")``."""
 
     def _add(path: str, syntax: str = ExplicitVRLittleEndian, **attributes: Any) -> Path:
-        return save(survey.parameters.source_path / path, dataset(**attributes), syntax)
+        return save(Path(survey.parameters.source) / path, dataset(**attributes), syntax)
 
     return _add

@@ -13,9 +13,10 @@ import pytest
 from pydicom.data import get_testdata_files
 from pydicom.dataset import Dataset
 
-from chorus_nb import source, tables
+from chorus_nb import tables
 from chorus_nb.explore import parts, profile, scan
 from chorus_nb.explore.catalog import parts_folder
+from chorus_nb.source import Source, SourceFile
 from chorus_nb.workspace import Workspace
 from tests.explore.survey_site import dataset, save
 
@@ -29,9 +30,9 @@ def catalog(workspace: Workspace) -> pd.DataFrame:
 
 def test_every_file_of_pydicoms_test_data_ends_in_a_row(survey: Workspace) -> None:
     for number, name in enumerate(path for path in get_testdata_files() if Path(path).is_file()):
-        shutil.copy(name, survey.parameters.source_path / f"{number:03d}")
+        shutil.copy(name, Path(survey.parameters.source) / f"{number:03d}")
     found = scan(survey)
-    expected = [file.source_path for file in source.find(survey.parameters.source_path)]
+    expected = [file.source_path for file in survey.source.find()]
     assert sorted(survey.read(tables.CATALOG)["source_path"]) == sorted(expected)
     assert found["files"].sum() == len(expected)
     assert set(found["status"]) <= {"dicom", "not_dicom", "unreadable"}
@@ -45,7 +46,7 @@ def test_every_shared_file_ends_in_a_row(survey: Workspace, shared: Path) -> Non
 
 def test_names_folders_and_preambles_do_not_matter(survey: Workspace, add: Add) -> None:
     plain = add("deep/er/no extension")
-    root = survey.parameters.source_path
+    root = Path(survey.parameters.source)
     (root / "bare").write_bytes(plain.read_bytes()[132:])
     with zipfile.ZipFile(root / "archive.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.write(plain, "member/one")
@@ -68,7 +69,7 @@ def test_names_folders_and_preambles_do_not_matter(survey: Workspace, add: Add) 
 
 def test_links_that_loop_and_special_files_have_a_reason(survey: Workspace, add: Add) -> None:
     add("a")
-    root = survey.parameters.source_path
+    root = Path(survey.parameters.source)
     (root / "loop").symlink_to(root)
     os.mkfifo(root / "pipe")
     rows = catalog(survey)
@@ -78,7 +79,7 @@ def test_links_that_loop_and_special_files_have_a_reason(survey: Workspace, add:
 
 def test_a_damaged_archive_member_is_a_row_not_an_error(survey: Workspace, add: Add) -> None:
     plain = add("a")
-    archive = survey.parameters.source_path / "b.zip"
+    archive = Path(survey.parameters.source) / "b.zip"
     with zipfile.ZipFile(archive, "w") as opened:
         opened.write(plain, "one")
         opened.write(plain, "two")
@@ -91,7 +92,7 @@ def test_a_damaged_archive_member_is_a_row_not_an_error(survey: Workspace, add: 
 
 
 def test_a_file_name_that_is_no_text_is_a_row(survey: Workspace, add: Add) -> None:
-    folder = os.fsencode(survey.parameters.source_path)
+    folder = os.fsencode(Path(survey.parameters.source))
     try:
         shutil.copy(add("a"), folder + b"/caf\xe9")
     except OSError:
@@ -184,9 +185,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     original = parts.read_file
 
-    def spy(root: Path, file: source.SourceFile, archives: object) -> object:
+    def spy(source: Source, file: SourceFile) -> object:
         seen.append(file.source_path)
-        return original(root, file, archives)
+        return original(source, file)
 
     monkeypatch.setattr(parts, "read_file", spy)
     return seen
@@ -207,7 +208,7 @@ def test_new_changed_and_removed_files_are_seen(survey: Workspace, add: Add, rea
     for name in "abc":
         add(name)
     scan(survey)
-    root = survey.parameters.source_path
+    root = Path(survey.parameters.source)
     (root / "a").unlink()
     save(root / "b", dataset(PatientID="MRN2"))
     add("d", Modality="MR")

@@ -41,7 +41,7 @@ def test_every_figure_is_drawn_with_a_title_and_a_unit(survey: Workspace, add: A
 def test_the_overview_counts_what_is_here(survey: Workspace, add: Add) -> None:
     add("a", AcquisitionDate="20240105")
     add("b", AcquisitionDate="20240305", SeriesInstanceUID="1.2.3.2")
-    (survey.parameters.source_path / "notes.txt").write_text("not an image")
+    (Path(survey.parameters.source) / "notes.txt").write_text("not an image")
     scan(survey)
     row = summary.overview(survey).iloc[0]
     assert (row["found"], row["files"], row["patients"], row["studies"], row["series"]) == (3, 2, 1, 1, 2)

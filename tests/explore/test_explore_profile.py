@@ -66,7 +66,7 @@ def test_private_tags_are_one_row_by_creator_wherever_their_block_lies(survey: W
     second.private_block(0x0019, "OTHER", create=True).add_new(0x05, "LO", "x")
     second.private_block(0x0019, "ACME", create=True).add_new(0x01, "LO", "two")
     for name, made in (("a", first), ("b", second)):
-        save(survey.parameters.source_path / name, made)
+        save(Path(survey.parameters.source) / name, made)
     frame = tags(survey)
     row = frame[(frame["tag"] == "(0019,xx01)") & (frame["private_creator"] == "ACME")]
     assert row["files"].tolist() == [2]
@@ -107,7 +107,7 @@ def test_each_tag_says_which_lists_name_it(survey: Workspace) -> None:
     made = dataset(SliceThickness="1", PatientName="Doe^Jane", PatientPosition="HFS", ReasonForVisit="x")
     made.private_block(0x0019, "ACME", create=True).add_new(0x01, "LO", "one")
     made.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x0C, "IS", "1000")
-    save(survey.parameters.source_path / "a", made)
+    save(Path(survey.parameters.source) / "a", made)
     frame = tags(survey)
     covered = {
         row.keyword or f"{row.private_creator} {row.tag}": row.covered_by.split("; ") for row in frame.itertuples()
@@ -125,7 +125,7 @@ def test_long_values_and_bytes_are_not_shown_whole(survey: Workspace, add: Add) 
     add("a", ImageComments="c" * 5000)
     made = dataset()
     made.private_block(0x0019, "ACME", create=True).add_new(0x01, "OB", bytes(range(256)) * 10)
-    save(survey.parameters.source_path / "b", made)
+    save(Path(survey.parameters.source) / "b", made)
     frame = tags(survey)
     row = tag(frame, "ImageComments")
     assert (row["longest"], len(row["examples"])) == (5000, 65)

@@ -105,7 +105,7 @@ FILES: dict[str, Callable[[Path], None]] = {
 
 @pytest.mark.parametrize("rule", FILES)
 def test_a_rule_finds_the_file_made_for_it(survey: Workspace, rule: str) -> None:
-    FILES[rule](survey.parameters.source_path)
+    FILES[rule](Path(survey.parameters.source))
     assert rule in found(survey)
 
 
@@ -119,7 +119,7 @@ def test_a_clean_source_has_no_findings(survey: Workspace, add: Add) -> None:
     add("b", InstanceNumber=2)
     made = dataset(InstanceNumber=3)
     made.add_new(0x60020050, "SS", [1, 1])  # a group that repeats is in the dictionary too
-    save(survey.parameters.source_path / "c", made)
+    save(Path(survey.parameters.source) / "c", made)
     assert found(survey) == set()
 
 

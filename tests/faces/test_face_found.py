@@ -16,6 +16,7 @@ from chorus_nb.faces.acceptance import LIMITS, Measures, measure, posed, refusal
 from chorus_nb.faces.registration import Pose, register
 from chorus_nb.faces.study import Asked, remove_faces
 from chorus_nb.faces.volume import Grid, Volume, grid
+from chorus_nb.source import open_source
 from tests import heads
 
 
@@ -34,7 +35,7 @@ def demo_head() -> tuple[Grid, Pose, list[str], Measures]:
 def test_the_demo_head_is_accepted_and_its_face_goes_while_its_brain_stays(tmp_path: Path) -> None:
     source, folder = tmp_path / "source", tmp_path / "faces"
     names = heads.write(heads.head("CT"), source)
-    [answer] = remove_faces(source, folder, [Asked("1", "face", tuple(names))], False)
+    [answer] = remove_faces(open_source(source), folder, [Asked("1", "face", tuple(names))], False)
     assert (answer.status, answer.reason) == ("defaced", "")
     removed = np.concatenate([read_mask(folder, answer.mask, name).mask for name in names])
     assert removed[heads.face()].mean() >= 0.95
@@ -84,7 +85,7 @@ def test_series_of_one_head_share_its_pose_and_another_head_does_not(tmp_path: P
         files = heads.write(volume, source / name, SeriesDescription=name)
         asked.append(Asked(name, "face", tuple(f"{name}/{file}" for file in files)))
     asked[1] = asked[1]._replace(paths=asked[1].paths[:4])
-    answers = {one.series: one for one in remove_faces(source, folder, asked, False)}
+    answers = {one.series: one for one in remove_faces(open_source(source), folder, asked, False)}
     assert answers["t1"].status == "defaced"
     assert answers["away"].shared_from == ""
     assert answers["thin"].status == "not_defaced", "four slices at the wrong height are not the same head"

@@ -65,7 +65,7 @@ def test_a_head_leaves_without_its_face_and_what_cannot_be_defaced_stays(defaced
 
 
 def test_every_pixel_outside_the_mask_is_the_original_one(defaced: Workspace) -> None:
-    source = defaced.parameters.source_path
+    source = Path(defaced.parameters.source)
     outcomes = defaced.read(tables.OUTCOMES)
     changed = 0
     for row in outcomes[outcomes.face_mask != ""].itertuples():
@@ -115,7 +115,7 @@ def test_the_verifier_finds_the_release_in_order_and_a_face_that_was_put_back(
     kept = path.read_bytes()
     try:
         dataset = dcmread(path)
-        dataset.PixelData = dcmread(defaced.parameters.source_path / row.source_path).PixelData
+        dataset.PixelData = dcmread(Path(defaced.parameters.source) / row.source_path).PixelData
         dataset.save_as(path)
         verify(defaced)
         findings = defaced.read(tables.VERIFICATION)

@@ -13,7 +13,7 @@ import papermill
 import pytest
 import yaml
 
-from chorus_nb import source, tables
+from chorus_nb import tables
 from chorus_nb.workbench import audit
 from chorus_nb.workbench.steps import STEPS
 from tests.notebooks.finished_chain import ROOT, Chain, chorus_nb
@@ -45,7 +45,7 @@ def test_every_notebook_left_its_report_in_its_place(chain: Chain) -> None:
 
 def test_no_file_is_lost(chain: Chain) -> None:
     outcomes = chain.workspace.read(tables.OUTCOMES)
-    found = {file.source_path for file in source.find(chain.workspace.parameters.source_path)}
+    found = {file.source_path for file in chain.workspace.source.find()}
     assert set(outcomes["source_path"]) == found
     assert set(outcomes["status"]) <= set(tables.STATUSES)
     assert set(outcomes.loc[outcomes["status"] != "released", "reason"]).isdisjoint({""})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from chorus_nb import source, tables
+from chorus_nb import tables
 from chorus_nb.explore import scan
 from chorus_nb.pixels import find_text, judge, parse_boxes, redact
 from chorus_nb.workspace import Workspace
@@ -39,7 +39,7 @@ def test_no_planted_text_is_left_in_what_redact_releases(workspace: Workspace, p
     verdicts = judge(redacting, with_text(redacting, planted)).set_index("source_path")
     assert "clean" not in set(verdicts.verdict)
     for path, verdict in verdicts[verdicts.verdict == "redact"].iterrows():
-        content = source.read_bytes(workspace.parameters.source_path, str(path))
+        content = workspace.source.read(str(path))
         values = planted.value[planted.source_path == path].tolist()
         left = find_text(redact(content, parse_boxes(verdict.boxes)), values)
         assert [finding.tier for finding in left if finding.tier != "low"] == []

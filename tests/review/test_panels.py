@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -133,7 +134,7 @@ def test_a_box_can_be_deleted_and_frames_scrolled_by_keys(
 def test_an_87_frame_ultrasound_is_scrolled_without_a_stall(
     waiting: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = waiting.parameters.source_path / "a.dcm"
+    path = Path(waiting.parameters.source) / "a.dcm"
     path.write_bytes(ultrasound(frames=87, rows=480, columns=640))
     page = open_panel(watched, ImageReviewer(waiting), monkeypatch)
     page.wait_for_function("document.querySelector('canvas').width === 640")
@@ -145,7 +146,7 @@ def test_an_87_frame_ultrasound_is_scrolled_without_a_stall(
 def test_an_image_that_cannot_be_decoded_never_shows_the_picture_of_another(
     waiting: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = waiting.parameters.source_path / "b.dcm"
+    path = Path(waiting.parameters.source) / "b.dcm"
     path.write_bytes(path.read_bytes()[:-9000])
     page = open_panel(watched, ImageReviewer(waiting), monkeypatch)
     ready(page)

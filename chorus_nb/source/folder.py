@@ -1,0 +1,89 @@
+"""Files in a folder of this machine or of a network drive, at any depth."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import mmap
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from chorus_nb.paths import long_path
+from chorus_nb.source.base import Identity, Source, SourceFile
+
+MAPPED = 64 << 20  # bytes; larger files are mapped, so that memory stays flat
+
+
+@dataclass(frozen=True)
+class Folder(Source):
+    """The files below ``root``; links are never followed out of it."""
+
+    root: Path
+
+    def find(self) -> Iterator[SourceFile]:
+        status = self._at("").stat()
+        yield from self._walk("", {(status.st_dev, status.st_ino)})
+
+    def _walk(self, relative: str, seen: set[tuple[int, int]]) -> Iterator[SourceFile]:
+        try:
+            entries = sorted(os.scandir(self._at(relative)), key=lambda entry: entry.name)
+        except OSError:
+            yield SourceFile(relative or ".", 0, 0, "folder_unreadable")
+            return
+        for entry in entries:
+            path = f"{relative}/{entry.name}" if relative else entry.name
+            try:
+                status = entry.stat()
+                if entry.is_symlink() and self._at("").resolve() not in Path(entry.path).resolve().parents:
+                    yield SourceFile(path, 0, 0, "link_leaves_source")
+                elif stat.S_ISDIR(status.st_mode):
+                    folder = (status.st_dev, status.st_ino)
+                    if folder in seen:
+                        yield SourceFile(path, 0, 0, "link_loop")
+                        continue
+                    yield from self._walk(path, seen | {folder})
+                elif not stat.S_ISREG(status.st_mode):
+                    yield SourceFile(path, 0, 0, "not_a_regular_file")
+                else:
+                    yield SourceFile(path, status.st_size, status.st_mtime_ns)
+            except OSError:
+                yield SourceFile(path, 0, 0, "unreadable")
+
+    def open(self, source_path: str) -> BinaryIO:
+        return open(self._at(source_path), "rb")
+
+    def identity(self, source_path: str) -> Identity:
+        status = self._at(source_path).stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        return Identity(status.st_size, status.st_mtime_ns)
+
+    def look(self, source_path: str) -> tuple[bytes | memoryview, Identity]:
+        with open(self._at(source_path), "rb", buffering=0) as file:
+            status = os.fstat(file.fileno())
+            identity = Identity(status.st_size, status.st_mtime_ns)
+            if status.st_size > MAPPED:
+                return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), identity
+            return file.read(), identity
+
+    def reachable(self) -> bool:
+        return self._at("").is_dir()
+
+    def mark(self) -> str:
+        try:
+            names = "\n".join(sorted(os.listdir(self._at(""))))
+        except OSError:
+            return ""
+        return hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()
+
+    def overlap(self, folder: Path) -> Literal["", "inside", "around"]:
+        if folder == self.root or self.root in folder.parents:
+            return "inside"
+        return "around" if folder in self.root.parents else ""
+
+    def _at(self, source_path: str) -> Path:
+        return long_path(self.root / source_path)

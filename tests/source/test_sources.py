@@ -1,0 +1,231 @@
+"""What every kind of source promises, and what folders and archives promise besides: found whole, only ever read."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from blake3 import blake3
+
+from chorus_nb.source import Source, SourceFile, base, folder, open_source
+from tests.source.kinds import KINDS, InFolder, InZip, Kind, write, zipped
+
+CONTENT = bytes(range(256)) * 40
+WAYS: dict[str, Callable[[Source, str], object]] = {
+    "read": lambda source, path: source.read(path),
+    "look": lambda source, path: source.look(path),
+    "range": lambda source, path: source.range(path, 0, 1 << 20),
+    "digest": lambda source, path: source.digest(path),
+    "open": lambda source, path: opened(source, path),
+}
+
+
+def opened(source: Source, path: str) -> bytes:
+    with source.open(path) as file:
+        return file.read()
+
+
+def found(source: Source) -> dict[str, str]:
+    return {file.source_path: file.problem for file in source.find()}
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
+def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
+    made: Kind = request.param(tmp_path)
+    return made
+
+
+# --- every kind of source ---------------------------------------------------------------------------------------------
+
+
+def test_files_are_found_at_any_depth_in_a_fixed_order(kind: Kind) -> None:
+    kind.put(dict.fromkeys(("b/2", "ü", "b/1", "a", "empty"), b"x"))
+    assert list(found(kind.source)) == [kind.before + name for name in ("a", "b/1", "b/2", "empty", "ü")]
+
+
+def test_a_file_has_one_identity_however_it_is_asked(kind: Kind) -> None:
+    kind.put({"a/b": b"12345"})
+    path = f"{kind.before}a/b"
+    content, identity = kind.source.look(path)
+    assert content == b"12345"
+    assert list(kind.source.find()) == [SourceFile(path, *identity)]
+    assert kind.source.identity(path) == identity
+    assert identity.size == 5
+
+
+@pytest.mark.parametrize("content", [CONTENT, b""], ids=["some", "empty"])
+def test_a_file_is_read_as_it_is(kind: Kind, content: bytes) -> None:
+    kind.put({"a": content})
+    path = f"{kind.before}a"
+    assert kind.source.read(path) == content
+    assert opened(kind.source, path) == content
+    assert kind.source.digest(path) == blake3(content).hexdigest()
+
+
+@pytest.mark.parametrize(("start", "length"), [(0, 132), (0, 0), (128, 4), (10_000, 1000), (20_000, 4)])
+def test_a_part_of_a_file_is_read(kind: Kind, start: int, length: int) -> None:
+    kind.put({"a": CONTENT})
+    assert kind.source.range(f"{kind.before}a", start, length) == CONTENT[start : start + length]
+
+
+def test_a_file_is_sought_in(kind: Kind) -> None:
+    kind.put({"a": CONTENT})
+    with kind.source.open(f"{kind.before}a") as file:
+        assert file.read(300) == CONTENT[:300]
+        file.seek(5)
+        assert file.tell() == 5
+        assert file.read(4) == CONTENT[5:9]
+
+
+def test_a_file_that_changes_is_another_one(kind: Kind) -> None:
+    path = f"{kind.before}a"
+    kind.put({"a": b"first"})
+    before = kind.source.identity(path)
+    assert kind.source.read(path) == b"first"
+    kind.put({"a": b"again"})
+    assert kind.source.identity(path) != before
+    assert kind.source.read(path) == b"again"
+
+
+@pytest.mark.parametrize("way", [*WAYS, "identity"])
+def test_a_file_that_is_gone_is_an_os_error(kind: Kind, way: str) -> None:
+    kind.put({"a": b"x"})
+    with pytest.raises(OSError):
+        WAYS.get(way, lambda source, path: source.identity(path))(kind.source, f"{kind.before}gone")
+
+
+def test_a_file_larger_than_memory_may_hold_is_not_read(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "MOST", 10)
+    kind.put({"small": bytes(10), "large": bytes(11)})
+    assert kind.source.read(f"{kind.before}small") == bytes(10)
+    with pytest.raises(OSError, match="too large"):
+        kind.source.read(f"{kind.before}large")
+
+
+def test_a_name_may_hold_the_mark_of_members(kind: Kind) -> None:
+    kind.put({"a!b": b"x", "a": b"y"})
+    assert kind.source.read(f"{kind.before}a!b") == b"x"
+    assert kind.source.read(f"{kind.before}a") == b"y"
+
+
+def test_another_process_sees_the_same_source(kind: Kind) -> None:
+    kind.put({"a": b"x"})
+    kind.source.read(f"{kind.before}a")
+    sent = pickle.loads(pickle.dumps(kind.source))
+    assert sent == kind.source
+    assert sent.mark() == kind.source.mark() != ""
+    assert sent.read(f"{kind.before}a") == b"x"
+
+
+def test_a_source_that_is_not_there_says_so(kind: Kind) -> None:
+    kind.put({"a": b"x"})
+    assert kind.source.reachable()
+    kind.lose()
+    assert not kind.source.reachable()
+    assert kind.source.mark() == ""
+
+
+# --- folders ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX links and pipes")
+def test_links_out_of_the_source_and_loops_and_pipes_are_not_followed(tmp_path: Path) -> None:
+    root = tmp_path / "source"
+    (root / "inside").mkdir(parents=True)
+    (tmp_path / "secret").write_bytes(b"x")
+    (root / "out").symlink_to(tmp_path / "secret")
+    (root / "gone").symlink_to(tmp_path / "nowhere")
+    (root / "inside" / "loop").symlink_to(root / "inside")
+    os.mkfifo(root / "pipe")
+    assert found(open_source(root)) == {
+        "gone": "unreadable",
+        "inside/loop": "link_loop",
+        "out": "link_leaves_source",
+        "pipe": "not_a_regular_file",
+    }
+
+
+def test_a_large_file_is_mapped_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder, "MAPPED", 10)
+    kind = InFolder(tmp_path)
+    kind.put({"a": b"0123456789abc", "a!b": b"0123456789abc"})
+    for path in ("a", "a!b"):
+        content, _ = kind.source.look(path)
+        assert isinstance(content, memoryview)
+        assert content == b"0123456789abc"
+        assert type(kind.source.read(path)) is bytes
+
+
+def test_a_relative_folder_is_taken_from_the_project(tmp_path: Path) -> None:
+    write(tmp_path / "data" / "a", b"x")
+    assert open_source("data", tmp_path).read("a") == b"x"
+
+
+def test_a_source_is_opened_without_asking_for_it(tmp_path: Path) -> None:
+    assert not open_source("gone", tmp_path).reachable()
+
+
+# --- archives ---------------------------------------------------------------------------------------------------------
+
+
+def damaged_member() -> bytes:
+    content = bytearray(zipped({"x": CONTENT}))
+    content[60:70] = b"\xff" * 10
+    return bytes(content)
+
+
+def encrypted_member() -> bytes:
+    content = bytearray(zipped({"x": CONTENT}))
+    content[6] |= 1
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(content)
+
+
+def damaged_list_of_members() -> bytes:
+    content = bytearray(zipped({"x": CONTENT}))
+    content[content.index(b"PK\x01\x02")] = 0
+    return bytes(content)
+
+
+ARCHIVES = {
+    "damaged_member": (damaged_member(), {"a.zip!x": ""}),
+    "encrypted_member": (encrypted_member(), {"a.zip!x": "encrypted_member"}),
+    "damaged_list_of_members": (damaged_list_of_members(), {"a.zip": "archive_damaged"}),
+    "cut_short": (zipped({"x": CONTENT})[:40], {"a.zip": ""}),
+}
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_an_archive_that_is_damaged_is_on_the_list(tmp_path: Path, name: str) -> None:
+    content, expected = ARCHIVES[name]
+    write(tmp_path / "a.zip", content)
+    assert found(open_source(tmp_path)) == expected
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_a_member_that_cannot_be_read_is_an_os_error(tmp_path: Path, name: str, way: str) -> None:
+    write(tmp_path / "a.zip", ARCHIVES[name][0])
+    with pytest.raises(OSError):
+        WAYS[way](open_source(tmp_path), "a.zip!x")
+
+
+def test_the_mark_of_members_behind_a_plain_file_leads_nowhere(tmp_path: Path) -> None:
+    write(tmp_path / "a", b"x")
+    with pytest.raises(OSError):
+        open_source(tmp_path).read("a!b")
+
+
+def test_an_archive_is_closed_after_its_members_were_found(tmp_path: Path) -> None:
+    kind = InZip(tmp_path)
+    kind.put({"a": b"x"})
+    streams = []
+    outer = kind.source.outer  # type: ignore[attr-defined]
+    opens = type(outer).open
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(type(outer), "open", lambda self, path: streams.append(opens(self, path)) or streams[-1])
+        assert list(found(kind.source)) == ["export.bin!a"]
+    assert [stream.closed for stream in streams] == [True]

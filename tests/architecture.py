@@ -18,8 +18,20 @@ PICTURE = ROOT / "docs" / "images" / "rooms.svg"
 # From the ground up. A room imports only rooms that stand before it, on its own floor or on a lower one.
 FLOORS = {
     "ground floor": (
-        *("errors", "standards", "parameters", "tables", "layout", "workspace", "memory", "decisions", "seal"),
-        *("processes", "source", "dicom", "omop", "identity", "leaks"),
+        *(
+            "errors",
+            "standards",
+            "paths",
+            "source",
+            "parameters",
+            "tables",
+            "layout",
+            "workspace",
+            "memory",
+            "decisions",
+            "seal",
+        ),
+        *("processes", "dicom", "omop", "identity", "leaks"),
     ),
     "rooms": ("demo", "mapping", "acquire", "explore", "faces", "pixels", "deid", "verify", "registry", "release"),
     "people": ("display", "figures", "review", "workbench"),

@@ -29,6 +29,7 @@ from chorus_nb.errors import WorkbenchError
 from chorus_nb.mapping import load_policy, read_lookups
 from chorus_nb.memory import code_digest
 from chorus_nb.paths import long_path
+from chorus_nb.pixels.decisions import IMAGE_LOG
 from chorus_nb.processes import WorkerLost
 from chorus_nb.workspace import Workspace, below, remove_partials
 
@@ -95,12 +96,8 @@ def vanished(workspace: Workspace) -> pd.DataFrame:
 def withdraw_vanished(workspace: Workspace, reviewer: str, note: str) -> pd.DataFrame:
     """Take the :func:`vanished` files out of the release; the decision is written to ``image_decisions``."""
     gone = vanished(workspace)
-    now = pd.Timestamp.now(tz=workspace.parameters.time_zone).isoformat(timespec="seconds")
-    decided = {"decision": "reject", "boxes": "", "reviewer": reviewer, "time": now, "note": note, "seen_digest": ""}
-    new = tables.frame(tables.IMAGE_DECISIONS, [{"item": path, **decided} for path in gone.source_path])
-    if workspace.has(tables.IMAGE_DECISIONS):
-        new = pd.concat([workspace.read(tables.IMAGE_DECISIONS), new], ignore_index=True)
-    workspace.write(tables.IMAGE_DECISIONS, new)
+    rows = ({"item": str(path), "decision": "reject", "note": note} for path in gone.source_path)
+    IMAGE_LOG.append(workspace, reviewer, *rows)
     with Ledger(workspace) as ledger:
         for target in gone.target_path:
             withdraw(workspace.release, target)

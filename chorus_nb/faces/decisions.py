@@ -1,18 +1,21 @@
-"""What reviewers decided about faces: one line a series in ``face_decisions.csv``, the last one counts."""
+"""What reviewers decided about faces: rows of ``face_decisions.csv`` about a series, the last one counts."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from chorus_nb import tables
+from chorus_nb.decisions import DecisionLog
 from chorus_nb.errors import InputError
 from chorus_nb.workspace import Workspace
 
-DECISIONS = ("deface", "release", "hold")
 Triple = tuple[float, float, float]
+FACE_LOG = DecisionLog(
+    tables.FACE_DECISIONS, frozenset({"deface", "release", "hold"}), lambda row: pose(row["start"], row["shift"])
+)
 
 
-class Decision(NamedTuple):
+class FaceDecision(NamedTuple):
     """``deface``: remove with the mask found, though it was not accepted; ``release``: as it is; ``hold``: never.
 
     ``start``: degrees of nodding, turning and tilting to search from; ``shift``: mm the mask is moved by (left,
@@ -24,20 +27,10 @@ class Decision(NamedTuple):
     shift: Triple
 
 
-def decisions(workspace: Workspace) -> dict[str, Decision]:
-    """By Series Instance UID."""
-    if not workspace.has(tables.FACE_DECISIONS):
-        return {}
-    table = workspace.read(tables.FACE_DECISIONS).astype(str)
-    found = {}
-    for number, row in enumerate(table.sort_values("time", kind="stable").to_dict("records"), 1):
-        if row["decision"] not in DECISIONS:
-            raise InputError(f"face_decisions.csv, row {number}: decision must be {', '.join(DECISIONS)}")
-        try:
-            found[row["item"]] = Decision(row["decision"], *pose(row["start"], row["shift"]))
-        except InputError as error:
-            raise InputError(f"face_decisions.csv, row {number}: {error}") from None
-    return found
+def face_decisions(workspace: Workspace) -> dict[str, FaceDecision]:
+    """By Series Instance UID; :class:`InputError` names the rows that cannot stand."""
+    current = FACE_LOG.current(workspace)
+    return {item: FaceDecision(row["decision"], *pose(row["start"], row["shift"])) for item, row in current.items()}
 
 
 def pose(start: str, shift: str) -> tuple[Triple | None, Triple]:

@@ -13,7 +13,7 @@ import pandas as pd
 from chorus_nb import processes, tables
 from chorus_nb.faces import masks
 from chorus_nb.faces.acceptance import Measures
-from chorus_nb.faces.decisions import Decision, decisions
+from chorus_nb.faces.decisions import FaceDecision, face_decisions
 from chorus_nb.faces.needs import needs
 from chorus_nb.faces.study import Asked, Found, remove_faces
 from chorus_nb.memory import DECODERS, Recipe, digest
@@ -53,7 +53,7 @@ def find_faces(
     """
     images = candidates.join(needs(candidates))
     images = images[images.need != "none"]
-    decided = decisions(workspace)
+    decided = face_decisions(workspace)
     verdicts = {row["series_uid"]: row for row in _settled(images, decided)}
     groups = list(_groups(images[~images.SeriesInstanceUID.isin(verdicts)], workspace, decided))
     known = _known(workspace)
@@ -70,7 +70,7 @@ def find_faces(
     return _files(images, verdicts)
 
 
-def _settled(images: pd.DataFrame, decided: dict[str, Decision]) -> Iterator[dict[str, Any]]:
+def _settled(images: pd.DataFrame, decided: dict[str, FaceDecision]) -> Iterator[dict[str, Any]]:
     """Series that need no look: somebody decided, or they are pictures of a face by their kind."""
     for series, rows in images.groupby("SeriesInstanceUID"):
         decision = decided.get(series)
@@ -81,14 +81,14 @@ def _settled(images: pd.DataFrame, decided: dict[str, Decision]) -> Iterator[dic
             yield _row(Found(series, "rendering", "a picture of a face cannot be defaced"), rows, "")
 
 
-def _groups(images: pd.DataFrame, workspace: Workspace, decided: dict[str, Decision]) -> Iterator[_Group]:
+def _groups(images: pd.DataFrame, workspace: Workspace, decided: dict[str, FaceDecision]) -> Iterator[_Group]:
     key = FACES_RECIPE.key(workspace.parameters)
     volumes = images[images.need != "rendering"]
     frame = volumes.FrameOfReferenceUID.where(volumes.FrameOfReferenceUID != "", volumes.SeriesInstanceUID)
     for _, rows in volumes.groupby([volumes.StudyInstanceUID, frame]):
         asked = []
         for series, files in rows.sort_values("source_path").groupby("SeriesInstanceUID"):
-            decision = decided.get(series, Decision("", None, (0.0, 0.0, 0.0)))
+            decision = decided.get(series, FaceDecision("", None, (0.0, 0.0, 0.0)))
             asked.append(Asked(series, files.need.iloc[0], tuple(files.source_path), *decision))
         facts = sorted(zip(rows.source_path, rows["size"], rows.modified_ns, strict=True))
         yield _Group(tuple(asked), digest(key, facts, asked))

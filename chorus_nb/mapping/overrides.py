@@ -1,14 +1,14 @@
-"""What people decided against the policy: a line of ``decisions/tag_decisions.csv`` each, with who, when and why."""
+"""What people decided against the policy: a row of ``decisions/tag_decisions.csv`` each, with who, when and why."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
-import pandas as pd
 from pydicom.datadict import tag_for_keyword
 
 from chorus_nb import standards, tables
+from chorus_nb.decisions import Cells, DecisionLog
 from chorus_nb.errors import InputError
 from chorus_nb.mapping.rules import ACTIONS, BINARY_NUMBER_VRS, BULK, Rule, dictionary
 from chorus_nb.workspace import Workspace
@@ -46,67 +46,55 @@ class Override:
 
 
 def read_overrides(workspace: Workspace) -> tuple[Override, ...]:
-    """The decisions; :class:`InputError` names the row of each that cannot stand."""
-    if not workspace.has(tables.TAG_DECISIONS):
-        return ()
-    faults: list[str] = []
+    """The decisions that count; :class:`InputError` names the row of each that cannot stand."""
     made = []
-    for number, row in enumerate(workspace.read(tables.TAG_DECISIONS).to_dict("records"), 2):
-        fault = _fault(row)
-        if fault:
-            faults.append(f"tag_decisions row {number}: {fault}")
-            continue
-        tag, creator = standards.parse_tag(row["tag"]), row["private_creator"]
-        element = tag & (0xFF if creator else 0xFFFF)
-        source = f"decision of {row['reviewer']}, {row['time']}"
-        rule = Rule(row["action"], row["replacement"], row["reason"], source)
-        made.append(Override(row["path"], tag >> 16, element, creator, rule, row["reviewer"]))
-    if faults:
-        raise InputError(*faults)
+    for row in TAG_LOG.current(workspace).values():
+        rule = Rule(row["action"], row["replacement"], row["reason"], f"decision of {row['reviewer']}, {row['time']}")
+        made.append(Override(*plan_place(row), rule, row["reviewer"]))
     return tuple(made)
 
 
 def decide(
     workspace: Workspace, tag: str, action: str, reason: str, reviewer: str, *, creator: str = "", path: str = "*"
-) -> pd.DataFrame:
-    """Write down a decision about a tag, replacing an earlier one about the same place; returns all decisions.
+) -> None:
+    """Write down a decision about a tag; the last one about a place counts.
 
     It holds from the next ``make_plan`` on. :class:`InputError` if it cannot stand.
     """
-    time = datetime.now().astimezone().isoformat(timespec="seconds")
-    table = tables.TAG_DECISIONS
-    row = dict(zip(table.column_names, (path, tag, creator, action, "", reason, reviewer, time), strict=True))
-    fault = _fault(row)
-    if fault:
-        raise InputError(f"{tag}: {fault}")
-    known = workspace.read(table) if workspace.has(table) else tables.empty(table)
-    other = known[(known[["path", "tag", "private_creator"]] != [path, tag, creator]).any(axis=1)]
-    decisions = pd.concat([other, tables.frame(table, [dict(row)])], ignore_index=True)
-    workspace.write(table, decisions)
-    return decisions
+    row = {"path": path, "tag": tag, "private_creator": creator, "action": action, "reason": reason}
+    TAG_LOG.append(workspace, reviewer, row)
 
 
-def _fault(row: dict[str, str]) -> str:
+def plan_place(row: Mapping[str, str]) -> tuple[str, int, int, str]:
+    """Path, group, element (its offset if private) and private creator of a row of the plan or of a decision."""
     text, creator = row["tag"].lower(), row["private_creator"]
     try:
-        tag = standards.parse_tag(text)
+        tag = 0 if text.endswith("xx)") or ("xx" in text and not creator) else standards.parse_tag(text)
     except ValueError:
         tag = 0
-    if not tag or text.endswith("xx)") or ("xx" in text and not creator):
-        return "tag must be (gggg,eeee), or (gggg,xxee) with its private creator"
-    if row["action"] not in ALLOWED:
-        return f"action must be one of {', '.join(sorted(ALLOWED))}"
+    if not tag:
+        raise InputError("tag must be (gggg,eeee), or (gggg,xxee) with its private creator")
+    return row["path"], tag >> 16, tag & (0xFF if creator else 0xFFFF), creator
+
+
+def _item(row: Cells) -> str:
+    path, *place = plan_place(row)
+    return repr((path.casefold(), *place))
+
+
+def _check(row: Cells) -> None:
+    _, group, element, creator = plan_place(row)
+    tag = None if creator else group << 16 | element
     if not row["reason"].strip() or not row["reviewer"].strip():
-        return "a decision needs a reason and a reviewer"
-    if not creator and tag in FIXED:
-        return "the release depends on this attribute; it cannot be overridden"
-    if row["replacement"] and row["action"] != "D":
-        return "only action D takes a replacement"
-    if row["replacement"] and (creator or not _takes_text(tag)):
-        return "a replacement is text; this element does not hold text"
-    return ""
+        raise InputError("a decision needs a reason and a reviewer")
+    if tag in FIXED:
+        raise InputError("the release depends on this attribute; it cannot be overridden")
+    if row["replacement"]:
+        if row["action"] != "D":
+            raise InputError("only action D takes a replacement")
+        entry = None if tag is None else dictionary(tag)
+        if entry is None or entry.vr in BINARY_NUMBER_VRS | BULK | {"SQ"}:
+            raise InputError("a replacement is text; this element does not hold text")
 
 
-def _takes_text(tag: int) -> bool:
-    entry = dictionary(tag)
-    return entry is not None and entry.vr not in BINARY_NUMBER_VRS | BULK | {"SQ"}
+TAG_LOG = DecisionLog(tables.TAG_DECISIONS, ALLOWED, _check, _item, column="action")

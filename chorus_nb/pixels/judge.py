@@ -12,7 +12,7 @@ from chorus_nb import tables
 from chorus_nb.pixels import detection
 from chorus_nb.pixels.boxes import format_boxes, merge, parse_boxes
 from chorus_nb.pixels.checks import Checks
-from chorus_nb.pixels.decisions import Decision, Decisions
+from chorus_nb.pixels.decisions import ImageDecision, ImageDecisions
 from chorus_nb.pixels.detection import Finding
 from chorus_nb.pixels.triage import SAMPLE, sample, second_sample, triage
 from chorus_nb.processes import Progress
@@ -73,7 +73,7 @@ class _Judge:
         self._images = images
         self._policy = workspace.parameters.burned_in_text
         self._checks = Checks(workspace, images)
-        self._decisions = Decisions(workspace)
+        self._decisions = ImageDecisions(workspace)
 
     def verdicts(self, progress: Progress | None) -> dict[str, Verdict]:
         """The verdict on every image: first on a few of each group, then on the others as those demand it."""
@@ -92,17 +92,17 @@ class _Judge:
         return verdicts | self._look(others, progress)
 
     def _is_doubtful(self, group: pd.DataFrame, verdicts: dict[str, Verdict]) -> bool:
-        """Whether a picture of an unlikely group tells, but nothing that its header says: anatomy can read so."""
-        telling = [path for path in group.source_path if verdicts.get(path, CLEAN).verdict != "clean"]
-        looks = [self._checks.get(path) for path in telling]
+        """Whether text was found where it is unlikely, and none that the header holds: anatomy can read so."""
+        found = [path for path in group.source_path if verdicts.get(path, CLEAN).verdict != "clean"]
+        looks = [self._checks.get(path) for path in found]
         certain = any(look is None or look.problem or any(f.matched for f in look.findings) for look in looks)
-        return group.risk.iloc[0] == "unlikely" and bool(telling) and not certain
+        return group.risk.iloc[0] == "unlikely" and bool(found) and not certain
 
     def _of_group(self, group: pd.DataFrame, verdicts: dict[str, Verdict]) -> Verdict | None:
         """The verdict on the pictures that were not looked at; None: each of them has to be."""
         seen = [verdicts[path] for path in group.source_path if path in verdicts]
-        telling = sum(verdict.reason == "burned_in_text" for verdict in seen)
-        if len(seen) >= SAMPLE and telling == len(seen):
+        held = sum(verdict.reason == "burned_in_text" for verdict in seen)
+        if len(seen) >= SAMPLE and held == len(seen):
             boxes = format_boxes(merge(box for verdict in seen for box in parse_boxes(verdict.boxes)))
             return seen[0]._replace(boxes=boxes, checked="group")
         faults = sum(verdict.verdict != "clean" for verdict in seen)
@@ -136,10 +136,10 @@ class _Judge:
             if look.problem:
                 return Verdict("hold", "burned_in_text_unchecked", checked="looked")
             highest = highest or self._highest(look.findings)
-            telling = self._decisions.telling(look.findings, decision)
-            if not telling:
+            holding = self._decisions.holding(look.findings, decision)
+            if not holding:
                 return Verdict("redact" if filled else "clean", "", filled, highest, "looked")
-            filled = format_boxes(merge([*parse_boxes(filled), *(finding.box for finding in telling)]))
+            filled = format_boxes(merge([*parse_boxes(filled), *(finding.box for finding in holding)]))
             drawn = redacted and decision is not None and decision.boxes  # a person's boxes are not added to
             if drawn or not (redacted or self._policy == "redact") or self._too_much(filled, row):
                 break
@@ -160,7 +160,7 @@ class _Judge:
             return CLEAN if row.risk == "unlikely" else Verdict("hold", "burned_in_text_unchecked")
         return None
 
-    def _decision(self, row: Any) -> Decision | None:
+    def _decision(self, row: Any) -> ImageDecision | None:
         return self._decisions.on(row.source_path, row.SeriesInstanceUID, row.device)
 
     def _highest(self, findings: Iterable[Finding]) -> str:

@@ -12,7 +12,7 @@ from pydicom import dcmread
 
 from chorus_nb import processes, tables
 from chorus_nb.pixels import detection
-from chorus_nb.pixels.decisions import Decisions
+from chorus_nb.pixels.decisions import ImageDecisions
 from chorus_nb.pixels.detection import Finding
 from chorus_nb.processes.guard import Refused, guarded
 from chorus_nb.source import Source
@@ -71,7 +71,7 @@ class _Allowed:
     """What the decisions let an image keep."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self._decisions = Decisions(workspace)
+        self._decisions = ImageDecisions(workspace)
         verdicts = workspace.read(tables.IMAGE_VERDICTS, ["source_path", "device"])
         series = workspace.read(tables.CATALOG, ["source_path", "SeriesInstanceUID"])
         self._rows: dict[Any, Any] = verdicts.merge(series).set_index("source_path").to_dict("index")
@@ -79,7 +79,7 @@ class _Allowed:
     def result(self, source_path: str, findings: list[Finding]) -> str:
         row = self._rows[source_path]
         decision = self._decisions.on(source_path, row["SeriesInstanceUID"], row["device"])
-        tiers = {self._decisions.tier(finding) for finding in self._decisions.telling(findings, decision)}
+        tiers = {self._decisions.tier(finding) for finding in self._decisions.holding(findings, decision)}
         return next((f"{tier} text left" for tier in ("high", "medium") if tier in tiers), NOTHING_LEFT)
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import getpass
-from datetime import datetime
 
 import pandas as pd
 
 from chorus_nb import tables
+from chorus_nb.decisions import DecisionLog
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.release.manifest import record_delivery
 from chorus_nb.seal import seal
 from chorus_nb.workspace import Workspace
+
+SIGN_OFF_LOG = DecisionLog(tables.SIGN_OFF, column="", item=lambda row: row["release"])
 
 
 def release_seal(manifest: pd.DataFrame) -> str:
@@ -27,22 +29,16 @@ def sign_off(workspace: Workspace, note: str, reviewer: str = "") -> pd.DataFram
     """
     if not note.strip():
         raise InputError("sign_off: say in a note what was looked at")
-    row: dict[str, object] = {
-        "release": release_seal(workspace.read(tables.MANIFEST)),
-        "reviewer": reviewer.strip() or getpass.getuser(),
-        "time": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "note": note.strip(),
-    }
-    recorded = pd.concat([_recorded(workspace), tables.frame(tables.SIGN_OFF, [row])], ignore_index=True)
-    workspace.write(tables.SIGN_OFF, recorded)
+    row = {"release": release_seal(workspace.read(tables.MANIFEST)), "note": note.strip()}
+    SIGN_OFF_LOG.append(workspace, reviewer.strip() or getpass.getuser(), row)
     if not workspace.parameters.upload_url:
         record_delivery(workspace)
-    return recorded
+    return SIGN_OFF_LOG.history(workspace)
 
 
 def signed_off(workspace: Workspace) -> pd.DataFrame:
     """The sign-offs of exactly the release that is packed now."""
-    recorded = _recorded(workspace)
+    recorded = SIGN_OFF_LOG.history(workspace)
     return recorded[recorded["release"] == release_seal(workspace.read(tables.MANIFEST))].reset_index(drop=True)
 
 
@@ -50,7 +46,3 @@ def require_sign_off(workspace: Workspace) -> None:
     """Upload only what a person released."""
     if signed_off(workspace).empty:
         raise WorkbenchError("nobody has released these bytes yet: sign off in 06_release, then upload")
-
-
-def _recorded(workspace: Workspace) -> pd.DataFrame:
-    return workspace.read(tables.SIGN_OFF) if workspace.has(tables.SIGN_OFF) else tables.empty(tables.SIGN_OFF)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.faces import Surfaces, preview, render
-from chorus_nb.review import decisions
+from chorus_nb.faces.decisions import FACE_LOG
 from chorus_nb.review.panel import Answer, Panel, script
 from chorus_nb.workspace import Workspace
 
@@ -54,23 +52,23 @@ class FaceReviewer(Panel):
         if decision == "release" and not note.strip():
             raise InputError("a face is released only with a reason")
         series = self.queue.iloc[number]["series_uid"]
-        decisions.append_face(self.workspace, series, decision, start, shift, reviewer=self.reviewer, note=note)
+        row = {"item": series, "decision": decision, "start": start, "shift": shift, "note": note}
+        FACE_LOG.append(self.workspace, self.reviewer, row)
         return {"decided": self._decided()}, []
 
     def undo(self) -> Answer:
         """Take back this reviewer's last decision."""
-        item = decisions.take_back(self.workspace, self.reviewer, decisions.FACES)
+        item = FACE_LOG.withdraw(self.workspace, self.reviewer)
         return {"undone": bool(item), "decided": self._decided()}, []
 
-    def twin(self) -> pd.DataFrame:
+    def static_table(self) -> pd.DataFrame:
         decided = [self._decided().get(number, "waits") for number in self.queue.index]
         table = self.queue[["modality", "need", "status", "reason"]].assign(decision=decided)
         return table.groupby(list(table.columns), as_index=False).size().rename(columns={"size": "series"})
 
     def _decided(self) -> dict[int, str]:
-        last = decisions.read(self.workspace, decisions.FACES).drop_duplicates("item", keep="last")
-        said: dict[Any, Any] = dict(zip(last["item"], last["decision"], strict=True))
-        return {int(place): str(said[series]) for place, series in self.queue["series_uid"].items() if series in said}
+        rows = FACE_LOG.current(self.workspace)
+        return {place: rows[uid]["decision"] for place, uid in enumerate(self.queue["series_uid"]) if uid in rows}
 
 
 def _outlined(shown: Surfaces, place: int) -> np.ndarray:

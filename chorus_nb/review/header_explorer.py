@@ -55,7 +55,7 @@ class HeaderExplorer(Panel):
         rows = found[DISTRIBUTION].astype(object).where(found[DISTRIBUTION].notna(), "")
         return {"columns": DISTRIBUTION, "rows": rows.to_numpy().tolist()}, []
 
-    def twin(self) -> pd.DataFrame:
+    def static_table(self) -> pd.DataFrame:
         return self.series.groupby("Modality", as_index=False).agg(series=("files", "size"), files=("files", "sum"))
 
     def _files(self, series: int) -> pd.DataFrame:

@@ -10,12 +10,11 @@ import pandas as pd
 from chorus_nb import tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.pixels import parse_boxes, redact
-from chorus_nb.review import decisions
+from chorus_nb.pixels.decisions import IMAGE_LOG, outdated, seen_digest
 from chorus_nb.review.panel import Answer, Panel, script
 from chorus_nb.review.views import Image
 from chorus_nb.workspace import Workspace
 
-DECISIONS = ("accept", "redact", "reject")
 ORDER = {"hold": 0, "redact": 1, "clean": 2, "high": 0, "medium": 1, "low": 2, "": 3}
 
 
@@ -61,23 +60,19 @@ class ImageReviewer(Panel):
 
     def decide(self, path: str, decision: str, boxes: str = "", scope: str = "image", note: str = "") -> Answer:
         """Write a decision down: about the image, its whole series, or every image of its device and geometry."""
-        if decision not in DECISIONS:
-            raise WorkbenchError("a decision is accept, redact or reject")
-        parse_boxes(boxes)
-        row = self.queue[self.queue["source_path"] == path].iloc[0]
-        item = {"image": path, "series": f"series:{row['SeriesInstanceUID']}", "device": f"device:{row['device']}"}[
-            scope
-        ]
-        seen = decisions.digest(self.workspace, path) if scope == "image" else ""
-        decisions.append(self.workspace, item, decision, boxes, reviewer=self.reviewer, note=note, seen_digest=seen)
+        image = next(self.queue[self.queue["source_path"] == path].itertuples())
+        item = dict(zip(("image", "series", "device"), _items(image), strict=True))[scope]
+        row = {"item": item, "decision": decision, "boxes": boxes, "note": note}
+        seen = seen_digest(self.workspace, path) if scope == "image" else ""
+        IMAGE_LOG.append(self.workspace, self.reviewer, {**row, "seen_digest": seen})
         return self._progress(), []
 
     def undo(self) -> Answer:
         """Take back this reviewer's last decision."""
-        item = decisions.take_back(self.workspace, self.reviewer)
+        item = IMAGE_LOG.withdraw(self.workspace, self.reviewer)
         return {"undone": item, **self._progress()}, []
 
-    def twin(self) -> pd.DataFrame:
+    def static_table(self) -> pd.DataFrame:
         decided = [self._decided().get(number, "waits") for number in self.queue.index]
         table = self.queue[["Modality", "verdict", "reason", "tier"]].assign(decision=decided)
         return table.groupby(list(table.columns), as_index=False).size().rename(columns={"size": "images"})
@@ -102,25 +97,27 @@ class ImageReviewer(Panel):
 
     def _decided(self) -> dict[int, str]:
         """The decision that holds for each image of the queue, by its place in it."""
-        last = decisions.read(self.workspace).drop_duplicates("item", keep="last").set_index("item")["decision"]
-        held = {}
-        for row in self.queue.itertuples():
-            for item in (row.source_path, f"series:{row.SeriesInstanceUID}", f"device:{row.device}"):
-                if item in last.index:
-                    held[int(row.Index)] = str(last[item])
-                    break
-        return held
+        rows = IMAGE_LOG.current(self.workspace)
+        found = {
+            image.Index: [rows[item] for item in _items(image) if item in rows] for image in self.queue.itertuples()
+        }
+        return {place: own[0]["decision"] for place, own in found.items() if own}
 
     def _progress(self) -> dict[str, Any]:
-        return {"decided": self._decided(), "disagreements": len(decisions.disagreements(self.workspace))}
+        return {"decided": self._decided(), "disagreements": len(IMAGE_LOG.disagreements(self.workspace))}
 
     def _show(self) -> None:
         names = ["source_path", "Modality", "verdict", "reason", "tier", "risk_reason", "device", "boxes"]
-        outdated = set(decisions.outdated(self.workspace)["item"])
+        changed = set(outdated(self.workspace)["item"])
         self.content = {
             "columns": names,
             "queue": self.queue[names].to_numpy(dtype=object).tolist(),
-            "outdated": sorted(outdated & set(self.queue["source_path"])),
+            "outdated": sorted(changed & set(self.queue["source_path"])),
             "reviewer": self.reviewer,
             **self._progress(),
         }
+
+
+def _items(image: Any) -> tuple[str, str, str]:
+    """What a decision about an image of the queue may be on: itself, its series, its device and geometry."""
+    return image.source_path, f"series:{image.SeriesInstanceUID}", f"device:{image.device}"

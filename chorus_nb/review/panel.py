@@ -1,4 +1,4 @@
-"""What the panels share: questions from the browser answered in Python, and a static twin for reports.
+"""What the panels share: questions from the browser answered in Python, and a table in their place for reports.
 
 The JavaScript stands in ``static/``, without build step and without network. It writes text by ``textContent`` only,
 so that header text is never markup.
@@ -40,7 +40,7 @@ class Panel(anywidget.AnyWidget):
         self.reviewer = reviewer or getpass.getuser()
         self.on_msg(self._received)
 
-    def twin(self) -> pd.DataFrame:
+    def static_table(self) -> pd.DataFrame:
         """What a report shows in the place of the panel: a table free of original values."""
         raise NotImplementedError
 
@@ -57,7 +57,7 @@ class Panel(anywidget.AnyWidget):
         self.send({"to": message.get("id"), **answer}, buffers)
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        """The live panel, and its static twin for where no kernel runs."""
+        """The live panel, and the table for where no kernel runs."""
         bundle = super()._repr_mimebundle_(**options)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**(data or {}), "text/html": table_html(self.twin(), caption=type(self).__name__)}, metadata
+        return {**(data or {}), "text/html": table_html(self.static_table(), caption=type(self).__name__)}, metadata

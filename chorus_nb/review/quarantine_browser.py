@@ -37,5 +37,5 @@ class QuarantineBrowser(Panel):
         mended = worklist[(worklist["status"] == "release") & worklist["source_path"].isin(self.files["source_path"])]
         return {"mended": len(mended), "of": len(self.files)}, []
 
-    def twin(self) -> pd.DataFrame:
+    def static_table(self) -> pd.DataFrame:
         return self.causes

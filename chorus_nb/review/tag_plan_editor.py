@@ -10,7 +10,7 @@ import pandas as pd
 
 from chorus_nb import standards, tables
 from chorus_nb.mapping import ACTIONS, decide, load_policy
-from chorus_nb.mapping.overrides import ALLOWED, Override
+from chorus_nb.mapping.overrides import ALLOWED, TAG_LOG, Override, plan_place
 from chorus_nb.mapping.plan import make_plan
 from chorus_nb.mapping.rules import Rule
 from chorus_nb.review.panel import Answer, Panel, script
@@ -35,17 +35,17 @@ class TagPlanEditor(Panel):
         super().__init__(workspace, reviewer)
         self.plan = workspace.read(tables.TAG_PLAN)
         self._specimens = Specimens(workspace)
-        self._before: list[pd.DataFrame | None] = []  # what the decisions were before each of this session
+        self._decided: list[str] = []  # what this session decided about
         self._show()
 
     def attempt(self, row: int, action: str) -> Answer:
         """What the engine would make of the example of this row under another action; nothing is kept."""
-        chosen = self.plan.iloc[row]
+        chosen = self.plan.iloc[row].to_dict()
         path = self._specimens.example(chosen["sop_class"])
         if not path or action not in ALLOWED:
             return {"before": "", "after": ""}, []
         policy = load_policy(self.workspace)
-        override = Override(*_place(chosen), Rule(action, "", "tried", "tried"), self.reviewer)
+        override = Override(*plan_place(chosen), Rule(action, "", "tried", "tried"), self.reviewer)
         after, _ = self._specimens.after(path, replace(policy, overrides=(*policy.overrides, override)))
         same = [line.value for line in self._specimens.before(path) if _same(line, chosen)]
         made = [line.value for line in after if _same(line, chosen)]
@@ -53,38 +53,21 @@ class TagPlanEditor(Panel):
 
     def decide(self, row: int, action: str, reason: str) -> Answer:
         """Write the decision down and make the plan again; the rows of the same place change."""
-        chosen = self.plan.iloc[row]
-        known = self._decisions()
-        decide(
-            self.workspace,
-            chosen["tag"],
-            action,
-            reason,
-            self.reviewer,
-            creator=chosen["private_creator"],
-            path=chosen["path"],
-        )
-        self._before.append(known)
+        chosen = self.plan.iloc[row].to_dict()
+        creator, path = chosen["private_creator"], chosen["path"]
+        decide(self.workspace, chosen["tag"], action, reason, self.reviewer, creator=creator, path=path)
+        self._decided.append(TAG_LOG.item(chosen))
         return self._renew(), []
 
     def undo(self) -> Answer:
         """Take back the last decision of this session."""
-        if self._before:
-            known = self._before.pop()
-            path = self.workspace.path(tables.TAG_DECISIONS)
-            if known is None:
-                path.unlink(missing_ok=True)
-            else:
-                self.workspace.write(tables.TAG_DECISIONS, known)
+        if self._decided:
+            TAG_LOG.withdraw(self.workspace, self.reviewer, self._decided.pop())
         return self._renew(), []
 
-    def twin(self) -> pd.DataFrame:
+    def static_table(self) -> pd.DataFrame:
         decided = self.plan[self.plan["decided_by"] != "policy"]
         return decided[["tag", "keyword", "path", "action", "reason", "decided_by", "files"]]
-
-    def _decisions(self) -> pd.DataFrame | None:
-        has = self.workspace.has(tables.TAG_DECISIONS)
-        return self.workspace.read(tables.TAG_DECISIONS) if has else None
 
     def _renew(self) -> dict[str, Any]:
         """Make the plan again; answers with the rows that changed."""
@@ -98,7 +81,7 @@ class TagPlanEditor(Panel):
         self.workspace.write(tables.TAG_PLAN, self.plan)
         cells = self.plan.loc[changed, SHOWN].to_numpy(dtype=object).tolist()
         rows = dict(zip(map(int, self.plan.index[changed]), cells, strict=True))
-        return {"rows": rows, "undo": len(self._before)}
+        return {"rows": rows, "undo": len(self._decided)}
 
     def _show(self) -> None:
         self.content = {
@@ -111,12 +94,7 @@ class TagPlanEditor(Panel):
         }
 
 
-def _place(row: pd.Series) -> tuple[str, int, int, str]:
-    tag, creator = standards.parse_tag(row["tag"]), row["private_creator"]
-    return row["path"], tag >> 16, tag & (0xFF if creator else 0xFFFF), creator
-
-
-def _same(line: Any, row: pd.Series) -> bool:
+def _same(line: Any, row: dict[str, str]) -> bool:
     """An element of a header is the one a row of the plan is about (items of sequences are not told apart)."""
     if re.sub(r"\[\d+\]\.", ".", line.path).strip(".") != row["path"]:
         return False

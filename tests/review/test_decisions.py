@@ -10,8 +10,9 @@ import pytest
 from chorus_nb import tables
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.mapping import load_policy
-from chorus_nb.pixels.decisions import Decisions
-from chorus_nb.review import HeaderExplorer, ImageReviewer, TagPlanEditor, decisions, panel
+from chorus_nb.mapping.overrides import TAG_LOG
+from chorus_nb.pixels.decisions import IMAGE_LOG, ImageDecisions, outdated
+from chorus_nb.review import HeaderExplorer, ImageReviewer, TagPlanEditor, panel
 from chorus_nb.workspace import Workspace
 from tests.review.cine import ultrasound
 
@@ -37,7 +38,7 @@ def test_undo_takes_the_decision_and_the_plan_back(planned: Workspace) -> None:
     editor.decide(row_of(editor, "StationName"), "Z", "not needed here")
     assert planned.path(tables.TAG_PLAN).read_bytes() != before
     editor.undo()
-    assert not planned.has(tables.TAG_DECISIONS)
+    assert not TAG_LOG.current(planned)
     assert set(editor.plan["decided_by"]) == {"policy"}
 
 
@@ -72,27 +73,27 @@ def test_the_explorer_sets_every_element_beside_what_becomes_of_it(planned: Work
 def test_an_image_decision_is_on_disk_with_what_was_seen(waiting: Workspace) -> None:
     reviewer = ImageReviewer(waiting, "ada")
     reviewer.decide("a.dcm", "redact", "6,4,60,14", note="a name")
-    [row] = decisions.read(waiting).to_dict("records")
+    [row] = IMAGE_LOG.history(waiting).to_dict("records")
     assert (row["item"], row["decision"], row["boxes"], row["note"]) == ("a.dcm", "redact", "6,4,60,14", "a name")
     assert re.fullmatch("[0-9a-f]{64}", row["seen_digest"])
-    assert Decisions(waiting).on("a.dcm", "1.2.3.4", "x") == ("redact", "6,4,60,14", "image")
+    assert ImageDecisions(waiting).on("a.dcm", "1.2.3.4", "x") == ("redact", "6,4,60,14", "image")
 
 
 def test_a_decision_can_be_about_the_series_or_the_device(waiting: Workspace) -> None:
     reviewer = ImageReviewer(waiting, "ada")
     reviewer.decide("a.dcm", "reject", scope="series")
-    assert Decisions(waiting).on("b.dcm", "1.2.3.4", "x") == ("reject", "", "series")
+    assert ImageDecisions(waiting).on("b.dcm", "1.2.3.4", "x") == ("reject", "", "series")
     assert reviewer.decide("a.dcm", "accept", scope="device")[0]["decided"] == {0: "reject", 1: "reject"}
-    assert Decisions(waiting).on("other", "9.9", "MAKER|MODEL|60x80") == ("accept", "", "device")
+    assert ImageDecisions(waiting).on("other", "9.9", "MAKER|MODEL|60x80") == ("accept", "", "device")
 
 
 def test_a_decision_on_a_file_that_changed_since_is_not_applied_and_is_listed(waiting: Workspace) -> None:
     ImageReviewer(waiting, "ada").decide("a.dcm", "accept")
-    assert decisions.outdated(waiting).empty
+    assert outdated(waiting).empty
     path = Path(waiting.parameters.source) / "a.dcm"
     path.write_bytes(path.read_bytes() + b"\0")
-    assert list(decisions.outdated(waiting)["item"]) == ["a.dcm"]
-    assert Decisions(waiting).on("a.dcm", "1.2.3.4", "x") is None
+    assert list(outdated(waiting)["item"]) == ["a.dcm"]
+    assert ImageDecisions(waiting).on("a.dcm", "1.2.3.4", "x") is None
     assert ImageReviewer(waiting, "ada").content["outdated"] == ["a.dcm"]
 
 
@@ -108,9 +109,9 @@ def test_two_reviewers_opinions_are_kept_and_their_disagreement_is_listed(waitin
     ImageReviewer(waiting, "ada").decide("a.dcm", "accept")
     answer = ImageReviewer(waiting, "grace").decide("a.dcm", "reject")[0]
     assert answer["disagreements"] == 2
-    assert list(decisions.disagreements(waiting)["reviewer"]) == ["ada", "grace"]
+    assert list(IMAGE_LOG.disagreements(waiting)["reviewer"]) == ["ada", "grace"]
     ImageReviewer(waiting, "ada").decide("a.dcm", "reject")
-    assert decisions.disagreements(waiting).empty
+    assert IMAGE_LOG.disagreements(waiting).empty
 
 
 def test_images_are_queued_by_risk(waiting: Workspace) -> None:
@@ -151,7 +152,7 @@ def test_the_browser_can_ask_only_what_it_may(waiting: Workspace, monkeypatch: p
     assert sent[0]["to"] == 2 and "refused" in sent[0]
 
 
-def test_the_static_twin_shows_no_original_value(planned: Workspace, waiting: Workspace) -> None:
+def test_the_table_in_a_report_shows_no_original_value(planned: Workspace, waiting: Workspace) -> None:
     for made in (ImageReviewer(waiting), TagPlanEditor(planned), HeaderExplorer(planned)):
         html = made._repr_mimebundle_()[0]["text/html"]
         assert "<table" in html and "a.dcm" not in html and "alert(1)" not in html

@@ -10,7 +10,8 @@ pytest.importorskip("SimpleITK")
 pytest.importorskip("pydeface")
 
 from chorus_nb import tables
-from chorus_nb.review import FaceReviewer, decisions
+from chorus_nb.faces.decisions import FACE_LOG
+from chorus_nb.review import FaceReviewer
 from chorus_nb.workspace import Workspace
 from tests import heads
 from tests.browsing import Watched, open_panel
@@ -64,11 +65,11 @@ def test_a_shift_is_tried_before_it_is_decided_and_the_decision_is_taken_back(
     assert page.locator("figcaption").nth(2).text_content() == "would be released"
     page.get_by_role("button", name="Deface").click()
     status(page, "deface: written")
-    [row] = decisions.read(heads_site, decisions.FACES).to_dict("records")
+    [row] = FACE_LOG.history(heads_site).to_dict("records")
     assert (row["decision"], row["shift"], row["reviewer"]) == ("deface", "0,8,0", "ada")
     page.locator(".chorus-panel").press("u")
     status(page, "Taken back")
-    assert decisions.read(heads_site, decisions.FACES).empty
+    assert not FACE_LOG.current(heads_site)
 
 
 def test_a_face_is_released_only_with_a_reason(
@@ -85,6 +86,6 @@ def test_a_face_is_released_only_with_a_reason(
 
 
 def test_the_report_shows_counts_instead_of_the_panel(heads_site: Workspace) -> None:
-    table = FaceReviewer(heads_site).twin()
+    table = FaceReviewer(heads_site).static_table()
     assert dict(zip(table.status, table.series, strict=True)) == {"defaced": 1, "not_defaced": 1}
     assert not set(heads_site.read(tables.FACE_VERDICTS).series_uid) & set(table.astype(str).to_numpy().ravel())

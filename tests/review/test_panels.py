@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 from chorus_nb import tables
-from chorus_nb.review import HeaderExplorer, ImageReviewer, QuarantineBrowser, TagPlanEditor, decisions
+from chorus_nb.mapping.overrides import TAG_LOG
+from chorus_nb.pixels.decisions import IMAGE_LOG
+from chorus_nb.review import HeaderExplorer, ImageReviewer, QuarantineBrowser, TagPlanEditor
 from chorus_nb.workspace import Workspace
 from tests.browsing import Watched, open_panel
 from tests.review.cine import PAYLOAD, ultrasound
@@ -31,7 +33,7 @@ def test_an_action_is_changed_with_a_reason(
     assert list(planned.read(tables.TAG_DECISIONS)["reason"]) == ["no one needs it"]
     page.get_by_role("button", name="Undo").click()
     page.wait_for_function("document.querySelector('.status').textContent === 'Taken back.'")
-    assert not planned.has(tables.TAG_DECISIONS)
+    assert not TAG_LOG.current(planned)
 
 
 def test_three_thousand_rows_are_usable(planned: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +106,7 @@ def test_boxes_are_drawn_and_keys_decide(waiting: Workspace, watched: Watched, m
     page.mouse.up()
     page.keyboard.press("r")
     page.wait_for_function("document.querySelector('.status').textContent.startsWith('redact')")
-    [row] = decisions.read(waiting).to_dict("records")
+    [row] = IMAGE_LOG.history(waiting).to_dict("records")
     assert row["item"] == "a.dcm" and row["decision"] == "redact"
     found, drawn = row["boxes"].split(";")
     assert found == "6,4,60,14"
@@ -114,7 +116,8 @@ def test_boxes_are_drawn_and_keys_decide(waiting: Workspace, watched: Watched, m
     page.wait_for_function("document.querySelector('.status').textContent.startsWith('reject')")
     page.keyboard.press("u")
     page.wait_for_function("document.querySelector('.status').textContent === 'Taken back.'")
-    assert list(decisions.read(waiting)["decision"]) == ["redact"]
+    assert list(IMAGE_LOG.history(waiting)["decision"]) == ["redact", "reject", "withdraw"]
+    assert [row["decision"] for row in IMAGE_LOG.current(waiting).values()] == ["redact"]
 
 
 def test_a_box_can_be_deleted_and_frames_scrolled_by_keys(
@@ -128,7 +131,7 @@ def test_a_box_can_be_deleted_and_frames_scrolled_by_keys(
     page.wait_for_function("document.querySelector('#panel').textContent.includes('2 of 3')")
     page.keyboard.press("r")
     page.wait_for_function("document.querySelector('.status').textContent.startsWith('redact')")
-    assert list(decisions.read(waiting)["boxes"]) == [""]
+    assert list(IMAGE_LOG.history(waiting)["boxes"]) == [""]
 
 
 def test_an_87_frame_ultrasound_is_scrolled_without_a_stall(

@@ -1,0 +1,189 @@
+"""What people decided: one CSV a kind of decision, appended and never rewritten, ordered by instant.
+
+People also write these files by hand, so a time may be in any ISO 8601 form with any offset (without one it is meant
+in the site's zone), and the columns in any order. A decision is taken back by a row of its own, ``withdraw``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from operator import itemgetter
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from filelock import FileLock
+
+from chorus_nb import tables
+from chorus_nb.errors import InputError, WorkbenchError
+from chorus_nb.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WITHDRAW = "withdraw"
+"""Takes back the last decision of the same reviewer about the same item; those of others stand."""
+LOCK_SECONDS = 60.0
+
+Cells = dict[str, str]
+"""A row of a log, by column."""
+
+
+@dataclass(frozen=True)
+class DecisionLog:
+    """A kind of decision. ``check`` raises :class:`WorkbenchError` for a row that cannot stand; ``item`` names what a
+    row is about; ``column`` holds the decision, "" where there is but one, which nobody can withdraw.
+    """
+
+    table: tables.Table
+    allowed: frozenset[str] = frozenset()
+    check: Callable[[Cells], object] = lambda row: None
+    item: Callable[[Cells], str] = itemgetter("item")
+    column: str = "decision"
+
+    def append(self, workspace: Workspace, reviewer: str, *rows: Mapping[str, str]) -> None:
+        """Write decisions down, on disk when this returns; :class:`WorkbenchError` if one cannot stand."""
+        signed = {"reviewer": reviewer, "time": _text(datetime.now(UTC))}
+        blank = dict.fromkeys(self.table.column_names, "")
+        with self._locked(workspace):
+            self._write(workspace, [self._checked({**blank, **row, **signed}) for row in rows])
+
+    def withdraw(self, workspace: Workspace, reviewer: str, item: str = "") -> str:
+        """Take back the last decision of ``reviewer`` (about ``item``); returns its item, "" if there is none."""
+        with self._locked(workspace):
+            for instant, row in reversed(self._standing(workspace)):
+                if row["reviewer"] == reviewer and item in ("", self.item(row)):
+                    time = _text(max(instant, datetime.now(UTC)))  # after it, whatever the clocks say
+                    self._write(workspace, [{**row, self.column: WITHDRAW, "time": time}])
+                    return self.item(row)
+        return ""
+
+    def history(self, workspace: Workspace) -> pd.DataFrame:
+        """Every row, oldest first; :class:`InputError` names file and row of each that cannot stand."""
+        return self._frame(row for _, _, row in self._rows(workspace))
+
+    def current(self, workspace: Workspace) -> dict[str, Cells]:
+        """By item, the row that counts: the last one that stands. Errors as :meth:`history`."""
+        return {self.item(row): row for _, row in self._standing(workspace)}
+
+    def disagreements(self, workspace: Workspace) -> pd.DataFrame:
+        """Items on which the last decisions of two reviewers differ; both are kept, the later one is applied."""
+        last: dict[str, dict[str, Cells]] = {}
+        for _, row in self._standing(workspace):
+            own = last.setdefault(self.item(row), {})
+            own.pop(row["reviewer"], None)
+            own[row["reviewer"]] = row
+        differ = [rows for _, rows in sorted(last.items()) if len({row[self.column] for row in rows.values()}) > 1]
+        return self._frame(row for rows in differ for row in rows.values())
+
+    def _frame(self, rows: Iterator[Cells]) -> pd.DataFrame:
+        return tables.frame(self.table, [dict(row) for row in rows])
+
+    def _standing(self, workspace: Workspace) -> list[tuple[datetime, Cells]]:
+        """What was not withdrawn, oldest first."""
+        rows: dict[int, tuple[datetime, Cells]] = {}
+        own: dict[tuple[str, str], list[int]] = {}
+        for number, instant, row in self._rows(workspace):
+            mine = own.setdefault((self.item(row), row["reviewer"]), [])
+            if not self._withdraws(row):
+                mine.append(number)
+                rows[number] = instant, row
+            elif mine:
+                del rows[mine.pop()]
+            else:
+                raise InputError(f"{self._file}, row {number}: this reviewer decided nothing before that to withdraw")
+        return list(rows.values())
+
+    def _rows(self, workspace: Workspace) -> list[tuple[int, datetime, Cells]]:
+        """Row number in the file, instant and cells of every row; equal instants as in the file."""
+        zone = workspace.parameters.zone
+        faults, rows = [], []
+        for number, cells in self._records(workspace):
+            try:
+                row = self._checked(cells)
+                rows.append((number, _instant(row["time"], zone), row))
+            except WorkbenchError as error:
+                faults.append(f"{self._file}, row {number}: {error}")
+        if faults:
+            raise InputError(*faults)
+        return sorted(rows, key=itemgetter(1))
+
+    def _checked(self, row: Cells) -> Cells:
+        if row.keys() != set(self.table.column_names):
+            raise InputError("needs a cell for each column")
+        if self.column and row[self.column] not in {*self.allowed, WITHDRAW}:
+            raise InputError(f"{self.column} must be one of {', '.join(sorted(self.allowed))}, {WITHDRAW}")
+        if not self._withdraws(row):
+            self.check(row)
+        self.item(row)
+        return row
+
+    def _withdraws(self, row: Cells) -> bool:
+        return bool(self.column) and row[self.column] == WITHDRAW
+
+    def _records(self, workspace: Workspace) -> Iterator[tuple[int, Cells]]:
+        """The rows that hold anything, numbered as in a spreadsheet; ``{}`` for one with too few or too many cells."""
+        path, number = workspace.path(self.table), 0
+        if not path.is_file():
+            return
+        try:
+            records = csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=""), strict=True)
+            names = self._names(next(records, self.table.column_names))
+            for number, cells in enumerate(records, 2):
+                if any(cells):
+                    yield number, dict(zip(names, cells, strict=True)) if len(cells) == len(names) else {}
+        except (UnicodeDecodeError, csv.Error):
+            raise InputError(f"{self._file}, row {number + 1}: cannot be read as CSV in UTF-8") from None
+
+    def _names(self, header: list[str]) -> list[str]:
+        if sorted(header) != sorted(self.table.column_names):
+            raise InputError(f"{self._file}, row 1: the columns must be {','.join(self.table.column_names)}")
+        return header
+
+    @property
+    def _file(self) -> str:
+        return f"{self.table.name}.csv"
+
+    @contextlib.contextmanager
+    def _locked(self, workspace: Workspace) -> Iterator[None]:
+        """Alone among all processes. The lock is a file beside it: Windows lets nobody read one that is locked."""
+        path = workspace.path(self.table)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_SECONDS):
+                yield
+        except OSError as error:
+            fault = error.strerror or "another process keeps it locked"
+            raise WorkbenchError(f"{self._file}: cannot be written ({fault})") from None
+
+    def _write(self, workspace: Workspace, rows: list[Cells]) -> None:
+        """Append, in the columns of the file, which a person may have arranged and left without an end of line."""
+        with open(workspace.path(self.table), "ab+") as file:
+            file.seek(0)
+            head = file.readline().decode("utf-8-sig").rstrip("\r\n")
+            names = self._names(next(csv.reader([head]))) if head else self.table.column_names
+            lines = [[row[name] for name in names] for row in rows]
+            text = io.StringIO()
+            if head and file.seek(-1, os.SEEK_END) and file.read() != b"\n":
+                text.write("\n")
+            csv.writer(text, lineterminator="\n").writerows(lines if head else [names, *lines])
+            file.write(text.getvalue().encode("utf-8"))
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _text(instant: datetime) -> str:
+    return instant.isoformat(timespec="microseconds")
+
+
+def _instant(text: str, zone: ZoneInfo) -> datetime:
+    try:
+        time = datetime.fromisoformat(text.strip())
+        return (time if time.tzinfo else time.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InputError("time must be a date and time in ISO 8601, such as 2026-01-31T14:05:00-05:00") from None

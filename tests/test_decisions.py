@@ -1,0 +1,188 @@
+"""What people decide is appended, ordered by instant, and survives whatever others decide and take back."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chorus_nb import tables
+from chorus_nb.errors import InputError, WorkbenchError
+from chorus_nb.faces.decisions import FACE_LOG, face_decisions
+from chorus_nb.mapping.overrides import TAG_LOG, decide, read_overrides
+from chorus_nb.parameters import Parameters
+from chorus_nb.pixels.decisions import IMAGE_LOG, ImageDecisions
+from chorus_nb.release.signature import SIGN_OFF_LOG
+from chorus_nb.workspace import Workspace
+
+COLUMNS = "item,decision,boxes,reviewer,time,note,seen_digest\n"
+ACCEPT = {"item": "a.dcm", "decision": "accept"}
+REJECT = {"item": "a.dcm", "decision": "reject"}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Workspace:
+    folders = {name: str(tmp_path / name) for name in ("source", "lookup", "omop", "workspace")}
+    return Workspace(Parameters.of({**folders, "time_zone": "America/New_York"})).create()
+
+
+def by_hand(site: Workspace, *lines: str, columns: str = COLUMNS) -> Path:
+    path = site.path(tables.IMAGE_DECISIONS)
+    path.write_text(columns + "\n".join(lines), encoding="utf-8")
+    return path
+
+
+def counts(site: Workspace) -> str:
+    return IMAGE_LOG.current(site)["a.dcm"]["decision"]
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ("2026-01-01T13:00:00+00:00", "2026-01-01T09:30:00-05:00"),
+        ("2026-01-01T23:00:00+09:00", "2026-01-01T14:30:00Z"),
+        ("2026-01-01 13:00Z", "20260101T143000.5+0000"),
+        ("2026-01-01T14:00:00Z", "2026-01-01T09:30"),  # the site's zone, New York
+        ("2026-W01-4T00:00:00Z", "2026-01-02"),
+    ],
+)
+def test_the_last_instant_counts_in_whatever_zone_and_form_it_is_written(
+    site: Workspace, earlier: str, later: str
+) -> None:
+    by_hand(site, f"a.dcm,reject,,grace,{later},,", f"a.dcm,accept,,ada,{earlier},,")
+    decision = ImageDecisions(site).on("a.dcm", "", "")
+    assert decision and decision.decision == "reject"
+    assert list(IMAGE_LOG.history(site)["reviewer"]) == ["ada", "grace"]
+
+
+def test_the_last_instant_counts_for_faces_and_tags_too(site: Workspace) -> None:
+    early, late = "2026-01-01T13:00:00+00:00", "2026-01-01T09:30:00-05:00"
+    site.path(tables.FACE_DECISIONS).write_text(
+        f"item,decision,start,shift,reviewer,time,note\n1.2,hold,,,g,{late},\n1.2,release,,,a,{early},\n"
+    )
+    assert face_decisions(site)["1.2"].decision == "hold"
+    site.path(tables.TAG_DECISIONS).write_text(
+        "path,tag,private_creator,action,replacement,reason,reviewer,time\n"
+        f'*,"(0008,103E)",,X,,r,g,{late}\n*,"(0008,103e)",,K,,r,a,{early}\n'
+    )
+    assert [override.rule.action for override in read_overrides(site)] == ["X"]
+
+
+def test_a_decision_is_withdrawn_by_a_line_and_the_file_only_grows(site: Workspace) -> None:
+    IMAGE_LOG.append(site, "ada", ACCEPT)
+    before = site.path(tables.IMAGE_DECISIONS).read_bytes()
+    assert IMAGE_LOG.withdraw(site, "ada") == "a.dcm"
+    assert site.path(tables.IMAGE_DECISIONS).read_bytes().startswith(before)
+    assert IMAGE_LOG.current(site) == {}
+    assert IMAGE_LOG.withdraw(site, "ada") == ""
+    assert list(IMAGE_LOG.history(site)["decision"]) == ["accept", "withdraw"]
+
+
+def test_only_ones_own_decision_is_withdrawn_and_the_one_before_counts_again(site: Workspace) -> None:
+    for reviewer, row in (("ada", ACCEPT), ("grace", REJECT), ("ada", {**ACCEPT, "note": "again"})):
+        IMAGE_LOG.append(site, reviewer, row)
+    assert counts(site) == "accept"
+    assert set(IMAGE_LOG.disagreements(site)["reviewer"]) == {"ada", "grace"}
+    for _ in range(2):
+        IMAGE_LOG.withdraw(site, "ada")
+        assert counts(site) == "reject"
+    assert IMAGE_LOG.disagreements(site).empty
+
+
+def test_withdrawing_a_decision_about_a_tag_keeps_those_made_since(site: Workspace) -> None:
+    decide(site, "(0008,1010)", "Z", "not needed", "ada")
+    decide(site, "(0008,1010)", "X", "identifies", "grace")
+    decide(site, "(0008,0070)", "X", "identifies", "grace")
+    [first, _] = TAG_LOG.current(site)
+    assert TAG_LOG.withdraw(site, "ada", first) == first
+    assert [(one.element, one.rule.action) for one in read_overrides(site)] == [(0x1010, "X"), (0x70, "X")]
+
+
+def test_a_withdrawal_comes_after_its_decision_though_a_clock_is_wrong(site: Workspace) -> None:
+    by_hand(site, "a.dcm,accept,,ada,2999-01-01T00:00:00Z,,\n")
+    assert IMAGE_LOG.withdraw(site, "ada") == "a.dcm"
+    assert IMAGE_LOG.current(site) == {}
+
+
+def test_a_file_that_a_person_arranged_is_continued_as_it_is(site: Workspace) -> None:
+    columns = "\ufeffdecision,item,boxes,reviewer,time,note,seen_digest\n"
+    path = by_hand(site, 'accept,a.dcm,,ada,2026-01-01,"two\nlines",', "", ",,,,,,", columns=columns)
+    IMAGE_LOG.append(site, "grace", REJECT)
+    assert counts(site) == "reject"
+    assert path.read_text(encoding="utf-8").splitlines()[-1].startswith("reject,a.dcm,,grace,")
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("a.dcm,maybe,,ada,2026-01-01,,", "must be one of accept, redact, reject, withdraw"),
+        ("a.dcm,accept,,ada,yesterday,,", "ISO 8601"),
+        ("a.dcm,accept,,ada,,,", "ISO 8601"),
+        ("a.dcm,redact,1;2,ada,2026-01-01,,", "whole numbers"),
+        ("a.dcm,accept,,ada,2026-01-01", "a cell for each column"),
+        ("a.dcm,accept,,ada,2026-01-01,,,", "a cell for each column"),
+        ('a.dcm,accept,,ada,2026-01-01,"note,', "cannot be read as CSV"),
+        ("a.dcm,withdraw,,ada,2026-01-01,,", "nothing before that to withdraw"),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_named_by_file_and_row(site: Workspace, line: str, fault: str) -> None:
+    by_hand(site, "b.dcm,accept,,ada,2026-01-01,,", line)
+    with pytest.raises(InputError, match=rf"image_decisions\.csv, row 3: .*{fault}"):
+        IMAGE_LOG.current(site)
+
+
+def test_a_table_with_other_columns_is_neither_read_nor_continued(site: Workspace) -> None:
+    path = by_hand(site, "a.dcm;accept", columns="item;decision\n")
+    before = path.read_bytes()
+    for use in (lambda: IMAGE_LOG.history(site), lambda: IMAGE_LOG.append(site, "ada", ACCEPT)):
+        with pytest.raises(InputError, match="row 1: the columns must be item,decision"):
+            use()
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("row", [{**ACCEPT, "decision": "maybe"}, {**ACCEPT, "boxes": "1,2"}])
+def test_a_decision_that_cannot_stand_is_not_written(site: Workspace, row: dict[str, str]) -> None:
+    with pytest.raises(WorkbenchError):
+        IMAGE_LOG.append(site, "ada", row)
+    assert not site.has(tables.IMAGE_DECISIONS)
+
+
+def test_a_sign_off_is_a_row_of_the_same_kind_of_log(site: Workspace) -> None:
+    for reviewer in ("ada", "grace"):
+        SIGN_OFF_LOG.append(site, reviewer, {"release": "abc", "note": "seen"})
+    assert list(SIGN_OFF_LOG.history(site)["reviewer"]) == ["ada", "grace"]
+    assert SIGN_OFF_LOG.current(site)["abc"]["reviewer"] == "grace"
+
+
+MANY = """
+import sys
+from chorus_nb.parameters import Parameters
+from chorus_nb.workspace import Workspace
+from chorus_nb.pixels.decisions import IMAGE_LOG
+name, folder = sys.argv[1:]
+site = Workspace(Parameters.of({n: f"{folder}/{n}" for n in ("source", "lookup", "omop", "workspace")}))
+for number in range(25):
+    IMAGE_LOG.append(site, name, {"item": f"{number}.dcm", "decision": "accept", "note": "x" * 9000})
+    if number % 5 == 0:
+        assert IMAGE_LOG.withdraw(site, name) == f"{number}.dcm"
+"""
+
+
+def test_processes_that_decide_at_once_lose_nothing(site: Workspace, tmp_path: Path) -> None:
+    others = [subprocess.Popen([sys.executable, "-c", MANY, name, str(tmp_path)]) for name in ("ada", "grace", "run")]
+    assert [other.wait(120) for other in others] == [0, 0, 0]
+    history = IMAGE_LOG.history(site)
+    assert history.groupby(["reviewer", "decision"]).size().to_dict() == {
+        **{(name, "accept"): 25 for name in ("ada", "grace", "run")},
+        **{(name, "withdraw"): 5 for name in ("ada", "grace", "run")},
+    }
+    assert len(IMAGE_LOG.current(site)) == 20
+
+
+def test_faces_take_back_their_own_decisions_only(site: Workspace) -> None:
+    FACE_LOG.append(site, "ada", {"item": "1.2", "decision": "release", "note": "a localizer"})
+    FACE_LOG.append(site, "grace", {"item": "1.2", "decision": "deface", "shift": "0,8,0"})
+    FACE_LOG.withdraw(site, "ada")
+    assert face_decisions(site)["1.2"] == ("deface", None, (0.0, 8.0, 0.0))

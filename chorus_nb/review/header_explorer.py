@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from chorus_nb import standards, tables
+from chorus_nb.review.compared import ComparedHeaders, side_by_side
 from chorus_nb.review.panel import Answer, Panel, script
-from chorus_nb.review.specimens import Specimens, side_by_side
 from chorus_nb.workspace import Workspace
 
 DISTRIBUTION = [
@@ -22,9 +22,9 @@ class HeaderExplorer(Panel):
 
     def __init__(self, workspace: Workspace, reviewer: str = "") -> None:
         super().__init__(workspace, reviewer)
-        self._specimens = Specimens(workspace)
+        self._compared = ComparedHeaders(workspace)
         series = (
-            self._specimens.catalog.groupby(["Modality", "SeriesInstanceUID"], as_index=False)
+            self._compared.catalog.groupby(["Modality", "SeriesInstanceUID"], as_index=False)
             .agg(description=("SeriesDescription", "first"), files=("source_path", "count"))
             .sort_values(["Modality", "description"])
         )
@@ -41,8 +41,8 @@ class HeaderExplorer(Panel):
 
     def header(self, path: str) -> Answer:
         """The header of a file, a row per element, side by side with what the engine makes of it."""
-        before = self._specimens.before(path)
-        after, changes = self._specimens.after(path)
+        before = self._compared.before(path)
+        after, changes = self._compared.after(path)
         table = side_by_side(before, after, changes)
         return {"columns": list(table.columns), "rows": table.to_numpy(dtype=object).tolist()}, []
 
@@ -59,7 +59,7 @@ class HeaderExplorer(Panel):
         return self.series.groupby("Modality", as_index=False).agg(series=("files", "size"), files=("files", "sum"))
 
     def _files(self, series: int) -> pd.DataFrame:
-        chosen = self._specimens.catalog
+        chosen = self._compared.catalog
         chosen = chosen[chosen["SeriesInstanceUID"] == self.series.loc[series, "SeriesInstanceUID"]]
         number = pd.to_numeric(chosen["InstanceNumber"], errors="coerce")
         return chosen.assign(number=number).sort_values(["number", "source_path"])

@@ -13,8 +13,8 @@ from chorus_nb.mapping import ACTIONS, decide, load_policy
 from chorus_nb.mapping.overrides import ALLOWED, TAG_LOG, Override, plan_place
 from chorus_nb.mapping.plan import make_plan
 from chorus_nb.mapping.rules import Rule
+from chorus_nb.review.compared import ComparedHeaders
 from chorus_nb.review.panel import Answer, Panel, script
-from chorus_nb.review.specimens import Specimens
 from chorus_nb.workspace import Workspace
 
 SHOWN = [
@@ -34,20 +34,20 @@ class TagPlanEditor(Panel):
     def __init__(self, workspace: Workspace, reviewer: str = "") -> None:
         super().__init__(workspace, reviewer)
         self.plan = workspace.read(tables.TAG_PLAN)
-        self._specimens = Specimens(workspace)
+        self._compared = ComparedHeaders(workspace)
         self._decided: list[str] = []  # what this session decided about
         self._show()
 
     def attempt(self, row: int, action: str) -> Answer:
         """What the engine would make of the example of this row under another action; nothing is kept."""
         chosen = self.plan.iloc[row].to_dict()
-        path = self._specimens.example(chosen["sop_class"])
+        path = self._compared.example(chosen["sop_class"])
         if not path or action not in ALLOWED:
             return {"before": "", "after": ""}, []
         policy = load_policy(self.workspace)
         override = Override(*plan_place(chosen), Rule(action, "", "tried", "tried"), self.reviewer)
-        after, _ = self._specimens.after(path, replace(policy, overrides=(*policy.overrides, override)))
-        same = [line.value for line in self._specimens.before(path) if _same(line, chosen)]
+        after, _ = self._compared.after(path, replace(policy, overrides=(*policy.overrides, override)))
+        same = [line.value for line in self._compared.before(path) if _same(line, chosen)]
         made = [line.value for line in after if _same(line, chosen)]
         return {"before": same[0] if same else "", "after": made[0] if made else "", "gone": not made}, []
 

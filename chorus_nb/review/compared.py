@@ -28,7 +28,7 @@ DEEPEST = 32  # levels of nesting shown; the engine refuses deeper files
 
 
 @dataclass(frozen=True)
-class Line:
+class HeaderLine:
     """An element of a header as shown: ``path`` with item numbers, as in the crosswalk."""
 
     path: str
@@ -39,7 +39,7 @@ class Line:
     depth: int
 
 
-class Specimens:
+class ComparedHeaders:
     """Reads headers of the source and de-identifies them under the policy of the workspace, or a changed one."""
 
     def __init__(self, workspace: Workspace) -> None:
@@ -67,11 +67,11 @@ class Specimens:
         chosen = files[mapped] if any(mapped) else files
         return "" if chosen.empty else str(chosen["source_path"].iloc[0])
 
-    def before(self, source_path: str) -> list[Line]:
+    def before(self, source_path: str) -> list[HeaderLine]:
         """The header as it is."""
-        return lines(self._content(source_path))
+        return header_lines(self._content(source_path))
 
-    def after(self, source_path: str, policy: Policy | None = None) -> tuple[list[Line], list[Any]]:
+    def after(self, source_path: str, policy: Policy | None = None) -> tuple[list[HeaderLine], list[Any]]:
         """The header as it will be, and the changes that led there."""
         engine = Deidentifier(
             policy or load_policy(self.workspace), uid_map(self.workspace), self.workspace.parameters.zone
@@ -80,7 +80,7 @@ class Specimens:
             made = engine.apply(self._content(source_path), self.subject(self.row(source_path)))
         except Refused as refused:
             raise WorkbenchError(f"the engine refuses this file: {refused.reason}") from None
-        return lines(made.header), made.changes
+        return header_lines(made.header), made.changes
 
     def _read(self, source_path: str) -> bytes:
         try:
@@ -89,26 +89,26 @@ class Specimens:
             raise WorkbenchError("this file can no longer be read") from None
 
 
-def lines(content: bytes) -> list[Line]:
+def header_lines(content: bytes) -> list[HeaderLine]:
     """Every element of a header in its order, items of sequences below their sequence."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's warnings quote values
         dataset = pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True, force=True)
-        return list(_lines(dataset, "", 0))
+        return list(_header_lines(dataset, "", 0))
 
 
-def _lines(dataset: Dataset, path: str, depth: int) -> Iterator[Line]:
+def _header_lines(dataset: Dataset, path: str, depth: int) -> Iterator[HeaderLine]:
     for element in dataset:
         tag = standards.tag_name(element.tag)
         name = element.keyword or (element.private_creator or "" if element.tag.is_private else "")
         if element.VR != "SQ":
-            yield Line(path, tag, name, element.VR, _shown(element.value), depth)
+            yield HeaderLine(path, tag, name, element.VR, _shown(element.value), depth)
             continue
-        yield Line(path, tag, name, "SQ", f"{len(element.value)} items", depth)
+        yield HeaderLine(path, tag, name, "SQ", f"{len(element.value)} items", depth)
         step = standards.path_step(element.tag, name)
         if depth < DEEPEST:
             for number, item in enumerate(element.value, 1):
-                yield from _lines(item, f"{path}{step}[{number}].", depth + 1)
+                yield from _header_lines(item, f"{path}{step}[{number}].", depth + 1)
 
 
 def _shown(value: object) -> str:
@@ -119,7 +119,7 @@ def _shown(value: object) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
-def side_by_side(before: list[Line], after: list[Line], changes: list[Any]) -> pd.DataFrame:
+def side_by_side(before: list[HeaderLine], after: list[HeaderLine], changes: list[Any]) -> pd.DataFrame:
     """A row per element of the original: before, after, and the rule that made the difference."""
     new = {(line.path, line.tag): line.value for line in after}
     rules = {(change.path, change.tag): change for change in changes}
@@ -135,4 +135,4 @@ def side_by_side(before: list[Line], after: list[Line], changes: list[Any]) -> p
                 "rule": change.rule_source if change else "",
             }
         )
-    return pd.DataFrame(rows, columns=[*Line.__dataclass_fields__, "after", "gone", "action", "rule"])
+    return pd.DataFrame(rows, columns=[*HeaderLine.__dataclass_fields__, "after", "gone", "action", "rule"])

@@ -11,7 +11,7 @@ from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chorus_nb import tables
+from chorus_nb import layout, tables
 from chorus_nb.errors import InputError, NotReady, WorkbenchError
 from chorus_nb.parameters import Parameters, resolve
 
@@ -38,8 +38,8 @@ class Workspace:
         self.reports_local = self.local / "reports"
         self.reports_audit = self.audit / "reports"
         self.quarantine = self.local / "quarantine"
-        self.omop_out = self.release / "OMOP"
-        self.metadata = self.release / "Metadata"
+        self.omop_out = self.release / layout.OMOP
+        self.metadata = self.release / layout.METADATA
         self.decisions = resolve(parameters.decisions) if parameters.decisions else self.local / "decisions"
 
     def create(self) -> Workspace:

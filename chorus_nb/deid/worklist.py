@@ -5,14 +5,13 @@ Each rule takes the files no earlier rule took; what is left over at the end is 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import blake3
 import pandas as pd
 
-from chorus_nb import faces, pixels, processes, standards, tables
+from chorus_nb import faces, layout, pixels, processes, standards, tables
 from chorus_nb.deid.uids import UidMap
 from chorus_nb.dicom.spans import Refused, take_apart
 from chorus_nb.mapping import Lookups, load_policy, read_lookups
@@ -24,10 +23,6 @@ if TYPE_CHECKING:
 
 DICOMDIR = "1.2.840.10008.1.3.10"
 IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
-FORBIDDEN = ("note", "omop", "wave")  # the upload tool sorts paths by these words (facts: chorus.md §9)
-# The only shape a path may have: no header text becomes part of it that is not a plain code or UID.
-TARGET = re.compile(r"[0-9]+/Images/[A-Z0-9]{2,16}/[0-9]+/[0-9][0-9.]{0,62}[0-9]/[0-9]{3,}(_[0-9]+)?\.dcm")
-DEVICES = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])")  # no folder can have such a name on Windows
 DEID_RECIPE = Recipe("chorus_nb.deid.worker", ("uid_method", "uid_root", "time_zone"), (*DECODERS, "SimpleITK"))
 """What decides the bytes of a released file, besides the file, the policy and the site key."""
 
@@ -211,45 +206,22 @@ def _faces(work: _Work, workspace: Workspace, catalog: pd.DataFrame, progress: P
 
 
 def _targets(work: _Work, uids: UidMap) -> None:
-    """``<person_id>/Images/<Modality>/<image_occurrence_id>/<series>/<InstanceNumber>.dcm`` (SOP step 15).
-
-    Within a series, numbers are taken in order; a repeated one gets ``_1``, ``_2``…; images without a usable number
-    follow the highest one, by slice location, time and UID. The order rests on new UIDs, so it is always the same.
-    """
+    """Where each image goes (SOP step 15). The order rests on new UIDs, so it is always the same."""
     files = work.open.copy()
     if files.empty:
         return
     files["sop_new"] = files.SOPInstanceUID.map(uids.replace)
     files["folder"] = [
-        f"{person}/Images/{modality}/{image}/{uids.replace(series)}"
+        layout.series_folder(layout.InstancePath(str(person), modality, str(image), uids.replace(series), "").path)
         for person, modality, image, series in zip(
             files.person_id, files.Modality, files.image_occurrence_id, files.SeriesInstanceUID, strict=True
         )
     ]
-    text = files.InstanceNumber.str.strip(" \0")
-    usable = text.str.fullmatch(r"\+?[0-9]{1,9}")
-    files["number"] = pd.to_numeric(text.where(usable), errors="coerce").astype("Int64")
-    files["location"] = pd.to_numeric(files.SliceLocation, errors="coerce")
-    files = files.sort_values(["folder", "number", "location", "acquired", "sop_new"], na_position="last")
-    highest = files.groupby("folder").number.transform("max").fillna(0)
-    without = files.number.isna()
-    follow = without.astype("int64").groupby(files.folder).cumsum()
-    files["number"] = files.number.where(~without, highest + follow)
-    repeat = files.groupby(["folder", "number"]).cumcount()
-    names = [
-        f"{number:03d}{f'_{again}' if again else ''}.dcm" for number, again in zip(files.number, repeat, strict=True)
-    ]
-    files["target_path"] = files.folder + "/" + names
+    files["target_path"] = files.folder + "/" + layout.instance_names(files, "acquired", "sop_new")
     work.files.loc[files.index, "target_path"] = files.target_path
-    unfit = ~files.target_path.map(_allowed)
+    unfit = ~files.target_path.map(layout.may_be_released)
     work.take(unfit, "held_back", "path_not_allowed", "Modality or Series Instance UID does not fit into a path")
     work.files.loc[work.files.status != "", "target_path"] = ""
-
-
-def _allowed(path: str) -> bool:
-    below = path.partition("/")[2]
-    device = any(DEVICES.fullmatch(part) for part in below.split("/"))
-    return bool(TARGET.fullmatch(path)) and not device and not any(word in below.lower() for word in FORBIDDEN)
 
 
 def _fingerprints(files: pd.DataFrame, workspace: Workspace, persons: pd.DataFrame) -> list[str]:

@@ -13,7 +13,7 @@ import ahocorasick
 import pandas as pd
 import pyarrow.parquet as pq
 
-from chorus_nb import tables
+from chorus_nb import layout, tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.omop import cdm
 from chorus_nb.workspace import Workspace
@@ -30,10 +30,13 @@ def refuse_identifiers(workspace: Workspace) -> None:
     """
     automaton = _automaton(workspace)
     lines = []
-    for path in sorted((*workspace.omop_out.rglob("*"), *workspace.metadata.rglob("*"))):
+    for name in layout.files_below(workspace.release):
+        if not name.startswith((f"{layout.OMOP}/", f"{layout.METADATA}/")):
+            continue
+        path = workspace.release / name
         found = sum(_values_with_one(automaton, text) for text in _texts(path)) if automaton else 0
         if found:
-            lines.append(f"{path.relative_to(workspace.release).as_posix()}: {found} values hold an identifier")
+            lines.append(f"{name}: {found} values hold an identifier")
     if lines:
         raise WorkbenchError(*lines)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from chorus_nb import tables
+from chorus_nb import layout, tables
 from chorus_nb.omop import moments, read_omop
 from chorus_nb.registry.identifiers import MINTED
 from chorus_nb.registry.omop import PROCEDURE_TABLE
@@ -52,17 +52,15 @@ def _checks(workspace: Workspace) -> Iterator[_Check]:
 
 
 def _file_checks(workspace: Workspace, registry: pd.DataFrame) -> Iterator[_Check]:
-    on_disk = pd.Series(
-        [path.relative_to(workspace.release).as_posix() for path in workspace.release.glob("*/Images/**/*.dcm")],
-        dtype="string",
-    )
+    images = filter(layout.is_image_place, layout.files_below(workspace.release))
+    on_disk = pd.Series([path for path in images if path.endswith(".dcm")], dtype="string")
     yield _Check("row_has_file", "Does every row have its file?", ~registry["src_file"].isin(on_disk))
     yield _Check("file_has_row", "Does every released file have a row?", ~on_disk.isin(registry["src_file"]))
     yield _Check("one_row_per_file", "Is there one row per file?", registry["src_file"].duplicated())
     numbers = registry["image_registry_id"].sort_values(ignore_index=True)
     yield _Check("gapless", "Are the numbers 1 to n without gaps?", numbers != numbers.index + 1)
     yield _Check("file_id_unique", "Is every file_id unique?", registry["file_id"].duplicated())
-    folder = registry["src_file"].str.split("/").str[0]
+    folder = layout.InstancePath.columns(registry["src_file"])["person_id"]
     yield _Check(
         "one_person_per_folder", "Is the folder that of the person?", folder != registry["person_id"].astype("string")
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from chorus_nb import tables
+from chorus_nb import layout, tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.omop import read_omop
 from chorus_nb.processes import Progress
@@ -31,7 +31,7 @@ def build_registry(workspace: Workspace, progress: Progress | None = None) -> pd
             database.export(opened, folder / workspace.path(tables.IMAGE_REGISTRY).name)
     for name in DIALECTS:
         text = database.create_statement(name, visit_required=visit_required)
-        write_if_changed(workspace.metadata / "ddl" / f"image_registry_{name}.sql", text.encode())
+        write_if_changed(workspace.release / layout.REGISTRY_DDL / f"image_registry_{name}.sql", text.encode())
     return workspace.read(tables.IMAGE_REGISTRY)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from chorus_nb import tables
+from chorus_nb import layout, tables
 from chorus_nb.processes import Progress
 from chorus_nb.registry.headers import update_headers
 from chorus_nb.registry.identifiers import file_id
@@ -29,7 +29,7 @@ def build_metadata(
     described = (tables.STUDY, tables.SERIES, tables.IMAGE, tables.IMAGE_REGISTRY, tables.MANIFEST)
     dictionary = pd.concat([tables.describe(table).assign(table=table.name) for table in described])
     dictionary = dictionary[["table", "column", "type", "nullable", "meaning"]]
-    write_if_changed(workspace.metadata / "data_dictionary.csv", tables.csv_bytes(dictionary))
+    write_if_changed(workspace.release / layout.DATA_DICTIONARY, tables.csv_bytes(dictionary))
     return study, series, image
 
 

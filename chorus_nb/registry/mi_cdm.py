@@ -11,7 +11,7 @@ from functools import cache
 import pandas as pd
 from pydicom.sr import codes
 
-from chorus_nb import tables
+from chorus_nb import layout, tables
 from chorus_nb.standards import DATA, body_part_concepts, modality_concepts
 from chorus_nb.workspace import Workspace, write_if_changed
 
@@ -39,7 +39,7 @@ def build_mi_cdm(workspace: Workspace) -> tuple[pd.DataFrame, pd.DataFrame, pd.D
     occurrence = series.reindex(columns=list(OCCURRENCE))
     feature = _features(series)
     source = series.assign(vocabulary=VOCABULARY).reindex(columns=list(SOURCE))
-    folder = workspace.metadata / "mi_cdm"
+    folder = workspace.release / layout.MI_CDM
     named = {"image_occurrence": occurrence, "image_feature": feature, "image_occurrence_source": source}
     for name, frame in named.items():
         write_if_changed(folder / f"{name}.csv", tables.csv_bytes(frame))
@@ -49,7 +49,7 @@ def build_mi_cdm(workspace: Workspace) -> tuple[pd.DataFrame, pd.DataFrame, pd.D
 
 def _image_occurrences(workspace: Workspace) -> pd.DataFrame:
     registry = workspace.read(tables.IMAGE_REGISTRY)
-    registry["folder"] = registry["src_file"].str.rsplit("/", n=1).str[0]
+    registry["folder"] = registry["src_file"].map(layout.series_folder)
     linked = registry.groupby("folder", as_index=False).agg(
         image_occurrence_id=("image_registry_id", "min"),
         procedure_occurrence_id=("proc_id", "first"),

@@ -15,6 +15,7 @@ from sqlalchemy import Table as DatabaseTable
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError
+from chorus_nb.layout import series_folder
 from chorus_nb.omop import IMAGE_OCCURRENCE, cdm, cdm_fields, omop_files, read_omop
 from chorus_nb.omop.databases import engine
 from chorus_nb.registry.image_registry import released_links
@@ -56,7 +57,7 @@ def minted_procedures(workspace: Workspace) -> pd.DataFrame:
         columns={"target_path": "src_file"}
     )
     ours = ours[~fed_back].merge(studies, on="src_file", validate="1:1").sort_values(["datetime", "src_file"])
-    ours["folder"] = ours["src_file"].str.rsplit("/", n=2).str[0]
+    ours["folder"] = ours["src_file"].map(series_folder).map(series_folder)
     first = ours.groupby("proc_id").agg(
         {"person_id": "first", "datetime": "first", "visit_id": "first", "group_id": "first", "modality": "first"}
         | {"loinc_code": "first", "folder": _common_folder}

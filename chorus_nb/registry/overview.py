@@ -8,6 +8,7 @@ import duckdb
 import pandas as pd
 
 from chorus_nb import tables
+from chorus_nb.layout import InstancePath
 from chorus_nb.omop import moments, read_omop
 from chorus_nb.workspace import Workspace
 
@@ -30,7 +31,7 @@ def held_back(workspace: Workspace) -> pd.DataFrame:
 def visit_timing(workspace: Workspace) -> pd.DataFrame:
     """A row per accession with a visit: modality, ``files``, ``hours`` from admission to its first image, ``day``."""
     registry = workspace.read(tables.IMAGE_REGISTRY).dropna(subset=["visit_id"])
-    registry["modality"] = registry["src_file"].str.split("/").str[2]
+    registry["modality"] = InstancePath.columns(registry["src_file"])["modality"]
     registry["taken"] = pd.to_datetime(registry["datetime"])
     visits = read_omop(workspace, "visit_occurrence")
     visits["admitted"] = moments(visits["visit_start_date"], visits["visit_start_datetime"])

@@ -18,7 +18,7 @@ from chorus_nb.errors import WorkbenchError
 from chorus_nb.processes import Progress
 from chorus_nb.release.destination import fault_in_words, is_refused, listing, md5_there, open_destination, send
 from chorus_nb.release.manifest import record_delivery
-from chorus_nb.release.signature import release_seal, require_sign_off
+from chorus_nb.release.signature import packed_digest, require_sign_off
 from chorus_nb.workspace import Workspace, write_atomically
 
 AT_ONCE = 8  # files under way; a file up to 64 MB is held in memory while it is sent
@@ -67,7 +67,7 @@ def _dated_folder(workspace: Workspace) -> str:
     """The folder of this delivery: the one begun for exactly these bytes and this destination, otherwise a new one."""
     path = workspace.local / "upload.json"
     wanted = {
-        "release": release_seal(workspace.read(tables.MANIFEST)),
+        "release": packed_digest(workspace.read(tables.MANIFEST)),
         "destination": workspace.parameters.upload_url,
     }
     begun = json.loads(path.read_text()) if path.is_file() else {}

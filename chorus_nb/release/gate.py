@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chorus_nb import tables
 from chorus_nb.errors import WorkbenchError
-from chorus_nb.seal import seal
+from chorus_nb.layout import release_digest
 from chorus_nb.verify import require_pass
 from chorus_nb.workspace import Workspace
 
@@ -14,7 +14,7 @@ def require_gate(workspace: Workspace, digests: dict[str, str]) -> None:
     checks = workspace.read(tables.CHECKS)
     require_pass(checks)
     passed_for = checks.set_index("check")["detail"].get("released_bytes")
-    if passed_for != seal(digests):
+    if passed_for != release_digest(digests):
         raise WorkbenchError("the release is not the one the gate passed: run 04_verify and 05_build_registry again")
     registry = workspace.read(tables.REGISTRY_CHECKS)
     failed = registry[registry["result"] == "fail"]

@@ -9,10 +9,9 @@ from pathlib import Path
 import pandas as pd
 from blake3 import blake3
 
-from chorus_nb import tables
+from chorus_nb import layout, tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.processes import Progress, executor, map_unordered
-from chorus_nb.release.layout import release_files
 from chorus_nb.workspace import Workspace, write_if_changed
 
 HASHED_AT_ONCE = 1 << 20
@@ -21,7 +20,7 @@ HASHED_AT_ONCE = 1 << 20
 def measure_files(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame:
     """``path, size, md5, sha256, blake3`` of every file of the release but the manifest, each read once."""
     manifest = workspace.path(tables.MANIFEST).relative_to(workspace.release).as_posix()
-    paths = [path for path in release_files(workspace.release) if path != manifest]
+    paths = [path for path in layout.files_below(workspace.release) if path != manifest]
     rows = []
     with executor(workspace.parameters) as pool:
         for path, row in map_unordered(pool, functools.partial(_digests, workspace.release), paths):
@@ -83,7 +82,8 @@ def _same_delivery(one: pd.DataFrame, other: pd.DataFrame) -> bool:
 
 def totals(manifest: pd.DataFrame) -> pd.DataFrame:
     """Files and bytes of the manifest by part (OMOP, Metadata or modality) and by what changed."""
-    folders = manifest["path"].str.split("/", expand=True).reindex(columns=range(4))
-    part = folders[0].where(folders[0].isin(["OMOP", "Metadata"]), folders[2]).fillna("at the top")
+    places = layout.InstancePath.columns(manifest["path"])
+    tops = places["person_id"].isin([layout.OMOP, layout.METADATA])
+    part = places["person_id"].where(tops, places["modality"]).fillna("at the top")
     counted = manifest.assign(part=part).groupby(["part", "delta"]).agg(files=("path", "size"), bytes=("size", "sum"))
     return counted.reset_index()

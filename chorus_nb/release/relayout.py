@@ -15,7 +15,7 @@ import pydicom
 from blake3 import blake3
 from pydicom.dataset import Dataset
 
-from chorus_nb import tables
+from chorus_nb import layout, tables
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
 from chorus_nb.processes import Progress, executor, map_unordered
@@ -41,7 +41,9 @@ def relayout(parameters: Parameters, newer: Path, progress: Progress | None = No
         raise InputError("relayout: the new folder lies inside the old one, which is never written to")
     files = _headers(parameters, older, progress)
     laid_out = files[files["reason"] == ""].copy()
-    laid_out["target_path"] = laid_out["folder"] + "/" + instance_names(laid_out)
+    laid_out["target_path"] = (
+        laid_out["folder"] + "/" + layout.instance_names(laid_out, "ContentDate", "ContentTime", "SOPInstanceUID")
+    )
     for row in laid_out.itertuples():
         write_if_changed(newer / row.target_path, older.read(row.source_path))
     files["target_path"] = laid_out["target_path"].reindex(files.index).fillna("")
@@ -66,21 +68,6 @@ def write_identity_lookups(parameters: Parameters, progress: Progress | None = N
     return files.loc[files["reason"] != "", ["source_path", "reason"]].reset_index(drop=True)
 
 
-def instance_names(files: pd.DataFrame) -> pd.Series:
-    """``000.dcm`` by InstanceNumber in ``folder``; a repeated number gets ``_1``, ``_2``…; files without one follow."""
-    text = files["InstanceNumber"]
-    number = pd.to_numeric(text.where(text.str.fullmatch(r"\d{1,9}")), errors="coerce")
-    order = files.assign(number=number, location=pd.to_numeric(files["SliceLocation"], errors="coerce")).sort_values(
-        ["folder", "number", "location", "ContentDate", "ContentTime", "SOPInstanceUID"], na_position="last"
-    )
-    without = order["number"].isna()
-    following = order.groupby("folder")["number"].transform("max").fillna(0) + without.groupby(order["folder"]).cumsum()
-    order["number"] = order["number"].where(~without, following).astype(int)
-    repeat = order.groupby(["folder", "number"]).cumcount()
-    suffix = repeat.map(lambda again: f"_{again}" if again else "")
-    return (order["number"].astype(str).str.zfill(3) + suffix + ".dcm").reindex(files.index)
-
-
 def _headers(parameters: Parameters, older: Source, progress: Progress | None) -> pd.DataFrame:
     found = [file.source_path for file in older.find()]
     rows = []
@@ -102,7 +89,7 @@ def _headers(parameters: Parameters, older: Source, progress: Progress | None) -
     files.loc[conflict[conflict].index, "reason"] = "duplicate_conflict"
     again = files[files["reason"] == ""].duplicated("SOPInstanceUID")
     files.loc[again[again].index, "reason"] = "duplicate_instance"
-    folders = files["PatientID"] + "/Images/" + files[list(FOLDER[1:])].agg("/".join, axis=1)
+    folders = files["PatientID"] + f"/{layout.IMAGES}/" + files[list(FOLDER[1:])].agg("/".join, axis=1)
     return files.assign(folder=folders)
 
 

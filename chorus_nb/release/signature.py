@@ -9,17 +9,17 @@ import pandas as pd
 from chorus_nb import tables
 from chorus_nb.decisions import DecisionLog
 from chorus_nb.errors import InputError, WorkbenchError
+from chorus_nb.layout import release_digest
 from chorus_nb.release.manifest import record_delivery
-from chorus_nb.seal import seal
 from chorus_nb.workspace import Workspace
 
 SIGN_OFF_LOG = DecisionLog(tables.SIGN_OFF, column="", item=lambda row: row["release"])
 
 
-def release_seal(manifest: pd.DataFrame) -> str:
+def packed_digest(manifest: pd.DataFrame) -> str:
     """The digest that stands for the whole release."""
     present = manifest[manifest["delta"] != "removed"]
-    return seal(dict(zip(present["path"], present["sha256"], strict=True)))
+    return release_digest(dict(zip(present["path"], present["sha256"], strict=True)))
 
 
 def sign_off(workspace: Workspace, note: str, reviewer: str = "") -> pd.DataFrame:
@@ -29,7 +29,7 @@ def sign_off(workspace: Workspace, note: str, reviewer: str = "") -> pd.DataFram
     """
     if not note.strip():
         raise InputError("sign_off: say in a note what was looked at")
-    row = {"release": release_seal(workspace.read(tables.MANIFEST)), "note": note.strip()}
+    row = {"release": packed_digest(workspace.read(tables.MANIFEST)), "note": note.strip()}
     SIGN_OFF_LOG.append(workspace, reviewer.strip() or getpass.getuser(), row)
     if not workspace.parameters.upload_url:
         record_delivery(workspace)
@@ -39,7 +39,7 @@ def sign_off(workspace: Workspace, note: str, reviewer: str = "") -> pd.DataFram
 def signed_off(workspace: Workspace) -> pd.DataFrame:
     """The sign-offs of exactly the release that is packed now."""
     recorded = SIGN_OFF_LOG.history(workspace)
-    return recorded[recorded["release"] == release_seal(workspace.read(tables.MANIFEST))].reset_index(drop=True)
+    return recorded[recorded["release"] == packed_digest(workspace.read(tables.MANIFEST))].reset_index(drop=True)
 
 
 def require_sign_off(workspace: Workspace) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from chorus_nb import __version__, tables
+from chorus_nb import __version__, layout, tables
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
 from chorus_nb.workspace import Workspace, write_if_changed
@@ -22,7 +22,7 @@ def write_note(workspace: Workspace) -> None:
     """``Metadata/IMAGING_SUBMISSION.md``, without any time of writing: the same release has the same note."""
     parts = [f"# Imaging submission of {workspace.parameters.site}"]
     parts += [f"## {heading}\n\n{_note_text(table)}" for heading, table in submission_note(workspace).items()]
-    write_if_changed(workspace.metadata / "IMAGING_SUBMISSION.md", ("\n\n".join(parts) + "\n").encode())
+    write_if_changed(workspace.release / layout.SUBMISSION_NOTE, ("\n\n".join(parts) + "\n").encode())
 
 
 def submission_note(workspace: Workspace) -> dict[str, pd.DataFrame]:

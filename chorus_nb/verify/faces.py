@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from chorus_nb.layout import series_folder
 from chorus_nb.leaks.search import Severity
 from chorus_nb.verify.findings import Finding
 
@@ -34,7 +35,7 @@ def faces(released: pd.DataFrame, catalog: pd.DataFrame, statuses: dict[str, str
     """
     images = released[["source_path", "target_path", "face_mask"]].merge(catalog, on="source_path")
     images = images[images.Modality.isin(VOLUMES)]
-    for folder, series in images.groupby(images.target_path.map(lambda path: path.rpartition("/")[0])):
+    for folder, series in images.groupby(images.target_path.map(series_folder)):
         said = " ".join(series[list(ANATOMY[1:])].drop_duplicates().to_numpy().ravel())
         if not HEAD.search(said) and said.strip():
             continue

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from chorus_nb import processes, tables
+from chorus_nb import layout, processes, tables
 from chorus_nb.leaks.terms import SearchTerm, of_path
 from chorus_nb.mapping.lookups import Lookups, read_lookups
-from chorus_nb.seal import seal
 from chorus_nb.verify import faces, gate, iods, text, whole
 from chorus_nb.verify.findings import CHECKS, Finding
 from chorus_nb.verify.pairs import Patient, Task
@@ -31,7 +30,7 @@ def verify(workspace: Workspace, progress: processes.Progress | None = None) -> 
     outcomes = workspace.read(tables.OUTCOMES)
     lookups = read_lookups(workspace)
     released = outcomes[outcomes.status == "released"]
-    files = whole.tree(workspace.release)
+    files = layout.files_below(workspace.release)
     findings = list(whole.accounted(workspace, outcomes, files))
     catalog = _catalog(workspace)
     findings += whole.partial_series(outcomes, dict(zip(catalog.source_path, catalog.SeriesInstanceUID, strict=True)))
@@ -82,8 +81,8 @@ def verify(workspace: Workspace, progress: processes.Progress | None = None) -> 
         findings += faces.faces(released, catalog, _face_statuses(workspace))
     frame = _frame(findings)
     workspace.write(tables.VERIFICATION, frame)
-    sealed = seal({fact.target_path: fact.digest for fact in facts})
-    workspace.write(tables.CHECKS, gate.table(frame, examined, not_run, sealed))
+    bytes_checked = layout.release_digest({fact.target_path: fact.digest for fact in facts})
+    workspace.write(tables.CHECKS, gate.table(frame, examined, not_run, bytes_checked))
     return frame
 
 
@@ -120,7 +119,7 @@ def _series(
     patient_of = dict(zip(catalog.source_path, catalog.PatientID.str.strip(), strict=True))
     images = lookups.images.set_index("AccessionNumber").groupby("PatientID").image_occurence_id
     images_of = {patient: dict(rows.items()) for patient, rows in images}
-    folders = released.target_path.map(lambda path: path.rpartition("/")[0])
+    folders = released.target_path.map(layout.series_folder)
     for folder, rows in released.sort_values("target_path").groupby(folders):
         patients = {}
         for patient_id in sorted({patient_of.get(path, "") for path in rows.source_path}):

@@ -13,6 +13,7 @@ from pydicom.datadict import DicomDictionary
 from pydicom.uid import UID_dictionary
 
 from chorus_nb import standards
+from chorus_nb.layout import InstancePath
 from chorus_nb.leaks.reading import MEDIA_INSTANCE, Leaf, Reading
 from chorus_nb.leaks.search import Severity
 from chorus_nb.leaks.terms import read_date
@@ -106,17 +107,19 @@ def _ids(pair: Pair) -> Findings:
 
 def _layout(pair: Pair) -> Findings:
     """``<person_id>/Images/<Modality>/<image_occurrence_id>/<series>/<instance>.dcm`` (SOP step 15)."""
-    parts = pair.task.target_path.split("/")
-    if len(parts) != 6 or parts[1] != "Images":
+    place = InstancePath.read(pair.task.target_path)
+    if place is None:
         yield _finding(pair, "layout", "high", "", "is not person/Images/modality/accession/series/instance")
         return
-    series = text(pair.release, 0x0020000E)
-    for place, tag, name in ((0, 0x00100020, "person"), (2, 0x00080060, "modality"), (3, 0x00080050, "accession")):
-        if parts[place] != text(pair.release, tag):
-            yield _finding(pair, "layout", "high", standards.tag_name(tag), f"the {name} folder has another name")
-    if parts[4] != series:
-        yield _finding(pair, "layout", "high", "(0020,000E)", "the series folder is not the Series Instance UID")
-    number = re.fullmatch(r"(-?\d+)(?:_\d+)?\.dcm", parts[5])
+    for part, tag, fault in (
+        (place.person_id, 0x00100020, "the person folder has another name"),
+        (place.modality, 0x00080060, "the modality folder has another name"),
+        (place.image_occurrence_id, 0x00080050, "the accession folder has another name"),
+        (place.series_uid, 0x0020000E, "the series folder is not the Series Instance UID"),
+    ):
+        if part != text(pair.release, tag):
+            yield _finding(pair, "layout", "high", standards.tag_name(tag), fault)
+    number = re.fullmatch(r"(-?\d+)(?:_\d+)?\.dcm", place.name)
     instance = text(pair.release, 0x00200013)
     if number is None or (instance.lstrip("-").isdigit() and int(number[1]) != int(instance)):
         yield _finding(pair, "layout", "high", "(0020,0013)", "the file name is not the Instance Number")

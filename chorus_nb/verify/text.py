@@ -23,6 +23,7 @@ from blake3 import blake3
 from PIL import Image
 from pydicom.dataset import FileDataset
 
+from chorus_nb.layout import series_folder
 from chorus_nb.leaks import reading
 from chorus_nb.leaks.search import SHAPES, Severity
 from chorus_nb.leaks.terms import SearchTerm, name_parts, spellings, vocabulary
@@ -77,7 +78,7 @@ def sample(released: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
     rows = released[["source_path", "target_path", "boxes"]].merge(said, on="source_path", how="left").fillna("")
     rows["accepted"] = (rows.verdict == "clean") & (rows.checked == "decided")
     rows["why"] = np.where(rows.boxes != "", "redacted", np.where(rows.risk == "unlikely", "others", "likely"))
-    rows["series"] = rows.target_path.map(lambda path: path.rpartition("/")[0])
+    rows["series"] = rows.target_path.map(series_folder)
     rows["order"] = rows.target_path.map(lambda path: blake3(path.encode()).hexdigest())
     rows = rows.sort_values("order")
     rows["turn"] = rows.groupby(["why", "series"]).cumcount()

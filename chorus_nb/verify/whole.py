@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from blake3 import blake3
 
-from chorus_nb import tables
+from chorus_nb import layout, tables
 from chorus_nb.leaks import search as leaks
 from chorus_nb.leaks.search import Searcher
 from chorus_nb.leaks.terms import SearchTerm, uids_in
@@ -23,19 +22,6 @@ from chorus_nb.verify.series import Fact
 from chorus_nb.workspace import PARTIAL, Workspace
 
 Findings = Iterator[Finding]
-
-
-def tree(folder: Path) -> list[str]:
-    """Every file below ``folder``, relative, with ``/``, sorted."""
-    found = []
-    for base, _, names in os.walk(folder):
-        found += [Path(base, name).relative_to(folder).as_posix() for name in names]
-    return sorted(found)
-
-
-def is_image(path: str) -> bool:
-    """Whether a release path lies where images lie: anywhere but ``OMOP/``, ``Metadata/`` and the root itself."""
-    return "/" in path and path.split("/")[0] not in ("OMOP", "Metadata")
 
 
 def accounted(workspace: Workspace, outcomes: pd.DataFrame, files: list[str]) -> Findings:
@@ -54,7 +40,7 @@ def accounted(workspace: Workspace, outcomes: pd.DataFrame, files: list[str]) ->
     released = outcomes[outcomes.status == "released"]
     for path in released.target_path[released.target_path.duplicated()]:
         yield Finding("accounted", "high", path, "", "two source files are on record for it")
-    images = {path for path in files if is_image(path)}
+    images = {path for path in files if layout.is_image_place(path)}
     for path in sorted(images - set(released.target_path)):
         detail = "half written" if Path(path).name.startswith(PARTIAL) else "no outcome is on record for it"
         yield Finding("accounted", "high", path, "", detail)
@@ -77,7 +63,7 @@ def partial_series(outcomes: pd.DataFrame, series_of: Mapping[str, str]) -> Find
     for name, rows in images[series != ""].groupby(series[series != ""]):
         released = rows.target_path[rows.status == "released"]
         if name and 0 < len(released) < len(rows):
-            folder = released.iloc[0].rpartition("/")[0]
+            folder = layout.series_folder(released.iloc[0])
             detail = f"{len(rows) - len(released)} of {len(rows)} images of this series are not released"
             yield Finding("geometry", "medium", folder, "(0020,000E)", detail)
 
@@ -156,7 +142,8 @@ def visits(workspace: Workspace, facts: list[Fact], linkage: pd.DataFrame) -> Fi
     visit_of = dict(zip(linked.image_occurrence_id.astype(int), linked.visit_occurrence_id, strict=True))
     explicit = set(linked.image_occurrence_id[linked.visit_link == "explicit"].astype(int))
     for fact in facts:
-        person, _, _, image, *_ = [*fact.target_path.split("/"), "", "", "", ""]
+        place = layout.InstancePath.read(fact.target_path)
+        image = place.image_occurrence_id if place else ""
         visit_id = visit_of.get(int(image)) if image.isdigit() else None
         if visit_id is None:
             if workspace.parameters.visit_policy == "hold":
@@ -166,7 +153,7 @@ def visits(workspace: Workspace, facts: list[Fact], linkage: pd.DataFrame) -> Fi
             yield Finding("visits", "high", fact.target_path, "", "its visit is not in visit_occurrence")
             continue
         begin, end, owner = spans[visit_id]
-        if str(owner) != person:
+        if place and str(owner) != place.person_id:
             yield Finding("visits", "high", fact.target_path, "", "its visit belongs to another person")
         elif fact.moment and not begin <= pd.Timestamp(fact.moment) <= end:
             # an explicit link of the EHR stands, though the clocks may differ by hours
@@ -177,7 +164,7 @@ def visits(workspace: Workspace, facts: list[Fact], linkage: pd.DataFrame) -> Fi
 def registry(frame: pd.DataFrame, facts: list[Fact]) -> Findings:
     """A row per released file, with the person, the group and the time that the file has."""
     by_path = {fact.target_path: fact for fact in facts}
-    name = f"Metadata/{tables.IMAGE_REGISTRY.name}.csv"
+    name = f"{layout.METADATA}/{tables.IMAGE_REGISTRY.name}.csv"
     if list(frame.image_registry_id) != list(range(1, len(frame) + 1)):
         yield Finding("registry", "high", name, "image_registry_id", "is not 1 to n without gaps")
     for column in ("file_id", "src_file"):
@@ -188,8 +175,8 @@ def registry(frame: pd.DataFrame, facts: list[Fact]) -> Findings:
         if fact is None:
             yield Finding("registry", "high", name, f"row {row.image_registry_id}", "names a file that is not released")
             continue
-        person, _, _, group, *_ = row.src_file.split("/")
-        if (str(row.person_id), str(row.group_id)) != (person, group):
+        place = layout.InstancePath.read(row.src_file)
+        if not place or (str(row.person_id), str(row.group_id)) != (place.person_id, place.image_occurrence_id):
             yield Finding("registry", "high", name, f"row {row.image_registry_id}", "has another person or group")
         if fact.moment and row.datetime[:10] != fact.moment[:10]:
             yield Finding("registry", "high", name, f"row {row.image_registry_id}", "has another date than the file")
@@ -211,8 +198,8 @@ def texts(
     ids = {*map(str, lookups.persons.person_id), *map(str, lookups.images.image_occurence_id)}
     searcher = Searcher((n for n in found if n.text not in ids), words=own_words())
     for root in (workspace.release, workspace.audit):
-        for path in tree(root):
-            if root == workspace.release and is_image(path):
+        for path in layout.files_below(root):
+            if root == workspace.release and layout.is_image_place(path):
                 continue
             name = f"{root.name}/{path}"
             hits = [("name", hit, hit.severity) for hit in searcher.search(path.encode())]
@@ -227,7 +214,7 @@ def texts(
             if any(uid in originals for uid in uids_in(content + b"\n" + path.encode())):
                 said["", "", ""] = Finding("tables", "high", name, "", "uid: an original UID")
             for place, hit, severity in hits:
-                if severity == "high" and path.startswith("OMOP/") and _weak_there(hit):
+                if severity == "high" and path.startswith(f"{layout.OMOP}/") and _weak_there(hit):
                     severity = "medium"
                 detail = f"{hit.term.kind}: {hit.context}"
                 said.setdefault((place, severity, hit.term.kind), Finding("tables", severity, name, place, detail))

@@ -20,7 +20,7 @@ from typing import Any
 
 import blake3
 
-from chorus_nb import __version__, tables
+from chorus_nb import __version__, layout, tables
 from chorus_nb.workspace import Workspace
 
 VERSIONED = ("pydicom", "numpy", "pandas", "pyarrow", "duckdb", "imagecodecs", "simpleitk", "rapidocr", "papermill")
@@ -133,9 +133,9 @@ def _changed_release(workspace: Workspace) -> Iterator[str]:
         elif file.stat().st_size != row.size or _sha256(file) != row.sha256:
             yield f"release/{row.path}: changed since it was packed"
     known = set(listed["path"]) | {manifest.relative_to(workspace.release).as_posix()}
-    for file in sorted(workspace.release.rglob("*")):
-        if file.is_file() and file.relative_to(workspace.release).as_posix() not in known:
-            yield f"release/{file.relative_to(workspace.release).as_posix()}: not in the manifest"
+    for path in layout.files_below(workspace.release):
+        if path not in known:
+            yield f"release/{path}: not in the manifest"
 
 
 def _line_hash(content: bytes) -> str:

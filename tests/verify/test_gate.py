@@ -12,9 +12,8 @@ import pytest
 
 from chorus_nb import memory, tables
 from chorus_nb.errors import WorkbenchError
-from chorus_nb.seal import seal
+from chorus_nb.layout import CERTIFICATE, release_digest
 from chorus_nb.verify import answer, certify, checks, require_pass, summary, to_do, verify
-from chorus_nb.verify.certificate import NAME
 from chorus_nb.verify.findings import CHECKS
 from chorus_nb.workspace import Workspace
 from tests.verify.small_site import first, rewrite
@@ -32,11 +31,11 @@ def test_the_answer_stands_first_and_says_what_to_do(release: Workspace) -> None
     assert to_do(checks(release)).set_index("check").what_to_do["leaks"] == CHECKS["leaks"].remedy
 
 
-def test_the_seal_is_that_of_the_released_bytes(release: Workspace) -> None:
+def test_the_gate_names_the_digest_of_the_released_bytes(release: Workspace) -> None:
     outcomes = release.read(tables.OUTCOMES)
     released = outcomes[outcomes.status == "released"]
-    sealed = seal(dict(zip(released.target_path, released.target_digest, strict=True)))
-    assert checks(release).set_index("check").detail["released_bytes"] == sealed
+    bytes_checked = release_digest(dict(zip(released.target_path, released.target_digest, strict=True)))
+    assert checks(release).set_index("check").detail["released_bytes"] == bytes_checked
 
 
 def test_a_check_that_is_missing_or_not_run_closes_the_gate(release: Workspace) -> None:
@@ -141,8 +140,8 @@ def test_two_processes_find_the_same_as_one(release: Workspace) -> None:
 
 def test_the_certificate_says_what_was_checked_and_names_nobody(release: Workspace) -> None:
     checklist = certify(release)
-    page = (release.metadata / f"{NAME}.md").read_text()
-    data = json.loads((release.metadata / f"{NAME}.json").read_text())
+    page = (release.release / f"{CERTIFICATE}.md").read_text()
+    data = json.loads((release.release / f"{CERTIFICATE}.json").read_text())
     assert data["files"] == 8
     assert data["persons"] == 2
     assert {row["check"] for row in data["checks"]} == set(CHECKS) - {"tables", "registry"}
@@ -157,8 +156,8 @@ def test_the_certificate_goes_when_the_gate_closes(release: Workspace) -> None:
     first(release).unlink()
     verify(release)
     certify(release)
-    assert not (release.metadata / f"{NAME}.md").exists()
-    assert not (release.metadata / f"{NAME}.json").exists()
+    assert not (release.release / f"{CERTIFICATE}.md").exists()
+    assert not (release.release / f"{CERTIFICATE}.json").exists()
 
 
 def test_findings_are_grouped_gravest_first(release: Workspace) -> None:

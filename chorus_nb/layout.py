@@ -1,0 +1,165 @@
+"""Every path of a release, made and read in one place, and the kinds of files that a release may hold.
+
+The folders are those of SOP step 15; what the consortium's tool takes and how central counts it: chorus.md §0.6 and §9.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from blake3 import blake3
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OMOP, METADATA, IMAGES, WAVEFORMS = "OMOP", "Metadata", "Images", "Waveforms"
+# below release/
+REPORTS = f"{METADATA}/reports"
+REGISTRY_DDL = f"{METADATA}/ddl"
+MI_CDM = f"{METADATA}/mi_cdm"
+DATA_DICTIONARY = f"{METADATA}/data_dictionary.csv"
+SUBMISSION_NOTE = f"{METADATA}/IMAGING_SUBMISSION.md"
+CERTIFICATE = f"{METADATA}/verification_certificate"  # .md and .json
+
+# The only shape the place of an image may have: no header text becomes part of it that is not a plain code or UID.
+INSTANCE = re.compile(r"[0-9]+/Images/[A-Z0-9]{2,16}/[0-9]+/[0-9][0-9.]{0,62}[0-9]/[0-9]{3,}(_[0-9]+)?\.dcm")
+WINDOWS_DEVICE = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])")  # no folder can have such a name on Windows
+COUNTED_ELSEWHERE = ("note", "omop", "wave")  # words by which central's report sorts files of a person
+LONGEST_EXTENSION = 9
+UPLOADED = re.compile(rf"({OMOP}|{METADATA}|\w+/({IMAGES}|{WAVEFORMS}))/.+", re.ASCII)
+
+
+class FileKind(NamedTuple):
+    """A kind of file that a release may hold: which paths, what it is, what makes it, whether the tool uploads it."""
+
+    pattern: str
+    what: str
+    made_by: str
+    uploaded: bool = True
+
+
+FILE_KINDS = (
+    FileKind(rf"\w+/{IMAGES}/.+", "an image", "03_run_deid"),
+    FileKind(rf"\w+/{WAVEFORMS}/.+", "a waveform", "the site"),
+    FileKind(rf"{OMOP}/[a-z_]+\.csv", "a table of CDM 5.4", "05_build_registry"),
+    FileKind(rf"{METADATA}/(study|series|image)\.(csv|parquet)", "metadata of the images", "05_build_registry"),
+    FileKind(rf"{METADATA}/image_registry\.csv", "the registry", "05_build_registry"),
+    FileKind(r"image_registry\.csv", "its copy at the top (Multimodal-Linkage SOP)", "05_build_registry", False),
+    FileKind(DATA_DICTIONARY, "what the columns mean", "05_build_registry"),
+    FileKind(rf"{REGISTRY_DDL}/image_registry_\w+\.sql", "CREATE TABLE of the registry", "05_build_registry"),
+    FileKind(rf"{MI_CDM}/\w+\.(csv|sql)", "informational tables of MI-CDM", "05_build_registry"),
+    FileKind(rf"{CERTIFICATE}\.(md|json)", "what was checked", "04_verify"),
+    FileKind(SUBMISSION_NOTE, "what the release holds", "06_release"),
+    FileKind(rf"{REPORTS}/\w+\.html", "a report that may be shared", "06_release"),
+    FileKind(rf"{METADATA}/manifest\.csv", "size and checksums of every file", "06_release"),
+)
+
+
+class InstancePath(NamedTuple):
+    """``<person_id>/Images/<Modality>/<image_occurrence_id>/<series>/<instance>.dcm`` (SOP step 15)."""
+
+    person_id: str
+    modality: str
+    image_occurrence_id: str
+    series_uid: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        person, *others = self
+        return "/".join((person, IMAGES, *others))
+
+    @classmethod
+    def read(cls, path: str) -> InstancePath | None:
+        """The parts of ``path``, whatever they are; None if it has other folders."""
+        parts = path.split("/")
+        return cls(parts[0], *parts[2:]) if len(parts) == 6 and parts[1] == IMAGES else None
+
+    @classmethod
+    def columns(cls, paths: pd.Series) -> pd.DataFrame:
+        """The parts of many paths, a column each; null where a path has fewer."""
+        parts = paths.str.split("/", expand=True).reindex(columns=range(6))
+        return parts.drop(columns=1).set_axis(list(cls._fields), axis="columns")
+
+
+def series_folder(path: str) -> str:
+    """The folder of a released image: that of its series."""
+    return path.rpartition("/")[0]
+
+
+def instance_names(files: pd.DataFrame, *then: str) -> pd.Series:
+    """File names by ``InstanceNumber`` (text) within ``folder``: ``000.dcm``; a repeated number gets ``_1``, ``_2``…
+
+    Images without a usable number follow the highest one, by ``SliceLocation`` and the columns ``then``.
+    """
+    import pandas as pd
+
+    if files.empty:
+        return pd.Series(index=files.index, dtype="str")
+    text = files["InstanceNumber"].str.strip(" \0")
+    number = pd.to_numeric(text.where(text.str.fullmatch(r"\+?[0-9]{1,9}")), errors="coerce").astype("Int64")
+    order = files.assign(number=number, location=pd.to_numeric(files["SliceLocation"], errors="coerce"))
+    order = order.sort_values(["folder", "number", "location", *then], na_position="last")
+    without, highest = order["number"].isna(), order.groupby("folder")["number"].transform("max").fillna(0)
+    order["number"] = order["number"].where(~without, highest + without.astype(int).groupby(order["folder"]).cumsum())
+    repeats = order.groupby(["folder", "number"]).cumcount()
+    names = [f"{n:03d}{f'_{again}' if again else ''}.dcm" for n, again in zip(order["number"], repeats, strict=True)]
+    return pd.Series(names, order.index).reindex(files.index)
+
+
+def may_be_released(path: str) -> bool:
+    """Whether an image may stand at ``path``: plain codes, and nothing that Windows or central would misread."""
+    below = path.partition("/")[2]
+    misread = any(WINDOWS_DEVICE.fullmatch(part) for part in below.split("/"))
+    misread |= any(word in below.lower() for word in COUNTED_ELSEWHERE)
+    return bool(INSTANCE.fullmatch(path)) and not misread
+
+
+def is_image_place(path: str) -> bool:
+    """Whether ``path`` lies where images lie: anywhere but ``OMOP/``, ``Metadata/`` and the root itself."""
+    return "/" in path and path.split("/")[0] not in (OMOP, METADATA)
+
+
+def file_kind(path: str) -> FileKind | None:
+    """What a file of a release is, by its path; None if a release may not hold it."""
+    return next((kind for kind in FILE_KINDS if re.fullmatch(kind.pattern, path, re.ASCII)), None)
+
+
+def upload_problem(path: str) -> str:
+    """Why the consortium's tool or central would not take the file at ``path`` as what it is; "" = they do."""
+    kind = file_kind(path)
+    if kind and not kind.uploaded:
+        return ""
+    if not UPLOADED.fullmatch(path):
+        return "stands where the upload tool skips it; it takes OMOP/, Metadata/, <person_id>/Images/ and /Waveforms/"
+    if kind is None:
+        return "is of no kind that a release may hold"
+    if is_image_place(path):
+        below = path.split("/", 2)[2].lower()
+        if word := next((word for word in COUNTED_ELSEWHERE if word in below), ""):
+            return f"holds the word {word} below the person's folder; central would count it as something else"
+        if not 1 <= len(Path(path).suffix[1:]) <= LONGEST_EXTENSION:
+            return "has no file extension that central counts"
+    return ""
+
+
+def files_below(folder: Path) -> list[str]:
+    """Every file below ``folder``, relative, with ``/``, sorted; a link counts as a file, wherever it leads."""
+    found = []
+    for base, folders, names in os.walk(folder):
+        links = [name for name in folders if Path(base, name).is_symlink()]
+        found += [Path(base, name).relative_to(folder).as_posix() for name in (*names, *links)]
+    return sorted(found)
+
+
+def release_digest(digests: Mapping[str, str]) -> str:
+    """BLAKE3 over the path and the digest of every file, in the order of the paths: what the gate of 04 passed and
+    what 06 packs must be the same bytes."""
+    made = blake3()
+    for path in sorted(digests):
+        made.update(f"{path}\0{digests[path]}\n".encode())
+    return made.hexdigest()

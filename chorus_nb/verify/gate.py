@@ -17,7 +17,7 @@ SEAL = "released_bytes"
 def table(findings: pd.DataFrame, examined: Mapping[str, int], not_run: Mapping[str, str], seal: str) -> pd.DataFrame:
     """``tables.CHECKS``: a check fails with its first finding of high severity.
 
-    The last row holds the seal of the released bytes, which ``06`` asks for; without a pass there is none.
+    The last row holds the digest of the released bytes, which ``06`` asks for; without a pass there is none.
     """
     rows: list[dict[str, object]] = []
     for name, check in CHECKS.items():

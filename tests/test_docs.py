@@ -190,3 +190,13 @@ def test_hooks_and_workflow_run_what_the_repository_has() -> None:
     assert [step["run"] for step in steps if "run" in step] == [".ci/run"]
     versions = workflow["jobs"]["test"]["strategy"]["matrix"]["python"]
     assert f">={versions[0]}" == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+
+
+def test_a_recipe_names_at_most_three_files_and_they_are_there() -> None:
+    rows = re.findall(
+        r"^\| (an? .+?) \| (.+?) \|", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert len(rows) == 15
+    assert [name for name, files in rows if len(files.split(", ")) > 3] == []
+    named = [file for _, files in rows for file in re.findall(r"`([^`]+)`", files) if not re.search(r"NAME|ROOM", file)]
+    assert [file for file in named if not (ROOT / file).exists()] == []

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
 
 from chorus_nb import __version__
-from chorus_nb.deid.values import Encoding
-from chorus_nb.dicom.spans import Refused, Spans
+from chorus_nb.dicom.encodings import Encoding
 
 Code = tuple[str, str, str]  # value, scheme, meaning
 
@@ -67,26 +66,3 @@ def _code_item(code: Code, encoding: Encoding) -> bytes:
         encoding.element(tag, vr, text.encode("ascii", "replace")) for (tag, vr), text in zip(tags, code, strict=True)
     )
     return encoding.item(content, False)
-
-
-def check_pixel_length(taken: Spans, number_of: Callable[[int], int | None]) -> None:
-    """Native pixel data must be as long as its geometry says (PS3.5 section 8); shorter is :class:`Refused`."""
-    pixels = taken.pixels
-    if pixels is None or pixels.undefined or pixels.tag != 0x7FE00010:
-        return
-    rows, columns, bits = (number_of(tag) for tag in (0x00280010, 0x00280011, 0x00280100))
-    if not rows or not columns or not bits:
-        raise Refused("structure_refused", "pixel data without Rows, Columns or Bits Allocated")
-    samples, frames = number_of(0x00280002) or 1, number_of(0x00280008) or 1
-    needed = rows * columns * samples * frames * bits // 8
-    if _subsampled(taken):
-        needed = needed * 2 // 3
-    if pixels.length < needed:
-        raise Refused("truncated", "pixel data is shorter than its geometry")
-
-
-def _subsampled(taken: Spans) -> bool:
-    for element in taken.elements:
-        if element.tag == 0x00280004:
-            return bytes(taken.data[element.value : element.end]).strip(b" \0") == b"YBR_FULL_422"
-    return False

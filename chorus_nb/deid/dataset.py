@@ -18,9 +18,8 @@ from chorus_nb.deid.context import Change, Circumstances, Seen, Subject
 from chorus_nb.deid.elements import Elements
 from chorus_nb.deid.text import Cleaner, Identifiers
 from chorus_nb.deid.uids import UidMap
-from chorus_nb.deid.values import Encoding
-from chorus_nb.dicom import spans
-from chorus_nb.dicom.spans import Buffer, Refused, Spans
+from chorus_nb.dicom.encodings import DEFLATED_SYNTAXES, Buffer, Encoding
+from chorus_nb.dicom.spans import Refused, take_apart
 
 if TYPE_CHECKING:
     from chorus_nb.mapping import Policy, Rule
@@ -61,11 +60,16 @@ class Deidentifier:
         ``text_checked``: the pixels were searched and hold no identifying text now. ``cleaned_pixels``: codes of
         CID 7050 for what was done to the pixels.
         """
-        taken = spans.take_apart(content)
+        taken = take_apart(content)
         if taken.meta.get(0x00020012, b"").rstrip(b"\0 ").decode("ascii", "replace") == IMPLEMENTATION_UID:
             raise Refused("already_deidentified", "written by this workbench")
         elements = Elements(self, taken, subject)
-        claims.check_pixel_length(taken, elements.number_of)
+        stands = taken.pixels
+        fault = stands.length_fault(elements.geometry()) if stands else ""
+        if fault == "unknown":
+            raise Refused("structure_refused", "pixel data without Rows, Columns or Bits Allocated")
+        if fault:
+            raise Refused("truncated", "pixel data is shorter than its geometry")
         by_tag = elements.kept()
         claimed = claims.claims(
             self.policy.options,
@@ -78,8 +82,9 @@ class Deidentifier:
         )
         by_tag.update(claimed)
         body = b"".join(by_tag[tag] for tag in sorted(by_tag))
-        pixels, value = _pixel_spans(taken)
-        if taken.transfer_syntax in spans.DEFLATED_SYNTAXES:
+        pixels: Buffer = stands.element(taken.data) if stands else b""
+        value: Buffer = stands.content(taken.data) if stands else b""
+        if taken.transfer_syntax in DEFLATED_SYNTAXES:
             body, pixels = _deflate(body + bytes(pixels)), b""
         head = _meta(elements.sop_class, elements.sop_instance, taken.transfer_syntax)
         return Deidentified(
@@ -123,15 +128,6 @@ def _meta(sop_class: str, sop_instance: str, transfer_syntax: str) -> bytes:
         )
     )
     return bytes(128) + b"DICM" + write(0x00020000, "UL", struct.pack("<L", len(content))) + content
-
-
-def _pixel_spans(taken: Spans) -> tuple[Buffer, Buffer]:
-    """The pixel data element as it stands, and its value; what stands behind it is left out."""
-    if taken.pixels is None:
-        return b"", b""
-    data = memoryview(taken.data)
-    element = taken.pixels
-    return data[element.start : element.end], data[element.value : element.value + element.length]
 
 
 def _deflate(content: bytes) -> bytes:

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import struct
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from chorus_nb import standards
 from chorus_nb.deid import claims, dates, scripted
 from chorus_nb.deid.context import KEPT, Change, Circumstances, Engine, Level, Made, Subject
-from chorus_nb.deid.values import (
-    DEFAULT_CHARSET,
-    FORMATTED,
-    FORMS,
-    TEXT,
-    UNDIVIDED,
-    WORD_SIZES,
-    Encoding,
-    charset_of,
-    decode,
-    dummy,
-    encode,
-    family,
-    readable,
-    shorten,
-)
-from chorus_nb.dicom.spans import Buffer, Element, Refused, Spans, vr_of, vrs_of
+from chorus_nb.deid.values import FORMS, UNDIVIDED, charset_of, dummy, family, readable, shorten
+from chorus_nb.dicom.charsets import DEFAULT_CHARSET, decode, encode
+from chorus_nb.dicom.encodings import FORMATTED, TEXT, WORD_SIZES, Buffer, Encoding, numbers_in, vr_of, vrs_of
+from chorus_nb.dicom.pixel_data import Geometry
+from chorus_nb.dicom.spans import Element, Refused, Spans
 from chorus_nb.identity import harvest as identifiers
 
 if TYPE_CHECKING:
@@ -89,7 +76,14 @@ class Elements:
         if vr_of(tag) == "IS":
             text = raw.strip(b" \0")
             return int(text) if text.isdigit() else None
-        return struct.unpack(">H" if self.taken.big else "<H", raw[:2])[0] if len(raw) >= 2 else None
+        return int(numbers_in(raw, "US", self.taken.big)[0]) if len(raw) >= 2 else None
+
+    def geometry(self) -> Geometry:
+        """What the header says of the pixels."""
+        rows, columns, bits, samples, frames = (
+            self.number_of(tag) for tag in (0x00280010, 0x00280011, 0x00280100, 0x00280002, 0x00280008)
+        )
+        return Geometry(rows, columns, bits, samples or 1, frames or 1, self.text_of(0x00280004))
 
     def methods_before(self) -> tuple[str, ...]:
         """De-identification methods applied before us; the chain is continued, cleaned of identifiers."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from chorus_nb.deid.values import DEFAULT_CHARSET, FORMATTED, FORMS, TEXT, Charset, charset_of, decode
-from chorus_nb.dicom.spans import Buffer, Element, Refused, take_apart, vr_of
+from chorus_nb.deid.values import FORMS, charset_of
+from chorus_nb.dicom.charsets import DEFAULT_CHARSET, Charset, decode
+from chorus_nb.dicom.encodings import FORMATTED, TEXT, Buffer, vr_of
+from chorus_nb.dicom.spans import Element, Refused, take_apart
 from chorus_nb.mapping import Policy, Rule
 from chorus_nb.mapping.ctp import PathStep, Quarantine, boxes, trimmed
 from chorus_nb.pixels import Box

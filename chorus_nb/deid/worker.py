@@ -26,8 +26,8 @@ from chorus_nb.deid import crosswalk, scripted
 from chorus_nb.deid.context import Change, Subject
 from chorus_nb.deid.dataset import Deidentifier
 from chorus_nb.deid.uids import UidMap
-from chorus_nb.dicom import spans
-from chorus_nb.dicom.spans import Buffer, Refused
+from chorus_nb.dicom.encodings import Buffer
+from chorus_nb.dicom.spans import Refused, take_apart
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.memory import code_digest
 from chorus_nb.source import Source
@@ -152,7 +152,8 @@ def _made(
     face = faces.read_mask(job.faces, task.face_mask, task.source_path) if task.face_mask else None
     cut = face if face is not None and face.mask.any() else None  # slices above the face stay as they are
     if boxes or cut:
-        pixel_digest = _pixel_digest(spans.take_apart(content))
+        taken = take_apart(content)
+        pixel_digest = _digest(taken.pixels.content(taken.data)) if taken.pixels else ""
         content = pixels.redact(bytes(content), boxes, cut)
     cleaned = (REDACTED if boxes else ()) + (DEFACED if face else ())
     made = engine.apply(content, task.subject, text_checked=task.text_checked, cleaned_pixels=cleaned)
@@ -222,13 +223,6 @@ def _removed(folder: Path) -> bool:
 
 def _digest(content: Buffer) -> str:
     return blake3(content).hexdigest()
-
-
-def _pixel_digest(taken: spans.Spans) -> str:
-    if taken.pixels is None:
-        return ""
-    start = taken.pixels.value
-    return _digest(memoryview(taken.data)[start : start + taken.pixels.length])
 
 
 def outcome(task: Task, status: str, reason: str = "", detail: str = "", **more: Any) -> Row:

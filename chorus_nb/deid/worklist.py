@@ -97,7 +97,7 @@ def _unreadable(work: _Work) -> None:
     work.take(files.found == "not_dicom", "not_dicom", files.fault.where(files.fault != "", "not_dicom"))
     known = files.fault.isin(("truncated", "structure_refused"))
     work.take(files.found == "unreadable", "quarantined", files.fault.where(known, "unreadable"), files.fault)
-    work.take(files.fault == "truncated", "quarantined", "truncated")
+    work.take(known, "quarantined", files.fault)
     directory = (files.MediaStorageSOPClassUID == DICOMDIR) | (files.SOPClassUID == DICOMDIR)
     work.take(directory, "held_back", "dicomdir", "an index of files; the release needs none")
     missing = pd.concat([files[name].str.strip(" \0") == "" for name in IDENTIFIERS], axis=1, keys=IDENTIFIERS)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
 from pydicom import Dataset, uid
 from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import Decoder
 
 # without the extra `pixels` only pydicom's own decoders remain
 imagecodecs: Any = importlib.import_module("imagecodecs") if importlib.util.find_spec("imagecodecs") else None
@@ -52,19 +54,18 @@ def decode_frame(content: bytes, runner: Any) -> bytes:
     return np.ascontiguousarray(frame).astype(frame.dtype.newbyteorder("<")).tobytes()
 
 
-def name_decoder(dataset: Dataset) -> uid.UID:
-    """The transfer syntax ``dataset`` can be decoded by, which is then also what it says."""
+def decoder_of(dataset: Dataset) -> Decoder:
+    """What decodes ``dataset``, which is then also what its transfer syntax says."""
+    register()
     if dataset.file_meta.TransferSyntaxUID in PROGRESSIVE:
         dataset.file_meta.TransferSyntaxUID = uid.JPEGExtended12Bit
-    return uid.UID(dataset.file_meta.TransferSyntaxUID)
+    return get_decoder(uid.UID(dataset.file_meta.TransferSyntaxUID))
 
 
+@cache
 def register() -> None:
-    """Offer imagecodecs to pydicom, after its own decoders."""
+    """Offer imagecodecs to pydicom, after its own decoders; called by whoever decodes, in whichever process."""
     for syntax in _DECODERS:
         decoder = get_decoder(uid.UID(syntax))
         if "imagecodecs" not in decoder.available_plugins:
             decoder.add_plugin("imagecodecs", (__name__, "decode_frame"))
-
-
-register()

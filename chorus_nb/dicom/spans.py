@@ -1,41 +1,42 @@
 """A DICOM file as spans: which element lies where, so that what is kept is passed on as the bytes it was.
 
 Reads every element down to (and not into) the pixel data, for all transfer syntaxes (PS3.5 and PS3.10, section 7).
-Strict: what cannot be read without guessing is refused, because what is not understood cannot be known to be safe.
+Strict (:func:`take_apart`): what cannot be read without guessing is refused, because what is not understood cannot be
+known to be safe. Lenient (:mod:`chorus_nb.dicom.survey`): the same walk over the parts of a file that were read so
+far, which keeps what stood before a fault and gives the same reason for it.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
-from functools import lru_cache
 from typing import NamedTuple
 
-from pydicom.datadict import dictionary_VR
-
+from chorus_nb.dicom.encodings import (
+    BIG,
+    BYTES,
+    DEFLATED_SYNTAXES,
+    EXPLICIT,
+    IMPLICIT,
+    ITEM,
+    ITEM_END,
+    LONG,
+    PIXELS,
+    SEQUENCE_END,
+    SHORT,
+    UNDEFINED,
+    Buffer,
+    looks_explicit,
+    vr_of,
+)
+from chorus_nb.dicom.pixel_data import PixelData, read_pixel_data
 from chorus_nb.standards import tag_name
 
-IMPLICIT, EXPLICIT, BIG, DEFLATED = (
-    "1.2.840.10008.1.2",
-    "1.2.840.10008.1.2.1",
-    "1.2.840.10008.1.2.2",
-    "1.2.840.10008.1.2.1.99",
-)
-DEFLATED_SYNTAXES = {DEFLATED, "1.2.840.10008.1.2.4.95"}  # the latter: JPIP Referenced Deflate
-PIXELS = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
 DEEPEST = 32  # sequences within sequences; deeper is refused
 TOO_DEEP = "sequences nest too deep"
 LARGEST_INFLATED = 2 << 30
-
-ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
-UNDEFINED = 0xFFFFFFFF
-# VRs as they are written, with a length of four bytes and of two (PS3.5 section 7.1.2).
-LONG = {vr.encode(): vr for vr in ("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV")}
-_NUMBERS = ("AT", "FD", "FL", "SL", "SS", "UL", "US")
-_WORDS = ("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UI")
-SHORT = {vr.encode(): vr for vr in (*_NUMBERS, *_WORDS)}
-
-Buffer = bytes | memoryview
+TRANSFER_SYNTAX = 0x00020010
+MOST_HEADS = 50_000  # heads remembered of each encoding
 
 
 class Refused(Exception):
@@ -45,6 +46,14 @@ class Refused(Exception):
         self.reason = reason
         self.detail = detail
         super().__init__(f"{reason}: {detail}")
+
+
+class Cut(Refused):
+    """What was read so far ends inside ``element`` (as far as it is known), or inside a sequence."""
+
+    def __init__(self, detail: str, element: Element | None = None) -> None:
+        self.element = element
+        super().__init__("truncated", detail)
 
 
 class Element(NamedTuple):
@@ -75,7 +84,7 @@ class Spans(NamedTuple):
 
     data: Buffer
     elements: list[Element]
-    pixels: Element | None
+    pixels: PixelData | None
     meta: dict[int, bytes]
     transfer_syntax: str
     implicit: bool
@@ -83,113 +92,148 @@ class Spans(NamedTuple):
     has_preamble: bool
 
 
+class Meta(NamedTuple):
+    """File meta information (PS3.10 section 7.1): VR and value by tag, and where the data set begins."""
+
+    elements: dict[int, tuple[str, bytes]]
+    end: int
+    has_preamble: bool
+
+    @property
+    def transfer_syntax(self) -> str:
+        """The Transfer Syntax UID, "" where there is none."""
+        _, value = self.elements.get(TRANSFER_SYNTAX, ("", b""))
+        return value.rstrip(b"\0 ").decode("ascii", "replace")
+
+
 def take_apart(content: Buffer) -> Spans:
     """Find every element of a DICOM file; :class:`Refused` if that needs guessing."""
     try:
-        meta, position, has_preamble = _meta(content)
-        syntax = meta.get(0x00020010, b"").rstrip(b"\0 ").decode("ascii", "replace")
-        if not syntax:
-            syntax = _guess_syntax(content, position)
-        if not syntax.startswith("1.2.840.10008.1.2"):
-            raise Refused("structure_refused", "private transfer syntax")
-        data: Buffer = content
-        if syntax in DEFLATED_SYNTAXES:
-            data, position = _inflate(content[position:]), 0
-        implicit, big = syntax == IMPLICIT, syntax == BIG
-        if not implicit and not big and not _looks_explicit(data, position):
-            if syntax != EXPLICIT:
-                raise Refused("structure_refused", "the encoding is not that of its transfer syntax")
-            implicit, syntax = True, IMPLICIT  # the meta information lies; the bytes do not
-        reader = _Reader(data, implicit, big)
-        elements, pixels = reader.data_set(position)
+        meta = read_meta(content)
+        data, position = content, meta.end
+        if meta.transfer_syntax in DEFLATED_SYNTAXES:
+            inflated, fault = inflate(content[position:], LARGEST_INFLATED)
+            if fault:
+                raise Refused("truncated", fault)
+            data, position = inflated, 0
+        syntax, implicit, big = encoding_of(data[position : position + 6], meta.transfer_syntax)
+        elements: list[Element] = []
+        position = Walker(data, implicit, big).elements(elements, position, len(data), implicit, 0)
     except (struct.error, IndexError):
         raise Refused("truncated", "ends inside an element") from None
     if not elements:
         raise Refused("unreadable", "holds no data elements")
-    return Spans(data, elements, pixels, meta, syntax, implicit, big, has_preamble)
+    pixels = None
+    if position < len(data):  # what stands behind the pixel data is left out
+        pixels = read_pixel_data(lambda at, count: data[at : at + count], position, len(data), implicit, big)
+        if pixels is None:
+            raise Refused("structure_refused", "a delimiter or no valid value representation at the pixel data")
+        if pixels.fault:
+            raise Refused("truncated", f"the pixel data {pixels.fault}")
+    values = {tag: value for tag, (_, value) in meta.elements.items()}
+    return Spans(data, elements, pixels, values, syntax, implicit, big, meta.has_preamble)
 
 
-def _meta(content: Buffer) -> tuple[dict[int, bytes], int, bool]:
-    """File meta information, always Explicit VR Little Endian; the position behind it."""
+def read_meta(content: Buffer) -> Meta:
+    """File meta information, always Explicit VR Little Endian."""
     position, has_preamble = (132, True) if bytes(content[128:132]) == b"DICM" else (0, False)
-    meta: dict[int, bytes] = {}
+    elements: dict[int, tuple[str, bytes]] = {}
     while len(content) >= position + 8 and bytes(content[position : position + 2]) == b"\x02\x00":
-        group, element = struct.unpack_from("<HH", content, position)
-        vr = bytes(content[position + 4 : position + 6])
-        if vr in SHORT:
-            length, value = struct.unpack_from("<H", content, position + 6)[0], position + 8
-        elif vr in LONG:
-            length, value = struct.unpack_from("<L", content, position + 8)[0], position + 12
-        else:
-            raise Refused("structure_refused", "file meta information is not Explicit VR Little Endian")
+        group, element, code, length = struct.unpack_from("<HH2sH", content, position)
+        vr, value = SHORT.get(code), position + 8
+        if vr is None:
+            vr, value = LONG.get(code), position + 12
+            if vr is None:
+                raise Refused("structure_refused", "file meta information is not Explicit VR Little Endian")
+            length = struct.unpack_from("<L", content, position + 8)[0]
         if value + length > len(content):
-            raise Refused("truncated", "ends inside the file meta information")
-        meta[group << 16 | element] = bytes(content[value : value + length])
+            raise Cut("ends inside the file meta information")
+        elements[group << 16 | element] = vr, bytes(content[value : value + length])
         position = value + length
-    return meta, position, has_preamble
+    return Meta(elements, position, has_preamble)
 
 
-def _guess_syntax(content: Buffer, position: int) -> str:
-    if _looks_explicit(content, position):
-        return EXPLICIT
-    group_big = struct.unpack_from(">H", content, position)[0]
-    if group_big <= 0x0008 and bytes(content[position + 4 : position + 6]) in SHORT | LONG:
-        return BIG
-    return IMPLICIT
+def encoding_of(first: Buffer, syntax: str) -> tuple[str, bool, bool]:
+    """Transfer syntax, whether VRs are implicit, whether big endian, of a data set that begins with ``first``.
+
+    Where the meta information says implicit of explicit elements or the other way round, the bytes are believed.
+    """
+    explicit = looks_explicit(first)
+    if not syntax:
+        big = explicit and first[0] == 0 and first[1] != 0  # group 0008 as 00 08
+        syntax = BIG if big else EXPLICIT if explicit else IMPLICIT
+    if not syntax.startswith("1.2.840.10008.1.2"):
+        raise Refused("structure_refused", "private transfer syntax")
+    if explicit == (syntax == IMPLICIT) and syntax != BIG:
+        if syntax not in (IMPLICIT, EXPLICIT):
+            raise Refused("structure_refused", "the encoding is not that of its transfer syntax")
+        syntax = EXPLICIT if explicit else IMPLICIT
+    return syntax, syntax == IMPLICIT, syntax == BIG
 
 
-def _looks_explicit(data: Buffer, position: int) -> bool:
-    return bytes(data[position + 4 : position + 6]) in SHORT | LONG
-
-
-def _inflate(content: Buffer) -> bytes:
+def inflate(content: Buffer, most: int) -> tuple[bytes, str]:
+    """A deflated data set as far as it can be read, and what is wrong with it; :class:`Refused` beyond ``most``."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        data = inflater.decompress(content, LARGEST_INFLATED)
+        data = inflater.decompress(content, most)
     except zlib.error:
-        raise Refused("truncated", "deflated data set is damaged") from None
+        return b"", "deflated data set is damaged"
     if inflater.unconsumed_tail:
-        raise Refused("structure_refused", "inflates beyond 2 GiB")
-    if not inflater.eof:
-        raise Refused("truncated", "deflated data set ends early")
-    return data
+        raise Refused("structure_refused", f"inflates beyond {most >> 20} MiB")
+    return data, "" if inflater.eof else "deflated data set ends early"
 
 
-class _Reader:
-    def __init__(self, data: Buffer, implicit: bool, big: bool) -> None:
+# What the first eight bytes of a plain element say (tag, VR, length): the same few thousand come again in every file.
+Heads = dict[bytes, tuple[int, str, int]]
+_HEADS: dict[tuple[bool, bool], Heads] = {}
+
+
+class Walker:
+    """Walks data sets in ``data``, a file or the part of it that was read so far.
+
+    ``damaged``: a sequence of defined length was none and is given as UN. Lenient, it also takes compressed pixels in
+    an icon, and private UN that holds items, as what they are.
+    """
+
+    def __init__(self, data: Buffer, implicit: bool, big: bool, lenient: bool = False) -> None:
         self.data = data
         self.implicit = implicit
+        self.big = big
+        self.lenient = lenient
+        self.damaged = False
         # What stands inside UN is Implicit VR Little Endian, also in a Big Endian file (PS3.5 section 6.2.2).
-        self.inside_unknown = _Reader(data, True, False) if big else self
+        self.inside_unknown = Walker(data, True, False, lenient) if big else self
         order = ">" if big else "<"
         self.head = struct.Struct(order + "HH2sH").unpack_from  # of an element with a short length
         self.two_words = struct.Struct(order + "HH").unpack_from
         self.long = struct.Struct(order + "L").unpack_from
 
-    def data_set(self, position: int) -> tuple[list[Element], Element | None]:
-        """The elements before the pixel data, and the pixel data. What stands behind it is left out."""
-        elements, position = self.elements(position, len(self.data), self.implicit, 0)
-        if position >= len(self.data):
-            return elements, None
-        return elements, self.pixel_data(position)
-
-    def elements(self, position: int, stop: int, implicit: bool, depth: int) -> tuple[list[Element], int]:
-        """Elements from ``position`` up to ``stop``, an item delimiter, or pixel data at the root."""
+    def elements(self, found: list[Element], position: int, stop: int, implicit: bool, depth: int) -> int:
+        """Add the elements up to ``stop``, an item delimiter, or pixel data at the root; returns where it ends."""
         data, head, long = self.data, self.head, self.long
-        found: list[Element] = []
+        heads = _HEADS.setdefault((implicit, self.big), {})
+        new, add = tuple.__new__, found.append
         while position < stop:
+            value = position + 8
+            known = heads.get(data[position:value])  # type: ignore[call-overload]  # of a memoryview that is read only
+            if known:
+                tag, vr, length = known
+                end = value + length
+                if end <= stop:
+                    add(new(Element, (tag, vr, position, value, length, end, None, False, implicit)))
+                    position = end
+                    continue
             if stop - position < 8:
-                if depth == 0 and not any(data[position:stop]):
-                    return found, stop  # padding at the end of the file
-                raise Refused("truncated", "ends inside an element")
+                if depth == 0 and not self.lenient and not any(data[position:stop]):
+                    return stop  # padding at the end of the file
+                raise self.cut(stop, "ends inside an element")
             group, element, code, length = head(data, position)
             tag = group << 16 | element
             if group >= 0x7FE0:
                 if (tag in PIXELS and depth == 0) or tag == ITEM_END:
-                    return found, position
+                    return position
                 if group == 0xFFFE:
                     raise Refused("structure_refused", "a delimiter where an element should be")
-            value = position + 8
             if implicit:
                 vr, length = vr_of(tag), long(data, position + 4)[0]
             elif code in SHORT:
@@ -201,21 +245,29 @@ class _Reader:
             if length == UNDEFINED or vr == "SQ":
                 made = self.sequence(tag, vr, position, value, length, stop, implicit, depth)
             elif value + length > stop:
-                raise Refused("truncated", f"{tag_name(tag)} is longer than what holds it")
-            elif vr == "UN" and group % 2 == 0 and not implicit:
+                cut = Element(tag, vr, position, value, length, value + length, None, False, implicit)
+                raise self.cut(stop, f"{tag_name(tag)} is longer than what holds it", cut)
+            elif vr == "UN" and not implicit:
                 made = self.unknown(tag, position, value, length, depth)
             else:
                 made = Element(tag, vr, position, value, length, value + length, None, False, implicit)
-            found.append(made)
+                if value == position + 8 and len(heads) < MOST_HEADS and group < 0x7FE0:
+                    heads[bytes(data[position:value])] = tag, vr, length
+            add(made)
             position = made.end
-        return found, position
+        return position
+
+    def cut(self, stop: int, detail: str, element: Element | None = None) -> Refused:
+        """The fault of something that ends behind ``stop``: is that where what was read ends, or a damaged length?"""
+        return Cut(detail, element) if stop == len(self.data) else Refused("truncated", detail)
 
     def unknown(self, tag: int, start: int, value: int, length: int, depth: int) -> Element:
-        """A standard element sent as UN: its VR is the dictionary's, its bytes Implicit VR Little Endian."""
-        vr = vr_of(tag)
-        if vr == "SQ":
+        """An element sent as UN: its VR is the dictionary's, its bytes Implicit VR Little Endian."""
+        private = tag >> 16 & 1
+        vr = "UN" if private else vr_of(tag)
+        if vr == "SQ" or (self.lenient and bytes(self.data[value : value + 4]) == b"\xfe\xff\x00\xe0"):
             return self.inside_unknown.closed(tag, start, value, length, True, depth)
-        return Element(tag, vr, start, value, length, value + length, None, False, True)
+        return Element(tag, vr, start, value, length, value + length, None, False, not private)
 
     def closed(self, tag: int, start: int, value: int, length: int, implicit: bool, depth: int) -> Element:
         """A sequence of defined length. What is none after all becomes UN, of which the engine keeps nothing."""
@@ -224,32 +276,46 @@ class _Reader:
         except Refused as fault:
             if fault.detail == TOO_DEEP:
                 raise
+            self.damaged = True
             return Element(tag, "UN", start, value, length, value + length, None, False, implicit)
         return Element(tag, "SQ", start, value, length, end, items, False, implicit)
 
     def sequence(
         self, tag: int, vr: str, start: int, value: int, length: int, stop: int, implicit: bool, depth: int
     ) -> Element:
+        """A sequence, or what has an undefined length like one."""
         if vr not in ("SQ", "UN"):
-            raise Refused("structure_refused", f"{tag_name(tag)} has an undefined length")
+            return self.icon(tag, vr, start, stop, implicit)
         inside = implicit or vr == "UN"
         reader = self.inside_unknown if vr == "UN" and not implicit else self
         if length != UNDEFINED:
             if value + length > stop:
-                raise Refused("truncated", f"{tag_name(tag)} is longer than what holds it")
+                cut = Element(tag, "SQ", start, value, length, value + length, None, False, inside)
+                raise self.cut(stop, f"{tag_name(tag)} is longer than what holds it", cut)
             return reader.closed(tag, start, value, length, inside, depth)
         items, end = reader.items(value, stop, inside, depth, undefined=True)
         return Element(tag, "SQ", start, value, end - value, end, items, True, inside)
 
+    def icon(self, tag: int, vr: str, start: int, stop: int, implicit: bool) -> Element:
+        """Compressed pixels within an item: only a survey passes over them."""
+        data = self.data
+        if self.lenient and tag in PIXELS and vr in BYTES:
+            pixels = read_pixel_data(lambda at, count: data[at : at + count], start, stop, implicit, self.big)
+            if pixels is not None and not pixels.fault:
+                return Element(tag, vr, start, pixels.value, pixels.stored, pixels.end, None, True, implicit)
+            raise self.cut(stop, "a compressed icon ends early")
+        raise Refused("structure_refused", f"{tag_name(tag)} has an undefined length")
+
     def items(
         self, position: int, stop: int, implicit: bool, depth: int, undefined: bool = False
     ) -> tuple[list[Item], int]:
+        """The items of a sequence, and where it ends."""
         if depth >= DEEPEST:
             raise Refused("structure_refused", TOO_DEEP)
         items: list[Item] = []
         while position < stop:
             if stop - position < 8:
-                raise Refused("truncated", "ends inside a sequence")
+                raise self.cut(stop, "ends inside a sequence")
             group, element = self.two_words(self.data, position)
             length = self.long(self.data, position + 4)[0]
             tag, inside = group << 16 | element, position + 8
@@ -257,67 +323,21 @@ class _Reader:
                 return items, inside
             if tag != ITEM:
                 raise Refused("structure_refused", "something other than an item in a sequence")
+            elements: list[Element] = []
             if length == UNDEFINED:
-                elements, end = self.elements(inside, stop, implicit, depth + 1)
+                end = self.elements(elements, inside, stop, implicit, depth + 1)
                 if stop - end < 8:
-                    raise Refused("truncated", "ends inside an item")
+                    raise self.cut(stop, "ends inside an item")
                 items.append(Item(elements, position, end + 8, True))
                 position = end + 8
             else:
                 if inside + length > stop:
-                    raise Refused("truncated", "an item is longer than its sequence")
-                elements, end = self.elements(inside, inside + length, implicit, depth + 1)
+                    raise self.cut(stop, "an item is longer than its sequence")
+                end = self.elements(elements, inside, inside + length, implicit, depth + 1)
                 if end != inside + length:
                     raise Refused("structure_refused", "an item delimiter in an item of defined length")
                 items.append(Item(elements, position, end, False))
                 position = end
         if undefined:
-            raise Refused("truncated", "ends inside a sequence")
+            raise self.cut(stop, "ends inside a sequence")
         return items, position
-
-    def pixel_data(self, start: int) -> Element:
-        """The pixel data element, whole; encapsulated fragments are walked to their end."""
-        data = self.data
-        group, element = self.two_words(data, start)
-        tag = group << 16 | element
-        if self.implicit:
-            vr, length, value = "OW", self.long(data, start + 4)[0], start + 8
-        else:
-            code = bytes(data[start + 4 : start + 6])
-            if code not in LONG:
-                raise Refused("structure_refused", f"{tag_name(tag)} has no valid value representation")
-            vr, length, value = code.decode("ascii"), self.long(data, start + 8)[0], start + 12
-        if length != UNDEFINED:
-            if value + length > len(data):
-                raise Refused("truncated", "ends inside the pixel data")
-            return Element(tag, vr, start, value, length, value + length, None, False, False)
-        position = value
-        while True:
-            if len(data) - position < 8:
-                raise Refused("truncated", "ends inside the pixel data")
-            group, element = self.two_words(data, position)
-            size = self.long(data, position + 4)[0]
-            marker = group << 16 | element
-            if marker == SEQUENCE_END:
-                return Element(tag, vr, start, value, position - value, position + 8, None, True, False)
-            if marker != ITEM or position + 8 + size > len(data):
-                raise Refused("truncated", "a fragment of the pixel data is damaged")
-            position += 8 + size
-
-
-@lru_cache(maxsize=65536)
-def vrs_of(tag: int) -> tuple[str, ...]:
-    """The VRs a tag may have by the data dictionary (PS3.6), ``UN`` if it is not in it."""
-    if tag >> 16 & 1:
-        return ("LO",) if 0x10 <= tag & 0xFFFF <= 0xFF else ("UN",)
-    if tag & 0xFFFF == 0:
-        return ("UL",)
-    try:
-        return tuple(dictionary_VR(tag).split(" or "))
-    except KeyError:
-        return ("UN",)
-
-
-def vr_of(tag: int) -> str:
-    """The VR of a tag by the data dictionary, the first where it may have several."""
-    return vrs_of(tag)[0]

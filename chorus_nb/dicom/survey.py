@@ -1,80 +1,72 @@
-"""A header walked once, from the first byte to the last element: root elements, nested values, where the pixels lie.
+"""A header surveyed: root elements, nested values, where the pixels lie, also of a damaged file; no pixel data is read.
 
-A light reader of the encodings of PS3.5 §7 for surveying many files: it keeps bytes, decodes nothing, reads no pixel
-data and is bounded in time, memory and depth whatever the file claims. De-identification reads files anew and whole.
+The lenient mode of :mod:`chorus_nb.dicom.spans`: window by window, bounded in time, memory and depth whatever the file
+claims. It keeps bytes and decodes nothing.
 """
 
 from __future__ import annotations
 
 import struct
-import zlib
 from io import BytesIO
 from typing import BinaryIO
 
 from blake3 import blake3
 
-from chorus_nb.dicom.encodings import PIXELS, VRS, dictionary_vr, encoding_of, swapped
-from chorus_nb.standards import path_step, private_tag
+from chorus_nb.dicom.encodings import DEFLATED_SYNTAXES, little_endian, looks_explicit, private_vr
+from chorus_nb.dicom.pixel_data import read_pixel_data
+from chorus_nb.dicom.spans import TOO_DEEP, Cut, Element, Item, Meta, Refused, Walker, encoding_of, inflate, read_meta
+from chorus_nb.standards import path_step
 
-UNDEFINED = 0xFFFFFFFF
-ITEM = b"\xfe\xff\x00\xe0"
-DEEPEST = 32  # levels of nesting; nothing real comes near, and pydicom itself does not write 260
 CHUNK = 1 << 15  # bytes read at first: nearly every header
-LARGE = 1 << 16  # a longer value at the root is passed over, not read
+LARGE = 1 << 16  # of a longer value at the root no more is read
 LARGEST_WINDOW = 1 << 26  # a sequence that needs more is refused
 MOST_ELEMENTS = 100_000  # at the root; more is refused
 MOST_VALUES = 10_000  # distinct values counted of a nested tag in one file
 WHOLE = 256  # bytes of a value that are kept as they are; a longer one is cut and its digest added
 
 PROCEDURE_CODES, CODE_VALUE, CODING_SCHEME = 0x00081032, 0x00080100, 0x00080102
-DEFLATED = "1.2.840.10008.1.2.1.99"
 
 Key = tuple[str, int, str, str]  # path of sequences above, tag, private creator, VR
-Element = tuple[Key, bytes, int]  # value as it is kept, and its length in the file
-
-# What the first eight bytes of plain elements mean: the same few thousand come again in every file. By encoding.
-# A private element has the number of its block, by which its creator is found; in others that is 0.
-_HEADS: dict[tuple[bool, str], dict[bytes, tuple[Key, int, int]]] = {}
-MOST_HEADS = 50_000
+Counted = tuple[Key, bytes, int]  # value as it is kept, and its length in the file
 
 
 class NotDicom(Exception):
     """The file does not begin as DICOM does."""
 
 
-class Refused(Exception):
-    """Nested too deep or too large to be a header."""
-
-
-class _Short(Exception):
-    """The window ends inside the root element at ``start``; it takes ``need`` bytes from there (0 = unknown)."""
-
-    def __init__(self, start: int, need: int = 0) -> None:
-        self.start, self.need = start, need
-
-
-class _Broken(Exception):
-    """The structure does not hold: a length beyond its parent, no item where one must be."""
-
-
 class Header:
-    """What a walk over one file found. ``fault`` is '' or truncated, structure_damaged, trailing_bytes."""
+    """What a walk over one file found. ``fault`` is "" or a reason: truncated, structure_refused (as the strict reader
+    gives them), structure_damaged (a sequence is none), trailing_bytes (behind the pixel data)."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file, self.size = file, size
-        self.elements: list[Element] = []
+        self.elements: list[Counted] = []
         self.nested: dict[Key, dict[bytes, int]] = {}
         self.items: dict[int, int] = {}  # number of items of the sequences at the root
         self.procedure_codes: list[tuple[bytes, bytes]] = []  # scheme, value
-        self.transfer_syntax = ""
-        self.has_preamble = self.has_pixels = False
+        self.has_pixels = False
         self.pixel_bytes = self.private_elements = self.sequences = 0
         self.fault = ""
         self._start = b""
         self._blocks: dict[int, str] = {}
-        self._walk_file()
+        meta = self._meta()
+        self.has_preamble, self.transfer_syntax = meta.has_preamble, meta.transfer_syntax
+        for tag, (vr, value) in meta.elements.items():
+            kept = value if len(value) <= WHOLE else _shortened(value)
+            self.elements.append((("", tag, "", vr), kept, len(value)))
+        position = meta.end
+        if self.transfer_syntax in DEFLATED_SYNTAXES:
+            position = self._inflate(position)
+        first = self._read(position, 8)
+        try:
+            _, self._implicit, self._big = encoding_of(first, self.transfer_syntax)
+        except Refused as refused:
+            self.fault, self._implicit, self._big = refused.reason, not looks_explicit(first), False
+        self._walk(position)
+        if not self.has_preamble and len(self.elements) + len(self.nested) < 3:
+            raise NotDicom
 
-    # --- the file ---------------------------------------------------------------------------------------------------
+    # --- the file -----------------------------------------------------------------------------------------------------
 
     def _read(self, position: int, count: int) -> bytes:
         if position + count <= len(self._start):
@@ -82,302 +74,165 @@ class Header:
         self._file.seek(position)
         return self._file.read(min(count, max(self.size - position, 0)))
 
-    def _walk_file(self) -> None:
-        start = self._start = self._read(0, CHUNK)
-        self.has_preamble = start[128:132] == b"DICM"
-        position = 132 if self.has_preamble else 0
-        position = self._walk_meta(start, position)
-        first = self._read(position, 8)
-        if not self.has_preamble and not _begins_dataset(first, self.elements):
+    def _meta(self) -> Meta:
+        self._start = self._read(0, CHUNK)
+        if self._start[128:132] != b"DICM" and self._start[:2] not in (b"\2\0", b"\x08\0", b"\0\x08"):
             raise NotDicom
-        if self.transfer_syntax == DEFLATED:
-            position = self._inflate(position)
-            first = self._read(position, 8)
-        self._explicit, self._order = encoding_of(first)
-        self._walk_root(position)
-        if self._order == ">":
-            self._swap()
-        if not self.has_preamble and len(self.elements) + len(self.nested) < 3:
-            raise NotDicom
-
-    def _walk_meta(self, data: bytes, position: int) -> int:
-        """The file meta information, always explicit little endian (PS3.10 §7.1); returns where it ends."""
-        while data[position : position + 2] == b"\x02\x00" and position + 12 <= len(data):
-            _, element, code, length = struct.unpack_from("<HH2sH", data, position)
-            vr, long = VRS.get(code, ("", False))
-            if not vr:
-                break
-            position += 8
-            if long:
-                (length,) = struct.unpack_from("<L", data, position)
-                position += 4
-            value = data[position : position + length]
-            self.elements.append((("", 0x00020000 | element, "", vr), value[:WHOLE], length))
-            if element == 0x0010:
-                self.transfer_syntax = value.rstrip(b"\0 ").decode("ascii", "replace")
-            position += length
-        return position
+        while True:
+            try:
+                return read_meta(self._start)
+            except (Cut, struct.error):
+                if len(self._start) >= min(self.size, LARGEST_WINDOW):
+                    raise Cut("ends inside the file meta information") from None
+                self._start = self._read(0, 2 * len(self._start))
 
     def _inflate(self, position: int) -> int:
         self._file.seek(position)
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        try:
-            data = inflater.decompress(self._file.read(LARGEST_WINDOW), LARGEST_WINDOW)
-        except zlib.error:
-            data, self.fault = b"", "structure_damaged"
-        if inflater.unconsumed_tail:
-            raise Refused
-        if not inflater.eof:
-            self.fault = self.fault or "truncated"
+        data, fault = inflate(self._file.read(LARGEST_WINDOW), LARGEST_WINDOW)
         self._file, self.size, self._start = BytesIO(data), len(data), b""
+        self.fault = "truncated" if fault else ""
         return 0
 
     # --- the root: window by window -----------------------------------------------------------------------------------
 
-    def _walk_root(self, position: int) -> None:
+    def _walk(self, position: int) -> None:
         need = min(max(len(self._start) - position, 8), self.size)  # what is read already
         while position < self.size:
             data = self._read(position, need)
             if not data or len(self.elements) > MOST_ELEMENTS:
-                raise Refused
-            try:
-                reached = self._dataset(data, 0, len(data), position, "", 0, self._blocks, self._explicit)
-            except _Short as short:
-                if position + len(data) >= self.size:
-                    return self._end(position + short.start)
-                if short.start == 0:
-                    need = max(short.need, 2 * len(data))
-                    if need > LARGEST_WINDOW:
-                        raise Refused from None
-                else:
-                    position, need = position + short.start, max(short.need, CHUNK)
+                raise Refused("structure_refused", "more than a header can hold")
+            found, reached, fault, damaged = self._window(data)
+            self._take(data, found, "", self._blocks, self._implicit)
+            if damaged:
+                self.fault = self.fault or "structure_damaged"
+            if fault is not None:
+                at_end = position + len(data) >= self.size
+                if not isinstance(fault, Cut) or at_end or self._lacks(fault, position, reached):
+                    self._end(fault, data[reached:])
+                    return
+                need = self._wanted(fault, reached, len(data))
+                position += reached
                 continue
-            except _Broken:
-                self.fault = "structure_damaged"
-                return None
             position, need = position + reached, CHUNK
+            if reached < len(data):
+                position = self._pixels(position)
         if position > self.size:
+            self._end(Cut("is cut off"), b"")
+
+    def _window(self, data: bytes) -> tuple[list[Element], int, Refused | None, bool]:
+        """The elements that are whole in ``data``, where they end, what stopped the walk, whether any is damaged."""
+        walker, found = Walker(data, self._implicit, self._big, lenient=True), list[Element]()
+        fault: Refused | None = None
+        try:
+            reached = walker.elements(found, 0, len(data), self._implicit, 0)
+        except (struct.error, IndexError):
+            fault = Cut("ends inside an element")
+        except Refused as refused:
+            if refused.detail == TOO_DEEP:
+                raise
+            fault = refused
+        if fault is not None:
+            reached = found[-1].end if found else 0
+            long = fault.element if isinstance(fault, Cut) else None
+            if long is not None and long.start == reached and long.vr != "SQ" and len(data) - long.value >= LARGE:
+                found.append(long)  # enough of it was read
+                reached, fault = long.end, None
+        return found, reached, fault, walker.damaged or walker.inside_unknown.damaged
+
+    def _lacks(self, cut: Cut, position: int, reached: int) -> bool:
+        """Whether the file ends before the element at the root that is not whole does."""
+        element = cut.element
+        return element is not None and element.start == reached and position + element.end > self.size
+
+    def _wanted(self, cut: Cut, reached: int, read: int) -> int:
+        """How many bytes to read from where the whole elements end."""
+        need, element = CHUNK if reached else 2 * read, cut.element
+        if element is not None and element.start == reached:
+            need = max(need, element.value - reached + (element.length if element.vr == "SQ" else LARGE))
+        if need > LARGEST_WINDOW:
+            raise Refused("structure_refused", "a sequence larger than a header can be")
+        return need
+
+    def _end(self, fault: Refused, rest: bytes) -> None:
+        """The walk ends early; what stands behind the pixel data, or pads the file to its end, is no fault of these."""
+        if self.has_pixels:
+            self.fault = self.fault or "trailing_bytes"
+        elif any(rest) or len(rest) >= 8 or not rest:
+            self.fault = fault.reason
+
+    def _pixels(self, position: int) -> int:
+        """Take note of the pixel data at ``position``; returns where the walk goes on."""
+        pixels = read_pixel_data(self._read, position, self.size, self._implicit, self._big)
+        if pixels is None:
+            self._end(Refused("structure_refused", "no pixel data"), b"")
+            return self.size
+        self.has_pixels, self.pixel_bytes = True, pixels.stored
+        self.elements.append((("", pixels.tag, "", pixels.vr), b"", pixels.stored))
+        if pixels.fault:
             self.fault = "truncated"
-        return None
+            return self.size
+        return pixels.end
 
-    def _end(self, position: int) -> None:
-        """The file ends inside an element: cut off, or (after the pixel data) something appended that is no element."""
-        self.fault = "trailing_bytes" if self.has_pixels else "truncated"
+    # --- what is kept of the elements ---------------------------------------------------------------------------------
 
-    def _fragments(self, position: int) -> tuple[int, int]:
-        """Pass over an encapsulated value (PS3.5 A.4), by its items; returns where it ends and the bytes in them."""
-        held = 0
-        while position + 8 <= self.size:
-            group, element, length = struct.unpack(self._order + "HHL", self._read(position, 8))
-            position += 8
-            if (group, element) == (0xFFFE, 0xE0DD):
-                return position, held
-            if (group, element) != (0xFFFE, 0xE000):
-                raise _Broken
-            held += min(length, self.size - position)
-            position += length
-        return self.size + 1, held
-
-    # --- a dataset: the root's window, or an item ---------------------------------------------------------------------
-
-    def _dataset(
-        self,
-        data: bytes,
-        pos: int,
-        end: int,
-        base: int,
-        path: str,
-        depth: int,
-        blocks: dict[int, str],
-        explicit: bool,
-    ) -> int:
-        """Walk the elements in ``data[pos:end]``; ``base`` is where ``data`` begins in the file; returns the end."""
-        order = self._order if explicit else "<"
-        head = struct.Struct(order + ("HH2sH" if explicit else "HHL")).unpack_from
-        long = struct.Struct(order + "L").unpack_from
-        heads = _HEADS.setdefault((explicit, order), {})
-        elements, nested = self.elements, self.nested
-        while pos + 8 <= end:
-            start = pos
-            known = heads.get(data[pos : pos + 8])
-            if known:
-                key, length, block = known
-                stop = pos + 8 + length
-                if stop <= end:
-                    if block:
-                        self.private_elements += 1
-                        key = ("", key[1], blocks.get(block, ""), key[3])
-                    if not depth:
-                        elements.append((key, data[pos + 8 : stop], length))
-                    else:
-                        _, tag, creator, vr = key
-                        values = nested.setdefault((path, tag, creator, vr), {})
-                        if len(values) < MOST_VALUES:
-                            values[data[pos + 8 : stop]] = length
-                    pos = stop
-                    continue
-            pos += 8
-            if explicit:
-                group, element, code, length = head(data, start)
-                vr, is_long = VRS.get(code, ("", False))
-                if is_long:
-                    if pos + 4 > end:
-                        raise _Short(start)
-                    (length,) = long(data, pos)
-                    pos += 4
-                elif not vr:
-                    (length,) = long(data, pos - 4)
-            else:
-                group, element, length = head(data, start)
-                vr, is_long = "", False
-            if group == 0xFFFE:
-                if depth and element == 0xE00D:
-                    return pos
-                raise _Broken
-            tag, creator = group << 16 | element, ""
-            if group & 1:
+    def _take(self, data: bytes, found: list[Element], path: str, creators: dict[int, str], implicit: bool) -> None:
+        """Keep the elements of a data set; of one inside a sequence, as one of the distinct values under its path."""
+        add, nested, big = self.elements.append, self.nested, self._big
+        at_root = not path and not big
+        for tag, vr, _, start, length, end, items, undefined, inside in found:
+            if at_root and items is None and length <= WHOLE and inside is implicit and not tag & 0x10000:
+                add((("", tag, "", vr), data[start:end], length))  # nearly all
+                continue
+            creator = ""
+            if tag & 0x10000:
                 self.private_elements += 1
-                if element >= 0x1000:
-                    creator = blocks.get(tag >> 8, "")
-                    tag = private_tag(group << 16 | element)
-                elif 0x10 <= element <= 0xFF:
-                    creator = data[pos : pos + min(length, 64)].decode("latin-1").strip(" \0")
-                    blocks[group << 8 | element] = creator
-                    tag, vr = group << 16 | 0x10, vr or "LO"
-            vr = vr or dictionary_vr(tag, creator)
+                number = tag & 0xFFFF
+                if number >= 0x1000:  # known by its creator, not by its block (PS3.5 §7.8)
+                    creator = creators.get(tag >> 8, "")
+                    tag = tag & 0xFFFF00FF | 0x1000
+                    if implicit and vr == "UN":
+                        vr = private_vr(tag, creator)
+                elif 0x10 <= number <= 0xFF:
+                    creator = data[start : start + min(length, 64)].decode("latin-1").strip(" \0")
+                    creators[tag >> 16 << 8 | number] = creator
+                    tag = tag & 0xFFFF0000 | 0x10
+            if inside and not implicit:
+                vr = "UN"
             key = (path, tag, creator, vr)
-            if length == UNDEFINED and (tag in PIXELS or vr in ("OB", "OW")):
-                finish, held = self._fragments(base + pos)
-                if depth and finish - base > end:
-                    raise _Short(start) if end == len(data) else _Broken
-                pos = finish - base
-                if depth:
-                    nested.setdefault(key, {})[b""] = held
-                else:
-                    elements.append((key, b"", held))
-                    if tag in PIXELS:
-                        self.has_pixels, self.pixel_bytes = True, held
+            if items is not None:
+                self._sequence(data, key, items, inside)
                 continue
-            if vr == "SQ" or length == UNDEFINED or (vr == "UN" and data[pos : pos + 4] == ITEM):
-                counts = self.private_elements - (group & 1), self.sequences
-                try:
-                    # UN holds implicit little endian (PS3.5 §6.2.2, note)
-                    pos = self._sequence(data, start, pos, end, base, length, key, depth, explicit and vr != "UN")
-                except _Short:
-                    self.private_elements, self.sequences = counts  # it will be walked again
-                    raise
-                continue
-            stop = pos + length
-            if depth:
-                if stop > end:
-                    raise _Short(start) if end == len(data) else _Broken
-                value = data[pos:stop]
-            elif tag in PIXELS:
-                self.has_pixels = True
-                self.pixel_bytes = min(length, self.size - base - pos)
-                value = b""
+            value = b"" if undefined else data[start:end]
+            if big and not inside:
+                value = little_endian(value, vr)
+            if length > WHOLE and not undefined:
+                value = _shortened(value if path else value[:LARGE])
+            if not path:
+                add((key, value, length))
             else:
-                read = min(stop, pos + LARGE)
-                if read > end and (base + end < self.size or self.has_pixels):
-                    self.private_elements -= group & 1
-                    raise _Short(start, read - start)
-                value = data[pos:read]
-            if length > WHOLE:
-                value = value[:240] + blake3(value).digest(16)
-            elif not is_long and vr != "UN" and tag not in PIXELS and len(heads) < MOST_HEADS:
-                if not group & 1:
-                    heads[data[start : start + 8]] = (("", tag, "", vr), length, 0)
-                elif explicit and element >= 0x1000:  # else the VR depends on the creator
-                    heads[data[start : start + 8]] = (("", tag, "", vr), length, group << 8 | element >> 8)
-            if depth:
                 values = nested.setdefault(key, {})
                 if len(values) < MOST_VALUES:
                     values[value] = length
-            else:
-                elements.append((key, value, length))
-            pos = stop
-        if pos < end and (depth == 0 or end == len(data)):
-            raise _Short(pos)
-        return pos
 
-    def _sequence(
-        self, data: bytes, start: int, pos: int, end: int, base: int, length: int, key: Key, depth: int, explicit: bool
-    ) -> int:
-        """Walk the items of the sequence whose value begins at ``pos``; returns where it ends."""
+    def _sequence(self, data: bytes, key: Key, items: list[Item], implicit: bool) -> None:
         path, tag, creator, _ = key
         self.sequences += 1
-        if depth >= DEEPEST:
-            raise Refused
-        stop = end if length == UNDEFINED else pos + length
-        try:
-            if stop > end:
-                raise _Short(start, stop - start) if end == len(data) else _Broken
-            name = path_step(tag, creator)
-            inner = f"{path}.{name}" if path else name
-            finish, count = self._items(data, pos, stop, base, length, inner, depth, explicit, tag)
-        except _Short as short:
-            raise _Short(start, short.need if depth else stop - start if length != UNDEFINED else 0) from None
-        except _Broken:
-            if length == UNDEFINED or stop > end:
-                raise
-            self.fault = "structure_damaged"
-            finish, count = stop, 0
-        if depth:
-            self.nested.setdefault(key, {})[b"\1" if count else b""] = count
-        else:
-            self.elements.append((key, b"\1" if count else b"", count))
-            self.items[tag] = count
-        return finish
-
-    def _items(
-        self, data: bytes, pos: int, stop: int, base: int, length: int, path: str, depth: int, explicit: bool, tag: int
-    ) -> tuple[int, int]:
-        item = struct.Struct((self._order if explicit else "<") + "HHL").unpack_from
-        codes, whole, count = [], self.nested, 0
-        while pos + 8 <= stop:
-            group, element, size = item(data, pos)
-            pos += 8
-            if group != 0xFFFE or element not in (0xE000, 0xE0DD):
-                raise _Broken
-            if element == 0xE0DD:
-                break
-            end = stop if size == UNDEFINED else pos + size
-            if end > stop:
-                raise _Short(pos) if stop == len(data) else _Broken
-            count += 1
-            if tag == PROCEDURE_CODES and not depth:
-                self.nested = {}
-            reached = self._dataset(data, pos, end, base, path, depth + 1, {}, explicit)
-            pos = reached if size == UNDEFINED else end
-            if self.nested is not whole:
-                codes.append(_code(self.nested, path))
-                for key, values in self.nested.items():
-                    whole.setdefault(key, {}).update(values)
-                self.nested = whole
-        else:
-            if length == UNDEFINED:
-                raise _Short(pos)
-        if codes:
-            self.procedure_codes = codes
-        return pos, count
-
-    def _swap(self) -> None:
-        """Big endian numbers as little endian, so that whoever decodes a value need not know its file."""
-        self.elements = [
-            (key, swapped(value, key[3]) if key[1] >> 16 != 2 else value, length)
-            for key, value, length in self.elements
-        ]
-        self.nested = {
-            key: {swapped(value, key[3]): length for value, length in values.items()}
-            for key, values in self.nested.items()
-        }
+        name = path_step(tag, creator)
+        for item in items:
+            self._take(data, item.elements, f"{path}.{name}" if path else name, {}, implicit)
+        value, count = b"\1" if items else b"", len(items)
+        if path:
+            self.nested.setdefault(key, {})[value] = count
+            return
+        self.elements.append((key, value, count))
+        self.items[tag] = count
+        if tag == PROCEDURE_CODES:
+            self.procedure_codes = [(_of(data, item, CODING_SCHEME), _of(data, item, CODE_VALUE)) for item in items]
 
 
-def _code(item: dict[Key, dict[bytes, int]], path: str) -> tuple[bytes, bytes]:
-    found = {key[1]: next(iter(values)) for key, values in item.items() if key[0] == path and values}
-    return found.get(CODING_SCHEME, b""), found.get(CODE_VALUE, b"")
+def _shortened(value: bytes) -> bytes:
+    return value[:240] + blake3(value).digest(16)
 
 
-def _begins_dataset(first: bytes, meta: list[Element]) -> bool:
-    """Whether a file without preamble begins with file meta information or with group 0008, as every dataset does."""
-    return bool(meta) or first[:2] == b"\x08\x00" or first[:2] == b"\x00\x08"
+def _of(data: bytes, item: Item, tag: int) -> bytes:
+    return next((data[element.value : element.end] for element in item.elements if element.tag == tag), b"")

@@ -17,7 +17,9 @@ from blake3 import blake3
 from pydicom import datadict
 
 from chorus_nb import tables
-from chorus_nb.dicom.survey import Header, NotDicom, Refused
+from chorus_nb.dicom.charsets import Charset, declared_charset
+from chorus_nb.dicom.spans import Refused
+from chorus_nb.dicom.survey import Header, NotDicom
 from chorus_nb.explore import values
 from chorus_nb.explore.tally import Tally
 from chorus_nb.source import Source, SourceFile
@@ -78,11 +80,13 @@ def read_file(source: Source, file: SourceFile) -> tuple[Header | None, str]:
         with source.open(file.source_path) as opened:
             header = Header(opened, file.size)
         if not header.elements or header.elements[-1][0][1] >> 16 <= 2:
-            return None, header.fault or "structure_damaged"
+            return None, header.fault or "unreadable"
         return header, header.fault
     except NotDicom:
         return None, "not_dicom"
-    except (Refused, RecursionError, MemoryError):
+    except Refused as refused:
+        return None, refused.reason
+    except (RecursionError, MemoryError):
         return None, "structure_refused"
     except OSError:
         return None, "unreadable"
@@ -100,7 +104,7 @@ def _row(file: SourceFile, header: Header | None, reason: str, zone: ZoneInfo) -
     if header is None:
         return row
     found = {tag: (value, vr) for (_, tag, creator, vr), value, _ in header.elements if not creator}
-    codecs = values.encodings(values.text(*found.get(0x00080005, (b"", "CS"))))
+    codecs = declared_charset(values.text(*found.get(0x00080005, (b"", "CS"))))
     for tag, keyword in CATALOG_TAGS.items():
         if tag in found:
             row[keyword] = values.text(*found[tag], codecs)
@@ -127,7 +131,7 @@ def _row(file: SourceFile, header: Header | None, reason: str, zone: ZoneInfo) -
     return row
 
 
-def _identifiers_in_path(source_path: str, found: dict[int, tuple[bytes, str]], codecs: tuple[str, ...]) -> str:
+def _identifiers_in_path(source_path: str, found: dict[int, tuple[bytes, str]], codecs: Charset) -> str:
     """The attributes whose value (or, of a name, its family or given part) stands in the path."""
     path, hits = source_path.casefold(), []
     for tag, keyword in IN_PATHS.items():

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 from blake3 import blake3
 
-from chorus_nb.dicom.survey import Element, Header, Key
+from chorus_nb.dicom.survey import Counted, Header, Key
 from chorus_nb.explore import values
 
 EXAMPLES = 3  # of each tag
@@ -37,7 +37,7 @@ class Tally:
     """Counts the tags of the headers it is given, by modality and SOP class."""
 
     def __init__(self) -> None:
-        self._root: defaultdict[tuple[str, str], Counter[Element]] = defaultdict(Counter)
+        self._root: defaultdict[tuple[str, str], Counter[Counted]] = defaultdict(Counter)
         self._nested: defaultdict[tuple[str, str], defaultdict[Key, _Tag]] = defaultdict(lambda: defaultdict(_Tag))
 
     def add(self, header: Header, modality: str, sop_class: str) -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
-import warnings
 from datetime import datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-import numpy as np
-from pydicom import charset
-
+from chorus_nb.dicom.charsets import Charset, decode
+from chorus_nb.dicom.encodings import BYTES, NUMBERS, WORD_SIZES, numbers_in
 from chorus_nb.standards import tag_name
 
-NUMBERS = {"US": "<u2", "SS": "<i2", "UL": "<u4", "SL": "<i4", "FL": "<f4", "FD": "<f8", "SV": "<i8", "UV": "<u8"}
-BYTES = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 DECODED = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})  # VRs that SpecificCharacterSet speaks of
 SHOWN = 64  # characters of a value shown as an example
 
@@ -36,43 +33,22 @@ _RULES = {
 RULES = {vr: re.compile(rule, re.ASCII | re.DOTALL) for vr, rule in _RULES.items()}
 
 
-@lru_cache(maxsize=256)
-def encodings(specific_character_set: str) -> tuple[str, ...]:
-    """Python's codecs for a SpecificCharacterSet; unknown terms fall back to the default, nothing raises."""
-    terms = [term.strip() for term in specific_character_set.split("\\")]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return tuple(charset.convert_encodings(terms if len(terms) > 1 else terms[0]))
-        except (LookupError, ValueError):
-            return ("iso8859",)
-
-
 @lru_cache(maxsize=16384)  # most values of a series are those of its first image
-def text(value: bytes, vr: str, codecs: tuple[str, ...] = ()) -> str:
+def text(value: bytes, vr: str, codecs: Charset = ()) -> str:
     """The value as text, multi-values joined by ``\\``. Without ``codecs``, what is not ASCII is UTF-8 or Latin-1."""
     if vr in NUMBERS:
-        kind = np.dtype(NUMBERS[vr])
-        return "\\".join(map(str, np.frombuffer(value, kind, len(value) // kind.itemsize).tolist()))
+        return "\\".join(map(str, numbers_in(value, vr)))
     if vr == "AT":
-        words = np.frombuffer(value, "<u2", len(value) // 4 * 2).tolist()
+        words = [int(word) for word in numbers_in(value[: len(value) // 4 * 4], "US")]
         return "\\".join(tag_name(a << 16 | b) for a, b in zip(words[::2], words[1::2], strict=True))
-    try:
-        decoded = value.decode("ascii")
-        if "\x1b" in decoded and codecs:
-            decoded = _decode(value, codecs)
-    except UnicodeDecodeError:
-        decoded = _decode(value, codecs if vr in DECODED or vr == "UN" else ())
-    return decoded.strip(" \0")
-
-
-def _decode(value: bytes, codecs: tuple[str, ...]) -> str:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    if codecs and (vr in DECODED or vr == "UN"):
+        decoded = decode(value, codecs)
+    else:
         try:
-            return charset.decode_bytes(value, codecs, charset.TEXT_VR_DELIMS) if codecs else value.decode("utf-8")
-        except (LookupError, ValueError):
-            return value.decode("latin-1")
+            decoded = value.decode("utf-8")
+        except UnicodeDecodeError:
+            decoded = value.decode("latin-1")
+    return decoded.strip(" \0")
 
 
 def example(value: bytes, vr: str, length: int) -> str:
@@ -86,7 +62,7 @@ def example(value: bytes, vr: str, length: int) -> str:
 def keeps_its_vr(value: bytes, vr: str, length: int) -> bool:
     """Whether every part of the value is what its VR allows; VRs without a rule here always keep it."""
     if vr in NUMBERS:
-        return length % np.dtype(NUMBERS[vr]).itemsize == 0
+        return length % WORD_SIZES[vr] == 0
     rule = RULES.get(vr)
     if rule is None or not length or len(value) != length:
         return True
@@ -99,9 +75,7 @@ def keeps_its_vr(value: bytes, vr: str, length: int) -> bool:
 def numbers(value: bytes, vr: str) -> list[float]:
     """The finite numbers of the value, [] where it holds none."""
     if vr in NUMBERS:
-        kind = np.dtype(NUMBERS[vr])
-        found = np.frombuffer(value, kind, len(value) // kind.itemsize).astype(float)
-        return list(map(float, found[np.isfinite(found)]))
+        return [float(number) for number in numbers_in(value, vr) if math.isfinite(number)]
     if vr in ("DS", "IS"):
         try:
             return [

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 
+from chorus_nb.dicom import codecs
 from chorus_nb.faces.atlas import Matrix
 from chorus_nb.faces.volume import Volume
 from chorus_nb.source import Source
@@ -76,7 +77,9 @@ def load(source: Source, paths: Sequence[str]) -> Series:
         if int(dataset.get("SamplesPerPixel") or 1) != 1:
             raise Unfit("in colour")
         found = list(_slices(path, dataset))
-        array = dataset.pixel_array.reshape(len(found), int(dataset.Rows), int(dataset.Columns))
+        array = (
+            codecs.decoder_of(dataset).as_array(dataset)[0].reshape(len(found), int(dataset.Rows), int(dataset.Columns))
+        )
         for (one, slope, intercept), stored in zip(found, array, strict=True):
             slices.append(one)
             pictures.append(Picture(stored, slope, intercept))

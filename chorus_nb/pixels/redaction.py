@@ -71,7 +71,7 @@ def fill(content: bytes, boxes: Sequence[Box], face: FaceMask | None = None) -> 
     dataset = dcmread(io.BytesIO(content), force=True)
     inside = [box.within(dataset.Rows, dataset.Columns) for box in boxes]
     inside = [box for box in inside if box.area]
-    syntax = codecs.name_decoder(dataset)
+    syntax = codecs.decoder_of(dataset).UID
     if "PixelData" not in dataset or dataset.BitsAllocated not in (8, 16, 32):
         raise WorkbenchError("no pixel data of 8, 16 or 32 bits to redact")
     if face is not None or not (syntax == JPEGBaseline8Bit and jpeg.fill_jpeg(dataset, inside)):

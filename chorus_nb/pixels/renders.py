@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.overlays import get_overlay_array
-from pydicom.pixels import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 
 from chorus_nb.dicom import codecs
@@ -36,7 +35,7 @@ def frame_numbers(count: int) -> list[int]:
 
 def pictures(dataset: Dataset) -> Iterator[tuple[int, Render]]:
     """``(frame number, render)`` for each render of each frame looked at; -1 is the maximum over all frames."""
-    decoder = get_decoder(codecs.name_decoder(dataset))
+    decoder = codecs.decoder_of(dataset)
     count = int(dataset.get("NumberOfFrames") or 1)
     chosen = set(frame_numbers(count))
     highest: NDArray[np.generic] | None = None

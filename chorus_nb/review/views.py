@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.pixels import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 
-from chorus_nb.dicom import codecs  # noqa: F401  (offers imagecodecs to pydicom)
+from chorus_nb.dicom import codecs
 from chorus_nb.errors import WorkbenchError
 
 LARGEST = 1024  # pixels of a side sent at once
@@ -79,7 +78,7 @@ class Image:
 
     def _values(self, number: int) -> NDArray[Any]:
         data = self._dataset
-        array, _ = get_decoder(data.file_meta.TransferSyntaxUID).as_array(data, index=number)
+        array, _ = codecs.decoder_of(data).as_array(data, index=number)
         if data.PhotometricInterpretation == "PALETTE COLOR":
             array = apply_color_lut(array, data)
         if array.ndim == 3:

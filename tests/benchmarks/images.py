@@ -15,7 +15,9 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.pixels import get_decoder
 from pydicom.uid import ExplicitVRLittleEndian
 
-from chorus_nb.dicom import codecs  # noqa: F401  (offers imagecodecs to pydicom)
+from chorus_nb.dicom import codecs
+
+codecs.register()
 
 SHARED = Path(__file__).parents[3] / "shared" / "dicom"
 FO = "fo-dicom__fo-dicom/Tests/FO-DICOM.Tests/Test Data"

@@ -14,7 +14,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, Imp
 from chorus_nb.deid.context import Subject
 from chorus_nb.deid.dataset import IMPLEMENTATION_UID, Deidentifier
 from chorus_nb.deid.uids import UidMap
-from chorus_nb.deid.values import Encoding
+from chorus_nb.dicom.encodings import Encoding
 from chorus_nb.dicom.spans import Refused, take_apart
 from chorus_nb.mapping.policy import Chorus, Policy
 from tests.deid.conftest import SUBJECT, Release, encoded, image, whole

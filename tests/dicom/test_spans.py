@@ -107,6 +107,6 @@ def test_encapsulated_fragments_are_walked_to_their_end() -> None:
     path = Path(str(get_testdata_file("JPEG2000.dcm", download=False)))
     content = path.read_bytes()
     pixels = spans.take_apart(content).pixels
-    assert pixels is not None and pixels.undefined and pixels.end <= len(content)
+    assert pixels is not None and pixels.fragments and pixels.end <= len(content)
     with pytest.raises(spans.Refused, match="pixel data"):
         spans.take_apart(content[: pixels.end - 20])

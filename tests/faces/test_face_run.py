@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import dcmread
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEGLosslessSV1
 
 pytest.importorskip("SimpleITK")
 pytest.importorskip("pydeface")
@@ -155,6 +157,27 @@ def test_people_decide_and_the_next_run_obeys(site: SmallSite) -> None:
     deid.deidentify(workspace)
     names = {path.stem for path in (workspace.local / faces.FOLDER).iterdir()}
     assert names == moved, "masks that no file uses are gone"
+
+
+def test_a_compressed_head_loses_its_face_with_one_worker_and_with_two(tmp_path: Path) -> None:
+    """JPEG Lossless, which only imagecodecs reads: every process that decodes has to know it."""
+    imagecodecs = pytest.importorskip("imagecodecs")
+    made = SmallSite(tmp_path)
+    heads.write(heads.head("CT"), made.dicom / "head", SeriesDescription="HEAD", **MINE)
+    for path in (made.dicom / "head").iterdir():
+        dataset = dcmread(path)
+        dataset.PixelData = encapsulate([imagecodecs.ljpeg_encode(dataset.pixel_array, bitspersample=16)])
+        dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", True
+        dataset.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+        dataset.save_as(path)
+    alone, two = made.open("alone", deface="apply"), made.open("two", deface="apply", workers=2)
+    alone.key()
+    two.key_path.write_bytes(alone.key_path.read_bytes())
+    two.key_path.chmod(0o600)
+    for outcomes in (run(alone), run(two)):
+        assert set(outcomes.status) == {"released"}
+        assert (outcomes.face_share > 0).any()
+    assert tree(alone.release) == tree(two.release)
 
 
 def test_flag_and_skip_change_no_pixel(site: SmallSite) -> None:

@@ -25,10 +25,11 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from chorus_nb.dicom import codecs  # noqa: F401  (codecs offers imagecodecs to pydicom)
+from chorus_nb.dicom import codecs
 from chorus_nb.pixels import Box, Refused, find_text, redact
 from tests.pixels.images_with_text import content, image, picture
 
+codecs.register()
 BOX = Box(10, 12, 90, 40)
 GREY = picture("INVENTED NAME")
 COLOUR = np.stack([GREY, GREY // 2, GREY // 3], axis=-1)

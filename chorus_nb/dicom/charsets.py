@@ -1,0 +1,48 @@
+"""Character sets: what Specific Character Set (0008,0005) declares, ISO 2022 too, decoded and encoded (PS3.5 §6.1)."""
+
+from __future__ import annotations
+
+import warnings
+from functools import lru_cache
+
+from pydicom import charset as pydicom_charset
+
+Charset = tuple[str, ...]  # Python encodings of Specific Character Set (0008,0005)
+DEFAULT_CHARSET: Charset = ("iso8859",)
+CHARACTER_SET = 0x00080005
+_RESET = set(b"\\^=\r\n\f\t")  # behind these an ISO 2022 text is back in its first character set
+
+
+@lru_cache(maxsize=256)
+def declared_charset(terms: str) -> Charset:
+    """Python encodings for a Specific Character Set; unknown terms fall back to what a byte can always be read as."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom's warning quotes the value
+        try:
+            return tuple(pydicom_charset.convert_encodings([term.strip() for term in terms.split("\\")]))
+        except (LookupError, ValueError):
+            return DEFAULT_CHARSET
+
+
+def decode(raw: bytes, charset: Charset) -> str:
+    """Text of a value; what its character set cannot say becomes a replacement character, never an error."""
+    if raw.isascii() and b"\x1b" not in raw:
+        return raw.decode("ascii")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return pydicom_charset.decode_bytes(raw, list(charset), _RESET)
+        except (LookupError, ValueError):
+            return raw.decode("latin-1")
+
+
+def encode(text: str, charset: Charset) -> bytes:
+    """Bytes of a text in its character set; a character it lacks becomes ``?``."""
+    if text.isascii():
+        return text.encode("ascii")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return pydicom_charset.encode_string(text, list(charset))
+        except (LookupError, ValueError):
+            return text.encode(charset[0], "replace")

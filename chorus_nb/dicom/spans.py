@@ -215,7 +215,7 @@ class Walker:
         new, add = tuple.__new__, found.append
         while position < stop:
             value = position + 8
-            known = heads.get(data[position:value])  # type: ignore[call-overload]  # of a memoryview that is read only
+            known = heads.get(data[position:value])  # type: ignore[arg-type]  # or a memoryview
             if known:
                 tag, vr, length = known
                 end = value + length

@@ -61,10 +61,13 @@ class Header:
         try:
             _, self._implicit, self._big = encoding_of(first, self.transfer_syntax)
         except Refused as refused:
-            self.fault, self._implicit, self._big = refused.reason, not looks_explicit(first), False
+            self._fail(refused.reason)
+            self._implicit, self._big = not looks_explicit(first), False
         self._walk(position)
         if not self.has_preamble and len(self.elements) + len(self.nested) < 3:
             raise NotDicom
+        if self.elements[-1:] and self.elements[-1][0][1] >> 16 <= 2:
+            self._fail("unreadable")  # no data elements
 
     # --- the file -----------------------------------------------------------------------------------------------------
 
@@ -158,7 +161,12 @@ class Header:
         if self.has_pixels:
             self.fault = self.fault or "trailing_bytes"
         elif any(rest) or len(rest) >= 8 or not rest:
-            self.fault = fault.reason
+            self._fail(fault.reason)
+
+    def _fail(self, reason: str) -> None:
+        """The first reason to refuse the file counts, as in the strict reader; a damaged sequence is none."""
+        if self.fault in ("", "structure_damaged"):
+            self.fault = reason
 
     def _pixels(self, position: int) -> int:
         """Take note of the pixel data at ``position``; returns where the walk goes on."""
@@ -169,7 +177,7 @@ class Header:
         self.has_pixels, self.pixel_bytes = True, pixels.stored
         self.elements.append((("", pixels.tag, "", pixels.vr), b"", pixels.stored))
         if pixels.fault:
-            self.fault = "truncated"
+            self._fail("truncated")
             return self.size
         return pixels.end
 

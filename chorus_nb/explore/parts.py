@@ -80,7 +80,7 @@ def read_file(source: Source, file: SourceFile) -> tuple[Header | None, str]:
         with source.open(file.source_path) as opened:
             header = Header(opened, file.size)
         if not header.elements or header.elements[-1][0][1] >> 16 <= 2:
-            return None, header.fault or "unreadable"
+            return None, header.fault
         return header, header.fault
     except NotDicom:
         return None, "not_dicom"

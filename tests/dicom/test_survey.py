@@ -210,3 +210,24 @@ def test_no_spoilt_file_raises_anything_unforeseen() -> None:
             content[chance.randrange(min(len(content), 3000))] = chance.choice((0, 255, chance.randrange(256)))
         with contextlib.suppress(NotDicom, Refused):
             walk_bytes(bytes(content[: chance.randrange(1, len(content) + 1)]))
+
+
+def test_survey_and_de_identification_give_one_reason_for_one_file() -> None:
+    chance = random.Random(7)
+    contents = [path.read_bytes()[:20_000] for path in BUNDLED if path.suffix == ".dcm"]
+    other = []
+    for _ in range(400):
+        content = bytearray(chance.choice(contents))
+        for _ in range(chance.choice((0, 1, 3))):
+            content[chance.randrange(132, min(len(content), 2000))] = chance.choice((0, 255, chance.randrange(256)))
+        spoilt = bytes(content[: chance.choice((len(content), chance.randrange(200, len(content) + 1)))])
+        try:
+            said = walk_bytes(spoilt).fault
+        except NotDicom:
+            continue
+        except Refused as refused:
+            said = refused.reason
+        strict = strict_reason(spoilt)
+        if strict != ("" if said in ("structure_damaged", "trailing_bytes") else said):
+            other.append((strict, said))
+    assert other == []

@@ -181,6 +181,14 @@ def test_processes_that_decide_at_once_lose_nothing(site: Workspace, tmp_path: P
     assert len(IMAGE_LOG.current(site)) == 20
 
 
+def test_two_processes_of_one_reviewer_never_withdraw_the_same_decision(site: Workspace, tmp_path: Path) -> None:
+    IMAGE_LOG.append(site, "ada", *({"item": f"{number}.dcm", "decision": "accept"} for number in range(60)))
+    withdraw = MANY.split("for number")[0] + "while IMAGE_LOG.withdraw(site, name): pass"
+    others = [subprocess.Popen([sys.executable, "-c", withdraw, "ada", str(tmp_path)]) for _ in range(2)]
+    assert [other.wait(120) for other in others] == [0, 0]
+    assert IMAGE_LOG.current(site) == {}
+
+
 def test_faces_take_back_their_own_decisions_only(site: Workspace) -> None:
     FACE_LOG.append(site, "ada", {"item": "1.2", "decision": "release", "note": "a localizer"})
     FACE_LOG.append(site, "grace", {"item": "1.2", "decision": "deface", "shift": "0,8,0"})

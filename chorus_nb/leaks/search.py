@@ -6,19 +6,12 @@ Scored, not ignored: a surname that is a word of the DICOM Standard, a three-dig
 
 from __future__ import annotations
 
-import gzip
-import html
-import io
 import itertools
 import re
-import zipfile
-from collections.abc import Callable, Collection, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Collection, Iterable, Iterator
 from typing import Literal, NamedTuple
 
 import ahocorasick
-import pyarrow.csv as pacsv
-import pyarrow.parquet as pq
 
 from chorus_nb.leaks.reading import Leaf
 from chorus_nb.leaks.terms import TITLES, SearchTerm, encoded, name_parts, spellings, vocabulary
@@ -28,10 +21,6 @@ MASK = "▮▮▮"
 NEAR = 40  # bytes within which two parts of one name make a full name
 NUMERIC = frozenset(("IS", "DS", "US", "SS", "UL", "SL", "FL", "FD", "TM", "UI", "AT", "OB", "OW", "OF", "OD", "OL"))
 MAKER = ("Manufacturer", "ManufacturerModelName")
-TAG = re.compile(rb"<[^>]*>")
-MARKUP = re.compile(rb"</?[A-Za-z][\w-]*|[\w-]+(?==[\"'])")
-STYLE = re.compile(rb"<style.*?</style>|<meta[^>]*>", re.DOTALL)
-PICTURE = re.compile(rb"data:image/[a-z+]+;base64,[A-Za-z0-9+/=\s]+")
 
 
 class Hit(NamedTuple):
@@ -54,11 +43,20 @@ class Occurrence(NamedTuple):
 
 
 class Searcher:
-    """An Aho-Corasick automaton of all spellings of all terms in all encodings."""
+    """An Aho-Corasick automaton of all spellings of all terms in all encodings.
+
+    ``words`` prove nothing where they stand alone; if ``words_identify``, they do as a whole identifier or name.
+    """
 
     def __init__(
-        self, terms: Iterable[SearchTerm], character_sets: Iterable[str] = (), words: Collection[str] = frozenset()
+        self,
+        terms: Iterable[SearchTerm],
+        character_sets: Iterable[str] = (),
+        words: Collection[str] = frozenset(),
+        *,
+        words_identify: bool = False,
     ) -> None:
+        self.words_identify = words_identify
         self.words = vocabulary() | frozenset(words)
         self.terms = list(dict.fromkeys(terms))
         self._automaton = ahocorasick.Automaton()
@@ -96,6 +94,9 @@ class Searcher:
         text = term.text.lower()
         if term.kind in ("date", "uid"):
             return "high" if alone else None
+        whole = term.kind == "identifier" or (term.kind == "name" and name_parts(term.whole) == [term.text])
+        if self.words_identify and whole and alone and len(text) >= 4:
+            return "high"
         if term.kind == "name":
             if not alone:
                 return "medium" if len(text) >= 7 and text not in self.words else None
@@ -194,49 +195,3 @@ def severity_in(leaf: Leaf, hit: Hit) -> Severity:
     if hit.term.kind == "date" or leaf.vr not in NUMERIC:
         return hit.severity
     return "info" if (text.isdigit() and len(text) < 8) or len(text) < 5 else hit.severity
-
-
-# --- files that are not DICOM -----------------------------------------------------------------------------------------
-
-
-def readable(path: Path) -> bytes:
-    """The text of a table, report or archive as bytes to search: Parquet as CSV, archives opened, pictures left out."""
-    if path.suffix == ".parquet":
-        sink = io.BytesIO()
-        pacsv.write_csv(pq.read_table(path), sink)
-        return sink.getvalue() + str(pq.read_schema(path).metadata).encode()
-    content = path.read_bytes()
-    if content[:2] == b"\x1f\x8b":
-        return gzip.decompress(content)
-    if content[:4] == b"PK\x03\x04":
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return b"\n".join(name.encode() + b"\n" + archive.read(name) for name in archive.namelist())
-    return _words_of_page(content) if path.suffix == ".html" else content
-
-
-def _words_of_page(page: bytes) -> bytes:
-    """What a report says, raw and unescaped: without pictures, style sheet and the names of tags and attributes."""
-    said = TAG.sub(lambda tag: MARKUP.sub(b" ", tag[0]), STYLE.sub(b"", PICTURE.sub(b"", page)))
-    return said + b"\n" + html.unescape(said.decode("utf-8", "replace")).encode()
-
-
-def number_is_a_number(path: Path, content: bytes) -> Callable[[Hit], bool]:
-    """Whether a hit is a whole number in a table's column of numbers: ids, counts and sizes run through all of them."""
-
-    def test(hit: Hit) -> bool:
-        if not hit.term.text.isdigit():
-            return False
-        if path.suffix in (".csv", ".parquet"):
-            before, after = content[hit.start - 1 : hit.start], content[hit.end : hit.end + 1]
-            return before in b',\n"' and after in b',\r\n"' and not _column(content, hit.start).endswith("source_value")
-        return path.suffix in (".json", ".jsonl") and content[: hit.start].rstrip()[-1:] in b":[,"
-
-    return test
-
-
-def _column(content: bytes, position: int) -> str:
-    """Name of the CSV column that ``position`` lies in, as far as counting commas tells."""
-    start = content.rfind(b"\n", 0, position) + 1
-    names = content.split(b"\n", 1)[0].decode("utf-8", "replace").strip().split(",")
-    number = content[start:position].count(b",")
-    return names[number].strip('"') if number < len(names) else ""

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import cache
+from importlib import resources
 from typing import Any, NamedTuple
 
 from pydicom._dicom_dict import DicomDictionary
@@ -15,8 +16,9 @@ from pydicom.charset import encode_string, python_encoding
 from pydicom.sr._concepts_dict import concepts
 from pydicom.uid import UID_dictionary
 
-from chorus_nb import standards
+from chorus_nb import standards, tables
 from chorus_nb.leaks.reading import MEDIA_INSTANCE, Leaf
+from chorus_nb.parameters import Parameters
 
 # Attributes that hold identifiers, by kind, beside every PN, DA, DT and UI (PS3.15 Table E.1-1; 45 CFR 164.514(b)(2)).
 KINDS = {
@@ -61,6 +63,16 @@ def vocabulary() -> frozenset[str]:
                     counts[word] = counts.get(word, 0) + 1
     names = " ".join(entry[2] for entry in DicomDictionary.values()).lower()
     return frozenset(word for word, count in counts.items() if count >= 10) | set(re.findall(r"[a-z]{2,}", names))
+
+
+@cache
+def page_words() -> frozenset[str]:
+    """Words that the workbench itself writes into tables and pages: page_words.txt, columns, parameters."""
+    listed = resources.files("chorus_nb.leaks").joinpath("page_words.txt").read_text("utf-8").splitlines()
+    said = [line for line in listed if not line.startswith("#")]
+    said += [f"{column.name} {column.meaning}" for table in tables.TABLES.values() for column in table.columns]
+    said += [f"{name} {field.default}" for name, field in Parameters.model_fields.items()]
+    return frozenset(re.findall(r"[a-z]{2,}", " ".join(said).lower()))
 
 
 def from_header(leaves: Iterable[Leaf], keep_device: bool) -> Iterator[SearchTerm]:
@@ -155,7 +167,9 @@ def spellings(term: SearchTerm) -> list[str]:
     if not term.text.isascii():
         plain = "".join(c for c in unicodedata.normalize("NFKD", term.text) if not unicodedata.combining(c))
         german = term.text.translate(GERMAN)
-        made += [form for case in (str.upper, str.lower) for form in (case(term.text), case(plain), case(german))]
+        made += [
+            form for case in (str.upper, str.lower, str.title) for form in (case(term.text), case(plain), case(german))
+        ]
     return list(dict.fromkeys(made))
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from chorus_nb import layout, tables
 from chorus_nb.errors import WorkbenchError
-from chorus_nb.leaks.tables import refuse_identifiers
+from chorus_nb.leaks.files import refuse_identifiers
 from chorus_nb.processes import Progress
 from chorus_nb.release.consortium import write_config
 from chorus_nb.release.gate import require_gate

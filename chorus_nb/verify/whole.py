@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-import re
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -11,12 +11,11 @@ import pandas as pd
 from blake3 import blake3
 
 from chorus_nb import layout, tables
-from chorus_nb.leaks import search as leaks
-from chorus_nb.leaks.search import Searcher
-from chorus_nb.leaks.terms import SearchTerm, uids_in
+from chorus_nb.leaks.files import pieces, search_file
+from chorus_nb.leaks.search import Searcher, Severity
+from chorus_nb.leaks.terms import SearchTerm, page_words, uids_in
 from chorus_nb.mapping.lookups import Lookups
 from chorus_nb.omop import moments, read_omop
-from chorus_nb.parameters import project_folder
 from chorus_nb.verify.findings import Finding
 from chorus_nb.verify.series import Fact
 from chorus_nb.workspace import PARTIAL, Workspace
@@ -157,7 +156,7 @@ def visits(workspace: Workspace, facts: list[Fact], linkage: pd.DataFrame) -> Fi
             yield Finding("visits", "high", fact.target_path, "", "its visit belongs to another person")
         elif fact.moment and not begin <= pd.Timestamp(fact.moment) <= end:
             # an explicit link of the EHR stands, though the clocks may differ by hours
-            severity: leaks.Severity = "medium" if int(image) in explicit else "high"
+            severity: Severity = "medium" if int(image) in explicit else "high"
             yield Finding("visits", severity, fact.target_path, "", "its time lies outside its visit")
 
 
@@ -196,42 +195,21 @@ def texts(
 ) -> Iterator[tuple[str, list[Finding]]]:
     """(path, findings) for each table of the release, each file under ``audit/``, and the names of both."""
     ids = {*map(str, lookups.persons.person_id), *map(str, lookups.images.image_occurence_id)}
-    searcher = Searcher((n for n in found if n.text not in ids), words=own_words())
+    searcher = Searcher((term for term in found if term.text not in ids), words=page_words())
     for root in (workspace.release, workspace.audit):
         for path in layout.files_below(root):
             if root == workspace.release and layout.is_image_place(path):
                 continue
             name = f"{root.name}/{path}"
-            hits = [("name", hit, hit.severity) for hit in searcher.search(path.encode())]
-            try:
-                content = leaks.readable(root / path)
-            except Exception:  # whatever a damaged archive or Parquet file leads to
-                yield name, [Finding("tables", "high", name, "", "cannot be read, so it cannot be searched")]
-                continue
-            is_key = leaks.number_is_a_number(root / path, content)
-            hits += [("text", hit, "low" if is_key(hit) else hit.severity) for hit in searcher.search(content)]
             said: dict[tuple[str, str, str], Finding] = {}
-            if any(uid in originals for uid in uids_in(content + b"\n" + path.encode())):
-                said["", "", ""] = Finding("tables", "high", name, "", "uid: an original UID")
-            for place, hit, severity in hits:
-                if severity == "high" and path.startswith(f"{layout.OMOP}/") and _weak_there(hit):
-                    severity = "medium"
-                detail = f"{hit.term.kind}: {hit.context}"
-                said.setdefault((place, severity, hit.term.kind), Finding("tables", severity, name, place, detail))
+            try:
+                for place, hit, severity in search_file(searcher, root / path, path):
+                    detail = f"{hit.term.kind}: {hit.context}"
+                    finding = Finding("tables", severity, name, place, detail)
+                    said.setdefault((place, severity, hit.term.kind), finding)
+                contents = itertools.chain((path.encode(),), pieces(root / path))
+                if any(uid in originals for content in contents for uid in uids_in(content)):
+                    said["", "", ""] = Finding("tables", "high", name, "", "uid: an original UID")
+            except Exception:  # whatever a damaged archive or Parquet file leads to
+                said["", "", ""] = Finding("tables", "high", name, "", "cannot be read, so it cannot be searched")
             yield name, list(said.values())
-
-
-def _weak_there(hit: leaks.Hit) -> bool:
-    """The site's own OMOP tables hold free words and drug names: a single surname there is no proof."""
-    return hit.term.kind == "name" and hit.context.count(leaks.MASK) < 2
-
-
-def own_words() -> frozenset[str]:
-    """Words the workbench itself writes into tables and reports: column names, meanings, headings of notebooks."""
-    written = [column.name + " " + column.meaning for table in tables.TABLES.values() for column in table.columns]
-    package = Path(__file__).parent.parent
-    written += [path.read_text(encoding="utf-8") for path in sorted((package / "workbench").glob("*.py"))]
-    written += [
-        path.read_text(encoding="utf-8") for path in sorted((project_folder() / "notebooks").glob("[0-9]*.ipynb"))
-    ]
-    return frozenset(re.findall(r"[a-z]{2,}", " ".join(written).lower()))

@@ -14,7 +14,7 @@ from nbclient.exceptions import DeadKernelError
 from tqdm import tqdm
 
 from chorus_nb.errors import InputError
-from chorus_nb.leaks import reports as originals
+from chorus_nb.leaks.files import search_pages
 from chorus_nb.parameters import Parameters, project_folder
 from chorus_nb.workbench import audit, kernel, report
 from chorus_nb.workbench.check import check_inputs
@@ -90,7 +90,7 @@ def _write_report(
     parameters, path = workspace.parameters, step.report(workspace)
     page = report.render_report(step, notebook, parameters, ended, "index.html")
     if step.shareable:
-        searched, leaking = originals.search(workspace, {step.name: page})
+        searched, leaking = search_pages(workspace, {step.name: page})
         if searched and not leaking:
             proof = f"{searched:,} original identifiers and names were searched for in it and none was found"
             page = report.render_report(step, notebook, parameters, ended, "index.html", proof)

@@ -6,14 +6,14 @@ import pandas as pd
 import pytest
 
 from chorus_nb import tables
-from chorus_nb.leaks import reports as originals
+from chorus_nb.leaks.files import search_pages
 from chorus_nb.workspace import Workspace
 
 UID = "1.2.826.0.1.3680043.9.1234.5"
 
 
 @pytest.fixture
-def scanned(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+def scanned(workspace: Workspace) -> Workspace:
     """A workspace whose catalog and crosswalk hold one invented patient."""
     row = {
         "source_path": "a.dcm",
@@ -26,9 +26,14 @@ def scanned(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     for column in tables.CATALOG.columns:
         catalog[column.name] = [row.get(column.name, "")] if column.kind == "text" else [0]
     workspace.write(tables.CATALOG, catalog.astype({c.name: bool for c in tables.CATALOG.columns if c.kind == "truth"}))
-    names = pd.DataFrame({"original": ["QUILL^ADA^B"]})
-    monkeypatch.setattr(originals.crosswalk, "query", lambda workspace, where: names)
+    _write_crosswalk(workspace, "QUILL^ADA^B")
     return workspace
+
+
+def _write_crosswalk(workspace: Workspace, *names: str) -> None:
+    folder = workspace.local / tables.CROSSWALK.name
+    folder.mkdir(exist_ok=True)
+    pd.DataFrame({"vr": "PN", "original": names}).to_parquet(folder / "part.parquet")
 
 
 @pytest.mark.parametrize(
@@ -43,19 +48,42 @@ def scanned(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     ],
 )
 def test_an_original_value_is_found_however_it_is_written(scanned: Workspace, page: str) -> None:
-    searched, leaking = originals.search(scanned, {"clean": "<p>300 files</p>", "page": page})
+    searched, leaking = search_pages(scanned, {"clean": "<p>300 files</p>", "page": page})
     assert leaking == ["page"]
     assert searched > 2
 
 
 def test_longer_numbers_and_short_identifiers_are_no_finding(scanned: Workspace) -> None:
-    assert originals.search(scanned, {"page": f"<p>9{UID}1 and 12 files</p>"})[1] == []
+    assert search_pages(scanned, {"page": f"<p>9{UID}1 and 12 files</p>"})[1] == []
 
 
 def test_pictures_and_styles_are_not_text(scanned: Workspace) -> None:
     page = "<style>.QUILL^ADA^B{}</style><img src='data:image/png;base64,AAAA/QUILL/ADA=='>"
-    assert originals.search(scanned, {"page": page})[1] == []
+    assert search_pages(scanned, {"page": page})[1] == []
 
 
 def test_without_a_catalog_nothing_counts_as_searched(workspace: Workspace) -> None:
-    assert originals.search(workspace, {"page": "<p>x</p>"}) == (0, [])
+    assert search_pages(workspace, {"page": "<p>x</p>"}) == (0, [])
+
+
+@pytest.mark.parametrize("name", ["YORKEL", "PAPERMILLER^ADA", "BANNER^ADA", "PARSER^ADA"])
+def test_a_name_is_found_alone_though_it_is_a_word_of_the_source_code(scanned: Workspace, name: str) -> None:
+    _write_crosswalk(scanned, name)
+    family = name.partition("^")[0].title()
+    assert search_pages(scanned, {"clean": "<p>300 files</p>", "page": f"<p>{family} 3 files</p>"})[1] == ["page"]
+
+
+def test_a_name_that_is_a_word_of_the_pages_is_found_beside_the_given_name_only(scanned: Workspace) -> None:
+    _write_crosswalk(scanned, "REVIEW^ADA", "WILL^GRACE")
+    pages = {"a": "<p>review this will</p>", "b": "<p>Ada Review</p>", "c": "<p>WILL, Grace</p>"}
+    assert search_pages(scanned, pages)[1] == ["b", "c"]
+
+
+def test_a_name_or_identifier_that_is_a_word_is_one_all_the_same_where_it_is_all_there_is(scanned: Workspace) -> None:
+    _write_crosswalk(scanned, "CHEST")
+    assert search_pages(scanned, {"page": "<p>CT chest</p>"})[1] == ["page"]
+
+
+@pytest.mark.parametrize("text", [f"{UID}.7", f"0.{UID}", f"/{UID}.dcm"])
+def test_a_uid_is_found_within_a_longer_one(scanned: Workspace, text: str) -> None:
+    assert search_pages(scanned, {"page": f"<td>{text}</td>"})[1] == ["page"]

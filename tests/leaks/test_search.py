@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from chorus_nb.leaks.search import MASK, Searcher, readable
+from chorus_nb.leaks.files import pieces
+from chorus_nb.leaks.search import MASK, Searcher
 from chorus_nb.leaks.terms import SearchTerm, date_forms, of_name, of_path
 
 NAME = list(of_name("Brennan^Aoife Li^^Dr"))
@@ -77,9 +78,9 @@ def test_markup_of_a_report_is_no_name_but_what_it_says_is(tmp_path: Path) -> No
     page.write_text(
         '<html><head><meta content="img-src data:"></head><img alt="a chart" src="data:image/png;base64,AA">'
     )
-    assert severities(name, readable(page)) == []
+    assert severities(name, b"".join(pieces(page))) == []
     page.write_text('<td>&lt;img src=x&gt; &Ouml;&#39;Neil</td><img alt="O\'Neil">')
-    assert "high" in severities(name, readable(page))
+    assert "high" in severities(name, b"".join(pieces(page)))
 
 
 def test_a_path_gives_words_and_numbers_but_no_suffix() -> None:

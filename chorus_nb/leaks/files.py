@@ -1,0 +1,224 @@
+"""The search in everything that is no image: tables, notes, archives, reports and the audit log.
+
+04 asks it for the tables and the audit, ``chorus-nb run`` for every report that may be shared, 06 for what it packs.
+"""
+
+from __future__ import annotations
+
+import gzip
+import html
+import re
+import zipfile
+from collections.abc import Iterable, Iterator
+from functools import cache
+from itertools import islice
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pyarrow.parquet as pq
+
+from chorus_nb import layout, tables
+from chorus_nb.errors import WorkbenchError
+from chorus_nb.leaks.search import MASK, Hit, Searcher, Severity
+from chorus_nb.leaks.terms import SearchTerm, of_name, page_words
+from chorus_nb.omop import cdm
+from chorus_nb.workspace import Workspace
+
+IDENTIFIERS = ("PatientID", "AccessionNumber")
+UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+SHORTEST = 4  # a shorter identifier, such as "12", equals a count sooner or later; its kind is still never shown
+BATCH = 50_000  # values searched for at once: memory stays flat for any number of patients
+ROWS = 50_000  # of a table searched at a time
+# a cell of a column of numbers or dates that holds nothing else: ids, counts, sizes and times run through all numbers
+PLAIN_CELL = r"[-+]?\d*(?:\.\d*)?(?:[eE][-+]?\d+)?|\d{4}-\d\d-\d\d(?:[ T][\d:.+-]*)?"
+JSON_NUMBER = re.compile(rb"(?<=[:\[,])\s*-?\d+(?:\.\d+)?(?=\s*[,\]}])")
+HTML_TAG = re.compile(rb"<[^>]*>")
+MARKUP = re.compile(rb"</?[A-Za-z][\w-]*|[\w-]+(?==[\"'])")
+STYLE = re.compile(rb"<style.*?</style>|<meta[^>]*>", re.DOTALL)
+PICTURE = re.compile(rb"data:image/[a-z+]+;base64,[A-Za-z0-9+/=\s]+")
+UID_LIKE = re.compile(r"\d+(?:\.\d+)+")
+
+
+# --- readers ----------------------------------------------------------------------------------------------------------
+
+
+def pieces(path: Path) -> Iterator[bytes]:
+    """What a file says, as bytes to search: rows of tables, members of archives, a page without pictures and style.
+
+    Whatever a damaged archive or Parquet file leads to is raised; a damaged CSV is searched as it stands.
+    """
+    if path.suffix == ".parquet":
+        yield from _parquet_rows(path)
+        return
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start[:2] == b"\x1f\x8b":
+        yield gzip.decompress(path.read_bytes())
+    elif start == b"PK\x03\x04":
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                yield name.encode() + b"\n" + archive.read(name)
+    elif path.suffix == ".csv":
+        try:
+            yield from _csv_rows(path)
+        except (ValueError, pd.errors.ParserError):
+            yield path.read_bytes()
+    else:
+        content = path.read_bytes()
+        yield words_of_page(content) if path.suffix == ".html" else content
+
+
+def _csv_rows(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        if any(b"\0" in block for block in iter(lambda: file.read(1 << 20), b"")):
+            raise ValueError("wide characters")
+    # Latin-1 keeps every byte as it is, whatever the file is written in
+    for part in pd.read_csv(path, dtype=str, keep_default_na=False, chunksize=ROWS, encoding="latin-1"):
+        if not isinstance(part.index, pd.RangeIndex):
+            raise ValueError("more cells than columns")
+        yield ",".join(map(str, part.columns)).encode("latin-1") + b"\n" + _rows(part).encode("latin-1")
+
+
+def _parquet_rows(path: Path) -> Iterator[bytes]:
+    file = pq.ParquetFile(path)
+    yield "\n".join((*file.schema_arrow.names, str(file.schema_arrow.metadata))).encode()
+    for batch in file.iter_batches(ROWS):
+        yield _rows(batch.to_pandas().astype("string").fillna("")).encode()
+
+
+def _rows(part: pd.DataFrame) -> str:
+    """A line a row, each different one once, without the numbers and dates of columns that hold these."""
+    shown = [
+        part[name] if holds_text(str(name)) else part[name].mask(part[name].str.fullmatch(PLAIN_CELL), "")
+        for name in part.columns
+    ]
+    return "\n".join(shown[0].str.cat(shown[1:], sep=",").unique()) if shown else ""
+
+
+def holds_text(column: str) -> bool:
+    """Whether a column of a table holds text: by the CDM and the workbench's own tables; of others, all but ids."""
+    name = column.strip().lower()
+    return _kinds_of_columns().get(name, not name.endswith("_id"))
+
+
+@cache
+def _kinds_of_columns() -> dict[str, bool]:
+    fields = cdm()
+    known = dict(zip(fields["column"], fields["type"].str.startswith("varchar"), strict=True))
+    released = (table for table in tables.TABLES.values() if table.kept == "metadata")
+    return known | {column.name.lower(): column.kind == "text" for table in released for column in table.columns}
+
+
+def words_of_page(page: bytes) -> bytes:
+    """What a page says, raw and unescaped: without pictures, style sheet and the names of tags and attributes."""
+    said = HTML_TAG.sub(lambda tag: MARKUP.sub(b" ", tag[0]), STYLE.sub(b"", PICTURE.sub(b"", page)))
+    return said + b"\n" + html.unescape(said.decode("utf-8", "replace")).encode()
+
+
+# --- the search -------------------------------------------------------------------------------------------------------
+
+
+def search_file(searcher: Searcher, path: Path, name: str) -> Iterator[tuple[str, Hit, Severity]]:
+    """``text`` or ``name`` (where it stands), hit and severity of each hit in a file called ``name`` below its root."""
+    for place, contents in (("name", iter((name.encode(),))), ("text", pieces(path))):
+        for content in contents:
+            for hit in searcher.search(JSON_NUMBER.sub(b" ", content) if path.suffix == ".jsonl" else content):
+                # the site's own OMOP tables hold free words and drug names: a single surname there is no proof
+                lone = hit.term.kind == "name" and hit.context.count(MASK) < 2
+                weak = lone and hit.severity == "high" and name.startswith(f"{layout.OMOP}/")
+                yield place, hit, "medium" if weak else hit.severity
+
+
+def search_pages(workspace: Workspace, pages: dict[str, str]) -> tuple[int, list[str]]:
+    """How many original values were searched for in ``pages`` (name -> HTML), and the pages that hold one."""
+    texts = {name: words_of_page(page.encode()) for name, page in pages.items()}
+    searched, leaking = _search_uids(workspace, texts)
+    for count, searcher in _searchers(workspace):
+        searched += count
+        leaking |= {
+            name for name, text in texts.items() if any(hit.severity == "high" for hit in searcher.search(text))
+        }
+    return searched, sorted(leaking)
+
+
+def refuse_identifiers(workspace: Workspace) -> None:
+    """No original identifier or name may stand in ``OMOP/`` or ``Metadata/``; :class:`WorkbenchError` names the files.
+
+    The ids that the lookup tables give are no original identifiers, though one may equal somebody's.
+    """
+    linkage = workspace.read(tables.LINKAGE)
+    new = {str(number) for name in ("person_id", "image_occurrence_id") for number in linkage[name].dropna()}
+    paths = [path for root in (workspace.omop_out, workspace.metadata) for path in root.rglob("*") if path.is_file()]
+    found: dict[str, int] = {}
+    for _, searcher in _searchers(workspace, new):
+        for path in paths:
+            name = path.relative_to(workspace.release).as_posix()
+            hits = {hit.term for _, hit, severity in search_file(searcher, path, name) if severity == "high"}
+            found[name] = found.get(name, 0) + len(hits)
+    if lines := [f"{name}: {count} values hold an identifier" for name, count in sorted(found.items()) if count]:
+        raise WorkbenchError(*lines)
+
+
+def _searchers(workspace: Workspace, new: Iterable[str] = ()) -> Iterator[tuple[int, Searcher]]:
+    """The search for everybody's identifiers and names, in batches, each with the number of its values."""
+    values = _original_values(workspace, frozenset(new))
+    while batch := list(islice(values, BATCH)):
+        terms = (term for one in batch for term in one)
+        yield len(batch), Searcher(terms, words=page_words(), words_identify=True)
+
+
+def _original_values(workspace: Workspace, new: frozenset[str]) -> Iterator[list[SearchTerm]]:
+    """The terms of each identifier of the catalog and each person name of the crosswalk."""
+    for column in IDENTIFIERS:
+        for joined in _distinct(workspace, column):
+            for value in map(str.strip, joined.split("\\")):
+                if len(value) >= SHORTEST and value not in new:
+                    yield [SearchTerm("identifier", value)]
+    for column in UIDS:  # an instance identifier that is no UID
+        for value in _distinct(workspace, column, "not regexp_full_match(value, '[0-9.]*')"):
+            yield [SearchTerm("identifier", value)]
+    parts = workspace.local / tables.CROSSWALK.name
+    if any(parts.glob("*.parquet")):
+        sql = "select distinct original from read_parquet(?) where vr = 'PN'"
+        for name in _column(sql, [str(parts / "*.parquet")]):
+            if len(name) >= SHORTEST:
+                yield list(of_name(name)) or [SearchTerm("name", name, name)]
+
+
+def _search_uids(workspace: Workspace, texts: dict[str, bytes]) -> tuple[int, set[str]]:
+    """How many UIDs the catalog has, and the texts that hold one, also within a longer number with dots."""
+    searched, leaking = 0, set()
+    said = {name: _uids(text.decode("utf-8", "replace")) for name, text in texts.items()}
+    wanted = pd.DataFrame({"uid": sorted(set().union(*said.values()))}, dtype="str")
+    for column in UIDS if workspace.has(tables.CATALOG) else ():
+        with duckdb.connect() as connection:
+            connection.register("wanted", wanted)
+            catalog = f'(select distinct "{column}" uid from read_parquet(?) where length("{column}") >= {SHORTEST})'
+            sql = f"select count(*), list(uid) filter (uid in (select uid from wanted)) from {catalog}"
+            [(count, found)] = connection.execute(sql, [str(workspace.path(tables.CATALOG))]).fetchall()
+        searched += count
+        leaking |= {name for name, uids in said.items() if not uids.isdisjoint(found or ())}
+    return searched, leaking
+
+
+def _uids(text: str) -> set[str]:
+    """Every run of numbers with dots between them, and of each every part that dots bound."""
+    parts = [run.split(".") for run in set(UID_LIKE.findall(text))]
+    bounds = (
+        (numbers, start, end) for numbers in parts for start in range(len(numbers)) for end in range(len(numbers))
+    )
+    return {".".join(numbers[start : end + 1]) for numbers, start, end in bounds if start < end}
+
+
+def _distinct(workspace: Workspace, column: str, where: str = "true") -> Iterator[str]:
+    if workspace.has(tables.CATALOG):
+        sql = f'select distinct value from (select "{column}" as value from read_parquet(?)) where {where}'
+        yield from _column(sql, [str(workspace.path(tables.CATALOG))])
+
+
+def _column(sql: str, values: list[str]) -> Iterator[str]:
+    with duckdb.connect() as connection:
+        found = connection.execute(sql, values)
+        while rows := found.fetchmany(BATCH):
+            yield from (value for (value,) in rows if value)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
-from chorus_nb.deid.text import Cleaner, Identifiers
+from chorus_nb.deid.text import Cleaner
 from chorus_nb.dicom.charsets import Charset
 from chorus_nb.dicom.encodings import Encoding
+from chorus_nb.identity.identifiers import Identifiers
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo

@@ -16,10 +16,11 @@ from chorus_nb import __version__
 from chorus_nb.deid import claims
 from chorus_nb.deid.context import Change, Circumstances, Seen, Subject
 from chorus_nb.deid.elements import Elements
-from chorus_nb.deid.text import Cleaner, Identifiers
+from chorus_nb.deid.text import Cleaner
 from chorus_nb.deid.uids import UidMap
 from chorus_nb.dicom.encodings import DEFLATED_SYNTAXES, Buffer, Encoding
 from chorus_nb.dicom.spans import Refused, take_apart
+from chorus_nb.identity.identifiers import Identifiers
 
 if TYPE_CHECKING:
     from chorus_nb.mapping import Policy, Rule

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-START, STOP = r"(?<![^\W_])", r"(?![^\W_])"  # where a word begins and ends; "_" parts words
+from chorus_nb.identity.identifiers import START, STOP
+
 MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 NAME = r"(?-i:[^\W\d_][\w'’-]*)"
 GIVEN = r"(?-i:[A-ZÀ-Þ][\w'’-]+)"

@@ -9,11 +9,11 @@ from importlib import resources
 
 from pydicom.datadict import tag_for_keyword
 
-from chorus_nb.deid.text import Identifiers
 from chorus_nb.deid.values import charset_of
 from chorus_nb.dicom.charsets import Charset, decode
 from chorus_nb.dicom.encodings import Buffer, vr_of
 from chorus_nb.dicom.spans import Element
+from chorus_nb.identity.identifiers import Identifiers
 
 Found = dict[str, set[str]]
 

@@ -56,17 +56,18 @@ def find_text(content: bytes, words: Sequence[str] = ()) -> list[Finding]:
 
 def look(content: bytes, words: Iterable[str] = ()) -> list[Finding]:
     """:func:`find_text` in this process: for the guarded child."""
-    from chorus_nb.pixels import header, ocr, renders  # they need the extra `pixels`, which the caller may do without
+    from chorus_nb.identity import pictures
+    from chorus_nb.pixels import ocr, renders  # they need the extra `pixels`, which the caller may do without
 
     dataset = dcmread(io.BytesIO(content), force=True)
-    given = [part for word in words for part in header.parts(word)]
-    known = {**dict.fromkeys(given, "a value asked for"), **header.words(dataset)}
+    given = [part for word in words for part in pictures.long_parts(word)]
+    known = {**dict.fromkeys(given, "a value asked for"), **pictures.words_of_header(dataset)}
     mosaic = "MOSAIC" in (dataset.get("ImageType") or ())
     found: list[Finding] = []
     for frame, render in renders.pictures(dataset):
         scale = dataset.Columns / render.picture.shape[1]
         for line in ocr.read(render):
-            matched = header.match(line.text, known)
+            matched = pictures.header_match(line.text, known)
             if is_noise(line.text, mosaic=mosaic and not matched and line.confidence < DOUBTFUL):
                 continue
             box = Box(*(round(value * scale) for value in line.box))

@@ -92,8 +92,8 @@ def _take(task: _Task) -> tuple[str, list[Finding], str]:
 
 
 def _look(source: Source, release: Path, source_path: str, target_path: str) -> tuple[str, list[Finding]]:
-    from chorus_nb.pixels import header
+    from chorus_nb.identity import pictures
 
     content = (release / target_path).read_bytes()
     original = dcmread(io.BytesIO(source.read(source_path)), force=True, stop_before_pixels=True)
-    return blake3(content).hexdigest(), detection.look(content, header.words(original))
+    return blake3(content).hexdigest(), detection.look(content, pictures.words_of_header(original))

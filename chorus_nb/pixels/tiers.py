@@ -6,12 +6,11 @@ numbers and units only; medium: everything else. Nothing that was read is passed
 
 from __future__ import annotations
 
-import functools
-import json
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Literal
+
+from chorus_nb.identity.words import known_words
 
 Tier = Literal["high", "medium", "low"]
 
@@ -48,11 +47,10 @@ def tier(text: str, matched: str, technical: Iterable[str] = ()) -> tuple[Tier, 
     if _BARE_NUMBER.fullmatch(text):
         return "medium", "a number without a technical word, perhaps part of a longer one"
     tokens = [token for token in re.split(r"[\s:=<>,;()\[\]_#-]+", text.casefold()) if token]
-    known = _vocabulary()
     joined = " ".join(tokens).replace(".", "")
-    if any(re.search(rf"\b{re.escape(label)}\b", joined) for label in known["identifying"]):
+    if any(re.search(rf"\b{re.escape(label)}\b", joined) for label in known_words("labels")):
         return "high", "a label of identifying text"
-    harmless = known["technical"] | {word.casefold() for word in technical}
+    harmless = known_words("pictures") | {word.casefold() for word in technical}
     if all(_is_harmless(token, harmless) for token in tokens):
         return "low", "technical words and numbers"
     return "medium", "not known to be technical"
@@ -64,9 +62,3 @@ def _is_harmless(token: str, harmless: Iterable[str]) -> bool:
         return True
     with_unit = re.fullmatch(r"([a-z]*)([-+]?\d{1,4}(?:[./x]\d{1,4})*)([a-z/%²]*)", bare)  # W400, 5.0MHz, 12/60
     return with_unit is not None and all(not part or part in harmless for part in with_unit.group(1, 3))
-
-
-@functools.cache
-def _vocabulary() -> dict[str, frozenset[str]]:
-    content = json.loads(Path(__file__).with_name("words.json").read_text(encoding="utf-8"))
-    return {name: frozenset(content[name]) for name in ("identifying", "technical")}

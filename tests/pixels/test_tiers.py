@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from chorus_nb.pixels import header
+from chorus_nb.identity import pictures
 from chorus_nb.pixels.tiers import is_noise, tier
 from tests.pixels.images_with_text import image
 
-WORDS = header.words(image(InstitutionName="St. Corbinian Klinikum", ReferringPhysicianName="Müller^Änne"))
+WORDS = pictures.words_of_header(image(InstitutionName="St. Corbinian Klinikum", ReferringPhysicianName="Müller^Änne"))
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ WORDS = header.words(image(InstitutionName="St. Corbinian Klinikum", ReferringPh
     ],
 )
 def test_text_is_matched_with_the_persons_own_header(text: str, keyword: str) -> None:
-    assert header.match(text, WORDS) == keyword
+    assert pictures.header_match(text, WORDS) == keyword
 
 
 @pytest.mark.parametrize(

@@ -149,13 +149,14 @@ def refuse_identifiers(workspace: Workspace) -> None:
     """
     linkage = workspace.read(tables.LINKAGE)
     new = {str(number) for name in ("person_id", "image_occurrence_id") for number in linkage[name].dropna()}
-    paths = [path for root in (workspace.omop_out, workspace.metadata) for path in root.rglob("*") if path.is_file()]
+    roots = (f"{layout.OMOP}/", f"{layout.METADATA}/")
+    names = [name for name in layout.files_below(workspace.release) if name.startswith(roots)]
     found: dict[str, int] = {}
     for _, searcher in _searchers(workspace, new):
-        for path in paths:
-            name = path.relative_to(workspace.release).as_posix()
-            hits = {hit.term for _, hit, severity in search_file(searcher, path, name) if severity == "high"}
-            found[name] = found.get(name, 0) + len(hits)
+        for name in names:
+            hits = search_file(searcher, workspace.release / name, name)
+            grave = {hit.term for _, hit, severity in hits if severity == "high"}
+            found[name] = found.get(name, 0) + len(grave)
     if lines := [f"{name}: {count} values hold an identifier" for name, count in sorted(found.items()) if count]:
         raise WorkbenchError(*lines)
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple, cast
 
-from chorus_nb.source.base import Identity, Source, SourceFile
+from chorus_nb.source.base import Identity, Source, SourceFile, held
 
 MEMBER = "!"  # between an archive's path and the path of a member inside it
 
@@ -156,7 +156,10 @@ class Archives(Source):
         return self.outer.identity(source_path)
 
     def look(self, source_path: str) -> tuple[bytes | memoryview, Identity]:
-        return super().look(source_path) if self._member(source_path) else self.outer.look(source_path)
+        if not (member := self._member(source_path)):
+            return self.outer.look(source_path)
+        archive, name, modified_ns = member
+        return held(Identity(archive.size(name), modified_ns), lambda: archive.open(name))
 
     def _member(self, source_path: str) -> _Inside | None:
         """The archive that a path leads into; ``None`` for a file of ``outer``, which may have the mark in its name."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
@@ -62,11 +62,7 @@ class Source(ABC):
 
     def look(self, source_path: str) -> tuple[bytes | memoryview, Identity]:
         """The content of a file and the identity it had when it was opened; a large one may be mapped, not read."""
-        identity = self.identity(source_path)
-        if identity.size > MOST:
-            raise OSError("file too large")
-        with self.open(source_path) as file:
-            return file.read(), identity
+        return held(self.identity(source_path), lambda: self.open(source_path))
 
     def read(self, source_path: str) -> bytes:
         """The whole content of a file, in memory."""
@@ -84,3 +80,11 @@ class Source(ABC):
     def digest(self, source_path: str) -> str:
         """BLAKE3 of the bytes of a file, in hexadecimal digits."""
         return blake3(self.look(source_path)[0]).hexdigest()
+
+
+def held(identity: Identity, opens: Callable[[], AbstractContextManager[BinaryIO]]) -> tuple[bytes, Identity]:
+    """The content of a file, unless memory may not hold it."""
+    if identity.size > MOST:
+        raise OSError("file too large")
+    with opens() as file:
+        return file.read(), identity

@@ -105,6 +105,14 @@ def test_a_file_larger_than_memory_may_hold_is_not_read(kind: Kind, monkeypatch:
         kind.source.read(f"{kind.before}large")
 
 
+def test_a_member_too_large_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "MOST", 10)
+    kind = InZip(tmp_path)
+    kind.put({"large": bytes(11)})
+    with pytest.raises(OSError, match="too large"):
+        kind.source.look("export.bin!large")
+
+
 def test_a_name_may_hold_the_mark_of_members(kind: Kind) -> None:
     kind.put({"a!b": b"x", "a": b"y"})
     assert kind.source.read(f"{kind.before}a!b") == b"x"
@@ -219,13 +227,14 @@ def test_the_mark_of_members_behind_a_plain_file_leads_nowhere(tmp_path: Path) -
         open_source(tmp_path).read("a!b")
 
 
-def test_an_archive_is_closed_after_its_members_were_found(tmp_path: Path) -> None:
+def test_what_was_opened_to_find_members_is_closed(tmp_path: Path) -> None:
     kind = InZip(tmp_path)
     kind.put({"a": b"x"})
+    write(kind.root / "plain", b"x")
     streams = []
     outer = kind.source.outer  # type: ignore[attr-defined]
     opens = type(outer).open
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(type(outer), "open", lambda self, path: streams.append(opens(self, path)) or streams[-1])
-        assert list(found(kind.source)) == ["export.bin!a"]
-    assert [stream.closed for stream in streams] == [True]
+        assert list(found(kind.source)) == ["export.bin!a", "plain"]
+    assert [stream.closed for stream in streams] == [True, True]

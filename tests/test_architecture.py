@@ -18,7 +18,6 @@ UPWARDS = {
 }
 # Functions longer than LONGEST_FUNCTION that wait for the room they belong to.
 LONG_FUNCTIONS = {
-    "dicom.survey._dataset": "goes when explore reads through dicom.spans",
     "verify.job.verify": "is cut when checks are rows",
 }
 # What the verifier may build on. The lookup reader is the one piece of mapping that both sides share.

@@ -1,6 +1,6 @@
 """Every path of a release, made and read in one place, and the kinds of files that a release may hold.
 
-The folders are those of SOP step 15; what the consortium's tool takes and how central counts it: chorus.md §0 item 6 and §9.
+The folders are those of SOP step 15; what the tool takes and how central counts: chorus.md §0 item 6 and §9.
 """
 
 from __future__ import annotations

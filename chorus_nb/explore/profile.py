@@ -102,6 +102,6 @@ def covered_by(tag: int, path: str, creator: str) -> str:
         ("minimum", name in standards.minimum_metadata() and not path),
         ("keep list", name in standards.keep_list()),
         ("E.1-1", standards.ps315_rule(tag) is not None),
-        ("official script", not standards.official_action(tag).startswith("kept (not in")),
+        ("official script", standards.official_action(tag) != standards.NOT_IN_SCRIPT),
     )
     return "; ".join(label for label, named in lists if named) or NOT_COVERED

@@ -15,7 +15,7 @@ from chorus_nb.faces import masks
 from chorus_nb.faces.acceptance import Measures
 from chorus_nb.faces.decisions import FaceDecision, face_decisions
 from chorus_nb.faces.needs import needs
-from chorus_nb.faces.study import Asked, Found, remove_faces
+from chorus_nb.faces.study import Asked, Found, not_looked_at, remove_faces
 from chorus_nb.memory import DECODERS, Recipe, digest
 from chorus_nb.processes.guard import Refused, guarded
 from chorus_nb.source import Source
@@ -131,7 +131,7 @@ class _Work(NamedTuple):
         try:
             return guarded(remove_faces, self.source, self.folder, group.asked, self.ears, seconds=SECONDS)
         except Refused as refused:
-            return [Found(one.series, "not_defaced", f"could not be looked at ({refused.code})") for one in group.asked]
+            return [not_looked_at(one, refused.code) for one in group.asked]
 
 
 def _row(found: Found, files: pd.DataFrame, fingerprint: str) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def _row(found: Found, files: pd.DataFrame, fingerprint: str) -> dict[str, Any]:
         "removed": float(found.removed),
         "brain_ml": float(found.brain_ml),
         "seconds": round(found.seconds, 2),
-        "fingerprint": fingerprint,
+        "fingerprint": fingerprint if found.remembered else "",
     }
 
 
@@ -159,8 +159,7 @@ def _known(workspace: Workspace) -> dict[tuple[str, str], dict[str, Any]]:
     if not workspace.has(tables.FACE_VERDICTS):
         return {}
     table = workspace.read(tables.FACE_VERDICTS)
-    # what went wrong once (a full memory, a codec since installed) is tried again
-    table = table[(table.fingerprint != "") & ~table.reason.str.startswith("could not be looked at")]
+    table = table[table.fingerprint != ""]
     rows = table.astype(object).where(table.notna(), None).to_dict("records")
     return {(row["fingerprint"], row["series_uid"]): row for row in rows}
 

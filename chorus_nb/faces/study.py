@@ -47,6 +47,12 @@ class Found(NamedTuple):
     brain_ml: float = 0.0
     measures: Measures | None = None
     seconds: float = 0.0
+    remembered: bool = True  # what went wrong once (a full memory, a codec since installed) is tried again
+
+
+def not_looked_at(one: Asked, why: str) -> Found:
+    """The answer for a series that something went wrong with; ``why`` tells no value."""
+    return Found(one.series, "not_defaced", f"could not be looked at ({why})", remembered=False)
 
 
 class _Face(NamedTuple):
@@ -69,7 +75,7 @@ def remove_faces(source: Source, folder: Path, asked: Sequence[Asked], ears: boo
         except Unfit as unfit:
             answer = _unfit(one, str(unfit))
         except Exception as error:  # whatever a damaged file does to a library, it costs this series and tells no value
-            answer = Found(one.series, "not_defaced", f"could not be looked at ({type(error).__name__})")
+            answer = not_looked_at(one, type(error).__name__)
         answers.append(answer._replace(seconds=time.perf_counter() - begun))
     return answers
 

@@ -130,7 +130,7 @@ def differences(plan: pd.DataFrame) -> pd.DataFrame:
     kinds = {
         "nested dates stay real; the plan shifts them": (plan.action == "shift") & leaves & (plan.path != ""),
         "a date the script leaves real; the plan shifts it": (plan.action == "shift")
-        & plan.official.str.startswith("kept (not")
+        & (plan.official == standards.NOT_IN_SCRIPT)
         & (plan.path == ""),
         "UIDs inside sequences stay; the plan replaces them": (plan.action == "U") & leaves,
         "identifying, unknown or private content stays; the plan removes it": plan.action.isin(["X", "Z", "D"])

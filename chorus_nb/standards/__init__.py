@@ -3,6 +3,7 @@
 from chorus_nb.standards.iods import RELEASABLE, attribute_type, in_some_image, iod_of
 from chorus_nb.standards.lists import (
     DATA,
+    NOT_IN_SCRIPT,
     Attribute,
     BodyPart,
     ListedTag,
@@ -35,6 +36,7 @@ from chorus_nb.standards.tags import (
 
 __all__ = [
     "DATA",
+    "NOT_IN_SCRIPT",
     "RELEASABLE",
     "Attribute",
     "BodyPart",

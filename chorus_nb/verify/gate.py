@@ -42,8 +42,7 @@ def table(findings: pd.DataFrame, examined: Mapping[str, int], not_run: Mapping[
 
 def _summary(findings: pd.DataFrame) -> str:
     """The commonest details with their number; masked details of leaks are named by their kind only."""
-    kinds = findings.detail.str.split(": ").str[0]
-    counts = kinds.value_counts()
+    counts = findings.kind.value_counts()
     parts = [f"{detail} ({count})" for detail, count in counts.head(3).items()]
     return "; ".join([*parts, *([f"and {len(counts) - 3} more kinds"] if len(counts) > 3 else [])])
 

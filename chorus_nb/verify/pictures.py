@@ -15,8 +15,8 @@ from pydicom.dataset import FileDataset
 
 from chorus_nb.leaks import reading
 from chorus_nb.leaks.search import Severity
+from chorus_nb.verify.file_checks import Pair
 from chorus_nb.verify.findings import Finding
-from chorus_nb.verify.pairs import Pair
 from chorus_nb.verify.second_opinion import SecondReader, agree
 
 JPEG_BLOCK = 16  # pixels; redaction of JPEG Baseline in the DCT domain fills whole blocks (subsampled chroma: 16)

@@ -17,9 +17,9 @@ from chorus_nb.leaks.search import Searcher
 from chorus_nb.leaks.terms import SearchTerm
 from chorus_nb.memory import DECODERS, Recipe, digest
 from chorus_nb.parameters import Parameters
-from chorus_nb.verify import iods, pairs, pictures, text
+from chorus_nb.verify import file_checks, iods, pictures, second_look
+from chorus_nb.verify.file_checks import Pair, Patient, Task
 from chorus_nb.verify.findings import Finding
-from chorus_nb.verify.pairs import Pair, Patient, Task
 from chorus_nb.verify.second_opinion import SecondReader
 from chorus_nb.workspace import write_atomically
 
@@ -65,7 +65,7 @@ class Examiner:
 
     def __init__(self, parameters: Parameters, release: Path, verified: Path) -> None:
         self.parameters = VERIFY_RECIPE.seen(parameters)
-        self.key = VERIFY_RECIPE.key(parameters, text.version())
+        self.key = VERIFY_RECIPE.key(parameters, second_look.version())
         self.source = parameters.open_source()
         self.release = release
         self.verified = verified
@@ -142,16 +142,17 @@ def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Res
         found.update(dict.fromkeys(header_terms))
         character_sets |= {name for leaf in leaves if leaf.tag == 0x00080005 for name in leaf.values}
         headers[task] = pair.release.header, _shifted_days(header_terms, pair)
-        result.findings.extend(pairs.compare(pair, examiner.parameters))
+        for check in file_checks.FILE_CHECKS.values():
+            result.findings.extend(check(pair, examiner.parameters))
         result.findings.extend(pictures.check(pair, path, _second_reader(), examiner.faces))
         result.findings.extend(_patterns(pair))
         result.facts.append(_fact(pair, digests[task.target_path], examiner.parameters))
-        uids |= pairs.uid_pairs(pair)
-        if task.target_path in series.read and text.version():
+        uids |= file_checks.uid_pairs(pair)
+        if task.target_path in series.read and second_look.version():
             read += 1
             own = [*_identifiers(series.patients), *header_terms]
             accepted = series.read[task.target_path]
-            result.findings.extend(text.check(task.target_path, pair.release.dataset, own, accepted))
+            result.findings.extend(second_look.check(task.target_path, pair.release.dataset, own, accepted))
         if task in sampled:
             for error in iods.new_errors(original, path):
                 # an identifier in a conditional attribute may have to go; a required one is mended by a dummy
@@ -187,7 +188,7 @@ def _pair(examiner: Examiner, series: Series, task: Task) -> tuple[Pair, bytes]:
         after = reading.read(content)
     except (OSError, reading.Unreadable) as error:
         raise fault("readable", str(error) if isinstance(error, reading.Unreadable) else "cannot be read") from None
-    return Pair(task, before, after, series.patients.get(pairs.text(before, 0x00100020))), original
+    return Pair(task, before, after, series.patients.get(file_checks.text(before, 0x00100020))), original
 
 
 def _fact(pair: Pair, digest: str, parameters: Parameters) -> Fact:
@@ -197,7 +198,7 @@ def _fact(pair: Pair, digest: str, parameters: Parameters) -> Fact:
         digest,
         str(dataset.get("SOPInstanceUID", "")),
         str(dataset.get("SOPClassUID", "")),
-        pairs.moment(pair.release, parameters.zone),
+        file_checks.moment(pair.release, parameters.zone),
     )
 
 
@@ -214,7 +215,9 @@ def _identifiers(patients: dict[str, Patient]) -> Iterator[SearchTerm]:
 def _shifted_days(header_terms: list[SearchTerm], pair: Pair) -> frozenset[str]:
     """Original dates that are also the shifted form of another original date of this file: they prove nothing."""
     days = {term.text for term in header_terms if term.kind == "date"}
-    return frozenset(pairs.shifted(day, pair.patient.days_shifted) for day in days) if pair.patient else frozenset()
+    return (
+        frozenset(file_checks.shifted(day, pair.patient.days_shifted) for day in days) if pair.patient else frozenset()
+    )
 
 
 def _leaks(
@@ -239,9 +242,9 @@ def _leaks(
             yield from _located(examiner, task, grave, leaked)
         for kind in sorted({hit.term.kind for hit in hits} - {hit.term.kind for hit in grave}):
             context = next(hit.context for hit in hits if hit.term.kind == kind)
-            yield Finding("leaks", "low", task.target_path, "", f"{kind}: {context}")
+            yield Finding("leaks", "low", task.target_path, "", kind, context)
         for hit in searcher.search(task.target_path.encode()):
-            yield Finding("names", hit.severity, task.target_path, "", f"{hit.term.kind}: {hit.context}")
+            yield Finding("names", hit.severity, task.target_path, "", hit.term.kind, hit.context)
 
 
 def _located(examiner: Examiner, task: Task, hits: list[leaks.Hit], leaked: set[str]) -> Iterator[Finding]:
@@ -255,14 +258,14 @@ def _located(examiner: Examiner, task: Task, hits: list[leaks.Hit], leaked: set[
         for leaf in homes or [None]:
             severity = leaks.severity_in(leaf, hit) if leaf else hit.severity
             tag = leaf.name if leaf else "outside the elements"
-            finding = Finding("leaks", severity, task.target_path, tag, f"{hit.term.kind}: {hit.context}")
+            finding = Finding("leaks", severity, task.target_path, tag, hit.term.kind, hit.context)
             if (finding.tag, finding.severity, hit.term.kind) not in said:
                 said.add((finding.tag, finding.severity, hit.term.kind))
                 yield finding
     for uid in sorted(leaked):
         places = [leaf.name for leaf in released.leaves.values() if uid.encode() in leaf.value.replace(b"\0", b"")]
         tag = places[0] if places else "outside the elements"
-        yield Finding("leaks", "high", task.target_path, tag, "uid: an original UID")
+        yield Finding("leaks", "high", task.target_path, tag, "uid", "an original UID")
 
 
 def _patterns(pair: Pair) -> Iterator[Finding]:

@@ -14,7 +14,9 @@ from chorus_nb import memory, tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.layout import CERTIFICATE, release_digest
 from chorus_nb.verify import answer, certify, checks, require_pass, summary, to_do, verify
+from chorus_nb.verify.file_checks import FILE_CHECKS
 from chorus_nb.verify.findings import CHECKS
+from chorus_nb.verify.release_checks import RELEASE_CHECKS
 from chorus_nb.workspace import Workspace
 from tests.verify.small_site import first, rewrite
 
@@ -166,3 +168,9 @@ def test_findings_are_grouped_gravest_first(release: Workspace) -> None:
     assert grouped.severity.iloc[0] == "high"
     assert grouped.files.min() >= 1
     assert not [word for word in ORIGINAL_WORDS[:6] if word in grouped.to_csv()]
+
+
+def test_every_check_function_has_its_row() -> None:
+    assert set(FILE_CHECKS) <= {name for name, check in CHECKS.items() if check.scope == "file"}
+    assert set(RELEASE_CHECKS) >= {name for name, check in CHECKS.items() if check.scope == "release"}
+    assert set(RELEASE_CHECKS) <= set(CHECKS)

@@ -13,7 +13,7 @@ from pydicom.uid import JPEGBaseline8Bit
 from chorus_nb.leaks import reading
 from chorus_nb.pixels import parse_boxes, redact
 from chorus_nb.verify import pictures
-from chorus_nb.verify.pairs import Pair, Task
+from chorus_nb.verify.file_checks import Pair, Task
 from tests.verify import small_site
 
 BOXES = "20,24,70,40"

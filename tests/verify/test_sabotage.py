@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 
 from chorus_nb import tables
 from chorus_nb.errors import WorkbenchError
-from chorus_nb.verify import certify, checks, require_pass, text, verify
+from chorus_nb.verify import certify, checks, require_pass, second_look, verify
 from chorus_nb.workspace import Workspace
 from tests.verify.small_site import burn, first, new_uid, patch, record, rename, rewrite
 
@@ -357,7 +357,7 @@ SABOTAGES = [
 
 @pytest.mark.parametrize("sabotage", SABOTAGES, ids=[sabotage.kind for sabotage in SABOTAGES])
 def test_a_planted_fault_is_found_and_closes_the_gate(release: Workspace, sabotage: Sabotage) -> None:
-    if sabotage.check == "second_look" and not text.version():
+    if sabotage.check == "second_look" and not second_look.version():
         pytest.skip("Tesseract is not installed")
     sabotage.plant(release)
     findings = verify(release)

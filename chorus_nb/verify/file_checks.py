@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -18,7 +17,7 @@ from chorus_nb.leaks.reading import MEDIA_INSTANCE, Leaf, Reading
 from chorus_nb.leaks.search import Severity
 from chorus_nb.leaks.terms import read_date
 from chorus_nb.parameters import Parameters
-from chorus_nb.verify.findings import Finding
+from chorus_nb.verify.findings import Finding, Findings
 
 GONE = {
     0x04000561: "Original Attributes Sequence",
@@ -67,21 +66,6 @@ class Pair(NamedTuple):
         return self.patient.images.get(text(self.source, 0x00080050)) if self.patient else None
 
 
-Findings = Iterator[Finding]
-
-
-def compare(pair: Pair, parameters: Parameters) -> Findings:
-    """All findings of one file that need nothing but the file, its original and its row of the lookup tables."""
-    yield from _ids(pair)
-    yield from _layout(pair)
-    yield from _dates(pair)
-    yield from _uids(pair)
-    yield from _retained(pair, parameters)
-    yield from _removed(pair, parameters)
-    yield from _private(pair, parameters)
-    yield from _claims(pair)
-
-
 def _finding(pair: Pair, check: str, severity: Severity, tag: str, detail: str) -> Finding:
     return Finding(check, severity, pair.task.target_path, tag, detail)
 
@@ -94,7 +78,7 @@ def text(reading: Reading, keyword_tag: int, path: str = "") -> str:
 # --- identity ---------------------------------------------------------------------------------------------------------
 
 
-def _ids(pair: Pair) -> Findings:
+def check_ids(pair: Pair, _: Parameters) -> Findings:
     for tag, wanted, name in (
         (0x00100020, pair.patient.person_id if pair.patient else None, "person_id"),
         (0x00080050, pair.image_occurrence_id, "image_occurrence_id"),
@@ -105,7 +89,7 @@ def _ids(pair: Pair) -> Findings:
             yield _finding(pair, "ids", "high", standards.tag_name(tag), f"is not the {name} of the lookup tables")
 
 
-def _layout(pair: Pair) -> Findings:
+def check_layout(pair: Pair, _: Parameters) -> Findings:
     """``<person_id>/Images/<Modality>/<image_occurrence_id>/<series>/<instance>.dcm`` (SOP step 15)."""
     place = InstancePath.read(pair.task.target_path)
     if place is None:
@@ -128,7 +112,7 @@ def _layout(pair: Pair) -> Findings:
 # --- dates ------------------------------------------------------------------------------------------------------------
 
 
-def _dates(pair: Pair) -> Findings:
+def check_dates(pair: Pair, _: Parameters) -> Findings:
     days = pair.patient.days_shifted if pair.patient else None
     for key, old in pair.source.leaves.items():
         new = pair.release.leaves.get(key)
@@ -215,7 +199,7 @@ def uid_pairs(pair: Pair) -> set[tuple[str, str]]:
     return made
 
 
-def _uids(pair: Pair) -> Findings:
+def check_uids(pair: Pair, _: Parameters) -> Findings:
     for key, old in pair.source.leaves.items():
         new = pair.release.leaves.get(key)
         if old.vr != "UI" or new is None:
@@ -237,7 +221,7 @@ def _uids(pair: Pair) -> Findings:
 # --- what stays, what goes --------------------------------------------------------------------------------------------
 
 
-def _retained(pair: Pair, parameters: Parameters) -> Findings:
+def check_retained(pair: Pair, parameters: Parameters) -> Findings:
     wanted = {**standards.keep_list(), **{tag: row[0] for tag, row in standards.minimum_metadata().items()}}
     grave: Severity = "high" if parameters.policy_name == "chorus" else "low"  # other policies may remove more
     redacted = pair.source.pixels != pair.release.pixels
@@ -259,7 +243,7 @@ def _same(old: Leaf, new: Leaf) -> bool:
     return old.value.strip(b" \0") == new.value.strip(b" \0") or (bool(old.text) and old.values == new.values)
 
 
-def _removed(pair: Pair, parameters: Parameters) -> Findings:
+def check_removed(pair: Pair, parameters: Parameters) -> Findings:
     for name, tag in ((name, tag) for tag, name in GONE.items() if _present(pair.release, tag)):
         yield _finding(pair, "removed", "high", standards.tag_name(tag), f"{name} is still there")
     for leaf in pair.release.leaves.values():
@@ -320,7 +304,7 @@ def _to_go(tag: int, parameters: Parameters) -> bool:
     return not (rule.rtn_dev_id and parameters.keep_device_identifiers)
 
 
-def _private(pair: Pair, parameters: Parameters) -> Findings:
+def check_private(pair: Pair, parameters: Parameters) -> Findings:
     for leaf in pair.release.leaves.values():
         group, element = leaf.tag >> 16, leaf.tag & 0xFFFF
         if not group % 2 or element <= 0xFF:
@@ -341,7 +325,7 @@ def _reserves(tag: int) -> bool:
 # --- what the file says of itself -------------------------------------------------------------------------------------
 
 
-def _claims(pair: Pair) -> Findings:
+def check_claims(pair: Pair, _: Parameters) -> Findings:
     if text(pair.release, 0x00120062) != "YES":
         yield _finding(pair, "claims", "high", "(0012,0062)", "does not say that identity was removed")
     if not text(pair.release, 0x00120063) and "DeidentificationMethodCodeSequence" not in pair.release.dataset:
@@ -357,3 +341,16 @@ def _claims(pair: Pair) -> Findings:
     defaced = bool(pair.task.face_mask)
     if (CLEAN_FEATURES in codes) != defaced or (features[1] == "NO") != (defaced or features[0] == "NO"):
         yield _finding(pair, "claims", "high", "(0028,0302)", "says of faces what is not on record")
+
+
+FILE_CHECKS = {
+    "ids": check_ids,
+    "layout": check_layout,
+    "dates": check_dates,
+    "uids": check_uids,
+    "retained": check_retained,
+    "removed": check_removed,
+    "private": check_private,
+    "claims": check_claims,
+}
+"""The checks that need nothing but the file, its original and its row of the lookup tables."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chorus_nb.verify import verify
-from chorus_nb.verify.pairs import date_fault
+from chorus_nb.verify.file_checks import date_fault
 from chorus_nb.workspace import Workspace
 from tests.verify.small_site import first, rewrite
 

@@ -98,12 +98,12 @@ def check(target_path: str, dataset: FileDataset, terms: Iterable[SearchTerm], a
                 if said := identifier_in(line.text, wanted):
                     severity, kind = said
                     box = ",".join(map(str, line.box))
-                    worst.setdefault(kind, (severity, f"{kind}: read by Tesseract in frame {frame} at {box}"))
+                    worst.setdefault(kind, (severity, f"read by Tesseract in frame {frame} at {box}"))
     except Exception as error:  # its name only: decoders and programs quote what they were given
         detail = f"Tesseract could not read it ({type(error).__name__})"
         yield Finding("second_look", "medium", target_path, "(7FE0,0010)", detail)
-    for severity, detail in worst.values():
-        yield Finding("second_look", "info" if accepted else severity, target_path, "(7FE0,0010)", detail)
+    for kind, (severity, place) in worst.items():
+        yield Finding("second_look", "info" if accepted else severity, target_path, "(7FE0,0010)", kind, place)
 
 
 def pictures(dataset: FileDataset) -> Iterator[tuple[int, np.ndarray]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import collections
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -16,16 +17,36 @@ from chorus_nb.leaks.search import Searcher, Severity
 from chorus_nb.leaks.terms import SearchTerm, page_words, uids_in
 from chorus_nb.mapping.lookups import Lookups
 from chorus_nb.omop import moments, read_omop
-from chorus_nb.verify.findings import Finding
+from chorus_nb.verify import faces
+from chorus_nb.verify.findings import Finding, Findings
 from chorus_nb.verify.series import Fact
 from chorus_nb.workspace import PARTIAL, Workspace
 
-Findings = Iterator[Finding]
+
+@dataclass
+class Release:
+    """What the series gave, for the checks of the whole; each says here what it ``examined``, or why it was not run."""
+
+    workspace: Workspace
+    outcomes: pd.DataFrame
+    catalog: pd.DataFrame  # the columns that are needed
+    lookups: Lookups
+    facts: list[Fact] = field(default_factory=list)
+    terms: set[SearchTerm] = field(default_factory=set)
+    ledger: UidLedger = field(default_factory=lambda: UidLedger())
+    examined: collections.Counter[str] = field(default_factory=collections.Counter)
+    not_run: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def released(self) -> pd.DataFrame:
+        return self.outcomes[self.outcomes.status == "released"]
 
 
-def accounted(workspace: Workspace, outcomes: pd.DataFrame, files: list[str]) -> Findings:
+def accounted(release: Release) -> Findings:
     """Files found = released + held back + quarantined + duplicates + not DICOM; release files = released rows."""
-    found = {file.source_path for file in workspace.source.find()}
+    outcomes, released = release.outcomes, release.released
+    release.examined["accounted"] = len(outcomes)
+    found = {file.source_path for file in release.workspace.source.find()}
     known = set(outcomes.source_path)
     for path in sorted(found - known):
         yield Finding("accounted", "high", path, "", "a source file that 03 did not see")
@@ -36,27 +57,24 @@ def accounted(workspace: Workspace, outcomes: pd.DataFrame, files: list[str]) ->
     silent = outcomes[(outcomes.status != "released") & (outcomes.reason == "")]
     for path in silent.source_path:
         yield Finding("accounted", "high", path, "", "is not released, and no reason is given")
-    released = outcomes[outcomes.status == "released"]
     for path in released.target_path[released.target_path.duplicated()]:
         yield Finding("accounted", "high", path, "", "two source files are on record for it")
-    images = {path for path in files if layout.is_image_place(path)}
+    images = {path for path in layout.files_below(release.workspace.release) if layout.is_image_place(path)}
     for path in sorted(images - set(released.target_path)):
         detail = "half written" if Path(path).name.startswith(PARTIAL) else "no outcome is on record for it"
         yield Finding("accounted", "high", path, "", detail)
     for path in sorted(set(released.target_path) - images):
         yield Finding("accounted", "high", path, "", "is on record as released but not there")
-
-
-def digests_agree(released: pd.DataFrame, facts: Iterable[Fact]) -> Findings:
-    """The bytes on disk are those 03 wrote."""
     written = dict(zip(released.target_path, released.target_digest, strict=True))
-    for fact in facts:
+    for fact in release.facts:
         if written.get(fact.target_path) != fact.digest:
             yield Finding("accounted", "high", fact.target_path, "", "changed since 03 wrote it")
 
 
-def partial_series(outcomes: pd.DataFrame, series_of: Mapping[str, str]) -> Findings:
+def partial_series(release: Release) -> Findings:
     """Series of which some images are released and others are not: fewer slices than the scanner made."""
+    series_of = dict(zip(release.catalog.source_path, release.catalog.SeriesInstanceUID, strict=True))
+    outcomes = release.outcomes
     images = outcomes[~outcomes.status.isin(("duplicate", "not_dicom"))]
     series = images.source_path.map(series_of).fillna("")
     for name, rows in images[series != ""].groupby(series[series != ""]):
@@ -85,7 +103,9 @@ class UidLedger:
     def _fault(self, folder: str, detail: str) -> None:
         self.findings.append(Finding("uids", "high", folder, "", detail))
 
-    def collisions(self) -> Findings:
+    def close(self) -> Findings:
+        """What the UIDs of all series say together."""
+        yield from self.findings
         if self._new.keys() & self._old.keys() - {old for old, new in self._new.items() if old == new}:
             yield Finding("uids", "high", "", "", "a released UID is also the original UID of another object")
 
@@ -102,19 +122,31 @@ def _short(uid: str) -> int:
     return int.from_bytes(blake3(uid.encode()).digest(length=8))
 
 
-def instances(facts: Iterable[Fact]) -> Findings:
-    """No SOP Instance UID twice."""
-    counts = collections.Counter(fact.sop_instance_uid for fact in facts)
-    for fact in facts:
+def unique_uids(release: Release) -> Findings:
+    """Every original UID one new one, over all series, and no SOP Instance UID twice."""
+    release.examined["uids"] = len(release.ledger)
+    yield from release.ledger.close()
+    counts = collections.Counter(fact.sop_instance_uid for fact in release.facts)
+    for fact in release.facts:
         if counts[fact.sop_instance_uid] > 1:
             yield Finding("uids", "high", fact.target_path, "(0008,0018)", "another file has the same instance UID")
 
 
-def burned_in(verdicts: pd.DataFrame, proofs: pd.DataFrame, released: pd.DataFrame) -> Findings:
+def burned_in(release: Release) -> Findings:
     """Every released image was looked at for text in its pixels, and what was found is gone or accepted by a person.
 
-    ``proofs``: every redacted image was looked at again as it stands in the release, and nothing was left.
+    Every redacted image was looked at again as it stands in the release, and nothing was left (``text_proofs``).
     """
+    workspace, released = release.workspace, release.released
+    if workspace.parameters.burned_in_text == "skip":
+        release.not_run["burned_in"] = "burned_in_text is skip: nobody looked for text in the pixels"
+        return
+    if not workspace.has(tables.IMAGE_VERDICTS):
+        yield Finding("burned_in", "high", "", "", "image_verdicts is not there: run 03 again")
+        return
+    redacted = workspace.has(tables.TEXT_PROOFS)
+    proofs = workspace.read(tables.TEXT_PROOFS) if redacted else tables.empty(tables.TEXT_PROOFS)
+    verdicts = workspace.read(tables.IMAGE_VERDICTS)
     proven = {(row.target_path, row.target_digest): row.result for row in proofs.itertuples()}
     for row in released[released.boxes != ""].itertuples():
         result = proven.get((row.target_path, row.target_digest), "was not looked at again after its redaction")
@@ -131,8 +163,13 @@ def burned_in(verdicts: pd.DataFrame, proofs: pd.DataFrame, released: pd.DataFra
 # --- visits and registry ----------------------------------------------------------------------------------------------
 
 
-def visits(workspace: Workspace, facts: list[Fact], linkage: pd.DataFrame) -> Findings:
+def visits(release: Release) -> Findings:
     """Shifted images against the (equally shifted) visits of OMOP, wall clock against wall clock, also across DST."""
+    workspace = release.workspace
+    if not workspace.has(tables.LINKAGE):
+        release.not_run["visits"] = "linkage is not there: run 01"
+        return
+    linkage = workspace.read(tables.LINKAGE)
     visit = read_omop(workspace, "visit_occurrence")
     begins = moments(visit.visit_start_date, visit.visit_start_datetime)
     ends = moments(visit.visit_end_date, visit.visit_end_datetime, end_of_day=True)
@@ -140,7 +177,7 @@ def visits(workspace: Workspace, facts: list[Fact], linkage: pd.DataFrame) -> Fi
     linked = linkage.dropna(subset=["visit_occurrence_id", "image_occurrence_id"])
     visit_of = dict(zip(linked.image_occurrence_id.astype(int), linked.visit_occurrence_id, strict=True))
     explicit = set(linked.image_occurrence_id[linked.visit_link == "explicit"].astype(int))
-    for fact in facts:
+    for fact in release.facts:
         place = layout.InstancePath.read(fact.target_path)
         image = place.image_occurrence_id if place else ""
         visit_id = visit_of.get(int(image)) if image.isdigit() else None
@@ -160,7 +197,21 @@ def visits(workspace: Workspace, facts: list[Fact], linkage: pd.DataFrame) -> Fi
             yield Finding("visits", severity, fact.target_path, "", "its time lies outside its visit")
 
 
-def registry(frame: pd.DataFrame, facts: list[Fact]) -> Findings:
+def registry(release: Release) -> Findings:
+    """The registry, once 05 made it; of one that is older than the files no fault is told but that it is old."""
+    workspace, table = release.workspace, tables.IMAGE_REGISTRY
+    if not workspace.has(table):
+        release.not_run["registry"] = "05 has not made it yet; 06 checks it before anything is packed"
+        return
+    faults = list(_registry_faults(workspace.read(table), release.facts))
+    registered, written = (workspace.path(made).stat().st_mtime_ns for made in (table, tables.OUTCOMES))
+    if faults and registered < written:
+        release.not_run["registry"] = "03 ran after 05: run 05 again"
+    else:
+        yield from faults
+
+
+def _registry_faults(frame: pd.DataFrame, facts: list[Fact]) -> Findings:
     """A row per released file, with the person, the group and the time that the file has."""
     by_path = {fact.target_path: fact for fact in facts}
     name = f"{layout.METADATA}/{tables.IMAGE_REGISTRY.name}.csv"
@@ -190,26 +241,51 @@ def registry(frame: pd.DataFrame, facts: list[Fact]) -> Findings:
 # --- files that are not DICOM -----------------------------------------------------------------------------------------
 
 
-def texts(
-    workspace: Workspace, found: Iterable[SearchTerm], originals: UidLedger, lookups: Lookups
-) -> Iterator[tuple[str, list[Finding]]]:
-    """(path, findings) for each table of the release, each file under ``audit/``, and the names of both."""
+def texts(release: Release) -> Findings:
+    """Each table of the release, each file under ``audit/``, and the names of both."""
+    workspace, lookups = release.workspace, release.lookups
     ids = {*map(str, lookups.persons.person_id), *map(str, lookups.images.image_occurence_id)}
-    searcher = Searcher((term for term in found if term.text not in ids), words=page_words())
+    searcher = Searcher((term for term in sorted(release.terms) if term.text not in ids), words=page_words())
     for root in (workspace.release, workspace.audit):
         for path in layout.files_below(root):
             if root == workspace.release and layout.is_image_place(path):
                 continue
+            release.examined["tables"] += 1
             name = f"{root.name}/{path}"
             said: dict[tuple[str, str, str], Finding] = {}
             try:
                 for place, hit, severity in search_file(searcher, root / path, path):
-                    detail = f"{hit.term.kind}: {hit.context}"
-                    finding = Finding("tables", severity, name, place, detail)
+                    finding = Finding("tables", severity, name, place, hit.term.kind, hit.context)
                     said.setdefault((place, severity, hit.term.kind), finding)
                 contents = itertools.chain((path.encode(),), pieces(root / path))
-                if any(uid in originals for content in contents for uid in uids_in(content)):
-                    said["", "", ""] = Finding("tables", "high", name, "", "uid: an original UID")
+                if any(uid in release.ledger for content in contents for uid in uids_in(content)):
+                    said["", "", ""] = Finding("tables", "high", name, "", "uid", "an original UID")
             except Exception:  # whatever a damaged archive or Parquet file leads to
                 said["", "", ""] = Finding("tables", "high", name, "", "cannot be read, so it cannot be searched")
-            yield name, list(said.values())
+            yield from said.values()
+
+
+def heads(release: Release) -> Findings:
+    """The series that may show a face, and what 03 made of them."""
+    workspace, statuses = release.workspace, None
+    if workspace.parameters.deface == "skip":
+        release.not_run["faces"] = "deface is skip: nobody looked for faces"
+        return
+    if workspace.parameters.deface == "apply":
+        made = workspace.has(tables.FACE_VERDICTS)
+        verdicts = workspace.read(tables.FACE_VERDICTS) if made else tables.empty(tables.FACE_VERDICTS)
+        statuses = dict(zip(verdicts.series_uid, verdicts.status, strict=True))
+    yield from faces.faces(release.released, release.catalog, statuses)
+
+
+RELEASE_CHECKS = {
+    "accounted": accounted,
+    "burned_in": burned_in,
+    "faces": heads,
+    "geometry": partial_series,
+    "tables": texts,
+    "uids": unique_uids,
+    "visits": visits,
+    "registry": registry,
+}
+"""The checks of the release as a whole."""

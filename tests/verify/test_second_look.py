@@ -13,11 +13,11 @@ from chorus_nb import tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.leaks import reading
 from chorus_nb.leaks.terms import SearchTerm, of_name
-from chorus_nb.verify import certify, checks, require_pass, text, verify
+from chorus_nb.verify import certify, checks, require_pass, second_look, verify
 from chorus_nb.workspace import Workspace
 from tests.verify import small_site
 
-tesseract = pytest.mark.skipif(not text.version(), reason="Tesseract is not installed")
+tesseract = pytest.mark.skipif(not second_look.version(), reason="Tesseract is not installed")
 TERMS = [*of_name("Müller^Änne Maria"), *of_name("Quillfeather^Tim"), *of_name("Heart^Rose")]
 TERMS += [SearchTerm("identifier", "ACC4471982"), SearchTerm("identifier", "77120034"), SearchTerm("date", "20240131")]
 TERMS += [
@@ -85,15 +85,15 @@ def test_text_put_back_into_a_recorded_redaction_is_found(missed: Workspace) -> 
 @tesseract
 def test_a_picture_is_not_read_again_when_nothing_changed(release: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     verify(release)
-    monkeypatch.setattr(text, "read", lambda picture: pytest.fail("read again"))
+    monkeypatch.setattr(second_look, "read", lambda picture: pytest.fail("read again"))
     verify(release)
     assert checks(release).set_index("check").examined["second_look"] > 0
 
 
 @tesseract
 def test_a_reader_that_hangs_is_ended_and_said(release: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text, "PATIENCE", 0.001)
-    findings = list(text.check("a", _dataset(release), TERMS, accepted=False))
+    monkeypatch.setattr(second_look, "PATIENCE", 0.001)
+    findings = list(second_look.check("a", _dataset(release), TERMS, accepted=False))
     assert [(one.severity, one.detail) for one in findings] == [
         ("medium", "Tesseract could not read it (TimeoutExpired)")
     ]
@@ -102,7 +102,7 @@ def test_a_reader_that_hangs_is_ended_and_said(release: Workspace, monkeypatch: 
 def test_without_tesseract_the_check_is_not_run_and_the_gate_stays_open(
     release: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(text, "version", lambda: "")
+    monkeypatch.setattr(second_look, "version", lambda: "")
     verify(release)
     row = checks(release).set_index("check").loc["second_look"]
     assert row.result == "not run" and "not installed" in row.detail
@@ -132,7 +132,7 @@ def test_without_tesseract_the_check_is_not_run_and_the_gate_stays_open(
     ],
 )
 def test_a_patients_own_identifiers_are_told_from_others(line: str, severity: str, kind: str) -> None:
-    assert text.identifier_in(line, TERMS) == (severity, kind)
+    assert second_look.identifier_in(line, TERMS) == (severity, kind)
 
 
 @tesseract
@@ -140,7 +140,7 @@ def test_a_patients_own_identifiers_are_told_from_others(line: str, severity: st
     "line", ["HEART 72 bpm", "W 400 L 40", "MI 0.8 TIS 0.4", "120 kV 80 mA", "CTROOM9", "Im: 12/60", "771200", "ii -"]
 )
 def test_technical_text_says_nothing(line: str) -> None:
-    assert text.identifier_in(line, TERMS) is None
+    assert second_look.identifier_in(line, TERMS) is None
 
 
 def test_every_redacted_image_is_read_and_every_series_before_a_second_picture_of_any() -> None:
@@ -153,18 +153,18 @@ def test_every_redacted_image_is_read_and_every_series_before_a_second_picture_o
         for number in range(5)
     ]
     frame = pd.DataFrame(rows)
-    picked = text.sample(frame[["source_path", "target_path", "boxes"]], frame).target_path
+    picked = second_look.sample(frame[["source_path", "target_path", "boxes"]], frame).target_path
     counts = picked.str.split("/").str[1].value_counts()
     assert counts.filter(like="redacted").tolist() == [5] * 40
-    assert counts.filter(like="likely").tolist() == [text.LIKELY_OF_SERIES] * 40
-    assert counts.filter(like="others").tolist() == [text.OTHERS_OF_SERIES] * 40
+    assert counts.filter(like="likely").tolist() == [second_look.LIKELY_OF_SERIES] * 40
+    assert counts.filter(like="others").tolist() == [second_look.OTHERS_OF_SERIES] * 40
 
 
 def test_the_pictures_read_of_a_large_release_are_bounded() -> None:
     paths = [f"p/{number}/001" for number in range(5000)]
     frame = pd.DataFrame({"source_path": paths, "target_path": paths, "boxes": "", "verdict": "clean"})
     verdicts = frame.assign(checked="looked", risk=["likely", "unlikely"] * 2500)
-    assert len(text.sample(frame, verdicts)) == text.LIKELY + text.OTHERS
+    assert len(second_look.sample(frame, verdicts)) == second_look.LIKELY + second_look.OTHERS
 
 
 def _dataset(release: Workspace) -> FileDataset:

@@ -94,14 +94,18 @@ def test_series_of_one_head_share_its_pose_and_another_head_does_not(tmp_path: P
 def test_without_a_pose_to_share_too_few_slices_are_held(tmp_path: Path) -> None:
     volume = heads.head("CT")
     names = heads.write(volume._replace(values=volume.values[:5]), tmp_path / "source")
-    [answer] = remove_faces(tmp_path / "source", tmp_path / "faces", [Asked("1", "face", tuple(names))], False)
+    [answer] = remove_faces(
+        open_source(tmp_path / "source"), tmp_path / "faces", [Asked("1", "face", tuple(names))], False
+    )
     assert (answer.status, answer.reason) == ("not_defaced", "too few slices")
 
 
 def test_a_chest_in_a_study_of_a_head_is_no_head(tmp_path: Path) -> None:
     _, volume = next(heads.negatives())
     names = heads.write(volume, tmp_path / "source")
-    [answer] = remove_faces(tmp_path / "source", tmp_path / "faces", [Asked("1", "doubt", tuple(names))], False)
+    [answer] = remove_faces(
+        open_source(tmp_path / "source"), tmp_path / "faces", [Asked("1", "doubt", tuple(names))], False
+    )
     assert answer.status == "not_a_head"
 
 
@@ -114,7 +118,7 @@ def test_a_damaged_file_costs_its_own_series_only(tmp_path: Path) -> None:
         asked.append(Asked(name, "doubt", tuple(f"{name}/{file}" for file in files)))
     path = source / "broken" / "030.dcm"
     path.write_bytes(path.read_bytes()[:-5000])
-    answers = {one.series: one for one in remove_faces(source, tmp_path / "faces", asked, False)}
+    answers = {one.series: one for one in remove_faces(open_source(source), tmp_path / "faces", asked, False)}
     assert answers["whole"].status == "defaced"
     assert (answers["broken"].status, answers["broken"].reason[:23]) == ("not_defaced", "could not be looked at ")
 
@@ -127,14 +131,16 @@ def test_shoulders_do_not_hide_a_head_that_the_header_does_not_name(tmp_path: Pa
     affine[:3, 3] = -240, -120, -250
     volume = Volume(np.where(neck_up | shoulders, 40, -1000).astype("f4"), affine, "CT")
     names = heads.write(volume, tmp_path / "source")
-    [answer] = remove_faces(tmp_path / "source", tmp_path / "faces", [Asked("1", "unknown", tuple(names))], False)
+    [answer] = remove_faces(
+        open_source(tmp_path / "source"), tmp_path / "faces", [Asked("1", "unknown", tuple(names))], False
+    )
     assert answer.status == "not_defaced", "held, because a head may be in it"
 
 
 def test_a_real_head_loses_its_face_and_keeps_its_brain(shared: Path, tmp_path: Path) -> None:
     source = shared / "dicom" / "commontk__CTKData" / "Data" / "DICOM" / "MRHEAD"
     names = sorted(path.name for path in source.iterdir())
-    [answer] = remove_faces(source, tmp_path / "faces", [Asked("1", "unknown", tuple(names))], False)
+    [answer] = remove_faces(open_source(source), tmp_path / "faces", [Asked("1", "unknown", tuple(names))], False)
     assert (answer.status, answer.brain_ml) == ("defaced", 0)
     assert answer.measures and answer.measures.nose == answer.measures.front == 1
 
@@ -142,6 +148,6 @@ def test_a_real_head_loses_its_face_and_keeps_its_brain(shared: Path, tmp_path: 
 def test_a_tilted_head_cut_below_the_orbits_is_defaced_or_held_and_never_passed(shared: Path, tmp_path: Path) -> None:
     source = shared / "dicom" / "neurolabusc__dcm_qa_ct" / "In" / "GE"
     names = sorted(path.name for path in source.iterdir())
-    [answer] = remove_faces(source, tmp_path / "faces", [Asked("1", "face", tuple(names))], False)
+    [answer] = remove_faces(open_source(source), tmp_path / "faces", [Asked("1", "face", tuple(names))], False)
     assert answer.status in ("defaced", "not_defaced")
     assert answer.mask, "a reviewer can look at what would go"

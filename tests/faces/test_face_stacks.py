@@ -13,6 +13,7 @@ from pydicom.uid import EnhancedMRImageStorage
 from chorus_nb.faces import stacks
 from chorus_nb.faces.stacks import Unfit
 from chorus_nb.faces.volume import Volume
+from chorus_nb.source import open_source
 from tests.deid.conftest import encoded, image
 from tests.heads import slices
 
@@ -23,7 +24,7 @@ BLOCK = Volume(np.arange(16 * 8 * 8, dtype="f4").reshape(16, 8, 8), AFFINE, "MR"
 def load(folder: Path, files: list[bytes]) -> stacks.Series:
     for number, content in enumerate(files):
         (folder / f"{number:03d}").write_bytes(content)
-    return stacks.load(folder, [f"{number:03d}" for number in range(len(files))])
+    return stacks.load(open_source(folder), [f"{number:03d}" for number in range(len(files))])
 
 
 def edited(content: bytes, **attributes: object) -> bytes:

@@ -94,8 +94,7 @@ class Searcher:
         text = term.text.lower()
         if term.kind in ("date", "uid"):
             return "high" if alone else None
-        whole = term.kind == "identifier" or (term.kind == "name" and name_parts(term.whole) == [term.text])
-        if self.words_identify and whole and alone and len(text) >= 4:
+        if self.words_identify and alone and len(text) >= 4 and _is_whole(term):
             return "high"
         if term.kind == "name":
             if not alone:
@@ -108,6 +107,11 @@ class Searcher:
         if term.kind == "path":
             return "high" if text.isdigit() and len(text) >= 7 else "medium" if len(text) >= 5 else "low"
         return "high" if len(text) >= 4 else "low"
+
+
+def _is_whole(term: SearchTerm) -> bool:
+    """All there is of an identifier or of a name of one word."""
+    return term.kind == "identifier" or (term.kind == "name" and name_parts(term.whole) == [term.text])
 
 
 def _stands_alone(folded: bytes, start: int, end: int, step: int) -> bool:

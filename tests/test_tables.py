@@ -9,7 +9,8 @@ import pytest
 from pydicom.datadict import dictionary_VM, dictionary_VR
 
 from chorus_nb import tables
-from chorus_nb.tables import Column, SchemaError, Table
+from chorus_nb.errors import SchemaError
+from chorus_nb.tables import Column, Table
 
 SMALL = Table(
     "small",

@@ -25,12 +25,11 @@ from chorus_nb.deid.context import Subject
 from chorus_nb.deid.ledger import Ledger
 from chorus_nb.deid.worker import Job, Row, Task, has_size, outcome, process, withdraw
 from chorus_nb.deid.worklist import DEID_RECIPE, uid_map
-from chorus_nb.errors import WorkbenchError
+from chorus_nb.errors import WorkbenchError, WorkerLost
 from chorus_nb.mapping import load_policy, read_lookups
 from chorus_nb.memory import code_digest
 from chorus_nb.paths import long_path
 from chorus_nb.pixels.decisions import IMAGE_LOG
-from chorus_nb.processes import WorkerLost
 from chorus_nb.workspace import Workspace, below, remove_partials
 
 if TYPE_CHECKING:

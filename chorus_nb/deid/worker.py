@@ -28,7 +28,7 @@ from chorus_nb.deid.dataset import Deidentifier
 from chorus_nb.deid.uids import UidMap
 from chorus_nb.dicom.encodings import Buffer
 from chorus_nb.dicom.spans import Refused, take_apart
-from chorus_nb.errors import WorkbenchError
+from chorus_nb.errors import ChildFault, WorkbenchError
 from chorus_nb.memory import code_digest
 from chorus_nb.source import Source
 from chorus_nb.workspace import below, put
@@ -121,7 +121,7 @@ def _one(job: Job, engine: Deidentifier, task: Task) -> tuple[Row, list[Change]]
         return row, changes
     except Refused as refused:
         row = outcome(task, "quarantined", refused.reason, refused.detail)
-    except pixels.Refused as refused:
+    except ChildFault as refused:
         row = outcome(task, "quarantined", "pixels_undecodable", refused.code)
     except OSError as error:
         if not job.source.reachable():

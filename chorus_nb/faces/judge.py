@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from chorus_nb import processes, tables
+from chorus_nb.errors import ChildFault
 from chorus_nb.faces import masks
 from chorus_nb.faces.acceptance import Measures
 from chorus_nb.faces.decisions import FaceDecision, face_decisions
 from chorus_nb.faces.needs import needs
 from chorus_nb.faces.study import Asked, Found, not_looked_at, remove_faces
 from chorus_nb.memory import DECODERS, Recipe, digest
-from chorus_nb.processes.guard import Refused, guarded
+from chorus_nb.processes.child import each_in_child
 from chorus_nb.source import Source
 from chorus_nb.workspace import Workspace
 
 FACES_RECIPE = Recipe("chorus_nb.faces.study", ("deface_ears",), ("SimpleITK", "pydeface", *DECODERS))
-SECONDS = 3600.0  # for all series of a study; 10 to 35 CPU seconds are usual for one
-KEPT_EVERY = 60  # seconds between two writes of what was found so far
+STUDY_SECONDS = 3600.0  # for all series of a study; 10 to 35 CPU seconds are usual for one
 # what may be released, and why not: the status of a series to (verdict, reason) of its files
 VERDICTS = {
     "defaced": ("deface", ""),
@@ -62,10 +62,11 @@ def find_faces(
         if all(row is not None and _there(workspace, row) for row in kept):
             verdicts |= {row["series_uid"]: row for row in kept if row}
     missing = [group for group in groups if group.asked[0].series not in verdicts]
-    try:
-        _look(workspace, missing, verdicts, images, progress)
-    finally:
-        _keep(workspace, verdicts)
+    keep = partial(_keep, workspace, verdicts)
+    if missing:
+        _look(workspace, missing, verdicts, images, keep, progress)
+    else:
+        keep()
     masks.keep_only(workspace.local / masks.FOLDER, {row["mask"] for row in verdicts.values()})
     return _files(images, verdicts)
 
@@ -99,39 +100,25 @@ def _look(
     groups: list[_Group],
     verdicts: dict[str, dict[str, Any]],
     images: pd.DataFrame,
+    keep: Callable[[], None],
     progress: processes.Progress | None,
 ) -> None:
-    if not groups:
-        return
     folder = workspace.local / masks.FOLDER
     folder.mkdir(exist_ok=True)
-    work = _Work(workspace.source, folder, FACES_RECIPE.seen(workspace.parameters).deface_ears)
+    ears = FACES_RECIPE.seen(workspace.parameters).deface_ears
     rows = dict(iter(images.groupby("SeriesInstanceUID")))
-    kept = time.monotonic()
-    with processes.executor(workspace.parameters) as pool:
-        for done, (group, result) in enumerate(processes.map_unordered(pool, work.look, groups), 1):
-            if isinstance(result, BaseException):
-                raise result
-            verdicts |= {one.series: _row(one, rows[one.series], group.fingerprint) for one in result}
-            if progress:
-                progress(done, len(groups), "looking for faces")
-            if time.monotonic() - kept > KEPT_EVERY:
-                _keep(workspace, verdicts)
-                kept = time.monotonic()
+    tasks = [(workspace.source, folder, group.asked, ears, group.fingerprint) for group in groups]
+    looks = each_in_child(
+        workspace.parameters, _faces_of_group, tasks, progress, "looking for faces", seconds=STUDY_SECONDS, keep=keep
+    )
+    for (*_, asked, _, fingerprint), found, _ in looks:
+        if isinstance(found, ChildFault):
+            found = [not_looked_at(one, found.code) for one in asked]
+        verdicts.update({one.series: _row(one, rows[one.series], fingerprint) for one in found})
 
 
-class _Work(NamedTuple):
-    """In a worker: one group, in the worker's guarded child."""
-
-    source: Source
-    folder: Path
-    ears: bool
-
-    def look(self, group: _Group) -> list[Found]:
-        try:
-            return guarded(remove_faces, self.source, self.folder, group.asked, self.ears, seconds=SECONDS)
-        except Refused as refused:
-            return [not_looked_at(one, refused.code) for one in group.asked]
+def _faces_of_group(source: Source, folder: Path, asked: tuple[Asked, ...], ears: bool, _: str) -> list[Found]:
+    return remove_faces(source, folder, asked, ears)
 
 
 def _row(found: Found, files: pd.DataFrame, fingerprint: str) -> dict[str, Any]:

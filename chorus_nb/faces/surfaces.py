@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chorus_nb import tables
-from chorus_nb.errors import WorkbenchError
+from chorus_nb.errors import ChildFault, WorkbenchError
 from chorus_nb.faces import masks, stacks
 from chorus_nb.faces.atlas import Mask
 from chorus_nb.faces.decisions import pose
@@ -22,7 +22,7 @@ from chorus_nb.faces.stacks import Picture as Stored
 from chorus_nb.faces.stacks import Series, Unfit
 from chorus_nb.faces.study import Asked, remove_faces
 from chorus_nb.faces.volume import AIR, Grid, Volume, grid
-from chorus_nb.processes.guard import Refused, guarded
+from chorus_nb.processes.child import in_child
 from chorus_nb.source import open_source
 from chorus_nb.workspace import Workspace
 
@@ -57,7 +57,7 @@ def surfaces(workspace: Workspace, count: int = 8) -> list[Surfaces]:
     verdicts = verdicts[verdicts["mask"] != ""].sort_values(["status", "series_uid"], ascending=[False, True])
     made = []
     for row in verdicts.head(count).itertuples():
-        with contextlib.suppress(Refused):
+        with contextlib.suppress(ChildFault):
             one = render(workspace, str(row.series_uid), str(row.mask))
             title = f"{row.modality}, {row.files} files"
             made.append(one._replace(title=title, status=str(row.status), reason=str(row.reason)))
@@ -72,7 +72,7 @@ def render(workspace: Workspace, series_uid: str, mask: str, *, intended: bool =
         outcomes = workspace.read(tables.OUTCOMES, ["source_path", "target_path", "face_mask"])
         outcomes = outcomes[outcomes["source_path"].isin(paths) & (outcomes["face_mask"] == mask)]
         written = sorted(path for path in outcomes["target_path"] if path)
-    return guarded(_render, workspace, mask, paths, written)
+    return in_child(_render, workspace, mask, paths, written)
 
 
 def preview(workspace: Workspace, series_uid: str, start: str, shift: str) -> Surfaces:
@@ -81,7 +81,7 @@ def preview(workspace: Workspace, series_uid: str, start: str, shift: str) -> Su
     folder = workspace.local / masks.FOLDER
     folder.mkdir(exist_ok=True)
     ears = workspace.parameters.deface_ears
-    found = guarded(remove_faces, workspace.source, folder, [asked], ears, seconds=SECONDS)[0]
+    found = in_child(remove_faces, workspace.source, folder, [asked], ears, seconds=SECONDS)[0]
     if not found.mask:
         raise WorkbenchError(found.reason or "no face in view")
     return render(workspace, series_uid, found.mask, intended=True)

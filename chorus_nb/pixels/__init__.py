@@ -5,6 +5,5 @@ from chorus_nb.pixels.detection import Finding, find_text
 from chorus_nb.pixels.judge import judge
 from chorus_nb.pixels.proof import prove
 from chorus_nb.pixels.redaction import redact
-from chorus_nb.processes.guard import Refused
 
-__all__ = ["Box", "Finding", "Refused", "find_text", "format_boxes", "judge", "parse_boxes", "prove", "redact"]
+__all__ = ["Box", "Finding", "find_text", "format_boxes", "judge", "parse_boxes", "prove", "redact"]

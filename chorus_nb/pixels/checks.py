@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import pandas as pd
 
 from chorus_nb import processes, tables
+from chorus_nb.errors import ChildFault
 from chorus_nb.pixels import detection, redaction
-from chorus_nb.pixels.boxes import Box, format_boxes, parse_boxes
+from chorus_nb.pixels.boxes import format_boxes, parse_boxes
 from chorus_nb.pixels.detection import Finding
-from chorus_nb.processes.guard import Refused, guarded
+from chorus_nb.processes.child import each_in_child
 from chorus_nb.source import Source
 from chorus_nb.workspace import Workspace
 
 FILLED_RECIPE = detection.TEXT_RECIPE._replace(module=__name__)  # of a look at a picture that is filled first
-KEPT_EVERY = 60  # seconds between two writes of what was found so far
 
 
 class Look(NamedTuple):
@@ -25,12 +24,6 @@ class Look(NamedTuple):
 
     problem: str
     findings: tuple[Finding, ...]
-
-
-class _Task(NamedTuple):
-    source: Source
-    source_path: str
-    filled: str
 
 
 class Checks:
@@ -51,26 +44,16 @@ class Checks:
 
     def look(self, wanted: Iterable[tuple[str, str]], progress: processes.Progress | None = None) -> None:
         """Look at each ``(source_path, boxes to fill before looking)`` that was not looked at yet."""
-        tasks = [_Task(self._workspace.source, *key) for key in dict.fromkeys(wanted) if key not in self._looks]
+        tasks = [(self._workspace.source, *key) for key in dict.fromkeys(wanted) if key not in self._looks]
         if not tasks:
             return
-        kept = time.monotonic()
-        try:
-            with processes.executor(self._workspace.parameters) as pool:
-                for done, (task, result) in enumerate(processes.map_unordered(pool, _take, tasks), 1):
-                    if isinstance(result, BaseException):
-                        raise result
-                    self._remember(task, *result)
-                    if progress:
-                        progress(done, len(tasks), "looking for text")
-                    if time.monotonic() - kept > KEPT_EVERY:
-                        self._keep()
-                        kept = time.monotonic()
-        finally:
-            self._keep()
+        parameters = self._workspace.parameters
+        looks = each_in_child(parameters, _findings_in, tasks, progress, "looking for text", keep=self._keep)
+        for (_, source_path, filled), found, seconds in looks:
+            look = Look(found.code, ()) if isinstance(found, ChildFault) else Look("", tuple(found))
+            self._remember(source_path, filled, look, seconds)
 
-    def _remember(self, task: _Task, look: Look, seconds: float) -> None:
-        source_path, filled = task.source_path, task.filled
+    def _remember(self, source_path: str, filled: str, look: Look, seconds: float) -> None:
         self._looks[source_path, filled] = look
         self._checks[source_path, filled] = {
             "source_path": source_path,
@@ -115,16 +98,6 @@ class Checks:
             self._looks[key] = Look("", tuple(found.get(key, ())))
 
 
-def _take(task: _Task) -> tuple[Look, float]:
-    """In a worker: look at one file, in the worker's guarded child."""
-    start = time.monotonic()
-    try:
-        look = Look("", tuple(guarded(_look, task.source, task.source_path, parse_boxes(task.filled))))
-    except Refused as refused:
-        look = Look(refused.code, ())
-    return look, time.monotonic() - start
-
-
-def _look(source: Source, source_path: str, filled: list[Box]) -> list[Finding]:
-    content = source.read(source_path)
-    return detection.look(redaction.fill(content, filled) if filled else content)
+def _findings_in(source: Source, source_path: str, filled: str) -> list[Finding]:
+    content, boxes = source.read(source_path), parse_boxes(filled)
+    return detection.look(redaction.fill(content, boxes) if boxes else content)

@@ -12,7 +12,7 @@ from pydicom import dcmread
 from chorus_nb.memory import DECODERS, Recipe
 from chorus_nb.pixels.boxes import Box
 from chorus_nb.pixels.tiers import Tier, is_noise, tier
-from chorus_nb.processes.guard import guarded
+from chorus_nb.processes.child import in_child
 
 TEXT_RECIPE = Recipe(__name__, libraries=("rapidocr", "onnxruntime", "opencv-python", *DECODERS))
 
@@ -49,13 +49,13 @@ def detector_version(recipe: Recipe = TEXT_RECIPE) -> str:
 def find_text(content: bytes, words: Sequence[str] = ()) -> list[Finding]:
     """Every line of text in the pictures of a DICOM file, compared with its header and ``words`` (names, identifiers).
 
-    Runs in a child process; :class:`~chorus_nb.processes.guard.Refused` when the pixels cannot be decoded or read.
+    Runs in a child process; :class:`~chorus_nb.errors.ChildFault` when the pixels cannot be decoded or read.
     """
-    return guarded(look, content, tuple(words))
+    return in_child(look, content, tuple(words))
 
 
 def look(content: bytes, words: Iterable[str] = ()) -> list[Finding]:
-    """:func:`find_text` in this process: for the guarded child."""
+    """:func:`find_text` in this process: for the supervised child."""
     from chorus_nb.identity import pictures
     from chorus_nb.pixels import ocr, renders  # they need the extra `pixels`, which the caller may do without
 

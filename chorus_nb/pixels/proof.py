@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 from blake3 import blake3
 from pydicom import dcmread
 
 from chorus_nb import processes, tables
+from chorus_nb.errors import ChildFault
 from chorus_nb.pixels import detection
 from chorus_nb.pixels.decisions import ImageDecisions
 from chorus_nb.pixels.detection import Finding
-from chorus_nb.processes.guard import Refused, guarded
+from chorus_nb.processes.child import each_in_child
 from chorus_nb.source import Source
 from chorus_nb.workspace import Workspace
 
-NOTHING_LEFT = "nothing left"
-
-
-class _Task(NamedTuple):
-    source: Source
-    release: Path
-    source_path: str
-    target_path: str
+# what `result` of text_proofs may be, besides `high_text_left` and `medium_text_left`
+NOTHING_LEFT, NOT_LOOKED_AT, NOT_AS_WRITTEN = "nothing_left", "not_looked_at", "not_as_written"
 
 
 def prove(workspace: Workspace, progress: processes.Progress | None = None) -> pd.DataFrame:
@@ -41,19 +36,18 @@ def prove(workspace: Workspace, progress: processes.Progress | None = None) -> p
     _recall(workspace, proofs)
     todo = proofs[proofs.result == ""]
     places = workspace.source, workspace.release
-    tasks = [_Task(*places, row.source_path, row.target_path) for row in todo.itertuples()]
+    tasks = [(*places, row.source_path, row.target_path) for row in todo.itertuples()]
     if tasks:
         decide = _Allowed(workspace)
-        with processes.executor(workspace.parameters) as pool:
-            for done, (task, found) in enumerate(processes.map_unordered(pool, _take, tasks), 1):
-                if isinstance(found, BaseException):
-                    raise found
-                written, findings, problem = found
-                if not problem and written != proofs.at[task.target_path, "target_digest"]:
-                    problem = "is not the file that was written"
-                proofs.at[task.target_path, "result"] = problem or decide.result(task.source_path, findings)
-                if progress:
-                    progress(done, len(tasks), "looking at what was redacted")
+        looks = each_in_child(workspace.parameters, _look_again, tasks, progress, "looking at what was redacted")
+        for (*_, source_path, target_path), found, _ in looks:
+            if isinstance(found, ChildFault):
+                result = NOT_LOOKED_AT
+            else:
+                digest, findings = found
+                written = digest == proofs.at[target_path, "target_digest"]
+                result = decide.result(source_path, findings) if written else NOT_AS_WRITTEN
+            proofs.at[target_path, "result"] = result
     frame = tables.frame(tables.TEXT_PROOFS, proofs[tables.TEXT_PROOFS.column_names].to_dict("records"))
     workspace.write(tables.TEXT_PROOFS, frame)
     return frame
@@ -80,18 +74,10 @@ class _Allowed:
         row = self._rows[source_path]
         decision = self._decisions.on(source_path, row["SeriesInstanceUID"], row["device"])
         tiers = {self._decisions.tier(finding) for finding in self._decisions.holding(findings, decision)}
-        return next((f"{tier} text left" for tier in ("high", "medium") if tier in tiers), NOTHING_LEFT)
+        return next((f"{tier}_text_left" for tier in ("high", "medium") if tier in tiers), NOTHING_LEFT)
 
 
-def _take(task: _Task) -> tuple[str, list[Finding], str]:
-    """In a worker: digest of the written file, what is found in it, and what went wrong."""
-    try:
-        return *guarded(_look, *task), ""
-    except Refused as refused:
-        return "", [], f"could not be looked at ({refused.code})"
-
-
-def _look(source: Source, release: Path, source_path: str, target_path: str) -> tuple[str, list[Finding]]:
+def _look_again(source: Source, release: Path, source_path: str, target_path: str) -> tuple[str, list[Finding]]:
     from chorus_nb.identity import pictures
 
     content = (release / target_path).read_bytes()

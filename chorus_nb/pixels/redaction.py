@@ -34,7 +34,7 @@ from pydicom.uid import (
 
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.pixels.boxes import Box
-from chorus_nb.processes.guard import guarded
+from chorus_nb.processes.child import in_child
 
 if TYPE_CHECKING:
     from chorus_nb.faces import FaceMask
@@ -57,14 +57,14 @@ def redact(content: bytes, boxes: Sequence[Box], face: FaceMask | None = None) -
     """A whole DICOM file with ``boxes`` filled in every frame, and the ``face`` where its mask says.
 
     The header changes only where the new pixels demand it: transfer syntax and photometric interpretation, overlay
-    planes, icon, smallest and largest value. Runs in a child process; :class:`~chorus_nb.processes.guard.Refused` when
+    planes, icon, smallest and largest value. Runs in a child process; :class:`~chorus_nb.errors.ChildFault` when
     the pixels cannot be decoded: the image must then be held back.
     """
-    return guarded(fill, content, list(boxes), face) if boxes or face is not None else content
+    return in_child(fill, content, list(boxes), face) if boxes or face is not None else content
 
 
 def fill(content: bytes, boxes: Sequence[Box], face: FaceMask | None = None) -> bytes:
-    """:func:`redact` in this process: for the guarded child."""
+    """:func:`redact` in this process: for the supervised child."""
     from chorus_nb.dicom import codecs  # the extra `pixels`, which the caller may do without
     from chorus_nb.pixels import jpeg
 

@@ -2,7 +2,7 @@
 
 from chorus_nb.processes.pool import (
     Progress,
-    WorkerLost,
+    each,
     executor,
     map_surviving,
     map_unordered,
@@ -10,4 +10,4 @@ from chorus_nb.processes.pool import (
     workers,
 )
 
-__all__ = ["Progress", "WorkerLost", "executor", "map_surviving", "map_unordered", "prepare", "workers"]
+__all__ = ["Progress", "each", "executor", "map_surviving", "map_unordered", "prepare", "workers"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import platform
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from importlib.metadata import version
@@ -46,7 +47,13 @@ def executor(connected: Client) -> Executor:
     return cast(Executor, pool)
 
 
-def check(parameters: Parameters) -> None:
+def is_lost(result: object) -> bool:
+    """Whether a call's result says that the workers it was given to died."""
+    distributed = sys.modules.get("distributed")  # without it nothing came from a cluster
+    return distributed is not None and isinstance(result, distributed.KilledWorker)
+
+
+def check_cluster(parameters: Parameters) -> None:
     """:class:`InputError` unless the cluster named in ``scheduler`` can do the work ("" = none)."""
     if parameters.scheduler:
         with client(parameters):

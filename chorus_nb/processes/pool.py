@@ -8,14 +8,14 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
 from concurrent.futures import wait as wait_for
 from itertools import islice
 from multiprocessing.connection import wait as wait_for_sentinels
 from typing import Any, TypeVar
 
-from chorus_nb.errors import WorkbenchError
+from chorus_nb.errors import WorkerLost
 from chorus_nb.parameters import Parameters
 from chorus_nb.processes import dask
 
@@ -27,14 +27,6 @@ Result = TypeVar("Result")
 
 PRELOADED = ["chorus_nb.deid.worker"]  # and all it needs: imported once, then shared by all local workers
 MEMORY = 8 << 30  # bytes a local worker may allocate; files mapped into memory do not count
-LOST = ("BrokenProcessPool", "KilledWorker", "CancelledError")  # what a dead worker looks like, here and on Dask
-
-
-class WorkerLost(WorkbenchError):
-    """A worker process died, or was ended because it took too long or too much memory."""
-
-    def __init__(self, line: str = "a worker process died; run again, it goes on where it stopped") -> None:
-        super().__init__(line)
 
 
 class _Here(Executor):
@@ -104,7 +96,7 @@ def map_unordered(
 ) -> Iterator[tuple[Item, Result | BaseException]]:
     """Yield ``(item, result or exception)`` as they end, with at most ``ahead`` calls under way: memory stays flat.
 
-    When the pool breaks, what was under way is yielded with its exception, and then :class:`WorkerLost` is raised.
+    When a worker dies, what was under way is yielded with :class:`WorkerLost`, which is raised in the end.
     """
     ahead = ahead or getattr(pool, "ahead", 8)
     queue = iter(items)
@@ -127,7 +119,9 @@ def map_unordered(
             for future in done:
                 item = running.pop(future)
                 error = CancelledError() if future.cancelled() else future.exception()
-                broken |= isinstance(error, BrokenExecutor | CancelledError)
+                if isinstance(error, BrokenExecutor | CancelledError):
+                    broken = True
+                    error = WorkerLost()
                 yield item, future.result() if error is None else error
     finally:
         for future in running:
@@ -136,6 +130,26 @@ def map_unordered(
         raise KeyboardInterrupt
     if broken:
         raise WorkerLost()
+
+
+def each(
+    parameters: Parameters,
+    function: Callable[[Item], Result],
+    items: Collection[Item],
+    progress: Progress | None = None,
+    doing: str = "",
+) -> Iterator[tuple[Item, Result]]:
+    """``(item, function(item))`` for all ``items`` as they end, in workers; what a call raises ends it.
+
+    ``doing``: what is told to ``progress``, free of header values.
+    """
+    with executor(parameters) as pool:
+        for done, (item, result) in enumerate(map_unordered(pool, function, items), 1):
+            if isinstance(result, BaseException):
+                raise result
+            yield item, result
+            if progress:
+                progress(done, len(items), doing)
 
 
 def _submit(pool: Executor, function: Callable[[Item], Result], item: Item) -> Future[Result]:
@@ -163,14 +177,14 @@ def map_surviving(
         suspects: _Queue[Item] = _Queue(())
         with workers(parameters) as pool, contextlib.suppress(WorkerLost):
             for item, result in map_unordered(pool, function, queue):
-                if type(result).__name__ in LOST:
+                if isinstance(result, WorkerLost) or dask.is_lost(result):
                     suspects.add(split(item))
                 else:
                     yield item, result
         while suspects:
             with workers(parameters) as pool, contextlib.suppress(WorkerLost):
                 for item, result in map_unordered(pool, function, suspects, ahead=1):
-                    yield item, WorkerLost() if type(result).__name__ in LOST else result
+                    yield item, WorkerLost() if dask.is_lost(result) else result
 
 
 class _Queue(Iterator[Item]):

@@ -16,7 +16,7 @@ from pydicom.tag import BaseTag, Tag
 from chorus_nb import tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.memory import Recipe
-from chorus_nb.processes import Progress, executor, map_unordered
+from chorus_nb.processes import Progress, each
 from chorus_nb.workspace import Workspace, replacing, write_atomically
 
 # Where an enhanced image or a PET image keeps what others have at the root of the data set
@@ -66,15 +66,10 @@ def update_headers(workspace: Workspace, progress: Progress | None = None) -> Pa
 
 def _read_headers(workspace: Workspace, digests: dict[str, str], target: Path, progress: Progress | None) -> None:
     paths = list(digests)
-    batches = (tuple(paths[start : start + FILES_A_BATCH]) for start in range(0, len(paths), FILES_A_BATCH))
+    batches = [tuple(paths[start : start + FILES_A_BATCH]) for start in range(0, len(paths), FILES_A_BATCH)]
     read, done = functools.partial(_read_batch, workspace.release), 0
-    with (
-        executor(workspace.parameters) as pool,
-        pq.ParquetWriter(target, tables.RELEASED_HEADERS.schema, compression="zstd") as writer,
-    ):
-        for _, result in map_unordered(pool, read, batches):
-            if isinstance(result, BaseException):
-                raise result
+    with pq.ParquetWriter(target, tables.RELEASED_HEADERS.schema, compression="zstd") as writer:
+        for _, result in each(workspace.parameters, read, batches):
             rows = [{**row, "target_digest": digests[str(row["target_path"])]} for row in result]
             writer.write_table(tables.to_arrow(tables.RELEASED_HEADERS, tables.frame(tables.RELEASED_HEADERS, rows)))
             done += len(rows)

@@ -11,7 +11,7 @@ from blake3 import blake3
 
 from chorus_nb import layout, tables
 from chorus_nb.errors import WorkbenchError
-from chorus_nb.processes import Progress, executor, map_unordered
+from chorus_nb.processes import Progress, each
 from chorus_nb.workspace import Workspace, write_if_changed
 
 HASHED_AT_ONCE = 1 << 20
@@ -21,25 +21,23 @@ def measure_files(workspace: Workspace, progress: Progress | None = None) -> pd.
     """``path, size, md5, sha256, blake3`` of every file of the release but the manifest, each read once."""
     manifest = workspace.path(tables.MANIFEST).relative_to(workspace.release).as_posix()
     paths = [path for path in layout.files_below(workspace.release) if path != manifest]
-    rows = []
-    with executor(workspace.parameters) as pool:
-        for path, row in map_unordered(pool, functools.partial(_digests, workspace.release), paths):
-            if isinstance(row, BaseException):
-                raise WorkbenchError(f"{path}: cannot be read ({type(row).__name__})")
-            rows.append((path, *row))
-            if progress:
-                progress(len(rows), len(paths), "checksums of the release")
+    measure = functools.partial(_digests, workspace.release)
+    measured = each(workspace.parameters, measure, paths, progress, "checksums of the release")
+    rows = [(path, *row) for path, row in measured]
     frame = pd.DataFrame(rows, columns=["path", "size", "md5", "sha256", "blake3"])
     return frame.sort_values("path", ignore_index=True)
 
 
 def _digests(release: Path, path: str) -> tuple[int, str, str, str]:
     size, md5, sha256, own = 0, hashlib.md5(usedforsecurity=False), hashlib.sha256(), blake3()
-    with open(release / path, "rb") as file:
-        while block := file.read(HASHED_AT_ONCE):
-            size += len(block)
-            for digest in (md5, sha256, own):
-                digest.update(block)
+    try:
+        with open(release / path, "rb") as file:
+            while block := file.read(HASHED_AT_ONCE):
+                size += len(block)
+                for digest in (md5, sha256, own):
+                    digest.update(block)
+    except OSError as error:
+        raise WorkbenchError(f"{path}: cannot be read ({type(error).__name__})") from None
     return size, md5.hexdigest(), sha256.hexdigest(), own.hexdigest()
 
 

@@ -18,7 +18,7 @@ from pydicom.dataset import Dataset
 from chorus_nb import layout, tables
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
-from chorus_nb.processes import Progress, executor, map_unordered
+from chorus_nb.processes import Progress, each
 from chorus_nb.source import Source
 from chorus_nb.workspace import write_if_changed
 
@@ -70,12 +70,8 @@ def write_identity_lookups(parameters: Parameters, progress: Progress | None = N
 
 def _headers(parameters: Parameters, older: Source, progress: Progress | None) -> pd.DataFrame:
     found = [file.source_path for file in older.find()]
-    rows = []
-    with executor(parameters) as pool:
-        for path, row in map_unordered(pool, functools.partial(_read_header, older), found):
-            rows.append({"source_path": path, "reason": "unreadable"} if isinstance(row, BaseException) else row)
-            if progress:
-                progress(len(rows), len(found), "reading headers")
+    read = functools.partial(_read_header, older)
+    rows = [row for _, row in each(parameters, read, found, progress, "reading headers")]
     files = pd.DataFrame(rows, columns=["source_path", "reason", "digest", *HEADER_TAGS]).fillna("")
     files = files.sort_values("source_path", ignore_index=True)
     fit = files["reason"] == ""
@@ -94,7 +90,10 @@ def _headers(parameters: Parameters, older: Source, progress: Progress | None) -
 
 
 def _read_header(older: Source, path: str) -> dict[str, str]:
-    content = older.read(path)
+    try:
+        content = older.read(path)
+    except OSError:
+        return {"source_path": path, "reason": "unreadable"}
     try:
         dataset = pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True, specific_tags=list(HEADER_TAGS))
     except Exception:  # pydicom raises many kinds, and their texts quote values

@@ -6,7 +6,6 @@ What tables there are is data (``tables.csv``, ``columns.csv``); ``schema`` chec
 from chorus_nb.tables.definitions import defined
 from chorus_nb.tables.schema import (
     Column,
-    SchemaError,
     Table,
     csv_bytes,
     decode,
@@ -21,7 +20,6 @@ from chorus_nb.tables.schema import (
 __all__ = [
     "TABLES",
     "Column",
-    "SchemaError",
     "Table",
     "csv_bytes",
     "decode",

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from chorus_nb.errors import WorkbenchError
+from chorus_nb.errors import SchemaError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,10 +57,6 @@ class Table:
     @property
     def schema(self) -> pa.Schema:
         return pa.schema([pa.field(c.name, ARROW[c.kind], nullable=c.nullable) for c in self.columns])
-
-
-class SchemaError(WorkbenchError):
-    """A table does not have the columns or types it should; names the columns, never a value."""
 
 
 # --- checking, writing, reading ---------------------------------------------------------------------------------------

@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib.util
 import re
 import subprocess
-import tempfile
 from functools import cache
 from pathlib import Path
+
+from chorus_nb.processes.programs import run_program, scratch
 
 
 @cache
@@ -23,7 +24,7 @@ def program() -> Path | None:
 
 def new_errors(before: bytes, after: Path) -> list[str]:
     """Errors of the released file that the original does not have; values taken out."""
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch() as folder:  # dciodvfy reads no standard input
         original = Path(folder) / "original"
         original.write_bytes(before)
         return sorted(_errors(after) - _errors(original))
@@ -33,10 +34,10 @@ def _errors(path: Path) -> set[str]:
     tool = program()
     assert tool is not None
     try:
-        ran = subprocess.run([str(tool), str(path)], capture_output=True, timeout=60, check=False)
+        errors = run_program([tool, path.resolve()], seconds=60).stderr
     except subprocess.TimeoutExpired:
         return {"dciodvfy does not end"}
-    lines = ran.stderr.decode("latin-1").splitlines()
+    lines = errors.decode("latin-1").splitlines()
     return {_without_values(line) for line in lines if line.startswith("Error")}
 
 

@@ -17,14 +17,14 @@ from chorus_nb.leaks import reading
 from chorus_nb.leaks.search import Severity
 from chorus_nb.verify.file_checks import Pair
 from chorus_nb.verify.findings import Finding
-from chorus_nb.verify.second_opinion import SecondReader, agree
+from chorus_nb.verify.second_opinion import agree, gdcm_available, gdcm_pixels
 
 JPEG_BLOCK = 16  # pixels; redaction of JPEG Baseline in the DCT domain fills whole blocks (subsampled chroma: 16)
 RIM = 2  # pixels around those blocks that decoders smooth where chroma is shared by neighbours
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
 
 
-def check(pair: Pair, path: Path, second: SecondReader | None, faces: Path) -> Iterator[Finding]:
+def check(pair: Pair, path: Path, faces: Path) -> Iterator[Finding]:
     """All findings about the pixels of the released file at ``path``; ``faces`` is where masks of faces are kept."""
     target, dataset = pair.task.target_path, pair.release.dataset
     if not pair.release.pixels:
@@ -36,7 +36,7 @@ def check(pair: Pair, path: Path, second: SecondReader | None, faces: Path) -> I
         yield Finding("readable", "high", target, "(7FE0,0010)", "the pixel data is shorter than Rows, Columns say")
         return
     image = _decode(dataset)
-    yield from _two_decoders(pair, image, path, second)
+    yield from _two_decoders(pair, image, path)
     yield from _unchanged(pair, image, faces)
 
 
@@ -47,14 +47,14 @@ def _decode(dataset: FileDataset) -> np.ndarray | None:
         return None
 
 
-def _two_decoders(pair: Pair, image: np.ndarray | None, path: Path, second: SecondReader | None) -> Iterator[Finding]:
+def _two_decoders(pair: Pair, image: np.ndarray | None, path: Path) -> Iterator[Finding]:
     target = pair.task.target_path
-    other = second.pixels(path) if second else None
+    other = gdcm_pixels(path) if gdcm_available() else None
     if image is None and other is None:
         yield Finding("decoded", "high", target, "(7FE0,0010)", "no decoder can read the pixels")
     elif image is None:
         yield Finding("decoded", "low", target, "(7FE0,0010)", "only GDCM can read the pixels")
-    elif second and other is None:
+    elif other is None and gdcm_available():
         yield Finding("second_decoder", "low", target, "(7FE0,0010)", "only the first decoder can read the pixels")
     elif image is not None and other is not None:
         match agree(pair.release.dataset, image, other):

@@ -132,6 +132,15 @@ def unique_uids(release: Release) -> Findings:
             yield Finding("uids", "high", fact.target_path, "(0008,0018)", "another file has the same instance UID")
 
 
+PROOFS = {
+    "not_looked_at": "was not looked at again after its redaction",
+    "not_as_written": "is not the file that was looked at after its redaction",
+    "high_text_left": "high text left",
+    "medium_text_left": "medium text left",
+}
+"""What 03 may say of a redacted image besides ``nothing_left``, in words."""
+
+
 def burned_in(release: Release) -> Findings:
     """Every released image was looked at for text in its pixels, and what was found is gone or accepted by a person.
 
@@ -149,9 +158,9 @@ def burned_in(release: Release) -> Findings:
     verdicts = workspace.read(tables.IMAGE_VERDICTS)
     proven = {(row.target_path, row.target_digest): row.result for row in proofs.itertuples()}
     for row in released[released.boxes != ""].itertuples():
-        result = proven.get((row.target_path, row.target_digest), "was not looked at again after its redaction")
-        if result != "nothing left":
-            yield Finding("burned_in", "high", row.target_path, "(7FE0,0010)", result)
+        result = proven.get((row.target_path, row.target_digest), "not_looked_at")
+        if result != "nothing_left":
+            yield Finding("burned_in", "high", row.target_path, "(7FE0,0010)", PROOFS.get(result, "has no valid proof"))
     verdict_of = dict(zip(verdicts.source_path, verdicts.verdict, strict=True))
     for row in released.itertuples():
         verdict = verdict_of.get(row.source_path, "")

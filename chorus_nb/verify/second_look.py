@@ -10,7 +10,6 @@ import csv
 import functools
 import importlib.util
 import io
-import os
 import re
 import shutil
 import subprocess
@@ -27,13 +26,14 @@ from chorus_nb.layout import series_folder
 from chorus_nb.leaks import reading
 from chorus_nb.leaks.search import SHAPES, Severity
 from chorus_nb.leaks.terms import SearchTerm, name_parts, spellings, vocabulary
+from chorus_nb.processes.programs import run_program
 from chorus_nb.verify.findings import Finding
 from chorus_nb.verify.previews import shown, window
 
 # Pictures read of a release: nothing found in 300 means less than 1 % with such text, at 95 % confidence.
 REDACTED, LIKELY, OTHERS = 300, 300, 100
 LIKELY_OF_SERIES, OTHERS_OF_SERIES = 3, 1
-PATIENCE = 60.0  # seconds for one picture; usual is one
+TESSERACT_SECONDS = 60.0  # seconds for one picture; usual is one
 SHORT_SIDE, LONG_SIDE, GROWTH = 1280, 2560, 4.0  # pixels: letters of 8 pixels have to grow before they can be read
 SURE = 40.0  # percent; words read with less confidence are anatomy
 ALIKE = 85  # percent: one letter in seven wrongly read
@@ -59,7 +59,7 @@ def version() -> str:
         return ""
     try:
         languages, said = (
-            subprocess.run([program, option], capture_output=True, text=True, timeout=PATIENCE).stdout
+            run_program([program, option], seconds=TESSERACT_SECONDS).stdout.decode()
             for option in ("--list-langs", "--version")
         )
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
@@ -126,17 +126,13 @@ def read(picture: np.ndarray) -> list[Line]:
         image = image.resize(size, Image.Resampling.BICUBIC)
     content = io.BytesIO()
     image.save(content, "PNG", compress_level=1)
-    answer = subprocess.run(
-        ["tesseract", "stdin", "stdout", "--psm", SPARSE_TEXT, "-l", "eng", "tsv"],
-        input=content.getvalue(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        timeout=PATIENCE,
-        env={**os.environ, "OMP_THREAD_LIMIT": "1"},  # one process a core
-        check=True,
-    ).stdout
+    arguments = ["tesseract", "stdin", "stdout", "--psm", SPARSE_TEXT, "-l", "eng", "tsv"]
+    ran = run_program(arguments, seconds=TESSERACT_SECONDS, content=content.getvalue())
+    ran.check_returncode()
     lines: dict[tuple[str, ...], list[dict[str, str]]] = {}
-    for row in csv.DictReader(io.StringIO(answer.decode("utf-8", "replace")), delimiter="\t", quoting=csv.QUOTE_NONE):
+    for row in csv.DictReader(
+        io.StringIO(ran.stdout.decode("utf-8", "replace")), delimiter="\t", quoting=csv.QUOTE_NONE
+    ):
         if row["text"] and row["text"].strip() and float(row["conf"]) >= SURE:
             lines.setdefault((row["block_num"], row["par_num"], row["line_num"]), []).append(row)
     return [Line(" ".join(word["text"] for word in words), _around(words, scale)) for words in lines.values()]

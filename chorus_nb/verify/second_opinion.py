@@ -2,75 +2,38 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-import json
-import subprocess
-import sys
-import threading
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset
 
-PATIENCE = 120.0  # seconds before a reader that hangs is ended
+from chorus_nb.errors import ChildFault
+from chorus_nb.processes.child import in_child
+from chorus_nb.verify import second_reader
+
+GDCM_SECONDS = 120.0  # seconds before a reader that hangs is ended
 LOSSY_MEAN, LOSSY_SHARE = 1.0, 0.01  # lossy JPEG: decoders may round apart, on average and in this share by more than 8
 
 
-class SecondReader:
-    """A child process that reads with GDCM; started anew when a file killed it."""
+def gdcm_available() -> bool:
+    return importlib.util.find_spec("SimpleITK") is not None
 
-    def __init__(self) -> None:
-        self._child: subprocess.Popen[bytes] | None = None
 
-    @staticmethod
-    def available() -> bool:
-        return importlib.util.find_spec("SimpleITK") is not None
+def gdcm_pixels(path: Path) -> np.ndarray | None:
+    """The decoded, rescaled pixels of a file by GDCM; None if it cannot (or died of it)."""
+    try:
+        return in_child(second_reader.decoded_pixels, str(path), seconds=GDCM_SECONDS)
+    except ChildFault:
+        return None
 
-    def pixels(self, path: Path) -> np.ndarray | None:
-        """The decoded, rescaled pixels; None if GDCM cannot (or died of it)."""
-        answer, content = self._ask("pixels", path)
-        if "shape" not in answer:
-            return None
-        return np.frombuffer(content, answer["type"]).reshape(answer["shape"])
 
-    def series(self, folder: Path) -> list[int]:
-        """Files in each series GDCM assembles from ``folder``."""
-        answer, _ = self._ask("series", folder)
-        return list(answer.get("files", []))
-
-    def close(self) -> None:
-        if self._child is not None:
-            self._child.kill()
-            self._child.communicate()
-            self._child = None
-
-    def _ask(self, verb: str, path: Path) -> tuple[dict[str, Any], bytes]:
-        if self._child is None or self._child.poll() is not None:
-            script = Path(__file__).with_name("second_reader.py")
-            self._child = subprocess.Popen(
-                [sys.executable, "-I", str(script)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,  # GDCM's complaints quote header values
-            )
-        child = self._child
-        assert child.stdin and child.stdout
-        timer = threading.Timer(PATIENCE, child.kill)
-        timer.start()
-        try:
-            with contextlib.suppress(OSError, ValueError):
-                child.stdin.write(json.dumps([verb, str(path)]).encode() + b"\n")
-                child.stdin.flush()
-                answer = json.loads(child.stdout.readline())
-                content = child.stdout.read(answer["bytes"])
-                if len(content) == answer["bytes"]:
-                    return answer, content
-        finally:
-            timer.cancel()
-        self.close()
-        return {"error": "the reader died"}, b""
+def gdcm_series(folder: Path) -> list[int]:
+    """Files in each series GDCM assembles from ``folder``; none if it died of it."""
+    try:
+        return in_child(second_reader.series_files, str(folder), seconds=GDCM_SECONDS)
+    except ChildFault:
+        return []
 
 
 def agree(dataset: Dataset, first: np.ndarray, second: np.ndarray) -> bool | None:

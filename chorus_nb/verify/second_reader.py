@@ -1,40 +1,30 @@
-"""The second reader: GDCM through SimpleITK, in a process of its own, because GDCM can abort the interpreter.
+"""What the supervised child does for :mod:`chorus_nb.verify.second_opinion`: GDCM, which can abort the interpreter."""
 
-Run as a script by :class:`chorus_nb.verify.second_opinion.SecondReader`; imports nothing of the package. A line with a
-path comes in; a line of JSON goes out, followed by as many bytes as it says: the pixels, or none.
-"""
+from __future__ import annotations
 
-import json
-import sys
+from typing import Any
 
-import SimpleITK
+import numpy as np
 
 
-def pixels(path: str) -> tuple[dict[str, object], bytes]:
-    reader = SimpleITK.ImageFileReader()
+def _quiet() -> Any:
+    import SimpleITK  # an extra, and never in the process that verifies
+
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
+    return SimpleITK
+
+
+def decoded_pixels(path: str) -> np.ndarray:
+    """The decoded, rescaled pixels; ``RuntimeError`` if GDCM cannot."""
+    itk = _quiet()
+    reader = itk.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
     reader.SetFileName(path)
-    try:
-        array = SimpleITK.GetArrayFromImage(reader.Execute())
-    except RuntimeError:
-        return {"error": "GDCM cannot decode it"}, b""
-    return {"shape": array.shape, "type": array.dtype.str}, array.tobytes()
+    array: np.ndarray = itk.GetArrayFromImage(reader.Execute())
+    return array
 
 
-def series(folder: str) -> tuple[dict[str, object], bytes]:
-    found = SimpleITK.ImageSeriesReader.GetGDCMSeriesIDs(folder)
-    files = [len(SimpleITK.ImageSeriesReader.GetGDCMSeriesFileNames(folder, one)) for one in found]
-    return {"files": files}, b""
-
-
-def main() -> None:
-    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
-    for line in sys.stdin:
-        verb, argument = json.loads(line)
-        answer, content = {"pixels": pixels, "series": series}[verb](argument)
-        sys.stdout.buffer.write(json.dumps({**answer, "bytes": len(content)}).encode() + b"\n" + content)
-        sys.stdout.buffer.flush()
-
-
-if __name__ == "__main__":
-    main()
+def series_files(folder: str) -> list[int]:
+    """Files in each series GDCM assembles from ``folder``."""
+    reader = _quiet().ImageSeriesReader
+    return [len(reader.GetGDCMSeriesFileNames(folder, one)) for one in reader.GetGDCMSeriesIDs(folder)]

@@ -17,10 +17,9 @@ from chorus_nb.leaks.search import Searcher
 from chorus_nb.leaks.terms import SearchTerm
 from chorus_nb.memory import DECODERS, Recipe, digest
 from chorus_nb.parameters import Parameters
-from chorus_nb.verify import file_checks, iods, pictures, second_look
+from chorus_nb.verify import file_checks, iods, pictures, second_look, second_opinion
 from chorus_nb.verify.file_checks import Pair, Patient, Task
 from chorus_nb.verify.findings import Finding
-from chorus_nb.verify.second_opinion import SecondReader
 from chorus_nb.workspace import write_atomically
 
 VERIFY_RECIPE = Recipe(
@@ -109,16 +108,6 @@ def _recall(content: bytes) -> Result:
     )
 
 
-_second: SecondReader | None = None  # one child per worker process
-
-
-def _second_reader() -> SecondReader | None:
-    global _second
-    if _second is None and SecondReader.available():
-        _second = SecondReader()
-    return _second
-
-
 def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Result:
     result = Result([], [], [], [], 0, 0)
     uids: set[tuple[str, str]] = set()
@@ -144,7 +133,7 @@ def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Res
         headers[task] = pair.release.header, _shifted_days(header_terms, pair)
         for check in file_checks.FILE_CHECKS.values():
             result.findings.extend(check(pair, examiner.parameters))
-        result.findings.extend(pictures.check(pair, path, _second_reader(), examiner.faces))
+        result.findings.extend(pictures.check(pair, path, examiner.faces))
         result.findings.extend(_patterns(pair))
         result.facts.append(_fact(pair, digests[task.target_path], examiner.parameters))
         uids |= file_checks.uid_pairs(pair)
@@ -280,11 +269,10 @@ def _patterns(pair: Pair) -> Iterator[Finding]:
 
 def _assembly(examiner: Examiner, series: Series) -> Iterator[Finding]:
     """GDCM sorts the folder into one series of as many files as there are images in it (SOP step 14, automated)."""
-    second = _second_reader()
     folder = examiner.release / series.folder
-    if second is None or not folder.is_dir():
+    if not second_opinion.gdcm_available() or not folder.is_dir():
         return
-    files = second.series(folder)
+    files = second_opinion.gdcm_series(folder)
     present = sum(1 for path in folder.iterdir() if path.is_file())
     if len(files) != 1 or sum(files) != present:
         detail = f"GDCM assembles {len(files)} series of {sum(files)} files from a folder of {present}"

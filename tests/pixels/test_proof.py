@@ -37,10 +37,10 @@ def written(site: Site, left: str) -> tuple[Workspace, Path]:
 @pytest.mark.parametrize(
     ("left", "result"),
     [
-        ("", "nothing left"),
-        ("MI 0.8", "nothing left"),
-        (PERSON, "high text left"),  # the released header does not say it any more, the original does
-        ("Qxanvil Brottle", "medium text left"),
+        ("", "nothing_left"),
+        ("MI 0.8", "nothing_left"),
+        (PERSON, "high_text_left"),  # the released header does not say it any more, the original does
+        ("Qxanvil Brottle", "medium_text_left"),
     ],
 )
 def test_the_written_file_is_looked_at_with_the_words_of_its_original(site: Site, left: str, result: str) -> None:
@@ -54,23 +54,23 @@ def test_where_a_person_drew_the_boxes_medium_text_may_stay(site: Site) -> None:
     row = {"item": "name", "decision": "redact", "boxes": BOXES, "reviewer": "rev", "note": "test"}
     row |= {"time": "2026-01-01T00:00:00+00:00", "seen_digest": ""}
     workspace.write(tables.IMAGE_DECISIONS, tables.frame(tables.IMAGE_DECISIONS, [row]))
-    assert prove(workspace).result.tolist() == ["nothing left"]
+    assert prove(workspace).result.tolist() == ["nothing_left"]
 
 
 def test_a_proven_file_is_not_looked_at_again_until_it_changes(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace, target = written(site, "")
     first = prove(workspace)
     with monkeypatch.context() as patch:
-        patch.setattr(proof, "_take", lambda task: pytest.fail("looked again"))
+        patch.setattr(proof, "each_in_child", lambda *_: pytest.fail("looked again"))
         assert prove(workspace).equals(first)
     target.write_bytes(content(image(pixels=picture(PERSON))))
     outcomes = workspace.read(tables.OUTCOMES).assign(target_digest=blake3(target.read_bytes()).hexdigest())
     workspace.write(tables.OUTCOMES, outcomes)
-    assert prove(workspace).result.tolist() == ["high text left"]
+    assert prove(workspace).result.tolist() == ["high_text_left"]
 
 
 @pytest.mark.parametrize("spoil", [lambda path: path.write_bytes(b"not DICOM"), lambda path: path.unlink()])
 def test_a_file_that_cannot_be_looked_at_is_not_proven(site: Site, spoil) -> None:
     workspace, target = written(site, "")
     spoil(target)
-    assert prove(workspace).result.iloc[0] != "nothing left"
+    assert prove(workspace).result.iloc[0] != "nothing_left"

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from chorus_nb import processes
+from chorus_nb.errors import WorkerLost
 from chorus_nb.parameters import Parameters
-from chorus_nb.processes import WorkerLost
 from chorus_nb.processes import pool as pool_module
 
 Batch = tuple[int, ...]

@@ -63,7 +63,7 @@ def make(folder: Path, burned_in: str = "") -> Workspace:
             verdicts.append({"source_path": source_path, "verdict": "redact" if boxes else "clean", "boxes": boxes})
             if boxes:
                 proof = {"source_path": source_path, "target_path": target_path, "detector": "by hand"}
-                proof |= {"target_digest": row["target_digest"], "result": "nothing left"}
+                proof |= {"target_digest": row["target_digest"], "result": "nothing_left"}
                 workspace.write(tables.TEXT_PROOFS, tables.frame(tables.TEXT_PROOFS, [proof]))
     (folder / "dicom" / "readme.txt").write_text("not DICOM")
     outcomes.append(

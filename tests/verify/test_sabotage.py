@@ -303,7 +303,7 @@ SABOTAGES = [
     Sabotage("an image without a visit", "visits", links_to(visit_occurrence_id=None)),
     Sabotage("an image nobody looked at for text", "burned_in", lambda r: r.path(tables.IMAGE_VERDICTS).unlink()),
     Sabotage("a redaction nobody looked at again", "burned_in", lambda r: r.path(tables.TEXT_PROOFS).unlink()),
-    on_proofs("text left in a redacted image", result="high text left"),
+    on_proofs("text left in a redacted image", result="high_text_left"),
     on_proofs("another redacted file than the one proven", target_digest="0" * 64),
     # tables, reports, audit
     on_registry("a row missing in the registry", lambda f: f.iloc[:-1]),

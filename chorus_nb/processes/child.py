@@ -1,0 +1,173 @@
+"""A child process that can be killed: decoders and text detectors meet damaged and hostile files.
+
+Whatever happens in there (a crash of native code, a loop without end, all memory taken), the caller gets a
+:class:`ChildFault` with a short code and goes on with a fresh child.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+from chorus_nb.errors import ChildFault
+from chorus_nb.parameters import Parameters
+from chorus_nb.processes.pool import Progress, each
+from chorus_nb.processes.programs import scratch
+
+Item = TypeVar("Item", bound=tuple[Any, ...])
+Answer = TypeVar("Answer")
+KEPT_EVERY = 60  # seconds between two writes of what was found so far
+CHILD_MEMORY = 6 << 30  # bytes a child may take: a 12-megapixel mammogram needs 2 GB, a long cine loop 3 GB
+CHILD_SECONDS = 300  # for one file; the slowest seen, a 300-frame colour cine, took 60
+
+
+class Child:
+    """Runs functions of this package in a child process of its own, one at a time."""
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+        self._folder: TemporaryDirectory[str] | None = None
+
+    def call(self, function: Callable[..., Answer], *args: Any, seconds: float = CHILD_SECONDS) -> Answer:
+        """``function(*args)`` in the child; :class:`ChildFault` when it raises, crashes or takes too long."""
+        if self._child and self._child.poll() is not None:
+            self.close()  # somebody killed it while it had nothing to do
+        child = self._child or self._start()
+        timer = threading.Timer(seconds, child.kill)
+        timer.start()
+        try:
+            assert child.stdin and child.stdout
+            pickle.dump((function, args), child.stdin, protocol=5)
+            child.stdin.flush()
+            good, value = pickle.load(child.stdout)
+        except (OSError, EOFError, pickle.UnpicklingError):
+            self.close()
+            raise ChildFault("timed_out" if timer.finished.is_set() else "crashed") from None
+        except BaseException:  # interrupted: a late answer must not be taken for the next one
+            self.close()
+            raise
+        finally:
+            timer.cancel()
+        if not good:
+            raise ChildFault(value)
+        result: Answer = value
+        return result
+
+    def close(self) -> None:
+        """End the child."""
+        if self._child:
+            self._child.kill()
+            self._child.communicate()
+        if self._folder:
+            self._folder.cleanup()
+        self._child = self._folder = None
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self._folder = scratch()  # what a codec writes to temporary files goes with the child
+        self._child = subprocess.Popen(
+            [sys.executable, "-c", "from chorus_nb.processes.child import serve; serve()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # libraries quote header values and recognised text in their warnings
+            env={**os.environ, "TMPDIR": self._folder.name, "OMP_NUM_THREADS": "1", "PYTHONPATH": _import_path()},
+        )
+        return self._child
+
+
+def _import_path() -> str:
+    """Where the child finds this package, also when it is not installed."""
+    return os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def _supervised(
+    function: Callable[..., Answer], seconds: float, arguments: tuple[Any, ...]
+) -> tuple[Answer | ChildFault, float]:
+    """In a worker: one call in the worker's child, and the seconds it took."""
+    began = time.monotonic()
+    try:
+        return in_child(function, *arguments, seconds=seconds), time.monotonic() - began
+    except ChildFault as fault:
+        return fault, time.monotonic() - began
+
+
+def each_in_child(
+    parameters: Parameters,
+    function: Callable[..., Answer],
+    items: Collection[Item],
+    progress: Progress | None = None,
+    doing: str = "",
+    *,
+    seconds: float = CHILD_SECONDS,
+    keep: Callable[[], None] = lambda: None,
+) -> Iterator[tuple[Item, Answer | ChildFault, float]]:
+    """``(item, function(*item), seconds)`` for all ``items``, each in a worker's supervised child.
+
+    One bad file costs itself: its answer is a :class:`ChildFault`. ``keep`` writes down what was found so far: now and
+    then, and when all is done or the run is interrupted.
+    """
+    kept = time.monotonic()
+    try:
+        call = partial(_supervised, function, seconds)
+        for item, (answer, took) in each(parameters, call, items, progress, doing):
+            yield item, answer, took
+            if time.monotonic() - kept > KEPT_EVERY:
+                keep()
+                kept = time.monotonic()
+    finally:
+        keep()
+
+
+def serve() -> None:
+    """The child: answers calls from standard input on standard output until the input ends."""
+    _limit_memory()
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints must not mix with the answers
+    while True:
+        try:
+            function, args = pickle.load(sys.stdin.buffer)
+        except EOFError:  # the caller has ended, perhaps killed
+            shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
+            return
+        try:
+            answer = (True, function(*args))
+        except MemoryError:
+            answer = (False, "out_of_memory")
+        except Exception as error:
+            answer = (False, type(error).__name__)
+        pickle.dump(answer, answers, protocol=5)
+        answers.flush()
+
+
+def _limit_memory() -> None:
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit; time is limited all the same
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)  # may be infinite, which counts as -1
+    resource.setrlimit(resource.RLIMIT_DATA, (min(CHILD_MEMORY, most) if most > 0 else CHILD_MEMORY, most))
+
+
+_children: dict[int, Child] = {}
+
+
+def in_child(function: Callable[..., Answer], *args: Any, seconds: float = CHILD_SECONDS) -> Answer:
+    """Run ``function`` in the supervised child of this process (made at the first call, ended with the process).
+
+    :class:`ChildFault` when it raises, crashes, or takes more than ``seconds`` or the memory a child may have.
+    """
+    child = _children.get(os.getpid())
+    if child is None:
+        child = _children[os.getpid()] = Child()
+        atexit.register(child.close)
+    return child.call(function, *args, seconds=seconds)

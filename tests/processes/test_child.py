@@ -1,0 +1,72 @@
+"""The supervised child process: whatever happens in it, the caller goes on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from chorus_nb.errors import ChildFault
+from chorus_nb.processes.child import CHILD_MEMORY, Child
+
+
+@pytest.fixture
+def child():
+    made = Child()
+    yield made
+    made.close()
+
+
+def test_a_crash_of_native_code_is_an_answer_and_the_next_call_works(child: Child) -> None:
+    with pytest.raises(ChildFault) as refused:
+        child.call(os.abort)
+    assert refused.value.code == "crashed"
+    assert child.call(len, "four") == 4
+
+
+def test_a_call_that_takes_too_long_is_ended(child: Child) -> None:
+    with pytest.raises(ChildFault) as refused:
+        child.call(time.sleep, 60, seconds=0.5)
+    assert refused.value.code == "timed_out"
+
+
+def test_a_call_that_wants_all_memory_is_refused(child: Child) -> None:
+    with pytest.raises(ChildFault) as refused:
+        child.call(bytearray, CHILD_MEMORY + (1 << 30))
+    assert refused.value.code == "out_of_memory"
+
+
+def test_an_exception_is_told_without_its_text(child: Child) -> None:
+    with pytest.raises(ChildFault) as refused:
+        child.call(int, "Zimmerwald")
+    assert refused.value.code == "ValueError"
+    assert "Zimmerwald" not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
+def test_what_the_child_writes_to_temporary_files_goes_with_it(child: Child) -> None:
+    folder = child.call(os.getenv, "TMPDIR")
+    assert Path(folder).is_dir()
+    child.close()
+    assert not Path(folder).exists()
+
+
+def test_a_child_whose_caller_was_killed_ends_and_cleans_up() -> None:
+    caller = """
+import os
+from chorus_nb.errors import ChildFault
+from chorus_nb.processes.child import Child
+child = Child()
+print(child.call(os.getenv, "TMPDIR"), child.call(os.getpid), flush=True)
+os.kill(os.getpid(), 9)
+"""
+    folder, child = subprocess.run([sys.executable, "-c", caller], stdout=subprocess.PIPE, text=True).stdout.split()
+    for _ in range(100):
+        if not Path(folder).exists() and not Path("/proc", child).exists():
+            return
+        time.sleep(0.1)
+    pytest.fail("the child or its folder is still there")

@@ -16,7 +16,6 @@ LONGEST_FUNCTION = 60
 UPWARDS = {
     ("identity", "deid"): "character sets are read by deid.values until dicom has them",
 }
-# Functions longer than LONGEST_FUNCTION that wait for the room they belong to.
 # What the verifier may build on. The lookup reader is the one piece of mapping that both sides share.
 VERIFIER = ("verify", "leaks")
 SHARED = {

@@ -48,7 +48,7 @@ class DecisionLog:
 
     def append(self, workspace: Workspace, reviewer: str, *rows: Mapping[str, str]) -> None:
         """Write decisions down, on disk when this returns; :class:`WorkbenchError` if one cannot stand."""
-        signed = {"reviewer": reviewer, "time": _text(datetime.now(UTC))}
+        signed = {"reviewer": reviewer, "time": _cell_text(datetime.now(UTC))}
         blank = dict.fromkeys(self.table.column_names, "")
         with self._locked(workspace):
             self._write(workspace, [self._checked({**blank, **row, **signed}) for row in rows])
@@ -58,7 +58,7 @@ class DecisionLog:
         with self._locked(workspace):
             for instant, row in reversed(self._standing(workspace)):
                 if row["reviewer"] == reviewer and item in ("", self.item(row)):
-                    time = _text(max(instant, datetime.now(UTC)))  # after it, whatever the clocks say
+                    time = _cell_text(max(instant, datetime.now(UTC)))  # after it, whatever the clocks say
                     self._write(workspace, [{**row, self.column: WITHDRAW, "time": time}])
                     return self.item(row)
         return ""
@@ -177,7 +177,7 @@ class DecisionLog:
             os.fsync(file.fileno())
 
 
-def _text(instant: datetime) -> str:
+def _cell_text(instant: datetime) -> str:
     return instant.isoformat(timespec="microseconds")
 
 

@@ -46,7 +46,7 @@ class Recipe(NamedTuple):
     def key(self, parameters: Parameters | None, *inputs: object) -> str:
         """Equal keys, equal results. ``inputs``, with a stable ``repr``, are what else the result is made from."""
         values = [getattr(parameters, name) for name in self.parameters]
-        made_with = [(name, _version(name)) for name in self.libraries]
+        made_with = [(name, _library_version(name)) for name in self.libraries]
         return digest(closure_digest(self.module), self.parameters, values, made_with, inputs)
 
 
@@ -56,7 +56,7 @@ def digest(*values: object) -> str:
 
 
 @lru_cache
-def _version(distribution: str) -> str:
+def _library_version(distribution: str) -> str:
     try:
         return version(distribution)
     except PackageNotFoundError:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from chorus_nb.errors import InputError
 from chorus_nb.source import Source, open_source
 
-Kind = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,16}$")]
+ModalityCode = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,16}$")]
 POLICIES = ("chorus", "ps3.15")  # those that come with the workbench; ``mapping.policy.RULE_SETS`` has their rules
 SCRIPT = "CTP script"  # the name of every other policy
 
@@ -72,7 +72,7 @@ class Parameters(BaseModel):
         False, description="Keep device serial numbers (PS3.15 Retain Device Identity)."
     )
     keep_safe_private: bool = Field(True, description="Keep the private attributes PS3.15 Table E.3.10-1 calls safe.")
-    kinds: list[Kind] = Field(
+    kinds: list[ModalityCode] = Field(
         ["CT", "MR", "CR", "DX", "MG", "US"], min_length=1, description="Which modalities are released."
     )
     shift_code: int = Field(

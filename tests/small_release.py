@@ -14,7 +14,7 @@ from chorus_nb import tables
 from chorus_nb.layout import release_digest
 from chorus_nb.parameters import Parameters
 from chorus_nb.registry import build_metadata, build_omop, build_registry, check_registry
-from chorus_nb.verify.findings import CHECKS as GATE_CHECKS
+from chorus_nb.verify.findings import GATE_CHECKS as GATE_CHECKS
 from chorus_nb.workspace import Workspace
 
 CLASSES = {"CT": CTImageStorage, "MR": MRImageStorage, "DX": DigitalXRayImageStorageForPresentation}

@@ -128,9 +128,9 @@ def test_each_parameter_of_a_recipe_changes_its_key(change: dict[str, str]) -> N
 
 def test_another_version_of_a_library_changes_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     before = TEXT_RECIPE.key(None)
-    monkeypatch.setattr(memory, "_version", lambda name: "0" if name == "rapidocr" else "1")
+    monkeypatch.setattr(memory, "_library_version", lambda name: "0" if name == "rapidocr" else "1")
     first = TEXT_RECIPE.key(None)
-    monkeypatch.setattr(memory, "_version", lambda name: "1")
+    monkeypatch.setattr(memory, "_library_version", lambda name: "1")
     assert len({before, first, TEXT_RECIPE.key(None)}) == 3
 
 

@@ -19,7 +19,7 @@ from chorus_nb.deid.context import Change
 from chorus_nb.deid.ledger import Ledger
 from chorus_nb.workspace import Workspace, replacing
 
-FOLDER = "crosswalk"
+CROSSWALK_FOLDER = "crosswalk"
 
 
 def write_part(folder: Path, rows: Iterable[tuple[str, str, list[Change]]]) -> str:
@@ -53,7 +53,7 @@ def count_by(workspace: Workspace, column: str) -> pd.DataFrame:
 def _select(workspace: Workspace, sql: str, values: Iterable[str] = ()) -> pd.DataFrame:
     import duckdb  # not needed by the workers, and slow to import
 
-    folder = workspace.local / FOLDER
+    folder = workspace.local / CROSSWALK_FOLDER
     with Ledger(workspace) as ledger, duckdb.connect() as connection:
         if any(folder.glob("*.parquet")):
             connection.read_parquet(str(folder / "*.parquet"), filename=True).create_view("parts")
@@ -77,7 +77,7 @@ def after(workspace: Workspace, original: str) -> pd.DataFrame:
     return query(workspace, "original = ?", [original])
 
 
-def keep_only(folder: Path, parts: set[str]) -> int:
+def keep_parts(folder: Path, parts: set[str]) -> int:
     """Remove what no ledger row names any more, or what a killed worker left; returns how many."""
     stale = [path for path in folder.glob("*") if path.name not in parts]
     for path in stale:

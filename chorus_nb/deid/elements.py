@@ -9,7 +9,7 @@ from chorus_nb import standards
 from chorus_nb.deid import claims, dates, scripted
 from chorus_nb.deid.context import KEPT, Change, Circumstances, Engine, Level, Made, Subject
 from chorus_nb.deid.values import FORMS, UNDIVIDED, charset_of, dummy, family, readable, shorten
-from chorus_nb.dicom.charsets import DEFAULT_CHARSET, decode, encode
+from chorus_nb.dicom.charsets import DEFAULT_CHARSET, decode_text, encode_text
 from chorus_nb.dicom.encodings import FORMATTED, TEXT, WORD_SIZES, Buffer, Encoding, numbers_in, vr_of, vrs_of
 from chorus_nb.dicom.pixel_data import Geometry
 from chorus_nb.dicom.spans import Element, Refused, Spans
@@ -65,7 +65,7 @@ class Elements:
     def text_of(self, tag: int) -> str:
         """Text of an element at the root, "" if it is not there."""
         element = self.root.get(tag)
-        return decode(self.raw(element), self.charset).strip(" \0") if element and element.items is None else ""
+        return decode_text(self.raw(element), self.charset).strip(" \0") if element and element.items is None else ""
 
     def number_of(self, tag: int) -> int | None:
         """An unsigned number or an integer string at the root, None if it is not there or no number."""
@@ -113,7 +113,7 @@ class Elements:
                 if number <= 0xFF:
                     continue  # private creators come last, with their blocks
                 creator = creators.get((group, number >> 8), "")
-            if coded and tag in CODE and not self.cleaner.finds_own(decode(self.raw(element), level.charset)):
+            if coded and tag in CODE and not self.cleaner.finds_own(decode_text(self.raw(element), level.charset)):
                 made: Made = KEPT
             else:
                 made = decide(element, elements, level, creator)
@@ -155,7 +155,7 @@ class Elements:
         rule = self.engine.rule(self.sop_class, level.path, element.tag, element.vr, creator)
         if rule.action == "script":
             values = scripted.SpanValues(self.data, elements, self.root_elements, level.charset)
-            rule = scripted.resolve(self.engine.policy, rule, element, creator, values)
+            rule = scripted.resolve_script(self.engine.policy, rule, element, creator, values)
         return self.element(element, rule, level, creator)
 
     def creators(self, elements: list[Element]) -> dict[tuple[int, int], str]:
@@ -164,7 +164,7 @@ class Elements:
         for element in elements:
             group, number = element.tag >> 16, element.tag & 0xFFFF
             if group & 1 and 0x10 <= number <= 0xFF and element.items is None:
-                found[group, number] = decode(self.raw(element), DEFAULT_CHARSET).strip(" \0")
+                found[group, number] = decode_text(self.raw(element), DEFAULT_CHARSET).strip(" \0")
         return found
 
     def standard_code(self, elements: list[Element]) -> bool:
@@ -230,7 +230,7 @@ class Elements:
             if len(raw) >= 6 and any(self.cleaner.finds_own(part) for part in raw.decode("latin-1").split("\\")):
                 return self.replaced(e, vr, "", "Z", "an identifier stood in a number", level)
             return KEPT
-        if expected in TEXT and self.cleaner.finds_own(decode(raw, level.charset)):
+        if expected in TEXT and self.cleaner.finds_own(decode_text(raw, level.charset)):
             return self.clean(e, vr, expected, rule, level)
         if expected in WORD_SIZES and len(raw) % WORD_SIZES[expected]:
             return self.left_out(e, level, "value does not have the form of its VR")
@@ -244,7 +244,7 @@ class Elements:
             return self.replaced(e, vr, self.shifted(e, expected), "shift", rule.source, level)
         if expected not in TEXT or vr not in TEXT:
             return self.keep(e, vr, expected, rule, level)
-        text = decode(self.raw(e), level.charset)
+        text = decode_text(self.raw(e), level.charset)
         parts = [text] if vr in UNDIVIDED else text.split("\\")
         cleaned = [self.cleaner.clean(part) for part in parts]
         if cleaned == parts:
@@ -269,11 +269,11 @@ class Elements:
             case "D":
                 return shorten(rule.replacement, vr) or dummy(vr)
             case "U" if worded:
-                return self.engine.uids.replace(decode(self.raw(e), level.charset))
+                return self.engine.uids.replace(decode_text(self.raw(e), level.charset))
             case "shift" if worded:
                 return self.shifted(e, expected)
             case "age" if worded:
-                return dates.cap_age(decode(self.raw(e), level.charset))
+                return dates.cap_age(decode_text(self.raw(e), level.charset))
             case "lookup" if worded:
                 return self.looked_up(e, level)
         return None
@@ -291,17 +291,17 @@ class Elements:
 
     def looked_up(self, e: Element, level: Level) -> str:
         """The person or the image occurrence; someone else's identifier in a nested item is emptied."""
-        value = decode(self.raw(e), level.charset).strip(" \0")
+        value = decode_text(self.raw(e), level.charset).strip(" \0")
         if e.tag == PATIENT_ID:
             ours = value == self.patient_id or value in self.subject.known_ids
             return str(self.subject.person_id) if ours else ""
         return str(self.subject.image_occurrence_id) if value == self.accession else ""
 
     def replaced(self, e: Element, vr: str, new: str | bytes, action: str, source: str, level: Level) -> Made:
-        value = encode(new, level.charset) if isinstance(new, str) else new
+        value = encode_text(new, level.charset) if isinstance(new, str) else new
         if value == self.raw(e).rstrip(b" \0"):
             return KEPT
-        self.record(e, level, action, source, decode(value, level.charset))
+        self.record(e, level, action, source, decode_text(value, level.charset))
         return level.encoding.element(e.tag, vr, value)
 
     # --- the crosswalk ------------------------------------------------------------------------------------------
@@ -324,7 +324,7 @@ class Elements:
             return
         worded = e.vr in TEXT or e.vr in FORMATTED
         raw = bytes(self.data[e.value : min(e.end, e.value + 1024)])
-        original = decode(raw, level.charset).strip(" \0") if worded else raw[:64].hex()
+        original = decode_text(raw, level.charset).strip(" \0") if worded else raw[:64].hex()
         self.changes.append(Change(level.where, tag, keyword, e.vr, original, action, source, new))
 
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 BATCH_FILES, BATCH_BYTES = 256, 64 << 20
 CLUSTER = 64  # workers a cluster is taken to have, so that all of them get something to do
-SECONDS = 900.0  # a file may take; the slowest seen, removing text from a 300-frame colour cine, took 60
+FILE_SECONDS = 900.0  # a file may take; the slowest seen, removing text from a 300-frame colour cine, took 60
 # What may be gone the next time is tried again in every run.
 PASSING = {"unreadable", "changed_since_scan", "worker_lost", "timed_out", "out_of_memory", "target_unwritable"}
 
@@ -57,7 +57,7 @@ def deidentify(workspace: Workspace, progress: Progress | None = None) -> pd.Dat
         finally:
             remove_partials(workspace.release)
         outcomes = _outcomes(worklist, ledger.rows())
-        crosswalk.keep_only(workspace.local / crosswalk.FOLDER, ledger.part_names())
+        crosswalk.keep_parts(workspace.local / crosswalk.CROSSWALK_FOLDER, ledger.part_names())
     workspace.write(tables.OUTCOMES, outcomes)
     return outcomes
 
@@ -135,12 +135,12 @@ def _to_do(worklist: pd.DataFrame, done: pd.DataFrame, workspace: Workspace) -> 
 def _stands(workspace: Workspace, done: pd.DataFrame) -> pd.Series:
     """Which of these stand in the release, in the recorded size."""
     release = long_path(workspace.release)
-    rows = _rows(done, "status", "target_path", "target_size")
+    rows = _values_of(done, "status", "target_path", "target_size")
     there = (status == "released" and has_size(below(release, target), size) for status, target, size in rows)
     return pd.Series(np.fromiter(there, bool, len(done)), done.index)
 
 
-def _rows(frame: pd.DataFrame, *names: str) -> Iterator[tuple[Any, ...]]:
+def _values_of(frame: pd.DataFrame, *names: str) -> Iterator[tuple[Any, ...]]:
     """Rows as Python's values, some thousand at a time: all at once would take several times the memory."""
     for begin in range(0, len(frame), 8192):
         part = frame.iloc[begin : begin + 8192]
@@ -149,15 +149,15 @@ def _rows(frame: pd.DataFrame, *names: str) -> Iterator[tuple[Any, ...]]:
 
 def _no_longer(worklist: pd.DataFrame, done: pd.DataFrame) -> pd.DataFrame:
     """Released files that the worklist no longer puts where they are."""
-    return done[_elsewhere(worklist, done) & _among(done.source_path, worklist.source_path)]
+    return done[_not_in_place(worklist, done) & _among(done.source_path, worklist.source_path)]
 
 
 def _vanished(worklist: pd.DataFrame, done: pd.DataFrame, workspace: Workspace) -> pd.DataFrame:
-    gone = done[_elsewhere(worklist, done) & ~_among(done.source_path, worklist.source_path)]
+    gone = done[_not_in_place(worklist, done) & ~_among(done.source_path, worklist.source_path)]
     return gone[_stands(workspace, gone)]
 
 
-def _elsewhere(worklist: pd.DataFrame, done: pd.DataFrame) -> pd.Series:
+def _not_in_place(worklist: pd.DataFrame, done: pd.DataFrame) -> pd.Series:
     return (done.status == "released") & ~_among(done.target_path, worklist.target_path)
 
 
@@ -177,7 +177,7 @@ def _withdraw(workspace: Workspace, worklist: pd.DataFrame, done: pd.DataFrame, 
 def _tasks(files: pd.DataFrame, persons: pd.DataFrame) -> Iterator[Task]:
     known = {person: frozenset(group) for person, group in persons.groupby("person_id").PatientID}
     *of_file, _, _ = Task._fields  # the columns of the worklist before subject and fingerprint
-    for row in _rows(files, *of_file, "person_id", "days_shifted", "image_occurrence_id", "fingerprint"):
+    for row in _values_of(files, *of_file, "person_id", "days_shifted", "image_occurrence_id", "fingerprint"):
         person, days, image, fingerprint = row[-4:]
         yield Task._make((*row[:-4], Subject(person, days, image, known.get(person, frozenset())), fingerprint))
 
@@ -212,7 +212,7 @@ def _run(workspace: Workspace, files: pd.DataFrame, ledger: Ledger, progress: Pr
         if isinstance(result, WorkerLost):
             result = [_given_up(task, time.monotonic() - began) for task in batch]
         elif isinstance(result, BaseException):
-            raise _fault(result)
+            raise _worker_fault(result)
         ledger.record(result)
         meter.add(batch, result)
         began = time.monotonic()
@@ -223,12 +223,12 @@ def _job(workspace: Workspace) -> bytes:
     job = Job(
         workspace.source,
         long_path(workspace.release),
-        long_path(workspace.local / crosswalk.FOLDER),
-        long_path(workspace.local / faces.FOLDER),
+        long_path(workspace.local / crosswalk.CROSSWALK_FOLDER),
+        long_path(workspace.local / faces.MASKS_FOLDER),
         load_policy(workspace),
         uid_map(workspace),
         DEID_RECIPE.seen(parameters).time_zone,
-        SECONDS,
+        FILE_SECONDS,
         code_digest() if parameters.scheduler else "",
     )
     return pickle.dumps(job)
@@ -236,12 +236,12 @@ def _job(workspace: Workspace) -> bytes:
 
 def _given_up(task: Task, seconds: float) -> Row:
     """A worker died on this file, with nothing else under way: ``seconds`` ago the file before it had ended."""
-    if seconds >= SECONDS:
-        return outcome(task, "quarantined", "timed_out", f"took longer than {SECONDS:.0f} s")
+    if seconds >= FILE_SECONDS:
+        return outcome(task, "quarantined", "timed_out", f"took longer than {FILE_SECONDS:.0f} s")
     return outcome(task, "quarantined", "worker_lost", "the worker process died on this file")
 
 
-def _fault(error: BaseException) -> BaseException:
+def _worker_fault(error: BaseException) -> BaseException:
     if isinstance(error, WorkbenchError):
         return error
     return WorkbenchError(f"a worker failed ({type(error).__name__}); what is done is kept; run again")

@@ -18,7 +18,7 @@ from chorus_nb.dicom.spans import Refused
 from chorus_nb.mapping import load_policy, read_lookups
 from chorus_nb.workspace import Workspace
 
-LONGEST = 40  # characters of a value shown
+LONGEST_SHOWN = 40  # characters of a value shown
 FROM_CATALOG = (
     "source_path",
     "status",
@@ -29,7 +29,7 @@ FROM_CATALOG = (
     "PatientID",
     "AccessionNumber",
 )
-COLUMNS = [
+PREVIEW_COLUMNS = [
     *("sop_class", "modality", "source_path", "path", "tag", "private_creator"),
     *("keyword", "vr", "before", "after"),
 ]
@@ -62,7 +62,7 @@ def preview(workspace: Workspace) -> pd.DataFrame:
                 new = after.get(place, ("", "", ""))[2]
                 rows.append((file.SOPClassUID, modality, file.source_path, *place, *shown, new))
             break
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=PREVIEW_COLUMNS)
 
 
 Place = tuple[str, str, str]  # path, tag, private creator, as in the tag plan
@@ -74,12 +74,12 @@ def _read(content: bytes) -> dict[Place, Shown]:
         warnings.simplefilter("ignore")  # pydicom's warnings quote values
         dataset = pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True, force=True)
         found: dict[Place, Shown] = {}
-        for place, shown in _elements(dataset, ""):
+        for place, shown in _previewed(dataset, ""):
             found.setdefault(place, shown)  # of several items the first is shown
         return found
 
 
-def _elements(dataset: Dataset, path: str) -> Iterator[tuple[Place, Shown]]:
+def _previewed(dataset: Dataset, path: str) -> Iterator[tuple[Place, Shown]]:
     for element in dataset:
         creator = ""
         if element.tag.is_private:
@@ -88,14 +88,14 @@ def _elements(dataset: Dataset, path: str) -> Iterator[tuple[Place, Shown]]:
         if element.VR == "SQ":
             yield (path, text, creator), (element.keyword, "SQ", f"{len(element.value)} items")
             for item in element.value:
-                yield from _elements(item, f"{path}.{step}" if path else step)
+                yield from _previewed(item, f"{path}.{step}" if path else step)
         else:
-            yield (path, text, creator), (element.keyword, element.VR, _text(element.value))
+            yield (path, text, creator), (element.keyword, element.VR, _shown_text(element.value))
 
 
-def _text(value: object) -> str:
+def _shown_text(value: object) -> str:
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
     values = value if isinstance(value, pydicom.multival.MultiValue) else [value]
     text = "\\".join("" if one is None else str(one) for one in values)
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from chorus_nb.deid.values import FORMS, charset_of
-from chorus_nb.dicom.charsets import DEFAULT_CHARSET, Charset, decode
+from chorus_nb.dicom.charsets import DEFAULT_CHARSET, Charset, decode_text
 from chorus_nb.dicom.encodings import FORMATTED, TEXT, Buffer, vr_of
 from chorus_nb.dicom.spans import Element, Refused, take_apart
 from chorus_nb.mapping import Policy, Rule
@@ -54,7 +54,7 @@ class SpanValues(NamedTuple):
         vr = vr_of(found.tag) if found.vr == "UN" and not found.tag >> 16 & 1 else found.vr
         if found.items is not None or not (vr in TEXT or vr in FORMATTED):
             return self._number(found, vr)
-        return trimmed(decode(bytes(self.data[found.value : found.end]), self.charset), vr)
+        return trimmed(decode_text(bytes(self.data[found.value : found.end]), self.charset), vr)
 
     def _find(self, elements: list[Element], step: PathStep) -> Element | None:
         tag = step.tag
@@ -68,7 +68,7 @@ class SpanValues(NamedTuple):
     def _block(self, elements: list[Element], step: PathStep) -> int | None:
         for element in elements:
             if element.tag >> 16 == step.tag >> 16 and 0x10 <= element.tag & 0xFFFF <= 0xFF:
-                creator = decode(bytes(self.data[element.value : element.end]), DEFAULT_CHARSET).strip(" \0")
+                creator = decode_text(bytes(self.data[element.value : element.end]), DEFAULT_CHARSET).strip(" \0")
                 if creator == step.creator:
                     return element.tag & 0xFF
         return None
@@ -83,7 +83,7 @@ class SpanValues(NamedTuple):
         return ""
 
 
-def resolve(policy: Policy, rule: Rule, element: Element, creator: str, values: SpanValues) -> Rule:
+def resolve_script(policy: Policy, rule: Rule, element: Element, creator: str, values: SpanValues) -> Rule:
     """``rule``, an expression of the script, as the action it comes to here. :class:`Refused` where the script says so.
 
     A value that does not suit the VR removes the element: CTP leaves the original there, or writes it all the same.

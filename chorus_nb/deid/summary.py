@@ -59,7 +59,7 @@ def quarantine(outcomes: pd.DataFrame) -> pd.DataFrame:
     return counts.sort_values(["files", "reason", "detail"], ascending=[False, True, True], ignore_index=True)
 
 
-def faces(workspace: Workspace) -> pd.DataFrame:
+def faces_by_status(workspace: Workspace) -> pd.DataFrame:
     """Series that may show a face, by status and reason, with the share of their pixels that is filled."""
     if workspace.parameters.deface != "apply":
         return pd.DataFrame({"status": [f"deface is {workspace.parameters.deface}: nothing is removed"]})

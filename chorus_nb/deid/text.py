@@ -16,7 +16,7 @@ from chorus_nb.deid.text_patterns import ADDRESSES, LABEL, PATTERNS
 from chorus_nb.identity.identifiers import START, Identifiers
 from chorus_nb.identity.words import is_clinical
 
-UID = re.compile(r"(?<![\w.])[0-2](?:\.\d+){5,}(?![\w.])")
+UID_IN_TEXT = re.compile(r"(?<![\w.])[0-2](?:\.\d+){5,}(?![\w.])")
 _ADDRESSES = [re.compile(pattern.shape, re.IGNORECASE) for pattern in ADDRESSES]
 _PATTERNS = [(re.compile(pattern.shape, re.IGNORECASE), pattern) for pattern in PATTERNS]
 _DANGLING = re.compile(
@@ -45,10 +45,10 @@ class Cleaner:
                 cleaned = shape.sub(" ", cleaned)
         if self.own is not None:
             cleaned = self.own.sub(" ", cleaned)
-        cleaned = UID.sub(lambda found: self.new_uid(found.group()), cleaned)
+        cleaned = UID_IN_TEXT.sub(lambda found: self.new_uid(found.group()), cleaned)
         if _HINT.search(cleaned):
-            kept = [found.group() for found in UID.finditer(cleaned)]
-            cleaned = UID.sub("\ue000", cleaned)  # a new UID is no phone number
+            kept = [found.group() for found in UID_IN_TEXT.finditer(cleaned)]
+            cleaned = UID_IN_TEXT.sub("\ue000", cleaned)  # a new UID is no phone number
             for shape, pattern in _PATTERNS:
                 cleaned = shape.sub(_unless_clinical if pattern.unless_clinical else pattern.written or " ", cleaned)
             for uid in kept:

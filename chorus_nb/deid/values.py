@@ -9,7 +9,7 @@ from chorus_nb.dicom.encodings import FORMATTED, TEXT, WORD_SIZES, Buffer
 from chorus_nb.dicom.spans import Element
 
 UNDIVIDED = frozenset(("LT", "ST", "UR", "UT"))  # a backslash in them is a character, not a separator
-LONGEST = {"AE": 16, "CS": 16, "LO": 64, "PN": 64, "SH": 16, "ST": 1024, "LT": 10240}
+MOST_CHARACTERS = {"AE": 16, "CS": 16, "LO": 64, "PN": 64, "SH": 16, "ST": 1024, "LT": 10240}
 _TIME = rb"(?:(?:[01]\d|2[0-4])(?::?[0-5]\d(?::?(?:[0-5]\d|60)(?:\.\d*)?)?)?)?"
 FORMS = {
     "AS": re.compile(rb"[0-9DWMY\\ \0]*\Z"),
@@ -67,4 +67,4 @@ def readable(raw: bytes) -> str:
 
 def shorten(text: str, vr: str) -> str:
     """Cut to what the VR can hold."""
-    return text[: LONGEST[vr]] if vr in LONGEST else text
+    return text[: MOST_CHARACTERS[vr]] if vr in MOST_CHARACTERS else text

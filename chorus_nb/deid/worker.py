@@ -117,7 +117,7 @@ def _one(job: Job, engine: Deidentifier, task: Task) -> tuple[Row, list[Change]]
         if (len(content), identity.modified_ns) != (task.size, task.modified_ns):
             raise Refused("changed_since_scan", "not the file that 01 read")
         row, changes, parts = _made(job, engine, task, content)
-        row["target_size"], row["target_digest"] = _write(job.release, task.target_path, *parts)
+        row["target_size"], row["target_digest"] = _write_target(job.release, task.target_path, *parts)
         return row, changes
     except Refused as refused:
         row = outcome(task, "quarantined", refused.reason, refused.detail)
@@ -134,7 +134,7 @@ def _one(job: Job, engine: Deidentifier, task: Task) -> tuple[Row, list[Change]]
     except WorkbenchError:
         raise
     except Exception as error:  # whatever a broken header does to a library, it costs this file and tells no value
-        row = outcome(task, "quarantined", "unexpected_fault", f"{type(error).__name__} in {_place(error)}")
+        row = outcome(task, "quarantined", "unexpected_fault", f"{type(error).__name__} in {_line_of(error)}")
     try:
         withdraw(job.release, task.target_path)  # what an earlier run made of it must not stay
     except OSError as error:
@@ -173,7 +173,7 @@ def _made(
     return row, made.changes, (made.header, made.pixels)
 
 
-def _write(release: Path, target_path: str, header: bytes, pixel_data: Buffer) -> tuple[int, str]:
+def _write_target(release: Path, target_path: str, header: bytes, pixel_data: Buffer) -> tuple[int, str]:
     """Write the file, whole or not at all; a file that has these bytes already is left as it is."""
     target = below(release, target_path)
     digest = blake3(header).update(pixel_data).hexdigest()
@@ -243,7 +243,7 @@ def outcome(task: Task, status: str, reason: str = "", detail: str = "", **more:
     }
 
 
-def _place(error: BaseException) -> str:
+def _line_of(error: BaseException) -> str:
     """Module and line of an error, without its text, which may quote a header."""
     trace = error.__traceback__
     while trace and trace.tb_next:

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from chorus_nb.processes import Progress
 
 DICOMDIR = "1.2.840.10008.1.3.10"
-IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
+REQUIRED_IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 DEID_RECIPE = Recipe("chorus_nb.deid.worker", ("uid_method", "uid_root", "time_zone"), (*DECODERS, "SimpleITK"))
 """What decides the bytes of a released file, besides the file, the policy and the site key."""
 
-COLUMNS = (
+CATALOG_COLUMNS = (
     *("source_path", "status", "reason", "size", "modified_ns", "MediaStorageSOPClassUID", "has_pixels"),
-    *IDENTIFIERS,
+    *REQUIRED_IDENTIFIERS,
     *("AccessionNumber", "Modality", "InstanceNumber", "SliceLocation", "acquired"),
 )
 
@@ -64,7 +64,7 @@ class _Work:
     """The files, and what has been decided about them so far."""
 
     def __init__(self, catalog: pd.DataFrame) -> None:
-        self.files = catalog[list(COLUMNS)].rename(columns={"status": "found", "reason": "fault"})
+        self.files = catalog[list(CATALOG_COLUMNS)].rename(columns={"status": "found", "reason": "fault"})
         self.files = self.files.assign(
             status="", reason="", detail="", target_path="", boxes="", text_checked=False, face_mask=""
         )
@@ -100,7 +100,9 @@ def _unreadable(work: _Work) -> None:
     work.take(known, "quarantined", files.fault)
     directory = (files.MediaStorageSOPClassUID == DICOMDIR) | (files.SOPClassUID == DICOMDIR)
     work.take(directory, "held_back", "dicomdir", "an index of files; the release needs none")
-    missing = pd.concat([files[name].str.strip(" \0") == "" for name in IDENTIFIERS], axis=1, keys=IDENTIFIERS)
+    missing = pd.concat(
+        [files[name].str.strip(" \0") == "" for name in REQUIRED_IDENTIFIERS], axis=1, keys=REQUIRED_IDENTIFIERS
+    )
     missing = missing[missing.any(axis=1)]
     names = pd.Series(["missing " + ", ".join(missing.columns[row]) for row in missing.to_numpy()], missing.index)
     lacking = files.index.to_series().isin(missing.index)

@@ -24,7 +24,7 @@ def declared_charset(terms: str) -> Charset:
             return DEFAULT_CHARSET
 
 
-def decode(raw: bytes, charset: Charset) -> str:
+def decode_text(raw: bytes, charset: Charset) -> str:
     """Text of a value; what its character set cannot say becomes a replacement character, never an error."""
     if raw.isascii() and b"\x1b" not in raw:
         return raw.decode("ascii")
@@ -36,7 +36,7 @@ def decode(raw: bytes, charset: Charset) -> str:
             return raw.decode("latin-1")
 
 
-def encode(text: str, charset: Charset) -> bytes:
+def encode_text(text: str, charset: Charset) -> bytes:
     """Bytes of a text in its character set; a character it lacks becomes ``?``."""
     if text.isascii():
         return text.encode("ascii")

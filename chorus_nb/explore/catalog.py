@@ -24,7 +24,7 @@ from chorus_nb.workspace import Workspace, remove_partials, replacing
 if TYPE_CHECKING:
     import pandas as pd
 
-MEMORY = "200MB"  # for DuckDB; what needs more goes to disk
+DUCKDB_MEMORY = "200MB"  # for DuckDB; what needs more goes to disk
 LARGEST_BATCH = 512
 ROWS = 10_000  # rows held in memory while the catalog is put together
 STARTING = 2.0  # seconds that starting processes takes: less work than that is done in this one
@@ -39,7 +39,9 @@ def parts_folder(workspace: Workspace) -> Path:
     return workspace.local / "survey" / SURVEY_RECIPE.key(workspace.parameters)[:16]
 
 
-def view(connection: duckdb.DuckDBPyConnection, name: str, folder: Path, pattern: str, *, origin: bool = False) -> None:
+def catalog_view(
+    connection: duckdb.DuckDBPyConnection, name: str, folder: Path, pattern: str, *, origin: bool = False
+) -> None:
     """Make a view of the Parquet files in ``folder`` (whose own name is no pattern) that match.
 
     With ``origin`` it has the columns ``filename`` and ``file_row_number``.
@@ -52,11 +54,11 @@ def connect(workspace: Workspace) -> duckdb.DuckDBPyConnection:
     """DuckDB in bounded memory; the view ``catalog`` is there once the source was scanned."""
     scratch = workspace.local / "survey" / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
-    connection = duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(scratch), "threads": 2})
+    connection = duckdb.connect(config={"memory_limit": DUCKDB_MEMORY, "temp_directory": str(scratch), "threads": 2})
     connection.execute("SET enable_progress_bar = false")
     if workspace.has(tables.CATALOG):
         path = workspace.path(tables.CATALOG)
-        view(connection, "catalog", path.parent, path.name)
+        catalog_view(connection, "catalog", path.parent, path.name)
     return connection
 
 
@@ -76,7 +78,7 @@ def scan(workspace: Workspace, progress: processes.Progress | None = None) -> pd
     found = folder.parent / "found.parquet"
     total = _list_files(workspace.source, found, progress)
     with connect(workspace) as connection:
-        view(connection, "found", found.parent, found.name)
+        catalog_view(connection, "found", found.parent, found.name)
         _drop_outdated_parts(connection, folder)
         unread = connection.execute("SELECT count(*) FROM found ANTI JOIN kept USING (source_path)").fetchall()[0][0]
         todo = connection.execute(
@@ -119,7 +121,7 @@ def _drop_outdated_parts(connection: duckdb.DuckDBPyConnection, folder: Path) ->
         "CREATE TEMP TABLE listed (source_path TEXT, size BIGINT, modified_ns BIGINT, reason TEXT, filename TEXT)"
     )
     if any(folder.glob("*.catalog.parquet")):
-        view(connection, "sealed", folder, "*.catalog.parquet", origin=True)
+        catalog_view(connection, "sealed", folder, "*.catalog.parquet", origin=True)
         connection.execute("INSERT INTO listed SELECT source_path, size, modified_ns, reason, filename FROM sealed")
     outdated = connection.execute(
         "SELECT DISTINCT filename FROM listed LEFT JOIN found USING (source_path, size, modified_ns) "
@@ -175,7 +177,7 @@ def _assemble(connection: duckdb.DuckDBPyConnection, folder: Path, workspace: Wo
         pq.ParquetWriter(temporary, tables.CATALOG.schema, compression="zstd") as writer,
     ):
         if any(folder.glob("*.catalog.parquet")):
-            view(connection, "part", folder, "*.catalog.parquet", origin=True)
+            catalog_view(connection, "part", folder, "*.catalog.parquet", origin=True)
             order = connection.execute("SELECT filename, file_row_number FROM part ORDER BY source_path")
             while rows := order.fetchmany(ROWS):
                 writer.write_table(_gather(rows))

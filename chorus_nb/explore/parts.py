@@ -25,7 +25,7 @@ from chorus_nb.explore.tally import Tally
 from chorus_nb.source import Source, SourceFile
 from chorus_nb.workspace import replacing
 
-MOST_VALUES = 400_000  # distinct values held in memory; then the part is closed and the next begun
+VALUES_IN_MEMORY = 400_000  # distinct values held in memory; then the part is closed and the next begun
 
 CATALOG_TAGS: dict[int, str] = {
     tag: name for name in tables.CATALOG.keywords if (tag := datadict.tag_for_keyword(name)) is not None
@@ -60,11 +60,11 @@ def read_batch(batch: Batch) -> int:
     tally = Tally()
     for number, file in enumerate(batch.files, 1):
         header, reason = read_file(batch.source, file)
-        rows.append(_row(file, header, reason, batch.zone))
+        rows.append(_catalog_row(file, header, reason, batch.zone))
         if header is not None:
             tally.add(header, rows[-1]["Modality"], rows[-1]["SOPClassUID"])
-        if number == len(batch.files) or (number % 32 == 0 and tally.held > MOST_VALUES):
-            _write(batch.folder, rows, tally)
+        if number == len(batch.files) or (number % 32 == 0 and tally.held > VALUES_IN_MEMORY):
+            _write_part(batch.folder, rows, tally)
             rows, tally = [], Tally()
     return len(batch.files)
 
@@ -97,24 +97,24 @@ def read_file(source: Source, file: SourceFile) -> tuple[Header | None, str]:
 # --- the catalog's row ------------------------------------------------------------------------------------------------
 
 
-def _row(file: SourceFile, header: Header | None, reason: str, zone: ZoneInfo) -> dict[str, Any]:
+def _catalog_row(file: SourceFile, header: Header | None, reason: str, zone: ZoneInfo) -> dict[str, Any]:
     row = EMPTY_ROW | {"source_path": file.source_path, "size": file.size, "modified_ns": file.modified_ns}
     row["reason"] = reason
     row["status"] = "dicom" if header else "not_dicom" if reason == "not_dicom" else "unreadable"
     if header is None:
         return row
     found = {tag: (value, vr) for (_, tag, creator, vr), value, _ in header.elements if not creator}
-    codecs = declared_charset(values.text(*found.get(0x00080005, (b"", "CS"))))
+    codecs = declared_charset(values.text_of(*found.get(0x00080005, (b"", "CS"))))
     for tag, keyword in CATALOG_TAGS.items():
         if tag in found:
-            row[keyword] = values.text(*found[tag], codecs)
+            row[keyword] = values.text_of(*found[tag], codecs)
     for (path, tag, creator, vr), held in header.nested.items():
         keyword = CATALOG_TAGS.get(tag, "")
         if keyword and not creator and not row[keyword] and held and path.startswith(BORROWED):
-            row[keyword] = values.text(next(iter(held)), vr, codecs)
+            row[keyword] = values.text_of(next(iter(held)), vr, codecs)
     row |= {
         "TransferSyntaxUID": header.transfer_syntax,
-        "MediaStorageSOPClassUID": values.text(*found.get(0x00020002, (b"", "UI"))),
+        "MediaStorageSOPClassUID": values.text_of(*found.get(0x00020002, (b"", "UI"))),
         "has_preamble": header.has_preamble,
         "has_pixels": header.has_pixels,
         "pixel_bytes": header.pixel_bytes,
@@ -123,7 +123,9 @@ def _row(file: SourceFile, header: Header | None, reason: str, zone: ZoneInfo) -
         "us_regions": header.items.get(US_REGIONS, 0),
         "overlay_groups": len({tag >> 16 for tag in found if tag >> 24 == 0x60}),
         "procedure_codes": "\\".join(
-            f"{values.text(scheme, 'SH')}:{values.text(code, 'SH')}" for scheme, code in header.procedure_codes if code
+            f"{values.text_of(scheme, 'SH')}:{values.text_of(code, 'SH')}"
+            for scheme, code in header.procedure_codes
+            if code
         ),
         "identifiers_in_path": _identifiers_in_path(file.source_path, found, codecs),
     }
@@ -136,14 +138,14 @@ def _identifiers_in_path(source_path: str, found: dict[int, tuple[bytes, str]], 
     path, hits = source_path.casefold(), []
     for tag, keyword in IN_PATHS.items():
         value, vr = found.get(tag, (b"", "LO"))
-        text = values.text(value, vr, codecs).casefold()
+        text = values.text_of(value, vr, codecs).casefold()
         parts = text.replace("=", "^").split("^")[:2] if keyword == "PatientName" else [text]
         if any(len(part) >= 4 and part in path for part in parts):
             hits.append(keyword)
     return "\\".join(hits)
 
 
-def _write(folder: Path, rows: list[dict[str, Any]], tally: Tally) -> None:
+def _write_part(folder: Path, rows: list[dict[str, Any]], tally: Tally) -> None:
     listing = "".join(f"{row['source_path']}\0{row['size']}\0{row['modified_ns']}\n" for row in rows)
     name = blake3(listing.encode()).hexdigest(16)
     tags, distinct = tally.tables()

@@ -8,7 +8,7 @@ from pydicom import datadict
 
 from chorus_nb import standards, tables
 from chorus_nb.errors import NotReady
-from chorus_nb.explore.catalog import connect, parts_folder, view
+from chorus_nb.explore.catalog import catalog_view, connect, parts_folder
 from chorus_nb.explore.tally import EXAMPLES
 from chorus_nb.workspace import Workspace
 
@@ -61,8 +61,8 @@ def profile(workspace: Workspace) -> pd.DataFrame:
     if not any(folder.glob("*.values.parquet")):
         return _kept(workspace, tables.empty(tables.TAG_PROFILE))
     with connect(workspace) as connection:
-        view(connection, "tags", folder, "*.tags.parquet")
-        view(connection, "distinct_values", folder, "*.values.parquet")
+        catalog_view(connection, "tags", folder, "*.tags.parquet")
+        catalog_view(connection, "distinct_values", folder, "*.values.parquet")
         (total,) = connection.execute("SELECT count(*) FROM distinct_values").fetchall()[0]
         exact = total <= MOST_EXACT
         frame = connection.execute(

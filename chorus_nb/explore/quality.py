@@ -12,7 +12,7 @@ from pydicom import charset, datadict
 
 from chorus_nb import standards, tables
 from chorus_nb.errors import NotReady
-from chorus_nb.explore.catalog import connect, view
+from chorus_nb.explore.catalog import catalog_view, connect
 from chorus_nb.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ FROM catalog WHERE status = 'dicom' AND MediaStorageSOPClassUID <> '1.2.840.1000
 """
 
 
-class Rule(NamedTuple):
+class QualityRule(NamedTuple):
     """A rule of ``rules.sql``."""
 
     name: str
@@ -50,10 +50,10 @@ class Rule(NamedTuple):
 
 
 @cache
-def rules() -> tuple[Rule, ...]:
+def rules() -> tuple[QualityRule, ...]:
     """Every rule, in the order of the file."""
     text = Path(__file__).with_name("rules.sql").read_text(encoding="utf-8")
-    return tuple(Rule(*match) for match in _RULE.findall(text))
+    return tuple(QualityRule(*match) for match in _RULE.findall(text))
 
 
 def assess(workspace: Workspace) -> pd.DataFrame:
@@ -67,7 +67,7 @@ def assess(workspace: Workspace) -> pd.DataFrame:
     with connect(workspace) as connection:
         connection.execute(_FILES)
         path = workspace.path(tables.TAG_PROFILE)
-        view(connection, "tag", path.parent, path.name)
+        catalog_view(connection, "tag", path.parent, path.name)
         connection.create_function("dictionary_vr", _dictionary_vr, ["VARCHAR"], "VARCHAR")
         connection.register("character_set", pd.DataFrame({"term": sorted(charset.python_encoding)}))
         connection.register("same_instance", _same_instance(connection, workspace))
@@ -90,7 +90,7 @@ def _same_instance(connection: duckdb.DuckDBPyConnection, workspace: Workspace) 
     ).df()
     sizes = rows.groupby("SOPInstanceUID")["size"].transform("nunique")
     rows["content"] = [
-        str(size) if several > 1 else _digest(workspace, path)
+        str(size) if several > 1 else _instance_digest(workspace, path)
         for path, size, several in zip(rows["source_path"], rows["size"], sizes, strict=True)
     ]
     return rows.groupby("SOPInstanceUID", as_index=False).agg(
@@ -98,7 +98,7 @@ def _same_instance(connection: duckdb.DuckDBPyConnection, workspace: Workspace) 
     )
 
 
-def _digest(workspace: Workspace, source_path: str) -> str:
+def _instance_digest(workspace: Workspace, source_path: str) -> str:
     try:
         return workspace.source.digest(source_path)
     except OSError:

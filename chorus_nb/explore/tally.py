@@ -14,7 +14,7 @@ from chorus_nb.explore import values
 
 EXAMPLES = 3  # of each tag
 
-TAGS = pa.schema(
+TAG_SCHEMA = pa.schema(
     [("key", pa.int64())]
     + [(name, pa.string()) for name in ("modality", "sop_class", "path")]
     + [("tag", pa.int64()), ("private_creator", pa.string()), ("vr", pa.string())]
@@ -68,11 +68,11 @@ class Tally:
                 entry.files += files
                 entry.empty += 0 if length else files
                 entry.values[value] = length
-            rows.extend(_row(*kind, key, entry, columns) for key, entry in tags.items())
-        return pa.Table.from_pylist(rows, TAGS), pa.Table.from_pydict(columns, VALUES)
+            rows.extend(_profile_row(*kind, key, entry, columns) for key, entry in tags.items())
+        return pa.Table.from_pylist(rows, TAG_SCHEMA), pa.Table.from_pydict(columns, VALUES)
 
 
-def _row(modality: str, sop_class: str, key: Key, entry: _Tag, columns: dict[str, list[Any]]) -> dict[str, Any]:
+def _profile_row(modality: str, sop_class: str, key: Key, entry: _Tag, columns: dict[str, list[Any]]) -> dict[str, Any]:
     """The tag's row; its distinct values are appended to ``columns``."""
     path, tag, creator, vr = key
     number = _number("\0".join((modality, sop_class, *map(str, key))).encode())
@@ -85,10 +85,14 @@ def _row(modality: str, sop_class: str, key: Key, entry: _Tag, columns: dict[str
         columns["example"].append(values.example(value, vr, length) if rank < EXAMPLES and vr != "SQ" else None)
     numbers = [found for _, value, _ in valued for found in values.numbers(value, vr)]
     days = (
-        [day for _, value, _ in valued if (day := values.text(value, vr))[:8].isdigit()] if vr in ("DA", "DT") else []
+        [day for _, value, _ in valued if (day := values.text_of(value, vr))[:8].isdigit()]
+        if vr in ("DA", "DT")
+        else []
     )
     lengths = entry.values.values()
-    row: dict[str, Any] = dict(zip(TAGS.names, (number, modality, sop_class, path, tag, creator, vr), strict=False))
+    row: dict[str, Any] = dict(
+        zip(TAG_SCHEMA.names, (number, modality, sop_class, path, tag, creator, vr), strict=False)
+    )
     row |= {"files": entry.files, "empty": entry.empty, "shortest": min(lengths), "longest": max(lengths)}
     row |= {"low": min(numbers, default=None), "high": max(numbers, default=None)}
     return row | {"first": min(days, default=""), "last": max(days, default="")}

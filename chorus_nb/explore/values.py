@@ -8,33 +8,33 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from chorus_nb.dicom.charsets import Charset, decode
+from chorus_nb.dicom.charsets import Charset, decode_text
 from chorus_nb.dicom.encodings import BYTES, NUMBERS, WORD_SIZES, numbers_in
 from chorus_nb.standards import tag_name
 
 DECODED = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})  # VRs that SpecificCharacterSet speaks of
-SHOWN = 64  # characters of a value shown as an example
+EXAMPLE_LENGTH = 64  # characters of a value shown as an example
 
-_TIME = r"([01]\d|2[0-3])(([0-5]\d)(([0-5]\d|60)(\.\d{1,6})?)?)?"
-_DATE = r"\d{4}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])"
+_TIME_FORM = r"([01]\d|2[0-3])(([0-5]\d)(([0-5]\d|60)(\.\d{1,6})?)?)?"
+_DATE_FORM = r"\d{4}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])"
 _RULES = {
     "AE": r"[^\\\x00-\x1f]{0,16}",
     "AS": r"\d{3}[DWMY]",
     "CS": r"[A-Z0-9_ ]{0,16}",
-    "DA": _DATE,
+    "DA": _DATE_FORM,
     "DS": r" *[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)? *",
-    "DT": r"\d{4}((0[1-9]|1[0-2])((0[1-9]|[12]\d|3[01])(" + _TIME + r")?)?)?([+-](0\d|1[0-4])[0-5]\d)?",
+    "DT": r"\d{4}((0[1-9]|1[0-2])((0[1-9]|[12]\d|3[01])(" + _TIME_FORM + r")?)?)?([+-](0\d|1[0-4])[0-5]\d)?",
     "IS": r" *[+-]?\d{1,10} *",
     "LO": r"[^\\]{0,64}",
     "SH": r"[^\\]{0,16}",
-    "TM": _TIME,
+    "TM": _TIME_FORM,
     "UI": r"(?=.{1,64}$)(0|[1-9]\d*)(\.(0|[1-9]\d*))*",
 }
 RULES = {vr: re.compile(rule, re.ASCII | re.DOTALL) for vr, rule in _RULES.items()}
 
 
 @lru_cache(maxsize=16384)  # most values of a series are those of its first image
-def text(value: bytes, vr: str, codecs: Charset = ()) -> str:
+def text_of(value: bytes, vr: str, codecs: Charset = ()) -> str:
     """The value as text, multi-values joined by ``\\``. Without ``codecs``, what is not ASCII is UTF-8 or Latin-1."""
     if vr in NUMBERS:
         return "\\".join(map(str, numbers_in(value, vr)))
@@ -42,7 +42,7 @@ def text(value: bytes, vr: str, codecs: Charset = ()) -> str:
         words = [int(word) for word in numbers_in(value[: len(value) // 4 * 4], "US")]
         return "\\".join(tag_name(a << 16 | b) for a, b in zip(words[::2], words[1::2], strict=True))
     if codecs and (vr in DECODED or vr == "UN"):
-        decoded = decode(value, codecs)
+        decoded = decode_text(value, codecs)
     else:
         try:
             decoded = value.decode("utf-8")
@@ -53,10 +53,10 @@ def text(value: bytes, vr: str, codecs: Charset = ()) -> str:
 
 def example(value: bytes, vr: str, length: int) -> str:
     """A value as an example: text cut to :data:`SHOWN` characters, bytes only as their number."""
-    if vr in BYTES and (length > SHOWN or not value.isascii() or b"\0" in value.rstrip(b"\0")):
+    if vr in BYTES and (length > EXAMPLE_LENGTH or not value.isascii() or b"\0" in value.rstrip(b"\0")):
         return f"({length} bytes)"
-    shown = text(value, vr)
-    return shown[:SHOWN] + "…" if len(shown) > SHOWN else shown
+    shown = text_of(value, vr)
+    return shown[:EXAMPLE_LENGTH] + "…" if len(shown) > EXAMPLE_LENGTH else shown
 
 
 def keeps_its_vr(value: bytes, vr: str, length: int) -> bool:
@@ -88,7 +88,7 @@ def numbers(value: bytes, vr: str) -> list[float]:
 
 # --- dates and times --------------------------------------------------------------------------------------------------
 
-_DA = re.compile(r"(\d{4})[.-]?(\d\d)[.-]?(\d\d)", re.ASCII)  # also the old forms 1994.05.30 and 1994-05-30
+_DA_FORM = re.compile(r"(\d{4})[.-]?(\d\d)[.-]?(\d\d)", re.ASCII)  # also the old forms 1994.05.30 and 1994-05-30
 _TM = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.\d*)?)?)?", re.ASCII)
 _OFFSET = re.compile(r"(.*?)([+-])(\d\d)(\d\d)", re.ASCII)
 
@@ -103,7 +103,7 @@ SOURCES = (  # chorus.md §3.6: where the date and time of an image come from, b
 
 def date_of(da: str) -> datetime | None:
     """Midnight of a DA value (its first, if there are several); None for what is no date."""
-    match = _DA.fullmatch(da.split("\\")[0].strip())
+    match = _DA_FORM.fullmatch(da.split("\\")[0].strip())
     try:
         return datetime(*map(int, match.groups())) if match else None  # type: ignore[arg-type]
     except ValueError:

@@ -1,8 +1,7 @@
 """Defacing of CT, MR and PT volumes: found, judged, removed (Safe Harbor item 17; PS3.15 E.3.2)."""
 
 from chorus_nb.faces.judge import find_faces
-from chorus_nb.faces.masks import FOLDER, FaceMask
-from chorus_nb.faces.masks import read as read_mask
-from chorus_nb.faces.surfaces import Surfaces, preview, render, surfaces
+from chorus_nb.faces.masks import MASKS_FOLDER, FaceMask, read_mask
+from chorus_nb.faces.surfaces import Surfaces, face_preview, render, surfaces
 
-__all__ = ["FOLDER", "FaceMask", "Surfaces", "find_faces", "preview", "read_mask", "render", "surfaces"]
+__all__ = ["MASKS_FOLDER", "FaceMask", "Surfaces", "face_preview", "find_faces", "read_mask", "render", "surfaces"]

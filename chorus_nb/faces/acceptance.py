@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chorus_nb.faces.atlas import Mask, Matrix, sample, template
+from chorus_nb.faces.atlas import Mask, Matrix, sampled_volume, template
 from chorus_nb.faces.registration import Pose
 from chorus_nb.faces.volume import Grid, stature
 
@@ -92,7 +92,7 @@ def posed(volume: Grid, pose: Pose, *, ears: bool = False) -> Posed:
 
     def of(array: Mask, matrix: Matrix, replicate: bool = False) -> Mask:
         moved = points @ matrix[:3, :3].T + matrix[:3, 3]
-        return np.asarray(sample(array, shape.to_index, moved, replicate=replicate).reshape(volume.head.shape))
+        return np.asarray(sampled_volume(array, shape.to_index, moved, replicate=replicate).reshape(volume.head.shape))
 
     poses = (pose.matrix, *pose.rivals)
     zone = shape.face | shape.ears if ears else shape.face

@@ -116,7 +116,9 @@ def _brain(shape: tuple[int, ...]) -> Mask:
     return coarse
 
 
-def sample(array: NDArray[Any], to_index: Matrix, points: NDArray[np.float64], *, replicate: bool) -> NDArray[Any]:
+def sampled_volume(
+    array: NDArray[Any], to_index: Matrix, points: NDArray[np.float64], *, replicate: bool
+) -> NDArray[Any]:
     """Nearest values of a template array at ``points`` (…, 3) in template millimetres.
 
     Beyond the template's field: the value at its edge where ``replicate``, else zero.

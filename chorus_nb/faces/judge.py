@@ -16,7 +16,7 @@ from chorus_nb.faces import masks
 from chorus_nb.faces.acceptance import Measures
 from chorus_nb.faces.decisions import FaceDecision, face_decisions
 from chorus_nb.faces.needs import needs
-from chorus_nb.faces.study import Asked, Found, not_looked_at, remove_faces
+from chorus_nb.faces.study import Asked, FaceFound, not_looked_at, remove_faces
 from chorus_nb.memory import DECODERS, Recipe, digest
 from chorus_nb.processes.child import each_in_child
 from chorus_nb.source import Source
@@ -56,7 +56,7 @@ def find_faces(
     decided = face_decisions(workspace)
     verdicts = {row["series_uid"]: row for row in _settled(images, decided)}
     groups = list(_groups(images[~images.SeriesInstanceUID.isin(verdicts)], workspace, decided))
-    known = _known(workspace)
+    known = _known_verdicts(workspace)
     for group in groups:
         kept = [known.get((group.fingerprint, one.series)) for one in group.asked]
         if all(row is not None and _there(workspace, row) for row in kept):
@@ -67,7 +67,7 @@ def find_faces(
         _look(workspace, missing, verdicts, images, keep, progress)
     else:
         keep()
-    masks.keep_only(workspace.local / masks.FOLDER, {row["mask"] for row in verdicts.values()})
+    masks.keep_masks(workspace.local / masks.MASKS_FOLDER, {row["mask"] for row in verdicts.values()})
     return _files(images, verdicts)
 
 
@@ -77,9 +77,9 @@ def _settled(images: pd.DataFrame, decided: dict[str, FaceDecision]) -> Iterator
         decision = decided.get(series)
         if decision and decision.decision in ("release", "hold"):
             status = {"release": "as_it_is", "hold": "held"}[decision.decision]
-            yield _row(Found(series, status, "decided by a reviewer"), rows, "")
+            yield _verdict_row(FaceFound(series, status, "decided by a reviewer"), rows, "")
         elif (rows.need == "rendering").all():
-            yield _row(Found(series, "rendering", "a picture of a face cannot be defaced"), rows, "")
+            yield _verdict_row(FaceFound(series, "rendering", "a picture of a face cannot be defaced"), rows, "")
 
 
 def _groups(images: pd.DataFrame, workspace: Workspace, decided: dict[str, FaceDecision]) -> Iterator[_Group]:
@@ -103,7 +103,7 @@ def _look(
     keep: Callable[[], None],
     progress: processes.Progress | None,
 ) -> None:
-    folder = workspace.local / masks.FOLDER
+    folder = workspace.local / masks.MASKS_FOLDER
     folder.mkdir(exist_ok=True)
     ears = FACES_RECIPE.seen(workspace.parameters).deface_ears
     rows = dict(iter(images.groupby("SeriesInstanceUID")))
@@ -114,14 +114,14 @@ def _look(
     for (*_, asked, _, fingerprint), found, _ in looks:
         if isinstance(found, ChildFault):
             found = [not_looked_at(one, found.code) for one in asked]
-        verdicts.update({one.series: _row(one, rows[one.series], fingerprint) for one in found})
+        verdicts.update({one.series: _verdict_row(one, rows[one.series], fingerprint) for one in found})
 
 
-def _faces_of_group(source: Source, folder: Path, asked: tuple[Asked, ...], ears: bool, _: str) -> list[Found]:
+def _faces_of_group(source: Source, folder: Path, asked: tuple[Asked, ...], ears: bool, _: str) -> list[FaceFound]:
     return remove_faces(source, folder, asked, ears)
 
 
-def _row(found: Found, files: pd.DataFrame, fingerprint: str) -> dict[str, Any]:
+def _verdict_row(found: FaceFound, files: pd.DataFrame, fingerprint: str) -> dict[str, Any]:
     first = files.iloc[0]
     measured = found.measures._asdict() if found.measures else dict.fromkeys(Measures._fields, math.nan)
     return {
@@ -142,7 +142,7 @@ def _row(found: Found, files: pd.DataFrame, fingerprint: str) -> dict[str, Any]:
     }
 
 
-def _known(workspace: Workspace) -> dict[tuple[str, str], dict[str, Any]]:
+def _known_verdicts(workspace: Workspace) -> dict[tuple[str, str], dict[str, Any]]:
     if not workspace.has(tables.FACE_VERDICTS):
         return {}
     table = workspace.read(tables.FACE_VERDICTS)
@@ -152,7 +152,7 @@ def _known(workspace: Workspace) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def _there(workspace: Workspace, row: dict[str, Any]) -> bool:
-    return not row["mask"] or (workspace.local / masks.FOLDER / f"{row['mask']}.parquet").is_file()
+    return not row["mask"] or (workspace.local / masks.MASKS_FOLDER / f"{row['mask']}.parquet").is_file()
 
 
 def _keep(workspace: Workspace, verdicts: dict[str, dict[str, Any]]) -> None:

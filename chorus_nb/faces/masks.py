@@ -18,7 +18,7 @@ from blake3 import blake3
 from chorus_nb.faces.atlas import Mask
 from chorus_nb.workspace import write_if_changed
 
-FOLDER = "faces"  # below local/
+MASKS_FOLDER = "faces"  # below local/
 
 
 class FaceMask(NamedTuple):
@@ -44,21 +44,21 @@ def write(folder: Path, series: Mapping[str, FaceMask]) -> str:
     return name
 
 
-def read(folder: Path, name: str, source_path: str) -> FaceMask:
+def read_mask(folder: Path, name: str, source_path: str) -> FaceMask:
     """The mask of a file; :class:`KeyError` if the series does not hold it."""
-    shape, value, packed = _series(folder / f"{name}.parquet")[source_path]
+    shape, value, packed = _masks_of_series(folder / f"{name}.parquet")[source_path]
     count = int(np.prod(shape))
     bits = np.unpackbits(np.frombuffer(zlib.decompress(packed), "u1"), count=count)
     return FaceMask(bits.reshape(shape).astype(bool), value)
 
 
 @lru_cache(maxsize=4)
-def _series(path: Path) -> dict[str, tuple[tuple[int, ...], int, bytes]]:
+def _masks_of_series(path: Path) -> dict[str, tuple[tuple[int, ...], int, bytes]]:
     rows = pq.read_table(path).to_pylist()
     return {row["source_path"]: (tuple(json.loads(row["shape"])), row["value"], row["mask"]) for row in rows}
 
 
-def keep_only(folder: Path, names: set[str]) -> None:
+def keep_masks(folder: Path, names: set[str]) -> None:
     """Remove the masks that no file of the worklist uses any more."""
     for path in folder.glob("*.parquet"):
         if path.stem not in names:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-VOLUMES = ("CT", "MR", "PT")
-NEEDED = ("Modality", "ImageType", "BodyPartExamined", "SeriesDescription", "StudyDescription")
+VOLUME_MODALITIES = ("CT", "MR", "PT")
+NEEDED_COLUMNS = ("Modality", "ImageType", "BodyPartExamined", "SeriesDescription", "StudyDescription")
 
 
 @functools.cache
@@ -51,10 +51,10 @@ def _says(text: str) -> str:
 def needs(images: pd.DataFrame) -> pd.DataFrame:
     """``need`` and ``need_reason`` of each of ``images`` (rows of the catalog), the gravest of its series."""
     order = ["rendering", "face", "doubt", "unknown", "none"]
-    found = [need(*map(str, row)) for row in images[list(NEEDED)].itertuples(index=False, name=None)]
+    found = [need(*map(str, row)) for row in images[list(NEEDED_COLUMNS)].itertuples(index=False, name=None)]
     table = pd.DataFrame(found, columns=["need", "need_reason"], index=images.index)
     # a rendering among slices holds back itself, not the slices; and what is no volume stays that
-    own = table.need.eq("rendering") | ~images.Modality.str.strip().isin(VOLUMES)
+    own = table.need.eq("rendering") | ~images.Modality.str.strip().isin(VOLUME_MODALITIES)
     ranked = table.assign(rank=table.need.map(order.index), series=images.SeriesInstanceUID)
     worst = ranked[~own].sort_values("rank", kind="stable").drop_duplicates("series").set_index("series")
     said = worst.reindex(images.SeriesInstanceUID)[["need", "need_reason"]].set_index(images.index)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chorus_nb.faces.atlas import Mask, Matrix, sample, template
+from chorus_nb.faces.atlas import Mask, Matrix, sampled_volume, template
 from chorus_nb.faces.volume import WATER_LIKE, Grid, stature
 
 PITCHES, TURNS, TILTS = (-30, -15, 0, 15, 30), (-20, 0, 20), (-20, 0, 20)  # degrees: nodding, turning, tilting
@@ -53,7 +53,7 @@ class Pose(NamedTuple):
         return float(np.degrees(np.arccos(np.clip((np.trace(left @ right) - 1) / 2, -1, 1))))
 
 
-def register(volume: Grid, modality: str, start: tuple[float, float, float] | None = None) -> Pose:
+def register_head(volume: Grid, modality: str, start: tuple[float, float, float] | None = None) -> Pose:
     """The best affine pose; ``start`` = degrees of nodding, turning and tilting to begin from instead of a grid."""
     region = _region(volume)
     values = _comparable(volume.values, modality, volume.head)
@@ -169,14 +169,14 @@ class _Scorer:
     def dice(self, matrix: Matrix) -> float:
         """Twice the common part of both heads, to the sum of both."""
         moved = self.places @ matrix[:3, :3].T + matrix[:3, 3]
-        other = sample(template().head, template().to_index, moved, replicate=False)
-        known = sample(_everywhere(), template().to_index, moved, replicate=False) & self.upper
+        other = sampled_volume(template().head, template().to_index, moved, replicate=False)
+        known = sampled_volume(_everywhere(), template().to_index, moved, replicate=False) & self.upper
         whole = (self.head & known).sum() + (other & known).sum()
         return float(2 * (self.head & other & known).sum() / whole) if whole else 0.0
 
     def nmi(self, matrix: Matrix) -> float:
         moved = self.points @ matrix[:3, :3].T + matrix[:3, 3]
-        other = sample(self.template_bins, template().to_index, moved, replicate=False)
+        other = sampled_volume(self.template_bins, template().to_index, moved, replicate=False)
         joint = np.bincount(self.bins * BINS + other, minlength=BINS * BINS).reshape(BINS, BINS) / len(other)
         both = _entropy(joint.ravel())
         return float((_entropy(joint.sum(axis=0)) + _entropy(joint.sum(axis=1))) / both) if both else 1.0

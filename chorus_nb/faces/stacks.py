@@ -43,7 +43,7 @@ class Slice(NamedTuple):
         return float(self.affine[:3, 2] @ self.affine[:3, 3])
 
 
-class Picture(NamedTuple):
+class StackedFrame(NamedTuple):
     """The pixels of a slice, as stored; a thousand of them must fit into memory."""
 
     stored: NDArray[np.generic]
@@ -56,18 +56,18 @@ class Picture(NamedTuple):
         return self.stored.astype(np.float32) * np.float32(self.slope) + np.float32(self.intercept)
 
 
-class Series(NamedTuple):
+class SliceSeries(NamedTuple):
     """A series in memory."""
 
     modality: str
     slices: list[Slice]
-    pictures: list[Picture]
+    pictures: list[StackedFrame]
 
 
-def load(source: Source, paths: Sequence[str]) -> Series:
+def load(source: Source, paths: Sequence[str]) -> SliceSeries:
     """Read all files of a series; :class:`Unfit` when one of them is no slice in space."""
     slices: list[Slice] = []
-    pictures: list[Picture] = []
+    pictures: list[StackedFrame] = []
     modality = ""
     for path in paths:
         dataset = dcmread(io.BytesIO(source.read(path)), force=True)
@@ -82,8 +82,8 @@ def load(source: Source, paths: Sequence[str]) -> Series:
         )
         for (one, slope, intercept), stored in zip(found, array, strict=True):
             slices.append(one)
-            pictures.append(Picture(stored, slope, intercept))
-    return Series(modality, slices, pictures)
+            pictures.append(StackedFrame(stored, slope, intercept))
+    return SliceSeries(modality, slices, pictures)
 
 
 def _slices(path: str, dataset: Dataset) -> Iterator[tuple[Slice, float, float]]:
@@ -123,7 +123,7 @@ def _slices(path: str, dataset: Dataset) -> Iterator[tuple[Slice, float, float]]
         yield one, float(1 if slope in (None, "") else slope) or 1.0, float(intercept or 0)
 
 
-def stacks(series: Series, fewest: int = FEWEST, thinnest: float = THINNEST) -> list[Volume]:
+def stacks(series: SliceSeries, fewest: int = FEWEST, thinnest: float = THINNEST) -> list[Volume]:
     """The volumes of a series, largest first; :class:`Unfit` when there is none.
 
     Where several images lie at one place (time points, diffusion weightings), the first of them counts.
@@ -176,7 +176,7 @@ def _even_runs(slices: Sequence[Slice], numbers: list[int]) -> list[list[int]]:
     return runs
 
 
-def air(series: Series) -> int:
+def air(series: SliceSeries) -> int:
     """The stored value that shows as air: -1000 HU in CT, else the signal of the darkest hundredth of the pixels."""
     limits = [np.iinfo(str(kind)) for kind in {picture.stored.dtype for picture in series.pictures}]
     if series.modality == "CT":

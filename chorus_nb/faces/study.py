@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from chorus_nb.faces import masks, stacks
 from chorus_nb.faces.acceptance import IN_VIEW, Measures, measure, posed, refusals
-from chorus_nb.faces.atlas import Mask, Matrix, sample, template
+from chorus_nb.faces.atlas import Mask, Matrix, sampled_volume, template
 from chorus_nb.faces.masks import FaceMask
-from chorus_nb.faces.registration import Pose, register
-from chorus_nb.faces.stacks import Series, Slice, Unfit
+from chorus_nb.faces.registration import Pose, register_head
+from chorus_nb.faces.stacks import Slice, SliceSeries, Unfit
 from chorus_nb.faces.volume import Grid, grid, head
 from chorus_nb.source import Source
 
@@ -35,7 +35,7 @@ class Asked(NamedTuple):
     shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
-class Found(NamedTuple):
+class FaceFound(NamedTuple):
     """What became of a series; see the table ``face_verdicts``."""
 
     series: str
@@ -50,9 +50,9 @@ class Found(NamedTuple):
     remembered: bool = True  # what went wrong once (a full memory, a codec since installed) is tried again
 
 
-def not_looked_at(one: Asked, why: str) -> Found:
+def not_looked_at(one: Asked, why: str) -> FaceFound:
     """The answer for a series that something went wrong with; ``why`` tells no value."""
-    return Found(one.series, "not_defaced", f"could not be looked at ({why})", remembered=False)
+    return FaceFound(one.series, "not_defaced", f"could not be looked at ({why})", remembered=False)
 
 
 class _Face(NamedTuple):
@@ -64,14 +64,14 @@ class _Face(NamedTuple):
     measures: Measures
 
 
-def remove_faces(source: Source, folder: Path, asked: Sequence[Asked], ears: bool) -> list[Found]:
+def remove_faces(source: Source, folder: Path, asked: Sequence[Asked], ears: bool) -> list[FaceFound]:
     """Look at the series of one frame of reference, those with most to register first; masks go into ``folder``."""
     accepted: list[_Face] = []
     answers = []
     for one in sorted(asked, key=lambda one: (one.need != "face", -len(one.paths), one.series)):
         begun = time.perf_counter()
         try:
-            answer = _series(source, folder, one, accepted, ears)
+            answer = _face_of_series(source, folder, one, accepted, ears)
         except Unfit as unfit:
             answer = _unfit(one, str(unfit))
         except Exception as error:  # whatever a damaged file does to a library, it costs this series and tells no value
@@ -80,13 +80,13 @@ def remove_faces(source: Source, folder: Path, asked: Sequence[Asked], ears: boo
     return answers
 
 
-def _unfit(one: Asked, why: str) -> Found:
+def _unfit(one: Asked, why: str) -> FaceFound:
     if one.need == "doubt":
-        return Found(one.series, "not_a_head", why)
-    return Found(one.series, "not_defaced", why)
+        return FaceFound(one.series, "not_a_head", why)
+    return FaceFound(one.series, "not_defaced", why)
 
 
-def _series(source: Source, folder: Path, one: Asked, accepted: list[_Face], ears: bool) -> Found:
+def _face_of_series(source: Source, folder: Path, one: Asked, accepted: list[_Face], ears: bool) -> FaceFound:
     series = stacks.load(source, one.paths)
     if not one.start:  # a person who gives a start wants a search of its own
         for face in accepted:
@@ -95,17 +95,17 @@ def _series(source: Source, folder: Path, one: Asked, accepted: list[_Face], ear
     volumes = stacks.stacks(series)
     even = grid(volumes)
     if one.need in ("unknown", "doubt") and not _may_be_head(even):
-        return Found(one.series, "not_a_head", "the body is wider or narrower than a head")
+        return FaceFound(one.series, "not_a_head", "the body is wider or narrower than a head")
     if not even.head.any():
         return _unfit(one, "nothing but air")
-    pose = register(even, series.modality, one.start)
+    pose = register_head(even, series.modality, one.start)
     pose = _shifted(pose, one.shift)
     measures = measure(even, pose, posed(even, pose, ears=ears))
     reasons = refusals(measures, series.modality)
     face = _Face(one.series, even, pose, measures)
     if reasons and one.decision != "deface":
         if one.need == "doubt":
-            return Found(one.series, "not_a_head", "; ".join(reasons), measures=measures)
+            return FaceFound(one.series, "not_a_head", "; ".join(reasons), measures=measures)
         # the mask is kept for a reviewer to look at; nothing is released
         found = _cut(series, one, folder, face, ears)
         return found._replace(status="not_defaced", reason="; ".join(reasons))
@@ -113,7 +113,7 @@ def _series(source: Source, folder: Path, one: Asked, accepted: list[_Face], ear
     return _cut(series, one, folder, face, ears)
 
 
-def _cut(series: Series, one: Asked, folder: Path, face: _Face, ears: bool) -> Found:
+def _cut(series: SliceSeries, one: Asked, folder: Path, face: _Face, ears: bool) -> FaceFound:
     """Masks for every slice of the series by the pose of ``face``."""
     value = stacks.air(series)
     pose = _shifted(face.pose, one.shift) if face.series != one.series else face.pose
@@ -132,7 +132,7 @@ def _cut(series: Series, one: Asked, folder: Path, face: _Face, ears: bool) -> F
     status = "defaced" if share > 0 and (face.measures.face >= IN_VIEW or shared) else "no_face_in_view"
     if status == "no_face_in_view":
         name, share = "", 0.0
-    return Found(one.series, status, "", name, shared, share, brain / 1000, face.measures)
+    return FaceFound(one.series, status, "", name, shared, share, brain / 1000, face.measures)
 
 
 def _points(piece: Slice) -> NDArray[np.float64]:
@@ -148,8 +148,8 @@ def _slice_regions(piece: Slice, pose: Pose, ears: bool) -> tuple[Mask, Mask]:
     zone = shape.face | shape.ears if ears else shape.face
     points = _points(piece)
     moved = [points @ matrix[:3, :3].T + matrix[:3, 3] for matrix in (pose.matrix, *pose.rivals)]
-    brain = sample(shape.brain, shape.to_index, moved[0], replicate=False)
-    faces = [sample(zone, shape.to_index, one, replicate=True) for one in moved]
+    brain = sampled_volume(shape.brain, shape.to_index, moved[0], replicate=False)
+    faces = [sampled_volume(zone, shape.to_index, one, replicate=True) for one in moved]
     return np.logical_or.reduce(faces) & ~brain, brain
 
 
@@ -164,7 +164,7 @@ def _shifted(pose: Pose, shift: tuple[float, float, float]) -> Pose:
     return pose._replace(matrix=moved(pose.matrix), rivals=tuple(map(moved, pose.rivals)))
 
 
-def _agrees(series: Series, face: _Face) -> bool:
+def _agrees(series: SliceSeries, face: _Face) -> bool:
     """Whether the slices of a series show the head of ``face`` where that is: their outlines overlap."""
     both = mine = theirs = 0
     for piece, picture in zip(

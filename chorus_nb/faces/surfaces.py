@@ -18,8 +18,8 @@ from chorus_nb.faces import masks, stacks
 from chorus_nb.faces.atlas import Mask
 from chorus_nb.faces.decisions import pose
 from chorus_nb.faces.registration import rotated
-from chorus_nb.faces.stacks import Picture as Stored
-from chorus_nb.faces.stacks import Series, Unfit
+from chorus_nb.faces.stacks import SliceSeries, Unfit
+from chorus_nb.faces.stacks import StackedFrame as Stored
 from chorus_nb.faces.study import Asked, remove_faces
 from chorus_nb.faces.volume import AIR, Grid, Volume, grid
 from chorus_nb.processes.child import in_child
@@ -28,7 +28,7 @@ from chorus_nb.workspace import Workspace
 
 Picture = NDArray[np.uint8]
 STEP = 1.5  # mm a pixel
-SECONDS = 600.0  # for one series
+RENDER_SECONDS = 600.0  # for one series
 VIEWS = (0.0, 50.0)  # degrees the head is turned: from the front, half from the side
 LIGHT = np.array([-0.35, -0.8, 0.5])  # from above the patient's right shoulder
 
@@ -75,13 +75,13 @@ def render(workspace: Workspace, series_uid: str, mask: str, *, intended: bool =
     return in_child(_render, workspace, mask, paths, written)
 
 
-def preview(workspace: Workspace, series_uid: str, start: str, shift: str) -> Surfaces:
+def face_preview(workspace: Workspace, series_uid: str, start: str, shift: str) -> Surfaces:
     """What 03 would make of a series with this decision, before it is taken (10 to 35 CPU seconds with a ``start``)."""
     asked = Asked(series_uid, "face", tuple(files(workspace, series_uid)), "deface", *pose(start, shift))
-    folder = workspace.local / masks.FOLDER
+    folder = workspace.local / masks.MASKS_FOLDER
     folder.mkdir(exist_ok=True)
     ears = workspace.parameters.deface_ears
-    found = in_child(remove_faces, workspace.source, folder, [asked], ears, seconds=SECONDS)[0]
+    found = in_child(remove_faces, workspace.source, folder, [asked], ears, seconds=RENDER_SECONDS)[0]
     if not found.mask:
         raise WorkbenchError(found.reason or "no face in view")
     return render(workspace, series_uid, found.mask, intended=True)
@@ -97,11 +97,11 @@ def files(workspace: Workspace, series_uid: str) -> list[str]:
 
 
 def _render(workspace: Workspace, mask: str, paths: list[str], written: list[str]) -> Surfaces:
-    folder = workspace.local / masks.FOLDER
+    folder = workspace.local / masks.MASKS_FOLDER
     series = stacks.load(workspace.source, paths)
-    cut = Series(series.modality, series.slices, [])
+    cut = SliceSeries(series.modality, series.slices, [])
     for piece in series.slices:
-        plane = masks.read(folder, mask, piece.source_path).mask[piece.frame]
+        plane = masks.read_mask(folder, mask, piece.source_path).mask[piece.frame]
         cut.pictures.append(Stored(plane, 1.0, 0.0))
     shown = grid(_volumes(series), STEP)
     whole = len(written) == len(paths)
@@ -117,12 +117,12 @@ def _render(workspace: Workspace, mask: str, paths: list[str], written: list[str
         "",
         [surface(shown, shown.head, turn) for turn in VIEWS],
         [surface(after, shown.head & (after.values > air), turn) for turn in VIEWS],
-        _planes(shown, inside, series.modality),
+        _three_planes(shown, inside, series.modality),
         whole,
     )
 
 
-def _volumes(series: Series) -> list[Volume]:
+def _volumes(series: SliceSeries) -> list[Volume]:
     try:
         return stacks.stacks(series)
     except Unfit:
@@ -159,7 +159,7 @@ def _smooth(depth: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(known > 0.3, values / np.maximum(known, 1e-6), np.nan)
 
 
-def _planes(volume: Grid, inside: Mask, modality: str) -> list[tuple[Picture, Mask]]:
+def _three_planes(volume: Grid, inside: Mask, modality: str) -> list[tuple[Picture, Mask]]:
     """From the side, from the front, from below: through the middle of what is removed of the head."""
     values = volume.values
     low, high = (-200.0, 300.0) if modality == "CT" else np.percentile(values[volume.head | inside], (1, 99.5))

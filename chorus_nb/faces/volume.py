@@ -82,7 +82,7 @@ def _resampled(
     factors = [max(1, int(step / spacing / 1.5)) for spacing in volume.spacing]
     shrunk = sitk.BinShrink(sitk.GetImageFromArray(volume.values), factors)
     plain = sitk.GetImageFromArray(sitk.GetArrayViewFromImage(shrunk))  # in index coordinates: sheared stacks are too
-    inverse = np.linalg.inv(volume.affine @ _shrunk(factors))
+    inverse = np.linalg.inv(volume.affine @ _coarser(factors))
     to_index = sitk.AffineTransform(3)
     to_index.SetMatrix(inverse[:3, :3].ravel().tolist())
     to_index.SetTranslation(inverse[:3, 3].tolist())
@@ -92,7 +92,7 @@ def _resampled(
     return values, sitk.GetArrayFromImage(sitk.Resample(everywhere, *where, 0, sitk.sitkUInt8)) > 0
 
 
-def _shrunk(factors: list[int]) -> Matrix:
+def _coarser(factors: list[int]) -> Matrix:
     made = np.diag([*map(float, factors), 1.0])
     made[:3, 3] = [(factor - 1) / 2 for factor in factors]
     return made

@@ -10,12 +10,12 @@ from importlib import resources
 from pydicom.datadict import tag_for_keyword
 
 from chorus_nb.deid.values import charset_of
-from chorus_nb.dicom.charsets import Charset, decode
+from chorus_nb.dicom.charsets import Charset, decode_text
 from chorus_nb.dicom.encodings import Buffer, vr_of
 from chorus_nb.dicom.spans import Element
 from chorus_nb.identity.identifiers import Identifiers
 
-Found = dict[str, set[str]]
+Harvest = dict[str, set[str]]
 
 
 @lru_cache(maxsize=1)
@@ -37,27 +37,27 @@ def harvest(
 
     What the policy keeps (``is_kept``), such as a device serial number a site wants to keep, is not to be hidden.
     """
-    found: Found = {"name": set(), "number": set(known_ids), "place": set()}
+    found: Harvest = {"name": set(), "number": set(known_ids), "place": set()}
     _walk(data, elements, charset, is_kept, found)
     return Identifiers(*(frozenset(found[kind]) for kind in ("name", "number", "place")))
 
 
 def _walk(
-    data: Buffer, elements: list[Element], charset: Charset, is_kept: Callable[[Element], bool], found: Found
+    data: Buffer, elements: list[Element], charset: Charset, is_kept: Callable[[Element], bool], found: Harvest
 ) -> None:
     for element in elements:
         if element.items is not None:
             for item in element.items:
                 _walk(data, item.elements, charset_of(data, item.elements, charset), is_kept, found)
             continue
-        kind = _kind(element.tag, element.vr)
+        kind = _kind_of_tag(element.tag, element.vr)
         if kind and element.length and not (kind != "name" and is_kept(element)):
-            text = decode(bytes(data[element.value : element.end]), charset)
+            text = decode_text(bytes(data[element.value : element.end]), charset)
             found[kind].update(part.strip(" \0") for part in text.split("\\") if part.strip(" \0^="))
 
 
 @lru_cache(maxsize=65536)
-def _kind(tag: int, written_vr: str) -> str:
+def _kind_of_tag(tag: int, written_vr: str) -> str:
     """Kind of identifier, "" if it is none; a person name is one whatever its tag says, and the other way round."""
     listed = identifying().get(tag)
     if listed:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from chorus_nb.identity.names import fold, name_parts
+from chorus_nb.identity.names import fold, parts_of_name
 from chorus_nb.identity.words import is_clinical
 
 START, STOP = r"(?<![^\W_])", r"(?![^\W_])"  # where a word begins and ends; "_" parts words
@@ -55,7 +55,7 @@ def _variants(word: str) -> Iterable[str]:
 
 def _name_shapes(name: str) -> Iterable[str]:
     for group in name.split("="):
-        parts = [part.strip(".") for part in name_parts(group)]
+        parts = [part.strip(".") for part in parts_of_name(group)]
         parts = [part for part in parts if part]
         words = [part for part in parts if len(part) > 1]
         for part in words:

@@ -18,6 +18,6 @@ def look_alike(text: str) -> str:
     return re.sub(r"[\W_]", "", fold(text).upper()).translate(_LOOK_ALIKES)
 
 
-def name_parts(name: str) -> list[str]:
+def parts_of_name(name: str) -> list[str]:
     """The words of a name in any DICOM form (``^`` between parts, ``=`` between groups)."""
     return [part for part in re.split(r"[\s^=,;/()\\\"]+", name.replace("\0", " ")) if part]

@@ -10,9 +10,9 @@ from pydicom.multival import MultiValue
 from pydicom.valuerep import PersonName
 from rapidfuzz import fuzz
 
-from chorus_nb.identity.names import look_alike, name_parts
+from chorus_nb.identity.names import look_alike, parts_of_name
 
-ALIKE = 80  # percent: one wrong letter in a name of five; shorter words must be the same
+ALIKE_ENOUGH = 80  # percent: one wrong letter in a name of five; shorter words must be the same
 
 # header attributes whose values are looked for in the picture (PS3.15 Table E.1-1: names, identifiers, places)
 IDENTIFYING = (
@@ -37,7 +37,7 @@ def words_of_header(dataset: Dataset) -> dict[str, str]:
 
 def long_parts(value: str) -> list[str]:
     """The words of a value that are long enough to tell a person: three letters, or two ideographs."""
-    return [word for word in name_parts(value) if len(word) >= (3 if word.isascii() else 2)]
+    return [word for word in parts_of_name(value) if len(word) >= (3 if word.isascii() else 2)]
 
 
 def header_match(text: str, known: Mapping[str, str]) -> str:
@@ -49,8 +49,8 @@ def header_match(text: str, known: Mapping[str, str]) -> str:
         if folded and folded in tokens:
             return keyword
         if len(folded) >= 5 and (
-            any(fuzz.ratio(folded, token) >= ALIKE for token in tokens)
-            or (len(squeezed) >= len(folded) and fuzz.partial_ratio(folded, squeezed) > ALIKE)
+            any(fuzz.ratio(folded, token) >= ALIKE_ENOUGH for token in tokens)
+            or (len(squeezed) >= len(folded) and fuzz.partial_ratio(folded, squeezed) > ALIKE_ENOUGH)
         ):
             return keyword
     return ""

@@ -25,11 +25,11 @@ from chorus_nb.leaks.terms import SearchTerm, of_name, page_words
 from chorus_nb.omop import cdm
 from chorus_nb.workspace import Workspace
 
-IDENTIFIERS = ("PatientID", "AccessionNumber")
-UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+IDENTIFIER_COLUMNS = ("PatientID", "AccessionNumber")
+UID_TERMS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 SHORTEST = 4  # a shorter identifier, such as "12", equals a count sooner or later; its kind is still never shown
 BATCH = 50_000  # values searched for at once: memory stays flat for any number of patients
-ROWS = 50_000  # of a table searched at a time
+ROWS_SEARCHED = 50_000  # of a table searched at a time
 # a cell of a column of numbers or dates that holds nothing else: ids, counts, sizes and times run through all numbers
 PLAIN_CELL = r"[-+]?\d*(?:\.\d*)?(?:[eE][-+]?\d+)?|\d{4}-\d\d-\d\d(?:[ T][\d:.+-]*)?"
 JSON_NUMBER = re.compile(rb"(?<=[:\[,])\s*-?\d+(?:\.\d+)?(?=\s*[,\]}])")
@@ -74,20 +74,20 @@ def _csv_rows(path: Path) -> Iterator[bytes]:
         if any(b"\0" in block for block in iter(lambda: file.read(1 << 20), b"")):
             raise ValueError("wide characters")
     # Latin-1 keeps every byte as it is, whatever the file is written in
-    for part in pd.read_csv(path, dtype=str, keep_default_na=False, chunksize=ROWS, encoding="latin-1"):
+    for part in pd.read_csv(path, dtype=str, keep_default_na=False, chunksize=ROWS_SEARCHED, encoding="latin-1"):
         if not isinstance(part.index, pd.RangeIndex):
             raise ValueError("more cells than columns")
-        yield ",".join(map(str, part.columns)).encode("latin-1") + b"\n" + _rows(part).encode("latin-1")
+        yield ",".join(map(str, part.columns)).encode("latin-1") + b"\n" + _text_rows(part).encode("latin-1")
 
 
 def _parquet_rows(path: Path) -> Iterator[bytes]:
     file = pq.ParquetFile(path)
     yield "\n".join((*file.schema_arrow.names, str(file.schema_arrow.metadata))).encode()
-    for batch in file.iter_batches(ROWS):
-        yield _rows(batch.to_pandas().astype("string").fillna("")).encode()
+    for batch in file.iter_batches(ROWS_SEARCHED):
+        yield _text_rows(batch.to_pandas().astype("string").fillna("")).encode()
 
 
-def _rows(part: pd.DataFrame) -> str:
+def _text_rows(part: pd.DataFrame) -> str:
     """A line a row, each different one once, without the numbers and dates of columns that hold these."""
     shown = [
         part[name] if holds_text(str(name)) else part[name].mask(part[name].str.fullmatch(PLAIN_CELL), "")
@@ -171,13 +171,13 @@ def _searchers(workspace: Workspace, new: Iterable[str] = ()) -> Iterator[tuple[
 
 def _original_values(workspace: Workspace, new: frozenset[str]) -> Iterator[list[SearchTerm]]:
     """The terms of each identifier of the catalog and each person name of the crosswalk."""
-    for column in IDENTIFIERS:
-        for joined in _distinct(workspace, column):
+    for column in IDENTIFIER_COLUMNS:
+        for joined in _distinct_values(workspace, column):
             for value in map(str.strip, joined.split("\\")):
                 if len(value) >= SHORTEST and value not in new:
                     yield [SearchTerm("identifier", value)]
-    for column in UIDS:  # an instance identifier that is no UID
-        for value in _distinct(workspace, column, "not regexp_full_match(value, '[0-9.]*')"):
+    for column in UID_TERMS:  # an instance identifier that is no UID
+        for value in _distinct_values(workspace, column, "not regexp_full_match(value, '[0-9.]*')"):
             yield [SearchTerm("identifier", value)]
     parts = workspace.local / tables.CROSSWALK.name
     if any(parts.glob("*.parquet")):
@@ -192,7 +192,7 @@ def _search_uids(workspace: Workspace, texts: dict[str, bytes]) -> tuple[int, se
     searched, leaking = 0, set()
     said = {name: _uids(text.decode("utf-8", "replace")) for name, text in texts.items()}
     wanted = pd.DataFrame({"uid": sorted(set().union(*said.values()))}, dtype="str")
-    for column in UIDS if workspace.has(tables.CATALOG) else ():
+    for column in UID_TERMS if workspace.has(tables.CATALOG) else ():
         with duckdb.connect() as connection:
             connection.register("wanted", wanted)
             catalog = f'(select distinct "{column}" uid from read_parquet(?) where length("{column}") >= {SHORTEST})'
@@ -212,7 +212,7 @@ def _uids(text: str) -> set[str]:
     return {".".join(numbers[start : end + 1]) for numbers, start, end in bounds if start < end}
 
 
-def _distinct(workspace: Workspace, column: str, where: str = "true") -> Iterator[str]:
+def _distinct_values(workspace: Workspace, column: str, where: str = "true") -> Iterator[str]:
     if workspace.has(tables.CATALOG):
         sql = f'select distinct value from (select "{column}" as value from read_parquet(?)) where {where}'
         yield from _column(sql, [str(workspace.path(tables.CATALOG))])

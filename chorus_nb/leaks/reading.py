@@ -28,7 +28,7 @@ from pydicom.tag import BaseTag
 
 from chorus_nb import standards
 
-PIXELS = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
+PIXEL_ELEMENTS = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
 MEDIA_INSTANCE = 0x00020003  # of the file meta information; its other UIDs name software, classes and syntaxes
 DEFLATED = "1.2.840.10008.1.2.1.99"
 BINARY = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV", "AT"))
@@ -91,7 +91,7 @@ def quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def read(content: bytes) -> Reading:
+def parse_file(content: bytes) -> Reading:
     """Parse ``content``; :class:`Unreadable` if pydicom cannot or if it ends early."""
     with quiet(), config.disable_value_validation():
         try:
@@ -115,7 +115,7 @@ def _leaves(dataset: Dataset, path: str = "", encodings: list[str] | None = None
         tag = int(key)
         raw: RawDataElement | DataElement = dataset.get_item(key)
         vr = raw.VR or ""
-        if vr in ("", "UN", "SQ") and tag not in PIXELS:
+        if vr in ("", "UN", "SQ") and tag not in PIXEL_ELEMENTS:
             vr = vr if vr == "SQ" else _vr_by_tag(tag) or "UN"
             if vr == "SQ":
                 for number, item in enumerate(dataset[key].value or ()):
@@ -123,7 +123,7 @@ def _leaves(dataset: Dataset, path: str = "", encodings: list[str] | None = None
                         here = f"{standards.path_step(tag)}.{number}"
                         yield from _leaves(item, f"{path}.{here}" if path else here, encodings)
                 continue
-        if tag in PIXELS:
+        if tag in PIXEL_ELEMENTS:
             continue
         value = _bytes(raw)
         creator = _creator(dataset, tag) if tag & 0x10000 else ""
@@ -184,7 +184,7 @@ def _without_pixels(content: bytes, dataset: FileDataset) -> tuple[bytes, bytes 
         except zlib.error:
             raise Unreadable("deflated data set is damaged") from None
         body += inflater.unused_data
-    present = next((tag for tag in sorted(PIXELS) if tag in dataset), None)
+    present = next((tag for tag in sorted(PIXEL_ELEMENTS) if tag in dataset), None)
     if present is None:
         return front + body, None
     raw: Any = dataset.get_item(present)
@@ -204,7 +204,7 @@ def expected_length(dataset: Dataset) -> int | None:
     return (bits + 7) // 8
 
 
-def decode(dataset: Dataset) -> np.ndarray:
+def decode_pixels(dataset: Dataset) -> np.ndarray:
     """All frames as an array, YBR converted to RGB; imagecodecs steps in where pydicom has no decoder."""
     with quiet():
         try:

@@ -87,7 +87,7 @@ class Searcher:
         for start, end, term, alone in dict.fromkeys(found):
             severity = "high" if (start, end) in full else self._severity(term, alone)
             if severity:
-                hits.append(Hit(term, start, end, severity, _context(content, start, end, found)))
+                hits.append(Hit(term, start, end, severity, _around_hit(content, start, end, found)))
         return hits
 
     def _severity(self, term: SearchTerm, alone: bool) -> Severity | None:
@@ -153,7 +153,7 @@ def _full_names(found: list[Occurrence], words: Collection[str]) -> set[tuple[in
     return full
 
 
-def _context(content: bytes, start: int, end: int, found: list[Occurrence]) -> str:
+def _around_hit(content: bytes, start: int, end: int, found: list[Occurrence]) -> str:
     left, right = max(0, start - 24), min(len(content), end + 24)
     shown = [chr(byte) if 32 <= byte < 127 else "·" for byte in content[left:right]]
     for item in found:

@@ -83,7 +83,7 @@ def from_header(leaves: Iterable[Leaf], keep_device: bool) -> Iterator[SearchTer
 
 def _of_leaf(leaf: Leaf, keep_device: bool) -> Iterator[SearchTerm]:
     keyword = leaf.keyword
-    if leaf.vr == "PN" or (keyword and _dictionary_vr(leaf.tag) == "PN"):
+    if leaf.vr == "PN" or (keyword and _vr_in_dictionary(leaf.tag) == "PN"):
         for name in leaf.values:
             yield from of_name(name)
     elif leaf.vr in ("DA", "DT"):
@@ -104,7 +104,7 @@ def _of_leaf(leaf: Leaf, keep_device: bool) -> Iterator[SearchTerm]:
 
 
 @cache
-def _dictionary_vr(tag: int) -> str:
+def _vr_in_dictionary(tag: int) -> str:
     entry = DicomDictionary.get(tag)
     return entry[0] if entry else ""
 

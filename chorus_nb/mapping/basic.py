@@ -9,7 +9,7 @@ from chorus_nb.mapping.chorus import CLAIMS, E11, LOOKUP, SOP, never_released
 from chorus_nb.mapping.rules import Rule, by_type, dictionary, rules_digest, type_at
 
 
-def rule(sop_class: str, path: tuple[str, ...], tag: int, vr: str) -> Rule:
+def basic_rule(sop_class: str, path: tuple[str, ...], tag: int, vr: str) -> Rule:
     """What the profile does with an element.
 
     Identifiers take the value of the lookup tables, which serves as the dummy the profile asks for: without it the
@@ -42,7 +42,7 @@ class BasicProfile:
     options: tuple[str, ...] = field(default=("113100",), init=False)
 
     def rule(self, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str) -> Rule:
-        return rule(sop_class, path, tag, vr)
+        return basic_rule(sop_class, path, tag, vr)
 
     def fingerprint(self) -> str:
         return f"{self.name} {rules_digest()}"

@@ -63,7 +63,7 @@ def never_released(tag: int) -> Rule | None:
     return None
 
 
-def rule(
+def chorus_rule(
     sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str, *, device: bool, private: bool
 ) -> Rule:
     """What the policy does with an element."""
@@ -222,7 +222,7 @@ class Chorus:
         return ("113100", "113105", "113107", "113108", *device, *private)
 
     def rule(self, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str) -> Rule:
-        return rule(
+        return chorus_rule(
             sop_class, path, tag, vr, creator, device=self.keep_device_identifiers, private=self.keep_safe_private
         )
 

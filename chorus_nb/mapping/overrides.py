@@ -82,7 +82,7 @@ def _item(row: Cells) -> str:
     return repr((path.casefold(), *place))
 
 
-def _check(row: Cells) -> None:
+def _check_decision(row: Cells) -> None:
     _, group, element, creator = plan_place(row)
     tag = None if creator else group << 16 | element
     if not row["reason"].strip() or not row["reviewer"].strip():
@@ -97,4 +97,4 @@ def _check(row: Cells) -> None:
             raise InputError("a replacement is text; this element does not hold text")
 
 
-TAG_LOG = DecisionLog(tables.TAG_DECISIONS, ALLOWED, _check, _item, column="action")
+TAG_LOG = DecisionLog(tables.TAG_DECISIONS, ALLOWED, _check_decision, _item, column="action")

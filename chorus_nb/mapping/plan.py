@@ -27,7 +27,7 @@ def make_plan(workspace: Workspace) -> pd.DataFrame:
     for (sop_class, path, tag, creator), found in profile.groupby(KEY, sort=True, dropna=False):
         most = found.loc[found.files.idxmax()]
         place, number = standards.path_steps(path), standards.parse_tag(tag)
-        rule = resolve(policy, sop_class, place, number, most.vr, creator)
+        rule = element_rule(policy, sop_class, place, number, most.vr, creator)
         override = policy.override(place, number, creator)
         rows.append(
             {
@@ -67,7 +67,7 @@ def with_examples(workspace: Workspace, plan: pd.DataFrame, preview: pd.DataFram
     return plan
 
 
-def resolve(policy: Policy, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str = "") -> Rule:
+def element_rule(policy: Policy, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str = "") -> Rule:
     """What becomes of an element in the end: its own rule, or that of the sequence which takes it along."""
     for depth, step in enumerate(path):
         above, owner = standards.parse_step(step)

@@ -90,7 +90,7 @@ class Policy:
         return max(fitting, key=lambda override: override.path != "*", default=None)
 
 
-def _script(parameters: Parameters) -> RuleSet:
+def _script_rules(parameters: Parameters) -> RuleSet:
     uid_root = parameters.resolved_uid_root if parameters.uid_method == "ctp" else ""
     return read_script_rules(resolve(parameters.policy), _chorus(parameters), uid_root)
 
@@ -102,7 +102,7 @@ def _chorus(parameters: Parameters) -> Chorus:
 RULE_SETS: dict[str, Callable[[Parameters], RuleSet]] = {
     "chorus": _chorus,
     "ps3.15": lambda _: BasicProfile(),
-    SCRIPT: _script,
+    SCRIPT: _script_rules,
 }
 """The policies, by :attr:`Parameters.policy_name`, and what makes the rules of each."""
 

@@ -1,9 +1,9 @@
 """Burned-in text: found, judged, removed (03), and proven gone (04)."""
 
 from chorus_nb.pixels.boxes import Box, format_boxes, parse_boxes
-from chorus_nb.pixels.detection import Finding, find_text
+from chorus_nb.pixels.detection import TextFinding, find_text
 from chorus_nb.pixels.judge import judge
 from chorus_nb.pixels.proof import prove
 from chorus_nb.pixels.redaction import redact
 
-__all__ = ["Box", "Finding", "find_text", "format_boxes", "judge", "parse_boxes", "prove", "redact"]
+__all__ = ["Box", "TextFinding", "find_text", "format_boxes", "judge", "parse_boxes", "prove", "redact"]

@@ -11,7 +11,7 @@ from chorus_nb import processes, tables
 from chorus_nb.errors import ChildFault
 from chorus_nb.pixels import detection, redaction
 from chorus_nb.pixels.boxes import format_boxes, parse_boxes
-from chorus_nb.pixels.detection import Finding
+from chorus_nb.pixels.detection import TextFinding
 from chorus_nb.processes.child import each_in_child
 from chorus_nb.source import Source
 from chorus_nb.workspace import Workspace
@@ -23,7 +23,7 @@ class Look(NamedTuple):
     """What looking at one file gave; ``problem`` is a short code, "" = it could be looked at."""
 
     problem: str
-    findings: tuple[Finding, ...]
+    findings: tuple[TextFinding, ...]
 
 
 class Checks:
@@ -87,10 +87,10 @@ class Checks:
         same = (now["size"] == now.size_now) & (now.modified_ns == now.modified_ns_now)
         # what went wrong once (a full memory, a codec since installed) is tried again
         good = now[same & (now.detector == (now.filled != "").map(self._detectors)) & (now.problem == "")]
-        found: dict[tuple[str, str], list[Finding]] = {}
+        found: dict[tuple[str, str], list[TextFinding]] = {}
         for row in self._workspace.read(tables.TEXT_FINDINGS).to_dict("records"):
             box = parse_boxes(row["box"])[0]
-            finding = Finding(**{name: row[name] for name in Finding._fields} | {"box": box})
+            finding = TextFinding(**{name: row[name] for name in TextFinding._fields} | {"box": box})
             found.setdefault((row["source_path"], row["filled"]), []).append(finding)
         for row in good[tables.TEXT_CHECKS.column_names].to_dict("records"):
             key = row["source_path"], row["filled"]
@@ -98,6 +98,6 @@ class Checks:
             self._looks[key] = Look("", tuple(found.get(key, ())))
 
 
-def _findings_in(source: Source, source_path: str, filled: str) -> list[Finding]:
+def _findings_in(source: Source, source_path: str, filled: str) -> list[TextFinding]:
     content, boxes = source.read(source_path), parse_boxes(filled)
     return detection.look(redaction.fill(content, boxes) if boxes else content)

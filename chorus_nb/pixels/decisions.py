@@ -10,7 +10,7 @@ import pandas as pd
 from chorus_nb import tables
 from chorus_nb.decisions import DecisionLog
 from chorus_nb.pixels.boxes import format_boxes, parse_boxes
-from chorus_nb.pixels.detection import Finding
+from chorus_nb.pixels.detection import TextFinding
 from chorus_nb.pixels.tiers import Tier, tier
 from chorus_nb.workspace import Workspace
 
@@ -49,7 +49,7 @@ class ImageDecisions:
                 return ImageDecision(row["decision"], format_boxes(parse_boxes(row["boxes"])), scope)
         return None
 
-    def holding(self, findings: Iterable[Finding], decision: ImageDecision | None) -> list[Finding]:
+    def holding(self, findings: Iterable[TextFinding], decision: ImageDecision | None) -> list[TextFinding]:
         """The text that keeps an image from being released.
 
         Medium text passes where a reviewer drew the boxes of this image, or accepted the device; high text never.
@@ -59,7 +59,7 @@ class ImageDecisions:
         tiers = {"high"} if drawn or accepted else {"high", "medium"}
         return [finding for finding in findings if self.tier(finding) in tiers]
 
-    def tier(self, finding: Finding) -> Tier:
+    def tier(self, finding: TextFinding) -> Tier:
         """The tier of what was found, with the words that this site knows to be harmless."""
         return tier(finding.text, finding.matched, self._technical)[0]
 

@@ -22,7 +22,7 @@ TEXT_RECIPE = Recipe(__name__, libraries=("rapidocr", "onnxruntime", "opencv-pyt
 LARGE, LARGE_SHARE, SHORT, DOUBTFUL = 40, 0.04, 5, 0.9
 
 
-class Finding(NamedTuple):
+class TextFinding(NamedTuple):
     """A line of text in a picture. ``text`` is identifiable: it goes into local tables only."""
 
     box: Box
@@ -46,7 +46,7 @@ def detector_version(recipe: Recipe = TEXT_RECIPE) -> str:
     return recipe.key(None) if installed() else ""
 
 
-def find_text(content: bytes, words: Sequence[str] = ()) -> list[Finding]:
+def find_text(content: bytes, words: Sequence[str] = ()) -> list[TextFinding]:
     """Every line of text in the pictures of a DICOM file, compared with its header and ``words`` (names, identifiers).
 
     Runs in a child process; :class:`~chorus_nb.errors.ChildFault` when the pixels cannot be decoded or read.
@@ -54,7 +54,7 @@ def find_text(content: bytes, words: Sequence[str] = ()) -> list[Finding]:
     return in_child(look, content, tuple(words))
 
 
-def look(content: bytes, words: Iterable[str] = ()) -> list[Finding]:
+def look(content: bytes, words: Iterable[str] = ()) -> list[TextFinding]:
     """:func:`find_text` in this process: for the supervised child."""
     from chorus_nb.identity import pictures
     from chorus_nb.pixels import ocr, renders  # they need the extra `pixels`, which the caller may do without
@@ -63,15 +63,15 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[Finding]:
     given = [part for word in words for part in pictures.long_parts(word)]
     known = {**dict.fromkeys(given, "a value asked for"), **pictures.words_of_header(dataset)}
     mosaic = "MOSAIC" in (dataset.get("ImageType") or ())
-    found: list[Finding] = []
+    found: list[TextFinding] = []
     for frame, render in renders.pictures(dataset):
         scale = dataset.Columns / render.picture.shape[1]
-        for line in ocr.read(render):
+        for line in ocr.read_lines(render):
             matched = pictures.header_match(line.text, known)
             if is_noise(line.text, mosaic=mosaic and not matched and line.confidence < DOUBTFUL):
                 continue
             box = Box(*(round(value * scale) for value in line.box))
-            finding = Finding(box, line.text, line.confidence, *tier(line.text, matched), matched, frame)
+            finding = TextFinding(box, line.text, line.confidence, *tier(line.text, matched), matched, frame)
             if not _is_anatomy(finding, min(dataset.Rows, dataset.Columns)):
                 found.append(finding)
     return [
@@ -79,7 +79,7 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[Finding]:
     ]
 
 
-def _is_anatomy(finding: Finding, shorter_side: int) -> bool:
+def _is_anatomy(finding: TextFinding, shorter_side: int) -> bool:
     box = finding.box
     large = min(box.x1 - box.x0, box.y1 - box.y0) > max(LARGE, LARGE_SHARE * shorter_side)
     letters = [character for character in finding.text if character.isalnum()]
@@ -87,10 +87,10 @@ def _is_anatomy(finding: Finding, shorter_side: int) -> bool:
     return finding.tier == "medium" and large and short and finding.confidence < DOUBTFUL
 
 
-def _distinct(found: Iterable[Finding]) -> list[Finding]:
+def _distinct(found: Iterable[TextFinding]) -> list[TextFinding]:
     """The same line seen in several renders and frames once: the most telling tier, then the surest reading."""
     order = {"high": 0, "medium": 1, "low": 2}
-    kept: list[Finding] = []
+    kept: list[TextFinding] = []
     for finding in sorted(found, key=lambda finding: (order[finding.tier], -finding.confidence)):
         for position, other in enumerate(kept):
             if finding.box.common(other.box).area >= 0.7 * min(finding.box.area, other.box.area):

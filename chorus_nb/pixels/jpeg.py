@@ -66,8 +66,8 @@ def _fill_frame(frame: bytes, boxes: Sequence[Box], white: bool) -> bytes | None
             max(0, unit.y0 * unit_rows - rim) : unit.y1 * unit_rows + rim,
             max(0, unit.x0 * unit_columns - rim) : unit.x1 * unit_columns + rim,
         ] = False
-    return new if _same(frame, new, kept) else None
+    return new if _same_blocks(frame, new, kept) else None
 
 
-def _same(before: bytes, after: bytes, where: NDArray[np.bool_]) -> bool:
+def _same_blocks(before: bytes, after: bytes, where: NDArray[np.bool_]) -> bool:
     return np.array_equal(imagecodecs.jpeg8_decode(before)[where], imagecodecs.jpeg8_decode(after)[where])

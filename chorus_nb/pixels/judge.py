@@ -13,14 +13,14 @@ from chorus_nb.pixels import detection
 from chorus_nb.pixels.boxes import format_boxes, merge, parse_boxes
 from chorus_nb.pixels.checks import Checks
 from chorus_nb.pixels.decisions import ImageDecision, ImageDecisions
-from chorus_nb.pixels.detection import Finding
-from chorus_nb.pixels.triage import SAMPLE, sample, second_sample, triage
+from chorus_nb.pixels.detection import TextFinding
+from chorus_nb.pixels.triage import SAMPLE, first_sample, second_sample, triage
 from chorus_nb.processes import Progress
 from chorus_nb.workspace import Workspace
 
 TOO_MUCH = 0.25  # share of the picture: filling more than that is for a person to decide
 # columns of the candidates that matter beyond triage
-NEEDED = [
+JUDGE_COLUMNS = [
     *("source_path", "size", "modified_ns", "SeriesInstanceUID", "InstanceNumber", "Rows", "Columns"),
     *("risk", "risk_reason", "device", "group"),
 ]
@@ -50,7 +50,7 @@ def judge(workspace: Workspace, candidates: pd.DataFrame, progress: Progress | N
     Held back: what may tell who the person is (``burned_in_text``) until somebody decided, what could not be
     looked at (``burned_in_text_unchecked``), what a reviewer turned down (``rejected_by_review``).
     """
-    images = triage(candidates)[NEEDED]
+    images = triage(candidates)[JUDGE_COLUMNS]
     verdicts = _Judge(workspace, images).verdicts(progress)
     rows = [
         {**image, **verdicts[image["source_path"]]._asdict()}
@@ -78,7 +78,7 @@ class _Judge:
     def verdicts(self, progress: Progress | None) -> dict[str, Verdict]:
         """The verdict on every image: first on a few of each group, then on the others as those demand it."""
         groups = [group for _, group in self._images.groupby("group", sort=False)]
-        verdicts = self._look([sample(group) for group in groups], progress)
+        verdicts = self._look([first_sample(group) for group in groups], progress)
         doubtful = [second_sample(group) for group in groups if self._is_doubtful(group, verdicts)]
         verdicts |= self._look([_not_in(verdicts, pictures) for pictures in doubtful], progress)
         others = []
@@ -163,7 +163,7 @@ class _Judge:
     def _decision(self, row: Any) -> ImageDecision | None:
         return self._decisions.on(row.source_path, row.SeriesInstanceUID, row.device)
 
-    def _highest(self, findings: Iterable[Finding]) -> str:
+    def _highest(self, findings: Iterable[TextFinding]) -> str:
         tiers = {self._decisions.tier(finding) for finding in findings}
         return next((name for name in ("high", "medium", "low") if name in tiers), "")
 

@@ -21,7 +21,7 @@ MODELS = {
 }
 
 
-class Line(NamedTuple):
+class ReadLine(NamedTuple):
     """A line of text in a picture, in the picture's own pixels."""
 
     box: Box
@@ -56,7 +56,7 @@ def _engine() -> Any:
     )
 
 
-def read(render: Render) -> list[Line]:
+def read_lines(render: Render) -> list[ReadLine]:
     """The lines of text in a picture."""
     scaled, scale = _scaled(render)
     found = _engine()(scaled)
@@ -65,7 +65,7 @@ def read(render: Render) -> list[Line]:
     lines = []
     for corners, text, confidence in zip(found.boxes, found.txts, found.scores, strict=True):
         low, high = np.floor(corners.min(axis=0) / scale), np.ceil(corners.max(axis=0) / scale)
-        lines.append(Line(Box(int(low[0]), int(low[1]), int(high[0]), int(high[1])), text, float(confidence)))
+        lines.append(ReadLine(Box(int(low[0]), int(low[1]), int(high[0]), int(high[1])), text, float(confidence)))
     return lines
 
 

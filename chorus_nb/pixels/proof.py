@@ -14,7 +14,7 @@ from chorus_nb import processes, tables
 from chorus_nb.errors import ChildFault
 from chorus_nb.pixels import detection
 from chorus_nb.pixels.decisions import ImageDecisions
-from chorus_nb.pixels.detection import Finding
+from chorus_nb.pixels.detection import TextFinding
 from chorus_nb.processes.child import each_in_child
 from chorus_nb.source import Source
 from chorus_nb.workspace import Workspace
@@ -33,7 +33,7 @@ def prove(workspace: Workspace, progress: processes.Progress | None = None) -> p
     redacted = outcomes[(outcomes.status == "released") & (outcomes.boxes != "")]
     proofs = redacted[["source_path", "target_path", "target_digest"]].assign(result="")
     proofs = proofs.set_index("target_path", drop=False).assign(detector=detection.detector_version())
-    _recall(workspace, proofs)
+    _recall_proofs(workspace, proofs)
     todo = proofs[proofs.result == ""]
     places = workspace.source, workspace.release
     tasks = [(*places, row.source_path, row.target_path) for row in todo.itertuples()]
@@ -53,7 +53,7 @@ def prove(workspace: Workspace, progress: processes.Progress | None = None) -> p
     return frame
 
 
-def _recall(workspace: Workspace, proofs: pd.DataFrame) -> None:
+def _recall_proofs(workspace: Workspace, proofs: pd.DataFrame) -> None:
     """Take over what was proven of files and by a detector that are still the same."""
     if workspace.has(tables.TEXT_PROOFS):
         before = workspace.read(tables.TEXT_PROOFS).set_index("target_path").reindex(proofs.index)
@@ -70,14 +70,14 @@ class _Allowed:
         series = workspace.read(tables.CATALOG, ["source_path", "SeriesInstanceUID"])
         self._rows: dict[Any, Any] = verdicts.merge(series).set_index("source_path").to_dict("index")
 
-    def result(self, source_path: str, findings: list[Finding]) -> str:
+    def result(self, source_path: str, findings: list[TextFinding]) -> str:
         row = self._rows[source_path]
         decision = self._decisions.on(source_path, row["SeriesInstanceUID"], row["device"])
         tiers = {self._decisions.tier(finding) for finding in self._decisions.holding(findings, decision)}
         return next((f"{tier}_text_left" for tier in ("high", "medium") if tier in tiers), NOTHING_LEFT)
 
 
-def _look_again(source: Source, release: Path, source_path: str, target_path: str) -> tuple[str, list[Finding]]:
+def _look_again(source: Source, release: Path, source_path: str, target_path: str) -> tuple[str, list[TextFinding]]:
     from chorus_nb.identity import pictures
 
     content = (release / target_path).read_bytes()

@@ -14,7 +14,7 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply
 
 from chorus_nb.dicom import codecs
 
-Picture = NDArray[np.uint8]
+GreyImage = NDArray[np.uint8]
 SHORT_SIDE, LONG_SIDE = 1280, 2560  # pixels: text of 8 pixels must be seen, memory stay below 1 GB
 GROWTH = 4.0  # at most: text of 8 pixels is then as high as the models like it, and small images stay quick
 EVERY = 30  # frames between two that are looked at
@@ -23,7 +23,7 @@ EVERY = 30  # frames between two that are looked at
 class Render(NamedTuple):
     """A picture, and how far it is grown before it is read: to this short side, by no more than this factor."""
 
-    picture: Picture
+    picture: GreyImage
     short_side: int = SHORT_SIDE
     growth: float = GROWTH
 
@@ -70,7 +70,7 @@ def renders(frame: NDArray[np.generic], dataset: Dataset) -> tuple[Render, Rende
     return Render(shown), Render(local_contrast(values)), _evened(shown)
 
 
-def local_contrast(values: NDArray[np.float32]) -> Picture:
+def local_contrast(values: NDArray[np.float32]) -> GreyImage:
     """Each value's distance from its surroundings (σ 10 pixels) in units of their spread (σ 20 pixels)."""
     values = _limit_size(values)
     centred = values - cv2.GaussianBlur(values, (0, 0), 10)
@@ -78,7 +78,7 @@ def local_contrast(values: NDArray[np.float32]) -> Picture:
     return _picture(np.clip(0.5 + centred / (6 * spread + 1e-6), 0, 1), 0, 1)
 
 
-def _evened(grey: Picture) -> Render:
+def _evened(grey: GreyImage) -> Render:
     """Histogram equalised in tiles of an eighth, with limited contrast."""
     return Render(np.asarray(cv2.createCLAHE(4, (8, 8)).apply(grey), np.uint8), short_side=800, growth=2.0)
 
@@ -91,7 +91,7 @@ def _window(frame: NDArray[np.generic], dataset: Dataset) -> NDArray[np.float32]
     return np.asarray(np.clip(values, low, high), np.float32)
 
 
-def _picture(values: NDArray[np.generic], lowest: float | None = None, highest: float | None = None) -> Picture:
+def _picture(values: NDArray[np.generic], lowest: float | None = None, highest: float | None = None) -> GreyImage:
     """``values`` spread over 0..255 between the two bounds (their own extremes when not given), no side too long."""
     low = float(values.min()) if lowest is None and highest is None else float(lowest or 0)
     high = float(values.max()) if highest is None else highest

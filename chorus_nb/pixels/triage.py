@@ -44,7 +44,7 @@ def device(rows: pd.DataFrame) -> pd.Series[str]:
     return parts["Manufacturer"] + "|" + parts["ManufacturerModelName"] + "|" + rows.Rows + "x" + rows.Columns
 
 
-def sample(group: pd.DataFrame) -> pd.DataFrame:
+def first_sample(group: pd.DataFrame) -> pd.DataFrame:
     """First, middle and last picture of a group in the order of InstanceNumber; of a possible group one in ten, of an
     unlikely one one in 30."""
     if group.risk.iloc[0] == "possible":

@@ -25,7 +25,7 @@ from chorus_nb.parameters import Parameters
 from chorus_nb.processes.pool import Progress, each
 from chorus_nb.processes.programs import scratch
 
-Item = TypeVar("Item", bound=tuple[Any, ...])
+Arguments = TypeVar("Arguments", bound=tuple[Any, ...])
 Answer = TypeVar("Answer")
 KEPT_EVERY = 60  # seconds between two writes of what was found so far
 CHILD_MEMORY = 6 << 30  # bytes a child may take: a 12-megapixel mammogram needs 2 GB, a long cine loop 3 GB
@@ -104,13 +104,13 @@ def _supervised(
 def each_in_child(
     parameters: Parameters,
     function: Callable[..., Answer],
-    items: Collection[Item],
+    items: Collection[Arguments],
     progress: Progress | None = None,
     doing: str = "",
     *,
     seconds: float = CHILD_SECONDS,
     keep: Callable[[], None] = lambda: None,
-) -> Iterator[tuple[Item, Answer | ChildFault, float]]:
+) -> Iterator[tuple[Arguments, Answer | ChildFault, float]]:
     """``(item, function(*item), seconds)`` for all ``items``, each in a worker's supervised child.
 
     One bad file costs itself: its answer is a :class:`ChildFault`. ``keep`` writes down what was found so far: now and

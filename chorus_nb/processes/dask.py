@@ -36,11 +36,11 @@ def client(parameters: Parameters) -> Iterator[Client]:
     except (OSError, ValueError, RuntimeError):
         raise InputError(f"scheduler: nothing answers at {address}") from None
     with connected:
-        _check(connected, parameters)
+        _check_workers(connected, parameters)
         yield connected
 
 
-def executor(connected: Client) -> Executor:
+def dask_executor(connected: Client) -> Executor:
     """``concurrent.futures`` on the cluster; a lost worker's calls are given to another one by the scheduler."""
     pool: Any = connected.get_executor(pure=False)
     pool.ahead = max(32, 4 * sum(connected.nthreads().values()))
@@ -60,14 +60,14 @@ def check_cluster(parameters: Parameters) -> None:
             pass
 
 
-def _check(connected: Client, parameters: Parameters) -> None:
+def _check_workers(connected: Client, parameters: Parameters) -> None:
     try:
         connected.wait_for_workers(1, timeout=JOIN)
     except TimeoutError:
         raise InputError(f"scheduler: no worker has joined {parameters.scheduler} within {JOIN} s") from None
     places = parameters.open_source(), parameters.workspace_path
-    answers = connected.run(view, *places, on_error="return")
-    own = view(*places)
+    answers = connected.run(worker_view, *places, on_error="return")
+    own = worker_view(*places)
     lines = []
     for worker, answer in sorted(answers.items()):
         if isinstance(answer, BaseException):
@@ -88,7 +88,7 @@ _DIFFERS = {
 }
 
 
-def view(source: Source, workspace: Path) -> dict[str, str]:
+def worker_view(source: Source, workspace: Path) -> dict[str, str]:
     """What a process sees: its code, the source and the workspace."""
     python = ".".join(platform.python_version_tuple()[:2])
     return {

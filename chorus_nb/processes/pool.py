@@ -22,11 +22,11 @@ from chorus_nb.processes import dask
 Progress = Callable[[int, int, str], None]
 """Called with things done, things in all (0 = not known yet) and a short text free of header values."""
 
-Item = TypeVar("Item")
+Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
 PRELOADED = ["chorus_nb.deid.worker"]  # and all it needs: imported once, then shared by all local workers
-MEMORY = 8 << 30  # bytes a local worker may allocate; files mapped into memory do not count
+WORKER_MEMORY = 8 << 30  # bytes a local worker may allocate; files mapped into memory do not count
 
 
 class _Here(Executor):
@@ -47,7 +47,7 @@ class _Processes(ProcessPoolExecutor):
     """Local worker processes, which end when this one does."""
 
     def __init__(self, count: int) -> None:
-        super().__init__(count, mp_context=_context(), initializer=_begin_worker, initargs=(MEMORY,))
+        super().__init__(count, mp_context=_context(), initializer=_begin_worker, initargs=(WORKER_MEMORY,))
         self.ahead = 2 * count + 2
 
 
@@ -82,7 +82,7 @@ def workers(parameters: Parameters) -> Iterator[Executor]:
     """Processes other than this one, however few: what happens to them does not happen to the notebook."""
     if parameters.scheduler:
         with dask.client(parameters) as client:
-            yield dask.executor(client)
+            yield dask.dask_executor(client)
     else:
         pool = _Processes(parameters.worker_count)
         try:
@@ -92,15 +92,15 @@ def workers(parameters: Parameters) -> Iterator[Executor]:
 
 
 def map_unordered(
-    pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], *, ahead: int = 0
-) -> Iterator[tuple[Item, Result | BaseException]]:
+    pool: Executor, function: Callable[[Piece], Result], items: Iterable[Piece], *, ahead: int = 0
+) -> Iterator[tuple[Piece, Result | BaseException]]:
     """Yield ``(item, result or exception)`` as they end, with at most ``ahead`` calls under way: memory stays flat.
 
     When a worker dies, what was under way is yielded with :class:`WorkerLost`, which is raised in the end.
     """
     ahead = ahead or getattr(pool, "ahead", 8)
     queue = iter(items)
-    running: dict[Future[Result], Item] = {}
+    running: dict[Future[Result], Piece] = {}
     broken = stopped = False
     try:
         while True:
@@ -134,11 +134,11 @@ def map_unordered(
 
 def each(
     parameters: Parameters,
-    function: Callable[[Item], Result],
-    items: Collection[Item],
+    function: Callable[[Piece], Result],
+    items: Collection[Piece],
     progress: Progress | None = None,
     doing: str = "",
-) -> Iterator[tuple[Item, Result]]:
+) -> Iterator[tuple[Piece, Result]]:
     """``(item, function(item))`` for all ``items`` as they end, in workers; what a call raises ends it.
 
     ``doing``: what is told to ``progress``, free of header values.
@@ -152,7 +152,7 @@ def each(
                 progress(done, len(items), doing)
 
 
-def _submit(pool: Executor, function: Callable[[Item], Result], item: Item) -> Future[Result]:
+def _submit(pool: Executor, function: Callable[[Piece], Result], item: Piece) -> Future[Result]:
     try:
         return pool.submit(function, item)
     except BrokenExecutor as error:
@@ -163,10 +163,10 @@ def _submit(pool: Executor, function: Callable[[Item], Result], item: Item) -> F
 
 def map_surviving(
     parameters: Parameters,
-    function: Callable[[Item], Result],
-    items: Iterable[Item],
-    split: Callable[[Item], Iterable[Item]],
-) -> Iterator[tuple[Item, Result | BaseException]]:
+    function: Callable[[Piece], Result],
+    items: Iterable[Piece],
+    split: Callable[[Piece], Iterable[Piece]],
+) -> Iterator[tuple[Piece, Result | BaseException]]:
     """Like :func:`map_unordered` in workers of its own, and a worker that dies does not stop it.
 
     Whatever was under way then is ``split`` and tried again piece by piece, nothing beside it; a piece on which a
@@ -174,7 +174,7 @@ def map_surviving(
     """
     queue = _Queue(items)
     while queue:
-        suspects: _Queue[Item] = _Queue(())
+        suspects: _Queue[Piece] = _Queue(())
         with workers(parameters) as pool, contextlib.suppress(WorkerLost):
             for item, result in map_unordered(pool, function, queue):
                 if isinstance(result, WorkerLost) or dask.is_lost(result):
@@ -187,21 +187,21 @@ def map_surviving(
                     yield item, WorkerLost() if dask.is_lost(result) else result
 
 
-class _Queue(Iterator[Item]):
+class _Queue(Iterator[Piece]):
     """Items still to be taken; true while there are any."""
 
-    def __init__(self, items: Iterable[Item]) -> None:
-        self._waiting: list[Item] = []
+    def __init__(self, items: Iterable[Piece]) -> None:
+        self._waiting: list[Piece] = []
         self._rest = iter(items)
 
-    def add(self, items: Iterable[Item]) -> None:
+    def add(self, items: Iterable[Piece]) -> None:
         self._waiting.extend(items)
 
     def __bool__(self) -> bool:
         self._waiting.extend([] if self._waiting else islice(self._rest, 1))
         return bool(self._waiting)
 
-    def __next__(self) -> Item:
+    def __next__(self) -> Piece:
         return self._waiting.pop(0) if self._waiting else next(self._rest)
 
 

@@ -27,7 +27,7 @@ class _Check(NamedTuple):
 def check_registry(workspace: Workspace) -> pd.DataFrame:
     """The table ``registry_checks``: every rule with what was examined and what broke it."""
     rows = []
-    for check in _checks(workspace):
+    for check in _registry_checks(workspace):
         examined, findings = len(check.wrong), int(check.wrong.sum())
         passed = findings <= check.tolerated * examined
         detail = "" if not findings else f"{findings} of {examined}; {check.tolerated:.0%} tolerated"
@@ -40,7 +40,7 @@ def check_registry(workspace: Workspace) -> pd.DataFrame:
     return made
 
 
-def _checks(workspace: Workspace) -> Iterator[_Check]:
+def _registry_checks(workspace: Workspace) -> Iterator[_Check]:
     registry = workspace.read(tables.IMAGE_REGISTRY)
     yield from _file_checks(workspace, registry)
     persons = read_omop(workspace, "person").set_index("person_id")
@@ -105,17 +105,17 @@ def _date_checks(
     taken = pd.to_datetime(registry["datetime"])
     starts = moments(visits["visit_start_date"], visits["visit_start_datetime"])
     ends = moments(visits["visit_end_date"], visits["visit_end_datetime"], end_of_day=True)
-    start, end = _of(registry["visit_id"], starts), _of(registry["visit_id"], ends)
+    start, end = _moments_of(registry["visit_id"], starts), _moments_of(registry["visit_id"], ends)
     outside = ((taken < start - NEAR_VISIT) | (taken > end + NEAR_VISIT))[registry["visit_id"].notna()]
     yield _Check("within_visit", "Is every image within 7 days of its visit?", outside, tolerated=0.05)
-    before = taken < _of(registry["person_id"], _birth(persons))
+    before = taken < _moments_of(registry["person_id"], _birth(persons))
     yield _Check("after_birth", "Is every image after birth?", before, tolerated=0.01)
     died = pd.to_datetime(deaths["death_date"], format="%Y-%m-%d", errors="coerce")
-    after = taken > _of(registry["person_id"], died) + AFTER_DEATH
+    after = taken > _moments_of(registry["person_id"], died) + AFTER_DEATH
     yield _Check("before_death", "Is no image later than 60 days after death?", after, tolerated=0.01)
 
 
-def _of(ids: pd.Series, moments_by_id: pd.Series) -> pd.Series:
+def _moments_of(ids: pd.Series, moments_by_id: pd.Series) -> pd.Series:
     return moments_by_id.reindex(ids).set_axis(ids.index)
 
 

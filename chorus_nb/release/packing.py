@@ -16,7 +16,7 @@ from chorus_nb.release.manifest import measure_files, with_delta
 from chorus_nb.release.submission import write_note
 from chorus_nb.workspace import Workspace, remove_partials, write_if_changed
 
-REPORTS = ("03_run_deid.html", "05_build_registry.html")  # the shareable ones; that of 06 is made after packing
+SHARED_REPORTS = ("03_run_deid.html", "05_build_registry.html")  # the shareable ones; that of 06 is made after packing
 
 
 def pack(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame:
@@ -61,7 +61,7 @@ def _take_reports(workspace: Workspace, measured: pd.DataFrame) -> bool:
     that changes nothing packs the same bytes.
     """
     folder = workspace.release / layout.REPORTS
-    found = [workspace.reports_audit / name for name in REPORTS if (workspace.reports_audit / name).is_file()]
+    found = [workspace.reports_audit / name for name in SHARED_REPORTS if (workspace.reports_audit / name).is_file()]
     stale = _changed(workspace, measured) or not all((folder / path.name).is_file() for path in found)
     taken = [write_if_changed(folder / path.name, path.read_bytes()) for path in found if stale]
     return any(taken)

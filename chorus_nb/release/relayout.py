@@ -26,9 +26,9 @@ HEADER_TAGS = (
     *("PatientID", "AccessionNumber", "Modality", "SeriesInstanceUID", "SOPInstanceUID", "InstanceNumber"),
     *("SliceLocation", "ContentDate", "ContentTime"),
 )
-FOLDER = ("PatientID", "Modality", "AccessionNumber", "SeriesInstanceUID")
+RELAID_FOLDER = ("PatientID", "Modality", "AccessionNumber", "SeriesInstanceUID")
 FIT = {"PatientID": r"\d{1,10}", "AccessionNumber": r"\d{1,10}", "Modality": r"[A-Z0-9]{2,16}"}
-UID = r"[0-2](\.(0|[1-9]\d*))+"
+UID_FORM = r"[0-2](\.(0|[1-9]\d*))+"
 
 
 def relayout(parameters: Parameters, newer: Path, progress: Progress | None = None) -> pd.DataFrame:
@@ -79,13 +79,13 @@ def _headers(parameters: Parameters, older: Source, progress: Progress | None) -
         files.loc[fit & ~files[name].str.fullmatch(pattern), "reason"] = f"{name}_not_mapped"
         fit = files["reason"] == ""
     for name in ("SeriesInstanceUID", "SOPInstanceUID"):
-        files.loc[fit & ~files[name].str.fullmatch(UID), "reason"] = f"{name}_missing"
+        files.loc[fit & ~files[name].str.fullmatch(UID_FORM), "reason"] = f"{name}_missing"
         fit = files["reason"] == ""
     conflict = files[fit].groupby("SOPInstanceUID")["digest"].transform("nunique") > 1
     files.loc[conflict[conflict].index, "reason"] = "duplicate_conflict"
     again = files[files["reason"] == ""].duplicated("SOPInstanceUID")
     files.loc[again[again].index, "reason"] = "duplicate_instance"
-    folders = files["PatientID"] + f"/{layout.IMAGES}/" + files[list(FOLDER[1:])].agg("/".join, axis=1)
+    folders = files["PatientID"] + f"/{layout.IMAGES}/" + files[list(RELAID_FOLDER[1:])].agg("/".join, axis=1)
     return files.assign(folder=folders)
 
 

@@ -23,8 +23,8 @@ from chorus_nb.mapping import load_policy, read_lookups
 from chorus_nb.mapping.policy import Policy
 from chorus_nb.workspace import Workspace
 
-LONGEST = 120  # characters of a value shown
-DEEPEST = 32  # levels of nesting shown; the engine refuses deeper files
+LONGEST_LINE = 120  # characters of a value shown
+DEEPEST_SHOWN = 32  # levels of nesting shown; the engine refuses deeper files
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _header_lines(dataset: Dataset, path: str, depth: int) -> Iterator[HeaderLin
             continue
         yield HeaderLine(path, tag, name, "SQ", f"{len(element.value)} items", depth)
         step = standards.path_step(element.tag, name)
-        if depth < DEEPEST:
+        if depth < DEEPEST_SHOWN:
             for number, item in enumerate(element.value, 1):
                 yield from _header_lines(item, f"{path}{step}[{number}].", depth + 1)
 
@@ -116,7 +116,7 @@ def _shown(value: object) -> str:
         return f"{len(value)} bytes"
     values = value if isinstance(value, pydicom.multival.MultiValue) else [value]
     text = "\\".join("" if one is None else str(one) for one in values)
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return text if len(text) <= LONGEST_LINE else text[: LONGEST_LINE - 1] + "…"
 
 
 def side_by_side(before: list[HeaderLine], after: list[HeaderLine], changes: list[Any]) -> pd.DataFrame:

@@ -7,12 +7,12 @@ import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError, WorkbenchError
-from chorus_nb.faces import Surfaces, preview, render
+from chorus_nb.faces import Surfaces, face_preview, render
 from chorus_nb.faces.decisions import FACE_LOG
-from chorus_nb.review.panel import Answer, Panel, script
+from chorus_nb.review.panel import Panel, Reply, script
 from chorus_nb.workspace import Workspace
 
-COLUMNS = ("series_uid", "modality", "files", "need_reason", "status", "reason")
+FACE_COLUMNS = ("series_uid", "modality", "files", "need_reason", "status", "reason")
 ORDER = ["not_defaced", "rendering", "as_it_is", "held", "defaced", "no_face_in_view", "not_a_head"]
 
 
@@ -29,16 +29,16 @@ class FaceReviewer(Panel):
         ranked = verdicts.assign(rank=verdicts["status"].map(ORDER.index)).sort_values(["rank", "series_uid"])
         self.queue = ranked.reset_index(drop=True)
         self.content = {
-            "queue": self.queue[list(COLUMNS)].to_numpy(dtype=object).tolist(),
+            "queue": self.queue[list(FACE_COLUMNS)].to_numpy(dtype=object).tolist(),
             "reviewer": self.reviewer,
             "decided": self._decided(),
         }
 
-    def view(self, number: int, start: str = "", shift: str = "") -> Answer:
+    def view(self, number: int, start: str = "", shift: str = "") -> Reply:
         """Surfaces and planes of a series; with a start or a shift, what 03 would make of it then (takes a while)."""
         row = self.queue.iloc[number]
         if start or shift:
-            shown = preview(self.workspace, row["series_uid"], start, shift)
+            shown = face_preview(self.workspace, row["series_uid"], start, shift)
         elif row["mask"]:
             shown = render(self.workspace, row["series_uid"], row["mask"])
         else:
@@ -47,7 +47,7 @@ class FaceReviewer(Panel):
         facts = [{"width": picture.shape[1], "height": picture.shape[0]} for picture in pictures]
         return {"pictures": facts, "written": shown.written}, [picture.tobytes() for picture in pictures]
 
-    def decide(self, number: int, decision: str, start: str = "", shift: str = "", note: str = "") -> Answer:
+    def decide(self, number: int, decision: str, start: str = "", shift: str = "", note: str = "") -> Reply:
         """Write a decision down: deface (with this mask), release (as it is; says why) or hold."""
         if decision == "release" and not note.strip():
             raise InputError("a face is released only with a reason")
@@ -56,7 +56,7 @@ class FaceReviewer(Panel):
         FACE_LOG.append(self.workspace, self.reviewer, row)
         return {"decided": self._decided()}, []
 
-    def undo(self) -> Answer:
+    def undo(self) -> Reply:
         """Take back this reviewer's last decision."""
         item = FACE_LOG.withdraw(self.workspace, self.reviewer)
         return {"undone": bool(item), "decided": self._decided()}, []

@@ -6,7 +6,7 @@ import pandas as pd
 
 from chorus_nb import standards, tables
 from chorus_nb.review.compared import ComparedHeaders, side_by_side
-from chorus_nb.review.panel import Answer, Panel, script
+from chorus_nb.review.panel import Panel, Reply, script
 from chorus_nb.workspace import Workspace
 
 DISTRIBUTION = [
@@ -35,18 +35,18 @@ class HeaderExplorer(Panel):
             ]
         }
 
-    def files(self, series: int) -> Answer:
+    def files(self, series: int) -> Reply:
         """The files of a series, in the order of their instance numbers."""
         return {"files": self._files(series)["source_path"].tolist()}, []
 
-    def header(self, path: str) -> Answer:
+    def header(self, path: str) -> Reply:
         """The header of a file, a row per element, side by side with what the engine makes of it."""
         before = self._compared.before(path)
         after, changes = self._compared.after(path)
         table = side_by_side(before, after, changes)
         return {"columns": list(table.columns), "rows": table.to_numpy(dtype=object).tolist()}, []
 
-    def distribution(self, tag: str, keyword: str) -> Answer:
+    def distribution(self, tag: str, keyword: str) -> Reply:
         """What the whole source holds under this tag, by modality and place."""
         profile = self.workspace.read(tables.TAG_PROFILE)
         number = standards.parse_tag(tag)

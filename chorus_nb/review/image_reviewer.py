@@ -11,11 +11,11 @@ from chorus_nb import tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.pixels import parse_boxes, redact
 from chorus_nb.pixels.decisions import IMAGE_LOG, outdated, seen_digest
-from chorus_nb.review.panel import Answer, Panel, script
+from chorus_nb.review.panel import Panel, Reply, script
 from chorus_nb.review.views import Image
 from chorus_nb.workspace import Workspace
 
-ORDER = {"hold": 0, "redact": 1, "clean": 2, "high": 0, "medium": 1, "low": 2, "": 3}
+IMAGE_ORDER = {"hold": 0, "redact": 1, "clean": 2, "high": 0, "medium": 1, "low": 2, "": 3}
 
 
 class ImageReviewer(Panel):
@@ -33,19 +33,19 @@ class ImageReviewer(Panel):
         catalog = workspace.read(tables.CATALOG)[["source_path", "SeriesInstanceUID", "InstanceNumber", "Modality"]]
         self._series = catalog[catalog["SeriesInstanceUID"] != ""]
         chosen = verdicts if clean else verdicts[(verdicts["verdict"] != "clean") | (verdicts["checked"] == "decided")]
-        ranked = chosen.assign(rank=chosen["verdict"].map(ORDER) * 4 + chosen["tier"].map(ORDER))
+        ranked = chosen.assign(rank=chosen["verdict"].map(IMAGE_ORDER) * 4 + chosen["tier"].map(IMAGE_ORDER))
         self.queue = ranked.sort_values(["rank", "source_path"]).merge(catalog, on="source_path").reset_index(drop=True)
         self._targets = self._released()
         self._open = lru_cache(maxsize=4)(self._opened)
         self._show()
 
-    def view(self, path: str, side: str, boxes: str = "", frame: int = 0, **corners: int) -> Answer:
+    def view(self, path: str, side: str, boxes: str = "", frame: int = 0, **corners: int) -> Reply:
         """A part of an image. ``after``: what is in the release, or what the boxes would make of it."""
         image = self._open(path, boxes if side == "after" else None)
         part = image.view(frame, **corners)
         return part.facts, [part.content]
 
-    def found(self, path: str) -> Answer:
+    def found(self, path: str) -> Reply:
         """The text found in an image, with its boxes, and the images of its series in order."""
         findings: list[dict[str, Any]] = []
         if self.workspace.has(tables.TEXT_FINDINGS):
@@ -58,7 +58,7 @@ class ImageReviewer(Panel):
         mates = mates.assign(number=number).sort_values(["number", "source_path"])
         return {"findings": findings, "series": mates["source_path"].tolist()}, []
 
-    def decide(self, path: str, decision: str, boxes: str = "", scope: str = "image", note: str = "") -> Answer:
+    def decide(self, path: str, decision: str, boxes: str = "", scope: str = "image", note: str = "") -> Reply:
         """Write a decision down: about the image, its whole series, or every image of its device and geometry."""
         image = next(self.queue[self.queue["source_path"] == path].itertuples())
         item = dict(zip(("image", "series", "device"), _items(image), strict=True))[scope]
@@ -67,7 +67,7 @@ class ImageReviewer(Panel):
         IMAGE_LOG.append(self.workspace, self.reviewer, {**row, "seen_digest": seen})
         return self._progress(), []
 
-    def undo(self) -> Answer:
+    def undo(self) -> Reply:
         """Take back this reviewer's last decision."""
         item = IMAGE_LOG.withdraw(self.workspace, self.reviewer)
         return {"undone": item, **self._progress()}, []

@@ -19,7 +19,7 @@ from chorus_nb.errors import WorkbenchError
 from chorus_nb.workspace import Workspace
 
 STATIC = Path(__file__).parent / "static"
-Answer = tuple[dict[str, Any], list[bytes]]
+Reply = tuple[dict[str, Any], list[bytes]]
 
 
 def script(*names: str) -> str:

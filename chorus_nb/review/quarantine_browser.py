@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from chorus_nb import deid, tables
-from chorus_nb.review.panel import Answer, Panel, script
+from chorus_nb.review.panel import Panel, Reply, script
 from chorus_nb.workspace import Workspace
 
-EXAMPLES = 50
+FILES_SHOWN = 50
 
 
 class QuarantineBrowser(Panel):
@@ -24,14 +24,14 @@ class QuarantineBrowser(Panel):
         self.causes = deid.summary.by_reason(self.files)
         self.content = {"columns": list(self.causes.columns), "causes": self.causes.to_numpy(dtype=object).tolist()}
 
-    def examples(self, cause: int) -> Answer:
+    def examples(self, cause: int) -> Reply:
         """Some files of a cause, with what is known of each."""
         row = self.causes.iloc[cause]
         same = self.files[(self.files["status"] == row["status"]) & (self.files["reason"] == row["reason"])]
-        shown = same[["source_path", "modality", "detail"]].head(EXAMPLES)
+        shown = same[["source_path", "modality", "detail"]].head(FILES_SHOWN)
         return {"rows": shown.to_numpy(dtype=object).tolist(), "files": len(same)}, []
 
-    def requeue(self) -> Answer:
+    def requeue(self) -> Reply:
         """Sort all files again with the lookup tables and decisions as they are now; the next run releases them."""
         worklist = deid.make_worklist(self.workspace)
         mended = worklist[(worklist["status"] == "release") & worklist["source_path"].isin(self.files["source_path"])]

@@ -14,10 +14,10 @@ from chorus_nb.mapping.overrides import ALLOWED, TAG_LOG, Override, plan_place
 from chorus_nb.mapping.plan import make_plan
 from chorus_nb.mapping.rules import Rule
 from chorus_nb.review.compared import ComparedHeaders
-from chorus_nb.review.panel import Answer, Panel, script
+from chorus_nb.review.panel import Panel, Reply, script
 from chorus_nb.workspace import Workspace
 
-SHOWN = [
+COLUMNS_SHOWN = [
     *("path", "tag", "private_creator", "keyword", "vr", "modality", "action", "reason", "rule_source"),
     *("official", "decided_by", "files", "example_before", "example_after"),
 ]
@@ -38,7 +38,7 @@ class TagPlanEditor(Panel):
         self._decided: list[str] = []  # what this session decided about
         self._show()
 
-    def attempt(self, row: int, action: str) -> Answer:
+    def attempt(self, row: int, action: str) -> Reply:
         """What the engine would make of the example of this row under another action; nothing is kept."""
         chosen = self.plan.iloc[row].to_dict()
         path = self._compared.example(chosen["sop_class"])
@@ -47,11 +47,11 @@ class TagPlanEditor(Panel):
         policy = load_policy(self.workspace)
         override = Override(*plan_place(chosen), Rule(action, "", "tried", "tried"), self.reviewer)
         after, _ = self._compared.after(path, replace(policy, overrides=(*policy.overrides, override)))
-        same = [line.value for line in self._compared.before(path) if _same(line, chosen)]
-        made = [line.value for line in after if _same(line, chosen)]
+        same = [line.value for line in self._compared.before(path) if _same_element(line, chosen)]
+        made = [line.value for line in after if _same_element(line, chosen)]
         return {"before": same[0] if same else "", "after": made[0] if made else "", "gone": not made}, []
 
-    def decide(self, row: int, action: str, reason: str) -> Answer:
+    def decide(self, row: int, action: str, reason: str) -> Reply:
         """Write the decision down and make the plan again; the rows of the same place change."""
         chosen = self.plan.iloc[row].to_dict()
         creator, path = chosen["private_creator"], chosen["path"]
@@ -59,7 +59,7 @@ class TagPlanEditor(Panel):
         self._decided.append(TAG_LOG.item(chosen))
         return self._renew(), []
 
-    def undo(self) -> Answer:
+    def undo(self) -> Reply:
         """Take back the last decision of this session."""
         if self._decided:
             TAG_LOG.withdraw(self.workspace, self.reviewer, self._decided.pop())
@@ -79,14 +79,14 @@ class TagPlanEditor(Panel):
         for row in self.plan.index[changed]:
             self.plan.loc[row, "example_after"] = self.attempt(row, self.plan.loc[row, "action"])[0]["after"]
         self.workspace.write(tables.TAG_PLAN, self.plan)
-        cells = self.plan.loc[changed, SHOWN].to_numpy(dtype=object).tolist()
+        cells = self.plan.loc[changed, COLUMNS_SHOWN].to_numpy(dtype=object).tolist()
         rows = dict(zip(map(int, self.plan.index[changed]), cells, strict=True))
         return {"rows": rows, "undo": len(self._decided)}
 
     def _show(self) -> None:
         self.content = {
-            "columns": SHOWN,
-            "rows": self.plan[SHOWN].to_numpy(dtype=object).tolist(),
+            "columns": COLUMNS_SHOWN,
+            "rows": self.plan[COLUMNS_SHOWN].to_numpy(dtype=object).tolist(),
             "actions": {action: ACTIONS[action] for action in ACTIONS if action in ALLOWED},
             "names": ACTIONS,
             "risky": sorted(RISKY),
@@ -94,7 +94,7 @@ class TagPlanEditor(Panel):
         }
 
 
-def _same(line: Any, row: dict[str, str]) -> bool:
+def _same_element(line: Any, row: dict[str, str]) -> bool:
     """An element of a header is the one a row of the plan is about (items of sequences are not told apart)."""
     if re.sub(r"\[\d+\]\.", ".", line.path).strip(".") != row["path"]:
         return False

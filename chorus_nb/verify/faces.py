@@ -28,7 +28,9 @@ SAID: dict[str, tuple[Severity, str]] = {
 }
 
 
-def faces(released: pd.DataFrame, catalog: pd.DataFrame, statuses: dict[str, str] | None = None) -> Iterator[Finding]:
+def faces_left(
+    released: pd.DataFrame, catalog: pd.DataFrame, statuses: dict[str, str] | None = None
+) -> Iterator[Finding]:
     """A finding for each released series of a head, or of a volume whose header does not say what it shows.
 
     ``statuses``: what 03 made of each series, by Series Instance UID; None where nothing was to be defaced.

@@ -35,7 +35,7 @@ DEIDENTIFIED = "PatientIdentityRemoved"
 CLEAN_FEATURES = "113102"  # CID 7050 Clean Recognizable Visual Features Option
 
 
-class Task(NamedTuple):
+class ReleasedFile(NamedTuple):
     """A released file as ``outcomes`` has it, and what is on record as filled: boxes, and the mask of a face."""
 
     source_path: str
@@ -56,7 +56,7 @@ class Patient(NamedTuple):
 class Pair(NamedTuple):
     """An original and what was released of it. ``None`` = the lookup tables do not know the patient of the original."""
 
-    task: Task
+    task: ReleasedFile
     source: Reading
     release: Reading
     patient: Patient | None

@@ -48,4 +48,4 @@ def _checks() -> dict[str, Check]:
     }
 
 
-CHECKS = _checks()
+GATE_CHECKS = _checks()

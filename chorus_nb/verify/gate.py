@@ -8,7 +8,7 @@ import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.errors import WorkbenchError
-from chorus_nb.verify.findings import CHECKS
+from chorus_nb.verify.findings import GATE_CHECKS
 from chorus_nb.workspace import Workspace
 
 SEAL = "released_bytes"
@@ -20,7 +20,7 @@ def table(findings: pd.DataFrame, examined: Mapping[str, int], not_run: Mapping[
     The last row holds the digest of the released bytes, which ``06`` asks for; without a pass there is none.
     """
     rows: list[dict[str, object]] = []
-    for name, check in CHECKS.items():
+    for name, check in GATE_CHECKS.items():
         own = findings[findings.check == name]
         grave = int((own.severity == "high").sum())
         count = examined.get(name, 0)
@@ -54,8 +54,10 @@ def checks(workspace: Workspace) -> pd.DataFrame:
 
 def blocking(frame: pd.DataFrame) -> pd.DataFrame:
     """The checks that keep the release in the house: failed, missing, or not run although they could have been."""
-    missing = [{"check": name, "result": "not run", "detail": "is missing"} for name in set(CHECKS) - set(frame.check)]
-    optional = {name for name, check in CHECKS.items() if check.optional}
+    missing = [
+        {"check": name, "result": "not run", "detail": "is missing"} for name in set(GATE_CHECKS) - set(frame.check)
+    ]
+    optional = {name for name, check in GATE_CHECKS.items() if check.optional}
     frame = frame[frame.check != SEAL]
     stops = (frame.result == "fail") | ((frame.result != "pass") & ~frame.check.isin(optional))
     return pd.concat([frame[stops], pd.DataFrame(missing, columns=frame.columns)], ignore_index=True)
@@ -70,13 +72,13 @@ def answer(frame: pd.DataFrame) -> str:
         rest = f" Not run: {waiting} (the reasons stand below)." if waiting else ""
         return f"YES, this release may leave the house: {files:,} files passed every check that was run.{rest}"
     names = ", ".join(stops.check)
-    return f"NO, this release may not leave the house: {len(stops)} of {len(CHECKS)} checks stop it ({names})."
+    return f"NO, this release may not leave the house: {len(stops)} of {len(GATE_CHECKS)} checks stop it ({names})."
 
 
 def to_do(frame: pd.DataFrame) -> pd.DataFrame:
     """What exactly to do, a row for each check that keeps the release in the house."""
     stops = blocking(frame)
-    remedies = [CHECKS[name].remedy if name in CHECKS else "run 03 and 04 again" for name in stops.check]
+    remedies = [GATE_CHECKS[name].remedy if name in GATE_CHECKS else "run 03 and 04 again" for name in stops.check]
     return stops[["check", "result", "findings", "detail"]].assign(what_to_do=remedies)
 
 

@@ -20,11 +20,11 @@ from chorus_nb.verify.findings import Finding
 from chorus_nb.verify.second_opinion import agree, gdcm_available, gdcm_pixels
 
 JPEG_BLOCK = 16  # pixels; redaction of JPEG Baseline in the DCT domain fills whole blocks (subsampled chroma: 16)
-RIM = 2  # pixels around those blocks that decoders smooth where chroma is shared by neighbours
+SMOOTHED_RIM = 2  # pixels around those blocks that decoders smooth where chroma is shared by neighbours
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
 
 
-def check(pair: Pair, path: Path, faces: Path) -> Iterator[Finding]:
+def check_pixels(pair: Pair, path: Path, faces: Path) -> Iterator[Finding]:
     """All findings about the pixels of the released file at ``path``; ``faces`` is where masks of faces are kept."""
     target, dataset = pair.task.target_path, pair.release.dataset
     if not pair.release.pixels:
@@ -37,12 +37,12 @@ def check(pair: Pair, path: Path, faces: Path) -> Iterator[Finding]:
         return
     image = _decode(dataset)
     yield from _two_decoders(pair, image, path)
-    yield from _unchanged(pair, image, faces)
+    yield from _pixels_unchanged(pair, image, faces)
 
 
 def _decode(dataset: FileDataset) -> np.ndarray | None:
     try:
-        return reading.decode(dataset)
+        return reading.decode_pixels(dataset)
     except Exception:  # decoders raise whatever damaged data leads to
         return None
 
@@ -68,7 +68,7 @@ def _two_decoders(pair: Pair, image: np.ndarray | None, path: Path) -> Iterator[
                 yield Finding("second_decoder", "info", target, "(7FE0,0010)", detail)
 
 
-def _unchanged(pair: Pair, image: np.ndarray | None, faces: Path) -> Iterator[Finding]:
+def _pixels_unchanged(pair: Pair, image: np.ndarray | None, faces: Path) -> Iterator[Finding]:
     """Equal bytes; or a recorded redaction outside of which every pixel is equal, and a face that is really gone."""
     target = pair.task.target_path
     try:
@@ -87,7 +87,7 @@ def _unchanged(pair: Pair, image: np.ndarray | None, faces: Path) -> Iterator[Fi
         yield Finding("pixels", "high", target, "(7FE0,0010)", "cannot be compared with the source")
         return
     in_blocks = pair.source.dataset.file_meta.TransferSyntaxUID == JPEG_BASELINE
-    rim = RIM if in_blocks and int(pair.release.dataset.SamplesPerPixel) > 1 else 0
+    rim = SMOOTHED_RIM if in_blocks and int(pair.release.dataset.SamplesPerPixel) > 1 else 0
     inside = mask(pair.release.dataset, pair.task.boxes, JPEG_BLOCK if in_blocks else 1, rim)
     outside = np.broadcast_to(~inside, _planes(image, pair).shape[:3])
     if face is not None:
@@ -123,7 +123,7 @@ def _masks(path: Path) -> dict[str, dict[str, Any]]:
     return {row["source_path"]: row for row in pq.read_table(path).to_pylist()}
 
 
-def parse_boxes(text: str) -> list[tuple[int, int, int, int]]:
+def recorded_boxes(text: str) -> list[tuple[int, int, int, int]]:
     """``x0,y0,x1,y1`` per box, joined by ``;``; exclusive ends."""
     boxes = []
     for box in filter(None, text.split(";")):
@@ -135,7 +135,7 @@ def parse_boxes(text: str) -> list[tuple[int, int, int, int]]:
 def mask(dataset: FileDataset, boxes: str, block: int = 1, rim: int = 0) -> np.ndarray:
     """True inside the boxes, grown to whole blocks of the compression and a rim around those."""
     made = np.zeros((int(dataset.Rows), int(dataset.Columns)), bool)
-    for x0, y0, x1, y1 in parse_boxes(boxes):
+    for x0, y0, x1, y1 in recorded_boxes(boxes):
         top, left = (max(0, start // block * block - rim) for start in (y0, x0))
         made[top : -(-y1 // block) * block + rim, left : -(-x1 // block) * block + rim] = True
     return made

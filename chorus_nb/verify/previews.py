@@ -13,7 +13,7 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 
 from chorus_nb import tables
 from chorus_nb.leaks import reading
-from chorus_nb.verify.pictures import parse_boxes
+from chorus_nb.verify.pictures import recorded_boxes
 from chorus_nb.workspace import Workspace
 
 SIDE = 192  # pixels of a thumbnail's longer side
@@ -32,7 +32,7 @@ class Preview(NamedTuple):
     boxes: list[tuple[float, float, float, float]]
 
 
-def sample(workspace: Workspace, count: int = 12) -> pd.DataFrame:
+def preview_sample(workspace: Workspace, count: int = 12) -> pd.DataFrame:
     """Released images, one of each kind (modality, manufacturer, risk of text, redacted) before a second of any."""
     outcomes = workspace.read(tables.OUTCOMES)
     released = outcomes[outcomes.status == "released"].merge(
@@ -56,10 +56,10 @@ def sample(workspace: Workspace, count: int = 12) -> pd.DataFrame:
 def previews(workspace: Workspace, count: int = 12) -> list[Preview]:
     """Before, after and difference of :func:`sample`; what cannot be decoded is left out (the gate names it)."""
     made = []
-    for row in sample(workspace, count).itertuples():
+    for row in preview_sample(workspace, count).itertuples():
         try:
-            before = reading.read(workspace.source.read(row.source_path)).dataset
-            after = reading.read((workspace.release / row.target_path).read_bytes()).dataset
+            before = reading.parse_file(workspace.source.read(row.source_path)).dataset
+            after = reading.parse_file((workspace.release / row.target_path).read_bytes()).dataset
             title = " · ".join(filter(None, (row.modality, row.Manufacturer, "redacted" if row.boxes else "")))
             made.append(_preview(title, row.target_path, before, after, row.boxes))
         except Exception:  # a picture that does not draw is the gate's finding, not a traceback here
@@ -68,14 +68,14 @@ def previews(workspace: Workspace, count: int = 12) -> list[Preview]:
 
 
 def _preview(title: str, target_path: str, before: FileDataset, after: FileDataset, boxes: str) -> Preview:
-    old, new = reading.decode(before), reading.decode(after)
+    old, new = reading.decode_pixels(before), reading.decode_pixels(after)
     at = window(before, old)
     left, right = _montage(before, old, at), _montage(after, new, at)
     same_shape = np.squeeze(old).shape == np.squeeze(new).shape
     changed = int((np.squeeze(old) != np.squeeze(new)).sum()) if same_shape else new.size
     difference = np.abs(left.astype(int) - right.astype(int)).astype(np.uint8) if left.shape == right.shape else right
     scale = left.shape[0] / int(before.Rows)
-    drawn = [(x0 * scale, y0 * scale, x1 * scale, y1 * scale) for x0, y0, x1, y1 in parse_boxes(boxes)]
+    drawn = [(x0 * scale, y0 * scale, x1 * scale, y1 * scale) for x0, y0, x1, y1 in recorded_boxes(boxes)]
     return Preview(title, target_path, left, right, difference, changed, drawn)
 
 

@@ -284,7 +284,7 @@ def heads(release: Release) -> Findings:
         made = workspace.has(tables.FACE_VERDICTS)
         verdicts = workspace.read(tables.FACE_VERDICTS) if made else tables.empty(tables.FACE_VERDICTS)
         statuses = dict(zip(verdicts.series_uid, verdicts.status, strict=True))
-    yield from faces.faces(release.released, release.catalog, statuses)
+    yield from faces.faces_left(release.released, release.catalog, statuses)
 
 
 RELEASE_CHECKS = {

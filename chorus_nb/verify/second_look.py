@@ -38,13 +38,13 @@ SHORT_SIDE, LONG_SIDE, GROWTH = 1280, 2560, 4.0  # pixels: letters of 8 pixels h
 SURE = 40.0  # percent; words read with less confidence are anatomy
 ALIKE = 85  # percent: one letter in seven wrongly read
 SPARSE_TEXT = "11"  # page segmentation mode: text anywhere, in no order
-KINDS = frozenset(("name", "identifier", "contact", "place", "date"))
+KINDS_READ = frozenset(("name", "identifier", "contact", "place", "date"))
 LONG_NUMBER = re.compile(r"(?<!\d)\d(?:[ -]?\d){6,}(?!\d)")
 SHORT_DATE = re.compile(r"(?<!\d)(?:[0-3]?\d)([-/.])[0-3]?\d\1(?:\d{4}|\d{2})(?!\d)")
 _MISREAD = str.maketrans("OQILSBZG", "00115826")  # letters and the digits they are read for
 
 
-class Line(NamedTuple):
+class TesseractLine(NamedTuple):
     """A line of text in a picture, in the picture's own pixels."""
 
     text: str
@@ -68,7 +68,7 @@ def version() -> str:
     return found[1] if found and "eng" in languages.split() else ""
 
 
-def sample(released: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
+def chosen_to_read(released: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
     """Which of the ``released`` rows of outcomes are read: ``target_path`` and whether a person ``accepted`` its text.
 
     Always the same for the same release: every redacted image, then those likely to hold text, then one of each
@@ -88,13 +88,15 @@ def sample(released: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
     return rows[rows.groupby("why").cumcount() < rows.why.map(bounds)][["target_path", "accepted"]]
 
 
-def check(target_path: str, dataset: FileDataset, terms: Iterable[SearchTerm], accepted: bool) -> Iterator[Finding]:
+def second_look(
+    target_path: str, dataset: FileDataset, terms: Iterable[SearchTerm], accepted: bool
+) -> Iterator[Finding]:
     """What Tesseract reads in a released image that tells who the patient is."""
     wanted = list(dict.fromkeys(terms))
     worst: dict[str, tuple[Severity, str]] = {}
     try:
-        for frame, picture in pictures(dataset):
-            for line in read(picture):
+        for frame, picture in looked_at(dataset):
+            for line in read_with_tesseract(picture):
                 if said := identifier_in(line.text, wanted):
                     severity, kind = said
                     box = ",".join(map(str, line.box))
@@ -106,9 +108,9 @@ def check(target_path: str, dataset: FileDataset, terms: Iterable[SearchTerm], a
         yield Finding("second_look", "info" if accepted else severity, target_path, "(7FE0,0010)", kind, place)
 
 
-def pictures(dataset: FileDataset) -> Iterator[tuple[int, np.ndarray]]:
+def looked_at(dataset: FileDataset) -> Iterator[tuple[int, np.ndarray]]:
     """First, middle and last frame at the window of the header, the first also at that of its values."""
-    array = reading.decode(dataset)
+    array = reading.decode_pixels(dataset)
     count = int(dataset.get("NumberOfFrames") or 1)
     for number in sorted({0, count // 2, count - 1}):
         frame = array[number] if count > 1 else array
@@ -117,7 +119,7 @@ def pictures(dataset: FileDataset) -> Iterator[tuple[int, np.ndarray]]:
             yield number, shown(dataset, frame, window(dataset, frame, from_header=False))
 
 
-def read(picture: np.ndarray) -> list[Line]:
+def read_with_tesseract(picture: np.ndarray) -> list[TesseractLine]:
     """The lines Tesseract reads in a picture, in a process of its own that is ended when it takes too long."""
     image = Image.fromarray(picture).convert("L")
     scale = min(max(1.0, SHORT_SIDE / min(image.size)), LONG_SIDE / max(image.size), GROWTH)
@@ -135,7 +137,7 @@ def read(picture: np.ndarray) -> list[Line]:
     ):
         if row["text"] and row["text"].strip() and float(row["conf"]) >= SURE:
             lines.setdefault((row["block_num"], row["par_num"], row["line_num"]), []).append(row)
-    return [Line(" ".join(word["text"] for word in words), _around(words, scale)) for words in lines.values()]
+    return [TesseractLine(" ".join(word["text"] for word in words), _around(words, scale)) for words in lines.values()]
 
 
 def _around(words: list[dict[str, str]], scale: float) -> tuple[int, int, int, int]:
@@ -152,7 +154,7 @@ def identifier_in(text: str, terms: Iterable[SearchTerm]) -> tuple[Severity, str
     words = [_fold(word) for word in re.findall(r"\w+", text)]
     together = _fold(text)
     for term in terms:
-        if term.kind in KINDS and any(_said(form, words, together) for form in _forms(term)):
+        if term.kind in KINDS_READ and any(_said(form, words, together) for form in _forms(term)):
             return "high", term.kind
     for kind, (severity, pattern) in SHAPES.items():
         if severity == "high" and pattern.search(text):

@@ -18,7 +18,7 @@ from chorus_nb.leaks.terms import SearchTerm
 from chorus_nb.memory import DECODERS, Recipe, digest
 from chorus_nb.parameters import Parameters
 from chorus_nb.verify import file_checks, iods, pictures, second_look, second_opinion
-from chorus_nb.verify.file_checks import Pair, Patient, Task
+from chorus_nb.verify.file_checks import Pair, Patient, ReleasedFile
 from chorus_nb.verify.findings import Finding
 from chorus_nb.workspace import write_atomically
 
@@ -33,7 +33,7 @@ class Series(NamedTuple):
     """A folder of the release and the files in it, with what the lookup tables say of its patients by PatientID."""
 
     folder: str
-    tasks: tuple[Task, ...]
+    tasks: tuple[ReleasedFile, ...]
     patients: dict[str, Patient]
     read: dict[str, bool]  # target paths of the images that are read for text, and whether a person accepted theirs
 
@@ -48,7 +48,7 @@ class Fact(NamedTuple):
     moment: str  # date and time of the image, shifted, local, YYYY-MM-DD HH:MM:SS; "" if unknown
 
 
-class Result(NamedTuple):
+class SeriesResult(NamedTuple):
     """What the verification of a series gives."""
 
     findings: list[Finding]
@@ -70,7 +70,7 @@ class Examiner:
         self.verified = verified
         self.faces = verified.with_name("faces")
 
-    def __call__(self, series: Series) -> tuple[str, Result]:
+    def __call__(self, series: Series) -> tuple[str, SeriesResult]:
         """The fingerprint of the series and its result, from memory if nothing changed since."""
         digests = {task.target_path: self._digest(task.target_path) for task in series.tasks}
         fingerprint = self._fingerprint(series, digests)
@@ -96,9 +96,9 @@ class Examiner:
         return digest(self.key, series, sorted(digests.items()), states)
 
 
-def _recall(content: bytes) -> Result:
+def _recall(content: bytes) -> SeriesResult:
     kept = json.loads(content)
-    return Result(
+    return SeriesResult(
         [Finding(*row) for row in kept["findings"]],
         [Fact(*row) for row in kept["facts"]],
         [SearchTerm(*row) for row in kept["terms"]],
@@ -108,11 +108,11 @@ def _recall(content: bytes) -> Result:
     )
 
 
-def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Result:
-    result = Result([], [], [], [], 0, 0)
+def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> SeriesResult:
+    result = SeriesResult([], [], [], [], 0, 0)
     uids: set[tuple[str, str]] = set()
     found: dict[SearchTerm, None] = dict.fromkeys(_identifiers(series.patients))
-    headers: dict[Task, tuple[bytes, frozenset[str]]] = {}
+    headers: dict[ReleasedFile, tuple[bytes, frozenset[str]]] = {}
     character_sets: set[str] = set()
     read = 0
     sampled = {series.tasks[place] for place in (0, len(series.tasks) // 2, -1)} if iods.program() else set()
@@ -133,7 +133,7 @@ def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Res
         headers[task] = pair.release.header, _shifted_days(header_terms, pair)
         for check in file_checks.FILE_CHECKS.values():
             result.findings.extend(check(pair, examiner.parameters))
-        result.findings.extend(pictures.check(pair, path, examiner.faces))
+        result.findings.extend(pictures.check_pixels(pair, path, examiner.faces))
         result.findings.extend(_patterns(pair))
         result.facts.append(_fact(pair, digests[task.target_path], examiner.parameters))
         uids |= file_checks.uid_pairs(pair)
@@ -141,7 +141,7 @@ def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Res
             read += 1
             own = [*_identifiers(series.patients), *header_terms]
             accepted = series.read[task.target_path]
-            result.findings.extend(second_look.check(task.target_path, pair.release.dataset, own, accepted))
+            result.findings.extend(second_look.second_look(task.target_path, pair.release.dataset, own, accepted))
         if task in sampled:
             for error in iods.new_errors(original, path):
                 # an identifier in a conditional attribute may have to go; a required one is mended by a dummy
@@ -159,13 +159,13 @@ class _NotComparable(Exception):
         self.finding = finding
 
 
-def _pair(examiner: Examiner, series: Series, task: Task) -> tuple[Pair, bytes]:
+def _pair(examiner: Examiner, series: Series, task: ReleasedFile) -> tuple[Pair, bytes]:
     def fault(check: str, detail: str) -> _NotComparable:
         return _NotComparable(Finding(check, "high", task.target_path, "", detail))
 
     try:
         original = examiner.source.read(task.source_path)
-        before = reading.read(original)
+        before = reading.parse_file(original)
     except OSError:
         raise fault("accounted", "its original is gone or cannot be read") from None
     except reading.Unreadable as error:
@@ -174,7 +174,7 @@ def _pair(examiner: Examiner, series: Series, task: Task) -> tuple[Pair, bytes]:
         raise fault("accounted", "its original changed since 03 ran")
     try:
         content = (examiner.release / task.target_path).read_bytes()
-        after = reading.read(content)
+        after = reading.parse_file(content)
     except (OSError, reading.Unreadable) as error:
         raise fault("readable", str(error) if isinstance(error, reading.Unreadable) else "cannot be read") from None
     return Pair(task, before, after, series.patients.get(file_checks.text(before, 0x00100020))), original
@@ -213,7 +213,7 @@ def _leaks(
     examiner: Examiner,
     series: Series,
     found: list[SearchTerm],
-    headers: dict[Task, tuple[bytes, frozenset[str]]],
+    headers: dict[ReleasedFile, tuple[bytes, frozenset[str]]],
     character_sets: set[str],
 ) -> Iterator[Finding]:
     """The terms of the whole series in the header bytes and the name of each of its files."""
@@ -236,9 +236,9 @@ def _leaks(
             yield Finding("names", hit.severity, task.target_path, "", hit.term.kind, hit.context)
 
 
-def _located(examiner: Examiner, task: Task, hits: list[leaks.Hit], leaked: set[str]) -> Iterator[Finding]:
+def _located(examiner: Examiner, task: ReleasedFile, hits: list[leaks.Hit], leaked: set[str]) -> Iterator[Finding]:
     """Say in which element each hit lies; a hit in none lies in the preamble, behind the end or between elements."""
-    released = reading.read((examiner.release / task.target_path).read_bytes())
+    released = reading.parse_file((examiner.release / task.target_path).read_bytes())
     header = released.header
     said = set()
     for hit in hits:

@@ -10,8 +10,8 @@ from chorus_nb import layout, processes, tables
 from chorus_nb.leaks.terms import SearchTerm, of_path
 from chorus_nb.mapping.lookups import Lookups, read_lookups
 from chorus_nb.verify import faces, gate, iods, second_look
-from chorus_nb.verify.file_checks import Patient, Task
-from chorus_nb.verify.findings import CHECKS, Finding
+from chorus_nb.verify.file_checks import Patient, ReleasedFile
+from chorus_nb.verify.findings import GATE_CHECKS, Finding
 from chorus_nb.verify.release_checks import RELEASE_CHECKS, Release
 from chorus_nb.verify.second_opinion import gdcm_available
 from chorus_nb.verify.series import Examiner, Series
@@ -32,7 +32,7 @@ def verify(workspace: Workspace, progress: processes.Progress | None = None) -> 
     findings = _verify_series(release, progress)
     for check in RELEASE_CHECKS.values():
         findings += check(release)
-    examined = dict.fromkeys(CHECKS, len(release.facts)) | release.examined
+    examined = dict.fromkeys(GATE_CHECKS, len(release.facts)) | release.examined
     rows = sorted(set(findings), key=lambda one: (RANK[one.severity], one.check, one.file, one.tag, one.detail))
     frame = tables.frame(tables.VERIFICATION, [row._asdict() | {"detail": row.detail} for row in rows])
     workspace.write(tables.VERIFICATION, frame)
@@ -44,7 +44,7 @@ def verify(workspace: Workspace, progress: processes.Progress | None = None) -> 
 def _verify_series(release: Release, progress: processes.Progress | None) -> list[Finding]:
     """Every series in parallel, or from memory; what they hold goes into ``release``."""
     workspace, findings, kept = release.workspace, list[Finding](), set[str]()
-    series = list(_series(release, _to_read(workspace, release.released)))
+    series = list(_series_to_verify(release, _to_read(workspace, release.released)))
     release.examined.update(dict.fromkeys(("geometry", "iod", "second_look", "tables"), 0), geometry=len(series))
     verified = workspace.local / "verified"
     verified.mkdir(exist_ok=True)
@@ -83,11 +83,11 @@ def _to_read(workspace: Workspace, released: pd.DataFrame) -> dict[str, bool]:
     """The images that are read for text, and whether a person accepted the text in them."""
     if released.empty or not workspace.has(tables.IMAGE_VERDICTS) or workspace.parameters.burned_in_text == "skip":
         return {}
-    chosen = second_look.sample(released, workspace.read(tables.IMAGE_VERDICTS))
+    chosen = second_look.chosen_to_read(released, workspace.read(tables.IMAGE_VERDICTS))
     return dict(zip(chosen.target_path, chosen.accepted.tolist(), strict=True))
 
 
-def _series(release: Release, to_read: dict[str, bool]) -> Iterator[Series]:
+def _series_to_verify(release: Release, to_read: dict[str, bool]) -> Iterator[Series]:
     """The released files by folder, each with what the lookup tables say of its patients."""
     released, lookups, catalog = release.released, release.lookups, release.catalog
     patient_of = dict(zip(catalog.source_path, catalog.PatientID.str.strip(), strict=True))
@@ -100,7 +100,7 @@ def _series(release: Release, to_read: dict[str, bool]) -> Iterator[Series]:
             if known := lookups.person(patient_id):
                 patients[patient_id] = Patient(*known, images_of.get(patient_id, {}))
         tasks = (
-            Task(row.source_path, row.target_path, row.source_digest, row.boxes, row.face_mask)
+            ReleasedFile(row.source_path, row.target_path, row.source_digest, row.boxes, row.face_mask)
             for row in rows.itertuples()
         )
         read = {path: to_read[path] for path in rows.target_path if path in to_read}

@@ -10,7 +10,7 @@ from chorus_nb.processes import dask
 from chorus_nb.source import Source
 from chorus_nb.workspace import Workspace
 
-TAGS = ["SOPClassUID"]
+PROBED_TAGS = ["SOPClassUID"]
 
 
 def check_inputs(workspace: Workspace) -> None:
@@ -39,6 +39,8 @@ def _is_dicom(source: Source, source_path: str) -> bool:
             if file.read(132).endswith(b"DICM"):
                 return True
             file.seek(0)
-            return "SOPClassUID" in pydicom.dcmread(file, force=True, stop_before_pixels=True, specific_tags=TAGS)
+            return "SOPClassUID" in pydicom.dcmread(
+                file, force=True, stop_before_pixels=True, specific_tags=PROBED_TAGS
+            )
     except Exception:  # whatever a stray file does to the parser, it is not the DICOM we look for
         return False

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from chorus_nb.pixels.boxes import merge
-from chorus_nb.pixels.detection import Finding, look
+from chorus_nb.pixels.detection import TextFinding, look
 from tests.benchmarks.images import SHARED, Background, backgrounds
 
 SIZES = (8, 10, 12, 14, 16, 20, 24, 32)  # pixels, em
@@ -168,7 +168,7 @@ def measure_plain(number: int) -> dict[str, object]:
     return {"modality": background.modality, "boxes": sum(finding.tier != "low" for finding in found)}
 
 
-def _meets(finding: Finding, line: Planted) -> bool:
+def _meets(finding: TextFinding, line: Planted) -> bool:
     box = finding.box
     return (
         box.x0 < line.columns.stop

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from chorus_nb.faces import stacks
 from chorus_nb.faces.acceptance import IN_VIEW, Measures, measure, posed, refusals
 from chorus_nb.faces.atlas import Matrix
-from chorus_nb.faces.registration import Pose, register
+from chorus_nb.faces.registration import Pose, register_head
 from chorus_nb.faces.volume import Grid, Volume, grid
 from chorus_nb.source import open_source
 from tests import heads
@@ -49,7 +49,7 @@ def found(volumes: list[Volume]) -> Result:
     """Find the face in one volume."""
     begun = time.process_time()
     even = grid(volumes)
-    pose = register(even, volumes[0].modality)
+    pose = register_head(even, volumes[0].modality)
     measures = measure(even, pose, posed(even, pose))
     reasons = refusals(measures, volumes[0].modality)
     return Result(even, pose, measures, reasons, time.process_time() - begun)

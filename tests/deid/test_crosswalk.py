@@ -37,7 +37,7 @@ def test_it_names_the_file_before_and_after(ran: Workspace) -> None:
 
 def test_it_holds_only_what_the_ledger_names(ran: Workspace) -> None:
     before = len(crosswalk.query(ran))
-    part = next((ran.local / crosswalk.FOLDER).glob("*.parquet"))
+    part = next((ran.local / crosswalk.CROSSWALK_FOLDER).glob("*.parquet"))
     stale = part.with_name("stale.parquet")
     stale.write_bytes(part.read_bytes())
     assert len(crosswalk.query(ran)) == before
@@ -46,7 +46,7 @@ def test_it_holds_only_what_the_ledger_names(ran: Workspace) -> None:
 
 
 def test_it_lies_under_local(ran: Workspace) -> None:
-    assert list((ran.local / crosswalk.FOLDER).glob("*.parquet"))
+    assert list((ran.local / crosswalk.CROSSWALK_FOLDER).glob("*.parquet"))
     assert not list(ran.release.rglob("*.parquet"))
     assert not list(ran.audit.rglob("*.parquet"))
 

@@ -110,7 +110,7 @@ def test_a_worker_that_cannot_do_the_work_is_named_before_a_file_is_touched(
 
 def test_a_folder_that_is_not_there_looks_different(tmp_path: Path) -> None:
     (tmp_path / "local").mkdir()
-    there, gone = (dask_workers.view(open_source(place), place) for place in (tmp_path, tmp_path / "gone"))
+    there, gone = (dask_workers.worker_view(open_source(place), place) for place in (tmp_path, tmp_path / "gone"))
     assert {name for name in there if there[name] != gone[name]} == {"source", "workspace"}
 
 

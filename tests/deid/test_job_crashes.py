@@ -152,7 +152,7 @@ def test_a_file_that_ruins_its_worker_costs_that_file_only(
     site.add("trap", PatientComments="x", InstanceNumber=99)
     workspace = site.open(workers=2)
     plan(workspace)
-    monkeypatch.setattr(job, "SECONDS", 1.5)
+    monkeypatch.setattr(job, "FILE_SECONDS", 1.5)
     monkeypatch.setattr(job, "load_policy", lambda workspace: _trapped(trap))
     outcomes = deid.deidentify(workspace)
     assert reasons(workspace) == {"trap": reason}
@@ -186,7 +186,7 @@ def test_a_file_whose_reading_never_ends_is_given_up(site: SmallSite, monkeypatc
     plan(workspace)
     (site.dicom / "series/0002").unlink()
     os.mkfifo(site.dicom / "series/0002")
-    monkeypatch.setattr(job, "SECONDS", 1.0)
+    monkeypatch.setattr(job, "FILE_SECONDS", 1.0)
     deid.deidentify(workspace)
     assert reasons(workspace) == {"series/0002": "timed_out"}
 

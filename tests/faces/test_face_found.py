@@ -13,7 +13,7 @@ pytest.importorskip("pydeface")
 
 from chorus_nb.faces import read_mask
 from chorus_nb.faces.acceptance import LIMITS, Measures, measure, posed, refusals
-from chorus_nb.faces.registration import Pose, register
+from chorus_nb.faces.registration import Pose, register_head
 from chorus_nb.faces.study import Asked, remove_faces
 from chorus_nb.faces.volume import Grid, Volume, grid
 from chorus_nb.source import open_source
@@ -22,7 +22,7 @@ from tests import heads
 
 def found(volume: Volume) -> tuple[Grid, Pose, list[str], Measures]:
     even = grid([volume])
-    pose = register(even, volume.modality)
+    pose = register_head(even, volume.modality)
     measures = measure(even, pose, posed(even, pose))
     return even, pose, refusals(measures, volume.modality), measures
 

@@ -72,7 +72,7 @@ def test_every_pixel_outside_the_mask_is_the_original_one(defaced: Workspace) ->
     changed = 0
     for row in outcomes[outcomes.face_mask != ""].itertuples():
         before, after = dcmread(source / row.source_path), dcmread(defaced.release / row.target_path)
-        mask = faces.read_mask(defaced.local / faces.FOLDER, row.face_mask, row.source_path).mask[0]
+        mask = faces.read_mask(defaced.local / faces.MASKS_FOLDER, row.face_mask, row.source_path).mask[0]
         assert np.array_equal(before.pixel_array[~mask], after.pixel_array[~mask])
         assert set(after.pixel_array[mask]) <= {24}
         assert row.face_share == pytest.approx(mask.mean())
@@ -155,7 +155,7 @@ def test_people_decide_and_the_next_run_obeys(site: SmallSite) -> None:
     verdicts = workspace.read(tables.FACE_VERDICTS).set_index("series_uid").status
     assert verdicts[series["few"]] == "as_it_is"
     deid.deidentify(workspace)
-    names = {path.stem for path in (workspace.local / faces.FOLDER).iterdir()}
+    names = {path.stem for path in (workspace.local / faces.MASKS_FOLDER).iterdir()}
     assert names == moved, "masks that no file uses are gone"
 
 

@@ -21,7 +21,7 @@ AFFINE = np.diag([4.0, 4.0, 5.0, 1.0])
 BLOCK = Volume(np.arange(16 * 8 * 8, dtype="f4").reshape(16, 8, 8), AFFINE, "MR")
 
 
-def load(folder: Path, files: list[bytes]) -> stacks.Series:
+def load(folder: Path, files: list[bytes]) -> stacks.SliceSeries:
     for number, content in enumerate(files):
         (folder / f"{number:03d}").write_bytes(content)
     return stacks.load(open_source(folder), [f"{number:03d}" for number in range(len(files))])

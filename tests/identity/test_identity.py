@@ -7,7 +7,7 @@ import re
 import pytest
 
 from chorus_nb.identity.identifiers import Identifiers
-from chorus_nb.identity.names import fold, look_alike, name_parts
+from chorus_nb.identity.names import fold, look_alike, parts_of_name
 from chorus_nb.identity.words import Use, is_clinical, known_words
 
 
@@ -24,8 +24,15 @@ def test_letters_that_are_read_for_one_another_look_alike(printed: str, read: st
 
 
 def test_a_name_in_any_dicom_form_gives_its_parts() -> None:
-    assert name_parts("Yamada^Tarou=山田^太郎=やまだ^たろう") == ["Yamada", "Tarou", "山田", "太郎", "やまだ", "たろう"]
-    assert name_parts("Brennan, Aoife (Dr)\0") == ["Brennan", "Aoife", "Dr"]
+    assert parts_of_name("Yamada^Tarou=山田^太郎=やまだ^たろう") == [
+        "Yamada",
+        "Tarou",
+        "山田",
+        "太郎",
+        "やまだ",
+        "たろう",
+    ]
+    assert parts_of_name("Brennan, Aoife (Dr)\0") == ["Brennan", "Aoife", "Dr"]
 
 
 def test_nobody_identified_has_no_pattern() -> None:

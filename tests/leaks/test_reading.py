@@ -25,16 +25,16 @@ FILES = (
 @pytest.mark.parametrize("name", FILES)
 def test_both_decoders_agree(name: str) -> None:
     path = Path(str(get_testdata_file(name)))
-    dataset = reading.read(path.read_bytes()).dataset
+    dataset = reading.parse_file(path.read_bytes()).dataset
     other = gdcm_pixels(path)
     assert other is not None
-    assert agree(dataset, reading.decode(dataset), other) is True
+    assert agree(dataset, reading.decode_pixels(dataset), other) is True
 
 
 def test_one_changed_pixel_is_a_disagreement() -> None:
     path = Path(str(get_testdata_file("CT_small.dcm")))
-    dataset = reading.read(path.read_bytes()).dataset
-    spoiled = reading.decode(dataset).copy()
+    dataset = reading.parse_file(path.read_bytes()).dataset
+    spoiled = reading.decode_pixels(dataset).copy()
     spoiled[5, 5] += 3
     other = gdcm_pixels(path)
     assert other is not None
@@ -60,7 +60,7 @@ def test_the_second_reader_comes_back_after_it_was_killed() -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_header_and_pixels_are_the_whole_file(name: str) -> None:
     content = Path(str(get_testdata_file(name))).read_bytes()
-    read = reading.read(content)
+    read = reading.parse_file(content)
     raw = read.dataset.get_item("PixelData")
     assert read.pixels
     if name != "image_dfl.dcm":  # deflated: the header is the inflated one
@@ -77,14 +77,14 @@ def test_elements_in_private_and_nested_sequences_are_seen() -> None:
     dataset.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
     sink = BytesIO()
     dataset.save_as(sink, enforce_file_format=True)
-    read = reading.read(sink.getvalue())
+    read = reading.parse_file(sink.getvalue())
     assert b"Nested^Name" in read.header
     assert "RequestAttributesSequence.1.(0019,0010)" in {leaf.name for leaf in read.leaves.values()}
 
 
 def test_bytes_that_are_not_dicom_are_refused_without_their_text() -> None:
     with pytest.raises(reading.Unreadable) as refused:
-        reading.read(b"MRN 77120034 is not DICOM")
+        reading.parse_file(b"MRN 77120034 is not DICOM")
     assert "77120034" not in str(refused.value)
 
 

@@ -315,7 +315,7 @@ def test_every_tag_of_every_file_resolves_to_one_action_with_a_reason(shared: Pa
         seen.update((str(dataset.get("SOPClassUID", "")), *place) for place in found)
     assert len(seen) > 4000
     for sop_class, place, tag, vr, creator in seen:
-        rule = plan.resolve(policy, sop_class, place, tag, vr, creator)
+        rule = plan.element_rule(policy, sop_class, place, tag, vr, creator)
         assert rule.action in ACTIONS
         assert rule.reason
         assert rule.source

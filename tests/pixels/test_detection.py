@@ -66,7 +66,7 @@ def test_a_released_file_is_checked_against_the_original_words() -> None:
 def test_large_short_and_doubtful_readings_are_anatomy_unless_they_identify(
     monkeypatch: pytest.MonkeyPatch, box: Box, text: str, confidence: float, kept: bool
 ) -> None:
-    monkeypatch.setattr(ocr, "read", lambda render: [ocr.Line(box, text, confidence)])
+    monkeypatch.setattr(ocr, "read_lines", lambda render: [ocr.ReadLine(box, text, confidence)])
     found = look(content(image(pixels=picture(rows=512, columns=512), PatientName="Lee^Ann")))
     assert [finding.text for finding in found] == ([text] if kept else [])
 
@@ -88,7 +88,7 @@ def test_of_a_loop_first_middle_last_and_every_30th_frame_are_looked_at() -> Non
 def test_doubtful_digits_in_a_mosaic_are_brains_unless_the_header_says_them(
     monkeypatch: pytest.MonkeyPatch, text: str, confidence: float, kept: bool
 ) -> None:
-    monkeypatch.setattr(ocr, "read", lambda render: [ocr.Line(Box(8, 8, 90, 30), text, confidence)])
+    monkeypatch.setattr(ocr, "read_lines", lambda render: [ocr.ReadLine(Box(8, 8, 90, 30), text, confidence)])
     mosaic = image(ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"], PatientID="4471902")
     assert [finding.text for finding in look(content(mosaic))] == ([text] if kept else [])
     assert [finding.text for finding in look(content(image()))] == [text]

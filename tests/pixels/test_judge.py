@@ -11,7 +11,7 @@ from blake3 import blake3
 from pydicom.uid import RLELossless
 
 from chorus_nb import tables
-from chorus_nb.pixels import Box, Finding, checks, detection, judge
+from chorus_nb.pixels import Box, TextFinding, checks, detection, judge
 from chorus_nb.pixels.tiers import tier
 from chorus_nb.workspace import Workspace
 from tests.pixels.images_with_text import PERSON, Site, content, image, picture
@@ -103,7 +103,7 @@ def test_text_in_the_sample_of_an_unlikely_series_brings_all_of_it_under_the_det
 
 
 Series = Callable[..., pd.DataFrame]
-Answers = Iterator[tuple[object, list[Finding], float]]
+Answers = Iterator[tuple[object, list[TextFinding], float]]
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def judged(site: Site, monkeypatch: pytest.MonkeyPatch) -> Series:
 
     def make(*telling: int, line: str, matched: str = "") -> pd.DataFrame:
         def look(_: object, __: object, tasks: list[tuple[object, str, str]], *___: object, **____: object) -> Answers:
-            read = Finding(Box(8, 8, 90, 30), line, 0.9, *tier(line, matched), matched)
+            read = TextFinding(Box(8, 8, 90, 30), line, 0.9, *tier(line, matched), matched)
             for task in tasks:
                 yield task, [read] if int(task[1]) in telling else [], 0.0
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from chorus_nb import tables
-from chorus_nb.pixels.triage import sample, triage
+from chorus_nb.pixels.triage import first_sample, triage
 
 AXIAL = {"Modality": "CT", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.2", "ImageType": "ORIGINAL\\PRIMARY\\AXIAL"}
 AXIAL |= {"PhotometricInterpretation": "MONOCHROME2", "BitsStored": "12", "has_pixels": True, "overlay_groups": 0}
@@ -51,8 +51,8 @@ def test_reformatted_slices_get_a_larger_sample_unless_something_else_hints_at_t
     assert triage(catalog(slices)).risk.tolist() == ["possible"]
     assert triage(catalog(slices | {"PhotometricInterpretation": "RGB"})).risk.tolist() == ["likely"]
     assert triage(catalog(slices | {"BurnedInAnnotation": "YES"})).risk.tolist() == ["likely"]
-    assert len(sample(triage(catalog(*[slices] * 100)))) == 10
-    assert len(sample(triage(catalog(*[slices] * 20)))) == 6
+    assert len(first_sample(triage(catalog(*[slices] * 100)))) == 10
+    assert len(first_sample(triage(catalog(*[slices] * 20)))) == 6
 
 
 def test_a_claim_that_nothing_is_burned_in_is_not_believed() -> None:
@@ -73,10 +73,10 @@ def test_objects_without_pictures_need_no_look() -> None:
 
 def test_of_a_likely_group_first_middle_and_last_are_looked_at_first() -> None:
     group = triage(catalog(*[{"Modality": "US"}] * 9))
-    assert sample(group).source_path.tolist() == ["000", "004", "008"]
+    assert first_sample(group).source_path.tolist() == ["000", "004", "008"]
 
 
 def test_of_an_unlikely_group_one_in_thirty_is_looked_at_but_never_none() -> None:
-    assert len(sample(triage(catalog({}, {}, {})))) == 1
-    assert len(sample(triage(catalog(*[{}] * 45)))) == 2
-    assert len(sample(triage(catalog(*[{}] * 300)))) == 3
+    assert len(first_sample(triage(catalog({}, {}, {})))) == 1
+    assert len(first_sample(triage(catalog(*[{}] * 45)))) == 2
+    assert len(first_sample(triage(catalog(*[{}] * 300)))) == 3

@@ -99,7 +99,7 @@ def test_a_dead_worker_costs_only_the_piece_that_killed_it() -> None:
 
 
 def test_a_worker_may_not_take_all_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool_module, "MEMORY", 1 << 30)
+    monkeypatch.setattr(pool_module, "WORKER_MEMORY", 1 << 30)
     with processes.workers(Parameters(workers=1)) as pool:
         if pool.submit(os.uname).result().sysname != "Linux":
             pytest.skip("no limit on memory here")

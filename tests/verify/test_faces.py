@@ -7,7 +7,7 @@ import pytest
 
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
-from chorus_nb.verify.faces import faces
+from chorus_nb.verify.faces import faces_left
 from chorus_nb.workspace import Workspace
 
 
@@ -24,7 +24,7 @@ def findings(
     ).assign(face_mask=mask)
     row = {"Modality": modality, "BodyPartExamined": body_part, "StudyDescription": study, "SeriesDescription": series}
     catalog = pd.DataFrame([{"source_path": path, "SeriesInstanceUID": "1.2", **row} for path in "ab"])
-    return [finding.severity for finding in faces(released, catalog, statuses)]
+    return [finding.severity for finding in faces_left(released, catalog, statuses)]
 
 
 @pytest.mark.parametrize("said", [{"body_part": "HEAD"}, {"study": "MR BRAIN W/O"}, {"series": "C-SPINE 2.0"}])

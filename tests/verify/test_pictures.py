@@ -13,7 +13,7 @@ from pydicom.uid import JPEGBaseline8Bit
 from chorus_nb.leaks import reading
 from chorus_nb.pixels import parse_boxes, redact
 from chorus_nb.verify import pictures
-from chorus_nb.verify.file_checks import Pair, Task
+from chorus_nb.verify.file_checks import Pair, ReleasedFile
 from tests.verify import small_site
 
 BOXES = "20,24,70,40"
@@ -39,6 +39,6 @@ def test_a_jpeg_may_differ_in_the_blocks_of_its_boxes_and_what_is_smoothed_into_
 ) -> None:
     before = jpeg(subsampling)
     after = redact(before, parse_boxes(BOXES))
-    pair = Pair(Task("s", "t", "", recorded), reading.read(before), reading.read(after), None)
-    findings = list(pictures._unchanged(pair, reading.decode(pair.release.dataset), tmp_path))
+    pair = Pair(ReleasedFile("s", "t", "", recorded), reading.parse_file(before), reading.parse_file(after), None)
+    findings = list(pictures._pixels_unchanged(pair, reading.decode_pixels(pair.release.dataset), tmp_path))
     assert [finding.severity for finding in findings] == found

@@ -11,13 +11,13 @@ from chorus_nb import tables
 from chorus_nb.figures import verify as figures
 from chorus_nb.leaks import reading
 from chorus_nb.verify import checks, previews, verify
-from chorus_nb.verify.previews import SIDE, _preview, sample
+from chorus_nb.verify.previews import SIDE, _preview, preview_sample
 from chorus_nb.workspace import Workspace
 from tests.verify.small_site import BOX
 
 
 def test_the_sample_shows_each_kind_before_a_second_of_any(release: Workspace) -> None:
-    picked = sample(release, 3)
+    picked = preview_sample(release, 3)
     assert set(picked.modality) == {"CT", "US"}
     assert picked.boxes.iloc[0] == BOX  # what was redacted comes first
 
@@ -26,7 +26,7 @@ def test_redacted_images_do_not_crowd_out_the_others(release: Workspace) -> None
     outcomes = release.read(tables.OUTCOMES)
     plain = outcomes.index[outcomes.status == "released"][-1]
     release.write(tables.OUTCOMES, outcomes.assign(boxes=["" if row == plain else BOX for row in outcomes.index]))
-    assert sample(release, 3).boxes.tolist() == [BOX, BOX, ""]
+    assert preview_sample(release, 3).boxes.tolist() == [BOX, BOX, ""]
 
 
 def test_the_difference_lies_inside_the_redacted_box(release: Workspace) -> None:
@@ -44,7 +44,7 @@ def test_the_difference_lies_inside_the_redacted_box(release: Workspace) -> None
     "name", ["CT_small.dcm", "examples_rgb_color.dcm", "examples_ybr_color.dcm", "examples_palette.dcm", "JPEG2000.dcm"]
 )
 def test_every_kind_of_image_becomes_a_small_thumbnail(name: str) -> None:
-    dataset = reading.read(open(str(get_testdata_file(name)), "rb").read()).dataset  # noqa: SIM115
+    dataset = reading.parse_file(open(str(get_testdata_file(name)), "rb").read()).dataset  # noqa: SIM115
     preview = _preview("x", "y", dataset, dataset, "")
     frames = 3 if "NumberOfFrames" in dataset and dataset.NumberOfFrames > 1 else 1
     assert preview.after.dtype == np.uint8

@@ -85,7 +85,7 @@ def test_text_put_back_into_a_recorded_redaction_is_found(missed: Workspace) -> 
 @tesseract
 def test_a_picture_is_not_read_again_when_nothing_changed(release: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     verify(release)
-    monkeypatch.setattr(second_look, "read", lambda picture: pytest.fail("read again"))
+    monkeypatch.setattr(second_look, "read_with_tesseract", lambda picture: pytest.fail("read again"))
     verify(release)
     assert checks(release).set_index("check").examined["second_look"] > 0
 
@@ -93,7 +93,7 @@ def test_a_picture_is_not_read_again_when_nothing_changed(release: Workspace, mo
 @tesseract
 def test_a_reader_that_hangs_is_ended_and_said(release: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(second_look, "TESSERACT_SECONDS", 0.001)
-    findings = list(second_look.check("a", _dataset(release), TERMS, accepted=False))
+    findings = list(second_look.second_look("a", _dataset(release), TERMS, accepted=False))
     assert [(one.severity, one.detail) for one in findings] == [
         ("medium", "Tesseract could not read it (TimeoutExpired)")
     ]
@@ -153,7 +153,7 @@ def test_every_redacted_image_is_read_and_every_series_before_a_second_picture_o
         for number in range(5)
     ]
     frame = pd.DataFrame(rows)
-    picked = second_look.sample(frame[["source_path", "target_path", "boxes"]], frame).target_path
+    picked = second_look.chosen_to_read(frame[["source_path", "target_path", "boxes"]], frame).target_path
     counts = picked.str.split("/").str[1].value_counts()
     assert counts.filter(like="redacted").tolist() == [5] * 40
     assert counts.filter(like="likely").tolist() == [second_look.LIKELY_OF_SERIES] * 40
@@ -164,8 +164,8 @@ def test_the_pictures_read_of_a_large_release_are_bounded() -> None:
     paths = [f"p/{number}/001" for number in range(5000)]
     frame = pd.DataFrame({"source_path": paths, "target_path": paths, "boxes": "", "verdict": "clean"})
     verdicts = frame.assign(checked="looked", risk=["likely", "unlikely"] * 2500)
-    assert len(second_look.sample(frame, verdicts)) == second_look.LIKELY + second_look.OTHERS
+    assert len(second_look.chosen_to_read(frame, verdicts)) == second_look.LIKELY + second_look.OTHERS
 
 
 def _dataset(release: Workspace) -> FileDataset:
-    return reading.read(small_site.first(release).read_bytes()).dataset
+    return reading.parse_file(small_site.first(release).read_bytes()).dataset

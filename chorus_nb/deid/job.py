@@ -219,13 +219,14 @@ def _run(workspace: Workspace, files: pd.DataFrame, ledger: Ledger, progress: Pr
 
 
 def _job(workspace: Workspace) -> bytes:
-    parameters = workspace.parameters
+    parameters, policy = workspace.parameters, load_policy(workspace)
+    policy.rules_digest  # noqa: B018  (made once, here, and sent along)
     job = Job(
         workspace.source,
         long_path(workspace.release),
         long_path(workspace.local / crosswalk.CROSSWALK_FOLDER),
         long_path(workspace.local / faces.MASKS_FOLDER),
-        load_policy(workspace),
+        policy,
         uid_map(workspace),
         DEID_RECIPE.seen(parameters).time_zone,
         FILE_SECONDS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 
 from chorus_nb import standards
 from chorus_nb.mapping.chorus import CLAIMS, E11, LOOKUP, SOP, never_released
@@ -44,5 +45,6 @@ class BasicProfile:
     def rule(self, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str) -> Rule:
         return basic_rule(sop_class, path, tag, vr)
 
+    @cache  # noqa: B019  (a plain frozen value; there are few)
     def fingerprint(self) -> str:
-        return f"{self.name} {rules_digest()}"
+        return f"{self.name} {rules_digest(self.rule)}"

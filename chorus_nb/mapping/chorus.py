@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
 
 from chorus_nb import standards
 from chorus_nb.mapping.rules import BULK, DATES, NOT_TEXT, SHORT_TEXT, Rule, by_type, dictionary, rules_digest, type_at
@@ -226,5 +227,6 @@ class Chorus:
             sop_class, path, tag, vr, creator, device=self.keep_device_identifiers, private=self.keep_safe_private
         )
 
+    @cache  # noqa: B019  (a plain frozen value; there are few)
     def fingerprint(self) -> str:
-        return f"{self.name} {self.keep_device_identifiers} {self.keep_safe_private} {rules_digest()}"
+        return f"{self.name} {self.options} {rules_digest(self.rule)}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from chorus_nb.mapping.basic import BasicProfile
@@ -49,7 +50,7 @@ class Policy:
         """Codes of CID 7050, De-identification Method, that hold for what this policy does."""
         return self.rules.options
 
-    @property
+    @cached_property
     def rules_digest(self) -> str:
         """Hash of the rules without what people decided: stands in every released file, so that one decision does not
         change them all."""

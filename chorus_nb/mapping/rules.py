@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cache
-from pathlib import Path
+from collections.abc import Callable
 from typing import NamedTuple
 
 from pydicom.datadict import DicomDictionary
@@ -32,6 +31,8 @@ NOT_TEXT = BINARY_NUMBER_VRS | {"CS", "DS", "IS"}
 """VRs that hold numbers and codes only (with dates, times and UIDs, which have actions of their own)."""
 SHORT_TEXT = frozenset({"SH", "LO", "UC"})
 BULK = frozenset({"OB", "OD", "OF", "OL", "OV", "OW"})
+CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
+ITEM_PATH = ("RequestAttributesSequence",)
 
 
 class Rule(NamedTuple):
@@ -89,13 +90,20 @@ def type_at(sop_class: str, path: tuple[str, ...], keyword: str) -> str | None:
     return standards.attribute_type(sop_class, path, keyword) if keyword else None
 
 
-@cache
-def rules_digest() -> str:
-    """Digest of the rules themselves: the modules that state them and the tables they read."""
+def rules_digest(rule: Callable[[str, tuple[str, ...], int, str, str], Rule]) -> str:
+    """Digest of what ``rule`` does with every element that PS3.6 or Table E.3.10-1 names, and of the facts behind it.
+
+    It stands in every released file (policy): other words, or other code that does the same, must not change it.
+    """
     digest = hashlib.blake2b(digest_size=16)
-    here = Path(__file__).parent
-    for name in ("rules.py", "chorus.py", "basic.py"):
-        digest.update((here / name).read_bytes())
     for name in ("ps3_15.csv", "safe_private.csv", "chorus_tags.csv", "iods.json.gz"):
         digest.update((standards.DATA / name).read_bytes())
+    elements = [(tag, entry[0][:2], "") for tag, entry in sorted(DicomDictionary.items())]
+    for (creator, group, offset), row in sorted(standards.safe_private().items()):
+        elements.append((group << 16 | 0x1000 | offset, row.vr or "UN", creator))
+    elements += [(0x00091001, "LO", ""), (0x00091001, "LO", "NOT LISTED"), (0x0008FFF0, "LO", "")]
+    for place in ((CT_IMAGE, ()), (CT_IMAGE, ITEM_PATH), ("", ()), ("", ITEM_PATH)):
+        for element in elements:
+            done = rule(*place, *element)
+            digest.update(f"{done.action}\0{done.replacement}\n".encode())
     return digest.hexdigest()

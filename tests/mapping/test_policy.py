@@ -12,7 +12,7 @@ from chorus_nb.mapping import ACTIONS, Policy
 from chorus_nb.mapping.basic import BasicProfile
 from chorus_nb.mapping.chorus import Chorus
 from chorus_nb.mapping.policy import RULE_SETS
-from chorus_nb.mapping.rules import by_type
+from chorus_nb.mapping.rules import Rule, by_type, rules_digest
 from chorus_nb.parameters import POLICIES, SCRIPT, Parameters
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -180,6 +180,24 @@ def test_the_digest_tells_policies_apart() -> None:
         Policy(BasicProfile()),
     ]
     assert len({CHORUS.digest, *(policy.digest for policy in others)}) == 4
+
+
+def changed(tag: int, **fields: str) -> str:
+    """The digest of rules that treat one tag in another way."""
+
+    def rule(sop_class: str, path: tuple[str, ...], tag_: int, vr: str, creator: str) -> Rule:
+        found = Chorus().rule(sop_class, path, tag_, vr, creator)
+        return found._replace(**fields) if tag_ == tag else found
+
+    return rules_digest(rule)
+
+
+@pytest.mark.parametrize("tag", [0x00100010, 0x00080018, 0x00091001, 0x00191023])
+def test_another_action_is_another_digest_and_another_wording_is_not(tag: int) -> None:
+    """What stands in every released file must not change because somebody wrote the code or a reason anew."""
+    own = rules_digest(Chorus().rule)
+    assert changed(tag, action="age") != own
+    assert changed(tag, reason="said in other words") == own
 
 
 def test_every_policy_a_parameter_file_may_name_has_rules() -> None:

@@ -102,8 +102,8 @@ def rules_digest(rule: Callable[[str, tuple[str, ...], int, str, str], Rule]) ->
     for (creator, group, offset), row in sorted(standards.safe_private().items()):
         elements.append((group << 16 | 0x1000 | offset, row.vr or "UN", creator))
     elements += [(0x00091001, "LO", ""), (0x00091001, "LO", "NOT LISTED"), (0x0008FFF0, "LO", "")]
-    for place in ((CT_IMAGE, ()), (CT_IMAGE, ITEM_PATH), ("", ()), ("", ITEM_PATH)):
-        for element in elements:
-            done = rule(*place, *element)
+    for sop_class, path in ((CT_IMAGE, ()), (CT_IMAGE, ITEM_PATH), ("", ()), ("", ITEM_PATH)):
+        for tag, vr, creator in elements:
+            done = rule(sop_class, path, tag, vr, creator)
             digest.update(f"{done.action}\0{done.replacement}\n".encode())
     return digest.hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,7 @@ from pydicom.datadict import dictionary_VM, dictionary_VR
 
 from chorus_nb import tables
 from chorus_nb.errors import SchemaError
+from chorus_nb.memory import PACKAGE
 from chorus_nb.tables import Column, Table
 
 SMALL = Table(
@@ -107,3 +109,15 @@ def test_an_attribute_of_one_number_is_a_number_and_any_other_is_text(table: Tab
         single = dictionary_VM(column.name) == "1"
         assert column.kind == (numbers.get(dictionary_VR(column.name), "text") if single else "text"), column.name
         assert column.nullable == (column.kind != "text")
+
+
+def test_every_reason_a_file_can_have_says_what_to_do() -> None:
+    rooms = ("source", "dicom", "explore", "deid", "pixels", "faces")
+    code = "".join(path.read_text("utf-8") for room in rooms for path in (PACKAGE / room).glob("*.py"))
+    raised = set(re.findall(r'Refused\(\s*"([a-z_]+)"', code))
+    raised |= set(re.findall(r'"(?:held_back|quarantined|duplicate)", "(\w+)"', code))
+    found = set(re.findall(r'SourceFile\([^)]*"([a-z_]+)"\)', code))
+    assert len(raised) > 15
+    assert len(found) > 3
+    assert raised | found <= set(tables.REMEDIES)
+    assert all(tables.REMEDIES.values())

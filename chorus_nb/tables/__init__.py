@@ -3,7 +3,7 @@
 What tables there are is data (``tables.csv``, ``columns.csv``); ``schema`` checks, writes and reads them.
 """
 
-from chorus_nb.tables.definitions import defined
+from chorus_nb.tables.definitions import defined, remedies
 from chorus_nb.tables.schema import (
     Column,
     Table,
@@ -18,6 +18,7 @@ from chorus_nb.tables.schema import (
 )
 
 __all__ = [
+    "REMEDIES",
     "TABLES",
     "Column",
     "Table",
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 TABLES = defined()
+REMEDIES = remedies()
 STATUSES = ("released", "held_back", "quarantined", "duplicate", "not_dicom")
 
 CATALOG = TABLES["catalog"]

@@ -16,6 +16,11 @@ def _definitions(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def remedies() -> dict[str, str]:
+    """What a person can do about each reason code (``reasons.csv``); the code is stable, the words may change."""
+    return {row["reason"]: row["what_to_do"] for row in _definitions("reasons.csv")}
+
+
 def defined() -> dict[str, Table]:
     """Every table by name, in the order in which notebooks make them."""
     columns: dict[str, list[dict[str, object]]] = defaultdict(list)

@@ -41,7 +41,7 @@ def test_the_quarantine_names_cause_and_remedy(ran: Workspace) -> None:
 
 
 def test_every_reason_that_is_tried_again_has_a_remedy() -> None:
-    assert set(summary.REMEDIES) >= job.PASSING
+    assert set(tables.REMEDIES) >= job.PASSING
 
 
 def test_throughput_adds_up(ran: Workspace) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+import csv
+from collections.abc import Callable
+from functools import cached_property
+from importlib import resources
 
 import pandas as pd
 
@@ -17,110 +19,127 @@ NEAR_VISIT = pd.Timedelta(days=7)  # OHDSI DataQualityDashboard, withinVisitDate
 AFTER_DEATH = pd.Timedelta(days=60)  # the same, plausibleBeforeDeath
 
 
-class _Check(NamedTuple):
-    check: str
-    question: str
-    wrong: pd.Series  # true for each thing that breaks the rule
-    tolerated: float = 0.0  # share of wrong ones the rule lets pass (DataQualityDashboard thresholds)
-
-
 def check_registry(workspace: Workspace) -> pd.DataFrame:
-    """The table ``registry_checks``: every rule with what was examined and what broke it."""
+    """The table ``registry_checks``: every row of ``checks.csv`` with what was examined and what broke it.
+
+    A share of wrong ones up to ``tolerated`` passes (DataQualityDashboard thresholds).
+    """
+    record = Record(workspace)
     rows = []
-    for check in _registry_checks(workspace):
-        examined, findings = len(check.wrong), int(check.wrong.sum())
-        passed = findings <= check.tolerated * examined
-        detail = "" if not findings else f"{findings} of {examined}; {check.tolerated:.0%} tolerated"
-        rows.append(
-            {"check": check.check, "question": check.question, "result": "pass" if passed else "fail"}
-            | {"detail": detail, "examined": examined, "findings": findings}
-        )
+    text = resources.files(__package__).joinpath("checks.csv").read_text(encoding="utf-8")
+    for check in csv.DictReader(text.splitlines()):
+        wrong, tolerated = RECORD_CHECKS[check["check"]](record), float(check["tolerated"])
+        examined, findings = len(wrong), int(wrong.sum())
+        result = "pass" if findings <= tolerated * examined else "fail"
+        detail = f"{findings} of {examined}; {tolerated:.0%} tolerated" if findings else ""
+        if result == "fail":
+            detail += f". To do: {check['remedy']}"
+        row = {"check": check["check"], "question": check["question"], "result": result, "detail": detail}
+        rows.append({**row, "examined": examined, "findings": findings})
     made = tables.frame(tables.REGISTRY_CHECKS, rows)
     workspace.write(tables.REGISTRY_CHECKS, made)
     return made
 
 
-def _registry_checks(workspace: Workspace) -> Iterator[_Check]:
-    registry = workspace.read(tables.IMAGE_REGISTRY)
-    yield from _file_checks(workspace, registry)
-    persons = read_omop(workspace, "person").set_index("person_id")
-    visits = read_omop(workspace, "visit_occurrence").set_index("visit_occurrence_id")
-    procedures = read_omop(workspace, PROCEDURE_TABLE).set_index("procedure_occurrence_id")
-    deaths = read_omop(workspace, "death").drop_duplicates("person_id").set_index("person_id")
-    yield from _record_checks(registry, persons, visits["person_id"], procedures["person_id"])
-    yield from _date_checks(registry, persons, visits, deaths)
+class Record:
+    """The registry and the tables it links to, each read once."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.rows = workspace.read(tables.IMAGE_REGISTRY)
+        images = filter(layout.is_image_place, layout.files_below(workspace.release))
+        self.on_disk = pd.Series([path for path in images if path.endswith(".dcm")], dtype="string")
+        self.taken = pd.to_datetime(self.rows.datetime)
+        self.minted = self.rows.proc_id.between(MINTED.start, MINTED.stop - 1)
+
+    @cached_property
+    def persons(self) -> pd.DataFrame:
+        return read_omop(self.workspace, "person").set_index("person_id")
+
+    @cached_property
+    def visits(self) -> pd.DataFrame:
+        return read_omop(self.workspace, "visit_occurrence").set_index("visit_occurrence_id")
+
+    @cached_property
+    def person_of_procedure(self) -> pd.Series:
+        return read_omop(self.workspace, PROCEDURE_TABLE).set_index("procedure_occurrence_id").person_id
+
+    def of_person(self, by_person: pd.Series) -> pd.Series:
+        """A value of each row's person."""
+        return by_person.reindex(self.rows.person_id).set_axis(self.rows.index)
+
+    def of_visit(self, by_visit: pd.Series) -> pd.Series:
+        """A value of each row's visit."""
+        return by_visit.reindex(self.rows.visit_id).set_axis(self.rows.index)
 
 
-def _file_checks(workspace: Workspace, registry: pd.DataFrame) -> Iterator[_Check]:
-    images = filter(layout.is_image_place, layout.files_below(workspace.release))
-    on_disk = pd.Series([path for path in images if path.endswith(".dcm")], dtype="string")
-    yield _Check("row_has_file", "Does every row have its file?", ~registry["src_file"].isin(on_disk))
-    yield _Check("file_has_row", "Does every released file have a row?", ~on_disk.isin(registry["src_file"]))
-    yield _Check("one_row_per_file", "Is there one row per file?", registry["src_file"].duplicated())
-    numbers = registry["image_registry_id"].sort_values(ignore_index=True)
-    yield _Check("gapless", "Are the numbers 1 to n without gaps?", numbers != numbers.index + 1)
-    yield _Check("file_id_unique", "Is every file_id unique?", registry["file_id"].duplicated())
-    folder = layout.InstancePath.columns(registry["src_file"])["person_id"]
-    yield _Check(
-        "one_person_per_folder", "Is the folder that of the person?", folder != registry["person_id"].astype("string")
-    )
-    headers = workspace.read(tables.RELEASED_HEADERS, ["target_path", "PatientID", "AccessionNumber"])
-    named = headers.set_index("target_path").reindex(registry["src_file"])
-    yield _Check(
-        "header_agrees",
-        "Do PatientID and AccessionNumber of the header equal person and group?",
-        (named["PatientID"].to_numpy() != registry["person_id"].astype("string"))
-        | (named["AccessionNumber"].to_numpy() != registry["group_id"].astype("string")),
-    )
+def _gapless(record: Record) -> pd.Series:
+    numbers = record.rows.image_registry_id.sort_values(ignore_index=True)
+    return numbers != numbers.index + 1
 
 
-def _record_checks(
-    registry: pd.DataFrame, persons: pd.DataFrame, visits: pd.Series, procedures: pd.Series
-) -> Iterator[_Check]:
-    yield _Check("person_exists", "Is every person in PERSON?", ~registry["person_id"].isin(persons.index))
-    visited = registry.dropna(subset=["visit_id"])
-    yield _Check(
-        "visit_is_persons",
-        "Is every visit in VISIT_OCCURRENCE, and the person's own?",
-        (visited["visit_id"].map(visits) != visited["person_id"]).fillna(True),
-    )
-    minted = registry["proc_id"].between(MINTED.start, MINTED.stop - 1)
-    own = registry[~minted]
-    yield _Check(
-        "procedure_is_persons",
-        "Is every linked procedure in PROCEDURE_OCCURRENCE, and the person's own?",
-        (own["proc_id"].map(procedures) != own["person_id"]).fillna(True),
-    )
-    ours = registry[minted].drop_duplicates("proc_id")
-    yield _Check(
-        "procedure_id_free",
-        "Are the minted procedure ids free in the EHR?",
-        (ours["proc_id"].map(procedures) != ours["person_id"]).fillna(False),
-    )
+def _person_folder(record: Record) -> pd.Series:
+    folders = layout.InstancePath.columns(record.rows.src_file)["person_id"]
+    return folders != record.rows.person_id.astype("string")
 
 
-def _date_checks(
-    registry: pd.DataFrame, persons: pd.DataFrame, visits: pd.DataFrame, deaths: pd.DataFrame
-) -> Iterator[_Check]:
-    taken = pd.to_datetime(registry["datetime"])
-    starts = moments(visits["visit_start_date"], visits["visit_start_datetime"])
-    ends = moments(visits["visit_end_date"], visits["visit_end_datetime"], end_of_day=True)
-    start, end = _moments_of(registry["visit_id"], starts), _moments_of(registry["visit_id"], ends)
-    outside = ((taken < start - NEAR_VISIT) | (taken > end + NEAR_VISIT))[registry["visit_id"].notna()]
-    yield _Check("within_visit", "Is every image within 7 days of its visit?", outside, tolerated=0.05)
-    before = taken < _moments_of(registry["person_id"], _birth(persons))
-    yield _Check("after_birth", "Is every image after birth?", before, tolerated=0.01)
-    died = pd.to_datetime(deaths["death_date"], format="%Y-%m-%d", errors="coerce")
-    after = taken > _moments_of(registry["person_id"], died) + AFTER_DEATH
-    yield _Check("before_death", "Is no image later than 60 days after death?", after, tolerated=0.01)
+def _header_agrees(record: Record) -> pd.Series:
+    headers = record.workspace.read(tables.RELEASED_HEADERS, ["target_path", "PatientID", "AccessionNumber"])
+    named = headers.set_index("target_path").reindex(record.rows.src_file)
+    person, group = record.rows.person_id.astype("string"), record.rows.group_id.astype("string")
+    return (named.PatientID.to_numpy() != person) | (named.AccessionNumber.to_numpy() != group)
 
 
-def _moments_of(ids: pd.Series, moments_by_id: pd.Series) -> pd.Series:
-    return moments_by_id.reindex(ids).set_axis(ids.index)
+def _visit_is_persons(record: Record) -> pd.Series:
+    visited = record.rows.dropna(subset=["visit_id"])
+    return (visited.visit_id.map(record.visits.person_id) != visited.person_id).fillna(True)
 
 
-def _birth(persons: pd.DataFrame) -> pd.Series:
+def _procedure_is_persons(record: Record) -> pd.Series:
+    own = record.rows[~record.minted]
+    return (own.proc_id.map(record.person_of_procedure) != own.person_id).fillna(True)
+
+
+def _procedure_id_free(record: Record) -> pd.Series:
+    ours = record.rows[record.minted].drop_duplicates("proc_id")
+    return (ours.proc_id.map(record.person_of_procedure) != ours.person_id).fillna(False)
+
+
+def _within_visit(record: Record) -> pd.Series:
+    visits = record.visits
+    start = record.of_visit(moments(visits.visit_start_date, visits.visit_start_datetime))
+    end = record.of_visit(moments(visits.visit_end_date, visits.visit_end_datetime, end_of_day=True))
+    outside = (record.taken < start - NEAR_VISIT) | (record.taken > end + NEAR_VISIT)
+    return outside[record.rows.visit_id.notna()]
+
+
+def _after_birth(record: Record) -> pd.Series:
     """The first day a person can have been born on: PERSON may hold the year alone."""
-    parts = persons[["year_of_birth", "month_of_birth", "day_of_birth"]].fillna(1)
+    parts = record.persons[["year_of_birth", "month_of_birth", "day_of_birth"]].fillna(1)
     parts.columns = ["year", "month", "day"]
-    return pd.to_datetime(parts, errors="coerce")
+    return record.taken < record.of_person(pd.to_datetime(parts, errors="coerce"))
+
+
+def _before_death(record: Record) -> pd.Series:
+    deaths = read_omop(record.workspace, "death").drop_duplicates("person_id").set_index("person_id")
+    died = pd.to_datetime(deaths.death_date, format="%Y-%m-%d", errors="coerce")
+    return record.taken > record.of_person(died) + AFTER_DEATH
+
+
+RECORD_CHECKS: dict[str, Callable[[Record], pd.Series]] = {
+    "row_has_file": lambda record: ~record.rows.src_file.isin(record.on_disk),
+    "file_has_row": lambda record: ~record.on_disk.isin(record.rows.src_file),
+    "one_row_per_file": lambda record: record.rows.src_file.duplicated(),
+    "gapless": _gapless,
+    "file_id_unique": lambda record: record.rows.file_id.duplicated(),
+    "one_person_per_folder": _person_folder,
+    "header_agrees": _header_agrees,
+    "person_exists": lambda record: ~record.rows.person_id.isin(record.persons.index),
+    "visit_is_persons": _visit_is_persons,
+    "procedure_is_persons": _procedure_is_persons,
+    "procedure_id_free": _procedure_id_free,
+    "within_visit": _within_visit,
+    "after_birth": _after_birth,
+    "before_death": _before_death,
+}
+"""What each check asks for: a truth for each thing examined, true where it breaks the rule."""

@@ -11,6 +11,7 @@ import pytest
 from chorus_nb import tables
 from chorus_nb.parameters import resolve
 from chorus_nb.registry import build_registry, check_registry
+from chorus_nb.registry.checks import RECORD_CHECKS
 from chorus_nb.workspace import Workspace
 from tests.small_release import TWO_PATIENTS, make_workspace
 
@@ -120,3 +121,14 @@ def test_an_empty_release_is_checked_without_an_error(tmp_path: Path) -> None:
     assert build_registry(workspace).empty
     assert not failing(workspace)
     assert isinstance(check_registry(workspace), pd.DataFrame)
+
+
+def test_every_check_is_a_row_and_a_function(checked: Workspace) -> None:
+    assert list(check_registry(checked).check) == list(RECORD_CHECKS)
+
+
+def test_a_check_that_fails_says_what_to_do(checked: Workspace) -> None:
+    edit(checked, 0, person_id=502)
+    checks = check_registry(checked).set_index("check")
+    assert checks.detail["one_person_per_folder"].endswith("run 03 and 05 again")
+    assert "To do" not in checks.detail["gapless"]

@@ -44,8 +44,11 @@ class WorkerLost(WorkbenchError):
 
     remedy = "run again with fewer workers if memory is short; the file that did it is told in local/outcomes"
 
-    def __init__(self, line: str = "a worker process died; run again, it goes on where it stopped") -> None:
-        super().__init__(line)
+    def __init__(self) -> None:
+        super().__init__("a worker process died; run again, it goes on where it stopped")
+
+    def __reduce__(self) -> tuple[type[WorkerLost], tuple[()]]:
+        return type(self), ()
 
 
 class ChildFault(WorkbenchError):

@@ -209,12 +209,12 @@ class Parameters(BaseModel):
             raise InputError(*lines)
 
 
-def project_folder(start: Path | None = None) -> Path:
+def project_folder() -> Path:
     """The folder relative paths are taken from: the checkout this stands in, or else the working directory.
 
     A notebook opened in JupyterLab runs in ``notebooks/``, papermill where it was called: both mean the same folder.
     """
-    here = (start or Path.cwd()).resolve()
+    here = Path.cwd().resolve()
     for folder in (here, *here.parents):
         if (folder / "notebooks" / "01_explore_headers.ipynb").is_file():
             return folder

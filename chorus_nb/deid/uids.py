@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 from functools import lru_cache
 
 WELL_KNOWN = "1.2.840.10008."  # UIDs of the Standard itself: classes, syntaxes, frames of reference of atlases
-VALID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+\Z")
 
 
 class UidMap:
@@ -41,8 +39,3 @@ class UidMap:
             uid if not (bare := uid.strip(" \0")) or bare.startswith(WELL_KNOWN) else self.new(bare)
             for uid in value.split("\\")
         )
-
-
-def keyed_digest(key: bytes, purpose: str, text: str) -> bytes:
-    """A keyed hash for a named purpose (HMAC-SHA256)."""
-    return hmac.new(key, f"{purpose}:{text}".encode(), hashlib.sha256).digest()

@@ -28,6 +28,7 @@ from chorus_nb.workspace import Workspace
 
 Picture = NDArray[np.uint8]
 STEP = 1.5  # mm a pixel
+SURFACES_SHOWN = 8
 RENDER_SECONDS = 600.0  # for one series
 VIEWS = (0.0, 50.0)  # degrees the head is turned: from the front, half from the side
 LIGHT = np.array([-0.35, -0.8, 0.5])  # from above the patient's right shoulder
@@ -46,8 +47,8 @@ class Surfaces(NamedTuple):
     """whether ``after`` was read from the release"""
 
 
-def surfaces(workspace: Workspace, count: int = 8) -> list[Surfaces]:
-    """The first ``count`` series of ``face_verdicts`` that were or would be defaced, the doubtful ones first.
+def surfaces(workspace: Workspace) -> list[Surfaces]:
+    """The first ``SURFACES_SHOWN`` series of ``face_verdicts`` that were or would be defaced, the doubtful ones first.
 
     Shows faces: for local reports only. What cannot be read is left out.
     """
@@ -56,7 +57,7 @@ def surfaces(workspace: Workspace, count: int = 8) -> list[Surfaces]:
     verdicts = workspace.read(tables.FACE_VERDICTS)
     verdicts = verdicts[verdicts["mask"] != ""].sort_values(["status", "series_uid"], ascending=[False, True])
     made = []
-    for row in verdicts.head(count).itertuples():
+    for row in verdicts.head(SURFACES_SHOWN).itertuples():
         with contextlib.suppress(ChildFault):
             one = render(workspace, str(row.series_uid), str(row.mask))
             title = f"{row.modality}, {row.files} files"

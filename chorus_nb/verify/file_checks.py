@@ -31,7 +31,6 @@ GONE = {
 REPLACED = frozenset((0x00100020, 0x00080050))  # PatientID and AccessionNumber: by the lookup tables
 EXACT = frozenset(("CS", "IS", "DS", "US", "SS", "UL", "SL", "FL", "FD"))
 PIXEL_MODULE = frozenset(f"(0028,{element})" for element in ("0004", "0006", "0100", "0101", "0102", "0103"))
-DEIDENTIFIED = "PatientIdentityRemoved"
 CLEAN_FEATURES = "113102"  # CID 7050 Clean Recognizable Visual Features Option
 
 

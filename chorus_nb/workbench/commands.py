@@ -16,8 +16,6 @@ from chorus_nb import __version__
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.parameters import Parameters
 
-DEFAULT_FILE = Path("parameters/demo.yaml")
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 done, 1 a notebook or a check failed, 2 wrong parameters."""

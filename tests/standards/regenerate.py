@@ -1,6 +1,6 @@
 """Make the data files of this package again from the tables they derive from.
 
-``python -m chorus_nb.standards.regenerate FOLDER`` where FOLDER holds the sources named in ``README.md``. Run it when a
+``python -m tests.standards.regenerate FOLDER`` where FOLDER holds the sources named in ``README.md``. Run it when a
 source has a new edition; the workbench itself never needs FOLDER.
 """
 

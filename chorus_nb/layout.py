@@ -75,7 +75,11 @@ class InstancePath(NamedTuple):
 
     @classmethod
     def read(cls, path: str) -> InstancePath | None:
-        """The parts of ``path``, whatever they are; None if it has other folders."""
+        """The parts of ``path``, whatever they are; None if it has other folders.
+
+        >>> InstancePath.read("7/Images/CT/12/2.25.4/001.dcm").series_uid
+        '2.25.4'
+        """
         parts = path.split("/")
         return cls(parts[0], *parts[2:]) if len(parts) == 6 and parts[1] == IMAGES else None
 

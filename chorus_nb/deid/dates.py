@@ -36,7 +36,11 @@ def parse_day(text: str) -> date:
 
 
 def shift_day(text: str, days: int) -> str:
-    """A DA value moved by ``days``."""
+    """A DA value moved by ``days``; :class:`NotADate` if it is no real day or leaves the years 1 to 9999.
+
+    >>> shift_day("20240228", 2), shift_day("2024.02.28", -28)
+    ('20240301', '20240131')
+    """
     try:
         return (parse_day(text) + timedelta(days=days)).strftime("%Y%m%d").zfill(8)
     except OverflowError:

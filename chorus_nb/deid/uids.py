@@ -34,7 +34,11 @@ class UidMap:
         return f"{self.root}.{'9' if digits.startswith('0') else ''}{digits}"[:64]
 
     def replace(self, value: str) -> str:
-        """Every UID of a value (``\\`` between them); those of the Standard and empty ones stay."""
+        """Every UID of a value (``\\`` between them); those of the Standard and empty ones stay.
+
+        >>> UidMap("ctp", "2.25", b"").replace("1.2.840.10008.1.2")
+        '1.2.840.10008.1.2'
+        """
         return "\\".join(
             uid if not (bare := uid.strip(" \0")) or bare.startswith(WELL_KNOWN) else self.new(bare)
             for uid in value.split("\\")

@@ -9,7 +9,11 @@ _LOOK_ALIKES = str.maketrans("O0QI1L|!S5B8Z2", "00011111558822")  # letters and 
 
 
 def fold(text: str) -> str:
-    """Lower case without accents."""
+    """Lower case without accents.
+
+    >>> fold("Ångström-MÜLLER")
+    'angstrom-muller'
+    """
     return "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
 
 
@@ -19,5 +23,9 @@ def look_alike(text: str) -> str:
 
 
 def parts_of_name(name: str) -> list[str]:
-    """The words of a name in any DICOM form (``^`` between parts, ``=`` between groups)."""
+    """The words of a name in any DICOM form (``^`` between parts, ``=`` between groups).
+
+    >>> parts_of_name("Quill^Ada Mary=Q^A")
+    ['Quill', 'Ada', 'Mary', 'Q', 'A']
+    """
     return [part for part in re.split(r"[\s^=,;/()\\\"]+", name.replace("\0", " ")) if part]

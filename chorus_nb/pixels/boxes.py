@@ -50,7 +50,11 @@ class Box(NamedTuple):
 
 
 def parse_boxes(text: str) -> list[Box]:
-    """Read the text form; :class:`WorkbenchError` when a box is not four whole numbers in order."""
+    """Read the text form; :class:`WorkbenchError` when a box is not four whole numbers in order.
+
+    >>> parse_boxes("0,0,10,5; 2,8,4,9")
+    [Box(x0=0, y0=0, x1=10, y1=5), Box(x0=2, y0=8, x1=4, y1=9)]
+    """
     boxes = []
     for part in filter(None, (part.strip() for part in text.split(";"))):
         try:
@@ -64,7 +68,11 @@ def parse_boxes(text: str) -> list[Box]:
 
 
 def format_boxes(boxes: Iterable[Box]) -> str:
-    """The text form, sorted and without repeats, so that equal sets of boxes read equal."""
+    """The text form, sorted and without repeats, so that equal sets of boxes read equal.
+
+    >>> format_boxes([Box(2, 8, 4, 9), Box(0, 0, 10, 5), Box(2, 8, 4, 9)])
+    '0,0,10,5;2,8,4,9'
+    """
     return ";".join(",".join(map(str, box)) for box in sorted(set(boxes)))
 
 

@@ -213,7 +213,11 @@ def loinc_map() -> Mapping[tuple[str, str], StudyCode]:
 
 
 def normalised_description(text: str) -> str:
-    """A study description in the form :func:`loinc_map` is keyed by: capitals, letters and digits, single blanks."""
+    """A study description in the form :func:`loinc_map` is keyed by: capitals, letters and digits, single blanks.
+
+    >>> normalised_description("CT chest w/o  contrast")
+    'CT CHEST W O CONTRAST'
+    """
     return " ".join(re.findall(r"[A-Z0-9]+", text.upper()))
 
 

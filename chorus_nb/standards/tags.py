@@ -19,7 +19,11 @@ def tag_name(tag: int) -> str:
 
 
 def tag_pattern(tag: int) -> str:
-    """``(gggg,eeee)``; a private element as ``(gggg,xxee)``, the element that reserves its block as ``(gggg,00xx)``."""
+    """``(gggg,eeee)``; a private element as ``(gggg,xxee)``, the element that reserves its block as ``(gggg,00xx)``.
+
+    >>> tag_pattern(0x00100010), tag_pattern(0x0019100A), tag_pattern(0x00190010)
+    ('(0010,0010)', '(0019,xx0A)', '(0019,00xx)')
+    """
     group, element = tag >> 16, tag & 0xFFFF
     if not group & 1 or element < 0x10 or 0xFF < element < 0x1000:
         return tag_name(tag)

@@ -139,7 +139,7 @@ def test_another_version_of_a_library_changes_the_key(monkeypatch: pytest.Monkey
     [
         ("standards/data/ps3_15.csv", {DEID_RECIPE, VERIFY_RECIPE}, {TEXT_RECIPE}),
         ("mapping/chorus.py", {DEID_RECIPE}, {VERIFY_RECIPE, TEXT_RECIPE, FACES_RECIPE}),
-        ("verify/second_reader.py", {VERIFY_RECIPE}, set(RECIPES) - {VERIFY_RECIPE}),
+        ("verify/second_opinion.py", {VERIFY_RECIPE}, set(RECIPES) - {VERIFY_RECIPE}),
         ("pixels/renders.py", {DEID_RECIPE, TEXT_RECIPE, FILLED_RECIPE}, {VERIFY_RECIPE, SURVEY_RECIPE}),
         ("explore/tally.py", {SURVEY_RECIPE}, set(RECIPES) - {SURVEY_RECIPE}),
         ("faces/registration.py", {FACES_RECIPE}, {TEXT_RECIPE, FILLED_RECIPE, VERIFY_RECIPE}),

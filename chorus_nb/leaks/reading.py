@@ -1,6 +1,6 @@
 """A DICOM file as the verifier reads it: every element, the bytes outside the pixels, the pixels decoded.
 
-Only pydicom is used here; the second, independent reader is GDCM behind :mod:`chorus_nb.verify.second_reader`.
+Only pydicom is used here; the second, independent reader is GDCM behind :mod:`chorus_nb.verify.second_opinion`.
 """
 
 from __future__ import annotations

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import functools
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import URL, make_url
@@ -51,37 +54,17 @@ def _place(url: URL) -> str:
     return f"{url.get_backend_name()} at {url.host or 'this machine'}, database {url.database or 'default'}"
 
 
-# PostgreSQL tells by SQLSTATE, MySQL and MariaDB by number; SQLite and a refused connection only by their text.
-_BY_CODE = {
-    **dict.fromkeys(("28P01", "28000", "1045"), "user or password refused"),
-    **dict.fromkeys(("42501", "1142", "1044"), "rights are missing"),
-    **dict.fromkeys(("3D000", "1049"), "no such database"),
-    **dict.fromkeys(("42P01", "1146"), "no such table"),
-    **dict.fromkeys(("42703", "1054"), "a table has other columns than expected"),
-    **dict.fromkeys(("23502", "23503", "23505", "1048", "1062", "1452"), "a row breaks a constraint of the table"),
-    **dict.fromkeys(("22003", "1264"), "a number does not fit its column"),
-    **dict.fromkeys(("2002", "2003"), "cannot be reached"),
-}
-_BY_TEXT = {
-    "password authentication failed": "user or password refused",
-    "permission denied": "rights are missing",
-    "readonly database": "rights are missing",
-    "no such table": "no such table",
-    "no such column": "a table has other columns than expected",
-    "has no column": "a table has other columns than expected",
-    "constraint failed": "a row breaks a constraint of the table",
-    "unable to open": "cannot be opened",
-    "does not exist": "no such database",
-    "refused": "cannot be reached",
-    "resolve": "cannot be reached",
-    "timeout": "cannot be reached",
-}
+@functools.cache
+def _faults(by: str) -> dict[str, str]:
+    """``database_faults.csv``: what a code, or else a text, means."""
+    lines = Path(__file__).with_name("database_faults.csv").read_text(encoding="utf-8").splitlines()[1:]
+    return {row["mark"]: row["words"] for row in csv.DictReader(lines) if row["by"] == by}
 
 
 def _fault(error: DBAPIError) -> str:
     original = error.orig
     codes = [str(code) for code in (*getattr(original, "args", ())[:1], getattr(original, "sqlstate", ""))]
-    if known := [_BY_CODE[code] for code in codes if code in _BY_CODE]:
+    if known := [_faults("code")[code] for code in codes if code in _faults("code")]:
         return known[0]
     text = str(original)
-    return next((words for mark, words in _BY_TEXT.items() if mark in text), type(original).__name__)
+    return next((words for mark, words in _faults("text").items() if mark in text), type(original).__name__)

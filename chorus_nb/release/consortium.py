@@ -4,47 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from string import Template
 
 from chorus_nb.workspace import Workspace, write_if_changed
 
 CONTAINER = "your-site"  # each site has its own container; the consortium tells its name
-CONFIG = Template("""\
-# For chorus-upload, made by the CHoRUS imaging workbench. It holds no secret: log in to Azure before you upload.
-[configuration]
-supported_modalities = "OMOP,Images,Waveforms,Metadata"
-
-[journal]
-journaling_mode = "full"
-  [journal.local]
-  path = $journal
-  [journal.source]
-  path = $remote_journal
-    [journal.source.auth]
-    auth_mode = "login"
-    azure_account_url = "https://upload.chorus4ai.org"
-    azure_account_name = "mghb2ailanding"
-
-[central_path]
-path = $central
-azure_container = $container
-  [central_path.auth]
-  auth_mode = "login"
-  azure_account_url = "https://upload.chorus4ai.org"
-  azure_account_name = "mghb2ailanding"
-
-[site_path]
-  [site_path.default]
-  path = $release
-  [site_path.OMOP]
-  pattern = "OMOP/{filepath}"
-  [site_path.Images]
-  pattern = "{patient_id:w}/Images/{filepath}"
-  [site_path.Waveforms]
-  pattern = "{patient_id:w}/Waveforms/{filepath}"
-  [site_path.Metadata]
-  pattern = "Metadata/{filepath}"
-""")
 
 
 def write_config(workspace: Workspace) -> None:
@@ -59,5 +24,6 @@ def write_config(workspace: Workspace) -> None:
         "container": container,
         "release": workspace.release.as_posix(),
     }
-    text = CONFIG.substitute({name: json.dumps(value) for name, value in values.items()})  # JSON strings are TOML's
+    template = Template(Path(__file__).with_name("chorus_upload.toml").read_text(encoding="utf-8"))
+    text = template.substitute({name: json.dumps(value) for name, value in values.items()})  # JSON strings are TOML's
     write_if_changed(folder / "config.toml", text.encode())

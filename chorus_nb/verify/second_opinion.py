@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset
 
 from chorus_nb.errors import ChildFault
 from chorus_nb.processes.child import in_child
-from chorus_nb.verify import second_reader
 
 GDCM_SECONDS = 120.0  # seconds before a reader that hangs is ended
 LOSSY_MEAN, LOSSY_SHARE = 1.0, 0.01  # lossy JPEG: decoders may round apart, on average and in this share by more than 8
@@ -23,7 +23,7 @@ def gdcm_available() -> bool:
 def gdcm_pixels(path: Path) -> np.ndarray | None:
     """The decoded, rescaled pixels of a file by GDCM; None if it cannot (or died of it)."""
     try:
-        return in_child(second_reader.decoded_pixels, str(path), seconds=GDCM_SECONDS)
+        return in_child(_decoded_pixels, str(path), seconds=GDCM_SECONDS)
     except ChildFault:
         return None
 
@@ -31,9 +31,32 @@ def gdcm_pixels(path: Path) -> np.ndarray | None:
 def gdcm_series(folder: Path) -> list[int]:
     """Files in each series GDCM assembles from ``folder``; none if it died of it."""
     try:
-        return in_child(second_reader.series_files, str(folder), seconds=GDCM_SECONDS)
+        return in_child(_series_files, str(folder), seconds=GDCM_SECONDS)
     except ChildFault:
         return []
+
+
+def _itk() -> Any:
+    import SimpleITK  # GDCM can abort the interpreter: only ever in the child
+
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
+    return SimpleITK
+
+
+def _decoded_pixels(path: str) -> np.ndarray:
+    """The decoded, rescaled pixels; ``RuntimeError`` if GDCM cannot."""
+    itk = _itk()
+    reader = itk.ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
+    reader.SetFileName(path)
+    array: np.ndarray = itk.GetArrayFromImage(reader.Execute())
+    return array
+
+
+def _series_files(folder: str) -> list[int]:
+    """Files in each series GDCM assembles from ``folder``."""
+    reader = _itk().ImageSeriesReader
+    return [len(reader.GetGDCMSeriesFileNames(folder, one)) for one in reader.GetGDCMSeriesIDs(folder)]
 
 
 def agree(dataset: Dataset, first: np.ndarray, second: np.ndarray) -> bool | None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from chorus_nb import standards
 from chorus_nb.deid import claims, dates, scripted
 from chorus_nb.deid.context import KEPT, Change, Circumstances, Engine, Level, Made, Subject
-from chorus_nb.deid.values import FORMS, UNDIVIDED, charset_of, dummy, family, readable, shorten
-from chorus_nb.dicom.charsets import DEFAULT_CHARSET, decode_text, encode_text
+from chorus_nb.deid.values import FORMS, UNDIVIDED, dummy, family, readable, shorten
+from chorus_nb.dicom.charsets import DEFAULT_CHARSET, charset_of, decode_text, encode_text
 from chorus_nb.dicom.encodings import FORMATTED, TEXT, WORD_SIZES, Buffer, Encoding, numbers_in, vr_of, vrs_of
 from chorus_nb.dicom.pixel_data import Geometry
 from chorus_nb.dicom.spans import Element, Refused, Spans

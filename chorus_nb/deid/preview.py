@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pandas as pd
 import pydicom
@@ -18,7 +19,9 @@ from chorus_nb.dicom.spans import Refused
 from chorus_nb.mapping import load_policy, read_lookups
 from chorus_nb.workspace import Workspace
 
-LONGEST_SHOWN = 40  # characters of a value shown
+LONGEST_LINE = 120  # characters of a value shown
+LONGEST_EXAMPLE = 40  # of them in the tag plan
+DEEPEST_SHOWN = 32  # levels of nesting shown; the engine refuses deeper files
 FROM_CATALOG = (
     "source_path",
     "status",
@@ -57,45 +60,67 @@ def preview(workspace: Workspace) -> pd.DataFrame:
                 made = engine.apply(content, Subject(*person, image))
             except Refused:
                 continue
-            before, after = _read(content), _read(made.header)
-            for place, shown in before.items():
-                new = after.get(place, ("", "", ""))[2]
-                rows.append((file.SOPClassUID, modality, file.source_path, *place, *shown, new))
+            before, after = _first_lines(content), _first_lines(made.header)
+            for place, line in before.items():
+                new = _cut_to(after[place].value, LONGEST_EXAMPLE) if place in after else ""
+                keyword, old = "" if place[2] else line.keyword, _cut_to(line.value, LONGEST_EXAMPLE)
+                rows.append((file.SOPClassUID, modality, file.source_path, *place, keyword, line.vr, old, new))
             break
     return pd.DataFrame(rows, columns=PREVIEW_COLUMNS)
 
 
 Place = tuple[str, str, str]  # path, tag, private creator, as in the tag plan
-Shown = tuple[str, str, str]  # keyword, VR, value
 
 
-def _read(content: bytes) -> dict[Place, Shown]:
+@dataclass(frozen=True)
+class HeaderLine:
+    """An element of a header as shown: ``path`` with item numbers, as in the crosswalk."""
+
+    path: str
+    tag: str
+    keyword: str
+    vr: str
+    value: str
+    depth: int
+    place: Place
+
+
+def header_lines(content: bytes) -> list[HeaderLine]:
+    """Every element of a header in its order, items of sequences below their sequence."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's warnings quote values
         dataset = pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True, force=True)
-        found: dict[Place, Shown] = {}
-        for place, shown in _previewed(dataset, ""):
-            found.setdefault(place, shown)  # of several items the first is shown
-        return found
+        return list(_header_lines(dataset, "", "", 0))
 
 
-def _previewed(dataset: Dataset, path: str) -> Iterator[tuple[Place, Shown]]:
+def _first_lines(content: bytes) -> dict[Place, HeaderLine]:
+    """The lines by their place; of several items the first is shown."""
+    found: dict[Place, HeaderLine] = {}
+    for line in header_lines(content):
+        found.setdefault(line.place, line)
+    return found
+
+
+def _header_lines(dataset: Dataset, path: str, plain: str, depth: int) -> Iterator[HeaderLine]:
     for element in dataset:
-        creator = ""
+        creator, items = "", element.value if element.VR == "SQ" else ()
         if element.tag.is_private:
             creator = str(element.value) if element.tag.is_private_creator else element.private_creator or ""
-        text, step = standards.tag_pattern(element.tag), standards.path_step(element.tag, creator)
-        if element.VR == "SQ":
-            yield (path, text, creator), (element.keyword, "SQ", f"{len(element.value)} items")
-            for item in element.value:
-                yield from _previewed(item, f"{path}.{step}" if path else step)
-        else:
-            yield (path, text, creator), (element.keyword, element.VR, _shown_text(element.value))
+        text = f"{len(items)} items" if element.VR == "SQ" else _shown_text(element.value)
+        tag, place = standards.tag_name(element.tag), (plain, standards.tag_pattern(element.tag), creator)
+        yield HeaderLine(path, tag, element.keyword or creator, element.VR, text, depth, place)
+        step = standards.path_step(element.tag, creator)
+        for number, item in enumerate(items if depth < DEEPEST_SHOWN else (), 1):
+            below = f"{plain}.{step}" if plain else step
+            yield from _header_lines(item, f"{path}{step}[{number}].", below, depth + 1)
 
 
 def _shown_text(value: object) -> str:
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
     values = value if isinstance(value, pydicom.multival.MultiValue) else [value]
-    text = "\\".join("" if one is None else str(one) for one in values)
-    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
+    return _cut_to("\\".join("" if one is None else str(one) for one in values), LONGEST_LINE)
+
+
+def _cut_to(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

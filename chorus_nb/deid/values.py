@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 
-from chorus_nb.dicom.charsets import CHARACTER_SET, Charset, declared_charset
-from chorus_nb.dicom.encodings import FORMATTED, TEXT, WORD_SIZES, Buffer
-from chorus_nb.dicom.spans import Element
+from chorus_nb.dicom.encodings import FORMATTED, TEXT, WORD_SIZES
 
 UNDIVIDED = frozenset(("LT", "ST", "UR", "UT"))  # a backslash in them is a character, not a separator
 MOST_CHARACTERS = {"AE": 16, "CS": 16, "LO": 64, "PN": 64, "SH": 16, "ST": 1024, "LT": 10240}
@@ -39,18 +37,8 @@ def family(vr: str) -> str:
     if vr in TEXT:
         return "text"
     if vr in FORMATTED:
-        return "SQ" if vr == "SQ" else vr
+        return vr
     return "words" if vr in WORD_SIZES else "SQ" if vr == "SQ" else "bytes"
-
-
-def charset_of(data: Buffer, elements: list[Element], inherited: Charset) -> Charset:
-    """The encodings a data set or item declares, else those of what it stands in."""
-    for element in elements:
-        if element.tag == CHARACTER_SET:
-            return declared_charset(bytes(data[element.value : element.end]).decode("ascii", "replace").strip(" \0"))
-        if element.tag > CHARACTER_SET:
-            break
-    return inherited
 
 
 def dummy(vr: str) -> bytes:

@@ -7,6 +7,9 @@ from functools import lru_cache
 
 from pydicom import charset as pydicom_charset
 
+from chorus_nb.dicom.encodings import Buffer
+from chorus_nb.dicom.spans import Element
+
 Charset = tuple[str, ...]  # Python encodings of Specific Character Set (0008,0005)
 DEFAULT_CHARSET: Charset = ("iso8859",)
 CHARACTER_SET = 0x00080005
@@ -22,6 +25,16 @@ def declared_charset(terms: str) -> Charset:
             return tuple(pydicom_charset.convert_encodings([term.strip() for term in terms.split("\\")]))
         except (LookupError, ValueError):
             return DEFAULT_CHARSET
+
+
+def charset_of(data: Buffer, elements: list[Element], inherited: Charset) -> Charset:
+    """The encodings a data set or item declares, else those of what it stands in."""
+    for element in elements:
+        if element.tag == CHARACTER_SET:
+            return declared_charset(bytes(data[element.value : element.end]).decode("ascii", "replace").strip(" \0"))
+        if element.tag > CHARACTER_SET:
+            break
+    return inherited
 
 
 def decode_text(raw: bytes, charset: Charset) -> str:

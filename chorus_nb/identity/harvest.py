@@ -9,8 +9,7 @@ from importlib import resources
 
 from pydicom.datadict import tag_for_keyword
 
-from chorus_nb.deid.values import charset_of
-from chorus_nb.dicom.charsets import Charset, decode_text
+from chorus_nb.dicom.charsets import Charset, charset_of, decode_text
 from chorus_nb.dicom.encodings import Buffer, vr_of
 from chorus_nb.dicom.spans import Element
 from chorus_nb.identity.identifiers import Identifiers

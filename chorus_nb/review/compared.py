@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import pandas as pd
-import pydicom
-from pydicom.dataset import Dataset
 
 from chorus_nb import standards, tables
 from chorus_nb.deid.context import Subject
 from chorus_nb.deid.dataset import Deidentifier
+from chorus_nb.deid.preview import HeaderLine, header_lines
 from chorus_nb.deid.worklist import uid_map
 from chorus_nb.dicom.spans import Refused
 from chorus_nb.errors import WorkbenchError
@@ -23,20 +18,7 @@ from chorus_nb.mapping import load_policy, read_lookups
 from chorus_nb.mapping.policy import Policy
 from chorus_nb.workspace import Workspace
 
-LONGEST_LINE = 120  # characters of a value shown
-DEEPEST_SHOWN = 32  # levels of nesting shown; the engine refuses deeper files
-
-
-@dataclass(frozen=True)
-class HeaderLine:
-    """An element of a header as shown: ``path`` with item numbers, as in the crosswalk."""
-
-    path: str
-    tag: str
-    keyword: str
-    vr: str
-    value: str
-    depth: int
+SIDE_BY_SIDE = ["path", "tag", "keyword", "vr", "value", "depth", "after", "gone", "action", "rule"]
 
 
 class ComparedHeaders:
@@ -89,36 +71,6 @@ class ComparedHeaders:
             raise WorkbenchError("this file can no longer be read") from None
 
 
-def header_lines(content: bytes) -> list[HeaderLine]:
-    """Every element of a header in its order, items of sequences below their sequence."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's warnings quote values
-        dataset = pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True, force=True)
-        return list(_header_lines(dataset, "", 0))
-
-
-def _header_lines(dataset: Dataset, path: str, depth: int) -> Iterator[HeaderLine]:
-    for element in dataset:
-        tag = standards.tag_name(element.tag)
-        name = element.keyword or (element.private_creator or "" if element.tag.is_private else "")
-        if element.VR != "SQ":
-            yield HeaderLine(path, tag, name, element.VR, _shown(element.value), depth)
-            continue
-        yield HeaderLine(path, tag, name, "SQ", f"{len(element.value)} items", depth)
-        step = standards.path_step(element.tag, name)
-        if depth < DEEPEST_SHOWN:
-            for number, item in enumerate(element.value, 1):
-                yield from _header_lines(item, f"{path}{step}[{number}].", depth + 1)
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, bytes):
-        return f"{len(value)} bytes"
-    values = value if isinstance(value, pydicom.multival.MultiValue) else [value]
-    text = "\\".join("" if one is None else str(one) for one in values)
-    return text if len(text) <= LONGEST_LINE else text[: LONGEST_LINE - 1] + "…"
-
-
 def side_by_side(before: list[HeaderLine], after: list[HeaderLine], changes: list[Any]) -> pd.DataFrame:
     """A row per element of the original: before, after, and the rule that made the difference."""
     new = {(line.path, line.tag): line.value for line in after}
@@ -135,4 +87,4 @@ def side_by_side(before: list[HeaderLine], after: list[HeaderLine], changes: lis
                 "rule": change.rule_source if change else "",
             }
         )
-    return pd.DataFrame(rows, columns=[*HeaderLine.__dataclass_fields__, "after", "gone", "action", "rule"])
+    return pd.DataFrame(rows, columns=SIDE_BY_SIDE)

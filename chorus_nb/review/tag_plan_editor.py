@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
-from chorus_nb import standards, tables
+from chorus_nb import tables
 from chorus_nb.mapping import ACTIONS, decide, load_policy
 from chorus_nb.mapping.overrides import ALLOWED, TAG_LOG, Override, plan_place
 from chorus_nb.mapping.plan import make_plan
@@ -42,13 +41,14 @@ class TagPlanEditor(Panel):
         """What the engine would make of the example of this row under another action; nothing is kept."""
         chosen = self.plan.iloc[row].to_dict()
         path = self._compared.example(chosen["sop_class"])
+        place = chosen["path"], chosen["tag"], chosen["private_creator"]
         if not path or action not in ALLOWED:
             return {"before": "", "after": ""}, []
         policy = load_policy(self.workspace)
         override = Override(*plan_place(chosen), Rule(action, "", "tried", "tried"), self.reviewer)
         after, _ = self._compared.after(path, replace(policy, overrides=(*policy.overrides, override)))
-        same = [line.value for line in self._compared.before(path) if _same_element(line, chosen)]
-        made = [line.value for line in after if _same_element(line, chosen)]
+        same = [line.value for line in self._compared.before(path) if line.place == place]
+        made = [line.value for line in after if line.place == place]
         return {"before": same[0] if same else "", "after": made[0] if made else "", "gone": not made}, []
 
     def decide(self, row: int, action: str, reason: str) -> Reply:
@@ -92,14 +92,3 @@ class TagPlanEditor(Panel):
             "risky": sorted(RISKY),
             "reviewer": self.reviewer,
         }
-
-
-def _same_element(line: Any, row: dict[str, str]) -> bool:
-    """An element of a header is the one a row of the plan is about (items of sequences are not told apart)."""
-    if re.sub(r"\[\d+\]\.", ".", line.path).strip(".") != row["path"]:
-        return False
-    if not row["private_creator"]:
-        return bool(line.tag == row["tag"])
-    return bool(
-        standards.tag_pattern(standards.parse_tag(line.tag)) == row["tag"] and line.keyword == row["private_creator"]
-    )

@@ -2,6 +2,9 @@
 
 The rooms mirror the notebooks; each names its verbs in its own ``__init__``:
 ``explore`` (01), ``mapping`` (02), ``deid`` and ``pixels`` (03), ``verify`` (04), ``registry`` (05), ``release`` (06).
+
+Every verb that takes a workspace raises ``NotReady`` when the table it reads is not made yet and ``SchemaError`` when
+that table is damaged or of another version; ``InputError`` when what a person gave cannot be used.
 """
 
 __version__ = "0.1.0"

@@ -13,7 +13,8 @@ from tests.browsing import browser  # noqa: F401  (a fixture, opened once for al
 
 SHARED = Path(__file__).parents[2] / "shared"
 
-# `make check` runs these: whole rooms or modules that are quick, and every module beside this file.
+# `make check` runs these: whole rooms or modules that are quick, and every module beside this file but the slow ones.
+SLOW = ("test_memory.py", "test_decisions.py")  # a copy of the package a test; processes that decide at once
 FAST = (
     *("standards", "mapping", "dicom", "omop", "source"),
     *(
@@ -24,7 +25,7 @@ FAST = (
         "deid/test_properties.py",
     ),
     *("pixels/test_boxes.py", "pixels/test_tiers.py", "pixels/test_triage.py", "faces/test_face_needs.py"),
-    *("leaks/test_search.py", "leaks/test_reading.py", "review/test_decisions.py", "release/test_relayout.py"),
+    *("leaks/test_search.py", "release/test_relayout.py"),
     *("workbench/test_commands.py", "workbench/test_audit.py", "notebooks/test_shape.py", "notebooks/test_escaping.py"),
 )
 
@@ -34,7 +35,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     quick = [here / name for name in FAST]
     for item in items:
-        if item.path.parent == here or any(folder in (item.path, *item.path.parents) for folder in quick):
+        beside = item.path.parent == here and item.path.name not in SLOW
+        if beside or any(folder in (item.path, *item.path.parents) for folder in quick):
             item.add_marker("fast")
 
 

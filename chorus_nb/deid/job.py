@@ -45,7 +45,8 @@ PASSING = {"unreadable", "changed_since_scan", "worker_lost", "timed_out", "out_
 def deidentify(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame:
     """De-identify what the worklist releases and what is not done yet; writes and returns ``outcomes``.
 
-    Can be interrupted at any moment and called again: it goes on where it stopped.
+    Can be interrupted at any moment and called again: it goes on where it stopped. :class:`WorkbenchError` says how,
+    when a person, a full disk or a damaged ledger stops it; a bad file is a row, never an error.
     """
     worklist = workspace.read(tables.WORKLIST, compact=True)
     with _stops_cleanly(), Ledger(workspace) as ledger:

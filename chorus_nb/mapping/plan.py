@@ -20,7 +20,10 @@ REMOVES = frozenset({"X", "Z", "D"})
 
 
 def make_plan(workspace: Workspace) -> pd.DataFrame:
-    """Resolve every tag of the profile to one action with its reason, and write ``tag_plan``."""
+    """Resolve every tag of the profile to one action with its reason, and write ``tag_plan``.
+
+    :class:`InputError` when the policy or a decision cannot stand.
+    """
     profile = workspace.read(tables.TAG_PROFILE)
     policy = load_policy(workspace)
     rows = []

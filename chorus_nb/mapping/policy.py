@@ -109,6 +109,9 @@ RULE_SETS: dict[str, Callable[[Parameters], RuleSet]] = {
 
 
 def load_policy(workspace: Workspace) -> Policy:
-    """The policy named in the parameters, with the overrides in the decisions folder."""
+    """The policy named in the parameters, with the overrides in the decisions folder.
+
+    :class:`InputError` when the script or a decision cannot stand.
+    """
     parameters = workspace.parameters
     return Policy(RULE_SETS[parameters.policy_name](parameters), read_overrides(workspace))

@@ -42,7 +42,8 @@ def read_omop(source: Workspace | Parameters, table: str) -> pd.DataFrame:
     """A table of the site with the columns of CDM 5.4 in order: ``Int64``, ``Float64``, all else text.
 
     Empty, with the right columns, when the site does not have it. Dates and times stay as the site wrote them
-    (:func:`moments` reads them). An id beyond 2^31-1 is refused: it fits neither the CDM nor the registry.
+    (:func:`moments` reads them). A table that cannot be
+    read is an :class:`InputError`, and so is an id beyond 2^31-1: it fits neither the CDM nor the registry.
     """
     parameters = source if isinstance(source, Parameters) else source.parameters
     fields = cdm_fields(table)

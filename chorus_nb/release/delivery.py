@@ -46,6 +46,7 @@ def upload(workspace: Workspace, progress: Progress | None = None) -> pd.DataFra
 
     Returns the plan with ``state``: ``sent`` or ``was there``. Stopped at any moment, the next call goes on in the same
     folder with what is missing or wrong there. The manifest goes last: where it stands, the delivery is whole.
+    :class:`WorkbenchError` without a sign-off or when the destination refuses, :class:`InputError` for an unusable URL.
     """
     require_sign_off(workspace)
     system, root = open_destination(workspace.parameters)

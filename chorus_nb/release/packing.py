@@ -22,8 +22,8 @@ SHARED_REPORTS = ("03_run_deid.html", "05_build_registry.html")  # the shareable
 def pack(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame:
     """Check that the release may leave, write what goes with it, and return its ``manifest``.
 
-    Refuses unless every check passed for exactly these bytes, when a file would be skipped by the consortium's tool,
-    or when an original identifier stands in any table, note or report.
+    :class:`WorkbenchError` unless every check passed for exactly these bytes, when the consortium's tool would skip a
+    file, or when an original identifier stands in any table, note or report.
     """
     remove_partials(workspace.release)
     write_note(workspace)

@@ -94,7 +94,7 @@ class Run:
         lookup, decisions = self.parameters.lookup_path, self.workspace.decisions
         candidates = [
             *(lookup / f"{table.name}.csv" for table in (tables.PERSON_MAP, tables.IMAGE_MAP)),
-            *(decisions / f"{table.name}.csv" for table in (tables.IMAGE_DECISIONS, tables.TAG_DECISIONS)),
+            *(path for path in decisions.glob("*") if path.suffix in (".csv", ".txt")),
             *([resolve(self.parameters.policy)] if self.parameters.policy_name == SCRIPT else []),
         ]
         for path in candidates:

@@ -52,7 +52,7 @@ def text_of(value: bytes, vr: str, codecs: Charset = ()) -> str:
 
 
 def example(value: bytes, vr: str, length: int) -> str:
-    """A value as an example: text cut to :data:`SHOWN` characters, bytes only as their number."""
+    """A value as an example: text cut to :data:`EXAMPLE_LENGTH` characters, bytes only as their number."""
     if vr in BYTES and (length > EXAMPLE_LENGTH or not value.isascii() or b"\0" in value.rstrip(b"\0")):
         return f"({length} bytes)"
     shown = text_of(value, vr)

@@ -54,7 +54,7 @@ def preview_sample(workspace: Workspace, count: int = 12) -> pd.DataFrame:
 
 
 def previews(workspace: Workspace, count: int = 12) -> list[Preview]:
-    """Before, after and difference of :func:`sample`; what cannot be decoded is left out (the gate names it)."""
+    """Before, after and difference of :func:`preview_sample`; undecodable ones are left out (the gate names them)."""
     made = []
     for row in preview_sample(workspace, count).itertuples():
         try:

@@ -1,27 +1,179 @@
-"""Known words: what may stand in a text or picture because it names technique or anatomy (known_words.txt)."""
+"""Known words: what may stand in a text because it names technique, anatomy or a finding.
+
+Words are known because they are listed, with their source: ``vocabulary.csv`` (made from the Standard, LOINC and public
+descriptions), ``known_words.txt`` (collected) and what a site approved. ``also_names.csv`` says which are names too.
+"""
 
 from __future__ import annotations
 
-from functools import cache
+import csv
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache, cached_property, lru_cache
 from importlib import resources
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from chorus_nb.identity.names import fold
+from chorus_nb.identity.names import MARKS, fold
 
-Use = Literal["descriptions", "makers", "abbreviations", "pictures", "labels"]
+Use = Literal[
+    "descriptions", "makers", "abbreviations", "pictures", "labels", "clinical", "languages", "technique", "never"
+]
+TEXT_USES: tuple[Use, ...] = ("descriptions", "makers", "abbreviations", "clinical", "languages", "technique")
+PIECE = re.compile(rf"\d+|[^\W\d_](?:[^\W\d_]|[{MARKS}])*")
+_CAMEL = re.compile(r"(?<=[a-zß-ÿ])(?=[A-ZÀ-Þ])|(?<=[A-ZÀ-Þ])(?=[A-ZÀ-Þ][a-zß-ÿ])")
+_PARTICLE = re.compile(r"(?:Mc|Mac|De|Di|Da|Du|La|Le|Van|Von|O|El|Al|Ben|Fitz|St)\Z")
+_HEADS = frozenset(
+    (
+        *("ax", "sag", "cor", "tra", "obl", "axi", "ct", "mr", "cta", "mra"),
+        *("pre", "post", "non", "dyn", "wb", "t", "dw", "adc", "sub", "bi", "uni"),
+    )
+)
+"""What vendors write before another word without a sign between."""
+
+
+def _read(name: str) -> str:
+    return resources.files("chorus_nb.identity").joinpath(name).read_text("utf-8")
 
 
 @cache
 def known_words(*uses: Use) -> frozenset[str]:
     """The words known for these uses, in lower case; some labels are several words."""
-    content = resources.files("chorus_nb.identity").joinpath("known_words.txt").read_text("utf-8")
     words: dict[str, list[str]] = {}
-    for line in content.splitlines():
+    for line in _read("known_words.txt").splitlines():
         if line.startswith("["):
             section = words.setdefault(line.strip("[]"), [])
         elif line and not line.startswith("#"):
             section += filter(None, map(str.strip, line.split(",")))
     return frozenset(word for use in uses for word in words[use])
+
+
+@cache
+def collected() -> frozenset[str]:
+    """The words of texts that the project collected, folded."""
+    return frozenset(fold(word) for word in known_words(*TEXT_USES) if word.isalpha())
+
+
+@cache
+def phrases() -> frozenset[tuple[str, str]]:
+    """Two words that are known beside each other only, such as ``NG tube``."""
+    every = (re.findall(r"[^\W\d_]+", fold(word)) for word in known_words(*TEXT_USES) if not word.isalpha())
+    return frozenset((pair[0], pair[1]) for pair in every if len(pair) == 2)
+
+
+@cache
+def never_known() -> frozenset[str]:
+    """Words that other sources hold and that name a place, a person or an institution."""
+    return frozenset(map(fold, known_words("never")))
+
+
+@cache
+def shipped_words() -> frozenset[str]:
+    """Every word that the package knows, folded."""
+    rows = csv.DictReader(_read("vocabulary.csv").splitlines())
+    return collected() | {row["word"] for row in rows}
+
+
+@cache
+def also_names() -> dict[str, str]:
+    """Known words that are names of people too: ``common`` or ``rare`` (US Census 1990)."""
+    return {row["word"]: row["as_name"] for row in csv.DictReader(_read("also_names.csv").splitlines())}
+
+
+class Token(NamedTuple):
+    """A run of letters, or of digits, of a text."""
+
+    start: int
+    end: int
+    text: str
+    word: str  # folded
+
+    @property
+    def is_number(self) -> bool:
+        return self.text[0].isdigit()
+
+
+def tokens(text: str) -> list[Token]:
+    """The words and numbers of a text, run-together words split where a vendor's capitals part them."""
+    return list(_tokens(text))
+
+
+def _tokens(text: str) -> Iterator[Token]:
+    for found in PIECE.finditer(text):
+        start, run = found.start(), found.group()
+        if run.isascii() and (run.islower() or run.isupper() or run.isdigit() or run.istitle()):
+            yield Token(start, found.end(), run, run.lower())
+            continue
+        cuts = [0, *(cut.start() for cut in _CAMEL.finditer(run)), len(run)]
+        for left, right in itertools.pairwise(cuts):
+            yield Token(start + left, start + right, run[left:right], fold(run[left:right]))
+
+
+class Vocabulary:
+    """The known words of a site: those of the package and what was approved or refused there."""
+
+    def __init__(self, approved: Iterable[str] = (), refused: Iterable[str] = (), base: frozenset[str] | None = None):
+        self.approved = frozenset(map(fold, approved))
+        self.refused = frozenset(map(fold, refused))
+        self.base = shipped_words() if base is None else base
+        self.knows = lru_cache(maxsize=65536)(self._knows)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.approved, self.refused, None if self.base is shipped_words() else self.base)
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        return (self.base | self.approved) - self.refused
+
+    def _knows(self, word: str) -> bool:
+        """Whether a word (folded, letters only) is known, or is made of two known ones as vendors write them."""
+        if word in self.words or (len(word) == 1 and word.isascii()):
+            return True
+        if word in self.refused or word in never_known() or not word.isascii() or len(word) < 4:
+            return False
+        return any(self._joined(word[:cut], word[cut:]) for cut in range(1, len(word)))
+
+    def _joined(self, left: str, right: str) -> bool:
+        if left not in self.words or right not in self.words:
+            return False
+        return (min(len(left), len(right)) >= 4) or (left in _HEADS and len(right) >= 4)
+
+    def unknown(self, text: str) -> list[Token]:
+        """The words of a text that are not known, in their order."""
+        found: list[Token] = []
+        every = tokens(text)
+        for number, token in enumerate(every):
+            if token.is_number:
+                continue
+            before = every[number - 1] if number else None
+            joined = before is not None and before.end == token.start and not before.is_number
+            of_name = joined and before is not None and _PARTICLE.match(before.text) and token.text[0].isupper()
+            if of_name and before is not None and not self.knows(before.word + token.word):
+                found.append(token)
+            elif not self.knows(token.word) and not (joined and before is not None and self._cut(before, token)):
+                after = every[number + 1].word if number + 1 < len(every) else ""
+                if not phrases() & {(token.word, after), (before.word if before else "", token.word)}:
+                    found.append(token)
+        return found
+
+    def _cut(self, before: Token, token: Token) -> bool:
+        """Whether capitals were parted one letter too early, as in ``HIContrast`` written ``HIcontrast``."""
+        return before.text.isupper() and self.knows(before.word + token.word[0]) and self.knows(token.word[1:])
+
+
+@cache
+def shipped() -> Vocabulary:
+    """The vocabulary of the package alone."""
+    return Vocabulary()
+
+
+def unknown_words(text: str, vocabulary: Vocabulary | None = None) -> list[str]:
+    """The words of a text, folded, that would go because they are not known.
+
+    >>> unknown_words("AxT2FLAIR t1_mprage_sag_p2_iso Threlkeld")
+    ['threlkeld']
+    """
+    return [token.word for token in (vocabulary or shipped()).unknown(text)]
 
 
 def is_clinical(word: str) -> bool:
@@ -30,5 +182,4 @@ def is_clinical(word: str) -> bool:
     >>> is_clinical("HEADNECK"), is_clinical("Threlkeld")
     (True, False)
     """
-    word, known = fold(word), known_words("descriptions", "makers", "abbreviations")
-    return word in known or any(word[:cut] in known and word[cut:] in known for cut in range(3, len(word) - 2))
+    return shipped().knows(fold(word))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 
 import pytest
 
+from chorus_nb.errors import InputError
 from chorus_nb.identity.identifiers import Identifiers
-from chorus_nb.identity.names import fold, look_alike, parts_of_name
-from chorus_nb.identity.words import Use, is_clinical, known_words
+from chorus_nb.identity.names import fold, key, look_alike, parts_of_name, readings
+from chorus_nb.identity.site_words import WORD_LOG, site_vocabulary
+from chorus_nb.identity.words import Use, also_names, is_clinical, known_words, shipped_words, unknown_words
+from chorus_nb.workspace import Workspace
 
 
 @pytest.mark.parametrize(
@@ -46,13 +50,71 @@ def test_what_identifies_is_found_as_a_whole_word_only() -> None:
     assert [found.group() for found in pattern.finditer("Elvis pelvis 0815 10815")] == ["Elvis", "0815"]
 
 
-@pytest.mark.parametrize("use", ["descriptions", "makers", "abbreviations", "pictures", "labels"])
+@pytest.mark.parametrize(
+    "use",
+    ["descriptions", "makers", "abbreviations", "pictures", "labels", "clinical", "languages", "technique", "never"],
+)
 def test_known_words_are_written_as_they_are_compared(use: Use) -> None:
     words = known_words(use)
-    assert len(words) > 40
+    assert len(words) > 30
     assert all(word == word.casefold().strip() and "\n" not in word for word in words)
 
 
 def test_two_known_words_written_together_are_known() -> None:
     assert is_clinical("HEADNECK")
     assert not is_clinical("Threlkeld")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Müller MUELLER muller Mu\u0308ller",
+        "Gündüz GUENDUEZ gunduz",
+        "O'Neil O’NEIL Oneil",
+        "Łukasz Lukasz",
+        "Øster Oster",
+        "Weiß WEISS",
+        "Ærø Aero",
+        "Παπαδοπούλοσ ΠΑΠΑΔΟΠΟΥΛΟΣ παπαδοπούλος",
+        "Яковлёв ЯКОВЛЕВ",
+        "ひらた ヒラタ ﾋﾗﾀ",
+        "Işık Isik",
+    ],
+)
+def test_every_way_of_writing_a_name_has_one_key(name: str) -> None:
+    assert len({key(written) for written in name.split()}) == 1
+
+
+def test_letters_read_under_another_character_set_give_the_letters_that_were_meant() -> None:
+    wrongly = "Громова".encode("cp1251").decode("latin-1")
+    assert "Громова" in readings(wrongly)
+    assert all(len(reading) == len(wrongly) for reading in readings(wrongly))
+
+
+@pytest.mark.parametrize(
+    ("text", "unknown"),
+    [
+        ("t1_mprage_sag_p2_iso AxT2FLAIR DWIb1000 HEADNECK NG tube", []),
+        ("Ng chest", ["ng"]),
+        ("Threlkeld, AXThrelkeld (Quellbrook).", ["threlkeld", "threlkeld", "quellbrook"]),
+        ("McHead DeLong", ["head", "long"]),
+        ("BLACKWELL", ["blackwell"]),
+    ],
+)
+def test_words_are_known_because_they_are_listed(text: str, unknown: list[str]) -> None:
+    assert unknown_words(text) == unknown
+
+
+def test_a_site_approves_and_refuses_words_and_the_last_decision_counts(workspace: Workspace) -> None:
+    for word, decision in (("Zorblit", "approve"), ("chest", "refuse"), ("Kwalx", "approve"), ("KWALX", "refuse")):
+        WORD_LOG.append(workspace, "A. Reviewer", {"word": word, "decision": decision})
+    site = site_vocabulary(workspace)
+    assert unknown_words("zorblit kwalx chest abdomen", site) == ["kwalx", "chest"]
+    assert pickle.loads(pickle.dumps(site)).unknown("zorblit chest")[0].word == "chest"
+    with pytest.raises(InputError, match="one word"):
+        WORD_LOG.append(workspace, "A. Reviewer", {"word": "two words", "decision": "approve"})
+
+
+def test_the_vocabulary_knows_hardly_any_name() -> None:
+    assert not {"garcia", "smith", "nguyen", "maria", "james", "jones", "osterhagen"} & shipped_words()
+    assert also_names()["brown"] == also_names()["long"] == "common"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import difflib
 import importlib.util
 import os
@@ -18,8 +19,10 @@ from chorus_nb.errors import InputError
 from chorus_nb.source import Source, open_source
 
 ModalityCode = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,16}$")]
-POLICIES = ("chorus", "ps3.15")  # those that come with the workbench; ``mapping.policy.RULE_SETS`` has their rules
-SCRIPT = "CTP script"  # the name of every other policy
+SCRIPT = "CTP script"  # the name of a policy that is a path
+_LISTED = (Path(__file__).parent / "mapping" / "policies.csv").read_text(encoding="utf-8")
+RULE_SETS = {row["name"]: row["rules"] for row in csv.DictReader(_LISTED.splitlines())}  # name: module:function
+POLICIES = tuple(name for name in RULE_SETS if name != SCRIPT)  # those that come with the workbench
 
 
 class Parameters(BaseModel):
@@ -57,7 +60,7 @@ class Parameters(BaseModel):
     policy: str = Field(
         "chorus",
         min_length=1,
-        description=f"{', '.join(POLICIES)}, or the path of a CTP DicomAnonymizer script.",
+        description="chorus, ps3.15, or the path of a CTP DicomAnonymizer script.",
     )
     uid_method: Literal["keyed", "ctp"] = Field(
         "keyed", description="keyed (HMAC, safe) or ctp (the official unkeyed MD5, to match an earlier upload)."

@@ -8,6 +8,7 @@ from functools import cache
 from chorus_nb import standards
 from chorus_nb.mapping.chorus import CLAIMS, E11, LOOKUP, SOP, never_released
 from chorus_nb.mapping.rules import Rule, by_type, dictionary, rules_digest, type_at
+from chorus_nb.parameters import Parameters
 
 
 def basic_rule(sop_class: str, path: tuple[str, ...], tag: int, vr: str) -> Rule:
@@ -48,3 +49,8 @@ class BasicProfile:
     @cache  # noqa: B019  (a plain frozen value; there are few)
     def fingerprint(self) -> str:
         return f"{self.name} {rules_digest(self.rule)}"
+
+
+def basic_rules(_: Parameters) -> BasicProfile:
+    """The policy; no parameter changes it."""
+    return BasicProfile()

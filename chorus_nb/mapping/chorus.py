@@ -13,6 +13,7 @@ from functools import cache
 
 from chorus_nb import standards
 from chorus_nb.mapping.rules import BULK, DATES, NOT_TEXT, SHORT_TEXT, Rule, by_type, dictionary, rules_digest, type_at
+from chorus_nb.parameters import Parameters
 
 LOOKUP = {
     0x00100020: "person_id of the person map takes its place",
@@ -230,3 +231,8 @@ class Chorus:
     @cache  # noqa: B019  (a plain frozen value; there are few)
     def fingerprint(self) -> str:
         return f"{self.name} {self.options} {rules_digest(self.rule)}"
+
+
+def chorus_rules(parameters: Parameters) -> Chorus:
+    """The policy as the parameters want it."""
+    return Chorus(parameters.keep_device_identifiers, parameters.keep_safe_private)

@@ -6,17 +6,16 @@ A policy is a plain frozen value: the same in every process, and what it says de
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import importlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
-from chorus_nb.mapping.basic import BasicProfile
-from chorus_nb.mapping.chorus import Chorus
+from chorus_nb.mapping.chorus import chorus_rules
 from chorus_nb.mapping.ctp import ScriptRules, Values, read_script_rules
 from chorus_nb.mapping.overrides import Override, read_overrides
 from chorus_nb.mapping.rules import Rule
-from chorus_nb.parameters import SCRIPT, Parameters, resolve
+from chorus_nb.parameters import RULE_SETS, Parameters, resolve
 from chorus_nb.workspace import Workspace
 
 
@@ -91,21 +90,17 @@ class Policy:
         return max(fitting, key=lambda override: override.path != "*", default=None)
 
 
-def _script_rules(parameters: Parameters) -> RuleSet:
+def script_rules(parameters: Parameters) -> RuleSet:
+    """The rules of the site's CTP script, over those of the default policy."""
     uid_root = parameters.resolved_uid_root if parameters.uid_method == "ctp" else ""
-    return read_script_rules(resolve(parameters.policy), _chorus(parameters), uid_root)
+    return read_script_rules(resolve(parameters.policy), chorus_rules(parameters), uid_root)
 
 
-def _chorus(parameters: Parameters) -> Chorus:
-    return Chorus(parameters.keep_device_identifiers, parameters.keep_safe_private)
-
-
-RULE_SETS: dict[str, Callable[[Parameters], RuleSet]] = {
-    "chorus": _chorus,
-    "ps3.15": lambda _: BasicProfile(),
-    SCRIPT: _script_rules,
-}
-"""The policies, by :attr:`Parameters.policy_name`, and what makes the rules of each."""
+def rule_set(parameters: Parameters) -> RuleSet:
+    """The rules of the policy that the parameters name: made by the function in its row of ``policies.csv``."""
+    module, function = RULE_SETS[parameters.policy_name].split(":")
+    made: RuleSet = getattr(importlib.import_module(module), function)(parameters)
+    return made
 
 
 def load_policy(workspace: Workspace) -> Policy:
@@ -114,4 +109,4 @@ def load_policy(workspace: Workspace) -> Policy:
     :class:`InputError` when the script or a decision cannot stand.
     """
     parameters = workspace.parameters
-    return Policy(RULE_SETS[parameters.policy_name](parameters), read_overrides(workspace))
+    return Policy(rule_set(parameters), read_overrides(workspace))

@@ -40,11 +40,11 @@ def main(file: str) -> None:
             watched.page.goto(path.as_uri())
             save(PACKAGE / f"workbench/images/{name}.png", watched.page.screenshot())
             watched.close()
-        for name in review.__all__:
+        for panel in (p for p in vars(review).values() if isinstance(p, type)):
             watched = Watched(browser)
-            page = open_panel(watched, getattr(review, name)(workspace, "ada"), monkeypatch)
-            page.wait_for_timeout(8000 if name == "ImageReviewer" else 2500)
-            save(PACKAGE / f"review/images/{name}.png", page.locator(".chorus-panel").screenshot())
+            page = open_panel(watched, panel(workspace, "ada"), monkeypatch)
+            page.wait_for_timeout(8000 if panel is review.ImageReviewer else 2500)
+            save(PACKAGE / f"review/images/{panel.__name__}.png", page.locator(".chorus-panel").screenshot())
             watched.close()
 
 

@@ -113,7 +113,9 @@ def test_the_readme_names_the_notebooks_that_are_there() -> None:
 
 def test_the_readme_names_the_panels_that_are_there() -> None:
     [(number, line)] = re.findall(r"^(\w+) panels: (.+?)\.$", README, re.MULTILINE)
-    panels = [re.sub(r"(?<!^)(?=[A-Z])", " ", name).lower() for name in review.__all__]
+    panels = [
+        re.sub(r"(?<!^)(?=[A-Z])", " ", name).lower() for name, panel in vars(review).items() if isinstance(panel, type)
+    ]
     assert NUMBERS[number.lower()] == len(panels)
     listed = line.replace("image and face reviewer", "image reviewer, face reviewer")
     assert sorted(re.sub(r" \(.+?\)", "", listed).split(", ")) == sorted(panels)

@@ -3,5 +3,3 @@
 from chorus_nb.deid import crosswalk, summary
 from chorus_nb.deid.job import deidentify, outlook, vanished, withdraw_vanished
 from chorus_nb.deid.worklist import make_worklist
-
-__all__ = ["crosswalk", "deidentify", "make_worklist", "outlook", "summary", "vanished", "withdraw_vanished"]

@@ -4,5 +4,3 @@ from chorus_nb.explore.catalog import scan
 from chorus_nb.explore.linkage import absent, link
 from chorus_nb.explore.profile import profile
 from chorus_nb.explore.quality import assess
-
-__all__ = ["absent", "assess", "link", "profile", "scan"]

@@ -3,5 +3,3 @@
 from chorus_nb.faces.judge import find_faces
 from chorus_nb.faces.masks import MASKS_FOLDER, FaceMask, read_mask
 from chorus_nb.faces.surfaces import Surfaces, face_preview, render, surfaces
-
-__all__ = ["MASKS_FOLDER", "FaceMask", "Surfaces", "face_preview", "find_faces", "read_mask", "render", "surfaces"]

@@ -7,17 +7,3 @@ from chorus_nb.mapping.overrides import decide
 from chorus_nb.mapping.plan import make_plan
 from chorus_nb.mapping.policy import Policy, load_policy
 from chorus_nb.mapping.rules import ACTIONS, Rule
-
-__all__ = [
-    "ACTIONS",
-    "Lookups",
-    "Policy",
-    "Rule",
-    "build_lookups",
-    "check_lookups",
-    "coverage",
-    "decide",
-    "load_policy",
-    "make_plan",
-    "read_lookups",
-]

@@ -10,14 +10,3 @@ from chorus_nb.omop.cdm import (
     omop_files,
     read_omop,
 )
-
-__all__ = [
-    "IMAGE_OCCURRENCE",
-    "LARGEST_EXACT",
-    "LARGEST_INTEGER",
-    "cdm",
-    "cdm_fields",
-    "moments",
-    "omop_files",
-    "read_omop",
-]

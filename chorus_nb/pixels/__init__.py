@@ -5,5 +5,3 @@ from chorus_nb.pixels.detection import TextFinding, find_text
 from chorus_nb.pixels.judge import judge
 from chorus_nb.pixels.proof import prove
 from chorus_nb.pixels.redaction import redact
-
-__all__ = ["Box", "TextFinding", "find_text", "format_boxes", "judge", "parse_boxes", "prove", "redact"]

@@ -9,5 +9,3 @@ from chorus_nb.processes.pool import (
     prepare,
     workers,
 )
-
-__all__ = ["Progress", "each", "executor", "map_surviving", "map_unordered", "prepare", "workers"]

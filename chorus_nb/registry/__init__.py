@@ -6,15 +6,3 @@ from chorus_nb.registry.metadata import build_metadata
 from chorus_nb.registry.mi_cdm import build_mi_cdm
 from chorus_nb.registry.omop import build_omop
 from chorus_nb.registry.overview import ask, held_back, link_summary, visit_timing
-
-__all__ = [
-    "ask",
-    "build_metadata",
-    "build_mi_cdm",
-    "build_omop",
-    "build_registry",
-    "check_registry",
-    "held_back",
-    "link_summary",
-    "visit_timing",
-]

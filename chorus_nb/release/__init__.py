@@ -6,15 +6,3 @@ from chorus_nb.release.packing import pack
 from chorus_nb.release.relayout import relayout, write_identity_lookups
 from chorus_nb.release.signature import sign_off, signed_off
 from chorus_nb.release.submission import submission_note
-
-__all__ = [
-    "pack",
-    "plan_upload",
-    "relayout",
-    "sign_off",
-    "signed_off",
-    "submission_note",
-    "totals",
-    "upload",
-    "write_identity_lookups",
-]

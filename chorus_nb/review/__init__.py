@@ -5,5 +5,3 @@ from chorus_nb.review.header_explorer import HeaderExplorer
 from chorus_nb.review.image_reviewer import ImageReviewer
 from chorus_nb.review.quarantine_browser import QuarantineBrowser
 from chorus_nb.review.tag_plan_editor import TagPlanEditor
-
-__all__ = ["FaceReviewer", "HeaderExplorer", "ImageReviewer", "QuarantineBrowser", "TagPlanEditor"]

@@ -8,8 +8,6 @@ from chorus_nb.source.archives import Archives
 from chorus_nb.source.base import Identity, Source, SourceFile
 from chorus_nb.source.folder import Folder
 
-__all__ = ["Identity", "Source", "SourceFile", "open_source"]
-
 
 def open_source(place: str | Path, base: Path = Path()) -> Source:
     """The source that the parameter ``source`` means; a relative folder is taken from ``base``."""

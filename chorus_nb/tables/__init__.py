@@ -17,21 +17,6 @@ from chorus_nb.tables.schema import (
     to_arrow,
 )
 
-__all__ = [
-    "REMEDIES",
-    "TABLES",
-    "Column",
-    "Table",
-    "csv_bytes",
-    "decode",
-    "describe",
-    "empty",
-    "encode",
-    "frame",
-    "read",
-    "to_arrow",
-]
-
 TABLES = defined()
 REMEDIES = remedies()
 STATUSES = ("released", "held_back", "quarantined", "duplicate", "not_dicom")

@@ -8,5 +8,3 @@ from chorus_nb.verify.certificate import certify
 from chorus_nb.verify.gate import answer, checks, require_pass, to_do
 from chorus_nb.verify.previews import previews
 from chorus_nb.verify.verification import summary, verify
-
-__all__ = ["answer", "certify", "checks", "previews", "require_pass", "summary", "to_do", "verify"]

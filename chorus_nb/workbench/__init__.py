@@ -4,5 +4,3 @@
 """
 
 from chorus_nb.workbench.notebook import Run, begin
-
-__all__ = ["Run", "begin"]

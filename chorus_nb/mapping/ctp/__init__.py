@@ -4,5 +4,3 @@ from chorus_nb.mapping.ctp.expressions import PathStep, Values, trimmed
 from chorus_nb.mapping.ctp.functions import Quarantine
 from chorus_nb.mapping.ctp.regions import boxes
 from chorus_nb.mapping.ctp.rule_set import ScriptRules, read_script_rules
-
-__all__ = ["PathStep", "Quarantine", "ScriptRules", "Values", "boxes", "read_script_rules", "trimmed"]

@@ -24,7 +24,7 @@ test: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 lab: $(VENV)/ready
 	$(BIN)/chorus-nb lab parameters/demo.yaml

@@ -30,9 +30,17 @@ FAST = (
 )
 
 
+# Two processes share the tests of `make test`. What shares an expensive fixture stays together; the longest come first.
+TOGETHER = ("notebooks", "faces")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of ``FAST``."""
+    """Mark the tests of ``FAST``, and those that one process should run."""
     here = Path(__file__).parent
+    for item in items:
+        folder = item.path.relative_to(here).parts[0]
+        item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else item.path.stem))
+    items.sort(key=lambda item: (*TOGETHER, "").index(marked if (marked := item.path.parent.name) in TOGETHER else ""))
     quick = [here / name for name in FAST]
     for item in items:
         beside = item.path.parent == here and item.path.name not in SLOW

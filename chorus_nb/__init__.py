@@ -7,4 +7,9 @@ Every verb that takes a workspace raises ``NotReady`` when the table it reads is
 that table is damaged or of another version; ``InputError`` when what a person gave cannot be used.
 """
 
+import os
+
+# Some libraries report to their makers as soon as they are imported. This is read by them, and by every child process.
+os.environ.update({"ORT_DISABLE_TELEMETRY": "1", "NO_ET": "1", "DO_NOT_TRACK": "1"})
+
 __version__ = "0.1.0"

@@ -21,6 +21,7 @@ from filelock import FileLock
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError, WorkbenchError
+from chorus_nb.tables.cells import as_cell, from_cell
 from chorus_nb.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -136,7 +137,10 @@ class DecisionLog:
             names = self._names(next(records, self.table.column_names))
             for number, cells in enumerate(records, 2):
                 if any(cells):
-                    yield number, dict(zip(names, cells, strict=True)) if len(cells) == len(names) else {}
+                    yield (
+                        number,
+                        dict(zip(names, map(from_cell, cells), strict=True)) if len(cells) == len(names) else {},
+                    )
         except (UnicodeDecodeError, csv.Error):
             raise InputError(f"{self._file}, row {number + 1}: cannot be read as CSV in UTF-8") from None
 
@@ -167,7 +171,7 @@ class DecisionLog:
             file.seek(0)
             head = file.readline().decode("utf-8-sig").rstrip("\r\n")
             names = self._names(next(csv.reader([head]))) if head else self.table.column_names
-            lines = [[row[name] for name in names] for row in rows]
+            lines = [[as_cell(row[name]) for name in names] for row in rows]
             text = io.StringIO()
             if head and file.seek(-1, os.SEEK_END) and file.read() != b"\n":
                 text.write("\n")

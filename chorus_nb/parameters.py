@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
@@ -19,6 +20,12 @@ from chorus_nb.errors import InputError
 from chorus_nb.source import Source, open_source
 
 ModalityCode = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,16}$")]
+HOLDS_SECRET = "may hold a password or a key: put it in an environment variable and write env:NAME"
+HARMLESS_OPTIONS = frozenset(
+    ("application_name", "charset", "connect_timeout", "driver", "encrypt", "options", "sslmode", "timeout")
+)
+"""Options of a URL that are known to hold no secret; any other has to be in an environment variable."""
+USERS_BY_SCHEME = re.compile(r"(abfss?|az|sftp|ssh|(mssql|mysql|mariadb|oracle|postgresql)(\+\w+)?)://")
 SCRIPT = "CTP script"  # the name of a policy that is a path
 _LISTED = (Path(__file__).parent / "mapping" / "policies.csv").read_text(encoding="utf-8")
 RULE_SETS = {row["name"]: row["rules"] for row in csv.DictReader(_LISTED.splitlines())}  # name: module:function
@@ -109,11 +116,11 @@ class Parameters(BaseModel):
             raise ValueError("is not an IANA time zone, such as America/New_York")
         return value
 
-    @field_validator("registry_url", "upload_url")
+    @field_validator("*")
     @classmethod
-    def _no_password(cls, value: str) -> str:
-        if re.search(r"://[^/@]*:[^/@]+@", value):
-            raise ValueError("holds a password: put the URL in an environment variable and write env:NAME")
+    def _no_secret(cls, value: object) -> object:
+        if isinstance(value, str) and may_hold_secret(value):
+            raise ValueError(HOLDS_SECRET)
         return value
 
     # --- paths and derived values -------------------------------------------------------------------------------
@@ -212,6 +219,22 @@ class Parameters(BaseModel):
             raise InputError(*lines)
 
 
+def may_hold_secret(value: str) -> bool:
+    """Whether a URL has a place for a secret that is not empty, or a text names one, as connection strings do.
+
+    >>> may_hold_secret("postgresql://ada@db/omop?sslmode=require"), may_hold_secret("https://x.net/y?sig=1")
+    (False, True)
+    """
+    if re.search(r"(?i)(password|pwd|passwd|secret|token|credential|signature|(account|access|api)_?key)\s*=", value):
+        return True
+    if "://" not in value or re.fullmatch(r"env:\w+", value):
+        return False
+    _, _, rest = value.partition("://")
+    user = "@" in rest.split("/")[0] and not USERS_BY_SCHEME.match(value)
+    options = {name.lower() for name, _ in parse_qsl(urlsplit(value).query, keep_blank_values=True)}
+    return bool(user or re.search(r":[^@]*@", rest) or options - HARMLESS_OPTIONS or "#" in rest or ";" in rest)
+
+
 def project_folder() -> Path:
     """The folder relative paths are taken from: the checkout this stands in, or else the working directory.
 
@@ -245,6 +268,6 @@ def _misspelt(name: str, known: Mapping[str, Any]) -> str:
 def _in_words(error: Any) -> str:
     name = ".".join(str(part) for part in error["loc"][:1])
     given = error.get("input")
-    shown = "" if name in ("registry_url", "upload_url") else f" (given: {given!r})"
+    shown = "" if "://" in str(given) or may_hold_secret(str(given)) else f" (given: {given!r})"
     message = error["msg"].removeprefix("Value error, ")
     return f"{name}: {message}{shown}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,6 +49,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         beside = item.path.parent == here and item.path.name not in SLOW
         if beside or any(folder in (item.path, *item.path.parents) for folder in quick):
             item.add_marker("fast")
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    """A run confines its process (``processes.environment``); the next test starts from where this one did."""
+    variables, mask = dict(os.environ), os.umask(0o022)
+    os.umask(mask)
+    yield
+    for name in os.environ.keys() - variables.keys():
+        del os.environ[name]
+    os.environ.update(variables)
+    os.umask(mask)
+    tempfile.tempdir = None
 
 
 @pytest.fixture(scope="session")

@@ -31,11 +31,37 @@ def test_every_fault_has_its_line() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["registry_url", "upload_url"])
-def test_a_password_is_refused_and_not_repeated(name: str) -> None:
-    (line,) = lines(**{name: "postgresql://user:secret@host/db"})
-    assert "env:NAME" in line
-    assert "secret" not in line
+SECRETS = (
+    "postgresql://user:hush@host/db",
+    "mysql+pymysql://user:hu/sh@host/db",
+    "postgresql://host/db?user=x&password=hush",
+    "mssql+pyodbc:///?odbc_connect=DRIVER%3Dx%3BPWD%3Dhush",
+    "https://account.blob.core.windows.net/c?sv=2024&sig=hush",
+    "https://hush@host/x",
+    "s3://bucket/x?AWSAccessKeyId=hush",
+    "abfs://c@account.dfs.core.windows.net/x;hush",
+    "DefaultEndpointsProtocol=https;AccountKey=hush",
+    "env:postgresql://u:hush@h/d",
+)
+
+
+@pytest.mark.parametrize("name", ["registry_url", "upload_url", "omop", "source", "scheduler", "site", "policy"])
+@pytest.mark.parametrize("value", SECRETS)
+def test_a_secret_is_refused_and_not_repeated(name: str, value: str) -> None:
+    (line,) = lines(**{name: value})
+    assert line.startswith(f"{name}:") and "hush" not in line
+    assert name == "scheduler" or "env:NAME" in line
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("env:REGISTRY", "postgresql+psycopg://ada@db.example.org:5432/omop?sslmode=require", "sqlite:////data/r.db"),
+        *("abfs://images@account.dfs.core.windows.net/site/a", "s3://bucket/site", "sftp://ada@host/in", "/data/a=b@c"),
+    ],
+)
+def test_an_address_without_a_secret_is_taken(value: str) -> None:
+    assert Parameters.of({"upload_url": value, "registry_url": value}).upload_url == value
 
 
 @pytest.mark.parametrize("address", ["host:8786", "http://host:8786"])

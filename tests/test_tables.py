@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydicom.datadict import dictionary_VM, dictionary_VR
 
 from chorus_nb import tables
@@ -121,3 +125,11 @@ def test_every_reason_a_file_can_have_says_what_to_do() -> None:
     assert len(found) > 3
     assert raised | found <= set(tables.REMEDIES)
     assert all(tables.REMEDIES.values())
+
+
+@given(st.text(alphabet="=+-@'\t1.eA ", max_size=6))
+def test_no_cell_of_a_csv_begins_a_formula_and_all_are_read_back(text: str) -> None:
+    content = tables.encode(SMALL, tables.frame(SMALL, [{**ROW, "name": text}]))
+    cell = next(csv.DictReader(io.StringIO(content.decode(), newline="")))["name"]
+    assert re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", cell) or cell[:1] not in ("=", "+", "-", "@", "\t")
+    assert tables.decode(SMALL, content)["name"][0] == text

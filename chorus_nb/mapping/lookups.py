@@ -17,6 +17,7 @@ import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError
+from chorus_nb.tables.cells import from_cell
 from chorus_nb.workspace import Workspace
 
 ALIASES = {
@@ -124,7 +125,7 @@ def read_rows(path: Path, columns: list[str], optional: list[str] | None = None)
             wanted = [*columns, *(optional or [])]
             yield (
                 reader.line_num,
-                {column: cells[places[column]].strip() if column in places else "" for column in wanted},
+                {name: from_cell(cells[places[name]].strip()) if name in places else "" for name in wanted},
             )
 
 

@@ -12,9 +12,8 @@ INHERITED = ("PATH", "SYSTEMROOT", "LANG", "LD_LIBRARY_PATH", "TESSDATA_PREFIX")
 
 
 def scratch() -> TemporaryDirectory[str]:
-    """A folder for what may identify a patient: owner only, in memory where there is such, gone when closed."""
-    shared_memory = Path("/dev/shm")
-    return TemporaryDirectory(dir=shared_memory if os.access(shared_memory, os.W_OK) else None)
+    """A folder for what may identify a patient: owner only, gone when closed; below ``local/`` (``environment``)."""
+    return TemporaryDirectory()
 
 
 def run_program(

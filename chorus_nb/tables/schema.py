@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -14,6 +14,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from chorus_nb.errors import SchemaError
+from chorus_nb.tables.cells import FORMULA, as_cell, from_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,7 +104,20 @@ def encode(table: Table, frame: pd.DataFrame) -> bytes:
 
 def csv_bytes(frame: pd.DataFrame) -> bytes:
     """``frame`` in the CSV dialect of the project: UTF-8 without BOM, comma, LF, RFC 4180 quoting, blanks for null."""
-    return str(frame.to_csv(index=False, lineterminator="\n")).encode("utf-8")
+    return str(_converted(frame, as_cell).to_csv(index=False, lineterminator="\n")).encode("utf-8")
+
+
+def _converted(frame: pd.DataFrame, convert: Callable[[str], str]) -> pd.DataFrame:
+    """``frame`` with its texts converted where they look like a formula: nearly never, so that most are only asked."""
+    import pandas as pd
+
+    changed: dict[str, pd.Series] = {}
+    for name, values in frame.items():
+        if values.dtype == object or isinstance(values.dtype, pd.StringDtype):
+            found = values.astype("string").str.match(FORMULA).fillna(value=False)
+            if found.any():
+                changed[name] = values.where(~found, values[found].map(convert))
+    return frame.assign(**changed) if changed else frame
 
 
 def decode(table: Table, content: bytes) -> pd.DataFrame:
@@ -121,7 +135,7 @@ def decode(table: Table, content: bytes) -> pd.DataFrame:
             )
         except pa.ArrowInvalid:
             raise SchemaError(f"{table.name}: is not a CSV table with the expected column types") from None
-    return _to_pandas(to_arrow(table, _to_pandas(arrow)))
+    return _to_pandas(to_arrow(table, _converted(_to_pandas(arrow), from_cell)))
 
 
 def read(table: Table, path: Path, columns: Sequence[str] | None = None, *, compact: bool = False) -> pd.DataFrame:

@@ -9,13 +9,17 @@ from typing import Any
 
 import blake3
 import pandas as pd
+import psutil
 import pyarrow.parquet as pq
 
 from chorus_nb import tables
 from chorus_nb.display import Meter
+from chorus_nb.errors import InputError
 from chorus_nb.parameters import SCRIPT, Parameters, resolve
+from chorus_nb.processes.environment import keep_within
 from chorus_nb.workbench import audit
 from chorus_nb.workbench.demo_site import DEMO_SITE, make_demo_site
+from chorus_nb.workbench.steps import STEPS
 from chorus_nb.workspace import Workspace
 
 
@@ -112,8 +116,33 @@ def begin(name: str, variables: Mapping[str, Any]) -> Run:
     if isinstance(values.get("workspace"), Workspace):  # the cell was run a second time by hand
         values["workspace"] = values["workspace"].parameters.workspace
     parameters = Parameters.of(values)
-    prepare_process(parameters)
+    workspace = prepare_process(parameters)
+    _refuse_output_outside(workspace, name)
     return Run(name, parameters)
+
+
+def _refuse_output_outside(workspace: Workspace, name: str) -> None:
+    """:class:`InputError` where papermill would write a notebook with original values outside ``local/``."""
+    shareable = {step.name for step in STEPS if step.shareable}
+    written = None if name in shareable else papermill_output(psutil.Process().parent())
+    if written is not None and not written.is_relative_to(workspace.local.resolve()):
+        raise InputError(
+            "the executed notebook shows original values and would lie outside local/: "
+            f"give papermill an output below {workspace.reports_local / 'notebooks'}"
+        )
+
+
+def papermill_output(process: psutil.Process | None) -> Path | None:
+    """Where ``process`` writes the executed notebook, if it is the papermill command."""
+    try:
+        words = process.cmdline() if process else []
+        start = next(number for number, word in enumerate(words) if Path(word).stem == "papermill") + 1
+        from papermill.cli import papermill
+
+        output = papermill.make_context("papermill", words[start:], resilient_parsing=True).params.get("output_path")
+        return (Path(process.cwd()) / output).resolve() if process and output else None
+    except (StopIteration, psutil.Error):
+        return None
 
 
 def prepare_process(parameters: Parameters) -> Workspace:
@@ -121,7 +150,9 @@ def prepare_process(parameters: Parameters) -> Workspace:
     if parameters.source == f"{DEMO_SITE}/dicom" and not parameters.open_source().reachable():
         make_demo_site(resolve(DEMO_SITE))
     parameters.check_folders()
-    return Workspace(parameters).create()
+    workspace = Workspace(parameters).create()
+    keep_within(workspace.local)
+    return workspace
 
 
 def digest_of(path: Path) -> str:

@@ -24,5 +24,6 @@ def chain(demo_site: Path, tmp_path_factory: pytest.TempPathFactory) -> Chain:
     }
     file = folder / "site.yaml"
     file.write_text(yaml.safe_dump(values))
-    done = chorus_nb("run", str(file))
-    return Chain(file, Workspace(Parameters.read(file)), done.returncode, done.stderr)
+    calls = folder / "calls.txt"
+    done = chorus_nb("run", str(file), calls=calls)
+    return Chain(file, Workspace(Parameters.read(file)), done.returncode, done.stderr, calls)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -20,12 +21,18 @@ class Chain:
     workspace: Workspace
     exit_code: int
     said: str
+    calls: Path  # what strace saw of its system calls; not there without strace
 
     def again(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return chorus_nb("run", str(self.file), *arguments)
 
 
-def chorus_nb(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command as a person calls it."""
+CALLS = "socket,connect,bind,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,link,linkat,symlink,symlinkat"
+
+
+def chorus_nb(*arguments: str, calls: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The command as a person calls it; watched by strace, where there is one, if ``calls`` is a file to write."""
     command = [sys.executable, "-m", "chorus_nb.workbench.commands", *arguments]
+    if calls and shutil.which("strace"):
+        command = ["strace", "-f", "-qq", "--seccomp-bpf", "-o", str(calls), "-e", f"trace={CALLS}", *command]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)

@@ -14,7 +14,8 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from chorus_nb.deid.context import Subject
 from chorus_nb.deid.dataset import Deidentified, Deidentifier
 from chorus_nb.deid.uids import UidMap
-from chorus_nb.mapping.policy import Chorus, Policy
+from chorus_nb.mapping.chorus import Chorus
+from chorus_nb.mapping.policy import Policy
 
 SUBJECT = Subject(person_id=10001001, days_shifted=-100, image_occurrence_id=4711, known_ids=frozenset({"MRN-0042-77"}))
 

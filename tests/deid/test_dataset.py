@@ -16,7 +16,8 @@ from chorus_nb.deid.dataset import IMPLEMENTATION_UID, Deidentifier
 from chorus_nb.deid.uids import UidMap
 from chorus_nb.dicom.encodings import Encoding
 from chorus_nb.dicom.spans import Refused, take_apart
-from chorus_nb.mapping.policy import Chorus, Policy
+from chorus_nb.mapping.chorus import Chorus
+from chorus_nb.mapping.policy import Policy
 from tests.deid.conftest import SUBJECT, Release, encoded, image, whole
 
 

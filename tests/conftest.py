@@ -37,6 +37,7 @@ FAST = (
 TOGETHER = ("notebooks", "faces")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of ``FAST``, and those that one process should run."""
     here = Path(__file__).parent

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -24,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _parser().parse_args(given[:cut])
     chosen.jupyter = given[cut + 1 :]
     warnings.filterwarnings("ignore", module="pydicom")  # its warnings quote header values
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name) and threading.current_thread() is threading.main_thread():
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     try:
         return int(chosen.command(chosen))
     except WorkbenchError as error:
@@ -43,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
     run.add_argument("--only", metavar="01,04", type=lambda text: text.split(","), default=[], help="these notebooks")
     run.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a parameter, over the file's")
+    loud = run.add_mutually_exclusive_group()
+    loud.add_argument("--quiet", action="store_true", help="say only what did not pass; local/run.log has all")
+    loud.add_argument("--verbose", action="store_true", help="say what begins, and progress every few seconds")
     run.set_defaults(command=_run_command)
 
     demo = commands.add_parser("demo", help="make the demo site: DICOM, OMOP, lookup tables and the answer key")
@@ -73,8 +82,10 @@ def _run_command(chosen: argparse.Namespace) -> int:
     parameters = Parameters.read(chosen.file, typed(chosen.set))
     from chorus_nb.workbench.run import run_notebooks
 
-    ended = run_notebooks(parameters, chosen.only)
-    print(f"reports: {parameters.workspace_path / 'local' / 'reports' / 'index.html'}", file=sys.stderr)
+    level = logging.WARNING if chosen.quiet else logging.DEBUG if chosen.verbose else logging.INFO
+    ended = run_notebooks(parameters, chosen.only, level)
+    if not chosen.quiet:
+        print(f"reports: {parameters.workspace}/local/reports/index.html", file=sys.stderr)
     return int(any(outcome.status != "passed" for outcome in ended.values()))
 
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
 import papermill
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import run_sync
+from nbclient.exceptions import DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillExecutionError
@@ -21,11 +27,21 @@ from traitlets import Any as AnyTrait
 from chorus_nb.display import PROGRESS
 from chorus_nb.processes import Progress
 
+GRACE = 3.0  # seconds a kernel has to end its cell when it is told to stop
+
 
 class _Client(PapermillNotebookClient):
-    """Passes on the progress that ``display.Meter`` sends along with its bar."""
+    """Passes on the progress that ``display.Meter`` sends along with its bar; begins no cell once it is to stop."""
 
     on_progress = AnyTrait()
+    stop = AnyTrait()
+
+    async def async_execute_cell(self, *arguments: Any, **options: Any) -> Any:
+        if self.stop.is_set():
+            raise DeadKernelError
+        return await super().async_execute_cell(*arguments, **options)
+
+    execute_cell = run_sync(async_execute_cell)
 
     def process_message(self, *arguments: Any, **options: Any) -> Any:
         message = arguments[0] if arguments else options["msg"]
@@ -37,12 +53,21 @@ class _Client(PapermillNotebookClient):
 class _Engine(Engine):
     @classmethod
     def execute_managed_notebook(
-        cls, nb_man: NotebookExecutionManager, kernel_name: str, *, on_progress: Progress, km: Any, log: Any, **_: Any
+        cls,
+        nb_man: NotebookExecutionManager,
+        kernel_name: str,
+        *,
+        on_progress: Progress,
+        km: Any,
+        log: Any,
+        stop: threading.Event,
+        **_: Any,
     ) -> None:
         client = _Client(
             nb_man,
             km=km,
             on_progress=on_progress,
+            stop=stop,
             timeout=None,
             startup_timeout=120,
             store_widget_state=False,  # it would hold the raw bytes of every image shown
@@ -57,23 +82,58 @@ logging.getLogger("papermill").setLevel(logging.ERROR)  # it warns of parameters
 
 
 def execute(notebook: Path, executed: Path, values: dict[str, Any], folder: Path, on_progress: Progress) -> None:
-    """Run ``notebook`` with the parameters ``values`` in ``folder`` into ``executed``, which also holds what failed."""
-    with (
-        _kernel_manager() as manager,
-        open(executed.with_suffix(".log"), "wb") as log,
-        contextlib.suppress(PapermillExecutionError),
-    ):
-        papermill.execute_notebook(
-            notebook,
-            executed,
-            values,
-            engine_name="chorus",
-            cwd=folder,
-            progress_bar=False,
-            km=manager,
-            on_progress=on_progress,
-            log=log,
-        )
+    """Run ``notebook`` with the parameters ``values`` in ``folder`` into ``executed``, which also holds what failed.
+
+    :class:`KeyboardInterrupt` when this process is told to stop, at whatever moment, once the kernel is gone. The
+    kernel is spoken to by another thread: in this one nbclient would take the signals, and forget them between cells.
+    """
+    stop, managers = threading.Event(), list[AsyncKernelManager]()
+
+    def executing() -> None:
+        with (
+            _kernel_manager() as manager,
+            open(executed.with_suffix(".log"), "wb") as log,
+            contextlib.suppress(PapermillExecutionError),
+        ):
+            managers.append(manager)
+            papermill.execute_notebook(
+                notebook,
+                executed,
+                values,
+                engine_name="chorus",
+                cwd=folder,
+                progress_bar=False,
+                km=manager,
+                on_progress=on_progress,
+                log=log,
+                stop=stop,
+            )
+
+    with ThreadPoolExecutor(1) as threads:
+        run = threads.submit(executing)
+        try:
+            while not run.done():
+                wait([run], timeout=0.2)
+        except KeyboardInterrupt:
+            stop.set()
+            _end(managers, run)
+            raise
+        run.result()
+
+
+def _end(managers: list[AsyncKernelManager], run: Future[None]) -> None:
+    """Interrupt the kernel, and kill it where that does not help; one that is just being started too."""
+    deadline, told = time.monotonic() + GRACE, False
+    while not run.done():
+        process = getattr(managers[0].provisioner, "process", None) if managers else None
+        if process and process.poll() is None:
+            if time.monotonic() > deadline or os.name != "posix":
+                process.kill()
+            elif not told:
+                process.send_signal(signal.SIGINT)
+                told = True
+        with contextlib.suppress(KeyboardInterrupt):  # told again: it is on its way
+            wait([run], timeout=0.2)
 
 
 @contextlib.contextmanager

@@ -158,14 +158,14 @@ def _table_of_contents(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]
 
 
 def _error_lines(output: nbformat.NotebookNode) -> list[str]:
-    """An error in words: a WorkbenchError's own lines; of any other only its type and place, never its text."""
+    """An error in words: a WorkbenchError's own lines; of any other only its place, never its text."""
     if output.output_type != "error":
         return []
     if _is_ours(output):
         return str(output.evalue).splitlines()
     places = re.findall(r"(chorus_nb[/\\][\w/\\]+\.py):(\d+)", ANSI.sub("", "\n".join(output.traceback)))
     place = f" in {places[-1][0]}, line {places[-1][1]}" if places else ""
-    return [f"Unexpected {output.ename}{place}. The executed notebook under local/reports/notebooks has the details."]
+    return [f"An unforeseen fault{place}. The executed notebook under local/reports/notebooks has the details."]
 
 
 def _is_ours(output: nbformat.NotebookNode) -> bool:

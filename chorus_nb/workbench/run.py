@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import blake3
 import nbformat
 from nbclient.exceptions import DeadKernelError
-from tqdm import tqdm
 
 from chorus_nb.errors import InputError
 from chorus_nb.leaks.files import search_pages
@@ -21,6 +19,7 @@ from chorus_nb.workbench.check import check_inputs
 from chorus_nb.workbench.notebook import prepare_process
 from chorus_nb.workbench.report import Outcome
 from chorus_nb.workbench.steps import STEPS, NotebookStep
+from chorus_nb.workbench.terminal import LOG, NotebookProgress, open_log
 from chorus_nb.workspace import Workspace, write_atomically
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -28,7 +27,7 @@ WITHHELD = "An original value was found in this report; it was kept in local/rep
 UNSEARCHED = "The catalog is not there, so nothing could be searched for; this report was kept in local/reports."
 
 
-def run_notebooks(parameters: Parameters, only: Iterable[str] = ()) -> dict[str, Outcome]:
+def run_notebooks(parameters: Parameters, only: Iterable[str] = (), level: int = logging.INFO) -> dict[str, Outcome]:
     """Run the notebooks (those whose numbers are in ``only``) and write a report of each and the index pages.
 
     :class:`InputError` before the first kernel starts if the inputs cannot work.
@@ -39,6 +38,7 @@ def run_notebooks(parameters: Parameters, only: Iterable[str] = ()) -> dict[str,
             f"the notebooks are not beside the package ({NOTEBOOKS}): install it from a checkout, pip install -e ."
         )
     workspace = prepare_process(parameters)
+    open_log(workspace, level)
     check_inputs(workspace)
     ended: dict[str, Outcome] = {}
     for step in steps:
@@ -64,22 +64,24 @@ def _run_notebook(step: NotebookStep, workspace: Workspace) -> Outcome:
     values = workspace.parameters.model_dump(exclude_unset=True)
     began, stopped = time.monotonic(), None
     name = f"{step.number} {step.title:<24}"
-    with tqdm(desc=name, bar_format="{desc} {bar:20} {unit}", unit="", leave=False, disable=None) as bar:
-        try:
-            kernel.execute(NOTEBOOKS / f"{step.name}.ipynb", executed, values, project_folder(), _Line(bar))
-        except KeyboardInterrupt:
-            stopped = ("interrupted", "Interrupted; run the same command again to go on.")
-        except DeadKernelError:
-            stopped = (
-                "failed",
-                "The notebook's process was killed, perhaps for want of memory; run the command again.",
-            )
+    progress = NotebookProgress(name)
+    LOG.debug("%s begins", name)
+    try:
+        kernel.execute(NOTEBOOKS / f"{step.name}.ipynb", executed, values, project_folder(), progress)
+    except KeyboardInterrupt:
+        stopped = ("interrupted", "Interrupted; run the same command again to go on.")
+    except DeadKernelError:
+        stopped = ("failed", "The notebook's process was killed, perhaps for want of memory; run the command again.")
+    finally:
+        progress.bar.close()
     notebook, seconds = nbformat.read(executed, as_version=4), time.monotonic() - began
     ended = Outcome(stopped[0], seconds, stopped[1:]) if stopped else report.run_outcome(notebook, seconds)
     ended, path = _write_report(step, notebook, workspace, ended)
-    tqdm.write(f"{name} {ended.status:<12} {ended.seconds:6.1f} s   {path}", file=sys.stderr)
+    level = logging.INFO if ended.status == "passed" else logging.WARNING
+    report_path = f"{workspace.parameters.workspace}/{audit.place(workspace, path)}"
+    LOG.log(level, "%s %-12s %6.1f s   %s", name, ended.status, ended.seconds, report_path)
     for line in ended.lines:
-        tqdm.write(f"   {line}", file=sys.stderr)
+        LOG.log(level, "   %s", line)
     return ended
 
 
@@ -118,15 +120,3 @@ def _write_report(
 def _write_indexes(workspace: Workspace) -> None:
     for folder, shareable in ((workspace.reports_local, False), (workspace.reports_audit, True)):
         write_atomically(folder / "index.html", report.render_index(workspace, shareable=shareable).encode("utf-8"))
-
-
-class _Line:
-    """The progress of a notebook as one line in the terminal."""
-
-    def __init__(self, bar: tqdm[Any]) -> None:
-        self.bar = bar
-
-    def __call__(self, done: int, total: int, text: str) -> None:
-        self.bar.total, self.bar.n = total or None, done
-        self.bar.unit = (f"{done:,} of {total:,} " if total else f"{done:,} ") + text
-        self.bar.refresh()

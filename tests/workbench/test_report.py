@@ -77,14 +77,14 @@ def test_scripts_mermaid_and_widgets_in_outputs_are_dropped() -> None:
 def test_an_analyst_sees_an_unexpected_error_with_its_traceback() -> None:
     html = page(executed(unexpected()))
     assert "failed" in html and SECRET in html
-    assert "Unexpected ValueError in chorus_nb/deid/job.py, line 42" in html
+    assert "An unforeseen fault in chorus_nb/deid/job.py, line 42" in html
 
 
 def test_a_shareable_report_tells_type_and_place_of_an_error_and_no_value() -> None:
     messages = new_output("stream", name="stderr", text=f"warning: {SECRET}")
     html = page(executed(messages, unexpected()), SHAREABLE)
     assert SECRET not in html
-    assert "Unexpected ValueError in chorus_nb/deid/job.py, line 42" in html
+    assert "An unforeseen fault in chorus_nb/deid/job.py, line 42" in html
 
 
 def test_our_own_errors_are_shown_line_by_line_everywhere() -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import signal
+import threading
 from pathlib import Path
 
 import nbformat
@@ -9,7 +13,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from chorus_nb import explore
-from chorus_nb.workbench import audit, kernel, run
+from chorus_nb.workbench import audit, kernel, run, terminal
 from chorus_nb.workbench.report import Outcome
 from chorus_nb.workbench.steps import STEPS
 from chorus_nb.workspace import Workspace
@@ -91,3 +95,50 @@ def test_a_shareable_report_that_could_not_be_searched_is_withheld(notebooks: Pa
     notebook(notebooks, STEPS[2].name, "print('no catalog yet')")
     ended = run.run_notebooks(workspace.parameters, ["03"])[STEPS[2].name]
     assert (ended.status, ended.lines) == ("withheld", (run.UNSEARCHED,))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX systems")
+@pytest.mark.parametrize(
+    ("name", "cell"), [("SIGTERM", "time.sleep(60)"), ("SIGINT", "pass")], ids=["in a cell", "between"]
+)
+def test_a_run_that_is_told_to_stop_ends_within_seconds(
+    notebooks: Path, workspace: Workspace, name: str, cell: str
+) -> None:
+    """Between cells too: nbclient takes the signal there and forgets it."""
+    notebook(notebooks, STEPS[0].name, "import time", *[cell] * (400 if cell == "pass" else 3))
+    notebook(notebooks, STEPS[1].name, "print('never')")
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    begun = threading.Timer(3, signal.raise_signal, [getattr(signal, name)])
+    begun.start()
+    try:
+        ended = run.run_notebooks(workspace.parameters, ["01", "02"])
+    finally:
+        begun.cancel()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert [(outcome.status, outcome.seconds < 30) for outcome in ended.values()] == [("interrupted", True)]
+
+
+def test_without_a_terminal_progress_is_a_line_and_all_is_in_the_log(
+    notebooks: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(terminal, "SECONDS_BETWEEN", {logging.INFO: 0.2, logging.WARNING: 0.2})
+    meter = "from chorus_nb.display import Meter\nimport time\nmeter = Meter(every=0)"
+    notebook(notebooks, STEPS[0].name, meter, "for n in range(9):\n    meter(n, 9, 'headers')\n    time.sleep(0.1)")
+    run.run_notebooks(workspace.parameters, ["01"])
+    said = capsys.readouterr().err
+    assert 2 <= said.count("of 9 headers") <= 5 and "passed" in said
+    run.run_notebooks(workspace.parameters, ["01"], logging.WARNING)
+    assert capsys.readouterr().err == "", "quiet: nothing failed"
+    log = (workspace.local / "run.log").read_text()
+    assert log.count("passed") == 2 and log.count("of 9 headers") >= 4
+
+
+def test_a_failure_is_told_in_quiet_too_without_the_type_of_an_exception(
+    notebooks: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notebook(notebooks, STEPS[0].name, "raise ValueError('QUILL^ADA')")
+    run.run_notebooks(workspace.parameters, ["01"], logging.WARNING)
+    said = capsys.readouterr().err
+    assert "failed" in said and "unforeseen fault" in said
+    assert "ValueError" not in said and "QUILL" not in said

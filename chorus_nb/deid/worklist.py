@@ -96,7 +96,8 @@ def _unreadable(work: _Work) -> None:
     files = work.files
     work.take(files.found == "not_dicom", "not_dicom", files.fault.where(files.fault != "", "not_dicom"))
     known = files.fault.isin(("truncated", "structure_refused"))
-    work.take(files.found == "unreadable", "quarantined", files.fault.where(known, "unreadable"), files.fault)
+    reason = files.fault.where(files.fault.isin(tables.REMEDIES), "unreadable")
+    work.take(files.found == "unreadable", "quarantined", reason, files.fault)
     work.take(known, "quarantined", files.fault)
     directory = (files.MediaStorageSOPClassUID == DICOMDIR) | (files.SOPClassUID == DICOMDIR)
     work.take(directory, "held_back", "dicomdir", "an index of files; the release needs none")

@@ -104,7 +104,7 @@ ODDITIES = (  # whatever cannot be read in full lies in broken/
     Oddity("{mrn}_{FAMILY}/README.txt", "ada_pe", lambda _: b"Ask Dr. Threlkeld.\n", "not_dicom not_dicom", ()),
     Oddity("{mrn}_{FAMILY}/Thumbs.db", "ada_pe", lambda _: GARBAGE, "not_dicom not_dicom", ()),
     Oddity("broken/empty.dcm", "ada_pe", lambda _: b"", "not_dicom not_dicom", ()),
-    Oddity("broken/damaged.zip", "quill_ct", lambda _: b"PK\x03\x04" + GARBAGE, "not_dicom not_dicom", ()),
+    Oddity("broken/damaged.zip", "quill_ct", lambda _: b"PK\x03\x04" + GARBAGE, "quarantined archive_damaged", ()),
     Oddity("broken/{accession}_cut_off.dcm", "theodora_cr", _cut_off, "quarantined truncated", ("header", "meta")),
     Oddity("broken/cut off in a frame.dcm", "ada_portable", _cut_off, "quarantined truncated", ("header", "meta")),
     Oddity("broken/stream.dcm", "ada_portable", edited(_broken_stream), "held_back burned_in_text_unchecked", ()),

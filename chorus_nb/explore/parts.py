@@ -22,7 +22,7 @@ from chorus_nb.dicom.spans import Refused
 from chorus_nb.dicom.survey import Header, NotDicom
 from chorus_nb.explore import values
 from chorus_nb.explore.tally import Tally
-from chorus_nb.source import Source, SourceFile
+from chorus_nb.source import BEGINNING, Source, SourceFile, is_archive
 from chorus_nb.workspace import replacing
 
 VALUES_IN_MEMORY = 400_000  # distinct values held in memory; then the part is closed and the next begun
@@ -83,7 +83,7 @@ def read_file(source: Source, file: SourceFile) -> tuple[Header | None, str]:
             return None, header.fault
         return header, header.fault
     except NotDicom:
-        return None, "not_dicom"
+        return None, "archive_not_opened" if is_archive(source.range(file.source_path, 0, BEGINNING)) else "not_dicom"
     except Refused as refused:
         return None, refused.reason
     except (RecursionError, MemoryError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chorus_nb.source.archives import Archives
+from chorus_nb.source.archives import BEGINNING, Archives, is_archive
 from chorus_nb.source.base import Identity, Source, SourceFile
 from chorus_nb.source.folder import Folder
 

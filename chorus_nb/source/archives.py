@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import lzma
+import tarfile
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple, cast
+from typing import BinaryIO, Literal, NamedTuple, TypeVar, cast
 
 from chorus_nb.source.base import Identity, Source, SourceFile, held
 
+BEGINNING = 512  # bytes of a file that tell whether it is an archive
 MEMBER = "!"  # between an archive's path and the path of a member inside it
 
 
@@ -26,22 +30,22 @@ class Member(NamedTuple):
     problem: str
 
 
+Listed = TypeVar("Listed", zipfile.ZipInfo, tarfile.TarInfo)
+
+
 class Archive(ABC):
     """An archive held open, because its directory may list very many members. Damage is an :class:`OSError`."""
 
     START: bytes
-    """what the file begins with"""
+    """what the file has at ``OFFSET``"""
+    OFFSET = 0
 
     def __init__(self, stream: BinaryIO) -> None:
+        stream.seek(0)
         self.stream = stream
 
     def __del__(self) -> None:
         self.stream.close()  # whoever reads a member holds the archive
-
-    @staticmethod
-    @abstractmethod
-    def is_one(stream: BinaryIO) -> bool:
-        """Whether a file that begins with ``START`` is such an archive."""
 
     @abstractmethod
     def members(self) -> list[Member]:
@@ -56,34 +60,77 @@ class Archive(ABC):
         """A member to be read from its start on."""
 
 
+def _named(listed: Iterable[tuple[str, Listed]]) -> dict[str, Listed]:
+    """Members by name. Some exporters give one name to several: all but the first have a number added."""
+    made: dict[str, Listed] = {}
+    again: Counter[str] = Counter()
+    for name, member in listed:
+        own = name
+        while own in made:
+            again[name] += 1
+            own = f"{name}~{again[name] + 1}"
+        made[own] = member
+    return dict(sorted(made.items()))
+
+
 class Zip(Archive):
     START = b"PK\x03\x04"
+    METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 
     def __init__(self, stream: BinaryIO) -> None:
         super().__init__(stream)
         with _damage_named(zipfile.BadZipFile):
             self._zip = zipfile.ZipFile(stream)
-
-    @staticmethod
-    def is_one(stream: BinaryIO) -> bool:
-        return zipfile.is_zipfile(stream)
+        self._members = _named((info.filename, info) for info in self._zip.infolist() if not info.is_dir())
 
     def members(self) -> list[Member]:
-        return [
-            Member(info.filename, info.file_size, "encrypted_member" if info.flag_bits & 1 else "")
-            for info in sorted(self._zip.infolist(), key=lambda info: info.filename)
-            if not info.is_dir()
-        ]
+        return [Member(name, info.file_size, self._problem(info)) for name, info in self._members.items()]
+
+    def _problem(self, info: zipfile.ZipInfo) -> str:
+        if info.flag_bits & 1:
+            return "encrypted_member"
+        return "" if info.compress_type in self.METHODS else "archive_not_opened"
 
     def size(self, name: str) -> int:
         with _damage_named(KeyError):
-            return self._zip.getinfo(name).file_size
+            return self._members[name].file_size
 
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
         with _damage_named(zipfile.BadZipFile, KeyError, RuntimeError, NotImplementedError):
-            member = self._zip.open(name)
-        with _damage_named(zipfile.BadZipFile, zlib.error, EOFError), member:
+            member = self._zip.open(self._members[name])
+        with _damage_named(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError), member:
+            yield cast(BinaryIO, member)
+
+
+class Tar(Archive):
+    """Not compressed: a member of a compressed one could be reached only through all before it."""
+
+    START = b"ustar"
+    OFFSET = 257
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__(stream)
+        with _damage_named(tarfile.TarError, EOFError):
+            self._tar = tarfile.open(fileobj=stream, mode="r:")  # noqa: SIM115 - held open as this is
+            self._members = _named((info.name, info) for info in self._tar.getmembers() if not info.isdir())
+
+    def members(self) -> list[Member]:
+        """Links and devices are on the list, and not followed."""
+        problems = {name: "" if info.isreg() else "not_a_regular_file" for name, info in self._members.items()}
+        return [Member(name, info.size, problems[name]) for name, info in self._members.items()]
+
+    def size(self, name: str) -> int:
+        with _damage_named(KeyError):
+            return self._members[name].size
+
+    @contextlib.contextmanager
+    def open(self, name: str) -> Iterator[BinaryIO]:
+        with _damage_named(tarfile.TarError, KeyError):
+            member = self._tar.extractfile(self._members[name])
+        if member is None:
+            raise OSError("not a regular file")
+        with _damage_named(tarfile.TarError, EOFError), member:
             yield cast(BinaryIO, member)
 
 
@@ -95,19 +142,29 @@ def _damage_named(*faults: type[Exception]) -> Iterator[None]:
         raise OSError("archive damaged, encrypted or without this member") from error
 
 
-ARCHIVES: tuple[type[Archive], ...] = (Zip,)
+ARCHIVES: tuple[type[Archive], ...] = (Zip, Tar)
+
+UNOPENED = tuple(
+    bytes.fromhex(start)
+    for start in ("1f8b", "425a68", "fd377a585a00", "377abcaf271c", "526172211a07", "28b52ffd", "4d534346", "1f9d")
+)
+"""How gzip, bzip2, xz, 7z, rar, zstd, cab and compress begin: archives that have to be unpacked first."""
 
 
-def _kind(stream: BinaryIO) -> type[Archive] | None:
-    start = stream.read(max(len(kind.START) for kind in ARCHIVES))
-    return next((kind for kind in ARCHIVES if start.startswith(kind.START) and kind.is_one(stream)), None)
+def is_archive(start: bytes) -> bool:
+    """Whether a file that begins with ``start`` (512 bytes) is an archive of any kind, also one inside another."""
+    return start.startswith(UNOPENED) or _kind(start) is not None
+
+
+def _kind(start: bytes) -> type[Archive] | None:
+    return next((kind for kind in ARCHIVES if start.startswith(kind.START, kind.OFFSET)), None)
 
 
 @lru_cache(maxsize=4)
 def _opened(outer: Source, path: str, identity: Identity) -> Archive:
     """A changed archive is opened anew."""
     stream = outer.open(path).__enter__()
-    kind = _kind(stream)
+    kind = _kind(stream.read(BEGINNING))
     if kind is None:
         stream.close()
         raise OSError("no archive")
@@ -134,13 +191,14 @@ class Archives(Source):
         path = file.source_path
         try:
             with self.outer.open(path) as stream:
-                if (kind := _kind(stream)) is None:
+                if (kind := _kind(stream.read(BEGINNING))) is None:
                     return [file]
                 with contextlib.suppress(OSError):
-                    return [
+                    inside = [
                         SourceFile(f"{path}{MEMBER}{name}", size, file.modified_ns, problem)
                         for name, size, problem in kind(stream).members()
                     ]
+                    return inside or [file._replace(problem="archive_empty")]
                 return [file._replace(problem="archive_damaged")]
         except OSError:
             return [SourceFile(path, 0, 0, "unreadable")]

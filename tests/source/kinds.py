@@ -6,6 +6,7 @@ import io
 import itertools
 import os
 import shutil
+import tarfile
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -68,6 +69,13 @@ class InZip(Kind):
         write(self.root / "export.bin", zipped(files))
 
 
+class InTar(Kind):
+    before = "export.tar!"
+
+    def put(self, files: dict[str, bytes]) -> None:
+        write(self.root / "export.tar", tarred(files))
+
+
 STORES: dict[str, dict[str, tuple[bytes, int]]] = {}
 
 
@@ -118,7 +126,7 @@ class InZipInStore(InStore):
         super().put({"export.zip": zipped(files)})
 
 
-KINDS: list[type[Kind]] = [InFolder, InNestedFolders, InZip, InStore, InZipInStore]
+KINDS: list[type[Kind]] = [InFolder, InNestedFolders, InZip, InTar, InStore, InZipInStore]
 if os.name == "posix":
     KINDS.append(ThroughLinks)
 
@@ -134,4 +142,14 @@ def zipped(files: dict[str, bytes]) -> bytes:
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
+    return made.getvalue()
+
+
+def tarred(files: dict[str, bytes]) -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
     return made.getvalue()

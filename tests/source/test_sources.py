@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
+import lzma
 import os
 import pickle
+import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from blake3 import blake3
 
-from chorus_nb.source import Source, SourceFile, base, folder, open_source
-from tests.source.kinds import KINDS, InFolder, InZip, Kind, write, zipped
+from chorus_nb.source import BEGINNING, Source, SourceFile, base, folder, is_archive, open_source
+from tests.source.kinds import KINDS, InFolder, InZip, Kind, tarred, write, zipped
 
 CONTENT = bytes(range(256)) * 40
 WAYS: dict[str, Callable[[Source, str], object]] = {
@@ -198,11 +204,22 @@ def damaged_list_of_members() -> bytes:
     return bytes(content)
 
 
+def other_method() -> bytes:
+    """Deflate64, as Windows packs large files."""
+    content = bytearray(zipped({"x": CONTENT}))
+    content[8] = 9
+    content[content.index(b"PK\x01\x02") + 10] = 9
+    return bytes(content)
+
+
 ARCHIVES = {
     "damaged_member": (damaged_member(), {"a.zip!x": ""}),
     "encrypted_member": (encrypted_member(), {"a.zip!x": "encrypted_member"}),
     "damaged_list_of_members": (damaged_list_of_members(), {"a.zip": "archive_damaged"}),
-    "cut_short": (zipped({"x": CONTENT})[:40], {"a.zip": ""}),
+    "cut_short": (zipped({"x": CONTENT})[:40], {"a.zip": "archive_damaged"}),
+    "packed in a way that is not opened": (other_method(), {"a.zip!x": "archive_not_opened"}),
+    "empty but for folders": (zipped({"x/": b""}), {"a.zip": "archive_empty"}),
+    "cut tar": (tarred({"x": CONTENT * 9})[:700], {"a.zip": "archive_damaged"}),
 }
 
 
@@ -219,6 +236,45 @@ def test_a_member_that_cannot_be_read_is_an_os_error(tmp_path: Path, name: str, 
     write(tmp_path / "a.zip", ARCHIVES[name][0])
     with pytest.raises(OSError):
         WAYS[way](open_source(tmp_path), "a.zip!x")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_members_of_one_name_are_files_of_their_own(tmp_path: Path, kind: str) -> None:
+    made = io.BytesIO()
+    if kind == "zip":
+        with zipfile.ZipFile(made, "w") as archive:
+            for name, content in (("s/IM1", b"one"), ("s/IM1~2", b"two"), ("s/IM1", b"three"), ("s/IM1", b"four")):
+                archive.writestr(name, content)
+    else:
+        made.write(tarred({"s/IM1": b"one", "s/IM1~2": b"two"})[: 4 * 512])
+        made.write(tarred({"s/IM1": b"three"})[: 2 * 512] + tarred({"s/IM1": b"four"}))
+    write(tmp_path / "a.bin", made.getvalue())
+    source = open_source(tmp_path)
+    read = {file.source_path: source.read(file.source_path) for file in source.find()}
+    assert sorted(read.values()) == [b"four", b"one", b"three", b"two"] and len(read) == 4
+    assert read["a.bin!s/IM1"] == b"one"
+
+
+def test_links_and_devices_in_a_tar_are_on_the_list(tmp_path: Path) -> None:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        link = tarfile.TarInfo("x")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    write(tmp_path / "a.tar", made.getvalue())
+    assert found(open_source(tmp_path)) == {"a.tar!x": "not_a_regular_file"}
+
+
+@pytest.mark.parametrize(
+    ("content", "is_one"),
+    [
+        *((pack(tarred({"x": CONTENT})), True) for pack in (gzip.compress, bz2.compress, lzma.compress)),
+        *((zipped({"x": CONTENT}), True), (tarred({"x": CONTENT}), True), (CONTENT, False), (b"", False)),
+    ],
+)
+def test_what_is_an_archive_is_told_by_how_it_begins(content: bytes, is_one: bool) -> None:
+    assert is_archive(content[:BEGINNING]) is is_one
 
 
 def test_the_mark_of_members_behind_a_plain_file_leads_nowhere(tmp_path: Path) -> None:

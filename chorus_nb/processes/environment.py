@@ -29,6 +29,7 @@ def keep_within(local: Path) -> None:
     _sweep(folder.parent)
     if not folder.is_dir():
         folder.mkdir(parents=True)
+        atexit.register(_sweep, folder.parent)  # a kernel may have been killed
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
     place = _short(folder) if os.name == "posix" else folder
     os.environ.update(dict.fromkeys(("TMPDIR", "TMP", "TEMP", "DASK_TEMPORARY_DIRECTORY"), str(place)))
@@ -45,6 +46,7 @@ def _sweep(scratch: Path) -> None:
         number = folder.name.rpartition("-")[2]
         if number.isdigit() and not psutil.pid_exists(int(number)):
             shutil.rmtree(folder, ignore_errors=True)
+            _link(folder).unlink(missing_ok=True)
 
 
 def _short(folder: Path) -> Path:
@@ -56,3 +58,7 @@ def _short(folder: Path) -> Path:
     link.symlink_to(folder)
     atexit.register(link.unlink, missing_ok=True)
     return link
+
+
+def _link(folder: Path) -> Path:
+    return Path("/tmp") / f"chorus-{blake2b(os.fsencode(folder), digest_size=6).hexdigest()}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from chorus_nb import standards
 from chorus_nb.deid import claims, dates, scripted
 from chorus_nb.deid.context import KEPT, Change, Circumstances, Engine, Level, Made, Subject
 from chorus_nb.deid.values import FORMS, UNDIVIDED, dummy, family, readable, shorten
-from chorus_nb.dicom.charsets import DEFAULT_CHARSET, charset_of, decode_text, encode_text
+from chorus_nb.dicom.charsets import CHARACTER_SET, DEFAULT_CHARSET, charset_of, decode_text, defined_terms, encode_text
 from chorus_nb.dicom.encodings import FORMATTED, TEXT, WORD_SIZES, Buffer, Encoding, numbers_in, vr_of, vrs_of
 from chorus_nb.dicom.pixel_data import Geometry
 from chorus_nb.dicom.spans import Element, Refused, Spans
@@ -18,10 +19,10 @@ from chorus_nb.identity import harvest as identifiers
 if TYPE_CHECKING:
     from chorus_nb.mapping import Rule
 
-# Coding schemes whose codes and meanings are fixed by a standard (PS3.16 section 8); all others are free text.
-STANDARD_SCHEMES = frozenset((b"DCM", b"SCT", b"SRT", b"SNM3", b"LN", b"UCUM", b"RADLEX", b"FMA", b"UMLS", b"NCIt"))
-CODE = frozenset((0x00080100, 0x00080102, 0x00080103, 0x00080104))
+CODE_VALUE, CODING_SCHEME, SCHEME_VERSION, CODE_MEANING = CODE = (0x00080100, 0x00080102, 0x00080103, 0x00080104)
+VERSION_FORM = re.compile(r"[A-Za-z]{0,3}[\d._-]{1,12}")
 PATIENT_ID, ACCESSION_NUMBER, BIRTH_DATE, AGE = 0x00100020, 0x00080050, 0x00100030, 0x00101010
+PS33_TERMS, PS36 = "defined terms of PS3.3 C.12.1.1.2", "not registered in PS3.6 Annex A"
 LONGEST_REMEMBERED = 2048  # bytes of an element
 
 
@@ -94,14 +95,15 @@ class Elements:
 
     def kept(self) -> dict[int, Buffer]:
         """What is left of the root data set, by tag."""
-        return dict(self.data_set(self.root_elements, self.level)[0])
+        return dict(self.data_set(self.taken.elements, self.level)[0])
 
     def data_set(self, elements: list[Element], level: Level) -> tuple[list[tuple[int, Buffer]], bool]:
         """What is left of a data set as (tag, bytes), in order of tags, and whether anything changed."""
         data = self.data
         creators = self.creators(elements)
-        coded = self.standard_code(elements)
-        decide = self.decided if level.path or coded else self.remembered
+        elements = list({element.tag: element for element in elements}.values())  # of a tag given twice, the last
+        fixed = self.fixed_by_code(elements, level)
+        decide = self.decided if level.path else self.remembered
         kept_blocks: set[tuple[int, int]] = set()
         chunks: list[tuple[int, Buffer]] = []
         changed = False
@@ -113,10 +115,11 @@ class Elements:
                 if number <= 0xFF:
                     continue  # private creators come last, with their blocks
                 creator = creators.get((group, number >> 8), "")
-            if coded and tag in CODE and not self.cleaner.finds_own(decode_text(self.raw(element), level.charset)):
-                made: Made = KEPT
-            else:
-                made = decide(element, elements, level, creator)
+                if not creator:
+                    changed = True
+                    self.record(element, level, "X", "a private element without one private creator", "")
+                    continue
+            made: Made = KEPT if tag in fixed else decide(element, elements, level, creator)
             if made is None:
                 changed = True
                 continue
@@ -159,20 +162,33 @@ class Elements:
         return self.element(element, rule, level, creator)
 
     def creators(self, elements: list[Element]) -> dict[tuple[int, int], str]:
-        """Private creators by (group, block) (PS3.5 section 7.8.1)."""
-        found = {}
+        """Private creators by (group, block) (PS3.5 section 7.8.1); "" for a block reserved twice or by no text."""
+        found: dict[tuple[int, int], str] = {}
         for element in elements:
             group, number = element.tag >> 16, element.tag & 0xFFFF
-            if group & 1 and 0x10 <= number <= 0xFF and element.items is None:
-                found[group, number] = decode_text(self.raw(element), DEFAULT_CHARSET).strip(" \0")
+            if group & 1 and 0x10 <= number <= 0xFF:
+                one = element.items is None and (group, number) not in found
+                found[group, number] = decode_text(self.raw(element), DEFAULT_CHARSET).strip(" \0") if one else ""
         return found
 
-    def standard_code(self, elements: list[Element]) -> bool:
-        """Whether this is an item of a code sequence under a scheme of a standard: its words are no one's own."""
+    def fixed_by_code(self, elements: list[Element], level: Level) -> set[int]:
+        """Which elements of a data set a code of a standard's scheme fixes: value, scheme, version; and the meaning
+        where it is the one in PS3.16. Any other meaning is a text like others."""
+        said = {}
         for element in elements:
-            if element.tag >= 0x00080102:
-                return element.tag == 0x00080102 and self.raw(element).strip(b" \0") in STANDARD_SCHEMES
-        return False
+            if element.tag > CODE_MEANING:
+                break
+            if element.tag in CODE and element.items is None:
+                said[element.tag] = decode_text(self.raw(element), level.charset).strip(" \0")
+        scheme, code = said.get(CODING_SCHEME, ""), said.get(CODE_VALUE, "")
+        if not standards.is_code(scheme, code):
+            return set()
+        fixed = {CODING_SCHEME} if self.cleaner.finds_own(code) else {CODE_VALUE, CODING_SCHEME}
+        if VERSION_FORM.fullmatch(said.get(SCHEME_VERSION, "")) and not self.cleaner.finds_own(said[SCHEME_VERSION]):
+            fixed.add(SCHEME_VERSION)
+        if said.get(CODE_MEANING, "").casefold() in standards.code_meanings(scheme, code):
+            fixed.add(CODE_MEANING)
+        return fixed
 
     def element(self, e: Element, rule: Rule, level: Level, creator: str) -> Made:
         """The element after its rule."""
@@ -222,6 +238,11 @@ class Elements:
         if family(vr) != family(expected) and not (vr in TEXT and expected in FORMATTED):
             return self.left_out(e, level, "value representation is not the dictionary's")
         form, raw = FORMS.get(expected), self.raw(e)
+        if e.tag == CHARACTER_SET:
+            return self.replaced(e, vr, defined_terms(raw.decode("ascii", "replace")), "C", PS33_TERMS, level)
+        if expected == "UI" and not self.engine.policy.scripted:
+            uids = decode_text(raw, level.charset).rstrip(" \0")
+            return self.replaced(e, vr, self.engine.uids.replace(uids), "U", PS36, level)
         if form is not None and not form.match(raw):
             if expected == "CS" and vr in TEXT:
                 return self.clean(e, vr, expected, rule, level)

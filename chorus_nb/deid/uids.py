@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from functools import lru_cache
 
-WELL_KNOWN = "1.2.840.10008."  # UIDs of the Standard itself: classes, syntaxes, frames of reference of atlases
+from chorus_nb import standards
 
 
 class UidMap:
@@ -34,12 +34,12 @@ class UidMap:
         return f"{self.root}.{'9' if digits.startswith('0') else ''}{digits}"[:64]
 
     def replace(self, value: str) -> str:
-        """Every UID of a value (``\\`` between them); those of the Standard and empty ones stay.
+        """Every UID of a value (``\\`` between them); those that PS3.6 Annex A registers and empty ones stay.
 
         >>> UidMap("ctp", "2.25", b"").replace("1.2.840.10008.1.2")
         '1.2.840.10008.1.2'
         """
         return "\\".join(
-            uid if not (bare := uid.strip(" \0")) or bare.startswith(WELL_KNOWN) else self.new(bare)
+            uid if not (bare := uid.strip(" \0")) or standards.is_registered_uid(bare) else self.new(bare)
             for uid in value.split("\\")
         )

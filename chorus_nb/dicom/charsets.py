@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 import warnings
 from functools import lru_cache
 
 from pydicom import charset as pydicom_charset
 
+from chorus_nb import standards
 from chorus_nb.dicom.encodings import Buffer
 from chorus_nb.dicom.spans import Element
 
@@ -16,9 +19,39 @@ CHARACTER_SET = 0x00080005
 _RESET = set(b"\\^=\r\n\f\t")  # behind these an ISO 2022 text is back in its first character set
 
 
+ANY_BYTE = "ISO_IR 100"  # the term of what every byte can be read as
+CODECS = {"utf-8": "ISO_IR 192", "gb18030": "GB18030", "gbk": "GBK", "iso8859-1": ANY_BYTE}
+
+
+@lru_cache(maxsize=256)
+def defined_terms(terms: str) -> str:
+    """A Specific Character Set in defined terms only (PS3.3 C.12.1.1.2): common misspellings mended, others left out.
+
+    >>> defined_terms("ISO_IR 192"), defined_terms("ISO-IR 100"), defined_terms("SMITH JOHN")
+    ('ISO_IR 192', 'ISO_IR 100', 'ISO_IR 100')
+    """
+    given = [term.strip(" \0") for term in terms.split("\\")]
+    known = standards.character_sets()
+    mended = [term if term in known else _mended(term) for term in given]
+    kept = [term for number, term in enumerate(mended) if term or (number == 0 and not given[0])]
+    return "\\".join(kept) or (ANY_BYTE if any(given) else "")
+
+
+def _mended(term: str) -> str:
+    spelt = re.fullmatch(r"ISO.(2022.)?IR.?(\d+)", term, re.IGNORECASE)
+    if spelt:
+        right = f"ISO 2022 IR {spelt[2]}" if spelt[1] else f"ISO_IR {spelt[2]}"
+        return right if right in standards.character_sets() else ""
+    try:
+        return CODECS.get(codecs.lookup(term).name, "") if term else ""
+    except (LookupError, ValueError):
+        return ""
+
+
 @lru_cache(maxsize=256)
 def declared_charset(terms: str) -> Charset:
     """Python encodings for a Specific Character Set; unknown terms fall back to what a byte can always be read as."""
+    terms = defined_terms(terms)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's warning quotes the value
         try:

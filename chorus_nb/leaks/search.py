@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 import ahocorasick
 
+from chorus_nb import standards
 from chorus_nb.leaks.reading import Leaf
 from chorus_nb.leaks.terms import TITLES, SearchTerm, encoded, name_parts, spellings, vocabulary
 
@@ -180,7 +181,9 @@ FREE = frozenset(("LO", "SH", "ST", "LT", "UT", "UC", "PN", "CS", "AE", "UN", "U
 
 def identifier_shapes(leaf: Leaf) -> Iterator[tuple[Severity, str]]:
     """Kinds of identifier that the text of a released element looks like, whoever's they are."""
-    if leaf.vr not in FREE or leaf.tag >> 16 == 0x0002:
+    if leaf.keyword == "SpecificCharacterSet" and set(leaf.values) - standards.character_sets() - {""}:
+        yield "high", "no character set that the Standard defines"
+    if leaf.vr not in FREE:
         return
     for kind, (severity, pattern) in SHAPES.items():
         if pattern.search(leaf.text):

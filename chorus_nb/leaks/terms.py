@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from pydicom._dicom_dict import DicomDictionary
 from pydicom.charset import encode_string, python_encoding
 from pydicom.sr._concepts_dict import concepts
-from pydicom.uid import UID_dictionary
 
 from chorus_nb import standards, tables
 from chorus_nb.leaks.reading import MEDIA_INSTANCE, Leaf
@@ -93,7 +92,7 @@ def _of_leaf(leaf: Leaf, keep_device: bool) -> Iterator[SearchTerm]:
     elif leaf.vr == "UI" and (leaf.tag >> 16 != 0x0002 or leaf.tag == MEDIA_INSTANCE):
         rule = standards.ps315_rule(leaf.tag)
         for value in leaf.values:
-            if (rule is None or "U" in rule.basic) and UID.fullmatch(value) and value not in UID_dictionary:
+            if (rule is None or "U" in rule.basic) and UID.fullmatch(value) and not standards.is_registered_uid(value):
                 yield SearchTerm("uid", value)
     elif (kind := KIND_OF.get(keyword)) and not (kind == "device" and keep_device):
         for value in leaf.values:

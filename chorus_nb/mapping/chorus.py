@@ -112,7 +112,8 @@ def _by_kind(tag: int, vr: str, keyword: str, sop_class: str, path: tuple[str, .
         return Rule("X", "", "a time that does not belong to this kind of image", POLICY)
     if vr == "UI":
         if CLASS_UID.search(keyword):
-            return Rule("K", "", "names a class, a syntax or a coding scheme, not an object", "PS3.15 E.3.9")
+            why = "names a class, a syntax or a coding scheme, not an object; a private one gets a new UID"
+            return Rule("K", "", why, "PS3.15 E.3.9; PS3.6 Annex A")
         return Rule("U", "", "the same new UID wherever the old one occurs", f"{E11} (U)" if row else POLICY)
     return None
 

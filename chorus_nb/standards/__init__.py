@@ -24,6 +24,13 @@ from chorus_nb.standards.lists import (
     ps315_rule,
     safe_private,
 )
+from chorus_nb.standards.registered import (
+    character_sets,
+    code_meanings,
+    coding_schemes,
+    is_code,
+    is_registered_uid,
+)
 from chorus_nb.standards.tags import (
     parse_step,
     parse_tag,

@@ -90,7 +90,7 @@ class StudyCode(NamedTuple):
     name: str
 
 
-def _data_rows(name: str, delimiter: str = ",") -> Iterator[dict[str, str]]:
+def data_rows(name: str, delimiter: str = ",") -> Iterator[dict[str, str]]:
     text = (DATA / name).read_text(encoding="utf-8-sig")
     return csv.DictReader(io.StringIO(text), delimiter=delimiter)
 
@@ -98,7 +98,7 @@ def _data_rows(name: str, delimiter: str = ",") -> Iterator[dict[str, str]]:
 @cache
 def ps315() -> Mapping[str, Attribute]:
     """PS3.15 Table E.1-1 by tag. Rows for repeating groups keep their form, as in ``(60XX,3000)``."""
-    return {row["tag"]: Attribute(**row) for row in _data_rows("ps3_15.csv")}
+    return {row["tag"]: Attribute(**row) for row in data_rows("ps3_15.csv")}
 
 
 def ps315_rule(tag: int) -> Attribute | None:
@@ -120,7 +120,7 @@ def safe_private() -> Mapping[tuple[str, int, int], PrivateAttribute]:
     Some software (Philips) writes the same creator in capitals: that form is found too.
     """
     made = {}
-    for row in _data_rows("safe_private.csv"):
+    for row in data_rows("safe_private.csv"):
         group, offset = int(row["group"], 16), int(row["element"], 16)
         for creator in (row["creator"].upper(), row["creator"]):
             made[creator, group, offset] = PrivateAttribute(
@@ -131,7 +131,7 @@ def safe_private() -> Mapping[tuple[str, int, int], PrivateAttribute]:
 
 @cache
 def _by_tag() -> tuple[ListedTag, ...]:
-    return tuple(ListedTag(**row) for row in _data_rows("chorus_tags.csv"))
+    return tuple(ListedTag(**row) for row in data_rows("chorus_tags.csv"))
 
 
 @cache
@@ -158,7 +158,7 @@ NOT_IN_SCRIPT = "kept (not in the script)"
 @cache
 def official_actions() -> Mapping[str, str]:
     """The enabled lines of the official CHoRUS CTP script: tag to CTP action."""
-    return {row["tag"]: row["action"] for row in _data_rows("official_script.csv")}
+    return {row["tag"]: row["action"] for row in data_rows("official_script.csv")}
 
 
 def official_action(tag: int) -> str:
@@ -184,7 +184,7 @@ def body_part_concepts() -> Mapping[str, BodyPart]:
             int(row["dicom_custom_concept_id"] or 0),
             int(row["omop_standard_concept_id"] or 0),
         )
-        for row in _data_rows("body_parts.csv")
+        for row in data_rows("body_parts.csv")
     }
 
 
@@ -195,7 +195,7 @@ def modality_concepts() -> Mapping[str, Modality]:
         row["modality"]: Modality(
             row["name"], int(row["dicom_concept_id"] or 0), int(row["omop_concept_id"] or 0), row["source"]
         )
-        for row in _data_rows("modality_concepts.csv")
+        for row in data_rows("modality_concepts.csv")
     }
 
 
@@ -203,7 +203,7 @@ def modality_concepts() -> Mapping[str, Modality]:
 def loinc_map() -> Mapping[tuple[str, str], StudyCode]:
     """MIDRC's LOINC codes by (Modality, :func:`normalised_description` of the Study Description)."""
     made: dict[tuple[str, str], StudyCode] = {}
-    for row in _data_rows("study_loinc.tsv", "\t"):
+    for row in data_rows("study_loinc.tsv", "\t"):
         code = row["LOINC code"].strip()
         if re.fullmatch(r"\d+-\d", code):
             description = row["StudyDescription"].strip()
@@ -225,8 +225,8 @@ def normalised_description(text: str) -> str:
 def _ctp_names() -> Mapping[str, int]:
     from pydicom.datadict import DicomDictionary
 
-    unknown = {int(row["tag"], 16) for row in _data_rows("ctp_unknown_keywords.tsv", "\t")}
-    other = {int(row["tag"], 16): row["dcm4che_1.4JP_name(s)"] for row in _data_rows("ctp_keyword_aliases.tsv", "\t")}
+    unknown = {int(row["tag"], 16) for row in data_rows("ctp_unknown_keywords.tsv", "\t")}
+    other = {int(row["tag"], 16): row["dcm4che_1.4JP_name(s)"] for row in data_rows("ctp_keyword_aliases.tsv", "\t")}
     made = {}
     for tag, (_, _, _, _, keyword) in DicomDictionary.items():
         if tag not in unknown:

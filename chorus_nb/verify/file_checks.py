@@ -9,14 +9,13 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydicom.datadict import DicomDictionary
-from pydicom.uid import UID_dictionary
 
 from chorus_nb import standards
 from chorus_nb.layout import InstancePath
 from chorus_nb.leaks.reading import MEDIA_INSTANCE, Leaf, Reading
 from chorus_nb.leaks.search import Severity
 from chorus_nb.leaks.terms import read_date
-from chorus_nb.parameters import Parameters
+from chorus_nb.parameters import POLICIES, Parameters
 from chorus_nb.verify.findings import Finding, Findings
 
 GONE = {
@@ -28,6 +27,8 @@ GONE = {
     0xFFFCFFFC: "Data Set Trailing Padding",
 }
 """Never in a release: values from before (PS3.15 E.1.1), envelopes, thumbnails, signatures that no longer verify."""
+META = frozenset((0x00020000, 0x00020001, 0x00020002, 0x00020003, 0x00020010, 0x00020012, 0x00020013))
+"""All of the file meta information that is needed (PS3.10 section 7.1), and the name of what wrote the file."""
 REPLACED = frozenset((0x00100020, 0x00080050))  # PatientID and AccessionNumber: by the lookup tables
 EXACT = frozenset(("CS", "IS", "DS", "US", "SS", "UL", "SL", "FL", "FD"))
 PIXEL_MODULE = frozenset(f"(0028,{element})" for element in ("0004", "0006", "0100", "0101", "0102", "0103"))
@@ -193,18 +194,20 @@ def uid_pairs(pair: Pair) -> set[tuple[str, str]]:
         new = pair.release.leaves.get(key)
         if old.vr == "UI" and new is not None and old.tag >> 16 != 0x0002:  # the meta is compared within its own file
             for before, after in zip(old.values, new.values, strict=False):
-                if before and after and before not in UID_dictionary:
+                if before and after and not standards.is_registered_uid(before):
                     made.add((before, after))
     return made
 
 
-def check_uids(pair: Pair, _: Parameters) -> Findings:
+def check_uids(pair: Pair, parameters: Parameters) -> Findings:
+    every = parameters.policy_name in POLICIES  # a site's own script may keep the UID of a private class
     for key, old in pair.source.leaves.items():
         new = pair.release.leaves.get(key)
         if old.vr != "UI" or new is None:
             continue
         rule = standards.ps315_rule(old.tag)
-        if set(old.values) & set(new.values) - set(UID_dictionary) - {""} and rule and "U" in rule.basic:
+        own = {uid for uid in set(old.values) & set(new.values) - {""} if not standards.is_registered_uid(uid)}
+        if own and ("U" in rule.basic if rule else every and old.tag >> 16 != 0x0002):
             yield _finding(pair, "uids", "high", new.name, "the original UID is still there")
     for leaf in pair.release.leaves.values():
         if leaf.vr == "UI":
@@ -247,6 +250,8 @@ def check_removed(pair: Pair, parameters: Parameters) -> Findings:
         yield _finding(pair, "removed", "high", standards.tag_name(tag), f"{name} is still there")
     for leaf in pair.release.leaves.values():
         group = leaf.tag >> 16
+        if group == 0x0002 and leaf.tag not in META:
+            yield _finding(pair, "removed", "high", leaf.name, "file meta information that no reader needs")
         if group in (0x0000, 0x0002) or group % 2 or not leaf.value.strip(b" \0"):
             continue
         if 0x5000 <= group <= 0x501E or 0x6000 <= group <= 0x601E:

@@ -110,6 +110,86 @@ def test_private_elements_go_unless_the_standard_calls_them_safe(release: Releas
     assert [element.tag for element in out if element.tag.is_private] == [0x00190010, 0x0019100C]
 
 
+PRIVATE = b"\x19\x00\x10\x00LO\x12\x00SIEMENS MR HEADER "
+KEPT = b"\x19\x00\x0c\x10IS\x04\x001000"
+
+
+@pytest.mark.parametrize(
+    "creators",
+    [
+        PRIVATE + b"\x19\x00\x10\x00LO\x0e\x00Threlkeld PACS",
+        b"\x19\x00\x10\x00LO\x0e\x00Threlkeld PACS" + PRIVATE,
+        b"\x19\x00\x10\x00SQ\0\0\x26\0\0\0\xfe\xff\x00\xe0\x1e\0\0\0\x08\x00\x81\x10LO\x16\x00Threlkeld CHEST CLINIC",
+    ],
+    ids=["twice", "twice, the known one last", "a sequence"],
+)
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_block_reserved_by_no_one_name_goes_with_its_creators(
+    engine: Deidentifier, creators: bytes, nested: bool
+) -> None:
+    content = encoded(image())
+    at = content.index(b"\x10\x00\x10\x00PN" if nested else b"\x20\x00\x0d\x00UI")
+
+    def with_block(reserved: bytes) -> bytes:
+        block = reserved + KEPT
+        if nested:
+            inside = b"\xfe\xff\x00\xe0" + len(block).to_bytes(4, "little") + block
+            block = b"\x08\x00\x15\x92SQ\0\0" + len(inside).to_bytes(4, "little") + inside
+        return whole(engine.apply(content[:at] + block + content[at:], SUBJECT))
+
+    alone, out = with_block(PRIVATE), with_block(creators)
+    assert KEPT in alone
+    assert b"Threlkeld" not in out and b"SIEMENS" not in out and KEPT not in out
+
+
+@pytest.mark.parametrize(
+    ("scheme", "value", "meaning", "kept"),
+    [
+        ("SCT", "51185008", "Chest", True),
+        ("SCT", "51185008", "Chest for Threlkeld", False),
+        ("DCM", "CT", "Computed Tomography", True),
+        ("DCM", "CT", "by Dr. Threlkeld", False),
+        ("LN", "36643-5", "XR Chest, reader Threlkeld", False),
+        ("SCT", "THRELKELD C", "Chest", False),
+        ("UCUM", "Threlkeld", "unit", False),
+        ("SCT", "617-555-0142", "Chest", False),
+    ],
+)
+def test_a_code_is_kept_with_the_meaning_it_has_and_any_other_is_text(
+    release: Release, scheme: str, value: str, meaning: str, kept: bool
+) -> None:
+    code = item(CodeValue=value, CodingSchemeDesignator=scheme, CodeMeaning=meaning)
+    out = release(image(AnatomicRegionSequence=[code], ReferringPhysicianName="Threlkeld^Crispian"))
+    made = out.AnatomicRegionSequence[0]
+    assert "THRELKELD" not in out.to_json().upper()
+    assert ((made.CodeValue, made.CodeMeaning) == (value, meaning)) is kept
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ("ISO_IR 192", "ISO_IR 192"),
+        (["", "ISO 2022 IR 87"], ["", "ISO 2022 IR 87"]),
+        ("ISO IR 144", "ISO_IR 144"),
+        ("utf-8", "ISO_IR 192"),
+        ("THRELKELD", "ISO_IR 100"),
+        (["ISO 2022 IR 6", "THRELKELD"], "ISO 2022 IR 6"),
+    ],
+)
+def test_a_character_set_is_written_in_defined_terms(engine: Deidentifier, given: object, written: object) -> None:
+    made = image()
+    made.add_new(0x00080005, "CS", given)
+    content = encoded(made)
+    out = pydicom.dcmread(io.BytesIO(whole(engine.apply(content, SUBJECT))))
+    assert out.SpecificCharacterSet == written
+
+
+def test_the_uid_of_a_private_class_gets_a_new_one(release: Release, engine: Deidentifier) -> None:
+    source = item(ReferencedSOPClassUID="1.3.46.670589.11.0.0.12.1", ReferencedSOPInstanceUID="1.2.9")
+    out = release(image(SourceImageSequence=[source]))
+    assert out.SourceImageSequence[0].ReferencedSOPClassUID == engine.uids.new("1.3.46.670589.11.0.0.12.1")
+
+
 def test_a_value_whose_vr_lies_is_judged_by_its_tag(engine: Deidentifier) -> None:
     content = encoded(image(SliceThickness="1.25"))
     lying = content.replace(b"\x18\x00\x50\x00DS\x04\x001.25", b"\x18\x00\x50\x00LO\x04\x00SMIT")

@@ -38,9 +38,16 @@ def test_another_key_gives_other_uids_and_a_pickled_map_the_same(uid: str) -> No
     assert KEYED.replace(uid) != UidMap("keyed", "2.25", b"other key of the site").replace(uid)
 
 
-@pytest.mark.parametrize("uid", ["1.2.840.10008.1.2.1", "1.2.840.10008.5.1.4.1.1.2", ""])
+@pytest.mark.parametrize("uid", ["1.2.840.10008.1.2.1", "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.6.1.502", ""])
 def test_uids_of_the_standard_stay(uid: str) -> None:
     assert KEYED.replace(uid) == uid
+
+
+@pytest.mark.parametrize(
+    "uid", ["1.2.840.10008.1.2.19700203.7", "1.2.840.10008.6.1.9999999", "1.2.840.10008", "1.2.840.10008.6.1.0502"]
+)
+def test_a_uid_below_the_root_of_the_standard_that_is_not_registered_is_replaced(uid: str) -> None:
+    assert KEYED.replace(uid) == KEYED.new(uid)
 
 
 def test_every_part_of_a_value_is_mapped_by_itself() -> None:

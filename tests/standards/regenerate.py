@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pydicom.uid import UID_dictionary
+
 from chorus_nb.standards import DATA
 
 COPIED = {
@@ -26,6 +28,7 @@ COPIED = {
     "ctp_unknown_keywords.tsv": "ctp_unknown_keywords.tsv",
     "ctp_keyword_aliases.tsv": "ctp_keyword_aliases.tsv",
 }
+CONTEXT_GROUPS = ("1.2.840.10008.6.1.1", 1495, "Context Groups, numbered one after another", "Context Group Name")
 PIXEL_DATA_TAGS = {"PixelData", "FloatPixelData", "DoubleFloatPixelData"}
 
 
@@ -34,6 +37,7 @@ def regenerate(source: Path) -> None:
     for given, made in COPIED.items():
         shutil.copyfile(source / given, DATA / made)
     (DATA / "official_script.csv").write_bytes(_official_script(source / "chorus_ctp_script_actions.csv"))
+    (DATA / "uids.csv").write_bytes(_uids())
     iods = json.loads(gzip.decompress((source / "iod_types.json.gz").read_bytes()))
     text = json.dumps(_compact(iods), separators=(",", ":"), sort_keys=True).encode()
     (DATA / "iods.json.gz").write_bytes(gzip.compress(text, 9, mtime=0))
@@ -48,6 +52,16 @@ def _official_script(path: Path) -> bytes:
         for row in csv.DictReader(file):
             if row["enabled"] == "T":
                 writer.writerow((f"({row['tag'][:4]},{row['tag'][4:]})".upper(), row["name"], row["action"]))
+    return made.getvalue().encode()
+
+
+def _uids() -> bytes:
+    """PS3.6 Annex A as pydicom has it; of Table A-3, which it lacks, the first and last number."""
+    made = io.StringIO()
+    writer = csv.writer(made, lineterminator="\n")
+    writer.writerow(("uid", "last", "name", "type"))
+    writer.writerows((uid, "", name, type_) for uid, (name, type_, *_) in sorted(UID_dictionary.items()))
+    writer.writerow(CONTEXT_GROUPS)
     return made.getvalue().encode()
 
 

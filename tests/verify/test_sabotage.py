@@ -205,6 +205,21 @@ SABOTAGES = [
             + b"ACC4471982 "
         ),
     ),
+    on_header("the patient's name as method", "leaks", sets(DeidentificationMethod="by hand, Müller")),
+    on_header("somebody's phone number as method", "patterns", sets(DeidentificationMethod="ask (212) 555-0188")),
+    on_header(
+        "words as character set", "patterns", lambda d: d.add_new(0x00080005, "CS", ["ISO_IR 192", "VANDERSLOOT"])
+    ),
+    on_header(
+        "a sending station in the file meta",
+        "removed",
+        lambda d: setattr(d.file_meta, "SourceApplicationEntityTitle", "VANDERSLOOT"),
+    ),
+    on_header(
+        "a name as version of the writer",
+        "leaks",
+        lambda d: setattr(d.file_meta, "ImplementationVersionName", "MULLER"),
+    ),
     # dates
     on_header("a date in a comment", "leaks", sets(ImageComments="compared with 31 Jan 2024")),
     on_header("an ISO date in a comment", "leaks", sets(ImageComments="2024-01-31")),

@@ -1,0 +1,71 @@
+"""What the Standard registers by name: UIDs, terms of character sets, codes of coding schemes. Anything else is told
+by its writer, and may be anything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache, lru_cache
+
+from chorus_nb.standards.lists import data_rows
+
+
+@cache
+def _uids() -> tuple[frozenset[str], tuple[tuple[str, int, int], ...]]:
+    rows = list(data_rows("uids.csv"))
+    ranges = [(*row["uid"].rpartition(".")[::2], row["last"]) for row in rows if row["last"]]
+    return frozenset(row["uid"] for row in rows), tuple((root, int(low), int(high)) for root, low, high in ranges)
+
+
+@lru_cache(maxsize=4096)
+def is_registered_uid(uid: str) -> bool:
+    """Whether PS3.6 Annex A has this UID: of a class, syntax, context group, coding scheme or well-known object.
+
+    >>> is_registered_uid("1.2.840.10008.1.2"), is_registered_uid("1.2.840.10008.1.2.3.4.5")
+    (True, False)
+    """
+    uids, ranges = _uids()
+    if uid in uids:
+        return True
+    root, _, last = uid.rpartition(".")
+    return any(root == of and re.fullmatch(r"[1-9]\d*", last) and low <= int(last) <= high for of, low, high in ranges)
+
+
+@cache
+def character_sets() -> frozenset[str]:
+    """Defined terms of Specific Character Set (PS3.3 C.12.1.1.2)."""
+    return frozenset(row["term"] for row in data_rows("character_sets.csv"))
+
+
+@cache
+def coding_schemes() -> Mapping[str, re.Pattern[str]]:
+    """Coding schemes whose codes a standard fixes (PS3.16 section 8), with the form of their codes."""
+    return {row["designator"]: re.compile(row["form"]) for row in data_rows("coding_schemes.csv")}
+
+
+def is_code(scheme: str, value: str) -> bool:
+    """Whether ``value`` is a code of a scheme that a standard fixes, or has the form of one.
+
+    >>> is_code("SCT", "51185008"), is_code("SCT", "SMITH JOHN"), is_code("99LOCAL", "51185008")
+    (True, False, False)
+    """
+    form = coding_schemes().get(scheme)
+    return form is not None and bool(form.fullmatch(value) or (scheme, value) in _meanings())
+
+
+def code_meanings(scheme: str, value: str) -> frozenset[str]:
+    """Meanings of a code in the context groups of PS3.16, in small letters."""
+    return _meanings().get((scheme, value), frozenset())
+
+
+@cache
+def _meanings() -> Mapping[tuple[str, str], frozenset[str]]:
+    from pydicom.sr import _concepts_dict
+
+    concepts: dict[str, dict[str, dict[str, tuple[str, list[int]]]]] = _concepts_dict.concepts  # type: ignore[assignment]
+    found: dict[tuple[str, str], set[str]] = {}
+    for scheme, names in concepts.items():
+        for codes in names.values():
+            for value, (meaning, _) in codes.items():
+                found.setdefault((scheme, value), set()).add(meaning.casefold())
+    return {code: frozenset(meanings) for code, meanings in found.items()}

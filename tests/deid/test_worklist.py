@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -78,9 +79,15 @@ def test_the_names_do_not_depend_on_where_the_files_lie(site: SmallSite, tmp_pat
     assert names(plan(first))["a"] == names(plan(second))["z"]
 
 
-@pytest.mark.parametrize("uid", ["1.2.840.10008.1/../../../../x", "1.2.840.10008.5.note", "1.2.840.10008.1\\1.2"])
-def test_no_header_text_gets_into_a_path_that_is_no_plain_uid(site: SmallSite, uid: str) -> None:
+@pytest.mark.parametrize("uid", ["1.2.840.10008.1/../../../../x", "1.2.840.10008.5.note"])
+def test_what_is_no_registered_uid_is_replaced_and_gets_into_no_path(site: SmallSite, uid: str) -> None:
     site.add("a", SeriesInstanceUID=uid)
+    row = plan(site.open()).loc["a"]
+    assert re.fullmatch(r"\d+/Images/CT/\d+/2\.25\.\d+/\d+\.dcm", row.target_path)
+
+
+def test_two_uids_in_one_are_no_folder(site: SmallSite) -> None:
+    site.add("a", SeriesInstanceUID="1.2.840.10008.1.2\\1.2")
     row = plan(site.open()).loc["a"]
     assert (row.status, row.reason, row.target_path) == ("held_back", "path_not_allowed", "")
 

@@ -23,6 +23,7 @@ from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import generate_frames
+from pydicom.multival import MultiValue
 from pydicom.pixels import pixel_array
 from pydicom.tag import BaseTag
 
@@ -158,6 +159,8 @@ def _bytes(element: RawDataElement | DataElement) -> bytes:
         return b""
     if isinstance(value, int) and element.VR in ("US", "SS"):  # pydicom reads Pixel Representation ahead of time
         return int(value).to_bytes(2, "little", signed=value < 0)
+    if isinstance(value, MultiValue):  # the character set, which pydicom reads ahead of time too
+        value = "\\".join(map(str, value))
     return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
 
 

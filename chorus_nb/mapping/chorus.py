@@ -7,12 +7,25 @@ Identity; identifiers by the site's lookup tables. The order of the sections bel
 
 from __future__ import annotations
 
+import csv
 import re
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import resources
 
 from chorus_nb import standards
-from chorus_nb.mapping.rules import BULK, DATES, NOT_TEXT, SHORT_TEXT, Rule, by_type, dictionary, rules_digest, type_at
+from chorus_nb.mapping.rules import (
+    BULK,
+    DATES,
+    NOT_TEXT,
+    SHORT_TEXT,
+    Entry,
+    Rule,
+    by_type,
+    dictionary,
+    rules_digest,
+    type_at,
+)
 from chorus_nb.parameters import Parameters
 
 LOOKUP = {
@@ -29,6 +42,7 @@ NEVER = {
     0xFFFCFFFC: "padding may hold anything",
 }
 EQUIPMENT = frozenset((0x00080070, 0x00081090))  # Manufacturer and its model name: words a cleaner must not touch
+CODE_IN_WORDS = frozenset((0x00180015, 0x00185101))  # Body Part Examined, View Position: people write words there
 CLASS_UID = re.compile(r"SOPClass|TransferSyntaxUID|(Context|CodingScheme|MappingResource)UID\Z")  # in a keyword
 FRAME = {
     0x0000: "a command, not part of a file",
@@ -82,6 +96,7 @@ def chorus_rule(
         return Rule("K", "", "says what was done to this file; set by the de-identification itself", "PS3.15 E.1")
     return (
         _identity(tag, entry.vr)
+        or _removed_text(sop_class, path, tag, entry)
         or _by_kind(tag, entry.vr, entry.keyword, sop_class, path)
         or _listed(tag, entry.vr)
         or _table(sop_class, path, tag, entry.vr, entry.keyword, device)
@@ -97,6 +112,22 @@ def _identity(tag: int, vr: str) -> Rule | None:
     if vr == "AS":
         return Rule("age", "", "age is a patient characteristic; above 89 years it becomes 090Y", "Safe Harbor item 3")
     return None
+
+
+@cache
+def removed_texts() -> dict[str, tuple[str, str]]:
+    """Free text that goes whole, by tag: why, and whose rule it is (removed_texts.csv)."""
+    text = resources.files("chorus_nb.mapping").joinpath("removed_texts.csv").read_text("utf-8")
+    return {row["tag"]: (row["reason"], row["source"]) for row in csv.DictReader(text.splitlines())}
+
+
+def _removed_text(sop_class: str, path: tuple[str, ...], tag: int, entry: Entry) -> Rule | None:
+    """Comments, histories, reasons and interpretations: a site takes one in by a decision about its tag."""
+    listed = removed_texts().get(standards.tag_name(tag))
+    if listed is None:
+        return None
+    action = by_type("X", entry.vr, type_at(sop_class, path, entry.keyword), standards.iod_of(sop_class) is not None)
+    return Rule(action, "", f"free text: {listed[0]}", listed[1])
 
 
 def _by_kind(tag: int, vr: str, keyword: str, sop_class: str, path: tuple[str, ...]) -> Rule | None:
@@ -127,7 +158,7 @@ def _listed(tag: int, vr: str) -> Rule | None:
         source = f"{SOP} step 7, minimum metadata"
     else:
         return None
-    if vr in SHORT_TEXT and tag not in EQUIPMENT:
+    if (vr in SHORT_TEXT and tag not in EQUIPMENT) or tag in CODE_IN_WORDS:
         return Rule("C", "", "needed for research; free text, so identifiers in it are removed", source)
     return Rule("K", "", "needed for research", source)
 

@@ -26,6 +26,12 @@ class Subject(NamedTuple):
     days_shifted: int
     image_occurrence_id: int
     known_ids: frozenset[str] = frozenset()  # every PatientID of this person
+    known: Identifiers = Identifiers()  # what all files and tables of this person say
+
+    @property
+    def everything(self) -> Identifiers:
+        """What is known of this person besides the file at hand."""
+        return self.known | Identifiers(numbers=self.known_ids)
 
 
 class Change(NamedTuple):

@@ -21,6 +21,7 @@ from chorus_nb.deid.uids import UidMap
 from chorus_nb.dicom.encodings import DEFLATED_SYNTAXES, Buffer, Encoding
 from chorus_nb.dicom.spans import Refused, take_apart
 from chorus_nb.identity.identifiers import Identifiers
+from chorus_nb.identity.words import Vocabulary
 
 if TYPE_CHECKING:
     from chorus_nb.mapping import Policy, Rule
@@ -44,12 +45,12 @@ class Deidentified(NamedTuple):
 class Deidentifier:
     """Applies one policy with one site key. Made once per process; what it has decided it remembers."""
 
-    def __init__(self, policy: Policy, uids: UidMap, zone: ZoneInfo) -> None:
+    def __init__(self, policy: Policy, uids: UidMap, zone: ZoneInfo, vocabulary: Vocabulary | None = None) -> None:
         self.policy = policy
         self.uids = uids
         self.zone = zone
         self._rules_digest = policy.rules_digest
-        self._cleaners = lru_cache(maxsize=512)(lambda found: Cleaner(found, uids.new))
+        self._cleaners = lru_cache(maxsize=512)(lambda found: Cleaner(found, uids.new, vocabulary))
         self._rules: dict[tuple[str, tuple[str, ...], int, str, str], Rule] = {}
         self._seen = lru_cache(maxsize=8)(lambda circumstances: Seen())
 

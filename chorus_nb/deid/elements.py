@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,7 @@ class Elements:
             raise Refused("identifiers_missing", "no SOP Class UID or SOP Instance UID")
         self.sop_instance = engine.uids.replace(sop_instance)
         self.patient_id, self.accession = self.text_of(PATIENT_ID), self.text_of(ACCESSION_NUMBER)
-        found = identifiers.harvest(taken.data, taken.elements, self.charset, subject.known_ids, self.is_kept)
+        found = identifiers.harvest(taken.data, taken.elements, self.charset, subject.everything, self.is_kept)
         self.cleaner = engine.cleaner(found)
         self.hide_birth_date = dates.birth_date_tells(
             self.text_of(BIRTH_DATE), self.text_of(AGE), [self.text_of(tag) for tag in claims.STUDY_DATES]
@@ -245,12 +246,16 @@ class Elements:
             return self.replaced(e, vr, self.engine.uids.replace(uids), "U", PS36, level)
         if form is not None and not form.match(raw):
             if expected == "CS" and vr in TEXT:
-                return self.clean(e, vr, expected, rule, level)
+                return self.cleaned(e, vr, self.cleaner.clean, rule, level)  # words, not a code
             return self.left_out(e, level, "value does not have the form of its VR")
+        protected = standards.never_a_patient(e.tag, expected)
         if expected in FORMATTED:
-            if len(raw) >= 6 and any(self.cleaner.finds_own(part) for part in raw.decode("latin-1").split("\\")):
+            parts = () if protected or len(raw) < 6 else raw.decode("latin-1").split("\\")
+            if any(self.cleaner.is_own_number(part) for part in parts):
                 return self.replaced(e, vr, "", "Z", "an identifier stood in a number", level)
             return KEPT
+        if expected in TEXT and protected:
+            return self.without_own(e, vr, rule, level)
         if expected in TEXT and self.cleaner.finds_own(decode_text(raw, level.charset)):
             return self.clean(e, vr, expected, rule, level)
         if expected in WORD_SIZES and len(raw) % WORD_SIZES[expected]:
@@ -265,9 +270,19 @@ class Elements:
             return self.replaced(e, vr, self.shifted(e, expected), "shift", rule.source, level)
         if expected not in TEXT or vr not in TEXT:
             return self.keep(e, vr, expected, rule, level)
+        if standards.never_a_patient(e.tag, expected):
+            return self.without_own(e, vr, rule, level)
+        return self.cleaned(e, vr, self.cleaner.clean, rule, level)
+
+    def without_own(self, e: Element, vr: str, rule: Rule, level: Level) -> Made:
+        """Text of equipment, technique or codes: only a whole name or a long number of this patient goes."""
+        return self.cleaned(e, vr, self.cleaner.without_own, rule, level)
+
+    def cleaned(self, e: Element, vr: str, how: Callable[[str], str], rule: Rule, level: Level) -> Made:
+        """Text each of whose values was cleaned; unchanged text keeps its bytes."""
         text = decode_text(self.raw(e), level.charset)
         parts = [text] if vr in UNDIVIDED else text.split("\\")
-        cleaned = [self.cleaner.clean(part) for part in parts]
+        cleaned = [how(part) for part in parts]
         if cleaned == parts:
             return KEPT
         self.notes.append("text cleaned")

@@ -23,9 +23,12 @@ from chorus_nb import faces, processes, tables
 from chorus_nb.deid import crosswalk
 from chorus_nb.deid.context import Subject
 from chorus_nb.deid.ledger import Ledger
+from chorus_nb.deid.persons import known_of_persons
 from chorus_nb.deid.worker import Job, Row, Task, has_size, outcome, process, withdraw
 from chorus_nb.deid.worklist import DEID_RECIPE, uid_map
 from chorus_nb.errors import WorkbenchError, WorkerLost
+from chorus_nb.identity.identifiers import Identifiers
+from chorus_nb.identity.site_words import site_vocabulary
 from chorus_nb.mapping import load_policy, read_lookups
 from chorus_nb.memory import code_digest
 from chorus_nb.paths import long_path
@@ -175,12 +178,15 @@ def _withdraw(workspace: Workspace, worklist: pd.DataFrame, done: pd.DataFrame, 
     ledger.forget(gone.source_path)
 
 
-def _tasks(files: pd.DataFrame, persons: pd.DataFrame) -> Iterator[Task]:
-    known = {person: frozenset(group) for person, group in persons.groupby("person_id").PatientID}
+def _tasks(files: pd.DataFrame, workspace: Workspace) -> Iterator[Task]:
+    lookups = read_lookups(workspace)
+    known = known_of_persons(workspace, lookups)
+    ids = {person: frozenset(group) for person, group in lookups.persons.groupby("person_id").PatientID}
     *of_file, _, _ = Task._fields  # the columns of the worklist before subject and fingerprint
     for row in _values_of(files, *of_file, "person_id", "days_shifted", "image_occurrence_id", "fingerprint"):
         person, days, image, fingerprint = row[-4:]
-        yield Task._make((*row[:-4], Subject(person, days, image, known.get(person, frozenset())), fingerprint))
+        subject = Subject(person, days, image, ids.get(person, frozenset()), known.get(person, Identifiers()))
+        yield Task._make((*row[:-4], subject, fingerprint))
 
 
 def _batches(tasks: Iterator[Task], most: int) -> Iterator[tuple[Task, ...]]:
@@ -205,7 +211,7 @@ def _run(workspace: Workspace, files: pd.DataFrame, ledger: Ledger, progress: Pr
     parameters = workspace.parameters
     workers = CLUSTER if parameters.scheduler else parameters.worker_count
     most = min(BATCH_FILES, len(files) // (4 * workers) + 1)
-    batches = _batches(_tasks(files, read_lookups(workspace).persons), most)
+    batches = _batches(_tasks(files, workspace), most)
     meter = _Meter(len(files), int(files["size"].sum()), progress)
     work = partial(process, _job(workspace))
     began = time.monotonic()
@@ -228,6 +234,7 @@ def _job(workspace: Workspace) -> bytes:
         long_path(workspace.local / crosswalk.CROSSWALK_FOLDER),
         long_path(workspace.local / faces.MASKS_FOLDER),
         policy,
+        site_vocabulary(workspace),
         uid_map(workspace),
         DEID_RECIPE.seen(parameters).time_zone,
         FILE_SECONDS,

@@ -16,6 +16,7 @@ from chorus_nb.deid.context import Subject
 from chorus_nb.deid.dataset import Deidentifier
 from chorus_nb.deid.worklist import uid_map
 from chorus_nb.dicom.spans import Refused
+from chorus_nb.identity.site_words import site_vocabulary
 from chorus_nb.mapping import load_policy, read_lookups
 from chorus_nb.workspace import Workspace
 
@@ -45,7 +46,8 @@ def preview(workspace: Workspace) -> pd.DataFrame:
     """
     catalog = workspace.read(tables.CATALOG, FROM_CATALOG)
     lookups = read_lookups(workspace)
-    engine = Deidentifier(load_policy(workspace), uid_map(workspace), workspace.parameters.zone)
+    zone, words = workspace.parameters.zone, site_vocabulary(workspace)
+    engine = Deidentifier(load_policy(workspace), uid_map(workspace), zone, words)
     images = catalog[(catalog.status == "dicom") & (catalog.reason == "") & catalog.has_pixels]
     images = images[images.SOPClassUID.isin(list(standards.RELEASABLE))]
     rows: list[tuple[object, ...]] = []

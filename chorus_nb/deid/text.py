@@ -1,71 +1,141 @@
-"""Cleaning text that is kept: identifiers go, clinical words stay (PS3.15 E.3.5 Clean Descriptors Option).
+"""Cleaning text that is kept: words stay because they are known (PS3.15 E.3.5 Clean Descriptors Option).
 
-Two kinds of rule: the patient's own identifiers (:mod:`chorus_nb.identity`), wherever they occur;
-and patterns that tell an identifier by its shape. Nothing is guessed from word lists of names, so "Young" and "Brown"
-stay in a description unless this patient, physician or hospital is called so.
+What goes: what has the shape of an identifier, the patient's own identifiers (:mod:`chorus_nb.identity`), words that
+nobody knows, names beside a title, label or unknown word, and numbers that are none of technique's.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
-from chorus_nb.deid.text_patterns import ADDRESSES, LABEL, PATTERNS
+from chorus_nb.deid.text_names import People
+from chorus_nb.deid.text_numbers import odd_numbers
+from chorus_nb.deid.text_patterns import AMBIGUOUS_STREET, LABEL, PATTERNS
 from chorus_nb.identity.identifiers import START, Identifiers
-from chorus_nb.identity.words import is_clinical
+from chorus_nb.identity.own import Matcher
+from chorus_nb.identity.words import Token, Vocabulary, shipped, tokens
 
-UID_IN_TEXT = re.compile(r"(?<![\w.])[0-2](?:\.\d+){5,}(?![\w.])")
-_ADDRESSES = [re.compile(pattern.shape, re.IGNORECASE) for pattern in ADDRESSES]
-_PATTERNS = [(re.compile(pattern.shape, re.IGNORECASE), pattern) for pattern in PATTERNS]
+UID_IN_TEXT = re.compile(r"(?<![\w.])[0-2](?:\.\d+){5,}(?!\w|\.\d)")
+_PATTERNS = [(re.compile(pattern.shape, re.IGNORECASE), pattern.written) for pattern in PATTERNS]
+_STREET = re.compile(AMBIGUOUS_STREET, re.IGNORECASE)
+_STREET_NAMES = re.compile(r"(?:[NSEW]\.? )?(?:main|high|church|park|long|hill|brown|king|mill)", re.IGNORECASE)
 _DANGLING = re.compile(
     rf"{START}(?:{LABEL}|name|dob|patient|pt|dr|for|by|from|at|per|ref|tel|call|see|ordered)\s*[:=#]*\s*\Z",
     re.IGNORECASE,
 )
-_HINT = re.compile(r"\d|@|www|dr|prof|doctor|m(?:r|s)|miss|nurse|name|for|by|patient|pt", re.IGNORECASE)
+_JOINED = re.compile(r"[-']?\Z")
+Removal = tuple[int, int, str]  # start, end and what is written instead
 
 
 class Cleaner:
     """Cleans texts of one patient; what it has cleaned once it remembers."""
 
-    def __init__(self, identifiers: Identifiers, new_uid: Callable[[str], str]) -> None:
-        self.own = identifiers.pattern()
+    def __init__(
+        self, identifiers: Identifiers, new_uid: Callable[[str], str], vocabulary: Vocabulary | None = None
+    ) -> None:
+        self.own = Matcher(identifiers)
         self.new_uid = new_uid
+        self.vocabulary = vocabulary or shipped()
         self.clean = lru_cache(maxsize=4096)(self._clean)
 
     def finds_own(self, text: str) -> bool:
         """Whether ``text`` holds one of the patient's own identifiers."""
-        return self.own is not None and self.own.search(text) is not None
+        return bool(self.own.spans(text))
+
+    def is_own_number(self, value: str) -> bool:
+        """Whether a number is one of the patient's as a whole."""
+        return self.own.is_whole(value)
+
+    def without_own(self, text: str) -> str:
+        """A text that no patient is described in, such as a maker's: only a whole name or a long number goes."""
+        cuts = [(start, end, " ") for start, end in self.own.grave_spans(text)]
+        return tidy(cut_out(text, cuts)) if cuts else text
 
     def _clean(self, text: str) -> str:
-        cleaned = unicodedata.normalize("NFC", text)
-        if "@" in cleaned or "//" in cleaned or "www" in cleaned:
-            for shape in _ADDRESSES:
-                cleaned = shape.sub(" ", cleaned)
-        if self.own is not None:
-            cleaned = self.own.sub(" ", cleaned)
-        cleaned = UID_IN_TEXT.sub(lambda found: self.new_uid(found.group()), cleaned)
-        if _HINT.search(cleaned):
-            kept = [found.group() for found in UID_IN_TEXT.finditer(cleaned)]
-            cleaned = UID_IN_TEXT.sub("\ue000", cleaned)  # a new UID is no phone number
-            for shape, pattern in _PATTERNS:
-                cleaned = shape.sub(_unless_clinical if pattern.unless_clinical else pattern.written or " ", cleaned)
-            for uid in kept:
-                cleaned = cleaned.replace("\ue000", uid, 1)
-        return text if cleaned == unicodedata.normalize("NFC", text) else tidy(cleaned)
+        plain = unicodedata.normalize("NFC", text)
+        uids = [found.span() for found in UID_IN_TEXT.finditer(plain)]
+        masked = UID_IN_TEXT.sub(lambda found: "." * len(found.group()), plain)
+        cuts: list[Removal] = [(*span, self.new_uid(plain[slice(*span)])) for span in uids]
+        cuts += [(*span, " ") for span in self.own.spans(masked)]
+        cuts += [(*found.span(), written or " ") for shape, written in _PATTERNS for found in shape.finditer(masked)]
+        cuts += [(*span, " ") for span in odd_numbers(masked)]
+        cuts += self._of_words(masked, cuts)
+        cleaned = cut_out(plain, cuts) if cuts else plain
+        return text if cleaned == plain else tidy(cleaned)
+
+    def _of_words(self, text: str, cuts: list[Removal]) -> list[Removal]:
+        """What goes because a word is not known, or is a name where it stands."""
+        every = tokens(text)
+        unknown = {token.start for token in self.vocabulary.unknown(text)}
+        gone = {number for number, token in enumerate(every) if token.start in unknown}
+        gone |= {number for number, token in enumerate(every) if not token.is_number and _is_in(token, cuts)}
+        gone |= People(text, every, gone).find()
+        gone |= set(_hanging_numbers(text, every, gone))
+        made = [(every[number].start, every[number].end, " ") for number in gone]
+        return made + list(self._streets(text, every, gone))
+
+    def _streets(self, text: str, every: list[Token], gone: set[int]) -> Iterable[Removal]:
+        if not any(map(str.isdigit, text)):
+            return
+        for found in _STREET.finditer(text):
+            inside = [number for number, token in enumerate(every) if found.start("words") <= token.start < found.end()]
+            if any(number in gone for number in inside[:-1]) or _STREET_NAMES.fullmatch(found["words"].strip()):
+                yield (*found.span(), " ")
+
+
+def _is_in(token: Token, cuts: list[Removal]) -> bool:
+    return any(start <= token.start and token.end <= end for start, end, _ in cuts)
+
+
+def _hanging_numbers(text: str, every: list[Token], gone: set[int]) -> Iterable[int]:
+    """Digits and letters of one run with a word that goes: 7KLM482, unless a word that is known stays in the run."""
+    for at in gone:
+        if every[at].is_number:
+            continue
+        for step in (1, -1):
+            run = []
+            other = at + step
+            while 0 <= other < len(every) and other not in gone:
+                left, right = sorted((other, other - step))
+                if not _JOINED.match(text[every[left].end : every[right].start]):
+                    break
+                run.append(other)
+                other += step
+            if not any(len(every[number].word) > 2 and not every[number].is_number for number in run):
+                yield from run
+            if not run and 0 <= other < len(every) and len(every[at].word) <= 3 and _is_plate(text, every, at, other):
+                yield other
+
+
+def _is_plate(text: str, every: list[Token], at: int, other: int) -> bool:
+    """Whether letters that go and a number beside them are written like a number plate."""
+    left, right = sorted((at, other))
+    letters, number = every[at].text, every[other].text
+    beside = text[every[left].end : every[right].start] == " "
+    return beside and letters.isupper() and number.isdigit() and len(number) > 2
+
+
+def cut_out(text: str, cuts: list[Removal]) -> str:
+    """``text`` without the cuts; of cuts that overlap one remains, which writes what the first of them does."""
+    made, at = [], 0
+    for start, end, written in sorted(cuts, key=lambda cut: (cut[0], -cut[1], cut[2] == " ")):
+        if start >= at:
+            made += [text[at:start], written]
+        at = max(at, end)
+    return "".join([*made, text[at:]])
 
 
 def tidy(text: str) -> str:
     """Take away what removed words leave behind: empty brackets, dangling labels, doubled spaces and separators."""
     text = re.sub(r"\(\s*\)|\[\s*\]|\{\s*\}", " ", text)
-    text = _DANGLING.sub(" ", text)
+    text = re.sub(r"(?<![\w)\]%°\":;])[.'’]+(?=\s|\Z)", " ", text)
+    before = ""
+    while text != before:
+        before, text = text, _DANGLING.sub(" ", text).rstrip()
     text = re.sub(r"[ \t]*([,;|/_^=-])(?:[ \t]*[,;|/_^=-])+", r"\1", text)
     text = re.sub(r"[ \t]{2,}", " ", text)
     text = re.sub(r"[ \t]+([,;.:])", r"\1", text)
     return text.strip(" \t,;|/_^=-:")
-
-
-def _unless_clinical(found: re.Match[str]) -> str:
-    words = re.findall(r"\w+", found["who"])
-    return found.group() if any(is_clinical(word) or any(map(str.isdigit, word)) for word in words) else " "

@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from chorus_nb.identity.identifiers import START, STOP
+from chorus_nb.identity.identifiers import START, STOP, UNIT
 
-MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
-NAME = r"(?-i:[^\W\d_][\w'’-]*)"
-GIVEN = r"(?-i:[A-ZÀ-Þ][\w'’-]+)"
-LABEL = (
-    r"(?:mrn|mr\s*#|pid|pat(?:ient)?\s*(?:id|no|number|#)|acc(?:ession)?(?:\s*(?:no|number|#))?|acct|account|ssn|csn|"
-    r"visit\s*(?:no|#)|case\s*(?:no|#)|order\s*(?:no|#)|tel|phone|ph|fax|mobile|cell|pager|room|rm|bed|id(?=\W*\w*\d{4}))"
+# Months in English, German, Spanish, French and Portuguese.
+_WHOLE = (
+    r"january|february|march|april|may|june|july|august|september|october|november|december|"
+    r"januar|jänner|jaenner|februar|feber|märz|maerz|mai|juni|juli|oktober|dezember|"
+    r"enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|setiembre|octubre|noviembre|diciembre|"
+    r"janvier|f[ée]vrier|mars|avril|juin|juillet|ao[uû]t|septembre|octobre|novembre|d[ée]cembre|"
+    r"janeiro|fevereiro|mar[çc]o|maio|junho|julho|setembro|outubro|novembro|dezembro"
 )
+_SHORT = r"jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec|mär|mrz|okt|dez|ene|abr|ago|dic|janv|f[ée]vr?|avr|juil|d[ée]c|fev|set|out"
+MONTH = rf"(?:{_WHOLE}|{_SHORT})"
+DAY = r"(?:0?[1-9]|[12]\d|3[01])"
+YEAR = r"(?:(?:19|20)\d\d)"
+NO_UNIT = r"(?!\s?(?:mm|cm|ms|s|sec|min|deg|t|x|ml|kv|views?|vw|v)(?![^\W\d_])|[.,]\d|\d|[xX]\d|\s?%)"
+OF = r"(?:de\s+|of\s+)?"
+LABEL = (
+    r"(?:mrn|mr\s*#|pid|pat(?:ient)?\s*(?:id|no|number|#)|patnr|pat\.?\s*nr|accession(?:\s*(?:no|number|#))?|acct|account|ssn|csn|"
+    r"visit\s*(?:no|#)|case\s*(?:no|#)|order\s*(?:no|#)|tel|telefon|tel[ée]fono|telefone|t[ée]l[ée]phone|phone|fax|mobile|handy|pager|beeper|"
+    r"room|zimmer|bett|habitaci[óo]n|cama|chambre|quarto|leito|bed|"
+    r"license|licence|kennzeichen|matr[íi]cula|placa|immatriculation|serial|s/n|ser\s*(?:no|#)|asset\s*(?:no|tag|#)|device\s*(?:id|no|#)|"
+    r"npi|dea|nhs|dni|nif|cpf|nir|nss|versicherten(?:nr|nummer)|fallnummer|fallnr|fall\s*nr|nhc|historia|dossier|prontu[áa]rio|invoice|insurance|badge|"
+    r"rec(?:ord)?\s*(?:no|#))"
+)
+WEAK_LABEL = r"(?:acc|ph|cell|rm|zi|hab|lit|plate|lic|sn|chart|claim|policy|case|order|visit|ext|id|bay|station|unit)"
 
 
 class Pattern(NamedTuple):
@@ -21,35 +37,47 @@ class Pattern(NamedTuple):
     kind: str
     shape: str
     written: str = ""
-    unless_clinical: bool = False  # stays where the word that looks like a name is one of anatomy or technique
 
 
-# Before the patient's own identifiers are looked for, which would tear these apart.
-ADDRESSES = (
-    Pattern("e-mail", r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
-    Pattern("url", r"(?:https?|ftp|file)://\S+|www\.\S+"),
+_STREET = (
+    r"(?:street|avenue|ave|road|blvd|boulevard|lane|parkway|pkwy|highway|hwy|terrace|circle\s+[NSEW]{1,2}|turnpike)"
 )
-# Order matters: the longer and surer shape first.
+_STREET_DE = r"[^\W\d_]*(?:stra(?:ß|ss)e|str\.|gasse|allee|platz|weg|ufer|damm)"
+_STREET_ROMANCE = r"(?:calle|c/|avenida|avda|av\.|plaza|paseo|carrera|rue|avenue|boulevard|bd|impasse|chemin|quai|rua|travessa|pra[çc]a|alameda|largo|via)"
 PATTERNS = (
-    Pattern("ip address", r"(?<![\w.])(?:[1-9]\d|1\d\d|2\d\d)(?:\.\d{1,3}){3}(?![\d.])"),
-    Pattern("social security number", r"(?<!\d)\d{3}-\d{2}-\d{4}(?!\d)"),
-    Pattern("birth date", rf"{START}(?:dob|d\.o\.b\.?|born(?:\s+on)?|birth\s*date|date\s+of\s+birth)\s*[:=]?\s*(?=\S)"),
+    Pattern("e-mail", r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*"),
+    Pattern("url", r"(?:https?|ftp|file)://\S+|www\.\S+"),
+    Pattern("ip address", r"(?<![\w.])(?:[1-9]\d|1\d\d|2\d\d)(?:\.\d{1,3}){3}(?!\d|\.\d)"),
+    Pattern("social security number", r"(?<!\d)\d{3}[- ]\d{2}[- ]\d{4}(?!\d)"),
+    Pattern("birth date", rf"{START}(?:dob|d\.o\.b\.?|born(?:\s+on)?|birth\s*date|date\s+of\s+birth|geboren(?:\s+am)?|geb\.?|nacid[oa](?:\s+el)?|f\.?\s?nac\.?|n[ée]e?\s+le|nascid[oa](?:\s+em)?|ddn|dn)\s*[:=]?\s*(?=\d)(?:{DAY}[./ -]\s?(?:{DAY}|{MONTH})\.?[./ -]\s?)?(?:\d{{4}}|\d\d){STOP}"),
+    Pattern("birth date", rf"{START}(?:dob|d\.o\.b\.?|born(?:\s+on)?|birth\s*date|date\s+of\s+birth|geboren(?:\s+am)?|nacid[oa](?:\s+el)?|nascid[oa](?:\s+em)?)\s*[:=]?\s*(?=\d|{MONTH})"),
     Pattern("date", r"(?<!\d)(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[_T -]?\d{6}(?:\.\d+)?)?(?!\d)"),
-    Pattern("date", r"(?<![\w.])(?:19|20)\d\d([-./])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])(?!\d)"),
-    Pattern("date", r"(?<![\w.])(?:0?[1-9]|[12]\d|3[01])([-./])(?:0?[1-9]|[12]\d|3[01])\1(?:(?:19|20)\d\d|\d\d)(?![\w.])"),
-    Pattern("date", rf"{START}(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?[\s.-]*{MONTH}[\s.,'-]*(?:(?:19|20)\d\d|\d\d){STOP}"),
-    Pattern("date", rf"{START}{MONTH}\.?[\s-]*(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?[\s,'-]+(?:(?:19|20)\d\d){STOP}"),
-    Pattern("date", rf"{START}{MONTH}\.?[\s,-]*(?:19|20)\d\d{STOP}"),
-    Pattern("date", rf"{START}(?:on\s+)?{MONTH}\s+(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th){STOP}"),
-    Pattern("phone", r"(?<![\w.])(?:\+?\d{1,3}[\s.-]?)?(?:\(\d{3}\)\s?|\d{3}[\s.-])\d{3}[\s.-]\d{4}(?:\s*(?:x|ext\.?)\s*\d+)?(?!\w)"),
-    Pattern("phone", r"(?<![\w.])\d{3}-\d{4}(?:-\d{2})?(?![\w.])|(?<![\w.])\+\d[\d\s().-]{7,}\d(?!\w)"),
-    Pattern("labelled number", rf"{START}{LABEL}\s*[:#=]?\s*#?\s*(?=[\w-]*\d{{2}})[\w-]+"),
-    Pattern("address", rf"(?<!\w)\d{{1,5}}\s+(?:{GIVEN}\s+){{1,3}}(?:st(?:reet)?|ave(?:nue)?|r(?:oa)?d|blvd|lane|ln|drive|court|way|place|pkwy){STOP}\.?"),
-    Pattern("address", r"(?<!\w)(?-i:[A-Z]{2})\s+\d{5}(?:-\d{4})?(?!\w)"),
-    Pattern("ordered for", rf"(?:ordered|requested|performed|read|dictated|reported|signed)\s+(?:for|by)\s+(?:(?:dr|prof)\.?\s*)?{NAME}(?:\s+(?!by\b){GIVEN})*(?:\s+by\s+(?:(?:dr|prof)\.?\s*)?{NAME}(?:\s+{GIVEN})*)?"),
-    Pattern("name after a title", rf"{START}(?-i:Drs?|Prof|Mr|Mrs|Ms|Miss|MRS|MISS|PROF|dr|Doctor|Nurse)(?:\.\s*|\s+)(?P<who>{GIVEN}(?:[\s-]+{GIVEN})?)", unless_clinical=True),
-    Pattern("name after a title", rf"{START}(?-i:DRS?)(?:\.\s*|\s+)(?P<who>{GIVEN})", unless_clinical=True),
-    Pattern("name after a label", rf"{START}(?:(?:patient|pt)(?:'s)?(?:\s+name)?|name)\s*[:=]\s*(?P<who>{NAME},\s*{GIVEN}|{NAME}(?:[\s^]+{GIVEN})?)", unless_clinical=True),
-    Pattern("number", r"(?<![\w.])(?=[A-Za-z-]*\d)[A-Za-z]{0,4}-?\d{6,}(?![\w.])|(?<!\d)\d{7,}(?!\d)"),
-    Pattern("age over 89", rf"{START}(?:9\d|1[0-2]\d)[\s-]*(?:y(?:ea)?rs?(?:[\s-]+old)?|yo|y/o|y)(?![^\W_])", "90+ years"),
+    Pattern("date", r"(?<!\d)(?<!\d[.-])(?:19|20)\d\d(?:([-./])|\s)(?:0?[1-9]|1[0-2])(?(1)\1|\s)(?:0[1-9]|[12]\d|3[01]|[1-9])(?!\d)"),
+    Pattern("date", r"(?<![\d.])(?:0?[1-9]|[12]\d|3[01])([-./])\s?(?:0?[1-9]|1[0-2])\1\s?(?:(?:19|20)\d\d|\d\d)(?!\d|\.\d|\1\d)"),
+    Pattern("date", r"(?<![\d.])(?:0?[1-9]|1[0-2])([-./])(?:0?[1-9]|[12]\d|3[01])\1(?:(?:19|20)\d\d|\d\d)(?!\d|\.\d|\1\d)"),
+    Pattern("date", r"(?<![\d.])(?:0[1-9]|[12]\d|3[01])\s(?:0[1-9]|1[0-2])\s(?:19|20)\d\d(?!\d)|(?<![\d.])(?:0[1-9]|1[0-2])\s(?:0[1-9]|[12]\d|3[01])\s(?:19|20)\d\d(?!\d)"),
+    Pattern("date", rf"{START}{DAY}(?:st|nd|rd|th|er|º|°|\.)?[\s.,/_-]*{OF}{MONTH}{STOP}\.?(?:[\s.,/'’_-]*(?:de\s+|del\s+|of\s+)?(?:{YEAR}|\d\d(?!\d|\.\d|\s?mm)))?"),
+    Pattern("date", rf"{START}{DAY}{MONTH}(?:{YEAR}|\d\d){STOP}"),
+    Pattern("date", rf"{START}{MONTH}\.?[\s./_-]*{DAY}(?:st|nd|rd|th)?[\s,./'’_-]+{YEAR}{STOP}"),
+    Pattern("date", rf"{START}{MONTH}\.?[\s,./'’_-]*(?:de\s+)?{YEAR}{STOP}"),
+    Pattern("date", rf"{START}(?:on\s+)?{MONTH}\.?[\s-]+{DAY}(?:st|nd|rd|th)?{NO_UNIT}{STOP}"),
+    Pattern("date", rf"{START}(?:{_SHORT})['’]\d\d{STOP}|{START}(?:0?[1-9]|1[0-2])[/-]{YEAR}{STOP}|{START}{YEAR}[/-](?:0[1-9]|1[0-2]){STOP}"),
+    Pattern("date", rf"{START}(?:on|dated|since|from|of|until|am|vom|seit|bis|el|d[ei]a|le|du|desde|em|dia)\s+(?:{DAY}[/.-](?:0?[1-9]|1[0-2])|(?:0?[1-9]|1[0-2])[/-]{DAY})(?![\d/-]|\.\d)\.?"),
+    Pattern("phone", r"(?<![\w.])(?:\+?\d{1,3}[\s.-]?)?(?:\(\d{2,5}\)\s?|\d{3}[\s.-])\d{3}[\s.-]\d{4}(?:\s*(?:x|ext\.?)\s*\d+)?(?!\w)"),
+    Pattern("phone", r"(?<![\w.])\d{3}[-.]\d{4}(?:-\d{2})?(?!\w|\.\d)|(?<![\w.])\+\d[\d\s()./-]{6,}\d(?!\w)"),
+    Pattern("phone", r"(?<![\w.])0\d{1,4}[\s./-]{1,3}\d{2,4}(?:[\s./-]?\d{2,4}){1,4}(?!\w|\.\d)|(?<![\w.])0\d(?:[\s.]\d\d){4}(?!\w)|(?<![\w.])\d{3}(?: \d{2,3}){2,3}(?= ?$)"),
+    Pattern("labelled number", rf"{START}{LABEL}\s*[.:#=]*\s*(?:no|nr|number|n[°º])?\.?\s*[:#]?\s*(?=[\w-]*\d)(?!\d?\d?\s?(?:mm|cm|ml|kv)\b)[\w/-]+(?:[ -]\d+)*"),
+    Pattern("labelled number", rf"{START}{WEAK_LABEL}\s*(?:[:#=]+\s*#?\s*(?=\w*\d{{2}})|\.?\s*(?=[A-Za-z-]*\d{{3}}))(?!\d{{1,4}}\s?{UNIT})[\w-]+"),
+    Pattern("address", rf"(?<!\w)\d{{1,5}}[a-z]?,?\s+(?:[\w.'’-]+\s+){{1,3}}{_STREET}{STOP}\.?"),
+    Pattern("address", rf"{START}{_STREET_DE}\s*\d{{1,4}}\s?[a-z]?{STOP}"),
+    Pattern("address", rf"{START}{_STREET_ROMANCE}\s+(?:[\w.'’-]+\s+){{1,4}}?(?:n[º°.]?\s*)?\d{{1,5}}{STOP}|(?<!\w)\d{{1,4}}(?:\s?(?:bis|ter))?,?\s+{_STREET_ROMANCE}\s+(?:de\s+|du\s+|des\s+|la\s+|d['’])*[\w'’-]+"),
+    Pattern("address", r"(?<!\w)(?-i:[A-Z]{2})\.?,?\s+\d{5}(?:-\d{4})?(?!\w)|(?<!\w)(?:p\.?\s?o\.?\s?box|postfach|apartado|apdo|bp|cp|plz|zip)\.?:?\s*\d+(?!\w)"),
+    Pattern("address", r"(?<!\w)(?:apt|apartment|suite|ste|unit)\.?\s*#?\s*\d+[a-z]?(?!\w)"),
+    Pattern("number", r"(?<![^\W_])(?=[A-Za-z-]*\d)[A-Za-z]{0,4}-?\d{6,}(?![^\W_]|\.\d)|(?<!\d)\d{7,}(?!\d)"),
+    Pattern("age over 89", rf"{START}0?(?:9\d|1[0-2]\d)[\s-]*(?:y(?:ea)?rs?(?:[\s-]+old)?|years?|yo|y/o|y|j(?:ahre?)?(?:\s+alt)?|jährige?[rn]?|a[ñn]os?(?:\s+de\s+edad)?|ans?|anos?)(?![^\W_])(?:[\s-]*old{STOP})?", "90+ years"),
+    Pattern("age over 89", rf"{START}(?:age[d]?|alter|edad|[âa]ge|idade)\s*[:=]?\s*0?(?:9\d|1[0-2]\d)(?!\d|[.,]\d)(?:\s*y)?{STOP}", "age 90+ years"),
+    Pattern("age over 89", rf"{START}0?(?:9\d|1[01]\d)\s?[MF]{STOP}|{START}[MF]\s?/?\s?0?(?:9\d|1[01]\d){STOP}", "90+ years"),
 )  # fmt: skip
+
+AMBIGUOUS_STREET = r"(?<!\w)(?P<number>\d{1,5}[a-z]?)\s+(?P<words>(?:[\w.'’-]+\s+){1,3})(?:st|dr|rd|ct|ln|pl|way|drive|court|place|square|trail)(?![^\W_])\.?"
+"""A street by a word that is one of technique too: only where a word before it is unknown or a name."""

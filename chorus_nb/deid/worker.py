@@ -29,6 +29,7 @@ from chorus_nb.deid.uids import UidMap
 from chorus_nb.dicom.encodings import Buffer
 from chorus_nb.dicom.spans import Refused, take_apart
 from chorus_nb.errors import ChildFault, WorkbenchError
+from chorus_nb.identity.words import Vocabulary
 from chorus_nb.memory import code_digest
 from chorus_nb.source import Source
 from chorus_nb.workspace import below, put
@@ -67,6 +68,7 @@ class Job:
     crosswalk: Path
     faces: Path
     policy: Policy
+    vocabulary: Vocabulary
     uids: UidMap
     time_zone: str
     seconds: float  # a file may take
@@ -108,7 +110,7 @@ def _ready(job: bytes) -> tuple[Job, Deidentifier]:
     known: Job = pickle.loads(job)
     if known.code and known.code != code_digest():
         raise WorkbenchError("a worker has another version of chorus-nb; restart the workers with this one")
-    return known, Deidentifier(known.policy, known.uids, ZoneInfo(known.time_zone))
+    return known, Deidentifier(known.policy, known.uids, ZoneInfo(known.time_zone), known.vocabulary)
 
 
 def _one(job: Job, engine: Deidentifier, task: Task) -> tuple[Row, list[Change]]:

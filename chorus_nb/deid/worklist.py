@@ -5,15 +5,18 @@ Each rule takes the files no earlier rule took; what is left over at the end is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import blake3
 import pandas as pd
 
 from chorus_nb import faces, layout, pixels, processes, standards, tables
+from chorus_nb.deid.persons import known_digests, known_of_persons
 from chorus_nb.deid.uids import UidMap
 from chorus_nb.dicom.spans import Refused, take_apart
+from chorus_nb.identity.identifiers import Identifiers
+from chorus_nb.identity.site_words import site_vocabulary
 from chorus_nb.mapping import Lookups, load_policy, read_lookups
 from chorus_nb.memory import DECODERS, Recipe, digest
 from chorus_nb.workspace import Workspace
@@ -48,7 +51,7 @@ def make_worklist(workspace: Workspace, progress: Progress | None = None) -> pd.
     _faces(work, workspace, catalog, progress)
     uids = uid_map(workspace)
     _targets(work, uids)
-    work.files["fingerprint"] = _fingerprints(work.files, workspace, lookups.persons)
+    work.files["fingerprint"] = _fingerprints(work.files, workspace, known_of_persons(workspace, lookups))
     worklist = work.table()
     workspace.write(tables.WORKLIST, worklist)
     return worklist
@@ -227,13 +230,14 @@ def _targets(work: _Work, uids: UidMap) -> None:
     work.files.loc[work.files.status != "", "target_path"] = ""
 
 
-def _fingerprints(files: pd.DataFrame, workspace: Workspace, persons: pd.DataFrame) -> list[str]:
-    """Per file, the key of its result; it depends on the other PatientIDs of its person too."""
-    run = DEID_RECIPE.key(workspace.parameters, load_policy(workspace).digest, digest(workspace.key()))
-    names = {person: "\\".join(sorted(group)) for person, group in persons.groupby("person_id").PatientID}
+def _fingerprints(files: pd.DataFrame, workspace: Workspace, known: Mapping[int, Identifiers]) -> list[str]:
+    """Per file, the key of its result; it depends on what other files and the tables say of its person too."""
+    words = site_vocabulary(workspace).digest
+    run = DEID_RECIPE.key(workspace.parameters, load_policy(workspace).digest, digest(workspace.key()), words)
     columns = (
         *("size", "modified_ns", "target_path", "person_id", "days_shifted", "image_occurrence_id"),
         *("boxes", "face_mask", "text_checked"),
     )
-    rows = zip(files.person_id.map(names), *(files[column] for column in columns), strict=True)
+    said = files.person_id.map(known_digests(known))
+    rows = zip(said, *(files[column] for column in columns), strict=True)
     return [digest(run, row) for row in rows]

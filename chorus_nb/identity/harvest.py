@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import lru_cache
 from importlib import resources
 
@@ -29,14 +29,15 @@ def harvest(
     data: Buffer,
     elements: list[Element],
     charset: Charset,
-    known_ids: Iterable[str],
+    known: Identifiers,
     is_kept: Callable[[Element], bool],
 ) -> Identifiers:
     """Every identifying value at any depth: all person names, all dates, and what identifying.csv lists.
 
-    What the policy keeps (``is_kept``), such as a device serial number a site wants to keep, is not to be hidden.
+    ``known`` is what other files and tables say of this person. What the policy keeps (``is_kept``), such as a device
+    serial number a site wants to keep, is not to be hidden.
     """
-    found: Harvest = {"name": set(), "number": set(known_ids), "place": set()}
+    found: Harvest = {"name": set(known.names), "number": set(known.numbers), "place": set(known.places)}
     _walk(data, elements, charset, is_kept, found)
     return Identifiers(*(frozenset(found[kind]) for kind in ("name", "number", "place")))
 

@@ -2,101 +2,141 @@
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 
-from chorus_nb.identity.names import fold, parts_of_name
-from chorus_nb.identity.words import is_clinical
+from chorus_nb.identity.names import key, parts_of_name
+from chorus_nb.identity.words import is_clinical, shipped
 
 START, STOP = r"(?<![^\W_])", r"(?![^\W_])"  # where a word begins and ends; "_" parts words
-
-# Words in the name of a hospital that do not tell which one.
-_ORGANISATION = frozenset(
-    re.findall(
-        r"\w+",
-        """
-    hospital medical center centre clinic clinics university health healthcare system systems general
-    community memorial regional department dept radiology imaging diagnostic institute school college of the
-    and for saint st north south east west city county national
-""",
-    )
+UNIT = (
+    r"(?:ms|msec|sec|s|min|mm|cm|um|m|hz|khz|mhz|gy|mgy|mgycm|mbq|mci|kev|kv|kvp|ma|mas|hu|ml|cc|mg|kg|g|deg|dirs?|"
+    r"fps|bpm|px|pix|shots|slices|images|frames|x|%|°|\*|×)(?![^\W\d_])"
 )
+TECHNIQUE = r"(?:b|te|tr|ti|td|bw|venc|hu|wl|ww|bval|bvalue)\s?[=:_]?\s?"
+_SEPARATED = r"[\s/_-]?"
+
+
+@cache
+def placeholders() -> frozenset[str]:
+    """Values that stand for nobody (placeholders.csv), as :func:`names.key` writes them."""
+    text = resources.files("chorus_nb.identity").joinpath("placeholders.csv").read_text("utf-8")
+    return frozenset(key(row["value"]) for row in csv.DictReader(text.splitlines()))
+
+
+def is_placeholder(value: str) -> bool:
+    """Whether a value stands for nobody: one of the list, or one digit again and again.
+
+    >>> is_placeholder("0000"), is_placeholder("ANONYMOUS"), is_placeholder("0815")
+    (True, True, False)
+    """
+    bare = key(value)
+    return not bare or bare in placeholders() or (bare.isdigit() and len(set(bare)) == 1)
 
 
 @dataclass(frozen=True)
 class Identifiers:
-    """What identifies this patient in this header: names (in any DICOM form), numbers, organisations and places."""
+    """What identifies a person: names (in any DICOM form), numbers and dates, organisations and places."""
 
     names: frozenset[str] = frozenset()
     numbers: frozenset[str] = frozenset()
     places: frozenset[str] = frozenset()
 
-    def pattern(self) -> re.Pattern[str] | None:
-        """One pattern for every way in which any of these may be written, longest first; None if there are none."""
-        shapes: dict[str, None] = {}
-        for name in sorted(self.names):
-            shapes.update(dict.fromkeys(_name_shapes(name)))
-        for number in sorted(self.numbers):
-            shapes.update(dict.fromkeys(_number_shapes(number)))
-        for place in sorted(self.places):
-            shapes.update(dict.fromkeys(_place_shapes(place)))
-        if not shapes:
-            return None
-        longest_first = sorted(shapes, key=lambda shape: (-len(shape), shape))
-        return re.compile("|".join(longest_first), re.IGNORECASE)
+    def __or__(self, other: Identifiers) -> Identifiers:
+        return Identifiers(self.names | other.names, self.numbers | other.numbers, self.places | other.places)
 
 
-def _variants(word: str) -> Iterable[str]:
-    yield re.escape(word)
-    if fold(word) != word.casefold():
-        yield re.escape(fold(word))
+class Name:
+    """The words of a name in one script, and how they may be written together."""
+
+    def __init__(self, group: str) -> None:
+        self.parts: dict[str, bool] = {}  # key to whether it identifies alone
+        self.initials: set[str] = set()
+        self.joined: set[str] = set()
+        words = [word.strip(".") for word in parts_of_name(group)]
+        words = [word for word in words if word and not is_placeholder(word) and not word.isdigit()]
+        for word in words:
+            self._add(word, family=word is words[0])
+        long = [key(word) for word in words if len(key(word)) > 1]
+        self.joined |= {one + other for one in long for other in long if one is not other}
+        self.joined |= {key(component) for component in re.split(r"[\^,]", group) if len(component.split()) > 1}
+        self.joined |= {"".join(long), "".join(long[1:] + long[:1])} if len(long) > 2 else set()
+        self.joined |= {one[0] + other for one in long for other in long[:1] if one is not other and len(other) > 3}
+        self.joined = {word for word in self.joined if len(word) > 3 and not is_clinical(word)}
+
+    def _add(self, word: str, family: bool) -> None:
+        pieces = [piece for piece in re.split(r"[-'’‘]", word) if piece]
+        for piece in {word, *(piece for piece in pieces if len(piece) > 3)}:
+            made = key(piece)
+            if len(made) == 1 and made.isascii():
+                self.initials.add(made)
+            elif made:
+                long = len(made) > 2 or not made.isascii() or family
+                known = is_clinical(piece) or piece.lower() in ("jr", "sr", "ii", "iii", "iv", "md", "dr", "prof")
+                self.parts[made] = long and not known
+        self.initials |= {made[0] for made in self.parts}
 
 
-def _name_shapes(name: str) -> Iterable[str]:
-    for group in name.split("="):
-        parts = [part.strip(".") for part in parts_of_name(group)]
-        parts = [part for part in parts if part]
-        words = [part for part in parts if len(part) > 1]
-        for part in words:
-            lone = fold(part)
-            if (len(part) >= 3 or not part.isascii()) and not is_clinical(part) and not lone.isdigit():
-                for shape in _variants(part):
-                    yield rf"{START}{shape}(?:['’]?s)?{STOP}"
-                    if not part.isascii():
-                        yield shape  # scripts without spaces between words
-            if len(part) == 2 and part is parts[0] and part.isalpha() and not is_clinical(part):
-                yield rf"{START}{re.escape(part)}(?:['’]?s)?{STOP}"  # a family name such as Ng or Vo
-            for piece in part.split("-")[: 9 if "-" in part else 0]:
-                if len(piece) >= 4 and not is_clinical(piece):
-                    yield rf"{START}{re.escape(piece)}(?:['’]?s)?{STOP}"
-        for first in (words[0], *words[0].split("-")) if len(words) >= 2 else ():
-            family, given = re.escape(first), re.escape(words[1])
-            if len(first) >= 2:
-                yield rf"{START}{family}[\s,^_.-]*{given}{STOP}"
-                yield rf"{START}{given}[\s,^_.-]*{family}{STOP}"
-                yield rf"{START}{re.escape(words[1][0])}[\s,^_.-]*{family}{STOP}"
+def names_of(value: str) -> Iterator[Name]:
+    """The name in each of its scripts (groups of PN)."""
+    for group in value.split("="):
+        if not is_placeholder(group):
+            yield Name(group)
 
 
-def _number_shapes(number: str) -> Iterable[str]:
+def number_shapes(number: str) -> Iterator[str]:
+    """How a number may be written: with other separators, without its letters, without leading zeros; never across a
+    decimal point. Codes made of known words, and phrases, are no numbers."""
     bare = re.sub(r"[\s./_-]", "", number)
-    digits = sum(c.isdigit() for c in bare)
-    if len(bare) < 4 or (digits == 0 and (len(bare) < 5 or is_clinical(bare))):
+    digits = re.sub(r"\D", "", bare)
+    if len(bare) < 4 or is_placeholder(bare) or is_placeholder(digits or bare):
         return
-    apart = r"[\s./_-]?".join(map(re.escape, bare))
-    yield rf"(?<![^\W_]){apart}(?![^\W_])" if len(bare) < 7 else rf"(?<!\d){apart}(?!\d)"
-    short = bare.lstrip("0")
-    if short != bare and len(short) >= 5:
-        yield rf"(?<![^\W_]){re.escape(short)}(?![^\W_])"
+    if len(digits) < 4 and not shipped().unknown(number):
+        return  # MR3T, CTCHEST1
+    if not digits and (len(bare) < 5 or len(number.split()) > 1):
+        return
+    forms = [bare]
+    if len(digits) >= 5:
+        forms += [digits, digits.lstrip("0")]
+    elif bare.isdigit():
+        forms.append(bare.lstrip("0"))
+    for form in dict.fromkeys(forms):
+        if len(form) >= (4 if form is bare else 5):
+            yield _apart(form, "." in number)
+    yield from _day_shapes(number)
 
 
-def _place_shapes(place: str) -> Iterable[str]:
-    words = re.findall(r"[\w'’-]+", place)
-    if not words or (len(words) == 1 and len(words[0]) < 4):
+def _apart(form: str, dotted: bool) -> str:
+    apart = (r"[\s./_-]?" if dotted else _SEPARATED).join(map(re.escape, form))
+    begin = START if len(form) < 7 else r"(?<!\d)"
+    end = STOP if len(form) < 7 else r"(?!\d)"
+    if form[0].isdigit():
+        begin += r"(?<!\d[.,])"
+    if form[-1].isdigit():
+        end += r"(?![.,]\d)"
+    if len(form) == 4 and form.isdigit():
+        end += rf"(?!\s?{UNIT})"
+    return begin + apart + end
+
+
+def _day_shapes(number: str) -> Iterator[str]:
+    """Day and month of a date of this person, where no year is written: 3/14, 14.03., not 3/4 which may be a grade."""
+    found = re.fullmatch(r"(?:19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", number)
+    if not found:
         return
-    if not all(is_clinical(word) for word in words):
-        yield START + r"[\W_]*".join(map(re.escape, words)) + STOP
-    for word in words:
-        lone = fold(word)
-        if len(word) >= 5 and not word.isdigit() and lone not in _ORGANISATION and not is_clinical(word):
-            yield rf"{START}{re.escape(word)}(?:['’]?s)?{STOP}"
+    month, day = found.groups()
+    pairs = [(month, day), (day, month)]
+    if int(day) > 12:
+        pairs += [(month.lstrip("0"), day), (day, month.lstrip("0"))]
+    for one, other in dict.fromkeys(pairs):
+        yield rf"(?<![\d./-]){one}[/-]{other}(?![\d/-]|\.\d)"
+    yield rf"(?<![\d.]){day}\.\s?{month}\.(?!\d)"
+
+
+def place_words(place: str) -> list[str]:
+    """The words of the name of an organisation or place."""
+    return re.findall(r"[^\W_]+", place)

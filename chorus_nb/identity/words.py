@@ -17,7 +17,16 @@ from typing import Literal, NamedTuple
 from chorus_nb.identity.names import MARKS, fold
 
 Use = Literal[
-    "descriptions", "makers", "abbreviations", "pictures", "labels", "clinical", "languages", "technique", "never"
+    "descriptions",
+    "makers",
+    "abbreviations",
+    "pictures",
+    "labels",
+    "clinical",
+    "languages",
+    "technique",
+    "organisations",
+    "never",
 ]
 TEXT_USES: tuple[Use, ...] = ("descriptions", "makers", "abbreviations", "clinical", "languages", "technique")
 PIECE = re.compile(rf"\d+|[^\W\d_](?:[^\W\d_]|[{MARKS}])*")
@@ -124,6 +133,11 @@ class Vocabulary:
     @cached_property
     def words(self) -> frozenset[str]:
         return (self.base | self.approved) - self.refused
+
+    @property
+    def digest(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What this site decided, for the key of a result."""
+        return tuple(sorted(self.approved)), tuple(sorted(self.refused))
 
     def _knows(self, word: str) -> bool:
         """Whether a word (folded, letters only) is known, or is made of two known ones as vendors write them."""

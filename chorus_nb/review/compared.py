@@ -14,6 +14,7 @@ from chorus_nb.deid.preview import HeaderLine, header_lines
 from chorus_nb.deid.worklist import uid_map
 from chorus_nb.dicom.spans import Refused
 from chorus_nb.errors import WorkbenchError
+from chorus_nb.identity.site_words import site_vocabulary
 from chorus_nb.mapping import load_policy, read_lookups
 from chorus_nb.mapping.policy import Policy
 from chorus_nb.workspace import Workspace
@@ -55,9 +56,8 @@ class ComparedHeaders:
 
     def after(self, source_path: str, policy: Policy | None = None) -> tuple[list[HeaderLine], list[Any]]:
         """The header as it will be, and the changes that led there."""
-        engine = Deidentifier(
-            policy or load_policy(self.workspace), uid_map(self.workspace), self.workspace.parameters.zone
-        )
+        zone, words = self.workspace.parameters.zone, site_vocabulary(self.workspace)
+        engine = Deidentifier(policy or load_policy(self.workspace), uid_map(self.workspace), zone, words)
         try:
             made = engine.apply(self._content(source_path), self.subject(self.row(source_path)))
         except Refused as refused:

@@ -17,6 +17,7 @@ from chorus_nb.standards.lists import (
     loinc_map,
     minimum_metadata,
     modality_concepts,
+    never_a_patient,
     normalised_description,
     official_action,
     official_actions,

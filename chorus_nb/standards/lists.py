@@ -152,6 +152,32 @@ def date_table() -> Mapping[str, str]:
     return {row.tag: row.keyword for row in _by_tag() if row.list == "date"}
 
 
+@cache
+def _never_patients() -> tuple[frozenset[str], Mapping[str, frozenset[str]]]:
+    """Tags, and VRs by group (XXXX = any), of never_patients.csv."""
+    tags, groups = set(), {}
+    for row in _data_rows("never_patients.csv"):
+        if row["keyword"]:
+            tags.add(row["tag"])
+        else:
+            groups[row["tag"][1:5]] = frozenset(row["vr"].split())
+    return frozenset(tags), groups
+
+
+PEOPLE_WRITE = frozenset((0x00180015, 0x00185101))
+"""Body Part Examined, View Position: codes of technique in which people write words."""
+
+
+@cache
+def never_a_patient(tag: int, vr: str) -> bool:
+    """Whether an attribute never holds a patient: equipment, technique, geometry, codes (never_patients.csv)."""
+    tags, groups = _never_patients()
+    if tag & 0x00010000 or tag in PEOPLE_WRITE:
+        return False
+    every = groups.get("XXXX", frozenset()), groups.get(f"{tag >> 16:04X}", frozenset())
+    return tag_name(tag) in tags or any(vr in some for some in every)
+
+
 NOT_IN_SCRIPT = "kept (not in the script)"
 
 

@@ -198,7 +198,6 @@ def breakdown(edge: int, count: int = 200, rounds: int = 15) -> None:
 
     from chorus_nb import deid, explore, workspace
     from chorus_nb.deid import crosswalk, job, worker
-    from chorus_nb.mapping import read_lookups
     from chorus_nb.parameters import Parameters
 
     with tempfile.TemporaryDirectory() as folder:
@@ -210,7 +209,7 @@ def breakdown(edge: int, count: int = 200, rounds: int = 15) -> None:
         )
         run = workspace.Workspace(parameters).create()
         explore.scan(run)
-        tasks = tuple(job._tasks(deid.make_worklist(run), read_lookups(run).persons))
+        tasks = tuple(job._tasks(deid.make_worklist(run), run))
         packed = job._job(run)
         known, engine = worker._ready(packed)
         contents = [known.source.look(task.source_path)[0] for task in tasks]

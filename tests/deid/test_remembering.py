@@ -12,6 +12,7 @@ from pydicom.uid import MRImageStorage
 from chorus_nb.deid import dataset
 from chorus_nb.deid.dataset import Deidentified, Deidentifier
 from chorus_nb.deid.uids import UidMap
+from chorus_nb.identity.words import Vocabulary
 from chorus_nb.mapping.chorus import Chorus
 from chorus_nb.mapping.ctp import read_script_rules
 from chorus_nb.mapping.policy import Policy
@@ -19,10 +20,11 @@ from tests.deid.conftest import SUBJECT, encoded, image
 
 UIDS = UidMap("keyed", "2.25", bytes(range(32)))
 ZONE = ZoneInfo("America/New_York")
+WORDS = Vocabulary(["Brandt", "Lund"])  # words of a site, and names of its patients
 
 
 def fresh(policy: Policy | None = None) -> Deidentifier:
-    return Deidentifier(policy or Policy(Chorus(keep_safe_private=True)), UIDS, ZONE)
+    return Deidentifier(policy or Policy(Chorus(keep_safe_private=True)), UIDS, ZONE, WORDS)
 
 
 def told(made: Deidentified) -> tuple[object, ...]:

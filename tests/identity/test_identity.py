@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pickle
-import re
 
 import pytest
 
 from chorus_nb.errors import InputError
 from chorus_nb.identity.identifiers import Identifiers
 from chorus_nb.identity.names import fold, key, look_alike, parts_of_name, readings
+from chorus_nb.identity.own import Matcher
 from chorus_nb.identity.site_words import WORD_LOG, site_vocabulary
 from chorus_nb.identity.words import Use, also_names, is_clinical, known_words, shipped_words, unknown_words
 from chorus_nb.workspace import Workspace
@@ -39,15 +39,15 @@ def test_a_name_in_any_dicom_form_gives_its_parts() -> None:
     assert parts_of_name("Brennan, Aoife (Dr)\0") == ["Brennan", "Aoife", "Dr"]
 
 
-def test_nobody_identified_has_no_pattern() -> None:
-    assert Identifiers().pattern() is None
-    assert Identifiers(names=frozenset(["Chest^X"])).pattern() is None
+def test_nobody_identified_is_found_nowhere() -> None:
+    assert Matcher(Identifiers()).spans("CT Threlkeld 4471982") == ()
+    assert Matcher(Identifiers(names=frozenset(["Chest^X", "ANONYMOUS"]))).spans("CT chest anonymous") == ()
 
 
 def test_what_identifies_is_found_as_a_whole_word_only() -> None:
-    pattern = Identifiers(names=frozenset(["Elvis^Tan"]), numbers=frozenset(["0815"])).pattern()
-    assert isinstance(pattern, re.Pattern)
-    assert [found.group() for found in pattern.finditer("Elvis pelvis 0815 10815")] == ["Elvis", "0815"]
+    matcher = Matcher(Identifiers(names=frozenset(["Elvis^Tan"]), numbers=frozenset(["0815"])))
+    text = "Elvis pelvis 0815 10815 0.815 08.15"
+    assert [text[start:end] for start, end in matcher.spans(text)] == ["Elvis", "0815"]
 
 
 @pytest.mark.parametrize(

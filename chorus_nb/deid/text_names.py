@@ -1,0 +1,166 @@
+"""Names in a text that are words too: told by what stands beside them, a title, a role, a label or an unknown word."""
+
+from __future__ import annotations
+
+import csv
+import re
+from functools import cache
+from importlib import resources
+from typing import NamedTuple
+
+from chorus_nb import standards
+from chorus_nb.identity.names import fold
+from chorus_nb.identity.words import Token, also_names
+
+MOST_WORDS = 4  # of a name after a title
+_NEXT = re.compile(r"[\s:.,;#=()'’\"/-]{1,4}\Z")  # between a title and a name
+_WITHIN = re.compile(r"(?:[ .'’‘`^-]{1,3}|, ?|)\Z")  # between the words of a name
+
+
+@cache
+def person_words() -> dict[tuple[str, ...], str]:
+    """Words beside which a name stands, to their kind (person_words.csv, five languages)."""
+    text = resources.files("chorus_nb.identity").joinpath("person_words.csv").read_text("utf-8")
+    return {tuple(fold(row["words"]).split()): row["kind"] for row in csv.DictReader(text.splitlines())}
+
+
+@cache
+def body_words() -> frozenset[str]:
+    """Words of anatomy that DICOM defines for Body Part Examined: no name where nothing says so."""
+    words = (fold(part.meaning) for part in standards.body_part_concepts().values())
+    return frozenset(word for meaning in words for word in re.findall(r"[a-z]+", meaning)) | {"body", "bone", "back"}
+
+
+class Cue(NamedTuple):
+    """Words of :func:`person_words` at tokens ``first`` to ``last``."""
+
+    first: int
+    last: int
+    kind: str
+
+
+class People:
+    """The names among the tokens of one text. ``gone`` holds the numbers of the tokens that go already."""
+
+    def __init__(self, text: str, every: list[Token], gone: set[int]) -> None:
+        self.text = text
+        self.every = every
+        self.gone = gone
+
+    def find(self) -> set[int]:
+        """Numbers of more tokens that go."""
+        before = set(self.gone)
+        cues = self._cues()
+        for cue in cues:
+            if cue.kind in ("title", "role", "label"):
+                self._after(cue)
+            elif cue.kind in ("suffix", "organisation"):
+                self._ahead(cue)
+        for at in sorted(self.gone):
+            self._beside(at)
+        for cue in cues:
+            says_so = cue.kind == "title" or (cue.kind == "role" and cue.last > cue.first)
+            if says_so and cue.last + 1 in self.gone and _NEXT.match(self._between(cue.last, cue.last + 1)):
+                self.gone |= set(range(cue.first, cue.last + 1))
+        return self.gone - before
+
+    def _cues(self) -> list[Cue]:
+        known, found = person_words(), []
+        for at, token in enumerate(self.every):
+            for length in (2, 1):
+                words = tuple(each.word for each in self.every[at : at + length])
+                if len(words) == length and (kind := known.get(words)):
+                    if not self._is_unit(at) if kind == "title" else not self._runs_on(at):
+                        found.append(Cue(at, at + length - 1, kind))
+                    if not (length == 1 and token.word in ("md", "rn")):
+                        break
+        return found
+
+    def _is_unit(self, at: int) -> bool:
+        """``ms`` after a number is a unit, a title begins with a capital."""
+        token = self.every[at]
+        return token.text.islower() and (at > 0 and self.every[at - 1].is_number)
+
+    def _runs_on(self, at: int) -> bool:
+        """Whether a token is a part of a longer run of letters, such as PAT in iPAT."""
+        return at > 0 and self.every[at - 1].end == self.every[at].start
+
+    def _between(self, one: int, other: int) -> str:
+        return self.text[self.every[one].end : self.every[other].start]
+
+    def _is_name(self, at: int, how: str) -> bool:
+        """Whether a token may be a name: an unknown word always; a known one if it is a name too, ``how`` commonly."""
+        token = self.every[at]
+        if at in self.gone:
+            return True
+        if token.is_number or len(token.word) < 2 or (how == "capital" and token.text.islower()):
+            return False
+        as_name = also_names().get(token.word, "")
+        return as_name == "common" or (as_name == "rare" and how != "common")
+
+    def _is_initial(self, at: int) -> bool:
+        token = self.every[at]
+        alone = len(token.word) == 1 and token.text.isupper()
+        return alone and self.text[token.end : token.end + 1] in ("", ".", " ", ",")
+
+    def _is_particle(self, at: int) -> bool:
+        return person_words().get((self.every[at].word,)) == "particle"
+
+    def _after(self, cue: Cue) -> None:
+        """The name that follows a title, role or label."""
+        at = cue.last + 1
+        taken: list[int] = []
+        if at >= len(self.every) or not _NEXT.match(self._between(cue.last, at)):
+            return
+        said = self._between(cue.last, at).strip()  # a full stop or colon says that a name follows
+        if cue.kind == "label" and not said.startswith((":", "=", "#")) and not self.every[at].text.istitle():
+            return  # PAT POST
+        first = True
+        while at < len(self.every) and len(taken) < MOST_WORDS:
+            how = "any" if first and said and (said[0] in ":.=#" or cue.kind == "title") else "common"
+            word = self.every[at].word
+            clinical = word in body_words() and not (first and said.startswith((":", ".")) and cue.kind == "title")
+            if self._is_name(at, how) and not clinical:
+                taken.append(at)
+                first = False
+            elif self._is_initial(at) or (self._is_particle(at) and at + 1 < len(self.every)):
+                taken.append(at)
+            else:
+                break
+            at += 1
+            if at < len(self.every) and not _WITHIN.match(self._between(at - 1, at)):
+                break
+        if not first:
+            self.gone |= set(taken)
+
+    def _ahead(self, cue: Cue) -> None:
+        """The name before a suffix such as MD, or before the word for a hospital."""
+        at = cue.first - 1
+        how = "capital" if cue.kind == "suffix" else "common"
+        taken: list[int] = []
+        while at >= 0 and len(taken) < MOST_WORDS and re.match(r"[\s,.'’-]{1,3}\Z", self._between(at, at + 1)):
+            named = self._is_name(at, how) and self.every[at].word not in body_words()
+            if not named and not (taken and (self._is_initial(at) or self._is_particle(at))):
+                break
+            taken.append(at)
+            at -= 1
+        self.gone |= set(taken)
+
+    def _beside(self, at: int) -> None:
+        """A common name beside a word that goes, written with a capital, goes with it; so does an initial."""
+        token = self.every[at]
+        if token.is_number or token.text.islower():
+            return
+        for step in (1, -1):
+            other = at + step
+            while 0 <= other < len(self.every) and other not in self.gone:
+                left, right = sorted((other, other - step))
+                if not _WITHIN.match(self._between(left, right)):
+                    break
+                beside = self.every[other]
+                common = self._is_name(other, "common") and not beside.text.islower()
+                initial = self._is_initial(other) and "." in self.text[beside.end : beside.end + 1]
+                if (not common or beside.word in body_words()) and not initial:
+                    break
+                self.gone.add(other)
+                other += step

@@ -1,0 +1,38 @@
+"""Numbers in a text: those of technique stay by their form, all others go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from chorus_nb.identity.identifiers import TECHNIQUE, UNIT
+
+_NUMBER = re.compile(r"\d+(?:\.\d+)*")
+_BEFORE = re.compile(rf"(?<![^\W\d_]){TECHNIQUE}\Z|\d\s?[xX*×]\s?\Z", re.IGNORECASE)
+_AFTER = re.compile(rf"\s?{UNIT}|\s?[xX*×]\s?\d", re.IGNORECASE)
+MATRIX = frozenset((1024, 2048, 4096))
+
+
+def odd_numbers(text: str) -> Iterator[tuple[int, int]]:
+    """Start and end of each number whose form is none of technique's."""
+    for found in _NUMBER.finditer(text):
+        if not _is_technique(found.group(), text, found.start(), found.end()):
+            yield found.span()
+
+
+def _is_technique(number: str, text: str, start: int, end: int) -> bool:
+    parts = number.split(".")
+    if len(parts) == 1:
+        if len(number) < 4:
+            return True
+        if len(number) > 4:
+            return False
+        if _BEFORE.search(text, max(0, start - 12), start) or _AFTER.match(text, end):
+            return True
+        value = int(number)
+        year = 1900 <= value < 2100
+        return number[0] != "0" and not year and (value % 50 == 0 or value in MATRIX)
+    if len(parts) == 2:
+        phone = len(parts[0]) == 3 and len(parts[1]) == 4
+        return len(parts[0]) < 5 and len(parts[1]) < 8 and not phone
+    return all(len(part) < 3 for part in parts)

@@ -1,0 +1,137 @@
+"""Where a text says what identifies a person, however it is written there."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from chorus_nb.identity.identifiers import Identifiers, Name, is_placeholder, names_of, number_shapes, place_words
+from chorus_nb.identity.names import key, readings
+from chorus_nb.identity.words import Token, known_words, shipped, tokens
+
+Span = tuple[int, int]
+WIDEST = 5  # tokens that one name may be parted into
+_BETWEEN = re.compile(r"[\s,;.^_'’‘ʼ`´-]{0,3}\Z")  # what may stand between the parts of a name
+_POSSESSIVE = re.compile(r"['’]s(?![^\W_])", re.IGNORECASE)
+_NO_BLANKS = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿฀-๿]")  # scripts without blanks between words
+
+
+class Matcher:
+    """Finds what identifies one person."""
+
+    def __init__(self, identifiers: Identifiers) -> None:
+        every = [name for value in sorted(identifiers.names) for name in names_of(value)]
+        self.alone = {part for name in every for part, alone in name.parts.items() if alone}
+        self.joined = {part for name in every for part in name.joined}
+        self.owners: dict[str, list[Name]] = {}
+        for name in every:
+            for part in name.parts:
+                self.owners.setdefault(part, []).append(name)
+        self.places: set[str] = set()
+        self._add_places(identifiers)
+        shapes = {shape for number in sorted(identifiers.numbers) for shape in number_shapes(number)}
+        longest_first = sorted(shapes, key=lambda shape: (-len(shape), shape))
+        self.number = re.compile("|".join(longest_first), re.IGNORECASE) if shapes else None
+        self.whole = {key(number) for number in identifiers.numbers if not is_placeholder(number)}
+        run_on = sorted(part for part in self.alone if _NO_BLANKS.search(part))
+        self.run_on = re.compile("|".join(map(re.escape, run_on))) if run_on else None
+        self.spans = lru_cache(maxsize=4096)(self._spans)
+        self.grave_spans = lru_cache(maxsize=4096)(self._grave_spans)
+
+    def _add_places(self, identifiers: Identifiers) -> None:
+        organisation = known_words("organisations")
+        for place in identifiers.places:
+            words = [word for word in place_words(place) if not is_placeholder(word)]
+            if len(words) > 1 and not all(word.lower() in organisation for word in words):
+                self.places.add("".join(map(key, words)))
+            for word in words:
+                tells = len(word) > 3 and not word.isdigit() and word.lower() not in organisation
+                if tells and not shipped().knows(key(word)) and shipped().unknown(word):
+                    self.alone.add(key(word))
+
+    @property
+    def nothing(self) -> bool:
+        return not (self.alone or self.joined or self.places or self.owners or self.number)
+
+    def _spans(self, text: str) -> tuple[Span, ...]:
+        """Where ``text`` identifies the person: start and end of each place, in order."""
+        found: set[Span] = set()
+        if self.nothing:
+            return ()
+        if self.number is not None:
+            found |= {match.span() for match in self.number.finditer(text)}
+        for reading in dict.fromkeys(readings(text)) if self.owners or self.alone or self.places else ():
+            found |= self._names(reading, lone=True)
+            if self.run_on is not None:
+                found |= {match.span() for match in self.run_on.finditer(reading)}
+        return tuple(sorted(found))
+
+    def _grave_spans(self, text: str) -> tuple[Span, ...]:
+        """As :meth:`spans`, but only what cannot be a word or number of equipment: several parts of a name beside each
+        other, a whole long number."""
+        found = self._names(text, lone=False) if self.owners else set()
+        if self.number is not None:
+            numbers = (match for match in self.number.finditer(text) if len(key(match.group())) >= 7)
+            found |= {match.span() for match in numbers}
+        return tuple(sorted(found))
+
+    def is_whole(self, value: str) -> bool:
+        """Whether a number is one of the person's and nothing else; a decimal point makes it another number."""
+        bare = value.strip(" \0")
+        return len(bare) >= 6 and bare.isdigit() and (bare in self.whole or bare.lstrip("0") in self.whole)
+
+    def _names(self, text: str, lone: bool) -> set[Span]:
+        every = [token for token in tokens(text) if not token.is_number]
+        keys = [key(token.text) for token in every]
+        found: set[Span] = set()
+        for at, (token, written) in enumerate(zip(every, keys, strict=True)):
+            if lone and self._is_alone(written):
+                found.add(self._with_possessive(text, token.start, token.end))
+            if lone and written in self.joined:
+                found.add((token.start, token.end))
+            found |= self._window(text, every, keys, at, lone)
+            if written in self.owners:
+                found |= self._beside(text, every, keys, at)
+        return found
+
+    def _is_alone(self, written: str) -> bool:
+        return written in self.alone or (len(written) > 4 and written.endswith("s") and written[:-1] in self.alone)
+
+    def _window(self, text: str, every: list[Token], keys: list[str], at: int, lone: bool) -> set[Span]:
+        """Tokens from ``at`` on that make a name only together: O Neil, van der Berg, AdaezeOkonkwo."""
+        made = keys[at]
+        for last in range(at + 1, min(at + WIDEST, len(every))):
+            between = text[every[last - 1].end : every[last].start]
+            if not _BETWEEN.match(between):
+                break
+            made += keys[last]
+            if (
+                made in self.joined
+                or (lone and made in self.places)
+                or (lone and made in self.alone and (len(made) > 4 or not between.strip("'’- ")))
+            ):
+                return {self._with_possessive(text, every[at].start, every[last].end)}
+        return set()
+
+    def _beside(self, text: str, every: list[Token], keys: list[str], at: int) -> set[Span]:
+        """A part of a name that is a known word identifies beside another part of that name, or its initial."""
+        for other in (at + 1, at + 2):
+            if other >= len(every) or not _BETWEEN.match(text[every[other - 1].end : every[other].start]):
+                break
+            for name in self.owners[keys[at]]:
+                part = keys[other] in name.parts and keys[other] != keys[at]
+                initial = keys[other] in name.initials - {keys[at][0]} and other == at + 1
+                if part or (initial and not text[every[other].end : every[other].end + 1].isdigit()):
+                    return {self._with_possessive(text, every[at].start, every[other].end)}
+            if len(keys[other]) > 1:
+                break
+        before = at - 1
+        if before >= 0 and len(keys[before]) == 1 and _BETWEEN.match(text[every[before].end : every[at].start]):
+            initial_of = {one for name in self.owners[keys[at]] for one in name.initials} - {keys[at][0]}
+            if keys[before] in initial_of and every[before].text.isupper():
+                return {(every[before].start, every[at].end)}
+        return set()
+
+    def _with_possessive(self, text: str, start: int, end: int) -> Span:
+        follows = _POSSESSIVE.match(text, end)
+        return start, follows.end() if follows else end

@@ -12,6 +12,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 from chorus_nb import deid, explore, tables
 from chorus_nb.deid import crosswalk, job
 from chorus_nb.errors import WorkbenchError
+from chorus_nb.identity.site_words import WORD_LOG
 from chorus_nb.mapping import decide
 from chorus_nb.source import folder, open_source
 from chorus_nb.workspace import PARTIAL, Workspace
@@ -61,6 +62,27 @@ def test_a_member_of_an_archive_is_released_like_a_file(site: SmallSite) -> None
     assert run(site.open()).status.to_dict() == {"b.zip!inner/a": "released"}
 
 
+def test_what_one_file_calls_the_patient_goes_from_all_files_also_from_those_done_before(site: SmallSite) -> None:
+    WORD_LOG.append(site.open(), "A. Reviewer", {"word": "Threlkeld", "decision": "approve"})  # a word of this site
+    site.add("a", PatientName="Brandt^Philippa", SeriesDescription="CT Threlkeld")
+    workspace = site.open()
+    first = run(workspace)
+    assert b"Threlkeld" in (workspace.release / first.target_path["a"]).read_bytes()
+    site.add("b", PatientName="Threlkeld^Philippa", SeriesDescription="CT Brandt")
+    both = run(workspace)
+    for path in both.target_path:
+        content = (workspace.release / path).read_bytes()
+        assert b"Threlkeld" not in content and b"Brandt" not in content
+
+
+def test_a_word_that_is_approved_makes_the_files_again(site: SmallSite) -> None:
+    site.add("a", SeriesDescription="CT Zorblit")
+    workspace = site.open()
+    assert b"Zorblit" not in (workspace.release / run(workspace).target_path["a"]).read_bytes()
+    WORD_LOG.append(workspace, "A. Reviewer", {"word": "zorblit", "decision": "approve"})
+    assert b"Zorblit" in (workspace.release / run(workspace).target_path["a"]).read_bytes()
+
+
 def test_a_large_file_is_mapped_and_comes_out_the_same(site: SmallSite, monkeypatch: pytest.MonkeyPatch) -> None:
     site.add("a")
     first, second = site.open(), site.open("other")
@@ -70,11 +92,10 @@ def test_a_large_file_is_mapped_and_comes_out_the_same(site: SmallSite, monkeypa
     assert isinstance(content, memoryview)
     assert content == (site.dicom / "a").read_bytes()
     from chorus_nb.deid import worker
-    from chorus_nb.mapping import read_lookups
 
     same_key(first, second)
     worklist = plan(second).reset_index()
-    (task,) = job._tasks(worklist, read_lookups(second).persons)
+    (task,) = job._tasks(worklist, second)
     assert worker.process(job._job(second), (task,))[0]["status"] == "released"
     assert tree(second.release) == tree(first.release)
 

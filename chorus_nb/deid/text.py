@@ -82,7 +82,9 @@ class Cleaner:
             return
         for found in _STREET.finditer(text):
             inside = [number for number, token in enumerate(every) if found.start("words") <= token.start < found.end()]
-            if any(number in gone for number in inside[:-1]) or _STREET_NAMES.fullmatch(found["words"].strip()):
+            if any(number in gone for number in inside[:-1]) or _STREET_NAMES.fullmatch(
+                found["words"].strip(" .,;:)]")
+            ):
                 yield (*found.span(), " ")
 
 
@@ -132,6 +134,7 @@ def tidy(text: str) -> str:
     """Take away what removed words leave behind: empty brackets, dangling labels, doubled spaces and separators."""
     text = re.sub(r"\(\s*\)|\[\s*\]|\{\s*\}", " ", text)
     text = re.sub(r"(?<![\w)\]%°\":;])[.'’]+(?=\s|\Z)", " ", text)
+    text = re.sub(r"(?<!\S)[)\]}]+(?!\S)", " ", text)
     before = ""
     while text != before:
         before, text = text, _DANGLING.sub(" ", text).rstrip()

@@ -74,10 +74,10 @@ PATTERNS = (
     Pattern("address", r"(?<!\w)(?-i:[A-Z]{2})\.?,?\s+\d{5}(?:-\d{4})?(?!\w)|(?<!\w)(?:p\.?\s?o\.?\s?box|postfach|apartado|apdo|bp|cp|plz|zip)\.?:?\s*\d+(?!\w)"),
     Pattern("address", r"(?<!\w)(?:apt|apartment|suite|ste|unit)\.?\s*#?\s*\d+[a-z]?(?!\w)"),
     Pattern("number", r"(?<![^\W_])(?=[A-Za-z-]*\d)[A-Za-z]{0,4}-?\d{6,}(?![^\W_]|\.\d)|(?<!\d)\d{7,}(?!\d)"),
-    Pattern("age over 89", rf"{START}0?(?:9\d|1[0-2]\d)[\s-]*(?:y(?:ea)?rs?(?:[\s-]+old)?|years?|yo|y/o|y|j(?:ahre?)?(?:\s+alt)?|jährige?[rn]?|a[ñn]os?(?:\s+de\s+edad)?|ans?|anos?)(?![^\W_])(?:[\s-]*old{STOP})?", "90+ years"),
+    Pattern("age over 89", rf"{START}0?(?:9\d|1[0-2]\d)[\s.,;:)\]-]*(?:y(?:ea)?rs?(?:[\s-]+old)?|years?|yo|y/o|y|j(?:ahre?)?(?:\s+alt)?|jährige?[rn]?|a[ñn]os?(?:\s+de\s+edad)?|ans?|anos?)(?![^\W_])(?:[\s-]*old{STOP})?", "90+ years"),
     Pattern("age over 89", rf"{START}(?:age[d]?|alter|edad|[âa]ge|idade)\s*[:=]?\s*0?(?:9\d|1[0-2]\d)(?!\d|[.,]\d)(?:\s*y)?{STOP}", "age 90+ years"),
     Pattern("age over 89", rf"{START}0?(?:9\d|1[01]\d)\s?[MF]{STOP}|{START}[MF]\s?/?\s?0?(?:9\d|1[01]\d){STOP}", "90+ years"),
 )  # fmt: skip
 
-AMBIGUOUS_STREET = r"(?<!\w)(?P<number>\d{1,5}[a-z]?)\s+(?P<words>(?:[\w.'’-]+\s+){1,3})(?:st|dr|rd|ct|ln|pl|way|drive|court|place|square|trail)(?![^\W_])\.?"
+AMBIGUOUS_STREET = r"(?<!\w)(?P<number>\d{1,5}[a-z]?)\s+(?P<words>(?:[\w.'’-]+[,;:)\]]?\s+){1,3})(?:st|dr|rd|ct|ln|pl|way|drive|court|place|square|trail)(?![^\W_])\.?"
 """A street by a word that is one of technique too: only where a word before it is unknown or a name."""

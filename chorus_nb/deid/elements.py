@@ -275,8 +275,9 @@ class Elements:
         return self.cleaned(e, vr, self.cleaner.clean, rule, level)
 
     def without_own(self, e: Element, vr: str, rule: Rule, level: Level) -> Made:
-        """Text of equipment, technique or codes: only a whole name or a long number of this patient goes."""
-        return self.cleaned(e, vr, self.cleaner.without_own, rule, level)
+        """Text of equipment or technique, from which only this patient goes, or a code, which no vocabulary knows."""
+        code = standards.never_a_patient(e.tag, vr) == "code"
+        return self.cleaned(e, vr, self.cleaner.without_shapes if code else self.cleaner.without_own, rule, level)
 
     def cleaned(self, e: Element, vr: str, how: Callable[[str], str], rule: Rule, level: Level) -> Made:
         """Text each of whose values was cleaned; unchanged text keeps its bytes."""

@@ -54,6 +54,13 @@ class Cleaner:
         cuts = [(start, end, " ") for start, end in self.own.grave_spans(text)]
         return tidy(cut_out(text, cuts)) if cuts else text
 
+    def without_shapes(self, text: str) -> str:
+        """A code of a site, whose letters no vocabulary knows: the patient's own goes, and what has the shape of an
+        identifier."""
+        cuts = [(start, end, " ") for start, end in self.own.spans(text)]
+        cuts += [(*found.span(), written or " ") for shape, written in _PATTERNS for found in shape.finditer(text)]
+        return tidy(cut_out(text, cuts)) if cuts else text
+
     def _clean(self, text: str) -> str:
         plain = unicodedata.normalize("NFC", text)
         uids = [found.span() for found in UID_IN_TEXT.finditer(plain)]

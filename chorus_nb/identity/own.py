@@ -22,6 +22,7 @@ class Matcher:
     def __init__(self, identifiers: Identifiers) -> None:
         every = [name for value in sorted(identifiers.names) for name in names_of(value)]
         self.alone = {part for name in every for part, alone in name.parts.items() if alone}
+        self.persons = {part for name in every if len(name.parts) > 1 for part, alone in name.parts.items() if alone}
         self.joined = {part for name in every for part in name.joined}
         self.owners: dict[str, list[Name]] = {}
         for name in every:
@@ -67,8 +68,8 @@ class Matcher:
         return tuple(sorted(found))
 
     def _grave_spans(self, text: str) -> tuple[Span, ...]:
-        """As :meth:`spans`, but only what cannot be a word or number of equipment: several parts of a name beside each
-        other, a whole long number."""
+        """As :meth:`spans`, but only what cannot be a word or number of equipment: a part of a name of several that no
+        vocabulary knows, several parts beside each other, a whole long number."""
         found = self._names(text, lone=False) if self.owners else set()
         if self.number is not None:
             numbers = (match for match in self.number.finditer(text) if len(key(match.group())) >= 7)
@@ -85,7 +86,7 @@ class Matcher:
         keys = [key(token.text) for token in every]
         found: set[Span] = set()
         for at, (token, written) in enumerate(zip(every, keys, strict=True)):
-            if lone and self._is_alone(written):
+            if self._is_alone(written, self.alone if lone else self.persons):
                 found.add(self._with_possessive(text, token.start, token.end))
             if lone and written in self.joined:
                 found.add((token.start, token.end))
@@ -94,8 +95,8 @@ class Matcher:
                 found |= self._beside(text, every, keys, at)
         return found
 
-    def _is_alone(self, written: str) -> bool:
-        return written in self.alone or (len(written) > 4 and written.endswith("s") and written[:-1] in self.alone)
+    def _is_alone(self, written: str, among: set[str]) -> bool:
+        return written in among or (len(written) > 4 and written.endswith("s") and written[:-1] in among)
 
     def _window(self, text: str, every: list[Token], keys: list[str], at: int, lone: bool) -> set[Span]:
         """Tokens from ``at`` on that make a name only together: O Neil, van der Berg, AdaezeOkonkwo."""

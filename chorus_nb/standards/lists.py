@@ -153,15 +153,16 @@ def date_table() -> Mapping[str, str]:
 
 
 @cache
-def _never_patients() -> tuple[frozenset[str], Mapping[str, frozenset[str]]]:
-    """Tags, and VRs by group (XXXX = any), of never_patients.csv."""
-    tags, groups = set(), {}
-    for row in _data_rows("never_patients.csv"):
+def _never_patients() -> tuple[Mapping[str, str], Mapping[str, frozenset[str]]]:
+    """Kinds by tag, and VRs by group (XXXX = any), of never_patients.csv."""
+    tags: dict[str, str] = {}
+    groups: dict[str, frozenset[str]] = {}
+    for row in data_rows("never_patients.csv"):
         if row["keyword"]:
-            tags.add(row["tag"])
+            tags[row["tag"]] = row["kind"]
         else:
             groups[row["tag"][1:5]] = frozenset(row["vr"].split())
-    return frozenset(tags), groups
+    return tags, groups
 
 
 PEOPLE_WRITE = frozenset((0x00180015, 0x00185101))
@@ -169,13 +170,15 @@ PEOPLE_WRITE = frozenset((0x00180015, 0x00185101))
 
 
 @cache
-def never_a_patient(tag: int, vr: str) -> bool:
-    """Whether an attribute never holds a patient: equipment, technique, geometry, codes (never_patients.csv)."""
+def never_a_patient(tag: int, vr: str) -> str:
+    """What an attribute holds that is never a patient: equipment, technique, geometry, measure or code
+    (never_patients.csv); "" for any other."""
     tags, groups = _never_patients()
     if tag & 0x00010000 or tag in PEOPLE_WRITE:
-        return False
-    every = groups.get("XXXX", frozenset()), groups.get(f"{tag >> 16:04X}", frozenset())
-    return tag_name(tag) in tags or any(vr in some for some in every)
+        return ""
+    if vr in groups.get("XXXX", ()) or vr in groups.get(f"{tag >> 16:04X}", ()):
+        return "measure"
+    return tags.get(tag_name(tag), "")
 
 
 NOT_IN_SCRIPT = "kept (not in the script)"

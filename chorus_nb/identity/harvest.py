@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from functools import lru_cache
-from importlib import resources
 
 from pydicom.datadict import tag_for_keyword
 
+from chorus_nb import standards
 from chorus_nb.dicom.charsets import Charset, charset_of, decode_text
 from chorus_nb.dicom.encodings import Buffer, vr_of
 from chorus_nb.dicom.spans import Element
@@ -17,12 +16,19 @@ from chorus_nb.identity.identifiers import Identifiers
 Harvest = dict[str, set[str]]
 
 
+WRITTEN_AS = {"name": "name", "place": "place", "address": "place", "issuer": "place"}
+"""How a value of each kind is looked for in a text; of all other kinds it is a number."""
+
+
 @lru_cache(maxsize=1)
 def identifying() -> dict[int, str]:
-    """Tag to kind (name, number or place) of the attributes that identify someone (identifying.csv)."""
-    text = resources.files("chorus_nb.identity").joinpath("identifying.csv").read_text("utf-8")
-    rows = csv.DictReader(text.splitlines())
-    return {tag: row["kind"] for row in rows if (tag := tag_for_keyword(row["keyword"])) is not None}
+    """Tag to name, number or place, of the attributes that identify someone."""
+    rows = standards.identifying_attributes().items()
+    return {
+        tag: WRITTEN_AS.get(kind, "number")
+        for keyword, (kind, _) in rows
+        if (tag := tag_for_keyword(keyword)) is not None
+    }
 
 
 def harvest(
@@ -32,7 +38,7 @@ def harvest(
     known: Identifiers,
     is_kept: Callable[[Element], bool],
 ) -> Identifiers:
-    """Every identifying value at any depth: all person names, all dates, and what identifying.csv lists.
+    """Every identifying value at any depth: all names and dates, and the attributes that the standards' table lists.
 
     ``known`` is what other files and tables say of this person. What the policy keeps (``is_kept``), such as a device
     serial number a site wants to keep, is not to be hidden.

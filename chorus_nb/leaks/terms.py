@@ -19,20 +19,13 @@ from chorus_nb import standards, tables
 from chorus_nb.leaks.reading import MEDIA_INSTANCE, Leaf
 from chorus_nb.parameters import Parameters
 
-# Attributes that hold identifiers, by kind, beside every PN, DA, DT and UI (PS3.15 Table E.1-1; 45 CFR 164.514(b)(2)).
-KINDS = {
-    "identifier": "PatientID OtherPatientIDs AccessionNumber AdmissionID ServiceEpisodeID StudyID FillerOrderNumber"
-    " PlacerOrderNumberImagingServiceRequest FillerOrderNumberImagingServiceRequest RequestedProcedureID"
-    " ScheduledProcedureStepID PerformedProcedureStepID MedicalRecordLocator IssuerOfPatientID ClinicalTrialSubjectID",
-    "contact": "PatientTelephoneNumbers PatientAddress PersonTelephoneNumbers PersonAddress InstitutionAddress"
-    " ReferringPhysicianTelephoneNumbers ReferringPhysicianAddress OrderCallbackPhoneNumber OrderEntererLocation"
-    " PatientTelecomInformation PersonTelecomInformation CurrentPatientLocation PatientInstitutionResidence",
-    "place": "InstitutionName InstitutionalDepartmentName RequestingService ScheduledProcedureStepLocation"
-    " PerformedLocation",
-    "device": "DeviceSerialNumber StationName DetectorID PlateID GantryID CassetteID GeneratorID DeviceID"
-    " UniqueDeviceIdentifier PerformedStationName ScheduledStationName PerformedStationAETitle",
+_CONTACTS = {"phone": "contact", "address": "contact", "issuer": "identifier"}
+KIND_OF = {
+    keyword: _CONTACTS.get(kind, kind)
+    for keyword, (kind, searched) in standards.identifying_attributes().items()
+    if searched
 }
-KIND_OF = {keyword: kind for kind, keywords in KINDS.items() for keyword in keywords.split()}
+"""Attributes that hold identifiers, by kind, beside every PN, DA, DT and UI (Table E.1-1; 45 CFR 164.514(b)(2))."""
 TITLES = frozenset(
     ("dr", "mr", "mrs", "ms", "miss", "prof", "md", "phd", "jr", "sr", "ii", "iii", "iv", "rn", "rt", "do", "np", "pa")
 )

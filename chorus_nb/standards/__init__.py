@@ -13,6 +13,7 @@ from chorus_nb.standards.lists import (
     body_part_concepts,
     ctp_tag,
     date_table,
+    identifying_attributes,
     keep_list,
     loinc_map,
     minimum_metadata,

@@ -153,6 +153,13 @@ def date_table() -> Mapping[str, str]:
 
 
 @cache
+def identifying_attributes() -> Mapping[str, tuple[str, bool]]:
+    """Attributes that identify somebody, by keyword: kind, and whether the search for leaks looks for their values
+    (identifying.csv; beside every PN, DA, DT and UI)."""
+    return {row["keyword"]: (row["kind"], row["searched"] == "yes") for row in data_rows("identifying.csv")}
+
+
+@cache
 def _never_patients() -> tuple[Mapping[str, str], Mapping[str, frozenset[str]]]:
     """Kinds by tag, and VRs by group (XXXX = any), of never_patients.csv."""
     tags: dict[str, str] = {}

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from blake3 import blake3
+from chorus_nb.sop import omop_deliverable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,12 +24,15 @@ MI_CDM = f"{METADATA}/mi_cdm"
 DATA_DICTIONARY = f"{METADATA}/data_dictionary.csv"
 SUBMISSION_NOTE = f"{METADATA}/IMAGING_SUBMISSION.md"
 CERTIFICATE = f"{METADATA}/verification_certificate"  # .md and .json
+MANIFEST_FILE = f"{METADATA}/manifest.csv"
+MADE_LAST = (f"{CERTIFICATE}.json", f"{CERTIFICATE}.md", MANIFEST_FILE)  # about all else
 
 # The only shape the place of an image may have: no header text becomes part of it that is not a plain code or UID.
 INSTANCE = re.compile(r"[0-9]+/Images/[A-Z0-9]{2,16}/[0-9]+/[0-9][0-9.]{0,62}[0-9]/[0-9]{3,}(_[0-9]+)?\.dcm")
 WINDOWS_DEVICE = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])")  # no folder can have such a name on Windows
 COUNTED_ELSEWHERE = ("note", "omop", "wave")  # words by which central's report sorts files of a person
 LONGEST_EXTENSION = 9
+DIALECTS = "mysql|postgresql|sqlite|mssql"  # of the registry's CREATE TABLE
 UPLOADED = re.compile(rf"({OMOP}|{METADATA}|\w+/({IMAGES}|{WAVEFORMS}))/.+", re.ASCII)
 
 
@@ -42,20 +45,25 @@ class FileKind(NamedTuple):
     uploaded: bool = True
 
 
+# Waveforms are none: nothing here reads them, and whoever makes them delivers them.
 FILE_KINDS = (
-    FileKind(rf"\w+/{IMAGES}/.+", "an image", "03_run_deid"),
-    FileKind(rf"\w+/{WAVEFORMS}/.+", "a waveform", "the site"),
-    FileKind(rf"{OMOP}/[a-z_]+\.csv", "a table of CDM 5.4", "05_build_registry"),
+    FileKind(INSTANCE.pattern, "an image", "03_run_deid"),
+    FileKind(rf"{OMOP}/({'|'.join(sorted(omop_deliverable()))})\.csv", "a table of CDM 5.4", "05_build_registry"),
     FileKind(rf"{METADATA}/(study|series|image)\.(csv|parquet)", "metadata of the images", "05_build_registry"),
     FileKind(rf"{METADATA}/image_registry\.csv", "the registry", "05_build_registry"),
     FileKind(r"image_registry\.csv", "its copy at the top (Multimodal-Linkage SOP)", "05_build_registry", False),
     FileKind(DATA_DICTIONARY, "what the columns mean", "05_build_registry"),
-    FileKind(rf"{REGISTRY_DDL}/image_registry_\w+\.sql", "CREATE TABLE of the registry", "05_build_registry"),
-    FileKind(rf"{MI_CDM}/\w+\.(csv|sql)", "informational tables of MI-CDM", "05_build_registry"),
-    FileKind(rf"{CERTIFICATE}\.(md|json)", "what was checked", "04_verify"),
+    FileKind(
+        rf"{REGISTRY_DDL}/image_registry_(mysql|postgresql|sqlite|mssql)\.sql",
+        "CREATE TABLE of the registry",
+        "05_build_registry",
+    ),
+    FileKind(rf"{MI_CDM}/image_(occurrence|feature|occurrence_source)\.csv", "a table of MI-CDM", "05_build_registry"),
+    FileKind(rf"{MI_CDM}/ddl_postgresql\.sql", "CREATE TABLE of these", "05_build_registry"),
+    FileKind(rf"{CERTIFICATE}\.(md|json)", "what was checked", "06_release"),
     FileKind(SUBMISSION_NOTE, "what the release holds", "06_release"),
-    FileKind(rf"{REPORTS}/\w+\.html", "a report that may be shared", "06_release"),
-    FileKind(rf"{METADATA}/manifest\.csv", "size and checksums of every file", "06_release"),
+    FileKind(rf"{REPORTS}/(03_run_deid|05_build_registry)\.html", "a report that may be shared", "06_release"),
+    FileKind(MANIFEST_FILE, "size and checksums of every file", "06_release"),
 )
 
 
@@ -140,15 +148,34 @@ def upload_problem(path: str) -> str:
         return ""
     if not UPLOADED.fullmatch(path):
         return "stands where the upload tool skips it; it takes OMOP/, Metadata/, <person_id>/Images/ and /Waveforms/"
-    if kind is None:
-        return "is of no kind that a release may hold"
     if is_image_place(path):
         below = path.split("/", 2)[2].lower()
         if word := next((word for word in COUNTED_ELSEWHERE if word in below), ""):
             return f"holds the word {word} below the person's folder; central would count it as something else"
         if not 1 <= len(Path(path).suffix[1:]) <= LONGEST_EXTENSION:
             return "has no file extension that central counts"
-    return ""
+    return "" if kind else "is of no kind that a release may hold"
+
+
+def strangers(release: Path) -> dict[str, str]:
+    """What stands below ``release`` and may not, with the reason: whatever is no plain file of a kind on the list."""
+    found: dict[str, str] = {}
+    for base, folders, names in os.walk(release):
+        here = Path(base)
+        if not (folders or names) and here != release:
+            found[here.relative_to(release).as_posix() + "/"] = "is an empty folder"
+        for name in (*folders, *names):
+            path, relative = here / name, (here / name).relative_to(release).as_posix()
+            mode = path.lstat()
+            if stat.S_ISLNK(mode.st_mode):  # it may lead out of the release
+                found[relative] = "is a link; a release holds files only"
+            elif name in folders:
+                continue
+            elif not stat.S_ISREG(mode.st_mode):
+                found[relative] = "is no plain file"
+            elif problem := upload_problem(relative) or ("" if mode.st_size else "is empty; central does not count it"):
+                found[relative] = problem
+    return found
 
 
 def files_below(folder: Path) -> list[str]:
@@ -158,12 +185,3 @@ def files_below(folder: Path) -> list[str]:
         links = [name for name in folders if Path(base, name).is_symlink()]
         found += [Path(base, name).relative_to(folder).as_posix() for name in (*names, *links)]
     return sorted(found)
-
-
-def release_digest(digests: Mapping[str, str]) -> str:
-    """BLAKE3 over the path and the digest of every file, in the order of the paths: what the gate of 04 passed and
-    what 06 packs must be the same bytes."""
-    made = blake3()
-    for path in sorted(digests):
-        made.update(f"{path}\0{digests[path]}\n".encode())
-    return made.hexdigest()

@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from chorus_nb.errors import InputError
+from chorus_nb.sop import omop_deliverable
 from chorus_nb.source import Source, open_source
 
 ModalityCode = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,16}$")]
@@ -106,6 +107,14 @@ class Parameters(BaseModel):
     scheduler: str = Field(
         "", pattern=r"^$|^(tcp|tls|ucx|ws|wss)://", description='Address of a Dask scheduler ("" = this machine).'
     )
+    omop_tables: list[str] = Field(
+        [],
+        description="OMOP tables that are delivered besides procedure_occurrence, of the 13 of the Data-Upload SOP.",
+    )
+    omop_columns: list[str] = Field(
+        [],
+        description="table.column of free text or outside CDM 5.4 that is delivered with its text; others go empty.",
+    )
     registry_url: str = Field("", description='SQLAlchemy URL or env:NAME for the registry ("" = SQLite under local/).')
     upload_url: str = Field("", description='fsspec URL for the upload ("" = pack only).')
 
@@ -114,6 +123,20 @@ class Parameters(BaseModel):
     def _known_zone(cls, value: str) -> str:
         if value not in available_timezones():
             raise ValueError("is not an IANA time zone, such as America/New_York")
+        return value
+
+    @field_validator("omop_tables")
+    @classmethod
+    def _of_the_sop(cls, value: list[str]) -> list[str]:
+        if others := [name for name in value if name not in omop_deliverable()]:
+            raise ValueError(f"{', '.join(others)}: not one of {', '.join(sorted(omop_deliverable()))}")
+        return value
+
+    @field_validator("omop_columns")
+    @classmethod
+    def _of_a_table(cls, value: list[str]) -> list[str]:
+        if others := [name for name in value if name.partition(".")[0] not in omop_deliverable() or "." not in name]:
+            raise ValueError(f"{', '.join(others)}: must be table.column of a table that may be delivered")
         return value
 
     @field_validator("*")

@@ -20,6 +20,7 @@ FLOORS = {
     "ground floor": (
         *(
             "errors",
+            "sop",
             "standards",
             "paths",
             "source",
@@ -29,9 +30,8 @@ FLOORS = {
             "workspace",
             "memory",
             "decisions",
-            "seal",
         ),
-        *("processes", "dicom", "omop", "identity", "leaks"),
+        *("processes", "seal", "dicom", "omop", "identity", "leaks"),
     ),
     "rooms": ("demo", "mapping", "acquire", "explore", "faces", "pixels", "deid", "verify", "registry", "release"),
     "people": ("display", "figures", "review", "workbench"),

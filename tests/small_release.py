@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import pydicom
 from blake3 import blake3
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, MRImageStorage
 
 from chorus_nb import tables
-from chorus_nb.layout import release_digest
 from chorus_nb.parameters import Parameters
 from chorus_nb.registry import build_metadata, build_omop, build_registry, check_registry
+from chorus_nb.seal import release_digest, seal_release
 from chorus_nb.verify.findings import GATE_CHECKS as GATE_CHECKS
 from chorus_nb.workspace import Workspace
 
@@ -87,6 +88,7 @@ def ready(workspace: Workspace) -> Workspace:
     build_metadata(workspace)
     build_omop(workspace)
     check_registry(workspace)
+    seal_release(workspace)
     return workspace
 
 
@@ -162,6 +164,21 @@ def pass_gate(workspace: Workspace) -> None:
         | {"examined": len(digests), "findings": 0},
     ]
     workspace.write(tables.CHECKS, tables.frame(tables.CHECKS, rows))
+    workspace.write(tables.VERIFICATION, tables.empty(tables.VERIFICATION))
+    images = [
+        {"target_path": path, "digest": digests[path], "sop_instance_uid": "", "moment": _moment(workspace, path)}
+        for path in digests
+    ]
+    workspace.write(tables.VERIFIED_IMAGES, tables.frame(tables.VERIFIED_IMAGES, images))
+    linkage = workspace.read(tables.LINKAGE)
+    known = sorted({*linkage["PatientID"], *linkage["AccessionNumber"]})
+    terms = [{"kind": "identifier", "text": text} for text in known]
+    workspace.write(tables.SEARCH_TERMS, tables.frame(tables.SEARCH_TERMS, terms))
+
+
+def _moment(workspace: Workspace, path: str) -> str:
+    dataset = pydicom.dcmread(workspace.release / path, specific_tags=["StudyDate", "StudyTime"])
+    return f"{pd.Timestamp(f'{dataset.StudyDate} {dataset.StudyTime}'):%Y-%m-%d %H:%M:%S}"
 
 
 def released_file(a: Accession, series: int, number: int) -> Dataset:

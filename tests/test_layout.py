@@ -15,10 +15,10 @@ from chorus_nb.layout import (
     instance_names,
     is_image_place,
     may_be_released,
-    release_digest,
     series_folder,
     upload_problem,
 )
+from chorus_nb.seal import release_digest
 
 PLACE = InstancePath("501", "CT", "9001", "2.25.7", "001.dcm")
 PATH = "501/Images/CT/9001/2.25.7/001.dcm"

@@ -11,15 +11,17 @@ import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from functools import cache
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 import pyarrow.parquet as pq
+from blake3 import blake3
+from pydicom.uid import UID_dictionary
 
 from chorus_nb import layout, tables
-from chorus_nb.errors import WorkbenchError
+from chorus_nb.leaks.embedded import PICTURE, picture_texts, unescaped
 from chorus_nb.leaks.search import MASK, Hit, Searcher, Severity
 from chorus_nb.leaks.terms import SearchTerm, of_name, page_words
 from chorus_nb.omop import cdm
@@ -36,7 +38,6 @@ JSON_NUMBER = re.compile(rb"(?<=[:\[,])\s*-?\d+(?:\.\d+)?(?=\s*[,\]}])")
 HTML_TAG = re.compile(rb"<[^>]*>")
 MARKUP = re.compile(rb"</?[A-Za-z][\w-]*|[\w-]+(?==[\"'])")
 STYLE = re.compile(rb"<style.*?</style>|<meta[^>]*>", re.DOTALL)
-PICTURE = re.compile(rb"data:image/[a-z+]+;base64,[A-Za-z0-9+/=\s]+")
 UID_LIKE = re.compile(r"\d+(?:\.\d+)+")
 
 
@@ -65,11 +66,22 @@ def pieces(path: Path) -> Iterator[bytes]:
         except (ValueError, pd.errors.ParserError):
             yield path.read_bytes()
     else:
-        content = path.read_bytes()
-        yield words_of_page(content) if path.suffix == ".html" else content
+        yield from of_content(path.read_bytes(), path.suffix)
 
 
-def _csv_rows(path: Path) -> Iterator[bytes]:
+def of_content(content: bytes, suffix: str) -> Iterator[bytes]:
+    """The same of bytes that are no table and no archive."""
+    if suffix == ".html":
+        yield words_of_page(content)
+        yield from picture_texts(content)
+    elif suffix in (".json", ".jsonl"):
+        yield unescaped(JSON_NUMBER.sub(b" ", content))
+    else:
+        yield content
+
+
+def csv_parts(path: Path) -> Iterator[pd.DataFrame]:
+    """A CSV table in parts, each cell the text of its bytes (Latin-1); :class:`ValueError` if it is none."""
     with path.open("rb") as file:
         if any(b"\0" in block for block in iter(lambda: file.read(1 << 20), b"")):
             raise ValueError("wide characters")
@@ -77,12 +89,20 @@ def _csv_rows(path: Path) -> Iterator[bytes]:
     for part in pd.read_csv(path, dtype=str, keep_default_na=False, chunksize=ROWS_SEARCHED, encoding="latin-1"):
         if not isinstance(part.index, pd.RangeIndex):
             raise ValueError("more cells than columns")
+        yield part.fillna("")  # of a row with fewer cells
+
+
+def _csv_rows(path: Path) -> Iterator[bytes]:
+    for part in csv_parts(path):
         yield ",".join(map(str, part.columns)).encode("latin-1") + b"\n" + _text_rows(part).encode("latin-1")
 
 
 def _parquet_rows(path: Path) -> Iterator[bytes]:
     file = pq.ParquetFile(path)
-    yield "\n".join((*file.schema_arrow.names, str(file.schema_arrow.metadata))).encode()
+    kept = {**(file.metadata.metadata or {}), **(file.schema_arrow.metadata or {})}
+    fields = (part for field in file.schema_arrow for part in (field.metadata or {}).items())
+    yield "\n".join((*file.schema_arrow.names, str(file.metadata.created_by))).encode()
+    yield b"\n".join(text for pair in (*kept.items(), *fields) for text in pair)
     for batch in file.iter_batches(ROWS_SEARCHED):
         yield _text_rows(batch.to_pandas().astype("string").fillna("")).encode()
 
@@ -119,22 +139,31 @@ def words_of_page(page: bytes) -> bytes:
 # --- the search -------------------------------------------------------------------------------------------------------
 
 
-def search_file(searcher: Searcher, path: Path, name: str) -> Iterator[tuple[str, Hit, Severity]]:
-    """``text`` or ``name`` (where it stands), hit and severity of each hit in a file called ``name`` below its root."""
-    for place, contents in (("name", iter((name.encode(),))), ("text", pieces(path))):
-        for content in contents:
-            for hit in searcher.search(JSON_NUMBER.sub(b" ", content) if path.suffix == ".jsonl" else content):
-                # the site's own OMOP tables hold free words and drug names: a single surname there is no proof
-                lone = hit.term.kind == "name" and hit.context.count(MASK) < 2
-                weak = lone and hit.severity == "high" and name.startswith(f"{layout.OMOP}/")
-                yield place, hit, "medium" if weak else hit.severity
+def search_file(searcher: Searcher, name: str, contents: Iterable[bytes]) -> Iterator[tuple[str, Hit, Severity]]:
+    """``text`` or ``name`` (where it stands), hit and severity of each hit in a file called ``name`` below its root.
+
+    ``contents``: what it says (:func:`pieces`, :func:`of_content`).
+    """
+    for place, parts in (("name", (name.encode(),)), ("text", contents)):
+        for content in parts:
+            for hit in searcher.search(content):
+                yield place, hit, _severity_in_file(hit, name if place == "text" else "")
+
+
+def _severity_in_file(hit: Hit, name: str) -> Severity:
+    """The site's own OMOP tables hold free words, drug names and codes: only a full name is found in their rows.
+
+    What a cell of them says by itself, :mod:`chorus_nb.leaks.cells` finds.
+    """
+    weak = hit.term.kind != "name" or hit.context.count(MASK) < 2
+    return "medium" if weak and hit.severity == "high" and name.startswith(f"{layout.OMOP}/") else hit.severity
 
 
 def search_pages(workspace: Workspace, pages: dict[str, str]) -> tuple[int, list[str]]:
     """How many original values were searched for in ``pages`` (name -> HTML), and the pages that hold one."""
     texts = {name: words_of_page(page.encode()) for name, page in pages.items()}
     searched, leaking = _search_uids(workspace, texts)
-    for count, searcher in _searchers(workspace):
+    for count, searcher in _whole_searchers(workspace):
         searched += count
         leaking |= {
             name for name, text in texts.items() if any(hit.severity == "high" for hit in searcher.search(text))
@@ -142,39 +171,35 @@ def search_pages(workspace: Workspace, pages: dict[str, str]) -> tuple[int, list
     return searched, sorted(leaking)
 
 
-def refuse_identifiers(workspace: Workspace) -> None:
-    """No original identifier or name may stand in ``OMOP/`` or ``Metadata/``; :class:`WorkbenchError` names the files.
+def searchers(workspace: Workspace, others: Iterable[SearchTerm] = ()) -> Iterator[tuple[int, Searcher]]:
+    """The search for all that 04 found to identify somebody, everybody's identifiers and names, and ``others``.
 
-    The ids that the lookup tables give are no original identifiers, though one may equal somebody's.
+    In batches, each with the number of its terms. The ids that the lookup tables give are no original identifiers,
+    though one may equal somebody's.
     """
     linkage = workspace.read(tables.LINKAGE)
     new = {str(number) for name in ("person_id", "image_occurrence_id") for number in linkage[name].dropna()}
-    roots = (f"{layout.OMOP}/", f"{layout.METADATA}/")
-    names = [name for name in layout.files_below(workspace.release) if name.startswith(roots)]
-    found: dict[str, int] = {}
-    for _, searcher in _searchers(workspace, new):
-        for name in names:
-            hits = search_file(searcher, workspace.release / name, name)
-            grave = {hit.term for _, hit, severity in hits if severity == "high"}
-            found[name] = found.get(name, 0) + len(grave)
-    if lines := [f"{name}: {count} values hold an identifier" for name, count in sorted(found.items()) if count]:
-        raise WorkbenchError(*lines)
+    known = workspace.read(tables.SEARCH_TERMS)
+    rows = map(SearchTerm, known["kind"], known["text"], known["whole"])
+    originals = (term for terms in _original_values(workspace) for term in terms)
+    wanted = (term for term in chain(rows, others, originals) if term.text not in new)
+    while batch := list(islice(wanted, BATCH)):
+        yield len(batch), Searcher(batch, words=page_words())
 
 
-def _searchers(workspace: Workspace, new: Iterable[str] = ()) -> Iterator[tuple[int, Searcher]]:
-    """The search for everybody's identifiers and names, in batches, each with the number of its values."""
-    values = _original_values(workspace, frozenset(new))
+def _whole_searchers(workspace: Workspace) -> Iterator[tuple[int, Searcher]]:
+    """The search in reports: everybody's identifiers and names, in batches, each with the number of its values."""
+    values = _original_values(workspace)
     while batch := list(islice(values, BATCH)):
-        terms = (term for one in batch for term in one)
-        yield len(batch), Searcher(terms, words=page_words(), words_identify=True)
+        yield len(batch), Searcher((term for one in batch for term in one), words=page_words(), words_identify=True)
 
 
-def _original_values(workspace: Workspace, new: frozenset[str]) -> Iterator[list[SearchTerm]]:
+def _original_values(workspace: Workspace) -> Iterator[list[SearchTerm]]:
     """The terms of each identifier of the catalog and each person name of the crosswalk."""
     for column in IDENTIFIER_COLUMNS:
         for joined in _distinct_values(workspace, column):
             for value in map(str.strip, joined.split("\\")):
-                if len(value) >= SHORTEST and value not in new:
+                if len(value) >= SHORTEST:
                     yield [SearchTerm("identifier", value)]
     for column in UID_TERMS:  # an instance identifier that is no UID
         for value in _distinct_values(workspace, column, "not regexp_full_match(value, '[0-9.]*')"):
@@ -201,6 +226,18 @@ def _search_uids(workspace: Workspace, texts: dict[str, bytes]) -> tuple[int, se
         searched += count
         leaking |= {name for name, uids in said.items() if not uids.isdisjoint(found or ())}
     return searched, leaking
+
+
+def original_uids(workspace: Workspace) -> frozenset[int]:
+    """Digests (:func:`uid_digest`) of the UIDs of all instances, series, studies and frames of reference there are."""
+    columns = (*UID_TERMS, "FrameOfReferenceUID")
+    found = (uid for column in columns for uid in _distinct_values(workspace, column) if uid not in UID_dictionary)
+    return frozenset(map(uid_digest, found))
+
+
+def uid_digest(uid: str) -> int:
+    """8 bytes stand for a UID: a million of them fit in memory."""
+    return int.from_bytes(blake3(uid.encode()).digest(length=8))
 
 
 def _uids(text: str) -> set[str]:

@@ -13,8 +13,6 @@ from chorus_nb.registry.headers import update_headers
 from chorus_nb.registry.identifiers import file_id, mint_procedures, number_files
 from chorus_nb.workspace import Workspace, write_if_changed
 
-DIALECTS = ("mysql", "postgresql", "sqlite", "mssql")
-
 
 def build_registry(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame:
     """Number the released files, store the registry in its database and export it from there.
@@ -29,7 +27,7 @@ def build_registry(workspace: Workspace, progress: Progress | None = None) -> pd
         database.store(opened, registry, visit_required=visit_required)
         for folder in (workspace.metadata, workspace.release):
             database.export(opened, folder / workspace.path(tables.IMAGE_REGISTRY).name)
-    for name in DIALECTS:
+    for name in layout.DIALECTS.split("|"):
         text = database.create_statement(name, visit_required=visit_required)
         write_if_changed(workspace.release / layout.REGISTRY_DDL / f"image_registry_{name}.sql", text.encode())
     return workspace.read(tables.IMAGE_REGISTRY)

@@ -1,12 +1,12 @@
-"""The OMOP tables of the release: the site's own, byte for byte, and a procedure for each accession without one."""
+"""The OMOP tables of the release: those that were asked for, and a procedure for each accession without one."""
 
 from __future__ import annotations
 
 import csv
 import filecmp
-import io
+import functools
 import os
-import shutil
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -16,10 +16,14 @@ from sqlalchemy import Table as DatabaseTable
 from chorus_nb import tables
 from chorus_nb.errors import InputError
 from chorus_nb.layout import series_folder
-from chorus_nb.omop import IMAGE_OCCURRENCE, cdm, cdm_fields, omop_files, read_omop
+from chorus_nb.leaks.cells import identifying_cells
+from chorus_nb.leaks.files import csv_parts
+from chorus_nb.omop import cdm, cdm_fields, omop_files, read_omop
 from chorus_nb.omop.databases import engine
 from chorus_nb.registry.image_registry import released_links
-from chorus_nb.workspace import Workspace, replacing, write_if_changed
+from chorus_nb.registry.omop_delivery import Delivery, delivered_records, examine_table
+from chorus_nb.sop import omop_deliverable
+from chorus_nb.workspace import PARTIAL, Workspace, replacing, write_if_changed
 
 PROCEDURE_TABLE = "procedure_occurrence"
 IMAGING_PROCEDURE = 4180938  # Multimodal-Linkage SOP C.1: provisional, `procedure_concepts` refines it
@@ -27,22 +31,93 @@ STANDARD_ALGORITHM = 32880  # procedure type of rows that an algorithm made
 
 
 def build_omop(workspace: Workspace) -> pd.DataFrame:
-    """Copy the site's OMOP tables into ``release/OMOP`` and add the minted procedures to ``procedure_occurrence``.
+    """Write the tables that were asked for into ``release/OMOP`` and add the minted procedures.
 
-    Returns the added rows. Rows of the EHR stay byte for byte as the site delivers them; a database is exported
-    table by table. What is not a table of CDM 5.4 is not copied.
+    Returns the added rows. ``procedure_occurrence`` always goes, others of the 13 of the Data-Upload SOP if
+    ``omop_tables`` names them. What the site delivers stays byte for byte but for cells that go empty: free text and
+    columns outside the CDM that ``omop_columns`` does not name, and cells that identify somebody.
+    Writes ``tables.OMOP_FINDINGS`` and ``tables.OMOP_WITHHELD``.
     """
     added = minted_procedures(workspace)
-    delivered = _delivered(workspace)
-    for name in delivered.keys() - {PROCEDURE_TABLE}:
-        _copy(delivered[name], workspace.omop_out / f"{name}.csv")
-    ehr = delivered[PROCEDURE_TABLE].read_bytes() if PROCEDURE_TABLE in delivered else b""
-    write_if_changed(workspace.omop_out / f"{PROCEDURE_TABLE}.csv", merged(ehr, added))
+    asked = {PROCEDURE_TABLE, *workspace.parameters.omop_tables}
+    there = _tables_there(workspace)
+    delivered = _delivered(workspace, asked & there)
+    identifying = identifying_cells(workspace, {n: functools.partial(csv_parts, p) for n, p in delivered.items()})
+    withheld = _withheld(workspace)
+    found = [
+        examine_table(name, path, identifying[name], workspace.parameters.omop_columns, withheld.keys())
+        for name, path in sorted(delivered.items())
+    ]
+    for one in found:
+        rows = added if one.table == PROCEDURE_TABLE else added.iloc[:0]
+        _write(one, rows, workspace.omop_out / f"{one.table}.csv")
+    if PROCEDURE_TABLE not in delivered:
+        write_if_changed(workspace.omop_out / f"{PROCEDURE_TABLE}.csv", tables.csv_bytes(added))
     kept = {f"{name}.csv" for name in (*delivered, PROCEDURE_TABLE)}
     for path in workspace.omop_out.iterdir():
-        if path.name not in kept:  # what the site no longer delivers leaves the release too
+        if path.name not in kept:  # what nobody asks for any more leaves the release too
             path.unlink()
+    _write_findings(workspace, found, asked, there, withheld)
     return added
+
+
+def omop_findings(workspace: Workspace) -> pd.DataFrame:
+    """``tables.OMOP_FINDINGS`` with what each means and what to do about it."""
+    words = pd.read_csv(Path(__file__).with_name("omop_findings.csv"), dtype=str)
+    return workspace.read(tables.OMOP_FINDINGS).merge(words, on="finding", how="left")
+
+
+def _write(found: Delivery, added: pd.DataFrame, target: Path) -> None:
+    """The records of a table, and the ``added`` rows in the order of its columns and with its line ends."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    new = target.with_name(f"{PARTIAL}{target.name}")
+    try:
+        with new.open("wb") as file:
+            end = b"\n"
+            for record in delivered_records(found):
+                file.write(record)
+                end = record
+            if len(added):
+                newline = "\r\n" if found.counts["", "line_ends"] else "\n"
+                rows = added.reindex(columns=found.names())
+                text = rows.to_csv(index=False, header=False, lineterminator=newline)
+                file.write((newline * (not end.endswith(b"\n")) + text).encode())
+        if not (target.is_file() and filecmp.cmp(new, target, shallow=False)):
+            new.replace(target)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _withheld(workspace: Workspace) -> Counter[int]:
+    """Persons none of whose images is released although there are some, with the number of these."""
+    outcomes = workspace.read(tables.OUTCOMES, ["source_path", "status"])
+    persons = workspace.read(tables.WORKLIST, ["source_path", "person_id"]).dropna(subset=["person_id"])
+    images = persons.merge(outcomes, on="source_path")
+    released = set(images.loc[images["status"] == "released", "person_id"])
+    kept = images[images["status"].isin(["held_back", "quarantined"]) & ~images["person_id"].isin(released)]
+    return Counter(kept["person_id"].astype(int).tolist())
+
+
+def _write_findings(
+    workspace: Workspace, found: list[Delivery], asked: set[str], there: set[str], withheld: Counter[int]
+) -> None:
+    rows: list[dict[str, object]] = [
+        {"table": one.table, "column": column, "finding": code, "count": count}
+        for one in found
+        for (column, code), count in sorted([*one.counts.items(), (("", "persons_withheld"), one.rows_of.total())])
+        if count
+    ]
+    deliverable = omop_deliverable()
+    rows += [{"table": name, "finding": "not_found"} for name in sorted(asked - there - {PROCEDURE_TABLE})]
+    for name in sorted(there - asked):
+        rows.append({"table": name, "finding": "not_asked_for" if name in deliverable else "never_delivered"})
+    workspace.write(tables.OMOP_FINDINGS, tables.frame(tables.OMOP_FINDINGS, rows))
+    named: list[dict[str, object]] = [
+        {"table": one.table, "person_id": person, "rows": count, "images": withheld[person]}
+        for one in found
+        for person, count in sorted(one.rows_of.items())
+    ]
+    workspace.write(tables.OMOP_WITHHELD, tables.frame(tables.OMOP_WITHHELD, named))
 
 
 def minted_procedures(workspace: Workspace) -> pd.DataFrame:
@@ -78,17 +153,6 @@ def minted_procedures(workspace: Workspace) -> pd.DataFrame:
     return made.reindex(columns=cdm_fields(PROCEDURE_TABLE)["column"]).reset_index(drop=True)
 
 
-def merged(ehr: bytes, added: pd.DataFrame) -> bytes:
-    """``ehr`` as it is, followed by the added rows in the order of its columns and with its line ends."""
-    content = ehr or tables.csv_bytes(added.iloc[:0])
-    newline = "\r\n" if b"\r\n" in content[: content.find(b"\n") + 1] else "\n"
-    header = next(csv.reader(io.StringIO(content[: content.find(b"\n")].decode("utf-8-sig"))))
-    rows = added.reindex(columns=[name.strip().lower() for name in header])
-    text = rows.to_csv(index=False, header=False, lineterminator=newline)
-    separator = "" if content.endswith(b"\n") else newline
-    return content + (separator + text).encode() if len(rows) else content
-
-
 def _common_folder(folders: pd.Series) -> str:
     """The accession's folder, or what the folders have in common when it has several modalities."""
     return str(os.path.commonpath(folders.unique().tolist())).replace(os.sep, "/")
@@ -109,16 +173,25 @@ def _procedure_concepts(workspace: Workspace, procedures: pd.DataFrame) -> pd.Se
     )
 
 
-def _delivered(workspace: Workspace) -> dict[str, Path]:
-    """The site's tables as CSV files by name; those of a database are exported under ``local/`` first."""
-    known = set(cdm()["table"]) - {IMAGE_OCCURRENCE}
+def _tables_there(workspace: Workspace) -> set[str]:
+    """The tables of the CDM that the site has."""
+    known = set(cdm()["table"])
     if not workspace.parameters.omop.startswith("env:"):
-        return {name: path for name, path in omop_files(workspace.parameters).items() if name in known}
+        return known & omop_files(workspace.parameters).keys()
+    with engine("omop", workspace.parameters.omop) as opened:
+        inspector = inspect(opened)
+        return known & {name.lower() for name in (*inspector.get_view_names(), *inspector.get_table_names())}
+
+
+def _delivered(workspace: Workspace, wanted: set[str]) -> dict[str, Path]:
+    """These tables of the site as CSV files by name; those of a database are exported under ``local/`` first."""
+    if not workspace.parameters.omop.startswith("env:"):
+        return {name: path for name, path in omop_files(workspace.parameters).items() if name in wanted}
     made = {}
     with engine("omop", workspace.parameters.omop) as opened:
         inspector = inspect(opened)
         for found in (*inspector.get_view_names(), *inspector.get_table_names()):
-            if found.lower() in known:
+            if found.lower() in wanted:
                 table = DatabaseTable(found, MetaData(), autoload_with=opened)
                 made[found.lower()] = workspace.local / "omop" / f"{found.lower()}.csv"
                 with opened.connect() as connection, replacing(made[found.lower()]) as temporary:
@@ -130,9 +203,3 @@ def _delivered(workspace: Workspace) -> dict[str, Path]:
                         writer.writerow(column.name.lower() for column in table.columns)
                         writer.writerows(ordered)
     return made
-
-
-def _copy(source: Path, target: Path) -> None:
-    if not (target.is_file() and filecmp.cmp(source, target, shallow=False)):
-        with replacing(target) as temporary:
-            shutil.copyfile(source, temporary)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import io
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import IO
 
 import pandas as pd
 from blake3 import blake3
@@ -15,29 +18,37 @@ from chorus_nb.processes import Progress, each
 from chorus_nb.workspace import Workspace, write_if_changed
 
 HASHED_AT_ONCE = 1 << 20
+MEASURED = ["path", "size", "md5", "sha256", "blake3"]
 
 
-def measure_files(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame:
-    """``path, size, md5, sha256, blake3`` of every file of the release but the manifest, each read once."""
-    manifest = workspace.path(tables.MANIFEST).relative_to(workspace.release).as_posix()
-    paths = [path for path in layout.files_below(workspace.release) if path != manifest]
-    measure = functools.partial(_digests, workspace.release)
+def measure_files(workspace: Workspace, paths: Collection[str], progress: Progress | None = None) -> pd.DataFrame:
+    """``path, size, md5, sha256, blake3`` of these files of the release, each read once."""
+    measure = functools.partial(_measure_file, workspace.release)
     measured = each(workspace.parameters, measure, paths, progress, "checksums of the release")
-    rows = [(path, *row) for path, row in measured]
-    frame = pd.DataFrame(rows, columns=["path", "size", "md5", "sha256", "blake3"])
+    frame = pd.DataFrame([(path, *row) for path, row in measured], columns=MEASURED)
     return frame.sort_values("path", ignore_index=True)
 
 
-def _digests(release: Path, path: str) -> tuple[int, str, str, str]:
-    size, md5, sha256, own = 0, hashlib.md5(usedforsecurity=False), hashlib.sha256(), blake3()
+def measure_contents(made: Mapping[str, bytes]) -> pd.DataFrame:
+    """The same of what is about to be written."""
+    rows = [(path, *_measure(io.BytesIO(content))) for path, content in made.items()]
+    return pd.DataFrame(rows, columns=MEASURED)
+
+
+def _measure_file(release: Path, path: str) -> tuple[int, str, str, str]:
     try:
         with open(release / path, "rb") as file:
-            while block := file.read(HASHED_AT_ONCE):
-                size += len(block)
-                for digest in (md5, sha256, own):
-                    digest.update(block)
+            return _measure(file)
     except OSError as error:
         raise WorkbenchError(f"{path}: cannot be read ({type(error).__name__})") from None
+
+
+def _measure(file: IO[bytes]) -> tuple[int, str, str, str]:
+    size, md5, sha256, own = 0, hashlib.md5(usedforsecurity=False), hashlib.sha256(), blake3()
+    while block := file.read(HASHED_AT_ONCE):
+        size += len(block)
+        for digest in (md5, sha256, own):
+            digest.update(block)
     return size, md5.hexdigest(), sha256.hexdigest(), own.hexdigest()
 
 

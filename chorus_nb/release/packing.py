@@ -1,80 +1,113 @@
-"""Pack the release: the gate, the notes and reports that go with it, and the manifest of exactly these bytes."""
+"""Pack the release: what was sealed and passed, the note, reports and certificate that go with it, and the manifest."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Collection, Mapping
 
 import pandas as pd
 
 from chorus_nb import layout, tables
 from chorus_nb.errors import WorkbenchError
-from chorus_nb.leaks.files import refuse_identifiers
 from chorus_nb.processes import Progress
 from chorus_nb.release.consortium import write_config
-from chorus_nb.release.gate import require_gate
-from chorus_nb.release.manifest import measure_files, with_delta
-from chorus_nb.release.submission import write_note
+from chorus_nb.release.manifest import measure_contents, measure_files, with_delta
+from chorus_nb.release.submission import note_page
+from chorus_nb.seal import LINES, refuse_strangers, release_digest, require_seal, seal_release
+from chorus_nb.verify import certificate, require_pass, search_contents, verify_tree
+from chorus_nb.verify.findings import ASKED_OF_TREE
 from chorus_nb.workspace import Workspace, remove_partials, write_if_changed
 
 SHARED_REPORTS = ("03_run_deid.html", "05_build_registry.html")  # the shareable ones; that of 06 is made after packing
 
 
 def pack(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame:
-    """Check that the release may leave, write what goes with it, and return its ``manifest``.
+    """Check that the release may leave, write what goes with it, seal it, and return its ``manifest``.
 
-    :class:`WorkbenchError` unless every check passed for exactly these bytes, when the consortium's tool would skip a
-    file, or when an original identifier stands in any table, note or report.
+    :class:`WorkbenchError` unless every check passed for exactly these bytes, nothing changed since 05 sealed it, and
+    no term of anybody stands in any file that is no image.
     """
     remove_partials(workspace.release)
-    write_note(workspace)
+    refuse_strangers(workspace)
+    measured = measure_files(workspace, layout.files_below(workspace.release), progress)
+    _require_gate(workspace, _digests(measured))
+    require_seal(workspace, _digests(measured))
+    made = {layout.SUBMISSION_NOTE: note_page(workspace)}
+    made |= _reports(workspace, _with(measured, made))
+    _require_tree(workspace, made)
+    measured = _with(measured, made)
+    last = _made_last(workspace, measured[~measured["path"].isin(layout.MADE_LAST)])
+    for path, content in (made | last).items():  # nothing is written before all of it passed
+        write_if_changed(workspace.release / path, content)
     write_config(workspace)
-    _refuse_what_would_be_skipped(workspace.release)
-    measured = measure_files(workspace, progress)
-    images = measured[measured["path"].map(layout.is_image_place)]
-    require_gate(workspace, dict(zip(images["path"], images["blake3"], strict=True)))
-    if _take_reports(workspace, measured):
-        measured = measure_files(workspace, progress)
-    refuse_identifiers(workspace)
-    workspace.write(tables.MANIFEST, with_delta(workspace, measured))
+    seal_release(workspace, _digests(_with(measured, last)))
     return workspace.read(tables.MANIFEST)
 
 
-def _refuse_what_would_be_skipped(release: Path) -> None:
-    """Every file must be one that the consortium's tool uploads and that central counts as what it is."""
-    found = ((path, _problem_of(release, path)) for path in layout.files_below(release))
-    lines = [f"{path}: {problem}" for path, problem in found if problem]
-    if lines:
-        raise WorkbenchError(*lines[:20], *([f"and {len(lines) - 20} more"] if len(lines) > 20 else []))
+def _made_last(workspace: Workspace, measured: pd.DataFrame) -> dict[str, bytes]:
+    """Certificate and manifest by their paths, about all else; searched before they are written."""
+    made = certificate(workspace, _digests(measured))
+    made[layout.MANIFEST_FILE] = tables.encode(tables.MANIFEST, with_delta(workspace, _with(measured, made)))
+    if leaking := search_contents(workspace, made):
+        raise WorkbenchError(*(f"{path}: would hold an identifier; look at the parameter site" for path in leaking))
+    return made
 
 
-def _problem_of(release: Path, path: str) -> str:
-    if (release / path).is_symlink():  # it may lead out of the release
-        return "is a link; a release holds files only"
-    empty = "" if (release / path).stat().st_size else "is empty; central does not count it"
-    return layout.upload_problem(path) or empty
+def _with(measured: pd.DataFrame, made: Mapping[str, bytes]) -> pd.DataFrame:
+    """``measured`` as it is once ``made`` is written."""
+    others = measured[~measured["path"].isin(list(made))]
+    return pd.concat([others, measure_contents(made)], ignore_index=True).sort_values("path", ignore_index=True)
 
 
-def _take_reports(workspace: Workspace, measured: pd.DataFrame) -> bool:
-    """Put the reports beside what they tell about; whether any was taken.
+def _digests(measured: pd.DataFrame) -> dict[str, str]:
+    return dict(zip(measured["path"], measured["blake3"], strict=True))
+
+
+def _require_gate(workspace: Workspace, digests: dict[str, str]) -> None:
+    """The checks of 04 and of 05 must have passed, those of 04 for the images with these digests."""
+    checks = workspace.read(tables.CHECKS)
+    require_pass(checks)
+    images = release_digest({path: digest for path, digest in digests.items() if layout.is_image_place(path)})
+    if checks.set_index("check")["detail"].get("released_bytes") != images:
+        raise WorkbenchError("the release is not the one the gate passed: run 04_verify and 05_build_registry again")
+    registry = workspace.read(tables.REGISTRY_CHECKS)
+    failed = registry[registry["result"] == "fail"]
+    if len(failed):
+        raise WorkbenchError(*(f"05_build_registry: {c.question} No: {c.detail}" for c in failed.itertuples()))
+
+
+def _require_tree(workspace: Workspace, made: Mapping[str, bytes]) -> None:
+    """What is no image, examined when all but certificate and manifest is made; names files, columns and kinds only."""
+    checks = verify_tree(workspace, made)
+    failed = checks[checks["result"] != "pass"]
+    if failed.empty:
+        return
+    findings = workspace.read(tables.TREE_FINDINGS)
+    grave = findings[findings["severity"] == "high"].groupby(["file", "tag", "kind"]).size()
+    lines = [f"{file}{f', {place}' if place else ''}: {kind}" for file, place, kind in grave.index]
+    remedies = [f"{row.check} ({row.result}). To do: {ASKED_OF_TREE[row.check].remedy}." for row in failed.itertuples()]
+    raise WorkbenchError("This release may not leave the house.", *lines[:LINES], *remedies)
+
+
+def _reports(workspace: Workspace, measured: pd.DataFrame) -> dict[str, bytes]:
+    """The reports to put beside what they are about, by their paths.
 
     A report names the time of its run. It is taken anew only when other files of the release changed, so that a run
     that changes nothing packs the same bytes.
     """
-    folder = workspace.release / layout.REPORTS
-    found = [workspace.reports_audit / name for name in SHARED_REPORTS if (workspace.reports_audit / name).is_file()]
-    stale = _changed(workspace, measured) or not all((folder / path.name).is_file() for path in found)
-    taken = [write_if_changed(folder / path.name, path.read_bytes()) for path in found if stale]
-    return any(taken)
+    found = {f"{layout.REPORTS}/{name}": workspace.reports_audit / name for name in SHARED_REPORTS}
+    found = {path: report for path, report in found.items() if report.is_file()}
+    fresh = not _as_packed(workspace, measured, found)
+    return {path: report.read_bytes() for path, report in found.items() if fresh}
 
 
-def _changed(workspace: Workspace, measured: pd.DataFrame) -> bool:
-    """Whether any file but the reports differs from the manifest that stands there."""
+def _as_packed(workspace: Workspace, measured: pd.DataFrame, reports: Collection[str]) -> bool:
+    """Whether all files but those made last, the reports among them, are those of the manifest that stands there."""
     if not workspace.has(tables.MANIFEST):
-        return True
+        return False
     packed = workspace.read(tables.MANIFEST)
     packed = packed[packed["delta"] != "removed"]
     now, before = (
-        {row for row in zip(part["path"], part["sha256"], strict=True) if not row[0].startswith(f"{layout.REPORTS}/")}
+        {row for row in zip(part["path"], part["sha256"], strict=True) if row[0] not in layout.MADE_LAST}
         for part in (measured, packed)
     )
-    return now != before
+    return now == before and set(reports) <= {path for path, _ in now}

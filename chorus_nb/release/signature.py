@@ -9,8 +9,8 @@ import pandas as pd
 from chorus_nb import tables
 from chorus_nb.decisions import DecisionLog
 from chorus_nb.errors import InputError, WorkbenchError
-from chorus_nb.layout import release_digest
 from chorus_nb.release.manifest import record_delivery
+from chorus_nb.seal import release_digest
 from chorus_nb.workspace import Workspace
 
 SIGN_OFF_LOG = DecisionLog(tables.SIGN_OFF, column="", item=lambda row: row["release"])

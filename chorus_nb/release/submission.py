@@ -9,20 +9,20 @@ from pathlib import Path
 
 import pandas as pd
 
-from chorus_nb import __version__, layout, tables
+from chorus_nb import __version__, tables
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
-from chorus_nb.workspace import Workspace, write_if_changed
+from chorus_nb.workspace import Workspace
 
 SOURCE_VALUE_LENGTH = 50  # varchar of CDM 5.4; central's own column is TEXT, so longer values are kept whole
 SHIFT_CODES = ("unshifted", "day of week kept", "season kept", "day of week and season kept", "neither kept")
 
 
-def write_note(workspace: Workspace) -> None:
+def note_page(workspace: Workspace) -> bytes:
     """``Metadata/IMAGING_SUBMISSION.md``, without any time of writing: the same release has the same note."""
     parts = [f"# Imaging submission of {workspace.parameters.site}"]
     parts += [f"## {heading}\n\n{_note_text(table)}" for heading, table in submission_note(workspace).items()]
-    write_if_changed(workspace.release / layout.SUBMISSION_NOTE, ("\n\n".join(parts) + "\n").encode())
+    return ("\n\n".join(parts) + "\n").encode()
 
 
 def submission_note(workspace: Workspace) -> dict[str, pd.DataFrame]:
@@ -92,10 +92,13 @@ def _deviations(workspace: Workspace, registry: pd.DataFrame) -> list[str]:
     without_visit = int(registry["visit_id"].isna().sum())
     if without_visit:
         made.append(f"{without_visit} files belong to no visit; visit_id is blank (Multimodal-Linkage SOP).")
-    procedures = pd.read_csv(workspace.omop_out / "procedure_occurrence.csv", dtype=str, usecols=[0, 13])
-    procedures.columns = ["id", "source_value"]
-    minted = procedures[procedures["id"].isin(workspace.read(tables.PROCEDURE_IDS)["proc_id"].astype(str))]
-    long = int((minted["source_value"].str.len() > SOURCE_VALUE_LENGTH).sum())
+    wanted = ("procedure_occurrence_id", "procedure_source_value")  # a site's table may lack the second
+    path = workspace.omop_out / "procedure_occurrence.csv"
+    procedures = pd.read_csv(path, dtype=str, encoding="utf-8-sig", usecols=lambda name: name.strip().lower() in wanted)
+    procedures = procedures.rename(columns=lambda name: name.strip().lower())
+    minted = procedures["procedure_occurrence_id"].isin(workspace.read(tables.PROCEDURE_IDS)["proc_id"].astype(str))
+    values = procedures.reindex(columns=wanted)["procedure_source_value"].astype("string")
+    long = int((values[minted].str.len() > SOURCE_VALUE_LENGTH).sum())
     if long:
         made.append(f"procedure_source_value of {long} minted procedures exceeds {SOURCE_VALUE_LENGTH} characters.")
     if _made_with(workspace).uid_method == "ctp":

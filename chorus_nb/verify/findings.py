@@ -31,7 +31,8 @@ Findings = Iterator[Finding]
 class Check(NamedTuple):
     """A check of the gate. ``optional`` ones may be "not run" while what they look at is not made yet.
 
-    ``scope``: its function looks at a released ``file`` beside its original, at a ``series``, or at the ``release``.
+    ``scope``: its function looks at a released ``file`` beside its original, at a ``series``, at the images of the
+    ``release`` together, or at the ``tree`` of all that is no image, which 06 asks for.
     """
 
     question: str
@@ -40,12 +41,15 @@ class Check(NamedTuple):
     optional: bool
 
 
-def _checks() -> dict[str, Check]:
+def _checks(*scopes: str) -> dict[str, Check]:
     text = resources.files(__package__).joinpath("checks.csv").read_text(encoding="utf-8")
     return {
         row["check"]: Check(row["question"], row["remedy"], row["scope"], row["optional"] == "yes")
         for row in csv.DictReader(text.splitlines())
+        if row["scope"] in scopes
     }
 
 
-GATE_CHECKS = _checks()
+GATE_CHECKS = _checks("file", "series", "release")
+ASKED_OF_TREE = _checks("tree")
+RANK = {"high": 0, "medium": 1, "low": 2, "info": 3}

@@ -8,19 +8,31 @@ import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.errors import WorkbenchError
-from chorus_nb.verify.findings import GATE_CHECKS
+from chorus_nb.verify.findings import GATE_CHECKS, Check
 from chorus_nb.workspace import Workspace
 
-SEAL = "released_bytes"
+RELEASED_BYTES = "released_bytes"
 
 
-def table(findings: pd.DataFrame, examined: Mapping[str, int], not_run: Mapping[str, str], seal: str) -> pd.DataFrame:
+def table(findings: pd.DataFrame, examined: Mapping[str, int], not_run: Mapping[str, str], images: str) -> pd.DataFrame:
     """``tables.CHECKS``: a check fails with its first finding of high severity.
 
-    The last row holds the digest of the released bytes, which ``06`` asks for; without a pass there is none.
+    The last row holds the digest of the ``images`` that were examined, which ``06`` asks for; without a pass there is
+    none.
     """
+    rows = check_rows(GATE_CHECKS, findings, examined, not_run)
+    closed = len(blocking(pd.DataFrame(rows)))
+    last: dict[str, object] = {"check": RELEASED_BYTES, "question": "Which bytes were checked?"}
+    last |= {"detail": "" if closed else images, "result": "fail" if closed else "pass"}
+    return tables.frame(tables.CHECKS, [*rows, last | {"examined": examined.get("readable", 0), "findings": 0}])
+
+
+def check_rows(
+    asked: Mapping[str, Check], findings: pd.DataFrame, examined: Mapping[str, int], not_run: Mapping[str, str]
+) -> list[dict[str, object]]:
+    """A row for each check: pass, fail or not run, and why."""
     rows: list[dict[str, object]] = []
-    for name, check in GATE_CHECKS.items():
+    for name, check in asked.items():
         own = findings[findings.check == name]
         grave = int((own.severity == "high").sum())
         count = examined.get(name, 0)
@@ -34,10 +46,7 @@ def table(findings: pd.DataFrame, examined: Mapping[str, int], not_run: Mapping[
             result, detail = "pass", _summary(own)
         row = {"check": name, "question": check.question, "result": result, "detail": detail}
         rows.append({**row, "examined": count, "findings": grave})
-    closed = len(blocking(pd.DataFrame(rows)))
-    last: dict[str, object] = {"check": SEAL, "question": "Which bytes were checked?", "detail": "" if closed else seal}
-    last |= {"result": "fail" if closed else "pass", "examined": examined.get("readable", 0), "findings": 0}
-    return tables.frame(tables.CHECKS, [*rows, last])
+    return rows
 
 
 def _summary(findings: pd.DataFrame) -> str:
@@ -58,7 +67,7 @@ def blocking(frame: pd.DataFrame) -> pd.DataFrame:
         {"check": name, "result": "not run", "detail": "is missing"} for name in set(GATE_CHECKS) - set(frame.check)
     ]
     optional = {name for name, check in GATE_CHECKS.items() if check.optional}
-    frame = frame[frame.check != SEAL]
+    frame = frame[frame.check != RELEASED_BYTES]
     stops = (frame.result == "fail") | ((frame.result != "pass") & ~frame.check.isin(optional))
     return pd.concat([frame[stops], pd.DataFrame(missing, columns=frame.columns)], ignore_index=True)
 

@@ -1,9 +1,8 @@
-"""Checks over the release as a whole: counts, UIDs one for one, visits, the registry, files that are not DICOM."""
+"""Checks over the release as a whole: counts, UIDs one for one, text, visits, faces."""
 
 from __future__ import annotations
 
 import collections
-import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +11,8 @@ import pandas as pd
 from blake3 import blake3
 
 from chorus_nb import layout, tables
-from chorus_nb.leaks.files import pieces, search_file
-from chorus_nb.leaks.search import Searcher, Severity
-from chorus_nb.leaks.terms import SearchTerm, page_words, uids_in
+from chorus_nb.leaks.search import Severity
+from chorus_nb.leaks.terms import SearchTerm
 from chorus_nb.mapping.lookups import Lookups
 from chorus_nb.omop import moments, read_omop
 from chorus_nb.verify import faces
@@ -109,11 +107,6 @@ class UidLedger:
         if self._new.keys() & self._old.keys() - {old for old, new in self._new.items() if old == new}:
             yield Finding("uids", "high", "", "", "a released UID is also the original UID of another object")
 
-    def __contains__(self, uid: str) -> bool:
-        """Whether it is an original UID that was replaced."""
-        key = _short(uid)
-        return self._new.get(key, key) != key
-
     def __len__(self) -> int:
         return len(self._new)
 
@@ -169,7 +162,7 @@ def burned_in(release: Release) -> Findings:
             yield Finding("burned_in", "high", row.target_path, "(7FE0,0010)", detail)
 
 
-# --- visits and registry ----------------------------------------------------------------------------------------------
+# --- visits and faces -------------------------------------------------------------------------------------------------
 
 
 def visits(release: Release) -> Findings:
@@ -206,74 +199,6 @@ def visits(release: Release) -> Findings:
             yield Finding("visits", severity, fact.target_path, "", "its time lies outside its visit")
 
 
-def registry(release: Release) -> Findings:
-    """The registry, once 05 made it; of one that is older than the files no fault is told but that it is old."""
-    workspace, table = release.workspace, tables.IMAGE_REGISTRY
-    if not workspace.has(table):
-        release.not_run["registry"] = "05 has not made it yet; 06 checks it before anything is packed"
-        return
-    faults = list(_registry_faults(workspace.read(table), release.facts))
-    registered, written = (workspace.path(made).stat().st_mtime_ns for made in (table, tables.OUTCOMES))
-    if faults and registered < written:
-        release.not_run["registry"] = "03 ran after 05: run 05 again"
-    else:
-        yield from faults
-
-
-def _registry_faults(frame: pd.DataFrame, facts: list[Fact]) -> Findings:
-    """A row per released file, with the person, the group and the time that the file has."""
-    by_path = {fact.target_path: fact for fact in facts}
-    name = f"{layout.METADATA}/{tables.IMAGE_REGISTRY.name}.csv"
-    if list(frame.image_registry_id) != list(range(1, len(frame) + 1)):
-        yield Finding("registry", "high", name, "image_registry_id", "is not 1 to n without gaps")
-    for column in ("file_id", "src_file"):
-        if frame[column].duplicated().any():
-            yield Finding("registry", "high", name, column, "is not unique")
-    for row in frame.itertuples():
-        fact = by_path.pop(row.src_file, None)
-        if fact is None:
-            yield Finding("registry", "high", name, f"row {row.image_registry_id}", "names a file that is not released")
-            continue
-        place = layout.InstancePath.read(row.src_file)
-        if not place or (str(row.person_id), str(row.group_id)) != (place.person_id, place.image_occurrence_id):
-            yield Finding("registry", "high", name, f"row {row.image_registry_id}", "has another person or group")
-        if fact.moment and row.datetime[:10] != fact.moment[:10]:
-            yield Finding("registry", "high", name, f"row {row.image_registry_id}", "has another date than the file")
-        elif fact.moment and row.datetime != fact.moment:
-            yield Finding("registry", "medium", name, f"row {row.image_registry_id}", "has another time than the file")
-        if row.trg_file:
-            yield Finding("registry", "high", name, f"row {row.image_registry_id}", "trg_file is filled centrally")
-    for path in by_path:
-        yield Finding("registry", "high", path, "", "is not in the registry")
-
-
-# --- files that are not DICOM -----------------------------------------------------------------------------------------
-
-
-def texts(release: Release) -> Findings:
-    """Each table of the release, each file under ``audit/``, and the names of both."""
-    workspace, lookups = release.workspace, release.lookups
-    ids = {*map(str, lookups.persons.person_id), *map(str, lookups.images.image_occurence_id)}
-    searcher = Searcher((term for term in sorted(release.terms) if term.text not in ids), words=page_words())
-    for root in (workspace.release, workspace.audit):
-        for path in layout.files_below(root):
-            if root == workspace.release and layout.is_image_place(path):
-                continue
-            release.examined["tables"] += 1
-            name = f"{root.name}/{path}"
-            said: dict[tuple[str, str, str], Finding] = {}
-            try:
-                for place, hit, severity in search_file(searcher, root / path, path):
-                    finding = Finding("tables", severity, name, place, hit.term.kind, hit.context)
-                    said.setdefault((place, severity, hit.term.kind), finding)
-                contents = itertools.chain((path.encode(),), pieces(root / path))
-                if any(uid in release.ledger for content in contents for uid in uids_in(content)):
-                    said["", "", ""] = Finding("tables", "high", name, "", "uid", "an original UID")
-            except Exception:  # whatever a damaged archive or Parquet file leads to
-                said["", "", ""] = Finding("tables", "high", name, "", "cannot be read, so it cannot be searched")
-            yield from said.values()
-
-
 def heads(release: Release) -> Findings:
     """The series that may show a face, and what 03 made of them."""
     workspace, statuses = release.workspace, None
@@ -292,9 +217,7 @@ RELEASE_CHECKS = {
     "burned_in": burned_in,
     "faces": heads,
     "geometry": partial_series,
-    "tables": texts,
     "uids": unique_uids,
     "visits": visits,
-    "registry": registry,
 }
 """The checks of the release as a whole."""

@@ -9,15 +9,14 @@ import pandas as pd
 from chorus_nb import layout, processes, tables
 from chorus_nb.leaks.terms import SearchTerm, of_path
 from chorus_nb.mapping.lookups import Lookups, read_lookups
+from chorus_nb.seal import release_digest
 from chorus_nb.verify import faces, gate, iods, second_look
 from chorus_nb.verify.file_checks import Patient, ReleasedFile
-from chorus_nb.verify.findings import GATE_CHECKS, Finding
+from chorus_nb.verify.findings import GATE_CHECKS, RANK, Finding
 from chorus_nb.verify.release_checks import RELEASE_CHECKS, Release
 from chorus_nb.verify.second_opinion import gdcm_available
-from chorus_nb.verify.series import Examiner, Series
+from chorus_nb.verify.series import Examiner, Fact, Series
 from chorus_nb.workspace import Workspace
-
-RANK = {"high": 0, "medium": 1, "low": 2, "info": 3}
 
 
 def verify(workspace: Workspace, progress: processes.Progress | None = None) -> pd.DataFrame:
@@ -36,16 +35,29 @@ def verify(workspace: Workspace, progress: processes.Progress | None = None) -> 
     rows = sorted(set(findings), key=lambda one: (RANK[one.severity], one.check, one.file, one.tag, one.detail))
     frame = tables.frame(tables.VERIFICATION, [row._asdict() | {"detail": row.detail} for row in rows])
     workspace.write(tables.VERIFICATION, frame)
-    bytes_checked = layout.release_digest({fact.target_path: fact.digest for fact in release.facts})
-    workspace.write(tables.CHECKS, gate.table(frame, examined, release.not_run, bytes_checked))
+    _write_for_the_tree(release)
+    images = release_digest({fact.target_path: fact.digest for fact in release.facts})
+    workspace.write(tables.CHECKS, gate.table(frame, examined, release.not_run, images))
     return frame
+
+
+def _write_for_the_tree(release: Release) -> None:
+    """What the checks of all that is no image need to know (:mod:`chorus_nb.verify.tree_checks`)."""
+    images = tables.frame(tables.VERIFIED_IMAGES, [_only(tables.VERIFIED_IMAGES, fact) for fact in release.facts])
+    release.workspace.write(tables.VERIFIED_IMAGES, images)
+    terms = [term._asdict() for term in sorted(release.terms)]
+    release.workspace.write(tables.SEARCH_TERMS, tables.frame(tables.SEARCH_TERMS, terms))
+
+
+def _only(table: tables.Table, fact: Fact) -> dict[str, object]:
+    return {name: value for name, value in fact._asdict().items() if name in table.column_names}
 
 
 def _verify_series(release: Release, progress: processes.Progress | None) -> list[Finding]:
     """Every series in parallel, or from memory; what they hold goes into ``release``."""
     workspace, findings, kept = release.workspace, list[Finding](), set[str]()
     series = list(_series_to_verify(release, _to_read(workspace, release.released)))
-    release.examined.update(dict.fromkeys(("geometry", "iod", "second_look", "tables"), 0), geometry=len(series))
+    release.examined.update(dict.fromkeys(("geometry", "iod", "second_look"), 0), geometry=len(series))
     verified = workspace.local / "verified"
     verified.mkdir(exist_ok=True)
     with processes.executor(workspace.parameters) as pool:

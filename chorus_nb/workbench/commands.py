@@ -136,7 +136,7 @@ def typed(pairs: Iterable[str]) -> dict[str, Any]:
         field = Parameters.model_fields.get(name)
         values[name] = text
         if field and isinstance(field.default, list):
-            values[name] = [part.strip() for part in text.split(",")]
+            values[name] = [part.strip() for part in text.split(",") if part.strip()]
         elif field and isinstance(field.default, (bool, int)):
             with contextlib.suppress(ValidationError):  # the model says what is wrong with it
                 values[name] = TypeAdapter(type(field.default)).validate_python(text)

@@ -29,7 +29,7 @@ SITE = ("person", "visit_occurrence", "procedure_occurrence", "death", "observat
 def demo(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Invented images in real visits, some of them troubled, and some images outside every visit."""
     folder = tmp_path_factory.mktemp("omop_demo")
-    workspace = make_workspace(folder, ())
+    workspace = make_workspace(folder, (), omop_tables=list(SITE))
     omop = resolve(workspace.parameters.omop)
     for path in omop.iterdir():
         path.unlink()

@@ -64,11 +64,11 @@ def test_columns_in_another_order_are_filled_by_name(small: Workspace) -> None:
     path = site(small) / "procedure_occurrence.csv"
     path.write_text(
         "PERSON_ID,procedure_occurrence_id,procedure_concept_id,procedure_date,procedure_type_concept_id,extra\n"
-        "502,333,4180642,2024-01-30,32833,x\n"
+        "502,333,4180642,2024-01-30,32833,\n"
     )
     built(small)
-    last = (small.omop_out / "procedure_occurrence.csv").read_text().splitlines()[-1]
-    assert last == "501,2000000000,4180938,2024-03-02,32880,"
+    released = (small.omop_out / "procedure_occurrence.csv").read_text()
+    assert released == path.read_text() + "501,2000000000,4180938,2024-03-02,32880,\n"
 
 
 def test_a_site_without_procedures_gets_a_table_of_its_own(tmp_path: Path) -> None:
@@ -100,21 +100,19 @@ def test_the_concept_is_the_most_particular_one_the_site_decided_on(tmp_path: Pa
     assert built(workspace)["procedure_concept_id"].tolist() == [1, 3, 4, 4180938]
 
 
-def test_other_tables_go_along_as_they_are_and_nothing_else_does(small: Workspace) -> None:
-    (site(small) / "CDM_SOURCE.csv").write_bytes(b"cdm_source_name\r\nInvented\r\n")
-    (site(small) / "cdm_source.csv").unlink()
+def test_a_table_goes_along_if_it_is_asked_for_and_nothing_else_does(small: Workspace) -> None:
+    (site(small) / "DEATH.csv").write_bytes(b"person_id,death_date\r\n501,2024-03-20\r\n")
     built(small)
-    assert (small.omop_out / "cdm_source.csv").read_bytes() == b"cdm_source_name\r\nInvented\r\n"
-    assert not (small.omop_out / "notes.txt").exists()
-    names = {path.name for path in small.omop_out.iterdir()}
-    assert names == {"cdm_source.csv", "person.csv", "visit_occurrence.csv", "procedure_occurrence.csv"}
+    assert {path.name for path in small.omop_out.iterdir()} == {"procedure_occurrence.csv"}
+    asked = asking(small, omop_tables=["death"])
+    build_omop(asked)
+    assert (small.omop_out / "death.csv").read_bytes() == b"person_id,death_date\r\n501,2024-03-20\r\n"
+    build_omop(small)
+    assert {path.name for path in small.omop_out.iterdir()} == {"procedure_occurrence.csv"}
 
 
-def test_a_table_the_site_takes_back_leaves_the_release(small: Workspace) -> None:
-    built(small)
-    (site(small) / "cdm_source.csv").unlink()
-    built(small)
-    assert not (small.omop_out / "cdm_source.csv").exists()
+def asking(workspace: Workspace, **parameters: list[str]) -> Workspace:
+    return Workspace(workspace.parameters.model_copy(update=parameters))
 
 
 def test_a_record_that_took_our_rows_in_does_not_get_them_twice(small: Workspace) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from chorus_nb.errors import NotReady, WorkbenchError
 from chorus_nb.parameters import resolve
 from chorus_nb.registry import build_registry
 from chorus_nb.release import pack, sign_off, totals
+from chorus_nb.seal import seal_release
 from chorus_nb.workspace import Workspace
 from tests.small_release import MR, TWO_PATIENTS, fill, make_workspace, pass_gate, ready
 
@@ -134,9 +136,10 @@ def test_an_empty_file_and_a_link_are_refused(built: Workspace) -> None:
 def test_an_original_identifier_in_an_omop_table_is_refused_without_quoting_it(
     built: Workspace, identifier: str
 ) -> None:
-    person = built.omop_out / "person.csv"
-    person.write_text(person.read_text().replace(",F,", f",{identifier}|x,"))
-    with pytest.raises(WorkbenchError, match=r"OMOP/person\.csv: 1 values hold an identifier") as caught:
+    table = built.omop_out / "procedure_occurrence.csv"
+    table.write_text(table.read_text().replace('""head""', f"{identifier}|x"))
+    seal_release(built)  # as if 05 had written it
+    with pytest.raises(WorkbenchError, match=r"procedure_occurrence\.csv, procedure_source_value: ") as caught:
         pack(built)
     assert "0004711" not in str(caught.value)
     assert "0815" not in str(caught.value)
@@ -145,7 +148,8 @@ def test_an_original_identifier_in_an_omop_table_is_refused_without_quoting_it(
 def test_an_identifier_in_a_parquet_table_is_refused(built: Workspace) -> None:
     path = built.metadata / "series.parquet"
     pd.read_parquet(path).assign(SeriesDescription="of MRN-0004711").to_parquet(path)
-    with pytest.raises(WorkbenchError, match=r"series\.parquet"):
+    seal_release(built)
+    with pytest.raises(WorkbenchError, match=r"series\.parquet, text: identifier"):
         pack(built)
 
 
@@ -155,8 +159,8 @@ def test_the_delta_is_what_changed_since_the_last_delivery(tmp_path: Path) -> No
     sign_off(workspace, "looked at all of it", "A. Reviewer")
     newcomer = replace(CT, patient="MRN-3", accession="ACC-3", person=503, image_occurrence=9003, visit=73)
     changed = replace(MR, attributes=(("SeriesDescription", "T1"),))
-    for path in workspace.release.glob("50*/Images/**/*.dcm"):
-        path.unlink()
+    shutil.rmtree(workspace.release / "501")
+    shutil.rmtree(workspace.release / "502")
     fill(workspace, (changed, newcomer))
     (resolve(workspace.parameters.omop) / "person.csv").write_text(
         (resolve(workspace.parameters.omop) / "person.csv").read_text() + "503,8532,1950,,,,8527,0,,,,,F,0,,0,,0\n"
@@ -167,7 +171,7 @@ def test_the_delta_is_what_changed_since_the_last_delivery(tmp_path: Path) -> No
     assert manifest.loc[IMAGE, "delta"] == "removed"
     assert manifest.loc["502/Images/MR/9002/2.25.90021/001.dcm", "delta"] == "modified"
     assert manifest.loc["503/Images/CT/9003/2.25.90031/001.dcm", "delta"] == "added"
-    assert manifest.loc["OMOP/cdm_source.csv", "delta"] == "unchanged"
+    assert manifest.loc["Metadata/data_dictionary.csv", "delta"] == "unchanged"
     assert totals(manifest.reset_index())["files"].sum() == len(manifest)
 
 
@@ -220,8 +224,7 @@ def test_shareable_reports_go_along_and_stay_while_nothing_else_changes(built: W
     pack(built)
     assert packed.read_text() == "<p>first run</p>"
     fill(built, (MR,))
-    (built.release / IMAGE).unlink()
-    (built.release / IMAGE.replace("/001", "/002")).unlink()
+    shutil.rmtree(built.release / "501")
     pack(ready(built))
     assert packed.read_text() == "<p>second run, other time</p>"
 
@@ -235,6 +238,7 @@ def test_the_gate_holds_for_the_bytes_not_for_the_names(built: Workspace) -> Non
         pack(built)
     pass_gate(built)
     build_registry(built)
+    seal_release(built)
     assert len(pack(built))
 
 

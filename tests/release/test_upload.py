@@ -18,6 +18,7 @@ from chorus_nb.parameters import resolve
 from chorus_nb.registry import build_omop
 from chorus_nb.release import delivery, pack, plan_upload, sign_off, upload
 from chorus_nb.release.destination import md5_there
+from chorus_nb.seal import seal_release
 from chorus_nb.workspace import Workspace
 from tests.release.azurite_service import ACCOUNT, KEY, Azurite, Proxy
 
@@ -39,6 +40,15 @@ def signed(workspace: Workspace, url: str) -> Workspace:
     pack(workspace)
     sign_off(workspace, "looked at it", "A. Reviewer")
     return workspace
+
+
+def with_more_procedures(workspace: Workspace, value: bytes) -> bytes:
+    """The site's procedures with one more, which 05 delivered and sealed."""
+    path = resolve(workspace.parameters.omop) / "procedure_occurrence.csv"
+    path.write_bytes(path.read_bytes() + b"334,502,4180642,2024-01-30,,,,32833,,1,,,,,,%s\n" % value)
+    build_omop(workspace)
+    seal_release(workspace)
+    return path.read_bytes()
 
 
 def local_files(workspace: Workspace) -> dict[str, bytes]:
@@ -93,9 +103,7 @@ def test_nothing_leaves_before_a_person_signed_off(built: Workspace, tmp_path: P
 
 def test_a_signature_holds_for_the_bytes_that_were_signed_only(built: Workspace, tmp_path: Path) -> None:
     workspace = signed(built, str(tmp_path / "there"))
-    path = resolve(workspace.parameters.omop) / "cdm_source.csv"
-    path.write_text(path.read_text() + "More\n")
-    build_omop(workspace)
+    with_more_procedures(workspace, b"")
     pack(workspace)
     with pytest.raises(WorkbenchError, match="nobody has released these bytes"):
         upload(workspace)
@@ -131,13 +139,12 @@ def test_a_second_release_sends_exactly_what_changed(built: Workspace, tmp_path:
     workspace = signed(built, str(tmp_path / "there"))
     upload(workspace)
     (workspace.local / "upload.json").unlink()  # the second delivery may fall into the same second
-    path = resolve(workspace.parameters.omop) / "cdm_source.csv"
-    path.write_text(path.read_text() + "More\n")
-    build_omop(workspace)
+    with_more_procedures(workspace, b"1")
     sent = upload(signed(workspace, str(tmp_path / "later")))
-    assert sent["path"].tolist() == ["OMOP/cdm_source.csv", "Metadata/manifest.csv"]
+    certificate = ["Metadata/verification_certificate.json", "Metadata/verification_certificate.md"]
+    assert sent["path"].tolist() == [*certificate, "OMOP/procedure_occurrence.csv", "Metadata/manifest.csv"]
     ((_, files),) = delivered(tmp_path / "later").items()
-    assert set(files) == {"OMOP/cdm_source.csv", "Metadata/manifest.csv"}
+    assert set(files) == set(sent["path"])
 
 
 def test_an_upload_stopped_in_the_middle_goes_on_in_the_same_folder(
@@ -177,12 +184,10 @@ def test_a_large_file_is_sent_in_blocks_and_proved(
     built: Workspace, blob_service: Azurite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", blob_service.connection())
-    large = resolve(built.parameters.omop) / "cdm_source.csv"
-    large.write_bytes(b"cdm_source_name\n" + b"x" * 70_000_000 + b"\n")  # beyond what one request may hold
-    build_omop(built)
+    large = with_more_procedures(built, b" " * 70_000_000)  # beyond what one request may hold
     container = blob_service.container()
     upload(signed(built, f"az://{container}"))
-    assert blobs(blob_service, container)["OMOP/cdm_source.csv"] == large.read_bytes()
+    assert blobs(blob_service, container)["OMOP/procedure_occurrence.csv"].startswith(large)
 
 
 def test_cut_connections_are_tried_again(

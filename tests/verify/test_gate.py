@@ -12,10 +12,23 @@ import pytest
 
 from chorus_nb import memory, tables
 from chorus_nb.errors import WorkbenchError
-from chorus_nb.layout import CERTIFICATE, release_digest
-from chorus_nb.verify import answer, certify, checks, require_pass, summary, to_do, verify
+from chorus_nb.layout import CERTIFICATE
+from chorus_nb.seal import release_digest
+from chorus_nb.verify import (
+    all_checks,
+    answer,
+    certificate,
+    checks,
+    require_pass,
+    safe_harbor,
+    search_contents,
+    summary,
+    to_do,
+    verify,
+    verify_tree,
+)
 from chorus_nb.verify.file_checks import FILE_CHECKS
-from chorus_nb.verify.findings import GATE_CHECKS
+from chorus_nb.verify.findings import ASKED_OF_TREE, GATE_CHECKS
 from chorus_nb.verify.release_checks import RELEASE_CHECKS
 from chorus_nb.workspace import Workspace
 from tests.verify.small_site import first, rewrite
@@ -73,14 +86,14 @@ def test_a_series_released_in_part_is_said_but_does_not_close_the_gate(release: 
     assert partial.detail.tolist() == ["1 of 3 images of this series are not released"]
 
 
-def test_the_registry_of_a_former_release_is_no_fault_of_this_one(release: Workspace) -> None:
-    """03 ran again and 05 not yet: the registry is out of date, and 05 comes next."""
-    registry = release.read(tables.IMAGE_REGISTRY)
-    release.write(tables.IMAGE_REGISTRY, registry.iloc[:-1])
-    release.write(tables.OUTCOMES, release.read(tables.OUTCOMES).assign(seconds=1.0))
-    verify(release)
-    require_pass(checks(release))
-    assert checks(release).set_index("check").result["registry"] == "not run"
+def test_04_answers_the_same_before_and_after_the_tables_are_made(release: Workspace) -> None:
+    """What 05 makes is asked for by 06: the same input does not pass first and fail when it is run again."""
+    shutil.rmtree(release.metadata)
+    before = verify(release), checks(release)
+    release.metadata.mkdir()
+    (release.metadata / "series.csv").write_text("a,b\n1,Chest for Müller Änne\n")
+    for one, other in zip(before, (verify(release), checks(release)), strict=True):
+        pd.testing.assert_frame_equal(one, other)
 
 
 def test_only_the_series_that_changed_is_examined_again(release: Workspace) -> None:
@@ -141,25 +154,25 @@ def test_two_processes_find_the_same_as_one(release: Workspace) -> None:
 
 
 def test_the_certificate_says_what_was_checked_and_names_nobody(release: Workspace) -> None:
-    checklist = certify(release)
-    page = (release.release / f"{CERTIFICATE}.md").read_text()
-    data = json.loads((release.release / f"{CERTIFICATE}.json").read_text())
+    verify_tree(release)
+    made = certificate(release, {"a": "digest of a file"})
+    page, data = made[f"{CERTIFICATE}.md"].decode(), json.loads(made[f"{CERTIFICATE}.json"])
     assert data["files"] == 8
     assert data["persons"] == 2
-    assert {row["check"] for row in data["checks"]} == set(GATE_CHECKS) - {"tables", "registry"}
-    assert len(checklist) == 19  # the 18 items of 45 CFR 164.514(b)(2)(i), and (c)
+    assert {row["check"] for row in data["checks"]} == {*GATE_CHECKS, *ASKED_OF_TREE}
+    assert data["release_blake3"] == release_digest({"a": "digest of a file"})
+    assert f"Of {len(data['checks'])} checks" in page
+    assert len(safe_harbor(release, all_checks(release))) == 19  # the 18 items of 45 CFR 164.514(b)(2)(i), and (c)
     assert not [word for word in ORIGINAL_WORDS if word in page + json.dumps(data)]
-    verify(release)
-    require_pass(checks(release))  # the certificate is searched like every table
+    assert search_contents(release, made) == []
+    assert search_contents(release, {"a.json": b'{"site": "M\\u00fcller, \\u00c4nne"}'}) == ["a.json"]
 
 
-def test_the_certificate_goes_when_the_gate_closes(release: Workspace) -> None:
-    certify(release)
+def test_there_is_no_certificate_when_the_gate_closes(release: Workspace) -> None:
     first(release).unlink()
     verify(release)
-    certify(release)
-    assert not (release.release / f"{CERTIFICATE}.md").exists()
-    assert not (release.release / f"{CERTIFICATE}.json").exists()
+    with pytest.raises(WorkbenchError, match="may not leave"):
+        certificate(release, {})
 
 
 def test_findings_are_grouped_gravest_first(release: Workspace) -> None:

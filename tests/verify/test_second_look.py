@@ -11,9 +11,10 @@ from pydicom.dataset import FileDataset
 
 from chorus_nb import tables
 from chorus_nb.errors import WorkbenchError
+from chorus_nb.layout import CERTIFICATE
 from chorus_nb.leaks import reading
 from chorus_nb.leaks.terms import SearchTerm, of_name
-from chorus_nb.verify import certify, checks, require_pass, second_look, verify
+from chorus_nb.verify import certificate, checks, require_pass, second_look, verify
 from chorus_nb.workspace import Workspace
 from tests.verify import small_site
 
@@ -51,7 +52,7 @@ def test_what_was_read_is_told_to_nobody(
     with pytest.raises(WorkbenchError) as raised:
         require_pass(gate)
     memory = [json.loads(path.read_bytes())["findings"] for path in (missed.local / "verified").glob("*.json")]
-    said = [findings.to_csv(), gate.to_csv(), str(raised.value), certify(missed).to_csv(), str(memory)]
+    said = [findings.to_csv(), gate.to_csv(), str(raised.value), str(memory)]
     for place in (*said, *capfd.readouterr(), caplog.text):
         assert "muller" not in place.casefold() and "77120034" not in place
 
@@ -107,8 +108,7 @@ def test_without_tesseract_the_check_is_not_run_and_the_gate_stays_open(
     row = checks(release).set_index("check").loc["second_look"]
     assert row.result == "not run" and "not installed" in row.detail
     require_pass(checks(release))
-    certify(release)
-    facts = json.loads((release.metadata / "verification_certificate.json").read_text())
+    facts = json.loads(certificate(release, {})[f"{CERTIFICATE}.json"])
     assert {"check": "second_look", "result": "not run", "examined": 0, "findings": 0} in facts["checks"]
 
 

@@ -1,0 +1,125 @@
+"""The search in the cells of OMOP tables: which of them identify somebody.
+
+05 empties these cells in the tables it delivers; 06 looks for them again in all that is packed.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import accumulate
+
+import pandas as pd
+
+from chorus_nb import tables
+from chorus_nb.leaks.files import PLAIN_CELL, holds_text, searchers
+from chorus_nb.leaks.search import MASK, SHAPES, TITLED, Hit, Searcher
+from chorus_nb.leaks.terms import TITLES, SearchTerm, read_date, vocabulary
+from chorus_nb.omop import read_omop
+from chorus_nb.workspace import Workspace
+
+LEAST_DIGITS = 6  # a shorter number that is somebody's is a code of some vocabulary just as well
+NUMBERING = 5  # digits that a number with letters has at least, for its form to be one of a numbering of persons
+WINDOW, OVERLAP = 2000, 200  # letters looked at together: a pattern may take the square of their number
+BIRTH_DATE = "PatientBirthDate"
+LETTER = re.compile(r"[^\W\d_]")
+
+IdentifyingCells = dict[str, dict[str, str]]
+"""By column, each cell that identifies somebody and the kind of identifier it holds."""
+Parts = Callable[[], Iterable[pd.DataFrame]]
+"""The parts of a table, anew at each call; cells are text of bytes as they are (Latin-1)."""
+
+
+def identifying_cells(workspace: Workspace, searched: Mapping[str, Parts]) -> dict[str, IdentifyingCells]:
+    """The cells that identify somebody, by table.
+
+    A cell does if it holds an identifier, a full name or a birth date of anybody in the lookup tables, the catalog, the
+    crosswalk or OMOP's PERSON, a name and nothing else, or what looks like an identifier, whoever's it is.
+    """
+    found: dict[str, IdentifyingCells] = {name: defaultdict(dict) for name in searched}
+    forms = _forms_of_numbers(workspace)
+    for name, parts in searched.items():
+        for column, values in _texts_of(parts):
+            found[name][column] |= {v: kind for v in values if (kind := _looks_like(v, forms))}
+    for _, searcher in searchers(workspace, _of_omop(workspace)):
+        for name, parts in searched.items():
+            for column, values in _texts_of(parts):
+                found[name][column] |= dict(_of_somebody(values, searcher))
+    return {name: {column: cells for column, cells in columns.items() if cells} for name, columns in found.items()}
+
+
+def _texts_of(parts: Parts) -> Iterator[tuple[str, list[str]]]:
+    """The different cells of each column that may hold text: of numbers and dates, those that are none."""
+    for part in parts():
+        for column in part.columns:
+            values = part[column].drop_duplicates()
+            plain = values == "" if holds_text(str(column)) else values.str.fullmatch(PLAIN_CELL)
+            if len(left := values[~plain]):
+                yield str(column), left.tolist()
+
+
+# --- anybody ----------------------------------------------------------------------------------------------------------
+
+
+def _looks_like(value: str, forms: frozenset[str]) -> str:
+    text = value.encode("latin-1").decode("utf-8", "replace")
+    for start in range(0, len(text), WINDOW - OVERLAP):
+        if kind := _shape_in(text[start : start + WINDOW]):
+            return kind
+    return "number of the form of a patient's" if len(text) < OVERLAP and _form(text) in forms else ""
+
+
+def _shape_in(text: str) -> str:
+    for kind, (severity, pattern) in SHAPES.items():
+        if severity == "high" and pattern.search(text):
+            return kind
+    names = ((found[1] or found[2]).lower() for found in TITLED.finditer(text))
+    return "name after a title" if any(name not in vocabulary() and name not in TITLES for name in names) else ""
+
+
+def _forms_of_numbers(workspace: Workspace) -> frozenset[str]:
+    """The forms of the site's own identifiers, such as ``AAA-9999999``: only of those with letters and many digits."""
+    terms = workspace.read(tables.SEARCH_TERMS)
+    own = map(_form, terms.loc[terms["kind"] == "identifier", "text"])
+    return frozenset(form for form in own if form.count("9") >= NUMBERING and "A" in form)
+
+
+def _form(text: str) -> str:
+    return re.sub(r"\d", "9", LETTER.sub("A", text.strip()))
+
+
+# --- somebody ---------------------------------------------------------------------------------------------------------
+
+
+def _of_omop(workspace: Workspace) -> Iterator[SearchTerm]:
+    """The keys of all persons of OMOP at the site, and the birth dates of all patients of the source."""
+    persons = read_omop(workspace, "person")
+    for value in persons.loc[
+        persons["person_source_value"] != persons["person_id"].astype("string"), "person_source_value"
+    ]:
+        if len(value) >= LEAST_DIGITS:
+            yield SearchTerm("identifier", value)
+    born = workspace.read(tables.CATALOG, [BIRTH_DATE])[BIRTH_DATE].unique() if workspace.has(tables.CATALOG) else []
+    for date in {read_date(value) for value in born} - {None}:
+        yield SearchTerm("date", f"{date:%Y%m%d}")
+
+
+def _of_somebody(values: list[str], searcher: Searcher) -> Iterator[tuple[str, str]]:
+    """One pass over all cells says which to look at, for a name may not be put together of two of them."""
+    starts = [0, *accumulate(len(value) + 1 for value in values)]
+    suspects = {bisect_right(starts, hit.start) - 1 for hit in searcher.search("\n".join(values).encode("latin-1"))}
+    for place in sorted(suspects):
+        hits = searcher.search(values[place].encode("latin-1"))
+        if kind := next((hit.term.kind for hit in hits if _is_grave(hit)), ""):
+            yield values[place], kind
+
+
+def _is_grave(hit: Hit) -> bool:
+    """Tables of a hospital are full of words that are surnames, and of codes that are numbers."""
+    if hit.severity != "high":
+        return False
+    if hit.term.kind == "name":
+        return hit.context.count(MASK) > 1 or not LETTER.search(hit.context.replace(MASK, ""))
+    return not (hit.term.text.isdigit() and len(hit.term.text) < LEAST_DIGITS)

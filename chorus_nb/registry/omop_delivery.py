@@ -1,0 +1,235 @@
+"""An OMOP table of the site on its way into the release: what of it stays behind, and how it differs from the CDM.
+
+Central loads the files by position (chorus.md §9), so that the columns, types and line ends of CDM 5.4 count.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from chorus_nb.errors import InputError
+from chorus_nb.leaks.cells import IdentifyingCells
+from chorus_nb.leaks.files import csv_parts
+from chorus_nb.omop import cdm_fields
+from chorus_nb.sop import omop_consent
+
+FIELD = re.compile(rb'("(?:[^"]|"")*"|[^,\r\n]*)(,|\r\n|\n|\r|\Z)')
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+NOTHING = "|NULL|null|"
+NUMBER_LIKE = rf"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?{NOTHING}"
+DATE_LIKE = rf"\d{{1,4}}[-/.]\d{{1,2}}[-/.]\d{{1,4}}(?:[ T][\d:.,+Z -]*(?: ?[AaPp][Mm])?)?|(?:19|20)\d{{6}}{NOTHING}"
+CDM_FORMS = {  # what a loader of each type takes
+    "integer": ("number_form", rf"-?\d{{1,18}}{NOTHING}"),
+    "float": ("number_form", NUMBER_LIKE),
+    "date": ("date_form", rf"\d{{4}}-\d\d-\d\d{NOTHING}"),
+    "datetime": (
+        "date_form",
+        rf"\d{{4}}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?{NOTHING}",
+    ),
+}
+ALL = None  # every cell of a column
+
+
+@dataclass
+class Delivery:
+    """What is found in one table. ``empty``: by position, the cells that go empty (:data:`ALL`, or some values)."""
+
+    table: str
+    source: Path
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)  # column and finding
+    empty: dict[int, Collection[str] | None] = field(default_factory=dict)
+    rows_of: Counter[int] = field(default_factory=Counter)  # of each person whose images are withheld
+    rows: int = 0
+
+    @cached_property
+    def required(self) -> frozenset[str]:
+        fields = cdm_fields(self.table)
+        return frozenset(fields.loc[fields["required"] == "yes", "column"])
+
+    def goes_empty(self) -> dict[int, str]:
+        """The columns with cells that go empty, by position, and what is written there.
+
+        Nothing between two commas is null to a loader; "" is a text without letters, which a required column takes.
+        """
+        names = self.names()
+        wanted = (place for place, values in self.empty.items() if values is ALL or values)
+        return {place: '""' if names[place] in self.required else "" for place in wanted}
+
+    def is_emptied(self, place: int, cell: str) -> bool:
+        """Whether a cell of this text (Latin-1) goes empty there."""
+        values = self.empty.get(place, ())
+        return values is ALL or cell in values
+
+    def names(self) -> list[str]:
+        """The columns of the file as the CDM calls them."""
+        header = next(_records(self.source), b"")
+        names = [_unquoted(cell).decode("utf-8", "replace").strip().lower() for cell in _fields(header)]
+        return [name.removeprefix("\ufeff") for name in names]
+
+
+def examine_table(
+    table: str, source: Path, identifying: IdentifyingCells, consented: Collection[str], withheld: Collection[int]
+) -> Delivery:
+    """What of the table ``source`` stays behind, and how it differs from the CDM, cell by cell.
+
+    ``identifying``: the cells that identify somebody; ``consented``: ``table.column`` that the site agreed to share;
+    ``withheld``: persons whose images are. :class:`InputError` if the file is no CSV table with columns of the CDM.
+    """
+    found = Delivery(table, source)
+    names, fields = found.names(), cdm_fields(table)
+    types = dict(zip(fields["column"], fields["type"], strict=True))
+    if not types.keys() & set(names):
+        raise InputError(f"omop: {source.name} has no column of {table}: it must be CSV with commas and a header")
+    _check_columns(found, names, list(types))
+    _check_bytes(found)
+    try:
+        for part in csv_parts(source):
+            found.rows += len(part)
+            for place, (name, raw) in enumerate(zip(names, part.columns, strict=True)):
+                own = identifying.get(str(raw), {})
+                _check_cells(found, place, name, types.get(name, ""), part[raw], own, consented)
+            if "person_id" in names and withheld:
+                persons = pd.to_numeric(part.iloc[:, names.index("person_id")], errors="coerce")
+                found.rows_of.update(persons[persons.isin(withheld)].astype(int).tolist())
+    except ValueError:
+        raise InputError(f"omop: {source.name} is not a readable CSV table with a header") from None
+    return found
+
+
+def _check_columns(found: Delivery, names: list[str], wanted: list[str]) -> None:
+    missing = [name for name in wanted if name not in names]
+    found.counts.update((name, "column_missing") for name in missing)
+    found.counts.update((name, "column_twice") for name, count in Counter(names).items() if count > 1)
+    there = [name for name in names if name in wanted]
+    if there != [name for name in wanted if name in names]:
+        found.counts["", "column_order"] = sum(a != b for a, b in zip(names, wanted, strict=False))
+
+
+def _check_bytes(found: Delivery) -> None:
+    header = next(_records(found.source), b"")
+    found.counts["", "line_ends"] += header.endswith(b"\r\n")
+    found.counts["", "byte_order_mark"] += header.startswith(BYTE_ORDER_MARK)
+    try:
+        with found.source.open(encoding="utf-8") as file:
+            while file.read(1 << 20):
+                pass
+    except UnicodeDecodeError:
+        found.counts["", "not_utf8"] += 1
+
+
+def _check_cells(
+    found: Delivery,
+    place: int,
+    name: str,
+    kind: str,
+    cells: pd.Series,
+    identifying: Mapping[str, str],
+    consented: Collection[str],
+) -> None:
+    """Count what is wrong with the cells of a column, and note those that go empty."""
+    filled = int((cells != "").sum())
+    known = f"{found.table}.{name}"
+    counts: dict[str, int] = defaultdict(int)
+    if known in consented and (not kind or known in omop_consent()):
+        counts["kept_by_consent"] = filled
+    elif not kind or known in omop_consent():
+        counts["free_text_emptied" if kind else "not_in_cdm_emptied"] = filled
+        found.empty[place] = ALL
+    elif kind in CDM_FORMS:
+        code, form = CDM_FORMS[kind]
+        wrong = cells[~cells.str.fullmatch(form)]
+        counts[code] = len(wrong)
+        words = wrong[~wrong.str.fullmatch(NUMBER_LIKE if code == "number_form" else DATE_LIKE)]
+        counts["text_emptied"] = len(words)
+        _also_empty(found, place, words)
+    elif longest := re.search(r"\d+", kind):
+        long = cells[cells.str.len() > int(longest[0])].str.encode("latin-1").str.decode("utf-8", "replace")
+        counts["too_long"] = int((long.str.len() > int(longest[0])).sum())
+    if found.empty.get(place, ()) is not ALL and identifying:
+        own = cells[cells.isin(list(identifying))]
+        counts["identifier_emptied"] = len(own)
+        _also_empty(found, place, own)
+    if name in found.required and found.empty.get(place, ()) is not ALL:
+        counts["required_empty"] = len(cells) - filled
+    for code, count in counts.items():
+        found.counts[name, code] += count
+
+
+def _also_empty(found: Delivery, place: int, cells: pd.Series) -> None:
+    known = found.empty.setdefault(place, set())
+    if isinstance(known, set):
+        known.update(cells)
+
+
+# --- the bytes --------------------------------------------------------------------------------------------------------
+
+
+def delivered_records(found: Delivery) -> Iterator[bytes]:
+    """The records of the table, byte for byte but for the cells that go empty."""
+    emptied = found.goes_empty()
+    if not emptied:
+        yield from _records(found.source)
+        return
+    if sum(bool(record.strip()) for record in _records(found.source)) != found.rows + 1:
+        yield from _written_anew(found)  # a quote within a cell that is not quoted: records cannot be told from lines
+        return
+    records = _records(found.source)
+    yield next(records)
+    for record in records:
+        cells = _fields(record)
+        for place, nothing in emptied.items():
+            if (
+                place < len(cells)
+                and cells[place]
+                and found.is_emptied(place, _unquoted(cells[place]).decode("latin-1"))
+            ):
+                cells[place] = nothing.encode()
+        yield b",".join(cells) + record[len(record.rstrip(b"\r\n")) :]
+
+
+def _written_anew(found: Delivery) -> Iterator[bytes]:
+    line = io.StringIO()
+    writer = csv.writer(line, lineterminator="\n")
+    writer.writerow(found.names())
+    for part in csv_parts(found.source):
+        for row in part.itertuples(index=False, name=None):
+            writer.writerow("" if found.is_emptied(place, cell) else cell for place, cell in enumerate(row))
+        yield line.getvalue().encode("latin-1")
+        line.seek(0)
+        line.truncate()
+
+
+def _records(path: Path) -> Iterator[bytes]:
+    """The records of a CSV file with their line ends; a line end within quotes is a part of its cell."""
+    begun = b""
+    with path.open("rb") as file:
+        for line in file:
+            begun += line
+            if begun.count(b'"') % 2 == 0:
+                yield begun
+                begun = b""
+    if begun:
+        yield begun
+
+
+def _fields(record: bytes) -> list[bytes]:
+    """The cells of a record as they are written."""
+    cells = []
+    for found in FIELD.finditer(record):
+        cells.append(found[1])
+        if found[2] != b",":
+            break
+    return cells
+
+
+def _unquoted(cell: bytes) -> bytes:
+    return cell[1:-1].replace(b'""', b'"') if cell[:1] == cell[-1:] == b'"' and len(cell) > 1 else cell

@@ -1,0 +1,122 @@
+"""The seal: size, rights and digest of every file of the release and of the tables that its gate rests on.
+
+05 seals what it leaves, 06 packs nothing else and seals again when it has added its own: a byte, a name or a right that
+changed in between is found, whatever file it is in. What may stand in a release at all, :mod:`chorus_nb.layout` says.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+from blake3 import blake3
+
+from chorus_nb import layout, tables
+from chorus_nb.errors import WorkbenchError
+from chorus_nb.processes import Progress, each
+from chorus_nb.workspace import Workspace
+
+# tables of local/ that say that the release may leave, or what must not be in it
+RESTS_ON = (
+    *(tables.OUTCOMES, tables.VERIFICATION, tables.CHECKS, tables.VERIFIED_IMAGES, tables.SEARCH_TERMS),
+    tables.REGISTRY_CHECKS,
+)
+LINES = 20  # faults that an error names one by one
+
+
+def seal_release(
+    workspace: Workspace, known: Mapping[str, str] | None = None, progress: Progress | None = None
+) -> pd.DataFrame:
+    """Put the seal on what stands there: writes and returns ``tables.SEAL``.
+
+    ``known``: the BLAKE3 of files of the release that were read a moment ago; others are read.
+    """
+    refuse_strangers(workspace)
+    found = [(path, *state) for path, state in sorted(_states(workspace, known or {}, progress).items())]
+    made = tables.frame(tables.SEAL, [dict(zip(tables.SEAL.column_names, row, strict=True)) for row in found])
+    workspace.write(tables.SEAL, made)
+    return made
+
+
+def require_seal(workspace: Workspace, known: Mapping[str, str], progress: Progress | None = None) -> None:
+    """:class:`WorkbenchError` names each file that is not as it was sealed; ``known`` as in :func:`seal_release`."""
+    refuse_strangers(workspace)
+    kept = workspace.read(tables.SEAL)
+    sealed = dict(zip(kept["path"], zip(kept["size"], kept["mode"], kept["blake3"], strict=True), strict=True))
+    found = _states(workspace, known, progress)
+    broken = {path: _how_broken(sealed.get(path), found.get(path)) for path in sorted({*sealed, *found})}
+    _refuse({path: f"{how}; {_remedy(path, how)}" for path, how in broken.items() if how})
+
+
+def refuse_strangers(workspace: Workspace) -> None:
+    """:class:`WorkbenchError` names everything below ``release/`` that a release may not hold."""
+    release = workspace.release
+    _refuse({_shown(f"{release.name}/{path}"): why for path, why in sorted(layout.strangers(release).items())})
+
+
+def release_digest(digests: Mapping[str, str]) -> str:
+    """BLAKE3 over the path and the digest of every file, in the order of the paths: stands for all of them."""
+    made = blake3()
+    for path in sorted(digests):
+        made.update(f"{path}\0{digests[path]}\n".encode())
+    return made.hexdigest()
+
+
+State = tuple[int, int, str]
+"""Size, permission bits and BLAKE3 of a file."""
+
+
+def _states(workspace: Workspace, known: Mapping[str, str], progress: Progress | None) -> dict[str, State]:
+    paths = [f"{workspace.release.name}/{path}" for path in layout.files_below(workspace.release)]
+    beside = [workspace.path(table) for table in RESTS_ON]
+    paths += [path.relative_to(workspace.root).as_posix() for path in beside if path.is_file()]
+    digests = {f"{workspace.release.name}/{path}": digest for path, digest in known.items()}
+    unread = [path for path in paths if path not in digests]
+    digests |= each(workspace.parameters, functools.partial(_digest, workspace.root), unread, progress, "files sealed")
+    return {path: (*_stated(workspace.root / path), digests[path]) for path in paths}
+
+
+def _digest(root: Path, path: str) -> str:
+    try:
+        return blake3().update_mmap(root / path).hexdigest()
+    except OSError as error:
+        raise WorkbenchError(f"{path}: cannot be read ({type(error).__name__})") from None
+
+
+def _stated(path: Path) -> tuple[int, int]:
+    state = path.stat()
+    return state.st_size, stat.S_IMODE(state.st_mode) if os.name == "posix" else 0
+
+
+def _how_broken(sealed: State | None, found: State | None) -> str:
+    if sealed is None:
+        return "was not there when the release was sealed"
+    if found is None:
+        return "is gone since the release was sealed"
+    if sealed[2] != found[2]:
+        return "changed since the release was sealed"
+    return "has other permissions than when the release was sealed" if sealed != found else ""
+
+
+def _remedy(path: str, how: str) -> str:
+    """What makes it right again: the notebook that makes the file, and 05, which seals."""
+    if path.startswith("release/") and layout.is_image_place(path.partition("/")[2]):
+        return "remove it and run 03_run_deid, 04_verify and 05_build_registry again"
+    if path.startswith("local/"):
+        return "run 04_verify and 05_build_registry again"
+    return f"{'take it out of release/ or ' * how.startswith('was not')}run 05_build_registry again"
+
+
+def _refuse(faults: Mapping[str, str]) -> None:
+    if faults:
+        lines = [f"{path}: {why}" for path, why in faults.items()]
+        raise WorkbenchError(*lines[:LINES], *([f"and {len(lines) - LINES} more"] if len(lines) > LINES else []))
+
+
+def _shown(path: str) -> str:
+    """A file name may hold bytes that are no text."""
+    return path.encode("utf-8", "backslashreplace").decode()

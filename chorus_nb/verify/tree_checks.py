@@ -1,0 +1,167 @@
+"""The checks of what is no image, when all of it is made: the registry, and each file of ``release/`` and ``audit/``.
+
+04 examines the images before 05 makes the tables; 06 asks here before it packs. So the same input gets the same answer
+the first time and the second.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+
+import pandas as pd
+
+from chorus_nb import layout, tables
+from chorus_nb.leaks.cells import IdentifyingCells, identifying_cells
+from chorus_nb.leaks.files import csv_parts, of_content, original_uids, pieces, search_file, searchers, uid_digest
+from chorus_nb.leaks.search import Searcher
+from chorus_nb.leaks.terms import uids_in
+from chorus_nb.verify.findings import ASKED_OF_TREE, RANK, Finding, Findings
+from chorus_nb.verify.gate import check_rows
+from chorus_nb.workspace import Workspace
+
+METADATA_TABLES = (tables.STUDY, tables.SERIES, tables.IMAGE)
+
+
+def verify_tree(workspace: Workspace, made: Mapping[str, bytes] | None = None) -> pd.DataFrame:
+    """Examine all that is no image; writes ``tables.TREE_FINDINGS``, writes and returns ``tables.TREE_CHECKS``.
+
+    ``made``: what is about to be written into the release, by its path there.
+    """
+    release = workspace.release.name
+    files = {f"{release}/{path}": content for path, content in (made or {}).items()}
+    names = sorted({*_names(workspace), *files})
+    # the same number whether the release was packed before or not: the certificate holds it
+    counted = {name for name in names if name.startswith(release)} - {f"{release}/{n}" for n in layout.MADE_LAST}
+    examined = Counter(tables=len(counted), registry=len(workspace.read(tables.IMAGE_REGISTRY)))
+    findings = {*_texts(workspace, names, files), *_canonical(workspace), *_registry(workspace)}
+    rows = sorted(findings, key=lambda one: (RANK[one.severity], *one))
+    frame = tables.frame(tables.TREE_FINDINGS, [row._asdict() | {"detail": row.detail} for row in rows])
+    workspace.write(tables.TREE_FINDINGS, frame)
+    checks = tables.frame(tables.TREE_CHECKS, check_rows(ASKED_OF_TREE, frame, examined, {}))
+    workspace.write(tables.TREE_CHECKS, checks)
+    return checks
+
+
+def search_contents(workspace: Workspace, made: Mapping[str, bytes]) -> list[str]:
+    """The same search in what is about to be written, by its path below ``release/``; the paths that hold a term."""
+    found = set()
+    for _, searcher in searchers(workspace):
+        for name, content in made.items():
+            hits = search_file(searcher, name, of_content(content, Path(name).suffix))
+            found |= {name for _, _, severity in hits if severity == "high"}
+    return sorted(found)
+
+
+def _names(workspace: Workspace) -> Iterator[str]:
+    for root in (workspace.release, workspace.audit):
+        for path in layout.files_below(root):
+            if root == workspace.audit or not layout.is_image_place(path):
+                yield f"{root.name}/{path}"
+
+
+# --- everybody's terms in every file ----------------------------------------------------------------------------------
+
+
+def _texts(workspace: Workspace, names: list[str], made: Mapping[str, bytes]) -> Findings:
+    """What identifies anybody, in each file and in its name; a file that cannot be read cannot be searched."""
+    unread: set[str] = set()
+    originals = original_uids(workspace)
+
+    def contents_of(name: str) -> Iterable[bytes]:
+        return of_content(made[name], Path(name).suffix) if name in made else pieces(workspace.root / name)
+
+    for name in names:
+        try:
+            contents = chain((name.encode(),), contents_of(name))
+            if any(uid_digest(uid) in originals for content in contents for uid in uids_in(content)):
+                yield Finding("tables", "high", name, "", "uid", "an original UID")
+        except Exception:  # whatever a damaged archive or Parquet file leads to
+            unread.add(name)
+            yield Finding("tables", "high", name, "", "cannot be read, so it cannot be searched")
+    readable = [name for name in names if name not in unread]
+    for _, searcher in searchers(workspace):
+        for name in readable:
+            yield from _terms_in(searcher, name, contents_of(name))
+    omop = [name for name in readable if name.startswith(f"release/{layout.OMOP}/")]
+    searched = {name: functools.partial(_parts, workspace.root / name) for name in omop}
+    for name, cells in identifying_cells(workspace, searched).items():
+        yield from _cells_of(name, cells)
+
+
+def _terms_in(searcher: Searcher, name: str, contents: Iterable[bytes]) -> Findings:
+    first: dict[tuple[str, str, str], Finding] = {}
+    for place, hit, severity in search_file(searcher, name.partition("/")[2], contents):
+        finding = Finding("tables", severity, name, place, hit.term.kind, hit.context)
+        first.setdefault((place, severity, hit.term.kind), finding)
+    yield from first.values()
+
+
+def _cells_of(name: str, cells: IdentifyingCells) -> Findings:
+    for column, found in cells.items():
+        for kind, count in sorted(Counter(found.values()).items()):
+            yield Finding("tables", "high", name, column, kind, f"{count} different cells")
+
+
+def _parts(path: Path) -> Iterator[pd.DataFrame]:
+    """The table and the names of its columns, or the lines of a file that is none."""
+    try:
+        for part in csv_parts(path):
+            yield pd.DataFrame({"": list(map(str, part.columns))})
+            yield part
+    except ValueError:
+        yield pd.DataFrame({"": path.read_bytes().decode("latin-1").splitlines()})
+
+
+def _canonical(workspace: Workspace) -> Findings:
+    """A Parquet file holds its table and nothing else: written anew, it is the same bytes."""
+    for table in METADATA_TABLES:
+        as_parquet = replace(table, format="parquet")
+        path = workspace.path(as_parquet)
+        if path.is_file():
+            content = path.read_bytes()
+            try:
+                same = tables.encode(as_parquet, tables.decode(as_parquet, content)) == content
+            except Exception:  # whatever a damaged file leads to
+                same = False
+            if not same:
+                name = path.relative_to(workspace.root).as_posix()
+                yield Finding("tables", "high", name, "", "is not the table as 05 writes it")
+
+
+# --- the registry -----------------------------------------------------------------------------------------------------
+
+
+def _registry(workspace: Workspace) -> Findings:
+    """A row per released file, with the person, the group and the time that the file has, as 04 read it."""
+    frame = workspace.read(tables.IMAGE_REGISTRY)
+    images = workspace.read(tables.VERIFIED_IMAGES)
+    moments = dict(zip(images.target_path, images.moment, strict=True))
+    name = f"{workspace.release.name}/{layout.METADATA}/{tables.IMAGE_REGISTRY.name}.csv"
+    fault = functools.partial(Finding, "registry", "high", name)
+    if list(frame.image_registry_id) != list(range(1, len(frame) + 1)):
+        yield fault("image_registry_id", "is not 1 to n without gaps")
+    for column in ("file_id", "src_file"):
+        if frame[column].duplicated().any():
+            yield fault(column, "is not unique")
+    for row in frame.itertuples():
+        here = f"row {row.image_registry_id}"
+        moment = moments.pop(row.src_file, None)
+        if moment is None:
+            yield fault(here, "names a file that is not released")
+            continue
+        place = layout.InstancePath.read(row.src_file)
+        if not place or (str(row.person_id), str(row.group_id)) != (place.person_id, place.image_occurrence_id):
+            yield fault(here, "has another person or group")
+        if moment and row.datetime[:10] != moment[:10]:
+            yield fault(here, "has another date than the file")
+        elif moment and row.datetime != moment:
+            yield Finding("registry", "medium", name, here, "has another time than the file")
+        if row.trg_file:
+            yield fault(here, "trg_file is filled centrally")
+    for path in moments:
+        yield Finding("registry", "high", f"{workspace.release.name}/{path}", "", "is not in the registry")

@@ -1,0 +1,206 @@
+"""Whatever changes in the release after 05 sealed it is found by 06, whichever file it is in.
+
+The list grows: a change that once slipped through gets a row here before it gets a fix.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from chorus_nb import tables
+from chorus_nb.errors import WorkbenchError
+from chorus_nb.release import pack
+from chorus_nb.seal import seal_release
+from chorus_nb.workspace import Workspace
+
+IMAGE = "release/501/Images/CT/9001/2.25.90011/001.dcm"
+SERIES = "release/501/Images/CT/9001/2.25.90011"
+
+
+class Change(NamedTuple):
+    kind: str
+    named: str  # the path that the refusal names
+    plant: Callable[[Path, Path], object]  # the workspace's folder, and the path in it
+
+
+def text(kind: str, named: str, old: str, new: str) -> Change:
+    def plant(root: Path, path: Path) -> None:
+        before = path.read_text()
+        assert old in before, "the sabotage changes nothing"
+        path.write_text(before.replace(old, new, 1))
+
+    return Change(kind, named, plant)
+
+
+def added(kind: str, named: str, content: bytes = b"text") -> Change:
+    def plant(root: Path, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+    return Change(kind, named, plant)
+
+
+def table(kind: str, name: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Change:
+    return Change(kind, name, lambda root, path: change(pd.read_parquet(path)).to_parquet(path))
+
+
+def grown(kind: str, named: str, end: bytes) -> Change:
+    return Change(kind, named, lambda root, path: path.write_bytes(path.read_bytes() + end))
+
+
+def with_metadata(root: Path, path: Path) -> None:
+    rows = pq.read_table(path)
+    pq.write_table(rows.replace_schema_metadata({"note": "of Quillfeather, Tim"}), path, compression="zstd")
+
+
+def as_archive(root: Path, path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("names.txt", "Quillfeather, Tim")
+
+
+def swapped(root: Path, path: Path) -> None:
+    other = path.with_name("002.dcm")
+    first, second = path.read_bytes(), other.read_bytes()
+    path.write_bytes(second)
+    other.write_bytes(first)
+
+
+def folder_link(root: Path, path: Path) -> None:
+    path.symlink_to(root / "local", target_is_directory=True)
+
+
+def file_link(root: Path, path: Path) -> None:
+    target = root / "local" / "moved"
+    path.rename(target)
+    path.symlink_to(target)
+
+
+REGISTRY = "release/Metadata/image_registry.csv"
+CHANGES = [
+    # the registry
+    text("a date in the registry", REGISTRY, "2024-03-02", "2024-06-10"),
+    text("a person in the registry", REGISTRY, ",501,", ",502,"),
+    text("a visit in the registry", REGISTRY, ",71,", ",72,"),
+    Change(
+        "a row of the registry gone",
+        REGISTRY,
+        lambda r, p: p.write_text(p.read_text()[: p.read_text()[:-1].rfind("\n") + 1]),
+    ),
+    grown("a row more in the registry", REGISTRY, b"9,x,1,501,9001,71,2024-03-02 08:15:30,x,\n"),
+    text("the copy of the registry", "release/image_registry.csv", "2024-03-02", "2024-06-10"),
+    text("the data definition", "release/Metadata/ddl/image_registry_mysql.sql", "INTEGER", "TEXT"),
+    # metadata
+    text("a cell of study.csv", "release/Metadata/study.csv", "2.25.9001", "1.2.3.9001"),
+    text("a cell of series.csv", "release/Metadata/series.csv", "CHEST", "Quillfeather"),
+    text("a cell of image.csv", "release/Metadata/image.csv", "001.dcm", "003.dcm"),
+    text("a word of the data dictionary", "release/Metadata/data_dictionary.csv", "manifest", "MRN-0004711"),
+    table("a cell of series.parquet", "release/Metadata/series.parquet", lambda f: f.assign(SeriesDescription="Tim")),
+    table("a column more in image.parquet", "release/Metadata/image.parquet", lambda f: f.assign(PatientName="Tim")),
+    Change("metadata of Parquet", "release/Metadata/study.parquet", with_metadata),
+    grown("bytes behind a Parquet file", "release/Metadata/series.parquet", b"Quillfeather"),
+    Change(
+        "a line end", "release/Metadata/study.csv", lambda r, p: p.write_bytes(p.read_bytes().replace(b"\n", b"\r\n"))
+    ),
+    # OMOP
+    text("a source value of OMOP", "release/OMOP/procedure_occurrence.csv", "head", "Quillfeather"),
+    text("an added row of OMOP", "release/OMOP/procedure_occurrence.csv", "2000000000", "2000000009"),
+    added("a table of OMOP nobody asked for", "release/OMOP/note.csv", b"note_id,note_text\n1,Quillfeather\n"),
+    added("a table that may not leave", "release/OMOP/location.csv", b"location_id,address_1\n1,12 Elm\n"),
+    Change("the OMOP table gone", "release/OMOP/", lambda r, p: (p / "procedure_occurrence.csv").unlink()),
+    # images
+    grown("bytes behind an image", IMAGE, b"Quillfeather"),
+    Change("two images swapped", IMAGE, swapped),
+    Change("an image gone", IMAGE, lambda r, p: p.unlink()),
+    added("an image more", f"{SERIES}/777.dcm"),
+    # what nobody made
+    added("a certificate by hand", "release/Metadata/verification_certificate.md", b"all is well"),
+    added("a note by hand", "release/Metadata/IMAGING_SUBMISSION.md", b"all is well"),
+    added("a report by hand", "release/Metadata/reports/03_run_deid.html", b"<p>Quillfeather</p>"),
+    added("a manifest by hand", "release/Metadata/manifest.csv", b"path,size,md5,sha256,delta\n"),
+    added("another report", "release/Metadata/reports/01_explore_headers.html", b"<p>Quillfeather</p>"),
+    added("an extra file under Metadata", "release/Metadata/names.csv"),
+    added("a document", "release/Metadata/readme.docx"),
+    added("an extra file under Waveforms", "release/501/Waveforms/ecg.h5"),
+    added("a file at the top", "release/readme.txt"),
+    added("a hidden file", "release/Metadata/.DS_Store"),
+    added("a file beside an image", f"{SERIES}/thumbs.db"),
+    added("a compressed table", "release/OMOP/person.csv.gz", gzip.compress(b"person_id\n1\n")),
+    Change("an archive", "release/Metadata/all.zip", as_archive),
+    Change("an archive in place of a table", "release/Metadata/study.csv", as_archive),
+    added("an empty file", "release/OMOP/death.csv", b""),
+    Change("an empty folder", "release/503/", lambda r, p: p.mkdir()),
+    Change("an empty folder within", "release/Metadata/reports/", lambda r, p: p.mkdir()),
+    Change("a link to a file", "release/Metadata/study.csv", file_link),
+    Change("a link to a folder", "release/Metadata/more", folder_link),
+    Change("a link to nothing", "release/OMOP/note.csv", lambda r, p: p.symlink_to(r / "nowhere")),
+    Change("a pipe", "release/Metadata/mi_cdm", lambda r, p: os.mkfifo(p)),
+    Change("a file others may write", "release/Metadata/series.csv", lambda r, p: p.chmod(0o666)),
+    Change("an image that can be executed", IMAGE, lambda r, p: p.chmod(0o755)),
+    # what the gate rests on
+    table("the gate's table", "local/checks.parquet", lambda f: f.assign(findings=1)),
+    table("a finding taken out", "local/registry_checks.parquet", lambda f: f.assign(examined=1)),
+    table("what is searched for", "local/search_terms.parquet", lambda f: f.iloc[:1]),
+    Change("findings gone", "local/verification.parquet", lambda r, p: p.unlink()),
+    table("an outcome", "local/outcomes.parquet", lambda f: f.assign(reason="")),
+    table("what 04 read", "local/verified_images.parquet", lambda f: f.assign(moment="")),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=[change.kind for change in CHANGES])
+def test_what_changed_after_05_is_refused_by_name(built: Workspace, change: Change) -> None:
+    change.plant(built.root, built.root / change.named)
+    before = _there(built)
+    with pytest.raises(WorkbenchError) as refused:
+        pack(built)
+    said = str(refused.value)
+    assert change.named in said or (change.named.endswith(".dcm") and "not the one the gate passed" in said)
+    assert "Quillfeather" not in said
+    assert _there(built) == before, "06 wrote something all the same"
+
+
+def _there(workspace: Workspace) -> dict[str, tuple[int, int]]:
+    states = ((path, path.lstat()) for path in workspace.root.rglob("*"))
+    return {path.relative_to(workspace.root).as_posix(): (now.st_size, now.st_mtime_ns) for path, now in states}
+
+
+def test_fifty_kinds_of_change_are_known() -> None:
+    assert len({change.kind for change in CHANGES}) == len(CHANGES) >= 50
+
+
+def test_every_byte_of_the_tree_is_under_the_seal(built: Workspace) -> None:
+    """Each file in turn, and one byte of it: no file is left out because of where it lies."""
+    pack(built)
+    for path in sorted(built.release.rglob("*")):
+        if path.is_file():
+            content = path.read_bytes()
+            path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+            with pytest.raises(WorkbenchError):
+                pack(built)
+            path.write_bytes(content)
+    assert len(pack(built))
+
+
+def test_the_same_input_gives_the_same_answer_the_first_and_the_second_time(built: Workspace) -> None:
+    first = pack(built)
+    pd.testing.assert_frame_equal(pack(built), first)
+    series = built.metadata / "series.csv"
+    series.write_text(series.read_text().replace("CHEST", "MRN-0004711"))
+    frame = tables.read(tables.SERIES, series)
+    built.write(replace(tables.SERIES, format="parquet"), frame)
+    seal_release(built)
+    answers = set()
+    for _ in range(2):
+        with pytest.raises(WorkbenchError) as refused:
+            pack(built)
+        answers.add(str(refused.value))
+    assert len(answers) == 1

@@ -141,7 +141,8 @@ def tidy(text: str) -> str:
     """Take away what removed words leave behind: empty brackets, dangling labels, doubled spaces and separators."""
     text = re.sub(r"\(\s*\)|\[\s*\]|\{\s*\}", " ", text)
     text = re.sub(r"(?<![\w)\]%°\":;])[.'’]+(?=\s|\Z)", " ", text)
-    text = re.sub(r"(?<!\S)[)\]}]+(?!\S)", " ", text)
+    text = re.sub(r"\A([^(\[{]*)(?<!\S)[)\]}]+(?!\S)|(?<!\S)#(?!\S)", r"\1 ", text)
+    text = re.sub(r"\s+(?=[)\]}])", "", text)
     before = ""
     while text != before:
         before, text = text, _DANGLING.sub(" ", text).rstrip()

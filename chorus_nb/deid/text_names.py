@@ -147,9 +147,9 @@ class People:
         self.gone |= set(taken)
 
     def _beside(self, at: int) -> None:
-        """A common name beside a word that goes, written with a capital, goes with it; so does an initial."""
+        """A common name beside a word that goes, written alike, goes with it; so does an initial."""
         token = self.every[at]
-        if token.is_number or token.text.islower():
+        if token.is_number:
             return
         for step in (1, -1):
             other = at + step
@@ -158,7 +158,7 @@ class People:
                 if not _WITHIN.match(self._between(left, right)):
                     break
                 beside = self.every[other]
-                common = self._is_name(other, "common") and not beside.text.islower()
+                common = self._is_name(other, "common") and beside.text.islower() == token.text.islower()
                 initial = self._is_initial(other) and "." in self.text[beside.end : beside.end + 1]
                 if (not common or beside.word in body_words()) and not initial:
                     break

@@ -74,7 +74,7 @@ PATTERNS = (
     Pattern("address", r"(?<!\w)(?-i:[A-Z]{2})\.?,?\s+\d{5}(?:-\d{4})?(?!\w)|(?<!\w)(?:p\.?\s?o\.?\s?box|postfach|apartado|apdo|bp|cp|plz|zip)\.?:?\s*\d+(?!\w)"),
     Pattern("address", r"(?<!\w)(?:apt|apartment|suite|ste|unit)\.?\s*#?\s*\d+[a-z]?(?!\w)"),
     Pattern("number", r"(?<![^\W_])(?=[A-Za-z-]*\d)[A-Za-z]{0,4}-?\d{6,}(?![^\W_]|\.\d)|(?<!\d)\d{7,}(?!\d)"),
-    Pattern("age over 89", rf"{START}0?(?:9\d|1[0-2]\d)[\s.,;:)\]-]*(?:y(?:ea)?rs?(?:[\s-]+old)?|years?|yo|y/o|y|j(?:ahre?)?(?:\s+alt)?|jährige?[rn]?|a[ñn]os?(?:\s+de\s+edad)?|ans?|anos?)(?![^\W_])(?:[\s-]*old{STOP})?", "90+ years"),
+    Pattern("age over 89", rf"{START}0?(?:9\d|1[0-2]\d)[\s.,;:)\]-]*(?:y(?:ea)?rs?(?:[\s-]+old)?|years?|yo|y/o|y\.\s?o\.?|y|j(?:ahre?)?(?:\s+alt)?|jährige?[rn]?|a[ñn]os?(?:\s+de\s+edad)?|ans?|anos?)(?![^\W_])(?:[\s-]*old{STOP})?", "90+ years"),
     Pattern("age over 89", rf"{START}(?:age[d]?|alter|edad|[âa]ge|idade)\s*[:=]?\s*0?(?:9\d|1[0-2]\d)(?!\d|[.,]\d)(?:\s*y)?{STOP}", "age 90+ years"),
     Pattern("age over 89", rf"{START}0?(?:9\d|1[01]\d)\s?[MF]{STOP}|{START}[MF]\s?/?\s?0?(?:9\d|1[01]\d){STOP}", "90+ years"),
 )  # fmt: skip

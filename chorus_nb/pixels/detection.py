@@ -33,7 +33,7 @@ class TextFinding(NamedTuple):
     matched: str = ""
     """keyword of the header attribute that says the same"""
     frame: int = 0
-    """counted from 0; -1 when it was read from the maximum over all frames"""
+    """counted from 0; -1 and -2 when it was read from the maximum or minimum over all frames"""
 
 
 def installed() -> bool:
@@ -65,12 +65,11 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[TextFinding]:
     mosaic = "MOSAIC" in (dataset.get("ImageType") or ())
     found: list[TextFinding] = []
     for frame, render in renders.pictures(dataset):
-        scale = dataset.Columns / render.picture.shape[1]
         for line in ocr.read_lines(render):
             matched = pictures.header_match(line.text, known)
             if is_noise(line.text, mosaic=mosaic and not matched and line.confidence < DOUBTFUL):
                 continue
-            box = Box(*(round(value * scale) for value in line.box))
+            box = render.in_image(line.box, int(dataset.Columns))
             finding = TextFinding(box, line.text, line.confidence, *tier(line.text, matched), matched, frame)
             if not _is_anatomy(finding, min(dataset.Rows, dataset.Columns)):
                 found.append(finding)

@@ -13,6 +13,8 @@ from pydicom.overlays import get_overlay_array
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 
 from chorus_nb.dicom import codecs
+from chorus_nb.pixels.boxes import Box
+from chorus_nb.pixels.loops import Loop
 
 GreyImage = NDArray[np.uint8]
 SHORT_SIDE, LONG_SIDE = 1280, 2560  # pixels: text of 8 pixels must be seen, memory stay below 1 GB
@@ -26,27 +28,59 @@ class Render(NamedTuple):
     picture: GreyImage
     short_side: int = SHORT_SIDE
     growth: float = GROWTH
+    left: int = 0  # where it was cut out of a picture
+    top: int = 0
+    columns: int = 0  # of that picture; 0 = it is the whole
+
+    def in_image(self, box: Box, columns: int) -> Box:
+        """A box in this picture as one in an image of so many ``columns``."""
+        scale = columns / (self.columns or self.picture.shape[1])
+        moved = (box.x0 + self.left, box.y0 + self.top, box.x1 + self.left, box.y1 + self.top)
+        return Box(*(round(value * scale) for value in moved))
+
+    def part(self, box: Box, columns: int) -> Render:
+        """What ``box`` of an image of so many ``columns`` shows; the whole if that is no more than twice as much."""
+        height, width = self.picture.shape[:2]
+        scale = width / columns
+        x0, y0, x1, y1 = (round(value * scale) for value in (box.x0, box.y0, box.x1, box.y1))
+        x0, y0, x1, y1 = max(0, x0), max(0, y0), min(width, x1), min(height, y1)
+        if (x1 - x0) * (y1 - y0) * 2 > width * height:
+            return self
+        return self._replace(picture=self.picture[y0:y1, x0:x1], left=x0, top=y0, columns=width)
 
 
 def frame_numbers(count: int) -> list[int]:
-    """Which frames are looked at: first, middle, last and every 30th (text that comes and goes stays for seconds)."""
+    """Which frames are looked at in any case: first, middle, last and every 30th."""
     return sorted({0, count // 2, count - 1, *range(0, count, EVERY)})
 
 
 def pictures(dataset: Dataset) -> Iterator[tuple[int, Render]]:
-    """``(frame number, render)`` for each render of each frame looked at; -1 is the maximum over all frames."""
+    """``(frame number, render)`` of every frame: of those of :func:`frame_numbers` as a whole, of any other where it
+    shows what they do not; -1 and -2 are maximum and minimum over all frames. ValueError if frames are missing."""
     decoder = codecs.decoder_of(dataset)
     count = int(dataset.get("NumberOfFrames") or 1)
     chosen = set(frame_numbers(count))
     highest: NDArray[np.generic] | None = None
+    lowest: NDArray[np.generic] | None = None
+    loop, number = Loop(), -1
     for number, (frame, _) in enumerate(decoder.iter_array(dataset, as_rgb=True)):
+        unseen = None
         if count > 1:
             highest = frame if highest is None else np.maximum(highest, frame)
+            lowest = frame if lowest is None else np.minimum(lowest, frame)
+            unseen = loop.unseen(_coloured(frame, dataset))
         if number in chosen:
             # what stays in place through the loop shows in the local contrast of the first frame and the maximum
             yield from ((number, render) for render in renders(frame, dataset)[: 3 if number == 0 else 1])
-    if highest is not None:
-        yield from ((-1, render) for render in renders(highest, dataset))
+        elif unseen:
+            yield number, renders(frame, dataset)[0].part(unseen, int(dataset.Columns))
+        if count > 1 and (number in chosen or unseen):
+            loop.looked()
+    if number + 1 < count:
+        raise ValueError("fewer frames than NumberOfFrames")
+    if highest is not None and lowest is not None:
+        yield from ((-1, render) for render in renders(highest, dataset)[:2])
+        yield -2, renders(lowest, dataset)[0]
     for group in range(0x6000, 0x6020, 2):
         if (group, 0x3000) in dataset:
             plane = get_overlay_array(dataset, group)
@@ -56,8 +90,7 @@ def pictures(dataset: Dataset) -> Iterator[tuple[int, Render]]:
 def renders(frame: NDArray[np.generic], dataset: Dataset) -> tuple[Render, Render, Render]:
     """The frame as a reader would see it; its local contrast, because text 60 HU above air shows in no usual window;
     and the first with its contrast evened out, read smaller, which finds large and faint text that the others miss."""
-    if dataset.PhotometricInterpretation == "PALETTE COLOR":
-        frame = apply_color_lut(frame, dataset)
+    frame = _coloured(frame, dataset)
     if frame.ndim == 3:
         colour = _picture(frame, highest=255 if frame.dtype == np.uint8 else None)
         grey = np.asarray(cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY), np.uint8)
@@ -68,6 +101,10 @@ def renders(frame: NDArray[np.generic], dataset: Dataset) -> tuple[Render, Rende
         values, window = -values, -window
     shown = _picture(window)
     return Render(shown), Render(local_contrast(values)), _evened(shown)
+
+
+def _coloured(frame: NDArray[np.generic], dataset: Dataset) -> NDArray[np.generic]:
+    return apply_color_lut(frame, dataset) if dataset.PhotometricInterpretation == "PALETTE COLOR" else frame
 
 
 def local_contrast(values: NDArray[np.float32]) -> GreyImage:

@@ -9,7 +9,6 @@ from pydicom.data import get_testdata_file
 
 from chorus_nb.pixels import Box, find_text, ocr
 from chorus_nb.pixels.detection import look
-from chorus_nb.pixels.renders import frame_numbers
 from tests.pixels.images_with_text import PERSON, content, image, picture
 
 
@@ -74,11 +73,6 @@ def test_large_short_and_doubtful_readings_are_anatomy_unless_they_identify(
 @pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small.dcm"])
 def test_nothing_is_found_in_anatomy(name: str) -> None:
     assert find_text(content(dcmread(get_testdata_file(name)))) == []
-
-
-def test_of_a_loop_first_middle_last_and_every_30th_frame_are_looked_at() -> None:
-    assert frame_numbers(1) == [0]
-    assert frame_numbers(100) == [0, 30, 50, 60, 90, 99]
 
 
 @pytest.mark.parametrize(

@@ -248,11 +248,16 @@ def may_hold_secret(value: str) -> bool:
     >>> may_hold_secret("postgresql://ada@db/omop?sslmode=require"), may_hold_secret("https://x.net/y?sig=1")
     (False, True)
     """
-    if re.search(r"(?i)(password|pwd|passwd|secret|token|credential|signature|(account|access|api)_?key)\s*=", value):
+    if re.search(
+        r"(?i)(password|pwd|passwd|secret|token|credential|signature|(account|access|api)_?key)\s*[=:]|\bbearer\s",
+        value,
+    ):
         return True
-    if "://" not in value or re.fullmatch(r"env:\w+", value):
+    if value.startswith("env:"):
+        return not re.fullmatch(r"env:\w+", value)
+    if "://" not in value and not value.startswith("//"):
         return False
-    _, _, rest = value.partition("://")
+    _, _, rest = value.partition("//")
     user = "@" in rest.split("/")[0] and not USERS_BY_SCHEME.match(value)
     options = {name.lower() for name, _ in parse_qsl(urlsplit(value).query, keep_blank_values=True)}
     return bool(user or re.search(r":[^@]*@", rest) or options - HARMLESS_OPTIONS or "#" in rest or ";" in rest)

@@ -42,6 +42,10 @@ SECRETS = (
     "abfs://c@account.dfs.core.windows.net/x;hush",
     "DefaultEndpointsProtocol=https;AccountKey=hush",
     "env:postgresql://u:hush@h/d",
+    "env:u:hush",
+    "//u:hush@h/x",
+    "password: hush",
+    "Authorization: Bearer hush",
 )
 
 

@@ -109,7 +109,8 @@ def second_look(
 
 
 def looked_at(dataset: FileDataset) -> Iterator[tuple[int, np.ndarray]]:
-    """First, middle and last frame at the window of the header, the first also at that of its values."""
+    """First, middle and last frame at the window of the header, the first also at that of its values; of a loop also
+    maximum (-1) and minimum (-2) over all frames."""
     array = reading.decode_pixels(dataset)
     count = int(dataset.get("NumberOfFrames") or 1)
     for number in sorted({0, count // 2, count - 1}):
@@ -117,6 +118,9 @@ def looked_at(dataset: FileDataset) -> Iterator[tuple[int, np.ndarray]]:
         yield number, shown(dataset, frame, window(dataset, array))
         if number == 0 and frame.ndim == 2 and dataset.PhotometricInterpretation != "PALETTE COLOR":
             yield number, shown(dataset, frame, window(dataset, frame, from_header=False))
+    if count > 1:
+        for number, over_all in ((-1, array.max(axis=0)), (-2, array.min(axis=0))):
+            yield number, shown(dataset, over_all, window(dataset, array))
 
 
 def read_with_tesseract(picture: np.ndarray) -> list[TesseractLine]:

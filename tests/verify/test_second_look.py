@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from pydicom.dataset import FileDataset
@@ -16,6 +17,7 @@ from chorus_nb.leaks import reading
 from chorus_nb.leaks.terms import SearchTerm, of_name
 from chorus_nb.verify import certificate, checks, require_pass, second_look, verify
 from chorus_nb.workspace import Workspace
+from tests.pixels.images_with_text import image
 from tests.verify import small_site
 
 tesseract = pytest.mark.skipif(not second_look.version(), reason="Tesseract is not installed")
@@ -169,3 +171,12 @@ def test_the_pictures_read_of_a_large_release_are_bounded() -> None:
 
 def _dataset(release: Workspace) -> FileDataset:
     return reading.parse_file(small_site.first(release).read_bytes()).dataset
+
+
+@pytest.mark.parametrize(("ground", "ink", "over_all"), [(230, 20, -2), (20, 230, -1)])
+def test_what_one_frame_of_a_loop_shows_is_read_in_its_minimum_or_maximum(ground: int, ink: int, over_all: int) -> None:
+    frames = np.full((7, 32, 64), ground, np.uint8)
+    frames[2, 8:16, 10:50:4] = ink
+    pictures = list(second_look.looked_at(image(pixels=frames)))  # type: ignore[arg-type]
+    assert [number for number, _ in pictures] == [0, 0, 3, 6, -1, -2]
+    assert {number for number, picture in pictures if np.ptp(picture)} == {over_all}

@@ -1,6 +1,7 @@
 """One header in, one header out: the tag plan applied to every element at every depth (SOP steps 12, 13).
 
-What the plan keeps is passed on as the bytes it was; the pixel data is not touched. Nothing of what is refused leaves.
+What the plan keeps is passed on as the bytes it was; pixels too, but nothing else that stands among them.
+Nothing of what is refused leaves.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from chorus_nb.deid.context import Change, Circumstances, Seen, Subject
 from chorus_nb.deid.elements import Elements
 from chorus_nb.deid.text import Cleaner
 from chorus_nb.deid.uids import UidMap
+from chorus_nb.dicom.container import Container, held_to
 from chorus_nb.dicom.encodings import DEFLATED_SYNTAXES, Buffer, Encoding
-from chorus_nb.dicom.spans import Refused, take_apart
+from chorus_nb.dicom.spans import Refused, Spans, take_apart
 from chorus_nb.identity.identifiers import Identifiers
 from chorus_nb.identity.words import Vocabulary
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from chorus_nb.mapping import Policy, Rule
 
 IMPLEMENTATION_UID = "2.25.302043790172249692526321623266752743501"  # of this program; tells a released file
+EXTENDED_OFFSETS = (0x7FE00001, 0x7FE00002)  # table and lengths
 MOST_SEEN = 2048  # elements remembered for an image series
 IMPLEMENTATION_VERSION = f"CHORUS_NB {__version__}"[:16]
 
@@ -66,12 +69,7 @@ class Deidentifier:
         if taken.meta.get(0x00020012, b"").rstrip(b"\0 ").decode("ascii", "replace") == IMPLEMENTATION_UID:
             raise Refused("already_deidentified", "written by this workbench")
         elements = Elements(self, taken, subject)
-        stands = taken.pixels
-        fault = stands.length_fault(elements.geometry()) if stands else ""
-        if fault == "unknown":
-            raise Refused("structure_refused", "pixel data without Rows, Columns or Bits Allocated")
-        if fault:
-            raise Refused("truncated", "pixel data is shorter than its geometry")
+        container = _container(elements, taken)
         by_tag = elements.kept()
         claimed = claims.claims(
             self.policy.options,
@@ -83,9 +81,11 @@ class Deidentifier:
             cleaned_pixels=cleaned_pixels,
         )
         by_tag.update(claimed)
+        if container and not _index_fits(by_tag, container):
+            by_tag = {tag: element for tag, element in by_tag.items() if tag not in EXTENDED_OFFSETS}
+            elements.notes.append("extended offset table left out")
         body = b"".join(by_tag[tag] for tag in sorted(by_tag))
-        pixels: Buffer = stands.element(taken.data) if stands else b""
-        value: Buffer = stands.content(taken.data) if stands else b""
+        pixels, value = (container.element, container.value) if container else (b"", b"")
         if taken.transfer_syntax in DEFLATED_SYNTAXES:
             body, pixels = _deflate(body + bytes(pixels)), b""
         head = _meta(elements.sop_class, elements.sop_instance, taken.transfer_syntax)
@@ -114,6 +114,35 @@ class Deidentifier:
     def cleaner(self, found: Identifiers) -> Cleaner:
         """A cleaner for what identifies this patient; the same for all images whose headers say the same."""
         return self._cleaners(found)
+
+
+def _container(elements: Elements, taken: Spans) -> Container | None:
+    """The pixel data element without anything but pixels; what was in it is noted."""
+    if taken.pixels is None:
+        return None
+    made = held_to(
+        taken.pixels,
+        taken.data,
+        taken.transfer_syntax,
+        elements.geometry(),
+        elements.overlay_bits(),
+        big=taken.big,
+    )
+    for what, times in made.removed.items():
+        elements.notes += [f"removed from the pixel data, {what}"] * times
+    return made
+
+
+def _index_fits(by_tag: dict[int, Buffer], container: Container) -> bool:
+    """Whether the Extended Offset Table, where there is one, says where frames begin and how long they are."""
+    offsets, lengths = (bytes(by_tag.get(tag, b""))[12:] for tag in EXTENDED_OFFSETS)
+    if not any(tag in by_tag for tag in EXTENDED_OFFSETS):
+        return True
+    right = container.offsets[1]
+    if offsets != container.offsets[0] or len(lengths) != len(right) or not right:
+        return False
+    pairs = zip(struct.iter_unpack("<Q", lengths), struct.iter_unpack("<Q", right), strict=True)
+    return all(0 <= held - told <= 1 for (told,), (held,) in pairs)  # with or without its padding
 
 
 def _meta(sop_class: str, sop_instance: str, transfer_syntax: str) -> bytes:

@@ -82,10 +82,21 @@ class Elements:
 
     def geometry(self) -> Geometry:
         """What the header says of the pixels."""
-        rows, columns, bits, samples, frames = (
-            self.number_of(tag) for tag in (0x00280010, 0x00280011, 0x00280100, 0x00280002, 0x00280008)
+        rows, columns, bits, samples, frames, stored, high, signed = map(
+            self.number_of,
+            (0x00280010, 0x00280011, 0x00280100, 0x00280002, 0x00280008, 0x00280101, 0x00280102, 0x00280103),
         )
-        return Geometry(rows, columns, bits, samples or 1, frames or 1, self.text_of(0x00280004))
+        photometric = self.text_of(0x00280004)
+        return Geometry(rows, columns, bits, samples or 1, frames or 1, photometric, stored, high, signed == 1)
+
+    def overlay_bits(self) -> dict[int, int]:
+        """Bit of the pixels by overlay group that stands there (Overlay Bit Position, retired, PS3.3-2004 C.9.2)."""
+        found = {}
+        for group in standards.lists.OVERLAY_GROUPS:
+            bit, allocated = self.number_of(group << 16 | 0x0102), self.number_of(group << 16 | 0x0100)
+            if bit is not None and group << 16 | 0x3000 not in self.root and (bit or (allocated or 0) > 1):
+                found[group] = bit
+        return found
 
     def methods_before(self) -> tuple[str, ...]:
         """De-identification methods applied before us; the chain is continued, cleaned of identifiers."""

@@ -18,13 +18,16 @@ class Geometry(NamedTuple):
     samples: int
     frames: int
     photometric_interpretation: str
+    bits_stored: int | None = None
+    high_bit: int | None = None
+    signed: bool = False
 
     @property
     def native_length(self) -> int | None:
         """Bytes of all frames without compression, None where the geometry is not known."""
         if not self.rows or not self.columns or not self.bits_allocated:
             return None
-        needed = self.rows * self.columns * self.samples * self.frames * self.bits_allocated // 8
+        needed = -(-self.rows * self.columns * self.samples * self.frames * self.bits_allocated // 8)
         return needed * 2 // 3 if self.photometric_interpretation == "YBR_FULL_422" else needed
 
 

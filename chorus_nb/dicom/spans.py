@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import struct
 import zlib
+from functools import cache
 from typing import NamedTuple
+
+from pydicom.uid import UID_dictionary
 
 from chorus_nb.dicom.encodings import (
     BIG,
@@ -162,13 +165,20 @@ def encoding_of(first: Buffer, syntax: str) -> tuple[str, bool, bool]:
     if not syntax:
         big = explicit and first[0] == 0 and first[1] != 0  # group 0008 as 00 08
         syntax = BIG if big else EXPLICIT if explicit else IMPLICIT
-    if not syntax.startswith("1.2.840.10008.1.2"):
-        raise Refused("structure_refused", "private transfer syntax")
+    if syntax not in registered_syntaxes():
+        raise Refused("structure_refused", "a transfer syntax that is not registered")
     if explicit == (syntax == IMPLICIT) and syntax != BIG:
         if syntax not in (IMPLICIT, EXPLICIT):
             raise Refused("structure_refused", "the encoding is not that of its transfer syntax")
         syntax = EXPLICIT if explicit else IMPLICIT
     return syntax, syntax == IMPLICIT, syntax == BIG
+
+
+@cache
+def registered_syntaxes() -> frozenset[str]:
+    """The transfer syntaxes of PS3.6 Table A-1; those of JPEG XL are younger than pydicom's copy of it."""
+    younger = {f"1.2.840.10008.1.2.4.{number}" for number in (110, 111, 112)}
+    return frozenset(uid for uid, entry in UID_dictionary.items() if entry[1] == "Transfer Syntax") | younger
 
 
 def inflate(content: Buffer, most: int) -> tuple[bytes, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import zlib
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from chorus_nb.leaks import reading
 from chorus_nb.leaks.search import Severity
 from chorus_nb.verify.file_checks import Pair
 from chorus_nb.verify.findings import Finding
+from chorus_nb.verify.pixel_container import strangers
 from chorus_nb.verify.second_opinion import agree, gdcm_available, gdcm_pixels
 
 JPEG_BLOCK = 16  # pixels; redaction of JPEG Baseline in the DCT domain fills whole blocks (subsampled chroma: 16)
@@ -35,6 +37,8 @@ def check_pixels(pair: Pair, path: Path, faces: Path) -> Iterator[Finding]:
     if wanted is not None and len(dataset.PixelData) < wanted:
         yield Finding("readable", "high", target, "(7FE0,0010)", "the pixel data is shorter than Rows, Columns say")
         return
+    for what in dict.fromkeys(strangers(dataset)):
+        yield Finding("container", "high", target, "(7FE0,0010)", what)
     image = _decode(dataset)
     yield from _two_decoders(pair, image, path)
     yield from _pixels_unchanged(pair, image, faces)
@@ -69,7 +73,7 @@ def _two_decoders(pair: Pair, image: np.ndarray | None, path: Path) -> Iterator[
 
 
 def _pixels_unchanged(pair: Pair, image: np.ndarray | None, faces: Path) -> Iterator[Finding]:
-    """Equal bytes; or a recorded redaction outside of which every pixel is equal, and a face that is really gone."""
+    """Equal bytes; or every pixel equal outside a recorded redaction, and a face that is really gone."""
     target = pair.task.target_path
     try:
         face = face_mask(faces, pair.task.face_mask, pair.task.source_path) if pair.task.face_mask else None
@@ -79,10 +83,10 @@ def _pixels_unchanged(pair: Pair, image: np.ndarray | None, faces: Path) -> Iter
     face = face if face is not None and face.any() else None
     if pair.source.pixels == pair.release.pixels and face is None:
         return
-    if not pair.task.boxes and face is None:
-        yield Finding("pixels", "high", target, "(7FE0,0010)", "differs from the source, and no redaction is on record")
-        return
+    recorded = bool(pair.task.boxes) or face is not None
     before = _decode(pair.source.dataset)
+    if before is None and not recorded:
+        before = _decode(_without_table(pair.source.dataset))
     if before is None or image is None or np.squeeze(before).shape != np.squeeze(image).shape:
         yield Finding("pixels", "high", target, "(7FE0,0010)", "cannot be compared with the source")
         return
@@ -101,7 +105,17 @@ def _pixels_unchanged(pair: Pair, image: np.ndarray | None, faces: Path) -> Iter
     slack = 1 if "YBR" in str(pair.source.dataset.get("PhotometricInterpretation")) else 0
     difference = np.abs(before.astype(np.int64) - image.astype(np.int64))
     if (_planes(difference, pair)[outside] > slack).any():
-        yield Finding("pixels", "high", target, "(7FE0,0010)", "differs from the source outside what is on record")
+        what = "outside what is on record" if recorded else ", and no redaction is on record"
+        yield Finding("pixels", "high", target, "(7FE0,0010)", f"differs from the source {what}".replace(" ,", ","))
+
+
+def _without_table(dataset: FileDataset) -> FileDataset:
+    """The same with an empty Basic Offset Table: a wrong one keeps decoders from whole frames."""
+    made = copy.copy(dataset)
+    if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        length = int.from_bytes(dataset.PixelData[4:8], "little")
+        made.PixelData = dataset.PixelData[:4] + bytes(4) + dataset.PixelData[8 + length :]
+    return made
 
 
 def _planes(image: np.ndarray, pair: Pair) -> np.ndarray:

@@ -1,0 +1,235 @@
+"""The pixel data element held to what the header says of it: pixels, and nothing else (PS3.5 section 8 and Annex A.4).
+
+No decoded pixel changes. What cannot be walked is :class:`Refused`; what holds nothing else keeps its bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from chorus_nb.dicom.encodings import NATIVE_SYNTAXES, Buffer
+from chorus_nb.dicom.pixel_data import Geometry, PixelData
+from chorus_nb.dicom.spans import Refused
+from chorus_nb.dicom.streams import WALKERS, EndsEarly, NotWalked, Walked, walk_rle
+
+RLE = "1.2.840.10008.1.2.5"
+END = b"\xfe\xff\xdd\xe0\0\0\0\0"  # of encapsulated pixel data
+FLOATS = (0x7FE00008, 0x7FE00009)
+MOST_PADDING = 512  # zeros behind a frame that are left as they are
+SMOOTH = 0.25  # of the step of the lowest unused bit: a picture that goes on above BitsStored makes smaller ones
+
+
+class Container(NamedTuple):
+    """What is released of a pixel data element."""
+
+    element: Buffer
+    value: Buffer
+    removed: Counter[str]  # what stood in it besides pixels
+    offsets: tuple[bytes, bytes]  # values that an Extended Offset Table and its lengths have to have
+
+
+def held_to(
+    pixels: PixelData, data: Buffer, syntax: str, geometry: Geometry, overlay_bits: Mapping[int, int], *, big: bool
+) -> Container:
+    """The element without anything but pixels.
+
+    ``overlay_bits``: bits by overlay group that hold an overlay (Overlay Bit Position, retired); they are cleared.
+    """
+    if pixels.tag in FLOATS:
+        raise Refused("float_pixels", "no released kind of image has pixels that are fractions")
+    if (pixels.fragments is None) != (syntax in NATIVE_SYNTAXES):
+        raise Refused("pixels_not_walked", "the pixel data is not as its transfer syntax says")
+    if pixels.vr not in ("OB", "OW"):
+        raise Refused("pixels_not_walked", "a value representation that pixel data cannot have")
+    if pixels.fragments is None:
+        return _native(pixels, data, geometry, overlay_bits, big=big)
+    if overlay_bits:
+        raise Refused("bits_beyond_stored", "an overlay among the bits of compressed pixels")
+    try:
+        return _encapsulated(pixels, memoryview(data), syntax, geometry)
+    except NotWalked as fault:
+        raise Refused("pixels_not_walked", str(fault)) from None
+
+
+# --- native -----------------------------------------------------------------------------------------------------------
+
+
+def _native(
+    pixels: PixelData, data: Buffer, geometry: Geometry, overlay_bits: Mapping[int, int], *, big: bool
+) -> Container:
+    fault = pixels.length_fault(geometry)
+    if fault == "unknown":
+        raise Refused("structure_refused", "pixel data without Rows, Columns or Bits Allocated")
+    if fault:
+        raise Refused("truncated", "pixel data is shorter than its geometry")
+    value, wanted = pixels.content(data), geometry.native_length or 0
+    if geometry.photometric_interpretation == "YBR_FULL_422" and len(value) // 2 == wanted * 3 // 4:
+        wanted = wanted * 3 // 2  # not subsampled after all: decoders believe the length
+    removed = Counter[str]()
+    new: Buffer = value
+    padded = wanted + wanted % 2
+    if len(value) > padded or any(value[wanted:padded]):
+        removed["bytes after the last frame"] = 1
+        new = bytes(value[:wanted]) + b"\0" * (wanted % 2)
+    new = _unused_bits(new, wanted, geometry, overlay_bits, removed, big=big)
+    if not removed:
+        return Container(pixels.element(data), value, removed, (b"", b""))
+    head = bytearray(data[pixels.start : pixels.value])
+    struct.pack_into(">L" if big else "<L", head, len(head) - 4, len(new))
+    return Container(bytes(head) + bytes(new), new, removed, (b"", b""))
+
+
+def _unused_bits(
+    value: Buffer, length: int, geometry: Geometry, overlay_bits: Mapping[int, int], removed: Counter[str], *, big: bool
+) -> Buffer:
+    """``value`` with overlays cleared; refused where other bits hold what is neither sign nor the same picture."""
+    allocated, stored = geometry.bits_allocated or 0, geometry.bits_stored or geometry.bits_allocated or 0
+    high = geometry.high_bit if geometry.high_bit is not None else stored - 1
+    if allocated not in (8, 16, 32) or not 0 < stored <= high + 1 <= allocated:
+        if overlay_bits or allocated in (8, 16, 32):
+            raise Refused("bits_beyond_stored", "Bits Allocated, Bits Stored and High Bit do not fit each other")
+        return value
+    if stored == allocated and not overlay_bits:
+        return value
+    order = ">" if big and allocated > 8 else "<"
+    field = ((1 << stored) - 1) << (high + 1 - stored)
+    words = np.frombuffer(value, f"{order}u{allocated // 8}", length * 8 // allocated)
+    overlays = sum({1 << bit for bit in overlay_bits.values() if bit < allocated})
+    if overlays & field:
+        raise Refused("bits_beyond_stored", "an overlay among the bits of the pixels")
+    if overlays and np.any(words & words.dtype.type(overlays)):
+        removed["overlay in unused bits"] = len(overlay_bits)
+        words = words & words.dtype.type(~overlays & (1 << allocated) - 1)
+        value = words.tobytes() + bytes(value[length:])
+    if _only_field(words, field, stored, high, signed=geometry.signed):
+        return value
+    if high + 1 == stored and _goes_on(words, geometry, stored):
+        return value
+    raise Refused("bits_beyond_stored", "bits that Bits Stored leaves out hold something else than a sign")
+
+
+def _only_field(words: np.ndarray, field: int, stored: int, high: int, *, signed: bool) -> bool:
+    """Whether the bits outside ``field`` are 0, or the sign of a signed value."""
+    if not len(words):
+        return True
+    if high + 1 == stored:
+        if not signed:
+            return int(words.max()) < 1 << stored
+        numbers = words.view(words.dtype.str.replace("u", "i"))
+        # some writers do not extend the sign: then the bits above are 0
+        reach = 1 << (stored - 1)
+        return (-reach <= int(numbers.min()) and int(numbers.max()) < reach) or int(words.max()) < 1 << stored
+    return not int(np.bitwise_or.reduce(words)) & ~field
+
+
+def _goes_on(words: np.ndarray, geometry: Geometry, stored: int) -> bool:
+    """Whether the values above Bits Stored belong to the same picture (Bits Stored is wrong, as is common).
+
+    Then neighbours on both sides of the limit differ little. A text or another picture in those bits makes steps as
+    high as the lowest of them.
+    """
+    signed = geometry.signed
+    numbers = words.view(words.dtype.str.replace("u", "i")) if signed else words
+    columns = geometry.columns or 1
+    rows = numbers[: len(numbers) // columns * columns].reshape(-1, columns).astype(np.int64)
+    beyond = (rows >> stored) != 0
+    edges = beyond[:, 1:] != beyond[:, :-1]
+    if not edges.any():
+        return False
+    steps = np.abs(np.diff(rows, axis=1))[edges]
+    return bool(np.quantile(steps, 0.9) < SMOOTH * (1 << stored))
+
+
+# --- encapsulated -----------------------------------------------------------------------------------------------------
+
+
+def _encapsulated(pixels: PixelData, data: memoryview, syntax: str, geometry: Geometry) -> Container:
+    table, *parts = pixels.fragments or (slice(0, 0),)
+    fragments = [data[part] for part in parts]
+    removed = Counter[str]()
+    frames = [*_frames(fragments, syntax, geometry, removed)]
+    if len(frames) < geometry.frames:
+        raise Refused("truncated", "fewer frames than Number of Frames")
+    firsts = [first for first, _ in frames]
+    positions = _positions(fragments)
+    offsets = [positions[first] for first in firsts]
+    packed = struct.pack(f"<{len(offsets)}L", *offsets) if positions[-1] < 1 << 32 else b""
+    found = bytes(data[table])
+    if bytes(data[pixels.value + pixels.length : pixels.end]) != END:
+        removed["a length of the delimiter"] = 1
+    lengths = [len(content) for _, content in frames]
+    if not removed and found in (b"", packed):
+        extended = struct.pack(f"<{len(offsets)}Q", *offsets), struct.pack(f"<{len(lengths)}Q", *lengths)
+        return Container(pixels.element(data), pixels.content(data), removed, extended)
+    if not removed:  # only the table is wrong: fragments stay as they are
+        removed["offset table that is none"] = 1
+        contents = [bytes(fragment) for fragment in fragments]
+    else:
+        contents = [content + b"\0" * (len(content) % 2) for _, content in frames]
+        offsets = _positions(contents)[:-1]
+        packed = struct.pack(f"<{len(offsets)}L", *offsets) if sum(map(len, contents)) < 1 << 31 else b""
+        if found not in (b"", struct.pack(f"<{len(firsts)}L", *(positions[first] for first in firsts))):
+            removed["offset table that is none"] = 1
+    items = [packed if found else b"", *contents]
+    value = b"".join(b"\xfe\xff\0\xe0" + struct.pack("<L", len(item)) + item for item in items)
+    element = bytes(data[pixels.start : pixels.value]) + value + END
+    extended = struct.pack(f"<{len(offsets)}Q", *offsets), struct.pack(f"<{len(lengths)}Q", *lengths)
+    return Container(element, value, removed, extended)
+
+
+def _positions(fragments: list[memoryview] | list[bytes]) -> list[int]:
+    """Where each fragment begins, counted from the first, and where they end."""
+    made = [0]
+    for fragment in fragments:
+        made.append(made[-1] + 8 + len(fragment))
+    return made
+
+
+def _frames(
+    fragments: list[memoryview], syntax: str, geometry: Geometry, removed: Counter[str]
+) -> Iterator[tuple[int, bytes]]:
+    """First fragment and content of each frame that Number of Frames announces."""
+    position, wanted = 0, geometry.frames
+    while position < len(fragments) and wanted:
+        first, fault = position, EndsEarly("no frame")
+        joined = b""
+        last = len(fragments) if wanted == 1 and geometry.frames == 1 and syntax != RLE else position + 1
+        joined = b"".join(fragments[first:last])
+        while True:
+            try:
+                walked = _walk(joined, syntax, geometry)
+                break
+            except EndsEarly as early:
+                fault = early
+                if last == len(fragments) or syntax == RLE:
+                    raise fault from None
+                joined += fragments[last]
+                last += 1
+        position, wanted = last, wanted - 1
+        removed.update(walked.removed)
+        rest = joined[walked.end :]
+        if len(rest) > MOST_PADDING or any(rest):
+            removed["bytes after the end of a frame"] += 1
+            yield first, walked.content
+        else:
+            yield first, walked.content if walked.removed else joined
+    if position < len(fragments):
+        removed["fragments beyond the last frame"] += len(fragments) - position
+
+
+def _walk(content: bytes, syntax: str, geometry: Geometry) -> Walked:
+    if syntax == RLE:
+        depth = (geometry.bits_allocated or 0) // 8
+        segments = geometry.samples * depth
+        if not segments:
+            raise NotWalked("an RLE frame of pixels that are not whole bytes")
+        return walk_rle(content, (geometry.rows or 0) * (geometry.columns or 0) * segments, segments)
+    walker = WALKERS.get(syntax)
+    if walker is None:
+        raise NotWalked("a transfer syntax whose frames cannot be walked")
+    return walker(content)

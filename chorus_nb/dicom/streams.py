@@ -1,0 +1,289 @@
+"""Compressed images walked marker by marker, box by box: what decoding needs is kept, anything else left out.
+
+What may stay is a row of ``markers.csv``. A stream that cannot be walked to its end is :class:`NotWalked`.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import struct
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+TABLES_OF_JPEG = {0xDB, 0xC4}  # DQT and DHT: as many tables as fit exactly
+NOT_STUFFED = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # a marker in entropy-coded data of JPEG
+NOT_STUFFED_LS = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")  # of JPEG-LS, where a bit is stuffed
+ADOBE = re.compile(rb"Adobe\0[\x64\x65](?:[\0\x40\x80\xc0]\0){2}[\0-\x02]", re.DOTALL)  # version, two flags, transform
+JP2, JXL = b"\0\0\0\x0cjP  \r\n\x87\n", b"\0\0\0\x0cJXL \r\n\x87\n"
+
+
+class NotWalked(Exception):
+    """The stream is not what its format says; the text names what, never a value."""
+
+
+class EndsEarly(NotWalked):
+    """More of the stream may stand in the next fragment."""
+
+
+class Walked(NamedTuple):
+    """A stream without what decoding does not need, where it ended, and what was left out, counted."""
+
+    content: bytes
+    end: int
+    removed: Counter[str]
+
+
+@cache
+def actions(codec: str) -> dict[int, tuple[str, str]]:
+    """Name and action by marker or box type; a marker such as ``E*`` stands for all that no other row names."""
+    with Path(__file__).with_name("markers.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["codec"] == codec]
+    made: dict[int, tuple[str, str]] = {}
+    for row in sorted(rows, key=lambda row: "*" not in row["marker"]):
+        for digit in "0123456789ABCDEF" if "*" in row["marker"] else "-":
+            made[int(row["marker"].replace("*", digit), 16)] = row["name"], row["action"]
+    return made
+
+
+def walk_jpeg(data: bytes, codec: str = "jpeg") -> Walked:
+    """An image of ITU-T T.81 (``jpeg``) or T.87 (``jpegls``), from SOI to EOI."""
+    kept, removed, position = [data[:2]], Counter[str](), 2
+    known, next_marker = actions(codec), NOT_STUFFED if codec == "jpeg" else NOT_STUFFED_LS
+    if data[:2] != b"\xff\xd8":
+        raise NotWalked("an image does not begin with SOI")
+    while True:
+        while data[position : position + 2] == b"\xff\xff":  # fill bytes
+            position += 1
+        marker = data[position + 1] if position + 1 < len(data) else -1
+        if marker < 0:
+            raise EndsEarly("an image has no end")
+        name, action = known.get(marker, ("", ""))
+        if data[position] != 0xFF or not action:
+            raise NotWalked("something other than a known marker between segments")
+        if action == "end":
+            return Walked(b"".join((*kept, b"\xff\xd9")), position + 2, removed)
+        segment = data[position : position + 2 + _length(data, position + 2)]
+        position += len(segment)
+        if action == "scan":
+            found = next_marker.search(data, position)
+            if found is None:
+                raise EndsEarly("an image has no end")
+            kept.append(segment + data[position : found.start()])
+            position = found.start()
+            continue
+        new = _segment(marker, action, segment)
+        kept.append(new)
+        if new != segment:
+            removed[f"{name} segment"] += 1
+
+
+def _length(data: bytes, position: int) -> int:
+    """The length of a segment, which counts its own two bytes; all of it is there."""
+    if position + 2 > len(data):
+        raise EndsEarly("a segment is cut off")
+    length = int.from_bytes(data[position : position + 2], "big")
+    if length < 2:
+        raise NotWalked("a segment has no length")
+    if position + length > len(data):
+        raise EndsEarly("a segment is cut off")
+    return length
+
+
+def _segment(marker: int, action: str, segment: bytes) -> bytes:
+    """What stays of a segment: all of it, a plain form of it, or nothing."""
+    value = segment[4:]
+    if action == "jfif":  # without a thumbnail
+        plain = segment[:2] + b"\0\x10JFIF\0" + value[5:12] + b"\0\0"
+        return plain if value.startswith(b"JFIF\0") and len(value) >= 14 else b""
+    if action == "adobe":
+        if ADOBE.fullmatch(value):
+            return segment
+        plain = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0" + value[11:12]
+        return plain if value.startswith(b"Adobe") and len(value) > 11 else b""
+    if action == "mrfx":
+        return segment if value[:4] == b"mrfx" and len(value) == 5 else b""
+    if action == "remove":
+        return b""
+    if marker in TABLES_OF_JPEG and not _tables_fit(marker, value):
+        raise NotWalked("a table is longer than what it holds")
+    if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xCC) and len(value) != 6 + 3 * value[5]:
+        raise NotWalked("a frame header is longer than its components")
+    return segment
+
+
+def _tables_fit(marker: int, value: bytes) -> bool:
+    position = 0
+    while position < len(value):
+        if marker == 0xDB:
+            position += 65 if value[position] < 0x10 else 129
+        else:
+            position += 17 + sum(value[position + 1 : position + 17])
+    return position == len(value)
+
+
+def walk_j2k(data: bytes) -> Walked:
+    """A codestream of ITU-T T.800 or T.814 (JPEG 2000, HTJ2K), or a JP2 file around one."""
+    if data.startswith(JP2):
+        return _walk_boxes(data)
+    if data[:2] != b"\xff\x4f":
+        raise NotWalked("a codestream does not begin with SOC")
+    header, position, removed, indexed = _headers(data, 2, 0x90)
+    parts: list[bytes] = []
+    shorter = False
+    while data[position : position + 2] == b"\xff\x90":
+        if position + 12 > len(data):
+            raise EndsEarly("a tile-part is cut off")
+        length = struct.unpack_from(">L", data, position + 6)[0]
+        stop = position + length if length else _end_of(data, position)
+        if stop > len(data):
+            raise EndsEarly("a tile-part is cut off")
+        kept, body, left_out, _ = _headers(data, position + 12, 0x93)
+        content = kept + data[body:stop]
+        shorter |= len(content) != stop - position - 12
+        removed += left_out
+        new = struct.pack(">L", len(content) + 12 if length else 0)
+        parts.append(data[position : position + 6] + new + data[position + 10 : position + 12] + content)
+        position = stop
+    if not parts:
+        raise NotWalked("a codestream without a tile")
+    if data[position : position + 2] != b"\xff\xd9":
+        raise (EndsEarly if position + 2 > len(data) else NotWalked)("a codestream does not end with EOC")
+    if shorter and indexed:  # lengths of tile-parts that are right no longer; nothing but a shortcut
+        header, _, _, _ = _headers(data, 2, 0x90, index=False)
+    return Walked(b"".join((b"\xff\x4f", header, *parts, b"\xff\xd9")), position + 2, removed)
+
+
+def _end_of(data: bytes, position: int) -> int:
+    """Where a tile-part without a length ends: at the first EOC, which no coded data can hold (T.800 B.10.1)."""
+    end = data.find(b"\xff\xd9", position)
+    if end < 0:
+        raise EndsEarly("a codestream has no end")
+    return end
+
+
+def _headers(data: bytes, position: int, until: int, *, index: bool = True) -> tuple[bytes, int, Counter[str], bool]:
+    """The marker segments up to ``until`` (SOD included), where that is, what was left out, whether TLM was seen."""
+    kept, removed, indexed = list[bytes](), Counter[str](), False
+    known = actions("j2k")
+    while True:
+        if position + 2 > len(data):
+            raise EndsEarly("a header is cut off")
+        if data[position] == 0xFF and data[position + 1] == until:
+            return b"".join(kept), position, removed, indexed
+        name, action = known.get(data[position + 1], ("", ""))
+        if data[position] != 0xFF or not action:
+            raise NotWalked("something other than a known marker in a header")
+        segment = data[position : position + 2 + _length(data, position + 2)]
+        position += len(segment)
+        indexed |= name == "TLM"
+        if action == "remove":
+            removed[f"{name} segment"] += 1
+        elif index or name != "TLM":
+            kept.append(segment)
+
+
+def walk_jxl(data: bytes) -> Walked:
+    """JPEG XL in boxes; a bare codestream does not tell where it ends."""
+    if not data.startswith(JXL):
+        raise NotWalked("a bare JPEG XL codestream, whose end cannot be found")
+    return _walk_boxes(data)
+
+
+def _walk_boxes(data: bytes, position: int = 0, stop: int | None = None) -> Walked:
+    kept, removed, known = list[bytes](), Counter[str](), actions("boxes")
+    end = len(data) if stop is None else stop
+    while position + 8 <= end and any(data[position:end]):
+        length, kind = struct.unpack_from(">LL", data, position)
+        start = position + 8
+        if length == 1:
+            length, start = struct.unpack_from(">Q", data, start)[0], start + 8
+        after = position + length if length else end
+        if after > end or after < start:
+            raise EndsEarly("a box is cut off")
+        _, action = known.get(kind, ("", "remove"))
+        content = data[position:after]
+        if action == "codestream":
+            inner = walk_j2k(data[start:after])
+            removed += inner.removed
+            content = struct.pack(">LL", len(inner.content) + 8, kind) + inner.content
+            if not length or any(data[start + inner.end : after]):
+                after = start + inner.end
+        elif action == "header":
+            inner = _walk_boxes(data, start, after)
+            removed += inner.removed
+            content = struct.pack(">LL", len(inner.content) + 8, kind) + inner.content
+        elif kind == 0x636F6C72 and data[start] == 2:
+            raise NotWalked("a colour profile, which may hold text")
+        if action == "remove":
+            removed["box that decoding does not need"] += 1
+        else:
+            kept.append(content)
+        position = after
+    if not kept:
+        raise NotWalked("a file without boxes")
+    return Walked(b"".join(kept), position, removed)
+
+
+def walk_rle(data: bytes, frame_bytes: int, segments: int) -> Walked:
+    """A frame of PS3.5 Annex G: ``segments`` of ``frame_bytes // segments`` bytes each, without gaps or tails."""
+    if len(data) < 64:
+        raise NotWalked("an RLE frame without a header")
+    number, *offsets = struct.unpack_from("<16L", data)
+    if number != segments or frame_bytes % segments:
+        raise NotWalked("an RLE frame with another number of segments")
+    starts, wanted = offsets[:number], frame_bytes // segments
+    stops = [*starts[1:], len(data)]
+    if starts[0] != 64 or any(start >= stop or stop > len(data) for start, stop in zip(starts, stops, strict=True)):
+        raise NotWalked("an RLE frame whose segments do not follow each other")
+    parts = [
+        _rle_segment(data, start, stop, wanted, at_end=stop == len(data))
+        for start, stop in zip(starts, stops, strict=True)
+    ]
+    removed = Counter({"unused offsets": 1}) if any(offsets[number:]) else Counter[str]()
+    if any(len(part) != stop - start for part, start, stop in zip(parts, starts, stops, strict=True)):
+        removed["bytes after an RLE segment"] += 1
+    if not removed:
+        return Walked(data, len(data), removed)
+    places, position = [], 64
+    for part in parts:
+        places.append(position)
+        position += len(part)
+    header = struct.pack("<16L", number, *places, *[0] * (15 - number))
+    return Walked(header + b"".join(parts), len(data), removed)
+
+
+def _rle_segment(data: bytes, start: int, stop: int, wanted: int, *, at_end: bool) -> bytes:
+    """The bytes that decode to ``wanted`` bytes, padded to an even length with 0 as they may be."""
+    position, made = start, 0
+    while made < wanted:
+        if position >= stop:
+            raise NotWalked("an RLE segment ends early")
+        head = data[position]
+        if head < 128:
+            made += head + 1
+            position += head + 2
+        elif head > 128:
+            made += 257 - head
+            position += 2
+        else:
+            position += 1
+    if made != wanted or position > stop:
+        raise NotWalked("an RLE segment decodes to another length")
+    tail = data[position:stop]
+    padded = position + (position - start) % 2
+    if len(tail) <= 1 + at_end and not any(tail):
+        return data[start:stop]
+    return data[start:position] + b"\0" * (padded - position)
+
+
+WALKERS: dict[str, Callable[[bytes], Walked]] = {
+    **dict.fromkeys((f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 53, 55, 57, 70)), walk_jpeg),
+    **dict.fromkeys((f"1.2.840.10008.1.2.4.{number}" for number in (80, 81)), lambda data: walk_jpeg(data, "jpegls")),
+    **dict.fromkeys((f"1.2.840.10008.1.2.4.{number}" for number in (90, 91, 92, 93, 201, 202, 203)), walk_j2k),
+    **dict.fromkeys((f"1.2.840.10008.1.2.4.{number}" for number in (110, 111, 112)), walk_jxl),
+}
+"""By transfer syntax (PS3.5 Annex A.4); RLE needs the geometry (:func:`walk_rle`), video cannot be walked."""

@@ -1,0 +1,182 @@
+"""What stands in the pixel data element of a released file besides pixels: read anew, with pydicom's own parts.
+
+Built on nothing of the de-identifier; both are held to the same carriers (tests/pixel_carriers.py).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+from pydicom.dataset import FileDataset
+from pydicom.encaps import generate_fragments, parse_basic_offsets
+
+from chorus_nb.leaks import reading
+
+CODESTREAMS = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (90, 91, 92, 93, 201, 202, 203))
+BOXED = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (110, 111, 112))
+RLE = "1.2.840.10008.1.2.5"
+OF_JPEG = frozenset((*range(0xC0, 0xD0), 0xDA, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF, 0xF7, 0xF8)) - {0xC8}
+OF_J2K = frozenset((*range(0x50, 0x54), *range(0x55, 0x5A), *range(0x5C, 0x60), 0x60, 0x61))
+BOXES = frozenset((b"jP  ", b"JXL ", *b"ftyp jp2h ihdr bpcc colr pclr cmap cdef jp2c jxll jxlc jxlp".split()))
+APPLICATION = {0xE0: (b"JFIF\0", 14), 0xEE: (b"Adobe\0", 12), 0xE8: (b"mrfx", 5)}  # how it begins and how long it is
+PADDING = 512  # zeros
+
+
+def strangers(dataset: FileDataset) -> list[str]:
+    """In words, what of the pixel data element is no pixel; [] = nothing. Never a value."""
+    value, syntax = bytes(dataset.PixelData), dataset.file_meta.TransferSyntaxUID
+    try:
+        if not syntax.is_encapsulated and syntax not in BOXED:
+            return [*_of_native(dataset, value)]
+        return [*_of_fragments(dataset, value, str(syntax))]
+    except (ValueError, IndexError, struct.error):
+        return ["the pixel data cannot be taken apart"]
+
+
+def _of_native(dataset: FileDataset, value: bytes) -> Iterator[str]:
+    wanted = reading.expected_length(dataset) or 0
+    if dataset.PhotometricInterpretation == "YBR_FULL_422" and len(value) // 2 == wanted * 3 // 4:
+        wanted = len(value)
+    if len(value) > wanted + wanted % 2 or any(value[wanted:]):
+        yield "bytes behind the pixels"
+    allocated, stored, high = (int(dataset[name].value) for name in ("BitsAllocated", "BitsStored", "HighBit"))
+    if allocated not in (8, 16, 32) or stored >= allocated:
+        return
+    order = "<" if dataset.file_meta.TransferSyntaxUID.is_little_endian else ">"
+    kind = "i" if dataset.PixelRepresentation else "u"
+    plane = np.frombuffer(value, f"{order}u{allocated // 8}", wanted * 8 // allocated).reshape(-1, int(dataset.Columns))
+    low = high + 1 - stored
+    if low and np.any(plane & ((1 << low) - 1)):
+        yield "something in the bits below the pixels"
+    beyond = plane >> (high + 1)
+    if not beyond.any():
+        return
+    signed = plane.view(f"{order}{kind}{allocated // 8}").astype(np.int64)
+    limit = 1 << (high if kind == "i" else high + 1)
+    if kind == "i" and signed.min() >= -limit and signed.max() < limit:
+        return  # a sign, extended
+    # a picture that goes on above Bits Stored has no cliff where those bits begin
+    cliff = np.diff(beyond.astype(np.int64), axis=0) != 0
+    if not cliff.any() or np.quantile(np.abs(np.diff(signed, axis=0))[cliff], 0.8) >= (1 << (high + 1)) / 2:
+        yield "something in the bits above Bits Stored"
+
+
+def _of_fragments(dataset: FileDataset, value: bytes, syntax: str) -> Iterator[str]:
+    table, pieces = parse_basic_offsets(value), list(generate_fragments(value))[1:]
+    starts = [0]
+    for piece in pieces:
+        starts.append(starts[-1] + 8 + len(piece))
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    if table and (len(table) != frames or not set(table) <= set(starts[:-1])):
+        yield "an offset table that is none"
+    extended = bytes(dataset.get("ExtendedOffsetTable", b""))
+    if extended and not set(struct.unpack(f"<{len(extended) // 8}Q", extended)) <= set(starts[:-1]):
+        yield "an extended offset table that is none"
+    if syntax == RLE:
+        if len(pieces) != frames:
+            yield "another number of fragments than of frames"
+        for piece in pieces:
+            yield from _of_run_lengths(dataset, piece)
+        return
+    found, rest = 0, b"".join(pieces)
+    while rest and any(rest):
+        end, strange = _of_image(rest, syntax)
+        yield from strange
+        found += 1
+        rest = rest[end:]
+        zeros = len(rest) - len(rest.lstrip(b"\0"))
+        rest = rest[min(zeros, PADDING) :] if rest[zeros : zeros + 1] in (b"\xff", b"") else rest
+        if found > frames or rest[:1] not in (b"\xff", b""):
+            break
+    if found != frames or any(rest):
+        yield "more than the frames that the header announces"
+
+
+def _of_image(data: bytes, syntax: str) -> tuple[int, list[str]]:
+    """Where an image at the start of ``data`` ends, and what in it decoding does not need."""
+    if data[4:8] in (b"jP  ", b"JXL "):
+        return len(data.rstrip(b"\0")), [*_of_boxes(data.rstrip(b"\0"))]
+    return _of_codestream(data) if syntax in CODESTREAMS else _of_jpeg(data)
+
+
+def _of_jpeg(data: bytes) -> tuple[int, list[str]]:
+    strange, place = list[str](), 2
+    if data[:2] != b"\xff\xd8":
+        raise ValueError
+    while True:
+        place = data.index(b"\xff", place)
+        mark = data[place + 1]
+        if mark == 0xD9:
+            return place + 2, strange
+        if mark in (0xFF, 0x00) or 0xD0 <= mark <= 0xD7 or (mark < 0x80):
+            place += 1 if mark == 0xFF else 2  # fill, stuffed byte, restart: of the coded data
+            continue
+        (length,) = struct.unpack_from(">H", data, place + 2)
+        inside = data[place + 4 : place + 2 + length]
+        begins, size = APPLICATION.get(mark, (b"", 0))
+        if mark not in OF_JPEG and not (begins and inside.startswith(begins) and len(inside) == size):
+            strange.append("a segment that decoding does not need")
+        place += 2 + length
+
+
+def _of_codestream(data: bytes) -> tuple[int, list[str]]:
+    strange, place = list[str](), 2
+    if data[:2] != b"\xff\x4f":
+        raise ValueError
+    while True:
+        first, mark = data[place], data[place + 1]
+        if first != 0xFF:
+            raise ValueError
+        if mark == 0xD9:
+            return place + 2, strange
+        (length,) = struct.unpack_from(">H", data, place + 2)
+        if mark == 0x90:  # a tile-part: its header, then coded data up to where it says it ends
+            (whole,) = struct.unpack_from(">L", data, place + 6)
+            after = place + whole if whole else data.index(b"\xff\xd9", place)
+            place += 2 + length
+            while data[place : place + 2] != b"\xff\x93":
+                strange += [] if data[place + 1] in (*OF_J2K, 0x58) else ["a segment that decoding does not need"]
+                place += 2 + struct.unpack_from(">H", data, place + 2)[0]
+            place = after
+            continue
+        if mark not in OF_J2K:
+            strange.append("a segment that decoding does not need")
+        place += 2 + length
+
+
+def _of_boxes(data: bytes) -> Iterator[str]:
+    place = 0
+    while place + 8 <= len(data):
+        length, kind = struct.unpack_from(">L4s", data, place)
+        length = length or len(data) - place
+        if kind not in BOXES or length < 8 or place + length > len(data):
+            yield "a box that decoding does not need"
+            return
+        inside = data[place + 8 : place + length]
+        if kind == b"jp2h":
+            yield from _of_boxes(inside)
+        elif kind == b"jp2c":
+            end, strange = _of_codestream(inside)
+            yield from strange
+            if end != len(inside):
+                yield "bytes behind a codestream"
+        place += length
+    if place != len(data):
+        yield "bytes behind the boxes"
+
+
+def _of_run_lengths(dataset: FileDataset, piece: bytes) -> Iterator[str]:
+    number, *offsets = struct.unpack_from("<16L", piece)
+    if any(offsets[number:]) or offsets[0] != 64:
+        yield "something in the header of a frame"
+    wanted = int(dataset.Rows) * int(dataset.Columns)
+    for start, stop in zip(offsets[:number], [*offsets[1:number], len(piece)], strict=True):
+        made, place = 0, start
+        while made < wanted and place < stop:
+            code = piece[place]
+            run = 0 if code == 128 else code + 1 if code < 128 else 257 - code
+            made, place = made + run, place + (1 if code == 128 else run + 1 if code < 128 else 2)
+        if made != wanted or stop - place > 2 or any(piece[place:stop]):
+            yield "bytes behind a segment of a frame"

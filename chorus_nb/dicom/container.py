@@ -108,7 +108,7 @@ def _unused_bits(
         value = words.tobytes() + bytes(value[length:])
     if _only_field(words, field, stored, high, signed=geometry.signed):
         return value
-    if high + 1 == stored and _goes_on(words, geometry, stored):
+    if high + 1 == stored and (_goes_on(words, geometry, stored) or _is_padding(words, geometry, stored)):
         return value
     raise Refused("bits_beyond_stored", "bits that Bits Stored leaves out hold something else than a sign")
 
@@ -143,6 +143,21 @@ def _goes_on(words: np.ndarray, geometry: Geometry, stored: int) -> bool:
         return False
     steps = np.abs(np.diff(rows, axis=1))[edges]
     return bool(np.quantile(steps, 0.9) < SMOOTH * (1 << stored))
+
+
+def _is_padding(words: np.ndarray, geometry: Geometry, stored: int) -> bool:
+    """Whether the values above Bits Stored are one value around the picture: no row has any of it inside.
+
+    Such are pixels outside a scanner's round field of view (Pixel Padding Value); no line of text has that form.
+    """
+    beyond = (words >> words.dtype.type(stored)) != 0
+    values = words[beyond]
+    if int(values.min()) != int(values.max()):
+        return False
+    columns = geometry.columns or 1
+    within = ~beyond[: len(beyond) // columns * columns].reshape(-1, columns)
+    begins = within[:, 1:] & ~within[:, :-1]
+    return bool((begins.sum(axis=1) + within[:, 0] <= 1).all())
 
 
 # --- encapsulated -----------------------------------------------------------------------------------------------------

@@ -18,7 +18,10 @@ TABLES_OF_JPEG = {0xDB, 0xC4}  # DQT and DHT: as many tables as fit exactly
 NOT_STUFFED = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # a marker in entropy-coded data of JPEG
 NOT_STUFFED_LS = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")  # of JPEG-LS, where a bit is stuffed
 ADOBE = re.compile(rb"Adobe\0[\x64\x65](?:[\0\x40\x80\xc0]\0){2}[\0-\x02]", re.DOTALL)  # version, two flags, transform
-JP2, JXL = b"\0\0\0\x0cjP  \r\n\x87\n", b"\0\0\0\x0cJXL \r\n\x87\n"
+TLM, PLT = 0x55, 0x58  # marker segments of JPEG 2000 that tell lengths: kept where these are right
+LEAST = {TLM: 6, PLT: 6}  # bytes
+MOST_TOLD = 10_000  # tile-parts that one TLM segment has room for
+JP2 = b"\0\0\0\x0cjP  \r\n\x87\n"
 
 
 class NotWalked(Exception):
@@ -131,30 +134,62 @@ def walk_j2k(data: bytes) -> Walked:
         return _walk_boxes(data)
     if data[:2] != b"\xff\x4f":
         raise NotWalked("a codestream does not begin with SOC")
-    header, position, removed, indexed = _headers(data, 2, 0x90)
+    header, position, removed = _headers(data, 2, 0x90)
     parts: list[bytes] = []
-    shorter = False
     while data[position : position + 2] == b"\xff\x90":
-        if position + 12 > len(data):
-            raise EndsEarly("a tile-part is cut off")
-        length = struct.unpack_from(">L", data, position + 6)[0]
-        stop = position + length if length else _end_of(data, position)
-        if stop > len(data):
-            raise EndsEarly("a tile-part is cut off")
-        kept, body, left_out, _ = _headers(data, position + 12, 0x93)
-        content = kept + data[body:stop]
-        shorter |= len(content) != stop - position - 12
+        part, position, left_out = _tile_part(data, position)
+        parts.append(part)
         removed += left_out
-        new = struct.pack(">L", len(content) + 12 if length else 0)
-        parts.append(data[position : position + 6] + new + data[position + 10 : position + 12] + content)
-        position = stop
     if not parts:
         raise NotWalked("a codestream without a tile")
     if data[position : position + 2] != b"\xff\xd9":
         raise (EndsEarly if position + 2 > len(data) else NotWalked)("a codestream does not end with EOC")
-    if shorter and indexed:  # lengths of tile-parts that are right no longer; nothing but a shortcut
-        header, _, _, _ = _headers(data, 2, 0x90, index=False)
-    return Walked(b"".join((b"\xff\x4f", header, *parts, b"\xff\xd9")), position + 2, removed)
+    lengths = [len(part) for part in parts]
+    told = [length for segment in header if segment[1] == TLM for length in _told(segment)]
+    if any(segment[1] == TLM for segment in header) and told != lengths:
+        removed["TLM segment that is none"] = 1
+        header = [segment for segment in header if segment[1] != TLM]
+        if len(parts) < MOST_TOLD:  # some transfer syntaxes ask for it
+            entries = b"".join(part[4:6] + struct.pack(">L", len(part)) for part in parts)
+            header.append(struct.pack(">2B H2B", 0xFF, TLM, len(entries) + 4, 0, 0x60) + entries)
+    return Walked(b"".join((b"\xff\x4f", *header, *parts, b"\xff\xd9")), position + 2, removed)
+
+
+def _told(segment: bytes) -> list[int]:
+    """The lengths of tile-parts that a TLM segment tells (T.800 A.7.1); [-1] where it is none."""
+    index, wide = segment[5] >> 4 & 3, 4 if segment[5] & 0x40 else 2
+    size = index + wide
+    if (len(segment) - 6) % size or index == 3:
+        return [-1]
+    return [int.from_bytes(segment[at + index : at + size], "big") for at in range(6, len(segment), size)]
+
+
+def _tile_part(data: bytes, position: int) -> tuple[bytes, int, Counter[str]]:
+    """A tile-part without what decoding does not need, where the next thing stands, what was left out."""
+    if position + 12 > len(data):
+        raise EndsEarly("a tile-part is cut off")
+    length = struct.unpack_from(">L", data, position + 6)[0]
+    stop = position + length if length else _end_of(data, position)
+    if stop > len(data):
+        raise EndsEarly("a tile-part is cut off")
+    header, body, removed = _headers(data, position + 12, 0x93)
+    packets = b"".join(segment[5:] for segment in header if segment[1] == PLT)
+    if packets and _packets(packets) != stop - body - 2:
+        removed["PLT segment that is none"] += 1
+        header = [segment for segment in header if segment[1] != PLT]
+    content = b"".join(header) + data[body:stop]
+    new = struct.pack(">L", len(content) + 12 if length else 0)
+    return data[position : position + 6] + new + data[position + 10 : position + 12] + content, stop, removed
+
+
+def _packets(lengths: bytes) -> int:
+    """The sum of the lengths of packets of PLT segments: seven bits a byte, the eighth says that more follow."""
+    made = number = 0
+    for byte in lengths:
+        number = number << 7 | byte & 0x7F
+        if byte < 0x80:
+            made, number = made + number, 0
+    return -1 if lengths[-1] >= 0x80 else made
 
 
 def _end_of(data: bytes, position: int) -> int:
@@ -165,32 +200,23 @@ def _end_of(data: bytes, position: int) -> int:
     return end
 
 
-def _headers(data: bytes, position: int, until: int, *, index: bool = True) -> tuple[bytes, int, Counter[str], bool]:
-    """The marker segments up to ``until`` (SOD included), where that is, what was left out, whether TLM was seen."""
-    kept, removed, indexed = list[bytes](), Counter[str](), False
-    known = actions("j2k")
+def _headers(data: bytes, position: int, until: int) -> tuple[list[bytes], int, Counter[str]]:
+    """The marker segments that stay up to ``until`` (SOT or SOD), where that is, what was left out."""
+    kept, removed, known = list[bytes](), Counter[str](), actions("j2k")
     while True:
         if position + 2 > len(data):
             raise EndsEarly("a header is cut off")
         if data[position] == 0xFF and data[position + 1] == until:
-            return b"".join(kept), position, removed, indexed
+            return kept, position, removed
         name, action = known.get(data[position + 1], ("", ""))
         if data[position] != 0xFF or not action:
             raise NotWalked("something other than a known marker in a header")
         segment = data[position : position + 2 + _length(data, position + 2)]
         position += len(segment)
-        indexed |= name == "TLM"
-        if action == "remove":
+        if action == "remove" or len(segment) < LEAST.get(segment[1], 0):
             removed[f"{name} segment"] += 1
-        elif index or name != "TLM":
+        else:
             kept.append(segment)
-
-
-def walk_jxl(data: bytes) -> Walked:
-    """JPEG XL in boxes; a bare codestream does not tell where it ends."""
-    if not data.startswith(JXL):
-        raise NotWalked("a bare JPEG XL codestream, whose end cannot be found")
-    return _walk_boxes(data)
 
 
 def _walk_boxes(data: bytes, position: int = 0, stop: int | None = None) -> Walked:
@@ -284,6 +310,6 @@ WALKERS: dict[str, Callable[[bytes], Walked]] = {
     **dict.fromkeys((f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 53, 55, 57, 70)), walk_jpeg),
     **dict.fromkeys((f"1.2.840.10008.1.2.4.{number}" for number in (80, 81)), lambda data: walk_jpeg(data, "jpegls")),
     **dict.fromkeys((f"1.2.840.10008.1.2.4.{number}" for number in (90, 91, 92, 93, 201, 202, 203)), walk_j2k),
-    **dict.fromkeys((f"1.2.840.10008.1.2.4.{number}" for number in (110, 111, 112)), walk_jxl),
 }
-"""By transfer syntax (PS3.5 Annex A.4); RLE needs the geometry (:func:`walk_rle`), video cannot be walked."""
+"""By transfer syntax (PS3.5 Annex A.4). RLE needs the geometry (:func:`walk_rle`); where an image of JPEG XL ends is
+known only when it is decoded; video cannot be walked."""

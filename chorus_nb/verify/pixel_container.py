@@ -5,34 +5,49 @@ Built on nothing of the de-identifier; both are held to the same carriers (tests
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 
 import numpy as np
-from pydicom.dataset import FileDataset
+from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import generate_fragments, parse_basic_offsets
 
 from chorus_nb.leaks import reading
+from chorus_nb.leaks.search import Hit, Searcher
 
 CODESTREAMS = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (90, 91, 92, 93, 201, 202, 203))
-BOXED = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (110, 111, 112))
 RLE = "1.2.840.10008.1.2.5"
 OF_JPEG = frozenset((*range(0xC0, 0xD0), 0xDA, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF, 0xF7, 0xF8)) - {0xC8}
-OF_J2K = frozenset((*range(0x50, 0x54), *range(0x55, 0x5A), *range(0x5C, 0x60), 0x60, 0x61))
-BOXES = frozenset((b"jP  ", b"JXL ", *b"ftyp jp2h ihdr bpcc colr pclr cmap cdef jp2c jxll jxlc jxlp".split()))
+OF_J2K = frozenset((*range(0x50, 0x54), 0x56, 0x59, *range(0x5C, 0x60), 0x60, 0x61))
+BOXES = frozenset((b"jP  ", *b"ftyp jp2h ihdr bpcc colr pclr cmap cdef jp2c".split()))
 APPLICATION = {0xE0: (b"JFIF\0", 14), 0xEE: (b"Adobe\0", 12), 0xE8: (b"mrfx", 5)}  # how it begins and how long it is
 PADDING = 512  # zeros
+NO_CHANCE = 7  # bytes of a term that coded pixels do not hold by chance
 
 
 def strangers(dataset: FileDataset) -> list[str]:
     """In words, what of the pixel data element is no pixel; [] = nothing. Never a value."""
     value, syntax = bytes(dataset.PixelData), dataset.file_meta.TransferSyntaxUID
     try:
-        if not syntax.is_encapsulated and syntax not in BOXED:
+        if not syntax.is_encapsulated:
             return [*_of_native(dataset, value)]
         return [*_of_fragments(dataset, value, str(syntax))]
     except (ValueError, IndexError, struct.error):
         return ["the pixel data cannot be taken apart"]
+
+
+def is_coded(dataset: Dataset) -> bool:
+    """Whether pixels are entropy-coded. Native ones and RLE are numbers to the last byte: :func:`strangers`."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    return "PixelData" in dataset and syntax.is_encapsulated and syntax != RLE
+
+
+def hits_among_coded(searcher: Searcher, dataset: Dataset) -> Iterator[Hit]:
+    """What is found among coded bytes, which no marker bounds: decoders pass over what follows the last block."""
+    for hit in searcher.search(dataset.PixelData):
+        if hit.end - hit.start >= NO_CHANCE and hit.severity in ("high", "medium"):
+            yield hit
 
 
 def _of_native(dataset: FileDataset, value: bytes) -> Iterator[str]:
@@ -59,8 +74,16 @@ def _of_native(dataset: FileDataset, value: bytes) -> Iterator[str]:
         return  # a sign, extended
     # a picture that goes on above Bits Stored has no cliff where those bits begin
     cliff = np.diff(beyond.astype(np.int64), axis=0) != 0
-    if not cliff.any() or np.quantile(np.abs(np.diff(signed, axis=0))[cliff], 0.8) >= (1 << (high + 1)) / 2:
+    if cliff.any() and np.quantile(np.abs(np.diff(signed, axis=0))[cliff], 0.8) < (1 << (high + 1)) / 2:
+        return
+    if len(np.unique(signed[beyond != 0])) > 1 or not all(_is_one_run(row) for row in beyond == 0):
         yield "something in the bits above Bits Stored"
+
+
+def _is_one_run(within: np.ndarray) -> bool:
+    """Whether a row is padding, picture, padding: too plain to be a text."""
+    places = np.flatnonzero(within)
+    return not len(places) or int(places[-1] - places[0]) + 1 == len(places)
 
 
 def _of_fragments(dataset: FileDataset, value: bytes, syntax: str) -> Iterator[str]:
@@ -96,7 +119,7 @@ def _of_fragments(dataset: FileDataset, value: bytes, syntax: str) -> Iterator[s
 
 def _of_image(data: bytes, syntax: str) -> tuple[int, list[str]]:
     """Where an image at the start of ``data`` ends, and what in it decoding does not need."""
-    if data[4:8] in (b"jP  ", b"JXL "):
+    if data[4:8] == b"jP  ":
         return len(data.rstrip(b"\0")), [*_of_boxes(data.rstrip(b"\0"))]
     return _of_codestream(data) if syntax in CODESTREAMS else _of_jpeg(data)
 
@@ -122,7 +145,7 @@ def _of_jpeg(data: bytes) -> tuple[int, list[str]]:
 
 
 def _of_codestream(data: bytes) -> tuple[int, list[str]]:
-    strange, place = list[str](), 2
+    strange, place, told, sizes = list[str](), 2, list[int](), list[int]()
     if data[:2] != b"\xff\x4f":
         raise ValueError
     while True:
@@ -130,20 +153,38 @@ def _of_codestream(data: bytes) -> tuple[int, list[str]]:
         if first != 0xFF:
             raise ValueError
         if mark == 0xD9:
-            return place + 2, strange
+            return place + 2, strange if told in ([], sizes) else [*strange, "an index of tile-parts that is none"]
         (length,) = struct.unpack_from(">H", data, place + 2)
         if mark == 0x90:  # a tile-part: its header, then coded data up to where it says it ends
             (whole,) = struct.unpack_from(">L", data, place + 6)
             after = place + whole if whole else data.index(b"\xff\xd9", place)
-            place += 2 + length
-            while data[place : place + 2] != b"\xff\x93":
-                strange += [] if data[place + 1] in (*OF_J2K, 0x58) else ["a segment that decoding does not need"]
-                place += 2 + struct.unpack_from(">H", data, place + 2)[0]
+            strange += _of_tile(data[place + 2 + length : after])
+            sizes.append(after - place)
             place = after
             continue
-        if mark not in OF_J2K:
+        if mark == 0x55:
+            way = data[place + 5]
+            form = ("", "B", "H")[way >> 4 & 3] + ("L" if way & 0x40 else "H")
+            told += [entry[-1] for entry in struct.iter_unpack(f">{form}", data[place + 6 : place + 2 + length])]
+        elif mark not in OF_J2K:
             strange.append("a segment that decoding does not need")
         place += 2 + length
+
+
+def _of_tile(part: bytes) -> Iterator[str]:
+    """Of a tile-part behind its first segment: its header, and packets as long as an index of them says."""
+    place, packets = 0, b""
+    while part[place : place + 2] != b"\xff\x93":
+        (length,) = struct.unpack_from(">H", part, place + 2)
+        if part[place + 1] == 0x58:
+            packets += part[place + 5 : place + 2 + length]
+        elif part[place + 1] not in OF_J2K:
+            yield "a segment that decoding does not need"
+        place += 2 + length
+    numbers = re.findall(rb"[\x80-\xff]*[\0-\x7f]", packets)
+    sizes = [sum((byte & 127) << 7 * power for power, byte in enumerate(reversed(number))) for number in numbers]
+    if packets and (sum(sizes) != len(part) - place - 2 or packets[-1] > 127):
+        yield "an index of packets that is none"
 
 
 def _of_boxes(data: bytes) -> Iterator[str]:

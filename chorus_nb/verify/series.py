@@ -17,7 +17,7 @@ from chorus_nb.leaks.search import Searcher
 from chorus_nb.leaks.terms import SearchTerm
 from chorus_nb.memory import DECODERS, Recipe, digest
 from chorus_nb.parameters import Parameters
-from chorus_nb.verify import file_checks, iods, pictures, second_look, second_opinion
+from chorus_nb.verify import file_checks, iods, pictures, pixel_container, second_look, second_opinion
 from chorus_nb.verify.file_checks import Pair, Patient, ReleasedFile
 from chorus_nb.verify.findings import Finding
 from chorus_nb.workspace import write_atomically
@@ -112,7 +112,7 @@ def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Ser
     result = SeriesResult([], [], [], [], 0, 0)
     uids: set[tuple[str, str]] = set()
     found: dict[SearchTerm, None] = dict.fromkeys(_identifiers(series.patients))
-    headers: dict[ReleasedFile, tuple[bytes, frozenset[str]]] = {}
+    headers: dict[ReleasedFile, tuple[bytes, frozenset[str], bool]] = {}
     character_sets: set[str] = set()
     read = 0
     sampled = {series.tasks[place] for place in (0, len(series.tasks) // 2, -1)} if iods.program() else set()
@@ -130,7 +130,11 @@ def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Ser
         header_terms = list(terms.from_header(leaves, examiner.parameters.keep_device_identifiers))
         found.update(dict.fromkeys(header_terms))
         character_sets |= {name for leaf in leaves if leaf.tag == 0x00080005 for name in leaf.values}
-        headers[task] = pair.release.header, _shifted_days(header_terms, pair)
+        headers[task] = (
+            pair.release.header,
+            _shifted_days(header_terms, pair),
+            pixel_container.is_coded(pair.release.dataset),
+        )
         for check in file_checks.FILE_CHECKS.values():
             result.findings.extend(check(pair, examiner.parameters))
         result.findings.extend(pictures.check_pixels(pair, path, examiner.faces))
@@ -213,7 +217,7 @@ def _leaks(
     examiner: Examiner,
     series: Series,
     found: list[SearchTerm],
-    headers: dict[ReleasedFile, tuple[bytes, frozenset[str]]],
+    headers: dict[ReleasedFile, tuple[bytes, frozenset[str], bool]],
     character_sets: set[str],
 ) -> Iterator[Finding]:
     """The terms of the whole series in the header bytes and the name of each of its files."""
@@ -221,9 +225,9 @@ def _leaks(
     expected = {str(patient.person_id) for patient in series.patients.values()}
     expected |= {str(image) for patient in series.patients.values() for image in patient.images.values()}
     kept = [term for term in found if term.kind != "uid" and term.text not in expected]
-    allowed = frozenset().union(*(days for _, days in headers.values()))
+    allowed = frozenset().union(*(days for _, days, _ in headers.values()))
     searcher = Searcher([n for n in kept if not (n.kind == "date" and n.text in allowed)], character_sets)
-    for task, (header, _) in headers.items():
+    for task, (header, _, coded) in headers.items():
         hits = searcher.search(header)
         leaked = {uid for form in (header, header.replace(b"\0", b"")) for uid in terms.uids_in(form)} & uids
         grave = [hit for hit in hits if hit.severity in ("high", "medium")]
@@ -232,6 +236,10 @@ def _leaks(
         for kind in sorted({hit.term.kind for hit in hits} - {hit.term.kind for hit in grave}):
             context = next(hit.context for hit in hits if hit.term.kind == kind)
             yield Finding("leaks", "low", task.target_path, "", kind, context)
+        if coded:
+            again = reading.parse_file((examiner.release / task.target_path).read_bytes())
+            for hit in pixel_container.hits_among_coded(searcher, again.dataset):
+                yield Finding("leaks", hit.severity, task.target_path, "(7FE0,0010)", hit.term.kind)
         for hit in searcher.search(task.target_path.encode()):
             yield Finding("names", hit.severity, task.target_path, "", hit.term.kind, hit.context)
 

@@ -253,7 +253,7 @@ def test_every_encoding_keeps_its_transfer_syntax_and_pixels(release: Release, s
     assert out.PixelData == bytes(range(32)) and out.Rows == 4 and out.PatientID == "10001001"
 
 
-@pytest.mark.parametrize("name", ["MR_small_jp2klossless.dcm", "MR_small_RLE.dcm", "SC_rgb_jpeg_dcmtk.dcm"])
+@pytest.mark.parametrize("name", ["MR_small_RLE.dcm", "SC_rgb_jpeg_dcmtk.dcm"])
 def test_encapsulated_pixels_alone_pass_through_byte_for_byte(engine: Deidentifier, name: str) -> None:
     content = Path(str(get_testdata_file(name, download=False))).read_bytes()
     made = engine.apply(content, SUBJECT)

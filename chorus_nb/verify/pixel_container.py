@@ -17,7 +17,7 @@ from chorus_nb.leaks import reading
 from chorus_nb.leaks.search import Hit, Searcher
 
 CODESTREAMS = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (90, 91, 92, 93, 201, 202, 203))
-RLE = "1.2.840.10008.1.2.5"
+RLE_LOSSLESS = "1.2.840.10008.1.2.5"
 OF_JPEG = frozenset((*range(0xC0, 0xD0), 0xDA, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF, 0xF7, 0xF8)) - {0xC8}
 OF_J2K = frozenset((*range(0x50, 0x54), 0x56, 0x59, *range(0x5C, 0x60), 0x60, 0x61))
 BOXES = frozenset((b"jP  ", *b"ftyp jp2h ihdr bpcc colr pclr cmap cdef jp2c".split()))
@@ -97,7 +97,7 @@ def _of_fragments(dataset: FileDataset, value: bytes, syntax: str) -> Iterator[s
     extended = bytes(dataset.get("ExtendedOffsetTable", b""))
     if extended and not set(struct.unpack(f"<{len(extended) // 8}Q", extended)) <= set(starts[:-1]):
         yield "an extended offset table that is none"
-    if syntax == RLE:
+    if syntax == RLE_LOSSLESS:
         if len(pieces) != frames:
             yield "another number of fragments than of frames"
         for piece in pieces:

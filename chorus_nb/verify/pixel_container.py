@@ -40,7 +40,7 @@ def strangers(dataset: FileDataset) -> list[str]:
 def is_coded(dataset: Dataset) -> bool:
     """Whether pixels are entropy-coded. Native ones and RLE are numbers to the last byte: :func:`strangers`."""
     syntax = dataset.file_meta.TransferSyntaxUID
-    return "PixelData" in dataset and syntax.is_encapsulated and syntax != RLE
+    return "PixelData" in dataset and syntax.is_encapsulated and syntax != RLE_LOSSLESS
 
 
 def hits_among_coded(searcher: Searcher, dataset: Dataset) -> Iterator[Hit]:

@@ -18,7 +18,7 @@ from chorus_nb.leaks import reading
 from chorus_nb.leaks.search import Severity
 from chorus_nb.verify.file_checks import Pair
 from chorus_nb.verify.findings import Finding
-from chorus_nb.verify.pixel_container import strangers
+from chorus_nb.verify.pixel_container import among_pixels
 from chorus_nb.verify.second_opinion import agree, gdcm_available, gdcm_pixels
 
 JPEG_BLOCK = 16  # pixels; redaction of JPEG Baseline in the DCT domain fills whole blocks (subsampled chroma: 16)
@@ -37,7 +37,7 @@ def check_pixels(pair: Pair, path: Path, faces: Path) -> Iterator[Finding]:
     if wanted is not None and len(dataset.PixelData) < wanted:
         yield Finding("readable", "high", target, "(7FE0,0010)", "the pixel data is shorter than Rows, Columns say")
         return
-    for what in dict.fromkeys(strangers(dataset)):
+    for what in dict.fromkeys(among_pixels(dataset)):
         yield Finding("container", "high", target, "(7FE0,0010)", what)
     image = _decode(dataset)
     yield from _two_decoders(pair, image, path)

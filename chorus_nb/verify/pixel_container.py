@@ -26,7 +26,7 @@ PADDING = 512  # zeros
 NO_CHANCE = 7  # bytes of a term that coded pixels do not hold by chance
 
 
-def strangers(dataset: FileDataset) -> list[str]:
+def among_pixels(dataset: FileDataset) -> list[str]:
     """In words, what of the pixel data element is no pixel; [] = nothing. Never a value."""
     value, syntax = bytes(dataset.PixelData), dataset.file_meta.TransferSyntaxUID
     try:
@@ -38,7 +38,7 @@ def strangers(dataset: FileDataset) -> list[str]:
 
 
 def is_coded(dataset: Dataset) -> bool:
-    """Whether pixels are entropy-coded. Native ones and RLE are numbers to the last byte: :func:`strangers`."""
+    """Whether pixels are entropy-coded. Native ones and RLE are numbers to the last byte: :func:`among_pixels`."""
     syntax = dataset.file_meta.TransferSyntaxUID
     return "PixelData" in dataset and syntax.is_encapsulated and syntax != RLE_LOSSLESS
 

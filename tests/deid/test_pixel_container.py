@@ -14,7 +14,7 @@ from chorus_nb.deid.dataset import Deidentified, Deidentifier
 from chorus_nb.dicom import codecs
 from chorus_nb.dicom.spans import Refused
 from chorus_nb.dicom.streams import walk_j2k
-from chorus_nb.verify.pixel_container import strangers
+from chorus_nb.verify.pixel_container import among_pixels
 from tests.deid.conftest import SUBJECT
 
 pytest.importorskip("imagecodecs")
@@ -94,4 +94,4 @@ def test_an_index_of_a_codestream_stays_where_it_is_right() -> None:
     assert mended.removed == {"PLT segment that is none": 1, "TLM segment that is none": 1}
     assert walk_j2k(mended.content) == (mended.content, len(mended.content), {})
     file = file_of(HTJ2K, encapsulate([mended.content]), 1, CT)
-    assert (decoded(file) == picture("u2")[0]).all() and not strangers(dcmread(BytesIO(file)))
+    assert (decoded(file) == picture("u2")[0]).all() and not among_pixels(dcmread(BytesIO(file)))

@@ -261,8 +261,9 @@ class Elements:
             return self.left_out(e, level, "value does not have the form of its VR")
         protected = standards.never_a_patient(e.tag, expected)
         if expected in FORMATTED:
-            parts = () if protected or len(raw) < 6 else raw.decode("latin-1").split("\\")
-            if any(self.cleaner.is_own_number(part) for part in parts):
+            least = 8 if protected else 6  # digits; no technique counts so far, a date as a number has so many
+            parts = raw.decode("latin-1").split("\\") if len(raw) >= least else ()
+            if any(self.cleaner.is_own_number(part, least) for part in parts):
                 return self.replaced(e, vr, "", "Z", "an identifier stood in a number", level)
             return KEPT
         if expected in TEXT and protected:

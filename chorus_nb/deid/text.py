@@ -45,9 +45,9 @@ class Cleaner:
         """Whether ``text`` holds one of the patient's own identifiers."""
         return bool(self.own.spans(text))
 
-    def is_own_number(self, value: str) -> bool:
-        """Whether a number is one of the patient's as a whole."""
-        return self.own.is_whole(value)
+    def is_own_number(self, value: str, least: int = 6) -> bool:
+        """Whether a number of at least so many digits is one of the patient's as a whole."""
+        return self.own.is_whole(value, least)
 
     def without_own(self, text: str) -> str:
         """A text that no patient is described in, such as a maker's: only a whole name or a long number goes."""

@@ -10,7 +10,7 @@ from functools import cache
 from importlib import resources
 
 from chorus_nb.identity.names import key, parts_of_name
-from chorus_nb.identity.words import is_clinical, shipped
+from chorus_nb.identity.words import is_impersonal, shipped
 
 START, STOP = r"(?<![^\W_])", r"(?![^\W_])"  # where a word begins and ends; "_" parts words
 UNIT = (
@@ -66,7 +66,7 @@ class Name:
         self.joined |= {key(component) for component in re.split(r"[\^,]", group) if len(component.split()) > 1}
         self.joined |= {"".join(long), "".join(long[1:] + long[:1])} if len(long) > 2 else set()
         self.joined |= {one[0] + other for one in long for other in long[:1] if one is not other and len(other) > 3}
-        self.joined = {word for word in self.joined if len(word) > 3 and not is_clinical(word)}
+        self.joined = {word for word in self.joined if len(word) > 3 and not is_impersonal(word)}
 
     def _add(self, word: str, family: bool) -> None:
         pieces = [piece for piece in re.split(r"[-'’‘]", word) if piece]
@@ -76,7 +76,7 @@ class Name:
                 self.initials.add(made)
             elif made:
                 long = len(made) > 2 or not made.isascii() or family
-                known = is_clinical(piece) or piece.lower() in ("jr", "sr", "ii", "iii", "iv", "md", "dr", "prof")
+                known = is_impersonal(piece) or piece.lower() in ("jr", "sr", "ii", "iii", "iv", "md", "dr", "prof")
                 self.parts[made] = long and not known
         self.initials |= {made[0] for made in self.parts}
 

@@ -76,10 +76,13 @@ class Matcher:
             found |= {match.span() for match in numbers}
         return tuple(sorted(found))
 
-    def is_whole(self, value: str) -> bool:
-        """Whether a number is one of the person's and nothing else; a decimal point makes it another number."""
-        bare = value.strip(" \0")
-        return len(bare) >= 6 and bare.isdigit() and (bare in self.whole or bare.lstrip("0") in self.whole)
+    def is_whole(self, value: str, least: int) -> bool:
+        """Whether a number of at least so many digits is one of the person's; a decimal point makes it another one."""
+        bare = (part.lstrip("+-") for part in value.strip(" \0").split())
+        return any(len(part) >= least and self._is_number(part) for part in bare)
+
+    def _is_number(self, digits: str) -> bool:
+        return digits.isdigit() and (digits in self.whole or digits.lstrip("0") in self.whole)
 
     def _names(self, text: str, lone: bool) -> set[Span]:
         every = [token for token in tokens(text) if not token.is_number]

@@ -84,6 +84,22 @@ def shipped_words() -> frozenset[str]:
 
 
 @cache
+def impersonal_words() -> frozenset[str]:
+    """Words so common in technique that they identify nobody of that name unless beside another part of it: those of
+    the data dictionary, of descriptions, abbreviations, and of makers that are no names."""
+    rows = csv.DictReader(_read("vocabulary.csv").splitlines())
+    makers = known_words("makers") - also_names().keys()
+    dictionary = {row["word"] for row in rows if row["source"] == "dictionary"}
+    return frozenset(map(fold, known_words("descriptions", "abbreviations"))) | makers | dictionary
+
+
+def is_impersonal(word: str) -> bool:
+    """Whether a word is one of :func:`impersonal_words`, or two of them written together."""
+    word, known = fold(word), impersonal_words()
+    return word in known or any(word[:cut] in known and word[cut:] in known for cut in range(3, len(word) - 2))
+
+
+@cache
 def also_names() -> dict[str, str]:
     """Known words that are names of people too: ``common`` or ``rare`` (US Census 1990)."""
     return {row["word"]: row["as_name"] for row in csv.DictReader(_read("also_names.csv").splitlines())}

@@ -18,6 +18,9 @@ TABLES_OF_JPEG = {0xDB, 0xC4}  # DQT and DHT: as many tables as fit exactly
 NOT_STUFFED = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # a marker in entropy-coded data of JPEG
 NOT_STUFFED_LS = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")  # of JPEG-LS, where a bit is stuffed
 ADOBE = re.compile(rb"Adobe\0[\x64\x65](?:[\0\x40\x80\xc0]\0){2}[\0-\x02]", re.DOTALL)  # version, two flags, transform
+# bytes that a run of RLE makes, and takes, by its first one (PS3.5 G.3.1)
+RUN_MAKES = (*range(1, 129), 0, *range(128, 1, -1))
+RUN_TAKES = (*range(2, 130), 1, *[2] * 127)
 TLM, PLT = 0x55, 0x58  # marker segments of JPEG 2000 that tell lengths: kept where these are right
 LEAST = {TLM: 6, PLT: 6}  # bytes
 MOST_TOLD = 10_000  # tile-parts that one TLM segment has room for
@@ -285,18 +288,13 @@ def walk_rle(data: bytes, frame_bytes: int, segments: int) -> Walked:
 def _rle_segment(data: bytes, start: int, stop: int, wanted: int, *, at_end: bool) -> bytes:
     """The bytes that decode to ``wanted`` bytes, padded to an even length with 0 as they may be."""
     position, made = start, 0
-    while made < wanted:
-        if position >= stop:
-            raise NotWalked("an RLE segment ends early")
-        head = data[position]
-        if head < 128:
-            made += head + 1
-            position += head + 2
-        elif head > 128:
-            made += 257 - head
-            position += 2
-        else:
-            position += 1
+    try:
+        while made < wanted:
+            head = data[position]
+            made += RUN_MAKES[head]
+            position += RUN_TAKES[head]
+    except IndexError:
+        raise NotWalked("an RLE segment ends early") from None
     if made != wanted or position > stop:
         raise NotWalked("an RLE segment decodes to another length")
     tail = data[position:stop]

@@ -68,7 +68,10 @@ def test_every_transfer_syntax_that_can_be_written_here_was_tried() -> None:
 def test_what_is_no_pixel_data_is_not_taken_for_it(engine: Deidentifier, what: str) -> None:
     with pytest.raises(Refused) as refused:
         engine.apply(STRANGE[what], SUBJECT)
-    assert refused.value.reason in ("pixels_not_walked", "float_pixels", "structure_refused", "truncated")
+    fractions = what.startswith(("OF", "OD"))
+    assert refused.value.reason in (
+        ("float_pixels",) if fractions else ("pixels_not_walked", "structure_refused", "truncated")
+    )
 
 
 def test_padding_in_the_form_of_a_text_is_not_taken_for_padding(engine: Deidentifier) -> None:

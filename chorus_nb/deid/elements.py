@@ -114,7 +114,7 @@ class Elements:
         data = self.data
         creators = self.creators(elements)
         elements = list({element.tag: element for element in elements}.values())  # of a tag given twice, the last
-        fixed = self.fixed_by_code(elements, level)
+        fixed, meaning = self.fixed_by_code(elements, level)
         decide = self.decided if level.path else self.remembered
         kept_blocks: set[tuple[int, int]] = set()
         chunks: list[tuple[int, Buffer]] = []
@@ -131,7 +131,10 @@ class Elements:
                     changed = True
                     self.record(element, level, "X", "a private element without one private creator", "")
                     continue
-            made: Made = KEPT if tag in fixed else decide(element, elements, level, creator)
+            if tag == CODE_MEANING and meaning:
+                made = self.replaced(element, "LO", meaning, "D", "PS3.16: the meaning of its code", level)
+            else:
+                made = KEPT if tag in fixed else decide(element, elements, level, creator)
             if made is None:
                 changed = True
                 continue
@@ -183,9 +186,10 @@ class Elements:
                 found[group, number] = decode_text(self.raw(element), DEFAULT_CHARSET).strip(" \0") if one else ""
         return found
 
-    def fixed_by_code(self, elements: list[Element], level: Level) -> set[int]:
+    def fixed_by_code(self, elements: list[Element], level: Level) -> tuple[set[int], str]:
         """Which elements of a data set a code of a standard's scheme fixes: value, scheme, version; and the meaning
-        where it is the one in PS3.16. Any other meaning is a text like others."""
+        where it is the one in PS3.16. Any other meaning is a text like others; where that would
+        lose words, PS3.16's own takes its place: the second value, if it has one."""
         said = {}
         for element in elements:
             if element.tag > CODE_MEANING:
@@ -194,13 +198,15 @@ class Elements:
                 said[element.tag] = decode_text(self.raw(element), level.charset).strip(" \0")
         scheme, code = said.get(CODING_SCHEME, ""), said.get(CODE_VALUE, "")
         if not standards.is_code(scheme, code):
-            return set()
+            return set(), ""
         fixed = {CODING_SCHEME} if self.cleaner.finds_own(code) else {CODE_VALUE, CODING_SCHEME}
         if VERSION_FORM.fullmatch(said.get(SCHEME_VERSION, "")) and not self.cleaner.finds_own(said[SCHEME_VERSION]):
             fixed.add(SCHEME_VERSION)
         if said.get(CODE_MEANING, "").casefold() in standards.code_meanings(scheme, code):
             fixed.add(CODE_MEANING)
-        return fixed
+        elif said.get(CODE_MEANING) and self.cleaner.clean(said[CODE_MEANING]) != said[CODE_MEANING]:
+            return fixed, shorten(next(iter(standards.code_meanings(scheme, code).values()), ""), "LO")
+        return fixed, ""
 
     def element(self, e: Element, rule: Rule, level: Level, creator: str) -> Made:
         """The element after its rule."""

@@ -53,19 +53,21 @@ def is_code(scheme: str, value: str) -> bool:
     return form is not None and bool(form.fullmatch(value) or (scheme, value) in _meanings())
 
 
-def code_meanings(scheme: str, value: str) -> frozenset[str]:
-    """Meanings of a code in the context groups of PS3.16, in small letters."""
-    return _meanings().get((scheme, value), frozenset())
+def code_meanings(scheme: str, value: str) -> Mapping[str, str]:
+    """Meanings of a code in the context groups of PS3.16, by themselves in small letters; those of groups first."""
+    return _meanings().get((scheme, value), {})
 
 
 @cache
-def _meanings() -> Mapping[tuple[str, str], frozenset[str]]:
+def _meanings() -> Mapping[tuple[str, str], Mapping[str, str]]:
     from pydicom.sr import _concepts_dict
 
     concepts: dict[str, dict[str, dict[str, tuple[str, list[int]]]]] = _concepts_dict.concepts  # type: ignore[assignment]
-    found: dict[tuple[str, str], set[str]] = {}
-    for scheme, names in concepts.items():
-        for codes in names.values():
-            for value, (meaning, _) in codes.items():
-                found.setdefault((scheme, value), set()).add(meaning.casefold())
-    return {code: frozenset(meanings) for code, meanings in found.items()}
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    rows = [(scheme, codes) for scheme, names in concepts.items() for codes in names.values()]
+    for listed in (True, False):  # those of context groups first, before full names of concepts
+        for scheme, value, meaning in (
+            (s, v, m) for s, codes in rows for v, (m, cids) in codes.items() if bool(cids) is listed
+        ):
+            found.setdefault((scheme, value), {})[meaning.casefold()] = meaning
+    return found

@@ -184,6 +184,12 @@ def test_a_character_set_is_written_in_defined_terms(engine: Deidentifier, given
     assert out.SpecificCharacterSet == written
 
 
+def test_a_meaning_that_loses_words_becomes_that_of_the_standard(release: Release) -> None:
+    unit = item(CodeValue="CT", CodingSchemeDesignator="DCM", CodeMeaning="scan by Threlkeld")
+    out = release(image(AnatomicRegionSequence=[unit], ReferringPhysicianName="Threlkeld^Crispian"))
+    assert out.AnatomicRegionSequence[0].CodeMeaning == "Computed Tomography"
+
+
 def test_the_uid_of_a_private_class_gets_a_new_one(release: Release, engine: Deidentifier) -> None:
     source = item(ReferencedSOPClassUID="1.3.46.670589.11.0.0.12.1", ReferencedSOPInstanceUID="1.2.9")
     out = release(image(SourceImageSequence=[source]))

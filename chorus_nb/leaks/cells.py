@@ -15,7 +15,8 @@ import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.leaks.files import PLAIN_CELL, holds_text, searchers
-from chorus_nb.leaks.search import MASK, SHAPES, TITLED, Hit, Searcher
+from chorus_nb.leaks.search import MASK, Hit, Searcher
+from chorus_nb.leaks.shapes import SHAPES, TITLED
 from chorus_nb.leaks.terms import TITLES, SearchTerm, read_date, vocabulary
 from chorus_nb.omop import read_omop
 from chorus_nb.workspace import Workspace

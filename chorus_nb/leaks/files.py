@@ -22,7 +22,8 @@ from pydicom.uid import UID_dictionary
 
 from chorus_nb import layout, tables
 from chorus_nb.leaks.embedded import PICTURE, picture_texts, unescaped
-from chorus_nb.leaks.search import MASK, Hit, Searcher, Severity
+from chorus_nb.leaks.search import MASK, Hit, Searcher
+from chorus_nb.leaks.shapes import Severity
 from chorus_nb.leaks.terms import SearchTerm, of_name, page_words
 from chorus_nb.omop import cdm
 from chorus_nb.workspace import Workspace

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Collection, Iterable, Iterator
-from typing import Literal, NamedTuple
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
 
 import ahocorasick
 
-from chorus_nb import standards
-from chorus_nb.leaks.reading import Leaf
-from chorus_nb.leaks.terms import TITLES, SearchTerm, encoded, name_parts, spellings, vocabulary
+from chorus_nb.leaks.known import listed
+from chorus_nb.leaks.shapes import Severity
+from chorus_nb.leaks.spellings import encoded, other_readings
+from chorus_nb.leaks.terms import SearchTerm, name_parts, spellings, vocabulary
 
-Severity = Literal["high", "medium", "low", "info"]
 MASK = "▮▮▮"
 NEAR = 40  # bytes within which two parts of one name make a full name
-NUMERIC = frozenset(("IS", "DS", "US", "SS", "UL", "SL", "FL", "FD", "TM", "UI", "AT", "OB", "OW", "OF", "OD", "OL"))
-MAKER = ("Manufacturer", "ManufacturerModelName")
 
 
 class Hit(NamedTuple):
@@ -58,7 +56,7 @@ class Searcher:
         words_identify: bool = False,
     ) -> None:
         self.words_identify = words_identify
-        self.words = vocabulary() | frozenset(words)
+        self.words = vocabulary() | listed() | frozenset(words)
         self.terms = list(dict.fromkeys(terms))
         self._automaton = ahocorasick.Automaton()
         patterns: dict[str, list[tuple[int, int]]] = {}
@@ -91,6 +89,10 @@ class Searcher:
                 hits.append(Hit(term, start, end, severity, _around_hit(content, start, end, found)))
         return hits
 
+    def search_text(self, text: str) -> list[Hit]:
+        """What :meth:`search` does not see in a text because it is written in other letters or with other signs."""
+        return [hit for reading in other_readings(text) for hit in self.search(reading.encode("utf-8", "replace"))]
+
     def _severity(self, term: SearchTerm, alone: bool) -> Severity | None:
         text = term.text.lower()
         if term.kind in ("date", "uid"):
@@ -100,7 +102,8 @@ class Searcher:
         if term.kind == "name":
             if not alone:
                 return "medium" if len(text) >= 7 and text not in self.words else None
-            return "low" if text in self.words or len(text) < 3 else "medium" if len(text) == 3 else "high"
+            letters = len(text) if text < "⺀" else 2 * len(text)  # two ideographs are a whole name
+            return "low" if text in self.words or letters < 3 else "medium" if letters == 3 else "high"
         if not alone:
             return "medium" if len(text) >= 8 and term.kind != "path" else None
         if all(word in self.words for word in re.findall(r"[^\W\d_]+|\d+", text)):
@@ -161,44 +164,3 @@ def _around_hit(content: bytes, start: int, end: int, found: list[Occurrence]) -
         for position in range(max(item.start, left), min(item.end, right)):
             shown[position - left] = "\0"
     return re.sub("\0+", MASK, "".join(shown))
-
-
-# --- text that remains in a released header ---------------------------------------------------------------------------
-
-SHAPES: dict[str, tuple[Severity, re.Pattern[str]]] = {
-    "e-mail address": ("high", re.compile(r"[\w.+-]+@[\w-]+\.[a-z]{2,}", re.IGNORECASE)),
-    "social security number": ("high", re.compile(r"(?<!\d)\d{3}-\d{2}-\d{4}(?!\d)")),
-    "phone number": ("high", re.compile(r"(?<!\d)(?:\(\d{3}\) ?|\d{3}-)\d{3}-\d{4}(?!\d)")),
-    "web address": ("medium", re.compile(r"https?://|www\.\w", re.IGNORECASE)),
-    "network address": ("low", re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")),
-    "record number": ("high", re.compile(r"\b(?:MRN|SSN|PAT(?:IENT)? ?ID)\W{0,3}\d{3,}", re.IGNORECASE)),
-    "date of birth": ("high", re.compile(r"\b(?:DOB|BORN|BIRTH ?DATE)\W{0,3}\d", re.IGNORECASE)),
-    "date": ("medium", re.compile(r"(?<!\d)(?:19|20)\d{2}([-/.])(?:0\d|1[0-2])\1[0-3]\d(?!\d)")),
-}
-TITLED = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|Prof)\.? +([A-Z][a-z]{2,}|[A-Z]{3,})|\b(?:DR|MR|MRS|MS)\. *([A-Z][A-Za-z]{2,})")
-FREE = frozenset(("LO", "SH", "ST", "LT", "UT", "UC", "PN", "CS", "AE", "UN", "UR"))
-
-
-def identifier_shapes(leaf: Leaf) -> Iterator[tuple[Severity, str]]:
-    """Kinds of identifier that the text of a released element looks like, whoever's they are."""
-    if leaf.keyword == "SpecificCharacterSet" and set(leaf.values) - standards.character_sets() - {""}:
-        yield "high", "no character set that the Standard defines"
-    if leaf.vr not in FREE:
-        return
-    for kind, (severity, pattern) in SHAPES.items():
-        if pattern.search(leaf.text):
-            yield severity, f"looks like a {kind}"
-    for found in TITLED.finditer(leaf.text):
-        name = (found[1] or found[2]).lower()
-        if name not in vocabulary() and name not in TITLES:
-            yield "high", "a name after a title"
-
-
-def severity_in(leaf: Leaf, hit: Hit) -> Severity:
-    """A short number in a numeric element is most likely that number; four bytes in binary data, chance."""
-    text = hit.term.text
-    if leaf.keyword in MAKER and hit.term.kind != "identifier":
-        return "medium"  # an institution or a person called like the maker of the device
-    if hit.term.kind == "date" or leaf.vr not in NUMERIC:
-        return hit.severity
-    return "info" if (text.isdigit() and len(text) < 8) or len(text) < 5 else hit.severity

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import calendar
+import csv
 import datetime
 import re
 import unicodedata
@@ -12,11 +12,11 @@ from importlib import resources
 from typing import Any, NamedTuple
 
 from pydicom._dicom_dict import DicomDictionary
-from pydicom.charset import encode_string, python_encoding
 from pydicom.sr._concepts_dict import concepts
 
 from chorus_nb import standards, tables
 from chorus_nb.leaks.reading import MEDIA_INSTANCE, Leaf
+from chorus_nb.leaks.spellings import date_forms, name_spellings, number_spellings, plain
 from chorus_nb.parameters import Parameters
 
 _CONTACTS = {"phone": "contact", "address": "contact", "issuer": "identifier"}
@@ -29,8 +29,6 @@ KIND_OF = {
 TITLES = frozenset(
     ("dr", "mr", "mrs", "ms", "miss", "prof", "md", "phd", "jr", "sr", "ii", "iii", "iv", "rn", "rt", "do", "np", "pa")
 )
-MONTHS = calendar.month_name
-GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"})
 UID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*)){3,}")
 _UID_BYTES = re.compile(rb"[0-2](?:\.\d+){3,}")
 
@@ -67,6 +65,26 @@ def page_words() -> frozenset[str]:
     return frozenset(re.findall(r"[a-z]{2,}", " ".join(said).lower()))
 
 
+@cache
+def _placeholders() -> frozenset[str]:
+    text = resources.files("chorus_nb.leaks").joinpath("placeholders.csv").read_text("utf-8")
+    return frozenset(_bare(row["value"]) for row in csv.DictReader(text.splitlines()))
+
+
+def _bare(value: str) -> str:
+    return re.sub(r"[\W_]", "", plain(value))
+
+
+def stands_for_nobody(value: str) -> bool:
+    """Whether a value is one that people and software write where they know none (placeholders.csv).
+
+    >>> stands_for_nobody("0000"), stands_for_nobody("N/A"), stands_for_nobody("0815")
+    (True, True, False)
+    """
+    bare = _bare(value)
+    return bare in _placeholders() or (bare.isdigit() and len(set(bare)) == 1)
+
+
 def from_header(leaves: Iterable[Leaf], keep_device: bool) -> Iterator[SearchTerm]:
     """The terms of one original header."""
     for leaf in leaves:
@@ -77,11 +95,12 @@ def _of_leaf(leaf: Leaf, keep_device: bool) -> Iterator[SearchTerm]:
     keyword = leaf.keyword
     if leaf.vr == "PN" or (keyword and _vr_in_dictionary(leaf.tag) == "PN"):
         for name in leaf.values:
-            yield from of_name(name)
+            if not stands_for_nobody(name):
+                yield from of_name(name)
     elif leaf.vr in ("DA", "DT"):
         for value in leaf.values:
-            if date := read_date(value):
-                yield SearchTerm("date", date.strftime("%Y%m%d"))
+            if (date := read_date(value)) and not stands_for_nobody(day := date.strftime("%Y%m%d")):
+                yield SearchTerm("date", day)
     elif leaf.vr == "UI" and (leaf.tag >> 16 != 0x0002 or leaf.tag == MEDIA_INSTANCE):
         rule = standards.ps315_rule(leaf.tag)
         for value in leaf.values:
@@ -89,7 +108,7 @@ def _of_leaf(leaf: Leaf, keep_device: bool) -> Iterator[SearchTerm]:
                 yield SearchTerm("uid", value)
     elif (kind := KIND_OF.get(keyword)) and not (kind == "device" and keep_device):
         for value in leaf.values:
-            if len(value) > 2:
+            if len(value) > 2 and not stands_for_nobody(value):
                 yield SearchTerm(kind, value)
             if kind == "contact" and len(digits := re.sub(r"\D", "", value)) >= 7:
                 yield SearchTerm(kind, digits)
@@ -104,13 +123,19 @@ def _vr_in_dictionary(tag: int) -> str:
 def of_name(name: str) -> Iterator[SearchTerm]:
     """The parts of a person name: each alone; that several of one name stand together is seen when they are found."""
     for part in name_parts(name):
-        yield SearchTerm("name", part, name)
+        if not stands_for_nobody(part):
+            yield SearchTerm("name", part, name)
 
 
 def name_parts(name: str) -> list[str]:
-    """The words of a name, without titles and initials."""
-    parts = re.split(r"[^\w]+|_|\d+", name)
-    return [part for part in parts if len(part) > 1 and part.lower() not in TITLES]
+    """The words of a name, without titles and initials; those that signs or particles part also as one."""
+    made: dict[str, None] = {}
+    for component in re.split(r"[\^=,]", unicodedata.normalize("NFC", name)):
+        words = [word for word in re.split(r"[^\w]+|_|\d+", component) if word and word.lower() not in TITLES]
+        made |= dict.fromkeys(word for word in words if len(word) > 1)
+        if len(words) > 1 and (len(words[0]) < 4 or re.search(r"\w['’‘ʼ`´-]\w", component)):
+            made["".join(words)] = None
+    return list(made)
 
 
 def of_path(source_path: str) -> Iterator[SearchTerm]:
@@ -139,45 +164,12 @@ def read_date(value: str) -> datetime.date | None:
         return None
 
 
-def date_forms(day: datetime.date) -> list[str]:
-    """The ways a date is written in headers, tables and reports."""
-    month, short = MONTHS[day.month], MONTHS[day.month][:3]
-    y, m, d = f"{day.year:04d}", f"{day.month:02d}", f"{day.day:02d}"
-    forms = [f"{y}{m}{d}"] + [sep.join(parts) for sep in "-./" for parts in ((y, m, d), (d, m, y), (m, d, y))]
-    forms += [f"{day.month}/{day.day}/{y}", f"{day.day}.{day.month}.{y}"]
-    for name in (short, month):
-        forms += [f"{name} {day.day} {y}", f"{name} {day.day}, {y}", f"{day.day} {name} {y}", f"{d}-{name}-{y}"]
-        forms += [f"{name} {d} {y}", f"{name} {d}, {y}", f"{d} {name} {y}"]
-    return list(dict.fromkeys(forms))
-
-
 def spellings(term: SearchTerm) -> list[str]:
-    """How a term may be written: dates in their forms, names without accents too."""
+    """How a term may be written."""
     if term.kind == "date":
         return date_forms(datetime.datetime.strptime(term.text, "%Y%m%d").date())
-    made = [term.text]
-    if not term.text.isascii():
-        plain = "".join(c for c in unicodedata.normalize("NFKD", term.text) if not unicodedata.combining(c))
-        german = term.text.translate(GERMAN)
-        made += [
-            form for case in (str.upper, str.lower, str.title) for form in (case(term.text), case(plain), case(german))
-        ]
-    return list(dict.fromkeys(made))
-
-
-def encoded(text: str, character_sets: Iterable[str] = ()) -> set[tuple[bytes, int]]:
-    """``text`` in the encodings in use, with the bytes a letter takes; ASCII letters in lower case."""
-    made = {(text.encode("utf-8").lower(), 1)}
-    for codec, step in (("latin-1", 1), ("utf-16-le", 2), ("utf-16-be", 2)):
-        try:
-            made.add((text.encode(codec).lower(), step))
-        except UnicodeEncodeError:
-            continue
-    if not text.isascii():
-        for name in character_sets:
-            if declared := python_encoding.get(name):
-                try:
-                    made.add((encode_string(text, [declared]).lower(), 1))
-                except (UnicodeEncodeError, LookupError, ValueError):
-                    continue
-    return {(form, step) for form, step in made if len(form) > step}
+    if term.kind == "name":
+        return name_spellings(term.text)
+    if term.kind == "identifier":
+        return number_spellings(term.text)
+    return list(dict.fromkeys((term.text, plain(term.text))))

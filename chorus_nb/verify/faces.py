@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from chorus_nb.layout import series_folder
-from chorus_nb.leaks.search import Severity
+from chorus_nb.leaks.shapes import Severity
 from chorus_nb.verify.findings import Finding
 
 ANATOMY = ("Modality", "BodyPartExamined", "StudyDescription", "SeriesDescription")

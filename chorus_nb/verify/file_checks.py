@@ -13,7 +13,7 @@ from pydicom.datadict import DicomDictionary
 from chorus_nb import standards
 from chorus_nb.layout import InstancePath
 from chorus_nb.leaks.reading import MEDIA_INSTANCE, Leaf, Reading
-from chorus_nb.leaks.search import Severity
+from chorus_nb.leaks.shapes import Severity
 from chorus_nb.leaks.terms import read_date
 from chorus_nb.parameters import POLICIES, Parameters
 from chorus_nb.verify.findings import Finding, Findings

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from importlib import resources
 from typing import NamedTuple
 
-from chorus_nb.leaks.search import Severity
+from chorus_nb.leaks.shapes import Severity
 
 
 class Finding(NamedTuple):

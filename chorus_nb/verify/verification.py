@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from chorus_nb import layout, processes, tables
+from chorus_nb.leaks.known import known_words_of
 from chorus_nb.leaks.terms import SearchTerm, of_path
 from chorus_nb.mapping.lookups import Lookups, read_lookups
 from chorus_nb.seal import release_digest
@@ -61,7 +62,7 @@ def _verify_series(release: Release, progress: processes.Progress | None) -> lis
     verified = workspace.local / "verified"
     verified.mkdir(exist_ok=True)
     with processes.executor(workspace.parameters) as pool:
-        examine = Examiner(workspace.parameters, workspace.release, verified)
+        examine = Examiner(workspace.parameters, workspace.release, verified, known_words_of(workspace))
         for done, (one, answer) in enumerate(processes.map_unordered(pool, examine, series), 1):
             if isinstance(answer, BaseException):
                 detail = f"the verification of this series ended with {type(answer).__name__}"

@@ -7,13 +7,21 @@ parts (``|`` between them) that must not remain, ``stays`` those that must. ``cl
 from __future__ import annotations
 
 import csv
+import re
 import unicodedata
 from pathlib import Path
 
 import pytest
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from chorus_nb.deid.text import Cleaner
 from chorus_nb.identity.identifiers import Identifiers
+from chorus_nb.leaks.known import KnownWords
+from chorus_nb.leaks.reading import Leaf
+from chorus_nb.leaks.search import Searcher
+from chorus_nb.leaks.spellings import day_pattern
+from chorus_nb.leaks.terms import from_header, read_date
+from chorus_nb.leaks.texts import identifier_shapes, is_written_text, severity_in, tells
 
 FOLDER = Path(__file__).parent / "forms"
 ENDINGS = ("", ".", ",", ")", ";", "]", ":")
@@ -87,3 +95,71 @@ def test_the_forms_are_told_in_five_languages() -> None:
         languages.setdefault(row["kind"], set()).add(row["language"])
     five = {"en", "de", "es", "fr", "pt"}
     assert {kind for kind, told in languages.items() if told == five} >= {"person", "frame", "address", "phone", "date"}
+
+
+# --- the verifier -----------------------------------------------------------------------------------------------------
+
+KNOWN = KnownWords()
+
+
+def released(keyword: str, value: str) -> Leaf:
+    tag = tag_for_keyword(keyword)
+    assert tag is not None
+    return Leaf("", tag, dictionary_VR(tag), "", value.encode(), value)
+
+
+def searched_for(kind: str = "", identifier: str = "") -> tuple[Searcher, list[re.Pattern[str]]]:
+    """What 04 looks for of a patient in whose header ``identifier`` stands."""
+    keyword = {"name": "PatientName", "date": "StudyDate", "number": "AccessionNumber"}.get(kind, "")
+    terms = list(from_header([released(keyword, identifier)], keep_device=False)) if keyword else []
+    days = (read_date(term.text) for term in terms if term.kind == "date")
+    return Searcher(terms), [day_pattern(day) for day in days if day]
+
+
+def found(leaf: Leaf, **patient: str) -> set[str]:
+    """Severities of what the verifier finds in a released element."""
+    searcher, days = searched_for(**patient)
+    hits = [*searcher.search(leaf.value), *searcher.search_text(leaf.text)]
+    told = tells(leaf, KNOWN, days) if is_written_text(leaf, {}) else ()
+    return {severity_in(leaf, hit) for hit in hits} | {severity for severity, _ in (*told, *identifier_shapes(leaf))}
+
+
+def of(row: dict[str, str]) -> dict[str, str]:
+    return {"kind": row["kind"], "identifier": row["identifier"]}
+
+
+@each("own")
+def test_the_verifier_finds_the_patients_own_in_any_form(row: dict[str, str]) -> None:
+    for text in ended(row):
+        assert "high" in found(released("StudyDescription", text), **of(row))
+
+
+@each("own")
+def test_the_verifier_knows_the_patients_own_without_a_list_of_words(row: dict[str, str]) -> None:
+    """As in a table, a report or the name of a file."""
+    searcher, days = searched_for(**of(row))
+    hits = [*searcher.search(row["text"].encode()), *searcher.search_text(row["text"])]
+    assert {"high", "medium"} & {hit.severity for hit in hits} or any(day.search(row["text"]) for day in days)
+
+
+@each("others")
+def test_the_verifier_finds_what_tells_of_others(row: dict[str, str]) -> None:
+    for text in ended(row):
+        assert {"high", "medium"} & found(released("StudyDescription", text))
+
+
+@each("clinical")
+def test_the_verifier_finds_nothing_in_clinical_words(row: dict[str, str]) -> None:
+    assert found(released("StudyDescription", row["text"])) == set()
+
+
+@each("placeholders", "value")
+def test_the_verifier_searches_for_no_placeholder(row: dict[str, str]) -> None:
+    for keyword in ("PatientName", "PatientID", "StudyDate"):
+        assert list(from_header([released(keyword, row["value"])], keep_device=False)) == []
+
+
+@each("equipment", "value")
+def test_a_value_of_equipment_or_geometry_is_never_grave(row: dict[str, str]) -> None:
+    for kind in ("name", "number", "date"):
+        assert not {"high"} & found(released(row["keyword"], row["value"]), kind=kind, identifier=row["identifier"])

@@ -1,0 +1,132 @@
+"""Which words are known, read and cut by the verifier itself: what is known nowhere has no business in a release.
+
+The lists are facts that both sides share (their sources: chorus_nb/identity/README.md), with what the site approved or
+refused; how a text is cut into words is written here once more, on purpose.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import cache, lru_cache
+from pathlib import Path
+
+from chorus_nb import standards, tables
+from chorus_nb.decisions import Cells, DecisionLog
+from chorus_nb.leaks.spellings import plain
+from chorus_nb.workspace import Workspace
+
+LISTS = Path(__file__).parents[1] / "identity"
+NOT_FOR_TEXTS = frozenset(("pictures", "labels", "organisations", "never"))
+RUN_OF_LETTERS = re.compile(r"[^\W\d_]+")
+PARTS = re.compile(r"[A-ZÀ-Þ]+(?![a-zß-ÿ])|[A-ZÀ-Þ]?[a-zß-ÿ]+|[^\W\d_]")
+CASES = re.compile(r"[A-ZÀ-Þ]{2,}|[A-ZÀ-Þ]?[a-zß-ÿ]+|[^\W\d_]")
+HEADS = frozenset(
+    (
+        *("ax", "axi", "sag", "cor", "tra", "obl", "ct", "mr", "cta", "mra", "pre", "post", "non", "dyn"),
+        *("wb", "t", "dw", "adc", "sub", "bi", "uni"),
+    )
+)
+"""What vendors write before another word without a sign between."""
+EACH_OF_TWO = 4  # letters of each of two words that are written as one
+
+
+def _sections() -> dict[str, list[str]]:
+    made: dict[str, list[str]] = {}
+    for line in (LISTS / "known_words.txt").read_text("utf-8").splitlines():
+        if line.startswith("["):
+            section = made.setdefault(line[1:-1], [])
+        elif line.strip() and not line.startswith("#"):
+            section += [word.strip() for word in line.split(",") if word.strip()]
+    return made
+
+
+def _rows(name: str) -> Iterable[dict[str, str]]:
+    return csv.DictReader((LISTS / name).read_text("utf-8").splitlines())
+
+
+@cache
+def listed() -> frozenset[str]:
+    """Every word that the package knows, in plain letters."""
+    texts = [word for use, words in _sections().items() if use not in NOT_FOR_TEXTS for word in words]
+    collected = {plain(part) for word in texts for part in RUN_OF_LETTERS.findall(unicodedata.normalize("NFC", word))}
+    return frozenset(collected | {plain(row["word"]) for row in _rows("vocabulary.csv")})
+
+
+@cache
+def never() -> frozenset[str]:
+    return frozenset(plain(word) for word in _sections()["never"])
+
+
+@cache
+def _names() -> dict[str, str]:
+    return {plain(row["word"]): row["as_name"] for row in _rows("also_names.csv")}
+
+
+def also_named(word: str) -> str:
+    """Whether a word in plain letters is a name of people too: ``common``, ``rare`` or "" (US Census 1990)."""
+    return _names().get(word, "")
+
+
+@cache
+def anatomy_words() -> frozenset[str]:
+    """Words of anatomy (Body Part Examined): no names where nothing says so."""
+    said = " ".join(part.meaning for part in standards.body_part_concepts().values())
+    return frozenset(RUN_OF_LETTERS.findall(plain(said))) | {"body", "bone", "back"}
+
+
+class KnownWords:
+    """The known words of a site. ``unknown`` gives those of a text that nobody knows."""
+
+    def __init__(self, approved: Iterable[str] = (), refused: Iterable[str] = ()) -> None:
+        self.approved, self.refused = sorted(map(plain, approved)), sorted(map(plain, refused))
+        self.words = (listed() | frozenset(self.approved)) - frozenset(self.refused)
+        self.unknown = lru_cache(maxsize=16384)(self._unknown)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.approved, self.refused)
+
+    def __repr__(self) -> str:
+        return f"KnownWords({self.approved}, {self.refused})"
+
+    def _unknown(self, text: str) -> tuple[str, ...]:
+        runs = RUN_OF_LETTERS.findall(unicodedata.normalize("NFC", text))
+        return tuple(dict.fromkeys(run for run in runs if not self._is_known(run)))
+
+    def _is_known(self, run: str) -> bool:
+        if self._one(plain(run)):
+            return True
+        cuts = (PARTS.findall(run), CASES.findall(run))  # CT|Head, and DWI|axi
+        return any(len(parts) > 1 and all(self._one(plain(part)) for part in parts) for parts in cuts)
+
+    def _one(self, word: str) -> bool:
+        if word in self.words or (len(word) == 1 and word.isascii()):
+            return True
+        if word in never() or word in self.refused or not word.isascii():
+            return False
+        pairs = ((word[:cut], word[cut:]) for cut in range(1, len(word)))
+        return any(
+            left in self.words
+            and right in self.words
+            and len(right) >= EACH_OF_TWO
+            and (len(left) >= EACH_OF_TWO or left in HEADS)
+            for left, right in pairs
+        )
+
+
+def _plain_word(row: Cells) -> str:
+    return plain(row["word"])
+
+
+APPROVALS = DecisionLog(tables.KNOWN_WORDS, frozenset(("approve", "refuse")), item=_plain_word)
+
+
+def known_words_of(workspace: Workspace) -> KnownWords:
+    """The known words of a site, from the package and from its decisions."""
+    said = {word: row["decision"] for word, row in APPROVALS.current(workspace).items()}
+    return KnownWords(
+        (word for word, decision in said.items() if decision == "approve"),
+        (word for word, decision in said.items() if decision == "refuse"),
+    )

@@ -1,0 +1,67 @@
+"""What the text of a released element tells: the patient's own in any form, shapes of identifiers, unknown words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from chorus_nb import standards
+from chorus_nb.leaks.known import KnownWords
+from chorus_nb.leaks.reading import Leaf, Leaves
+from chorus_nb.leaks.search import Hit
+from chorus_nb.leaks.shapes import SHAPES, Severity, text_shapes
+
+NUMERIC = frozenset(("IS", "DS", "US", "SS", "UL", "SL", "FL", "FD", "TM", "UI", "AT", "OB", "OW", "OF", "OD", "OL"))
+FREE = frozenset(("LO", "SH", "ST", "LT", "UT", "UC", "PN", "CS", "AE", "UN", "UR"))
+WRITTEN = frozenset(("LO", "SH", "ST", "LT", "UT", "UC"))  # what people write words in
+BY_LOOKUP = frozenset(("PatientID", "AccessionNumber"))  # compared with the lookup tables by another check
+OWN_METHOD = re.compile(r"chorus-nb [^,]*, .*")  # what 03 writes into De-identification Method
+CODE_MEANING, CODE_SCHEME, CODE_VALUE = 0x00080104, 0x00080102, 0x00080100
+CODES = frozenset((CODE_SCHEME, CODE_VALUE, 0x00080103, 0x0008010C, 0x00080105, 0x0008010F))
+
+
+def identifier_shapes(leaf: Leaf) -> Iterator[tuple[Severity, str]]:
+    """Kinds of identifier that any released element looks like, whoever's they are."""
+    if leaf.keyword == "SpecificCharacterSet" and set(leaf.values) - standards.character_sets() - {""}:
+        yield "high", "no character set that the Standard defines"
+    if leaf.vr not in FREE:
+        return
+    for kind, (severity, pattern) in SHAPES.items():
+        if pattern.search(leaf.text) and not (severity != "high" and standards.never_a_patient(leaf.tag, leaf.vr)):
+            yield severity, f"looks like a {kind}"
+
+
+def is_written_text(leaf: Leaf, leaves: Leaves) -> bool:
+    """Whether people write in this element: not equipment, technique, codes, or what the workbench put there."""
+    if leaf.vr not in WRITTEN or leaf.tag >> 16 == 0x0002 or leaf.keyword in BY_LOOKUP or leaf.tag in CODES:
+        return False
+    if leaf.tag >> 16 & 1 and leaf.tag & 0xFFFF <= 0xFF:
+        return False  # the name of a private block is on a list or it is gone
+    if leaf.tag == CODE_MEANING:
+        scheme, code = (leaves.get((leaf.path, tag)) for tag in (CODE_SCHEME, CODE_VALUE))
+        return not (scheme and code and leaf.text.casefold() in standards.code_meanings(scheme.text, code.text))
+    return not standards.never_a_patient(leaf.tag, leaf.vr)
+
+
+def tells(leaf: Leaf, known: KnownWords, days: Iterable[re.Pattern[str]]) -> Iterator[tuple[Severity, str]]:
+    """Why a text should not be there; graver where PS3.15 Table E.1-1 lists the attribute."""
+    listed = standards.ps315_rule(leaf.tag) is not None
+    for value in leaf.values:
+        if leaf.keyword == "DeidentificationMethod" and OWN_METHOD.fullmatch(value):
+            continue
+        for severity, detail in text_shapes(value):
+            yield severity if listed else "medium", detail
+        if any(day.search(value) for day in days):
+            yield "high", "day and month of a date of this person"
+        if known.unknown(value):
+            yield "high" if listed else "medium", "a word that no list knows"
+
+
+def severity_in(leaf: Leaf, hit: Hit) -> Severity:
+    """A short number in a numeric element is most likely that number; four bytes in binary data, chance."""
+    text = hit.term.text
+    if standards.never_a_patient(leaf.tag, leaf.vr) and not (text.isdigit() and len(text) > 6):
+        return "medium" if hit.term.kind in ("name", "place", "device", "contact", "path") else "info"
+    if hit.term.kind == "date" or leaf.vr not in NUMERIC:
+        return hit.severity
+    return "info" if (text.isdigit() and len(text) < 8) or len(text) < 5 else hit.severity

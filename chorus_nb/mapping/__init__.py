@@ -7,3 +7,4 @@ from chorus_nb.mapping.overrides import decide
 from chorus_nb.mapping.plan import make_plan
 from chorus_nb.mapping.policy import Policy, load_policy
 from chorus_nb.mapping.rules import ACTIONS, Rule
+from chorus_nb.mapping.text_words import decide_words, text_words

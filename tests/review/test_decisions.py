@@ -9,10 +9,11 @@ import pytest
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError, WorkbenchError
+from chorus_nb.identity.site_words import WORD_LOG
 from chorus_nb.mapping import load_policy
 from chorus_nb.mapping.overrides import TAG_LOG
 from chorus_nb.pixels.decisions import IMAGE_LOG, ImageDecisions, outdated
-from chorus_nb.review import HeaderExplorer, ImageReviewer, TagPlanEditor, panel
+from chorus_nb.review import HeaderExplorer, ImageReviewer, KnownWordsEditor, TagPlanEditor, panel
 from chorus_nb.workspace import Workspace
 from tests.review.cine import ultrasound
 
@@ -164,3 +165,11 @@ def test_panels_write_text_and_never_markup() -> None:
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|https?://", source), (
             file.name
         )
+
+
+def test_a_name_of_a_person_is_never_approved(planned: Workspace) -> None:
+    editor = KnownWordsEditor(planned, "ada")
+    named = editor.words[editor.words.is_name].word.iloc[0]
+    with pytest.raises(WorkbenchError, match="a name of a person"):
+        editor.decide([named], "approve", "")
+    assert not WORD_LOG.current(planned)

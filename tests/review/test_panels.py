@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from chorus_nb import tables
+from chorus_nb.identity.site_words import WORD_LOG
 from chorus_nb.mapping.overrides import TAG_LOG
 from chorus_nb.pixels.decisions import IMAGE_LOG
-from chorus_nb.review import HeaderExplorer, ImageReviewer, QuarantineBrowser, TagPlanEditor
+from chorus_nb.review import HeaderExplorer, ImageReviewer, KnownWordsEditor, QuarantineBrowser, TagPlanEditor
 from chorus_nb.workspace import Workspace
 from tests.browsing import Watched, open_panel
 from tests.review.cine import PAYLOAD, ultrasound
@@ -156,3 +157,17 @@ def test_an_image_that_cannot_be_decoded_never_shows_the_picture_of_another(
     page.locator(".chorus-panel").press("n")
     page.wait_for_function("document.querySelector('.refused')?.textContent.includes('cannot be decoded')")
     assert page.evaluate("[...document.querySelectorAll('canvas')].map((canvas) => canvas.width)") == [300, 300]
+
+
+def test_words_are_approved_in_bulk(planned: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = open_panel(watched, KnownWordsEditor(planned, "ada"), monkeypatch)
+    before = page.locator(".headline").text_content()
+    page.get_by_role("button", name="Choose the first 10").click()
+    chosen = page.locator("tr.chosen b").all_text_contents()
+    page.get_by_role("button", name="Approve").click()
+    page.wait_for_function("document.querySelector('.status').textContent.endsWith('words approved.')")
+    assert {word: row["reviewer"] for word, row in WORD_LOG.current(planned).items()} == dict.fromkeys(chosen, "ada")
+    assert page.locator(".headline").text_content() != before
+    page.get_by_role("button", name="Undo").click()
+    page.wait_for_function("document.querySelector('.status').textContent === 'Taken back.'")
+    assert not WORD_LOG.current(planned) and page.locator(".headline").text_content() == before

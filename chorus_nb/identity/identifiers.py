@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from chorus_nb.identity.names import key, parts_of_name
+from chorus_nb.identity.names import MARKS, key, parts_of_name
 from chorus_nb.identity.words import is_impersonal, shipped
 
 START, STOP = r"(?<![^\W_])", r"(?![^\W_])"  # where a word begins and ends; "_" parts words
@@ -69,7 +69,7 @@ class Name:
         self.joined = {word for word in self.joined if len(word) > 3 and not is_impersonal(word)}
 
     def _add(self, word: str, family: bool) -> None:
-        pieces = [piece for piece in re.split(r"[-'’‘]", word) if piece]
+        pieces = [piece for piece in re.split(rf"[^\w{MARKS}]+|_", word) if piece]
         for piece in {word, *(piece for piece in pieces if len(piece) > 3)}:
             made = key(piece)
             if len(made) == 1 and made.isascii():

@@ -6,6 +6,7 @@ Faults are named by file and row, never by identifier, so that the message may b
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -35,6 +36,8 @@ SUFFIXES = (".csv", ".tsv", ".txt")
 LARGEST_ID = 2**31 - 1  # the registry's ids are `integer`
 FARTHEST_SHIFT = 730  # days, Date-Shifting SOP
 SEASON = 15  # days
+
+SHORTENED = re.compile(r"\d(?:[.,]\d+)?[eE]\+\d+", re.ASCII)  # 7.00E+08: digits are lost
 
 LookupRow = tuple[int, dict[str, str]]
 
@@ -75,12 +78,28 @@ def read_lookups(workspace: Workspace) -> Lookups:
     images = _image_rows(find_table(folder, tables.IMAGE_MAP), faults)
     _agree(persons, images, faults)
     if faults:
-        raise InputError(*faults)
+        raise InputError(*_by_cause(faults))
     frames = [
         tables.frame(table, [row for _, row in rows.items()])
         for table, rows in ((tables.PERSON_MAP, persons), (tables.IMAGE_MAP, images))
     ]
     return Lookups.of(*frames)
+
+
+def _by_cause(faults: list[str]) -> list[str]:
+    """A line per cause with its count and the first three rows; a cause of one or two rows stays as it is."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for fault in faults:
+        match = re.fullmatch(r"(\S.*?) (?:row|entry) (\d+): (.*)", fault)
+        rows.setdefault((match[1], match[3]) if match else (fault, ""), []).append(match[2] if match else "")
+    return [
+        file
+        if not cause
+        else f"{file} row {where[0]}: {cause}"
+        if len(where) == 1
+        else f"{file}: {cause}: {len(where)} rows, such as {', '.join(where[:3])}"
+        for (file, cause), where in rows.items()
+    ]
 
 
 def find_table(folder: Path, table: tables.Table) -> Path:
@@ -92,7 +111,9 @@ def find_table(folder: Path, table: tables.Table) -> Path:
         if path.stem.lower() in names and path.suffix.lower() in SUFFIXES and path.is_file()
     ]
     if not found:
-        raise InputError(f"lookup: {table.name}.csv not found in {folder}")
+        sheets = [path.name for path in sorted(folder.glob("*.xls*")) if path.stem.lower() in names]
+        hint = f"; save {sheets[0]} as CSV" if sheets else ""
+        raise InputError(f"lookup: {table.name}.csv not found in {folder}{hint}")
     if len(found) > 1:
         raise InputError(f"lookup: more than one {table.name}: {', '.join(path.name for path in found)}")
     return found[0]
@@ -105,7 +126,8 @@ def read_rows(path: Path, columns: list[str], optional: list[str] | None = None)
     """
     content = path.read_bytes()
     try:
-        text = content.decode("utf-8-sig")
+        utf16 = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        text = content.decode("utf-16" if utf16 else "utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("cp1252", "replace")
     lines = text.splitlines() or [""]
@@ -182,7 +204,7 @@ def _agree(
     for number, ((patient, _), row) in enumerate(images.items(), 1):
         owner = persons.get(patient, {}).get("person_id", patient)
         if owners.setdefault(row["image_occurence_id"], owner) != owner:
-            faults.append(f"{tables.IMAGE_MAP.name}: entry {number}: image_occurrence_id belongs to another person too")
+            faults.append(f"{tables.IMAGE_MAP.name} entry {number}: image_occurrence_id belongs to another person too")
 
 
 def _whole_number(text: str) -> int | None:
@@ -192,6 +214,8 @@ def _whole_number(text: str) -> int | None:
 
 
 def _no_identifier(text: str, name: str) -> list[str]:
+    if SHORTENED.fullmatch(text):
+        return [f"{name} looks like a number shortened by a spreadsheet; export the column as text"]
     return [] if text else [f"{name} is empty"]
 
 

@@ -8,5 +8,7 @@ from chorus_nb.omop.cdm import (
     cdm_fields,
     moments,
     omop_files,
+    plain_table,
     read_omop,
+    write_plain,
 )

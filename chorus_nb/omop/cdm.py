@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
+import csv
 import functools
+import gzip
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +22,11 @@ if TYPE_CHECKING:
     from chorus_nb.workspace import Workspace
 
 IMAGE_OCCURRENCE = "image_occurrence"  # read for its links, never released: central makes it, its paths may identify
+VISIT_TABLE = "visit_occurrence"  # what decides which images are of interest
 LARGEST_INTEGER = 2**31 - 1  # `integer` of the CDM and of the registry
 LARGEST_EXACT = 2**53  # the central loader casts text -> float -> bigint: beyond it, ids are silently corrupted
+SEPARATORS = ",;\t|"
+TABLE_SUFFIXES = ("csv", "csv.gz", "tsv", "tsv.gz")
 LAST_SECOND = pd.Timedelta(hours=23, minutes=59, seconds=59)
 
 
@@ -54,10 +61,12 @@ def read_omop(source: Workspace | Parameters, table: str) -> pd.DataFrame:
             found = _from_database(opened, table)
     else:
         path = omop_files(parameters).get(table)
-        found = pd.DataFrame() if path is None else _from_csv(path, set(fields["column"]))
+        found = pd.DataFrame() if path is None else _from_file(path, set(fields["column"]))
     if not found.columns.empty:
         _refuse_missing(table, fields, found)
     typed = _typed(table, fields, found)
+    if table == VISIT_TABLE:
+        _refuse_unreadable_dates(table, typed)
     key = f"{table}_id"
     if table != IMAGE_OCCURRENCE and key in typed and typed[key].duplicated().any():
         raise InputError(
@@ -67,12 +76,12 @@ def read_omop(source: Workspace | Parameters, table: str) -> pd.DataFrame:
 
 
 def omop_files(parameters: Parameters) -> dict[str, Path]:
-    """The CSV files of the site's folder that are CDM 5.4 tables, by table name (upper or lower case on disk)."""
+    """The tables of CDM 5.4 in the site's folder, CSV or TSV, gzipped or not, by name (upper or lower case on disk)."""
     known = set(cdm()["table"])
     by_name: dict[str, Path] = {}
     for path in sorted(resolve(parameters.omop).iterdir()):
-        name = path.stem.lower()
-        if path.suffix.lower() == ".csv" and name in known and path.is_file():
+        name, _, suffix = path.name.lower().partition(".")
+        if suffix in TABLE_SUFFIXES and name in known and path.is_file():
             if name in by_name:
                 raise InputError(f"omop: two files for table {name}: {by_name[name].name} and {path.name}")
             by_name[name] = path
@@ -94,22 +103,70 @@ def moments(dates: pd.Series, datetimes: pd.Series, *, end_of_day: bool = False)
     return timed.where(timed.notna() & (timed != day), day + LAST_SECOND)
 
 
-def _from_csv(path: Path, wanted: set[str]) -> pd.DataFrame:
-    for encoding in ("utf-8-sig", "cp1252"):
-        try:
-            frame = pd.read_csv(
-                path,
-                dtype=str,
-                keep_default_na=False,
-                encoding=encoding,
-                usecols=lambda name: name.strip().lower() in wanted,
-            )
-            return frame.rename(columns=lambda name: name.strip().lower())
-        except UnicodeDecodeError:
-            continue
-        except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OSError):
-            break
+def table_form(path: Path) -> tuple[str, str]:
+    """Encoding and separator of a CSV table, gzipped or not; :class:`InputError` if it can be neither."""
+    opener = gzip.open if path.suffix.lower() == ".gz" else open
+    try:
+        with opener(path, "rb") as file:
+            marked = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        for encoding in ("utf-16",) if marked else ("utf-8-sig", "cp1252"):
+            try:
+                with opener(path, "rt", encoding=encoding, newline="") as text:
+                    header = next((line for line in text if line.strip()), "")
+                    while text.read(1 << 20):
+                        pass
+                return encoding, max(SEPARATORS, key=header.count)
+            except UnicodeDecodeError:
+                continue
+    except (OSError, EOFError, zlib.error):
+        pass
     raise InputError(f"omop: {path.name} is not a readable CSV table with a header")
+
+
+def plain_table(path: Path) -> bool:
+    """Whether a table stands as it is delivered: commas, UTF-8, not packed."""
+    return path.suffix.lower() == ".csv" and table_form(path)[0] != "utf-16" and table_form(path)[1] == ","
+
+
+def write_plain(path: Path, target: Path) -> None:
+    """A table of any form written anew with commas, in UTF-8, row by row."""
+    encoding, separator = table_form(path)
+    opener = gzip.open if path.suffix.lower() == ".gz" else open
+    with (
+        opener(path, "rt", encoding=encoding, newline="") as read,
+        target.open("w", newline="", encoding="utf-8") as made,
+    ):
+        csv.writer(made, lineterminator="\n").writerows(csv.reader(read, delimiter=separator))
+
+
+def _from_file(path: Path, wanted: set[str]) -> pd.DataFrame:
+    """The wanted columns as text."""
+    encoding, separator = table_form(path)
+    try:
+        frame = pd.read_csv(
+            path,
+            dtype=str,
+            keep_default_na=False,
+            encoding=encoding,
+            sep=separator,
+            usecols=lambda name: name.strip().lower() in wanted,
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OSError):
+        raise InputError(f"omop: {path.name} is not a readable CSV table with a header") from None
+    return frame.rename(columns=lambda name: name.strip().lower())
+
+
+def _refuse_unreadable_dates(table: str, typed: pd.DataFrame) -> None:
+    """A visit with dates of another form would pass as one without dates: each column is told with a count."""
+    lines = []
+    for name in (name for name in typed if name.endswith(("_date", "_datetime"))):
+        text = typed[name].str.strip()
+        read = pd.to_datetime(text.str[:10], format="%Y-%m-%d", errors="coerce")
+        wrong = int((read.isna() & (text != "")).sum())
+        if wrong:
+            lines.append(f"omop: {table}.{name}: {wrong} dates cannot be read; the CDM writes YYYY-MM-DD")
+    if lines:
+        raise InputError(*lines)
 
 
 def _from_database(opened: Engine, table: str) -> pd.DataFrame:

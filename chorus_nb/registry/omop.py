@@ -18,7 +18,7 @@ from chorus_nb.errors import InputError
 from chorus_nb.layout import series_folder
 from chorus_nb.leaks.cells import identifying_cells
 from chorus_nb.leaks.files import csv_parts
-from chorus_nb.omop import cdm, cdm_fields, omop_files, read_omop
+from chorus_nb.omop import cdm, cdm_fields, omop_files, plain_table, read_omop, write_plain
 from chorus_nb.omop.databases import engine
 from chorus_nb.registry.image_registry import released_links
 from chorus_nb.registry.omop_delivery import Delivery, delivered_records, examine_table
@@ -183,10 +183,21 @@ def _tables_there(workspace: Workspace) -> set[str]:
         return known & {name.lower() for name in (*inspector.get_view_names(), *inspector.get_table_names())}
 
 
+def _plain(workspace: Workspace, name: str, path: Path) -> Path:
+    """The file itself, or a copy with commas in UTF-8 under ``local/``: central reads no other form."""
+    if plain_table(path):
+        return path
+    made = workspace.local / "omop" / f"{name}.csv"
+    with replacing(made) as temporary:
+        write_plain(path, Path(temporary))
+    return made
+
+
 def _delivered(workspace: Workspace, wanted: set[str]) -> dict[str, Path]:
     """These tables of the site as CSV files by name; those of a database are exported under ``local/`` first."""
     if not workspace.parameters.omop.startswith("env:"):
-        return {name: path for name, path in omop_files(workspace.parameters).items() if name in wanted}
+        found_files = {name: path for name, path in omop_files(workspace.parameters).items() if name in wanted}
+        return {name: _plain(workspace, name, path) for name, path in found_files.items()}
     made = {}
     with engine("omop", workspace.parameters.omop) as opened:
         inspector = inspect(opened)

@@ -150,3 +150,18 @@ def test_the_shift_has_the_property_its_code_claims(tmp_path: Path, code: int, s
         assert read_lookups(workspace).person("0042") == (7, shift)
     else:
         assert "Days_Shifted" in faults(workspace)
+
+
+def test_a_cause_is_one_line_with_its_count_and_three_rows(tmp_path: Path) -> None:
+    images = IMAGES.splitlines()[0] + "\n" + "".join(f"43,7.{row:02}E+08,{80 + row}\n" for row in range(5))
+    said = faults(site(tmp_path, images=images))
+    assert said.count("shortened by a spreadsheet") == 1
+    assert "5 rows, such as 2, 3, 4" in said
+    assert "E+08" not in said
+
+
+def test_a_sheet_saved_as_unicode_text_is_read_and_a_workbook_is_named(tmp_path: Path) -> None:
+    workspace = site(tmp_path, images=IMAGES.replace(",", "\t").encode("utf-16"))
+    assert read_lookups(workspace).image("43", "A2") == 80
+    (tmp_path / "lookup" / "Image_map.csv").rename(tmp_path / "lookup" / "Image_map.xlsx")
+    assert "save Image_map.xlsx as CSV" in faults(workspace)

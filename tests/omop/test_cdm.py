@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from chorus_nb.errors import InputError
-from chorus_nb.omop import cdm_fields, moments, omop_files, read_omop
+from chorus_nb.omop import cdm_fields, moments, omop_files, read_omop, write_plain
 from chorus_nb.parameters import Parameters
 
 DEATH = "person_id,death_date,death_datetime,death_type_concept_id\n"
@@ -109,3 +110,34 @@ def test_a_visit_that_ends_on_a_date_lasts_through_that_day() -> None:
 def test_local_time_is_taken_as_written_whatever_its_offset() -> None:
     read = moments(texts("2023-04-01", "2023-04-01", "x"), texts("2023-04-01T05:00:00+01:00", "", "2023-04-01 7:00"))
     assert read.dropna().astype(str).tolist() == ["2023-04-01 05:00:00", "2023-04-01 00:00:00"]
+
+
+VISIT = (
+    "visit_occurrence_id,person_id,visit_concept_id,visit_start_date,visit_start_datetime,"
+    "visit_end_date,visit_end_datetime,visit_type_concept_id\n"
+)
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_any_separator_and_encoding_gives_the_same_table(tmp_path: Path, separator: str, encoding: str) -> None:
+    text = DEATH + '7,"2024-01-02",,32817\n'
+    (tmp_path / "death.csv.gz").write_bytes(gzip.compress(text.replace(",", separator).encode(encoding)))
+    read = read_omop(Parameters(omop=str(tmp_path)), "death")
+    assert read.loc[0, ["person_id", "death_date", "death_type_concept_id"]].tolist() == [7, "2024-01-02", 32817]
+    write_plain(tmp_path / "death.csv.gz", tmp_path / "plain.csv")
+    assert (tmp_path / "plain.csv").read_text() == text.replace('"', "")
+
+
+def test_visits_in_another_form_of_date_are_refused_by_column_and_count(tmp_path: Path) -> None:
+    parameters = site(tmp_path, visit_occurrence=VISIT + "1,1,9201,02/01/2021,,2021-02-03,,32817\n")
+    with pytest.raises(InputError, match=r"visit_occurrence\.visit_start_date: 1 dates cannot be read") as caught:
+        read_omop(parameters, "visit_occurrence")
+    assert "visit_end_date" not in str(caught.value)
+    assert "02/01/2021" not in str(caught.value)
+
+
+def test_a_table_that_is_cut_short_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "death.csv.gz").write_bytes(gzip.compress(DEATH.encode() * 50)[:-12])
+    with pytest.raises(InputError, match=r"death\.csv\.gz is not a readable"):
+        read_omop(Parameters(omop=str(tmp_path)), "death")

@@ -156,8 +156,11 @@ def _severity_in_file(hit: Hit, name: str) -> Severity:
 
     What a cell of them says by itself, :mod:`chorus_nb.leaks.cells` finds.
     """
-    weak = hit.term.kind != "name" or hit.context.count(MASK) < 2
-    return "medium" if weak and hit.severity == "high" and name.startswith(f"{layout.OMOP}/") else hit.severity
+    lone = hit.term.kind == "name" and hit.context.count(MASK) < 2
+    # descriptions were searched by 04 for the names of their own patient; part of another's name there is a word
+    described = lone and name.startswith(tuple(f"{layout.METADATA}/{table}." for table in ("study", "series", "image")))
+    weak = described or (name.startswith(f"{layout.OMOP}/") and (lone or hit.term.kind != "name"))
+    return "medium" if weak and hit.severity == "high" else hit.severity
 
 
 def search_pages(workspace: Workspace, pages: dict[str, str]) -> tuple[int, list[str]]:

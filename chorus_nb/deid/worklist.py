@@ -30,7 +30,7 @@ DEID_RECIPE = Recipe("chorus_nb.deid.worker", ("uid_method", "uid_root", "time_z
 """What decides the bytes of a released file, besides the file, the policy and the site key."""
 
 CATALOG_COLUMNS = (
-    *("source_path", "status", "reason", "size", "modified_ns", "MediaStorageSOPClassUID", "has_pixels"),
+    *("source_path", "status", "reason", "detail", "size", "modified_ns", "MediaStorageSOPClassUID", "has_pixels"),
     *REQUIRED_IDENTIFIERS,
     *("AccessionNumber", "Modality", "InstanceNumber", "SliceLocation", "acquired"),
 )
@@ -67,7 +67,9 @@ class _Work:
     """The files, and what has been decided about them so far."""
 
     def __init__(self, catalog: pd.DataFrame) -> None:
-        self.files = catalog[list(CATALOG_COLUMNS)].rename(columns={"status": "found", "reason": "fault"})
+        self.files = catalog[list(CATALOG_COLUMNS)].rename(
+            columns={"status": "found", "reason": "fault", "detail": "why"}
+        )
         self.files = self.files.assign(
             status="", reason="", detail="", target_path="", boxes="", text_checked=False, face_mask=""
         )
@@ -100,8 +102,8 @@ def _unreadable(work: _Work) -> None:
     work.take(files.found == "not_dicom", "not_dicom", files.fault.where(files.fault != "", "not_dicom"))
     known = files.fault.isin(("truncated", "structure_refused"))
     reason = files.fault.where(files.fault.isin(tables.REMEDIES), "unreadable")
-    work.take(files.found == "unreadable", "quarantined", reason, files.fault)
-    work.take(known, "quarantined", files.fault)
+    work.take(files.found == "unreadable", "quarantined", reason, files.why)
+    work.take(known, "quarantined", files.fault, files.why)
     directory = (files.MediaStorageSOPClassUID == DICOMDIR) | (files.SOPClassUID == DICOMDIR)
     work.take(directory, "held_back", "dicomdir", "an index of files; the release needs none")
     missing = pd.concat(

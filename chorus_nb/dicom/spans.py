@@ -303,7 +303,16 @@ class Walker:
                 cut = Element(tag, "SQ", start, value, length, value + length, None, False, inside)
                 raise self.cut(stop, f"{tag_name(tag)} is longer than what holds it", cut)
             return reader.closed(tag, start, value, length, inside, depth)
-        items, end = reader.items(value, stop, inside, depth, undefined=True)
+        try:
+            items, end = reader.items(value, stop, inside, depth, undefined=True)
+        except Refused as fault:
+            if vr != "UN" or implicit or fault.detail == TOO_DEEP:
+                raise
+            try:  # items of UN that are Explicit VR after all, as some routers write them
+                items, end = self.items(value, stop, False, depth, undefined=True)
+            except Refused:
+                raise fault from None
+            inside = False
         return Element(tag, "SQ", start, value, end - value, end, items, True, inside)
 
     def icon(self, tag: int, vr: str, start: int, stop: int, implicit: bool) -> Element:

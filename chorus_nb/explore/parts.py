@@ -18,13 +18,15 @@ from pydicom import datadict
 
 from chorus_nb import tables
 from chorus_nb.dicom.charsets import Charset, declared_charset
-from chorus_nb.dicom.spans import Refused
+from chorus_nb.dicom.spans import Refused, take_apart
 from chorus_nb.dicom.survey import Header, NotDicom
 from chorus_nb.explore import values
 from chorus_nb.explore.tally import Tally
 from chorus_nb.source import BEGINNING, Source, SourceFile, is_archive
 from chorus_nb.workspace import replacing
 
+ASKED_AGAIN = ("truncated", "structure_refused")  # faults of the file for which it is set aside
+LARGEST_ASKED = 1 << 30  # bytes of a file that is read whole for its reason
 VALUES_IN_MEMORY = 400_000  # distinct values held in memory; then the part is closed and the next begun
 
 CATALOG_TAGS: dict[int, str] = {
@@ -60,7 +62,10 @@ def read_batch(batch: Batch) -> int:
     tally = Tally()
     for number, file in enumerate(batch.files, 1):
         header, reason = read_file(batch.source, file)
-        rows.append(_catalog_row(file, header, reason, batch.zone))
+        detail = ""
+        if reason in ASKED_AGAIN:
+            reason, detail = _asked_strictly(batch.source, file, reason)
+        rows.append(_catalog_row(file, header, reason, batch.zone) | {"detail": detail})
         if header is not None:
             tally.add(header, rows[-1]["Modality"], rows[-1]["SOPClassUID"])
         if number == len(batch.files) or (number % 32 == 0 and tally.held > VALUES_IN_MEMORY):
@@ -92,6 +97,19 @@ def read_file(source: Source, file: SourceFile) -> tuple[Header | None, str]:
         return None, "unreadable"
     except Exception:  # a fault of ours: that one file waits for a person, the others go on
         return None, "structure_damaged"
+
+
+def _asked_strictly(source: Source, file: SourceFile, reason: str) -> tuple[str, str]:
+    """The reason and the detail that the strict reader gives, which reads the whole file and never guesses."""
+    if file.size > LARGEST_ASKED:
+        return reason, ""
+    try:
+        take_apart(source.read(file.source_path))
+    except Refused as refused:
+        return refused.reason, refused.detail
+    except (OSError, MemoryError, RecursionError):
+        return reason, ""
+    return "", ""
 
 
 # --- the catalog's row ------------------------------------------------------------------------------------------------

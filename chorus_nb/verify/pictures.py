@@ -87,6 +87,8 @@ def _pixels_unchanged(pair: Pair, image: np.ndarray | None, faces: Path) -> Iter
     before = _decode(pair.source.dataset)
     if before is None and not recorded:
         before = _decode(_without_table(pair.source.dataset))
+    if before is not None:
+        before = _announced(before, pair.source.dataset)
     if before is None or image is None or np.squeeze(before).shape != np.squeeze(image).shape:
         yield Finding("pixels", "high", target, "(7FE0,0010)", "cannot be compared with the source")
         return
@@ -107,6 +109,13 @@ def _pixels_unchanged(pair: Pair, image: np.ndarray | None, faces: Path) -> Iter
     if (_planes(difference, pair)[outside] > slack).any():
         what = "outside what is on record" if recorded else ", and no redaction is on record"
         yield Finding("pixels", "high", target, "(7FE0,0010)", f"differs from the source {what}".replace(" ,", ","))
+
+
+def _announced(image: np.ndarray, dataset: FileDataset) -> np.ndarray:
+    """The frames that the header announces: pydicom also gives those that stand behind them."""
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    there = image.size // max(1, int(dataset.Rows) * int(dataset.Columns) * int(dataset.SamplesPerPixel))
+    return image[:frames] if there > frames else image
 
 
 def _without_table(dataset: FileDataset) -> FileDataset:

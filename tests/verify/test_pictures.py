@@ -7,6 +7,7 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 import pytest
+from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEGBaseline8Bit
 
@@ -42,3 +43,19 @@ def test_a_jpeg_may_differ_in_the_blocks_of_its_boxes_and_what_is_smoothed_into_
     pair = Pair(ReleasedFile("s", "t", "", recorded), reading.parse_file(before), reading.parse_file(after), None)
     findings = list(pictures._pixels_unchanged(pair, reading.decode_pixels(pair.release.dataset), tmp_path))
     assert [finding.severity for finding in findings] == found
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_what_is_compared_with_the_release_are_the_frames_that_the_header_announces(frames: int) -> None:
+    """pydicom gives whole frames behind them too, which do not leave."""
+    pixels = np.arange(4 * 4 * 3, dtype="u2").reshape(3, 4, 4)
+    dataset = image_of(pixels.tobytes(), frames)
+    assert (pictures._announced(pixels, dataset) == pixels[:frames]).all()
+    assert (pictures._announced(pixels[:frames], dataset) == pixels[:frames]).all()
+
+
+def image_of(value: bytes, frames: int) -> FileDataset:
+    made = FileDataset("", {}, file_meta=FileMetaDataset())
+    made.Rows, made.Columns, made.SamplesPerPixel, made.NumberOfFrames = 4, 4, 1, frames
+    made.PixelData = value
+    return made

@@ -10,7 +10,7 @@ from chorus_nb import tables
 from chorus_nb.explore.catalog import connect
 from chorus_nb.explore.loinc import study_codes
 from chorus_nb.mapping.lookups import read_lookups
-from chorus_nb.omop import moments, read_omop
+from chorus_nb.omop import read_omop, visit_spans
 from chorus_nb.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -99,11 +99,8 @@ def _add_visits(
 ) -> None:
     """Fill ``visit_occurrence_id`` and ``visit_link``."""
     known = read_omop(workspace, "visit_occurrence")
-    starts = moments(known["visit_start_date"], known["visit_start_datetime"])
-    ends = moments(known["visit_end_date"], known["visit_end_datetime"], end_of_day=True)
-    visits = known[["visit_occurrence_id", "person_id"]].assign(
-        starts=starts, ends=ends.fillna(starts), inpatient=known["visit_concept_id"].isin(INPATIENT)
-    )
+    visits = known[["visit_occurrence_id", "person_id"]].join(visit_spans(known))
+    visits["inpatient"] = known["visit_concept_id"].isin(INPATIENT)
     accessions = pd.DataFrame({"number": rows.index, "person_id": rows["person_id"], "moment": shifted}).dropna()
     connection.register("visit", visits)
     connection.register("accession", accessions)

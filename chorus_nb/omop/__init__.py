@@ -12,3 +12,4 @@ from chorus_nb.omop.cdm import (
     read_omop,
     write_plain,
 )
+from chorus_nb.omop.visits import NEAR_VISIT, NO_END, visit_spans

@@ -10,12 +10,11 @@ from importlib import resources
 import pandas as pd
 
 from chorus_nb import layout, tables
-from chorus_nb.omop import moments, read_omop
+from chorus_nb.omop import NEAR_VISIT, read_omop, visit_spans
 from chorus_nb.registry.identifiers import MINTED
 from chorus_nb.registry.omop import PROCEDURE_TABLE
 from chorus_nb.workspace import Workspace
 
-NEAR_VISIT = pd.Timedelta(days=7)  # OHDSI DataQualityDashboard, withinVisitDates
 AFTER_DEATH = pd.Timedelta(days=60)  # the same, plausibleBeforeDeath
 
 
@@ -106,9 +105,8 @@ def _procedure_id_free(record: Record) -> pd.Series:
 
 
 def _within_visit(record: Record) -> pd.Series:
-    visits = record.visits
-    start = record.of_visit(moments(visits.visit_start_date, visits.visit_start_datetime))
-    end = record.of_visit(moments(visits.visit_end_date, visits.visit_end_datetime, end_of_day=True))
+    spans = visit_spans(record.visits)
+    start, end = record.of_visit(spans.starts), record.of_visit(spans.ends)
     outside = (record.taken < start - NEAR_VISIT) | (record.taken > end + NEAR_VISIT)
     return outside[record.rows.visit_id.notna()]
 

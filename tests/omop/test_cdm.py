@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from chorus_nb.errors import InputError
-from chorus_nb.omop import cdm_fields, moments, omop_files, read_omop, write_plain
+from chorus_nb.omop import NO_END, cdm_fields, moments, omop_files, read_omop, visit_spans, write_plain
 from chorus_nb.parameters import Parameters
 
 DEATH = "person_id,death_date,death_datetime,death_type_concept_id\n"
@@ -141,3 +141,18 @@ def test_a_table_that_is_cut_short_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "death.csv.gz").write_bytes(gzip.compress(DEATH.encode() * 50)[:-12])
     with pytest.raises(InputError, match=r"death\.csv\.gz is not a readable"):
         read_omop(Parameters(omop=str(tmp_path)), "death")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "ends"),
+    [
+        ("2024-01-02 10:00:00", "2024-01-02 10:00:00", "2024-01-02 23:59:59"),  # of no length: its day
+        ("2024-01-02 10:00:00", "2024-01-02 09:00:00", "2024-01-02 23:59:59"),
+        ("2024-01-02 10:00:00", "2024-01-02 10:00:01", "2024-01-02 10:00:01"),
+        ("2024-01-02 10:00:00", "", str(NO_END)),  # still open
+    ],
+)
+def test_a_visit_without_length_lasts_its_day_and_one_without_end_is_open(start: str, end: str, ends: str) -> None:
+    columns = {"visit_start_date": start[:10], "visit_start_datetime": start, "visit_end_date": end[:10]}
+    spans = visit_spans(pd.DataFrame([{**columns, "visit_end_datetime": end}]))
+    assert spans.astype(str).to_numpy().tolist() == [[start, ends.removesuffix(" 00:00:00")]]

@@ -113,7 +113,7 @@ def instance_names(files: pd.DataFrame, *then: str) -> pd.Series:
     if files.empty:
         return pd.Series(index=files.index, dtype="str")
     text = files["InstanceNumber"].str.strip(" \0")
-    number = pd.to_numeric(text.where(text.str.fullmatch(r"\+?[0-9]{1,9}")), errors="coerce").astype("Int64")
+    number = pd.to_numeric(text.where(text.str.fullmatch(r"\+?0*[0-9]{1,9}(?:\.0*)?")), errors="coerce").astype("Int64")
     order = files.assign(number=number, location=pd.to_numeric(files["SliceLocation"], errors="coerce"))
     order = order.sort_values(["folder", "number", "location", *then], na_position="last")
     without, highest = order["number"].isna(), order.groupby("folder")["number"].transform("max").fillna(0)

@@ -17,7 +17,7 @@ _DT = re.compile(
     r"(?P<day>\d{8})(?P<clock>(?P<hour>\d\d)((?P<minute>\d\d)((?P<second>\d\d)(?P<fraction>\.\d{1,6})?)?)?)?"
     r"(?P<offset>[+-]\d{4})?\Z"
 )
-_AGE = re.compile(r"(\d{3})([DWMY])\Z")
+_AGE = re.compile(r"(\d{1,3})([DWMY])\Z")  # 42Y too: scanners write it, it means one thing
 
 
 class NotADate(ValueError):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from chorus_nb import standards
 from chorus_nb.deid import claims, dates, scripted
 from chorus_nb.deid.context import KEPT, Change, Circumstances, Engine, Level, Made, Subject
-from chorus_nb.deid.values import FORMS, UNDIVIDED, dummy, family, readable, shorten
+from chorus_nb.deid.values import FORMS, NO_NUMBER, UNDIVIDED, dummy, family, readable, shorten
 from chorus_nb.dicom.charsets import CHARACTER_SET, DEFAULT_CHARSET, charset_of, decode_text, defined_terms, encode_text
 from chorus_nb.dicom.encodings import FORMATTED, TEXT, WORD_SIZES, Buffer, Encoding, numbers_in, vr_of, vrs_of
 from chorus_nb.dicom.pixel_data import Geometry
@@ -24,6 +24,8 @@ CODE_VALUE, CODING_SCHEME, SCHEME_VERSION, CODE_MEANING = CODE = (0x00080100, 0x
 VERSION_FORM = re.compile(r"[A-Za-z]{0,3}[\d._-]{1,12}")
 PATIENT_ID, ACCESSION_NUMBER, BIRTH_DATE, AGE = 0x00100020, 0x00080050, 0x00100030, 0x00101010
 PS33_TERMS, PS36 = "defined terms of PS3.3 C.12.1.1.2", "not registered in PS3.6 Annex A"
+WHOLE_NUMBER = re.compile(rb"\+?(\d+)(?:\.0*)?")  # 30.0 too
+NEEDED, PRESENT = ("1", "1C"), ("2", "2C")  # Types of PS3.5 section 7.4: a value; at least the element
 LONGEST_REMEMBERED = 2048  # bytes of an element
 
 
@@ -76,8 +78,8 @@ class Elements:
             return None
         raw = self.raw(element)
         if vr_of(tag) == "IS":
-            text = raw.strip(b" \0")
-            return int(text) if text.isdigit() else None
+            number = WHOLE_NUMBER.fullmatch(raw.strip(b" \0"))
+            return int(number[1]) if number else None
         return int(numbers_in(raw, "US", self.taken.big)[0]) if len(raw) >= 2 else None
 
     def geometry(self) -> Geometry:
@@ -228,7 +230,8 @@ class Elements:
         if action == "C":
             return self.clean(e, vr, expected, rule, level)
         new = self.new_value(e, vr, expected, rule, level)
-        if new is None:
+        no_date = rule.action == "shift" and not new and bool(self.raw(e).strip(b" \0")) and e.tag != BIRTH_DATE
+        if new is None or (no_date and self.type_of(e, level) in NEEDED):
             return self.left_out(e, level, "value does not suit its rule")
         return self.replaced(e, vr, new, rule.action, rule.source, level)
 
@@ -265,11 +268,15 @@ class Elements:
             if expected == "CS" and vr in TEXT:
                 return self.cleaned(e, vr, self.cleaner.clean, rule, level)  # words, not a code
             return self.left_out(e, level, "value does not have the form of its VR")
+        if expected in ("DS", "IS") and NO_NUMBER.search(raw) and self.type_of(e, level) in NEEDED:
+            return self.left_out(e, level, "no number where the image needs one")
         protected = standards.never_a_patient(e.tag, expected)
         if expected in FORMATTED:
             least = 8 if protected else 6  # digits; no technique counts so far, a date as a number has so many
             parts = raw.decode("latin-1").split("\\") if len(raw) >= least else ()
             if any(self.cleaner.is_own_number(part, least) for part in parts):
+                if self.type_of(e, level) in NEEDED:
+                    return self.left_out(e, level, "an identifier stood in a number")
                 return self.replaced(e, vr, "", "Z", "an identifier stood in a number", level)
             return KEPT
         if expected in TEXT and protected:
@@ -312,8 +319,11 @@ class Elements:
 
     def must_have_value(self, e: Element, level: Level) -> bool:
         """Whether the IOD asks for a value here (Type 1 or 1C)."""
-        type_ = standards.attribute_type(self.sop_class, level.path, standards.path_step(e.tag))
-        return type_ in ("1", "1C") or e.tag in CODE
+        return self.type_of(e, level) in NEEDED or e.tag in CODE
+
+    def type_of(self, e: Element, level: Level) -> str | None:
+        """Type of the attribute where it stands in the IOD (PS3.3); None if it has no place there."""
+        return standards.attribute_type(self.sop_class, level.path, standards.path_step(e.tag))
 
     def new_value(self, e: Element, vr: str, expected: str, rule: Rule, level: Level) -> str | bytes | None:
         """The value an action makes; None if the action does not suit the element."""
@@ -349,7 +359,8 @@ class Elements:
         value = decode_text(self.raw(e), level.charset).strip(" \0")
         if e.tag == PATIENT_ID:
             ours = value == self.patient_id or value in self.subject.known_ids
-            return str(self.subject.person_id) if ours else ""
+            other = dummy("LO").decode("ascii") if self.type_of(e, level) in NEEDED else ""
+            return str(self.subject.person_id) if ours else other
         return str(self.subject.image_occurrence_id) if value == self.accession else ""
 
     def replaced(self, e: Element, vr: str, new: str | bytes, action: str, source: str, level: Level) -> Made:
@@ -362,6 +373,15 @@ class Elements:
     # --- the crosswalk ------------------------------------------------------------------------------------------
 
     def left_out(self, e: Element, level: Level, why: str) -> Made:
+        """A value that cannot be used, by the Type of its attribute (PS3.5 section 7.4): the file is refused where the
+        image needs one, the element is emptied where it must be present, else it goes."""
+        type_ = self.type_of(e, level)
+        if type_ in NEEDED:
+            raise Refused("value_unusable", f"{level.where}{standards.tag_name(e.tag)}: {why}")
+        if type_ in PRESENT:
+            self.notes.append(f"emptied: {why}")
+            self.record(e, level, "Z", why, "")
+            return level.encoding.element(e.tag, expected_vr(e, ""), b"")
         self.notes.append(f"removed: {why}")
         self.record(e, level, "X", why, "")
         return None

@@ -23,6 +23,7 @@ from chorus_nb.workspace import Workspace
 LONGEST_LINE = 120  # characters of a value shown
 LONGEST_EXAMPLE = 40  # of them in the tag plan
 DEEPEST_SHOWN = 32  # levels of nesting shown; the engine refuses deeper files
+UNREADABLE = "(a value that cannot be read)"
 FROM_CATALOG = (
     "source_path",
     "status",
@@ -104,7 +105,13 @@ def _first_lines(content: bytes) -> dict[Place, HeaderLine]:
 
 
 def _header_lines(dataset: Dataset, path: str, plain: str, depth: int) -> Iterator[HeaderLine]:
-    for element in dataset:
+    for key in sorted(dataset.keys()):
+        try:
+            element = dataset[key]
+        except Exception:  # a value that pydicom cannot read is a line like others, its text would be quoted
+            tag, name, step = standards.tag_name(key), standards.path_step(key), standards.tag_pattern(key)
+            yield HeaderLine(path, tag, name, "UN", UNREADABLE, depth, (plain, step, ""))
+            continue
         creator, items = "", element.value if element.VR == "SQ" else ()
         if element.tag.is_private:
             creator = str(element.value) if element.tag.is_private_creator else element.private_creator or ""

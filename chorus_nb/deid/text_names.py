@@ -119,7 +119,8 @@ class People:
         while at < len(self.every) and len(taken) < MOST_WORDS:
             how = "any" if first and said and (said[0] in ":.=#" or cue.kind == "title") else "common"
             word = self.every[at].word
-            clinical = word in body_words() and not (first and said.startswith((":", ".")) and cue.kind == "title")
+            named = first and said.startswith((":", ".")) and cue.kind == "title" and not self._is_modality(cue)
+            clinical = word in body_words() and not named
             if self._is_name(at, how) and not clinical:
                 taken.append(at)
                 first = False
@@ -132,6 +133,11 @@ class People:
                 break
         if not first:
             self.gone |= set(taken)
+
+    def _is_modality(self, cue: Cue) -> bool:
+        """Whether a title is rather the code of a modality: ``MR.KNEE``."""
+        text, tied = self.every[cue.first].text, self.text[self.every[cue.last].end :][1:2]
+        return text in standards.modality_concepts() and bool(tied.strip())
 
     def _ahead(self, cue: Cue) -> None:
         """The name before a suffix such as MD, or before the word for a hospital."""

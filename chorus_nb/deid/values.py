@@ -9,12 +9,15 @@ from chorus_nb.dicom.encodings import FORMATTED, TEXT, WORD_SIZES
 UNDIVIDED = frozenset(("LT", "ST", "UR", "UT"))  # a backslash in them is a character, not a separator
 MOST_CHARACTERS = {"AE": 16, "CS": 16, "LO": 64, "PN": 64, "SH": 16, "ST": 1024, "LT": 10240}
 _TIME = rb"(?:(?:[01]\d|2[0-4])(?::?[0-5]\d(?::?(?:[0-5]\d|60)(?:\.\d*)?)?)?)?"
+_NUMBER = rb"[ \0]*(?:[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[Nn][Aa][Nn]|[Ii][Nn][Ff]))?[ \0]*"
+NO_NUMBER = re.compile(rb"[Nn][Aa][Nn]|[Ii][Nn][Ff]")  # harmless where nothing depends on the value
+_NUMBERS = re.compile(rb"%s(?:\\%s)*\Z" % (_NUMBER, _NUMBER))
 FORMS = {
     "AS": re.compile(rb"[0-9DWMY\\ \0]*\Z"),
     "DA": re.compile(rb"[0-9.\-\\ \0]*\Z"),
-    "DS": re.compile(rb"[0-9+\-.eE\\ \0]*\Z"),
+    "DS": _NUMBERS,
     "DT": re.compile(rb"[0-9.+\-\\ \0]*\Z"),
-    "IS": re.compile(rb"[0-9+\-\\ \0]*\Z"),
+    "IS": _NUMBERS,  # 14.5 and 1.0 too: scanners write them, nothing breaks
     "TM": re.compile(rb"(?:%s)(?: *[\\-] *(?:%s))*[ \0]*\Z" % (_TIME, _TIME)),
     "UI": re.compile(rb"[0-9.\\ \0]*\Z"),
     "CS": re.compile(rb"[A-Z0-9_ \\\0]*\Z"),

@@ -44,7 +44,8 @@ class Occurrence(NamedTuple):
 class Searcher:
     """An Aho-Corasick automaton of all spellings of all terms in all encodings.
 
-    ``words`` prove nothing where they stand alone; if ``words_identify``, they do as a whole identifier or name.
+    ``words`` prove nothing where they stand alone: what is searched says them itself. If ``words_identify``, a word of
+    the Standard does as a whole identifier or name.
     """
 
     def __init__(
@@ -56,7 +57,8 @@ class Searcher:
         words_identify: bool = False,
     ) -> None:
         self.words_identify = words_identify
-        self.words = vocabulary() | listed() | frozenset(words)
+        self.said = frozenset(words)
+        self.words = vocabulary() | listed() | self.said
         self.terms = list(dict.fromkeys(terms))
         self._automaton = ahocorasick.Automaton()
         patterns: dict[str, list[tuple[int, int]]] = {}
@@ -97,7 +99,8 @@ class Searcher:
         text = term.text.lower()
         if term.kind in ("date", "uid"):
             return "high" if alone else None
-        if self.words_identify and alone and len(text) >= 4 and _is_whole(term):
+        said = all(word in self.said for word in re.findall(r"[^\W\d_]+|\d+", text))
+        if self.words_identify and alone and len(text) >= 4 and _is_whole(term) and not said:
             return "high"
         if term.kind == "name":
             if not alone:

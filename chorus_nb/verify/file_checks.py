@@ -17,6 +17,7 @@ from chorus_nb.leaks.shapes import Severity
 from chorus_nb.leaks.terms import read_date
 from chorus_nb.parameters import POLICIES, Parameters
 from chorus_nb.verify.findings import Finding, Findings
+from chorus_nb.verify.values import must_be, unusable
 
 GONE = {
     0x04000561: "Original Attributes Sequence",
@@ -103,16 +104,16 @@ def check_layout(pair: Pair, _: Parameters) -> Findings:
     ):
         if part != text(pair.release, tag):
             yield _finding(pair, "layout", "high", standards.tag_name(tag), fault)
-    number = re.fullmatch(r"(-?\d+)(?:_\d+)?\.dcm", place.name)
-    instance = text(pair.release, 0x00200013)
-    if number is None or (instance.lstrip("-").isdigit() and int(number[1]) != int(instance)):
+    number = re.fullmatch(r"(\d+)(?:_\d+)?\.dcm", place.name)
+    instance = re.fullmatch(r"\+?0*(\d{1,9})(?:\.0*)?", text(pair.release, 0x00200013))  # as numbers: 0012 and 12.0
+    if number is None or (instance and int(number[1]) != int(instance[1])):
         yield _finding(pair, "layout", "high", "(0020,0013)", "the file name is not the Instance Number")
 
 
 # --- dates ------------------------------------------------------------------------------------------------------------
 
 
-def check_dates(pair: Pair, _: Parameters) -> Findings:
+def check_dates(pair: Pair, parameters: Parameters) -> Findings:
     days = pair.patient.days_shifted if pair.patient else None
     for key, old in pair.source.leaves.items():
         new = pair.release.leaves.get(key)
@@ -125,7 +126,7 @@ def check_dates(pair: Pair, _: Parameters) -> Findings:
         if len(old.values) != len(new.values):
             yield _finding(pair, "dates", "high", new.name, "another number of dates than in the source")
         for before, after in zip(old.values, new.values, strict=False):
-            if after and (fault := date_fault(before, after, days)):
+            if after and (fault := date_fault(before, after, days, parameters.zone)):
                 yield _finding(pair, "dates", "high", new.name, fault)
     for key, new in pair.release.leaves.items():
         if new.vr in ("DA", "DT") and key not in pair.source.leaves:
@@ -134,8 +135,10 @@ def check_dates(pair: Pair, _: Parameters) -> Findings:
                     yield _finding(pair, "dates", "medium", new.name, "a date that the source does not have there")
 
 
-def date_fault(before: str, after: str, days: int | None) -> str:
-    """What is wrong with a shifted DA or DT value, "" if nothing; a zone offset may change with the local date."""
+def date_fault(before: str, after: str, days: int | None, zone: ZoneInfo) -> str:
+    """What is wrong with a shifted DA or DT value, "" if nothing: a DT with an offset is told by the site's clock
+    (DS-10), and the offset may change with the local date."""
+    before = _local(before, zone)
     old, new = read_date(before), read_date(after)
     if new is None:
         return "is not a date"
@@ -148,6 +151,19 @@ def date_fault(before: str, after: str, days: int | None) -> str:
     if _clock(before) != _clock(after):
         return "the time of day changed"
     return ""
+
+
+def _local(value: str, zone: ZoneInfo) -> str:
+    """A DT with an offset by the clock of the site, to as many digits as it has; any other value as it is."""
+    found = re.fullmatch(r"(\d{10}(?:\d\d){0,2})(\.\d+)?([+-]\d{4})", value)
+    with contextlib.suppress(ValueError, OverflowError):
+        if found:
+            digits, leap = found[1].ljust(14, "0"), found[1][12:] == "60"
+            digits = digits[:12] + "59" if leap else digits
+            aware = datetime.datetime.strptime(digits + found[3], "%Y%m%d%H%M%S%z")
+            there = aware.astimezone(zone).strftime("%Y%m%d%H%M%S").rjust(14, "0")
+            return (there[:12] + "60" if leap else there)[: len(found[1])] + (found[2] or "")
+    return value
 
 
 def shifted(day: str, days: int) -> str:
@@ -232,8 +248,11 @@ def check_retained(pair: Pair, parameters: Parameters) -> Findings:
         if key[0] or tag not in wanted or not old.value.strip(b"\\ \0"):
             continue
         new = pair.release.leaves.get(key)
-        if new is None:
+        needed = must_be(text(pair.release, 0x00080016), old) if unusable(old) else "value"
+        if new is None and needed:
             yield _finding(pair, "retained", grave, tag, f"{wanted[tag]} is gone")
+        elif new is None or (needed == "present" and not new.value.strip(b" \0")):
+            yield _finding(pair, "retained", "low", tag, f"{wanted[tag]} had a value that nobody can use")
         elif not new.value.strip(b" \0"):
             severity: Severity = "medium" if grave == "high" else "low"
             yield _finding(pair, "retained", severity, tag, f"{wanted[tag]} is empty")

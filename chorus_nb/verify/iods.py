@@ -42,6 +42,8 @@ def _errors(path: Path) -> set[str]:
 
 
 def _without_values(line: str) -> str:
-    """Names stand as ``Element=<…>``, values as ``= <…>``, ``value <…>`` or in []."""
-    line = re.sub(r"(=\s+|[Vv]alue\s+)<[^>]*>|\[[^\]]*\]", r"\1…", line.removeprefix("Error - "))
+    """Names stand as ``Element=<…>``, values as ``= <…>``, ``value <…>``, in [] or "", or as numbers and characters
+    after ``=``, ``is``, ``are``, ``got`` and ``expected``."""
+    line = re.sub(r"(=\s+|[Vv]alue\s+)<[^>]*>|\[[^\]]*\]|\"[^\"]*\"", r"\1…", line.removeprefix("Error - "))
+    line = re.sub(r"((?:=|\b(?:is|are|got|expected))(?: [<>=]+)?\s+)(?:'[^']*'(?: \(\w+\))?|-?\d\S*)", r"\1…", line)
     return re.sub(r"\s+", " ", line).strip()

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from chorus_nb.deid.text import Cleaner
+from chorus_nb.identity.identifiers import Identifiers
 from chorus_nb.leaks.files import pieces
 from chorus_nb.leaks.search import MASK, Searcher
-from chorus_nb.leaks.terms import SearchTerm, date_forms, of_name, of_path
+from chorus_nb.leaks.shapes import text_shapes
+from chorus_nb.leaks.terms import SearchTerm, date_forms, of_name, of_path, page_words
 
 NAME = list(of_name("Brennan^Aoife Li^^Dr"))
 
@@ -86,3 +89,18 @@ def test_markup_of_a_report_is_no_name_but_what_it_says_is(tmp_path: Path) -> No
 def test_a_path_gives_words_and_numbers_but_no_suffix() -> None:
     parts = {term.text for term in of_path("Brennan_77120034/a.zip!CT/IM00012.dcm")}
     assert parts == {"Brennan", "77120034", "00012"}
+
+
+@pytest.mark.parametrize(("text", "named"), [("MR.KNEE", False), ("MS.Lesion", False), ("MR.SMITHSON", True)])
+def test_a_modality_before_a_body_part_is_no_title(text: str, named: bool) -> None:
+    assert named or not list(text_shapes(text))
+    assert Cleaner(Identifiers(), lambda uid: uid).clean(text) == ("" if named else text)
+
+
+@pytest.mark.parametrize("word", ["NONE", "REMOVED", "DICOM"])
+def test_a_patient_called_as_the_page_says_itself_withholds_no_page(word: str) -> None:
+    terms = [SearchTerm("identifier", word), SearchTerm("name", word, word)]
+    searcher = Searcher(terms, words=page_words(), words_identify=True)
+    assert not [hit for hit in searcher.search(b"none of the DICOM files was removed") if hit.severity == "high"]
+    other = Searcher([SearchTerm("name", "SMITHSON", "SMITHSON")], words=page_words(), words_identify=True)
+    assert [hit.severity for hit in other.search(b"file of Smithson")] == ["high"]

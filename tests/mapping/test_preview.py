@@ -11,10 +11,11 @@ from pydicom.data import get_testdata_file
 from pydicom.datadict import tag_for_keyword
 
 from chorus_nb import standards, tables
-from chorus_nb.deid.preview import preview
+from chorus_nb.deid.preview import UNREADABLE, header_lines, preview
 from chorus_nb.mapping import decide, make_plan, plan
 from chorus_nb.parameters import Parameters
 from chorus_nb.workspace import Workspace
+from tests.deid.test_values import with_raw
 
 VALUES = {"DS": "1.5", "IS": "2", "UL": 3, "CS": "TERM", "SH": "TERM", "LO": "A TERM"}
 LISTED = [*standards.keep_list(), *standards.minimum_metadata()]
@@ -107,3 +108,11 @@ def test_the_plan_takes_its_examples_from_the_engine(site: Workspace) -> None:
 def test_a_file_of_an_unmapped_patient_is_not_previewed(site: Workspace) -> None:
     (site.parameters.lookup_path / "Personal_map.csv").write_text("PatientID,person_id,Days_Shifted\nP2,7,-5\n")
     assert preview(site).empty
+
+
+def test_an_element_that_pydicom_cannot_read_is_a_line_like_others() -> None:
+    """Three bytes where numbers of two stand: the rest of the header is shown all the same."""
+    content = with_raw("US", "SmallestImagePixelValue", b"\1\0\0")
+    lines = {line.keyword: line.value for line in header_lines(content)}
+    assert lines["SmallestImagePixelValue"] == UNREADABLE
+    assert lines["PatientID"] == "MRN-0042-77" and lines["BitsStored"] == "16"

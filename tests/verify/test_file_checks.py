@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-import pytest
+from zoneinfo import ZoneInfo
 
+import pandas as pd
+import pytest
+from pydicom.dataset import FileDataset
+from pydicom.tag import Tag
+from pydicom.uid import CTImageStorage
+
+from chorus_nb.layout import instance_names
+from chorus_nb.leaks.reading import Leaf, Reading
 from chorus_nb.verify import verify
-from chorus_nb.verify.file_checks import date_fault
+from chorus_nb.verify.file_checks import Pair, ReleasedFile, check_layout, check_retained, date_fault
+from chorus_nb.verify.iods import _without_values
 from chorus_nb.workspace import Workspace
 from tests.verify.small_site import first, rewrite
+
+SITE = ZoneInfo("America/New_York")
 
 
 @pytest.mark.parametrize(
@@ -20,11 +31,14 @@ from tests.verify.small_site import first, rewrite
         ("2024.01.31", "20231023", -100),  # the old form of a DA
         ("20231201050000-0500", "20230401050000-0400", -244),  # the SOP's example: the offset of the new local date
         ("20231201050000.123456-0500", "20230401050000.123456", -244),  # or none
+        ("20240131031500+0000", "20231022221500-0400", -100),  # written in another zone: 22:15 of the day before here
+        ("20240131151500.25+0100", "20231023091500.25-0400", -100),
+        ("20240131235960-0500", "20231023235960-0400", -100),  # a leap second
         ("20230611023000-0400", "20230312023000-0500", -91),  # a local time that does not exist
     ],
 )
 def test_a_date_moved_by_the_days_of_the_person_has_no_fault(before: str, after: str, days: int) -> None:
-    assert date_fault(before, after, days) == ""
+    assert date_fault(before, after, days, SITE) == ""
 
 
 @pytest.mark.parametrize(
@@ -38,14 +52,15 @@ def test_a_date_moved_by_the_days_of_the_person_has_no_fault(before: str, after:
         ("20240131101500", "20231023091500"),
         ("20240131101500-0500", "20231023111500-0400"),
         ("20240131101500.5", "20231023101500.6"),
+        ("20240131031500+0000", "20231023031500-0400"),  # the clock of the other zone
     ],
 )
 def test_any_other_date_is_a_fault(before: str, after: str) -> None:
-    assert date_fault(before, after, -100) != ""
+    assert date_fault(before, after, -100, SITE) != ""
 
 
 def test_no_date_is_right_for_a_patient_without_a_shift() -> None:
-    assert date_fault("20240131", "20231023", None) != ""
+    assert date_fault("20240131", "20231023", None, SITE) != ""
 
 
 def test_a_date_of_the_release_that_is_another_original_date_of_the_patient_is_no_leak(release: Workspace) -> None:
@@ -57,3 +72,58 @@ def test_a_date_of_the_release_that_is_another_original_date_of_the_patient_is_n
     rewrite(release, change, first(release))
     findings = verify(release)
     assert not ((findings.check == "leaks") & (findings.severity == "high")).any()
+
+
+def test_a_value_that_nobody_can_use_may_be_emptied_or_gone_by_its_type_only(release: Workspace) -> None:
+    """KVP is Type 2 and may be emptied, not gone; Exposure Type 3; a usable value may be neither."""
+    pair = small_pair(
+        source={"KVP": ("DS", b"120 kV"), "Exposure": ("IS", b"14 mAs"), "SliceThickness": ("DS", b"5.0 ")},
+        released={"KVP": ("DS", b"")},
+    )
+    said = {(one.tag, one.severity) for one in check_retained(pair, release.parameters)}
+    assert said == {("(0018,0060)", "low"), ("(0018,1152)", "low"), ("(0018,0050)", "high")}
+    gone = small_pair(source={"KVP": ("DS", b"120 kV")}, released={})
+    assert [one.severity for one in check_retained(gone, release.parameters)] == ["high"]
+
+
+def small_pair(source: dict[str, tuple[str, bytes]], released: dict[str, tuple[str, bytes]]) -> Pair:
+    """A CT image of these elements and what was released of it."""
+
+    def reading(elements: dict[str, tuple[str, bytes]]) -> Reading:
+        sop_class = Leaf("", 0x00080016, "UI", "", CTImageStorage.encode(), CTImageStorage)
+        leaves = {("", 0x00080016): sop_class}
+        for keyword, (vr, value) in elements.items():
+            leaves["", Tag(keyword)] = Leaf("", Tag(keyword), vr, "", value, value.decode().strip())
+        return Reading(FileDataset("", {}), leaves, b"", "")
+
+    return Pair(ReleasedFile("a", "b", "", ""), reading(source), reading(released), None)
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "fits"),
+    [("012.dcm", "0000000012", True), ("001_1.dcm", "1.0 ", True), ("005.dcm", "+5", True), ("005.dcm", "6", False)],
+)
+def test_a_file_is_named_by_its_instance_number_as_a_number(
+    release: Workspace, name: str, number: str, fits: bool
+) -> None:
+    pair = small_pair({}, {"InstanceNumber": ("IS", number.encode())})
+    pair = pair._replace(task=ReleasedFile("a", f"1/Images/CT/2/1.2.3/{name}", "", ""))
+    assert ("(0020,0013)" not in {one.tag for one in check_layout(pair, release.parameters)}) is fits
+    catalog = pd.DataFrame({"folder": ["f"], "InstanceNumber": [number], "SliceLocation": [""]})
+    assert instance_names(catalog)[0].split("_")[0].removesuffix(".dcm") == f"{int(float(number)):03d}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'Error - Illegal root for UID - "999.{}" in (0x0008,0x0018) SOP Instance UID',
+        "Error - Value invalid for this VR - (0x0008,0x0020) DA Study Date  DA [1] = <{}> - Length = {}, expected == 8",
+        "Error - Value invalid for this VR - (0x0018,0x1152) IS Exposure - Character invalid = '{}' (0x2{})",
+        "Error - PixelData has incorrect value length - expected {} dec - got 1{} dec",
+        "Error - PixelAspectRatio may not be present when it has a ratio of 1:1 - values are {}\\{}",
+    ],
+)
+def test_messages_of_dciodvfy_are_compared_without_their_values(line: str) -> None:
+    assert _without_values(line.replace("{}", "1")) == _without_values(line.replace("{}", "7"))
+    other = "Error - Missing attribute Type {} Required Element=<PatientID> Module=<Patient>"
+    assert _without_values(other.replace("{}", "1")) != _without_values(other.replace("{}", "2"))

@@ -1,0 +1,109 @@
+"""A value that nobody can use costs what the Type of its attribute says: the file, the value, or the element."""
+
+from __future__ import annotations
+
+import pytest
+from pydicom.tag import Tag
+
+from chorus_nb.deid.dataset import Deidentifier
+from chorus_nb.dicom.spans import Refused, take_apart
+from tests.deid.conftest import SUBJECT, Release, encoded, image, whole
+from tests.deid.test_dataset import item
+
+
+def with_raw(vr: str, keyword: str, value: bytes) -> bytes:
+    """A CT image (explicit VR) in which one element has exactly these bytes."""
+    made, tag = image(), Tag(keyword)
+    if tag in made:
+        del made[tag]
+    content = encoded(made)
+    behind = (each.start for each in take_apart(content).elements if each.tag > tag)
+    at = next(behind, content.rindex(b"\xe0\x7f\x10\0OW"))
+    head = tag.group.to_bytes(2, "little") + tag.element.to_bytes(2, "little")
+    return content[:at] + head + vr.encode() + len(value).to_bytes(2, "little") + value + content[at:]
+
+
+def left_of(engine: Deidentifier, vr: str, keyword: str, value: bytes) -> bytes | None:
+    """The value in what was made of such an image, None if the element is gone."""
+    made = take_apart(whole(engine.apply(with_raw(vr, keyword, value), SUBJECT)))
+    return next((bytes(made.data[e.value : e.end]) for e in made.elements if e.tag == Tag(keyword)), None)
+
+
+@pytest.mark.parametrize(
+    ("vr", "keyword", "value"),
+    [
+        ("DS", "PixelSpacing", b"0,5\\0,5 "),
+        ("DS", "PixelSpacing", b"NaN\\NaN "),
+        ("DS", "ImagePositionPatient", b"1\\2\\far "),
+        ("US", "Rows", b"\4\0\0\0\0"),
+        ("DS", "RescaleSlope", b"one "),
+    ],
+)
+def test_a_file_without_a_value_that_its_image_needs_is_refused(
+    engine: Deidentifier, vr: str, keyword: str, value: bytes
+) -> None:
+    with pytest.raises(Refused) as refused:
+        engine.apply(with_raw(vr, keyword, value), SUBJECT)
+    assert refused.value.reason == "value_unusable"
+    assert refused.value.detail.startswith("(00") and value.decode().strip() not in refused.value.detail
+
+
+@pytest.mark.parametrize(
+    ("vr", "keyword", "value"),
+    [
+        ("TM", "StudyTime", b"9:15 AM "),
+        ("DS", "KVP", b"120 kV"),
+        ("DS", "SliceThickness", b"5,0 "),
+        ("LO", "KVP", b"SMITHSON"),
+    ],
+)
+def test_an_attribute_that_must_be_present_is_emptied(
+    engine: Deidentifier, vr: str, keyword: str, value: bytes
+) -> None:
+    assert left_of(engine, vr, keyword, value) == b""
+
+
+@pytest.mark.parametrize(
+    ("vr", "keyword", "value"),
+    [
+        ("TM", "SeriesTime", b"MORNING "),
+        ("IS", "ExposureTime", b"500 ms"),
+        ("US", "SmallestImagePixelValue", b"\1\0\0"),
+        ("FD", "CTDIvol", b"\1\2\3\4"),
+    ],
+)
+def test_an_attribute_that_may_be_absent_goes(engine: Deidentifier, vr: str, keyword: str, value: bytes) -> None:
+    assert left_of(engine, vr, keyword, value) is None
+
+
+@pytest.mark.parametrize(
+    ("vr", "keyword", "value"),
+    [
+        ("IS", "Exposure", b"14.5"),
+        ("IS", "ExposureTime", b"500.0 "),
+        ("IS", "InstanceNumber", b"0000000012"),
+        ("IS", "InstanceNumber", b"1.0 "),
+        ("DS", "SpacingBetweenSlices", b"NaN "),
+        ("DS", "KVP", b"120     "),
+    ],
+)
+def test_a_harmless_oddity_keeps_its_bytes(engine: Deidentifier, vr: str, keyword: str, value: bytes) -> None:
+    assert left_of(engine, vr, keyword, value) == value
+
+
+def test_what_became_of_a_value_is_told_with_its_attribute_but_not_the_value(engine: Deidentifier) -> None:
+    made = engine.apply(with_raw("DS", "KVP", b"120 kV"), SUBJECT)
+    assert made.notes == {"emptied: value does not have the form of its VR": 1}
+    assert [change.keyword for change in made.changes if change.action == "Z" and change.keyword == "KVP"] == ["KVP"]
+
+
+@pytest.mark.parametrize(("age", "left"), [("42Y", "42Y"), ("7M", "7M"), ("95Y", "090Y"), ("42", "")])
+def test_an_age_of_fewer_digits_is_an_age(release: Release, age: str, left: str) -> None:
+    assert release(with_raw("AS", "PatientAge", age.encode().ljust(4))).PatientAge == left
+
+
+def test_a_patient_id_that_an_item_needs_is_replaced_not_emptied(release: Release) -> None:
+    out = release(image(SourcePatientGroupIdentificationSequence=[item(PatientID="MRN-OTHER-1", PatientName="X")]))
+    assert "MRN-OTHER-1" not in out.to_json()
+    for group in out.get("SourcePatientGroupIdentificationSequence", []):
+        assert group.PatientID

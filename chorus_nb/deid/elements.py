@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from chorus_nb import standards
 from chorus_nb.deid import claims, dates, scripted
 from chorus_nb.deid.context import KEPT, Change, Circumstances, Engine, Level, Made, Subject
-from chorus_nb.deid.values import FORMS, NO_NUMBER, UNDIVIDED, dummy, family, readable, shorten
+from chorus_nb.deid.values import FORMS, NO_NUMBER, UNDIVIDED, dummy, expected_vr, family, readable, shorten
 from chorus_nb.dicom.charsets import CHARACTER_SET, DEFAULT_CHARSET, charset_of, decode_text, defined_terms, encode_text
-from chorus_nb.dicom.encodings import FORMATTED, TEXT, WORD_SIZES, Buffer, Encoding, numbers_in, vr_of, vrs_of
+from chorus_nb.dicom.encodings import FORMATTED, TEXT, WORD_SIZES, Buffer, Encoding, numbers_in, vr_of
 from chorus_nb.dicom.pixel_data import Geometry
 from chorus_nb.dicom.spans import Element, Refused, Spans
 from chorus_nb.identity import harvest as identifiers
@@ -401,12 +401,3 @@ class Elements:
         raw = bytes(self.data[e.value : min(e.end, e.value + 1024)])
         original = decode_text(raw, level.charset).strip(" \0") if worded else raw[:64].hex()
         self.changes.append(Change(level.where, tag, keyword, e.vr, original, action, source, new))
-
-
-def expected_vr(e: Element, creator: str) -> str:
-    """The VR the dictionary gives, whatever the file says: values whose VR lies are decided by tag."""
-    if not e.tag >> 16 & 1:
-        known = vrs_of(e.tag)
-        return e.vr if e.vr in known or known == ("UN",) else known[0]
-    private = standards.safe_private().get((creator, e.tag >> 16, e.tag & 0xFF))
-    return private.vr[:2] if private else e.vr

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-from chorus_nb.dicom.encodings import FORMATTED, TEXT, WORD_SIZES
+from chorus_nb import standards
+from chorus_nb.dicom.encodings import FORMATTED, TEXT, WORD_SIZES, vrs_of
+from chorus_nb.dicom.spans import Element
 
 UNDIVIDED = frozenset(("LT", "ST", "UR", "UT"))  # a backslash in them is a character, not a separator
 MOST_CHARACTERS = {"AE": 16, "CS": 16, "LO": 64, "PN": 64, "SH": 16, "ST": 1024, "LT": 10240}
@@ -42,6 +44,15 @@ def family(vr: str) -> str:
     if vr in FORMATTED:
         return vr
     return "words" if vr in WORD_SIZES else "SQ" if vr == "SQ" else "bytes"
+
+
+def expected_vr(e: Element, creator: str) -> str:
+    """The VR the dictionary gives, whatever the file says: values whose VR lies are decided by tag."""
+    if not e.tag >> 16 & 1:
+        known = vrs_of(e.tag)
+        return e.vr if e.vr in known or known == ("UN",) else known[0]
+    private = standards.safe_private().get((creator, e.tag >> 16, e.tag & 0xFF))
+    return private.vr[:2] if private else e.vr
 
 
 def dummy(vr: str) -> bytes:

@@ -313,13 +313,9 @@ class Elements:
             return KEPT
         self.notes.append("text cleaned")
         new = "\\".join(shorten(part, vr) for part in cleaned)
-        if not new.strip("\\ ") and self.must_have_value(e, level):
+        if not new.strip("\\ ") and (self.type_of(e, level) in NEEDED or e.tag in CODE):
             new = rule.replacement or dummy(vr).decode("ascii")
         return self.replaced(e, vr, new, "C", rule.source, level)
-
-    def must_have_value(self, e: Element, level: Level) -> bool:
-        """Whether the IOD asks for a value here (Type 1 or 1C)."""
-        return self.type_of(e, level) in NEEDED or e.tag in CODE
 
     def type_of(self, e: Element, level: Level) -> str | None:
         """Type of the attribute where it stands in the IOD (PS3.3); None if it has no place there."""

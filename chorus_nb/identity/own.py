@@ -20,9 +20,11 @@ class Matcher:
     """Finds what identifies one person."""
 
     def __init__(self, identifiers: Identifiers) -> None:
-        every = [name for value in sorted(identifiers.names) for name in names_of(value)]
+        values = [list(names_of(value)) for value in sorted(identifiers.names)]
+        every = [name for groups in values for name in groups]
         self.alone = {part for name in every for part, alone in name.parts.items() if alone}
-        self.persons = {part for name in every if len(name.parts) > 1 for part, alone in name.parts.items() if alone}
+        several = [groups for groups in values if sum(len(name.parts) for name in groups) > 1]
+        self.persons = {part for groups in several for name in groups for part in name.parts} & self.alone
         self.joined = {part for name in every for part in name.joined}
         self.owners: dict[str, list[Name]] = {}
         for name in every:

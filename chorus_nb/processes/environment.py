@@ -44,9 +44,19 @@ def _sweep(scratch: Path) -> None:
     """Remove the folders of processes of this machine that no longer run."""
     for folder in scratch.glob(f"{socket.gethostname()}-*"):
         number = folder.name.rpartition("-")[2]
-        if number.isdigit() and not psutil.pid_exists(int(number)):
+        if number.isdigit() and not _runs(int(number)):
             shutil.rmtree(folder, ignore_errors=True)
             _link(folder).unlink(missing_ok=True)
+
+
+def _runs(number: int) -> bool:
+    """Whether a process runs; one that ended and that nobody asked for its end does not."""
+    try:
+        return bool(psutil.Process(number).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.Error:
+        return True
 
 
 def _short(folder: Path) -> Path:

@@ -74,7 +74,8 @@ class Lab:
 @pytest.fixture(scope="module")
 def lab(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     folder = tmp_path_factory.mktemp("lab")
-    shutil.copytree(chain.workspace.root, folder / "workspace", copy_function=shutil.copy2)
+    scratch = shutil.ignore_patterns("scratch")  # sockets of processes that end may still stand there
+    shutil.copytree(chain.workspace.root, folder / "workspace", copy_function=shutil.copy2, ignore=scratch)
     file = folder / "site.yaml"
     file.write_text(yaml.safe_dump({**yaml.safe_load(chain.file.read_text()), "workspace": str(folder / "workspace")}))
     with socket.socket() as free:

@@ -62,3 +62,15 @@ def test_a_long_path_has_a_short_name_for_sockets(tmp_path: Path) -> None:
 def test_libraries_are_told_not_to_report_home_before_they_are_imported() -> None:
     code = "import chorus_nb, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "1\n"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the state of a process is read from /proc")
+def test_a_process_that_ended_does_not_run_though_nobody_asked_for_its_end(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    while not Path(f"/proc/{ended.pid}/stat").read_text().partition(") ")[2].startswith("Z"):
+        pass
+    left = tmp_path / "scratch" / f"{socket.gethostname()}-{ended.pid}"
+    left.mkdir(parents=True)
+    places(tmp_path)
+    assert not left.exists()
+    ended.wait()

@@ -92,7 +92,9 @@ def registry(demo: Workspace) -> pd.DataFrame:
 def test_each_image_is_in_the_visit_that_the_rules_name(demo: Workspace, registry: pd.DataFrame) -> None:
     visits = read_omop(demo, "visit_occurrence")
     visits["start"] = moments(visits["visit_start_date"], visits["visit_start_datetime"])
-    visits["end"] = moments(visits["visit_end_date"], visits["visit_end_datetime"], end_of_day=True)
+    told = moments(visits["visit_end_date"], visits["visit_end_datetime"], end_of_day=True)
+    day = visits["start"].dt.normalize() + pd.Timedelta(hours=23, minutes=59, seconds=59)
+    visits["end"] = told.where(told > visits["start"], day)  # a visit that ends as it begins lasts its day
     visits["inpatient"] = visits["visit_concept_id"].isin(INPATIENT)
     visits["length"] = visits["end"] - visits["start"]
     ties = 0

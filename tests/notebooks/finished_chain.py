@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -30,9 +31,15 @@ class Chain:
 CALLS = "socket,connect,bind,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,link,linkat,symlink,symlinkat"
 
 
+def can_be_watched() -> bool:
+    """Whether strace is here and may watch: not every container lets it."""
+    trial = ["strace", "-f", "-qq", "--seccomp-bpf", "-e", "trace=openat", "-o", os.devnull, sys.executable, "-c", ""]
+    return bool(shutil.which("strace")) and subprocess.run(trial, capture_output=True).returncode == 0
+
+
 def chorus_nb(*arguments: str, calls: Path | None = None) -> subprocess.CompletedProcess[str]:
     """The command as a person calls it; watched by strace, where there is one, if ``calls`` is a file to write."""
     command = [sys.executable, "-m", "chorus_nb.workbench.commands", *arguments]
-    if calls and shutil.which("strace"):
+    if calls and can_be_watched():
         command = ["strace", "-f", "-qq", "--seccomp-bpf", "-o", str(calls), "-e", f"trace={CALLS}", *command]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)

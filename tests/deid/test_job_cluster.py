@@ -102,6 +102,7 @@ def test_a_worker_that_cannot_do_the_work_is_named_before_a_file_is_touched(
     site: SmallSite, dask: Any, monkeypatch: pytest.MonkeyPatch, differs: str, line: str
 ) -> None:
     monkeypatch.setattr(f"chorus_nb.{differs}", lambda *_: "here it is this")
+    dask.wait_for_workers(2, timeout=60)  # the worker that another test killed may still be on its way back
     with pytest.raises(InputError) as refused:
         dask_workers.check_cluster(site.open(scheduler=dask.scheduler_address).parameters)
     assert len(refused.value.lines) == 2, "a line for each worker"

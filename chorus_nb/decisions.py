@@ -14,18 +14,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import itemgetter
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+import pandas as pd
 from filelock import FileLock
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.tables.cells import as_cell, from_cell
 from chorus_nb.workspace import Workspace
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 WITHDRAW = "withdraw"
 """Takes back the last decision of the same reviewer about the same item; those of others stand."""

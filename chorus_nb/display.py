@@ -10,15 +10,13 @@ import html
 import io
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
 from IPython.display import HTML, DisplayHandle, display
+from matplotlib.figure import Figure
 from pandas import isna
 from pandas.api import types
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
 
 # Control characters and the marks that reorder text on screen: shown as a box, never obeyed.
 _INVISIBLE = dict.fromkeys(

@@ -9,14 +9,12 @@ import stat
 from collections.abc import Iterator, Sequence
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from chorus_nb import layout, tables
 from chorus_nb.errors import InputError, NotReady, WorkbenchError
 from chorus_nb.parameters import Parameters, resolve
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PARTIAL = ".partial-"  # prefix of a file that is being written; never a finished one
 

@@ -7,9 +7,10 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -20,9 +21,6 @@ from chorus_nb.memory import Recipe
 from chorus_nb.parameters import Parameters
 from chorus_nb.source import Source, SourceFile
 from chorus_nb.workspace import Workspace, remove_partials, replacing
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 DUCKDB_MEMORY = "200MB"  # for DuckDB; what needs more goes to disk
 LARGEST_BATCH = 512

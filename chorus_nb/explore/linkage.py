@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import duckdb
 import pandas as pd
 
 from chorus_nb import tables
@@ -12,9 +11,6 @@ from chorus_nb.explore.loinc import study_codes
 from chorus_nb.mapping.lookups import read_lookups
 from chorus_nb.omop import read_omop, visit_spans
 from chorus_nb.workspace import Workspace
-
-if TYPE_CHECKING:
-    import duckdb
 
 INPATIENT = (9201, 262, 32037)  # inpatient, emergency and inpatient, intensive care: preferred among several visits
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import duckdb
 import pandas as pd
 
 from chorus_nb.errors import InputError
 from chorus_nb.standards import loinc_map, normalised_description
-
-if TYPE_CHECKING:
-    import duckdb
-
-    from chorus_nb.workspace import Workspace
+from chorus_nb.workspace import Workspace
 
 SITE_MAP = "loinc_map.csv"  # in the lookup folder, optional: Modality, StudyDescription, loinc_code
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import pandas as pd
 from pydicom import datadict
 
 from chorus_nb import standards, tables
@@ -11,9 +10,6 @@ from chorus_nb.errors import NotReady
 from chorus_nb.explore.catalog import catalog_view, connect, parts_folder
 from chorus_nb.explore.tally import EXAMPLES
 from chorus_nb.workspace import Workspace
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MOST_EXACT = 50_000_000  # values in all parts; above it distinct values are estimated (HyperLogLog, about 2 %)
 

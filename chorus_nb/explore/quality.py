@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+import duckdb
 import pandas as pd
 from pydicom import charset, datadict
 
@@ -14,9 +15,6 @@ from chorus_nb import standards, tables
 from chorus_nb.errors import NotReady
 from chorus_nb.explore.catalog import catalog_view, connect
 from chorus_nb.workspace import Workspace
-
-if TYPE_CHECKING:
-    import duckdb
 
 SEVERITIES = ("high", "medium", "low")
 

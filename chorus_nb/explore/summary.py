@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
 from pydicom.uid import UID
 
@@ -11,9 +9,7 @@ from chorus_nb.explore.catalog import connect
 from chorus_nb.explore.profile import NOT_COVERED
 from chorus_nb.explore.quality import SEVERITIES
 from chorus_nb.standards import attribute_type, iod_of, minimum_metadata
-
-if TYPE_CHECKING:
-    from chorus_nb.workspace import Workspace
+from chorus_nb.workspace import Workspace
 
 NONE = "(none)"
 OUTLYING = 5  # times the median size: a file that much larger is listed as an outlier

@@ -6,18 +6,16 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from chorus_nb.errors import SchemaError
 from chorus_nb.tables.cells import FORMULA, as_cell, from_cell
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Kind = Literal["text", "integer", "number", "truth"]
 ARROW = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "truth": pa.bool_()}
@@ -109,8 +107,6 @@ def csv_bytes(frame: pd.DataFrame) -> bytes:
 
 def _converted(frame: pd.DataFrame, convert: Callable[[str], str]) -> pd.DataFrame:
     """``frame`` with its texts converted where they look like a formula: nearly never, so that most are only asked."""
-    import pandas as pd
-
     changed: dict[str, pd.Series] = {}
     for name, values in frame.items():
         if values.dtype == object or isinstance(values.dtype, pd.StringDtype):
@@ -144,8 +140,6 @@ def read(table: Table, path: Path, columns: Sequence[str] | None = None, *, comp
     ``compact``: text of a Parquet table stays with Arrow, in a third of the memory, and never becomes Python's.
     """
     if compact:
-        import pandas as pd
-
         arrow = pq.read_table(path, columns=None if columns is None else list(columns))
         expected = pa.schema([table.schema.field(name) for name in columns or table.column_names])
         if not arrow.schema.equals(expected):
@@ -165,15 +159,11 @@ def empty(table: Table) -> pd.DataFrame:
 
 def frame(table: Table, rows: list[dict[str, object]]) -> pd.DataFrame:
     """A checked frame of ``rows``; a text column that is left out is ""."""
-    import pandas as pd
-
     return _to_pandas(to_arrow(table, pd.DataFrame(rows, columns=table.column_names)))
 
 
 def _to_pandas(arrow: pa.Table) -> pd.DataFrame:
     """``arrow`` with nullable integers, and text as Python's."""
-    import pandas as pd
-
     others = {pa.int64(): pd.Int64Dtype()}.get
     columns = zip(arrow.column_names, arrow.columns, strict=True)
     return pd.DataFrame(
@@ -186,8 +176,6 @@ def _to_pandas(arrow: pa.Table) -> pd.DataFrame:
 
 def _texts(column: pa.ChunkedArray) -> pd.api.extensions.ExtensionArray:
     """Equal texts become one Python object: most values of a header are those of the file before."""
-    import pandas as pd
-
     encoded = column.dictionary_encode().unify_dictionaries().combine_chunks()
     known = np.array([*encoded.dictionary.to_pylist(), None], dtype=object)
     return pd.array(known[encoded.indices.fill_null(-1).to_numpy()], dtype=pd.StringDtype("python"))
@@ -195,8 +183,6 @@ def _texts(column: pa.ChunkedArray) -> pd.api.extensions.ExtensionArray:
 
 def describe(table: Table) -> pd.DataFrame:
     """The data dictionary of ``table``: a row per column."""
-    import pandas as pd
-
     return pd.DataFrame(
         [(c.name, c.kind, c.nullable, c.meaning) for c in table.columns],
         columns=["column", "type", "nullable", "meaning"],

@@ -11,31 +11,6 @@ from chorus_nb.mapping.rules import Rule, by_type, dictionary, rules_digest, typ
 from chorus_nb.parameters import Parameters
 
 
-def basic_rule(sop_class: str, path: tuple[str, ...], tag: int, vr: str) -> Rule:
-    """What the profile does with an element.
-
-    Identifiers take the value of the lookup tables, which serves as the dummy the profile asks for: without it the
-    release could not be laid out or linked.
-    """
-    entry = dictionary(tag)
-    if tag in LOOKUP:
-        return Rule("lookup", "", LOOKUP[tag], f"{E11} (dummy value); {SOP} steps 12, 13")
-    if not tag >> 16 & 1 and (gone := never_released(tag)):
-        return gone
-    row = standards.ps315_rule(tag)
-    if row is not None:
-        type_ = type_at(sop_class, path, row.keyword)
-        action = by_type(row.basic, row.vr or vr, type_, standards.iod_of(sop_class) is not None)
-        return Rule(action, "", "named in the Basic Profile", f"{E11} ({row.basic})")
-    if entry is None:
-        return Rule("X", "", "not in the DICOM dictionary, so not known to be safe", "PS3.15 E.2")
-    if tag in CLAIMS:
-        return Rule("K", "", "says what was done to this file; set by the de-identification itself", "PS3.15 E.1")
-    if entry.vr == "SQ":
-        return Rule("S", "", "not named in the Basic Profile; its items have rules of their own", "PS3.15 E.2")
-    return Rule("K", "", "not named in the Basic Profile", "PS3.15 E.2")
-
-
 @dataclass(frozen=True)
 class BasicProfile:
     """The plain profile of PS3.15."""
@@ -44,7 +19,28 @@ class BasicProfile:
     options: tuple[str, ...] = field(default=("113100",), init=False)
 
     def rule(self, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str) -> Rule:
-        return basic_rule(sop_class, path, tag, vr)
+        """What the profile does with an element.
+
+        Identifiers take the value of the lookup tables, which serves as the dummy the profile asks for: without it the
+        release could not be laid out or linked.
+        """
+        entry = dictionary(tag)
+        if tag in LOOKUP:
+            return Rule("lookup", "", LOOKUP[tag], f"{E11} (dummy value); {SOP} steps 12, 13")
+        if not tag >> 16 & 1 and (gone := never_released(tag)):
+            return gone
+        row = standards.ps315_rule(tag)
+        if row is not None:
+            type_ = type_at(sop_class, path, row.keyword)
+            action = by_type(row.basic, row.vr or vr, type_, standards.iod_of(sop_class) is not None)
+            return Rule(action, "", "named in the Basic Profile", f"{E11} ({row.basic})")
+        if entry is None:
+            return Rule("X", "", "not in the DICOM dictionary, so not known to be safe", "PS3.15 E.2")
+        if tag in CLAIMS:
+            return Rule("K", "", CLAIMS[tag], "PS3.15 E.1")
+        if entry.vr == "SQ":
+            return Rule("S", "", "not named in the Basic Profile; its items have rules of their own", "PS3.15 E.2")
+        return Rule("K", "", "not named in the Basic Profile", "PS3.15 E.2")
 
     @cache  # noqa: B019  (a plain frozen value; there are few)
     def fingerprint(self) -> str:

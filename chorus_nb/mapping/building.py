@@ -13,7 +13,7 @@ import pandas as pd
 from chorus_nb import tables
 from chorus_nb.errors import InputError
 from chorus_nb.mapping.coverage import PAIR, in_source
-from chorus_nb.mapping.lookups import FARTHEST_SHIFT, Lookups, find_table, keeps_season, read_lookups, read_rows
+from chorus_nb.mapping.lookups import FARTHEST_SHIFT, Lookups, bad_shift, find_table, read_lookups, read_rows
 from chorus_nb.omop import read_omop
 from chorus_nb.workspace import Workspace, write_if_changed
 
@@ -38,13 +38,7 @@ def build_lookups(workspace: Workspace, id_file: Path) -> Lookups:
 
 def allowed_shifts(code: int) -> list[int]:
     """The shifts a date shift code allows: 0 none, 1 whole weeks, 2 the same season, 3 both, 4 any (DS-05)."""
-    if code == 0:
-        return [0]
-    return [
-        shift
-        for shift in range(-FARTHEST_SHIFT, 0)
-        if (code not in (1, 3) or shift % 7 == 0) and (code not in (2, 3) or keeps_season(shift))
-    ]
+    return [shift for shift in range(-FARTHEST_SHIFT, 1) if not bad_shift(shift, code)]
 
 
 def _known_shifts(workspace: Workspace) -> Lookups:

@@ -28,48 +28,33 @@ from chorus_nb.mapping.rules import (
 )
 from chorus_nb.parameters import Parameters
 
-LOOKUP = {
-    0x00100020: "person_id of the person map takes its place",
-    0x00080050: "image_occurrence_id of the image map takes its place",
-}
-CLAIMS = frozenset((0x00120062, 0x00120063, 0x00120064, 0x00280303, 0x00280301, 0x00280302))
-NEVER = {
-    0x04000561: "holds values from before a correction",
-    0x04000500: "holds the original values in an envelope",
-    0x00880200: "a thumbnail of the image as it was before its pixels were checked",
-    0x4FFE0001: "no longer verifies once the file has changed",
-    0xFFFAFFFA: "no longer verifies once the file has changed",
-    0xFFFCFFFC: "padding may hold anything",
-}
-EQUIPMENT = frozenset((0x00080070, 0x00081090))  # Manufacturer and its model name: words a cleaner must not touch
-CODE_IN_WORDS = frozenset((0x00180015, 0x00185101))  # Body Part Examined, View Position: people write words there
 CLASS_UID = re.compile(r"SOPClass|TransferSyntaxUID|(Context|CodingScheme|MappingResource)UID\Z")  # in a keyword
-FRAME = {
-    0x0000: "a command, not part of a file",
-    0x0002: "file meta information is written anew for every file",
-    0x0004: "a directory of files, which is not released",
-}
-TECHNICAL_TEXT = frozenset(
-    (
-        *("DetectorDescription", "DetectorMode", "ExposureControlModeDescription", "GridAbsorbingMaterial"),
-        *("GridSpacingMaterial", "InterventionDescription", "MaskOperationExplanation", "MetaboliteMapDescription"),
-        *("PartialViewDescription", "CodingSchemeName"),
-    )
-)
-"""Longer text that describes the acquisition; Table E.1-1 does not name it."""
-REVIEWED_GROUPS = frozenset((0x0018, 0x0020, 0x0028, 0x0054))
-"""Acquisition, relationship, image and nuclear medicine: numbers and codes in them are kept in any image."""
-
 E11 = "PS3.15 Table E.1-1"
 SOP = "Imaging SOP"
 POLICY = "CHoRUS policy"
 
 
+def policy_rows(name: str) -> list[dict[str, str]]:
+    """The rows of a data file of the policies."""
+    return list(csv.DictReader(resources.files(__package__).joinpath(name).read_text("utf-8").splitlines()))
+
+
+def _members(name: str) -> dict[int, str]:
+    """Tags or groups of a set of ``chorus.csv``, with the reason."""
+    return {int(row["number"], 16): row["reason"] for row in policy_rows("chorus.csv") if row["set"] == name}
+
+
+LOOKUP, CLAIMS = _members("lookup"), _members("claim")
+NEVER, NEVER_GROUPS = _members("never"), _members("never group")
+EQUIPMENT = _members("equipment")
+TECHNICAL_TEXT, REVIEWED_GROUPS = _members("technical"), _members("reviewed group")
+
+
 def never_released(tag: int) -> Rule | None:
     """The rule of a standard attribute that no policy lets out, None for any other."""
     group = tag >> 16
-    if group in FRAME:
-        return Rule("X", "", FRAME[group], "PS3.10 section 7")
+    if group in NEVER_GROUPS:
+        return Rule("X", "", NEVER_GROUPS[group], "PS3.10 section 7")
     if not tag & 0xFFFF:
         return Rule("X", "", "group length, retired; it would be wrong after any change", "PS3.5 section 7.2")
     if group in standards.lists.CURVE_GROUPS or group in standards.lists.OVERLAY_GROUPS:
@@ -77,31 +62,6 @@ def never_released(tag: int) -> Rule | None:
     if tag in NEVER:
         return Rule("X", "", NEVER[tag], f"{E11}; {POLICY}")
     return None
-
-
-def chorus_rule(
-    sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str, *, device: bool, private: bool
-) -> Rule:
-    """What the policy does with an element."""
-    if tag >> 16 & 1:
-        return _private(tag, vr, creator, private)
-    if gone := never_released(tag):
-        return gone
-    entry = dictionary(tag)
-    if entry is None:
-        return Rule("X", "", "not in the DICOM dictionary, so not known to be safe", POLICY)
-    if tag >> 16 == 0x7FE0:
-        return Rule("K", "", "the pixels; checked and redacted on their own", "PS3.3")
-    if tag in CLAIMS:
-        return Rule("K", "", "says what was done to this file; set by the de-identification itself", "PS3.15 E.1")
-    return (
-        _identity(tag, entry.vr)
-        or _removed_text(sop_class, path, tag, entry)
-        or _by_kind(tag, entry.vr, entry.keyword, sop_class, path)
-        or _listed(tag, entry.vr)
-        or _table(sop_class, path, tag, entry.vr, entry.keyword, device)
-        or _elsewhere(sop_class, path, tag, entry.vr, entry.keyword, entry.retired)
-    )
 
 
 def _identity(tag: int, vr: str) -> Rule | None:
@@ -117,8 +77,7 @@ def _identity(tag: int, vr: str) -> Rule | None:
 @cache
 def removed_texts() -> dict[str, tuple[str, str]]:
     """Free text that goes whole, by tag: why, and whose rule it is (removed_texts.csv)."""
-    text = resources.files("chorus_nb.mapping").joinpath("removed_texts.csv").read_text("utf-8")
-    return {row["tag"]: (row["reason"], row["source"]) for row in csv.DictReader(text.splitlines())}
+    return {row["tag"]: (row["reason"], row["source"]) for row in policy_rows("removed_texts.csv")}
 
 
 def _removed_text(sop_class: str, path: tuple[str, ...], tag: int, entry: Entry) -> Rule | None:
@@ -158,7 +117,7 @@ def _listed(tag: int, vr: str) -> Rule | None:
         source = f"{SOP} step 7, minimum metadata"
     else:
         return None
-    if (vr in SHORT_TEXT and tag not in EQUIPMENT) or tag in CODE_IN_WORDS:
+    if (vr in SHORT_TEXT and tag not in EQUIPMENT) or tag in standards.lists.PEOPLE_WRITE:
         return Rule("C", "", "needed for research; free text, so identifiers in it are removed", source)
     return Rule("K", "", "needed for research", source)
 
@@ -209,7 +168,7 @@ def _elsewhere(sop_class: str, path: tuple[str, ...], tag: int, vr: str, keyword
         return Rule("K", "", "part of the image, such as a lookup table", "PS3.3; not in E.1-1")
     if vr in SHORT_TEXT and belongs and not retired:
         return Rule("C", "", "short text of the image: identifiers in it are removed", "PS3.3; not in E.1-1")
-    if keyword in TECHNICAL_TEXT:
+    if tag in TECHNICAL_TEXT:
         return Rule("C", "", "describes the acquisition: identifiers in it are removed", "PS3.3; not in E.1-1")
     action = {"1": "D", "2": "Z"}.get(here or "3", "X")
     why = "free text" if belongs else "does not belong to this kind of image"
@@ -256,8 +215,25 @@ class Chorus:
         return ("113100", "113105", "113107", "113108", *device, *private)
 
     def rule(self, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str) -> Rule:
-        return chorus_rule(
-            sop_class, path, tag, vr, creator, device=self.keep_device_identifiers, private=self.keep_safe_private
+        """What the policy does with an element."""
+        if tag >> 16 & 1:
+            return _private(tag, vr, creator, self.keep_safe_private)
+        if gone := never_released(tag):
+            return gone
+        entry = dictionary(tag)
+        if entry is None:
+            return Rule("X", "", "not in the DICOM dictionary, so not known to be safe", POLICY)
+        if tag >> 16 == 0x7FE0:
+            return Rule("K", "", "the pixels; checked and redacted on their own", "PS3.3")
+        if tag in CLAIMS:
+            return Rule("K", "", CLAIMS[tag], "PS3.15 E.1")
+        return (
+            _identity(tag, entry.vr)
+            or _removed_text(sop_class, path, tag, entry)
+            or _by_kind(tag, entry.vr, entry.keyword, sop_class, path)
+            or _listed(tag, entry.vr)
+            or _table(sop_class, path, tag, entry.vr, entry.keyword, self.keep_device_identifiers)
+            or _elsewhere(sop_class, path, tag, entry.vr, entry.keyword, entry.retired)
         )
 
     @cache  # noqa: B019  (a plain frozen value; there are few)

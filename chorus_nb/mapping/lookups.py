@@ -35,8 +35,7 @@ FILES = {
 SUFFIXES = (".csv", ".tsv", ".txt")
 LARGEST_ID = 2**31 - 1  # the registry's ids are `integer`
 FARTHEST_SHIFT = 730  # days, Date-Shifting SOP
-SEASON = 15  # days
-
+SEASON = 15  # days from the same day of another year
 SHORTENED = re.compile(r"\d(?:[.,]\d+)?[eE]\+\d+", re.ASCII)  # 7.00E+08: digits are lost
 
 LookupRow = tuple[int, dict[str, str]]
@@ -166,7 +165,7 @@ def _person_rows(path: Path, code: int, faults: list[str]) -> dict[str, dict[str
     for line, row in read_rows(path, tables.PERSON_MAP.column_names):
         where = f"{path.name} row {line}"
         patient, person, shift = row["PatientID"], _whole_number(row["person_id"]), _whole_number(row["Days_Shifted"])
-        problems = [*_no_identifier(patient, "PatientID"), *_bad_id(person, "person_id"), *_bad_shift(shift, code)]
+        problems = [*_no_identifier(patient, "PatientID"), *_bad_id(person, "person_id"), *bad_shift(shift, code)]
         if not problems and person is not None and shift is not None:
             known = made.setdefault(patient, {"PatientID": patient, "person_id": person, "Days_Shifted": shift})
             if (known["person_id"], known["Days_Shifted"]) != (person, shift):
@@ -225,7 +224,8 @@ def _bad_id(value: int | None, name: str) -> list[str]:
     return [f"{name} is above {LARGEST_ID}"] if value > LARGEST_ID else []
 
 
-def _bad_shift(value: int | None, code: int) -> list[str]:
+def bad_shift(value: int | None, code: int) -> list[str]:
+    """What is wrong with a shift under a date shift code; nothing if it is allowed (DS-05)."""
     if value is None:
         return ["Days_Shifted is not a whole number"]
     if code == 0:
@@ -236,12 +236,7 @@ def _bad_shift(value: int | None, code: int) -> list[str]:
         return [f"Days_Shifted is not between -{FARTHEST_SHIFT} and -1"]
     if code in (1, 3) and value % 7:
         return [f"Days_Shifted is not a multiple of 7, but shift_code {code} says that days of the week stay"]
-    if code in (2, 3) and not keeps_season(value):
+    within = value % 365.25
+    if code in (2, 3) and min(within, 365.25 - within) > SEASON:  # CHoRUS defines no season
         return [f"Days_Shifted moves more than {SEASON} days within the year, but shift_code {code} says seasons stay"]
     return []
-
-
-def keeps_season(shift: int) -> bool:
-    """Whether a date stays in its season: within 15 days of the same day of another year (CHoRUS defines no season)."""
-    within = shift % 365.25
-    return min(within, 365.25 - within) <= SEASON

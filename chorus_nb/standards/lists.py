@@ -18,7 +18,7 @@ OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
 
 
 class Attribute(NamedTuple):
-    """A row of PS3.15 Table E.1-1: the action of the Basic Profile and of each option ("" = the option says nothing).
+    """A row of PS3.15 Table E.1-1: the action of the Basic Profile and of some options ("" = the option says nothing).
 
     Actions: D dummy, Z empty or dummy, X remove, K keep, C clean, U new UID; X/Z and the like depend on the Type.
     """
@@ -27,21 +27,14 @@ class Attribute(NamedTuple):
     name: str
     keyword: str
     vr: str
-    retired: str
-    in_std_comp_iod: str
     basic: str
-    rtn_safe_priv: str
     rtn_uids: str
     rtn_dev_id: str
-    rtn_inst_id: str
     rtn_pat_chars: str
-    rtn_long_full: str
     rtn_long_modif: str
     clean_desc: str
     clean_struct: str
-    clean_graph: str
     edition: str
-    basic_2026c: str
 
 
 class PrivateAttribute(NamedTuple):
@@ -56,31 +49,12 @@ class PrivateAttribute(NamedTuple):
     edition: str
 
 
-class ListedTag(NamedTuple):
-    """A tag CHoRUS names: ``list`` is keep, minimum or date; ``level`` study or series for minimum metadata."""
-
-    list: str
-    tag: str
-    keyword: str
-    level: str
-    note: str
-
-
-class BodyPart(NamedTuple):
-    """A defined term of Body Part Examined (PS3.16 Annex L) as concepts of the DICOM and of the OMOP vocabulary."""
+class Concept(NamedTuple):
+    """A term as concepts of the DICOM and of the OMOP vocabulary (0 = none is stated anywhere public)."""
 
     meaning: str
     dicom_concept_id: int
     omop_concept_id: int
-
-
-class Modality(NamedTuple):
-    """A modality as concepts of the DICOM and of the OMOP vocabulary (0 = none is stated anywhere public)."""
-
-    name: str
-    dicom_concept_id: int
-    omop_concept_id: int
-    source: str
 
 
 class StudyCode(NamedTuple):
@@ -98,7 +72,7 @@ def data_rows(name: str, delimiter: str = ",") -> Iterator[dict[str, str]]:
 @cache
 def ps315() -> Mapping[str, Attribute]:
     """PS3.15 Table E.1-1 by tag. Rows for repeating groups keep their form, as in ``(60XX,3000)``."""
-    return {row["tag"]: Attribute(**row) for row in data_rows("ps3_15.csv")}
+    return {row["tag"]: Attribute(**{name: row[name] for name in Attribute._fields}) for row in data_rows("ps3_15.csv")}
 
 
 def ps315_rule(tag: int) -> Attribute | None:
@@ -129,27 +103,26 @@ def safe_private() -> Mapping[tuple[str, int, int], PrivateAttribute]:
     return made
 
 
-@cache
-def _by_tag() -> tuple[ListedTag, ...]:
-    return tuple(ListedTag(**row) for row in data_rows("chorus_tags.csv"))
+def _listed_tags(name: str) -> list[dict[str, str]]:
+    return [row for row in data_rows("chorus_tags.csv") if row["list"] == name]
 
 
 @cache
 def keep_list() -> Mapping[str, str]:
     """ "DICOM Tags Recommended to Keep" of the Imaging SOP: tag to keyword."""
-    return {row.tag: row.keyword for row in _by_tag() if row.list == "keep"}
+    return {row["tag"]: row["keyword"] for row in _listed_tags("keep")}
 
 
 @cache
 def minimum_metadata() -> Mapping[str, tuple[str, str]]:
     """The header metadata selected by CHoRUS (SOP step 7): tag to (keyword, ``study`` or ``series``)."""
-    return {row.tag: (row.keyword, row.level) for row in _by_tag() if row.list == "minimum"}
+    return {row["tag"]: (row["keyword"], row["level"]) for row in _listed_tags("minimum")}
 
 
 @cache
 def date_table() -> Mapping[str, str]:
     """Table 1 of the official package, the 19 dates its first script shifts: tag to keyword."""
-    return {row.tag: row.keyword for row in _by_tag() if row.list == "date"}
+    return {row["tag"]: row["keyword"] for row in _listed_tags("date")}
 
 
 @cache
@@ -211,28 +184,21 @@ def official_action(tag: int) -> str:
     return official_actions().get(name, NOT_IN_SCRIPT)
 
 
-@cache
-def body_part_concepts() -> Mapping[str, BodyPart]:
-    """Concepts by Body Part Examined (0018,0015)."""
-    return {
-        row["dicom_body_part"]: BodyPart(
-            row["dicom_meaning"],
-            int(row["dicom_custom_concept_id"] or 0),
-            int(row["omop_standard_concept_id"] or 0),
-        )
-        for row in data_rows("body_parts.csv")
-    }
+def _concepts(name: str) -> Mapping[str, Concept]:
+    rows = (list(row.values())[:4] for row in data_rows(name))
+    return {term: Concept(meaning, int(dicom or 0), int(omop or 0)) for term, meaning, dicom, omop in rows}
 
 
 @cache
-def modality_concepts() -> Mapping[str, Modality]:
+def body_part_concepts() -> Mapping[str, Concept]:
+    """Concepts by Body Part Examined (0018,0015), a defined term of PS3.16 Annex L."""
+    return _concepts("body_parts.csv")
+
+
+@cache
+def modality_concepts() -> Mapping[str, Concept]:
     """Concepts by Modality (0008,0060)."""
-    return {
-        row["modality"]: Modality(
-            row["name"], int(row["dicom_concept_id"] or 0), int(row["omop_concept_id"] or 0), row["source"]
-        )
-        for row in data_rows("modality_concepts.csv")
-    }
+    return _concepts("modality_concepts.csv")
 
 
 @cache

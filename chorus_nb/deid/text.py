@@ -15,7 +15,7 @@ from chorus_nb.deid.text_names import People
 from chorus_nb.deid.text_numbers import odd_numbers
 from chorus_nb.deid.text_patterns import AMBIGUOUS_STREET, LABEL, PATTERNS
 from chorus_nb.identity.identifiers import START, Identifiers
-from chorus_nb.identity.own import Matcher
+from chorus_nb.identity.own import Matcher, Span
 from chorus_nb.identity.words import Token, Vocabulary, shipped, tokens
 
 UID_IN_TEXT = re.compile(r"(?<![\w.])[0-2](?:\.\d+){5,}(?!\w|\.\d)")
@@ -58,7 +58,7 @@ class Cleaner:
         """A code of a site, whose letters no vocabulary knows: the patient's own goes, and what has the shape of an
         identifier."""
         cuts = [(start, end, " ") for start, end in self.own.spans(text)]
-        cuts += [(*found.span(), written or " ") for shape, written in _PATTERNS for found in shape.finditer(text)]
+        cuts += _shaped(text)
         return tidy(cut_out(text, cuts)) if cuts else text
 
     def _clean(self, text: str) -> str:
@@ -66,33 +66,45 @@ class Cleaner:
         uids = [found.span() for found in UID_IN_TEXT.finditer(plain)]
         masked = UID_IN_TEXT.sub(lambda found: "." * len(found.group()), plain)
         cuts: list[Removal] = [(*span, self.new_uid(plain[slice(*span)])) for span in uids]
-        cuts += [(*span, " ") for span in self.own.spans(masked)]
-        cuts += [(*found.span(), written or " ") for shape, written in _PATTERNS for found in shape.finditer(masked)]
-        cuts += [(*span, " ") for span in odd_numbers(masked)]
-        cuts += self._of_words(masked, cuts)
+        cuts += removals(self.vocabulary, masked, self.own.spans(masked))
         cleaned = cut_out(plain, cuts) if cuts else plain
         return text if cleaned == plain else tidy(cleaned)
 
-    def _of_words(self, text: str, cuts: list[Removal]) -> list[Removal]:
-        """What goes because a word is not known, or is a name where it stands."""
-        every = tokens(text)
-        unknown = {token.start for token in self.vocabulary.unknown(text)}
-        gone = {number for number, token in enumerate(every) if token.start in unknown}
-        gone |= {number for number, token in enumerate(every) if not token.is_number and _is_in(token, cuts)}
-        gone |= People(text, every, gone).find()
-        gone |= set(_hanging_numbers(text, every, gone))
-        made = [(every[number].start, every[number].end, " ") for number in gone]
-        return made + list(self._streets(text, every, gone))
 
-    def _streets(self, text: str, every: list[Token], gone: set[int]) -> Iterable[Removal]:
-        if not any(map(str.isdigit, text)):
-            return
-        for found in _STREET.finditer(text):
-            inside = [number for number, token in enumerate(every) if found.start("words") <= token.start < found.end()]
-            if any(number in gone for number in inside[:-1]) or _STREET_NAMES.fullmatch(
-                found["words"].strip(" .,;:)]")
-            ):
-                yield (*found.span(), " ")
+@lru_cache(maxsize=16384)
+def removals(vocabulary: Vocabulary, text: str, own: tuple[Span, ...]) -> list[Removal]:
+    """What goes from a text in which ``own`` is a patient's: mostly nothing is, and the answer is everybody's."""
+    cuts: list[Removal] = [(*span, " ") for span in own]
+    cuts += _shaped(text)
+    cuts += [(*span, " ") for span in odd_numbers(text)]
+    return cuts + _of_words(vocabulary, text, cuts)
+
+
+def _shaped(text: str) -> list[Removal]:
+    """What has the shape of an identifier."""
+    return [(*found.span(), written or " ") for shape, written in _PATTERNS for found in shape.finditer(text)]
+
+
+def _of_words(vocabulary: Vocabulary, text: str, cuts: list[Removal]) -> list[Removal]:
+    """What goes because a word is not known, or is a name where it stands."""
+    every = tokens(text)
+    unknown = {token.start for token in vocabulary.unknown(text)}
+    gone = {number for number, token in enumerate(every) if token.start in unknown}
+    gone |= {number for number, token in enumerate(every) if not token.is_number and _is_in(token, cuts)}
+    gone |= People(text, every, gone).find()
+    gone |= set(_hanging_numbers(text, every, gone))
+    made = [(every[number].start, every[number].end, " ") for number in gone]
+    return made + list(_streets(text, every, gone))
+
+
+def _streets(text: str, every: list[Token], gone: set[int]) -> Iterable[Removal]:
+    if not any(map(str.isdigit, text)):
+        return
+    for found in _STREET.finditer(text):
+        inside = [number for number, token in enumerate(every) if found.start("words") <= token.start < found.end()]
+        told = any(number in gone for number in inside[:-1])
+        if told or _STREET_NAMES.fullmatch(found["words"].strip(" .,;:)]")):
+            yield (*found.span(), " ")
 
 
 def _is_in(token: Token, cuts: list[Removal]) -> bool:

@@ -35,6 +35,7 @@ def fold(text: str) -> str:
     return "".join(letters).translate(_KATAKANA)
 
 
+@lru_cache(maxsize=65536)
 def key(text: str) -> str:
     """The one key of a name: folded, letters and digits only, ``ae`` as ``ä``.
 

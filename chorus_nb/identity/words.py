@@ -118,8 +118,9 @@ class Token(NamedTuple):
         return self.text[0].isdigit()
 
 
+@lru_cache(maxsize=16384)
 def tokens(text: str) -> list[Token]:
-    """The words and numbers of a text, run-together words split where a vendor's capitals part them."""
+    """The words and numbers of a text, run-together words split where a vendor's capitals part them. Not to be changed."""
     return list(_tokens(text))
 
 

@@ -120,7 +120,7 @@ class Token(NamedTuple):
 
 @lru_cache(maxsize=16384)
 def tokens(text: str) -> list[Token]:
-    """The words and numbers of a text, run-together words split where a vendor's capitals part them. Not to be changed."""
+    """The words and numbers of a text, run-together words split where a vendor's capitals part them (read only)."""
     return list(_tokens(text))
 
 

@@ -8,18 +8,35 @@ import pandas as pd
 from chorus_nb import tables
 from chorus_nb.explore.catalog import connect
 from chorus_nb.explore.loinc import study_codes
+from chorus_nb.explore.values import CLOCK_TOLERANCE
 from chorus_nb.mapping.lookups import read_lookups
 from chorus_nb.omop import read_omop, visit_spans
 from chorus_nb.workspace import Workspace
 
 INPATIENT = (9201, 262, 32037)  # inpatient, emergency and inpatient, intensive care: preferred among several visits
 
-_ACCESSIONS = """
-SELECT trim(PatientID) AS PatientID, trim(AccessionNumber) AS AccessionNumber, count(*) AS files,
+# The earliest moment of an accession among the files whose clocks agree, which most of them must: a file with a wrong
+# clock does not move the others.
+_ACCESSIONS = f"""
+WITH dated AS (
+    SELECT trim(PatientID) AS PatientID, trim(AccessionNumber) AS AccessionNumber, Modality,
+           TRY_CAST(nullif(acquired, '') AS TIMESTAMP) AS moment
+    FROM catalog WHERE status = 'dicom' AND MediaStorageSOPClassUID <> '1.2.840.10008.1.3.10'
+), agreeing AS (
+    SELECT *, count(moment) OVER (
+        PARTITION BY PatientID, AccessionNumber ORDER BY moment
+        RANGE BETWEEN INTERVAL {CLOCK_TOLERANCE.days} DAY PRECEDING AND INTERVAL {CLOCK_TOLERANCE.days} DAY FOLLOWING
+    ) AS near FROM dated
+), told AS (
+    SELECT *, first_value(moment) OVER (
+        PARTITION BY PatientID, AccessionNumber ORDER BY moment IS NULL, near DESC, moment DESC
+    ) AS usual FROM agreeing
+)
+SELECT PatientID, AccessionNumber, count(*) AS files,
        string_agg(DISTINCT Modality, '\\' ORDER BY Modality) AS modalities,
-       coalesce(min(nullif(acquired, '')), '') AS acquired
-FROM catalog WHERE status = 'dicom' AND MediaStorageSOPClassUID <> '1.2.840.10008.1.3.10'
-GROUP BY ALL ORDER BY ALL
+       coalesce(strftime(min(moment) FILTER (moment >= usual - INTERVAL {CLOCK_TOLERANCE.days} DAY),
+           '%Y-%m-%d %H:%M:%S'), '') AS acquired
+FROM told GROUP BY ALL ORDER BY ALL
 """
 
 # Several visits hold the same moment: inpatient first, then the shortest, then the earliest (chorus.md §3.5).
@@ -68,6 +85,7 @@ def _procedures(workspace: Workspace, rows: pd.DataFrame) -> pd.DataFrame:
     ).astype({"procedure_occurrence_id": "Int64", "procedure_visit": "Int64"})
     images = read_omop(workspace, "image_occurrence").drop_duplicates("image_occurrence_id")
     known = read_omop(workspace, "procedure_occurrence").sort_values("procedure_occurrence_id")
+    dates = known.set_index("procedure_occurrence_id")["procedure_date"]
     # a value that several persons share is a code of the procedure, not the name of one image
     value = known["procedure_source_value"].str.strip()
     known = known.assign(value=value)[(value != "") & (known.groupby(value)["person_id"].transform("nunique") == 1)]
@@ -87,6 +105,7 @@ def _procedures(workspace: Workspace, rows: pd.DataFrame) -> pd.DataFrame:
         made.loc[found.index, "procedure_occurrence_id"] = found["procedure_occurrence_id"]
         made.loc[found.index, "procedure_visit"] = found["visit_occurrence_id"]
         made.loc[found.index, "procedure_link"] = how
+    made["procedure_date"] = made["procedure_occurrence_id"].map(dates).astype("string").fillna("")
     return made
 
 

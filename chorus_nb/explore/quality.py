@@ -14,6 +14,7 @@ from pydicom import charset, datadict
 from chorus_nb import standards, tables
 from chorus_nb.errors import NotReady
 from chorus_nb.explore.catalog import catalog_view, connect
+from chorus_nb.explore.values import CLOCK_TOLERANCE
 from chorus_nb.workspace import Workspace
 
 SEVERITIES = ("high", "medium", "low")
@@ -64,10 +65,13 @@ def assess(workspace: Workspace) -> pd.DataFrame:
     frames = []
     with connect(workspace) as connection:
         connection.execute(_FILES)
+        connection.execute(f"SET VARIABLE clock_days = {CLOCK_TOLERANCE.days}")
         path = workspace.path(tables.TAG_PROFILE)
         catalog_view(connection, "tag", path.parent, path.name)
         connection.create_function("dictionary_vr", _dictionary_vr, ["VARCHAR"], "VARCHAR")
         connection.register("character_set", pd.DataFrame({"term": sorted(charset.python_encoding)}))
+        linked = workspace.read(tables.LINKAGE) if workspace.has(tables.LINKAGE) else tables.empty(tables.LINKAGE)
+        connection.register("linkage", linked)
         connection.register("same_instance", _same_instance(connection, workspace))
         for rule in rules():
             found = connection.execute(rule.query).df()

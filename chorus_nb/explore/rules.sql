@@ -3,6 +3,8 @@
 --   catalog        every file found                     file   the DICOM files without DICOMDIR, with `series` (its UID,
 --   tag            the tag profile                             or the path), `study_day`, `birth_day`, `instance`, `asked`
 --   same_instance  SOP Instance UIDs that stand in several files, with how many different contents those files have
+--   linkage        the accessions, none where they were not linked yet
+--   clock_days     a variable: days that the dates of one image, or of one accession, may lie apart
 --   character_set  the terms of SpecificCharacterSet that are defined
 
 -- rule unreadable_file: high, file
@@ -109,6 +111,31 @@ FROM file WHERE acquired = '' OR (StudyDate <> '' AND study_day IS NULL) GROUP B
 -- A date in the future or before digital imaging: check the clock of the device.
 SELECT series AS item, 'acquired ' || left(acquired, 10) AS detail, count(*) AS files
 FROM file WHERE moment > now()::TIMESTAMP + INTERVAL 2 DAY OR moment < TIMESTAMP '1980-01-01' GROUP BY ALL;
+
+-- rule clocks_in_header: medium, series
+-- The clock of the device was wrong, or the image was made from older ones: StudyDate is what links it.
+SELECT item, keyword || ' lies ' || abs(days) || ' days ' || if(days < 0, 'before', 'after') || ' StudyDate' AS detail, count(*) AS files
+FROM (
+    SELECT item, keyword, datediff('day', study_day, TRY_CAST(try_strptime(left(replace(value, '.', ''), 8), '%Y%m%d') AS DATE)) AS days
+    FROM (
+        UNPIVOT (SELECT series AS item, study_day, AcquisitionDateTime, AcquisitionDate, ContentDate, SeriesDate FROM file)
+        ON COLUMNS(* EXCLUDE (item, study_day)) INTO NAME keyword VALUE value
+    )
+) WHERE abs(days) > getvariable('clock_days') GROUP BY ALL;
+
+-- rule clocks_of_accession: medium, study
+-- Files of one accession lie apart: check the clock of the device. The accession goes by what most of them say.
+SELECT AccessionNumber AS item, 'dates from ' || min(moment)::DATE || ' to ' || max(moment)::DATE AS detail, count(*) AS files
+FROM file WHERE AccessionNumber <> '' GROUP BY PatientID, AccessionNumber HAVING datediff('day', min(moment), max(moment)) > getvariable('clock_days');
+
+-- rule clock_against_procedure: medium, study
+-- Images and linked procedure lie apart: check the clock, Days_Shifted of the patient and the procedure of the accession.
+SELECT AccessionNumber AS item, 'the images lie ' || abs(days) || ' days ' || if(days < 0, 'before', 'after')
+    || ' the procedure' AS detail, files
+FROM (
+    SELECT *, datediff('day', TRY_CAST(procedure_date AS DATE), TRY_CAST(left(acquired_shifted, 10) AS DATE)) AS days
+    FROM linkage WHERE procedure_date <> '' AND acquired_shifted <> ''
+) WHERE abs(days) > getvariable('clock_days');
 
 -- rule study_before_birth: high, study
 -- The wrong patient or a wrong date: mend it at the source.

@@ -92,6 +92,8 @@ _DA_FORM = re.compile(r"(\d{4})[.-]?(\d\d)[.-]?(\d\d)", re.ASCII)  # also the ol
 _TM = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.\d*)?)?)?", re.ASCII)
 _OFFSET = re.compile(r"(.*?)([+-])(\d\d)(\d\d)", re.ASCII)
 
+CLOCK_TOLERANCE = timedelta(days=31)  # between Study Date and the other dates of an image
+
 SOURCES = (  # chorus.md §3.6: where the date and time of an image come from, best first
     ("AcquisitionDateTime", ""),
     ("AcquisitionDate", "AcquisitionTime"),
@@ -143,8 +145,12 @@ def datetime_of(dt: str, zone: ZoneInfo) -> tuple[datetime, bool] | None:
 
 
 def acquired(header: dict[str, str], zone: ZoneInfo) -> tuple[str, str]:
-    """(local date and time, the attributes it comes from): the best source with a time, else the best date alone."""
+    """(local date and time, the attributes it comes from): the best source with a time, else the best date alone.
+
+    A device whose date is further than :data:`CLOCK_TOLERANCE` from Study Date has a wrong clock: it is not asked.
+    """
     dates: list[tuple[str, str]] = []
+    study = date_of(header.get("StudyDate", ""))
     for date_keyword, time_keyword in SOURCES:
         value = header.get(date_keyword, "")
         if not value:
@@ -159,7 +165,7 @@ def acquired(header: dict[str, str], zone: ZoneInfo) -> tuple[str, str]:
             if moment is not None and time is not None:
                 moment += time
             source = f"{date_keyword}+{time_keyword}" if timed else date_keyword
-        if moment is None:
+        if moment is None or (study is not None and not -CLOCK_TOLERANCE <= moment - study <= CLOCK_TOLERANCE):
             continue
         if timed:
             return moment.isoformat(" "), source

@@ -174,27 +174,6 @@ def shifted(day: str, days: int) -> str:
     return ""
 
 
-def moment(reading: Reading, zone: ZoneInfo) -> str:
-    """Local date and time of a released image, from the first of the attributes that tell it (chorus.md §3.6)."""
-    stamp = text(reading, 0x0008002A)
-    if date := read_date(stamp):
-        clock = (re.sub(r"\D.*", "", stamp[8:]) + "000000")[:6]
-        if re.search(r"[+-]\d{4}$", stamp):
-            aware = datetime.datetime.strptime(f"{date:%Y%m%d}{clock}{stamp[-5:]}", "%Y%m%d%H%M%S%z")
-            return f"{aware.astimezone(zone):%Y-%m-%d %H:%M:%S}"
-        return _stamp(date, clock)
-    for day_tag, time_tag in ((0x00080022, 0x00080032), (0x00080023, 0x00080033), (0x00080021, 0x00080031)):
-        if date := read_date(text(reading, day_tag)):
-            return _stamp(date, text(reading, time_tag))
-    date = read_date(text(reading, 0x00080020))
-    return _stamp(date, text(reading, 0x00080030)) if date else ""
-
-
-def _stamp(date: datetime.date, clock: str) -> str:
-    digits = (re.sub(r"\D", "", clock.split(".")[0]) + "000000")[:6]
-    return f"{date:%Y-%m-%d} {digits[:2]}:{digits[2:4]}:{digits[4:]}"
-
-
 def _clock(value: str) -> str:
     """What stands behind the date of a DA or DT, without the zone offset."""
     return re.sub(r"^\d{4}[-.]?\d\d[-.]?\d\d|[+-]\d{4}$", "", value)

@@ -15,7 +15,7 @@ from chorus_nb.leaks.shapes import Severity
 from chorus_nb.leaks.terms import SearchTerm
 from chorus_nb.mapping.lookups import Lookups
 from chorus_nb.omop import NEAR_VISIT, read_omop, visit_spans
-from chorus_nb.verify import faces
+from chorus_nb.verify import clocks, faces
 from chorus_nb.verify.findings import Finding, Findings
 from chorus_nb.verify.series import Fact
 from chorus_nb.workspace import PARTIAL, Workspace
@@ -200,6 +200,17 @@ def visits(release: Release) -> Findings:
             yield Finding("visits", severity, fact.target_path, "", "its time lies outside its visit")
 
 
+def clocks_agree(release: Release) -> Findings:
+    """The images of an accession among each other, and with the procedure that is linked to it."""
+    workspace, procedures = release.workspace, dict[str, str]()
+    if workspace.has(tables.LINKAGE):
+        linked = workspace.read(tables.LINKAGE).dropna(subset=["image_occurrence_id", "procedure_occurrence_id"])
+        known = read_omop(workspace, "procedure_occurrence").set_index("procedure_occurrence_id").procedure_date
+        dates = linked.procedure_occurrence_id.map(known).fillna("")
+        procedures = dict(zip(linked.image_occurrence_id.astype(str), dates, strict=True))
+    yield from clocks.apart({fact.target_path: fact.moment for fact in release.facts}, procedures)
+
+
 def heads(release: Release) -> Findings:
     """The series that may show a face, and what 03 made of them."""
     workspace, statuses = release.workspace, None
@@ -216,6 +227,7 @@ def heads(release: Release) -> Findings:
 RELEASE_CHECKS = {
     "accounted": accounted,
     "burned_in": burned_in,
+    "clocks": clocks_agree,
     "faces": heads,
     "geometry": partial_series,
     "uids": unique_uids,

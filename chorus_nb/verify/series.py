@@ -20,7 +20,7 @@ from chorus_nb.leaks.spellings import day_pattern
 from chorus_nb.leaks.terms import SearchTerm, read_date
 from chorus_nb.memory import DECODERS, Recipe, digest
 from chorus_nb.parameters import Parameters
-from chorus_nb.verify import file_checks, iods, pictures, pixel_container, second_look, second_opinion
+from chorus_nb.verify import clocks, file_checks, iods, pictures, pixel_container, second_look, second_opinion
 from chorus_nb.verify.file_checks import Pair, Patient, ReleasedFile
 from chorus_nb.verify.findings import Finding
 from chorus_nb.workspace import write_atomically
@@ -146,6 +146,7 @@ def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Ser
         )
         for check in file_checks.FILE_CHECKS.values():
             result.findings.extend(check(pair, examiner.parameters))
+        result.findings.extend(clocks.check_clocks(pair))
         result.findings.extend(pictures.check_pixels(pair, path, examiner.faces))
         result.findings.extend(_patterns(pair))
         for leaf in pair.release.leaves.values():
@@ -203,7 +204,7 @@ def _fact(pair: Pair, digest: str, parameters: Parameters) -> Fact:
         digest,
         str(dataset.get("SOPInstanceUID", "")),
         str(dataset.get("SOPClassUID", "")),
-        file_checks.moment(pair.release, parameters.zone),
+        clocks.moment(pair.release, parameters.zone),
     )
 
 

@@ -151,7 +151,11 @@ def test_identifiers_in_folder_names_are_named_by_attribute(survey: Workspace, a
         ({"AcquisitionDateTime": "20240105090000.5"}, "2024-01-05 09:00:00", "AcquisitionDateTime"),
         # noon in Greenwich is seven in the morning in New York in winter, eight in summer
         ({"AcquisitionDateTime": "20240105120000+0000"}, "2024-01-05 07:00:00", "AcquisitionDateTime"),
-        ({"AcquisitionDateTime": "20240705120000+0000"}, "2024-07-05 08:00:00", "AcquisitionDateTime"),
+        (
+            {"AcquisitionDateTime": "20240705120000+0000", "StudyDate": "20240705"},
+            "2024-07-05 08:00:00",
+            "AcquisitionDateTime",
+        ),
         ({"AcquisitionDateTime": "2024"}, "2024-01-05 10:20:30", "AcquisitionDate+AcquisitionTime"),
         ({"AcquisitionTime": None}, "2024-01-05 10:15:00", "StudyDate+StudyTime"),
         ({"AcquisitionDate": None, "StudyTime": None}, "2024-01-05 00:00:00", "StudyDate"),

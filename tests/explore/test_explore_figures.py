@@ -40,7 +40,7 @@ def test_every_figure_is_drawn_with_a_title_and_a_unit(survey: Workspace, add: A
 
 def test_the_overview_counts_what_is_here(survey: Workspace, add: Add) -> None:
     add("a", AcquisitionDate="20240105")
-    add("b", AcquisitionDate="20240305", SeriesInstanceUID="1.2.3.2")
+    add("b", AcquisitionDate="20240305", StudyDate="20240305", SeriesInstanceUID="1.2.3.2")
     (Path(survey.parameters.source) / "notes.txt").write_text("not an image")
     scan(survey)
     row = summary.overview(survey).iloc[0]
@@ -71,7 +71,7 @@ def test_minimum_metadata_is_missing_only_where_it_has_a_place(survey: Workspace
 
 def test_accessions_are_counted_by_how_far_they_link(survey: Workspace, add: Add) -> None:
     add("a")
-    add("b", AccessionNumber="ACC2", AcquisitionDate="20200101")
+    add("b", AccessionNumber="ACC2", AcquisitionDate="20200101", StudyDate="20200101")
     add("c", AccessionNumber="ACC9")
     add("d", PatientID="STRANGER")
     scan(survey)

@@ -51,6 +51,25 @@ def test_visits_that_hold_the_moment(
     assert pd.isna(row["visit_occurrence_id"]) if expected is None else row["visit_occurrence_id"] == expected
 
 
+@pytest.mark.parametrize("wrong", ["20130105", "20350105", "19700101"])
+def test_a_wrong_clock_does_not_move_its_accession(survey: Workspace, add: Add, wrong: str) -> None:
+    add("a", AcquisitionDate=wrong)  # StudyDate is right
+    assert linked(survey)["acquired"] == "2024-01-05 10:15:00"
+    add("b", AcquisitionTime="103000")
+    add("c", AcquisitionDate="20240106", StudyDate="20240106")
+    add("d", AcquisitionDate=wrong, StudyDate=wrong)
+    row = linked(survey)
+    assert (row["acquired"], row["files"]) == ("2024-01-05 10:15:00", 4)
+
+
+def test_an_accession_goes_by_what_most_of_its_files_say_though_they_lie_on_several_days(
+    survey: Workspace, add: Add
+) -> None:
+    for number, day in enumerate(("20130105", "20130105", "20240107", "20240106", "20240105")):
+        add(str(number), AcquisitionDate=day, StudyDate=day)
+    assert linked(survey)["acquired"][:10] == "2024-01-05"
+
+
 @pytest.mark.parametrize("value", ["101", "ACC1"])
 def test_a_procedure_that_names_the_accession_brings_its_visit(survey: Workspace, add: Add, value: str) -> None:
     write_visits(survey, "100,1,9201,2023-12-01,2023-12-31", "200,1,9201,2020-01-01,2020-01-02")

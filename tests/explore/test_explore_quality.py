@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset
 
-from chorus_nb.explore import assess, profile, scan, summary
+from chorus_nb.explore import assess, link, profile, scan, summary
 from chorus_nb.explore.quality import SEVERITIES, rules
 from chorus_nb.workspace import Workspace
-from tests.explore.survey_site import dataset, save
+from tests.explore.survey_site import dataset, save, write_procedures
 
 Add = Callable[..., Path]
 
@@ -35,7 +35,9 @@ PLANTED: dict[str, list[dict[str, object]]] = {
     "gap_in_instance_numbers": [{"InstanceNumber": 1}, {"InstanceNumber": 2}, {"InstanceNumber": 5}],
     "inconsistent_geometry": [{}, {"Rows": 4, "Columns": 2}],
     "impossible_date": [{"StudyDate": "20241350"}],
-    "implausible_date": [{"AcquisitionDate": "20990101"}],
+    "implausible_date": [{"AcquisitionDate": "20990101", "StudyDate": "20990101"}],
+    "clocks_in_header": [{"AcquisitionDate": "20130105"}],
+    "clocks_of_accession": [{}, SERIES | {"AcquisitionDate": "20130105", "StudyDate": "20130105"}],
     "study_before_birth": [{"PatientBirthDate": "20250101"}],
     "age_against_birth_date": [{"PatientBirthDate": "19700101", "PatientAge": "020Y"}],
     "no_time_of_day": [{"AcquisitionTime": None, "StudyTime": None}],
@@ -109,8 +111,18 @@ def test_a_rule_finds_the_file_made_for_it(survey: Workspace, rule: str) -> None
     assert rule in found(survey)
 
 
+def test_images_far_from_the_procedure_of_their_accession_are_found(survey: Workspace, add: Add) -> None:
+    write_procedures(survey, "77,1,100,ACC1")  # on 2023-12-26; Days_Shifted is -10
+    add("a", AcquisitionDate=None, StudyDate="20130105")
+    scan(survey)
+    profile(survey)
+    link(survey)
+    found = assess(survey).set_index("rule").loc["clock_against_procedure"]
+    assert (found["item"], found["detail"]) == ("ACC1", "the images lie 4017 days before the procedure")
+
+
 def test_every_rule_is_tried_here_and_says_what_to_do() -> None:
-    assert {rule.name for rule in rules()} == set(PLANTED) | set(FILES)
+    assert {rule.name for rule in rules()} == set(PLANTED) | set(FILES) | {"clock_against_procedure"}
     assert all(rule.severity in SEVERITIES and rule.what_to_do.endswith(".") for rule in rules())
 
 

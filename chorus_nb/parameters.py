@@ -51,7 +51,11 @@ class Parameters(BaseModel):
     omop: str = Field(
         "runs/demo/site/omop",
         min_length=1,
-        description="Folder of OMOP CDM 5.4 CSV tables, already date-shifted; or env:NAME, holding an SQLAlchemy URL.",
+        description="Folder of OMOP CDM 5.4 tables, CSV or Parquet, already date-shifted; a DuckDB or SQLite file; "
+        "or env:NAME, holding an SQLAlchemy URL.",
+    )
+    omop_schema: str = Field(
+        "", pattern=r"^\w*$", description='Schema of the OMOP tables in a database ("" = the one its user sees first).'
     )
     lookup: str = Field(
         "runs/demo/site/lookup",
@@ -219,7 +223,7 @@ class Parameters(BaseModel):
                     lines.append(f"{name}: must be a folder")
                 elif not os.environ.get(value[4:]):
                     lines.append(f"{name}: environment variable {value[4:]} is not set")
-            elif not (source.reachable() if name == "source" else resolve(value).is_dir()):
+            elif not (source.reachable() if name == "source" else _is_there(name, value)):
                 lines.append(f"{name}: folder not found: {value}")
         if self.registry_url.startswith("env:") and not os.environ.get(self.registry_url[4:]):
             lines.append(f"registry_url: environment variable {self.registry_url[4:]} is not set")
@@ -240,6 +244,11 @@ class Parameters(BaseModel):
             lines.append(f"workspace: is not a folder: {self.workspace}")
         if lines:
             raise InputError(*lines)
+
+
+def _is_there(name: str, value: str) -> bool:
+    path = resolve(value)
+    return path.is_dir() or (name == "omop" and path.is_file())
 
 
 def may_hold_secret(value: str) -> bool:

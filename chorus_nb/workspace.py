@@ -6,11 +6,13 @@ import contextlib
 import os
 import secrets
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from io import FileIO
 from pathlib import Path
 
 import pandas as pd
+
+from blake3 import blake3
 
 from chorus_nb import layout, tables
 from chorus_nb.errors import InputError, NotReady, WorkbenchError
@@ -79,6 +81,9 @@ class Workspace:
         write_if_changed(path, tables.encode(table, frame))
         return path
 
+    def note(self, name: str, rows: int | None, digest: Callable[[], str]) -> None:
+        """Told of every input that was read; a run keeps name, rows and digest for the audit log."""
+
     # --- the site key -------------------------------------------------------------------------------------------
 
     @property
@@ -106,6 +111,11 @@ class Workspace:
         if len(key) < 16:
             raise InputError("key_file: too short; it needs at least 32 hexadecimal digits")
         return key
+
+
+def digest_of(path: Path) -> str:
+    """BLAKE3 of a file, hex; read by memory map, so that a large one needs no memory."""
+    return blake3().update_mmap(path).hexdigest()
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------

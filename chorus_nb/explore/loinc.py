@@ -7,7 +7,7 @@ import pandas as pd
 
 from chorus_nb.errors import InputError
 from chorus_nb.standards import loinc_map, normalised_description
-from chorus_nb.workspace import Workspace
+from chorus_nb.workspace import Workspace, digest_of
 
 SITE_MAP = "loinc_map.csv"  # in the lookup folder, optional: Modality, StudyDescription, loinc_code
 
@@ -48,6 +48,7 @@ def _site_map(workspace: Workspace) -> dict[tuple[str, str], str]:
         return {}
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        workspace.note(f"lookup/{path.name}", len(frame), lambda: digest_of(path))
         return {
             (modality.strip(), normalised_description(description)): code.strip()
             for modality, description, code in zip(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import functools
 import io
 import re
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ import pandas as pd
 from chorus_nb import tables
 from chorus_nb.errors import InputError
 from chorus_nb.tables.cells import from_cell
-from chorus_nb.workspace import Workspace
+from chorus_nb.workspace import Workspace, digest_of
 
 ALIASES = {
     "PatientID": ("patientid", "mrn", "sourcepatientid", "patid"),
@@ -73,9 +74,11 @@ def read_lookups(workspace: Workspace) -> Lookups:
     """Read and check both tables; :class:`InputError` has a line for every row that cannot stand."""
     folder, code = workspace.parameters.lookup_path, workspace.parameters.shift_code
     faults: list[str] = []
-    persons = _person_rows(find_table(folder, tables.PERSON_MAP), code, faults)
-    images = _image_rows(find_table(folder, tables.IMAGE_MAP), faults)
+    person_file, image_file = (find_table(folder, table) for table in (tables.PERSON_MAP, tables.IMAGE_MAP))
+    persons, images = _person_rows(person_file, code, faults), _image_rows(image_file, faults)
     _agree(persons, images, faults)
+    for path, rows in ((person_file, len(persons)), (image_file, len(images))):
+        workspace.note(f"lookup/{path.name}", rows, functools.partial(digest_of, path))
     if faults:
         raise InputError(*_by_cause(faults))
     frames = [

@@ -1,4 +1,4 @@
-"""A database behind an SQLAlchemy URL: opened, and its faults told in one line without password or value."""
+"""A database behind an SQLAlchemy URL: opened, its OMOP tables, and its faults told without password or value."""
 
 from __future__ import annotations
 
@@ -8,14 +8,102 @@ import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Engine, create_engine
+import pandas as pd
+from blake3 import blake3
+from sqlalchemy import Engine, MetaData, Select, create_engine, inspect, select
+from sqlalchemy import Table as DatabaseTable
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine.reflection import Inspector
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from chorus_nb.errors import InputError
+from chorus_nb.omop.cdm import cdm, in_cdm_order
 
+ROWS_FETCHED = 10_000
+SYSTEM_SCHEMAS = ("information_schema", "pg_", "mysql", "performance_schema", "sys")
 DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
+
+
+class OmopDatabase:
+    """The tables of one ``schema`` of a database; "" is the one that its user sees first."""
+
+    def __init__(self, value: str, schema: str = "") -> None:
+        self.value, self.schema = value, schema
+        with engine("omop", value) as opened:
+            inspector = inspect(opened)
+            self._called = _omop_names(inspector, schema or None)
+            self._place = _place(opened.url) + f", schema {schema}" * bool(schema)
+            self._elsewhere = (
+                {} if self._called else {name: _omop_names(inspector, name) for name in _schemas(inspector)}
+            )
+
+    def names(self) -> dict[str, str]:
+        """The tables of CDM 5.4 by name, and what they are called there."""
+        return self._called
+
+    def form(self, table: str) -> str:
+        return self._place
+
+    def hint(self, table: str) -> str:
+        return schema_hint({schema for schema, names in self._elsewhere.items() if table in names})
+
+    def read(self, table: str, wanted: set[str]) -> pd.DataFrame:
+        """The wanted columns as text, their names in small letters."""
+        with engine("omop", self.value) as opened, opened.connect() as connection:
+            asked = self._select(opened, table, wanted)
+            if asked is None:
+                return pd.DataFrame()
+            found = connection.execution_options(yield_per=ROWS_FETCHED).execute(asked)
+            rows = [["" if value is None else str(value) for value in row] for row in found]
+            return pd.DataFrame(rows, columns=[column.name.lower() for column in asked.selected_columns], dtype=str)
+
+    def digest(self, table: str, read: pd.DataFrame) -> str:
+        return content_digest(read)
+
+    def plain(self, table: str) -> None:
+        return None
+
+    def write_plain(self, table: str, target: Path) -> None:
+        """The table as CSV, in the order of the CDM."""
+        with engine("omop", self.value) as opened, opened.connect() as connection:
+            asked = self._select(opened, table)
+            assert asked is not None
+            found = connection.execution_options(yield_per=ROWS_FETCHED).execute(asked)
+            with target.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow(column.name.lower() for column in asked.selected_columns)
+                writer.writerows(found)
+
+    def _select(self, opened: Engine, table: str, wanted: set[str] | None = None) -> Select[Any] | None:
+        reflected = DatabaseTable(
+            self._called[table], MetaData(), schema=self.schema or None, autoload_with=opened, resolve_fks=False
+        )
+        names = [column.name for column in reflected.c if wanted is None or column.name.lower() in wanted]
+        columns = [reflected.c[name] for name in in_cdm_order(table, names)]
+        return select(*columns).order_by(*reflected.primary_key or reflected.c) if columns else None
+
+
+def content_digest(read: pd.DataFrame) -> str:
+    """BLAKE3 of what was read of a table that is no file."""
+    return blake3(read.to_csv(index=False).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def schema_hint(schemas: set[str]) -> str:
+    """What to do about a table that lies in other schemas than the one that was asked."""
+    return f"; it is in schema {', '.join(sorted(schemas))}: set omop_schema" if schemas else ""
+
+
+def _omop_names(inspector: Inspector, schema: str | None) -> dict[str, str]:
+    found = (*inspector.get_view_names(schema=schema), *inspector.get_table_names(schema=schema))
+    known = set(cdm()["table"])
+    return {name.lower(): name for name in found if name.lower() in known}
+
+
+def _schemas(inspector: Inspector) -> list[str]:
+    """The schemas of the database that this user may see."""
+    return [name for name in inspector.get_schema_names() if not name.startswith(SYSTEM_SCHEMAS)]
 
 
 @contextlib.contextmanager

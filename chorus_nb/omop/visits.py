@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from chorus_nb.omop.cdm import LAST_SECOND, moments
+from chorus_nb.omop.reading import LAST_SECOND, moments
 
 NEAR_VISIT = pd.Timedelta(days=7)  # OHDSI DataQualityDashboard, withinVisitDates
 NO_END = pd.Timestamp(2250, 1, 1)  # of a visit that is still open

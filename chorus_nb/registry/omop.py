@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import filecmp
 import functools
 import os
@@ -10,20 +9,18 @@ from collections import Counter
 from pathlib import Path
 
 import pandas as pd
-from sqlalchemy import MetaData, inspect, select
-from sqlalchemy import Table as DatabaseTable
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError
 from chorus_nb.layout import series_folder
 from chorus_nb.leaks.cells import identifying_cells
 from chorus_nb.leaks.files import csv_parts
-from chorus_nb.omop import cdm, cdm_fields, omop_files, plain_table, read_omop, write_plain
-from chorus_nb.omop.databases import engine
+from chorus_nb.omop import cdm_fields, open_omop, read_omop
+from chorus_nb.omop.reading import OmopTables
 from chorus_nb.registry.image_registry import released_links
 from chorus_nb.registry.omop_delivery import Delivery, delivered_records, examine_table
 from chorus_nb.sop import omop_deliverable
-from chorus_nb.workspace import PARTIAL, Workspace, replacing, write_if_changed
+from chorus_nb.workspace import PARTIAL, Workspace, digest_of, replacing, write_if_changed
 
 PROCEDURE_TABLE = "procedure_occurrence"
 IMAGING_PROCEDURE = 4180938  # Multimodal-Linkage SOP C.1: provisional, `procedure_concepts` refines it
@@ -40,8 +37,9 @@ def build_omop(workspace: Workspace) -> pd.DataFrame:
     """
     added = minted_procedures(workspace)
     asked = {PROCEDURE_TABLE, *workspace.parameters.omop_tables}
-    there = _tables_there(workspace)
-    delivered = _delivered(workspace, asked & there)
+    opened = open_omop(workspace.parameters)
+    there = set(opened.names())
+    delivered = _delivered(workspace, opened, asked & there)
     identifying = identifying_cells(workspace, {n: functools.partial(csv_parts, p) for n, p in delivered.items()})
     withheld = _withheld(workspace)
     found = [
@@ -49,6 +47,7 @@ def build_omop(workspace: Workspace) -> pd.DataFrame:
         for name, path in sorted(delivered.items())
     ]
     for one in found:
+        workspace.note(f"omop/{opened.names()[one.table]}", one.rows, functools.partial(digest_of, one.source))
         rows = added if one.table == PROCEDURE_TABLE else added.iloc[:0]
         _write(one, rows, workspace.omop_out / f"{one.table}.csv")
     if PROCEDURE_TABLE not in delivered:
@@ -173,44 +172,14 @@ def _procedure_concepts(workspace: Workspace, procedures: pd.DataFrame) -> pd.Se
     )
 
 
-def _tables_there(workspace: Workspace) -> set[str]:
-    """The tables of the CDM that the site has."""
-    known = set(cdm()["table"])
-    if not workspace.parameters.omop.startswith("env:"):
-        return known & omop_files(workspace.parameters).keys()
-    with engine("omop", workspace.parameters.omop) as opened:
-        inspector = inspect(opened)
-        return known & {name.lower() for name in (*inspector.get_view_names(), *inspector.get_table_names())}
-
-
-def _plain(workspace: Workspace, name: str, path: Path) -> Path:
-    """The file itself, or a copy with commas in UTF-8 under ``local/``: central reads no other form."""
-    if plain_table(path):
-        return path
-    made = workspace.local / "omop" / f"{name}.csv"
-    with replacing(made) as temporary:
-        write_plain(path, Path(temporary))
-    return made
-
-
-def _delivered(workspace: Workspace, wanted: set[str]) -> dict[str, Path]:
-    """These tables of the site as CSV files by name; those of a database are exported under ``local/`` first."""
-    if not workspace.parameters.omop.startswith("env:"):
-        found_files = {name: path for name, path in omop_files(workspace.parameters).items() if name in wanted}
-        return {name: _plain(workspace, name, path) for name, path in found_files.items()}
+def _delivered(workspace: Workspace, opened: OmopTables, wanted: set[str]) -> dict[str, Path]:
+    """These tables of the site as CSV files by name; what stands in another form is written anew under ``local/``."""
     made = {}
-    with engine("omop", workspace.parameters.omop) as opened:
-        inspector = inspect(opened)
-        for found in (*inspector.get_view_names(), *inspector.get_table_names()):
-            if found.lower() in wanted:
-                table = DatabaseTable(found, MetaData(), autoload_with=opened)
-                made[found.lower()] = workspace.local / "omop" / f"{found.lower()}.csv"
-                with opened.connect() as connection, replacing(made[found.lower()]) as temporary:
-                    ordered = connection.execution_options(yield_per=10_000).execute(
-                        select(table).order_by(*table.primary_key or table.columns)
-                    )
-                    with open(temporary, "w", newline="", encoding="utf-8") as file:
-                        writer = csv.writer(file, lineterminator="\n")
-                        writer.writerow(column.name.lower() for column in table.columns)
-                        writer.writerows(ordered)
+    for name in sorted(wanted):
+        if plain := opened.plain(name):
+            made[name] = plain
+            continue
+        made[name] = workspace.local / "omop" / f"{name}.csv"
+        with replacing(made[name]) as temporary:
+            opened.write_plain(name, temporary)
     return made

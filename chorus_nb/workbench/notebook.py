@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import blake3
 import pandas as pd
 import psutil
 import pyarrow.parquet as pq
@@ -20,23 +20,27 @@ from chorus_nb.processes.environment import keep_within
 from chorus_nb.workbench import audit
 from chorus_nb.workbench.demo_site import DEMO_SITE, make_demo_site
 from chorus_nb.workbench.steps import STEPS
-from chorus_nb.workspace import Workspace
+from chorus_nb.workspace import Workspace, digest_of
 
 
 class _Recording(Workspace):
-    """A workspace that remembers the digest of each table it read: the inputs of the audit line."""
+    """A workspace that remembers digest and rows of each input that was read: the inputs of the audit line."""
 
     def __init__(self, parameters: Parameters) -> None:
         super().__init__(parameters)
         self.inputs: dict[str, str] = {}
+        self.rows: dict[str, int] = {}
 
     def read(self, table: tables.Table, columns: Sequence[str] | None = None, *, compact: bool = False) -> pd.DataFrame:
         frame = super().read(table, columns, compact=compact)
-        self.note(self.path(table))
+        self.note(audit.place(self, self.path(table)), len(frame), lambda: digest_of(self.path(table)))
         return frame
 
-    def note(self, path: Path) -> None:
-        self.inputs.setdefault(audit.place(self, path), digest_of(path))
+    def note(self, name: str, rows: int | None, digest: Callable[[], str]) -> None:
+        if name not in self.inputs:
+            self.inputs[name] = digest()
+        if rows is not None:
+            self.rows.setdefault(name, rows)
 
 
 class Run:
@@ -71,6 +75,7 @@ class Run:
                 "parameters": self.parameters.model_dump(),
                 "versions": audit.versions(),
                 "inputs": dict(sorted(self._workspace.inputs.items())),
+                "rows": dict(sorted(self._workspace.rows.items())),
                 "outputs": {row["place"]: row["blake3"] for row in rows if row["blake3"]},
             },
         )
@@ -91,19 +96,15 @@ class Run:
         return {**row, "bytes": path.stat().st_size, "blake3": digest_of(path)}
 
     def _note_inputs(self) -> None:
-        """Inputs that are not tables of the workspace: the lookups, the decisions, the policy.
+        """What people decided, and the policy; whatever else is read is noted by who reads it.
 
         The source files have their digests in ``outcomes``.
         """
-        lookup, decisions = self.parameters.lookup_path, self.workspace.decisions
-        candidates = [
-            *(lookup / f"{table.name}.csv" for table in (tables.PERSON_MAP, tables.IMAGE_MAP)),
-            *(path for path in decisions.glob("*") if path.suffix in (".csv", ".txt")),
-            *([resolve(self.parameters.policy)] if self.parameters.policy_name == SCRIPT else []),
-        ]
-        for path in candidates:
+        decided = (path for path in self.workspace.decisions.glob("*") if path.suffix in (".csv", ".txt"))
+        script = [resolve(self.parameters.policy)] if self.parameters.policy_name == SCRIPT else []
+        for path in (*decided, *script):
             if path.is_file():
-                self._workspace.note(path)
+                self.workspace.note(audit.place(self.workspace, path), None, functools.partial(digest_of, path))
 
 
 def begin(name: str, variables: Mapping[str, Any]) -> Run:
@@ -153,8 +154,3 @@ def prepare_process(parameters: Parameters) -> Workspace:
     workspace = Workspace(parameters).create()
     keep_within(workspace.local)
     return workspace
-
-
-def digest_of(path: Path) -> str:
-    """BLAKE3 of a file, hex; read by memory map, so that a large one needs no memory."""
-    return blake3.blake3().update_mmap(path).hexdigest()

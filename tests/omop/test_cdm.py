@@ -5,12 +5,23 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pytest
 from sqlalchemy import create_engine
 
 from chorus_nb.errors import InputError
-from chorus_nb.omop import NO_END, cdm_fields, moments, omop_files, read_omop, visit_spans, write_plain
+from chorus_nb.omop import (
+    NO_END,
+    cdm_fields,
+    moments,
+    open_omop,
+    read_omop,
+    require_omop,
+    unreadable_dates,
+    visit_spans,
+)
+from chorus_nb.omop.cdm import VISIT_TABLE
 from chorus_nb.parameters import Parameters
 
 DEATH = "person_id,death_date,death_datetime,death_type_concept_id\n"
@@ -82,7 +93,7 @@ def test_a_table_without_a_required_id_is_refused_by_the_name_of_the_column(tmp_
 def test_two_files_for_one_table_are_refused(tmp_path: Path) -> None:
     parameters = site(tmp_path, death=DEATH, DEATH=DEATH)
     with pytest.raises(InputError, match=r"DEATH\.csv and death\.csv"):
-        omop_files(parameters)
+        open_omop(parameters).names()
 
 
 def test_a_database_gives_the_same_table_as_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,13 +136,13 @@ def test_any_separator_and_encoding_gives_the_same_table(tmp_path: Path, separat
     (tmp_path / "death.csv.gz").write_bytes(gzip.compress(text.replace(",", separator).encode(encoding)))
     read = read_omop(Parameters(omop=str(tmp_path)), "death")
     assert read.loc[0, ["person_id", "death_date", "death_type_concept_id"]].tolist() == [7, "2024-01-02", 32817]
-    write_plain(tmp_path / "death.csv.gz", tmp_path / "plain.csv")
+    open_omop(Parameters(omop=str(tmp_path))).write_plain("death", tmp_path / "plain.csv")
     assert (tmp_path / "plain.csv").read_text() == text.replace('"', "")
 
 
 def test_visits_in_another_form_of_date_are_refused_by_column_and_count(tmp_path: Path) -> None:
     parameters = site(tmp_path, visit_occurrence=VISIT + "1,1,9201,02/01/2021,,2021-02-03,,32817\n")
-    with pytest.raises(InputError, match=r"visit_occurrence\.visit_start_date: 1 dates cannot be read") as caught:
+    with pytest.raises(InputError, match=r"1 dates cannot be read.*visit_occurrence\.visit_start_date: 1") as caught:
         read_omop(parameters, "visit_occurrence")
     assert "visit_end_date" not in str(caught.value)
     assert "02/01/2021" not in str(caught.value)
@@ -141,6 +152,138 @@ def test_a_table_that_is_cut_short_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "death.csv.gz").write_bytes(gzip.compress(DEATH.encode() * 50)[:-12])
     with pytest.raises(InputError, match=r"death\.csv\.gz is not a readable"):
         read_omop(Parameters(omop=str(tmp_path)), "death")
+
+
+PERSON = "person_id,gender_concept_id,year_of_birth,month_of_birth,race_concept_id,ethnicity_concept_id\n"
+VISITS = VISIT + "".join(f"{n},1,9201,2021-02-01,2021-02-01 08:00:00,2021-02-03,,32817\n" for n in range(1, 4))
+
+
+def as_parquet(folder: Path, table: str, text: str, name: str = "") -> None:
+    """A CSV table as Parquet, with types of its own."""
+    with duckdb.connect() as connection:
+        (folder / "made.csv").write_text(text)
+        connection.read_csv(str(folder / "made.csv")).write_parquet(str(folder / (name or f"{table}.parquet")))
+        (folder / "made.csv").unlink()
+
+
+def test_parquet_gives_the_same_table_as_csv(tmp_path: Path) -> None:
+    from_csv = read_omop(site(tmp_path, visit_occurrence=VISITS), VISIT_TABLE)
+    (tmp_path / "visit_occurrence.csv").unlink()
+    as_parquet(tmp_path, VISIT_TABLE, VISITS, "Visit_Occurrence.parquet")
+    pd.testing.assert_frame_equal(read_omop(Parameters(omop=str(tmp_path)), VISIT_TABLE), from_csv)
+    assert open_omop(Parameters(omop=str(tmp_path))).form(VISIT_TABLE) == "Parquet"
+
+
+def test_a_folder_of_parquet_parts_is_one_table(tmp_path: Path) -> None:
+    (tmp_path / "death.parquet").mkdir()
+    for part in (1, 2):
+        as_parquet(tmp_path, "death", DEATH + f"{part},2024-01-02,,32817\n", f"death.parquet/part-{part}.parquet")
+    parameters = Parameters(omop=str(tmp_path))
+    assert read_omop(parameters, "death")["person_id"].tolist() == [1, 2]
+    open_omop(parameters).write_plain("death", tmp_path / "plain.csv")
+    assert (tmp_path / "plain.csv").read_text() == DEATH + "1,2024-01-02,,32817\n2,2024-01-02,,32817\n"
+
+
+def test_instants_of_parquet_are_read_as_they_stand_in_the_file(tmp_path: Path) -> None:
+    with duckdb.connect() as connection:
+        moment = "TIMESTAMPTZ '2024-01-02 23:30:00+00'"
+        made = connection.sql(f"SELECT 7 AS person_id, DATE '2024-01-02' AS death_date, {moment} AS death_datetime")
+        made.write_parquet(str(tmp_path / "death.parquet"))
+    read = read_omop(Parameters(omop=str(tmp_path)), "death")
+    assert moments(read["death_date"], read["death_datetime"]).astype(str).tolist() == ["2024-01-02 23:30:00"]
+
+
+def test_a_damaged_parquet_table_is_refused_by_name(tmp_path: Path) -> None:
+    as_parquet(tmp_path, "death", DEATH)
+    (tmp_path / "death.parquet").write_bytes((tmp_path / "death.parquet").read_bytes()[:-9])
+    with pytest.raises(InputError, match=r"^omop: death\.parquet is not a readable Parquet table$"):
+        read_omop(Parameters(omop=str(tmp_path)), "death")
+
+
+@pytest.mark.parametrize("by", ["path", "url"])
+def test_a_duckdb_file_is_read_schema_by_schema(tmp_path: Path, by: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "cdm.duckdb"
+    with duckdb.connect(str(file)) as connection:
+        (tmp_path / "made.csv").write_text(VISITS)
+        connection.execute("CREATE SCHEMA omop")
+        connection.execute(f"CREATE TABLE omop.VISIT_OCCURRENCE AS FROM read_csv('{tmp_path / 'made.csv'}')")
+        connection.execute(
+            "CREATE TABLE omop.person AS FROM (SELECT 1 AS person_id, 0 AS gender_concept_id,"
+            " 1950 AS year_of_birth, 0 AS race_concept_id, 0 AS ethnicity_concept_id)"
+        )
+    monkeypatch.setenv("CDM", f"duckdb:///{file}")
+    omop = str(file) if by == "path" else "env:CDM"
+    with pytest.raises(InputError, match="person is not there; it is in schema omop: set omop_schema"):
+        require_omop(Parameters(omop=omop))
+    parameters = Parameters(omop=omop, omop_schema="omop")
+    require_omop(parameters)
+    pd.testing.assert_frame_equal(
+        read_omop(parameters, VISIT_TABLE), read_omop(site(tmp_path, visit_occurrence=VISITS), VISIT_TABLE)
+    )
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "cdm.db").write_text("no database")
+    with pytest.raises(InputError, match=r"^omop: is no folder, and no DuckDB or SQLite file"):
+        require_omop(Parameters(omop=str(tmp_path / "cdm.db")))
+
+
+def test_absent_empty_and_unread_tables_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as refused:
+        require_omop(site(tmp_path))
+    assert refused.value.lines == (
+        "omop: person is not there (no table of OMOP CDM 5.4 is there)",
+        "omop: visit_occurrence is not there (no table of OMOP CDM 5.4 is there)",
+    )
+    (tmp_path / "person.xlsx").touch()
+    with pytest.raises(InputError) as refused:
+        require_omop(site(tmp_path, VISIT_OCCURRENCE=VISIT))
+    assert refused.value.lines == (
+        "omop: person is not there; person.xlsx is not read: save it as CSV, gzipped or not, or as Parquet",
+        "omop: visit_occurrence is there and holds no row (VISIT_OCCURRENCE.csv)",
+    )
+    require_omop(site(tmp_path, person=PERSON + "1,0,1950,,0,0\n", VISIT_OCCURRENCE=VISITS))
+
+
+def test_a_table_without_optional_columns_in_another_order_is_read(tmp_path: Path) -> None:
+    text = "VISIT_END_DATE,Person_ID,Visit_Start_Date,note,VISIT_OCCURRENCE_ID\n2021-02-03,7,2021-02-01,x,1\n"
+    read = read_omop(site(tmp_path, visit_occurrence=text), VISIT_TABLE)
+    assert read.loc[0, ["visit_occurrence_id", "person_id", "visit_end_date"]].tolist() == [1, 7, "2021-02-03"]
+    assert read["visit_concept_id"].isna().all()
+
+
+@pytest.mark.parametrize(
+    "text", ["7;2024-01-02\n", "sep=;\nperson_id;death_date\n7;2024-01-02\n", "person_id,death_date\n7,2024-01-02,\n"]
+)
+def test_a_header_is_found_or_missed(tmp_path: Path, text: str) -> None:
+    """Without one the table is refused and not taken for absent; a separator more in each row moves no column."""
+    parameters = site(tmp_path, death=text)
+    if text[0] == "7":
+        with pytest.raises(InputError, match="death lacks the columns person_id, death_date"):
+            read_omop(parameters, "death")
+    else:
+        assert read_omop(parameters, "death").loc[0, ["person_id", "death_date"]].tolist() == [7, "2024-01-02"]
+
+
+def test_one_date_among_many_costs_its_row_and_is_counted(tmp_path: Path) -> None:
+    good = "".join(f"{n},1,9201,2021-02-01,,,,32817\n" for n in range(1, 200))
+    parameters = site(tmp_path, visit_occurrence=VISIT + good + "200,1,9201,02/01/2021,,,,32817\n")
+    read = read_omop(parameters, VISIT_TABLE)
+    assert unreadable_dates(VISIT_TABLE, read) == {"visit_start_date": 1}
+    assert visit_spans(read)["starts"].isna().sum() == 1
+
+
+def test_a_clock_that_cannot_be_read_is_counted(tmp_path: Path) -> None:
+    clocks = (
+        "2024-01-02 03:04",
+        "2024-01-02T03:04:05.678Z",
+        "2024-01-02",
+        "",
+        "2024-01-02 25:00:00",
+        "2024-01-02 3 pm",
+    )
+    read = read_omop(site(tmp_path, death=DEATH + "".join(f"7,2024-01-02,{clock},1\n" for clock in clocks)), "death")
+    assert unreadable_dates("death", read) == {"death_datetime": 2}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from sqlalchemy.engine import make_url
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError
-from chorus_nb.omop import read_omop
+from chorus_nb.omop import read_omop, require_omop
+from chorus_nb.parameters import Parameters
 from chorus_nb.registry import build_registry
 from chorus_nb.registry.database import create_statement
 from chorus_nb.workspace import Workspace
@@ -154,6 +155,23 @@ def test_omop_tables_are_read_from_a_server_as_from_a_folder(
     monkeypatch.setenv("CDM", server_url)
     parameters = small.parameters.model_copy(update={"omop": "env:CDM"})
     pd.testing.assert_frame_equal(read_omop(parameters, "visit_occurrence"), from_folder)
+
+
+def test_omop_tables_lie_in_the_schema_that_is_named(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = create_engine(server_url)
+    schema = "cdm" if engine.dialect.name == "postgresql" else "chorus"  # a schema is a database there
+    with engine.begin() as connection:
+        if schema == "cdm":
+            connection.execute(text("CREATE SCHEMA cdm"))
+        made = pd.DataFrame({"DEATH_DATE": ["2024-01-02"], "PERSON_ID": [7]})
+        made.to_sql("DEATH", connection, schema=schema, index=False)
+    engine.dispose()
+    monkeypatch.setenv("CDM", server_url)
+    read = read_omop(Parameters(omop="env:CDM", omop_schema=schema), "death")
+    assert read.loc[0, ["person_id", "death_date"]].tolist() == [7, "2024-01-02"]
+    if schema == "cdm":
+        with pytest.raises(InputError, match="omop: person is not there"):
+            require_omop(Parameters(omop="env:CDM", omop_schema=schema))
 
 
 @pytest.mark.parametrize("url", ["nonsense", "oracle://x", "sqlite:////nowhere/at/all.sqlite"])

@@ -1,0 +1,167 @@
+"""The site's OMOP tables as files: CSV with any separator, in any encoding, gzipped or not, and Parquet."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import functools
+import gzip
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import pandas as pd
+from blake3 import blake3
+
+from chorus_nb.errors import InputError
+from chorus_nb.omop.cdm import cdm, in_cdm_order
+
+TEXT_SUFFIXES = ("csv", "tsv", "txt", "csv.gz", "tsv.gz", "txt.gz")
+PARQUET = "parquet"  # also a folder of parts, as Spark writes it
+READ_AS = "CSV, gzipped or not, or as Parquet"
+SEPARATOR_LINE = re.compile(r"sep=.\s*")  # Excel's own, before the header
+PLAIN_FORMS = {("utf-8-sig", ","), ("cp1252", ",")}  # as tables are delivered
+SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+ENCODING_NAMES = {"utf-8-sig": "UTF-8", "utf-16": "UTF-16", "cp1252": "Windows-1252"}
+
+
+class OmopFolder:
+    """A folder with a file for each table, or a folder of Parquet parts."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @functools.cached_property
+    def files(self) -> dict[str, Path]:
+        """The tables of CDM 5.4 by name, upper or lower case on disk; :class:`InputError` if one has two files."""
+        known, by_name = set(cdm()["table"]), dict[str, Path]()
+        for path in sorted(self.folder.iterdir()):
+            name, _, suffix = path.name.lower().partition(".")
+            if name not in known or not (suffix in (*TEXT_SUFFIXES, PARQUET) if path.is_file() else _parts(path)):
+                continue
+            if name in by_name:
+                raise InputError(f"omop: two files for table {name}: {by_name[name].name} and {path.name}")
+            by_name[name] = path
+        return by_name
+
+    def names(self) -> dict[str, str]:
+        return {table: path.name for table, path in self.files.items()}
+
+    def form(self, table: str) -> str:
+        """The form of the file, in words."""
+        path = self.files[table]
+        if _is_parquet(path):
+            return "Parquet"
+        encoding, separator = table_form(path)
+        packed = ", gzipped" * (path.suffix.lower() == ".gz")
+        return f"CSV, {SEPARATOR_NAMES[separator]}, {ENCODING_NAMES[encoding]}{packed}"
+
+    def hint(self, table: str) -> str:
+        """What may be meant to be ``table`` but is of no form that is read."""
+        others = [path.name for path in self.folder.iterdir() if path.name.lower().partition(".")[0] == table]
+        return f"; {others[0]} is not read: save it as {READ_AS}" if others else ""
+
+    def read(self, table: str, wanted: set[str]) -> pd.DataFrame:
+        """The wanted columns as text, their names in small letters."""
+        path = self.files[table]
+        if not _is_parquet(path):
+            return _from_text(path, wanted)
+        from chorus_nb.omop import duck  # most sites have CSV, and every worker would import DuckDB
+
+        with duck.parquet(path.name, _parts(path) or [path]) as found:
+            return duck.texts_of(found, wanted)
+
+    def digest(self, table: str, read: pd.DataFrame) -> str:
+        """BLAKE3 of the file, or of its parts."""
+        path, made = self.files[table], blake3()
+        for part in _parts(path) or [path]:
+            made.update_mmap(part)
+        return made.hexdigest()
+
+    def plain(self, table: str) -> Path | None:
+        """The file itself if it stands as tables are delivered: commas, UTF-8, not packed; else ``None``."""
+        path = self.files[table]
+        return path if path.suffix.lower() == ".csv" and table_form(path) in PLAIN_FORMS else None
+
+    def write_plain(self, table: str, target: Path) -> None:
+        """The table written anew with commas, in UTF-8; Parquet in the order of the CDM."""
+        path = self.files[table]
+        if not _is_parquet(path):
+            with open_text(path) as (text, separator), target.open("w", newline="", encoding="utf-8") as made:
+                csv.writer(made, lineterminator="\n").writerows(csv.reader(text, delimiter=separator))
+            return
+        from chorus_nb.omop import duck
+
+        with duck.parquet(path.name, _parts(path) or [path]) as found:
+            duck.write_csv(found, in_cdm_order(table, found.columns), target)
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.is_dir() or path.suffix.lower() == f".{PARQUET}"
+
+
+def _parts(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"*.{PARQUET}")) if folder.is_dir() else []
+
+
+# --- CSV --------------------------------------------------------------------------------------------------------------
+
+
+def table_form(path: Path) -> tuple[str, str]:
+    """Encoding and separator of a CSV table, gzipped or not; :class:`InputError` if it can be neither."""
+    try:
+        with _opener(path)(path, "rb") as file:
+            marked = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        for encoding in ("utf-16",) if marked else ("utf-8-sig", "cp1252"):
+            try:
+                with _opener(path)(path, "rt", encoding=encoding, newline="") as text:
+                    lines = (line for line in text if line.strip() and not SEPARATOR_LINE.fullmatch(line))
+                    header = next(lines, "")
+                    while text.read(1 << 20):
+                        pass
+                return encoding, max(SEPARATOR_NAMES, key=header.count)
+            except UnicodeDecodeError:
+                continue
+    except (OSError, EOFError, zlib.error):
+        pass
+    raise InputError(f"omop: {path.name} is not a readable CSV table with a header")
+
+
+@contextmanager
+def open_text(path: Path) -> Iterator[tuple[IO[str], str]]:
+    """A CSV table from its header on, and its separator."""
+    encoding, separator = table_form(path)
+    with _opener(path)(path, "rt", encoding=encoding, newline="") as text:
+        start = 0
+        while line := text.readline():
+            if line.strip() and not SEPARATOR_LINE.fullmatch(line):
+                break
+            start = text.tell()
+        text.seek(start)
+        yield text, separator
+
+
+def _opener(path: Path) -> Any:
+    return gzip.open if path.suffix.lower() == ".gz" else open
+
+
+def _from_text(path: Path, wanted: set[str]) -> pd.DataFrame:
+    """The wanted columns as text."""
+    try:
+        with open_text(path) as (text, separator):
+            frame = pd.read_csv(
+                text,
+                dtype=str,
+                keep_default_na=False,
+                sep=separator,
+                index_col=False,  # a separator at the end of each row makes no index of the first column
+                usecols=lambda name: name.strip().lower() in wanted,
+            )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OSError) as error:
+        line = re.search(r"Expected \d+ fields in line (\d+)", str(error))
+        where = f": row {line[1]} has more cells than the header" if line else ""
+        raise InputError(f"omop: {path.name} is not a readable CSV table with a header{where}") from None
+    return frame.rename(columns=lambda name: name.strip().lower()).fillna("")

@@ -1,0 +1,204 @@
+"""A table of the site's OMOP data with the columns and types of CDM 5.4, wherever it lies."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pandas as pd
+
+from chorus_nb.errors import InputError
+from chorus_nb.omop.cdm import IMAGE_OCCURRENCE, LARGEST_EXACT, LARGEST_INTEGER, NEEDED, VISIT_TABLE, cdm_fields
+from chorus_nb.omop.files import OmopFolder
+from chorus_nb.parameters import Parameters, resolve
+
+if TYPE_CHECKING:
+    from chorus_nb.workspace import Workspace
+
+LAST_SECOND = pd.Timedelta(hours=23, minutes=59, seconds=59)
+TOO_MANY = 0.01  # of the dates of a table that decides: beyond it nothing is linked on them
+SQLITE, DUCKDB = b"SQLite format 3", b"DUCK"  # what a file begins with, and has at its byte 8
+
+
+class OmopTables(Protocol):
+    """The site's tables of CDM 5.4, in whatever they are kept."""
+
+    def names(self) -> dict[str, str]:
+        """The tables that are there, and what each is called there."""
+
+    def form(self, table: str) -> str:
+        """What form the table has, in words."""
+
+    def hint(self, table: str) -> str:
+        """What may be the matter with a table that is not there, behind a semicolon; or ""."""
+
+    def read(self, table: str, wanted: set[str]) -> pd.DataFrame:
+        """The wanted columns as text, their names in small letters; nothing is ""."""
+
+    def digest(self, table: str, read: pd.DataFrame) -> str:
+        """BLAKE3 of the file, or of what was ``read``."""
+
+    def plain(self, table: str) -> Path | None:
+        """The file that may be delivered as it stands."""
+
+    def write_plain(self, table: str, target: Path) -> None:
+        """The table written anew as CSV with commas, in UTF-8."""
+
+
+def open_omop(parameters: Parameters) -> OmopTables:
+    """The tables of parameter ``omop``: a folder, a DuckDB or SQLite file, or the URL in an environment variable."""
+    value, schema = parameters.omop, parameters.omop_schema
+    url = os.environ.get(value[4:], "") if value.startswith("env:") else ""
+    path = Path(url.removeprefix("duckdb:///")) if url.startswith("duckdb:") else resolve(value)
+    if path.is_dir() and not url:
+        return OmopFolder(path)
+    if url.startswith("duckdb:") or (not url and _magic(path)[8:12] == DUCKDB):
+        from chorus_nb.omop.duck import OmopDuckDB  # few sites need it, and every worker would import DuckDB
+
+        return OmopDuckDB(path, schema)
+    if not value.startswith("env:") and not _magic(path).startswith(SQLITE):
+        raise InputError(f"omop: is no folder, and no DuckDB or SQLite file: {value}")
+    from chorus_nb.omop.databases import OmopDatabase  # as above
+
+    return OmopDatabase(value if value.startswith("env:") else f"sqlite:///{path}", schema)
+
+
+def _magic(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(16)
+    except OSError:
+        return b""
+
+
+def read_omop(source: Workspace | Parameters, table: str) -> pd.DataFrame:
+    """A table of the site with the columns of CDM 5.4 in order: ``Int64``, ``Float64``, all else text.
+
+    Empty, with the right columns, when the site does not have it. Dates and times stay as the site wrote them
+    (:func:`moments` reads them). A table that cannot be
+    read is an :class:`InputError`, and so is an id beyond 2^31-1: it fits neither the CDM nor the registry.
+    """
+    parameters = source if isinstance(source, Parameters) else source.parameters
+    fields, found = cdm_fields(table), pd.DataFrame()
+    if parameters.omop:
+        opened = open_omop(parameters)
+        if table in opened.names():
+            found = opened.read(table, set(fields["column"]))
+            _refuse_missing(table, fields, found)
+            if not isinstance(source, Parameters):
+                source.note(f"omop/{opened.names()[table]}", len(found), lambda: opened.digest(table, found))
+    typed = _typed(table, fields, found)
+    if table == VISIT_TABLE:
+        _refuse_unreadable_dates(table, typed)
+    key = f"{table}_id"
+    if table != IMAGE_OCCURRENCE and key in typed and typed[key].duplicated().any():
+        raise InputError(
+            f"omop: {table}.{key} is not unique: {int(typed[key].duplicated().sum())} rows repeat another's"
+        )
+    return typed
+
+
+def require_omop(source: Workspace | Parameters) -> None:
+    """:class:`InputError` where person or visit_occurrence is not there, or there and without a row."""
+    parameters = source if isinstance(source, Parameters) else source.parameters
+    opened, lines = open_omop(parameters), []
+    there = opened.names()
+    for table in NEEDED:
+        if table not in there:
+            others = f"found {', '.join(sorted(there)[:5])}" if there else "no table of OMOP CDM 5.4 is there"
+            lines.append(f"omop: {table} is not there{opened.hint(table) or f' ({others})'}")
+        elif read_omop(source, table).empty:
+            lines.append(f"omop: {table} is there and holds no row ({there[table]})")
+    if lines:
+        raise InputError(*lines)
+
+
+# --- dates ------------------------------------------------------------------------------------------------------------
+
+
+def moments(dates: pd.Series, datetimes: pd.Series, *, end_of_day: bool = False) -> pd.Series:
+    """Local wall-clock times of a CDM date and datetime column; NaT where neither can be read.
+
+    An offset is dropped, not applied: CHoRUS writes local time (Date-Shifting SOP). A date alone means its first
+    second, or its last with ``end_of_day`` (a visit that ends on a day lasts through it; facts: chorus.md §3.5).
+    """
+    day, timed = _days(dates), _clocks(datetimes)
+    if not end_of_day:
+        return timed.fillna(day)
+    # a datetime column filled from a date reads 00:00:00: for the end of a visit it means that day
+    return timed.where(timed.notna() & (timed != day), day + LAST_SECOND)
+
+
+def unreadable_dates(table: str, typed: pd.DataFrame) -> dict[str, int]:
+    """How many values of each date column cannot be read at all, and of each datetime column not to the minute.
+
+    A datetime that is nothing but a date is one.
+    """
+    found = {}
+    for name, kind in cdm_fields(table)[["column", "type"]].itertuples(index=False):
+        if kind in ("date", "datetime") and len(typed):
+            text = typed[name].str.strip()
+            read = _days(text) if kind == "date" else _clocks(text).fillna(_days(text.where(text.str.len() == 10)))
+            found[str(name)] = int((read.isna() & (text != "")).sum())
+    return {name: count for name, count in found.items() if count}
+
+
+def _days(texts: pd.Series) -> pd.Series:
+    return pd.to_datetime(texts.astype("string").str.strip().str[:10], format="%Y-%m-%d", errors="coerce")
+
+
+def _clocks(texts: pd.Series) -> pd.Series:
+    """``YYYY-MM-DD HH:MM``, with or without seconds, fractions and an offset, with a blank or a T."""
+    parts = texts.astype("string").str.strip().str.extract(r"^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)(:\d\d)?")
+    clock = parts[0] + " " + parts[1] + parts[2].fillna(":00")
+    return pd.to_datetime(clock, format="%Y-%m-%d %H:%M:%S", errors="coerce")
+
+
+def _refuse_unreadable_dates(table: str, typed: pd.DataFrame) -> None:
+    """A visit with dates of another form would pass as one without dates; a few bad ones cost their own rows."""
+    dates = cdm_fields(table).query("type == 'date'")["column"]
+    filled = int((typed[dates.tolist()] != "").sum().sum())
+    wrong = {name: count for name, count in unreadable_dates(table, typed).items() if name in set(dates)}
+    if sum(wrong.values()) > TOO_MANY * filled:
+        columns = ", ".join(f"{table}.{name}: {count}" for name, count in wrong.items())
+        raise InputError(f"omop: {sum(wrong.values())} dates cannot be read; the CDM writes YYYY-MM-DD ({columns})")
+
+
+# --- columns and types ------------------------------------------------------------------------------------------------
+
+
+def _refuse_missing(table: str, fields: pd.DataFrame, found: pd.DataFrame) -> None:
+    """Ids and dates that the CDM requires must be there; a missing concept is the site's business, not ours."""
+    required = fields[(fields["required"] == "yes") & ~fields["column"].str.endswith("concept_id")]["column"]
+    missing = [name for name in required if name not in found.columns]
+    if missing:
+        raise InputError(f"omop: {table} lacks the columns {', '.join(missing)}")
+    if found.columns.has_duplicates:
+        raise InputError(f"omop: {table} has a column twice: {', '.join(found.columns[found.columns.duplicated()])}")
+
+
+def _typed(table: str, fields: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    typed = {}
+    for name, kind in zip(fields["column"], fields["type"], strict=True):
+        text = found[name] if name in found else pd.Series("", index=found.index, dtype=str)
+        text = text.str.strip().mask(lambda values: values.str.upper() == "NULL", "")
+        if kind in ("integer", "float"):
+            typed[name] = _numbers(table, name, text, whole=kind == "integer")
+        else:
+            typed[name] = text.astype(pd.StringDtype("python"))
+    return pd.DataFrame(typed, index=found.index)
+
+
+def _numbers(table: str, name: str, text: pd.Series, *, whole: bool) -> pd.Series:
+    numbers = pd.to_numeric(text.mask(text == ""), errors="coerce").astype("Float64")
+    wrong = numbers.isna() & (text != "")
+    if whole:
+        wrong |= (numbers % 1 != 0).fillna(False)
+        if (numbers.abs() >= LARGEST_EXACT).any():
+            raise InputError(f"omop: {table}.{name} has numbers beyond 2^53, which the central loader would corrupt")
+        if (numbers.abs() > LARGEST_INTEGER).any():
+            raise InputError(f"omop: {table}.{name} has numbers beyond 2^31-1, which do not fit the registry's integer")
+    if wrong.any():
+        raise InputError(f"omop: {table}.{name} has {int(wrong.sum())} values that are not {'whole ' * whole}numbers")
+    return numbers.astype("Int64") if whole else numbers

@@ -11,7 +11,6 @@ from io import FileIO
 from pathlib import Path
 
 import pandas as pd
-
 from blake3 import blake3
 
 from chorus_nb import layout, tables

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from chorus_nb.mapping import Policy, Rule
 
 IMPLEMENTATION_UID = "2.25.302043790172249692526321623266752743501"  # of this program; tells a released file
+SOP_CLASS = 0x00080016
 EXTENDED_OFFSETS = (0x7FE00001, 0x7FE00002)  # table and lengths
 MOST_SEEN = 2048  # elements remembered for an image series
 IMPLEMENTATION_VERSION = f"CHORUS_NB {__version__}"[:16]
@@ -88,7 +89,10 @@ class Deidentifier:
         pixels, value = (container.element, container.value) if container else (b"", b"")
         if taken.transfer_syntax in DEFLATED_SYNTAXES:
             body, pixels = _deflate(body + bytes(pixels)), b""
-        head = _meta(elements.sop_class, elements.sop_instance, taken.transfer_syntax)
+        sop_class = (
+            bytes(by_tag.get(SOP_CLASS, b""))[8:].decode("ascii", "replace").strip(" \0")
+        )  # a private one is new
+        head = _meta(sop_class, elements.sop_instance, taken.transfer_syntax)
         return Deidentified(
             head + body, pixels, value, elements.sop_instance, elements.changes, Counter(elements.notes)
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from chorus_nb import standards
 from chorus_nb.deid import claims, dates, scripted
 from chorus_nb.deid.context import KEPT, Change, Circumstances, Engine, Level, Made, Subject
+from chorus_nb.deid.uids import names_an_object
 from chorus_nb.deid.values import FORMS, NO_NUMBER, UNDIVIDED, dummy, expected_vr, family, readable, shorten
 from chorus_nb.dicom.charsets import CHARACTER_SET, DEFAULT_CHARSET, charset_of, decode_text, defined_terms, encode_text
 from chorus_nb.dicom.encodings import FORMATTED, TEXT, WORD_SIZES, Buffer, Encoding, numbers_in, vr_of
@@ -46,7 +47,7 @@ class Elements:
         sop_instance = self.text_of(0x00080018)
         if not self.sop_class or not sop_instance:
             raise Refused("identifiers_missing", "no SOP Class UID or SOP Instance UID")
-        self.sop_instance = engine.uids.replace(sop_instance)
+        self.sop_instance = engine.uids.replace(sop_instance, True)
         self.patient_id, self.accession = self.text_of(PATIENT_ID), self.text_of(ACCESSION_NUMBER)
         found = identifiers.harvest(taken.data, taken.elements, self.charset, subject.everything, self.is_kept)
         self.cleaner = engine.cleaner(found)
@@ -330,7 +331,7 @@ class Elements:
             case "D":
                 return shorten(rule.replacement, vr) or dummy(vr)
             case "U" if worded:
-                return self.engine.uids.replace(decode_text(self.raw(e), level.charset))
+                return self.engine.uids.replace(decode_text(self.raw(e), level.charset), names_an_object(e.tag))
             case "shift" if worded:
                 return self.shifted(e, expected)
             case "age" if worded:

@@ -135,9 +135,9 @@ class People:
             self.gone |= set(taken)
 
     def _is_modality(self, cue: Cue) -> bool:
-        """Whether a title is rather the code of a modality: ``MR.KNEE``."""
+        """Whether a title is rather the code of a modality: ``DR.KNEE``."""
         text, tied = self.every[cue.first].text, self.text[self.every[cue.last].end :][1:2]
-        return text in standards.modality_concepts() and bool(tied.strip())
+        return text in standards.modality_words() and bool(tied.strip())
 
     def _ahead(self, cue: Cue) -> None:
         """The name before a suffix such as MD, or before the word for a hospital."""

@@ -8,6 +8,14 @@ from functools import lru_cache
 
 from chorus_nb import standards
 
+UID_OF_ANYTHING = 0x0040A124  # UID (0040,A124), the value of a content item: of a class as well as of an object
+
+
+def names_an_object(tag: int) -> bool:
+    """Whether the UID in an attribute is that of one object, a file, a series or a frame of reference (Table E.1-1)."""
+    row = standards.ps315_rule(tag)
+    return row is not None and "U" in row.basic and tag != UID_OF_ANYTHING
+
 
 class UidMap:
     """Maps an original UID to its replacement, injectively for all practical purposes.
@@ -33,13 +41,16 @@ class UidMap:
         digits = str(int.from_bytes(hashlib.md5(uid.encode("utf-8")).digest(), "big"))
         return f"{self.root}.{'9' if digits.startswith('0') else ''}{digits}"[:64]
 
-    def replace(self, value: str) -> str:
+    def replace(self, value: str, instance: bool = False) -> str:
         """Every UID of a value (``\\`` between them); those that PS3.6 Annex A registers and empty ones stay.
+
+        Of an ``instance`` (:func:`names_an_object`) only those of well-known objects stay: the UID of a class or a
+        transfer syntax is no name of it.
 
         >>> UidMap("ctp", "2.25", b"").replace("1.2.840.10008.1.2")
         '1.2.840.10008.1.2'
         """
+        stays = standards.is_well_known_uid if instance else standards.is_registered_uid
         return "\\".join(
-            uid if not (bare := uid.strip(" \0")) or standards.is_registered_uid(bare) else self.new(bare)
-            for uid in value.split("\\")
+            uid if not (bare := uid.strip(" \0")) or stays(bare) else self.new(bare) for uid in value.split("\\")
         )

@@ -6,6 +6,7 @@ Each rule takes the files no earlier rule took; what is left over at the end is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import blake3
@@ -218,9 +219,11 @@ def _targets(work: _Work, uids: UidMap) -> None:
     files = work.open.copy()
     if files.empty:
         return
-    files["sop_new"] = files.SOPInstanceUID.map(uids.replace)
+    files["sop_new"] = files.SOPInstanceUID.map(partial(uids.replace, instance=True))
     files["folder"] = [
-        layout.series_folder(layout.InstancePath(str(person), modality, str(image), uids.replace(series), "").path)
+        layout.series_folder(
+            layout.InstancePath(str(person), modality, str(image), uids.replace(series, instance=True), "").path
+        )
         for person, modality, image, series in zip(
             files.person_id, files.Modality, files.image_occurrence_id, files.SeriesInstanceUID, strict=True
         )

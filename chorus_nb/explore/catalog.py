@@ -95,11 +95,7 @@ def _list_files(source: Source, target: Path, progress: processes.Progress | Non
     with replacing(target, durable=False) as temporary, pq.ParquetWriter(temporary, FOUND) as writer:
         chunk: list[dict[str, Any]] = []
         for file in source.find():
-            row = file._asdict()
-            name = file.source_path.encode("utf-8", "backslashreplace").decode()
-            if name != file.source_path:  # its bytes are no UTF-8: it can be listed, but not named in a table
-                row |= {"source_path": name, "problem": "name_not_text"}
-            chunk.append(row)
+            chunk.append(file._asdict())
             total += 1
             if len(chunk) == 10_000:
                 writer.write_table(pa.Table.from_pylist(chunk, FOUND))

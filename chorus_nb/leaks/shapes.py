@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import Literal
 
+from chorus_nb import standards
 from chorus_nb.leaks.known import also_named, anatomy_words
 from chorus_nb.leaks.spellings import month_names, plain
 
@@ -136,6 +137,12 @@ def _cue_patterns() -> dict[str, re.Pattern[str]]:
     return made
 
 
+def _is_modality(text: str, found: re.Match[str]) -> bool:
+    """Whether a title is written as the code of a modality, in capitals and tied to what follows: ``DR.KNEE``."""
+    title = text[found.start() : found.start("mark")]
+    return found["mark"] == "." and len(text) == len(plain(text)) and title in standards.modality_words()
+
+
 def _names_beside(text: str) -> bool:
     """Whether a word that is a name too, or that nobody knows, stands where a name stands."""
     simple = plain(text)
@@ -143,7 +150,8 @@ def _names_beside(text: str) -> bool:
         for found in pattern.finditer(simple):
             who = found["who"]
             said = kind == "title" or ":" in found["mark"] or "." in found["mark"]
-            if who in anatomy_words() and not (kind == "title" and "." in found["mark"]):
+            titled = kind == "title" and "." in found["mark"] and not _is_modality(text, found)
+            if who in anatomy_words() and not titled:
                 continue
             if also_named(who) == "common" or (also_named(who) and said):
                 return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import lzma
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -14,7 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple, TypeVar, cast
+from typing import Any, BinaryIO, Literal, NamedTuple, TypeVar, cast
 
 from chorus_nb.source.base import Identity, Source, SourceFile, held
 
@@ -73,15 +74,52 @@ def _named(listed: Iterable[tuple[str, Listed]]) -> dict[str, Listed]:
     return dict(sorted(made.items()))
 
 
+ZIP_DAMAGE = (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, IndexError, OverflowError)
+
+LOCAL_HEADER = 30  # bytes before the name of a member
+
+
+class _BytesAsNames:
+    """A zip file that says of no name that it is UTF-8, so that each is read byte by byte (APPNOTE 4.4.4, bit 11)."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def read(self, count: int = -1) -> bytes:
+        read = bytearray(self._stream.read(count))
+        if len(read) == LOCAL_HEADER and read.startswith(Zip.START):
+            read[7] &= 0xF7
+        at = 0
+        while read[at : at + 4] == b"PK\x01\x02" and at + 46 <= len(read):
+            read[at + 9] &= 0xF7
+            at += 46 + sum(struct.unpack_from("<HHH", read, at + 28))
+        return bytes(read)
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    return info.filename
+
+
+def _name_of_bytes(info: zipfile.ZipInfo) -> str:
+    return info.filename.encode("cp437", "replace").decode("utf-8", "backslashreplace")
+
+
 class Zip(Archive):
     START = b"PK\x03\x04"
     METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 
     def __init__(self, stream: BinaryIO) -> None:
         super().__init__(stream)
-        with _damage_named(zipfile.BadZipFile):
-            self._zip = zipfile.ZipFile(stream)
-        self._members = _named((info.filename, info) for info in self._zip.infolist() if not info.is_dir())
+        with _damage_named(*ZIP_DAMAGE):
+            try:
+                self._zip, name_of = zipfile.ZipFile(stream), _name
+            except UnicodeDecodeError:  # a name that says it is UTF-8 and is not: it costs no more than its letters
+                stream.seek(0)
+                self._zip, name_of = zipfile.ZipFile(cast(BinaryIO, _BytesAsNames(stream))), _name_of_bytes
+        self._members = _named((name_of(info), info) for info in self._zip.infolist() if not info.is_dir())
 
     def members(self) -> list[Member]:
         return [Member(name, info.file_size, self._problem(info)) for name, info in self._members.items()]
@@ -97,7 +135,7 @@ class Zip(Archive):
 
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
-        with _damage_named(zipfile.BadZipFile, KeyError, RuntimeError, NotImplementedError):
+        with _damage_named(*ZIP_DAMAGE, KeyError, RuntimeError):
             member = self._zip.open(self._members[name])
         with _damage_named(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError), member:
             yield cast(BinaryIO, member)
@@ -171,6 +209,12 @@ def _opened(outer: Source, path: str, identity: Identity) -> Archive:
     return kind(stream)
 
 
+def _in_text(file: SourceFile) -> SourceFile:
+    """A file whose name is no text in any encoding can be listed under a name that shows its bytes, and not be read."""
+    name = file.source_path.encode("utf-8", "backslashreplace").decode()
+    return file if name == file.source_path else file._replace(source_path=name, problem="name_not_text")
+
+
 class _Inside(NamedTuple):
     archive: Archive
     name: str
@@ -185,7 +229,7 @@ class Archives(Source):
 
     def find(self) -> Iterator[SourceFile]:
         for file in self.outer.find():
-            yield from [file] if file.problem else self._inside(file)
+            yield from map(_in_text, [file] if file.problem else self._inside(file))
 
     def _inside(self, file: SourceFile) -> list[SourceFile]:
         path = file.source_path

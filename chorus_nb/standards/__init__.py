@@ -16,6 +16,7 @@ from chorus_nb.standards.lists import (
     loinc_map,
     minimum_metadata,
     modality_concepts,
+    modality_words,
     never_a_patient,
     normalised_description,
     official_action,
@@ -30,6 +31,7 @@ from chorus_nb.standards.registered import (
     coding_schemes,
     is_code,
     is_registered_uid,
+    is_well_known_uid,
 )
 from chorus_nb.standards.tags import (
     parse_step,

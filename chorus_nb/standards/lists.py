@@ -202,6 +202,12 @@ def modality_concepts() -> Mapping[str, Concept]:
 
 
 @cache
+def modality_words() -> frozenset[str]:
+    """What stands for a modality in a description: defined terms of Modality, retired ones, and what consoles write."""
+    return frozenset(modality_concepts()) | {row["term"] for row in data_rows("modality_words.csv")}
+
+
+@cache
 def loinc_map() -> Mapping[tuple[str, str], StudyCode]:
     """MIDRC's LOINC codes by (Modality, :func:`normalised_description` of the Study Description)."""
     made: dict[tuple[str, str], StudyCode] = {}

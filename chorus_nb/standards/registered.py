@@ -9,12 +9,14 @@ from functools import cache, lru_cache
 
 from chorus_nb.standards.lists import data_rows
 
+WELL_KNOWN = ("Well-known SOP Instance", "Well-known frame of reference", "Synchronization Frame of Reference")
+
 
 @cache
-def _uids() -> tuple[frozenset[str], tuple[tuple[str, int, int], ...]]:
+def _uids() -> tuple[Mapping[str, str], tuple[tuple[str, int, int], ...]]:
     rows = list(data_rows("uids.csv"))
     ranges = [(*row["uid"].rpartition(".")[::2], row["last"]) for row in rows if row["last"]]
-    return frozenset(row["uid"] for row in rows), tuple((root, int(low), int(high)) for root, low, high in ranges)
+    return {row["uid"]: row["type"] for row in rows}, tuple((root, int(low), int(high)) for root, low, high in ranges)
 
 
 @lru_cache(maxsize=4096)
@@ -29,6 +31,16 @@ def is_registered_uid(uid: str) -> bool:
         return True
     root, _, last = uid.rpartition(".")
     return any(root == of and re.fullmatch(r"[1-9]\d*", last) and low <= int(last) <= high for of, low, high in ranges)
+
+
+@lru_cache(maxsize=4096)
+def is_well_known_uid(uid: str) -> bool:
+    """Whether PS3.6 Annex A registers this UID for one object: a SOP instance or a frame of reference.
+
+    >>> is_well_known_uid("1.2.840.10008.1.4.1.1"), is_well_known_uid("1.2.840.10008.1.2.1")
+    (True, False)
+    """
+    return _uids()[0].get(uid) in WELL_KNOWN
 
 
 @cache

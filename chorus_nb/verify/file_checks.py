@@ -189,9 +189,17 @@ def uid_pairs(pair: Pair) -> set[tuple[str, str]]:
         new = pair.release.leaves.get(key)
         if old.vr == "UI" and new is not None and old.tag >> 16 != 0x0002:  # the meta is compared within its own file
             for before, after in zip(old.values, new.values, strict=False):
-                if before and after and not standards.is_registered_uid(before):
+                if before and after and not _may_stay(old.tag, before):
                     made.add((before, after))
     return made
+
+
+def _may_stay(tag: int, uid: str) -> bool:
+    """Whether PS3.6 registers the UID for what its attribute names: a class is no name of a file."""
+    rule = standards.ps315_rule(tag)
+    if rule and "U" in rule.basic and rule.keyword != "UID":
+        return standards.is_well_known_uid(uid)
+    return standards.is_registered_uid(uid)
 
 
 def check_uids(pair: Pair, parameters: Parameters) -> Findings:
@@ -201,7 +209,7 @@ def check_uids(pair: Pair, parameters: Parameters) -> Findings:
         if old.vr != "UI" or new is None:
             continue
         rule = standards.ps315_rule(old.tag)
-        own = {uid for uid in set(old.values) & set(new.values) - {""} if not standards.is_registered_uid(uid)}
+        own = {uid for uid in set(old.values) & set(new.values) - {""} if not _may_stay(old.tag, uid)}
         if own and ("U" in rule.basic if rule else every and old.tag >> 16 != 0x0002):
             yield _finding(pair, "uids", "high", new.name, "the original UID is still there")
     for leaf in pair.release.leaves.values():

@@ -196,6 +196,11 @@ def test_the_uid_of_a_private_class_gets_a_new_one(release: Release, engine: Dei
     assert out.SourceImageSequence[0].ReferencedSOPClassUID == engine.uids.new("1.3.46.670589.11.0.0.12.1")
 
 
+def test_file_meta_names_the_class_that_the_data_set_has(release: Release, engine: Deidentifier) -> None:
+    out = release(image(SOPClassUID="1.3.46.670589.11.0.0.12.1"))
+    assert out.SOPClassUID == out.file_meta.MediaStorageSOPClassUID == engine.uids.new("1.3.46.670589.11.0.0.12.1")
+
+
 def test_a_value_whose_vr_lies_is_judged_by_its_tag(engine: Deidentifier) -> None:
     content = encoded(image(SliceThickness="1.25"))
     lying = content.replace(b"\x18\x00\x50\x00DS\x04\x001.25", b"\x18\x00\x50\x00LO\x04\x00SMIT")

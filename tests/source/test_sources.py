@@ -256,6 +256,27 @@ def test_members_of_one_name_are_files_of_their_own(tmp_path: Path, kind: str) -
     assert read["a.bin!s/IM1"] == b"one"
 
 
+def test_a_name_in_a_zip_that_is_not_the_utf_8_it_says_costs_nothing_else(tmp_path: Path) -> None:
+    names = {"ä1.dcm": b"\xff\xfe1.dcm", "ä2.dcm": b"\xff\xfe2.dcm"}
+    content = zipped({"ü.dcm": b"one", "ä1.dcm": b"two", "ä2.dcm": b"three"})
+    for name, wrong in names.items():
+        content = content.replace(name.encode(), wrong)
+    write(tmp_path / "a.zip", content)
+    source = open_source(tmp_path)
+    read = {file.source_path: source.read(file.source_path) for file in source.find() if not file.problem}
+    assert read == {"a.zip!ü.dcm": b"one", "a.zip!\\xff\\xfe1.dcm": b"two", "a.zip!\\xff\\xfe2.dcm": b"three"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs names of bytes")
+def test_names_that_are_no_text_are_listed_as_text_each_for_itself(tmp_path: Path) -> None:
+    for name in (b"a\xe4", b"a\xe5", "aä".encode()):
+        with open(os.path.join(os.fsencode(tmp_path), name), "wb") as file:  # noqa: PTH118 - Path wants text
+            file.write(b"x")
+    listed = found(open_source(tmp_path))
+    assert sorted(listed.values()) == ["", "name_not_text", "name_not_text"] and len(listed) == 3
+    assert all(name.encode() for name in listed)
+
+
 def test_links_and_devices_in_a_tar_are_on_the_list(tmp_path: Path) -> None:
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w") as archive:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import re
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -28,6 +29,8 @@ _INVISIBLE = dict.fromkeys(
     ),
     "\ufffd",
 )
+LONGEST_WORD = 24  # characters of a word that a cell keeps on one line
+_DATE = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d(?::\d\d)?)?")
 PROGRESS = "chorus_progress"  # metadata key by which the runner finds the progress of a headless notebook
 
 
@@ -67,9 +70,10 @@ def table_html(frame: pd.DataFrame, rows: int = 40, caption: str = "", alert: pd
     """``frame`` as an escaped HTML table; numbers stand right, nulls are blank."""
     numeric = [types.is_numeric_dtype(kind) and not types.is_bool_dtype(kind) for kind in frame.dtypes]
     sides = ["right" if number else "left" for number in numeric]
+    counted = [types.is_integer_dtype(kind) and _is_count(name) for name, kind in frame.dtypes.items()]
     alerts = [False] * len(frame) if alert is None else [bool(flag) for flag in alert.fillna(False)]
     body = "".join(
-        _table_row(row, sides, flag)
+        _table_row([_escaped(value, count) for value, count in zip(row, counted, strict=True)], sides, flag)
         for row, flag in zip(frame.head(rows).itertuples(index=False, name=None), alerts, strict=False)
     )
     cut = f"{rows:,} of {len(frame):,} rows shown" if len(frame) > rows else "" if len(frame) else "none"
@@ -82,8 +86,13 @@ def table_html(frame: pd.DataFrame, rows: int = 40, caption: str = "", alert: pd
     )
 
 
-def _table_row(values: tuple[Any, ...], sides: list[str], alert: bool) -> str:
-    cells = _cells("td", map(_escaped, values), sides)
+def _is_count(name: object) -> bool:
+    """Whether a column of whole numbers counts something: ids and DICOM's own attributes are no counts."""
+    return str(name).islower() and not str(name).endswith("_id")
+
+
+def _table_row(texts: list[str], sides: list[str], alert: bool) -> str:
+    cells = _cells("td", texts, sides)
     if not alert:
         return f"<tr>{cells}</tr>"
     return f'<tr class="alert" style="color:#b00020;font-weight:600">{cells.replace(">", ">check: ", 1)}</tr>'
@@ -91,18 +100,26 @@ def _table_row(values: tuple[Any, ...], sides: list[str], alert: bool) -> str:
 
 def _cells(name: str, texts: Iterable[object], sides: list[str]) -> str:
     return "".join(
-        f'<{name} style="text-align:{side}">{escape(text)}</{name}>' for text, side in zip(texts, sides, strict=True)
+        f'<{name} style="text-align:{side}{_breaks(str(text))}">{escape(text)}</{name}>'
+        for text, side in zip(texts, sides, strict=True)
     )
 
 
-def _escaped(value: Any) -> str:
+def _breaks(text: str) -> str:
+    """Where a cell may break: a date nowhere, a long word such as a UID anywhere, so that a table fits its page."""
+    if _DATE.fullmatch(text):
+        return ";white-space:nowrap"
+    return ";overflow-wrap:anywhere" if any(len(word) > LONGEST_WORD for word in text.split()) else ""
+
+
+def _escaped(value: Any, count: bool = False) -> str:
     if types.is_scalar(value) and isna(value):
         return ""
     if types.is_bool(value):
         return "yes" if value else "no"
     if types.is_float(value):
         return f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
-    return str(value)
+    return f"{value:,}" if count else str(value)
 
 
 class Meter:

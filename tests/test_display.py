@@ -57,6 +57,17 @@ def test_an_identifier_is_not_written_with_thousands_separators(shown: list[str]
     assert ">10001001<" in shown[0]
 
 
+def test_counts_have_thousands_separators_and_values_of_dicom_have_none(shown: list[str]) -> None:
+    display.show(pd.DataFrame({"files": [10001001], "Rows": [10001002], "text": ["10001003"]}))
+    assert ">10,001,001<" in shown[0] and ">10001002<" in shown[0] and ">10001003<" in shown[0]
+
+
+def test_a_uid_may_break_anywhere_and_a_date_nowhere(shown: list[str]) -> None:
+    display.show(pd.DataFrame({"text": ["1.2." * 9, "2019-03-07 10:11:12", "short words only"]}))
+    styles = [cell.partition('"')[0] for cell in shown[0].split('<td style="')[1:]]
+    assert styles == ["text-align:left;overflow-wrap:anywhere", "text-align:left;white-space:nowrap", "text-align:left"]
+
+
 def test_an_alert_row_is_marked_by_a_word_too(shown: list[str]) -> None:
     display.show(pd.DataFrame({"tag": ["(0010,0010)", "(0010,0020)"]}), alert=pd.Series([False, True]))
     assert shown[0].count("check: ") == 1

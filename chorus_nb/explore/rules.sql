@@ -88,15 +88,15 @@ WHERE SeriesInstanceUID <> '' GROUP BY 1 HAVING count(*) > count(DISTINCT instan
 
 -- rule gap_in_instance_numbers: medium, series
 -- Images of the series may not have been exported: compare with the PACS.
-SELECT SeriesInstanceUID AS item, max(instance) - min(instance) + 1 - count(DISTINCT instance) || ' numbers missing between '
-    || min(instance) || ' and ' || max(instance) AS detail, count(*) AS files
+SELECT SeriesInstanceUID AS item, concat('missing between ', min(instance), ' and ', max(instance), ': ',
+    max(instance) - min(instance) + 1 - count(DISTINCT instance)) AS detail, count(*) AS files
 FROM file WHERE SeriesInstanceUID <> '' AND instance IS NOT NULL
 GROUP BY 1 HAVING count(*) > 2 AND max(instance) - min(instance) + 1 > count(DISTINCT instance);
 
 -- rule inconsistent_geometry: medium, series
 -- The series is not one volume: localizers, reformats or a second acquisition stand in it.
-SELECT SeriesInstanceUID AS item, concat_ws(', ', count(DISTINCT (Rows, Columns)) || ' image sizes',
-    count(DISTINCT PixelSpacing) || ' pixel spacings', count(DISTINCT ImageOrientationPatient) || ' orientations') AS detail,
+SELECT SeriesInstanceUID AS item, concat('image sizes: ', count(DISTINCT (Rows, Columns)), ', pixel spacings: ',
+    count(DISTINCT PixelSpacing), ', orientations: ', count(DISTINCT ImageOrientationPatient)) AS detail,
     count(*) AS files
 FROM file WHERE SeriesInstanceUID <> '' AND Modality IN ('CT', 'MR', 'PT') AND NOT contains(ImageType, 'LOCALIZER')
 GROUP BY 1 HAVING greatest(count(DISTINCT (Rows, Columns)), count(DISTINCT PixelSpacing),

@@ -12,10 +12,18 @@ from chorus_nb.standards import attribute_type, iod_of, minimum_metadata
 from chorus_nb.workspace import Workspace
 
 NONE = "(none)"
+HOW_FAR = (
+    "in a visit",
+    "outside every visit",
+    "accession not in Image_map",
+    "no accession number",
+    "patient not in Personal_map",
+)
 OUTLYING = 5  # times the median size: a file that much larger is listed as an outlier
 
-_COUNTS = """count(DISTINCT PatientID) AS patients, count(DISTINCT StudyInstanceUID) AS studies,
-    count(DISTINCT SeriesInstanceUID) AS series, count(*) AS files,
+_COUNTS = """count(DISTINCT nullif(trim(PatientID), '')) AS patients,
+    count(DISTINCT nullif(StudyInstanceUID, '')) AS studies,
+    count(DISTINCT nullif(SeriesInstanceUID, '')) AS series, count(*) AS files,
     round(coalesce(sum(size), 0)::DOUBLE / 1e6, 2) AS megabytes"""
 
 
@@ -46,25 +54,29 @@ def in_words(workspace: Workspace, findings: pd.DataFrame, linkage: pd.DataFrame
 
 
 def by_rule(findings: pd.DataFrame) -> pd.DataFrame:
-    """The findings counted: a row per rule, worst first, with what to do."""
+    """The findings counted: a row per rule, worst first, with what to do.
+
+    ``times``: files, each counted once in every finding about it.
+    """
     grouped = findings.groupby(["severity", "rule", "what_to_do"], as_index=False).agg(
-        findings=("item", "size"), files=("files", "sum")
+        findings=("item", "size"), times=("files", "sum")
     )
     grouped["order"] = grouped["severity"].map(SEVERITIES.index)
     grouped = grouped.sort_values(["order", "findings", "rule"], ascending=[True, False, True])
-    return grouped[["severity", "rule", "findings", "files", "what_to_do"]].reset_index(drop=True)
+    return grouped[["severity", "rule", "findings", "times", "what_to_do"]].reset_index(drop=True)
 
 
 def counts(workspace: Workspace, *keywords: str) -> pd.DataFrame:
     """Patients, studies, series, files and megabytes by one or more columns of the catalog, largest first."""
-    names = [f"coalesce(nullif({keyword}, ''), '{NONE}') AS {keyword}" for keyword in keywords]
+    columns = [f"coalesce(nullif({keyword}, ''), '{NONE}') AS {keyword}" for keyword in keywords]
     with connect(workspace) as connection:
         frame = connection.execute(
-            f"SELECT {', '.join(names)}, {_COUNTS} FROM catalog WHERE status = 'dicom' "
+            f"SELECT {', '.join(columns)}, {_COUNTS} FROM catalog WHERE status = 'dicom' "
             f"GROUP BY ALL ORDER BY files DESC, {', '.join(keywords)}"
         ).df()
     if "TransferSyntaxUID" in keywords:
-        frame.insert(1, "transfer syntax", [UID(uid).name for uid in frame["TransferSyntaxUID"]])
+        names = [uid if uid == NONE else UID(uid).name for uid in frame["TransferSyntaxUID"]]
+        frame.insert(1, "transfer syntax", names)
     return frame
 
 
@@ -121,25 +133,40 @@ def sizes(workspace: Workspace) -> pd.DataFrame:
 
 def links(linkage: pd.DataFrame) -> pd.DataFrame:
     """Accessions and files by how far they link; only the first kind is released under ``visit_policy: hold``."""
-    unmapped, accession = linkage["person_id"].isna(), linkage["image_occurrence_id"].isna()
-    kinds = {
-        "in a visit": linkage["visit_occurrence_id"].notna() & ~unmapped & ~accession,
-        "outside every visit": linkage["visit_occurrence_id"].isna() & ~unmapped & ~accession,
-        "accession not in Image_map": accession & ~unmapped,
-        "patient not in Personal_map": unmapped,
-    }
+    far = _how_far(linkage)
     return pd.DataFrame(
         [
             (
                 kind,
-                int(chosen.sum()),
-                int(linkage.loc[chosen, "files"].sum()),
-                int((chosen & linkage["procedure_occurrence_id"].notna()).sum()),
+                int((far == kind).sum()),
+                int(linkage.loc[far == kind, "files"].sum()),
+                int(linkage.loc[far == kind, "procedure_occurrence_id"].notna().sum()),
             )
-            for kind, chosen in kinds.items()
+            for kind in HOW_FAR
         ],
         columns=["accessions", "count", "files", "with a procedure"],
     )
+
+
+def not_linked(linkage: pd.DataFrame) -> pd.DataFrame:
+    """The accessions that lack something to link to, and what, most files first."""
+    rows = linkage.assign(lacks=_how_far(linkage), modalities=linkage["modalities"].map(_listed))
+    rows = rows[rows["lacks"] != HOW_FAR[0]].sort_values("files", ascending=False, kind="stable")
+    return rows[["PatientID", "AccessionNumber", "lacks", "files", "modalities", "acquired"]].reset_index(drop=True)
+
+
+def _how_far(linkage: pd.DataFrame) -> pd.Series:
+    """Of each accession one of ``HOW_FAR``: the first thing that it lacks."""
+    far = pd.Series(HOW_FAR[0], index=linkage.index, dtype="str")
+    far[linkage["visit_occurrence_id"].isna()] = HOW_FAR[1]
+    far[linkage["image_occurrence_id"].isna()] = HOW_FAR[2]
+    far[linkage["image_occurrence_id"].isna() & (linkage["AccessionNumber"] == "")] = HOW_FAR[3]
+    far[linkage["person_id"].isna()] = HOW_FAR[4]
+    return far
+
+
+def _listed(modalities: str) -> str:
+    return ", ".join(name or NONE for name in modalities.split("\\"))
 
 
 def not_covered(tag_profile: pd.DataFrame) -> pd.DataFrame:
@@ -157,7 +184,7 @@ def not_covered(tag_profile: pd.DataFrame) -> pd.DataFrame:
         .groupby(["tag", "name"], as_index=False)
         .agg(
             files=("files", "sum"),
-            modalities=("modality", lambda found: "\\".join(sorted(set(found)))),
+            modalities=("modality", lambda found: ", ".join(sorted({name or NONE for name in found}))),
             distinct=("distinct", "max"),
             examples=("examples", "first"),
         )

@@ -19,11 +19,11 @@ SEVERITY_ORDER = ("high", "medium", "low")
 
 def at_a_glance(by_modality: pd.DataFrame, links: pd.DataFrame, by_rule: pd.DataFrame) -> Figure:
     """Files by modality, accessions by how far they link, findings by severity."""
-    figure = style.new_figure(1, 3, width=10.5, height=2.9)
+    figure = style.new_figure(1, 3, width=10.5, height=max(2.9, 0.9 + 0.2 * len(by_modality)))
     images, accessions, findings = figure.axes
     _bars(images, by_modality["Modality"], by_modality["files"], style.BLUE)
     images.set(title="What is here", xlabel="DICOM files")
-    colours = [style.GREEN, style.ORANGE, style.RED, style.PURPLE]
+    colours = [style.GREEN, style.ORANGE, style.RED, style.SKY, style.PURPLE]
     _bars(accessions, links["accessions"], links["count"], colours)
     accessions.set(title="What belongs to the encounters", xlabel="accessions")
     totals = by_rule.groupby("severity")["findings"].sum().reindex(SEVERITY_ORDER, fill_value=0)

@@ -14,6 +14,16 @@ from chorus_nb.workspace import Workspace
 PAIR = ["PatientID", "AccessionNumber"]
 
 
+ACCESSION_NOT_MAPPED = (
+    "the accession of this patient has no row in Image_map: its files are held back",
+    "add it, if it belongs to an encounter of interest (SOP step 6)",
+)
+ACCESSION_MISSING = (
+    "this patient has files without an AccessionNumber: they are held back",
+    "have it filled in at the PACS, if they belong to an encounter of interest (SOP step 6)",
+)
+
+
 def check_lookups(workspace: Workspace) -> pd.DataFrame:
     """Findings about the lookup tables, as ``quality_findings`` rows; what makes them unusable is raised instead.
 
@@ -27,13 +37,24 @@ def check_lookups(workspace: Workspace) -> pd.DataFrame:
     return findings.sort_values("severity", key=lambda column: column.map(order), kind="stable", ignore_index=True)
 
 
+def by_cause(findings: pd.DataFrame) -> pd.DataFrame:
+    """What to mend in the lookup tables, a row a cause, with the first three patients or accessions it is about."""
+    causes = findings.groupby(["severity", "rule", "detail", "what_to_do"], sort=False, as_index=False)
+    return causes.agg(
+        times=("item", "size"),
+        files=("files", "sum"),
+        first=("item", lambda items: "; ".join(item or "(no PatientID)" for item in items[:3])),
+    )
+
+
 def coverage(workspace: Workspace) -> pd.DataFrame:
     """Patients, accessions and files in the source, and how many of each the lookup tables map."""
     lookups = read_lookups(workspace)
     pairs = in_source(workspace)
     mapped = pairs[_has_image(lookups, pairs) & _has_person(lookups, pairs)]
+    named = pairs.PatientID[pairs.PatientID != ""]
     rows = [
-        ("patients", pairs.PatientID.nunique(), pairs.PatientID[_has_person(lookups, pairs)].nunique()),
+        ("patients", named.nunique(), named[_has_person(lookups, pairs)].nunique()),
         ("accessions", len(pairs), len(mapped)),
         ("files", int(pairs.files.sum()), int(mapped.files.sum())),
     ]
@@ -80,8 +101,7 @@ def _not_mapped(lookups: Lookups, pairs: pd.DataFrame) -> list[dict[str, object]
             fix = "spell it alike in both: a row differs from it only in leading zeros, capitals or signs"
         rows.append(_coverage_finding("patient_not_mapped", "high", "patient", str(patient), text, fix, int(files)))
     for row in pairs[_has_person(lookups, pairs) & ~_has_image(lookups, pairs)].itertuples():
-        text = "the accession of this patient has no row in Image_map: its files are held back"
-        fix = "add it, if it belongs to an encounter of interest (SOP step 6)"
+        text, fix = ACCESSION_NOT_MAPPED if row.AccessionNumber else ACCESSION_MISSING
         severity = "medium" if row.AccessionNumber else "low"
         item = f"{row.PatientID} {row.AccessionNumber}".strip()
         rows.append(_coverage_finding("accession_not_mapped", severity, "study", item, text, fix, int(row.files)))

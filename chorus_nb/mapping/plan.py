@@ -115,13 +115,16 @@ def count_actions(plan: pd.DataFrame) -> pd.DataFrame:
 
 
 def reasons(plan: pd.DataFrame, actions: frozenset[str] = RELEASES) -> pd.DataFrame:
-    """Why tags are given one of ``actions``: a row per action, reason and rule, with the commonest tags."""
+    """Why tags are given one of ``actions``: a row per action, reason and rule, with the commonest tags.
+
+    ``times``: elements in files, a file counted once for each tag.
+    """
     chosen = plan[plan.action.isin(list(actions))].sort_values("files", ascending=False)
     rows = [
-        (action, reason, source, len(found), int(found.files.sum()), ", ".join(_names(found)[:3]))
+        (_in_words(action), reason, source, len(found), int(found.files.sum()), ", ".join(_names(found)[:3]))
         for (action, reason, source), found in chosen.groupby(["action", "reason", "rule_source"], sort=False)
     ]
-    made = pd.DataFrame(rows, columns=["action", "reason", "rule", "tags", "files", "for example"])
+    made = pd.DataFrame(rows, columns=["action", "reason", "rule", "tags", "times", "for example"])
     return made.sort_values("tags", ascending=False, ignore_index=True)
 
 
@@ -147,13 +150,13 @@ def differences(plan: pd.DataFrame) -> pd.DataFrame:
         {
             "the official script, and the plan": name,
             "tags": int(which.sum()),
-            "files": int(plan.files[which].sum()),
+            "times": int(plan.files[which].sum()),
             "for example": ", ".join(_names(plan[which])[:3]),
         }
         for name, which in kinds.items()
         if which.any()
     ]
-    return pd.DataFrame(rows, columns=["the official script, and the plan", "tags", "files", "for example"])
+    return pd.DataFrame(rows, columns=["the official script, and the plan", "tags", "times", "for example"])
 
 
 def headers(plan: pd.DataFrame, preview: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -163,6 +166,7 @@ def headers(plan: pd.DataFrame, preview: pd.DataFrame) -> Iterator[tuple[str, pd
         joined = rows.drop(columns="keyword").join(known, on=KEY)
         changed = joined[joined.before != joined.after].assign(element=_elements)
         caption = f"One {modality} image: {len(changed)} elements change, {len(rows) - len(changed)} do not"
+        changed = changed.assign(action=changed.action.fillna("").map(_in_words))
         yield caption, changed[["tag", "element", "before", "action", "after"]]
 
 
@@ -195,6 +199,12 @@ def overridden(workspace: Workspace, plan: pd.DataFrame) -> pd.DataFrame:
         )
     columns = ["tag", "creator", "path", "policy", "decided", "releases_more", "reason", "who and when"]
     return pd.DataFrame(rows, columns=columns).drop_duplicates(ignore_index=True)
+
+
+def _in_words(action: str) -> str:
+    """``clean (C)``: an action in words, with its code where that is another."""
+    words = ACTIONS.get(action, action)
+    return words if words == action else f"{words} ({action})"
 
 
 def _elements(rows: pd.DataFrame) -> pd.Series:

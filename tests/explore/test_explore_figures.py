@@ -74,11 +74,20 @@ def test_accessions_are_counted_by_how_far_they_link(survey: Workspace, add: Add
     add("b", AccessionNumber="ACC2", AcquisitionDate="20200101", StudyDate="20200101")
     add("c", AccessionNumber="ACC9")
     add("d", PatientID="STRANGER")
+    add("e", AccessionNumber="", Modality="")
     scan(survey)
-    links = summary.links(link(survey)).set_index("accessions")["count"]
-    assert links.to_dict() == {
-        "in a visit": 1,
-        "outside every visit": 1,
-        "accession not in Image_map": 1,
-        "patient not in Personal_map": 1,
-    }
+    linkage = link(survey)
+    kinds = dict.fromkeys(summary.HOW_FAR, 1)
+    assert summary.links(linkage).set_index("accessions")["count"].to_dict() == kinds
+    lacking = summary.not_linked(linkage)
+    assert sorted(lacking["lacks"]) == sorted(summary.HOW_FAR[1:])
+    assert lacking.set_index("lacks").at["no accession number", "modalities"] == "(none)"
+    assert lacking.set_index("lacks").at["accession not in Image_map", "AccessionNumber"] == "ACC9"
+
+
+def test_files_without_an_id_are_no_further_patient(survey: Workspace, add: Add) -> None:
+    add("a")
+    add("b", PatientID="", SeriesInstanceUID="")
+    scan(survey)
+    counted = summary.counts(survey, "Modality").iloc[0]
+    assert (counted["patients"], counted["series"], counted["files"]) == (1, 1, 2)

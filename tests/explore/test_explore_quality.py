@@ -142,4 +142,4 @@ def test_findings_come_worst_first_and_are_counted_by_rule(survey: Workspace, ad
     profile(survey)
     counted = summary.by_rule(assess(survey))
     assert counted["severity"].tolist() == sorted(counted["severity"], key=SEVERITIES.index)
-    assert counted.set_index("rule").at["burned_in_annotation", "files"] == 2
+    assert counted.set_index("rule").at["burned_in_annotation", "times"] == 2

@@ -12,7 +12,17 @@ from pydicom.dataset import Dataset
 from chorus_nb import standards, tables
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.figures import mapping as figures
-from chorus_nb.mapping import ACTIONS, build_lookups, check_lookups, coverage, decide, load_policy, make_plan, plan
+from chorus_nb.mapping import (
+    ACTIONS,
+    build_lookups,
+    by_cause,
+    check_lookups,
+    coverage,
+    decide,
+    load_policy,
+    make_plan,
+    plan,
+)
 from chorus_nb.mapping.building import allowed_shifts
 from chorus_nb.mapping.chorus import Chorus
 from chorus_nb.mapping.policy import Policy
@@ -229,6 +239,8 @@ def test_what_the_lookup_tables_do_not_cover_is_found(source: Workspace, tmp_pat
         ("patient_not_mapped", "P2"), ("patient_not_mapped", "P3"), ("accession_not_mapped", "P1 A2"),
         ("accession_without_files", "P1 A7"), ("image_without_person", "P8 A8"), ("person_not_in_omop", "P9"),
     }  # fmt: skip
+    causes = by_cause(check_lookups(site)).set_index("rule")
+    assert (causes.times["patient_not_mapped"], causes["first"]["patient_not_mapped"]) == (2, "P2; P3")
     counts = coverage(site).set_index("of the")
     assert list(counts.mapped) == [1, 1, 1]
     assert list(counts["in the source"]) == [3, 4, 5]

@@ -20,6 +20,7 @@ from chorus_nb import __version__, tables
 from chorus_nb.parameters import Parameters
 from chorus_nb.workbench import audit
 from chorus_nb.workbench.steps import STEPS, NotebookStep
+from chorus_nb.workbench.waiting import what_waits
 from chorus_nb.workspace import Workspace
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -94,9 +95,10 @@ def render_index(workspace: Workspace, *, shareable: bool) -> str:
         "index.html.j2",
         workspace.parameters.site,
         shareable=shareable,
-        headline=f"Site {workspace.parameters.site}",
+        headline=workspace.parameters.site,
         status="passed" if passed else "failed" if states & {"failed", "withheld"} else "not complete",
         rows=rows,
+        waiting=[] if shareable else _waiting_rows(workspace, rows),
         counts=counts,
         found=sum(count["count"] for count in counts),
         head=audit.chain_head(workspace),
@@ -105,18 +107,33 @@ def render_index(workspace: Workspace, *, shareable: bool) -> str:
 
 
 def _index_row(workspace: Workspace, step: NotebookStep, line: dict[str, Any] | None, folder: Path) -> dict[str, Any]:
-    row = {"step": step.number, "title": step.title, "about": step.about, "shareable": step.shareable}
+    row = {"name": step.name, "step": step.number, "title": step.title, "about": step.about}
     if line is None:
-        return {**row, "href": "", "status": "not run", "finished": "", "seconds": "", "lines": ()}
+        return {**row, "href": "", "status": "not run", "finished": "", "seconds": "", "lines": (), "readers": ""}
     report = workspace.root / line["report"]
     return {
         **row,
+        "readers": "may be shared" if report.parent == workspace.reports_audit else "the site only",
         "href": _relative(report, folder) if report.is_file() else "",
         "status": line["status"],
         "finished": line["time"][:16].replace("T", " "),
         "seconds": f"{line['seconds']:.1f}",
         "lines": line["lines"],
     }
+
+
+def _waiting_rows(workspace: Workspace, rows: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """What waits for a person, each with the report that says more."""
+    ran = {row["name"]: row for row in rows if row["status"] != "not run"}
+    waiting = what_waits(workspace, {name: row["status"] for name, row in ran.items()})
+    return [
+        {
+            "what": one.what,
+            "href": ran.get(one.notebook, {}).get("href", ""),
+            "place": f"{one.notebook[:2]} {one.section}".strip(),
+        }
+        for one in waiting
+    ]
 
 
 def _status_counts(workspace: Workspace) -> list[dict[str, Any]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import re
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -10,8 +12,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from chorus_nb import tables
 from chorus_nb.parameters import Parameters
-from chorus_nb.workbench import audit, report
+from chorus_nb.workbench import audit, report, waiting
 from chorus_nb.workbench.report import Outcome
+from chorus_nb.workbench.run import NOTEBOOKS
 from chorus_nb.workbench.steps import STEPS
 from chorus_nb.workspace import Workspace
 
@@ -120,8 +123,10 @@ def run(workspace: Workspace) -> Workspace:
         event = {"event": "report", "notebook": step.name, "status": status, "seconds": 1.0, "lines": lines}
         audit.append_line(workspace, {**event, "report": audit.place(workspace, step.report(workspace)), "digest": ""})
     rows = [
-        {"source_path": str(number), "status": status, "seconds": 0.0}
-        for number, status in enumerate(["released"] * 3 + ["quarantined", "not_dicom"])
+        {"source_path": str(number), "status": status, "reason": reason, "seconds": 0.0}
+        for number, (status, reason) in enumerate(
+            [("released", "")] * 3 + [("quarantined", "truncated"), ("held_back", "burned_in_text")]
+        )
     ]
     workspace.write(tables.OUTCOMES, tables.frame(tables.OUTCOMES, rows))
     return workspace
@@ -131,6 +136,8 @@ def test_the_index_links_every_report_there_is_with_relative_links(run: Workspac
     html = report.render_index(run, shareable=False)
     assert re.findall(r'href="([^"]*)"', html) == [
         "../../audit/reports/index.html",
+        "../../audit/reports/03_run_deid.html",  # it failed
+        "../../audit/reports/03_run_deid.html",  # quarantine
         "01_explore_headers.html",
         "../../audit/reports/03_run_deid.html",
     ]
@@ -140,7 +147,31 @@ def test_the_index_links_every_report_there_is_with_relative_links(run: Workspac
 
 def test_the_index_counts_every_file(run: Workspace) -> None:
     html = report.render_index(run, shareable=False)
-    assert re.findall(r"<dd>([\d,]+)</dd>", html) == ["5", "3", "0", "1", "0", "1"]
+    assert re.findall(r"<dd>([\d,]+)</dd>", html) == ["5", "3", "1", "1", "0", "0"]
+
+
+def test_the_index_says_what_waits_for_a_person_and_where(run: Workspace) -> None:
+    html = report.render_index(run, shareable=False)
+    told = [re.sub("<[^>]*>", "", line) for line in re.findall("<li>(.*)</li>", html)]
+    assert told == [
+        "Run de-identification failed: what to do stands below; then run it again. 03",
+        "1 file to look at for text in their pixels. 04 Review",
+        "1 file in quarantine for another fault: mend at the source what is wanted. 03 What became of every file",
+    ]
+
+
+def test_what_waits_names_reasons_and_sections_that_there_are() -> None:
+    rows = list(csv.DictReader(Path(waiting.__file__).with_name("waiting.csv").read_text("utf-8").splitlines()))
+    assert {reason for row in rows for reason in row["reasons"].split()} <= set(tables.REMEDIES)
+    for row in rows:
+        cells = nbformat.read(NOTEBOOKS / f"{row['notebook']}.ipynb", as_version=4).cells
+        assert any(cell.source.startswith(f"## {row['where']}\n") for cell in cells), row["where"]
+
+
+def test_a_withheld_report_is_for_the_site_only(run: Workspace) -> None:
+    event = {"event": "report", "notebook": SHAREABLE.name, "status": "withheld", "seconds": 1.0, "lines": []}
+    audit.append_line(run, {**event, "report": f"local/reports/{SHAREABLE.name}.html", "digest": ""})
+    assert "<td>may be shared<" not in report.render_index(run, shareable=False)
 
 
 def test_the_shareable_index_links_nothing_local(run: Workspace) -> None:

@@ -22,7 +22,7 @@ def quarantine(outcomes: pd.DataFrame) -> pd.DataFrame:
     """Quarantined files by cause, and how to mend it."""
     kept = outcomes[outcomes.status == "quarantined"]
     counts = kept.groupby(["reason", "detail"], as_index=False).agg(files=("source_path", "count"))
-    counts["how_to_mend"] = counts.reason.map(tables.REMEDIES).fillna("")
+    counts["what_to_do"] = counts.reason.map(tables.REMEDIES).fillna("")
     return counts.sort_values(["files", "reason", "detail"], ascending=[False, True, True], ignore_index=True)
 
 

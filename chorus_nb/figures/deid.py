@@ -11,7 +11,7 @@ from chorus_nb.tables import STATUSES
 
 def outcomes_by_modality(outcomes: pd.DataFrame) -> Figure:
     """Bars: files by status, a bar a modality."""
-    counts = outcomes.assign(modality=outcomes.modality.replace("", "none")).pivot_table(
+    counts = outcomes.assign(modality=outcomes.modality.replace("", "(none)")).pivot_table(
         index="modality", columns="status", values="source_path", aggfunc="count", fill_value=0
     )
     counts = counts.loc[counts.sum(axis=1).sort_values().index]

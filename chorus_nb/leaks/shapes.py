@@ -110,6 +110,11 @@ def _text_shapes() -> list[tuple[Severity, str, re.Pattern[str]]]:
     return [*made, ("medium", "age above 89", re.compile(r"(?<![\w.])9\d[fm](?![^\W_])"))]
 
 
+def looks_like(kind: str) -> str:
+    """``looks like an age above 89``: the kind of a finding, in words."""
+    return f"looks like {'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
 @lru_cache(maxsize=16384)
 def text_shapes(text: str) -> tuple[Said, ...]:
     """What kinds of identifier a text that people write holds, each once."""
@@ -118,7 +123,7 @@ def text_shapes(text: str) -> tuple[Said, ...]:
     for severity, kind, pattern in _text_shapes():
         if kind not in found and pattern.search(simple):
             found[kind] = severity
-    said: list[Said] = [(severity, f"looks like a {kind}") for kind, severity in found.items()]
+    said: list[Said] = [(severity, looks_like(kind)) for kind, severity in found.items()]
     if _names_beside(text):
         said.append(("high", "a name beside a title, role or label"))
     return tuple(said)

@@ -9,7 +9,7 @@ from chorus_nb import standards
 from chorus_nb.leaks.known import KnownWords
 from chorus_nb.leaks.reading import Leaf, Leaves
 from chorus_nb.leaks.search import Hit
-from chorus_nb.leaks.shapes import SHAPES, Severity, text_shapes
+from chorus_nb.leaks.shapes import SHAPES, Severity, looks_like, text_shapes
 
 NUMERIC = frozenset(("IS", "DS", "US", "SS", "UL", "SL", "FL", "FD", "TM", "UI", "AT", "OB", "OW", "OF", "OD", "OL"))
 FREE = frozenset(("LO", "SH", "ST", "LT", "UT", "UC", "PN", "CS", "AE", "UN", "UR"))
@@ -28,7 +28,7 @@ def identifier_shapes(leaf: Leaf) -> Iterator[tuple[Severity, str]]:
         return
     for kind, (severity, pattern) in SHAPES.items():
         if pattern.search(leaf.text) and not (severity != "high" and standards.never_a_patient(leaf.tag, leaf.vr)):
-            yield severity, f"looks like a {kind}"
+            yield severity, looks_like(kind)
 
 
 def is_written_text(leaf: Leaf, leaves: Leaves) -> bool:

@@ -14,18 +14,28 @@ from chorus_nb.workspace import Workspace
 
 
 def link_summary(workspace: Workspace) -> pd.DataFrame:
-    """Accessions and files by how visit and procedure were found: explicit, overlap, tie, none or unmapped."""
+    """Accessions and files by how visit and procedure were found: explicit, overlap, tie, none or unmapped.
+
+    A procedure is minted for an accession of which something is released and the record holds none.
+    """
     linkage = workspace.read(tables.LINKAGE)
-    linkage["procedure"] = linkage["procedure_link"].where(linkage["procedure_link"] != "", "minted")
+    outcomes = workspace.read(tables.OUTCOMES, ["status", "target_path"])
+    released = InstancePath.columns(outcomes.loc[outcomes["status"] == "released", "target_path"])[
+        "image_occurrence_id"
+    ]
+    leaves = linkage["image_occurrence_id"].astype("string").isin(released.astype("string"))
+    without = leaves.map({True: "minted", False: "none: nothing of it is released"})
+    linkage["procedure"] = linkage["procedure_link"].where(linkage["procedure_link"] != "", without)
     counts = linkage.groupby(["visit_link", "procedure"]).agg(accessions=("files", "size"), files=("files", "sum"))
     return counts.reset_index().rename(columns={"visit_link": "visit"})
 
 
 def held_back(workspace: Workspace) -> pd.DataFrame:
-    """Files that are not in the release, by status and reason."""
+    """Files that are not in the release, by status and reason, with what the reason means."""
     outcomes = workspace.read(tables.OUTCOMES)
     kept = outcomes[outcomes["status"] != "released"]
-    return kept.groupby(["status", "reason"]).size().rename("files").reset_index()
+    counts = kept.groupby(["status", "reason"]).size().rename("files").reset_index()
+    return counts.assign(meaning=counts["reason"].map(tables.REASON_MEANINGS).fillna(""))
 
 
 def visit_timing(workspace: Workspace) -> pd.DataFrame:

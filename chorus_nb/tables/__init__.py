@@ -3,7 +3,7 @@
 What tables there are is data (``tables.csv``, ``columns.csv``); ``schema`` checks, writes and reads them.
 """
 
-from chorus_nb.tables.definitions import defined, remedies
+from chorus_nb.tables.definitions import defined, reason_meanings, remedies
 from chorus_nb.tables.schema import (
     Column,
     Table,
@@ -19,6 +19,7 @@ from chorus_nb.tables.schema import (
 
 TABLES = defined()
 REMEDIES = remedies()
+REASON_MEANINGS = reason_meanings()
 STATUSES = ("released", "held_back", "quarantined", "duplicate", "not_dicom")
 
 CATALOG = TABLES["catalog"]

@@ -21,6 +21,11 @@ def remedies() -> dict[str, str]:
     return {row["reason"]: row["what_to_do"] for row in _definitions("reasons.csv")}
 
 
+def reason_meanings() -> dict[str, str]:
+    """What each reason code says of a file, in words."""
+    return {row["reason"]: row["meaning"] for row in _definitions("reasons.csv")}
+
+
 def defined() -> dict[str, Table]:
     """Every table by name, in the order in which notebooks make them."""
     columns: dict[str, list[dict[str, object]]] = defaultdict(list)

@@ -24,7 +24,7 @@ from pydicom.dataset import FileDataset
 
 from chorus_nb.layout import series_folder
 from chorus_nb.leaks import reading
-from chorus_nb.leaks.shapes import SHAPES, Severity
+from chorus_nb.leaks.shapes import SHAPES, Severity, looks_like
 from chorus_nb.leaks.terms import SearchTerm, name_parts, spellings, vocabulary
 from chorus_nb.processes.programs import run_program
 from chorus_nb.verify.findings import Finding
@@ -163,7 +163,7 @@ def identifier_in(text: str, terms: Iterable[SearchTerm]) -> tuple[Severity, str
             return "high", term.kind
     for kind, (severity, pattern) in SHAPES.items():
         if severity == "high" and pattern.search(text):
-            return "high", f"looks like a {kind}"
+            return "high", looks_like(kind)
     if SHORT_DATE.search(text) or SHAPES["date"][1].search(text):
         return "medium", "looks like a date"
     if LONG_NUMBER.search(text):

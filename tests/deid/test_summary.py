@@ -37,7 +37,7 @@ def test_every_row_is_counted_once_by_status_and_reason(ran: Workspace) -> None:
 def test_the_quarantine_names_cause_and_remedy(ran: Workspace) -> None:
     kept = summary.quarantine(ran.read(tables.OUTCOMES))
     assert set(kept.reason) == {"patient_not_mapped", "truncated"}
-    assert (kept.how_to_mend != "").all()
+    assert (kept.what_to_do != "").all()
 
 
 def test_every_reason_that_is_tried_again_has_a_remedy() -> None:

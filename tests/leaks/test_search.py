@@ -11,7 +11,7 @@ from chorus_nb.deid.text import Cleaner
 from chorus_nb.identity.identifiers import Identifiers
 from chorus_nb.leaks.files import pieces
 from chorus_nb.leaks.search import MASK, Searcher
-from chorus_nb.leaks.shapes import text_shapes
+from chorus_nb.leaks.shapes import looks_like, text_shapes
 from chorus_nb.leaks.terms import SearchTerm, date_forms, of_name, of_path, page_words
 
 NAME = list(of_name("Brennan^Aoife Li^^Dr"))
@@ -104,3 +104,10 @@ def test_a_patient_called_as_the_page_says_itself_withholds_no_page(word: str) -
     assert not [hit for hit in searcher.search(b"none of the DICOM files was removed") if hit.severity == "high"]
     other = Searcher([SearchTerm("name", "SMITHSON", "SMITHSON")], words=page_words(), words_identify=True)
     assert [hit.severity for hit in other.search(b"file of Smithson")] == ["high"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("age above 89", "looks like an age above 89"), ("date", "looks like a date")]
+)
+def test_a_kind_of_identifier_has_its_article(kind: str, said: str) -> None:
+    assert looks_like(kind) == said

@@ -22,6 +22,7 @@ def test_an_action_is_changed_with_a_reason(
     planned: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = open_panel(watched, TagPlanEditor(planned, "ada"), monkeypatch)
+    assert not page.locator(".change").is_visible()  # nothing is proposed yet
     page.get_by_label("Filter rows").fill("StationName")
     page.wait_for_function("document.querySelectorAll('tbody tr').length < 30")
     page.get_by_label("Action for StationName").first.select_option("Z")

@@ -47,7 +47,7 @@ function render({ model, el }) {
   else status.textContent = "No series may show a face, or deface is not apply.";
 
   function label(row, number) {
-    return `${number + 1}. ${row[MODALITY]}, ${row[FILES]} files: ${decided[number] || row[STATUS]}`;
+    return `${number + 1}. ${row[MODALITY]}, ${row[FILES]} ${row[FILES] === 1 ? "file" : "files"}: ${decided[number] || row[STATUS]}`;
   }
 
   async function open(number) {

@@ -1,4 +1,5 @@
 const PAGE = 100; // rows in the page at once: 3,000 rows stay quick
+const worded = (code, name) => (code === name ? name : `${code} ${name}`);
 
 function render({ model, el }) {
   const content = model.get("content");
@@ -14,7 +15,7 @@ function render({ model, el }) {
     "select",
     { "aria-label": "Show one action" },
     make("option", { value: "", text: "every action" }),
-    ...Object.entries(content.names).map(([code, name]) => make("option", { value: code, text: `${code} ${name}` })),
+    ...Object.entries(content.names).map(([code, name]) => make("option", { value: code, text: worded(code, name) })),
   );
   const only = make(
     "select",
@@ -128,7 +129,7 @@ function render({ model, el }) {
   function line(row) {
     const { cells } = row;
     const options = Object.entries(content.actions).map(([code, name]) =>
-      make("option", { value: code, text: `${code} ${name}`, selected: code === cells[at.action] }),
+      make("option", { value: code, text: worded(code, name), selected: code === cells[at.action] }),
     );
     if (!(cells[at.action] in content.actions))
       options.unshift(
@@ -152,8 +153,9 @@ function render({ model, el }) {
           make("code", { text: cells[at.tag] + (cells[at.private_creator] ? ` ${cells[at.private_creator]}` : "") }),
         );
       if (name === "rule_source")
-        return make("td", {}, make("span", { class: `source ${source(cells)}`, text: cells[at.rule_source] }));
-      return make("td", { class: name === "files" ? "number" : "", text: cells[at[name]] });
+        return make("td", { class: "whole" }, make("span", { class: `source ${source(cells)}`, text: cells[at.rule_source] }));
+      const kinds = { path: "", modality: "whole", reason: "whole", files: "number" };
+      return make("td", { class: kinds[name] ?? "value", text: cells[at[name]] });
     };
     return make("tr", { "data-index": row.index, class: row === state.row ? "chosen" : "" }, ...columns.map(cell));
   }

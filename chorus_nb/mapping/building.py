@@ -5,6 +5,7 @@ What is once given is given for ever: a person keeps its shift and an accession 
 
 from __future__ import annotations
 
+import functools
 import secrets
 from pathlib import Path
 
@@ -13,7 +14,17 @@ import pandas as pd
 from chorus_nb import tables
 from chorus_nb.errors import InputError
 from chorus_nb.mapping.coverage import PAIR, in_source
-from chorus_nb.mapping.lookups import FARTHEST_SHIFT, Lookups, bad_shift, find_table, read_lookups, read_rows
+from chorus_nb.mapping.lookups import (
+    FARTHEST_SHIFT,
+    Fault,
+    Lookups,
+    bad_shift,
+    by_cause,
+    find_table,
+    read_lookups,
+    read_rows,
+    whole_number,
+)
 from chorus_nb.omop import read_omop
 from chorus_nb.workspace import Workspace, write_if_changed
 
@@ -55,23 +66,25 @@ def _new_persons(workspace: Workspace, id_file: Path, known: Lookups) -> pd.Data
     shifts = {int(row.person_id): int(row.Days_Shifted) for row in known.persons.itertuples()}
     allowed = allowed_shifts(workspace.parameters.shift_code)
     rows = {row.PatientID: (int(row.person_id), int(row.Days_Shifted)) for row in known.persons.itertuples()}
-    faults: list[str] = []
+    faults: list[Fault] = []
     for line, row in read_rows(id_file, ["PatientID", "person_id"], optional=["Days_Shifted"]):
         patient, person, given = row["PatientID"], row["person_id"], row["Days_Shifted"]
-        where = f"{id_file.name} row {line}"
+        fault, shifted = functools.partial(Fault, id_file.name, line), whole_number(given)
         if not patient or not person.isdecimal():
-            faults.append(f"{where}: needs a PatientID and a person_id")
+            faults.append(fault("needs a PatientID and a person_id"))
         elif int(person) not in in_omop:
-            faults.append(f"{where}: person_id is not in the OMOP table PERSON")
+            faults.append(fault("person_id is not in the OMOP table PERSON"))
         elif patient in rows and rows[patient][0] != int(person):
-            faults.append(f"{where}: the PatientID belongs to another person already")
+            faults.append(fault("the PatientID belongs to another person already"))
+        elif given and (wrong := bad_shift(shifted, workspace.parameters.shift_code)):
+            faults += map(fault, wrong)
         else:
-            shift = shifts.setdefault(int(person), int(given) if given else secrets.choice(allowed))
-            if given and int(given) != shift:
-                faults.append(f"{where}: the person has another shift already")
+            shift = shifts.setdefault(int(person), secrets.choice(allowed) if shifted is None else shifted)
+            if shifted not in (None, shift):
+                faults.append(fault("the person has another shift already"))
             rows[patient] = (int(person), shift)
     if faults:
-        raise InputError(*faults)
+        raise InputError(*by_cause(faults))
     return tables.frame(
         tables.PERSON_MAP,
         [{"PatientID": p, "person_id": person, "Days_Shifted": shift} for p, (person, shift) in sorted(rows.items())],

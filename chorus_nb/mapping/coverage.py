@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 import pandas as pd
 
 from chorus_nb import tables
-from chorus_nb.mapping.lookups import Lookups, read_lookups
+from chorus_nb.mapping.lookups import Lookups, loosely, read_lookups
 from chorus_nb.omop import read_omop
 from chorus_nb.workspace import Workspace
 
 PAIR = ["PatientID", "AccessionNumber"]
+SPELL_ALIKE = "spell it alike in both: a row differs from it only in leading zeros, blanks, capitals or signs"
 
 
 ACCESSION_NOT_MAPPED = (
@@ -82,10 +81,6 @@ def _has_image(lookups: Lookups, pairs: pd.DataFrame) -> pd.Series:
     )
 
 
-def _plain(patient: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", patient.lower()).lstrip("0")
-
-
 def _coverage_finding(*values: object) -> dict[str, object]:
     return dict(zip(tables.QUALITY_FINDINGS.column_names, values, strict=True))
 
@@ -93,12 +88,12 @@ def _coverage_finding(*values: object) -> dict[str, object]:
 def _not_mapped(lookups: Lookups, pairs: pd.DataFrame) -> list[dict[str, object]]:
     rows = []
     strangers = pairs[~_has_person(lookups, pairs)]
-    alike = {_plain(patient) for patient in lookups.persons.PatientID} - {""}
+    alike = {loosely(patient) for patient in lookups.persons.PatientID} - {""}
     for patient, files in strangers.groupby("PatientID").files.sum().items():
         text = "PatientID has no row in Personal_map: its files are quarantined"
         fix = "add the patient"
-        if _plain(str(patient)) in alike:
-            fix = "spell it alike in both: a row differs from it only in leading zeros, capitals or signs"
+        if loosely(str(patient)) in alike:
+            fix = SPELL_ALIKE
         rows.append(_coverage_finding("patient_not_mapped", "high", "patient", str(patient), text, fix, int(files)))
     for row in pairs[_has_person(lookups, pairs) & ~_has_image(lookups, pairs)].itertuples():
         text, fix = ACCESSION_NOT_MAPPED if row.AccessionNumber else ACCESSION_MISSING
@@ -111,10 +106,12 @@ def _not_mapped(lookups: Lookups, pairs: pd.DataFrame) -> list[dict[str, object]
 def _not_in_source(lookups: Lookups, pairs: pd.DataFrame) -> list[dict[str, object]]:
     rows = []
     known = set(zip(pairs.PatientID, pairs.AccessionNumber, strict=True))
+    alike = {loosely(patient) for patient in lookups.persons.PatientID} - {""}
     for row in lookups.images.itertuples():
         item = f"{row.PatientID} {row.AccessionNumber}"
         if lookups.person(row.PatientID) is None:
             text, fix = "row of Image_map whose PatientID is not in Personal_map", "add the patient, or remove the row"
+            fix = SPELL_ALIKE if loosely(row.PatientID) in alike else fix
             rows.append(_coverage_finding("image_without_person", "medium", "study", item, text, fix, 0))
         elif (row.PatientID, row.AccessionNumber) not in known:
             text, fix = "row of Image_map with no file in the source", "see whether images are still to be exported"

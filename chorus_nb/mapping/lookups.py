@@ -6,19 +6,21 @@ Faults are named by file and row, never by identifier, so that the message may b
 
 from __future__ import annotations
 
-import codecs
 import csv
 import functools
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError
+from chorus_nb.omop.files import SEPARATOR_NAMES, is_before_header, possible_encodings
+from chorus_nb.omop.reading import TOO_MANY
 from chorus_nb.tables.cells import from_cell
 from chorus_nb.workspace import Workspace, digest_of
 
@@ -37,9 +39,16 @@ SUFFIXES = (".csv", ".tsv", ".txt")
 LARGEST_ID = 2**31 - 1  # the registry's ids are `integer`
 FARTHEST_SHIFT = 730  # days, Date-Shifting SOP
 SEASON = 15  # days from the same day of another year
-SHORTENED = re.compile(r"\d(?:[.,]\d+)?[eE]\+\d+", re.ASCII)  # 7.00E+08: digits are lost
-
+WORKBOOK = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # what Excel's own files begin with, whatever their names
 LookupRow = tuple[int, dict[str, str]]
+
+
+class Fault(NamedTuple):
+    """A row that cannot stand: never with a value."""
+
+    file: str
+    row: int
+    cause: str
 
 
 @dataclass(frozen=True)
@@ -73,35 +82,35 @@ class Lookups:
 def read_lookups(workspace: Workspace) -> Lookups:
     """Read and check both tables; :class:`InputError` has a line for every row that cannot stand."""
     folder, code = workspace.parameters.lookup_path, workspace.parameters.shift_code
-    faults: list[str] = []
+    faults: list[Fault] = []
     person_file, image_file = (find_table(folder, table) for table in (tables.PERSON_MAP, tables.IMAGE_MAP))
     persons, images = _person_rows(person_file, code, faults), _image_rows(image_file, faults)
-    _agree(persons, images, faults)
+    faults += [*_owned_twice(persons, images, image_file.name), *_spelt_otherwise(persons, images, image_file.name)]
+    if faults:
+        raise InputError(*by_cause(faults))
     for path, rows in ((person_file, len(persons)), (image_file, len(images))):
         workspace.note(f"lookup/{path.name}", rows, functools.partial(digest_of, path))
-    if faults:
-        raise InputError(*_by_cause(faults))
-    frames = [
-        tables.frame(table, [row for _, row in rows.items()])
-        for table, rows in ((tables.PERSON_MAP, persons), (tables.IMAGE_MAP, images))
-    ]
-    return Lookups.of(*frames)
+    return Lookups.of(
+        tables.frame(tables.PERSON_MAP, list(persons.values())), tables.frame(tables.IMAGE_MAP, list(images.values()))
+    )
 
 
-def _by_cause(faults: list[str]) -> list[str]:
-    """A line per cause with its count and the first three rows; a cause of one or two rows stays as it is."""
+def by_cause(faults: Iterable[Fault]) -> list[str]:
+    """A line per cause with its count and the first three rows."""
     rows: dict[tuple[str, str], list[str]] = {}
     for fault in faults:
-        match = re.fullmatch(r"(\S.*?) (?:row|entry) (\d+): (.*)", fault)
-        rows.setdefault((match[1], match[3]) if match else (fault, ""), []).append(match[2] if match else "")
+        rows.setdefault((fault.file, fault.cause), []).append(str(fault.row))
     return [
-        file
-        if not cause
-        else f"{file} row {where[0]}: {cause}"
+        f"{file} row {where[0]}: {cause}"
         if len(where) == 1
         else f"{file}: {cause}: {len(where)} rows, such as {', '.join(where[:3])}"
         for (file, cause), where in rows.items()
     ]
+
+
+def loosely(identifier: str) -> str:
+    """An identifier without what is lost or added on its way through a spreadsheet: zeros, capitals, blanks, signs."""
+    return re.sub(r"[\W_]", "", re.sub(r"\.0+$", "", identifier.strip().lower())).lstrip("0")
 
 
 def find_table(folder: Path, table: tables.Table) -> Path:
@@ -127,15 +136,18 @@ def read_rows(path: Path, columns: list[str], optional: list[str] | None = None)
     A column that is ``optional`` and not there is "".
     """
     content = path.read_bytes()
+    if content.startswith(WORKBOOK):
+        raise InputError(f"{path.name}: is an Excel workbook, whatever its name; save it as CSV")
+    encodings = possible_encodings(content[:200])
     try:
-        utf16 = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-        text = content.decode("utf-16" if utf16 else "utf-8-sig")
+        text = content.decode(encodings[0])
     except UnicodeDecodeError:
-        text = content.decode("cp1252", "replace")
-    lines = text.splitlines() or [""]
-    delimiter = max(",;\t|", key=lines[0].count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    header = next((row for row in reader if any(cell.strip() for cell in row)), [])
+        text = content.decode(encodings[-1], "replace")
+    lines = list(io.StringIO(text, newline=""))
+    before = next((number for number, line in enumerate(lines) if not is_before_header(line)), len(lines))
+    delimiter = max(SEPARATOR_NAMES, key="".join(lines[before : before + 1]).count)
+    reader = csv.reader(lines[before:], delimiter=delimiter)
+    header = next(reader, [])
     places = {_named_column(name): place for place, name in reversed(list(enumerate(header)))}
     missing = [column for column in columns if column not in places]
     if missing:
@@ -148,7 +160,7 @@ def read_rows(path: Path, columns: list[str], optional: list[str] | None = None)
             cells = [*row, *[""] * len(header)]
             wanted = [*columns, *(optional or [])]
             yield (
-                reader.line_num,
+                before + reader.line_num,
                 {name: from_cell(cells[places[name]].strip()) if name in places else "" for name in wanted},
             )
 
@@ -162,68 +174,93 @@ def _looks_like_value(cell: str) -> bool:
     return bool(re.search(r"\d", cell))  # a first line with digits is no header: it may hold identifiers
 
 
-def _person_rows(path: Path, code: int, faults: list[str]) -> dict[str, dict[str, object]]:
+def _person_rows(path: Path, code: int, faults: list[Fault]) -> dict[str, dict[str, object]]:
     made: dict[str, dict[str, object]] = {}
-    shifts: dict[int, tuple[int, int]] = {}
+    shifts: dict[int, int] = {}
     for line, row in read_rows(path, tables.PERSON_MAP.column_names):
-        where = f"{path.name} row {line}"
-        patient, person, shift = row["PatientID"], _whole_number(row["person_id"]), _whole_number(row["Days_Shifted"])
-        problems = [*_no_identifier(patient, "PatientID"), *_bad_id(person, "person_id"), *bad_shift(shift, code)]
+        patient, person, shift = row["PatientID"], whole_number(row["person_id"]), whole_number(row["Days_Shifted"])
+        problems = [
+            *_no_identifier(patient, "PatientID"),
+            *_bad_id(row["person_id"], "person_id"),
+            *bad_shift(shift, code),
+        ]
         if not problems and person is not None and shift is not None:
             known = made.setdefault(patient, {"PatientID": patient, "person_id": person, "Days_Shifted": shift})
             if (known["person_id"], known["Days_Shifted"]) != (person, shift):
                 problems.append("contradicts an earlier row of the same PatientID")
-            first, same = shifts.setdefault(person, (line, shift))
-            if same != shift:
-                problems.append(f"person_id has another shift in row {first}; one person has one shift")
-        faults += [f"{where}: {problem}" for problem in problems]
+            if shifts.setdefault(person, shift) != shift:
+                problems.append("person_id has another shift in an earlier row; one person has one shift")
+        faults += [Fault(path.name, line, problem) for problem in problems]
     return made
 
 
-def _image_rows(path: Path, faults: list[str]) -> dict[tuple[str, str], dict[str, object]]:
+def _image_rows(path: Path, faults: list[Fault]) -> dict[tuple[str, str], dict[str, object]]:
     made: dict[tuple[str, str], dict[str, object]] = {}
     for line, row in read_rows(path, tables.IMAGE_MAP.column_names):
-        where = f"{path.name} row {line}"
-        patient, accession, image = row["PatientID"], row["AccessionNumber"], _whole_number(row["image_occurence_id"])
+        patient, accession, image = row["PatientID"], row["AccessionNumber"], whole_number(row["image_occurence_id"])
         problems = [
             *_no_identifier(patient, "PatientID"),
             *_no_identifier(accession, "AccessionNumber"),
-            *_bad_id(image, "image_occurrence_id"),
+            *_bad_id(row["image_occurence_id"], "image_occurrence_id"),
         ]
         if not problems and image is not None:
-            fresh = {"PatientID": patient, "AccessionNumber": accession, "image_occurence_id": image}
+            fresh = {"PatientID": patient, "AccessionNumber": accession, "image_occurence_id": image, "line": line}
             if made.setdefault((patient, accession), fresh)["image_occurence_id"] != image:
                 problems.append("contradicts an earlier row of the same accession")
-        faults += [f"{where}: {problem}" for problem in problems]
+        faults += [Fault(path.name, line, problem) for problem in problems]
     return made
 
 
-def _agree(
-    persons: dict[str, dict[str, object]], images: dict[tuple[str, str], dict[str, object]], faults: list[str]
-) -> None:
+Persons = dict[str, dict[str, object]]
+Images = dict[tuple[str, str], dict[str, Any]]
+
+
+def _owned_twice(persons: Persons, images: Images, file: str) -> Iterator[Fault]:
     """One image_occurrence_id belongs to one person."""
     owners: dict[object, object] = {}
-    for number, ((patient, _), row) in enumerate(images.items(), 1):
+    for (patient, _), row in images.items():
         owner = persons.get(patient, {}).get("person_id", patient)
         if owners.setdefault(row["image_occurence_id"], owner) != owner:
-            faults.append(f"{tables.IMAGE_MAP.name} entry {number}: image_occurrence_id belongs to another person too")
+            yield Fault(file, row["line"], "image_occurrence_id belongs to another person too")
 
 
-def _whole_number(text: str) -> int | None:
+def _spelt_otherwise(persons: Persons, images: Images, file: str) -> list[Fault]:
+    """PatientIDs that Personal_map spells otherwise; where they are more than a few, one of the tables lost something.
+
+    A single one may be another patient's.
+    """
+    alike = {loosely(patient) for patient in persons} - {""}
+    strangers = [(patient, row["line"]) for (patient, _), row in images.items() if patient not in persons]
+    cause = "PatientID is in Personal_map only with other leading zeros, blanks, capitals or signs"
+    found = [Fault(file, line, cause) for patient, line in strangers if loosely(patient) in alike]
+    return found if len(found) > TOO_MANY * len(images) else []
+
+
+def whole_number(text: str) -> int | None:
     """A whole number, also as spreadsheets write it: ``2705.0``."""
     match = re.fullmatch(r"([+-]?\d{1,15})(\.0+)?", text, re.ASCII)
     return int(match[1]) if match else None
 
 
 def _no_identifier(text: str, name: str) -> list[str]:
-    if SHORTENED.fullmatch(text):
-        return [f"{name} looks like a number shortened by a spreadsheet; export the column as text"]
-    return [] if text else [f"{name} is empty"]
+    if not text:
+        return [f"{name} is empty"]
+    return [f"{name} {says}" for pattern, says in _spreadsheet_faults() if pattern.fullmatch(text)][:1]
 
 
-def _bad_id(value: int | None, name: str) -> list[str]:
+@functools.cache
+def _spreadsheet_faults() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """``spreadsheet_faults.csv``: how a value looks that a spreadsheet spoilt, and what to say."""
+    lines = Path(__file__).with_name("spreadsheet_faults.csv").read_text(encoding="utf-8").splitlines()
+    return tuple((re.compile(row["pattern"], re.ASCII | re.IGNORECASE), row["says"]) for row in csv.DictReader(lines))
+
+
+def _bad_id(text: str, name: str) -> list[str]:
+    value = whole_number(text)
     if value is None or value <= 0:
-        return [f"{name} is not a positive whole number"]
+        return (_no_identifier(text, name) if value is None and text else []) or [
+            f"{name} is not a positive whole number"
+        ]
     return [f"{name} is above {LARGEST_ID}"] if value > LARGEST_ID else []
 
 

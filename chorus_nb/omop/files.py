@@ -25,7 +25,13 @@ READ_AS = "CSV, gzipped or not, or as Parquet"
 SEPARATOR_LINE = re.compile(r"sep=.\s*")  # Excel's own, before the header
 PLAIN_FORMS = {("utf-8-sig", ","), ("cp1252", ",")}  # as tables are delivered
 SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-ENCODING_NAMES = {"utf-8-sig": "UTF-8", "utf-16": "UTF-16", "cp1252": "Windows-1252"}
+ENCODING_NAMES = {
+    "utf-8-sig": "UTF-8",
+    "utf-16": "UTF-16",
+    "utf-16-le": "UTF-16",
+    "utf-16-be": "UTF-16",
+    "cp1252": "Windows-1252",
+}
 
 
 class OmopFolder:
@@ -57,7 +63,7 @@ class OmopFolder:
             return "Parquet"
         encoding, separator = table_form(path)
         packed = ", gzipped" * (path.suffix.lower() == ".gz")
-        return f"CSV, {SEPARATOR_NAMES[separator]}, {ENCODING_NAMES[encoding]}{packed}"
+        return f"CSV, {SEPARATOR_NAMES[separator]}, {ENCODING_NAMES.get(encoding, 'UTF-16')}{packed}"
 
     def hint(self, table: str) -> str:
         """What may be meant to be ``table`` but is of no form that is read."""
@@ -110,15 +116,29 @@ def _parts(folder: Path) -> list[Path]:
 # --- CSV --------------------------------------------------------------------------------------------------------------
 
 
+def possible_encodings(start: bytes) -> tuple[str, ...]:
+    """In what a table that begins with these bytes may be written, the likeliest first."""
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return ("utf-16",)
+    if b"\0" in start:  # of every other letter, and no mark
+        return ("utf-16-be" if start[:1] == b"\0" else "utf-16-le",)
+    return ("utf-8-sig", "cp1252")
+
+
+def is_before_header(line: str) -> bool:
+    """Whether a line before the header says nothing of the table: it is blank, or Excel's own ``sep=;``."""
+    return not line.strip() or bool(SEPARATOR_LINE.fullmatch(line))
+
+
 def table_form(path: Path) -> tuple[str, str]:
     """Encoding and separator of a CSV table, gzipped or not; :class:`InputError` if it can be neither."""
     try:
         with _opener(path)(path, "rb") as file:
-            marked = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-        for encoding in ("utf-16",) if marked else ("utf-8-sig", "cp1252"):
+            encodings = possible_encodings(file.read(200))
+        for encoding in encodings:
             try:
                 with _opener(path)(path, "rt", encoding=encoding, newline="") as text:
-                    lines = (line for line in text if line.strip() and not SEPARATOR_LINE.fullmatch(line))
+                    lines = (line for line in text if not is_before_header(line))
                     header = next(lines, "")
                     while text.read(1 << 20):
                         pass
@@ -137,7 +157,7 @@ def open_text(path: Path) -> Iterator[tuple[IO[str], str]]:
     with _opener(path)(path, "rt", encoding=encoding, newline="") as text:
         start = 0
         while line := text.readline():
-            if line.strip() and not SEPARATOR_LINE.fullmatch(line):
+            if not is_before_header(line):
                 break
             start = text.tell()
         text.seek(start)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pickle
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chorus_nb.errors import InputError
-from chorus_nb.mapping import read_lookups
+from chorus_nb.mapping import lookups, read_lookups
 from chorus_nb.parameters import Parameters
 from chorus_nb.workspace import Workspace
 
@@ -34,12 +35,12 @@ def faults(workspace: Workspace) -> str:
 
 
 def test_the_official_form_is_read(tmp_path: Path) -> None:
-    lookups = read_lookups(site(tmp_path))
-    assert lookups.person("0042") == (7, -100)
-    assert lookups.person("42") is None  # leading zeros count
-    assert lookups.image("43 ", " A2") == 80
-    assert lookups.image("43", "00A1") is None  # the pair is the key
-    assert pickle.loads(pickle.dumps(lookups)).person("43") == (8, -1)
+    found = read_lookups(site(tmp_path))
+    assert found.person("0042") == (7, -100)
+    assert found.person("42") is None  # leading zeros count
+    assert found.image("43 ", " A2") == 80
+    assert found.image("43", "00A1") is None  # the pair is the key
+    assert pickle.loads(pickle.dumps(found)).person("43") == (8, -1)
 
 
 HEADERS = {
@@ -77,9 +78,9 @@ def test_tables_are_read_whatever_their_form(
 
     persons = table([names[c] for c in ("PatientID", "person_id", "Days_Shifted")], [["007", "12", " -30 "]])
     images = table([names[c] for c in ("PatientID", "AccessionNumber", "image_occurence_id")], [["007", "0A", "5"]])
-    lookups = read_lookups(site(tmp_path, persons, images))
-    assert lookups.person("007") == (12, -30)
-    assert lookups.image("007", "0A") == 5
+    found = read_lookups(site(tmp_path, persons, images))
+    assert found.person("007") == (12, -30)
+    assert found.image("007", "0A") == 5
 
 
 @pytest.mark.parametrize(
@@ -105,14 +106,14 @@ def test_a_row_that_cannot_stand_is_named_by_number_and_never_by_identifier(
 
 
 def test_several_patient_ids_of_one_person_share_its_shift(tmp_path: Path) -> None:
-    lookups = read_lookups(site(tmp_path, "PatientID,person_id,Days_Shifted\nP1,7,-5\nP2,7,-5\nP1,7,-5\n"))
-    assert lookups.person("P1") == lookups.person("P2") == (7, -5)
-    assert len(lookups.persons) == 2
+    found = read_lookups(site(tmp_path, "PatientID,person_id,Days_Shifted\nP1,7,-5\nP2,7,-5\nP1,7,-5\n"))
+    assert found.person("P1") == found.person("P2") == (7, -5)
+    assert len(found.persons) == 2
 
 
 def test_whole_numbers_as_spreadsheets_write_them_are_read(tmp_path: Path) -> None:
-    lookups = read_lookups(site(tmp_path, "PatientID,person_id,Days_Shifted\n0042,7.0,-5.0\n43,8,-1\n"))
-    assert lookups.person("0042") == (7, -5)
+    found = read_lookups(site(tmp_path, "PatientID,person_id,Days_Shifted\n0042,7.0,-5.0\n43,8,-1\n"))
+    assert found.person("0042") == (7, -5)
 
 
 def test_one_image_occurrence_belongs_to_one_person(tmp_path: Path) -> None:
@@ -165,3 +166,44 @@ def test_a_sheet_saved_as_unicode_text_is_read_and_a_workbook_is_named(tmp_path:
     assert read_lookups(workspace).image("43", "A2") == 80
     (tmp_path / "lookup" / "Image_map.csv").rename(tmp_path / "lookup" / "Image_map.xlsx")
     assert "save Image_map.xlsx as CSV" in faults(workspace)
+
+
+SPOILT = pd.read_csv(Path(lookups.__file__).with_name("spreadsheet_faults.csv"), dtype=str, keep_default_na=False)
+
+
+@pytest.mark.parametrize("column", ["PatientID", "AccessionNumber", "image_occurence_id"])
+@pytest.mark.parametrize(("example", "says"), SPOILT[["example", "says"]].itertuples(index=False, name=None))
+def test_what_a_spreadsheet_spoils_is_named_by_cause(tmp_path: Path, column: str, example: str, says: str) -> None:
+    row = {"PatientID": "43", "AccessionNumber": "A2", "image_occurence_id": "80"} | {column: example}
+    workspace = site(tmp_path, images=IMAGES.splitlines()[0] + "\n" + ",".join(row.values()) + "\n")
+    if column == "image_occurence_id" and example == "42.0":
+        assert read_lookups(workspace).image("43", "A2") == 42  # a number may be one
+        return
+    assert faults(workspace) == f"Image_map.csv row 2: {column.replace('ccurence', 'ccurrence')} {says}"
+
+
+def test_zeros_that_one_table_lost_are_one_line(tmp_path: Path) -> None:
+    rows = "".join(f"00{n},{n + 1},-5\n" for n in range(100, 140))
+    images = "".join(f"{n},A{n},{n}\n" for n in range(100, 140))
+    said = faults(site(tmp_path, PERSONS.splitlines()[0] + "\n" + rows, IMAGES.splitlines()[0] + "\n\n" + images))
+    assert said == (
+        "Image_map.csv: PatientID is in Personal_map only with other leading zeros, blanks, capitals or signs:"
+        " 40 rows, such as 3, 4, 5"
+    )
+
+
+@pytest.mark.parametrize(
+    ("images", "says"),
+    [
+        (b"PK\x03\x04 and more", "Image_map.csv: is an Excel workbook, whatever its name; save it as CSV"),
+        (IMAGES.replace("\n43", "\n,").encode(), "Image_map.csv row 3: PatientID is empty"),
+        (b"sep=;\n" + IMAGES.replace(",", ";").encode(), ""),
+        (IMAGES.encode("utf-16-le"), ""),
+    ],
+)
+def test_other_forms_that_spreadsheets_write(tmp_path: Path, images: bytes, says: str) -> None:
+    workspace = site(tmp_path, images=images)
+    if says:
+        assert says in faults(workspace)
+    else:
+        assert read_lookups(workspace).image("0042", "00A1") == 70

@@ -169,13 +169,11 @@ def mg_views(files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Dem
         yield DemoImage(dataset)
 
 
-BANNER = ("{institution}", "{FAMILY}, {given}   ID {mrn}", "{date_text}   DOB {birth_text}")
-
-
 def us_cine(files: int, scale: float, facts: Mapping[str, str]) -> Iterator[DemoImage]:
     """An echo loop with the patient's banner burned in."""
+    banner = tuple(headers.scanners()["pages"]["banner"])
     for index in range(files):
-        loop = views.ultrasound(12, max(int(360 * scale), 180), [line.format_map(facts) for line in BANNER], index)
+        loop = views.ultrasound(12, max(int(360 * scale), 180), [line.format_map(facts) for line in banner], index)
         region = Dataset()
         region.RegionSpatialFormat, region.RegionDataType, region.RegionFlags = 1, 1, 2
         region.RegionLocationMinX0, region.RegionLocationMinY0 = 0, loop.shape[1] // 6
@@ -185,53 +183,25 @@ def us_cine(files: int, scale: float, facts: Mapping[str, str]) -> Iterator[Demo
         dataset = image(uid.UltrasoundMultiFrameImageStorage, loop, "RGB", FrameTime=33.3, HeartRate=72)
         dataset.FrameIncrementPointer = 0x00181063  # Frame Time
         dataset.SequenceOfUltrasoundRegions = [region]
-        yield DemoImage(dataset, BANNER)
+        yield DemoImage(dataset, banner)
 
 
-SHEET = (
-    "{institution}",
-    "PATIENT INFORMATION SHEET",
-    "{FAMILY}, {given}",
-    "MRN {mrn}",
-    "DOB {birth_text}",
-    "{address}",
-    "{city}",
-)
-DOSE = (
-    "Dose Report",
-    "{FAMILY}, {given}",
-    "MRN {mrn}",
-    "Accession {accession}",
-    "Total DLP 612 mGycm",
-    "CTDIvol 9.8 mGy",
-)
-
-
-def page_image(lines: tuple[str, ...], files: int, scale: float, facts: Mapping[str, str]) -> Iterator[DemoImage]:
+def page_image(page: str, files: int, scale: float, facts: Mapping[str, str]) -> Iterator[DemoImage]:
     """A secondary capture of a page with the patient's name on it."""
+    lines = tuple(headers.scanners()["pages"][page])
     for _ in range(files):
         content = views.laid_out_page([line.format_map(facts) for line in lines], max(int(640 * scale), 320))
         dataset = image(uid.SecondaryCaptureImageStorage, content, "RGB", Modality="OT", ConversionType="WSD")
         yield DemoImage(dataset, lines)
 
 
-SR: dict[str, Any] = {"CompletionFlag": "COMPLETE", "VerificationFlag": "VERIFIED", "ValueType": "CONTAINER"}
-PDF: dict[str, Any] = {
-    "ConversionType": "WSD",
-    "BurnedInAnnotation": "YES",
-    "MIMETypeOfEncapsulatedDocument": "application/pdf",
-}
-
-
-def document(
-    sop_class: UID, modality: str, attributes: dict[str, Any], files: int, scale: float, facts: Mapping[str, str]
-) -> Iterator[DemoImage]:
+def document(sop_class: UID, name: str, files: int, scale: float, facts: Mapping[str, str]) -> Iterator[DemoImage]:
     """An object without an image; its content is planted."""
     for _ in range(files):
         dataset = Dataset()
         dataset.file_meta = FileMetaDataset()
         dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        for keyword, value in ({"SOPClassUID": sop_class, "Modality": modality} | attributes).items():
+        for keyword, value in ({"SOPClassUID": sop_class} | headers.scanners()["documents"][name]).items():
             setattr(dataset, keyword, value)
         yield DemoImage(dataset)
 
@@ -261,14 +231,13 @@ def ct_enhanced(files: int, scale: float, facts: Mapping[str, str]) -> Iterator[
     yield DemoImage(dataset)
 
 
-def real(
-    name: str, burned_in: tuple[str, ...], files: int, scale: float, facts: Mapping[str, str]
-) -> Iterator[DemoImage]:
+def real(name: str, files: int, scale: float, facts: Mapping[str, str]) -> Iterator[DemoImage]:
     """A real image of the pydicom wheel, with the header its scanner wrote and what its makers left in the pixels."""
+    origin = headers.scanners()["real"][name]
     for _ in range(files):
-        dataset = dcmread(str(get_testdata_file(name)), force=True)
+        dataset = dcmread(str(get_testdata_file(origin["file"])), force=True)
         dataset.walk(lambda *_: None)  # decodes every element, so that any transfer syntax can be written
-        yield DemoImage(dataset, burned_in)
+        yield DemoImage(dataset, tuple(origin["burned_in"]))
 
 
 PICTURES: dict[str, Callable[[int, float, Mapping[str, str]], Iterator[DemoImage]]] = {
@@ -284,16 +253,9 @@ PICTURES: dict[str, Callable[[int, float, Mapping[str, str]], Iterator[DemoImage
     "cr_chest_lateral": partial(chest_view, uid.ComputedRadiographyImageStorage, True, 1024),
     "mg_views": mg_views,
     "us_cine": us_cine,
-    "sc_sheet": partial(page_image, SHEET),
-    "sc_dose": partial(page_image, DOSE),
-    "sr_report": partial(document, uid.BasicTextSRStorage, "SR", SR),
-    "pdf_letter": partial(document, uid.EncapsulatedPDFStorage, "DOC", PDF),
-    "real_us_echo": partial(real, "examples_ybr_color.dcm", ()),
-    "real_us_color": partial(real, "examples_rgb_color.dcm", ("BAPTIST MED CTR",)),
-    "real_us_j2k": partial(real, "examples_jpeg2k.dcm", ("BAPTIST MED CTR",)),
-    "real_us_palette": partial(real, "examples_palette.dcm", ("11-05-25-142825",)),
-    "real_ct_head": partial(real, "J2K_pixelrep_mismatch.dcm", ()),
-    "real_ct_small": partial(real, "CT_small.dcm", ()),
-    "real_mr_small": partial(real, "MR_small.dcm", ()),
-    "real_mr_overlay": partial(real, "examples_overlay.dcm", ()),
+    "sc_sheet": partial(page_image, "sheet"),
+    "sc_dose": partial(page_image, "dose"),
+    "sr_report": partial(document, uid.BasicTextSRStorage, "sr_report"),
+    "pdf_letter": partial(document, uid.EncapsulatedPDFStorage, "pdf_letter"),
+    **{name: partial(real, name) for name in headers.scanners()["real"]},
 }

@@ -25,23 +25,11 @@ from pydicom.filewriter import write_sequence
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
 
+from chorus_nb.demo.headers import scanners
+
 PlantedIn = Literal["header", "meta", "preamble", "trailing", "name", "pixels"]
 Expected = Literal["removed", "shifted", "kept", "cleaned", "hidden", "uid"]
 
-# What kind of identifier a fact is; facts that are not here (room, order …) are "text".
-KIND_OF_FACT = {
-    **dict.fromkeys(("family", "given", "ideographic", "phonetic", "relative", "FAMILY"), "name"),
-    **dict.fromkeys(("mrn", "other_mrn", "ssn", "insurance"), "patient_id"),
-    **dict.fromkeys(("accession", "order", "study_id"), "accession"),
-    **dict.fromkeys(("birth_date", "birth_text"), "birth_date"),
-    **dict.fromkeys(("date", "date_time", "date_text", "prior_text", "zone"), "date"),
-    **dict.fromkeys(("phone", "email"), "phone"),
-    **dict.fromkeys(("address", "city"), "address"),
-    **dict.fromkeys(("physician", "reader", "operator"), "physician"),
-    **dict.fromkeys(("institution", "department"), "institution"),
-    **dict.fromkeys(("serial", "station"), "device"),
-    **dict.fromkeys(("uid", "series_uid", "study_uid", "frame_uid", "event_uid", "other_uid"), "uid"),
-}
 FACT = re.compile(r"\{(\w+)\}")
 NUMBER_VRS = {"US": int, "SS": int, "UL": int, "SL": int, "FD": float, "FL": float}
 
@@ -86,6 +74,11 @@ def plantings() -> tuple[Planting, ...]:
     return TypeAdapter(tuple[Planting, ...]).validate_python(made)
 
 
+def kind_of(fact: str) -> str:
+    """What kind of identifier a fact is (``facts`` of ``headers.yaml``); "text" for any other: room, order …"""
+    return next((kind for kind, facts in scanners()["facts"].items() if fact in facts), "text")
+
+
 def plant(
     dataset: Dataset, place: PlantedIn, labels: frozenset[str], facts: Mapping[str, str], source_path: str
 ) -> list[Planted]:
@@ -120,7 +113,7 @@ def _planted_facts(template: str, facts: Mapping[str, str], vr: str = "") -> Ite
     """Kind and value of every fact in ``template``; the text itself where there is none."""
     for fact in dict.fromkeys(FACT.findall(template)):
         if fact not in ("number", "index"):
-            yield KIND_OF_FACT.get(fact, "text"), facts[fact]
+            yield kind_of(fact), facts[fact]
     if not FACT.search(template):
         yield "date" if vr in ("DA", "DT") else "text", template
 

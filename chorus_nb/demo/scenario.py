@@ -9,17 +9,6 @@ from pathlib import Path
 import yaml
 from pydantic import TypeAdapter
 
-# How each vendor's export names files below the study's folder; {facts} in names are identifiers too.
-FILE_NAMES = {
-    "GE": "S{number:03d}/IM{index:06d}",
-    "SIEMENS": "{FAMILY}.{number:04d}.{index:04d}.{date}.IMA",
-    "PHILIPS": "XX_{number:02d}/{index:04d}.dcm",
-    "TOSHIBA": "{sop_uid}.dcm",
-    "CARESTREAM": "{accession}_{number}_{index}.DCM",
-    "FUJI": "DX{number:02d}{index:02d}",
-    "HOLOGIC": "{mrn} {number}-{index}.dcm",
-}
-
 
 @dataclass(frozen=True)
 class DemoSeries:

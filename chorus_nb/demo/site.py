@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from chorus_nb.demo import awkward, headers, pictures, tables
 from chorus_nb.demo.people import StudyFacts, draw_person, draw_study, file_facts
 from chorus_nb.demo.planting import Planted, named, plant, write_as_unknown, write_key
-from chorus_nb.demo.scenario import FILE_NAMES, patients
+from chorus_nb.demo.scenario import patients
 from chorus_nb.standards import keep_list
 
 ARCHIVED = (2023, 1, 1, 0, 0, 0)  # modification time inside archives: the same bytes on every day
@@ -84,8 +84,9 @@ def _study_files(facts: StudyFacts, seed: int, size: str) -> Iterator[File]:
     for number, series in enumerate(study.series, 1):
         count, scale = (series.files, 1.0) if size == "full" else (series.tiny, 0.25)
         for index, picture in enumerate(pictures.draw(series, count, scale, facts.facts), 1):
-            own = file_facts(facts, headers.scanners()["vendors"][study.vendor]["uid_root"], number, index, seed)
-            template = f"{study.folder}/{FILE_NAMES[study.vendor]}"
+            vendor = headers.scanners()["vendors"][study.vendor]
+            own = file_facts(facts, vendor["uid_root"], number, index, seed)
+            template = f"{study.folder}/{vendor['files']}"
             path = template.format(number=number, index=index, **own)
             labels = frozenset(
                 (patient.key, study.key, study.modality, study.vendor, series.picture, *study.labels.split())

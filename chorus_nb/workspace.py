@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import os
 import secrets
 import stat
@@ -73,6 +74,10 @@ class Workspace:
             raise NotReady(f"{table.name} is not there yet: run notebook {table.made_by} first")
         return tables.read(table, path, columns, compact=compact)
 
+    def read_or_empty(self, table: tables.Table) -> pd.DataFrame:
+        """The table, without rows where nothing was written yet."""
+        return self.read(table) if self.has(table) else tables.empty(table)
+
     def write(self, table: tables.Table, frame: pd.DataFrame) -> Path:
         """Check ``frame`` against its schema and write it, atomically and only if it changed."""
         path = self.path(table)
@@ -121,12 +126,17 @@ def digest_of(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its place when the block ends well, and is removed otherwise."""
+def replacing(path: Path, *, durable: bool = True, if_changed: bool = False) -> Iterator[Path]:
+    """A temporary path beside ``path`` that takes its place when the block ends well, and is removed otherwise.
+
+    ``if_changed``: what came out as it was keeps its modification time.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{PARTIAL}{secrets.token_hex(6)}")
     try:
         yield temporary
+        if if_changed and path.is_file() and filecmp.cmp(temporary, path, shallow=False):
+            return
         if durable:
             with open(temporary, "rb+") as file:
                 os.fsync(file.fileno())

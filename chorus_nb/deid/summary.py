@@ -68,9 +68,7 @@ def throughput(outcomes: pd.DataFrame, worklist: pd.DataFrame) -> pd.DataFrame:
 
 def released_before(workspace: Workspace) -> pd.DataFrame:
     """What the last run released, to compare with."""
-    if not workspace.has(tables.OUTCOMES):
-        return tables.empty(tables.OUTCOMES)
-    return workspace.read(tables.OUTCOMES)
+    return workspace.read_or_empty(tables.OUTCOMES)
 
 
 def since(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:

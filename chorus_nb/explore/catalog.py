@@ -6,6 +6,7 @@ import glob
 import shutil
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from chorus_nb.workspace import Workspace, remove_partials, replacing
 
 DUCKDB_MEMORY = "200MB"  # for DuckDB; what needs more goes to disk
 LARGEST_BATCH = 512
-ROWS = 10_000  # rows held in memory while the catalog is put together
+ROWS = 10_000  # rows held in memory
 STARTING = 2.0  # seconds that starting processes takes: less work than that is done in this one
 SURVEY_RECIPE = Recipe("chorus_nb.explore.parts", ("time_zone",), ("pydicom",))
 FOUND = pa.schema(
@@ -93,23 +94,19 @@ def _list_files(source: Source, target: Path, progress: processes.Progress | Non
     """Write what the source holds, in chunks; returns how many files."""
     total = 0
     with replacing(target, durable=False) as temporary, pq.ParquetWriter(temporary, FOUND) as writer:
-        chunk: list[dict[str, Any]] = []
-        for file in source.find():
-            chunk.append(file._asdict())
-            total += 1
-            if len(chunk) == 10_000:
-                writer.write_table(pa.Table.from_pylist(chunk, FOUND))
-                chunk = []
-                if progress:
-                    progress(total, 0, "files found")
-        writer.write_table(pa.Table.from_pylist(chunk, FOUND))
+        files = source.find()
+        while chunk := [file._asdict() for file in islice(files, ROWS)]:
+            writer.write_table(pa.Table.from_pylist(chunk, FOUND))
+            total += len(chunk)
+            if progress:
+                progress(total, 0, "files found")
     return total
 
 
 def _drop_outdated_parts(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     """Remove the parts that hold a file that changed or went (or could not be opened); ``kept`` lists what remains."""
     for path in (*folder.glob("*.tags.parquet"), *folder.glob("*.values.parquet")):
-        if not _seal(path).exists():
+        if not path.with_name(path.name.split(".")[0] + ".catalog.parquet").exists():
             path.unlink()
     connection.execute(
         "CREATE TEMP TABLE listed (source_path TEXT, size BIGINT, modified_ns BIGINT, reason TEXT, filename TEXT)"
@@ -132,12 +129,8 @@ def _drop_outdated_parts(connection: duckdb.DuckDBPyConnection, folder: Path) ->
     connection.execute("CREATE TEMP TABLE kept AS SELECT source_path FROM listed ANTI JOIN outdated USING (filename)")
 
 
-def _seal(path: Path) -> Path:
-    return path.with_name(path.name.split(".")[0] + ".catalog.parquet")
-
-
 def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[SourceFile]:
-    while rows := result.fetchmany(10_000):
+    while rows := result.fetchmany(ROWS):
         yield from (SourceFile(*row) for row in rows)
 
 

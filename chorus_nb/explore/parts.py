@@ -7,6 +7,7 @@ are unchanged, and a killed scan loses only the batches under way. The catalog's
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -175,11 +176,5 @@ def _write_part(folder: Path, rows: list[dict[str, Any]], tally: Tally) -> None:
 
 def batches(files: Iterator[SourceFile], size: int, source: Source, folder: Path, zone: ZoneInfo) -> Iterator[Batch]:
     """``files`` cut into batches of ``size``."""
-    held: list[SourceFile] = []
-    for file in files:
-        held.append(file)
-        if len(held) == size:
-            yield Batch(source, folder, zone, tuple(held))
-            held = []
-    if held:
-        yield Batch(source, folder, zone, tuple(held))
+    while held := tuple(islice(files, size)):
+        yield Batch(source, folder, zone, held)

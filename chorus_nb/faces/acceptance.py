@@ -6,6 +6,8 @@ the registration (facts: pixels.md §C.4). A pose that fails any of them is ``no
 
 from __future__ import annotations
 
+import csv
+from importlib import resources
 from typing import NamedTuple
 
 import numpy as np
@@ -57,19 +59,9 @@ class Limit(NamedTuple):
 
 
 # Measured on the volumes of the tests, with the starting values of facts/pixels.md §C.4: see README.
-LIMITS = (
-    Limit("scale_low", 0.72, 1.4, "", "the head would be too large or too small"),
-    Limit("scale_high", 0.72, 1.4, "", "the head would be too large or too small"),
-    Limit("rotation", 0, 50, "", "the head would be turned too far"),
-    Limit("dice", 0.93, 1, "MR", "the outline is not that of a head"),
-    Limit("dice", 0.90, 1, "CT", "the outline is not that of a head"),
-    Limit("dice", 0.90, 1, "PT", "the outline is not that of a head"),
-    Limit("nmi", 1.04, 3, "", "the inside does not look like a head"),
-    Limit("brain", 0, 0.01, "", "part of the brain would be removed"),
-    Limit("scalp", 0.25, np.inf, "", "there is no skull around the brain"),
-    Limit("agreement", 0.75, 1, "", "different starts end at different faces"),
-    Limit("nose", 0.9, 1, "", "the most forward point of the face would stay"),
-    Limit("front", 0.6, 1, "", "the front of the face would stay"),
+LIMITS = tuple(
+    Limit(row["measure"], float(row["low"]), float(row["high"]), row["modality"], row["reason"])
+    for row in csv.DictReader(resources.files(__package__).joinpath("limits.csv").read_text("utf-8").splitlines())
 )
 
 

@@ -143,9 +143,7 @@ def _verdict_row(found: FaceFound, files: pd.DataFrame, fingerprint: str) -> dic
 
 
 def _known_verdicts(workspace: Workspace) -> dict[tuple[str, str], dict[str, Any]]:
-    if not workspace.has(tables.FACE_VERDICTS):
-        return {}
-    table = workspace.read(tables.FACE_VERDICTS)
+    table = workspace.read_or_empty(tables.FACE_VERDICTS)
     table = table[table.fingerprint != ""]
     rows = table.astype(object).where(table.notna(), None).to_dict("records")
     return {(row["fingerprint"], row["series_uid"]): row for row in rows}

@@ -133,15 +133,12 @@ def stacks(series: SliceSeries, fewest: int = FEWEST, thinnest: float = THINNEST
         kinds[one.kind].append(number)
     found: list[Volume] = []
     for numbers in kinds.values():
-        for run in _even_runs(series.slices, numbers):
-            if len(run) < 2:
-                continue
+        for run in (run for run in _even_runs(series.slices, numbers) if len(run) >= 3):
             places = np.array([series.slices[number].affine[:3, 3] for number in run])
             affine = series.slices[run[0]].affine.copy()
             affine[:3, 2] = (places[-1] - places[0]) / (len(run) - 1)  # not the normal: a tilted gantry shears
             values = np.stack([series.pictures[number].values for number in run])
             found.append(Volume(values, affine, series.modality))
-    found = [volume for volume in found if len(volume.values) >= 3]
     if not found:
         raise Unfit("too few slices")
     found.sort(key=lambda volume: -float(np.prod(volume.extent)))
@@ -167,12 +164,10 @@ def _even_runs(slices: Sequence[Slice], numbers: list[int]) -> list[list[int]]:
         if len(run) >= 2:
             step = slices[run[-1]].height - slices[run[-2]].height
             if abs(slices[number].height - slices[run[-1]].height - step) > UNEVEN * step:
-                runs.append([run[-1], number] if len(run) == 2 else [number])
-                continue
-        if run:
-            run.append(number)
-        else:
-            runs.append([number])
+                runs.append([run[-1]] if len(run) == 2 else [])
+        elif not run:
+            runs.append([])
+        runs[-1].append(number)
     return runs
 
 

@@ -81,9 +81,7 @@ def remove_faces(source: Source, folder: Path, asked: Sequence[Asked], ears: boo
 
 
 def _unfit(one: Asked, why: str) -> FaceFound:
-    if one.need == "doubt":
-        return FaceFound(one.series, "not_a_head", why)
-    return FaceFound(one.series, "not_defaced", why)
+    return FaceFound(one.series, "not_a_head" if one.need == "doubt" else "not_defaced", why)
 
 
 def _face_of_series(source: Source, folder: Path, one: Asked, accepted: list[_Face], ears: bool) -> FaceFound:
@@ -98,19 +96,18 @@ def _face_of_series(source: Source, folder: Path, one: Asked, accepted: list[_Fa
         return FaceFound(one.series, "not_a_head", "the body is wider or narrower than a head")
     if not even.head.any():
         return _unfit(one, "nothing but air")
-    pose = register_head(even, series.modality, one.start)
-    pose = _shifted(pose, one.shift)
+    pose = _shifted(register_head(even, series.modality, one.start), one.shift)
     measures = measure(even, pose, posed(even, pose, ears=ears))
     reasons = refusals(measures, series.modality)
     face = _Face(one.series, even, pose, measures)
-    if reasons and one.decision != "deface":
-        if one.need == "doubt":
-            return FaceFound(one.series, "not_a_head", "; ".join(reasons), measures=measures)
-        # the mask is kept for a reviewer to look at; nothing is released
-        found = _cut(series, one, folder, face, ears)
+    refused = bool(reasons) and one.decision != "deface"
+    if refused and one.need == "doubt":
+        return FaceFound(one.series, "not_a_head", "; ".join(reasons), measures=measures)
+    found = _cut(series, one, folder, face, ears)
+    if refused:  # the mask is kept for a reviewer to look at; nothing is released
         return found._replace(status="not_defaced", reason="; ".join(reasons))
     accepted.append(face)
-    return _cut(series, one, folder, face, ears)
+    return found
 
 
 def _cut(series: SliceSeries, one: Asked, folder: Path, face: _Face, ears: bool) -> FaceFound:
@@ -167,11 +164,8 @@ def _shifted(pose: Pose, shift: tuple[float, float, float]) -> Pose:
 def _agrees(series: SliceSeries, face: _Face) -> bool:
     """Whether the slices of a series show the head of ``face`` where that is: their outlines overlap."""
     both = mine = theirs = 0
-    for piece, picture in zip(
-        series.slices[:: max(1, len(series.slices) // 24)],
-        series.pictures[:: max(1, len(series.slices) // 24)],
-        strict=True,
-    ):
+    thinned = slice(None, None, max(1, len(series.slices) // 24))
+    for piece, picture in zip(series.slices[thinned], series.pictures[thinned], strict=True):
         index = np.rint((_points(piece)[::4, ::4] - face.grid.origin) / face.grid.step).astype(int)
         inside = ((index >= 0) & (index < face.grid.head.shape[::-1])).all(axis=-1)
         held = np.clip(index, 0, np.array(face.grid.head.shape[::-1]) - 1)

@@ -52,9 +52,7 @@ def surfaces(workspace: Workspace) -> list[Surfaces]:
 
     Shows faces: for local reports only. What cannot be read is left out.
     """
-    if not workspace.has(tables.FACE_VERDICTS):
-        return []
-    verdicts = workspace.read(tables.FACE_VERDICTS)
+    verdicts = workspace.read_or_empty(tables.FACE_VERDICTS)
     verdicts = verdicts[verdicts["mask"] != ""].sort_values(["status", "series_uid"], ascending=[False, True])
     made = []
     for row in verdicts.head(SURFACES_SHOWN).itertuples():

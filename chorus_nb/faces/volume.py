@@ -82,7 +82,9 @@ def _resampled(
     factors = [max(1, int(step / spacing / 1.5)) for spacing in volume.spacing]
     shrunk = sitk.BinShrink(sitk.GetImageFromArray(volume.values), factors)
     plain = sitk.GetImageFromArray(sitk.GetArrayViewFromImage(shrunk))  # in index coordinates: sheared stacks are too
-    inverse = np.linalg.inv(volume.affine @ _coarser(factors))
+    coarser = np.diag([*map(float, factors), 1.0])
+    coarser[:3, 3] = [(factor - 1) / 2 for factor in factors]
+    inverse = np.linalg.inv(volume.affine @ coarser)
     to_index = sitk.AffineTransform(3)
     to_index.SetMatrix(inverse[:3, :3].ravel().tolist())
     to_index.SetTranslation(inverse[:3, 3].tolist())
@@ -90,12 +92,6 @@ def _resampled(
     values = sitk.GetArrayFromImage(sitk.Resample(plain, *where, 0.0, sitk.sitkFloat32))
     everywhere = sitk.GetImageFromArray(np.ones(plain.GetSize()[::-1], "u1"))
     return values, sitk.GetArrayFromImage(sitk.Resample(everywhere, *where, 0, sitk.sitkUInt8)) > 0
-
-
-def _coarser(factors: list[int]) -> Matrix:
-    made = np.diag([*map(float, factors), 1.0])
-    made[:3, 3] = [(factor - 1) / 2 for factor in factors]
-    return made
 
 
 def head(values: NDArray[np.float32], field: Mask, modality: str, step: float) -> Mask:

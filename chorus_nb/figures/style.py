@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 # Okabe & Ito's palette, distinct for every kind of colour vision
@@ -23,24 +22,12 @@ def new_figure(rows: int = 1, columns: int = 1, *, width: float = 9.0, height: f
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
     figure.subplots(rows, columns, squeeze=False, **options)
     for axes in figure.axes:
-        tidy_axes(axes)
+        axes.spines[["top", "right", "left", "bottom"]].set_visible(False)  # no frame, no ticks, a faint grid
+        axes.grid(True, color=GRID, linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.tick_params(length=0, colors=MUTED, labelsize=9)
+        axes.title.set(color=INK, fontsize=11)
     return figure
-
-
-def tidy_axes(axes: Axes) -> Axes:
-    """Take the frame and the ticks off, leave a faint grid behind the data."""
-    axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
-    axes.grid(True, color=GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0, colors=MUTED, labelsize=9)
-    axes.title.set(color=INK, fontsize=11)
-    return axes
-
-
-def picture(axes: Axes) -> Axes:
-    """An axes that shows an image: no ticks, no grid."""
-    axes.set_axis_off()
-    return axes
 
 
 def safe(text: object) -> str:

@@ -28,17 +28,8 @@ def gate(checks: pd.DataFrame, findings: pd.DataFrame) -> Figure:
         axes.barh(shown.check, width, left=left, color=colour, height=0.62, label=severity)
         left = left + width
     for place, result in enumerate(shown.result):
-        axes.text(
-            -0.01,
-            place,
-            result,
-            transform=axes.get_yaxis_transform(),
-            ha="right",
-            va="center",
-            fontsize=9,
-            color=RESULTS[result],
-            weight="bold",
-        )
+        beside = axes.text(-0.01, place, result, transform=axes.get_yaxis_transform(), fontsize=9, weight="bold")
+        beside.set(ha="right", va="center", color=RESULTS[result])
     axes.set_yticks(range(len(shown)), shown.check)
     axes.tick_params(axis="y", pad=52)
     axes.set_xlim(0, max(left.max() * 1.05, 1))
@@ -53,7 +44,7 @@ def face_removal(series: Sequence[Surfaces]) -> Figure:
     rows = max(1, len(series))
     figure = style.new_figure(rows, 7, width=11, height=1.75 * rows)
     for axes in figure.axes:
-        style.picture(axes)
+        axes.set_axis_off()
     for number, one in enumerate(series):
         line = figure.axes[7 * number : 7 * number + 7]
         for axes, picture in zip(line, [*one.before, *one.after], strict=False):
@@ -75,7 +66,7 @@ def before_after(previews: Sequence[Preview]) -> Figure:
     rows = max(1, -(-len(previews) // 2))
     figure = style.new_figure(rows, 6, width=11, height=2.1 * rows)
     for axes in figure.axes:
-        style.picture(axes)
+        axes.set_axis_off()
     for number, preview in enumerate(previews):
         left, middle, right = figure.axes[3 * number : 3 * number + 3]
         pictures = ((left, preview.before), (middle, preview.after), (right, preview.difference))

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from chorus_nb.errors import ChildFault
 from chorus_nb.parameters import Parameters
-from chorus_nb.processes.pool import Progress, each
+from chorus_nb.processes.pool import Progress, each, limit_memory
 from chorus_nb.processes.programs import scratch
 
 Arguments = TypeVar("Arguments", bound=tuple[Any, ...])
@@ -130,7 +130,7 @@ def each_in_child(
 
 def serve() -> None:
     """The child: answers calls from standard input on standard output until the input ends."""
-    _limit_memory()
+    limit_memory(CHILD_MEMORY)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not mix with the answers
     while True:
@@ -147,15 +147,6 @@ def serve() -> None:
             answer = (False, type(error).__name__)
         pickle.dump(answer, answers, protocol=5)
         answers.flush()
-
-
-def _limit_memory() -> None:
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit; time is limited all the same
-        return
-    _, most = resource.getrlimit(resource.RLIMIT_DATA)  # may be infinite, which counts as -1
-    resource.setrlimit(resource.RLIMIT_DATA, (min(CHILD_MEMORY, most) if most > 0 else CHILD_MEMORY, most))
 
 
 _children: dict[int, Child] = {}

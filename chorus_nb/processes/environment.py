@@ -63,7 +63,7 @@ def _short(folder: Path) -> Path:
     """``folder``, or a short link to it that holds nothing itself: a socket could not be made in a long one."""
     if len(str(folder)) <= LONGEST_SOCKET_FOLDER:
         return folder
-    link = Path("/tmp") / f"chorus-{blake2b(os.fsencode(folder), digest_size=6).hexdigest()}"
+    link = _link(folder)
     link.unlink(missing_ok=True)
     link.symlink_to(folder)
     atexit.register(link.unlink, missing_ok=True)

@@ -212,11 +212,16 @@ def _begin_worker(memory: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _keep_memory()
-    with contextlib.suppress(ImportError, ValueError, OSError):  # no such limits on Windows
+    limit_memory(memory)
+
+
+def limit_memory(memory: int) -> None:
+    """No more than ``memory`` bytes for this process; Windows has no such limit."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
-        _, most = resource.getrlimit(resource.RLIMIT_DATA)
-        resource.setrlimit(resource.RLIMIT_DATA, (memory, most))
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)  # may be infinite, which counts as -1
+        resource.setrlimit(resource.RLIMIT_DATA, (min(memory, most) if most > 0 else memory, most))
 
 
 def _keep_memory() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import filecmp
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +17,7 @@ from sqlalchemy.schema import CreateTable
 
 from chorus_nb.errors import InputError
 from chorus_nb.omop.databases import engine
-from chorus_nb.workspace import PARTIAL, Workspace
+from chorus_nb.workspace import Workspace, replacing
 
 ROWS_AT_ONCE = 20_000  # rows compared, deleted and inserted at a time: memory stays flat
 DELETE = 500  # ids in one DELETE: every database takes that many parameters
@@ -71,18 +70,15 @@ def export(opened: Engine, path: Path) -> None:
     """Write the table to ``path`` as the SOP's CSV, in the order of its numbers; the file is left alone if it is so."""
     table = registry_table(visit_required=False)
     wanted = select(table).order_by(table.c.image_registry_id)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f"{PARTIAL}{path.name}")
-    try:
-        with opened.connect() as connection, open(new, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(table.c.keys())
-            for part in connection.execution_options(yield_per=ROWS_AT_ONCE).execute(wanted).partitions():
-                writer.writerows(part)
-        if not (path.is_file() and filecmp.cmp(new, path, shallow=False)):
-            new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
+    with (
+        replacing(path, if_changed=True) as new,
+        opened.connect() as connection,
+        open(new, "w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(table.c.keys())
+        for part in connection.execution_options(yield_per=ROWS_AT_ONCE).execute(wanted).partitions():
+            writer.writerows(part)
 
 
 def _check_shape(opened: Engine, table: Table) -> None:

@@ -6,6 +6,7 @@ the lowest ``image_registry_id`` of its files as its key, and ``image_occurrence
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 import pandas as pd
@@ -17,16 +18,11 @@ from chorus_nb.workspace import Workspace, write_if_changed
 
 FROM_EHR = 32817  # type concept: taken from the record, here from the header
 VOCABULARY = "DICOM custom concepts, DICOM2OMOP v5"  # ids differ between published files; the code is what counts
-OCCURRENCE = (
-    *("image_occurrence_id", "person_id", "procedure_occurrence_id", "visit_occurrence_id"),
-    *("anatomic_site_concept_id", "wadors_uri", "local_path", "image_occurrence_date", "image_study_uid"),
-    *("image_series_uid", "modality_concept_id"),
-)
-FEATURE = (
-    *("image_feature_id", "person_id", "image_occurrence_id", "image_feature_event_field_concept_id"),
-    *("image_feature_event_id", "image_feature_concept_id", "image_feature_type_concept_id"),
-    *("image_finding_concept_id", "image_finding_id", "anatomic_site_concept_id", "alg_system", "alg_datetime"),
-)
+DDL = (DATA / "mi_cdm_5_4_postgresql.sql").read_bytes()
+COLUMNS = {  # of each table, in the order in which its DDL creates them
+    table: re.findall(r"^    (\w+)", body, re.MULTILINE)
+    for table, body in re.findall(r"CREATE TABLE (\w+) ?\(\n(.*?)\);", DDL.decode(), re.DOTALL)
+}
 SOURCE = (
     *("image_occurrence_id", "accession_image_occurrence_id", "procedure_occurrence_id", "image_series_uid"),
     *("modality_source_value", "anatomic_site_source_value", "vocabulary"),
@@ -36,14 +32,14 @@ SOURCE = (
 def build_mi_cdm(workspace: Workspace) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """``image_occurrence``, ``image_feature`` and the bridge to the accession, in ``Metadata/mi_cdm/`` with the DDL."""
     series = _image_occurrences(workspace)
-    occurrence = series.reindex(columns=list(OCCURRENCE))
+    occurrence = series.reindex(columns=COLUMNS["image_occurrence"])
     feature = _features(series)
     source = series.assign(vocabulary=VOCABULARY).reindex(columns=list(SOURCE))
     folder = workspace.release / layout.MI_CDM
     named = {"image_occurrence": occurrence, "image_feature": feature, "image_occurrence_source": source}
     for name, frame in named.items():
         write_if_changed(folder / f"{name}.csv", tables.csv_bytes(frame))
-    write_if_changed(folder / "ddl_postgresql.sql", (DATA / "mi_cdm_5_4_postgresql.sql").read_bytes())
+    write_if_changed(folder / "ddl_postgresql.sql", DDL)
     return occurrence, feature, source
 
 
@@ -94,7 +90,7 @@ def _features(series: pd.DataFrame) -> pd.DataFrame:
         )[series[f"{name}_source_value"] != ""]
         for offset, name in ((1, "modality"), (0, "anatomic_site"))
     ]
-    return pd.concat(made).sort_values("image_feature_id").reindex(columns=list(FEATURE)).reset_index(drop=True)
+    return pd.concat(made).sort_values("image_feature_id", ignore_index=True).reindex(columns=COLUMNS["image_feature"])
 
 
 @cache

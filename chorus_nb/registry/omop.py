@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import filecmp
 import functools
 import os
 from collections import Counter
@@ -20,7 +19,7 @@ from chorus_nb.omop.reading import OmopTables
 from chorus_nb.registry.image_registry import released_links
 from chorus_nb.registry.omop_delivery import Delivery, delivered_records, examine_table
 from chorus_nb.sop import omop_deliverable
-from chorus_nb.workspace import PARTIAL, Workspace, digest_of, replacing, write_if_changed
+from chorus_nb.workspace import Workspace, digest_of, replacing, write_if_changed
 
 PROCEDURE_TABLE = "procedure_occurrence"
 IMAGING_PROCEDURE = 4180938  # Multimodal-Linkage SOP C.1: provisional, `procedure_concepts` refines it
@@ -68,23 +67,16 @@ def omop_findings(workspace: Workspace) -> pd.DataFrame:
 
 def _write(found: Delivery, added: pd.DataFrame, target: Path) -> None:
     """The records of a table, and the ``added`` rows in the order of its columns and with its line ends."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    new = target.with_name(f"{PARTIAL}{target.name}")
-    try:
-        with new.open("wb") as file:
-            end = b"\n"
-            for record in delivered_records(found):
-                file.write(record)
-                end = record
-            if len(added):
-                newline = "\r\n" if found.counts["", "line_ends"] else "\n"
-                rows = added.reindex(columns=found.names())
-                text = rows.to_csv(index=False, header=False, lineterminator=newline)
-                file.write((newline * (not end.endswith(b"\n")) + text).encode())
-        if not (target.is_file() and filecmp.cmp(new, target, shallow=False)):
-            new.replace(target)
-    finally:
-        new.unlink(missing_ok=True)
+    with replacing(target, if_changed=True) as new, new.open("wb") as file:
+        end = b"\n"
+        for record in delivered_records(found):
+            file.write(record)
+            end = record
+        if len(added):
+            newline = "\r\n" if found.counts["", "line_ends"] else "\n"
+            rows = added.reindex(columns=found.names())
+            text = rows.to_csv(index=False, header=False, lineterminator=newline)
+            file.write((newline * (not end.endswith(b"\n")) + text).encode())
 
 
 def _withheld(workspace: Workspace) -> Counter[int]:
@@ -159,9 +151,7 @@ def _common_folder(folders: pd.Series) -> str:
 
 def _procedure_concepts(workspace: Workspace, procedures: pd.DataFrame) -> pd.Series:
     """The concept the site decided on for modality and LOINC code, for either of them, or the SOP's."""
-    if not workspace.has(tables.PROCEDURE_CONCEPTS):
-        return pd.Series(IMAGING_PROCEDURE, index=procedures.index)
-    decided = workspace.read(tables.PROCEDURE_CONCEPTS)
+    decided = workspace.read_or_empty(tables.PROCEDURE_CONCEPTS)
     concepts = decided.set_index(["modality", "loinc_code"])["procedure_concept_id"].to_dict()
     return pd.Series(
         [

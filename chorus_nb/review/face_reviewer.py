@@ -24,8 +24,7 @@ class FaceReviewer(Panel):
 
     def __init__(self, workspace: Workspace, reviewer: str = "") -> None:
         super().__init__(workspace, reviewer)
-        has = workspace.has(tables.FACE_VERDICTS)
-        verdicts = workspace.read(tables.FACE_VERDICTS) if has else tables.empty(tables.FACE_VERDICTS)
+        verdicts = workspace.read_or_empty(tables.FACE_VERDICTS)
         ranked = verdicts.assign(rank=verdicts["status"].map(ORDER.index)).sort_values(["rank", "series_uid"])
         self.queue = ranked.reset_index(drop=True)
         self.content = {

@@ -35,23 +35,31 @@ class ImageReviewer(Panel):
         chosen = verdicts if clean else verdicts[(verdicts["verdict"] != "clean") | (verdicts["checked"] == "decided")]
         ranked = chosen.assign(rank=chosen["verdict"].map(IMAGE_ORDER) * 4 + chosen["tier"].map(IMAGE_ORDER))
         self.queue = ranked.sort_values(["rank", "source_path"]).merge(catalog, on="source_path").reset_index(drop=True)
-        self._targets = self._released()
+        outcomes = workspace.read_or_empty(tables.OUTCOMES)
+        released = outcomes[outcomes["status"] == "released"]
+        self._targets = dict(zip(released["source_path"], released["target_path"], strict=True))
         self._open = lru_cache(maxsize=4)(self._opened)
-        self._show()
+        names = ["source_path", "Modality", "verdict", "reason", "tier", "risk_reason", "device", "boxes"]
+        changed = set(outdated(workspace)["item"])
+        self.content = {
+            "columns": names,
+            "queue": self.queue[names].to_numpy(dtype=object).tolist(),
+            "outdated": sorted(changed & set(self.queue["source_path"])),
+            "reviewer": self.reviewer,
+            **self._progress(),
+        }
 
     def view(self, path: str, side: str, boxes: str = "", frame: int = 0, **corners: int) -> Reply:
         """A part of an image. ``after``: what is in the release, or what the boxes would make of it."""
         image = self._open(path, boxes if side == "after" else None)
-        part = image.view(frame, **corners)
-        return part.facts, [part.content]
+        facts, content = image.view(frame, **corners)
+        return facts, [content]
 
     def found(self, path: str) -> Reply:
         """The text found in an image, with its boxes, and the images of its series in order."""
-        findings: list[dict[str, Any]] = []
-        if self.workspace.has(tables.TEXT_FINDINGS):
-            table = self.workspace.read(tables.TEXT_FINDINGS)
-            table = table[(table["source_path"] == path) & (table["filled"] == "")]
-            findings = table[["box", "text", "tier", "reason"]].drop_duplicates("box").to_dict("records")
+        table = self.workspace.read_or_empty(tables.TEXT_FINDINGS)
+        table = table[(table["source_path"] == path) & (table["filled"] == "")]
+        findings = table[["box", "text", "tier", "reason"]].drop_duplicates("box").to_dict("records")
         own = self._series[self._series["source_path"] == path]
         mates = self._series[self._series["SeriesInstanceUID"].isin(own["SeriesInstanceUID"])]
         number = pd.to_numeric(mates["InstanceNumber"], errors="coerce")
@@ -88,13 +96,6 @@ class ImageReviewer(Panel):
             raise WorkbenchError("this file can no longer be read") from None
         return Image(redact(content, list(parse_boxes(boxes))) if boxes else content)
 
-    def _released(self) -> dict[str, str]:
-        if not self.workspace.has(tables.OUTCOMES):
-            return {}
-        outcomes = self.workspace.read(tables.OUTCOMES)
-        released = outcomes[outcomes["status"] == "released"]
-        return dict(zip(released["source_path"], released["target_path"], strict=True))
-
     def _decided(self) -> dict[int, str]:
         """The decision that holds for each image of the queue, by its place in it."""
         rows = IMAGE_LOG.current(self.workspace)
@@ -105,17 +106,6 @@ class ImageReviewer(Panel):
 
     def _progress(self) -> dict[str, Any]:
         return {"decided": self._decided(), "disagreements": len(IMAGE_LOG.disagreements(self.workspace))}
-
-    def _show(self) -> None:
-        names = ["source_path", "Modality", "verdict", "reason", "tier", "risk_reason", "device", "boxes"]
-        changed = set(outdated(self.workspace)["item"])
-        self.content = {
-            "columns": names,
-            "queue": self.queue[names].to_numpy(dtype=object).tolist(),
-            "outdated": sorted(changed & set(self.queue["source_path"])),
-            "reviewer": self.reviewer,
-            **self._progress(),
-        }
 
 
 def _items(image: Any) -> tuple[str, str, str]:

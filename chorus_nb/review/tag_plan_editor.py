@@ -35,7 +35,14 @@ class TagPlanEditor(Panel):
         self.plan = workspace.read(tables.TAG_PLAN)
         self._compared = ComparedHeaders(workspace)
         self._decided: list[str] = []  # what this session decided about
-        self._show()
+        self.content = {
+            "columns": COLUMNS_SHOWN,
+            "rows": self.plan[COLUMNS_SHOWN].to_numpy(dtype=object).tolist(),
+            "actions": {action: ACTIONS[action] for action in ACTIONS if action in ALLOWED},
+            "names": ACTIONS,
+            "risky": sorted(RISKY),
+            "reviewer": self.reviewer,
+        }
 
     def attempt(self, row: int, action: str) -> Reply:
         """What the engine would make of the example of this row under another action; nothing is kept."""
@@ -82,13 +89,3 @@ class TagPlanEditor(Panel):
         cells = self.plan.loc[changed, COLUMNS_SHOWN].to_numpy(dtype=object).tolist()
         rows = dict(zip(map(int, self.plan.index[changed]), cells, strict=True))
         return {"rows": rows, "undo": len(self._decided)}
-
-    def _show(self) -> None:
-        self.content = {
-            "columns": COLUMNS_SHOWN,
-            "rows": self.plan[COLUMNS_SHOWN].to_numpy(dtype=object).tolist(),
-            "actions": {action: ACTIONS[action] for action in ACTIONS if action in ALLOWED},
-            "names": ACTIONS,
-            "risky": sorted(RISKY),
-            "reviewer": self.reviewer,
-        }

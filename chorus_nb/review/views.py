@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,14 +17,6 @@ from chorus_nb.errors import WorkbenchError
 LARGEST = 1024  # pixels of a side sent at once
 
 
-@dataclass(frozen=True)
-class View:
-    """A rectangle of a frame: 16-bit values (grey) or 8-bit RGB, every ``step``-th pixel, and how to window them."""
-
-    facts: dict[str, Any]
-    content: bytes
-
-
 class Image:
     """A DICOM file opened for looking at. Frames are decoded one at a time."""
 
@@ -37,34 +28,23 @@ class Image:
             self.rows, self.columns = int(self._dataset.Rows), int(self._dataset.Columns)
         self._decoded: tuple[int, NDArray[Any]] | None = None
 
-    def view(self, frame: int, x0: int = 0, y0: int = 0, x1: int = 0, y1: int = 0) -> View:
-        """The part of a frame between two corners (0 = to the edge)."""
+    def view(self, frame: int, x0: int = 0, y0: int = 0, x1: int = 0, y1: int = 0) -> tuple[dict[str, Any], bytes]:
+        """The part of a frame between two corners (0 = to the edge): how to window it, and every ``step``-th pixel.
+
+        Pixels are 16-bit values (grey) or 8-bit RGB.
+        """
         pixels = self._frame(min(max(frame, 0), self.frames - 1))
         x0, y0 = max(0, x0), max(0, y0)
         x1, y1 = min(x1 or self.columns, self.columns), min(y1 or self.rows, self.rows)
         step = max(1, -(-max(x1 - x0, y1 - y0) // LARGEST))
         part = _shrunk(pixels[y0:y1, x0:x1], step)
         low, high = self._window(pixels)
-        facts = {
-            "x0": x0,
-            "y0": y0,
-            "x1": x1,
-            "y1": y1,
-            "width": part.shape[1],
-            "height": part.shape[0],
-            "rows": self.rows,
-            "columns": self.columns,
-            "frames": self.frames,
-            "colour": part.ndim == 3,
-            "low": low,
-            "high": high,
-            "step": step,
-            "lowest": int(pixels.min()),
-            "highest": int(pixels.max()),
-            "invert": self._dataset.get("PhotometricInterpretation") == "MONOCHROME1",
-        }
+        facts = {"x0": x0, "y0": y0, "x1": x1, "y1": y1, "width": part.shape[1], "height": part.shape[0], "step": step}
+        facts |= {"rows": self.rows, "columns": self.columns, "frames": self.frames, "colour": part.ndim == 3}
+        facts |= {"low": low, "high": high, "lowest": int(pixels.min()), "highest": int(pixels.max())}
+        facts["invert"] = self._dataset.get("PhotometricInterpretation") == "MONOCHROME1"
         kind = np.uint8 if part.ndim == 3 else np.int16
-        return View(facts, np.ascontiguousarray(part, dtype=kind).tobytes())
+        return facts, np.ascontiguousarray(part, dtype=kind).tobytes()
 
     def _frame(self, number: int) -> NDArray[Any]:
         if self._decoded is None or self._decoded[0] != number:

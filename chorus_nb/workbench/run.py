@@ -43,7 +43,9 @@ def run_notebooks(parameters: Parameters, only: Iterable[str] = (), level: int =
     ended: dict[str, Outcome] = {}
     for step in steps:
         ended[step.name] = _run_notebook(step, workspace)
-        _write_indexes(workspace)
+        for folder, shareable in ((workspace.reports_local, False), (workspace.reports_audit, True)):
+            index = report.render_index(workspace, shareable=shareable)
+            write_atomically(folder / "index.html", index.encode("utf-8"))
         if ended[step.name].status != "passed":
             break
     return ended
@@ -115,8 +117,3 @@ def _write_report(
     }
     audit.append_line(workspace, event)
     return ended, path
-
-
-def _write_indexes(workspace: Workspace) -> None:
-    for folder, shareable in ((workspace.reports_local, False), (workspace.reports_audit, True)):
-        write_atomically(folder / "index.html", report.render_index(workspace, shareable=shareable).encode("utf-8"))

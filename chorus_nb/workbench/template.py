@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import textwrap
-from typing import Any
 
 from chorus_nb.parameters import Parameters
 
@@ -24,10 +23,6 @@ def site_template() -> str:
         meaning = textwrap.fill(
             field.description or "", 118, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False
         )
-        blocks.append(f"{meaning}\n{name}: {_yaml(field.default)}\n")
+        # JSON is YAML in flow style, and quotes every text
+        blocks.append(f"{meaning}\n{name}: {json.dumps(field.default)}\n")
     return "\n".join(blocks)
-
-
-def _yaml(value: Any) -> str:
-    """Flow style: JSON is YAML, and quotes every text."""
-    return json.dumps(value)

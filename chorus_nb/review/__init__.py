@@ -1,8 +1,13 @@
-"""The panels in which a person looks and decides; each decision is a line in ``decisions/``, read by headless runs."""
+"""The panels in which a person looks and decides; each decision is a line in ``decisions/``, read by headless runs.
 
-from chorus_nb.review.face_reviewer import FaceReviewer
-from chorus_nb.review.header_explorer import HeaderExplorer
-from chorus_nb.review.image_reviewer import ImageReviewer
-from chorus_nb.review.known_words_editor import KnownWordsEditor
-from chorus_nb.review.quarantine_browser import QuarantineBrowser
-from chorus_nb.review.tag_plan_editor import TagPlanEditor
+A module beside this one that holds a :class:`panel.Panel` is all that a panel needs to be offered here by its name.
+"""
+
+import importlib
+import pkgutil
+
+from chorus_nb.review import panel
+
+for module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{module.name}")
+globals().update({offered.__name__: offered for offered in panel.Panel.__subclasses__()})

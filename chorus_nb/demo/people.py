@@ -78,14 +78,7 @@ def draw_person(patient: DemoPatient, seed: int) -> Person:
         "room": f"7W-{chance.randrange(100, 999)}-Ethel",
         "age": f"{_years_before(birth, admission.date()):03d}Y",
     }
-    return Person(
-        patient,
-        person_id=chance.randrange(10**6, 10**8),
-        days_shifted=-chance.randrange(1, 731),
-        admission=admission,
-        birth_date=birth,
-        facts=facts,
-    )
+    return Person(patient, chance.randrange(10**6, 10**8), -chance.randrange(1, 731), admission, birth, facts)
 
 
 def draw_study(person: Person, study: DemoStudy, seed: int) -> StudyFacts:

@@ -16,7 +16,7 @@ def outcomes_by_modality(outcomes: pd.DataFrame) -> Figure:
     )
     counts = counts.loc[counts.sum(axis=1).sort_values().index]
     figure = style.new_figure(height=0.9 + 0.32 * max(len(counts), 2))
-    axes = figure.axes[0]
+    (axes,) = figure.axes
     left = pd.Series(0, counts.index)
     for status in (name for name in STATUSES if name in counts):
         axes.barh(counts.index.map(style.safe), counts[status], left=left, color=style.STATUS[status], label=status)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError, WorkbenchError
-from chorus_nb.faces import Surfaces, face_preview, render
+from chorus_nb.faces import face_preview, render
 from chorus_nb.faces.decisions import FACE_LOG
 from chorus_nb.review.panel import Panel, Reply, script
 from chorus_nb.workspace import Workspace
@@ -42,7 +42,7 @@ class FaceReviewer(Panel):
             shown = render(self.workspace, row["series_uid"], row["mask"])
         else:
             raise WorkbenchError("there is no mask for this series; give a start to search from")
-        pictures = [*shown.before, *shown.after, *(_outlined(shown, place) for place in range(3))]
+        pictures = [*shown.before, *shown.after, *(_outlined(picture, mask) for picture, mask in shown.planes)]
         facts = [{"width": picture.shape[1], "height": picture.shape[0]} for picture in pictures]
         return {"pictures": facts, "written": shown.written}, [picture.tobytes() for picture in pictures]
 
@@ -70,8 +70,7 @@ class FaceReviewer(Panel):
         return {place: rows[uid]["decision"] for place, uid in enumerate(self.queue["series_uid"]) if uid in rows}
 
 
-def _outlined(shown: Surfaces, place: int) -> np.ndarray:
+def _outlined(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """A plane with the edge of the mask in white."""
-    picture, mask = shown.planes[place]
     edge = mask & ~(np.roll(mask, 1, 0) & np.roll(mask, -1, 0) & np.roll(mask, 1, 1) & np.roll(mask, -1, 1))
     return np.ascontiguousarray(np.where(edge, 255, picture // 4 * 3).astype(np.uint8))

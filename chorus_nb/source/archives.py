@@ -155,8 +155,7 @@ class Tar(Archive):
 
     def members(self) -> list[Member]:
         """Links and devices are on the list, and not followed."""
-        problems = {name: "" if info.isreg() else "not_a_regular_file" for name, info in self._members.items()}
-        return [Member(name, info.size, problems[name]) for name, info in self._members.items()]
+        return [Member(n, info.size, "" if info.isreg() else "not_a_regular_file") for n, info in self._members.items()]
 
     def size(self, name: str) -> int:
         with _damage_named(KeyError):

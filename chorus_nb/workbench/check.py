@@ -16,7 +16,8 @@ PROBED_TAGS = ["SOPClassUID"]
 def check_inputs(workspace: Workspace) -> None:
     """:class:`InputError` if the source holds no DICOM, a lookup table lacks what it needs, or no worker can work."""
     lines: list[str] = []
-    if not _holds_dicom(workspace):
+    source = workspace.source  # looked through until one is found
+    if not any(_is_dicom(source, found.source_path) for found in source.find() if not found.problem):
         lines.append(f"source: no DICOM file found in {workspace.parameters.source}")
     for check in (lambda: read_lookups(workspace), lambda: dask.check_cluster(workspace.parameters)):
         try:
@@ -27,13 +28,8 @@ def check_inputs(workspace: Workspace) -> None:
         raise InputError(*lines)
 
 
-def _holds_dicom(workspace: Workspace) -> bool:
-    """Looks until it finds one: with a preamble, or with a header that names a SOP class without one."""
-    source = workspace.source
-    return any(_is_dicom(source, found.source_path) for found in source.find() if not found.problem)
-
-
 def _is_dicom(source: Source, source_path: str) -> bool:
+    """Whether a file has a preamble, or a header that names a SOP class without one."""
     try:
         with source.open(source_path) as file:
             if file.read(132).endswith(b"DICM"):

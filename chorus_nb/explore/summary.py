@@ -32,7 +32,6 @@ def overview(workspace: Workspace) -> pd.DataFrame:
     with connect(workspace) as connection:
         return connection.execute(
             f"""SELECT (SELECT count(*) FROM catalog) AS found, {_COUNTS},
-                count(DISTINCT (PatientID, AccessionNumber)) AS accessions,
                 coalesce(left(min(nullif(acquired, '')), 10), '') AS first_day,
                 coalesce(left(max(nullif(acquired, '')), 10), '') AS last_day
             FROM catalog WHERE status = 'dicom'"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+from pydicom.uid import MediaStorageDirectoryStorage
 
 from chorus_nb import tables
 from chorus_nb.mapping.lookups import Lookups, loosely, read_lookups
@@ -63,9 +64,13 @@ def coverage(workspace: Workspace) -> pd.DataFrame:
 
 
 def in_source(workspace: Workspace) -> pd.DataFrame:
-    """Every pair of PatientID and AccessionNumber found in the source, with its number of files."""
-    catalog = workspace.read(tables.CATALOG, ("status", *PAIR))
-    stripped = catalog.loc[catalog.status == "dicom", PAIR].apply(lambda column: column.str.strip(" \0"))
+    """Every pair of PatientID and AccessionNumber found in the source, with its number of files.
+
+    An index of files (DICOMDIR) is of no patient.
+    """
+    catalog = workspace.read(tables.CATALOG, ("status", "MediaStorageSOPClassUID", *PAIR))
+    wanted = (catalog.status == "dicom") & (catalog.MediaStorageSOPClassUID != MediaStorageDirectoryStorage)
+    stripped = catalog.loc[wanted, PAIR].apply(lambda column: column.str.strip(" \0"))
     return stripped.groupby(PAIR, as_index=False).size().rename(columns={"size": "files"})
 
 

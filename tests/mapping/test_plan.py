@@ -8,6 +8,7 @@ from pathlib import Path
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.uid import MediaStorageDirectoryStorage
 
 from chorus_nb import standards, tables
 from chorus_nb.errors import InputError, WorkbenchError
@@ -203,16 +204,18 @@ def test_paths_come_apart_at_their_dots_but_not_inside_a_creator() -> None:
 
 @pytest.fixture
 def source(workspace: Workspace) -> Workspace:
-    """The tiny demo site, scanned in name only: a catalog of three accessions."""
+    """The tiny demo site, scanned in name only: a catalog of four accessions and an index of files."""
     rows = [
         ("P1", "A1", "dicom"), ("P1", "A2", "dicom"), ("P1", "A2", "dicom"), ("P2", "A3", "dicom"), ("P3", "", "dicom"),
         ("", "", "not_dicom"),
     ]  # fmt: skip
+    index = {"status": "dicom", "MediaStorageSOPClassUID": MediaStorageDirectoryStorage}
     blank = {c.name: False if c.kind == "truth" else 0 for c in tables.CATALOG.columns if c.kind != "text"}
     made = [
         {**blank, "source_path": str(n), "PatientID": patient, "AccessionNumber": accession, "status": status}
         for n, (patient, accession, status) in enumerate(rows)
     ]
+    made.append({**blank, "source_path": "DICOMDIR", "PatientID": "", "AccessionNumber": "", **index})
     workspace.write(tables.CATALOG, tables.frame(tables.CATALOG, made))
     return workspace
 

@@ -15,6 +15,7 @@ from importlib import resources
 from typing import Literal, NamedTuple
 
 from chorus_nb.identity.names import MARKS, fold
+from chorus_nb.identity.word_forms import is_form
 
 Use = Literal[
     "descriptions",
@@ -26,19 +27,13 @@ Use = Literal[
     "languages",
     "technique",
     "organisations",
+    "joined",
     "never",
 ]
 TEXT_USES: tuple[Use, ...] = ("descriptions", "makers", "abbreviations", "clinical", "languages", "technique")
 PIECE = re.compile(rf"\d+|[^\W\d_](?:[^\W\d_]|[{MARKS}])*")
 _CAMEL = re.compile(r"(?<=[a-zß-ÿ])(?=[A-ZÀ-Þ])|(?<=[A-ZÀ-Þ])(?=[A-ZÀ-Þ][a-zß-ÿ])")
 _PARTICLE = re.compile(r"(?:Mc|Mac|De|Di|Da|Du|La|Le|Van|Von|O|El|Al|Ben|Fitz|St)\Z")
-_HEADS = frozenset(
-    (
-        *("ax", "sag", "cor", "tra", "obl", "axi", "ct", "mr", "cta", "mra"),
-        *("pre", "post", "non", "dyn", "wb", "t", "dw", "adc", "sub", "bi", "uni"),
-    )
-)
-"""What vendors write before another word without a sign between."""
 
 
 def _read(name: str) -> str:
@@ -157,17 +152,12 @@ class Vocabulary:
         return tuple(sorted(self.approved)), tuple(sorted(self.refused))
 
     def _knows(self, word: str) -> bool:
-        """Whether a word (folded, letters only) is known, or is made of two known ones as vendors write them."""
+        """Whether a word (folded, letters only) is known, or is a form of known ones."""
         if word in self.words or (len(word) == 1 and word.isascii()):
             return True
-        if word in self.refused or word in never_known() or not word.isascii() or len(word) < 4:
+        if word in self.refused or word in never_known():
             return False
-        return any(self._joined(word[:cut], word[cut:]) for cut in range(1, len(word)))
-
-    def _joined(self, left: str, right: str) -> bool:
-        if left not in self.words or right not in self.words:
-            return False
-        return (min(len(left), len(right)) >= 4) or (left in _HEADS and len(right) >= 4)
+        return is_form(word, self.words, known_words("joined"))
 
     def unknown(self, text: str) -> list[Token]:
         """The words of a text that are not known, in their order."""
@@ -181,11 +171,18 @@ class Vocabulary:
             of_name = joined and before is not None and _PARTICLE.match(before.text) and token.text[0].isupper()
             if of_name and before is not None and not self.knows(before.word + token.word):
                 found.append(token)
-            elif not self.knows(token.word) and not (joined and before is not None and self._cut(before, token)):
+            elif self.knows(token.word) or self._has_dimensions(text, token):
+                continue
+            elif not (joined and before is not None and self._cut(before, token)):
                 after = every[number + 1].word if number + 1 < len(every) else ""
                 if not phrases() & {(token.word, after), (before.word if before else "", token.word)}:
                     found.append(token)
         return found
+
+    def _has_dimensions(self, text: str, token: Token) -> bool:
+        """Whether the D of a number of dimensions begins the word: ``3DSAG``."""
+        after_digit = text[token.start - 1 : token.start].isdigit()
+        return after_digit and token.word[0] == "d" and len(token.word) > 3 and self.knows(token.word[1:])
 
     def _cut(self, before: Token, token: Token) -> bool:
         """Whether capitals were parted one letter too early, as in ``HIContrast`` written ``HIcontrast``."""

@@ -19,18 +19,13 @@ from chorus_nb.leaks.spellings import plain
 from chorus_nb.workspace import Workspace
 
 LISTS = Path(__file__).parents[1] / "identity"
-NOT_FOR_TEXTS = frozenset(("pictures", "labels", "organisations", "never"))
+NOT_FOR_TEXTS = frozenset(("pictures", "labels", "organisations", "joined", "never"))
 RUN_OF_LETTERS = re.compile(r"[^\W\d_]+")
 PARTS = re.compile(r"[A-ZÀ-Þ]+(?![a-zß-ÿ])|[A-ZÀ-Þ]?[a-zß-ÿ]+|[^\W\d_]")
 CASES = re.compile(r"[A-ZÀ-Þ]{2,}|[A-ZÀ-Þ]?[a-zß-ÿ]+|[^\W\d_]")
-HEADS = frozenset(
-    (
-        *("ax", "axi", "sag", "cor", "tra", "obl", "ct", "mr", "cta", "mra", "pre", "post", "non", "dyn"),
-        *("wb", "t", "dw", "adc", "sub", "bi", "uni"),
-    )
-)
-"""What vendors write before another word without a sign between."""
-EACH_OF_TWO = 4  # letters of each of two words that are written as one
+WHOLE = 4  # letters of a word within a longer one
+PARTED = 4  # parts of one run of letters at most
+STEMS = {"s": ("",), "es": ("",), "ies": ("y",), "ed": ("", "e"), "ing": ("", "e"), "ly": ("",)}
 
 
 def _sections() -> dict[str, list[str]]:
@@ -58,6 +53,18 @@ def listed() -> frozenset[str]:
 @cache
 def never() -> frozenset[str]:
     return frozenset(plain(word) for word in _sections()["never"])
+
+
+@cache
+def parts() -> frozenset[str]:
+    """What stands beside other words without a sign between."""
+    return frozenset(_sections()["joined"])
+
+
+@cache
+def names_alike() -> frozenset[str]:
+    """Names that are written like forms of known words."""
+    return frozenset(plain(row["name"]) for row in _rows("names_like_words.csv"))
 
 
 @cache
@@ -92,8 +99,14 @@ class KnownWords:
         return f"KnownWords({self.approved}, {self.refused})"
 
     def _unknown(self, text: str) -> tuple[str, ...]:
-        runs = RUN_OF_LETTERS.findall(unicodedata.normalize("NFC", text))
-        return tuple(dict.fromkeys(run for run in runs if not self._is_known(run)))
+        composed = unicodedata.normalize("NFC", text)
+        unknown: dict[str, None] = {}
+        for found in RUN_OF_LETTERS.finditer(composed):
+            run = found.group()
+            dimensions = run[0] in "dD" and len(run) > 3 and composed[: found.start()][-1:].isdigit()  # 3DSAG
+            if not self._is_known(run) and not (dimensions and self._is_known(run[1:])):
+                unknown[run] = None
+        return tuple(unknown)
 
     def _is_known(self, run: str) -> bool:
         if self._one(plain(run)):
@@ -104,16 +117,37 @@ class KnownWords:
     def _one(self, word: str) -> bool:
         if word in self.words or (len(word) == 1 and word.isascii()):
             return True
-        if word in never() or word in self.refused or not word.isascii():
+        if word in never() or word in names_alike() or word in self.refused or not word.isascii():
             return False
-        pairs = ((word[:cut], word[cut:]) for cut in range(1, len(word)))
-        return any(
-            left in self.words
-            and right in self.words
-            and len(right) >= EACH_OF_TWO
-            and (len(left) >= EACH_OF_TWO or left in HEADS)
-            for left, right in pairs
-        )
+        return len(word) >= WHOLE and (self._inflected(word) or self._run_together(word) or self._mistyped(word))
+
+    def _inflected(self, word: str) -> bool:
+        """A known word with an ending of English."""
+        endings = (word[at:] for at in range(max(3, len(word) - 3), len(word)))
+        stems = (word[: -len(end)] + last for end in endings for last in STEMS.get(end, ()))
+        return any(len(stem) >= WHOLE and stem in self.words for stem in stems)
+
+    def _run_together(self, word: str) -> bool:
+        """Known words, and parts that vendors write, one after another: from the left, every cut that goes on."""
+        ways = [(0, 0)]
+        for start, count in ways:
+            for end in range(start + 1, len(word) + 1):
+                piece = word[start:end]
+                whole = len(piece) >= WHOLE and (piece in self.words or self._inflected(piece))
+                if not whole and piece not in parts():
+                    continue
+                if end == len(word) and count:
+                    return True
+                if count + 1 < PARTED and (end, count + 1) not in ways:
+                    ways.append((end, count + 1))
+        return False
+
+    def _mistyped(self, word: str) -> bool:
+        """A letter short at the end, single where it is double, or two letters in the wrong order."""
+        short = [word + letter for letter in "abcdefghijklmnopqrstuvwxyz"] if len(word) > 4 else []
+        double = [word[:at] + letter + word[at:] for at, letter in enumerate(word)] if len(word) > 5 else []
+        order = [word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(1, len(word) - 1)]
+        return not self.words.isdisjoint([*short, *double, *(order if len(word) > 6 else [])])
 
 
 def _plain_word(row: Cells) -> str:

@@ -11,7 +11,8 @@ from chorus_nb.identity.identifiers import Identifiers
 from chorus_nb.identity.names import fold, key, look_alike, parts_of_name, readings
 from chorus_nb.identity.own import Matcher
 from chorus_nb.identity.site_words import WORD_LOG, site_vocabulary
-from chorus_nb.identity.words import Use, also_names, is_clinical, known_words, shipped_words, unknown_words
+from chorus_nb.identity.word_forms import names_like_words
+from chorus_nb.identity.words import Use, also_names, is_clinical, known_words, shipped, shipped_words, unknown_words
 from chorus_nb.workspace import Workspace
 
 
@@ -52,7 +53,18 @@ def test_what_identifies_is_found_as_a_whole_word_only() -> None:
 
 @pytest.mark.parametrize(
     "use",
-    ["descriptions", "makers", "abbreviations", "pictures", "labels", "clinical", "languages", "technique", "never"],
+    [
+        "descriptions",
+        "makers",
+        "abbreviations",
+        "pictures",
+        "labels",
+        "clinical",
+        "languages",
+        "technique",
+        "joined",
+        "never",
+    ],
 )
 def test_known_words_are_written_as_they_are_compared(use: Use) -> None:
     words = known_words(use)
@@ -118,3 +130,4 @@ def test_a_site_approves_and_refuses_words_and_the_last_decision_counts(workspac
 def test_the_vocabulary_knows_hardly_any_name() -> None:
     assert not {"garcia", "smith", "nguyen", "maria", "james", "jones", "osterhagen"} & shipped_words()
     assert also_names()["brown"] == also_names()["long"] == "common"
+    assert not {"chambers", "whitehead"} & {word for word in names_like_words() if shipped().knows(word)}

@@ -1,7 +1,8 @@
 """Every form in which people write what identifies someone, as data for both sides (forms/*.csv).
 
-``own``: what the header has, and a text that says it in another way. ``others``: what no header tells. ``gone`` are the
-parts (``|`` between them) that must not remain, ``stays`` those that must. ``clinical`` texts stay as they are.
+``words``: forms of known words, and names that look like them. ``own``: what the header has, and a text that says it in
+another way. ``others``: what no header tells. ``gone`` are the parts (``|`` between them) that must not remain,
+``stays`` those that must. ``clinical`` texts stay as they are.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from chorus_nb.deid.text import Cleaner
 from chorus_nb.identity.identifiers import Identifiers
+from chorus_nb.identity.words import shipped
 from chorus_nb.leaks.known import KnownWords
 from chorus_nb.leaks.reading import Leaf
 from chorus_nb.leaks.search import Searcher
@@ -24,6 +26,7 @@ from chorus_nb.leaks.terms import from_header, read_date
 from chorus_nb.leaks.texts import identifier_shapes, is_written_text, severity_in, tells
 
 FOLDER = Path(__file__).parent / "forms"
+KNOWN = KnownWords()
 ENDINGS = ("", ".", ",", ")", ";", "]", ":")
 
 
@@ -97,9 +100,14 @@ def test_the_forms_are_told_in_five_languages() -> None:
     assert {kind for kind, told in languages.items() if told == five} >= {"person", "frame", "address", "phone", "date"}
 
 
-# --- the verifier -----------------------------------------------------------------------------------------------------
+@each("words", "word")
+def test_both_sides_know_the_forms_of_a_word_and_no_name(row: dict[str, str]) -> None:
+    known = row["known"] == "yes"
+    assert (shipped().unknown(row["word"]) == []) == known
+    assert (KNOWN.unknown(row["word"]) == ()) == known
 
-KNOWN = KnownWords()
+
+# --- the verifier -----------------------------------------------------------------------------------------------------
 
 
 def released(keyword: str, value: str) -> Leaf:

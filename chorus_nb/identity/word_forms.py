@@ -13,7 +13,7 @@ from string import ascii_lowercase
 
 ENDINGS = (("s", ""), ("es", ""), ("ies", "y"), ("ed", ""), ("ed", "e"), ("ing", ""), ("ing", "e"), ("ly", ""))
 """An ending, and what stands in its place in the word itself."""
-LEAST = 4  # letters of a word within a longer one; shorter parts are on a list
+WORD_LETTERS = 4  # letters of a word within a longer one; shorter parts are on a list
 MOST_PARTS = 4
 
 
@@ -32,7 +32,7 @@ def is_form(word: str, words: Collection[str], parts: Collection[str]) -> bool:
     >>> is_form("breas", {"breast"}, ()), is_form("sagital", {"sagittal"}, ()), is_form("chestfield", {"chest"}, ())
     (True, True, False)
     """
-    if len(word) < LEAST or not word.isascii() or word in names_like_words():
+    if len(word) < WORD_LETTERS or not word.isascii() or word in names_like_words():
         return False
     return _is_whole(word, words) or _is_joined(word, words, parts, 0) or _lost_a_letter(word, words)
 
@@ -42,7 +42,7 @@ def _is_whole(word: str, words: Collection[str]) -> bool:
         return True
     for ending, instead in ENDINGS:
         stem = word.removesuffix(ending) + instead
-        if len(stem) >= LEAST and word.endswith(ending) and stem in words:
+        if len(stem) >= WORD_LETTERS and word.endswith(ending) and stem in words:
             return True
     return False
 
@@ -55,7 +55,7 @@ def _is_joined(rest: str, words: Collection[str], parts: Collection[str], before
         return False
     for end in range(len(rest), 0, -1):
         part = rest[:end]
-        long = end >= LEAST and _is_whole(part, words)
+        long = end >= WORD_LETTERS and _is_whole(part, words)
         if (long or part in parts) and _is_joined(rest[end:], words, parts, before + 1):
             return True
     return False

@@ -23,8 +23,8 @@ NOT_FOR_TEXTS = frozenset(("pictures", "labels", "organisations", "joined", "nev
 RUN_OF_LETTERS = re.compile(r"[^\W\d_]+")
 PARTS = re.compile(r"[A-ZÀ-Þ]+(?![a-zß-ÿ])|[A-ZÀ-Þ]?[a-zß-ÿ]+|[^\W\d_]")
 CASES = re.compile(r"[A-ZÀ-Þ]{2,}|[A-ZÀ-Þ]?[a-zß-ÿ]+|[^\W\d_]")
-WHOLE = 4  # letters of a word within a longer one
-PARTED = 4  # parts of one run of letters at most
+WHOLE_WORD = 4  # letters of a word within a longer one
+MOST_PIECES = 4  # parts of one run of letters at most
 STEMS = {"s": ("",), "es": ("",), "ies": ("y",), "ed": ("", "e"), "ing": ("", "e"), "ly": ("",)}
 
 
@@ -119,13 +119,13 @@ class KnownWords:
             return True
         if word in never() or word in names_alike() or word in self.refused or not word.isascii():
             return False
-        return len(word) >= WHOLE and (self._inflected(word) or self._run_together(word) or self._mistyped(word))
+        return len(word) >= WHOLE_WORD and (self._inflected(word) or self._run_together(word) or self._mistyped(word))
 
     def _inflected(self, word: str) -> bool:
         """A known word with an ending of English."""
         endings = (word[at:] for at in range(max(3, len(word) - 3), len(word)))
         stems = (word[: -len(end)] + last for end in endings for last in STEMS.get(end, ()))
-        return any(len(stem) >= WHOLE and stem in self.words for stem in stems)
+        return any(len(stem) >= WHOLE_WORD and stem in self.words for stem in stems)
 
     def _run_together(self, word: str) -> bool:
         """Known words, and parts that vendors write, one after another: from the left, every cut that goes on."""
@@ -133,12 +133,12 @@ class KnownWords:
         for start, count in ways:
             for end in range(start + 1, len(word) + 1):
                 piece = word[start:end]
-                whole = len(piece) >= WHOLE and (piece in self.words or self._inflected(piece))
+                whole = len(piece) >= WHOLE_WORD and (piece in self.words or self._inflected(piece))
                 if not whole and piece not in parts():
                     continue
                 if end == len(word) and count:
                     return True
-                if count + 1 < PARTED and (end, count + 1) not in ways:
+                if count + 1 < MOST_PIECES and (end, count + 1) not in ways:
                     ways.append((end, count + 1))
         return False
 

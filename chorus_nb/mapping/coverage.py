@@ -37,7 +37,7 @@ def check_lookups(workspace: Workspace) -> pd.DataFrame:
     return findings.sort_values("severity", key=lambda column: column.map(order), kind="stable", ignore_index=True)
 
 
-def by_cause(findings: pd.DataFrame) -> pd.DataFrame:
+def count_causes(findings: pd.DataFrame) -> pd.DataFrame:
     """What to mend in the lookup tables, a row a cause, with the first three patients or accessions it is about."""
     causes = findings.groupby(["severity", "rule", "detail", "what_to_do"], sort=False, as_index=False)
     return causes.agg(

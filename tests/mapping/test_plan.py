@@ -16,8 +16,8 @@ from chorus_nb.figures import mapping as figures
 from chorus_nb.mapping import (
     ACTIONS,
     build_lookups,
-    by_cause,
     check_lookups,
+    count_causes,
     coverage,
     decide,
     load_policy,
@@ -242,7 +242,7 @@ def test_what_the_lookup_tables_do_not_cover_is_found(source: Workspace, tmp_pat
         ("patient_not_mapped", "P2"), ("patient_not_mapped", "P3"), ("accession_not_mapped", "P1 A2"),
         ("accession_without_files", "P1 A7"), ("image_without_person", "P8 A8"), ("person_not_in_omop", "P9"),
     }  # fmt: skip
-    causes = by_cause(check_lookups(site)).set_index("rule")
+    causes = count_causes(check_lookups(site)).set_index("rule")
     assert (causes.times["patient_not_mapped"], causes["first"]["patient_not_mapped"]) == (2, "P2; P3")
     counts = coverage(site).set_index("of the")
     assert list(counts.mapped) == [1, 1, 1]

@@ -7,7 +7,7 @@ import io
 import re
 import tokenize
 import tomllib
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -33,15 +33,16 @@ PAGES = [
 ]
 
 
-def prose(path: Path) -> Iterator[tuple[int, str]]:
+@cache
+def prose(path: Path) -> list[tuple[int, str]]:
     """Docstrings and comments of a Python file, with the line each begins at; breaks of lines are blanks."""
     text = path.read_text(encoding="utf-8")
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.COMMENT:
-            yield token.start[0], token.string
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    found = [(token.start[0], token.string) for token in tokens if token.type == tokenize.COMMENT]
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and (said := ast.get_docstring(node)):
-            yield getattr(node, "lineno", 1), " ".join(said.split())
+            found.append((getattr(node, "lineno", 1), " ".join(said.split())))
+    return found
 
 
 def sources() -> list[Path]:

@@ -19,7 +19,7 @@ from chorus_nb.mapping.lookups import (
     Fault,
     Lookups,
     bad_shift,
-    by_cause,
+    fault_lines,
     find_table,
     read_lookups,
     read_rows,
@@ -84,7 +84,7 @@ def _new_persons(workspace: Workspace, id_file: Path, known: Lookups) -> pd.Data
                 faults.append(fault("the person has another shift already"))
             rows[patient] = (int(person), shift)
     if faults:
-        raise InputError(*by_cause(faults))
+        raise InputError(*fault_lines(faults))
     return tables.frame(
         tables.PERSON_MAP,
         [{"PatientID": p, "person_id": person, "Days_Shifted": shift} for p, (person, shift) in sorted(rows.items())],

@@ -87,7 +87,7 @@ def read_lookups(workspace: Workspace) -> Lookups:
     persons, images = _person_rows(person_file, code, faults), _image_rows(image_file, faults)
     faults += [*_owned_twice(persons, images, image_file.name), *_spelt_otherwise(persons, images, image_file.name)]
     if faults:
-        raise InputError(*by_cause(faults))
+        raise InputError(*fault_lines(faults))
     for path, rows in ((person_file, len(persons)), (image_file, len(images))):
         workspace.note(f"lookup/{path.name}", rows, functools.partial(digest_of, path))
     return Lookups.of(
@@ -95,7 +95,7 @@ def read_lookups(workspace: Workspace) -> Lookups:
     )
 
 
-def by_cause(faults: Iterable[Fault]) -> list[str]:
+def fault_lines(faults: Iterable[Fault]) -> list[str]:
     """A line per cause with its count and the first three rows."""
     rows: dict[tuple[str, str], list[str]] = {}
     for fault in faults:

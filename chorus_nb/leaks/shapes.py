@@ -74,7 +74,7 @@ def _text_shapes() -> list[tuple[Severity, str, re.Pattern[str]]]:
     ]
     ages = [
         r"(?<![\d.])0?(?:9\d|1[0-2]\d)[\s-]*(?:y(?:ea)?rs?|yo|y/o|y|jahre?n?|jahrige?[rn]?|anos?|ans)(?![^\W_])",
-        rf"{_ALONE}(?:age|aged|alter|edad|idade)[\s:=]{{0,3}}(?:9\d|1[0-2]\d){_NUMBER_ENDS}",
+        rf"{_ALONE}(?:age|aged|alter|edad|idade)[\s:=]{{0,3}}(?!90\s?\+)(?:9\d|1[0-2]\d){_NUMBER_ENDS}",
     ]
     phones = [
         r"(?<![\d.])(?:\(\d{2,3}\)\s?|\d{3}[\s.-])\d{3,5}[\s.-]\d{4}(?!\d)",

@@ -50,7 +50,7 @@ def tags_of(names: object) -> list[int]:
         ("AdditionalPatientHistory", "X"),
         ("ReasonForStudy", "X"),
         ("InterpretationText", "X"),
-        ("RequestedProcedureDescription", "C"),
+        ("RequestedProcedureDescription", "X"),
         ("ConvolutionKernel", "C"),
         ("BodyPartExamined", "C"),
         ("InstitutionName", "X"),

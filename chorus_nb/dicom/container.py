@@ -16,6 +16,7 @@ from chorus_nb.dicom.encodings import NATIVE_SYNTAXES, Buffer
 from chorus_nb.dicom.pixel_data import Geometry, PixelData
 from chorus_nb.dicom.spans import Refused
 from chorus_nb.dicom.streams import WALKERS, EndsEarly, NotWalked, Walked, walk_rle
+from chorus_nb.dicom.unneeded import without_unneeded
 
 RLE = "1.2.840.10008.1.2.5"
 END = b"\xfe\xff\xdd\xe0\0\0\0\0"  # of encapsulated pixel data
@@ -247,4 +248,4 @@ def _walk(content: bytes, syntax: str, geometry: Geometry) -> Walked:
     walker = WALKERS.get(syntax)
     if walker is None:
         raise NotWalked("a transfer syntax whose frames cannot be walked")
-    return walker(content)
+    return without_unneeded(walker(content), syntax)

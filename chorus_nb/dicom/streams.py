@@ -14,9 +14,12 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from chorus_nb.dicom import codecs
+
 TABLES_OF_JPEG = {0xDB, 0xC4}  # DQT and DHT: as many tables as fit exactly
 NOT_STUFFED = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # a marker in entropy-coded data of JPEG
 NOT_STUFFED_LS = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")  # of JPEG-LS, where a bit is stuffed
+RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 ADOBE = re.compile(rb"Adobe\0[\x64\x65](?:[\0\x40\x80\xc0]\0){2}[\0-\x02]", re.DOTALL)  # version, two flags, transform
 # bytes that a run of RLE makes, and takes, by its first one (PS3.5 G.3.1)
 RUN_MAKES = (*range(1, 129), 0, *range(128, 1, -1))
@@ -35,12 +38,21 @@ class EndsEarly(NotWalked):
     """More of the stream may stand in the next fragment."""
 
 
+class Stretch(NamedTuple):
+    """Bytes of a stream, from ``start`` up to but without ``stop``."""
+
+    start: int
+    stop: int
+
+
 class Walked(NamedTuple):
     """A stream without what decoding does not need, where it ended, and what was left out, counted."""
 
     content: bytes
     end: int
     removed: Counter[str]
+    coded: tuple[Stretch, ...] = ()
+    """where in ``content`` coded pixels stand, each up to a marker"""
 
 
 @cache
@@ -57,7 +69,7 @@ def actions(codec: str) -> dict[int, tuple[str, str]]:
 
 def walk_jpeg(data: bytes, codec: str = "jpeg") -> Walked:
     """An image of ITU-T T.81 (``jpeg``) or T.87 (``jpegls``), from SOI to EOI."""
-    kept, removed, position = [data[:2]], Counter[str](), 2
+    kept, removed, position, coded = [data[:2]], Counter[str](), 2, list[Stretch]()
     known, next_marker = actions(codec), NOT_STUFFED if codec == "jpeg" else NOT_STUFFED_LS
     if data[:2] != b"\xff\xd8":
         raise NotWalked("an image does not begin with SOI")
@@ -71,13 +83,16 @@ def walk_jpeg(data: bytes, codec: str = "jpeg") -> Walked:
         if data[position] != 0xFF or not action:
             raise NotWalked("something other than a known marker between segments")
         if action == "end":
-            return Walked(b"".join((*kept, b"\xff\xd9")), position + 2, removed)
+            content = b"".join((*kept, b"\xff\xd9"))
+            return Walked(content, position + 2, removed, _intervals(content, coded))
         segment = data[position : position + 2 + _length(data, position + 2)]
         position += len(segment)
         if action == "scan":
             found = next_marker.search(data, position)
             if found is None:
                 raise EndsEarly("an image has no end")
+            before = sum(map(len, kept)) + len(segment)
+            coded.append(Stretch(before, before + found.start() - position))
             kept.append(segment + data[position : found.start()])
             position = found.start()
             continue
@@ -85,6 +100,20 @@ def walk_jpeg(data: bytes, codec: str = "jpeg") -> Walked:
         kept.append(new)
         if new != segment:
             removed[f"{name} segment"] += 1
+
+
+def _intervals(content: bytes, scans: list[Stretch]) -> tuple[Stretch, ...]:
+    """Scans parted at their restart markers, where the stream has any (DRI)."""
+    if b"\xff\xdd\0\x04" not in content[: scans[0].start if scans else 0]:
+        return tuple(scans)
+    parted = []
+    for scan in scans:
+        begin = scan.start
+        for found in RESTART.finditer(content, scan.start, scan.stop):
+            parted.append(Stretch(begin, found.start()))
+            begin = found.end()
+        parted.append(Stretch(begin, scan.stop))
+    return tuple(parted)
 
 
 def _length(data: bytes, position: int) -> int:
@@ -138,10 +167,11 @@ def walk_j2k(data: bytes) -> Walked:
     if data[:2] != b"\xff\x4f":
         raise NotWalked("a codestream does not begin with SOC")
     header, position, removed = _headers(data, 2, 0x90)
-    parts: list[bytes] = []
+    parts, bodies = list[bytes](), list[int]()
     while data[position : position + 2] == b"\xff\x90":
-        part, position, left_out = _tile_part(data, position)
+        part, position, left_out, body = _tile_part(data, position)
         parts.append(part)
+        bodies.append(body)
         removed += left_out
     if not parts:
         raise NotWalked("a codestream without a tile")
@@ -155,7 +185,11 @@ def walk_j2k(data: bytes) -> Walked:
         if len(parts) < MOST_TOLD:  # some transfer syntaxes ask for it
             entries = b"".join(part[4:6] + struct.pack(">L", len(part)) for part in parts)
             header.append(struct.pack(">2B H2B", 0xFF, TLM, len(entries) + 4, 0, 0x60) + entries)
-    return Walked(b"".join((b"\xff\x4f", *header, *parts, b"\xff\xd9")), position + 2, removed)
+    coded, at = list[Stretch](), 2 + sum(map(len, header))
+    for part, body in zip(parts, bodies, strict=True):
+        coded.append(Stretch(at + body, at + len(part)))
+        at += len(part)
+    return Walked(b"".join((b"\xff\x4f", *header, *parts, b"\xff\xd9")), position + 2, removed, tuple(coded))
 
 
 def _told(segment: bytes) -> list[int]:
@@ -167,8 +201,9 @@ def _told(segment: bytes) -> list[int]:
     return [int.from_bytes(segment[at + index : at + size], "big") for at in range(6, len(segment), size)]
 
 
-def _tile_part(data: bytes, position: int) -> tuple[bytes, int, Counter[str]]:
-    """A tile-part without what decoding does not need, where the next thing stands, what was left out."""
+def _tile_part(data: bytes, position: int) -> tuple[bytes, int, Counter[str], int]:
+    """A tile-part without what decoding does not need, where the next thing stands, what was left out, and where in it
+    packets begin."""
     if position + 12 > len(data):
         raise EndsEarly("a tile-part is cut off")
     length = struct.unpack_from(">L", data, position + 6)[0]
@@ -182,7 +217,8 @@ def _tile_part(data: bytes, position: int) -> tuple[bytes, int, Counter[str]]:
         header = [segment for segment in header if segment[1] != PLT]
     content = b"".join(header) + data[body:stop]
     new = struct.pack(">L", len(content) + 12 if length else 0)
-    return data[position : position + 6] + new + data[position + 10 : position + 12] + content, stop, removed
+    made = data[position : position + 6] + new + data[position + 10 : position + 12] + content
+    return made, stop, removed, 12 + sum(map(len, header)) + 2
 
 
 def _packets(lengths: bytes) -> int:
@@ -223,7 +259,7 @@ def _headers(data: bytes, position: int, until: int) -> tuple[list[bytes], int, 
 
 
 def _walk_boxes(data: bytes, position: int = 0, stop: int | None = None) -> Walked:
-    kept, removed, known = list[bytes](), Counter[str](), actions("boxes")
+    kept, removed, known, coded = list[bytes](), Counter[str](), actions("boxes"), tuple[Stretch, ...]()
     end = len(data) if stop is None else stop
     while position + 8 <= end and any(data[position:end]):
         length, kind = struct.unpack_from(">LL", data, position)
@@ -238,6 +274,8 @@ def _walk_boxes(data: bytes, position: int = 0, stop: int | None = None) -> Walk
         if action == "codestream":
             inner = walk_j2k(data[start:after])
             removed += inner.removed
+            before = sum(map(len, kept)) + 8
+            coded = tuple(Stretch(before + part.start, before + part.stop) for part in inner.coded)
             content = struct.pack(">LL", len(inner.content) + 8, kind) + inner.content
             if not length or any(data[start + inner.end : after]):
                 after = start + inner.end
@@ -254,7 +292,7 @@ def _walk_boxes(data: bytes, position: int = 0, stop: int | None = None) -> Walk
         position = after
     if not kept:
         raise NotWalked("a file without boxes")
-    return Walked(b"".join(kept), position, removed)
+    return Walked(b"".join(kept), position, removed, coded)
 
 
 def walk_rle(data: bytes, frame_bytes: int, segments: int) -> Walked:
@@ -287,6 +325,8 @@ def walk_rle(data: bytes, frame_bytes: int, segments: int) -> Walked:
 
 def _rle_segment(data: bytes, start: int, stop: int, wanted: int, *, at_end: bool) -> bytes:
     """The bytes that decode to ``wanted`` bytes, padded to an even length with 0 as they may be."""
+    if codecs.unpacks_to(memoryview(data)[start:stop], wanted):
+        return data[start:stop]
     position, made = start, 0
     try:
         while made < wanted:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset
@@ -15,6 +16,7 @@ from pydicom.encaps import generate_fragments, parse_basic_offsets
 
 from chorus_nb.leaks import reading
 from chorus_nb.leaks.search import Hit, Searcher
+from chorus_nb.verify.coded_text import text_that_no_pixel_needs
 
 CODESTREAMS = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (90, 91, 92, 93, 201, 202, 203))
 RLE_LOSSLESS = "1.2.840.10008.1.2.5"
@@ -105,8 +107,9 @@ def _of_fragments(dataset: FileDataset, value: bytes, syntax: str) -> Iterator[s
         return
     found, rest = 0, b"".join(pieces)
     while rest and any(rest):
-        end, strange = _of_image(rest, syntax)
+        end, strange, coded = _of_image(rest, syntax)
         yield from strange
+        yield from text_that_no_pixel_needs(dataset, rest[:end], coded)
         found += 1
         rest = rest[end:]
         zeros = len(rest) - len(rest.lstrip(b"\0"))
@@ -117,22 +120,31 @@ def _of_fragments(dataset: FileDataset, value: bytes, syntax: str) -> Iterator[s
         yield "more than the frames that the header announces"
 
 
-def _of_image(data: bytes, syntax: str) -> tuple[int, list[str]]:
-    """Where an image at the start of ``data`` ends, and what in it decoding does not need."""
+class _Image(NamedTuple):
+    end: int
+    strange: list[str]  # what in it decoding does not need
+    coded: list[tuple[int, int]]  # from where to where coded pixels stand
+
+
+def _of_image(data: bytes, syntax: str) -> _Image:
+    """The image at the start of ``data``."""
     if data[4:8] == b"jP  ":
-        return len(data.rstrip(b"\0")), [*_of_boxes(data.rstrip(b"\0"))]
+        return _Image(len(data.rstrip(b"\0")), [*_of_boxes(data.rstrip(b"\0"))], [(0, len(data))])
     return _of_codestream(data) if syntax in CODESTREAMS else _of_jpeg(data)
 
 
-def _of_jpeg(data: bytes) -> tuple[int, list[str]]:
-    strange, place = list[str](), 2
+def _of_jpeg(data: bytes) -> _Image:
+    strange, place, coded, scan = list[str](), 2, list[tuple[int, int]](), 0
     if data[:2] != b"\xff\xd8":
         raise ValueError
     while True:
         place = data.index(b"\xff", place)
         mark = data[place + 1]
+        if mark >= 0xC0 and mark != 0xFF and scan:
+            coded.append((scan, place))
+            scan = place + 2 if 0xD0 <= mark <= 0xD7 else 0
         if mark == 0xD9:
-            return place + 2, strange
+            return _Image(place + 2, strange, coded)
         if mark in (0xFF, 0x00) or 0xD0 <= mark <= 0xD7 or (mark < 0x80):
             place += 1 if mark == 0xFF else 2  # fill, stuffed byte, restart: of the coded data
             continue
@@ -142,10 +154,11 @@ def _of_jpeg(data: bytes) -> tuple[int, list[str]]:
         if mark not in OF_JPEG and not (begins and inside.startswith(begins) and len(inside) == size):
             strange.append("a segment that decoding does not need")
         place += 2 + length
+        scan = place if mark == 0xDA else 0
 
 
-def _of_codestream(data: bytes) -> tuple[int, list[str]]:
-    strange, place, told, sizes = list[str](), 2, list[int](), list[int]()
+def _of_codestream(data: bytes) -> _Image:
+    strange, place, told, sizes, coded = list[str](), 2, list[int](), list[int](), list[tuple[int, int]]()
     if data[:2] != b"\xff\x4f":
         raise ValueError
     while True:
@@ -153,12 +166,14 @@ def _of_codestream(data: bytes) -> tuple[int, list[str]]:
         if first != 0xFF:
             raise ValueError
         if mark == 0xD9:
-            return place + 2, strange if told in ([], sizes) else [*strange, "an index of tile-parts that is none"]
+            index = [] if told in ([], sizes) else ["an index of tile-parts that is none"]
+            return _Image(place + 2, strange + index, coded)
         (length,) = struct.unpack_from(">H", data, place + 2)
         if mark == 0x90:  # a tile-part: its header, then coded data up to where it says it ends
             (whole,) = struct.unpack_from(">L", data, place + 6)
             after = place + whole if whole else data.index(b"\xff\xd9", place)
             strange += _of_tile(data[place + 2 + length : after])
+            coded.append((data.index(b"\xff\x93", place + 2 + length) + 2, after))
             sizes.append(after - place)
             place = after
             continue
@@ -199,7 +214,7 @@ def _of_boxes(data: bytes) -> Iterator[str]:
         if kind == b"jp2h":
             yield from _of_boxes(inside)
         elif kind == b"jp2c":
-            end, strange = _of_codestream(inside)
+            end, strange, _ = _of_codestream(inside)
             yield from strange
             if end != len(inside):
                 yield "bytes behind a codestream"

@@ -91,10 +91,10 @@ def test_an_index_of_a_codestream_stays_where_it_is_right() -> None:
     index = segment(0x55, b"\0\x40" + length.to_bytes(4, "big"))
     part = stream[sot : sot + 6] + length.to_bytes(4, "big") + stream[sot + 10 : sot + 12] + packets
     indexed = stream[:sot] + index + part + stream[sot + 12 :]
-    assert walk_j2k(indexed) == (indexed, len(indexed), {})
+    assert walk_j2k(indexed)[:3] == (indexed, len(indexed), {})
     shorter = indexed.replace(packets, packets[:-1] + bytes((packets[-1] ^ 1,)))
     mended = walk_j2k(shorter)  # the index of packets goes, that of tile-parts is made anew
     assert mended.removed == {"PLT segment that is none": 1, "TLM segment that is none": 1}
-    assert walk_j2k(mended.content) == (mended.content, len(mended.content), {})
+    assert walk_j2k(mended.content)[:3] == (mended.content, len(mended.content), {})
     file = file_of(HTJ2K, encapsulate([mended.content]), 1, CT)
     assert (decoded(file) == picture("u2")[0]).all() and not among_pixels(dcmread(BytesIO(file)))

@@ -176,7 +176,8 @@ class Elements:
         rule = self.engine.rule(self.sop_class, level.path, element.tag, element.vr, creator)
         if rule.action == "script":
             values = scripted.SpanValues(self.data, elements, self.root_elements, level.charset)
-            rule = scripted.resolve_script(self.engine.policy, rule, element, creator, values)
+            policy = self.engine.policy
+            rule = scripted.resolve_script(policy, self.sop_class, level.path, element, creator, rule, values)
         return self.element(element, rule, level, creator)
 
     def creators(self, elements: list[Element]) -> dict[tuple[int, int], str]:
@@ -262,7 +263,7 @@ class Elements:
         form, raw = FORMS.get(expected), self.raw(e)
         if e.tag == CHARACTER_SET:
             return self.replaced(e, vr, defined_terms(raw.decode("ascii", "replace")), "C", PS33_TERMS, level)
-        if expected == "UI" and not self.engine.policy.scripted:
+        if expected == "UI":
             uids = decode_text(raw, level.charset).rstrip(" \0")
             return self.replaced(e, vr, self.engine.uids.replace(uids), "U", PS36, level)
         if form is not None and not form.match(raw):

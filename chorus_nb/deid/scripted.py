@@ -9,13 +9,14 @@ from chorus_nb.dicom.charsets import DEFAULT_CHARSET, Charset, charset_of, decod
 from chorus_nb.dicom.encodings import FORMATTED, TEXT, Buffer, vr_of
 from chorus_nb.dicom.spans import Element, Refused, take_apart
 from chorus_nb.mapping import Policy, Rule
-from chorus_nb.mapping.ctp import PathStep, Quarantine, boxes, trimmed
+from chorus_nb.mapping.ctp import PathStep, Quarantine, ScriptFault, boxes, trimmed
 from chorus_nb.pixels import Box
 from chorus_nb.standards import tag_name
 
 ROWS, COLUMNS = 0x00280010, 0x00280011
 LONGEST_NUMBER = {"DS": 16, "IS": 12}  # characters
-PLAIN = {"@remove()": "X", "@keep()": "K", "@process()": "K", "@empty()": "Z"}
+SAYS_GO = {"@remove()": "X", "@empty()": "Z"}
+SAYS_KEEP = ("@keep()", "@process()")
 
 
 def regions(policy: Policy, content: Buffer) -> list[Box]:
@@ -83,7 +84,15 @@ class SpanValues(NamedTuple):
         return ""
 
 
-def resolve_script(policy: Policy, rule: Rule, element: Element, creator: str, values: SpanValues) -> Rule:
+def resolve_script(
+    policy: Policy,
+    sop_class: str,
+    path: tuple[str, ...],
+    element: Element,
+    creator: str,
+    rule: Rule,
+    values: SpanValues,
+) -> Rule:
     """``rule``, an expression of the script, as the action it comes to here. :class:`Refused` where the script says so.
 
     A value that does not suit the VR removes the element: CTP leaves the original there, or writes it all the same.
@@ -93,8 +102,12 @@ def resolve_script(policy: Policy, rule: Rule, element: Element, creator: str, v
         made = policy.run_script(element.tag, creator, values, at_root)
     except Quarantine as reason:
         raise Refused("refused_by_script", f"{tag_name(element.tag)}: {reason}") from None
-    if made in PLAIN:
-        return rule._replace(action=PLAIN[made], replacement="")
+    except ScriptFault:  # another line, whose result is asked for, uses a parameter that is not defined
+        return rule._replace(action="X", replacement="")
+    if made in SAYS_KEEP:
+        return policy.kept_by_script(sop_class, path, element.tag, element.vr, creator)
+    if made in SAYS_GO:
+        return rule._replace(action=SAYS_GO[made], replacement="")
     vr = element.vr if element.tag >> 16 & 1 else vr_of(element.tag)
     fits = (vr in TEXT or vr in FORMATTED) and len(made) <= LONGEST_NUMBER.get(vr, len(made))
     form = FORMS.get(vr)

@@ -76,6 +76,11 @@ class Policy:
         assert isinstance(self.rules, ScriptRules), "only a CTP script has rules with the action `script`"
         return self.rules.run(tag, creator, values, at_root)
 
+    def kept_by_script(self, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str) -> Rule:
+        """The rule for an element that its line of a CTP script keeps in this file."""
+        assert isinstance(self.rules, ScriptRules), "only a CTP script has rules with the action `script`"
+        return self.rules.kept(sop_class, path, tag, vr, creator)
+
     @property
     def gate(self) -> ScriptRules | None:
         """The site's script if it comes with a filter of its own or with regions to blank."""

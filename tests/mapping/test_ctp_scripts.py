@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 import pandas as pd
 import pytest
+from pydicom.datadict import dictionary_VR
 
-from chorus_nb import standards, tables
+from chorus_nb import mapping, tables
 from chorus_nb.errors import InputError
 from chorus_nb.mapping.chorus import Chorus
-from chorus_nb.mapping.ctp import ScriptRules, read_script_rules, rule_set
+from chorus_nb.mapping.ctp import ScriptRules, ctp_differences, read_script_rules, rule_set
 from chorus_nb.mapping.ctp.expressions import PathStep
 from chorus_nb.mapping.ctp.filters import parse_filter
 from chorus_nb.mapping.ctp.lookup import look_up, properties, read_lookup
@@ -53,7 +54,6 @@ def faults(folder: Path, lines: str) -> str:
 @pytest.mark.parametrize(
     ("script", "action"),
     [
-        ("@keep()", "K"),
         ("@remove()", "X"),
         ("@empty()", "Z"),
         ("", "Z"),
@@ -97,9 +97,94 @@ def test_identifiers_and_declarations_are_not_the_scripts_to_decide(tmp_path: Pa
 
 
 def test_private_elements_are_named_by_creator_and_offset(tmp_path: Path) -> None:
-    made = book(tmp_path, line("0019[ACME 1.0]0C", "@keep()"))
-    assert made.rule(CT, (), 0x0019200C, "DS", "ACME 1.0").action == "K"
-    assert made.rule(CT, (), 0x0019200C, "DS", "OTHER").action == "X"
+    made = book(tmp_path, line("0019[SIEMENS MR HEADER]0C", "@empty()"))
+    assert made.rule(CT, (), 0x0019200C, "IS", "SIEMENS MR HEADER").action == "Z"
+    assert made.rule(CT, (), 0x0019200D, "CS", "SIEMENS MR HEADER").action == "K"
+    assert made.rule(CT, (), 0x0019200C, "IS", "OTHER").action == "X"
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "action", "difference"),
+    [
+        (0x00081090, "LO", "K", ""),
+        (0x00081030, "LO", "C", "kept_text"),
+        (0x00204000, "LT", "C", "kept_text"),  # a comment, which the default policy removes
+        (0x300A0012, "IS", "K", ""),  # not of an image: the default policy does not know it to be safe
+        (0x00080020, "DA", "shift", "kept_date"),
+        (0x00101010, "AS", "age", "kept_age"),
+        (0x00181002, "UI", "U", "kept_uid"),
+        (0x00080080, "LO", "X", "kept_identifying"),
+        (0x00181000, "LO", "X", "kept_identifying"),
+        (0x00081050, "PN", "X", "kept_identifying"),
+        (0x00400275, "SQ", "S", "items"),
+        (0x60003000, "OW", "X", None),  # overlays: not the script's to decide
+    ],
+)
+def test_what_a_script_keeps_stays_as_the_default_policy_lets_it(
+    tmp_path: Path, tag: int, vr: str, action: str, difference: str | None
+) -> None:
+    rule = book(tmp_path, line(f"{tag:08X}", "@keep()")).rule(CT, (), tag, vr, "")
+    assert rule.action == action
+    if difference is not None:
+        assert rule.source == "site.script line 3" + (f", {difference}" if difference else "")
+        assert not difference or difference in {row.name for row in ctp_differences()}
+
+
+def test_device_identifiers_stay_with_the_parameter_and_are_declared_then_only(tmp_path: Path) -> None:
+    lines = line("00181000", "@keep()") + line("00120064", "113100/113109")
+    assert book(tmp_path, lines).options == ("113100", "113107")
+    path = tmp_path / "site.script"
+    made = read_script_rules(path, Chorus(keep_device_identifiers=True), "")
+    assert made.rule(CT, (), 0x00181000, "LO", "").action == "K"
+    assert made.options == ("113100", "113107", "113109")
+
+
+def test_a_line_that_comes_to_keep_in_a_file_keeps_no_more_than_one_that_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "site.script"
+    path.write_text('<script><e en="T" t="00080020" n="x">@if(Modality,exists){@keep()}{@remove()}</e></script>')
+    rules = read_script_rules(path, Chorus(), "")
+    assert rules.rule(CT, (), 0x00080020, "DA", "").action == "script"
+    assert rules.kept(CT, (), 0x00080020, "DA", "").action == "shift"
+
+
+def test_the_lines_hold_in_items_of_processed_sequences_only(tmp_path: Path) -> None:
+    lines = line("00180060", "@remove()") + line("00400275", "@process()") + line("00081140", "@keep()")
+    made = book(tmp_path, lines)
+    assert made.rule(CT, (), 0x00180060, "DS", "").action == "X"
+    assert made.rule(CT, ("RequestAttributesSequence",), 0x00180060, "DS", "").action == "X"
+    for path in (("ReferencedImageSequence",), ("RequestAttributesSequence", "ReferencedImageSequence")):
+        assert made.rule(CT, path, 0x00180060, "DS", "").action == "K"
+    gone = book(tmp_path, '<r en="T" t="privategroups"/>')
+    assert gone.rule(CT, ("ReferencedImageSequence",), 0x0019100C, "IS", "SIEMENS MR HEADER").action == "X"
+
+
+@pytest.mark.parametrize(
+    ("tag", "script", "action"),
+    [
+        ("00120010", "@param(@NOPE)", "D"),
+        ("00080014", "@hashuid(@NOPE,this)", "U"),
+        ("00080020", "@incrementdate(this,@NOPE)", "shift"),
+        ("00100010", "@if(Modality,equals,@NOPE){a}{b}", "Z"),
+    ],
+)
+def test_an_undefined_parameter_is_a_warning_and_the_default_policy_decides(
+    tmp_path: Path, tag: str, script: str, action: str
+) -> None:
+    made = book(tmp_path, line(tag, script), uid_root="1.2.3")
+    number = int(tag, 16)
+    rule = made.rule(CT, (), number, dictionary_VR(number), "")
+    assert rule.action == action == Chorus().rule(CT, (), number, dictionary_VR(number), "").action
+    assert rule.source == "site.script line 3, undefined_parameter"
+    assert made.warnings == (
+        f"site.script line 3 ({tag}): parameter NOPE is not defined; the policy chorus decides about this element",
+    )
+
+
+def test_the_readme_tells_every_difference() -> None:
+    told = Path(mapping.__file__).with_name("README.md").read_text("utf-8")
+    rows = [f"| `{row.name}` | {row.ctp} | {row.here} | {row.why} |" for row in ctp_differences()]
+    assert [line for line in told.splitlines() if re.match(r"\| `[a-z]+_?[a-z]*` \| .* \| .* \| ", line)] == rows
+    assert len({row.name for row in ctp_differences()}) == len(rows)
 
 
 def test_unspecified_elements_are_removed_on_request_but_not_the_image(tmp_path: Path) -> None:
@@ -121,7 +206,6 @@ def test_a_script_is_evaluated_on_the_file(tmp_path: Path) -> None:
     [
         (line("00081030", "@nosuch(this)"), "line 3 (00081030): unknown function @nosuch"),
         (line("00081030", "@hash(NoSuchName)"), "NoSuchName is no element"),
-        (line("00081030", "@hashuid(@NOPE,this)"), "parameter NOPE is not defined"),
         (line("00081030", "@keep"), "'@' without a function"),
         (line("00081030", "@if(this,isblank){a"), "'{' is never closed"),
         (line("0008", "@keep()"), "is no tag"),
@@ -191,18 +275,6 @@ def test_the_digest_follows_the_script_and_the_files_beside_it(tmp_path: Path) -
     assert first.fingerprint() != book(tmp_path, line("00081030", "@keep()")).fingerprint()
 
 
-def test_the_official_script_is_understood_to_its_last_line(tmp_path: Path) -> None:
-    names = ("UIDROOT", "PROJECTNAME", "SITEID", "SITENAME", "TRIALSPONSOR")
-    parameters = "".join(f'<p t="{name}">1.2.3</p>' for name in names)
-    actions = standards.official_actions()
-    lines = "".join(line(tag.replace(",", "").strip("()"), escape(action)) for tag, action in actions.items())
-    made = book(tmp_path, parameters + lines)
-    assert len(made.script.lines) == len(actions) == 309
-    assert made.run(0x00200010, "", Header(t00200010="ST-99"), True) == "1434378592841694"
-    assert made.rule(CT, (), 0x00080031, "TM", "").action == "K"
-    assert made.options == ("113100", "113105", "113107", "113108", "113109")
-
-
 def test_properties_are_read_with_their_escapes_and_continuations() -> None:
     text = "# no\nid/A\\ B\\:C = one\\\n   two\n! no\nid/\\u0041=@id/A B:C\n\n"
     assert list(properties(text)) == [(2, "id/A B:C", "onetwo"), (5, "id/A", "@id/A B:C")]
@@ -249,6 +321,7 @@ def test_a_plan_written_as_a_script_is_read_back_with_the_same_actions(tmp_path:
         ("(0040,0275)", "", "SQ", "S", ""),
         ("(0010,1010)", "", "AS", "age", ""),
         ("(0019,xx0C)", "ACME <1>", "DS", "K", ""),
+        ("(0019,xx0C)", "SIEMENS MR HEADER", "IS", "K", ""),
         ("(0008,1010)", "", "SH", "D", "STATION"),
     ]
     plan = pd.DataFrame(rows, columns=["tag", "private_creator", "vr", "action", "replacement"]).assign(keyword="x")
@@ -266,5 +339,6 @@ def test_a_plan_written_as_a_script_is_read_back_with_the_same_actions(tmp_path:
     assert actions["(0008,1030)"] == "X"  # CTP cannot clean
     assert actions["(0040,0275)"] == "S"
     assert actions["(0008,0070)"] == "K"
-    assert made.rule(CT, (), 0x0019100C, "DS", "ACME <1>").action == "K"
+    assert made.rule(CT, (), 0x0019100C, "IS", "SIEMENS MR HEADER").action == "K"
+    assert made.rule(CT, (), 0x0019100C, "DS", "ACME <1>").source.endswith(", kept_private")
     assert made.rule(CT, (), 0x00189999, "LO", "").action == "X"

@@ -79,21 +79,37 @@ def check_call(call: Call, parameters: Mapping[str, str], own: Mapping[str, Path
     """What can be known of a call without a file; :class:`ScriptFault` names what is wrong."""
     if call.name not in FUNCTIONS:
         raise ScriptFault(f"unknown function @{call.name}")
-    forms = [form.split() for form in FUNCTIONS[call.name][0].split("|")]
-    fitting = [f for f in forms if sum(not k.endswith("?") for k in f) <= len(call.arguments) <= len(f)]
-    if not fitting:
+    kinds = _kinds(call)
+    if kinds is None:
         raise ScriptFault(f"@{call.name} is given {len(call.arguments)} arguments, which it cannot take")
     if call.name == "if" and call.arguments[1] not in CONDITIONS:
         raise ScriptFault(f"@if has no condition {call.arguments[1]}")
-    kinds = fitting[0]
+    undefined = undefined_parameters(call, parameters)
     for kind, argument in zip(kinds, call.arguments, strict=False):
         if kind[0] == "E":
             for name in argument.split("|"):
                 element(name, own)
-        if kind[0] in "PN" and argument[:1] in ("@", "$") and argument[1:] not in parameters:
-            raise ScriptFault(f"parameter {argument[1:]} is not defined")
-        if kind[0] == "N" and not re.fullmatch(r"[+-]?\d+", parameters.get(argument[1:], argument)):
+        if (
+            kind[0] == "N"
+            and argument not in undefined
+            and not re.fullmatch(r"[+-]?\d+", parameters.get(argument[1:], argument))
+        ):
             raise ScriptFault(f"@{call.name}: {argument} is not a number")
+
+
+def undefined_parameters(call: Call, parameters: Mapping[str, str]) -> list[str]:
+    """Arguments of a checked call that name a parameter which the script does not define."""
+    return [
+        argument
+        for kind, argument in zip(_kinds(call) or (), call.arguments, strict=False)
+        if kind[0] in "PN" and argument[:1] in ("@", "$") and argument[1:] not in parameters
+    ]
+
+
+def _kinds(call: Call) -> list[str] | None:
+    """What the arguments are, of the form of the function that takes so many; ``None`` = it has none."""
+    forms = [form.split() for form in FUNCTIONS[call.name][0].split("|")]
+    return next((f for f in forms if sum(k[-1] != "?" for k in f) <= len(call.arguments) <= len(f)), None)
 
 
 # --- helpers ----------------------------------------------------------------------------------------------------------

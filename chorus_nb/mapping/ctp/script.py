@@ -12,7 +12,7 @@ from xml.parsers import expat
 
 from chorus_nb.errors import InputError
 from chorus_nb.mapping.ctp.expressions import PathStep, ScriptFault, ValueTemplate, calls, parse
-from chorus_nb.mapping.ctp.functions import check_call
+from chorus_nb.mapping.ctp.functions import check_call, undefined_parameters
 from chorus_nb.mapping.ctp.lookup import properties
 
 REMOVABLE = ("privategroups", "unspecifiedelements", "curves", "overlays")
@@ -21,12 +21,13 @@ _PRIVATE_TAG = re.compile(r"([0-9A-Fa-f]{4})\[(.*)\]([0-9A-Fa-f]{2})\Z")
 
 
 class ScriptLine(NamedTuple):
-    """An enabled line for an element."""
+    """An enabled line for an element; ``undefined`` are parameters it uses that the script does not define."""
 
     number: int
     name: str
     text: str
     template: ValueTemplate
+    undefined: tuple[str, ...] = ()
 
 
 class _Entry(NamedTuple):
@@ -144,13 +145,9 @@ def _script(path: Path, entries: list[_Entry], faults: list[str]) -> Script:
                 faults.append(f"{where}: is no tag: 8 hexadecimal digits, or gggg[creator]ee")
             case "e":
                 try:
-                    template = parse(entry.text)
-                    for call in calls(template):
-                        check_call(call, parameters, names)
+                    lines[steps[entry]] = _line(entry, parameters, names)
                 except ScriptFault as fault:
                     faults.append(f"{where}: {fault}")
-                    continue
-                lines[steps[entry]] = ScriptLine(entry.number, entry.name, entry.text, template)
             case "k" if entry.target.startswith("safe"):
                 keep_safe = True
             case "k" if re.fullmatch(r"[0-9A-Fa-f]{4}", entry.target):
@@ -162,6 +159,15 @@ def _script(path: Path, entries: list[_Entry], faults: list[str]) -> Script:
             case _:
                 faults.append(f"{where}: is not understood")
     return Script(parameters, lines, frozenset(keep), keep_safe, frozenset(remove), names)
+
+
+def _line(entry: _Entry, parameters: Mapping[str, str], names: Mapping[str, PathStep]) -> ScriptLine:
+    template = parse(entry.text)
+    undefined: dict[str, None] = {}
+    for call in calls(template):
+        check_call(call, parameters, names)
+        undefined |= dict.fromkeys(name[1:] for name in undefined_parameters(call, parameters))
+    return ScriptLine(entry.number, entry.name, entry.text, template, tuple(undefined))
 
 
 def _sequence_step(target: str) -> PathStep | None:

@@ -8,8 +8,9 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from chorus_nb import standards
-from chorus_nb.deid import claims, dates, scripted
+from chorus_nb.deid import claims, dates
 from chorus_nb.deid.context import KEPT, Change, Circumstances, Engine, Level, Made, Subject
+from chorus_nb.deid.scripted import SpanValues, resolve_script
 from chorus_nb.deid.uids import names_an_object
 from chorus_nb.deid.values import FORMS, NO_NUMBER, UNDIVIDED, dummy, expected_vr, family, readable, shorten
 from chorus_nb.dicom.charsets import CHARACTER_SET, DEFAULT_CHARSET, charset_of, decode_text, defined_terms, encode_text
@@ -175,9 +176,8 @@ class Elements:
         """The element after the rule for it."""
         rule = self.engine.rule(self.sop_class, level.path, element.tag, element.vr, creator)
         if rule.action == "script":
-            values = scripted.SpanValues(self.data, elements, self.root_elements, level.charset)
-            policy = self.engine.policy
-            rule = scripted.resolve_script(policy, self.sop_class, level.path, element, creator, rule, values)
+            values = SpanValues(self.data, elements, self.root_elements, level.charset)
+            rule = resolve_script(self.engine.policy, self.sop_class, level.path, element, creator, rule, values)
         return self.element(element, rule, level, creator)
 
     def creators(self, elements: list[Element]) -> dict[tuple[int, int], str]:
@@ -395,7 +395,6 @@ class Elements:
                 for inner in item.elements:
                     self.record(inner, there, action, source, new)
             return
-        worded = e.vr in TEXT or e.vr in FORMATTED
         raw = bytes(self.data[e.value : min(e.end, e.value + 1024)])
-        original = decode_text(raw, level.charset).strip(" \0") if worded else raw[:64].hex()
+        original = decode_text(raw, level.charset).strip(" \0") if e.vr in TEXT or e.vr in FORMATTED else raw[:64].hex()
         self.changes.append(Change(level.where, tag, keyword, e.vr, original, action, source, new))

@@ -23,7 +23,7 @@ OF_TEXT = rb"A-Za-z0-9 ^.,:/()_'=&-"  # what people and headers write: 75 of 256
 IS_OF_TEXT = bytes(re.match(rb"[%s]" % OF_TEXT, bytes([byte])) is not None for byte in range(256))
 BY_NO_CHANCE = 14  # such bytes in a row: one 160 kB image in 200 has them by chance
 BEFORE_MARKER = 96  # bytes before a marker: fewer tell there, fewest right before it; with a zero each it is UTF-16
-# one image in 80 has them by chance, one in 250 where decoding takes long or there are many such markers
+# one image in 58 has them by chance, one in 115 where decoding takes long or there are many such markers
 _LETTER, _UTF8 = rb"(?:[%s]\0?)" % OF_TEXT, rb"(?:[\xc3-\xf4][\x80-\xbf]{1,3}){4,}"
 FEW, FEWER = (re.compile(rb"%s{%d,}|%s{%d,}\Z|%s" % (_LETTER, least, _LETTER, least - 2, _UTF8)) for least in (8, 7))
 SLOW = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (90, 91, 92, 93))

@@ -15,7 +15,7 @@ from pydicom.encaps import encapsulate
 from chorus_nb.leaks import reading
 
 READS = re.compile(rb"(?:[\w^ ,.:/()-]\0?){8,}")
-BEFORE_THE_END = 64  # bytes: one image in 250 reads so there by chance
+BEFORE_THE_END = 64  # bytes in which an image seldom reads so by chance
 WRITES = bytes(120 * (re.match(rb"[\w^ ,.:/()-]", bytes([code])) is not None) for code in range(256))
 A_LINE = b"x" * 16  # of such bytes, anywhere
 KINDS = 4  # of bytes: evenness is coded as a repetition of few

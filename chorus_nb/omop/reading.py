@@ -102,14 +102,18 @@ def read_omop(source: Workspace | Parameters, table: str) -> pd.DataFrame:
 def require_omop(source: Workspace | Parameters) -> None:
     """:class:`InputError` where person or visit_occurrence is not there, or there and without a row."""
     parameters = source if isinstance(source, Parameters) else source.parameters
-    opened, lines = open_omop(parameters), []
+    opened, lines = open_omop(parameters), list[str]()
     there = opened.names()
     for table in NEEDED:
         if table not in there:
             others = f"found {', '.join(sorted(there)[:5])}" if there else "no table of OMOP CDM 5.4 is there"
             lines.append(f"omop: {table} is not there{opened.hint(table) or f' ({others})'}")
-        elif read_omop(source, table).empty:
-            lines.append(f"omop: {table} is there and holds no row ({there[table]})")
+            continue
+        try:
+            if read_omop(source, table).empty:
+                lines.append(f"omop: {table} is there and holds no row ({there[table]})")
+        except InputError as error:
+            lines += error.lines
     if lines:
         raise InputError(*lines)
 

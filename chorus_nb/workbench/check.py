@@ -1,11 +1,14 @@
-"""What can be known to fail before the first kernel starts: no DICOM, unreadable lookup tables, an unfit dask."""
+"""What can be known to fail before the first kernel starts: no DICOM, lookup or OMOP tables unfit, an unfit dask."""
 
 from __future__ import annotations
+
+import functools
 
 import pydicom
 
 from chorus_nb.errors import InputError
 from chorus_nb.mapping import read_lookups
+from chorus_nb.omop import require_omop
 from chorus_nb.processes import dask
 from chorus_nb.source import Source
 from chorus_nb.workspace import Workspace
@@ -14,12 +17,13 @@ PROBED_TAGS = ["SOPClassUID"]
 
 
 def check_inputs(workspace: Workspace) -> None:
-    """:class:`InputError` if the source holds no DICOM, a lookup table lacks what it needs, or no worker can work."""
+    """:class:`InputError` if the source holds no DICOM, a table lacks what it needs, or no worker can work."""
     lines: list[str] = []
     source = workspace.source  # looked through until one is found
     if not any(_is_dicom(source, found.source_path) for found in source.find() if not found.problem):
         lines.append(f"source: no DICOM file found in {workspace.parameters.source}")
-    for check in (lambda: read_lookups(workspace), lambda: dask.check_cluster(workspace.parameters)):
+    lookups, omop = functools.partial(read_lookups, workspace), functools.partial(require_omop, workspace)
+    for check in (lookups, omop, functools.partial(dask.check_cluster, workspace.parameters)):
         try:
             check()
         except InputError as error:

@@ -71,6 +71,37 @@ def test_a_lookup_table_without_a_needed_column_is_explained(
     assert "person" in line.replace("person_id", ""), "what was found"
 
 
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"person": None}, ["omop: person is not there (found visit_occurrence)"]),
+        ({"visit_occurrence": 1}, ["omop: visit_occurrence is there and holds no row (visit_occurrence.csv)"]),
+        (
+            {"person": 1, "visit_occurrence": None},
+            [
+                "omop: person is there and holds no row (person.csv)",
+                "omop: visit_occurrence is not there (found person)",
+            ],
+        ),
+    ],
+)
+def test_omop_without_persons_or_visits_is_refused_before_anything_runs(
+    file: Path,
+    demo_site: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    changed: dict[str, int | None],
+    says: list[str],
+) -> None:
+    (tmp_path / "omop").mkdir()
+    for name in ("person", "visit_occurrence"):
+        lines = (demo_site / "omop" / f"{name}.csv").read_text().splitlines()
+        kept = lines[: changed.get(name, len(lines))]
+        if name not in changed or kept != lines:
+            (tmp_path / "omop" / f"{name}.csv").write_text("\n".join([*kept, ""]))
+    assert refused(capsys, str(file), "--set", f"omop={tmp_path / 'omop'}") == says
+
+
 def test_nothing_ran_when_the_input_was_wrong(file: Path, tmp_path: Path) -> None:
     main(["run", str(file), "--set", f"lookup={tmp_path}"])
     assert not list((tmp_path / "workspace").rglob("*.html"))

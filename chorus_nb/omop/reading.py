@@ -156,7 +156,8 @@ def _clocks(texts: pd.Series) -> pd.Series:
     """``YYYY-MM-DD HH:MM``, with or without seconds, fractions and an offset, with a blank or a T."""
     parts = texts.astype("string").str.strip().str.extract(r"^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)(:\d\d)?")
     clock = parts[0] + " " + parts[1] + parts[2].fillna(":00")
-    return pd.to_datetime(clock, format="%Y-%m-%d %H:%M:%S", errors="coerce")
+    times = pd.to_datetime(clock, format="%Y-%m-%d %H:%M:%S", errors="coerce")
+    return times.set_axis(texts.index)  # extract gives no rows an index of their own
 
 
 def _refuse_unreadable_dates(table: str, typed: pd.DataFrame) -> None:

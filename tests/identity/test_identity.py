@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from typing import get_args
 
 import pytest
 
@@ -51,21 +52,7 @@ def test_what_identifies_is_found_as_a_whole_word_only() -> None:
     assert [text[start:end] for start, end in matcher.spans(text)] == ["Elvis", "0815"]
 
 
-@pytest.mark.parametrize(
-    "use",
-    [
-        "descriptions",
-        "makers",
-        "abbreviations",
-        "pictures",
-        "labels",
-        "clinical",
-        "languages",
-        "technique",
-        "joined",
-        "never",
-    ],
-)
+@pytest.mark.parametrize("use", get_args(Use))
 def test_known_words_are_written_as_they_are_compared(use: Use) -> None:
     words = known_words(use)
     assert len(words) > 30

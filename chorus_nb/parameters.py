@@ -107,6 +107,13 @@ class Parameters(BaseModel):
         "flag", description="Faces in CT, MR and PT: flag (list the series), apply (remove, or hold back) or skip."
     )
     deface_ears: bool = Field(False, description="Remove the ears with the face.")
+    held_share: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="Share of the files that 04 may hold back before its gate closes; five faults are never too many, "
+        "unless they cost more than half of the files.",
+    )
     workers: int = Field(0, ge=0, le=1024, description="Processes on this machine (0 = all cores).")
     scheduler: str = Field(
         "", pattern=r"^$|^(tcp|tls|ucx|ws|wss)://", description='Address of a Dask scheduler ("" = this machine).'

@@ -31,7 +31,7 @@ FLOORS = {
             "memory",
             "decisions",
         ),
-        *("processes", "seal", "dicom", "omop", "identity", "leaks"),
+        *("processes", "holds", "seal", "dicom", "omop", "identity", "leaks"),
     ),
     "rooms": ("demo", "mapping", "acquire", "explore", "faces", "pixels", "deid", "verify", "registry", "release"),
     "people": ("display", "figures", "review", "workbench"),

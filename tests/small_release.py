@@ -158,10 +158,10 @@ def pass_gate(workspace: Workspace) -> None:
     released = outcomes[outcomes["status"] == "released"]
     digests = {p: blake3((workspace.release / p).read_bytes()).hexdigest() for p in released["target_path"]}
     rows = [
-        *({"check": name, "result": "pass", "examined": 1, "findings": 0} for name in GATE_CHECKS),
+        *({"check": name, "result": "pass", "examined": 1, "findings": 0, "held": 0} for name in GATE_CHECKS),
         {"check": "released_bytes", "question": "Which bytes were checked?", "result": "pass"}
         | {"detail": release_digest(digests)}
-        | {"examined": len(digests), "findings": 0},
+        | {"examined": len(digests), "findings": 0, "held": 0},
     ]
     workspace.write(tables.CHECKS, tables.frame(tables.CHECKS, rows))
     workspace.write(tables.VERIFICATION, tables.empty(tables.VERIFICATION))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import blake3
 import pandas as pd
 
-from chorus_nb import faces, layout, pixels, processes, standards, tables
+from chorus_nb import faces, holds, layout, pixels, processes, standards, tables
 from chorus_nb.deid.persons import known_digests, known_of_persons
 from chorus_nb.deid.uids import UidMap
 from chorus_nb.dicom.spans import Refused, take_apart
@@ -53,6 +53,7 @@ def make_worklist(workspace: Workspace, progress: Progress | None = None) -> pd.
     uids = uid_map(workspace)
     _targets(work, uids)
     work.files["fingerprint"] = _fingerprints(work.files, workspace, known_of_persons(workspace, lookups))
+    _held_by_verify(work, workspace)
     worklist = work.table()
     workspace.write(tables.WORKLIST, worklist)
     return worklist
@@ -233,6 +234,14 @@ def _targets(work: _Work, uids: UidMap) -> None:
     unfit = ~files.target_path.map(layout.may_be_released)
     work.take(unfit, "held_back", "path_not_allowed", "Modality or Series Instance UID does not fit into a path")
     work.files.loc[work.files.status != "", "target_path"] = ""
+
+
+def _held_by_verify(work: _Work, workspace: Workspace) -> None:
+    """What 04 held back and would again; it keeps its number in its series, so that no other file gets its name."""
+    files = work.files
+    checks = files.source_path.map(holds.still_held(workspace, work.open))
+    work.take(checks.notna(), "held_back", holds.HELD, checks)
+    files.loc[files.status != "", "target_path"] = ""
 
 
 def _fingerprints(files: pd.DataFrame, workspace: Workspace, known: Mapping[int, Identifiers]) -> list[str]:

@@ -24,7 +24,7 @@ from chorus_nb import layout, tables
 from chorus_nb.leaks.embedded import PICTURE, picture_texts, unescaped
 from chorus_nb.leaks.search import MASK, Hit, Searcher
 from chorus_nb.leaks.shapes import Severity
-from chorus_nb.leaks.terms import SearchTerm, of_name, page_words
+from chorus_nb.leaks.terms import SearchTerm, of_name, page_words, stands_for_nobody
 from chorus_nb.omop import cdm
 from chorus_nb.workspace import Workspace
 
@@ -203,7 +203,7 @@ def _original_values(workspace: Workspace) -> Iterator[list[SearchTerm]]:
     for column in IDENTIFIER_COLUMNS:
         for joined in _distinct_values(workspace, column):
             for value in map(str.strip, joined.split("\\")):
-                if len(value) >= SHORTEST:
+                if len(value) >= SHORTEST and not stands_for_nobody(value):
                     yield [SearchTerm("identifier", value)]
     for column in UID_TERMS:  # an instance identifier that is no UID
         for value in _distinct_values(workspace, column, "not regexp_full_match(value, '[0-9.]*')"):

@@ -13,6 +13,7 @@ import pandas as pd
 from blake3 import blake3
 
 from chorus_nb import __version__, tables
+from chorus_nb.holds import HELD
 from chorus_nb.layout import CERTIFICATE, InstancePath
 from chorus_nb.seal import release_digest
 from chorus_nb.verify import gate, second_look
@@ -43,6 +44,7 @@ def all_checks(workspace: Workspace) -> pd.DataFrame:
     """The checks of 04, 05 and 06, those that were made, a row each."""
     made = [workspace.read(t) for t in (tables.CHECKS, tables.REGISTRY_CHECKS, tables.TREE_CHECKS) if workspace.has(t)]
     checks = pd.concat(made, ignore_index=True)
+    checks["held"] = checks.held.astype("Int64").fillna(0)
     return checks[checks.check != gate.RELEASED_BYTES].reset_index(drop=True)
 
 
@@ -94,7 +96,7 @@ def _facts(workspace: Workspace, checks: pd.DataFrame, release: str) -> dict[str
         "source_files_by_status": outcomes.status.value_counts().to_dict(),
         "not_released_by_reason": outcomes[outcomes.status != "released"].reason.value_counts().to_dict(),
         "findings_by_severity": {grade: int((findings.severity == grade).sum()) for grade in ("high", "medium")},
-        "checks": checks[["check", "result", "examined", "findings"]].to_dict("records"),
+        "checks": checks[["check", "result", "examined", "findings", "held"]].to_dict("records"),
         "policy": policy,
         "uid_method": parameters.uid_method,
         "shift_code": parameters.shift_code,
@@ -113,14 +115,16 @@ def _version(name: str) -> str:
 
 def _page(facts: dict[str, Any], checks: pd.DataFrame, checklist: pd.DataFrame) -> str:
     counts = ", ".join(f"{number:,} {name}" for name, number in facts["files_by_modality"].items())
-    shown = checks[["question", "result", "examined", "findings"]]
+    shown = checks[["question", "result", "examined", "findings", "held"]]
+    held = facts["not_released_by_reason"].get(HELD, 0)
     passed, not_run = (int((checks.result == state).sum()) for state in ("pass", "not run"))
     return "\n\n".join(
         (
             f"# Verification certificate of {facts['site']}",
             f"{facts['files']:,} files ({counts}) of {facts['persons']:,} persons, {facts['accessions']:,} accessions "
             f"and {facts['series']:,} series were read again beside their originals, and every other file "
-            f"was searched. Of {len(checks)} checks {passed} passed and {not_run} were not run.",
+            f"was searched. Of {len(checks)} checks {passed} passed and {not_run} were not run. "
+            f"{held:,} more files were found at fault and stay at the site.",
             f"All files but this one and the manifest (BLAKE3): `{facts['release_blake3']}`",
             "## Checks",
             _markdown(shown),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -14,17 +15,36 @@ from chorus_nb.workspace import Workspace
 RELEASED_BYTES = "released_bytes"
 
 
-def table(findings: pd.DataFrame, examined: Mapping[str, int], not_run: Mapping[str, str], images: str) -> pd.DataFrame:
-    """``tables.CHECKS``: a check fails with its first finding of high severity.
+class HeldFiles(NamedTuple):
+    """How many files each check held back, and whether they are too many to go on."""
 
-    The last row holds the digest of the ``images`` that were examined, which ``06`` asks for; without a pass there is
-    none.
+    by_check: Mapping[str, int]
+    files: int
+    too_many: bool
+
+
+def table(
+    findings: pd.DataFrame, examined: Mapping[str, int], not_run: Mapping[str, str], images: str, held: HeldFiles
+) -> pd.DataFrame:
+    """``tables.CHECKS``: a check fails with its first finding of high severity that is still in the release.
+
+    A file that is held back closes nothing, unless too many are. The last row holds the digest of the ``images`` that
+    were examined, which ``06`` asks for; without a pass there is none.
     """
-    rows = check_rows(GATE_CHECKS, findings, examined, not_run)
+    rows = check_rows(GATE_CHECKS, findings[~findings.held], examined, not_run)
+    for row in rows:
+        row["held"] = held.by_check.get(str(row["check"]), 0)
+        if row["held"]:
+            own = findings[findings.held & (findings.check == row["check"])]
+            said = f"{'too many ' * held.too_many}files held back: {row['held']} ({_summary(own)})"
+            row["detail"] = "; ".join(filter(None, (said, str(row["detail"]))))
+            row["result"] = "fail" if held.too_many else row["result"]
     closed = len(blocking(pd.DataFrame(rows)))
     last: dict[str, object] = {"check": RELEASED_BYTES, "question": "Which bytes were checked?"}
     last |= {"detail": "" if closed else images, "result": "fail" if closed else "pass"}
-    return tables.frame(tables.CHECKS, [*rows, last | {"examined": examined.get("readable", 0), "findings": 0}])
+    return tables.frame(
+        tables.CHECKS, [*rows, last | {"examined": examined.get("readable", 0), "findings": 0, "held": held.files}]
+    )
 
 
 def check_rows(
@@ -79,7 +99,9 @@ def answer(frame: pd.DataFrame) -> str:
     if not len(stops):
         waiting = ", ".join(frame.check[frame.result == "not run"])
         rest = f" Not run: {waiting} (the reasons stand below)." if waiting else ""
-        return f"YES, this release may leave the house: {files:,} files passed every check that was run.{rest}"
+        files_held = int(frame.held[frame.check == RELEASED_BYTES].sum())
+        held = f" {files_held:,} more files are held back: they stay here (below)." if files_held else ""
+        return f"YES, this release may leave the house: {files:,} files passed every check that was run.{held}{rest}"
     names = ", ".join(stops.check)
     return f"NO, this release may not leave the house: {len(stops)} of {len(GATE_CHECKS)} checks stop it ({names})."
 

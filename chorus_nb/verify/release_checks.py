@@ -89,17 +89,28 @@ class UidLedger:
     def __init__(self) -> None:
         self._new: dict[int, int] = {}
         self._old: dict[int, int] = {}
+        self._several: set[int] = set()
+        self._merged: set[int] = set()
         self.findings: list[Finding] = []
 
-    def add(self, folder: str, uids: Iterable[tuple[str, str]]) -> None:
+    def add(self, uids: Iterable[tuple[str, str]]) -> None:
         for old, new in (map(_short, pair) for pair in uids):
             if self._new.setdefault(old, new) != new:
-                self._fault(folder, "one original UID became several")
+                self._several.add(old)
             if self._old.setdefault(new, old) != old:
-                self._fault(folder, "several original UIDs became one")
+                self._merged.add(new)
 
-    def _fault(self, folder: str, detail: str) -> None:
-        self.findings.append(Finding("uids", "high", folder, "", detail))
+    @property
+    def in_conflict(self) -> bool:
+        return bool(self._several or self._merged)
+
+    def name(self, folder: str, uids: Iterable[tuple[str, str]]) -> None:
+        """A finding for a series that has part in a conflict: which of them is right, nobody knows."""
+        pairs = [tuple(map(_short, pair)) for pair in uids]
+        if any(old in self._several for old, _ in pairs):
+            self.findings.append(Finding("uids", "high", folder, "", "one original UID became several"))
+        if any(new in self._merged for _, new in pairs):
+            self.findings.append(Finding("uids", "high", folder, "", "several original UIDs became one"))
 
     def close(self) -> Findings:
         """What the UIDs of all series say together."""

@@ -82,13 +82,17 @@ class Examiner:
         """The fingerprint of the series and its result, from memory if nothing changed since."""
         digests = {task.target_path: self._digest(task.target_path) for task in series.tasks}
         fingerprint = self._fingerprint(series, digests)
-        memory = self.verified / f"{fingerprint}.json"
-        if memory.is_file():
-            with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-                return fingerprint, _recall(memory.read_bytes())
+        if kept := self.remembered(fingerprint):
+            return fingerprint, kept
         result = _examine(self, series, digests)
-        write_atomically(memory, json.dumps(result._asdict()).encode())
+        write_atomically(self.verified / f"{fingerprint}.json", json.dumps(result._asdict()).encode())
         return fingerprint, result
+
+    def remembered(self, fingerprint: str) -> SeriesResult | None:
+        """The result with this fingerprint, if there is one."""
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            return _recall((self.verified / f"{fingerprint}.json").read_bytes())
+        return None
 
     def _digest(self, target_path: str) -> str:
         try:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pandas as pd
 
 from chorus_nb import layout, processes, tables
+from chorus_nb.holds import hold, put_aside
 from chorus_nb.leaks.known import known_words_of
 from chorus_nb.leaks.terms import SearchTerm, of_path
 from chorus_nb.mapping.lookups import Lookups, read_lookups
+from chorus_nb.memory import digest
 from chorus_nb.seal import release_digest
 from chorus_nb.verify import faces, gate, iods, second_look
 from chorus_nb.verify.file_checks import Patient, ReleasedFile
 from chorus_nb.verify.findings import GATE_CHECKS, RANK, Finding
+from chorus_nb.verify.holding import at_fault, held_before, too_many
 from chorus_nb.verify.release_checks import RELEASE_CHECKS, Release
 from chorus_nb.verify.second_opinion import gdcm_available
-from chorus_nb.verify.series import Examiner, Fact, Series
+from chorus_nb.verify.series import Examiner, Fact, Series, SeriesResult
 from chorus_nb.workspace import Workspace
 
 
@@ -24,22 +28,44 @@ def verify(workspace: Workspace, progress: processes.Progress | None = None) -> 
     """Check the release against the source, the lookup tables and OMOP; writes and returns ``tables.VERIFICATION``.
 
     Trusts nothing the de-identification says but which source file a released file is said to come from. Series that
-    did not change since the last time are not examined again.
+    did not change since the last time are not examined again. A file at fault is held back (:mod:`chorus_nb.holds`),
+    and what is left is examined without it, until nothing is at fault that concerns a file or a series only.
     """
-    release = Release(workspace, workspace.read(tables.OUTCOMES), _catalog(workspace), read_lookups(workspace))
-    release.terms.update(_known(release.outcomes, release.lookups))
-    release.not_run.update(_cannot_run(workspace))
-    findings = _verify_series(release, progress)
-    for check in RELEASE_CHECKS.values():
-        findings += check(release)
-    examined = dict.fromkeys(GATE_CHECKS, len(release.facts)) | release.examined
-    rows = sorted(set(findings), key=lambda one: (RANK[one.severity], one.check, one.file, one.tag, one.detail))
-    frame = tables.frame(tables.VERIFICATION, [row._asdict() | {"detail": row.detail} for row in rows])
+    outcomes = workspace.read(tables.OUTCOMES)
+    held = held_before(workspace, outcomes)
+    put_aside(workspace, held.target_path)  # a run that was killed may not have moved them all
+    examined = _Examined(workspace, _catalog(workspace), read_lookups(workspace), {})
+    release, findings = examined.of(outcomes, progress)
+    while len(new := at_fault(release, findings)):
+        held = pd.concat([held, new], ignore_index=True)
+        outcomes = hold(workspace, outcomes, held)
+        release, findings = examined.of(outcomes, progress)
+    examined.forget_others()
+    frame = _table(findings, held)
     workspace.write(tables.VERIFICATION, frame)
     _write_for_the_tree(release)
-    images = release_digest({fact.target_path: fact.digest for fact in release.facts})
-    workspace.write(tables.CHECKS, gate.table(frame, examined, release.not_run, images))
+    workspace.write(tables.HELD_FINDINGS, held.sort_values(list(held.columns), ignore_index=True))
+    workspace.write(tables.CHECKS, _gate(release, frame, held))
     return frame
+
+
+def _table(findings: list[Finding], held: pd.DataFrame) -> pd.DataFrame:
+    """``tables.VERIFICATION``: what was found in the release as it is, and for what files were held back."""
+    rows = [row._asdict() | {"detail": row.detail, "held": False} for row in set(findings)]
+    kept = held[["check", "file", "tag", "kind", "detail"]].drop_duplicates().assign(severity="high", held=True)
+    frame = pd.concat([pd.DataFrame(rows, columns=kept.columns), kept])[tables.VERIFICATION.column_names]
+    order = ["severity", "check", "file", "tag", "detail", "held"]
+    frame = frame.sort_values(order, key=lambda column: column.map(RANK) if column.name == "severity" else column)
+    return tables.frame(tables.VERIFICATION, frame.to_dict("records"))
+
+
+def _gate(release: Release, frame: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
+    examined = dict.fromkeys(GATE_CHECKS, len(release.facts)) | release.examined
+    images = release_digest({fact.target_path: fact.digest for fact in release.facts})
+    files = held.groupby("check").source_path.nunique().to_dict()
+    closed = too_many(held, len(release.released), release.workspace.parameters.held_share)
+    counts = gate.HeldFiles(files, held.source_path.nunique(), closed)
+    return gate.table(frame, examined, release.not_run, images, counts)
 
 
 def _write_for_the_tree(release: Release) -> None:
@@ -54,34 +80,73 @@ def _only(table: tables.Table, fact: Fact) -> dict[str, object]:
     return {name: value for name, value in fact._asdict().items() if name in table.column_names}
 
 
-def _verify_series(release: Release, progress: processes.Progress | None) -> list[Finding]:
-    """Every series in parallel, or from memory; what they hold goes into ``release``."""
-    workspace, findings, kept = release.workspace, list[Finding](), set[str]()
-    series = list(_series_to_verify(release, _to_read(workspace, release.released)))
-    release.examined.update(dict.fromkeys(("geometry", "iod", "second_look"), 0), geometry=len(series))
-    verified = workspace.local / "verified"
-    verified.mkdir(exist_ok=True)
-    with processes.executor(workspace.parameters) as pool:
+@dataclass
+class _Examined:
+    """What was examined in this run: a series is examined again only when some of its files were held back."""
+
+    workspace: Workspace
+    catalog: pd.DataFrame
+    lookups: Lookups
+    known: dict[str, tuple[str, str]]  # by folder: what the series was, and the fingerprint of its result
+
+    def of(self, outcomes: pd.DataFrame, progress: processes.Progress | None) -> tuple[Release, list[Finding]]:
+        """The release of these ``outcomes``, with all that was found in it."""
+        release = Release(self.workspace, outcomes, self.catalog, self.lookups)
+        release.terms.update(_known(outcomes, self.lookups))
+        release.not_run.update(_cannot_run(self.workspace))
+        findings = self._series(release, progress)
+        for check in RELEASE_CHECKS.values():
+            findings += check(release)
+        return release, findings
+
+    def forget_others(self) -> None:
+        """Remove what is remembered of series that are not in the release any more."""
+        kept = {fingerprint for _, fingerprint in self.known.values()}
+        for path in (self.workspace.local / "verified").glob("*.json"):
+            if path.stem not in kept:
+                path.unlink()
+
+    def _series(self, release: Release, progress: processes.Progress | None) -> list[Finding]:
+        """Every series in parallel, or from memory; what they hold goes into ``release``."""
+        workspace, findings = self.workspace, list[Finding]()
+        series = list(_series_to_verify(release, _to_read(workspace, release.released)))
+        release.examined.update(dict.fromkeys(("geometry", "iod", "second_look"), 0), geometry=len(series))
+        verified = workspace.local / "verified"
+        verified.mkdir(exist_ok=True)
         examine = Examiner(workspace.parameters, workspace.release, verified, known_words_of(workspace))
-        for done, (one, answer) in enumerate(processes.map_unordered(pool, examine, series), 1):
-            if isinstance(answer, BaseException):
-                detail = f"the verification of this series ended with {type(answer).__name__}"
-                findings.append(Finding("readable", "high", one.folder, "", detail))
+        before, self.known = self.known, {}
+        todo = []
+        for one in series:
+            was, fingerprint = before.get(one.folder, ("", ""))
+            if was == digest(one) and (result := examine.remembered(fingerprint)):
+                self._add(release, one, fingerprint, result, findings)
             else:
-                fingerprint, result = answer
-                kept.add(fingerprint)
-                findings += result.findings
-                release.facts += result.facts
-                release.terms.update(result.terms)
-                release.ledger.add(one.folder, result.uids)
-                release.examined.update(iod=result.validated, second_look=result.read)
-            if progress:
-                progress(done, len(series), "series verified")
-    for path in verified.glob("*.json"):
-        if path.stem not in kept:
-            path.unlink()
-    release.facts.sort()
-    return findings
+                todo.append(one)
+        with processes.executor(workspace.parameters) as pool:
+            for done, (one, answer) in enumerate(processes.map_unordered(pool, examine, todo), 1):
+                if isinstance(answer, BaseException):
+                    detail = f"the verification of this series ended with {type(answer).__name__}"
+                    findings.append(Finding("readable", "high", one.folder, "", detail))
+                else:
+                    self._add(release, one, *answer, findings)
+                if progress:
+                    progress(done, len(todo), "series verified")
+        release.facts.sort()
+        if release.ledger.in_conflict:
+            for folder, (_, fingerprint) in sorted(self.known.items()):
+                if result := examine.remembered(fingerprint):
+                    release.ledger.name(folder, result.uids)
+        return findings
+
+    def _add(
+        self, release: Release, series: Series, fingerprint: str, result: SeriesResult, findings: list[Finding]
+    ) -> None:
+        self.known[series.folder] = (digest(series), fingerprint)
+        findings += result.findings
+        release.facts += result.facts
+        release.terms.update(result.terms)
+        release.ledger.add(result.uids)
+        release.examined.update(iod=result.validated, second_look=result.read)
 
 
 def _catalog(workspace: Workspace) -> pd.DataFrame:
@@ -145,6 +210,6 @@ def _cannot_run(workspace: Workspace) -> dict[str, str]:
 def summary(findings: pd.DataFrame) -> pd.DataFrame:
     """Findings by check, severity and kind, gravest first."""
     kinds = findings.assign(place=findings.tag.str.split(".").str[-1])
-    grouped = kinds.groupby(["severity", "check", "kind", "place"], sort=False, as_index=False)
+    grouped = kinds.groupby(["severity", "check", "kind", "place", "held"], sort=False, as_index=False)
     counted = grouped.agg(findings=("file", "size"), files=("file", "nunique"), example=("file", "first"))
     return counted.sort_values("severity", key=lambda names: names.map(RANK), kind="stable", ignore_index=True)

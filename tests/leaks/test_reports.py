@@ -80,8 +80,8 @@ def test_a_name_that_is_a_word_of_the_pages_is_found_beside_the_given_name_only(
 
 
 def test_a_name_or_identifier_that_is_a_word_is_one_all_the_same_where_it_is_all_there_is(scanned: Workspace) -> None:
-    _write_crosswalk(scanned, "CHEST")
-    assert search_pages(scanned, {"page": "<p>CT chest</p>"})[1] == ["page"]
+    _write_crosswalk(scanned, "PELVIS")
+    assert search_pages(scanned, {"page": "<p>CT pelvis</p>"})[1] == ["page"]
 
 
 @pytest.mark.parametrize("text", [f"{UID}.7", f"0.{UID}", f"/{UID}.dcm"])

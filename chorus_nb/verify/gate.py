@@ -13,6 +13,7 @@ from chorus_nb.verify.findings import GATE_CHECKS, Check
 from chorus_nb.workspace import Workspace
 
 RELEASED_BYTES = "released_bytes"
+SEE_OUTCOMES = "see in 03's report, and above, what each file is held back for"
 
 
 class HeldFiles(NamedTuple):
@@ -95,22 +96,34 @@ def blocking(frame: pd.DataFrame) -> pd.DataFrame:
 def answer(frame: pd.DataFrame) -> str:
     """May this release leave the house? One sentence."""
     stops = blocking(frame)
-    files = int(frame.examined[frame.check == "readable"].sum())
+    files = _files(frame)
     if not len(stops):
         waiting = ", ".join(frame.check[frame.result == "not run"])
         rest = f" Not run: {waiting} (the reasons stand below)." if waiting else ""
         files_held = int(frame.held[frame.check == RELEASED_BYTES].sum())
-        held = f" {files_held:,} more files are held back: they stay here (below)." if files_held else ""
+        more = "1 more file is" if files_held == 1 else f"{files_held:,} more files are"
+        held = f" {more} held back and not in it (below)." if files_held else ""
         return f"YES, this release may leave the house: {files:,} files passed every check that was run.{held}{rest}"
+    if not files:
+        return "NO, this release may not leave the house: no file is in it."
     names = ", ".join(stops.check)
     return f"NO, this release may not leave the house: {len(stops)} of {len(GATE_CHECKS)} checks stop it ({names})."
 
 
 def to_do(frame: pd.DataFrame) -> pd.DataFrame:
-    """What exactly to do, a row for each check that keeps the release in the house."""
+    """What exactly to do, a row for each check that keeps the release in the house; of an empty one, where to look."""
     stops = blocking(frame)
     remedies = [GATE_CHECKS[name].remedy if name in GATE_CHECKS else "run 03 and 04 again" for name in stops.check]
-    return stops[["check", "result", "findings", "detail"]].assign(what_to_do=remedies)
+    rows = stops[["check", "result", "findings", "detail"]].assign(what_to_do=remedies)
+    if not _files(frame):
+        rows = rows[(rows.result == "fail") | (rows.check == "readable")]
+        rows.loc[rows.check == "readable", ["detail", "what_to_do"]] = "no file is in release/", SEE_OUTCOMES
+    return rows
+
+
+def _files(frame: pd.DataFrame) -> int:
+    """How many files 04 found in the release."""
+    return int(frame.examined[frame.check == "readable"].sum())
 
 
 def require_pass(frame: pd.DataFrame) -> None:

@@ -42,8 +42,20 @@ def test_the_answer_stands_first_and_says_what_to_do(release: Workspace) -> None
     assert to_do(gate).empty
     rewrite(release, lambda d: setattr(d, "InstitutionName", "Saint Brigid Hospital"))
     verify(release)
-    assert answer(checks(release)).startswith("NO")
-    assert to_do(checks(release)).set_index("check").what_to_do["leaks"] == GATE_CHECKS["leaks"].remedy
+    assert answer(checks(release)).startswith("YES"), "a file at fault is held back"
+    assert "1 more file is held back" in answer(checks(release))
+    gate.loc[gate.check == "leaks", "result"] = "fail"
+    assert answer(gate).startswith("NO")
+    assert to_do(gate).set_index("check").what_to_do["leaks"] == GATE_CHECKS["leaks"].remedy
+
+
+def test_an_empty_release_is_one_line_and_says_where_to_look(release: Workspace) -> None:
+    gate = checks(release)
+    gate.loc[~gate.check.isin(("accounted", "released_bytes")), ["result", "examined"]] = "not run", 0
+    assert answer(gate) == "NO, this release may not leave the house: no file is in it."
+    assert list(to_do(gate).check) == ["readable"]
+    with pytest.raises(WorkbenchError, match="what each file is held back for"):
+        require_pass(gate)
 
 
 def test_the_gate_names_the_digest_of_the_released_bytes(release: Workspace) -> None:
@@ -70,7 +82,7 @@ def test_a_release_of_nothing_does_not_pass(release: Workspace) -> None:
     outcomes.loc[outcomes.status == "released", ["status", "reason", "target_path"]] = ("held_back", "no_visit", "")
     release.write(tables.OUTCOMES, outcomes)
     verify(release)
-    with pytest.raises(WorkbenchError, match="nothing to examine"):
+    with pytest.raises(WorkbenchError, match="no file is in release"):
         require_pass(checks(release))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -121,8 +120,9 @@ def test_what_a_verdict_rests_on_changed(site: SmallSite, what: str, monkeypatch
     worklist = workspace.read(tables.WORKLIST)
     assert set(holds.still_held(workspace, worklist)) == {"s1/0003", "s2/0003"}
     if what == "a decision on the image":
-        row = {"source_path": "s1/0003", "verdict": "clean", "checked": "decided"}
-        workspace.write(tables.IMAGE_VERDICTS, tables.frame(tables.IMAGE_VERDICTS, [row]))
+        verdicts = workspace.read(tables.IMAGE_VERDICTS)
+        verdicts.loc[verdicts.source_path == "s1/0003", ["verdict", "checked"]] = "clean", "decided"
+        workspace.write(tables.IMAGE_VERDICTS, verdicts)
         assert set(holds.still_held(workspace, worklist)) == {"s2/0003"}
         return
     if what == "a word that was approved":
@@ -236,25 +236,29 @@ def test_advice_followed_to_the_letter_opens_the_gate_with_every_file(site: Smal
     verify(workspace)
     frame = checks(workspace).set_index("check")
     assert {check for check in DAMAGE if frame.held[check]} == set(DAMAGE)
-    advice = set(held_by_check(workspace).what_to_do)
-    for remedy in sorted(advice):
-        for action in ACTIONS:
-            if re.search(action, remedy):
-                ACTIONS[action](workspace)
+    assert {remedy.partition(";")[0] for remedy in held_by_check(workspace).what_to_do} == {"run 03 and 04 again"}
+    run_again(workspace, 3)
     open_gate(workspace)
     assert released(workspace) == whole
     assert files_below(workspace.quarantine) == []
 
 
-def decide_removal(workspace: Workspace) -> None:
-    for tag in sorted({row.tag for row in workspace.read(tables.HELD_FINDINGS).itertuples() if row.check == "leaks"}):
-        decide(workspace, tag, "X", "an identifier was left", "A. Reviewer")
-
-
-ACTIONS: dict[str, Callable[[Workspace], None]] = {
-    r"set the tag to X": decide_removal,
-    r"run 0[1-3] ": lambda workspace: run_again(workspace, 3),
-}
+def test_a_fault_that_comes_back_goes_with_the_rest_of_the_advice(site: SmallSite) -> None:
+    """A site keeps a tag that says who the patient is."""
+    named = header(site, "s1/0003") | {"StationName": "CT Okonkwo", "PatientName": "Okonkwo-Lindqvist^Sade"}
+    site.add("s1/0003", **named, InstanceNumber=3)
+    workspace = site.open()
+    decide(workspace, "(0008,1010)", "K", "a device", "A. Reviewer")
+    for _ in range(2):
+        run_again(workspace)
+        verify(workspace)
+        found = held_by_check(workspace).set_index("check").what_to_do
+        assert "if it comes back, set the tag to X (remove) in 02's tag plan" in found["removed"]
+        assert len(released(workspace)) == IMAGES - 1
+    decide(workspace, "(0008,1010)", "X", "an identifier was left", "A. Reviewer")
+    run_again(workspace)
+    open_gate(workspace)
+    assert len(released(workspace)) == IMAGES
 
 
 def test_what_closes_the_gate_can_be_put_right_as_it_says(site: SmallSite) -> None:

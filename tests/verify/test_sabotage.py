@@ -401,8 +401,9 @@ def test_a_planted_fault_is_found_and_held_back_or_closes_the_gate(release: Work
 
 
 def concerns_all(sabotage: Sabotage) -> bool:
-    """Whether no single file or series is at fault: the accounting, or a table that is not there."""
-    return GATE_CHECKS[sabotage.check].scope == "release" or sabotage.kind == "an image nobody looked at for text"
+    """Whether no single file or series is at fault: the accounting, a table that is not there, most of the files."""
+    all_files = ("an image nobody looked at for text", "two persons' files swapped")
+    return GATE_CHECKS[sabotage.check].scope == "release" or sabotage.kind in all_files
 
 
 def is_held_back(release: Workspace, found_by: set[str]) -> None:

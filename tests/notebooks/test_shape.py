@@ -83,7 +83,7 @@ def test_its_parameters_are_those_of_the_model(request: pytest.FixtureRequest, n
     found = inspect_notebook(str(request.node.callspec.params["notebook"]))
     assert found, "the parameters cell names none"
     types = {name: field.annotation for name, field in Parameters.model_fields.items()}
-    plain = {bool: "bool", int: "int", str: "str"}
+    plain = {bool: "bool", int: "int", float: "float", str: "str"}
     for name, parameter in found.items():
         default = Parameters.model_fields[name].default
         assert ast.literal_eval(parameter["default"]) == default, name

@@ -31,8 +31,8 @@ Findings = Iterator[Finding]
 class Check(NamedTuple):
     """A check of the gate. ``optional`` ones may be "not run" while what they look at is not made yet.
 
-    ``scope``: its function looks at a released ``file`` beside its original, at a ``series``, at the images of the
-    ``release`` together, or at the ``tree`` of all that is no image, which 06 asks for.
+    ``scope``: what is at fault when it fails. A ``file`` or a ``series`` is held back; the images of the ``release``
+    together, or the ``tree`` of all that is no image (which 06 asks for), stay in the house.
     """
 
     question: str

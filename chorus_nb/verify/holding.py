@@ -18,6 +18,7 @@ FEW = 5  # faults, each of a file or a whole series, that are never too many by 
 def at_fault(release: Release, findings: Iterable[Finding]) -> pd.DataFrame:
     """``tables.HELD_FINDINGS`` of the findings of high severity that concern a file or a series only.
 
+    What a sample says of all is remembered with a file that is held back (:func:`speaks_for_others`).
     What the tables of others say (:data:`RELEASE_CHECKS`), and a file that is not as 03 wrote it, is asked for anew by
     every run: 03 makes the file again.
     """
@@ -27,11 +28,14 @@ def at_fault(release: Release, findings: Iterable[Finding]) -> pd.DataFrame:
         places[layout.series_folder(row.target_path)].append(row)
     as_written = {fact.target_path: fact.digest for fact in release.facts}
     basis = _basis(release)
-    rows = []
-    for finding in findings:
-        if not is_held(finding):
+    rows, high = [], [finding for finding in findings if finding.severity == "high"]
+    held = {file.target_path for finding in high if is_held(finding) for file in places.get(finding.file, ())}
+    for finding in high:
+        if not (is_held(finding) or speaks_for_others(finding)):
             continue
         for file in places.get(finding.file, ()):
+            if file.target_path not in held:
+                continue
             lasting = finding.check not in RELEASE_CHECKS and as_written.get(file.target_path) == file.target_digest
             row = {
                 name: value for name, value in finding._asdict().items() if name in tables.HELD_FINDINGS.column_names
@@ -44,6 +48,11 @@ def at_fault(release: Release, findings: Iterable[Finding]) -> pd.DataFrame:
 def is_held(finding: Finding) -> bool:
     """Whether a finding costs its file or series only; what concerns all closes the gate."""
     return finding.severity == "high" and GATE_CHECKS[finding.check].scope in ("file", "series")
+
+
+def speaks_for_others(finding: Finding) -> bool:
+    """Whether it closes the gate also when its own file is held back for another reason: others may be as this one."""
+    return GATE_CHECKS[finding.check].scope == "release" and finding.check not in RELEASE_CHECKS
 
 
 def _basis(release: Release) -> dict[str, str]:

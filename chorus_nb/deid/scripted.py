@@ -15,8 +15,7 @@ from chorus_nb.standards import tag_name
 
 ROWS, COLUMNS = 0x00280010, 0x00280011
 LONGEST_NUMBER = {"DS": 16, "IS": 12}  # characters
-SAYS_GO = {"@remove()": "X", "@empty()": "Z"}
-SAYS_KEEP = ("@keep()", "@process()")
+REMOVE, KEEP, EMPTY, PROCESS = "@remove()", "@keep()", "@empty()", "@process()"
 
 
 def regions(policy: Policy, content: Buffer) -> list[Box]:
@@ -95,7 +94,7 @@ def resolve_script(
 ) -> Rule:
     """``rule``, an expression of the script, as the action it comes to here. :class:`Refused` where the script says so.
 
-    A value that does not suit the VR removes the element: CTP leaves the original there, or writes it all the same.
+    A value that does not suit the VR is one removed: CTP leaves the original there, or writes it all the same.
     """
     at_root = values.item is values.root
     try:
@@ -103,14 +102,13 @@ def resolve_script(
     except Quarantine as reason:
         raise Refused("refused_by_script", f"{tag_name(element.tag)}: {reason}") from None
     except ScriptFault:  # another line, whose result is asked for, uses a parameter that is not defined
-        return rule._replace(action="X", replacement="")
-    if made in SAYS_KEEP:
-        return policy.kept_by_script(sop_class, path, element.tag, element.vr, creator)
-    if made in SAYS_GO:
-        return rule._replace(action=SAYS_GO[made], replacement="")
+        made = REMOVE
+    if made == EMPTY:
+        return rule._replace(action="Z", replacement="")
     vr = element.vr if element.tag >> 16 & 1 else vr_of(element.tag)
     fits = (vr in TEXT or vr in FORMATTED) and len(made) <= LONGEST_NUMBER.get(vr, len(made))
     form = FORMS.get(vr)
-    if not fits or (form and not form.match(made.encode())):
-        return rule._replace(action="X", replacement="")
+    if made in (KEEP, PROCESS, REMOVE) or not fits or (form and not form.match(made.encode())):
+        keeps = made in (KEEP, PROCESS)
+        return policy.scripted_rule(keeps, sop_class, path, element.tag, element.vr, creator)
     return rule._replace(action="D", replacement=made)

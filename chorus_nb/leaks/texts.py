@@ -15,6 +15,7 @@ NUMERIC = frozenset(("IS", "DS", "US", "SS", "UL", "SL", "FL", "FD", "TM", "UI",
 FREE = frozenset(("LO", "SH", "ST", "LT", "UT", "UC", "PN", "CS", "AE", "UN", "UR"))
 WRITTEN = frozenset(("LO", "SH", "ST", "LT", "UT", "UC"))  # what people write words in
 BY_LOOKUP = frozenset(("PatientID", "AccessionNumber"))  # compared with the lookup tables by another check
+UNKNOWN_WORD = "a word that no list knows"
 OWN_METHOD = re.compile(r"chorus-nb [^,]*, .*")  # what 03 writes into De-identification Method
 CODE_MEANING, CODE_SCHEME, CODE_VALUE = 0x00080104, 0x00080102, 0x00080100
 CODES = frozenset((CODE_SCHEME, CODE_VALUE, 0x00080103, 0x0008010C, 0x00080105, 0x0008010F))
@@ -54,7 +55,7 @@ def tells(leaf: Leaf, known: KnownWords, days: Iterable[re.Pattern[str]]) -> Ite
         if any(day.search(value) for day in days):
             yield "high", "day and month of a date of this person"
         if known.unknown(value):
-            yield "high" if listed else "medium", "a word that no list knows"
+            yield "high" if listed else "medium", UNKNOWN_WORD
 
 
 def severity_in(leaf: Leaf, hit: Hit) -> Severity:

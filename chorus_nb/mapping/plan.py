@@ -9,6 +9,7 @@ from pydicom.datadict import private_dictionary_description
 
 from chorus_nb import standards, tables
 from chorus_nb.errors import WorkbenchError
+from chorus_nb.mapping.ctp import ScriptRules, ctp_differences
 from chorus_nb.mapping.policy import Policy, load_policy
 from chorus_nb.mapping.rules import ACTIONS, Rule, dictionary
 from chorus_nb.workspace import Workspace
@@ -157,6 +158,24 @@ def differences(plan: pd.DataFrame) -> pd.DataFrame:
         if which.any()
     ]
     return pd.DataFrame(rows, columns=["the official script, and the plan", "tags", "times", "for example"])
+
+
+def departures(workspace: Workspace, plan: pd.DataFrame) -> pd.DataFrame:
+    """Where the plan does other than the site's own script, by kind with its reason; and the script's warnings.
+    Empty if the policy is no script."""
+    columns = ["difference", "CTP", "here", "why", "tags", "for example"]
+    rules = load_policy(workspace).rules
+    if not isinstance(rules, ScriptRules):
+        return pd.DataFrame(columns=columns)
+    named = plan.rule_source.str.extract(r", ([a-z_]+)\Z")[0]
+    named = named.mask(plan.reason.str.startswith("not in the site's script") & (plan.action != "K"), "unnamed")
+    named = named.mask(plan.reason.str.startswith("in an item that the site's script does not enter"), "items")
+    rows = [
+        (*difference, int(which.sum()), ", ".join(_names(plan[which])[:3]))
+        for difference in ctp_differences()
+        if (which := named == difference.name).any()
+    ]
+    return pd.DataFrame([*rows, *(("warning", "", "", text, 0, "") for text in rules.warnings)], columns=columns)
 
 
 def headers(plan: pd.DataFrame, preview: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

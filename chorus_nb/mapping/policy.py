@@ -76,10 +76,12 @@ class Policy:
         assert isinstance(self.rules, ScriptRules), "only a CTP script has rules with the action `script`"
         return self.rules.run(tag, creator, values, at_root)
 
-    def kept_by_script(self, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str) -> Rule:
-        """The rule for an element that its line of a CTP script keeps in this file."""
+    def scripted_rule(
+        self, keeps: bool, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str
+    ) -> Rule:
+        """The rule for an element that its line of a CTP script keeps, or removes, in this file."""
         assert isinstance(self.rules, ScriptRules), "only a CTP script has rules with the action `script`"
-        return self.rules.kept(sop_class, path, tag, vr, creator)
+        return (self.rules.kept if keeps else self.rules.gone)(sop_class, path, tag, vr, creator)
 
     @property
     def gate(self) -> ScriptRules | None:

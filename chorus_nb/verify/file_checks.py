@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import datetime
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -17,6 +19,7 @@ from chorus_nb.leaks.shapes import Severity
 from chorus_nb.leaks.terms import read_date
 from chorus_nb.parameters import POLICIES, Parameters
 from chorus_nb.verify.findings import Finding, Findings
+from chorus_nb.verify.site_script import Promise, is_made, promise_faults
 from chorus_nb.verify.values import must_be, unusable
 
 GONE = {
@@ -61,6 +64,7 @@ class Pair(NamedTuple):
     source: Reading
     release: Reading
     patient: Patient | None
+    promises: Mapping[int, Promise] = MappingProxyType({})  # of the site's own script, by tag
 
     @property
     def image_occurrence_id(self) -> int | None:
@@ -252,6 +256,8 @@ def _same(old: Leaf, new: Leaf) -> bool:
 
 
 def check_removed(pair: Pair, parameters: Parameters) -> Findings:
+    for name, fault in promise_faults(pair.promises, pair.source, pair.release):
+        yield _finding(pair, "removed", "high", name, fault)
     for name, tag in ((name, tag) for tag, name in GONE.items() if _present(pair.release, tag)):
         yield _finding(pair, "removed", "high", standards.tag_name(tag), f"{name} is still there")
     for leaf in pair.release.leaves.values():
@@ -264,10 +270,12 @@ def check_removed(pair: Pair, parameters: Parameters) -> Findings:
             yield _finding(pair, "removed", "high", leaf.name, "an overlay or curve is still there")
         elif leaf.tag not in DicomDictionary:
             yield _finding(pair, "removed", "high", leaf.name, "an element that the DICOM dictionary does not know")
+        elif _is_the_scripts(pair, leaf):
+            pass
         elif leaf.vr == "PN" and leaf.text not in (text(pair.release, 0x00100020), ""):
-            severity: Severity = "high" if _unchanged(pair, leaf) or _never_a_dummy(pair, leaf) else "medium"
+            severity: Severity = "high" if _no_dummy(pair, leaf) else "medium"
             yield _finding(pair, "removed", severity, leaf.name, "a person name that is not empty")
-        elif _to_go(leaf.tag, parameters) and (_unchanged(pair, leaf) or _never_a_dummy(pair, leaf)):
+        elif _to_go(leaf.tag, parameters) and _no_dummy(pair, leaf):
             yield _finding(pair, "removed", "high", leaf.name, "has a value, which the profile removes")
     age = text(pair.release, 0x00101010)
     if re.fullmatch(r"\d{3}Y", age) and int(age[:3]) > 90:
@@ -275,6 +283,18 @@ def check_removed(pair: Pair, parameters: Parameters) -> Findings:
     born, studied = read_date(text(pair.release, 0x00100030)), read_date(text(pair.release, 0x00080020))
     if born and studied and _years(born, studied) > 90:
         yield _finding(pair, "removed", "high", "(0010,0030)", "a birth date that tells an age above 89")
+
+
+def _is_the_scripts(pair: Pair, leaf: Leaf) -> bool:
+    """Whether the site's script put this value there; whether it is that value is asked elsewhere."""
+    return not leaf.path and is_made(pair.promises.get(leaf.tag)) and not _unchanged(pair, leaf)
+
+
+def _no_dummy(pair: Pair, leaf: Leaf) -> bool:
+    """Whether the value is the original, a part of one that the site's script copied, or where none may stand."""
+    promise = None if leaf.path else pair.promises.get(leaf.tag)
+    copied = promise is not None and promise.kind == "copied"
+    return copied or _unchanged(pair, leaf) or _never_a_dummy(pair, leaf)
 
 
 def _years(born: datetime.date, then: datetime.date) -> int:
@@ -363,4 +383,4 @@ FILE_CHECKS = {
     "private": check_private,
     "claims": check_claims,
 }
-"""The checks that need nothing but the file, its original and its row of the lookup tables."""
+"""The checks that need nothing but the file, its original, its row of the lookup tables and the site's script."""

@@ -23,6 +23,7 @@ from chorus_nb.parameters import Parameters
 from chorus_nb.verify import clocks, file_checks, iods, pictures, pixel_container, second_look, second_opinion
 from chorus_nb.verify.file_checks import Pair, Patient, ReleasedFile
 from chorus_nb.verify.findings import Finding
+from chorus_nb.verify.site_script import Promise, promised_kind
 from chorus_nb.workspace import write_atomically
 
 VERIFY_RECIPE = Recipe(
@@ -32,8 +33,9 @@ VERIFY_RECIPE = Recipe(
 )
 
 
-Written = dict[tuple[str, int, str], tuple[Leaf, list[str]]]
-"""The texts of the released files of a series, each once, with the files that hold it."""
+Written = dict[tuple[str, int, str, str], tuple[Leaf, list[str]]]
+"""The texts of the released files of a series, each once, with the files that hold it; last what the site's script
+promised there, where that is what stands there (:func:`promised_kind`)."""
 
 
 class Series(NamedTuple):
@@ -69,10 +71,13 @@ class SeriesResult(NamedTuple):
 class Examiner:
     """Examines series; picklable, so that a worker gets one with its work. ``verified`` is the folder of the memory."""
 
-    def __init__(self, parameters: Parameters, release: Path, verified: Path, known: KnownWords) -> None:
+    def __init__(
+        self, parameters: Parameters, release: Path, verified: Path, known: KnownWords, promises: dict[int, Promise]
+    ) -> None:
         self.parameters = VERIFY_RECIPE.seen(parameters)
         self.known = known
-        self.key = VERIFY_RECIPE.key(parameters, second_look.version(), known)
+        self.promises = promises
+        self.key = VERIFY_RECIPE.key(parameters, second_look.version(), known, sorted(promises.items()))
         self.source = parameters.open_source()
         self.release = release
         self.verified = verified
@@ -155,7 +160,8 @@ def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Ser
         result.findings.extend(_patterns(pair))
         for leaf in pair.release.leaves.values():
             if leaf.text and texts.is_written_text(leaf, pair.release.leaves):
-                written.setdefault((leaf.path, leaf.tag, leaf.text), (leaf, []))[1].append(task.target_path)
+                key = (leaf.path, leaf.tag, leaf.text, _promised(pair, leaf))
+                written.setdefault(key, (leaf, []))[1].append(task.target_path)
         result.facts.append(_fact(pair, digests[task.target_path], examiner.parameters))
         uids |= file_checks.uid_pairs(pair)
         if task.target_path in series.read and second_look.version():
@@ -198,7 +204,8 @@ def _pair(examiner: Examiner, series: Series, task: ReleasedFile) -> tuple[Pair,
         after = reading.parse_file(content)
     except (OSError, reading.Unreadable) as error:
         raise fault("readable", str(error) if isinstance(error, reading.Unreadable) else "cannot be read") from None
-    return Pair(task, before, after, series.patients.get(file_checks.text(before, 0x00100020))), original
+    patient = series.patients.get(file_checks.text(before, 0x00100020))
+    return Pair(task, before, after, patient, examiner.promises), original
 
 
 def _fact(pair: Pair, digest: str, parameters: Parameters) -> Fact:
@@ -268,8 +275,13 @@ def _in_texts(
     examiner: Examiner, written: Written, searcher: Searcher, days: list[re.Pattern[str]]
 ) -> Iterator[Finding]:
     """What the texts of a series tell beyond the spellings that stand in their bytes."""
-    for leaf, files in written.values():
-        said = {("patterns", severity, detail, "") for severity, detail in texts.tells(leaf, examiner.known, days)}
+    for (_, _, _, promised), (leaf, files) in written.items():
+        told = () if promised == "md5" else texts.tells(leaf, examiner.known, days)
+        said = {
+            ("patterns", severity, detail, "")
+            for severity, detail in told
+            if not (promised and detail == texts.UNKNOWN_WORD)  # a fixed text is no word of a patient's header
+        }
         for hit in searcher.search_text(leaf.text):
             severity = texts.severity_in(leaf, hit)
             if severity in ("high", "medium"):
@@ -300,9 +312,18 @@ def _located(examiner: Examiner, task: ReleasedFile, hits: list[Hit], leaked: se
         yield Finding("leaks", "high", task.target_path, tag, "uid", "an original UID")
 
 
+def _promised(pair: Pair, leaf: Leaf) -> str:
+    """The kind of value that the site's script gives this element, where its value is that; "" for any other."""
+    if leaf.path:
+        return ""
+    return promised_kind(pair.promises.get(leaf.tag), pair.source.leaves.get((leaf.path, leaf.tag)), leaf)
+
+
 def _patterns(pair: Pair) -> Iterator[Finding]:
-    """Text that looks like an identifier; a date that the shift explains is none."""
+    """Text that looks like an identifier; a date that the shift explains is none, nor a hash that was promised."""
     for leaf in pair.release.leaves.values():
+        if _promised(pair, leaf) == "md5":
+            continue
         for severity, detail in texts.identifier_shapes(leaf):
             yield Finding("patterns", severity, pair.task.target_path, leaf.name, detail)
 

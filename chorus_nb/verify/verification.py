@@ -21,6 +21,7 @@ from chorus_nb.verify.holding import at_fault, held_before, too_many
 from chorus_nb.verify.release_checks import RELEASE_CHECKS, Release
 from chorus_nb.verify.second_opinion import gdcm_available
 from chorus_nb.verify.series import Examiner, Fact, Series, SeriesResult
+from chorus_nb.verify.site_script import promises
 from chorus_nb.workspace import Workspace
 
 
@@ -113,7 +114,8 @@ class _Examined:
         release.examined.update(dict.fromkeys(("geometry", "iod", "second_look"), 0), geometry=len(series))
         verified = workspace.local / "verified"
         verified.mkdir(exist_ok=True)
-        examine = Examiner(workspace.parameters, workspace.release, verified, known_words_of(workspace))
+        known, of_script = known_words_of(workspace), promises(workspace)
+        examine = Examiner(workspace.parameters, workspace.release, verified, known, of_script)
         before, self.known = self.known, {}
         todo = []
         for one in series:

@@ -148,14 +148,31 @@ def test_a_line_that_comes_to_keep_in_a_file_keeps_no_more_than_one_that_says_so
 
 
 def test_the_lines_hold_in_items_of_processed_sequences_only(tmp_path: Path) -> None:
-    lines = line("00180060", "@remove()") + line("00400275", "@process()") + line("00081140", "@keep()")
+    lines = line("00181030", "@remove()") + line("00400275", "@process()") + line("00081140", "@keep()")
     made = book(tmp_path, lines)
-    assert made.rule(CT, (), 0x00180060, "DS", "").action == "X"
-    assert made.rule(CT, ("RequestAttributesSequence",), 0x00180060, "DS", "").action == "X"
+    assert made.rule(CT, (), 0x00181030, "LO", "").action == "X"
+    assert made.rule(CT, ("RequestAttributesSequence",), 0x00181030, "LO", "").action == "X"
     for path in (("ReferencedImageSequence",), ("RequestAttributesSequence", "ReferencedImageSequence")):
-        assert made.rule(CT, path, 0x00180060, "DS", "").action == "K"
+        assert made.rule(CT, path, 0x00181030, "LO", "").action == "C"
     gone = book(tmp_path, '<r en="T" t="privategroups"/>')
     assert gone.rule(CT, ("ReferencedImageSequence",), 0x0019100C, "IS", "SIEMENS MR HEADER").action == "X"
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "script", "action"),
+    [
+        (0x00180060, "DS", "@remove()", "Z"),  # Type 2 in a CT image
+        (0x00280010, "US", "@remove()", "K"),  # Type 1
+        (0x00180060, "DS", "@if(Modality,exists){@remove()}{@keep()}", "script"),
+        (0x00181030, "LO", "@remove()", "X"),  # Type 3
+    ],
+)
+def test_what_an_image_must_have_is_emptied_or_left_to_the_default_policy(
+    tmp_path: Path, tag: int, vr: str, script: str, action: str
+) -> None:
+    made = book(tmp_path, line(f"{tag:08X}", script))
+    assert made.rule(CT, (), tag, vr, "").action == action
+    assert made.gone(CT, (), tag, vr, "").action == (action if action != "script" else "Z")
 
 
 @pytest.mark.parametrize(

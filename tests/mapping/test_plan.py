@@ -180,6 +180,19 @@ def test_the_notebooks_tables_come_from_the_plan(site: Workspace) -> None:
     assert len(plan.differences(made)) > 0
 
 
+def test_where_the_plan_departs_from_the_sites_own_script_is_told_with_its_reason(site: Workspace) -> None:
+    assert plan.departures(site, make_plan(site)).empty
+    script = site.local / "site.script"
+    lines = (("00081030", "@keep()"), ("00400275", "@keep()"), ("00100010", "@param(@NOPE)"), ("00101002", "@remove()"))
+    text = "".join(f'<e en="T" t="{tag}" n="x">{action}</e>\n' for tag, action in lines)
+    script.write_text(f"<script>{text}</script>")
+    scripted = Workspace(site.parameters.model_copy(update={"policy": str(script)}))
+    told = plan.departures(scripted, make_plan(scripted)).set_index("difference")
+    assert told.tags.to_dict() == {"undefined_parameter": 1, "unnamed": 2, "items": 2, "kept_text": 1, "warning": 0}
+    assert told.loc["kept_text", "for example"] == "StudyDescription"
+    assert "line 3 (00100010): parameter NOPE is not defined" in told.loc["warning", "why"]
+
+
 def test_a_source_without_images_gives_an_empty_plan_and_empty_figures(site: Workspace) -> None:
     site.write(tables.TAG_PROFILE, tables.empty(tables.TAG_PROFILE))
     made = make_plan(site)

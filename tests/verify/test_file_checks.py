@@ -10,11 +10,13 @@ from pydicom.dataset import FileDataset
 from pydicom.tag import Tag
 from pydicom.uid import CTImageStorage
 
+from chorus_nb import tables
 from chorus_nb.layout import instance_names
 from chorus_nb.leaks.reading import Leaf, Reading
 from chorus_nb.verify import verify
-from chorus_nb.verify.file_checks import Pair, ReleasedFile, check_layout, check_retained, date_fault
+from chorus_nb.verify.file_checks import Pair, ReleasedFile, check_layout, check_removed, check_retained, date_fault
 from chorus_nb.verify.iods import _without_values
+from chorus_nb.verify.site_script import Promise, promises
 from chorus_nb.workspace import Workspace
 from tests.verify.small_site import first, rewrite
 
@@ -127,3 +129,39 @@ def test_messages_of_dciodvfy_are_compared_without_their_values(line: str) -> No
     assert _without_values(line.replace("{}", "1")) == _without_values(line.replace("{}", "7"))
     other = "Error - Missing attribute Type {} Required Element=<PatientID> Module=<Patient>"
     assert _without_values(other.replace("{}", "1")) != _without_values(other.replace("{}", "2"))
+
+
+@pytest.mark.parametrize(
+    ("promise", "released", "fault"),
+    [
+        (Promise("gone"), b"STUDY 8", "has a value, which the site's script empties"),  # Type 2
+        (Promise("text"), b"STUDY 8", "has a value, which the site's script empties"),
+        (Promise("text", "TRIAL"), b"STUDY 8", "has another value than the site's script gives"),
+        (Promise("text", "TRIAL"), b"TRIAL", None),
+        (Promise("text"), b"", None),
+        (Promise("made"), b"made", None),
+        (Promise("made"), b"STUDY 8", "has a value, which the profile removes"),
+        (Promise("copied"), b"8", "has a value, which the profile removes"),
+        (None, b"TRIAL", "has a value, which the profile removes"),
+    ],
+)
+def test_what_the_sites_script_promises_is_asked_of_the_file(
+    release: Workspace, promise: Promise | None, released: bytes, fault: str | None
+) -> None:
+    """StudyID, which the profile empties: a value that the script puts there is no leftover."""
+    pair = small_pair({"StudyID": ("SH", b"STUDY 8")}, {"StudyID": ("SH", released)})
+    pair = pair._replace(promises={0x00200010: promise} if promise else {})
+    said = [one.detail for one in check_removed(pair, release.parameters) if one.tag == "(0020,0010)"]
+    assert (fault in said) if fault else not said
+
+
+def test_a_decision_of_a_person_takes_a_promise_back(release: Workspace) -> None:
+    script = release.local / "site.script"
+    script.write_text("<script><e en='T' t='00181030'>@remove()</e><e en='T' t='00200010'>@empty()</e></script>")
+    parameters = release.parameters.model_copy(update={"policy": str(script)})
+    workspace = Workspace(parameters)
+    assert set(promises(workspace)) == {0x00181030, 0x00200010}
+    row = {"sop_class": CTImageStorage, "tag": "(0018,1030)", "action": "C", "reason": "why", "rule_source": "x"}
+    workspace.write(tables.TAG_PLAN, tables.frame(tables.TAG_PLAN, [row | {"decided_by": "who", "files": 1}]))
+    assert set(promises(workspace)) == {0x00200010}
+    assert promises(release) == {}

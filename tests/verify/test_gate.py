@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from blake3 import blake3
 
 from chorus_nb import memory, tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.layout import CERTIFICATE
+from chorus_nb.parameters import SCRIPT
 from chorus_nb.seal import release_digest
 from chorus_nb.verify import (
     all_checks,
@@ -178,6 +180,18 @@ def test_the_certificate_says_what_was_checked_and_names_nobody(release: Workspa
     assert not [word for word in ORIGINAL_WORDS if word in page + json.dumps(data)]
     assert search_contents(release, made) == []
     assert search_contents(release, {"a.json": b'{"site": "M\\u00fcller, \\u00c4nne"}'}) == ["a.json"]
+
+
+def test_the_certificate_names_the_sites_own_script_with_its_digest(release: Workspace) -> None:
+    script = release.local / "site.script"
+    script.write_text('<script><k en="T" t="0018"/></script>')
+    scripted = Workspace(release.parameters.model_copy(update={"policy": str(script)}))
+    made = certificate(scripted, {})
+    digest = blake3(script.read_bytes()).hexdigest()
+    said = json.loads(made[f"{CERTIFICATE}.json"])["policy"]
+    assert said.items() >= {"name": SCRIPT, "script": "site.script", "script_blake3": digest}.items()
+    assert f"Policy: CTP script `site.script` (BLAKE3 `{digest}`)." in made[f"{CERTIFICATE}.md"].decode()
+    assert "script" not in json.loads(certificate(release, {})[f"{CERTIFICATE}.json"])["policy"]
 
 
 def test_there_is_no_certificate_when_the_gate_closes(release: Workspace) -> None:

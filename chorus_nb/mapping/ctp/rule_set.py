@@ -28,7 +28,7 @@ from chorus_nb.mapping.ctp.lookup import read_lookup
 from chorus_nb.mapping.ctp.regions import Signature, parse_regions
 from chorus_nb.mapping.ctp.script import Script, ScriptLine, read_script
 from chorus_nb.mapping.overrides import FIXED
-from chorus_nb.mapping.rules import BULK, NOT_TEXT, SHORT_TEXT, Rule, dictionary
+from chorus_nb.mapping.rules import BULK, NOT_TEXT, SHORT_TEXT, Rule, dictionary, type_at
 from chorus_nb.standards.tags import parse_step
 
 NEEDS_TABLE = frozenset({"lookup", "dateinterval"})
@@ -95,8 +95,15 @@ class ScriptRules:
             return base
         line = self.script.line(tag, creator) if self._processes(path) else None
         if line:
-            return self._line(line, tag, vr, base)
+            return self._line(line, tag, vr, base, _required(sop_class, path, tag))
         return self._unnamed(tag, vr, creator, base, inside=not self._processes(path))
+
+    def gone(self, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str) -> Rule:
+        """What becomes of an element for which a line comes to ``@remove()``, or to nothing that suits it."""
+        line = self.script.line(tag, creator)
+        assert line, "only an element with a line has the action `script`"
+        base = self.base.rule(sop_class, path, tag, vr, creator)
+        return self._removed(line, base, _required(sop_class, path, tag))
 
     def kept(self, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str) -> Rule:
         """What becomes of an element for which a line comes to ``@keep()`` in this file."""
@@ -109,7 +116,7 @@ class ScriptRules:
         lines = (self.script.line(*parse_step(step)) for step in path)
         return all(line and any(call.name == "process" for call in calls(line.template)) for line in lines)
 
-    def _line(self, line: ScriptLine, tag: int, vr: str, base: Rule) -> Rule:
+    def _line(self, line: ScriptLine, tag: int, vr: str, base: Rule, type_: str) -> Rule:
         """The action of a line; only what depends on the file is left to be evaluated for each file."""
         source = f"{self.name} line {line.number}"
         entry = dictionary(tag)
@@ -121,12 +128,12 @@ class ScriptRules:
         if not line.template or named in ("empty", "blank"):
             return Rule("Z", "", "the site's script empties it", source)
         if named == "remove":
-            return Rule("X", "", "the site's script removes it", source)
+            return self._removed(line, base, type_)
         if named in ("keep", "process"):
             return self._kept(line, tag, vr, base)
         if known == "SQ":
-            why = "the site's script replaces it; a sequence cannot be replaced by text"
-            return Rule("X", "", why, f"{source}, sequence_value")
+            removed = self._removed(line, base, type_)
+            return self._departs(removed, line, "sequence_value", "replaces it, but a sequence is no text")
         if tag >> 16 & 1 and base.action == "X":
             return self._departs(base, line, "kept_private", "makes a value")
         if named in ("time", "date"):
@@ -134,6 +141,14 @@ class ScriptRules:
         if named == "hashuid" and isinstance(call, Call) and call.arguments[1:] == ("this",):
             return Rule("U", "", "the site's script replaces the UID", source)
         return Rule("script", line.text, "the site's script makes the value", source)
+
+    def _removed(self, line: ScriptLine, base: Rule, type_: str) -> Rule:
+        """What a line removes, but for what the image needs."""
+        if type_ == "1":
+            return self._departs(base, line, "required", "removes it, though an image needs it")
+        if type_ == "2":
+            return self._departs(Rule("Z", "", "emptied", ""), line, "required", "removes it, though it must be there")
+        return Rule("X", "", "the site's script removes it", f"{self.name} line {line.number}")
 
     def _kept(self, line: ScriptLine, tag: int, vr: str, base: Rule) -> Rule:
         """What a line keeps: it stays as the default policy lets such values stay, never as more."""
@@ -195,6 +210,13 @@ class ScriptRules:
             self.script.templates,
         )
         return functions.element_outcome(functions.evaluate(line.template, context))
+
+
+def _required(sop_class: str, path: tuple[str, ...], tag: int) -> str:
+    """Type of an attribute that must be there, 1 or 2; "" for any other."""
+    entry = dictionary(tag)
+    type_ = type_at(sop_class, path, entry.keyword) if entry else None
+    return type_ if type_ in ("1", "2") else ""
 
 
 def read_script_rules(path: Path, base: Chorus, uid_root: str) -> ScriptRules:

@@ -39,6 +39,12 @@ class SchemaError(WorkbenchError):
     remedy = "delete the table that is named if no person edited it, and run the notebook that makes it"
 
 
+class DamagedTable(SchemaError):
+    """A kept table is damaged, of another version, or not as its notebook left it; the line says what to delete."""
+
+    remedy = ""
+
+
 class WorkerLost(WorkbenchError):
     """A worker process died, or was ended because it took too long or too much memory."""
 

@@ -6,7 +6,6 @@ Each file is written under a temporary name in its folder and renamed, then reco
 from __future__ import annotations
 
 import pickle
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ import pyarrow.compute as pc
 from chorus_nb import faces, processes, tables
 from chorus_nb.deid import crosswalk
 from chorus_nb.deid.context import Subject
-from chorus_nb.deid.ledger import Ledger
+from chorus_nb.deid.ledger import RESUME, Ledger
 from chorus_nb.deid.persons import known_of_persons
 from chorus_nb.deid.worker import Job, Row, Task, has_size, outcome, process, withdraw
 from chorus_nb.deid.worklist import DEID_RECIPE, uid_map
@@ -111,17 +110,12 @@ def withdraw_vanished(workspace: Workspace, reviewer: str, note: str) -> pd.Data
 @contextmanager
 def _stops_cleanly() -> Iterator[None]:
     """What stops a run, in words that say how to go on."""
-    resume = "what is done is kept; run again, it goes on where it stopped"
     try:
         yield
     except KeyboardInterrupt:
-        raise WorkbenchError(f"stopped; {resume}") from None
-    except sqlite3.DatabaseError as error:
-        raise WorkbenchError(
-            f"local/ledger.sqlite cannot be used ({error}); delete it to examine all files again; {resume}"
-        ) from None
+        raise WorkbenchError(f"stopped; {RESUME}") from None
     except OSError as error:
-        raise WorkbenchError(f"the workspace cannot be written ({error.strerror}); {resume}") from None
+        raise WorkbenchError(f"the workspace cannot be written ({error.strerror}); {RESUME}") from None
 
 
 # --- what is left to do -----------------------------------------------------------------------------------------------

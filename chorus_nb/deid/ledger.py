@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 
 import pandas as pd
@@ -18,11 +18,34 @@ from chorus_nb.errors import WorkbenchError
 from chorus_nb.workspace import Workspace
 
 PATIENCE = 10.0  # seconds another process may take to read
+DAMAGED = "local/ledger.sqlite is damaged; delete it and run 03_run_deid again, which examines all files again"
+RESUME = "what is done is kept; run again, it goes on where it stopped"
+FAULTS = {  # by the beginning of SQLite's name for it
+    "SQLITE_BUSY": "another run is at work in this workspace; wait for it or stop it",
+    "SQLITE_LOCKED": "another run is at work in this workspace; wait for it or stop it",
+    "SQLITE_FULL": f"local/ledger.sqlite cannot be written: the disk is full; {RESUME}",
+    "SQLITE_IOERR": f"local/ledger.sqlite cannot be read or written on this disk; {RESUME}",
+    "SQLITE_CANTOPEN": f"local/ledger.sqlite cannot be opened: look at its permissions; {RESUME}",
+    "SQLITE_READONLY": f"local/ledger.sqlite cannot be written: look at its permissions; {RESUME}",
+}
 _SCHEMA = pa.schema(
     [*tables.OUTCOMES.schema, ("fingerprint", pa.string()), ("target_size", pa.int64()), ("part", pa.string())]
 )
 
 _NOTHING = {column.name: "" if column.type == pa.string() else 0 for column in _SCHEMA}
+
+
+@contextlib.contextmanager
+def _whole() -> Iterator[None]:
+    """What a damaged file does to its reader, in one line: SQLite's and Arrow's own words may quote a value."""
+    try:
+        yield
+    except (sqlite3.ProgrammingError, sqlite3.InterfaceError):  # ours, not the file's
+        raise
+    except (sqlite3.DatabaseError, pa.ArrowException, UnicodeDecodeError) as error:
+        name = getattr(error, "sqlite_errorname", "")
+        fault = next((words for start, words in FAULTS.items() if name.startswith(start)), DAMAGED)
+        raise WorkbenchError(fault) from None
 
 
 class Ledger:
@@ -33,7 +56,8 @@ class Ledger:
 
     def __enter__(self) -> Ledger:
         self.connection = sqlite3.connect(self.path, timeout=PATIENCE)
-        try:
+        with _whole(), contextlib.ExitStack() as closing:
+            closing.callback(self.connection.close)
             # One process at a time; and without shared memory, which a network file system may not have.
             self.connection.execute("pragma locking_mode = exclusive")
             # Write-ahead: a commit survives a killed process; after a power cut the last ones may be done again.
@@ -44,11 +68,7 @@ class Ledger:
                 self.connection.execute("drop table outcome")
             columns = ", ".join(f'"{name}"' for name in _SCHEMA.names[1:])
             self.connection.execute(f"create table if not exists outcome (source_path text primary key, {columns})")
-        except sqlite3.DatabaseError as error:
-            self.connection.close()
-            if "locked" in str(error):
-                raise WorkbenchError("another run is at work in this workspace; wait for it or stop it") from None
-            raise
+            closing.pop_all()
         return self
 
     def __exit__(
@@ -56,6 +76,7 @@ class Ledger:
     ) -> None:
         self.connection.close()
 
+    @_whole()
     def record(self, rows: Iterable[Mapping[str, object]]) -> None:
         """Add or replace rows, all or none."""
         marks = ", ".join("?" * len(_SCHEMA.names))
@@ -63,6 +84,7 @@ class Ledger:
         with contextlib.closing(self.connection.cursor()) as cursor, self.connection:
             cursor.executemany(f"insert or replace into outcome values ({marks})", values)
 
+    @_whole()
     def forget(self, source_paths: Iterable[str]) -> None:
         with self.connection:
             self.connection.executemany("delete from outcome where source_path = ?", ((path,) for path in source_paths))
@@ -79,10 +101,12 @@ class Ledger:
         """Which part of the crosswalk holds a file."""
         return self._read(("source_path", "part"), "part <> ''")
 
+    @_whole()
     def part_names(self) -> set[str]:
         """Every part of the crosswalk that holds a file."""
         return {part for (part,) in self.connection.execute("select distinct part from outcome where part <> ''")}
 
+    @_whole()
     def _read(self, columns: Sequence[str], where: str = "true") -> pd.DataFrame:
         """Text is held by Arrow, several times smaller than Python's, so that millions of rows fit into memory."""
         schema = pa.schema([_SCHEMA.field(name) for name in columns])

@@ -26,6 +26,7 @@ DUCKDB_MEMORY = "200MB"  # for DuckDB; what needs more goes to disk
 LARGEST_BATCH = 512
 ROWS = 10_000  # rows held in memory
 STARTING = 2.0  # seconds that starting processes takes: less work than that is done in this one
+SURVEY = ("local/survey", "delete that folder and run 01_explore_headers again")  # what to do where it is damaged
 SURVEY_RECIPE = Recipe("chorus_nb.explore.parts", ("time_zone",), ("pydicom",))
 FOUND = pa.schema(
     [("source_path", pa.string()), ("size", pa.int64()), ("modified_ns", pa.int64()), ("problem", pa.string())]
@@ -75,7 +76,8 @@ def scan(workspace: Workspace, progress: processes.Progress | None = None) -> pd
     remove_partials(folder)
     found = folder.parent / "found.parquet"
     total = _list_files(workspace.source, found, progress)
-    with connect(workspace) as connection:
+    _drop_damaged_parts(folder)
+    with tables.reading(*SURVEY), connect(workspace) as connection:
         catalog_view(connection, "found", found.parent, found.name)
         _drop_outdated_parts(connection, folder)
         unread = connection.execute("SELECT count(*) FROM found ANTI JOIN kept USING (source_path)").fetchall()[0][0]
@@ -100,6 +102,17 @@ def _list_files(source: Source, target: Path, progress: processes.Progress | Non
             if progress:
                 progress(total, 0, "files found")
     return total
+
+
+def _drop_damaged_parts(folder: Path) -> None:
+    """Remove the parts of which a file cannot be opened: what they tell of is read again."""
+    for path in sorted(folder.glob("*.parquet")):
+        try:
+            if path.exists():
+                pq.read_metadata(path)
+        except (OSError, pa.ArrowException):
+            for part in folder.glob(f"{path.name.partition('.')[0]}.*"):
+                part.unlink()
 
 
 def _drop_outdated_parts(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:

@@ -7,7 +7,7 @@ from pydicom import datadict
 
 from chorus_nb import standards, tables
 from chorus_nb.errors import NotReady
-from chorus_nb.explore.catalog import catalog_view, connect, parts_folder
+from chorus_nb.explore.catalog import SURVEY, catalog_view, connect, parts_folder
 from chorus_nb.explore.tally import EXAMPLES
 from chorus_nb.workspace import Workspace
 
@@ -56,7 +56,7 @@ def profile(workspace: Workspace) -> pd.DataFrame:
         raise NotReady("tag_profile: the source is not scanned yet: run scan first")
     if not any(folder.glob("*.values.parquet")):
         return _kept(workspace, tables.empty(tables.TAG_PROFILE))
-    with connect(workspace) as connection:
+    with tables.reading(*SURVEY), connect(workspace) as connection:
         catalog_view(connection, "tags", folder, "*.tags.parquet")
         catalog_view(connection, "distinct_values", folder, "*.values.parquet")
         (total,) = connection.execute("SELECT count(*) FROM distinct_values").fetchall()[0]

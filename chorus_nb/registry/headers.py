@@ -57,7 +57,7 @@ def update_headers(workspace: Workspace, progress: Progress | None = None) -> Pa
         connection.register("released", released)
         connection.read_parquet([str(path), str(read)]).create_view("headers")
         connection.execute("SET preserve_insertion_order = false")
-        with replacing(path) as new:
+        with tables.reading(f"local/{path.name}", tables.RELEASED_HEADERS.if_damaged), replacing(path) as new:
             connection.sql(
                 f"SELECT * FROM headers SEMI JOIN released USING ({', '.join(HEADER_KEY)}) ORDER BY target_path"
             ).write_parquet(str(new), compression="zstd")

@@ -13,7 +13,9 @@ from chorus_nb.tables.schema import (
     empty,
     encode,
     frame,
+    probe,
     read,
+    reading,
     to_arrow,
 )
 

@@ -32,8 +32,8 @@ def defined() -> dict[str, Table]:
     for row in _definitions("columns.csv"):
         truths = {name: row[name] == "yes" for name in ("nullable", "attribute")}
         columns[row.pop("table")].append({**row, **truths})
-    of_rows = TypeAdapter(Table).validate_python
-    return {
-        row["name"]: of_rows({**row, "key": row["key"].split(), "columns": columns[row["name"]]})
-        for row in _definitions("tables.csv")
-    }
+    of_rows, made = TypeAdapter(Table).validate_python, dict[str, Table]()
+    for row in _definitions("tables.csv"):
+        typed = {"key": row["key"].split(), "lasting": row["lasting"] == "yes", "columns": columns[row["name"]]}
+        made[row["name"]] = of_rows({**row, **typed})
+    return made

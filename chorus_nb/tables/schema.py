@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,10 +15,11 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from chorus_nb.errors import SchemaError
+from chorus_nb.errors import DamagedTable, SchemaError
 from chorus_nb.tables.cells import FORMULA, as_cell, from_cell
 
 Kind = Literal["text", "integer", "number", "truth"]
+OF_DAMAGE = ("Error", "IOException", "InvalidInputException", "SerializationException")  # of DuckDB
 ARROW = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "truth": pa.bool_()}
 
 
@@ -43,6 +45,16 @@ class Table:
     made_by: str
     kept: Literal["local", "decisions", "metadata"] = "local"
     format: Literal["parquet", "csv"] = "parquet"
+    lasting: bool = False  # holds numbers that were delivered: it cannot be made anew
+
+    @property
+    def if_damaged(self) -> str:
+        """What a person does where its file cannot be read."""
+        if self.kept == "decisions":
+            return "put it back from a backup: it holds what people decided"
+        if self.lasting:
+            return "put it back from a backup: numbers that were delivered must not change"
+        return f"delete it and run {self.made_by} again"
 
     @property
     def column_names(self) -> list[str]:
@@ -120,6 +132,7 @@ def decode(table: Table, content: bytes) -> pd.DataFrame:
     """Read what :func:`encode` wrote; CSV a person edited may have a BOM or CRLF."""
     if table.format == "parquet":
         arrow = pq.read_table(io.BytesIO(content))
+        expect(table, arrow.schema)
     else:
         convert = pacsv.ConvertOptions(
             column_types={c.name: ARROW[c.kind] for c in table.columns}, strings_can_be_null=False, null_values=[""]
@@ -131,6 +144,7 @@ def decode(table: Table, content: bytes) -> pd.DataFrame:
             )
         except pa.ArrowInvalid:
             raise SchemaError(f"{table.name}: is not a CSV table with the expected column types") from None
+        expect(table, arrow.schema)
     return _to_pandas(to_arrow(table, _converted(_to_pandas(arrow), from_cell)))
 
 
@@ -138,18 +152,57 @@ def read(table: Table, path: Path, columns: Sequence[str] | None = None, *, comp
     """Read and check the table kept at ``path``, or only some ``columns`` of it.
 
     ``compact``: text of a Parquet table stays with Arrow, in a third of the memory, and never becomes Python's.
+    :class:`DamagedTable` where the file is damaged or of another version.
     """
-    if compact:
+    with reading(f"{path.parent.name}/{path.name}", table.if_damaged):
+        if columns is None and not compact:
+            return decode(table, path.read_bytes())
+        if table.format == "csv":
+            return decode(table, path.read_bytes())[list(columns or table.column_names)]
         arrow = pq.read_table(path, columns=None if columns is None else list(columns))
-        expected = pa.schema([table.schema.field(name) for name in columns or table.column_names])
-        if not arrow.schema.equals(expected):
-            raise SchemaError(f"{table.name}: does not have the expected columns and types")
+        expect(table, arrow.schema, columns)
+        if not compact:
+            return _to_pandas(arrow)
         return arrow.to_pandas(types_mapper={pa.string(): pd.StringDtype("pyarrow"), pa.int64(): pd.Int64Dtype()}.get)
-    if columns is None:
-        return decode(table, path.read_bytes())
-    if table.format == "parquet":
-        return _to_pandas(pq.read_table(path, columns=list(columns)))
-    return decode(table, path.read_bytes())[list(columns)]
+
+
+def probe(table: Table, path: Path) -> None:
+    """:class:`DamagedTable` where a Parquet file cannot be opened or is of another version; its rows are not read."""
+    with reading(f"{path.parent.name}/{path.name}", table.if_damaged):
+        expect(table, pq.read_schema(path))
+
+
+@contextmanager
+def reading(place: str, remedy: str) -> Iterator[None]:
+    """What damage to ``place`` does to its reader becomes one line: what it is and what to do, never a value."""
+    try:
+        yield
+    except SchemaError as error:
+        fault = error.lines[0].partition(": ")[2]
+        raise DamagedTable(f"{place}: {fault}; {remedy}") from None
+    except Exception as error:
+        if getattr(error, "errno", None):  # the disk or the rights, not the file
+            raise DamagedTable(f"{place}: cannot be read ({getattr(error, 'strerror', '')})") from None
+        kind = type(error)
+        of_duckdb = kind.__module__.endswith("duckdb") and kind.__name__ in OF_DAMAGE and "space left" not in str(error)
+        if isinstance(error, OSError | UnicodeDecodeError | pa.ArrowException) or of_duckdb:
+            raise DamagedTable(f"{place}: is damaged; {remedy}") from None
+        raise
+
+
+def expect(table: Table, found: pa.Schema, columns: Sequence[str] | None = None) -> None:
+    """:class:`SchemaError` unless a file has ``columns`` (``None``: these and no others); its own names stay unsaid.
+
+    They may be values: of a table that lost its first line.
+    """
+    missing = [name for name in columns or table.column_names if name not in found.names]
+    if missing:
+        raise SchemaError(f"{table.name}: lacks the columns {', '.join(missing)}")
+    if columns is None and len(found.names) != len(table.columns):
+        raise SchemaError(f"{table.name}: has columns that it should not have")
+    other = [name for name in columns or table.column_names if found.field(name).type != table.schema.field(name).type]
+    if other:
+        raise SchemaError(f"{table.name}: columns of another type: {', '.join(other)}")
 
 
 def empty(table: Table) -> pd.DataFrame:

@@ -153,10 +153,7 @@ class _Examined:
 
 def _catalog(workspace: Workspace) -> pd.DataFrame:
     """The columns of the catalog that are needed: all of it would not fit in memory for a large site."""
-    if not workspace.has(tables.CATALOG):
-        workspace.read(tables.CATALOG)  # says which notebook makes it
-    wanted = ["source_path", "PatientID", "SeriesInstanceUID", *faces.ANATOMY]
-    return pd.read_parquet(workspace.path(tables.CATALOG), columns=wanted)
+    return workspace.read(tables.CATALOG, ["source_path", "PatientID", "SeriesInstanceUID", *faces.ANATOMY])
 
 
 def _to_read(workspace: Workspace, released: pd.DataFrame) -> dict[str, bool]:

@@ -21,7 +21,7 @@ from typing import Any
 import blake3
 
 from chorus_nb import __version__, layout, tables
-from chorus_nb.workspace import Workspace
+from chorus_nb.workspace import Workspace, digest_of
 
 VERSIONED = ("pydicom", "numpy", "pandas", "pyarrow", "duckdb", "imagecodecs", "simpleitk", "rapidocr", "papermill")
 
@@ -71,6 +71,11 @@ def read_log(workspace: Workspace) -> list[dict[str, Any]]:
     return [line for line, _ in _log_lines(workspace) if line]
 
 
+def recorded_digests(workspace: Workspace) -> dict[str, str]:
+    """BLAKE3 of each table as the notebook that wrote it last recorded it, by its place."""
+    return {place: digest for line in read_log(workspace) for place, digest in line.get("outputs", {}).items()}
+
+
 def chain_head(workspace: Workspace) -> str:
     """The hash of the last line: it stands for the whole log."""
     lines = path(workspace).read_bytes().splitlines() if path(workspace).is_file() else []
@@ -81,7 +86,12 @@ def verify_chain(workspace: Workspace) -> list[str]:
     """What is wrong with the log, the reports or the release; nothing if all is as it was recorded."""
     if not path(workspace).is_file():
         return ["audit/audit.jsonl is not there: no notebook has run in this workspace"]
-    return [*_broken_links(workspace), *_changed_reports(workspace), *_changed_release(workspace)]
+    return [
+        *_broken_links(workspace),
+        *_changed_reports(workspace),
+        *_changed_tables(workspace),
+        *_changed_release(workspace),
+    ]
 
 
 def _log_lines(workspace: Workspace) -> Iterator[tuple[dict[str, Any], bytes]]:
@@ -114,14 +124,26 @@ def _changed_reports(workspace: Workspace) -> Iterator[str]:
             yield f"{report}: the report is not the one that was recorded"
 
 
+def _changed_tables(workspace: Workspace) -> Iterator[str]:
+    """Tables of local/ that no person edits, against the digests that the log holds."""
+    for name, digest in recorded_digests(workspace).items():
+        file = workspace.root / name
+        if not (name.startswith("local/") and name.endswith(".parquet")):
+            continue
+        if not file.is_file():
+            yield f"{name}: the table is gone"
+        elif digest_of(file) != digest:
+            yield f"{name}: the table is not the one that was recorded; it was changed, or a run was stopped"
+
+
 def _changed_release(workspace: Workspace) -> Iterator[str]:
     """The release against its manifest, and the manifest against the digest that the log holds."""
     manifest = workspace.path(tables.MANIFEST)
     name = place(workspace, manifest)
-    recorded = [line["outputs"][name] for line in read_log(workspace) if name in line.get("outputs", {})]
+    recorded = recorded_digests(workspace).get(name)
     if not recorded:
         return
-    if not manifest.is_file() or _line_hash(manifest.read_bytes()) != recorded[-1]:
+    if not manifest.is_file() or _line_hash(manifest.read_bytes()) != recorded:
         yield f"{name}: the manifest is not the one that was recorded"
         return
     listed = tables.read(tables.MANIFEST, manifest)

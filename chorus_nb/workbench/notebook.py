@@ -19,6 +19,7 @@ from chorus_nb.parameters import SCRIPT, Parameters, resolve
 from chorus_nb.processes.environment import keep_within
 from chorus_nb.workbench import audit
 from chorus_nb.workbench.demo_site import DEMO_SITE, make_demo_site
+from chorus_nb.workbench.kept import refuse_damaged
 from chorus_nb.workbench.steps import STEPS
 from chorus_nb.workspace import Workspace, digest_of
 
@@ -30,11 +31,17 @@ class _Recording(Workspace):
         super().__init__(parameters)
         self.inputs: dict[str, str] = {}
         self.rows: dict[str, int] = {}
+        self.written: set[Path] = set()
 
     def read(self, table: tables.Table, columns: Sequence[str] | None = None, *, compact: bool = False) -> pd.DataFrame:
         frame = super().read(table, columns, compact=compact)
         self.note(audit.place(self, self.path(table)), len(frame), lambda: digest_of(self.path(table)))
         return frame
+
+    def write(self, table: tables.Table, frame: pd.DataFrame) -> Path:
+        path = super().write(table, frame)
+        self.written.add(path)
+        return path
 
     def note(self, name: str, rows: int | None, digest: Callable[[], str]) -> None:
         if name not in self.inputs:
@@ -66,6 +73,9 @@ class Run:
         rows = [self._row(thing) for thing in written]
         frame = pd.DataFrame(rows, columns=["place", "rows", "files", "bytes", "blake3"])
         frame = frame.astype({"rows": "Int64", "files": "Int64", "bytes": "Int64"})
+        outputs = {row["place"]: row["blake3"] for row in rows if row["blake3"]}
+        local = [path for path in self._workspace.written if path.is_relative_to(self.workspace.local)]
+        outputs |= {audit.place(self.workspace, path): digest_of(path) for path in local if path.is_file()}
         audit.append_line(
             self.workspace,
             {
@@ -76,7 +86,7 @@ class Run:
                 "versions": audit.versions(),
                 "inputs": dict(sorted(self._workspace.inputs.items())),
                 "rows": dict(sorted(self._workspace.rows.items())),
-                "outputs": {row["place"]: row["blake3"] for row in rows if row["blake3"]},
+                "outputs": dict(sorted(outputs.items())),
             },
         )
         return frame
@@ -119,6 +129,7 @@ def begin(name: str, variables: Mapping[str, Any]) -> Run:
     parameters = Parameters.of(values)
     workspace = prepare_process(parameters)
     _refuse_output_outside(workspace, name)
+    refuse_damaged(workspace, name)
     return Run(name, parameters)
 
 

@@ -138,6 +138,20 @@ def test_a_table_is_as_its_notebook_left_it(demo_site: Path, tmp_path: Path) -> 
     begin("05_build_registry", values)  # which makes it again
 
 
+def test_a_table_that_a_later_notebook_changes_is_known_at_once(demo_site: Path, tmp_path: Path) -> None:
+    values = {name: str(demo_site / folder) for name, folder in FOLDERS} | {"workspace": str(tmp_path / "w")}
+    first = begin("03_run_deid", values)
+    first.workspace.write(tables.OUTCOMES, tables.empty(tables.OUTCOMES))
+    first.finish()
+    path = begin("04_verify", values).workspace.write(
+        tables.OUTCOMES, tables.decode(tables.OUTCOMES, content(tables.OUTCOMES))
+    )
+    begin("05_build_registry", values)  # though 04 did not come to its end
+    path.write_bytes(tables.encode(tables.OUTCOMES, tables.empty(tables.OUTCOMES)))
+    with pytest.raises(DamagedTable, match=r"local/outcomes\.parquet"):
+        begin("05_build_registry", values)
+
+
 def test_a_part_of_the_survey_that_is_damaged_is_read_again(workspace: Workspace) -> None:
     counts = scan(workspace)
     for suffix in ("catalog", "tags", "values"):

@@ -27,8 +27,9 @@ from chorus_nb.workspace import Workspace, digest_of
 class _Recording(Workspace):
     """A workspace that remembers digest and rows of each input that was read: the inputs of the audit line."""
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, parameters: Parameters, notebook: str) -> None:
         super().__init__(parameters)
+        self.notebook = notebook
         self.inputs: dict[str, str] = {}
         self.rows: dict[str, int] = {}
         self.written: set[Path] = set()
@@ -41,6 +42,9 @@ class _Recording(Workspace):
     def write(self, table: tables.Table, frame: pd.DataFrame) -> Path:
         path = super().write(table, frame)
         self.written.add(path)
+        if table.kept == "local" and table.made_by < self.notebook:  # known at once: this notebook may be killed
+            outputs = {audit.place(self, path): digest_of(path)}
+            audit.append_line(self, {"event": "table", "notebook": self.notebook, "outputs": outputs})
         return path
 
     def note(self, name: str, rows: int | None, digest: Callable[[], str]) -> None:
@@ -57,7 +61,7 @@ class Run:
         self.name = name
         self.parameters = parameters
         self.progress = Meter()
-        self._workspace = _Recording(parameters)
+        self._workspace = _Recording(parameters, name)
         self._began = time.monotonic()
         self._note_inputs()
 

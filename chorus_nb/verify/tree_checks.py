@@ -14,12 +14,17 @@ from itertools import chain
 from pathlib import Path
 
 import pandas as pd
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from chorus_nb import layout, tables
 from chorus_nb.leaks.cells import IdentifyingCells, identifying_cells
 from chorus_nb.leaks.files import csv_parts, of_content, original_uids, pieces, search_file, searchers, uid_digest
+from chorus_nb.leaks.known import KnownWords, known_words_of
+from chorus_nb.leaks.reading import Leaf
 from chorus_nb.leaks.search import Searcher
+from chorus_nb.leaks.shapes import Severity
 from chorus_nb.leaks.terms import uids_in
+from chorus_nb.leaks.texts import identifier_shapes, is_written_text, tells
 from chorus_nb.verify.findings import ASKED_OF_TREE, RANK, Finding, Findings
 from chorus_nb.verify.gate import check_rows
 from chorus_nb.workspace import Workspace
@@ -38,7 +43,7 @@ def verify_tree(workspace: Workspace, made: Mapping[str, bytes] | None = None) -
     # the same number whether the release was packed before or not: the certificate holds it
     counted = {name for name in names if name.startswith(release)} - {f"{release}/{n}" for n in layout.MADE_LAST}
     examined = Counter(tables=len(counted), registry=len(workspace.read(tables.IMAGE_REGISTRY)))
-    findings = {*_texts(workspace, names, files), *_canonical(workspace), *_registry(workspace)}
+    findings = {*_texts(workspace, names, files), *_described(workspace), *_canonical(workspace), *_registry(workspace)}
     rows = sorted(findings, key=lambda one: (RANK[one.severity], *one))
     frame = tables.frame(tables.TREE_FINDINGS, [row._asdict() | {"detail": row.detail} for row in rows])
     workspace.write(tables.TREE_FINDINGS, frame)
@@ -115,6 +120,31 @@ def _parts(path: Path) -> Iterator[pd.DataFrame]:
             yield part
     except ValueError:
         yield pd.DataFrame({"": path.read_bytes().decode("latin-1").splitlines()})
+
+
+def _described(workspace: Workspace) -> Findings:
+    """Cells of the metadata tables by the rules that 04 has for the elements they are from, whoever they tell of."""
+    known = known_words_of(workspace)
+    for table in METADATA_TABLES:
+        for path in (workspace.path(table), workspace.path(replace(table, format="parquet"))):
+            name = path.relative_to(workspace.root).as_posix()
+            try:
+                parts = csv_parts(path) if path.suffix == ".csv" else iter((pd.read_parquet(path),))
+                cells = {(str(c), str(v)) for part in parts for c in part for v in part[c].unique()}
+            except Exception:  # whatever a damaged file leads to; that it cannot be read is a finding already
+                continue
+            for column, cell in sorted(cells):
+                if (tag := tag_for_keyword(column)) is not None:
+                    text = cell.encode("latin-1").decode("utf-8", "replace") if path.suffix == ".csv" else cell
+                    for severity, detail in _said_by(tag, text, known):
+                        yield Finding("tables", severity, name, column, detail)
+
+
+def _said_by(tag: int, text: str, known: KnownWords) -> Iterator[tuple[Severity, str]]:
+    leaf = Leaf("", tag, dictionary_VR(tag), "", text.encode(), text)
+    yield from identifier_shapes(leaf)
+    if is_written_text(leaf, {}):
+        yield from tells(leaf, known, ())
 
 
 def _canonical(workspace: Workspace) -> Findings:

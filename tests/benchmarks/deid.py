@@ -109,9 +109,12 @@ def template(edge: int) -> bytes:
     return sink.getvalue()
 
 
-def make_site(site: Path, count: int, edge: int) -> None:
-    """``count`` files in series of 100, an accession a series, a patient each two accessions; and the lookup tables."""
-    content = template(edge)
+def make_site(site: Path, count: int, edge: int, content: bytes = b"") -> None:
+    """``count`` files in series of 100, an accession a series, a patient each two accessions; and the lookup tables.
+
+    ``content``: the file to multiply instead of :func:`template`.
+    """
+    content = content or template(edge)
     for number in range(count):
         series = number // SERIES
         numbers = {"SOPInstanceUID": number, "PatientID": series // 2, "InstanceNumber": number % SERIES}

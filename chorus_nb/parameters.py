@@ -33,8 +33,12 @@ RULE_SETS = {row["name"]: row["rules"] for row in csv.DictReader(_LISTED.splitli
 POLICIES = tuple(name for name in RULE_SETS if name != SCRIPT)  # those that come with the workbench
 
 
+REQUIRED = ("site", "source", "omop", "lookup", "workspace")
+"""What only a site can say: "" stands for *not said*, and a run that needs it does not begin."""
+
+
 class Parameters(BaseModel):
-    """The parameters of a run (DESIGN "The contract"). The defaults run the demo site.
+    """The parameters of a run (DESIGN "The contract"). Those of :data:`REQUIRED` have no default.
 
     Flat, so that one YAML file serves ``chorus-nb run FILE.yaml`` and ``papermill -f FILE.yaml`` alike.
     Relative paths are taken from the project folder (:func:`project_folder`).
@@ -42,15 +46,13 @@ class Parameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, str_strip_whitespace=True)
 
-    site: str = Field("demo", min_length=1, description="Name of the site, shown in reports.")
+    site: str = Field("", description="Name of the site, shown in reports.")
     source: str = Field(
-        "runs/demo/site/dicom",
-        min_length=1,
+        "",
         description="Folder of original DICOM: any depth, any file names, zip archives too. Never written to.",
     )
     omop: str = Field(
-        "runs/demo/site/omop",
-        min_length=1,
+        "",
         description="Folder of OMOP CDM 5.4 tables, CSV or Parquet, already date-shifted; a DuckDB or SQLite file; "
         "or env:NAME, holding an SQLAlchemy URL.",
     )
@@ -58,13 +60,11 @@ class Parameters(BaseModel):
         "", pattern=r"^\w*$", description='Schema of the OMOP tables in a database ("" = the one its user sees first).'
     )
     lookup: str = Field(
-        "runs/demo/site/lookup",
-        min_length=1,
+        "",
         description="Folder with the two lookup tables, Image_map.csv and Personal_map.csv (SOP steps 12, 13).",
     )
     workspace: str = Field(
-        "runs/demo/workspace",
-        min_length=1,
+        "",
         description="Everything the run writes: local/ (identifiable, stays), release/ (uploaded), audit/.",
     )
     key_file: str = Field("", description='The site\'s secret key, mode 0600 ("" = made once under local/).')
@@ -219,12 +219,22 @@ class Parameters(BaseModel):
             raise InputError(f"parameter file must hold `name: value` lines: {path}")
         return cls.of({**values, **(overrides or {})})
 
+    def require(self, *names: str) -> None:
+        """:class:`InputError` names those of ``names`` that are not set."""
+        if missing := [name for name in names if not getattr(self, name)]:
+            raise InputError(
+                f"not set: {', '.join(missing)}; set them in a parameter file (chorus-nb run FILE.yaml; "
+                "chorus-nb parameters prints one) or in the first code cell of the notebook"
+            )
+
     def check_folders(self) -> None:
-        """Every folder that must exist does, and none lies where it would be overwritten or leak (exit 2 otherwise)."""
+        """Every folder that is set exists, and none lies where it would be overwritten or leak (exit 2 otherwise)."""
         lines = []
         source = self.open_source()
         for name in ("source", "lookup", "omop"):
             value = getattr(self, name)
+            if not value:
+                continue
             if value.startswith("env:"):
                 if name != "omop":
                     lines.append(f"{name}: must be a folder")

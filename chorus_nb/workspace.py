@@ -44,6 +44,7 @@ class Workspace:
 
     def create(self) -> Workspace:
         """Make the folders; ``local/`` gets owner-only permissions."""
+        self.parameters.require("workspace")
         try:
             for folder in (self.root, self.local, self.release, self.audit, self.reports_local, self.reports_audit):
                 folder.mkdir(parents=True, exist_ok=True)

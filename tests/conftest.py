@@ -85,6 +85,7 @@ def workspace(demo_site: Path, tmp_path: Path) -> Workspace:
     """An empty workspace over the tiny demo site."""
     return Workspace(
         Parameters(
+            site="tiny",
             source=str(demo_site / "dicom"),
             omop=str(demo_site / "omop"),
             lookup=str(demo_site / "lookup"),

@@ -105,7 +105,10 @@ def keeps(table: Table) -> bool:
 
 
 def test_a_notebook_begins_only_with_tables_that_can_be_read(demo_site: Path, tmp_path: Path) -> None:
-    values = {name: str(demo_site / folder) for name, folder in FOLDERS} | {"workspace": str(tmp_path / "w")}
+    values = {name: str(demo_site / folder) for name, folder in FOLDERS} | {
+        "site": "tiny",
+        "workspace": str(tmp_path / "w"),
+    }
     workspace = Workspace(Parameters.of(values)).create()
     workspace.path(tables.LINKAGE).write_bytes(cut(tables.LINKAGE))
     workspace.path(tables.OUTCOMES).write_bytes(without_a_column(tables.OUTCOMES))
@@ -121,7 +124,10 @@ FOLDERS = (("source", "dicom"), ("omop", "omop"), ("lookup", "lookup"))
 
 
 def test_a_table_is_as_its_notebook_left_it(demo_site: Path, tmp_path: Path) -> None:
-    values = {name: str(demo_site / folder) for name, folder in FOLDERS} | {"workspace": str(tmp_path / "w")}
+    values = {name: str(demo_site / folder) for name, folder in FOLDERS} | {
+        "site": "tiny",
+        "workspace": str(tmp_path / "w"),
+    }
     run = begin("05_build_registry", values)
     run.workspace.write(tables.SEAL, tables.empty(tables.SEAL))
     run.workspace.write(tables.OMOP_FINDINGS, tables.empty(tables.OMOP_FINDINGS))
@@ -139,7 +145,10 @@ def test_a_table_is_as_its_notebook_left_it(demo_site: Path, tmp_path: Path) -> 
 
 
 def test_a_table_that_a_later_notebook_changes_is_known_at_once(demo_site: Path, tmp_path: Path) -> None:
-    values = {name: str(demo_site / folder) for name, folder in FOLDERS} | {"workspace": str(tmp_path / "w")}
+    values = {name: str(demo_site / folder) for name, folder in FOLDERS} | {
+        "site": "tiny",
+        "workspace": str(tmp_path / "w"),
+    }
     first = begin("03_run_deid", values)
     first.workspace.write(tables.OUTCOMES, tables.empty(tables.OUTCOMES))
     first.finish()

@@ -98,9 +98,10 @@ def _demo(chosen: argparse.Namespace) -> int:
 
 
 def _lab(chosen: argparse.Namespace) -> int:
+    from chorus_nb.workbench.demo_site import DEMO_FILE
     from chorus_nb.workbench.lab import open_lab
 
-    parameters = Parameters.read(chosen.file) if chosen.file else Parameters.of({})
+    parameters = Parameters.read(chosen.file or DEMO_FILE)
     browser = ["--no-browser"] if chosen.no_browser else []
     return open_lab(parameters, [f"--ServerApp.port={chosen.port}", *browser, *chosen.jupyter])
 

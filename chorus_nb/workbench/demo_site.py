@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 from pathlib import Path
+
+import yaml
 
 from chorus_nb import __version__
 from chorus_nb.errors import InputError
 from chorus_nb.memory import DECODERS, Recipe
 from chorus_nb.workspace import write_atomically
 
-DEMO_SITE = "runs/demo/site"
+DEMO_FILE = Path(__file__).parents[2] / "parameters" / "demo.yaml"  # the one place of the demo's values
 DEMO_RECIPE = Recipe("chorus_nb.demo.site", libraries=DECODERS)
 STAMP = "made_by.json"  # says which code made the site
+
+
+@functools.cache
+def demo_values() -> dict[str, str]:
+    """What ``parameters/demo.yaml`` sets; nothing where it is not beside the package."""
+    return dict(yaml.safe_load(DEMO_FILE.read_text(encoding="utf-8"))) if DEMO_FILE.is_file() else {}
 
 
 def make_demo_site(folder: Path, seed: int = 1) -> bool:

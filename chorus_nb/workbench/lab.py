@@ -17,6 +17,7 @@ from chorus_nb.errors import WorkbenchError
 from chorus_nb.parameters import POLICIES, Parameters, resolve
 from chorus_nb.workbench.notebook import prepare_process
 from chorus_nb.workbench.run import NOTEBOOKS
+from chorus_nb.workbench.steps import STEPS, needed
 from chorus_nb.workspace import Workspace
 
 FOLDERS = ("source", "omop", "lookup", "workspace", "key_file", "decisions", "policy")
@@ -30,7 +31,7 @@ def open_lab(parameters: Parameters, options: Sequence[str] = ()) -> int:
     """Open JupyterLab on copies of the notebooks with these parameters filled in; returns when it is closed."""
     if find_spec("jupyterlab") is None:
         raise WorkbenchError("JupyterLab is not installed; pip install 'chorus-nb[lab]'")
-    folder = prepare_copies(prepare_process(parameters))
+    folder = prepare_copies(prepare_process(parameters, needed(STEPS[0].name)))
     command = [sys.executable, "-m", "jupyterlab", *options, *_options(folder)]
     return subprocess.call(command, env={**os.environ, **_settings(folder / ".jupyter")})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,13 @@ import pyarrow.parquet as pq
 from chorus_nb import tables
 from chorus_nb.display import Meter
 from chorus_nb.errors import InputError
-from chorus_nb.parameters import SCRIPT, Parameters, resolve
+from chorus_nb.parameters import REQUIRED, SCRIPT, Parameters, resolve
 from chorus_nb.processes.environment import keep_within
 from chorus_nb.workbench import audit
-from chorus_nb.workbench.demo_site import DEMO_SITE, make_demo_site
+from chorus_nb.workbench.demo_site import demo_values, make_demo_site
 from chorus_nb.workbench.kept import refuse_damaged
-from chorus_nb.workbench.steps import STEPS
+from chorus_nb.workbench.ownership import refuse_mixture, refuse_other_site, remember_site
+from chorus_nb.workbench.steps import STEPS, needed
 from chorus_nb.workspace import Workspace, digest_of
 
 
@@ -124,14 +125,13 @@ class Run:
 def begin(name: str, variables: Mapping[str, Any]) -> Run:
     """Open notebook ``name``: take its parameters out of ``globals()``, check them and make the workspace.
 
-    Makes the demo site when the parameters point at it and it is not there yet, so that every notebook runs
-    without any set-up.
+    Makes the demo site when the parameters point at it and it is not there yet.
     """
     values = {field: variables[field] for field in Parameters.model_fields if field in variables}
     if isinstance(values.get("workspace"), Workspace):  # the cell was run a second time by hand
         values["workspace"] = values["workspace"].parameters.workspace
     parameters = Parameters.of(values)
-    workspace = prepare_process(parameters)
+    workspace = prepare_process(parameters, needed(name))
     _refuse_output_outside(workspace, name)
     refuse_damaged(workspace, name)
     return Run(name, parameters)
@@ -161,11 +161,15 @@ def papermill_output(process: psutil.Process | None) -> Path | None:
         return None
 
 
-def prepare_process(parameters: Parameters) -> Workspace:
+def prepare_process(parameters: Parameters, needs: Iterable[str] = REQUIRED) -> Workspace:
     """The workspace of a run, made, after a check of all folders; and the demo site where it is asked for."""
-    if parameters.source == f"{DEMO_SITE}/dicom" and not parameters.open_source().reachable():
-        make_demo_site(resolve(DEMO_SITE))
+    parameters.require(*needs)
+    refuse_mixture(parameters)
+    if parameters.source == demo_values().get("source") and not parameters.open_source().reachable():
+        make_demo_site(resolve(parameters.source).parent)
     parameters.check_folders()
+    refuse_other_site(Workspace(parameters))
     workspace = Workspace(parameters).create()
+    remember_site(workspace)
     keep_within(workspace.local)
     return workspace

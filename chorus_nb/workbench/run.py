@@ -18,7 +18,7 @@ from chorus_nb.workbench import audit, kernel, report
 from chorus_nb.workbench.check import check_inputs
 from chorus_nb.workbench.notebook import prepare_process
 from chorus_nb.workbench.report import Outcome
-from chorus_nb.workbench.steps import STEPS, NotebookStep
+from chorus_nb.workbench.steps import STEPS, NotebookStep, needed
 from chorus_nb.workbench.terminal import LOG, NotebookProgress, open_log
 from chorus_nb.workspace import Workspace, write_atomically
 
@@ -37,7 +37,7 @@ def run_notebooks(parameters: Parameters, only: Iterable[str] = (), level: int =
         raise InputError(
             f"the notebooks are not beside the package ({NOTEBOOKS}): install it from a checkout, pip install -e ."
         )
-    workspace = prepare_process(parameters)
+    workspace = prepare_process(parameters, needed(*(step.name for step in steps)))
     open_log(workspace, level)
     check_inputs(workspace)
     ended: dict[str, Outcome] = {}

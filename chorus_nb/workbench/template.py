@@ -9,7 +9,7 @@ from chorus_nb.parameters import Parameters
 
 TEMPLATE_HEAD = """\
 # The parameters of a run, all of them, with their defaults: copy this file, change what differs at your site.
-# Most sites set the first five only. Made by: chorus-nb parameters
+# site, source, omop, lookup and workspace have none; most sites set only these. Made by: chorus-nb parameters
 #
 # Run:  chorus-nb run my_site.yaml
 # Text stays in quotes, so that YAML leaves site codes and numbers alone. Relative paths start at this checkout.

@@ -17,6 +17,7 @@ def chain(demo_site: Path, tmp_path_factory: pytest.TempPathFactory) -> Chain:
     """All six notebooks on the tiny demo site."""
     folder = tmp_path_factory.mktemp("chain")
     values = {
+        "site": "tiny",
         "source": str(demo_site / "dicom"),
         "omop": str(demo_site / "omop"),
         "lookup": str(demo_site / "lookup"),

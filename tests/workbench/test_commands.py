@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 def file(demo_site: Path, tmp_path: Path) -> Path:
     """A parameter file for the tiny demo site."""
     values = {name: str(demo_site / folder) for name, folder in (("source", "dicom"), ("omop", "omop"))}
-    values |= {"lookup": str(demo_site / "lookup"), "workspace": str(tmp_path / "workspace")}
+    values |= {"site": "tiny", "lookup": str(demo_site / "lookup"), "workspace": str(tmp_path / "workspace")}
     path = tmp_path / "site.yaml"
     path.write_text(yaml.safe_dump(values))
     return path

@@ -1,0 +1,75 @@
+"""A run knows whose it is: nothing is taken from the demo unasked, and a workspace stays with its site and source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chorus_nb.errors import InputError
+from chorus_nb.parameters import REQUIRED, Parameters, resolve
+from chorus_nb.workbench.demo_site import demo_values
+from chorus_nb.workbench.notebook import begin, prepare_process
+from chorus_nb.workbench.steps import STEPS
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> dict[str, Any]:
+    """The values of a site of its own, with empty folders."""
+    values = {name: str(tmp_path / name) for name in REQUIRED}
+    for name in ("source", "omop", "lookup"):
+        Path(values[name]).mkdir()
+    return {**values, "site": "north"}
+
+
+def refused(values: dict[str, Any], notebook: str = "02_map_tags") -> str:
+    with pytest.raises(InputError) as fault:
+        begin(notebook, values)
+    [line] = fault.value.lines
+    return line
+
+
+def test_only_the_demo_s_own_file_holds_its_values() -> None:
+    assert set(REQUIRED) <= set(demo_values())
+    assert {getattr(Parameters(), name) for name in REQUIRED} == {""}
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_what_is_not_set_is_named_before_anything_is_made(own: dict[str, Any], name: str, tmp_path: Path) -> None:
+    assert refused({**own, name: ""}).startswith(f"not set: {name}; ")
+    assert not (tmp_path / "workspace").exists()
+
+
+def test_headers_can_be_explored_without_the_tables_that_they_are_linked_to(own: dict[str, Any]) -> None:
+    begin(STEPS[0].name, {**own, "omop": "", "lookup": ""})
+    assert refused({}, STEPS[0].name).startswith("not set: site, source, workspace; ")
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_a_value_of_the_demo_among_own_ones_is_refused(own: dict[str, Any], name: str, tmp_path: Path) -> None:
+    for value in {demo_values()[name], str(resolve(demo_values()[name])) if name != "site" else "demo"}:
+        assert refused({**own, name: value}).startswith(f"demo and own values are mixed: {name} is the demo's, ")
+    assert not (tmp_path / "workspace").exists()
+
+
+@pytest.mark.parametrize("name", ["site", "source"])
+def test_a_workspace_stays_with_its_site_and_source(own: dict[str, Any], name: str, tmp_path: Path) -> None:
+    prepare_process(Parameters.of(own))
+    (tmp_path / "south").mkdir()
+    other = {**own, name: "south" if name == "site" else str(tmp_path / "south")}
+    line = refused(other)
+    assert line.startswith(
+        f"workspace: was made with another {name}; choose another workspace, or delete local/site.json"
+    )
+    begin("02_map_tags", {**own, "source": f"{own['source']}/../source"})  # the same folder
+    (tmp_path / "workspace" / "local" / "site.json").unlink()  # as the line says
+    begin("02_map_tags", other)
+    assert refused(own).startswith(f"workspace: was made with another {name}")
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", b"\xff{", b'"x"'])
+def test_a_damaged_record_of_the_site_is_one_line(own: dict[str, Any], content: bytes, tmp_path: Path) -> None:
+    prepare_process(Parameters.of(own))
+    (tmp_path / "workspace" / "local" / "site.json").write_bytes(content)
+    assert refused(own).startswith("workspace: local/site.json cannot be read; ")

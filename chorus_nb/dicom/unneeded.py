@@ -108,9 +108,13 @@ def unneeded(content: bytes, syntax: str, runs: list[Readable]) -> list[Stretch]
             else:
                 low = middle + 1
         high += content[high - 1] == 0xFF  # what is stuffed behind it stays
-        if not _same(cut(content, [Stretch(high, end)]), syntax, pixels):
+        # the last bytes of a packet may be any, but have to be there
+        starts = range(high, max(high, run.stop - LAST) + 1)
+        parts = (Stretch(start, end) for start in starts)
+        part = next((part for part in parts if _same(cut(content, [part]), syntax, pixels)), None)
+        if part is None:
             raise NotWalked("the end of an image")
-        found.append(Stretch(high, end))
+        found.append(part)
     return found
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import warnings
+import zlib
 from io import BytesIO
 
 import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.encaps import encapsulate
+from pydicom.uid import UID, UID_dictionary
 
 from chorus_nb.deid.dataset import Deidentified, Deidentifier
 from chorus_nb.dicom import codecs
+from chorus_nb.dicom.encodings import DEFLATED_SYNTAXES
 from chorus_nb.dicom.spans import Refused
 from chorus_nb.dicom.streams import walk_j2k
 from chorus_nb.verify.pixel_container import among_pixels
@@ -56,6 +59,30 @@ def test_what_is_planted_among_pixels_does_not_leave(engine: Deidentifier, carri
         assert not any("pixel data" in note for note in made.notes)
     else:
         assert any("pixel data" in note or "offset table" in note for note in made.notes), "what was removed is noted"
+
+
+REGISTERED = sorted(
+    uid for uid, entry in UID_dictionary.items() if entry[1] == "Transfer Syntax" and "Papyrus" not in entry[0]
+)
+
+
+@pytest.mark.parametrize("syntax", REGISTERED)
+def test_no_registered_transfer_syntax_lets_a_text_through(engine: Deidentifier, syntax: str) -> None:
+    """Whole, with an image of JPEG in it, or with bytes that no decoder knows: released without it, or held back."""
+    pixels = picture("u2")[0].astype(">u2" if syntax.endswith("1.2.2") else "<u2").tobytes()
+    jpeg = ENCODERS[J + "57"][0](picture("u2")[0])
+    native = not UID(syntax).is_compressed or UID(syntax).is_deflated
+    for value in (pixels + MARK,) if native else (encapsulate([part]) for part in (jpeg + MARK, pixels + MARK, MARK)):
+        try:
+            made = engine.apply(file_of(syntax, value, 1, CT), SUBJECT)
+        except Refused:
+            assert not native, "native pixels with bytes behind them are an image all the same"
+            continue
+        content = released(made)
+        if syntax in DEFLATED_SYNTAXES:
+            content += zlib.decompress(content[144 + int.from_bytes(content[140:144], "little") :], -zlib.MAX_WBITS)
+        assert not any(part in content for part in (b"Quellbrook", b"Thessaly", b"4471902"))
+        assert not native or (decoded(released(made)) == picture("u2")[0]).all()
 
 
 def test_every_transfer_syntax_that_can_be_written_here_was_tried() -> None:

@@ -45,6 +45,10 @@ class DamagedTable(SchemaError):
     remedy = ""
 
 
+class FileFault(WorkbenchError):
+    """One file cannot be used for what was asked of it; the others go on. The text holds no value."""
+
+
 class WorkerLost(WorkbenchError):
     """A worker process died, or was ended because it took too long or too much memory."""
 

@@ -20,6 +20,7 @@ FLOORS = {
     "ground floor": (
         *(
             "errors",
+            "guard",
             "sop",
             "standards",
             "paths",

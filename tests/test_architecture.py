@@ -18,7 +18,7 @@ UPWARDS: dict[tuple[str, str], str] = {}
 VERIFIER = ("verify", "leaks")
 SHARED = {
     *("errors", "parameters", "workspace", "layout", "memory", "decisions", "tables", "standards", "source", "omop"),
-    *("processes", "verify", "leaks", "mapping.lookups", "", "seal", "holds"),
+    *("processes", "verify", "leaks", "mapping.lookups", "", "seal", "holds", "guard"),
 }
 FORBIDDEN = {"dicom", "identity", "deid", "pixels", "faces"}
 # Public names that more modules than one define. The number may only go down.

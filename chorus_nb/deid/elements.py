@@ -10,12 +10,22 @@ from typing import TYPE_CHECKING
 from chorus_nb import standards
 from chorus_nb.deid import claims, dates
 from chorus_nb.deid.context import KEPT, Change, Circumstances, Engine, Level, Made, Subject
+from chorus_nb.deid.root import RootValues
 from chorus_nb.deid.scripted import SpanValues, resolve_script
 from chorus_nb.deid.uids import names_an_object
-from chorus_nb.deid.values import FORMS, NO_NUMBER, UNDIVIDED, dummy, expected_vr, family, readable, shorten
+from chorus_nb.deid.values import (
+    FORMS,
+    LONGEST_TEXT,
+    UNDIVIDED,
+    are_numbers,
+    dummy,
+    expected_vr,
+    family,
+    readable,
+    shorten,
+)
 from chorus_nb.dicom.charsets import CHARACTER_SET, DEFAULT_CHARSET, charset_of, decode_text, defined_terms, encode_text
-from chorus_nb.dicom.encodings import FORMATTED, TEXT, WORD_SIZES, Buffer, Encoding, numbers_in, vr_of
-from chorus_nb.dicom.pixel_data import Geometry
+from chorus_nb.dicom.encodings import FORMATTED, TEXT, WORD_SIZES, Buffer, Encoding
 from chorus_nb.dicom.spans import Element, Refused, Spans
 from chorus_nb.identity import harvest as identifiers
 
@@ -25,25 +35,22 @@ if TYPE_CHECKING:
 CODE_VALUE, CODING_SCHEME, SCHEME_VERSION, CODE_MEANING = CODE = (0x00080100, 0x00080102, 0x00080103, 0x00080104)
 VERSION_FORM = re.compile(r"[A-Za-z]{0,3}[\d._-]{1,12}")
 PATIENT_ID, ACCESSION_NUMBER, BIRTH_DATE, AGE = 0x00100020, 0x00080050, 0x00100030, 0x00101010
+NUMBER_OF_FRAMES = 0x00280008  # decoders ask for it wherever it stands
+PIXEL_COUNTS = frozenset((0x00280002, 0x00280010, 0x00280011, 0x00280100, 0x00280101, 0x00280102, 0x00280103))
 PS33_TERMS, PS36 = "defined terms of PS3.3 C.12.1.1.2", "not registered in PS3.6 Annex A"
-WHOLE_NUMBER = re.compile(rb"\+?(\d+)(?:\.0*)?")  # 30.0 too
 NEEDED, PRESENT = ("1", "1C"), ("2", "2C")  # Types of PS3.5 section 7.4: a value; at least the element
 LONGEST_REMEMBERED = 2048  # bytes of an element
 
 
-class Elements:
+class Elements(RootValues):
     """The elements of one file on their way through; collects what changed."""
 
     def __init__(self, engine: Engine, taken: Spans, subject: Subject) -> None:
+        super().__init__(taken)
         self.engine = engine
-        self.taken = taken
-        self.data = taken.data
         self.subject = subject
         self.changes: list[Change] = []
         self.notes: list[str] = []
-        self.charset = charset_of(taken.data, taken.elements, DEFAULT_CHARSET)
-        self.root = {element.tag: element for element in taken.elements}  # of a tag given twice, the last
-        self.root_elements = list(self.root.values())
         self.sop_class = self.text_of(0x00080016)
         sop_instance = self.text_of(0x00080018)
         if not self.sop_class or not sop_instance:
@@ -62,45 +69,6 @@ class Elements:
     def is_kept(self, element: Element) -> bool:
         """Whether the policy keeps this attribute as it is where it stands at the root."""
         return self.engine.rule(self.sop_class, (), element.tag, element.vr, "").action == "K"
-
-    # --- reading the root ---------------------------------------------------------------------------------------
-
-    def raw(self, element: Element) -> bytes:
-        return bytes(self.data[element.value : element.end])
-
-    def text_of(self, tag: int) -> str:
-        """Text of an element at the root, "" if it is not there."""
-        element = self.root.get(tag)
-        return decode_text(self.raw(element), self.charset).strip(" \0") if element and element.items is None else ""
-
-    def number_of(self, tag: int) -> int | None:
-        """An unsigned number or an integer string at the root, None if it is not there or no number."""
-        element = self.root.get(tag)
-        if element is None or element.items is not None:
-            return None
-        raw = self.raw(element)
-        if vr_of(tag) == "IS":
-            number = WHOLE_NUMBER.fullmatch(raw.strip(b" \0"))
-            return int(number[1]) if number else None
-        return int(numbers_in(raw, "US", self.taken.big)[0]) if len(raw) >= 2 else None
-
-    def geometry(self) -> Geometry:
-        """What the header says of the pixels."""
-        rows, columns, bits, samples, frames, stored, high, signed = map(
-            self.number_of,
-            (0x00280010, 0x00280011, 0x00280100, 0x00280002, 0x00280008, 0x00280101, 0x00280102, 0x00280103),
-        )
-        photometric = self.text_of(0x00280004)
-        return Geometry(rows, columns, bits, samples or 1, frames or 1, photometric, stored, high, signed == 1)
-
-    def overlay_bits(self) -> dict[int, int]:
-        """Bit of the pixels by overlay group that stands there (Overlay Bit Position, retired, PS3.3-2004 C.9.2)."""
-        found = {}
-        for group in standards.lists.OVERLAY_GROUPS:
-            bit, allocated = self.number_of(group << 16 | 0x0102), self.number_of(group << 16 | 0x0100)
-            if bit is not None and group << 16 | 0x3000 not in self.root and (bit or (allocated or 0) > 1):
-                found[group] = bit
-        return found
 
     def methods_before(self) -> tuple[str, ...]:
         """De-identification methods applied before us; the chain is continued, cleaned of identifiers."""
@@ -227,6 +195,8 @@ class Elements:
         vr = expected if e.vr == "UN" else e.vr
         if vr in ("UN", "SQ") or expected == "SQ":
             return self.left_out(e, level, "unknown value representation")
+        if expected in TEXT and e.length > LONGEST_TEXT and action not in ("Z", "D"):
+            return self.left_out(e, level, "longer than a text may be")
         if action == "K":
             return self.keep(e, vr, expected, rule, level)
         if action == "C":
@@ -270,7 +240,7 @@ class Elements:
             if expected == "CS" and vr in TEXT:
                 return self.cleaned(e, vr, self.cleaner.clean, rule, level)  # words, not a code
             return self.left_out(e, level, "value does not have the form of its VR")
-        if expected in ("DS", "IS") and NO_NUMBER.search(raw) and self.type_of(e, level) in NEEDED:
+        if expected in ("DS", "IS") and raw.strip(b" \0") and not self.suffices(e, raw, level):
             return self.left_out(e, level, "no number where the image needs one")
         protected = standards.never_a_patient(e.tag, expected)
         if expected in FORMATTED:
@@ -285,7 +255,7 @@ class Elements:
             return self.without_own(e, vr, rule, level)
         if expected in TEXT and self.cleaner.finds_own(decode_text(raw, level.charset)):
             return self.clean(e, vr, expected, rule, level)
-        if expected in WORD_SIZES and len(raw) % WORD_SIZES[expected]:
+        if expected in WORD_SIZES and (len(raw) % WORD_SIZES[expected] or (e.tag in PIXEL_COUNTS and len(raw) != 2)):
             return self.left_out(e, level, "value does not have the form of its VR")
         if family(expected) in ("words", "bytes") and self.cleaner.finds_own(readable(raw)):
             return self.left_out(e, level, "an identifier stood in binary data")
@@ -322,6 +292,12 @@ class Elements:
     def type_of(self, e: Element, level: Level) -> str | None:
         """Type of the attribute where it stands in the IOD (PS3.3); None if it has no place there."""
         return standards.attribute_type(self.sop_class, level.path, standards.path_step(e.tag))
+
+    def suffices(self, e: Element, raw: bytes, level: Level) -> bool:
+        """Whether a number is one as far as anything depends on it; of what is left out, the pixels hold one frame."""
+        if e.tag == NUMBER_OF_FRAMES and not level.path:
+            return bool(self.number_of(e.tag))
+        return self.type_of(e, level) not in NEEDED or are_numbers(raw)
 
     def new_value(self, e: Element, vr: str, expected: str, rule: Rule, level: Level) -> str | bytes | None:
         """The value an action makes; None if the action does not suit the element."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import pydicom
@@ -16,6 +17,8 @@ from chorus_nb.deid.context import Subject
 from chorus_nb.deid.dataset import Deidentifier
 from chorus_nb.deid.worklist import uid_map
 from chorus_nb.dicom.spans import Refused
+from chorus_nb.errors import FileFault
+from chorus_nb.guard import fault_of, one_file, quiet
 from chorus_nb.identity.site_words import site_vocabulary
 from chorus_nb.mapping import load_policy, read_lookups
 from chorus_nb.workspace import Workspace
@@ -24,6 +27,7 @@ LONGEST_LINE = 120  # characters of a value shown
 LONGEST_EXAMPLE = 40  # of them in the tag plan
 DEEPEST_SHOWN = 32  # levels of nesting shown; the engine refuses deeper files
 UNREADABLE = "(a value that cannot be read)"
+UNREADABLE_HEADER = "(this header cannot be shown: it {})"
 FROM_CATALOG = (
     "source_path",
     "status",
@@ -52,24 +56,26 @@ def preview(workspace: Workspace) -> pd.DataFrame:
     images = catalog[(catalog.status == "dicom") & (catalog.reason == "") & catalog.has_pixels]
     images = images[images.SOPClassUID.isin(list(standards.RELEASABLE))]
     rows: list[tuple[object, ...]] = []
-    for modality, files in images.groupby("Modality", sort=True):
+    for _, files in images.groupby("Modality", sort=True):
         for file in files.sort_values("source_path").itertuples():
             person = lookups.person(file.PatientID)
             image = lookups.image(file.PatientID, file.AccessionNumber)
             if person is None or image is None:
                 continue
-            content = workspace.source.read(file.source_path)
-            try:
-                made = engine.apply(content, Subject(*person, image))
-            except Refused:
-                continue
-            before, after = _first_lines(content), _first_lines(made.header)
-            for place, line in before.items():
-                new = _cut_to(after[place].value, LONGEST_EXAMPLE) if place in after else ""
-                keyword, old = "" if place[2] else line.keyword, _cut_to(line.value, LONGEST_EXAMPLE)
-                rows.append((file.SOPClassUID, modality, file.source_path, *place, keyword, line.vr, old, new))
-            break
+            with contextlib.suppress(Refused, FileFault), one_file("a preview"):
+                rows += _preview_rows(file, workspace.source.read(file.source_path), engine, Subject(*person, image))
+                break
     return pd.DataFrame(rows, columns=PREVIEW_COLUMNS)
+
+
+def _preview_rows(file: Any, content: bytes, engine: Deidentifier, subject: Subject) -> list[tuple[object, ...]]:
+    before, after = _first_lines(content), _first_lines(engine.apply(content, subject).header)
+    rows: list[tuple[object, ...]] = []
+    for place, line in before.items():
+        new = _cut_to(after[place].value, LONGEST_EXAMPLE) if place in after else ""
+        keyword, old = "" if place[2] else line.keyword, _cut_to(line.value, LONGEST_EXAMPLE)
+        rows.append((file.SOPClassUID, file.Modality, file.source_path, *place, keyword, line.vr, old, new))
+    return rows
 
 
 Place = tuple[str, str, str]  # path, tag, private creator, as in the tag plan
@@ -89,11 +95,13 @@ class HeaderLine:
 
 
 def header_lines(content: bytes) -> list[HeaderLine]:
-    """Every element of a header in its order, items of sequences below their sequence."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's warnings quote values
-        dataset = pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True, force=True)
-        return list(_header_lines(dataset, "", "", 0))
+    """Every element of a header in its order, items below their sequence; one line where nothing can be read."""
+    try:
+        with quiet():
+            dataset = pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True, force=True)
+            return list(_header_lines(dataset, "", "", 0))
+    except Exception as error:
+        return [HeaderLine("", "", "", "", UNREADABLE_HEADER.format(fault_of(error)), 0, ("", "", ""))]
 
 
 def _first_lines(content: bytes) -> dict[Place, HeaderLine]:

@@ -94,16 +94,13 @@ def _of_words(vocabulary: Vocabulary, text: str, cuts: list[Removal]) -> list[Re
     gone |= People(text, every, gone).find()
     gone |= set(_hanging_numbers(text, every, gone))
     made = [(every[number].start, every[number].end, " ") for number in gone]
-    aged = [start for start, _, written in cuts if written.strip()]
-    return made + list(_streets(text, every, gone, aged))
+    return made + list(_streets(text, every, gone))
 
 
-def _streets(text: str, every: list[Token], gone: set[int], ages: list[int]) -> Iterable[Removal]:
+def _streets(text: str, every: list[Token], gone: set[int]) -> Iterable[Removal]:
     if not any(map(str.isdigit, text)):
         return
     for found in _STREET.finditer(text):
-        if found.start() in ages:
-            continue  # 95 y.o. male CT
         inside = [number for number, token in enumerate(every) if found.start("words") <= token.start < found.end()]
         told = any(number in gone for number in inside[:-1])
         if told or _STREET_NAMES.fullmatch(found["words"].strip(" .,;:)]")):
@@ -154,10 +151,11 @@ def cut_out(text: str, cuts: list[Removal]) -> str:
 
 def tidy(text: str) -> str:
     """Take away what removed words leave behind: empty brackets, dangling labels, doubled spaces and separators."""
+    text = re.sub(r"[ \t]{2,}", " ", text)
     text = re.sub(r"\(\s*\)|\[\s*\]|\{\s*\}", " ", text)
     text = re.sub(r"(?<![\w)\]%°\":;])[.'’]+(?=\s|\Z)", " ", text)
     text = re.sub(r"\A([^(\[{]*)(?<!\S)[)\]}]+(?!\S)|(?<!\S)#(?!\S)", r"\1 ", text)
-    text = re.sub(r"\s+(?=[)\]}])", "", text)
+    text = re.sub(r"(?<!\s)\s+(?=[)\]}])", "", text)
     before = ""
     while text != before:
         before, text = text, _DANGLING.sub(" ", text).rstrip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from chorus_nb import standards
@@ -9,10 +10,10 @@ from chorus_nb.dicom.encodings import FORMATTED, TEXT, WORD_SIZES, vrs_of
 from chorus_nb.dicom.spans import Element
 
 UNDIVIDED = frozenset(("LT", "ST", "UR", "UT"))  # a backslash in them is a character, not a separator
+LONGEST_TEXT = 16_384  # bytes of a text that is cleaned; PS3.5 allows 10,240 characters in the longest VR but UT and UC
 MOST_CHARACTERS = {"AE": 16, "CS": 16, "LO": 64, "PN": 64, "SH": 16, "ST": 1024, "LT": 10240}
 _TIME = rb"(?:(?:[01]\d|2[0-4])(?::?[0-5]\d(?::?(?:[0-5]\d|60)(?:\.\d*)?)?)?)?"
-_NUMBER = rb"[ \0]*(?:[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[Nn][Aa][Nn]|[Ii][Nn][Ff]))?[ \0]*"
-NO_NUMBER = re.compile(rb"[Nn][Aa][Nn]|[Ii][Nn][Ff]")  # harmless where nothing depends on the value
+_NUMBER = rb"[ \0]*(?:[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[Nn][Aa][Nn]|[Ii][Nn][Ff])[ \0]*)?"
 _NUMBERS = re.compile(rb"%s(?:\\%s)*\Z" % (_NUMBER, _NUMBER))
 FORMS = {
     "AS": re.compile(rb"[0-9DWMY\\ \0]*\Z"),
@@ -35,6 +36,14 @@ DUMMIES = {
     "UI": "",
 }
 _PRINTABLE = re.compile(rb"[\x20-\x7e\xa0-\xff]{5,}")
+
+
+def are_numbers(raw: bytes) -> bool:
+    """Whether every value of a DS or IS is a finite number: NaN is harmless, but where something depends on it."""
+    try:
+        return all(math.isfinite(float(part.strip(b" \0"))) for part in raw.split(b"\\"))
+    except ValueError:
+        return False
 
 
 def family(vr: str) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from chorus_nb.processes import Progress
 
 DICOMDIR = "1.2.840.10008.1.3.10"
+UID_CHARACTERS = r"[!-~]{1,128}"  # a UID that reads the same to everybody; PS3.5 allows 64, of digits and points
 REQUIRED_IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 DEID_RECIPE = Recipe("chorus_nb.deid.worker", ("uid_method", "uid_root", "time_zone"), (*DECODERS, "SimpleITK"))
 """What decides the bytes of a released file, besides the file, the policy and the site key."""
@@ -231,7 +232,7 @@ def _targets(work: _Work, uids: UidMap) -> None:
     ]
     files["target_path"] = files.folder + "/" + layout.instance_names(files, "acquired", "sop_new")
     work.files.loc[files.index, "target_path"] = files.target_path
-    unfit = ~files.target_path.map(layout.may_be_released)
+    unfit = ~files.target_path.map(layout.may_be_released) | ~files.SeriesInstanceUID.str.fullmatch(UID_CHARACTERS)
     work.take(unfit, "held_back", "path_not_allowed", "Modality or Series Instance UID does not fit into a path")
     work.files.loc[work.files.status != "", "target_path"] = ""
 

@@ -201,7 +201,7 @@ _HEADS: dict[tuple[bool, bool], Heads] = {}
 class Walker:
     """Walks data sets in ``data``, a file or the part of it that was read so far.
 
-    ``damaged``: a sequence of defined length was none and is given as UN. Lenient, it also takes compressed pixels in
+    ``damaged``: a sequence of defined length was none and has no items. Lenient, it also takes compressed pixels in
     an icon, and private UN that holds items, as what they are.
     """
 
@@ -276,18 +276,18 @@ class Walker:
         private = tag >> 16 & 1
         vr = "UN" if private else vr_of(tag)
         if vr == "SQ" or (self.lenient and bytes(self.data[value : value + 4]) == b"\xfe\xff\x00\xe0"):
-            return self.inside_unknown.closed(tag, start, value, length, True, depth)
+            return self.inside_unknown.closed(tag, "UN", start, value, length, True, depth)
         return Element(tag, vr, start, value, length, value + length, None, False, not private)
 
-    def closed(self, tag: int, start: int, value: int, length: int, implicit: bool, depth: int) -> Element:
-        """A sequence of defined length. What is none after all becomes UN, of which the engine keeps nothing."""
+    def closed(self, tag: int, vr: str, start: int, value: int, length: int, implicit: bool, depth: int) -> Element:
+        """A sequence of defined length. What is none after all is one without items: the engine keeps nothing of it."""
         try:
             items, end = self.items(value, value + length, implicit, depth)
         except Refused as fault:
             if fault.detail == TOO_DEEP:
                 raise
             self.damaged = True
-            return Element(tag, "UN", start, value, length, value + length, None, False, implicit)
+            return Element(tag, vr, start, value, length, value + length, None, False, implicit)
         return Element(tag, "SQ", start, value, length, end, items, False, implicit)
 
     def sequence(
@@ -302,7 +302,7 @@ class Walker:
             if value + length > stop:
                 cut = Element(tag, "SQ", start, value, length, value + length, None, False, inside)
                 raise self.cut(stop, f"{tag_name(tag)} is longer than what holds it", cut)
-            return reader.closed(tag, start, value, length, inside, depth)
+            return reader.closed(tag, vr, start, value, length, inside, depth)
         try:
             items, end = reader.items(value, stop, inside, depth, undefined=True)
         except Refused as fault:

@@ -17,6 +17,7 @@ from chorus_nb.faces.masks import FaceMask
 from chorus_nb.faces.registration import Pose, register_head
 from chorus_nb.faces.stacks import Slice, SliceSeries, Unfit
 from chorus_nb.faces.volume import Grid, grid, head
+from chorus_nb.guard import fault_of
 from chorus_nb.source import Source
 
 SAME = 0.85  # overlap of two series' heads in their common field: they show the same head in the same place
@@ -75,7 +76,7 @@ def remove_faces(source: Source, folder: Path, asked: Sequence[Asked], ears: boo
         except Unfit as unfit:
             answer = _unfit(one, str(unfit))
         except Exception as error:  # whatever a damaged file does to a library, it costs this series and tells no value
-            answer = not_looked_at(one, type(error).__name__)
+            answer = not_looked_at(one, fault_of(error))
         answers.append(answer._replace(seconds=time.perf_counter() - begun))
     return answers
 

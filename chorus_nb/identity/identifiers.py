@@ -18,6 +18,7 @@ UNIT = (
     r"fps|bpm|px|pix|shots|slices|images|frames|x|%|°|\*|×)(?![^\W\d_])"
 )
 TECHNIQUE = r"(?:b|te|tr|ti|td|bw|venc|hu|wl|ww|bval|bvalue)\s?[=:_]?\s?"
+MOST_JOINED = 24  # words of a name that are looked for written together, each with each; PN holds 64 characters
 _SEPARATED = r"[\s/_-]?"
 
 
@@ -61,7 +62,7 @@ class Name:
         words = [word for word in words if word and not is_placeholder(word) and not word.isdigit()]
         for word in words:
             self._add(word, family=word is words[0])
-        long = [key(word) for word in words if len(key(word)) > 1]
+        long = [key(word) for word in words if len(key(word)) > 1][:MOST_JOINED]
         self.joined |= {one + other for one in long for other in long if one is not other}
         self.joined |= {key(component) for component in re.split(r"[\^,]", group) if len(component.split()) > 1}
         self.joined |= {"".join(long), "".join(long[1:] + long[:1])} if len(long) > 2 else set()

@@ -14,6 +14,7 @@ from string import ascii_lowercase
 ENDINGS = (("s", ""), ("es", ""), ("ies", "y"), ("ed", ""), ("ed", "e"), ("ing", ""), ("ing", "e"), ("ly", ""))
 """An ending, and what stands in its place in the word itself."""
 WORD_LETTERS = 4  # letters of a word within a longer one; shorter parts are on a list
+MOST_LETTERS = 64  # no word of any language is longer; the search takes time with the square of it
 MOST_PARTS = 4
 
 
@@ -32,7 +33,7 @@ def is_form(word: str, words: Collection[str], parts: Collection[str]) -> bool:
     >>> is_form("breas", {"breast"}, ()), is_form("sagital", {"sagittal"}, ()), is_form("chestfield", {"chest"}, ())
     (True, True, False)
     """
-    if len(word) < WORD_LETTERS or not word.isascii() or word in names_like_words():
+    if not WORD_LETTERS <= len(word) <= MOST_LETTERS or not word.isascii() or word in names_like_words():
         return False
     return _is_whole(word, words) or _is_joined(word, words, parts, 0) or _lost_a_letter(word, words)
 

@@ -5,9 +5,6 @@ Only pydicom is used here; the second, independent reader is GDCM behind :mod:`c
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import warnings
 import zlib
 from collections.abc import Iterator
 from functools import cache
@@ -28,6 +25,7 @@ from pydicom.pixels import pixel_array
 from pydicom.tag import BaseTag
 
 from chorus_nb import standards
+from chorus_nb.guard import fault_of, quiet
 
 PIXEL_ELEMENTS = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
 MEDIA_INSTANCE = 0x00020003  # of the file meta information; its other UIDs name software, classes and syntaxes
@@ -78,20 +76,6 @@ class Reading(NamedTuple):
     pixels: str  # BLAKE3 of the pixel data value, "" without pixel data
 
 
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep pydicom's warnings and log, which quote values, off the screen and out of the reports."""
-    logger = logging.getLogger("pydicom")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
-
-
 def parse_file(content: bytes) -> Reading:
     """Parse ``content``; :class:`Unreadable` if pydicom cannot or if it ends early."""
     with quiet(), config.disable_value_validation():
@@ -99,7 +83,7 @@ def parse_file(content: bytes) -> Reading:
             dataset = pydicom.dcmread(BytesIO(content), force=True)
             found = {(leaf.path, leaf.tag): leaf for part in (dataset.file_meta, dataset) for leaf in _leaves(part)}
         except Exception as error:  # pydicom raises whatever the damage leads to, and quotes values
-            raise Unreadable(f"cannot be parsed ({type(error).__name__})") from None
+            raise Unreadable(f"cannot be parsed: it {fault_of(error)}") from None
     if "SOPClassUID" not in dataset:
         raise Unreadable("is not a DICOM object: it names no SOP class")
     header, value = _without_pixels(content, dataset)

@@ -169,5 +169,8 @@ class _Judge:
 
     @staticmethod
     def _too_much(filled: str, row: Any) -> bool:
-        area = int(float(row.Rows or 0)) * int(float(row.Columns or 0))
+        try:
+            area = int(float(row.Rows)) * int(float(row.Columns))
+        except (ValueError, OverflowError):  # a header that does not say: more than that is filled
+            area = 0
         return sum(box.area for box in parse_boxes(filled)) > TOO_MUCH * area

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -14,7 +15,7 @@ from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag, Tag
 
 from chorus_nb import tables
-from chorus_nb.errors import WorkbenchError
+from chorus_nb.guard import one_file
 from chorus_nb.memory import Recipe
 from chorus_nb.processes import Progress, each
 from chorus_nb.workspace import Workspace, replacing, write_atomically
@@ -82,13 +83,21 @@ def _read_batch(release: Path, paths: tuple[str, ...]) -> list[dict[str, object]
 
 
 def read_header(file: Path, path: str) -> dict[str, object]:
-    """The attributes of one released file as text, multi-values joined by a backslash."""
-    try:
+    """The attributes of one released file as text, multi-values joined by a backslash; "" for what is no value."""
+    with one_file(f"{path}: a released file cannot be used"):
         dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=WANTED)
-        found = {keyword: _attribute_text(dataset, keyword) for keyword in tables.RELEASED_HEADERS.keywords}
-        return {**found, "anatomic_region": _region_code(dataset)}
-    except Exception as error:  # pydicom raises many kinds, and their texts quote values
-        raise WorkbenchError(f"{path}: a released file cannot be read ({type(error).__name__})") from None
+        found: dict[str, object] = {
+            keyword: _text_or_none(_attribute_text, dataset, keyword) for keyword in tables.RELEASED_HEADERS.keywords
+        }
+        return {**found, "anatomic_region": _text_or_none(_region_code, dataset)}
+
+
+def _text_or_none(of: Callable[..., str], dataset: Dataset, *keyword: str) -> str:
+    """A value that the library refuses (IS ``inf``, a sequence where text belongs) costs itself, not its file."""
+    try:
+        return of(dataset, *keyword)
+    except Exception:
+        return ""
 
 
 def _attribute_text(dataset: Dataset, keyword: str) -> str:

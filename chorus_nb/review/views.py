@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 
 from chorus_nb.dicom import codecs
-from chorus_nb.errors import WorkbenchError
+from chorus_nb.guard import one_file
 
 LARGEST = 1024  # pixels of a side sent at once
 
@@ -21,8 +20,7 @@ class Image:
     """A DICOM file opened for looking at. Frames are decoded one at a time."""
 
     def __init__(self, content: bytes) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom's warnings quote values
+        with one_file("this image cannot be shown"):
             self._dataset = pydicom.dcmread(io.BytesIO(content), force=True)
             self.frames = int(self._dataset.get("NumberOfFrames") or 1)
             self.rows, self.columns = int(self._dataset.Rows), int(self._dataset.Columns)
@@ -33,6 +31,10 @@ class Image:
 
         Pixels are 16-bit values (grey) or 8-bit RGB.
         """
+        with one_file("the pixels of this image cannot be decoded"):
+            return self._view(frame, x0, y0, x1, y1)
+
+    def _view(self, frame: int, x0: int, y0: int, x1: int, y1: int) -> tuple[dict[str, Any], bytes]:
         pixels = self._frame(min(max(frame, 0), self.frames - 1))
         x0, y0 = max(0, x0), max(0, y0)
         x1, y1 = min(x1 or self.columns, self.columns), min(y1 or self.rows, self.rows)
@@ -48,12 +50,7 @@ class Image:
 
     def _frame(self, number: int) -> NDArray[Any]:
         if self._decoded is None or self._decoded[0] != number:
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    self._decoded = (number, self._values(number))
-            except Exception:  # a codec may raise anything, and may quote anything
-                raise WorkbenchError("the pixels of this image cannot be decoded") from None
+            self._decoded = (number, self._values(number))
         return self._decoded[1]
 
     def _values(self, number: int) -> NDArray[Any]:

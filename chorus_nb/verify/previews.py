@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,8 @@ from pydicom.dataset import FileDataset
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 
 from chorus_nb import tables
+from chorus_nb.errors import FileFault
+from chorus_nb.guard import one_file, quiet
 from chorus_nb.leaks import reading
 from chorus_nb.verify.pictures import recorded_boxes
 from chorus_nb.workspace import Workspace
@@ -57,13 +60,11 @@ def previews(workspace: Workspace, count: int = 12) -> list[Preview]:
     """Before, after and difference of :func:`preview_sample`; undecodable ones are left out (the gate names them)."""
     made = []
     for row in preview_sample(workspace, count).itertuples():
-        try:
+        with contextlib.suppress(FileFault), one_file("a preview"):  # the gate's finding, not a traceback here
             before = reading.parse_file(workspace.source.read(row.source_path)).dataset
             after = reading.parse_file((workspace.release / row.target_path).read_bytes()).dataset
             title = " · ".join(filter(None, (row.modality, row.Manufacturer, "redacted" if row.boxes else "")))
             made.append(_preview(title, row.target_path, before, after, row.boxes))
-        except Exception:  # a picture that does not draw is the gate's finding, not a traceback here
-            continue
     return made
 
 
@@ -107,7 +108,7 @@ def shown(dataset: FileDataset, frame: np.ndarray, at: tuple[float, float]) -> n
         return (coloured >> 8 if coloured.dtype.itemsize == 2 else coloured).astype(np.uint8)
     if frame.ndim == 3:
         return frame.astype(np.uint8)
-    with reading.quiet():
+    with quiet():
         values = apply_modality_lut(frame, dataset).astype(np.float64)
     centre, width = at
     grey = np.clip((values - (centre - width / 2)) / width, 0, 1)

@@ -22,6 +22,7 @@ from blake3 import blake3
 from PIL import Image
 from pydicom.dataset import FileDataset
 
+from chorus_nb.guard import fault_of
 from chorus_nb.layout import series_folder
 from chorus_nb.leaks import reading
 from chorus_nb.leaks.shapes import SHAPES, Severity, looks_like
@@ -102,8 +103,8 @@ def second_look(
                     severity, kind = said
                     box = ",".join(map(str, line.box))
                     worst.setdefault(kind, (severity, f"read by Tesseract in frame {frame} at {box}"))
-    except Exception as error:  # its name only: decoders and programs quote what they were given
-        detail = f"Tesseract could not read it ({type(error).__name__})"
+    except Exception as error:  # its kind only: decoders and programs quote what they were given
+        detail = f"Tesseract could not read it: it {fault_of(error)}"
         yield Finding("second_look", "medium", target_path, "(7FE0,0010)", detail)
     for kind, (severity, place) in worst.items():
         yield Finding("second_look", "info" if accepted else severity, target_path, "(7FE0,0010)", kind, place)

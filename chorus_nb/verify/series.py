@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
+from chorus_nb.errors import FileFault
+from chorus_nb.guard import one_file
 from chorus_nb.leaks import reading, terms, texts
 from chorus_nb.leaks.known import KnownWords
 from chorus_nb.leaks.reading import Leaf
@@ -125,60 +127,77 @@ def _recall(content: bytes) -> SeriesResult:
     )
 
 
+class _Gathered:
+    """What the files of a series gave so far; what is searched in all of them is known when the last was read."""
+
+    def __init__(self, patients: dict[str, Patient]) -> None:
+        self.findings: list[Finding] = []
+        self.facts: list[Fact] = []
+        self.uids: set[tuple[str, str]] = set()
+        self.found: dict[SearchTerm, None] = dict.fromkeys(_identifiers(patients))
+        self.headers: dict[ReleasedFile, tuple[bytes, frozenset[str], bool]] = {}
+        self.written: Written = {}
+        self.character_sets: set[str] = set()
+        self.read = 0
+
+
 def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> SeriesResult:
-    result = SeriesResult([], [], [], [], 0, 0)
-    uids: set[tuple[str, str]] = set()
-    found: dict[SearchTerm, None] = dict.fromkeys(_identifiers(series.patients))
-    headers: dict[ReleasedFile, tuple[bytes, frozenset[str], bool]] = {}
-    written: Written = {}
-    character_sets: set[str] = set()
-    read = 0
+    gathered = _Gathered(series.patients)
     sampled = {series.tasks[place] for place in (0, len(series.tasks) // 2, -1)} if iods.program() else set()
     for task in series.tasks:
-        found.update(dict.fromkeys(terms.of_path(task.source_path)))
+        gathered.found.update(dict.fromkeys(terms.of_path(task.source_path)))
         if not digests[task.target_path]:
             continue  # gone: said by the check of what is accounted for
         try:
-            pair, original = _pair(examiner, series, task)
-        except _NotComparable as fault:
-            result.findings.append(fault.finding)
-            continue
-        path = examiner.release / task.target_path
-        leaves = pair.source.leaves.values()
-        header_terms = list(terms.from_header(leaves, examiner.parameters.keep_device_identifiers))
-        found.update(dict.fromkeys(header_terms))
-        character_sets |= {name for leaf in leaves if leaf.tag == 0x00080005 for name in leaf.values}
-        headers[task] = (
-            pair.release.header,
-            _shifted_days(header_terms, pair),
-            pixel_container.is_coded(pair.release.dataset),
-        )
-        for check in file_checks.FILE_CHECKS.values():
-            result.findings.extend(check(pair, examiner.parameters))
-        result.findings.extend(clocks.check_clocks(pair))
-        result.findings.extend(pictures.check_pixels(pair, path, examiner.faces))
-        result.findings.extend(_patterns(pair))
-        for leaf in pair.release.leaves.values():
-            if leaf.text and texts.is_written_text(leaf, pair.release.leaves):
-                key = (leaf.path, leaf.tag, leaf.text, _promised(pair, leaf))
-                written.setdefault(key, (leaf, []))[1].append(task.target_path)
-        result.facts.append(_fact(pair, digests[task.target_path], examiner.parameters))
-        uids |= file_checks.uid_pairs(pair)
-        if task.target_path in series.read and second_look.version():
-            read += 1
-            own = [*_identifiers(series.patients), *header_terms]
-            accepted = series.read[task.target_path]
-            result.findings.extend(second_look.second_look(task.target_path, pair.release.dataset, own, accepted))
-        if task in sampled:
-            for error in iods.new_errors(original, path):
-                # an identifier in a conditional attribute may have to go; a required one is mended by a dummy
-                severity: Severity = "medium" if "Conditional" in error else "high"
-                result.findings.append(Finding("iod", severity, task.target_path, "", error))
-    result.findings.extend(_leaks(examiner, series, list(found), headers, written, character_sets))
-    result.findings.extend(_assembly(examiner, series))
-    result.terms.extend(term for term in found if term.kind not in ("uid", "date", "device"))
-    result.uids.extend(sorted(uids))
-    return result._replace(validated=len(sampled & headers.keys()), read=read)
+            with one_file("it cannot be examined"):  # a check that fails on a file is a finding about that file
+                _examine_file(examiner, series, task, digests[task.target_path], gathered, task in sampled)
+        except FileFault as fault:
+            gathered.findings.append(Finding("readable", "high", task.target_path, "", str(fault)))
+    findings, found = gathered.findings, list(gathered.found)
+    findings.extend(_leaks(examiner, series, found, gathered.headers, gathered.written, gathered.character_sets))
+    findings.extend(_assembly(examiner, series))
+    told = [term for term in found if term.kind not in ("uid", "date", "device")]
+    validated = len(sampled & gathered.headers.keys())
+    return SeriesResult(findings, gathered.facts, told, sorted(gathered.uids), validated, gathered.read)
+
+
+def _examine_file(
+    examiner: Examiner, series: Series, task: ReleasedFile, found_digest: str, gathered: _Gathered, sampled: bool
+) -> None:
+    findings = gathered.findings
+    try:
+        pair, original = _pair(examiner, series, task)
+    except _NotComparable as fault:
+        findings.append(fault.finding)
+        return
+    path = examiner.release / task.target_path
+    leaves = pair.source.leaves.values()
+    header_terms = list(terms.from_header(leaves, examiner.parameters.keep_device_identifiers))
+    gathered.found.update(dict.fromkeys(header_terms))
+    gathered.character_sets |= {name for leaf in leaves if leaf.tag == 0x00080005 for name in leaf.values}
+    coded = pixel_container.is_coded(pair.release.dataset)
+    gathered.headers[task] = pair.release.header, _shifted_days(header_terms, pair), coded
+    gathered.facts.append(_fact(pair, found_digest, examiner.parameters))
+    gathered.uids |= file_checks.uid_pairs(pair)
+    for leaf in pair.release.leaves.values():
+        if leaf.text and texts.is_written_text(leaf, pair.release.leaves):
+            key = (leaf.path, leaf.tag, leaf.text, _promised(pair, leaf))
+            gathered.written.setdefault(key, (leaf, []))[1].append(task.target_path)
+    for check in file_checks.FILE_CHECKS.values():
+        findings.extend(check(pair, examiner.parameters))
+    findings.extend(clocks.check_clocks(pair))
+    findings.extend(pictures.check_pixels(pair, path, examiner.faces))
+    findings.extend(_patterns(pair))
+    if task.target_path in series.read and second_look.version():
+        gathered.read += 1
+        own = [*_identifiers(series.patients), *header_terms]
+        accepted = series.read[task.target_path]
+        findings.extend(second_look.second_look(task.target_path, pair.release.dataset, own, accepted))
+    if sampled:
+        for error in iods.new_errors(original, path):
+            # an identifier in a conditional attribute may have to go; a required one is mended by a dummy
+            severity: Severity = "medium" if "Conditional" in error else "high"
+            findings.append(Finding("iod", severity, task.target_path, "", error))
 
 
 class _NotComparable(Exception):

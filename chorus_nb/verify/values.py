@@ -9,6 +9,7 @@ from chorus_nb.leaks.reading import Leaf
 from chorus_nb.leaks.terms import read_date
 
 BYTES_OF = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "FD": 8, "UV": 8, "SV": 8, "AT": 4}
+LONGEST_WRITTEN = 16_384  # bytes of a text; nothing longer is released
 STAND_INS = {"CS", "SH", "LO", "ST", "LT", "UC", "UT", "AE", "PN"}  # texts, which may stand in for each other
 
 
@@ -20,7 +21,7 @@ def unusable(leaf: Leaf) -> bool:
         return False
     if leaf.vr not in expected and not (leaf.vr in STAND_INS and expected in STAND_INS):
         return True
-    return not has_form(leaf.vr, leaf.value)
+    return not has_form(leaf.vr, leaf.value) or (leaf.vr in STAND_INS and len(leaf.value) > LONGEST_WRITTEN)
 
 
 def has_form(vr: str, value: bytes) -> bool:

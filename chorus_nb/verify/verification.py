@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from chorus_nb import layout, processes, tables
+from chorus_nb.guard import fault_of
 from chorus_nb.holds import hold, put_aside
 from chorus_nb.leaks.known import known_words_of
 from chorus_nb.leaks.terms import SearchTerm, of_path
@@ -127,7 +128,7 @@ class _Examined:
         with processes.executor(workspace.parameters) as pool:
             for done, (one, answer) in enumerate(processes.map_unordered(pool, examine, todo), 1):
                 if isinstance(answer, BaseException):
-                    detail = f"the verification of this series ended with {type(answer).__name__}"
+                    detail = f"this series could not be examined: it {fault_of(answer)}"
                     findings.append(Finding("readable", "high", one.folder, "", detail))
                 else:
                     self._add(release, one, *answer, findings)

@@ -37,6 +37,9 @@ def left_of(engine: Deidentifier, vr: str, keyword: str, value: bytes) -> bytes 
         ("DS", "ImagePositionPatient", b"1\\2\\far "),
         ("US", "Rows", b"\4\0\0\0\0"),
         ("DS", "RescaleSlope", b"one "),
+        ("DS", "RescaleSlope", b"1e400 "),
+        ("DS", "RescaleIntercept", b"\\\\"),
+        ("US", "PixelRepresentation", b"\0\0\0\0"),
     ],
 )
 def test_a_file_without_a_value_that_its_image_needs_is_refused(
@@ -107,3 +110,23 @@ def test_a_patient_id_that_an_item_needs_is_replaced_not_emptied(release: Releas
     assert "MRN-OTHER-1" not in out.to_json()
     for group in out.get("SourcePatientGroupIdentificationSequence", []):
         assert group.PatientID
+
+
+@pytest.mark.parametrize(
+    ("vr", "keyword", "value"),
+    [
+        ("IS", "NumberOfFrames", b"1e400 "),  # in no IOD of a CT image, and decoders ask for it all the same
+        ("IS", "NumberOfFrames", b"-1"),
+        ("LO", "SeriesDescription", b"chest " * 2731),
+        ("SQ", "BodyPartExamined", b"\1\2\3"),
+    ],
+)
+def test_what_would_mislead_whoever_reads_it_is_left_out(
+    engine: Deidentifier, vr: str, keyword: str, value: bytes
+) -> None:
+    if vr == "SQ":
+        content = with_raw("LO", keyword, b"xxxx" + value).replace(b"LO\7\0xxxx", b"SQ\0\0\3\0\0\0")
+        made = take_apart(whole(engine.apply(content, SUBJECT)))
+        assert Tag(keyword) not in {e.tag for e in made.elements}
+        return
+    assert left_of(engine, vr, keyword, value) is None

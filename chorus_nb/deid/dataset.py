@@ -89,10 +89,8 @@ class Deidentifier:
         pixels, value = (container.element, container.value) if container else (b"", b"")
         if taken.transfer_syntax in DEFLATED_SYNTAXES:
             body, pixels = _deflate(body + bytes(pixels)), b""
-        sop_class = (
-            bytes(by_tag.get(SOP_CLASS, b""))[8:].decode("ascii", "replace").strip(" \0")
-        )  # a private one is new
-        head = _meta(sop_class, elements.sop_instance, taken.transfer_syntax)
+        sop_class = elements.level.encoding.value_of(by_tag.get(SOP_CLASS, b""))  # a private one is new
+        head = _meta(sop_class.strip(b" \0"), elements.sop_instance, taken.transfer_syntax)
         return Deidentified(
             head + body, pixels, value, elements.sop_instance, elements.changes, Counter(elements.notes)
         )
@@ -149,13 +147,13 @@ def _index_fits(by_tag: dict[int, Buffer], container: Container) -> bool:
     return all(0 <= held - told <= 1 for (told,), (held,) in pairs)  # with or without its padding
 
 
-def _meta(sop_class: str, sop_instance: str, transfer_syntax: str) -> bytes:
+def _meta(sop_class: bytes, sop_instance: str, transfer_syntax: str) -> bytes:
     """Preamble of zeros and fresh file meta information, nothing of the source's (PS3.10 section 7.1)."""
     write = Encoding(False, False).element
     content = b"".join(
         (
             write(0x00020001, "OB", b"\0\1"),
-            write(0x00020002, "UI", sop_class.encode("ascii", "replace")),
+            write(0x00020002, "UI", sop_class),
             write(0x00020003, "UI", sop_instance.encode("ascii", "replace")),
             write(0x00020010, "UI", transfer_syntax.encode("ascii", "replace")),
             write(0x00020012, "UI", IMPLEMENTATION_UID.encode("ascii")),

@@ -20,6 +20,7 @@ from chorus_nb.identity.identifiers import Identifiers
 from chorus_nb.identity.site_words import site_vocabulary
 from chorus_nb.mapping import Lookups, load_policy, read_lookups
 from chorus_nb.memory import DECODERS, Recipe, digest
+from chorus_nb.omop import NEAR_VISIT, read_omop, visit_spans
 from chorus_nb.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 DICOMDIR = "1.2.840.10008.1.3.10"
 UID_CHARACTERS = r"[!-~]{1,128}"  # a UID that reads the same to everybody; PS3.5 allows 64, of digits and points
 REQUIRED_IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
+ACCESSION = ("PatientID", "AccessionNumber")
 DEID_RECIPE = Recipe("chorus_nb.deid.worker", ("uid_method", "uid_root", "time_zone"), (*DECODERS, "SimpleITK"))
 """What decides the bytes of a released file, besides the file, the policy and the site key."""
 
@@ -146,16 +148,32 @@ def _mapped(work: _Work, lookups: Lookups) -> None:
 
 
 def _visits(work: _Work, workspace: Workspace) -> None:
-    """Images outside every visit are held back, unless ``visit_policy`` is ``blank`` (chorus.md §3.5)."""
-    if workspace.parameters.visit_policy == "blank":
+    """Images outside every visit are held back, unless ``visit_policy`` is ``blank`` (chorus.md §3.5).
+
+    So is, under either, an image far outside the visit that the other images of its accession have.
+    """
+    blank, files = workspace.parameters.visit_policy == "blank", work.files
+    if blank and not workspace.has(tables.LINKAGE):
         return
-    links = workspace.read(tables.LINKAGE, ["PatientID", "AccessionNumber", "visit_occurrence_id"])
-    links = links[links.visit_occurrence_id.notna()]
-    linked = set(zip(links.PatientID.str.strip(" \0"), links.AccessionNumber.str.strip(" \0"), strict=True))
-    files = work.files
-    pairs = zip(files.PatientID.str.strip(" \0"), files.AccessionNumber.str.strip(" \0"), strict=True)
-    outside = pd.Series([pair not in linked for pair in pairs], files.index)
-    work.take(outside, "held_back", "no_visit", "within no visit of the OMOP tables")
+    links = workspace.read(tables.LINKAGE, [*ACCESSION, "visit_occurrence_id", "visit_link"])
+    known, asked = (table[[*ACCESSION]].apply(lambda column: column.str.strip(" \0")) for table in (links, files))
+    links = links.set_axis(pd.MultiIndex.from_frame(known)).dropna(subset="visit_occurrence_id")
+    links = links[~links.index.duplicated()].reindex(pd.MultiIndex.from_frame(asked)).set_axis(files.index)
+    if not blank:
+        missing = links.visit_occurrence_id.isna()
+        work.take(missing, "held_back", "no_visit", "within no visit of the OMOP tables")
+    far = f"more than {NEAR_VISIT.days} days outside the visit of its accession"
+    work.take(_far(files, links, workspace), "held_back", "outside_visit", far)
+
+
+def _far(files: pd.DataFrame, links: pd.DataFrame, workspace: Workspace) -> pd.Series:
+    """Which files lie further from the visit beside them than OMOP lets anything lie; an explicit link stands."""
+    visits = read_omop(workspace, "visit_occurrence").set_index("visit_occurrence_id")
+    spans = visit_spans(visits).reindex(links.visit_occurrence_id).set_axis(files.index)
+    moment = pd.to_datetime(files.acquired, format="%Y-%m-%d %H:%M:%S", errors="coerce")
+    moment += pd.to_timedelta(files.days_shifted.astype("float64"), unit="D")
+    outside = (moment < spans.starts - NEAR_VISIT) | (moment > spans.ends + NEAR_VISIT)
+    return outside & (links.visit_link != "explicit")
 
 
 def _duplicates(work: _Work, workspace: Workspace) -> None:

@@ -96,6 +96,10 @@ class Encoding(NamedTuple):
             return head + code + b"\0\0" + struct.pack(order + "L", length) + value
         return head + code + struct.pack(order + "H", length) + value
 
+    def value_of(self, element: Buffer) -> bytes:
+        """The value of a whole element that is no sequence."""
+        return bytes(element)[8 if self.implicit or bytes(element[4:6]) in SHORT else 12 :]
+
     def mark(self, tag: int, length: int = 0) -> bytes:
         """The head of an item or a delimiter."""
         return struct.pack((">" if self.big else "<") + "HHL", tag >> 16, tag & 0xFFFF, length)

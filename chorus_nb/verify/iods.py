@@ -42,8 +42,9 @@ def _errors(path: Path) -> set[str]:
 
 
 def _without_values(line: str) -> str:
-    """Names stand as ``Element=<…>``, values as ``= <…>``, ``value <…>``, in [] or "", or as numbers and characters
-    after ``=``, ``is``, ``are``, ``got`` and ``expected``."""
+    """Names stand as ``Element=<…>``, values as ``= <…>``, ``value <…>``, in <> where they are no keyword, in [] or "",
+    or as numbers and characters after ``=``, ``is``, ``are``, ``got`` and ``expected``."""
     line = re.sub(r"(=\s+|[Vv]alue\s+)<[^>]*>|\[[^\]]*\]|\"[^\"]*\"", r"\1…", line.removeprefix("Error - "))
+    line = re.sub(r"<(?![A-Za-z]\w*>)[^>]*>", "…", line)
     line = re.sub(r"((?:=|\b(?:is|are|got|expected))(?: [<>=]+)?\s+)(?:'[^']*'(?: \(\w+\))?|-?\d\S*)", r"\1…", line)
     return re.sub(r"\s+", " ", line).strip()

@@ -9,7 +9,7 @@ import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
+from pydicom.uid import CTImageStorage, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from chorus_nb.deid.context import Subject
 from chorus_nb.deid.dataset import IMPLEMENTATION_UID, Deidentifier
@@ -199,6 +199,14 @@ def test_the_uid_of_a_private_class_gets_a_new_one(release: Release, engine: Dei
 def test_file_meta_names_the_class_that_the_data_set_has(release: Release, engine: Deidentifier) -> None:
     out = release(image(SOPClassUID="1.3.46.670589.11.0.0.12.1"))
     assert out.SOPClassUID == out.file_meta.MediaStorageSOPClassUID == engine.uids.new("1.3.46.670589.11.0.0.12.1")
+
+
+def test_file_meta_names_the_class_also_where_it_was_sent_as_unknown(engine: Deidentifier) -> None:
+    known, unknown = b"\x08\0\x16\0UI\x1a\0", b"\x08\0\x16\0UN\0\0\x1a\0\0\0"
+    content = encoded(image()).replace(known, unknown)
+    assert content.count(unknown) == 1
+    out = pydicom.dcmread(io.BytesIO(whole(engine.apply(content, SUBJECT))))
+    assert out.file_meta.MediaStorageSOPClassUID == CTImageStorage
 
 
 def test_a_value_whose_vr_lies_is_judged_by_its_tag(engine: Deidentifier) -> None:

@@ -140,6 +140,33 @@ def test_an_image_outside_every_visit_is_held_back(site: SmallSite) -> None:
     assert plan(workspace).reason["a"] == "no_visit"
 
 
+@pytest.mark.parametrize("policy", ["hold", "blank"])
+@pytest.mark.parametrize(
+    ("day", "link", "reason"),
+    [
+        ("20231120", "overlap", ""),  # shifted by 100 days: 12 August
+        ("20231125", "tie", "outside_visit"),
+        ("20231103", "overlap", ""),
+        ("20231102", "overlap", "outside_visit"),
+        ("20231102", "explicit", ""),
+        ("", "overlap", ""),
+    ],
+)
+def test_an_image_far_from_the_visit_of_its_accession_is_held_back(
+    site: SmallSite, policy: str, day: str, link: str, reason: str
+) -> None:
+    """The visit is one week of August; a week on either side is near (OHDSI, withinVisitDates)."""
+    site.add("a", StudyDate=day, AcquisitionDate=day, StudyTime="120000")
+    (site.folder / "omop" / "visit_occurrence.csv").write_text(
+        "visit_occurrence_id,person_id,visit_concept_id,visit_start_date,visit_end_date,visit_type_concept_id\n"
+        "71,1001,9201,2023-08-02,2023-08-09,44818517\n"
+    )
+    workspace = site.open(visit_policy=policy)
+    row = {"PatientID": "MRN-1 ", "AccessionNumber": "ACC-1", "files": 1, "visit_occurrence_id": 71, "visit_link": link}
+    workspace.write(tables.LINKAGE, tables.frame(tables.LINKAGE, [row]))
+    assert plan(workspace).reason["a"] == reason
+
+
 @pytest.mark.parametrize("item", ["a", "series:1.2.3.4.5"])
 def test_what_a_reviewer_rejected_is_held_back(site: SmallSite, item: str) -> None:
     site.add("a")

@@ -121,6 +121,7 @@ def test_a_file_is_named_by_its_instance_number_as_a_number(
         'Error - Illegal root for UID - "999.{}" in (0x0008,0x0018) SOP Instance UID',
         "Error - Value invalid for this VR - (0x0008,0x0020) DA Study Date  DA [1] = <{}> - Length = {}, expected == 8",
         "Error - Value invalid for this VR - (0x0018,0x1152) IS Exposure - Character invalid = '{}' (0x2{})",
+        "Error - StudyInstanceUID has same value as FrameOfReferenceUID <2.25.{}>",
         "Error - PixelData has incorrect value length - expected {} dec - got 1{} dec",
         "Error - PixelAspectRatio may not be present when it has a ratio of 1:1 - values are {}\\{}",
     ],

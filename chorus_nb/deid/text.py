@@ -94,13 +94,16 @@ def _of_words(vocabulary: Vocabulary, text: str, cuts: list[Removal]) -> list[Re
     gone |= People(text, every, gone).find()
     gone |= set(_hanging_numbers(text, every, gone))
     made = [(every[number].start, every[number].end, " ") for number in gone]
-    return made + list(_streets(text, every, gone))
+    aged = [start for start, _, written in cuts if written.strip()]
+    return made + list(_streets(text, every, gone, aged))
 
 
-def _streets(text: str, every: list[Token], gone: set[int]) -> Iterable[Removal]:
+def _streets(text: str, every: list[Token], gone: set[int], ages: list[int]) -> Iterable[Removal]:
     if not any(map(str.isdigit, text)):
         return
     for found in _STREET.finditer(text):
+        if found.start() in ages:
+            continue  # 95 y.o. male CT
         inside = [number for number, token in enumerate(every) if found.start("words") <= token.start < found.end()]
         told = any(number in gone for number in inside[:-1])
         if told or _STREET_NAMES.fullmatch(found["words"].strip(" .,;:)]")):

@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 from chorus_nb import standards
 from chorus_nb.identity.names import fold
-from chorus_nb.identity.words import Token, also_names
+from chorus_nb.identity.words import Token, also_names, given_names, known_words
 
 MOST_WORDS = 4  # of a name after a title
 _NEXT = re.compile(r"[\s:.,;#=()'’\"/-]{1,4}\Z")  # between a title and a name
 _WITHIN = re.compile(r"(?:[ .'’‘`^-]{1,3}|, ?|)\Z")  # between the words of a name
+_TIED = re.compile(r"_|\s?[&+/]\s?|, ?\Z")  # between two names, or between words that a file name ties together
 
 
 @cache
@@ -29,6 +30,12 @@ def body_words() -> frozenset[str]:
     """Words of anatomy that DICOM defines for Body Part Examined: no name where nothing says so."""
     words = (fold(part.meaning) for part in standards.body_part_concepts().values())
     return frozenset(word for meaning in words for word in re.findall(r"[a-z]+", meaning)) | {"body", "bone", "back"}
+
+
+@cache
+def words_of_texts() -> frozenset[str]:
+    """Words of anatomy and technique in any language: none of them names the hospital whose word they stand before."""
+    return body_words() | frozenset(map(fold, known_words("languages", "abbreviations")))
 
 
 class Cue(NamedTuple):
@@ -56,11 +63,16 @@ class People:
                 self._after(cue)
             elif cue.kind in ("suffix", "organisation"):
                 self._ahead(cue)
+        self._full_names()
         for at in sorted(self.gone):
             self._beside(at)
         for cue in cues:
             says_so = cue.kind == "title" or (cue.kind == "role" and cue.last > cue.first)
-            if says_so and cue.last + 1 in self.gone and _NEXT.match(self._between(cue.last, cue.last + 1)):
+            title = self.every[cue.first]
+            modality = title.text in standards.modality_words() and self.text[title.end : title.end + 1] != "."
+            if modality or not says_so:
+                continue
+            if cue.last + 1 in self.gone and _NEXT.match(self._between(cue.last, cue.last + 1)):
                 self.gone |= set(range(cue.first, cue.last + 1))
         return self.gone - before
 
@@ -95,6 +107,8 @@ class People:
             return True
         if token.is_number or len(token.word) < 2 or (how == "capital" and token.text.islower()):
             return False
+        if how == "title" and not token.text.istitle():
+            how = "common"
         as_name = also_names().get(token.word, "")
         return as_name == "common" or (as_name == "rare" and how != "common")
 
@@ -129,10 +143,44 @@ class People:
             else:
                 break
             at += 1
-            if at < len(self.every) and not _WITHIN.match(self._between(at - 1, at)):
+            if at < len(self.every) and not self._goes_on(at - 1, at):
                 break
+        while taken and self._is_particle(taken[-1]):
+            taken.pop()
         if not first:
             self.gone |= set(taken)
+
+    def _goes_on(self, one: int, other: int) -> bool:
+        """Whether what stands between two words may stand between names."""
+        between = self._between(one, other)
+        return bool(_WITHIN.match(between) or _TIED.fullmatch(between))
+
+    def _full_names(self) -> None:
+        """A first name and a family name beside each other, or an initial and a family name, where both are words."""
+        for one in range(len(self.every) - 1):
+            other = one + 1
+            if {one, other} & self.gone or not self._are_written_alike(one, other):
+                continue
+            between = self._between(one, other)
+            if any(self._is_full_name(first, family, between) for first, family in ((one, other), (other, one))):
+                self.gone |= {one, other}
+
+    def _are_written_alike(self, one: int, other: int) -> bool:
+        left, right = self.every[one].text, self.every[other].text
+        return left.islower() == right.islower() and not (left + right).isdigit()
+
+    def _is_full_name(self, first: int, family: int, between: str) -> bool:
+        token, name = self.every[first], self.every[family]
+        if name.is_number or name.word in body_words() or not self._is_family(name.word):
+            return False
+        if token.word in given_names():
+            return bool(_WITHIN.match(between) or between == "_")
+        dot = self.text[token.end : token.end + 1] == "."
+        return self._is_initial(first) and dot and bool(re.match(r"[.,;:)\]]{0,2} ?\Z", between))
+
+    @staticmethod
+    def _is_family(word: str) -> bool:
+        return also_names().get(word) == "common"
 
     def _is_modality(self, cue: Cue) -> bool:
         """Whether a title is rather the code of a modality: ``DR.KNEE``."""
@@ -142,15 +190,19 @@ class People:
     def _ahead(self, cue: Cue) -> None:
         """The name before a suffix such as MD, or before the word for a hospital."""
         at = cue.first - 1
-        how = "capital" if cue.kind == "suffix" else "common"
+        how = "capital" if cue.kind == "suffix" else "title"
         taken: list[int] = []
-        while at >= 0 and len(taken) < MOST_WORDS and re.match(r"[\s,.'’-]{1,3}\Z", self._between(at, at + 1)):
-            named = self._is_name(at, how) and self.every[at].word not in body_words()
+        while at >= 0 and len(taken) < MOST_WORDS and re.match(r"[\s,.;:'’_)\]-]{1,3}\Z", self._between(at, at + 1)):
+            told = self.every[at].word in words_of_texts() or self.every[at].text in standards.modality_words()
+            named = self._is_name(at, how) and not told
             if not named and not (taken and (self._is_initial(at) or self._is_particle(at))):
                 break
             taken.append(at)
             at -= 1
         self.gone |= set(taken)
+
+    def _is_first_name(self, *places: int) -> bool:
+        return any(self.every[at].word in given_names() for at in places)
 
     def _beside(self, at: int) -> None:
         """A common name beside a word that goes, written alike, goes with it; so does an initial."""
@@ -161,7 +213,8 @@ class People:
             other = at + step
             while 0 <= other < len(self.every) and other not in self.gone:
                 left, right = sorted((other, other - step))
-                if not _WITHIN.match(self._between(left, right)):
+                tied = _TIED.fullmatch(self._between(left, right)) and self._is_first_name(at, other)
+                if not tied and not _WITHIN.match(self._between(left, right)):
                     break
                 beside = self.every[other]
                 common = self._is_name(other, "common") and beside.text.islower() == token.text.islower()

@@ -22,13 +22,15 @@ NO_UNIT = r"(?!\s?(?:mm|cm|ms|s|sec|min|deg|t|x|ml|kv|views?|vw|v)(?![^\W\d_])|[
 OF = r"(?:de\s+|of\s+)?"
 LABEL = (
     r"(?:mrn|mr\s*#|pid|pat(?:ient)?\s*(?:id|no|number|#)|patnr|pat\.?\s*nr|accession(?:\s*(?:no|number|#))?|acct|account|ssn|csn|"
-    r"visit\s*(?:no|#)|case\s*(?:no|#)|order\s*(?:no|#)|tel|telefon|tel[ée]fono|telefone|t[ée]l[ée]phone|phone|fax|mobile|handy|pager|beeper|"
-    r"room|zimmer|bett|habitaci[óo]n|cama|chambre|quarto|leito|bed|"
+    r"visit\s*(?:no|#)|case\s*(?:no|#)|order\s*(?:no|#)|tel|telefon|tel[ée]fono|tfno|tlf|telefone|t[ée]l[ée]phone|t[ée]l|phone|fax|mobile|m[óo]vil|celular|handy|pager|beeper|vocera|dect|durchwahl|busca|ramal|bip|poste|callback|funk|piepser|"
+    r"room|zimmer|bett|habitaci[óo]n|cama|chambre|ch\.|quarto|qto|leito|bed|lit|"
     r"license|licence|kennzeichen|matr[íi]cula|placa|immatriculation|serial|s/n|ser\s*(?:no|#)|asset\s*(?:no|tag|#)|device\s*(?:id|no|#)|"
     r"npi|dea|nhs|dni|nif|cpf|nir|nss|versicherten(?:nr|nummer)|fallnummer|fallnr|fall\s*nr|nhc|historia|dossier|prontu[áa]rio|invoice|insurance|badge|"
     r"rec(?:ord)?\s*(?:no|#))"
 )
-WEAK_LABEL = r"(?:acc|ph|cell|rm|zi|hab|lit|plate|lic|sn|chart|claim|policy|case|order|visit|ext|id|bay|station|unit)"
+WEAK_LABEL = (
+    r"(?:acc|cb|ph|cell|rm|zi|hab|lit|plate|lic|sn|chart|claim|policy|case|order|visit|ext|id|bay|station|unit)"
+)
 
 
 class Pattern(NamedTuple):
@@ -43,7 +45,7 @@ _STREET = (
     r"(?:street|avenue|ave|road|blvd|boulevard|lane|parkway|pkwy|highway|hwy|terrace|circle\s+[NSEW]{1,2}|turnpike)"
 )
 _STREET_DE = r"[^\W\d_]*(?:stra(?:ß|ss)e|str\.|gasse|allee|platz|weg|ufer|damm)"
-_STREET_ROMANCE = r"(?:calle|c/|avenida|avda|av\.|plaza|paseo|carrera|rue|avenue|boulevard|bd|impasse|chemin|quai|rua|travessa|pra[çc]a|alameda|largo|via)"
+_STREET_ROMANCE = r"(?:calle|c/|avenida|avda\.?|av\.|plaza|paseo|carrera|rue|avenue|boulevard|bd|impasse|chemin|quai|rua|travessa|pra[çc]a|alameda|largo|via)"
 PATTERNS = (
     Pattern("e-mail", r"(?:(?<![\w.+-])[\w.+-]+|[\w.+-]{1,64})@[\w-]+(?:\.[\w-]+)*"),
     Pattern("url", r"(?:https?|ftp|file)://\S+|www\.\S+"),
@@ -60,22 +62,27 @@ PATTERNS = (
     Pattern("date", rf"{START}{DAY}{MONTH}(?:{YEAR}|\d\d){STOP}"),
     Pattern("date", rf"{START}{MONTH}\.?[\s./_-]*{DAY}(?:st|nd|rd|th)?[\s,./'’_-]+{YEAR}{STOP}"),
     Pattern("date", rf"{START}{MONTH}\.?[\s,./'’_-]*(?:de\s+)?{YEAR}{STOP}"),
-    Pattern("date", rf"{START}(?:on\s+)?{MONTH}\.?[\s-]+{DAY}(?:st|nd|rd|th)?{NO_UNIT}{STOP}"),
-    Pattern("date", rf"{START}(?:{_SHORT})['’]\d\d{STOP}|{START}(?:0?[1-9]|1[0-2])[/-]{YEAR}{STOP}|{START}{YEAR}[/-](?:0[1-9]|1[0-2]){STOP}"),
-    Pattern("date", rf"{START}(?:on|dated|since|from|of|until|am|vom|seit|bis|el|d[ei]a|le|du|desde|em|dia)\s+(?:{DAY}[/.-](?:0?[1-9]|1[0-2])|(?:0?[1-9]|1[0-2])[/-]{DAY})(?![\d/-]|\.\d)\.?"),
+    Pattern("date", rf"{START}(?:on\s+)?{MONTH}[.,;:)\]]?[\s-]+{DAY}(?:st|nd|rd|th)?{NO_UNIT}{STOP}"),
+    Pattern("date", rf"{START}(?:{_SHORT})\.?[.,;:)\]]?\s?['’]\d\d{STOP}|(?<![\w'’])['’]\d\d{STOP}|{START}(?:0?[1-9]|1[0-2])[/-]{YEAR}{STOP}|{START}{YEAR}[/-](?:0[1-9]|1[0-2]){STOP}"),
+    Pattern("date", rf"{START}(?:on|dated|since|from|of|until|week\s+of|lmp|doi|s/p|surgery|op|z\.\s?n\.|status\s+post|prior|compared?(?:\s+to)?|vu|iq|am|vom?|v\.|seit|bis|el|d[ei]a|le|du|desde|em|dia)\.?:?\s+(?:{DAY}[/.-](?:0?[1-9]|1[0-2])|(?:0?[1-9]|1[0-2])[/-](?:{DAY}|\d\d))(?![\d/-]|\.\d)\.?"),
     Pattern("phone", r"(?<![\w.])(?:\+?\d{1,3}[\s.-]?)?(?:\(\d{2,5}\)\s?|\d{3}[\s.-])\d{3}[\s.-]\d{4}(?:\s*(?:x|ext\.?)\s*\d+)?(?!\w)"),
+    Pattern("phone", r"(?<![^\W_.])\d{3}_\d{3}_(?!\d\d[05]0)\d{4}(?![^\W_])"),
     Pattern("phone", r"(?<![\w.])\d{3}[-.]\d{4}(?:-\d{2})?(?!\w|\.\d)|(?<![\w.])\+\d[\d\s()./-]{6,}\d(?!\w)"),
-    Pattern("phone", r"(?<![\w.])0\d{1,4}[\s./-]{1,3}\d{2,4}(?:[\s./-]?\d{2,4}){1,4}(?!\w|\.\d)|(?<![\w.])0\d(?:[\s.]\d\d){4}(?!\w)|(?<![\w.])\d{3}(?: \d{2,3}){2,3}(?= ?$)"),
-    Pattern("labelled number", rf"{START}{LABEL}\s*[.:#=]*\s*(?:no|nr|number|n[°º])?\.?\s*[:#]?\s*(?=[\w-]*\d)(?!\d?\d?\s?(?:mm|cm|ml|kv)\b)[\w/-]+(?:[ -]\d+)*"),
-    Pattern("labelled number", rf"{START}{WEAK_LABEL}\s*(?:[:#=]+\s*#?\s*(?=\w*\d{{2}})|\.?\s*(?=[A-Za-z-]*\d{{3}}))(?!\d{{1,4}}\s?{UNIT})[\w-]+"),
-    Pattern("address", rf"(?<!\w)\d{{1,5}}[a-z]?,?\s+(?:[\w.'’-]+\s+){{1,3}}{_STREET}{STOP}\.?"),
+    Pattern("phone", r"(?<![\w.])0\d{1,4}[\s./-]{1,3}\d{2,4}(?:[\s./-]?\d{2,4}){1,4}(?!\w|\.\d)|(?<![\w.])0\d(?:[\s.]\d\d){4}(?!\w)|(?<![\w.])\d{3}(?: \d{2,3}){2,3}(?=\W*$)|(?<![\w.-])\d-\d{4}(?![\w-]|\.\d)"),
+    Pattern("labelled number", rf"{START}{LABEL}\s*[.:#=_]*\s*(?:no|nr|number|n[°º])?\.?\s*[:#]?\s*(?=[\w-]*\d)(?!\d?\d?\s?(?:mm|cm|ml|kv)\b)[\w/-]+(?:[ -]\d+)*"),
+    Pattern("labelled number", rf"{START}{WEAK_LABEL}\s*(?:[:#=]+\s*#?\s*(?=\w*\d{{2}})|[._]?\s*(?=[A-Za-z-]*\d{{3}}))(?!\d{{1,4}}\s?{UNIT})[\w-]+"),
+    Pattern("address", rf"(?<!\w)\d{{1,5}}[a-z]?,?\s+(?:[\w.'’-]+[,;:)\]]?\s+){{1,3}}{_STREET}{STOP}\.?"),
+    Pattern("address", rf"(?<!\w)\d{{2,5}}\s+(?:[NSEW]\.?\s+)?(?:hwy|highway|route|rte|(?:county|state)\s+r(?:oa)?d)\.?\s+\d+{STOP}"),
     Pattern("address", rf"{START}{_STREET_DE}\s*\d{{1,4}}\s?[a-z]?{STOP}"),
     Pattern("address", rf"{START}{_STREET_ROMANCE}\s+(?:[\w.'’-]+\s+){{1,4}}?(?:n[º°.]?\s*)?\d{{1,5}}{STOP}|(?<!\w)\d{{1,4}}(?:\s?(?:bis|ter))?,?\s+{_STREET_ROMANCE}\s+(?:de\s+|du\s+|des\s+|la\s+|d['’])*[\w'’-]+"),
-    Pattern("address", r"(?<!\w)(?-i:[A-Z]{2})\.?,?\s+\d{5}(?:-\d{4})?(?!\w)|(?<!\w)(?:p\.?\s?o\.?\s?box|postfach|apartado|apdo|bp|cp|plz|zip)\.?:?\s*\d+(?!\w)"),
+    Pattern("address", r"(?<!\w)(?-i:[A-Z]{2})\.?,?\s+\d{5}(?:-\d{4})?(?!\w)|(?<!\w)(?:(?:p\.?\s?o\.?|(?:rr|rfd|hc|rte?)\s?\d*\.?)\s?box|postfach|apartado|apdo|bp|cp|plz|zip)\.?:?\s*\d+(?!\w)"),
     Pattern("address", r"(?<!\w)(?:apt|apartment|suite|ste|unit)\.?\s*#?\s*\d+[a-z]?(?!\w)"),
+    Pattern("room", rf"{START}(?:ed|er)-\d{{1,3}}{STOP}|{START}(?:[a-z]?icu|ccu|its|pacu)[\s#-]+\d{{1,3}}[a-z]?(?!\s?{UNIT}){STOP}|{START}(?:bay|box)[\s#_]+\d{{1,3}}{STOP}|{START}station[\s#_]+\d{{2,3}}[a-z]?{STOP}"),
+    Pattern("room", rf"(?<!\w)\d{{1,2}}(?:\s?(?:north|south|east|west)[\s-]?|(?-i:[NSEW])-)\d{{2,4}}[a-z]?{STOP}|{START}\d{{3,4}}-?(?-i:[A-D]){STOP}"),
+    Pattern("Medicare number", rf"{START}[1-9][a-z][a-z0-9]\d-?[a-z][a-z0-9]\d-?[a-z]{{2}}\d\d{STOP}"),
     Pattern("number", r"(?<![^\W_])[A-Za-z]{0,4}-?\d{6,}(?![^\W_]|\.\d)|(?<!\d)\d{7,}(?!\d)"),
-    Pattern("age over 89", rf"{START}0?(?:9\d|1[0-2]\d)[\s.,;:)\]-]*(?:y(?:ea)?rs?(?:[\s-]+old)?|years?|yo|y/o|y\.\s?o\.?|y|j(?:ahre?)?(?:\s+alt)?|jährige?[rn]?|a[ñn]os?(?:\s+de\s+edad)?|ans?|anos?)(?![^\W_])(?:[\s-]*old{STOP})?", "90+ years"),
-    Pattern("age over 89", rf"{START}(?:age[d]?|alter|edad|[âa]ge|idade)\s*[:=]?\s*0?(?:9\d|1[0-2]\d)(?!\d|[.,]\d)(?:\s*y)?{STOP}", "age 90+ years"),
+    Pattern("age over 89", rf"{START}0?(?:9\d|1[0-2]\d)[\s.,;:)\]-]*(?:y(?:ea)?rs?(?:[\s-]+old)?|years?|yo|y/o|y\.\s?o\.?|y|j(?:ahre?)?(?:\s+alt)?|jährige?[rn]?|a[ñn]os?(?:\s+de\s+edad)?|ans?|anos?|a|yo?[mf])(?![^\W_])(?:[\s-]*old{STOP})?", "90+ years"),
+    Pattern("age over 89", rf"{START}(?:age[d]?|alter|edad|[âa]ge|idade)\s*[:=]?\s*0?(?:9\d|1[0-2]\d)(?!\d|[.,]\d)(?:[\s.,;:)\]]*[yaj])?{STOP}", "age 90+ years"),
     Pattern("age over 89", rf"{START}0?(?:9\d|1[01]\d)\s?[MF]{STOP}|{START}[MF]\s?/?\s?0?(?:9\d|1[01]\d){STOP}", "90+ years"),
 )  # fmt: skip
 

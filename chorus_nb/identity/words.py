@@ -100,6 +100,12 @@ def also_names() -> dict[str, str]:
     return {row["word"]: row["as_name"] for row in csv.DictReader(_read("also_names.csv").splitlines())}
 
 
+@cache
+def given_names() -> frozenset[str]:
+    """The most common first names (US Census 2020) that are no words of technique."""
+    return frozenset(row["name"] for row in csv.DictReader(_read("given_names.csv").splitlines()))
+
+
 class Token(NamedTuple):
     """A run of letters, or of digits, of a text."""
 

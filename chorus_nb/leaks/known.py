@@ -78,6 +78,18 @@ def also_named(word: str) -> str:
 
 
 @cache
+def first_names() -> frozenset[str]:
+    """The most common first names."""
+    return frozenset(plain(row["name"]) for row in _rows("given_names.csv"))
+
+
+@cache
+def words_for(*uses: str) -> frozenset[str]:
+    """The words listed for these uses."""
+    return frozenset(plain(word) for use in uses for word in _sections()[use])
+
+
+@cache
 def anatomy_words() -> frozenset[str]:
     """Words of anatomy (Body Part Examined): no names where nothing says so."""
     said = " ".join(part.meaning for part in standards.body_part_concepts().values())

@@ -7,13 +7,15 @@ months.csv), in the five languages that a US site meets.
 from __future__ import annotations
 
 import csv
+import itertools
 import re
+import unicodedata
 from functools import cache, lru_cache
 from importlib import resources
 from typing import Literal
 
 from chorus_nb import standards
-from chorus_nb.leaks.known import also_named, anatomy_words
+from chorus_nb.leaks.known import also_named, anatomy_words, first_names, words_for
 from chorus_nb.leaks.spellings import month_names, plain
 
 Severity = Literal["high", "medium", "low", "info"]
@@ -31,6 +33,8 @@ SHAPES: dict[str, tuple[Severity, re.Pattern[str]]] = {
 }
 """Shapes that tell in any text, also one read from a picture."""
 TITLED = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|Prof)\.? +([A-Z][a-z]{2,}|[A-Z]{3,})|\b(?:DR|MR|MRS|MS)\. *([A-Z][A-Za-z]{2,})")
+
+_ROOM = re.compile(r"(?<![^\W_])\d{3,4}-?[A-D](?![^\W_])")
 
 
 @cache
@@ -51,16 +55,20 @@ _ALONE, _ENDS = r"(?<![^\W_])", r"(?![^\W_])"
 _NUMBER_ENDS = r"(?!\d|[.,]\d)"
 
 
-@cache
-def _text_shapes() -> list[tuple[Severity, str, re.Pattern[str]]]:
-    """Shapes of descriptions and other free text; looked for in plain letters."""
+def _no_technique() -> str:
+    """That what follows is no value of a parameter of technique: ``TR 2000``."""
+    names = ("te", "tr", "ti", "td", "b", "bw", "venc", "hu", "wl", "ww", "bval", "bvalue")
+    return "".join(f"(?<!{name}{sign})" for name in names for sign in ("", " ", "=", ":", "_"))
+
+
+def _dates() -> list[str]:
     names = sorted(
         {plain(name) for each in month_names().values() for name in each}, key=lambda name: (-len(name), name)
     )
     full = "(?:" + "|".join(name for name in names if len(name) > 4) + "|march|may|june|july|juni|juli|juin|juil)"
     month = "(?:" + "|".join(names) + ")"
     sign, of = r"[\s.,/_-]{0,3}", r"(?:de\s+|of\s+)?"
-    dates = [
+    return [
         rf"(?<!\d){_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[\s_t-]?\d{{4,6}})?(?!\d)",
         rf"(?<!\d){_YEAR}([-/._]){_MONTH}\1{_DAY}(?!\d)",
         rf"(?<![\d.])(?:{_DAY}([-/.]){_MONTH}|{_MONTH}([-/.]){_DAY})(?:\1|\2)(?:{_YEAR}|\d\d){_NUMBER_ENDS}",
@@ -68,39 +76,69 @@ def _text_shapes() -> list[tuple[Severity, str, re.Pattern[str]]]:
         rf"{_ALONE}{month}{sign}{_DAY}(?:st|nd|rd|th)?[\s,.-]{{1,3}}{_YEAR}{_ENDS}",
         rf"{_ALONE}{month}{sign}{of}{_YEAR}{_ENDS}",
         rf"(?<![\d.]){_DAY}(?:st|nd|rd|th)?\.?\s?{of}{full}{_ENDS}",
-        rf"{_ALONE}(?:{full}|jul|jan|feb|aug|oct|nov)\.?\s(?:[12]\d|3[01]|{_DAY}(?:st|nd|rd|th)){_NUMBER_ENDS}{_ENDS}(?!\s?(?:mm|cm|ms|s|x|%))",
+        rf"{_ALONE}(?:{full}|jul|jan|feb|aug|oct|nov)[.,;:)\]]?\s(?:[12]\d|3[01]|{_DAY}(?:st|nd|rd|th)){_NUMBER_ENDS}{_ENDS}(?!\s?(?:mm|cm|ms|s|x|%))",
+        rf"(?<!\w)['’]\d\d{_ENDS}|(?<![\d/.-])(?:0?[1-9]|1[0-2])[/-]{_YEAR}{_NUMBER_ENDS}|(?<![\d/.-]){_YEAR}[/-](?:0[1-9]|1[0-2])(?!\d)",
+        rf"{_no_technique()}(?<![\d.*x×]){_YEAR}(?!\d|[.,]\d|\s?(?:ms|s|mm|hu|x|%|\*|×|ml|mg|gy|hz|kv|deg|ma|mas|px)\b)",
+        rf"{_ALONE}{_any('before a day')}[.:]{{0,2}}\s+(?:{_DAY}[/.-]{_MONTH}|{_MONTH}[/-]\d\d)(?![\d/-]|\.\d)",
         rf"{_ALONE}(?:dob|born|birth\s?date|geb|geboren|nacid[oa]|nascid[oa]|nee? le)"
         r"[\s:.=]{0,3}(?:am |el |em )?\d\d",
     ]
-    ages = [
-        r"(?<![\d.])0?(?:9\d|1[0-2]\d)[\s-]*(?:y(?:ea)?rs?|yo|y/o|y|jahre?n?|jahrige?[rn]?|anos?|ans)(?![^\W_])",
-        rf"{_ALONE}(?:age|aged|alter|edad|idade)[\s:=]{{0,3}}(?!90\s?\+)(?:9\d|1[0-2]\d){_NUMBER_ENDS}",
-    ]
-    phones = [
-        r"(?<![\d.])(?:\(\d{2,3}\)\s?|\d{3}[\s.-])\d{3,5}[\s.-]\d{4}(?!\d)",
-        r"(?<![\d.-])\d{3}-\d{4}(?!\d|-\d)|\+\d[\d\s().-]{7,}\d",
-        r"(?<![\d.])(?:0\d{1,4}[\s/]\d{5,8}|0\d(?:\s\d\d){4}|\d{3}(?:\s\d{3}){2})(?!\d)",
-    ]
-    unit = r"(?!\s?(?:mm|cm|ms|s|x|%|kv|ma|ml|views?)\b)"
-    numbers = [
-        rf"{_ALONE}{_any('number')}(?:\s?(?:no|nr|number|tag|plate|#))?[\s.:#=-]{{0,3}}(?=[a-z-]{{0,4}}\d\w*\d|[a-z-]{{1,4}}\s?\d{{2}})[\w-]+{unit}",
+
+
+_AGES = [
+    r"(?<![\d.])0?(?:9\d|1[0-2]\d)[\s.,;:)\]-]*(?:y(?:ea)?rs?|yo|y/o|y\.\s?o\.?|y|j|jahre?n?|jahrige?[rn]?|anos?|ans?|a|yo?[mf])(?![^\W_])",
+    rf"{_ALONE}(?:age|aged|alter|edad|idade)[\s:=]{{0,3}}(?!90\s?\+)(?:9\d|1[0-2]\d)[a-z]?{_NUMBER_ENDS}",
+    rf"{_ALONE}[mf]\s?/?\s?(?:9\d|1[01]\d){_ENDS}|{_ALONE}(?:9\d|1[01]\d)\s?/\s?[mf]{_ENDS}",
+]
+_PHONES = [
+    r"(?<![\d.])(?:\(\d{2,3}\)\s?|\d{3}[\s.-])\d{3,5}[\s.-]\d{4}(?!\d)",
+    r"(?<![\w.-])\d-\d{4}(?![\w-]|\.\d)|(?<![\d.-])\d{3}-\d{4}(?!\d|-\d)|\+\d[\d\s().-]{7,}\d",
+    r"(?<![^\W_.])\d{3}_\d{3}_(?!\d\d[05]0)\d{4}(?![^\W_])|(?<![\d.])0\d(?:[.]\d\d){4}(?!\d)",
+    r"(?<![\d.])(?:0\d{1,4}[\s/]\d{5,8}|0\d(?:\s\d\d){4}|\d{3}(?:\s\d{3}){2})(?!\d)",
+]
+_UNIT = r"(?!\s?(?:mm|cm|ms|s|x|%|kv|ma|ml|views?)\b)"
+
+
+def _numbers() -> list[str]:
+    return [
+        rf"{_ALONE}{_any('number')}(?:\s?(?:no|nr|number|tag|plate|#))?[\s.:#=-]{{0,3}}(?=[a-z-]{{0,4}}\d\w*\d|[a-z-]{{1,4}}\s?\d{{2}})[\w-]+{_UNIT}",
         rf"{_ALONE}{_any('long number')}(?:\s?(?:no|nr|number|#))?[\s.:#=-]{{0,3}}(?=[\w-]*\d{{4}})[\w-]+",
-        rf"(?<![^\W_])x\d{{4}}{_ENDS}|(?<![\d.])\d{{3}}[\s-]\d{{2}}[\s-]\d{{4}}(?!\d)|(?<!\d)\d{{3}}\.\d{{3}}\.\d{{3}}-?\d*",
-        rf"(?<![\d.])\d{{6,}}{_NUMBER_ENDS}",
+        rf"(?<![^\W_])x\s?\d{{4,5}}{_ENDS}|(?<![\d.])\d{{3}}[\s-]\d{{2}}[\s-]\d{{4}}(?!\d)|(?<!\d)\d{{3}}\.\d{{3}}\.\d{{3}}-?\d*",
+        rf"(?<![\d.])\d{{6,}}{_NUMBER_ENDS}|(?<![\d.])0\d{{3}}{_NUMBER_ENDS}|(?<!\S)[-#](?!\d\d[05]0|1024)\d{{4}}{_NUMBER_ENDS}{_UNIT}",
+        rf"{_ALONE}[1-9][a-z][a-z0-9]\d-?[a-z][a-z0-9]\d-?[a-z]{{2}}\d\d{_ENDS}",
     ]
-    streets = [
+
+
+_ROOMS = [
+    rf"{_ALONE}(?:ed|er)-\d{{1,3}}{_ENDS}|{_ALONE}(?:[a-z]?icu|ccu|its|pacu)[\s#-]+\d{{1,3}}[a-z]?{_ENDS}{_UNIT}",
+    rf"{_ALONE}(?:bay|box|room)[\s#_]+\d{{1,3}}{_ENDS}|{_ALONE}rm[\s.:#_-]*\d{{3,4}}{_ENDS}|{_ALONE}station[\s#_]+\d{{2,3}}[a-z]?{_ENDS}",
+    rf"(?<!\w)\d{{1,2}}(?:\s?(?:north|south|east|west)[\s-]?|[nsew]-)\d{{2,4}}[a-z]?{_ENDS}",
+]
+
+
+def _addresses() -> list[str]:
+    return [
+        rf"(?<![\w.])\d{{1,5}}[.,;:)\]]?\s+(?:[nsew]\.?\s+\d{{1,3}}(?:st|nd|rd|th)?|\d{{1,3}}(?:st|nd|rd|th))[.,;:)\]]?(?:st|nd|rd|th)?\s+(?:st|{_any('street')}){_ENDS}",
+        rf"(?<!\w)\d{{2,5}}\s+(?:[nsew]\.?\s+)?(?:hwy|highway|route|rte|(?:county|state)\s+r(?:oa)?d)\.?\s+\d+{_ENDS}",
+        rf"{_ALONE}(?:p\.?\s?o\.?|(?:rr|rfd|hc|rte?)\s?\d*\.?)\s?box\s*\d",
         rf"(?<![\d.])\d{{1,5}}\s+(?:[^\W\d_]+\s+){{1,3}}{_any('street')}{_ENDS}",
         rf"(?<![\d.])\d{{1,5}}\s+(?:main|high|church|park|oak)\s+st{_ENDS}",
         r"[^\W\d_]*(?:strasse|str\.|gasse|allee|platz)\s+\d+",
         rf"{_ALONE}{_any('street before')}\s+(?:[^\W\d_]+\s+){{1,4}}\d+",
         rf"(?<![\d.])\d+\s(?:bis\s)?{_any('street before')}\s[^\W\d_]+|{_ALONE}[a-z]{{2}}\s\d{{5}}(?:-\d{{4}})?{_ENDS}",
     ]
+
+
+@cache
+def _text_shapes() -> list[tuple[Severity, str, re.Pattern[str]]]:
+    """Shapes of descriptions and other free text; looked for in plain letters."""
     kinds = {
-        "date": dates,
-        "age above 89": ages,
-        "phone number": phones,
-        "number of a person": numbers,
-        "address": streets,
+        "date": _dates(),
+        "age above 89": _AGES,
+        "phone number": _PHONES,
+        "number of a person": _numbers(),
+        "address": _addresses(),
+        "room": _ROOMS,
     }
     made: list[tuple[Severity, str, re.Pattern[str]]] = []
     for kind, forms in kinds.items():
@@ -124,7 +162,9 @@ def text_shapes(text: str) -> tuple[Said, ...]:
         if kind not in found and pattern.search(simple):
             found[kind] = severity
     said: list[Said] = [(severity, looks_like(kind)) for kind, severity in found.items()]
-    if _names_beside(text):
+    if _ROOM.search(text) and "room" not in found:
+        said.append(("high", looks_like("room")))
+    if _names_beside(text) or _full_name(text):
         said.append(("high", "a name beside a title, role or label"))
     return tuple(said)
 
@@ -138,7 +178,9 @@ def _cue_patterns() -> dict[str, re.Pattern[str]]:
         for kind in ("title", "role", "label")
     }
     made["suffix"] = re.compile(rf"(?P<who>[^\W\d_]{{2,}})(?P<mark>[\s,]{{1,2}}){_any('suffix')}(?![^\W_])")
-    made["organisation"] = re.compile(rf"(?P<who>[^\W\d_]{{2,}})(?P<mark>\s){_any('organisation')}{_ENDS}")
+    made["organisation"] = re.compile(
+        rf"(?P<who>[^\W\d_]{{2,}})(?P<mark>[\s_,.;:)\]]{{1,2}}){_any('organisation')}{_ENDS}"
+    )
     return made
 
 
@@ -158,6 +200,40 @@ def _names_beside(text: str) -> bool:
             titled = kind == "title" and "." in found["mark"] and not _is_modality(text, found)
             if who in anatomy_words() and not titled:
                 continue
+            written = text[found.start("who") : found.end("who")] if len(text) == len(simple) else ""
+            if kind == "organisation":
+                if who in _technique() or not (also_named(who) == "common" or (also_named(who) and written.istitle())):
+                    continue
+                return True
             if also_named(who) == "common" or (also_named(who) and said):
+                return True
+    return False
+
+
+@cache
+def _technique() -> frozenset[str]:
+    """Words of anatomy and technique, of any language."""
+    return (
+        anatomy_words() | words_for("languages", "abbreviations") | {plain(word) for word in standards.modality_words()}
+    )
+
+
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+def _full_name(text: str) -> bool:
+    """Whether a first name and a family name, or an initial and a family name, stand beside each other."""
+    composed = unicodedata.normalize("NFC", text)
+    words = list(_WORD.finditer(composed))
+    for left, right in itertools.pairwise(words):
+        sign = composed[left.end() : right.start()]
+        if not re.fullmatch(r"[ .'’‘`^_-]{1,3}|, ?|[.,;:)\]]{1,2} ?", sign) or left[0].islower() != right[0].islower():
+            continue
+        for first, family in ((left, right), (right, left)):
+            who, name = plain(first[0]), plain(family[0])
+            if also_named(name) != "common" or name in anatomy_words():
+                continue
+            initial = len(who) == 1 and first[0].isupper() and composed[first.end() : first.end() + 1] == "."
+            if (who in first_names() and re.fullmatch(r"[ .'’‘`^_-]{1,3}|, ?", sign)) or initial:
                 return True
     return False

@@ -55,7 +55,11 @@ def link(workspace: Workspace) -> pd.DataFrame:
 
     The visit is that of the linked procedure (`explicit`), else the one that holds the shifted date and time
     (`overlap`, or `tie` if several do), else `none`; `unmapped` if the patient is not in the lookup table.
+    No row, and no table kept, where parameter ``lookup`` or ``omop`` is not set: there is nothing to link to.
     """
+    if not (workspace.parameters.lookup and workspace.parameters.omop):
+        workspace.path(tables.LINKAGE).unlink(missing_ok=True)
+        return tables.empty(tables.LINKAGE)
     lookups = read_lookups(workspace)
     with connect(workspace) as connection:
         rows = connection.execute(_ACCESSIONS).df()
@@ -131,7 +135,8 @@ def _add_visits(
 
 def absent(workspace: Workspace) -> pd.DataFrame:
     """The other way: accessions that Image_map or OMOP's image_occurrence expects and the export lacks."""
-    expected = read_lookups(workspace).images.rename(columns={"image_occurence_id": "image_occurrence_id"})
+    known_images = read_lookups(workspace).images if workspace.parameters.lookup else tables.empty(tables.IMAGE_MAP)
+    expected = known_images.rename(columns={"image_occurence_id": "image_occurrence_id"})
     with connect(workspace) as connection:
         here = connection.execute(_ACCESSIONS).df()[["PatientID", "AccessionNumber"]]
     known = read_omop(workspace, "image_occurrence")[["image_occurrence_id"]].drop_duplicates()

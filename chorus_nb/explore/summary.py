@@ -41,14 +41,28 @@ def overview(workspace: Workspace) -> pd.DataFrame:
 def in_words(workspace: Workspace, findings: pd.DataFrame, linkage: pd.DataFrame) -> str:
     """The whole survey in three sentences, the first thing a reader sees."""
     row = overview(workspace).iloc[0]
-    linked, high = links(linkage), by_rule(findings[findings["severity"] == "high"])
+    high = by_rule(findings[findings["severity"] == "high"])
     span = f" from {row['first_day']} to {row['last_day']}" if row["first_day"] else ""
     urgent = ", ".join(f"{rule.rule} ({rule.findings:,})" for rule in high.itertuples()) or "nothing of high severity"
     return (
         f"{row['files']:,} DICOM files ({row['megabytes']:,.0f} MB) among {row['found']:,} files: {row['patients']:,} "
         f"patients, {row['studies']:,} studies, {row['series']:,} series{span}. "
-        f"Of {len(linkage):,} accessions {linked.at[0, 'count']:,} fall in a visit; {linked['count'][1:].sum():,} lack "
-        f"a patient, an accession or a visit to link to. Needs attention first: {urgent}."
+        f"{_linked_in_words(workspace, linkage)} Needs attention first: {urgent}."
+    )
+
+
+def _linked_in_words(workspace: Workspace, linkage: pd.DataFrame) -> str:
+    if absent := [name for name in ("omop", "lookup") if not getattr(workspace.parameters, name)]:
+        tell = (
+            "which accessions are mapped and fall in a visit, and which the lookup table expects but the export lacks"
+        )
+        return (
+            f"Nothing was linked, for {' and '.join(absent)} {'are' if absent[1:] else 'is'} not set: they tell {tell}."
+        )
+    counts = links(linkage)["count"]
+    return (
+        f"Of {len(linkage):,} accessions {counts[:1].sum():,} fall in a visit; {counts[1:].sum():,} lack a patient, "
+        "an accession or a visit to link to."
     )
 
 
@@ -131,7 +145,10 @@ def sizes(workspace: Workspace) -> pd.DataFrame:
 
 
 def links(linkage: pd.DataFrame) -> pd.DataFrame:
-    """Accessions and files by how far they link; only the first kind is released under ``visit_policy: hold``."""
+    """Accessions and files by how far they link; only the first kind is released under ``visit_policy: hold``.
+
+    No row where none was linked.
+    """
     far = _how_far(linkage)
     return pd.DataFrame(
         [
@@ -141,7 +158,7 @@ def links(linkage: pd.DataFrame) -> pd.DataFrame:
                 int(linkage.loc[far == kind, "files"].sum()),
                 int(linkage.loc[far == kind, "procedure_occurrence_id"].notna().sum()),
             )
-            for kind in HOW_FAR
+            for kind in HOW_FAR * bool(len(linkage))
         ],
         columns=["accessions", "count", "files", "with a procedure"],
     )

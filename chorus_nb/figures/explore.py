@@ -26,6 +26,9 @@ def at_a_glance(by_modality: pd.DataFrame, links: pd.DataFrame, by_rule: pd.Data
     colours = [style.GREEN, style.ORANGE, style.RED, style.SKY, style.PURPLE]
     _bars(accessions, links["accessions"], links["count"], colours)
     accessions.set(title="What belongs to the encounters", xlabel="accessions")
+    if links.empty:
+        accessions.text(0.5, 0.5, "nothing was linked", ha="center", va="center", transform=accessions.transAxes)
+        accessions.set_axis_off()
     totals = by_rule.groupby("severity")["findings"].sum().reindex(SEVERITY_ORDER, fill_value=0)
     _bars(findings, totals.index, totals, [style.SEVERITY[name] for name in SEVERITY_ORDER])
     findings.set(title="What needs attention", xlabel="findings")

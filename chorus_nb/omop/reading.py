@@ -106,16 +106,27 @@ def require_omop(source: Workspace | Parameters) -> None:
     there = opened.names()
     for table in NEEDED:
         if table not in there:
-            others = f"found {', '.join(sorted(there)[:5])}" if there else "no table of OMOP CDM 5.4 is there"
-            lines.append(f"omop: {table} is not there{opened.hint(table) or f' ({others})'}")
+            lines.append(absent_line(opened, table))
             continue
         try:
             if read_omop(source, table).empty:
-                lines.append(f"omop: {table} is there and holds no row ({there[table]})")
+                lines.append(empty_line(opened, table))
         except InputError as error:
             lines += error.lines
     if lines:
         raise InputError(*lines)
+
+
+def absent_line(opened: OmopTables, table: str) -> str:
+    """What is to be said of a table that is not there."""
+    there = opened.names()
+    others = f"found {', '.join(sorted(there)[:5])}" if there else "no table of OMOP CDM 5.4 is there"
+    return f"omop: {table} is not there{opened.hint(table) or f' ({others})'}"
+
+
+def empty_line(opened: OmopTables, table: str) -> str:
+    """What is to be said of a table that is there and has no row."""
+    return f"omop: {table} is there and holds no row ({opened.names()[table]})"
 
 
 # --- dates ------------------------------------------------------------------------------------------------------------

@@ -1,46 +1,38 @@
-"""What can be known to fail before the first kernel starts: no DICOM, lookup or OMOP tables unfit, an unfit dask."""
+"""``chorus-nb check``, and what a run asks before its first kernel starts: whether the inputs can work."""
 
 from __future__ import annotations
 
 import functools
-
-import pydicom
+from collections.abc import Callable
 
 from chorus_nb.errors import InputError
-from chorus_nb.mapping import read_lookups
-from chorus_nb.omop import require_omop
-from chorus_nb.processes import dask
-from chorus_nb.source import Source
+from chorus_nb.parameters import REQUIRED, Parameters
+from chorus_nb.workbench.inputs import faults_of, input_lines, run_inputs
+from chorus_nb.workbench.ownership import refuse_mixture, refuse_other_site
 from chorus_nb.workspace import Workspace
-
-PROBED_TAGS = ["SOPClassUID"]
 
 
 def check_inputs(workspace: Workspace) -> None:
-    """:class:`InputError` if the source holds no DICOM, a table lacks what it needs, or no worker can work."""
-    lines: list[str] = []
-    source = workspace.source  # looked through until one is found
-    if not any(_is_dicom(source, found.source_path) for found in source.find() if not found.problem):
-        lines.append(f"source: no DICOM file found in {workspace.parameters.source}")
-    lookups, omop = functools.partial(read_lookups, workspace), functools.partial(require_omop, workspace)
-    for check in (lookups, omop, functools.partial(dask.check_cluster, workspace.parameters)):
+    """:class:`InputError` with a line for each fault of the inputs that keeps a run from starting."""
+    if faults := faults_of(run_inputs(workspace)):
+        raise InputError(*faults)
+
+
+def check_run(parameters: Parameters) -> tuple[list[str], bool]:
+    """A line for each input and for each fault, and whether all six notebooks may start; writes nothing."""
+    workspace, refused = Workspace(parameters), list[str]()
+    asked: tuple[Callable[[], None], ...] = (
+        functools.partial(parameters.require, *REQUIRED),
+        functools.partial(refuse_mixture, parameters),
+        parameters.check_folders,
+        functools.partial(refuse_other_site, workspace),
+    )
+    for ask in asked:
         try:
-            check()
+            ask()
         except InputError as error:
-            lines.extend(error.lines)
-    if lines:
-        raise InputError(*lines)
-
-
-def _is_dicom(source: Source, source_path: str) -> bool:
-    """Whether a file has a preamble, or a header that names a SOP class without one."""
-    try:
-        with source.open(source_path) as file:
-            if file.read(132).endswith(b"DICM"):
-                return True
-            file.seek(0)
-            return "SOPClassUID" in pydicom.dcmread(
-                file, force=True, stop_before_pixels=True, specific_tags=PROBED_TAGS
-            )
-    except Exception:  # whatever a stray file does to the parser, it is not the DICOM we look for
-        return False
+            refused += error.lines
+    inputs = run_inputs(workspace) if parameters.source and parameters.workspace else []
+    said = faults_of(inputs)
+    others = [f"FAULT  {line}" for line in refused if line not in said]
+    return [*input_lines(inputs), *others], not (said or refused)

@@ -54,6 +54,11 @@ def _parser() -> argparse.ArgumentParser:
     loud.add_argument("--verbose", action="store_true", help="say what begins, and progress every few seconds")
     run.set_defaults(command=_run_command)
 
+    check = commands.add_parser("check", help="say of every input whether a run can start with it; writes nothing")
+    check.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
+    check.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a parameter, over the file's")
+    check.set_defaults(command=_check)
+
     demo = commands.add_parser("demo", help="make the demo site: DICOM, OMOP, lookup tables and the answer key")
     demo.add_argument("folder", metavar="FOLDER", type=Path)
     demo.add_argument("--seed", type=int, default=1, help="another seed, another site (1)")
@@ -87,6 +92,15 @@ def _run_command(chosen: argparse.Namespace) -> int:
     if not chosen.quiet:
         print(f"reports: {parameters.workspace}/local/reports/index.html", file=sys.stderr)
     return int(any(outcome.status != "passed" for outcome in ended.values()))
+
+
+def _check(chosen: argparse.Namespace) -> int:
+    parameters = Parameters.read(chosen.file, typed(chosen.set))
+    from chorus_nb.workbench.check import check_run
+
+    lines, may_start = check_run(parameters)
+    print(*lines, "a run can start" if may_start else "a run cannot start: mend what is at fault", sep="\n")
+    return 0 if may_start else InputError.exit_code
 
 
 def _demo(chosen: argparse.Namespace) -> int:

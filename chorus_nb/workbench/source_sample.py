@@ -1,0 +1,90 @@
+"""A first look at the source that takes seconds, however large it is: files are counted, some headers are read."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pandas as pd
+import pydicom
+
+from chorus_nb.mapping.coverage import PAIR
+from chorus_nb.source import Source, SourceFile
+
+MOST_COUNTED = 50_000  # files
+MOST_OPENED = 200  # of them, at even distances
+LIMIT = 5.0  # seconds for the counting, and for the opening
+PROBED = [*PAIR, "StudyDate"]
+
+
+class SourceSample(NamedTuple):
+    """What was seen: ``more`` if files were left uncounted; ``problems`` are files that cannot be opened.
+
+    ``pairs`` are the patients and accessions of the ``dicom`` files among the ``opened``, ``years`` those of their
+    studies: first and last, "" if none has a date.
+    """
+
+    files: int
+    more: bool
+    problems: int
+    opened: int
+    dicom: int
+    pairs: pd.DataFrame
+    years: tuple[str, str]
+
+
+def sample_source(source: Source) -> SourceSample:
+    """Count and open; where none that was opened is DICOM, all files are gone through until one is found."""
+    found, more = _counted(source)
+    readable = [file for file in found if not file.problem]
+    opened = list(_headers(source, readable[:: max(1, len(readable) // MOST_OPENED)][:MOST_OPENED]))
+    headers = [header for header in opened if header is not None]
+    if not headers:
+        rest = (_header(source, file.source_path) for file in source.find() if not file.problem)
+        headers = [first] if (first := next((header for header in rest if header is not None), None)) else []
+    pairs = pd.DataFrame([header[:2] for header in headers], columns=PAIR, dtype=str).drop_duplicates()
+    years = sorted({date[:4] for _, _, date in headers if date[:4].isdecimal()} or {""})
+    problems = len(found) - len(readable)
+    return SourceSample(len(found), more, problems, len(opened), len(headers), pairs, (years[0], years[-1]))
+
+
+def _counted(source: Source) -> tuple[list[SourceFile], bool]:
+    found: list[SourceFile] = []
+    end = time.monotonic() + LIMIT
+    for file in source.find():
+        if len(found) >= MOST_COUNTED or (found and time.monotonic() > end):
+            return found, True
+        found.append(file)
+    return found, False
+
+
+_Header = tuple[str, str, str]
+"""Patient, accession and date of the study; "" what is not there."""
+
+
+def _headers(source: Source, files: list[SourceFile]) -> Iterator[_Header | None]:
+    end = time.monotonic() + LIMIT
+    for file in files:
+        yield _header(source, file.source_path)
+        if time.monotonic() > end:
+            return
+
+
+def _header(source: Source, source_path: str) -> _Header | None:
+    """Of a file that has a preamble, or a header that names a SOP class without one; ``None`` of any other."""
+    marked = False
+    try:
+        with source.open(source_path) as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom's warnings quote values
+            marked = file.read(132).endswith(b"DICM")
+            file.seek(0)
+            wanted = ["SOPClassUID", *PROBED]
+            header = pydicom.dcmread(file, force=True, stop_before_pixels=True, specific_tags=wanted)
+            if not marked and "SOPClassUID" not in header:
+                return None
+            patient, accession, date = (str(header.get(name) or "").strip(" \0") for name in PROBED)
+            return patient, accession, date
+    except Exception:  # whatever a stray file does to the parser, it is not the DICOM we look for
+        return ("", "", "") if marked else None

@@ -1,0 +1,186 @@
+"""``chorus-nb check``: a line for every input, in seconds; an exit code that says whether a run may start."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pandas as pd
+import pytest
+import yaml
+
+from chorus_nb import explore, tables
+from chorus_nb.errors import InputError
+from chorus_nb.explore import summary
+from chorus_nb.figures.explore import at_a_glance
+from chorus_nb.parameters import Parameters
+from chorus_nb.source import Identity, Source, SourceFile
+from chorus_nb.workbench import inputs, source_sample
+from chorus_nb.workbench.check import check_inputs
+from chorus_nb.workbench.commands import main
+from chorus_nb.workspace import Workspace
+
+
+@pytest.fixture
+def site(demo_site: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny demo site, to be spoilt."""
+    return Path(shutil.copytree(demo_site, tmp_path / "site"))
+
+
+def parameter_file(site: Path, **changed: object) -> Path:
+    values = {
+        name: str(site / folder) for name, folder in (("source", "dicom"), ("omop", "omop"), ("lookup", "lookup"))
+    }
+    path = site / "site.yaml"
+    path.write_text(yaml.safe_dump({**values, "site": "tiny", "workspace": str(site / "workspace"), **changed}))
+    return path
+
+
+def checked(site: Path, capsys: pytest.CaptureFixture[str], **changed: object) -> tuple[int, list[str]]:
+    code = main(["check", str(parameter_file(site, **changed))])
+    said = capsys.readouterr()
+    assert said.err == "" and not (site / "workspace").exists()
+    identifiers = {row[0] for row in csv.reader((site / "lookup/Personal_map.csv").open())} - {"PatientID"}
+    assert identifiers and not [one for one in identifiers if one in said.out]
+    return code, said.out.splitlines()
+
+
+def test_every_input_has_its_line_and_nothing_is_written(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, lines = checked(site, capsys)
+    assert (code, lines[-1]) == (0, "a run can start")
+    marks, names = zip(*(re.split(r" {2,}", line)[:2] for line in lines[:-1]), strict=True)
+    assert set(marks) == {"ok"}
+    assert list(names) == [
+        *("source", "omop person", "omop visit_occurrence", "omop procedure_occurrence"),
+        *("lookup Personal_map", "lookup Image_map", "policy", "decisions", "key", "workspace"),
+    ]
+    rows = len((site / "omop/visit_occurrence.csv").read_text().splitlines()) - 1
+    assert f"CSV, commas, UTF-8; {rows} rows; 2017-06-09 to 2021-07-25; all of 4 persons are in person" in lines[2]
+
+
+def spoilt(path: str, content: bytes | None) -> Callable[[Path], None]:
+    return lambda site: (site / path).write_bytes(content) if content is not None else (site / path).unlink()  # type: ignore[func-returns-value]
+
+
+HEADER = b"person_id,gender_concept_id,year_of_birth,race_concept_id,ethnicity_concept_id\n"
+FAULTS: dict[str, tuple[Callable[[Path], None], dict[str, object], str, str]] = {
+    "absent": (spoilt("omop/person.csv", None), {}, "omop person", "omop: person is not there (found "),
+    "empty": (spoilt("omop/person.csv", HEADER), {}, "omop person", "omop: person is there and holds no row"),
+    "unreadable": (spoilt("omop/person.csv", b""), {}, "omop person", "omop: person.csv is not a readable CSV table"),
+    "no table": (spoilt("lookup/Image_map.csv", None), {}, "lookup Image_map", "lookup: Image_map.csv not found in "),
+    "no header": (spoilt("lookup/Image_map.csv", b"a\n"), {}, "lookup Image_map", "Image_map.csv: columns not found"),
+    "no source": (lambda site: None, {"source": "/nowhere"}, "source", "source: folder not found: /nowhere"),
+    "no script": (lambda site: None, {"policy": "/nowhere.script"}, "", "policy: must be chorus, ps3.15 or the path"),
+    "bad script": (
+        spoilt("p.script", b"<x>"),
+        {"policy": "SITE/p.script"},
+        "policy",
+        "p.script line 1: not well-formed",
+    ),
+    "bad key": (spoilt("key", b"no key"), {"key_file": "SITE/key"}, "key", "key_file: "),
+    "not set": (lambda site: None, {"omop": ""}, "", "not set: omop; "),
+    "decision": (
+        spoilt("known_words.csv", b"x\n"),
+        {"decisions": "SITE"},
+        "decisions known_words",
+        "known_words.csv, row 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_keeps_a_run_from_starting_is_one_line(site: Path, capsys: pytest.CaptureFixture[str], fault: str) -> None:
+    spoil, changed, name, says = FAULTS[fault]
+    spoil(site)
+    code, lines = checked(
+        site, capsys, **{key: str(value).replace("SITE", str(site)) for key, value in changed.items()}
+    )
+    assert (code, lines[-1]) == (2, "a run cannot start: mend what is at fault")
+    marked = [line[7:] for line in lines if line.startswith("FAULT")]
+    assert [line[: len(name)] for line in marked[:1]] == [name]
+    assert len([line for line in lines if line[7:].startswith(says)]) == 1
+
+
+def test_a_run_is_refused_by_the_same_lines(site: Path) -> None:
+    (site / "omop/person.csv").unlink()
+    (site / "lookup/Image_map.csv").write_text("a\n")
+    workspace = Workspace(Parameters.read(parameter_file(site)))
+    with pytest.raises(InputError) as refused:
+        check_inputs(workspace)
+    assert list(refused.value.lines) == inputs.faults_of(inputs.run_inputs(workspace))
+    assert len(refused.value.lines) == 2
+
+
+def test_identifiers_that_a_spreadsheet_changed_are_told(site: Path) -> None:
+    person_map = site / "lookup/Personal_map.csv"
+    rows = list(csv.reader(person_map.open()))
+    for name in ("Personal_map.csv", "Image_map.csv"):
+        text = (site / "lookup" / name).read_text()
+        for patient, *_ in rows[1:]:
+            text = text.replace(f"{patient},", f"00{patient},")
+        (site / "lookup" / name).write_text(text)
+    state = inputs.run_inputs(Workspace(Parameters.read(parameter_file(site))))
+    persons = next(one for one in state if one.input == "lookup Personal_map")
+    assert persons.fits.startswith("NONE of 5 patients of the files opened are here (4 differ only in leading zeros, ")
+    assert list(inputs.inputs_table(state)["input"][inputs.needs_a_look(state)])[:1] == ["lookup Personal_map"]
+
+
+class Endless(Source):
+    """A source of files without end, of which every seventh cannot be read."""
+
+    def find(self) -> Iterator[SourceFile]:
+        return (SourceFile(f"{number}", 1, 1, "" if number % 7 else "unreadable") for number in itertools.count())
+
+    def open(self, source_path: str) -> AbstractContextManager[BinaryIO]:
+        raise OSError
+
+    def identity(self, source_path: str) -> Identity:
+        return Identity(1, 1)
+
+    def reachable(self) -> bool:
+        return True
+
+    def mark(self) -> str:
+        return ""
+
+
+def test_a_source_without_end_is_looked_at_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        source_sample, "_header", lambda source, path: ("A", "1", "20200101") if int(path) % 3 else None
+    )
+    seen = source_sample.sample_source(Endless())
+    assert (seen.files, seen.more, seen.opened) == (source_sample.MOST_COUNTED, True, source_sample.MOST_OPENED)
+    assert 0 < seen.dicom < seen.opened and seen.problems == -(-seen.files // 7)
+    assert seen.pairs.to_numpy().tolist() == [["A", "1"]] and seen.years == ("2020", "2020")
+
+
+def test_the_one_dicom_file_among_many_others_is_found(tmp_path: Path, demo_site: Path) -> None:
+    for number in range(2 * source_sample.MOST_OPENED):
+        (tmp_path / f"{number:04}.txt").write_text("no image")
+    image = next(path for path in sorted((demo_site / "dicom").rglob("*.dcm")))
+    shutil.copy(image, tmp_path / "0008x.dcm")
+    source = Parameters(source=str(tmp_path)).open_source()
+    assert source_sample.sample_source(source).dicom == 1
+
+
+def test_headers_are_explored_without_omop_and_lookup_tables(workspace: Workspace) -> None:
+    explore.scan(workspace)
+    explore.profile(workspace)
+    assert len(explore.link(workspace)) > 0 and workspace.has(tables.LINKAGE)
+    values: dict[str, Any] = {**workspace.parameters.model_dump(), "omop": "", "lookup": ""}
+    alone = Workspace(Parameters.of(values))
+    linkage, findings = explore.link(alone), explore.assess(alone)
+    assert linkage.empty and not alone.has(tables.LINKAGE), "an older one would be taken for this one's"
+    said = summary.in_words(alone, findings, linkage)
+    assert "Nothing was linked, for omop and lookup are not set: they tell which accessions" in said
+    assert summary.links(linkage).empty and summary.not_linked(linkage).empty and explore.absent(alone).empty
+    at_a_glance(summary.counts(alone, "Modality"), summary.links(linkage), summary.by_rule(findings))
+    notes = [one.fits for one in inputs.run_inputs(alone) if one.input in ("omop", "lookup")]
+    assert all(note.startswith("with it 01 says which ") for note in notes) and len(notes) == 2
+    assert isinstance(inputs.inputs_table(inputs.run_inputs(alone)), pd.DataFrame)

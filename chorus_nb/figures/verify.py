@@ -17,11 +17,11 @@ RESULTS = {"pass": style.GREEN, "fail": style.RED, "not run": style.ORANGE}
 
 
 def gate(checks: pd.DataFrame, findings: pd.DataFrame) -> Figure:
-    """A row per check: its result, and its findings by severity."""
+    """A row per check: its result, and its findings in what is released, by severity."""
     shown = checks[checks.check != "released_bytes"].iloc[::-1]
     figure = style.new_figure(width=9, height=0.26 * len(shown) + 0.9)
     axes = figure.axes[0]
-    counts = findings.groupby(["check", "severity"]).size().unstack(fill_value=0)
+    counts = findings[~findings.held].groupby(["check", "severity"]).size().unstack(fill_value=0)
     left = pd.Series(0.0, index=shown.check)
     for severity, colour in style.SEVERITY.items():
         width = counts.get(severity, pd.Series(dtype=float)).reindex(shown.check, fill_value=0).astype(float)
@@ -33,7 +33,7 @@ def gate(checks: pd.DataFrame, findings: pd.DataFrame) -> Figure:
     axes.set_yticks(range(len(shown)), shown.check)
     axes.tick_params(axis="y", pad=52)
     axes.set_xlim(0, max(left.max() * 1.05, 1))
-    axes.set_title("Findings of each check, by severity", loc="left")
+    axes.set_title("Findings of each check in what is released, by severity", loc="left")
     axes.set_xlabel("findings")
     axes.legend(frameon=False, ncols=4, fontsize=9, loc="lower right", bbox_to_anchor=(1, 1))
     return figure

@@ -66,3 +66,8 @@ def severity_in(leaf: Leaf, hit: Hit) -> Severity:
     if hit.term.kind == "date" or leaf.vr not in NUMERIC:
         return hit.severity
     return "info" if (text.isdigit() and len(text) < 8) or len(text) < 5 else hit.severity
+
+
+def severity_in_path(hit: Hit) -> Severity:
+    """A path of a release holds numbers of our own (ids, instances, parts of UIDs): a short one is most likely that."""
+    return "info" if hit.term.text.isdigit() and len(hit.term.text) < 8 else hit.severity

@@ -107,11 +107,15 @@ def _deviations(workspace: Workspace, registry: pd.DataFrame) -> list[str]:
 
 
 def _issues(workspace: Workspace) -> list[str]:
+    """What 04 and 05 found in the release; a finding about a file that is held back is no issue of it."""
     findings = workspace.read(tables.VERIFICATION) if workspace.has(tables.VERIFICATION) else None
     made = []
     if findings is not None:
-        counted = findings[findings["severity"].isin(["high", "medium"])].groupby(["check", "severity"]).size()
-        made += [f"{check}: {number} findings of {severity} severity." for (check, severity), number in counted.items()]
+        there = findings[findings["severity"].isin(["high", "medium"]) & ~findings["held"]]
+        counted = there.groupby(["check", "severity"]).size()
+        made += [
+            f"{check}, findings of {severity} severity: {number}." for (check, severity), number in counted.items()
+        ]
     checks = workspace.read(tables.REGISTRY_CHECKS)
     made += [f"{c.question} {c.detail}." for c in checks.itertuples() if c.findings]
     return made

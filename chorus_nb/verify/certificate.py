@@ -79,6 +79,7 @@ def safe_harbor(workspace: Workspace, checks: pd.DataFrame) -> pd.DataFrame:
 def _facts(workspace: Workspace, checks: pd.DataFrame, release: str) -> dict[str, Any]:
     outcomes = workspace.read(tables.OUTCOMES)
     findings = workspace.read(tables.VERIFICATION)
+    findings = findings[~findings.held]
     released = outcomes[outcomes.status == "released"]
     places = InstancePath.columns(released.target_path)
     parameters = workspace.parameters
@@ -127,7 +128,7 @@ def _page(facts: dict[str, Any], checks: pd.DataFrame, checklist: pd.DataFrame) 
             f"{facts['files']:,} files ({counts}) of {facts['persons']:,} persons, {facts['accessions']:,} accessions "
             f"and {facts['series']:,} series were read again beside their originals, and every other file "
             f"was searched. Of {len(checks)} checks {passed} passed and {not_run} were not run. "
-            f"{held:,} more files were found at fault and stay at the site.",
+            f"Found at fault and kept at the site: {held:,}.",
             _policy_line(facts["policy"]),
             f"All files but this one and the manifest (BLAKE3): `{facts['release_blake3']}`",
             "## Checks",

@@ -43,7 +43,8 @@ def _errors(path: Path) -> set[str]:
 
 def _without_values(line: str) -> str:
     """Names stand as ``Element=<…>``, values as ``= <…>``, ``value <…>``, in <> where they are no keyword, in [] or "",
-    or as numbers and characters after ``=``, ``is``, ``are``, ``got`` and ``expected``."""
+    or as numbers and characters after ``=``, ``is``, ``are``, ``got`` and ``expected``; UIDs anywhere."""
+    line = re.sub(r"\b[0-2](?:\.\d+){2,}", "…", line)
     line = re.sub(r"(=\s+|[Vv]alue\s+)<[^>]*>|\[[^\]]*\]|\"[^\"]*\"", r"\1…", line.removeprefix("Error - "))
     line = re.sub(r"<(?![A-Za-z]\w*>)[^>]*>", "…", line)
     line = re.sub(r"((?:=|\b(?:is|are|got|expected))(?: [<>=]+)?\s+)(?:'[^']*'(?: \(\w+\))?|-?\d\S*)", r"\1…", line)

@@ -11,6 +11,7 @@ import pandas as pd
 from blake3 import blake3
 
 from chorus_nb import layout, tables
+from chorus_nb.holds import HELD
 from chorus_nb.leaks.shapes import Severity
 from chorus_nb.leaks.terms import SearchTerm
 from chorus_nb.mapping.lookups import Lookups
@@ -55,6 +56,9 @@ def accounted(release: Release) -> Findings:
     silent = outcomes[(outcomes.status != "released") & (outcomes.reason == "")]
     for path in silent.source_path:
         yield Finding("accounted", "high", path, "", "is not released, and no reason is given")
+    held = set(outcomes.source_path[outcomes.reason == HELD])
+    for path in sorted(held - set(release.workspace.read_or_empty(tables.HELD_FINDINGS).source_path)):
+        yield Finding("accounted", "high", path, "", "04 held it back, and it is not on record for what")
     for path in released.target_path[released.target_path.duplicated()]:
         yield Finding("accounted", "high", path, "", "two source files are on record for it")
     images = {path for path in layout.files_below(release.workspace.release) if layout.is_image_place(path)}

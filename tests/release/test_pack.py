@@ -17,6 +17,7 @@ from chorus_nb.errors import NotReady, WorkbenchError
 from chorus_nb.parameters import resolve
 from chorus_nb.registry import build_registry
 from chorus_nb.release import pack, sign_off, totals
+from chorus_nb.release.submission import submission_note
 from chorus_nb.seal import seal_release
 from chorus_nb.workspace import Workspace
 from tests.small_release import MR, TWO_PATIENTS, fill, make_workspace, pass_gate, ready
@@ -185,6 +186,17 @@ def test_the_submission_note_tells_counts_years_shift_and_what_was_held_back(tmp
     assert "| date shift code | 1 (day of week kept) |" in note
     assert "EST -05:00 and EDT -04:00" in note
     assert "| held\\_back | no\\_visit | 2 |" in note or "| held_back | no_visit | 2 |" in note
+
+
+def test_what_was_found_in_a_file_that_is_held_back_is_no_issue_of_the_release(built: Workspace) -> None:
+    finding = {"file": "a", "tag": "", "kind": "k", "detail": "k"}
+    rows = [
+        finding | {"check": "removed", "severity": "high", "held": True},
+        finding | {"check": "geometry", "severity": "medium", "held": False},
+    ]
+    built.write(tables.VERIFICATION, tables.frame(tables.VERIFICATION, rows))
+    issues = submission_note(built)["Known issues"].issue.tolist()
+    assert issues == ["geometry, findings of medium severity: 1."]
 
 
 def test_blank_visits_and_long_source_values_are_told_as_deviations(tmp_path: Path) -> None:

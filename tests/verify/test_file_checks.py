@@ -13,8 +13,20 @@ from pydicom.uid import CTImageStorage
 from chorus_nb import tables
 from chorus_nb.layout import instance_names
 from chorus_nb.leaks.reading import Leaf, Reading
+from chorus_nb.leaks.search import Searcher
+from chorus_nb.leaks.terms import SearchTerm
+from chorus_nb.leaks.texts import severity_in_path
 from chorus_nb.verify import verify
-from chorus_nb.verify.file_checks import Pair, ReleasedFile, check_layout, check_removed, check_retained, date_fault
+from chorus_nb.verify.file_checks import (
+    Pair,
+    Patient,
+    ReleasedFile,
+    check_ids,
+    check_layout,
+    check_removed,
+    check_retained,
+    date_fault,
+)
 from chorus_nb.verify.iods import _without_values
 from chorus_nb.verify.site_script import Promise, promises
 from chorus_nb.workspace import Workspace
@@ -124,6 +136,8 @@ def test_a_file_is_named_by_its_instance_number_as_a_number(
         "Error - StudyInstanceUID has same value as FrameOfReferenceUID <2.25.{}>",
         "Error - PixelData has incorrect value length - expected {} dec - got 1{} dec",
         "Error - PixelAspectRatio may not be present when it has a ratio of 1:1 - values are {}\\{}",
+        "Error - StudyInstanceUID has same value as FrameOfReferenceUID <1.2.{}.4>",
+        "Error - Not referenced in evidence - 1.2.840.{}.99 (ReferencedSOPInstanceUID 2.25.{})",
     ],
 )
 def test_messages_of_dciodvfy_are_compared_without_their_values(line: str) -> None:
@@ -166,3 +180,20 @@ def test_a_decision_of_a_person_takes_a_promise_back(release: Workspace) -> None
     workspace.write(tables.TAG_PLAN, tables.frame(tables.TAG_PLAN, [row | {"decided_by": "who", "files": 1}]))
     assert set(promises(workspace)) == {0x00200010}
     assert promises(release) == {}
+
+
+@pytest.mark.parametrize(("identifier", "severity"), [("1596", "info"), ("1005", "info"), ("77120034", "high")])
+def test_a_short_number_in_a_path_is_one_of_ours(identifier: str, severity: str) -> None:
+    path = b"501/Images/CT/9001/1.2.826.0.1.3680043.10.1596.77/1005.dcm /77120034.dcm"
+    hits = Searcher([SearchTerm("identifier", identifier)]).search(path)
+    assert {severity_in_path(hit) for hit in hits} == {severity}
+
+
+@pytest.mark.parametrize(("patient", "says"), [("77120034", True), ("501", False)])
+def test_an_original_number_that_the_lookup_tables_give_again_is_said(
+    release: Workspace, patient: str, says: bool
+) -> None:
+    pair = small_pair({"PatientID": ("LO", patient.encode())}, {"PatientID": ("LO", patient.encode())})
+    pair = pair._replace(patient=Patient(int(patient), -100, {}))
+    told = [one.severity for one in check_ids(pair, release.parameters) if one.tag == "(0010,0020)"]
+    assert told == ["medium"] * says

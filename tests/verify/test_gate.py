@@ -194,6 +194,21 @@ def test_the_certificate_names_the_sites_own_script_with_its_digest(release: Wor
     assert "script" not in json.loads(certificate(release, {})[f"{CERTIFICATE}.json"])["policy"]
 
 
+def test_the_certificate_counts_what_is_in_the_release(release: Workspace) -> None:
+    rewrite(release, lambda d: setattr(d, "InstitutionName", "Saint Brigid Hospital"))
+    verify(release)
+    release.write(
+        tables.IMAGE_REGISTRY, release.read(tables.IMAGE_REGISTRY).iloc[1:].assign(image_registry_id=range(1, 8))
+    )
+    verify_tree(release)
+    made = certificate(release, {"a": "digest of a file"})
+    data = json.loads(made[f"{CERTIFICATE}.json"])
+    assert (data["files"], data["not_released_by_reason"]["held_by_verify"]) == (7, 1)
+    # two of three images of a series are left, which is medium
+    assert data["findings_by_severity"] == {"high": 0, "medium": 1}
+    assert "Found at fault and kept at the site: 1." in made[f"{CERTIFICATE}.md"].decode()
+
+
 def test_there_is_no_certificate_when_the_gate_closes(release: Workspace) -> None:
     first(release).unlink()
     verify(release)

@@ -14,7 +14,7 @@ from chorus_nb import deid, explore, holds, tables
 from chorus_nb.layout import files_below
 from chorus_nb.mapping.overrides import decide
 from chorus_nb.parameters import Parameters
-from chorus_nb.verify import answer, checks, file_checks, held_by_check, require_pass, verify
+from chorus_nb.verify import answer, checks, file_checks, held_by_check, iods, require_pass, verify
 from chorus_nb.verify.file_checks import Pair
 from chorus_nb.verify.findings import GATE_CHECKS, Finding
 from chorus_nb.verify.holding import FEW, too_many
@@ -104,6 +104,26 @@ def test_what_is_held_stays_held_while_nothing_changed_and_goes_when_it_was_mend
     open_gate(workspace)
     assert len(released(workspace)) == IMAGES - 1
     assert files_below(workspace.quarantine) == [names["s2/0003"]]
+
+
+def test_what_dciodvfy_finds_in_a_sample_is_asked_of_the_whole_series_at_once(
+    site: SmallSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def new_errors(_: bytes, after: Path) -> list[str]:
+        asked.append(after.name)
+        return ["Missing attribute"] if int(after.stem) % 2 else []
+
+    monkeypatch.setattr(iods, "program", lambda: Path("dciodvfy"))
+    monkeypatch.setattr(iods, "new_errors", new_errors)
+    workspace = site.open(held_share=1.0)
+    verify(workspace)
+    held = workspace.read(tables.HELD_FINDINGS)
+    assert set(held.check) == {"iod"}
+    assert {int(Path(path).stem) % 2 for path in held.target_path} == {1}
+    assert len(held) == IMAGES // 2
+    assert len(asked) == IMAGES + 6, "all of both series once, then first, middle and last of what is left"
 
 
 def header(site: SmallSite, path: str) -> dict[str, object]:

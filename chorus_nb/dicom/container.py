@@ -186,7 +186,7 @@ def _encapsulated(pixels: PixelData, data: memoryview, syntax: str, geometry: Ge
         removed["offset table that is none"] = 1
         contents = [bytes(fragment) for fragment in fragments]
     else:
-        contents = [content + b"\0" * (len(content) % 2) for _, content in frames]
+        contents = [bytes(content) + b"\0" * (len(content) % 2) for _, content in frames]
         offsets = _positions(contents)[:-1]
         packed = struct.pack(f"<{len(offsets)}L", *offsets) if sum(map(len, contents)) < 1 << 31 else b""
         if found not in (b"", struct.pack(f"<{len(firsts)}L", *(positions[first] for first in firsts))):
@@ -208,14 +208,13 @@ def _positions(fragments: list[memoryview] | list[bytes]) -> list[int]:
 
 def _frames(
     fragments: list[memoryview], syntax: str, geometry: Geometry, removed: Counter[str]
-) -> Iterator[tuple[int, bytes]]:
+) -> Iterator[tuple[int, Buffer]]:
     """First fragment and content of each frame that Number of Frames announces."""
     position, wanted = 0, geometry.frames
     while position < len(fragments) and wanted:
         first, fault = position, EndsEarly("no frame")
-        joined = b""
         last = len(fragments) if wanted == 1 and geometry.frames == 1 and syntax != RLE else position + 1
-        joined = b"".join(fragments[first:last])
+        joined: Buffer = fragments[first] if last == first + 1 else b"".join(fragments[first:last])
         while True:
             try:
                 walked = _walk(joined, syntax, geometry)
@@ -224,7 +223,7 @@ def _frames(
                 fault = early
                 if last == len(fragments) or syntax == RLE:
                     raise fault from None
-                joined += fragments[last]
+                joined = b"".join((joined, fragments[last]))
                 last += 1
         position, wanted = last, wanted - 1
         removed.update(walked.removed)
@@ -238,7 +237,7 @@ def _frames(
         removed["fragments beyond the last frame"] += len(fragments) - position
 
 
-def _walk(content: bytes, syntax: str, geometry: Geometry) -> Walked:
+def _walk(content: Buffer, syntax: str, geometry: Geometry) -> Walked:
     if syntax == RLE:
         depth = (geometry.bits_allocated or 0) // 8
         segments = geometry.samples * depth

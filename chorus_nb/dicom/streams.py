@@ -14,11 +14,17 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from chorus_nb.dicom import codecs
+from chorus_nb.dicom.encodings import Buffer
 
 TABLES_OF_JPEG = {0xDB, 0xC4}  # DQT and DHT: as many tables as fit exactly
-NOT_STUFFED = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # a marker in entropy-coded data of JPEG
-NOT_STUFFED_LS = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")  # of JPEG-LS, where a bit is stuffed
+RESTARTS = frozenset(range(0xD0, 0xD8))
+IS_MARKER = {  # what behind FF is a marker, in coded data where a byte is stuffed, or (JPEG-LS) a bit
+    codec: np.array([first <= code < 0xFF and code not in RESTARTS for code in range(256)])
+    for codec, first in (("jpeg", 0x01), ("jpegls", 0x80))
+}
 RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 ADOBE = re.compile(rb"Adobe\0[\x64\x65](?:[\0\x40\x80\xc0]\0){2}[\0-\x02]", re.DOTALL)  # version, two flags, transform
 # bytes that a run of RLE makes, and takes, by its first one (PS3.5 G.3.1)
@@ -26,6 +32,7 @@ RUN_MAKES = (*range(1, 129), 0, *range(128, 1, -1))
 RUN_TAKES = (*range(2, 130), 1, *[2] * 127)
 TLM, PLT = 0x55, 0x58  # marker segments of JPEG 2000 that tell lengths: kept where these are right
 LEAST = {TLM: 6, PLT: 6}  # bytes
+LOOKED_AT = 1 << 15  # bytes in which a marker is looked for at a time
 MOST_TOLD = 10_000  # tile-parts that one TLM segment has room for
 JP2 = b"\0\0\0\x0cjP  \r\n\x87\n"
 
@@ -48,7 +55,7 @@ class Stretch(NamedTuple):
 class Walked(NamedTuple):
     """A stream without what decoding does not need, where it ended, and what was left out, counted."""
 
-    content: bytes
+    content: Buffer
     end: int
     removed: Counter[str]
     coded: tuple[Stretch, ...] = ()
@@ -67,15 +74,15 @@ def actions(codec: str) -> dict[int, tuple[str, str]]:
     return made
 
 
-def walk_jpeg(data: bytes, codec: str = "jpeg") -> Walked:
+def walk_jpeg(data: Buffer, codec: str = "jpeg") -> Walked:
     """An image of ITU-T T.81 (``jpeg``) or T.87 (``jpegls``), from SOI to EOI."""
-    kept, removed, position, coded = [data[:2]], Counter[str](), 2, list[Stretch]()
-    known, next_marker = actions(codec), NOT_STUFFED if codec == "jpeg" else NOT_STUFFED_LS
+    kept, removed, position, coded = list[Buffer]([data[:2]]), Counter[str](), 2, list[Stretch]()
+    known, view, filled = actions(codec), memoryview(data), False
     if data[:2] != b"\xff\xd8":
         raise NotWalked("an image does not begin with SOI")
     while True:
         while data[position : position + 2] == b"\xff\xff":  # fill bytes
-            position += 1
+            position, filled = position + 1, True
         marker = data[position + 1] if position + 1 < len(data) else -1
         if marker < 0:
             raise EndsEarly("an image has no end")
@@ -83,18 +90,16 @@ def walk_jpeg(data: bytes, codec: str = "jpeg") -> Walked:
         if data[position] != 0xFF or not action:
             raise NotWalked("something other than a known marker between segments")
         if action == "end":
-            content = b"".join((*kept, b"\xff\xd9"))
+            content = b"".join((*kept, b"\xff\xd9")) if removed or filled else data[: position + 2]
             return Walked(content, position + 2, removed, _intervals(content, coded))
-        segment = data[position : position + 2 + _length(data, position + 2)]
+        segment = bytes(data[position : position + 2 + _length(data, position + 2)])
         position += len(segment)
         if action == "scan":
-            found = next_marker.search(data, position)
-            if found is None:
-                raise EndsEarly("an image has no end")
+            stop = _next_marker(data, position, codec)
             before = sum(map(len, kept)) + len(segment)
-            coded.append(Stretch(before, before + found.start() - position))
-            kept.append(segment + data[position : found.start()])
-            position = found.start()
+            coded.append(Stretch(before, before + stop - position))
+            kept += segment, view[position:stop]
+            position = stop
             continue
         new = _segment(marker, action, segment)
         kept.append(new)
@@ -102,9 +107,21 @@ def walk_jpeg(data: bytes, codec: str = "jpeg") -> Walked:
             removed[f"{name} segment"] += 1
 
 
-def _intervals(content: bytes, scans: list[Stretch]) -> tuple[Stretch, ...]:
+def _next_marker(data: Buffer, position: int, codec: str) -> int:
+    """Where coded data ends that begins at ``position``."""
+    while position < len(data) - 1:
+        octets = np.frombuffer(data, "u1", min(LOOKED_AT, len(data) - position), position)
+        found = np.flatnonzero(octets[:-1] == 0xFF)
+        found = found[IS_MARKER[codec][octets[found + 1]]]
+        if len(found):
+            return position + int(found[0])
+        position += len(octets) - 1
+    raise EndsEarly("an image has no end")
+
+
+def _intervals(content: Buffer, scans: list[Stretch]) -> tuple[Stretch, ...]:
     """Scans parted at their restart markers, where the stream has any (DRI)."""
-    if b"\xff\xdd\0\x04" not in content[: scans[0].start if scans else 0]:
+    if b"\xff\xdd\0\x04" not in bytes(content[: scans[0].start if scans else 0]):
         return tuple(scans)
     parted = []
     for scan in scans:
@@ -116,7 +133,7 @@ def _intervals(content: bytes, scans: list[Stretch]) -> tuple[Stretch, ...]:
     return tuple(parted)
 
 
-def _length(data: bytes, position: int) -> int:
+def _length(data: Buffer, position: int) -> int:
     """The length of a segment, which counts its own two bytes; all of it is there."""
     if position + 2 > len(data):
         raise EndsEarly("a segment is cut off")
@@ -160,14 +177,14 @@ def _tables_fit(marker: int, value: bytes) -> bool:
     return position == len(value)
 
 
-def walk_j2k(data: bytes) -> Walked:
+def walk_j2k(data: Buffer) -> Walked:
     """A codestream of ITU-T T.800 or T.814 (JPEG 2000, HTJ2K), or a JP2 file around one."""
-    if data.startswith(JP2):
+    if data[: len(JP2)] == JP2:
         return _walk_boxes(data)
     if data[:2] != b"\xff\x4f":
         raise NotWalked("a codestream does not begin with SOC")
     header, position, removed = _headers(data, 2, 0x90)
-    parts, bodies = list[bytes](), list[int]()
+    parts, bodies = list[Buffer](), list[int]()
     while data[position : position + 2] == b"\xff\x90":
         part, position, left_out, body = _tile_part(data, position)
         parts.append(part)
@@ -183,13 +200,14 @@ def walk_j2k(data: bytes) -> Walked:
         removed["TLM segment that is none"] = 1
         header = [segment for segment in header if segment[1] != TLM]
         if len(parts) < MOST_TOLD:  # some transfer syntaxes ask for it
-            entries = b"".join(part[4:6] + struct.pack(">L", len(part)) for part in parts)
+            entries = b"".join(bytes(part[4:6]) + struct.pack(">L", len(part)) for part in parts)
             header.append(struct.pack(">2B H2B", 0xFF, TLM, len(entries) + 4, 0, 0x60) + entries)
     coded, at = list[Stretch](), 2 + sum(map(len, header))
     for part, body in zip(parts, bodies, strict=True):
         coded.append(Stretch(at + body, at + len(part)))
         at += len(part)
-    return Walked(b"".join((b"\xff\x4f", *header, *parts, b"\xff\xd9")), position + 2, removed, tuple(coded))
+    content = b"".join((b"\xff\x4f", *header, *parts, b"\xff\xd9")) if removed else data[: position + 2]
+    return Walked(content, position + 2, removed, tuple(coded))
 
 
 def _told(segment: bytes) -> list[int]:
@@ -201,7 +219,7 @@ def _told(segment: bytes) -> list[int]:
     return [int.from_bytes(segment[at + index : at + size], "big") for at in range(6, len(segment), size)]
 
 
-def _tile_part(data: bytes, position: int) -> tuple[bytes, int, Counter[str], int]:
+def _tile_part(data: Buffer, position: int) -> tuple[Buffer, int, Counter[str], int]:
     """A tile-part without what decoding does not need, where the next thing stands, what was left out, and where in it
     packets begin."""
     if position + 12 > len(data):
@@ -215,9 +233,11 @@ def _tile_part(data: bytes, position: int) -> tuple[bytes, int, Counter[str], in
     if packets and _packets(packets) != stop - body - 2:
         removed["PLT segment that is none"] += 1
         header = [segment for segment in header if segment[1] != PLT]
-    content = b"".join(header) + data[body:stop]
+    if not removed:
+        return memoryview(data)[position:stop], stop, removed, body + 2 - position
+    content = b"".join((*header, data[body:stop]))
     new = struct.pack(">L", len(content) + 12 if length else 0)
-    made = data[position : position + 6] + new + data[position + 10 : position + 12] + content
+    made = b"".join((data[position : position + 6], new, data[position + 10 : position + 12], content))
     return made, stop, removed, 12 + sum(map(len, header)) + 2
 
 
@@ -231,15 +251,15 @@ def _packets(lengths: bytes) -> int:
     return -1 if lengths[-1] >= 0x80 else made
 
 
-def _end_of(data: bytes, position: int) -> int:
+def _end_of(data: Buffer, position: int) -> int:
     """Where a tile-part without a length ends: at the first EOC, which no coded data can hold (T.800 B.10.1)."""
-    end = data.find(b"\xff\xd9", position)
+    end = bytes(data).find(b"\xff\xd9", position)
     if end < 0:
         raise EndsEarly("a codestream has no end")
     return end
 
 
-def _headers(data: bytes, position: int, until: int) -> tuple[list[bytes], int, Counter[str]]:
+def _headers(data: Buffer, position: int, until: int) -> tuple[list[bytes], int, Counter[str]]:
     """The marker segments that stay up to ``until`` (SOT or SOD), where that is, what was left out."""
     kept, removed, known = list[bytes](), Counter[str](), actions("j2k")
     while True:
@@ -250,7 +270,7 @@ def _headers(data: bytes, position: int, until: int) -> tuple[list[bytes], int, 
         name, action = known.get(data[position + 1], ("", ""))
         if data[position] != 0xFF or not action:
             raise NotWalked("something other than a known marker in a header")
-        segment = data[position : position + 2 + _length(data, position + 2)]
+        segment = bytes(data[position : position + 2 + _length(data, position + 2)])
         position += len(segment)
         if action == "remove" or len(segment) < LEAST.get(segment[1], 0):
             removed[f"{name} segment"] += 1
@@ -258,8 +278,8 @@ def _headers(data: bytes, position: int, until: int) -> tuple[list[bytes], int, 
             kept.append(segment)
 
 
-def _walk_boxes(data: bytes, position: int = 0, stop: int | None = None) -> Walked:
-    kept, removed, known, coded = list[bytes](), Counter[str](), actions("boxes"), tuple[Stretch, ...]()
+def _walk_boxes(data: Buffer, position: int = 0, stop: int | None = None) -> Walked:
+    kept, removed, known, coded = list[Buffer](), Counter[str](), actions("boxes"), tuple[Stretch, ...]()
     end = len(data) if stop is None else stop
     while position + 8 <= end and any(data[position:end]):
         length, kind = struct.unpack_from(">LL", data, position)
@@ -276,13 +296,13 @@ def _walk_boxes(data: bytes, position: int = 0, stop: int | None = None) -> Walk
             removed += inner.removed
             before = sum(map(len, kept)) + 8
             coded = tuple(Stretch(before + part.start, before + part.stop) for part in inner.coded)
-            content = struct.pack(">LL", len(inner.content) + 8, kind) + inner.content
+            content = struct.pack(">LL", len(inner.content) + 8, kind) + bytes(inner.content)
             if not length or any(data[start + inner.end : after]):
                 after = start + inner.end
         elif action == "header":
             inner = _walk_boxes(data, start, after)
             removed += inner.removed
-            content = struct.pack(">LL", len(inner.content) + 8, kind) + inner.content
+            content = struct.pack(">LL", len(inner.content) + 8, kind) + bytes(inner.content)
         elif kind == 0x636F6C72 and data[start] == 2:
             raise NotWalked("a colour profile, which may hold text")
         if action == "remove":
@@ -295,7 +315,7 @@ def _walk_boxes(data: bytes, position: int = 0, stop: int | None = None) -> Walk
     return Walked(b"".join(kept), position, removed, coded)
 
 
-def walk_rle(data: bytes, frame_bytes: int, segments: int) -> Walked:
+def walk_rle(data: Buffer, frame_bytes: int, segments: int) -> Walked:
     """A frame of PS3.5 Annex G: ``segments`` of ``frame_bytes // segments`` bytes each, without gaps or tails."""
     if len(data) < 64:
         raise NotWalked("an RLE frame without a header")
@@ -307,7 +327,7 @@ def walk_rle(data: bytes, frame_bytes: int, segments: int) -> Walked:
     if starts[0] != 64 or any(start >= stop or stop > len(data) for start, stop in zip(starts, stops, strict=True)):
         raise NotWalked("an RLE frame whose segments do not follow each other")
     parts = [
-        _rle_segment(data, start, stop, wanted, at_end=stop == len(data))
+        _rle_segment(memoryview(data), start, stop, wanted, at_end=stop == len(data))
         for start, stop in zip(starts, stops, strict=True)
     ]
     removed = Counter({"unused offsets": 1}) if any(offsets[number:]) else Counter[str]()
@@ -323,9 +343,9 @@ def walk_rle(data: bytes, frame_bytes: int, segments: int) -> Walked:
     return Walked(header + b"".join(parts), len(data), removed)
 
 
-def _rle_segment(data: bytes, start: int, stop: int, wanted: int, *, at_end: bool) -> bytes:
+def _rle_segment(data: memoryview, start: int, stop: int, wanted: int, *, at_end: bool) -> Buffer:
     """The bytes that decode to ``wanted`` bytes, padded to an even length with 0 as they may be."""
-    if codecs.unpacks_to(memoryview(data)[start:stop], wanted):
+    if codecs.unpacks_to(data[start:stop], wanted):
         return data[start:stop]
     position, made = start, 0
     try:
@@ -341,10 +361,10 @@ def _rle_segment(data: bytes, start: int, stop: int, wanted: int, *, at_end: boo
     padded = position + (position - start) % 2
     if len(tail) <= 1 + at_end and not any(tail):
         return data[start:stop]
-    return data[start:position] + b"\0" * (padded - position)
+    return bytes(data[start:position]) + b"\0" * (padded - position)
 
 
-WALKERS: dict[str, Callable[[bytes], Walked]] = {
+WALKERS: dict[str, Callable[[Buffer], Walked]] = {
     **dict.fromkeys((f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 53, 55, 57, 70)), walk_jpeg),
     **dict.fromkeys((f"1.2.840.10008.1.2.4.{number}" for number in (80, 81)), lambda data: walk_jpeg(data, "jpegls")),
     **dict.fromkeys((f"1.2.840.10008.1.2.4.{number}" for number in (90, 91, 92, 93, 201, 202, 203)), walk_j2k),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import re
 import struct
 from io import BytesIO
 
@@ -10,7 +12,7 @@ import pytest
 
 pytest.importorskip("imagecodecs")
 from chorus_nb.dicom import codecs, unneeded
-from chorus_nb.dicom.streams import WALKERS, NotWalked, Walked, walk_j2k, walk_rle
+from chorus_nb.dicom.streams import WALKERS, NotWalked, Stretch, Walked, _next_marker, walk_j2k, walk_rle
 from tests.pixel_carriers import ENCODERS, J, behind, packed, picture
 
 TEXTS = [
@@ -90,6 +92,37 @@ def test_without_a_decoder_only_what_is_no_chance_counts(monkeypatch: pytest.Mon
     long, short = (WALKERS[J + "50"](behind(clean(J + "50").content, text)) for text in TEXTS[:2])
     monkeypatch.setattr(codecs, "imagecodecs", None)
     assert unneeded.runs_of_text(long, J + "50") and not unneeded.runs_of_text(short, J + "50")
+
+
+@pytest.mark.parametrize("at_a_time", [64, unneeded.LOOKED_AT])
+def test_runs_of_text_are_those_that_a_look_at_every_byte_finds(
+    at_a_time: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unneeded, "LOOKED_AT", at_a_time)
+    chance, found = random.Random(1), 0
+    for _ in range(500):
+        data = bytearray(chance.randbytes(chance.randrange(400)))
+        for _ in range(chance.randrange(4)):
+            text = bytes(chance.choices(b"ABCab 12^.,=&-~\x1f\x7f", k=chance.choice((12, 13, 14, 15, 20, 40))))
+            data[chance.randrange(len(data) + 1) : 0] = text
+        start = chance.randrange(len(data) + 1)
+        part = Stretch(start, chance.randrange(start, len(data) + 1))
+        wanted = [run.span() for run in unneeded.NO_CHANCE.finditer(data, *part)]
+        assert list(unneeded._no_chance(bytes(data), part)) == wanted
+        found += len(wanted)
+    assert found > 10
+    for before in range(16):  # each way a run that ends with its part stands among aligned words
+        part = Stretch(before, before + unneeded.BY_NO_CHANCE)
+        assert list(unneeded._no_chance(bytes(before) + b"Thessaly Quell" + b"\xff\xd9", part)) == [part]
+
+
+def test_a_marker_is_found_wherever_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chorus_nb.dicom.streams.LOOKED_AT", 16)
+    for place in range(40):
+        stuffed = (b"\xff\0\xff\xd1\xff\xff" * 7)[:place]
+        data = stuffed + b"\xff\xd9" + b"\xff\xd9"
+        wanted = re.search(rb"\xff[^\0\xff\xd0-\xd7]", data)
+        assert wanted and _next_marker(data, 0, "jpeg") == wanted.start()
 
 
 RLE_TAILS = (

@@ -35,7 +35,7 @@ FLOORS = {
         *("processes", "holds", "seal", "dicom", "omop", "identity", "leaks"),
     ),
     "rooms": ("demo", "mapping", "acquire", "explore", "faces", "pixels", "deid", "verify", "registry", "release"),
-    "people": ("display", "figures", "review", "workbench"),
+    "people": ("display", "figures", "review", "workbench", "__main__"),
 }
 EVERYWHERE = {"errors", "parameters", "tables", "workspace"}  # used by nearly all: their arrows would hide the others
 ORDER = [room for rooms in FLOORS.values() for room in rooms]

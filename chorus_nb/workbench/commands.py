@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
-import signal
 import sys
-import threading
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -27,9 +25,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _parser().parse_args(given[:cut])
     chosen.jupyter = given[cut + 1 :]
     warnings.filterwarnings("ignore", module="pydicom")  # its warnings quote header values
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name) and threading.current_thread() is threading.main_thread():
-            signal.signal(getattr(signal, name), signal.default_int_handler)
     try:
         return int(chosen.command(chosen))
     except WorkbenchError as error:
@@ -156,7 +151,3 @@ def typed(pairs: Iterable[str]) -> dict[str, Any]:
             with contextlib.suppress(ValidationError):  # the model says what is wrong with it
                 values[name] = TypeAdapter(type(field.default)).validate_python(text)
     return values
-
-
-if __name__ == "__main__":
-    sys.exit(main())

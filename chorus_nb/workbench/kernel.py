@@ -9,7 +9,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
@@ -81,8 +81,17 @@ papermill_engines.register("chorus", _Engine)
 logging.getLogger("papermill").setLevel(logging.ERROR)  # it warns of parameters a notebook does not use: normal here
 
 
-def execute(notebook: Path, executed: Path, values: dict[str, Any], folder: Path, on_progress: Progress) -> None:
+def execute(
+    notebook: Path,
+    executed: Path,
+    values: dict[str, Any],
+    folder: Path,
+    on_progress: Progress,
+    on_wait: Callable[[], None] = lambda: None,
+) -> None:
     """Run ``notebook`` with the parameters ``values`` in ``folder`` into ``executed``, which also holds what failed.
+
+    ``on_wait`` is called several times a second while it runs.
 
     :class:`KeyboardInterrupt` when this process is told to stop, at whatever moment, once the kernel is gone. The
     kernel is spoken to by another thread: in this one nbclient would take the signals, and forget them between cells.
@@ -114,6 +123,7 @@ def execute(notebook: Path, executed: Path, values: dict[str, Any], folder: Path
         try:
             while not run.done():
                 wait([run], timeout=0.2)
+                on_wait()
         except KeyboardInterrupt:
             stop.set()
             _end(managers, run)

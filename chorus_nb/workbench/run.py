@@ -69,7 +69,7 @@ def _run_notebook(step: NotebookStep, workspace: Workspace) -> Outcome:
     progress = NotebookProgress(name)
     LOG.debug("%s begins", name)
     try:
-        kernel.execute(NOTEBOOKS / f"{step.name}.ipynb", executed, values, project_folder(), progress)
+        kernel.execute(NOTEBOOKS / f"{step.name}.ipynb", executed, values, project_folder(), progress, progress.still)
     except KeyboardInterrupt:
         stopped = ("interrupted", "Interrupted; run the same command again to go on.")
     except DeadKernelError:

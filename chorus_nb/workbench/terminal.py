@@ -60,12 +60,20 @@ class NotebookProgress:
         self.bar = tqdm(
             desc=name, bar_format=form, unit="", leave=False, disable=True if level > logging.INFO else None
         )
-        self.told = time.monotonic()
+        self.began = self.told = time.monotonic()
+        self.counted = ""
 
     def __call__(self, done: int, total: int, text: str) -> None:
         counted = (f"{done:,} of {total:,} " if total else f"{done:,} ") + text
         self.bar.total, self.bar.n, self.bar.unit = total or None, done, counted
+        self.counted = f"{counted}, "
         self.bar.refresh()
-        if time.monotonic() - self.told >= self.every:
-            self.told = time.monotonic()
-            LOG.log(self.level, "%s %s", self.name, counted)
+        self.still()
+
+    def still(self) -> None:
+        """Say a line when it is time for one, also where nothing was counted since the last."""
+        now = time.monotonic()
+        if now - self.told >= self.every:
+            self.told = now
+            LOG.log(self.level, "%s %sat work for %.0f s", self.name, self.counted, now - self.began)
+            self.counted = ""

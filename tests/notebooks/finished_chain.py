@@ -39,7 +39,7 @@ def can_be_watched() -> bool:
 
 def chorus_nb(*arguments: str, calls: Path | None = None) -> subprocess.CompletedProcess[str]:
     """The command as a person calls it; watched by strace, where there is one, if ``calls`` is a file to write."""
-    command = [sys.executable, "-m", "chorus_nb.workbench.commands", *arguments]
+    command = [sys.executable, "-m", "chorus_nb", *arguments]
     if calls and can_be_watched():
         command = ["strace", "-f", "-qq", "--seccomp-bpf", "-o", str(calls), "-e", f"trace={CALLS}", *command]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)

@@ -84,7 +84,7 @@ def lab(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]
     command = [
         sys.executable,
         "-m",
-        "chorus_nb.workbench.commands",
+        "chorus_nb",
         "lab",
         str(file),
         "--no-browser",

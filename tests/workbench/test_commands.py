@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.abc
 import re
+import signal
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
+from chorus_nb.__main__ import command
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
 from chorus_nb.workbench.commands import main, typed
@@ -177,3 +181,23 @@ def test_the_demo_command_never_empties_a_folder_it_did_not_make(tmp_path: Path)
     (tmp_path / "mine.txt").write_text("keep")
     assert main(["demo", str(tmp_path)]) == 2
     assert (tmp_path / "mine.txt").exists()
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interruption_during_the_imports_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    class Interrupting(importlib.abc.MetaPathFinder):
+        def find_spec(self, module: str, *_: object) -> None:
+            if module == "chorus_nb.workbench.commands":
+                signal.raise_signal(signal.Signals[name])
+
+    before = {signal.SIGTERM: signal.getsignal(signal.SIGTERM), signal.SIGHUP: signal.getsignal(signal.SIGHUP)}
+    monkeypatch.delitem(sys.modules, "chorus_nb.workbench.commands")
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    try:
+        assert command() == 1
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert capsys.readouterr().err == "interrupted; run the same command again to go on\n"

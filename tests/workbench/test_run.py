@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import threading
 from pathlib import Path
@@ -102,9 +103,10 @@ def test_a_shareable_report_that_could_not_be_searched_is_withheld(notebooks: Pa
     ("name", "cell"), [("SIGTERM", "time.sleep(60)"), ("SIGINT", "pass")], ids=["in a cell", "between"]
 )
 def test_a_run_that_is_told_to_stop_ends_within_seconds(
-    notebooks: Path, workspace: Workspace, name: str, cell: str
+    notebooks: Path, workspace: Workspace, name: str, cell: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between cells too: nbclient takes the signal there and forgets it."""
+    monkeypatch.setattr(run, "check_inputs", lambda workspace: None)  # the signal is to come after it
     notebook(notebooks, STEPS[0].name, "import time", *[cell] * (400 if cell == "pass" else 3))
     notebook(notebooks, STEPS[1].name, "print('never')")
     before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -124,10 +126,15 @@ def test_without_a_terminal_progress_is_a_line_and_all_is_in_the_log(
 ) -> None:
     monkeypatch.setattr(terminal, "SECONDS_BETWEEN", {logging.INFO: 0.2, logging.WARNING: 0.2})
     meter = "from chorus_nb.display import Meter\nimport time\nmeter = Meter(every=0)"
-    notebook(notebooks, STEPS[0].name, meter, "for n in range(9):\n    meter(n, 9, 'headers')\n    time.sleep(0.1)")
+    counting = "for n in range(9):\n    meter(n, 9, 'headers')\n    time.sleep(0.1)"
+    notebook(notebooks, STEPS[0].name, meter, counting, "time.sleep(1)")
     run.run_notebooks(workspace.parameters, ["01"])
     said = capsys.readouterr().err
     assert 2 <= said.count("of 9 headers") <= 5 and "passed" in said
+    silent = [
+        line for line in said.partition("of 9 headers")[2].splitlines() if re.search(r"Explore headers +at work", line)
+    ]
+    assert silent, "a cell that counts nothing"
     run.run_notebooks(workspace.parameters, ["01"], logging.WARNING)
     assert capsys.readouterr().err == "", "quiet: nothing failed"
     log = (workspace.local / "run.log").read_text()

@@ -23,7 +23,7 @@ from chorus_nb.processes.child import in_child
 
 OF_TEXT = rb"A-Za-z0-9 ^.,:/()_'=&-"  # what people and headers write: 75 of 256 bytes
 BY_NO_CHANCE = 14  # such bytes in a row: one 160 kB image in 200 has them by chance
-NO_CHANCE = re.compile(rb"[%s]{%d,}" % (OF_TEXT, BY_NO_CHANCE))
+LONG_RUN = re.compile(rb"[%s]{%d,}" % (OF_TEXT, BY_NO_CHANCE))
 IS_OF_TEXT = bytes(re.match(rb"[%s]" % OF_TEXT, bytes([byte])) is not None for byte in range(256))
 HIGH_BITS = np.uint64(0x0080808080808080)  # of seven bytes: no text has them, and it has one of the two bits beside
 BEFORE_MARKER = 96  # bytes before a marker: fewer tell there, fewest right before it; with a zero each it is UTF-16
@@ -94,7 +94,7 @@ def _no_chance(content: Buffer, part: Stretch) -> Iterator[Stretch]:
         places = places[(words << 1 | words << 2) & HIGH_BITS == HIGH_BITS]
         for place in (start + 8 * places).tolist():
             before = bytes(content[max(after, place - 7) : place]).translate(IS_OF_TEXT)
-            run = NO_CHANCE.match(content, place - len(before) + before.rfind(b"\0") + 1, part.stop)
+            run = LONG_RUN.match(content, place - len(before) + before.rfind(b"\0") + 1, part.stop)
             if run and place >= after:
                 yield Stretch(*run.span())
                 after = run.end()

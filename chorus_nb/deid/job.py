@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from chorus_nb import faces, processes, tables
 from chorus_nb.deid import crosswalk
 from chorus_nb.deid.context import Subject
+from chorus_nb.deid.incomplete import hold_incomplete, waiting_for_nothing
 from chorus_nb.deid.ledger import RESUME, Ledger
 from chorus_nb.deid.persons import known_of_persons
 from chorus_nb.deid.worker import Job, Row, Task, has_size, outcome, process, withdraw
@@ -57,6 +58,7 @@ def deidentify(workspace: Workspace, progress: Progress | None = None) -> pd.Dat
         _withdraw(workspace, worklist, done, ledger)
         try:
             _run(workspace, worklist[todo], ledger, progress)
+            hold_incomplete(workspace, worklist, ledger)
         finally:
             remove_partials(workspace.release)
         outcomes = _outcomes(worklist, ledger.rows())
@@ -123,7 +125,7 @@ def _stops_cleanly() -> Iterator[None]:
 
 def _to_do(worklist: pd.DataFrame, done: pd.DataFrame, workspace: Workspace) -> pd.Series:
     """Files to release whose result would not be the same, or is not there any more."""
-    lasting = done[~done.reason.isin(PASSING)]
+    lasting = done[~done.reason.isin(PASSING) & ~waiting_for_nothing(worklist, done)]
     there = _stands(workspace, lasting)
     finished = lasting.loc[(lasting.status != "released") | there, ["source_path", "fingerprint"]].assign(finished=True)
     same = worklist[["source_path", "fingerprint"]].merge(finished, how="left", on=["source_path", "fingerprint"])

@@ -14,10 +14,8 @@ from chorus_nb.deid.root import RootValues
 from chorus_nb.deid.scripted import SpanValues, resolve_script
 from chorus_nb.deid.uids import names_an_object
 from chorus_nb.deid.values import (
-    FORMS,
     LONGEST_TEXT,
     UNDIVIDED,
-    are_numbers,
     dummy,
     expected_vr,
     family,
@@ -26,6 +24,7 @@ from chorus_nb.deid.values import (
 )
 from chorus_nb.dicom.charsets import CHARACTER_SET, DEFAULT_CHARSET, charset_of, decode_text, defined_terms, encode_text
 from chorus_nb.dicom.encodings import FORMATTED, TEXT, WORD_SIZES, Buffer, Encoding
+from chorus_nb.dicom.forms import FORMS, are_numbers
 from chorus_nb.dicom.spans import Element, Refused, Spans
 from chorus_nb.identity import harvest as identifiers
 
@@ -37,7 +36,6 @@ VERSION_FORM = re.compile(r"[A-Za-z]{0,3}[\d._-]{1,12}")
 PATIENT_ID, ACCESSION_NUMBER, BIRTH_DATE, AGE = 0x00100020, 0x00080050, 0x00100030, 0x00101010
 NUMBER_OF_FRAMES = 0x00280008  # decoders ask for it wherever it stands
 PIXEL_COUNTS = frozenset((0x00280002, 0x00280010, 0x00280011, 0x00280100, 0x00280101, 0x00280102, 0x00280103))
-GEOMETRY = frozenset((0x00200032, 0x00200037, 0x00280030, 0x00280010, 0x00280011))  # PS3.3 C.7.6.2 and C.7.6.3
 PS33_TERMS, PS36 = "defined terms of PS3.3 C.12.1.1.2", "not registered in PS3.6 Annex A"
 NEEDED, PRESENT = ("1", "1C"), ("2", "2C")  # Types of PS3.5 section 7.4: a value; at least the element
 LONGEST_REMEMBERED = 2048  # bytes of an element
@@ -352,7 +350,8 @@ class Elements(RootValues):
         image needs one, the element is emptied where it must be present, else it goes."""
         type_ = self.type_of(e, level)
         if type_ in NEEDED:
-            reason = "geometry_unusable" if self.places_slice(e, level) else "value_unusable"
+            places = not level.path and standards.places_slice(self.sop_class, standards.path_step(e.tag))
+            reason = "geometry_unusable" if places else "value_unusable"
             raise Refused(reason, f"{level.where}{standards.tag_name(e.tag)}: {why}")
         if type_ in PRESENT:
             self.notes.append(f"emptied: {why}")
@@ -361,14 +360,6 @@ class Elements(RootValues):
         self.notes.append(f"removed: {why}")
         self.record(e, level, "X", why, "")
         return None
-
-    def places_slice(self, e: Element, level: Level) -> bool:
-        """Whether an attribute says where a slice of a volume lies: without it the other slices mislead."""
-        return (
-            not level.path
-            and e.tag in GEOMETRY
-            and standards.attribute_type(self.sop_class, (), "ImagePositionPatient") in NEEDED
-        )
 
     def record(self, e: Element, level: Level, action: str, source: str, new: str) -> None:
         """A row of the crosswalk; of a sequence left out, a row for every element it held."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from chorus_nb.deid.values import FORMS
 from chorus_nb.dicom.charsets import DEFAULT_CHARSET, Charset, charset_of, decode_text
 from chorus_nb.dicom.encodings import FORMATTED, TEXT, Buffer, vr_of
+from chorus_nb.dicom.forms import FORMS
 from chorus_nb.dicom.spans import Element, Refused, take_apart
 from chorus_nb.mapping import Policy, Rule
 from chorus_nb.mapping.ctp import PathStep, Quarantine, ScriptFault, boxes, trimmed

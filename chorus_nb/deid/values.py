@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 
 from chorus_nb import standards
@@ -12,19 +11,6 @@ from chorus_nb.dicom.spans import Element
 UNDIVIDED = frozenset(("LT", "ST", "UR", "UT"))  # a backslash in them is a character, not a separator
 LONGEST_TEXT = 16_384  # bytes of a text that is cleaned; PS3.5 allows 10,240 characters in the longest VR but UT and UC
 MOST_CHARACTERS = {"AE": 16, "CS": 16, "LO": 64, "PN": 64, "SH": 16, "ST": 1024, "LT": 10240}
-_TIME = rb"(?:(?:[01]\d|2[0-4])(?::?[0-5]\d(?::?(?:[0-5]\d|60)(?:\.\d*)?)?)?)?"
-_NUMBER = rb"[ \0]*(?:[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[Nn][Aa][Nn]|[Ii][Nn][Ff])[ \0]*)?"
-_NUMBERS = re.compile(rb"%s(?:\\%s)*\Z" % (_NUMBER, _NUMBER))
-FORMS = {
-    "AS": re.compile(rb"[0-9DWMY\\ \0]*\Z"),
-    "DA": re.compile(rb"[0-9.\-\\ \0]*\Z"),
-    "DS": _NUMBERS,
-    "DT": re.compile(rb"[0-9.+\-\\ \0]*\Z"),
-    "IS": _NUMBERS,  # 14.5 and 1.0 too: scanners write them, nothing breaks
-    "TM": re.compile(rb"(?:%s)(?: *[\\-] *(?:%s))*[ \0]*\Z" % (_TIME, _TIME)),
-    "UI": re.compile(rb"[0-9.\\ \0]*\Z"),
-    "CS": re.compile(rb"[A-Z0-9_ \\\0]*\Z"),
-}
 DUMMIES = {
     "AS": "000D",
     "CS": "REMOVED",
@@ -36,14 +22,6 @@ DUMMIES = {
     "UI": "",
 }
 _PRINTABLE = re.compile(rb"[\x20-\x7e\xa0-\xff]{5,}")
-
-
-def are_numbers(raw: bytes) -> bool:
-    """Whether every value of a DS or IS is a finite number: NaN is harmless, but where something depends on it."""
-    try:
-        return all(math.isfinite(float(part.strip(b" \0"))) for part in raw.split(b"\\"))
-    except ValueError:
-        return False
 
 
 def family(vr: str) -> str:

@@ -20,6 +20,7 @@ WITH tag AS (
     SELECT key, any_value(modality) AS modality, any_value(sop_class) AS sop_class, any_value(path) AS path,
            any_value(tag) AS number, any_value(private_creator) AS private_creator, any_value(vr) AS vr,
            sum(files)::BIGINT AS files, sum(empty)::BIGINT AS empty,
+           sum(odd_files)::BIGINT AS odd_files, sum(unusable_files)::BIGINT AS unusable_files,
            min(shortest) AS shortest, max(longest) AS longest, min(low) AS low, max(high) AS high,
            min(nullif("first", '')) AS "first", max(nullif("last", '')) AS "last"
     FROM tags GROUP BY key
@@ -37,7 +38,9 @@ WITH tag AS (
 )
 SELECT modality, sop_class, path, number, private_creator, vr, least(tag.files, kind.files) AS files,
        greatest(kind.files - tag.files, 0) AS missing, empty,
-       coalesce("distinct", 0) AS "distinct", coalesce(invalid, 0) AS invalid, shortest, longest,
+       coalesce("distinct", 0) AS "distinct", coalesce(invalid, 0) AS invalid,
+       least(odd_files, kind.files) AS odd_files, least(unusable_files, kind.files) AS unusable_files,
+       shortest, longest,
        coalesce("first", printf('%.12g', low), '') AS lowest, coalesce("last", printf('%.12g', high), '') AS highest,
        coalesce(examples, '') AS examples
 FROM tag JOIN kind USING (modality, sop_class) LEFT JOIN value USING (key) LEFT JOIN example USING (key)

@@ -69,6 +69,7 @@ def assess(workspace: Workspace) -> pd.DataFrame:
         path = workspace.path(tables.TAG_PROFILE)
         catalog_view(connection, "tag", path.parent, path.name)
         connection.create_function("dictionary_vr", _dictionary_vr, ["VARCHAR"], "VARCHAR")
+        connection.create_function("becomes", _becomes, ["VARCHAR"] * 4, "VARCHAR")
         connection.register("character_set", pd.DataFrame({"term": sorted(charset.python_encoding)}))
         linked = workspace.read(tables.LINKAGE) if workspace.has(tables.LINKAGE) else tables.empty(tables.LINKAGE)
         connection.register("linkage", linked)
@@ -105,6 +106,16 @@ def _instance_digest(workspace: Workspace, source_path: str) -> str:
         return workspace.source.digest(source_path)
     except OSError:
         return f"unreadable {source_path}"
+
+
+def _becomes(sop_class: str, path: str, keyword: str, vr: str) -> str:
+    """What notebook 03 does with a value that nobody can use: the Type of its attribute decides (PS3.5 section 7.4)."""
+    plain = tuple(filter(None, path.split(".")))
+    type_ = standards.attribute_type(sop_class, plain, keyword) or "3"
+    if type_[0] == "1":
+        slice_of = not plain and standards.places_slice(sop_class, keyword)
+        return "its series is held back" if slice_of else "the file is held back"
+    return "it is emptied" if type_[0] == "2" or vr in ("DA", "DT", "AS") else "it is removed"
 
 
 def _dictionary_vr(tag: str) -> str:

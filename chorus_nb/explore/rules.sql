@@ -5,6 +5,7 @@
 --   same_instance  SOP Instance UIDs that stand in several files, with how many different contents those files have
 --   linkage        the accessions, none where they were not linked yet
 --   clock_days     a variable: days that the dates of one image, or of one accession, may lie apart
+--   becomes()      what notebook 03 does with a value that nobody can use
 --   character_set  the terms of SpecificCharacterSet that are defined
 
 -- rule unreadable_file: high, file
@@ -160,11 +161,19 @@ FROM file WHERE acquired <> '' AND acquired_from NOT LIKE '%Time%' GROUP BY ALL;
 SELECT concat_ws('.', nullif(path, ''), keyword) AS item, tag || ' has VR ' || vr || ' in ' || modality AS detail, files
 FROM tag WHERE keyword NOT IN ('', 'PrivateCreator') AND NOT list_contains(string_split(dictionary_vr(tag), ' or '), vr);
 
--- rule value_breaks_vr: low, file
--- Dates and identifiers among them need mending at the source; others are harmless.
+-- rule value_unusable: medium, file
+-- Have the value mended at the source, or leave it to notebook 03, which does with it what the finding says.
 SELECT concat_ws('.', nullif(path, ''), private_creator || keyword) AS item,
-    tag || ': ' || invalid || ' of ' || "distinct" || ' values break VR ' || vr || ' in ' || modality AS detail, files
-FROM tag WHERE invalid > 0;
+    tag || ': nobody can use the value of VR ' || vr || ' in ' || unusable_files || ' of ' || files || ' files of '
+    || modality || '; if the plan keeps it, ' || becomes(sop_class, path, keyword, vr) AS detail, unusable_files AS files
+FROM tag WHERE unusable_files > 0;
+
+-- rule value_breaks_vr: low, file
+-- Nothing: it is odd and harmless, and stays as it is where the plan keeps it.
+SELECT concat_ws('.', nullif(path, ''), private_creator || keyword) AS item,
+    tag || ': ' || invalid || ' of ' || "distinct" || ' values break VR ' || vr || ' in ' || modality AS detail,
+    odd_files - unusable_files AS files
+FROM tag WHERE odd_files > unusable_files;
 
 -- rule unknown_character_set: medium, series
 -- Names may read wrongly, and the search for them in text may miss some.

@@ -9,6 +9,8 @@ from typing import Any
 import pyarrow as pa
 from blake3 import blake3
 
+from chorus_nb import standards
+from chorus_nb.dicom.forms import are_numbers
 from chorus_nb.dicom.survey import Counted, Header, Key
 from chorus_nb.explore import values
 
@@ -18,7 +20,7 @@ TAG_SCHEMA = pa.schema(
     [("key", pa.int64())]
     + [(name, pa.string()) for name in ("modality", "sop_class", "path")]
     + [("tag", pa.int64()), ("private_creator", pa.string()), ("vr", pa.string())]
-    + [(name, pa.int64()) for name in ("files", "empty", "shortest", "longest")]
+    + [(name, pa.int64()) for name in ("files", "empty", "odd_files", "unusable_files", "shortest", "longest")]
     + [("low", pa.float64()), ("high", pa.float64()), ("first", pa.string()), ("last", pa.string())]
 )
 VALUES = pa.schema([("key", pa.int64()), ("value", pa.int64()), ("invalid", pa.bool_()), ("example", pa.string())])
@@ -30,6 +32,8 @@ class _Tag:
 
     files: int = 0
     empty: int = 0
+    odd_files: int = 0  # in which a value breaks the rules of its VR; of these, with one that nobody can use:
+    unusable_files: int = 0
     values: dict[bytes, int] = field(default_factory=dict)
 
 
@@ -49,6 +53,9 @@ class Tally:
             entry = nested[key]
             entry.files += 1
             entry.empty += not any(held.values())
+            worst = max((_trouble(sop_class, key, value, length) for value, length in held.items()), default=0)
+            entry.odd_files += worst > 0
+            entry.unusable_files += worst > 1
             entry.values.update(held)
 
     @property
@@ -67,9 +74,22 @@ class Tally:
                 entry = tags[key]
                 entry.files += files
                 entry.empty += 0 if length else files
+                worst = _trouble(kind[1], key, value, length)
+                entry.odd_files += files if worst > 0 else 0
+                entry.unusable_files += files if worst > 1 else 0
                 entry.values[value] = length
             rows.extend(_profile_row(*kind, key, entry, columns) for key, entry in tags.items())
         return pa.Table.from_pylist(rows, TAG_SCHEMA), pa.Table.from_pydict(columns, VALUES)
+
+
+def _trouble(sop_class: str, key: Key, value: bytes, length: int) -> int:
+    """:func:`values.trouble`, for this kind of image: NaN does no harm but where the image needs a number."""
+    path, tag, _, vr = key
+    found = values.trouble(value, vr, length)
+    if found != 1 or vr not in ("DS", "IS") or are_numbers(value):
+        return found
+    type_ = standards.attribute_type(sop_class, tuple(filter(None, path.split("."))), standards.path_step(tag))
+    return 2 if (type_ or "3")[0] == "1" else 1
 
 
 def _profile_row(modality: str, sop_class: str, key: Key, entry: _Tag, columns: dict[str, list[Any]]) -> dict[str, Any]:
@@ -93,7 +113,9 @@ def _profile_row(modality: str, sop_class: str, key: Key, entry: _Tag, columns: 
     row: dict[str, Any] = dict(
         zip(TAG_SCHEMA.names, (number, modality, sop_class, path, tag, creator, vr), strict=False)
     )
-    row |= {"files": entry.files, "empty": entry.empty, "shortest": min(lengths), "longest": max(lengths)}
+    row |= {"files": entry.files, "empty": entry.empty}
+    row |= {"odd_files": entry.odd_files, "unusable_files": entry.unusable_files}
+    row |= {"shortest": min(lengths), "longest": max(lengths)}
     row |= {"low": min(numbers, default=None), "high": max(numbers, default=None)}
     return row | {"first": min(days, default=""), "last": max(days, default="")}
 

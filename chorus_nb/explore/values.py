@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from chorus_nb.dicom.charsets import Charset, decode_text
 from chorus_nb.dicom.encodings import BYTES, NUMBERS, WORD_SIZES, numbers_in
+from chorus_nb.dicom.forms import FORMS
 from chorus_nb.standards import tag_name
 
 DECODED = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})  # VRs that SpecificCharacterSet speaks of
@@ -70,6 +71,21 @@ def keeps_its_vr(value: bytes, vr: str, length: int) -> bool:
     return all(
         not part or rule.fullmatch(part.rstrip() if vr in ("DA", "TM", "DT", "CS", "AS") else part) for part in parts
     )
+
+
+@lru_cache(maxsize=65536)  # most values of a series are those of its first image
+def trouble(value: bytes, vr: str, length: int) -> int:
+    """0 where a value keeps the rules of its VR, 1 where it breaks them and does no harm, 2 where nobody can use it."""
+    if keeps_its_vr(value, vr, length):
+        return 0
+    if vr in NUMBERS or (vr in ("DA", "DT") and not all(map(_is_day, text_of(value, vr).split("\\")))):
+        return 2
+    form = FORMS.get(vr) if vr in ("DS", "IS", "TM", "AS") else None  # other texts are cleaned, UIDs replaced
+    return 1 if form is None or form.match(value) else 2
+
+
+def _is_day(value: str) -> bool:
+    return not value.strip() or date_of(value.strip()[:8] if value.strip()[:8].isdigit() else value) is not None
 
 
 def numbers(value: bytes, vr: str) -> list[float]:

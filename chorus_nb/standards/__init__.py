@@ -1,6 +1,6 @@
 """Facts as data: the tables of the DICOM Standard and of CHoRUS that the workbench rests on (sources: README.md)."""
 
-from chorus_nb.standards.iods import RELEASABLE, attribute_type, in_some_image, iod_of
+from chorus_nb.standards.iods import RELEASABLE, attribute_type, in_some_image, iod_of, places_slice
 from chorus_nb.standards.lists import (
     DATA,
     NOT_IN_SCRIPT,

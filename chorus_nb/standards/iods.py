@@ -27,6 +27,7 @@ RELEASABLE = {_IMAGE + end: kind for kind, ends in _KINDS.items() for end in end
 """SOP classes of pixel images that can be released, with the kind (parameter ``kinds``) that releases them."""
 
 _RETIRED = {_IMAGE + "6": _IMAGE + "6.1", _IMAGE + "3": _IMAGE + "3.1", _IMAGE + "5": _IMAGE + "20"}
+_GEOMETRY = frozenset(("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns"))
 _STRICTNESS = ("1", "1C", "2", "2C", "3")
 
 
@@ -68,6 +69,12 @@ def _in_modules(sop_class: str, path: tuple[str, ...], keyword: str) -> Iterator
             entry = node.get(keyword)
             if entry is not None:
                 yield usage, entry[0] if isinstance(entry, list) else entry
+
+
+def places_slice(sop_class: str, keyword: str) -> bool:
+    """Whether a root attribute says where a slice of a volume lies or how large it is (PS3.3 C.7.6.2, C.7.6.3):
+    without it the other slices of its series mislead."""
+    return keyword in _GEOMETRY and (attribute_type(sop_class, (), "ImagePositionPatient") or "")[:1] == "1"
 
 
 def in_some_image(keyword: str) -> bool:

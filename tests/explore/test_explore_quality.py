@@ -41,7 +41,6 @@ PLANTED: dict[str, list[dict[str, object]]] = {
     "study_before_birth": [{"PatientBirthDate": "20250101"}],
     "age_against_birth_date": [{"PatientBirthDate": "19700101", "PatientAge": "020Y"}],
     "no_time_of_day": [{"AcquisitionTime": None, "StudyTime": None}],
-    "value_breaks_vr": [{"PatientAge": "forty"}],
     "unknown_character_set": [{"SpecificCharacterSet": "ISO-IR 999"}],
     "secondary_capture": [{"ConversionType": "WSD"}],
     "burned_in_annotation": [{"BurnedInAnnotation": "YES"}],
@@ -95,12 +94,21 @@ def _icon(root: Path) -> None:
     save(root / "a", dataset(IconImageSequence=[icon]))
 
 
+def _spoiled(root: Path, value: bytes) -> None:
+    file = save(root / "a", dataset(KVP="120", PixelSpacing=["1", "1"]))
+    save(root / "b", dataset(KVP="120", PixelSpacing=["1", "1"]))
+    content = file.read_bytes()
+    file.write_bytes(content.replace(b"DS\4\x00120 ", b"DS\4\0" + value))
+
+
 FILES: dict[str, Callable[[Path], None]] = {
     "damaged_file": _cut,
     "appended_bytes": _appended,
     "unreadable_file": _unreadable,
     "identifier_in_path": _in_path,
     "wrong_vr": _wrong_vr,
+    "value_unusable": lambda root: _spoiled(root, b"1,2 "),
+    "value_breaks_vr": lambda root: _spoiled(root, b"NaN "),
     "pixel_data_elsewhere": _icon,
 }
 
@@ -109,6 +117,21 @@ FILES: dict[str, Callable[[Path], None]] = {
 def test_a_rule_finds_the_file_made_for_it(survey: Workspace, rule: str) -> None:
     FILES[rule](Path(survey.parameters.source))
     assert rule in found(survey)
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "said"),
+    [
+        ("value_unusable", b"1,2 ", "in 1 of 2 files of CT; if the plan keeps it, it is emptied"),
+        ("value_breaks_vr", b"NaN ", "1 of 2 values break VR DS in CT"),
+    ],
+)
+def test_the_files_in_which_a_value_is_odd_are_counted(survey: Workspace, rule: str, value: bytes, said: str) -> None:
+    _spoiled(Path(survey.parameters.source), value)
+    scan(survey)
+    profile(survey)
+    finding = assess(survey).set_index("rule").loc[rule]
+    assert (finding["item"], finding["files"]) == ("KVP", 1) and finding["detail"].endswith(said)
 
 
 def test_images_far_from_the_procedure_of_their_accession_are_found(survey: Workspace, add: Add) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chorus_nb.deid.values import FORMS
+from chorus_nb.dicom.forms import FORMS
 from chorus_nb.verify.values import has_form
 
 ROWS = list(csv.DictReader((Path(__file__).parent / "values" / "forms.csv").open(encoding="utf-8")))

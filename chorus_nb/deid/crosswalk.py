@@ -5,6 +5,7 @@ Kept as Parquet parts below ``local/crosswalk/``, one a batch of files; the ledg
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def _select(workspace: Workspace, sql: str, values: Iterable[str] = ()) -> pd.Da
     folder = workspace.local / CROSSWALK_FOLDER
     with Ledger(workspace) as ledger, duckdb.connect() as connection:
         if any(folder.glob("*.parquet")):
-            connection.read_parquet(str(folder / "*.parquet"), filename=True).create_view("parts")
+            connection.read_parquet(f"{glob.escape(str(folder))}/*.parquet", filename=True).create_view("parts")
         else:
             connection.register("parts", tables.empty(tables.CROSSWALK).assign(filename=""))
         connection.register("ledger", ledger.parts())

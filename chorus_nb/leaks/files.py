@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import glob
 import gzip
 import html
 import re
@@ -211,7 +212,7 @@ def _original_values(workspace: Workspace) -> Iterator[list[SearchTerm]]:
     parts = workspace.local / tables.CROSSWALK.name
     if any(parts.glob("*.parquet")):
         sql = "select distinct original from read_parquet(?) where vr = 'PN'"
-        for name in _column(sql, [str(parts / "*.parquet")]):
+        for name in _column(sql, [f"{glob.escape(str(parts))}/*.parquet"]):
             if len(name) >= SHORTEST:
                 yield list(of_name(name)) or [SearchTerm("name", name, name)]
 
@@ -226,7 +227,7 @@ def _search_uids(workspace: Workspace, texts: dict[str, bytes]) -> tuple[int, se
             connection.register("wanted", wanted)
             catalog = f'(select distinct "{column}" uid from read_parquet(?) where length("{column}") >= {SHORTEST})'
             sql = f"select count(*), list(uid) filter (uid in (select uid from wanted)) from {catalog}"
-            [(count, found)] = connection.execute(sql, [str(workspace.path(tables.CATALOG))]).fetchall()
+            [(count, found)] = connection.execute(sql, [glob.escape(str(workspace.path(tables.CATALOG)))]).fetchall()
         searched += count
         leaking |= {name for name, uids in said.items() if not uids.isdisjoint(found or ())}
     return searched, leaking
@@ -256,7 +257,7 @@ def _uids(text: str) -> set[str]:
 def _distinct_values(workspace: Workspace, column: str, where: str = "true") -> Iterator[str]:
     if workspace.has(tables.CATALOG):
         sql = f'select distinct value from (select "{column}" as value from read_parquet(?)) where {where}'
-        yield from _column(sql, [str(workspace.path(tables.CATALOG))])
+        yield from _column(sql, [glob.escape(str(workspace.path(tables.CATALOG)))])
 
 
 def _column(sql: str, values: list[str]) -> Iterator[str]:

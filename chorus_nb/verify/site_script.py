@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from blake3 import blake3
+
 from chorus_nb import standards, tables
 from chorus_nb.leaks.reading import Leaf, Reading, keyword_of
 from chorus_nb.parameters import SCRIPT, Parameters, resolve
@@ -47,6 +49,12 @@ class Promise(NamedTuple):
 def script_path(parameters: Parameters) -> Path | None:
     """The script, None if the policy is none."""
     return resolve(parameters.policy) if parameters.policy_name == SCRIPT else None
+
+
+def script_digest(parameters: Parameters) -> str:
+    """BLAKE3 of the script, "" if the policy is none."""
+    path = script_path(parameters)
+    return blake3(path.read_bytes()).hexdigest() if path else ""
 
 
 def promises(workspace: Workspace) -> dict[int, Promise]:

@@ -22,7 +22,7 @@ from chorus_nb.verify.holding import at_fault, held_before, too_many
 from chorus_nb.verify.release_checks import RELEASE_CHECKS, Release
 from chorus_nb.verify.second_opinion import gdcm_available
 from chorus_nb.verify.series import Examiner, Fact, Series, SeriesResult
-from chorus_nb.verify.site_script import promises
+from chorus_nb.verify.site_script import promises, script_digest
 from chorus_nb.workspace import Workspace
 
 
@@ -67,7 +67,11 @@ def _gate(release: Release, frame: pd.DataFrame, held: pd.DataFrame) -> pd.DataF
     files = held.groupby("check").source_path.nunique().to_dict()
     closed = too_many(held, len(release.released), release.workspace.parameters.held_share)
     counts = gate.HeldFiles(files, held.source_path.nunique(), closed)
-    return gate.table(frame, examined, release.not_run, images, counts)
+    made = gate.table(frame, examined, release.not_run, images, counts)
+    if script := script_digest(release.workspace.parameters):  # what the certificate may name
+        said = made.check == "removed"
+        made.loc[said, "detail"] = made.detail[said].where(made.detail == "", made.detail + "; ") + f"script {script}"
+    return made
 
 
 def _write_for_the_tree(release: Release) -> None:

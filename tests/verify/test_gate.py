@@ -186,6 +186,9 @@ def test_the_certificate_names_the_sites_own_script_with_its_digest(release: Wor
     script = release.local / "site.script"
     script.write_text('<script><k en="T" t="0018"/></script>')
     scripted = Workspace(release.parameters.model_copy(update={"policy": str(script)}))
+    with pytest.raises(WorkbenchError, match="not the one that 04 held the release to"):
+        certificate(scripted, {})
+    verify(scripted)
     made = certificate(scripted, {})
     digest = blake3(script.read_bytes()).hexdigest()
     said = json.loads(made[f"{CERTIFICATE}.json"])["policy"]

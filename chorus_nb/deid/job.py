@@ -20,14 +20,12 @@ import pyarrow.compute as pc
 
 from chorus_nb import faces, processes, tables
 from chorus_nb.deid import crosswalk
-from chorus_nb.deid.context import Subject
 from chorus_nb.deid.incomplete import hold_incomplete, waiting_for_nothing
 from chorus_nb.deid.ledger import RESUME, Ledger
-from chorus_nb.deid.persons import known_of_persons
+from chorus_nb.deid.persons import subject_of
 from chorus_nb.deid.worker import Job, Row, Task, has_size, outcome, process, withdraw
 from chorus_nb.deid.worklist import DEID_RECIPE, uid_map
 from chorus_nb.errors import WorkbenchError, WorkerLost
-from chorus_nb.identity.identifiers import Identifiers
 from chorus_nb.identity.site_words import site_vocabulary
 from chorus_nb.mapping import load_policy, read_lookups
 from chorus_nb.memory import code_digest
@@ -175,14 +173,11 @@ def _withdraw(workspace: Workspace, worklist: pd.DataFrame, done: pd.DataFrame, 
 
 
 def _tasks(files: pd.DataFrame, workspace: Workspace) -> Iterator[Task]:
-    lookups = read_lookups(workspace)
-    known = known_of_persons(workspace, lookups)
-    ids = {person: frozenset(group) for person, group in lookups.persons.groupby("person_id").PatientID}
+    subject = subject_of(workspace, read_lookups(workspace))
     *of_file, _, _ = Task._fields  # the columns of the worklist before subject and fingerprint
     for row in _values_of(files, *of_file, "person_id", "days_shifted", "image_occurrence_id", "fingerprint"):
         person, days, image, fingerprint = row[-4:]
-        subject = Subject(person, days, image, ids.get(person, frozenset()), known.get(person, Identifiers()))
-        yield Task._make((*row[:-4], subject, fingerprint))
+        yield Task._make((*row[:-4], subject(person, days, image), fingerprint))
 
 
 def _batches(tasks: Iterator[Task], most: int) -> Iterator[tuple[Task, ...]]:

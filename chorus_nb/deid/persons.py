@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from chorus_nb import tables
+from chorus_nb.deid.context import Subject
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.identity.identifiers import Identifiers
 from chorus_nb.mapping import Lookups
@@ -34,6 +35,17 @@ def known_of_persons(workspace: Workspace, lookups: Lookups) -> dict[int, Identi
         if person in found:
             found[person][1].add(value)
     return {person: Identifiers(frozenset(names), frozenset(numbers)) for person, (names, numbers) in found.items()}
+
+
+def subject_of(workspace: Workspace, lookups: Lookups) -> Callable[[int, int, int], Subject]:
+    """Makes the subject of a file from person_id, days shifted and image_occurrence_id, with all that is known."""
+    known = known_of_persons(workspace, lookups)
+    ids = {person: frozenset(group) for person, group in lookups.persons.groupby("person_id").PatientID}
+
+    def subject(person: int, days: int, image: int) -> Subject:
+        return Subject(person, days, image, ids.get(person, frozenset()), known.get(person, Identifiers()))
+
+    return subject
 
 
 def known_digests(known: Mapping[int, Identifiers]) -> dict[int, str]:

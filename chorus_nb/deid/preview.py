@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset
 from chorus_nb import standards, tables
 from chorus_nb.deid.context import Subject
 from chorus_nb.deid.dataset import Deidentifier
+from chorus_nb.deid.persons import subject_of
 from chorus_nb.deid.worklist import uid_map
 from chorus_nb.dicom.spans import Refused
 from chorus_nb.errors import FileFault
@@ -51,7 +52,7 @@ def preview(workspace: Workspace) -> pd.DataFrame:
     """
     catalog = workspace.read(tables.CATALOG, FROM_CATALOG)
     lookups = read_lookups(workspace)
-    zone, words = workspace.parameters.zone, site_vocabulary(workspace)
+    zone, words, subject = workspace.parameters.zone, site_vocabulary(workspace), subject_of(workspace, lookups)
     engine = Deidentifier(load_policy(workspace), uid_map(workspace), zone, words)
     images = catalog[(catalog.status == "dicom") & (catalog.reason == "") & catalog.has_pixels]
     images = images[images.SOPClassUID.isin(list(standards.RELEASABLE))]
@@ -63,7 +64,7 @@ def preview(workspace: Workspace) -> pd.DataFrame:
             if person is None or image is None:
                 continue
             with contextlib.suppress(Refused, FileFault), one_file("a preview"):
-                rows += _preview_rows(file, workspace.source.read(file.source_path), engine, Subject(*person, image))
+                rows += _preview_rows(file, workspace.source.read(file.source_path), engine, subject(*person, image))
                 break
     return pd.DataFrame(rows, columns=PREVIEW_COLUMNS)
 

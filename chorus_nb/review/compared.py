@@ -10,6 +10,7 @@ import pandas as pd
 from chorus_nb import standards, tables
 from chorus_nb.deid.context import Subject
 from chorus_nb.deid.dataset import Deidentifier
+from chorus_nb.deid.persons import subject_of
 from chorus_nb.deid.preview import HeaderLine, header_lines
 from chorus_nb.deid.worklist import uid_map
 from chorus_nb.dicom.spans import Refused
@@ -30,12 +31,13 @@ class ComparedHeaders:
         catalog = workspace.read(tables.CATALOG)
         self.catalog = catalog[(catalog["status"] == "dicom") & catalog["SOPClassUID"].isin(list(standards.RELEASABLE))]
         self._lookups = read_lookups(workspace)
+        self._subject = subject_of(workspace, self._lookups)
         self._content = lru_cache(maxsize=4)(self._read)
 
     def subject(self, row: Any) -> Subject:
         """Whom a file of the catalog belongs to; a stand-in for one that the lookup tables do not map."""
         person = self._lookups.person(row.PatientID) or (0, 0)
-        return Subject(*person, self._lookups.image(row.PatientID, row.AccessionNumber) or 0)
+        return self._subject(*person, self._lookups.image(row.PatientID, row.AccessionNumber) or 0)
 
     def row(self, source_path: str) -> Any:
         found = self.catalog[self.catalog["source_path"] == source_path]

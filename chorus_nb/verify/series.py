@@ -47,6 +47,7 @@ class Series(NamedTuple):
     folder: str
     tasks: tuple[ReleasedFile, ...]
     patients: dict[str, Patient]
+    known: tuple[SearchTerm, ...]  # of these patients, from all their files and tables
     read: dict[str, bool]  # target paths of the images that are read for text, and whether a person accepted theirs
 
 
@@ -131,11 +132,11 @@ def _recall(content: bytes) -> SeriesResult:
 class _Gathered:
     """What the files of a series gave so far; what is searched in all of them is known when the last was read."""
 
-    def __init__(self, patients: dict[str, Patient]) -> None:
+    def __init__(self, series: Series) -> None:
         self.findings: list[Finding] = []
         self.facts: list[Fact] = []
         self.uids: set[tuple[str, str]] = set()
-        self.found: dict[SearchTerm, None] = dict.fromkeys(_identifiers(patients))
+        self.found: dict[SearchTerm, None] = dict.fromkeys((*_identifiers(series.patients), *series.known))
         self.headers: dict[ReleasedFile, tuple[bytes, frozenset[str], bool]] = {}
         self.written: Written = {}
         self.character_sets: set[str] = set()
@@ -143,7 +144,7 @@ class _Gathered:
 
 
 def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> SeriesResult:
-    gathered = _Gathered(series.patients)
+    gathered = _Gathered(series)
     for task in series.tasks:
         gathered.found.update(dict.fromkeys(terms.of_path(task.source_path)))
         if not digests[task.target_path]:
@@ -191,7 +192,7 @@ def _examine_file(
     findings.extend(_patterns(pair))
     if task.target_path in series.read and second_look.version():
         gathered.read += 1
-        own = [*_identifiers(series.patients), *header_terms]
+        own = list(dict.fromkeys((*_identifiers(series.patients), *header_terms, *series.known)))
         accepted = series.read[task.target_path]
         findings.extend(second_look.second_look(task.target_path, pair.release.dataset, own, accepted))
 

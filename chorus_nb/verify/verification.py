@@ -19,6 +19,7 @@ from chorus_nb.verify import faces, gate, iods, second_look
 from chorus_nb.verify.file_checks import Patient, ReleasedFile
 from chorus_nb.verify.findings import GATE_CHECKS, RANK, Finding
 from chorus_nb.verify.holding import at_fault, held_before, too_many
+from chorus_nb.verify.persons import terms_of_persons
 from chorus_nb.verify.release_checks import RELEASE_CHECKS, Release
 from chorus_nb.verify.second_opinion import gdcm_available
 from chorus_nb.verify.series import Examiner, Fact, Series, SeriesResult
@@ -174,19 +175,21 @@ def _series_to_verify(release: Release, to_read: dict[str, bool]) -> Iterator[Se
     released, lookups, catalog = release.released, release.lookups, release.catalog
     patient_of = dict(zip(catalog.source_path, catalog.PatientID.str.strip(), strict=True))
     images = lookups.images.set_index("AccessionNumber").groupby("PatientID").image_occurence_id
+    known = terms_of_persons(release.workspace, lookups)
     images_of = {patient: dict(rows.items()) for patient, rows in images}
     folders = released.target_path.map(layout.series_folder)
     for folder, rows in released.sort_values("target_path").groupby(folders):
         patients = {}
         for patient_id in sorted({patient_of.get(path, "") for path in rows.source_path}):
-            if known := lookups.person(patient_id):
-                patients[patient_id] = Patient(*known, images_of.get(patient_id, {}))
+            if person := lookups.person(patient_id):
+                patients[patient_id] = Patient(*person, images_of.get(patient_id, {}))
+        terms = {term for patient in patients.values() for term in known.get(patient.person_id, ())}
         tasks = (
             ReleasedFile(row.source_path, row.target_path, row.source_digest, row.boxes, row.face_mask)
             for row in rows.itertuples()
         )
         read = {path: to_read[path] for path in rows.target_path if path in to_read}
-        yield Series(folder, tuple(tasks), patients, read)
+        yield Series(folder, tuple(tasks), patients, tuple(sorted(terms)), read)
 
 
 def _known(outcomes: pd.DataFrame, lookups: Lookups) -> Iterator[SearchTerm]:

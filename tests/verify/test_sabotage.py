@@ -118,6 +118,18 @@ def parquet(release: Workspace) -> None:
     pd.DataFrame({"StudyDescription": ["CT CHEST Müller Änne"]}).to_parquet(release.metadata / "study.parquet")
 
 
+def said_by_another_file(keyword: str, value: str) -> Callable[[Workspace], None]:
+    """What only the header of another study of this person says."""
+
+    def plant(release: Workspace) -> None:
+        catalog = release.read(tables.CATALOG)
+        catalog.loc[catalog.source_path.str.contains("ACC4471990"), keyword] = value
+        release.write(tables.CATALOG, catalog)
+        rewrite(release, sets(StudyDescription=f"CT {value.split('^')[0]}"), first(release))
+
+    return plant
+
+
 def swapped_persons(release: Workspace) -> None:
     one, other = first(release), sorted(release.release.glob("502/Images/CT/*/*/*.dcm"))[0]
     content = one.read_bytes()
@@ -197,6 +209,7 @@ SABOTAGES = [
     on_header("names run together", "leaks", sets(StudyDescription="MÜLLERÄNNE")),
     on_header("the physician's name", "leaks", sets(StudyDescription="seen by fitzgerald")),
     on_header("the operator's name", "leaks", sets(ImageComments="Quillfeather")),
+    Sabotage("an id of another file", "leaks", said_by_another_file("OtherPatientIDs", "QX-4417")),
     on_header("a name in a nested item", "leaks", nested("ScheduledProcedureStepDescription", "Chest for Müller")),
     on_header("a name three sequences deep", "leaks", nested("RequestedProcedureDescription", "Müller", depth=3)),
     on_header("a name in a nested private element", "leaks", nested_private),

@@ -49,6 +49,7 @@ def make_worklist(workspace: Workspace, progress: Progress | None = None) -> pd.
     _unreadable(work)
     _kinds(work, workspace.parameters.kinds)
     _mapped(work, lookups)
+    _dated(work, workspace)
     _visits(work, workspace)
     _duplicates(work, workspace)
     _burned_in(work, workspace, catalog, progress)
@@ -145,6 +146,20 @@ def _mapped(work: _Work, lookups: Lookups) -> None:
     work.take(
         files.image_occurrence_id.isna(), "held_back", "accession_not_mapped", "no row in Image_map: not of interest"
     )
+
+
+def _dated(work: _Work, workspace: Workspace) -> None:
+    """Images without a date that can be shifted, of their own or of their accession: the registry asks for one."""
+    files = work.files
+    moment = pd.to_datetime(files.acquired, format="%Y-%m-%d %H:%M:%S", errors="coerce")
+    shifted = moment + pd.to_timedelta(files.days_shifted.astype("float64"), unit="D")
+    undated = ~shifted.dt.year.between(1, 9999)
+    if undated.any() and workspace.has(tables.LINKAGE):
+        links = workspace.read(tables.LINKAGE, [*ACCESSION, "acquired_shifted"])
+        links = links[links.acquired_shifted.str.len() == len("YYYY-MM-DD HH:MM:SS")]
+        known, asked = (table[[*ACCESSION]].apply(lambda column: column.str.strip(" \0")) for table in (links, files))
+        undated &= ~pd.MultiIndex.from_frame(asked).isin(pd.MultiIndex.from_frame(known))
+    work.take(undated, "held_back", "no_date", "no date that can be used, of its own or of its accession")
 
 
 def _visits(work: _Work, workspace: Workspace) -> None:

@@ -50,7 +50,7 @@ def released_links(workspace: Workspace) -> pd.DataFrame:
     # whole days on the wall clock: the time of day stays, also across a change of daylight saving time (DS-03, DS-13)
     own = pd.to_datetime(linked["acquired"], format="%Y-%m-%d %H:%M:%S", errors="coerce") + shift
     of_accession = pd.to_datetime(linked["acquired_shifted"], format="%Y-%m-%d %H:%M:%S", errors="coerce")
-    linked["moment"] = own.fillna(of_accession)
+    linked["moment"] = own.where(own.dt.year.between(1, 9999)).fillna(of_accession)
     return linked
 
 
@@ -58,6 +58,7 @@ def _by_accession(linkage: pd.DataFrame) -> pd.DataFrame:
     """Linkage by released accession; several accessions of the source with one id share what the earliest one has."""
     columns = ["acquired_shifted", "procedure_occurrence_id", "visit_occurrence_id", "visit_link", "loinc_code"]
     mapped = linkage.dropna(subset=["image_occurrence_id"]).sort_values("acquired_shifted")
+    mapped = mapped.assign(acquired_shifted=mapped.acquired_shifted.where(mapped.acquired_shifted != ""))
     return mapped.groupby("image_occurrence_id", as_index=False)[columns].first()
 
 

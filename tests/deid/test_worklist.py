@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from pydicom.uid import SecondaryCaptureImageStorage
 
-from chorus_nb import tables
+from chorus_nb import explore, tables
 from chorus_nb.deid.worklist import make_worklist, uid_map
 from chorus_nb.layout import may_be_released
 from chorus_nb.workspace import Workspace
@@ -163,6 +163,7 @@ def test_an_image_far_from_the_visit_of_its_accession_is_held_back(
     )
     workspace = site.open(visit_policy=policy)
     row = {"PatientID": "MRN-1 ", "AccessionNumber": "ACC-1", "files": 1, "visit_occurrence_id": 71, "visit_link": link}
+    row |= {"acquired_shifted": "2023-08-05 12:00:00"}  # that of another image of the accession
     workspace.write(tables.LINKAGE, tables.frame(tables.LINKAGE, [row]))
     assert plan(workspace).reason["a"] == reason
 
@@ -246,3 +247,14 @@ def test_what_every_result_depends_on_changes_every_fingerprint(site: SmallSite,
     site.add("a")
     before = plan(site.open()).fingerprint["a"]
     assert plan(site.open(**change)).fingerprint["a"] != before
+
+
+@pytest.mark.parametrize("day", [None, "20241399", "00010101"])  # none, no date, one that the shift takes out of time
+def test_an_image_without_a_date_waits_and_does_not_end_05(site: SmallSite, day: str | None) -> None:
+    site.add("a", StudyDate=day, StudyTime=None)
+    site.add("b", SeriesInstanceUID="1.2.3.4.6")
+    rows = plan(site.open())
+    assert (rows.status["a"], rows.reason["a"], rows.status["b"]) == ("held_back", "no_date", "release")
+    workspace = site.open()
+    explore.link(workspace)  # the date of its accession is as good
+    assert plan(workspace).status.tolist() == ["release", "release"]

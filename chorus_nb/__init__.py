@@ -8,8 +8,11 @@ that table is damaged or of another version; ``InputError`` when what a person g
 """
 
 import os
+import warnings
 
 # Some libraries report to their makers as soon as they are imported. This is read by them, and by every child process.
 os.environ.update({"ORT_DISABLE_TELEMETRY": "1", "NO_ET": "1", "DO_NOT_TRACK": "1"})
+
+warnings.filterwarnings("ignore", module="pydicom")  # they quote header values: in no terminal, report or worker's log
 
 __version__ = "0.1.0"

@@ -84,7 +84,7 @@ def _digest(root: Path, path: str) -> str:
     try:
         return blake3().update_mmap(root / path).hexdigest()
     except OSError as error:
-        raise WorkbenchError(f"{path}: cannot be read ({type(error).__name__})") from None
+        raise WorkbenchError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _stated(path: Path) -> tuple[int, int]:

@@ -244,7 +244,7 @@ def _given_up(task: Task, seconds: float) -> Row:
 def _worker_fault(error: BaseException) -> BaseException:
     if isinstance(error, WorkbenchError):
         return error
-    return WorkbenchError(f"a worker failed ({type(error).__name__}); what is done is kept; run again")
+    return WorkbenchError("a worker failed; what is done is kept; run again")
 
 
 class _Meter:

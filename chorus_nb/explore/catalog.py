@@ -163,7 +163,9 @@ def _read_all(
     with processes.executor(parameters) as pool:
         for batch, result in processes.map_unordered(pool, read_batch, work):
             if isinstance(result, BaseException):
-                raise WorkbenchError(f"scan: a batch of {len(batch.files)} files failed ({type(result).__name__})")
+                raise WorkbenchError(
+                    f"scan: a batch of {len(batch.files)} files failed; run again, it goes on where it stopped"
+                )
             done += result
             report(done)
 

@@ -121,8 +121,8 @@ def engine(name: str, value: str) -> Iterator[Engine]:
         yield opened
     except DBAPIError as error:
         raise InputError(f"{name}: {_fault(error)} ({_place(url)})") from None
-    except SQLAlchemyError as error:
-        raise InputError(f"{name}: {type(error).__name__} ({_place(url)})") from None
+    except SQLAlchemyError:
+        raise InputError(f"{name}: the database refused ({_place(url)})") from None
     finally:
         opened.dispose()
 
@@ -155,4 +155,4 @@ def _fault(error: DBAPIError) -> str:
     if known := [_faults("code")[code] for code in codes if code in _faults("code")]:
         return known[0]
     text = str(original)
-    return next((words for mark, words in _faults("text").items() if mark in text), type(original).__name__)
+    return next((words for mark, words in _faults("text").items() if mark in text), "the database refused")

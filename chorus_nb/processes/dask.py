@@ -71,7 +71,7 @@ def _check_workers(connected: Client, parameters: Parameters) -> None:
     lines = []
     for worker, answer in sorted(answers.items()):
         if isinstance(answer, BaseException):
-            lines.append(f"scheduler: worker {worker} cannot run this package ({type(answer).__name__})")
+            lines.append(f"scheduler: worker {worker} cannot run this package: install the same version there")
             continue
         for name in own:
             if answer.get(name) != own[name]:

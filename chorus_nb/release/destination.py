@@ -30,8 +30,10 @@ def open_destination(parameters: Parameters) -> tuple[AbstractFileSystem, str]:
         system, root = fsspec.core.url_to_fs(url, skip_instance_cache=True, **OPTIONS.get(protocol, {}))
     except ImportError:
         raise InputError(f"upload_url: {protocol} needs more packages; pip install 'chorus-nb[azure]'") from None
-    except ValueError as error:
-        raise InputError(f"upload_url: {protocol} cannot be used ({type(error).__name__})") from None
+    except ValueError:
+        raise InputError(
+            f"upload_url: {protocol} is no kind of address that is known, or the address is not whole"
+        ) from None
     return system, root.rstrip("/")
 
 
@@ -88,7 +90,7 @@ def fault_in_words(error: Exception) -> str:
         return "the credential is refused or has expired; renew it and run again, the upload goes on where it stopped"
     if isinstance(error, FileNotFoundError) or status == 404:
         return "the container or folder is not there"
-    return f"{type(error).__name__}{f' {status}' if status else ''}"
+    return f"it answered {status}" if status else "it cannot be reached"
 
 
 def _protocols(system: AbstractFileSystem) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ def _measure_file(release: Path, path: str) -> tuple[int, str, str, str]:
         with open(release / path, "rb") as file:
             return _measure(file)
     except OSError as error:
-        raise WorkbenchError(f"{path}: cannot be read ({type(error).__name__})") from None
+        raise WorkbenchError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _measure(file: IO[bytes]) -> tuple[int, str, str, str]:

@@ -16,6 +16,7 @@ import traitlets
 
 from chorus_nb.display import table_html
 from chorus_nb.errors import WorkbenchError
+from chorus_nb.guard import fault_of
 from chorus_nb.workspace import Workspace
 
 STATIC = Path(__file__).parent / "static"
@@ -53,7 +54,7 @@ class Panel(anywidget.AnyWidget):
         except WorkbenchError as error:
             answer, buffers = {"refused": list(error.lines)}, []
         except Exception as error:  # the panel must go on; the text of an error may quote a header
-            answer, buffers = {"refused": [f"unexpected {type(error).__name__}"]}, []
+            answer, buffers = {"refused": [f"this cannot be shown: it {fault_of(error)}"]}, []
         self.send({"to": message.get("id"), **answer}, buffers)
 
     def _repr_mimebundle_(self, **options: Any) -> Any:

@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import logging
 import sys
-import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cut = given.index("--") if "--" in given else len(given)
     chosen = _parser().parse_args(given[:cut])
     chosen.jupyter = given[cut + 1 :]
-    warnings.filterwarnings("ignore", module="pydicom")  # its warnings quote header values
     try:
         return int(chosen.command(chosen))
     except WorkbenchError as error:

@@ -14,6 +14,17 @@ from chorus_nb.workspace import Workspace
 
 RELEASED_BYTES = "released_bytes"
 SEE_OUTCOMES = "see in 03's report, and above, what each file is held back for"
+KINDS_IN_WORDS = {
+    "path": "words of a source path",
+    "identifier": "identifiers of a patient",
+    "name": "names",
+    "place": "places",
+    "device": "serial numbers of a device",
+    "contact": "addresses or phone numbers",
+    "uid": "original UIDs",
+    "date": "original dates",
+}
+"""What a search term of each kind is, where a person reads how many were found."""
 
 
 class HeldFiles(NamedTuple):
@@ -74,7 +85,7 @@ def check_rows(
 def _summary(findings: pd.DataFrame) -> str:
     """The commonest details with their number; masked details of leaks are named by their kind only."""
     counts = findings.kind.value_counts()
-    parts = [f"{detail} ({count})" for detail, count in counts.head(3).items()]
+    parts = [f"{KINDS_IN_WORDS.get(str(kind), kind)} ({count})" for kind, count in counts.head(3).items()]
     return "; ".join([*parts, *([f"and {len(counts) - 3} more kinds"] if len(counts) > 3 else [])])
 
 

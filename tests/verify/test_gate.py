@@ -31,6 +31,7 @@ from chorus_nb.verify import (
 )
 from chorus_nb.verify.file_checks import FILE_CHECKS
 from chorus_nb.verify.findings import ASKED_OF_TREE, GATE_CHECKS
+from chorus_nb.verify.gate import check_rows
 from chorus_nb.verify.release_checks import RELEASE_CHECKS
 from chorus_nb.workspace import Workspace
 from tests.verify.small_site import first, rewrite
@@ -234,3 +235,10 @@ def test_every_check_function_has_its_row() -> None:
     assert concern_all == {"accounted", "second_look"}
     assert concern_all - {"second_look"} <= set(RELEASE_CHECKS)
     assert set(RELEASE_CHECKS) <= set(GATE_CHECKS)
+
+
+def test_a_kind_of_finding_is_told_in_words_that_say_what_was_counted() -> None:
+    row = {"check": "leaks", "severity": "high", "kind": "path", "held": False}
+    found = tables.frame(tables.VERIFICATION, [row] * 2)
+    (told,) = check_rows({"leaks": GATE_CHECKS["leaks"]}, found, {"leaks": 2}, {})
+    assert told["detail"] == "words of a source path (2)"

@@ -155,7 +155,7 @@ def read_rows(path: Path, columns: list[str], optional: list[str] | None = None)
             f"{path.name}: columns not found: {', '.join(missing)}; expected {', '.join(columns)}"
             + ("" if any(map(_looks_like_value, header)) else f"; found {', '.join(header) or 'nothing'}")
         )
-    for row in reader:
+    for row in _readable(reader, path.name, before):
         if any(cell.strip() for cell in row):
             cells = [*row, *[""] * len(header)]
             wanted = [*columns, *(optional or [])]
@@ -165,13 +165,24 @@ def read_rows(path: Path, columns: list[str], optional: list[str] | None = None)
             )
 
 
+def _readable(reader: Iterator[list[str]], name: str, before: int) -> Iterator[list[str]]:
+    number = before + 1
+    try:
+        for row in reader:
+            number += 1
+            yield row
+    except csv.Error:
+        raise InputError(f"{name}: cannot be read as CSV after row {number}") from None
+
+
 def _named_column(name: str) -> str:
     plain = re.sub(r"[^a-z0-9]", "", name.lower())
     return next((column for column, aliases in ALIASES.items() if plain in aliases), name)
 
 
 def _looks_like_value(cell: str) -> bool:
-    return bool(re.search(r"\d", cell))  # a first line with digits is no header: it may hold identifiers
+    # a first line with digits, or of other than words, is no header: it may hold identifiers
+    return not re.fullmatch(r"[A-Za-z_ .-]{0,40}", cell)
 
 
 def _person_rows(path: Path, code: int, faults: list[Fault]) -> dict[str, dict[str, object]]:
@@ -245,6 +256,8 @@ def whole_number(text: str) -> int | None:
 def _no_identifier(text: str, name: str) -> list[str]:
     if not text:
         return [f"{name} is empty"]
+    if re.search(r"[\x00-\x1f\x7f]", text):
+        return [f"{name} holds a line break or a control character; look for a quotation mark that is not closed"]
     return [f"{name} {says}" for pattern, says in _spreadsheet_faults() if pattern.fullmatch(text)][:1]
 
 

@@ -168,10 +168,20 @@ def _opener(path: Path) -> Any:
     return gzip.open if path.suffix.lower() == ".gz" else open
 
 
+def _refuse_twice(path: Path, text: IO[str], separator: str, wanted: set[str]) -> None:
+    """pandas would give the second one another name and go on."""
+    start = text.tell()
+    names = [name.strip().lower() for name in next(csv.reader([text.readline()], delimiter=separator), [])]
+    text.seek(start)
+    if twice := sorted({name for name in names if name in wanted and names.count(name) > 1}):
+        raise InputError(f"omop: {path.name} has a column twice: {', '.join(twice)}")
+
+
 def _from_text(path: Path, wanted: set[str]) -> pd.DataFrame:
     """The wanted columns as text."""
     try:
         with open_text(path) as (text, separator):
+            _refuse_twice(path, text, separator, wanted)
             frame = pd.read_csv(
                 text,
                 dtype=str,

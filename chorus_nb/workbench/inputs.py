@@ -80,7 +80,7 @@ def input_lines(inputs: list[RunInput]) -> list[str]:
         rows = "" if one.rows is None else f"{one.rows:,} rows"
         unreadable = f"{one.unreadable:,} unreadable" if one.unreadable else ""
         said = _joined(one.found, one.form, rows, _range(one), unreadable, one.fits)
-        mark = "FAULT" if one.faults else "-" if one.found == NOT_SET else "ok"
+        mark = "FAULT" if one.faults else "-" if one.found == NOT_SET else "look" if _odd(one) else "ok"
         lines += [f"{mark:<5}  {one.input:<{width}}  {said}"]
         lines += [f"       {line}" for line in one.faults]
     return lines
@@ -95,8 +95,12 @@ def _joined(*parts: str) -> str:
 
 
 def needs_a_look(inputs: list[RunInput]) -> pd.Series:
-    """Which inputs are at fault or do not fit: nothing of them is in another, or is spelt otherwise there."""
-    return pd.Series([bool(one.faults) or NOTHING in one.fits or ALIKE in one.fits for one in inputs], dtype=bool)
+    """Which inputs are at fault or do not fit: nothing of them is in another or is spelt otherwise, dates are odd."""
+    return pd.Series([bool(one.faults) or _odd(one) for one in inputs], dtype=bool)
+
+
+def _odd(one: RunInput) -> bool:
+    return NOTHING in one.fits or ALIKE in one.fits or bool(one.rows and one.unreadable)
 
 
 def faults_of(inputs: list[RunInput]) -> list[str]:
@@ -143,7 +147,9 @@ def _omop(workspace: Workspace) -> tuple[set[int] | None, list[RunInput]]:
     for table in asked:
         if table not in there:
             faults = (absent_line(opened, table),) if table in NEEDED else ()
-            made += [RunInput(f"omop {table}", "not there", faults=faults)] if faults or table not in LINKED else []
+            hint = "" if faults else opened.hint(table).lstrip("; ")
+            if table != IMAGE_OCCURRENCE:  # which few sites have
+                made.append(RunInput(f"omop {table}", "not there", fits=hint, faults=faults))
             continue
         state, read = _omop_table(workspace, opened, table, persons)
         made.append(state)
@@ -190,7 +196,7 @@ def _fit(table: str, read: pd.DataFrame, persons: set[int] | None) -> tuple[int,
     if persons is None or table == PERSON_TABLE or "person_id" not in read:
         return unreadable, ""
     owners = set(read["person_id"].dropna())
-    return unreadable, _of(len(owners & persons), len(owners), "persons", "in person") if owners else ""
+    return unreadable, _of("persons", len(owners & persons), len(owners), "in person")
 
 
 # --- lookup tables ----------------------------------------------------------------------------------------------------
@@ -232,10 +238,10 @@ def _lookup_form(path: Path) -> str:
 def _persons_fit(lookups: Lookups, pairs: pd.DataFrame, persons: set[int] | None) -> str:
     known = set(lookups.persons["PatientID"])
     seen = {patient for patient in pairs["PatientID"] if patient}
-    said = [_of(len(seen & known), len(seen), "patients of the files opened", "here") + _alike(seen - known, known)]
+    said = [_of("patients of the files opened", len(seen & known), len(seen), "mapped") + _alike(seen - known, known)]
     if persons is not None:
         own = set(lookups.persons["person_id"])
-        said.append(_of(len(own & persons), len(own), "person_id", "in OMOP's person"))
+        said.append(_of("person_id", len(own & persons), len(own), "in OMOP's person"))
     return _joined(*said)
 
 
@@ -245,8 +251,8 @@ def _images_fit(lookups: Lookups, pairs: pd.DataFrame) -> str:
     numbers = {accession for _, accession in known}
     others = {accession for _, accession in seen - known} - numbers
     owners, mapped = {patient for patient, _ in known}, set(lookups.persons["PatientID"])
-    said = _of(len(seen & known), len(seen), "accessions of the files opened", "here") + _alike(others, numbers)
-    own = _of(len(owners & mapped), len(owners), "patients", "in Personal_map") + _alike(owners - mapped, mapped)
+    said = _of("accessions of the files opened", len(seen & known), len(seen), "mapped") + _alike(others, numbers)
+    own = _of("patients", len(owners & mapped), len(owners), "in Personal_map") + _alike(owners - mapped, mapped)
     return _joined(said, own)
 
 
@@ -257,9 +263,8 @@ def _alike(strangers: set[str], known: set[str]) -> str:
     return f" ({count:,} {ALIKE}: spell them alike)" if count else ""
 
 
-def _of(count: int, total: int, what: str, where: str) -> str:
-    amount = "all" if count == total else f"{count:,}" if count else NOTHING
-    return f"{amount} of {total:,} {what} {'is' if count == 1 else 'are'} {where}" if total else ""
+def _of(what: str, count: int, total: int, where: str) -> str:
+    return f"{what}: {f'{count:,}' if count else NOTHING} of {total:,} {where}" if total else ""
 
 
 # --- policy, decisions, key, disk, cluster ----------------------------------------------------------------------------

@@ -182,6 +182,27 @@ def test_what_a_spreadsheet_spoils_is_named_by_cause(tmp_path: Path, column: str
     assert faults(workspace) == f"Image_map.csv row 2: {column.replace('ccurence', 'ccurrence')} {says}"
 
 
+@pytest.mark.parametrize(
+    ("images", "says"),
+    [
+        (
+            '\n"43,A2,80\n"44,A3,81\n',
+            "row 3: PatientID holds a line break or a control character; look for a quotation mark",
+        ),
+        (f'\n43,A2,80\n"{"x" * 200_000}",A3,81\n', "cannot be read as CSV after row 2"),
+    ],
+    ids=["an open quotation mark", "a cell without end"],
+)
+def test_rows_that_a_quotation_mark_swallows_are_not_lost(tmp_path: Path, images: str, says: str) -> None:
+    assert says in faults(site(tmp_path, images=IMAGES.splitlines()[0] + images))
+
+
+@pytest.mark.parametrize("header", ["\u7ad0\ufb32,\u8eb9", "SMITH^JOHN,QUILL^ADA"])
+def test_a_first_line_that_may_be_no_header_is_not_said(tmp_path: Path, header: str) -> None:
+    said = faults(site(tmp_path, images=header + "\n"))
+    assert said.startswith("Image_map.csv: columns not found: ") and header.partition(",")[0] not in said
+
+
 def test_zeros_that_one_table_lost_are_one_line(tmp_path: Path) -> None:
     rows = "".join(f"00{n},{n + 1},-5\n" for n in range(100, 140))
     images = "".join(f"{n},A{n},{n}\n" for n in range(100, 140))

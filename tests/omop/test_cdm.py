@@ -90,6 +90,14 @@ def test_a_table_without_a_required_id_is_refused_by_the_name_of_the_column(tmp_
         read_omop(site(tmp_path, death="death_date\n2024-01-02\n"), "death")
 
 
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_a_column_that_is_there_twice_is_refused(tmp_path: Path, separator: str) -> None:
+    """pandas calls the second one otherwise, and the cells of all that follow are taken for another column's."""
+    twice = ("person_id," + DEATH + "7,2024-01-02,,32817\n").replace(",", separator)
+    with pytest.raises(InputError, match=r"omop: death\.csv has a column twice: person_id"):
+        read_omop(site(tmp_path, death=twice), "death")
+
+
 def test_two_files_for_one_table_are_refused(tmp_path: Path) -> None:
     parameters = site(tmp_path, death=DEATH, DEATH=DEATH)
     with pytest.raises(InputError, match=r"DEATH\.csv and death\.csv"):

@@ -61,7 +61,7 @@ def test_every_input_has_its_line_and_nothing_is_written(site: Path, capsys: pyt
         *("lookup Personal_map", "lookup Image_map", "policy", "decisions", "key", "workspace"),
     ]
     rows = len((site / "omop/visit_occurrence.csv").read_text().splitlines()) - 1
-    assert f"CSV, commas, UTF-8; {rows} rows; 2017-06-09 to 2021-07-25; all of 4 persons are in person" in lines[2]
+    assert f"CSV, commas, UTF-8; {rows} rows; 2017-06-09 to 2021-07-25; persons: 4 of 4 in person" in lines[2]
 
 
 def spoilt(path: str, content: bytes | None) -> Callable[[Path], None]:
@@ -127,7 +127,7 @@ def test_identifiers_that_a_spreadsheet_changed_are_told(site: Path) -> None:
         (site / "lookup" / name).write_text(text)
     state = inputs.run_inputs(Workspace(Parameters.read(parameter_file(site))))
     persons = next(one for one in state if one.input == "lookup Personal_map")
-    assert persons.fits.startswith("NONE of 5 patients of the files opened are here (4 differ only in leading zeros, ")
+    assert persons.fits.startswith("patients of the files opened: NONE of 5 mapped (4 differ only in leading zeros, ")
     assert list(inputs.inputs_table(state)["input"][inputs.needs_a_look(state)])[:1] == ["lookup Personal_map"]
 
 

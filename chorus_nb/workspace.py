@@ -201,11 +201,16 @@ def below(folder: Path, relative: str, separator: str = os.sep) -> str:
 
 
 def remove_partials(folder: Path) -> int:
-    """Remove what a killed run left half written; returns how many files."""
+    """Remove what a killed run left half written, with the folders that were made for it; returns how many files."""
     count = 0
     for base, _, names in os.walk(folder):
+        here = Path(base)
         for name in names:
             if name.startswith(PARTIAL):
-                Path(base, name).unlink(missing_ok=True)
+                (here / name).unlink(missing_ok=True)
                 count += 1
+                for made in (here, *here.parents):
+                    if made == folder or any(made.iterdir()):
+                        break
+                    made.rmdir()
     return count

@@ -67,8 +67,12 @@ def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / f"{PARTIAL}1").write_bytes(b"half")
     (tmp_path / "deep" / "whole").write_bytes(b"whole")
-    assert remove_partials(tmp_path) == 1
+    for name in ("1", "2"):
+        (tmp_path / "made" / "for it").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "made" / "for it" / f"{PARTIAL}{name}").write_bytes(b"half")
+    assert remove_partials(tmp_path) == 3
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["whole"]
+    assert [path.name for path in tmp_path.iterdir()] == ["deep"], "an empty folder would be refused by name"
 
 
 def test_a_file_in_parts_appears_whole_or_not_at_all(tmp_path: Path) -> None:

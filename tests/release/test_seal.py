@@ -19,9 +19,9 @@ import pytest
 
 from chorus_nb import tables
 from chorus_nb.errors import WorkbenchError
-from chorus_nb.release import pack
+from chorus_nb.release import pack, packing
 from chorus_nb.seal import seal_release
-from chorus_nb.workspace import Workspace
+from chorus_nb.workspace import Workspace, remove_partials
 
 IMAGE = "release/501/Images/CT/9001/2.25.90011/001.dcm"
 SERIES = "release/501/Images/CT/9001/2.25.90011"
@@ -204,3 +204,51 @@ def test_the_same_input_gives_the_same_answer_the_first_and_the_second_time(buil
             pack(built)
         answers.add(str(refused.value))
     assert len(answers) == 1
+
+
+class Killed(BaseException):
+    """Nothing in the package catches it."""
+
+
+def taken_out(workspace: Workspace, written: list[Path]) -> None:
+    """As the refusal advises; a folder made for one of them goes when what a kill left in it does."""
+    for path in written:
+        path.rename(path.with_name(".partial-0011"))
+        remove_partials(workspace.release)
+
+
+def test_killed_at_any_write_06_leaves_nothing_half_and_the_next_run_packs_the_same(
+    built: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A release without its last seal is refused by the name of what is new; 05, which seals, makes it right."""
+    (built.reports_audit / "05_build_registry.html").write_text("<p>4 files</p>")
+    sealed, real, written = built.read(tables.SEAL), packing.write_if_changed, list[Path]()
+
+    def dies_at(most: int) -> Callable[[Path, bytes], bool]:
+        def write(path: Path, content: bytes) -> bool:
+            if len(written) == most:
+                raise Killed
+            written.append(path)
+            return real(path, content)
+
+        return write
+
+    for most in (1, 4, 5):
+        written.clear()
+        monkeypatch.setattr(packing, "write_if_changed", dies_at(most))
+        if most == 5:  # all is written, but not sealed
+            monkeypatch.setattr(packing, "seal_release", dies_at(5))
+        with pytest.raises(Killed):
+            pack(built)
+        monkeypatch.undo()
+        assert len(written) == most
+        assert built.has(tables.MANIFEST) == (most == 5), "the manifest goes last: where it stands, all is there"
+        pd.testing.assert_frame_equal(built.read(tables.SEAL), sealed)
+        with pytest.raises(WorkbenchError) as refused:
+            pack(built)
+        assert all(path.name in str(refused.value) for path in written)
+        taken_out(built, written)
+    killed = pack(built)
+    taken_out(built, written)
+    seal_release(built)
+    pd.testing.assert_frame_equal(pack(built), killed)

@@ -1,0 +1,80 @@
+"""What 01 and 03 say about a file that is set aside is true: the strict reader was asked, an archive is called one."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import zipfile
+from pathlib import Path
+
+import pytest
+from pydicom.uid import ImplicitVRLittleEndian
+
+from chorus_nb import tables
+from chorus_nb.dicom.spans import read_meta
+from tests.deid.conftest import encoded, image
+from tests.deid.small_run import SmallSite, run
+from tests.deid.test_values import with_raw
+
+
+def plain(number: int, syntax: str = "1.2.840.10008.1.2.1") -> bytes:
+    return encoded(image(syntax, PatientID="MRN-1", AccessionNumber="ACC-1", SOPInstanceUID=f"1.2.9.{number}"))
+
+
+def data_of(content: bytes) -> bytes:
+    return content[read_meta(content).end :]
+
+
+def meta_of(content: bytes) -> bytes:
+    return content[: read_meta(content).end]
+
+
+def zipped(content: bytes) -> bytes:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as archive:
+        archive.writestr("in.zip" if content[:2] == b"PK" else "a", content)
+    return sink.getvalue()
+
+
+EXPLICIT, IMPLICIT = plain(1), plain(2, ImplicitVRLittleEndian)
+UNKNOWN_VR = with_raw("LO", "SeriesDescription", b"CHEST ").replace(b"\x3e\x10LO", b"\x3e\x10??")
+FILES = {  # content, status and reason
+    "explicit data under implicit meta": (meta_of(IMPLICIT) + data_of(plain(3)), "released", ""),
+    "implicit data under explicit meta": (
+        meta_of(EXPLICIT) + data_of(plain(4, ImplicitVRLittleEndian)),
+        "released",
+        "",
+    ),
+    "a second group 2": (meta_of(EXPLICIT) + meta_of(EXPLICIT)[132:] + data_of(plain(5)), "released", ""),
+    "no preamble": (plain(6)[132:], "released", ""),
+    "VR ??": (UNKNOWN_VR, "quarantined", "structure_refused"),
+    "cut": (plain(7)[:-10], "quarantined", "truncated"),
+    "zip in zip": (zipped(zipped(EXPLICIT)), "quarantined", "archive_not_opened"),
+    "a.dcm.gz": (gzip.compress(EXPLICIT), "quarantined", "archive_not_opened"),
+    "a.bz2": (bz2.compress(EXPLICIT), "quarantined", "archive_not_opened"),
+    "a.xz": (lzma.compress(EXPLICIT), "quarantined", "archive_not_opened"),
+    "a.7z": (b"7z\xbc\xaf\x27\x1c" + bytes(100), "quarantined", "archive_not_opened"),
+    "cut zip": (zipped(EXPLICIT)[:300], "quarantined", "archive_damaged"),
+    "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(500), "not_dicom", "not_dicom"),
+    "a page": (b"%PDF-1.4" + bytes(500), "not_dicom", "not_dicom"),
+}
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, str, str]]:
+    site = SmallSite(Path(tmp_path_factory.mktemp("reasons")) / "site")
+    for name, (content, _, _) in FILES.items():
+        (site.dicom / name).write_bytes(content)
+    rows = run(site.open())
+    return {str(path).partition("!")[0]: (row.status, row.reason, row.detail) for path, row in rows.iterrows()}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_is_set_aside_for_what_is_wrong_with_it(told: dict[str, tuple[str, str, str]], name: str) -> None:
+    status, reason, detail = told[name]
+    assert (status, reason) == FILES[name][1:]
+    assert not reason or tables.REMEDIES[reason]
+    if reason == "structure_refused":
+        assert detail == "(0008,103E) has no valid value representation"

@@ -20,9 +20,11 @@ FIXED = frozenset(
         *("PatientID", "AccessionNumber", "SOPInstanceUID", "SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID"),
         *("Modality", "InstanceNumber", "SpecificCharacterSet", "PatientIdentityRemoved", "DeidentificationMethod"),
         *("DeidentificationMethodCodeSequence", "LongitudinalTemporalInformationModified", "PixelData"),
+        *("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "SamplesPerPixel"),
+        *("PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames"),
     )
 )
-"""What the release is laid out, linked and declared by: not for a person to decide."""
+"""What the release is laid out, linked and declared by, and pixels are decoded with: not for a person to decide."""
 
 
 @dataclass(frozen=True)

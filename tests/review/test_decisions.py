@@ -47,8 +47,9 @@ def test_an_override_without_a_reason_is_refused(planned: Workspace) -> None:
     editor = TagPlanEditor(planned, "ada")
     with pytest.raises(InputError, match="reason"):
         editor.decide(row_of(editor, "StationName"), "Z", "  ")
-    with pytest.raises(InputError, match="depends on this attribute"):
-        editor.decide(row_of(editor, "PatientID"), "K", "I like it")
+    for keyword in ("PatientID", "Rows"):
+        with pytest.raises(InputError, match="depends on this attribute"):
+            editor.decide(row_of(editor, keyword), "X", "I like it")
     assert not planned.has(tables.TAG_DECISIONS)
 
 

@@ -50,6 +50,8 @@ def run_again(workspace: Workspace, first: int = 1) -> None:
     """Notebooks ``first`` to 03."""
     if first == 1:
         explore.scan(workspace)
+        if workspace.parameters.visit_policy == "hold":
+            explore.link(workspace)
     deid.make_worklist(workspace)
     deid.deidentify(workspace)
 
@@ -242,8 +244,11 @@ DAMAGE: dict[str, Callable[[Path], None]] = {
     "retained": edit(KVP="80"),
     "claims": edit(PatientIdentityRemoved="NO"),
     "ids": edit(PatientID="1002"),
+    "iod": edit(ImageType=None),  # of the first file of a series, which dciodvfy looks at
     "layout": edit(InstanceNumber="77"),
     "dates": edit(StudyDate="20240229"),
+    "uids": edit(FrameOfReferenceUID="2.25.007"),
+    "geometry": edit(SeriesInstanceUID="2.25.99"),
 }
 """A fault that each check finds in a file that something changed after 03 wrote it."""
 
@@ -261,6 +266,25 @@ def test_advice_followed_to_the_letter_opens_the_gate_with_every_file(site: Smal
     open_gate(workspace)
     assert released(workspace) == whole
     assert files_below(workspace.quarantine) == []
+
+
+def test_a_visit_that_was_mended_lets_its_images_go(site: SmallSite) -> None:
+    visits = site.folder / "omop" / "visit_occurrence.csv"
+    heading = "visit_occurrence_id,person_id,visit_concept_id,visit_start_date,visit_end_date,visit_type_concept_id\n"
+    right = [f"{number},{1000 + number},9201,2023-01-01,2024-12-31,32817\n" for number in (1, 2)]
+    visits.write_text(heading + "".join(right))
+    workspace = site.open(visit_policy="hold", held_share=1.0)
+    run_again(workspace)
+    open_gate(workspace)
+    visits.write_text(heading + right[0] + right[1].replace("2024-12-31", "2023-01-02"))
+    verify(workspace)
+    assert held_by_check(workspace).set_index("check").files.to_dict() == {"visits": IMAGES // 2}
+    remedy = "mend the visit in the OMOP tables or Days_Shifted in the lookup table, run 01 to 04 again"
+    assert GATE_CHECKS["visits"].remedy == remedy
+    visits.write_text(heading + "".join(right))
+    run_again(workspace)
+    open_gate(workspace)
+    assert len(released(workspace)) == IMAGES
 
 
 def test_a_fault_that_comes_back_goes_with_the_rest_of_the_advice(site: SmallSite) -> None:

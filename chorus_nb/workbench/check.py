@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import REQUIRED, Parameters
+from chorus_nb.workbench.demo_site import demo_values
 from chorus_nb.workbench.inputs import faults_of, input_lines, run_inputs
 from chorus_nb.workbench.ownership import refuse_mixture, refuse_other_site
 from chorus_nb.workspace import Workspace
@@ -20,6 +21,8 @@ def check_inputs(workspace: Workspace) -> None:
 
 def check_run(parameters: Parameters) -> tuple[list[str], bool]:
     """A line for each input and for each fault, and whether all six notebooks may start; writes nothing."""
+    if parameters.source == demo_values().get("source") and not parameters.open_source().reachable():
+        return ["ok     demo site  not made yet: the run makes it first"], True
     workspace, refused = Workspace(parameters), list[str]()
     asked: tuple[Callable[[], None], ...] = (
         functools.partial(parameters.require, *REQUIRED),

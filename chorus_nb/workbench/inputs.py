@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -127,6 +128,16 @@ def _source(workspace: Workspace) -> tuple[RunInput, SourceSample | None]:
     return RunInput("source", found, form, None, *sample.years, sample.problems, fits), sample
 
 
+def _not_there(workspace: Workspace, name: str) -> RunInput | None:
+    """An input whose folder, or whose variable of the environment, is absent: said as the check of all folders does."""
+    value: str = getattr(workspace.parameters, name)
+    if value.startswith("env:"):
+        there, says = bool(os.environ.get(value[4:])), f"environment variable {value[4:]} is not set"
+    else:
+        there, says = resolve(value).exists(), f"folder not found: {value}"
+    return None if there else RunInput(name, "not there", faults=(f"{name}: {says}",))
+
+
 # --- OMOP -------------------------------------------------------------------------------------------------------------
 
 
@@ -134,6 +145,8 @@ def _omop(workspace: Workspace) -> tuple[set[int] | None, list[RunInput]]:
     """Every table that is read, and the persons there are; ``None`` where they are not known."""
     if not workspace.parameters.omop:
         return None, [RunInput("omop", NOT_SET, fits=WITHOUT["omop"])]
+    if absent := _not_there(workspace, "omop"):
+        return None, [absent]
     try:
         opened = open_omop(workspace.parameters)
         there = opened.names()
@@ -205,6 +218,8 @@ def _fit(table: str, read: pd.DataFrame, persons: set[int] | None) -> tuple[int,
 def _lookups(workspace: Workspace, sample: SourceSample | None, persons: set[int] | None) -> list[RunInput]:
     if not workspace.parameters.lookup:
         return [RunInput("lookup", NOT_SET, fits=WITHOUT["lookup"])]
+    if absent := _not_there(workspace, "lookup"):
+        return [absent]
     made: list[RunInput] = []
     for table in (tables.PERSON_MAP, tables.IMAGE_MAP):
         try:

@@ -76,6 +76,14 @@ FAULTS: dict[str, tuple[Callable[[Path], None], dict[str, object], str, str]] = 
     "no table": (spoilt("lookup/Image_map.csv", None), {}, "lookup Image_map", "lookup: Image_map.csv not found in "),
     "no header": (spoilt("lookup/Image_map.csv", b"a\n"), {}, "lookup Image_map", "Image_map.csv: columns not found"),
     "no source": (lambda site: None, {"source": "/nowhere"}, "source", "source: folder not found: /nowhere"),
+    "no omop": (lambda site: None, {"omop": "/nowhere"}, "omop", "omop: folder not found: /nowhere"),
+    "no database": (
+        lambda site: None,
+        {"omop": "env:NOWHERE_SET"},
+        "omop",
+        "omop: environment variable NOWHERE_SET is",
+    ),
+    "no lookup": (lambda site: None, {"lookup": "/nowhere"}, "lookup", "lookup: folder not found: /nowhere"),
     "no script": (lambda site: None, {"policy": "/nowhere.script"}, "", "policy: must be chorus, ps3.15 or the path"),
     "bad script": (
         spoilt("p.script", b"<x>"),

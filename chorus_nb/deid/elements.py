@@ -52,8 +52,8 @@ class Elements(RootValues):
         self.notes: list[str] = []
         self.sop_class = self.text_of(0x00080016)
         sop_instance = self.text_of(0x00080018)
-        if not self.sop_class or not sop_instance:
-            raise Refused("identifiers_missing", "no SOP Class UID or SOP Instance UID")
+        if not self.sop_class or not sop_instance or "\\" in self.sop_class + sop_instance:
+            raise Refused("identifiers_missing", "no SOP Class UID or SOP Instance UID, or several")
         self.sop_instance = engine.uids.replace(sop_instance, True)
         self.patient_id, self.accession = self.text_of(PATIENT_ID), self.text_of(ACCESSION_NUMBER)
         found = identifiers.harvest(taken.data, taken.elements, self.charset, subject.everything, self.is_kept)

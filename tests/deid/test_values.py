@@ -131,3 +131,9 @@ def test_what_would_mislead_whoever_reads_it_is_left_out(
         assert Tag(keyword) not in {e.tag for e in made.elements}
         return
     assert left_of(engine, vr, keyword, value) is None
+
+
+def test_a_file_with_several_instance_uids_is_refused(engine: Deidentifier) -> None:
+    with pytest.raises(Refused) as refused:
+        engine.apply(with_raw("UI", "SOPInstanceUID", b"1.2.3\\4.5.6\0"), SUBJECT)
+    assert refused.value.reason == "identifiers_missing"

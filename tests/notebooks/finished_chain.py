@@ -37,6 +37,11 @@ def can_be_watched() -> bool:
     return bool(shutil.which("strace")) and subprocess.run(trial, capture_output=True).returncode == 0
 
 
+def watched(command: list[str], calls: Path) -> list[str]:
+    """The command, with the calls of it and of all its children written to ``calls``."""
+    return ["strace", "-f", "-qq", "--seccomp-bpf", "-o", str(calls), "-e", f"trace={CALLS}", *command]
+
+
 def chorus_nb(*arguments: str, calls: Path | None = None) -> subprocess.CompletedProcess[str]:
     """The command as a person calls it; watched by strace, where there is one, if ``calls`` is a file to write."""
     command = [sys.executable, "-m", "chorus_nb", *arguments]

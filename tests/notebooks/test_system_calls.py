@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.notebooks.finished_chain import ROOT, Chain
+from tests.notebooks.finished_chain import ROOT, Chain, can_be_watched, watched
 
 CALL = re.compile(r"^\d+ +(\w+)\((.*)$")
 WRITTEN_ASIDE = (
@@ -25,7 +27,11 @@ def calls(chain: Chain) -> list[tuple[str, str]]:
     """Name and arguments of every call that was watched."""
     if not chain.calls.is_file():
         pytest.skip("strace is not here, or may not watch")
-    found = [CALL.match(line) for line in chain.calls.read_text(encoding="utf-8", errors="replace").splitlines()]
+    return read_calls(chain.calls)
+
+
+def read_calls(file: Path) -> list[tuple[str, str]]:
+    found = [CALL.match(line) for line in file.read_text(encoding="utf-8", errors="replace").splitlines()]
     return [match.groups() for match in found if match]  # type: ignore[misc]
 
 
@@ -74,3 +80,23 @@ def test_what_is_not_on_the_list_is_seen() -> None:
     ]
     assert len(outside_connections(seen)) == 1
     assert strangers(seen, Path("/w")) == {"/root/.cache/x.db"}
+
+
+def test_what_a_child_of_a_child_does_is_seen(tmp_path: Path) -> None:
+    if not can_be_watched():
+        pytest.skip("strace is not here, or may not watch")
+    inside, outside = tmp_path / "workspace", tmp_path / "outside"
+    inside.mkdir()
+    does = f"""
+import socket
+for path in ({str(inside / "kept")!r}, {str(outside)!r}):
+    open(path, "w").close()
+with socket.socket() as one:
+    one.settimeout(0.1)
+    one.connect_ex(("192.0.2.1", 9))
+"""
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {does!r}], check=True)"
+    subprocess.run(watched([sys.executable, "-c", child], tmp_path / "calls"), check=True)
+    seen = read_calls(tmp_path / "calls")
+    assert strangers(seen, inside) == {str(outside)}
+    assert len(outside_connections(seen)) == 1 and "192.0.2.1" in outside_connections(seen)[0]

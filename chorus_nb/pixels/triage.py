@@ -24,18 +24,18 @@ def triage(candidates: pd.DataFrame) -> pd.DataFrame:
     or none. A group is a series on one device in one geometry: text stands in the same places.
     """
     rules = json.loads(Path(__file__).with_name("triage.json").read_text(encoding="utf-8"))["rules"]
-    result = candidates.reindex(columns=tables.CATALOG.column_names).reset_index(drop=True)
-    open_rows = pd.Series(True, index=result.index)
-    result[["risk", "risk_reason"]] = ""
+    rows = candidates.reindex(columns=tables.CATALOG.column_names).reset_index(drop=True)
+    told = pd.DataFrame("", index=rows.index, columns=["risk", "risk_reason"])
+    open_rows = pd.Series(True, index=rows.index)
     for rule in rules:
         fits = open_rows.copy()
         for column, pattern in rule["when"].items():
-            fits &= result[column].astype(str).str.strip().str.fullmatch(pattern, case=False)
-        result.loc[fits, ["risk", "risk_reason"]] = rule["risk"], rule["reason"]
+            fits &= rows[column].astype(str).str.strip().str.fullmatch(pattern, case=False)
+        told.loc[fits, ["risk", "risk_reason"]] = rule["risk"], rule["reason"]
         open_rows &= ~fits
-    result["device"] = device(result)
-    result["group"] = result.SeriesInstanceUID.astype(str) + "|" + result.device + "|" + result.risk
-    return result
+    told["device"] = device(rows)
+    told["group"] = rows.SeriesInstanceUID.astype(str) + "|" + told.device + "|" + told.risk
+    return pd.concat([rows, told], axis=1)
 
 
 def device(rows: pd.DataFrame) -> pd.Series[str]:
@@ -59,8 +59,7 @@ def second_sample(group: pd.DataFrame) -> pd.DataFrame:
 
 
 def _spread(group: pd.DataFrame, wanted: int) -> pd.DataFrame:
-    order = group.assign(number=pd.to_numeric(group.InstanceNumber, errors="coerce")).sort_values(
-        ["number", "source_path"]
-    )
+    number = pd.to_numeric(group.InstanceNumber, errors="coerce")
+    order = pd.DataFrame({"number": number, "path": group.source_path}).sort_values(["number", "path"])
     places = [len(order) // 2] if wanted == 1 else np.linspace(0, len(order) - 1, wanted).round().astype(int)
     return group.loc[order.index[np.unique(places)]]

@@ -16,6 +16,7 @@ ENDINGS = (("s", ""), ("es", ""), ("ies", "y"), ("ed", ""), ("ed", "e"), ("ing",
 WORD_LETTERS = 4  # letters of a word within a longer one; shorter parts are on a list
 MOST_LETTERS = 64  # no word of any language is longer; the search takes time with the square of it
 MOST_PARTS = 4
+LONG_WORD = 7  # letters from which one wrong letter still leaves a word that can be told
 
 
 @cache
@@ -35,7 +36,12 @@ def is_form(word: str, words: Collection[str], parts: Collection[str]) -> bool:
     """
     if not WORD_LETTERS <= len(word) <= MOST_LETTERS or not word.isascii() or word in names_like_words():
         return False
-    return _is_whole(word, words) or _is_joined(word, words, parts, 0) or _lost_a_letter(word, words)
+    return (
+        _is_whole(word, words)
+        or _is_joined(word, words, parts, 0)
+        or _lost_a_letter(word, words)
+        or _has_a_wrong_letter(word, words)
+    )
 
 
 def _is_whole(word: str, words: Collection[str]) -> bool:
@@ -70,3 +76,16 @@ def _lost_a_letter(word: str, words: Collection[str]) -> bool:
         return True
     exchanged = (word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(1, len(word) - 1))
     return len(word) > 6 and any(each in words for each in exchanged)
+
+
+def _has_a_wrong_letter(word: str, words: Collection[str]) -> bool:
+    """One letter too many, too few or another one, behind the first: ``unehanced``."""
+    if len(word) < LONG_WORD:
+        return False
+    for at in range(1, len(word)):
+        before, after = word[:at], word[at + 1 :]
+        if len(word) > LONG_WORD and before + after in words:
+            return True
+        if any(before + letter + after in words or before + letter + word[at:] in words for letter in ascii_lowercase):
+            return True
+    return False

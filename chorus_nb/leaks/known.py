@@ -23,6 +23,7 @@ NOT_FOR_TEXTS = frozenset(("pictures", "labels", "organisations", "joined", "nev
 RUN_OF_LETTERS = re.compile(r"[^\W\d_]+")
 PARTS = re.compile(r"[A-ZÀ-Þ]+(?![a-zß-ÿ])|[A-ZÀ-Þ]?[a-zß-ÿ]+|[^\W\d_]")
 CASES = re.compile(r"[A-ZÀ-Þ]{2,}|[A-ZÀ-Þ]?[a-zß-ÿ]+|[^\W\d_]")
+LONG_ENOUGH = 7  # letters of a word that can be told with one of them wrong
 WHOLE_WORD = 4  # letters of a word within a longer one
 MOST_PIECES = 4  # parts of one run of letters at most
 STEMS = {"s": ("",), "es": ("",), "ies": ("y",), "ed": ("", "e"), "ing": ("", "e"), "ly": ("",)}
@@ -159,7 +160,18 @@ class KnownWords:
         short = [word + letter for letter in "abcdefghijklmnopqrstuvwxyz"] if len(word) > 4 else []
         double = [word[:at] + letter + word[at:] for at, letter in enumerate(word)] if len(word) > 5 else []
         order = [word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(1, len(word) - 1)]
-        return not self.words.isdisjoint([*short, *double, *(order if len(word) > 6 else [])])
+        return not self.words.isdisjoint([*short, *double, *(order if len(word) > 6 else []), *_one_letter_off(word)])
+
+
+def _one_letter_off(word: str) -> list[str]:
+    """The long words from which one letter was left out, put in or changed, never the first."""
+    if len(word) < LONG_ENOUGH:
+        return []
+    cuts = [(word[:at], word[at:]) for at in range(1, len(word))]
+    made = [head + tail[1:] for head, tail in cuts if len(word) > LONG_ENOUGH]
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    made += [head + letter + rest for head, tail in cuts for letter in letters for rest in (tail, tail[1:])]
+    return made
 
 
 def _plain_word(row: Cells) -> str:

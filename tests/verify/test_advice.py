@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import zipfile
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -166,3 +168,110 @@ def test_advice_done_to_the_letter_opens_the_gate(tmp_path_factory: pytest.TempP
     assert outcomes.reason[outcomes.status != "released"].to_dict() == dict.fromkeys(
         ("0002", "0003"), "rejected_by_review"
     )
+
+
+# --- why 03 leaves a file out -----------------------------------------------------------------------------------------
+
+
+class Reason(NamedTuple):
+    reason: str
+    says: str  # what stands in the remedy of the reason
+    plant: Callable[[SmallSite, str], object]
+    do: Callable[[SmallSite, str], object]
+
+
+def image(site: SmallSite, name: str, **values: object) -> None:
+    """An image of a series of its own, as it should be exported, but for ``values``."""
+    uids = {"StudyInstanceUID": "1.2.9", "SeriesInstanceUID": f"1.2.9.{sum(map(ord, name))}"}
+    site.add(name, **{**COMMON, **BOB, **uids, "InstanceNumber": 1, "KVP": "120", **values})
+
+
+def having(**values: object) -> Callable[[SmallSite, str], object]:
+    return lambda site, name: image(site, name, **values)
+
+
+def cut(site: SmallSite, name: str) -> None:
+    image(site, name)
+    (site.dicom / name).write_bytes((site.dicom / name).read_bytes()[:-20])
+
+
+def zipped(site: SmallSite, name: str) -> None:
+    image(site, name)
+    with zipfile.ZipFile(site.dicom / f"{name}.zip", "w") as outer:
+        outer.writestr(f"{name}.tar.gz", gzip.compress((site.dicom / name).read_bytes()))
+    (site.dicom / name).unlink()
+
+
+def unpacked(site: SmallSite, name: str) -> None:
+    (site.dicom / f"{name}.zip").unlink()
+    image(site, name)
+
+
+def linked(site: SmallSite, name: str) -> None:
+    image(site, name)
+    (site.dicom / name).rename(site.folder / name)
+    (site.dicom / name).symlink_to(site.folder / name)
+
+
+def delivered(site: SmallSite, name: str) -> None:
+    (site.dicom / name).unlink()
+    image(site, name)
+
+
+def twice(site: SmallSite, name: str) -> None:
+    image(site, name, SOPInstanceUID="1.2.9.99")
+    image(site, f"{name}-other", SOPInstanceUID="1.2.9.99", KVP="80")
+
+
+def one_left(site: SmallSite, name: str) -> None:
+    (site.dicom / f"{name}-other").unlink()
+
+
+def in_map(table: str, row: str) -> Callable[[SmallSite, str], object]:
+    def do(site: SmallSite, _: str) -> None:
+        path = site.folder / "lookup" / f"{table}.csv"
+        path.write_text(path.read_text() + row)
+
+    return do
+
+
+NEW = {"PatientID": "MRN-7", "AccessionNumber": "ACC-7"}
+REASONS = [
+    Reason(
+        "patient_not_mapped",
+        "Add the patient to Personal_map.csv",
+        having(**NEW),
+        in_map("Personal_map", "MRN-7,1007,-9\n"),
+    ),
+    Reason(
+        "accession_not_mapped",
+        "add it to Image_map.csv",
+        having(AccessionNumber="ACC-8"),
+        in_map("Image_map", "MRN-2,ACC-8,508\nMRN-7,ACC-7,507\n"),
+    ),
+    Reason("identifiers_missing", "Export it again", having(SeriesInstanceUID=None), having()),
+    Reason("truncated", "Copy or export it again", cut, having()),
+    Reason("archive_not_opened", "Unpack it and deliver the files", zipped, unpacked),
+    Reason("link_leaves_source", "Put the file itself into the source", linked, delivered),
+    Reason("duplicate_conflict", "Find out at the PACS which is right", twice, one_left),
+]
+
+
+def test_what_03_leaves_out_goes_when_its_advice_is_done(tmp_path_factory: pytest.TempPathFactory) -> None:
+    site = SmallSite(tmp_path_factory.mktemp("reasons") / "site")
+    for advice in REASONS:
+        assert advice.says in tables.REMEDIES[advice.reason]
+        advice.plant(site, advice.reason)
+    image(site, "whole")
+    workspace = site.open(held_share=1.0)
+    run_again(workspace)
+    outcomes = workspace.read(tables.OUTCOMES)
+    told = {(row.source_path.split(".")[0].split("-")[0], row.reason) for row in outcomes.itertuples() if row.reason}
+    assert told == {(advice.reason, advice.reason) for advice in REASONS}
+    for advice in REASONS:
+        advice.do(site, advice.reason)
+    run_again(workspace)
+    verify(workspace)
+    require_pass(checks(workspace))
+    assert len(released(workspace)) == len(REASONS) + 1
+    assert set(workspace.read(tables.OUTCOMES).status) == {"released"}

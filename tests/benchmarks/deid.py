@@ -103,6 +103,7 @@ def template(edge: int) -> bytes:
     made.Rows = made.Columns = edge
     for keyword, mark in MARKS.items():
         setattr(made, keyword, mark)
+    made.StudyDate = made.get("StudyDate") or "20240105"  # without any an image is held back
     made.file_meta.MediaStorageSOPInstanceUID = MARKS["SOPInstanceUID"]
     sink = DicomBytesIO()
     made.save_as(sink, enforce_file_format=True)

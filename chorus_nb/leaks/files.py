@@ -10,7 +10,7 @@ import gzip
 import html
 import re
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from functools import cache
 from itertools import chain, islice
 from pathlib import Path
@@ -46,13 +46,14 @@ UID_LIKE = re.compile(r"\d+(?:\.\d+)+")
 # --- readers ----------------------------------------------------------------------------------------------------------
 
 
-def pieces(path: Path) -> Iterator[bytes]:
+def pieces(path: Path, left_out: Container[str] = ()) -> Iterator[bytes]:
     """What a file says, as bytes to search: rows of tables, members of archives, a page without pictures and style.
 
-    Whatever a damaged archive or Parquet file leads to is raised; a damaged CSV is searched as it stands.
+    ``left_out``: columns of a table that are not read. Whatever a damaged archive or Parquet file leads to is raised; a
+    damaged CSV is searched as it stands.
     """
     if path.suffix == ".parquet":
-        yield from _parquet_rows(path)
+        yield from _parquet_rows(path, left_out)
         return
     with path.open("rb") as file:
         start = file.read(4)
@@ -64,7 +65,7 @@ def pieces(path: Path) -> Iterator[bytes]:
                 yield name.encode() + b"\n" + archive.read(name)
     elif path.suffix == ".csv":
         try:
-            yield from _csv_rows(path)
+            yield from _csv_rows(path, left_out)
         except (ValueError, pd.errors.ParserError):
             yield path.read_bytes()
     else:
@@ -94,26 +95,28 @@ def csv_parts(path: Path) -> Iterator[pd.DataFrame]:
         yield part.fillna("")  # of a row with fewer cells
 
 
-def _csv_rows(path: Path) -> Iterator[bytes]:
+def _csv_rows(path: Path, left_out: Container[str]) -> Iterator[bytes]:
     for part in csv_parts(path):
-        yield ",".join(map(str, part.columns)).encode("latin-1") + b"\n" + _text_rows(part).encode("latin-1")
+        rows = _text_rows(part, left_out).encode("latin-1")
+        yield ",".join(map(str, part.columns)).encode("latin-1") + b"\n" + rows
 
 
-def _parquet_rows(path: Path) -> Iterator[bytes]:
+def _parquet_rows(path: Path, left_out: Container[str]) -> Iterator[bytes]:
     file = pq.ParquetFile(path)
     kept = {**(file.metadata.metadata or {}), **(file.schema_arrow.metadata or {})}
     fields = (part for field in file.schema_arrow for part in (field.metadata or {}).items())
     yield "\n".join((*file.schema_arrow.names, str(file.metadata.created_by))).encode()
     yield b"\n".join(text for pair in (*kept.items(), *fields) for text in pair)
     for batch in file.iter_batches(ROWS_SEARCHED):
-        yield _text_rows(batch.to_pandas().astype("string").fillna("")).encode()
+        yield _text_rows(batch.to_pandas().astype("string").fillna(""), left_out).encode()
 
 
-def _text_rows(part: pd.DataFrame) -> str:
+def _text_rows(part: pd.DataFrame, left_out: Container[str]) -> str:
     """A line a row, each different one once, without the numbers and dates of columns that hold these."""
     shown = [
         part[name] if holds_text(str(name)) else part[name].mask(part[name].str.fullmatch(PLAIN_CELL), "")
         for name in part.columns
+        if name not in left_out
     ]
     return "\n".join(shown[0].str.cat(shown[1:], sep=",").unique()) if shown else ""
 

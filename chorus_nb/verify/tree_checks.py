@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
-from chorus_nb import layout, tables
+from chorus_nb import layout, standards, tables
 from chorus_nb.leaks.cells import IdentifyingCells, identifying_cells
 from chorus_nb.leaks.files import csv_parts, of_content, original_uids, pieces, search_file, searchers, uid_digest
 from chorus_nb.leaks.known import KnownWords, known_words_of
@@ -24,7 +24,7 @@ from chorus_nb.leaks.reading import Leaf
 from chorus_nb.leaks.search import Searcher
 from chorus_nb.leaks.shapes import Severity
 from chorus_nb.leaks.terms import uids_in
-from chorus_nb.leaks.texts import identifier_shapes, is_written_text, tells
+from chorus_nb.leaks.texts import NUMERIC, identifier_shapes, is_written_text, severity_in, tells
 from chorus_nb.verify.findings import ASKED_OF_TREE, RANK, Finding, Findings
 from chorus_nb.verify.gate import check_rows
 from chorus_nb.workspace import Workspace
@@ -89,9 +89,14 @@ def _texts(workspace: Workspace, names: list[str], made: Mapping[str, bytes]) ->
             unread.add(name)
             yield Finding("tables", "high", name, "", "cannot be read, so it cannot be searched")
     readable = [name for name in names if name not in unread]
+    metadata = {path.relative_to(workspace.root).as_posix() for path in _metadata_files(workspace)}
     for _, searcher in searchers(workspace):
         for name in readable:
-            yield from _terms_in(searcher, name, contents_of(name))
+            if name in metadata and name not in made:
+                yield from _terms_in(searcher, name, pieces(workspace.root / name, _technique_columns()))
+                yield from _terms_in_technique(searcher, name, workspace.root / name)
+            else:
+                yield from _terms_in(searcher, name, contents_of(name))
     omop = [name for name in readable if name.startswith(f"release/{layout.OMOP}/")]
     searched = {name: functools.partial(_parts, workspace.root / name) for name in omop}
     for name, cells in identifying_cells(workspace, searched).items():
@@ -122,22 +127,56 @@ def _parts(path: Path) -> Iterator[pd.DataFrame]:
         yield pd.DataFrame({"": path.read_bytes().decode("latin-1").splitlines()})
 
 
+def _metadata_files(workspace: Workspace) -> Iterator[Path]:
+    for table in METADATA_TABLES:
+        yield from (workspace.path(table), workspace.path(replace(table, format="parquet")))
+
+
+@functools.cache
+def _technique_columns() -> dict[str, Leaf]:
+    """Columns of the metadata tables whose element never holds a patient or is a number, with an empty one of these."""
+    leaves = {}
+    for name in {column.name for table in METADATA_TABLES for column in table.columns}:
+        if (tag := tag_for_keyword(name)) is not None:
+            vr = dictionary_VR(tag)
+            if vr in NUMERIC or standards.never_a_patient(tag, vr):
+                leaves[name] = Leaf("", tag, vr, "", b"", "")
+    return leaves
+
+
+def _cells_by_column(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """The different cells of each column, a part of the table after the other; nothing of a damaged file.
+
+    That it cannot be read is a finding already.
+    """
+    try:
+        parts = csv_parts(path) if path.suffix == ".csv" else iter((pd.read_parquet(path),))
+        for part in parts:
+            for name in part:
+                cells = map(str, part[name].unique())
+                as_text = path.suffix != ".csv"
+                yield str(name), [one if as_text else one.encode("latin-1").decode("utf-8", "replace") for one in cells]
+    except Exception:  # whatever a damaged file leads to
+        return
+
+
+def _terms_in_technique(searcher: Searcher, name: str, path: Path) -> Findings:
+    """Equipment, technique and measures, with 04's severities: a product's name or a number is hardly a patient."""
+    for column, cells in _cells_by_column(path):
+        if leaf := _technique_columns().get(column):
+            for hit in searcher.search("\n".join(cells).encode()):
+                yield Finding("tables", severity_in(leaf, hit), name, column, hit.term.kind, hit.context)
+
+
 def _described(workspace: Workspace) -> Findings:
     """Cells of the metadata tables by the rules that 04 has for the elements they are from, whoever they tell of."""
     known = known_words_of(workspace)
-    for table in METADATA_TABLES:
-        for path in (workspace.path(table), workspace.path(replace(table, format="parquet"))):
-            name = path.relative_to(workspace.root).as_posix()
-            try:
-                parts = csv_parts(path) if path.suffix == ".csv" else iter((pd.read_parquet(path),))
-                cells = {(str(c), str(v)) for part in parts for c in part for v in part[c].unique()}
-            except Exception:  # whatever a damaged file leads to; that it cannot be read is a finding already
-                continue
-            for column, cell in sorted(cells):
-                if (tag := tag_for_keyword(column)) is not None:
-                    text = cell.encode("latin-1").decode("utf-8", "replace") if path.suffix == ".csv" else cell
-                    for severity, detail in _said_by(tag, text, known):
-                        yield Finding("tables", severity, name, column, detail)
+    for path in _metadata_files(workspace):
+        name = path.relative_to(workspace.root).as_posix()
+        for column, cell in sorted({(column, cell) for column, cells in _cells_by_column(path) for cell in cells}):
+            if (tag := tag_for_keyword(column)) is not None:
+                for severity, detail in _said_by(tag, cell, known):
+                    yield Finding("tables", severity, name, column, detail)
 
 
 def _said_by(tag: int, text: str, known: KnownWords) -> Iterator[tuple[Severity, str]]:

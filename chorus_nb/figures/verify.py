@@ -33,7 +33,7 @@ def gate(checks: pd.DataFrame, findings: pd.DataFrame) -> Figure:
     axes.set_yticks(range(len(shown)), shown.check)
     axes.tick_params(axis="y", pad=52)
     axes.set_xlim(0, max(left.max() * 1.05, 1))
-    axes.set_title("Findings of each check in what is released, by severity", loc="left")
+    axes.set_title("Findings in what is released", loc="left")
     axes.set_xlabel("findings")
     axes.legend(frameon=False, ncols=4, fontsize=9, loc="lower right", bbox_to_anchor=(1, 1))
     return figure

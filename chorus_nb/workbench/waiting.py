@@ -36,7 +36,7 @@ def what_waits(workspace: Workspace, states: Mapping[str, str]) -> list[Waiting]
 
 
 def _files(workspace: Workspace) -> list[Waiting]:
-    """Files that wait for a decision, by reason; what else is in quarantine is told as one."""
+    """Files that wait for a decision, by reason; of a row that says nothing, none do. Other faults are told as one."""
     if not workspace.has(tables.OUTCOMES):
         return []
     outcomes = workspace.read(tables.OUTCOMES, ["status", "reason"])
@@ -47,10 +47,11 @@ def _files(workspace: Workspace) -> list[Waiting]:
     for row in csv.DictReader(text.splitlines()):
         reasons = row["reasons"].split()
         told.update(reasons)
-        if count := int(outcomes["reason"].isin(reasons).sum()):
+        count = int(outcomes["reason"].isin(reasons).sum())
+        if count and row["what"]:
             made.append(Waiting(f"{_files_said(count)} {row['what']}", row["notebook"], row["where"]))
-    if count := int(((outcomes["status"] == "quarantined") & ~outcomes["reason"].isin(told)).sum()):
-        what = f"{_files_said(count)} in quarantine for another fault: mend at the source what is wanted"
+    if count := int((~outcomes["reason"].isin(told)).sum()):
+        what = f"{_files_said(count)} with another fault: mend at the source what is wanted"
         made.append(Waiting(what, "03_run_deid", "What became of every file"))
     return made
 

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from blake3 import blake3
 from pydicom.uid import UID_dictionary
 
-from chorus_nb import layout, tables
+from chorus_nb import layout, standards, tables
 from chorus_nb.leaks.embedded import PICTURE, picture_texts, unescaped
 from chorus_nb.leaks.search import MASK, Hit, Searcher
 from chorus_nb.leaks.shapes import Severity
@@ -37,6 +37,7 @@ ROWS_SEARCHED = 50_000  # of a table searched at a time
 # a cell of a column of numbers or dates that holds nothing else: ids, counts, sizes and times run through all numbers
 PLAIN_CELL = r"[-+]?\d*(?:\.\d*)?(?:[eE][-+]?\d+)?|\d{4}-\d\d-\d\d(?:[ T][\d:.+-]*)?"
 JSON_NUMBER = re.compile(rb"(?<=[:\[,])\s*-?\d+(?:\.\d+)?(?=\s*[,\]}])")
+TERM_CELL = re.compile(rb"(<td[^>]*>)\s*([A-Z]{2,16})\s*(?=</td>)")
 HTML_TAG = re.compile(rb"<[^>]*>")
 MARKUP = re.compile(rb"</?[A-Za-z][\w-]*|[\w-]+(?==[\"'])")
 STYLE = re.compile(rb"<style.*?</style>|<meta[^>]*>", re.DOTALL)
@@ -136,8 +137,11 @@ def _kinds_of_columns() -> dict[str, bool]:
 
 
 def words_of_page(page: bytes) -> bytes:
-    """What a page says, raw and unescaped: without pictures, style sheet and the names of tags and attributes."""
-    said = HTML_TAG.sub(lambda tag: MARKUP.sub(b" ", tag[0]), STYLE.sub(b"", PICTURE.sub(b"", page)))
+    """What a page says, raw and unescaped: without pictures, style sheet and the names of tags and attributes, and
+    without cells that hold a defined term of Body Part Examined alone, by which tables are counted."""
+    parts = {term.encode() for term in standards.body_part_concepts()}
+    page = TERM_CELL.sub(lambda cell: cell[1] if cell[2] in parts else cell[0], STYLE.sub(b"", PICTURE.sub(b"", page)))
+    said = HTML_TAG.sub(lambda tag: MARKUP.sub(b" ", tag[0]), page)
     return said + b"\n" + html.unescape(said.decode("utf-8", "replace")).encode()
 
 

@@ -57,14 +57,11 @@ def vocabulary() -> frozenset[str]:
 
 @cache
 def page_words() -> frozenset[str]:
-    """Words that the workbench itself writes into tables and pages: page_words.txt, columns, parameters, and the
-    defined terms its tables are counted by (body parts, modalities)."""
+    """Words that the workbench itself writes into tables and pages: page_words.txt, columns, parameters."""
     listed = resources.files("chorus_nb.leaks").joinpath("page_words.txt").read_text("utf-8").splitlines()
     said = [line for line in listed if not line.startswith("#")]
     said += [f"{column.name} {column.meaning}" for table in tables.TABLES.values() for column in table.columns]
     said += [f"{name} {field.default}" for name, field in Parameters.model_fields.items()]
-    for terms in (standards.body_part_concepts(), standards.modality_concepts()):
-        said += [f"{term} {concept.meaning}" for term, concept in terms.items()]
     return frozenset(re.findall(r"[a-z]{2,}", " ".join(said).lower()))
 
 

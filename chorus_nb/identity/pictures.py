@@ -4,36 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
 
 from pydicom import Dataset
-from pydicom._dicom_dict import DicomDictionary
 from pydicom.multival import MultiValue
 from pydicom.valuerep import PersonName
 from rapidfuzz import fuzz
 
-from chorus_nb import standards
 from chorus_nb.identity.names import look_alike, parts_of_name
 
 ALIKE_ENOUGH = 80  # percent: one wrong letter in a name of five; shorter words must be the same
 
-
-@cache
-def _looked_for() -> tuple[str, ...]:
-    """Attributes whose values are looked for in a picture: names, the birth date, and what ``identifying.csv`` lists.
-
-    Of devices the station's name only: pictures say serial numbers of equipment in many ways, and who reads them is
-    no patient.
-    """
-    listed = (name for name, (kind, _) in standards.identifying_attributes().items() if kind != "device")
-    names = (entry[4] for entry in DicomDictionary.values() if entry[0] == "PN" and entry[4])
-    return tuple(dict.fromkeys((*names, "PatientBirthDate", "StationName", *listed)))
+# header attributes whose values are looked for in the picture (PS3.15 Table E.1-1: names, identifiers, places)
+IDENTIFYING = (
+    *("PatientName", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName", "PatientID", "OtherPatientIDs"),
+    *("AccessionNumber", "StudyID", "PatientBirthDate", "PatientAddress", "PatientTelephoneNumbers"),
+    *("InstitutionName", "InstitutionAddress", "InstitutionalDepartmentName", "StationName", "OperatorsName"),
+    *("ReferringPhysicianName", "PerformingPhysicianName", "RequestingPhysician", "PhysiciansOfRecord"),
+    *("NameOfPhysiciansReadingStudy", "RequestingService", "AdmissionID", "IssuerOfPatientID"),
+)
 
 
 def words_of_header(dataset: Dataset) -> dict[str, str]:
     """Words to look for in the pictures of a file, each with the keyword of the attribute it comes from."""
     found: dict[str, str] = {}
-    for keyword in _looked_for():
+    for keyword in IDENTIFYING:
         element = dataset.get(keyword)
         for value in element if isinstance(element, MultiValue) else [element]:
             if isinstance(value, str | PersonName):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import subprocess
 import warnings
 from collections.abc import Iterator
 
@@ -15,6 +16,7 @@ from chorus_nb.errors import FileFault, WorkbenchError
 FAULTS_TOLD = (
     (RecursionError, "nests too deep"),
     (MemoryError, "needs more memory than there is"),
+    ((TimeoutError, subprocess.TimeoutExpired), "takes too long"),
 )
 """The kinds of fault that a person can tell apart; any other is damage."""
 

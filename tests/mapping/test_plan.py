@@ -39,7 +39,7 @@ def profile_row(
     return {
         "modality": "CT", "sop_class": CT, "path": path, "tag": tag, "private_creator": creator, "vr": vr,
         "files": files, "missing": 0, "empty": 0, "distinct": 1, "invalid": 0, "shortest": 1, "longest": 9,
-        "examples": example,
+        "odd_files": 0, "unusable_files": 0, "examples": example,
     }  # fmt: skip
 
 
@@ -159,7 +159,7 @@ def test_decisions_edited_by_hand_are_checked_by_row(site: Workspace) -> None:
         load_policy(site)
 
 
-@pytest.mark.parametrize(("tag", "stands"), [("(0008,1010)", True), ("(0028,0010)", False), ("(0040,0275)", False)])
+@pytest.mark.parametrize(("tag", "stands"), [("(0008,1010)", True), ("(0018,1310)", False), ("(0040,0275)", False)])
 def test_a_replacement_is_written_only_where_text_can_stand(site: Workspace, tag: str, stands: bool) -> None:
     decide(site, tag, "D", "why", "who")
     path = site.path(tables.TAG_DECISIONS)

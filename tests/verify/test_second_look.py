@@ -98,7 +98,7 @@ def test_a_reader_that_hangs_is_ended_and_said(release: Workspace, monkeypatch: 
     monkeypatch.setattr(second_look, "TESSERACT_SECONDS", 0.001)
     findings = list(second_look.second_look("a", _dataset(release), TERMS, accepted=False))
     assert [(one.severity, one.detail) for one in findings] == [
-        ("medium", "Tesseract could not read it (TimeoutExpired)")
+        ("medium", "Tesseract could not read it: it takes too long")
     ]
 
 

@@ -192,7 +192,8 @@ def test_an_interruption_during_the_imports_is_one_line(
             if module == "chorus_nb.workbench.commands":
                 signal.raise_signal(signal.Signals[name])
 
-    before = {signal.SIGTERM: signal.getsignal(signal.SIGTERM), signal.SIGHUP: signal.getsignal(signal.SIGHUP)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background has it ignored
     monkeypatch.delitem(sys.modules, "chorus_nb.workbench.commands")
     monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
     try:

@@ -23,13 +23,17 @@ NEAR = 40  # bytes within which two parts of one name make a full name
 
 
 class Hit(NamedTuple):
-    """A term found at ``start``; ``context`` is the text around it with everything found there masked."""
+    """A term found at ``start``; ``context`` is the text around it with everything found there masked.
+
+    ``full_name``: a part of a name that stands beside another part of the same.
+    """
 
     term: SearchTerm
     start: int
     end: int
     severity: Severity
     context: str
+    full_name: bool = False
 
 
 class Occurrence(NamedTuple):
@@ -86,9 +90,10 @@ class Searcher:
         full = _full_names(found, self.words)
         hits = []
         for start, end, term, alone in dict.fromkeys(found):
-            severity = "high" if (start, end) in full else self._severity(term, alone)
+            is_full = (start, end) in full
+            severity = "high" if is_full else self._severity(term, alone)
             if severity:
-                hits.append(Hit(term, start, end, severity, _around_hit(content, start, end, found)))
+                hits.append(Hit(term, start, end, severity, _around_hit(content, start, end, found), is_full))
         return hits
 
     def search_text(self, text: str) -> list[Hit]:

@@ -59,8 +59,13 @@ def tells(leaf: Leaf, known: KnownWords, days: Iterable[re.Pattern[str]]) -> Ite
 
 
 def severity_in(leaf: Leaf, hit: Hit) -> Severity:
-    """A short number in a numeric element is most likely that number; four bytes in binary data, chance."""
+    """A short number in a numeric element is most likely that number; four bytes in binary data, chance.
+
+    A product may be called like somebody, but not by a first and a family name of one person.
+    """
     text = hit.term.text
+    if hit.full_name and leaf.vr not in NUMERIC:
+        return hit.severity
     if standards.never_a_patient(leaf.tag, leaf.vr) and not (text.isdigit() and len(text) > 6):
         return "medium" if hit.term.kind in ("name", "place", "device", "contact", "path") else "info"
     if hit.term.kind == "date" or leaf.vr not in NUMERIC:

@@ -197,6 +197,7 @@ def one_row(frame: pd.DataFrame, **values: object) -> pd.DataFrame:
 
 SHIFTED_DAY = "20231023"  # 2024-01-31 moved by -100 days
 SABOTAGES = [
+    on_header("somebody's full name as the scanner's", "leaks", sets(ManufacturerModelName="of Änne Müller")),
     # names
     on_header("a full name in a description", "leaks", sets(SeriesDescription="Axial 5mm Müller, Änne")),
     on_header("a surname alone", "leaks", sets(StudyDescription="CT CHEST MUELLER")),

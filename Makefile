@@ -18,7 +18,7 @@ check: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -m fast
+	$(BIN)/pytest -m fast -n 2 --dist loadgroup
 
 test: $(VENV)/ready
 	$(BIN)/ruff check .

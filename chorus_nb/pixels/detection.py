@@ -60,7 +60,7 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[TextFinding]:
     from chorus_nb.pixels import ocr, renders  # they need the extra `pixels`, which the caller may do without
 
     dataset = dcmread(io.BytesIO(content), force=True)
-    given = [part for word in words for part in pictures.long_parts(word)]
+    given = [part for word in words for part in (*pictures.long_parts(word), *pictures.short_names(word))]
     known = {**dict.fromkeys(given, "a value asked for"), **pictures.words_of_header(dataset)}
     mosaic = "MOSAIC" in (dataset.get("ImageType") or ())
     found: list[TextFinding] = []

@@ -25,7 +25,7 @@ from pydicom.dataset import FileDataset
 from chorus_nb.guard import fault_of
 from chorus_nb.layout import series_folder
 from chorus_nb.leaks import reading
-from chorus_nb.leaks.shapes import SHAPES, Severity, looks_like
+from chorus_nb.leaks.shapes import SHAPES, Severity, looks_like, text_shapes
 from chorus_nb.leaks.terms import SearchTerm, name_parts, spellings, vocabulary
 from chorus_nb.processes.programs import run_program
 from chorus_nb.verify.findings import Finding
@@ -43,6 +43,10 @@ KINDS_READ = frozenset(("name", "identifier", "contact", "place", "date"))
 LONG_NUMBER = re.compile(r"(?<!\d)\d(?:[ -]?\d){6,}(?!\d)")
 SHORT_FORM = 6  # letters and digits of a date that numbers in a picture equal by chance
 SHORT_DATE = re.compile(r"(?<!\d)(?:[0-3]?\d)([-/.])[0-3]?\d\1(?:\d{4}|\d{2})(?!\d)")
+SHAPES_READ = frozenset(looks_like(kind) for kind in ("date", "age above 89", "phone number"))
+_TECHNIQUE = re.compile(
+    r"\b(?:w|l|c|ww|wl|tr|te|ti|b|im|image|fr|frame|se|series|slice)[\s:=]{0,2}\d{1,4}(?: ?/ ?\d{1,4})?(?![\d/-])", re.I
+)
 _MISREAD = str.maketrans("OQILSBZG", "00115826")  # letters and the digits they are read for
 
 
@@ -157,6 +161,7 @@ def _around(words: list[dict[str, str]], scale: float) -> tuple[int, int, int, i
 
 def identifier_in(text: str, terms: Iterable[SearchTerm]) -> tuple[Severity, str] | None:
     """How much a line tells, and the kind of identifier it holds: one of ``terms``, or what looks like one."""
+    terms = list(terms)
     words = [_fold(word) for word in re.findall(r"\w+", text)]
     together = _fold(text)
     for term in terms:
@@ -169,7 +174,18 @@ def identifier_in(text: str, terms: Iterable[SearchTerm]) -> tuple[Severity, str
         return "medium", "looks like a date"
     if LONG_NUMBER.search(text):
         return "medium", "looks like a number of a person or an order"
-    return None
+    shown_as = next((said for _, said in text_shapes(_TECHNIQUE.sub(" ", text)) if said in SHAPES_READ), "")
+    if shown_as:
+        return "medium", shown_as
+    return ("medium", "name") if _short_name_in(text, terms) else None
+
+
+def _short_name_in(text: str, terms: Iterable[SearchTerm]) -> bool:
+    """Whether a name of two letters stands in a line as a word of its own, beside no number, and is no word of the
+    DICOM Standard."""
+    words = frozenset(re.findall(r"(?<!\d)(?<!\d )[^\W\d_]+(?!\W?\d)", text.lower()))
+    short = {term.text.lower() for term in terms if term.kind == "name" and len(term.text) == 2}
+    return not short.isdisjoint(words - vocabulary())
 
 
 def _forms(term: SearchTerm) -> Iterator[str]:

@@ -67,7 +67,7 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[TextFinding]:
     for frame, render in renders.pictures(dataset):
         for line in ocr.read_lines(render):
             matched = pictures.header_match(line.text, known)
-            if is_noise(line.text, mosaic=mosaic and not matched and line.confidence < DOUBTFUL):
+            if is_noise(line.text, mosaic and not matched and line.confidence < DOUBTFUL) and (line.text or mosaic):
                 continue
             box = render.in_image(line.box, int(dataset.Columns))
             finding = TextFinding(box, line.text, line.confidence, *tier(line.text, matched), matched, frame)
@@ -82,7 +82,7 @@ def _is_anatomy(finding: TextFinding, shorter_side: int) -> bool:
     box = finding.box
     large = min(box.x1 - box.x0, box.y1 - box.y0) > max(LARGE, LARGE_SHARE * shorter_side)
     letters = [character for character in finding.text if character.isalnum()]
-    short = len(letters) < SHORT and not any(character.isdigit() for character in letters)
+    short = 0 < len(letters) < SHORT and not any(character.isdigit() for character in letters)
     return finding.tier == "medium" and large and short and finding.confidence < DOUBTFUL
 
 

@@ -1,8 +1,8 @@
 """How much a line of text in a picture tells about a person: high, medium or low, and why.
 
 high: this person's header says it too, a date, a long number, or a label such as "Name"; low: technical words,
-and numbers beside their unit or label only; medium: everything else. Nothing that was read is passed on because it was
-not understood.
+and numbers beside their unit or label only; medium: everything else. Nothing that was found is passed on because it
+was not understood.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ Tier = Literal["high", "medium", "low"]
 NAME_OF_TECHNIQUE = "technical words alone that are names of people too"
 _WORDS_OF_A_NAME = 2  # MAX LONG; with a third word of technique it is a label
 _BETWEEN = re.compile(r"[\s:=<>,;()\[\]_#-]+|(?<=\d)/(?=[a-z])")
+NOT_READ = "cannot be read: faint, or in letters other than Latin, Greek, Chinese and Japanese"
 _ROUND = set("Oo0Q8D6Cc〇°. ")  # what is read from the rounds of a mosaic of small brains
 _ROUNDISH = _ROUND | set("0123456789GSUx*")  # and also, with little confidence, where ImageType says that it is one
 
@@ -31,6 +32,8 @@ def is_noise(text: str, mosaic: bool = False) -> bool:
 
 def tier(text: str, matched: str, technical: Iterable[str] = ()) -> tuple[Tier, str]:
     """The tier of a line and the reason; ``technical`` are more words that a site knows to be harmless."""
+    if not text:
+        return "medium", NOT_READ
     if matched:
         return "high", f"the header says it: {matched}"
     if told := what_numbers_tell(text):

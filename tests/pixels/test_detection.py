@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import cv2
+import matplotlib
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 
 from chorus_nb.pixels import Box, find_text, ocr
 from chorus_nb.pixels.detection import look
+from chorus_nb.pixels.renders import Render
+from chorus_nb.pixels.tiers import NOT_READ, tier
 from tests.pixels.images_with_text import PERSON, content, image, picture
 
 
@@ -86,3 +94,73 @@ def test_doubtful_digits_in_a_mosaic_are_brains_unless_the_header_says_them(
     mosaic = image(ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"], PatientID="4471902")
     assert [finding.text for finding in look(content(mosaic))] == ([text] if kept else [])
     assert [finding.text for finding in look(content(image()))] == [text]
+
+
+def written(text: str, size: int = 20) -> NDArray[np.bool_]:
+    """The ink of a line in letters of any script that a font at hand has."""
+    if any("\u4e00" <= letter <= "\u9fff" for letter in text):
+        try:
+            font = cv2.FontFace("uni")  # inside OpenCV 5
+        except (AttributeError, cv2.error):
+            pytest.skip("no font with ideographs")
+        drawn = np.zeros((2 * size, size * (len(text) + 1)), np.uint8)
+        cv2.putText(drawn, text, (4, round(1.4 * size)), 255, font, size, 400)
+        return drawn > 128
+    font = ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf")), size)
+    canvas = Image.new("L", (round(font.getlength(text)) + 4, 2 * size))
+    ImageDraw.Draw(canvas).text((2, 2), text, 255, font)
+    return np.asarray(canvas) > 128
+
+
+@pytest.mark.parametrize("ground", ["CT_small.dcm", "examples_ybr_color.dcm", ""], ids=["CT", "US", "noise"])
+@pytest.mark.parametrize("text", ["Иванов", "محمد عبد", "山田太郎"], ids=["Cyrillic", "Arabic", "CJK"])
+def test_a_name_in_any_script_holds_an_image_back(text: str, ground: str) -> None:
+    pixels = dcmread(get_testdata_file(ground)).pixel_array if ground else picture(rows=128, columns=160)
+    pixels = (pixels[0] if pixels.ndim == 4 else pixels)[:128, :160].astype(np.float32)
+    pixels = (pixels / max(1, pixels.max() / 200)).astype(np.uint8)
+    ink = written(text)
+    place = pixels[2 : 2 + len(ink), 2 : 2 + ink.shape[1]]
+    place[ink] = 255
+    found = find_text(content(image(pixels=pixels, PatientName="A^B")))
+    assert any(finding.tier == "medium" and finding.box.x0 < 40 and finding.box.y0 < 30 for finding in found)
+
+
+@pytest.mark.parametrize(
+    ("length", "height", "found", "text", "confidence", "read"),
+    [
+        (196, 32, 0.80, " ..", 0.86, [""]),  # Cyrillic: only its full stops are letters that the models know
+        (210, 41, 0.73, "   ", 0.73, [""]),  # Arabic
+        (22, 15, 0.84, "", 0.0, [""]),  # two letters
+        (196, 32, 0.80, "ZIMMERWALD", 0.98, ["ZIMMERWALD"]),
+        (196, 32, 0.55, "ZIMMERWALD", 0.98, ["ZIMMERWALD"]),
+        (59, 26, 0.55, "L", 0.17, []),  # real anatomy, as all that follow
+        (88, 57, 0.81, "Q0", 0.45, []),
+        (512, 512, 0.69, "G", 0.46, []),
+        (267, 83, 0.60, "OOOO", 0.33, []),
+        (45, 44, 0.64, "O", 0.42, []),
+    ],
+)
+def test_a_line_that_cannot_be_read_counts_when_it_was_surely_found(
+    monkeypatch: pytest.MonkeyPatch,
+    length: int,
+    height: int,
+    found: float,
+    text: str,
+    confidence: float,
+    read: list[str],
+) -> None:
+    corners = np.array([(20, 20), (20 + length, 20), (20 + length, 20 + height), (20, 20 + height)])
+    monkeypatch.setattr(ocr, "_found", lambda _: [(corners, found, text, confidence)])
+    lines = ocr.read_lines(Render(picture(rows=600, columns=600), short_side=600))
+    assert [line.text for line in lines] == read
+
+
+def test_what_cannot_be_read_is_medium_and_said_so() -> None:
+    assert tier("", "") == ("medium", NOT_READ)
+
+
+def test_a_mosaic_of_brains_is_no_writing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ocr, "read_lines", lambda render: [ocr.ReadLine(Box(8, 8, 90, 30), "", 0.7)])
+    mosaic = image(ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"])
+    assert [finding.tier for finding in look(content(image()))] == ["medium"]
+    assert look(content(mosaic)) == []

@@ -88,7 +88,9 @@ class Parameters(BaseModel):
     )
     keep_safe_private: bool = Field(True, description="Keep the private attributes PS3.15 Table E.3.10-1 calls safe.")
     kinds: list[ModalityCode] = Field(
-        ["CT", "MR", "CR", "DX", "MG", "US"], min_length=1, description="Which modalities are released."
+        ["CT", "MR", "CR", "DX", "MG", "US"],
+        min_length=1,
+        description="Which modalities are released; SC: secondary captures too.",
     )
     shift_code: int = Field(
         4,

@@ -55,7 +55,7 @@ def preview(workspace: Workspace) -> pd.DataFrame:
     zone, words, subject = workspace.parameters.zone, site_vocabulary(workspace), subject_of(workspace, lookups)
     engine = Deidentifier(load_policy(workspace), uid_map(workspace), zone, words)
     images = catalog[(catalog.status == "dicom") & (catalog.reason == "") & catalog.has_pixels]
-    images = images[images.SOPClassUID.isin(list(standards.RELEASABLE))]
+    images = images[images.SOPClassUID.isin(list(standards.releasable(workspace.parameters.kinds)))]
     rows: list[tuple[object, ...]] = []
     for _, files in images.groupby("Modality", sort=True):
         for file in files.sort_values("source_path").itertuples():

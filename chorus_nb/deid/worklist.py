@@ -124,8 +124,9 @@ def _unreadable(work: _Work) -> None:
 def _kinds(work: _Work, kinds: Sequence[str]) -> None:
     """Released are pixel images of the wanted kinds whose Modality and SOP Class agree to be so (chorus.md §0)."""
     files = work.files
-    kind = files.SOPClassUID.map(standards.RELEASABLE)
+    kind = files.SOPClassUID.map(standards.releasable(kinds))
     wanted = kind.isin(kinds) & files.Modality.isin(kinds)
+    wanted |= (kind == "SC") & files.Modality.isin(standards.modalities(kinds))
     work.take(~wanted, "held_back", "kind_not_released", "Modality or SOP Class is not among the released kinds")
     work.take(~files.has_pixels, "held_back", "no_pixels")
 

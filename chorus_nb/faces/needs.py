@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 VOLUME_MODALITIES = ("CT", "MR", "PT")
-NEEDED_COLUMNS = ("Modality", "ImageType", "BodyPartExamined", "SeriesDescription", "StudyDescription")
+NEEDED_COLUMNS = ("Modality", "ImageType", "BodyPartExamined", "SeriesDescription", "StudyDescription", "SOPClassUID")
 
 
 @functools.cache
@@ -21,12 +21,15 @@ def _rules() -> dict[str, Any]:
 
 
 @functools.lru_cache(maxsize=4096)
-def need(modality: str, image_type: str, body_part: str, series: str, study: str) -> tuple[str, str]:
+def need(
+    modality: str, image_type: str, body_part: str, series: str, study: str, sop_class: str = ""
+) -> tuple[str, str]:
     """``face``, ``rendering``, ``doubt``, ``unknown`` or ``none``, and the reason.
 
     What the series says of itself outweighs what the study says. A localizer has the need of its words.
     """
     says = {
+        "SOPClassUID": sop_class.strip(),
         "Modality": modality.strip(),
         "ImageType": image_type,
         "SeriesDescription": series,
@@ -51,7 +54,8 @@ def _says(text: str) -> str:
 def needs(images: pd.DataFrame) -> pd.DataFrame:
     """``need`` and ``need_reason`` of each of ``images`` (rows of the catalog), the gravest of its series."""
     order = ["rendering", "face", "doubt", "unknown", "none"]
-    found = [need(*map(str, row)) for row in images[list(NEEDED_COLUMNS)].itertuples(index=False, name=None)]
+    said_of = images.reindex(columns=list(NEEDED_COLUMNS), fill_value="")
+    found = [need(*map(str, row)) for row in said_of.itertuples(index=False, name=None)]
     table = pd.DataFrame(found, columns=["need", "need_reason"], index=images.index)
     # a rendering among slices holds back itself, not the slices; and what is no volume stays that
     own = table.need.eq("rendering") | ~images.Modality.str.strip().isin(VOLUME_MODALITIES)

@@ -29,7 +29,8 @@ class ComparedHeaders:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         catalog = workspace.read(tables.CATALOG)
-        self.catalog = catalog[(catalog["status"] == "dicom") & catalog["SOPClassUID"].isin(list(standards.RELEASABLE))]
+        released = list(standards.releasable(workspace.parameters.kinds))
+        self.catalog = catalog[(catalog["status"] == "dicom") & catalog["SOPClassUID"].isin(released)]
         self._lookups = read_lookups(workspace)
         self._subject = subject_of(workspace, self._lookups)
         self._content = lru_cache(maxsize=4)(self._read)

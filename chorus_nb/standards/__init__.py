@@ -1,6 +1,14 @@
 """Facts as data: the tables of the DICOM Standard and of CHoRUS that the workbench rests on (sources: README.md)."""
 
-from chorus_nb.standards.iods import RELEASABLE, attribute_type, in_some_image, iod_of, places_slice
+from chorus_nb.standards.iods import (
+    RELEASABLE,
+    attribute_type,
+    in_some_image,
+    iod_of,
+    modalities,
+    places_slice,
+    releasable,
+)
 from chorus_nb.standards.lists import (
     DATA,
     NOT_IN_SCRIPT,

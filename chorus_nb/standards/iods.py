@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache, lru_cache
 from typing import Any
 
@@ -26,9 +26,23 @@ _KINDS = {
 RELEASABLE = {_IMAGE + end: kind for kind, ends in _KINDS.items() for end in ends}
 """SOP classes of pixel images that can be released, with the kind (parameter ``kinds``) that releases them."""
 
+_CAPTURES = dict.fromkeys((_IMAGE + end for end in ("7", "7.1", "7.2", "7.3", "7.4")), "SC")
+_OF_CAPTURES = frozenset(("SC", "OT", "DOC", "HC", "RG"))
 _RETIRED = {_IMAGE + "6": _IMAGE + "6.1", _IMAGE + "3": _IMAGE + "3.1", _IMAGE + "5": _IMAGE + "20"}
 _GEOMETRY = frozenset(("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns"))
 _STRICTNESS = ("1", "1C", "2", "2C", "3")
+
+
+def releasable(kinds: Collection[str]) -> Mapping[str, str]:
+    """:data:`RELEASABLE`, and where a site wants them (``SC`` is one of the ``kinds``) secondary captures: dose pages,
+    films, screens."""
+    return {**RELEASABLE, **_CAPTURES} if "SC" in kinds else RELEASABLE
+
+
+def modalities(kinds: Collection[str]) -> frozenset[str]:
+    """The values of Modality (0008,0060) that the ``kinds`` release; of secondary captures also those that name no
+    device (PS3.3 C.7.3.1.1.1: other, document, hard copy, radiographic film)."""
+    return frozenset(kinds) | (_OF_CAPTURES if "SC" in kinds else frozenset())
 
 
 @cache

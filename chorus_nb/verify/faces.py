@@ -11,7 +11,9 @@ from chorus_nb.layout import series_folder
 from chorus_nb.leaks.shapes import Severity
 from chorus_nb.verify.findings import Finding
 
-ANATOMY = ("Modality", "BodyPartExamined", "StudyDescription", "SeriesDescription")
+ANATOMY = ("Modality", "BodyPartExamined", "StudyDescription", "SeriesDescription", "SOPClassUID")
+CAPTURE = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.7(?:\.\d)?")
+PAGE = re.compile(r"\b(?:dose|report|page|summary|protocol|worksheet)\b", re.IGNORECASE)  # text, captured: no volume
 VOLUMES = ("CT", "MR", "PT")
 # Parts of the body whose field of view can hold a face (facts: pixels.md §C.4); a whole body holds one too.
 HEAD = re.compile(
@@ -38,7 +40,9 @@ def faces_left(
     images = released[["source_path", "target_path", "face_mask"]].merge(catalog, on="source_path")
     images = images[images.Modality.isin(VOLUMES)]
     for folder, series in images.groupby(images.target_path.map(series_folder)):
-        said = " ".join(series[list(ANATOMY[1:])].drop_duplicates().to_numpy().ravel())
+        if series.SOPClassUID.str.fullmatch(CAPTURE).all() and series.SeriesDescription.str.contains(PAGE).all():
+            continue
+        said = " ".join(series[list(ANATOMY[1:4])].drop_duplicates().to_numpy().ravel())
         if not HEAD.search(said) and said.strip():
             continue
         if (series.face_mask != "").all():

@@ -258,3 +258,21 @@ def test_an_image_without_a_date_waits_and_does_not_end_05(site: SmallSite, day:
     workspace = site.open()
     explore.link(workspace)  # the date of its accession is as good
     assert plan(workspace).status.tolist() == ["release", "release"]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "modality", "released"),
+    [
+        (["CT"], "CT", False),
+        (["CT", "OT"], "OT", False),  # the kind of a capture is SC, whatever device it names
+        (["CT", "SC"], "CT", True),  # a dose page
+        (["CT", "SC"], "OT", True),
+        (["CT", "SC"], "PT", False),  # a capture of a modality that is not wanted
+        (["SC"], "RG", True),  # a film
+    ],
+)
+def test_secondary_captures_go_when_kinds_says_so(
+    site: SmallSite, kinds: list[str], modality: str, released: bool
+) -> None:
+    site.add("page", Modality=modality, SOPClassUID=SecondaryCaptureImageStorage)
+    assert (plan(site.open(kinds=kinds)).status["page"] == "release") == released

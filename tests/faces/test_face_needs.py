@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from pydicom.uid import SecondaryCaptureImageStorage
 
 from chorus_nb.faces.needs import need, needs
 
@@ -56,3 +57,18 @@ def test_one_slice_that_says_head_speaks_for_its_series_and_a_rendering_for_itse
         }
     )
     assert list(needs(images).need) == ["face", "face", "rendering", "none"]
+
+
+@pytest.mark.parametrize(
+    ("modality", "series", "study", "expected"),
+    [
+        ("OT", "", "", "rendering"),  # perhaps a photograph (Safe Harbor item 17)
+        ("CT", "3D", "CT HEAD", "rendering"),
+        ("OT", "CHEST FILM", "", "none"),
+        ("CT", "Dose Report", "CT HEAD", "none"),
+    ],
+)
+def test_a_capture_may_show_a_face_unless_its_words_say_otherwise(
+    modality: str, series: str, study: str, expected: str
+) -> None:
+    assert need(modality, "DERIVED\\SECONDARY", "", series, study, SecondaryCaptureImageStorage)[0] == expected

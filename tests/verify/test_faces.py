@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from pydicom.uid import CTImageStorage, SecondaryCaptureImageStorage
 
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
@@ -18,11 +19,13 @@ def findings(
     series: str = "",
     mask: str = "",
     statuses: dict[str, str] | None = None,
+    sop_class: str = CTImageStorage,
 ) -> list[str]:
     released = pd.DataFrame(
         {"source_path": ["a", "b"], "target_path": ["1/Images/CT/2/3/001.dcm", "1/Images/CT/2/3/002.dcm"]}
     ).assign(face_mask=mask)
     row = {"Modality": modality, "BodyPartExamined": body_part, "StudyDescription": study, "SeriesDescription": series}
+    row["SOPClassUID"] = sop_class
     catalog = pd.DataFrame([{"source_path": path, "SeriesInstanceUID": "1.2", **row} for path in "ab"])
     return [finding.severity for finding in faces_left(released, catalog, statuses)]
 
@@ -39,6 +42,12 @@ def test_a_volume_that_does_not_say_what_it_shows_is_listed_too() -> None:
 @pytest.mark.parametrize(("modality", "body_part"), [("CT", "CHEST"), ("DX", "SKULL")])
 def test_what_cannot_show_a_face_in_space_is_not_listed(modality: str, body_part: str) -> None:
     assert findings(modality, body_part) == []
+
+
+def test_a_captured_page_of_a_head_shows_no_face_and_another_capture_may() -> None:
+    for series, severity in (("Dose Report", []), ("3D", ["high"])):
+        found = findings("CT", study="CT HEAD", series=series, statuses={}, sop_class=SecondaryCaptureImageStorage)
+        assert found == severity
 
 
 def test_a_face_on_record_as_removed_is_only_mentioned() -> None:

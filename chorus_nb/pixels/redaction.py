@@ -72,6 +72,7 @@ def fill(content: bytes, boxes: Sequence[Box], face: FaceMask | None = None) -> 
     inside = [box.within(dataset.Rows, dataset.Columns) for box in boxes]
     inside = [box for box in inside if box.area]
     syntax = codecs.decoder_of(dataset).UID
+    planar = dataset.get("PlanarConfiguration")
     if "PixelData" not in dataset or dataset.BitsAllocated not in (8, 16, 32):
         raise WorkbenchError("no pixel data of 8, 16 or 32 bits to redact")
     if face is not None or not (syntax == JPEGBaseline8Bit and jpeg.fill_jpeg(dataset, inside)):
@@ -80,6 +81,8 @@ def fill(content: bytes, boxes: Sequence[Box], face: FaceMask | None = None) -> 
         _fill_native(dataset, inside, face)
         if syntax in LOSSLESS:
             _compress(dataset, LOSSLESS[syntax])
+        if dataset.file_meta.TransferSyntaxUID == RLELossless and planar is not None:
+            dataset.PlanarConfiguration = planar  # RLE holds planes whatever this says; US demands 1 of YBR_FULL
     for keyword in STALE:
         if keyword in dataset:
             delattr(dataset, keyword)

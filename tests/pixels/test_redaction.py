@@ -23,11 +23,14 @@ from pydicom.uid import (
     JPEGLosslessSV1,
     JPEGLSLossless,
     RLELossless,
+    UltrasoundMultiFrameImageStorage,
 )
 
 from chorus_nb.dicom import codecs
 from chorus_nb.errors import ChildFault
 from chorus_nb.pixels import Box, find_text, redact
+from chorus_nb.pixels.redaction import fill
+from chorus_nb.verify import iods
 from tests.pixels.images_with_text import content, image, picture
 
 codecs.register()
@@ -92,6 +95,31 @@ def test_lossless_stays_lossless_in_its_own_family(pixels: NDArray[np.generic], 
     redacted = dcmread(io.BytesIO(after))
     assert redacted.file_meta.TransferSyntaxUID == syntax
     assert redacted.get("LossyImageCompression") is None
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+@pytest.mark.parametrize("planar", [0, 1])
+@pytest.mark.parametrize("interpretation", ["RGB", "YBR_FULL"])
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, RLELossless, JPEGLSLossless, JPEG2000Lossless])
+def test_what_a_colour_image_is_written_as_conforms_as_far_as_its_source(
+    syntax: str, interpretation: str, planar: int, frames: int, tmp_path: Path
+) -> None:
+    """Ultrasound, for PS3.3 C.8.5.6 says most about it: YBR_FULL, which is RLE, has PlanarConfiguration 1."""
+    before = image(pixels=COLOUR, PhotometricInterpretation=interpretation)
+    if frames > 1:
+        before.set_pixel_data(LOOP[:frames], interpretation, 8)
+        before.SOPClassUID = before.file_meta.MediaStorageSOPClassUID = UltrasoundMultiFrameImageStorage
+    if syntax.is_compressed:
+        before.compress(syntax, generate_instance_uid=False)
+    elif planar:
+        before.PixelData = np.ascontiguousarray(np.moveaxis(before.pixel_array, -1, -3)).tobytes()
+    before.PlanarConfiguration = planar
+    after = dcmread(io.BytesIO(fill(content(before), [BOX])))
+    kept = planar if syntax in (ExplicitVRLittleEndian, RLELossless) else 0
+    assert (after.file_meta.TransferSyntaxUID, after.PlanarConfiguration) == (syntax, kept)
+    if iods.program():
+        after.save_as(tmp_path / "after.dcm")
+        assert iods.new_errors(content(before), tmp_path / "after.dcm") == []
 
 
 @pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless, JPEG2000Lossless])

@@ -31,6 +31,7 @@ def faces_by_status(workspace: Workspace) -> pd.DataFrame:
     if workspace.parameters.deface != "apply":
         return pd.DataFrame({"status": [f"deface is {workspace.parameters.deface}: nothing is removed"]})
     verdicts = workspace.read(tables.FACE_VERDICTS)
+    verdicts = verdicts[verdicts["files"] > 0]
     kinds = verdicts.groupby(["status", "modality", "need_reason", "reason"], as_index=False)
     return kinds.agg(
         series=("files", "count"), files=("files", "sum"), removed=("removed", "mean"), brain_ml=("brain_ml", "sum")

@@ -240,7 +240,7 @@ def _faces(work: _Work, workspace: Workspace, catalog: pd.DataFrame, progress: P
     """Faces in volumes of heads: removed, or the series is held back (parameter deface; Safe Harbor item 17)."""
     if workspace.parameters.deface != "apply":
         return
-    found = faces.find_faces(workspace, catalog.loc[work.open.index], progress).set_index("source_path")
+    found = faces.find_faces(workspace, catalog, work.open.index, progress).set_index("source_path")
     files = work.files
     said = found.reindex(files.source_path).astype("string").fillna("").set_axis(files.index)
     work.take(said.verdict == "hold", "held_back", said.reason, said.detail)

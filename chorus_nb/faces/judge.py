@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -44,15 +45,16 @@ class _Group(NamedTuple):
 
 
 def find_faces(
-    workspace: Workspace, candidates: pd.DataFrame, progress: processes.Progress | None = None
+    workspace: Workspace, catalog: pd.DataFrame, wanted: pd.Index, progress: processes.Progress | None = None
 ) -> pd.DataFrame:
-    """What may show a face among ``candidates`` (rows of the catalog); writes ``face_verdicts``, a row a series.
+    """What may show a face among the ``wanted`` rows of the ``catalog``; writes ``face_verdicts``, a row a series.
 
-    Returns a row per file of those series: ``source_path``, ``verdict`` (clean, deface or hold), ``reason``,
+    A face is searched for in all files of a series and of those beside it, whatever becomes of single files: what
+    is decided about one of them (text, a visit) changes the face of no other.
+    Returns a row per wanted file of those series: ``source_path``, ``verdict`` (clean, deface or hold), ``reason``,
     ``detail`` and ``face_mask``. Files of other series have none. Remembered: only what changed is looked at again.
     """
-    images = candidates.join(needs(candidates))
-    images = images[images.need != "none"]
+    images = volumes(catalog, wanted)
     decided = face_decisions(workspace)
     verdicts = {row["series_uid"]: row for row in _settled(images, decided)}
     groups = list(_groups(images[~images.SeriesInstanceUID.isin(verdicts)], workspace, decided))
@@ -61,6 +63,8 @@ def find_faces(
         kept = [known.get((group.fingerprint, one.series)) for one in group.asked]
         if all(row is not None and _there(workspace, row) for row in kept):
             verdicts |= {row["series_uid"]: row for row in kept if row}
+    waiting = images.wanted.groupby(images.SeriesInstanceUID).sum()  # changes with what is decided, the rest does not
+    verdicts |= {series: row | {"files": int(waiting[series])} for series, row in verdicts.items()}
     missing = [group for group in groups if group.asked[0].series not in verdicts]
     keep = partial(_keep, workspace, verdicts)
     if missing:
@@ -68,7 +72,22 @@ def find_faces(
     else:
         keep()
     masks.keep_masks(workspace.local / masks.MASKS_FOLDER, {row["mask"] for row in verdicts.values()})
-    return _files(images, verdicts)
+    return _files(images[images.wanted], verdicts)
+
+
+def volumes(catalog: pd.DataFrame, wanted: pd.Index) -> pd.DataFrame:
+    """The files that may show a face, of every series in a study with ``wanted`` ones; with ``need`` and ``wanted``."""
+    studies = catalog.StudyInstanceUID.isin(catalog.StudyInstanceUID[wanted])
+    images = catalog[(catalog.status == "dicom") & catalog.has_pixels & studies]
+    images = images.join(needs(images)).assign(wanted=images.index.isin(wanted))
+    images = images[images.need != "none"]
+    frames = images.wanted.groupby([images.StudyInstanceUID, _frame(images)]).transform("any")
+    return images[frames]
+
+
+def _frame(images: pd.DataFrame) -> pd.Series:
+    """The frame of reference of each file; a series without one has its own."""
+    return images.FrameOfReferenceUID.where(images.FrameOfReferenceUID != "", images.SeriesInstanceUID)
 
 
 def _settled(images: pd.DataFrame, decided: dict[str, FaceDecision]) -> Iterator[dict[str, Any]]:
@@ -84,9 +103,8 @@ def _settled(images: pd.DataFrame, decided: dict[str, FaceDecision]) -> Iterator
 
 def _groups(images: pd.DataFrame, workspace: Workspace, decided: dict[str, FaceDecision]) -> Iterator[_Group]:
     key = FACES_RECIPE.key(workspace.parameters)
-    volumes = images[images.need != "rendering"]
-    frame = volumes.FrameOfReferenceUID.where(volumes.FrameOfReferenceUID != "", volumes.SeriesInstanceUID)
-    for _, rows in volumes.groupby([volumes.StudyInstanceUID, frame]):
+    slices = images[images.need != "rendering"]
+    for _, rows in slices.groupby([slices.StudyInstanceUID, _frame(slices)]):
         asked = []
         for series, files in rows.sort_values("source_path").groupby("SeriesInstanceUID"):
             decision = decided.get(series, FaceDecision("", None, (0.0, 0.0, 0.0)))
@@ -128,7 +146,8 @@ def _verdict_row(found: FaceFound, files: pd.DataFrame, fingerprint: str) -> dic
         **{name: None if math.isnan(value) else float(value) for name, value in measured.items()},
         "series_uid": found.series,
         "modality": first.Modality,
-        "files": len(files),
+        "files": int(files.wanted.sum()),
+        "left_out": json.dumps(found.left_out),
         "need": first.need,
         "need_reason": first.need_reason,
         "status": found.status,
@@ -165,5 +184,7 @@ def _files(images: pd.DataFrame, verdicts: dict[str, dict[str, Any]]) -> pd.Data
         status = "rendering" if own == "rendering" and said["status"] not in ("as_it_is", "held") else said["status"]
         verdict, reason = VERDICTS[status]
         detail = said["reason"] if verdict == "hold" else ""
+        if path in json.loads(said["left_out"]) and verdict != "hold":
+            verdict, reason, detail = "hold", "face_not_removed", "this file could not be looked at"
         rows.append((path, verdict, reason, detail, said["mask"] if verdict == "deface" else ""))
     return pd.DataFrame(rows, columns=["source_path", "verdict", "reason", "detail", "face_mask"])

@@ -52,6 +52,11 @@ def read_mask(folder: Path, name: str, source_path: str) -> FaceMask:
     return FaceMask(bits.reshape(shape).astype(bool), value)
 
 
+def paths(folder: Path, name: str) -> set[str]:
+    """The files that have a mask under ``name``."""
+    return set(_masks_of_series(folder / f"{name}.parquet"))
+
+
 @lru_cache(maxsize=4)
 def _masks_of_series(path: Path) -> dict[str, tuple[tuple[int, ...], int, bytes]]:
     rows = pq.read_table(path).to_pylist()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from chorus_nb.faces.volume import Volume
 from chorus_nb.source import Source
 
 FEWEST, THINNEST = 10, 60.0  # slices, and millimetres along them: less is no volume to find a face in
+BRIDGED = 16.0  # mm between slices with others missing between them: a head hardly changes on the way
 UNEVEN = 0.35  # of the distance between slices: how far one may stand from its place
 AIR_HU = -1000.0
 
@@ -57,33 +59,44 @@ class StackedFrame(NamedTuple):
 
 
 class SliceSeries(NamedTuple):
-    """A series in memory."""
+    """A series in memory. ``left_out``: by path, what kept a file from being read as slices in space."""
 
     modality: str
     slices: list[Slice]
     pictures: list[StackedFrame]
+    left_out: dict[str, Exception]
 
 
 def load(source: Source, paths: Sequence[str]) -> SliceSeries:
-    """Read all files of a series; :class:`Unfit` when one of them is no slice in space."""
-    slices: list[Slice] = []
-    pictures: list[StackedFrame] = []
-    modality = ""
+    """Read all files of a series. A fault costs its file; where no file is left, it is raised (:class:`Unfit`, ...)."""
+    series = SliceSeries("", [], [], {})
     for path in paths:
-        dataset = dcmread(io.BytesIO(source.read(path)), force=True)
-        modality = modality or str(dataset.get("Modality", ""))
-        if "MOSAIC" in str(dataset.get("ImageType", "")):
-            raise Unfit("a mosaic: many slices in one picture")
-        if int(dataset.get("SamplesPerPixel") or 1) != 1:
-            raise Unfit("in colour")
-        found = list(_slices(path, dataset))
-        array = (
-            codecs.decoder_of(dataset).as_array(dataset)[0].reshape(len(found), int(dataset.Rows), int(dataset.Columns))
-        )
-        for (one, slope, intercept), stored in zip(found, array, strict=True):
-            slices.append(one)
-            pictures.append(StackedFrame(stored, slope, intercept))
-    return SliceSeries(modality, slices, pictures)
+        try:
+            modality, found = _frames(source, path)
+        except Exception as error:  # whatever a damaged file does to a library
+            series.left_out[path] = error
+            continue
+        series = series._replace(modality=series.modality or modality)
+        for one, picture in found:
+            series.slices.append(one)
+            series.pictures.append(picture)
+    if not series.slices:
+        raise next(iter(series.left_out.values()), Unfit("no files"))
+    return series
+
+
+def _frames(source: Source, path: str) -> tuple[str, list[tuple[Slice, StackedFrame]]]:
+    """Modality, slices and pixels of a file."""
+    dataset = dcmread(io.BytesIO(source.read(path)), force=True)
+    if "MOSAIC" in str(dataset.get("ImageType", "")):
+        raise Unfit("a mosaic: many slices in one picture")
+    if int(dataset.get("SamplesPerPixel") or 1) != 1:
+        raise Unfit("in colour")
+    found = list(_slices(path, dataset))
+    shape = len(found), int(dataset.Rows), int(dataset.Columns)
+    array = codecs.decoder_of(dataset).as_array(dataset)[0].reshape(shape)
+    pairs = zip(found, array, strict=True)
+    return str(dataset.get("Modality", "")), [(one, StackedFrame(stored, *scale)) for (one, *scale), stored in pairs]
 
 
 def _slices(path: str, dataset: Dataset) -> Iterator[tuple[Slice, float, float]]:
@@ -134,11 +147,11 @@ def stacks(series: SliceSeries, fewest: int = FEWEST, thinnest: float = THINNEST
     found: list[Volume] = []
     for numbers in kinds.values():
         for run in (run for run in _even_runs(series.slices, numbers) if len(run) >= 3):
-            places = np.array([series.slices[number].affine[:3, 3] for number in run])
-            affine = series.slices[run[0]].affine.copy()
-            affine[:3, 2] = (places[-1] - places[0]) / (len(run) - 1)  # not the normal: a tilted gantry shears
-            values = np.stack([series.pictures[number].values for number in run])
-            found.append(Volume(values, affine, series.modality))
+            places = sorted(run)
+            first, last = (series.slices[run[place]].affine for place in (places[0], places[-1]))
+            affine = first.copy()
+            affine[:3, 2] = (last - first)[:3, 3] / places[-1]  # not the normal: a tilted gantry shears
+            found.append(Volume(_bridged(series, run), affine, series.modality))
     if not found:
         raise Unfit("too few slices")
     found.sort(key=lambda volume: -float(np.prod(volume.extent)))
@@ -149,8 +162,20 @@ def stacks(series: SliceSeries, fewest: int = FEWEST, thinnest: float = THINNEST
     return same
 
 
-def _even_runs(slices: Sequence[Slice], numbers: list[int]) -> list[list[int]]:
-    """Slices of one kind in order, each place once, cut where the distance changes or a slice is missing."""
+def _bridged(series: SliceSeries, run: dict[int, int]) -> NDArray[np.float32]:
+    """The slices of a run, with the mean of its neighbours, by distance, where one is missing."""
+    values = [series.pictures[run[0]].values]
+    for before, after in pairwise(sorted(run)):
+        later = series.pictures[run[after]].values
+        for place in range(before + 1, after):
+            share = np.float32((place - before) / (after - before))
+            values.append(values[before] * (1 - share) + later * share)
+        values.append(later)
+    return np.stack(values)
+
+
+def _even_runs(slices: Sequence[Slice], numbers: list[int]) -> list[dict[int, int]]:
+    """Slices of one kind by their place, from 0, each place once; cut where the distance changes or too many miss."""
     seen: set[float] = set()
     ordered = []
     for number in sorted(numbers, key=lambda number: (round(slices[number].height, 2), number)):
@@ -158,17 +183,28 @@ def _even_runs(slices: Sequence[Slice], numbers: list[int]) -> list[list[int]]:
         if height not in seen:
             seen.add(height)
             ordered.append(number)
-    runs: list[list[int]] = []
+    runs: list[dict[int, int]] = []
+    step = 0.0
     for number in ordered:
-        run = runs[-1] if runs else []
-        if len(run) >= 2:
-            step = slices[run[-1]].height - slices[run[-2]].height
-            if abs(slices[number].height - slices[run[-1]].height - step) > UNEVEN * step:
-                runs.append([run[-1]] if len(run) == 2 else [])
+        run = runs[-1] if runs else {}
+        last = max(run, default=-1)
+        apart = slices[number].height - slices[run[last]].height if run else 0.0
+        places = max(1, round(apart / step)) if step else 1
+        if len(run) >= 2 and not _goes_on(apart, step, places):
+            run = {0: run[last]} if len(run) == 2 else {}
+            runs.append(run)
+            apart, places = slices[number].height - slices[run[0]].height if run else 0.0, 1
+            last = max(run, default=-1)
         elif not run:
-            runs.append([])
-        runs[-1].append(number)
+            runs.append(run)
+        step = apart / places if run else 0.0
+        run[last + places] = number
     return runs
+
+
+def _goes_on(apart: float, step: float, places: int) -> bool:
+    """Whether the next slice belongs to a run: at the same distance, or behind a short gap."""
+    return abs(apart - places * step) <= UNEVEN * step and (places == 1 or apart <= BRIDGED)
 
 
 def air(series: SliceSeries) -> int:

@@ -49,6 +49,8 @@ class FaceFound(NamedTuple):
     measures: Measures | None = None
     seconds: float = 0.0
     remembered: bool = True  # what went wrong once (a full memory, a codec since installed) is tried again
+    left_out: tuple[str, ...] = ()
+    """files that could not be looked at: they have no mask"""
 
 
 def not_looked_at(one: Asked, why: str) -> FaceFound:
@@ -87,6 +89,12 @@ def _unfit(one: Asked, why: str) -> FaceFound:
 
 def _face_of_series(source: Source, folder: Path, one: Asked, accepted: list[_Face], ears: bool) -> FaceFound:
     series = stacks.load(source, one.paths)
+    answer = _face_of_slices(series, folder, one, accepted, ears)
+    again = any(not isinstance(fault, Unfit) for fault in series.left_out.values())
+    return answer._replace(left_out=tuple(series.left_out), remembered=not again)
+
+
+def _face_of_slices(series: SliceSeries, folder: Path, one: Asked, accepted: list[_Face], ears: bool) -> FaceFound:
     if not one.start:  # a person who gives a start wants a search of its own
         for face in accepted:
             if _agrees(series, face):

@@ -17,6 +17,7 @@ from chorus_nb.errors import ChildFault, WorkbenchError
 from chorus_nb.faces import masks, stacks
 from chorus_nb.faces.atlas import Mask
 from chorus_nb.faces.decisions import pose
+from chorus_nb.faces.judge import volumes
 from chorus_nb.faces.registration import rotated
 from chorus_nb.faces.stacks import SliceSeries, Unfit
 from chorus_nb.faces.stacks import StackedFrame as Stored
@@ -53,9 +54,10 @@ def surfaces(workspace: Workspace) -> list[Surfaces]:
     Shows faces: for local reports only. What cannot be read is left out.
     """
     verdicts = workspace.read_or_empty(tables.FACE_VERDICTS)
-    verdicts = verdicts[verdicts["mask"] != ""].sort_values(["status", "series_uid"], ascending=[False, True])
+    shown = verdicts[(verdicts["mask"] != "") & (verdicts["files"] > 0)]
+    shown = shown.sort_values(["status", "series_uid"], ascending=[False, True])
     made = []
-    for row in verdicts.head(SURFACES_SHOWN).itertuples():
+    for row in shown.head(SURFACES_SHOWN).itertuples():
         with contextlib.suppress(ChildFault):
             one = render(workspace, str(row.series_uid), str(row.mask))
             title = f"{row.modality}, {row.files} files"
@@ -65,7 +67,10 @@ def surfaces(workspace: Workspace) -> list[Surfaces]:
 
 def render(workspace: Workspace, series_uid: str, mask: str, *, intended: bool = False) -> Surfaces:
     """One series with one mask; ``intended``: what the mask would do, also where a release exists."""
-    paths = files(workspace, series_uid)
+    known = masks.paths(workspace.local / masks.MASKS_FOLDER, mask)
+    worklist = workspace.read(tables.WORKLIST, ["source_path", "status", "reason"])
+    waiting = (worklist["status"] == "release") | (worklist["reason"] == "face_not_removed")
+    paths = sorted(known.intersection(worklist.loc[waiting, "source_path"]))
     written: list[str] = []
     if not intended and workspace.has(tables.OUTCOMES):
         outcomes = workspace.read(tables.OUTCOMES, ["source_path", "target_path", "face_mask"])
@@ -76,7 +81,7 @@ def render(workspace: Workspace, series_uid: str, mask: str, *, intended: bool =
 
 def face_preview(workspace: Workspace, series_uid: str, start: str, shift: str) -> Surfaces:
     """What 03 would make of a series with this decision, before it is taken (10 to 35 CPU seconds with a ``start``)."""
-    asked = Asked(series_uid, "face", tuple(files(workspace, series_uid)), "deface", *pose(start, shift))
+    asked = Asked(series_uid, "face", tuple(_looked_at(workspace, series_uid)), "deface", *pose(start, shift))
     folder = workspace.local / masks.MASKS_FOLDER
     folder.mkdir(exist_ok=True)
     ears = workspace.parameters.deface_ears
@@ -86,19 +91,18 @@ def face_preview(workspace: Workspace, series_uid: str, start: str, shift: str) 
     return render(workspace, series_uid, found.mask, intended=True)
 
 
-def files(workspace: Workspace, series_uid: str) -> list[str]:
-    """The files of a series that 03 looked at for a face."""
-    catalog = workspace.read(tables.CATALOG, ["source_path", "SeriesInstanceUID"])
-    worklist = workspace.read(tables.WORKLIST, ["source_path", "status", "reason"])
-    open_ones = worklist[(worklist["status"] == "release") | (worklist["reason"] == "face_not_removed")]
-    mine = catalog[catalog["SeriesInstanceUID"] == series_uid]
-    return sorted(mine.loc[mine["source_path"].isin(open_ones["source_path"]), "source_path"])
+def _looked_at(workspace: Workspace, series_uid: str) -> list[str]:
+    """The files of a series that 03 looked at for a face: all of them, also those that are held back."""
+    catalog = workspace.read(tables.CATALOG)
+    images = volumes(catalog, catalog.index[catalog["SeriesInstanceUID"] == series_uid])
+    mine = (images["SeriesInstanceUID"] == series_uid) & (images["need"] != "rendering")
+    return sorted(images.loc[mine, "source_path"])
 
 
 def _render(workspace: Workspace, mask: str, paths: list[str], written: list[str]) -> Surfaces:
     folder = workspace.local / masks.MASKS_FOLDER
     series = stacks.load(workspace.source, paths)
-    cut = SliceSeries(series.modality, series.slices, [])
+    cut = series._replace(pictures=[])
     for piece in series.slices:
         plane = masks.read_mask(folder, mask, piece.source_path).mask[piece.frame]
         cut.pictures.append(Stored(plane, 1.0, 0.0))

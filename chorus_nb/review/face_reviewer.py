@@ -25,6 +25,7 @@ class FaceReviewer(Panel):
     def __init__(self, workspace: Workspace, reviewer: str = "") -> None:
         super().__init__(workspace, reviewer)
         verdicts = workspace.read_or_empty(tables.FACE_VERDICTS)
+        verdicts = verdicts[verdicts["files"] > 0]
         ranked = verdicts.assign(rank=verdicts["status"].map(ORDER.index)).sort_values(["rank", "series_uid"])
         self.queue = ranked.reset_index(drop=True)
         self.content = {

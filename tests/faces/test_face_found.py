@@ -13,6 +13,7 @@ pytest.importorskip("pydeface")
 
 from chorus_nb.faces import read_mask
 from chorus_nb.faces.acceptance import LIMITS, Measures, measure, posed, refusals
+from chorus_nb.faces.masks import paths
 from chorus_nb.faces.registration import Pose, register_head
 from chorus_nb.faces.study import Asked, remove_faces
 from chorus_nb.faces.volume import Grid, Volume, grid
@@ -109,17 +110,19 @@ def test_a_chest_in_a_study_of_a_head_is_no_head(tmp_path: Path) -> None:
     assert answer.status == "not_a_head"
 
 
-def test_a_damaged_file_costs_its_own_series_only(tmp_path: Path) -> None:
+def test_a_damaged_file_costs_itself_only_and_a_series_of_them_that_series(tmp_path: Path) -> None:
     volume = heads.head("CT")
     source = tmp_path / "source"
     asked = []
     for name in ("whole", "broken"):
-        files = heads.write(volume, source / name, SeriesDescription=name, FrameOfReferenceUID=f"1.2.{len(name)}")
-        asked.append(Asked(name, "doubt", tuple(f"{name}/{file}" for file in files)))
-    path = source / "broken" / "030.dcm"
-    path.write_bytes(path.read_bytes()[:-5000])
+        files = heads.write(volume, source / name, SeriesDescription=name)
+        asked.append(Asked(name, "face", tuple(f"{name}/{file}" for file in files)))
+    for path in [source / "whole" / "030.dcm", *(source / "broken").iterdir()]:
+        path.write_bytes(path.read_bytes()[:-5000])
     answers = {one.series: one for one in remove_faces(open_source(source), tmp_path / "faces", asked, False)}
-    assert answers["whole"].status == "defaced"
+    whole = answers["whole"]
+    assert (whole.status, whole.left_out, whole.remembered) == ("defaced", ("whole/030.dcm",), False)
+    assert "whole/030.dcm" not in paths(tmp_path / "faces", whole.mask)
     assert (answers["broken"].status, answers["broken"].reason[:23]) == ("not_defaced", "could not be looked at ")
 
 

@@ -103,6 +103,35 @@ def test_a_second_run_looks_at_nothing_again_and_rewrites_nothing(
     assert times(defaced.release) == before
 
 
+def test_what_becomes_of_single_files_changes_the_face_of_no_other(
+    defaced: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Text found in two slices and in a whole series: the same volume is looked at, so nothing is looked at again."""
+    monkeypatch.setattr("chorus_nb.faces.judge.each_in_child", lambda *_, **__: pytest.fail("looked again"))
+    catalog = defaced.read(tables.CATALOG)
+    before = faces.find_faces(defaced, catalog, catalog.index).set_index("source_path")
+    held = catalog.source_path.isin(("head/030.dcm", "head/031.dcm")) | catalog.source_path.str.startswith("few/")
+    after = faces.find_faces(defaced, catalog, catalog.index[~held]).set_index("source_path")
+    files = defaced.read(tables.FACE_VERDICTS).set_index("reason").files
+    faces.find_faces(defaced, catalog, catalog.index)
+    assert after.equals(before.drop(index=catalog.source_path[held]))
+    assert files[""] == heads.SLICES - 2
+
+
+def test_a_file_that_cannot_be_looked_at_is_held_and_the_others_go(tmp_path: Path) -> None:
+    made = SmallSite(tmp_path)
+    heads.write(heads.head("CT"), made.dicom, SeriesDescription="HEAD", **MINE)
+    whole = (made.dicom / "030.dcm").read_bytes()
+    (made.dicom / "030.dcm").write_bytes(whole[:-5000])
+    workspace = made.open(deface="apply")
+    worklist = plan(workspace)
+    catalog = workspace.read(tables.CATALOG)
+    said = faces.find_faces(workspace, catalog, catalog.index).set_index("source_path")
+    assert list(said.index[said.verdict == "hold"]) == ["030.dcm"]
+    assert said.reason["030.dcm"] == "face_not_removed"
+    assert set(worklist.drop(index="030.dcm").status) == {"release"}
+
+
 def test_the_verifier_finds_the_release_in_order_and_a_face_that_was_put_back(
     defaced: Workspace, tmp_path: Path
 ) -> None:

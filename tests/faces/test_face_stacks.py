@@ -49,11 +49,20 @@ def test_a_tilted_gantry_shears_the_volume(tmp_path: Path) -> None:
     assert np.allclose(volume.affine[:3, 2], (0, 1.8, 5))
 
 
-def test_where_a_slice_is_missing_the_stack_is_cut(tmp_path: Path) -> None:
+@pytest.mark.parametrize("missing", [1, 2])
+def test_missing_slices_are_made_from_their_neighbours(tmp_path: Path, missing: int) -> None:
     files = slices(BLOCK)
-    del files[11]
+    del files[11 - missing : 11]
+    [volume] = stacks.stacks(load(tmp_path, files))
+    assert np.allclose(volume.values, BLOCK.values), "the block grows evenly"
+    assert np.allclose(volume.affine, AFFINE)
+
+
+def test_where_too_many_slices_are_missing_the_stack_is_cut(tmp_path: Path) -> None:
+    files = slices(BLOCK)
+    del files[8:11]
     volumes = stacks.stacks(load(tmp_path, files))
-    assert sorted(len(volume.values) for volume in volumes) == [4, 11]
+    assert sorted(len(volume.values) for volume in volumes) == [5, 8]
 
 
 def test_two_slice_thicknesses_make_two_stacks_of_one_head(tmp_path: Path) -> None:

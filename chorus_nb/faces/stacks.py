@@ -148,9 +148,9 @@ def stacks(series: SliceSeries, fewest: int = FEWEST, thinnest: float = THINNEST
     for numbers in kinds.values():
         for run in (run for run in _even_runs(series.slices, numbers) if len(run) >= 3):
             places = sorted(run)
-            first, last = (series.slices[run[place]].affine for place in (places[0], places[-1]))
-            affine = first.copy()
-            affine[:3, 2] = (last - first)[:3, 3] / places[-1]  # not the normal: a tilted gantry shears
+            low, high = (series.slices[run[place]].affine for place in (places[0], places[-1]))
+            affine = low.copy()
+            affine[:3, 2] = (high - low)[:3, 3] / places[-1]  # not the normal: a tilted gantry shears
             found.append(Volume(_bridged(series, run), affine, series.modality))
     if not found:
         raise Unfit("too few slices")

@@ -19,10 +19,14 @@ _TIED = re.compile(r"_|\s?[&+/]\s?|, ?\Z")  # between two names, or between word
 
 
 @cache
-def person_words() -> dict[tuple[str, ...], str]:
-    """Words beside which a name stands, to their kind (person_words.csv, five languages)."""
+def person_words() -> dict[tuple[str, ...], frozenset[str]]:
+    """Words beside which a name stands, to their kinds (person_words.csv, five languages)."""
     text = resources.files("chorus_nb.identity").joinpath("person_words.csv").read_text("utf-8")
-    return {tuple(fold(row["words"]).split()): row["kind"] for row in csv.DictReader(text.splitlines())}
+    made: dict[tuple[str, ...], frozenset[str]] = {}
+    for row in csv.DictReader(text.splitlines()):
+        words = tuple(fold(row["words"]).split())
+        made[words] = made.get(words, frozenset()) | {row["kind"]}
+    return made
 
 
 @cache
@@ -78,14 +82,14 @@ class People:
 
     def _cues(self) -> list[Cue]:
         known, found = person_words(), []
-        for at, token in enumerate(self.every):
+        for at in range(len(self.every)):
             for length in (2, 1):
                 words = tuple(each.word for each in self.every[at : at + length])
-                if len(words) == length and (kind := known.get(words)):
-                    if not self._is_unit(at) if kind == "title" else not self._runs_on(at):
-                        found.append(Cue(at, at + length - 1, kind))
-                    if not (length == 1 and token.word in ("md", "rn")):
-                        break
+                if kinds := known.get(words, frozenset()):
+                    for kind in sorted(kinds):
+                        if not self._is_unit(at) if kind == "title" else not self._runs_on(at):
+                            found.append(Cue(at, at + length - 1, kind))
+                    break
         return found
 
     def _is_unit(self, at: int) -> bool:
@@ -118,7 +122,7 @@ class People:
         return alone and self.text[token.end : token.end + 1] in ("", ".", " ", ",")
 
     def _is_particle(self, at: int) -> bool:
-        return person_words().get((self.every[at].word,)) == "particle"
+        return "particle" in person_words().get((self.every[at].word,), ())
 
     def _after(self, cue: Cue) -> None:
         """The name that follows a title, role or label."""
@@ -133,7 +137,7 @@ class People:
         while at < len(self.every) and len(taken) < MOST_WORDS:
             how = "any" if first and said and (said[0] in ":.=#" or cue.kind == "title") else "common"
             word = self.every[at].word
-            named = first and said.startswith((":", ".")) and cue.kind == "title" and not self._is_modality(cue)
+            named = first and cue.kind == "title" and self._is_only_a_title(cue, said)
             clinical = word in body_words() and not named
             if self._is_name(at, how) and not clinical:
                 taken.append(at)
@@ -181,6 +185,13 @@ class People:
     @staticmethod
     def _is_family(word: str) -> bool:
         return also_names().get(word) == "common"
+
+    def _is_only_a_title(self, cue: Cue, said: str) -> bool:
+        """Whether nothing but a name can follow, also one that is a word of anatomy: ``Prof Small``, not ``Dr Head``,
+        which may be a modality."""
+        if said.startswith((":", ".")):
+            return not self._is_modality(cue)
+        return self.every[cue.last].word.upper() not in standards.modality_words()
 
     def _is_modality(self, cue: Cue) -> bool:
         """Whether a title is rather the code of a modality: ``DR.KNEE``."""

@@ -10,14 +10,27 @@ from chorus_nb.identity.identifiers import TECHNIQUE, UNIT
 _NUMBER = re.compile(r"\d+(?:\.\d+)*")
 _BEFORE = re.compile(rf"(?<![^\W\d_]){TECHNIQUE}\Z|\d\s?[xX*×]\s?\Z", re.IGNORECASE)
 _AFTER = re.compile(rf"\s?{UNIT}|\s?[xX*×]\s?\d", re.IGNORECASE)
+_GROUPS = re.compile(r"(?<![^\W_])(?<!\d[.,-])(?:\d+(?:-\d+)+|\d{2,3}(?: \d{3}){2,})(?![^\W_]|[.,-]\d)")
 MATRIX = frozenset((1024, 2048, 4096))
 
 
 def odd_numbers(text: str) -> Iterator[tuple[int, int]]:
     """Start and end of each number whose form is none of technique's."""
+    for found in _GROUPS.finditer(text):
+        beside = _BEFORE.search(text, max(0, found.start() - 12), found.start()) or _AFTER.match(text, found.end())
+        if not beside and not _are_technique(re.split("[- ]", found.group())):
+            yield found.span()
     for found in _NUMBER.finditer(text):
         if not _is_technique(found.group(), text, found.start(), found.end()):
             yield found.span()
+
+
+def _are_technique(groups: list[str]) -> bool:
+    """Whether numbers in a row are a range or a list of b values or phases: ``30-70``, ``50-400-800``."""
+    short = max(map(len, groups)) < 3
+    if short and (len(groups) == 2 or min(map(len, groups)) < 2):
+        return True
+    return all(int(group) % (50 if len(group) > 2 else 10) == 0 for group in groups)
 
 
 def _is_technique(number: str, text: str, start: int, end: int) -> bool:

@@ -16,6 +16,14 @@ _WHOLE = (
 )
 _SHORT = r"jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec|mär|mrz|okt|dez|ene|abr|ago|dic|janv|f[ée]vr?|avr|juil|d[ée]c|fev|set|out"
 MONTH = rf"(?:{_WHOLE}|{_SHORT})"
+ORDINAL = (  # days in words
+    r"(?:(?:twenty|thirty)[\s-]?)?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|tenth|eleventh|"
+    r"twelfth|(?:thir|four|fif|six|seven|eigh|nine)teenth|twentieth|thirtieth"
+)
+WEEKDAY = (
+    r"(?:mon|tues?|weds?|wednes|thurs?|fri|sun)(?:day)?|saturday|montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonntag|"
+    r"lunes|martes|mi[ée]rcoles|jueves|viernes|s[áa]bado|domingo|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|(?:segunda|ter[çc]a|quarta|quinta|sexta)-feira"
+)
 DAY = r"(?:0?[1-9]|[12]\d|3[01])"
 YEAR = r"(?:(?:19|20)\d\d)"
 NO_UNIT = r"(?!\s?(?:mm|cm|ms|s|sec|min|deg|t|x|ml|kv|views?|vw|v)(?![^\W\d_])|[.,]\d|\d|[xX]\d|\s?%)"
@@ -28,6 +36,7 @@ LABEL = (
     r"npi|dea|nhs|dni|nif|cpf|nir|nss|versicherten(?:nr|nummer)|fallnummer|fallnr|fall\s*nr|nhc|historia|dossier|prontu[áa]rio|invoice|insurance|badge|"
     r"rec(?:ord)?\s*(?:no|#))"
 )
+LONG_LABEL = r"(?:lot|fin|har|enc|donor|subj(?:ect)?|inmate|asset|seriennummer|seriennr|pat\.?-nr|pt\s*(?:id|no|#)|unit\s*(?:no|nr|#))"  # a number of two digits or more follows
 WEAK_LABEL = (
     r"(?:acc|cb|ph|cell|rm|zi|hab|lit|plate|lic|sn|chart|claim|policy|case|order|visit|ext|id|bay|station|unit)"
 )
@@ -44,6 +53,7 @@ class Pattern(NamedTuple):
 _STREET = (
     r"(?:street|avenue|ave|road|blvd|boulevard|lane|parkway|pkwy|highway|hwy|terrace|circle\s+[NSEW]{1,2}|turnpike)"
 )
+_CROSSING = r"(?:main|high|church|park|oak|elm|pine|maple|market|broadway|king|mill|grand|center|state|washington)"
 _STREET_DE = r"[^\W\d_]*(?:stra(?:ß|ss)e|str\.|gasse|allee|platz|weg|ufer|damm)"
 _STREET_ROMANCE = r"(?:calle|c/|avenida|avda\.?|av\.|plaza|paseo|carrera|rue|avenue|boulevard|bd|impasse|chemin|quai|rua|travessa|pra[çc]a|alameda|largo|via)"
 PATTERNS = (
@@ -65,11 +75,20 @@ PATTERNS = (
     Pattern("date", rf"{START}(?:on\s+)?{MONTH}[.,;:)\]]?[\s-]+{DAY}(?:st|nd|rd|th)?{NO_UNIT}{STOP}"),
     Pattern("date", rf"{START}(?:{_SHORT})\.?[.,;:)\]]?\s?['’]\d\d{STOP}|(?<![\w'’])['’]\d\d{STOP}|{START}(?:0?[1-9]|1[0-2])[/-]{YEAR}{STOP}|{START}{YEAR}[/-](?:0[1-9]|1[0-2]){STOP}"),
     Pattern("date", rf"{START}(?:on|dated|since|from|of|until|week\s+of|lmp|doi|s/p|surgery|op|z\.\s?n\.|status\s+post|prior|compared?(?:\s+to)?|vu|iq|am|vom?|v\.|seit|bis|el|d[ei]a|le|du|desde|em|dia)\.?:?\s+(?:{DAY}[/.-](?:0?[1-9]|1[0-2])|(?:0?[1-9]|1[0-2])[/-](?:{DAY}|\d\d))(?![\d/-]|\.\d)\.?"),
+    Pattern("date", rf"{START}(?:{WEEKDAY}|b(?:irth)?day|bday|geburtstag|cumplea[ñn]os|anniversaire|anivers[áa]rio)[.,:]?\s+(?:\w{{1,3}}\s+)?(?:\d\d?[/-]\d\d?(?![\d/-]|\.\d)|\d\d?\.\d\d?\.(?!\d))|(?<![\d/.-])(?!\d/([2-4])\s?-\s?\d/\1(?!\d))\d\d?/\d\d?\s?[-–]\s?\d\d?/\d\d?(?![\d/])"),
+    Pattern("date", r"(?<![\w./-])(?:(?:0?[1-9]|1[0-2])/(?:1[3-9]|2\d|3[01])|0[1-9]/\d\d?)(?![\w/-]|\.\d)|(?<![\w./-])\d\d?/\d\d?[.,;:)\]]?\s+\d\d?:\d\d"),
+    Pattern("date", rf"{START}(?:lmp|edc|edd|eta|due|appt?|exp(?:ires)?|d/c|adm(?:it(?:ted)?)?|seen|inj(?:ury)?|onset)[.:]?\s+(?:on\s+)?(?:0?[1-9]|1[0-2])[./]{DAY}(?![\d/-]|\.\d|\s?{UNIT})"),
+    Pattern("date", rf"{START}(?:{_WHOLE})[\s,-]+(?:the\s+)?(?:{ORDINAL}){STOP}|{START}(?:{ORDINAL})\s+of\s+(?:{_WHOLE}){STOP}|{START}(?:wk|week|kw|woche|sem|semaine|semana)[\s.#-]*\d\d?\s*(?:of|in|de|/|,)?\s*{YEAR}{STOP}"),
     Pattern("phone", r"(?<![\w.])(?:\+?\d{1,3}[\s.-]?)?(?:\(\d{2,5}\)\s?|\d{3}[\s.-])\d{3}[\s.-]\d{4}(?:\s*(?:x|ext\.?)\s*\d+)?(?!\w)"),
     Pattern("phone", r"(?<![^\W_.])\d{3}_\d{3}_(?!\d\d[05]0)\d{4}(?![^\W_])"),
     Pattern("phone", r"(?<![\w.])\d{3}[-.]\d{4}(?:-\d{2})?(?!\w|\.\d)|(?<![\w.])\+\d[\d\s()./-]{6,}\d(?!\w)"),
     Pattern("phone", r"(?<![\w.])0\d{1,4}[\s./-]{1,3}\d{2,4}(?:[\s./-]?\d{2,4}){1,4}(?!\w|\.\d)|(?<![\w.])0\d(?:[\s.]\d\d){4}(?!\w)|(?<![\w.])\d{3}(?: \d{2,3}){2,3}(?=\W*$)|(?<![\w.-])\d-\d{4}(?![\w-]|\.\d)"),
     Pattern("labelled number", rf"{START}{LABEL}\s*[.:#=_]*\s*(?:no|nr|number|n[°º])?\.?\s*[:#]?\s*(?=[\w-]*\d)(?!\d?\d?\s?(?:mm|cm|ml|kv)\b)[\w/-]+(?:[ -]\d+)*"),
+    Pattern("labelled number", rf"(?:{START}(?:no|nr|num|number|id)\.?|#)[\s:.#=]*(?!\d+\s?{UNIT})(?:[a-z]{{0,3}}-?\d{{3,}}[a-z]{{0,2}}(?:[/-]\w+)?|[a-z]{{0,3}}-?\d{{2,}}[/-]\w*\d\w*){STOP}"),
+    Pattern("labelled number", rf"{START}{LONG_LABEL}(?![^\W\d_])\s*[.:#=_]*\s*(?=[\w-]*\d[\w-]*\d)(?!\d+\s?(?!x\d){UNIT})[\w/-]+(?:[ -]\d+)*"),
+    Pattern("phone", rf"{START}(?:cell|ph|cb|call)[\s.:#]*\d{{3,5}}(?:[ ./-]\d{{2,4}}){{1,3}}(?!\d|[.,]\d|\s?{UNIT})"),
+    Pattern("network address", rf"{START}(?:[0-9a-f]{{2}}[:-]){{5}}[0-9a-f]{{2}}{STOP}|(?<![\w:])(?=[\d:]*[a-f])(?:[0-9a-f]{{1,4}}:{{1,2}}){{3,7}}[0-9a-f]{{1,4}}{STOP}"),
+    Pattern("pathology number", rf"{START}(?:[aschn]|[schn]p|[sc]n|cy|gy|fn|bx)[-:]?[0-3]\d[-:]\d{{3,6}}{STOP}|{START}[0-3]\d[-:](?:[schn]|[schn]p|cy)[-:]?\d{{3,6}}{STOP}"),
     Pattern("labelled number", rf"{START}{WEAK_LABEL}\s*(?:[:#=]+\s*#?\s*(?=\w*\d{{2}})|[._]?\s*(?=[A-Za-z-]*\d{{3}}))(?!\d{{1,4}}\s?{UNIT})[\w-]+"),
     Pattern("address", rf"(?<!\w)\d{{1,5}}[a-z]?,?\s+(?:[\w.'’-]+[,;:)\]]?\s+){{1,3}}{_STREET}{STOP}\.?"),
     Pattern("address", rf"(?<!\w)\d{{2,5}}\s+(?:[NSEW]\.?\s+)?(?:hwy|highway|route|rte|(?:county|state)\s+r(?:oa)?d)\.?\s+\d+{STOP}"),
@@ -77,12 +96,16 @@ PATTERNS = (
     Pattern("address", rf"{START}{_STREET_ROMANCE}\s+(?:[\w.'’-]+\s+){{1,4}}?(?:n[º°.]?\s*)?\d{{1,5}}{STOP}|(?<!\w)\d{{1,4}}(?:\s?(?:bis|ter))?,?\s+{_STREET_ROMANCE}\s+(?:de\s+|du\s+|des\s+|la\s+|d['’])*[\w'’-]+"),
     Pattern("address", r"(?<!\w)(?-i:[A-Z]{2})\.?,?\s+\d{5}(?:-\d{4})?(?!\w)|(?<!\w)(?:(?:p\.?\s?o\.?|(?:rr|rfd|hc|rte?)\s?\d*\.?)\s?box|postfach|apartado|apdo|bp|cp|plz|zip)\.?:?\s*\d+(?!\w)"),
     Pattern("address", r"(?<!\w)(?:apt|apartment|suite|ste|unit)\.?\s*#?\s*\d+[a-z]?(?!\w)"),
+    Pattern("address", rf"(?<![\w-])(?-i:I)-(?!12[345](?!\d)|131)\d{{2,3}}{STOP}|{START}exit\s+\d{{1,3}}[a-c]?{STOP}|{START}\d{{1,3}}(?:st|nd|rd|th)\s?(?:&|and|at|/)\s?{_CROSSING}{STOP}"),
+    Pattern("address", rf"{START}\d{{2,5}}\s+(?-i:[NSEW])\.?\s+\d{{1,3}}(?:st|nd|rd|th){STOP}|{START}(?-i:[A-Z]\d[A-Z] \d[A-Z]\d|[A-Z]{{1,2}}\d[A-Z] \d[A-Z]{{2}}){STOP}"),
     Pattern("room", rf"{START}(?:ed|er)-\d{{1,3}}{STOP}|{START}(?:[a-z]?icu|ccu|its|pacu)[\s#-]+\d{{1,3}}[a-z]?(?!\s?{UNIT}){STOP}|{START}(?:bay|box)[\s#_]+\d{{1,3}}{STOP}|{START}station[\s#_]+\d{{2,3}}[a-z]?{STOP}"),
     Pattern("room", rf"(?<!\w)\d{{1,2}}(?:\s?(?:north|south|east|west)[\s-]?|(?-i:[NSEW])-)\d{{2,4}}[a-z]?{STOP}|{START}\d{{3,4}}-?(?-i:[A-D]){STOP}"),
     Pattern("Medicare number", rf"{START}[1-9][a-z][a-z0-9]\d-?[a-z][a-z0-9]\d-?[a-z]{{2}}\d\d{STOP}"),
     Pattern("number", r"(?<![^\W_])[A-Za-z]{0,4}-?\d{6,}(?![^\W_]|\.\d)|(?<!\d)\d{7,}(?!\d)"),
     Pattern("age over 89", rf"{START}0?(?:9\d|1[0-2]\d)[\s.,;:)\]-]*(?:y(?:ea)?rs?(?:[\s-]+old)?|years?|yo|y/o|y\.\s?o\.?|y|j(?:ahre?)?(?:\s+alt)?|jährige?[rn]?|a[ñn]os?(?:\s+de\s+edad)?|ans?|anos?|a|yo?[mf])(?![^\W_])(?:[\s-]*old{STOP})?", "90+ years"),
     Pattern("age over 89", rf"{START}(?:age[d]?|alter|edad|[âa]ge|idade)\s*[:=]?\s*0?(?:9\d|1[0-2]\d)(?!\d|[.,]\d)(?:[\s.,;:)\]]*[yaj])?{STOP}", "age 90+ years"),
+    Pattern("age over 89", rf"{START}(?:(?:pt|patient|she|he)\s+is|turn(?:s|ed|ing)|age\s+of|nonagenarian,?)\s+(?:9\d|1[01]\d){STOP}(?!\s?(?:kg|lbs?|cm|%))", "90+ years"),
+    Pattern("age over 89", rf"{START}(?:ninety(?:[\s-]?(?:one|two|three|four|five|six|seven|eight|nine))?|(?:one|a)\s+hundred(?:\s+(?:and\s+)?(?:one|two|three|four|five|six|seven|eight|nine))?)[\s-]+(?:y(?:ea)?rs?(?:[\s-]+olds?)?|yo|y/o){STOP}", "90+ years"),
     Pattern("age over 89", rf"{START}0?(?:9\d|1[01]\d)\s?[MF]{STOP}|{START}[MF]\s?/?\s?0?(?:9\d|1[01]\d){STOP}", "90+ years"),
 )  # fmt: skip
 

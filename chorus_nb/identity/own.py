@@ -13,6 +13,7 @@ Span = tuple[int, int]
 WIDEST = 5  # tokens that one name may be parted into
 _BETWEEN = re.compile(r"[\s,;.^_'’‘ʼ`´-]{0,3}\Z")  # what may stand between the parts of a name
 _POSSESSIVE = re.compile(r"['’]s(?![^\W_])", re.IGNORECASE)
+_SPACED = re.compile(r"(?<![^\W_])[^\W\d_](?:[ .-][^\W\d_]){3,}(?![^\W_])")  # V A N  D E R: letters apart
 _NO_BLANKS = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿฀-๿]")  # scripts without blanks between words
 
 
@@ -89,7 +90,8 @@ class Matcher:
     def _names(self, text: str, lone: bool) -> set[Span]:
         every = [token for token in tokens(text) if not token.is_number]
         keys = [key(token.text) for token in every]
-        found: set[Span] = set()
+        apart = _SPACED.finditer(text) if lone else ()
+        found = {match.span() for match in apart if key(match.group()) in self.alone | self.joined}
         for at, (token, written) in enumerate(zip(every, keys, strict=True)):
             if self._is_alone(written, self.alone if lone else self.persons):
                 found.add(self._with_possessive(text, token.start, token.end))

@@ -17,6 +17,7 @@ from chorus_nb import tables
 from chorus_nb.leaks.files import PLAIN_CELL, holds_text, searchers
 from chorus_nb.leaks.search import MASK, Hit, Searcher
 from chorus_nb.leaks.shapes import SHAPES, TITLED
+from chorus_nb.leaks.spellings import other_readings
 from chorus_nb.leaks.terms import TITLES, SearchTerm, read_date, vocabulary
 from chorus_nb.omop import read_omop
 from chorus_nb.workspace import Workspace
@@ -25,6 +26,7 @@ LEAST_DIGITS = 6  # a shorter number that is somebody's is a code of some vocabu
 NUMBERING = 5  # digits that a number with letters has at least, for its form to be one of a numbering of persons
 WINDOW, OVERLAP = 2000, 200  # letters looked at together: a pattern may take the square of their number
 BIRTH_DATE = "PatientBirthDate"
+WRITTEN_APART = re.compile(r"\d[\s/_-]\d|[^\W\d_][ .-][^\W\d_][ .-][^\W\d_]\b|[^\x00-\x7f]")
 LETTER = re.compile(r"[^\W\d_]")
 
 IdentifyingCells = dict[str, dict[str, str]]
@@ -109,12 +111,20 @@ def _of_omop(workspace: Workspace) -> Iterator[SearchTerm]:
 
 def _of_somebody(values: list[str], searcher: Searcher) -> Iterator[tuple[str, str]]:
     """One pass over all cells says which to look at, for a name may not be put together of two of them."""
-    starts = [0, *accumulate(len(value) + 1 for value in values)]
-    suspects = {bisect_right(starts, hit.start) - 1 for hit in searcher.search("\n".join(values).encode("latin-1"))}
-    for place in sorted(suspects):
-        hits = searcher.search(values[place].encode("latin-1"))
-        if kind := next((hit.term.kind for hit in hits if _is_grave(hit)), ""):
-            yield values[place], kind
+    read = [(value, reading) for value in values for reading in _readings(value)]
+    starts = [0, *accumulate(len(reading) + 1 for _, reading in read)]
+    content = b"\n".join(reading for _, reading in read)
+    for place in sorted({bisect_right(starts, hit.start) - 1 for hit in searcher.search(content)}):
+        value, reading = read[place]
+        if kind := next((hit.term.kind for hit in searcher.search(reading) if _is_grave(hit)), ""):
+            yield value, kind
+
+
+def _readings(value: str) -> Iterator[bytes]:
+    """A cell as its bytes stand, and as it may be meant where signs part a number or letters: ``007-182-64``."""
+    yield value.encode("latin-1")
+    if WRITTEN_APART.search(value):
+        yield from map(str.encode, other_readings(value.encode("latin-1").decode("utf-8", "replace")))
 
 
 def _is_grave(hit: Hit) -> bool:

@@ -51,6 +51,10 @@ def _any(kind: str) -> str:
 
 
 _DAY, _MONTH, _YEAR = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])", r"(?:19|20)\d\d"
+_ORDINAL = (
+    r"(?:(?:(?:twenty|thirty)[\s-]?)?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|tenth|eleventh|"
+    r"twelfth|(?:thir|four|fif|six|seven|eigh|nine)teenth|twentieth|thirtieth)"
+)
 _ALONE, _ENDS = r"(?<![^\W_])", r"(?![^\W_])"
 _NUMBER_ENDS = r"(?!\d|[.,]\d)"
 
@@ -80,6 +84,13 @@ def _dates() -> list[str]:
         rf"(?<!\w)['’]\d\d{_ENDS}|(?<![\d/.-])(?:0?[1-9]|1[0-2])[/-]{_YEAR}{_NUMBER_ENDS}|(?<![\d/.-]){_YEAR}[/-](?:0[1-9]|1[0-2])(?!\d)",
         rf"{_no_technique()}(?<![\d.*x×]){_YEAR}(?!\d|[.,]\d|\s?(?:ms|s|mm|hu|x|%|\*|×|ml|mg|gy|hz|kv|deg|ma|mas|px)\b)",
         rf"{_ALONE}{_any('before a day')}[.:]{{0,2}}\s+(?:{_DAY}[/.-]{_MONTH}|{_MONTH}[/-]\d\d)(?![\d/-]|\.\d)",
+        r"(?<![\d/.-])(?!\d/([2-4])\s?-\s?\d/\1(?!\d))\d\d?/\d\d?\s?[-–]\s?\d\d?/\d\d?(?![\d/])",
+        r"(?<![\w./-])(?:(?:0?[1-9]|1[0-2])/(?:1[3-9]|2\d|3[01])|0[1-9]/\d\d?)(?![\w/-]|\.\d)",
+        r"(?<![\w./-])\d\d?/\d\d?[.,;:)\]]?\s+\d\d?:\d\d",
+        rf"(?<!\d)\d\d(?:jan|feb|apr|jun|jul|aug|sep|oct|nov|dec){_ENDS}",
+        rf"{_ALONE}{_any('before a month')}[.:]?\s+(?:on\s)?{_MONTH}[./]{_DAY}(?![\d/-]|\.\d|\s?(?:mm|cm|ms|s|x|%))",
+        rf"{_ALONE}(?:wk|week|kw|woche|sem|semaine|semana)[\s.#-]*\d\d?\s?(?:of|in|de|/|,)?\s?{_YEAR}(?!\d)",
+        rf"{_ALONE}(?:{full})[\s,-]+(?:the\s)?{_ORDINAL}{_ENDS}|{_ALONE}{_ORDINAL}\sof\s(?:{full}){_ENDS}",
         rf"{_ALONE}(?:dob|born|birth\s?date|geb|geboren|nacid[oa]|nascid[oa]|nee? le)"
         r"[\s:.=]{0,3}(?:am |el |em )?\d\d",
     ]
@@ -88,6 +99,8 @@ def _dates() -> list[str]:
 _AGES = [
     r"(?<![\d.])0?(?:9\d|1[0-2]\d)[\s.,;:)\]-]*(?:y(?:ea)?rs?|yo|y/o|y\.\s?o\.?|y|j|jahre?n?|jahrige?[rn]?|anos?|ans?|a|yo?[mf])(?![^\W_])",
     rf"{_ALONE}(?:age|aged|alter|edad|idade)[\s:=]{{0,3}}(?!90\s?\+)(?:9\d|1[0-2]\d)[a-z]?{_NUMBER_ENDS}",
+    rf"{_ALONE}(?:(?:pt|patient|s?he)\sis|turn(?:s|ed|ing)|age\sof|nonagenarian,?)\s(?:9\d|1[01]\d){_NUMBER_ENDS}(?!\s?(?:kg|lbs?|cm|%))",
+    rf"{_ALONE}(?:ninety|(?:one|a)\shundred)(?:[\s-]?(?:and\s)?[a-z]+)?[\s-](?:y(?:ea)?rs?(?:[\s-]olds?)?|yo|y/o){_ENDS}",
     rf"{_ALONE}[mf]\s?/?\s?(?:9\d|1[01]\d){_ENDS}|{_ALONE}(?:9\d|1[01]\d)\s?/\s?[mf]{_ENDS}",
 ]
 _PHONES = [
@@ -96,6 +109,12 @@ _PHONES = [
     r"(?<![^\W_.])\d{3}_\d{3}_(?!\d\d[05]0)\d{4}(?![^\W_])|(?<![\d.])0\d(?:[.]\d\d){4}(?!\d)",
     r"(?<![\d.])(?:0\d{1,4}[\s/]\d{5,8}|0\d(?:\s\d\d){4}|\d{3}(?:\s\d{3}){2})(?!\d)",
 ]
+_NET = (
+    rf"{_ALONE}(?:[0-9a-f]{{2}}[:-]){{5}}[0-9a-f]{{2}}{_ENDS}",
+    rf"(?<![\w:])(?=[\d:]*[a-f])(?:[0-9a-f]{{1,4}}:{{1,2}}){{3,7}}[0-9a-f]{{1,4}}{_ENDS}",
+)
+_FIFTIES = r"(?:\d?0|\d*[05]0)(?:[ -](?:\d?0|\d*[05]0))+"  # a list of b values
+_NO_UNIT = r"\s?(?:mm|cm|ms|s|x|%|kv|ma|ml|views?|sec|min)\b"
 _UNIT = r"(?!\s?(?:mm|cm|ms|s|x|%|kv|ma|ml|views?)\b)"
 
 
@@ -105,6 +124,13 @@ def _numbers() -> list[str]:
         rf"{_ALONE}{_any('long number')}(?:\s?(?:no|nr|number|#))?[\s.:#=-]{{0,3}}(?=[\w-]*\d{{4}})[\w-]+",
         rf"(?<![^\W_])x\s?\d{{4,5}}{_ENDS}|(?<![\d.])\d{{3}}[\s-]\d{{2}}[\s-]\d{{4}}(?!\d)|(?<!\d)\d{{3}}\.\d{{3}}\.\d{{3}}-?\d*",
         rf"(?<![\d.])\d{{6,}}{_NUMBER_ENDS}|(?<![\d.])0\d{{3}}{_NUMBER_ENDS}|(?<!\S)[-#](?!\d\d[05]0|1024)\d{{4}}{_NUMBER_ENDS}{_UNIT}",
+        rf"{_ALONE}(?:cell|ph|cb)[\s.:#]*\d{{3,5}}(?:[ ./-]\d{{2,4}}){{1,3}}{_NUMBER_ENDS}{_UNIT}",
+        rf"{_ALONE}last\s?4[\s:#]*\d{{4}}{_NUMBER_ENDS}|#\W{{0,4}}(?!\d\d[05]0|1024)\d{{4}}{_NUMBER_ENDS}",
+        rf"{_ALONE}(?:[aschn]|[schn]p|[sc]n|cy|gy|fn|bx)[-:]?[0-3]\d[-:]\d{{3,6}}{_ENDS}|{_ALONE}[0-3]\d[-:](?:[schn]p?|cy)[-:]?\d{{3,6}}{_ENDS}",
+        rf"(?:{_ALONE}(?:no|nr|num|number|id)\.?|#)[\s:.#=]*(?!\d+{_NO_UNIT})[a-z]{{0,3}}-?(?:\d{{3,}}[a-z]{{0,2}}(?:[/-]\w+)?|\d{{2,}}[/-]\w*\d\w*){_ENDS}",
+        rf"(?<![^\W_])(?<!\d[.,-])(?!{_FIFTIES}(?![\d-]))(?:\d+-)*(?:\d{{2,}}-\d{{3,}}|\d{{3,}}-\d{{2,}}|\d\d-\d\d-\d\d)(?:-\d+)*(?![^\W_]|[.,-]\d){_UNIT}",
+        rf"(?<![\d.,])(?!{_FIFTIES}(?! ?\d))\d{{2,3}}(?: \d{{3}}){{2,}}{_NUMBER_ENDS}{_UNIT}",
+        rf"{_ALONE}[a-z]-\d{{4}}[a-z]{{1,2}}{_ENDS}",
         rf"{_ALONE}[1-9][a-z][a-z0-9]\d-?[a-z][a-z0-9]\d-?[a-z]{{2}}\d\d{_ENDS}",
     ]
 
@@ -120,6 +146,10 @@ def _addresses() -> list[str]:
     return [
         rf"(?<![\w.])\d{{1,5}}[.,;:)\]]?\s+(?:[nsew]\.?\s+\d{{1,3}}(?:st|nd|rd|th)?|\d{{1,3}}(?:st|nd|rd|th))[.,;:)\]]?(?:st|nd|rd|th)?\s+(?:st|{_any('street')}){_ENDS}",
         rf"(?<!\w)\d{{2,5}}\s+(?:[nsew]\.?\s+)?(?:hwy|highway|route|rte|(?:county|state)\s+r(?:oa)?d)\.?\s+\d+{_ENDS}",
+        rf"(?<![\w-])i-(?!12[345](?!\d)|131)\d{{2,3}}{_ENDS}|{_ALONE}exit\s\d{{1,3}}[a-c]?{_ENDS}",
+        rf"{_ALONE}\d{{2,5}}\s+[nsew]\.?\s+\d{{1,3}}(?:st|nd|rd|th){_ENDS}",
+        rf"{_ALONE}(?:[a-z]\d[a-z]\s\d[a-z]\d|[a-z]{{1,2}}\d[a-z]\s\d[a-z]{{2}}){_ENDS}",
+        rf"{_ALONE}\d{{1,3}}(?:st|nd|rd|th)\s?(?:&|and|at|/)\s?{_any('crossing')}{_ENDS}",
         rf"{_ALONE}(?:p\.?\s?o\.?|(?:rr|rfd|hc|rte?)\s?\d*\.?)\s?box\s*\d",
         rf"(?<![\d.])\d{{1,5}}\s+(?:[^\W\d_]+\s+){{1,3}}{_any('street')}{_ENDS}",
         rf"(?<![\d.])\d{{1,5}}\s+(?:main|high|church|park|oak)\s+st{_ENDS}",
@@ -143,6 +173,7 @@ def _text_shapes() -> list[tuple[Severity, str, re.Pattern[str]]]:
     made: list[tuple[Severity, str, re.Pattern[str]]] = []
     for kind, forms in kinds.items():
         made += [("high", kind, re.compile(form)) for form in forms]
+    made += [("medium", "network address", re.compile(form)) for form in _NET]
     made.append(("medium", "network address", SHAPES["network address"][1]))
     made.append(("medium", "web address", SHAPES["web address"][1]))
     return [*made, ("medium", "age above 89", re.compile(r"(?<![\w.])9\d[fm](?![^\W_])"))]
@@ -177,7 +208,7 @@ def _cue_patterns() -> dict[str, re.Pattern[str]]:
         kind: re.compile(rf"{_ALONE}{_any(kind)}(?![^\W_]){before}(?P<who>[^\W\d_]{{2,}})")
         for kind in ("title", "role", "label")
     }
-    made["suffix"] = re.compile(rf"(?P<who>[^\W\d_]{{2,}})(?P<mark>[\s,]{{1,2}}){_any('suffix')}(?![^\W_])")
+    made["suffix"] = re.compile(rf"(?P<who>[^\W\d_]{{2,}})(?P<mark>[\s,.;:)\]]{{1,2}}){_any('suffix')}(?![^\W_])")
     made["organisation"] = re.compile(
         rf"(?P<who>[^\W\d_]{{2,}})(?P<mark>[\s_,.;:)\]]{{1,2}}){_any('organisation')}{_ENDS}"
     )
@@ -190,6 +221,20 @@ def _is_modality(text: str, found: re.Match[str]) -> bool:
     return found["mark"] == "." and len(text) == len(plain(text)) and title in standards.modality_words()
 
 
+def _is_only_a_title(text: str, found: re.Match[str]) -> bool:
+    """Whether a name must follow, though it be a word of anatomy: ``Prof Small``, not ``Dr Head``."""
+    if "." in found["mark"]:
+        return not _is_modality(text, found)
+    title = found.string[found.start() : found.start("mark")]
+    return title.rstrip(".").upper() not in standards.modality_words()
+
+
+def _is_modality_or_unit(text: str, found: re.Match[str]) -> bool:
+    """``MR YOUNG`` and ``ms long``: only ``Mr`` and ``Ms`` are titles without a full stop."""
+    title = text[found.start() : found.start("mark")]
+    return title.lower() in ("mr", "ms") and not title.istitle() and "." not in found["mark"]
+
+
 def _names_beside(text: str) -> bool:
     """Whether a word that is a name too, or that nobody knows, stands where a name stands."""
     simple = plain(text)
@@ -197,8 +242,10 @@ def _names_beside(text: str) -> bool:
         for found in pattern.finditer(simple):
             who = found["who"]
             said = kind == "title" or ":" in found["mark"] or "." in found["mark"]
-            titled = kind == "title" and "." in found["mark"] and not _is_modality(text, found)
+            titled = kind == "title" and _is_only_a_title(text, found)
             if who in anatomy_words() and not titled:
+                continue
+            if _is_modality_or_unit(text, found):
                 continue
             written = text[found.start("who") : found.end("who")] if len(text) == len(simple) else ""
             if kind == "organisation":

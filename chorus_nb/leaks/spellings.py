@@ -155,9 +155,15 @@ def read_otherwise(text: str) -> Iterator[str]:
                 continue
 
 
+_SPACED = re.compile(r"(?<![^\W_])[^\W\d_](?:[ .-][^\W\d_]){3,}(?![^\W_])")
+
+
 def other_readings(text: str) -> list[str]:
-    """The other ways to read a text: plain letters, no signs within a number, other character sets."""
+    """The other ways to read a text: plain letters, no signs within a number or between letters that stand apart,
+    other character sets."""
     made = [plain(text)]
     made += [plain(other) for other in read_otherwise(text)]
     made.append(re.sub(r"(?<=\d)[\s/_-](?=\d)", "", made[0]))
+    if _SPACED.search(made[0]):
+        made.append(_SPACED.sub(lambda found: re.sub(r"\W", "", found.group()), made[0]))
     return [form for form in dict.fromkeys(made) if form != text.lower()]

@@ -44,6 +44,11 @@ class Box(NamedTuple):
         gap = max(self.x0, other.x0) - min(self.x1, other.x1)
         return level >= 0.6 * height and gap <= height
 
+    def goes_on_in(self, other: Box) -> bool:
+        """Whether ``other`` is the rest of this line; both :meth:`padded`, so that at most two letters lie between."""
+        height = min(self.y1 - self.y0, other.y1 - other.y0)
+        return self.continues(other) and max(self.x0, other.x0) + height <= min(self.x1, other.x1)
+
     def hull(self, other: Box) -> Box:
         """The smallest rectangle around both."""
         return Box(min(self.x0, other.x0), min(self.y0, other.y0), max(self.x1, other.x1), max(self.y1, other.y1))
@@ -87,3 +92,11 @@ def merge(boxes: Iterable[Box]) -> list[Box]:
         else:
             merged.append(box)
     return sorted(merged)
+
+
+def whole_lines(boxes: Iterable[Box], others: Iterable[Box]) -> list[Box]:
+    """``boxes``, and those of ``others`` that their lines go on in: a name may be read as harmless words beside one."""
+    whole, rest = list(boxes), list(others)
+    for box in whole:  # grows as the lines do
+        whole += [other for other in rest if other not in whole and box.goes_on_in(other)]
+    return whole

@@ -10,7 +10,7 @@ import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.pixels import detection
-from chorus_nb.pixels.boxes import format_boxes, merge, parse_boxes
+from chorus_nb.pixels.boxes import format_boxes, merge, parse_boxes, whole_lines
 from chorus_nb.pixels.checks import Checks
 from chorus_nb.pixels.decisions import ImageDecision, ImageDecisions
 from chorus_nb.pixels.detection import TextFinding
@@ -139,7 +139,8 @@ class _Judge:
             holding = self._decisions.holding(look.findings, decision)
             if not holding:
                 return Verdict("redact" if filled else "clean", "", filled, highest, "looked")
-            filled = format_boxes(merge([*parse_boxes(filled), *(finding.box for finding in holding)]))
+            told = whole_lines((finding.box for finding in holding), (finding.box for finding in look.findings))
+            filled = format_boxes(merge([*parse_boxes(filled), *told]))
             drawn = redacted and decision is not None and decision.boxes  # a person's boxes are not added to
             if drawn or not (redacted or self._policy == "redact") or self._too_much(filled, row):
                 break

@@ -6,7 +6,7 @@ import pytest
 
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.pixels import Box, format_boxes, parse_boxes
-from chorus_nb.pixels.boxes import merge
+from chorus_nb.pixels.boxes import merge, whole_lines
 
 
 def test_boxes_read_as_they_are_written() -> None:
@@ -29,3 +29,13 @@ def test_pieces_of_one_line_are_joined_and_lines_are_not() -> None:
     line = [Box(10, 10, 50, 30), Box(65, 12, 90, 32)]
     assert merge([*line, Box(10, 50, 90, 70)]) == [Box(10, 10, 90, 32), Box(10, 50, 90, 70)]
     assert len(merge([Box(10, 10, 50, 30), Box(200, 10, 240, 30)])) == 2
+
+
+def test_what_a_line_goes_on_in_is_filled_with_it() -> None:
+    """`Name: MAX LONG  70 GAIN`: found in four pieces, of which the first tells and the others are technical words."""
+    label, first, last, beside = (
+        Box(x0, y0, x1, 30).padded() for x0, y0, x1 in ((10, 10, 60), (70, 12, 100), (112, 10, 150), (230, 10, 290))
+    )
+    below = Box(10, 40, 60, 60).padded()
+    assert whole_lines([label], [first, last, beside, below, label]) == [label, first, last]
+    assert merge(whole_lines([label], [first, last, beside, below])) == [label.hull(last)]

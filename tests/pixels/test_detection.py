@@ -150,7 +150,7 @@ def test_a_line_that_cannot_be_read_counts_when_it_was_surely_found(
     read: list[str],
 ) -> None:
     corners = np.array([(20, 20), (20 + length, 20), (20 + length, 20 + height), (20, 20 + height)])
-    monkeypatch.setattr(ocr, "_found", lambda _: [(corners, found, text, confidence)])
+    monkeypatch.setattr(ocr, "_found", lambda _: [ocr._Line(corners, found, text, confidence)])
     lines = ocr.read_lines(Render(picture(rows=600, columns=600), short_side=600))
     assert [line.text for line in lines] == read
 
@@ -164,3 +164,34 @@ def test_a_mosaic_of_brains_is_no_writing(monkeypatch: pytest.MonkeyPatch) -> No
     mosaic = image(ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"])
     assert [finding.tier for finding in look(content(image()))] == ["medium"]
     assert look(content(mosaic)) == []
+
+
+@pytest.mark.parametrize(
+    ("again", "boxes"),
+    [
+        ([], []),  # ribs: at another size they are no digits
+        ([("1", 0.9)], []),
+        ([("19I0", 0.9)], [Box(100, 200, 340, 290)]),
+        ([("1910", 0.4)], []),
+    ],
+)
+def test_a_large_line_counts_when_it_reads_alike_at_another_size(
+    monkeypatch: pytest.MonkeyPatch, again: list[tuple[str, float]], boxes: list[Box]
+) -> None:
+    first = ocr._Line(np.array([(90, 190), (350, 190), (350, 300), (90, 300)]), 0.7, "1910", 0.95)
+
+    def found(part: NDArray[np.uint8]) -> list[ocr._Line]:
+        if part.shape[0] == 600:
+            return [first]
+        corners = (np.array([(100, 200), (340, 200), (340, 290), (100, 290)]) - (0, 80)) * (32 / 110)
+        return [ocr._Line(corners, 0.7, text, confidence) for text, confidence in again]
+
+    monkeypatch.setattr(ocr, "_found", found)
+    lines = ocr.read_lines(Render(picture(rows=600, columns=600), short_side=600))
+    assert [[round(side, -1) for side in line.box] for line in lines] == [list(box) for box in boxes]
+
+
+def test_a_large_line_is_read() -> None:
+    drawn = picture(rows=200, columns=320)
+    cv2.putText(drawn, "1910", (20, 150), cv2.FONT_HERSHEY_SIMPLEX, 4, 255, 8, cv2.LINE_AA)
+    assert "1910" in {finding.text for finding in look(content(image(pixels=drawn)))}

@@ -66,8 +66,12 @@ class DecisionLog:
         return self._frame(row for _, _, row in self._rows(workspace))
 
     def current(self, workspace: Workspace) -> dict[str, Cells]:
-        """By item, the row that counts: the last one that stands. Errors as :meth:`history`."""
-        return {self.item(row): row for _, row in self._standing(workspace)}
+        """By item, the row that counts: the last one that stands, in their order. Errors as :meth:`history`."""
+        rows: dict[str, Cells] = {}
+        for _, row in self._standing(workspace):
+            rows.pop(self.item(row), None)
+            rows[self.item(row)] = row
+        return rows
 
     def disagreements(self, workspace: Workspace) -> pd.DataFrame:
         """Items on which the last decisions of two reviewers differ; both are kept, the later one is applied."""

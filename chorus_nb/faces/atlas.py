@@ -21,6 +21,7 @@ Matrix = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 GROWN = 14.0  # mm around pydeface's mask: it leaves brow and upper orbit
+LEEWAY = 8.0  # mm more where a series does not show for itself where its head lies: people move between series
 SPARED = 7.0  # mm around the brain stay
 EARS = ((30, 115), (55, 145), 58.0)  # voxels from below, voxels from the back, mm from the middle: the ears lie beyond
 UPPER, SKULL, SCALP = 120, (2.0, 5.0), (6.0, 12.0)  # voxels from below, and mm from the brain
@@ -34,6 +35,8 @@ class Template(NamedTuple):
     head: Mask
     face: Mask
     """what is removed"""
+    wide: Mask
+    """the same with ``LEEWAY``"""
     ears: Mask
     brain: Mask
     skull: Mask
@@ -55,7 +58,7 @@ def template() -> Template:
     values = sitk.GetArrayFromImage(image)
     zone = sitk.GetArrayFromImage(sitk.ReadImage(str(data / "facemask.nii.gz"))) < 0.5
     brain = _brain(values.shape)
-    grown = _distance(zone, image) <= GROWN
+    beyond = _distance(zone, image)
     apart = _distance(brain, image)
     spared = apart <= SPARED
     upper = np.arange(len(values))[:, None, None] >= UPPER
@@ -67,7 +70,8 @@ def template() -> Template:
     return Template(
         values,
         _whole(values > 60),
-        grown & ~spared,
+        (beyond <= GROWN) & ~spared,
+        (beyond <= GROWN + LEEWAY) & ~spared,
         ears & ~spared,
         brain,
         skull,

@@ -1,7 +1,13 @@
-"""What reviewers decided about faces: rows of ``face_decisions.csv`` about a series, the last one counts."""
+"""What reviewers decided about faces: rows of ``face_decisions.csv``; the last one about a series counts.
+
+``deface_head``, ``release_head`` and ``hold_head`` are about every series of the head that the item shows: those of its
+study in its frame of reference. Without ``_head`` a decision is about that series alone.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from chorus_nb import tables
@@ -10,8 +16,11 @@ from chorus_nb.errors import InputError
 from chorus_nb.workspace import Workspace
 
 Triple = tuple[float, float, float]
+OF_HEAD = "_head"
 FACE_LOG = DecisionLog(
-    tables.FACE_DECISIONS, frozenset({"deface", "release", "hold"}), lambda row: pose(row["start"], row["shift"])
+    tables.FACE_DECISIONS,
+    frozenset(word + reach for word in ("deface", "release", "hold") for reach in ("", OF_HEAD)),
+    lambda row: pose(row["start"], row["shift"]),
 )
 
 
@@ -19,18 +28,25 @@ class FaceDecision(NamedTuple):
     """``deface``: remove with the mask found, though it was not accepted; ``release``: as it is; ``hold``: never.
 
     ``start``: degrees of nodding, turning and tilting to search from; ``shift``: mm the mask is moved by (left,
-    back, up).
+    back, up). ``lead``: the series that was looked at, whose mask is meant.
     """
 
     decision: str
     start: Triple | None
     shift: Triple
+    lead: str = ""
 
 
-def face_decisions(workspace: Workspace) -> dict[str, FaceDecision]:
-    """By Series Instance UID; :class:`InputError` names the rows that cannot stand."""
-    current = FACE_LOG.current(workspace)
-    return {item: FaceDecision(row["decision"], *pose(row["start"], row["shift"])) for item, row in current.items()}
+def face_decisions(workspace: Workspace, heads: Mapping[str, str] = MappingProxyType({})) -> dict[str, FaceDecision]:
+    """By series; ``heads``: the head that each shows. :class:`InputError` names the rows that cannot stand."""
+    decided: dict[str, FaceDecision] = {}
+    for lead, row in FACE_LOG.current(workspace).items():
+        word = row["decision"].removesuffix(OF_HEAD)
+        said = FaceDecision(word, *pose(row["start"], row["shift"]), lead)
+        whole = word != row["decision"] and lead in heads
+        shown = [series for series, head in heads.items() if head == heads[lead]] if whole else [lead]
+        decided |= dict.fromkeys(shown, said)
+    return decided
 
 
 def pose(start: str, shift: str) -> tuple[Triple | None, Triple]:

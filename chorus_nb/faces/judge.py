@@ -55,7 +55,7 @@ def find_faces(
     ``detail`` and ``face_mask``. Files of other series have none. Remembered: only what changed is looked at again.
     """
     images = volumes(catalog, wanted)
-    decided = face_decisions(workspace)
+    decided = face_decisions(workspace, dict(zip(images.SeriesInstanceUID, head_of(images), strict=True)))
     verdicts = {row["series_uid"]: row for row in _settled(images, decided)}
     groups = list(_groups(images[~images.SeriesInstanceUID.isin(verdicts)], workspace, decided))
     known = _known_verdicts(workspace)
@@ -81,30 +81,33 @@ def volumes(catalog: pd.DataFrame, wanted: pd.Index) -> pd.DataFrame:
     images = catalog[(catalog.status == "dicom") & catalog.has_pixels & studies]
     images = images.join(needs(images)).assign(wanted=images.index.isin(wanted))
     images = images[images.need != "none"]
-    frames = images.wanted.groupby([images.StudyInstanceUID, _frame(images)]).transform("any")
-    return images[frames]
+    return images[images.wanted.groupby(head_of(images)).transform("any")]
 
 
-def _frame(images: pd.DataFrame) -> pd.Series:
-    """The frame of reference of each file; a series without one has its own."""
-    return images.FrameOfReferenceUID.where(images.FrameOfReferenceUID != "", images.SeriesInstanceUID)
+def head_of(images: pd.DataFrame) -> pd.Series:
+    """The head each file shows: its study and its frame of reference; a series without one has its own."""
+    frame = images.FrameOfReferenceUID.where(images.FrameOfReferenceUID != "", images.SeriesInstanceUID)
+    return images.StudyInstanceUID + " " + frame
 
 
 def _settled(images: pd.DataFrame, decided: dict[str, FaceDecision]) -> Iterator[dict[str, Any]]:
     """Series that need no look: somebody decided, or they are pictures of a face by their kind."""
     for series, rows in images.groupby("SeriesInstanceUID"):
         decision = decided.get(series)
+        picture = (rows.need == "rendering").all()
+        if decision and picture and decision.lead != series and decision.decision == "release":
+            decision = None  # who releases a head has not seen the pictures of it
         if decision and decision.decision in ("release", "hold"):
             status = {"release": "as_it_is", "hold": "held"}[decision.decision]
             yield _verdict_row(FaceFound(series, status, "decided by a reviewer"), rows, "")
-        elif (rows.need == "rendering").all():
+        elif picture:
             yield _verdict_row(FaceFound(series, "rendering", "a picture of a face cannot be defaced"), rows, "")
 
 
 def _groups(images: pd.DataFrame, workspace: Workspace, decided: dict[str, FaceDecision]) -> Iterator[_Group]:
     key = FACES_RECIPE.key(workspace.parameters)
     slices = images[images.need != "rendering"]
-    for _, rows in slices.groupby([slices.StudyInstanceUID, _frame(slices)]):
+    for _, rows in slices.groupby(head_of(slices)):
         asked = []
         for series, files in rows.sort_values("source_path").groupby("SeriesInstanceUID"):
             decision = decided.get(series, FaceDecision("", None, (0.0, 0.0, 0.0)))
@@ -145,6 +148,7 @@ def _verdict_row(found: FaceFound, files: pd.DataFrame, fingerprint: str) -> dic
     return {
         **{name: None if math.isnan(value) else float(value) for name, value in measured.items()},
         "series_uid": found.series,
+        "head": head_of(files).iloc[0],
         "modality": first.Modality,
         "files": int(files.wanted.sum()),
         "left_out": json.dumps(found.left_out),

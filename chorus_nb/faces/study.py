@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chorus_nb.faces import masks, stacks
 from chorus_nb.faces.acceptance import IN_VIEW, Measures, measure, posed, refusals
-from chorus_nb.faces.atlas import Mask, Matrix, sampled_volume, template
+from chorus_nb.faces.atlas import LEEWAY, Mask, Matrix, sampled_volume, template
 from chorus_nb.faces.masks import FaceMask
 from chorus_nb.faces.registration import Pose, register_head
 from chorus_nb.faces.stacks import Slice, SliceSeries, Unfit
@@ -20,9 +20,13 @@ from chorus_nb.faces.volume import Grid, grid, head
 from chorus_nb.guard import fault_of
 from chorus_nb.source import Source
 
-SAME = 0.85  # overlap of two series' heads in their common field: they show the same head in the same place
+SAME, CLOSE = 0.85, 0.93  # overlap of two series' heads in their common field: the same head, in the same place
+INSIDE = 0.9  # of what a series shows, inside the head of another
+BARE = 0.75  # of the outline of that head: less is a head without its skin, which lies somewhere within
+AIRY = 0.3  # spread of the darker pixels beside the head, to that within: more is noise, which has no outline
 TORSO, LIMB = 280.0, 100.0  # mm: what is wider or narrower nearly everywhere is no head
-FEW_POINTS = 500  # voxels two series must share to be compared
+FEW_POINTS = 500  # pixels of the head a series must show to be compared, of pictures thinned to THINNED a side
+THINNED, PLANES = 64, 24
 
 
 class Asked(NamedTuple):
@@ -34,6 +38,13 @@ class Asked(NamedTuple):
     decision: str = ""
     start: tuple[float, float, float] | None = None
     shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    lead: str = ""
+    """the series whose mask a person looked at, deciding about the whole head; start and shift are those of its pose"""
+
+    @property
+    def follows(self) -> bool:
+        """Somebody decided about the head by another of its series."""
+        return self.lead not in ("", self.series)
 
 
 class FaceFound(NamedTuple):
@@ -66,21 +77,47 @@ class _Face(NamedTuple):
     pose: Pose
     measures: Measures
 
+    @property
+    def near(self) -> Mask:
+        """The head in its grid, with ``LEEWAY``."""
+        import SimpleITK as sitk
+
+        radius = [round(LEEWAY / self.grid.step)] * 3
+        return np.asarray(
+            sitk.GetArrayFromImage(sitk.BinaryDilate(sitk.GetImageFromArray(self.grid.head.astype("u1")), radius)) > 0
+        )
+
 
 def remove_faces(source: Source, folder: Path, asked: Sequence[Asked], ears: bool) -> list[FaceFound]:
-    """Look at the series of one frame of reference, those with most to register first; masks go into ``folder``."""
+    """Look at the series of one frame of reference, those with most to register first; masks go into ``folder``.
+
+    One head, one mask: a face that was found serves the series that show none by themselves, also those looked at
+    before it was found.
+    """
     accepted: list[_Face] = []
-    answers = []
-    for one in sorted(asked, key=lambda one: (one.need != "face", -len(one.paths), one.series)):
-        begun = time.perf_counter()
-        try:
-            answer = _face_of_series(source, folder, one, accepted, ears)
-        except Unfit as unfit:
-            answer = _unfit(one, str(unfit))
-        except Exception as error:  # whatever a damaged file does to a library, it costs this series and tells no value
-            answer = not_looked_at(one, fault_of(error))
-        answers.append(answer._replace(seconds=time.perf_counter() - begun))
-    return answers
+    answers: dict[str, FaceFound] = {}
+    leads = {one.lead for one in asked if one.follows}
+    ordered = sorted(asked, key=lambda one: (one.series not in leads, one.need != "face", -len(one.paths), one.series))
+    early = []
+    for one in ordered:
+        if not accepted:
+            early.append(one)
+        answers[one.series] = _answer(source, folder, one, accepted, ears)
+    for one in early if accepted else []:
+        if answers[one.series].status == "not_defaced":
+            answers[one.series] = _answer(source, folder, one, accepted, ears)
+    return list(answers.values())
+
+
+def _answer(source: Source, folder: Path, one: Asked, accepted: list[_Face], ears: bool) -> FaceFound:
+    begun = time.perf_counter()
+    try:
+        answer = _face_of_series(source, folder, one, accepted, ears)
+    except Unfit as unfit:
+        answer = _unfit(one, str(unfit))
+    except Exception as error:  # whatever a damaged file does to a library, it costs this series and tells no value
+        answer = not_looked_at(one, fault_of(error))
+    return answer._replace(seconds=time.perf_counter() - begun)
 
 
 def _unfit(one: Asked, why: str) -> FaceFound:
@@ -95,38 +132,44 @@ def _face_of_series(source: Source, folder: Path, one: Asked, accepted: list[_Fa
 
 
 def _face_of_slices(series: SliceSeries, folder: Path, one: Asked, accepted: list[_Face], ears: bool) -> FaceFound:
-    if not one.start:  # a person who gives a start wants a search of its own
-        for face in accepted:
-            if _agrees(series, face):
-                return _cut(series, one, folder, face, ears)
+    if one.follows or not one.start:  # a person who gives a start wants a search of its own, of the series looked at
+        seen = [(_compared(series, face), face) for face in accepted]
+        for comparison, face in sorted(seen, key=lambda pair: (pair[1].series != one.lead, -pair[0].overlap)):
+            decided = one.follows and face.series == one.lead and comparison.shown > FEW_POINTS
+            if comparison.agrees or comparison.silent or decided:
+                return _cut(series, one, folder, face, ears, wide=comparison.overlap < CLOSE)
     volumes = stacks.stacks(series)
     even = grid(volumes)
     if one.need in ("unknown", "doubt") and not _may_be_head(even):
         return FaceFound(one.series, "not_a_head", "the body is wider or narrower than a head")
     if not even.head.any():
         return _unfit(one, "nothing but air")
-    pose = _shifted(register_head(even, series.modality, one.start), one.shift)
+    mine = one._replace(decision="", start=None, shift=(0.0, 0.0, 0.0)) if one.follows else one
+    pose = _shifted(register_head(even, series.modality, mine.start), mine.shift)
     measures = measure(even, pose, posed(even, pose, ears=ears))
     reasons = refusals(measures, series.modality)
     face = _Face(one.series, even, pose, measures)
-    refused = bool(reasons) and one.decision != "deface"
+    refused = bool(reasons) and mine.decision != "deface"
     if refused and one.need == "doubt":
         return FaceFound(one.series, "not_a_head", "; ".join(reasons), measures=measures)
-    found = _cut(series, one, folder, face, ears)
+    others = [matrix for other in accepted for matrix in (other.pose.matrix, *other.pose.rivals)]
+    union = pose._replace(rivals=(*pose.rivals, *others))  # two series of one head contradict each other: both faces go
+    found = _cut(series, one, folder, face._replace(pose=union), ears)
     if refused:  # the mask is kept for a reviewer to look at; nothing is released
         return found._replace(status="not_defaced", reason="; ".join(reasons))
     accepted.append(face)
     return found
 
 
-def _cut(series: SliceSeries, one: Asked, folder: Path, face: _Face, ears: bool) -> FaceFound:
-    """Masks for every slice of the series by the pose of ``face``."""
+def _cut(series: SliceSeries, one: Asked, folder: Path, face: _Face, ears: bool, *, wide: bool = False) -> FaceFound:
+    """Masks for every slice of the series by the pose of ``face``, ``wide``: with a margin."""
+    zone = (template().wide if wide else template().face) | (template().ears if ears else False)
     value = stacks.air(series)
-    pose = _shifted(face.pose, one.shift) if face.series != one.series else face.pose
+    pose = face.pose if one.follows or face.series == one.series else _shifted(face.pose, one.shift)
     cut: dict[str, list[Mask]] = {}
     removed = brain = total = 0.0
     for piece, picture in zip(series.slices, series.pictures, strict=True):
-        inside, mind = _slice_regions(piece, pose, ears)
+        inside, mind = _slice_regions(piece, pose, zone)
         cut.setdefault(piece.source_path, []).append(inside)
         removed += inside.sum()
         total += inside.size
@@ -148,10 +191,9 @@ def _points(piece: Slice) -> NDArray[np.float64]:
     return np.asarray(across + down + piece.affine[:3, 3])
 
 
-def _slice_regions(piece: Slice, pose: Pose, ears: bool) -> tuple[Mask, Mask]:
+def _slice_regions(piece: Slice, pose: Pose, zone: Mask) -> tuple[Mask, Mask]:
     """What is removed of a slice, as in :func:`acceptance.posed`; and where the template's brain lies."""
     shape = template()
-    zone = shape.face | shape.ears if ears else shape.face
     points = _points(piece)
     moved = [points @ matrix[:3, :3].T + matrix[:3, 3] for matrix in (pose.matrix, *pose.rivals)]
     brain = sampled_volume(shape.brain, shape.to_index, moved[0], replicate=False)
@@ -170,19 +212,62 @@ def _shifted(pose: Pose, shift: tuple[float, float, float]) -> Pose:
     return pose._replace(matrix=moved(pose.matrix), rivals=tuple(map(moved, pose.rivals)))
 
 
-def _agrees(series: SliceSeries, face: _Face) -> bool:
-    """Whether the slices of a series show the head of ``face`` where that is: their outlines overlap."""
-    both = mine = theirs = 0
-    thinned = slice(None, None, max(1, len(series.slices) // 24))
-    for piece, picture in zip(series.slices[thinned], series.pictures[thinned], strict=True):
-        index = np.rint((_points(piece)[::4, ::4] - face.grid.origin) / face.grid.step).astype(int)
-        inside = ((index >= 0) & (index < face.grid.head.shape[::-1])).all(axis=-1)
-        held = np.clip(index, 0, np.array(face.grid.head.shape[::-1]) - 1)
-        known = inside & face.grid.field[held[..., 2], held[..., 1], held[..., 0]]
-        other = face.grid.head[held[..., 2], held[..., 1], held[..., 0]] & known
-        own = _outline(picture.values[::4, ::4], series.modality) & known
+class _Comparison(NamedTuple):
+    """A series beside the head found in another of its frame of reference, in the field of both."""
+
+    shown: int
+    """pixels of the series that show that head; few = it is not about it"""
+    overlap: float
+    """of both outlines"""
+    size: float
+    """of the series' own outline, beside the head's"""
+    inside: float
+    """share of the series' own outline that lies within that head and a margin around it"""
+    quiet: bool
+    """beside the head there is air: the series has an outline"""
+
+    @property
+    def agrees(self) -> bool:
+        """The series shows the same skin in the same place."""
+        return self.shown > FEW_POINTS and self.overlap >= SAME
+
+    @property
+    def silent(self) -> bool:
+        """The series has no skin (diffusion, perfusion, phases): its frame of reference says where the head lies."""
+        return self.shown > FEW_POINTS and (not self.quiet or (self.inside >= INSIDE and self.size <= BARE))
+
+
+def _compared(series: SliceSeries, face: _Face) -> _Comparison:
+    both = mine = theirs = within = 0
+    shape, near = np.array(face.grid.head.shape[::-1]), face.near
+    beside, inner = list[NDArray[Any]](), list[NDArray[Any]]()
+    planes = slice(None, None, max(1, len(series.slices) // PLANES))
+    for piece, picture in zip(series.slices[planes], series.pictures[planes], strict=True):
+        thin = (slice(None, None, max(1, piece.rows // THINNED)), slice(None, None, max(1, piece.columns // THINNED)))
+        index = np.rint((_points(piece)[thin] - face.grid.origin) / face.grid.step).astype(int)
+        held = np.clip(index, 0, shape - 1)
+        at = held[..., 2], held[..., 1], held[..., 0]
+        known = (index == held).all(axis=-1) & face.grid.field[at]
+        other, around = face.grid.head[at] & known, near[at] & known
+        values = picture.values[thin]
+        own = _outline(values, series.modality) & known
         both, mine, theirs = both + (own & other).sum(), mine + own.sum(), theirs + other.sum()
-    return theirs > FEW_POINTS and 2 * both / (mine + theirs) >= SAME
+        within += (own & around).sum()
+        beside.append(values[known & ~around])
+        inner.append(values[other])
+    return _Comparison(
+        shown=int(theirs),
+        overlap=float(2 * both / (mine + theirs)) if theirs else 0.0,
+        size=float(mine / theirs) if theirs else 0.0,
+        inside=float(within / mine) if mine else 1.0,
+        quiet=_spread(beside, 5, 35) <= AIRY * _spread(inner, 25, 75),
+    )
+
+
+def _spread(parts: Sequence[NDArray[Any]], low: float, high: float) -> float:
+    """Between two percentiles; 0 of nothing."""
+    values = np.concatenate([*parts, []])
+    return float(np.subtract(*np.percentile(values, (high, low)))) if len(values) else 0.0
 
 
 def _outline(values: NDArray[np.float32], modality: str) -> Mask:

@@ -1,4 +1,4 @@
-"""The face reviewer (notebook 04): each series that may show a face, before and after; one key for each decision."""
+"""The face reviewer (notebook 04): heads before and after; one key decides about all series of one."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ import pandas as pd
 from chorus_nb import tables
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.faces import face_preview, render
-from chorus_nb.faces.decisions import FACE_LOG
+from chorus_nb.faces.decisions import FACE_LOG, OF_HEAD, face_decisions
 from chorus_nb.review.panel import Panel, Reply, script
 from chorus_nb.workspace import Workspace
 
-FACE_COLUMNS = ("series_uid", "modality", "files", "need_reason", "status", "reason")
+FACE_COLUMNS = ("series_uid", "modality", "series", "files", "waiting", "need_reason", "status", "reason")
+WAITING = ("not_defaced", "rendering")
 ORDER = ["not_defaced", "rendering", "as_it_is", "held", "defaced", "no_face_in_view", "not_a_head"]
 
 
 class FaceReviewer(Panel):
-    """``FaceReviewer(workspace)``: series that may show a face, those that wait first; decided at once, on disk."""
+    """``FaceReviewer(workspace)``: heads that may show a face, those that wait first; decided at once, on disk.
+
+    A head is what the series of a study in one frame of reference show; it is looked at in one of them.
+    """
 
     _esm = script("face_reviewer")
     questions = ("view", "decide", "undo")
@@ -25,9 +29,8 @@ class FaceReviewer(Panel):
     def __init__(self, workspace: Workspace, reviewer: str = "") -> None:
         super().__init__(workspace, reviewer)
         verdicts = workspace.read_or_empty(tables.FACE_VERDICTS)
-        verdicts = verdicts[verdicts["files"] > 0]
-        ranked = verdicts.assign(rank=verdicts["status"].map(ORDER.index)).sort_values(["rank", "series_uid"])
-        self.queue = ranked.reset_index(drop=True)
+        self._heads = dict(zip(verdicts["series_uid"], verdicts["head"], strict=True))
+        self.queue = heads_to_review(verdicts[verdicts["files"] > 0])
         self.content = {
             "queue": self.queue[list(FACE_COLUMNS)].to_numpy(dtype=object).tolist(),
             "reviewer": self.reviewer,
@@ -35,24 +38,24 @@ class FaceReviewer(Panel):
         }
 
     def view(self, number: int, start: str = "", shift: str = "") -> Reply:
-        """Surfaces and planes of a series; with a start or a shift, what 03 would make of it then (takes a while)."""
+        """Surfaces and planes of a head; with a start or a shift, what 03 would make of it then (takes a while)."""
         row = self.queue.iloc[number]
         if start or shift:
             shown = face_preview(self.workspace, row["series_uid"], start, shift)
         elif row["mask"]:
             shown = render(self.workspace, row["series_uid"], row["mask"])
         else:
-            raise WorkbenchError("there is no mask for this series; give a start to search from")
+            raise WorkbenchError("there is no mask for this head; give a start to search from")
         pictures = [*shown.before, *shown.after, *(_outlined(picture, mask) for picture, mask in shown.planes)]
         facts = [{"width": picture.shape[1], "height": picture.shape[0]} for picture in pictures]
         return {"pictures": facts, "written": shown.written}, [picture.tobytes() for picture in pictures]
 
     def decide(self, number: int, decision: str, start: str = "", shift: str = "", note: str = "") -> Reply:
-        """Write a decision down: deface (with this mask), release (as it is; says why) or hold."""
+        """Write a decision about a head down: deface (with this mask), release (as it is; says why) or hold."""
         if decision == "release" and not note.strip():
             raise InputError("a face is released only with a reason")
         series = self.queue.iloc[number]["series_uid"]
-        row = {"item": series, "decision": decision, "start": start, "shift": shift, "note": note}
+        row = {"item": series, "decision": decision + OF_HEAD, "start": start, "shift": shift, "note": note}
         FACE_LOG.append(self.workspace, self.reviewer, row)
         return {"decided": self._decided()}, []
 
@@ -63,12 +66,36 @@ class FaceReviewer(Panel):
 
     def static_table(self) -> pd.DataFrame:
         decided = [self._decided().get(number, "waits") for number in self.queue.index]
-        table = self.queue[["modality", "need", "status", "reason"]].assign(decision=decided)
-        return table.groupby(list(table.columns), as_index=False).size().rename(columns={"size": "series"})
+        kinds = ["modality", "need", "status", "reason", "decision"]
+        table = self.queue.assign(decision=decided, heads=1).groupby(kinds, as_index=False)
+        return table[["heads", "series", "files", "waiting"]].sum()
 
     def _decided(self) -> dict[int, str]:
-        rows = FACE_LOG.current(self.workspace)
-        return {place: rows[uid]["decision"] for place, uid in enumerate(self.queue["series_uid"]) if uid in rows}
+        said = face_decisions(self.workspace, self._heads)
+        return {place: said[uid].decision for place, uid in enumerate(self.queue["series_uid"]) if uid in said}
+
+
+def heads_to_review(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """A row a head, those that wait first, with what waits of all its series: their files, the gravest status and why.
+
+    ``series_uid``: looked at is the series whose face was found and accepted, else the one most like a head.
+    """
+    waits = verdicts["status"].isin(WAITING)
+    rows = verdicts.assign(
+        rank=verdicts["status"].map(ORDER.index),
+        waiting=verdicts["files"].where(waits, 0),
+        unlike=-verdicts["dice"].astype("float64").fillna(0.0),
+        later=(verdicts["mask"] == "") * 4 + (verdicts["status"] != "defaced") * 2 + (verdicts["shared_from"] != ""),
+    )
+    shown = rows.sort_values(["later", "unlike", "series_uid"]).drop_duplicates("head").set_index("head")
+    gravest = rows.sort_values(["rank", "series_uid"]).drop_duplicates("head").set_index("head")
+    heads = rows.groupby("head")
+    shown = shown.assign(
+        **{name: gravest[name] for name in ("rank", "need", "need_reason", "status", "reason")},
+        **{name: heads[name].sum() for name in ("files", "waiting")},
+        series=heads.size(),
+    )
+    return shown.sort_values(["rank", "series_uid"]).reset_index()
 
 
 def _outlined(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:

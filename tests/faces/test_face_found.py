@@ -77,19 +77,55 @@ def test_each_limit_refuses_by_itself_and_says_why() -> None:
             assert len(reasons) == 1 and limit.reason in reasons[0]
 
 
-def test_series_of_one_head_share_its_pose_and_another_head_does_not(tmp_path: Path) -> None:
+def one_head() -> dict[str, Volume]:
+    """What a study of one head holds beside its T1: by name, in the same frame of reference."""
+    t2 = heads.head("T2")
+    brain = np.isin(heads.tissues(), ("grey", "white", "csf"))
+    random = np.random.default_rng(3)
+    hiss = random.uniform(0, 1, brain.shape)
+    noise = np.abs(random.normal(0, 40, brain.shape))
+    bare = np.where(brain, t2.values, noise)
+    left_by = t2.affine + np.array([[0, 0, 0, 5.0], [0] * 4, [0] * 4, [0] * 4])
+
+    def few(volume: Volume, *places: int) -> Volume:
+        affine = volume.affine.copy()
+        affine[:3, 3] += affine[:3, 2] * places[0]
+        affine[:3, 2] *= places[1] - places[0] if len(places) > 1 else 1
+        return volume._replace(values=volume.values[list(places)].astype("f4"), affine=affine)
+
+    return {
+        "t2": t2,
+        "dwi": few(t2._replace(values=bare), *range(8, 64, 4)),
+        "moved by 5 mm": few(t2._replace(values=bare, affine=left_by), *range(8, 64, 4)),
+        "adc": few(t2._replace(values=np.where(brain, 700 + noise, hiss * 3000)), 20, 30, 40),
+        "phase": few(t2._replace(values=np.where(brain, 2000 + noise, hiss * 4095)), 20, 30, 40),
+        "fa": few(t2._replace(values=np.where(brain, noise * 10, 0)), 20, 30, 40),
+        "localizer": few(t2, 24, 34),
+        "single": few(t2, 24),
+    }
+
+
+def test_the_face_of_one_series_goes_from_every_series_of_its_frame_of_reference(tmp_path: Path) -> None:
     source, folder = tmp_path / "source", tmp_path / "faces"
-    t1, t2 = heads.head("T1"), heads.head("T2")
-    moved = t2._replace(affine=t2.affine + np.array([[0, 0, 0, 0], [0, 0, 0, 70], [0, 0, 0, 0], [0] * 4]))
+    volumes = one_head()
+    t2 = volumes["t2"]
+    away = np.array([[0, 0, 0, 0], [0, 0, 0, 70.0], [0, 0, 0, 0], [0] * 4])
+    volumes |= {"t1": heads.head("T1"), "few away": t2._replace(values=t2.values[30:36], affine=t2.affine + away)}
     asked = []
-    for name, volume in (("t1", t1), ("thin", t2._replace(values=t2.values[10:14])), ("away", moved)):
+    for name, volume in volumes.items():
         files = heads.write(volume, source / name, SeriesDescription=name)
         asked.append(Asked(name, "face", tuple(f"{name}/{file}" for file in files)))
-    asked[1] = asked[1]._replace(paths=asked[1].paths[:4])
+    asked.append(asked[-1]._replace(series="decided", decision="deface", lead="t1"))
     answers = {one.series: one for one in remove_faces(open_source(source), folder, asked, False)}
-    assert answers["t1"].status == "defaced"
-    assert answers["away"].shared_from == ""
-    assert answers["thin"].status == "not_defaced", "four slices at the wrong height are not the same head"
+    away_one = answers.pop("few away")
+    assert away_one.status == "not_defaced", "it lies where the head is not"
+    assert {name: one.status for name, one in answers.items()} == dict.fromkeys(answers, "defaced")
+    assert {name: one.shared_from for name, one in answers.items()} == dict.fromkeys(answers, "t1") | {"t1": ""}
+    assert all(one.brain_ml == 0 for one in answers.values())
+    moved = "moved by 5 mm"
+    names = sorted(path.name for path in (source / moved).iterdir())
+    removed = np.stack([read_mask(folder, answers[moved].mask, f"{moved}/{name}").mask[0] for name in names])
+    assert removed[heads.face()[8:64:4]].mean() >= 0.95
 
 
 def test_without_a_pose_to_share_too_few_slices_are_held(tmp_path: Path) -> None:

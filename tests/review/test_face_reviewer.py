@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 pytest.importorskip("SimpleITK")
@@ -12,6 +13,7 @@ pytest.importorskip("pydeface")
 from chorus_nb import tables
 from chorus_nb.faces.decisions import FACE_LOG
 from chorus_nb.review import FaceReviewer
+from chorus_nb.review.face_reviewer import heads_to_review
 from chorus_nb.workspace import Workspace
 from tests import heads
 from tests.browsing import Watched, open_panel
@@ -44,7 +46,7 @@ def test_what_waits_comes_first_and_what_was_released_is_shown(
     page = open_panel(watched, FaceReviewer(heads_site, "ada"), monkeypatch)
     page.wait_for_function("document.querySelector('.refused')?.textContent.includes('no mask')")
     assert "not_defaced" in page.locator("option").first.text_content()
-    page.get_by_label("Series of the queue").select_option("1")
+    page.get_by_label("Heads of the queue").select_option("1")
     page.wait_for_function(SHOWN)
     assert "released" in page.locator("figcaption").nth(2).text_content()
     page.screenshot(path=str(tmp_path / "FaceReviewer.png"))
@@ -54,7 +56,7 @@ def test_a_shift_is_tried_before_it_is_decided_and_the_decision_is_taken_back(
     heads_site: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = open_panel(watched, FaceReviewer(heads_site, "ada"), monkeypatch)
-    page.get_by_label("Series of the queue").select_option("1")
+    page.get_by_label("Heads of the queue").select_option("1")
     page.wait_for_function(SHOWN)
     page.get_by_label("Shift").fill("0,5")
     page.get_by_role("button", name="Try").click()
@@ -66,7 +68,7 @@ def test_a_shift_is_tried_before_it_is_decided_and_the_decision_is_taken_back(
     page.get_by_role("button", name="Deface").click()
     status(page, "deface: written")
     [row] = FACE_LOG.history(heads_site).to_dict("records")
-    assert (row["decision"], row["shift"], row["reviewer"]) == ("deface", "0,8,0", "ada")
+    assert (row["decision"], row["shift"], row["reviewer"]) == ("deface_head", "0,8,0", "ada")
     page.locator(".chorus-panel").press("u")
     status(page, "Taken back")
     assert not FACE_LOG.current(heads_site)
@@ -87,5 +89,24 @@ def test_a_face_is_released_only_with_a_reason(
 
 def test_the_report_shows_counts_instead_of_the_panel(heads_site: Workspace) -> None:
     table = FaceReviewer(heads_site).static_table()
-    assert dict(zip(table.status, table.series, strict=True)) == {"defaced": 1, "not_defaced": 1}
+    assert dict(zip(table.status, table.heads, strict=True)) == {"defaced": 1, "not_defaced": 1}
     assert not set(heads_site.read(tables.FACE_VERDICTS).series_uid) & set(table.astype(str).to_numpy().ravel())
+
+
+def test_the_queue_shows_heads_and_says_what_one_decision_frees() -> None:
+    """Of one head: an accepted T1, a localizer that shares its face, two series that wait; and another head."""
+    rows = [
+        ("t1", "one", "defaced", "", "m1", "", 160, 0.97),
+        ("loc", "one", "defaced", "", "m2", "t1", 3, 0.97),
+        ("epi", "one", "not_defaced", "the outline", "m3", "", 200, 0.71),
+        ("few", "one", "not_defaced", "too few", "", "", 4, None),
+        ("ct", "two", "no_face_in_view", "", "", "", 30, 0.95),
+    ]
+    names = ["series_uid", "head", "status", "reason", "mask", "shared_from", "files", "dice"]
+    verdicts = pd.DataFrame(rows, columns=names).assign(modality="MR", need="face", need_reason="")
+    first, second = heads_to_review(verdicts).to_dict("records")
+    assert (first["series_uid"], first["mask"]) == ("t1", "m1"), "looked at is the face that was accepted"
+    assert (first["status"], first["series"], first["files"], first["waiting"]) == ("not_defaced", 4, 367, 204)
+    assert (second["head"], second["waiting"]) == ("two", 0)
+    [left] = heads_to_review(verdicts[verdicts.series_uid.isin(("epi", "few"))]).to_dict("records")
+    assert left["series_uid"] == "epi"

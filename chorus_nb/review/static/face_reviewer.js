@@ -2,7 +2,7 @@ function render({ model, el }) {
   const content = model.get("content");
   const { root, status, complain } = panel(el, "Face reviewer");
   const ask = asker(model, complain);
-  const [UID, MODALITY, FILES, WHY, STATUS, REASON] = [0, 1, 2, 3, 4, 5];
+  const [UID, MODALITY, SERIES, FILES, WAITING, WHY, STATUS, REASON] = [0, 1, 2, 3, 4, 5, 6, 7];
   let decided = content.decided;
   let current = 0;
   const names = ["before", "before, turned", "after", "after, turned", "from the side", "from the front", "from below"];
@@ -10,7 +10,7 @@ function render({ model, el }) {
   const captions = names.map((text) => make("figcaption", { text }));
   const figures = canvases.map((canvas, place) => make("figure", {}, canvas, captions[place]));
   const facts = make("p", { class: "count" });
-  const choose = make("select", { "aria-label": "Series of the queue", onchange: () => open(Number(choose.value)) });
+  const choose = make("select", { "aria-label": "Heads of the queue", onchange: () => open(Number(choose.value)) });
   const start = make("input", { "aria-label": "Start: nodding, turning, tilting in degrees", placeholder: "start 0,0,0°" });
   const shift = make("input", { "aria-label": "Shift: left, back, up in mm", placeholder: "shift 0,0,0 mm" });
   const note = make("input", { "aria-label": "Reason of the decision", placeholder: "why" });
@@ -44,10 +44,15 @@ function render({ model, el }) {
     }
   });
   if (content.queue.length) open(0);
-  else status.textContent = "No series may show a face, or deface is not apply.";
+  else status.textContent = "No head may show a face, or deface is not apply.";
 
   function label(row, number) {
-    return `${number + 1}. ${row[MODALITY]}, ${row[FILES]} ${row[FILES] === 1 ? "file" : "files"}: ${decided[number] || row[STATUS]}`;
+    const waits = row[WAITING] ? `, ${row[WAITING]} wait` : "";
+    return `${number + 1}. ${row[MODALITY]}, ${row[SERIES]} series, ${counted(row[FILES])}${waits}: ${decided[number] || row[STATUS]}`;
+  }
+
+  function counted(files) {
+    return `${files} ${files === 1 ? "file" : "files"}`;
   }
 
   async function open(number) {
@@ -56,7 +61,8 @@ function render({ model, el }) {
     choose.value = number;
     start.value = shift.value = note.value = "";
     const row = content.queue[number];
-    facts.textContent = [row[WHY], row[REASON]].filter(Boolean).join(" · ");
+    const frees = row[WAITING] ? `one decision about ${row[SERIES]} series frees ${counted(row[WAITING])}` : "";
+    facts.textContent = [row[WHY], row[REASON], frees].filter(Boolean).join(" · ");
     await look(false);
   }
 

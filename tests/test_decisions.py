@@ -193,4 +193,4 @@ def test_faces_take_back_their_own_decisions_only(site: Workspace) -> None:
     FACE_LOG.append(site, "ada", {"item": "1.2", "decision": "release", "note": "a localizer"})
     FACE_LOG.append(site, "grace", {"item": "1.2", "decision": "deface", "shift": "0,8,0"})
     FACE_LOG.withdraw(site, "ada")
-    assert face_decisions(site)["1.2"] == ("deface", None, (0.0, 8.0, 0.0))
+    assert face_decisions(site)["1.2"] == ("deface", None, (0.0, 8.0, 0.0), "1.2")

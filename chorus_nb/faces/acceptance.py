@@ -49,18 +49,40 @@ class Measures(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """``measure`` must lie between ``low`` and ``high``; ``modality`` "" = any."""
+    """``measure`` must lie between ``low`` and ``high``; ``modality`` "" = any.
+
+    As far as ``doubt`` it may miss that, where every other measure is as good as ``sure``: they are weighed together.
+    """
 
     measure: str
     low: float
     high: float
+    doubt: float
+    sure: float
     modality: str
     reason: str
+
+    def keeps(self, value: float) -> bool:
+        """Whether it is within the limit; NaN is not."""
+        return self.low <= value <= self.high
+
+    def doubtful(self, value: float) -> bool:
+        """Whether it misses the limit by so little that the others may outvote it."""
+        return self.doubt <= value < self.low
+
+    def surely(self, value: float) -> bool:
+        """Whether it is good enough to vote for another that is in doubt."""
+        return value >= self.sure if self.high == np.inf else value <= self.sure
+
+
+def _limit(row: dict[str, str]) -> Limit:
+    low, high, doubt = (float(row[name] or none) for name, none in (("low", "-inf"), ("high", "inf"), ("doubt", "inf")))
+    return Limit(row["measure"], low, high, doubt, float(row["sure"]), row["modality"], row["reason"])
 
 
 # Measured on the volumes of the tests, with the starting values of facts/pixels.md §C.4: see README.
 LIMITS = tuple(
-    Limit(row["measure"], float(row["low"]), float(row["high"]), row["modality"], row["reason"])
+    _limit(row)
     for row in csv.DictReader(resources.files(__package__).joinpath("limits.csv").read_text("utf-8").splitlines())
 )
 
@@ -168,14 +190,17 @@ def _share(part: NDArray[np.int_] | int, whole: NDArray[np.int_] | int) -> float
 def refusals(measures: Measures, modality: str) -> list[str]:
     """Why the pose is not accepted; empty = it is.
 
-    With hardly any face in view the two looks at its front are left out.
+    One measure in doubt is outvoted where all others are sure. With hardly any face in view the two looks at its front
+    are left out.
     """
     skipped = () if measures.face >= IN_VIEW else ("nose", "front")
-    reasons = []
-    for limit in LIMITS:
-        if limit.measure in skipped or limit.modality not in ("", modality):
-            continue
-        value = getattr(measures, limit.measure)
-        if not limit.low <= value <= limit.high:  # NaN is refused too
-            reasons.append(f"{limit.reason} ({limit.measure} {value:.3g})")
-    return list(dict.fromkeys(reasons))
+    asked = [
+        (limit, float(getattr(measures, limit.measure)))
+        for limit in LIMITS
+        if limit.measure not in skipped and limit.modality in ("", modality)
+    ]
+    missed = [(limit, value) for limit, value in asked if not limit.keeps(value)]
+    others = (limit.surely(value) for limit, value in asked if limit.keeps(value))
+    if len(missed) == 1 and missed[0][0].doubtful(missed[0][1]) and all(others):
+        return []
+    return list(dict.fromkeys(f"{limit.reason} ({limit.measure} {value:.3g})" for limit, value in missed))

@@ -12,7 +12,7 @@ pytest.importorskip("SimpleITK")
 pytest.importorskip("pydeface")
 
 from chorus_nb.faces import read_mask
-from chorus_nb.faces.acceptance import LIMITS, Measures, measure, posed, refusals
+from chorus_nb.faces.acceptance import LIMITS, Limit, Measures, measure, posed, refusals
 from chorus_nb.faces.masks import paths
 from chorus_nb.faces.registration import Pose, register_head
 from chorus_nb.faces.study import Asked, remove_faces
@@ -66,15 +66,28 @@ def test_what_is_no_head_with_a_face_is_never_called_defaced(name: str, volume: 
     assert reasons or measures.face < 0.02, name
 
 
-def test_each_limit_refuses_by_itself_and_says_why() -> None:
-    good = demo_head()[3]
-    for limit in LIMITS:
-        if limit.modality not in ("", "MR"):
+GOOD = Measures(0.96, 1.09, 1.0, 1.05, 5.0, 0.0, 0.15, 0.9, 1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: f"{limit.measure}{limit.modality}")
+def test_each_limit_refuses_by_itself_and_says_why(limit: Limit) -> None:
+    modality = limit.modality or "MR"
+    assert refusals(GOOD, modality) == []
+    beyond = limit.high + 0.001 if limit.high < np.inf else min(limit.low, limit.doubt) - 0.001
+    for value in (beyond, float("nan")):
+        [reason] = refusals(GOOD._replace(**{limit.measure: value}), modality)
+        assert limit.reason in reason
+
+
+@pytest.mark.parametrize("limit", [limit for limit in LIMITS if limit.doubt < np.inf], ids=lambda limit: limit.measure)
+def test_a_measure_in_doubt_is_outvoted_only_where_all_others_are_sure(limit: Limit) -> None:
+    doubtful = GOOD._replace(**{limit.measure: limit.doubt})
+    assert refusals(doubtful, "MR") == []
+    for other in LIMITS:
+        if other.measure == limit.measure or other.modality not in ("", "MR"):
             continue
-        outside = [limit.low - 0.001, float("nan")] + [limit.high + 0.001] * (limit.high < np.inf)
-        for value in outside:
-            reasons = refusals(good._replace(**{limit.measure: value}), "MR")
-            assert len(reasons) == 1 and limit.reason in reasons[0]
+        unsure = other.sure - 0.001 if other.high == np.inf else other.sure + 0.001
+        assert refusals(doubtful._replace(**{other.measure: unsure}), "MR"), f"{other.measure} is not sure"
 
 
 def one_head() -> dict[str, Volume]:

@@ -106,7 +106,9 @@ class Parameters(BaseModel):
         "detect", description="detect (hold back until reviewed), redact (remove without waiting) or skip."
     )
     deface: Literal["flag", "apply", "skip"] = Field(
-        "flag", description="Faces in CT, MR and PT: flag (list the series), apply (remove, or hold back) or skip."
+        "flag",
+        description="Faces in CT, MR and PT: apply (remove, or hold back: recommended), flag (only list) or skip.",
+        json_schema_extra={"recommended": "apply"},
     )
     deface_ears: bool = Field(False, description="Remove the ears with the face.")
     held_share: float = Field(

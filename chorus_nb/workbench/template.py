@@ -9,6 +9,7 @@ from chorus_nb.parameters import Parameters
 
 TEMPLATE_HEAD = """\
 # The parameters of a run, all of them, with their defaults: copy this file, change what differs at your site.
+# Where something better than the default is recommended (deface), that stands here.
 # site, source, omop, lookup and workspace have none; most sites set only these. Made by: chorus-nb parameters
 #
 # Run:  chorus-nb run my_site.yaml
@@ -23,6 +24,7 @@ def site_template() -> str:
         meaning = textwrap.fill(
             field.description or "", 118, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False
         )
+        extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
         # JSON is YAML in flow style, and quotes every text
-        blocks.append(f"{meaning}\n{name}: {json.dumps(field.default)}\n")
+        blocks.append(f"{meaning}\n{name}: {json.dumps(extra.get('recommended', field.default))}\n")
     return "\n".join(blocks)

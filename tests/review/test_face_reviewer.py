@@ -98,7 +98,7 @@ def test_the_queue_shows_heads_and_says_what_one_decision_frees() -> None:
     rows = [
         ("t1", "one", "defaced", "", "m1", "", 160, 0.97),
         ("loc", "one", "defaced", "", "m2", "t1", 3, 0.97),
-        ("epi", "one", "not_defaced", "the outline", "m3", "", 200, 0.71),
+        ("epi", "one", "not_defaced", "turned too far", "m3", "", 200, 0.98),
         ("few", "one", "not_defaced", "too few", "", "", 4, None),
         ("ct", "two", "no_face_in_view", "", "", "", 30, 0.95),
     ]

@@ -133,7 +133,7 @@ def test_notebooks_are_chosen_by_number_or_name() -> None:
 def test_the_site_template_is_generated_from_the_model() -> None:
     text = (ROOT / "parameters" / "site_template.yaml").read_text(encoding="utf-8")
     assert text == site_template(), "run: chorus-nb parameters > parameters/site_template.yaml"
-    assert Parameters.of(yaml.safe_load(text)) == Parameters.of({})
+    assert Parameters.of(yaml.safe_load(text)) == Parameters.of({"deface": "apply"}), "the defaults, and what is better"
 
 
 def test_every_parameter_file_is_accepted_by_the_model() -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import math
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom import dcmread
 from pydicom.uid import CTImageStorage, MRImageStorage
 
 from chorus_nb.demo import chests, phantoms
@@ -188,3 +192,35 @@ def write(volume: Volume, folder: Path, **attributes: object) -> list[str]:
         (folder / f"{number:03d}.dcm").write_bytes(content)
         names.append(f"{number:03d}.dcm")
     return names
+
+
+def mosaic(volume: Volume, **attributes: object) -> bytes:
+    """The slices of a volume in one picture, as Siemens writes them, with what that takes of private headers."""
+    dataset = dcmread(io.BytesIO(slices(volume, **attributes)[0]))
+    count, rows, columns = volume.values.shape
+    side = math.ceil(math.sqrt(count))
+    picture = np.zeros((side * side, rows, columns), "<u2")
+    picture[:count] = np.clip(np.rint(volume.values), 0, 4095)
+    across, down, along = (volume.affine[:3, axis] for axis in range(3))
+    corner = volume.affine[:3, 3] - across * columns * (side - 1) / 2 - down * rows * (side - 1) / 2
+    dataset.ImageType = ["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"]
+    dataset.Rows, dataset.Columns = side * rows, side * columns
+    dataset.ImagePositionPatient = [round(float(value), 4) for value in corner]
+    dataset.SpacingBetweenSlices = float(np.linalg.norm(along))
+    dataset.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x0A, "US", count)
+    csa = _csa_normal(along / np.linalg.norm(along))
+    dataset.private_block(0x0029, "SIEMENS CSA HEADER", create=True).add_new(0x10, "OB", csa)
+    tiled = picture.reshape(side, side, rows, columns).transpose(0, 2, 1, 3)
+    dataset.PixelData = tiled.reshape(side * rows, side * columns).tobytes()
+    sink = io.BytesIO()
+    dataset.save_as(sink)
+    return sink.getvalue()
+
+
+def _csa_normal(normal: NDArray[np.float64]) -> bytes:
+    """A CSA header (SV10) that says the normal of the slices; six items, of which three are empty."""
+    made = b"SV10\4\3\2\1" + struct.pack("<ii", 1, 77)
+    made += b"SliceNormalVector".ljust(64, b"\0") + struct.pack("<i4siii", 3, b"FD\0\0", 4, 6, 77)
+    for text in [*(f"{value:.8f}".encode() for value in normal), b"", b"", b""]:
+        made += struct.pack("<iiii", len(text), len(text), 77, 0) + text.ljust(-(-len(text) // 4) * 4, b"\0")
+    return made

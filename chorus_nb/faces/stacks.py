@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 
 from chorus_nb.dicom import codecs
+from chorus_nb.faces import mosaics
 from chorus_nb.faces.atlas import Matrix
 from chorus_nb.faces.volume import Volume
 from chorus_nb.source import Source
@@ -38,6 +39,15 @@ class Slice(NamedTuple):
     affine: Matrix
     kind: str
     """slices of one kind (orientation, geometry, echo) make a stack"""
+    corner: tuple[int, int] = (0, 0)
+    """row and column at which it begins in its frame: that of a mosaic holds many"""
+    whole: tuple[int, int] = (0, 0)
+    """rows and columns of the frame"""
+
+    @property
+    def window(self) -> tuple[slice, slice]:
+        """Where it lies in its frame."""
+        return slice(self.corner[0], self.corner[0] + self.rows), slice(self.corner[1], self.corner[1] + self.columns)
 
     @property
     def height(self) -> float:
@@ -88,15 +98,25 @@ def load(source: Source, paths: Sequence[str]) -> SliceSeries:
 def _frames(source: Source, path: str) -> tuple[str, list[tuple[Slice, StackedFrame]]]:
     """Modality, slices and pixels of a file."""
     dataset = dcmread(io.BytesIO(source.read(path)), force=True)
-    if "MOSAIC" in str(dataset.get("ImageType", "")):
-        raise Unfit("a mosaic: many slices in one picture")
     if int(dataset.get("SamplesPerPixel") or 1) != 1:
         raise Unfit("in colour")
     found = list(_slices(path, dataset))
     shape = len(found), int(dataset.Rows), int(dataset.Columns)
     array = codecs.decoder_of(dataset).as_array(dataset)[0].reshape(shape)
-    pairs = zip(found, array, strict=True)
-    return str(dataset.get("Modality", "")), [(one, StackedFrame(stored, *scale)) for (one, *scale), stored in pairs]
+    pairs = [(one, StackedFrame(stored, *scale)) for (one, *scale), stored in zip(found, array, strict=True)]
+    if mosaics.is_mosaic(dataset):
+        pairs = [part for one, picture in pairs for part in _unpacked(dataset, one, picture)]
+    return str(dataset.get("Modality", "")), pairs
+
+
+def _unpacked(dataset: Dataset, one: Slice, picture: StackedFrame) -> Iterator[tuple[Slice, StackedFrame]]:
+    """The slices of a mosaic."""
+    try:
+        for row, column, rows, columns, affine in mosaics.tiles(dataset, one.affine):
+            tile = one._replace(rows=rows, columns=columns, affine=affine, corner=(row, column))
+            yield tile, picture._replace(stored=picture.stored[tile.window])
+    except ValueError as fault:
+        raise Unfit(str(fault)) from None
 
 
 def _slices(path: str, dataset: Dataset) -> Iterator[tuple[Slice, float, float]]:
@@ -132,7 +152,8 @@ def _slices(path: str, dataset: Dataset) -> Iterator[tuple[Slice, float, float]]
         kind = f"{geometry} {echo}"
         slope = get("PixelValueTransformationSequence", "RescaleSlope")
         intercept = get("PixelValueTransformationSequence", "RescaleIntercept")
-        one = Slice(path, number, frames, int(dataset.Rows), int(dataset.Columns), affine, kind)
+        size = int(dataset.Rows), int(dataset.Columns)
+        one = Slice(path, number, frames, *size, affine, kind, whole=size)
         yield one, float(1 if slope in (None, "") else slope) or 1.0, float(intercept or 0)
 
 

@@ -27,6 +27,7 @@ AIRY = 0.3  # spread of the darker pixels beside the head, to that within: more 
 TORSO, LIMB = 280.0, 100.0  # mm: what is wider or narrower nearly everywhere is no head
 FEW_POINTS = 500  # pixels of the head a series must show to be compared, of pictures thinned to THINNED a side
 THINNED, PLANES = 64, 24
+REPEATED = 1 << 16  # pixels: slices up to this size come again at the same place, for many times or weightings
 
 
 class Asked(NamedTuple):
@@ -166,16 +167,21 @@ def _cut(series: SliceSeries, one: Asked, folder: Path, face: _Face, ears: bool,
     zone = (template().wide if wide else template().face) | (template().ears if ears else False)
     value = stacks.air(series)
     pose = face.pose if one.follows or face.series == one.series else _shifted(face.pose, one.shift)
-    cut: dict[str, list[Mask]] = {}
+    cut: dict[str, Mask] = {}
+    known: dict[tuple[bytes, int, int], tuple[Mask, Mask]] = {}
     removed = brain = total = 0.0
     for piece, picture in zip(series.slices, series.pictures, strict=True):
-        inside, mind = _slice_regions(piece, pose, zone)
-        cut.setdefault(piece.source_path, []).append(inside)
+        place = piece.affine.tobytes(), piece.rows, piece.columns
+        inside, mind = known.get(place) or _slice_regions(piece, pose, zone)
+        if piece.rows * piece.columns <= REPEATED:
+            known[place] = inside, mind
+        frames = cut.setdefault(piece.source_path, np.zeros((piece.frames, *piece.whole), bool))
+        frames[piece.frame][piece.window] = inside
         removed += inside.sum()
         total += inside.size
         lost = inside & mind & (picture.stored != value)
         brain += lost.sum() * abs(np.linalg.det(piece.affine[:3, :3]))
-    name = masks.write(folder, {path: FaceMask(np.stack(planes), value) for path, planes in cut.items()})
+    name = masks.write(folder, {path: FaceMask(frames, value) for path, frames in cut.items()})
     share = removed / total
     shared = "" if face.series == one.series else face.series
     status = "defaced" if share > 0 and (face.measures.face >= IN_VIEW or shared) else "no_face_in_view"

@@ -104,10 +104,10 @@ def _render(workspace: Workspace, mask: str, paths: list[str], written: list[str
     series = stacks.load(workspace.source, paths)
     cut = series._replace(pictures=[])
     for piece in series.slices:
-        plane = masks.read_mask(folder, mask, piece.source_path).mask[piece.frame]
+        plane = masks.read_mask(folder, mask, piece.source_path).mask[piece.frame][piece.window]
         cut.pictures.append(Stored(plane, 1.0, 0.0))
     shown = grid(_volumes(series), STEP)
-    whole = len(written) == len(paths)
+    whole = len(written) == len(paths) and not any(piece.corner != (0, 0) for piece in series.slices)  # no mosaic
     inside = grid(_volumes(cut), STEP).values > 0.5
     if whole:
         after = grid(_volumes(stacks.load(open_source(workspace.release), written)), STEP)

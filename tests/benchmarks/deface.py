@@ -1,10 +1,10 @@
 """How well faces are found and removed: ``python -m tests.benchmarks.deface [--markdown]``.
 
-Heads: the demo's (CT, T1, T2) and, where ../shared is, a GE T1 MR, a 5 mm T1 MR and a tilted GE CT cut off at the
-orbits; each as it is and under stress. Recall: share of the face that is removed, moved along with the head and as far
-as it is in view; of the demo the skin known to be its face, of a real head what its own mask covers while unharmed. A
-case is *bad* when it is accepted with a recall below 0.9. Negatives must never be accepted with a face in view. CPU
-seconds are those of one volume on this machine.
+Heads: the demo's (CT, T1, T2) and, where ../shared is, a GE and a UIH T1 MR, a 5 mm T1 MR and a tilted GE CT cut off
+at the orbits; each as it is and under stress. Recall: share of the face that is removed, moved along with the head and
+as far as it is in view; of the demo the skin known to be its face, of a real head what its own mask covers while
+unharmed. A case is *bad* when it is accepted with a recall below 0.9. Negatives must never be accepted with a face in
+view. CPU seconds are those of one volume on this machine.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ SHARED = Path(__file__).parents[3] / "shared" / "dicom"
 REAL = {
     "GE T1 MR, 2.5 mm coronal": "commontk__CTKData/Data/DICOM/MRHEAD",
     "T1 MR after contrast, 6.5 mm": "plotly__dash-vtk/demos/data/mri_brain",
+    "UIH T1 MR, 1 mm sagittal": "neurolabusc__dcm_qa_uih/In/DTI_132225/t1_gre_fsp_3d_sag__132750",
     "GE CT 4 and 7 mm, tilted, cut at the orbits": "neurolabusc__dcm_qa_ct/In/GE",
 }
 

@@ -129,12 +129,18 @@ def test_the_face_of_one_series_goes_from_every_series_of_its_frame_of_reference
         files = heads.write(volume, source / name, SeriesDescription=name)
         asked.append(Asked(name, "face", tuple(f"{name}/{file}" for file in files)))
     asked.append(asked[-1]._replace(series="decided", decision="deface", lead="t1"))
+    (source / "mosaic").write_bytes(heads.mosaic(volumes["dwi"]))
+    asked.append(Asked("mosaic", "face", ("mosaic",)))
     answers = {one.series: one for one in remove_faces(open_source(source), folder, asked, False)}
     away_one = answers.pop("few away")
     assert away_one.status == "not_defaced", "it lies where the head is not"
     assert {name: one.status for name, one in answers.items()} == dict.fromkeys(answers, "defaced")
     assert {name: one.shared_from for name, one in answers.items()} == dict.fromkeys(answers, "t1") | {"t1": ""}
     assert all(one.brain_ml == 0 for one in answers.values())
+    tiles = read_mask(folder, answers["mosaic"].mask, "mosaic").mask[0].reshape(4, heads.SIZE, 4, heads.SIZE)
+    alone = sorted(path.name for path in (source / "dwi").iterdir())
+    slices = [read_mask(folder, answers["dwi"].mask, f"dwi/{name}").mask[0] for name in alone]
+    assert np.array_equal(tiles.transpose(0, 2, 1, 3).reshape(16, heads.SIZE, heads.SIZE)[:14], slices)
     moved = "moved by 5 mm"
     names = sorted(path.name for path in (source / moved).iterdir())
     removed = np.stack([read_mask(folder, answers[moved].mask, f"{moved}/{name}").mask[0] for name in names])

@@ -15,7 +15,7 @@ from chorus_nb.faces.stacks import Unfit
 from chorus_nb.faces.volume import Volume
 from chorus_nb.source import open_source
 from tests.deid.conftest import encoded, image
-from tests.heads import slices
+from tests.heads import mosaic, slices
 
 AFFINE = np.diag([4.0, 4.0, 5.0, 1.0])
 BLOCK = Volume(np.arange(16 * 8 * 8, dtype="f4").reshape(16, 8, 8), AFFINE, "MR")
@@ -125,3 +125,29 @@ def test_air_is_minus_1000_hounsfield_units_and_in_mr_the_darkest_signal(tmp_pat
     (tmp_path / "ct").mkdir()
     assert stacks.air(load(tmp_path / "ct", slices(ct))) == 24
     assert stacks.air(load(tmp_path, slices(BLOCK))) < 20
+
+
+@pytest.mark.parametrize("upwards", [True, False])
+def test_a_mosaic_is_the_slices_it_holds(tmp_path: Path, upwards: bool) -> None:
+    affine = AFFINE.copy()
+    affine[:3, 2] = 0, 0.6, 4.96 if upwards else -4.96
+    affine[:3, 1] = 0, 3.9712, -0.4804 if upwards else 0.4804
+    affine[:3, 3] = -30, -20, 10
+    block = BLOCK._replace(values=BLOCK.values[:14], affine=affine)
+    series = load(tmp_path, [mosaic(block)])
+    [volume] = stacks.stacks(series)
+    ordered = volume.values if upwards else volume.values[::-1]
+    assert np.array_equal(ordered, block.values)
+    assert np.allclose(series.slices[0].affine[:3, 3], affine[:3, 3], atol=1e-3)
+    assert np.allclose(series.slices[13].affine[:3, 3], affine[:3, 3] + 13 * affine[:3, 2], atol=1e-2)
+    assert series.slices[6].window == (slice(8, 16), slice(16, 24))
+
+
+@pytest.mark.parametrize("lacking", [(0x0019, 0x100A), (0x0029, 0x1010), (0x0018, 0x0088)])
+def test_a_mosaic_that_does_not_say_how_its_slices_lie_is_unfit(tmp_path: Path, lacking: tuple[int, int]) -> None:
+    dataset = dcmread(io.BytesIO(mosaic(BLOCK)))
+    del dataset[lacking]
+    sink = io.BytesIO()
+    dataset.save_as(sink)
+    with pytest.raises(Unfit, match="how its slices lie"):
+        load(tmp_path, [sink.getvalue()])

@@ -105,6 +105,13 @@ class Parameters(BaseModel):
     burned_in_text: Literal["detect", "redact", "skip"] = Field(
         "detect", description="detect (hold back until reviewed), redact (remove without waiting) or skip."
     )
+    text_bound: float = Field(
+        0,
+        ge=0,
+        lt=1,
+        description="Share of the pictures of a device and layout that may hold unseen text, at 95 % confidence: as "
+        "many are read as that takes; 0 = a few of each series.",
+    )
     deface: Literal["flag", "apply", "skip"] = Field(
         "flag",
         description="Faces in CT, MR and PT: apply (remove, or hold back: recommended), flag (only list) or skip.",

@@ -14,7 +14,7 @@ from chorus_nb.pixels.boxes import format_boxes, merge, parse_boxes, whole_lines
 from chorus_nb.pixels.checks import Checks
 from chorus_nb.pixels.decisions import ImageDecision, ImageDecisions
 from chorus_nb.pixels.detection import TextFinding
-from chorus_nb.pixels.triage import SAMPLE, first_sample, second_sample, triage
+from chorus_nb.pixels.triage import SAMPLE, SAMPLED, first_sample, second_sample, share_to_draw, triage
 from chorus_nb.processes import Progress
 from chorus_nb.workspace import Workspace
 
@@ -51,12 +51,15 @@ def judge(workspace: Workspace, candidates: pd.DataFrame, progress: Progress | N
     looked at (``burned_in_text_unchecked``), what a reviewer turned down (``rejected_by_review``).
     """
     images = triage(candidates)[JUDGE_COLUMNS]
-    verdicts = _Judge(workspace, images).verdicts(progress)
-    rows = [
-        {**image, **verdicts[image["source_path"]]._asdict()}
-        for image in images[["source_path", "risk", "risk_reason", "device"]].to_dict("records")
-    ]
-    frame = tables.frame(tables.IMAGE_VERDICTS, rows)
+    judging = _Judge(workspace, images)
+    verdicts = judging.verdicts(progress)
+    made = pd.DataFrame([verdicts[path] for path in images.source_path], index=images.index, columns=Verdict._fields)
+    made = pd.concat([images[["source_path", "risk", "risk_reason", "device", "group"]], made], axis=1)
+    looked = made.checked == "looked"
+    made["drawn"] = (looked & made.source_path.isin(judging.drawn)).astype(int)
+    groups = looked.groupby(made.group)
+    made["group_read"], made["group_size"] = groups.transform("sum").astype(int), groups.transform("size")
+    frame = tables.frame(tables.IMAGE_VERDICTS, made.to_dict("records"))
     workspace.write(tables.IMAGE_VERDICTS, frame)
     return frame
 
@@ -74,11 +77,18 @@ class _Judge:
         self._policy = workspace.parameters.burned_in_text
         self._checks = Checks(workspace, images)
         self._decisions = ImageDecisions(workspace)
+        self._bound = workspace.parameters.text_bound
+        self.drawn: set[str] = set()
+        """Pictures of the first sample of a group that was not read whole from the start."""
 
     def verdicts(self, progress: Progress | None) -> dict[str, Verdict]:
         """The verdict on every image: first on a few of each group, then on the others as those demand it."""
         groups = [group for _, group in self._images.groupby("group", sort=False)]
-        verdicts = self._look([first_sample(group) for group in groups], progress)
+        stratum = self._images.device + "|" + self._images.risk
+        share = stratum.map({name: share_to_draw(many, self._bound) for name, many in stratum.value_counts().items()})
+        first = [first_sample(group, share[group.index[0]]) for group in groups]
+        verdicts = self._look(first, progress)
+        self.drawn = {path for part in first if part.risk.iloc[0] in SAMPLED for path in part.source_path}
         doubtful = [second_sample(group) for group in groups if self._is_doubtful(group, verdicts)]
         verdicts |= self._look([_not_in(verdicts, pictures) for pictures in doubtful], progress)
         others = []
@@ -107,8 +117,10 @@ class _Judge:
             return seen[0]._replace(boxes=boxes, checked="group")
         faults = sum(verdict.verdict != "clean" for verdict in seen)
         isolated = faults == 1 and len(seen) > SAMPLE and self._is_doubtful(group, verdicts)
-        sampled = group.risk.iloc[0] in ("unlikely", "possible")
-        return CLEAN if sampled and (not faults or isolated) else None
+        if group.risk.iloc[0] not in SAMPLED or (faults and not isolated):
+            return None
+        how = {verdict.checked for verdict in seen}
+        return CLEAN._replace(checked="sampled") if "looked" in how else CLEAN if how == {"not"} else None
 
     def _look(self, images: Iterable[pd.DataFrame], progress: Progress | None) -> dict[str, Verdict]:
         """Verdicts on ``images``, with as many rounds of looking as they need."""

@@ -18,6 +18,7 @@ from chorus_nb.holds import HELD
 from chorus_nb.layout import CERTIFICATE, InstancePath
 from chorus_nb.seal import release_digest
 from chorus_nb.verify import gate, second_look
+from chorus_nb.verify.claim import text_claim
 from chorus_nb.verify.site_script import script_digest, script_path
 from chorus_nb.workspace import Workspace
 
@@ -106,12 +107,21 @@ def _facts(workspace: Workspace, checks: pd.DataFrame, release: str) -> dict[str
         "findings_by_severity": {grade: int((findings.severity == grade).sum()) for grade in ("high", "medium")},
         "checks": checks[["check", "result", "examined", "findings", "held"]].to_dict("records"),
         "policy": policy,
+        "text_in_pictures": _of_text(workspace),
         "uid_method": parameters.uid_method,
         "shift_code": parameters.shift_code,
         "versions": {"chorus-nb": __version__}
         | {name: _version(name) for name in TOOLS}
         | {"tesseract": second_look.version() or "not installed"},
     }
+
+
+def _of_text(workspace: Workspace) -> dict[str, Any]:
+    """How the released pictures were looked at for text; where nobody was to look, that."""
+    if workspace.parameters.burned_in_text == "skip":
+        return {"said": "Nobody looked for text in the pictures (burned_in_text is skip)."}
+    claim = text_claim(workspace)
+    return {**claim._asdict(), "said": str(claim)}
 
 
 def _version(name: str) -> str:
@@ -137,6 +147,8 @@ def _page(facts: dict[str, Any], checks: pd.DataFrame, checklist: pd.DataFrame) 
             f"All files but this one and the manifest (BLAKE3): `{facts['release_blake3']}`",
             "## Checks",
             _markdown(shown),
+            "## Text in pictures",
+            facts["text_in_pictures"]["said"],
             "## Safe Harbor, 45 CFR 164.514(b)(2)",
             _markdown(checklist),
             "## To be filled in by the site",

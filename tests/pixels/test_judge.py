@@ -108,9 +108,9 @@ Answers = Iterator[tuple[object, list[TextFinding], float]]
 
 @pytest.fixture
 def judged(site: Site, monkeypatch: pytest.MonkeyPatch) -> Series:
-    """Verdicts on 20 slices of which some read as ``line``: the first sample is 11, the second 1, 5, 9, 12, 16, 20."""
+    """Verdicts on 20 slices of which some read as ``line``: the first sample is 18, the second 1, 5, 9, 12, 16, 20."""
 
-    def make(*telling: int, line: str, matched: str = "") -> pd.DataFrame:
+    def make(*telling: int, line: str, matched: str = "", **parameters: object) -> pd.DataFrame:
         def look(_: object, __: object, tasks: list[tuple[object, str, str]], *___: object, **____: object) -> Answers:
             read = TextFinding(Box(8, 8, 90, 30), line, 0.9, *tier(line, matched), matched)
             for task in tasks:
@@ -118,7 +118,7 @@ def judged(site: Site, monkeypatch: pytest.MonkeyPatch) -> Series:
 
         monkeypatch.setattr(checks, "each_in_child", look)
         slice_ = image(modality="CT", SeriesInstanceUID="1.2.3")
-        workspace, catalog = site({f"{n:02}": slice_ for n in range(1, 21)})
+        workspace, catalog = site({f"{n:02}": slice_ for n in range(1, 21)}, **parameters)
         catalog["InstanceNumber"] = catalog.source_path
         return judge(workspace, catalog).set_index("source_path")
 
@@ -126,14 +126,29 @@ def judged(site: Site, monkeypatch: pytest.MonkeyPatch) -> Series:
 
 
 def test_one_picture_of_an_unlikely_series_that_reads_like_text_costs_a_second_sample(judged: Series) -> None:
-    verdicts = judged(11, line="Qxanvil Brottle")
-    assert verdicts.index[verdicts.verdict == "hold"].tolist() == ["11"]
-    assert verdicts.index[verdicts.checked == "looked"].tolist() == ["01", "05", "09", "11", "12", "16", "20"]
+    verdicts = judged(18, line="Qxanvil Brottle")
+    assert verdicts.index[verdicts.verdict == "hold"].tolist() == ["18"]
+    assert verdicts.index[verdicts.checked == "looked"].tolist() == ["01", "05", "09", "12", "16", "18", "20"]
+
+
+def test_a_sampled_picture_says_of_which_group_and_how_much_of_it_was_read(judged: Series) -> None:
+    verdicts = judged(line="none tells")
+    assert verdicts.checked.value_counts().to_dict() == {"sampled": 19, "looked": 1}
+    assert verdicts.index[verdicts.drawn == 1].tolist() == ["18"]
+    assert verdicts[["group_read", "group_size"]].drop_duplicates().to_numpy().tolist() == [[1, 20]]
+    assert verdicts.group.nunique() == 1
+
+
+def test_a_bound_that_a_site_wants_is_what_is_read(judged: Series) -> None:
+    """One in ten of 20 is two: with three, one would be among 15 drawn at 95 %."""
+    verdicts = judged(line="none tells", text_bound=0.1)
+    assert (verdicts.drawn == 1).sum() == 14
+    assert set(judged(line="none tells", text_bound=0.01).checked) == {"looked"}
 
 
 @pytest.mark.parametrize(
     ("telling", "read"),
-    [((3, 11), {"line": PERSON, "matched": "PatientName"}), ((3, 9, 11), {"line": "Qxanvil Brottle"})],
+    [((3, 18), {"line": PERSON, "matched": "PatientName"}), ((3, 9, 18), {"line": "Qxanvil Brottle"})],
 )
 def test_a_name_or_a_second_such_picture_brings_all_of_the_series_under_the_detector(
     judged: Series, telling: tuple[int, ...], read: dict[str, str]
@@ -141,6 +156,15 @@ def test_a_name_or_a_second_such_picture_brings_all_of_the_series_under_the_dete
     verdicts = judged(*telling, **read)
     assert verdicts.index[verdicts.verdict == "hold"].tolist() == [f"{n:02}" for n in telling]
     assert set(verdicts.checked) == {"looked"}
+
+
+def test_an_accepted_picture_speaks_for_itself_only(site: Site) -> None:
+    series = {f"{n}": image(modality="CT", SeriesInstanceUID="1.2.3", InstanceNumber=n) for n in range(3)}
+    workspace, catalog = site(series)
+    drawn = judge(workspace, catalog).query("drawn == 1").source_path.item()
+    decide(workspace, drawn, "accept")
+    verdicts = judge(workspace, catalog).set_index("source_path")
+    assert verdicts.checked.value_counts().to_dict() == {"looked": 2, "decided": 1}
 
 
 def test_a_second_run_looks_at_nothing_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

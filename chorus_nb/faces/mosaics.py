@@ -1,14 +1,18 @@
-"""Siemens mosaics: the slices of a volume side by side in one picture, their number and order in private headers.
+"""Mosaics: the slices of a volume side by side in one picture, their number and places in private headers.
 
-How many: NumberOfImagesInMosaic, (0019,xx0A) of SIEMENS MR HEADER. Which way they go: SliceNormalVector of the CSA
-image header, (0029,xx10) of SIEMENS CSA HEADER, in its form SV10. The position of the picture is that of a slice as
-large as the whole mosaic, about the same centre (nibabel, "Siemens mosaic format"; seen to be so on a real one).
+Siemens (MOSAIC in ImageType). How many: NumberOfImagesInMosaic, (0019,xx0A) of SIEMENS MR HEADER. Which way they go:
+SliceNormalVector of the CSA image header, (0029,xx10) of SIEMENS CSA HEADER, in its form SV10. The position of the
+picture is that of a slice as large as the whole mosaic, about the same centre (nibabel, "Siemens mosaic format"; seen
+to be so on a real one).
+
+United Imaging (VFRAME in ImageType). An item for each slice, with its position, in (0065,xx51) of Image Private Header
+(seen on real ones); the picture has none.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +22,10 @@ from pydicom import Dataset
 from chorus_nb.faces.atlas import Matrix
 
 NAME, TAG_HEAD, ITEM_HEAD = 64, 20, 16  # bytes of the CSA header
+
+
+Place = Callable[[int, int, int], NDArray[np.float64]]
+"""Patient millimetres of the first pixel of a slice, by its number and the rows and columns of one."""
 
 
 class Tile(NamedTuple):
@@ -32,27 +40,53 @@ class Tile(NamedTuple):
 
 def is_mosaic(dataset: Dataset) -> bool:
     """Whether the picture is one (ImageType)."""
-    return "MOSAIC" in str(dataset.get("ImageType", ""))
+    return _says(dataset, "MOSAIC") or _says(dataset, "VFRAME")
+
+
+def _says(dataset: Dataset, word: str) -> bool:
+    return word in str(dataset.get("ImageType", ""))
 
 
 def tiles(dataset: Dataset, affine: Matrix) -> Iterator[Tile]:
     """The slices of a mosaic whose whole picture lies at ``affine``; :class:`ValueError` if it does not say enough."""
     try:
-        count = int(dataset.private_block(0x0019, "SIEMENS MR HEADER")[0x0A].value)
-        normal = _normal(bytes(dataset.private_block(0x0029, "SIEMENS CSA HEADER")[0x10].value))
-        apart = float(dataset.SpacingBetweenSlices)
+        if _says(dataset, "VFRAME"):
+            count, along = _of_united_imaging(dataset)
+        else:
+            count, along = _of_siemens(dataset, affine)
     except (KeyError, AttributeError, TypeError, ValueError, struct.error):
         raise ValueError("a mosaic that does not say how its slices lie") from None
-    side = int(np.ceil(np.sqrt(count)))
-    rows, columns = int(dataset.Rows) // side, int(dataset.Columns) // side
-    if count < 1 or side * rows != dataset.Rows or side * columns != dataset.Columns or not _upright(normal, affine):
+    across = int(np.ceil(np.sqrt(count)))
+    down = int(np.ceil(count / across)) if _says(dataset, "VFRAME") else across
+    rows, columns = int(dataset.Rows) // max(down, 1), int(dataset.Columns) // max(across, 1)
+    if count < 1 or down * rows != dataset.Rows or across * columns != dataset.Columns:
         raise ValueError("a mosaic whose slices do not fill it")
-    first = affine.copy()
-    first[:3, 3] += affine[:3, 0] * (dataset.Columns - columns) / 2 + affine[:3, 1] * (dataset.Rows - rows) / 2
     for number in range(count):
-        place = first.copy()
-        place[:3, 3] += normal * apart * number
-        yield Tile(number // side * rows, number % side * columns, rows, columns, place)
+        place = affine.copy()
+        place[:3, 3] = along(number, rows, columns)
+        yield Tile(number // across * rows, number % across * columns, rows, columns, place)
+
+
+def _of_united_imaging(dataset: Dataset) -> tuple[int, Place]:
+    """How many slices, and where each begins."""
+    items = dataset.private_block(0x0065, "Image Private Header")[0x51].value
+    places = [np.array(item.ImagePositionPatient, float).reshape(3) for item in items]
+    return len(places), lambda number, rows, columns: places[number]
+
+
+def _of_siemens(dataset: Dataset, affine: Matrix) -> tuple[int, Place]:
+    """How many slices, and where each begins."""
+    count = int(dataset.private_block(0x0019, "SIEMENS MR HEADER")[0x0A].value)
+    normal = _normal(bytes(dataset.private_block(0x0029, "SIEMENS CSA HEADER")[0x10].value))
+    apart = float(dataset.SpacingBetweenSlices)
+    if not _upright(normal, affine):
+        raise ValueError("the normal does not stand on the slices")
+
+    def begins(number: int, rows: int, columns: int) -> NDArray[np.float64]:
+        beside, below = (int(dataset.Columns) - columns) / 2, (int(dataset.Rows) - rows) / 2
+        return np.asarray(affine[:3] @ (beside, below, 0, 1) + normal * apart * number)
+
+    return count, begins
 
 
 def _upright(normal: NDArray[np.float64], affine: Matrix) -> bool:

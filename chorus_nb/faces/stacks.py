@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 
 from chorus_nb.dicom import codecs
-from chorus_nb.faces import mosaics
 from chorus_nb.faces.atlas import Matrix
+from chorus_nb.faces.mosaics import is_mosaic, tiles
 from chorus_nb.faces.volume import Volume
 from chorus_nb.source import Source
 
@@ -104,7 +104,7 @@ def _frames(source: Source, path: str) -> tuple[str, list[tuple[Slice, StackedFr
     shape = len(found), int(dataset.Rows), int(dataset.Columns)
     array = codecs.decoder_of(dataset).as_array(dataset)[0].reshape(shape)
     pairs = [(one, StackedFrame(stored, *scale)) for (one, *scale), stored in zip(found, array, strict=True)]
-    if mosaics.is_mosaic(dataset):
+    if is_mosaic(dataset):
         pairs = [part for one, picture in pairs for part in _unpacked(dataset, one, picture)]
     return str(dataset.get("Modality", "")), pairs
 
@@ -112,7 +112,7 @@ def _frames(source: Source, path: str) -> tuple[str, list[tuple[Slice, StackedFr
 def _unpacked(dataset: Dataset, one: Slice, picture: StackedFrame) -> Iterator[tuple[Slice, StackedFrame]]:
     """The slices of a mosaic."""
     try:
-        for row, column, rows, columns, affine in mosaics.tiles(dataset, one.affine):
+        for row, column, rows, columns, affine in tiles(dataset, one.affine):
             tile = one._replace(rows=rows, columns=columns, affine=affine, corner=(row, column))
             yield tile, picture._replace(stored=picture.stored[tile.window])
     except ValueError as fault:
@@ -135,7 +135,7 @@ def _slices(path: str, dataset: Dataset) -> Iterator[tuple[Slice, float, float]]
                     return items[0][keyword].value
             return dataset.get(keyword)
 
-        position = get("PlanePositionSequence", "ImagePositionPatient")
+        position = get("PlanePositionSequence", "ImagePositionPatient") or ([0] * 3 if is_mosaic(dataset) else None)
         orientation = get("PlaneOrientationSequence", "ImageOrientationPatient")
         spacing = get("PixelMeasuresSequence", "PixelSpacing")
         if position is None or orientation is None or spacing is None:

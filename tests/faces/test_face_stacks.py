@@ -151,3 +151,19 @@ def test_a_mosaic_that_does_not_say_how_its_slices_lie_is_unfit(tmp_path: Path, 
     dataset.save_as(sink)
     with pytest.raises(Unfit, match="how its slices lie"):
         load(tmp_path, [sink.getvalue()])
+
+
+def test_a_mosaic_of_united_imaging_is_the_slices_it_holds(tmp_path: Path) -> None:
+    dataset = dcmread(io.BytesIO(mosaic(BLOCK._replace(values=BLOCK.values[:11]))))
+    dataset.ImageType = ["ORIGINAL", "PRIMARY", "M", "VFRAME"]
+    dataset.PixelData, dataset.Rows = dataset.PixelData[: 3 * 8 * 32 * 2], 3 * 8
+    del dataset.ImagePositionPatient, dataset[0x0019, 0x100A], dataset[0x0029, 0x1010]
+    items = [Dataset() for _ in range(11)]
+    for number, item in enumerate(items):
+        item.ImagePositionPatient = [0, 0, 5 * number]
+    dataset.private_block(0x0065, "Image Private Header", create=True).add_new(0x51, "SQ", items)
+    sink = io.BytesIO()
+    dataset.save_as(sink)
+    [volume] = stacks.stacks(load(tmp_path, [sink.getvalue()]), thinnest=0)
+    assert np.array_equal(volume.values, BLOCK.values[:11])
+    assert np.allclose(volume.affine, AFFINE)

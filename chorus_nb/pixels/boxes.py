@@ -33,6 +33,9 @@ class Box(NamedTuple):
         across, down = 3 + round(1.5 * height), 3 + round(0.15 * height)
         return Box(self.x0 - across, self.y0 - down, self.x1 + across, self.y1 + down)
 
+    def grown(self, pixels: int) -> Box:
+        return Box(self.x0 - pixels, self.y0 - pixels, self.x1 + pixels, self.y1 + pixels)
+
     def common(self, other: Box) -> Box:
         """The rectangle that both cover (its area is 0 when there is none)."""
         return Box(max(self.x0, other.x0), max(self.y0, other.y0), min(self.x1, other.x1), min(self.y1, other.y1))

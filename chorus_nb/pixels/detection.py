@@ -11,7 +11,7 @@ from pydicom import dcmread
 
 from chorus_nb.memory import DECODERS, Recipe
 from chorus_nb.pixels.boxes import Box
-from chorus_nb.pixels.tiers import Tier, is_noise, tier
+from chorus_nb.pixels.tiers import CODED, Tier, is_noise, tier
 from chorus_nb.processes.child import in_child
 
 TEXT_RECIPE = Recipe(__name__, libraries=("rapidocr", "onnxruntime", "opencv-python", *DECODERS))
@@ -57,14 +57,18 @@ def find_text(content: bytes, words: Sequence[str] = ()) -> list[TextFinding]:
 def look(content: bytes, words: Iterable[str] = ()) -> list[TextFinding]:
     """:func:`find_text` in this process: for the supervised child."""
     from chorus_nb.identity import pictures
-    from chorus_nb.pixels import ocr, renders  # they need the extra `pixels`, which the caller may do without
+    from chorus_nb.pixels import codes, ocr, renders  # they need the extra `pixels`, which the caller may do without
 
     dataset = dcmread(io.BytesIO(content), force=True)
     given = [part for word in words for part in (*pictures.long_parts(word), *pictures.short_names(word))]
     known = {**dict.fromkeys(given, "a value asked for"), **pictures.words_of_header(dataset)}
     mosaic = "MOSAIC" in (dataset.get("ImageType") or ())
-    found: list[TextFinding] = []
+    found, coded, before = list[TextFinding](), list[TextFinding](), None
     for frame, render in renders.pictures(dataset):
+        if frame != before:  # its first render: the frame as a reader sees it
+            boxes = [render.in_image(box, int(dataset.Columns)) for box in codes.codes(render.picture)]
+            coded += [TextFinding(box, CODED, 1.0, *tier(CODED, ""), "", frame) for box in boxes]
+        before = frame
         for line in ocr.read_lines(render):
             matched = pictures.header_match(line.text, known)
             if is_noise(line.text, mosaic and not matched and line.confidence < DOUBTFUL) and (line.text or mosaic):
@@ -73,9 +77,9 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[TextFinding]:
             finding = TextFinding(box, line.text, line.confidence, *tier(line.text, matched), matched, frame)
             if not _is_anatomy(finding, min(dataset.Rows, dataset.Columns)):
                 found.append(finding)
-    return [
-        finding._replace(box=finding.box.padded().within(dataset.Rows, dataset.Columns)) for finding in _distinct(found)
-    ]
+    found = [finding._replace(box=finding.box.padded()) for finding in _distinct(found)]
+    found += [finding._replace(box=finding.box.grown(codes.EDGE)) for finding in _distinct(coded)]
+    return [finding._replace(box=finding.box.within(dataset.Rows, dataset.Columns)) for finding in found]
 
 
 def _is_anatomy(finding: TextFinding, shorter_side: int) -> bool:

@@ -19,6 +19,7 @@ Tier = Literal["high", "medium", "low"]
 NAME_OF_TECHNIQUE = "technical words alone that are names of people too"
 _WORDS_OF_A_NAME = 2  # MAX LONG; with a third word of technique it is a label
 _BETWEEN = re.compile(r"[\s:=<>,;()\[\]_#-]+|(?<=\d)/(?=[a-z])")
+CODED = "[bar or QR code]"  # stands for what such a code says, which nobody reads
 NOT_READ = "cannot be read: faint, or in letters other than Latin, Greek, Chinese and Japanese"
 _ROUND = set("Oo0Q8D6Cc〇°. ")  # what is read from the rounds of a mosaic of small brains
 _ROUNDISH = _ROUND | set("0123456789GSUx*")  # and also, with little confidence, where ImageType says that it is one
@@ -34,6 +35,8 @@ def tier(text: str, matched: str, technical: Iterable[str] = ()) -> tuple[Tier, 
     """The tier of a line and the reason; ``technical`` are more words that a site knows to be harmless."""
     if not text:
         return "medium", NOT_READ
+    if text == CODED:
+        return "high", "a bar or QR code"
     if matched:
         return "high", f"the header says it: {matched}"
     if told := what_numbers_tell(text):

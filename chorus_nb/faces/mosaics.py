@@ -24,7 +24,7 @@ from chorus_nb.faces.atlas import Matrix
 NAME, TAG_HEAD, ITEM_HEAD = 64, 20, 16  # bytes of the CSA header
 
 
-Place = Callable[[int, int, int], NDArray[np.float64]]
+TileOrigin = Callable[[int, int, int], NDArray[np.float64]]
 """Patient millimetres of the first pixel of a slice, by its number and the rows and columns of one."""
 
 
@@ -67,14 +67,14 @@ def tiles(dataset: Dataset, affine: Matrix) -> Iterator[Tile]:
         yield Tile(number // across * rows, number % across * columns, rows, columns, place)
 
 
-def _of_united_imaging(dataset: Dataset) -> tuple[int, Place]:
+def _of_united_imaging(dataset: Dataset) -> tuple[int, TileOrigin]:
     """How many slices, and where each begins."""
     items = dataset.private_block(0x0065, "Image Private Header")[0x51].value
     places = [np.array(item.ImagePositionPatient, float).reshape(3) for item in items]
     return len(places), lambda number, rows, columns: places[number]
 
 
-def _of_siemens(dataset: Dataset, affine: Matrix) -> tuple[int, Place]:
+def _of_siemens(dataset: Dataset, affine: Matrix) -> tuple[int, TileOrigin]:
     """How many slices, and where each begins."""
     count = int(dataset.private_block(0x0019, "SIEMENS MR HEADER")[0x0A].value)
     normal = _normal(bytes(dataset.private_block(0x0029, "SIEMENS CSA HEADER")[0x10].value))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import zipfile
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -235,6 +236,74 @@ def in_map(table: str, row: str) -> Callable[[SmallSite, str], object]:
     return do
 
 
+def damaged(change: Callable[[bytes], bytes], of: Callable[[SmallSite, str], object] = image) -> Callable[..., object]:
+    """A file whose bytes were changed on the way."""
+
+    def plant(site: SmallSite, name: str) -> None:
+        of(site, name)
+        (site.dicom / name).write_bytes(change((site.dicom / name).read_bytes()))
+
+    return plant
+
+
+def gone(site: SmallSite, name: str) -> None:
+    (site.dicom / name).unlink()
+
+
+def renamed(site: SmallSite, name: str) -> None:
+    image(site, name)
+    (site.dicom / name).rename(site.dicom / "name_not_text.\udcff")
+
+
+def renamed_back(site: SmallSite, name: str) -> None:
+    (site.dicom / "name_not_text.\udcff").rename(site.dicom / name)
+
+
+def archive_of(content: bytes) -> Callable[[SmallSite, str], object]:
+    return lambda site, name: (site.dicom / f"{name}.zip").write_bytes(content)
+
+
+def copied_again(site: SmallSite, name: str) -> None:
+    (site.dicom / f"{name}.zip").unlink()
+    image(site, name)
+
+
+def locked(site: SmallSite, name: str) -> None:
+    """A zip whose member says that a password locks it."""
+    sink = io.BytesIO()
+    image(site, name)
+    with zipfile.ZipFile(sink, "w") as archive:
+        archive.writestr(name, (site.dicom / name).read_bytes())
+    gone(site, name)
+    content = bytearray(sink.getvalue())
+    content[6] |= 1
+    content[content.rindex(b"PK\x01\x02") + 8] |= 1
+    (site.dicom / f"{name}.zip").write_bytes(content)
+
+
+def a_slice(site: SmallSite, name: str) -> None:
+    for number, place in enumerate(((0, 0, 0), (0, 0, 5))):
+        uids = {"SeriesInstanceUID": "1.2.9.77", "StudyInstanceUID": "1.2.9", "FrameOfReferenceUID": "1.2.9.78"}
+        geometry = {
+            "ImagePositionPatient": list(place),
+            "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+            "PixelSpacing": [1, 1],
+        }
+        path = name if number else "series_incomplete"
+        site.add(path, **{**COMMON, **BOB, **uids, **geometry, "InstanceNumber": number + 1, "SliceThickness": 5})
+
+
+def misplaced(site: SmallSite, name: str) -> None:
+    a_slice(site, name)
+    path = site.dicom / name
+    path.write_bytes(path.read_bytes().replace(b"0.0\\0.0\\5.0", b"0.0\\0.0\\5,0"))
+
+
+def encapsulated(content: bytes) -> bytes:
+    """Native pixels under the name of JPEG: there is nothing to walk."""
+    return content.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.5\0")
+
+
 NEW = {"PatientID": "MRN-7", "AccessionNumber": "ACC-7"}
 REASONS = [
     Reason(
@@ -254,6 +323,26 @@ REASONS = [
     Reason("archive_not_opened", "Unpack it and deliver the files", zipped, unpacked),
     Reason("link_leaves_source", "Put the file itself into the source", linked, delivered),
     Reason("duplicate_conflict", "Find out at the PACS which is right", twice, one_left),
+    Reason("name_not_text", "Rename the file", renamed, renamed_back),
+    Reason("archive_damaged", "Copy or export it again", archive_of(b"PK\3\4" + bytes(300)), copied_again),
+    Reason("encrypted_member", "Unpack the archive with its password", locked, copied_again),
+    Reason("no_date", "Have the study date filled in", having(StudyDate=None), having()),
+    Reason("path_not_allowed", "Export it again from the PACS", having(SeriesInstanceUID="1.2 9"), having()),
+    Reason(
+        "structure_refused",
+        "Export it again",
+        damaged(lambda c: c.replace(b"\x08\x00\x60\x00CS", b"\x08\x00\x60\x00??")),
+        having(),
+    ),
+    Reason("pixels_not_walked", "in another transfer syntax", damaged(encapsulated), having()),
+    Reason(
+        "value_unusable",
+        "Have it mended in the PACS",
+        damaged(lambda c: c.replace(b"4.25", b"4,25"), having(RescaleSlope="4.25", RescaleIntercept=0)),
+        having(RescaleSlope=1, RescaleIntercept=0),
+    ),
+    Reason("geometry_unusable", "export the series again", misplaced, a_slice),
+    Reason("series_incomplete", "Have the slice mended", lambda *_: None, lambda *_: None),  # the other slice of it
 ]
 
 

@@ -14,7 +14,8 @@ from chorus_nb import deid, explore, holds, tables
 from chorus_nb.layout import files_below
 from chorus_nb.mapping.overrides import decide
 from chorus_nb.parameters import Parameters
-from chorus_nb.verify import answer, checks, file_checks, held_by_check, iods, require_pass, verify
+from chorus_nb.pixels.decisions import IMAGE_LOG
+from chorus_nb.verify import answer, checks, file_checks, held_by_check, iods, require_pass, to_do, verify
 from chorus_nb.verify.file_checks import Pair
 from chorus_nb.verify.findings import GATE_CHECKS, Finding
 from chorus_nb.verify.holding import FEW, too_many
@@ -197,6 +198,26 @@ def test_too_many_close_the_gate_and_running_04_again_does_not_open_it(site: Sma
     assert frame.set_index("check").result["removed"] == "fail"
     assert "too many files held back: 2" in frame.set_index("check").detail["removed"]
     assert held_share_of_nothing(workspace).equals(frame)
+
+
+@pytest.mark.usefixtures("third_image_at_fault")
+@pytest.mark.parametrize(
+    "advice", ["reject some in 04's review and run 03 and 04 again", "raise held_share and run 04"]
+)
+def test_too_many_are_released_without_as_the_advice_says(
+    site: SmallSite, advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chorus_nb.verify.holding.FEW", 1)
+    workspace = site.open()
+    verify(workspace)
+    assert advice in to_do(checks(workspace)).set_index("check").what_to_do["removed"]
+    if advice.startswith("reject"):
+        IMAGE_LOG.append(workspace, "A. Reviewer", {"item": "s1/0003", "decision": "reject", "note": "at fault"})
+        run_again(workspace, 3)
+    else:
+        workspace = site.open(held_share=0.1)
+    open_gate(workspace)
+    assert len(released(workspace)) == IMAGES - 2
 
 
 def held_share_of_nothing(workspace: Workspace) -> pd.DataFrame:

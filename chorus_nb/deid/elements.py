@@ -20,6 +20,7 @@ from chorus_nb.deid.values import (
     expected_vr,
     family,
     readable,
+    reads_as_sequence,
     shorten,
 )
 from chorus_nb.dicom.charsets import CHARACTER_SET, DEFAULT_CHARSET, charset_of, decode_text, defined_terms, encode_text
@@ -182,6 +183,8 @@ class Elements(RootValues):
     def element(self, e: Element, rule: Rule, level: Level, creator: str) -> Made:
         """The element after its rule."""
         action = rule.action
+        if e.vr == "SQ" and e.items is None and e.length and not reads_as_sequence(self.raw(e), level.encoding):
+            raise Refused("structure_refused", f"{standards.tag_name(e.tag)} is a sequence that cannot be taken apart")
         if e.items is not None:
             if action in ("K", "C", "S"):
                 return self.sequence(e, level, creator)

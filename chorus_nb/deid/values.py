@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from io import BytesIO
+
+from pydicom.filereader import read_sequence
 
 from chorus_nb import standards
-from chorus_nb.dicom.encodings import FORMATTED, TEXT, WORD_SIZES, vrs_of
+from chorus_nb.dicom.encodings import FORMATTED, TEXT, WORD_SIZES, Encoding, vrs_of
 from chorus_nb.dicom.spans import Element
 
 UNDIVIDED = frozenset(("LT", "ST", "UR", "UT"))  # a backslash in them is a character, not a separator
@@ -31,6 +34,18 @@ def family(vr: str) -> str:
     if vr in FORMATTED:
         return vr
     return "words" if vr in WORD_SIZES else "SQ" if vr == "SQ" else "bytes"
+
+
+def reads_as_sequence(value: bytes, encoding: Encoding) -> bool:
+    """Whether a broken sequence, of which nothing is kept, can be read by pydicom: 04 reads the original with it, and
+    what it cannot read it cannot search the release for."""
+    try:
+        for item in read_sequence(BytesIO(value), encoding.implicit, not encoding.big, len(value), "iso8859"):
+            for _ in item.iterall():
+                pass
+    except Exception:  # whatever the damage leads to
+        return False
+    return True
 
 
 def expected_vr(e: Element, creator: str) -> str:

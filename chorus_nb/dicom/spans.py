@@ -276,7 +276,11 @@ class Walker:
         private = tag >> 16 & 1
         vr = "UN" if private else vr_of(tag)
         if vr == "SQ" or (self.lenient and bytes(self.data[value : value + 4]) == b"\xfe\xff\x00\xe0"):
-            return self.inside_unknown.closed(tag, "UN", start, value, length, True, depth)
+            made = self.inside_unknown.closed(tag, "UN", start, value, length, True, depth)
+            if made.items is None:  # items of UN that are Explicit VR after all, as some routers write them
+                explicit = self.closed(tag, "UN", start, value, length, False, depth)
+                return made if explicit.items is None else explicit
+            return made
         return Element(tag, vr, start, value, length, value + length, None, False, not private)
 
     def closed(self, tag: int, vr: str, start: int, value: int, length: int, implicit: bool, depth: int) -> Element:

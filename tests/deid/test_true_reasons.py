@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from pydicom.dataset import Dataset
 from pydicom.uid import ImplicitVRLittleEndian
 
 from chorus_nb import tables
@@ -39,6 +40,19 @@ def zipped(content: bytes) -> bytes:
 
 
 EXPLICIT, IMPLICIT = plain(1), plain(2, ImplicitVRLittleEndian)
+def with_sequence(number: int, vr: bytes = b"SQ", spare: bytes = b"") -> bytes:
+    """A file with a sequence of one item, ``spare`` bytes behind the item inside it."""
+    step = Dataset()
+    step.ScheduledProcedureStepDescription = "CT chest"
+    values = {"PatientID": "MRN-1", "AccessionNumber": "ACC-1", "SOPInstanceUID": f"1.2.9.{number}"}
+    content = encoded(image(**values, RequestAttributesSequence=[step]))
+    at = content.index(b"\x40\x00\x75\x02SQ")
+    length = int.from_bytes(content[at + 8 : at + 12], "little")
+    head = content[at : at + 4] + vr + bytes(2) + (length + len(spare)).to_bytes(4, "little")
+    end = at + 12 + length
+    return content[:at] + head + content[at + 12 : end] + spare + content[end:]
+
+
 UNKNOWN_VR = with_raw("LO", "SeriesDescription", b"CHEST ").replace(b"\x3e\x10LO", b"\x3e\x10??")
 FILES = {  # content, status and reason
     "explicit data under implicit meta": (meta_of(IMPLICIT) + data_of(plain(3)), "released", ""),
@@ -48,6 +62,8 @@ FILES = {  # content, status and reason
         "",
     ),
     "a second group 2": (meta_of(EXPLICIT) + meta_of(EXPLICIT)[132:] + data_of(plain(5)), "released", ""),
+    "a sequence with bytes that are no item": (with_sequence(21, spare=bytes(4)), "quarantined", "structure_refused"),
+    "explicit items in UN of defined length": (with_sequence(22, b"UN"), "released", ""),
     "no preamble": (plain(6)[132:], "released", ""),
     "VR ??": (UNKNOWN_VR, "quarantined", "structure_refused"),
     "cut": (plain(7)[:-10], "quarantined", "truncated"),
@@ -77,4 +93,7 @@ def test_a_file_is_set_aside_for_what_is_wrong_with_it(told: dict[str, tuple[str
     assert (status, reason) == FILES[name][1:]
     assert not reason or tables.REMEDIES[reason]
     if reason == "structure_refused":
-        assert detail == "(0008,103E) has no valid value representation"
+        said = "(0008,103E) has no valid value representation"
+        assert detail == (said if name == "VR ??" else "(0040,0275) is a sequence that cannot be taken apart")
+    if name.startswith("explicit items"):
+        assert detail == ""  # not "removed: unknown value representation"

@@ -8,7 +8,7 @@ import functools
 import gzip
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -17,7 +17,7 @@ import pandas as pd
 from blake3 import blake3
 
 from chorus_nb.errors import InputError
-from chorus_nb.omop.cdm import cdm, in_cdm_order
+from chorus_nb.omop.cdm import cdm, cdm_fields, in_cdm_order
 
 TEXT_SUFFIXES = ("csv", "tsv", "txt", "csv.gz", "tsv.gz", "txt.gz")
 PARQUET = "parquet"  # also a folder of parts, as Spark writes it
@@ -74,7 +74,8 @@ class OmopFolder:
         """The wanted columns as text, their names in small letters."""
         path = self.files[table]
         if not _is_parquet(path):
-            return _from_text(path, wanted)
+            fields = cdm_fields(table)
+            return _from_text(path, wanted, set(fields.loc[fields["required"] == "yes", "column"]))
         from chorus_nb.omop import duck  # most sites have CSV, and every worker would import DuckDB
 
         with duck.parquet(path.name, _parts(path) or [path]) as found:
@@ -168,20 +169,46 @@ def _opener(path: Path) -> Any:
     return gzip.open if path.suffix.lower() == ".gz" else open
 
 
-def _refuse_twice(path: Path, text: IO[str], separator: str, wanted: set[str]) -> None:
-    """pandas would give the second one another name and go on."""
+def _header(path: Path, text: IO[str], separator: str, wanted: set[str]) -> list[str]:
+    """The names of the columns as they are compared; of two of one name pandas would call the second another."""
     start = text.tell()
     names = [name.strip().lower() for name in next(csv.reader([text.readline()], delimiter=separator), [])]
     text.seek(start)
     if twice := sorted({name for name in names if name in wanted and names.count(name) > 1}):
         raise InputError(f"omop: {path.name} has a column twice: {', '.join(twice)}")
+    return names
 
 
-def _from_text(path: Path, wanted: set[str]) -> pd.DataFrame:
-    """The wanted columns as text."""
+def _refuse_ragged(path: Path, text: IO[str], separator: str, least: int) -> None:
+    """pandas would cut off a row that goes on behind the last column, and fill up one that ends early. ``least``: the
+    cells that each row must have."""
+    start, faults = text.tell(), dict[str, list[int]]()
+    rows = csv.reader(text, delimiter=separator)
+    width = len(next(rows, []))
+    try:
+        for number, row in enumerate(rows, 2):  # as a spreadsheet counts
+            count = len(row)
+            if count == width or not count:
+                continue
+            if count > width and any(map(str.strip, row[width:])):
+                faults.setdefault("more cells than the header", []).append(number)
+            elif count < least:
+                faults.setdefault("fewer cells than it must", []).append(number)
+    except csv.Error:
+        pass  # a cell longer than this reader takes: pandas says what it finds
+    text.seek(start)
+    if faults:
+        told = (f"rows with {said}: {len(numbers)}, the first is row {numbers[0]}" for said, numbers in faults.items())
+        raise InputError(f"omop: {path.name}: {'; '.join(told)}")
+
+
+def _from_text(path: Path, wanted: set[str], required: Collection[str] = ()) -> pd.DataFrame:
+    """The wanted columns as text. Each row has the ``required`` ones, and nothing behind the last."""
     try:
         with open_text(path) as (text, separator):
-            _refuse_twice(path, text, separator, wanted)
+            names = _header(path, text, separator, wanted)
+            least = max((place + 1 for place, name in enumerate(names) if name in required), default=0)
+            _refuse_ragged(path, text, separator, least)
             frame = pd.read_csv(
                 text,
                 dtype=str,
@@ -190,8 +217,6 @@ def _from_text(path: Path, wanted: set[str]) -> pd.DataFrame:
                 index_col=False,  # a separator at the end of each row makes no index of the first column
                 usecols=lambda name: name.strip().lower() in wanted,
             )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OSError) as error:
-        line = re.search(r"Expected \d+ fields in line (\d+)", str(error))
-        where = f": row {line[1]} has more cells than the header" if line else ""
-        raise InputError(f"omop: {path.name} is not a readable CSV table with a header{where}") from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OSError):
+        raise InputError(f"omop: {path.name} is not a readable CSV table with a header") from None
     return frame.rename(columns=lambda name: name.strip().lower()).fillna("")

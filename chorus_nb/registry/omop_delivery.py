@@ -91,6 +91,7 @@ def examine_table(
         raise InputError(f"omop: {source.name} has no column of {table}: it must be CSV with commas and a header")
     _check_columns(found, names, list(types))
     _check_bytes(found)
+    found.counts["", "short_rows"] += _short_rows(source, len(names))
     try:
         for part in csv_parts(source):
             found.rows += len(part)
@@ -124,6 +125,15 @@ def _check_bytes(found: Delivery) -> None:
                 pass
     except UnicodeDecodeError:
         found.counts["", "not_utf8"] += 1
+
+
+def _short_rows(source: Path, width: int) -> int:
+    """How many rows have fewer cells than the header; those with more are refused when the cells are read."""
+    with source.open(encoding="latin-1", newline="") as file:
+        try:
+            return sum(0 < len(row) < width for row in csv.reader(file))
+        except csv.Error:  # a cell longer than this reader takes
+            return 0
 
 
 def _check_cells(

@@ -14,7 +14,7 @@ from chorus_nb.workspace import Workspace
 
 RELEASED_BYTES = "released_bytes"
 SEE_OUTCOMES = "see in 03's report, and above, what each file is held back for"
-TOO_MANY = "too many "
+TOO_MANY_HELD = "too many "
 FOR_TOO_MANY = (
     "; or, if these files are at fault one by one, reject some in 04's review and run 03 and 04 again, or raise "
     "held_share and run 04 again"
@@ -54,7 +54,7 @@ def table(
         if row["held"]:
             own = findings[findings.held & (findings.check == row["check"])]
             concern_all = held.too_many or GATE_CHECKS[str(row["check"])].scope == "release"
-            said = f"{TOO_MANY * held.too_many}files held back: {row['held']} ({_summary(own)})"
+            said = f"{TOO_MANY_HELD * held.too_many}files held back: {row['held']} ({_summary(own)})"
             row["detail"] = "; ".join(filter(None, (said, str(row["detail"]))))
             row["result"] = "fail" if concern_all else row["result"]
     closed = len(blocking(pd.DataFrame(rows)))
@@ -132,7 +132,7 @@ def to_do(frame: pd.DataFrame) -> pd.DataFrame:
     stops = blocking(frame)
     remedies = [
         (GATE_CHECKS[row.check].remedy if row.check in GATE_CHECKS else "run 03 and 04 again")
-        + FOR_TOO_MANY * str(row.detail).startswith(TOO_MANY)
+        + FOR_TOO_MANY * str(row.detail).startswith(TOO_MANY_HELD)
         for row in stops.itertuples()
     ]
     rows = stops[["check", "result", "findings", "detail"]].assign(what_to_do=remedies)

@@ -40,6 +40,8 @@ def zipped(content: bytes) -> bytes:
 
 
 EXPLICIT, IMPLICIT = plain(1), plain(2, ImplicitVRLittleEndian)
+
+
 def with_sequence(number: int, vr: bytes = b"SQ", spare: bytes = b"") -> bytes:
     """A file with a sequence of one item, ``spare`` bytes behind the item inside it."""
     step = Dataset()

@@ -45,6 +45,25 @@ def test_a_table_has_the_columns_and_types_of_cdm_5_4(tmp_path: Path) -> None:
     assert read["cause_concept_id"].isna().all()
 
 
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("7", "fewer cells than it must: 1, the first is row 3"),
+        ("7,2024-01-02,,32817,9", "more cells than the header: 1, the first is row 3"),
+        ("7,2024-01-02,,32817,,,9", "more cells than the header: 1, the first is row 3"),
+        ("7,2024-01-02,,32817,", ""),  # a separator at the end
+        ("", ""),
+    ],
+)
+def test_a_row_that_is_no_row_of_the_table_is_told(tmp_path: Path, row: str, said: str) -> None:
+    parameters = site(tmp_path, death=f"{DEATH}8,2024-01-02,,32817\n{row}\n")
+    if not said:
+        assert len(read_omop(parameters, "death")) == 1 + bool(row)
+        return
+    with pytest.raises(InputError, match=said):
+        read_omop(parameters, "death")
+
+
 def test_a_table_the_site_does_not_have_is_empty_with_its_columns(tmp_path: Path) -> None:
     read = read_omop(site(tmp_path), "visit_occurrence")
     assert read.empty

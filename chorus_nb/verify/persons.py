@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pandas as pd
 
@@ -10,9 +10,10 @@ from chorus_nb import tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.leaks.terms import SearchTerm, of_name, read_date, stands_for_nobody
 from chorus_nb.mapping.lookups import Lookups
-from chorus_nb.omop import read_omop
 from chorus_nb.workspace import Workspace
 
+OmopReader = Callable[[str], pd.DataFrame]
+"""Gives a table of the site's OMOP data by its name."""
 FEWEST_CHARACTERS = 3  # characters of an identifier that is searched for
 TERM_OF_COLUMN = {
     **dict.fromkeys(("PatientName", "OtherPatientNames", "PatientBirthName"), "name"),
@@ -22,7 +23,7 @@ TERM_OF_COLUMN = {
 """Columns of the catalog that tell of a person, as the terms they are searched for by."""
 
 
-def terms_of_persons(workspace: Workspace, lookups: Lookups) -> dict[int, tuple[SearchTerm, ...]]:
+def terms_of_persons(workspace: Workspace, lookups: Lookups, omop: OmopReader) -> dict[int, tuple[SearchTerm, ...]]:
     """By person_id: what the headers of all their files (also of those that are not released), the lookup tables and
     the OMOP person say of them. As many as there are persons, not as files."""
     of = {row.PatientID: int(row.person_id) for row in lookups.persons.itertuples()}
@@ -35,7 +36,7 @@ def terms_of_persons(workspace: Workspace, lookups: Lookups) -> dict[int, tuple[
     for column in TERM_OF_COLUMN:
         pairs = pd.DataFrame({"person": whose, "value": catalog[column]}).dropna().drop_duplicates()
         said += [(column, str(row.value), int(row.person)) for row in pairs.itertuples()]
-    said += [("PatientID", value, person) for person, value in _of_omop(workspace)]
+    said += [("PatientID", value, person) for person, value in _of_omop(omop)]
     for column, value, person in said:
         for part in value.split("\\"):
             found.setdefault(person, set()).update(_terms(TERM_OF_COLUMN[column], part.strip(" \0")))
@@ -54,10 +55,10 @@ def _terms(kind: str, value: str) -> Iterator[SearchTerm]:
         yield SearchTerm(kind, value)
 
 
-def _of_omop(workspace: Workspace) -> Iterator[tuple[int, str]]:
+def _of_omop(omop: OmopReader) -> Iterator[tuple[int, str]]:
     """person_source_value of each person; nothing where the site gives no such table."""
     try:
-        person = read_omop(workspace, "person")
+        person = omop("person")
     except WorkbenchError:
         return
     if "person_source_value" in person:

@@ -15,9 +15,10 @@ from chorus_nb.holds import HELD
 from chorus_nb.leaks.shapes import Severity
 from chorus_nb.leaks.terms import SearchTerm
 from chorus_nb.mapping.lookups import Lookups
-from chorus_nb.omop import NEAR_VISIT, read_omop, visit_spans
+from chorus_nb.omop import NEAR_VISIT, visit_spans
 from chorus_nb.verify import clocks, faces
 from chorus_nb.verify.findings import Finding, Findings
+from chorus_nb.verify.persons import OmopReader
 from chorus_nb.verify.series import Fact
 from chorus_nb.workspace import PARTIAL, Workspace
 
@@ -30,6 +31,7 @@ class Release:
     outcomes: pd.DataFrame
     catalog: pd.DataFrame  # the columns that are needed
     lookups: Lookups
+    omop: OmopReader
     facts: list[Fact] = field(default_factory=list)
     terms: set[SearchTerm] = field(default_factory=set)
     ledger: UidLedger = field(default_factory=lambda: UidLedger())
@@ -187,7 +189,7 @@ def visits(release: Release) -> Findings:
         release.not_run["visits"] = "linkage is not there: run 01"
         return
     linkage = workspace.read(tables.LINKAGE)
-    visit = read_omop(workspace, "visit_occurrence")
+    visit = release.omop("visit_occurrence")
     known = visit_spans(visit)
     rows = zip(known.starts, known.ends, visit.person_id, strict=True)
     spans = dict(zip(visit.visit_occurrence_id, rows, strict=True))
@@ -220,7 +222,7 @@ def clocks_agree(release: Release) -> Findings:
     workspace, procedures = release.workspace, dict[str, str]()
     if workspace.has(tables.LINKAGE):
         linked = workspace.read(tables.LINKAGE).dropna(subset=["image_occurrence_id", "procedure_occurrence_id"])
-        known = read_omop(workspace, "procedure_occurrence").set_index("procedure_occurrence_id").procedure_date
+        known = release.omop("procedure_occurrence").set_index("procedure_occurrence_id").procedure_date
         dates = linked.procedure_occurrence_id.map(known).fillna("")
         procedures = dict(zip(linked.image_occurrence_id.astype(str), dates, strict=True))
     yield from clocks.apart({fact.target_path: fact.moment for fact in release.facts}, procedures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,12 +15,13 @@ from chorus_nb.leaks.known import known_words_of
 from chorus_nb.leaks.terms import SearchTerm, of_path
 from chorus_nb.mapping.lookups import Lookups, read_lookups
 from chorus_nb.memory import digest
+from chorus_nb.omop import read_omop
 from chorus_nb.seal import release_digest
 from chorus_nb.verify import faces, gate, iods, second_look
 from chorus_nb.verify.file_checks import Patient, ReleasedFile
 from chorus_nb.verify.findings import GATE_CHECKS, RANK, Finding
 from chorus_nb.verify.holding import at_fault, held_before, too_many
-from chorus_nb.verify.persons import terms_of_persons
+from chorus_nb.verify.persons import OmopReader, terms_of_persons
 from chorus_nb.verify.release_checks import RELEASE_CHECKS, Release
 from chorus_nb.verify.second_opinion import gdcm_available
 from chorus_nb.verify.series import Examiner, Fact, Series, SeriesResult
@@ -37,7 +39,8 @@ def verify(workspace: Workspace, progress: processes.Progress | None = None) -> 
     outcomes = workspace.read(tables.OUTCOMES)
     held = held_before(workspace, outcomes)
     put_aside(workspace, held.target_path)  # a run that was killed may not have moved them all
-    examined = _Examined(workspace, _catalog(workspace), read_lookups(workspace), {})
+    omop = functools.cache(functools.partial(read_omop, workspace))
+    examined = _Examined(workspace, _catalog(workspace), read_lookups(workspace), omop, {})
     release, findings = examined.of(outcomes, progress)
     while len(new := at_fault(release, findings)):
         held = pd.concat([held, new], ignore_index=True)
@@ -94,11 +97,12 @@ class _Examined:
     workspace: Workspace
     catalog: pd.DataFrame
     lookups: Lookups
+    omop: OmopReader  # reads each table once
     known: dict[str, tuple[str, str]]  # by folder: what the series was, and the fingerprint of its result
 
     def of(self, outcomes: pd.DataFrame, progress: processes.Progress | None) -> tuple[Release, list[Finding]]:
         """The release of these ``outcomes``, with all that was found in it."""
-        release = Release(self.workspace, outcomes, self.catalog, self.lookups)
+        release = Release(self.workspace, outcomes, self.catalog, self.lookups, self.omop)
         release.terms.update(_known(outcomes, self.lookups))
         release.not_run.update(_cannot_run(self.workspace))
         findings = self._series(release, progress)
@@ -175,7 +179,7 @@ def _series_to_verify(release: Release, to_read: dict[str, bool]) -> Iterator[Se
     released, lookups, catalog = release.released, release.lookups, release.catalog
     patient_of = dict(zip(catalog.source_path, catalog.PatientID.str.strip(), strict=True))
     images = lookups.images.set_index("AccessionNumber").groupby("PatientID").image_occurence_id
-    known = terms_of_persons(release.workspace, lookups)
+    known = terms_of_persons(release.workspace, lookups, release.omop)
     images_of = {patient: dict(rows.items()) for patient, rows in images}
     folders = released.target_path.map(layout.series_folder)
     for folder, rows in released.sort_values("target_path").groupby(folders):

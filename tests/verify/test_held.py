@@ -13,6 +13,7 @@ import pytest
 from chorus_nb import deid, explore, holds, tables
 from chorus_nb.layout import files_below
 from chorus_nb.mapping.overrides import decide
+from chorus_nb.omop import read_omop
 from chorus_nb.parameters import Parameters
 from chorus_nb.pixels.decisions import IMAGE_LOG
 from chorus_nb.verify import answer, checks, file_checks, held_by_check, iods, require_pass, to_do, verify
@@ -226,6 +227,20 @@ def held_share_of_nothing(workspace: Workspace) -> pd.DataFrame:
         patch.setattr("chorus_nb.verify.holding.FEW", 0)
         verify(workspace)
     return checks(workspace)
+
+
+@pytest.mark.usefixtures("third_image_at_fault")
+def test_a_table_of_omop_is_read_once_though_files_are_held(site: SmallSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+
+    def counted(source: Workspace, table: str) -> pd.DataFrame:
+        read.append(table)
+        return read_omop(source, table)
+
+    monkeypatch.setattr("chorus_nb.verify.verification.read_omop", counted)
+    verify(site.open())
+    assert "person" in read
+    assert len(read) == len(set(read))
 
 
 # --- the advice -------------------------------------------------------------------------------------------------------

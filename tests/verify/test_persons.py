@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,7 @@ import pandas as pd
 from chorus_nb import tables
 from chorus_nb.leaks.terms import SearchTerm
 from chorus_nb.mapping.lookups import read_lookups
+from chorus_nb.omop import read_omop
 from chorus_nb.verify.persons import terms_of_persons
 from tests.verify import small_site
 
@@ -24,7 +26,7 @@ def test_a_person_is_known_by_all_files_lookup_rows_and_omop(tmp_path: Path) -> 
     catalog.loc[first[1], ["PatientBirthName", "OtherPatientIDs"]] = ["UNKNOWN", "OLD-5\\0000"]
     many = pd.concat([catalog] * 5, ignore_index=True)
     workspace.write(tables.CATALOG, many.assign(source_path=[f"{n}" for n in range(len(many))]))
-    known = terms_of_persons(workspace, read_lookups(workspace))
+    known = terms_of_persons(workspace, read_lookups(workspace), partial(read_omop, workspace))
     assert set(known) == {501, 502}
     said = {(term.kind, term.text) for term in known[501]}
     assert said == {

@@ -7,9 +7,10 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 
 from chorus_nb.memory import DECODERS, Recipe
+from chorus_nb.pixels import ultrasound
 from chorus_nb.pixels.boxes import Box
 from chorus_nb.pixels.tiers import CODED, Tier, is_noise, tier
 from chorus_nb.processes.child import in_child
@@ -79,7 +80,15 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[TextFinding]:
                 found.append(finding)
     found = [finding._replace(box=finding.box.padded()) for finding in _distinct(found)]
     found += [finding._replace(box=finding.box.grown(codes.EDGE)) for finding in _distinct(coded)]
-    return [finding._replace(box=finding.box.within(dataset.Rows, dataset.Columns)) for finding in found]
+    found = [finding._replace(box=finding.box.within(dataset.Rows, dataset.Columns)) for finding in found]
+    return found + _frame_of_console(dataset, found)
+
+
+def _frame_of_console(dataset: Dataset, found: list[TextFinding]) -> list[TextFinding]:
+    """The bands around an ultrasound picture in which a line is high; each is as telling as one not understood."""
+    telling, harmless = ([one.box for one in found if one.tier == name] for name in ("high", "low"))
+    said = tier(ultrasound.CONSOLE, "")
+    return [TextFinding(box, ultrasound.CONSOLE, 1.0, *said) for box in ultrasound.bands(dataset, telling, harmless)]
 
 
 def _is_anatomy(finding: TextFinding, shorter_side: int) -> bool:

@@ -24,6 +24,10 @@ class Box(NamedTuple):
         """The part of the box that lies in an image of this size."""
         return Box(max(0, self.x0), max(0, self.y0), min(columns, self.x1), min(rows, self.y1))
 
+    def scaled(self, scale: float) -> Box:
+        """The same in a picture that was grown by ``scale``."""
+        return Box(*(round(value * scale) for value in self))
+
     def padded(self) -> Box:
         """Grown so that accents and anti-aliased edges go too, and first or last letters that were not made out.
 

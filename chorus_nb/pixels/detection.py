@@ -64,17 +64,27 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[TextFinding]:
     given = [part for word in words for part in (*pictures.long_parts(word), *pictures.short_names(word))]
     known = {**dict.fromkeys(given, "a value asked for"), **pictures.words_of_header(dataset)}
     mosaic = "MOSAIC" in (dataset.get("ImageType") or ())
+    grey = str(dataset.PhotometricInterpretation).startswith("MONOCHROME")
     found, coded, before = list[TextFinding](), list[TextFinding](), None
+    sure: dict[int, list[Box]] = {}  # lines of a frame that another reading of it need not read again
+    columns = int(dataset.Columns)
     for frame, render in renders.pictures(dataset):
-        if frame != before:  # its first render: the frame as a reader sees it
-            boxes = [render.in_image(box, int(dataset.Columns)) for box in codes.codes(render.picture)]
+        whole = render.picture.ndim == 3  # a picture of one colour may be an overlay, which shows more
+        if (
+            frame != before
+        ):  # its first render: the frame as a reader sees it, which is one of three views of a grey one
+            shown = render.picture[..., 0] if grey and whole else render.picture
+            boxes = [render.in_image(box, columns) for box in codes.codes(shown)]
             coded += [TextFinding(box, CODED, 1.0, *tier(CODED, ""), "", frame) for box in boxes]
         before = frame
-        for line in ocr.read_lines(render):
+        there = [render.of_image(box, columns) for box in sure.get(frame, ()) if whole]
+        for line in ocr.read_lines(render, there):
             matched = pictures.header_match(line.text, known)
             if is_noise(line.text, mosaic and not matched and line.confidence < DOUBTFUL) and (line.text or mosaic):
                 continue
-            box = render.in_image(line.box, int(dataset.Columns))
+            box = render.in_image(line.box, columns)
+            if line.confidence >= DOUBTFUL and line.text:
+                sure.setdefault(frame, []).append(box.padded())
             finding = TextFinding(box, line.text, line.confidence, *tier(line.text, matched), matched, frame)
             if not _is_anatomy(finding, min(dataset.Rows, dataset.Columns)):
                 found.append(finding)

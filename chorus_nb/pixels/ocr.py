@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,15 +14,19 @@ import numpy as np
 from chorus_nb.pixels.boxes import Box
 from chorus_nb.pixels.renders import LONG_SIDE, Render
 
-CONFIDENCE = 0.5  # below it a reading is noise: of 680 identifiers found on the bench none was read below 0.6
+CONFIDENCE = 0.6  # below it a reading is noise: of 680 identifiers found on the bench none was read below 0.6
 # A line found this surely counts though it cannot be read. What anatomy is found as is higher than `TALLEST` (pixels,
 # or share of the shorter side) or as wide as high: of 24 real images without text one such box had 0.55, none 0.6
-UNREAD, TALLEST, TALLEST_SHARE, LONGISH = 0.6, 48, 0.04, 1.3
-EXPLAINED = 3.0  # heights of its line that a letter accounts for; a reading leaves letters out that it does not know
+UNREAD, TALLEST, TALLEST_SHARE, LONGISH = 0.6, 48, 0.04, 1.35
+EXPLAINED = 2.2  # heights of its line that a letter accounts for; a reading leaves letters out that it does not know
 # A line higher than this many pixels and this share of the shorter side, or that covers this share of the picture and
 # is higher than the models like, is read once more, shrunk to what they like, and counts when it reads alike (percent).
 # Of 7 readings of ribs and breasts none did, of 17 of drawn words of 69 to 120 pixels 16.
 LARGE, LARGE_SHARE, COVERS, LIKED, ALIKE = 40, 0.04, 0.02, 32, 60
+LONG_ENOUGH, SURE_ENOUGH = 4, 0.9  # letters, confidence: no anatomy reads so
+COVERED = 0.8  # share of a line within the padded box of one that was read already
+TILE, OVERLAP = 1408, 128  # pixels that are looked at in one pass, and those that two have in common
+FLAT = 4 * 2 / 255  # a block whose values are no further apart than four levels of 256 holds nothing
 MODELS = {
     "Det": "PP-OCRv6_det_small.onnx",
     "Cls": "ch_ppocr_mobile_v2.0_cls_mobile.onnx",
@@ -67,7 +71,6 @@ def _models() -> _Models:
     options = SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False
     reader = RapidOCR(
         params={
             **{f"{part}.model_path": str(folder / name) for part, name in MODELS.items()},
@@ -82,22 +85,23 @@ def _models() -> _Models:
     return _Models(finder, boxes, get_rotate_crop_image, reader)
 
 
-def read_lines(render: Render) -> list[ReadLine]:
-    """The lines of text in a picture, also those that are surely there and cannot be read."""
+def read_lines(render: Render, known: Sequence[Box] = ()) -> list[ReadLine]:
+    """The lines of text in a picture, also those that are surely there and cannot be read; none within ``known``."""
     scaled, scale = _scaled(render)
     rows, columns = render.picture.shape[:2]
     tallest = max(TALLEST, TALLEST_SHARE * min(rows, columns))
     lines = []
-    for line in _found(scaled):
+    for line in _found(scaled, [box.scaled(scale) for box in known]):
         length, height = (side / scale for side in _sides(line.corners))
         letters = sum(character.isalnum() for character in line.text)
-        unread = line.confidence < CONFIDENCE or length > EXPLAINED * letters * height
+        unread = line.confidence < CONFIDENCE or length > (EXPLAINED if letters != 1 else LONGISH) * letters * height
         if unread and line.score >= UNREAD and height <= tallest and length >= LONGISH * height:
             line = line._replace(text="", confidence=line.score)
         elif line.confidence < CONFIDENCE:
             continue
         large = height > max(LARGE, LARGE_SHARE * min(rows, columns))
-        if large or (height > LIKED and length * height > COVERS * rows * columns):
+        large = large or (height > LIKED and length * height > COVERS * rows * columns)
+        if large and not (letters >= LONG_ENOUGH and line.confidence >= SURE_ENOUGH):
             again = _read_again(scaled, line)
             if again is None:
                 continue
@@ -131,23 +135,66 @@ def _sides(corners: Any) -> tuple[float, float]:
     return max(sides), min(sides)
 
 
-def _found(picture: Any) -> Iterator[_Line]:
-    """The lines found in a picture as it is."""
+def _found(picture: Any, known: Sequence[Box] = ()) -> Iterator[_Line]:
+    """The lines found in a picture as it is, but for those within ``known``."""
     models = _models()
     boxes, scores = models.boxes(_map_of_text(picture), picture.shape[:2])
-    if not len(boxes):
+    new = [(corners, score) for corners, score in zip(boxes, scores, strict=True) if not _within(corners, known)]
+    if not new:
         return
-    cuts = [models.cut(picture, corners.copy()) for corners in boxes]
+    cuts = [models.cut(picture, corners.copy()) for corners, _ in new]
     read = models.reader.recognize_txt(models.reader.cls_and_rotate(cuts)[0])
-    yield from map(_Line, boxes, scores, read.txts, read.scores)
+    for (corners, score), text, confidence in zip(new, read.txts, read.scores, strict=True):
+        yield _Line(corners, score, text, confidence)
+
+
+def _within(corners: Any, known: Sequence[Box]) -> bool:
+    box = Box(*corners.min(axis=0), *corners.max(axis=0))
+    return any(box.common(other).area >= COVERED * box.area for other in known)
 
 
 def _map_of_text(picture: Any) -> Any:
-    """How likely each pixel belongs to a line; sides are those of the picture to the next multiple of 32."""
+    """How likely each pixel belongs to a line; sides are those of the picture to the next multiple of 32.
+
+    Made of tiles, for the memory of one picture is that of its largest part; where nothing is there is no text.
+    """
     finder = _models().finder
+    name = finder.get_inputs()[0].name
     rows, columns = (max(32, 32 * round(side / 32)) for side in picture.shape[:2])
     blob = cv2.dnn.blobFromImage(picture, 2 / 255, (columns, rows), (127.5, 127.5, 127.5))
-    return finder.run(None, {finder.get_inputs()[0].name: blob})[0]
+    likely = np.zeros((1, 1, rows, columns), np.float32)
+    top, bottom, left, right = _busy(blob[0])
+    for down in _spans(top, bottom):
+        for across in _spans(left, right):
+            part = np.ascontiguousarray(blob[:, :, down, across])
+            found = finder.run(None, {name: part})[0]
+            place = likely[:, :, down, across]
+            np.maximum(place, found, out=place)
+    return likely
+
+
+def _busy(blob: Any) -> tuple[int, int, int, int]:
+    """First and last rows and columns of the blocks of 32 pixels that hold anything, and of those beside them."""
+    colours, rows, columns = blob.shape
+    blocks = blob.reshape(colours, rows // 32, 32, columns // 32, 32)
+    busy = (np.ptp(blocks, axis=(2, 4)) > FLAT).any(axis=0)
+    ends = []
+    for axis in (1, 0):
+        places = np.flatnonzero(busy.any(axis=axis))
+        low, high = (places[0], places[-1] + 1) if len(places) else (0, 0)
+        ends += [32 * max(0, low - 1), 32 * min(busy.shape[1 - axis], high + 1)] if high else [0, 0]
+    return ends[0], ends[1], ends[2], ends[3]
+
+
+def _spans(start: int, stop: int) -> list[slice]:
+    """From ``start`` to ``stop`` in as few steps of at most :data:`TILE` as there have to be, with an overlap."""
+    length = stop - start
+    if length <= 0:
+        return []
+    count = 1 if length <= TILE else -(-(length - OVERLAP) // (TILE - OVERLAP))
+    size = 32 * -(-(length + (count - 1) * OVERLAP) // (32 * count))
+    firsts = [start + 32 * round(number * (length - size) / (32 * max(1, count - 1))) for number in range(count)]
+    return [slice(first, min(stop, first + size)) for first in firsts]
 
 
 def _scaled(render: Render) -> tuple[Any, float]:

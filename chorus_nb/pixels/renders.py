@@ -1,9 +1,9 @@
-"""From pixel data to pictures in which text can be read: three renders of each frame that is looked at."""
+"""From pixel data to pictures in which text can be read: three views of a frame as the three colours of one picture."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -17,7 +17,8 @@ from chorus_nb.pixels.boxes import Box
 from chorus_nb.pixels.loops import Loop
 
 GreyImage = NDArray[np.uint8]
-SHORT_SIDE, LONG_SIDE = 1280, 2560  # pixels: text of 8 pixels must be seen, memory stay below 1 GB
+SHORT_SIDE, IN_COLOUR, LONG_SIDE = 1024, 1280, 2560  # pixels: text of 8 pixels must be seen, memory stay below 1 GB
+SMALLER, SMALLEST = 1000, 640  # pixels: bounds of the shorter side in the second reading
 GROWTH = 4.0  # at most: text of 8 pixels is then as high as the models like it, and small images stay quick
 EVERY = 30  # frames between two that are looked at
 
@@ -36,7 +37,11 @@ class Render(NamedTuple):
         """A box in this picture as one in an image of so many ``columns``."""
         scale = columns / (self.columns or self.picture.shape[1])
         moved = (box.x0 + self.left, box.y0 + self.top, box.x1 + self.left, box.y1 + self.top)
-        return Box(*(round(value * scale) for value in moved))
+        return Box(*moved).scaled(scale)
+
+    def of_image(self, box: Box, columns: int) -> Box:
+        """A box in an image of so many ``columns`` as one in this whole picture."""
+        return box.scaled(self.picture.shape[1] / columns)
 
     def part(self, box: Box, columns: int) -> Render:
         """What ``box`` of an image of so many ``columns`` shows; the whole if that is no more than twice as much."""
@@ -70,7 +75,7 @@ def pictures(dataset: Dataset) -> Iterator[tuple[int, Render]]:
             lowest = frame if lowest is None else np.minimum(lowest, frame)
             unseen = loop.unseen(_coloured(frame, dataset))
         if number in chosen:
-            # what stays in place through the loop shows in the local contrast of the first frame and the maximum
+            # large text that stays in place through the loop shows in the first frame and in the maximum
             yield from ((number, render) for render in renders(frame, dataset)[: 3 if number == 0 else 1])
         elif unseen:
             yield number, renders(frame, dataset)[0].part(unseen, int(dataset.Columns))
@@ -87,20 +92,29 @@ def pictures(dataset: Dataset) -> Iterator[tuple[int, Render]]:
             yield from ((0, Render(_picture(layer))) for layer in (plane if plane.ndim == 3 else plane[None])[:1])
 
 
-def renders(frame: NDArray[np.generic], dataset: Dataset) -> tuple[Render, Render, Render]:
-    """The frame as a reader would see it; its local contrast, because text 60 HU above air shows in no usual window;
-    and the first with its contrast evened out, read smaller, which finds large and faint text that the others miss."""
+def renders(frame: NDArray[np.generic], dataset: Dataset) -> tuple[Render, ...]:
+    """What is read of a frame, the first of it in any case: what a reader sees; its local contrast, because text 60 HU
+    above air shows in no usual window; and what a reader sees with its contrast evened out, for large and faint text.
+
+    Of a grey frame these are the three colours of one picture: the models read photographs, and find in one pass what
+    stands out in any. It is read once more smaller. In colour that loses writing: each is read for itself.
+    """
     frame = _coloured(frame, dataset)
     if frame.ndim == 3:
-        colour = _picture(frame, highest=255 if frame.dtype == np.uint8 else None)
-        grey = np.asarray(cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY), np.uint8)
-        return Render(colour), Render(local_contrast(grey.astype(np.float32))), _evened(grey)
+        shown = _picture(frame, highest=255 if frame.dtype == np.uint8 else None)
+        grey = np.asarray(cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY), np.uint8)
+        return (
+            Render(shown, IN_COLOUR),
+            Render(local_contrast(grey.astype(np.float32)), IN_COLOUR),
+            Render(_evened(grey), 800, 2.0),
+        )
     values = frame.astype(np.float32)
     window = _window(frame, dataset)
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         values, window = -values, -window
     shown = _picture(window)
-    return Render(shown), Render(local_contrast(values)), _evened(shown)
+    together = np.dstack([shown, local_contrast(values), _evened(shown)])
+    return Render(together), Render(_limit_size(together, SMALLER / min(together.shape[:2])), SMALLEST, 2.0)
 
 
 def _coloured(frame: NDArray[np.generic], dataset: Dataset) -> NDArray[np.generic]:
@@ -115,9 +129,9 @@ def local_contrast(values: NDArray[np.float32]) -> GreyImage:
     return _picture(np.clip(0.5 + centred / (6 * spread + 1e-6), 0, 1), 0, 1)
 
 
-def _evened(grey: GreyImage) -> Render:
+def _evened(grey: GreyImage) -> GreyImage:
     """Histogram equalised in tiles of an eighth, with limited contrast."""
-    return Render(np.asarray(cv2.createCLAHE(4, (8, 8)).apply(grey), np.uint8), short_side=800, growth=2.0)
+    return np.asarray(cv2.createCLAHE(4, (8, 8)).apply(grey), np.uint8)
 
 
 def _window(frame: NDArray[np.generic], dataset: Dataset) -> NDArray[np.float32]:
@@ -136,10 +150,11 @@ def _picture(values: NDArray[np.generic], lowest: float | None = None, highest: 
     return _limit_size(scaled).round().astype(np.uint8)
 
 
-def _limit_size(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def _limit_size(values: NDArray[Any], scale: float = 0) -> NDArray[Any]:
+    """Shrunk by ``scale``, or so that no side is longer than 2560 pixels; never grown."""
     rows, columns = values.shape[:2]
-    scale = LONG_SIDE / max(rows, columns)
+    scale = scale or LONG_SIDE / max(rows, columns)
     if scale >= 1:
         return values
     size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
-    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
+    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA))

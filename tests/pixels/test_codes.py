@@ -65,7 +65,7 @@ def test_text_and_noise_are_no_codes(text: str) -> None:
 
 @pytest.mark.parametrize("name", ["bars", "QR"])
 def test_a_code_is_as_telling_as_a_name_and_goes_when_it_is_filled(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(ocr, "read_lines", lambda render: [])
+    monkeypatch.setattr(ocr, "read_lines", lambda *_: [])
     coded = content(image(pixels=shown(CODES[name])))
     [found] = look(coded)
     assert (found.tier, found.reason) == ("high", "a bar or QR code")

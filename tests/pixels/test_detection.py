@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import cv2
@@ -73,7 +74,7 @@ def test_a_released_file_is_checked_against_the_original_words() -> None:
 def test_large_short_and_doubtful_readings_are_anatomy_unless_they_identify(
     monkeypatch: pytest.MonkeyPatch, box: Box, text: str, confidence: float, kept: bool
 ) -> None:
-    monkeypatch.setattr(ocr, "read_lines", lambda render: [ocr.ReadLine(box, text, confidence)])
+    monkeypatch.setattr(ocr, "read_lines", lambda *_: [ocr.ReadLine(box, text, confidence)])
     found = look(content(image(pixels=picture(rows=512, columns=512), PatientName="Lee^Ann")))
     assert [finding.text for finding in found] == ([text] if kept else [])
 
@@ -90,7 +91,7 @@ def test_nothing_is_found_in_anatomy(name: str) -> None:
 def test_doubtful_digits_in_a_mosaic_are_brains_unless_the_header_says_them(
     monkeypatch: pytest.MonkeyPatch, text: str, confidence: float, kept: bool
 ) -> None:
-    monkeypatch.setattr(ocr, "read_lines", lambda render: [ocr.ReadLine(Box(8, 8, 90, 30), text, confidence)])
+    monkeypatch.setattr(ocr, "read_lines", lambda *_: [ocr.ReadLine(Box(8, 8, 90, 30), text, confidence)])
     mosaic = image(ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"], PatientID="4471902")
     assert [finding.text for finding in look(content(mosaic))] == ([text] if kept else [])
     assert [finding.text for finding in look(content(image()))] == [text]
@@ -131,6 +132,9 @@ def test_a_name_in_any_script_holds_an_image_back(text: str, ground: str) -> Non
         (196, 32, 0.80, " ..", 0.86, [""]),  # Cyrillic: only its full stops are letters that the models know
         (210, 41, 0.73, "   ", 0.73, [""]),  # Arabic
         (22, 15, 0.84, "", 0.0, [""]),  # two letters
+        (44, 30, 0.81, "n", 0.72, [""]),  # two letters read as one
+        (88, 18, 0.77, "al  ", 0.85, [""]),
+        (30, 28, 0.81, "R", 0.98, ["R"]),
         (196, 32, 0.80, "ZIMMERWALD", 0.98, ["ZIMMERWALD"]),
         (196, 32, 0.55, "ZIMMERWALD", 0.98, ["ZIMMERWALD"]),
         (59, 26, 0.55, "L", 0.17, []),  # real anatomy, as all that follow
@@ -150,7 +154,7 @@ def test_a_line_that_cannot_be_read_counts_when_it_was_surely_found(
     read: list[str],
 ) -> None:
     corners = np.array([(20, 20), (20 + length, 20), (20 + length, 20 + height), (20, 20 + height)])
-    monkeypatch.setattr(ocr, "_found", lambda _: [ocr._Line(corners, found, text, confidence)])
+    monkeypatch.setattr(ocr, "_found", lambda *_: [ocr._Line(corners, found, text, confidence)])
     lines = ocr.read_lines(Render(picture(rows=600, columns=600), short_side=600))
     assert [line.text for line in lines] == read
 
@@ -160,7 +164,7 @@ def test_what_cannot_be_read_is_medium_and_said_so() -> None:
 
 
 def test_a_mosaic_of_brains_is_no_writing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ocr, "read_lines", lambda render: [ocr.ReadLine(Box(8, 8, 90, 30), "", 0.7)])
+    monkeypatch.setattr(ocr, "read_lines", lambda *_: [ocr.ReadLine(Box(8, 8, 90, 30), "", 0.7)])
     mosaic = image(ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"])
     assert [finding.tier for finding in look(content(image()))] == ["medium"]
     assert look(content(mosaic)) == []
@@ -178,9 +182,9 @@ def test_a_mosaic_of_brains_is_no_writing(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_large_line_counts_when_it_reads_alike_at_another_size(
     monkeypatch: pytest.MonkeyPatch, again: list[tuple[str, float]], boxes: list[Box]
 ) -> None:
-    first = ocr._Line(np.array([(90, 190), (350, 190), (350, 300), (90, 300)]), 0.7, "1910", 0.95)
+    first = ocr._Line(np.array([(90, 190), (350, 190), (350, 300), (90, 300)]), 0.7, "1910", 0.85)
 
-    def found(part: NDArray[np.uint8]) -> list[ocr._Line]:
+    def found(part: NDArray[np.uint8], *_: object) -> list[ocr._Line]:
         if part.shape[0] == 600:
             return [first]
         corners = (np.array([(100, 200), (340, 200), (340, 290), (100, 290)]) - (0, 80)) * (32 / 110)
@@ -195,3 +199,57 @@ def test_a_large_line_is_read() -> None:
     drawn = picture(rows=200, columns=320)
     cv2.putText(drawn, "1910", (20, 150), cv2.FONT_HERSHEY_SIMPLEX, 4, 255, 8, cv2.LINE_AA)
     assert "1910" in {finding.text for finding in look(content(image(pixels=drawn)))}
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 32), (0, ocr.TILE), (0, ocr.TILE + 32), (64, 2560), (0, 5024)])
+def test_tiles_cover_a_picture_and_have_enough_in_common(start: int, stop: int) -> None:
+    spans = ocr._spans(start, stop)
+    assert (spans[0].start, spans[-1].stop) == (start, stop)
+    assert all(before.stop - after.start >= ocr.OVERLAP - 32 for before, after in itertools.pairwise(spans))
+    assert max(span.stop - span.start for span in spans) <= ocr.TILE
+    assert all(side % 32 == 0 for span in spans for side in (span.start, span.stop))
+
+
+def test_no_model_is_asked_where_nothing_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, ...]] = []
+
+    class Finder:
+        def get_inputs(self) -> list[object]:
+            return [type("Input", (), {"name": "x"})]
+
+        def run(self, _: None, given: dict[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+            asked.append(given["x"].shape)
+            return [np.ones((1, 1, *given["x"].shape[2:]), np.float32)]
+
+    monkeypatch.setattr(ocr, "_models", lambda: ocr._Models(Finder(), None, None, None))
+    empty = np.full((320, 640, 3), 90, np.uint8)
+    assert not ocr._map_of_text(empty).any()
+    empty[100:140, 200:300, 1] = 200
+    assert np.argwhere(ocr._map_of_text(empty)[0, 0]).min(axis=0).tolist() == [64, 160]
+    assert asked == [(1, 3, 128, 192)]
+
+
+def test_a_name_across_the_seam_of_two_tiles_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ocr, "TILE", 416)
+    lines = ocr.read_lines(Render(picture(PERSON), growth=2.0))
+    assert [line.text for line in lines] == [PERSON]
+
+
+def test_red_on_blue_as_light_as_it_is_read() -> None:
+    ink = picture(PERSON, ground=0)[..., None] > 128
+    pixels = np.where(ink, np.array([95, 0, 0]), np.array([0, 0, 250])).astype(np.uint8)
+    assert {finding.matched for finding in look(content(image(pixels=pixels)))} == {"PatientName"}
+
+
+def test_a_line_that_was_surely_read_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[Box]] = []
+
+    def read_lines(_: Render, known: list[Box]) -> list[ocr.ReadLine]:
+        asked.append(known)
+        return [ocr.ReadLine(Box(8, 8, 90, 30), "OKONJIMA", 0.95)]
+
+    monkeypatch.setattr(ocr, "read_lines", read_lines)
+    look(content(image()))
+    assert asked == [[], [Box(8, 8, 90, 30).padded()]]
+    assert ocr._within(np.array([(5, 6), (95, 6), (95, 32), (5, 32)]), asked[1])
+    assert not ocr._within(np.array([(5, 6), (195, 6), (195, 32), (5, 32)]), asked[1])

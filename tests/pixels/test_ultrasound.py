@@ -61,7 +61,7 @@ def test_what_was_read_as_technique_stays_and_everything_else_in_the_band_goes()
 
 def test_the_band_goes_and_every_pixel_of_the_picture_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = with_regions((0, 32, 319, 159))
-    monkeypatch.setattr(ocr, "read_lines", lambda render: [ocr.ReadLine(NAME, PERSON, 0.99)])
+    monkeypatch.setattr(ocr, "read_lines", lambda *_: [ocr.ReadLine(NAME, PERSON, 0.99)])
     found = look(content(dataset))
     assert [finding.tier for finding in found] == ["high", "medium"]
     redacted = dcmread(io.BytesIO(redact(content(dataset), [finding.box for finding in found]))).pixel_array
@@ -70,5 +70,5 @@ def test_the_band_goes_and_every_pixel_of_the_picture_stays(monkeypatch: pytest.
 
 
 def test_a_line_that_is_not_understood_costs_itself_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ocr, "read_lines", lambda render: [ocr.ReadLine(NAME, "PRC 16/4/1 PRS", 0.99)])
+    monkeypatch.setattr(ocr, "read_lines", lambda *_: [ocr.ReadLine(NAME, "PRC 16/4/1 PRS", 0.99)])
     assert [finding.tier for finding in look(content(with_regions((0, 32, 319, 159))))] == ["medium"]

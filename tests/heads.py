@@ -18,7 +18,7 @@ from pydicom.uid import CTImageStorage, MRImageStorage
 from chorus_nb.demo import chests, phantoms
 from chorus_nb.faces.atlas import Matrix
 from chorus_nb.faces.registration import rotated
-from chorus_nb.faces.volume import Volume, grid
+from chorus_nb.faces.volume import Volume, grid, resampled
 from tests.deid.conftest import encoded, image
 
 LOW, HIGH = phantoms.HEAD_HEIGHT
@@ -74,6 +74,66 @@ def negatives() -> Iterator[tuple[str, Volume]]:
     yield "noise", Volume((noise + 100).astype("f4"), affine, "MR")
 
 
+def on_a_body(head: Volume, *, arms: bool = False, couch: bool = False) -> Volume:
+    """A head on neck and trunk with ribs, spine and pelvis, on cubes of 4 mm; ``arms`` are raised beside it."""
+    ct, step = head.modality == "CT", 4.0
+    air, soft, bone, lung, plate = (-1000, 50, 700, -850, -300) if ct else (5, 100, 20, 10, 5)
+    z, y, x = np.ogrid[-620:130:step, -180:180:step, -240:240:step]  # type: ignore[misc]
+    values = np.full(np.broadcast_shapes(z.shape, y.shape, x.shape), air, "f4")
+
+    def paint(value: float, where: NDArray[np.bool_]) -> None:
+        values[np.broadcast_to(where, values.shape)] = value
+
+    trunk, radius = z < -130, np.hypot(x / 145, (y - 20) / 85)
+    paint(soft, trunk & (np.hypot(x / 160, (y - 20) / 98) < 1))
+    paint(soft, (z < -80) & ~trunk & (np.hypot(x / 58, (y - 20) / 60) < 1))
+    paint(lung, (z < -170) & (z > -400) & (np.hypot((abs(x) - 70) / 55, (y - 20) / 75) < 1))
+    paint(bone, (z < -150) & (z > -420) & (abs(radius - 1) < 0.05) & ((z + 0.3 * y) % 28 < 9) & (abs(x) > 30))
+    paint(bone, (z < -500) & (z > -600) & (abs(np.hypot(x / 130, (y - 30) / 75) - 1) < 0.12))
+    paint(bone, (z < -60) & (np.hypot(x, y - 75) < 18))
+    affine = np.diag([step, step, step, 1.0])
+    affine[:3, 3] = -240, -180, -620
+    own, field = resampled(head, affine[:3, 3], values.shape, step)
+    shown = field & (own > (-300 if ct else 40))
+    values[shown] = own[shown]
+    if arms:
+        raised = (z > -250) & (np.hypot(abs(x) - 150, y - 10) < 38)
+        paint(soft, raised)
+        paint(bone, raised & (np.hypot(abs(x) - 150, y - 10) < 12))
+    if couch:
+        paint(plate, (abs(y - 150) < 8) & (abs(x) < 220))
+    grain = np.random.default_rng(1).normal(0, 12 if ct else 3, values.shape)
+    values = values + grain if ct else abs(values + grain)
+    return Volume(values.astype("f4"), affine, head.modality)
+
+
+def above(volume: Volume, height: float) -> Volume:
+    """What lies above ``height`` (patient mm)."""
+    return _cut(volume, 2, lambda z: z > height)
+
+
+def below(volume: Volume, height: float) -> Volume:
+    """What lies below ``height`` (patient mm)."""
+    return _cut(volume, 2, lambda z: z < height)
+
+
+def in_front(volume: Volume, depth: float) -> Volume:
+    """What lies in front of ``depth`` (patient mm)."""
+    return _cut(volume, 1, lambda y: y < depth)
+
+
+def pet() -> Volume:
+    """The demo's head as FDG shows it: a bright brain, a faint face, blurred."""
+    uptake = {"air": 0.02, "skin": 0.8, "fat": 0.4, "muscle": 1.2, "bone": 0.7, "marrow": 1, "csf": 2.5, "grey": 11}
+    uptake |= {"white": 5, "eye": 0.9, "tooth": 0.4}
+    names, places = np.unique(tissues(), return_inverse=True)
+    values = np.array([uptake[name] * 1000 for name in names])[places].reshape(tissues().shape)
+    for axis in range(3):
+        values = sum(np.roll(values, shift, axis) for shift in (-2, -1, 0, 1, 2)) / 5
+    grain = np.random.default_rng(0).normal(0, 60, values.shape)
+    return Volume((values + abs(grain)).astype("f4"), head("T1").affine, "PT")
+
+
 # --- what can happen to a head ----------------------------------------------------------------------------------------
 
 
@@ -90,11 +150,11 @@ def stress(volume: Volume, seed: int = 5) -> Iterator[Case]:
     random = np.random.default_rng(seed)
     for _ in range(4):
         angles = random.uniform(-30, 30), random.uniform(-20, 20), random.uniform(-30, 30)
-        moved = _about_middle(volume, rotated(*angles))
+        moved = about_middle(volume, rotated(*angles))
         moved[:3, 3] += random.uniform(-60, 60, 3)
         yield Case("rotated by up to 30°", volume._replace(affine=moved @ volume.affine), moved)
     for size in (0.82, 1.12):
-        moved = _about_middle(volume, np.eye(3) * size)
+        moved = about_middle(volume, np.eye(3) * size)
         yield Case(f"{size} times the size", volume._replace(affine=moved @ volume.affine), moved)
     same = np.eye(4)
     spread = float(np.ptp(np.percentile(volume.values, (1, 99.5))))
@@ -114,7 +174,8 @@ def stress(volume: Volume, seed: int = 5) -> Iterator[Case]:
     yield Case("nose outside the field of view", _cut(volume, 1, lambda y: y > front + 20), same)
 
 
-def _about_middle(volume: Volume, linear: NDArray[np.float64]) -> Matrix:
+def about_middle(volume: Volume, linear: NDArray[np.float64]) -> Matrix:
+    """A linear map of patient millimetres that leaves the middle of the volume where it is."""
     middle = volume.affine[:3, :3] @ (np.array(volume.values.shape[::-1]) / 2) + volume.affine[:3, 3]
     made = np.eye(4)
     made[:3, :3] = linear

@@ -28,8 +28,8 @@ def quarantine(outcomes: pd.DataFrame) -> pd.DataFrame:
 
 def faces_by_status(workspace: Workspace) -> pd.DataFrame:
     """Series that may show a face, by status and reason, with the share of their pixels that is filled."""
-    if workspace.parameters.deface != "apply":
-        return pd.DataFrame({"status": [f"deface is {workspace.parameters.deface}: nothing is removed"]})
+    if workspace.parameters.deface == "skip":
+        return pd.DataFrame({"status": ["deface is skip: nobody looked for faces"]})
     verdicts = workspace.read(tables.FACE_VERDICTS)
     verdicts = verdicts[verdicts["files"] > 0]
     kinds = verdicts.groupby(["status", "modality", "need_reason", "reason"], as_index=False)

@@ -237,10 +237,15 @@ def _burned_in(work: _Work, workspace: Workspace, catalog: pd.DataFrame, progres
 
 
 def _faces(work: _Work, workspace: Workspace, catalog: pd.DataFrame, progress: Progress | None) -> None:
-    """Faces in volumes of heads: removed, or the series is held back (parameter deface; Safe Harbor item 17)."""
-    if workspace.parameters.deface != "apply":
+    """Faces in volumes of heads: removed, or the series is held back (parameter deface; Safe Harbor item 17).
+
+    With ``flag`` volumes are asked whether they may show a head, and nothing is done about it.
+    """
+    if workspace.parameters.deface == "skip":
         return
     found = faces.find_faces(workspace, catalog, work.open.index, progress).set_index("source_path")
+    if workspace.parameters.deface == "flag":
+        return
     files = work.files
     said = found.reindex(files.source_path).astype("string").fillna("").set_axis(files.index)
     work.take(said.verdict == "hold", "held_back", said.reason, said.detail)

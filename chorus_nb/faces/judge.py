@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import pandas as pd
 
 from chorus_nb import processes, tables
 from chorus_nb.errors import ChildFault
-from chorus_nb.faces import masks
+from chorus_nb.faces import asking, masks
 from chorus_nb.faces.acceptance import Measures
 from chorus_nb.faces.decisions import FaceDecision, face_decisions
 from chorus_nb.faces.needs import needs
@@ -23,14 +24,17 @@ from chorus_nb.processes.child import each_in_child
 from chorus_nb.source import Source
 from chorus_nb.workspace import Workspace
 
-FACES_RECIPE = Recipe("chorus_nb.faces.study", ("deface_ears",), ("SimpleITK", "pydeface", *DECODERS))
+FACES_RECIPE = Recipe("chorus_nb.faces.study", ("deface", "deface_ears"), ("SimpleITK", "pydeface", *DECODERS))
 STUDY_SECONDS = 3600.0  # for all series of a study; 10 to 35 CPU seconds are usual for one
+FEWEST_TO_ASK = 3  # slices of a volume
 # what may be released, and why not: the status of a series to (verdict, reason) of its files
 VERDICTS = {
     "defaced": ("deface", ""),
     "no_face_in_view": ("clean", ""),
-    "not_a_head": ("clean", ""),
+    "no_head": ("clean", ""),
     "as_it_is": ("clean", ""),
+    "may_be_head": ("clean", ""),  # deface: flag, as the next
+    "not_asked": ("clean", ""),
     "not_defaced": ("hold", "face_not_removed"),
     "rendering": ("hold", "face_not_removed"),
     "held": ("hold", "rejected_by_review"),
@@ -56,7 +60,8 @@ def find_faces(
     """
     images = volumes(catalog, wanted)
     decided = face_decisions(workspace, dict(zip(images.SeriesInstanceUID, head_of(images), strict=True)))
-    verdicts = {row["series_uid"]: row for row in _settled(images, decided)}
+    flagged = FACES_RECIPE.seen(workspace.parameters).deface == "flag"
+    verdicts = {row["series_uid"]: row for row in _settled(images, decided, flagged)}
     groups = list(_groups(images[~images.SeriesInstanceUID.isin(verdicts)], workspace, decided))
     known = _known_verdicts(workspace)
     for group in groups:
@@ -90,18 +95,33 @@ def head_of(images: pd.DataFrame) -> pd.Series:
     return images.StudyInstanceUID + " " + frame
 
 
-def _settled(images: pd.DataFrame, decided: dict[str, FaceDecision]) -> Iterator[dict[str, Any]]:
-    """Series that need no look: somebody decided, or they are pictures of a face by their kind."""
+def _settled(images: pd.DataFrame, decided: dict[str, FaceDecision], flagged: bool = False) -> Iterator[dict[str, Any]]:
+    """Series that need no look: somebody decided, their kind says it, or there is nothing to look with or at."""
+    cannot = flagged and not can_look()
     for series, rows in images.groupby("SeriesInstanceUID"):
-        decision = decided.get(series)
-        picture = (rows.need == "rendering").all()
+        decision, needed = decided.get(series), rows.need.iloc[0]
+        slices = pd.to_numeric(rows.NumberOfFrames, errors="coerce").fillna(1).clip(lower=1).sum()
+        found, picture = None, (rows.need == "rendering").all()
         if decision and picture and decision.lead != series and decision.decision == "release":
             decision = None  # who releases a head has not seen the pictures of it
         if decision and decision.decision in ("release", "hold"):
             status = {"release": "as_it_is", "hold": "held"}[decision.decision]
-            yield _verdict_row(FaceFound(series, status, "decided by a reviewer"), rows, "")
+            found = FaceFound(series, status, "decided by a reviewer")
         elif picture:
-            yield _verdict_row(FaceFound(series, "rendering", "a picture of a face cannot be defaced"), rows, "")
+            found = FaceFound(series, "rendering", "a picture of a face cannot be defaced")
+        elif slices < FEWEST_TO_ASK and needed != "face" and not decision:
+            found = FaceFound(series, "no_head", "one or two slices are no volume")
+        elif slices < FEWEST_TO_ASK and flagged:
+            found = FaceFound(series, "may_be_head", "one or two slices")
+        elif cannot:
+            found = FaceFound(series, "not_asked", "the extra deface is not installed", remembered=False)
+        if found:
+            yield _verdict_row(found, rows, "")
+
+
+def can_look() -> bool:
+    """Whether the extra ``deface`` is installed."""
+    return all(importlib.util.find_spec(name) for name in ("SimpleITK", "pydeface"))
 
 
 def _groups(images: pd.DataFrame, workspace: Workspace, decided: dict[str, FaceDecision]) -> Iterator[_Group]:
@@ -111,7 +131,8 @@ def _groups(images: pd.DataFrame, workspace: Workspace, decided: dict[str, FaceD
         asked = []
         for series, files in rows.sort_values("source_path").groupby("SeriesInstanceUID"):
             decision = decided.get(series, FaceDecision("", None, (0.0, 0.0, 0.0)))
-            asked.append(Asked(series, files.need.iloc[0], tuple(files.source_path), *decision))
+            paths = tuple(files.source_path)
+            asked.append(Asked(series, files.need.iloc[0], paths, *decision, sample=asking.sample(files)))
         facts = sorted(zip(rows.source_path, rows["size"], rows.modified_ns, strict=True))
         yield _Group(tuple(asked), digest(key, facts, asked))
 
@@ -126,9 +147,10 @@ def _look(
 ) -> None:
     folder = workspace.local / masks.MASKS_FOLDER
     folder.mkdir(exist_ok=True)
-    ears = FACES_RECIPE.seen(workspace.parameters).deface_ears
+    seen = FACES_RECIPE.seen(workspace.parameters)
+    how = seen.deface, seen.deface_ears
     rows = dict(iter(images.groupby("SeriesInstanceUID")))
-    tasks = [(workspace.source, folder, group.asked, ears, group.fingerprint) for group in groups]
+    tasks = [(workspace.source, folder, group.asked, how, group.fingerprint) for group in groups]
     looks = each_in_child(
         workspace.parameters, _faces_of_group, tasks, progress, "looking for faces", seconds=STUDY_SECONDS, keep=keep
     )
@@ -138,15 +160,32 @@ def _look(
         verdicts.update({one.series: _verdict_row(one, rows[one.series], fingerprint) for one in found})
 
 
-def _faces_of_group(source: Source, folder: Path, asked: tuple[Asked, ...], ears: bool, _: str) -> list[FaceFound]:
-    return remove_faces(source, folder, asked, ears)
+def _faces_of_group(
+    source: Source, folder: Path, asked: tuple[Asked, ...], how: tuple[str, bool], _: str
+) -> list[FaceFound]:
+    """What no words name as a head is asked by its pixels, with ``deface: flag`` all; then faces are removed."""
+    deface, ears = how
+    questions = [
+        asking.Question(one.series, one.sample, one.need == "other")
+        for one in asked
+        if deface == "flag" or (one.need in ("pixels", "other") and not one.decision)
+    ]
+    said = asking.answers(source, questions)
+    none = {series for series, answer in said.items() if not answer.may_be}
+    others = [one for one in asked if one.need == "face" or one.series not in none]
+    found = [FaceFound(one.series, "no_head", said[one.series].why) for one in asked if one not in others]
+    if deface == "flag":
+        found += [FaceFound(one.series, "may_be_head", said[one.series].why) for one in others]
+    else:
+        found += remove_faces(source, folder, others, ears)
+    return [one._replace(answer=said.get(one.series)) for one in found]
 
 
 def _verdict_row(found: FaceFound, files: pd.DataFrame, fingerprint: str) -> dict[str, Any]:
-    first = files.iloc[0]
+    first, answer = files.iloc[0], found.answer
     measured = found.measures._asdict() if found.measures else dict.fromkeys(Measures._fields, math.nan)
     return {
-        **{name: None if math.isnan(value) else float(value) for name, value in measured.items()},
+        **{name: _number(value) for name, value in measured.items()},
         "series_uid": found.series,
         "head": head_of(files).iloc[0],
         "modality": first.Modality,
@@ -156,6 +195,9 @@ def _verdict_row(found: FaceFound, files: pd.DataFrame, fingerprint: str) -> dic
         "need_reason": first.need_reason,
         "status": found.status,
         "reason": found.reason,
+        "asked_of": answer.asked_of or found.series if answer else "",
+        "enclosed_ml": _number(answer.enclosed) if answer else None,
+        "likeness": _number(answer.likeness) if answer else None,
         "shared_from": found.shared_from,
         "mask": found.mask,
         "removed": float(found.removed),
@@ -163,6 +205,10 @@ def _verdict_row(found: FaceFound, files: pd.DataFrame, fingerprint: str) -> dic
         "seconds": round(found.seconds, 2),
         "fingerprint": fingerprint if found.remembered else "",
     }
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
 
 
 def _known_verdicts(workspace: Workspace) -> dict[tuple[str, str], dict[str, Any]]:

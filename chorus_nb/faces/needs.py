@@ -10,7 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-VOLUME_MODALITIES = ("CT", "MR", "PT")
+VOLUME_MODALITIES = ("CT", "MR", "PT")  # what is a volume though it may not say where it lies
+VOLUME_CLASSES = ("1.2.840.10008.5.1.4.1.1.13.1.1", "1.2.840.10008.5.1.4.1.1.20")  # X-Ray 3D Angiographic; NM
+CAPTURES = r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.7(\.\d)?"  # secondary captures: pictures, whatever their Modality
+RECONSTRUCTED = "RECON"  # in ImageType: an NM image of slices (PS3.3 C.8.4.9), not of projections
 NEEDED_COLUMNS = ("Modality", "ImageType", "BodyPartExamined", "SeriesDescription", "StudyDescription", "SOPClassUID")
 
 
@@ -22,15 +25,16 @@ def _rules() -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=4096)
 def need(
-    modality: str, image_type: str, body_part: str, series: str, study: str, sop_class: str = ""
+    modality: str, image_type: str, body_part: str, series: str, study: str, sop_class: str = "", volume: bool = True
 ) -> tuple[str, str]:
-    """``face``, ``rendering``, ``doubt``, ``unknown`` or ``none``, and the reason.
+    """``face`` or ``rendering`` by its words; ``pixels``: they are asked, whatever words say; ``none``; and the reason.
 
+    ``other``: the pixels are asked, and the header names another part of the body and no head.
     What the series says of itself outweighs what the study says. A localizer has the need of its words.
     """
     says = {
         "SOPClassUID": sop_class.strip(),
-        "Modality": modality.strip(),
+        "volume": "YES" if volume else "NO",
         "ImageType": image_type,
         "SeriesDescription": series,
         "series": _says(f"{body_part} {series}"),
@@ -43,6 +47,18 @@ def need(
     raise AssertionError("the last rule fits everything")
 
 
+def lies_in_space(images: pd.DataFrame) -> pd.Series:
+    """Which of ``images`` are slices of a volume: CT, MR and PT, and others that have the geometry of one."""
+    modality = images.Modality.str.strip()
+    frames = images.SOPClassUID.isin(VOLUME_CLASSES) & (
+        modality.ne("NM") | images.ImageType.str.contains(RECONSTRUCTED, case=False)
+    )
+    placed = images.ImagePositionPatient.str.strip().ne("") | frames
+    flat = modality.str.fullmatch(_rules()["flat"]["modalities"])
+    captured = images.SOPClassUID.str.strip().str.fullmatch(CAPTURES)
+    return (modality.isin(VOLUME_MODALITIES) | (placed & ~flat)) & ~captured
+
+
 def _says(text: str) -> str:
     """HEAD, OTHER (another part of the body) or SILENT. A text that names both is about a head."""
     for name, pattern in _rules()["words"].items():
@@ -53,12 +69,13 @@ def _says(text: str) -> str:
 
 def needs(images: pd.DataFrame) -> pd.DataFrame:
     """``need`` and ``need_reason`` of each of ``images`` (rows of the catalog), the gravest of its series."""
-    order = ["rendering", "face", "doubt", "unknown", "none"]
-    said_of = images.reindex(columns=list(NEEDED_COLUMNS), fill_value="")
-    found = [need(*map(str, row)) for row in said_of.itertuples(index=False, name=None)]
+    order = ["rendering", "face", "pixels", "other", "none"]
+    volume = lies_in_space(images)
+    said_by = images.reindex(columns=list(NEEDED_COLUMNS), fill_value="").itertuples(index=False, name=None)
+    found = [need(*map(str, row), volume=bool(one)) for row, one in zip(said_by, volume, strict=True)]
     table = pd.DataFrame(found, columns=["need", "need_reason"], index=images.index)
     # a rendering among slices holds back itself, not the slices; and what is no volume stays that
-    own = table.need.eq("rendering") | ~images.Modality.str.strip().isin(VOLUME_MODALITIES)
+    own = table.need.eq("rendering") | ~volume
     ranked = table.assign(rank=table.need.map(order.index), series=images.SeriesInstanceUID)
     worst = ranked[~own].sort_values("rank", kind="stable").drop_duplicates("series").set_index("series")
     said = worst.reindex(images.SeriesInstanceUID)[["need", "need_reason"]].set_index(images.index)

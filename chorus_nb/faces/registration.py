@@ -5,6 +5,7 @@ Always one thread and fixed sampling, so that the same volume gives the same tra
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import product
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from chorus_nb.faces.atlas import Mask, Matrix, sampled_volume, template
 from chorus_nb.faces.volume import WATER_LIKE, Grid, stature
 
 PITCHES, TURNS, TILTS = (-30, -15, 0, 15, 30), (-20, 0, 20), (-20, 0, 20)  # degrees: nodding, turning, tilting
+COARSE_STARTS, COARSELY = ((-20, 0, 0), (0, 0, 0), (20, 0, 0)), 2  # degrees, and how many are refined for a first look
 RISES = (-30, 0, 30)  # mm up and down from where crown or centre of the two heads meet
 POINTS = 6000  # of the volume at which a starting pose is scored
 STARTS, FINALS = 6, 2  # poses that are refined, first by a similarity transform, then by an affine one
@@ -26,6 +28,27 @@ PER_DEGREE, PER_STRETCH = 0.0002, 0.05  # of fit: a smooth head looks much the s
 OUTLINE = 160.0  # mm from the crown: below it necks differ too much to compare outlines
 BINS, SEED = 32, 7
 SCALES = (0.8, 1.35)  # to begin with
+
+
+Degrees = tuple[float, float, float]
+
+
+class _Run(NamedTuple):
+    """How the optimiser runs: both images shrunk, the share of points it looks at, its longest and shortest step."""
+
+    shrink: int
+    template: int
+    sampled: float
+    longest: float
+    shortest: float
+    steps: int
+
+
+RUNS = {
+    "coarse": _Run(1, 2, 0.5, 4.0, 0.1, 30),
+    "similarity": _Run(2, 2, 0.4, 2.0, 0.02, 60),
+    "affine": _Run(1, 1, 0.2, 2.0, 0.02, 60),
+}
 
 
 class Pose(NamedTuple):
@@ -58,7 +81,8 @@ def register_head(volume: Grid, modality: str, start: tuple[float, float, float]
     region = _region(volume)
     values = _comparable(volume.values, modality, volume.head)
     scorer = _Scorer(volume, values, region)
-    coarse = [Pose(matrix, scorer.nmi(matrix), 0) for matrix in _starts(volume, start)]
+    begun = _starts(volume, [start], ["crown"]) if start else _starts(volume, [*product(PITCHES, TURNS, TILTS)])
+    coarse = [Pose(matrix, scorer.nmi(matrix), 0) for matrix in begun]
     poses = sorted(coarse, key=lambda pose: -pose.nmi)
 
     def refined(chosen: list[Pose], kind: str) -> list[Pose]:
@@ -70,6 +94,25 @@ def register_head(volume: Grid, modality: str, start: tuple[float, float, float]
     nodded = [rigid[0]._replace(matrix=_nodded(rigid[0].matrix, degrees, volume)) for degrees in NODS]
     best, *others = refined([*seconds, *nodded], "affine")
     return best._replace(rivals=tuple(other.matrix for other in others if other.fit >= best.fit - NEARLY))
+
+
+def coarse_start(volume: Grid, modality: str) -> float:
+    """How like a head the best of a few starting poses is: which part of a body is worth :func:`coarse_pose`."""
+    region = _region(volume)
+    scorer = _Scorer(volume, _comparable(volume.values, modality, volume.head), region)
+    best = max(_starts(volume, COARSE_STARTS), key=scorer.nmi)
+    return scorer.nmi(best) + scorer.dice(best)
+
+
+def coarse_pose(volume: Grid, modality: str) -> Pose:
+    """A similarity pose from few starts, for a grid of 6 mm: how like a head it is, not where its face lies."""
+    region = _region(volume)
+    values = _comparable(volume.values, modality, volume.head)
+    scorer = _Scorer(volume, values, region)
+    starts = [Pose(matrix, scorer.nmi(matrix), 0) for matrix in _starts(volume, COARSE_STARTS)]
+    chosen = _diverse(sorted(starts, key=lambda pose: -pose.nmi), volume, COARSELY)
+    poses = [scorer.pose(_refine(volume, values, region, pose.matrix, "coarse")) for pose in chosen]
+    return max(poses, key=lambda pose: pose.nmi + pose.dice)
 
 
 def _nodded(matrix: Matrix, degrees: float, volume: Grid) -> Matrix:
@@ -104,7 +147,7 @@ def _comparable(values: NDArray[np.float32], modality: str, head: Mask) -> NDArr
     return np.clip(values, 0 if values.min() >= 0 else values.min(), np.percentile(inside, 99.5))
 
 
-def _starts(volume: Grid, start: tuple[float, float, float] | None) -> list[Matrix]:
+def _starts(volume: Grid, angles: Sequence[Degrees], meets: Sequence[str] = ("crown", "centre")) -> list[Matrix]:
     """Crowns or centres of both heads meet, at the same width; then every combination of turning and rising."""
     stands = stature(volume)
     top = volume.head.copy()
@@ -112,12 +155,11 @@ def _starts(volume: Grid, start: tuple[float, float, float] | None) -> list[Matr
     centre = volume.points(top).mean(axis=0)
     mean, highest = _template_landmarks()
     scale = float(np.clip(1 / stands.size, *SCALES))
-    angles = [start] if start else product(PITCHES, TURNS, TILTS)
     made = []
     for pitch, turn, tilt in angles:
         rotation = scale * rotated(pitch, turn, tilt)
         for rise in RISES:
-            for meet in {"crown", "centre"} if start is None else {"crown"}:
+            for meet in meets:
                 target = mean.copy()
                 target[2] = mean[2] if meet == "centre" else highest - scale * (stands.crown - centre[2])
                 target[2] += rise
@@ -221,27 +263,27 @@ def _difference(one: Matrix, other: Matrix, centre: NDArray[np.float64]) -> floa
 
 
 def _refine(volume: Grid, values: NDArray[np.float32], region: Mask, matrix: Matrix, kind: str) -> Matrix:
-    """One run of the optimiser from ``matrix``: a similarity transform on a coarse grid, or an affine one."""
+    """One run of the optimiser from ``matrix``, of a kind of ``RUNS``."""
     import SimpleITK as sitk
 
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)  # sums in one order: the same result every time
-    shrink = 2 if kind == "similarity" else 1
+    run = RUNS[kind]
     centre = volume.points(region).mean(axis=0)
     transform = _transform(kind, matrix, centre)
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(BINS)
     method.SetMetricSamplingStrategy(method.REGULAR)
-    method.SetMetricSamplingPercentage(0.2 if kind == "affine" else 0.4, SEED)
+    method.SetMetricSamplingPercentage(run.sampled, SEED)
     method.SetMetricFixedMask(_image(region.astype("u1"), volume))
     method.SetInterpolator(sitk.sitkLinear)
-    method.SetOptimizerAsRegularStepGradientDescent(2.0, 0.02, 60, 0.6)
+    method.SetOptimizerAsRegularStepGradientDescent(run.longest, run.shortest, run.steps, 0.6)
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetInitialTransform(transform, inPlace=True)
     fixed = _image(values, volume)
-    if shrink > 1:
-        fixed = sitk.Shrink(sitk.SmoothingRecursiveGaussian(fixed, volume.step * 0.8), [shrink] * 3)
+    if run.shrink > 1:
+        fixed = sitk.Shrink(sitk.SmoothingRecursiveGaussian(fixed, volume.step * 0.8), [run.shrink] * 3)
     try:
-        method.Execute(fixed, _template_image(shrink))
+        method.Execute(fixed, _template_image(run.template))
     except RuntimeError:  # the pose left the template: nothing to compare
         return matrix
     return _matrix(transform)
@@ -251,9 +293,9 @@ def _transform(kind: str, matrix: Matrix, centre: NDArray[np.float64]) -> Any:
     import SimpleITK as sitk
 
     moved = matrix[:3, :3] @ centre + matrix[:3, 3]
-    transform: Any = sitk.Similarity3DTransform() if kind == "similarity" else sitk.AffineTransform(3)
+    transform: Any = sitk.AffineTransform(3) if kind == "affine" else sitk.Similarity3DTransform()
     transform.SetCenter(centre.tolist())
-    if kind == "similarity":
+    if kind != "affine":
         u, _, v = np.linalg.svd(matrix[:3, :3])
         scale = float(np.cbrt(abs(np.linalg.det(matrix[:3, :3]))))
         transform.SetMatrix((scale * (u @ v)).ravel().tolist())

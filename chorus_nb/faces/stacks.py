@@ -158,7 +158,22 @@ def _slices(path: str, dataset: Dataset) -> Iterator[tuple[Slice, float, float]]
 
 
 def stacks(series: SliceSeries, fewest: int = FEWEST, thinnest: float = THINNEST) -> list[Volume]:
-    """The volumes of a series, largest first; :class:`Unfit` when there is none.
+    """The volumes of a series that lie as its largest, that first; :class:`Unfit` when there is none."""
+    found = all_stacks(series)
+    first = found[0]
+    same = [volume for volume in found if np.allclose(volume.affine[:3, :2], first.affine[:3, :2], atol=1e-2)]
+    if is_thin(same, fewest, thinnest):
+        raise Unfit("too few slices")
+    return same
+
+
+def is_thin(found: Sequence[Volume], fewest: int = FEWEST, thinnest: float = THINNEST) -> bool:
+    """Whether volumes are too few slices, or too thin together, to register a head."""
+    return sum(len(one.values) for one in found) < fewest or sum(one.extent[2] for one in found) < thinnest
+
+
+def all_stacks(series: SliceSeries) -> list[Volume]:
+    """All volumes of three slices and more, whichever way they lie, largest first; :class:`Unfit` when there is none.
 
     Where several images lie at one place (time points, diffusion weightings), the first of them counts.
     """
@@ -175,12 +190,7 @@ def stacks(series: SliceSeries, fewest: int = FEWEST, thinnest: float = THINNEST
             found.append(Volume(_bridged(series, run), affine, series.modality))
     if not found:
         raise Unfit("too few slices")
-    found.sort(key=lambda volume: -float(np.prod(volume.extent)))
-    first = found[0]
-    same = [volume for volume in found if np.allclose(volume.affine[:3, :2], first.affine[:3, :2], atol=1e-2)]
-    if sum(len(volume.values) for volume in same) < fewest or sum(volume.extent[2] for volume in same) < thinnest:
-        raise Unfit("too few slices")
-    return same
+    return sorted(found, key=lambda volume: -float(np.prod(volume.extent)))
 
 
 def _bridged(series: SliceSeries, run: dict[int, int]) -> NDArray[np.float32]:

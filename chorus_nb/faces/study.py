@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from chorus_nb.faces import masks, stacks
 from chorus_nb.faces.acceptance import IN_VIEW, Measures, measure, posed, refusals
 from chorus_nb.faces.atlas import LEEWAY, Mask, Matrix, sampled_volume, template
+from chorus_nb.faces.heads import HeadAnswer
 from chorus_nb.faces.masks import FaceMask
 from chorus_nb.faces.registration import Pose, register_head
 from chorus_nb.faces.stacks import Slice, SliceSeries, Unfit
@@ -24,7 +25,6 @@ SAME, CLOSE = 0.85, 0.93  # overlap of two series' heads in their common field: 
 INSIDE = 0.9  # of what a series shows, inside the head of another
 BARE = 0.75  # of the outline of that head: less is a head without its skin, which lies somewhere within
 AIRY = 0.3  # spread of the darker pixels beside the head, to that within: more is noise, which has no outline
-TORSO, LIMB = 280.0, 100.0  # mm: what is wider or narrower nearly everywhere is no head
 FEW_POINTS = 500  # pixels of the head a series must show to be compared, of pictures thinned to THINNED a side
 THINNED, PLANES = 64, 24
 REPEATED = 1 << 16  # pixels: slices up to this size come again at the same place, for many times or weightings
@@ -41,6 +41,8 @@ class Asked(NamedTuple):
     shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
     lead: str = ""
     """the series whose mask a person looked at, deciding about the whole head; start and shift are those of its pose"""
+    sample: tuple[str, ...] = ()
+    """the files that are enough to ask whether it shows a head"""
 
     @property
     def follows(self) -> bool:
@@ -61,6 +63,8 @@ class FaceFound(NamedTuple):
     measures: Measures | None = None
     seconds: float = 0.0
     remembered: bool = True  # what went wrong once (a full memory, a codec since installed) is tried again
+    answer: HeadAnswer | None = None
+    """what its pixels said, where they were asked"""
     left_out: tuple[str, ...] = ()
     """files that could not be looked at: they have no mask"""
 
@@ -115,14 +119,10 @@ def _answer(source: Source, folder: Path, one: Asked, accepted: list[_Face], ear
     try:
         answer = _face_of_series(source, folder, one, accepted, ears)
     except Unfit as unfit:
-        answer = _unfit(one, str(unfit))
+        answer = FaceFound(one.series, "not_defaced", str(unfit))
     except Exception as error:  # whatever a damaged file does to a library, it costs this series and tells no value
         answer = not_looked_at(one, fault_of(error))
     return answer._replace(seconds=time.perf_counter() - begun)
-
-
-def _unfit(one: Asked, why: str) -> FaceFound:
-    return FaceFound(one.series, "not_a_head" if one.need == "doubt" else "not_defaced", why)
 
 
 def _face_of_series(source: Source, folder: Path, one: Asked, accepted: list[_Face], ears: bool) -> FaceFound:
@@ -141,18 +141,14 @@ def _face_of_slices(series: SliceSeries, folder: Path, one: Asked, accepted: lis
                 return _cut(series, one, folder, face, ears, wide=comparison.overlap < CLOSE)
     volumes = stacks.stacks(series)
     even = grid(volumes)
-    if one.need in ("unknown", "doubt") and not _may_be_head(even):
-        return FaceFound(one.series, "not_a_head", "the body is wider or narrower than a head")
     if not even.head.any():
-        return _unfit(one, "nothing but air")
+        raise Unfit("nothing but air")
     mine = one._replace(decision="", start=None, shift=(0.0, 0.0, 0.0)) if one.follows else one
     pose = _shifted(register_head(even, series.modality, mine.start), mine.shift)
     measures = measure(even, pose, posed(even, pose, ears=ears))
     reasons = refusals(measures, series.modality)
     face = _Face(one.series, even, pose, measures)
     refused = bool(reasons) and mine.decision != "deface"
-    if refused and one.need == "doubt":
-        return FaceFound(one.series, "not_a_head", "; ".join(reasons), measures=measures)
     others = [matrix for other in accepted for matrix in (other.pose.matrix, *other.pose.rivals)]
     union = pose._replace(rivals=(*pose.rivals, *others))  # two series of one head contradict each other: both faces go
     found = _cut(series, one, folder, face._replace(pose=union), ears)
@@ -281,12 +277,3 @@ def _outline(values: NDArray[np.float32], modality: str) -> Mask:
     if plane.std() == 0:
         return np.zeros(values.shape, bool)
     return np.asarray(head(plane, np.ones(plane.shape, bool), modality, 3.0)[0])
-
-
-def _may_be_head(even: Grid) -> bool:
-    """Whether some of the body has the width of a head; a head on shoulders has."""
-    widths = [np.ptp(np.flatnonzero(level)) + 1 for level in np.asarray(even.head.any(axis=1)) if level.any()]
-    if not widths:
-        return True
-    narrow, wide = (float(np.percentile(widths, share)) * even.step for share in (10, 90))
-    return narrow <= TORSO and wide >= LIMB

@@ -54,29 +54,36 @@ def grid(stacks: Sequence[Volume], step: float = 3.0) -> Grid:
 
     A head scanned in two slice thicknesses is one head: where stacks overlap, the first one counts.
     """
-    corners = np.concatenate([_corners(stack) for stack in stacks])
-    low, high = corners.min(axis=0), corners.max(axis=0)
+    even = cubes(stacks, step)
+    return even._replace(head=head(even.values, even.field, stacks[0].modality, step))
+
+
+def cubes(stacks: Sequence[Volume], step: float) -> Grid:
+    """:func:`grid` without the search for its head, of which nothing is marked."""
+    ends = np.concatenate([corners(stack) for stack in stacks])
+    low, high = ends.min(axis=0), ends.max(axis=0)
     shape = tuple(int(n) for n in (np.ceil((high - low) / step).astype(int) + 1)[::-1])
     values = np.full(shape, min(float(stack.values.min()) for stack in stacks), np.float32)
     field = np.zeros(shape, bool)
     for stack in stacks:
-        own, covered = _resampled(stack, low, shape, step)
+        own, covered = resampled(stack, low, shape, step)
         new = covered & ~field
         values[new] = own[new]
         field |= covered
-    return Grid(values, head(values, field, stacks[0].modality, step), field, low, step)
+    return Grid(values, np.zeros(shape, bool), field, low, step)
 
 
-def _corners(volume: Volume) -> NDArray[np.float64]:
+def corners(volume: Volume) -> NDArray[np.float64]:
     """Patient millimetres of the eight corners."""
     size = volume.values.shape[::-1]
     index = np.array(np.meshgrid(*[(-0.5, n - 0.5) for n in size], indexing="ij")).reshape(3, -1)
     return np.asarray((volume.affine[:3, :3] @ index).T + volume.affine[:3, 3])
 
 
-def _resampled(
+def resampled(
     volume: Volume, low: NDArray[np.float64], shape: tuple[int, ...], step: float
 ) -> tuple[NDArray[np.float32], Mask]:
+    """The values at the cubes of a grid (first corner, shape, mm), and where there are any."""
     import SimpleITK as sitk
 
     factors = [max(1, int(step / spacing / 1.5)) for spacing in volume.spacing]

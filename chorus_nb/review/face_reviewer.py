@@ -14,7 +14,17 @@ from chorus_nb.workspace import Workspace
 
 FACE_COLUMNS = ("series_uid", "modality", "series", "files", "waiting", "need_reason", "status", "reason")
 WAITING = ("not_defaced", "rendering")
-ORDER = ["not_defaced", "rendering", "as_it_is", "held", "defaced", "no_face_in_view", "not_a_head"]
+ORDER = [
+    "not_defaced",
+    "rendering",
+    "as_it_is",
+    "held",
+    "defaced",
+    "not_asked",
+    "may_be_head",
+    "no_face_in_view",
+    "no_head",
+]
 
 
 class FaceReviewer(Panel):

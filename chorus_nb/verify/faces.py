@@ -26,7 +26,7 @@ HEAD = re.compile(
 SAID: dict[str, tuple[Severity, str]] = {
     "as_it_is": ("medium", "released with its face: a reviewer decided so"),
     "no_face_in_view": ("low", "a head whose face lies outside the field of view"),
-    "not_a_head": ("low", "may say head, and does not look like one"),
+    "no_head": ("low", "its header may mean a head, its pixels show none"),
 }
 
 

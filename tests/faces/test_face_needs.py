@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from pydicom.uid import SecondaryCaptureImageStorage
 
-from chorus_nb.faces.needs import need, needs
+from chorus_nb.faces.needs import NEEDED_COLUMNS, need, needs
 
 
 @pytest.mark.parametrize(
@@ -18,15 +18,21 @@ from chorus_nb.faces.needs import need, needs
         ("PT", "WHOLEBODY", "", "", "face"),
         ("CT", "CHEST", "Neck to pelvis", "", "face"),
         ("CT", "", "", "CT HEAD WO CONTRAST", "face"),
-        ("CT", "CHEST", "LUNG 1.0", "CT HEAD AND CHEST", "doubt"),
-        ("CT", "CHEST", "LUNG 1.0", "CT CHEST", "none"),
-        ("MR", "", "T2 KNEE SAG", "", "none"),
-        ("MR", "", "AX T2", "", "unknown"),
-        ("DX", "SKULL", "", "", "none"),
-        ("US", "HEAD", "", "", "none"),
+        ("CT", "CHEST", "LUNG 1.0", "CT HEAD AND CHEST", "pixels"),
+        ("CT", "CHEST", "LUNG 1.0", "CT CHEST", "other"),
+        ("MR", "", "T2 KNEE SAG", "", "other"),
+        ("MR", "", "AX T2", "", "pixels"),
+        # heads that were released by a word: what is no word of a head does not switch the search off
+        ("MR", "", "T1 HIPPOCAMPUS", "", "pixels"),
+        ("MR", "", "ARMADA T1", "HANDLED, LEGACY", "pixels"),
+        ("PT", "", "EYES TO THIGH", "", "other"),
+        ("CT", "CHEST", "", "TRAUMA PANSCAN", "other"),
+        ("PT", "", "PET AC VERTEX TO THIGH", "", "other"),
+        ("CT", "", "CTA AORTA ARCH-COW", "", "other"),
+        ("MR", "SPINE", "whole spine", "", "pixels"),
     ],
 )
-def test_words_of_the_series_outweigh_those_of_the_study(
+def test_words_only_add_need_and_those_of_the_series_outweigh_those_of_the_study(
     modality: str, body_part: str, series: str, study: str, expected: str
 ) -> None:
     assert need(modality, "ORIGINAL\\PRIMARY", body_part, series, study)[0] == expected
@@ -38,25 +44,48 @@ def test_words_of_the_series_outweigh_those_of_the_study(
         ("DERIVED\\SECONDARY\\VOLREN", "HEAD", "rendering"),
         ("DERIVED\\SECONDARY", "HEAD VRT", "rendering"),
         ("ORIGINAL\\PRIMARY", "3D T1 HEAD", "face"),
-        ("DERIVED\\SECONDARY\\VOLREN", "KNEE", "none"),
+        ("DERIVED\\SECONDARY\\VOLREN", "KNEE", "other"),
     ],
 )
 def test_a_rendering_of_a_head_is_a_picture_of_a_face(image_type: str, series: str, expected: str) -> None:
     assert need("CT", image_type, "", series, "")[0] == expected
 
 
-def test_one_slice_that_says_head_speaks_for_its_series_and_a_rendering_for_itself() -> None:
-    images = pd.DataFrame(
-        {
-            "SeriesInstanceUID": ["1", "1", "1", "2"],
-            "Modality": "CT",
-            "ImageType": ["", "", "DERIVED\\SECONDARY\\VOLREN", ""],
-            "BodyPartExamined": ["", "HEAD", "HEAD", "CHEST"],
-            "SeriesDescription": "",
-            "StudyDescription": "",
-        }
+def images(*rows: dict[str, str]) -> pd.DataFrame:
+    columns = (*NEEDED_COLUMNS, "SeriesInstanceUID", "SOPClassUID", "ImagePositionPatient")
+    return pd.DataFrame(
+        [dict.fromkeys(columns, "") | {"SeriesInstanceUID": "1", "Modality": "CT"} | row for row in rows]
     )
-    assert list(needs(images).need) == ["face", "face", "rendering", "none"]
+
+
+def test_one_slice_that_says_head_speaks_for_its_series_and_a_rendering_for_itself() -> None:
+    rendering = {"ImageType": "DERIVED\\SECONDARY\\VOLREN", "BodyPartExamined": "HEAD"}
+    chest = {"SeriesInstanceUID": "2", "BodyPartExamined": "CHEST"}
+    page = {"SOPClassUID": SecondaryCaptureImageStorage, "SeriesDescription": "DOSE REPORT"}
+    said = needs(images({}, {"BodyPartExamined": "HEAD"}, rendering, page, chest))
+    assert list(said.need) == ["face", "face", "rendering", "none", "other"]
+
+
+@pytest.mark.parametrize(
+    ("row", "volume"),
+    [
+        ({"Modality": "CT"}, True),
+        ({"Modality": "XA"}, False),
+        ({"Modality": "XA", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.13.1.1"}, True),
+        ({"Modality": "XA", "ImagePositionPatient": "0\\0\\0"}, True),
+        (
+            {"Modality": "NM", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.20", "ImageType": "ORIGINAL\\PRIMARY\\STATIC"},
+            False,
+        ),
+        ({"Modality": "NM", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.20", "ImageType": "O\\P\\RECON TOMO"}, True),
+        ({"Modality": "DX", "BodyPartExamined": "SKULL"}, False),
+        ({"Modality": "US", "BodyPartExamined": "HEAD", "ImagePositionPatient": "0\\0\\0"}, False),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7", "BodyPartExamined": "CHEST"}, False),
+        ({"Modality": "MG", "ImagePositionPatient": "0\\0\\0"}, False),
+    ],
+)
+def test_what_has_the_geometry_of_a_volume_is_asked_whatever_made_it(row: dict[str, str], volume: bool) -> None:
+    assert (needs(images(row)).need.iloc[0] != "none") == volume
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ pytest.importorskip("SimpleITK")
 pytest.importorskip("pydeface")
 
 from chorus_nb import deid, faces, tables
+from chorus_nb.deid.summary import faces_by_status
 from chorus_nb.verify import checks, verify
 from chorus_nb.workspace import Workspace
 from tests import heads
@@ -210,10 +211,33 @@ def test_a_compressed_head_loses_its_face_with_one_worker_and_with_two(tmp_path:
     assert tree(alone.release) == tree(two.release)
 
 
-def test_flag_and_skip_change_no_pixel(site: SmallSite) -> None:
+def test_flag_asks_the_pixels_of_all_volumes_and_changes_none(site: SmallSite) -> None:
     workspace = site.open("flag", deface="flag")
     outcomes = run(workspace)
     assert set(outcomes.status) == {"released"}
     assert set(outcomes.face_mask) == {""}
     assert (outcomes.pixel_digest_before == outcomes.pixel_digest_after).all()
+    said = workspace.read(tables.FACE_VERDICTS)
+    files = workspace.read(tables.CATALOG).drop_duplicates("SeriesInstanceUID").set_index("SeriesInstanceUID")
+    said = said.set_index(said.series_uid.map(files.source_path.str.split("/").str[0]))
+    wanted = {"head": "may_be_head", "few": "may_be_head", "rendering": "rendering", "chest": "no_head"}
+    assert said.status.to_dict() == wanted
+    assert said.likeness["head"] > 1.94 and said.enclosed_ml["chest"] < 20
+    [row] = [table for _, table in faces_by_status(workspace).groupby("status") if table.status.iloc[0] == "no_head"]
+    assert row.reason.iloc[0] == "bone encloses 0 ml of soft tissue"
+
+
+def test_skip_looks_at_nothing_and_says_so(site: SmallSite) -> None:
+    workspace = site.open("skip", deface="skip")
+    plan(workspace)
     assert not workspace.has(tables.FACE_VERDICTS)
+    assert list(faces_by_status(workspace).status) == ["deface is skip: nobody looked for faces"]
+
+
+def test_flag_without_its_libraries_says_what_it_did_not_look_at(
+    site: SmallSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = site.open("bare", deface="flag")
+    monkeypatch.setattr("chorus_nb.faces.judge.can_look", lambda: False)
+    plan(workspace)
+    assert set(workspace.read(tables.FACE_VERDICTS).status) == {"not_asked", "rendering"}

@@ -55,7 +55,7 @@ def test_a_face_on_record_as_removed_is_only_mentioned() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "severity"), [("as_it_is", "medium"), ("no_face_in_view", "low"), ("not_a_head", "low"), ("", "high")]
+    ("status", "severity"), [("as_it_is", "medium"), ("no_face_in_view", "low"), ("no_head", "low"), ("", "high")]
 )
 def test_where_faces_are_to_be_removed_a_head_needs_its_reason_to_leave_with_one(status: str, severity: str) -> None:
     assert findings("CT", "HEAD", statuses={"1.2": status}) == [severity]

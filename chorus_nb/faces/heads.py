@@ -1,0 +1,177 @@
+"""Is there a head in this volume? Asked of its pixels, in about a second; what the header says is not known here.
+
+CT: a skull is soft tissue enclosed by bone, wider than any spine. What has no Hounsfield units, what noise drowns and
+what the edge of its field cuts is asked as any other volume: by a coarse pose of the template, and how like a head the
+volume then is. Limits: ``heads.csv``; a value in between is no answer, and the series goes the way of a head.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from importlib import resources
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chorus_nb.faces.atlas import Mask
+from chorus_nb.faces.registration import coarse_pose, coarse_start
+from chorus_nb.faces.volume import Grid, Volume, cubes, head
+
+FINE, COARSE = 3.0, 6.0  # mm: cubes in which bone is looked for, and a head
+BONE, TISSUE, PADDING = 250.0, -50.0, -1100.0  # Hounsfield units; below the last are no measurements
+CLOSED = 12.0  # mm: foramina and orbital fissures are narrower than twice that
+# mm that a head reaches beyond its braincase: down and up, to front and back, to the sides
+AROUND = np.array([(130.0, 60.0), (110.0, 60.0), (60.0, 60.0)])
+TALL, WINDOW, APART = 330.0, 260.0, 130.0  # mm: what is higher than a head on its neck is asked window by window
+BRAINCASES = 4  # that bone encloses: a pelvis may hold more than a skull
+REFINED = 2  # windows in which the start is best
+SMALL = 90.0  # mm: a face needs a field of more than that in two directions
+SMALLEST = 100.0  # ml in a window: less is no body
+
+LIMITS_OF_HEADS = {
+    row["limit"]: float(row["value"])
+    for row in csv.DictReader(resources.files(__package__).joinpath("heads.csv").read_text("utf-8").splitlines())
+}
+
+
+class HeadAnswer(NamedTuple):
+    """Whether there ``may_be`` a head, and ``why`` (no header values); NaN = not measured."""
+
+    may_be: bool
+    why: str
+    enclosed: float = float("nan")
+    """millilitres of soft tissue enclosed by bone"""
+    likeness: float = float("nan")
+    """normalised mutual information with the template plus overlap of the outlines, in the likeliest place"""
+    asked_of: str = ""
+    """the series of the same frame of reference whose pixels answered, "" = its own"""
+
+
+class Enclosed(NamedTuple):
+    """A part of the soft tissue within bone, from voxel ``low`` to ``high`` (k, j, i)."""
+
+    millilitres: float
+    low: NDArray[np.int_]
+    high: NDArray[np.int_]
+
+
+def head_in(stacks: Sequence[Volume], *, thin: bool = False) -> HeadAnswer:
+    """What the volumes of a series show; ``thin``: a few slices, of which less is known."""
+    modality = stacks[0].modality
+    if modality == "CT":
+        even = cubes(stacks, FINE)
+        if _in_hounsfield_units(even):
+            bone_shows = _noise(even) < LIMITS_OF_HEADS["noise"]
+            coarse = cubes(stacks, COARSE)
+            return _asked_of_bone(even, coarse, thin) if bone_shows else _asked_of_all(coarse, "CT", thin=thin)
+    coarse = cubes(stacks, COARSE)
+    if sorted(np.array(coarse.values.shape) * COARSE)[1] < SMALL:
+        return HeadAnswer(False, "the field of view is smaller than a face")
+    return _asked_of_all(coarse, "MR", thin=thin)
+
+
+def _in_hounsfield_units(even: Grid) -> bool:
+    """Air, water and bone lie where they have to; what was windowed, has no scale or no bone lacks one of them."""
+    values = even.values[even.field]
+    return bool((values < -700).mean() > 0.01 and (abs(values) < 150).mean() > 0.01 and (values > BONE).any())
+
+
+def _noise(even: Grid) -> float:
+    """Hounsfield units between neighbours in soft tissue."""
+    left, right = even.values[:, :, :-1], even.values[:, :, 1:]
+    return float(np.median(abs(right - left)[(abs(left) < 300) & (abs(right) < 300)]))
+
+
+def _asked_of_bone(even: Grid, coarse: Grid, thin: bool) -> HeadAnswer:
+    field = even.field & (even.values > PADDING)
+    bone = (even.values > BONE) & field
+    parts = enclosed_tissue(even.values, bone, even.step)
+    most = parts[0].millilitres if parts else 0.0
+    places = [_place(coarse, part.low // 2, part.high // 2) for part in parts[:BRAINCASES]]
+    if _cut_by_field(bone, field) * even.step >= LIMITS_OF_HEADS["cut"]:
+        places.append(coarse)
+    said = [_asked_of_all(place, "CT", most, thin=thin) for place in places]
+    none = HeadAnswer(False, f"bone encloses {most:.0f} ml of soft tissue", most)
+    return max(said, key=lambda answer: np.nan_to_num(answer.likeness), default=none)
+
+
+def enclosed_tissue(values: NDArray[np.float32], bone: Mask, step: float) -> list[Enclosed]:
+    """What bone encloses in axial slices, as wide and large as a braincase, largest first; ``step``: mm."""
+    import SimpleITK as sitk
+
+    if not bone.any():
+        return []
+    places = np.argwhere(bone)
+    first, last = places.min(axis=0), places.max(axis=0) + 1
+    within = tuple(slice(start, end) for start, end in zip(first, last, strict=True))
+    radius, wide = round(CLOSED / step), round(LIMITS_OF_HEADS["narrowest"] / step)
+    padded = sitk.GetImageFromArray(np.pad(bone[within], radius + 1).astype("u1"))
+    filled = sitk.GetArrayFromImage(sitk.BinaryMorphologicalClosing(padded, [radius] * 3))
+    for number, plane in enumerate(filled):
+        filled[number] = sitk.GetArrayFromImage(sitk.BinaryFillhole(sitk.GetImageFromArray(plane)))
+    inner = (slice(radius + 1, -radius - 1),) * 3
+    tissue = (filled[inner] > 0) & ~bone[within] & (values[within] > TISSUE)
+    opened = sitk.BinaryMorphologicalOpening(sitk.GetImageFromArray(tissue.astype("u1")), [wide, wide, 0])
+    voxel = (step / 10) ** 3
+    least = round(LIMITS_OF_HEADS["enclosed"] / voxel)
+    parts = sitk.GetArrayFromImage(sitk.RelabelComponent(sitk.ConnectedComponent(opened), least))
+    found = [np.argwhere(parts == number) + first for number in range(1, int(parts.max()) + 1)]
+    return [Enclosed(len(part) * voxel, part.min(axis=0), part.max(axis=0)) for part in found]
+
+
+def _cut_by_field(bone: Mask, field: Mask) -> int:
+    """Axial slices in which bone goes on where the field ends."""
+    around = np.pad(field, ((0, 0), (1, 1), (1, 1)))
+    inside = around[:, 2:, 1:-1] & around[:, :-2, 1:-1] & around[:, 1:-1, 2:] & around[:, 1:-1, :-2]
+    return int((bone & ~inside).any(axis=(1, 2)).sum())
+
+
+def _place(even: Grid, low: NDArray[np.int_], high: NDArray[np.int_]) -> Grid:
+    """Where a head would lie around its braincase: couch, arms and trunk are mostly left out."""
+    before, behind = np.rint(AROUND / even.step).astype(int).T
+    first, last = np.maximum(low - before, 0), high + behind + 1
+    return _part(even, tuple(slice(int(a), int(b)) for a, b in zip(first, last, strict=True)))
+
+
+def _part(even: Grid, part: tuple[slice, ...]) -> Grid:
+    origin = even.origin + np.array([piece.start for piece in part[::-1]]) * even.step
+    return Grid(even.values[part], even.head[part], even.field[part], origin, even.step)
+
+
+def _windows(even: Grid) -> Iterator[Grid]:
+    """The grid, or parts of it as high as a head."""
+    height, apart, whole = (round(length / even.step) for length in (WINDOW, APART, TALL))
+    levels = len(even.values)
+    for start in range(0, levels - height + apart, apart) if levels > whole else [0]:
+        end = start + height if levels > whole else levels
+        yield _part(even, (slice(start, end), slice(0, None), slice(0, None)))
+
+
+def _asked_of_all(even: Grid, modality: str, enclosed: float = float("nan"), *, thin: bool) -> HeadAnswer:
+    """How like a head the likeliest part of the volume is."""
+    begun, uniform = [], False
+    for window in _windows(even):
+        if not window.field.any():
+            continue
+        window = window._replace(head=head(window.values, window.field, modality, window.step))
+        seen = window.values[window.head & window.field]
+        if len(seen) * (window.step / 10) ** 3 < SMALLEST:
+            continue
+        if modality != "CT" and _spread(seen, float(window.values[window.field].min())) < LIMITS_OF_HEADS["spread"]:
+            uniform = True
+            continue
+        begun.append((coarse_start(window, modality), window))
+    if not begun:
+        return HeadAnswer(False, "one substance everywhere" if uniform else "nothing but air", enclosed)
+    begun.sort(key=lambda pair: -pair[0])
+    likeness = max(pose.nmi + pose.dice for pose in (coarse_pose(window, modality) for _, window in begun[:REFINED]))
+    may_be = likeness >= LIMITS_OF_HEADS["thin" if thin else "likeness"]
+    return HeadAnswer(may_be, f"{likeness:.2f} like a head", enclosed, likeness)
+
+
+def _spread(signal: NDArray[np.float32], air: float) -> float:
+    """From the weak to the strong tenth of the signal, to its middle."""
+    low, middle, high = (float(value) for value in np.percentile(signal, (10, 50, 90)))
+    return (high - low) / max(middle - air, 1e-6)

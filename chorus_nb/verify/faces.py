@@ -1,15 +1,19 @@
-"""Which released series may show a face: a volume of the head can be rendered into one (Safe Harbor item 17)."""
+"""Which released series may show a face: a volume of the head can be rendered into one (Safe Harbor item 17).
+
+What 03 made of each series is one thing; the verifier's own look at CT (:mod:`chorus_nb.verify.skulls`) another.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
 from chorus_nb.layout import series_folder
 from chorus_nb.leaks.shapes import Severity
 from chorus_nb.verify.findings import Finding
+from chorus_nb.verify.skulls import Skull
 
 ANATOMY = ("Modality", "BodyPartExamined", "StudyDescription", "SeriesDescription", "SOPClassUID")
 CAPTURE = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.7(?:\.\d)?")
@@ -21,39 +25,77 @@ HEAD = re.compile(
     r"|c.?spine|cervical|whole.?body",
     re.IGNORECASE,
 )
-
-
+REMOVED = "its face was removed"
 SAID: dict[str, tuple[Severity, str]] = {
     "as_it_is": ("medium", "released with its face: a reviewer decided so"),
     "no_face_in_view": ("low", "a head whose face lies outside the field of view"),
-    "no_head": ("low", "its header may mean a head, its pixels show none"),
+    "no_head": ("info", "its pixels show no head"),
+    "may_be_head": ("medium", "may show a head, not defaced"),
+    "not_asked": ("medium", "its pixels were not asked for a head: an extra is not installed"),
+    "rendering": ("medium", "a picture that may show a face"),
 }
+NOT_ON_RECORD = "may show a face, and it is not on record that it was removed"
+NOT_ASKED = "its pixels were not asked for a head"
 
 
 def faces_left(
-    released: pd.DataFrame, catalog: pd.DataFrame, statuses: dict[str, str] | None = None
+    released: pd.DataFrame,
+    catalog: pd.DataFrame,
+    statuses: Mapping[str, str],
+    skulls: Mapping[str, Skull],
+    *,
+    removes: bool,
 ) -> Iterator[Finding]:
-    """A finding for each released series of a head, or of a volume whose header does not say what it shows.
+    """What is known of each released volume, and what the verifier's own look at CT says against it.
 
-    ``statuses``: what 03 made of each series, by Series Instance UID; None where nothing was to be defaced.
+    ``statuses``: what 03 made of each series, by Series Instance UID. ``removes``: whether it was to remove faces, not
+    to list heads. ``skulls``: by series folder.
     """
     images = released[["source_path", "target_path", "face_mask"]].merge(catalog, on="source_path")
-    images = images[images.Modality.isin(VOLUMES)]
     for folder, series in images.groupby(images.target_path.map(series_folder)):
-        if series.SOPClassUID.str.fullmatch(CAPTURE).all() and series.SeriesDescription.str.contains(PAGE).all():
-            continue
-        said = " ".join(series[list(ANATOMY[1:4])].drop_duplicates().to_numpy().ravel())
-        if not HEAD.search(said) and said.strip():
-            continue
-        if (series.face_mask != "").all():
-            yield Finding("faces", "info", str(folder), "", "its face was removed")
-        elif statuses is not None:
-            status = statuses.get(series.SeriesInstanceUID.iloc[0], "")
-            severity, detail = SAID.get(
-                status, ("high", "may show a face, and it is not on record that it was removed")
-            )
-            yield Finding("faces", severity, str(folder), "", detail)
-        elif said.strip():
-            yield Finding("faces", "medium", str(folder), "", "a head, not defaced")
-        else:
-            yield Finding("faces", "low", str(folder), "", "the header does not say what part of the body it shows")
+        removed = bool((series.face_mask != "").all())
+        status = statuses.get(series.SeriesInstanceUID.iloc[0], "")
+        yield from _on_record(str(folder), series, removed, status, removes)
+        if skull := skulls.get(str(folder)):
+            yield from _by_own_look(str(folder), skull, removed, status)
+
+
+def _on_record(folder: str, series: pd.DataFrame, removed: bool, status: str, removes: bool) -> Iterator[Finding]:
+    said = " ".join(series[list(ANATOMY[1:4])].drop_duplicates().to_numpy().ravel())
+    if removed:
+        yield Finding("faces", "info", folder, "", REMOVED)
+    elif status:
+        severity, detail = SAID.get(status, ("high", NOT_ON_RECORD))
+        named = status == "no_head" and HEAD.search(said)
+        yield Finding("faces", "low" if named else severity, folder, "", detail)
+    elif series.Modality.isin(VOLUMES).any() and not _is_harmless_capture(series, said):
+        named_only: Severity = "medium" if HEAD.search(said) else "low"
+        detail = NOT_ON_RECORD if HEAD.search(said) else NOT_ASKED
+        yield Finding("faces", "high" if removes else named_only, folder, "", detail)
+
+
+def _is_harmless_capture(series: pd.DataFrame, said: str) -> bool:
+    """Pictures that were captured have no volume to ask: a page of text, or words of another part of the body."""
+    if not series.SOPClassUID.str.fullmatch(CAPTURE).all():
+        return False
+    return bool(series.SeriesDescription.str.contains(PAGE).all()) or (bool(said.strip()) and not HEAD.search(said))
+
+
+def _by_own_look(folder: str, skull: Skull, removed: bool, status: str) -> Iterator[Finding]:
+    """A skull that 03 did not see, or a front that still stands where it says that it removed it."""
+    measured = f"bone encloses {skull.enclosed:.0f} ml, and {skull.juts:.0f} mm stand before it"
+    if removed and skull.has_face:
+        yield Finding(
+            "faces", "high", folder, "", "its face is on record as removed, and a front like a face is there", measured
+        )
+    elif status == "no_head" and skull.is_head:
+        # without its crown a pelvis looks much the same
+        severity: Severity = "high" if skull.has_crown and skull.has_face else "medium"
+        yield Finding(
+            "faces", severity, folder, "", "03 saw no head, and bone encloses soft tissue as a skull does", measured
+        )
+    elif status == "no_face_in_view" and skull.has_face:
+        detail = "03 saw no face in view, and a front like a face is there"
+        yield Finding("faces", "medium", folder, "", detail, measured)
+    elif skull.is_head:
+        yield Finding("faces", "info", folder, "", "a head by the verifier's own look", measured)

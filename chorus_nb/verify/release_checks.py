@@ -20,6 +20,7 @@ from chorus_nb.verify import clocks, faces
 from chorus_nb.verify.findings import Finding, Findings
 from chorus_nb.verify.persons import OmopReader
 from chorus_nb.verify.series import Fact
+from chorus_nb.verify.skulls import Skull
 from chorus_nb.workspace import PARTIAL, Workspace
 
 
@@ -37,6 +38,7 @@ class Release:
     ledger: UidLedger = field(default_factory=lambda: UidLedger())
     examined: collections.Counter[str] = field(default_factory=collections.Counter)
     not_run: dict[str, str] = field(default_factory=dict)
+    skulls: dict[str, Skull] = field(default_factory=dict)  # by series folder, of CT
 
     @property
     def released(self) -> pd.DataFrame:
@@ -229,16 +231,15 @@ def clocks_agree(release: Release) -> Findings:
 
 
 def heads(release: Release) -> Findings:
-    """The series that may show a face, and what 03 made of them."""
-    workspace, statuses = release.workspace, None
+    """The series that may show a face, what 03 made of them, and what their pixels say here."""
+    workspace = release.workspace
     if workspace.parameters.deface == "skip":
         release.not_run["faces"] = "deface is skip: nobody looked for faces"
         return
-    if workspace.parameters.deface == "apply":
-        made = workspace.has(tables.FACE_VERDICTS)
-        verdicts = workspace.read(tables.FACE_VERDICTS) if made else tables.empty(tables.FACE_VERDICTS)
-        statuses = dict(zip(verdicts.series_uid, verdicts.status, strict=True))
-    yield from faces.faces_left(release.released, release.catalog, statuses)
+    verdicts = workspace.read_or_empty(tables.FACE_VERDICTS)
+    statuses = dict(zip(verdicts.series_uid, verdicts.status, strict=True))
+    removes = workspace.parameters.deface == "apply"
+    yield from faces.faces_left(release.released, release.catalog, statuses, release.skulls, removes=removes)
 
 
 RELEASE_CHECKS = {

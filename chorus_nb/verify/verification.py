@@ -158,6 +158,8 @@ class _Examined:
         release.facts += result.facts
         release.terms.update(result.terms)
         release.ledger.add(result.uids)
+        if result.skull:
+            release.skulls[series.folder] = result.skull
         release.examined.update(iod=result.validated, second_look=result.read)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pandas as pd
 import pytest
 from pydicom.uid import CTImageStorage, SecondaryCaptureImageStorage
@@ -9,7 +12,12 @@ from pydicom.uid import CTImageStorage, SecondaryCaptureImageStorage
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
 from chorus_nb.verify.faces import faces_left
+from chorus_nb.verify.skulls import Skull, skull_in
 from chorus_nb.workspace import Workspace
+from tests import heads
+
+FOLDER = "1/Images/CT/2/3"
+CROWNED = Skull(900.0, is_head=True, has_crown=True, juts=25.0)
 
 
 def findings(
@@ -18,48 +26,109 @@ def findings(
     study: str = "",
     series: str = "",
     mask: str = "",
-    statuses: dict[str, str] | None = None,
+    status: str = "",
+    removes: bool = False,
+    skull: Skull | None = None,
     sop_class: str = CTImageStorage,
 ) -> list[str]:
     released = pd.DataFrame(
-        {"source_path": ["a", "b"], "target_path": ["1/Images/CT/2/3/001.dcm", "1/Images/CT/2/3/002.dcm"]}
+        {"source_path": ["a", "b"], "target_path": [f"{FOLDER}/001.dcm", f"{FOLDER}/002.dcm"]}
     ).assign(face_mask=mask)
     row = {"Modality": modality, "BodyPartExamined": body_part, "StudyDescription": study, "SeriesDescription": series}
     row["SOPClassUID"] = sop_class
     catalog = pd.DataFrame([{"source_path": path, "SeriesInstanceUID": "1.2", **row} for path in "ab"])
-    return [finding.severity for finding in faces_left(released, catalog, statuses)]
+    statuses, skulls = ({"1.2": status} if status else {}), ({FOLDER: skull} if skull else {})
+    return [finding.severity for finding in faces_left(released, catalog, statuses, skulls, removes=removes)]
 
 
 @pytest.mark.parametrize("said", [{"body_part": "HEAD"}, {"study": "MR BRAIN W/O"}, {"series": "C-SPINE 2.0"}])
 def test_a_series_of_the_head_is_listed_once(said: dict[str, str]) -> None:
-    assert findings("CT", **said) == ["medium"]
+    assert findings("CT", **said) == ["medium"]  # type: ignore[arg-type]
 
 
-def test_a_volume_that_does_not_say_what_it_shows_is_listed_too() -> None:
-    assert findings("MR") == ["low"]
+@pytest.mark.parametrize("said", [{}, {"body_part": "CHEST"}, {"series": "PET VERTEX TO THIGH"}])
+def test_a_volume_whose_pixels_were_not_asked_is_listed_whatever_its_header_says(said: dict[str, str]) -> None:
+    assert findings("MR", **said) == ["low"]  # type: ignore[arg-type]
+    assert findings("MR", removes=True, **said) == ["high"]  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("modality", "body_part"), [("CT", "CHEST"), ("DX", "SKULL")])
-def test_what_cannot_show_a_face_in_space_is_not_listed(modality: str, body_part: str) -> None:
-    assert findings(modality, body_part) == []
+def test_what_is_no_volume_is_not_listed() -> None:
+    assert findings("DX", "SKULL") == []
 
 
 def test_a_captured_page_of_a_head_shows_no_face_and_another_capture_may() -> None:
     for series, severity in (("Dose Report", []), ("3D", ["high"])):
-        found = findings("CT", study="CT HEAD", series=series, statuses={}, sop_class=SecondaryCaptureImageStorage)
+        found = findings("CT", study="CT HEAD", series=series, removes=True, sop_class=SecondaryCaptureImageStorage)
         assert found == severity
+    assert findings("CT", series="CHEST FILM", removes=True, sop_class=SecondaryCaptureImageStorage) == []
 
 
 def test_a_face_on_record_as_removed_is_only_mentioned() -> None:
-    assert findings("CT", "HEAD", mask="abc", statuses={"1.2": "defaced"}) == ["info"]
+    assert findings("CT", "HEAD", mask="abc", status="defaced", removes=True) == ["info"]
 
 
 @pytest.mark.parametrize(
-    ("status", "severity"), [("as_it_is", "medium"), ("no_face_in_view", "low"), ("no_head", "low"), ("", "high")]
+    ("status", "severity"),
+    [
+        ("as_it_is", "medium"),
+        ("no_face_in_view", "low"),
+        ("no_head", "low"),
+        ("may_be_head", "medium"),
+        ("odd", "high"),
+    ],
 )
 def test_where_faces_are_to_be_removed_a_head_needs_its_reason_to_leave_with_one(status: str, severity: str) -> None:
-    assert findings("CT", "HEAD", statuses={"1.2": status}) == [severity]
-    assert findings("CT", "HEAD", statuses={}) == ["high"]
+    assert findings("CT", "HEAD", status=status, removes=True) == [severity]
+
+
+@pytest.mark.parametrize(
+    ("skull", "severities"),
+    [
+        (CROWNED, ["info", "high"]),
+        (CROWNED._replace(has_crown=False), ["info", "medium"]),  # a pelvis at the end of its field looks alike
+        (CROWNED._replace(juts=0.0), ["info", "medium"]),
+        (CROWNED._replace(is_head=False), ["info"]),
+    ],
+)
+def test_a_skull_that_03_did_not_see_is_shown(skull: Skull, severities: list[str]) -> None:
+    assert findings("CT", "HIP", status="no_head", removes=True, skull=skull) == severities
+
+
+def test_a_face_that_03_did_not_see_in_view_is_shown() -> None:
+    assert findings("CT", "HEAD", status="no_face_in_view", removes=True, skull=CROWNED) == ["low", "medium"]
+
+
+@pytest.mark.parametrize(("juts", "severities"), [(25.0, ["info", "high"]), (-10.0, ["info", "info"])])
+def test_a_front_that_still_stands_where_it_is_on_record_as_removed_is_shown(
+    juts: float, severities: list[str]
+) -> None:
+    skull = CROWNED._replace(juts=juts)
+    assert findings("CT", "HEAD", mask="abc", status="defaced", removes=True, skull=skull) == severities
+
+
+def made(volume: heads.Volume, folder: Path) -> Skull | None:
+    return skull_in([folder / name for name in heads.write(volume, folder)])
+
+
+def test_the_verifier_tells_a_head_and_its_face_by_the_pixels_of_the_release(tmp_path: Path) -> None:
+    head = heads.head("CT")
+    whole = made(head, tmp_path / "whole")
+    assert whole and whole.has_face and whole.has_crown and whole.enclosed > 500
+    in_front = heads.places()[1] + 0 * heads.places()[0] < -40
+    low = heads.places()[0] < 20
+    cut = head._replace(values=np.where(in_front & low, -1000, head.values).astype("f4"))
+    faceless = made(cut, tmp_path / "cut")
+    assert faceless and faceless.is_head and not faceless.has_face
+    body = made(heads.on_a_body(head, arms=True, couch=True), tmp_path / "body")
+    assert body and body.has_face
+
+
+def test_the_verifier_takes_no_trunk_for_a_head(tmp_path: Path) -> None:
+    chest = made(dict(heads.negatives())["chest"], tmp_path / "chest")
+    assert chest and not chest.is_head
+    trunk = made(heads.below(heads.on_a_body(heads.head("CT")), -150), tmp_path / "trunk")
+    assert trunk and trunk.enclosed > 500 and not trunk.is_head
+    assert made(heads.head("T1"), tmp_path / "mr") is None, "asked of Hounsfield units only"
 
 
 def test_defacing_without_its_libraries_is_refused_in_one_line(

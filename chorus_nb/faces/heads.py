@@ -27,7 +27,7 @@ AROUND = np.array([(130.0, 60.0), (110.0, 60.0), (60.0, 60.0)])
 TALL, WINDOW, APART = 330.0, 260.0, 130.0  # mm: what is higher than a head on its neck is asked window by window
 BRAINCASES = 4  # that bone encloses: a pelvis may hold more than a skull
 REFINED = 2  # windows in which the start is best
-SMALL = 90.0  # mm: a face needs a field of more than that in two directions
+FACE_FIELD = 90.0  # mm: a face needs a field of more than that in two directions
 SMALLEST = 100.0  # ml in a window: less is no body
 
 LIMITS_OF_HEADS = {
@@ -67,7 +67,7 @@ def head_in(stacks: Sequence[Volume], *, thin: bool = False) -> HeadAnswer:
             coarse = cubes(stacks, COARSE)
             return _asked_of_bone(even, coarse, thin) if bone_shows else _asked_of_all(coarse, "CT", thin=thin)
     coarse = cubes(stacks, COARSE)
-    if sorted(np.array(coarse.values.shape) * COARSE)[1] < SMALL:
+    if sorted(np.array(coarse.values.shape) * COARSE)[1] < FACE_FIELD:
         return HeadAnswer(False, "the field of view is smaller than a face")
     return _asked_of_all(coarse, "MR", thin=thin)
 

@@ -100,7 +100,9 @@ def _settled(images: pd.DataFrame, decided: dict[str, FaceDecision], flagged: bo
     cannot = flagged and not can_look()
     for series, rows in images.groupby("SeriesInstanceUID"):
         decision, needed = decided.get(series), rows.need.iloc[0]
-        slices = pd.to_numeric(rows.NumberOfFrames, errors="coerce").fillna(1).clip(lower=1).sum()
+        few = (
+            _slices(rows) < FEWEST_TO_ASK and (rows.Modality != "MR").all()
+        )  # a mosaic of MR holds many in one picture
         found, picture = None, (rows.need == "rendering").all()
         if decision and picture and decision.lead != series and decision.decision == "release":
             decision = None  # who releases a head has not seen the pictures of it
@@ -109,14 +111,19 @@ def _settled(images: pd.DataFrame, decided: dict[str, FaceDecision], flagged: bo
             found = FaceFound(series, status, "decided by a reviewer")
         elif picture:
             found = FaceFound(series, "rendering", "a picture of a face cannot be defaced")
-        elif slices < FEWEST_TO_ASK and needed != "face" and not decision:
+        elif few and needed != "face" and not decision:
             found = FaceFound(series, "no_head", "one or two slices are no volume")
-        elif slices < FEWEST_TO_ASK and flagged:
+        elif few and flagged:
             found = FaceFound(series, "may_be_head", "one or two slices")
         elif cannot:
             found = FaceFound(series, "not_asked", "the extra deface is not installed", remembered=False)
         if found:
             yield _verdict_row(found, rows, "")
+
+
+def _slices(files: pd.DataFrame) -> int:
+    """As many as the headers announce."""
+    return int(pd.to_numeric(files.NumberOfFrames, errors="coerce").fillna(1).clip(lower=1).sum())
 
 
 def can_look() -> bool:

@@ -29,7 +29,7 @@ REMOVED = "its face was removed"
 SAID: dict[str, tuple[Severity, str]] = {
     "as_it_is": ("medium", "released with its face: a reviewer decided so"),
     "no_face_in_view": ("low", "a head whose face lies outside the field of view"),
-    "no_head": ("info", "its pixels show no head"),
+    "no_head": ("low", "its header says head or neck, its pixels show none"),
     "may_be_head": ("medium", "may show a head, not defaced"),
     "not_asked": ("medium", "its pixels were not asked for a head: an extra is not installed"),
     "rendering": ("medium", "a picture that may show a face"),
@@ -64,11 +64,10 @@ def _on_record(folder: str, series: pd.DataFrame, removed: bool, status: str, re
     said = " ".join(series[list(ANATOMY[1:4])].drop_duplicates().to_numpy().ravel())
     if removed:
         yield Finding("faces", "info", folder, "", REMOVED)
-    elif status:
+    elif status and (status != "no_head" or HEAD.search(said)):
         severity, detail = SAID.get(status, ("high", NOT_ON_RECORD))
-        named = status == "no_head" and HEAD.search(said)
-        yield Finding("faces", "low" if named else severity, folder, "", detail)
-    elif series.Modality.isin(VOLUMES).any() and not _is_harmless_capture(series, said):
+        yield Finding("faces", severity, folder, "", detail)
+    elif not status and series.Modality.isin(VOLUMES).any() and not _is_harmless_capture(series, said):
         named_only: Severity = "medium" if HEAD.search(said) else "low"
         detail = NOT_ON_RECORD if HEAD.search(said) else NOT_ASKED
         yield Finding("faces", "high" if removes else named_only, folder, "", detail)

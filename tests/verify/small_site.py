@@ -72,6 +72,10 @@ def make(folder: Path, burned_in: str = "") -> Workspace:
     workspace.write(tables.CATALOG, tables.frame(tables.CATALOG, catalog))
     workspace.write(tables.OUTCOMES, tables.frame(tables.OUTCOMES, outcomes))
     workspace.write(tables.IMAGE_VERDICTS, tables.frame(tables.IMAGE_VERDICTS, verdicts))
+    asked = {row["SeriesInstanceUID"] for row in catalog if row["Modality"] == "CT"}
+    nothing = {"need": "other", "status": "no_head", "files": 3, "removed": 0.0, "brain_ml": 0.0, "seconds": 0.0}
+    heads = [{"series_uid": series, **nothing} for series in sorted(map(str, asked))]
+    workspace.write(tables.FACE_VERDICTS, tables.frame(tables.FACE_VERDICTS, heads))
     _write_linkage(workspace, folder / "omop")
     _write_registry(workspace)
     (workspace.reports_audit / "03_run_deid.html").write_text("<h1>Run de-identification</h1><p>8 files released</p>")

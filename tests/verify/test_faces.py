@@ -84,10 +84,10 @@ def test_where_faces_are_to_be_removed_a_head_needs_its_reason_to_leave_with_one
 @pytest.mark.parametrize(
     ("skull", "severities"),
     [
-        (CROWNED, ["info", "high"]),
-        (CROWNED._replace(has_crown=False), ["info", "medium"]),  # a pelvis at the end of its field looks alike
-        (CROWNED._replace(juts=0.0), ["info", "medium"]),
-        (CROWNED._replace(is_head=False), ["info"]),
+        (CROWNED, ["high"]),
+        (CROWNED._replace(has_crown=False), ["medium"]),  # a pelvis at the end of its field looks alike
+        (CROWNED._replace(juts=0.0), ["medium"]),
+        (CROWNED._replace(is_head=False), []),
     ],
 )
 def test_a_skull_that_03_did_not_see_is_shown(skull: Skull, severities: list[str]) -> None:

@@ -25,6 +25,7 @@ HEAD = re.compile(
     r"|c.?spine|cervical|whole.?body",
     re.IGNORECASE,
 )
+SLICES_OF_A_FACE = 10  # less cannot be rendered into one (findings of 03: a volume to register has as many)
 REMOVED = "its face was removed"
 SAID: dict[str, tuple[Severity, str]] = {
     "as_it_is": ("medium", "released with its face: a reviewer decided so"),
@@ -35,6 +36,7 @@ SAID: dict[str, tuple[Severity, str]] = {
     "rendering": ("medium", "a picture that may show a face"),
 }
 NOT_ON_RECORD = "may show a face, and it is not on record that it was removed"
+SIGNED_FOR = "a head with its face, which deface: flag leaves: it waits until a reviewer signs for it"
 NOT_ASKED = "its pixels were not asked for a head"
 
 
@@ -55,13 +57,17 @@ def faces_left(
     for folder, series in images.groupby(images.target_path.map(series_folder)):
         removed = bool((series.face_mask != "").all())
         status = statuses.get(series.SeriesInstanceUID.iloc[0], "")
+        skull = skulls.get(str(folder))
+        if status == "may_be_head" and _is_certain(series, skull):
+            yield Finding("faces", "high", str(folder), "", SIGNED_FOR)
+            continue
         yield from _on_record(str(folder), series, removed, status, removes)
-        if skull := skulls.get(str(folder)):
+        if skull:
             yield from _by_own_look(str(folder), skull, removed, status)
 
 
 def _on_record(folder: str, series: pd.DataFrame, removed: bool, status: str, removes: bool) -> Iterator[Finding]:
-    said = " ".join(series[list(ANATOMY[1:4])].drop_duplicates().to_numpy().ravel())
+    said = _says_of(series)
     if removed:
         yield Finding("faces", "info", folder, "", REMOVED)
     elif status and (status != "no_head" or HEAD.search(said)):
@@ -71,6 +77,16 @@ def _on_record(folder: str, series: pd.DataFrame, removed: bool, status: str, re
         named_only: Severity = "medium" if HEAD.search(said) else "low"
         detail = NOT_ON_RECORD if HEAD.search(said) else NOT_ASKED
         yield Finding("faces", "high" if removes else named_only, folder, "", detail)
+
+
+def _is_certain(series: pd.DataFrame, skull: Skull | None) -> bool:
+    """A face that leaves for certain: its header names a head and its pixels may be one, or a skull has a front."""
+    named = HEAD.search(_says_of(series)) is not None and len(series) >= SLICES_OF_A_FACE
+    return named or (skull is not None and skull.is_head and skull.has_face)
+
+
+def _says_of(series: pd.DataFrame) -> str:
+    return " ".join(series[list(ANATOMY[1:4])].drop_duplicates().to_numpy().ravel())
 
 
 def _is_harmless_capture(series: pd.DataFrame, said: str) -> bool:

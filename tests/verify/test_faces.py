@@ -30,13 +30,14 @@ def findings(
     removes: bool = False,
     skull: Skull | None = None,
     sop_class: str = CTImageStorage,
+    files: int = 2,
 ) -> list[str]:
-    released = pd.DataFrame(
-        {"source_path": ["a", "b"], "target_path": [f"{FOLDER}/001.dcm", f"{FOLDER}/002.dcm"]}
-    ).assign(face_mask=mask)
+    paths = [f"{number:03d}.dcm" for number in range(files)]
+    released = pd.DataFrame({"source_path": paths, "target_path": [f"{FOLDER}/{path}" for path in paths]})
+    released = released.assign(face_mask=mask)
     row = {"Modality": modality, "BodyPartExamined": body_part, "StudyDescription": study, "SeriesDescription": series}
     row["SOPClassUID"] = sop_class
-    catalog = pd.DataFrame([{"source_path": path, "SeriesInstanceUID": "1.2", **row} for path in "ab"])
+    catalog = pd.DataFrame([{"source_path": path, "SeriesInstanceUID": "1.2", **row} for path in paths])
     statuses, skulls = ({"1.2": status} if status else {}), ({FOLDER: skull} if skull else {})
     return [finding.severity for finding in faces_left(released, catalog, statuses, skulls, removes=removes)]
 
@@ -50,6 +51,14 @@ def test_a_series_of_the_head_is_listed_once(said: dict[str, str]) -> None:
 def test_a_volume_whose_pixels_were_not_asked_is_listed_whatever_its_header_says(said: dict[str, str]) -> None:
     assert findings("MR", **said) == ["low"]  # type: ignore[arg-type]
     assert findings("MR", removes=True, **said) == ["high"]  # type: ignore[arg-type]
+
+
+def test_a_face_that_flag_leaves_for_certain_waits_until_somebody_signs_for_it() -> None:
+    assert findings("MR", "HEAD", status="may_be_head", files=10) == ["high"]
+    assert findings("CT", "THIGH", status="may_be_head", skull=CROWNED) == ["high"]
+    assert findings("MR", "HEAD", status="may_be_head", files=3) == ["medium"], "a localizer"
+    assert findings("MR", "KNEE", status="may_be_head", files=90) == ["medium"], "not certain"
+    assert findings("MR", "HEAD", status="as_it_is", files=10) == ["medium"], "signed for"
 
 
 def test_what_is_no_volume_is_not_listed() -> None:

@@ -64,7 +64,7 @@ def share_to_draw(pictures: int, bound: float) -> float:
     confidence: one more than that would be drawn and found with that probability (Clopper and Pearson 1934).
 
     >>> round(share_to_draw(3000, 0.01), 3), share_to_draw(3000, 0)
-    (0.099, 0)
+    (0.096, 0)
     """
     if not bound:
         return 0

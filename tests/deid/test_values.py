@@ -119,18 +119,19 @@ def test_a_patient_id_that_an_item_needs_is_replaced_not_emptied(release: Releas
         ("IS", "NumberOfFrames", b"1e400 "),  # in no IOD of a CT image, and decoders ask for it all the same
         ("IS", "NumberOfFrames", b"-1"),
         ("LO", "SeriesDescription", b"chest " * 2731),
-        ("SQ", "BodyPartExamined", b"\1\2\3"),
     ],
 )
 def test_what_would_mislead_whoever_reads_it_is_left_out(
     engine: Deidentifier, vr: str, keyword: str, value: bytes
 ) -> None:
-    if vr == "SQ":
-        content = with_raw("LO", keyword, b"xxxx" + value).replace(b"LO\7\0xxxx", b"SQ\0\0\3\0\0\0")
-        made = take_apart(whole(engine.apply(content, SUBJECT)))
-        assert Tag(keyword) not in {e.tag for e in made.elements}
-        return
     assert left_of(engine, vr, keyword, value) is None
+
+
+def test_what_calls_itself_a_sequence_and_cannot_be_taken_apart_costs_its_file(engine: Deidentifier) -> None:
+    content = with_raw("LO", "BodyPartExamined", b"xxxx\1\2\3").replace(b"LO\7\0xxxx", b"SQ\0\0\3\0\0\0")
+    with pytest.raises(Refused) as refused:
+        engine.apply(content, SUBJECT)
+    assert refused.value.reason == "structure_refused"
 
 
 def test_a_file_with_several_instance_uids_is_refused(engine: Deidentifier) -> None:

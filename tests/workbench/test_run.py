@@ -130,7 +130,7 @@ def test_without_a_terminal_progress_is_a_line_and_all_is_in_the_log(
     notebook(notebooks, STEPS[0].name, meter, counting, "time.sleep(1)")
     run.run_notebooks(workspace.parameters, ["01"])
     said = capsys.readouterr().err
-    assert 2 <= said.count("of 9 headers") <= 5 and "passed" in said
+    assert 2 <= said.count("of 9 headers") < 9 and "passed" in said
     silent = [
         line for line in said.partition("of 9 headers")[2].splitlines() if re.search(r"Explore headers +at work", line)
     ]

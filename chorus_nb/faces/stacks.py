@@ -15,11 +15,12 @@ from pydicom import Dataset, dcmread
 from chorus_nb.dicom import codecs
 from chorus_nb.faces.atlas import Matrix
 from chorus_nb.faces.mosaics import is_mosaic, tiles
-from chorus_nb.faces.volume import Volume
+from chorus_nb.faces.volume import Volume, corners
 from chorus_nb.source import Source
 
 FEWEST, THINNEST = 10, 60.0  # slices, and millimetres along them: less is no volume to find a face in
 BRIDGED = 16.0  # mm between slices with others missing between them: a head hardly changes on the way
+LONGEST_BODY = 4000.0  # mm from end to end: no body is longer, and cubes over more would take all memory
 UNEVEN = 0.35  # of the distance between slices: how far one may stand from its place
 AIR_HU = -1000.0
 
@@ -190,6 +191,9 @@ def all_stacks(series: SliceSeries) -> list[Volume]:
             found.append(Volume(_bridged(series, run), affine, series.modality))
     if not found:
         raise Unfit("too few slices")
+    reach = np.ptp(np.concatenate([corners(volume) for volume in found]), axis=0)
+    if not reach.max() <= LONGEST_BODY:  # NaN is no reach either
+        raise Unfit("its slices lie further apart than a body is long")
     return sorted(found, key=lambda volume: -float(np.prod(volume.extent)))
 
 

@@ -27,6 +27,7 @@ ABOVE = (16.0, 60.0)  # mm over the enclosed part: air over a skull, belly over 
 FACE = (10.0, 90.0)  # mm below the middle of the braincase: from the brow down
 BESIDE = 20.0  # mm to either side of it
 JUTS = 8.0  # mm before the braincase: brow, nose and lips stand 16 and more, a front that was removed lies behind it
+FARTHEST_SLICE = 2000.0  # mm from the middle of a series: a slice further away is no part of the same body
 LEAST_SLICES, MOST_SLICES = 3, 150  # of more, every other or fewer are read
 
 
@@ -58,9 +59,10 @@ def skull_in(paths: Sequence[Path]) -> Skull | None:
             return None
         points.append(placed[0])
         values.append(placed[1])
-    if len(points) < LEAST_SLICES:
+    near = _near(points)
+    if len(near) < LEAST_SLICES:
         return None
-    cubes, size = _binned(points, values)
+    cubes, size = _binned([points[at] for at in near], [values[at] for at in near])
     return _skull(cubes, size)
 
 
@@ -86,6 +88,14 @@ def _placed(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
 def _lacks_place(dataset: Dataset) -> bool:
     wanted: dict[str, int] = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
     return any(len(dataset.get(name) or ()) != count for name, count in wanted.items())
+
+
+def _near(points: list[np.ndarray]) -> list[int]:
+    """Which slices lie where most do: one position of nonsense must hide no head, nor take all memory."""
+    if not points:
+        return []
+    middle = np.nanmedian([place[0] for place in points], axis=0)
+    return [at for at, place in enumerate(points) if abs(place - middle).max() <= FARTHEST_SLICE]
 
 
 def _binned(points: list[np.ndarray], values: list[np.ndarray]) -> tuple[np.ndarray, float]:

@@ -42,6 +42,16 @@ def test_slices_in_any_order_make_the_volume_they_came_from(tmp_path: Path) -> N
     assert np.allclose(volume.affine, AFFINE)
 
 
+@pytest.mark.parametrize("away", [1e5, 1e9])
+def test_slices_further_apart_than_a_body_is_long_are_unfit_before_memory_is_taken(tmp_path: Path, away: float) -> None:
+    affine = AFFINE.copy()
+    affine[2, 3] = away
+    far = slices(Volume(BLOCK.values[:4], affine, "MR"))
+    series = load(tmp_path, [*slices(BLOCK), *far])
+    with pytest.raises(Unfit, match="further apart than a body"):
+        stacks.all_stacks(series)
+
+
 def test_a_tilted_gantry_shears_the_volume(tmp_path: Path) -> None:
     affine = AFFINE.copy()
     affine[:3, 2] = 0, 1.8, 5

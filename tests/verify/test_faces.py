@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from pydicom import dcmread
 from pydicom.uid import CTImageStorage, SecondaryCaptureImageStorage
 
 from chorus_nb.errors import InputError
@@ -130,6 +131,16 @@ def test_the_verifier_tells_a_head_and_its_face_by_the_pixels_of_the_release(tmp
     assert faceless and faceless.is_head and not faceless.has_face
     body = made(heads.on_a_body(head, arms=True, couch=True), tmp_path / "body")
     assert body and body.has_face
+
+
+@pytest.mark.parametrize("away", ["1e6", "1e12", "nan"])
+def test_a_slice_far_away_hides_no_head_and_takes_no_memory(tmp_path: Path, away: str) -> None:
+    names = heads.write(heads.head("CT"), tmp_path)
+    dataset = dcmread(tmp_path / names[3])
+    dataset["ImagePositionPatient"].value = ["0", "0", away]
+    dataset.save_as(tmp_path / names[3])
+    skull = skull_in([tmp_path / name for name in names])
+    assert skull and skull.has_face
 
 
 def test_the_verifier_takes_no_trunk_for_a_head(tmp_path: Path) -> None:

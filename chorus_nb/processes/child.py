@@ -20,6 +20,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
+import psutil
+
 from chorus_nb.errors import ChildFault
 from chorus_nb.parameters import Parameters
 from chorus_nb.processes.pool import Progress, each, limit_memory
@@ -30,6 +32,7 @@ Answer = TypeVar("Answer")
 KEPT_EVERY = 60  # seconds between two writes of what was found so far
 CHILD_MEMORY = 6 << 30  # bytes a child may take: a 12-megapixel mammogram needs 2 GB, a long cine loop 3 GB
 CHILD_SECONDS = 300  # for one file; the slowest seen, a 300-frame colour cine, took 60
+STANDS_STILL = 0.02  # of a core: a child that uses less waits for what does not come
 
 
 class Child:
@@ -40,12 +43,16 @@ class Child:
         self._folder: TemporaryDirectory[str] | None = None
 
     def call(self, function: Callable[..., Answer], *args: Any, seconds: float = CHILD_SECONDS) -> Answer:
-        """``function(*args)`` in the child; :class:`ChildFault` when it raises, crashes or takes too long."""
+        """``function(*args)`` in the child; :class:`ChildFault` when it raises, crashes or takes too long.
+
+        ``seconds``: of work. Where others are at work too more time may pass, unless the child stands still.
+        """
         if self._child and self._child.poll() is not None:
             self.close()  # somebody killed it while it had nothing to do
         child = self._child or self._start()
-        timer = threading.Timer(seconds, child.kill)
-        timer.start()
+        answered, killed = threading.Event(), threading.Event()
+        watch = threading.Thread(target=_watch, args=(child, seconds, answered, killed), daemon=True)
+        watch.start()
         try:
             assert child.stdin and child.stdout
             pickle.dump((function, args), child.stdin, protocol=5)
@@ -53,12 +60,15 @@ class Child:
             good, value = pickle.load(child.stdout)
         except (OSError, EOFError, pickle.UnpicklingError):
             self.close()
-            raise ChildFault("timed_out" if timer.finished.is_set() else "crashed") from None
+            raise ChildFault("timed_out" if killed.is_set() else "crashed") from None
         except BaseException:  # interrupted: a late answer must not be taken for the next one
             self.close()
             raise
         finally:
-            timer.cancel()
+            answered.set()
+            watch.join()  # or it might end the next call
+        if killed.is_set():  # just when it had answered
+            self.close()
         if not good:
             raise ChildFault(value)
         result: Answer = value
@@ -83,6 +93,29 @@ class Child:
             env={**os.environ, "TMPDIR": self._folder.name, "OMP_NUM_THREADS": "1", "PYTHONPATH": _import_path()},
         )
         return self._child
+
+
+def _watch(child: subprocess.Popen[bytes], seconds: float, answered: threading.Event, killed: threading.Event) -> None:
+    """In a thread: end ``child`` when ``seconds`` have passed and it has worked as long, or stands still."""
+    begun = worked = _worked(child)
+    wait = seconds
+    while not answered.wait(wait):
+        before, worked = worked, _worked(child)
+        left = seconds - (worked - begun)
+        if left <= 0 or worked - before < STANDS_STILL * wait:
+            killed.set()
+            child.kill()
+            return
+        wait = max(left, seconds / 10)
+
+
+def _worked(child: subprocess.Popen[bytes]) -> float:
+    """Seconds of CPU time of a child; none where it has ended."""
+    try:
+        times = psutil.Process(child.pid).cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(times.user + times.system)
 
 
 def _import_path() -> str:
@@ -155,7 +188,7 @@ _children: dict[int, Child] = {}
 def in_child(function: Callable[..., Answer], *args: Any, seconds: float = CHILD_SECONDS) -> Answer:
     """Run ``function`` in the supervised child of this process (made at the first call, ended with the process).
 
-    :class:`ChildFault` when it raises, crashes, or takes more than ``seconds`` or the memory a child may have.
+    :class:`ChildFault` when it raises, crashes, or takes more than ``seconds`` of work or the memory a child may have.
     """
     child = _children.get(os.getpid())
     if child is None:

@@ -34,6 +34,26 @@ def test_a_call_that_takes_too_long_is_ended(child: Child) -> None:
     assert refused.value.code == "timed_out"
 
 
+WORK = """
+import time
+for _ in range({rounds}):
+    until = time.process_time() + 0.03
+    while time.process_time() < until: pass
+    time.sleep({pause})
+"""
+
+
+def test_a_call_that_works_without_end_is_ended(child: Child) -> None:
+    with pytest.raises(ChildFault) as refused:
+        child.call(exec, WORK.format(rounds=10_000, pause=0), seconds=0.3)
+    assert refused.value.code == "timed_out"
+
+
+def test_time_in_which_others_had_the_processor_is_not_counted(child: Child) -> None:
+    child.call(len, "")  # its start is work
+    assert child.call(exec, WORK.format(rounds=10, pause=0.08), seconds=0.5) is None, "1.1 s, of which 0.3 s of work"
+
+
 def test_a_call_that_wants_all_memory_is_refused(child: Child) -> None:
     with pytest.raises(ChildFault) as refused:
         child.call(bytearray, CHILD_MEMORY + (1 << 30))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+import zxingcpp
 from numpy.typing import NDArray
 
 from chorus_nb.pixels import ocr, redact
@@ -27,6 +28,13 @@ def bars(module: int = 2, height: int = 30) -> NDArray[np.uint8]:
 def square(module: int = 3) -> NDArray[np.uint8]:
     code = np.asarray(cv2.QRCodeEncoder.create().encode("MRN 4471902"), np.uint8)
     return np.asarray(cv2.resize(code, None, fx=module, fy=module, interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+def made(name: str, scale: int = 2) -> NDArray[np.uint8]:
+    """What is on wrist bands, requests and films, by name of the format."""
+    said = "A4471902B" if name == "Codabar" else "44719023"
+    code = zxingcpp.create_barcode(said, getattr(zxingcpp, name))
+    return np.array(zxingcpp.write_barcode_to_image(code, scale=scale, add_quiet_zones=True), np.uint8)
 
 
 def shown(code: NDArray[np.uint8], strength: float = 1.0) -> NDArray[np.uint8]:
@@ -54,6 +62,27 @@ def test_a_code_is_found_where_it_is(name: str, strength: float) -> None:
     [found] = codes(shown(code, strength))
     assert found.grown(EDGE).common(code_at) == code_at
     assert code_at.grown(24).common(found) == found  # its quiet zone at most
+
+
+TURN = cv2.getRotationMatrix2D((250, 200), 7, 1)
+PICTURES = {
+    "as it is": lambda drawn: drawn,
+    "light on dark": lambda drawn: 255 - drawn,
+    "faint": lambda drawn: (100 + 0.3 * drawn).astype(np.uint8),
+    "turned by 7 degrees": lambda drawn: cv2.warpAffine(drawn, TURN, (500, 400), borderMode=cv2.BORDER_REFLECT),
+    "blurred": lambda drawn: cv2.GaussianBlur(drawn, (0, 0), 0.5),
+}
+
+
+@pytest.mark.parametrize("name", ["Code128", "Code39", "ITF", "Codabar", "QRCode", "DataMatrix", "Aztec", "PDF417"])
+@pytest.mark.parametrize("kind", PICTURES)
+def test_codes_of_every_format_are_found_and_gone_when_filled(name: str, kind: str) -> None:
+    drawn = PICTURES[kind](shown(made(name)))
+    found = codes(drawn)
+    assert found
+    for box in (box.grown(EDGE).within(*drawn.shape) for box in found):
+        drawn[box.y0 : box.y1, box.x0 : box.x1] = 0
+    assert codes(drawn) == []
 
 
 @pytest.mark.parametrize("text", ["", "ILLIMITABLE HILL\nIIIIIIIIIIIIIIIIIIIII\n||||||||||||||||||||"])

@@ -69,6 +69,11 @@ class Parameters(BaseModel):
     )
     key_file: str = Field("", description='The site\'s secret key, mode 0600 ("" = made once under local/).')
     decisions: str = Field("", description='Folder of what people decided ("" = local/decisions).')
+    cohort: str = Field(
+        "",
+        description="CSV of what is released, a row each: study, series, file, accession or patient; all else is held "
+        'back ("" = everything).',
+    )
     policy: str = Field(
         "chorus",
         min_length=1,
@@ -255,7 +260,7 @@ class Parameters(BaseModel):
                 lines.append(f"{name}: folder not found: {value}")
         if self.registry_url.startswith("env:") and not os.environ.get(self.registry_url[4:]):
             lines.append(f"registry_url: environment variable {self.registry_url[4:]} is not set")
-        for name in ("key_file", "decisions"):
+        for name in ("key_file", "decisions", "cohort"):
             value = getattr(self, name)
             if value and not resolve(value).exists():
                 lines.append(f"{name}: not found: {value}")

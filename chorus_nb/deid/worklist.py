@@ -13,6 +13,7 @@ import blake3
 import pandas as pd
 
 from chorus_nb import faces, holds, layout, pixels, processes, standards, tables
+from chorus_nb.deid.cohort import excluded, in_cohort, read_cohort
 from chorus_nb.deid.persons import known_digests, known_of_persons
 from chorus_nb.deid.uids import UidMap
 from chorus_nb.dicom.spans import Refused, take_apart
@@ -47,6 +48,7 @@ def make_worklist(workspace: Workspace, progress: Progress | None = None) -> pd.
     lookups = read_lookups(workspace)
     work = _Work(catalog)
     _unreadable(work)
+    _meant(work, workspace, catalog)
     _kinds(work, workspace.parameters.kinds)
     _mapped(work, lookups)
     _dated(work, workspace)
@@ -119,6 +121,14 @@ def _unreadable(work: _Work) -> None:
     names = pd.Series(["missing " + ", ".join(missing.columns[row]) for row in missing.to_numpy()], missing.index)
     lacking = files.index.to_series().isin(missing.index)
     work.take(lacking, "quarantined", "identifiers_missing", names.reindex(files.index))
+
+
+def _meant(work: _Work, workspace: Workspace, catalog: pd.DataFrame) -> None:
+    """Outside the cohort (parameter ``cohort``), or excluded by a person."""
+    cohort = read_cohort(workspace)
+    if cohort is not None:
+        work.take(~in_cohort(cohort, catalog), "held_back", "not_in_cohort", "not in the cohort")
+    work.take(excluded(workspace, catalog), "held_back", "excluded", "excluded by a person, with a reason")
 
 
 def _kinds(work: _Work, kinds: Sequence[str]) -> None:
@@ -204,7 +214,7 @@ def _duplicates(work: _Work, workspace: Workspace) -> None:
     for _, group in repeated.groupby("SOPInstanceUID", sort=True):
         contents = {_data_set_digest(workspace, path) for path in group.source_path}
         if len(contents) == 1:
-            equal.extend(group.sort_values("source_path").index[1:])
+            equal.extend(group.sort_values(["status", "source_path"]).index[1:])  # one that may go stands first
         else:
             different.extend(group.index)
     index = work.files.index.to_series()

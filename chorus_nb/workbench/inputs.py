@@ -12,6 +12,7 @@ import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.decisions import DecisionLog
+from chorus_nb.deid.cohort import COHORT_COLUMNS, EXCLUSION_LOG, naming_nothing, read_cohort
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.faces.decisions import FACE_LOG
 from chorus_nb.identity.site_words import WORD_LOG
@@ -33,7 +34,7 @@ from chorus_nb.workspace import Workspace
 LINKED = ("procedure_occurrence", IMAGE_OCCURRENCE)  # read by 01 where they are there
 LARGEST_READ = 200 << 20  # bytes of a table that is only delivered: a larger one is looked at by name
 NOTHING, ALIKE = "NONE", "differ only in leading zeros, blanks, capitals or signs"
-LOGS: tuple[DecisionLog, ...] = (TAG_LOG, WORD_LOG, IMAGE_LOG, FACE_LOG, SIGN_OFF_LOG)
+LOGS: tuple[DecisionLog, ...] = (TAG_LOG, WORD_LOG, IMAGE_LOG, FACE_LOG, EXCLUSION_LOG, SIGN_OFF_LOG)
 NOT_SET = "not set"
 WITHOUT = {
     "omop": "with it 01 says which accessions fall in a visit and which procedures they belong to",
@@ -60,7 +61,8 @@ def run_inputs(workspace: Workspace) -> list[RunInput]:
     """All inputs of a run, looked at in seconds; nothing is written, and what is wrong with one is among its faults."""
     source, sample = _source(workspace)
     persons, omop = _omop(workspace)
-    made = [source, *omop, *_lookups(workspace, sample, persons), _policy(workspace), *_decided(workspace)]
+    made = [source, *omop, *_lookups(workspace, sample, persons), _policy(workspace)]
+    made += [*_cohort(workspace), *_decided(workspace)]
     return [*made, _key(workspace), _room(workspace), *_cluster(workspace)]
 
 
@@ -283,6 +285,21 @@ def _of(what: str, count: int, total: int, where: str) -> str:
 
 
 # --- policy, decisions, key, disk, cluster ----------------------------------------------------------------------------
+
+
+def _cohort(workspace: Workspace) -> list[RunInput]:
+    """What is to be released, where a cohort says so; what it names in vain once the source was scanned."""
+    try:
+        cohort = read_cohort(workspace)
+    except InputError as error:
+        return [RunInput("cohort", "cannot be read", faults=error.lines)]
+    if cohort is None:
+        return []
+    vain = ""
+    if workspace.has(tables.CATALOG):
+        catalog = workspace.read(tables.CATALOG, sorted(COHORT_COLUMNS.values()), compact=True)
+        vain = f"{naming_nothing(cohort, catalog):,} rows name nothing in the source"
+    return [RunInput("cohort", "CSV", rows=len(cohort), fits=vain)]
 
 
 def _policy(workspace: Workspace) -> RunInput:

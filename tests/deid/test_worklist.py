@@ -10,7 +10,9 @@ import pytest
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from chorus_nb import explore, tables
+from chorus_nb.deid.cohort import EXCLUSION_LOG
 from chorus_nb.deid.worklist import make_worklist, uid_map
+from chorus_nb.errors import InputError
 from chorus_nb.layout import may_be_released
 from chorus_nb.workspace import Workspace
 from tests.deid.conftest import encoded, image
@@ -276,3 +278,61 @@ def test_secondary_captures_go_when_kinds_says_so(
 ) -> None:
     site.add("page", Modality=modality, SOPClassUID=SecondaryCaptureImageStorage)
     assert (plan(site.open(kinds=kinds)).status["page"] == "release") == released
+
+
+# --- cohort and exclusions --------------------------------------------------------------------------------------------
+
+
+def released(worklist: pd.DataFrame) -> set[str]:
+    return set(worklist.index[worklist.status == "release"])
+
+
+@pytest.mark.parametrize(
+    ("rows", "kept"),
+    [
+        ("study\n1.2.3.7\n", {"b", "c"}),
+        ("StudyInstanceUID,series\n1.2.3.7,1.2.3.72\n", {"c"}),  # all cells of a row agree
+        ("study,file\n1.2.3.7,\n,a\n", {"a", "b", "c"}),  # an empty cell says nothing
+        ("accession\nACC-2 \n", {"b"}),
+        ("patient\nMRN-2\n", {"c"}),
+        ("\ufefffile\r\na\r\n\r\n", {"a"}),
+        ("file\nnowhere\n", set()),
+    ],
+)
+def test_what_is_not_in_the_cohort_is_held_back(site: SmallSite, rows: str, kept: set[str]) -> None:
+    site.add("a")
+    site.add("b", StudyInstanceUID="1.2.3.7", SeriesInstanceUID="1.2.3.71", AccessionNumber="ACC-2")
+    site.add("c", StudyInstanceUID="1.2.3.7", SeriesInstanceUID="1.2.3.72", AccessionNumber="ACC-3", PatientID="MRN-2")
+    (site.folder / "cohort.csv").write_text(rows, encoding="utf-8")
+    worklist = plan(site.open(cohort=str(site.folder / "cohort.csv")))
+    assert released(worklist) == kept
+    assert set(worklist.loc[worklist.status != "release", "reason"]) <= {"not_in_cohort"}
+
+
+@pytest.mark.parametrize(
+    "rows", ["", "study\n", "study,other\n1.2,3\n", "study,study\n1,2\n", "study\n1,2\n", "file\n \n"]
+)
+def test_a_cohort_that_says_nothing_clear_stops_the_run(site: SmallSite, rows: str) -> None:
+    site.add("a")
+    (site.folder / "cohort.csv").write_text(rows)
+    with pytest.raises(InputError, match=r"^cohort"):
+        plan(site.open(cohort=str(site.folder / "cohort.csv")))
+
+
+@pytest.mark.parametrize("item", ["study:1.2.3.7", "series:1.2.3.71", "b"])
+def test_what_a_person_excluded_is_held_back_until_it_is_taken_back(site: SmallSite, item: str) -> None:
+    site.add("a")
+    site.add("b", StudyInstanceUID="1.2.3.7", SeriesInstanceUID="1.2.3.71")
+    workspace = site.open()
+    EXCLUSION_LOG.append(workspace, "ada", {"item": item, "decision": "exclude", "note": "a phantom"})
+    worklist = plan(workspace)
+    assert released(worklist) == {"a"} and worklist.reason["b"] == "excluded"
+    EXCLUSION_LOG.withdraw(workspace, "ada")
+    assert released(plan(workspace)) == {"a", "b"}
+
+
+def test_of_two_copies_the_one_in_the_cohort_goes(site: SmallSite) -> None:
+    for name in ("a", "b"):
+        site.add(name, SOPInstanceUID="1.2.3.4")
+    (site.folder / "cohort.csv").write_text("file\nb\n")
+    assert released(plan(site.open(cohort=str(site.folder / "cohort.csv")))) == {"b"}

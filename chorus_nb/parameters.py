@@ -63,6 +63,11 @@ class Parameters(BaseModel):
         "",
         description="Folder with the two lookup tables, Image_map.csv and Personal_map.csv (SOP steps 12, 13).",
     )
+    orders: str = Field(
+        "",
+        description="Order list for 00, CSV or env:NAME of a database with a table imaging_orders: PatientID, "
+        "AccessionNumber; optional StudyDate, Modality, visit_occurrence_id, series, instances.",
+    )
     workspace: str = Field(
         "",
         description="Everything the run writes: local/ (identifiable, stays), release/ (uploaded), audit/.",

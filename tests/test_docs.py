@@ -18,7 +18,7 @@ import chorus_nb
 from chorus_nb import review, tables
 from chorus_nb.parameters import Parameters
 from chorus_nb.workbench.commands import _parser
-from chorus_nb.workbench.steps import STEPS
+from chorus_nb.workbench.steps import NOTEBOOK_STEPS, STEPS
 from tests.conftest import FAST
 
 ROOT = Path(__file__).parents[1]
@@ -106,7 +106,7 @@ def test_tests_that_a_page_names_are_there() -> None:
 
 def test_the_readme_names_the_notebooks_that_are_there() -> None:
     named = re.findall(r"^\| `(\d\d_\w+)` \|", README, re.MULTILINE)
-    assert named == [step.name for step in STEPS]
+    assert named == [step.name for step in NOTEBOOK_STEPS]
     assert named == sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
     for word in re.findall(r"\b(\w+) (?:notebooks|steps)\b", README):
         assert NUMBERS.get(word.lower(), len(STEPS)) == len(STEPS), word
@@ -175,7 +175,7 @@ def test_the_readme_names_every_page_of_a_room() -> None:
 
 
 def test_the_readme_agrees_with_the_steps_on_the_sop() -> None:
-    for step in STEPS:
+    for step in NOTEBOOK_STEPS:
         row = next(line for line in README.splitlines() if line.startswith(f"| `{step.name}`"))
         assert step.sop.split(",")[0].removesuffix(" to Azure") in row
         assert ("may be shared" in row) == step.shareable

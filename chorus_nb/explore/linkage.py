@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import duckdb
 import pandas as pd
 
 from chorus_nb import tables
@@ -10,10 +9,8 @@ from chorus_nb.explore.catalog import connect
 from chorus_nb.explore.loinc import study_codes
 from chorus_nb.explore.values import CLOCK_TOLERANCE
 from chorus_nb.mapping.lookups import read_lookups
-from chorus_nb.omop import read_omop, visit_spans
+from chorus_nb.omop import holding_visits, linked_procedures, read_omop
 from chorus_nb.workspace import Workspace
-
-INPATIENT = (9201, 262, 32037)  # inpatient, emergency and inpatient, intensive care: preferred among several visits
 
 # The earliest moment of an accession among the files whose clocks agree, which most of them must: a file with a wrong
 # clock does not move the others.
@@ -37,16 +34,6 @@ SELECT PatientID, AccessionNumber, count(*) AS files,
        coalesce(strftime(min(moment) FILTER (moment >= usual - INTERVAL {CLOCK_TOLERANCE.days} DAY),
            '%Y-%m-%d %H:%M:%S'), '') AS acquired
 FROM told GROUP BY ALL ORDER BY ALL
-"""
-
-# Several visits hold the same moment: inpatient first, then the shortest, then the earliest (chorus.md §3.5).
-_VISITS = """
-SELECT number, visit_occurrence_id, count(*) OVER (PARTITION BY number) AS candidates
-FROM accession JOIN visit USING (person_id)
-WHERE moment BETWEEN visit.starts AND visit.ends
-QUALIFY row_number() OVER (
-    PARTITION BY number ORDER BY visit.inpatient DESC, visit.ends - visit.starts, visit.starts, visit_occurrence_id
-) = 1
 """
 
 
@@ -73,59 +60,21 @@ def link(workspace: Workspace) -> pd.DataFrame:
         moment = pd.to_datetime(rows["acquired"], format="%Y-%m-%d %H:%M:%S", errors="coerce")
         shifted = moment + pd.to_timedelta(rows["days_shifted"].astype("float64"), unit="D")
         rows["acquired_shifted"] = shifted.dt.strftime("%Y-%m-%d %H:%M:%S").fillna("")
-        rows = rows.join(_procedures(workspace, rows))
-        _add_visits(connection, workspace, rows, shifted)
+        rows = rows.join(linked_procedures(workspace, rows))
+        _add_visits(workspace, rows, shifted)
         codes = study_codes(connection, workspace)
     rows = rows.merge(codes, on=["PatientID", "AccessionNumber"], how="left")
     workspace.write(tables.LINKAGE, rows[tables.LINKAGE.column_names])
     return workspace.read(tables.LINKAGE)
 
 
-def _procedures(workspace: Workspace, rows: pd.DataFrame) -> pd.DataFrame:
-    """Procedure, its visit and how it was found, by row: MI-CDM's image_occurrence, else procedure_source_value."""
-    made = pd.DataFrame(
-        {"procedure_occurrence_id": pd.NA, "procedure_visit": pd.NA, "procedure_link": ""}, index=rows.index
-    ).astype({"procedure_occurrence_id": "Int64", "procedure_visit": "Int64"})
-    images = read_omop(workspace, "image_occurrence").drop_duplicates("image_occurrence_id")
-    known = read_omop(workspace, "procedure_occurrence").sort_values("procedure_occurrence_id")
-    dates = known.set_index("procedure_occurrence_id")["procedure_date"]
-    # a value that several persons share is a code of the procedure, not the name of one image
-    value = known["procedure_source_value"].str.strip()
-    known = known.assign(value=value)[(value != "") & (known.groupby(value)["person_id"].transform("nunique") == 1)]
-    known = known.drop_duplicates("value")
-    number = rows["image_occurrence_id"].astype("Int64")
-    for how, keys, theirs, on in (
-        ("image_occurrence", number, images, "image_occurrence_id"),
-        ("procedure_source_value = image_occurrence_id", number.astype("string"), known, "value"),
-        ("procedure_source_value = AccessionNumber", rows["AccessionNumber"], known, "value"),
-    ):
-        mine = pd.DataFrame({on: keys, "mine": rows["person_id"]}).reset_index()
-        found = mine.dropna().merge(
-            theirs[[on, "person_id", "procedure_occurrence_id", "visit_occurrence_id"]].dropna(subset=on), on=on
-        )
-        found = found[found["mine"] == found["person_id"]].set_index("index")
-        found = found[made.loc[found.index, "procedure_link"] == ""]
-        made.loc[found.index, "procedure_occurrence_id"] = found["procedure_occurrence_id"]
-        made.loc[found.index, "procedure_visit"] = found["visit_occurrence_id"]
-        made.loc[found.index, "procedure_link"] = how
-    made["procedure_date"] = made["procedure_occurrence_id"].map(dates).astype("string").fillna("")
-    return made
-
-
-def _add_visits(
-    connection: duckdb.DuckDBPyConnection, workspace: Workspace, rows: pd.DataFrame, shifted: pd.Series
-) -> None:
+def _add_visits(workspace: Workspace, rows: pd.DataFrame, shifted: pd.Series) -> None:
     """Fill ``visit_occurrence_id`` and ``visit_link``."""
     known = read_omop(workspace, "visit_occurrence")
-    visits = known[["visit_occurrence_id", "person_id"]].join(visit_spans(known))
-    visits["inpatient"] = known["visit_concept_id"].isin(INPATIENT)
-    accessions = pd.DataFrame({"number": rows.index, "person_id": rows["person_id"], "moment": shifted}).dropna()
-    connection.register("visit", visits)
-    connection.register("accession", accessions)
-    overlap = connection.execute(_VISITS).df().set_index("number")
+    overlap = holding_visits(known, rows["person_id"], shifted, shifted)
     owner = known.set_index("visit_occurrence_id")["person_id"]
     explicit = rows["procedure_visit"].where(rows["procedure_visit"].map(owner) == rows["person_id"])
-    by_overlap = overlap["visit_occurrence_id"].astype("Int64").reindex(rows.index)
+    by_overlap = overlap["visit_occurrence_id"].reindex(rows.index)
     rows["visit_occurrence_id"] = explicit.fillna(by_overlap)
     rows["visit_link"] = "none"
     rows.loc[overlap.index, "visit_link"] = overlap["candidates"].gt(1).map({True: "tie", False: "overlap"})

@@ -7,6 +7,7 @@ import pandas as pd
 from chorus_nb.omop.reading import LAST_SECOND, moments
 
 NEAR_VISIT = pd.Timedelta(days=7)  # OHDSI DataQualityDashboard, withinVisitDates
+INPATIENT = (9201, 262, 32037)  # inpatient, emergency and inpatient, intensive care: preferred among several visits
 NO_END = pd.Timestamp(2250, 1, 1)  # of a visit that is still open
 
 
@@ -21,3 +22,22 @@ def visit_spans(visits: pd.DataFrame) -> pd.DataFrame:
     through_the_day = starts.dt.normalize() + LAST_SECOND
     ends = ends.where(ends.isna() | (ends > starts), through_the_day)
     return pd.DataFrame({"starts": starts, "ends": ends.fillna(NO_END)}, index=visits.index)
+
+
+def holding_visits(visits: pd.DataFrame, persons: pd.Series, since: pd.Series, until: pd.Series) -> pd.DataFrame:
+    """The visit of each person that holds a moment between ``since`` and ``until``, and how many ``candidates`` do.
+
+    Several hold it: inpatient first, then the shortest, then the earliest (facts: chorus.md §3.5). By the index of
+    ``persons``; without a row where no visit does.
+    """
+    spans = visits[["visit_occurrence_id", "person_id"]].join(visit_spans(visits))
+    spans["inpatient"] = visits["visit_concept_id"].isin(INPATIENT)
+    asked = pd.DataFrame({"number": persons.index, "person_id": persons, "since": since, "until": until}).dropna()
+    held = asked.merge(spans, on="person_id")
+    held = held[(held["since"] <= held["ends"]) & (held["until"] >= held["starts"])]
+    held = held.assign(
+        length=held["ends"] - held["starts"], candidates=held.groupby("number")["number"].transform("size")
+    )
+    order = ["number", "inpatient", "length", "starts", "visit_occurrence_id"]
+    first = held.sort_values(order, ascending=[True, False, True, True, True]).drop_duplicates("number")
+    return first.set_index("number")[["visit_occurrence_id", "candidates"]].astype("Int64")

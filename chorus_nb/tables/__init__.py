@@ -24,6 +24,10 @@ REMEDIES = remedies()
 REASON_MEANINGS = reason_meanings()
 STATUSES = ("released", "held_back", "quarantined", "duplicate", "not_dicom")
 
+EXPECTED_STUDIES = TABLES["expected_studies"]
+ARCHIVE_SERIES = TABLES["archive_series"]
+PULLED_STUDIES = TABLES["pulled_studies"]
+ACQUISITION = TABLES["acquisition"]
 CATALOG = TABLES["catalog"]
 TAG_PROFILE = TABLES["tag_profile"]
 QUALITY_FINDINGS = TABLES["quality_findings"]

@@ -19,7 +19,7 @@ from traitlets.config import Config
 from chorus_nb import __version__, tables
 from chorus_nb.parameters import Parameters
 from chorus_nb.workbench import audit
-from chorus_nb.workbench.steps import STEPS, NotebookStep
+from chorus_nb.workbench.steps import ACQUIRE, STEPS, NotebookStep
 from chorus_nb.workbench.waiting import what_waits
 from chorus_nb.workspace import Workspace
 
@@ -86,7 +86,8 @@ def render_index(workspace: Workspace, *, shareable: bool) -> str:
     """The page that links the reports, from what the audit log says of them."""
     folder = workspace.reports_audit if shareable else workspace.reports_local
     last = {line["notebook"]: line for line in audit.read_log(workspace) if line.get("event") == "report"}
-    steps = [step for step in STEPS if step.shareable or not shareable]
+    due = (ACQUIRE, *STEPS) if ACQUIRE.name in last else STEPS
+    steps = [step for step in due if step.shareable or not shareable]
     rows = [_index_row(workspace, step, last.get(step.name), folder) for step in steps]
     states = {row["status"] for row in rows}
     counts = _status_counts(workspace)

@@ -18,7 +18,7 @@ from chorus_nb.workbench import audit, kernel, report
 from chorus_nb.workbench.check import check_inputs
 from chorus_nb.workbench.notebook import prepare_process
 from chorus_nb.workbench.report import Outcome
-from chorus_nb.workbench.steps import STEPS, NotebookStep, needed
+from chorus_nb.workbench.steps import ACQUIRE, NOTEBOOK_STEPS, STEPS, NotebookStep, needed
 from chorus_nb.workbench.terminal import LOG, NotebookProgress, open_log
 from chorus_nb.workspace import Workspace, write_atomically
 
@@ -32,7 +32,7 @@ def run_notebooks(parameters: Parameters, only: Iterable[str] = (), level: int =
 
     :class:`InputError` before the first kernel starts if the inputs cannot work.
     """
-    steps = select(only)
+    steps = select(only, acquire=bool(parameters.orders))
     if not NOTEBOOKS.is_dir():
         raise InputError(
             f"the notebooks are not beside the package ({NOTEBOOKS}): install it from a checkout, pip install -e ."
@@ -51,13 +51,18 @@ def run_notebooks(parameters: Parameters, only: Iterable[str] = (), level: int =
     return ended
 
 
-def select(only: Iterable[str]) -> tuple[NotebookStep, ...]:
-    """The steps with these numbers (``04`` or ``4``) or names, in their order; all if none is named."""
+def select(only: Iterable[str], *, acquire: bool = False) -> tuple[NotebookStep, ...]:
+    """The steps with these numbers (``04`` or ``4``) or names, in their order; if none is named all that are due.
+
+    ``acquire``: the optional one is due too.
+    """
     wanted = {name.zfill(2) for name in only}
-    unknown = wanted - {step.number for step in STEPS} - {step.name for step in STEPS}
+    unknown = wanted - {step.number for step in NOTEBOOK_STEPS} - {step.name for step in NOTEBOOK_STEPS}
     if unknown:
-        raise InputError(f"--only: no such notebook: {', '.join(sorted(unknown))}; they are numbered 01 to 06")
-    return tuple(step for step in STEPS if not wanted or {step.number, step.name} & wanted)
+        raise InputError(f"--only: no such notebook: {', '.join(sorted(unknown))}; they are numbered 00 to 06")
+    if not wanted:
+        return (ACQUIRE, *STEPS) if acquire else STEPS
+    return tuple(step for step in NOTEBOOK_STEPS if {step.number, step.name} & wanted)
 
 
 def _run_notebook(step: NotebookStep, workspace: Workspace) -> Outcome:

@@ -1,4 +1,4 @@
-"""The six notebooks: their order, the steps of the Imaging SOP they cover, and who may read their reports."""
+"""The six notebooks and the optional one before them: their order, their steps of the Imaging SOP, their readers."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ class NotebookStep:
         return (workspace.reports_audit if self.shareable else workspace.reports_local) / f"{self.name}.html"
 
 
+ACQUIRE = NotebookStep("00_acquire", "Acquire", "what is wanted, what the archive has of it, and what came", "1, 4")
+"""Optional: runs with the others where ``orders`` or ``pacs`` is set, and whenever it is named."""
 STEPS = (
     NotebookStep(
         "01_explore_headers",
@@ -51,7 +53,10 @@ STEPS = (
 )
 
 
+NOTEBOOK_STEPS = (ACQUIRE, *STEPS)  # every notebook that there is
+
+
 def needed(*names: str) -> tuple[str, ...]:
     """The parameters that these notebooks need, all of :data:`REQUIRED` for any other."""
-    asked = [step.needs for step in STEPS if step.name in names] or [REQUIRED]
+    asked = [step.needs for step in NOTEBOOK_STEPS if step.name in names] or [REQUIRED]
     return tuple(name for name in REQUIRED if any(name in needs for needs in asked))

@@ -16,7 +16,7 @@ from chorus_nb.leaks.files import search_pages, words_of_page
 from chorus_nb.leaks.terms import page_words
 from chorus_nb.workbench.report import TEMPLATES
 from chorus_nb.workbench.run import NOTEBOOKS
-from chorus_nb.workbench.steps import STEPS
+from chorus_nb.workbench.steps import NOTEBOOK_STEPS
 from chorus_nb.workspace import Workspace
 
 PACKAGE = TEMPLATES.parents[1]
@@ -27,13 +27,13 @@ def said_by_pages() -> Iterator[str]:
     for page in TEMPLATES.rglob("*.j2"):
         yield re.sub(r"\{[{%#].*?[}%#]\}", " ", page.read_text(), flags=re.S)
     yield table_html(tables.empty(tables.SEAL))
-    for step in STEPS:
+    for step in NOTEBOOK_STEPS:
         yield f"{step.title} {step.about} {step.sop}"
     for path in NOTEBOOKS.glob("[0-9]*.ipynb"):
-        shareable = path.stem in {step.name for step in STEPS if step.shareable}
+        shareable = path.stem in {step.name for step in NOTEBOOK_STEPS if step.shareable}
         for cell in nbformat.read(path, 4).cells:
             yield cell.source + " " + cell.id if shareable or cell.cell_type == "markdown" else ""
-    for name in ("tables/reasons", "verify/checks", "registry/checks"):
+    for name in ("tables/reasons", "verify/checks", "registry/checks", "acquire/gaps"):
         for row in csv.DictReader((PACKAGE / f"{name}.csv").read_text("utf-8").splitlines()):
             yield " ".join(row.values())
 

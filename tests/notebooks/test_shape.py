@@ -11,7 +11,7 @@ import pytest
 from papermill import inspect_notebook
 
 from chorus_nb.parameters import Parameters
-from chorus_nb.workbench.steps import STEPS
+from chorus_nb.workbench.steps import NOTEBOOK_STEPS
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -31,8 +31,8 @@ def tagged(notebook: nbformat.NotebookNode, tag: str) -> list[nbformat.NotebookN
     return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
 
 
-def test_there_are_six_notebooks_named_after_the_steps() -> None:
-    assert [path.stem for path in NOTEBOOKS] == [step.name for step in STEPS]
+def test_the_notebooks_are_named_after_the_steps() -> None:
+    assert [path.stem for path in NOTEBOOKS] == [step.name for step in NOTEBOOK_STEPS]
 
 
 def test_nothing_a_run_leaves_behind_is_stored(notebook: nbformat.NotebookNode) -> None:

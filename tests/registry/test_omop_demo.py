@@ -12,8 +12,8 @@ import pytest
 
 from chorus_nb import tables
 from chorus_nb.explore import link
-from chorus_nb.explore.linkage import INPATIENT
 from chorus_nb.omop import cdm_fields, moments, read_omop
+from chorus_nb.omop.visits import INPATIENT
 from chorus_nb.parameters import resolve
 from chorus_nb.registry import build_metadata, build_mi_cdm, build_omop, build_registry, check_registry
 from chorus_nb.registry.identifiers import MINTED

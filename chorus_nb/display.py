@@ -31,6 +31,7 @@ _INVISIBLE = dict.fromkeys(
 )
 LONGEST_WORD = 24  # characters of a word that a cell keeps on one line
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d(?::\d\d)?)?")
+BROAD = 8  # columns: a table with more is printed across the page
 PROGRESS = "chorus_progress"  # metadata key by which the runner finds the progress of a headless notebook
 
 
@@ -67,7 +68,9 @@ def show_figure(figure: Figure, alt: str) -> None:
 
 
 def table_html(frame: pd.DataFrame, rows: int = 40, caption: str = "", alert: pd.Series | None = None) -> str:
-    """``frame`` as an escaped HTML table; numbers stand right, nulls are blank."""
+    """``frame`` as an escaped HTML table; numbers stand right, nulls are blank. One without rows is one line."""
+    if frame.empty:
+        return f'<p class="none">{escape(caption or "Table")}: none.</p>'
     numeric = [types.is_numeric_dtype(kind) and not types.is_bool_dtype(kind) for kind in frame.dtypes]
     sides = ["right" if number else "left" for number in numeric]
     counted = [types.is_integer_dtype(kind) and _is_count(name) for name, kind in frame.dtypes.items()]
@@ -76,11 +79,12 @@ def table_html(frame: pd.DataFrame, rows: int = 40, caption: str = "", alert: pd
         _table_row([_escaped(value, count) for value, count in zip(row, counted, strict=True)], sides, flag)
         for row, flag in zip(frame.head(rows).itertuples(index=False, name=None), alerts, strict=False)
     )
-    cut = f"{rows:,} of {len(frame):,} rows shown" if len(frame) > rows else "" if len(frame) else "none"
+    cut = f"{rows:,} of {len(frame):,} rows shown" if len(frame) > rows else ""
     note = f'<p class="cut">{cut}</p>' if cut else ""
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
+    broad = " broad" if len(frame.columns) > BROAD else ""
     return (
-        f'<div class="scroll" style="overflow-x:auto" tabindex="0" role="region" '
+        f'<div class="scroll{broad}" style="overflow-x:auto" tabindex="0" role="region" '
         f'aria-label="{escape(caption or "table")}"><table class="chorus">{title}'
         f"<thead><tr>{_cells('th', frame.columns, sides)}</tr></thead><tbody>{body}</tbody></table></div>{note}"
     )

@@ -96,3 +96,9 @@ def test_progress_ends_at_the_last_step_and_escapes_its_text(monkeypatch: pytest
     assert len(pages) == 2, "thousands of steps must not become thousands of messages"
     assert "2,000 of 2,000" in pages[-1]
     assert "reading &lt;b&gt;" in pages[-1]
+
+
+def test_a_table_without_rows_is_one_line(shown: list[str]) -> None:
+    display.show(pd.DataFrame({"check": [], "detail": []}), caption=f"What failed {PAYLOAD}")
+    assert "<table" not in shown[0] and "<script" not in shown[0]
+    assert shown[0].startswith('<p class="none">What failed ') and shown[0].endswith(": none.</p>")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,10 @@ from markupsafe import Markup
 from nbconvert import HTMLExporter
 from traitlets.config import Config
 
-from chorus_nb import __version__, tables
+from chorus_nb import __version__
 from chorus_nb.parameters import Parameters
 from chorus_nb.workbench import audit
-from chorus_nb.workbench.steps import ACQUIRE, STEPS, NotebookStep
-from chorus_nb.workbench.waiting import what_waits
-from chorus_nb.workspace import Workspace
+from chorus_nb.workbench.steps import NotebookStep
 
 TEMPLATES = Path(__file__).parent / "templates"
 HIDDEN = {"parameters", "injected-parameters"}  # the header of the page shows them
@@ -52,11 +49,16 @@ def render_report(
     ended: Outcome,
     index: str,
     proof: str = "",
+    answers: Mapping[str, Any] | None = None,
 ) -> str:
-    """The page of ``notebook``. A shareable one has no printed messages and no tracebacks: they quote values."""
+    """The page of ``notebook``. A shareable one has no printed messages and no tracebacks: they quote values.
+
+    ``answers``: the numbers of its answer (:func:`answer_facts`), which stands on top. No time is on it, so that the
+    same tables give the same page; times are in the audit log.
+    """
     prepared = _prepared(notebook, shareable=step.shareable)
     body, _ = _body_exporter().from_notebook_node(prepared)
-    return _report_page(
+    return html_page(
         "report.html.j2",
         parameters.site,
         title=step.title,
@@ -66,10 +68,9 @@ def render_report(
         lines=ended.lines,
         proof=proof,
         index=index,
+        answers=answers,
         facts={
             "Site": parameters.site,
-            "Finished": _local_time(),
-            "Time taken": f"{ended.seconds:.1f} s",
             "Policy": parameters.policy_name,
             "Kinds released": ", ".join(parameters.kinds),
             "Burned-in text": parameters.burned_in_text,
@@ -80,71 +81,6 @@ def render_report(
         contents=_table_of_contents(prepared),
         body=Markup(body),
     )
-
-
-def render_index(workspace: Workspace, *, shareable: bool) -> str:
-    """The page that links the reports, from what the audit log says of them."""
-    folder = workspace.reports_audit if shareable else workspace.reports_local
-    last = {line["notebook"]: line for line in audit.read_log(workspace) if line.get("event") == "report"}
-    due = (ACQUIRE, *STEPS) if ACQUIRE.name in last else STEPS
-    steps = [step for step in due if step.shareable or not shareable]
-    rows = [_index_row(workspace, step, last.get(step.name), folder) for step in steps]
-    states = {row["status"] for row in rows}
-    counts = _status_counts(workspace)
-    passed = states == {"passed"}
-    return _report_page(
-        "index.html.j2",
-        workspace.parameters.site,
-        shareable=shareable,
-        headline=workspace.parameters.site,
-        status="passed" if passed else "failed" if states & {"failed", "withheld"} else "not complete",
-        rows=rows,
-        waiting=[] if shareable else _waiting_rows(workspace, rows),
-        counts=counts,
-        found=sum(count["count"] for count in counts),
-        head=audit.chain_head(workspace),
-        shareable_index=_relative(workspace.reports_audit / "index.html", folder),
-    )
-
-
-def _index_row(workspace: Workspace, step: NotebookStep, line: dict[str, Any] | None, folder: Path) -> dict[str, Any]:
-    row = {"name": step.name, "step": step.number, "title": step.title, "about": step.about}
-    if line is None:
-        return {**row, "href": "", "status": "not run", "finished": "", "seconds": "", "lines": (), "readers": ""}
-    report = workspace.root / line["report"]
-    return {
-        **row,
-        "readers": "may be shared" if report.parent == workspace.reports_audit else "the site only",
-        "href": _relative(report, folder) if report.is_file() else "",
-        "status": line["status"],
-        "finished": line["time"][:16].replace("T", " "),
-        "seconds": f"{line['seconds']:.1f}",
-        "lines": line["lines"],
-    }
-
-
-def _waiting_rows(workspace: Workspace, rows: list[dict[str, Any]]) -> list[dict[str, str]]:
-    """What waits for a person, each with the report that says more."""
-    ran = {row["name"]: row for row in rows if row["status"] != "not run"}
-    waiting = what_waits(workspace, {name: row["status"] for name, row in ran.items()})
-    return [
-        {
-            "what": one.what,
-            "href": ran.get(one.notebook, {}).get("href", ""),
-            "place": f"{one.notebook[:2]} {one.section}".strip(),
-        }
-        for one in waiting
-    ]
-
-
-def _status_counts(workspace: Workspace) -> list[dict[str, Any]]:
-    if not workspace.has(tables.OUTCOMES):
-        return []
-    counts = workspace.read(tables.OUTCOMES, ["status"])["status"].value_counts()
-    return [
-        {"status": status, "name": status.replace("_", " "), "count": int(counts.get(status, 0))}
-        for status in tables.STATUSES
-    ]
 
 
 def _prepared(notebook: nbformat.NotebookNode, *, shareable: bool) -> nbformat.NotebookNode:
@@ -205,18 +141,7 @@ def _pages() -> Environment:
     return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
 
 
-def _report_page(template: str, site: str, **values: Any) -> str:
+def html_page(template: str, site: str, **values: Any) -> str:
+    """A page of a template of ours: escaped, without script, with the style in it."""
     style = Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))
-    return (
-        _pages()
-        .get_template(template)
-        .render(site=site, style=style, version=__version__, made=_local_time(), **values)
-    )
-
-
-def _relative(file: Path, folder: Path) -> str:
-    return Path(os.path.relpath(file, folder)).as_posix()
-
-
-def _local_time() -> str:
-    return datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
+    return _pages().get_template(template).render(site=site, style=style, version=__version__, **values)

@@ -15,7 +15,9 @@ from chorus_nb.errors import InputError
 from chorus_nb.leaks.files import search_pages
 from chorus_nb.parameters import Parameters, project_folder
 from chorus_nb.workbench import audit, kernel, report
+from chorus_nb.workbench.answers import answer_facts
 from chorus_nb.workbench.check import check_inputs
+from chorus_nb.workbench.index import write_indexes
 from chorus_nb.workbench.notebook import prepare_process
 from chorus_nb.workbench.report import Outcome
 from chorus_nb.workbench.steps import ACQUIRE, NOTEBOOK_STEPS, STEPS, NotebookStep, needed
@@ -43,9 +45,7 @@ def run_notebooks(parameters: Parameters, only: Iterable[str] = (), level: int =
     ended: dict[str, Outcome] = {}
     for step in steps:
         ended[step.name] = _run_notebook(step, workspace)
-        for folder, shareable in ((workspace.reports_local, False), (workspace.reports_audit, True)):
-            index = report.render_index(workspace, shareable=shareable)
-            write_atomically(folder / "index.html", index.encode("utf-8"))
+        write_indexes(workspace)
         if ended[step.name].status != "passed":
             break
     return ended
@@ -97,18 +97,19 @@ def _write_report(
 ) -> tuple[Outcome, Path]:
     """Render and write the report; one that may be shared only after the search for original values."""
     parameters, path = workspace.parameters, step.report(workspace)
-    page = report.render_report(step, notebook, parameters, ended, "index.html")
+    answers = answer_facts(workspace, step) if ended.status == "passed" else None
+    page = report.render_report(step, notebook, parameters, ended, "index.html", answers=answers)
     if step.shareable:
         searched, leaking = search_pages(workspace, {step.name: page})
         if searched and not leaking:
             proof = f"{searched:,} original identifiers and names were searched for in it and none was found"
-            page = report.render_report(step, notebook, parameters, ended, "index.html", proof)
+            page = report.render_report(step, notebook, parameters, ended, "index.html", proof, answers)
         else:
             path.unlink(missing_ok=True)
             path = workspace.reports_local / path.name
             status = "withheld" if ended.status == "passed" else ended.status
             ended = Outcome(status, ended.seconds, (*ended.lines, WITHHELD if leaking else UNSEARCHED))
-            page = report.render_report(step, notebook, parameters, ended, "index.html")
+            page = report.render_report(step, notebook, parameters, ended, "index.html", answers=answers)
     content = page.encode("utf-8")
     write_atomically(path, content)
     event = {

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 
 import nbformat
+import pandas as pd
 import pytest
 
 from chorus_nb import tables
@@ -27,6 +28,7 @@ def said_by_pages() -> Iterator[str]:
     for page in TEMPLATES.rglob("*.j2"):
         yield re.sub(r"\{[{%#].*?[}%#]\}", " ", page.read_text(), flags=re.S)
     yield table_html(tables.empty(tables.SEAL))
+    yield table_html(pd.DataFrame({"path": ["a", "b"]}), rows=1)
     for step in NOTEBOOK_STEPS:
         yield f"{step.title} {step.about} {step.sop}"
     for path in NOTEBOOKS.glob("[0-9]*.ipynb"):

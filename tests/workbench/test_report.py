@@ -13,7 +13,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from chorus_nb import tables
 from chorus_nb.parameters import Parameters
-from chorus_nb.workbench import audit, report, waiting
+from chorus_nb.release import sign_off
+from chorus_nb.verify.findings import GATE_CHECKS
+from chorus_nb.workbench import audit, index, report, waiting
 from chorus_nb.workbench.report import Outcome
 from chorus_nb.workbench.run import NOTEBOOKS
 from chorus_nb.workbench.steps import STEPS
@@ -134,11 +136,12 @@ def run(workspace: Workspace) -> Workspace:
 
 
 def test_the_index_links_every_report_there_is_with_relative_links(run: Workspace) -> None:
-    html = report.render_index(run, shareable=False)
+    html = index.render_index(run, shareable=False)
     assert re.findall(r'href="([^"]*)"', html) == [
         "../../audit/reports/index.html",
         "../../audit/reports/03_run_deid.html",  # it failed
         "../../audit/reports/03_run_deid.html",  # quarantine
+        *["../../audit/reports/03_run_deid.html"] * 3,  # the counts that are not nought
         "01_explore_headers.html",
         "../../audit/reports/03_run_deid.html",
     ]
@@ -147,17 +150,17 @@ def test_the_index_links_every_report_there_is_with_relative_links(run: Workspac
 
 
 def test_the_index_counts_every_file(run: Workspace) -> None:
-    html = report.render_index(run, shareable=False)
-    assert re.findall(r"<dd>([\d,]+)</dd>", html) == ["5", "3", "1", "1", "0", "0"]
+    html = index.render_index(run, shareable=False)
+    assert re.findall(r"<dd>(?:<a [^>]*>)?([\d,]+)<", html) == ["5", "3", "1", "1", "0", "0"]
 
 
 def test_the_index_says_what_waits_for_a_person_and_where(run: Workspace) -> None:
-    html = report.render_index(run, shareable=False)
+    html = index.render_index(run, shareable=False)
     told = [re.sub("<[^>]*>", "", line) for line in re.findall("<li>(.*)</li>", html)]
     assert told == [
-        "Run de-identification failed: what to do stands below; then run it again. 03",
-        "1 file to look at for text in their pixels. 04 Review",
-        "1 file with another fault: mend at the source what is wanted. 03 What became of every file",
+        "the analyst: Run de-identification failed: what to do stands below; then run it again. 03",
+        "the reviewer: 1 file to look at for text in their pixels. 04 Review",
+        "the PACS team: 1 file with another fault: mend at the source what is wanted. 03 What became of every file",
     ]
 
 
@@ -187,20 +190,86 @@ def test_what_waits_names_reasons_and_sections_that_there_are() -> None:
 def test_a_withheld_report_is_for_the_site_only(run: Workspace) -> None:
     event = {"event": "report", "notebook": SHAREABLE.name, "status": "withheld", "seconds": 1.0, "lines": []}
     audit.append_line(run, {**event, "report": f"local/reports/{SHAREABLE.name}.html", "digest": ""})
-    assert "<td>may be shared<" not in report.render_index(run, shareable=False)
+    assert "<td>the consortium<" not in index.render_index(run, shareable=False)
 
 
 def test_the_shareable_index_links_nothing_local(run: Workspace) -> None:
-    html = report.render_index(run, shareable=True)
-    assert re.findall(r'href="([^"]*)"', html) == ["03_run_deid.html"]
+    html = index.render_index(run, shareable=True)
+    assert re.findall(r'href="([^"]*)"', html) == ["03_run_deid.html"] * 4
     assert "Explore headers" not in html
 
 
-def test_a_run_that_failed_once_and_passed_later_counts_as_passed(run: Workspace) -> None:
+@pytest.fixture
+def passed(run: Workspace) -> Workspace:
+    """The same, run again until all six passed and 32 files were packed."""
     for step in STEPS:
         event = {"event": "report", "notebook": step.name, "status": "passed", "seconds": 1.0, "lines": []}
         audit.append_line(run, {**event, "report": audit.place(run, step.report(run)), "digest": ""})
-    assert '<span class="badge passed">passed</span></h1>' in report.render_index(run, shareable=False)
+    gate = [{"check": name, "result": "pass", "examined": 3, "findings": 0, "held": 0} for name in GATE_CHECKS]
+    run.write(tables.CHECKS, tables.frame(tables.CHECKS, gate))
+    deltas = ["added"] * 29 + ["modified", "removed", "unchanged"]
+    packed = [
+        {"path": str(n), "size": 1, "md5": "", "sha256": str(n), "delta": delta} for n, delta in enumerate(deltas)
+    ]
+    run.write(tables.MANIFEST, tables.frame(tables.MANIFEST, packed))
+    return run
+
+
+def verdict_of(workspace: Workspace, *, shareable: bool = False) -> tuple[str, str]:
+    page = index.render_index(workspace, shareable=shareable)
+    [(state, said)] = re.findall(r'<h1><span class="badge \w+">([^<]*)</span> (.*)</h1>', page)
+    return state, said
+
+
+def test_nothing_may_leave_that_nobody_signed(passed: Workspace) -> None:
+    """An index that was green with files waiting and nobody's signature under it is what this answers."""
+    assert verdict_of(passed) == ("not yet", "The gate is open and the release is packed, but nobody has signed it.")
+    sign_off(passed, "looked at all of them", "quilla")
+    for shareable in (False, True):
+        assert verdict_of(passed, shareable=shareable) == (
+            "yes",
+            "The gate is open and the release is packed and signed.",
+        )
+        assert "quilla" not in index.render_index(passed, shareable=shareable)
+
+
+def test_another_manifest_than_the_signed_one_may_not_leave(passed: Workspace) -> None:
+    sign_off(passed, "looked at all of them", "quilla")
+    manifest = passed.read(tables.MANIFEST)
+    manifest.loc[0, "sha256"] = "changed"
+    passed.write(tables.MANIFEST, manifest)
+    assert verdict_of(passed)[0] == "not yet"
+
+
+def test_what_ran_after_the_release_was_packed_is_packed_anew(passed: Workspace) -> None:
+    sign_off(passed, "looked at all of them", "quilla")
+    event = {
+        "event": "report",
+        "notebook": "03_run_deid",
+        "status": "passed",
+        "seconds": 1.0,
+        "lines": [],
+        "digest": "",
+    }
+    audit.append_line(passed, {**event, "report": "audit/reports/03_run_deid.html"})
+    assert verdict_of(passed) == ("not yet", "Notebook 03 was run after 06: run the later ones again.")
+
+
+def test_a_gate_that_is_closed_says_no_and_why(passed: Workspace) -> None:
+    gate = passed.read(tables.CHECKS)
+    gate.loc[0, "result"] = "fail"
+    passed.write(tables.CHECKS, gate)
+    state, said = verdict_of(passed)
+    assert state == "no" and said.startswith("This release may not leave the house: 1 of ")
+
+
+def test_a_notebook_that_failed_or_never_ran_is_named(run: Workspace) -> None:
+    assert verdict_of(run) == ("not yet", "Notebook 02, Map tags, was not run.")
+
+
+def test_the_index_says_what_changed_since_the_last_release(passed: Workspace) -> None:
+    told = "Since the release that was delivered last: 29 added, 1 modified, 1 removed, 1 unchanged."
+    assert told in index.render_index(passed, shareable=False)
 
 
 def test_an_outcome_of_an_untroubled_notebook_is_passed() -> None:

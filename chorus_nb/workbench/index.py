@@ -1,0 +1,86 @@
+"""The index of the reports: may the release leave, who must do what next, what changed, what became of every file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from chorus_nb import tables
+from chorus_nb.workbench import audit
+from chorus_nb.workbench.report import html_page
+from chorus_nb.workbench.steps import ACQUIRE, STEPS, NotebookStep
+from chorus_nb.workbench.waiting import may_leave, since_last_release, what_waits
+from chorus_nb.workspace import Workspace, write_atomically
+
+
+def write_indexes(workspace: Workspace) -> None:
+    """Both indexes: that of the site, and that of what may be shared."""
+    for folder, shareable in ((workspace.reports_local, False), (workspace.reports_audit, True)):
+        write_atomically(folder / "index.html", render_index(workspace, shareable=shareable).encode("utf-8"))
+
+
+def render_index(workspace: Workspace, *, shareable: bool) -> str:
+    """The page that answers for the run and links its reports, from the tables and what the audit log says of them."""
+    folder = workspace.reports_audit if shareable else workspace.reports_local
+    lines = [line for line in audit.read_log(workspace) if line.get("event") == "report"]
+    last = {line["notebook"]: line for line in lines}
+    states = {name: line["status"] for name, line in sorted(last.items(), key=lambda item: lines.index(item[1]))}
+    due = (ACQUIRE, *STEPS) if ACQUIRE.name in last else STEPS
+    rows = [_index_row(workspace, step, last.get(step.name), folder) for step in due if step.shareable or not shareable]
+    counts = _status_counts(workspace)
+    links = {row["name"]: row["href"] for row in rows}
+    return html_page(
+        "index.html.j2",
+        workspace.parameters.site,
+        shareable=shareable,
+        verdict=may_leave(workspace, states),
+        changed=since_last_release(workspace),
+        rows=rows,
+        waiting=[] if shareable else _waiting_rows(workspace, states, links),
+        counts=counts,
+        outcomes=links["03_run_deid"],
+        found=sum(count["count"] for count in counts),
+        shareable_index=_relative(workspace.reports_audit / "index.html", folder),
+    )
+
+
+def _index_row(workspace: Workspace, step: NotebookStep, line: dict[str, Any] | None, folder: Path) -> dict[str, Any]:
+    row = {"name": step.name, "step": step.number, "title": step.title, "about": step.about}
+    if line is None:
+        return {**row, "href": "", "status": "not run", "lines": (), "readers": ""}
+    report = workspace.root / line["report"]
+    return {
+        **row,
+        "readers": "the consortium" if report.parent == workspace.reports_audit else "the site only",
+        "href": _relative(report, folder) if report.is_file() else "",
+        "status": line["status"],
+        "lines": line["lines"],
+    }
+
+
+def _waiting_rows(workspace: Workspace, states: dict[str, str], links: dict[str, str]) -> list[dict[str, str]]:
+    """What waits for a person, each with the report that says more."""
+    return [
+        {
+            "who": one.who,
+            "what": one.what,
+            "href": links[one.notebook],
+            "place": f"{one.notebook[:2]} {one.section}".strip(),
+        }
+        for one in what_waits(workspace, states)
+    ]
+
+
+def _status_counts(workspace: Workspace) -> list[dict[str, Any]]:
+    if not workspace.has(tables.OUTCOMES):
+        return []
+    counts = workspace.read(tables.OUTCOMES, ["status"])["status"].value_counts()
+    return [
+        {"status": status, "name": status.replace("_", " "), "count": int(counts.get(status, 0))}
+        for status in tables.STATUSES
+    ]
+
+
+def _relative(file: Path, folder: Path) -> str:
+    return Path(os.path.relpath(file, folder)).as_posix()

@@ -18,7 +18,7 @@ async ([source, content]) => {
   const handlers = [];
   const model = {
     get: () => content,
-    on: (_, handler) => handlers.push(handler),
+    on: (event, handler) => event === "msg:custom" && handlers.push(handler),
     send: async (message) => {
       for (const [reply, buffers] of await window.toPython(message)) {
         const views = buffers.map((text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer));
@@ -28,6 +28,30 @@ async ([source, content]) => {
   };
   const module = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
   module.default.render({ model, el: document.getElementById("panel") });
+}
+"""
+
+
+QUAK = """
+async ([source, traits]) => {
+  const handlers = [];
+  const model = {
+    get: (name) => traits[name],
+    set: (name, value) => window.setTrait(name, value),
+    save_changes: () => {},
+    on: (event, handler) => event === "msg:custom" && handlers.push(handler),
+    off: () => {},
+    send: async (message) => {
+      for (const [reply, buffers] of await window.toQuak(message)) {
+        const views = buffers.map((text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer));
+        handlers.forEach((handler) => handler(reply, views));
+      }
+    },
+  };
+  const module = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+  const made = await module.default();
+  await made.initialize?.({ model });
+  await made.render({ model, el: document.getElementById("quak") });
 }
 """
 
@@ -88,4 +112,26 @@ def open_panel(watched: Watched, panel: Panel, monkeypatch: pytest.MonkeyPatch) 
     page.expose_function("toPython", to_python)
     page.set_content(f'<style>{panel._css}</style><div id="panel" style="max-width:1240px"></div>')
     page.evaluate(HARNESS, [str(panel._esm), panel.content])
+    return page
+
+
+def open_table(watched: Watched, table: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Draw the table of the catalog explorer (quak) on top of the page, answered by its real database."""
+    replies: list[Any] = []
+
+    def send(content: dict[str, Any], buffers: tuple[Any, ...] = ()) -> None:
+        replies.append([content, [base64.b64encode(part).decode("ascii") for part in buffers]])
+
+    def to_quak(message: dict[str, Any]) -> list[Any]:
+        replies.clear()
+        table._handle_custom_msg(message, [])
+        return list(replies)
+
+    monkeypatch.setattr(table, "send", send)
+    page = watched.page
+    page.expose_function("toQuak", to_quak)
+    page.expose_function("setTrait", lambda name, value: setattr(table, name, value))
+    page.evaluate("document.body.prepend(Object.assign(document.createElement('div'), {id: 'quak'}))")
+    traits = {"_table_name": table._table_name, "_columns": list(table._columns), "sql": table.sql}
+    page.evaluate(QUAK, [str(table._esm), traits])
     return page

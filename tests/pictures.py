@@ -14,7 +14,7 @@ from playwright.sync_api import sync_playwright
 from chorus_nb import review
 from chorus_nb.parameters import Parameters
 from chorus_nb.workspace import Workspace
-from tests.browsing import Watched, executable, open_panel
+from tests.browsing import Watched, executable, open_panel, open_table
 
 PACKAGE = Path(review.__file__).parents[1]
 
@@ -42,9 +42,13 @@ def main(file: str) -> None:
             watched.close()
         for panel in (p for p in vars(review).values() if isinstance(p, type)):
             watched = Watched(browser)
-            page = open_panel(watched, panel(workspace, "ada"), monkeypatch)
+            opened = panel(workspace, "ada")
+            page = open_panel(watched, opened, monkeypatch)
+            if isinstance(opened, review.CatalogExplorer):
+                open_table(watched, opened.table, monkeypatch)
             page.wait_for_timeout(8000 if panel is review.ImageReviewer else 2500)
-            save(PACKAGE / f"review/images/{panel.__name__}.png", page.locator(".chorus-panel").screenshot())
+            seen = "body" if isinstance(opened, review.CatalogExplorer) else ".chorus-panel"
+            save(PACKAGE / f"review/images/{panel.__name__}.png", page.locator(seen).screenshot())
             watched.close()
 
 

@@ -11,3 +11,4 @@ from chorus_nb.review import panel
 for module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{module.name}")
 globals().update({offered.__name__: offered for offered in panel.Panel.__subclasses__()})
+__all__ = [offered.__name__ for offered in panel.Panel.__subclasses__()]

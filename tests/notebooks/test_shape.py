@@ -10,6 +10,7 @@ import nbformat
 import pytest
 from papermill import inspect_notebook
 
+from chorus_nb import review
 from chorus_nb.parameters import Parameters
 from chorus_nb.workbench.steps import NOTEBOOK_STEPS
 
@@ -114,9 +115,19 @@ def test_it_begins_and_finishes_a_run_under_its_own_name(
     assert source.count("run.finish(") == 1
 
 
+@pytest.mark.parametrize("panel", review.__all__)
+def test_every_panel_stands_in_a_notebook(panel: str) -> None:
+    shown = re.compile(rf"^(\w+ = )?{panel}\(", re.MULTILINE)
+    assert any(
+        shown.search(cell.source)
+        for path in NOTEBOOKS
+        for cell in code(nbformat.read(path, as_version=nbformat.NO_CONVERT))
+    )
+
+
 def test_what_a_person_does_by_hand_is_skipped_headless(notebook: nbformat.NotebookNode) -> None:
     """A widget waits for a person: a headless run would show it empty."""
-    widgets = re.compile(r"\b(TagPlanEditor|HeaderExplorer|ImageReviewer|QuarantineBrowser)\(")
+    widgets = re.compile(rf"\b({'|'.join(review.__all__)})\(")
     for cell in code(notebook):
         if widgets.search(cell.source):
             assert "skip-execution" in cell.metadata.get("tags", []), cell.id

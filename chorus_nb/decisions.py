@@ -9,10 +9,13 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import combinations
 from operator import itemgetter
 from zoneinfo import ZoneInfo
 
@@ -46,6 +49,8 @@ class DecisionLog:
 
     def append(self, workspace: Workspace, reviewer: str, *rows: Mapping[str, str]) -> None:
         """Write decisions down, on disk when this returns; :class:`WorkbenchError` if one cannot stand."""
+        if not reviewer.strip():
+            raise InputError("say who decides: a decision has a name")
         signed = {"reviewer": reviewer, "time": _cell_text(datetime.now(UTC))}
         blank = dict.fromkeys(self.table.column_names, "")
         with self._locked(workspace):
@@ -65,23 +70,51 @@ class DecisionLog:
         """Every row, oldest first; :class:`InputError` names file and row of each that cannot stand."""
         return self._frame(row for _, _, row in self._rows(workspace))
 
+    def standing(self, workspace: Workspace) -> list[Cells]:
+        """Every decision that was not withdrawn, oldest first. Errors as :meth:`history`."""
+        return [row for _, row in self._standing(workspace)]
+
     def current(self, workspace: Workspace) -> dict[str, Cells]:
         """By item, the row that counts: the last one that stands, in their order. Errors as :meth:`history`."""
+        return self.latest(self.standing(workspace))
+
+    def latest(self, standing: Iterable[Cells]) -> dict[str, Cells]:
+        """By item, the last of these rows, in their order."""
         rows: dict[str, Cells] = {}
-        for _, row in self._standing(workspace):
+        for row in standing:
             rows.pop(self.item(row), None)
             rows[self.item(row)] = row
         return rows
 
     def disagreements(self, workspace: Workspace) -> pd.DataFrame:
         """Items on which the last decisions of two reviewers differ; both are kept, the later one is applied."""
+        return self._frame(row for rows in self.differing(self.standing(workspace)) for row in rows)
+
+    def differing(self, standing: Iterable[Cells]) -> list[list[Cells]]:
+        """Of these rows, by item on which two reviewers differ: the last of each."""
+        said = [rows for _, rows in sorted(self._readings(standing).items())]
+        return [list(own.values()) for own in said if len({row[self.column] for row in own.values()}) > 1]
+
+    def agreement(self, workspace: Workspace) -> pd.DataFrame:
+        """By pair of reviewers: the items both decided, on how many they agree, Cohen's kappa (NaN = no spread)."""
+        readings = self._readings(self.standing(workspace)).values()
+        names = sorted({name for own in readings for name in own})
+        rows = []
+        for pair in combinations(names, 2):
+            both = [(own[pair[0]][self.column], own[pair[1]][self.column]) for own in readings if own.keys() >= {*pair}]
+            if both:
+                agreed = sum(one == other for one, other in both)
+                rows.append((*pair, len(both), agreed, agreed / len(both), kappa(both)))
+        return pd.DataFrame(rows, columns=["reviewer", "second_reviewer", "items", "agreed", "share", "kappa"])
+
+    def _readings(self, standing: Iterable[Cells]) -> dict[str, dict[str, Cells]]:
+        """By item and reviewer, the last of these rows."""
         last: dict[str, dict[str, Cells]] = {}
-        for _, row in self._standing(workspace):
+        for row in standing:
             own = last.setdefault(self.item(row), {})
             own.pop(row["reviewer"], None)
             own[row["reviewer"]] = row
-        differ = [rows for _, rows in sorted(last.items()) if len({row[self.column] for row in rows.values()}) > 1]
-        return self._frame(row for rows in differ for row in rows.values())
+        return last
 
     def _frame(self, rows: Iterator[Cells]) -> pd.DataFrame:
         return tables.frame(self.table, [dict(row) for row in rows])
@@ -180,6 +213,14 @@ class DecisionLog:
             file.write(text.getvalue().encode("utf-8"))
             file.flush()
             os.fsync(file.fileno())
+
+
+def kappa(both: Sequence[tuple[str, str]]) -> float:
+    """Cohen's kappa of two reviewers' words on the same items (Cohen 1960); NaN if each always said the same one."""
+    one, other = (Counter(words) for words in zip(*both, strict=True))
+    chance = sum(one[word] * other[word] for word in one) / len(both) ** 2
+    observed = sum(first == second for first, second in both) / len(both)
+    return math.nan if chance == 1 else (observed - chance) / (1 - chance)
 
 
 def _cell_text(instant: datetime) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from chorus_nb import tables
+from chorus_nb.decisions import kappa
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.faces.decisions import FACE_LOG, face_decisions
 from chorus_nb.mapping.overrides import TAG_LOG, decide, read_overrides
@@ -187,6 +189,43 @@ def test_two_processes_of_one_reviewer_never_withdraw_the_same_decision(site: Wo
     others = [subprocess.Popen([sys.executable, "-c", withdraw, "ada", str(tmp_path)]) for _ in range(2)]
     assert [other.wait(120) for other in others] == [0, 0]
     assert IMAGE_LOG.current(site) == {}
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ((20, 5, 10, 15), 0.4),  # Cohen's kappa, worked example of Wikipedia
+        ((45, 15, 25, 15), 0.1304),
+        ((25, 35, 5, 35), 0.2593),
+        ((7, 0, 0, 3), 1.0),
+        ((0, 5, 5, 0), -1.0),
+        ((4, 0, 0, 0), math.nan),
+    ],
+)
+def test_agreement_is_corrected_for_chance(counts: tuple[int, ...], expected: float) -> None:
+    pairs = [("accept", "accept"), ("accept", "reject"), ("reject", "accept"), ("reject", "reject")]
+    both = [pair for pair, count in zip(pairs, counts, strict=True) for _ in range(count)]
+    assert kappa(both) == pytest.approx(expected, abs=1e-4, nan_ok=True)
+
+
+def test_agreement_counts_the_last_standing_word_of_each_pair_on_what_both_decided(site: Workspace) -> None:
+    for reviewer, row in (("ada", REJECT), ("grace", ACCEPT), ("ada", ACCEPT), ("mary", REJECT)):
+        IMAGE_LOG.append(site, reviewer, row)
+    IMAGE_LOG.append(site, "ada", {"item": "alone.dcm", "decision": "accept"})
+    IMAGE_LOG.append(site, "mary", ACCEPT)
+    IMAGE_LOG.withdraw(site, "mary")
+    pairs = {(row.reviewer, row.second_reviewer): row for row in IMAGE_LOG.agreement(site).itertuples()}
+    assert {pair: (row.items, row.agreed) for pair, row in pairs.items()} == {
+        ("ada", "grace"): (1, 1),
+        ("ada", "mary"): (1, 0),
+        ("grace", "mary"): (1, 0),
+    }
+
+
+@pytest.mark.parametrize("name", ["", "  "])
+def test_a_decision_has_a_name(site: Workspace, name: str) -> None:
+    with pytest.raises(InputError, match="who decides"):
+        IMAGE_LOG.append(site, name, ACCEPT)
 
 
 def test_faces_take_back_their_own_decisions_only(site: Workspace) -> None:

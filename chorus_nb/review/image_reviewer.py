@@ -6,46 +6,62 @@ from functools import lru_cache
 from typing import Any
 
 import pandas as pd
+from blake3 import blake3
 
 from chorus_nb import tables
-from chorus_nb.errors import WorkbenchError
+from chorus_nb.decisions import Cells
+from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.pixels import parse_boxes, redact
-from chorus_nb.pixels.decisions import IMAGE_LOG, outdated, seen_digest
+from chorus_nb.pixels.decisions import IMAGE_LOG, seen_digest
 from chorus_nb.review.panel import Panel, Reply, script
 from chorus_nb.review.views import Image
 from chorus_nb.workspace import Workspace
 
 IMAGE_ORDER = {"hold": 0, "redact": 1, "clean": 2, "high": 0, "medium": 1, "low": 2, "": 3}
+QUEUE_COLUMNS = ["source_path", "Modality", "verdict", "reason", "tier", "risk_reason", "device", "boxes"]
+SAID_COLUMNS = ["reviewer", "decision", "item", "time", "note"]
 
 
 class ImageReviewer(Panel):
     """``ImageReviewer(workspace)``: images whose text needs a person first; decisions are on disk at once.
 
-    ``clean=True`` also queues images in which nothing was found.
+    ``clean=True`` also queues images in which nothing was found; ``blind=True`` shows nothing of what others decided
+    (a second reading, see :meth:`chorus_nb.decisions.DecisionLog.agreement`).
     """
 
     _esm = script("image_drawing", "image_reviewer")
-    questions = ("view", "decide", "undo", "found")
+    questions = ("view", "decide", "undo", "found", "progress")
 
-    def __init__(self, workspace: Workspace, reviewer: str = "", *, clean: bool = False) -> None:
+    def __init__(self, workspace: Workspace, reviewer: str = "", *, clean: bool = False, blind: bool = False) -> None:
         super().__init__(workspace, reviewer)
+        self._blind = blind
         verdicts = workspace.read(tables.IMAGE_VERDICTS)
         catalog = workspace.read(tables.CATALOG)[["source_path", "SeriesInstanceUID", "InstanceNumber", "Modality"]]
-        self._series = catalog[catalog["SeriesInstanceUID"] != ""]
         chosen = verdicts if clean else verdicts[(verdicts["verdict"] != "clean") | (verdicts["checked"] == "decided")]
         ranked = chosen.assign(rank=chosen["verdict"].map(IMAGE_ORDER) * 4 + chosen["tier"].map(IMAGE_ORDER))
+        if blind:  # what another decided would show in what the run made of it
+            ranked.loc[ranked["checked"] == "decided", ["verdict", "reason", "boxes", "rank"]] = ["", "", "", 0]
         self.queue = ranked.sort_values(["rank", "source_path"]).merge(catalog, on="source_path").reset_index(drop=True)
+        series = catalog[catalog["SeriesInstanceUID"].isin(set(self.queue["SeriesInstanceUID"]) - {""})]
+        number = pd.to_numeric(series["InstanceNumber"], errors="coerce")
+        series = series.assign(number=number).sort_values(["number", "source_path"])
+        self._series_of = dict(zip(series["source_path"], series["SeriesInstanceUID"], strict=True))
+        self._mates = series.groupby("SeriesInstanceUID", sort=False)["source_path"].agg(list).to_dict()
+        self._device_of = dict(zip(verdicts["source_path"], verdicts["device"], strict=True))
+        self._items = [self._item_names(path) for path in self.queue["source_path"]]
+        found = workspace.read_or_empty(tables.TEXT_FINDINGS)
+        found = found[found["filled"] == ""]
+        self._found = dict(list(found[["source_path", "box", "text", "tier", "reason"]].groupby("source_path")))
         outcomes = workspace.read_or_empty(tables.OUTCOMES)
         released = outcomes[outcomes["status"] == "released"]
         self._targets = dict(zip(released["source_path"], released["target_path"], strict=True))
         self._open = lru_cache(maxsize=4)(self._opened)
-        names = ["source_path", "Modality", "verdict", "reason", "tier", "risk_reason", "device", "boxes"]
-        changed = set(outdated(workspace)["item"])
+        self._seen: dict[str, str] = {}
         self.content = {
-            "columns": names,
-            "queue": self.queue[names].to_numpy(dtype=object).tolist(),
-            "outdated": sorted(changed & set(self.queue["source_path"])),
+            "columns": QUEUE_COLUMNS,
+            "queue": self.queue[QUEUE_COLUMNS].to_numpy(dtype=object).tolist(),
             "reviewer": self.reviewer,
+            "blind": blind,
             **self._progress(),
         }
 
@@ -56,32 +72,47 @@ class ImageReviewer(Panel):
         return facts, [content]
 
     def found(self, path: str) -> Reply:
-        """The text found in an image, with its boxes, and the images of its series in order."""
-        table = self.workspace.read_or_empty(tables.TEXT_FINDINGS)
-        table = table[(table["source_path"] == path) & (table["filled"] == "")]
-        findings = table[["box", "text", "tier", "reason"]].drop_duplicates("box").to_dict("records")
-        own = self._series[self._series["source_path"] == path]
-        mates = self._series[self._series["SeriesInstanceUID"].isin(own["SeriesInstanceUID"])]
-        number = pd.to_numeric(mates["InstanceNumber"], errors="coerce")
-        mates = mates.assign(number=number).sort_values(["number", "source_path"])
-        return {"findings": findings, "series": mates["source_path"].tolist()}, []
+        """Of the image on the screen: the text found, what was said about it, and the images of its series in order."""
+        findings = self._found[path].drop_duplicates("box").drop(columns="source_path") if path in self._found else None
+        names = self._item_names(path)
+        said = [row for row in self._standing() if row["item"] in names]
+        current = IMAGE_LOG.latest(said).get(path)
+        old = bool(current and current["seen_digest"] and current["seen_digest"] != seen_digest(self.workspace, path))
+        return {
+            "findings": [] if findings is None else findings.to_dict("records"),
+            "said": [[row[name] for name in SAID_COLUMNS] for row in said],
+            "boxes": current["boxes"] if current else "",
+            "outdated": old,
+            "series": self._mates.get(self._series_of.get(path, ""), [path]),
+            "device": self._device_of.get(path, ""),
+        }, []
 
     def decide(self, path: str, decision: str, boxes: str = "", scope: str = "image", note: str = "") -> Reply:
-        """Write a decision down: about the image, its whole series, or every image of its device and geometry."""
-        image = next(self.queue[self.queue["source_path"] == path].itertuples())
-        item = dict(zip(("image", "series", "device"), _items(image), strict=True))[scope]
-        row = {"item": item, "decision": decision, "boxes": boxes, "note": note}
-        seen = seen_digest(self.workspace, path) if scope == "image" else ""
-        IMAGE_LOG.append(self.workspace, self.reviewer, {**row, "seen_digest": seen})
+        """Write a decision down: about this image, its whole series, or every image of its device and geometry."""
+        item = dict(zip(("image", "series", "device"), self._item_names(path), strict=True))[scope]
+        if item in ("", "series:", "device:"):
+            raise InputError(f"of this image no {scope} is known")
+        seen = (self._seen.get(path) or seen_digest(self.workspace, path)) if scope == "image" else ""
+        row = {"item": item, "decision": decision, "boxes": boxes, "note": note, "seen_digest": seen}
+        IMAGE_LOG.append(self.workspace, self.reviewer, row)
+        return self._progress(), []
+
+    def progress(self) -> Reply:
+        """What holds for each image of the queue by now, whoever decided it, and how many opinions differ."""
         return self._progress(), []
 
     def undo(self) -> Reply:
         """Take back this reviewer's last decision."""
-        item = IMAGE_LOG.withdraw(self.workspace, self.reviewer)
-        return {"undone": item, **self._progress()}, []
+        item = IMAGE_LOG.withdraw(self.workspace, self.reviewer) if self.reviewer else ""
+        mates = self._mates.get(self._series_of.get(item, ""), [])
+        place = next((place for place, names in enumerate(self._items) if item in names), -1)
+        if place < 0 and mates:  # a slice that nobody queued: the place of its series
+            place = next((place for place, names in enumerate(self._items) if names[0] in mates), -1)
+        return {"undone": item, "place": place, **self._progress()}, []
 
     def static_table(self) -> pd.DataFrame:
-        decided = [self._decided().get(number, "waits") for number in self.queue.index]
+        said = self._decided(self._standing())
+        decided = [said.get(number, "waits") for number in self.queue.index]
         table = self.queue[["Modality", "verdict", "reason", "tier"]].assign(decision=decided)
         return table.groupby(list(table.columns), as_index=False).size().rename(columns={"size": "images"})
 
@@ -94,20 +125,25 @@ class ImageReviewer(Panel):
             content = self.workspace.source.read(path)
         except OSError:
             raise WorkbenchError("this file can no longer be read") from None
+        if boxes is None:
+            self._seen[path] = blake3(content).hexdigest()  # a decision is about what was on the screen
         return Image(redact(content, list(parse_boxes(boxes))) if boxes else content)
 
-    def _decided(self) -> dict[int, str]:
+    def _item_names(self, path: str) -> tuple[str, str, str]:
+        """What a decision about an image may be on: itself, its series, its device and geometry."""
+        return path, f"series:{self._series_of.get(path, '')}", f"device:{self._device_of.get(path, '')}"
+
+    def _standing(self) -> list[Cells]:
+        """Every decision that counts here: of all reviewers, or of this one alone."""
+        rows = IMAGE_LOG.standing(self.workspace)
+        return [row for row in rows if row["reviewer"] == self.reviewer] if self._blind else rows
+
+    def _decided(self, standing: list[Cells]) -> dict[int, str]:
         """The decision that holds for each image of the queue, by its place in it."""
-        rows = IMAGE_LOG.current(self.workspace)
-        found = {
-            image.Index: [rows[item] for item in _items(image) if item in rows] for image in self.queue.itertuples()
-        }
+        rows = IMAGE_LOG.latest(standing)
+        found = {place: [rows[name] for name in names if name in rows] for place, names in enumerate(self._items)}
         return {place: own[0]["decision"] for place, own in found.items() if own}
 
     def _progress(self) -> dict[str, Any]:
-        return {"decided": self._decided(), "disagreements": len(IMAGE_LOG.disagreements(self.workspace))}
-
-
-def _items(image: Any) -> tuple[str, str, str]:
-    """What a decision about an image of the queue may be on: itself, its series, its device and geometry."""
-    return image.source_path, f"series:{image.SeriesInstanceUID}", f"device:{image.device}"
+        standing = self._standing()
+        return {"decided": self._decided(standing), "disagreements": sum(map(len, IMAGE_LOG.differing(standing)))}

@@ -6,7 +6,9 @@ so that header text is never markup.
 
 from __future__ import annotations
 
+import csv
 import getpass
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,13 @@ import pandas as pd
 import traitlets
 
 from chorus_nb.display import table_html
-from chorus_nb.errors import WorkbenchError
+from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.guard import fault_of
 from chorus_nb.workspace import Workspace
 
 STATIC = Path(__file__).parent / "static"
+SHARED = frozenset(row["account"] for row in csv.DictReader((STATIC / "shared_accounts.csv").open(encoding="utf-8")))
+"""Names of accounts that say nothing of who sits there: the person is asked."""
 Reply = tuple[dict[str, Any], list[bytes]]
 
 
@@ -38,8 +42,19 @@ class Panel(anywidget.AnyWidget):
     def __init__(self, workspace: Workspace, reviewer: str = "") -> None:
         super().__init__()
         self.workspace = workspace
-        self.reviewer = reviewer or getpass.getuser()
+        self.reviewer = _own_name(reviewer) or _own_name(_account())  # "" = asked for before the first decision
         self.on_msg(self._received)
+
+    def alive(self) -> Reply:
+        """Asked every second: a panel whose kernel is gone says so and takes no decision."""
+        return {}, []
+
+    def sign(self, name: str) -> Reply:
+        """Who decides from here on."""
+        if not _own_name(name):
+            raise InputError("give your own name: this one is shared by many")
+        self.reviewer = _own_name(name)
+        return {"reviewer": self.reviewer}, []
 
     def static_table(self) -> pd.DataFrame:
         """What a report shows in the place of the panel: a table free of original values."""
@@ -47,7 +62,7 @@ class Panel(anywidget.AnyWidget):
 
     def _received(self, _: object, message: dict[str, Any], __: object) -> None:
         name = message.get("ask")
-        if name not in self.questions:
+        if name not in ("alive", "sign", *self.questions):
             return
         try:
             answer, buffers = getattr(self, name)(**message.get("with", {}))
@@ -62,3 +77,15 @@ class Panel(anywidget.AnyWidget):
         bundle = super()._repr_mimebundle_(**options)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         return {**(data or {}), "text/html": table_html(self.static_table(), caption=type(self).__name__)}, metadata
+
+
+def _account() -> str:
+    """The account of the person: JupyterHub's, else the system's; "" if there is none."""
+    try:
+        return os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
+    except (OSError, KeyError):
+        return ""
+
+
+def _own_name(name: str) -> str:
+    return "" if name.strip().casefold() in SHARED else name.strip()

@@ -44,9 +44,21 @@ class Image:
         facts = {"x0": x0, "y0": y0, "x1": x1, "y1": y1, "width": part.shape[1], "height": part.shape[0], "step": step}
         facts |= {"rows": self.rows, "columns": self.columns, "frames": self.frames, "colour": part.ndim == 3}
         facts |= {"low": low, "high": high, "lowest": int(pixels.min()), "highest": int(pixels.max())}
+        facts["rate"] = self._rate()
         facts["invert"] = self._dataset.get("PhotometricInterpretation") == "MONOCHROME1"
         kind = np.uint8 if part.ndim == 3 else np.int16
         return facts, np.ascontiguousarray(part, dtype=kind).tobytes()
+
+    def _rate(self) -> float:
+        """Frames a second (PS3.3 C.7.6.5: recommended, as acquired, or by the time of one in ms); 10 if unknown."""
+        for name in ("RecommendedDisplayFrameRate", "CineRate", "FrameTime"):
+            try:
+                value = float(self._dataset.get(name))
+            except (TypeError, ValueError):
+                continue
+            if value > 0:
+                return min(60.0, max(1.0, 1000 / value if name == "FrameTime" else value))
+        return 10.0
 
     def _frame(self, number: int) -> NDArray[Any]:
         if self._decoded is None or self._decoded[0] != number:

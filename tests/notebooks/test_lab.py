@@ -96,6 +96,7 @@ def lab(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]
         server = subprocess.Popen(
             [*command, "--port", str(port), "--", "--LabApp.expose_app_in_browser=True"],
             cwd=ROOT,
+            env={**os.environ, "JUPYTERHUB_USER": "ada"},  # the account of a container names nobody
             stdout=output,
             stderr=output,
             start_new_session=True,

@@ -96,14 +96,14 @@ def test_a_decision_on_a_file_that_changed_since_is_not_applied_and_is_listed(wa
     path.write_bytes(path.read_bytes() + b"\0")
     assert list(outdated(waiting)["item"]) == ["a.dcm"]
     assert ImageDecisions(waiting).on("a.dcm", "1.2.3.4", "x") is None
-    assert ImageReviewer(waiting, "ada").content["outdated"] == ["a.dcm"]
+    assert ImageReviewer(waiting, "ada").found("a.dcm")[0]["outdated"]
 
 
 def test_a_review_goes_on_where_it_stopped_and_can_be_taken_back(waiting: Workspace) -> None:
     ImageReviewer(waiting, "ada").decide("a.dcm", "accept")
     later = ImageReviewer(waiting, "ada")
     assert later.content["decided"] == {0: "accept"}
-    assert later.undo()[0] == {"undone": "a.dcm", "decided": {}, "disagreements": 0}
+    assert later.undo()[0] == {"undone": "a.dcm", "place": 0, "decided": {}, "disagreements": 0}
     assert later.undo()[0]["undone"] == ""
 
 

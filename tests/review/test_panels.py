@@ -117,7 +117,7 @@ def test_boxes_are_drawn_and_keys_decide(waiting: Workspace, watched: Watched, m
     page.keyboard.press("x")
     page.wait_for_function("document.querySelector('.status').textContent.startsWith('reject')")
     page.keyboard.press("u")
-    page.wait_for_function("document.querySelector('.status').textContent === 'Taken back.'")
+    page.wait_for_function("document.querySelector('.status').textContent === 'Taken back: b.dcm'")
     assert list(IMAGE_LOG.history(waiting)["decision"]) == ["redact", "reject", "withdraw"]
     assert [row["decision"] for row in IMAGE_LOG.current(waiting).values()] == ["redact"]
 

@@ -13,8 +13,16 @@ function make(name, properties = {}, ...children) {
 }
 
 // ask("name", {argument: value}) -> answer of the Python method, with its buffers; a refusal is shown and rejected.
+// A panel that can ask also watches its kernel and knows who decides.
 function asker(model, complain) {
+  heartbeat(complain.root, model);
+  signIn(complain.root, model, complain);
+  return questions(model, complain);
+}
+
+function questions(model, complain) {
   const waiting = new Map();
+  const panel = crypto.getRandomValues(new Uint32Array(1))[0]; // every view of a panel hears all answers
   let last = 0;
   model.on("msg:custom", (message, buffers) => {
     const settle = waiting.get(message.to);
@@ -30,9 +38,61 @@ function asker(model, complain) {
   });
   return (name, values = {}) =>
     new Promise((resolve, reject) => {
-      waiting.set(++last, { resolve, reject });
-      model.send({ ask: name, id: last, with: values });
+      const id = `${panel}.${++last}`;
+      waiting.set(id, { resolve, reject });
+      model.send({ ask: name, id, with: values });
     });
+}
+
+// Says within 3 s that the kernel does not answer. Until it does, keys, clicks and boxes do nothing.
+function heartbeat(root, model) {
+  const ask = questions(model, () => {});
+  const gone = make("p", { class: "silent", role: "alert" });
+  let asked = 0;
+  let next = 0;
+  root.prepend(gone);
+  const answered = () => {
+    [asked, next, gone.textContent] = [0, Date.now() + 1000, ""];
+    root.removeAttribute("aria-disabled");
+  };
+  const beat = () => {
+    if (document.hidden) asked = 0;
+    else if (!asked && Date.now() >= next) {
+      asked = Date.now();
+      ask("alive").then(answered);
+    } else if (asked && Date.now() - asked > 1500) {
+      root.setAttribute("aria-disabled", "true");
+      gone.textContent =
+        "The kernel does not answer: it is busy, or gone. Nothing is written until it answers; what is not confirmed below may not be. After a restart, run the cell again and look.";
+    }
+  };
+  const timer = setInterval(() => (root.isConnected || !next ? beat() : clearInterval(timer)), 250);
+  for (const kind of ["keydown", "click", "change", "input", "pointerdown", "wheel"])
+    root.addEventListener(
+      kind,
+      (event) => {
+        if (!gone.textContent || event.key === "Tab") return;
+        event.preventDefault();
+        event.stopImmediatePropagation();
+      },
+      { capture: true, passive: false },
+    );
+}
+
+// Asks who decides where the account is shared by many; the answer stands in content.reviewer.
+function signIn(root, model, complain) {
+  const content = model.get("content");
+  if (content.reviewer !== "") return;
+  const name = make("input", { "aria-label": "Your name", placeholder: "your name", size: "24" });
+  const bar = make("form", { class: "bar change" }, "Who decides?", name, make("button", { text: "This is me" }));
+  bar.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const answer = await questions(model, complain)("sign", { name: name.value }).catch(() => null);
+    if (!answer) return;
+    content.reviewer = answer.reviewer;
+    bar.replaceWith(make("p", { class: "quiet", text: `Decisions are written as ${answer.reviewer}.` }));
+  });
+  root.prepend(bar);
 }
 
 // The root of a panel: focusable, labelled, and its keys are not Lab's (Lab's "x" would cut the cell).
@@ -46,16 +106,14 @@ function panel(el, label) {
     "aria-label": label,
     "data-lm-suppress-shortcuts": "true",
   });
+  const complain = (text) => {
+    trouble.textContent = text;
+    status.after(trouble);
+  };
+  complain.root = root;
   root.addEventListener("keydown", (event) => event.stopPropagation());
   el.append(root);
-  return {
-    root,
-    status,
-    complain: (text) => {
-      trouble.textContent = text;
-      status.after(trouble);
-    },
-  };
+  return { root, status, complain };
 }
 
 /** A table that scrolls in its window. */

@@ -4,34 +4,56 @@ function render({ model, el }) {
   const queue = content.queue;
   const { root, status, complain } = panel(el, "Image reviewer");
   const ask = asker(model, complain);
+  // `path` is the image on the screen, the only one that a decision is about; `seen`: its picture, or that it has none.
   const state = {
     place: 0,
+    path: "",
+    seen: "",
     frame: 0,
     frames: 1,
     series: [],
+    device: "",
     findings: [],
     boxes: [],
+    drawn: new Map(),
     chosen: -1,
-    low: 0,
-    high: 255,
-    corners: null,
-    parts: {},
     decided: content.decided,
-    asked: 0,
+    shown: [],
+    rate: 10,
+    playing: false,
   };
 
+  const view = pairOfPictures({
+    load: (side, corners) =>
+      ask("view", { path: state.path, side, frame: inFile(), ...corners, ...(side === "after" && { boxes: format(state.boxes) }) }),
+    overlay: drawBoxes,
+    press,
+    focus: () => root.focus(),
+  });
   const progress = make("progress", { max: queue.length, "aria-label": "Images decided" });
   const count = make("span", { class: "count" });
-  const title = make("b");
+  const title = make("b", { class: "file" });
+  const facts = make("span", { class: "count" });
+  const said = make("ul", { class: "said", "aria-label": "What was decided about it" });
   const list = make("select", { "aria-label": "Image of the queue" });
+  const search = make("input", { type: "search", placeholder: "search (/)", "aria-label": "Search the queue", size: "16" });
+  const choices = (name) => [...new Set(queue.map((cells) => cells[at[name]]))].sort();
+  const filter = (label, values) =>
+    make(
+      "select",
+      { "aria-label": `Show only: ${label}`, onchange: sift },
+      make("option", { value: "*", text: `all: ${label}` }),
+      ...values.map((value) => make("option", { value, text: value || "none" })),
+    );
+  const filters = Object.fromEntries(
+    [["Modality", "modality"], ["device", "device and size"], ["reason", "reason"]].map(([name, label]) => [name, filter(label, choices(name))]),
+  );
+  const open_only = filter("decided or not", ["waits", "decided"]);
+  const layout = make("button", { text: "all of this layout", onclick: sameLayout });
   const scope = make(
     "select",
     { "aria-label": "What the decision is about" },
-    ...[
-      ["image", "this image"],
-      ["series", "its whole series"],
-      ["device", "every image of this device and size"],
-    ].map(([value, text]) => make("option", { value, text })),
+    ...["image", "series", "device"].map((value) => make("option", { value })),
   );
   const note = make("input", { placeholder: "note", "aria-label": "Note", size: "22" });
   const buttons = [
@@ -40,109 +62,123 @@ function render({ model, el }) {
     ["reject", "Reject (x)"],
   ].map(([name, text]) => make("button", { class: "main", text, onclick: () => decide(name) }));
   const undo = make("button", { text: "Undo (u)", onclick: takeBack });
-  const slider = (label, low, high) => make("input", { type: "range", min: low, max: high, "aria-label": label });
-  const [frame, level, width] = [slider("Frame", 0, 0), slider("Level", -1024, 3071), slider("Width", 1, 4096)];
-  const canvases = {
-    before: make("canvas", { class: "draw", "aria-label": "Original with boxes" }),
-    after: make("canvas", { "aria-label": "What would be released" }),
-  };
+  const frame = make("input", { type: "range", min: 0, max: 0, "aria-label": "Frame or slice" });
   const found = make("ul", { class: "found", "aria-label": "Text found" });
-  const remove = make("button", { text: "Delete box (Del)", onclick: () => deleteBox() });
   const where = make("span", { class: "count" });
+  const bar = (...children) => make("div", { class: "bar" }, ...children);
+  const button = (text, label, onclick) => make("button", { text, "aria-label": label, onclick });
   root.append(
-    make(
-      "div",
-      { class: "bar" },
-      make("button", { text: "‹", "aria-label": "Previous image (p)", onclick: () => go(-1) }),
-      list,
-      make("button", { text: "›", "aria-label": "Next image (n)", onclick: () => go(1) }),
-      progress,
-      count,
-    ),
-    make("div", { class: "bar" }, title),
-    make(
-      "div",
-      { class: "stage" },
-      make("figure", {}, make("figcaption", { text: "Original: drag to draw a box" }), canvases.before),
-      make("figure", {}, make("figcaption", { text: "What would be released with these boxes" }), canvases.after),
-    ),
-    make(
-      "div",
-      { class: "bar" },
+    bar(search, ...Object.values(filters), open_only, layout),
+    bar(button("‹", "Previous image (p)", () => go(-1)), list, button("›", "Next image (n)", () => go(1)), progress, count),
+    bar(title, facts),
+    said,
+    view.figures,
+    bar(
       make("label", {}, "Frame", frame),
       where,
-      make("label", {}, "Level", level),
-      make("label", {}, "Width", width),
-      make("button", { text: "+", "aria-label": "Zoom in", onclick: () => zoom(0.5) }),
-      make("button", { text: "−", "aria-label": "Zoom out", onclick: () => zoom(2) }),
-      remove,
+      button("▶", "Play and stop (c)", play),
+      ...view.tools,
+      make("button", { text: "Delete box (Del)", onclick: deleteBox }),
     ),
     found,
-    make("div", { class: "bar" }, ...buttons, scope, note, undo),
+    bar(...buttons, scope, note, undo),
     make(
-      "div",
+      "p",
       { class: "keys quiet" },
-      ...[
-        ["a", "accept"],
-        ["r", "redact"],
-        ["x", "reject"],
-        ["u", "undo"],
-        ["n p", "next, previous"],
-        ["↑ ↓", "frame"],
-        ["+ −", "zoom"],
-        ["Del", "delete box"],
-      ].flatMap(([key, text]) => [make("kbd", { text: key }), ` ${text}  `]),
+      "a accept · r redact · x reject · u undo · n p next, previous · ↑ ↓ frame · c play · + − wheel zoom · 0 whole · 1 one to one · ",
+      "Shift with arrows or drag: move · right drag: window · d difference · Del delete box · / search",
     ),
     status,
   );
 
   const item = () => queue[state.place];
-  const path = () =>
-    state.series.length > 1 && state.frames === 1 ? state.series[state.frame] : item()[at.source_path];
+  const last = () => Math.max(state.frames, state.series.length) - 1;
+  const inFile = () => (state.frames > 1 ? state.frame : 0);
+
+  // The queue: what is searched for, filtered, and a hundred on either side of the one that is open.
+  function sift() {
+    const words = search.value.toLowerCase().split(" ");
+    const wanted = Object.entries(filters).filter(([, { value }]) => value !== "*");
+    state.shown = queue.flatMap((cells, index) => {
+      const text = cells.join(" ").toLowerCase();
+      const now = state.decided[index] ? "decided" : "waits";
+      return wanted.every(([name, { value }]) => cells[at[name]] === value) &&
+        (open_only.value === "*" || open_only.value === now) &&
+        words.every((word) => text.includes(word))
+        ? [index]
+        : [];
+    });
+    fillList();
+  }
 
   function fillList() {
+    const middle = state.shown.findIndex((index) => index >= state.place);
+    const near = state.shown.slice(Math.max(0, middle - 100), Math.max(0, middle) + 100);
     list.replaceChildren(
-      ...queue.map((cells, index) =>
-        make("option", {
-          value: index,
-          selected: index === state.place,
-          text: `${index + 1} ${cells[at.Modality]} ${cells[at.tier] || cells[at.verdict]} ${state.decided[index] ? `✓ ${state.decided[index]}` : ""}`,
-        }),
-      ),
+      ...(near.includes(state.place) ? [] : [make("option", { value: state.place, selected: true, text: "not among these" })]),
+      ...near.map((index) => {
+        const cells = queue[index];
+        const name = cells[at.source_path].split("/").pop();
+        const word = state.decided[index] ? ` ✓ ${state.decided[index]}` : "";
+        const text = `${index + 1} ${cells[at.Modality]} ${cells[at.tier] || cells[at.verdict]} ${name}${word}`;
+        return make("option", { value: index, selected: index === state.place, text });
+      }),
     );
     const done = Object.keys(state.decided).length;
     progress.value = done;
-    count.textContent = `${done} of ${queue.length} decided${state.disagreements ? ` · ${state.disagreements} opinions differ` : ""}`;
+    count.textContent = [
+      `${done} of ${queue.length} decided`,
+      state.shown.length < queue.length && `${state.shown.length} shown`,
+      state.disagreements && `${state.disagreements} opinions differ`,
+      content.blind && "blind: what others decided is not shown",
+    ]
+      .filter(Boolean)
+      .join(" · ");
+  }
+
+  function sameLayout() {
+    filters.device.value = filters.device.value === state.device ? "*" : state.device;
+    sift();
   }
 
   async function open() {
     if (!queue.length) {
       title.textContent = "No image waits for a review.";
-      buttons.forEach((button) => {
-        button.disabled = true;
-      });
+      for (const one of buttons) one.disabled = true;
       return;
     }
-    const cells = item();
-    const changed = content.outdated.includes(cells[at.source_path])
-      ? " · the file changed since it was decided: look again"
-      : "";
-    title.textContent = `${cells[at.source_path]} · ${cells[at.reason] || cells[at.verdict]} · ${cells[at.risk_reason]}${changed}`;
-    for (const canvas of Object.values(canvases)) [canvas.width, canvas.height] = [300, 150]; // never the picture of another image
-    Object.assign(state, {
-      parts: {},
-      corners: null,
-      chosen: -1,
-      boxes: parse(cells[at.boxes]),
-      frame: 0,
-      frames: 1,
-      series: [],
-      findings: [],
-    });
+    state.playing = false;
+    Object.assign(state, { series: [], frames: 1, frame: 0 });
     fillList();
-    const answer = await ask("found", { path: cells[at.source_path] }).catch(() => null);
-    if (answer) Object.assign(state, { findings: answer.findings, series: answer.series });
-    state.frame = Math.max(0, state.series.indexOf(cells[at.source_path]));
+    await turnTo(item()[at.source_path], true);
+  }
+
+  // Another image: its own text, boxes and decisions, then its picture.
+  async function turnTo(path, fresh = false) {
+    if (state.path) state.drawn.set(state.path, state.boxes);
+    Object.assign(state, { path, seen: "", chosen: -1, findings: [], boxes: [] });
+    if (fresh) view.clear();
+    const answer = await ask("found", { path }).catch(() => null);
+    if (path !== state.path) return;
+    if (answer) Object.assign(state, { findings: answer.findings, series: answer.series, device: answer.device });
+    const waits = queue.find((cells) => cells[at.source_path] === path);
+    state.boxes = state.drawn.get(path) ?? parse(answer?.boxes || waits?.[at.boxes] || "");
+    if (state.frames === 1) state.frame = Math.max(0, state.series.indexOf(path));
+    title.textContent = path;
+    facts.textContent = [
+      waits ? waits[at.reason] || waits[at.verdict] : "a slice of the series that nobody queued",
+      waits?.[at.risk_reason],
+      answer?.outdated && "the file changed since it was decided: look again",
+    ]
+      .filter(Boolean)
+      .join(" · ");
+    said.replaceChildren(...(answer?.said ?? []).map((cells) => make("li", { text: sentence(cells) })));
+    const about = [
+      `this image: ${path.split("/").pop()}`,
+      `its series: ${state.series.length} files`,
+      `every image of this device and size: ${state.device || "unknown"}`,
+    ];
+    about.forEach((text, index) => (scope.options[index].textContent = text));
     found.replaceChildren(
       ...state.findings.map(({ text, tier, reason, box }) =>
         make(
@@ -153,239 +189,173 @@ function render({ model, el }) {
             text: `${tier}: ${text}`,
             title: reason,
             "aria-label": `Box around ${text}`,
-            onclick: () => addBox(parse(box)[0]),
+            onclick: () => changed(state.boxes.push(parse(box)[0]) - 1),
           }),
         ),
       ),
     );
-    await look(true);
+    await look(fresh);
+  }
+
+  function sentence([reviewer, decision, about, time, text]) {
+    const scopes = { series: "its series", device: "its device and size" };
+    const reach = about === state.path ? "this image" : scopes[about.split(":")[0]];
+    return `${reviewer}: ${decision}, ${reach}, ${time.slice(0, 16).replace("T", " ")}${text ? `: ${text}` : ""}`;
   }
 
   async function look(fresh = false) {
-    const turn = ++state.asked;
-    const corners = state.corners || {};
-    const sent = { path: path(), frame: state.frames > 1 ? state.frame : 0, ...corners };
-    const before = await ask("view", { ...sent, side: "before" }).catch(() => null);
-    if (!before || turn !== state.asked) return;
-    state.parts.before = before;
-    if (fresh) {
-      if (before.frames > 1) Object.assign(state, { frames: before.frames, frame: 0 });
-      Object.assign(state, { low: before.low, high: before.high });
-      [level.min, level.max, width.max] = [
-        before.lowest,
-        before.highest,
-        Math.max(2, 2 * (before.highest - before.lowest)),
-      ];
-      [level.value, width.value] = [(before.low + before.high) / 2, before.high - before.low];
-    }
-    const last = Math.max(state.frames, state.series.length) - 1;
-    [frame.max, frame.value, frame.disabled] = [last, state.frame, last < 1];
-    where.textContent = `${state.frame + 1} of ${last + 1}`;
-    delete state.parts.after;
-    draw();
-    await compare();
+    const path = state.path;
+    const part = await view.show(fresh);
+    if (part === undefined || path !== state.path) return;
+    state.seen = part ? path : `${path} has no picture`;
+    if (part && fresh) state.rate = part.rate;
+    if (part && part.frames > 1 && state.frames === 1) Object.assign(state, { frames: part.frames, frame: 0 });
+    [frame.max, frame.value, frame.disabled] = [last(), state.frame, last() < 1];
+    where.textContent = `${state.frame + 1} of ${last() + 1}`;
   }
 
-  const compare = later(150, async () => {
-    const turn = state.asked;
-    const after = await ask("view", {
-      path: path(),
-      frame: state.frames > 1 ? state.frame : 0,
-      ...(state.corners || {}),
-      side: "after",
-      boxes: format(state.boxes),
-    }).catch(() => null);
-    if (!after || turn !== state.asked) return;
-    state.parts.after = after;
-    draw();
-  });
-
-  function draw() {
-    for (const side of ["before", "after"]) {
-      const part = state.parts[side];
-      if (!part) continue;
-      const canvas = canvases[side];
-      [canvas.width, canvas.height] = [part.width, part.height];
-      canvas.getContext("2d").putImageData(pixels(part, state.low, state.high), 0, 0);
-    }
-    if (state.parts.before) drawBoxes();
-  }
-
-  function drawBoxes() {
-    const context = canvases.before.getContext("2d");
-    const stroke = (box, colour, dashed) => strokeBox(context, state.parts.before, box, colour, dashed);
+  function drawBoxes(context, part) {
+    const stroke = (box, colour, dashed) => strokeBox(context, part, box, colour, dashed);
     state.findings.forEach(({ box, tier }) => parse(box).forEach((one) => stroke(one, COLOURS[tier], true)));
     state.boxes.forEach((box, index) => stroke(box, index === state.chosen ? COLOURS.chosen : COLOURS.own, false));
   }
 
-  const pointer = (event) => {
-    const part = state.parts.before;
-    const area = canvases.before.getBoundingClientRect();
-    return [
-      part.x0 + ((event.clientX - area.left) / area.width) * part.width * part.step,
-      part.y0 + ((event.clientY - area.top) / area.height) * part.height * part.step,
-    ];
-  };
-  let drag = null;
+  // A press moves the box under it, or draws a new one.
+  function press(from) {
+    const hit = state.boxes.findIndex((box) => inside(from, box));
+    const old = hit >= 0 ? [...state.boxes[hit]] : null;
+    state.chosen = old ? hit : state.boxes.push([...from, ...from]) - 1;
+    const index = state.chosen;
+    view.draw();
+    return {
+      move([x, y]) {
+        const [dx, dy] = [x - from[0], y - from[1]];
+        state.boxes[index] = old
+          ? old.map((value, side) => value + (side % 2 ? dy : dx))
+          : [Math.min(x, from[0]), Math.min(y, from[1]), Math.max(x, from[0]), Math.max(y, from[1])];
+        view.draw();
+      },
+      up({ rows, columns }) {
+        const [x0, y0, x1, y1] = state.boxes[index].map(Math.round);
+        state.boxes[index] = [Math.max(0, x0), Math.max(0, y0), Math.min(columns, x1), Math.min(rows, y1)];
+        if (!old && (x1 - x0 < 3 || y1 - y0 < 3)) state.boxes.splice(index, 1);
+        changed(state.boxes[index] ? index : -1);
+      },
+    };
+  }
 
-  canvases.before.addEventListener("pointerdown", (event) => {
-    if (!state.parts.before) return;
-    const start = pointer(event);
-    const hit = state.boxes.findIndex((box) => inside(start, box));
-    canvases.before.setPointerCapture(event.pointerId);
-    if (hit >= 0) drag = { start, index: hit, from: [...state.boxes[hit]] };
-    else drag = { start, index: state.boxes.push([...start, ...start]) - 1, from: null };
-    state.chosen = drag.index;
-    root.focus();
-    draw();
-  });
-  canvases.before.addEventListener("pointermove", (event) => {
-    if (!drag) return;
-    const [x, y] = pointer(event);
-    const [dx, dy] = [x - drag.start[0], y - drag.start[1]];
-    state.boxes[drag.index] = drag.from
-      ? drag.from.map((value, index) => value + (index % 2 ? dy : dx))
-      : [
-          Math.min(x, drag.start[0]),
-          Math.min(y, drag.start[1]),
-          Math.max(x, drag.start[0]),
-          Math.max(y, drag.start[1]),
-        ];
-    draw();
-  });
-  canvases.before.addEventListener("pointerup", () => {
-    if (!drag) return;
-    const { rows, columns } = state.parts.before;
-    const [x0, y0, x1, y1] = state.boxes[drag.index].map(Math.round);
-    state.boxes[drag.index] = [Math.max(0, x0), Math.max(0, y0), Math.min(columns, x1), Math.min(rows, y1)];
-    if (!drag.from && (x1 - x0 < 3 || y1 - y0 < 3)) {
-      state.boxes.splice(drag.index, 1);
-      state.chosen = -1;
-    }
-    drag = null;
-    draw();
-    compare();
-  });
-
-  function addBox(box) {
-    state.chosen = state.boxes.push(box) - 1;
-    draw();
-    compare();
+  function changed(chosen) {
+    state.chosen = chosen;
+    view.draw();
+    view.compare();
   }
   function deleteBox() {
     if (state.chosen < 0) return;
     state.boxes.splice(state.chosen, 1);
-    state.chosen = -1;
-    draw();
-    compare();
-  }
-
-  function zoom(factor) {
-    const part = state.parts.before;
-    if (!part) return;
-    const [middleX, middleY] = [(part.x0 + part.x1) / 2, (part.y0 + part.y1) / 2];
-    const [w, h] = [
-      Math.min(part.columns, (part.x1 - part.x0) * factor),
-      Math.min(part.rows, (part.y1 - part.y0) * factor),
-    ];
-    const x0 = Math.round(Math.min(Math.max(0, middleX - w / 2), part.columns - w));
-    const y0 = Math.round(Math.min(Math.max(0, middleY - h / 2), part.rows - h));
-    state.corners =
-      w >= part.columns && h >= part.rows
-        ? null
-        : { x0, y0, x1: Math.round(x0 + Math.max(16, w)), y1: Math.round(y0 + Math.max(16, h)) };
-    look();
+    changed(-1);
   }
 
   function go(by) {
-    state.place = Math.min(Math.max(state.place + by, 0), queue.length - 1);
-    open();
+    const next = by > 0 ? state.shown.find((index) => index > state.place) : state.shown.findLast((index) => index < state.place);
+    if (next === undefined) return undefined;
+    state.place = next;
+    return open();
   }
 
-  function scroll(by) {
-    const last = Math.max(state.frames, state.series.length) - 1;
-    state.frame = Math.min(Math.max(state.frame + by, 0), last);
-    look();
+  function scroll(by, round = false) {
+    const length = last() + 1;
+    state.frame = round ? (state.frame + by) % length : clamp(state.frame + by, 0, length - 1);
+    return state.frames > 1 ? look() : turnTo(state.series[state.frame] ?? state.path);
+  }
+
+  async function play() {
+    state.playing = !state.playing && last() > 0;
+    while (state.playing && root.isConnected) {
+      const pause = new Promise((resolve) => setTimeout(resolve, 1000 / state.rate));
+      await Promise.all([scroll(1, true), pause]);
+    }
   }
 
   async function decide(decision) {
+    const { path } = state;
+    if (state.seen !== path && (decision !== "reject" || !state.seen)) {
+      complain(state.seen ? "nobody saw this image: it can only be rejected" : "wait for the picture: nothing was decided");
+      return;
+    }
+    state.playing = false;
     const boxes = decision === "redact" ? format(state.boxes) : "";
-    const answer = await ask("decide", {
-      path: item()[at.source_path],
-      decision,
-      boxes,
-      scope: scope.value,
-      note: note.value,
-    }).catch(() => null);
-    if (!answer) return;
-    if (decision === "redact") item()[at.boxes] = boxes;
+    const about = scope.selectedOptions[0].textContent;
+    status.textContent = `${decision}, ${about}: not yet written …`;
+    const answer = await ask("decide", { path, decision, boxes, scope: scope.value, note: note.value }).catch(() => null);
+    if (!answer) {
+      status.textContent = "";
+      return;
+    }
     Object.assign(state, { decided: answer.decided, disagreements: answer.disagreements });
-    status.textContent = `${decision}: written to image_decisions.csv as ${content.reviewer}.`;
+    status.textContent = `${decision}: written to image_decisions.csv as ${content.reviewer}, about ${about}.`;
     [scope.value, note.value] = ["image", ""];
-    const open_ones = queue.map((_, index) => index).filter((index) => !state.decided[index]);
-    if (open_ones.length) state.place = open_ones.find((index) => index > state.place) ?? open_ones[0];
-    await open();
+    const waits = state.shown.filter((index) => !state.decided[index]);
+    const next = waits.find((index) => index > state.place) ?? waits[0];
+    if (path !== item()[at.source_path] && !state.decided[state.place]) await turnTo(path);
+    else {
+      state.place = next ?? state.place;
+      await open();
+    }
   }
 
   async function takeBack() {
     const answer = await ask("undo").catch(() => null);
     if (!answer) return;
     Object.assign(state, { decided: answer.decided, disagreements: answer.disagreements });
-    const place = queue.findIndex((cells) => cells[at.source_path] === answer.undone);
-    if (place >= 0) state.place = place;
+    if (answer.place >= 0) state.place = answer.place;
     await open();
-    status.textContent = answer.undone ? "Taken back." : "Nothing to take back.";
+    if (state.series.includes(answer.undone)) await turnTo(answer.undone);
+    status.textContent = answer.undone ? `Taken back: ${answer.undone}` : "Nothing to take back.";
   }
 
   list.addEventListener("change", () => {
     state.place = Number(list.value);
     open();
   });
+  search.addEventListener("input", later(150, sift));
   frame.addEventListener(
     "input",
-    later(40, () => {
-      state.frame = Number(frame.value);
-      look();
-    }),
-  );
-  for (const input of [level, width])
-    input.addEventListener("input", () => {
-      Object.assign(state, { low: level.value - width.value / 2, high: Number(level.value) + width.value / 2 });
-      draw();
-    });
-  canvases.before.addEventListener(
-    "wheel",
-    (event) => {
-      event.preventDefault();
-      zoom(event.deltaY < 0 ? 0.5 : 2);
-    },
-    { passive: false },
+    later(40, () => scroll(Number(frame.value) - state.frame)),
   );
   const keys = {
+    ...view.keys,
     a: () => decide("accept"),
     r: () => decide("redact"),
     x: () => decide("reject"),
     u: takeBack,
     n: () => go(1),
     p: () => go(-1),
+    c: play,
     ArrowRight: () => go(1),
     ArrowLeft: () => go(-1),
     ArrowDown: () => scroll(1),
     ArrowUp: () => scroll(-1),
-    "+": () => zoom(0.5),
-    "-": () => zoom(2),
     Delete: deleteBox,
     Backspace: deleteBox,
+    "/": () => search.focus(),
   };
   root.addEventListener("keydown", (event) => {
-    if (typing(event) || event.target.type === "range" || event.ctrlKey || event.metaKey || !keys[event.key]) return;
+    const key = event.shiftKey && event.key.startsWith("Arrow") ? `Shift+${event.key}` : event.key;
+    if (typing(event) || event.target.type === "range" || event.ctrlKey || event.metaKey || !keys[key]) return;
     event.preventDefault();
-    keys[event.key]();
+    keys[key]();
   });
 
-  const waiting = queue.findIndex((_, index) => !state.decided[index]);
-  state.place = Math.max(0, waiting);
-  open();
+  async function begin() {
+    Object.assign(state, await ask("progress").catch(() => ({})));
+    sift();
+    state.place = Math.max(
+      0,
+      queue.findIndex((_, index) => !state.decided[index]),
+    );
+    await open();
+  }
+  begin();
 }
 
 export default { render };

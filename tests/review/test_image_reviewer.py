@@ -1,0 +1,292 @@
+"""The image reviewer: a decision is about what is on the screen, and nobody's is lost or taken for another's."""
+
+from __future__ import annotations
+
+import copy
+import io
+import time
+from pathlib import Path
+from typing import Any
+
+import pydicom
+import pytest
+
+from chorus_nb import tables
+from chorus_nb.errors import InputError
+from chorus_nb.pixels.decisions import IMAGE_LOG
+from chorus_nb.review import ImageReviewer, QuarantineBrowser
+from chorus_nb.review.views import Image
+from chorus_nb.workspace import Workspace
+from tests.browsing import Watched, open_panel
+from tests.review.cine import PAYLOAD, ultrasound
+
+STATUS = "document.querySelector('.status').textContent"
+SEEN = "[...document.querySelectorAll('canvas')].every((canvas) => canvas.width === 80)"
+
+
+@pytest.fixture
+def stack(waiting: Workspace) -> Workspace:
+    """The series as two single pictures, only the first of which waits."""
+    for number, name in enumerate(("a.dcm", "b.dcm"), 1):
+        (Path(waiting.parameters.source) / name).write_bytes(ultrasound(frames=1, number=number))
+    verdicts = waiting.read(tables.IMAGE_VERDICTS)
+    waiting.write(tables.IMAGE_VERDICTS, verdicts.assign(verdict=["clean", "hold"], checked=["looked", "looked"]))
+    return waiting
+
+
+def said(page: Any, text: str) -> None:
+    page.wait_for_function(f"{STATUS}.startsWith('{text}')")
+
+
+def test_a_decision_is_about_the_slice_on_the_screen(
+    stack: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = open_panel(watched, ImageReviewer(stack, "ada"), monkeypatch)
+    page.wait_for_function(SEEN)
+    page.locator(".chorus-panel").press("ArrowDown")
+    page.wait_for_function("document.querySelector('.file').textContent === 'b.dcm'")
+    page.wait_for_function("document.querySelector('#panel').textContent.includes('2 of 2')")
+    page.keyboard.press("r")
+    said(page, "redact: written")
+    [row] = IMAGE_LOG.history(stack).to_dict("records")
+    assert (row["item"], row["boxes"]) == ("b.dcm", ""), "neither the image of the queue nor its boxes"
+    assert "this image: b.dcm" in page.evaluate(STATUS)
+    page.get_by_label("What the decision is about").select_option("device")
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Reject").click()
+    said(page, "reject: written")
+    assert IMAGE_LOG.history(stack)["item"].tolist() == ["b.dcm", "device:MAKER|MODEL|60x80"]
+    page.locator(".chorus-panel").press("u")
+    said(page, "Taken back: device")
+
+
+def test_nothing_is_decided_before_the_picture_is_there(
+    stack: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reviewer = ImageReviewer(stack, "ada")
+    received, late = reviewer._received, []
+
+    def slow(_: object, message: dict[str, Any], __: object) -> None:
+        late.append(message) if message["ask"] == "view" else received(None, message, None)
+
+    monkeypatch.setattr(reviewer, "_received", slow)
+    page = open_panel(watched, reviewer, monkeypatch)
+    page.wait_for_function("document.querySelector('.file').textContent === 'a.dcm'")
+    for key in ("a", "x"):
+        page.locator(".chorus-panel").press(key)
+        page.wait_for_function("document.querySelector('.refused')?.textContent.includes('wait for the picture')")
+    assert late and IMAGE_LOG.history(stack).empty
+
+
+def test_what_cannot_be_seen_can_only_be_rejected(
+    stack: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path(stack.parameters.source) / "a.dcm"
+    path.write_bytes(path.read_bytes()[:-3000])
+    page = open_panel(watched, ImageReviewer(stack, "ada"), monkeypatch)
+    page.wait_for_function("document.querySelector('.refused')?.textContent.includes('cannot be decoded')")
+    page.locator(".chorus-panel").press("a")
+    page.wait_for_function("document.querySelector('.refused')?.textContent.includes('only be rejected')")
+    page.keyboard.press("x")
+    said(page, "reject: written")
+    assert list(IMAGE_LOG.history(stack)["decision"]) == ["reject"]
+
+
+def test_a_file_that_changed_on_the_disk_while_it_was_looked_at_is_not_decided_about(waiting: Workspace) -> None:
+    reviewer = ImageReviewer(waiting, "ada")
+    reviewer.view("a.dcm", "before")
+    path = Path(waiting.parameters.source) / "a.dcm"
+    path.write_bytes(path.read_bytes() + b"\0")
+    reviewer.decide("a.dcm", "accept")
+    assert reviewer.found("a.dcm")[0]["outdated"]
+
+
+def test_a_panel_without_its_kernel_says_so_and_takes_no_decision(
+    stack: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reviewer = ImageReviewer(stack, "ada")
+    page = open_panel(watched, reviewer, monkeypatch)
+    page.wait_for_function(SEEN)
+    asked: list[str] = []
+    monkeypatch.setattr(reviewer, "_received", lambda _, message, __: asked.append(message["ask"]))
+    page.wait_for_function("document.querySelector('.silent').textContent.includes('does not answer')", timeout=3000)
+    page.locator(".chorus-panel").press("x")
+    page.get_by_role("button", name="Accept").click(force=True)
+    page.wait_for_timeout(100)
+    assert set(asked) == {"alive"}
+
+
+def test_two_browsers_on_one_image_lose_no_line_and_show_each_other(
+    stack: Workspace, watched: Watched, browser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Watched(browser)
+    first = open_panel(watched, ImageReviewer(stack, "ada"), monkeypatch)
+    second = open_panel(other, ImageReviewer(stack, PAYLOAD), monkeypatch)
+    for page in (first, second):
+        page.wait_for_function(SEEN)
+    for page, key in ((first, "a"), (second, "x")):
+        page.locator(".chorus-panel").press(key)
+        page.wait_for_function(f"{STATUS}.includes('written to')")
+    other.close()  # in the middle: what was written stands
+    first.locator(".chorus-panel").press("u")
+    said(first, "Taken back")
+    assert IMAGE_LOG.history(stack)["decision"].tolist() == ["accept", "reject", "withdraw"]
+    assert [row["decision"] for row in IMAGE_LOG.standing(stack)] == ["reject"]
+    first.wait_for_function("document.querySelector('.said').children.length === 1")
+    assert first.locator(".said").text_content().startswith(f"{PAYLOAD}: reject, this image")
+    assert (other.dialogs, other.errors) == ([], [])
+
+
+def test_a_shared_account_is_asked_who_decides(
+    stack: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("getpass.getuser", lambda: "root")
+    monkeypatch.delenv("JUPYTERHUB_USER", raising=False)
+    page = open_panel(watched, ImageReviewer(stack), monkeypatch)
+    page.wait_for_function(SEEN)
+    page.locator(".chorus-panel").press("a")
+    page.wait_for_function("document.querySelector('.refused')?.textContent.includes('say who decides')")
+    page.get_by_label("Your name").fill("Jovyan ")
+    page.get_by_role("button", name="This is me").click()
+    page.wait_for_function("document.querySelector('.refused')?.textContent.includes('your own name')")
+    page.get_by_label("Your name").fill(PAYLOAD)
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelector('#panel').textContent.includes('Decisions are written as')")
+    page.locator(".chorus-panel").press("a")
+    said(page, "accept: written")
+    assert list(IMAGE_LOG.history(stack)["reviewer"]) == [PAYLOAD]
+    monkeypatch.setenv("JUPYTERHUB_USER", "grace")
+    assert ImageReviewer(stack).reviewer == "grace"
+    with pytest.raises(InputError, match="own name"):
+        ImageReviewer(stack).sign(" ROOT ")
+
+
+def test_a_blind_reading_shows_nothing_of_the_first(waiting: Workspace) -> None:
+    verdicts = waiting.read(tables.IMAGE_VERDICTS)
+    waiting.write(tables.IMAGE_VERDICTS, verdicts.assign(checked="decided", reason="rejected_by_review"))
+    ImageReviewer(waiting, "ada").decide("a.dcm", "redact", "1,1,9,9", note="seen")
+    assert ImageReviewer(waiting, "grace").found("a.dcm")[0]["boxes"] == "1,1,9,9"
+    blind = ImageReviewer(waiting, "grace", blind=True)
+    shown = [blind.content, blind.found("a.dcm")[0], blind.progress()[0]]
+    assert not any(word in repr(shown) for word in ("ada", "redact", "rejected_by_review", "1,1,9,9", "6,4,60,14;"))
+    assert blind.found("a.dcm")[0]["findings"], "what the machine read is shown"
+    blind.decide("a.dcm", "accept")
+    assert blind.progress()[0] == {"decided": {0: "accept"}, "disagreements": 0}
+    [pair] = IMAGE_LOG.agreement(waiting).to_dict("records")
+    assert (pair["reviewer"], pair["second_reviewer"], pair["items"], pair["agreed"]) == ("ada", "grace", 1, 0)
+
+
+def many(waiting: Workspace, number: int = 10_000) -> Workspace:
+    catalog, verdicts = waiting.read(tables.CATALOG), waiting.read(tables.IMAGE_VERDICTS)
+    names = [f"{place:05}/a.dcm" for place in range(number)]
+    devices = [f"MAKER|MODEL {place % 40}|60x80" for place in range(number)]
+    whole = catalog.iloc[[0] * number].assign(source_path=names, Modality=["US", "CT"] * (number // 2))
+    waiting.write(tables.CATALOG, whole.assign(SeriesInstanceUID=[f"1.2.{place // 100}" for place in range(number)]))
+    waiting.write(tables.IMAGE_VERDICTS, verdicts.iloc[[0] * number].assign(source_path=names, device=devices))
+    return waiting
+
+
+def test_ten_thousand_images_open_are_searched_and_filtered(
+    waiting: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = many(waiting)
+    IMAGE_LOG.append(large, "ada", *({"item": f"{place:05}/a.dcm", "decision": "accept"} for place in range(5000)))
+    started = time.process_time()
+    page = open_panel(watched, ImageReviewer(large, "ada"), monkeypatch)
+    page.wait_for_function("document.querySelector('.file').textContent === '05000/a.dcm'")
+    assert time.process_time() - started < 3
+    queue = page.get_by_label("Image of the queue")
+    assert queue.locator("option").count() <= 201
+    page.get_by_role("button", name="all of this layout").click()
+    assert "250 shown" in page.locator("#panel").text_content()
+    page.get_by_label("Show only: decided or not").select_option("decided")
+    assert "125 shown" in page.locator("#panel").text_content()
+    page.get_by_label("Search the queue").fill("00100 us")
+    page.wait_for_function("document.querySelector('#panel').textContent.includes('· 0 shown')")
+    for label in ("decided or not", "device and size"):
+        page.get_by_label(f"Show only: {label}").select_option("*")
+    page.get_by_label("Search the queue").fill("09998")
+    page.wait_for_function("document.querySelector('#panel').textContent.includes('9999 US')")
+    page.get_by_role("button", name="Next image").click()
+    page.wait_for_function("document.querySelector('.file').textContent === '09998/a.dcm'")
+
+
+def test_a_picture_is_zoomed_at_the_pointer_moved_windowed_and_compared(
+    stack: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reviewer = ImageReviewer(stack, "ada")
+    asked: list[dict[str, Any]] = []
+    view = reviewer.view
+    monkeypatch.setattr(reviewer, "view", lambda **sent: (asked.append(sent), view(**sent))[1])
+    page = open_panel(watched, reviewer, monkeypatch)
+    page.wait_for_function(SEEN)
+    area = page.locator("canvas.draw").bounding_box()
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return area["x"] + x * area["width"], area["y"] + y * area["height"]
+
+    def until(after: int) -> dict[str, Any]:
+        page.wait_for_function(
+            "document.querySelectorAll('canvas')[1].width === document.querySelector('canvas').width"
+        )
+        deadline = time.monotonic() + 5
+        while len(asked) <= after and time.monotonic() < deadline:
+            page.wait_for_timeout(20)
+        return next(sent for sent in reversed(asked) if sent["side"] == "before")
+
+    before = len(asked)
+    page.mouse.move(*at(0.75, 0.25))
+    page.mouse.wheel(0, -100)
+    sent = until(before)
+    assert (sent["x0"], sent["y0"], sent["x1"] - sent["x0"]) == (18, 4, 56), "(60, 15) stays at three and one quarters"
+    before = len(asked)
+    page.keyboard.down("Shift")
+    page.mouse.down()
+    page.mouse.move(*at(0.85, 0.25))
+    page.mouse.up()
+    page.keyboard.up("Shift")
+    assert until(before)["x0"] == 12, "a tenth of 56 pixels to the left"
+    before = len(asked)
+    page.keyboard.press("0")
+    assert "x0" not in until(before)
+    page.wait_for_function(SEEN)
+    old = float(page.get_by_label("Width").input_value())
+    page.mouse.move(*at(0.5, 0.9))
+    page.mouse.down(button="right")
+    page.mouse.move(*at(0.25, 0.9))
+    page.mouse.up(button="right")
+    assert float(page.get_by_label("Width").input_value()) < old
+    page.keyboard.press("d")
+    shade = (
+        "Math.max(...document.querySelectorAll('canvas')[1].getContext('2d').getImageData({},9,1,1).data.slice(0,3))"
+    )
+    page.wait_for_function(shade.format(20) + " > 60")
+    assert page.evaluate(shade.format(70)) == 0, "nothing differs outside the box"
+
+
+def test_a_loop_plays_at_its_own_pace(waiting: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = open_panel(watched, ImageReviewer(waiting, "ada"), monkeypatch)
+    page.wait_for_function(SEEN)
+    page.locator(".chorus-panel").press("c")
+    for number in (2, 3, 1):
+        page.wait_for_function(f"document.querySelector('#panel').textContent.includes('{number} of 3')")
+    page.locator(".chorus-panel").press("c")
+
+
+def test_the_other_panels_watch_their_kernel_too(
+    waiting: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting.write(tables.OUTCOMES, tables.frame(tables.OUTCOMES, []))
+    page = open_panel(watched, QuarantineBrowser(waiting, "ada"), monkeypatch)
+    monkeypatch.setattr("chorus_nb.review.panel.Panel._received", lambda *_: None)
+    page.wait_for_function("document.querySelector('.silent').textContent.includes('does not answer')", timeout=3500)
+
+
+def test_the_pace_of_a_loop_is_read_from_its_header() -> None:
+    data = pydicom.dcmread(io.BytesIO(ultrasound()))
+    for name, value, rate in (("FrameTime", "40", 25.0), ("CineRate", "500", 60.0), ("FrameTime", "0", 10.0)):
+        again = copy.deepcopy(data)
+        setattr(again, name, value)
+        sink = io.BytesIO()
+        again.save_as(sink)
+        assert Image(sink.getvalue()).view(0)[0]["rate"] == rate

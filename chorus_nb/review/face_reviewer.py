@@ -34,11 +34,13 @@ class FaceReviewer(Panel):
     """
 
     _esm = script("face_reviewer")
-    questions = ("view", "decide", "undo")
+    questions = ("view", "said", "decide", "undo")
 
     def __init__(self, workspace: Workspace, reviewer: str = "") -> None:
         super().__init__(workspace, reviewer)
         verdicts = workspace.read_or_empty(tables.FACE_VERDICTS)
+        catalog = workspace.read(tables.CATALOG)[["source_path", "SeriesInstanceUID"]].sort_values("source_path")
+        self._paths = catalog.drop_duplicates("SeriesInstanceUID").set_index("SeriesInstanceUID")["source_path"]
         self._heads = dict(zip(verdicts["series_uid"], verdicts["head"], strict=True))
         self.queue = heads_to_review(verdicts[verdicts["files"] > 0])
         self.content = {
@@ -59,6 +61,14 @@ class FaceReviewer(Panel):
         pictures = [*shown.before, *shown.after, *(_outlined(picture, mask) for picture, mask in shown.planes)]
         facts = [{"width": picture.shape[1], "height": picture.shape[0]} for picture in pictures]
         return {"pictures": facts, "written": shown.written}, [picture.tobytes() for picture in pictures]
+
+    def said(self, number: int) -> Reply:
+        """The first file of the series that is looked at, and what was decided about its head by whom."""
+        series = self.queue.iloc[number]["series_uid"]
+        mates = [uid for uid, head in self._heads.items() if head == self._heads[series]]
+        rows = [row for row in FACE_LOG.standing(self.workspace) if row["item"] in mates]
+        said = [f"{row['reviewer']}: {row['decision']}, {row['time'][:16]} {row['note']}".strip() for row in rows]
+        return {"path": str(self._paths.get(series, "")), "said": said}, []
 
     def decide(self, number: int, decision: str, start: str = "", shift: str = "", note: str = "") -> Reply:
         """Write a decision about a head down: deface (with this mask), release (as it is; says why) or hold."""

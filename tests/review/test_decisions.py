@@ -157,7 +157,7 @@ def test_the_browser_can_ask_only_what_it_may(waiting: Workspace, monkeypatch: p
 def test_the_table_in_a_report_shows_no_original_value(planned: Workspace, waiting: Workspace) -> None:
     for made in (ImageReviewer(waiting), TagPlanEditor(planned), HeaderExplorer(planned)):
         html = made._repr_mimebundle_()[0]["text/html"]
-        assert "<table" in html and "a.dcm" not in html and "alert(1)" not in html
+        assert ("<table" in html or "none." in html) and "a.dcm" not in html and "alert(1)" not in html
 
 
 def test_panels_write_text_and_never_markup() -> None:

@@ -69,6 +69,8 @@ def test_a_shift_is_tried_before_it_is_decided_and_the_decision_is_taken_back(
     status(page, "deface: written")
     [row] = FACE_LOG.history(heads_site).to_dict("records")
     assert (row["decision"], row["shift"], row["reviewer"]) == ("deface_head", "0,8,0", "ada")
+    other = FaceReviewer(heads_site, "grace").said(1)[0]
+    assert other["path"].startswith("head/") and other["said"][0].startswith("ada: deface_head, 20")
     page.locator(".chorus-panel").press("u")
     status(page, "Taken back")
     assert not FACE_LOG.current(heads_site)
@@ -85,6 +87,20 @@ def test_a_face_is_released_only_with_a_reason(
     page.wait_for_function("document.querySelector('option').textContent.includes('release')")
     page.locator(".chorus-panel").press("u")
     status(page, "Taken back")
+
+
+def test_no_head_is_decided_about_before_its_pictures_are_there(
+    heads_site: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reviewer = FaceReviewer(heads_site, "ada")
+    received = reviewer._received
+    late = lambda _, message, __: message["ask"] != "view" and received(None, message, None)  # noqa: E731
+    monkeypatch.setattr(reviewer, "_received", late)
+    page = open_panel(watched, reviewer, monkeypatch)
+    page.wait_for_function("document.querySelector('.file').textContent.startsWith('few/')")
+    page.locator(".chorus-panel").press("x")
+    page.wait_for_function("document.querySelector('.refused')?.textContent.includes('wait for the pictures')")
+    assert not FACE_LOG.current(heads_site)
 
 
 def test_the_report_shows_counts_instead_of_the_panel(heads_site: Workspace) -> None:

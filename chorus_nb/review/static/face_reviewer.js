@@ -5,11 +5,14 @@ function render({ model, el }) {
   const [UID, MODALITY, SERIES, FILES, WAITING, WHY, STATUS, REASON] = [0, 1, 2, 3, 4, 5, 6, 7];
   let decided = content.decided;
   let current = 0;
+  let looked = -1; // the head whose pictures are there, or are known to be none
   const names = ["before", "before, turned", "after", "after, turned", "from the side", "from the front", "from below"];
   const canvases = names.map(() => make("canvas", { width: 1, height: 1 }));
   const captions = names.map((text) => make("figcaption", { text }));
   const figures = canvases.map((canvas, place) => make("figure", {}, canvas, captions[place]));
   const facts = make("p", { class: "count" });
+  const file = make("b", { class: "file" });
+  const said = make("ul", { class: "said", "aria-label": "What was decided about it" });
   const choose = make("select", { "aria-label": "Heads of the queue", onchange: () => open(Number(choose.value)) });
   const start = make("input", { "aria-label": "Start: nodding, turning, tilting in degrees", placeholder: "start 0,0,0°" });
   const shift = make("input", { "aria-label": "Shift: left, back, up in mm", placeholder: "shift 0,0,0 mm" });
@@ -19,6 +22,8 @@ function render({ model, el }) {
   content.queue.forEach((row, number) => choose.append(make("option", { value: number, text: label(row, number) })));
   root.append(
     make("div", { class: "bar" }, choose, facts),
+    file,
+    said,
     make("div", { class: "bar" }, ...figures.slice(0, 4)),
     make("div", { class: "bar" }, ...figures.slice(4)),
     make(
@@ -63,16 +68,23 @@ function render({ model, el }) {
     const row = content.queue[number];
     const frees = row[WAITING] ? `one decision about ${row[SERIES]} series frees ${counted(row[WAITING])}` : "";
     facts.textContent = [row[WHY], row[REASON], frees].filter(Boolean).join(" · ");
+    file.textContent = said.textContent = "";
+    const known = await ask("said", { number }).catch(() => null);
+    if (number !== current) return;
+    file.textContent = known?.path ?? "";
+    said.replaceChildren(...(known?.said ?? []).map((text) => make("li", { text })));
     await look(false);
   }
 
   async function look(tried) {
     const shown = current;
+    looked = -1;
     status.textContent = tried ? "Searching …" : "Drawing …";
     canvases.forEach((canvas) => (canvas.width = canvas.height = 1));
     const values = tried ? { start: start.value, shift: shift.value } : {};
     const answer = await ask("view", { number: shown, ...values }).catch(() => null);
     if (shown !== current) return;
+    looked = shown;
     status.textContent = "";
     if (!answer) return;
     captions[2].textContent = answer.written ? "released" : "would be released";
@@ -89,6 +101,10 @@ function render({ model, el }) {
   }
 
   async function decide(decision) {
+    if (looked !== current) {
+      complain("wait for the pictures: nothing was decided");
+      return;
+    }
     const values = { number: current, decision, start: start.value, shift: shift.value, note: note.value };
     const answer = await ask("decide", values).catch(() => null);
     if (!answer) return;

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from chorus_nb import tables
 from chorus_nb.deid.context import Change
 from chorus_nb.deid.ledger import Ledger
+from chorus_nb.errors import InputError, NotReady
 from chorus_nb.workspace import Workspace, replacing
 
 CROSSWALK_FOLDER = "crosswalk"
@@ -46,6 +47,42 @@ def query(workspace: Workspace, where: str = "true", values: Iterable[str] = ())
     return _select(workspace, f"select {columns} from crosswalk where {where} order by all", values)
 
 
+ASKED = {
+    "old": "original = ?",
+    "new": "new = ?",
+    "element": "? in (tag, keyword)",
+    "file": "? in (source_path, target_path)",
+}
+"""What may be asked of the crosswalk, and by which condition."""
+
+
+def find_changes(workspace: Workspace, *, each_file: bool = False, **asked: str | None) -> pd.DataFrame:
+    """Changes to which all that is asked applies (:data:`ASKED`): with the files they were made in counted, or each.
+
+    :class:`InputError` if nothing is asked: all of it would be everything that identifies anybody.
+    """
+    given = {ASKED[name]: value for name, value in asked.items() if value}
+    if not given:
+        raise InputError(
+            f"crosswalk: ask for one of {', '.join(f'--{name}' for name in ('old', 'new', 'element', 'source'))}"
+        )
+    if not (workspace.local / CROSSWALK_FOLDER).is_dir():
+        raise NotReady("crosswalk is not there yet: run notebook 03_run_deid first")
+    found = query(workspace, " and ".join(given), given.values())
+    if each_file:
+        return found
+    alike = [name for name in tables.CROSSWALK.column_names if name not in ("source_path", "target_path")]
+    return found.groupby(alike, as_index=False, dropna=False).agg(files=("source_path", "nunique"))
+
+
+def of_files(workspace: Workspace, source_paths: Iterable[str]) -> pd.DataFrame:
+    """Every changed element of these files."""
+    paths = list(source_paths)
+    return (
+        query(workspace, f"source_path in ({', '.join('?' * len(paths))})", paths) if paths else query(workspace, "1=0")
+    )
+
+
 def count_by(workspace: Workspace, column: str) -> pd.DataFrame:
     """Changed elements by one column of the crosswalk."""
     return _select(workspace, f'select "{column}", count(*) as elements from crosswalk group by 1 order by 2 desc, 1')
@@ -66,16 +103,6 @@ def _select(workspace: Workspace, sql: str, values: Iterable[str] = ()) -> pd.Da
             " where parse_filename(filename) = part"
         )
         return connection.execute(sql, list(values)).df()
-
-
-def before(workspace: Workspace, new: str) -> pd.DataFrame:
-    """What a UID, accession or person of the release was before."""
-    return query(workspace, "new = ?", [new])
-
-
-def after(workspace: Workspace, original: str) -> pd.DataFrame:
-    """What became of an original value."""
-    return query(workspace, "original = ?", [original])
 
 
 def keep_parts(folder: Path, parts: set[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from typing import NamedTuple
 
 import numpy as np
@@ -66,6 +67,25 @@ def previews(workspace: Workspace, count: int = 12) -> list[Preview]:
             title = " · ".join(filter(None, (row.modality, row.Manufacturer, "redacted" if row.boxes else "")))
             made.append(_preview(title, row.target_path, before, after, row.boxes))
     return made
+
+
+def thumbnails(before: bytes, after: bytes | None, boxes: str) -> tuple[bytes, bytes]:
+    """A file before and after as two PNG, windowed alike; the second is empty for what was not released.
+
+    For a child process: what a hostile file does to its decoder ends there.
+    """
+    old = reading.parse_file(before).dataset
+    if after is None:
+        pixels = reading.decode_pixels(old)
+        return _png(_montage(old, pixels, window(old, pixels))), b""
+    made = _preview("", "", old, reading.parse_file(after).dataset, boxes)
+    return _png(made.before), _png(made.after)
+
+
+def _png(picture: np.ndarray) -> bytes:
+    sink = io.BytesIO()
+    Image.fromarray(picture).save(sink, "PNG")
+    return sink.getvalue()
 
 
 def _preview(title: str, target_path: str, before: FileDataset, after: FileDataset, boxes: str) -> Preview:

@@ -71,6 +71,19 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("workspace", metavar="WORKSPACE", type=Path)
     audit.set_defaults(command=_audit)
 
+    crosswalk = commands.add_parser(
+        "crosswalk",
+        help="what a value became, or was before, as CSV; identifiable, it stays at the site",
+        epilog="Conditions are joined by and.",
+    )
+    crosswalk.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
+    crosswalk.add_argument("--old", metavar="VALUE", help="an original value: a UID, accession, patient, date or text")
+    crosswalk.add_argument("--new", metavar="VALUE", help="a value of the release")
+    crosswalk.add_argument("--element", metavar="TAG", help="(gggg,eeee) or keyword")
+    crosswalk.add_argument("--source", metavar="PATH", help="a file, by its path below the source or below release/")
+    crosswalk.add_argument("--each-file", action="store_true", help="a row for each file, not for each change")
+    crosswalk.set_defaults(command=_crosswalk)
+
     template = commands.add_parser("parameters", help="print a parameter file with every parameter explained")
     template.set_defaults(command=_parameters)
     return parser
@@ -125,6 +138,19 @@ def _audit(chosen: argparse.Namespace) -> int:
         f"all as recorded; head of the audit log: {audit.chain_head(workspace)}"
     )
     return int(bool(findings))
+
+
+def _crosswalk(chosen: argparse.Namespace) -> int:
+    parameters = Parameters.read(chosen.file)
+    from chorus_nb import tables
+    from chorus_nb.deid import crosswalk
+    from chorus_nb.workspace import Workspace
+
+    asked = {"old": chosen.old, "new": chosen.new, "element": chosen.element, "file": chosen.source}
+    found = crosswalk.find_changes(Workspace(parameters), **asked, each_file=chosen.each_file)
+    sys.stdout.buffer.write(tables.csv_bytes(found))
+    print(f"{len(found):,} rows; they identify patients: keep them at the site", file=sys.stderr)
+    return int(found.empty)
 
 
 def _parameters(chosen: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 from chorus_nb import tables
 from chorus_nb.workbench import audit
+from chorus_nb.workbench.lists import list_pages, status_page
 from chorus_nb.workbench.report import html_page
 from chorus_nb.workbench.steps import ACQUIRE, STEPS, NotebookStep
 from chorus_nb.workbench.waiting import may_leave, since_last_release, what_waits
@@ -28,8 +29,8 @@ def render_index(workspace: Workspace, *, shareable: bool) -> str:
     states = {name: line["status"] for name, line in sorted(last.items(), key=lambda item: lines.index(item[1]))}
     due = (ACQUIRE, *STEPS) if ACQUIRE.name in last else STEPS
     rows = [_index_row(workspace, step, last.get(step.name), folder) for step in due if step.shareable or not shareable]
-    counts = _status_counts(workspace)
     links = {row["name"]: row["href"] for row in rows}
+    counts = _status_counts(workspace, links["03_run_deid"], shareable=shareable)
     return html_page(
         "index.html.j2",
         workspace.parameters.site,
@@ -39,7 +40,7 @@ def render_index(workspace: Workspace, *, shareable: bool) -> str:
         rows=rows,
         waiting=[] if shareable else _waiting_rows(workspace, states, links),
         counts=counts,
-        outcomes=links["03_run_deid"],
+        lists=[] if shareable else list_pages(workspace),
         found=sum(count["count"] for count in counts),
         shareable_index=_relative(workspace.reports_audit / "index.html", folder),
     )
@@ -72,12 +73,18 @@ def _waiting_rows(workspace: Workspace, states: dict[str, str], links: dict[str,
     ]
 
 
-def _status_counts(workspace: Workspace) -> list[dict[str, Any]]:
+def _status_counts(workspace: Workspace, outcomes: str, *, shareable: bool) -> list[dict[str, Any]]:
+    """Files by status, each with the list of them, or else the report on all outcomes."""
     if not workspace.has(tables.OUTCOMES):
         return []
     counts = workspace.read(tables.OUTCOMES, ["status"])["status"].value_counts()
     return [
-        {"status": status, "name": status.replace("_", " "), "count": int(counts.get(status, 0))}
+        {
+            "status": status,
+            "name": status.replace("_", " "),
+            "count": int(counts.get(status, 0)),
+            "href": outcomes if shareable else status_page(workspace, status) or outcomes,
+        }
         for status in tables.STATUSES
     ]
 

@@ -18,6 +18,7 @@ from chorus_nb.workbench import audit, kernel, report
 from chorus_nb.workbench.answers import answer_facts
 from chorus_nb.workbench.check import check_inputs
 from chorus_nb.workbench.index import write_indexes
+from chorus_nb.workbench.lists import write_evidence
 from chorus_nb.workbench.notebook import prepare_process
 from chorus_nb.workbench.report import Outcome
 from chorus_nb.workbench.steps import ACQUIRE, NOTEBOOK_STEPS, STEPS, NotebookStep, needed
@@ -48,6 +49,9 @@ def run_notebooks(parameters: Parameters, only: Iterable[str] = (), level: int =
         write_indexes(workspace)
         if ended[step.name].status != "passed":
             break
+    for line in write_evidence(workspace):
+        LOG.warning("%s", line)
+    write_indexes(workspace)
     return ended
 
 

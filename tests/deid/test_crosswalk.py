@@ -23,8 +23,8 @@ def ran(tmp_path: Path) -> Workspace:
 
 def test_an_original_value_leads_to_the_new_one_and_back(ran: Workspace) -> None:
     new = uid_map(ran).replace("1.2.3.4.5")
-    assert set(crosswalk.after(ran, "1.2.3.4.5").new) == {new}
-    assert set(crosswalk.before(ran, new).original) == {"1.2.3.4.5"}
+    assert set(crosswalk.find_changes(ran, old="1.2.3.4.5").new) == {new}
+    assert set(crosswalk.find_changes(ran, new=new).original) == {"1.2.3.4.5"}
     person = crosswalk.query(ran, "keyword = ?", ["PatientID"])
     assert set(zip(person.original, person.new, strict=True)) == {("MRN-1", "1001")}
 

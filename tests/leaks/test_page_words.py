@@ -25,7 +25,7 @@ PACKAGE = TEMPLATES.parents[1]
 
 def said_by_pages() -> Iterator[str]:
     """What a report says besides what its tables hold: templates with their markup, notebooks, reasons and checks."""
-    for page in TEMPLATES.rglob("*.j2"):
+    for page in (page for page in TEMPLATES.rglob("*.j2") if page.parent.name != "local"):
         yield re.sub(r"\{[{%#].*?[}%#]\}", " ", page.read_text(), flags=re.S)
     yield table_html(tables.empty(tables.SEAL))
     yield table_html(pd.DataFrame({"path": ["a", "b"]}), rows=1)

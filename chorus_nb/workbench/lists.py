@@ -1,0 +1,132 @@
+"""The lists by which a file is found from the index, without a script: by patient, accession, UID, and by outcome."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+from markupsafe import Markup
+
+from chorus_nb import tables
+from chorus_nb.display import escape
+from chorus_nb.errors import WorkbenchError
+from chorus_nb.layout import InstancePath
+from chorus_nb.workbench.report import html_page
+from chorus_nb.workbench.series_pages import FOLDER, all_files, write_series_pages
+from chorus_nb.workspace import Workspace, write_if_changed
+
+ROWS_A_PAGE = 2_000
+SORTED = {
+    "patient": ["PatientID", "person", "AccessionNumber"],
+    "accession": ["AccessionNumber", "image_occurrence", "PatientID"],
+    "UID": ["SeriesInstanceUID", "StudyInstanceUID", "new_series_uid"],
+}
+"""What each list is sorted by."""
+LEFT_OUT = {"patient": ["StudyInstanceUID", "new_series_uid"], "accession": ["StudyInstanceUID", "new_series_uid"]}
+SHOWN = {
+    "PatientID": "patient",
+    "person": "person_id",
+    "AccessionNumber": "accession",
+    "image_occurrence": "image_occurrence_id",
+    "StudyInstanceUID": "study UID",
+    "SeriesInstanceUID": "series UID",
+    "new_series_uid": "series UID in the release",
+    "modality": "modality",
+    "SeriesDescription": "description",
+}
+
+
+class ListPage(NamedTuple):
+    """A page of a list: its name below ``local/reports``, and from which to which row it goes."""
+
+    by: str
+    href: str
+    rows: str
+
+
+def write_evidence(workspace: Workspace) -> list[str]:
+    """Make the pages of all series and the lists that lead to them; what could not be made, in words."""
+    if not all(workspace.has(table) for table in (tables.OUTCOMES, tables.CATALOG, tables.WORKLIST)):
+        return []
+    try:
+        files = all_files(workspace)
+        write_series_pages(workspace, files)
+    except WorkbenchError as error:
+        return [f"the pages of the series were not made: {line}" for line in str(error).splitlines()]
+    _write_lists(workspace, files)
+    return []
+
+
+def list_pages(workspace: Workspace) -> list[ListPage]:
+    """The pages of the lists by patient, accession and UID, as they were made."""
+    found = []
+    for by in SORTED:
+        for path in sorted((workspace.reports_local / FOLDER).glob(f"by_{by}-*-*.html"), key=_first_row):
+            first, last = path.stem.split("-")[1:]
+            found.append(ListPage(by, f"{FOLDER}/{path.name}", f"{int(first):,}–{int(last):,}"))
+    return found
+
+
+def _first_row(path: Path) -> int:
+    return int(path.stem.split("-")[1])
+
+
+def status_page(workspace: Workspace, status: str) -> str:
+    """The list of the files of a status, "" if there is none."""
+    path = workspace.reports_local / FOLDER / f"status_{status}.html"
+    return f"{FOLDER}/{path.name}" if path.is_file() else ""
+
+
+def _write_lists(workspace: Workspace, files: pd.DataFrame) -> None:
+    folder = workspace.reports_local / FOLDER
+    made = set()
+    keyed = files.assign(
+        person=files["person_id"].astype("Int64").astype("string").fillna(""),
+        image_occurrence=files["image_occurrence_id"].astype("Int64").astype("string").fillna(""),
+        new_series_uid=InstancePath.columns(files.groupby("page")["target_path"].transform("max"))["series_uid"].fillna(
+            ""
+        ),
+    )
+    keys = [*SHOWN, "page"]
+    for by, order in SORTED.items():
+        rows = keyed.groupby(keys, as_index=False).agg(
+            files=("source_path", "count"), released=("status", lambda status: int((status == "released").sum()))
+        )
+        rows = rows.assign(last=rows[order[0]] == "").sort_values(["last", *order, *SHOWN], kind="stable")
+        columns = [*order, *(name for name in SHOWN if name not in (*order, *LEFT_OUT.get(by, [])))]
+        for first in range(0, len(rows), ROWS_A_PAGE):
+            part = rows.iloc[first : first + ROWS_A_PAGE]
+            name = f"by_{by}-{first + 1}-{first + len(part)}.html"
+            page = _list_page(workspace, f"Series by {by}", part, columns, ["files", "released"])
+            made.add(name)
+            write_if_changed(folder / name, page)
+    for status, own in keyed.groupby("status"):
+        columns = ["why", "PatientID", "AccessionNumber", "modality", "SeriesDescription", "SeriesInstanceUID"]
+        told = own.assign(why=[tables.REASON_MEANINGS.get(reason, reason) for reason in own["reason"]])
+        rows = told.groupby([*columns, "page"], as_index=False).agg(files=("source_path", "count"))
+        name = f"status_{status}.html"
+        page = _list_page(workspace, f"Files: {str(status).replace('_', ' ')}", rows, columns, ["files"])
+        made.add(name)
+        write_if_changed(folder / name, page)
+    for stale in {path.name for kind in ("by_*.html", "status_*.html") for path in folder.glob(kind)} - made:
+        (folder / stale).unlink()
+
+
+def _list_page(workspace: Workspace, title: str, rows: pd.DataFrame, columns: list[str], counts: list[str]) -> bytes:
+    return html_page(
+        "local/list.html.j2",
+        workspace.parameters.site,
+        title=title,
+        heads=[SHOWN.get(name, name) for name in columns],
+        counts=counts,
+        rows=[
+            (page, [Markup(escape(cell)) for cell in cells], numbers)
+            for page, cells, numbers in zip(
+                rows["page"],
+                rows[columns].itertuples(index=False, name=None),
+                rows[counts].itertuples(index=False, name=None),
+                strict=True,
+            )
+        ],
+    ).encode("utf-8", "replace")

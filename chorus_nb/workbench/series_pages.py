@@ -1,0 +1,307 @@
+"""A page for each series of the source, below ``local/reports/series``: from any file to what was done to it and why.
+
+Static HTML; identifiable, so it never leaves ``local/``. The lists of ``lists.py`` lead to it.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from blake3 import blake3
+from markupsafe import Markup
+
+from chorus_nb import __version__, tables
+from chorus_nb.deid import crosswalk
+from chorus_nb.display import escape, table_html
+from chorus_nb.errors import ChildFault
+from chorus_nb.mapping import ACTIONS
+from chorus_nb.processes.child import Child
+from chorus_nb.verify.previews import thumbnails
+from chorus_nb.workbench.report import TEMPLATES, html_page
+from chorus_nb.workspace import Workspace, write_atomically, write_if_changed
+
+FOLDER = "series"
+PICTURED = 3  # files of a series that are shown before and after
+BATCH_FILES = 5_000  # asked of the crosswalk at once
+LARGEST_PICTURED = 512 << 20  # bytes; of a larger file no thumbnail is made
+KEYS = "made.json"
+ELEMENT = ["path", "tag", "keyword", "vr", "original", "action", "new", "rule_source"]
+HEADER = [
+    *("source_path", "PatientID", "AccessionNumber", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"),
+    *("SeriesDescription", "InstanceNumber", "size"),
+]
+
+
+def all_files(workspace: Workspace) -> pd.DataFrame:
+    """Every file found: outcome, header attributes by which it is looked for, ids of the lookup tables, its page."""
+    outcomes = workspace.read(tables.OUTCOMES)
+    links = workspace.read(tables.WORKLIST, ["source_path", "person_id", "image_occurrence_id"])
+    files = outcomes.merge(workspace.read(tables.CATALOG, HEADER), on="source_path", how="left").merge(
+        links, on="source_path", how="left"
+    )
+    files[HEADER[:-1]] = files[HEADER[:-1]].fillna("")
+    return files.assign(page=files["SeriesInstanceUID"].map(_page_name))
+
+
+def _page_name(series_uid: str) -> str:
+    """A name that no header chose. Files without a series have one page together."""
+    return f"{blake3(series_uid.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}.html" if series_uid else "none.html"
+
+
+def write_series_pages(workspace: Workspace, files: pd.DataFrame) -> int:
+    """Make the pages whose tables changed since they were made; remove those of series that are gone."""
+    folder = workspace.reports_local / FOLDER
+    folder.mkdir(exist_ok=True)
+    told = Evidence(workspace)
+    before = _made_before(folder)
+    pages = {str(name): own.sort_values("source_path") for name, own in files.groupby("page")}
+    keys = {name: told.key(own) for name, own in pages.items()}
+    due = [name for name in pages if before.get(name) != keys[name] or not (folder / name).is_file()]
+    child = Child()
+    try:
+        for names in _batches(due, pages):
+            changes = crosswalk.of_files(workspace, [path for name in names for path in pages[name]["source_path"]])
+            by_file = dict(list(changes.groupby("source_path")))
+            for name in names:
+                write_atomically(folder / name, told.page(pages[name], by_file, child).encode("utf-8", "replace"))
+    finally:
+        child.close()
+    for gone in set(before) - set(pages):
+        (folder / gone).unlink(missing_ok=True)
+    write_if_changed(folder / KEYS, json.dumps(keys, sort_keys=True).encode())
+    return len(due)
+
+
+def _made_before(folder: Path) -> dict[str, str]:
+    with contextlib.suppress(OSError, ValueError):
+        made = json.loads((folder / KEYS).read_text(encoding="utf-8"))
+        if isinstance(made, dict):
+            return {name: key for name, key in made.items() if re.fullmatch(r"[0-9a-z]+\.html", name)}
+    return {}
+
+
+def _batches(names: list[str], pages: dict[str, pd.DataFrame]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    for name in names:
+        if batch and sum(len(pages[one]) for one in (*batch, name)) > BATCH_FILES:
+            yield batch
+            batch = []
+        batch.append(name)
+    if batch:
+        yield batch
+
+
+class Evidence:
+    """What the tables say of files and series, read once for all pages."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        findings = [workspace.read_or_empty(tables.VERIFICATION), workspace.read_or_empty(tables.HELD_FINDINGS)]
+        self.findings = pd.concat([part.reindex(columns=[*FINDING, "file"]) for part in findings], ignore_index=True)
+        self.verdicts = workspace.read_or_empty(tables.IMAGE_VERDICTS)
+        self.faces = workspace.read_or_empty(tables.FACE_VERDICTS)
+        self.decisions = pd.concat(
+            [
+                workspace.read_or_empty(table).assign(about=about)
+                for table, about in (
+                    (tables.IMAGE_DECISIONS, "text in pixels"),
+                    (tables.FACE_DECISIONS, "face"),
+                    (tables.EXCLUSIONS, "exclusion"),
+                )
+            ],
+            ignore_index=True,
+        ).reindex(columns=["about", "item", "decision", "boxes", "reviewer", "time", "note"])
+        self.reasons = _plan_reasons(workspace)
+        self.checks = workspace.read_or_empty(tables.CHECKS)
+        code = (*TEMPLATES.rglob("*.j2"), TEMPLATES / "style.css", Path(__file__))
+        self._made_by = blake3(b"".join(path.read_bytes() for path in sorted(code)) + __version__.encode()).digest()
+
+    def key(self, files: pd.DataFrame) -> str:
+        """What a page depends on: its files and all that is said of them."""
+        parts = (
+            files.drop(columns="seconds"),
+            self._found(files),
+            self._decided(files),
+            self._looked(files),
+            self._faces_of(files),
+            self.checks,
+        )
+        text = "\0".join([part.to_csv(index=False) for part in parts])
+        mapped = "" if self.reasons.empty else str(pd.util.hash_pandas_object(self.reasons).sum())
+        return blake3(self._made_by + (text + mapped).encode("utf-8", "surrogatepass")).hexdigest()
+
+    def page(self, files: pd.DataFrame, changes: dict[str, pd.DataFrame], child: Child) -> str:
+        """The page of one series."""
+        one = files.iloc[0]
+        common, own = _common_and_own(files, changes)
+        statuses = files["status"].value_counts()
+        return html_page(
+            "local/series.html.j2",
+            self.workspace.parameters.site,
+            title=_text(" ".join(filter(None, (one.modality, one.SeriesDescription))) or "Files without a series"),
+            counts=[(name.replace("_", " "), int(statuses[name])) for name in tables.STATUSES if name in statuses],
+            total=len(files),
+            identity=[(name, _text(old), _text(new)) for name, old, new in _identity(files, changes)],
+            pictures=self._pictures(files, child),
+            files=[self._file(number, row, own) for number, row in enumerate(files.itertuples(), 1)],
+            common=_shown(self._with_reasons(common, one.sop_class), "Changed alike in every released file"),
+            changed=len(common),
+            released=int(statuses.get("released", 0)),
+            decisions=_shown(self._decided(files), "What people decided about this series, its files, device or study"),
+            findings=_shown(self._found(files), "What 04 found in it"),
+            checks=_checks_said(self.checks),
+            looked=_shown(self._looked(files), "How its pictures were looked at for text"),
+            faces=_shown(self._faces_of(files), "Whether a face may show, and what became of it"),
+        )
+
+    def _file(self, number: int, row: Any, own: dict[str, pd.DataFrame]) -> dict[str, Any]:
+        facts = {
+            "What became of it": row.status.replace("_", " "),
+            "Why": tables.REASON_MEANINGS.get(row.reason, row.reason),
+            "More": row.detail,
+            "What to do": tables.REMEDIES.get(row.reason, ""),
+            "Released as": row.target_path,
+            "SOP Instance UID": row.SOPInstanceUID,
+            "Filled in the pixels": row.boxes,
+            "Share of pixels filled to remove a face": f"{row.face_share:.1%}" if row.face_share > 0 else "",
+            "BLAKE3 of the source file": row.source_digest,
+            "BLAKE3 of the released file": row.target_digest,
+            "Pixel data before": row.pixel_digest_before,
+            "Pixel data after": row.pixel_digest_after,
+        }
+        table = own.get(row.source_path, pd.DataFrame(columns=ELEMENT))
+        return {
+            "number": number,
+            "name": _text(row.source_path),
+            "status": row.status,
+            "said": row.status.replace("_", " "),
+            "facts": [(name, _text(value)) for name, value in facts.items() if value],
+            "changes": _shown(self._with_reasons(table, row.sop_class), "Changed in this file alone"),
+        }
+
+    def _pictures(self, files: pd.DataFrame, child: Child) -> list[dict[str, str]]:
+        images = files[(files["sop_class"] != "") & (files["size"] <= LARGEST_PICTURED)]
+        images = images.assign(number=pd.to_numeric(images["InstanceNumber"], errors="coerce")).sort_values("number")
+        marked = images[images["boxes"] != ""]
+        places = [0, len(images) // 2, len(images) - 1] if len(images) else []
+        chosen = pd.concat([marked, images.iloc[places]])
+        made = []
+        for row in chosen[~chosen["source_path"].duplicated()].head(PICTURED).itertuples():
+            with contextlib.suppress(OSError, ChildFault):  # the outcome or the gate says what is wrong with it
+                target = (self.workspace.release / row.target_path).read_bytes() if row.status == "released" else None
+                pair = child.call(thumbnails, self.workspace.source.read(row.source_path), target, row.boxes)
+                before, after = (base64.b64encode(png).decode("ascii") for png in pair)
+                made.append({"name": _text(row.source_path), "before": before, "after": after})
+        return made
+
+    def _found(self, files: pd.DataFrame) -> pd.DataFrame:
+        own = set(files["target_path"]) - {""}
+        series = {path.rpartition("/")[0] for path in own}
+        return self.findings.loc[self.findings["file"].isin(own | series), FINDING]
+
+    def _decided(self, files: pd.DataFrame) -> pd.DataFrame:
+        items = {*files["source_path"], *_prefixed("series:", files["SeriesInstanceUID"]), *files["SeriesInstanceUID"]}
+        items |= {*_prefixed("study:", files["StudyInstanceUID"])}
+        heads = self.faces.loc[self.faces["series_uid"].isin(set(files["SeriesInstanceUID"]) - {""}), "head"]
+        items |= set(self.faces.loc[self.faces["head"].isin(heads), "series_uid"])  # a decision covers a whole head
+        items |= {*_prefixed("device:", self._verdicts_of(files)["device"])}
+        return self.decisions[self.decisions["item"].isin(items - {""})]
+
+    def _verdicts_of(self, files: pd.DataFrame) -> pd.DataFrame:
+        return self.verdicts[self.verdicts["source_path"].isin(files["source_path"])]
+
+    def _looked(self, files: pd.DataFrame) -> pd.DataFrame:
+        kinds = self._verdicts_of(files).groupby(["checked", "verdict", "tier", "risk", "risk_reason"], as_index=False)
+        return kinds.agg(files=("source_path", "count"))
+
+    def _faces_of(self, files: pd.DataFrame) -> pd.DataFrame:
+        own = self.faces[self.faces["series_uid"].isin(set(files["SeriesInstanceUID"]) - {""})]
+        return own[["status", "reason", "need", "need_reason", "files", "removed", "shared_from"]]
+
+    def _with_reasons(self, changes: pd.DataFrame, sop_class: str) -> pd.DataFrame:
+        """Changes in words: what was done, by which rule, why, and who decided it."""
+        keyed = changes.assign(
+            sop_class=sop_class,
+            place=changes["path"].str.replace(r"\[\d+\]", "", regex=True),
+            planned=[_planned(tag) for tag in changes["tag"]],
+        )
+        joined = keyed.merge(self.reasons, on=["sop_class", "place", "planned"], how="left").fillna("")
+        joined["action"] = joined["action"].map(lambda code: ACTIONS.get(code, code))
+        shown = joined[["path", "tag", "keyword", "original", "new", "action", "rule_source", "reason", "decided_by"]]
+        shown = shown.drop(columns=[name for name in ("path",) if not shown[name].any()])
+        return shown.rename(
+            columns={"new": "after", "original": "before", "rule_source": "rule", "decided_by": "decided by"}
+        )
+
+
+FINDING = ["check", "severity", "tag", "kind", "detail"]
+
+
+def _plan_reasons(workspace: Workspace) -> pd.DataFrame:
+    """Reason and who decided, by kind of image, place and tag; where two creators differ under one tag, none."""
+    columns = ["sop_class", "place", "planned", "reason", "decided_by"]
+    if not workspace.has(tables.TAG_PLAN):
+        return pd.DataFrame(columns=columns)
+    plan = workspace.read(tables.TAG_PLAN).rename(columns={"path": "place", "tag": "planned"})[columns]
+    return plan.drop_duplicates().drop_duplicates(columns[:3], keep=False)
+
+
+def _planned(tag: str) -> str:
+    """A tag as the plan has it: a private element without its block."""
+    private = len(tag) == 11 and tag[4] in "13579bdfBDF" and tag[6:8] != "00"
+    return f"{tag[:6]}xx{tag[8:]}" if private else tag
+
+
+def _prefixed(prefix: str, values: pd.Series) -> set[str]:
+    return {f"{prefix}{value}" for value in values if value}
+
+
+def _common_and_own(
+    files: pd.DataFrame, changes: dict[str, pd.DataFrame]
+) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    """Changes that every released file has alike, told once, and those of each file alone."""
+    each = [changes[path] for path in files["source_path"] if path in changes]
+    if not each:
+        return pd.DataFrame(columns=ELEMENT), {}
+    rows = pd.concat(each)
+    times = rows.groupby(ELEMENT, dropna=False)["source_path"].transform("nunique")
+    alike = (times == len(each)) & (len(each) > 1)
+    own = {str(path): part[ELEMENT] for path, part in rows[~alike].groupby("source_path")}
+    return rows.loc[alike, ELEMENT].drop_duplicates(), own
+
+
+def _identity(files: pd.DataFrame, changes: dict[str, pd.DataFrame]) -> Iterator[tuple[str, str, str]]:
+    """Whose it is: patient, accession and UIDs, each as it was and as it is in the release."""
+    new = {}
+    for path in files["source_path"]:
+        for row in changes.get(path, pd.DataFrame(columns=ELEMENT)).itertuples():
+            if not row.path:
+                new[row.keyword, row.original] = row.new
+    ids = {"PatientID": "person_id", "AccessionNumber": "image_occurrence_id"}
+    for name in ("PatientID", "AccessionNumber", "StudyInstanceUID", "SeriesInstanceUID"):
+        for value in sorted(set(files[name]) - {""}):
+            mapped = files.loc[files[name] == value, ids[name]].dropna().unique() if name in ids else []
+            yield name, value, new.get((name, value)) or ", ".join(str(int(number)) for number in mapped)
+
+
+def _checks_said(checks: pd.DataFrame) -> str:
+    asked = checks[checks["examined"] > 0]
+    results = asked["result"].value_counts()
+    said = ", ".join(f"{count:,} {name}" for name, count in results.items())
+    return f"04 asked {len(asked):,} checks of the whole release: {said}." if len(asked) else "04 was not run."
+
+
+def _shown(frame: pd.DataFrame, caption: str) -> Markup:
+    return Markup(table_html(frame, len(frame), caption))
+
+
+def _text(value: object) -> Markup:
+    """Header text as data: escaped where everything is (``display``)."""
+    return Markup(escape(value))

@@ -1,0 +1,119 @@
+"""From the index to what was done to a file, and who decided, in three clicks; the command that answers for a value."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pytest
+
+from chorus_nb.workbench import lists
+from chorus_nb.workbench.commands import main
+from chorus_nb.workbench.series_pages import FOLDER, all_files, write_series_pages
+from tests.browsing import Watched
+from tests.notebooks.finished_chain import Chain
+
+
+def outcomes(chain: Chain) -> pd.DataFrame:
+    return pd.read_parquet(chain.workspace.local / "outcomes.parquet")
+
+
+def changes(chain: Chain, source_path: str) -> list[tuple[str, str, str]]:
+    """Tag, original and new value of each changed element of a file, read without the package."""
+    parts = str(chain.workspace.local / "crosswalk" / "*.parquet")
+    said = "select tag, original, new from read_parquet(?) where source_path = ?"
+    return [tuple(row) for row in duckdb.execute(said, [parts, source_path]).fetchall()]
+
+
+def catalog_row(chain: Chain, source_path: str) -> dict[str, str]:
+    rows = pd.read_parquet(chain.workspace.local / "catalog.parquet").fillna("")
+    return dict(rows[rows["source_path"] == source_path].iloc[0])
+
+
+def squeezed(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
+
+
+@pytest.mark.parametrize("by", ["patient", "accession", "UID"])
+def test_three_clicks_lead_from_the_index_to_what_was_done_to_a_file(chain: Chain, browser: Any, by: str) -> None:
+    released = outcomes(chain).query("status == 'released'")
+    path = str(released["source_path"].iloc[0])
+    row = catalog_row(chain, path)
+    sought = {"patient": "PatientID", "accession": "AccessionNumber", "UID": "SeriesInstanceUID"}[by]
+    watched = Watched(browser)
+    page = watched.page
+    page.goto((chain.workspace.reports_local / "index.html").as_uri())
+    page.get_by_role("link", name=f"by {by}").first.click()
+    listed = page.locator("tr", has_text=row[sought]).filter(has_text=row["SeriesDescription"])
+    listed.filter(has_text=row["Modality"]).first.get_by_role("link").click()
+    page.locator("details.file > summary", has_text=path).click()
+    told = squeezed(page.locator("main").inner_text())
+    watched.close()
+    assert path in told and str(released["target_path"].iloc[0]) in told
+    assert str(released["source_digest"].iloc[0]) in told and str(released["target_digest"].iloc[0]) in told
+    made = changes(chain, path)
+    assert len(made) > 10
+    missing = [tag for tag, old, new in made if not all(squeezed(part).strip() in told for part in (tag, old, new))]
+    assert missing == []
+    assert "policy" in told and "Table E.1-1" in told
+    assert (watched.dialogs, watched.errors, watched.outside) == ([], [], [])
+
+
+def test_every_file_stands_on_one_page_with_what_became_of_it(chain: Chain) -> None:
+    folder = chain.workspace.reports_local / FOLDER
+    pages = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.html")}
+    series = {name: text for name, text in pages.items() if not name.startswith(("by_", "status_"))}
+    for row in outcomes(chain).itertuples():
+        said = f"{row.status.replace('_', ' ')}: <code>{html.escape(row.source_path)}</code>"
+        assert sum(said in text for text in series.values()) == 1, row.source_path
+    assert re.findall("<script|<img src=x", "".join(pages.values())) == [], "text of headers is data"
+
+
+def test_every_count_of_the_index_leads_to_a_list_of_as_many_files(chain: Chain) -> None:
+    index = (chain.workspace.reports_local / "index.html").read_text(encoding="utf-8")
+    linked = re.findall(r'<dd><a href="(series/status_\w+\.html)">([\d,]+)</a>', index)
+    assert len(linked) == outcomes(chain)["status"].nunique()
+    for href, count in linked:
+        listed = (chain.workspace.reports_local / href).read_text(encoding="utf-8")
+        files = [
+            int(number.replace(",", "")) for number in re.findall(r'<td class="number">([\d,]+)</td></tr>', listed)
+        ]
+        assert sum(files) == int(count.replace(",", "")), href
+
+
+def test_pages_whose_tables_did_not_change_are_not_made_again(chain: Chain) -> None:
+    files = all_files(chain.workspace)
+    assert write_series_pages(chain.workspace, files) == 0
+    page = str(files["page"].iloc[0])
+    (chain.workspace.reports_local / FOLDER / page).unlink()
+    assert write_series_pages(chain.workspace, files) == 1
+
+
+def test_a_value_is_followed_both_ways_by_the_command(chain: Chain, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    path = str(outcomes(chain).query("status == 'released'")["source_path"].iloc[0])
+    old, new = next((old, new) for tag, old, new in changes(chain, path) if tag == "(0020,000D)")
+    for asked in (["--old", old], ["--new", new], ["--element", "StudyInstanceUID", "--source", path]):
+        assert main(["crosswalk", str(chain.file), *asked]) == 0
+        told = capsysbinary.readouterr().out.decode()
+        rows = [row for row in csv.DictReader(io.StringIO(told)) if row["tag"] == "(0020,000D)"]
+        assert {(row["original"], row["new"]) for row in rows} == {(old, new)}, asked
+    assert main(["crosswalk", str(chain.file), "--old", "nobody"]) == 1
+    assert main(["crosswalk", str(chain.file)]) == 2
+
+
+def test_long_lists_are_split_and_stale_parts_go(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "ROWS_A_PAGE", 4)
+    files = all_files(chain.workspace)
+    lists._write_lists(chain.workspace, files)
+    rows = [page.rows for page in lists.list_pages(chain.workspace) if page.by == "patient"]
+    assert rows[:2] == ["1–4", "5–8"]
+    monkeypatch.undo()
+    lists._write_lists(chain.workspace, files)
+    assert len([page for page in lists.list_pages(chain.workspace) if page.by == "patient"]) == 1
+    assert not list(Path(chain.workspace.reports_local / FOLDER).glob("by_patient-1-4.html"))

@@ -23,9 +23,9 @@ REGISTRY_DDL = f"{METADATA}/ddl"
 MI_CDM = f"{METADATA}/mi_cdm"
 DATA_DICTIONARY = f"{METADATA}/data_dictionary.csv"
 SUBMISSION_NOTE = f"{METADATA}/IMAGING_SUBMISSION.md"
-CERTIFICATE = f"{METADATA}/verification_certificate"  # .md and .json
+CERTIFICATE = f"{METADATA}/verification_certificate"  # .html, .json and .pdf
 MANIFEST_FILE = f"{METADATA}/manifest.csv"
-MADE_LAST = (f"{CERTIFICATE}.json", f"{CERTIFICATE}.md", MANIFEST_FILE)  # about all else
+MADE_LAST = (*(f"{CERTIFICATE}.{form}" for form in ("html", "json", "pdf")), MANIFEST_FILE)  # about all else
 
 # The only shape the place of an image may have: no header text becomes part of it that is not a plain code or UID.
 INSTANCE = re.compile(r"[0-9]+/Images/[A-Z0-9]{2,16}/[0-9]+/[0-9][0-9.]{0,62}[0-9]/[0-9]{3,}(_[0-9]+)?\.dcm")
@@ -60,7 +60,7 @@ FILE_KINDS = (
     ),
     FileKind(rf"{MI_CDM}/image_(occurrence|feature|occurrence_source)\.csv", "a table of MI-CDM", "05_build_registry"),
     FileKind(rf"{MI_CDM}/ddl_postgresql\.sql", "CREATE TABLE of these", "05_build_registry"),
-    FileKind(rf"{CERTIFICATE}\.(md|json)", "what was checked", "06_release"),
+    FileKind(rf"{CERTIFICATE}\.(html|json|pdf)", "what was checked", "06_release"),
     FileKind(SUBMISSION_NOTE, "what the release holds", "06_release"),
     FileKind(rf"{REPORTS}/(03_run_deid|05_build_registry)\.html", "a report that may be shared", "06_release"),
     FileKind(MANIFEST_FILE, "size and checksums of every file", "06_release"),

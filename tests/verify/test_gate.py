@@ -171,12 +171,12 @@ def test_two_processes_find_the_same_as_one(release: Workspace) -> None:
 def test_the_certificate_says_what_was_checked_and_names_nobody(release: Workspace) -> None:
     verify_tree(release)
     made = certificate(release, {"a": "digest of a file"})
-    page, data = made[f"{CERTIFICATE}.md"].decode(), json.loads(made[f"{CERTIFICATE}.json"])
+    page, data = made[f"{CERTIFICATE}.html"].decode(), json.loads(made[f"{CERTIFICATE}.json"])
     assert data["files"] == 8
     assert data["persons"] == 2
     assert {row["check"] for row in data["checks"]} == {*GATE_CHECKS, *ASKED_OF_TREE}
     assert data["release_blake3"] == release_digest({"a": "digest of a file"})
-    assert f"Of {len(data['checks'])} checks" in page
+    assert f"of {len(data['checks'])} checks passed" in page
     assert len(safe_harbor(release, all_checks(release))) == 19  # the 18 items of 45 CFR 164.514(b)(2)(i), and (c)
     assert not [word for word in ORIGINAL_WORDS if word in page + json.dumps(data)]
     assert search_contents(release, made) == []
@@ -194,7 +194,7 @@ def test_the_certificate_names_the_sites_own_script_with_its_digest(release: Wor
     digest = blake3(script.read_bytes()).hexdigest()
     said = json.loads(made[f"{CERTIFICATE}.json"])["policy"]
     assert said.items() >= {"name": SCRIPT, "script": "site.script", "script_blake3": digest}.items()
-    assert f"Policy: CTP script `site.script` (BLAKE3 `{digest}`)." in made[f"{CERTIFICATE}.md"].decode()
+    assert f"Policy: CTP script site.script (BLAKE3 {digest})." in made[f"{CERTIFICATE}.html"].decode()
     assert "script" not in json.loads(certificate(release, {})[f"{CERTIFICATE}.json"])["policy"]
 
 
@@ -210,7 +210,7 @@ def test_the_certificate_counts_what_is_in_the_release(release: Workspace) -> No
     assert (data["files"], data["not_released_by_reason"]["held_by_verify"]) == (7, 1)
     # two of three images of a series are left, which is medium
     assert data["findings_by_severity"] == {"high": 0, "medium": 1}
-    assert "Found at fault and kept at the site: 1." in made[f"{CERTIFICATE}.md"].decode()
+    assert "1 (04 found it at fault)" in made[f"{CERTIFICATE}.html"].decode()
 
 
 def test_there_is_no_certificate_when_the_gate_closes(release: Workspace) -> None:

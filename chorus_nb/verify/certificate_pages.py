@@ -1,0 +1,115 @@
+"""The certificate as a page and as a PDF: the same sections in both, the same bytes whenever they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from xml.etree import ElementTree
+
+import pandas as pd
+from blake3 import blake3
+from fpdf import FPDF
+from fpdf.fonts import FontFace
+
+from chorus_nb.verify.sentences import Section
+
+LOOK = (
+    ":root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;"
+    "padding:0 1rem}table{border-collapse:collapse;width:100%}td,th{border:1px solid #8886;padding:.2rem .4rem;"
+    "text-align:left;vertical-align:top;overflow-wrap:anywhere}p{overflow-wrap:anywhere}thead{display:table-header-group}"
+    "tr{break-inside:avoid}@page{margin:15mm}"
+)
+ONLY_THIS = "default-src 'none'; style-src 'unsafe-inline'"
+NARROW = frozenset(("item", "result", "examined", "findings", "held"))
+
+
+def html_page(sections: Sequence[Section]) -> bytes:
+    """The certificate as a page that loads nothing; every text is escaped by ElementTree."""
+    root = ElementTree.Element("html", lang="en")
+    head = ElementTree.SubElement(root, "head")
+    ElementTree.SubElement(head, "meta", charset="utf-8")
+    ElementTree.SubElement(head, "meta", {"http-equiv": "Content-Security-Policy", "content": ONLY_THIS})
+    ElementTree.SubElement(head, "title").text = sections[0].heading
+    ElementTree.SubElement(head, "style").text = LOOK
+    body = ElementTree.SubElement(root, "body")
+    for number, section in enumerate(sections):
+        ElementTree.SubElement(body, "h2" if number else "h1").text = section.heading
+        for sentence in section.sentences:
+            ElementTree.SubElement(body, "p").text = sentence
+        if section.table is not None:
+            _table(body, section.table)
+    ElementTree.indent(root, "")
+    page: str = ElementTree.tostring(root, encoding="unicode", method="html")
+    return f"<!doctype html>\n{page}\n".encode()
+
+
+def _table(body: ElementTree.Element, frame: pd.DataFrame) -> None:
+    table = ElementTree.SubElement(body, "table")
+    heads = ElementTree.SubElement(ElementTree.SubElement(table, "thead"), "tr")
+    for name in frame.columns:
+        ElementTree.SubElement(heads, "th", scope="col").text = str(name)
+    rows = ElementTree.SubElement(table, "tbody")
+    for row in frame.itertuples(index=False):
+        line = ElementTree.SubElement(rows, "tr")
+        for cell in row:
+            ElementTree.SubElement(line, "td").text = _shown(cell)
+
+
+def pdf_pages(sections: Sequence[Section]) -> bytes:
+    """The certificate as a PDF, A4, wide enough for its tables, its pages numbered.
+
+    Its letters stand in the file as they are (no compression, the fonts every reader has), so that the search for
+    identifiers reads it as it is; letters beyond Latin-1 become a question mark.
+    """
+    pdf = _Pages(orientation="landscape", format="A4")
+    said = "\n".join(f"{section.heading}\n{section.sentences}\n{section.table}" for section in sections)
+    pdf.digest = blake3(said.encode()).hexdigest(length=16)
+    pdf.set_compression(False)
+    pdf.set_creation_date(datetime(2000, 1, 1, tzinfo=UTC))  # no time: the same certificate has the same bytes
+    pdf.set_title(_latin(sections[0].heading))
+    pdf.set_lang("en")
+    pdf.add_page()
+    for number, section in enumerate(sections):
+        pdf.set_font("Helvetica", "B", 12 if number else 17)
+        pdf.multi_cell(0, None, _latin(section.heading), align="L", new_x="LMARGIN", new_y="NEXT")
+        pdf.ln(1)
+        pdf.set_font("Helvetica", "", 9)
+        for sentence in section.sentences:
+            pdf.multi_cell(0, 5, _latin(sentence), align="L", new_x="LMARGIN", new_y="NEXT")
+        if section.table is not None:
+            _pdf_table(pdf, section.table)
+        pdf.ln(3)
+    return bytes(pdf.output())
+
+
+class _Pages(FPDF):
+    """Numbered pages, and an identity made of what they say instead of the time."""
+
+    digest = ""
+
+    def footer(self) -> None:
+        self.set_y(-12)
+        self.set_font("Helvetica", "", 8)
+        self.cell(0, 5, f"page {self.page_no()} of {{nb}}", align="R")
+
+    def file_id(self) -> str:
+        return f"<{self.digest}><{self.digest}>"
+
+
+def _pdf_table(pdf: FPDF, frame: pd.DataFrame) -> None:
+    pdf.set_font("Helvetica", "", 8)
+    widths = tuple(1 if name in NARROW else 5 for name in frame.columns)
+    bold = FontFace(emphasis="BOLD")
+    with pdf.table(col_widths=widths, text_align="LEFT", line_height=4, padding=0.6, headings_style=bold) as table:
+        for row in [tuple(frame.columns), *frame.itertuples(index=False)]:
+            line = table.row()
+            for cell in row:
+                line.cell(_latin(_shown(cell)))
+
+
+def _shown(cell: object) -> str:
+    return f"{cell:,}" if isinstance(cell, int) else str(cell)
+
+
+def _latin(text: str) -> str:
+    return text.encode("latin-1", "replace").decode("latin-1")

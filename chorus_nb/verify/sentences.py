@@ -1,0 +1,157 @@
+"""What the certificate says, made of its numbers and of nothing else: another number, another sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from chorus_nb.tables import reason_meanings
+from chorus_nb.verify.claim import TextClaim
+
+BLANKS = ("PI name", "PI e-mail", "Organisation", "IRB number and date", "Name and description of the data")
+CHECKLIST = ["item", "what", "what was done", "proof"]
+DONE_TO_ELEMENTS = {
+    "K": "kept",
+    "C": "kept without what no list knows",
+    "S": "entered, item by item",
+    "X": "removed",
+    "Z": "emptied",
+    "D": "replaced by a dummy",
+    "U": "given a new UID",
+    "shift": "moved in time",
+    "lookup": "replaced by the id of the lookup table",
+    "age": "capped as ages above 89",
+}
+WHAT_BECAME_OF_FACES = {
+    "defaced": "had their face removed",
+    "no_face_in_view": "are heads without a face in view",
+    "no_head": "show no head",
+    "as_it_is": "leave with a face that a reviewer signed for",
+    "may_be_head": "may show a head and were not defaced",
+    "not_asked": "were not asked for a head",
+    "rendering": "are pictures that may show a face",
+}
+DECIDED_IN_WORDS = {
+    "tags": "rows of the tag plan were decided by a person",
+    "words": "words of texts were approved",
+    "pictures": "pictures were released by a decision",
+    "faces": "series leave with their face by a decision",
+}
+
+
+class Section(NamedTuple):
+    """A part of the certificate: its heading, sentences, and a table or none."""
+
+    heading: str
+    sentences: list[str]
+    table: pd.DataFrame | None = None
+
+
+def sections_of(facts: Mapping[str, Any]) -> list[Section]:
+    """The certificate from its ``facts``, the first section with its title."""
+    checks = pd.DataFrame(facts["checks"])
+    made = ", ".join(f"{name} {number}" for name, number in sorted(facts["versions"].items()))
+    return [
+        Section(f"Verification certificate of {facts['site']}", [*_released(facts), checks_said(facts["checks"])]),
+        Section("Policy", [*_policy(facts), *_decisions(facts)]),
+        Section("Text in pictures", [text_said(facts["text_in_pictures"])]),
+        Section("Faces", [faces_said(facts["faces"])]),
+        Section("Checks", [], checks[["question", "result", "why", "examined", "findings", "held"]]),
+        Section("Safe Harbor, 45 CFR 164.514(b)(2)", [], pd.DataFrame(facts["safe_harbor"])[CHECKLIST]),
+        Section("To be filled in by the site", [f"{blank}: ______" for blank in (*BLANKS, "Signature and date")]),
+        Section("Made with", [f"{made}."]),
+    ]
+
+
+def checks_said(checks: Iterable[Mapping[str, Any]]) -> str:
+    """How many checks passed; each that was not run, and why."""
+    rows = list(checks)
+    other = [f"{row['check']}: {row['why'] or 'no reason is on record'}" for row in rows if row["result"] == "not run"]
+    failed = [row["check"] for row in rows if row["result"] not in ("pass", "not run")]
+    passed = sum(row["result"] == "pass" for row in rows)
+    parts = [f"{passed} of {len(rows)} checks passed"]
+    parts += [f"{len(other)} {'was' if len(other) == 1 else 'were'} not run ({'; '.join(other)})"] if other else []
+    parts += [f"failed: {', '.join(failed)}"] if failed else []
+    return ", ".join(parts) + "."
+
+
+def text_said(text: Mapping[str, Any]) -> str:
+    """How the pictures were looked at for text: read, sampled with a bound, redacted, and read a second time."""
+    if not text["looked_for"]:
+        said = "Nobody looked for text in the pictures (burned_in_text is skip)."
+    else:
+        said = str(TextClaim(**{name: text[name] for name in TextClaim._fields}))
+    redacted = f"In {text['redacted']:,} of the released pictures text was painted over."
+    if text["not_read_because"]:
+        return f"{said} {redacted} No second reader looked: {text['not_read_because']}."
+    return f"{said} {redacted} A second reader, Tesseract, looked at {text['read_a_second_time']:,} released pictures."
+
+
+def faces_said(faces: Mapping[str, Any]) -> str:
+    """The released volumes by what became of their faces."""
+    series, files = faces["series"], faces["files"]
+    if not series:
+        return "No released series is a volume that could show a face."
+    names = [*WHAT_BECAME_OF_FACES, *sorted(series.keys() - WHAT_BECAME_OF_FACES.keys())]
+    parts = [
+        f"{series[name]:,} ({files[name]:,} files) {WHAT_BECAME_OF_FACES.get(name, f'are on record as {name}')}"
+        for name in names
+        if name in series
+    ]
+    skipped = "" if faces["looked_for"] else " Nobody was to look for faces (deface is skip)."
+    left = faces["to_be_looked_at"]
+    asked = f" In {left:,} series 04 found something that a person should look at." if left else ""
+    return f"Of {sum(series.values()):,} series that could show a face, {'; '.join(parts)}.{skipped}{asked}"
+
+
+def device_said(kept: bool) -> str:
+    return "kept on purpose (keep_device_identifiers)" if kept else "removed or replaced; searched for"
+
+
+def _released(facts: Mapping[str, Any]) -> list[str]:
+    counts = _counted(facts["files_by_modality"])
+    graded = facts["findings_by_severity"]
+    stay = "; ".join(f"{number:,} ({_meaning(code)})" for code, number in facts["not_released_by_reason"].items())
+    return [
+        f"{facts['files']:,} files ({counts}) of {facts['persons']:,} persons, {facts['accessions']:,} accessions and "
+        f"{facts['series']:,} series leave. Each was read again beside its original.",
+        f"Found in the source: {facts['files_found']:,} files; {_counted(facts['source_files_by_status'])}.",
+        f"Why files stay at the site: {stay or 'none does'}.",
+        f"What was released has {graded['high']:,} findings of high and {graded['medium']:,} of medium severity.",
+        f"All files but this certificate and the manifest (BLAKE3): {facts['release_blake3']}",
+    ]
+
+
+def _meaning(code: str) -> str:
+    return reason_meanings().get(code, code.replace("_", " "))
+
+
+def _counted(numbers: Mapping[str, int]) -> str:
+    return ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in numbers.items())
+
+
+def _policy(facts: Mapping[str, Any]) -> list[str]:
+    policy = facts["policy"]
+    script = f" {policy['script']} (BLAKE3 {policy['script_blake3']})" if "script" in policy else ""
+    said = [f"Policy: {policy['name']}{script}."]
+    if "actions" in policy:
+        actions = policy["actions"]
+        parts = [f"{actions[name]:,} {words}" for name, words in DONE_TO_ELEMENTS.items() if name in actions]
+        parts += [f"{actions[name]:,} {name}" for name in sorted(actions.keys() - DONE_TO_ELEMENTS.keys())]
+        said.append(
+            f"Of {sum(actions.values()):,} elements by kind of image, {', '.join(parts)} "
+            f"(the plan, BLAKE3 {policy['tag_plan_blake3']})."
+        )
+    return said
+
+
+def _decisions(facts: Mapping[str, Any]) -> list[str]:
+    opted = facts["opted_in"]
+    by_person = facts["decided_by_persons"]
+    decided = [f"{by_person[name]:,} {words}" for name, words in DECIDED_IN_WORDS.items() if by_person[name]]
+    return [
+        f"The site chose: {'; '.join(opted)}." if opted else "The site chose nothing that lets out more.",
+        f"Decided by people: {'; '.join(decided)}." if decided else "No person decided that something more may leave.",
+    ]

@@ -23,6 +23,7 @@ import pandas as pd
 from filelock import FileLock
 
 from chorus_nb import tables
+from chorus_nb.by_hand import person_name
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.tables.cells import as_cell, from_cell
 from chorus_nb.workspace import Workspace
@@ -49,9 +50,7 @@ class DecisionLog:
 
     def append(self, workspace: Workspace, reviewer: str, *rows: Mapping[str, str]) -> None:
         """Write decisions down, on disk when this returns; :class:`WorkbenchError` if one cannot stand."""
-        if not reviewer.strip():
-            raise InputError("say who decides: a decision has a name")
-        signed = {"reviewer": reviewer, "time": _cell_text(datetime.now(UTC))}
+        signed = {"reviewer": person_name(reviewer), "time": _cell_text(datetime.now(UTC))}
         blank = dict.fromkeys(self.table.column_names, "")
         with self._locked(workspace):
             self._write(workspace, [self._checked({**blank, **row, **signed}) for row in rows])

@@ -30,6 +30,7 @@ FLOORS = {
             "layout",
             "workspace",
             "memory",
+            "by_hand",
             "decisions",
         ),
         *("processes", "holds", "seal", "dicom", "omop", "identity", "leaks"),

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chorus_nb import faces, processes, tables
+from chorus_nb.by_hand import asked, name_given
 from chorus_nb.deid import crosswalk
 from chorus_nb.deid.incomplete import hold_incomplete, waiting_for_nothing
 from chorus_nb.deid.ledger import RESUME, Ledger
@@ -105,6 +106,16 @@ def withdraw_vanished(workspace: Workspace, reviewer: str, note: str) -> pd.Data
             withdraw(workspace.release, target)
         ledger.forget(gone.source_path)
     return gone
+
+
+def ask_to_withdraw(workspace: Workspace) -> pd.DataFrame:
+    """:func:`withdraw_vanished` if a person gives their name and a reason now; returns what was taken out."""
+    gone = vanished(workspace)
+    if gone.empty:
+        return gone
+    reviewer = name_given(f"take {len(gone):,} released files without a source out of the release")
+    note = asked("Why they go: ") if reviewer else ""
+    return withdraw_vanished(workspace, reviewer, note) if note else gone.head(0)
 
 
 @contextmanager

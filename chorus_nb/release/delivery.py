@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -14,6 +15,7 @@ import pandas as pd
 from fsspec import AbstractFileSystem
 
 from chorus_nb import tables
+from chorus_nb.by_hand import repeated
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.processes import Progress
 from chorus_nb.release.destination import fault_in_words, is_refused, listing, md5_there, open_destination, send
@@ -21,6 +23,7 @@ from chorus_nb.release.manifest import record_delivery
 from chorus_nb.release.signature import packed_digest, require_sign_off
 from chorus_nb.workspace import Workspace, write_atomically
 
+UPLOAD_VARIABLE = "CHORUS_NB_UPLOAD"  # how `run --upload TOKEN` reaches the notebook
 AT_ONCE = 8  # files under way; a file up to 64 MB is held in memory while it is sent
 TRIES = 6  # for each file
 FIRST_PAUSE = 1.0  # seconds before the second try; doubled before each further one
@@ -62,6 +65,23 @@ def upload(workspace: Workspace, progress: Progress | None = None) -> pd.DataFra
         raise WorkbenchError(*(f"upload: {path} is not as it was sent" for path in sorted(missing)[:20]))
     record_delivery(workspace)
     return plan
+
+
+def upload_token(workspace: Workspace) -> str:
+    """What a person repeats to send exactly these bytes to this destination; of others it is another."""
+    told = f"{packed_digest(workspace.read(tables.MANIFEST))} {workspace.parameters.upload_url}"
+    return hashlib.sha256(told.encode()).hexdigest()[:8]
+
+
+def ask_to_upload(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame | None:
+    """:func:`upload` if a person repeats :func:`upload_token` now, or gave it with ``chorus-nb run --upload TOKEN``.
+
+    None where nothing was sent.
+    """
+    token = upload_token(workspace)
+    if os.environ.get(UPLOAD_VARIABLE) == token or repeated(token, "upload exactly these bytes"):
+        return upload(workspace, progress)
+    return None
 
 
 def _dated_folder(workspace: Workspace) -> str:

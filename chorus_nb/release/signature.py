@@ -7,6 +7,7 @@ import getpass
 import pandas as pd
 
 from chorus_nb import tables
+from chorus_nb.by_hand import asked, name_given
 from chorus_nb.decisions import DecisionLog
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.release.manifest import record_delivery
@@ -34,6 +35,15 @@ def sign_off(workspace: Workspace, note: str, reviewer: str = "") -> pd.DataFram
     if not workspace.parameters.upload_url:
         record_delivery(workspace)
     return SIGN_OFF_LOG.history(workspace)
+
+
+def ask_to_sign(workspace: Workspace) -> pd.DataFrame:
+    """:func:`sign_off` if a person gives their name and a note now; returns the sign-offs of what is packed."""
+    reviewer = name_given("release exactly these bytes")
+    note = asked("What was looked at: ") if reviewer else ""
+    if note:
+        sign_off(workspace, note, reviewer)
+    return signed_off(workspace)
 
 
 def signed_off(workspace: Workspace) -> pd.DataFrame:

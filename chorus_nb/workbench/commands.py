@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -42,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
     run.add_argument("--only", metavar="01,04", type=lambda text: text.split(","), default=[], help="these notebooks")
     run.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a parameter, over the file's")
+    run.add_argument("--upload", metavar="TOKEN", default="", help="send the signed release whose token 06 showed")
     loud = run.add_mutually_exclusive_group()
     loud.add_argument("--quiet", action="store_true", help="say only what did not pass; local/run.log has all")
     loud.add_argument("--verbose", action="store_true", help="say what begins, and progress every few seconds")
@@ -93,6 +95,10 @@ def _run_command(chosen: argparse.Namespace) -> int:
     parameters = Parameters.read(chosen.file, typed(chosen.set))
     from chorus_nb.workbench.run import run_notebooks
 
+    if chosen.upload:
+        from chorus_nb.release.delivery import UPLOAD_VARIABLE
+
+        os.environ[UPLOAD_VARIABLE] = chosen.upload
     level = logging.WARNING if chosen.quiet else logging.DEBUG if chosen.verbose else logging.INFO
     ended = run_notebooks(parameters, chosen.only, level)
     if not chosen.quiet:

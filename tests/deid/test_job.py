@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 from pathlib import Path
 
@@ -231,7 +232,9 @@ def test_a_file_that_became_unreadable_leaves_the_release(site: SmallSite) -> No
     assert times(workspace.release) == {}
 
 
-def test_a_vanished_file_is_reported_and_stays_until_somebody_decides(site: SmallSite) -> None:
+def test_a_vanished_file_is_reported_and_stays_until_somebody_decides(
+    site: SmallSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     site.add_series(2)
     workspace = site.open()
     before = tree_after_run(workspace)
@@ -239,7 +242,11 @@ def test_a_vanished_file_is_reported_and_stays_until_somebody_decides(site: Smal
     run(workspace)
     assert tree(workspace.release) == before
     assert list(deid.vanished(workspace).source_path) == ["series/0001"]
-    deid.withdraw_vanished(workspace, "R. Eviewer", "the patient withdrew")
+    monkeypatch.setattr(builtins, "input", lambda prompt: "")
+    assert deid.ask_to_withdraw(workspace).empty and tree(workspace.release) == before
+    answers = ["R. Eviewer", "the patient withdrew"]
+    monkeypatch.setattr(builtins, "input", lambda prompt: answers.pop(0))
+    assert list(deid.ask_to_withdraw(workspace).source_path) == ["series/0001"]
     assert [Path(path).name for path in times(workspace.release)] == ["002.dcm"]
     assert deid.vanished(workspace).empty
     decision = workspace.read(tables.IMAGE_DECISIONS).iloc[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,8 @@ from chorus_nb import tables
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.parameters import resolve
 from chorus_nb.registry import build_omop
-from chorus_nb.release import delivery, pack, plan_upload, sign_off, upload
+from chorus_nb.release import ask_to_sign, ask_to_upload, delivery, pack, plan_upload, sign_off, upload, upload_token
+from chorus_nb.release.delivery import UPLOAD_VARIABLE
 from chorus_nb.release.destination import md5_there
 from chorus_nb.seal import seal_release
 from chorus_nb.workspace import Workspace
@@ -113,6 +115,36 @@ def test_a_sign_off_needs_a_note(built: Workspace) -> None:
     pack(built)
     with pytest.raises(InputError, match="say in a note"):
         sign_off(built, " ")
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, *answers: str) -> None:
+    waiting = list(answers)
+    monkeypatch.setattr(builtins, "input", lambda prompt: waiting.pop(0))
+
+
+@pytest.mark.parametrize(("answers", "times"), [([""], 0), (["Ada L.", ""], 0), (["Ada L.", "all of it"], 1)])
+def test_a_cell_signs_only_what_a_person_says_now(
+    built: Workspace, monkeypatch: pytest.MonkeyPatch, answers: list[str], times: int
+) -> None:
+    pack(built)
+    answer(monkeypatch, *answers)
+    assert list(ask_to_sign(built)["reviewer"]) == ["Ada L."] * times
+
+
+def test_a_signed_release_waits_for_the_token_of_its_bytes(
+    built: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = signed(built, str(tmp_path / "there"))
+    token = upload_token(workspace)
+    assert token != upload_token(to(built, str(tmp_path / "elsewhere")))
+    for said in ("", "yes", token.upper() + "x"):
+        answer(monkeypatch, said)
+        assert ask_to_upload(workspace) is None
+    monkeypatch.setenv(UPLOAD_VARIABLE, "of other bytes")
+    answer(monkeypatch, "")
+    assert ask_to_upload(workspace) is None and not (tmp_path / "there").exists()
+    monkeypatch.setenv(UPLOAD_VARIABLE, token)  # as `run --upload TOKEN` does
+    assert ask_to_upload(workspace) is not None and delivered(tmp_path / "there")
 
 
 @pytest.mark.parametrize("url", ["az://c/x?sig=abc", "s3://key:secret@bucket", "nowhere://x"])

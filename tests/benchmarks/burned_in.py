@@ -12,7 +12,7 @@ import argparse
 import itertools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -38,6 +38,16 @@ FONTS = [
 FAMILY = ("Zimmerwald", "Okonjima", "Brattlebury", "Querengaesser", "Vanterpool", "Szczepanik", "Lindqvarn")
 GIVEN = ("Oktavia", "Thaddeus", "Mirabel", "Ignatius", "Philippa", "Desmond", "Anneliese")
 PLACES = ("St. Corbinian Klinikum", "Harrowgate General Hospital", "Mount Alder Medical Center")
+
+
+class Kind(NamedTuple):
+    """What is drawn: header values and lines of an invented person, how large, how, and in which frames of a loop."""
+
+    lines: Callable[[np.random.Generator], tuple[dict[str, str], list[str]]]
+    sizes: tuple[int, ...] = SIZES
+    turned: Callable[[NDArray[np.float32]], NDArray[np.float32]] = lambda ink: ink
+    drawn: Callable[[str, int, np.random.Generator], NDArray[np.float32]] = lambda *given: draw(*given)
+    every: int = 30
 
 
 class Planted(NamedTuple):
@@ -67,35 +77,39 @@ def identifiers(random: np.random.Generator) -> tuple[dict[str, str], list[str]]
     return header, [str(line) for line in random.permutation(lines)]
 
 
-def plant(background: Background, seed: int) -> tuple[bytes, list[Planted]]:
-    """The image as a DICOM file with identifiers drawn into its stored values."""
+def plant(background: Background, seed: int, kind: Kind | None = None) -> tuple[bytes, list[Planted]]:
+    """The image as a DICOM file with identifiers, or lines of a ``kind``, drawn into its stored values."""
     random = np.random.default_rng(seed)
-    header, lines = identifiers(random)
+    kind = kind or Kind(identifiers)
+    header, lines = kind.lines(random)
     pixels, planted = background.pixels.astype(np.float32), []
     taken = np.zeros(pixels.shape[1:3], bool)
     for line in lines:
-        size, levels = int(random.choice(SIZES)), int(random.choice(list(LEVELS), p=list(LEVELS.values())))
-        alpha = _draw(line, size, random)
+        size, levels = int(random.choice(kind.sizes)), int(random.choice(list(LEVELS), p=list(LEVELS.values())))
+        alpha = kind.turned(kind.drawn(line, size, random))
         place = _free_place(taken, alpha.shape, random)
         if place is None:
             continue
         rows, columns = place
         taken[max(0, rows.start - 6) : rows.stop + 6, max(0, columns.start - 6) : columns.stop + 6] = True
-        frame = int(random.integers(len(pixels))) // 30 * 30 if len(pixels) > 1 else 0
-        shown = slice(frame, frame + 1) if len(pixels) > 1 else slice(0, 1)
+        frame = int(random.integers(len(pixels))) // kind.every * kind.every if len(pixels) > 1 else 0
+        shown = slice(frame, frame + 1)
         reached = _blend(pixels[shown, rows, columns], alpha, levels, background, random)
         contrast = next(name for name, least in CONTRASTS.items() if reached >= least)
-        planted.append(Planted(line, size, contrast, frame, rows, columns, alpha > 0.5))
+        planted.append(Planted(line, size, contrast, frame, rows, columns, alpha > alpha.max() / 2))
     return background.file(pixels, header), planted
 
 
-def _draw(line: str, size: int, random: np.random.Generator) -> NDArray[np.float32]:
-    font = ImageFont.truetype(str(random.choice(FONTS)), size)
+def draw(
+    line: str, size: int, random: np.random.Generator, fonts: Sequence[Path] = tuple(FONTS)
+) -> NDArray[np.float32]:
+    """Ink of a line, 0 to 1, in one of ``fonts``, four in ten without anti-aliasing."""
+    font = ImageFont.truetype(str(random.choice(list(fonts))), size)
     left, top, right, bottom = (int(value) for value in font.getbbox(line))
     canvas = Image.new("L", (right - left + 2, bottom - top + 2))
-    draw = ImageDraw.Draw(canvas)
-    draw.fontmode = "1" if random.random() < 0.4 else "L"  # four in ten without anti-aliasing
-    draw.text((1 - left, 1 - top), line, 255, font)
+    pen = ImageDraw.Draw(canvas)
+    pen.fontmode = "1" if random.random() < 0.4 else "L"
+    pen.text((1 - left, 1 - top), line, 255, font)
     return np.asarray(canvas, np.float32) / 255
 
 
@@ -135,14 +149,18 @@ def _blend(
     distance = np.abs(ink - shown) if part.ndim == 3 else np.abs(ink - shown).max(axis=-1)
     weight = alpha if part.ndim == 3 else alpha[..., None]
     part += weight * (ink - part)
-    return float(np.percentile(distance[:, alpha > 0.5], 25) / step)
+    return float(np.percentile(distance[:, alpha > alpha.max() / 2], 25) / step)
 
 
 def measure(task: tuple[int, int]) -> list[dict[str, object]]:
     """In a worker: a row per planted line, and one for the image."""
     number, seed = task
-    background = backgrounds()[number]
-    content, planted = plant(background, seed)
+    return measured(backgrounds()[number], seed)
+
+
+def measured(background: Background, seed: int, kind: Kind | None = None) -> list[dict[str, object]]:
+    """A row per planted line, and one for the image."""
+    content, planted = plant(background, seed, kind)
     start = time.process_time()
     found = look(content)
     seconds = time.process_time() - start

@@ -14,6 +14,7 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply
 
 from chorus_nb.dicom import codecs
 from chorus_nb.pixels.boxes import Box
+from chorus_nb.pixels.fine import small_letters
 from chorus_nb.pixels.loops import Loop
 
 GreyImage = NDArray[np.uint8]
@@ -40,8 +41,9 @@ class Render(NamedTuple):
         return Box(*moved).scaled(scale)
 
     def of_image(self, box: Box, columns: int) -> Box:
-        """A box in an image of so many ``columns`` as one in this whole picture."""
-        return box.scaled(self.picture.shape[1] / columns)
+        """A box in an image of so many ``columns`` as one in this picture."""
+        box = box.scaled((self.columns or self.picture.shape[1]) / columns)
+        return Box(box.x0 - self.left, box.y0 - self.top, box.x1 - self.left, box.y1 - self.top)
 
     def part(self, box: Box, columns: int) -> Render:
         """What ``box`` of an image of so many ``columns`` shows; the whole if that is no more than twice as much."""
@@ -77,6 +79,7 @@ def pictures(dataset: Dataset) -> Iterator[tuple[int, Render]]:
         if number in chosen:
             # large text that stays in place through the loop shows in the first frame and in the maximum
             yield from ((number, render) for render in renders(frame, dataset)[: 3 if number == 0 else 1])
+            yield from ((number, render) for render in close(frame, dataset) if number == 0)
         elif unseen:
             yield number, renders(frame, dataset)[0].part(unseen, int(dataset.Columns))
         if count > 1 and (number in chosen or unseen):
@@ -108,13 +111,32 @@ def renders(frame: NDArray[np.generic], dataset: Dataset) -> tuple[Render, ...]:
             Render(local_contrast(grey.astype(np.float32)), IN_COLOUR),
             Render(_evened(grey), 800, 2.0),
         )
-    values = frame.astype(np.float32)
-    window = _window(frame, dataset)
-    if dataset.PhotometricInterpretation == "MONOCHROME1":
-        values, window = -values, -window
+    values, window = _values(frame, dataset)
     shown = _picture(window)
     together = np.dstack([shown, local_contrast(values), _evened(shown)])
     return Render(together), Render(_limit_size(together, SMALLER / min(together.shape[:2])), SMALLEST, 2.0)
+
+
+def close(frame: NDArray[np.generic], dataset: Dataset) -> Iterator[Render]:
+    """The parts of a large picture that may show small letters, each grown threefold."""
+    frame = _coloured(frame, dataset)
+    if frame.ndim == 3:
+        values = window = np.asarray(frame, np.float32).max(axis=2)
+    else:
+        values, window = _values(frame, dataset)
+    low, high = np.percentile(values[::4, ::4], (0.5, 99.5))  # not the window, outside which letters may be
+    parts = small_letters((values - low) * (255 / ((high - low) or 1)))
+    shown = _spread(window) if parts else window
+    for x0, y0, x1, y1 in parts:
+        grey = shown[y0:y1, x0:x1].round().astype(np.uint8)
+        together = np.dstack([grey, local_contrast(values[y0:y1, x0:x1]), _evened(grey)])
+        yield Render(together, LONG_SIDE, 3.0, x0, y0, frame.shape[1])
+
+
+def _values(frame: NDArray[np.generic], dataset: Dataset) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The values of a grey frame, and what a reader's window leaves of them; both the brighter the higher."""
+    values, window = frame.astype(np.float32), _window(frame, dataset)
+    return (-values, -window) if dataset.PhotometricInterpretation == "MONOCHROME1" else (values, window)
 
 
 def _coloured(frame: NDArray[np.generic], dataset: Dataset) -> NDArray[np.generic]:
@@ -144,10 +166,15 @@ def _window(frame: NDArray[np.generic], dataset: Dataset) -> NDArray[np.float32]
 
 def _picture(values: NDArray[np.generic], lowest: float | None = None, highest: float | None = None) -> GreyImage:
     """``values`` spread over 0..255 between the two bounds (their own extremes when not given), no side too long."""
+    return _limit_size(_spread(values, lowest, highest)).round().astype(np.uint8)
+
+
+def _spread(
+    values: NDArray[np.generic], lowest: float | None = None, highest: float | None = None
+) -> NDArray[np.float32]:
     low = float(values.min()) if lowest is None and highest is None else float(lowest or 0)
     high = float(values.max()) if highest is None else highest
-    scaled = (values.astype(np.float32) - low) * (255 / ((high - low) or 1))
-    return _limit_size(scaled).round().astype(np.uint8)
+    return (values.astype(np.float32) - low) * (255 / ((high - low) or 1))
 
 
 def _limit_size(values: NDArray[Any], scale: float = 0) -> NDArray[Any]:

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.burned_in_kinds [--images N] [KIND ...]
 
 Other scripts, small letters in large pictures, turned and upright lines, months, years and ages, names of two letters,
-codes, and text of a single frame. Drawn and counted as in :mod:`tests.benchmarks.burned_in`; of strong and medium
+and text of a single frame. Drawn and counted as in :mod:`tests.benchmarks.burned_in`; of strong and medium
 contrast only. Prints a Markdown table.
 """
 
@@ -18,7 +18,6 @@ from concurrent.futures import ProcessPoolExecutor
 import cv2
 import numpy as np
 import pandas as pd
-import zxingcpp
 from numpy.typing import NDArray
 
 from tests.benchmarks.burned_in import FONTS, Kind, draw, identifiers, measured
@@ -35,7 +34,6 @@ SCRIPTS = {  # names that are common where the script is; DejaVu has their lette
 }
 DATES = ("03/1961", "MAR 1961", "11.1958", "born 1958", "YOB 1947", "SEP-1972")
 AGES = ("93Y", "Age 91", "97 yrs", "094Y", "age: 102")
-FORMATS = ("Code128", "Code39", "ITF", "QRCode", "DataMatrix", "Aztec", "PDF417")
 
 
 def of(*choices: str, **header: str) -> Callable[[Random], tuple[dict[str, str], list[str]]]:
@@ -55,12 +53,6 @@ def upright(line: str, size: int, random: Random) -> Ink:
     return np.concatenate([np.pad(letter, ((1, 2), (0, width - letter.shape[1]))) for letter in letters])
 
 
-def code(name: str, size: int, random: Random) -> Ink:
-    """A code of that format with modules of ``size`` pixels: the light of its label, dark bars left out."""
-    made = zxingcpp.create_barcode(f"{random.integers(10**7, 10**8)}", getattr(zxingcpp, name))
-    return (np.array(zxingcpp.write_barcode_to_image(made, scale=size, add_quiet_zones=True)) > 0).astype(np.float32)
-
-
 KINDS = {
     **{name: Kind(of(*names), (10, 12, 14, 16, 20, 24, 32), drawn=sans) for name, names in SCRIPTS.items()},
     "6 to 8 pixels in 9 to 16 MP": Kind(identifiers, (6, 7, 8)),
@@ -74,7 +66,6 @@ KINDS = {
     "names of two letters": Kind(
         of("LI BO", "Bo Li", "JK", "LI", PatientName="Li^Bo", OperatorsName="JK"), (10, 12, 14, 16, 20, 24, 32)
     ),
-    "codes": Kind(of(*FORMATS), (2, 3), drawn=code),
     "one frame of a loop": Kind(identifiers, every=1),
 }
 
@@ -85,7 +76,7 @@ def stage(name: str, number: int) -> Background:
     if name == "one frame of a loop":
         return loop
     if "MP" in name:
-        still = [one for one in still if one.pixels.ndim == 3 and min(one.pixels.shape[1:]) >= 512]
+        still = [one for one in still if one.modality in ("MG", "CR", "DX", "XA") and one.pixels.ndim == 3]
         one = still[number % len(still)]
         edge = (3000, 4000)[number % 2]
         large = cv2.resize(one.pixels[0], (edge, edge), interpolation=cv2.INTER_CUBIC)

@@ -86,6 +86,10 @@ def _parser() -> argparse.ArgumentParser:
     crosswalk.add_argument("--each-file", action="store_true", help="a row for each file, not for each change")
     crosswalk.set_defaults(command=_crosswalk)
 
+    pdf = commands.add_parser("pdf", help="print all reports that may be shared to one PDF, where Chromium is")
+    pdf.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
+    pdf.set_defaults(command=_pdf)
+
     template = commands.add_parser("parameters", help="print a parameter file with every parameter explained")
     template.set_defaults(command=_parameters)
     return parser
@@ -157,6 +161,16 @@ def _crosswalk(chosen: argparse.Namespace) -> int:
     sys.stdout.buffer.write(tables.csv_bytes(found))
     print(f"{len(found):,} rows; they identify patients: keep them at the site", file=sys.stderr)
     return int(found.empty)
+
+
+def _pdf(chosen: argparse.Namespace) -> int:
+    parameters = Parameters.read(chosen.file)
+    from chorus_nb.workbench.printing import print_shareable
+    from chorus_nb.workspace import Workspace
+
+    made = print_shareable(Workspace(parameters))
+    print(f"{parameters.workspace}/local/reports/{made.name}")
+    return 0
 
 
 def _parameters(chosen: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from chorus_nb import tables
 from chorus_nb.workbench import audit
 from chorus_nb.workbench.lists import list_pages, status_page
-from chorus_nb.workbench.report import html_page
+from chorus_nb.workbench.report import page_of
 from chorus_nb.workbench.steps import ACQUIRE, STEPS, NotebookStep
 from chorus_nb.workbench.waiting import may_leave, since_last_release, what_waits
 from chorus_nb.workspace import Workspace, write_atomically
@@ -31,7 +31,7 @@ def render_index(workspace: Workspace, *, shareable: bool) -> str:
     rows = [_index_row(workspace, step, last.get(step.name), folder) for step in due if step.shareable or not shareable]
     links = {row["name"]: row["href"] for row in rows}
     counts = _status_counts(workspace, links["03_run_deid"], shareable=shareable)
-    return html_page(
+    return page_of(
         "index.html.j2",
         workspace.parameters.site,
         shareable=shareable,

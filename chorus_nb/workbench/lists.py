@@ -12,7 +12,7 @@ from chorus_nb import tables
 from chorus_nb.display import escape
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.layout import InstancePath
-from chorus_nb.workbench.report import html_page
+from chorus_nb.workbench.report import page_of
 from chorus_nb.workbench.series_pages import FOLDER, all_files, write_series_pages
 from chorus_nb.workspace import Workspace, write_if_changed
 
@@ -114,7 +114,7 @@ def _write_lists(workspace: Workspace, files: pd.DataFrame) -> None:
 
 
 def _list_page(workspace: Workspace, title: str, rows: pd.DataFrame, columns: list[str], counts: list[str]) -> bytes:
-    return html_page(
+    return page_of(
         "local/list.html.j2",
         workspace.parameters.site,
         title=title,

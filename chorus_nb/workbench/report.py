@@ -58,7 +58,7 @@ def render_report(
     """
     prepared = _prepared(notebook, shareable=step.shareable)
     body, _ = _body_exporter().from_notebook_node(prepared)
-    return html_page(
+    return page_of(
         "report.html.j2",
         parameters.site,
         title=step.title,
@@ -141,7 +141,7 @@ def _pages() -> Environment:
     return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
 
 
-def html_page(template: str, site: str, **values: Any) -> str:
+def page_of(template: str, site: str, **values: Any) -> str:
     """A page of a template of ours: escaped, without script, with the style in it."""
     style = Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))
     return _pages().get_template(template).render(site=site, style=style, version=__version__, **values)

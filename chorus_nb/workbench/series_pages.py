@@ -24,7 +24,7 @@ from chorus_nb.errors import ChildFault
 from chorus_nb.mapping import ACTIONS
 from chorus_nb.processes.child import Child
 from chorus_nb.verify.previews import thumbnails
-from chorus_nb.workbench.report import TEMPLATES, html_page
+from chorus_nb.workbench.report import TEMPLATES, page_of
 from chorus_nb.workspace import Workspace, write_atomically, write_if_changed
 
 FOLDER = "series"
@@ -142,7 +142,7 @@ class Evidence:
         one = files.iloc[0]
         common, own = _common_and_own(files, changes)
         statuses = files["status"].value_counts()
-        return html_page(
+        return page_of(
             "local/series.html.j2",
             self.workspace.parameters.site,
             title=_text(" ".join(filter(None, (one.modality, one.SeriesDescription))) or "Files without a series"),

@@ -274,3 +274,10 @@ def test_the_index_says_what_changed_since_the_last_release(passed: Workspace) -
 
 def test_an_outcome_of_an_untroubled_notebook_is_passed() -> None:
     assert report.run_outcome(executed(), 2.0) == Outcome("passed", 2.0)
+
+
+def test_the_same_notebook_gives_the_same_page_whenever_it_is_rendered() -> None:
+    ended = [Outcome("passed", seconds) for seconds in (1.0, 2.0)]
+    pages = {report.render_report(SHAREABLE, executed(), PARAMETERS, one, "index.html", "proof") for one in ended}
+    assert len(pages) == 1
+    assert re.findall(r"\b20\d\d-\d\d-\d\d\b", pages.pop()) == [], "times are in the audit log"

@@ -207,7 +207,11 @@ def has_size(path: str, size: int) -> bool:
 def withdraw(release: Path, target_path: str) -> None:
     """Take a file out of the release, with the folders that are empty then."""
     target = release / target_path
-    target.unlink(missing_ok=True)
+    try:
+        target.unlink(missing_ok=True)
+    except OSError:
+        if target.is_file():
+            raise  # a folder in its place, or a file in that of its folder, is nothing that a run wrote
     for folder in target.parents:
         if folder == release or not _removed(folder):
             return

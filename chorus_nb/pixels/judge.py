@@ -165,12 +165,14 @@ class _Judge:
             return Verdict("hold", "rejected_by_review", checked="decided")
         if decision and decision.decision == "accept" and decision.scope != "device":
             return Verdict("clean", checked="decided")
-        if row.risk == "none" or self._policy == "skip":
+        redact = decision is not None and decision.decision == "redact"  # what a person marked never leaves as it is
+        if not redact and (row.risk == "none" or self._policy == "skip"):
             return CLEAN
         if row.risk == "unreadable":
             return Verdict("hold", "burned_in_text_unchecked")
         if not detection.installed():
-            return CLEAN if row.risk == "unlikely" else Verdict("hold", "burned_in_text_unchecked")
+            free = row.risk == "unlikely" and not redact
+            return CLEAN if free else Verdict("hold", "burned_in_text_unchecked")
         return None
 
     def _decision(self, row: Any) -> ImageDecision | None:

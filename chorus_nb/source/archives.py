@@ -37,7 +37,7 @@ Listed = TypeVar("Listed", zipfile.ZipInfo, tarfile.TarInfo)
 class Archive(ABC):
     """An archive held open, because its directory may list very many members. Damage is an :class:`OSError`."""
 
-    START: bytes
+    START: tuple[bytes, ...]
     """what the file has at ``OFFSET``"""
     OFFSET = 0
 
@@ -90,7 +90,7 @@ class _BytesAsNames:
 
     def read(self, count: int = -1) -> bytes:
         read = bytearray(self._stream.read(count))
-        if len(read) == LOCAL_HEADER and read.startswith(Zip.START):
+        if len(read) == LOCAL_HEADER and read.startswith(Zip.START[0]):
             read[7] &= 0xF7
         at = 0
         while read[at : at + 4] == b"PK\x01\x02" and at + 46 <= len(read):
@@ -108,7 +108,7 @@ def _name_of_bytes(info: zipfile.ZipInfo) -> str:
 
 
 class Zip(Archive):
-    START = b"PK\x03\x04"
+    START = (b"PK\x03\x04", b"PK\x05\x06")  # a member, or the list of none
     METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -144,7 +144,7 @@ class Zip(Archive):
 class Tar(Archive):
     """Not compressed: a member of a compressed one could be reached only through all before it."""
 
-    START = b"ustar"
+    START = (b"ustar",)
     OFFSET = 257
 
     def __init__(self, stream: BinaryIO) -> None:

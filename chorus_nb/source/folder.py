@@ -38,7 +38,7 @@ class Folder(Source):
             path = f"{relative}/{entry.name}" if relative else entry.name
             try:
                 status = entry.stat()
-                if entry.is_symlink() and self._at("").resolve() not in Path(entry.path).resolve().parents:
+                if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(self._at("").resolve()):
                     yield SourceFile(path, 0, 0, "link_leaves_source")
                 elif stat.S_ISDIR(status.st_mode):
                     folder = (status.st_dev, status.st_ino)

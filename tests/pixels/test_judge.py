@@ -79,6 +79,18 @@ def test_skip_releases_everything_unseen(site: Site) -> None:
     assert (verdict.verdict, verdict.checked) == ("clean", "not")
 
 
+@pytest.mark.parametrize(("policy", "installed"), [("detect", False), ("skip", False), ("skip", True)])
+def test_what_a_person_marked_to_be_redacted_never_leaves_as_it_is(
+    site: Site, monkeypatch: pytest.MonkeyPatch, policy: str, installed: bool
+) -> None:
+    monkeypatch.setattr(detection, "installed", lambda: installed)
+    workspace, catalog = site({"ct": image(modality="CT"), "other": image(modality="CT")}, burned_in_text=policy)
+    decide(workspace, "ct", "redact", "10,10,40,40")
+    verdicts = told(judge(workspace, catalog))
+    assert verdicts["other"] == ("clean", "")
+    assert verdicts["ct"] == (("redact", "") if installed else ("hold", "burned_in_text_unchecked"))
+
+
 def test_a_group_whose_sample_tells_is_held_without_looking_at_each(site: Site) -> None:
     series = {f"{n}": image(TELLING, SeriesInstanceUID="1.2.3", InstanceNumber=n) for n in range(5)}
     verdicts = judge(*site(series))

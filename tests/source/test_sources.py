@@ -219,6 +219,7 @@ ARCHIVES = {
     "cut_short": (zipped({"x": CONTENT})[:40], {"a.zip": "archive_damaged"}),
     "packed in a way that is not opened": (other_method(), {"a.zip!x": "archive_not_opened"}),
     "empty but for folders": (zipped({"x/": b""}), {"a.zip": "archive_empty"}),
+    "empty": (zipped({}), {"a.zip": "archive_empty"}),
     "cut tar": (tarred({"x": CONTENT * 9})[:700], {"a.zip": "archive_damaged"}),
 }
 

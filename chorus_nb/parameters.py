@@ -20,6 +20,11 @@ from chorus_nb.errors import InputError
 from chorus_nb.sop import omop_deliverable
 from chorus_nb.source import Source, open_source
 
+DicomPlace = Annotated[
+    str,
+    StringConstraints(pattern=r"^(dimse(\+tls)?(\+get)?://[\w.-]+:\d{1,5}/[!-.0-\[\]-~]{1,16}|https?://[^\s@?#]+)$"),
+]
+PULLED = "pacs:"  # the value of source that means what 00 pulled
 ModalityCode = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,16}$")]
 HOLDS_SECRET = "may hold a password or a key: put it in an environment variable and write env:NAME"
 HARMLESS_OPTIONS = frozenset(
@@ -49,7 +54,8 @@ class Parameters(BaseModel):
     site: str = Field("", description="Name of the site, shown in reports.")
     source: str = Field(
         "",
-        description="Folder of original DICOM: any depth, any file names, zip archives too. Never written to.",
+        description="Folder of original DICOM: any depth, any file names, zip archives too. Never written to. "
+        '"pacs:" = what 00 pulls.',
     )
     omop: str = Field(
         "",
@@ -68,6 +74,23 @@ class Parameters(BaseModel):
         description="Order list for 00, CSV or env:NAME of a database with a table imaging_orders: PatientID, "
         "AccessionNumber; optional StudyDate, Modality, visit_occurrence_id, series, instances.",
     )
+    pacs: list[DicomPlace] = Field(
+        [],
+        description="Archives that 00 asks: dimse://HOST:PORT/AET (C-MOVE to our port), with +get (C-GET) or +tls, or "
+        "https://HOST/dicom-web; [] = none.",
+    )
+    pacs_aet: str = Field("CHORUS", pattern=r"^[!-\[\]-~]{1,16}$", description="Our own AE title.")
+    pacs_port: int = Field(11112, ge=1, le=65535, description="Our own port, to which a PACS sends after C-MOVE.")
+    pacs_associations: int = Field(2, ge=1, le=16, description="Studies that are pulled at once.")
+    pacs_hours: str = Field(
+        "",
+        pattern=r"^$|^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$",
+        description='Hours in which archives may be asked, HH:MM-HH:MM of this machine ("" = any).',
+    )
+    pacs_timeout: int = Field(120, ge=1, le=3600, description="Seconds without an answer after which a PACS is gone.")
+    pacs_ca: str = Field("", description='Certificate authority of the PACS, PEM ("" = those of the system).')
+    pacs_certificate: str = Field("", description="Our own certificate with its key, PEM, for TLS.")
+    pacs_token: str = Field("", pattern=r"^$|^env:\w+$", description="env:NAME, a bearer token for DICOMweb.")
     workspace: str = Field(
         "",
         description="Everything the run writes: local/ (identifiable, stays), release/ (uploaded), audit/.",
@@ -208,7 +231,7 @@ class Parameters(BaseModel):
 
     def open_source(self) -> Source:
         """The original files; asks nothing of the place where they lie."""
-        return open_source(self.source, project_folder())
+        return open_source(incoming_path(self) if self.source == PULLED else self.source, project_folder())
 
     # --- reading ------------------------------------------------------------------------------------------------
 
@@ -261,7 +284,7 @@ class Parameters(BaseModel):
                     lines.append(f"{name}: must be a folder")
                 elif not os.environ.get(value[4:]):
                     lines.append(f"{name}: environment variable {value[4:]} is not set")
-            elif not (source.reachable() if name == "source" else _is_there(name, value)):
+            elif not (value == PULLED or source.reachable() if name == "source" else _is_there(name, value)):
                 lines.append(f"{name}: folder not found: {value}")
         if self.registry_url.startswith("env:") and not os.environ.get(self.registry_url[4:]):
             lines.append(f"registry_url: environment variable {self.registry_url[4:]} is not set")
@@ -273,7 +296,7 @@ class Parameters(BaseModel):
             lines.append(f"policy: must be {', '.join(POLICIES)} or the path of a CTP script; not found: {self.policy}")
         if self.deface == "apply" and not all(importlib.util.find_spec(name) for name in ("SimpleITK", "pydeface")):
             lines.append("deface: apply needs the extra deface: pip install 'chorus-nb[deface]'")
-        match source.overlap(self.workspace_path):
+        match "" if self.source == PULLED else source.overlap(self.workspace_path):
             case "inside":
                 lines.append("workspace: lies inside source, which is never written to; choose another folder")
             case "around":
@@ -282,6 +305,11 @@ class Parameters(BaseModel):
             lines.append(f"workspace: is not a folder: {self.workspace}")
         if lines:
             raise InputError(*lines)
+
+
+def incoming_path(parameters: Parameters) -> Path:
+    """Where studies lie that 00 pulled."""
+    return parameters.workspace_path / "local" / "incoming"
 
 
 def _is_there(name: str, value: str) -> bool:
@@ -343,6 +371,6 @@ def _misspelt(name: str, known: Mapping[str, Any]) -> str:
 def _in_words(error: Any) -> str:
     name = ".".join(str(part) for part in error["loc"][:1])
     given = error.get("input")
-    shown = "" if "://" in str(given) or may_hold_secret(str(given)) else f" (given: {given!r})"
+    shown = "" if name == "pacs_token" or "://" in str(given) or may_hold_secret(str(given)) else f" (given: {given!r})"
     message = error["msg"].removeprefix("Value error, ")
     return f"{name}: {message}{shown}"

@@ -210,13 +210,14 @@ def _source_series(workspace: Workspace) -> pd.DataFrame:
     rows["released"] = (rows["status"] == "released").astype(int)
     rows["held_back"] = rows["status"].isin(["held_back", "quarantined"]).astype(int)
     rows["why"] = rows["reason"].where(rows["held_back"] == 1, "")
-    grouped = rows.groupby(columns[:4], as_index=False)
-    return grouped.agg(
-        instances=("SOPInstanceUID", "nunique"),
+    found = rows.groupby(columns[:4], as_index=False).agg(
+        instances=("SOPInstanceUID", "size"),
         **{name: (name, "max") for name in ("Modality", "StudyDate", "StudyTime")},
         **{name: (name, "sum") for name in ("released", "held_back")},
-        why=("why", lambda texts: next(iter(texts[texts != ""].mode()), "")),
     )
+    counts = rows[rows["why"] != ""].groupby([*columns[:4], "why"], as_index=False).size()
+    most = counts.sort_values("size", ascending=False, kind="stable").drop_duplicates(columns[:4])
+    return found.merge(most.drop(columns="size"), on=columns[:4], how="left").fillna({"why": ""})
 
 
 # --- what is shown ----------------------------------------------------------------------------------------------------

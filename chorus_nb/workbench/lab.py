@@ -14,13 +14,13 @@ from typing import Any
 import papermill
 
 from chorus_nb.errors import WorkbenchError
-from chorus_nb.parameters import POLICIES, Parameters, resolve
+from chorus_nb.parameters import POLICIES, PULLED, Parameters, resolve
 from chorus_nb.workbench.notebook import prepare_process
 from chorus_nb.workbench.run import NOTEBOOKS
 from chorus_nb.workbench.steps import STEPS, needed
 from chorus_nb.workspace import Workspace
 
-FOLDERS = ("source", "omop", "lookup", "workspace", "key_file", "decisions", "policy")
+FOLDERS = ("source", "omop", "lookup", "orders", "workspace", "key_file", "decisions", "policy")
 SETTINGS = {  # JupyterLab asks its makers' server for news and updates unless told not to
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "@jupyterlab/extensionmanager-extension/plugin": {"enabled": False},
@@ -57,7 +57,7 @@ def strip_outputs(model: dict[str, Any], **_: Any) -> None:
 
 
 def _absolute(name: str, value: Any) -> Any:
-    plain = name not in FOLDERS or not value or value.startswith("env:") or value in POLICIES
+    plain = name not in FOLDERS or not value or value.startswith("env:") or value in (*POLICIES, PULLED)
     return value if plain else str(resolve(value))
 
 

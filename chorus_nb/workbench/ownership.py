@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from chorus_nb.errors import InputError
-from chorus_nb.parameters import REQUIRED, Parameters, resolve
+from chorus_nb.parameters import PULLED, REQUIRED, Parameters, resolve
 from chorus_nb.workbench.demo_site import demo_values
 from chorus_nb.workspace import Workspace, write_atomically
 
@@ -49,7 +49,7 @@ def _of(workspace: Workspace) -> dict[str, str]:
 
 def _place(name: str, value: str | None) -> str:
     """A value that is equal where the same is meant: a relative folder and its absolute path."""
-    plain = not value or name == "site" or "://" in value or value.startswith("env:")
+    plain = not value or name == "site" or "://" in value or value.startswith("env:") or value == PULLED
     return value or "" if plain else str(resolve(value or ""))
 
 

@@ -35,7 +35,7 @@ def run_notebooks(parameters: Parameters, only: Iterable[str] = (), level: int =
 
     :class:`InputError` before the first kernel starts if the inputs cannot work.
     """
-    steps = select(only, acquire=bool(parameters.orders))
+    steps = select(only, acquire=bool(parameters.orders or parameters.pacs))
     if not NOTEBOOKS.is_dir():
         raise InputError(
             f"the notebooks are not beside the package ({NOTEBOOKS}): install it from a checkout, pip install -e ."

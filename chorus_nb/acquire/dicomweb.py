@@ -1,0 +1,107 @@
+"""An archive over DICOMweb: QIDO-RS, and WADO-RS with the transfer syntax as stored (PS3.18; dicomweb-client)."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import requests
+from dicomweb_client import DICOMwebClient
+from pydicom import Dataset
+
+from chorus_nb.acquire.archive import Keep, PullFault, QueryAnswer, SopInstance, certificate_paths
+from chorus_nb.errors import InputError
+from chorus_nb.parameters import Parameters
+
+AS_STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'  # the default is Explicit VR Little Endian
+logging.getLogger("dicomweb_client").setLevel(logging.CRITICAL + 1)  # it writes addresses with identifiers
+
+
+class WebArchive:
+    """A PACS that speaks DICOMweb."""
+
+    def __init__(self, place: str, parameters: Parameters) -> None:
+        self.name, self.parameters = place, parameters
+
+    @contextmanager
+    def connect(self) -> Iterator[WebConnection]:
+        with requests.Session() as session:
+            session.trust_env = False  # no proxy and no password but those that a parameter names
+            authority, own = certificate_paths(self.parameters)
+            session.verify, session.cert = authority or True, own
+            if token := self.parameters.pacs_token.removeprefix("env:"):
+                if not os.environ.get(token):
+                    raise InputError(f"pacs_token: environment variable {token} is not set")
+                session.headers["Authorization"] = f"Bearer {os.environ[token]}"
+            yield WebConnection(self.name, session, self.parameters.pacs_timeout)
+
+    def close(self) -> None:
+        return None
+
+
+class WebConnection:
+    """A session."""
+
+    def __init__(self, place: str, session: requests.Session, timeout: float) -> None:
+        self.place, self.session, self.timeout = place.rstrip("/"), session, timeout
+        self.client = DICOMwebClient(self.place, session=session)
+        self.client.set_http_retry_params(retry=False)  # whoever asks decides when to ask again
+
+    def find(self, level: str, keys: Mapping[str, str], fields: tuple[str, ...]) -> list[QueryAnswer]:
+        """As :class:`chorus_nb.acquire.archive.Connection` says."""
+        above = [keys[name] for name in ("StudyInstanceUID", "SeriesInstanceUID") if name in keys and level != "STUDY"]
+        search: Any = {
+            "STUDY": self.client.search_for_studies,
+            "SERIES": self.client.search_for_series,
+            "IMAGE": self.client.search_for_instances,
+        }[level]
+        filters = {name: value for name, value in keys.items() if value not in above}
+        with _told("query_refused"):
+            found = search(*above, search_filters=filters, fields=list(fields), get_remaining=True)
+        answers = [Dataset.from_json(each) for each in found]
+        return [{name: str(each.get(name) or "").strip() for name in {*fields, *keys}} for each in answers]
+
+    def fetch(self, study: str, wanted: Mapping[str, SopInstance], whole: bool, keep: Keep) -> None:
+        """As :class:`chorus_nb.acquire.archive.Connection` says."""
+        fault = None
+        if whole:
+            return self._retrieve(study, keep)
+        for series in sorted({instance.series for instance in wanted.values()}):
+            place = f"{study}/series/{series}"
+            try:
+                self._retrieve(place, keep)
+            except PullFault as one:  # what else is wanted goes on: a damaged instance costs itself
+                fault = one
+                for name in [name for name, instance in wanted.items() if instance.series == series]:
+                    with suppress(PullFault):
+                        self._retrieve(f"{place}/instances/{name}", keep)
+        if fault:
+            raise fault
+        return None
+
+    def _retrieve(self, place: str, keep: Keep) -> None:
+        with _told("move_refused"):
+            url = f"{self.place}/studies/{place}"
+            answer = self.session.get(url, headers={"Accept": AS_STORED}, stream=True, timeout=self.timeout)
+            answer.raise_for_status()
+            for content in self.client._decode_multipart_message(answer, stream=True):
+                keep(content)
+
+
+@contextmanager
+def _told(refused: str) -> Iterator[None]:
+    """What goes wrong inside as a :class:`PullFault`; a text of the server never leaves."""
+    try:
+        yield
+    except requests.exceptions.ConnectionError as error:
+        broke = "Connection broken" in str(error) or "Connection aborted" in str(error)
+        raise PullFault("association_lost" if broke else "not_reachable") from None
+    except requests.exceptions.ChunkedEncodingError:
+        raise PullFault("association_lost") from None
+    except requests.exceptions.Timeout:
+        raise PullFault("not_reachable") from None
+    except (requests.exceptions.RequestException, ValueError):
+        raise PullFault(refused) from None

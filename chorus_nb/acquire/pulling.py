@@ -1,0 +1,269 @@
+"""Ask the archives for what is expected, and pull it: politely, resumably, and complete or not at all."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+from pydicom.uid import UID
+
+from chorus_nb import tables
+from chorus_nb.acquire.archive import (
+    STUDY_FIELDS,
+    Connection,
+    ImageArchive,
+    PullFault,
+    QueryAnswer,
+    SopInstance,
+    list_instances,
+    series_of,
+)
+from chorus_nb.acquire.gaps import gap_meaning, gap_remedy
+from chorus_nb.acquire.incoming import Arrival, Incoming
+from chorus_nb.acquire.opening import open_archives
+from chorus_nb.errors import WorkbenchError
+from chorus_nb.parameters import Parameters
+from chorus_nb.processes import Progress
+from chorus_nb.workspace import Workspace
+
+ATTEMPTS = 4
+LONGEST_PAUSE = 60.0  # seconds between two attempts; the first pause is a second, each next twice as long
+FINAL = ("repeated_differently", "disk")  # asking again changes nothing
+
+
+def ask_archives(workspace: Workspace, progress: Progress, archives: list[ImageArchive] | None = None) -> pd.DataFrame:
+    """What the archives have of the expected studies, a row a series: the table ``archive_series``.
+
+    Each study is asked for by its accession, or by patient and day. What answers with another accession or day is
+    dropped; another patient's study under the accession is listed and never pulled.
+    """
+    expected = workspace.read(tables.EXPECTED_STUDIES)
+    expected = expected[expected["fault"] == ""]
+    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+    with _opened(workspace, archives) as opened:
+        total = len(expected) * len(opened)
+        for place, archive in enumerate(opened):
+            asked = _Asking(archive, workspace.parameters)
+            for number, row in enumerate(expected.itertuples(), 1):
+                for study, other in asked.studies(row):
+                    for series in asked.series(study):
+                        keys = (archive.name, study["StudyInstanceUID"], series["SeriesInstanceUID"])
+                        told = {name: study[name] for name in STUDY_FIELDS} | {"Modality": series["Modality"]}
+                        count = int(series["NumberOfSeriesRelatedInstances"] or 0)
+                        rows[keys] = told | {"pacs": keys[0], "SeriesInstanceUID": keys[2]}
+                        rows[keys] |= {"instances": count, "other_patient": other}
+                progress(place * len(expected) + number, total, "asking")
+            asked.close()
+    workspace.write(tables.ARCHIVE_SERIES, tables.frame(tables.ARCHIVE_SERIES, list(rows.values())))
+    return workspace.read(tables.ARCHIVE_SERIES)
+
+
+class _Asking:
+    """Questions to one archive over one connection, opened again after a fault; the last fault ends it."""
+
+    def __init__(self, archive: ImageArchive, parameters: Parameters) -> None:
+        self.archive, self.hours = archive, parameters.pacs_hours
+        self._way: AbstractContextManager[Connection] | None = None
+        self.connection: Connection | None = None
+
+    def _find(self, *question: Any) -> Any:
+        for attempt in range(ATTEMPTS):
+            if not within_hours(self.hours):
+                raise WorkbenchError("outside the hours of pacs_hours: run 00 again within them")
+            try:
+                if self.connection is None:
+                    self._way = self.archive.connect()
+                    self.connection = self._way.__enter__()
+                return question[0](self.connection, *question[1:])
+            except PullFault as fault:
+                self.close(fault)
+                if attempt == ATTEMPTS - 1:
+                    raise WorkbenchError(f"{self.archive.name}: {gap_meaning(fault.code)}") from None
+                pause(attempt)
+        return None
+
+    def studies(self, row: Any) -> list[tuple[QueryAnswer, bool]]:
+        """The studies of an expected row, and whether each is another patient's."""
+        patients, found = row.PatientID.split("\\"), list[tuple[QueryAnswer, bool]]()
+        if row.AccessionNumber:
+            keys = {"AccessionNumber": row.AccessionNumber}
+            for answer in self._find(lambda way: way.find("STUDY", keys, STUDY_FIELDS)):
+                if answer["AccessionNumber"] == row.AccessionNumber and UID(answer["StudyInstanceUID"]).is_valid:
+                    found.append((answer, answer["PatientID"] not in patients))
+            return found
+        day = row.day.replace("-", "")
+        for patient in patients:
+            keys = {"PatientID": patient, "StudyDate": day}
+            for answer in self._find(lambda way, keys=keys: way.find("STUDY", keys, STUDY_FIELDS)):
+                if (answer["PatientID"], answer["StudyDate"]) == (patient, day):
+                    found.append((answer, False))
+        return [one for one in found if UID(one[0]["StudyInstanceUID"]).is_valid]
+
+    def series(self, study: QueryAnswer) -> list[QueryAnswer]:
+        """Its series; where the archive does not count the instances of one, they are listed."""
+        uid = study["StudyInstanceUID"]
+        found: list[QueryAnswer] = self._find(lambda way: list(series_of(way, uid)))
+        if not all(series["NumberOfSeriesRelatedInstances"] for series in found):
+            listed: dict[str, SopInstance] = self._find(lambda way: list_instances(way, uid))
+            for series in found:
+                count = sum(each.series == series["SeriesInstanceUID"] for each in listed.values())
+                series["NumberOfSeriesRelatedInstances"] = str(count)
+        return found
+
+    def close(self, fault: PullFault | None = None) -> None:
+        if self._way is not None and self.connection is not None:
+            self._way.__exit__(type(fault) if fault else None, fault, None)
+        self._way, self.connection = None, None
+
+
+def pull(workspace: Workspace, progress: Progress, archives: list[ImageArchive] | None = None) -> pd.DataFrame:
+    """Pull the studies of ``archive_series`` into ``local/incoming``: the table ``pulled_studies``.
+
+    Each is listed first, so that only what is not here is sent. At most ``pacs_associations`` at once, each
+    with connections of its own. What is at fault is a row with a reason; the others go on.
+    """
+    answers = workspace.read(tables.ARCHIVE_SERIES)
+    answers = answers[~answers["other_patient"]]
+    if answers.empty and not workspace.parameters.pacs:
+        workspace.write(tables.PULLED_STUDIES, tables.empty(tables.PULLED_STUDIES))
+        return workspace.read(tables.PULLED_STUDIES)
+    incoming, done = Incoming(workspace), dict[tuple[str, str], dict[str, Any]]()
+    size = answers.groupby(["StudyInstanceUID", "pacs"])["instances"].sum().reset_index()
+    best = size.sort_values(["instances", "pacs"], ascending=[False, True]).drop_duplicates("StudyInstanceUID")
+    wanted = best.merge(answers.drop_duplicates(["pacs", "StudyInstanceUID"]), on=["pacs", "StudyInstanceUID"])
+    with _opened(workspace, archives) as opened:
+        by_name = {archive.name: archive for archive in opened}
+        began, bytes_done = time.monotonic(), 0
+        with ThreadPoolExecutor(workspace.parameters.pacs_associations) as threads:
+            tasks = [
+                threads.submit(_pull_study, by_name[row.pacs], workspace.parameters, incoming, row)
+                for row in wanted.itertuples()
+                if row.pacs in by_name
+            ]
+            try:
+                for number, task in enumerate(as_completed(tasks), 1):
+                    row = task.result()
+                    done[row["pacs"], row["StudyInstanceUID"]] = row
+                    bytes_done += row["bytes"]
+                    left = (time.monotonic() - began) / number * (len(tasks) - number)
+                    progress(number, len(tasks), f"studies pulled, {bytes_done / 1e6:,.0f} MB, {_time_left(left)} left")
+            except BaseException:
+                STOPPED.set()
+                threads.shutdown(cancel_futures=True)
+                raise
+            finally:
+                STOPPED.clear()
+    rows = [done[key] for key in sorted(done)]
+    workspace.write(tables.PULLED_STUDIES, tables.frame(tables.PULLED_STUDIES, rows))
+    return workspace.read(tables.PULLED_STUDIES)
+
+
+STOPPED = threading.Event()  # the run is interrupted: no thread begins another attempt
+
+
+def _pull_study(archive: ImageArchive, parameters: Parameters, incoming: Incoming, row: Any) -> dict[str, Any]:
+    """One study, asked for until it is whole or :data:`ATTEMPTS` are used up; its row of ``pulled_studies``."""
+    study, began, attempts = row.StudyInstanceUID, time.monotonic(), 0
+    ids = {"StudyInstanceUID": study, "PatientID": row.PatientID, "AccessionNumber": row.AccessionNumber}
+    arrival, reasons, whole = Arrival(incoming, study, row.PatientID), list[str](), False
+    first: set[str] = set()
+    while attempts < ATTEMPTS and not whole and not STOPPED.is_set():
+        if not within_hours(parameters.pacs_hours):
+            reasons.append("outside_hours")
+            break
+        if attempts:
+            pause(attempts - 1)
+        attempts += 1
+        try:
+            with archive.connect() as connection:
+                listed = list_instances(connection, study)
+                arrival.listed, here = set(listed), arrival.here()
+                first = first or set(listed)
+                if lacking := {name: one for name, one in listed.items() if name not in here | arrival.foreign}:
+                    connection.fetch(study, lacking, attempts == 1 and not here, arrival.keep)
+                    now = set(list_instances(connection, study))  # it may have grown, or an answer been cut short
+                    whole = now == arrival.listed <= (kept := arrival.here()) | arrival.foreign and bool(kept)
+                    reasons += [] if whole else ["grew" if now - set(listed) else "move_short"]
+                else:
+                    whole = bool(here)
+        except PullFault as fault:
+            reasons.append(fault.code)
+        if arrival.faults & set(FINAL):
+            break
+    state, reason = _outcome(arrival, reasons, whole, grown=bool(first) and arrival.listed != first)
+    if state == "complete":
+        arrival.complete()
+    count = len(arrival.here() & arrival.listed)
+    made = {"state": state, "reason": reason, "listed": len(arrival.listed), "instances": count}
+    made |= {"set_aside": arrival.set_aside, "repeated": arrival.repeated, "attempts": attempts, "bytes": arrival.bytes}
+    incoming.note(pacs=archive.name, **ids, **made)
+    return {"pacs": archive.name, **ids, **made, "seconds": time.monotonic() - began}
+
+
+def _outcome(arrival: Arrival, reasons: list[str], whole: bool, *, grown: bool) -> tuple[str, str]:
+    """State and reason: what came in between, the gravest first."""
+    if arrival.faults & set(FINAL) or not whole:
+        graver = [code for code in (*FINAL, "another_patient", "damaged") if code in arrival.faults]
+        return "short", (*graver, *reversed(reasons), "move_short")[0]
+    for code in ("another_patient", "damaged"):
+        if code in arrival.faults:
+            return "complete", code
+    return "complete", "grew" if grown or "grew" in arrival.faults else ""
+
+
+def within_hours(hours: str, now: datetime | None = None) -> bool:
+    """Whether it is one of the ``hours``, HH:MM-HH:MM local time, also over midnight; "" is any.
+
+    >>> within_hours("20:00-06:00", datetime(2026, 1, 1, 23)), within_hours("20:00-06:00", datetime(2026, 1, 1, 12))
+    (True, False)
+    """
+    if not hours:
+        return True
+    first, _, last = hours.partition("-")
+    clock = f"{now or datetime.now():%H:%M}"
+    return first <= clock < last if first <= last else clock >= first or clock < last
+
+
+def pause(attempt: int) -> None:
+    """Wait before asking again: a second, then twice as long each time, :data:`LONGEST_PAUSE` at most."""
+    STOPPED.wait(min(2.0**attempt, LONGEST_PAUSE))
+
+
+@contextmanager
+def _opened(workspace: Workspace, archives: list[ImageArchive] | None) -> Iterator[list[ImageArchive]]:
+    """The archives given, or those of the parameters, which are closed at the end."""
+    if archives is not None:
+        yield archives
+        return
+    opened = open_archives(workspace.parameters)
+    try:
+        yield opened
+    finally:
+        for archive in opened:
+            archive.close()
+
+
+def _time_left(seconds: float) -> str:
+    return f"{seconds / 60:,.0f} min" if seconds > 90 else f"{seconds:,.0f} s"
+
+
+def by_archive(answers: pd.DataFrame) -> pd.DataFrame:
+    """How many studies, series and instances answered, by PACS and modality; those of another patient apart."""
+    by = ["pacs", "Modality", "other_patient"]
+    how = {"studies": ("StudyInstanceUID", "nunique"), "series": ("SeriesInstanceUID", "size")}
+    return answers.groupby(by, as_index=False).agg(**how, instances=("instances", "sum"))
+
+
+def by_state(pulled: pd.DataFrame) -> pd.DataFrame:
+    """How many studies came, by state and reason, with what to do."""
+    counts = ("listed", "instances", "set_aside", "repeated", "bytes")
+    rows = pulled.groupby(["state", "reason"], as_index=False).agg(
+        studies=("StudyInstanceUID", "size"), **{name: (name, "sum") for name in counts}
+    )
+    return rows.assign(what_to_do=[gap_remedy(code) if code else "" for code in rows["reason"]])

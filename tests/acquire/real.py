@@ -1,0 +1,130 @@
+"""A real PACS on loopback, with folders and ports of its own: Orthanc with DICOMweb, or DCMTK's dcmqrscp."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pydicom
+from pynetdicom import AE
+from pynetdicom.presentation import build_context
+
+ORTHANC = shutil.which("Orthanc") or "/usr/sbin/Orthanc"
+DICOMWEB = next(iter(sorted(Path("/usr/lib/orthanc").glob("libOrthancDicomWeb.so*"))), None)
+DCMQRSCP = shutil.which("dcmqrscp")
+AET = "ARCHIVE"
+
+
+class Pacs(NamedTuple):
+    """Where it listens: DIMSE, DICOMweb ("" = not spoken), and the port to which it moves."""
+
+    dimse: str
+    web: str
+    our_port: int
+    port: int
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nothing listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+@contextmanager
+def running(command: list[str], port: int, folder: Path) -> Iterator[None]:
+    """A process that listens on ``port``, ended at the end."""
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+    try:
+        for _ in range(100):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert process.poll() is None, (folder / "log").read_text()
+            time.sleep(0.1)
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()  # it waits for an association that a failing test left open
+            process.wait()
+
+
+@contextmanager
+def orthanc(folder: Path) -> Iterator[Pacs]:
+    """Orthanc, which needs a moment to start."""
+    http, dicom, ours = free_ports(3)
+    settings = {
+        "Name": AET,
+        "StorageDirectory": str(folder / "storage"),
+        "IndexDirectory": str(folder / "storage"),
+        "HttpPort": http,
+        "DicomPort": dicom,
+        "DicomAet": AET,
+        "RemoteAccessAllowed": False,
+        "AuthenticationEnabled": False,
+        "DicomAlwaysAllowGet": True,
+        "DicomAlwaysAllowMove": True,
+        "DicomAlwaysAllowFind": True,
+        "DicomModalities": {"us": ["CHORUS", "127.0.0.1", ours]},
+        "Plugins": [str(DICOMWEB)],
+        "DicomWeb": {"Enable": True},
+        "UnknownSopClassAccepted": True,
+    }
+    (folder / "orthanc.json").write_text(json.dumps(settings))
+    with running([ORTHANC, str(folder / "orthanc.json")], dicom, folder):
+        yield Pacs(f"dimse://127.0.0.1:{dicom}/{AET}", f"http://127.0.0.1:{http}/dicom-web", ours, dicom)
+
+
+@contextmanager
+def dcmqrscp(folder: Path) -> Iterator[Pacs]:
+    """DCMTK's image archive."""
+    port, ours = free_ports(2)
+    (folder / "storage").mkdir()
+    (folder / "dcmqrscp.cfg").write_text(
+        f"NetworkTCPPort = {port}\nMaxPDUSize = 16384\nMaxAssociations = 16\n"
+        f"HostTable BEGIN\nus = (CHORUS, 127.0.0.1, {ours})\nHostTable END\nVendorTable BEGIN\nVendorTable END\n"
+        f"AETable BEGIN\n{AET} {folder / 'storage'} RW (900, 1024mb) ANY\nAETable END\n"
+    )
+    with running([str(DCMQRSCP), "-c", str(folder / "dcmqrscp.cfg")], port, folder):
+        yield Pacs(f"dimse://127.0.0.1:{port}/{AET}", "", ours, port)
+
+
+def store(pacs: Pacs, paths: Iterable[Path]) -> set[str]:
+    """Store files, an association for each class and transfer syntax; the SOP Instance UIDs that were taken."""
+    groups, taken = defaultdict[tuple[str, str], list[pydicom.Dataset]](list), set()
+    for path in paths:
+        dataset = pydicom.dcmread(path)
+        if "SOPClassUID" not in dataset or "SOPInstanceUID" not in dataset:
+            continue
+        groups[dataset.file_meta.MediaStorageSOPClassUID, dataset.file_meta.TransferSyntaxUID].append(dataset)
+    for (sop_class, syntax), datasets in groups.items():
+        contexts = [build_context(sop_class, syntax)]
+        association = AE(ae_title="CHORUS").associate("127.0.0.1", pacs.port, contexts, ae_title=AET)
+        for dataset in datasets:
+            if not association.is_established:  # some files of the demo break the association
+                association = AE(ae_title="CHORUS").associate("127.0.0.1", pacs.port, contexts, ae_title=AET)
+            try:
+                status = association.send_c_store(dataset)
+            except (ValueError, RuntimeError, AttributeError):
+                continue  # the archive does not take this class, syntax or file
+            if status and status.get("Status") in (0x0000, 0xB000, 0xB006, 0xB007):
+                taken.add(str(dataset.SOPInstanceUID))
+        association.release()
+    return taken

@@ -4,3 +4,4 @@ from chorus_nb.explore.catalog import scan
 from chorus_nb.explore.linkage import absent, link
 from chorus_nb.explore.profile import profile
 from chorus_nb.explore.quality import assess
+from chorus_nb.explore.selection import ask_source as ask

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import duckdb
 import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError, NotReady
+from chorus_nb.explore.catalog import connect
 from chorus_nb.workspace import Workspace
 
 EXPLORED_FILES = "files"
@@ -28,6 +30,7 @@ EXPLORED_COLUMNS = (
     *("ManufacturerModelName", "acquired", "Rows", "SliceThickness", "megabytes", "series_files", "in_visit"),
     *("status", "PatientID", "AccessionNumber", "file"),
 )
+LEVELS = {"patients": "PatientID", "studies": "StudyInstanceUID", "series": "SeriesInstanceUID"}
 EXPLORER_MEMORY = "1GB"  # for DuckDB; what needs more goes to disk
 
 
@@ -84,17 +87,31 @@ def _made(links: str, more: Sequence[str]) -> str:
         ORDER BY source_path"""
 
 
-def chosen(connection: duckdb.DuckDBPyConnection, question: str) -> duckdb.DuckDBPyRelation:
-    """The answer to a question in SQL; :class:`InputError` where it is none, without the text of the engine."""
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """Faults of a question, without a value of a header."""
     try:
-        [statement] = connection.extract_statements(question)
-        if statement.type != duckdb.StatementType.SELECT:
-            raise InputError("only a SELECT can be asked here")
-        return connection.sql(statement.query)
-    except ValueError:
-        raise InputError("one question at a time") from None
-    except duckdb.Error as error:
+        yield
+    except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
+        raise InputError(f"this question cannot be answered: {str(error).splitlines()[0]}") from None  # about the SQL
+    except duckdb.Error as error:  # may quote a value
         raise InputError(f"this question cannot be answered: {type(error).__name__}") from None
+
+
+def chosen(connection: duckdb.DuckDBPyConnection, question: str) -> duckdb.DuckDBPyRelation:
+    """What a question in SQL asks for, not yet answered; :class:`InputError` where it is no question."""
+    with _in_words():
+        statements = connection.extract_statements(question)
+        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+            raise InputError("one SELECT can be asked here, and nothing else")
+        return connection.sql(statements[0].query)
+
+
+def answered(connection: duckdb.DuckDBPyConnection, question: str) -> pd.DataFrame:
+    """The answer to a question in SQL; :class:`InputError` where there is none."""
+    relation = chosen(connection, question)
+    with _in_words():
+        return relation.df()
 
 
 def rows_of(connection: duckdb.DuckDBPyConnection, question: str, columns: str = "*") -> pd.DataFrame:
@@ -142,6 +159,26 @@ def counted(connection: duckdb.DuckDBPyConnection, question: str, most: int) -> 
         {among} AND SeriesInstanceUID <> '' GROUP BY 1 ORDER BY min(source_path) LIMIT {int(most)}"""
     ).df()
     return totals.iloc[0].to_dict(), series
+
+
+def ask_source(workspace: Workspace, question: str) -> pd.DataFrame:
+    """The answer of DuckDB to an SQL question about what 01 made: ``catalog``, ``tag_profile``, ``quality_findings``,
+    ``linkage``, and ``patients``, ``studies``, ``series`` counted from the catalog. It holds original values.
+    """
+    with connect(workspace) as connection:
+        for table in (tables.TAG_PROFILE, tables.QUALITY_FINDINGS, tables.LINKAGE):
+            if workspace.has(table):
+                connection.read_parquet(glob.escape(str(workspace.path(table)))).create_view(table.name)
+        for name, key in LEVELS.items():
+            connection.execute(
+                f"""CREATE VIEW {name} AS SELECT {key}, any_value(PatientID) AS patient,
+                    any_value(Modality) AS modality, any_value(StudyDescription) AS study_description,
+                    count(DISTINCT StudyInstanceUID) AS studies,
+                    count(DISTINCT SeriesInstanceUID) AS series, count(*) AS files, sum(size) / 1e6 AS megabytes,
+                    min(nullif(acquired, '')) AS first, max(nullif(acquired, '')) AS last
+                FROM catalog WHERE status = 'dicom' AND {key} <> '' GROUP BY {key}"""
+            )
+        return answered(connection, question)
 
 
 def _with_files(connection: duckdb.DuckDBPyConnection, question: str) -> None:

@@ -21,6 +21,8 @@ HOW_FAR = (
 )
 OUTLYING = 5  # times the median size: a file that much larger is listed as an outlier
 
+_DEVICE = "concat_ws(', ', nullif(Manufacturer, ''), nullif(ManufacturerModelName, '')"  # to be closed
+
 _COUNTS = """count(DISTINCT nullif(trim(PatientID), '')) AS patients,
     count(DISTINCT nullif(StudyInstanceUID, '')) AS studies,
     count(DISTINCT nullif(SeriesInstanceUID, '')) AS series, count(*) AS files,
@@ -101,6 +103,61 @@ def months(workspace: Workspace) -> pd.DataFrame:
                 count(DISTINCT StudyInstanceUID) AS studies, count(*) AS files
             FROM catalog WHERE status = 'dicom' AND acquired <> '' GROUP BY ALL ORDER BY ALL"""
         ).df()
+
+
+def over_time(workspace: Workspace, keyword: str, most: int = 24) -> pd.DataFrame:
+    """From when to when a device wrote which value of a catalog attribute: ``device, value, first, last, files``.
+
+    Of the devices (manufacturer and model) with more than one value, those with the most files; one value says nothing.
+    """
+    with connect(workspace) as connection:
+        return connection.execute(
+            f"""WITH row AS (
+                SELECT {_DEVICE}) AS device,
+                    {keyword} AS value, acquired[:10] AS day
+                FROM catalog WHERE status = 'dicom' AND acquired <> '' AND {keyword} <> ''
+            ), span AS (
+                SELECT device, value, min(day) AS first, max(day) AS last, count(*) AS files FROM row GROUP BY ALL
+            )
+            SELECT * FROM span QUALIFY count(*) OVER (PARTITION BY device) > 1
+            ORDER BY sum(files) OVER (PARTITION BY device) DESC, device, first, value LIMIT {int(most)}"""
+        ).df()
+
+
+def missing_by_device(workspace: Workspace, most: int = 12) -> pd.DataFrame:
+    """Percent of the minimum metadata that is missing, a row per device and month: ``device, month, missing, files``.
+
+    The ``most`` devices with the most images; contrast is left out, for most images have none.
+    """
+    wanted = [keyword for keyword in dict(minimum_metadata().values()) if not keyword.startswith("Contrast")]
+    share = " + ".join(f"({keyword} = '')::INTEGER" for keyword in wanted)
+    with connect(workspace) as connection:
+        return connection.execute(
+            f"""WITH row AS (
+                SELECT {_DEVICE}, nullif(Modality, '')) AS device,
+                    acquired[:7] AS month, 100 * ({share}) / {len(wanted)} AS missing
+                FROM catalog WHERE status = 'dicom' AND has_pixels AND acquired <> ''
+            ), most AS (SELECT device FROM row GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {int(most)})
+            SELECT device, month, avg(missing) AS missing, count(*) AS files
+            FROM row SEMI JOIN most USING (device) GROUP BY ALL ORDER BY ALL"""
+        ).df()
+
+
+def private_creators(tag_profile: pd.DataFrame) -> pd.DataFrame:
+    """Private elements by who reserved them: ``creator, tags, known_safe, files``, most tags first.
+
+    ``known_safe``: those that PS3.15 Table E.3.10-1 calls safe; ``files``: of the tag that stands in the most.
+    """
+    private = tag_profile[(tag_profile["private_creator"] != "") & (tag_profile["keyword"] != "PrivateCreator")]
+    tags = private.groupby(["private_creator", "tag"], as_index=False).agg(
+        files=("files", "sum"), known_safe=("covered_by", lambda lists: lists.str.contains("safe private").any())
+    )
+    counted = tags.groupby("private_creator", as_index=False).agg(
+        tags=("tag", "size"), known_safe=("known_safe", "sum"), files=("files", "max")
+    )
+    return counted.rename(columns={"private_creator": "creator"}).sort_values(
+        ["tags", "creator"], ascending=[False, True], ignore_index=True
+    )
 
 
 def missing_minimum(workspace: Workspace) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
@@ -71,6 +72,61 @@ def missingness(missing: pd.DataFrame) -> Figure:
             colour = "white" if share > 60 else style.INK
             axes.text(column, row, shown, ha="center", va="center", fontsize=8, color=colour)
     figure.colorbar(image, ax=axes, label="percent of images without it", shrink=0.6)
+    return figure
+
+
+def private_elements(creators: pd.DataFrame) -> Figure:
+    """Private tags by who reserved them, those that PS3.15 calls safe in green."""
+    shown = creators.head(MOST_BARS)
+    figure = style.new_figure(height=1.1 + 0.28 * max(len(shown), 2))
+    (axes,) = figure.axes
+    axes.set(title="Private tags by private creator", xlabel="different tags")
+    if shown.empty:
+        return figure
+    _bars(axes, shown["creator"], shown["tags"], style.ORANGE)
+    axes.barh(range(len(shown)), shown["known_safe"], color=style.GREEN, label="called safe by PS3.15")
+    axes.barh([0], [0], color=style.ORANGE, label="nothing known")
+    axes.legend(frameon=False, fontsize=9, loc="lower right")
+    return figure
+
+
+def values_over_time(spans: pd.DataFrame, what: str) -> Figure:
+    """Bars from the first to the last day of each value of a device: where one ends and the next begins, it changed."""
+    figure = style.new_figure(width=10.5, height=1.2 + 0.26 * max(len(spans), 2))
+    (axes,) = figure.axes
+    axes.set_title(f"{what} by device, over time")
+    if spans.empty:
+        axes.text(0.5, 0.5, "no device has more than one", ha="center", va="center", transform=axes.transAxes)
+        axes.set_axis_off()
+        return figure
+    first, last = (pd.to_datetime(spans[name], errors="coerce") for name in ("first", "last"))
+    colours = [style.COLOURS[number % MOST_COLOURS] for number in pd.factorize(spans["device"])[0]]
+    thinnest = max(pd.Timedelta(days=1), (last.max() - first.min()) / 150)  # a single day is seen too
+    axes.barh(range(len(spans)), (last - first).clip(lower=thinnest), left=first, color=colours, height=0.7)
+    axes.xaxis.set_major_locator(AutoDateLocator(minticks=3, maxticks=7))
+    names = spans["device"].str[:28] + ": " + spans["value"].str[:28]
+    axes.set_yticks(range(len(spans)), [style.safe(name) for name in names])
+    axes.invert_yaxis()
+    return figure
+
+
+def missingness_by_device(shares: pd.DataFrame) -> Figure:
+    """Heat map: percent of the minimum metadata that a device's images of a month lack; grey where it made none."""
+    table = shares.pivot(index="device", columns="month", values="missing")
+    figure = style.new_figure(width=10.5, height=1.4 + 0.26 * max(len(table), 2))
+    (axes,) = figure.axes
+    axes.set_facecolor(style.GRID)
+    axes.set_title("Minimum metadata that is missing, by device and month")
+    if table.empty:
+        return figure
+    months = [str(month) for month in pd.period_range(table.columns.min(), table.columns.max(), freq="M")]
+    table = table.reindex(columns=months)
+    image = axes.imshow(table.to_numpy(float), cmap="Blues", vmin=0, vmax=100, aspect="auto", interpolation="nearest")
+    axes.grid(False)
+    ticks = range(0, len(months), max(1, len(months) // 8))
+    axes.set_xticks(list(ticks), [months[tick] for tick in ticks])
+    axes.set_yticks(range(len(table)), [style.safe(str(name)[:44]) for name in table.index])
+    figure.colorbar(image, ax=axes, label="percent missing", shrink=0.8)
     return figure
 
 

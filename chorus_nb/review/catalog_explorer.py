@@ -18,7 +18,16 @@ from chorus_nb.deid.cohort import EXCLUSION_LOG
 from chorus_nb.deid.preview import HeaderLine, header_lines
 from chorus_nb.display import table_html
 from chorus_nb.errors import InputError, WorkbenchError
-from chorus_nb.explore.selection import EXPLORED_FILES, EXPLORED_PROFILE, chosen, counted, covering, open_files, rows_of
+from chorus_nb.explore.selection import (
+    EXPLORED_FILES,
+    EXPLORED_PROFILE,
+    answered,
+    chosen,
+    counted,
+    covering,
+    open_files,
+    rows_of,
+)
 from chorus_nb.review.contact_sheet import contact_sheet, spread
 from chorus_nb.review.panel import Panel, Reply, script
 from chorus_nb.tables.cells import as_cell
@@ -56,7 +65,7 @@ class CatalogExplorer(Panel):
         """What is chosen now: a row per file with all that is known of it, or whatever was asked for in SQL."""
         if self.table._table_name == EXPLORED_PROFILE:
             return rows_of(self._database, self._sql)
-        return chosen(self._database, self._sql).df()
+        return answered(self._database, self._sql)
 
     def ask_sql(self, question: str) -> Reply:
         """Put the answer to a question in the table's place; "" brings all files back."""

@@ -6,9 +6,12 @@ import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from chorus_nb import explore, tables
+from chorus_nb.errors import InputError
 from chorus_nb.explore import assess, link, profile, scan, summary
 from chorus_nb.figures import explore as figures
 from chorus_nb.workspace import Workspace
@@ -25,6 +28,9 @@ def all_figures(workspace: Workspace) -> Iterator[Figure]:
     yield figures.timeline(summary.months(workspace))
     yield figures.size_distribution(summary.sizes(workspace))
     yield figures.missingness(summary.missing_minimum(workspace))
+    yield figures.missingness_by_device(summary.missing_by_device(workspace))
+    yield figures.values_over_time(summary.over_time(workspace, "SoftwareVersions"), "Software")
+    yield figures.private_elements(summary.private_creators(workspace.read(tables.TAG_PROFILE)))
 
 
 @pytest.mark.parametrize("files", [0, 1, 30])
@@ -91,3 +97,67 @@ def test_files_without_an_id_are_no_further_patient(survey: Workspace, add: Add)
     scan(survey)
     counted = summary.counts(survey, "Modality").iloc[0]
     assert (counted["patients"], counted["series"], counted["files"]) == (1, 1, 2)
+
+
+@pytest.fixture
+def fleet(workspace: Workspace) -> Workspace:
+    """Two scanners: one was updated in February, the other lacks what CHoRUS asks for."""
+    rows = [
+        {"source_path": f"{number}", "Manufacturer": maker, "Modality": "CT", "SoftwareVersions": version}
+        | {"acquired": f"{day} 10:00:00", "PatientID": "P", "StudyInstanceUID": f"1.{number // 2}", "has_pixels": True}
+        for number, (maker, version, day) in enumerate(
+            [
+                *[("ACME", "v1", "2020-01-05"), ("ACME", "v1", "2020-01-20"), ("ACME", "v2", "2020-02-03")],
+                ("OTHER", "x", "2020-03-01"),
+            ]
+        )
+    ]
+    blank = {column.name: {"text": "", "integer": 0, "truth": False}[column.kind] for column in tables.CATALOG.columns}
+    catalog = tables.frame(tables.CATALOG, [{**blank, "status": "dicom", **row} for row in rows])
+    workspace.write(tables.CATALOG, catalog)
+    return workspace
+
+
+def test_a_software_update_is_seen(fleet: Workspace) -> None:
+    spans = summary.over_time(fleet, "SoftwareVersions")
+    found = spans[["device", "value", "first", "last", "files"]].to_numpy().tolist()
+    assert found == [["ACME", "v1", "2020-01-05", "2020-01-20", 2], ["ACME", "v2", "2020-02-03", "2020-02-03", 1]]
+    [axes] = figures.values_over_time(spans, "Software").axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["ACME: v1", "ACME: v2"]
+    [empty] = figures.values_over_time(spans.head(0), "Software").axes
+    assert empty.texts[0].get_text() == "no device has more than one"
+
+
+def test_what_a_device_lacks_in_a_month_is_counted(fleet: Workspace) -> None:
+    shares = summary.missing_by_device(fleet).set_index(["device", "month"])
+    assert list(shares["files"]) == [2, 1, 1]
+    assert shares["missing"].between(0, 100).all() and shares["missing"].nunique() == 1
+    catalog = fleet.read(tables.CATALOG)
+    catalog.loc[catalog["Manufacturer"] == "ACME", "StudyDescription"] = "CT HEAD"
+    fleet.write(tables.CATALOG, catalog)
+    filled = summary.missing_by_device(fleet).set_index(["device", "month"])["missing"]
+    assert filled["ACME, CT"].max() < shares["missing"].min() == filled["OTHER, CT"].max()
+    assert len(figures.missingness_by_device(shares.reset_index()).axes[0].get_yticklabels()) == 2
+    figures.missingness_by_device(shares.reset_index().head(0))
+
+
+def test_private_tags_are_counted_by_who_reserved_them() -> None:
+    rows = [
+        {"private_creator": "ACME 1", "tag": f"(0019,xx{number:02x})", "files": 5, "keyword": "", "covered_by": safe}
+        for number, safe in enumerate(("safe private", "nothing known", "nothing known"))
+    ]
+    rows += [{**rows[0], "modality": "MR"}, {**rows[0], "private_creator": "", "tag": "(0008,0060)"}]
+    counted = summary.private_creators(pd.DataFrame(rows))
+    assert counted.to_dict("records") == [{"creator": "ACME 1", "tags": 3, "known_safe": 1, "files": 10}]
+    assert figures.private_elements(counted).axes[0].get_yticklabels()[0].get_text() == "ACME 1"
+    figures.private_elements(counted.head(0))
+
+
+def test_what_01_made_is_asked_in_sql(fleet: Workspace) -> None:
+    assert explore.ask(fleet, "SELECT files FROM studies ORDER BY 1").files.tolist() == [2, 2]
+    assert explore.ask(fleet, "SELECT count(*) AS n FROM catalog").n.tolist() == [4]
+    with pytest.raises(InputError, match="nowhere"):
+        explore.ask(fleet, "SELECT * FROM nowhere")
+    with pytest.raises(InputError) as caught:
+        explore.ask(fleet, "SELECT PatientID::INTEGER FROM catalog")
+    assert "'P'" not in str(caught.value)

@@ -22,7 +22,7 @@ from chorus_nb.layout import CERTIFICATE, InstancePath
 from chorus_nb.leaks.known import APPROVALS
 from chorus_nb.seal import release_digest
 from chorus_nb.verify import gate, second_look
-from chorus_nb.verify.certificate_pages import html_page, pdf_pages
+from chorus_nb.verify.certificate_pages import html_certificate, pdf_certificate
 from chorus_nb.verify.claim import text_claim
 from chorus_nb.verify.faces import VOLUMES
 from chorus_nb.verify.sentences import CHECKLIST, device_said, faces_said, sections_of, text_said
@@ -47,9 +47,9 @@ def certificate(workspace: Workspace, digests: Mapping[str, str]) -> dict[str, b
     facts = certificate_facts(workspace, checks, release_digest(digests))
     sections = sections_of(facts)
     return {
-        f"{CERTIFICATE}.html": html_page(sections),
+        f"{CERTIFICATE}.html": html_certificate(sections),
         f"{CERTIFICATE}.json": (json.dumps(facts, indent=1, sort_keys=True) + "\n").encode(),
-        f"{CERTIFICATE}.pdf": pdf_pages(sections),
+        f"{CERTIFICATE}.pdf": pdf_certificate(sections),
     }
 
 

@@ -23,7 +23,7 @@ ONLY_THIS = "default-src 'none'; style-src 'unsafe-inline'"
 NARROW = frozenset(("item", "result", "examined", "findings", "held"))
 
 
-def html_page(sections: Sequence[Section]) -> bytes:
+def html_certificate(sections: Sequence[Section]) -> bytes:
     """The certificate as a page that loads nothing; every text is escaped by ElementTree."""
     root = ElementTree.Element("html", lang="en")
     head = ElementTree.SubElement(root, "head")
@@ -55,7 +55,7 @@ def _table(body: ElementTree.Element, frame: pd.DataFrame) -> None:
             ElementTree.SubElement(line, "td").text = _shown(cell)
 
 
-def pdf_pages(sections: Sequence[Section]) -> bytes:
+def pdf_certificate(sections: Sequence[Section]) -> bytes:
     """The certificate as a PDF, A4, wide enough for its tables, its pages numbered.
 
     Its letters stand in the file as they are (no compression, the fonts every reader has), so that the search for

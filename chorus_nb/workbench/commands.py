@@ -69,9 +69,25 @@ def _parser() -> argparse.ArgumentParser:
     lab.add_argument("--no-browser", action="store_true", help="only print the address")
     lab.set_defaults(command=_lab)
 
+    _evidence_commands(commands)
+    template = commands.add_parser("parameters", help="print a parameter file with every parameter explained")
+    template.set_defaults(command=_parameters)
+    return parser
+
+
+def _evidence_commands(commands: Any) -> None:
+    """What a privacy officer asks for: audit, sign and crosswalk."""
     audit = commands.add_parser("audit", help="check the audit log, the reports and the release against each other")
-    audit.add_argument("workspace", metavar="WORKSPACE", type=Path)
+    audit.add_argument("workspace", metavar="WORKSPACE", type=Path, help="the workspace, or a copy without local/")
+    audit.add_argument("--public", metavar="KEY.pub", type=Path, help="the site's public key: the signatures too")
+    audit.add_argument("--number", type=int, default=0, help="of the signature you were told of: no older one counts")
     audit.set_defaults(command=_audit)
+
+    sign = commands.add_parser("sign", help="sign what is packed: its seal and the audit log, with the site's key")
+    sign.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
+    sign.add_argument("--by", metavar="NAME", required=True, help="the person who signs")
+    sign.add_argument("--note", metavar="TEXT", default="signed with chorus-nb sign", help="what was looked at")
+    sign.set_defaults(command=_sign)
 
     crosswalk = commands.add_parser(
         "crosswalk",
@@ -89,10 +105,6 @@ def _parser() -> argparse.ArgumentParser:
     pdf = commands.add_parser("pdf", help="print all reports that may be shared to one PDF, where Chromium is")
     pdf.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
     pdf.set_defaults(command=_pdf)
-
-    template = commands.add_parser("parameters", help="print a parameter file with every parameter explained")
-    template.set_defaults(command=_parameters)
-    return parser
 
 
 def _run_command(chosen: argparse.Namespace) -> int:
@@ -137,17 +149,35 @@ def _lab(chosen: argparse.Namespace) -> int:
 
 
 def _audit(chosen: argparse.Namespace) -> int:
-    from chorus_nb.workbench import audit
+    from chorus_nb.workbench import audit, signing
     from chorus_nb.workspace import Workspace
 
     if not chosen.workspace.is_dir():
         raise InputError(f"workspace: folder not found: {chosen.workspace}")
     workspace = Workspace(Parameters.of({"workspace": str(chosen.workspace.resolve())}))
     findings = audit.verify_chain(workspace)
-    print(*findings, sep="\n") if findings else print(
-        f"all as recorded; head of the audit log: {audit.chain_head(workspace)}"
+    if chosen.public:
+        findings += signing.signature_faults(workspace, chosen.public, chosen.number)
+    head = audit.chain_head(workspace)
+    print(
+        *findings or [f"all as {'signed and ' * bool(chosen.public)}recorded; head of the audit log: {head}"], sep="\n"
     )
+    if not workspace.local.is_dir():
+        print("local/ is not here: its tables and reports were not compared")
     return int(bool(findings))
+
+
+def _sign(chosen: argparse.Namespace) -> int:
+    parameters = Parameters.read(chosen.file)
+    parameters.require("site", "workspace")
+    from chorus_nb.workbench import signing
+    from chorus_nb.workspace import Workspace
+
+    workspace = Workspace(parameters)
+    path = signing.sign_release(workspace, chosen.by, chosen.note)
+    public = f"{workspace.audit / signing.PUBLIC_KEY}"
+    print(f"signed: {path}", f"anyone can verify it: chorus-nb audit {workspace.root} --public {public}", sep="\n")
+    return 0
 
 
 def _crosswalk(chosen: argparse.Namespace) -> int:

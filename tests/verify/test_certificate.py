@@ -15,7 +15,7 @@ from chorus_nb import tables
 from chorus_nb.layout import CERTIFICATE
 from chorus_nb.verify import all_checks, certificate, search_contents, verify, verify_tree
 from chorus_nb.verify.certificate import certificate_facts
-from chorus_nb.verify.certificate_pages import html_page, pdf_pages
+from chorus_nb.verify.certificate_pages import html_certificate, pdf_certificate
 from chorus_nb.verify.sentences import checks_said, faces_said, sections_of, text_said
 from chorus_nb.workspace import Workspace
 
@@ -110,7 +110,7 @@ def test_every_number_of_the_certificate_is_that_of_the_tables(release: Workspac
     plant(release)
     data, page = made(release)
     assert numbers_said(data) == numbers_from_tables(release)
-    assert page == html_page(sections_of(data)).decode()  # what is said is made of these numbers and of nothing else
+    assert page == html_certificate(sections_of(data)).decode()  # made of these numbers only
 
 
 FACTS: dict[str, Any] = {
@@ -229,18 +229,18 @@ def test_what_the_site_chose_is_said(release: Workspace) -> None:
 
 def test_page_and_pdf_say_the_same_and_are_the_same_bytes_again() -> None:
     sections = sections_of(FACTS)
-    page, pdf = html_page(sections), pdf_pages(sections)
-    assert (page, pdf) == (html_page(sections_of(FACTS)), pdf_pages(sections_of(FACTS)))
+    page, pdf = html_certificate(sections), pdf_certificate(sections)
+    assert (page, pdf) == (html_certificate(sections_of(FACTS)), pdf_certificate(sections_of(FACTS)))
     assert "Zürich &lt;b&gt;" in page.decode() and "<script" not in page.decode()
     shown = " ".join(re.findall(r"\(((?:[^()\\]|\\.)*)\) Tj", pdf.decode("latin-1")))
     shown = re.sub(r"\\(.)", r"\1", shown)
     for word in set(re.findall(r"\w+", re.sub(r"<style.*?</style>|<[^>]*>", " ", html.unescape(page.decode())))):
         assert word in shown or not word.isascii() or len(word) > 40, word
-    assert pdf != pdf_pages(sections_of(FACTS | {"files": 4202}))
+    assert pdf != pdf_certificate(sections_of(FACTS | {"files": 4202}))
 
 
 def test_an_identifier_in_the_pdf_would_be_found(release: Workspace) -> None:
     verify(release)
-    pdf = pdf_pages(sections_of(FACTS | {"site": "MRN-77120034"}))
+    pdf = pdf_certificate(sections_of(FACTS | {"site": "MRN-77120034"}))
     assert search_contents(release, {"a.pdf": pdf}) == ["a.pdf"]
-    assert search_contents(release, {"a.pdf": pdf_pages(sections_of(FACTS))}) == []
+    assert search_contents(release, {"a.pdf": pdf_certificate(sections_of(FACTS))}) == []

@@ -255,12 +255,10 @@ def _integer(call: Call, context: Context) -> str:
 
 def _cipher(call: Call, context: Context, encrypt: bool) -> str:
     """Blowfish, ECB, PKCS5 with a key made of the text as CTP makes it."""
-    try:
-        from cryptography.hazmat.decrepit.ciphers.algorithms import Blowfish
-        from cryptography.hazmat.primitives.ciphers import Cipher, modes
-        from cryptography.hazmat.primitives.padding import PKCS7
-    except ImportError:
-        raise Quarantine(f"@{call.name} needs the package cryptography") from None
+    from cryptography.hazmat.decrepit.ciphers.algorithms import Blowfish
+    from cryptography.hazmat.primitives.ciphers import Cipher, modes
+    from cryptography.hazmat.primitives.padding import PKCS7
+
     text = re.sub(r"[^A-Za-z0-9+/]", "", context.parameter(call.arguments[1]))
     key = base64.b64decode((text + "tszyihnnphlyeaglle" * 2)[:22] + "==")
     cipher = Cipher(Blowfish(key), modes.ECB())

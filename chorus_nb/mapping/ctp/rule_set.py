@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -260,8 +259,6 @@ def _faults(line: ScriptLine, script: Script, uid_root: str) -> list[str]:
     for call in calls(line.template):
         if call.name in ("integer", "call"):
             faults.append(f"script line {line.number}: @{call.name} depends on more than the file; use a lookup table")
-        if call.name in ("encrypt", "decrypt") and not find_spec("cryptography"):
-            faults.append(f"script line {line.number}: @{call.name} needs more packages; pip install 'chorus-nb[ctp]'")
         if call.name == "hashuid" and uid_root and not line.undefined:
             root = script.parameters.get(call.arguments[0][1:], call.arguments[0]).removesuffix(".")
             if root != uid_root:

@@ -21,7 +21,9 @@ from chorus_nb import tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.release import pack, packing
 from chorus_nb.seal import seal_release
+from chorus_nb.verify.findings import ASKED_OF_TREE
 from chorus_nb.workspace import Workspace, remove_partials
+from tests.small_release import ready
 
 IMAGE = "release/501/Images/CT/9001/2.25.90011/001.dcm"
 SERIES = "release/501/Images/CT/9001/2.25.90011"
@@ -204,6 +206,26 @@ def test_the_same_input_gives_the_same_answer_the_first_and_the_second_time(buil
             pack(built)
         answers.add(str(refused.value))
     assert len(answers) == 1
+
+
+@pytest.mark.parametrize("check", ["tables", "registry"])
+def test_what_06_refuses_is_put_right_by_its_advice(built: Workspace, check: str) -> None:
+    """The fault went through 05 and its seal; the source is mended, or 05 is run again."""
+    if check == "tables":  # "mend the source of that table"
+        source = Path(built.parameters.omop) / "procedure_occurrence.csv"
+        whole = source.read_text()
+        source.write_text(whole.replace("procedure_source_value", "ACC-0816_source_value"))
+    ready(built)
+    if check == "registry":
+        registry = built.read(tables.IMAGE_REGISTRY)
+        built.write(tables.IMAGE_REGISTRY, registry.assign(person_id=registry.person_id.iloc[::-1].to_list()))
+        seal_release(built)
+    with pytest.raises(WorkbenchError, match=ASKED_OF_TREE[check].remedy.split(" (")[0]):
+        pack(built)
+    if check == "tables":
+        source.write_text(whole)
+    ready(built)
+    assert len(pack(built))
 
 
 class Killed(BaseException):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import pydicom
 import pytest
 
 from chorus_nb import tables
+from chorus_nb.faces.decisions import FACE_LOG
 from chorus_nb.mapping.overrides import decide
 from chorus_nb.mapping.text_words import decide_words
 from chorus_nb.parameters import Parameters
@@ -16,13 +18,15 @@ from chorus_nb.pixels import detection
 from chorus_nb.pixels.decisions import IMAGE_LOG
 from chorus_nb.verify import checks, file_checks, held_by_check, require_pass, second_look, to_do, verify
 from chorus_nb.verify.file_checks import Pair
-from chorus_nb.verify.findings import GATE_CHECKS, Finding
+from chorus_nb.verify.findings import ASKED_OF_TREE, GATE_CHECKS, Finding
 from chorus_nb.workspace import Workspace
 from tests.deid.small_run import SmallSite
 from tests.verify.test_held import released, run_again
 
 ANN = {"PatientID": "77120034", "AccessionNumber": "ACC-1", "PatientName": "Okonkwo-Lindqvist^Sade"}
 BOB = {"PatientID": "MRN-2", "AccessionNumber": "ACC-3", "PatientName": "Quellbrook^Tom"}
+PERSONS = "PatientID,person_id,Days_Shifted\n77120034,1001,-100\nMRN-2,1002,-37\n"
+IMAGES = "PatientID,AccessionNumber,image_occurence_id\n77120034,ACC-1,501\nMRN-2,ACC-3,503\n"
 COMMON = {"ImageType": ["ORIGINAL", "PRIMARY", "AXIAL"], "StudyDescription": "CT chest", "KVP": "120"}
 ALWAYS_WRONG = {  # by slice thickness: what 04 is made to find in such a file, however often 03 makes it
     "91": ("readable", "decoded", "second_decoder", "pixels", "container", "layout", "geometry"),
@@ -142,8 +146,8 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("faults")
 def test_advice_done_to_the_letter_opens_the_gate(tmp_path_factory: pytest.TempPathFactory) -> None:
     site = SmallSite(tmp_path_factory.mktemp("advice") / "site")
-    site.lookup("Personal_map", "PatientID,person_id,Days_Shifted\n77120034,1001,-100\nMRN-2,1002,-37\n")
-    site.lookup("Image_map", "PatientID,AccessionNumber,image_occurence_id\n77120034,ACC-1,501\nMRN-2,ACC-3,503\n")
+    site.lookup("Personal_map", PERSONS)
+    site.lookup("Image_map", IMAGES)
     workspace = site.open(held_share=1.0, burned_in_text="detect")
     for number in range(1, 13):
         export(number)(site, workspace)
@@ -166,3 +170,47 @@ def test_advice_done_to_the_letter_opens_the_gate(tmp_path_factory: pytest.TempP
     assert outcomes.reason[outcomes.status != "released"].to_dict() == dict.fromkeys(
         ("0002", "0003"), "rejected_by_review"
     )
+
+
+def test_what_is_wrong_beside_the_files_is_put_right_as_it_says(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A lookup table with another person, a head that nobody looked at, a clock that is off."""
+    site = SmallSite(tmp_path_factory.mktemp("beside") / "site")
+    site.lookup("Personal_map", PERSONS)
+    site.lookup("Image_map", IMAGES)
+    export(1, SeriesDescription="HEAD")(site, site.open())
+    export(2, ContentDate="20191231")(site, site.open())
+    workspace = site.open(held_share=1.0, deface="skip")
+    run_again(workspace)
+    site.lookup("Personal_map", PERSONS.replace("1002", "1003"))
+    workspace = site.open(held_share=1.0, deface="apply")
+    verify(workspace)
+    told = held_by_check(workspace).groupby("check").what_to_do.first()
+    assert "mend the lookup tables" in told["ids"]
+    assert "decide in 04's face review" in told["faces"]
+    site.lookup("Personal_map", PERSONS)
+    FACE_LOG.append(workspace, "A. Reviewer", {"item": "1.2.3.1.5", "decision": "release", "note": "a test"})
+    run_again(workspace)
+    verify(workspace)
+    require_pass(checks(workspace))
+    assert len(released(workspace)) == 2
+    clocks = workspace.read(tables.VERIFICATION).query("check == 'clocks'")
+    assert set(clocks.severity) == {"medium"}, "where the study date is right nothing need be done"
+
+
+ELSEWHERE = {  # check to the test that follows its advice
+    **dict.fromkeys(("ids", "faces", "clocks"), "test_what_is_wrong_beside_the_files_is_put_right_as_it_says"),
+    "accounted": "tests.verify.test_held test_what_closes_the_gate_can_be_put_right_as_it_says",
+    **dict.fromkeys(
+        ("claims", "uids"), "tests.verify.test_held test_advice_followed_to_the_letter_opens_the_gate_with_every_file"
+    ),
+    "visits": "tests.verify.test_held test_a_visit_that_was_mended_lets_its_images_go",
+    "tables": "tests.release.test_seal test_what_06_refuses_is_put_right_by_its_advice",
+    "registry": "tests.release.test_seal test_what_06_refuses_is_put_right_by_its_advice",
+}
+
+
+def test_every_check_has_its_advice_followed() -> None:
+    assert sorted({*GATE_CHECKS, *ASKED_OF_TREE}) == sorted({*(row.check for row in ADVICE), *ELSEWHERE})
+    for place in ELSEWHERE.values():
+        module, _, test = place.rpartition(" ")
+        assert hasattr(importlib.import_module(module or __name__), test)

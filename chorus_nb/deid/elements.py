@@ -21,6 +21,7 @@ from chorus_nb.deid.values import (
     family,
     readable,
     reads_as_sequence,
+    says,
     shorten,
 )
 from chorus_nb.dicom.charsets import CHARACTER_SET, DEFAULT_CHARSET, charset_of, decode_text, defined_terms, encode_text
@@ -279,16 +280,24 @@ class Elements(RootValues):
         return self.cleaned(e, vr, self.cleaner.without_shapes if code else self.cleaner.without_own, rule, level)
 
     def cleaned(self, e: Element, vr: str, how: Callable[[str], str], rule: Rule, level: Level) -> Made:
-        """Text each of whose values was cleaned; unchanged text keeps its bytes."""
+        """Text each of whose values was cleaned; unchanged text keeps its bytes.
+
+        Where a value must stand (Type 1, PS3.5 section 7.4.1), one of which nothing is left becomes a dummy, also among
+        others: the third value of ImageType is needed as much as the first.
+        """
         text = decode_text(self.raw(e), level.charset)
         parts = [text] if vr in UNDIVIDED else text.split("\\")
-        cleaned = [how(part) for part in parts]
+        cleaned = [shorten(how(part), vr) for part in parts]
         if cleaned == parts:
             return KEPT
         self.notes.append("text cleaned")
-        new = "\\".join(shorten(part, vr) for part in cleaned)
-        if not new.strip("\\ ") and (self.type_of(e, level) in NEEDED or e.tag in CODE):
-            new = rule.replacement or dummy(vr).decode("ascii")
+        if self.type_of(e, level) in NEEDED or e.tag in CODE:
+            stand_in = rule.replacement or dummy(vr).decode("ascii")
+            cleaned = [
+                after if after == before or says(after) or not before.strip(" \0") else stand_in
+                for before, after in zip(parts, cleaned, strict=True)
+            ]
+        new = "\\".join(cleaned)
         return self.replaced(e, vr, new, "C", rule.source, level)
 
     def type_of(self, e: Element, level: Level) -> str | None:

@@ -69,6 +69,11 @@ def readable(raw: bytes) -> str:
     return " ".join(run.decode("latin-1") for run in _PRINTABLE.findall(raw)) if len(raw) >= 5 else ""
 
 
+def says(text: str) -> bool:
+    """Whether a value holds anything to read: a letter or a digit."""
+    return any(map(str.isalnum, text))
+
+
 def shorten(text: str, vr: str) -> str:
     """Cut to what the VR can hold."""
     return text[: MOST_CHARACTERS[vr]] if vr in MOST_CHARACTERS else text

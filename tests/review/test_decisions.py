@@ -53,6 +53,26 @@ def test_an_override_without_a_reason_is_refused(planned: Workspace) -> None:
     assert not planned.has(tables.TAG_DECISIONS)
 
 
+def test_of_many_decisions_all_stand_or_none(planned: Workspace) -> None:
+    editor = TagPlanEditor(planned, "ada")
+    rows = [row_of(editor, keyword) for keyword in ("StationName", "PatientID")]
+    with pytest.raises(InputError, match="depends on this attribute"):
+        editor.decide_all(rows, "X", "I like it")
+    assert not planned.has(tables.TAG_DECISIONS)
+
+
+def test_after_is_what_the_engine_did(planned: Workspace) -> None:
+    editor = TagPlanEditor(planned, "ada")
+    at = {name: number for number, name in enumerate(editor.content["columns"])}
+    rows = [row for row in editor.content["rows"] if row[at["keyword"]] == "Rows" and row[at["path"]] == ""]
+    kept = [(row[at["example_before"]], row[at["example_after"]]) for row in rows if row[at["example_after"]]]
+    assert len(kept) > 1 and all(before == after for before, after in kept), "of each SOP class with a file to show"
+    number = row_of(editor, "Manufacturer")
+    assert editor.content["rows"][number][at["example_before"]] == editor.attempt(number, "K")[0]["before"]
+    [changed] = [row for index, row in editor.decide(number, "X", "try")[0]["rows"].items() if index == number]
+    assert changed[at["gone"]] is True
+
+
 def test_an_attempt_shows_what_the_engine_would_make_and_keeps_nothing(planned: Workspace) -> None:
     editor = TagPlanEditor(planned, "ada")
     row = row_of(editor, "Manufacturer")

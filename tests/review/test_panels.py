@@ -38,6 +38,31 @@ def test_an_action_is_changed_with_a_reason(
     assert not TAG_LOG.current(planned)
 
 
+def test_many_tags_are_decided_at_once_and_the_filter_stays(
+    planned: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor = TagPlanEditor(planned, "ada")
+    page = open_panel(watched, editor, monkeypatch)
+    assert "(0002" not in page.locator("tbody").text_content()
+    page.get_by_label("Filter rows").fill("PhysicianName")
+    page.wait_for_function("document.querySelectorAll('tbody tr').length < 12")
+    page.get_by_label("Choose all rows that are shown").check()
+    page.get_by_label("Action for the chosen rows").select_option("X")
+    page.get_by_label("Reason of the decision").fill("no one needs it")
+    page.wait_for_function("document.querySelector('.example').textContent.includes('→')")
+    page.get_by_role("button", name="Decide").click()
+    page.wait_for_function("document.querySelector('.status').textContent.startsWith('Written')")
+    decided = planned.read(tables.TAG_DECISIONS)
+    shown = editor.plan[editor.plan["keyword"].str.contains("PhysicianName")]
+    assert len(decided) == len(shown[["path", "tag", "private_creator"]].drop_duplicates()) > 1
+    assert set(shown["action"]) == {"X"} and set(shown["decided_by"]) == {"ada"}
+    assert page.locator("tbody td.gone").count() > 0, "what the engine did"
+    assert TagPlanEditor(planned).content["filters"]["filter"] == "PhysicianName"
+    page.get_by_role("button", name="Undo").click()
+    page.wait_for_function("document.querySelector('.status').textContent === 'Taken back.'")
+    assert not TAG_LOG.current(planned)
+
+
 def test_three_thousand_rows_are_usable(planned: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = planned.read(tables.TAG_PLAN)
     copies = [plan.assign(sop_class=plan["sop_class"] + f".{number}") for number in range(3000 // len(plan) + 1)]
@@ -45,6 +70,7 @@ def test_three_thousand_rows_are_usable(planned: Workspace, watched: Watched, mo
     planned.write(tables.TAG_PLAN, many.head(3000))
     page = open_panel(watched, TagPlanEditor(planned), monkeypatch)
     assert page.locator("tbody tr").count() == 100, "paged, so that the page stays quick"
+    page.get_by_label("Show the file meta information").check()
     assert "3,000 of 3,000" in page.locator(".count").first.text_content()
     page.get_by_role("button", name="Sort by tag").click()
     page.get_by_role("button", name="next ›").click()

@@ -7,7 +7,8 @@ function render({ model, el }) {
   const rows = content.rows.map((cells, index) => ({ index, cells }));
   const { root, status, complain } = panel(el, "Tag plan editor");
   const ask = asker(model, complain);
-  const state = { filter: "", action: "", only: "", sort: "files", down: true, page: 0, row: null };
+  const state = { filter: "", action: "", only: "", meta: false, sort: "files", down: true, ...content.filters, page: 0 };
+  const chosen = new Set(); // indices of rows
   let shown = rows;
 
   const filter = make("input", { type: "search", placeholder: "tag, keyword, reason …", "aria-label": "Filter rows" });
@@ -26,6 +27,26 @@ function render({ model, el }) {
       ["unknown", "nothing known"],
     ].map(([value, text]) => make("option", { value, text })),
   );
+  const meta = make("input", { type: "checkbox", "aria-label": "Show the file meta information, group 0002" });
+  const every = make("input", { type: "checkbox", "aria-label": "Choose all rows that are shown", onchange: chooseEvery });
+  const bulk = make(
+    "select",
+    { "aria-label": "Action for the chosen rows", disabled: true, onchange: () => propose([...chosen], bulk.value) },
+    make("option", { value: "", text: "chosen rows: …" }),
+    ...Object.entries(content.actions).map(([code, name]) => make("option", { value: code, text: worded(code, name) })),
+  );
+  const codes = make(
+    "details",
+    {},
+    make("summary", { text: "What the codes mean" }),
+    make(
+      "table",
+      {},
+      ...Object.entries(content.names).map(([code, name]) =>
+        make("tr", {}, make("td", {}, make("b", { text: worded(code, name) })), make("td", { class: "whole", text: content.explained[code] || "" })),
+      ),
+    ),
+  );
   const count = make("span", { class: "count" });
   const undo = make("button", { text: "Undo", disabled: true, onclick: () => run("undo", {}) });
   const body = make("tbody");
@@ -35,16 +56,17 @@ function render({ model, el }) {
     "path",
     "modality",
     "action",
-    "reason",
-    "rule_source",
     "files",
     "example_before",
     "example_after",
+    "reason",
+    "rule_source",
   ];
   const names = { rule_source: "rule", example_before: "before", example_after: "after" };
   const head = make(
     "tr",
     {},
+    make("th", { scope: "col" }, every),
     ...columns.map((name) =>
       make(
         "th",
@@ -62,8 +84,9 @@ function render({ model, el }) {
   const place = make("span", { class: "count" });
   const change = make("div", { class: "change", hidden: true });
   root.append(
-    make("div", { class: "bar" }, filter, action, only, count, undo),
-    make("div", { class: "window" }, make("table", {}, make("thead", {}, head), body)),
+    make("div", { class: "bar" }, filter, action, only, make("label", {}, meta, " group 0002"), bulk, count, undo),
+    codes,
+    make("div", { class: "window compact" }, make("table", {}, make("thead", {}, head), body)),
     make(
       "div",
       { class: "bar" },
@@ -89,6 +112,7 @@ function render({ model, el }) {
     const words = state.filter.toLowerCase();
     shown = rows.filter(
       ({ cells }) =>
+        (state.meta || !String(cells[at.tag]).startsWith("(0002")) &&
         (!state.action || cells[at.action] === state.action) &&
         (!state.only || (state.only === "decided" ? cells[at.decided_by] !== "policy" : source(cells) === "unknown")) &&
         (!words || cells.some((cell) => String(cell).toLowerCase().includes(words))),
@@ -102,13 +126,31 @@ function render({ model, el }) {
       );
     });
     state.page = 0;
+    [filter.value, action.value, only.value, meta.checked] = [state.filter, state.action, state.only, state.meta];
+    draw();
+  }
+
+  // A filter holds until it is taken back, also when the cell is run again.
+  function sift(values) {
+    Object.assign(state, values);
+    const { filter, action, only, meta, sort, down } = state;
+    ask("keep", { filters: { filter, action, only, meta, sort, down } }).catch(() => null);
+    choose();
+  }
+
+  function tally() {
+    every.checked = shown.length > 0 && shown.every(({ index }) => chosen.has(index));
+    [bulk.disabled, bulk.value] = [!chosen.size, ""];
+    bulk.options[0].textContent = `${chosen.size.toLocaleString("en")} chosen: …`;
+  }
+
+  function chooseEvery() {
+    for (const { index } of shown) every.checked ? chosen.add(index) : chosen.delete(index);
     draw();
   }
 
   function sort(name) {
-    state.down = state.sort === name ? !state.down : name === "files";
-    state.sort = name;
-    choose();
+    sift({ down: state.sort === name ? !state.down : name === "files", sort: name });
   }
 
   function turn(by) {
@@ -119,6 +161,7 @@ function render({ model, el }) {
   function draw() {
     const first = state.page * PAGE;
     body.replaceChildren(...shown.slice(first, first + PAGE).map(line));
+    tally();
     const files = shown.reduce((sum, { cells }) => sum + cells[at.files], 0);
     count.textContent = `${shown.length.toLocaleString("en")} of ${rows.length.toLocaleString("en")} tags · ${files.toLocaleString("en")} times in files`;
     place.textContent = shown.length ? `${first + 1}–${Math.min(first + PAGE, shown.length)}` : "none";
@@ -141,7 +184,7 @@ function render({ model, el }) {
       );
     const select = make(
       "select",
-      { "aria-label": `Action for ${cells[at.keyword] || cells[at.tag]}`, onchange: () => propose(row, select) },
+      { "aria-label": `Action for ${cells[at.keyword] || cells[at.tag]}`, onchange: () => propose([row.index], select.value) },
       ...options,
     );
     const cell = (name) => {
@@ -155,18 +198,31 @@ function render({ model, el }) {
       if (name === "rule_source")
         return make("td", { class: "whole" }, make("span", { class: `source ${source(cells)}`, text: cells[at.rule_source] }));
       const kinds = { path: "", modality: "whole", reason: "whole", files: "number" };
-      return make("td", { class: kinds[name] ?? "value", text: cells[at[name]] });
+      if (name === "example_after" && cells[at.gone]) return make("td", { class: "gone", text: "removed" });
+      return make("td", { class: kinds[name] ?? "value", text: cells[at[name]], title: cells[at[name]] });
     };
-    return make("tr", { "data-index": row.index, class: row === state.row ? "chosen" : "" }, ...columns.map(cell));
+    const pick = make("input", {
+      type: "checkbox",
+      "aria-label": `Choose ${cells[at.keyword] || cells[at.tag]}`,
+      onchange: () => {
+        pick.checked ? chosen.add(row.index) : chosen.delete(row.index);
+        pick.closest("tr").classList.toggle("chosen", pick.checked);
+        tally();
+      },
+    });
+    pick.checked = chosen.has(row.index);
+    const picked = { "data-index": row.index, class: pick.checked ? "chosen" : "" };
+    return make("tr", picked, make("td", {}, pick), ...columns.map(cell));
   }
 
-  async function propose(row, select) {
-    state.row = row;
-    const chosen = select.value;
-    const [risky, keyword] = [content.risky.includes(chosen), row.cells[at.keyword] || row.cells[at.tag]];
-    const same = rows.filter(({ cells }) =>
-      ["path", "tag", "private_creator"].every((name) => cells[at[name]] === row.cells[at[name]]),
-    );
+  async function propose(indices, action) {
+    if (!action) return;
+    const place = ({ cells }) => JSON.stringify(["path", "tag", "private_creator"].map((name) => cells[at[name]]));
+    const places = new Set(indices.map((index) => place(rows[index])));
+    const same = rows.filter((row) => places.has(place(row)));
+    const row = rows[indices[0]];
+    const risky = content.risky.includes(action);
+    const keyword = places.size > 1 ? `${places.size} tags` : row.cells[at.keyword] || row.cells[at.tag];
     const files = same.reduce((sum, { cells }) => sum + cells[at.files], 0);
     const reason = make("input", {
       size: "40",
@@ -178,7 +234,7 @@ function render({ model, el }) {
       class: "main",
       text: "Decide",
       disabled: true,
-      onclick: () => run("decide", { row: row.index, action: chosen, reason: reason.value }),
+      onclick: () => run("decide_all", { rows: indices, action, reason: reason.value }),
     });
     reason.addEventListener("input", () => {
       save.disabled = !reason.value.trim();
@@ -187,7 +243,7 @@ function render({ model, el }) {
       if (event.key === "Enter" && !save.disabled) save.click();
     });
     change.replaceChildren(
-      make("b", { text: `${keyword}: ${content.actions[chosen]}` }),
+      make("b", { text: `${keyword}: ${content.actions[action]}` }),
       make("span", {
         text: `${files.toLocaleString("en")} files.${risky ? " Something of the value will be in the release." : ""}`,
       }),
@@ -204,7 +260,7 @@ function render({ model, el }) {
     );
     change.hidden = false;
     reason.focus();
-    const answer = await ask("attempt", { row: row.index, action: chosen }).catch(() => null);
+    const answer = await ask("attempt", { row: row.index, action }).catch(() => null);
     if (!answer) {
       example.textContent = "";
       return;
@@ -222,6 +278,7 @@ function render({ model, el }) {
     for (const [index, cells] of Object.entries(answer.rows)) rows[index].cells = cells;
     undo.disabled = !answer.undo;
     change.hidden = true;
+    chosen.clear();
     status.textContent = name === "undo" ? "Taken back." : "Written to tag_decisions.csv; the plan is made again.";
     const page = state.page;
     choose();
@@ -230,19 +287,11 @@ function render({ model, el }) {
 
   filter.addEventListener(
     "input",
-    later(120, () => {
-      state.filter = filter.value;
-      choose();
-    }),
+    later(120, () => sift({ filter: filter.value })),
   );
-  action.addEventListener("change", () => {
-    state.action = action.value;
-    choose();
-  });
-  only.addEventListener("change", () => {
-    state.only = only.value;
-    choose();
-  });
+  action.addEventListener("change", () => sift({ action: action.value }));
+  only.addEventListener("change", () => sift({ only: only.value }));
+  meta.addEventListener("change", () => sift({ meta: meta.checked }));
   root.addEventListener("keydown", (event) => {
     if (typing(event)) return;
     if (event.key === "/") {

@@ -13,6 +13,7 @@ from playwright.sync_api import sync_playwright
 
 from chorus_nb import review
 from chorus_nb.parameters import Parameters
+from chorus_nb.workbench.series_pages import FOLDER, all_files
 from chorus_nb.workspace import Workspace
 from tests.browsing import Watched, executable, open_panel, open_table
 
@@ -28,11 +29,13 @@ def save(path: Path, content: bytes) -> None:
 def main(file: str) -> None:
     """Reports into ``workbench/images``, panels into ``review/images``."""
     workspace = Workspace(Parameters.read(file))
+    shown = all_files(workspace).query("status == 'released'").sort_values("target_path")
     with sync_playwright() as playwright, pytest.MonkeyPatch.context() as monkeypatch:
         browser: Any = playwright.chromium.launch(executable_path=executable(), args=["--no-sandbox"])
         reports = {
             "index": workspace.reports_local / "index.html",
             "report": workspace.reports_audit / "03_run_deid.html",
+            "series": workspace.reports_local / FOLDER / str(shown["page"].iloc[0]),
         }
         for name, path in reports.items():
             watched = Watched(browser)

@@ -27,7 +27,7 @@ RISKY = frozenset({"K", "C", "S"})
 """Actions that let something of the value into the release: a decision for one of them is confirmed by its reason."""
 
 
-EXPLAINED = {
+ACTIONS_EXPLAINED = {
     "K": "the value stays as it is, if it has the form of its VR and tells nobody",
     "X": "the element goes, with all that is in it",
     "Z": "the element stays without a value",
@@ -59,7 +59,7 @@ class TagPlanEditor(Panel):
         self.content = {
             "columns": [*COLUMNS_SHOWN, "gone"],
             "rows": self._cells(self.plan),
-            "explained": EXPLAINED,
+            "explained": ACTIONS_EXPLAINED,
             "filters": self._kept.get(str(workspace.root), {}),
             "actions": {action: ACTIONS[action] for action in ACTIONS if action in ALLOWED},
             "names": ACTIONS,

@@ -2,4 +2,4 @@
 
 from chorus_nb.faces.judge import find_faces
 from chorus_nb.faces.masks import MASKS_FOLDER, FaceMask, read_mask
-from chorus_nb.faces.surfaces import Surfaces, face_preview, render, surfaces
+from chorus_nb.faces.surfaces import ShownVolume, Surfaces, face_preview, render, shown_volume, surfaces

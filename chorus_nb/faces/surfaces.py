@@ -30,6 +30,7 @@ from chorus_nb.workspace import Workspace
 Picture = NDArray[np.uint8]
 STEP = 1.5  # mm a pixel
 SURFACES_SHOWN = 8
+VOXELS_SHOWN = 16_000_000  # 32 MB of CT at most travel to the browser
 RENDER_SECONDS = 600.0  # for one series
 VIEWS = (0.0, 50.0)  # degrees the head is turned: from the front, half from the side
 LIGHT = np.array([-0.35, -0.8, 0.5])  # from above the patient's right shoulder
@@ -91,6 +92,58 @@ def face_preview(workspace: Workspace, series_uid: str, start: str, shift: str) 
     return render(workspace, series_uid, found.mask, intended=True)
 
 
+class ShownVolume(NamedTuple):
+    """A series as NIfTI-1 for a viewer, its mask in the same voxels (b"" = none), and a window of its values."""
+
+    image: bytes
+    mask: bytes
+    low: float
+    high: float
+
+
+def shown_volume(workspace: Workspace, series_uid: str, mask: str = "") -> ShownVolume:
+    """The largest stack of a series of the source. Shows faces: never to be kept in an output."""
+    paths = _looked_at(workspace, series_uid)
+    if mask:
+        paths = sorted(masks.paths(workspace.local / masks.MASKS_FOLDER, mask).intersection(paths))
+    return in_child(_shown_volume, workspace, paths, mask)
+
+
+def _shown_volume(workspace: Workspace, paths: list[str], mask: str) -> ShownVolume:
+    series = stacks.load(workspace.source, paths)
+    whole = max(_volumes(series), key=lambda volume: volume.values.size)
+    cut = b""
+    if mask:
+        inside = [volume for volume in _volumes(_cut(workspace, series, mask)) if _same_place(volume, whole)]
+        cut = nifti(inside[0], "u1") if inside else b""
+    low, high = (-200.0, 300.0) if series.modality == "CT" else np.percentile(whole.values, (5, 99.5))
+    return ShownVolume(nifti(whole, "i2" if series.modality == "CT" else "f4"), cut, float(low), float(high))
+
+
+def _same_place(one: Volume, other: Volume) -> bool:
+    return one.values.shape == other.values.shape and np.allclose(one.affine, other.affine)
+
+
+def nifti(volume: Volume, kind: str, most: int = VOXELS_SHOWN) -> bytes:
+    """NIfTI-1 in one piece, every ``step``-th voxel where a browser could not hold all; axes to the patient's (RAS)."""
+    import nibabel
+
+    step = int(np.ceil((volume.values.size / most) ** (1 / 3)))
+    values = volume.values[::step, ::step, ::step].transpose(2, 1, 0).astype(kind)
+    affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ volume.affine @ np.diag([step, step, step, 1.0])
+    return bytes(nibabel.Nifti1Image(values, affine).to_bytes())
+
+
+def _cut(workspace: Workspace, series: SliceSeries, mask: str) -> SliceSeries:
+    """The series with 1 where its mask lies and 0 elsewhere."""
+    folder = workspace.local / masks.MASKS_FOLDER
+    cut = series._replace(pictures=[])
+    for piece in series.slices:
+        plane = masks.read_mask(folder, mask, piece.source_path).mask[piece.frame][piece.window]
+        cut.pictures.append(Stored(plane, 1.0, 0.0))
+    return cut
+
+
 def _looked_at(workspace: Workspace, series_uid: str) -> list[str]:
     """The files of a series that 03 looked at for a face: all of them, also those that are held back."""
     catalog = workspace.read(tables.CATALOG)
@@ -100,12 +153,8 @@ def _looked_at(workspace: Workspace, series_uid: str) -> list[str]:
 
 
 def _render(workspace: Workspace, mask: str, paths: list[str], written: list[str]) -> Surfaces:
-    folder = workspace.local / masks.MASKS_FOLDER
     series = stacks.load(workspace.source, paths)
-    cut = series._replace(pictures=[])
-    for piece in series.slices:
-        plane = masks.read_mask(folder, mask, piece.source_path).mask[piece.frame][piece.window]
-        cut.pictures.append(Stored(plane, 1.0, 0.0))
+    cut = _cut(workspace, series, mask)
     shown = grid(_volumes(series), STEP)
     whole = len(written) == len(paths) and not any(piece.corner != (0, 0) for piece in series.slices)  # no mosaic
     inside = grid(_volumes(cut), STEP).values > 0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipywidgets
 import numpy as np
 import pandas as pd
 
@@ -10,6 +11,7 @@ from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.faces import face_preview, render
 from chorus_nb.faces.decisions import FACE_LOG, OF_HEAD, face_decisions
 from chorus_nb.review.panel import Panel, Reply, script
+from chorus_nb.review.volume_viewer import volume_viewer
 from chorus_nb.workspace import Workspace
 
 FACE_COLUMNS = ("series_uid", "modality", "series", "files", "waiting", "need_reason", "status", "reason")
@@ -34,7 +36,7 @@ class FaceReviewer(Panel):
     """
 
     _esm = script("face_reviewer")
-    questions = ("view", "said", "decide", "undo")
+    questions = ("view", "volume", "said", "decide", "undo")
 
     def __init__(self, workspace: Workspace, reviewer: str = "") -> None:
         super().__init__(workspace, reviewer)
@@ -43,6 +45,7 @@ class FaceReviewer(Panel):
         self._paths = catalog.drop_duplicates("SeriesInstanceUID").set_index("SeriesInstanceUID")["source_path"]
         self._heads = dict(zip(verdicts["series_uid"], verdicts["head"], strict=True))
         self.queue = heads_to_review(verdicts[verdicts["files"] > 0])
+        self._box = ipywidgets.VBox((self,))  # below it, when asked for, the volume
         self.content = {
             "queue": self.queue[list(FACE_COLUMNS)].to_numpy(dtype=object).tolist(),
             "reviewer": self.reviewer,
@@ -61,6 +64,16 @@ class FaceReviewer(Panel):
         pictures = [*shown.before, *shown.after, *(_outlined(picture, mask) for picture, mask in shown.planes)]
         facts = [{"width": picture.shape[1], "height": picture.shape[0]} for picture in pictures]
         return {"pictures": facts, "written": shown.written}, [picture.tobytes() for picture in pictures]
+
+    def volume(self, number: int = -1) -> Reply:
+        """Show the head below the panel in three planes and 3D, its mask over it; -1 takes it away."""
+        for old in self._box.children[1:]:
+            old.close()
+        self._box.children = (self,)
+        if number >= 0:
+            row = self.queue.iloc[number]
+            self._box.children = (self, volume_viewer(self.workspace, row["series_uid"], row["mask"]))
+        return {}, []
 
     def said(self, number: int) -> Reply:
         """The first file of the series that is looked at, and what was decided about its head by whom."""

@@ -37,6 +37,7 @@ class Panel(anywidget.AnyWidget):
 
     _css = (STATIC / "panel.css").read_text(encoding="utf-8")
     content = traitlets.Dict().tag(sync=True)
+    _box: Any = None  # what holds the panel with the widgets of others beside it
     questions: tuple[str, ...] = ()  # the methods the browser may call
 
     def __init__(self, workspace: Workspace, reviewer: str = "") -> None:
@@ -74,7 +75,7 @@ class Panel(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """The live panel, and the table for where no kernel runs."""
-        bundle = super()._repr_mimebundle_(**options)
+        bundle = self._box._repr_mimebundle_(**options) if self._box else super()._repr_mimebundle_(**options)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         return {**(data or {}), "text/html": table_html(self.static_table(), caption=type(self).__name__)}, metadata
 

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 pytest.importorskip("SimpleITK")
 pytest.importorskip("pydeface")
+pytest.importorskip("ipyniivue")
+pytest.importorskip("nibabel")
+
+import nibabel
 
 from chorus_nb import tables
+from chorus_nb.faces import shown_volume
 from chorus_nb.faces.decisions import FACE_LOG
+from chorus_nb.faces.surfaces import nifti
+from chorus_nb.faces.volume import Volume
 from chorus_nb.review import FaceReviewer
 from chorus_nb.review.face_reviewer import heads_to_review
 from chorus_nb.workspace import Workspace
@@ -101,6 +109,32 @@ def test_no_head_is_decided_about_before_its_pictures_are_there(
     page.locator(".chorus-panel").press("x")
     page.wait_for_function("document.querySelector('.refused')?.textContent.includes('wait for the pictures')")
     assert not FACE_LOG.current(heads_site)
+
+
+def test_a_head_is_shown_in_space_with_its_mask_where_both_lie(heads_site: Workspace) -> None:
+    reviewer = FaceReviewer(heads_site, "ada")
+    row = reviewer.queue.iloc[1]
+    shown = shown_volume(heads_site, row["series_uid"], row["mask"])
+    image, mask = (nibabel.Nifti1Image.from_bytes(part) for part in (shown.image, shown.mask))
+    head = heads.head("CT")
+    assert image.shape == mask.shape == head.values.shape[::-1]
+    assert (image.affine == mask.affine).all()
+    assert abs(image.get_fdata().max() - head.values.max()) < 1 and (shown.low, shown.high) == (-200, 300)
+    middle = np.argwhere(np.asarray(mask.dataobj) == 1).mean(axis=0)
+    forward = (mask.affine @ [*middle, 1])[1] - (mask.affine @ [*(np.array(mask.shape) / 2), 1])[1]
+    assert forward > 20, "a face is in front: + of NIfTI's second axis"
+    reviewer.volume(1)
+    assert [type(part).__name__ for part in reviewer._box.children] == ["FaceReviewer", "NiiVue"]
+    assert [layer.opacity for layer in reviewer._box.children[1].volumes] == [1.0, 0.5]
+    reviewer.volume()
+    assert reviewer._box.children == (reviewer,)
+
+
+def test_a_large_volume_is_thinned_to_what_a_browser_holds() -> None:
+    whole = Volume(np.arange(8000, dtype=np.float32).reshape(20, 20, 20), np.diag([1.0, 2.0, 3.0, 1.0]), "CT")
+    thinned = nibabel.Nifti1Image.from_bytes(nifti(whole, "i2", 1000))
+    assert thinned.shape == (10, 10, 10) and np.diag(thinned.affine).tolist() == [-2, -4, 6, 1]
+    assert thinned.get_fdata()[3, 1, 2] == whole.values[4, 2, 6]
 
 
 def test_the_report_shows_counts_instead_of_the_panel(heads_site: Workspace) -> None:

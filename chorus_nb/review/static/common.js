@@ -55,12 +55,13 @@ function heartbeat(root, model) {
     [asked, next, gone.textContent] = [0, Date.now() + 1000, ""];
     root.removeAttribute("aria-disabled");
   };
+  model.on("msg:custom", answered); // whatever it says, it is there
   const beat = () => {
     if (document.hidden) asked = 0;
     else if (!asked && Date.now() >= next) {
       asked = Date.now();
-      ask("alive").then(answered);
-    } else if (asked && Date.now() - asked > 1500) {
+      ask("alive").catch(() => (asked = 1)); // a connection that is closed refuses at once
+    } else if (asked && Date.now() - asked > 1200) {
       root.setAttribute("aria-disabled", "true");
       gone.textContent =
         "The kernel does not answer: it is busy, or gone. Nothing is written until it answers; what is not confirmed below may not be. After a restart, run the cell again and look.";

@@ -5,6 +5,7 @@ function render({ model, el }) {
   const [UID, MODALITY, SERIES, FILES, WAITING, WHY, STATUS, REASON] = [0, 1, 2, 3, 4, 5, 6, 7];
   let decided = content.decided;
   let current = 0;
+  let inSpace = -1;
   let looked = -1; // the head whose pictures are there, or are known to be none
   const names = ["before", "before, turned", "after", "after, turned", "from the side", "from the front", "from below"];
   const canvases = names.map(() => make("canvas", { width: 1, height: 1 }));
@@ -19,6 +20,10 @@ function render({ model, el }) {
   const note = make("input", { "aria-label": "Reason of the decision", placeholder: "why" });
   const button = (text, onclick, main) => make("button", { class: main ? "main" : "", text, onclick });
 
+  const webgl = Boolean(document.createElement("canvas").getContext("webgl2"));
+  const turning = button(webgl ? "Turn in space (v)" : "no WebGL here: flat pictures only", space);
+  turning.disabled = !webgl;
+
   content.queue.forEach((row, number) => choose.append(make("option", { value: number, text: label(row, number) })));
   root.append(
     make("div", { class: "bar" }, choose, facts),
@@ -32,6 +37,7 @@ function render({ model, el }) {
       start,
       shift,
       button("Try", () => look(true)),
+      turning,
       note,
       button("Deface (d)", () => decide("deface"), true),
       button("Release as it is", () => decide("release")),
@@ -42,7 +48,7 @@ function render({ model, el }) {
   );
   root.addEventListener("keydown", (event) => {
     if (typing(event)) return;
-    const run = { d: () => decide("deface"), x: () => decide("hold"), u: undo, n: () => open(current + 1) }[event.key];
+    const run = { d: () => decide("deface"), x: () => decide("hold"), u: undo, n: () => open(current + 1), v: space }[event.key];
     if (run) {
       run();
       event.preventDefault();
@@ -69,11 +75,22 @@ function render({ model, el }) {
     const frees = row[WAITING] ? `one decision about ${row[SERIES]} series frees ${counted(row[WAITING])}` : "";
     facts.textContent = [row[WHY], row[REASON], frees].filter(Boolean).join(" · ");
     file.textContent = said.textContent = "";
+    if (inSpace >= 0) ask("volume").catch(() => null);
+    inSpace = -1;
     const known = await ask("said", { number }).catch(() => null);
     if (number !== current) return;
     file.textContent = known?.path ?? "";
     said.replaceChildren(...(known?.said ?? []).map((text) => make("li", { text })));
     await look(false);
+  }
+
+  // The head in three planes and 3D, below the panel; gone when another head is opened.
+  async function space() {
+    if (!webgl) return;
+    status.textContent = "Reading the volume …";
+    inSpace = inSpace === current ? -1 : current;
+    await ask("volume", { number: inSpace }).catch(() => (inSpace = -1));
+    status.textContent = "";
   }
 
   async function look(tried) {

@@ -83,6 +83,11 @@ def _evidence_commands(commands: Any) -> None:
     audit.add_argument("--number", type=int, default=0, help="of the signature you were told of: no older one counts")
     audit.set_defaults(command=_audit)
 
+    trial = commands.add_parser("selftest", help="plant invented identifiers into copies of own files; what is left?")
+    trial.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
+    trial.add_argument("--files", type=int, default=40, help="how many are copied, of every kind in turn (40)")
+    trial.set_defaults(command=_selftest)
+
     sign = commands.add_parser("sign", help="sign what is packed: its seal and the audit log, with the site's key")
     sign.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
     sign.add_argument("--by", metavar="NAME", required=True, help="the person who signs")
@@ -165,6 +170,20 @@ def _audit(chosen: argparse.Namespace) -> int:
     if not workspace.local.is_dir():
         print("local/ is not here: its tables and reports were not compared")
     return int(bool(findings))
+
+
+def _selftest(chosen: argparse.Namespace) -> int:
+    parameters = Parameters.read(chosen.file)
+    parameters.require("site", "source", "workspace")
+    parameters.check_folders()
+    from chorus_nb.workbench import selftest
+
+    report = selftest.selftest(parameters, chosen.files)
+    print(report.to_string(index=False))
+    left, lost = int(report["left"].sum()), int(report["lost"].sum())
+    print(f"{left:,} identifiers were left, {lost:,} values or files lost. Not tried: text drawn into pictures, faces.")
+    print(f"may be shared: {parameters.workspace_path / 'audit' / selftest.REPORT}")
+    return int(left > 0)
 
 
 def _sign(chosen: argparse.Namespace) -> int:

@@ -84,7 +84,7 @@ class Arrival:
                 self.foreign |= {name} if study == self.study else set()
                 self._aside("another_patient")
             elif name not in self.listed:
-                self._aside("grew")
+                self._aside("not_listed")
             else:
                 self._store(name, content)
 

@@ -214,7 +214,7 @@ def _outcome(arrival: Arrival, reasons: list[str], whole: bool, *, grown: bool) 
     for code in ("another_patient", "damaged"):
         if code in arrival.faults:
             return "complete", code
-    return "complete", "grew" if grown or "grew" in arrival.faults else ""
+    return "complete", "grew" if grown else "not_listed" if "not_listed" in arrival.faults else ""
 
 
 def within_hours(hours: str, now: datetime | None = None) -> bool:

@@ -110,6 +110,7 @@ class FaultyPacs:
             "repeats": [*images, first],
             "other patient": [*images, image(first.StudyInstanceUID, 1, 99, patient="P2")],
             "listed of other patient": [image(first.StudyInstanceUID, 1, 1, patient="P2"), *images[1:]],
+            "unlisted": [*images, image(first.StudyInstanceUID, 1, 77)],
             "other study": [*images, image("9.9", 1, 1)],
             "differs": [*images, image(first.StudyInstanceUID, 1, 1, mark="another")],
         }.get(fault, images)

@@ -85,6 +85,7 @@ FIRST = f"{STUDY}/{STUDY}.1.1.dcm"
         ("repeats", 1, "complete", "", 1, 0, WHOLE),
         ("other patient", 1, "complete", "another_patient", 1, 1, WHOLE),
         ("listed of other patient", 9, "complete", "another_patient", 1, 1, WHOLE - {FIRST}),
+        ("unlisted", 1, "complete", "not_listed", 1, 1, WHOLE),
         ("other study", 1, "complete", "another_patient", 1, 1, WHOLE),
         ("differs", 9, "short", "repeated_differently", 1, 1, set()),
         ("drops", 1, "complete", "", 2, 0, WHOLE),

@@ -1,0 +1,90 @@
+"""Several archives and studies: each study from where most of it is, and never more at once than is allowed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+
+from pydicom import Dataset
+
+from chorus_nb import acquire, tables
+from chorus_nb.acquire.archive import Keep, QueryAnswer, SopInstance
+from tests.acquire.faulty import LEVELS, image
+from tests.acquire.test_pull import a_workspace, silent
+
+
+class InMemory:
+    """An archive without a network, which counts how many ask it at once."""
+
+    def __init__(self, name: str, images: list[Dataset]) -> None:
+        self.name, self.images, self.now, self.most = name, images, 0, 0
+        self.fetched: list[str] = []
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def connect(self) -> Iterator[InMemory]:
+        with self._lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        time.sleep(0.02)
+        try:
+            yield self
+        finally:
+            with self._lock:
+                self.now -= 1
+
+    def close(self) -> None:
+        return None
+
+    def find(self, level: str, keys: Mapping[str, str], fields: tuple[str, ...]) -> list[QueryAnswer]:
+        fitting = [each for each in self.images if all(each.get(name) == value for name, value in keys.items())]
+        once = {each[LEVELS[level]].value: each for each in fitting}
+        return [{name: str(each.get(name) or "") for name in {*fields, *keys}} for each in once.values()]
+
+    def fetch(self, study: str, wanted: Mapping[str, SopInstance], whole: bool, keep: Keep) -> None:
+        self.fetched.append(study)
+        for each in self.images:
+            if each.SOPInstanceUID in wanted:
+                each.file_meta.MediaStorageSOPClassUID = each.SOPClassUID
+                each.file_meta.MediaStorageSOPInstanceUID = each.SOPInstanceUID
+                each.save_as(content := BytesIO(), enforce_file_format=True)
+                keep(content.getvalue())
+
+
+def test_a_study_comes_from_the_archive_that_has_most_of_it(tmp_path: Path) -> None:
+    some = InMemory("https://some.example.org", [image("1.2", 1, 1), image("1.3", 1, 1), image("1.3", 1, 2)])
+    most = InMemory("https://most.example.org", [image("1.2", 1, 1), image("1.2", 2, 1), image("1.3", 1, 1)])
+    workspace = a_workspace(tmp_path)
+    answers = acquire.ask_archives(workspace, silent, [some, most])
+    assert answers.groupby("pacs")["instances"].sum().to_dict() == {some.name: 3, most.name: 3}
+    pulled = acquire.pull(workspace, silent, [some, most]).set_index("StudyInstanceUID")
+    assert pulled["pacs"].to_dict() == {"1.2": most.name, "1.3": some.name}
+    assert (some.fetched, most.fetched) == (["1.3"], ["1.2"]) and set(pulled["state"]) == {"complete"}
+    assert len(list((workspace.local / "incoming").rglob("*.dcm"))) == 4
+
+
+def test_no_more_studies_are_pulled_at_once_than_is_allowed(tmp_path: Path) -> None:
+    archive = InMemory("https://one.example.org", [image(f"1.2.{number}", 1, 1) for number in range(12)])
+    workspace = a_workspace(tmp_path, pacs_associations=3)
+    acquire.ask_archives(workspace, silent, [archive])
+    assert archive.most == 1
+    told: list[str] = []
+    pulled = acquire.pull(workspace, lambda done, total, text: told.append(f"{done}/{total} {text}"), [archive])
+    assert archive.most == 3 and len(pulled) == 12
+    assert told[-1].startswith("12/12 studies pulled") and told[-1].endswith("0 s left")
+
+
+def test_an_accession_with_several_studies_is_one_line_of_the_account(tmp_path: Path) -> None:
+    archive = InMemory("https://one.example.org", [image("1.2", 1, 1), image("1.3", 1, 1)])
+    (tmp_path / "lookup").mkdir()
+    (tmp_path / "lookup" / "Personal_map.csv").write_text("PatientID,person_id,Days_Shifted\nP1,1,-10\n")
+    (tmp_path / "lookup" / "Image_map.csv").write_text("PatientID,AccessionNumber,image_occurence_id\nP1,A1,1\n")
+    workspace = a_workspace(tmp_path, lookup=str(tmp_path / "lookup"))
+    acquire.ask_archives(workspace, silent, [archive])
+    [line] = acquire.account(workspace).to_dict("records")
+    assert (line["cell"], line["StudyInstanceUID"], line["instances_listed"]) == ("not_pulled", "1.2\\1.3", 2)
+    tables.to_arrow(tables.ACQUISITION, acquire.close_account(workspace))

@@ -21,7 +21,8 @@ from chorus_nb.workspace import Workspace
 TOO_MUCH = 0.25  # share of the picture: filling more than that is for a person to decide
 # columns of the candidates that matter beyond triage
 JUDGE_COLUMNS = [
-    *("source_path", "size", "modified_ns", "SeriesInstanceUID", "InstanceNumber", "Rows", "Columns"),
+    *("source_path", "size", "modified_ns", "SeriesInstanceUID", "SOPInstanceUID"),
+    *("InstanceNumber", "Rows", "Columns"),
     *("risk", "risk_reason", "device", "group"),
 ]
 ROUNDS = 3  # of filling and looking again before an image is held back instead

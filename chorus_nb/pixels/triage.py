@@ -55,7 +55,7 @@ def first_sample(group: pd.DataFrame, share: float = 0) -> pd.DataFrame:
     if risk == "likely":
         return _spread(group, SAMPLE)
     usual = _second_size(every) if risk == "possible" else min(SAMPLE, math.ceil(every / ONE_IN))
-    drawn = group.source_path.map(lambda path: blake3(str(path).encode()).digest()).sort_values()
+    drawn = _names(group).map(lambda name: blake3(str(name).encode()).digest()).sort_values()
     return group.loc[drawn.index[: max(usual, math.ceil(share * every - 1e-9))]]
 
 
@@ -81,8 +81,13 @@ def _second_size(pictures: int) -> int:
     return min(pictures, max(SECOND, math.ceil(pictures / SECOND_ONE_IN)))
 
 
+def _names(group: pd.DataFrame) -> pd.Series[str]:
+    """What a picture is drawn by: its SOP Instance UID, so that the same images from another place give the same."""
+    return group.SOPInstanceUID.where(group.SOPInstanceUID != "", group.source_path)
+
+
 def _spread(group: pd.DataFrame, wanted: int) -> pd.DataFrame:
     number = pd.to_numeric(group.InstanceNumber, errors="coerce")
-    order = pd.DataFrame({"number": number, "path": group.source_path}).sort_values(["number", "path"])
+    order = pd.DataFrame({"number": number, "name": _names(group)}).sort_values(["number", "name"])
     places = [len(order) // 2] if wanted == 1 else np.linspace(0, len(order) - 1, wanted).round().astype(int)
     return group.loc[order.index[np.unique(places)]]

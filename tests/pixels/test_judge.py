@@ -131,7 +131,7 @@ def judged(site: Site, monkeypatch: pytest.MonkeyPatch) -> Series:
         monkeypatch.setattr(checks, "each_in_child", look)
         slice_ = image(modality="CT", SeriesInstanceUID="1.2.3")
         workspace, catalog = site({f"{n:02}": slice_ for n in range(1, 21)}, **parameters)
-        catalog["InstanceNumber"] = catalog.source_path
+        catalog["InstanceNumber"] = catalog["SOPInstanceUID"] = catalog.source_path
         return judge(workspace, catalog).set_index("source_path")
 
     return make

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from chorus_nb import tables
-from chorus_nb.pixels.triage import first_sample, triage
+from chorus_nb.pixels.triage import first_sample, second_sample, triage
 
 AXIAL = {"Modality": "CT", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.2", "ImageType": "ORIGINAL\\PRIMARY\\AXIAL"}
 AXIAL |= {"PhotometricInterpretation": "MONOCHROME2", "BitsStored": "12", "has_pixels": True, "overlay_groups": 0}
@@ -80,3 +80,14 @@ def test_of_an_unlikely_group_one_in_thirty_is_looked_at_but_never_none() -> Non
     assert len(first_sample(triage(catalog({}, {}, {})))) == 1
     assert len(first_sample(triage(catalog(*[{}] * 45)))) == 2
     assert len(first_sample(triage(catalog(*[{}] * 300)))) == 3
+
+
+@pytest.mark.parametrize("number", ["1", "{0}"])
+def test_what_is_looked_at_does_not_depend_on_where_the_files_lie(number: str) -> None:
+    images = [{"SOPInstanceUID": f"1.{i}", "InstanceNumber": number.format(i), "Modality": "CR"} for i in range(40)]
+    samples = []
+    for names in (range(40), reversed(range(40))):
+        files = [{**image, "source_path": f"{name:03}"} for image, name in zip(images, names, strict=True)]
+        group = triage(catalog(*files))
+        samples.append([set(sample(group).SOPInstanceUID) for sample in (first_sample, second_sample)])
+    assert samples[0] == samples[1] and len(samples[0][1]) > 2

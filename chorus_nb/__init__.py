@@ -7,12 +7,15 @@ Every verb that takes a workspace raises ``NotReady`` when the table it reads is
 that table is damaged or of another version; ``InputError`` when what a person gave cannot be used.
 """
 
+import logging
 import os
 import warnings
 
 # Some libraries report to their makers as soon as they are imported. This is read by them, and by every child process.
 os.environ.update({"ORT_DISABLE_TELEMETRY": "1", "NO_ET": "1", "DO_NOT_TRACK": "1"})
 
-warnings.filterwarnings("ignore", module="pydicom")  # they quote header values: in no terminal, report or worker's log
+# pydicom's warnings quote header values, and it logs each too: neither in a terminal, a report nor a log.
+warnings.filterwarnings("ignore", module="pydicom")
+logging.getLogger("pydicom").addFilter(lambda record: False)
 
 __version__ = "0.1.0"

@@ -40,6 +40,7 @@ POLICIES = tuple(name for name in RULE_SETS if name != SCRIPT)  # those that com
 
 REQUIRED = ("site", "source", "omop", "lookup", "workspace")
 """What only a site can say: "" stands for *not said*, and a run that needs it does not begin."""
+PATHS = ("source", "omop", "lookup", "orders", "workspace", "key_file", "decisions", "cohort", "policy")
 
 
 class Parameters(BaseModel):
@@ -194,6 +195,14 @@ class Parameters(BaseModel):
             raise ValueError(f"{', '.join(others)}: must be table.column of a table that may be delivered")
         return value
 
+    @field_validator(*PATHS)
+    @classmethod
+    def _may_be_a_path(cls, value: str) -> str:
+        longest = max(len(os.fsencode(part)) for part in value.split("/"))
+        if "\0" in value or (("://" not in value) and (longest > 255 or len(value) > 4000)):
+            raise ValueError("cannot be a path: it is too long, or holds a null character")
+        return value
+
     @field_validator("*")
     @classmethod
     def _no_secret(cls, value: object) -> object:
@@ -251,7 +260,7 @@ class Parameters(BaseModel):
     def read(cls, path: str | Path, overrides: Mapping[str, Any] | None = None) -> Parameters:
         """Read a YAML file of parameters; ``overrides`` win."""
         path = Path(path)
-        if not path.is_file():
+        if not os.path.isfile(path):  # noqa: PTH113  (False where it can be no path at all)
             raise InputError(f"parameter file not found: {path}")
         try:
             values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
@@ -292,6 +301,8 @@ class Parameters(BaseModel):
             value = getattr(self, name)
             if value and not resolve(value).exists():
                 lines.append(f"{name}: not found: {value}")
+            elif value and resolve(value).is_dir() != (name == "decisions"):
+                lines.append(f"{name}: must be a {'folder' if name == 'decisions' else 'file'}: {value}")
         if self.policy_name == SCRIPT and not resolve(self.policy).is_file():
             lines.append(f"policy: must be {', '.join(POLICIES)} or the path of a CTP script; not found: {self.policy}")
         if self.deface == "apply" and not all(importlib.util.find_spec(name) for name in ("SimpleITK", "pydeface")):
@@ -371,6 +382,8 @@ def _misspelt(name: str, known: Mapping[str, Any]) -> str:
 def _in_words(error: Any) -> str:
     name = ".".join(str(part) for part in error["loc"][:1])
     given = error.get("input")
-    shown = "" if name == "pacs_token" or "://" in str(given) or may_hold_secret(str(given)) else f" (given: {given!r})"
+    text = str(given)
+    hidden = name == "pacs_token" or "://" in text or may_hold_secret(text) or len(text) > 200
+    shown = "" if hidden else f" (given: {given!r})"
     message = error["msg"].removeprefix("Value error, ")
     return f"{name}: {message}{shown}"

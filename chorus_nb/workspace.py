@@ -98,6 +98,8 @@ class Workspace:
     def key(self) -> bytes:
         """The site's secret key (32 random bytes, hex). Made once; losing it means that UIDs can never match again."""
         path = self.key_path
+        if path.is_dir():
+            raise InputError(f"key_file: is a folder: {self.parameters.key_file or path.name}")
         if not path.exists():
             if self.parameters.key_file:
                 raise InputError(f"key_file: not found: {self.parameters.key_file}")

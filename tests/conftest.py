@@ -17,8 +17,8 @@ from tests.browsing import browser  # noqa: F401  (a fixture, opened once for al
 SHARED = Path(__file__).parents[2] / "shared"
 
 # `make check` runs these: whole rooms or modules that are quick, and every module beside this file but the slow ones.
-# a copy of the package a test; processes that decide at once; every table damaged in every way; six rooms of odd names
-SLOW = ("test_memory.py", "test_decisions.py", "test_damaged_tables.py", "test_odd_names.py")
+# a copy of the package a test; processes that decide at once; every table damaged; rooms of odd names and values
+SLOW = ("test_memory.py", "test_decisions.py", "test_damaged_tables.py", "test_odd_names.py", "test_terminal.py")
 FAST = (
     *("standards", "mapping", "dicom", "omop", "source"),
     *(

@@ -47,21 +47,21 @@ LONG_VR = (b"SQ", b"OW")
 PLAIN = encoded(image(NumberOfFrames="1", PixelSpacing=["1", "1"], RescaleSlope="1", ImageType=["ORIGINAL"]))
 
 
-def _element(tag: int, vr: bytes, value: bytes, length: int | None = None) -> bytes:
+def element(tag: int, vr: bytes, value: bytes, length: int | None = None) -> bytes:
     size = len(value) if length is None else length
     head = struct.pack("<HH", tag >> 16, tag & 0xFFFF) + vr
     return head + (b"\0\0" + struct.pack("<L", size) if vr in LONG_VR else struct.pack("<H", size)) + value
 
 
-def _with(tag: int, element: bytes) -> bytes:
-    """The image of :func:`image` with one element written so."""
+def with_elements(elements: dict[int, bytes]) -> bytes:
+    """The image of :func:`image` with these elements, by tag."""
     at = 144 + int.from_bytes(PLAIN[140:144], "little")
     start, parts = PLAIN[:at], {}
     while at < len(PLAIN):
         group, number, vr, short, long = struct.unpack_from("<HH2sHL", PLAIN[at : at + 12].ljust(12, b"\0"))
         end = at + (12 + long if vr in LONG_VR else 8 + short)
         parts[group << 16 | number], at = PLAIN[at:end], end
-    return start + b"".join((parts | {tag: element})[key] for key in sorted({*parts, tag}))
+    return start + b"".join((parts | elements)[key] for key in sorted({*parts, *elements}))
 
 
 def hostile() -> Iterator[tuple[str, bytes]]:
@@ -71,12 +71,12 @@ def hostile() -> Iterator[tuple[str, bytes]]:
         assert tag is not None
         vr = dictionary_VR(tag)[:2].encode()
         for value in VALUES:
-            yield f"{keyword}={value[:6]!r}x{len(value)}", _with(tag, _element(tag, vr, value))
+            yield f"{keyword}={value[:6]!r}x{len(value)}", with_elements({tag: element(tag, vr, value)})
         for lie in LYING:
-            yield f"{keyword} as {lie!r}", _with(tag, _element(tag, lie, b"\1\2\3"))
-        yield f"{keyword} longer than it is", _with(tag, _element(tag, vr, b"12", 65000))
-    sequence = _element(0x00081140, b"SQ", b"\xfe\xff\x00\xe0\xff\xff\xff\xff", 0xFFFFFFFF)
-    plain = _with(0x00081140, _element(0x00081140, b"SQ", b""))
+            yield f"{keyword} as {lie!r}", with_elements({tag: element(tag, lie, b"\1\2\3")})
+        yield f"{keyword} longer than it is", with_elements({tag: element(tag, vr, b"12", 65000)})
+    sequence = element(0x00081140, b"SQ", b"\xfe\xff\x00\xe0\xff\xff\xff\xff", 0xFFFFFFFF)
+    plain = with_elements({0x00081140: element(0x00081140, b"SQ", b"")})
     yield "5,000 sequences in each other", plain[: plain.index(b"\x08\x00\x40\x11")] + sequence * 5000
     for end in (0, 10, 131, 140, 200, len(plain) - 20):
         yield f"cut at {end}", plain[:end]

@@ -157,7 +157,7 @@ def _audit(chosen: argparse.Namespace) -> int:
     from chorus_nb.workbench import audit, signing
     from chorus_nb.workspace import Workspace
 
-    if not chosen.workspace.is_dir():
+    if not os.path.isdir(chosen.workspace):  # noqa: PTH112  (False where it can be no path at all)
         raise InputError(f"workspace: folder not found: {chosen.workspace}")
     workspace = Workspace(Parameters.of({"workspace": str(chosen.workspace.resolve())}))
     findings = audit.verify_chain(workspace)

@@ -14,7 +14,7 @@ import yaml
 
 from chorus_nb.__main__ import command
 from chorus_nb.errors import InputError
-from chorus_nb.parameters import Parameters
+from chorus_nb.parameters import PATHS, Parameters
 from chorus_nb.workbench.commands import main, typed
 from chorus_nb.workbench.run import select
 from chorus_nb.workbench.template import site_template
@@ -46,6 +46,35 @@ def test_each_wrong_parameter_is_one_line(file: Path, capsys: pytest.CaptureFixt
 def test_a_missing_file_or_folder_is_named(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert refused(capsys, "nowhere.yaml") == ["parameter file not found: nowhere.yaml"]
     assert refused(capsys, str(file), "--set", "source=/nowhere") == ["source: folder not found: /nowhere"]
+
+
+NO_PATHS = {"long name": "x" * 5000, "long": "a/" * 3000, "null": "x\0y"}
+
+
+@pytest.mark.parametrize("kind", NO_PATHS)
+def test_what_can_be_no_path_is_one_line(
+    file: Path, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = yaml.safe_load(file.read_text())
+    for name in PATHS:
+        file.write_text(yaml.safe_dump({**values, name: NO_PATHS[kind]}))
+        [line] = refused(capsys, str(file))
+        assert line.startswith(f"{name}: ") and "cannot be a path" in line and len(line) < 200
+    if "\0" not in NO_PATHS[kind]:  # which no argument holds
+        for command in ("run", "check", "audit"):
+            assert main([command, NO_PATHS[kind]]) == 2
+            assert "not found" in capsys.readouterr().err
+
+
+def test_a_folder_in_the_place_of_a_file_is_one_line(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = (f"key_file={tmp_path}", f"cohort={tmp_path}", f"decisions={file}")
+    assert refused(capsys, str(file), *(part for one in given for part in ("--set", one))) == [
+        f"key_file: must be a file: {tmp_path}",
+        f"decisions: must be a folder: {file}",
+        f"cohort: must be a file: {tmp_path}",
+    ]
 
 
 def test_a_workspace_inside_the_source_is_refused_and_not_made(

@@ -107,6 +107,10 @@ def _evidence_commands(commands: Any) -> None:
     crosswalk.add_argument("--each-file", action="store_true", help="a row for each file, not for each change")
     crosswalk.set_defaults(command=_crosswalk)
 
+    status = commands.add_parser("status", help="say whether the release may leave and what waits for whom")
+    status.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
+    status.set_defaults(command=_status)
+
     pdf = commands.add_parser("pdf", help="print all reports that may be shared to one PDF, where Chromium is")
     pdf.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
     pdf.set_defaults(command=_pdf)
@@ -190,10 +194,12 @@ def _sign(chosen: argparse.Namespace) -> int:
     parameters = Parameters.read(chosen.file)
     parameters.require("site", "workspace")
     from chorus_nb.workbench import signing
+    from chorus_nb.workbench.index import write_indexes
     from chorus_nb.workspace import Workspace
 
     workspace = Workspace(parameters)
     path = signing.sign_release(workspace, chosen.by, chosen.note)
+    write_indexes(workspace)  # they say that nobody has signed
     public = f"{workspace.audit / signing.PUBLIC_KEY}"
     print(f"signed: {path}", f"anyone can verify it: chorus-nb audit {workspace.root} --public {public}", sep="\n")
     return 0
@@ -210,6 +216,25 @@ def _crosswalk(chosen: argparse.Namespace) -> int:
     sys.stdout.buffer.write(tables.csv_bytes(found))
     print(f"{len(found):,} rows; they identify patients: keep them at the site", file=sys.stderr)
     return int(found.empty)
+
+
+def _status(chosen: argparse.Namespace) -> int:
+    parameters = Parameters.read(chosen.file)
+    from chorus_nb.workbench.index import report_states, write_indexes
+    from chorus_nb.workbench.waiting import may_leave, what_waits
+    from chorus_nb.workspace import Workspace
+
+    workspace = Workspace(parameters)
+    if not workspace.local.is_dir():
+        raise InputError(f"workspace: nothing has run there yet: {parameters.workspace}")
+    write_indexes(workspace)  # what people decided since the last run
+    said = may_leave(workspace, states := report_states(workspace))
+    print(f"may the release leave? {said.state}:", *said.said)
+    print(
+        *(f"{one.who}: {one.what} ({one.notebook[:2]} {one.section})" for one in what_waits(workspace, states)),
+        sep="\n",
+    )
+    return int(said.state != "yes")
 
 
 def _pdf(chosen: argparse.Namespace) -> int:

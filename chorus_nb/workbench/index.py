@@ -24,9 +24,8 @@ def write_indexes(workspace: Workspace) -> None:
 def render_index(workspace: Workspace, *, shareable: bool) -> str:
     """The page that answers for the run and links its reports, from the tables and what the audit log says of them."""
     folder = workspace.reports_audit if shareable else workspace.reports_local
-    lines = [line for line in audit.read_log(workspace) if line.get("event") == "report"]
-    last = {line["notebook"]: line for line in lines}
-    states = {name: line["status"] for name, line in sorted(last.items(), key=lambda item: lines.index(item[1]))}
+    last = _last_reports(workspace)
+    states = report_states(workspace)
     due = (ACQUIRE, *STEPS) if ACQUIRE.name in last else STEPS
     rows = [_index_row(workspace, step, last.get(step.name), folder) for step in due if step.shareable or not shareable]
     links = {row["name"]: row["href"] for row in rows}
@@ -44,6 +43,21 @@ def render_index(workspace: Workspace, *, shareable: bool) -> str:
         found=sum(count["count"] for count in counts),
         shareable_index=_relative(workspace.reports_audit / "index.html", folder),
     )
+
+
+def report_states(workspace: Workspace) -> dict[str, str]:
+    """The result of each notebook that was run, the one that ran last at the end."""
+    return {name: line["status"] for name, line in _last_reports(workspace).items()}
+
+
+def _last_reports(workspace: Workspace) -> dict[str, dict[str, Any]]:
+    """The last line of the audit log about each report, in order of time."""
+    last: dict[str, dict[str, Any]] = {}
+    for line in audit.read_log(workspace):
+        if line.get("event") == "report":
+            last.pop(line["notebook"], None)
+            last[line["notebook"]] = line
+    return last
 
 
 def _index_row(workspace: Workspace, step: NotebookStep, line: dict[str, Any] | None, folder: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from chorus_nb.parameters import Parameters
 from chorus_nb.release import sign_off
 from chorus_nb.verify.findings import GATE_CHECKS
 from chorus_nb.workbench import audit, index, report, waiting
+from chorus_nb.workbench.commands import main
 from chorus_nb.workbench.report import Outcome
 from chorus_nb.workbench.run import NOTEBOOKS
 from chorus_nb.workbench.steps import STEPS
@@ -231,6 +233,21 @@ def test_nothing_may_leave_that_nobody_signed(passed: Workspace) -> None:
             "The gate is open and the release is packed and signed.",
         )
         assert "quilla" not in index.render_index(passed, shareable=shareable)
+
+
+def test_the_status_says_what_the_index_says_and_makes_it_anew(
+    passed: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text(json.dumps(passed.parameters.model_dump(exclude_unset=True)))
+    assert main(["status", str(file)]) == 1
+    first, *waiting_lines = capsys.readouterr().out.splitlines()
+    assert first.startswith("may the release leave? not yet: The gate is open")
+    assert waiting_lines[-1] == "the privacy officer: Nobody has signed the release that is packed now (06 Sign-off)"
+    sign_off(passed, "looked at all of them", "quilla")
+    assert main(["status", str(file)]) == 0
+    page = (passed.reports_local / "index.html").read_text(encoding="utf-8")
+    assert '<span class="badge yes">yes</span>' in page and "Nobody has signed" not in page
 
 
 def test_another_manifest_than_the_signed_one_may_not_leave(passed: Workspace) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import sqlite3
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -16,6 +18,7 @@ from chorus_nb.deid.ledger import Ledger
 from chorus_nb.errors import DamagedTable, WorkbenchError
 from chorus_nb.explore import profile, scan
 from chorus_nb.explore.catalog import parts_folder
+from chorus_nb.faces import masks
 from chorus_nb.parameters import Parameters
 from chorus_nb.tables import Table
 from chorus_nb.workbench import audit, begin
@@ -190,3 +193,21 @@ def test_a_damaged_ledger_is_one_line_without_a_value(opened: Workspace, damage:
     assert str(refused.value).startswith("local/ledger.sqlite is damaged; delete it") and PERSON not in str(
         refused.value
     )
+
+
+@pytest.mark.parametrize("damage", ["cut", "a byte", "gone", "another's"])
+def test_damaged_face_masks_are_not_relied_on(tmp_path: Path, damage: str) -> None:
+    """So the series is looked at again: a mask with another pixel would leave part of a face."""
+    dotted, blank = np.eye(64, dtype=bool)[None], np.zeros((1, 64, 64), bool)
+    name = masks.write(tmp_path, {f"{PERSON}/1": masks.FaceMask(dotted, 24)})
+    assert masks.are_whole(tmp_path, name)
+    path = tmp_path / f"{name}.parquet"
+    content = path.read_bytes()
+    path.unlink()
+    if damage == "another's":
+        (tmp_path / f"{masks.write(tmp_path, {'1': masks.FaceMask(blank, 24)})}.parquet").rename(path)
+    elif damage != "gone":
+        at = content.index(zlib.compress(np.packbits(dotted).tobytes(), 6)[:8])
+        flipped = content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+        path.write_bytes(content[:-40] if damage == "cut" else flipped)
+    assert not masks.are_whole(tmp_path, name)

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from chorus_nb import tables
 from chorus_nb.deid.context import Change
 from chorus_nb.deid.ledger import Ledger
-from chorus_nb.errors import InputError, NotReady
+from chorus_nb.errors import InputError, NotReady, SchemaError
 from chorus_nb.workspace import Workspace, replacing
 
 CROSSWALK_FOLDER = "crosswalk"
@@ -39,6 +39,20 @@ def write_part(folder: Path, rows: Iterable[tuple[str, str, list[Change]]]) -> s
     with replacing(folder / name, durable=False) as temporary:
         pq.write_table(table, temporary, compression="zstd")
     return name
+
+
+def lost_parts(folder: Path, names: Iterable[str]) -> set[str]:
+    """Which of these parts are not there, or cannot be opened as what 03 wrote."""
+    return {name for name in names if not _is_whole(folder / name)}
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        found = pq.read_metadata(path)
+    except (OSError, pa.ArrowException):
+        return False
+    rows = path.stem.rpartition("-")[2]
+    return found.schema.names == tables.CROSSWALK.column_names and str(found.num_rows) == rows
 
 
 def query(workspace: Workspace, where: str = "true", values: Iterable[str] = ()) -> pd.DataFrame:
@@ -92,7 +106,10 @@ def _select(workspace: Workspace, sql: str, values: Iterable[str] = ()) -> pd.Da
     import duckdb  # not needed by the workers, and slow to import
 
     folder = workspace.local / CROSSWALK_FOLDER
-    with Ledger(workspace) as ledger, duckdb.connect() as connection:
+    place, remedy = f"local/{CROSSWALK_FOLDER}", "delete that folder and run 03_run_deid again"
+    with Ledger(workspace) as ledger, duckdb.connect() as connection, tables.reading(place, remedy):
+        if lost := lost_parts(folder, ledger.part_names()):
+            raise SchemaError(f"{place}: {len(lost)} of its parts are gone or damaged")
         if any(folder.glob("*.parquet")):
             connection.read_parquet(f"{glob.escape(str(folder))}/*.parquet", filename=True).create_view("parts")
         else:

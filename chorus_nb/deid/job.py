@@ -52,7 +52,7 @@ def deidentify(workspace: Workspace, progress: Progress | None = None) -> pd.Dat
     """
     worklist = workspace.read(tables.WORKLIST, compact=True)
     with _stops_cleanly(), Ledger(workspace) as ledger:
-        done = ledger.known()
+        done = _done(workspace, ledger)
         todo = _to_do(worklist, done, workspace)
         _withdraw(workspace, worklist, done, ledger)
         try:
@@ -70,7 +70,7 @@ def outlook(workspace: Workspace) -> pd.DataFrame:
     """What :func:`deidentify` would do now, in counts: ``what``, ``files``, ``MB`` of the source."""
     worklist = workspace.read(tables.WORKLIST, compact=True)
     with Ledger(workspace) as ledger:
-        done = ledger.known()
+        done = _done(workspace, ledger)
     todo = _to_do(worklist, done, workspace)
     kept = (worklist.status == "release") & ~todo
     known = _among(worklist.source_path, done.source_path)
@@ -130,6 +130,15 @@ def _stops_cleanly() -> Iterator[None]:
 
 
 # --- what is left to do -----------------------------------------------------------------------------------------------
+
+
+def _done(workspace: Workspace, ledger: Ledger) -> pd.DataFrame:
+    """What is done by the ledger; of no use any more is what was made of a file whose part of the crosswalk is lost."""
+    done = ledger.known()
+    if lost := crosswalk.lost_parts(workspace.local / crosswalk.CROSSWALK_FOLDER, ledger.part_names()):
+        parts = ledger.parts()
+        done.loc[_among(done.source_path, parts.source_path[parts.part.isin(lost)]), "fingerprint"] = ""
+    return done
 
 
 def _to_do(worklist: pd.DataFrame, done: pd.DataFrame, workspace: Workspace) -> pd.Series:

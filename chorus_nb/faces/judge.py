@@ -226,7 +226,7 @@ def _known_verdicts(workspace: Workspace) -> dict[tuple[str, str], dict[str, Any
 
 
 def _there(workspace: Workspace, row: dict[str, Any]) -> bool:
-    return not row["mask"] or (workspace.local / masks.MASKS_FOLDER / f"{row['mask']}.parquet").is_file()
+    return not row["mask"] or masks.are_whole(workspace.local / masks.MASKS_FOLDER, row["mask"])
 
 
 def _keep(workspace: Workspace, verdicts: dict[str, dict[str, Any]]) -> None:

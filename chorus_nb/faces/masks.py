@@ -36,12 +36,24 @@ def write(folder: Path, series: Mapping[str, FaceMask]) -> str:
         "value": [face.value for face in series.values()],
         "mask": [zlib.compress(np.packbits(face.mask).tobytes(), 6) for face in series.values()],
     }
-    name = blake3(repr(rows).encode()).hexdigest()[:32]
+    name = _name_of(rows)
     sink = io.BytesIO()
     pq.write_table(pa.table(rows), sink)
     folder.mkdir(exist_ok=True)
     write_if_changed(folder / f"{name}.parquet", sink.getvalue())
     return name
+
+
+def _name_of(rows: Mapping[str, object]) -> str:
+    return blake3(repr(rows).encode()).hexdigest()[:32]
+
+
+def are_whole(folder: Path, name: str) -> bool:
+    """Whether the masks called ``name`` are there, and as they were written."""
+    try:
+        return _name_of(pq.read_table(folder / f"{name}.parquet").to_pydict()) == name
+    except (OSError, pa.ArrowException, UnicodeDecodeError):
+        return False
 
 
 def read_mask(folder: Path, name: str, source_path: str) -> FaceMask:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from chorus_nb.deid import crosswalk
 from chorus_nb.deid.worklist import uid_map
+from chorus_nb.errors import DamagedTable
 from chorus_nb.workspace import Workspace
-from tests.deid.small_run import SmallSite, run
+from tests.deid.small_run import SmallSite, run, times
 
 
 @pytest.fixture
@@ -43,6 +49,53 @@ def test_it_holds_only_what_the_ledger_names(ran: Workspace) -> None:
     assert len(crosswalk.query(ran)) == before
     run(ran)
     assert not stale.exists()
+
+
+def cut(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def other_columns(content: bytes) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pq.read_table(io.BytesIO(content)).drop_columns(["action"]), sink)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize(
+    "damage", [cut, other_columns, lambda _: b"", lambda _: None], ids=["cut", "other", "", "gone"]
+)
+def test_a_part_that_is_damaged_or_gone_is_one_line_and_03_makes_it_again(
+    ran: Workspace, damage: Callable[[bytes], bytes | None]
+) -> None:
+    before, kept = crosswalk.query(ran), times(ran.release)
+    part = next((ran.local / crosswalk.CROSSWALK_FOLDER).glob("*.parquet"))
+    content = damage(part.read_bytes())
+    part.unlink()
+    if content is not None:
+        part.write_bytes(content)
+    with pytest.raises(DamagedTable) as refused:
+        crosswalk.query(ran)
+    assert str(refused.value) == (
+        "local/crosswalk: 1 of its parts are gone or damaged; delete that folder and run 03_run_deid again"
+    )
+    run(ran)
+    pd.testing.assert_frame_equal(crosswalk.query(ran), before)
+    assert times(ran.release) == kept, "the files are as they were, so nothing is written"
+
+
+def test_a_part_whose_rows_are_damaged_is_one_line_without_a_value(ran: Workspace) -> None:
+    before = crosswalk.query(ran)
+    folder = ran.local / crosswalk.CROSSWALK_FOLDER
+    for part in folder.glob("*.parquet"):
+        content = part.read_bytes()
+        part.write_bytes(content[:4] + bytes(len(content) - 3500) + content[-3496:])
+    with pytest.raises(
+        DamagedTable, match=r"^local/crosswalk: is damaged; delete that folder and run 03_run_deid again$"
+    ):
+        crosswalk.query(ran)
+    shutil.rmtree(folder)
+    run(ran)
+    pd.testing.assert_frame_equal(crosswalk.query(ran), before)
 
 
 def test_it_lies_under_local(ran: Workspace) -> None:

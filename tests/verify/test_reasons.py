@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pandas as pd
+import pydicom
 import pytest
 
 from chorus_nb import deid, explore, tables
@@ -312,3 +314,32 @@ def test_a_script_that_is_changed_lets_its_files_go(tmp_path_factory: pytest.Tem
     passing.write_text('!KVP.equals("4")')
     run(workspace)
     assert reasons(workspace) == {}
+
+
+WORDS = (b"ORIGINAL\\PRIMARY\\K\xd6RPER", b"K\xd6RPER\\PRIMARY\\AXIAL", b"ORIGINAL\\PRIMARY\\AXIAL\\K\xd6RPER")
+
+
+def test_a_code_that_is_a_word_is_replaced_in_its_place_and_passes_04(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Image Type, of which no value may be empty (Type 1): an empty one is a fault of our own making."""
+    site = SmallSite(tmp_path_factory.mktemp("codes") / "site")
+    for name, value in zip("abc", WORDS, strict=True):
+        image(site, name, SpecificCharacterSet="ISO_IR 100")
+        content = (site.dicom / name).read_bytes()
+        (at,) = [found.start() for found in re.finditer(rb"\x08\0\x08\0CS", content)]
+        value += b" " * (len(value) % 2)
+        end = at + 8 + int.from_bytes(content[at + 6 : at + 8], "little")
+        content = content[: at + 6] + len(value).to_bytes(2, "little") + value + content[end:]
+        (site.dicom / name).write_bytes(content)
+    workspace = site.open(held_share=1.0)
+    run(workspace)
+    verify(workspace)
+    require_pass(checks(workspace))
+    made = workspace.read(tables.OUTCOMES).query("status == 'released'").target_path
+    codes = [list(pydicom.dcmread(workspace.release / path).ImageType) for path in made]
+    assert codes == [
+        ["ORIGINAL", "PRIMARY", "REMOVED"],
+        ["REMOVED", "PRIMARY", "AXIAL"],
+        ["ORIGINAL", "PRIMARY", "AXIAL", "REMOVED"],
+    ]

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from chorus_nb.errors import InputError
 from chorus_nb.sop import omop_deliverable
-from chorus_nb.source import Source, open_source
+from chorus_nb.source import SCHEMES, Source, is_store, open_source
 
 DicomPlace = Annotated[
     str,
@@ -55,8 +55,8 @@ class Parameters(BaseModel):
     site: str = Field("", description="Name of the site, shown in reports.")
     source: str = Field(
         "",
-        description="Folder of original DICOM: any depth, any file names, zip archives too. Never written to. "
-        '"pacs:" = what 00 pulls.',
+        description="Folder of original DICOM: any depth, any file names, zip archives too. Never written to. Or a "
+        's3://, gs://, az:// or sftp:// address, its credential in the environment. "pacs:" = what 00 pulls.',
     )
     omop: str = Field(
         "",
@@ -181,6 +181,13 @@ class Parameters(BaseModel):
             raise ValueError("is not an IANA time zone, such as America/New_York")
         return value
 
+    @field_validator("source")
+    @classmethod
+    def _of_a_kind(cls, value: str) -> str:
+        if is_store(value) and value.partition("://")[0] not in SCHEMES:
+            raise ValueError(f"must be a folder, or begin with one of {', '.join(f'{name}://' for name in SCHEMES)}")
+        return value
+
     @field_validator("omop_tables")
     @classmethod
     def _of_the_sop(cls, value: list[str]) -> list[str]:
@@ -240,7 +247,9 @@ class Parameters(BaseModel):
 
     def open_source(self) -> Source:
         """The original files; asks nothing of the place where they lie."""
-        return open_source(incoming_path(self) if self.source == PULLED else self.source, project_folder())
+        place = incoming_path(self) if self.source == PULLED else self.source
+        kept = self.workspace_path / "local" / "kept_of_store" if self.workspace else None
+        return open_source(place, project_folder(), kept)
 
     # --- reading ------------------------------------------------------------------------------------------------
 
@@ -293,7 +302,10 @@ class Parameters(BaseModel):
                     lines.append(f"{name}: must be a folder")
                 elif not os.environ.get(value[4:]):
                     lines.append(f"{name}: environment variable {value[4:]} is not set")
-            elif not (value == PULLED or source.reachable() if name == "source" else _is_there(name, value)):
+            elif name == "source":
+                if value != PULLED and not source.reachable():
+                    lines.append(source_missing(value))
+            elif not _is_there(name, value):
                 lines.append(f"{name}: folder not found: {value}")
         if self.registry_url.startswith("env:") and not os.environ.get(self.registry_url[4:]):
             lines.append(f"registry_url: environment variable {self.registry_url[4:]} is not set")
@@ -321,6 +333,13 @@ class Parameters(BaseModel):
 def incoming_path(parameters: Parameters) -> Path:
     """Where studies lie that 00 pulled."""
     return parameters.workspace_path / "local" / "incoming"
+
+
+def source_missing(place: str) -> str:
+    """What a person reads where the source cannot be asked."""
+    if is_store(place):
+        return f"source: cannot be listed: {place}; is it there, and is a credential that may list it in the environment?"
+    return f"source: folder not found: {place}"
 
 
 def _is_there(name: str, value: str) -> bool:

@@ -127,7 +127,7 @@ def _one(job: Job, engine: Deidentifier, task: Task) -> tuple[Row, list[Change]]
         row = outcome(task, "quarantined", "pixels_undecodable", refused.code)
     except OSError as error:
         if not job.source.reachable():
-            raise WorkbenchError("source: the folder cannot be read any more; run again when it is back") from None
+            raise WorkbenchError("source: it cannot be read any more; run again when it is back") from None
         row = outcome(task, "quarantined", "unreadable", type(error).__name__)
     except RecursionError:
         row = outcome(task, "quarantined", "structure_refused", "nests too deep")

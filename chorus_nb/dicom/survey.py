@@ -12,12 +12,13 @@ from typing import BinaryIO
 
 from blake3 import blake3
 
-from chorus_nb.dicom.encodings import DEFLATED_SYNTAXES, little_endian, looks_explicit, private_vr
+from chorus_nb.dicom.encodings import DEFLATED_SYNTAXES, SEQUENCE_END, little_endian, looks_explicit, private_vr
 from chorus_nb.dicom.pixel_data import read_pixel_data
 from chorus_nb.dicom.spans import TOO_DEEP, Cut, Element, Item, Meta, Refused, Walker, encoding_of, inflate, read_meta
 from chorus_nb.standards import path_step
 
 CHUNK = 1 << 15  # bytes read at first: nearly every header
+FIRST = 1 << 13  # of a small file less: a quarter of it, but no less than these
 LARGE = 1 << 16  # of a longer value at the root no more is read
 LARGEST_WINDOW = 1 << 26  # a sequence that needs more is refused
 MOST_ELEMENTS = 100_000  # at the root; more is refused
@@ -36,10 +37,14 @@ class NotDicom(Exception):
 
 class Header:
     """What a walk over one file found. ``fault`` is "" or a reason: truncated, structure_refused (as the strict reader
-    gives them), structure_damaged (a sequence is none), trailing_bytes (behind the pixel data)."""
+    gives them), structure_damaged (a sequence is none), trailing_bytes (behind the pixel data).
 
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self._file, self.size = file, size
+    Without ``ends_asked`` the last eight bytes behind fragments that end there are taken for their delimiter, which
+    would be a request of its own to a store; 03 reads them.
+    """
+
+    def __init__(self, file: BinaryIO, size: int, ends_asked: bool = True) -> None:
+        self._file, self.size, self._ends_asked = file, size, ends_asked
         self.elements: list[Counted] = []
         self.nested: dict[Key, dict[bytes, int]] = {}
         self.items: dict[int, int] = {}  # number of items of the sequences at the root
@@ -78,7 +83,7 @@ class Header:
         return self._file.read(min(count, max(self.size - position, 0)))
 
     def _meta(self) -> Meta:
-        self._start = self._read(0, CHUNK)
+        self._start = self._read(0, max(FIRST, min(CHUNK, self.size // 4)))
         if self._start[128:132] != b"DICM" and self._start[:2] not in (b"\2\0", b"\x08\0", b"\0\x08"):
             raise NotDicom
         while True:
@@ -170,7 +175,7 @@ class Header:
 
     def _pixels(self, position: int) -> int:
         """Take note of the pixel data at ``position``; returns where the walk goes on."""
-        pixels = read_pixel_data(self._read, position, self.size, self._implicit, self._big)
+        pixels = read_pixel_data(self._read_head, position, self.size, self._implicit, self._big)
         if pixels is None:
             self._end(Refused("structure_refused", "no pixel data"), b"")
             return self.size
@@ -180,6 +185,11 @@ class Header:
             self._fail("truncated")
             return self.size
         return pixels.end
+
+    def _read_head(self, position: int, count: int) -> bytes:
+        if self._ends_asked or count != 8 or position != self.size - 8 or position < len(self._start):
+            return self._read(position, count)
+        return struct.pack(">HHL" if self._big else "<HHL", SEQUENCE_END >> 16, SEQUENCE_END & 0xFFFF, 0)
 
     # --- what is kept of the elements ---------------------------------------------------------------------------------
 

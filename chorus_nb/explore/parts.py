@@ -84,7 +84,7 @@ def read_file(source: Source, file: SourceFile) -> tuple[Header | None, str]:
         return None, file.problem
     try:
         with source.open(file.source_path) as opened:
-            header = Header(opened, file.size)
+            header = Header(opened, file.size, ends_asked=not source.by_request)
         if not header.elements or header.elements[-1][0][1] >> 16 <= 2:
             return None, header.fault
         return header, header.fault

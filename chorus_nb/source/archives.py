@@ -228,7 +228,10 @@ class Archives(Source):
 
     def find(self) -> Iterator[SourceFile]:
         for file in self.outer.find():
-            yield from map(_in_text, [file] if file.problem else self._inside(file))
+            yield from map(_in_text, self._inside(file) if self._may_hold(file) else [file])
+
+    def _may_hold(self, file: SourceFile) -> bool:
+        return not file.problem and self.outer.may_be_archive(file.source_path)
 
     def _inside(self, file: SourceFile) -> list[SourceFile]:
         path = file.source_path
@@ -264,12 +267,12 @@ class Archives(Source):
 
     def _member(self, source_path: str) -> _Inside | None:
         """The archive that a path leads into; ``None`` for a file of ``outer``, which may have the mark in its name."""
-        if MEMBER not in source_path or self._there(source_path):
+        if MEMBER not in source_path or (not self.outer.by_request and self._there(source_path)):
             return None
         position = source_path.find(MEMBER)
         while position > 0:
             path, name = source_path[:position], source_path[position + 1 :]
-            if identity := self._there(path):
+            if self.outer.may_be_archive(path) and (identity := self._there(path)):
                 return _Inside(_opened(self.outer, path, identity), name, identity.modified_ns)
             position = source_path.find(MEMBER, position + 1)
         return None
@@ -278,6 +281,10 @@ class Archives(Source):
         with contextlib.suppress(OSError):
             return self.outer.identity(path)
         return None
+
+    @property
+    def by_request(self) -> bool:
+        return self.outer.by_request
 
     def reachable(self) -> bool:
         return self.outer.reachable()

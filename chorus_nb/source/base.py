@@ -56,6 +56,15 @@ class Source(ABC):
     def mark(self) -> str:
         """Equal where two machines see the same place, "" where one sees none."""
 
+    @property
+    def by_request(self) -> bool:
+        """Whether every part of a file that is read costs a request."""
+        return False
+
+    def may_be_archive(self, source_path: str) -> bool:
+        """Whether a file is worth a look for members."""
+        return True
+
     def overlap(self, folder: Path) -> Literal["", "inside", "around"]:
         """Whether a folder that is written to lies inside the source or around it."""
         return ""

@@ -24,7 +24,7 @@ from chorus_nb.omop import IMAGE_OCCURRENCE, cdm_fields, open_omop, read_omop, u
 from chorus_nb.omop.cdm import NEEDED, PERSON_TABLE
 from chorus_nb.omop.files import SEPARATOR_NAMES, OmopFolder, table_form
 from chorus_nb.omop.reading import OmopTables, absent_line, empty_line
-from chorus_nb.parameters import PULLED, SCRIPT, resolve
+from chorus_nb.parameters import PULLED, SCRIPT, resolve, source_missing
 from chorus_nb.pixels.decisions import IMAGE_LOG, LABELS
 from chorus_nb.processes import dask
 from chorus_nb.release.signature import SIGN_OFF_LOG
@@ -119,7 +119,7 @@ def _source(workspace: Workspace) -> tuple[RunInput, SourceSample | None]:
     if place == PULLED and not any(workspace.source.find() if workspace.source.reachable() else ()):
         return RunInput("source", "nothing is pulled yet: 00_acquire does that"), None
     if not workspace.source.reachable():
-        return RunInput("source", "not there", faults=(f"source: folder not found: {place}",)), None
+        return RunInput("source", "not there", faults=(source_missing(place),)), None
     sample = sample_source(workspace.source)
     found = f"{'more than ' * sample.more}{sample.files:,} files"
     if not sample.dicom:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -59,7 +60,7 @@ def azurite() -> Iterator[Azurite]:
     command = [program, "--blobHost", "127.0.0.1", "--blobPort", str(port), *options]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
     try:
-        _wait(port)
+        wait(port)
         yield Azurite(port)
     finally:
         server.terminate()
@@ -67,11 +68,14 @@ def azurite() -> Iterator[Azurite]:
 
 
 class Proxy:
-    """Passes bytes on to ``port``; ``cut`` connections break after ``after`` bytes, every read waits ``delay``."""
+    """Passes bytes on to ``port``; ``cut`` connections break after ``after`` bytes, every read waits ``delay``.
+
+    ``requests`` and ``received`` count what was asked over HTTP and the bytes that came back.
+    """
 
     def __init__(self, port: int, cut: int = 0, after: int = 0, delay: float = 0.0) -> None:
         self.target, self.cut, self.after, self.delay = port, cut, after, delay
-        self.broken = 0
+        self.broken = self.requests = self.received = 0
         self.listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self.listening.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -93,6 +97,10 @@ class Proxy:
             while block := source.recv(65536):
                 time.sleep(self.delay)
                 passed += len(block)
+                if up:
+                    self.requests += len(re.findall(rb"^(?:GET|HEAD|PUT|POST) /", block, re.MULTILINE))
+                else:
+                    self.received += len(block)
                 if up and self.broken < self.cut and passed > self.after:
                     self.broken += 1
                     break
@@ -109,7 +117,8 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def _wait(port: int) -> None:
+def wait(port: int) -> None:
+    """Until something answers."""
     last = time.monotonic() + SECONDS
     while True:
         try:

@@ -9,12 +9,11 @@ import shutil
 import tarfile
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
-from chorus_nb.source import Identity, Source, SourceFile, open_source
+import fsspec
+
+from chorus_nb.source import Source, Store, open_source
 from chorus_nb.source.archives import Archives
 
 CLOCK = itertools.count(1_000_000_007, 1_000)
@@ -76,47 +75,29 @@ class InTar(Kind):
         write(self.root / "export.tar", tarred(files))
 
 
-STORES: dict[str, dict[str, tuple[bytes, int]]] = {}
-
-
-@dataclass(frozen=True)
-class Store(Source):
-    """Keys and bytes, without folders and without a disk: what an object store is to the rest of the package."""
-
-    name: str
-
-    def find(self) -> Iterator[SourceFile]:
-        for key, (content, version) in sorted(STORES[self.name].items()):
-            yield SourceFile(key, len(content), version)
-
-    def open(self, source_path: str) -> BinaryIO:
-        self.identity(source_path)
-        return io.BytesIO(STORES[self.name][source_path][0])
-
-    def identity(self, source_path: str) -> Identity:
-        if source_path not in STORES.get(self.name, {}):
-            raise FileNotFoundError(source_path)
-        content, version = STORES[self.name][source_path]
-        return Identity(len(content), version)
-
-    def reachable(self) -> bool:
-        return self.name in STORES
-
-    def mark(self) -> str:
-        return self.name if self.reachable() else ""
-
-
 class InStore(Kind):
+    """A store without a service: fsspec's own, in memory."""
+
     def __init__(self, folder: Path) -> None:
-        self.name = str(folder)
-        STORES[self.name] = {}
-        self.source = Archives(Store(self.name))
+        self.at = f"/{folder.name}-{next(CLOCK)}"
+        self.memory = fsspec.filesystem("memory")
+        self.memory.mkdir(self.at)
+        self.source = Archives(Store(f"memory:/{self.at}", folder / "kept"))
 
     def put(self, files: dict[str, bytes]) -> None:
-        STORES[self.name] |= {name: (content, next(CLOCK)) for name, content in files.items()}
+        for name, content in files.items():
+            self.memory.pipe_file(f"{self.at}/{name}", content)
 
     def lose(self) -> None:
-        del STORES[self.name]
+        self.memory.rm(self.at, recursive=True)
+
+
+class NotKept(InStore):
+    """Nothing is kept on this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.source = Archives(Store(f"memory:/{self.at}"))
 
 
 class InZipInStore(InStore):
@@ -126,7 +107,7 @@ class InZipInStore(InStore):
         super().put({"export.zip": zipped(files)})
 
 
-KINDS: list[type[Kind]] = [InFolder, InNestedFolders, InZip, InTar, InStore, InZipInStore]
+KINDS: list[type[Kind]] = [InFolder, InNestedFolders, InZip, InTar, InStore, NotKept, InZipInStore]
 if os.name == "posix":
     KINDS.append(ThroughLinks)
 

@@ -17,6 +17,7 @@ import pytest
 from blake3 import blake3
 
 from chorus_nb.source import BEGINNING, Source, SourceFile, base, folder, is_archive, open_source
+from tests.source import services
 from tests.source.kinds import KINDS, InFolder, InZip, Kind, tarred, write, zipped
 
 CONTENT = bytes(range(256)) * 40
@@ -38,7 +39,7 @@ def found(source: Source) -> dict[str, str]:
     return {file.source_path: file.problem for file in source.find()}
 
 
-@pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
+@pytest.fixture(params=[*KINDS, *services.REAL], ids=lambda kind: kind.__name__)
 def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
     made: Kind = request.param(tmp_path)
     return made

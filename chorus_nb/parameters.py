@@ -338,7 +338,9 @@ def incoming_path(parameters: Parameters) -> Path:
 def source_missing(place: str) -> str:
     """What a person reads where the source cannot be asked."""
     if is_store(place):
-        return f"source: cannot be listed: {place}; is it there, and is a credential that may list it in the environment?"
+        return (
+            f"source: cannot be listed: {place}; is it there, and is a credential that may list it in the environment?"
+        )
     return f"source: folder not found: {place}"
 
 

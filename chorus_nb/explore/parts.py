@@ -84,12 +84,14 @@ def read_file(source: Source, file: SourceFile) -> tuple[Header | None, str]:
         return None, file.problem
     try:
         with source.open(file.source_path) as opened:
-            header = Header(opened, file.size, ends_asked=not source.by_request)
+            try:
+                header = Header(opened, file.size, ends_asked=not source.by_request)
+            except NotDicom:
+                opened.seek(0)
+                return None, "archive_not_opened" if is_archive(opened.read(BEGINNING)) else "not_dicom"
         if not header.elements or header.elements[-1][0][1] >> 16 <= 2:
             return None, header.fault
         return header, header.fault
-    except NotDicom:
-        return None, "archive_not_opened" if is_archive(source.range(file.source_path, 0, BEGINNING)) else "not_dicom"
     except Refused as refused:
         return None, refused.reason
     except (RecursionError, MemoryError):
@@ -105,7 +107,7 @@ def _asked_strictly(source: Source, file: SourceFile, reason: str) -> tuple[str,
     if file.size > LARGEST_ASKED:
         return reason, ""
     try:
-        take_apart(source.read(file.source_path))
+        take_apart(source.range(file.source_path, 0, file.size))
     except Refused as refused:
         return refused.reason, refused.detail
     except (OSError, MemoryError, RecursionError):

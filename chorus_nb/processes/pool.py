@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
 from concurrent.futures import wait as wait_for
 from itertools import islice
@@ -47,7 +47,8 @@ class _Processes(ProcessPoolExecutor):
     """Local worker processes, which end when this one does."""
 
     def __init__(self, count: int) -> None:
-        super().__init__(count, mp_context=_context(), initializer=_begin_worker, initargs=(WORKER_MEMORY,))
+        given = WORKER_MEMORY, dict(os.environ)
+        super().__init__(count, mp_context=_context(), initializer=_begin_worker, initargs=given)
         self.ahead = 2 * count + 2
 
 
@@ -208,7 +209,9 @@ class _Queue(Iterator[Piece]):
 # --- in a local worker ------------------------------------------------------------------------------------------------
 
 
-def _begin_worker(memory: int) -> None:
+def _begin_worker(memory: int, environment: Mapping[str, str] | None = None) -> None:
+    """``environment``: what became known since the server of workers was started, such as a renewed credential."""
+    os.environ.update(environment or {})
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _keep_memory()

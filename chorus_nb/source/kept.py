@@ -1,4 +1,4 @@
-"""Files of a store that were read whole, kept on this machine within a bound; the ones not used for longest go first."""
+"""Files of a store that were read whole, kept on this machine within a bound; the longest unused go first."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Kept:
         """The file, if it is there."""
         path = self._path(name)
         try:
-            file = open(path, "rb")
+            file = path.open("rb")
         except OSError:
             return None
         with contextlib.suppress(OSError):
@@ -45,7 +45,7 @@ class Kept:
         return file
 
     def put(self, name: str, size: int, blocks: Iterator[bytes], holds: Callable[[], bool]) -> BinaryIO | None:
-        """Keep what ``blocks`` give, whole or not at all; ``None`` if it is not ``size`` bytes or ``holds`` denies it."""
+        """Keep what ``blocks`` give, whole or not at all; ``None`` if it has another ``size`` or not ``holds``."""
         path = self._path(name)
         self.folder.mkdir(parents=True, exist_ok=True)
         if os.name == "posix":
@@ -59,7 +59,7 @@ class Kept:
                     file.write(block)
             if temporary.stat().st_size != size or not holds():
                 return None
-            opened = open(temporary, "rb")
+            opened = temporary.open("rb")
             with contextlib.suppress(OSError):  # Windows moves no open file: it is read once and not kept
                 temporary.replace(path)
             return opened

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
@@ -27,6 +27,7 @@ from chorus_nb.source.kept import Kept, content
 AHEAD = 1 << 15  # bytes asked for at least, where a file is read piece by piece
 LITTLE = 1 << 10
 BLOCK = 64 << 20  # bytes of a large file that are in memory while it is fetched
+FEW = 32  # entries at the top of which one listing is made
 TRIES = 3  # to read a file that does not change meanwhile
 CONNECTED_ONCE = ("sftp:", "ssh:")  # a broken connection is made anew; to the others every request is its own
 ARCHIVE_NAMES = (".zip", ".tar")
@@ -78,9 +79,12 @@ class Store(Source):
         return True
 
     def find(self) -> Iterator[SourceFile]:
-        """Folder by folder of the top, so that no more of the listing is in memory than one of them."""
+        """One listing; of a top with many folders one for each, so that no more than that is in memory."""
         root = self._ask(lambda _, root: root)
         entries = self._ask(lambda system, root: system.ls(root, detail=True))
+        if len(entries) <= FEW:
+            yield from self._below(root, root)
+            return
         for entry in sorted(entries, key=lambda entry: str(entry["name"])):
             name = str(entry["name"]).rstrip("/")
             if entry["type"] != "directory":
@@ -89,9 +93,12 @@ class Store(Source):
             elif name == root:
                 yield SourceFile("//", 0, 0, "folder_unreadable")  # objects whose name begins with a slash
             else:
-                inside = self._ask(lambda system, _, name=name: system.find(name, detail=True))
-                for path in sorted(inside):
-                    yield _listed(path[len(root) + 1 :], inside[path])
+                yield from self._below(name, root)
+
+    def _below(self, folder: str, root: str) -> Iterator[SourceFile]:
+        inside = self._ask(lambda system, _: system.find(folder, detail=True))
+        for name in sorted(inside):
+            yield _listed(name[len(root) + 1 :], inside[name])
 
     def open(self, source_path: str) -> BinaryIO:
         """By ranges; an archive whole, for its members are asked for one by one."""
@@ -157,15 +164,15 @@ class Store(Source):
             if identity.size > kept.most:
                 return None
             name = blake3("\0".join((self.url, source_path, *map(str, identity))).encode()).hexdigest(16)
-            file = kept.get(name) or kept.put(
-                name,
-                identity.size,
-                self._blocks(source_path, identity.size),
-                lambda identity=identity: self.identity(source_path) == identity,
-            )
+            blocks = self._blocks(source_path, identity.size)
+            same = partial(self._is_still, source_path, identity)
+            file = kept.get(name) or kept.put(name, identity.size, blocks, same)
             if file is not None:
                 return file, identity
         raise OSError("changes while it is read")
+
+    def _is_still(self, source_path: str, identity: Identity) -> bool:
+        return self.identity(source_path) == identity
 
     def _blocks(self, source_path: str, size: int) -> Iterator[bytes]:
         for start in range(0, size, BLOCK):
@@ -252,7 +259,7 @@ class _Ranges(io.RawIOBase):
         return read
 
     def _wanted(self, count: int) -> int:
-        """A reader that goes on in little steps will ask again; one that leaps, or asks for much, knows what it wants."""
+        """A reader that goes on in little steps will ask again; one that leaps or asks for much will not."""
         goes_on = self._start <= self._position <= self._start + len(self._held)
         return AHEAD if goes_on and count < LITTLE else count
 

@@ -21,6 +21,7 @@ from chorus_nb.source import kept as kept_files
 from chorus_nb.source.kept import Kept
 from chorus_nb.source.store import _connected
 from chorus_nb.workspace import Workspace
+from tests.deid.conftest import encoded, image
 from tests.deid.small_run import SmallSite, plan, run, same_key, tree
 from tests.release.azurite_service import Proxy
 from tests.source.kinds import InStore, Kind
@@ -86,7 +87,9 @@ def test_a_survey_asks_once_for_nearly_every_file_and_for_few_of_its_bytes(site:
     pixels = bytes(200_000)
     for number in range(10):
         site.add(f"a/{number}", Rows=400, Columns=250, PixelData=pixels)
-        site.add(f"b/{number}", transfer_syntax=JPEG2000Lossless, PixelData=encapsulate([pixels]))
+        packed = image(JPEG2000Lossless, SOPInstanceUID=f"1.2.3.{number}", PixelData=encapsulate([pixels]))
+        packed["PixelData"].VR, packed["PixelData"].is_undefined_length = "OB", True
+        (site.dicom / f"b{number}").write_bytes(encoded(packed))
     size = sum(path.stat().st_size for path in site.dicom.rglob("*") if path.is_file())
     kind = InS3(tmp_path)
     in_store(kind, site.dicom)

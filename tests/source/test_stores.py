@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from pydicom.encaps import encapsulate
-from pydicom.uid import JPEG2000Lossless
+from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless
 
 from chorus_nb import deid, explore, tables
 from chorus_nb.errors import InputError
@@ -86,10 +86,11 @@ def test_the_survey_of_a_store_is_that_of_the_folder(demo_site: Path, tmp_path: 
 def test_a_survey_asks_once_for_nearly_every_file_and_for_few_of_its_bytes(site: SmallSite, tmp_path: Path) -> None:
     pixels = bytes(200_000)
     for number in range(10):
-        site.add(f"a/{number}", Rows=400, Columns=250, PixelData=pixels)
-        packed = image(JPEG2000Lossless, SOPInstanceUID=f"1.2.3.{number}", PixelData=encapsulate([pixels]))
-        packed["PixelData"].VR, packed["PixelData"].is_undefined_length = "OB", True
-        (site.dicom / f"b{number}").write_bytes(encoded(packed))
+        for syntax, value in ((ExplicitVRLittleEndian, pixels), (JPEG2000Lossless, encapsulate([pixels]))):
+            made = image(syntax, SOPInstanceUID=f"1.2.3.{number}")
+            made.add_new(0x7FE00010, "OB", value)
+            made["PixelData"].is_undefined_length = syntax == JPEG2000Lossless
+            (site.dicom / f"{made.file_meta.TransferSyntaxUID}-{number}").write_bytes(encoded(made))
     size = sum(path.stat().st_size for path in site.dicom.rglob("*") if path.is_file())
     kind = InS3(tmp_path)
     in_store(kind, site.dicom)

@@ -184,7 +184,7 @@ class Parameters(BaseModel):
     @field_validator("source")
     @classmethod
     def _of_a_kind(cls, value: str) -> str:
-        if is_store(value) and value.partition("://")[0] not in SCHEMES:
+        if is_store(value) and value.partition("://")[0] not in SCHEMES and not may_hold_secret(value):
             raise ValueError(f"must be a folder, or begin with one of {', '.join(f'{name}://' for name in SCHEMES)}")
         return value
 

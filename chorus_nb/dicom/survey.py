@@ -18,7 +18,7 @@ from chorus_nb.dicom.spans import TOO_DEEP, Cut, Element, Item, Meta, Refused, W
 from chorus_nb.standards import path_step
 
 CHUNK = 1 << 15  # bytes read at first: nearly every header
-FIRST = 1 << 13  # of a small file less: a fifth of it, but no less than these
+LEAST_READ = 1 << 13  # of a small file less: a fifth of it, but no less than these
 LARGE = 1 << 16  # of a longer value at the root no more is read
 LARGEST_WINDOW = 1 << 26  # a sequence that needs more is refused
 MOST_ELEMENTS = 100_000  # at the root; more is refused
@@ -83,7 +83,7 @@ class Header:
         return self._file.read(min(count, max(self.size - position, 0)))
 
     def _meta(self) -> Meta:
-        self._start = self._read(0, max(FIRST, min(CHUNK, self.size // 5)))
+        self._start = self._read(0, max(LEAST_READ, min(CHUNK, self.size // 5)))
         if self._start[128:132] != b"DICM" and self._start[:2] not in (b"\2\0", b"\x08\0", b"\0\x08"):
             raise NotDicom
         while True:

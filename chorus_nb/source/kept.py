@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from chorus_nb.source.folder import MAPPED
+
 BOUND = 16 << 30  # bytes that are kept; never more than half of what is free
-MAPPED = 64 << 20  # bytes; larger files are mapped, so that memory stays flat
 UNFINISHED = ".partial-"
 ABANDONED = 3600  # seconds after which what is half written was left by a process that is gone
 

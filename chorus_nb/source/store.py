@@ -26,9 +26,9 @@ from chorus_nb.source.kept import Kept, content
 
 AHEAD = 1 << 15  # bytes asked for at least, where a file is read piece by piece
 LITTLE = 1 << 10
-BLOCK = 64 << 20  # bytes of a large file that are in memory while it is fetched
-FEW = 32  # entries at the top of which one listing is made
-TRIES = 3  # to read a file that does not change meanwhile
+FETCHED_AT_ONCE = 64 << 20  # bytes of a large file that are in memory while it is fetched
+LISTED_AT_ONCE = 32  # entries at the top of which one listing is made
+FETCH_TRIES = 3  # to read a file that does not change meanwhile
 CONNECTED_ONCE = ("sftp:", "ssh:")  # a broken connection is made anew; to the others every request is its own
 ARCHIVE_NAMES = (".zip", ".tar")
 CHANGES_WITH = ("generation", "ETag", "etag", "mtime", "last_modified", "created")  # the first that is there counts
@@ -82,7 +82,7 @@ class Store(Source):
         """One listing; of a top with many folders one for each, so that no more than that is in memory."""
         root = self._ask(lambda _, root: root)
         entries = self._ask(lambda system, root: system.ls(root, detail=True))
-        if len(entries) <= FEW:
+        if len(entries) <= LISTED_AT_ONCE:
             yield from self._below(root, root)
             return
         for entry in sorted(entries, key=lambda entry: str(entry["name"])):
@@ -131,7 +131,7 @@ class Store(Source):
             file, identity = fetched
             with file:
                 return content(file, identity.size), identity
-        for _ in range(TRIES):
+        for _ in range(FETCH_TRIES):
             identity = self.identity(source_path)
             if identity.size > base.MOST:
                 raise OSError("file too large")
@@ -159,7 +159,7 @@ class Store(Source):
         if self.folder is None:
             return None
         kept = Kept(self.folder)
-        for _ in range(TRIES):
+        for _ in range(FETCH_TRIES):
             identity = self.identity(source_path)
             if identity.size > kept.most:
                 return None
@@ -175,12 +175,12 @@ class Store(Source):
         return self.identity(source_path) == identity
 
     def _blocks(self, source_path: str, size: int) -> Iterator[bytes]:
-        for start in range(0, size, BLOCK):
-            yield self.range(source_path, start, min(BLOCK, size - start))
+        for start in range(0, size, FETCHED_AT_ONCE):
+            yield self.range(source_path, start, min(FETCHED_AT_ONCE, size - start))
 
     def _ask(self, call: Callable[[Any, str], T]) -> T:
         """The texts of backends may quote a signed address: none is handed on."""
-        for left in range(TRIES if self.url.startswith(CONNECTED_ONCE) else 1)[::-1]:
+        for left in range(FETCH_TRIES if self.url.startswith(CONNECTED_ONCE) else 1)[::-1]:
             try:
                 return call(*_connected(self.url, os.getpid(), threading.get_ident()))
             except InputError:

@@ -177,7 +177,7 @@ def test_what_is_read_twice_is_fetched_once_and_is_for_its_owner_only(tmp_path: 
 
 
 def test_a_large_file_is_fetched_in_parts_and_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chorus_nb.source.store.BLOCK", 7)
+    monkeypatch.setattr("chorus_nb.source.store.FETCHED_AT_ONCE", 7)
     monkeypatch.setattr(kept_files, "MAPPED", 10)
     kind = InStore(tmp_path)
     kind.put({"a": bytes(range(100))})
@@ -220,7 +220,7 @@ def test_of_a_top_with_many_folders_nothing_is_lost(tmp_path: Path, monkeypatch:
     kind = InStore(tmp_path)
     kind.put(dict.fromkeys(names, b"x"))
     whole = list(kind.source.find())
-    monkeypatch.setattr("chorus_nb.source.store.FEW", 3)
+    monkeypatch.setattr("chorus_nb.source.store.LISTED_AT_ONCE", 3)
     assert list(kind.source.find()) == whole
     assert [file.source_path for file in whole] == names
 

@@ -36,8 +36,6 @@ SCRIPT = "CTP script"  # the name of a policy that is a path
 _LISTED = (Path(__file__).parent / "mapping" / "policies.csv").read_text(encoding="utf-8")
 RULE_SETS = {row["name"]: row["rules"] for row in csv.DictReader(_LISTED.splitlines())}  # name: module:function
 POLICIES = tuple(name for name in RULE_SETS if name != SCRIPT)  # those that come with the workbench
-
-
 REQUIRED = ("site", "source", "omop", "lookup", "workspace")
 """What only a site can say: "" stands for *not said*, and a run that needs it does not begin."""
 PATHS = ("source", "omop", "lookup", "orders", "workspace", "key_file", "decisions", "cohort", "policy")
@@ -67,8 +65,7 @@ class Parameters(BaseModel):
         "", pattern=r"^\w*$", description='Schema of the OMOP tables in a database ("" = the one its user sees first).'
     )
     lookup: str = Field(
-        "",
-        description="Folder with the two lookup tables, Image_map.csv and Personal_map.csv (SOP steps 12, 13).",
+        "", description="Folder with the two lookup tables, Image_map.csv and Personal_map.csv (SOP steps 12, 13)."
     )
     orders: str = Field(
         "",
@@ -93,8 +90,7 @@ class Parameters(BaseModel):
     pacs_certificate: str = Field("", description="Our own certificate with its key, PEM, for TLS.")
     pacs_token: str = Field("", pattern=r"^$|^env:\w+$", description="env:NAME, a bearer token for DICOMweb.")
     workspace: str = Field(
-        "",
-        description="Everything the run writes: local/ (identifiable, stays), release/ (uploaded), audit/.",
+        "", description="Everything the run writes: local/ (identifiable, stays), release/ (uploaded), audit/."
     )
     key_file: str = Field("", description='The site\'s secret key, mode 0600 ("" = made once under local/).')
     decisions: str = Field("", description='Folder of what people decided ("" = local/decisions).')
@@ -104,9 +100,7 @@ class Parameters(BaseModel):
         'back ("" = everything).',
     )
     policy: str = Field(
-        "chorus",
-        min_length=1,
-        description="chorus, ps3.15, or the path of a CTP DicomAnonymizer script.",
+        "chorus", min_length=1, description="chorus, ps3.15, or the path of a CTP DicomAnonymizer script."
     )
     uid_method: Literal["keyed", "ctp"] = Field(
         "keyed", description="keyed (HMAC, safe) or ctp (the official unkeyed MD5, to match an earlier upload)."
@@ -164,12 +158,10 @@ class Parameters(BaseModel):
         "", pattern=r"^$|^(tcp|tls|ucx|ws|wss)://", description='Address of a Dask scheduler ("" = this machine).'
     )
     omop_tables: list[str] = Field(
-        [],
-        description="OMOP tables that are delivered besides procedure_occurrence, of the 13 of the Data-Upload SOP.",
+        [], description="OMOP tables that are delivered besides procedure_occurrence, of the 13 of the Data-Upload SOP."
     )
     omop_columns: list[str] = Field(
-        [],
-        description="table.column of free text or outside CDM 5.4 that is delivered with its text; others go empty.",
+        [], description="table.column of free text or outside CDM 5.4 that is delivered with its text; others go empty."
     )
     registry_url: str = Field("", description='SQLAlchemy URL or env:NAME for the registry ("" = SQLite under local/).')
     upload_url: str = Field("", description='fsspec URL for the upload ("" = pack only).')
@@ -205,8 +197,8 @@ class Parameters(BaseModel):
     @field_validator(*PATHS)
     @classmethod
     def _may_be_a_path(cls, value: str) -> str:
-        longest = max(len(os.fsencode(part)) for part in value.split("/"))
-        if "\0" in value or (("://" not in value) and (longest > 255 or len(value) > 4000)):
+        too_long = len(value) > 4000 or any(len(os.fsencode(part)) > 255 for part in value.split("/"))
+        if "\0" in value or ("://" not in value and too_long):
             raise ValueError("cannot be a path: it is too long, or holds a null character")
         return value
 
@@ -268,11 +260,10 @@ class Parameters(BaseModel):
     @classmethod
     def read(cls, path: str | Path, overrides: Mapping[str, Any] | None = None) -> Parameters:
         """Read a YAML file of parameters; ``overrides`` win."""
-        path = Path(path)
         if not os.path.isfile(path):  # noqa: PTH113  (False where it can be no path at all)
             raise InputError(f"parameter file not found: {path}")
         try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             mark = getattr(error, "problem_mark", None)
             where = f", line {mark.line + 1}" if mark else ""
@@ -403,8 +394,6 @@ def _misspelt(name: str, known: Mapping[str, Any]) -> str:
 def _in_words(error: Any) -> str:
     name = ".".join(str(part) for part in error["loc"][:1])
     given = error.get("input")
-    text = str(given)
-    hidden = name == "pacs_token" or "://" in text or may_hold_secret(text) or len(text) > 200
-    shown = "" if hidden else f" (given: {given!r})"
+    hidden = name == "pacs_token" or "://" in (text := str(given)) or may_hold_secret(text) or len(text) > 200
     message = error["msg"].removeprefix("Value error, ")
-    return f"{name}: {message}{shown}"
+    return f"{name}: {message}" + ("" if hidden else f" (given: {given!r})")

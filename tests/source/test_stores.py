@@ -127,8 +127,11 @@ def test_a_process_forked_from_one_that_asked_asks_for_itself(tmp_path: Path, re
 
 def test_a_server_whose_key_is_not_known_is_not_talked_to(tmp_path: Path) -> None:
     kind = InSftp(tmp_path)
-    os.environ["SFTP_KNOWN_HOSTS"] = str(tmp_path / "none")
-    assert not open_source(f"{kind.address}/unknown").reachable()
+    kind.put({"there/a": b"x"})
+    for known, reached in ((os.environ["SFTP_KNOWN_HOSTS"], True), (str(tmp_path / "none"), False)):
+        os.environ["SFTP_KNOWN_HOSTS"] = known
+        _connected.cache_clear()
+        assert open_source(f"{kind.address}/there").reachable() is reached
 
 
 # --- whole files or none ----------------------------------------------------------------------------------------------

@@ -135,13 +135,13 @@ def test_a_decision_that_releases_more_is_marked(site: Workspace) -> None:
 @pytest.mark.parametrize(
     ("tag", "action", "reason", "reviewer", "fault"),
     [
-        ("(0010,0020)", "K", "why", "who", "the release depends on"),
-        ("(0008,0018)", "K", "why", "who", "the release depends on"),
-        ("(0008,1030)", "K", "", "who", "needs a reason"),
-        ("(0008,1030)", "K", "why", " ", "needs a reason and a reviewer"),
-        ("(0008,1030)", "keep", "why", "who", "action must be one of"),
-        ("0008,1030", "K", "why", "who", "tag must be"),
-        ("(0019,xx0C)", "K", "why", "who", "with its private creator"),
+        ("(0010,0020)", "K", "why", "Ada", "the release depends on"),
+        ("(0008,0018)", "K", "why", "Ada", "the release depends on"),
+        ("(0008,1030)", "K", "", "Ada", "needs a reason"),
+        ("(0008,1030)", "K", "why", " ", "say who decides"),
+        ("(0008,1030)", "keep", "why", "Ada", "action must be one of"),
+        ("0008,1030", "K", "why", "Ada", "tag must be"),
+        ("(0019,xx0C)", "K", "why", "Ada", "with its private creator"),
     ],
 )
 def test_a_decision_that_cannot_stand_is_refused(
@@ -152,7 +152,7 @@ def test_a_decision_that_cannot_stand_is_refused(
 
 
 def test_decisions_edited_by_hand_are_checked_by_row(site: Workspace) -> None:
-    decide(site, "(0008,1030)", "X", "why", "who")
+    decide(site, "(0008,1030)", "X", "why", "Ada")
     path = site.path(tables.TAG_DECISIONS)
     path.write_text(path.read_text().replace(",X,", ",Q,"))
     with pytest.raises(InputError, match=r"tag_decisions\.csv, row 2"):
@@ -161,7 +161,7 @@ def test_decisions_edited_by_hand_are_checked_by_row(site: Workspace) -> None:
 
 @pytest.mark.parametrize(("tag", "stands"), [("(0008,1010)", True), ("(0018,1310)", False), ("(0040,0275)", False)])
 def test_a_replacement_is_written_only_where_text_can_stand(site: Workspace, tag: str, stands: bool) -> None:
-    decide(site, tag, "D", "why", "who")
+    decide(site, tag, "D", "why", "Ada")
     path = site.path(tables.TAG_DECISIONS)
     path.write_text(path.read_text().replace(",D,,", ",D,STATION,"))
     if stands:

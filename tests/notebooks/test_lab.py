@@ -40,7 +40,7 @@ def test_outputs_are_stripped_whenever_a_notebook_is_saved() -> None:
 
 def test_copies_hold_the_parameters_with_absolute_paths(workspace: Workspace) -> None:
     folder = prepare_copies(workspace)
-    assert len(list(folder.glob("*.ipynb"))) == 6
+    assert len(list(folder.glob("*.ipynb"))) == 7
     notebook = nbformat.read(folder / "01_explore_headers.ipynb", as_version=4)
     [injected] = [cell for cell in notebook.cells if "injected-parameters" in cell.metadata.get("tags", [])]
     assert f'source = "{workspace.parameters.source}"' in injected.source

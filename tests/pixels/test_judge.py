@@ -108,7 +108,10 @@ def test_a_decision_on_one_image_of_a_held_group_counts(site: Site) -> None:
 
 def test_text_in_the_sample_of_an_unlikely_series_brings_all_of_it_under_the_detector(site: Site) -> None:
     common = {"modality": "CT", "SeriesInstanceUID": "1.2.3"}
-    series = {f"{n}": image(TELLING if n in (0, 1) else "", InstanceNumber=n, **common) for n in range(3)}
+    series = {
+        f"{n}": image(TELLING if n in (0, 1) else "", InstanceNumber=n, SOPInstanceUID=f"1.2.3.4.{n}", **common)
+        for n in range(3)
+    }  # by these UIDs one of the two is the sample
     verdicts = judge(*site(series)).set_index("source_path")
     assert verdicts.index[verdicts.verdict == "hold"].tolist() == ["0", "1"]
     assert set(verdicts.checked) == {"looked"}

@@ -1,7 +1,8 @@
-"""What headers say reaches neither terminal nor log: hostile values through commands and the rooms up to 03."""
+"""What headers and tables say reaches neither terminal nor log: hostile values through commands and rooms."""
 
 from __future__ import annotations
 
+import csv
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -58,12 +59,17 @@ def site(tmp_path: Path) -> SmallSite:
     return made
 
 
-def commands(site: SmallSite, workspace: Workspace) -> None:
+def settings(site: SmallSite, workspace: Path) -> Path:
+    """The parameter file of a site."""
     folders = {"source": site.dicom, "omop": site.folder / "omop", "lookup": site.folder / "lookup"}
     file = site.folder / "site.yaml"
-    values = {"site": "odd", "workspace": str(workspace.root), **NEVER, **{n: str(path) for n, path in folders.items()}}
+    values = {"site": "odd", "workspace": str(workspace), **NEVER, **{n: str(path) for n, path in folders.items()}}
     file.write_text(yaml.safe_dump(values))
-    assert main(["check", str(file)]) == 0
+    return file
+
+
+def commands(site: SmallSite, workspace: Workspace) -> None:
+    assert main(["check", str(settings(site, workspace.root))]) == 0
     main(["audit", str(workspace.root)])
 
 
@@ -93,4 +99,42 @@ def test_no_value_of_a_header_reaches_terminal_or_log(
     said = {"terminal": "".join(capfd.readouterr()), "log": caplog.text, "lines": "\n".join(lines)}
     said |= {"warnings": " ".join(str(one.message) for one in recwarn), "reasons": " ".join(outcomes.detail)}
     assert "ok     source" in said["terminal"]
+    assert [where for where, text in said.items() if MARK in text or "Traceback" in text] == []
+
+
+def cells(site: SmallSite) -> list[tuple[Path, int]]:
+    """Every column of the lookup and OMOP tables that is read as what it is, no mere text, as file and place."""
+    files = sorted([*(site.folder / "lookup").glob("*.csv"), *(site.folder / "omop").glob("*.csv")])
+    columns = [
+        (file, *one) for file in files for one in enumerate(file.read_text(encoding="utf-8").split("\n")[0].split(","))
+    ]
+    return [(file, place) for file, place, name in columns if not name.endswith(("_value", "_concept_id"))]
+
+
+def test_no_value_of_a_lookup_or_omop_table_reaches_terminal_or_log(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    site = SmallSite(tmp_path / "site")
+    write_omop(site.folder / "omop", (Accession("MRN-1", "ACC-1", 1001, 501, -100, "2024-02-29 07:27:30"),))
+    (site.dicom / "image").write_bytes(spoilt(DESCRIBING[:1], 0, "Ada"))
+    workspace = site.open()
+    explore.scan(workspace)
+    ended, lines = list[int](), list[str]()
+    for file, place in cells(site):
+        before = file.read_bytes()
+        head, *filled = csv.reader(before.decode().splitlines())
+        first = filled[0] if filled else [""] * len(head)
+        rows = [[*first[:place], text.encode("utf-8", "replace").decode(), *first[place + 1 :]] for text in VALUES]
+        with file.open("w", newline="", encoding="utf-8") as sink:
+            csv.writer(sink).writerows([head, first, *rows])
+        ended.append(main(["check", str(settings(site, tmp_path / "workspace"))]))
+        for step in (explore.link, deid.make_worklist)[: 2 if file.parent.name == "lookup" else 1]:
+            try:
+                step(workspace)
+            except WorkbenchError as told:
+                lines += told.lines
+        file.write_bytes(before)
+    said = {"terminal": "".join(capfd.readouterr()), "log": caplog.text, "lines": "\n".join(lines)}
+    assert set(ended) == {0, 2} and lines
     assert [where for where, text in said.items() if MARK in text or "Traceback" in text] == []

@@ -13,6 +13,7 @@ import warnings
 
 # Some libraries report to their makers as soon as they are imported. This is read by them, and by every child process.
 os.environ.update({"ORT_DISABLE_TELEMETRY": "1", "NO_ET": "1", "DO_NOT_TRACK": "1"})
+os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"  # gcsfs would ask over gRPC what kind each bucket is
 
 # pydicom's warnings quote header values, and it logs each too: neither in a terminal, a report nor a log.
 warnings.filterwarnings("ignore", module="pydicom")

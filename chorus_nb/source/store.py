@@ -43,7 +43,6 @@ def _s3() -> dict[str, Any]:
 
 
 def _google() -> dict[str, Any]:
-    os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # would ask first what kind each bucket is
     return {"token": os.environ.get("GOOGLE_APPLICATION_CREDENTIALS") or "anon", "use_listings_cache": False}
 
 

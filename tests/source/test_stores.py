@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import shutil
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -282,3 +284,11 @@ def test_the_words_of_a_backend_are_not_handed_on(tmp_path: Path, monkeypatch: p
     with pytest.raises(OSError, match=r"^the store refused, or did not answer$") as told:
         kind.source.identity("a")
     assert told.value.__cause__ is None and told.value.__suppress_context__
+
+
+def test_whoever_imports_gcsfs_first_it_opens_no_grpc() -> None:
+    """It decides when it is imported which class ``gs://`` is; another library may have done that."""
+    pytest.importorskip("gcsfs")
+    code = "import chorus_nb, gcsfs, fsspec; print(fsspec.get_filesystem_class('gs').__name__)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.strip() == "GCSFileSystem"

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from chorus_nb import tables
+from chorus_nb.deid import deidentify
 from chorus_nb.deid.ledger import Ledger
 from chorus_nb.errors import DamagedTable, WorkbenchError
 from chorus_nb.explore import profile, scan
@@ -21,8 +22,11 @@ from chorus_nb.explore.catalog import parts_folder
 from chorus_nb.faces import masks
 from chorus_nb.parameters import Parameters
 from chorus_nb.tables import Table
+from chorus_nb.verify.pictures import face_mask
 from chorus_nb.workbench import audit, begin
 from chorus_nb.workspace import Workspace
+from tests.deid.conftest import image
+from tests.deid.small_run import SmallSite, plan
 
 PERSON = "Quillfeather^Odalys"  # stands in every text cell: no error may say it
 VALUES = {"text": PERSON, "integer": 7, "number": 0.5, "truth": True}
@@ -211,3 +215,28 @@ def test_damaged_face_masks_are_not_relied_on(tmp_path: Path, damage: str) -> No
         flipped = content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
         path.write_bytes(content[:-40] if damage == "cut" else flipped)
     assert not masks.are_whole(tmp_path, name)
+    with pytest.raises(masks.DamagedMask) as refused:
+        masks.read_mask(tmp_path, name, f"{PERSON}/1")
+    assert name in str(refused.value) and PERSON not in str(refused.value)
+    with pytest.raises((OSError, ValueError)):
+        face_mask(tmp_path, name, f"{PERSON}/1")
+
+
+def test_a_face_mask_damaged_after_the_plan_costs_its_file_until_it_is_made_again(tmp_path: Path) -> None:
+    site = SmallSite(tmp_path)
+    site.add("head")
+    workspace = site.open(deface="skip")
+    planned = plan(workspace).reset_index()
+    rows, columns = int(image().Rows), int(image().Columns)
+    folder = workspace.local / masks.MASKS_FOLDER
+    name = masks.write(folder, {"head": masks.FaceMask(np.eye(rows, columns, dtype=bool)[None], 1)})
+    workspace.write(tables.WORKLIST, planned.assign(face_mask=name))
+    whole = (folder / f"{name}.parquet").read_bytes()
+    (folder / f"{name}.parquet").write_bytes(whole[:-40])
+    [row] = deidentify(workspace).itertuples()
+    assert (row.status, row.reason) == ("quarantined", "face_not_removed") and not list(
+        workspace.release.rglob("*.dcm")
+    )
+    (folder / f"{name}.parquet").write_bytes(whole)
+    [row] = deidentify(workspace).itertuples()
+    assert row.status == "released" and row.face_share > 0

@@ -42,6 +42,7 @@ CLUSTER = 64  # workers a cluster is taken to have, so that all of them get some
 FILE_SECONDS = 900.0  # a file may take; the slowest seen, removing text from a 300-frame colour cine, took 60
 # What may be gone the next time is tried again in every run.
 PASSING = {"unreadable", "changed_since_scan", "worker_lost", "timed_out", "out_of_memory", "target_unwritable"}
+PASSING |= {"face_not_removed"}  # of a worker's: the mask was damaged, and is made again with the worklist
 
 
 def deidentify(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame:

@@ -123,6 +123,8 @@ def _one(job: Job, engine: Deidentifier, task: Task) -> tuple[Row, list[Change]]
         return row, changes
     except Refused as refused:
         row = outcome(task, "quarantined", refused.reason, refused.detail)
+    except faces.DamagedMask:
+        row = outcome(task, "quarantined", "face_not_removed", "its mask is damaged")
     except ChildFault as refused:
         row = outcome(task, "quarantined", "pixels_undecodable", refused.code)
     except OSError as error:

@@ -8,17 +8,22 @@ import zlib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from blake3 import blake3
 
+from chorus_nb.errors import FileFault
 from chorus_nb.faces.atlas import Mask
 from chorus_nb.workspace import write_if_changed
 
 MASKS_FOLDER = "faces"  # below local/
+
+
+class DamagedMask(FileFault):
+    """The masks of a series are gone, or not as they were written."""
 
 
 class FaceMask(NamedTuple):
@@ -51,13 +56,14 @@ def _name_of(rows: Mapping[str, object]) -> str:
 def are_whole(folder: Path, name: str) -> bool:
     """Whether the masks called ``name`` are there, and as they were written."""
     try:
-        return _name_of(pq.read_table(folder / f"{name}.parquet").to_pydict()) == name
-    except (OSError, pa.ArrowException, UnicodeDecodeError):
+        _columns(folder / f"{name}.parquet")
+    except DamagedMask:
         return False
+    return True
 
 
 def read_mask(folder: Path, name: str, source_path: str) -> FaceMask:
-    """The mask of a file; :class:`KeyError` if the series does not hold it."""
+    """The mask of a file; :class:`KeyError` if the series does not hold it, :class:`DamagedMask`."""
     shape, value, packed = _masks_of_series(folder / f"{name}.parquet")[source_path]
     count = int(np.prod(shape))
     bits = np.unpackbits(np.frombuffer(zlib.decompress(packed), "u1"), count=count)
@@ -65,14 +71,28 @@ def read_mask(folder: Path, name: str, source_path: str) -> FaceMask:
 
 
 def paths(folder: Path, name: str) -> set[str]:
-    """The files that have a mask under ``name``."""
+    """The files that have a mask under ``name``; :class:`DamagedMask`."""
     return set(_masks_of_series(folder / f"{name}.parquet"))
 
 
 @lru_cache(maxsize=4)
 def _masks_of_series(path: Path) -> dict[str, tuple[tuple[int, ...], int, bytes]]:
-    rows = pq.read_table(path).to_pylist()
-    return {row["source_path"]: (tuple(json.loads(row["shape"])), row["value"], row["mask"]) for row in rows}
+    columns = _columns(path)
+    shapes = (tuple(json.loads(shape)) for shape in columns["shape"])
+    return dict(zip(columns["source_path"], zip(shapes, columns["value"], columns["mask"], strict=True), strict=True))
+
+
+def _columns(path: Path) -> dict[str, list[Any]]:
+    """What a file of masks holds, once it is compared with the digest that it is called by."""
+    try:
+        columns: dict[str, list[Any]] = pq.read_table(path).to_pydict()
+    except (OSError, pa.ArrowException, UnicodeDecodeError):
+        columns = {}
+    if _name_of(columns) != path.stem:
+        raise DamagedMask(
+            f"local/{MASKS_FOLDER}/{path.name} is damaged or gone; run 03_run_deid again: it is made anew"
+        )
+    return columns
 
 
 def keep_masks(folder: Path, names: set[str]) -> None:

@@ -59,7 +59,7 @@ def surfaces(workspace: Workspace) -> list[Surfaces]:
     shown = shown.sort_values(["status", "series_uid"], ascending=[False, True])
     made = []
     for row in shown.head(SURFACES_SHOWN).itertuples():
-        with contextlib.suppress(ChildFault):
+        with contextlib.suppress(ChildFault, masks.DamagedMask):
             one = render(workspace, str(row.series_uid), str(row.mask))
             title = f"{row.modality}, {row.files} files"
             made.append(one._replace(title=title, status=str(row.status), reason=str(row.reason)))

@@ -11,12 +11,14 @@ import csv
 import io
 import math
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import combinations
 from operator import itemgetter
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -26,11 +28,13 @@ from chorus_nb import tables
 from chorus_nb.by_hand import person_name
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.tables.cells import as_cell, from_cell
-from chorus_nb.workspace import Workspace
+from chorus_nb.workspace import Workspace, write_atomically
 
 WITHDRAW = "withdraw"
 """Takes back the last decision of the same reviewer about the same item; those of others stand."""
 LOCK_SECONDS = 60.0
+LOCK_ASKED = 0.01  # seconds between two tries
+READ_AGAIN = 50  # times, 10 ms apart, while others write
 
 Cells = dict[str, str]
 """A row of a log, by column."""
@@ -95,16 +99,19 @@ class DecisionLog:
         return [list(own.values()) for own in said if len({row[self.column] for row in own.values()}) > 1]
 
     def agreement(self, workspace: Workspace) -> pd.DataFrame:
-        """By pair of reviewers: the items both decided, on how many they agree, Cohen's kappa (NaN = no spread)."""
+        """By pair of reviewers: the items both decided, of how many one was read blind, on how many they agree, Cohen's
+        kappa (NaN = no spread)."""
         readings = self._readings(self.standing(workspace)).values()
-        names = sorted({name for own in readings for name in own})
         rows = []
-        for pair in combinations(names, 2):
-            both = [(own[pair[0]][self.column], own[pair[1]][self.column]) for own in readings if own.keys() >= {*pair}]
+        for pair in combinations(sorted({name for own in readings for name in own}), 2):
+            read = [(own[pair[0]], own[pair[1]]) for own in readings if own.keys() >= {*pair}]
+            both = [(one[self.column], other[self.column]) for one, other in read]
             if both:
                 agreed = sum(one == other for one, other in both)
-                rows.append((*pair, len(both), agreed, agreed / len(both), kappa(both)))
-        return pd.DataFrame(rows, columns=["reviewer", "second_reviewer", "items", "agreed", "share", "kappa"])
+                blind = sum(any(row.get("blind") for row in pair_of) for pair_of in read)
+                rows.append((*pair, len(both), blind, agreed, agreed / len(both), kappa(both)))
+        names = ["reviewer", "second_reviewer", "items", "blind", "agreed", "share", "kappa"]
+        return pd.DataFrame(rows, columns=names)
 
     def _readings(self, standing: Iterable[Cells]) -> dict[str, dict[str, Cells]]:
         """By item and reviewer, the last of these rows."""
@@ -155,6 +162,8 @@ class DecisionLog:
         if not self._withdraws(row):
             self.check(row)
         self.item(row)
+        if max(map(len, row.values())) > csv.field_size_limit():
+            raise InputError("a cell is longer than can be read back")
         return row
 
     def _withdraws(self, row: Cells) -> bool:
@@ -165,20 +174,19 @@ class DecisionLog:
         path, number = workspace.path(self.table), 0
         if not path.is_file():
             return
+        later = dict.fromkeys(self.table.later, "")
         try:
-            records = csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=""), strict=True)
+            records = csv.reader(io.StringIO(_whole(path).decode("utf-8-sig"), newline=""), strict=True)
             names = self._names(next(records, self.table.column_names))
             for number, cells in enumerate(records, 2):
                 if any(cells):
-                    yield (
-                        number,
-                        dict(zip(names, map(from_cell, cells), strict=True)) if len(cells) == len(names) else {},
-                    )
+                    whole = len(cells) == len(names)
+                    yield number, {**later, **dict(zip(names, map(from_cell, cells), strict=True))} if whole else {}
         except (UnicodeDecodeError, csv.Error):
             raise InputError(f"{self._file}, row {number + 1}: cannot be read as CSV in UTF-8") from None
 
     def _names(self, header: list[str]) -> list[str]:
-        if sorted(header) != sorted(self.table.column_names):
+        if sorted({*header, *self.table.later}) != sorted(self.table.column_names) or len({*header}) < len(header):
             raise InputError(f"{self._file}, row 1: the columns must be {','.join(self.table.column_names)}")
         return header
 
@@ -192,7 +200,8 @@ class DecisionLog:
         path = workspace.path(self.table)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_SECONDS):
+            with FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_SECONDS, poll_interval=LOCK_ASKED):
+                _finish(path)
                 yield
         except OSError as error:
             fault = error.strerror or "another process keeps it locked"
@@ -200,18 +209,98 @@ class DecisionLog:
 
     def _write(self, workspace: Workspace, rows: list[Cells]) -> None:
         """Append, in the columns of the file, which a person may have arranged and left without an end of line."""
-        with open(workspace.path(self.table), "ab+") as file:
-            file.seek(0)
-            head = file.readline().decode("utf-8-sig").rstrip("\r\n")
-            names = self._names(next(csv.reader([head]))) if head else self.table.column_names
-            lines = [[as_cell(row[name]) for name in names] for row in rows]
-            text = io.StringIO()
-            if head and file.seek(-1, os.SEEK_END) and file.read() != b"\n":
-                text.write("\n")
-            csv.writer(text, lineterminator="\n").writerows(lines if head else [names, *lines])
-            file.write(text.getvalue().encode("utf-8"))
-            file.flush()
-            os.fsync(file.fileno())
+        path = workspace.path(self.table)
+        head = _head(path)
+        names = self._names(next(csv.reader([head]))) if head else self.table.column_names
+        if missing := [name for name in self.table.later if name not in names and any(row[name] for row in rows)]:
+            _widen(path, missing)
+            names = [*names, *missing]
+        lines = [[as_cell(row[name]) for name in names] for row in rows]
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(lines if head else [names, *lines])
+        _append(path, text.getvalue().encode("utf-8"))
+
+
+# --- a file that only grows, by whole lines ---------------------------------------------------------------------------
+
+
+def _begun(path: Path) -> Path:
+    """What is being appended stands here until it is in the file, so that whoever comes next can finish it."""
+    return path.with_name(f".{path.name}.begun")
+
+
+def _append(path: Path, lines: bytes) -> None:
+    """All of ``lines`` or nothing, on disk when this returns; alone under the lock."""
+    content = path.read_bytes() if path.is_file() else b""
+    lines = lines if content.endswith(b"\n") or not content else b"\n" + lines
+    try:
+        _on_disk(_begun(path), "wb", b"%d %d\n%b" % (len(content), len(lines), lines))
+        _on_disk(path, "ab", lines)
+    except OSError:  # the disk is full: its person is told, so nothing of it stays
+        with contextlib.suppress(OSError):
+            os.truncate(path, len(content))
+        _begun(path).unlink(missing_ok=True)
+        raise
+    _begun(path).unlink()
+
+
+def _on_disk(path: Path, mode: str, content: bytes) -> None:
+    with open(path, mode) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _unfinished(path: Path) -> tuple[int, bytes] | None:
+    """Where an append began, and what it was to write; ``None`` if there is none, or it had not begun in the file."""
+    try:
+        sizes, _, lines = _begun(path).read_bytes().partition(b"\n")
+    except OSError:
+        return None
+    end, size = [int(part) if part.isdigit() else -1 for part in [*sizes.split(b" "), b"", b""][:2]]
+    return (end, lines) if end >= 0 and size == len(lines) else None
+
+
+def _finish(path: Path) -> None:
+    """Append what a writer that was killed did not; alone under the lock."""
+    if unfinished := _unfinished(path):
+        end, lines = unfinished
+        written = path.read_bytes() if path.is_file() else b""
+        if len(written) >= end and lines.startswith(written[end:]):  # else a person arranged the file since
+            _on_disk(path, "ab", lines[len(written) - end :])
+    _begun(path).unlink(missing_ok=True)
+
+
+def _whole(path: Path) -> bytes:
+    """What the file holds, without a lock; lines that another is writing, or was killed at, are whole."""
+    for _ in range(READ_AGAIN):
+        content = path.read_bytes()
+        if unfinished := _unfinished(path):
+            end, lines = unfinished
+            if len(content) >= end:
+                return content[:end] + lines if lines.startswith(content[end:]) else content
+        elif path.stat().st_size == len(content):
+            return content
+        time.sleep(0.01)
+    return content
+
+
+def _head(path: Path) -> str:
+    if not path.is_file():
+        return ""
+    with open(path, "rb") as file:
+        return file.readline().decode("utf-8-sig").rstrip("\r\n")
+
+
+def _widen(path: Path, names: list[str]) -> None:
+    """Give a file of an earlier version the columns ``names``, empty; the one time that it is written anew."""
+    records = [row for row in csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline="")) if any(row)]
+    text = io.StringIO()
+    added = [names, *([""] * len(names) for _ in records[1:])]
+    csv.writer(text, lineterminator="\n").writerows(row + more for row, more in zip(records, added, strict=True))
+    mode = path.stat().st_mode
+    write_atomically(path, text.getvalue().encode("utf-8"))
+    path.chmod(mode)
 
 
 def kappa(both: Sequence[tuple[str, str]]) -> float:

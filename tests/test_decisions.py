@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from chorus_nb import tables
+from chorus_nb import decisions, tables
 from chorus_nb.decisions import kappa
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.faces.decisions import FACE_LOG, face_decisions
@@ -144,7 +148,9 @@ def test_a_table_with_other_columns_is_neither_read_nor_continued(site: Workspac
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("row", [{**ACCEPT, "decision": "maybe"}, {**ACCEPT, "boxes": "1,2"}])
+@pytest.mark.parametrize(
+    "row", [{**ACCEPT, "decision": "maybe"}, {**ACCEPT, "boxes": "1,2"}, {**ACCEPT, "note": "x" * 200_000}]
+)
 def test_a_decision_that_cannot_stand_is_not_written(site: Workspace, row: dict[str, str]) -> None:
     with pytest.raises(WorkbenchError):
         IMAGE_LOG.append(site, "ada", row)
@@ -158,23 +164,45 @@ def test_a_sign_off_is_a_row_of_the_same_kind_of_log(site: Workspace) -> None:
     assert SIGN_OFF_LOG.current(site)["abc"]["reviewer"] == "grace"
 
 
-MANY = """
-import sys
-from chorus_nb.parameters import Parameters
-from chorus_nb.workspace import Workspace
-from chorus_nb.pixels.decisions import IMAGE_LOG
-name, folder = sys.argv[1:]
-site = Workspace(Parameters.of({n: f"{folder}/{n}" for n in ("source", "lookup", "omop", "workspace")}))
-for number in range(25):
-    IMAGE_LOG.append(site, name, {"item": f"{number}.dcm", "decision": "accept", "note": "x" * 9000})
-    if number % 5 == 0:
-        assert IMAGE_LOG.withdraw(site, name) == f"{number}.dcm"
-"""
+@contextmanager
+def another_process(run: Callable[[int], None]) -> Iterator[tuple[int, int]]:
+    """A fork of this process that runs ``run`` with the end of a pipe; its id and the other end. It is killed."""
+    end, its = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            run(its)
+        finally:
+            os._exit(1)
+    os.close(its)
+    try:
+        yield child, end
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(end)
 
 
-def test_processes_that_decide_at_once_lose_nothing(site: Workspace, tmp_path: Path) -> None:
-    others = [subprocess.Popen([sys.executable, "-c", MANY, name, str(tmp_path)]) for name in ("ada", "grace", "run")]
-    assert [other.wait(120) for other in others] == [0, 0, 0]
+def at_once(runs: list[Callable[[int], None]]) -> None:
+    """Each in a process of its own, until each has written a point."""
+    with ExitStack() as stack:
+        ends = [stack.enter_context(another_process(run))[1] for run in runs]
+        assert [os.read(end, 1) for end in ends] == [b"."] * len(runs)
+
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+
+
+@needs_fork
+def test_processes_that_decide_at_once_lose_nothing(site: Workspace) -> None:
+    def run(end: int, name: str) -> None:
+        for number in range(25):
+            IMAGE_LOG.append(site, name, {"item": f"{number}.dcm", "decision": "accept", "note": "x" * 9000})
+            if number % 5 == 0:
+                assert IMAGE_LOG.withdraw(site, name) == f"{number}.dcm"
+        os.write(end, b".")
+
+    at_once([lambda end, name=name: run(end, name) for name in ("ada", "grace", "run")])  # type: ignore[misc]
     history = IMAGE_LOG.history(site)
     assert history.groupby(["reviewer", "decision"]).size().to_dict() == {
         **{(name, "accept"): 25 for name in ("ada", "grace", "run")},
@@ -183,12 +211,137 @@ def test_processes_that_decide_at_once_lose_nothing(site: Workspace, tmp_path: P
     assert len(IMAGE_LOG.current(site)) == 20
 
 
-def test_two_processes_of_one_reviewer_never_withdraw_the_same_decision(site: Workspace, tmp_path: Path) -> None:
+@needs_fork
+def test_two_processes_of_one_reviewer_never_withdraw_the_same_decision(site: Workspace) -> None:
     IMAGE_LOG.append(site, "ada", *({"item": f"{number}.dcm", "decision": "accept"} for number in range(60)))
-    withdraw = MANY.split("for number")[0] + "while IMAGE_LOG.withdraw(site, name): pass"
-    others = [subprocess.Popen([sys.executable, "-c", withdraw, "ada", str(tmp_path)]) for _ in range(2)]
-    assert [other.wait(120) for other in others] == [0, 0]
+
+    def run(end: int) -> None:
+        while IMAGE_LOG.withdraw(site, "ada"):
+            pass
+        os.write(end, b".")
+
+    at_once([run, run])
     assert IMAGE_LOG.current(site) == {}
+
+
+@needs_fork
+@pytest.mark.parametrize(
+    ("mode", "share", "there"), [("wb", 2, False), ("wb", 1, True), ("ab", 2, True), ("ab", 1, True)]
+)
+def test_a_writer_killed_anywhere_leaves_its_lines_whole_or_not_at_all(
+    site: Workspace, mode: str, share: int, there: bool
+) -> None:
+    """Killed at the note of what it will write (wb) or in the file (ab), after all of it or a half."""
+    IMAGE_LOG.append(site, "ada", ACCEPT)
+
+    def run(_: int) -> None:
+        on_disk = decisions._on_disk
+
+        def dying(path: Path, how: str, content: bytes) -> None:
+            on_disk(path, how, content[: len(content) // share] if how == mode else content)
+            if how == mode:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        decisions._on_disk = dying
+        IMAGE_LOG.append(site, "grace", {**REJECT, "note": 'two\n"lines"'}, {**REJECT, "item": "b.dcm"})
+
+    with another_process(run) as (_, end):
+        os.read(end, 1)  # ends when it is gone
+    expected = [("ada", "accept"), *[("grace", "reject")] * 2 * there]
+    said = lambda: list(IMAGE_LOG.history(site)[["reviewer", "decision"]].itertuples(index=False, name=None))  # noqa: E731
+    assert said() == expected, "read without the lock"
+    IMAGE_LOG.append(site, "ada", {**ACCEPT, "note": "again"})
+    assert said() == [*expected, ("ada", "accept")]
+    assert len(IMAGE_LOG.disagreements(site)) == 2 * there, "both are shown"
+    assert IMAGE_LOG.withdraw(site, "grace") == ("b.dcm" if there else "")
+    assert [path.name for path in site.decisions.iterdir() if path.suffix == ".begun"] == []
+
+
+@needs_fork
+def test_of_two_who_write_one_is_killed_time_and_again_and_nothing_said_to_be_written_is_lost(site: Workspace) -> None:
+    chance = random.Random(7)
+    confirmed: set[str] = set()
+
+    def write(end: int, name: str) -> None:
+        for number in range(10_000):
+            row = {"decision": "accept", "note": "x" * 100_000}
+            IMAGE_LOG.append(site, name, *({**row, "item": f"{name}{number}{part}"} for part in ("", "b", "c", "d")))
+            os.write(end, f"{name}{number} ".encode())
+
+    for turn in range(6):
+        with another_process(lambda end, name=f"ada{turn}-": write(end, name)) as (child, end):  # type: ignore[misc]
+            started = os.read(end, 1)  # the first is written
+            own = {"item": f"grace{turn}", "decision": "reject"}
+            IMAGE_LOG.append(site, "grace", own)
+            time.sleep(chance.uniform(0, 0.02))
+            os.kill(child, signal.SIGKILL)
+            confirmed |= {*(started + os.read(end, 65536)).decode().split(), own["item"]}
+        assert confirmed <= set(IMAGE_LOG.current(site))
+    history = IMAGE_LOG.history(site)
+    assert history["item"].is_unique and history["time"].is_monotonic_increasing
+    assert set(history["note"].str.len()) == {0, 100_000}
+    assert (history["item"].str[-1] == "b").sum() == (history["item"].str[-1] == "d").sum(), "all of four, or none"
+
+
+@needs_fork
+def test_who_reads_while_another_writes_sees_whole_lines(site: Workspace) -> None:
+    IMAGE_LOG.append(site, "ada", ACCEPT)
+
+    def run(end: int) -> None:
+        for number in range(40):
+            IMAGE_LOG.append(site, "grace", {"item": str(number), "decision": "accept", "note": "x" * 100_000})
+        os.write(end, b".")
+
+    seen = set()
+    with another_process(run) as (_, end):
+        os.set_blocking(end, False)
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            seen.add(len(IMAGE_LOG.standing(site)))
+            try:
+                os.read(end, 1)
+                break
+            except BlockingIOError:
+                continue
+    assert len(IMAGE_LOG.standing(site)) == 41 and len(seen) > 5
+
+
+def test_a_full_disk_keeps_nothing_of_a_decision_and_says_so(site: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    IMAGE_LOG.append(site, "ada", ACCEPT)
+    before = site.path(tables.IMAGE_DECISIONS).read_bytes()
+    on_disk = decisions._on_disk
+
+    def full(path: Path, mode: str, content: bytes) -> None:
+        on_disk(path, mode, content[: len(content) // 2])
+        if mode == "ab":
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(decisions, "_on_disk", full)
+    with pytest.raises(WorkbenchError, match="cannot be written"):
+        IMAGE_LOG.append(site, "ada", REJECT)
+    monkeypatch.undo()
+    assert site.path(tables.IMAGE_DECISIONS).read_bytes() == before
+    IMAGE_LOG.append(site, "grace", ACCEPT)
+    assert list(IMAGE_LOG.history(site)["reviewer"]) == ["ada", "grace"]
+
+
+def test_a_file_from_before_second_readings_goes_on_and_learns_of_them_with_the_first(site: Workspace) -> None:
+    path = by_hand(site, 'a.dcm,accept,,ada,2026-01-01T00:00:00Z,"two\nlines",', "")
+    IMAGE_LOG.append(site, "ada", {**REJECT, "item": "b.dcm"})
+    assert path.read_text().startswith(COLUMNS)
+    IMAGE_LOG.append(site, "grace", {**ACCEPT, "blind": "yes"})
+    assert path.read_text().startswith(COLUMNS.replace("\n", ",blind\n"))
+    IMAGE_LOG.append(site, "grace", {**REJECT, "item": "b.dcm"})
+    rows = IMAGE_LOG.history(site)[["item", "reviewer", "note", "blind"]].to_numpy().tolist()
+    assert rows == [
+        ["a.dcm", "ada", "two\nlines", ""],
+        ["b.dcm", "ada", "", ""],
+        ["a.dcm", "grace", "", "yes"],
+        ["b.dcm", "grace", "", ""],
+    ]
+    assert site.read(tables.IMAGE_DECISIONS)["blind"].tolist() == [row[-1] for row in rows]
+    [pair] = IMAGE_LOG.agreement(site).to_dict("records")
+    assert (pair["items"], pair["blind"], pair["agreed"]) == (2, 1, 2)
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ study in its frame of reference. Without ``_head`` a decision is about that seri
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
 from chorus_nb import tables
-from chorus_nb.decisions import DecisionLog
+from chorus_nb.decisions import Cells, DecisionLog
 from chorus_nb.errors import InputError
 from chorus_nb.workspace import Workspace
 
@@ -39,8 +39,15 @@ class FaceDecision(NamedTuple):
 
 def face_decisions(workspace: Workspace, heads: Mapping[str, str] = MappingProxyType({})) -> dict[str, FaceDecision]:
     """By series; ``heads``: the head that each shows. :class:`InputError` names the rows that cannot stand."""
+    return decided_faces(FACE_LOG.standing(workspace), heads)
+
+
+def decided_faces(
+    standing: Iterable[Cells], heads: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, FaceDecision]:
+    """The same of these rows."""
     decided: dict[str, FaceDecision] = {}
-    for lead, row in FACE_LOG.current(workspace).items():
+    for lead, row in FACE_LOG.latest(standing).items():
         word = row["decision"].removesuffix(OF_HEAD)
         said = FaceDecision(word, *pose(row["start"], row["shift"]), lead)
         whole = word != row["decision"] and lead in heads

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from chorus_nb import tables
+from chorus_nb.decisions import Cells
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.faces import face_preview, render
-from chorus_nb.faces.decisions import FACE_LOG, OF_HEAD, face_decisions
+from chorus_nb.faces.decisions import FACE_LOG, OF_HEAD, decided_faces
 from chorus_nb.review.panel import Panel, Reply, script
 from chorus_nb.review.volume_viewer import volume_viewer
 from chorus_nb.workspace import Workspace
@@ -32,29 +33,36 @@ ORDER = [
 class FaceReviewer(Panel):
     """``FaceReviewer(workspace)``: heads that may show a face, those that wait first; decided at once, on disk.
 
-    A head is what the series of a study in one frame of reference show; it is looked at in one of them.
+    A head is what the series of a study in one frame of reference show; it is looked at in one of them. ``blind=True``
+    shows nothing of what others decided, nor of what a run made of it (a second reading).
     """
 
     _esm = script("face_reviewer")
     questions = ("view", "volume", "said", "decide", "undo")
 
-    def __init__(self, workspace: Workspace, reviewer: str = "") -> None:
+    def __init__(self, workspace: Workspace, reviewer: str = "", *, blind: bool = False) -> None:
         super().__init__(workspace, reviewer)
+        self._blind = blind
         verdicts = workspace.read_or_empty(tables.FACE_VERDICTS)
         catalog = workspace.read(tables.CATALOG)[["source_path", "SeriesInstanceUID"]].sort_values("source_path")
         self._paths = catalog.drop_duplicates("SeriesInstanceUID").set_index("SeriesInstanceUID")["source_path"]
         self._heads = dict(zip(verdicts["series_uid"], verdicts["head"], strict=True))
+        self._veiled = self._decided_by_others() if blind else frozenset[str]()
+        verdicts.loc[verdicts["head"].isin(self._veiled), ["status", "reason"]] = ["not_defaced", ""]
         self.queue = heads_to_review(verdicts[verdicts["files"] > 0])
         self._box = ipywidgets.VBox((self,))  # below it, when asked for, the volume
         self.content = {
             "queue": self.queue[list(FACE_COLUMNS)].to_numpy(dtype=object).tolist(),
             "reviewer": self.reviewer,
+            "blind": blind,
             "decided": self._decided(),
         }
 
     def view(self, number: int, start: str = "", shift: str = "") -> Reply:
         """Surfaces and planes of a head; with a start or a shift, what 03 would make of it then (takes a while)."""
         row = self.queue.iloc[number]
+        if row["head"] in self._veiled:  # the mask of the run may be another's: it is searched for again
+            shift = shift or "0,0,0"
         if start or shift:
             shown = face_preview(self.workspace, row["series_uid"], start, shift)
         elif row["mask"]:
@@ -72,14 +80,15 @@ class FaceReviewer(Panel):
         self._box.children = (self,)
         if number >= 0:
             row = self.queue.iloc[number]
-            self._box.children = (self, volume_viewer(self.workspace, row["series_uid"], row["mask"]))
+            mask = "" if row["head"] in self._veiled else row["mask"]
+            self._box.children = (self, volume_viewer(self.workspace, row["series_uid"], mask))
         return {}, []
 
     def said(self, number: int) -> Reply:
         """The first file of the series that is looked at, and what was decided about its head by whom."""
         series = self.queue.iloc[number]["series_uid"]
         mates = [uid for uid, head in self._heads.items() if head == self._heads[series]]
-        rows = [row for row in FACE_LOG.standing(self.workspace) if row["item"] in mates]
+        rows = [row for row in self._standing() if row["item"] in mates]
         said = [f"{row['reviewer']}: {row['decision']}, {row['time'][:16]} {row['note']}".strip() for row in rows]
         return {"path": str(self._paths.get(series, "")), "said": said}, []
 
@@ -89,6 +98,7 @@ class FaceReviewer(Panel):
             raise InputError("a face is released only with a reason")
         series = self.queue.iloc[number]["series_uid"]
         row = {"item": series, "decision": decision + OF_HEAD, "start": start, "shift": shift, "note": note}
+        row["blind"] = "yes" if self._blind else ""
         FACE_LOG.append(self.workspace, self.reviewer, row)
         return {"decided": self._decided()}, []
 
@@ -103,8 +113,18 @@ class FaceReviewer(Panel):
         table = self.queue.assign(decision=decided, heads=1).groupby(kinds, as_index=False)
         return table[["heads", "series", "files", "waiting"]].sum()
 
+    def _standing(self) -> list[Cells]:
+        """Every decision that counts here: of all reviewers, or of this one alone."""
+        rows = FACE_LOG.standing(self.workspace)
+        return [row for row in rows if row["reviewer"] == self.reviewer] if self._blind else rows
+
+    def _decided_by_others(self) -> frozenset[str]:
+        """The heads about which another reviewer said something."""
+        rows = FACE_LOG.standing(self.workspace)
+        return frozenset(self._heads.get(row["item"], "") for row in rows if row["reviewer"] != self.reviewer) - {""}
+
     def _decided(self) -> dict[int, str]:
-        said = face_decisions(self.workspace, self._heads)
+        said = decided_faces(self._standing(), self._heads)
         return {place: said[uid].decision for place, uid in enumerate(self.queue["series_uid"]) if uid in said}
 
 

@@ -94,6 +94,7 @@ class ImageReviewer(Panel):
             raise InputError(f"of this image no {scope} is known")
         seen = (self._seen.get(path) or seen_digest(self.workspace, path)) if scope == "image" else ""
         row = {"item": item, "decision": decision, "boxes": boxes, "note": note, "seen_digest": seen}
+        row["blind"] = "yes" if self._blind else ""
         IMAGE_LOG.append(self.workspace, self.reviewer, row)
         return self._progress(), []
 

@@ -25,7 +25,10 @@ ARROW = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "tr
 
 @dataclass(frozen=True)
 class Column:
-    """A column: ``text`` is never null ("" = nothing); other kinds may be null where ``nullable``."""
+    """A column: ``text`` is never null ("" = nothing); other kinds may be null where ``nullable``.
+
+    A nullable text column came later: what people wrote before it was there is read as "".
+    """
 
     name: str
     kind: Kind
@@ -59,6 +62,11 @@ class Table:
     @property
     def column_names(self) -> list[str]:
         return [column.name for column in self.columns]
+
+    @property
+    def later(self) -> tuple[str, ...]:
+        """Columns that a CSV file of an earlier version lacks."""
+        return tuple(c.name for c in self.columns if c.kind == "text" and c.nullable and self.format == "csv")
 
     @property
     def keywords(self) -> tuple[str, ...]:
@@ -144,6 +152,9 @@ def decode(table: Table, content: bytes) -> pd.DataFrame:
             )
         except pa.ArrowInvalid:
             raise SchemaError(f"{table.name}: is not a CSV table with the expected column types") from None
+        for name in table.later:
+            if name not in arrow.column_names:
+                arrow = arrow.append_column(name, pa.array([""] * len(arrow), pa.string()))
         expect(table, arrow.schema)
     return _to_pandas(to_arrow(table, _converted(_to_pandas(arrow), from_cell)))
 

@@ -18,9 +18,9 @@ import nibabel
 from chorus_nb import tables
 from chorus_nb.faces import shown_volume
 from chorus_nb.faces.decisions import FACE_LOG
-from chorus_nb.faces.surfaces import nifti
+from chorus_nb.faces.surfaces import Surfaces, nifti
 from chorus_nb.faces.volume import Volume
-from chorus_nb.review import FaceReviewer
+from chorus_nb.review import FaceReviewer, face_reviewer
 from chorus_nb.review.face_reviewer import heads_to_review
 from chorus_nb.workspace import Workspace
 from tests import heads
@@ -160,3 +160,32 @@ def test_the_queue_shows_heads_and_says_what_one_decision_frees() -> None:
     assert (second["head"], second["waiting"]) == ("two", 0)
     [left] = heads_to_review(verdicts[verdicts.series_uid.isin(("epi", "few"))]).to_dict("records")
     assert left["series_uid"] == "epi"
+
+
+def test_a_blind_reading_shows_nothing_of_what_another_said_about_a_face(
+    waiting: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds = {"modality": "CT", "need": "face", "files": 2, "mask": "m"}
+    rows = [
+        {"series_uid": "1.2.3.4", "head": "one", "status": "held", "reason": "held_by_review", **kinds},
+        {"series_uid": "1.2.3.5", "head": "two", "status": "defaced", **kinds},
+    ]
+    numbers = dict.fromkeys(("removed", "brain_ml", "seconds"), 0.0)
+    table = tables.frame(tables.FACE_VERDICTS, [{**row, **numbers} for row in rows])
+    waiting.write(tables.FACE_VERDICTS, table)
+    FaceReviewer(waiting, "ada").decide(0, "hold", shift="0,8,0", note="a nose is left")
+    assert "a nose is left" in FaceReviewer(waiting, "grace").said(0)[0]["said"][0]
+    blind = FaceReviewer(waiting, "grace", blind=True)
+    shown = repr([blind.content, blind.said(0)[0]])
+    assert not any(word in shown for word in ("ada", "held", "a nose", "0,8,0")) and blind.queue["waiting"][0] == 2
+    asked: list[tuple[str, str]] = []
+    surfaces = Surfaces("", "", "", [], [], [], written=False)
+    monkeypatch.setattr(face_reviewer, "render", lambda *_: pytest.fail("the mask that the run made of it"))
+    monkeypatch.setattr(face_reviewer, "face_preview", lambda *values: asked.append(values[2:]) or surfaces)
+    blind.view(0)
+    assert asked == [("", "0,0,0")], "searched for anew"
+    blind.decide(0, "deface")
+    assert blind.content["blind"] and blind.said(0)[0]["said"][0].startswith("grace: deface_head")
+    assert list(FACE_LOG.history(waiting)["blind"]) == ["", "yes"]
+    [pair] = FACE_LOG.agreement(waiting).to_dict("records")
+    assert (pair["items"], pair["blind"], pair["agreed"]) == (1, 1, 0)

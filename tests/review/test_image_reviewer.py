@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import io
+import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import pydicom
 import pytest
 
-from chorus_nb import tables
+from chorus_nb import decisions, tables
 from chorus_nb.errors import InputError
 from chorus_nb.pixels.decisions import IMAGE_LOG
 from chorus_nb.review import ImageReviewer, QuarantineBrowser
@@ -116,27 +118,6 @@ def test_a_panel_without_its_kernel_says_so_and_takes_no_decision(
     assert set(asked) == {"alive"}
 
 
-def test_two_browsers_on_one_image_lose_no_line_and_show_each_other(
-    stack: Workspace, watched: Watched, browser: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    other = Watched(browser)
-    first = open_panel(watched, ImageReviewer(stack, "ada"), monkeypatch)
-    second = open_panel(other, ImageReviewer(stack, PAYLOAD), monkeypatch)
-    for page in (first, second):
-        page.wait_for_function(SEEN)
-    for page, key in ((first, "a"), (second, "x")):
-        page.locator(".chorus-panel").press(key)
-        page.wait_for_function(f"{STATUS}.includes('written to')")
-    other.close()  # in the middle: what was written stands
-    first.locator(".chorus-panel").press("u")
-    said(first, "Taken back")
-    assert IMAGE_LOG.history(stack)["decision"].tolist() == ["accept", "reject", "withdraw"]
-    assert [row["decision"] for row in IMAGE_LOG.standing(stack)] == ["reject"]
-    first.wait_for_function("document.querySelector('.said').children.length === 1")
-    assert first.locator(".said").text_content().startswith(f"{PAYLOAD}: reject, this image")
-    assert (other.dialogs, other.errors) == ([], [])
-
-
 def test_a_shared_account_is_asked_who_decides(
     stack: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +155,59 @@ def test_a_blind_reading_shows_nothing_of_the_first(waiting: Workspace) -> None:
     assert blind.progress()[0] == {"decided": {0: "accept"}, "disagreements": 0}
     [pair] = IMAGE_LOG.agreement(waiting).to_dict("records")
     assert (pair["reviewer"], pair["second_reviewer"], pair["items"], pair["agreed"]) == ("ada", "grace", 1, 0)
+
+
+def test_two_browsers_decide_at_once_and_each_takes_back_its_own(
+    stack: Workspace, browser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while the kernel of a third is killed in the middle of a decision about the same image."""
+    both = [Watched(browser), Watched(browser)]
+    try:
+        ada, grace = (
+            open_panel(page, ImageReviewer(stack, name), monkeypatch)
+            for page, name in zip(both, ("ada", "grace"), strict=True)
+        )
+        for page, key, word in ((ada, "a", "accept"), (grace, "x", "reject")):
+            page.wait_for_function(SEEN)
+            page.locator(".chorus-panel").press(key)
+            said(page, f"{word}: written")
+        killed_while_deciding(ImageReviewer(stack, PAYLOAD), "a.dcm", "redact")
+        ada.locator(".chorus-panel").press("u")
+        said(ada, "Taken back: a.dcm")
+        below = "[...document.querySelectorAll('.said li')].map((line) => line.textContent.split(',')[0])"
+        ada.wait_for_function(f"{below}.length === 2")
+        assert ada.evaluate(below) == ["grace: reject", f"{PAYLOAD}: redact"], "both, by instant"
+        both.append(Watched(browser))
+        again = open_panel(both[2], ImageReviewer(stack, "grace"), monkeypatch)
+        again.wait_for_function(SEEN)
+        again.locator(".chorus-panel").press("u")  # another browser of hers
+        said(again, "Taken back: a.dcm")
+        history = IMAGE_LOG.history(stack)
+        assert history["reviewer"].tolist() == ["ada", "grace", PAYLOAD, "ada", "grace"]
+        assert [row["reviewer"] for row in IMAGE_LOG.standing(stack)] == [PAYLOAD]
+    finally:
+        for page in both:
+            page.close()
+    assert [(page.dialogs, page.errors, page.outside) for page in both] == [([], [], [])] * 3
+
+
+def killed_while_deciding(reviewer: ImageReviewer, path: str, word: str) -> None:
+    """Decide in a process that is gone when half of the line is in the file."""
+    child = os.fork()
+    if not child:
+        on_disk = decisions._on_disk
+        try:
+
+            def dying(place: Path, mode: str, content: bytes) -> None:
+                on_disk(place, mode, content[: len(content) // 2] if mode == "ab" else content)
+                if mode == "ab":
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+            decisions._on_disk = dying
+            reviewer.decide(path, word)
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
 
 
 def many(waiting: Workspace, number: int = 10_000) -> Workspace:

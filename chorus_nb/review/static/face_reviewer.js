@@ -73,7 +73,8 @@ function render({ model, el }) {
     start.value = shift.value = note.value = "";
     const row = content.queue[number];
     const frees = row[WAITING] ? `one decision about ${row[SERIES]} series frees ${counted(row[WAITING])}` : "";
-    facts.textContent = [row[WHY], row[REASON], frees].filter(Boolean).join(" · ");
+    const blind = content.blind && "blind: what others decided is not shown";
+    facts.textContent = [row[WHY], row[REASON], frees, blind].filter(Boolean).join(" · ");
     file.textContent = said.textContent = "";
     if (inSpace >= 0) ask("volume").catch(() => null);
     inSpace = -1;

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -17,6 +18,7 @@ from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
 
 AS_STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'  # the default is Explicit VR Little Endian
+END_LOOKED_AT = 256  # bytes; a boundary has at most 70
 logging.getLogger("dicomweb_client").setLevel(logging.CRITICAL + 1)  # it writes addresses with identifiers
 
 
@@ -47,7 +49,7 @@ class WebConnection:
 
     def __init__(self, place: str, session: requests.Session, timeout: float) -> None:
         self.place, self.session, self.timeout = place.rstrip("/"), session, timeout
-        self.client = DICOMwebClient(self.place, session=session)
+        self.client = DICOMwebClient(self.place, session=session, timeout=timeout)
         self.client.set_http_retry_params(retry=False)  # whoever asks decides when to ask again
 
     def find(self, level: str, keys: Mapping[str, str], fields: tuple[str, ...]) -> list[QueryAnswer]:
@@ -59,9 +61,15 @@ class WebConnection:
             "IMAGE": self.client.search_for_instances,
         }[level]
         filters = {name: value for name, value in keys.items() if value not in above}
+        found, asked_from = dict[str, Any](), 0
         with _told("query_refused"):
-            found = search(*above, search_filters=filters, fields=list(fields), get_remaining=True)
-        answers = [Dataset.from_json(each) for each in found]
+            while page := search(*above, search_filters=filters, fields=list(fields), offset=asked_from):
+                new = {str(each): each for each in page}.keys() - found
+                found |= {str(each): each for each in page}
+                asked_from += len(page)
+                if not new:  # it does not know offset, and would tell the same for ever
+                    break
+        answers = [Dataset.from_json(each) for each in found.values()]
         return [{name: str(each.get(name) or "").strip() for name in {*fields, *keys}} for each in answers]
 
     def fetch(self, study: str, wanted: Mapping[str, SopInstance], whole: bool, keep: Keep) -> None:
@@ -87,8 +95,34 @@ class WebConnection:
             url = f"{self.place}/studies/{place}"
             answer = self.session.get(url, headers={"Accept": AS_STORED}, stream=True, timeout=self.timeout)
             answer.raise_for_status()
-            for content in self.client._decode_multipart_message(answer, stream=True):
-                keep(content)
+            arrived, end = b"", _watch_end(answer)
+            try:
+                for content in self.client._decode_multipart_message(answer, stream=True):
+                    if arrived:
+                        keep(arrived)
+                    arrived = content
+            except ValueError:
+                if end():
+                    raise
+            if not end():  # closed amid the last instance: the client hands out what there is of it
+                raise PullFault("association_lost")
+            if arrived:
+                keep(arrived)
+
+
+def _watch_end(answer: requests.Response) -> Callable[[], bool]:
+    """Whether the answer, once it was read, ended with the delimiter that closes a multipart message (RFC 2046)."""
+    chunks, last = answer.iter_content, b""
+    named = re.search(r'boundary="?([^";]+)', answer.headers.get("Content-Type", ""), re.IGNORECASE)
+
+    def watched(chunk_size: int | None = None, decode_unicode: bool = False) -> Iterator[bytes]:
+        nonlocal last
+        for chunk in chunks(chunk_size):
+            last = (last + chunk)[-END_LOOKED_AT:]
+            yield chunk
+
+    answer.iter_content = watched  # type: ignore[method-assign]
+    return lambda: named is None or f"--{named[1]}--".encode() in last
 
 
 @contextmanager

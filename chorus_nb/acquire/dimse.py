@@ -7,6 +7,7 @@ import logging
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -31,18 +32,32 @@ from chorus_nb.parameters import Parameters
 SUCCESS, WARNING = 0x0000, 0xB000
 PENDING = (0xFF00, 0xFF01)
 CANNOT_UNDERSTAND = 0xC000  # what we answer to an instance that nobody asked for
-SECONDS_TO_PART = 5
+SECONDS_TO_PART, SECONDS_TO_ABORT = 5, 1
+IDLE = "Sta1"  # no association (PS3.8 table 9-1)
 MOST_CONTEXTS = 126  # of the 128 of an association: one for C-GET, one to spare
 logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)  # it writes identifiers
 
 
-def _at_once(event: evt.Event) -> None:
-    """Send each part of a message at once: waiting to fill a packet cost 0.09 s a question, measured on loopback."""
+def _opened(event: evt.Event) -> None:
+    """Send each part of a message at once: waiting to fill a packet cost 0.09 s a question, measured on loopback.
+
+    pynetdicom reads and writes without a limit: who stops amid a message would hold thread and process for ever.
+    """
     if (held := event.assoc.dul.socket) and held.socket:
         held.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        held.socket.settimeout(event.assoc.network_timeout)
 
 
-NO_DELAY = (evt.EVT_CONN_OPEN, _at_once)
+def _aborted(event: evt.Event) -> None:
+    """Whoever aborts waits until the other end has read the abort: here only so long, then the line is cut."""
+    dul, last = event.assoc.dul, time.monotonic() + SECONDS_TO_ABORT
+    while dul.is_alive() and dul.state_machine.current_state != IDLE and time.monotonic() < last:
+        time.sleep(0.01)
+    if held := dul.socket:
+        held._shutdown_socket()
+
+
+LIMITS = ((evt.EVT_CONN_OPEN, _opened), (evt.EVT_ABORTED, _aborted))  # of every association, whoever opens it
 
 
 @cache
@@ -64,13 +79,15 @@ class Receiver:
         self._lock = threading.Lock()
         self.refused_contexts = 0
         own = AE(ae_title=parameters.pacs_aet)
+        _limit(own, parameters)
         own.require_called_aet = True
         own.maximum_associations = 4 * parameters.pacs_associations + 4
         own.supported_contexts = storage_contexts()
         own.add_supported_context(Verification)
-        handlers: list[Any] = [(evt.EVT_C_STORE, self._stored), (evt.EVT_ACCEPTED, self._accepted), NO_DELAY]
+        self._own = own
+        handlers: list[Any] = [(evt.EVT_C_STORE, self._stored), (evt.EVT_ACCEPTED, self._accepted), *LIMITS]
         try:
-            self._server = own.start_server(("", parameters.pacs_port), block=False, evt_handlers=handlers)
+            own.start_server(("", parameters.pacs_port), block=False, evt_handlers=handlers)
         except OSError:
             raise InputError(f"pacs_port: {parameters.pacs_port} cannot be opened; does another listen?") from None
 
@@ -99,8 +116,8 @@ class Receiver:
         self.refused_contexts += len(event.assoc.rejected_contexts)
 
     def close(self) -> None:
-        if self._server:
-            self._server.shutdown()
+        """Listen no more, and end what is still connected: else the process would wait for it when it ends."""
+        self._own.shutdown()
 
 
 class DimseArchive:
@@ -129,12 +146,11 @@ class DimseArchive:
     ) -> Association:
         """An association, or :class:`PullFault`."""
         own = AE(ae_title=self.parameters.pacs_aet)
-        own.acse_timeout = own.dimse_timeout = own.network_timeout = self.parameters.pacs_timeout
-        own.connection_timeout = min(self.parameters.pacs_timeout, 30)
+        _limit(own, self.parameters)
         tls = (self._tls(), self.place.host) if self.place.tls else None
         host, port = self.place.host, self.place.port
         made = own.associate(
-            host, port, contexts, self.place.ae_title, tls_args=tls, evt_handlers=[*handlers, NO_DELAY], **options
+            host, port, contexts, self.place.ae_title, tls_args=tls, evt_handlers=[*handlers, *LIMITS], **options
         )
         if not made.is_established:
             raise PullFault("query_refused" if made.is_rejected else "not_reachable")
@@ -219,6 +235,11 @@ class DimseConnection:
             in_order = True
         finally:
             _part(association, in_order)
+
+
+def _limit(own: AE, parameters: Parameters) -> None:
+    own.acse_timeout = own.dimse_timeout = own.network_timeout = parameters.pacs_timeout
+    own.connection_timeout = min(parameters.pacs_timeout, 30)
 
 
 def _part(association: Association | None, in_order: bool) -> None:

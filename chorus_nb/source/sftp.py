@@ -25,7 +25,7 @@ def options() -> dict[str, Any]:
         "key_filename": os.environ.get("SFTP_KEY_FILE"),
         "passphrase": os.environ.get("SFTP_PASSPHRASE"),
     }
-    times = dict.fromkeys(("timeout", "banner_timeout", "auth_timeout"), 20)
+    times = dict.fromkeys(("timeout", "banner_timeout", "auth_timeout", "channel_timeout"), 20)
     return {**{name: value for name, value in given.items() if value}, **times, "look_for_keys": False} | {
         "host_key_policy": KnownHosts()
     }

@@ -33,22 +33,26 @@ CONNECTED_ONCE = ("sftp:", "ssh:")  # a broken connection is made anew; to the o
 ARCHIVE_NAMES = (".zip", ".tar")
 CHANGES_WITH = ("generation", "ETag", "etag", "mtime", "last_modified", "created")  # the first that is there counts
 PLACED_BY = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "STORAGE_EMULATOR_HOST", "AZURE_STORAGE_ACCOUNT_NAME")
+SILENT = 60.0  # seconds without an answer, after which a request is made again or given up; backends have none
 T = TypeVar("T")
 
 
 def _s3() -> dict[str, Any]:
     os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")  # a connection that no parameter names
-    limits = {"connect_timeout": 20, "read_timeout": 60, "retries": {"max_attempts": 5}}  # seconds
+    limits = {"connect_timeout": 20, "read_timeout": SILENT, "retries": {"max_attempts": 5}}  # seconds
     return {"config_kwargs": limits, "use_listings_cache": False}
 
 
 def _google() -> dict[str, Any]:
-    return {"token": os.environ.get("GOOGLE_APPLICATION_CREDENTIALS") or "anon", "use_listings_cache": False}
+    from aiohttp import ClientTimeout
+
+    token, limits = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS") or "anon", ClientTimeout(None, 20, SILENT, 20)
+    return {"token": token, "requests_timeout": limits, "use_listings_cache": False}
 
 
 def _azure() -> dict[str, Any]:
     # seconds; the SDK's own minutes hide a dead connection
-    return {"connection_timeout": 20, "read_timeout": 60, "use_listings_cache": False}
+    return {"connection_timeout": 20, "read_timeout": SILENT, "use_listings_cache": False}
 
 
 def _sftp() -> dict[str, Any]:
@@ -204,6 +208,8 @@ def _connected(url: str, _process: int, _thread: int) -> tuple[Any, str]:
         system, root = fsspec.core.url_to_fs(url, skip_instance_cache=True, **options)
     except ImportError:
         raise InputError(f"source: {scheme} needs more packages; pip install 'chorus-nb[stores]'") from None
+    if url.startswith(CONNECTED_ONCE):
+        system.ftp.get_channel().settimeout(SILENT)
     return system, str(root).rstrip("/")
 
 

@@ -16,8 +16,9 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelMove,
 )
 
-from chorus_nb.acquire.dimse import NO_DELAY
-from tests.acquire.real import AET, Pacs, free_ports
+from chorus_nb.acquire.dimse import LIMITS
+from tests.acquire.real import AET, Pacs
+from tests.serving import free_ports
 
 PRIVATE_SYNTAX = "1.2.3.4.5.6.7.8"
 LEVELS = {"STUDY": "StudyInstanceUID", "SERIES": "SeriesInstanceUID", "IMAGE": "SOPInstanceUID"}
@@ -55,14 +56,15 @@ class FaultyPacs:
     def listening(self) -> Iterator[Pacs]:
         port, self.our_port = free_ports(2)
         own = AE(ae_title=AET)
+        own.acse_timeout = own.dimse_timeout = own.network_timeout = 10
         for model in (StudyRootQueryRetrieveInformationModelFind, StudyRootQueryRetrieveInformationModelMove):
             own.add_supported_context(model)
-        handlers: list[Any] = [(evt.EVT_C_FIND, self._found), (evt.EVT_C_MOVE, self._moved), NO_DELAY]
-        server = own.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
+        handlers: list[Any] = [(evt.EVT_C_FIND, self._found), (evt.EVT_C_MOVE, self._moved), *LIMITS]
+        own.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
         try:
             yield Pacs(f"dimse://127.0.0.1:{port}/{AET}", "", self.our_port, port)
         finally:
-            server.shutdown()
+            own.shutdown()
 
     def _matching(self, query: Dataset) -> list[Dataset]:
         keys = {

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
-import subprocess
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,6 +13,9 @@ from typing import NamedTuple
 import pydicom
 from pynetdicom import AE
 from pynetdicom.presentation import build_context
+
+from chorus_nb.acquire.dimse import LIMITS
+from tests.serving import free_ports, serving
 
 ORTHANC = shutil.which("Orthanc") or "/usr/sbin/Orthanc"
 DICOMWEB = next(iter(sorted(Path("/usr/lib/orthanc").glob("libOrthancDicomWeb.so*"))), None)
@@ -30,40 +30,6 @@ class Pacs(NamedTuple):
     web: str
     our_port: int
     port: int
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
-
-
-@contextmanager
-def running(command: list[str], port: int, folder: Path) -> Iterator[None]:
-    """A process that listens on ``port``, ended at the end."""
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
-    try:
-        for _ in range(100):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert process.poll() is None, (folder / "log").read_text()
-            time.sleep(0.1)
-        yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()  # it waits for an association that a failing test left open
-            process.wait()
 
 
 @contextmanager
@@ -88,7 +54,7 @@ def orthanc(folder: Path) -> Iterator[Pacs]:
         "UnknownSopClassAccepted": True,
     }
     (folder / "orthanc.json").write_text(json.dumps(settings))
-    with running([ORTHANC, str(folder / "orthanc.json")], dicom, folder):
+    with serving([ORTHANC, folder / "orthanc.json"], dicom, folder / "log", cwd=folder):
         yield Pacs(f"dimse://127.0.0.1:{dicom}/{AET}", f"http://127.0.0.1:{http}/dicom-web", ours, dicom)
 
 
@@ -102,7 +68,7 @@ def dcmqrscp(folder: Path) -> Iterator[Pacs]:
         f"HostTable BEGIN\nus = (CHORUS, 127.0.0.1, {ours})\nHostTable END\nVendorTable BEGIN\nVendorTable END\n"
         f"AETable BEGIN\n{AET} {folder / 'storage'} RW (900, 1024mb) ANY\nAETable END\n"
     )
-    with running([str(DCMQRSCP), "-c", str(folder / "dcmqrscp.cfg")], port, folder):
+    with serving([DCMQRSCP, "-c", folder / "dcmqrscp.cfg"], port, folder / "log", cwd=folder):
         yield Pacs(f"dimse://127.0.0.1:{port}/{AET}", "", ours, port)
 
 
@@ -114,12 +80,13 @@ def store(pacs: Pacs, paths: Iterable[Path]) -> set[str]:
         if "SOPClassUID" not in dataset or "SOPInstanceUID" not in dataset:
             continue
         groups[dataset.file_meta.MediaStorageSOPClassUID, dataset.file_meta.TransferSyntaxUID].append(dataset)
+    own = AE(ae_title="CHORUS")
     for (sop_class, syntax), datasets in groups.items():
-        contexts = [build_context(sop_class, syntax)]
-        association = AE(ae_title="CHORUS").associate("127.0.0.1", pacs.port, contexts, ae_title=AET)
+        way = {"contexts": [build_context(sop_class, syntax)], "ae_title": AET, "evt_handlers": list(LIMITS)}
+        association = own.associate("127.0.0.1", pacs.port, **way)
         for dataset in datasets:
             if not association.is_established:  # some files of the demo break the association
-                association = AE(ae_title="CHORUS").associate("127.0.0.1", pacs.port, contexts, ae_title=AET)
+                association = own.associate("127.0.0.1", pacs.port, **way)
             try:
                 status = association.send_c_store(dataset)
             except (ValueError, RuntimeError, AttributeError):

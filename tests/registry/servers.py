@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,8 +16,9 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
+from tests.serving import SECONDS, free_port, serving
+
 PASSWORD = "open-sesame"  # of servers that live for one test run
-SECONDS = 60  # a server may take to answer
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def postgresql() -> Iterator[str]:
     if programs is None:
         pytest.skip("not run: no PostgreSQL server on this machine (Debian package postgresql)")
     with _home() as (home, user):
-        port = _free_port()
+        port = free_port()
         secret = home / "password"
         secret.write_text(PASSWORD)
         _give(home, user)
@@ -37,7 +37,7 @@ def postgresql() -> Iterator[str]:
         _run([programs / "initdb", "-D", home / "data", *options], user)
         settings = ["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1"]
         command = [programs / "postgres", "-D", home / "data", "-k", home, "-p", str(port), *settings]
-        with _serving(command, user):
+        with serving(command, port, home / "log", cwd="/", **_as(user)):
             url = f"postgresql+psycopg://owner:{PASSWORD}@127.0.0.1:{port}/postgres"
             _wait(url)
             yield url
@@ -50,7 +50,7 @@ def mariadb() -> Iterator[str]:
     if not install or not server:
         pytest.skip("not run: no MariaDB server on this machine (Debian package mariadb-server)")
     with _home() as (home, user):
-        port = _free_port()
+        port = free_port()
         setup = home / "setup.sql"
         setup.write_text(
             f"CREATE DATABASE chorus;\nCREATE USER owner@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';\n"
@@ -60,7 +60,8 @@ def mariadb() -> Iterator[str]:
         _give(home, user)
         _run([install, "--no-defaults", f"--datadir={home / 'data'}", "--auth-root-authentication-method=normal"], user)
         options = [f"--datadir={home / 'data'}", f"--socket={home / 's'}", "--bind-address=127.0.0.1", f"--port={port}"]
-        with _serving([server, "--no-defaults", *options, f"--init-file={setup}"], user):
+        command = [server, "--no-defaults", *options, f"--init-file={setup}"]
+        with serving(command, port, home / "log", cwd="/", **_as(user)):
             url = f"mysql+pymysql://owner:{PASSWORD}@127.0.0.1:{port}/chorus"
             _wait(url)
             yield url
@@ -83,29 +84,16 @@ def _give(home: Path, user: str) -> None:
 
 
 def _run(command: list[object], user: str) -> None:
-    subprocess.run([str(part) for part in command], check=True, capture_output=True, cwd="/", **_as(user))
+    program = [str(part) for part in command]
+    subprocess.run(program, check=True, capture_output=True, cwd="/", timeout=SECONDS, **_as(user))
 
 
 def _as(user: str) -> dict[str, object]:
     return {"user": user, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
-@contextmanager
-def _serving(command: list[object], user: str) -> Iterator[None]:
-    quiet = subprocess.DEVNULL
-    server = subprocess.Popen([str(part) for part in command], stdout=quiet, stderr=quiet, cwd="/", **_as(user))
-    try:
-        yield
-    finally:
-        server.terminate()
-        try:
-            server.wait(30)
-        except subprocess.TimeoutExpired:
-            server.kill()
-
-
 def _wait(url: str) -> None:
-    engine = create_engine(url)
+    engine = create_engine(url, connect_args={"connect_timeout": SECONDS})
     last = time.monotonic() + SECONDS
     while True:
         try:
@@ -117,9 +105,3 @@ def _wait(url: str) -> None:
             if time.monotonic() > last:
                 raise
             time.sleep(0.2)
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import socket
-import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -17,10 +17,11 @@ from pathlib import Path
 import pytest
 from azure.storage.blob import BlobServiceClient
 
+from tests.serving import SECONDS, free_port, serving
+
 ACCOUNT = "devstoreaccount1"  # Azurite's own, well known and worth nothing
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "chorus-nb"  # as .ci/run installs it
-SECONDS = 30
 
 
 @dataclass
@@ -35,7 +36,9 @@ class Azurite:
         return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={key};BlobEndpoint={host};"
 
     def client(self) -> BlobServiceClient:
-        return BlobServiceClient.from_connection_string(self.connection())
+        return BlobServiceClient.from_connection_string(
+            self.connection(), connection_timeout=SECONDS, read_timeout=SECONDS, retry_total=2
+        )
 
     def container(self) -> str:
         """The name of a new, empty container."""
@@ -58,23 +61,20 @@ def azurite() -> Iterator[Azurite]:
     port = free_port()
     options = ["--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent"]
     command = [program, "--blobHost", "127.0.0.1", "--blobPort", str(port), *options]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
-    try:
-        wait(port)
+    with tempfile.TemporaryDirectory() as folder, serving(command, port, Path(folder) / "log", cwd="/"):
         yield Azurite(port)
-    finally:
-        server.terminate()
-        server.wait(SECONDS)
 
 
 class Proxy:
     """Passes bytes on to ``port``; ``cut`` connections break after ``after`` bytes, every read waits ``delay``.
 
+    ``silent`` says how many of the next blocks of answers are swallowed.
     ``requests`` and ``received`` count what was asked over HTTP and the bytes that came back.
     """
 
     def __init__(self, port: int, cut: int = 0, after: int = 0, delay: float = 0.0) -> None:
         self.target, self.cut, self.after, self.delay = port, cut, after, delay
+        self.silent = 0
         self.broken = self.requests = self.received = 0
         self.listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self.listening.getsockname()[1]
@@ -87,7 +87,7 @@ class Proxy:
         with suppress(OSError):
             while True:
                 near, _ = self.listening.accept()
-                far = socket.create_connection(("127.0.0.1", self.target))
+                far = socket.create_connection(("127.0.0.1", self.target), SECONDS)
                 threading.Thread(target=self._pass, args=(near, far, True), daemon=True).start()
                 threading.Thread(target=self._pass, args=(far, near, False), daemon=True).start()
 
@@ -101,6 +101,9 @@ class Proxy:
                     self.requests += len(re.findall(rb"^(?:GET|HEAD|PUT|POST) /", block, re.MULTILINE))
                 else:
                     self.received += len(block)
+                if not up and self.silent:
+                    self.silent -= 1
+                    continue
                 if up and self.broken < self.cut and passed > self.after:
                     self.broken += 1
                     break
@@ -109,22 +112,3 @@ class Proxy:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-def wait(port: int) -> None:
-    """Until something answers."""
-    last = time.monotonic() + SECONDS
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            if time.monotonic() > last:
-                raise
-            time.sleep(0.1)

@@ -6,7 +6,6 @@ import atexit
 import itertools
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -17,7 +16,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.release.azurite_service import CACHE, SECONDS, Azurite, azurite, free_port, wait
+from tests.release.azurite_service import CACHE, Azurite, azurite
+from tests.serving import SECONDS, free_port, serving
 from tests.source.kinds import CLOCK, Kind, write, zipped
 
 STORES = CACHE / "stores"  # as .ci/run installs them
@@ -40,10 +40,7 @@ def _folder() -> Path:
 
 
 def _serve(port: int, *command: str) -> int:
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
-    _running.callback(server.wait, SECONDS)
-    _running.callback(server.terminate)
-    wait(port)
+    _running.enter_context(serving(command, port, _folder() / "log", cwd="/"))
     return port
 
 
@@ -63,7 +60,7 @@ def sftp() -> tuple[Path, int]:
     import paramiko
 
     with paramiko.Transport(("127.0.0.1", port)) as asked:
-        asked.start_client()
+        asked.start_client(timeout=SECONDS)
         key = asked.get_remote_server_key()
     (root.parent / f"{root.name}.known").write_text(f"[127.0.0.1]:{port} {key.get_name()} {key.get_base64()}\n")
     _running.callback((root.parent / f"{root.name}.known").unlink)

@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless
 from chorus_nb import deid, explore, tables
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
-from chorus_nb.source import Store, open_source
+from chorus_nb.source import Store, open_source, store
 from chorus_nb.source import kept as kept_files
 from chorus_nb.source.kept import Kept
 from chorus_nb.source.store import _connected
@@ -27,7 +28,7 @@ from tests.deid.conftest import encoded, image
 from tests.deid.small_run import SmallSite, plan, run, same_key, tree
 from tests.release.azurite_service import Proxy
 from tests.source.kinds import InStore, Kind
-from tests.source.services import InAzure, InGoogle, InRealStore, InS3, InSftp, s3
+from tests.source.services import InAzure, InGoogle, InRealStore, InS3, InSftp, google, s3, sftp
 
 
 @pytest.fixture
@@ -125,6 +126,31 @@ def test_a_process_forked_from_one_that_asked_asks_for_itself(tmp_path: Path, re
     with multiprocessing.get_context("fork").Pool(1) as pool:
         assert pool.apply_async(kind.source.read, ("b",)).get(20) == b"y"
     assert kind.source.read("b") == b"y"
+
+
+@pytest.mark.parametrize("real", [InS3, InGoogle, InSftp])
+def test_a_store_that_falls_silent_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, real: type[InRealStore]
+) -> None:
+    monkeypatch.setattr(store, "SILENT", 0.5)
+    kind = real(tmp_path)
+    kind.put({"a": b"x"})
+    port = {InS3: lambda: s3()[1], InGoogle: google, InSftp: lambda: sftp()[1]}[real]()
+    proxy = Proxy(port)
+    for name in ("AWS_ENDPOINT_URL", "STORAGE_EMULATOR_HOST"):
+        os.environ[name] = f"http://127.0.0.1:{proxy.port}"
+    known = Path(os.environ.get("SFTP_KNOWN_HOSTS") or os.devnull).read_text()
+    (tmp_path / "known").write_text(known.replace(str(port), str(proxy.port)))
+    os.environ["SFTP_KNOWN_HOSTS"] = str(tmp_path / "known")
+    _connected.cache_clear()
+    asked = open_source(kind.address.replace(str(port), str(proxy.port)))
+    assert asked.read("a") == b"x"
+    proxy.silent = 1
+    began = time.monotonic()
+    assert asked.read("a") == b"x"
+    assert proxy.silent == 0 and time.monotonic() - began < 10
+    _connected.cache_clear()
+    proxy.close()
 
 
 def test_a_server_whose_key_is_not_known_is_not_talked_to(tmp_path: Path) -> None:
@@ -290,5 +316,5 @@ def test_whoever_imports_gcsfs_first_it_opens_no_grpc() -> None:
     """It decides when it is imported which class ``gs://`` is; another library may have done that."""
     pytest.importorskip("gcsfs")
     code = "import chorus_nb, gcsfs, fsspec; print(fsspec.get_filesystem_class('gs').__name__)"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
     assert said.strip() == "GCSFileSystem"

@@ -57,7 +57,10 @@ def _aborted(event: evt.Event) -> None:
         held._shutdown_socket()
 
 
-LIMITS = ((evt.EVT_CONN_OPEN, _opened), (evt.EVT_ABORTED, _aborted))  # of every association, whoever opens it
+ASSOCIATION_LIMITS = (
+    (evt.EVT_CONN_OPEN, _opened),
+    (evt.EVT_ABORTED, _aborted),
+)  # of every association, whoever opens it
 
 
 @cache
@@ -85,7 +88,7 @@ class Receiver:
         own.supported_contexts = storage_contexts()
         own.add_supported_context(Verification)
         self._own = own
-        handlers: list[Any] = [(evt.EVT_C_STORE, self._stored), (evt.EVT_ACCEPTED, self._accepted), *LIMITS]
+        handlers: list[Any] = [(evt.EVT_C_STORE, self._stored), (evt.EVT_ACCEPTED, self._accepted), *ASSOCIATION_LIMITS]
         try:
             own.start_server(("", parameters.pacs_port), block=False, evt_handlers=handlers)
         except OSError:
@@ -150,7 +153,13 @@ class DimseArchive:
         tls = (self._tls(), self.place.host) if self.place.tls else None
         host, port = self.place.host, self.place.port
         made = own.associate(
-            host, port, contexts, self.place.ae_title, tls_args=tls, evt_handlers=[*handlers, *LIMITS], **options
+            host,
+            port,
+            contexts,
+            self.place.ae_title,
+            tls_args=tls,
+            evt_handlers=[*handlers, *ASSOCIATION_LIMITS],
+            **options,
         )
         if not made.is_established:
             raise PullFault("query_refused" if made.is_rejected else "not_reachable")

@@ -16,7 +16,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelMove,
 )
 
-from chorus_nb.acquire.dimse import LIMITS
+from chorus_nb.acquire.dimse import ASSOCIATION_LIMITS
 from tests.acquire.real import AET, Pacs
 from tests.serving import free_ports
 
@@ -59,7 +59,7 @@ class FaultyPacs:
         own.acse_timeout = own.dimse_timeout = own.network_timeout = 10
         for model in (StudyRootQueryRetrieveInformationModelFind, StudyRootQueryRetrieveInformationModelMove):
             own.add_supported_context(model)
-        handlers: list[Any] = [(evt.EVT_C_FIND, self._found), (evt.EVT_C_MOVE, self._moved), *LIMITS]
+        handlers: list[Any] = [(evt.EVT_C_FIND, self._found), (evt.EVT_C_MOVE, self._moved), *ASSOCIATION_LIMITS]
         own.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
         try:
             yield Pacs(f"dimse://127.0.0.1:{port}/{AET}", "", self.our_port, port)

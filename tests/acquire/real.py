@@ -14,7 +14,7 @@ import pydicom
 from pynetdicom import AE
 from pynetdicom.presentation import build_context
 
-from chorus_nb.acquire.dimse import LIMITS
+from chorus_nb.acquire.dimse import ASSOCIATION_LIMITS
 from tests.serving import free_ports, serving
 
 ORTHANC = shutil.which("Orthanc") or "/usr/sbin/Orthanc"
@@ -82,7 +82,11 @@ def store(pacs: Pacs, paths: Iterable[Path]) -> set[str]:
         groups[dataset.file_meta.MediaStorageSOPClassUID, dataset.file_meta.TransferSyntaxUID].append(dataset)
     own = AE(ae_title="CHORUS")
     for (sop_class, syntax), datasets in groups.items():
-        way = {"contexts": [build_context(sop_class, syntax)], "ae_title": AET, "evt_handlers": list(LIMITS)}
+        way = {
+            "contexts": [build_context(sop_class, syntax)],
+            "ae_title": AET,
+            "evt_handlers": list(ASSOCIATION_LIMITS),
+        }
         association = own.associate("127.0.0.1", pacs.port, **way)
         for dataset in datasets:
             if not association.is_established:  # some files of the demo break the association

@@ -56,7 +56,9 @@ def stalling(says: bytes, every: float) -> Iterator[str]:
 
     own = AE(ae_title=AET)
     own.add_supported_context(Find)
-    server = own.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_FIND, found), *dimse.LIMITS])
+    server = own.start_server(
+        ("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_FIND, found), *dimse.ASSOCIATION_LIMITS]
+    )
     assert server
     try:
         yield f"dimse+get://127.0.0.1:{server.server_address[1]}/{AET}"

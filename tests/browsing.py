@@ -20,7 +20,9 @@ async ([source, content]) => {
     get: () => content,
     on: (event, handler) => event === "msg:custom" && handlers.push(handler),
     send: async (message) => {
-      for (const [reply, buffers] of await window.toPython(message)) {
+      const { replies, changed } = await window.toPython(message);
+      if (changed) content = changed;
+      for (const [reply, buffers] of replies) {
         const views = buffers.map((text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer));
         handlers.forEach((handler) => handler(reply, views));
       }
@@ -102,10 +104,11 @@ def open_panel(watched: Watched, panel: Panel, monkeypatch: pytest.MonkeyPatch) 
     def send(content: dict[str, Any], buffers: list[bytes]) -> None:
         replies.append([content, [base64.b64encode(part).decode("ascii") for part in buffers]])
 
-    def to_python(message: dict[str, Any]) -> list[Any]:
+    def to_python(message: dict[str, Any]) -> dict[str, Any]:
         replies.clear()
+        before = panel.content
         panel._received(None, message, [])
-        return list(replies)
+        return {"replies": list(replies), "changed": None if panel.content is before else panel.content}
 
     monkeypatch.setattr(panel, "send", send)
     page = watched.page

@@ -6,7 +6,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-from typing import Any
 
 import ipywidgets
 import pandas as pd
@@ -16,7 +15,6 @@ from chorus_nb import tables
 from chorus_nb.decisions import WITHDRAW
 from chorus_nb.deid.cohort import EXCLUSION_LOG
 from chorus_nb.deid.preview import HeaderLine, header_lines
-from chorus_nb.display import table_html
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.explore.selection import (
     EXPLORED_FILES,
@@ -25,6 +23,7 @@ from chorus_nb.explore.selection import (
     chosen,
     counted,
     covering,
+    draw,
     open_files,
     rows_of,
 )
@@ -51,11 +50,24 @@ class CatalogExplorer(Panel):
     """
 
     _esm = script("catalog_explorer")
-    questions = ("ask_sql", "counts", "files", "pictures", "header", "compare", "findings", "cohort", "exclude", "undo")
+    questions = (
+        "ask_sql",
+        "draw",
+        "counts",
+        "files",
+        "pictures",
+        "header",
+        "compare",
+        "findings",
+        "cohort",
+        "exclude",
+        "undo",
+    )
 
     def __init__(self, workspace: Workspace, reviewer: str = "", more: tuple[str, ...] = ()) -> None:
         super().__init__(workspace, reviewer)
         self._database = open_files(workspace, *more)
+        self._more = list(more)
         self._series: list[str] = []
         self._undoable: list[list[str]] = []  # items of each exclusion of this session
         self._box = ipywidgets.VBox()
@@ -75,6 +87,13 @@ class CatalogExplorer(Panel):
             name = "answer"
             self._database.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {text}")
         self._show(name, text)
+        return {}, []
+
+    def draw(self, column: str) -> Reply:
+        """Draw a further column; filters are taken back."""
+        draw(self._database, *self._more, column)
+        self._more.append(column)
+        self._show(EXPLORED_PROFILE)
         return {}, []
 
     def counts(self) -> Reply:
@@ -168,12 +187,6 @@ class CatalogExplorer(Panel):
             f"SELECT {modality}, count(*) AS files FROM {EXPLORED_FILES} GROUP BY 1 ORDER BY 2 DESC, 1"
         ).df()
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        """The table above, the panel below it; where no kernel runs, what stands for both."""
-        bundle = self._box._repr_mimebundle_(**options)
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**(data or {}), "text/html": table_html(self.static_table(), caption=type(self).__name__)}, metadata
-
     @property
     def _sql(self) -> str:
         every = ", ".join(f'"{name}"' for name in self.table._columns)  # as quak writes it
@@ -196,11 +209,12 @@ class CatalogExplorer(Panel):
         self._changed()
 
     def _changed(self, _: object = None) -> None:
-        self.content = {"sql": self._told, "reviewer": self.reviewer}
+        further = draw(self._database, *self._more)
+        self.content = {"sql": self._told, "reviewer": self.reviewer, "further": further}
 
     def _paths(self, series: int) -> list[str]:
         files = self._database.execute(
-            f"SELECT source_path FROM {EXPLORED_FILES} WHERE source_path IN (FROM chosen_files) "
+            f"SELECT source_path FROM {EXPLORED_FILES} WHERE file IN (FROM chosen_files) "
             "AND SeriesInstanceUID = ? ORDER BY source_path",
             [self._series[series]],
         )

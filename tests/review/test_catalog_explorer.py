@@ -134,6 +134,14 @@ def test_what_is_chosen_is_looked_at_and_decided(
     assert cohort is not None and cohort["StudyInstanceUID"].tolist() == ["1.2.1"]
     page.get_by_role("button", name="All files").click()
     page.wait_for_function("document.querySelectorAll('tbody tr').length === 3")
+    for column in ("Rows", "SliceThickness"):
+        assert column not in explorer.table._columns
+        page.get_by_label("Draw a further column").select_option(column)
+        page.wait_for_function(f"![...document.querySelectorAll('option')].some((one) => one.text === '{column}')")
+        assert column in explorer.table._columns
+    assert "Rows" in explorer.table._columns and explorer.table._columns[-1] == "file"
+    with pytest.raises(InputError, match="not a column"):
+        explorer.draw('file" FROM files; --')
 
 
 @pytest.mark.parametrize(

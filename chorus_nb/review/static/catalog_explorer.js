@@ -4,6 +4,7 @@ function render({ model, el }) {
   const ask = asker(model, complain);
   const button = (text, onclick, more = {}) => make("button", { text, onclick, ...more });
   const sql = make("textarea", { rows: "2", "aria-label": "Question in SQL", spellcheck: "false", style: "width:100%" });
+  const further = make("select", { "aria-label": "Draw a further column", onchange: () => question("draw", { column: further.value }) });
   const counts = make("p", { class: "count", role: "status" });
   const list = make("div");
   const [first, second] = ["File", "Compare with"].map((text) => make("select", { "aria-label": text }));
@@ -17,7 +18,7 @@ function render({ model, el }) {
 
   root.append(
     sql,
-    make("div", { class: "bar" }, button("Ask", () => question(sql.value), { class: "main" }), button("All files", () => question("")), counts),
+    make("div", { class: "bar" }, button("Ask", () => question("ask_sql", { question: sql.value }), { class: "main" }), button("All files", () => question("ask_sql", { question: "" })), further, counts),
     list,
     make(
       "div",
@@ -39,7 +40,9 @@ function render({ model, el }) {
   }
 
   async function refresh() {
-    sql.value = model.get("content").sql;
+    const content = model.get("content");
+    sql.value = content.sql;
+    further.replaceChildren(...["draw also: …", ...content.further].map((text) => make("option", { text })));
     const answer = await ask("counts").catch(() => null);
     list.replaceChildren();
     found.replaceChildren();
@@ -97,8 +100,8 @@ function render({ model, el }) {
     if (answer) found.replaceChildren(make("p", { class: "count", text: answer.said }), grid(answer.columns, answer.rows));
   }
 
-  async function question(text) {
-    if (await ask("ask_sql", { question: text }).catch(() => null)) await refresh();
+  async function question(name, values) {
+    if (await ask(name, values).catch(() => null)) await refresh();
   }
 
   async function decide(what, values) {

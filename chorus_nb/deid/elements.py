@@ -41,6 +41,7 @@ PIXEL_COUNTS = frozenset((0x00280002, 0x00280010, 0x00280011, 0x00280100, 0x0028
 PS33_TERMS, PS36 = "defined terms of PS3.3 C.12.1.1.2", "not registered in PS3.6 Annex A"
 NEEDED, PRESENT = ("1", "1C"), ("2", "2C")  # Types of PS3.5 section 7.4: a value; at least the element
 LONGEST_REMEMBERED = 2048  # bytes of an element
+SIX_DIGITS = re.compile(rb"(?<![\d.])\d{6}")  # not one of the digits behind a decimal point
 
 
 class Elements(RootValues):
@@ -248,7 +249,7 @@ class Elements(RootValues):
         protected = standards.never_a_patient(e.tag, expected)
         if expected in FORMATTED:
             least = 8 if protected else 6  # digits; no technique counts so far, a date as a number has so many
-            parts = raw.decode("latin-1").split("\\") if len(raw) >= least else ()
+            parts = raw.decode("latin-1").split("\\") if SIX_DIGITS.search(raw) else ()
             if any(self.cleaner.is_own_number(part, least) for part in parts):
                 if self.type_of(e, level) in NEEDED:
                     return self.left_out(e, level, "an identifier stood in a number")

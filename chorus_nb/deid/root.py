@@ -55,7 +55,9 @@ class RootValues:
         """Bit of the pixels by overlay group that stands there (Overlay Bit Position, retired, PS3.3-2004 C.9.2)."""
         found = {}
         for group in standards.lists.OVERLAY_GROUPS:
-            bit, allocated = self.number_of(group << 16 | 0x0102), self.number_of(group << 16 | 0x0100)
-            if bit is not None and group << 16 | 0x3000 not in self.root and (bit or (allocated or 0) > 1):
+            bit = self.number_of(group << 16 | 0x0102)
+            if bit is None or group << 16 | 0x3000 in self.root:
+                continue
+            if bit or (self.number_of(group << 16 | 0x0100) or 0) > 1:
                 found[group] = bit
         return found

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import NamedTuple
 
 from chorus_nb.identity.names import MARKS, key, parts_of_name
 from chorus_nb.identity.words import is_impersonal, shipped
@@ -89,7 +90,18 @@ def names_of(value: str) -> Iterator[Name]:
             yield Name(group)
 
 
-def number_shapes(number: str) -> Iterator[str]:
+class NumberShape(NamedTuple):
+    """One way in which a number may be written in a text."""
+
+    bare: str
+    """its letters and digits in lower case, which a text that holds it holds too but for separators and case"""
+    pattern: str
+
+
+SEPARATORS = "./_-"  # and blanks: what may part the letters and digits of a number
+
+
+def number_shapes(number: str) -> Iterator[NumberShape]:
     """How a number may be written: with other separators, without its letters, without leading zeros; never across a
     decimal point. Codes made of known words, and phrases, are no numbers."""
     bare = re.sub(r"[\s./_-]", "", number)
@@ -107,7 +119,7 @@ def number_shapes(number: str) -> Iterator[str]:
         forms.append(bare.lstrip("0"))
     for form in dict.fromkeys(forms):
         if len(form) >= (4 if form is bare else 5):
-            yield _apart(form, "." in number)
+            yield NumberShape(form.lower(), _apart(form, "." in number))
     yield from _day_shapes(number)
 
 
@@ -124,7 +136,7 @@ def _apart(form: str, dotted: bool) -> str:
     return begin + apart + end
 
 
-def _day_shapes(number: str) -> Iterator[str]:
+def _day_shapes(number: str) -> Iterator[NumberShape]:
     """Day and month of a date of this person, where no year is written: 3/14, 14.03., not 3/4 which may be a grade."""
     found = re.fullmatch(r"(?:19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", number)
     if not found:
@@ -134,8 +146,8 @@ def _day_shapes(number: str) -> Iterator[str]:
     if int(day) > 12:
         pairs += [(month.lstrip("0"), day), (day, month.lstrip("0"))]
     for one, other in dict.fromkeys(pairs):
-        yield rf"(?<![\d./-]){one}[/-]{other}(?![\d/-]|\.\d)"
-    yield rf"(?<![\d.]){day}\.\s?{month}\.(?!\d)"
+        yield NumberShape(one + other, rf"(?<![\d./-]){one}[/-]{other}(?![\d/-]|\.\d)")
+    yield NumberShape(day + month, rf"(?<![\d.]){day}\.\s?{month}\.(?!\d)")
 
 
 def place_words(place: str) -> list[str]:

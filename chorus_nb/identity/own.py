@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
-from chorus_nb.identity.identifiers import Identifiers, Name, is_placeholder, names_of, number_shapes, place_words
+from chorus_nb.identity.identifiers import (
+    SEPARATORS,
+    Identifiers,
+    Name,
+    is_placeholder,
+    names_of,
+    number_shapes,
+    place_words,
+)
 from chorus_nb.identity.names import key, readings
 from chorus_nb.identity.words import Token, known_words, shipped, tokens
 
@@ -15,6 +24,12 @@ _BETWEEN = re.compile(r"[\s,;.^_'’‘ʼ`´-]{0,3}\Z")  # what may stand betwee
 _POSSESSIVE = re.compile(r"['’]s(?![^\W_])", re.IGNORECASE)
 _SPACED = re.compile(r"(?<![^\W_])[^\W\d_](?:[ .-][^\W\d_]){3,}(?![^\W_])")  # V A N  D E R: letters apart
 _NO_BLANKS = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿฀-๿]")  # scripts without blanks between words
+_NO_SEPARATORS = str.maketrans("", "", SEPARATORS)
+
+
+@lru_cache(maxsize=1024)
+def _one_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(patterns), re.IGNORECASE)
 
 
 class Matcher:
@@ -34,8 +49,7 @@ class Matcher:
         self.places: set[str] = set()
         self._add_places(identifiers)
         shapes = {shape for number in sorted(identifiers.numbers) for shape in number_shapes(number)}
-        longest_first = sorted(shapes, key=lambda shape: (-len(shape), shape))
-        self.number = re.compile("|".join(longest_first), re.IGNORECASE) if shapes else None
+        self.numbers = sorted(shapes, key=lambda shape: (-len(shape.pattern), shape.pattern))
         self.whole = {key(number) for number in identifiers.numbers if not is_placeholder(number)}
         run_on = sorted(part for part in self.alone if _NO_BLANKS.search(part))
         self.run_on = re.compile("|".join(map(re.escape, run_on))) if run_on else None
@@ -55,15 +69,14 @@ class Matcher:
 
     @property
     def nothing(self) -> bool:
-        return not (self.alone or self.joined or self.places or self.owners or self.number)
+        return not (self.alone or self.joined or self.places or self.owners or self.numbers)
 
     def _spans(self, text: str) -> tuple[Span, ...]:
         """Where ``text`` identifies the person: start and end of each place, in order."""
         found: set[Span] = set()
         if self.nothing:
             return ()
-        if self.number is not None:
-            found |= {match.span() for match in self.number.finditer(text)}
+        found |= {match.span() for match in self.numbers_in(text)}
         for reading in dict.fromkeys(readings(text)) if self.owners or self.alone or self.places else ():
             found |= self._names(reading, lone=True)
             if self.run_on is not None:
@@ -74,10 +87,19 @@ class Matcher:
         """As :meth:`spans`, but only what cannot be a word or number of equipment: a part of a name of several that no
         vocabulary knows, several parts beside each other, a whole long number."""
         found = self._names(text, lone=False) if self.owners else set()
-        if self.number is not None:
-            numbers = (match for match in self.number.finditer(text) if len(key(match.group())) >= 7)
-            found |= {match.span() for match in numbers}
+        found |= {match.span() for match in self.numbers_in(text) if len(key(match.group())) >= 7}
         return tuple(sorted(found))
+
+    def numbers_in(self, text: str) -> Iterable[re.Match[str]]:
+        """Where one of the person's numbers stands. Only those are looked for that the text has the letters and digits
+        of: mostly none, and nothing is compiled for a person of whom no text says anything."""
+        bare, plain = "".join(text.lower().split()).translate(_NO_SEPARATORS), text.isascii()
+        there = tuple(
+            shape.pattern
+            for shape in self.numbers
+            if shape.bare in bare or not ((plain and shape.bare.isascii()) or shape.bare.isdecimal())
+        )
+        return _one_of(there).finditer(text) if there else ()
 
     def is_whole(self, value: str, least: int) -> bool:
         """Whether a number of at least so many digits is one of the person's; a decimal point makes it another one."""

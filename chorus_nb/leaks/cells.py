@@ -16,8 +16,8 @@ import pandas as pd
 from chorus_nb import tables
 from chorus_nb.leaks.files import PLAIN_CELL, holds_text, searchers
 from chorus_nb.leaks.search import MASK, Hit, Searcher
-from chorus_nb.leaks.shapes import SHAPES, TITLED
-from chorus_nb.leaks.spellings import other_readings
+from chorus_nb.leaks.shapes import SHAPES, TITLED, numbers_of_anybody
+from chorus_nb.leaks.spellings import other_readings, plain
 from chorus_nb.leaks.terms import TITLES, SearchTerm, read_date, vocabulary
 from chorus_nb.omop import read_omop
 from chorus_nb.workspace import Workspace
@@ -45,7 +45,7 @@ def identifying_cells(workspace: Workspace, searched: Mapping[str, Parts]) -> di
     forms = _forms_of_numbers(workspace)
     for name, parts in searched.items():
         for column, values in _texts_of(parts):
-            found[name][column] |= {v: kind for v in values if (kind := _looks_like(v, forms))}
+            found[name][column] |= {v: kind for v in values if (kind := shape_of_cell(v, forms))}
     for _, searcher in searchers(workspace, _of_omop(workspace)):
         for name, parts in searched.items():
             for column, values in _texts_of(parts):
@@ -66,7 +66,8 @@ def _texts_of(parts: Parts) -> Iterator[tuple[str, list[str]]]:
 # --- anybody ----------------------------------------------------------------------------------------------------------
 
 
-def _looks_like(value: str, forms: frozenset[str]) -> str:
+def shape_of_cell(value: str, forms: frozenset[str]) -> str:
+    """What the text of a cell looks like, "" if nothing that identifies; ``forms`` are those of the site's numbers."""
     text = value.encode("latin-1").decode("utf-8", "replace")
     for start in range(0, len(text), WINDOW - OVERLAP):
         if kind := _shape_in(text[start : start + WINDOW]):
@@ -78,6 +79,8 @@ def _shape_in(text: str) -> str:
     for kind, (severity, pattern) in SHAPES.items():
         if severity == "high" and pattern.search(text):
             return kind
+    if any(map(str.isdigit, text)) and any(form.search(plain(text)) for form in numbers_of_anybody()):
+        return "number of a person"
     names = ((found[1] or found[2]).lower() for found in TITLED.finditer(text))
     return "name after a title" if any(name not in vocabulary() and name not in TITLES for name in names) else ""
 

@@ -118,6 +118,9 @@ _NO_UNIT = r"\s?(?:mm|cm|ms|s|x|%|kv|ma|ml|views?|sec|min)\b"
 _UNIT = r"(?!\s?(?:mm|cm|ms|s|x|%|kv|ma|ml|views?)\b)"
 
 
+_MEDICARE = rf"{_ALONE}[1-9][a-z][a-z0-9]\d-?[a-z][a-z0-9]\d-?[a-z]{{2}}\d\d{_ENDS}"
+
+
 def _numbers() -> list[str]:
     return [
         rf"{_ALONE}{_any('number')}(?:\s?(?:no|nr|number|tag|plate|#))?[\s.:#=-]{{0,3}}(?=[a-z-]{{0,4}}\d\w*\d|[a-z-]{{1,4}}\s?\d{{2}})[\w-]+{_UNIT}",
@@ -131,8 +134,29 @@ def _numbers() -> list[str]:
         rf"(?<![^\W_])(?<!\d[.,-])(?!{_FIFTIES}(?![\d-]))(?:\d+-)*(?:\d{{2,}}-\d{{3,}}|\d{{3,}}-\d{{2,}}|\d\d-\d\d-\d\d)(?:-\d+)*(?![^\W_]|[.,-]\d){_UNIT}",
         rf"(?<![\d.,])(?!{_FIFTIES}(?! ?\d))\d{{2,3}}(?: \d{{3}}){{2,}}{_NUMBER_ENDS}{_UNIT}",
         rf"{_ALONE}[a-z]-\d{{4}}[a-z]{{1,2}}{_ENDS}",
-        rf"{_ALONE}[1-9][a-z][a-z0-9]\d-?[a-z][a-z0-9]\d-?[a-z]{{2}}\d\d{_ENDS}",
+        _MEDICARE,
     ]
+
+
+_DOSE = (
+    r"(?![\w-]|[.,]\d|\s?(?:/|%|x\b|(?:mg|mcg|ug|gm?|kg|ng|ml|mls|l|dl|cc|unt|units?|iu|meq|mmol|mci|mbq|hrs?|hours?|"
+    r"days?|wks?|weeks?|min|mins|mm|cm|in|ft|lbs?|oz|fr|ga|gauge|tabs?|caps?|doses?|leads?|bpm|ppm|ms|kv|ma|yrs?|years?)\b))"
+)
+
+
+@cache
+def numbers_of_anybody() -> tuple[re.Pattern[str], ...]:
+    """Numbers that no code and no dose is written like, in plain letters: behind a word that says whose they are, or
+    grouped as only telephones and numbers of insurances are. For cells, where codes and doses are the rule."""
+    no = r"(?:\s?(?:no|nr|number|id|[#°]))?\.?[\s.:#=-]{0,3}"
+    forms = (
+        rf"{_ALONE}{_any('number')}{no}(?=[a-z]{{0,4}}-?\d[\w-]*\d)[\w-]+{_DOSE}",
+        rf"{_ALONE}{_any('long number')}{no}(?=[a-z]{{0,4}}-?\d{{6}})[\w-]+{_DOSE}",
+        r"(?<![\w.-])(?:\(\d{3}\)\s?|\d{3}[ .-])\d{3}(?! [1-9]\d[05]0)[ .-]\d{4}(?![\w-]|\.\d)",
+        rf"(?<![\w+])\+\d[\d\s().-]{{7,}}\d{_ENDS}",
+        rf"(?<![\d.])\d{{3}}\.\d{{3}}\.\d{{3}}-\d\d(?!\d)|{_MEDICARE}",
+    )
+    return tuple(map(re.compile, forms))
 
 
 _ROOMS = [

@@ -13,6 +13,7 @@ _UNKNOWN_STEP = re.compile(r"[0-9A-Fa-f]{8}")
 _STEP = re.compile(r"(?:[^.\[]|\[[^\]]*\])+")  # a private creator in brackets may hold a dot of its own
 
 
+@lru_cache(maxsize=65536)
 def tag_name(tag: int) -> str:
     """``(gggg,eeee)`` in capitals, the key of every table of the standards."""
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"

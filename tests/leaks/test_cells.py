@@ -1,0 +1,17 @@
+"""Cells of OMOP tables: whose number is in them (../vectors/forms/cells.csv)."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from chorus_nb.leaks import cells
+
+ROWS = list(csv.DictReader((Path(__file__).parents[1] / "vectors/forms/cells.csv").open(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row["text"] for row in ROWS])
+def test_a_number_of_anybody_is_told_from_codes_and_doses(row: dict[str, str]) -> None:
+    assert bool(cells.shape_of_cell(row["text"], frozenset())) == (row["whose"] == "somebody")

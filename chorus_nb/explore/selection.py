@@ -54,7 +54,7 @@ def open_files(workspace: Workspace, *more: str) -> duckdb.DuckDBPyConnection:
         connection.read_parquet(glob.escape(str(workspace.path(tables.LINKAGE)))).create_view("source_links")
         links = "SELECT * FROM source_links"
     connection.execute(_made(links, [name for name in more if name not in (*EXPLORED_TEXTS, *EXPLORED_NUMBERS)]))
-    draw(connection, *more)
+    draw_columns(connection, *more)
     for view in ("source_catalog", "source_links"):
         connection.execute(f"DROP VIEW IF EXISTS {view}")
     connection.execute("SET enable_external_access = false")
@@ -62,7 +62,7 @@ def open_files(workspace: Workspace, *more: str) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def draw(connection: duckdb.DuckDBPyConnection, *more: str) -> list[str]:
+def draw_columns(connection: duckdb.DuckDBPyConnection, *more: str) -> list[str]:
     """Draw ``more`` columns of :data:`EXPLORED_FILES` than at first; returns those that could be drawn too."""
     known = connection.table(EXPLORED_FILES).columns
     if unknown := [name for name in more if name not in known]:

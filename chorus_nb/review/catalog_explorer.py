@@ -23,7 +23,7 @@ from chorus_nb.explore.selection import (
     chosen,
     counted,
     covering,
-    draw,
+    draw_columns,
     open_files,
     rows_of,
 )
@@ -91,7 +91,7 @@ class CatalogExplorer(Panel):
 
     def draw(self, column: str) -> Reply:
         """Draw a further column; filters are taken back."""
-        draw(self._database, *self._more, column)
+        draw_columns(self._database, *self._more, column)
         self._more.append(column)
         self._show(EXPLORED_PROFILE)
         return {}, []
@@ -209,7 +209,7 @@ class CatalogExplorer(Panel):
         self._changed()
 
     def _changed(self, _: object = None) -> None:
-        further = draw(self._database, *self._more)
+        further = draw_columns(self._database, *self._more)
         self.content = {"sql": self._told, "reviewer": self.reviewer, "further": further}
 
     def _paths(self, series: int) -> list[str]:

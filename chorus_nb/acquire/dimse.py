@@ -14,7 +14,14 @@ from functools import cache
 from typing import Any
 
 from pydicom import Dataset
-from pydicom.uid import UID
+from pydicom.uid import (
+    UID,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLosslessSV1,
+)
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext, build_context
@@ -25,6 +32,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     Verification,
 )
 
+from chorus_nb import standards
 from chorus_nb.acquire.archive import DimsePlace, Keep, PullFault, QueryAnswer, SopInstance, certificate_paths
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
@@ -35,6 +43,8 @@ CANNOT_UNDERSTAND = 0xC000  # what we answer to an instance that nobody asked fo
 SECONDS_TO_PART, SECONDS_TO_ABORT = 5, 1
 IDLE = "Sta1"  # no association (PS3.8 table 9-1)
 MOST_CONTEXTS = 126  # of the 128 of an association: one for C-GET, one to spare
+MOST_INSTANCES = 500  # UIDs in one question: an element has 64 KB
+FREQUENT = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, JPEGLosslessSV1, JPEG2000Lossless, JPEGBaseline8Bit)
 logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)  # it writes identifiers
 
 
@@ -203,8 +213,8 @@ class DimseConnection:
         """As :class:`chorus_nb.acquire.archive.Connection` says."""
         if self.archive.place.get:
             for series in sorted({instance.series for instance in wanted.values()}):
-                classes = sorted({each.sop_class for each in wanted.values() if each.series == series})
-                self._get({"StudyInstanceUID": study, "SeriesInstanceUID": series}, classes, keep)
+                of_series = {name: each for name, each in wanted.items() if each.series == series}
+                self._get({"StudyInstanceUID": study, "SeriesInstanceUID": series}, of_series, keep)
             return
         receiver = self.archive.receiver
         assert receiver
@@ -222,28 +232,57 @@ class DimseConnection:
                 if failed and receiver.refused_contexts > before:
                     raise PullFault("syntax_refused")
 
-    def _get(self, keys: Mapping[str, str], classes: list[str], keep: Keep) -> None:
-        """C-GET of a series: a context for each class and transfer syntax, so that each is sent as it is stored."""
-        every = [str(context.abstract_syntax) for context in AllStoragePresentationContexts]
-        known = [UID(each) for each in ([each for each in classes if each] or every)]
-        syntaxes = ALL_TRANSFER_SYNTAXES[: max(1, MOST_CONTEXTS // len(known))]
-        contexts = [build_context(each, syntax) for each in known for syntax in syntaxes][:MOST_CONTEXTS]
-        roles = [build_role(each, scp_role=True) for each in known]
+    def _get(self, keys: Mapping[str, str], wanted: Mapping[str, SopInstance], keep: Keep) -> None:
+        """C-GET of a series, and again with other classes and syntaxes for what did not come."""
+        came, level, fault = set[str](), "SERIES", None
 
         def stored(event: evt.Event) -> int:
+            came.add(str(getattr(event.request, "AffectedSOPInstanceUID", "")))
             keep(event.encoded_dataset())
             return SUCCESS
 
+        for pairs in _proposals({each.sop_class for each in wanted.values()}):
+            try:
+                fault = self._get_once(pairs, _identifier(level, keys), stored)
+            except PullFault as refused:
+                if refused.code != "move_refused":
+                    raise
+                fault = refused
+            lacking = sorted(wanted.keys() - came)[:MOST_INSTANCES]
+            if fault is None or not lacking:
+                return
+            level, keys = "IMAGE", {**keys, "SOPInstanceUID": "\\".join(lacking)}
+        if fault:
+            raise fault
+
+    def _get_once(self, pairs: list[tuple[str, str]], query: Dataset, stored: Any) -> PullFault | None:
+        """C-GET with a context for each class and syntax, so that each image comes as it is stored; the fault."""
+        contexts = [build_context(sop_class, syntax) for sop_class, syntax in pairs]
+        roles = [build_role(UID(sop_class), scp_role=True) for sop_class in dict(pairs)]
         asked = [build_context(StudyRootQueryRetrieveInformationModelGet), *contexts]
         association = self.archive.associate(asked, [(evt.EVT_C_STORE, stored)], ext_neg=roles)
         in_order = False
         try:
-            got = association.send_c_get(_identifier("SERIES", keys), StudyRootQueryRetrieveInformationModelGet)
-            if _failed(got):
-                raise PullFault("syntax_refused")
+            failed = _failed(association.send_c_get(query, StudyRootQueryRetrieveInformationModelGet))
             in_order = True
         finally:
             _part(association, in_order)
+        return PullFault("syntax_refused") if failed else None
+
+
+def _proposals(classes: set[str]) -> Iterator[list[tuple[str, str]]]:
+    """Classes and transfer syntaxes to propose, as many at once as an association has room for, the likely ones first.
+
+    Not every archive tells the class of an instance: then images in every syntax, and what else there is uncompressed.
+    """
+    every = [str(context.abstract_syntax) for context in AllStoragePresentationContexts]
+    likely = sorted(classes) if all(classes) else [*standards.releasable(("SC",))]
+    others = [] if all(classes) else [each for each in every if each not in likely]
+    rare = [syntax for syntax in ALL_TRANSFER_SYNTAXES if syntax not in FREQUENT]
+    orders = ((FREQUENT, likely), (FREQUENT[:2], others), (rare, likely))
+    pairs = [(each, syntax) for syntaxes, group in orders for syntax in syntaxes for each in group]
+    for start in range(0, len(pairs), MOST_CONTEXTS):
+        yield pairs[start : start + MOST_CONTEXTS]
 
 
 def _limit(own: AE, parameters: Parameters) -> None:

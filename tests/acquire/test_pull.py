@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from pydicom.uid import BasicTextSRStorage, CTImageStorage, ExplicitVRLittleEndian
+from pynetdicom import ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts
 
 from chorus_nb import acquire, tables
-from chorus_nb.acquire import pulling
+from chorus_nb.acquire import dimse, pulling
 from chorus_nb.acquire.archive import ImageArchive
 from chorus_nb.acquire.opening import open_archives
 from chorus_nb.acquire.pulling import within_hours
@@ -162,6 +164,17 @@ def test_what_cannot_be_asked_ends_the_notebook_in_words(
     now = f"{datetime.now():%H}"
     with pytest.raises(WorkbenchError, match="outside the hours"):
         acquire.ask_archives(a_workspace(tmp_path / "b", pacs_hours=f"{now}:00-{now}:00"), silent, opened)
+
+
+@pytest.mark.parametrize("told", [{CTImageStorage}, {CTImageStorage, BasicTextSRStorage}, {CTImageStorage, ""}, {""}])
+def test_every_class_and_syntax_is_proposed_and_never_more_than_an_association_takes(told: set[str]) -> None:
+    rounds = list(dimse._proposals(told))
+    proposed = [pair for pairs in rounds for pair in pairs]
+    assert len(proposed) == len(set(proposed)) and max(map(len, rounds)) < 128
+    classes = {str(each.abstract_syntax) for each in AllStoragePresentationContexts} if "" in told else told
+    assert {sop_class for sop_class, _ in proposed} >= classes
+    assert {(each, ExplicitVRLittleEndian) for each in classes} <= set(proposed)
+    assert {syntax for each, syntax in proposed if each == CTImageStorage} == set(ALL_TRANSFER_SYNTAXES)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +33,15 @@ def stored_files(site: Path, *, compressed: bool) -> Stored:
     return found
 
 
+def some_accessions(stored: Stored) -> list[str]:
+    """Of the two studies with most classes and transfer syntaxes."""
+    kinds = defaultdict[str, set[tuple[str, str]]](set)
+    for path in stored.values():
+        header = pydicom.dcmread(path, stop_before_pixels=True)
+        kinds[str(header.get("AccessionNumber"))].add((header.SOPClassUID, header.file_meta.TransferSyntaxUID))
+    return sorted(kinds, key=lambda accession: len(kinds[accession]))[-2:]
+
+
 @pytest.fixture(scope="module")
 def of_orthanc(demo_site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pacs, Stored]]:
     if not Path(ORTHANC).is_file() or DICOMWEB is None:
@@ -58,7 +67,7 @@ def value_of(dataset: pydicom.Dataset, tag: int) -> object:
     return getattr(dataset.get_item(tag), "value", None)
 
 
-@pytest.mark.parametrize("way", ["orthanc C-MOVE", "orthanc C-GET", "orthanc DICOMweb", "dcmtk C-MOVE"])
+@pytest.mark.parametrize("way", ["orthanc C-MOVE", "orthanc C-GET", "orthanc DICOMweb", "dcmtk C-MOVE", "dcmtk C-GET"])
 def test_what_is_pulled_is_what_was_stored(
     way: str, request: pytest.FixtureRequest, demo_site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,7 +87,7 @@ def test_what_is_pulled_is_what_was_stored(
     workspace = Workspace(Parameters.of(values)).create()
     expected = acquire.expect_studies(workspace)
     if how != "DICOMweb":  # a question takes these archives 0.1 s over DIMSE
-        expected = expected.tail(3)
+        expected = expected[expected["AccessionNumber"].isin(some_accessions(stored))]
         workspace.write(tables.EXPECTED_STUDIES, expected)
     acquire.ask_archives(workspace, lambda *_: None)
     acquire.pull(workspace, lambda *_: None)

@@ -8,7 +8,6 @@ from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from chorus_nb.errors import InputError
-from chorus_nb.parameters import Parameters, resolve
 
 STUDY_FIELDS = ("PatientID", "AccessionNumber", "StudyInstanceUID", "StudyDate", "StudyTime")
 SERIES_FIELDS = ("SeriesInstanceUID", "Modality", "NumberOfSeriesRelatedInstances")
@@ -74,12 +73,6 @@ class DimsePlace(NamedTuple):
         if ways[0] != "dimse" or set(ways[1:]) - {"get", "tls"} or not (parts.hostname and parts.port and title):
             raise InputError("pacs: must be dimse://HOST:PORT/AET, with +get or +tls, or https://HOST/PATH")
         return cls(parts.hostname, parts.port, title, "get" in ways, "tls" in ways)
-
-
-def certificate_paths(parameters: Parameters) -> tuple[str | None, str | None]:
-    """The authority that certifies the archive, and our own certificate with its key; ``None`` = the system's, none."""
-    both = (parameters.pacs_ca, parameters.pacs_certificate)
-    return tuple(str(resolve(path)) if path else None for path in both)  # type: ignore[return-value]
 
 
 def list_instances(connection: Connection, study: str) -> dict[str, SopInstance]:

@@ -8,17 +8,21 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from dicomweb_client import DICOMwebClient
 from pydicom import Dataset
+from requests.adapters import HTTPAdapter
 
-from chorus_nb.acquire.archive import Keep, PullFault, QueryAnswer, SopInstance, certificate_paths
+from chorus_nb.acquire.archive import Keep, PullFault, QueryAnswer, SopInstance
+from chorus_nb.acquire.secure import calling
 from chorus_nb.errors import InputError
-from chorus_nb.parameters import Parameters
+from chorus_nb.parameters import Parameters, resolve
 
 AS_STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'  # the default is Explicit VR Little Endian
 END_LOOKED_AT = 256  # bytes; a boundary has at most 70
+OF_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 logging.getLogger("dicomweb_client").setLevel(logging.CRITICAL + 1)  # it writes addresses with identifiers
 
 
@@ -32,16 +36,30 @@ class WebArchive:
     def connect(self) -> Iterator[WebConnection]:
         with requests.Session() as session:
             session.trust_env = False  # no proxy and no password but those that a parameter names
-            authority, own = certificate_paths(self.parameters)
-            session.verify, session.cert = authority or True, own
+            session.max_redirects = 0  # nor a host
+            session.mount("https://", _Secure(self.parameters))
+            session.verify = str(resolve(self.parameters.pacs_ca)) if self.parameters.pacs_ca else True
             if token := self.parameters.pacs_token.removeprefix("env:"):
                 if not os.environ.get(token):
                     raise InputError(f"pacs_token: environment variable {token} is not set")
+                if self.name.startswith("http:") and urlsplit(self.name).hostname not in OF_THIS_MACHINE:
+                    raise InputError("pacs_token: is sent over https only")
                 session.headers["Authorization"] = f"Bearer {os.environ[token]}"
             yield WebConnection(self.name, session, self.parameters.pacs_timeout)
 
     def close(self) -> None:
         return None
+
+
+class _Secure(HTTPAdapter):
+    """The same trust and certificate as over DIMSE."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        self._parameters = parameters
+        super().__init__()
+
+    def init_poolmanager(self, *options: Any, **more: Any) -> None:
+        super().init_poolmanager(*options, **more, ssl_context=calling(self._parameters))
 
 
 class WebConnection:
@@ -130,6 +148,8 @@ def _told(refused: str) -> Iterator[None]:
     """What goes wrong inside as a :class:`PullFault`; a text of the server never leaves."""
     try:
         yield
+    except requests.exceptions.SSLError:
+        raise PullFault("not_trusted") from None
     except requests.exceptions.ConnectionError as error:
         broke = "Connection broken" in str(error) or "Connection aborted" in str(error)
         raise PullFault("association_lost" if broke else "not_reachable") from None

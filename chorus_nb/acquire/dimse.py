@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import logging
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +32,8 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from chorus_nb import standards
-from chorus_nb.acquire.archive import DimsePlace, Keep, PullFault, QueryAnswer, SopInstance, certificate_paths
+from chorus_nb.acquire.archive import DimsePlace, Keep, PullFault, QueryAnswer, SopInstance
+from chorus_nb.acquire.secure import calling, listening
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
 
@@ -86,7 +86,8 @@ class Receiver:
     A request is known by its message id, which most archives hand on (PS3.7 9.1.1.1.8), else there is only one.
     """
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, parameters: Parameters, tls: bool) -> None:
+        self.tls, context = tls, listening(parameters) if tls else None
         self._keeps: dict[int, Keep] = {}
         self._ids = itertools.cycle(range(1, 2**15))
         self._lock = threading.Lock()
@@ -100,7 +101,8 @@ class Receiver:
         self._own = own
         handlers: list[Any] = [(evt.EVT_C_STORE, self._stored), (evt.EVT_ACCEPTED, self._accepted), *ASSOCIATION_LIMITS]
         try:
-            own.start_server(("", parameters.pacs_port), block=False, evt_handlers=handlers)
+            place = ("", parameters.pacs_port)
+            self._server = own.start_server(place, block=False, ssl_context=context, evt_handlers=handlers)
         except OSError:
             raise InputError(f"pacs_port: {parameters.pacs_port} cannot be opened; does another listen?") from None
 
@@ -130,15 +132,24 @@ class Receiver:
 
     def close(self) -> None:
         """Listen no more, and end what is still connected: else the process would wait for it when it ends."""
-        self._own.shutdown()
+        if self._server:  # several archives share it, each closes it
+            self._server.shutdown()
+        self._server = None
+        for each in self._own.active_associations:
+            if each.is_established:
+                each.abort()
+            elif each.dul.socket:  # which waits for who connected and asks for nothing
+                each.dul.socket._shutdown_socket()
 
 
 class DimseArchive:
-    """A PACS that speaks DIMSE."""
+    """A PACS that speaks DIMSE; all that move to us share ``port``, our own, which the first opens."""
 
-    def __init__(self, place: str, parameters: Parameters) -> None:
+    def __init__(self, place: str, parameters: Parameters, port: Receiver | None = None) -> None:
         self.name, self.place, self.parameters = place, DimsePlace.of(place), parameters
-        self.receiver = None if self.place.get else Receiver(parameters)
+        if port and not self.place.get and port.tls != self.place.tls:
+            raise InputError("pacs: our one port is open to C-MOVE with TLS or without, not both; use +get for some")
+        self.receiver = None if self.place.get else port or Receiver(parameters, self.place.tls)
 
     @contextmanager
     def connect(self) -> Iterator[DimseConnection]:
@@ -160,27 +171,16 @@ class DimseArchive:
         """An association, or :class:`PullFault`."""
         own = AE(ae_title=self.parameters.pacs_aet)
         _limit(own, self.parameters)
-        tls = (self._tls(), self.place.host) if self.place.tls else None
-        host, port = self.place.host, self.place.port
+        context = calling(self.parameters) if self.place.tls else None
+        host, handlers = self.place.host, [*handlers, *ASSOCIATION_LIMITS]
+        tls = (context, host) if context else None
         made = own.associate(
-            host,
-            port,
-            contexts,
-            self.place.ae_title,
-            tls_args=tls,
-            evt_handlers=[*handlers, *ASSOCIATION_LIMITS],
-            **options,
+            host, self.place.port, contexts, self.place.ae_title, tls_args=tls, evt_handlers=handlers, **options
         )
         if not made.is_established:
-            raise PullFault("query_refused" if made.is_rejected else "not_reachable")
+            not_believed = context is not None and context.refused
+            raise PullFault("query_refused" if made.is_rejected else "not_trusted" if not_believed else "not_reachable")
         return made
-
-    def _tls(self) -> ssl.SSLContext:
-        authority, own = certificate_paths(self.parameters)
-        context = ssl.create_default_context(cafile=authority)
-        if own:
-            context.load_cert_chain(own)
-        return context
 
 
 class DimseConnection:

@@ -8,7 +8,7 @@ from chorus_nb.parameters import Parameters
 
 def open_archives(parameters: Parameters) -> list[ImageArchive]:
     """The archives of parameter ``pacs``; nothing is asked of them yet, but for our own port being opened."""
-    made: list[ImageArchive] = []
+    made, port = list[ImageArchive](), None
     for place in parameters.pacs:
         if place.startswith(("https://", "http://")):
             from chorus_nb.acquire.dicomweb import WebArchive  # each needs a library of its own, of the extra pacs
@@ -17,5 +17,6 @@ def open_archives(parameters: Parameters) -> list[ImageArchive]:
         else:
             from chorus_nb.acquire.dimse import DimseArchive
 
-            made.append(DimseArchive(place, parameters))
+            made.append(dimse := DimseArchive(place, parameters, port))
+            port = port or dimse.receiver
     return made

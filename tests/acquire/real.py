@@ -33,8 +33,8 @@ class Pacs(NamedTuple):
 
 
 @contextmanager
-def orthanc(folder: Path) -> Iterator[Pacs]:
-    """Orthanc, which needs a moment to start."""
+def orthanc(folder: Path, more: dict[str, object] | None = None) -> Iterator[Pacs]:
+    """Orthanc with ``more`` settings, which needs a moment to start."""
     http, dicom, ours = free_ports(3)
     settings = {
         "Name": AET,
@@ -48,13 +48,14 @@ def orthanc(folder: Path) -> Iterator[Pacs]:
         "DicomAlwaysAllowGet": True,
         "DicomAlwaysAllowMove": True,
         "DicomAlwaysAllowFind": True,
-        "DicomModalities": {"us": ["CHORUS", "127.0.0.1", ours]},
+        "DicomModalities": {"us": {"AET": "CHORUS", "Host": "127.0.0.1", "Port": ours, "UseDicomTls": bool(more)}},
         "Plugins": [str(DICOMWEB)],
         "DicomWeb": {"Enable": True},
         "UnknownSopClassAccepted": True,
+        **(more or {}),
     }
     (folder / "orthanc.json").write_text(json.dumps(settings))
-    with serving([ORTHANC, folder / "orthanc.json"], dicom, folder / "log", cwd=folder):
+    with serving([ORTHANC, folder / "orthanc.json"], http, folder / "log", cwd=folder):
         yield Pacs(f"dimse://127.0.0.1:{dicom}/{AET}", f"http://127.0.0.1:{http}/dicom-web", ours, dicom)
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import socket
+import ssl
 import tempfile
 import threading
 import time
@@ -68,12 +69,14 @@ def azurite() -> Iterator[Azurite]:
 class Proxy:
     """Passes bytes on to ``port``; ``cut`` connections break after ``after`` bytes, every read waits ``delay``.
 
-    ``silent`` says how many of the next blocks of answers are swallowed.
+    With ``tls`` it speaks TLS to who connects. ``silent`` says how many of the next blocks of answers are swallowed.
     ``requests`` and ``received`` count what was asked over HTTP and the bytes that came back.
     """
 
-    def __init__(self, port: int, cut: int = 0, after: int = 0, delay: float = 0.0) -> None:
-        self.target, self.cut, self.after, self.delay = port, cut, after, delay
+    def __init__(
+        self, port: int, cut: int = 0, after: int = 0, delay: float = 0.0, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self.tls, self.target, self.cut, self.after, self.delay = tls, port, cut, after, delay
         self.silent = 0
         self.broken = self.requests = self.received = 0
         self.listening = socket.create_server(("127.0.0.1", 0))
@@ -87,6 +90,11 @@ class Proxy:
         with suppress(OSError):
             while True:
                 near, _ = self.listening.accept()
+                if self.tls:
+                    try:
+                        near = self.tls.wrap_socket(near, server_side=True)
+                    except OSError:  # who is not believed
+                        continue
                 far = socket.create_connection(("127.0.0.1", self.target), SECONDS)
                 threading.Thread(target=self._pass, args=(near, far, True), daemon=True).start()
                 threading.Thread(target=self._pass, args=(far, near, False), daemon=True).start()

@@ -30,7 +30,7 @@ from chorus_nb.workspace import Workspace
 Picture = NDArray[np.uint8]
 STEP = 1.5  # mm a pixel
 SURFACES_SHOWN = 8
-VOXELS_SHOWN = 16_000_000  # 32 MB of CT at most travel to the browser
+VOXELS_SHOWN = 16_000_000  # 32 MB at most travel to the browser
 RENDER_SECONDS = 600.0  # for one series
 VIEWS = (0.0, 50.0)  # degrees the head is turned: from the front, half from the side
 LIGHT = np.array([-0.35, -0.8, 0.5])  # from above the patient's right shoulder
@@ -106,6 +106,8 @@ def shown_volume(workspace: Workspace, series_uid: str, mask: str = "") -> Shown
     paths = _looked_at(workspace, series_uid)
     if mask:
         paths = sorted(masks.paths(workspace.local / masks.MASKS_FOLDER, mask).intersection(paths))
+    if not paths:
+        raise WorkbenchError("this series is no volume of CT, MR or PT")
     return in_child(_shown_volume, workspace, paths, mask)
 
 
@@ -117,7 +119,7 @@ def _shown_volume(workspace: Workspace, paths: list[str], mask: str) -> ShownVol
         inside = [volume for volume in _volumes(_cut(workspace, series, mask)) if _same_place(volume, whole)]
         cut = nifti(inside[0], "u1") if inside else b""
     low, high = (-200.0, 300.0) if series.modality == "CT" else np.percentile(whole.values, (5, 99.5))
-    return ShownVolume(nifti(whole, "i2" if series.modality == "CT" else "f4"), cut, float(low), float(high))
+    return ShownVolume(nifti(whole, "i2"), cut, float(low), float(high))
 
 
 def _same_place(one: Volume, other: Volume) -> bool:
@@ -129,9 +131,13 @@ def nifti(volume: Volume, kind: str, most: int = VOXELS_SHOWN) -> bytes:
     import nibabel
 
     step = int(np.ceil((volume.values.size / most) ** (1 / 3)))
-    values = volume.values[::step, ::step, ::step].transpose(2, 1, 0).astype(kind)
+    values = volume.values[::step, ::step, ::step].transpose(2, 1, 0)
     affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ volume.affine @ np.diag([step, step, step, 1.0])
-    return bytes(nibabel.Nifti1Image(values, affine).to_bytes())
+    limits = np.iinfo(kind)
+    whole = limits.min <= values.min() and values.max() <= limits.max and bool((values == np.rint(values)).all())
+    image = nibabel.Nifti1Image(values.astype(kind) if whole else values, affine)
+    image.set_data_dtype(np.dtype(kind))  # with a slope where values are no whole numbers
+    return bytes(image.to_bytes())
 
 
 def _cut(workspace: Workspace, series: SliceSeries, mask: str) -> SliceSeries:

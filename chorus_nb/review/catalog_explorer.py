@@ -29,6 +29,7 @@ from chorus_nb.explore.selection import (
 )
 from chorus_nb.review.contact_sheet import contact_sheet, spread
 from chorus_nb.review.panel import Panel, Reply, script
+from chorus_nb.review.volume_viewer import show_below
 from chorus_nb.tables.cells import as_cell
 from chorus_nb.workspace import Workspace, write_atomically
 
@@ -56,6 +57,7 @@ class CatalogExplorer(Panel):
         "counts",
         "files",
         "pictures",
+        "volume",
         "header",
         "compare",
         "findings",
@@ -116,6 +118,11 @@ class CatalogExplorer(Panel):
         shown = spread(paths)
         sheet, failed = contact_sheet(self.workspace, shown)
         return {"shown": len(shown), "of": len(paths), "failed": failed}, [sheet]
+
+    def volume(self, series: int | None = None) -> Reply:
+        """Show a listed series below the panel in three planes and 3D; ``None`` takes it away."""
+        show_below(self._box, 2, self.workspace, "" if series is None else self._series[series])
+        return {}, []
 
     def header(self, path: str) -> Reply:
         """The header of a file of the catalog, an element a row."""
@@ -201,7 +208,7 @@ class CatalogExplorer(Panel):
 
     def _show(self, name: str, asked: str = "") -> None:
         self._asked = asked
-        for old in self._box.children[:1]:
+        for old in (*self._box.children[:1], *self._box.children[2:]):
             old.close()
         self.table = quak.Widget(self._database, table=name)
         self.table.observe(self._changed, "sql")

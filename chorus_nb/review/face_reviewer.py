@@ -12,7 +12,7 @@ from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.faces import face_preview, render
 from chorus_nb.faces.decisions import FACE_LOG, OF_HEAD, decided_faces
 from chorus_nb.review.panel import Panel, Reply, script
-from chorus_nb.review.volume_viewer import volume_viewer
+from chorus_nb.review.volume_viewer import show_below
 from chorus_nb.workspace import Workspace
 
 FACE_COLUMNS = ("series_uid", "modality", "series", "files", "waiting", "need_reason", "status", "reason")
@@ -75,13 +75,9 @@ class FaceReviewer(Panel):
 
     def volume(self, number: int = -1) -> Reply:
         """Show the head below the panel in three planes and 3D, its mask over it; -1 takes it away."""
-        for old in self._box.children[1:]:
-            old.close()
-        self._box.children = (self,)
-        if number >= 0:
-            row = self.queue.iloc[number]
-            mask = "" if row["head"] in self._veiled else row["mask"]
-            self._box.children = (self, volume_viewer(self.workspace, row["series_uid"], mask))
+        row = self.queue.iloc[number] if number >= 0 else {"series_uid": "", "head": "", "mask": ""}
+        mask = "" if row["head"] in self._veiled else row["mask"]
+        show_below(self._box, 1, self.workspace, row["series_uid"], mask)
         return {}, []
 
     def said(self, number: int) -> Reply:

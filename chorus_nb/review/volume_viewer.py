@@ -14,6 +14,15 @@ from chorus_nb.workspace import Workspace
 VIEWER_HEIGHT = 480  # pixels
 
 
+def show_below(box: Any, kept: int, workspace: Workspace, series_uid: str, mask: str = "") -> None:
+    """Put a volume in the place of what stands below the first ``kept`` widgets of a box; "" only takes that away."""
+    for old in box.children[kept:]:
+        old.close()
+    box.children = box.children[:kept]
+    if series_uid:
+        box.children = (*box.children, volume_viewer(workspace, series_uid, mask))
+
+
 def volume_viewer(workspace: Workspace, series_uid: str, mask: str = "") -> Any:
     """A widget: crosshair by click, slices by wheel, window by a drag with the right button; needs WebGL 2."""
     try:

@@ -13,7 +13,7 @@ import pytest
 
 from chorus_nb import explore, tables
 from chorus_nb.deid.cohort import EXCLUSION_LOG, read_cohort
-from chorus_nb.errors import InputError
+from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.explore.selection import chosen, covering, open_files
 from chorus_nb.parameters import Parameters
 from chorus_nb.review import CatalogExplorer
@@ -185,6 +185,10 @@ def test_what_cannot_be_decided_about_is_refused(surveyed: Workspace) -> None:
         with pytest.raises(InputError, match="no column file"):
             ask()
     explorer.ask_sql("")
+    explorer.counts()
+    with pytest.raises(WorkbenchError, match="no volume"):
+        explorer.volume(0)
+    assert len(explorer._box.children) == 2
     for name in ("../a", "/a", ".a", "a b", ""):
         with pytest.raises(InputError, match="name the file"):
             explorer.cohort(name)

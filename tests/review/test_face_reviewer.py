@@ -20,7 +20,7 @@ from chorus_nb.faces import shown_volume
 from chorus_nb.faces.decisions import FACE_LOG
 from chorus_nb.faces.surfaces import Surfaces, nifti
 from chorus_nb.faces.volume import Volume
-from chorus_nb.review import FaceReviewer, face_reviewer
+from chorus_nb.review import CatalogExplorer, FaceReviewer, face_reviewer
 from chorus_nb.review.face_reviewer import heads_to_review
 from chorus_nb.workspace import Workspace
 from tests import heads
@@ -128,10 +128,22 @@ def test_a_head_is_shown_in_space_with_its_mask_where_both_lie(heads_site: Works
     assert [layer.opacity for layer in reviewer._box.children[1].volumes] == [1.0, 0.5]
     reviewer.volume()
     assert reviewer._box.children == (reviewer,)
+    explorer = CatalogExplorer(heads_site)
+    names = lambda: [type(part).__name__ for part in explorer._box.children]  # noqa: E731
+    explorer.ask_sql("SELECT * FROM files WHERE series_files > 3")
+    explorer.counts()
+    explorer.volume(0)
+    assert names() == ["Widget", "CatalogExplorer", "NiiVue"]
+    explorer.volume()
+    assert names() == ["Widget", "CatalogExplorer"]
 
 
 def test_a_large_volume_is_thinned_to_what_a_browser_holds() -> None:
     whole = Volume(np.arange(8000, dtype=np.float32).reshape(20, 20, 20), np.diag([1.0, 2.0, 3.0, 1.0]), "CT")
+    parts = whole._replace(values=whole.values / 7)  # MR with a slope
+    scaled = nibabel.Nifti1Image.from_bytes(nifti(parts, "i2"))
+    assert len(scaled.to_bytes()) < 8000 * 2.1
+    assert np.abs(scaled.get_fdata().transpose(2, 1, 0) - parts.values).max() < parts.values.max() / 60_000
     thinned = nibabel.Nifti1Image.from_bytes(nifti(whole, "i2", 1000))
     assert thinned.shape == (10, 10, 10) and np.diag(thinned.affine).tolist() == [-2, -4, 6, 1]
     assert thinned.get_fdata()[3, 1, 2] == whole.values[4, 2, 6]

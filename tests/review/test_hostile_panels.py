@@ -68,7 +68,13 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         workspace,
         tables.FACE_VERDICTS,
         [
-            {"series_uid": f"1.2.3.{100 + n}", "head": "one" if n < 2 else str(n), "reason": t, "need_reason": t, **kinds}
+            {
+                "series_uid": f"1.2.3.{100 + n}",
+                "head": "one" if n < 2 else str(n),
+                "reason": t,
+                "need_reason": t,
+                **kinds,
+            }
             for n, t in enumerate(NAMES)
         ],
     )

@@ -2,79 +2,66 @@
 function render({ model, el }) {
   const { root, status, complain } = panel(el, "Catalog explorer");
   const ask = asker(model, complain);
-  const button = (text, onclick, more = {}) => make("button", { text, onclick, ...more });
   const sql = make("textarea", { rows: "2", "aria-label": "Question in SQL", spellcheck: "false", style: "width:100%" });
-  const further = make("select", { "aria-label": "Draw a further column", onchange: () => question("draw", { column: further.value }) });
+  const question = (name, values) => ask(name, values).then(refresh, () => null);
+  const further = choice("Draw a further column", [], { onchange: () => question("draw", { column: further.value }) });
   const counts = make("p", { class: "count", role: "status" });
   const list = make("div");
-  const [first, second] = ["File", "Compare with"].map((text) => make("select", { "aria-label": text }));
-  const reason = make("input", { size: "32", placeholder: "why? (required)", "aria-label": "Reason of the exclusion" });
-  const name = make("input", { size: "14", value: "cohort.csv", "aria-label": "File of the cohort" });
-  const out = make("button", { text: "Exclude what is chosen", disabled: true, onclick: () => decide("exclude", { note: reason.value }) });
-  const undo = make("button", { text: "Undo", disabled: true, onclick: () => decide("undo", {}) });
+  const [first, second] = ["File", "Compare with"].map((text) => choice(text, []));
+  const ready = () => (out.disabled = !reason.value.trim());
+  const reason = field("Reason of the exclusion", { size: "32", placeholder: "why? (required)", oninput: ready });
+  const name = field("File of the cohort", { size: "14", value: "cohort.csv" });
+  const out = button("Exclude what is chosen", () => decide("exclude", { note: reason.value }), { disabled: true });
+  const undo = button("Undo", () => decide("undo", {}), { disabled: true });
   const found = make("div", { class: "found" });
   let series = null;
+  let inSpace = null;
   let url = "";
 
   root.append(
     sql,
-    make("div", { class: "bar" }, button("Ask", () => question("ask_sql", { question: sql.value }), { class: "main" }), button("All files", () => question("ask_sql", { question: "" })), further, counts),
+    bar(
+      button("Ask", () => question("ask_sql", { question: sql.value }), { class: "main" }),
+      button("All files", () => question("ask_sql", { question: "" })),
+      further,
+      counts,
+    ),
     list,
-    make(
-      "div",
-      { class: "bar" },
+    bar(
       first,
       button("Header", () => table("header", { path: first.value })),
       second,
       button("Compare", () => table("compare", { path: first.value, other: second.value })),
       button("Pictures", pictures),
+      button(webgl() ? "Turn in space" : "no WebGL here: flat pictures only", space, { disabled: !webgl() }),
       button("Findings", () => table("findings", {})),
     ),
     found,
-    make("div", { class: "bar" }, reason, out, undo, name, button("Write the cohort", () => decide("cohort", { name: name.value }))),
+    bar(reason, out, undo, name, button("Write the cohort", () => decide("cohort", { name: name.value }))),
     status,
   );
-
-  function grid(columns, rows, make_row = (cells) => make("tr", {}, ...cells.map((text) => make("td", { text })))) {
-    return scrollingTable(columns, make("tbody", {}, ...rows.map(make_row)));
-  }
 
   async function refresh() {
     const content = model.get("content");
     sql.value = content.sql;
     further.replaceChildren(...["draw also: …", ...content.further].map((text) => make("option", { text })));
+    flat();
     const answer = await ask("counts").catch(() => null);
-    list.replaceChildren();
-    found.replaceChildren();
-    counts.textContent = "";
+    for (const one of [list, found, counts]) one.replaceChildren();
     fill([]);
     if (!answer) return;
     counts.textContent = Object.entries(answer.totals)
-      .map(([what, number]) => `${number.toLocaleString("en")} ${what}`)
+      .map(([what, number]) => `${counted(number)} ${what}`)
       .join(" · ");
-    const rows = answer.rows.map((cells, index) =>
-      make(
-        "tr",
-        {
-          tabindex: "0",
-          role: "button",
-          onclick: () => open(index, rows),
-          onkeydown: (event) => {
-            if (event.key !== "Enter" && event.key !== " ") return;
-            open(index, rows);
-            event.preventDefault();
-          },
-        },
-        ...cells.map((text) => make("td", { text })),
-      ),
-    );
-    list.append(scrollingTable(answer.columns.map((text) => text.replaceAll("_", " ")), make("tbody", {}, ...rows)));
-    if (rows.length) open(0, rows, false);
+    const headings = answer.columns.map((text) => text.replaceAll("_", " "));
+    const opening = openingGrid(headings, answer.rows, open);
+    list.append(opening.table);
+    if (answer.rows.length) opening.choose(0, false);
   }
 
-  async function open(index, rows, look = true) {
+  async function open(index, look = true) {
+    if (inSpace !== index) flat();
     series = index;
-    rows.forEach((row, number) => row.classList.toggle("chosen", number === index));
     const answer = await ask("files", { series }).catch(() => null);
     if (!answer) return;
     fill(answer.files);
@@ -92,16 +79,26 @@ function render({ model, el }) {
     URL.revokeObjectURL(url);
     url = URL.createObjectURL(new Blob([answer.buffers[0]], { type: "image/png" }));
     const said = `${answer.shown} of ${answer.of} files` + (answer.failed ? `, ${answer.failed} cannot be shown` : "");
-    found.replaceChildren(make("p", { class: "count", text: said }), make("img", { src: url, alt: `Pictures of ${said}`, style: "max-width:100%" }));
+    const sheet = make("img", { src: url, alt: `Pictures of ${said}`, style: "max-width:100%" });
+    found.replaceChildren(make("p", { class: "count", text: said }), sheet);
+  }
+
+  // The series in three planes and 3D, below the panel; the same again takes it away.
+  async function space() {
+    inSpace = inSpace === series ? null : series;
+    status.textContent = "Reading the volume …";
+    await ask("volume", { series: inSpace }).catch(() => (inSpace = null));
+    status.textContent = "";
+  }
+
+  function flat() {
+    if (inSpace !== null) ask("volume").catch(() => null);
+    inSpace = null;
   }
 
   async function table(what, values) {
     const answer = await ask(what, values).catch(() => null);
     if (answer) found.replaceChildren(make("p", { class: "count", text: answer.said }), grid(answer.columns, answer.rows));
-  }
-
-  async function question(name, values) {
-    if (await ask(name, values).catch(() => null)) await refresh();
   }
 
   async function decide(what, values) {
@@ -111,9 +108,6 @@ function render({ model, el }) {
     if ("undo" in answer) undo.disabled = !answer.undo;
   }
 
-  reason.addEventListener("input", () => {
-    out.disabled = !reason.value.trim();
-  });
   model.on("change:content", later(400, refresh));
   refresh();
 }

@@ -12,6 +12,14 @@ function make(name, properties = {}, ...children) {
   return node;
 }
 
+const bar = (...children) => make("div", { class: "bar" }, ...children);
+const button = (text, onclick, more = {}) => make("button", { text, onclick, ...more });
+const field = (label, more = {}) => make("input", { "aria-label": label, ...more });
+// A list to choose from; each pair is a value and its words.
+const choice = (label, pairs, more = {}) =>
+  make("select", { "aria-label": label, ...more }, ...pairs.map(([value, text = value]) => make("option", { value, text })));
+const counted = (number) => number.toLocaleString("en");
+
 // ask("name", {argument: value}) -> answer of the Python method, with its buffers; a refusal is shown and rejected.
 // A panel that can ask also watches its kernel and knows who decides.
 function asker(model, complain) {
@@ -83,17 +91,18 @@ function heartbeat(root, model) {
 // Asks who decides where the account is shared by many; the answer stands in content.reviewer.
 function signIn(root, model, complain) {
   const content = model.get("content");
-  if (content.reviewer !== "") return;
-  const name = make("input", { "aria-label": "Your name", placeholder: "your name", size: "24" });
-  const bar = make("form", { class: "bar change" }, "Who decides?", name, make("button", { text: "This is me" }));
-  bar.addEventListener("submit", async (event) => {
+  const told = () => make("p", { class: "quiet", text: `Decisions are written as ${content.reviewer}.` });
+  if (content.reviewer !== "") return content.reviewer && root.prepend(told());
+  const name = field("Your name", { placeholder: "your name", size: "24" });
+  const form = make("form", { class: "bar change" }, "Who decides?", name, make("button", { text: "This is me" }));
+  form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const answer = await questions(model, complain)("sign", { name: name.value }).catch(() => null);
     if (!answer) return;
     content.reviewer = answer.reviewer;
-    bar.replaceWith(make("p", { class: "quiet", text: `Decisions are written as ${answer.reviewer}.` }));
+    form.replaceWith(told());
   });
-  root.prepend(bar);
+  root.prepend(form);
 }
 
 // The root of a panel: focusable, labelled, and its keys are not Lab's (Lab's "x" would cut the cell).
@@ -122,6 +131,26 @@ function scrollingTable(headings, body) {
   const heads = headings.map((text) => make("th", { scope: "col", text }));
   return make("div", { class: "window" }, make("table", {}, make("thead", {}, make("tr", {}, ...heads)), body));
 }
+
+const cellsOf = (cells) => cells.map((text) => make("td", { class: typeof text === "number" ? "number" : "", text }));
+const grid = (headings, rows) =>
+  scrollingTable(headings, make("tbody", {}, ...rows.map((cells) => make("tr", {}, ...cellsOf(cells)))));
+
+/** The same, of which each row opens something: by click, Enter or Space. */
+function openingGrid(headings, list, open) {
+  const rows = list.map((cells, index) => {
+    const run = (event) => (event.preventDefault(), choose(index));
+    const more = { tabindex: "0", role: "button", "data-row": index, onclick: run };
+    return make("tr", { ...more, onkeydown: (event) => ["Enter", " "].includes(event.key) && run(event) }, ...cellsOf(cells));
+  });
+  function choose(index, ...more) {
+    rows.forEach((row, number) => row.classList.toggle("chosen", number === index));
+    return open(index, ...more);
+  }
+  return { table: scrollingTable(headings, make("tbody", {}, ...rows)), choose };
+}
+
+const webgl = () => Boolean(document.createElement("canvas").getContext("webgl2"));
 
 const typing = (event) =>
   ["INPUT", "SELECT", "TEXTAREA"].includes(event.target.tagName) && event.target.type !== "range";

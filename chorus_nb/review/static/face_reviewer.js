@@ -14,32 +14,25 @@ function render({ model, el }) {
   const facts = make("p", { class: "count" });
   const file = make("b", { class: "file" });
   const said = make("ul", { class: "said", "aria-label": "What was decided about it" });
-  const choose = make("select", { "aria-label": "Heads of the queue", onchange: () => open(Number(choose.value)) });
-  const start = make("input", { "aria-label": "Start: nodding, turning, tilting in degrees", placeholder: "start 0,0,0°" });
-  const shift = make("input", { "aria-label": "Shift: left, back, up in mm", placeholder: "shift 0,0,0 mm" });
-  const note = make("input", { "aria-label": "Reason of the decision", placeholder: "why" });
-  const button = (text, onclick, main) => make("button", { class: main ? "main" : "", text, onclick });
-
-  const webgl = Boolean(document.createElement("canvas").getContext("webgl2"));
-  const turning = button(webgl ? "Turn in space (v)" : "no WebGL here: flat pictures only", space);
-  turning.disabled = !webgl;
-
-  content.queue.forEach((row, number) => choose.append(make("option", { value: number, text: label(row, number) })));
+  const heads = content.queue.map((row, number) => [number, label(row, number)]);
+  const choose = choice("Heads of the queue", heads, { onchange: () => open(Number(choose.value)) });
+  const start = field("Start: nodding, turning, tilting in degrees", { placeholder: "start 0,0,0°" });
+  const shift = field("Shift: left, back, up in mm", { placeholder: "shift 0,0,0 mm" });
+  const note = field("Reason of the decision", { placeholder: "why" });
+  const turning = webgl() ? "Turn in space (v)" : "no WebGL here: flat pictures only";
   root.append(
-    make("div", { class: "bar" }, choose, facts),
+    bar(choose, facts),
     file,
     said,
-    make("div", { class: "bar" }, ...figures.slice(0, 4)),
-    make("div", { class: "bar" }, ...figures.slice(4)),
-    make(
-      "div",
-      { class: "bar" },
+    bar(...figures.slice(0, 4)),
+    bar(...figures.slice(4)),
+    bar(
       start,
       shift,
       button("Try", () => look(true)),
-      turning,
+      button(turning, space, { disabled: !webgl() }),
       note,
-      button("Deface (d)", () => decide("deface"), true),
+      button("Deface (d)", () => decide("deface"), { class: "main" }),
       button("Release as it is", () => decide("release")),
       button("Hold (x)", () => decide("hold")),
       button("Undo (u)", undo),
@@ -59,11 +52,11 @@ function render({ model, el }) {
 
   function label(row, number) {
     const waits = row[WAITING] ? `, ${row[WAITING]} wait` : "";
-    return `${number + 1}. ${row[MODALITY]}, ${row[SERIES]} series, ${counted(row[FILES])}${waits}: ${decided[number] || row[STATUS]}`;
+    return `${number + 1}. ${row[MODALITY]}, ${row[SERIES]} series, ${files(row[FILES])}${waits}: ${decided[number] || row[STATUS]}`;
   }
 
-  function counted(files) {
-    return `${files} ${files === 1 ? "file" : "files"}`;
+  function files(number) {
+    return `${counted(number)} ${number === 1 ? "file" : "files"}`;
   }
 
   async function open(number) {
@@ -72,7 +65,7 @@ function render({ model, el }) {
     choose.value = number;
     start.value = shift.value = note.value = "";
     const row = content.queue[number];
-    const frees = row[WAITING] ? `one decision about ${row[SERIES]} series frees ${counted(row[WAITING])}` : "";
+    const frees = row[WAITING] ? `one decision about ${row[SERIES]} series frees ${files(row[WAITING])}` : "";
     const blind = content.blind && "blind: what others decided is not shown";
     facts.textContent = [row[WHY], row[REASON], frees, blind].filter(Boolean).join(" · ");
     file.textContent = said.textContent = "";
@@ -87,7 +80,7 @@ function render({ model, el }) {
 
   // The head in three planes and 3D, below the panel; gone when another head is opened.
   async function space() {
-    if (!webgl) return;
+    if (!webgl()) return;
     status.textContent = "Reading the volume …";
     inSpace = inSpace === current ? -1 : current;
     await ask("volume", { number: inSpace }).catch(() => (inSpace = -1));

@@ -5,25 +5,18 @@ function render({ model, el }) {
   let table = { columns: [], rows: [] };
   const closed = new Set();
 
-  const modality = make(
-    "select",
-    { "aria-label": "Modality" },
-    ...[...new Set(content.series.map(([name]) => name))].map((name) => make("option", { text: name })),
-  );
-  const series = make("select", { "aria-label": "Series" });
-  const file = make("select", { "aria-label": "File" });
-  const search = make("input", {
-    type: "search",
-    placeholder: "tag, keyword or value",
-    "aria-label": "Search the header",
-  });
-  const changed = make("input", { type: "checkbox" });
+  const modalities = [...new Set(content.series.map(([name]) => name))].map((name) => [name]);
+  const modality = choice("Modality", modalities, { onchange: fillSeries });
+  const series = choice("Series", [], { onchange: fillFiles });
+  const file = choice("File", [], { onchange: read });
+  const search = field("Search the header", { type: "search", placeholder: "tag, keyword or value", oninput: later(120, draw) });
+  const changed = make("input", { type: "checkbox", onchange: draw });
   const count = make("span", { class: "count" });
   const body = make("tbody");
   const distribution = make("div", { class: "distribution" });
   root.append(
-    make("div", { class: "bar" }, modality, series, file),
-    make("div", { class: "bar" }, search, make("label", {}, changed, "only what changes"), count),
+    bar(modality, series, file),
+    bar(search, make("label", {}, changed, "only what changes"), count),
     scrollingTable(["tag", "keyword", "VR", "before", "after", "rule"], body),
     distribution,
     status,
@@ -109,24 +102,10 @@ function render({ model, el }) {
     if (!answer) return;
     distribution.replaceChildren(
       make("p", {}, make("b", { text: `${cells[at.tag]} ${cells[at.keyword]} in the whole source` })),
-      make(
-        "div",
-        { class: "window" },
-        make(
-          "table",
-          {},
-          make("thead", {}, make("tr", {}, ...answer.columns.map((text) => make("th", { scope: "col", text })))),
-          make("tbody", {}, ...answer.rows.map((row) => make("tr", {}, ...row.map((text) => make("td", { text }))))),
-        ),
-      ),
+      grid(answer.columns, answer.rows),
     );
   }
 
-  modality.addEventListener("change", fillSeries);
-  series.addEventListener("change", fillFiles);
-  file.addEventListener("change", read);
-  search.addEventListener("input", later(120, draw));
-  changed.addEventListener("change", draw);
   root.addEventListener("keydown", (event) => {
     if (event.key === "/" && !typing(event)) {
       search.focus();

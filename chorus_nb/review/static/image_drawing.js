@@ -47,7 +47,7 @@ function strokeBox(context, part, [x0, y0, x1, y1], colour, dashed) {
 // `load(side, corners)` -> a part or null; `overlay(context, part)`; `press(point)` -> {move, up} of a drag with the
 // first button on the original, in pixels of the image.
 function pairOfPictures({ load, overlay, press, focus }) {
-  const slider = (label, low, high) => make("input", { type: "range", min: low, max: high, "aria-label": label });
+  const slider = (label, low, high) => field(label, { type: "range", min: low, max: high });
   const [level, width] = [slider("Level", -1024, 3071), slider("Width", 1, 4096)];
   const canvas = (label, kind) => make("canvas", { class: kind, role: "img", "aria-label": label });
   const canvases = [canvas("Original with boxes", "draw"), canvas("What would be released", "look")];
@@ -200,15 +200,15 @@ function pairOfPictures({ load, overlay, press, focus }) {
       setWindow(level.value - width.value / 2, Number(level.value) + width.value / 2),
     );
 
-  const button = (text, label, onclick) => make("button", { text, "aria-label": label, onclick });
+  const sign = (text, label, onclick) => button(text, onclick, { "aria-label": label });
   const tools = [
     make("label", {}, "Level", level),
     make("label", {}, "Width", width),
-    button("+", "Zoom in (+)", () => zoom(0.5)),
-    button("−", "Zoom out (-)", () => zoom(2)),
-    button("fit", "Whole image (0)", fit),
-    button("1:1", "One pixel of the image on one of the screen (1)", actual),
-    button("difference", "What differs from the original (d)", difference),
+    sign("+", "Zoom in (+)", () => zoom(0.5)),
+    sign("−", "Zoom out (-)", () => zoom(2)),
+    sign("fit", "Whole image (0)", fit),
+    sign("1:1", "One pixel of the image on one of the screen (1)", actual),
+    sign("difference", "What differs from the original (d)", difference),
   ];
   const keys = {
     "+": () => zoom(0.5),

@@ -35,50 +35,40 @@ function render({ model, el }) {
   const title = make("b", { class: "file" });
   const facts = make("span", { class: "count" });
   const said = make("ul", { class: "said", "aria-label": "What was decided about it" });
-  const list = make("select", { "aria-label": "Image of the queue" });
-  const search = make("input", { type: "search", placeholder: "search (/)", "aria-label": "Search the queue", size: "16" });
-  const choices = (name) => [...new Set(queue.map((cells) => cells[at[name]]))].sort();
+  const list = choice("Image of the queue", []);
+  const search = field("Search the queue", { type: "search", placeholder: "search (/)", size: "16", oninput: later(150, sift) });
   const filter = (label, values) =>
-    make(
-      "select",
-      { "aria-label": `Show only: ${label}`, onchange: sift },
-      make("option", { value: "*", text: `all: ${label}` }),
-      ...values.map((value) => make("option", { value, text: value || "none" })),
-    );
+    choice(`Show only: ${label}`, [["*", `all: ${label}`], ...values.map((value) => [value, value || "none"])], { onchange: sift });
   const filters = Object.fromEntries(
-    [["Modality", "modality"], ["device", "device and size"], ["reason", "reason"]].map(([name, label]) => [name, filter(label, choices(name))]),
+    [["Modality", "modality"], ["device", "device and size"], ["reason", "reason"]].map(([name, label]) => [
+      name,
+      filter(label, [...new Set(queue.map((cells) => cells[at[name]]))].sort()),
+    ]),
   );
   const open_only = filter("decided or not", ["waits", "decided"]);
-  const layout = make("button", { text: "all of this layout", onclick: sameLayout });
-  const scope = make(
-    "select",
-    { "aria-label": "What the decision is about" },
-    ...["image", "series", "device"].map((value) => make("option", { value })),
+  const layout = button("all of this layout", sameLayout);
+  const scope = choice("What the decision is about", [["image"], ["series"], ["device"]]);
+  const note = field("Note", { placeholder: "note", size: "22" });
+  const buttons = [["accept", "Accept (a)"], ["redact", "Redact (r)"], ["reject", "Reject (x)"]].map(([name, text]) =>
+    button(text, () => decide(name), { class: "main" }),
   );
-  const note = make("input", { placeholder: "note", "aria-label": "Note", size: "22" });
-  const buttons = [
-    ["accept", "Accept (a)"],
-    ["redact", "Redact (r)"],
-    ["reject", "Reject (x)"],
-  ].map(([name, text]) => make("button", { class: "main", text, onclick: () => decide(name) }));
-  const undo = make("button", { text: "Undo (u)", onclick: takeBack });
-  const frame = make("input", { type: "range", min: 0, max: 0, "aria-label": "Frame or slice" });
+  const undo = button("Undo (u)", takeBack);
+  const frame = field("Frame or slice", { type: "range", min: 0, max: 0 });
   const found = make("ul", { class: "found", "aria-label": "Text found" });
   const where = make("span", { class: "count" });
-  const bar = (...children) => make("div", { class: "bar" }, ...children);
-  const button = (text, label, onclick) => make("button", { text, "aria-label": label, onclick });
+  const sign = (text, label, onclick) => button(text, onclick, { "aria-label": label });
   root.append(
     bar(search, ...Object.values(filters), open_only, layout),
-    bar(button("‹", "Previous image (p)", () => go(-1)), list, button("›", "Next image (n)", () => go(1)), progress, count),
+    bar(sign("‹", "Previous image (p)", () => go(-1)), list, sign("›", "Next image (n)", () => go(1)), progress, count),
     bar(title, facts),
     said,
     view.figures,
     bar(
       make("label", {}, "Frame", frame),
       where,
-      button("▶", "Play and stop (c)", play),
+      sign("▶", "Play and stop (c)", play),
       ...view.tools,
-      make("button", { text: "Delete box (Del)", onclick: deleteBox }),
+      button("Delete box (Del)", deleteBox),
     ),
     found,
     bar(...buttons, scope, note, undo),
@@ -317,7 +307,6 @@ function render({ model, el }) {
     state.place = Number(list.value);
     open();
   });
-  search.addEventListener("input", later(150, sift));
   frame.addEventListener(
     "input",
     later(40, () => scroll(Number(frame.value) - state.frame)),

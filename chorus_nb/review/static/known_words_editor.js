@@ -10,44 +10,26 @@ function render({ model, el }) {
   let last = null; // the row a click with Shift counts from
 
   const headline = make("p", { class: "headline", text: content.headline });
-  const filter = make("input", { type: "search", placeholder: "word or text …", "aria-label": "Filter words" });
-  const only = make(
-    "select",
-    { "aria-label": "Show some words" },
-    ...[
-      ["open", "waiting"],
-      ["decided", "decided"],
-      ["names", "names of people"],
-      ["", "all"],
-    ].map(([value, text]) => make("option", { value, text })),
-  );
+  const filter = field("Filter words", { type: "search", placeholder: "word or text …", oninput: later(150, draw) });
+  const kinds = [["open", "waiting"], ["decided"], ["names", "names of people"], ["", "all"]];
+  const only = choice("Show some words", kinds, { onchange: draw });
   const count = make("span", { class: "count" });
-  const note = make("input", { size: "30", placeholder: "why? (optional)", "aria-label": "Note of the decision" });
-  const approve = make("button", { class: "main", text: "Approve", onclick: () => decide("approve") });
-  const refuse = make("button", { text: "Refuse", onclick: () => decide("refuse") });
-  const undo = make("button", { text: "Undo", disabled: true, onclick: () => run("undo", {}, "Taken back.") });
+  const note = field("Note of the decision", { size: "30", placeholder: "why? (optional)" });
+  const approve = button("Approve", () => decide("approve"), { class: "main" });
+  const refuse = button("Refuse", () => decide("refuse"));
+  const undo = button("Undo", () => run("undo", {}, "Taken back."), { disabled: true });
   const body = make("tbody");
   root.append(
     headline,
-    make(
-      "div",
-      { class: "bar" },
+    bar(
       filter,
       only,
-      make("button", { text: "Choose the first 10", onclick: () => first(10) }),
-      make("button", { text: "Choose none", onclick: () => (chosen.clear(), draw()) }),
+      button("Choose the first 10", () => first(10)),
+      button("Choose none", () => (chosen.clear(), draw())),
       count,
     ),
     scrollingTable(["", "word", "series", "patients", "stands in", "decision"], body),
-    make(
-      "div",
-      { class: "bar" },
-      note,
-      approve,
-      refuse,
-      undo,
-      make("span", { class: "quiet", text: `Decisions are written as ${content.reviewer}, once for every release.` }),
-    ),
+    bar(note, approve, refuse, undo, make("span", { class: "quiet", text: "A decision holds for every later release." })),
     status,
   );
 
@@ -98,21 +80,21 @@ function render({ model, el }) {
           { class: chosen.has(word) ? "chosen" : "" },
           make("td", {}, box),
           make("td", {}, make("b", { text: word })),
-          make("td", { class: "number", text: cells[at.series].toLocaleString("en") }),
-          make("td", { class: "number", text: cells[at.patients].toLocaleString("en") }),
+          make("td", { class: "number", text: counted(cells[at.series]) }),
+          make("td", { class: "number", text: counted(cells[at.patients]) }),
           make("td", { text: cells[at.examples] }),
           make("td", { text: cells[at.is_name] ? "name of a person" : { approve: "approved", refuse: "refused" }[cells[at.decision]] || "" }),
         );
       }),
     );
     const more = list.length > MOST ? `, the first ${MOST} shown` : "";
-    count.textContent = `${list.length.toLocaleString("en")} words${more} · ${chosen.size.toLocaleString("en")} chosen`;
+    count.textContent = `${counted(list.length)} words${more} · ${counted(chosen.size)} chosen`;
     approve.disabled = refuse.disabled = chosen.size === 0;
   }
 
   async function decide(decision) {
     const words = [...chosen];
-    const said = `${words.length.toLocaleString("en")} words ${decision === "approve" ? "approved" : "refused"}.`;
+    const said = `${counted(words.length)} words ${decision === "approve" ? "approved" : "refused"}.`;
     await run("decide", { words, decision, note: note.value }, said);
   }
 
@@ -128,8 +110,6 @@ function render({ model, el }) {
     draw();
   }
 
-  filter.addEventListener("input", later(150, draw));
-  only.addEventListener("change", draw);
   draw();
 }
 

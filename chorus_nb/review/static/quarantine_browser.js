@@ -3,61 +3,20 @@ function render({ model, el }) {
   const { root, status, complain } = panel(el, "Quarantine browser");
   const ask = asker(model, complain);
   const examples = make("div");
-  const requeue = make("button", {
-    class: "main",
-    text: "Sort again with the lookup tables as they are now",
-    onclick: again,
-  });
-  const rows = content.causes.map((cells, index) =>
-    make(
-      "tr",
-      {
-        "data-row": index,
-        tabindex: "0",
-        role: "button",
-        onclick: () => open(index),
-        onkeydown: (event) => {
-          if (event.key === "Enter" || event.key === " ") {
-            open(index);
-            event.preventDefault();
-          }
-        },
-      },
-      ...cells.map((cell) => make("td", { class: typeof cell === "number" ? "number" : "", text: cell })),
-    ),
-  );
+  const requeue = button("Sort again with the lookup tables as they are now", again, { class: "main" });
+  const headings = content.columns.map((text) => text.replaceAll("_", " "));
   root.append(
-    scrollingTable(content.columns.map((text) => text.replaceAll("_", " ")), make("tbody", {}, ...rows)),
-    make("div", { class: "bar" }, requeue, make("span", { class: "quiet", text: "Choose a cause to see its files." })),
+    openingGrid(headings, content.causes, open).table,
+    bar(requeue, make("span", { class: "quiet", text: "Choose a cause to see its files." })),
     examples,
     status,
   );
 
   async function open(index) {
-    rows.forEach((row, number) => row.classList.toggle("chosen", number === index));
     const answer = await ask("examples", { cause: index }).catch(() => null);
     if (!answer) return;
-    examples.replaceChildren(
-      make("p", { class: "count", text: `${answer.rows.length} of ${answer.files} files` }),
-      make(
-        "div",
-        { class: "window" },
-        make(
-          "table",
-          {},
-          make(
-            "thead",
-            {},
-            make("tr", {}, ...["file", "modality", "detail"].map((text) => make("th", { scope: "col", text }))),
-          ),
-          make(
-            "tbody",
-            {},
-            ...answer.rows.map((cells) => make("tr", {}, ...cells.map((text) => make("td", { text })))),
-          ),
-        ),
-      ),
-    );
+    const said = make("p", { class: "count", text: `${answer.rows.length} of ${answer.files} files` });
+    examples.replaceChildren(said, grid(["file", "modality", "detail"], answer.rows));
   }
 
   async function again() {

@@ -11,30 +11,17 @@ function render({ model, el }) {
   const chosen = new Set(); // indices of rows
   let shown = rows;
 
-  const filter = make("input", { type: "search", placeholder: "tag, keyword, reason …", "aria-label": "Filter rows" });
-  const action = make(
-    "select",
-    { "aria-label": "Show one action" },
-    make("option", { value: "", text: "every action" }),
-    ...Object.entries(content.names).map(([code, name]) => make("option", { value: code, text: worded(code, name) })),
-  );
-  const only = make(
-    "select",
-    { "aria-label": "Show some rows" },
-    ...[
-      ["", "every rule"],
-      ["decided", "decided by a person"],
-      ["unknown", "nothing known"],
-    ].map(([value, text]) => make("option", { value, text })),
-  );
-  const meta = make("input", { type: "checkbox", "aria-label": "Show the file meta information, group 0002" });
-  const every = make("input", { type: "checkbox", "aria-label": "Choose all rows that are shown", onchange: chooseEvery });
-  const bulk = make(
-    "select",
-    { "aria-label": "Action for the chosen rows", disabled: true, onchange: () => propose([...chosen], bulk.value) },
-    make("option", { value: "", text: "chosen rows: …" }),
-    ...Object.entries(content.actions).map(([code, name]) => make("option", { value: code, text: worded(code, name) })),
-  );
+  const words = (codes) => Object.entries(codes).map(([code, name]) => [code, worded(code, name)]);
+  const filter = field("Filter rows", { type: "search", placeholder: "tag, keyword, reason …", oninput: later(120, () => sift({ filter: filter.value })) });
+  const action = choice("Show one action", [["", "every action"], ...words(content.names)], { onchange: () => sift({ action: action.value }) });
+  const rules = [["", "every rule"], ["decided", "decided by a person"], ["unknown", "nothing known"]];
+  const only = choice("Show some rows", rules, { onchange: () => sift({ only: only.value }) });
+  const meta = field("Show the file meta information, group 0002", { type: "checkbox", onchange: () => sift({ meta: meta.checked }) });
+  const every = field("Choose all rows that are shown", { type: "checkbox", onchange: chooseEvery });
+  const bulk = choice("Action for the chosen rows", [["", "chosen rows: …"], ...words(content.actions)], {
+    disabled: true,
+    onchange: () => propose([...chosen], bulk.value),
+  });
   const codes = make(
     "details",
     {},
@@ -42,59 +29,34 @@ function render({ model, el }) {
     make(
       "table",
       {},
-      ...Object.entries(content.names).map(([code, name]) =>
-        make("tr", {}, make("td", {}, make("b", { text: worded(code, name) })), make("td", { class: "whole", text: content.explained[code] || "" })),
+      ...words(content.names).map(([code, text]) =>
+        make("tr", {}, make("td", {}, make("b", { text })), make("td", { class: "whole", text: content.explained[code] || "" })),
       ),
     ),
   );
   const count = make("span", { class: "count" });
-  const undo = make("button", { text: "Undo", disabled: true, onclick: () => run("undo", {}) });
+  const undo = button("Undo", () => run("undo", {}), { disabled: true });
   const body = make("tbody");
-  const columns = [
-    "tag",
-    "keyword",
-    "path",
-    "modality",
-    "action",
-    "files",
-    "example_before",
-    "example_after",
-    "reason",
-    "rule_source",
-  ];
+  const columns = ["tag", "keyword", "path", "modality", "action", "files", "example_before", "example_after", "reason", "rule_source"];
   const names = { rule_source: "rule", example_before: "before", example_after: "after" };
   const head = make(
     "tr",
     {},
     make("th", { scope: "col" }, every),
-    ...columns.map((name) =>
-      make(
-        "th",
-        { scope: "col" },
-        make("button", {
-          text: names[name] || name,
-          "aria-label": `Sort by ${names[name] || name}`,
-          onclick: () => sort(name),
-        }),
-      ),
-    ),
+    ...columns.map((name) => {
+      const text = names[name] || name;
+      return make("th", { scope: "col" }, button(text, () => sort(name), { "aria-label": `Sort by ${text}` }));
+    }),
   );
-  const previous = make("button", { text: "‹ previous", onclick: () => turn(-1) });
-  const next = make("button", { text: "next ›", onclick: () => turn(1) });
+  const previous = button("‹ previous", () => turn(-1));
+  const next = button("next ›", () => turn(1));
   const place = make("span", { class: "count" });
   const change = make("div", { class: "change", hidden: true });
   root.append(
-    make("div", { class: "bar" }, filter, action, only, make("label", {}, meta, " group 0002"), bulk, count, undo),
+    bar(filter, action, only, make("label", {}, meta, " group 0002"), bulk, count, undo),
     codes,
     make("div", { class: "window compact" }, make("table", {}, make("thead", {}, head), body)),
-    make(
-      "div",
-      { class: "bar" },
-      previous,
-      place,
-      next,
-      make("span", { class: "quiet", text: `Decisions are written as ${content.reviewer}.` }),
-    ),
+    bar(previous, place, next),
     change,
     status,
   );
@@ -141,7 +103,7 @@ function render({ model, el }) {
   function tally() {
     every.checked = shown.length > 0 && shown.every(({ index }) => chosen.has(index));
     [bulk.disabled, bulk.value] = [!chosen.size, ""];
-    bulk.options[0].textContent = `${chosen.size.toLocaleString("en")} chosen: …`;
+    bulk.options[0].textContent = `${counted(chosen.size)} chosen: …`;
   }
 
   function chooseEvery() {
@@ -163,7 +125,7 @@ function render({ model, el }) {
     body.replaceChildren(...shown.slice(first, first + PAGE).map(line));
     tally();
     const files = shown.reduce((sum, { cells }) => sum + cells[at.files], 0);
-    count.textContent = `${shown.length.toLocaleString("en")} of ${rows.length.toLocaleString("en")} tags · ${files.toLocaleString("en")} times in files`;
+    count.textContent = `${counted(shown.length)} of ${counted(rows.length)} tags · ${counted(files)} times in files`;
     place.textContent = shown.length ? `${first + 1}–${Math.min(first + PAGE, shown.length)}` : "none";
     previous.disabled = first === 0;
     next.disabled = first + PAGE >= shown.length;
@@ -171,22 +133,11 @@ function render({ model, el }) {
 
   function line(row) {
     const { cells } = row;
-    const options = Object.entries(content.actions).map(([code, name]) =>
-      make("option", { value: code, text: worded(code, name), selected: code === cells[at.action] }),
-    );
-    if (!(cells[at.action] in content.actions))
-      options.unshift(
-        make("option", {
-          value: cells[at.action],
-          text: content.names[cells[at.action]] || cells[at.action],
-          selected: true,
-        }),
-      );
-    const select = make(
-      "select",
-      { "aria-label": `Action for ${cells[at.keyword] || cells[at.tag]}`, onchange: () => propose([row.index], select.value) },
-      ...options,
-    );
+    const now = cells[at.action];
+    const options = now in content.actions ? [] : [[now, content.names[now] || now]];
+    const label = `Action for ${cells[at.keyword] || cells[at.tag]}`;
+    const select = choice(label, [...options, ...words(content.actions)], { onchange: () => propose([row.index], select.value) });
+    select.value = now;
     const cell = (name) => {
       if (name === "action") return make("td", {}, select);
       if (name === "tag")
@@ -201,9 +152,8 @@ function render({ model, el }) {
       if (name === "example_after" && cells[at.gone]) return make("td", { class: "gone", text: "removed" });
       return make("td", { class: kinds[name] ?? "value", text: cells[at[name]], title: cells[at[name]] });
     };
-    const pick = make("input", {
+    const pick = field(`Choose ${cells[at.keyword] || cells[at.tag]}`, {
       type: "checkbox",
-      "aria-label": `Choose ${cells[at.keyword] || cells[at.tag]}`,
       onchange: () => {
         pick.checked ? chosen.add(row.index) : chosen.delete(row.index);
         pick.closest("tr").classList.toggle("chosen", pick.checked);
@@ -224,39 +174,21 @@ function render({ model, el }) {
     const risky = content.risky.includes(action);
     const keyword = places.size > 1 ? `${places.size} tags` : row.cells[at.keyword] || row.cells[at.tag];
     const files = same.reduce((sum, { cells }) => sum + cells[at.files], 0);
-    const reason = make("input", {
-      size: "40",
-      placeholder: "why? (required)",
-      "aria-label": "Reason of the decision",
-    });
+    const reason = field("Reason of the decision", { size: "40", placeholder: "why? (required)", oninput: () => (save.disabled = !reason.value.trim()) });
     const example = make("span", { class: "example", text: "…" });
-    const save = make("button", {
-      class: "main",
-      text: "Decide",
-      disabled: true,
-      onclick: () => run("decide_all", { rows: indices, action, reason: reason.value }),
-    });
-    reason.addEventListener("input", () => {
-      save.disabled = !reason.value.trim();
-    });
+    const save = button("Decide", () => run("decide_all", { rows: indices, action, reason: reason.value }), { class: "main", disabled: true });
     reason.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && !save.disabled) save.click();
     });
     change.replaceChildren(
       make("b", { text: `${keyword}: ${content.actions[action]}` }),
       make("span", {
-        text: `${files.toLocaleString("en")} files.${risky ? " Something of the value will be in the release." : ""}`,
+        text: `${counted(files)} files.${risky ? " Something of the value will be in the release." : ""}`,
       }),
       example,
       reason,
       save,
-      make("button", {
-        text: "Cancel",
-        onclick: () => {
-          change.hidden = true;
-          choose();
-        },
-      }),
+      button("Cancel", () => ((change.hidden = true), choose())),
     );
     change.hidden = false;
     reason.focus();
@@ -285,13 +217,6 @@ function render({ model, el }) {
     turn(page);
   }
 
-  filter.addEventListener(
-    "input",
-    later(120, () => sift({ filter: filter.value })),
-  );
-  action.addEventListener("change", () => sift({ action: action.value }));
-  only.addEventListener("change", () => sift({ only: only.value }));
-  meta.addEventListener("change", () => sift({ meta: meta.checked }));
   root.addEventListener("keydown", (event) => {
     if (typing(event)) return;
     if (event.key === "/") {

@@ -11,13 +11,15 @@ import io
 import re
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from IPython.display import HTML, DisplayHandle, display
-from matplotlib.figure import Figure
 from pandas import isna
 from pandas.api import types
+
+if TYPE_CHECKING:  # matplotlib writes its caches when it is imported: not before keep_within() said where
+    from matplotlib.figure import Figure
 
 # Control characters and the marks that reorder text on screen: shown as a box, never obeyed.
 _INVISIBLE = dict.fromkeys(

@@ -16,7 +16,8 @@ from pathlib import Path
 import psutil
 
 LONGEST_SOCKET_FOLDER = 60  # characters: the name of a Unix socket may have 107, and libraries add some 40
-CACHES = {"XDG_CACHE_HOME": "", "MPLCONFIGDIR": "matplotlib", "NUMBA_CACHE_DIR": "numba"}  # variable: folder
+CACHES = {"XDG_CACHE_HOME": "", "MPLCONFIGDIR": "matplotlib", "NUMBA_CACHE_DIR": "numba", "IPYTHONDIR": "ipython"}
+"""Variable: folder below ``local/cache``. IPython makes a profile at a first start, and runs what it holds."""
 
 
 def keep_within(local: Path) -> None:

@@ -43,8 +43,12 @@ def watched(command: list[str], calls: Path) -> list[str]:
 
 
 def chorus_nb(*arguments: str, calls: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """The command as a person calls it; watched by strace, where there is one, if ``calls`` is a file to write."""
+    """The command as a person calls it; if ``calls`` is a file to write, as one who never ran anything here, watched
+    by strace, where there is one."""
     command = [sys.executable, "-m", "chorus_nb", *arguments]
-    if calls and can_be_watched():
-        command = ["strace", "-f", "-qq", "--seccomp-bpf", "-o", str(calls), "-e", f"trace={CALLS}", *command]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    environment = dict(os.environ)
+    if calls:
+        environment["HOME"] = str(calls.with_name("home"))
+        Path(environment["HOME"]).mkdir(exist_ok=True)
+        command = watched(command, calls) if can_be_watched() else command
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)

@@ -24,6 +24,7 @@ from chorus_nb.acquire.archive import (
     list_instances,
     series_of,
 )
+from chorus_nb.acquire.asked import AnsweredQuestions
 from chorus_nb.acquire.gaps import gap_meaning, gap_remedy
 from chorus_nb.acquire.incoming import Arrival, Incoming
 from chorus_nb.acquire.opening import open_archives
@@ -41,26 +42,27 @@ def ask_archives(workspace: Workspace, progress: Progress, archives: list[ImageA
     """What the archives have of the expected studies, a row a series: the table ``archive_series``.
 
     Each study is asked for by its accession, or by patient and day. What answers with another accession or day is
-    dropped; another patient's study under the accession is listed and never pulled.
+    dropped; another patient's study under the accession is listed and never pulled. A run that was broken off goes
+    on with what was not answered.
     """
     expected = workspace.read(tables.EXPECTED_STUDIES)
     expected = expected[expected["fault"] == ""]
     rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+    answered = AnsweredQuestions(workspace)
     with _opened(workspace, archives) as opened:
         total = len(expected) * len(opened)
         for place, archive in enumerate(opened):
             asked = _Asking(archive, workspace.parameters)
             for number, row in enumerate(expected.itertuples(), 1):
-                for study, other in asked.studies(row):
-                    for series in asked.series(study):
-                        keys = (archive.name, study["StudyInstanceUID"], series["SeriesInstanceUID"])
-                        told = {name: study[name] for name in STUDY_FIELDS} | {"Modality": series["Modality"]}
-                        count = int(series["NumberOfSeriesRelatedInstances"] or 0)
-                        rows[keys] = told | {"pacs": keys[0], "SeriesInstanceUID": keys[2]}
-                        rows[keys] |= {"instances": count, "other_patient": other}
+                question = (archive.name, row.PatientID, row.AccessionNumber, row.day)
+                if (told := answered.rows(question)) is None:
+                    told = asked.rows(row)
+                    answered.note(question, told)
+                rows |= {(archive.name, each["StudyInstanceUID"], each["SeriesInstanceUID"]): each for each in told}
                 progress(place * len(expected) + number, total, "asking")
             asked.close()
     workspace.write(tables.ARCHIVE_SERIES, tables.frame(tables.ARCHIVE_SERIES, list(rows.values())))
+    answered.close()
     return workspace.read(tables.ARCHIVE_SERIES)
 
 
@@ -87,6 +89,17 @@ class _Asking:
                     raise WorkbenchError(f"{self.archive.name}: {gap_meaning(fault.code)}") from None
                 pause(attempt)
         return None
+
+    def rows(self, row: Any) -> list[dict[str, Any]]:
+        """What the archive has of an expected row, a row of ``archive_series`` each."""
+        told = []
+        for study, other in self.studies(row):
+            for series in self.series(study):
+                count = int(series["NumberOfSeriesRelatedInstances"] or 0)
+                of_series = {"SeriesInstanceUID": series["SeriesInstanceUID"], "Modality": series["Modality"]}
+                of_study = {name: study[name] for name in STUDY_FIELDS} | {"pacs": self.archive.name}
+                told.append(of_study | of_series | {"instances": count, "other_patient": other})
+        return told
 
     def studies(self, row: Any) -> list[tuple[QueryAnswer, bool]]:
         """The studies of an expected row, and whether each is another patient's."""

@@ -6,13 +6,17 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 
+import pytest
 from pydicom import Dataset
 
 from chorus_nb import acquire, tables
-from chorus_nb.acquire.archive import Keep, QueryAnswer, SopInstance
+from chorus_nb.acquire import asked, pulling
+from chorus_nb.acquire.archive import Keep, PullFault, QueryAnswer, SopInstance
+from chorus_nb.errors import WorkbenchError
 from tests.acquire.faulty import LEVELS, image
 from tests.acquire.test_pull import a_workspace, silent
 
@@ -23,6 +27,7 @@ class InMemory:
     def __init__(self, name: str, images: list[Dataset]) -> None:
         self.name, self.images, self.now, self.most = name, images, 0, 0
         self.fetched: list[str] = []
+        self.asked, self.ends_at = list[str](), 0
         self._lock = threading.Lock()
 
     @contextmanager
@@ -41,6 +46,10 @@ class InMemory:
         return None
 
     def find(self, level: str, keys: Mapping[str, str], fields: tuple[str, ...]) -> list[QueryAnswer]:
+        if level == "STUDY":
+            self.asked.append(keys.get("AccessionNumber", ""))
+            if len(self.asked) == self.ends_at:
+                raise PullFault("association_lost")
         fitting = [each for each in self.images if all(each.get(name) == value for name, value in keys.items())]
         once = {each[LEVELS[level]].value: each for each in fitting}
         return [{name: str(each.get(name) or "") for name in {*fields, *keys}} for each in once.values()]
@@ -88,3 +97,42 @@ def test_an_accession_with_several_studies_is_one_line_of_the_account(tmp_path: 
     [line] = acquire.account(workspace).to_dict("records")
     assert (line["cell"], line["StudyInstanceUID"], line["instances_listed"]) == ("not_pulled", "1.2\\1.3", 2)
     tables.to_arrow(tables.ACQUISITION, acquire.close_account(workspace))
+
+
+def test_a_run_that_was_broken_off_asks_only_what_was_not_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulling, "ATTEMPTS", 1)
+    accessions = [f"A{number}" for number in range(6)]
+    images = [image(f"1.2.{number}", 1, 1, accession=each) for number, each in enumerate(accessions)]
+    archive = InMemory("https://one.example.org", images)
+    workspace = a_workspace(tmp_path)
+    expected = workspace.read(tables.EXPECTED_STUDIES)
+    rows = [expected.iloc[0].to_dict() | {"number": n, "AccessionNumber": a} for n, a in enumerate(accessions)]
+    workspace.write(tables.EXPECTED_STUDIES, tables.frame(tables.EXPECTED_STUDIES, rows))
+    whole = acquire.ask_archives(workspace, silent, [archive])
+
+    def asked_from(start: int) -> list[str]:
+        archive.asked, archive.ends_at = [], 0
+        assert acquire.ask_archives(workspace, silent, [archive]).equals(whole)
+        assert archive.asked == accessions[start:]
+        return archive.asked
+
+    def broken_off_at(number: int) -> None:
+        archive.asked, archive.ends_at = [], number + 1
+        with pytest.raises(WorkbenchError):
+            acquire.ask_archives(workspace, silent, [archive])
+
+    asked_from(0)  # a run that came to its end asks anew
+    broken_off_at(4)
+    asked_from(4)
+    broken_off_at(3)
+    answers = workspace.local / "asked.jsonl"
+    answers.write_bytes(answers.read_bytes()[:-20])  # killed amid the third answer
+    archive.asked, archive.ends_at = [], 2
+    with pytest.raises(WorkbenchError):
+        acquire.ask_archives(workspace, silent, [archive])  # answers the third, breaks off again
+    asked_from(3)
+    broken_off_at(2)
+    monkeypatch.setattr(asked, "HOLDS", timedelta())  # days went by
+    asked_from(0)

@@ -85,7 +85,7 @@ def _evidence_commands(commands: Any) -> None:
 
     trial = commands.add_parser("selftest", help="plant invented identifiers into copies of own files; what is left?")
     trial.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
-    trial.add_argument("--files", type=int, default=40, help="how many are copied, of every kind in turn (40)")
+    trial.add_argument("--files", type=int, default=40, help="how many are copied, of every kind in turn (40; 0 = all)")
     trial.set_defaults(command=_selftest)
 
     sign = commands.add_parser("sign", help="sign what is packed: its seal and the audit log, with the site's key")
@@ -182,11 +182,14 @@ def _selftest(chosen: argparse.Namespace) -> int:
     parameters.check_folders()
     from chorus_nb.workbench import selftest
 
-    report = selftest.selftest(parameters, chosen.files)
-    print(report.to_string(index=False))
-    left, lost = int(report["left"].sum()), int(report["lost"].sum())
-    print(f"{left:,} identifiers were left, {lost:,} values or files lost. Not tried: text drawn into pictures, faces.")
-    print(f"may be shared: {parameters.workspace_path / 'audit' / selftest.REPORT}")
+    made = selftest.selftest(parameters, chosen.files)
+    print(made.report.to_string(index=False))
+    left, lost = int(made.report["left"].sum()), int(made.report["lost"].sum())
+    print(
+        f"{left:,} identifiers were left, {lost:,} values or files lost.",
+        *(f"Not tried: {one}." for one in made.missing),
+    )
+    print(f"report: {made.page}")
     return int(left > 0)
 
 

@@ -10,13 +10,15 @@ import html
 import io
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from IPython.display import HTML, DisplayHandle, display
 from pandas import isna
 from pandas.api import types
+
+from chorus_nb.tables import REASON_MEANINGS, code_in_words
 
 if TYPE_CHECKING:  # matplotlib writes its caches when it is imported: not before keep_within() said where
     from matplotlib.figure import Figure
@@ -32,8 +34,13 @@ _INVISIBLE = dict.fromkeys(
     "\ufffd",
 )
 LONGEST_WORD = 24  # characters of a word that a cell keeps on one line
+_CODE = re.compile(r"[a-z]+(?:_[a-z0-9]+)*")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d(?::\d\d)?)?")
-BROAD = 8  # columns: a table with more is printed across the page
+REASON, DETAIL = "reason", "detail"  # columns of reason codes; of words, and of a reason code where that is all
+CODE_COLUMNS = frozenset(("status", "rule", "check", "finding", "delta", "cell"))  # columns of other codes
+NAMED_BY_CDM = ("_id", "_date", "_datetime", "_value")  # ends of column names of OMOP, shown as they are
+BROAD = 7  # columns: a table with more is printed across the page
+HEADLINE = "chorus_headline"  # metadata key of the sentence that a report has at its top
 PROGRESS = "chorus_progress"  # metadata key by which the runner finds the progress of a headless notebook
 
 
@@ -42,9 +49,9 @@ def escape(text: object) -> str:
     return html.escape(str(text).translate(_INVISIBLE), quote=True)
 
 
-def say(text: str) -> None:
-    """Show a sentence."""
-    display(HTML(f'<p class="say">{escape(text)}</p>'))
+def say(text: str, *, headline: bool = False) -> None:
+    """Show a sentence. A ``headline`` stands at the top of a report already, where it is not said again."""
+    display(HTML(f'<p class="say">{escape(text)}</p>'), metadata={HEADLINE: True} if headline else {})
 
 
 def show(frame: pd.DataFrame, rows: int = 40, caption: str = "", alert: pd.Series | None = None) -> None:
@@ -77,10 +84,18 @@ def table_html(frame: pd.DataFrame, rows: int = 40, caption: str = "", alert: pd
     sides = ["right" if number else "left" for number in numeric]
     counted = [types.is_integer_dtype(kind) and _is_count(name) for name, kind in frame.dtypes.items()]
     alerts = [False] * len(frame) if alert is None else [bool(flag) for flag in alert.fillna(False)]
+    plain = [_counted if count else _shown for count in counted]
+    words: dict[str, Callable[[Any], tuple[str, str]]] = {
+        REASON: _explained,
+        DETAIL: _said,
+        **dict.fromkeys(CODE_COLUMNS, _in_words),
+    }
+    shown = [words.get(str(name), how) for name, how in zip(frame.columns, plain, strict=True)]
     body = "".join(
-        _table_row([_escaped(value, count) for value, count in zip(row, counted, strict=True)], sides, flag)
+        _table_row([cell(value) for cell, value in zip(shown, row, strict=True)], sides, flag)
         for row, flag in zip(frame.head(rows).itertuples(index=False, name=None), alerts, strict=False)
     )
+    heads = "".join(_cell("th", _head(name), side) for name, side in zip(frame.columns, sides, strict=True))
     cut = f"{rows:,} of {len(frame):,} rows shown" if len(frame) > rows else ""
     note = f'<p class="cut">{cut}</p>' if cut else ""
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
@@ -88,7 +103,7 @@ def table_html(frame: pd.DataFrame, rows: int = 40, caption: str = "", alert: pd
     return (
         f'<div class="scroll{broad}" style="overflow-x:auto" tabindex="0" role="region" '
         f'aria-label="{escape(caption or "table")}"><table class="chorus">{title}'
-        f"<thead><tr>{_cells('th', frame.columns, sides)}</tr></thead><tbody>{body}</tbody></table></div>{note}"
+        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>{note}"
     )
 
 
@@ -97,18 +112,22 @@ def _is_count(name: object) -> bool:
     return str(name).islower() and not str(name).endswith("_id")
 
 
-def _table_row(texts: list[str], sides: list[str], alert: bool) -> str:
-    cells = _cells("td", texts, sides)
+def _head(name: object) -> str:
+    """The head of a column: our own names in words, those of OMOP as they are."""
+    return str(name) if str(name).endswith(NAMED_BY_CDM) else str(name).replace("_", " ")
+
+
+def _table_row(row: list[tuple[str, str]], sides: list[str], alert: bool) -> str:
+    cells = "".join(_cell("td", words, side, code) for (words, code), side in zip(row, sides, strict=True))
     if not alert:
         return f"<tr>{cells}</tr>"
     return f'<tr class="alert" style="color:#b00020;font-weight:600">{cells.replace(">", ">check: ", 1)}</tr>'
 
 
-def _cells(name: str, texts: Iterable[object], sides: list[str]) -> str:
-    return "".join(
-        f'<{name} style="text-align:{side}{_breaks(str(text))}">{escape(text)}</{name}>'
-        for text, side in zip(texts, sides, strict=True)
-    )
+def _cell(name: str, words: str, side: str, code: str = "") -> str:
+    """A cell: its words, and small behind them the code that they stand for."""
+    small = f" <small>{escape(code)}</small>" if code else ""
+    return f'<{name} style="text-align:{side}{_breaks(words)}">{escape(words)}{small}</{name}>'
 
 
 def _breaks(text: str) -> str:
@@ -118,14 +137,37 @@ def _breaks(text: str) -> str:
     return ";overflow-wrap:anywhere" if any(len(word) > LONGEST_WORD for word in text.split()) else ""
 
 
-def _escaped(value: Any, count: bool = False) -> str:
+def _shown(value: Any) -> tuple[str, str]:
+    """A value as text; nothing stands for it."""
     if types.is_scalar(value) and isna(value):
-        return ""
+        return "", ""
     if types.is_bool(value):
-        return "yes" if value else "no"
+        return ("yes" if value else "no"), ""
     if types.is_float(value):
-        return f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
-    return f"{value:,}" if count else str(value)
+        return (f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"), ""
+    return str(value), ""
+
+
+def _counted(value: Any) -> tuple[str, str]:
+    text, _ = _shown(value)
+    return (f"{value:,}" if text else ""), ""
+
+
+def _in_words(value: Any) -> tuple[str, str]:
+    """A code in words; what is a text already stays as it is."""
+    text, _ = _shown(value)
+    return (code_in_words(text) if _CODE.fullmatch(text) else text), ""
+
+
+def _explained(value: Any) -> tuple[str, str]:
+    """What ``reasons.csv`` says of a code, and the code, by which a file is found in the tables."""
+    text, code = _said(value)
+    return (text, code) if code else _in_words(text)
+
+
+def _said(value: Any) -> tuple[str, str]:
+    text, _ = _shown(value)
+    return (REASON_MEANINGS[text], text) if text in REASON_MEANINGS else (text, "")
 
 
 class Meter:

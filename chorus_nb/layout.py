@@ -25,6 +25,8 @@ DATA_DICTIONARY = f"{METADATA}/data_dictionary.csv"
 SUBMISSION_NOTE = f"{METADATA}/IMAGING_SUBMISSION.md"
 CERTIFICATE = f"{METADATA}/verification_certificate"  # .html, .json and .pdf
 MANIFEST_FILE = f"{METADATA}/manifest.csv"
+SIGNATURES = "signatures"  # below audit/: of whole releases
+SIGNATURE_FILE = f"{METADATA}/release_signature.json"  # of a delivery only: a release cannot hold what signs it
 MADE_LAST = (*(f"{CERTIFICATE}.{form}" for form in ("html", "json", "pdf")), MANIFEST_FILE)  # about all else
 
 # The only shape the place of an image may have: no header text becomes part of it that is not a plain code or UID.
@@ -154,7 +156,7 @@ def upload_problem(path: str) -> str:
             return f"holds the word {word} below the person's folder; central would count it as something else"
         if not 1 <= len(Path(path).suffix[1:]) <= LONGEST_EXTENSION:
             return "has no file extension that central counts"
-    return "" if kind else "is of no kind that a release may hold"
+    return "" if kind else "is of no kind that a release may hold; take it out of release/"
 
 
 def strangers(release: Path) -> dict[str, str]:

@@ -7,6 +7,7 @@ changed in between is found, whatever file it is in. What may stand in a release
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import stat
 from collections.abc import Mapping
@@ -50,6 +51,26 @@ def require_seal(workspace: Workspace, known: Mapping[str, str], progress: Progr
     found = _states(workspace, known, progress)
     broken = {path: _how_broken(sealed.get(path), found.get(path)) for path in sorted({*sealed, *found})}
     _refuse({path: f"{how}; {_remedy(path, how)}" for path, how in broken.items() if how})
+
+
+def remove_superseded(workspace: Workspace) -> list[str]:
+    """Take out of ``release/`` what an earlier version of the workbench packed and this one knows no more; the paths.
+
+    Such a file is the very one that the manifest of that time names; any other of no known kind is refused.
+    """
+    if not workspace.has(tables.MANIFEST):
+        return []
+    packed = workspace.read(tables.MANIFEST, ["path", "sha256"]).set_index("path")["sha256"]
+    removed = []
+    for path in layout.files_below(workspace.release):
+        file = workspace.release / path
+        if layout.file_kind(path) is None and path in packed.index and file.is_file() and not file.is_symlink():
+            with file.open("rb") as opened:
+                same = hashlib.file_digest(opened, "sha256").hexdigest() == packed[path]
+            if same:
+                file.unlink()
+                removed.append(path)
+    return removed
 
 
 def refuse_strangers(workspace: Workspace) -> None:
@@ -114,7 +135,7 @@ def _remedy(path: str, how: str) -> str:
 def _refuse(faults: Mapping[str, str]) -> None:
     if faults:
         lines = [f"{path}: {why}" for path, why in faults.items()]
-        raise WorkbenchError(*lines[:LINES], *([f"and {len(lines) - LINES} more"] if len(lines) > LINES else []))
+        raise WorkbenchError(*lines[:LINES], *([f"and {len(lines) - LINES:,} more"] if len(lines) > LINES else []))
 
 
 def _shown(path: str) -> str:

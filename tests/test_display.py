@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
 from chorus_nb import display
+from chorus_nb.tables import REASON_MEANINGS
+from tests.architecture import modules
 
 PAYLOAD = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 
@@ -60,6 +64,41 @@ def test_an_identifier_is_not_written_with_thousands_separators(shown: list[str]
 def test_counts_have_thousands_separators_and_values_of_dicom_have_none(shown: list[str]) -> None:
     display.show(pd.DataFrame({"files": [10001001], "Rows": [10001002], "text": ["10001003"]}))
     assert ">10,001,001<" in shown[0] and ">10001002<" in shown[0] and ">10001003<" in shown[0]
+
+
+def test_codes_are_shown_in_words_and_a_reason_with_its_code(shown: list[str]) -> None:
+    codes = {
+        "status": ["not_dicom"],
+        "reason": ["held_by_verify"],
+        "rule": ["PS3.3; not_a code"],
+        "detail": ["as_it_is"],
+    }
+    display.show(pd.DataFrame(codes | {"what_to_do": ["look_at"], "person_id": [1]}))
+    for cell in ("not DICOM", "PS3.3; not_a code", "as_it_is", "what to do", "look_at", "person_id"):
+        assert f">{cell}<" in shown[0], cell
+    assert f">{REASON_MEANINGS['held_by_verify']} <small>held_by_verify</small><" in shown[0]
+    display.show(pd.DataFrame({"reason": [PAYLOAD], "status": [PAYLOAD]}))
+    assert "<script" not in shown[1]
+
+
+def counts_without_separators(tree: ast.Module) -> list[str]:
+    """Sentences of the code that say how many there are without a comma in it."""
+    found = []
+    for node in ast.walk(tree):
+        parts = node.values if isinstance(node, ast.JoinedStr) else []
+        texts = "".join(part.value for part in parts if isinstance(part, ast.Constant))
+        for part in parts:
+            if isinstance(part, ast.FormattedValue) and part.format_spec is None and "SELECT" not in texts:
+                said = ast.unparse(part.value)
+                counted = said.startswith(("len(", "sum(", "int(")) or ".sum()" in said or ".nunique()" in said
+                found += [said] if counted and " " in texts else []
+    return found
+
+
+def test_a_sentence_that_counts_has_separators() -> None:
+    assert counts_without_separators(ast.parse("f'of {len(files)} files'")) == ["len(files)"]
+    found = {name: counts_without_separators(tree) for name, tree in modules().items()}
+    assert {name: counts for name, counts in found.items() if counts} == {}
 
 
 def test_a_uid_may_break_anywhere_and_a_date_nowhere(shown: list[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from chorus_nb.deid.text import Cleaner
@@ -85,3 +87,4 @@ class Level(NamedTuple):
     where: str  # the same with item numbers, for the crosswalk
     charset: Charset
     encoding: Encoding
+    creators: Mapping[tuple[int, int], str] = MappingProxyType({})  # its private creators, by (group, block)

@@ -109,7 +109,7 @@ def _select(workspace: Workspace, sql: str, values: Iterable[str] = ()) -> pd.Da
     place, remedy = f"local/{CROSSWALK_FOLDER}", "delete that folder and run 03_run_deid again"
     with Ledger(workspace) as ledger, duckdb.connect() as connection, tables.reading(place, remedy):
         if lost := lost_parts(folder, ledger.part_names()):
-            raise SchemaError(f"{place}: {len(lost)} of its parts are gone or damaged")
+            raise SchemaError(f"{place}: {len(lost):,} of its parts are gone or damaged")
         if any(folder.glob("*.parquet")):
             connection.read_parquet(f"{glob.escape(str(folder))}/*.parquet", filename=True).create_view("parts")
         else:

@@ -87,6 +87,7 @@ class Elements(RootValues):
         """What is left of a data set as (tag, bytes), in order of tags, and whether anything changed."""
         data = self.data
         creators = self.creators(elements)
+        level = level._replace(creators=creators)
         elements = list({element.tag: element for element in elements}.values())  # of a tag given twice, the last
         fixed, meaning = self.fixed_by_code(elements, level)
         decide = self.decided if level.path else self.remembered
@@ -376,12 +377,15 @@ class Elements(RootValues):
 
     def record(self, e: Element, level: Level, action: str, source: str, new: str) -> None:
         """A row of the crosswalk; of a sequence left out, a row for every element it held."""
-        tag, keyword = standards.tag_name(e.tag), standards.path_step(e.tag)
+        tag, group, number = standards.tag_name(e.tag), e.tag >> 16, e.tag & 0xFFFF
+        keyword = standards.path_step(e.tag, level.creators.get((group, number >> 8), ""))
+        keyword = "PrivateCreator" if group & 1 and number <= 0xFF else keyword
         if e.items is not None:
             self.changes.append(Change(level.where, tag, keyword, "SQ", "", action, source, new))
-            for number, item in enumerate(e.items, 1):
+            for at, item in enumerate(e.items, 1):
                 charset = charset_of(self.data, item.elements, level.charset)
-                there = level._replace(where=f"{level.where}{keyword}[{number}].", charset=charset)
+                creators = self.creators(item.elements)
+                there = level._replace(where=f"{level.where}{keyword}[{at}].", charset=charset, creators=creators)
                 for inner in item.elements:
                     self.record(inner, there, action, source, new)
             return

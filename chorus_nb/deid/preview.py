@@ -124,7 +124,7 @@ def _header_lines(dataset: Dataset, path: str, plain: str, depth: int) -> Iterat
         creator, items = "", element.value if element.VR == "SQ" else ()
         if element.tag.is_private:
             creator = str(element.value) if element.tag.is_private_creator else element.private_creator or ""
-        text = f"{len(items)} items" if element.VR == "SQ" else _shown_text(element.value)
+        text = f"{len(items):,} items" if element.VR == "SQ" else _shown_text(element.value)
         tag, place = standards.tag_name(element.tag), (plain, standards.tag_pattern(element.tag), creator)
         yield HeaderLine(path, tag, element.keyword or creator, element.VR, text, depth, place)
         step = standards.path_step(element.tag, creator)
@@ -135,7 +135,7 @@ def _header_lines(dataset: Dataset, path: str, plain: str, depth: int) -> Iterat
 
 def _shown_text(value: object) -> str:
     if isinstance(value, bytes):
-        return f"{len(value)} bytes"
+        return f"{len(value):,} bytes"
     values = value if isinstance(value, pydicom.multival.MultiValue) else [value]
     return _cut_to("\\".join("" if one is None else str(one) for one in values), LONGEST_LINE)
 

@@ -9,12 +9,20 @@ from chorus_nb.deid import crosswalk
 from chorus_nb.mapping import ACTIONS
 from chorus_nb.workspace import Workspace
 
+BECOMES = ("release", *tables.STATUSES)  # of a worklist, and of outcomes
+
+
+def by_status(worklist: pd.DataFrame) -> pd.DataFrame:
+    """Files by what is to become of them; each reason is told once, of the outcomes."""
+    counts = worklist.groupby("status", as_index=False).agg(files=("source_path", "count"), bytes=("size", "sum"))
+    return counts.sort_values("status", key=lambda names: names.map(BECOMES.index), ignore_index=True)
+
 
 def by_reason(files: pd.DataFrame) -> pd.DataFrame:
     """Files by status and reason, with what can be done; of a worklist or of outcomes."""
     counts = files.groupby(["status", "reason"], as_index=False).agg(files=("source_path", "count"))
     counts["what_to_do"] = counts.reason.map(tables.REMEDIES).fillna("")
-    order = counts.status.map(["release", *tables.STATUSES].index)
+    order = counts.status.map(BECOMES.index)
     return counts.iloc[(order * 1e9 - counts.files).argsort(kind="stable")].reset_index(drop=True)
 
 
@@ -27,15 +35,18 @@ def quarantine(outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def faces_by_status(workspace: Workspace) -> pd.DataFrame:
-    """Series that may show a face, by status and reason, with the share of their pixels that is filled."""
+    """Series that may show a face, by status and reason, with the percentage of their pixels that is filled."""
     if workspace.parameters.deface == "skip":
         return pd.DataFrame({"status": ["deface is skip: nobody looked for faces"]})
     verdicts = workspace.read(tables.FACE_VERDICTS)
     verdicts = verdicts[verdicts["files"] > 0]
     kinds = verdicts.groupby(["status", "modality", "need_reason", "reason"], as_index=False)
-    return kinds.agg(
-        series=("files", "count"), files=("files", "sum"), removed=("removed", "mean"), brain_ml=("brain_ml", "sum")
-    ).round({"removed": 3, "brain_ml": 2})
+    counted = kinds.agg(
+        series=("files", "count"), files=("files", "sum"), filled=("removed", "mean"), brain_ml=("brain_ml", "sum")
+    )
+    counted["filled"] *= 100
+    named = {"filled": "pixels filled (%)", "brain_ml": "brain filled (ml)", "need_reason": "looked for because"}
+    return counted.round({"filled": 1, "brain_ml": 2}).rename(columns=named)
 
 
 def what_was_done(workspace: Workspace) -> pd.DataFrame:

@@ -164,7 +164,7 @@ def _read_all(
         for batch, result in processes.map_unordered(pool, read_batch, work):
             if isinstance(result, BaseException):
                 raise WorkbenchError(
-                    f"scan: a batch of {len(batch.files)} files failed; run again, it goes on where it stopped"
+                    f"scan: a batch of {len(batch.files):,} files failed; run again, it goes on where it stopped"
                 )
             done += result
             report(done)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from pydicom.uid import UID
 
+from chorus_nb import tables
 from chorus_nb.explore.catalog import connect
 from chorus_nb.explore.profile import NOT_COVERED
 from chorus_nb.explore.quality import SEVERITIES
@@ -45,7 +46,8 @@ def in_words(workspace: Workspace, findings: pd.DataFrame, linkage: pd.DataFrame
     row = overview(workspace).iloc[0]
     high = by_rule(findings[findings["severity"] == "high"])
     span = f" from {row['first_day']} to {row['last_day']}" if row["first_day"] else ""
-    urgent = ", ".join(f"{rule.rule} ({rule.findings:,})" for rule in high.itertuples()) or "nothing of high severity"
+    found = [f"{tables.code_in_words(rule.rule)} ({rule.findings:,})" for rule in high.itertuples()]
+    urgent = ", ".join(found) or "nothing of high severity"
     return (
         f"{row['files']:,} DICOM files ({row['megabytes']:,.0f} MB) among {row['found']:,} files: {row['patients']:,} "
         f"patients, {row['studies']:,} studies, {row['series']:,} series{span}. "

@@ -42,7 +42,7 @@ def vendors(counts: pd.DataFrame) -> Figure:
     files = counts["files"].tolist()
     if len(names) > MOST_BARS:
         shown = MOST_BARS - 1
-        names = [*names[:shown], f"{len(names) - shown} others"]
+        names = [*names[:shown], f"{len(names) - shown:,} others"]
         files = [*files[:shown], sum(files[shown:])]
     figure = style.new_figure(height=1.0 + 0.28 * max(len(names), 2))
     (axes,) = figure.axes

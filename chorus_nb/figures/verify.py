@@ -8,9 +8,11 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from chorus_nb.faces import Surfaces
 from chorus_nb.figures import style
+from chorus_nb.tables import code_in_words
 from chorus_nb.verify.previews import Preview
 
 RESULTS = {"pass": style.GREEN, "fail": style.RED, "not run": style.ORANGE}
@@ -30,7 +32,8 @@ def gate(checks: pd.DataFrame, findings: pd.DataFrame) -> Figure:
     for place, result in enumerate(shown.result):
         beside = axes.text(-0.01, place, result, transform=axes.get_yaxis_transform(), fontsize=9, weight="bold")
         beside.set(ha="right", va="center", color=RESULTS[result])
-    axes.set_yticks(range(len(shown)), shown.check)
+    axes.set_yticks(range(len(shown)), [code_in_words(name) for name in shown.check])
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.tick_params(axis="y", pad=52)
     axes.set_xlim(0, max(left.max() * 1.05, 1))
     axes.set_title("Findings in what is released", loc="left")

@@ -103,7 +103,7 @@ def fault_lines(faults: Iterable[Fault]) -> list[str]:
     return [
         f"{file} row {where[0]}: {cause}"
         if len(where) == 1
-        else f"{file}: {cause}: {len(where)} rows, such as {', '.join(where[:3])}"
+        else f"{file}: {cause}: {len(where):,} rows, such as {', '.join(where[:3])}"
         for (file, cause), where in rows.items()
     ]
 

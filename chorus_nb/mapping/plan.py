@@ -184,7 +184,7 @@ def headers(plan: pd.DataFrame, preview: pd.DataFrame) -> Iterator[tuple[str, pd
     for modality, rows in preview.groupby("modality", sort=True):
         joined = rows.drop(columns="keyword").join(known, on=KEY)
         changed = joined[joined.before != joined.after].assign(element=_elements)
-        caption = f"One {modality} image: {len(changed)} elements change, {len(rows) - len(changed)} do not"
+        caption = f"One {modality} image: {len(changed):,} elements change, {len(rows) - len(changed):,} do not"
         changed = changed.assign(action=changed.action.fillna("").map(_in_words))
         yield caption, changed[["tag", "element", "before", "action", "after"]]
 

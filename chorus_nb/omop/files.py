@@ -198,7 +198,7 @@ def _refuse_ragged(path: Path, text: IO[str], separator: str, least: int) -> Non
         pass  # a cell longer than this reader takes: pandas says what it finds
     text.seek(start)
     if faults:
-        told = (f"rows with {said}: {len(numbers)}, the first is row {numbers[0]}" for said, numbers in faults.items())
+        told = (f"rows with {said}: {len(rows):,}, the first is row {rows[0]}" for said, rows in faults.items())
         raise InputError(f"omop: {path.name}: {'; '.join(told)}")
 
 

@@ -94,7 +94,7 @@ def read_omop(source: Workspace | Parameters, table: str) -> pd.DataFrame:
     key = f"{table}_id"
     if table != IMAGE_OCCURRENCE and key in typed and typed[key].duplicated().any():
         raise InputError(
-            f"omop: {table}.{key} is not unique: {int(typed[key].duplicated().sum())} rows repeat another's"
+            f"omop: {table}.{key} is not unique: {int(typed[key].duplicated().sum()):,} rows repeat another's"
         )
     return typed
 
@@ -178,7 +178,7 @@ def _refuse_unreadable_dates(table: str, typed: pd.DataFrame) -> None:
     wrong = {name: count for name, count in unreadable_dates(table, typed).items() if name in set(dates)}
     if sum(wrong.values()) > TOO_MANY * filled:
         columns = ", ".join(f"{table}.{name}: {count}" for name, count in wrong.items())
-        raise InputError(f"omop: {sum(wrong.values())} dates cannot be read; the CDM writes YYYY-MM-DD ({columns})")
+        raise InputError(f"omop: {sum(wrong.values()):,} dates cannot be read; the CDM writes YYYY-MM-DD ({columns})")
 
 
 # --- columns and types ------------------------------------------------------------------------------------------------
@@ -216,5 +216,5 @@ def _numbers(table: str, name: str, text: pd.Series, *, whole: bool) -> pd.Serie
         if (numbers.abs() > LARGEST_INTEGER).any():
             raise InputError(f"omop: {table}.{name} has numbers beyond 2^31-1, which do not fit the registry's integer")
     if wrong.any():
-        raise InputError(f"omop: {table}.{name} has {int(wrong.sum())} values that are not {'whole ' * whole}numbers")
+        raise InputError(f"omop: {table}.{name} has {int(wrong.sum()):,} values that are not {'whole ' * whole}numbers")
     return numbers.astype("Int64") if whole else numbers

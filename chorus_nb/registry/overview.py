@@ -32,11 +32,10 @@ def link_summary(workspace: Workspace) -> pd.DataFrame:
 
 
 def held_back(workspace: Workspace) -> pd.DataFrame:
-    """Files that are not in the release, by status and reason, with what the reason means."""
+    """Files that are not in the release, by status and reason."""
     outcomes = workspace.read(tables.OUTCOMES)
     kept = outcomes[outcomes["status"] != "released"]
-    counts = kept.groupby(["status", "reason"]).size().rename("files").reset_index()
-    return counts.assign(meaning=counts["reason"].map(tables.REASON_MEANINGS).fillna(""))
+    return kept.groupby(["status", "reason"]).size().rename("files").reset_index()
 
 
 def visit_timing(workspace: Workspace) -> pd.DataFrame:

@@ -14,13 +14,13 @@ from pathlib import Path
 import pandas as pd
 from fsspec import AbstractFileSystem
 
-from chorus_nb import tables
+from chorus_nb import layout, tables
 from chorus_nb.by_hand import repeated
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.processes import Progress
 from chorus_nb.release.destination import fault_in_words, is_refused, listing, md5_there, open_destination, send
 from chorus_nb.release.manifest import record_delivery
-from chorus_nb.release.signature import packed_digest, require_sign_off
+from chorus_nb.release.signature import packed_digest, require_sign_off, signature_file
 from chorus_nb.workspace import Workspace, write_atomically
 
 UPLOAD_VARIABLE = "CHORUS_NB_UPLOAD"  # how `run --upload TOKEN` reaches the notebook
@@ -30,18 +30,24 @@ FIRST_PAUSE = 1.0  # seconds before the second try; doubled before each further 
 
 
 def plan_upload(workspace: Workspace) -> pd.DataFrame:
-    """A dry run: ``path, size, md5, delta`` of what would go, the manifest last. Asks nothing of the destination."""
+    """A dry run: ``path, size, md5, delta`` of what would go; signature (where there is one) and manifest last.
+
+    Asks nothing of the destination.
+    """
     manifest = workspace.read(tables.MANIFEST)
     changed = manifest.loc[manifest["delta"].isin(["added", "modified"]), ["path", "size", "md5", "delta"]]
-    path = workspace.path(tables.MANIFEST)
-    content = path.read_bytes()
-    last = {
-        "path": path.relative_to(workspace.release).as_posix(),
-        "size": len(content),
-        "md5": hashlib.md5(content, usedforsecurity=False).hexdigest(),
-        "delta": "manifest",
-    }
-    return pd.concat([changed, pd.DataFrame([last])], ignore_index=True)
+    last = [(layout.SIGNATURE_FILE, "signature")] if signature_file(workspace) else []
+    rows = []
+    for path, what in (*last, (layout.MANIFEST_FILE, "manifest")):
+        source = _source(workspace, path)
+        rows.append({"path": path, "size": source.stat().st_size, "md5": _md5_of(source), "delta": what})
+    return pd.concat([changed, pd.DataFrame(rows)], ignore_index=True)
+
+
+def _source(workspace: Workspace, path: str) -> Path:
+    """Where a file of a delivery stands here."""
+    signed = signature_file(workspace) if path == layout.SIGNATURE_FILE else None
+    return signed or workspace.release / path
 
 
 def upload(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame:
@@ -136,7 +142,7 @@ def _send_all(
 
 
 def _send_one(workspace: Workspace, system: AbstractFileSystem, target: str, path: str, md5: str) -> None:
-    source = workspace.release / path
+    source = _source(workspace, path)
     if not source.is_file() or _md5_of(source) != md5:
         raise WorkbenchError(f"upload: {path} changed since it was packed; run 06_release again")
     for attempt in range(TRIES):

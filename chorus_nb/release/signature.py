@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import getpass
+import json
+from pathlib import Path
 
 import pandas as pd
 
-from chorus_nb import tables
+from chorus_nb import layout, tables
 from chorus_nb.by_hand import asked, name_given
 from chorus_nb.decisions import DecisionLog
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.release.manifest import record_delivery
 from chorus_nb.seal import release_digest
-from chorus_nb.workspace import Workspace
+from chorus_nb.workspace import Workspace, digest_of
 
 SIGN_OFF_LOG = DecisionLog(tables.SIGN_OFF, column="", item=lambda row: row["release"])
 
@@ -50,6 +52,19 @@ def signed_off(workspace: Workspace) -> pd.DataFrame:
     """The sign-offs of exactly the release that is packed now."""
     recorded = SIGN_OFF_LOG.history(workspace)
     return recorded[recorded["release"] == packed_digest(workspace.read(tables.MANIFEST))].reset_index(drop=True)
+
+
+def signature_file(workspace: Workspace) -> Path | None:
+    """The latest signature with the site's key (``chorus-nb sign``) over what is packed now; None if nobody signed it
+    so."""
+    manifest = digest_of(workspace.path(tables.MANIFEST))  # which has a digest of every file
+    for path in sorted((workspace.audit / layout.SIGNATURES).glob("*.json"), reverse=True):
+        try:
+            if json.loads(path.read_bytes())["statement"]["manifest"] == manifest:
+                return path
+        except (ValueError, KeyError, TypeError):
+            continue  # chorus-nb audit names it
+    return None
 
 
 def require_sign_off(workspace: Workspace) -> None:

@@ -36,8 +36,8 @@ def submission_note(workspace: Workspace) -> dict[str, pd.DataFrame]:
         "Images by manufacturer": _note_counts(series, "Manufacturer"),
         "Images by body part": _note_counts(series, "BodyPartExamined"),
         "Held back at the site": held_back.rename("files").reset_index(),
-        "Deviations": pd.DataFrame({"deviation": _deviations(workspace, registry) or ["none"]}),
-        "Known issues": pd.DataFrame({"issue": _issues(workspace) or ["none"]}),
+        "Deviations": pd.DataFrame({"deviation": _deviations(workspace, registry)}),
+        "Known issues": pd.DataFrame({"issue": _issues(workspace)}),
     }
 
 
@@ -91,7 +91,7 @@ def _deviations(workspace: Workspace, registry: pd.DataFrame) -> list[str]:
     made = []
     without_visit = int(registry["visit_id"].isna().sum())
     if without_visit:
-        made.append(f"{without_visit} files belong to no visit; visit_id is blank (Multimodal-Linkage SOP).")
+        made.append(f"{without_visit:,} files belong to no visit; visit_id is blank (Multimodal-Linkage SOP).")
     wanted = ("procedure_occurrence_id", "procedure_source_value")  # a site's table may lack the second
     path = workspace.omop_out / "procedure_occurrence.csv"
     procedures = pd.read_csv(path, dtype=str, encoding="utf-8-sig", usecols=lambda name: name.strip().lower() in wanted)
@@ -100,7 +100,7 @@ def _deviations(workspace: Workspace, registry: pd.DataFrame) -> list[str]:
     values = procedures.reindex(columns=wanted)["procedure_source_value"].astype("string")
     long = int((values[minted].str.len() > SOURCE_VALUE_LENGTH).sum())
     if long:
-        made.append(f"procedure_source_value of {long} minted procedures exceeds {SOURCE_VALUE_LENGTH} characters.")
+        made.append(f"procedure_source_value of {long:,} minted procedures exceeds {SOURCE_VALUE_LENGTH} characters.")
     if _made_with(workspace).uid_method == "ctp":
         made.append("UIDs are the official unkeyed hashes.")
     return made
@@ -112,10 +112,8 @@ def _issues(workspace: Workspace) -> list[str]:
     made = []
     if findings is not None:
         there = findings[findings["severity"].isin(["high", "medium"]) & ~findings["held"]]
-        counted = there.groupby(["check", "severity"]).size()
-        made += [
-            f"{check}, findings of {severity} severity: {number}." for (check, severity), number in counted.items()
-        ]
+        counted = there.assign(check=there["check"].map(tables.code_in_words)).groupby(["check", "severity"]).size()
+        made += [f"{check}, findings of {grade} severity: {number:,}." for (check, grade), number in counted.items()]
     checks = workspace.read(tables.REGISTRY_CHECKS)
     made += [f"{c.question} {c.detail}." for c in checks.itertuples() if c.findings]
     return made

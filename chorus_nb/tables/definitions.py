@@ -26,6 +26,11 @@ def reason_meanings() -> dict[str, str]:
     return {row["reason"]: row["meaning"] for row in _definitions("reasons.csv")}
 
 
+def code_in_words(code: str) -> str:
+    """A code as a person reads it, where no list has a sentence for it: ``held_back`` as *held back*."""
+    return code.replace("_", " ").replace("dicom", "DICOM")
+
+
 def defined() -> dict[str, Table]:
     """Every table by name, in the order in which notebooks make them."""
     columns: dict[str, list[dict[str, object]]] = defaultdict(list)

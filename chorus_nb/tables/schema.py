@@ -100,7 +100,7 @@ def to_arrow(table: Table, frame: pd.DataFrame) -> pa.Table:
         except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, ValueError):
             raise SchemaError(f"{table.name}: column {column.name} is not {column.kind}") from None
         if array.null_count and not column.nullable:
-            raise SchemaError(f"{table.name}: column {column.name} has {array.null_count} empty values")
+            raise SchemaError(f"{table.name}: column {column.name} has {array.null_count:,} empty values")
         arrays.append(array)
     result = pa.Table.from_arrays(
         [pa.chunked_array([a]) if isinstance(a, pa.Array) else a for a in arrays], schema=table.schema

@@ -73,7 +73,7 @@ def safe_harbor(workspace: Workspace, checks: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for row in _listed("safe_harbor.csv"):
         states = {name: results.get(name, "not run") for name in row["checks"].split()}
-        proof = ", ".join(f"{name} {state}" for name, state in states.items())
+        proof = ", ".join(f"{tables.code_in_words(name)} {state}" for name, state in states.items())
         rows.append((row["item"], row["what"], row["done"].format(**words), proof))
     return pd.DataFrame(rows, columns=CHECKLIST)
 
@@ -89,6 +89,7 @@ def certificate_facts(workspace: Workspace, checks: pd.DataFrame, release: str) 
     return {
         "site": workspace.parameters.site,
         "release_blake3": release,
+        "gate": gate.answer(workspace.read(tables.CHECKS)),
         "files": len(released),
         "persons": int(places.person_id.nunique()),
         "accessions": int(places.image_occurrence_id.nunique()),

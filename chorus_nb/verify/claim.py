@@ -56,9 +56,9 @@ def claim_by_device(workspace: Workspace) -> pd.DataFrame:
     for (device, risk), own in verdicts.groupby(["device", "risk"], sort=True):
         said = claim_of(own)
         if said.in_groups:
-            share = said.may_hold / said.in_groups
-            rows.append((device, risk, said.in_groups, said.drawn_read, said.told, said.may_hold, round(share, 4)))
-    columns = ["device and layout", "text is", "pictures", "read", "told", "at most unseen", "share"]
+            share = round(100 * said.may_hold / said.in_groups, 1)
+            rows.append((device, risk, said.in_groups, said.drawn_read, said.told, said.may_hold, share))
+    columns = ["device and layout", "text is", "pictures", "read", "told", "at most unseen", "that is (%)"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -1,4 +1,7 @@
-"""The gate: a table of checks with pass, fail or not run, and the one question whether the release may leave."""
+"""The gate: a table of checks with pass, fail or not run, and whether it is open.
+
+An open gate lets 05 and 06 go on; whether the release may leave, :mod:`chorus_nb.workbench.waiting` says of all six.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,7 @@ def table(
         if row["held"]:
             own = findings[findings.held & (findings.check == row["check"])]
             concern_all = held.too_many or GATE_CHECKS[str(row["check"])].scope == "release"
-            said = f"{TOO_MANY_HELD * held.too_many}files held back: {row['held']} ({_summary(own)})"
+            said = f"{TOO_MANY_HELD * held.too_many}files held back: {row['held']:,} ({_summary(own)})"
             row["detail"] = "; ".join(filter(None, (said, str(row["detail"]))))
             row["result"] = "fail" if concern_all else row["result"]
     closed = len(blocking(pd.DataFrame(rows)))
@@ -90,8 +93,8 @@ def check_rows(
 def _summary(findings: pd.DataFrame) -> str:
     """The commonest details with their number; masked details of leaks are named by their kind only."""
     counts = findings.kind.value_counts()
-    parts = [f"{KINDS_IN_WORDS.get(str(kind), kind)} ({count})" for kind, count in counts.head(3).items()]
-    return "; ".join([*parts, *([f"and {len(counts) - 3} more kinds"] if len(counts) > 3 else [])])
+    parts = [f"{KINDS_IN_WORDS.get(str(kind), kind)} ({count:,})" for kind, count in counts.head(3).items()]
+    return "; ".join([*parts, *([f"and {len(counts) - 3:,} more kinds"] if len(counts) > 3 else [])])
 
 
 def checks(workspace: Workspace) -> pd.DataFrame:
@@ -110,21 +113,26 @@ def blocking(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([frame[stops], pd.DataFrame(missing, columns=frame.columns)], ignore_index=True)
 
 
+def is_open(frame: pd.DataFrame) -> bool:
+    """Whether no check keeps the release in the house."""
+    return len(blocking(frame)) == 0
+
+
 def answer(frame: pd.DataFrame) -> str:
-    """May this release leave the house? One sentence."""
+    """Whether the gate is open, in words; whoever says it says it with these."""
     stops = blocking(frame)
     files = _files(frame)
     if not len(stops):
-        waiting = ", ".join(frame.check[frame.result == "not run"])
+        waiting = ", ".join(map(tables.code_in_words, frame.check[frame.result == "not run"]))
         rest = f" Not run: {waiting} (the reasons stand below)." if waiting else ""
         files_held = int(frame.held[frame.check == RELEASED_BYTES].sum())
         more = "1 more file is" if files_held == 1 else f"{files_held:,} more files are"
         held = f" {more} held back and not in it (below)." if files_held else ""
-        return f"YES, this release may leave the house: {files:,} files passed every check that was run.{held}{rest}"
+        return f"The gate is open: {files:,} files passed every check that was run.{held}{rest}"
     if not files:
-        return "NO, this release may not leave the house: no file is in it."
-    names = ", ".join(stops.check)
-    return f"NO, this release may not leave the house: {len(stops)} of {len(GATE_CHECKS)} checks stop it ({names})."
+        return "The gate is closed: no file is in the release."
+    names = ", ".join(map(tables.code_in_words, stops.check))
+    return f"The gate is closed: {len(stops):,} of {len(GATE_CHECKS):,} checks keep the release in the house ({names})."
 
 
 def to_do(frame: pd.DataFrame) -> pd.DataFrame:

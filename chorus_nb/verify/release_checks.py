@@ -87,7 +87,7 @@ def partial_series(release: Release) -> Findings:
         released = rows.target_path[rows.status == "released"]
         if name and 0 < len(released) < len(rows):
             folder = layout.series_folder(released.iloc[0])
-            detail = f"{len(rows) - len(released)} of {len(rows)} images of this series are not released"
+            detail = f"{len(rows) - len(released):,} of {len(rows):,} images of this series are not released"
             yield Finding("geometry", "medium", folder, "(0020,000E)", detail)
 
 

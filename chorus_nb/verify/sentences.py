@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from chorus_nb.tables import reason_meanings
+from chorus_nb.tables import code_in_words, reason_meanings
 from chorus_nb.verify.claim import TextClaim
 
 BLANKS = ("PI name", "PI e-mail", "Organisation", "IRB number and date", "Name and description of the data")
@@ -54,7 +54,7 @@ def sections_of(facts: Mapping[str, Any]) -> list[Section]:
     checks = pd.DataFrame(facts["checks"])
     made = ", ".join(f"{name} {number}" for name, number in sorted(facts["versions"].items()))
     return [
-        Section(f"Verification certificate of {facts['site']}", [*_released(facts), checks_said(facts["checks"])]),
+        Section(f"Verification certificate of {facts['site']}", [*_gate(facts), *_released(facts)]),
         Section("Policy", [*_policy(facts), *_decisions(facts)]),
         Section("Text in pictures", [text_said(facts["text_in_pictures"])]),
         Section("Faces", [faces_said(facts["faces"])]),
@@ -68,11 +68,12 @@ def sections_of(facts: Mapping[str, Any]) -> list[Section]:
 def checks_said(checks: Iterable[Mapping[str, Any]]) -> str:
     """How many checks passed; each that was not run, and why."""
     rows = list(checks)
-    other = [f"{row['check']}: {row['why'] or 'no reason is on record'}" for row in rows if row["result"] == "not run"]
-    failed = [row["check"] for row in rows if row["result"] not in ("pass", "not run")]
+    idle = [row for row in rows if row["result"] == "not run"]
+    other = [f"{code_in_words(row['check'])}: {row['why'] or 'no reason is on record'}" for row in idle]
+    failed = [code_in_words(row["check"]) for row in rows if row["result"] not in ("pass", "not run")]
     passed = sum(row["result"] == "pass" for row in rows)
-    parts = [f"{passed} of {len(rows)} checks passed"]
-    parts += [f"{len(other)} {'was' if len(other) == 1 else 'were'} not run ({'; '.join(other)})"] if other else []
+    parts = [f"{passed:,} of {len(rows):,} checks passed"]
+    parts += [f"{len(other):,} {'was' if len(other) == 1 else 'were'} not run ({'; '.join(other)})"] if other else []
     parts += [f"failed: {', '.join(failed)}"] if failed else []
     return ", ".join(parts) + "."
 
@@ -95,11 +96,8 @@ def faces_said(faces: Mapping[str, Any]) -> str:
     if not series:
         return "No released series is a volume that could show a face."
     names = [*WHAT_BECAME_OF_FACES, *sorted(series.keys() - WHAT_BECAME_OF_FACES.keys())]
-    parts = [
-        f"{series[name]:,} ({files[name]:,} files) {WHAT_BECAME_OF_FACES.get(name, f'are on record as {name}')}"
-        for name in names
-        if name in series
-    ]
+    said = {name: WHAT_BECAME_OF_FACES.get(name, f"are on record as {code_in_words(name)}") for name in names}
+    parts = [f"{series[name]:,} ({files[name]:,} files) {said[name]}" for name in names if name in series]
     skipped = "" if faces["looked_for"] else " Nobody was to look for faces (deface is skip)."
     left = faces["to_be_looked_at"]
     asked = f" In {left:,} series 04 found something that a person should look at." if left else ""
@@ -110,13 +108,22 @@ def device_said(kept: bool) -> str:
     return "kept on purpose (keep_device_identifiers)" if kept else "removed or replaced; searched for"
 
 
+def _gate(facts: Mapping[str, Any]) -> list[str]:
+    return [
+        facts["gate"],
+        "This release may leave once a person has signed exactly these bytes. This certificate is part of what is "
+        "signed and cannot say whether somebody has: chorus-nb audit --public does.",
+        checks_said(facts["checks"]),
+    ]
+
+
 def _released(facts: Mapping[str, Any]) -> list[str]:
     counts = _counted(facts["files_by_modality"])
     graded = facts["findings_by_severity"]
     stay = "; ".join(f"{number:,} ({_meaning(code)})" for code, number in facts["not_released_by_reason"].items())
     return [
         f"{facts['files']:,} files ({counts}) of {facts['persons']:,} persons, {facts['accessions']:,} accessions and "
-        f"{facts['series']:,} series leave. Each was read again beside its original.",
+        f"{facts['series']:,} series are in the release. Each was read again beside its original.",
         f"Found in the source: {facts['files_found']:,} files; {_counted(facts['source_files_by_status'])}.",
         f"Why files stay at the site: {stay or 'none does'}.",
         f"What was released has {graded['high']:,} findings of high and {graded['medium']:,} of medium severity.",
@@ -125,11 +132,11 @@ def _released(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _meaning(code: str) -> str:
-    return reason_meanings().get(code, code.replace("_", " "))
+    return reason_meanings().get(code, code_in_words(code))
 
 
 def _counted(numbers: Mapping[str, int]) -> str:
-    return ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in numbers.items())
+    return ", ".join(f"{number:,} {code_in_words(name)}" for name, number in numbers.items())
 
 
 def _policy(facts: Mapping[str, Any]) -> list[str]:

@@ -390,5 +390,5 @@ def _assembly(examiner: Examiner, series: Series) -> Iterator[Finding]:
     files = second_opinion.gdcm_series(folder)
     present = sum(1 for path in folder.iterdir() if path.is_file())
     if len(files) != 1 or sum(files) != present:
-        detail = f"GDCM assembles {len(files)} series of {sum(files)} files from a folder of {present}"
+        detail = f"GDCM assembles {len(files):,} series of {sum(files):,} files from a folder of {present:,}"
         yield Finding("geometry", "high", series.folder, "(0020,000E)", detail)

@@ -114,7 +114,7 @@ def _terms_in(searcher: Searcher, name: str, contents: Iterable[bytes]) -> Findi
 def _cells_of(name: str, cells: IdentifyingCells) -> Findings:
     for column, found in cells.items():
         for kind, count in sorted(Counter(found.values()).items()):
-            yield Finding("tables", "high", name, column, kind, f"{count} different cells")
+            yield Finding("tables", "high", name, column, kind, f"{count:,} different cells")
 
 
 def _parts(path: Path) -> Iterator[pd.DataFrame]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -11,17 +11,23 @@ from chorus_nb import tables
 from chorus_nb.errors import NotReady
 from chorus_nb.explore.summary import in_words
 from chorus_nb.mapping.plan import RELEASES, REMOVES
-from chorus_nb.release import signed_off
-from chorus_nb.verify import answer, checks
+from chorus_nb.verify import checks
 from chorus_nb.verify.gate import RELEASED_BYTES
 from chorus_nb.workbench.steps import NotebookStep
+from chorus_nb.workbench.waiting import GATE, may_leave_then
 from chorus_nb.workspace import Workspace
 
 
-def answer_facts(workspace: Workspace, step: NotebookStep) -> dict[str, Any] | None:
-    """The numbers of the answer of a notebook that passed, by their names in the template; None without its tables."""
+def answer_facts(workspace: Workspace, step: NotebookStep, states: Mapping[str, str]) -> dict[str, Any] | None:
+    """The numbers of the answer of a notebook that passed, by their names in the template; None without its tables.
+
+    ``states``: the result of each notebook, in order of time. From the gate on an answer says what the index says.
+    """
     try:
-        return {"step": step.number, **ANSWERS[step.number](workspace)} if step.number in ANSWERS else None
+        if step.number not in ANSWERS:
+            return None
+        verdict = may_leave_then(workspace, states, step.name) if step.name >= GATE else None
+        return {"step": step.number, "verdict": verdict, **ANSWERS[step.number](workspace)}
     except NotReady:
         return None
 
@@ -49,7 +55,7 @@ def _deidentified(workspace: Workspace) -> dict[str, Any]:
 
 
 def _verified(workspace: Workspace) -> dict[str, Any]:
-    return {"said": answer(checks(workspace)), "counts": _checks_by_result(checks(workspace))}
+    return {"counts": _checks_by_result(checks(workspace))}
 
 
 def _registered(workspace: Workspace) -> dict[str, Any]:
@@ -69,7 +75,6 @@ def _packed(workspace: Workspace) -> dict[str, Any]:
         "packed": len(present),
         "megabytes": float(present["size"].sum()) / 1e6,
         "delta": {name: int((manifest["delta"] == name).sum()) for name in DELTAS},
-        "signatures": len(signed_off(workspace)),
         "counts": _checks_by_result(workspace.read(tables.TREE_CHECKS)),
     }
 

@@ -78,7 +78,12 @@ def _parser() -> argparse.ArgumentParser:
 def _evidence_commands(commands: Any) -> None:
     """What a privacy officer asks for: audit, sign and crosswalk."""
     audit = commands.add_parser("audit", help="check the audit log, the reports and the release against each other")
-    audit.add_argument("workspace", metavar="WORKSPACE", type=Path, help="the workspace, or a copy without local/")
+    audit.add_argument(
+        "workspace",
+        metavar="WORKSPACE",
+        type=Path,
+        help="the workspace, a copy without local/, or a delivery as it arrived",
+    )
     audit.add_argument("--public", metavar="KEY.pub", type=Path, help="the site's public key: the signatures too")
     audit.add_argument("--number", type=int, default=0, help="of the signature you were told of: no older one counts")
     audit.set_defaults(command=_audit)
@@ -163,6 +168,10 @@ def _audit(chosen: argparse.Namespace) -> int:
 
     if not os.path.isdir(chosen.workspace):  # noqa: PTH112  (False where it can be no path at all)
         raise InputError(f"workspace: folder not found: {chosen.workspace}")
+    if chosen.public and not (chosen.workspace / "audit").is_dir():
+        faults = signing.delivery_faults(chosen.workspace, chosen.public)
+        print(*faults or ["what was delivered is as signed"], sep="\n")
+        return int(bool(faults))
     workspace = Workspace(Parameters.of({"workspace": str(chosen.workspace.resolve())}))
     findings = audit.verify_chain(workspace)
     if chosen.public:

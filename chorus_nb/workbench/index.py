@@ -95,7 +95,7 @@ def _status_counts(workspace: Workspace, outcomes: str, *, shareable: bool) -> l
     return [
         {
             "status": status,
-            "name": status.replace("_", " "),
+            "name": tables.code_in_words(status),
             "count": int(counts.get(status, 0)),
             "href": outcomes if shareable else status_page(workspace, status) or outcomes,
         }

@@ -16,6 +16,7 @@ from nbconvert import HTMLExporter
 from traitlets.config import Config
 
 from chorus_nb import __version__
+from chorus_nb.display import HEADLINE
 from chorus_nb.parameters import Parameters
 from chorus_nb.workbench import audit
 from chorus_nb.workbench.steps import NotebookStep
@@ -56,7 +57,7 @@ def render_report(
     ``answers``: the numbers of its answer (:func:`answer_facts`), which stands on top. No time is on it, so that the
     same tables give the same page; times are in the audit log.
     """
-    prepared = _prepared(notebook, shareable=step.shareable)
+    prepared = _prepared(notebook, shareable=step.shareable, answered=bool(answers))
     body, _ = _body_exporter().from_notebook_node(prepared)
     return page_of(
         "report.html.j2",
@@ -83,8 +84,8 @@ def render_report(
     )
 
 
-def _prepared(notebook: nbformat.NotebookNode, *, shareable: bool) -> nbformat.NotebookNode:
-    """A copy with what the template needs: which cells to hide, and errors in words."""
+def _prepared(notebook: nbformat.NotebookNode, *, shareable: bool, answered: bool) -> nbformat.NotebookNode:
+    """A copy with what the template needs: which cells to hide, errors in words, nothing that the head says."""
     copy: nbformat.NotebookNode = nbformat.from_dict(notebook)
     cells = []
     for cell in copy.cells:
@@ -98,6 +99,8 @@ def _prepared(notebook: nbformat.NotebookNode, *, shareable: bool) -> nbformat.N
                 output.traceback = []
         if shareable and "outputs" in cell:
             cell.outputs = [output for output in cell.outputs if output.output_type != "stream"]
+        if answered and "outputs" in cell:
+            cell.outputs = [output for output in cell.outputs if HEADLINE not in output.get("metadata", {})]
         cells.append(cell)
         if any(output.output_type == "error" for output in cell.get("outputs", [])):
             break  # what stands below never ran

@@ -17,7 +17,7 @@ from chorus_nb.parameters import Parameters, project_folder
 from chorus_nb.workbench import audit, kernel, report
 from chorus_nb.workbench.answers import answer_facts
 from chorus_nb.workbench.check import check_inputs
-from chorus_nb.workbench.index import write_indexes
+from chorus_nb.workbench.index import report_states, write_indexes
 from chorus_nb.workbench.lists import write_evidence
 from chorus_nb.workbench.notebook import prepare_process
 from chorus_nb.workbench.report import Outcome
@@ -101,7 +101,7 @@ def _write_report(
 ) -> tuple[Outcome, Path]:
     """Render and write the report; one that may be shared only after the search for original values."""
     parameters, path = workspace.parameters, step.report(workspace)
-    answers = answer_facts(workspace, step) if ended.status == "passed" else None
+    answers = answer_facts(workspace, step, report_states(workspace)) if ended.status == "passed" else None
     page = report.render_report(step, notebook, parameters, ended, "index.html", answers=answers)
     if step.shareable:
         searched, leaking = search_pages(workspace, {step.name: page})

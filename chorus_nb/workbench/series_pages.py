@@ -146,7 +146,7 @@ class Evidence:
             "local/series.html.j2",
             self.workspace.parameters.site,
             title=_text(" ".join(filter(None, (one.modality, one.SeriesDescription))) or "Files without a series"),
-            counts=[(name.replace("_", " "), int(statuses[name])) for name in tables.STATUSES if name in statuses],
+            counts=[(tables.code_in_words(name), int(statuses[name])) for name in tables.STATUSES if name in statuses],
             total=len(files),
             identity=[(name, _text(old), _text(new)) for name, old, new in _identity(files, changes)],
             pictures=self._pictures(files, child),
@@ -163,7 +163,7 @@ class Evidence:
 
     def _file(self, number: int, row: Any, own: dict[str, pd.DataFrame]) -> dict[str, Any]:
         facts = {
-            "What became of it": row.status.replace("_", " "),
+            "What became of it": tables.code_in_words(row.status),
             "Why": tables.REASON_MEANINGS.get(row.reason, row.reason),
             "More": row.detail,
             "What to do": tables.REMEDIES.get(row.reason, ""),
@@ -181,7 +181,7 @@ class Evidence:
             "number": number,
             "name": _text(row.source_path),
             "status": row.status,
-            "said": row.status.replace("_", " "),
+            "said": tables.code_in_words(row.status),
             "facts": [(name, _text(value)) for name, value in facts.items() if value],
             "changes": _shown(self._with_reasons(table, row.sop_class), "Changed in this file alone"),
         }

@@ -7,6 +7,7 @@ Only where log, signatures and release are all put back together does nothing he
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -28,7 +29,6 @@ from chorus_nb.workspace import Workspace, digest_of, write_atomically, write_if
 
 PRIVATE_KEY = "signing.key"  # below local/
 PUBLIC_KEY = "signing_key.pub"  # below audit/
-SIGNATURES = "signatures"  # below audit/
 EVENT = "signature"
 LONGEST_NAME = 200
 
@@ -75,12 +75,12 @@ def signature_faults(workspace: Workspace, public: Path, number: int = 0) -> lis
     key = _public_key(public)
     paths = sorted(_folder(workspace).glob("*.json"))
     if not paths:
-        return [f"audit/{SIGNATURES}: nobody signed this release"]
+        return [f"audit/{layout.SIGNATURES}: nobody signed this release"]
     faults: list[str] = []
     statements: dict[int, dict[str, Any]] = {}
     before = ""
     for path in paths:
-        name = f"audit/{SIGNATURES}/{path.name}"
+        name = f"audit/{layout.SIGNATURES}/{path.name}"
         statement, why = _verified(path, key)
         if why:
             faults.append(f"{name}: {why}")
@@ -94,6 +94,40 @@ def signature_faults(workspace: Workspace, public: Path, number: int = 0) -> lis
     if latest := statements.get(_number(paths[-1])):
         faults += _release_faults(workspace, latest, statements)
     return faults
+
+
+def delivery_faults(folder: Path, public: Path) -> list[str]:
+    """What is wrong with a delivery as it arrived, by the signature in it; nothing if all of it is as signed.
+
+    What earlier deliveries brought is not in it and not looked at.
+    """
+    path = folder / layout.SIGNATURE_FILE
+    key = _public_key(public)
+    if not path.is_file():
+        return [f"{layout.SIGNATURE_FILE}: is not here; nobody signed what was delivered"]
+    statement, why = _verified(path, key)
+    if why:
+        return [f"{layout.SIGNATURE_FILE}: {why}"]
+    if _digest(folder / layout.MANIFEST_FILE) != statement["manifest"]:
+        return [f"{layout.MANIFEST_FILE}: is not the one that was signed"]
+    manifest = tables.read(tables.MANIFEST, folder / layout.MANIFEST_FILE)
+    sent = manifest[manifest["delta"].isin(["added", "modified"])]
+    signed = dict(zip(sent["path"], sent["sha256"], strict=True))
+    there = set(layout.files_below(folder)) - {layout.SIGNATURE_FILE, layout.MANIFEST_FILE}
+    return [
+        *(f"{name}: is not here" for name in sorted(signed.keys() - there)),
+        *(f"{name}: is not in what was signed" for name in sorted(there - signed.keys())),
+        *(
+            f"{name}: changed since it was signed"
+            for name in sorted(there & signed.keys())
+            if _sha256(folder / name) != signed[name]
+        ),
+    ]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fingerprint(key: Ed25519PublicKey) -> str:
@@ -161,7 +195,7 @@ def _bytes(statement: Mapping[str, Any]) -> bytes:
 
 
 def _folder(workspace: Workspace) -> Path:
-    return workspace.audit / SIGNATURES
+    return workspace.audit / layout.SIGNATURES
 
 
 def _number(path: Path) -> int:
@@ -211,9 +245,9 @@ def _against_log(workspace: Workspace, paths: list[Path], number: int) -> Iterat
     said = {int(line["number"]): line["signature"] for line in _events(workspace)}
     for one, digest in said.items():
         if one not in digests:
-            yield f"audit/{SIGNATURES}/{one:06d}.json: is gone, and the audit log says that it was signed"
+            yield f"audit/{layout.SIGNATURES}/{one:06d}.json: is gone, and the audit log says that it was signed"
         elif digests[one] != digest:
-            yield f"audit/{SIGNATURES}/{one:06d}.json: is not the signature that the audit log names"
+            yield f"audit/{layout.SIGNATURES}/{one:06d}.json: is not the signature that the audit log names"
     latest = max(digests)
     if latest not in said:
         yield f"audit.jsonl: does not name signature {latest}; it was cut after it, or signing was stopped: sign again"

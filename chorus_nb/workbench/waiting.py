@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 from chorus_nb import tables
 from chorus_nb.release import signed_off
-from chorus_nb.verify import answer, checks
+from chorus_nb.verify import answer, checks, is_open
 from chorus_nb.workbench.steps import STEPS
 from chorus_nb.workspace import Workspace
+
+GATE = "04_verify"  # the notebook that makes it
 
 
 class Waiting(NamedTuple):
@@ -24,35 +26,43 @@ class Waiting(NamedTuple):
 
 
 class MayLeave(NamedTuple):
-    """May the release leave? ``state``: yes, not yet (somebody has to sign or to run) or no (something is at fault)."""
+    """May the release leave? ``state``: yes, not yet (somebody has to sign or to run) or no (something is at fault).
+
+    ``said``: what is in the way, and what the gate says of the files.
+    """
 
     state: str
     said: tuple[str, ...]
 
 
 def may_leave(workspace: Workspace, states: Mapping[str, str]) -> MayLeave:
-    """What may be said of the release that is packed now; ``states``: the result of each notebook, in order of time.
+    """The one answer of index, reports and commands; ``states``: the result of each notebook, in order of time.
 
     Not by whom it is signed: the sentences stand on a page that may be shared, too.
     """
-    for step in STEPS:
-        state = states.get(step.name, "not run")
-        if state != "passed":
-            said = f"Notebook {step.number}, {step.title}, {'was not run' if state == 'not run' else f'ended {state}'}."
-            return MayLeave("not yet" if state == "not run" else "no", (said,))
+    gate = (answer(checks(workspace)),) if GATE in states and workspace.has(tables.CHECKS) else ()
+    closed = gate if gate and not is_open(checks(workspace)) else ()
+    to_come = [step for step in STEPS if states.get(step.name) != "passed"]
+    if to_come and (ended := states.get(to_come[0].name)):
+        return MayLeave("no", (f"Notebook {to_come[0].number}, {to_come[0].title}, ended {ended}.", *closed))
+    if closed:
+        return MayLeave("no", closed)
+    if to_come:
+        names = ", ".join(f"{step.number} {step.title}" for step in to_come)
+        return MayLeave("not yet", (f"Still to come: {names}, and the signature of a person.", *gate))
     latest = [step.number for name in states for step in STEPS if step.name == name][-1]
     if latest != STEPS[-1].number:
-        said = f"Notebook {latest} was run after {STEPS[-1].number}: run the later ones again."
-        return MayLeave("not yet", (said,))
-    found = answer(checks(workspace))
-    word, _, why = found.partition(", ")
-    said = why.partition(": ")[2] if word == "YES" else why
-    gate = said[:1].upper() + said[1:]
-    if word != "YES":
-        return MayLeave("no", (gate,))
+        return MayLeave("not yet", (f"Notebook {latest} was run after {STEPS[-1].number}: run the later ones again.",))
     if signed_off(workspace).empty:
-        return MayLeave("not yet", ("The gate is open and the release is packed, but nobody has signed it.", gate))
-    return MayLeave("yes", ("The gate is open and the release is packed and signed.", gate))
+        return MayLeave("not yet", ("The release is packed; it may leave once a person has signed it.", *gate))
+    return MayLeave("yes", ("The release is packed, and a person has signed it.", *gate))
+
+
+def may_leave_then(workspace: Workspace, states: Mapping[str, str], last: str) -> MayLeave:
+    """:func:`may_leave` when the notebook ``last`` had just passed, as its report says it: whatever ran after it is to
+    come, so that the report of a second run is that of the first."""
+    until = [step.name for step in STEPS if step.name <= last]
+    return may_leave(workspace, {name: states[name] for name in until[:-1] if name in states} | {last: "passed"})
 
 
 def since_last_release(workspace: Workspace) -> str:

@@ -346,3 +346,20 @@ def test_a_table_with_a_choice_of_vr_is_kept_under_either(release: Release) -> N
     made = image(ModalityLUTSequence=[item(LUTDescriptor=[4, 0, 16], ModalityLUTType="HU")])
     made.ModalityLUTSequence[0].add_new(0x00283006, "OW", bytes(range(8)))
     assert release(made).ModalityLUTSequence[0][0x00283006].value == bytes(range(8))
+
+
+def test_the_crosswalk_names_who_reserved_a_private_element_at_any_depth(engine: Deidentifier) -> None:
+    """Without its creator a private tag says nothing: another maker's element has the same number."""
+    made = image(RequestAttributesSequence=[item()])
+    for data_set in (made, made.RequestAttributesSequence[0]):
+        data_set.private_block(0x0029, "SITE NOTES", create=True).add_new(0x01, "LO", "Okonkwo-Lindqvist")
+    block = made.private_block(0x0029, "OTHER NOTES", create=True)
+    inside = item()
+    inside.private_block(0x0031, "WITHIN", create=True).add_new(0x02, "LO", "Okonkwo-Lindqvist")
+    block.add_new(0x07, "SQ", [inside])
+    changes = engine.apply(encoded(made), SUBJECT).changes
+    named = {(change.path, change.tag): change.keyword for change in changes if "(00" in change.tag}
+    assert named["", "(0029,1001)"] == "0029[SITE NOTES]01" and named["", "(0029,1107)"] == "0029[OTHER NOTES]07"
+    assert named["RequestAttributesSequence[1].", "(0029,1001)"] == "0029[SITE NOTES]01"
+    assert named["0029[OTHER NOTES]07[1].", "(0031,1002)"] == "0031[WITHIN]02"
+    assert named["", "(0029,0010)"] == "PrivateCreator"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,4 +28,5 @@ def chain(demo_site: Path, tmp_path_factory: pytest.TempPathFactory) -> Chain:
     file.write_text(yaml.safe_dump(values))
     calls = folder / "calls.txt"
     done = chorus_nb("run", str(file), calls=calls)
-    return Chain(file, Workspace(Parameters.read(file)), done.returncode, done.stderr, calls)
+    ended = shutil.copytree(folder / "workspace", folder / "ended", ignore=shutil.ignore_patterns("cache", "scratch"))
+    return Chain(file, Workspace(Parameters.read(file)), done.returncode, done.stderr, ended, calls)

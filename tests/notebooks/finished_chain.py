@@ -22,6 +22,7 @@ class Chain:
     workspace: Workspace
     exit_code: int
     said: str
+    ended: Path  # a copy of the workspace as the run left it: other tests run notebooks in it again
     calls: Path  # what strace saw of its system calls; not there without strace
 
     def again(self, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -13,10 +13,15 @@ import duckdb
 import pandas as pd
 import pytest
 
-from chorus_nb.workbench import lists
+from chorus_nb import explore
+from chorus_nb.mapping import make_plan
+from chorus_nb.mapping.overrides import TAG_LOG
+from chorus_nb.pixels.decisions import IMAGE_LOG
+from chorus_nb.workbench import index, lists
 from chorus_nb.workbench.commands import main
 from chorus_nb.workbench.series_pages import FOLDER, all_files, write_series_pages
 from tests.browsing import Watched
+from tests.deid.small_run import SmallSite, run
 from tests.notebooks.finished_chain import Chain
 
 
@@ -65,12 +70,40 @@ def test_three_clicks_lead_from_the_index_to_what_was_done_to_a_file(chain: Chai
     assert (watched.dialogs, watched.errors, watched.outside) == ([], [], [])
 
 
+def test_three_clicks_lead_to_the_person_who_decided(tmp_path: Path, browser: Any) -> None:
+    """About a tag of the plan, and about a picture: who, what and why stand on the page of the file."""
+    site = SmallSite(tmp_path)
+    site.add_series(2, SeriesDescription="AXIAL", SliceThickness="5.0")
+    workspace = site.open()
+    about = {"path": "", "tag": "(0018,0050)", "private_creator": "", "action": "X", "reason": "not wanted here"}
+    TAG_LOG.append(workspace, "Ada Lovelace", about)
+    IMAGE_LOG.append(workspace, "Grace Hopper", {"item": "series/0002", "decision": "accept", "note": "only a marker"})
+    explore.scan(workspace)
+    explore.profile(workspace)
+    make_plan(workspace)
+    run(workspace)
+    assert lists.write_evidence(workspace) == []
+    index.write_indexes(workspace)
+    watched = Watched(browser)
+    page = watched.page
+    page.goto((workspace.reports_local / "index.html").as_uri())
+    page.get_by_role("link", name="by patient").first.click()
+    page.locator("tr", has_text="MRN-1").get_by_role("link").first.click()
+    page.locator("details.file > summary", has_text="series/0002").click()
+    [changed] = page.locator("tr", has_text="SliceThickness").all()
+    decided = squeezed(changed.inner_text())
+    looked = squeezed(page.locator("tr", has_text="only a marker").inner_text())
+    watched.close()
+    assert "5.0 remove" in decided and decided.endswith("not wanted here Ada Lovelace")
+    assert all(said in looked for said in ("series/0002", "accept", "Grace Hopper")), looked
+
+
 def test_every_file_stands_on_one_page_with_what_became_of_it(chain: Chain) -> None:
     folder = chain.workspace.reports_local / FOLDER
     pages = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.html")}
     series = {name: text for name, text in pages.items() if not name.startswith(("by_", "status_"))}
     for row in outcomes(chain).itertuples():
-        said = f"{row.status.replace('_', ' ')}: <code>{html.escape(row.source_path)}</code>"
+        said = f"{row.status.replace('_', ' ').replace('dicom', 'DICOM')}: <code>{html.escape(row.source_path)}</code>"
         assert sum(said in text for text in series.values()) == 1, row.source_path
     assert re.findall("<script|<img src=x", "".join(pages.values())) == [], "text of headers is data"
 

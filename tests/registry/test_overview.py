@@ -24,8 +24,7 @@ def test_links_are_counted_by_how_they_were_found(small: Workspace) -> None:
 
 def test_what_is_held_back_is_counted_by_reason(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path, (replace(CT, status="held_back", visit=None), MR))
-    meaning = "lies within no visit of the OMOP tables"
-    assert held_back(workspace).values.tolist() == [["held_back", "no_visit", 2, meaning]]
+    assert held_back(workspace).values.tolist() == [["held_back", "no_visit", 2]]
     rows = link_summary(workspace).values.tolist()
     assert ["none", "none: nothing of it is released", 1, 2] in rows  # no procedure is minted for it
 

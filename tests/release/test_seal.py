@@ -6,6 +6,7 @@ The list grows: a change that once slipped through gets a row here before it get
 from __future__ import annotations
 
 import gzip
+import hashlib
 import os
 import zipfile
 from collections.abc import Callable
@@ -20,7 +21,7 @@ import pytest
 from chorus_nb import tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.release import pack, packing
-from chorus_nb.seal import seal_release
+from chorus_nb.seal import remove_superseded, seal_release
 from chorus_nb.verify.findings import ASKED_OF_TREE
 from chorus_nb.workspace import Workspace, remove_partials
 from tests.small_release import ready
@@ -274,3 +275,21 @@ def test_killed_at_any_write_06_leaves_nothing_half_and_the_next_run_packs_the_s
     taken_out(built, written)
     seal_release(built)
     pd.testing.assert_frame_equal(pack(built), killed)
+
+
+def test_what_an_earlier_version_packed_goes_and_what_anybody_else_put_there_is_refused(built: Workspace) -> None:
+    """A workspace whose certificate was Markdown still: 05 ended in it."""
+    pack(workspace := built)
+    old, strange = "Metadata/verification_certificate.md", "Metadata/notes.md"
+    for path in (old, strange):
+        (workspace.release / path).write_bytes(b"# Certificate\n")
+    manifest = workspace.read(tables.MANIFEST)
+    digest = hashlib.sha256(b"# Certificate\n").hexdigest()
+    more = [manifest.iloc[0].to_dict() | {"path": old, "sha256": digest}]
+    more += [manifest.iloc[0].to_dict() | {"path": strange, "sha256": "another"}]
+    workspace.write(tables.MANIFEST, pd.concat([manifest, pd.DataFrame(more)], ignore_index=True))
+    assert remove_superseded(workspace) == [old]
+    with pytest.raises(WorkbenchError, match=r"Metadata/notes\.md: is of no kind that a release may hold; take it out"):
+        seal_release(workspace)
+    (workspace.release / strange).unlink()
+    seal_release(workspace)

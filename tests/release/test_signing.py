@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError, WorkbenchError
-from chorus_nb.layout import CERTIFICATE, MANIFEST_FILE
-from chorus_nb.release import pack, signed_off
+from chorus_nb.layout import CERTIFICATE, MANIFEST_FILE, SIGNATURE_FILE, SIGNATURES
+from chorus_nb.release import pack, plan_upload, signed_off, upload
 from chorus_nb.seal import seal_release
 from chorus_nb.workbench import audit, signing
 from chorus_nb.workbench.commands import main
@@ -77,7 +77,7 @@ def test_what_was_signed_is_whole_also_without_what_stays_local(
     assert main(command) == 0
     assert "all as signed and recorded" in capsys.readouterr().out
     assert signed_off(signed)["reviewer"].tolist() == ["Grace Hopper"]
-    statement = json.loads((signed.audit / signing.SIGNATURES / "000002.json").read_text())["statement"]
+    statement = json.loads((signed.audit / SIGNATURES / "000002.json").read_text())["statement"]
     assert (statement["by"], statement["number"], statement["log_lines"]) == ("Grace Hopper", 2, 3)
     assert (signed.local / signing.PRIVATE_KEY).stat().st_mode & 0o777 == 0o600
     shutil.rmtree(signed.local)
@@ -96,7 +96,7 @@ def a_byte(place: str) -> Callable[[Workspace], None]:
 
 
 def another_name(workspace: Workspace) -> None:
-    path = workspace.audit / signing.SIGNATURES / "000002.json"
+    path = workspace.audit / SIGNATURES / "000002.json"
     path.write_text(path.read_text().replace("Grace Hopper", "Alan Turing"))
 
 
@@ -124,16 +124,14 @@ CASES: dict[str, tuple[Callable[[Workspace], None], str]] = {
     ),
     "older release": (lambda w: put_back(w, "release"), "is the one of signature 1, put back"),
     "latest signature gone": (
-        lambda w: (w.audit / signing.SIGNATURES / "000002.json").unlink(),
+        lambda w: (w.audit / SIGNATURES / "000002.json").unlink(),
         "000002.json: is gone, and the audit log says that it was signed",
     ),
     "older signature in its place": (
-        lambda w: shutil.copy(
-            w.audit / signing.SIGNATURES / "000001.json", w.audit / signing.SIGNATURES / "000002.json"
-        ),
+        lambda w: shutil.copy(w.audit / SIGNATURES / "000001.json", w.audit / SIGNATURES / "000002.json"),
         "000002.json: does not follow the signature before it",
     ),
-    "no signature": (lambda w: shutil.rmtree(w.audit / signing.SIGNATURES), "nobody signed this release"),
+    "no signature": (lambda w: shutil.rmtree(w.audit / SIGNATURES), "nobody signed this release"),
 }
 
 
@@ -171,7 +169,7 @@ def test_nothing_is_signed_that_is_not_as_it_was_recorded(signed: Workspace) -> 
     (signed.release / "Metadata/study.csv").write_text("x\n")
     with pytest.raises(WorkbenchError, match=r"not signed:\n.*study.csv: changed"):
         signing.sign_release(signed, "Ada Lovelace", "note")
-    assert not (signed.audit / signing.SIGNATURES / "000003.json").exists()
+    assert not (signed.audit / SIGNATURES / "000003.json").exists()
 
 
 def test_the_command_signs_and_says_how_to_verify(signed: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
@@ -181,3 +179,60 @@ def test_the_command_signs_and_says_how_to_verify(signed: Workspace, capsys: pyt
     assert "--public" in capsys.readouterr().out
     assert faults(signed, 3) == ""
     assert main(["audit", str(signed.root), "--public", str(file)]) == 2
+
+
+@pytest.fixture
+def arrived(signed: Workspace, tmp_path: Path) -> Path:
+    """The signed release as it was delivered to a folder."""
+    there = tmp_path / "there"
+    workspace = Workspace(signed.parameters.model_copy(update={"upload_url": str(there)}))
+    sent = upload(workspace)
+    assert sent["path"].tolist()[-2:] == [SIGNATURE_FILE, MANIFEST_FILE]
+    return next(there.iterdir())
+
+
+def flipped(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1] + b"X")
+
+
+ARRIVED: dict[str, tuple[Callable[[Path], object], str]] = {
+    "as sent": (lambda there: None, "what was delivered is as signed"),
+    "a byte of a table": (
+        lambda there: flipped(there / "Metadata/data_dictionary.csv"),
+        "data_dictionary.csv: changed",
+    ),
+    "a byte of the manifest": (lambda there: flipped(there / MANIFEST_FILE), f"{MANIFEST_FILE}: is not the one"),
+    "a byte of the statement": (
+        lambda there: (there / SIGNATURE_FILE).write_text(
+            (there / SIGNATURE_FILE).read_text().replace("Grace Hopper", "Grace Hopped")
+        ),
+        f"{SIGNATURE_FILE}: was changed since it was signed",
+    ),
+    "a file gone": (
+        lambda there: (there / "Metadata/data_dictionary.csv").unlink(),
+        "data_dictionary.csv: is not here",
+    ),
+    "a file more": (lambda there: (there / "Metadata/x.csv").write_text("x"), "Metadata/x.csv: is not in what"),
+    "no signature": (lambda there: (there / SIGNATURE_FILE).unlink(), "nobody signed what was delivered"),
+}
+
+
+@pytest.mark.parametrize("change", ARRIVED)
+def test_who_receives_a_delivery_is_told_what_is_not_as_signed(
+    signed: Workspace, arrived: Path, change: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The signature goes with the upload, before the manifest; nothing else is needed but the public key."""
+    plant, said = ARRIVED[change]
+    plant(arrived)
+    public = signed.audit / signing.PUBLIC_KEY
+    assert main(["audit", str(arrived), "--public", str(public)]) == int(change != "as sent")
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 and said in lines[0]
+
+
+def test_a_signature_of_other_bytes_does_not_go_with_them(signed: Workspace) -> None:
+    assert plan_upload(signed)["path"].iloc[-2] == SIGNATURE_FILE
+    (signed.release / "Metadata/data_dictionary.csv").write_text("column,meaning\nx,z\n")
+    seal_release(signed)
+    pack(signed)
+    assert SIGNATURE_FILE not in set(plan_upload(signed)["path"])

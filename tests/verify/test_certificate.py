@@ -13,7 +13,7 @@ import pytest
 
 from chorus_nb import tables
 from chorus_nb.layout import CERTIFICATE
-from chorus_nb.verify import all_checks, certificate, search_contents, verify, verify_tree
+from chorus_nb.verify import all_checks, answer, certificate, search_contents, verify, verify_tree
 from chorus_nb.verify.certificate import certificate_facts
 from chorus_nb.verify.certificate_pages import html_certificate, pdf_certificate
 from chorus_nb.verify.sentences import checks_said, faces_said, sections_of, text_said
@@ -111,11 +111,13 @@ def test_every_number_of_the_certificate_is_that_of_the_tables(release: Workspac
     data, page = made(release)
     assert numbers_said(data) == numbers_from_tables(release)
     assert page == html_certificate(sections_of(data)).decode()  # made of these numbers only
+    assert data["gate"] == answer(release.read(tables.CHECKS)), "what index and reports say"
 
 
 FACTS: dict[str, Any] = {
     "site": "Zürich <b>",
     "release_blake3": "ab" * 32,
+    "gate": "The gate is open: 4,201 files passed every check that was run.",
     "files": 4201,
     "persons": 37,
     "accessions": 58,
@@ -244,3 +246,17 @@ def test_an_identifier_in_the_pdf_would_be_found(release: Workspace) -> None:
     pdf = pdf_certificate(sections_of(FACTS | {"site": "MRN-77120034"}))
     assert search_contents(release, {"a.pdf": pdf}) == ["a.pdf"]
     assert search_contents(release, {"a.pdf": pdf_certificate(sections_of(FACTS))}) == []
+
+
+def test_the_pdf_has_every_letter_of_a_name_and_the_search_reads_it(release: Workspace) -> None:
+    """A site in any script; a decomposed letter is the composed one; what no font has is told by its code."""
+    verify(release)
+    site = "Łukasz, 李, A\u030angstro\u0308m; MRN-77120034"
+    pdf = pdf_certificate(sections_of(FACTS | {"site": site}))
+    assert pdf == pdf_certificate(sections_of(FACTS | {"site": site})), "the same bytes again"
+    glyphs = set(re.findall(rb"<[0-9A-F]{4}> <([0-9A-F]{4})>", pdf))  # of the font, to Unicode
+    assert {f"{ord(letter):04X}".encode() for letter in "Łukasz[U+674E]"} <= glyphs
+    assert b"?" not in pdf[pdf.index(b"/Subject") :][:200] and b"\\u674e" in pdf
+    assert search_contents(release, {"a.pdf": pdf}) == ["a.pdf"]
+    latin = pdf_certificate(sections_of(FACTS | {"site": "A\u030angstro\u0308m"}))
+    assert "(Verification certificate of Ångström)".encode("latin-1") in latin and b"DejaVu" not in latin

@@ -21,6 +21,7 @@ from chorus_nb.verify import (
     answer,
     certificate,
     checks,
+    is_open,
     require_pass,
     safe_harbor,
     search_contents,
@@ -41,21 +42,21 @@ ORIGINAL_WORDS = ("Müller", "Okonkwo", "77120034", "ACC4471982", "Brigid", "Fit
 
 def test_the_answer_stands_first_and_says_what_to_do(release: Workspace) -> None:
     gate = checks(release)
-    assert answer(gate).startswith("YES")
+    assert answer(gate).startswith("The gate is open") and is_open(gate)
     assert to_do(gate).empty
     rewrite(release, lambda d: setattr(d, "InstitutionName", "Saint Brigid Hospital"))
     verify(release)
-    assert answer(checks(release)).startswith("YES"), "a file at fault is held back"
+    assert answer(checks(release)).startswith("The gate is open"), "a file at fault is held back"
     assert "1 more file is held back" in answer(checks(release))
     gate.loc[gate.check == "leaks", "result"] = "fail"
-    assert answer(gate).startswith("NO")
+    assert answer(gate).startswith("The gate is closed: 1 of ") and not is_open(gate)
     assert to_do(gate).set_index("check").what_to_do["leaks"] == GATE_CHECKS["leaks"].remedy
 
 
 def test_an_empty_release_is_one_line_and_says_where_to_look(release: Workspace) -> None:
     gate = checks(release)
     gate.loc[~gate.check.isin(("accounted", "released_bytes")), ["result", "examined"]] = "not run", 0
-    assert answer(gate) == "NO, this release may not leave the house: no file is in it."
+    assert answer(gate) == "The gate is closed: no file is in the release."
     assert list(to_do(gate).check) == ["readable"]
     with pytest.raises(WorkbenchError, match="what each file is held back for"):
         require_pass(gate)

@@ -13,10 +13,13 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from chorus_nb import tables
+from chorus_nb.display import HEADLINE
 from chorus_nb.parameters import Parameters
 from chorus_nb.release import sign_off
+from chorus_nb.verify import answer
 from chorus_nb.verify.findings import GATE_CHECKS
 from chorus_nb.workbench import audit, index, report, waiting
+from chorus_nb.workbench.answers import answer_facts
 from chorus_nb.workbench.commands import main
 from chorus_nb.workbench.report import Outcome
 from chorus_nb.workbench.run import NOTEBOOKS
@@ -225,12 +228,12 @@ def verdict_of(workspace: Workspace, *, shareable: bool = False) -> tuple[str, s
 
 def test_nothing_may_leave_that_nobody_signed(passed: Workspace) -> None:
     """An index that was green with files waiting and nobody's signature under it is what this answers."""
-    assert verdict_of(passed) == ("not yet", "The gate is open and the release is packed, but nobody has signed it.")
+    assert verdict_of(passed) == ("not yet", "The release is packed; it may leave once a person has signed it.")
     sign_off(passed, "looked at all of them", "quilla")
     for shareable in (False, True):
         assert verdict_of(passed, shareable=shareable) == (
             "yes",
-            "The gate is open and the release is packed and signed.",
+            "The release is packed, and a person has signed it.",
         )
         assert "quilla" not in index.render_index(passed, shareable=shareable)
 
@@ -242,7 +245,7 @@ def test_the_status_says_what_the_index_says_and_makes_it_anew(
     file.write_text(json.dumps(passed.parameters.model_dump(exclude_unset=True)))
     assert main(["status", str(file)]) == 1
     first, *waiting_lines = capsys.readouterr().out.splitlines()
-    assert first.startswith("may the release leave? not yet: The gate is open")
+    assert first.startswith("may the release leave? not yet: The release is packed; it may leave once")
     assert waiting_lines[-1] == "the privacy officer: Nobody has signed the release that is packed now (06 Sign-off)"
     sign_off(passed, "looked at all of them", "quilla")
     assert main(["status", str(file)]) == 0
@@ -277,16 +280,55 @@ def test_a_gate_that_is_closed_says_no_and_why(passed: Workspace) -> None:
     gate.loc[0, "result"] = "fail"
     passed.write(tables.CHECKS, gate)
     state, said = verdict_of(passed)
-    assert state == "no" and said.startswith("This release may not leave the house: 1 of ")
+    assert state == "no" and said.startswith("The gate is closed: 1 of ")
 
 
 def test_a_notebook_that_failed_or_never_ran_is_named(run: Workspace) -> None:
-    assert verdict_of(run) == ("not yet", "Notebook 02, Map tags, was not run.")
+    assert verdict_of(run)[1].startswith("Still to come: 02 Map tags, 03 Run de-identification, 04 Verify, 05 ")
+
+
+def test_a_notebook_that_failed_says_no_and_what_its_gate_says(passed: Workspace) -> None:
+    states = {step.name: "passed" for step in STEPS[:3]} | {"04_verify": "failed"}
+    assert waiting.may_leave(passed, states) == ("no", ("Notebook 04, Verify, ended failed.",))
+    gate = passed.read(tables.CHECKS)
+    gate.loc[0, "result"] = "fail"
+    passed.write(tables.CHECKS, gate)
+    [_, said] = waiting.may_leave(passed, states).said
+    assert said == answer(gate)
 
 
 def test_the_index_says_what_changed_since_the_last_release(passed: Workspace) -> None:
     told = "Since the release that was delivered last: 29 added, 1 modified, 1 removed, 1 unchanged."
     assert told in index.render_index(passed, shareable=False)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_reports_from_the_gate_on_say_what_the_index_says(passed: Workspace, signed: bool) -> None:
+    """04 said YES while the index said NOT YET. A report says what was so when it was made, of a second run, too."""
+    if signed:
+        sign_off(passed, "looked at all of them", "quilla")
+    states = index.report_states(passed)
+    told = {step.number: answer_facts(passed, step, states) for step in STEPS if step.number in ("04", "06")}
+    passed.write(tables.TREE_CHECKS, tables.empty(tables.TREE_CHECKS))
+    told["06"] = answer_facts(passed, STEPS[5], states)
+    to_come = "Still to come: 05 Build the registry, 06 Release and upload, and the signature of a person."
+    assert told["04"] and told["04"]["verdict"] == ("not yet", (to_come, answer(passed.read(tables.CHECKS))))
+    assert told["06"] and told["06"]["verdict"] == waiting.may_leave(passed, states)
+    assert told["06"]["verdict"].state == ("yes" if signed else "not yet")
+    ended = Outcome("passed", 1.0)
+    page = report.render_report(STEPS[3], executed(), PARAMETERS, ended, "index.html", answers=told["04"])
+    assert "<p>May the release leave? When this report was made: <b>not yet</b>. Still to come: 05 " in page
+
+
+def test_what_stands_at_the_top_of_a_report_is_not_said_again(passed: Workspace) -> None:
+    """In the lab the cell says it; in a report that failed nothing else does."""
+    gate = passed.read(tables.CHECKS)
+    data = {"text/html": f'<p class="say">{answer(gate)}</p>', "text/plain": ""}
+    notebook = executed(new_output("display_data", data=data, metadata={HEADLINE: True}))
+    facts = answer_facts(passed, STEPS[3], index.report_states(passed))
+    for answers in (facts, None):
+        html = report.render_report(STEPS[3], notebook, PARAMETERS, Outcome("", 1.0), "index.html", answers=answers)
+        assert html.count(answer(gate)) == 1
 
 
 def test_an_outcome_of_an_untroubled_notebook_is_passed() -> None:

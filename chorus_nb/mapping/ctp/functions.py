@@ -81,7 +81,7 @@ def check_call(call: Call, parameters: Mapping[str, str], own: Mapping[str, Path
         raise ScriptFault(f"unknown function @{call.name}")
     kinds = _kinds(call)
     if kinds is None:
-        raise ScriptFault(f"@{call.name} is given {len(call.arguments)} arguments, which it cannot take")
+        raise ScriptFault(f"@{call.name} is given {len(call.arguments):,} arguments, which it cannot take")
     if call.name == "if" and call.arguments[1] not in CONDITIONS:
         raise ScriptFault(f"@if has no condition {call.arguments[1]}")
     undefined = undefined_parameters(call, parameters)

@@ -113,7 +113,7 @@ def open_panel(watched: Watched, panel: Panel, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(panel, "send", send)
     page = watched.page
     page.expose_function("toPython", to_python)
-    page.set_content(f'<style>{panel._css}</style><div id="panel" style="max-width:1240px"></div>')
+    page.set_content(f'<!doctype html><style>{panel._css}</style><div id="panel" style="max-width:1240px"></div>')
     page.evaluate(HARNESS, [str(panel._esm), panel.content])
     return page
 

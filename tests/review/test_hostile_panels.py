@@ -19,6 +19,7 @@ from tests.browsing import Watched, open_panel
 from tests.deid.conftest import encoded, image
 from tests.deid.small_run import SmallSite
 from tests.review.hostile_texts import HOSTILE_TEXTS
+from tests.review.seen import THEMES, faint, nameless, unreached
 
 NAMES = [f"{number:02} {text}" for number, text in enumerate(HOSTILE_TEXTS)]
 PATHS = [name.replace("/", "\u2044") for name in NAMES]
@@ -176,3 +177,14 @@ def test_what_others_wrote_is_seen_as_it_is_and_does_nothing(
     assert [text for text in NAMES if text not in shown] == [], "seen as it is"
     report = panel._repr_mimebundle_()[0]["text/html"]
     assert not re.search(r"<(?!/?(div|p|table|caption|thead|tbody|tr|th|td)\b)", report)
+
+
+@pytest.mark.parametrize("name", review.__all__)
+def test_everybody_can_read_hear_and_reach_what_is_there(
+    hostile: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    page = open_panel(watched, getattr(review, name)(hostile, "ada"), monkeypatch)
+    DRIVEN[name](page)
+    assert {theme: faint(page, theme) for theme in THEMES} == {theme: [] for theme in THEMES}
+    assert nameless(page) == []
+    assert unreached(page) == []

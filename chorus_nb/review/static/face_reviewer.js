@@ -8,7 +8,7 @@ function render({ model, el }) {
   let inSpace = -1;
   let looked = -1; // the head whose pictures are there, or are known to be none
   const names = ["before", "before, turned", "after", "after, turned", "from the side", "from the front", "from below"];
-  const canvases = names.map(() => make("canvas", { width: 1, height: 1 }));
+  const canvases = names.map((text) => make("canvas", { width: 1, height: 1, role: "img", "aria-label": `The head ${text}` }));
   const captions = names.map((text) => make("figcaption", { text }));
   const figures = canvases.map((canvas, place) => make("figure", {}, canvas, captions[place]));
   const facts = make("p", { class: "count" });

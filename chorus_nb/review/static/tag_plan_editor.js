@@ -24,7 +24,7 @@ function render({ model, el }) {
   });
   const codes = make(
     "details",
-    {},
+    { "aria-label": "What the codes mean" },
     make("summary", { text: "What the codes mean" }),
     make(
       "table",

@@ -10,7 +10,7 @@ from typing import Any
 from chorus_nb.workspace import Workspace
 
 HOLDS = timedelta(days=1)  # an older answer may lack what was stored since
-Question = tuple[str, str, str, str]
+ArchiveQuestion = tuple[str, str, str, str]
 """Archive, patients, accession and day."""
 
 
@@ -19,7 +19,7 @@ class AnsweredQuestions:
 
     def __init__(self, workspace: Workspace) -> None:
         self._path = workspace.local / "asked.jsonl"
-        self._answers: dict[Question, list[dict[str, Any]]] = {}
+        self._answers: dict[ArchiveQuestion, list[dict[str, Any]]] = {}
         lines = self._path.read_bytes().splitlines() if self._path.exists() else []
         for line in lines:
             with suppress(ValueError, KeyError):  # the last one was not written whole
@@ -30,11 +30,11 @@ class AnsweredQuestions:
             with self._path.open("ab") as file:
                 file.write(b"\n")  # after half a line begins another
 
-    def rows(self, question: Question) -> list[dict[str, Any]] | None:
+    def rows(self, question: ArchiveQuestion) -> list[dict[str, Any]] | None:
         """The rows of an answer, ``None`` where there is none."""
         return self._answers.get(question)
 
-    def note(self, question: Question, rows: list[dict[str, Any]]) -> None:
+    def note(self, question: ArchiveQuestion, rows: list[dict[str, Any]]) -> None:
         """Keep an answer."""
         told = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "question": question, "rows": rows}
         with self._path.open("a", encoding="utf-8") as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Iterator
@@ -10,20 +11,26 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from pydicom.uid import ComputedRadiographyImageStorage
 
 from chorus_nb import deid, processes
 from chorus_nb.errors import InputError
 from chorus_nb.processes import dask as dask_workers
 from chorus_nb.source import open_source
 from chorus_nb.workspace import PARTIAL, Workspace
+from tests import heads
 from tests.deid.small_run import SmallSite, but_seconds, plan, run, same_key, tree
+from tests.source.services import InS3
 
 distributed = pytest.importorskip("distributed")
+RADIOGRAPH = {"Modality": "CR", "SOPClassUID": ComputedRadiographyImageStorage, "SeriesInstanceUID": "1.2.3.9"}
 NOWHERE = "tcp://127.0.0.1:9"  # the discard port
 
 
 @pytest.fixture(scope="module")
-def dask() -> Iterator[Any]:
+def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with contextlib.suppress(pytest.skip.Exception):
+        InS3(tmp_path_factory.mktemp("bucket"))  # workers have the credentials that are there when they start
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=2, processes=True, dashboard_address=None, silence_logs=50
     ) as started:
@@ -50,6 +57,26 @@ def test_the_cluster_makes_the_release_and_outcomes_of_one_process(
     outcomes = run(away)
     assert tree(away.release) == tree(at_home.release)
     pd.testing.assert_frame_equal(but_seconds(outcomes), but_seconds(run(at_home)))
+
+
+def test_images_and_heads_in_a_store_are_read_by_the_cluster_and_their_children(
+    site: SmallSite, tmp_path: Path, dask: Any
+) -> None:
+    pytest.importorskip("SimpleITK")
+    kind, head = InS3(tmp_path), heads.head("CT")
+    few = head._replace(values=head.values[30:33])  # in which no face is found, so that it is held
+    heads.write(few, site.dicom / "few", PatientID="MRN-1", AccessionNumber="ACC-1", StudyInstanceUID="1.2.3.1")
+    for number in range(3):
+        site.add(f"radiograph/{number}", SOPInstanceUID=f"1.2.3.9.{number}", **RADIOGRAPH)
+    files = {path.relative_to(site.dicom).as_posix(): path for path in site.dicom.rglob("*") if path.is_file()}
+    kind.put({name: path.read_bytes() for name, path in files.items()})
+    at_home = site.open("at home", deface="apply")
+    from_folder = run(at_home)
+    place = {"source": kind.address, "scheduler": dask.scheduler_address}
+    away = same_key(at_home, site.open("away", deface="apply", **place))
+    pd.testing.assert_frame_equal(but_seconds(run(away)), but_seconds(from_folder))
+    assert tree(away.release) == tree(at_home.release)
+    assert from_folder.reason.value_counts().to_dict() == {"": 3, "face_not_removed": 3}
 
 
 def test_a_killed_worker_of_the_cluster_costs_nothing(

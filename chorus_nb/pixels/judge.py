@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from chorus_nb import tables
-from chorus_nb.pixels import detection
+from chorus_nb.pixels import controls, detection
 from chorus_nb.pixels.boxes import format_boxes, merge, parse_boxes, whole_lines
 from chorus_nb.pixels.checks import Checks
 from chorus_nb.pixels.decisions import ImageDecision, ImageDecisions
 from chorus_nb.pixels.detection import TextFinding
-from chorus_nb.pixels.triage import SAMPLE, SAMPLED, first_sample, second_sample, share_to_draw, triage
+from chorus_nb.pixels.triage import (
+    HALF_RISK,
+    SAMPLE,
+    SAMPLED,
+    first_sample,
+    least_found,
+    second_sample,
+    share_to_draw,
+    triage,
+)
 from chorus_nb.processes import Progress
 from chorus_nb.workspace import Workspace
 
@@ -74,7 +83,7 @@ def _not_in(verdicts: dict[str, Verdict], images: pd.DataFrame) -> pd.DataFrame:
 
 class _Judge:
     def __init__(self, workspace: Workspace, images: pd.DataFrame) -> None:
-        self._images = images
+        self._workspace, self._images = workspace, images
         self._policy = workspace.parameters.burned_in_text
         self._checks = Checks(workspace, images)
         self._decisions = ImageDecisions(workspace)
@@ -86,7 +95,8 @@ class _Judge:
         """The verdict on every image: first on a few of each group, then on the others as those demand it."""
         groups = [group for _, group in self._images.groupby("group", sort=False)]
         stratum = self._images.device + "|" + self._images.risk
-        share = stratum.map({name: share_to_draw(many, self._bound) for name, many in stratum.value_counts().items()})
+        draw = self._draw_for_bound(progress)
+        share = stratum.map({name: draw(many) for name, many in stratum.value_counts().items()})
         first = [first_sample(group, share[group.index[0]]) for group in groups]
         verdicts = self._look(first, progress)
         self.drawn = {path for part in first if part.risk.iloc[0] in SAMPLED for path in part.source_path}
@@ -101,6 +111,16 @@ class _Judge:
             if of_group:
                 verdicts |= dict.fromkeys(rest.source_path[~looked], of_group)
         return verdicts | self._look(others, progress)
+
+    def _draw_for_bound(self, progress: Progress | None) -> Callable[[int], float]:
+        """The share to draw of so many pictures: where a bound is wanted, the hidden control says what is found."""
+        if not self._bound or self._policy == "skip" or not detection.installed():
+            return lambda many: share_to_draw(many, self._bound)
+        made = controls.look_at_controls(self._workspace, self._images, progress)
+        if not len(made):
+            return lambda many: share_to_draw(many, self._bound)
+        finds = least_found(int(made.found.sum()), len(made))
+        return lambda many: share_to_draw(many, self._bound, finds, HALF_RISK)
 
     def _is_doubtful(self, group: pd.DataFrame, verdicts: dict[str, Verdict]) -> bool:
         """Whether text was found where it is unlikely, and none that the header holds: anatomy can read so."""

@@ -17,7 +17,8 @@ SAMPLE = 3  # pictures of a series looked at first: first, middle and last
 ONE_IN = 30  # pictures of an unlikely series: one at least, SAMPLE at most
 SECOND, SECOND_ONE_IN = 6, 10  # of a possible series, and where one of those tells: one in ten, this many at least
 SAMPLED = ("possible", "unlikely")
-_CONFIDENCE = 0.95
+_RISK = 0.05
+HALF_RISK = _RISK / 2  # where the detector's share is measured too, each of the two may be wrong so often
 _DETECTOR_FINDS = 0.96  # share of lines that the detector finds and that tell (README: 0.970 x 0.996)
 
 
@@ -59,9 +60,9 @@ def first_sample(group: pd.DataFrame, share: float = 0) -> pd.DataFrame:
     return group.loc[drawn.index[: max(usual, math.ceil(share * every - 1e-9))]]
 
 
-def share_to_draw(pictures: int, bound: float) -> float:
-    """The share of ``pictures`` to draw, so that with none that tells at most the share ``bound`` of them does, at 95 %
-    confidence: one more than that would be drawn and found with that probability (Clopper and Pearson 1934).
+def share_to_draw(pictures: int, bound: float, finds: float = _DETECTOR_FINDS, risk: float = _RISK) -> float:
+    """The share of ``pictures`` to draw, so that with none that tells at most the share ``bound`` of them does, but for
+    the ``risk``: one more than that would be drawn and found (``finds``) otherwise (Clopper and Pearson 1934).
 
     >>> round(share_to_draw(3000, 0.01), 3), share_to_draw(3000, 0)
     (0.096, 0)
@@ -69,7 +70,22 @@ def share_to_draw(pictures: int, bound: float) -> float:
     if not bound:
         return 0
     too_many = math.floor(bound * pictures) + 1
-    return min(1.0, (1 - float((1 - _CONFIDENCE) ** (1 / too_many))) / _DETECTOR_FINDS)
+    return min(1.0, (1 - float(risk ** (1 / too_many))) / max(finds, 1e-9))
+
+
+def least_found(found: int, shown: int) -> float:
+    """The smallest share found that would, with a probability of :data:`HALF_RISK`, show as many as ``found``
+    (Clopper and Pearson 1934): with the bound it is part of, that leaves 95 % confidence.
+
+    >>> round(least_found(60, 60), 3), round(least_found(54, 60), 3), least_found(0, 60)
+    (0.94, 0.795, 0.0)
+    """
+    low, high = 0.0, found / max(1, shown)
+    for _ in range(50):
+        middle = (low + high) / 2
+        terms = (math.comb(shown, k) * middle**k * (1 - middle) ** (shown - k) for k in range(found, shown + 1))
+        low, high = (middle, high) if sum(terms) < HALF_RISK else (low, middle)
+    return low
 
 
 def second_sample(group: pd.DataFrame) -> pd.DataFrame:

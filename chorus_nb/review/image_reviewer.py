@@ -9,9 +9,10 @@ import pandas as pd
 from blake3 import blake3
 
 from chorus_nb import tables
-from chorus_nb.decisions import Cells
+from chorus_nb.decisions import Cells, DecisionLog
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.pixels import parse_boxes, redact
+from chorus_nb.pixels.controls import CONTROL_LOG, controls_for_reviewers
 from chorus_nb.pixels.decisions import IMAGE_LOG, seen_digest
 from chorus_nb.review.panel import Panel, Reply, script
 from chorus_nb.review.views import Image
@@ -19,6 +20,7 @@ from chorus_nb.workspace import Workspace
 
 IMAGE_ORDER = {"hold": 0, "redact": 1, "clean": 2, "high": 0, "medium": 1, "low": 2, "": 3}
 QUEUE_COLUMNS = ["source_path", "Modality", "verdict", "reason", "tier", "risk_reason", "device", "boxes"]
+_DISGUISE = {"verdict": "hold", "reason": "burned_in_text_unchecked", "boxes": "", "tier": "", "checked": "looked"}
 SAID_COLUMNS = ["reviewer", "decision", "item", "time", "note"]
 
 
@@ -26,7 +28,8 @@ class ImageReviewer(Panel):
     """``ImageReviewer(workspace)``: images whose text needs a person first; decisions are on disk at once.
 
     ``clean=True`` also queues images in which nothing was found; ``blind=True`` shows nothing of what others decided
-    (a second reading, see :meth:`chorus_nb.decisions.DecisionLog.agreement`).
+    (a second reading, see :meth:`chorus_nb.decisions.DecisionLog.agreement`). Where 03 made a hidden control, some of
+    its pictures stand among the others; what is decided about them is counted and applied to nothing.
     """
 
     _esm = script("image_drawing", "image_reviewer")
@@ -38,6 +41,8 @@ class ImageReviewer(Panel):
         verdicts = workspace.read(tables.IMAGE_VERDICTS)
         catalog = workspace.read(tables.CATALOG)[["source_path", "SeriesInstanceUID", "InstanceNumber", "Modality"]]
         chosen = verdicts if clean else verdicts[(verdicts["verdict"] != "clean") | (verdicts["checked"] == "decided")]
+        self._controls = controls_for_reviewers(workspace, len(chosen))
+        chosen, catalog = self._among(chosen, verdicts, catalog)
         ranked = chosen.assign(rank=chosen["verdict"].map(IMAGE_ORDER) * 4 + chosen["tier"].map(IMAGE_ORDER))
         if blind:  # what another decided would show in what the run made of it
             ranked.loc[ranked["checked"] == "decided", ["verdict", "reason", "boxes", "rank"]] = ["", "", "", 0]
@@ -47,7 +52,7 @@ class ImageReviewer(Panel):
         series = series.assign(number=number).sort_values(["number", "source_path"])
         self._series_of = dict(zip(series["source_path"], series["SeriesInstanceUID"], strict=True))
         self._mates = series.groupby("SeriesInstanceUID", sort=False)["source_path"].agg(list).to_dict()
-        self._device_of = dict(zip(verdicts["source_path"], verdicts["device"], strict=True))
+        self._device_of = dict(zip(verdicts["source_path"], verdicts["device"], strict=True))  # of no control
         self._items = [self._item_names(path) for path in self.queue["source_path"]]
         found = workspace.read_or_empty(tables.TEXT_FINDINGS)
         found = found[found["filled"] == ""]
@@ -57,6 +62,7 @@ class ImageReviewer(Panel):
         self._targets = dict(zip(released["source_path"], released["target_path"], strict=True))
         self._open = lru_cache(maxsize=4)(self._opened)
         self._seen: dict[str, str] = {}
+        self._decided_in: list[DecisionLog] = []  # here, last one last
         self.content = {
             "columns": QUEUE_COLUMNS,
             "queue": self.queue[QUEUE_COLUMNS].to_numpy(dtype=object).tolist(),
@@ -77,7 +83,8 @@ class ImageReviewer(Panel):
         names = self._item_names(path)
         said = [row for row in self._standing() if row["item"] in names]
         current = IMAGE_LOG.latest(said).get(path)
-        old = bool(current and current["seen_digest"] and current["seen_digest"] != seen_digest(self.workspace, path))
+        seen = current["seen_digest"] if current and path not in self._controls else ""
+        old = bool(seen) and seen != seen_digest(self.workspace, path)
         return {
             "findings": [] if findings is None else findings.to_dict("records"),
             "said": [[row[name] for name in SAID_COLUMNS] for row in said],
@@ -95,7 +102,9 @@ class ImageReviewer(Panel):
         seen = (self._seen.get(path) or seen_digest(self.workspace, path)) if scope == "image" else ""
         row = {"item": item, "decision": decision, "boxes": boxes, "note": note, "seen_digest": seen}
         row["blind"] = "yes" if self._blind else ""
-        IMAGE_LOG.append(self.workspace, self.reviewer, row)
+        log = CONTROL_LOG if path in self._controls else IMAGE_LOG
+        log.append(self.workspace, self.reviewer, row)
+        self._decided_in.append(log)
         return self._progress(), []
 
     def progress(self) -> Reply:
@@ -104,7 +113,8 @@ class ImageReviewer(Panel):
 
     def undo(self) -> Reply:
         """Take back this reviewer's last decision."""
-        item = IMAGE_LOG.withdraw(self.workspace, self.reviewer) if self.reviewer else ""
+        log = self._decided_in.pop() if self._decided_in else IMAGE_LOG
+        item = log.withdraw(self.workspace, self.reviewer) if self.reviewer else ""
         mates = self._mates.get(self._series_of.get(item, ""), [])
         place = next((place for place, names in enumerate(self._items) if item in names), -1)
         if place < 0 and mates:  # a slice that nobody queued: the place of its series
@@ -123,12 +133,23 @@ class ImageReviewer(Panel):
         try:
             if boxes is not None and not boxes and target:
                 return Image((self.workspace.release / target).read_bytes())
-            content = self.workspace.source.read(path)
+            _, control = self._controls.get(path, ("", None))
+            content = control.read_bytes() if control else self.workspace.source.read(path)
         except OSError:
             raise WorkbenchError("this file can no longer be read") from None
         if boxes is None:
             self._seen[path] = blake3(content).hexdigest()  # a decision is about what was on the screen
         return Image(redact(content, list(parse_boxes(boxes))) if boxes else content)
+
+    def _among(
+        self, chosen: pd.DataFrame, verdicts: pd.DataFrame, catalog: pd.DataFrame
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The hidden control among the pictures of the queue, as pictures that could not be searched."""
+        made_of = pd.Series({item: parent for item, (parent, _) in self._controls.items()}, dtype=object)
+        known = made_of[made_of.isin(verdicts["source_path"])]
+        rows = verdicts.set_index("source_path").loc[known].assign(source_path=known.index, **_DISGUISE)
+        parents = catalog.set_index("source_path").loc[known].assign(source_path=known.index, SeriesInstanceUID="")
+        return pd.concat([chosen, rows[chosen.columns]]), pd.concat([catalog, parents[catalog.columns]])
 
     def _item_names(self, path: str) -> tuple[str, str, str]:
         """What a decision about an image may be on: itself, its series, its device and geometry."""
@@ -136,7 +157,7 @@ class ImageReviewer(Panel):
 
     def _standing(self) -> list[Cells]:
         """Every decision that counts here: of all reviewers, or of this one alone."""
-        rows = IMAGE_LOG.standing(self.workspace)
+        rows = [*IMAGE_LOG.standing(self.workspace), *CONTROL_LOG.standing(self.workspace)]
         return [row for row in rows if row["reviewer"] == self.reviewer] if self._blind else rows
 
     def _decided(self, standing: list[Cells]) -> dict[int, str]:

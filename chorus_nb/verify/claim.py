@@ -2,6 +2,8 @@
 
 The number is that of Clopper and Pearson (Biometrika 1934): the largest that would, with 5 % probability, have shown as
 little among the pictures drawn at random. It holds for what 03 holds back as text, whatever that is a person's or not.
+Where 03 made a hidden control, its pictures say how many detector and reviewers find at least; each of the two numbers
+that the bound is made of may then be wrong with a probability of 2.5 %.
 """
 
 from __future__ import annotations
@@ -12,17 +14,33 @@ from typing import NamedTuple
 import pandas as pd
 
 from chorus_nb import tables
+from chorus_nb.decisions import DecisionLog
 from chorus_nb.workspace import Workspace
 
-_CONFIDENCE = 0.95
+_RISK = 0.05
 _DETECTOR_FINDS = 0.96  # share of lines that 03 finds and that tell (measured: pixels/README.md)
 _ROUNDING = 1e-9
+_SEEN = ("redact", "reject")  # decisions of somebody who saw text
+_CONTROL_LOG = DecisionLog(tables.CONTROL_DECISIONS, frozenset({"accept", *_SEEN}))
 SAMPLED_RISKS = ("possible", "unlikely")
+
+
+class ControlCounts(NamedTuple):
+    """The hidden control: pictures looked at by the detector and found; shown to reviewers, who saw the text."""
+
+    looked: int = 0
+    found: int = 0
+    shown: int = 0
+    seen: int = 0
+
+
+_NO_CONTROLS = ControlCounts()
 
 
 class TextClaim(NamedTuple):
     """``read``: pictures of groups that were read whole; ``in_groups``: those of sampled groups, of which
-    ``drawn_read`` were read and ``told`` held text (and are held back); at most ``may_hold`` of the rest do."""
+    ``drawn_read`` were read and ``told`` held text (and are held back); at most ``may_hold`` of the rest do, and of
+    those that a person ``decided`` at most ``missed``, where any of the ``planted`` ones were ``shown`` to people."""
 
     read: int
     in_groups: int
@@ -31,6 +49,11 @@ class TextClaim(NamedTuple):
     may_hold: int
     decided: int
     not_looked: int
+    planted: int = 0
+    planted_found: int = 0
+    shown: int = 0
+    shown_seen: int = 0
+    missed: int = 0
 
     def __str__(self) -> str:
         parts = [f"{self.read:,} pictures were read"]
@@ -41,20 +64,35 @@ class TextClaim(NamedTuple):
             )
         parts += [f"{self.decided:,} were decided by a person"] if self.decided else []
         parts += [f"at {self.not_looked:,} nobody looked"] if self.not_looked else []
+        if self.planted:
+            parts.append(f"of {self.planted:,} pictures with planted text the detector found {self.planted_found:,}")
+        if self.shown:
+            parts.append(
+                f"of {self.shown:,} such shown to reviewers they saw {self.shown_seen:,}; at 95 % confidence "
+                f"fewer than {self.missed + 1:,} of {self.decided:,} decided hold text that nobody saw"
+            )
         return "; ".join(parts) + "."
 
 
 def text_claim(workspace: Workspace) -> TextClaim:
     """The claim about the released images of a workspace."""
-    return claim_of(_verdicts(workspace))
+    return claim_of(_verdicts(workspace), controls_of(workspace))
+
+
+def controls_of(workspace: Workspace) -> ControlCounts:
+    """What detector and reviewers made of the hidden control so far; of a picture that several decided, the last."""
+    made = workspace.read_or_empty(tables.TEXT_CONTROLS)
+    said = _CONTROL_LOG.current(workspace)
+    shown = [said[item]["decision"] for item in made["item"] if item in said]
+    return ControlCounts(len(made), int(made["found"].sum()), len(shown), sum(each in _SEEN for each in shown))
 
 
 def claim_by_device(workspace: Workspace) -> pd.DataFrame:
     """A row per device, layout and risk of which pictures were released unread, with its own bound."""
     rows = []
-    verdicts = _verdicts(workspace)
+    verdicts, controls = _verdicts(workspace), controls_of(workspace)
     for (device, risk), own in verdicts.groupby(["device", "risk"], sort=True):
-        said = claim_of(own)
+        said = claim_of(own, controls)
         if said.in_groups:
             share = round(100 * said.may_hold / said.in_groups, 1)
             rows.append((device, risk, said.in_groups, said.drawn_read, said.told, said.may_hold, share))
@@ -70,7 +108,7 @@ def _verdicts(workspace: Workspace) -> pd.DataFrame:
     return verdicts.assign(released=verdicts.source_path.isin(outcomes.source_path[outcomes.status == "released"]))
 
 
-def claim_of(verdicts: pd.DataFrame) -> TextClaim:
+def claim_of(verdicts: pd.DataFrame, controls: ControlCounts = _NO_CONTROLS) -> TextClaim:
     """The claim from rows of ``image_verdicts`` with ``released``.
 
     Groups that were read whole because one of them told belong to what was drawn from: leaving them out would leave
@@ -88,31 +126,64 @@ def claim_of(verdicts: pd.DataFrame) -> TextClaim:
     found = (population.checked == "looked") & (population.verdict != "clean")
     hidden = 0
     if unread:
-        most = most_with_text(int((found & drawn).sum()), float(shares.min()), len(population))
+        most = most_with_text(int((found & drawn).sum()), float(shares.min()), len(population), *_measured(controls))
         hidden = min(unread, max(0, most - int(found.sum())))
+    decided = int((released.checked == "decided").sum())
+    saw = int(((verdicts.verdict == "redact") | (verdicts.reason == "rejected_by_review")).sum())
     return TextClaim(
         read=int((verdicts.released & looked & ~of_sampled).sum()),
         in_groups=int((of_sampled & (verdicts.released | told)).sum()),
         drawn_read=int((of_sampled & looked & (verdicts.released | told)).sum()),
         told=int((of_sampled & looked & told).sum()),
         may_hold=hidden,
-        decided=int((released.checked == "decided").sum()),
+        decided=decided,
         not_looked=int((~released.checked.isin(("looked", "sampled", "decided"))).sum()),
+        planted=controls.looked,
+        planted_found=controls.found,
+        shown=controls.shown,
+        shown_seen=controls.seen,
+        missed=_missed_by_reviewers(decided, saw, controls) if controls.shown else 0,
     )
 
 
-def most_with_text(told: int, share: float, pictures: int) -> int:
+def _missed_by_reviewers(decided: int, saw: int, controls: ControlCounts) -> int:
+    """The largest number of ``decided`` pictures with text that nobody saw, where it was seen in ``saw`` others."""
+    least = least_share(controls.seen, controls.shown, _RISK / 2)
+    return min(decided, most_with_text(saw, 1.0, decided + saw, least, _RISK / 2) - saw)
+
+
+def _measured(controls: ControlCounts) -> tuple[float, float]:
+    """The share that the detector finds at least, and the risk that is left for the bound."""
+    if not controls.looked:
+        return _DETECTOR_FINDS, _RISK
+    return least_share(controls.found, controls.looked, _RISK / 2), _RISK / 2
+
+
+def least_share(found: int, shown: int, risk: float) -> float:
+    """The smallest share that would, with a probability of ``risk``, show at least ``found`` of ``shown``.
+
+    >>> round(least_share(60, 60, 0.025), 3), round(least_share(54, 60, 0.025), 3), least_share(0, 60, 0.025)
+    (0.94, 0.795, 0.0)
+    """
+    low, high = 0.0, 1.0
+    for _ in range(40 if found else 0):
+        middle = (low + high) / 2
+        low, high = (low, middle) if 1 - _at_most(found - 1, shown, middle) > risk else (middle, high)
+    return low
+
+
+def most_with_text(told: int, share: float, pictures: int, finds: float = _DETECTOR_FINDS, risk: float = _RISK) -> int:
     """The largest number of ``pictures`` with text of which no more than ``told`` would, with a probability of over
-    5 %, be drawn and found, where each is drawn with a probability of at least ``share``.
+    ``risk``, be drawn and found, where each is drawn with a probability of at least ``share``.
 
     >>> most_with_text(0, 0.1, 1000), most_with_text(2, 0.1, 1000), most_with_text(0, 0.0, 50)
     (29, 63, 50)
     """
-    chance = share * _DETECTOR_FINDS
+    chance = share * finds
     low, high = told, pictures
     while low < high:
         middle = (low + high + 1) // 2
-        if _at_most(told, middle, chance) > 1 - _CONFIDENCE + _ROUNDING:
+        if _at_most(told, middle, chance) > risk + _ROUNDING:
             low = middle
         else:
             high = middle - 1

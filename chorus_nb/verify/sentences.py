@@ -83,7 +83,7 @@ def text_said(text: Mapping[str, Any]) -> str:
     if not text["looked_for"]:
         said = "Nobody looked for text in the pictures (burned_in_text is skip)."
     else:
-        said = str(TextClaim(**{name: text[name] for name in TextClaim._fields}))
+        said = str(TextClaim(**{name: text[name] for name in TextClaim._fields if name in text}))
     redacted = f"In {text['redacted']:,} of the released pictures text was painted over."
     if text["not_read_because"]:
         return f"{said} {redacted} No second reader looked: {text['not_read_because']}."

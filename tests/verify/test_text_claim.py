@@ -50,7 +50,7 @@ def test_the_stated_bound_covers_the_truth(sizes: np.ndarray, with_text) -> None
 def test_what_is_drawn_for_a_bound_is_enough_for_the_claim(pictures: int, wanted: float) -> None:
     share = triage.share_to_draw(pictures, wanted)
     assert most_with_text(0, share, pictures) <= wanted * pictures
-    assert (triage._CONFIDENCE, triage._DETECTOR_FINDS) == (claim._CONFIDENCE, claim._DETECTOR_FINDS)
+    assert (triage._RISK, triage._DETECTOR_FINDS) == (claim._RISK, claim._DETECTOR_FINDS)
     assert triage.SAMPLED == claim.SAMPLED_RISKS
 
 
@@ -61,7 +61,7 @@ def verdicts(*groups: tuple[str, str, str]) -> pd.DataFrame:
     rows = [
         {"group": f"{number}", "device": device, "risk": risk, "checked": how.get(letter, "looked")}
         | {"verdict": "hold" if letter in "Tt" else "clean", "released": letter not in "Tt"}
-        | {"drawn": int(letter in "RT")}
+        | {"drawn": int(letter in "RT"), "reason": ""}
         for number, (device, risk, letters) in enumerate(groups)
         for letter in letters
     ]
@@ -90,3 +90,37 @@ def test_the_sentence_says_the_numbers() -> None:
         "at 95 % confidence fewer than 15 of 200 hold text that was not seen."
     )
     assert str(claim_of(verdicts(("a", "likely", "rr")))) == "2 pictures were read."
+
+
+@pytest.mark.parametrize("finds", [0.7, 0.9, 0.96, 0.999])
+def test_the_bound_covers_the_truth_whatever_the_detector_finds_where_a_control_measured_it(finds: float) -> None:
+    random, covered, sizes = np.random.default_rng(7), 0, np.full(300, 30)
+    drawn = drawn_of(sizes)
+    for _ in range(RUNS):
+        text = random.binomial(sizes, 0.005)
+        found = int(random.binomial(random.hypergeometric(text, sizes - text, drawn), finds).sum())
+        known = claim.ControlCounts(60, int(random.binomial(60, finds)))
+        most = bound(found, float((drawn / sizes).min()), int(sizes.sum()), *claim._measured(known))
+        covered += int(text.sum()) <= most
+    assert covered >= 0.94 * RUNS
+
+
+@pytest.mark.parametrize(("shown", "sees"), [(6, 0.9), (60, 0.9), (60, 0.6), (20, 0.99)])
+def test_what_reviewers_miss_is_covered_by_what_they_missed_of_the_control(shown: int, sees: float) -> None:
+    """200 pictures decided by somebody who sees text in them with this probability; in one of 20 there is some."""
+    random, covered = np.random.default_rng(11), 0
+    missed = functools.cache(claim._missed_by_reviewers)
+    for _ in range(RUNS):
+        text = int(random.binomial(200, 0.05))
+        saw = int(random.binomial(text, sees))
+        known = claim.ControlCounts(60, 60, shown, int(random.binomial(shown, sees)))
+        covered += text - saw <= missed(200 - saw, saw, known)
+    assert covered >= 0.94 * RUNS
+
+
+def test_the_sentence_says_what_the_hidden_control_showed() -> None:
+    frame = verdicts(("a", "likely", "rrd" + "d" * 19))
+    said = str(claim_of(frame, claim.ControlCounts(60, 58, 10, 10)))
+    assert "20 were decided by a person; of 60 pictures with planted text the detector found 58; " in said
+    assert "of 10 such shown to reviewers they saw 10; at 95 % confidence fewer than 4 of 20 decided hold text" in said
+    assert str(claim_of(frame)) == "2 pictures were read; 20 were decided by a person."

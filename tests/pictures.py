@@ -34,12 +34,19 @@ def main(file: str) -> None:
         browser: Any = playwright.chromium.launch(executable_path=executable(), args=["--no-sandbox"])
         reports = {
             "index": workspace.reports_local / "index.html",
-            "report": workspace.reports_audit / "03_run_deid.html",
+            "index_dark": workspace.reports_local / "index.html",
+            "report": workspace.reports_local / "04_verify.html",
+            "report_print": workspace.reports_local / "04_verify.html",
+            "certificate": workspace.metadata / "verification_certificate.html",
             "series": workspace.reports_local / FOLDER / str(shown["page"].iloc[0]),
         }
         for name, path in reports.items():
             watched = Watched(browser)
             watched.page.set_viewport_size({"width": 1180, "height": 860})
+            if name == "index_dark":
+                watched.page.emulate_media(color_scheme="dark")
+            if name == "report_print":
+                watched.page.emulate_media(media="print")
             watched.page.goto(path.as_uri())
             save(PACKAGE / f"workbench/images/{name}.png", watched.page.screenshot())
             watched.close()

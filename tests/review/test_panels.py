@@ -162,6 +162,19 @@ def test_a_box_can_be_deleted_and_frames_scrolled_by_keys(
     assert list(IMAGE_LOG.history(waiting)["boxes"]) == [""]
 
 
+def test_a_box_is_made_moved_and_sized_by_keys(
+    waiting: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = open_panel(watched, ImageReviewer(waiting, "ada"), monkeypatch)
+    ready(page)
+    root = page.locator(".chorus-panel")
+    for key in ("b", "Alt+ArrowRight", "Alt+ArrowRight", "Alt+Shift+ArrowDown", "o", "Delete", "r"):
+        root.press(key)
+    page.wait_for_function("document.querySelector('.status').textContent.startsWith('redact: written')")
+    [box] = IMAGE_LOG.history(waiting)["boxes"]
+    assert box == "34,26,54,36", "a quarter of 80 by an eighth of 60 amid it, twice 2 to the right, 2 lower below"
+
+
 def test_an_87_frame_ultrasound_is_scrolled_without_a_stall(
     waiting: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:

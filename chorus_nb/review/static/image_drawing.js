@@ -227,5 +227,6 @@ function pairOfPictures({ load, overlay, press, focus }) {
     make("figure", {}, make("figcaption", { text: "Original: drag to draw a box" }), canvases[0]),
     make("figure", {}, caption, canvases[1]),
   );
-  return { figures, tools, keys, clear, show, draw, compare };
+  const shown = () => state.parts[0] && { ...area(), rows: state.parts[0].rows, columns: state.parts[0].columns };
+  return { figures, tools, keys, clear, show, shown, draw, compare };
 }

@@ -76,7 +76,8 @@ function render({ model, el }) {
       "p",
       { class: "keys quiet" },
       "a accept · r redact · x reject · u undo · n p next, previous · ↑ ↓ frame · c play · + − wheel zoom · 0 whole · 1 one to one · ",
-      "Shift with arrows or drag: move · right drag: window · d difference · Del delete box · / search",
+      "Shift with arrows or drag: move · right drag: window · d difference · / search · ",
+      "boxes: b new, o next, Alt with arrows moves, Alt and Shift with arrows its lower right corner, Del deletes",
     ),
     status,
   );
@@ -245,6 +246,30 @@ function render({ model, el }) {
     changed(-1);
   }
 
+  // Boxes by keys: a new one amid what is shown; the next one; the chosen one moved, or its lower right corner.
+  function boxAmid() {
+    const { x0, y0, x1, y1 } = view.shown() || {};
+    if (x1 === undefined) return;
+    const [w, h] = [(x1 - x0) / 8, (y1 - y0) / 16];
+    const [x, y] = [(x0 + x1) / 2, (y0 + y1) / 2];
+    changed(state.boxes.push([x - w, y - h, x + w, y + h].map(Math.round)) - 1);
+  }
+  function nextBox() {
+    if (state.boxes.length) changed((state.chosen + 1) % state.boxes.length);
+  }
+  function nudge(dx, dy, corner) {
+    const [box, { x0, x1, rows, columns }] = [state.boxes[state.chosen], view.shown() || {}];
+    if (!box || !columns) return;
+    const step = Math.max(1, Math.round((x1 - x0) / 50));
+    const moved = box.map((value, side) => {
+      const by = corner && side < 2 ? 0 : step * (side % 2 ? dy : dx);
+      return clamp(value + by, 0, side % 2 ? rows : columns);
+    });
+    if (moved[2] - moved[0] < 3 || moved[3] - moved[1] < 3) return;
+    state.boxes[state.chosen] = moved;
+    changed(state.chosen);
+  }
+
   function go(by) {
     const next = by > 0 ? state.shown.find((index) => index > state.place) : state.shown.findLast((index) => index < state.place);
     if (next === undefined) return undefined;
@@ -324,12 +349,20 @@ function render({ model, el }) {
     ArrowLeft: () => go(-1),
     ArrowDown: () => scroll(1),
     ArrowUp: () => scroll(-1),
+    b: boxAmid,
+    o: nextBox,
     Delete: deleteBox,
     Backspace: deleteBox,
     "/": () => search.focus(),
   };
+  const arrows = { Left: [-1, 0], Right: [1, 0], Up: [0, -1], Down: [0, 1] };
+  for (const [name, by] of Object.entries(arrows)) {
+    keys[`Alt+Arrow${name}`] = () => nudge(...by, false);
+    keys[`Alt+Shift+Arrow${name}`] = () => nudge(...by, true);
+  }
   root.addEventListener("keydown", (event) => {
-    const key = event.shiftKey && event.key.startsWith("Arrow") ? `Shift+${event.key}` : event.key;
+    const shift = event.shiftKey && event.key.startsWith("Arrow");
+    const key = `${event.altKey ? "Alt+" : ""}${shift ? "Shift+" : ""}${event.key}`;
     if (typing(event) || event.target.type === "range" || event.ctrlKey || event.metaKey || !keys[key]) return;
     event.preventDefault();
     keys[key]();

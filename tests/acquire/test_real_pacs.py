@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from pydicom.uid import ComputedRadiographyImageStorage
 
 from chorus_nb import acquire, tables
 from chorus_nb.acquire import pulling
 from chorus_nb.parameters import Parameters
 from chorus_nb.workspace import Workspace
 from tests.acquire.real import DCMQRSCP, DICOMWEB, ORTHANC, Pacs, dcmqrscp, orthanc, store
+from tests.deid.small_run import SmallSite, run, same_key, tree
 
 PADDING = {0xFFFCFFFC}  # Data Set Trailing Padding, which stays behind
 Stored = dict[str, Path]
@@ -113,3 +115,20 @@ def test_what_is_pulled_is_what_was_stored(
         syntaxes[before.file_meta.TransferSyntaxUID] += 1
     assert len(syntaxes) > (2 if how == "DICOMweb" else 0)
     assert {oct(path.stat().st_mode & 0o77) for path in (workspace.local, *came.values())} <= {"0o0", "0o44"}
+
+
+def test_the_release_is_that_of_the_folder(of_orthanc: tuple[Pacs, Stored], tmp_path: Path) -> None:
+    pacs, site = of_orthanc[0], SmallSite(tmp_path / "site")
+    series = {"SeriesInstanceUID": "1.2.3.9", "StudyInstanceUID": "1.2.3.8", "Modality": "CR"}
+    names = [f"{number}" for number in range(2)]
+    paths = [site.add(name, **series, SOPClassUID=ComputedRadiographyImageStorage) for name in names]
+    assert len(store(pacs, paths)) == len(paths)
+    at_home = site.open("home", pacs_port=pacs.our_port)
+    run(at_home)
+    for number, place in enumerate((pacs.dimse, pacs.web)):
+        away = same_key(at_home, site.open(f"away{number}", source="pacs:", pacs=[place], pacs_port=pacs.our_port))
+        acquire.expect_studies(away)
+        acquire.ask_archives(away, lambda *_: None)
+        acquire.pull(away, lambda *_: None)
+        assert set(run(away).status) == {"released"}
+        assert tree(away.release) == tree(at_home.release) != {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydicom import Dataset, dcmread
 
@@ -65,7 +65,7 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[TextFinding]:
     known = {**dict.fromkeys(given, "a value asked for"), **pictures.words_of_header(dataset)}
     mosaic = "MOSAIC" in (dataset.get("ImageType") or ())
     grey = str(dataset.PhotometricInterpretation).startswith("MONOCHROME")
-    found, coded, before = list[TextFinding](), list[TextFinding](), None
+    found, coded, before, first = list[TextFinding](), list[TextFinding](), None, None
     sure: dict[int, list[Box]] = {}  # lines of a frame that another reading of it need not read again
     columns = int(dataset.Columns)
     for frame, render in renders.pictures(dataset):
@@ -74,6 +74,7 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[TextFinding]:
             frame != before
         ):  # its first render: the frame as a reader sees it, which is one of three views of a grey one
             shown = render.picture[..., 0] if grey and whole else render.picture
+            first = shown if first is None else first
             boxes = [render.in_image(box, columns) for box in codes.codes(shown)]
             coded += [TextFinding(box, CODED, 1.0, *tier(CODED, ""), "", frame) for box in boxes]
         before = frame
@@ -91,14 +92,15 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[TextFinding]:
     found = [finding._replace(box=finding.box.padded()) for finding in _distinct(found)]
     found += [finding._replace(box=finding.box.grown(codes.EDGE)) for finding in _distinct(coded)]
     found = [finding._replace(box=finding.box.within(dataset.Rows, dataset.Columns)) for finding in found]
-    return found + _frame_of_console(dataset, found)
+    return found + _frame_of_console(dataset, found, first)
 
 
-def _frame_of_console(dataset: Dataset, found: list[TextFinding]) -> list[TextFinding]:
+def _frame_of_console(dataset: Dataset, found: list[TextFinding], shown: Any) -> list[TextFinding]:
     """The bands around an ultrasound picture in which a line is high; each is as telling as one not understood."""
     telling, harmless = ([one.box for one in found if one.tier == name] for name in ("high", "low"))
     said = tier(ultrasound.CONSOLE, "")
-    return [TextFinding(box, ultrasound.CONSOLE, 1.0, *said) for box in ultrasound.bands(dataset, telling, harmless)]
+    bands = ultrasound.bands(dataset, telling, harmless, shown)
+    return [TextFinding(box, ultrasound.CONSOLE, 1.0, *said) for box in bands]
 
 
 def _is_anatomy(finding: TextFinding, shorter_side: int) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 
+import cv2
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
-from chorus_nb.pixels import Box, ocr, redact
+from chorus_nb.pixels import Box, ocr, redact, ultrasound
 from chorus_nb.pixels.detection import look
 from chorus_nb.pixels.ultrasound import bands
 from tests.pixels.images_with_text import PERSON, content, image, picture
@@ -45,6 +46,53 @@ def test_a_band_goes_where_a_line_in_it_tells(
     regions: list[tuple[int, int, int, int]], telling: list[Box], expected: list[Box]
 ) -> None:
     assert bands(with_regions(*regions), telling, []) == expected
+
+
+def fan(lowest: int = 150, noise: int = 60) -> np.ndarray:
+    """A sector of speckle from (160, 30) down to ``lowest``, a line of letters above it, a scale beside it."""
+    drawn = picture(PERSON, ground=0)
+    drawn = np.where(drawn < 40, 0, drawn).astype(np.uint8)
+    sector = np.zeros_like(drawn)
+    cv2.ellipse(sector, (160, 30), (lowest - 30, lowest - 30), 0, 45, 135, 1, -1)
+    speckle = np.random.default_rng(4).integers(0, 2 * noise, drawn.shape)
+    drawn = np.where(sector == 1, speckle, drawn).astype(np.uint8)
+    drawn[40:140:10, 300:306] = 200
+    return drawn
+
+
+def test_the_fan_tells_picture_from_frame_where_the_header_has_no_region() -> None:
+    [box] = ultrasound.outline(fan())
+    assert abs(box.y0 - 30) <= 8 and abs(box.y1 - 150) <= 6 and box.x0 > 60 and box.x1 < 290
+    colours = np.dstack([fan(), fan() // 2, fan() * 0])
+    assert ultrasound.outline(colours) == [box]
+    dataset = with_regions()
+    assert bands(dataset, [NAME], [], fan()) == [Box(0, 0, 320, box.y0)]
+    dataset.Modality = "CT"
+    assert bands(dataset, [NAME], [], fan()) == []
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        np.zeros((160, 320), np.uint8),
+        np.full((160, 320), 90, np.uint8),  # all bright: a picture cut to its region
+        np.where(np.arange(160)[:, None] < 40, 90, np.zeros((160, 320))).astype(np.uint8),  # a bar across
+        fan(noise=3),  # too dim
+        picture("\n".join(["MI 0.8 TIS 0.4 GAIN 70"] * 5), ground=0),
+    ],
+)
+def test_what_is_no_fan_is_none(shown: np.ndarray) -> None:
+    assert ultrasound.outline(shown) == []
+
+
+def test_of_a_fan_without_regions_the_band_with_the_name_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ocr, "read_lines", lambda *_: [ocr.ReadLine(NAME, PERSON, 0.99)])
+    dataset = image(pixels=fan())
+    found = look(content(dataset))
+    assert [finding.tier for finding in found] == ["high", "medium"]
+    redacted = dcmread(io.BytesIO(redact(content(dataset), [finding.box for finding in found]))).pixel_array
+    below = found[1].box.y1
+    assert (redacted[below:] == dataset.pixel_array[below:]).all() and len(np.unique(redacted[:below])) == 1
 
 
 def test_what_was_read_as_technique_stays_and_everything_else_in_the_band_goes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import io
 import math
 import struct
@@ -17,8 +18,8 @@ from pydicom.uid import CTImageStorage, MRImageStorage
 
 from chorus_nb.demo import chests, phantoms
 from chorus_nb.faces.atlas import Matrix
-from chorus_nb.faces.registration import rotated
-from chorus_nb.faces.volume import Volume, grid, resampled
+from chorus_nb.faces.registration import Pose, register_head, rotated
+from chorus_nb.faces.volume import Grid, Volume, grid, resampled
 from tests.deid.conftest import encoded, image
 
 LOW, HIGH = phantoms.HEAD_HEIGHT
@@ -132,6 +133,27 @@ def pet() -> Volume:
         values = sum(np.roll(values, shift, axis) for shift in (-2, -1, 0, 1, 2)) / 5
     grain = np.random.default_rng(0).normal(0, 60, values.shape)
     return Volume((values + abs(grain)).astype("f4"), head("T1").affine, "PT")
+
+
+# --- registered once --------------------------------------------------------------------------------------------------
+
+_POSES: dict[str, Pose] = {}
+
+
+def can_register() -> bool:
+    """Whether the extra ``deface`` is there."""
+    return all(importlib.util.find_spec(name) for name in ("SimpleITK", "pydeface"))
+
+
+def registered(volume: Grid, modality: str, start: tuple[float, float, float] | None = None) -> Pose:
+    """:func:`register_head`, remembered for the tests that follow."""
+    seen = hashlib.sha256(repr((volume.origin, volume.step, volume.values.shape, modality, start)).encode())
+    for part in (volume.values, volume.head, volume.field):
+        seen.update(np.ascontiguousarray(part))
+    key = seen.hexdigest()
+    if key not in _POSES:
+        _POSES[key] = register_head(volume, modality, start)
+    return _POSES[key]
 
 
 # --- what can happen to a head ----------------------------------------------------------------------------------------

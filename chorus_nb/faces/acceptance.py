@@ -13,13 +13,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chorus_nb.faces.atlas import Mask, Matrix, sampled_volume, template
+from chorus_nb.faces.atlas import Mask, Region, regions_on, template
 from chorus_nb.faces.registration import Pose
 from chorus_nb.faces.volume import Grid, stature
 
 BAND = (0.55, 0.95)  # of the height of a head, from the crown: nose to chin
 IN_VIEW = 0.02  # of the head in view that has to be face, for there to be anything to remove
 NOSE = 12.0  # mm around the most forward point
+IN_VIEW_TO_TELL, NOTHING_LEFT = 0.5, 0.1  # of pydeface's face zone: has to be in view; may not be filled
+GRAIN = 1e-4  # of the range of values: what differs by less is one value
+BARE_DICE = 0.85  # overlap of the outlines of a head without a face, or without skin
 
 
 class Measures(NamedTuple):
@@ -101,19 +104,11 @@ class Posed(NamedTuple):
 
 def posed(volume: Grid, pose: Pose, *, ears: bool = False) -> Posed:
     """The template's regions in the volume's grid."""
-    shape = template()
-    points = volume.points(np.ones(volume.head.shape, bool))
-
-    def of(array: Mask, matrix: Matrix, replicate: bool = False) -> Mask:
-        moved = points @ matrix[:3, :3].T + matrix[:3, 3]
-        return np.asarray(sampled_volume(array, shape.to_index, moved, replicate=replicate).reshape(volume.head.shape))
-
-    poses = (pose.matrix, *pose.rivals)
-    zone = shape.face | shape.ears if ears else shape.face
-    faces = [of(zone, matrix, replicate=True) for matrix in poses]
-    brains = [of(shape.brain, matrix) for matrix in poses]
+    found = [regions_on(matrix, volume.affine, volume.head.shape) for matrix in (pose.matrix, *pose.rivals)]
+    zone = Region.FACE | Region.EARS if ears else Region.FACE
+    faces, brains = [(one & zone) > 0 for one in found], [(one & Region.BRAIN) > 0 for one in found]
     face = np.logical_or.reduce(faces) & ~brains[0]
-    return Posed(face, faces, brains, of(shape.skull, pose.matrix), of(shape.scalp, pose.matrix))
+    return Posed(face, faces, brains, (found[0] & Region.SKULL) > 0, (found[0] & Region.SCALP) > 0)
 
 
 def measure(volume: Grid, pose: Pose, regions: Posed) -> Measures:
@@ -145,6 +140,42 @@ def _scalp(volume: Grid, regions: Posed) -> float:
         return float("nan")
     brain, skull, scalp = (float(np.median(part)) for part in shown)
     return abs(scalp - skull) / max(abs(brain), 1e-6)
+
+
+def face_left(volume: Grid, pose: Pose) -> float:
+    """Share of pydeface's own face zone that does not have one value, in whichever pose it is most.
+
+    NaN where less than half of the zone is in view. What was filled has one value, whatever that is (pydeface writes 0,
+    in CT water); a face, faint as it may be, and the noise of air do not.
+    """
+    values = volume.values
+    grains = np.rint((values - values.min()) / (max(float(np.ptp(values)), 1e-6) * GRAIN)).astype(np.int64)
+    shares = []
+    for matrix in (pose.matrix, *pose.rivals):
+        core = ((regions_on(matrix, volume.affine, volume.head.shape) & Region.CORE) > 0) & volume.field
+        to_template = template().to_index @ matrix @ volume.affine
+        whole = template().shows(Region.CORE).sum() / abs(np.linalg.det(to_template))
+        if core.sum() < IN_VIEW_TO_TELL * whole:
+            return float("nan")
+        shares.append(1 - float(np.bincount(grains[core]).max() / core.sum()))
+    return max(shares)
+
+
+def came_without_face(measures: Measures, left: float) -> bool:
+    """Whether a head is there, and where its face would be the picture was filled: it was removed before.
+
+    What is asked of the head is less than of one whose face is to be removed, for it lacks part of its outline or,
+    skull-stripped, all skin; where a pose is wrong, tissue and noise lie in the zone.
+    """
+    return (
+        left <= NOTHING_LEFT
+        and measures.dice >= BARE_DICE
+        and all(
+            limit.keeps(getattr(measures, limit.measure))
+            for limit in LIMITS
+            if limit.measure in ("scale_low", "scale_high", "rotation", "nmi")
+        )
+    )
 
 
 def _overlap(one: Mask, other: Mask, seen: Mask) -> float:

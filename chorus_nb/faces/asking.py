@@ -15,22 +15,24 @@ from numpy.typing import NDArray
 
 from chorus_nb.faces import stacks
 from chorus_nb.faces.heads import FINE, HeadAnswer, head_in
-from chorus_nb.faces.stacks import Unfit
+from chorus_nb.faces.stacks import SliceSeries, Unfit
 from chorus_nb.faces.volume import Volume, corners
 from chorus_nb.guard import fault_of
 from chorus_nb.source import Source
 
 BEYOND = np.array([130.0, 130.0, 15.0])  # mm left and right, front and back, up and down: a PET is wider than its CT
-FEW_SAID = "a few slices, and the header says another part of the body"
+LONE = 20.0  # mm that a slice without neighbours stands for, where few are asked together
+WAYS = 3  # directions of a localizer; pictures in more of them are no slices (rotating projections)
 ALL_READ = 40  # files: of fewer, all are read
+NO_VOLUME = HeadAnswer(False, "one or two slices are no volume")
 
 
-class Question(NamedTuple):
-    """A series and the files that are enough to ask it; ``other_part``: its header names another part of the body."""
+class HeadQuestion(NamedTuple):
+    """A series and the files that are enough to ask it; ``single``: its headers announce one or two pictures."""
 
     series: str
     paths: tuple[str, ...]
-    other_part: bool = False
+    single: bool = False
 
 
 class _Place(NamedTuple):
@@ -41,13 +43,13 @@ class _Place(NamedTuple):
     answer: HeadAnswer
 
 
-def answers(source: Source, questions: Sequence[Question]) -> dict[str, HeadAnswer]:
+def answers(source: Source, questions: Sequence[HeadQuestion]) -> dict[str, HeadAnswer]:
     """The answers of the series of one frame of reference, by Series Instance UID."""
-    loaded = {one.series: _volumes(source, one) for one in questions}
+    loaded = _loaded(source, questions)
     found: dict[str, HeadAnswer] = {}
     places: list[_Place] = []
 
-    def order(one: Question) -> tuple[bool, int, str]:
+    def order(one: HeadQuestion) -> tuple[bool, int, str]:
         volumes = loaded[one.series]
         return isinstance(volumes, HeadAnswer) or volumes[0].modality != "CT", -len(one.paths), one.series
 
@@ -62,7 +64,7 @@ def answers(source: Source, questions: Sequence[Question]) -> dict[str, HeadAnsw
         if known:
             found[one.series] = known.answer
             continue
-        answer = _asked(volumes, one.other_part)
+        answer = _asked(volumes)
         found[one.series] = answer
         if not all(map(stacks.is_thin, _by_direction(volumes))):  # a few slices speak for nobody else
             places.append(_Place(low, high, answer._replace(asked_of=answer.asked_of or one.series)))
@@ -73,20 +75,54 @@ def _covers(place: _Place, low: NDArray[np.float64], high: NDArray[np.float64]) 
     return bool((low >= place.low - BEYOND).all() and (high <= place.high + BEYOND).all())
 
 
-def _volumes(source: Source, one: Question) -> list[Volume] | HeadAnswer:
-    """The volumes of a series, or the answer where it has none."""
-    places = 0
+def _loaded(source: Source, questions: Sequence[HeadQuestion]) -> dict[str, list[Volume] | HeadAnswer]:
+    """The volumes of each series, or the answer where it has none.
+
+    Series of one or two slices are looked at together: a volume may be sent slice by slice, each as a series.
+    """
+    found: dict[str, list[Volume] | HeadAnswer] = {}
+    singles: dict[str, SliceSeries] = {}
+    for one in questions:
+        try:
+            series = stacks.load(source, one.paths)
+            if _places(series) < 3:
+                singles[one.series] = series
+            else:
+                found[one.series] = _volumes(series)
+        except Unfit as unfit:
+            found[one.series] = NO_VOLUME if one.single else HeadAnswer(True, str(unfit))
+        except Exception as error:  # whatever a damaged file does to a library
+            found[one.series] = HeadAnswer(True, f"could not be looked at ({fault_of(error)})")
+    for modality in {series.modality for series in singles.values()}:
+        mine = {name: series for name, series in singles.items() if series.modality == modality}
+        found |= dict.fromkeys(mine, _together(list(mine.values())))
+    return found
+
+
+def _together(singles: Sequence[SliceSeries]) -> list[Volume] | HeadAnswer:
+    pieces = [piece for series in singles for piece in series.slices]
+    pictures = [picture for series in singles for picture in series.pictures]
+    whole = singles[0]._replace(slices=pieces, pictures=pictures)
+    if _places(whole) < 3:
+        return NO_VOLUME
     try:
-        series = stacks.load(source, one.paths)
-        places = len({tuple(piece.affine.ravel().round(2)) for piece in series.slices})
-        return stacks.all_stacks(series)
+        return _volumes(whole)
     except Unfit as unfit:
-        if 0 < places < 3:
-            return HeadAnswer(False, "one or two slices are no volume")
-        few = 0 < places < stacks.FEWEST
-        return HeadAnswer(False, FEW_SAID) if few and one.other_part else HeadAnswer(True, str(unfit))
-    except Exception as error:  # whatever a damaged file does to a library
-        return HeadAnswer(True, f"could not be looked at ({fault_of(error)})")
+        return HeadAnswer(True, str(unfit))
+
+
+def _places(series: SliceSeries) -> int:
+    return len({tuple(piece.affine.ravel().round(2)) for piece in series.slices})
+
+
+def _volumes(series: SliceSeries) -> list[Volume]:
+    """All its volumes; of few slices, as in a localizer, also those that have no neighbours."""
+    if _places(series) >= stacks.FEWEST * WAYS:
+        return stacks.all_stacks(series)
+    every = stacks.all_stacks(series, LONE)
+    if len(_by_direction(every)) > WAYS:
+        raise Unfit("few slices in many directions")
+    return every
 
 
 def _by_direction(volumes: Sequence[Volume]) -> list[list[Volume]]:
@@ -98,16 +134,13 @@ def _by_direction(volumes: Sequence[Volume]) -> list[list[Volume]]:
     return list(ways.values())
 
 
-def _asked(volumes: Sequence[Volume], other_part: bool) -> HeadAnswer:
-    """The answer of the likeliest of the volumes of a series."""
-    said = []
-    for group in _by_direction(volumes):
-        thin = stacks.is_thin(group)
-        answer = head_in(group, thin=thin)
-        few = sum(len(volume.values) for volume in group) < stacks.FEWEST
-        if answer.may_be and few and other_part:
-            answer = answer._replace(may_be=False, why=FEW_SAID)
-        said.append(answer)
+def _asked(volumes: Sequence[Volume]) -> HeadAnswer:
+    """The answer of the likeliest of the volumes of a series; few slices of several directions are asked as one."""
+    groups = _by_direction(volumes)
+    thin = [stacks.is_thin(group) for group in groups]
+    if all(thin) and len(groups) > 1:
+        return head_in(volumes, thin=True, crossed=True)
+    said = [head_in(group, thin=few) for group, few in zip(groups, thin, strict=True)]
     return max(said, key=lambda answer: (answer.may_be, np.nan_to_num(answer.likeness), np.nan_to_num(answer.enclosed)))
 
 

@@ -10,6 +10,7 @@ import base64
 import importlib.util
 import json
 import zlib
+from enum import IntFlag
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,22 +29,34 @@ UPPER, SKULL, SCALP = 120, (2.0, 5.0), (6.0, 12.0)  # voxels from below, and mm 
 MIDDLE = 88  # voxel of the template's middle plane, from the right
 
 
+class Region(IntFlag):
+    """What a place of the template is part of."""
+
+    HEAD = 1
+    FACE = 2  # what is removed
+    WIDE = 4  # the same with ``LEEWAY``
+    EARS = 8
+    BRAIN = 16
+    SKULL = 32  # over the upper brain
+    SCALP = 64  # over the skull
+    CORE = 128  # pydeface's own mask, where the template has skin or what lies under it
+    FIELD = 256  # the template's field of view
+
+
+BEYOND_FIELD = Region.FACE | Region.WIDE | Region.EARS  # these go on as at the edge of the template's field
+
+
 class Template(NamedTuple):
     """Arrays are (k, j, i); ``to_index`` takes template millimetres to (i, j, k)."""
 
     values: NDArray[np.float32]
-    head: Mask
-    face: Mask
-    """what is removed"""
-    wide: Mask
-    """the same with ``LEEWAY``"""
-    ears: Mask
-    brain: Mask
-    skull: Mask
-    """over the upper brain"""
-    scalp: Mask
-    """over the skull"""
+    regions: NDArray[np.uint16]
+    """flags of :class:`Region`"""
     to_index: Matrix
+
+    def shows(self, region: Region) -> Mask:
+        """Where the template is part of ``region``."""
+        return (self.regions & region) > 0
 
 
 @lru_cache(maxsize=1)
@@ -62,22 +75,55 @@ def template() -> Template:
     apart = _distance(brain, image)
     spared = apart <= SPARED
     upper = np.arange(len(values))[:, None, None] >= UPPER
-    skull, scalp = ((apart > low) & (apart <= high) & upper for low, high in (SKULL, SCALP))
+    head = _whole(values > 60)
     ears = np.zeros_like(zone)
     (low, high), (back, front), beside = EARS
     across = np.abs(np.arange(values.shape[2]) - MIDDLE) * image.GetSpacing()[0]
     ears[low:high, back:front, across > beside] = True
-    return Template(
-        values,
-        _whole(values > 60),
-        (beyond <= GROWN) & ~spared,
-        (beyond <= GROWN + LEEWAY) & ~spared,
-        ears & ~spared,
-        brain,
-        skull,
-        scalp,
-        np.asarray(np.linalg.inv(_affine(image)), np.float64),
-    )
+    skull, scalp = ((apart > low) & (apart <= high) & upper for low, high in (SKULL, SCALP))
+    face, wide = (beyond <= GROWN) & ~spared, (beyond <= GROWN + LEEWAY) & ~spared
+    parts = {
+        Region.HEAD: head,
+        Region.FACE: face,
+        Region.WIDE: wide,
+        Region.EARS: ears & ~spared,
+        Region.BRAIN: brain,
+        Region.SKULL: skull,
+        Region.SCALP: scalp,
+        Region.CORE: zone & head,
+    }
+    regions = np.full(values.shape, Region.FIELD, np.uint16)
+    for region, part in parts.items():
+        regions[part] |= np.uint16(region)
+    return Template(values, regions, np.asarray(np.linalg.inv(_affine(image)), np.float64))
+
+
+def regions_on(matrix: Matrix, affine: Matrix, shape: tuple[int, ...]) -> NDArray[np.uint16]:
+    """Flags of :class:`Region` at the voxels of a grid (k, j, i) that ``affine`` takes to patient millimetres."""
+    made = template().to_index @ matrix @ affine
+    k, j, i = np.ogrid[: shape[0], : shape[1], : shape[2]]
+    return _regions([row[0] * i + row[1] * j + row[2] * k + row[3] for row in made[:3]])
+
+
+def regions_at(matrix: Matrix, points: NDArray[np.float64]) -> NDArray[np.uint16]:
+    """Flags of :class:`Region` at patient millimetres (n, 3)."""
+    made = template().to_index @ matrix
+    return _regions(list((points @ made[:3, :3].T + made[:3, 3]).T))
+
+
+def _regions(index: list[NDArray[np.float64]]) -> NDArray[np.uint16]:
+    """At (i, j, k) of the template, nearest."""
+    regions = template().regions
+    outside: NDArray[np.bool_] = np.zeros(index[0].shape, bool)
+    flat = np.zeros(index[0].shape, np.int32)
+    for place, length in zip(index[::-1], regions.shape, strict=True):
+        nearest = np.rint(place).astype(np.int32)
+        held = np.clip(nearest, 0, length - 1)
+        outside |= held != nearest
+        flat = flat * np.int32(length) + held
+    found = regions.ravel()[flat]
+    found[outside] &= np.uint16(BEYOND_FIELD)
+    return np.asarray(found)
 
 
 def _whole(head: Mask) -> Mask:
@@ -120,17 +166,9 @@ def _brain(shape: tuple[int, ...]) -> Mask:
     return coarse
 
 
-def sampled_volume(
-    array: NDArray[Any], to_index: Matrix, points: NDArray[np.float64], *, replicate: bool
-) -> NDArray[Any]:
-    """Nearest values of a template array at ``points`` (…, 3) in template millimetres.
-
-    Beyond the template's field: the value at its edge where ``replicate``, else zero.
-    """
+def sampled_volume(array: NDArray[Any], to_index: Matrix, points: NDArray[np.float64]) -> NDArray[Any]:
+    """Nearest values of a template array at ``points`` (…, 3) in template millimetres; zero beyond its field."""
     index = np.rint(points @ to_index[:3, :3].T + to_index[:3, 3]).astype(np.int32)
-    last = np.array(array.shape[::-1]) - 1
-    held = np.clip(index, 0, last)
+    held = np.clip(index, 0, np.array(array.shape[::-1]) - 1)
     found = array[held[..., 2], held[..., 1], held[..., 0]]
-    if not replicate:
-        found = np.where((held == index).all(axis=-1), found, np.zeros((), array.dtype))
-    return found
+    return np.where((held == index).all(axis=-1), found, np.zeros((), array.dtype))

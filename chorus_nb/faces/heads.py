@@ -49,6 +49,13 @@ class HeadAnswer(NamedTuple):
     """the series of the same frame of reference whose pixels answered, "" = its own"""
 
 
+class _Few(NamedTuple):
+    """Whether the slices are few, and how like a head they have to be then."""
+
+    thin: bool
+    likeness: float
+
+
 class Enclosed(NamedTuple):
     """A part of the soft tissue within bone, from voxel ``low`` to ``high`` (k, j, i)."""
 
@@ -57,19 +64,20 @@ class Enclosed(NamedTuple):
     high: NDArray[np.int_]
 
 
-def head_in(stacks: Sequence[Volume], *, thin: bool = False) -> HeadAnswer:
-    """What the volumes of a series show; ``thin``: a few slices, of which less is known."""
+def head_in(stacks: Sequence[Volume], *, thin: bool = False, crossed: bool = False) -> HeadAnswer:
+    """What the volumes of a series show; ``thin``: few slices; ``crossed``: in several directions, which tells more."""
+    how = _Few(thin, LIMITS_OF_HEADS["crossed" if crossed else "thin" if thin else "likeness"])
     modality = stacks[0].modality
     if modality == "CT":
         even = cubes(stacks, FINE)
         if _in_hounsfield_units(even):
             bone_shows = _noise(even) < LIMITS_OF_HEADS["noise"]
             coarse = cubes(stacks, COARSE)
-            return _asked_of_bone(even, coarse, thin) if bone_shows else _asked_of_all(coarse, "CT", thin=thin)
+            return _asked_of_bone(even, coarse, how) if bone_shows else _asked_of_all(coarse, "CT", how)
     coarse = cubes(stacks, COARSE)
     if sorted(np.array(coarse.values.shape) * COARSE)[1] < FACE_FIELD:
         return HeadAnswer(False, "the field of view is smaller than a face")
-    return _asked_of_all(coarse, "MR", thin=thin)
+    return _asked_of_all(coarse, "MR", how)
 
 
 def _in_hounsfield_units(even: Grid) -> bool:
@@ -84,7 +92,7 @@ def _noise(even: Grid) -> float:
     return float(np.median(abs(right - left)[(abs(left) < 300) & (abs(right) < 300)]))
 
 
-def _asked_of_bone(even: Grid, coarse: Grid, thin: bool) -> HeadAnswer:
+def _asked_of_bone(even: Grid, coarse: Grid, how: _Few) -> HeadAnswer:
     field = even.field & (even.values > PADDING)
     bone = (even.values > BONE) & field
     parts = enclosed_tissue(even.values, bone, even.step)
@@ -92,7 +100,9 @@ def _asked_of_bone(even: Grid, coarse: Grid, thin: bool) -> HeadAnswer:
     places = [_place(coarse, part.low // 2, part.high // 2) for part in parts[:BRAINCASES]]
     if _cut_by_field(bone, field) * even.step >= LIMITS_OF_HEADS["cut"]:
         places.append(coarse)
-    said = [_asked_of_all(place, "CT", most, thin=thin) for place in places]
+    if how.thin and not places:  # below the braincase a slab of a head encloses no more than any other
+        places, how = [coarse], how._replace(likeness=max(how.likeness, LIMITS_OF_HEADS["likeness"]))
+    said = [_asked_of_all(place, "CT", how, most) for place in places]
     none = HeadAnswer(False, f"bone encloses {most:.0f} ml of soft tissue", most)
     return max(said, key=lambda answer: np.nan_to_num(answer.likeness), default=none)
 
@@ -149,13 +159,13 @@ def _windows(even: Grid) -> Iterator[Grid]:
         yield _part(even, (slice(start, end), slice(0, None), slice(0, None)))
 
 
-def _asked_of_all(even: Grid, modality: str, enclosed: float = float("nan"), *, thin: bool) -> HeadAnswer:
+def _asked_of_all(even: Grid, modality: str, how: _Few, enclosed: float = float("nan")) -> HeadAnswer:
     """How like a head the likeliest part of the volume is."""
     begun, uniform = [], False
     for window in _windows(even):
         if not window.field.any():
             continue
-        window = window._replace(head=head(window.values, window.field, modality, window.step))
+        window = window._replace(head=head(window.values, window.field, modality, window.step, goes_on=how.thin))
         seen = window.values[window.head & window.field]
         if len(seen) * (window.step / 10) ** 3 < SMALLEST:
             continue
@@ -167,8 +177,7 @@ def _asked_of_all(even: Grid, modality: str, enclosed: float = float("nan"), *, 
         return HeadAnswer(False, "one substance everywhere" if uniform else "nothing but air", enclosed)
     begun.sort(key=lambda pair: -pair[0])
     likeness = max(pose.nmi + pose.dice for pose in (coarse_pose(window, modality) for _, window in begun[:REFINED]))
-    may_be = likeness >= LIMITS_OF_HEADS["thin" if thin else "likeness"]
-    return HeadAnswer(may_be, f"{likeness:.2f} like a head", enclosed, likeness)
+    return HeadAnswer(likeness >= how.likeness, f"{likeness:.2f} like a head", enclosed, likeness)
 
 
 def _spread(signal: NDArray[np.float32], air: float) -> float:

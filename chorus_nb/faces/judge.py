@@ -17,6 +17,7 @@ from chorus_nb.errors import ChildFault
 from chorus_nb.faces import asking, masks
 from chorus_nb.faces.acceptance import Measures
 from chorus_nb.faces.decisions import FaceDecision, face_decisions
+from chorus_nb.faces.heads import HeadAnswer
 from chorus_nb.faces.needs import needs
 from chorus_nb.faces.study import Asked, FaceFound, not_looked_at, remove_faces
 from chorus_nb.memory import DECODERS, Recipe, digest
@@ -31,6 +32,7 @@ FEWEST_TO_ASK = 3  # slices of a volume
 VERDICTS = {
     "defaced": ("deface", ""),
     "no_face_in_view": ("clean", ""),
+    "came_without_face": ("clean", ""),
     "no_head": ("clean", ""),
     "as_it_is": ("clean", ""),
     "may_be_head": ("clean", ""),  # deface: flag, as the next
@@ -42,7 +44,7 @@ VERDICTS = {
 
 
 class _Group(NamedTuple):
-    """Series of one study in one frame of reference, and all that their result depends on."""
+    """Series of one study, and all that their result depends on."""
 
     asked: tuple[Asked, ...]
     fingerprint: str
@@ -99,10 +101,7 @@ def _settled(images: pd.DataFrame, decided: dict[str, FaceDecision], flagged: bo
     """Series that need no look: somebody decided, their kind says it, or there is nothing to look with or at."""
     cannot = flagged and not can_look()
     for series, rows in images.groupby("SeriesInstanceUID"):
-        decision, needed = decided.get(series), rows.need.iloc[0]
-        few = (
-            _slices(rows) < FEWEST_TO_ASK and (rows.Modality != "MR").all()
-        )  # a mosaic of MR holds many in one picture
+        decision = decided.get(series)
         found, picture = None, (rows.need == "rendering").all()
         if decision and picture and decision.lead != series and decision.decision == "release":
             decision = None  # who releases a head has not seen the pictures of it
@@ -111,19 +110,16 @@ def _settled(images: pd.DataFrame, decided: dict[str, FaceDecision], flagged: bo
             found = FaceFound(series, status, "decided by a reviewer")
         elif picture:
             found = FaceFound(series, "rendering", "a picture of a face cannot be defaced")
-        elif few and needed != "face" and not decision:
-            found = FaceFound(series, "no_head", "one or two slices are no volume")
-        elif few and flagged:
-            found = FaceFound(series, "may_be_head", "one or two slices")
         elif cannot:
             found = FaceFound(series, "not_asked", "the extra deface is not installed", remembered=False)
         if found:
             yield _verdict_row(found, rows, "")
 
 
-def _slices(files: pd.DataFrame) -> int:
-    """As many as the headers announce."""
-    return int(pd.to_numeric(files.NumberOfFrames, errors="coerce").fillna(1).clip(lower=1).sum())
+def _single(files: pd.DataFrame) -> bool:
+    """Whether the headers announce one or two pictures; one of MR may hold many (mosaics)."""
+    frames = pd.to_numeric(files.NumberOfFrames, errors="coerce").fillna(1).clip(lower=1).sum()
+    return bool(frames < FEWEST_TO_ASK and (files.Modality != "MR").all())
 
 
 def can_look() -> bool:
@@ -134,12 +130,14 @@ def can_look() -> bool:
 def _groups(images: pd.DataFrame, workspace: Workspace, decided: dict[str, FaceDecision]) -> Iterator[_Group]:
     key = FACES_RECIPE.key(workspace.parameters)
     slices = images[images.need != "rendering"]
-    for _, rows in slices.groupby(head_of(slices)):
+    for _, rows in slices.groupby("StudyInstanceUID"):
         asked = []
         for series, files in rows.sort_values("source_path").groupby("SeriesInstanceUID"):
             decision = decided.get(series, FaceDecision("", None, (0.0, 0.0, 0.0)))
-            paths = tuple(files.source_path)
-            asked.append(Asked(series, files.need.iloc[0], paths, *decision, sample=asking.sample(files)))
+            paths, frame = tuple(files.source_path), head_of(files).iloc[0]
+            asked.append(
+                Asked(series, files.need.iloc[0], paths, *decision, asking.sample(files), frame, _single(files))
+            )
         facts = sorted(zip(rows.source_path, rows["size"], rows.modified_ns, strict=True))
         yield _Group(tuple(asked), digest(key, facts, asked))
 
@@ -172,12 +170,11 @@ def _faces_of_group(
 ) -> list[FaceFound]:
     """What no words name as a head is asked by its pixels, with ``deface: flag`` all; then faces are removed."""
     deface, ears = how
-    questions = [
-        asking.Question(one.series, one.sample, one.need == "other")
-        for one in asked
-        if deface == "flag" or (one.need in ("pixels", "other") and not one.decision)
-    ]
-    said = asking.answers(source, questions)
+    open_to_ask = [one for one in asked if deface == "flag" or (one.need in ("pixels", "other") and not one.decision)]
+    said: dict[str, HeadAnswer] = {}
+    for frame in dict.fromkeys(one.frame for one in open_to_ask):
+        mine = [one for one in open_to_ask if one.frame == frame]
+        said |= asking.answers(source, [asking.HeadQuestion(one.series, one.sample, one.single) for one in mine])
     none = {series for series, answer in said.items() if not answer.may_be}
     others = [one for one in asked if one.need == "face" or one.series not in none]
     found = [FaceFound(one.series, "no_head", said[one.series].why) for one in asked if one not in others]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chorus_nb.faces.atlas import Mask, Matrix, sampled_volume, template
+from chorus_nb.faces.atlas import Mask, Matrix, Region, regions_at, sampled_volume, template
 from chorus_nb.faces.volume import WATER_LIKE, Grid, stature
 
 PITCHES, TURNS, TILTS = (-30, -15, 0, 15, 30), (-20, 0, 20), (-20, 0, 20)  # degrees: nodding, turning, tilting
@@ -48,7 +48,12 @@ RUNS = {
     "coarse": _Run(1, 2, 0.5, 4.0, 0.1, 30),
     "similarity": _Run(2, 2, 0.4, 2.0, 0.02, 60),
     "affine": _Run(1, 1, 0.2, 2.0, 0.02, 60),
+    "rigid": _Run(2, 1, 0.5, 4.0, 0.02, 80),
+    "finely": _Run(1, 1, 0.5, 1.5, 0.005, 100),
 }
+RIGID = ("rigid", "finely")
+SAME_STARTS, SAME_ENDS = (-12, 0, 12), 0.06  # degrees of nodding; radians or decimetres between ends that are one
+SAME_NMI = 1.04  # of two series of one head: 1.06 and more; beside another part 1.03 and less
 
 
 class Pose(NamedTuple):
@@ -113,6 +118,29 @@ def coarse_pose(volume: Grid, modality: str) -> Pose:
     chosen = _diverse(sorted(starts, key=lambda pose: -pose.nmi), volume, COARSELY)
     poses = [scorer.pose(_refine(volume, values, region, pose.matrix, "coarse")) for pose in chosen]
     return max(poses, key=lambda pose: pose.nmi + pose.dice)
+
+
+def same_head(volume: Grid, modality: str, other: Grid, other_modality: str) -> Matrix | None:
+    """Takes patient millimetres of ``volume`` to those of ``other``, the same head in another frame of reference.
+
+    None where no two starts (one frame on the other, one centre on the other) end at one place that is alike.
+    """
+    values, region = _comparable(volume.values, modality, volume.head), _region(volume)
+    theirs = _comparable(other.values, other_modality, other.head)
+    centre = volume.points(volume.head & region).mean(axis=0)
+    meets = np.eye(4)
+    meets[:3, 3] = other.points(other.head & _region(other)).mean(axis=0) - centre
+    starts = [np.eye(4), *(_nodded(meets, degrees, volume) for degrees in SAME_STARTS)]
+    ends = starts
+    for kind in RIGID:
+        ends = [_refine(volume, values, region, start, kind, _image(theirs, other)) for start in ends]
+    points, own = volume.points(region), _binned(values[region])
+    bins, to_index = _binned(theirs), np.asarray(np.linalg.inv(other.affine), np.float64)
+    moved = (np.asarray(points @ end[:3, :3].T + end[:3, 3], np.float64) for end in ends)
+    shared = [_shared_information(own, sampled_volume(bins, to_index, there)) for there in moved]
+    best = int(np.argmax(shared))
+    together = sum(_difference(ends[best], end, centre) <= SAME_ENDS for end in ends)
+    return ends[best] if shared[best] >= SAME_NMI and together > 1 else None
 
 
 def _nodded(matrix: Matrix, degrees: float, volume: Grid) -> Matrix:
@@ -183,7 +211,7 @@ def rotated(pitch: float, turn: float, tilt: float) -> NDArray[np.float64]:
 def _template_landmarks() -> tuple[NDArray[np.float64], float]:
     """Centre of the template's head, and how high its crown lies, in template millimetres."""
     shape = template()
-    voxels = np.argwhere(shape.head)[::97, ::-1]
+    voxels = np.argwhere(shape.shows(Region.HEAD))[::97, ::-1]
     to_millimetres = np.linalg.inv(shape.to_index)
     points = voxels @ to_millimetres[:3, :3].T + to_millimetres[:3, 3]
     return points.mean(axis=0), float(np.percentile(points[:, 2], 99.9))
@@ -210,23 +238,22 @@ class _Scorer:
 
     def dice(self, matrix: Matrix) -> float:
         """Twice the common part of both heads, to the sum of both."""
-        moved = self.places @ matrix[:3, :3].T + matrix[:3, 3]
-        other = sampled_volume(template().head, template().to_index, moved, replicate=False)
-        known = sampled_volume(_everywhere(), template().to_index, moved, replicate=False) & self.upper
+        regions = regions_at(matrix, self.places)
+        other, known = (regions & Region.HEAD) > 0, ((regions & Region.FIELD) > 0) & self.upper
         whole = (self.head & known).sum() + (other & known).sum()
         return float(2 * (self.head & other & known).sum() / whole) if whole else 0.0
 
     def nmi(self, matrix: Matrix) -> float:
         moved = self.points @ matrix[:3, :3].T + matrix[:3, 3]
-        other = sampled_volume(self.template_bins, template().to_index, moved, replicate=False)
-        joint = np.bincount(self.bins * BINS + other, minlength=BINS * BINS).reshape(BINS, BINS) / len(other)
-        both = _entropy(joint.ravel())
-        return float((_entropy(joint.sum(axis=0)) + _entropy(joint.sum(axis=1))) / both) if both else 1.0
+        other = sampled_volume(self.template_bins, template().to_index, moved)
+        return _shared_information(self.bins, other)
 
 
-@lru_cache(maxsize=1)
-def _everywhere() -> Mask:
-    return np.ones(template().head.shape, bool)
+def _shared_information(one: NDArray[np.int64], other: NDArray[np.int64]) -> float:
+    """Normalised mutual information of binned values."""
+    joint = np.bincount(one * BINS + other, minlength=BINS * BINS).reshape(BINS, BINS) / len(other)
+    both = _entropy(joint.ravel())
+    return float((_entropy(joint.sum(axis=0)) + _entropy(joint.sum(axis=1))) / both) if both else 1.0
 
 
 def _binned(values: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -262,8 +289,10 @@ def _difference(one: Matrix, other: Matrix, centre: NDArray[np.float64]) -> floa
     return float(max(turn, shift / 100))
 
 
-def _refine(volume: Grid, values: NDArray[np.float32], region: Mask, matrix: Matrix, kind: str) -> Matrix:
-    """One run of the optimiser from ``matrix``, of a kind of ``RUNS``."""
+def _refine(
+    volume: Grid, values: NDArray[np.float32], region: Mask, matrix: Matrix, kind: str, to: Any = None
+) -> Matrix:
+    """One run of the optimiser from ``matrix``, of a kind of ``RUNS``; ``to``: an image instead of the template's."""
     import SimpleITK as sitk
 
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)  # sums in one order: the same result every time
@@ -283,7 +312,7 @@ def _refine(volume: Grid, values: NDArray[np.float32], region: Mask, matrix: Mat
     if run.shrink > 1:
         fixed = sitk.Shrink(sitk.SmoothingRecursiveGaussian(fixed, volume.step * 0.8), [run.shrink] * 3)
     try:
-        method.Execute(fixed, _template_image(run.template))
+        method.Execute(fixed, to or _template_image(run.template))
     except RuntimeError:  # the pose left the template: nothing to compare
         return matrix
     return _matrix(transform)
@@ -293,11 +322,13 @@ def _transform(kind: str, matrix: Matrix, centre: NDArray[np.float64]) -> Any:
     import SimpleITK as sitk
 
     moved = matrix[:3, :3] @ centre + matrix[:3, 3]
-    transform: Any = sitk.AffineTransform(3) if kind == "affine" else sitk.Similarity3DTransform()
+    transform: Any = sitk.VersorRigid3DTransform() if kind in RIGID else sitk.Similarity3DTransform()
+    if kind == "affine":
+        transform = sitk.AffineTransform(3)
     transform.SetCenter(centre.tolist())
     if kind != "affine":
         u, _, v = np.linalg.svd(matrix[:3, :3])
-        scale = float(np.cbrt(abs(np.linalg.det(matrix[:3, :3]))))
+        scale = 1.0 if kind in RIGID else float(np.cbrt(abs(np.linalg.det(matrix[:3, :3]))))
         transform.SetMatrix((scale * (u @ v)).ravel().tolist())
     else:
         transform.SetMatrix(matrix[:3, :3].ravel().tolist())

@@ -124,7 +124,7 @@ def _slices(path: str, dataset: Dataset) -> Iterator[tuple[Slice, float, float]]
     frames = int(dataset.get("NumberOfFrames") or 1)
     groups = dataset.get("PerFrameFunctionalGroupsSequence") or []
     if frames > 1 and len(groups) != frames:
-        raise Unfit("many frames that do not say where they lie")
+        groups = _of_detector(dataset, frames)
     shared = (dataset.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
     for number in range(frames):
         of_frame = groups[number] if len(groups) else Dataset()
@@ -158,6 +158,27 @@ def _slices(path: str, dataset: Dataset) -> Iterator[tuple[Slice, float, float]]
         yield one, float(1 if slope in (None, "") else slope) or 1.0, float(intercept or 0)
 
 
+def _of_detector(dataset: Dataset, frames: int) -> list[Dataset]:
+    """Functional groups for the slices of a reconstructed NM volume (PS3.3 C.8.4.9, C.8.4.11; C.8.4.15 is older).
+
+    Position and orientation of the first stand in the detector's item; the others follow along their normal.
+    """
+    detector = (dataset.get("DetectorInformationSequence") or [Dataset()])[0]
+    first, ways = detector.get("ImagePositionPatient"), detector.get("ImageOrientationPatient")
+    apart = dataset.get("SpacingBetweenSlices") or dataset.get("SliceThickness")
+    if not (first and ways and apart):
+        raise Unfit("many frames that do not say where they lie")
+    normal = np.cross(*np.array(ways, float).reshape(2, 3)) * float(apart)
+    made = []
+    for number in range(frames):
+        group, place, way = Dataset(), Dataset(), Dataset()
+        place.ImagePositionPatient = [round(float(value), 4) for value in np.array(first, float) + number * normal]
+        way.ImageOrientationPatient = ways
+        group.PlanePositionSequence, group.PlaneOrientationSequence = [place], [way]
+        made.append(group)
+    return made
+
+
 def stacks(series: SliceSeries, fewest: int = FEWEST, thinnest: float = THINNEST) -> list[Volume]:
     """The volumes of a series that lie as its largest, that first; :class:`Unfit` when there is none."""
     found = all_stacks(series)
@@ -173,17 +194,21 @@ def is_thin(found: Sequence[Volume], fewest: int = FEWEST, thinnest: float = THI
     return sum(len(one.values) for one in found) < fewest or sum(one.extent[2] for one in found) < thinnest
 
 
-def all_stacks(series: SliceSeries) -> list[Volume]:
+def all_stacks(series: SliceSeries, lone: float = 0.0) -> list[Volume]:
     """All volumes of three slices and more, whichever way they lie, largest first; :class:`Unfit` when there is none.
 
-    Where several images lie at one place (time points, diffusion weightings), the first of them counts.
+    Where several images lie at one place (time points, diffusion weightings), the first of them counts. ``lone``: mm
+    that a slice without neighbours stands for, which else is no volume.
     """
     kinds: dict[str, list[int]] = defaultdict(list)
     for number, one in enumerate(series.slices):
         kinds[one.kind].append(number)
     found: list[Volume] = []
     for numbers in kinds.values():
-        for run in (run for run in _even_runs(series.slices, numbers) if len(run) >= 3):
+        for run in _even_runs(series.slices, numbers):
+            if len(run) < 3:
+                found.extend(_slab(series, run[place], lone) for place in sorted(run) if lone)
+                continue
             places = sorted(run)
             low, high = (series.slices[run[place]].affine for place in (places[0], places[-1]))
             affine = low.copy()
@@ -195,6 +220,14 @@ def all_stacks(series: SliceSeries) -> list[Volume]:
     if not reach.max() <= LONGEST_BODY:  # NaN is no reach either
         raise Unfit("its slices lie further apart than a body is long")
     return sorted(found, key=lambda volume: -float(np.prod(volume.extent)))
+
+
+def _slab(series: SliceSeries, number: int, thick: float) -> Volume:
+    """A slice as a volume of ``thick`` millimetres."""
+    affine = series.slices[number].affine.copy()
+    affine[:3, 3] -= affine[:3, 2] * thick / 4
+    affine[:3, 2] *= thick / 2
+    return Volume(np.repeat(series.pictures[number].values[None], 2, axis=0), affine, series.modality)
 
 
 def _bridged(series: SliceSeries, run: dict[int, int]) -> NDArray[np.float32]:

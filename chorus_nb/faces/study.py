@@ -1,4 +1,7 @@
-"""One study, one frame of reference: find the face once, then remove it from every series that shows the same head."""
+"""One study: find the face once, then remove it from every series that shows the same head.
+
+What shares its frame of reference lies where that says; what has another is registered to a head that was accepted.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chorus_nb.faces import masks, stacks
-from chorus_nb.faces.acceptance import IN_VIEW, Measures, measure, posed, refusals
-from chorus_nb.faces.atlas import LEEWAY, Mask, Matrix, sampled_volume, template
+from chorus_nb.faces.acceptance import IN_VIEW, Measures, came_without_face, face_left, measure, posed, refusals
+from chorus_nb.faces.atlas import LEEWAY, Mask, Matrix, Region, regions_on
 from chorus_nb.faces.heads import HeadAnswer
 from chorus_nb.faces.masks import FaceMask
-from chorus_nb.faces.registration import Pose, register_head
+from chorus_nb.faces.registration import Pose, register_head, same_head
 from chorus_nb.faces.stacks import Slice, SliceSeries, Unfit
 from chorus_nb.faces.volume import Grid, grid, head
 from chorus_nb.guard import fault_of
@@ -27,6 +30,7 @@ BARE = 0.75  # of the outline of that head: less is a head without its skin, whi
 AIRY = 0.3  # spread of the darker pixels beside the head, to that within: more is noise, which has no outline
 FEW_POINTS = 500  # pixels of the head a series must show to be compared, of pictures thinned to THINNED a side
 THINNED, PLANES = 64, 24
+NECK = 40.0  # mm below the template's field that a face may reach
 REPEATED = 1 << 16  # pixels: slices up to this size come again at the same place, for many times or weightings
 
 
@@ -43,6 +47,10 @@ class Asked(NamedTuple):
     """the series whose mask a person looked at, deciding about the whole head; start and shift are those of its pose"""
     sample: tuple[str, ...] = ()
     """the files that are enough to ask whether it shows a head"""
+    frame: str = ""
+    """series of one frame of reference lie in one space"""
+    single: bool = False
+    """its headers announce one or two pictures"""
 
     @property
     def follows(self) -> bool:
@@ -81,6 +89,16 @@ class _Face(NamedTuple):
     grid: Grid
     pose: Pose
     measures: Measures
+    modality: str = ""
+    moved: Matrix = np.eye(4)
+    """takes patient millimetres of the series compared to those of the grid"""
+
+    def seen_from(self, moved: Matrix) -> _Face:
+        """The same in another frame of reference, from which ``moved`` leads to its own."""
+        pose = self.pose._replace(
+            matrix=self.pose.matrix @ moved, rivals=tuple(one @ moved for one in self.pose.rivals)
+        )
+        return self._replace(pose=pose, moved=moved)
 
     @property
     def near(self) -> Mask:
@@ -94,11 +112,27 @@ class _Face(NamedTuple):
 
 
 def remove_faces(source: Source, folder: Path, asked: Sequence[Asked], ears: bool) -> list[FaceFound]:
-    """Look at the series of one frame of reference, those with most to register first; masks go into ``folder``.
+    """Look at the series of a study; masks go into ``folder``.
 
-    One head, one mask: a face that was found serves the series that show none by themselves, also those looked at
-    before it was found.
+    One head, one mask: a face that was found serves the series that show none by themselves, in its own frame of
+    reference, and in others as far as they can be registered to it.
     """
+    answers: dict[str, FaceFound] = {}
+    heads: list[_Face] = []
+    for frame in dict.fromkeys(one.frame for one in asked):
+        of_frame, accepted = _of_frame(source, folder, [one for one in asked if one.frame == frame], ears)
+        answers |= of_frame
+        heads += accepted
+    for one in asked if heads else []:
+        if answers[one.series].status == "not_defaced" and not one.decision:
+            answers[one.series] = _elsewhere(source, folder, one, heads, ears) or answers[one.series]
+    return list(answers.values())
+
+
+def _of_frame(
+    source: Source, folder: Path, asked: Sequence[Asked], ears: bool
+) -> tuple[dict[str, FaceFound], list[_Face]]:
+    """The series of one frame of reference, those with most to register first; and the faces that were accepted."""
     accepted: list[_Face] = []
     answers: dict[str, FaceFound] = {}
     leads = {one.lead for one in asked if one.follows}
@@ -111,7 +145,28 @@ def remove_faces(source: Source, folder: Path, asked: Sequence[Asked], ears: boo
     for one in early if accepted else []:
         if answers[one.series].status == "not_defaced":
             answers[one.series] = _answer(source, folder, one, accepted, ears)
-    return list(answers.values())
+    return answers, accepted
+
+
+def _elsewhere(source: Source, folder: Path, one: Asked, heads: Sequence[_Face], ears: bool) -> FaceFound | None:
+    """A series that was refused in its own frame of reference, registered to a head accepted in another."""
+    begun = time.perf_counter()
+    try:
+        series = stacks.load(source, one.paths)
+        even = grid(stacks.stacks(series))
+    except Exception:  # told by what it was refused for
+        return None
+    for face in heads:
+        moved = same_head(even, series.modality, face.grid, face.modality) if even.head.any() else None
+        if moved is None:
+            continue
+        there = face.seen_from(moved)
+        comparison = _compared(series, there)
+        if comparison.agrees or comparison.silent:
+            found = _cut(series, one, folder, there, ears, wide=True)
+            left_out = tuple(series.left_out)
+            return found._replace(left_out=left_out, remembered=not left_out, seconds=time.perf_counter() - begun)
+    return None
 
 
 def _answer(source: Source, folder: Path, one: Asked, accepted: list[_Face], ears: bool) -> FaceFound:
@@ -139,15 +194,25 @@ def _face_of_slices(series: SliceSeries, folder: Path, one: Asked, accepted: lis
             decided = one.follows and face.series == one.lead and comparison.shown > FEW_POINTS
             if comparison.agrees or comparison.silent or decided:
                 return _cut(series, one, folder, face, ears, wide=comparison.overlap < CLOSE)
-    volumes = stacks.stacks(series)
-    even = grid(volumes)
+    try:
+        even = grid(stacks.stacks(series))
+    except Unfit:
+        if accepted and not one.decision and not any(_reaches(series, face) for face in accepted):
+            beside = accepted[0].series
+            return FaceFound(one.series, "no_face_in_view", "it lies away from the face of its head", "", beside)
+        raise
     if not even.head.any():
         raise Unfit("nothing but air")
     mine = one._replace(decision="", start=None, shift=(0.0, 0.0, 0.0)) if one.follows else one
     pose = _shifted(register_head(even, series.modality, mine.start), mine.shift)
     measures = measure(even, pose, posed(even, pose, ears=ears))
     reasons = refusals(measures, series.modality)
-    face = _Face(one.series, even, pose, measures)
+    face = _Face(one.series, even, pose, measures, series.modality)
+    left = face_left(even, pose)
+    if not (mine.decision or mine.start) and came_without_face(measures, left):
+        accepted.append(face)  # its head serves those beside it
+        said = f"no face is left in it: where one lies, {1 - left:.0%} has one value"
+        return FaceFound(one.series, "came_without_face", said, measures=measures)
     refused = bool(reasons) and mine.decision != "deface"
     others = [matrix for other in accepted for matrix in (other.pose.matrix, *other.pose.rivals)]
     union = pose._replace(rivals=(*pose.rivals, *others))  # two series of one head contradict each other: both faces go
@@ -158,9 +223,21 @@ def _face_of_slices(series: SliceSeries, folder: Path, one: Asked, accepted: lis
     return found
 
 
+def _reaches(series: SliceSeries, face: _Face) -> bool:
+    """Whether any of its slices comes near the face that was found: the mask goes on for ever below the template."""
+    for piece in series.slices:
+        for rise in (0.0, NECK):
+            affine = piece.affine.copy()
+            affine[2, 3] += rise
+            found = regions_on(face.pose.matrix, affine, (1, piece.rows, piece.columns))
+            if ((found & Region.WIDE > 0) & (found & Region.FIELD > 0)).any():
+                return True
+    return False
+
+
 def _cut(series: SliceSeries, one: Asked, folder: Path, face: _Face, ears: bool, *, wide: bool = False) -> FaceFound:
     """Masks for every slice of the series by the pose of ``face``, ``wide``: with a margin."""
-    zone = (template().wide if wide else template().face) | (template().ears if ears else False)
+    zone = (Region.WIDE if wide else Region.FACE) | (Region.EARS if ears else Region(0))
     value = stacks.air(series)
     pose = face.pose if one.follows or face.series == one.series else _shifted(face.pose, one.shift)
     cut: dict[str, Mask] = {}
@@ -193,14 +270,12 @@ def _points(piece: Slice) -> NDArray[np.float64]:
     return np.asarray(across + down + piece.affine[:3, 3])
 
 
-def _slice_regions(piece: Slice, pose: Pose, zone: Mask) -> tuple[Mask, Mask]:
+def _slice_regions(piece: Slice, pose: Pose, zone: Region) -> tuple[Mask, Mask]:
     """What is removed of a slice, as in :func:`acceptance.posed`; and where the template's brain lies."""
-    shape = template()
-    points = _points(piece)
-    moved = [points @ matrix[:3, :3].T + matrix[:3, 3] for matrix in (pose.matrix, *pose.rivals)]
-    brain = sampled_volume(shape.brain, shape.to_index, moved[0], replicate=False)
-    faces = [sampled_volume(zone, shape.to_index, one, replicate=True) for one in moved]
-    return np.logical_or.reduce(faces) & ~brain, brain
+    size = 1, piece.rows, piece.columns
+    first, *others = (regions_on(matrix, piece.affine, size)[0] for matrix in (pose.matrix, *pose.rivals))
+    brain = (first & Region.BRAIN) > 0
+    return ((np.bitwise_or.reduce([first, *others]) & zone) > 0) & ~brain, brain
 
 
 def _shifted(pose: Pose, shift: tuple[float, float, float]) -> Pose:
@@ -246,7 +321,8 @@ def _compared(series: SliceSeries, face: _Face) -> _Comparison:
     planes = slice(None, None, max(1, len(series.slices) // PLANES))
     for piece, picture in zip(series.slices[planes], series.pictures[planes], strict=True):
         thin = (slice(None, None, max(1, piece.rows // THINNED)), slice(None, None, max(1, piece.columns // THINNED)))
-        index = np.rint((_points(piece)[thin] - face.grid.origin) / face.grid.step).astype(int)
+        points = _points(piece)[thin] @ face.moved[:3, :3].T + face.moved[:3, 3]
+        index = np.rint((points - face.grid.origin) / face.grid.step).astype(int)
         held = np.clip(index, 0, shape - 1)
         at = held[..., 2], held[..., 1], held[..., 0]
         known = (index == held).all(axis=-1) & face.grid.field[at]

@@ -13,6 +13,7 @@ from chorus_nb.faces.atlas import Mask, Matrix
 AIR, WATER_LIKE = -300.0, (-200.0, 300.0)  # Hounsfield units: what is head, what the registration looks at
 HEAD_HEIGHT, HEAD_WIDTH = 200.0, 170.0  # mm, the width with ears: what lies further below the crown is neck and trunk
 SIZES = (0.75, 1.25)  # of a head, beside those
+FILLED, NOISY = 0.05, 0.4  # of the picture has one value; of its edge would be body, more than any neck: it is noise
 ROUND = 85.0  # mm: radius of the top of a head
 
 
@@ -43,6 +44,13 @@ class Grid(NamedTuple):
     origin: NDArray[np.float64]
     """patient millimetres of the first voxel"""
     step: float
+
+    @property
+    def affine(self) -> Matrix:
+        """Takes (i, j, k) to patient millimetres."""
+        made = np.diag([self.step, self.step, self.step, 1.0])
+        made[:3, 3] = self.origin
+        return made
 
     def points(self, where: Mask) -> NDArray[np.float64]:
         """Patient millimetres (n, 3) of the voxels in ``where``."""
@@ -101,21 +109,39 @@ def resampled(
     return values, sitk.GetArrayFromImage(sitk.Resample(everywhere, *where, 0, sitk.sitkUInt8)) > 0
 
 
-def head(values: NDArray[np.float32], field: Mask, modality: str, step: float) -> Mask:
-    """The largest body in the picture, its hollows filled slice by slice, without table and head rest."""
+def head(values: NDArray[np.float32], field: Mask, modality: str, step: float, *, goes_on: bool = False) -> Mask:
+    """The largest body in the picture, its hollows filled slice by slice, without table and head rest.
+
+    ``goes_on``: so it may beyond the field, which is as thin as what else would be taken for a table.
+    """
     import SimpleITK as sitk
 
     if modality == "CT":
         body = (values > AIR) & field
     else:
-        low = max(float(np.percentile(values[field], 1)), 0.0)
-        signal = np.log1p(np.maximum(values - low, 0))
-        body = (signal > _otsu(signal[field])) & field
+        body = _brighter_than_air(values, field)
     radius = max(1, round(4 / step))
-    image = sitk.BinaryMorphologicalOpening(sitk.GetImageFromArray(body.astype("u1")), [radius] * 3)
+    image = sitk.GetImageFromArray((body | ~field if goes_on else body).astype("u1"))
+    image = sitk.BinaryMorphologicalOpening(image, [radius] * 3)
+    if goes_on:
+        image = image & sitk.GetImageFromArray(field.astype("u1"))
     image = sitk.RelabelComponent(sitk.ConnectedComponent(image)) == 1
     image = sitk.BinaryMorphologicalClosing(image, [radius + 1] * 3)
     return np.asarray(sitk.GetArrayFromImage(_filled(image)) > 0)
+
+
+def _brighter_than_air(values: NDArray[np.float32], field: Mask) -> Mask:
+    """Signal of a body; where part of the picture was filled with one value, the noise of the rest is no body."""
+    low = max(float(np.percentile(values[field], 1)), 0.0)
+    signal = np.log1p(np.maximum(values - low, 0))
+    body = (signal > _otsu(signal[field])) & field
+    rest = field & (values > low)
+    inner = np.zeros_like(field)
+    inner[1:-1, 1:-1, 1:-1] = True
+    edge = field & ~inner
+    if rest.sum() < (1 - FILLED) * field.sum() and body[edge].sum() > NOISY * edge.sum():
+        body = (signal > _otsu(signal[rest])) & field
+    return np.asarray(body)
 
 
 def _filled(image: Any) -> Any:

@@ -26,6 +26,7 @@ ORDER = [
     "not_asked",
     "may_be_head",
     "no_face_in_view",
+    "came_without_face",
     "no_head",
 ]
 

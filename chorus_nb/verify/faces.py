@@ -30,6 +30,7 @@ REMOVED = "its face was removed"
 SAID: dict[str, tuple[Severity, str]] = {
     "as_it_is": ("medium", "released with its face: a reviewer decided so"),
     "no_face_in_view": ("low", "a head whose face lies outside the field of view"),
+    "came_without_face": ("low", "a head from which the face had been removed before"),
     "no_head": ("low", "its header says head or neck, its pixels show none"),
     "may_be_head": ("medium", "may show a head, not defaced"),
     "not_asked": ("medium", "its pixels were not asked for a head: an extra is not installed"),
@@ -109,6 +110,9 @@ def _by_own_look(folder: str, skull: Skull, removed: bool, status: str) -> Itera
         yield Finding(
             "faces", severity, folder, "", "03 saw no head, and bone encloses soft tissue as a skull does", measured
         )
+    elif status == "came_without_face" and skull.has_face:
+        detail = "03 saw that it came without its face, and a front like a face is there"
+        yield Finding("faces", "high", folder, "", detail, measured)
     elif status == "no_face_in_view" and skull.has_face:
         detail = "03 saw no face in view, and a front like a face is there"
         yield Finding("faces", "medium", folder, "", detail, measured)

@@ -27,6 +27,7 @@ DONE_TO_ELEMENTS = {
 WHAT_BECAME_OF_FACES = {
     "defaced": "had their face removed",
     "no_face_in_view": "are heads without a face in view",
+    "came_without_face": "are heads that came without their face",
     "no_head": "show no head",
     "as_it_is": "leave with a face that a reviewer signed for",
     "may_be_head": "may show a head and were not defaced",

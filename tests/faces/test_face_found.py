@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -12,18 +13,28 @@ pytest.importorskip("SimpleITK")
 pytest.importorskip("pydeface")
 
 from chorus_nb.faces import read_mask
-from chorus_nb.faces.acceptance import LIMITS, Limit, Measures, measure, posed, refusals
+from chorus_nb.faces.acceptance import (
+    LIMITS,
+    Limit,
+    Measures,
+    came_without_face,
+    face_left,
+    measure,
+    posed,
+    refusals,
+)
+from chorus_nb.faces.atlas import Region, regions_on
 from chorus_nb.faces.masks import paths
-from chorus_nb.faces.registration import Pose, register_head
+from chorus_nb.faces.registration import Pose, register_head, same_head
 from chorus_nb.faces.study import Asked, remove_faces
-from chorus_nb.faces.volume import Grid, Volume, grid
+from chorus_nb.faces.volume import Grid, Volume, grid, head
 from chorus_nb.source import open_source
 from tests import heads
 
 
-def found(volume: Volume) -> tuple[Grid, Pose, list[str], Measures]:
+def found(volume: Volume, register: Callable[..., Pose] = heads.registered) -> tuple[Grid, Pose, list[str], Measures]:
     even = grid([volume])
-    pose = register_head(even, volume.modality)
+    pose = register(even, volume.modality)
     measures = measure(even, pose, posed(even, pose))
     return even, pose, refusals(measures, volume.modality), measures
 
@@ -47,7 +58,7 @@ def test_the_demo_head_is_accepted_and_its_face_goes_while_its_brain_stays(tmp_p
 
 def test_the_same_volume_gives_the_same_pose_every_time() -> None:
     _, pose, _, _ = demo_head()
-    _, again, _, _ = found(heads.head("T1"))
+    _, again, _, _ = found(heads.head("T1"), register_head)
     assert np.array_equal(pose.matrix, again.matrix)
 
 
@@ -124,6 +135,8 @@ def test_the_face_of_one_series_goes_from_every_series_of_its_frame_of_reference
     t2 = volumes["t2"]
     away = np.array([[0, 0, 0, 0], [0, 0, 0, 70.0], [0, 0, 0, 0], [0] * 4])
     volumes |= {"t1": heads.head("T1"), "few away": t2._replace(values=t2.values[30:36], affine=t2.affine + away)}
+    below = np.array([[0.0] * 4, [0.0] * 4, [0, 0, 0, -200.0], [0.0] * 4])
+    volumes = {"few below": t2._replace(values=t2.values[:4], affine=t2.affine + below)} | volumes
     asked = []
     for name, volume in volumes.items():
         files = heads.write(volume, source / name, SeriesDescription=name)
@@ -134,6 +147,8 @@ def test_the_face_of_one_series_goes_from_every_series_of_its_frame_of_reference
     answers = {one.series: one for one in remove_faces(open_source(source), folder, asked, False)}
     away_one = answers.pop("few away")
     assert away_one.status == "not_defaced", "it lies where the head is not"
+    below_it = answers.pop("few below")
+    assert (below_it.status, below_it.mask, below_it.shared_from) == ("no_face_in_view", "", "t1")
     assert {name: one.status for name, one in answers.items()} == dict.fromkeys(answers, "defaced")
     assert {name: one.shared_from for name, one in answers.items()} == dict.fromkeys(answers, "t1") | {"t1": ""}
     assert all(one.brain_ml == 0 for one in answers.values())
@@ -145,6 +160,92 @@ def test_the_face_of_one_series_goes_from_every_series_of_its_frame_of_reference
     names = sorted(path.name for path in (source / moved).iterdir())
     removed = np.stack([read_mask(folder, answers[moved].mask, f"{moved}/{name}").mask[0] for name in names])
     assert removed[heads.face()[8:64:4]].mean() >= 0.95
+
+
+def test_the_face_goes_from_a_series_of_another_frame_of_reference_that_shows_none_by_itself(tmp_path: Path) -> None:
+    """Diffusion after the person was laid down anew: registered to the head that its study has accepted."""
+    t1, dwi = heads.head("T1"), one_head()["dwi"]
+    moved = heads.about_middle(t1, heads.rotated(6, 4, -5))
+    moved[:3, 3] += 12, -9, 15
+    elsewhere = dwi._replace(affine=moved @ dwi.affine)
+    source, folder = tmp_path / "source", tmp_path / "faces"
+    asked = []
+    for name, volume in {"t1": t1, "dwi": elsewhere}.items():
+        files = heads.write(volume, source / name, SeriesDescription=name)
+        asked.append(Asked(name, "face", tuple(f"{name}/{file}" for file in files), frame=name))
+    answers = {one.series: one for one in remove_faces(open_source(source), folder, asked, False)}
+    assert {name: one.status for name, one in answers.items()} == {"t1": "defaced", "dwi": "defaced"}
+    found = answers["dwi"]
+    assert (found.shared_from, found.brain_ml) == ("t1", 0)
+    names = sorted(path.name for path in (source / "dwi").iterdir())
+    removed = np.stack([read_mask(folder, found.mask, f"dwi/{name}").mask[0] for name in names])
+    assert removed[heads.face()[8:64:4]].mean() >= 0.95
+
+
+def filled(volume: Volume, pose: Pose, value: float, region: Region = Region.FACE) -> Volume:
+    """The volume after somebody defaced it, or stripped it to its brain."""
+    found = regions_on(pose.matrix, volume.affine, volume.values.shape)
+    zone = (found & region) > 0 if region != Region.BRAIN else (found & region) == 0
+    return volume._replace(values=np.where(zone, np.float32(value), volume.values))
+
+
+def test_a_face_that_was_filled_before_is_known_by_its_one_value_and_a_faint_one_is_there(tmp_path: Path) -> None:
+    even, pose, _, _ = demo_head()
+    zone = regions_on(pose.matrix, even.affine, even.values.shape)
+    face, random = (zone & Region.FACE) > 0, np.random.default_rng(1)
+    for fill in (0.0, 77.0):
+        assert face_left(even._replace(values=np.where(face, np.float32(fill), even.values)), pose) < 0.01
+    faint = np.where(face, even.values * 0.02, even.values).astype("f4")
+    noise = np.where(face, random.normal(5, 2, face.shape), even.values).astype("f4")
+    for values in (even.values, faint, noise):
+        assert face_left(even._replace(values=values), pose) > 0.5
+    beyond = even.points(face)[:, 1].max()
+    cut = even.field & (even.points(np.ones(face.shape, bool))[:, 1].reshape(face.shape) > beyond - 15)
+    assert np.isnan(face_left(even._replace(field=cut), pose)), "most of the zone is not in view"
+
+
+@pytest.mark.parametrize("wrong", [{"dice": 0.84}, {"nmi": 1.03}, {"rotation": 51.0}, {"scale_high": 1.5}, {}])
+def test_only_a_head_that_is_surely_there_came_without_its_face(wrong: dict[str, float]) -> None:
+    measures = GOOD._replace(scalp=0.01, nose=0.0, front=0.0, **wrong)
+    assert came_without_face(measures, 0.05) == (not wrong)
+    assert not came_without_face(measures, 0.2) and not came_without_face(measures, float("nan"))
+
+
+@pytest.mark.parametrize("region", [Region.FACE, Region.BRAIN], ids=["defaced", "skull-stripped"])
+def test_a_series_that_came_without_a_face_is_released_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, region: Region
+) -> None:
+    pose = demo_head()[1]
+    monkeypatch.setattr("chorus_nb.faces.study.register_head", lambda *_: pose._replace(dice=0.9))
+    names = heads.write(filled(heads.head("T1"), pose, 0, region), tmp_path / "source")
+    source, asked = open_source(tmp_path / "source"), [Asked("1", "face", tuple(names))]
+    [answer] = remove_faces(source, tmp_path / "faces", asked, False)
+    assert (answer.status, answer.mask, answer.removed) == ("came_without_face", "", 0)
+    assert answer.reason.startswith("no face is left in it: where one lies, ")
+
+
+def test_the_noise_beside_what_was_filled_is_no_body() -> None:
+    even, pose, _, _ = demo_head()
+    face = (regions_on(pose.matrix, even.affine, even.values.shape) & Region.FACE) > 0
+    found = head(np.where(face, np.float32(0), even.values), even.field, "MR", even.step)
+    rest = even.head & ~face
+    assert 2 * (found & rest).sum() >= 0.95 * (found.sum() + rest.sum())
+
+
+@pytest.mark.parametrize(("ends", "one_head"), [((0, 0.5, 9, 20), True), ((0, 9, 20, 31), False)])
+def test_two_frames_of_reference_are_one_head_only_where_two_starts_end_at_one_place(
+    monkeypatch: pytest.MonkeyPatch, ends: tuple[float, ...], one_head: bool
+) -> None:
+    """``ends``: degrees by which they are turned away from the truth."""
+    even, turned = demo_head()[0], iter(ends)
+
+    def refined(volume: Grid, values: object, region: object, start: object, kind: str, to: object) -> np.ndarray:
+        return heads.about_middle(heads.head("T1"), heads.rotated(next(turned), 0, 0)) if kind == "finely" else start
+
+    monkeypatch.setattr("chorus_nb.faces.registration._refine", refined)
+    moved = same_head(even, "MR", even, "MR")
+    assert (moved is not None) == one_head
+    assert moved is None or np.array_equal(moved, np.eye(4))
 
 
 def test_without_a_pose_to_share_too_few_slices_are_held(tmp_path: Path) -> None:

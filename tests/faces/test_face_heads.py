@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ pytest.importorskip("pydeface")
 
 from chorus_nb.faces import asking, judge, stacks
 from chorus_nb.faces.heads import HeadAnswer, head_in
+from chorus_nb.faces.needs import need
 from chorus_nb.faces.study import Asked, FaceFound
 from chorus_nb.faces.volume import Volume
 from chorus_nb.source import open_source
@@ -43,21 +45,63 @@ OTHERS: dict[str, Made] = {
 }
 
 
-@pytest.mark.parametrize("made", HEADS.values(), ids=HEADS)
-def test_a_head_is_told_whatever_lies_around_it_and_is_cut_off(made: Made) -> None:
-    assert head_in([made()]).may_be
+WORDS = {  # body part, series, study
+    "blank": ("", "", ""),
+    "wrong part": ("CHEST", "LUNG 1.0", "CT CHEST"),
+    "hip": ("HIP", "AX HIP", "HIP LEFT"),
+    "hippocampus": ("", "T1 HIPPOCAMPUS", ""),
+    "arm": ("ARM", "T1 ARM", ""),
+    "leg": ("LEG", "LEG LEFT", "LEGACY"),
+    "thigh": ("", "EYES TO THIGH", "PET"),
+    "vertex": ("", "PET AC VERTEX TO THIGH", ""),
+    "arch": ("", "CTA AORTA ARCH-COW", ""),
+    "spine": ("SPINE", "WHOLE SPINE", ""),
+    "panscan": ("CHEST", "5.0", "TRAUMA PANSCAN"),
+}
 
 
-@pytest.mark.parametrize("made", OTHERS.values(), ids=OTHERS)
-def test_what_is_no_head_is_not_held_for_one(made: Made) -> None:
-    answer = head_in([made()])
+@functools.cache
+def answer_of(name: str) -> HeadAnswer:
+    return head_in([(HEADS | OTHERS)[name]()])
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_head_is_told_whatever_lies_around_it_and_is_cut_off(name: str) -> None:
+    assert answer_of(name).may_be
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_is_no_head_is_not_held_for_one(name: str) -> None:
+    answer = answer_of(name)
     assert not answer.may_be and answer.why
 
 
-def written(folder: Path, **volumes: Volume) -> list[asking.Question]:
+def test_no_wording_of_the_header_lets_a_head_go_nor_holds_another_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every volume under every wording, by what the pixels said above; the table is printed."""
+    volumes = [*HEADS, *OTHERS]
+    answers = {name: answer_of(name) for name in volumes}
+    monkeypatch.setattr(judge.asking, "answers", lambda _, asked: {one.series: answers[one.series] for one in asked})
+    monkeypatch.setattr(
+        judge, "remove_faces", lambda _, __, asked, *___: [FaceFound(a.series, "searched", "") for a in asked]
+    )
+    said: dict[str, dict[str, str]] = {}
+    for wording, words in WORDS.items():
+        asked = tuple(Asked(name, need(name[:2], "ORIGINAL", *words)[0], ("a",)) for name in volumes)
+        found = judge._faces_of_group(open_source(tmp_path), tmp_path, asked, ("apply", False), "")
+        said[wording] = {one.series: one.status for one in found}
+    table = pd.DataFrame(said).reindex(volumes)
+    with capsys.disabled():
+        print("\n" + table.replace({"searched": "face", "no_head": "-"}).to_string())
+    assert (table.loc[list(HEADS)] == "searched").all(axis=None)
+    assert (table.loc[list(OTHERS)] == "no_head").all(axis=None)
+
+
+def written(folder: Path, **volumes: Volume) -> list[asking.HeadQuestion]:
     """The volumes as series in a folder each, in one frame of reference."""
     return [
-        asking.Question(
+        asking.HeadQuestion(
             name, tuple(f"{name}/{file}" for file in heads.write(volume, folder / name, SeriesDescription=name))
         )
         for name, volume in volumes.items()
@@ -86,7 +130,7 @@ def test_the_ct_of_a_pet_ct_answers_for_its_pet_as_far_as_it_reaches(
     questions = written(tmp_path, ct=trunk, pt=pet, vertex=longer)
     asked = []
 
-    def answered(group: list[Volume], thin: bool) -> HeadAnswer:
+    def answered(group: list[Volume], **_: bool) -> HeadAnswer:
         asked.append((group[0].modality, len(group[0].values)))
         return HeadAnswer(group[0].modality == "PT", "made up")
 
@@ -97,12 +141,58 @@ def test_the_ct_of_a_pet_ct_answers_for_its_pet_as_far_as_it_reaches(
     assert (said["vertex"].may_be, said["vertex"].asked_of) == (True, "")
 
 
-@pytest.mark.parametrize(("other_part", "may_be"), [(False, True), (True, False)])
-def test_words_decide_only_where_a_few_slices_cannot_tell(tmp_path: Path, other_part: bool, may_be: bool) -> None:
-    [few, slab] = written(tmp_path, few=CT._replace(values=CT.values[40:46]), slab=CT._replace(values=CT.values[32:46]))
-    for question, expected in ((few, may_be), (slab, True)):
-        [said] = asking.answers(open_source(tmp_path), [question._replace(other_part=other_part)]).values()
-        assert said.may_be == expected
+def plane(volume: Volume, direction: int, *places: int) -> Volume:
+    """Slices across an axis of a volume (0 = i, 1 = j, 2 = k), at these places."""
+    axes = [*(axis for axis in range(3) if axis != direction), direction, 3]
+    affine = volume.affine[:, axes].copy()
+    affine[:3, 3] += volume.affine[:3, direction] * places[0]
+    affine[:3, 2] *= places[1] - places[0] if len(places) > 1 else 1
+    values = np.moveaxis(volume.values, 2 - direction, 0)[list(places)]
+    return Volume(np.ascontiguousarray(values), affine, volume.modality)
+
+
+def localizer(volume: Volume, apart: int = 0) -> dict[str, Volume]:
+    """Slices through the middle in three directions, one or, that many voxels apart, three in each."""
+    middle = np.array(volume.values.shape[::-1]) // 2
+    beside = [-apart, 0, apart] if apart else [0]
+    return {f"way {way}": plane(volume, way, *(int(middle[way]) + place for place in beside)) for way in range(3)}
+
+
+def asked_together(folder: Path, volumes: dict[str, Volume]) -> HeadAnswer:
+    """As one series."""
+    paths = [path for one in written(folder, **volumes) for path in one.paths]
+    return asking.answers(open_source(folder), [asking.HeadQuestion("few", tuple(paths))])["few"]
+
+
+FEW: dict[str, Callable[[], dict[str, Volume]]] = {
+    "CT, chin": lambda: {"few": plane(CT, 2, 10, 12, 14, 16)},
+    "CT, mouth": lambda: {"few": plane(CT, 2, 25, 27, 29, 31)},
+    "MR, mouth, a slab of 12 mm": lambda: {"few": plane(T1, 2, 25, 26, 27, 28)},
+    "CT, a slice in each direction": lambda: localizer(CT),
+    "MR, a slice in each direction": lambda: localizer(T1),
+    "MR, three slices in each direction": lambda: localizer(T1, 4),
+}
+
+
+@pytest.mark.parametrize("made", FEW.values(), ids=FEW)
+def test_a_few_slices_of_a_head_are_told_by_their_pixels(tmp_path: Path, made: Callable[[], dict[str, Volume]]) -> None:
+    """No word of the header lets them go: less than ten slices, also below the braincase."""
+    answer = asked_together(tmp_path, made())
+    assert answer.may_be and answer.likeness > 1.77
+
+
+def test_a_localizer_of_another_part_is_let_go_by_its_pixels(tmp_path: Path) -> None:
+    chest = dict(heads.negatives())["chest"]
+    for number, apart in enumerate((0, 4)):
+        answer = asked_together(tmp_path / str(number), localizer(chest, apart))
+        assert not answer.may_be and answer.likeness < 2
+
+
+def test_a_head_sent_slice_by_slice_each_as_a_series_is_asked_as_one(tmp_path: Path) -> None:
+    alone = {f"at {place}": plane(T1, 2, place) for place in range(4, 72, 6)}
+    questions = [one._replace(single=True) for one in written(tmp_path, **alone)]
+    assert {one.may_be for one in asking.answers(open_source(tmp_path), questions).values()} == {True}
+    assert set(asking.answers(open_source(tmp_path), questions[:2]).values()) == {asking.NO_VOLUME}
 
 
 def test_one_slice_many_times_is_no_volume_and_slices_in_many_directions_cannot_be_asked(tmp_path: Path) -> None:
@@ -116,7 +206,7 @@ def test_one_slice_many_times_is_no_volume_and_slices_in_many_directions_cannot_
         )
         [one] = written(tmp_path, **{f"at {degrees}": volume})
         turned.extend(one.paths)
-    assert asking.answers(open_source(tmp_path), [asking.Question("mip", tuple(turned))])["mip"].may_be
+    assert asking.answers(open_source(tmp_path), [asking.HeadQuestion("mip", tuple(turned))])["mip"].may_be
 
 
 def test_what_cannot_be_asked_may_be_a_head(tmp_path: Path) -> None:
@@ -152,7 +242,7 @@ def test_only_what_no_word_names_is_let_go_by_its_pixels(
         looked.extend(one.series for one in asked)
         return [FaceFound(one.series, "defaced", "") for one in asked]
 
-    def answered(_: object, questions: list[asking.Question]) -> dict[str, HeadAnswer]:
+    def answered(_: object, questions: list[asking.HeadQuestion]) -> dict[str, HeadAnswer]:
         return {one.series: HeadAnswer(one.series in ("silent", "hip"), "by its pixels") for one in questions}
 
     monkeypatch.setattr(judge.asking, "answers", answered)

@@ -20,6 +20,7 @@ from chorus_nb.verify import checks, verify
 from chorus_nb.workspace import Workspace
 from tests import heads
 from tests.deid.small_run import SmallSite, age, plan, reasons, run, times, tree
+from tests.faces.conftest import in_this_process
 
 MINE = {"PatientID": "MRN-1", "AccessionNumber": "ACC-1", "StudyInstanceUID": "1.2.3.1"}
 
@@ -42,7 +43,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> SmallSite:
 @pytest.fixture(scope="module")
 def defaced(site: SmallSite) -> Workspace:
     workspace = site.open(deface="apply")
-    run(workspace)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("chorus_nb.faces.judge.each_in_child", in_this_process)
+        patched.setattr("chorus_nb.faces.study.register_head", heads.registered)
+        run(workspace)
     return workspace
 
 
@@ -120,6 +124,7 @@ def test_what_becomes_of_single_files_changes_the_face_of_no_other(
     assert files[""] == heads.SLICES - 2
 
 
+@pytest.mark.usefixtures("without_children")
 def test_a_file_that_cannot_be_looked_at_is_held_and_the_others_go(tmp_path: Path) -> None:
     made = SmallSite(tmp_path)
     heads.write(heads.head("CT"), made.dicom, SeriesDescription="HEAD", **MINE)
@@ -168,6 +173,7 @@ def test_two_workers_remove_the_same_face(site: SmallSite, defaced: Workspace) -
     assert tree(other.release) == tree(defaced.release)
 
 
+@pytest.mark.usefixtures("without_children")
 def test_people_decide_and_the_next_run_obeys(site: SmallSite) -> None:
     workspace = site.open("decided", deface="apply")
     catalog = plan(workspace)
@@ -205,12 +211,16 @@ def test_a_compressed_head_loses_its_face_with_one_worker_and_with_two(tmp_path:
     alone.key()
     two.key_path.write_bytes(alone.key_path.read_bytes())
     two.key_path.chmod(0o600)
-    for outcomes in (run(alone), run(two)):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("chorus_nb.faces.judge.each_in_child", in_this_process)
+        first = run(alone)
+    for outcomes in (first, run(two)):
         assert set(outcomes.status) == {"released"}
         assert (outcomes.face_share > 0).any()
     assert tree(alone.release) == tree(two.release)
 
 
+@pytest.mark.usefixtures("without_children")
 def test_flag_asks_the_pixels_of_all_volumes_and_changes_none(site: SmallSite) -> None:
     workspace = site.open("flag", deface="flag")
     outcomes = run(workspace)

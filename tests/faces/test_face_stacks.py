@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
-from pydicom.uid import EnhancedMRImageStorage
+from pydicom.uid import EnhancedMRImageStorage, NuclearMedicineImageStorage
 
 from chorus_nb.faces import stacks
 from chorus_nb.faces.stacks import Unfit
@@ -177,3 +177,21 @@ def test_a_mosaic_of_united_imaging_is_the_slices_it_holds(tmp_path: Path) -> No
     [volume] = stacks.stacks(load(tmp_path, [sink.getvalue()]), thinnest=0)
     assert np.array_equal(volume.values, BLOCK.values[:11])
     assert np.allclose(volume.affine, AFFINE)
+
+
+@pytest.mark.parametrize("upwards", [True, False])
+def test_a_reconstructed_nm_volume_lies_where_its_detector_says(tmp_path: Path, upwards: bool) -> None:
+    apart = 5.0 if upwards else -5.0
+    dataset = image(SOPClassUID=NuclearMedicineImageStorage, Modality="NM", Rows=8, Columns=8, NumberOfFrames=16)
+    dataset.PixelData, dataset.PixelSpacing = BLOCK.values.astype("<u2").tobytes(), [4, 4]
+    dataset.SpacingBetweenSlices = apart
+    detector = Dataset()
+    detector.ImageOrientationPatient, detector.ImagePositionPatient = [1, 0, 0, 0, 1, 0], [-20, 10, 30]
+    dataset.DetectorInformationSequence = [detector]
+    series = load(tmp_path, [encoded(dataset)])
+    [volume] = stacks.stacks(series)
+    assert np.array_equal(volume.values, BLOCK.values if upwards else BLOCK.values[::-1])
+    assert np.allclose([piece.height for piece in series.slices], 30 + apart * np.arange(16))
+    del detector.ImagePositionPatient
+    with pytest.raises(Unfit, match="do not say where"):
+        load(tmp_path, [encoded(dataset)])

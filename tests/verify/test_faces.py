@@ -82,6 +82,7 @@ def test_a_face_on_record_as_removed_is_only_mentioned() -> None:
     [
         ("as_it_is", "medium"),
         ("no_face_in_view", "low"),
+        ("came_without_face", "low"),
         ("no_head", "low"),
         ("may_be_head", "medium"),
         ("odd", "high"),
@@ -106,6 +107,12 @@ def test_a_skull_that_03_did_not_see_is_shown(skull: Skull, severities: list[str
 
 def test_a_face_that_03_did_not_see_in_view_is_shown() -> None:
     assert findings("CT", "HEAD", status="no_face_in_view", removes=True, skull=CROWNED) == ["low", "medium"]
+
+
+def test_a_face_in_a_head_that_is_said_to_have_come_without_is_held() -> None:
+    assert findings("CT", "HEAD", status="came_without_face", removes=True, skull=CROWNED) == ["low", "high"]
+    receding = CROWNED._replace(juts=-20.0)
+    assert findings("CT", "HEAD", status="came_without_face", removes=True, skull=receding) == ["low", "info"]
 
 
 @pytest.mark.parametrize(("juts", "severities"), [(25.0, ["info", "high"]), (-10.0, ["info", "info"])])

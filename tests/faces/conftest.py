@@ -1,0 +1,31 @@
+"""A head is registered once for all tests of faces: the same grid gives the same pose, which has a test of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
+
+import pytest
+
+from tests import heads
+
+
+@pytest.fixture(autouse=True)
+def _registered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    if heads.can_register():
+        monkeypatch.setattr("chorus_nb.faces.study.register_head", heads.registered)
+
+
+def in_this_process(
+    parameters: object, function: Callable[..., Any], items: Collection[Any], *_: object, **how: Any
+) -> Iterator[tuple[Any, Any, float]]:
+    """Stands in for ``each_in_child``, where a test is not about children."""
+    for item in items:
+        yield item, function(*item), 0.0
+    how["keep"]()
+
+
+@pytest.fixture
+def without_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Heads are looked for in this process, where those seen before are known."""
+    monkeypatch.setattr("chorus_nb.faces.judge.each_in_child", in_this_process)

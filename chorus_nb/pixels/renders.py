@@ -100,7 +100,8 @@ def renders(frame: NDArray[np.generic], dataset: Dataset) -> tuple[Render, ...]:
     above air shows in no usual window; and what a reader sees with its contrast evened out, for large and faint text.
 
     Of a grey frame these are the three colours of one picture: the models read photographs, and find in one pass what
-    stands out in any. It is read once more smaller. In colour that loses writing: each is read for itself.
+    stands out in any. What a reader sees is read once more alone and smaller: at an edge the other two hide a letter.
+    In colour that loses writing: each is read for itself.
     """
     frame = _coloured(frame, dataset)
     if frame.ndim == 3:
@@ -114,7 +115,8 @@ def renders(frame: NDArray[np.generic], dataset: Dataset) -> tuple[Render, ...]:
     values, window = _values(frame, dataset)
     shown = _picture(window)
     together = np.dstack([shown, local_contrast(values), _evened(shown)])
-    return Render(together), Render(_limit_size(together, SMALLER / min(together.shape[:2])), SMALLEST, 2.0)
+    smaller = np.dstack([_limit_size(shown, SMALLER / min(shown.shape))] * 3)
+    return Render(together), Render(smaller, SMALLEST, 2.0)
 
 
 def close(frame: NDArray[np.generic], dataset: Dataset) -> Iterator[Render]:

@@ -21,6 +21,8 @@ _WORDS_OF_A_NAME = 2  # MAX LONG; with a third word of technique it is a label
 _BETWEEN = re.compile(r"[\s:=<>,;()\[\]_#-]+|(?<=\d)/(?=[a-z])")
 CODED = "[bar or QR code]"  # stands for what such a code says, which nobody reads
 NOT_READ = "cannot be read: faint, or in letters other than Latin, Greek, Chinese and Japanese"
+_LETTERS = {"0": "o", "1": "i", "5": "s", "8": "b"}  # digits that letters of a word are read as: Y0B
+_IN_WORDS = re.compile(r"(?<=[^\W\d_])[0158](?=[^\W\d_])")
 _ROUND = set("Oo0Q8D6Cc〇°. ")  # what is read from the rounds of a mosaic of small brains
 _ROUNDISH = _ROUND | set("0123456789GSUx*")  # and also, with little confidence, where ImageType says that it is one
 
@@ -42,7 +44,7 @@ def tier(text: str, matched: str, technical: Iterable[str] = ()) -> tuple[Tier, 
     if told := what_numbers_tell(text):
         return "high", told
     tokens = [token for token in _BETWEEN.split(TIME.sub(" ", text).casefold()) if token]
-    joined = " ".join(tokens).replace(".", "")
+    joined = " ".join(_IN_WORDS.sub(lambda found: _LETTERS[found[0]], token) for token in tokens).replace(".", "")
     if any(re.search(rf"\b{re.escape(label)}\b", joined) for label in known_words("labels")):
         return "high", "a label of identifying text"
     of_site = {word.casefold() for word in technical}

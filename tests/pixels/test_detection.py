@@ -137,6 +137,10 @@ def test_a_name_in_any_script_holds_an_image_back(text: str, ground: str) -> Non
         (30, 28, 0.81, "R", 0.98, ["R"]),
         (196, 32, 0.80, "ZIMMERWALD", 0.98, ["ZIMMERWALD"]),
         (196, 32, 0.55, "ZIMMERWALD", 0.98, ["ZIMMERWALD"]),
+        (36, 14, 0.57, "10 TIT", 0.57, [""]),  # Hebrew: found and read, neither surely, both together
+        (149, 40, 0.597, "  ", 0.54, [""]),  # Arabic
+        (344, 40, 0.35, "A", 0.80, ["A"]),  # found too unsurely to count beyond what was read
+        (53, 13, 0.51, "MAN", 0.41, []),
         (59, 26, 0.55, "L", 0.17, []),  # real anatomy, as all that follow
         (88, 57, 0.81, "Q0", 0.45, []),
         (512, 512, 0.69, "G", 0.46, []),

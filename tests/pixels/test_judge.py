@@ -11,7 +11,7 @@ from blake3 import blake3
 from pydicom.uid import RLELossless
 
 from chorus_nb import tables
-from chorus_nb.pixels import Box, TextFinding, checks, detection, judge
+from chorus_nb.pixels import Box, TextFinding, checks, controls, detection, judge
 from chorus_nb.pixels.tiers import tier
 from chorus_nb.workspace import Workspace
 from tests.pixels.images_with_text import PERSON, Site, content, image, picture
@@ -132,6 +132,7 @@ def judged(site: Site, monkeypatch: pytest.MonkeyPatch) -> Series:
                 yield task, [read] if int(task[1]) in telling else [], 0.0
 
         monkeypatch.setattr(checks, "each_in_child", look)
+        monkeypatch.setattr(controls, "look_at_controls", lambda *_: tables.empty(tables.TEXT_CONTROLS))
         slice_ = image(modality="CT", SeriesInstanceUID="1.2.3")
         workspace, catalog = site({f"{n:02}": slice_ for n in range(1, 21)}, **parameters)
         catalog["InstanceNumber"] = catalog["SOPInstanceUID"] = catalog.source_path
@@ -155,7 +156,7 @@ def test_a_sampled_picture_says_of_which_group_and_how_much_of_it_was_read(judge
 
 
 def test_a_bound_that_a_site_wants_is_what_is_read(judged: Series) -> None:
-    """One in ten of 20 is two: with three, one would be among 15 drawn at 95 %."""
+    """One in ten of 20 is two: with three, one would be among 15 drawn at 95 % (without a hidden control)."""
     verdicts = judged(line="none tells", text_bound=0.1)
     assert (verdicts.drawn == 1).sum() == 14
     assert set(judged(line="none tells", text_bound=0.01).checked) == {"looked"}

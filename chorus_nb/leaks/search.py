@@ -76,6 +76,13 @@ class Searcher:
         if patterns:
             self._automaton.make_automaton()
 
+    def own_words(self) -> int:
+        """How many of the terms are words of what is searched or of the Standard, which alone prove nothing."""
+        return sum(term.kind in ("name", "identifier") and self._are_known(term.text.lower()) for term in self.terms)
+
+    def _are_known(self, text: str) -> bool:
+        return all(word in self.words for word in re.findall(r"[^\W\d_]+|\d+", text))
+
     def search(self, content: bytes) -> list[Hit]:
         """Everything found in ``content``, in order."""
         if not self.terms:
@@ -114,7 +121,7 @@ class Searcher:
             return "low" if text in self.words or letters < 3 else "medium" if letters == 3 else "high"
         if not alone:
             return "medium" if len(text) >= 8 and term.kind != "path" else None
-        if all(word in self.words for word in re.findall(r"[^\W\d_]+|\d+", text)):
+        if self._are_known(text):
             return None if term.kind == "path" else "low"  # a folder called "export" says nothing about anybody
         if term.kind == "path":
             return "high" if text.isdigit() and len(text) >= 7 else "medium" if len(text) >= 5 else "low"

@@ -107,6 +107,7 @@ def certificate_facts(workspace: Workspace, checks: pd.DataFrame, release: str) 
         "decided_by_persons": _decided(workspace),
         "text_in_pictures": _of_text(workspace, checks),
         "faces": _of_faces(workspace),
+        "searched": _searched(workspace),
         "safe_harbor": safe_harbor(workspace, checks).to_dict("records"),
         "uid_method": workspace.parameters.uid_method,
         "shift_code": workspace.parameters.shift_code,
@@ -186,6 +187,15 @@ def _of_faces(workspace: Workspace) -> dict[str, Any]:
         "series": {str(name): int(own.SeriesInstanceUID.nunique()) for name, own in volumes.groupby("face")},
         "files": _counts(volumes.face),
         "to_be_looked_at": int(medium.file.nunique()),
+    }
+
+
+def _searched(workspace: Workspace) -> dict[str, Any]:
+    """What 06 searched for identifiers: how many terms, and how much it read of each part of the release."""
+    parts = workspace.read_or_empty(tables.SEARCHED_PARTS)
+    return {
+        **{name: int(parts[name].max()) if len(parts) else 0 for name in ("terms", "page_words")},
+        **{name: {row.part: int(getattr(row, name)) for row in parts.itertuples()} for name in ("files", "bytes")},
     }
 
 

@@ -59,6 +59,7 @@ def sections_of(facts: Mapping[str, Any]) -> list[Section]:
         Section("Policy", [*_policy(facts), *_decisions(facts)]),
         Section("Text in pictures", [text_said(facts["text_in_pictures"])]),
         Section("Faces", [faces_said(facts["faces"])]),
+        Section("What was searched for identifiers", [searched_said(facts["searched"])]),
         Section("Checks", [], checks[["question", "result", "why", "examined", "findings", "held"]]),
         Section("Safe Harbor, 45 CFR 164.514(b)(2)", [], pd.DataFrame(facts["safe_harbor"])[CHECKLIST]),
         Section("To be filled in by the site", [f"{blank}: ______" for blank in (*BLANKS, "Signature and date")]),
@@ -77,6 +78,19 @@ def checks_said(checks: Iterable[Mapping[str, Any]]) -> str:
     parts += [f"{len(other):,} {'was' if len(other) == 1 else 'were'} not run ({'; '.join(other)})"] if other else []
     parts += [f"failed: {', '.join(failed)}"] if failed else []
     return ", ".join(parts) + "."
+
+
+def searched_said(searched: Mapping[str, Any]) -> str:
+    """What was looked for in all that is no image, how much was read, and which of it alone proves nothing."""
+    if not searched["files"]:
+        return "Nothing but the images was searched."
+    parts = (f"{part}: {n:,} files, {searched['bytes'][part]:,} bytes" for part, n in searched["files"].items())
+    return (
+        f"{searched['terms']:,} identifiers and names of the source and the lookup tables were searched for in every "
+        f"file that is no image ({'; '.join(parts)}), and in the audit log and its reports. {searched['page_words']:,} "
+        "of them are words that the pages or the Standard say themselves: they prove nothing alone, but do beside "
+        "another part of the name."
+    )
 
 
 def text_said(text: Mapping[str, Any]) -> str:

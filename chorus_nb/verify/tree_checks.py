@@ -43,12 +43,15 @@ def verify_tree(workspace: Workspace, made: Mapping[str, bytes] | None = None) -
     # the same number whether the release was packed before or not: the certificate holds it
     counted = {name for name in names if name.startswith(release)} - {f"{release}/{n}" for n in layout.MADE_LAST}
     examined = Counter(tables=len(counted), registry=len(workspace.read(tables.IMAGE_REGISTRY)))
-    findings = {*_texts(workspace, names, files), *_described(workspace), *_canonical(workspace), *_registry(workspace)}
+    log = SearchLog()
+    others = (_described(workspace), _canonical(workspace), _registry(workspace))
+    findings = {*_texts(workspace, names, files, log), *chain.from_iterable(others)}
     rows = sorted(findings, key=lambda one: (RANK[one.severity], *one))
     frame = tables.frame(tables.TREE_FINDINGS, [row._asdict() | {"detail": row.detail} for row in rows])
     workspace.write(tables.TREE_FINDINGS, frame)
     checks = tables.frame(tables.TREE_CHECKS, check_rows(ASKED_OF_TREE, frame, examined, {}))
     workspace.write(tables.TREE_CHECKS, checks)
+    workspace.write(tables.SEARCHED_PARTS, log.table(counted))
     return checks
 
 
@@ -69,10 +72,41 @@ def _names(workspace: Workspace) -> Iterator[str]:
                 yield f"{root.name}/{path}"
 
 
+class SearchLog:
+    """What the search read and looked for, counted while it does."""
+
+    def __init__(self) -> None:
+        self.bytes = Counter[str]()  # by file
+        self.terms = self.page_words = 0
+
+    def reading(self, name: str, contents: Iterable[bytes]) -> Iterator[bytes]:
+        for content in contents:
+            self.bytes[name] += len(content)
+            yield content
+
+    def table(self, counted: Iterable[str]) -> pd.DataFrame:
+        """``tables.SEARCHED_PARTS`` of the ``counted`` files: audit log and reports grow from run to run."""
+        parts: dict[str, list[str]] = {"OMOP tables": [], "metadata and other files": []}
+        for name in sorted(counted):
+            omop = name.startswith(f"release/{layout.OMOP}/")
+            parts["OMOP tables" if omop else "metadata and other files"].append(name)
+        rows = [
+            {
+                "part": part,
+                "files": len(names),
+                "bytes": sum(self.bytes[name] for name in names),
+                "terms": self.terms,
+                "page_words": self.page_words,
+            }
+            for part, names in parts.items()
+        ]
+        return tables.frame(tables.SEARCHED_PARTS, rows)
+
+
 # --- everybody's terms in every file ----------------------------------------------------------------------------------
 
 
-def _texts(workspace: Workspace, names: list[str], made: Mapping[str, bytes]) -> Findings:
+def _texts(workspace: Workspace, names: list[str], made: Mapping[str, bytes], log: SearchLog) -> Findings:
     """What identifies anybody, in each file and in its name; a file that cannot be read cannot be searched."""
     unread: set[str] = set()
     originals = original_uids(workspace)
@@ -82,15 +116,17 @@ def _texts(workspace: Workspace, names: list[str], made: Mapping[str, bytes]) ->
 
     for name in names:
         try:
-            contents = chain((name.encode(),), contents_of(name))
-            if any(uid_digest(uid) in originals for content in contents for uid in uids_in(content)):
+            contents = log.reading(name, chain((name.encode(),), contents_of(name)))
+            if {uid_digest(uid) for content in contents for uid in uids_in(content)} & originals:
                 yield Finding("tables", "high", name, "", "uid", "an original UID")
         except Exception:  # whatever a damaged archive or Parquet file leads to
             unread.add(name)
             yield Finding("tables", "high", name, "", "cannot be read, so it cannot be searched")
     readable = [name for name in names if name not in unread]
     metadata = {path.relative_to(workspace.root).as_posix() for path in _metadata_files(workspace)}
-    for _, searcher in searchers(workspace):
+    for count, searcher in searchers(workspace):
+        log.terms += count
+        log.page_words += searcher.own_words()
         for name in readable:
             if name in metadata and name not in made:
                 yield from _terms_in(searcher, name, pieces(workspace.root / name, _technique_columns()))

@@ -98,6 +98,7 @@ def certificate_said(connection: duckdb.DuckDBPyConnection, root: Path, gate: st
         "No person decided that something more may leave.",
         f"{claim} {second_look(all_of)}",
         faces(all_of),
+        searched(all_of),
     ]
     results = {row[6]: row[1] for row in checks}
     lines = (VERIFY / "safe_harbor.csv").read_text("utf-8").splitlines()
@@ -129,6 +130,17 @@ def second_look(all_of: Any) -> str:
     if result == "not run":
         return f"{painted} No second reader looked: {why}."
     return f"{painted} A second reader, Tesseract, looked at {examined:,} released pictures."
+
+
+def searched(all_of: Any) -> str:
+    """What 06 looked for, and in how much."""
+    rows = all_of("select part, files, bytes, terms, page_words from searched_parts")
+    read = "; ".join(f"{part}: {files:,} files, {size:,} bytes" for part, files, size, _, _ in rows)
+    return (
+        f"{rows[0][3]:,} identifiers and names of the source and the lookup tables were searched for in every file "
+        f"that is no image ({read}), and in the audit log and its reports. {rows[0][4]:,} of them are words that the "
+        "pages or the Standard say themselves: they prove nothing alone, but do beside another part of the name."
+    )
 
 
 def faces(all_of: Any) -> str:

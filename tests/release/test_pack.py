@@ -8,12 +8,14 @@ import shutil
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from chorus_nb import tables
 from chorus_nb.errors import NotReady, WorkbenchError
+from chorus_nb.layout import CERTIFICATE, MADE_LAST
 from chorus_nb.parameters import resolve
 from chorus_nb.registry import build_registry
 from chorus_nb.release import pack, sign_off, totals
@@ -263,3 +265,26 @@ def test_the_note_tells_the_parameters_the_images_were_made_with(built: Workspac
     assert "| UIDs | ctp, root 1.2.826.0.1.3680043.10.1596 |" in note
     assert "3 (day of week and season kept)" in note
     assert "official unkeyed hashes" in note
+
+
+def searched_in(workspace: Workspace) -> dict[str, Any]:
+    """What the certificate says was searched."""
+    pack(ready(workspace))
+    said: dict[str, Any] = json.loads((workspace.release / f"{CERTIFICATE}.json").read_text())["searched"]
+    return said
+
+
+def test_the_certificate_says_what_was_searched_and_for_how_many_terms(built: Workspace) -> None:
+    before = searched_in(built)
+    files = {path for path in built.release.rglob("*") if path.is_file() and path.suffix != ".dcm"}
+    files -= {built.release / name for name in MADE_LAST}
+    omop = {path for path in files if path.parent.name == "OMOP"}
+    assert before["files"] == {"OMOP tables": len(omop), "metadata and other files": len(files - omop)}
+    assert all(before["bytes"][part] > 100 * number for part, number in before["files"].items())
+    terms = built.read(tables.SEARCH_TERMS)
+    more = pd.DataFrame({"kind": "name", "text": ["QUILLA", "REPORT"], "whole": ["QUILLA^X", "REPORT^X"]})
+    built.write(tables.SEARCH_TERMS, pd.concat([terms, more], ignore_index=True))
+    after = searched_in(built)
+    assert after["terms"] == before["terms"] + 2
+    assert after["page_words"] == before["page_words"] + 1, "REPORT is a word of the pages"
+    assert f"{after['terms']:,} identifiers and names" in (built.release / f"{CERTIFICATE}.html").read_text()

@@ -41,6 +41,7 @@ def numbers_from_tables(workspace: Workspace) -> dict[str, Any]:
             faces.setdefault(face.get(series, "not_asked"), []).append(series)
     about = findings[(findings.check == "faces") & (findings.severity == "medium") & ~findings.held]
     checks = pd.concat([stored(workspace, name) for name in ("checks", "tree_checks")])
+    searched = stored(workspace, "searched_parts").set_index("part")
     second = checks[checks.check == "second_look"].iloc[0]
     was_run = second.result != "not run"
     return {
@@ -61,6 +62,10 @@ def numbers_from_tables(workspace: Workspace) -> dict[str, Any]:
             "series": {name: len(set(series)) for name, series in sorted(faces.items())},
             "files": {name: len(series) for name, series in sorted(faces.items())},
             "to_be_looked_at": about.file.nunique(),
+        },
+        "searched": {
+            **searched[["terms", "page_words"]].iloc[0].to_dict(),
+            **searched[["files", "bytes"]].to_dict(),
         },
         "redacted": int((left.boxes != "").sum()),
         "decided": int((of_left.checked == "decided").sum()),
@@ -85,7 +90,7 @@ def numbers_said(data: dict[str, Any]) -> dict[str, Any]:
 
 TOP = (
     *("files", "files_found", "persons", "accessions", "series", "files_by_modality", "source_files_by_status"),
-    *("not_released_by_reason", "findings_by_severity", "faces"),
+    *("not_released_by_reason", "findings_by_severity", "faces", "searched"),
 )
 
 
@@ -153,6 +158,7 @@ FACTS: dict[str, Any] = {
         "files": {"defaced": 1404, "no_face_in_view": 808, "as_it_is": 202, "no_head": 1577},
         "to_be_looked_at": 10,
     },
+    "searched": {"terms": 5303, "page_words": 41, "files": {"OMOP tables": 13}, "bytes": {"OMOP tables": 77_321}},
     "safe_harbor": [{"item": "1", "what": "Names", "what was done": "emptied", "proof": "leaks pass"}],
     "uid_method": "keyed",
     "shift_code": 4,

@@ -82,12 +82,22 @@ def upload_token(workspace: Workspace) -> str:
 def ask_to_upload(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame | None:
     """:func:`upload` if a person repeats :func:`upload_token` now, or gave it with ``chorus-nb run --upload TOKEN``.
 
-    None where nothing was sent.
+    None where nothing was sent; :class:`WorkbenchError` if the token given is that of other bytes or another place.
     """
     token = upload_token(workspace)
-    if os.environ.get(UPLOAD_VARIABLE) == token or repeated(token, "upload exactly these bytes"):
+    if token_given() not in ("", token):
+        raise WorkbenchError(
+            "upload: nothing was sent, for the token given is not that of these bytes and this destination. To do: sign"
+            " what is packed now if nobody did, then give the token that 06's report shows"
+        )
+    if token_given() or repeated(token, "upload exactly these bytes"):
         return upload(workspace, progress)
     return None
+
+
+def token_given() -> str:
+    """What ``chorus-nb run --upload TOKEN`` was told, "" without it."""
+    return os.environ.get(UPLOAD_VARIABLE, "")
 
 
 def _dated_folder(workspace: Workspace) -> str:

@@ -141,8 +141,9 @@ def test_a_signed_release_waits_for_the_token_of_its_bytes(
         answer(monkeypatch, said)
         assert ask_to_upload(workspace) is None
     monkeypatch.setenv(UPLOAD_VARIABLE, "of other bytes")
-    answer(monkeypatch, "")
-    assert ask_to_upload(workspace) is None and not (tmp_path / "there").exists()
+    with pytest.raises(WorkbenchError, match="nothing was sent, for the token given is not that of these bytes"):
+        ask_to_upload(workspace)
+    assert not (tmp_path / "there").exists()
     monkeypatch.setenv(UPLOAD_VARIABLE, token)  # as `run --upload TOKEN` does
     assert ask_to_upload(workspace) is not None and delivered(tmp_path / "there")
 

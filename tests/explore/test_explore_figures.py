@@ -61,7 +61,7 @@ def test_the_first_sentences_say_what_is_released_and_what_needs_attention(surve
     profile(survey)
     text = summary.in_words(survey, assess(survey), link(survey))
     assert "Of 2 accessions 1 fall in a visit;" in text
-    assert "burned_in_annotation (1)" in text
+    assert "Needs attention first: burned in annotation (1)." in text
 
 
 def test_minimum_metadata_is_missing_only_where_it_has_a_place(survey: Workspace, add: Add) -> None:

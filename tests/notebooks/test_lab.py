@@ -153,7 +153,9 @@ def test_a_box_drawn_in_the_reviewer_is_redacted_by_the_next_headless_run(lab: L
     page.mouse.move(area["x"] + area["width"] * 0.65, area["y"] + area["height"] * 0.65)
     page.mouse.up()
     page.keyboard.press("r")
-    page.wait_for_function(f"{panel}.querySelector('.status').textContent.startsWith('redact')", timeout=60_000)
+    page.wait_for_function(
+        f"{panel}.querySelector('.status').textContent.startsWith('redact: written')", timeout=60_000
+    )
     [decision] = lab.workspace.read(tables.IMAGE_DECISIONS).to_dict("records")
     assert decision["item"] in held and decision["decision"] == "redact"
     assert all(not cell.get("outputs") for cell in lab.saved(page, "04_verify").cells)

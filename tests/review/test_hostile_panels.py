@@ -176,7 +176,7 @@ def test_what_others_wrote_is_seen_as_it_is_and_does_nothing(
     )
     assert [text for text in NAMES if text not in shown] == [], "seen as it is"
     report = panel._repr_mimebundle_()[0]["text/html"]
-    assert not re.search(r"<(?!/?(div|p|table|caption|thead|tbody|tr|th|td)\b)", report)
+    assert not re.search(r"<(?!/?(div|p|table|caption|thead|tbody|tr|th|td|small)\b)", report)
 
 
 @pytest.mark.parametrize("name", review.__all__)

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOCAL := -r requirements.lock -e .
-TWO := -n 2 --dist loadgroup --max-worker-restart 0 # a replaced worker makes pytest-xdist 3.8 wait for ever (its issue 1323)
+TWO := -n 2 --dist loadscope --no-loadscope-reorder --max-worker-restart 0 # a replaced worker makes pytest-xdist 3.8 wait for ever (its issue 1323)
 
 unexport PYTHONDONTWRITEBYTECODE  # without bytecode every notebook would compile all its imports again
 export UV_PYTHON_DOWNLOADS := never
@@ -25,7 +25,7 @@ test: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest $(TWO) --no-loadscope-reorder
+	$(BIN)/pytest $(TWO)
 
 lab: $(VENV)/ready
 	$(BIN)/chorus-nb lab parameters/demo.yaml

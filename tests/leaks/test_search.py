@@ -86,6 +86,22 @@ def test_markup_of_a_report_is_no_name_but_what_it_says_is(tmp_path: Path) -> No
     assert "high" in severities(name, b"".join(pieces(page)))
 
 
+def test_letters_of_a_public_key_are_chance_and_what_stands_beside_it_is_not(tmp_path: Path) -> None:
+    body = "MCowBQYDK2VwAyEA" + "C+Brennan/t4K1RL/z8x9XNG979jM9YmNbIybDr4zaFpDj8"[:43] + "="
+    key = f"-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n"
+    file = tmp_path / "signing_key.pub"
+    file.write_text(key)
+    assert severities(NAME, b"".join(pieces(file))) == []
+    for text in (
+        key + "of Brennan\n",
+        "of Brennan\n" + key,
+        key.replace("VwAyEA", "VwByEA"),
+        key.replace("=\n", "==\n"),
+    ):
+        file.write_text(text)
+        assert "high" in severities(NAME, b"".join(pieces(file)))
+
+
 def test_a_path_gives_words_and_numbers_but_no_suffix() -> None:
     parts = {term.text for term in of_path("Brennan_77120034/a.zip!CT/IM00012.dcm")}
     assert parts == {"Brennan", "77120034", "00012"}

@@ -41,7 +41,7 @@ TERM_CELL = re.compile(rb"(<td[^>]*>)\s*([A-Z]{2,16})\s*(?=</td>)")
 HTML_TAG = re.compile(rb"<[^>]*>")
 MARKUP = re.compile(rb"</?[A-Za-z][\w-]*|[\w-]+(?==[\"'])")
 STYLE = re.compile(rb"<style.*?</style>|<meta[^>]*>", re.DOTALL)
-# the site's public key (RFC 8410) and nothing else: 32 bytes of chance, in letters that sooner or later spell a name
+# the site's public key (RFC 8410) and nothing else: 32 bytes of chance between words that are also a name (Public)
 ED25519_KEY = re.compile(rb"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}=\n-----END PUBLIC KEY-----\n")
 UID_LIKE = re.compile(r"\d+(?:\.\d+)+")
 

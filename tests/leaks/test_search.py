@@ -86,12 +86,13 @@ def test_markup_of_a_report_is_no_name_but_what_it_says_is(tmp_path: Path) -> No
     assert "high" in severities(name, b"".join(pieces(page)))
 
 
-def test_letters_of_a_public_key_are_chance_and_what_stands_beside_it_is_not(tmp_path: Path) -> None:
+def test_a_public_key_names_nobody_also_not_mr_public_and_what_stands_beside_it_does(tmp_path: Path) -> None:
     body = "MCowBQYDK2VwAyEA" + "C+Brennan/t4K1RL/z8x9XNG979jM9YmNbIybDr4zaFpDj8"[:43] + "="
     key = f"-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n"
     file = tmp_path / "signing_key.pub"
     file.write_text(key)
-    assert severities(NAME, b"".join(pieces(file))) == []
+    for name in (NAME, list(of_name("Public^Quentin"))):
+        assert severities(name, b"".join(pieces(file))) == []
     for text in (
         key + "of Brennan\n",
         "of Brennan\n" + key,

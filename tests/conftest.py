@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import secrets
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,6 +77,14 @@ def _as_before() -> Iterator[None]:
     os.environ.update(variables)
     os.umask(mask)
     tempfile.tempdir = None
+
+
+@pytest.fixture(autouse=True)
+def _drawn_alike(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a site draws by chance (key, shifts) differs from test to test and is the same each time a test is run."""
+    drawn, given = random.Random(request.node.nodeid), secrets.token_hex
+    monkeypatch.setattr(secrets, "token_hex", lambda size=None: drawn.randbytes(32).hex() if size == 32 else given(size))
+    monkeypatch.setattr(secrets, "choice", drawn.choice)
 
 
 @pytest.fixture(scope="session")

@@ -83,7 +83,7 @@ def _as_before() -> Iterator[None]:
 def _drawn_alike(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a site draws by chance (key, shifts) differs from test to test and is the same each time a test is run."""
     drawn, given = random.Random(request.node.nodeid), secrets.token_hex
-    monkeypatch.setattr(secrets, "token_hex", lambda size=None: drawn.randbytes(32).hex() if size == 32 else given(size))
+    monkeypatch.setattr(secrets, "token_hex", lambda n=None: drawn.randbytes(32).hex() if n == 32 else given(n))
     monkeypatch.setattr(secrets, "choice", drawn.choice)
 
 

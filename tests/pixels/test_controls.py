@@ -50,7 +50,7 @@ def test_only_what_holds_a_picture_back_counts_as_found() -> None:
 
 @pytest.fixture
 def small(site: Site, monkeypatch: pytest.MonkeyPatch):
-    """A site of three pictures and twelve controls; the detector finds every other one, whatever the site's key draws."""
+    """A site of three pictures and twelve controls; the detector finds every other one, whatever the key draws."""
     monkeypatch.setattr(controls, "CONTROLS", 12)
     boxes: list[Box] = []
     plant = controls.plant_control

@@ -15,6 +15,7 @@ from chorus_nb.identity.words import Token, also_names, given_names, known_words
 MOST_WORDS = 4  # of a name after a title
 _NEXT = re.compile(r"[\s:.,;#=()'’\"/-]{1,4}\Z")  # between a title and a name
 _WITHIN = re.compile(r"(?:[ .'’‘`^-]{1,3}|, ?|)\Z")  # between the words of a name
+_BLANKS = (" ", "'", "’", "-")  # between a particle and what it belongs to
 _TIED = re.compile(r"_|\s?[&+/]\s?|, ?\Z")  # between two names, or between words that a file name ties together
 
 
@@ -67,6 +68,8 @@ class People:
                 self._after(cue)
             elif cue.kind in ("suffix", "organisation"):
                 self._ahead(cue)
+            elif cue.kind == "organisation of":
+                self._of(cue)
         self._full_names()
         for at in sorted(self.gone):
             self._beside(at)
@@ -121,8 +124,8 @@ class People:
         alone = len(token.word) == 1 and token.text.isupper()
         return alone and self.text[token.end : token.end + 1] in ("", ".", " ", ",")
 
-    def _is_particle(self, at: int) -> bool:
-        return "particle" in person_words().get((self.every[at].word,), ())
+    def _is_particle(self, at: int, *kinds: str) -> bool:
+        return not {"particle", *kinds}.isdisjoint(person_words().get((self.every[at].word,), ()))
 
     def _after(self, cue: Cue) -> None:
         """The name that follows a title, role or label."""
@@ -151,8 +154,21 @@ class People:
                 break
         while taken and self._is_particle(taken[-1]):
             taken.pop()
-        if not first:
+        dotted = sum(self.text[self.every[each].end : self.every[each].end + 1] == "." for each in taken)
+        if not first or (len(taken) == dotted > 1):  # tech D.L.
             self.gone |= set(taken)
+        self._initials(cue.last + 1)
+
+    def _initials(self, at: int) -> None:
+        """Two or three capitals each, of which one is no known word: ``tech VK/BN``."""
+        every: list[int] = []
+        while at < len(self.every) and len(self.every[at].text) in (2, 3) and self.every[at].text.isupper():
+            every.append(at)
+            at += 1
+            if at < len(self.every) and self._between(at - 1, at).strip(" ") not in ("/", "&", "+"):
+                break
+        if not self.gone.isdisjoint(every):
+            self.gone |= set(every)
 
     def _goes_on(self, one: int, other: int) -> bool:
         """Whether what stands between two words may stand between names."""
@@ -211,6 +227,16 @@ class People:
             taken.append(at)
             at -= 1
         self.gone |= set(taken)
+
+    def _of(self, cue: Cue) -> None:
+        """The name behind the word for a hospital and a particle, though it be a known word: ``clinique du Parc``."""
+        at = cue.last + 1
+        while at < len(self.every) and self._is_particle(at, "place particle") and self._between(at - 1, at) in _BLANKS:
+            at += 1
+        if cue.last + 1 < at < len(self.every) and self._between(at - 1, at) in _BLANKS:
+            token = self.every[at]
+            if not token.is_number and len(token.word) > 2 and token.word not in words_of_texts():
+                self.gone.add(at)
 
     def _is_first_name(self, *places: int) -> bool:
         return any(self.every[at].word in given_names() for at in places)

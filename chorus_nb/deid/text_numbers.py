@@ -10,7 +10,7 @@ from chorus_nb.identity.identifiers import TECHNIQUE, UNIT
 _NUMBER = re.compile(r"\d+(?:\.\d+)*")
 _BEFORE = re.compile(rf"(?<![^\W\d_]){TECHNIQUE}\Z|\d\s?[xX*×]\s?\Z", re.IGNORECASE)
 _AFTER = re.compile(rf"\s?{UNIT}|\s?[xX*×]\s?\d", re.IGNORECASE)
-_GROUPS = re.compile(r"(?<![^\W_])(?<!\d[.,-])(?:\d+(?:-\d+)+|\d{2,3}(?: \d{3}){2,})(?![^\W_]|[.,-]\d)")
+_GROUPS = re.compile(r"(?<![^\W_])(?<!\d[.,-])(?:\d+(?:-\d+)+|\d{2,4}(?: \d{3,4}){2,})(?![^\W_]|[.,-]\d)")
 MATRIX = frozenset((1024, 2048, 4096))
 
 

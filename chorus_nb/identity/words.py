@@ -136,6 +136,10 @@ def _tokens(text: str) -> Iterator[Token]:
             yield Token(start + left, start + right, run[left:right], fold(run[left:right]))
 
 
+def _at(every: list[Token], number: int) -> Token | None:
+    return every[number] if number < len(every) else None
+
+
 class Vocabulary:
     """The known words of a site: those of the package and what was approved or refused there."""
 
@@ -179,9 +183,9 @@ class Vocabulary:
                 found.append(token)
             elif self.knows(token.word) or self._has_dimensions(text, token):
                 continue
-            elif not (joined and before is not None and self._cut(before, token)):
-                after = every[number + 1].word if number + 1 < len(every) else ""
-                if not phrases() & {(token.word, after), (before.word if before else "", token.word)}:
+            elif not self._cut(before, token) and not self._cut(token, after := _at(every, number + 1)):
+                beside = {(token.word, after.word if after else ""), (before.word if before else "", token.word)}
+                if not phrases() & beside:
                     found.append(token)
         return found
 
@@ -190,9 +194,11 @@ class Vocabulary:
         after_digit = text[token.start - 1 : token.start].isdigit()
         return after_digit and token.word[0] == "d" and len(token.word) > 3 and self.knows(token.word[1:])
 
-    def _cut(self, before: Token, token: Token) -> bool:
+    def _cut(self, before: Token | None, token: Token | None) -> bool:
         """Whether capitals were parted one letter too early, as in ``HIContrast`` written ``HIcontrast``."""
-        return before.text.isupper() and self.knows(before.word + token.word[0]) and self.knows(token.word[1:])
+        if not before or not token or before.end != token.start or not before.text.isupper() or token.is_number:
+            return False
+        return self.knows(before.word + token.word[0]) and self.knows(token.word[1:])
 
 
 @cache

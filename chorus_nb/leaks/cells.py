@@ -16,7 +16,7 @@ import pandas as pd
 from chorus_nb import tables
 from chorus_nb.leaks.files import PLAIN_CELL, holds_text, searchers
 from chorus_nb.leaks.search import MASK, Hit, Searcher
-from chorus_nb.leaks.shapes import SHAPES, TITLED, numbers_of_anybody
+from chorus_nb.leaks.shapes import AGE_IN_WORDS, SHAPES, TITLED, numbers_of_anybody
 from chorus_nb.leaks.spellings import other_readings, plain
 from chorus_nb.leaks.terms import TITLES, SearchTerm, read_date, vocabulary
 from chorus_nb.omop import read_omop
@@ -81,6 +81,8 @@ def _shape_in(text: str) -> str:
             return kind
     if any(map(str.isdigit, text)) and any(form.search(plain(text)) for form in numbers_of_anybody()):
         return "number of a person"
+    if AGE_IN_WORDS.search(text):
+        return "age over 89"
     names = ((found[1] or found[2]).lower() for found in TITLED.finditer(text))
     return "name after a title" if any(name not in vocabulary() and name not in TITLES for name in names) else ""
 

@@ -87,7 +87,9 @@ def _dates() -> list[str]:
         r"(?<![\d/.-])(?!\d/([2-4])\s?-\s?\d/\1(?!\d))\d\d?/\d\d?\s?[-–]\s?\d\d?/\d\d?(?![\d/])",
         r"(?<![\w./-])(?:(?:0?[1-9]|1[0-2])/(?:1[3-9]|2\d|3[01])|0[1-9]/\d\d?)(?![\w/-]|\.\d)",
         r"(?<![\w./-])\d\d?/\d\d?[.,;:)\]]?\s+\d\d?:\d\d",
-        rf"(?<!\d)\d\d(?:jan|feb|apr|jun|jul|aug|sep|oct|nov|dec){_ENDS}",
+        r"(?<![\w.,-])(?:(?:1\d|2\d|3[01])\.\s?(?:0?[1-9]|1[0-2])|0?[1-9]\.\s?(?:0[1-9]|1[0-2])|0[1-9]\.\s?[1-9])\.(?![\w.])",
+        rf"(?<!\d)\d\d(?:jan|feb|apr|jun|jul|aug|sep|oct|nov|dec|mar){_ENDS}",
+        rf"{_ALONE}{month}\.?[.,;:)\]]?\s?['’]\d\d{_ENDS}",
         rf"{_ALONE}{_any('before a month')}[.:]?\s+(?:on\s)?{_MONTH}[./]{_DAY}(?![\d/-]|\.\d|\s?(?:mm|cm|ms|s|x|%))",
         rf"{_ALONE}(?:wk|week|kw|woche|sem|semaine|semana)[\s.#-]*\d\d?\s?(?:of|in|de|/|,)?\s?{_YEAR}(?!\d)",
         rf"{_ALONE}(?:{full})[\s,-]+(?:the\s)?{_ORDINAL}{_ENDS}|{_ALONE}{_ORDINAL}\sof\s(?:{full}){_ENDS}",
@@ -101,11 +103,16 @@ _AGES = [
     rf"{_ALONE}(?:age|aged|alter|edad|idade)[\s:=]{{0,3}}(?!90\s?\+)(?:9\d|1[0-2]\d)[a-z]?{_NUMBER_ENDS}",
     rf"{_ALONE}(?:(?:pt|patient|s?he)\sis|turn(?:s|ed|ing)|age\sof|nonagenarian,?)\s(?:9\d|1[01]\d){_NUMBER_ENDS}(?!\s?(?:kg|lbs?|cm|%))",
     rf"{_ALONE}(?:ninety|(?:one|a)\shundred)(?:[\s-]?(?:and\s)?[a-z]+)?[\s-](?:y(?:ea)?rs?(?:[\s-]olds?)?|yo|y/o){_ENDS}",
+    rf"{_ALONE}(?:(?:pt|patient|s?he)\sis|aged?|turn(?:s|ed|ing)|age\sof)[\s:=]{{1,3}}ninety(?:[\s-]?[a-z]+)?{_ENDS}",
+    r"neunzig(?:jahrige?[rn]?|\sjahre?n?)|hundert[a-z]*(?:jahrige?[rn]?|\sjahre?n?)|(?<![a-z])noventa(?:\s[ye]\s[a-z]+)?\sanos",
+    rf"{_ALONE}quatre[\s-]vingt[\s-](?:dix(?:[\s-][a-z]+)?|onze|douze|treize|quatorze|quinze|seize)\sans{_ENDS}",
     rf"{_ALONE}[mf]\s?/?\s?(?:9\d|1[01]\d){_ENDS}|{_ALONE}(?:9\d|1[01]\d)\s?/\s?[mf]{_ENDS}",
 ]
+_FIFTIES = r"(?:\d?0|\d*[05]0)(?:[ -](?:\d?0|\d*[05]0))+"  # a list of b values
 _PHONES = [
-    r"(?<![\d.])(?:\(\d{2,3}\)\s?|\d{3}[\s.-])\d{3,5}[\s.-]\d{4}(?!\d)",
+    rf"(?<![\d.])(?!{_FIFTIES}(?![\d-]))(?:\(\d{{2,3}}\)\s?|\d{{3}}[\s.-])\d{{3,5}}[\s.-]\d{{4}}(?!\d)",
     r"(?<![\w.-])\d-\d{4}(?![\w-]|\.\d)|(?<![\d.-])\d{3}-\d{4}(?!\d|-\d)|\+\d[\d\s().-]{7,}\d",
+    r"(?<![\w.])\(\d\d\)\s?9?\d{4}[\s.-]\d{4}(?!\d)",
     r"(?<![^\W_.])\d{3}_\d{3}_(?!\d\d[05]0)\d{4}(?![^\W_])|(?<![\d.])0\d(?:[.]\d\d){4}(?!\d)",
     r"(?<![\d.])(?:0\d{1,4}[\s/]\d{5,8}|0\d(?:\s\d\d){4}|\d{3}(?:\s\d{3}){2})(?!\d)",
 ]
@@ -113,7 +120,6 @@ _NET = (
     rf"{_ALONE}(?:[0-9a-f]{{2}}[:-]){{5}}[0-9a-f]{{2}}{_ENDS}",
     rf"(?<![\w:])(?=[\d:]*[a-f])(?:[0-9a-f]{{1,4}}:{{1,2}}){{3,7}}[0-9a-f]{{1,4}}{_ENDS}",
 )
-_FIFTIES = r"(?:\d?0|\d*[05]0)(?:[ -](?:\d?0|\d*[05]0))+"  # a list of b values
 _NO_UNIT = r"\s?(?:mm|cm|ms|s|x|%|kv|ma|ml|views?|sec|min)\b"
 _UNIT = r"(?!\s?(?:mm|cm|ms|s|x|%|kv|ma|ml|views?)\b)"
 
@@ -132,7 +138,9 @@ def _numbers() -> list[str]:
         rf"{_ALONE}(?:[aschn]|[schn]p|[sc]n|cy|gy|fn|bx)[-:]?[0-3]\d[-:]\d{{3,6}}{_ENDS}|{_ALONE}[0-3]\d[-:](?:[schn]p?|cy)[-:]?\d{{3,6}}{_ENDS}",
         rf"(?:{_ALONE}(?:no|nr|num|number|id)\.?|#)[\s:.#=]*(?!\d+{_NO_UNIT})[a-z]{{0,3}}-?(?:\d{{3,}}[a-z]{{0,2}}(?:[/-]\w+)?|\d{{2,}}[/-]\w*\d\w*){_ENDS}",
         rf"(?<![^\W_])(?<!\d[.,-])(?!{_FIFTIES}(?![\d-]))(?:\d+-)*(?:\d{{2,}}-\d{{3,}}|\d{{3,}}-\d{{2,}}|\d\d-\d\d-\d\d)(?:-\d+)*(?![^\W_]|[.,-]\d){_UNIT}",
-        rf"(?<![\d.,])(?!{_FIFTIES}(?! ?\d))\d{{2,3}}(?: \d{{3}}){{2,}}{_NUMBER_ENDS}{_UNIT}",
+        rf"(?<![\d.,])(?!{_FIFTIES}(?! ?\d))\d{{2,4}}(?: \d{{3,4}}){{2,}}{_NUMBER_ENDS}{_UNIT}",
+        r"(?<![\w.])[12]\s?\d\d\s?(?:0[1-9]|1[0-2]|[2-9]\d)\s?\d[\dab]\s\d{3}\s?\d{3}(?:\s?\d\d)?(?!\w)",
+        rf"(?<![\d.,])\d{{5}}{_NUMBER_ENDS}{_UNIT}",
         rf"{_ALONE}[a-z]-\d{{4}}[a-z]{{1,2}}{_ENDS}",
         _MEDICARE,
     ]
@@ -152,6 +160,7 @@ def numbers_of_anybody() -> tuple[re.Pattern[str], ...]:
     forms = (
         rf"{_ALONE}{_any('number')}{no}(?=[a-z]{{0,4}}-?\d[\w-]*\d)[\w-]+{_DOSE}",
         rf"{_ALONE}{_any('long number')}{no}(?=[a-z]{{0,4}}-?\d{{6}})[\w-]+{_DOSE}",
+        rf"{_ALONE}{_any('long number')}\s?(?:no|nr|number|[#°])[\s.:#=-]{{0,3}}\d{{4,5}}{_DOSE}",
         r"(?<![\w.-])(?:\(\d{3}\)\s?|\d{3}[ .-])\d{3}(?! [1-9]\d[05]0)[ .-]\d{4}(?![\w-]|\.\d)",
         rf"(?<![\w+])\+\d[\d\s().-]{{7,}}\d{_ENDS}",
         rf"(?<![\d.])\d{{3}}\.\d{{3}}\.\d{{3}}-\d\d(?!\d)|{_MEDICARE}",
@@ -159,9 +168,14 @@ def numbers_of_anybody() -> tuple[re.Pattern[str], ...]:
     return tuple(map(re.compile, forms))
 
 
+AGE_IN_WORDS = re.compile(r"(?<![\d.-])(?:9\d|1[01]\d)[\s-]?(?:yo|y/o|years?[\s-]old)(?![^\W_])", re.IGNORECASE)
+"""An age above 89 that is nothing else, for cells."""
+
+
 _ROOMS = [
     rf"{_ALONE}(?:ed|er)-\d{{1,3}}{_ENDS}|{_ALONE}(?:[a-z]?icu|ccu|its|pacu)[\s#-]+\d{{1,3}}[a-z]?{_ENDS}{_UNIT}",
-    rf"{_ALONE}(?:bay|box|room)[\s#_]+\d{{1,3}}{_ENDS}|{_ALONE}rm[\s.:#_-]*\d{{3,4}}{_ENDS}|{_ALONE}station[\s#_]+\d{{2,3}}[a-z]?{_ENDS}",
+    rf"{_ALONE}(?:bay|box|room|slot|stretcher|gurney|pod)[\s#_]+\d{{1,3}}{_ENDS}|{_ALONE}(?:ap\.|apto\.?|appt\.?|piso|etage)\s*\d{{1,4}}[a-z]?{_UNIT}{_ENDS}|{_ALONE}rm[\s.:#_-]*\d{{3,4}}{_ENDS}|{_ALONE}station[\s#_]+(?:\d{{2,3}}[a-z]?|\d[a-z]){_ENDS}",
+    rf"{_ALONE}[a-z]\d{{1,2}}-\d{{2,3}}[a-d]{_ENDS}",
     rf"(?<!\w)\d{{1,2}}(?:\s?(?:north|south|east|west)[\s-]?|[nsew]-)\d{{2,4}}[a-z]?{_ENDS}",
 ]
 
@@ -232,6 +246,13 @@ def _cue_patterns() -> dict[str, re.Pattern[str]]:
         kind: re.compile(rf"{_ALONE}{_any(kind)}(?![^\W_]){before}(?P<who>[^\W\d_]{{2,}})")
         for kind in ("title", "role", "label")
     }
+    made["initials"] = re.compile(
+        rf"{_ALONE}(?:{_any('title')}|{_any('role')}){_ENDS}(?P<mark>[\s:.,;#=()'\"/-]{{1,4}})(?P<who>(?:[a-z]\.\s?){{2}})"
+    )
+    particles = rf"(?:{_any('place particle')}[\s'’-])+"
+    made["organisation of"] = re.compile(
+        rf"{_ALONE}{_any('organisation of')}(?P<mark>\s){particles}(?P<who>[^\W\d_]{{3,}})"
+    )
     made["suffix"] = re.compile(rf"(?P<who>[^\W\d_]{{2,}})(?P<mark>[\s,.;:)\]]{{1,2}}){_any('suffix')}(?![^\W_])")
     made["organisation"] = re.compile(
         rf"(?P<who>[^\W\d_]{{2,}})(?P<mark>[\s_,.;:)\]]{{1,2}}){_any('organisation')}{_ENDS}"
@@ -267,6 +288,10 @@ def _names_beside(text: str) -> bool:
             who = found["who"]
             said = kind == "title" or ":" in found["mark"] or "." in found["mark"]
             titled = kind == "title" and _is_only_a_title(text, found)
+            if kind == "initials" or (
+                kind == "organisation of" and who not in _technique() and who not in cues("place particle")
+            ):
+                return True
             if who in anatomy_words() and not titled:
                 continue
             if _is_modality_or_unit(text, found):

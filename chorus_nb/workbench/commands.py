@@ -190,8 +190,11 @@ def _selftest(chosen: argparse.Namespace) -> int:
     parameters.require("site", "source", "workspace")
     parameters.check_folders()
     from chorus_nb.workbench import selftest
+    from chorus_nb.workbench.index import write_indexes
+    from chorus_nb.workspace import Workspace
 
     made = selftest.selftest(parameters, chosen.files)
+    write_indexes(Workspace(parameters))
     print(made.report.to_string(index=False))
     left, lost = int(made.report["left"].sum()), int(made.report["lost"].sum())
     print(
@@ -243,7 +246,7 @@ def _status(chosen: argparse.Namespace) -> int:
     said = may_leave(workspace, states := report_states(workspace))
     print(f"may the release leave? {said.state}:", *said.said)
     print(
-        *(f"{one.who}: {one.what} ({one.notebook[:2]} {one.section})" for one in what_waits(workspace, states)),
+        *(f"{one.who}: {one.what} ({one.place})" for one in what_waits(workspace, states)),
         sep="\n",
     )
     return int(said.state != "yes")

@@ -10,7 +10,7 @@ from chorus_nb import tables
 from chorus_nb.workbench import audit
 from chorus_nb.workbench.lists import list_pages, status_page
 from chorus_nb.workbench.report import page_of
-from chorus_nb.workbench.steps import ACQUIRE, STEPS, NotebookStep
+from chorus_nb.workbench.steps import ACQUIRE, SELFTEST, STEPS, NotebookStep
 from chorus_nb.workbench.waiting import may_leave, since_last_release, what_waits
 from chorus_nb.workspace import Workspace, write_atomically
 
@@ -28,6 +28,7 @@ def render_index(workspace: Workspace, *, shareable: bool) -> str:
     states = report_states(workspace)
     due = (ACQUIRE, *STEPS) if ACQUIRE.name in last else STEPS
     rows = [_index_row(workspace, step, last.get(step.name), folder) for step in due if step.shareable or not shareable]
+    rows.append(_selftest_row(workspace, last.get(SELFTEST.name), folder))
     links = {row["name"]: row["href"] for row in rows}
     counts = _status_counts(workspace, links["03_run_deid"], shareable=shareable)
     return page_of(
@@ -74,6 +75,13 @@ def _index_row(workspace: Workspace, step: NotebookStep, line: dict[str, Any] | 
     }
 
 
+def _selftest_row(workspace: Workspace, line: dict[str, Any] | None, folder: Path) -> dict[str, Any]:
+    """As of a notebook; what it counted stands beside its name, whatever the result."""
+    row = _index_row(workspace, SELFTEST, line, folder)
+    said = row["lines"]
+    return {**row, "step": "", "about": " ".join(said) or row["about"], "lines": ()}
+
+
 def _waiting_rows(workspace: Workspace, states: dict[str, str], links: dict[str, str]) -> list[dict[str, str]]:
     """What waits for a person, each with the report that says more."""
     return [
@@ -81,7 +89,7 @@ def _waiting_rows(workspace: Workspace, states: dict[str, str], links: dict[str,
             "who": one.who,
             "what": one.what,
             "href": links[one.notebook],
-            "place": f"{one.notebook[:2]} {one.section}".strip(),
+            "place": one.place,
         }
         for one in what_waits(workspace, states)
     ]

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from chorus_nb.errors import NotReady, WorkbenchError
 from chorus_nb.processes.programs import run_program
 from chorus_nb.workbench.report import page_of
-from chorus_nb.workbench.steps import STEPS
+from chorus_nb.workbench.steps import SELFTEST, STEPS
 from chorus_nb.workspace import Workspace, write_if_changed
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
@@ -44,7 +44,8 @@ def print_shareable(workspace: Workspace) -> Path:
         raise WorkbenchError(
             "no Chromium was found on this machine: open the reports in a browser and print them there"
         )
-    pages = [workspace.reports_audit / "index.html", *(step.report(workspace) for step in STEPS if step.shareable)]
+    steps = [step.report(workspace) for step in (*STEPS, SELFTEST) if step.shareable]
+    pages = [workspace.reports_audit / "index.html", *steps]
     pages = [page for page in pages if page.is_file()]
     if len(pages) < 2:
         raise NotReady("no report that may be shared is there yet: run the notebooks first")

@@ -19,9 +19,12 @@ from markupsafe import Markup
 
 from chorus_nb import __version__, tables
 from chorus_nb.deid import crosswalk
+from chorus_nb.deid.cohort import EXCLUSION_LOG
 from chorus_nb.display import escape, table_html
 from chorus_nb.errors import ChildFault
+from chorus_nb.faces.decisions import FACE_LOG
 from chorus_nb.mapping import ACTIONS
+from chorus_nb.pixels.decisions import IMAGE_LOG
 from chorus_nb.processes.child import Child
 from chorus_nb.verify.previews import thumbnails
 from chorus_nb.workbench.report import TEMPLATES, page_of
@@ -99,7 +102,8 @@ def _batches(names: list[str], pages: dict[str, pd.DataFrame]) -> Iterator[list[
 
 
 class Evidence:
-    """What the tables say of files and series, read once for all pages."""
+    """What the tables say of files and series, read once for all pages; :class:`InputError` names a decision that
+    cannot be read."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
@@ -109,11 +113,11 @@ class Evidence:
         self.faces = workspace.read_or_empty(tables.FACE_VERDICTS)
         self.decisions = pd.concat(
             [
-                workspace.read_or_empty(table).assign(about=about)
-                for table, about in (
-                    (tables.IMAGE_DECISIONS, "text in pixels"),
-                    (tables.FACE_DECISIONS, "face"),
-                    (tables.EXCLUSIONS, "exclusion"),
+                log.history(workspace).assign(about=about)
+                for log, about in (
+                    (IMAGE_LOG, "text in pixels"),
+                    (FACE_LOG, "face"),
+                    (EXCLUSION_LOG, "exclusion"),
                 )
             ],
             ignore_index=True,
@@ -230,7 +234,7 @@ class Evidence:
         keyed = changes.assign(
             sop_class=sop_class,
             place=changes["path"].str.replace(r"\[\d+\]", "", regex=True),
-            planned=[_planned(tag) for tag in changes["tag"]],
+            planned=changes["tag"].map(_planned),
         )
         joined = keyed.merge(self.reasons, on=["sop_class", "place", "planned"], how="left").fillna("")
         joined["action"] = joined["action"].map(lambda code: ACTIONS.get(code, code))

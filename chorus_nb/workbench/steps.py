@@ -52,6 +52,10 @@ STEPS = (
     NotebookStep("06_release", "Release and upload", "manifest, submission note, upload", "Data Upload to Azure", True),
 )
 
+SELFTEST = NotebookStep(
+    "selftest", "Self-test", "chorus-nb selftest FILE.yaml: invented identifiers in copies of own files", "", True
+)
+"""Not a notebook: a report beside theirs, made by its command at any time."""
 
 NOTEBOOK_STEPS = (ACQUIRE, *STEPS)  # every notebook that there is
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from chorus_nb import tables
 from chorus_nb.release import signed_off
 from chorus_nb.verify import answer, checks, is_open
-from chorus_nb.workbench.steps import STEPS
+from chorus_nb.workbench.steps import SELFTEST, STEPS
 from chorus_nb.workspace import Workspace
 
 GATE = "04_verify"  # the notebook that makes it
@@ -23,6 +23,12 @@ class Waiting(NamedTuple):
     what: str
     notebook: str
     section: str
+
+    @property
+    def place(self) -> str:
+        """The number of the notebook and the section; the self-test has none but its name."""
+        number = self.notebook[:2] if self.notebook[:2].isdigit() else ""
+        return f"{number} {self.section}".strip()
 
 
 class MayLeave(NamedTuple):
@@ -89,6 +95,9 @@ def what_waits(workspace: Workspace, states: Mapping[str, str]) -> list[Waiting]
         for step in stopped[:1]
     ]
     made += _files(workspace)
+    if states.get(SELFTEST.name) == "failed":
+        said = "The self-test left invented identifiers: mend what left them, before anybody signs"
+        made.append(Waiting("the analyst", said, SELFTEST.name, SELFTEST.title))
     ended = all(states.get(step.name) == "passed" for step in STEPS)
     if ended and workspace.has(tables.MANIFEST) and signed_off(workspace).empty:
         said = "Nobody has signed the release that is packed now"

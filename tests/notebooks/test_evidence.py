@@ -13,7 +13,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from chorus_nb import explore
+from chorus_nb import explore, tables
 from chorus_nb.mapping import make_plan
 from chorus_nb.mapping.overrides import TAG_LOG
 from chorus_nb.pixels.decisions import IMAGE_LOG
@@ -96,6 +96,22 @@ def test_three_clicks_lead_to_the_person_who_decided(tmp_path: Path, browser: An
     watched.close()
     assert "5.0 remove" in decided and decided.endswith("not wanted here Ada Lovelace")
     assert all(said in looked for said in ("series/0002", "accept", "Grace Hopper")), looked
+
+
+def test_a_decision_that_cannot_be_read_is_named_and_without_a_plan_pages_are_made(tmp_path: Path) -> None:
+    """Files of which nothing was changed, without a plan; then a line that was cut off."""
+    site = SmallSite(tmp_path)
+    site.add_series(1)
+    site.add("other/0001", PatientID="MRN-9", SeriesInstanceUID="1.2.9")
+    workspace = site.open()
+    run(workspace)
+    workspace.path(tables.TAG_PLAN).unlink(missing_ok=True)
+    assert lists.write_evidence(workspace) == []
+    IMAGE_LOG.append(workspace, "Grace Hopper", {"item": "series/0001", "decision": "accept", "note": "a marker"})
+    log = workspace.path(tables.IMAGE_DECISIONS)
+    log.write_bytes(log.read_bytes() + b"series/0001,accept")
+    [said] = lists.write_evidence(workspace)
+    assert said == "the pages of the series were not made: image_decisions.csv, row 3: needs a cell for each column"
 
 
 def test_every_file_stands_on_one_page_with_what_became_of_it(chain: Chain) -> None:

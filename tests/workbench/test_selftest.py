@@ -23,6 +23,7 @@ from chorus_nb.faces import FaceMask, judge, masks
 from chorus_nb.faces.study import Asked, FaceFound
 from chorus_nb.parameters import Parameters
 from chorus_nb.processes import child, pool
+from chorus_nb.workbench import audit, index
 from chorus_nb.workbench import selftest as trial
 from chorus_nb.workbench.selftest.left import TRIAL_COLUMNS, score, trial_report
 from chorus_nb.workbench.selftest.pictures import face_and_brain
@@ -188,6 +189,18 @@ def test_the_report_tells_counts_and_the_copies_are_gone(site: Workspace, monkey
     assert "2 of 9 values were lost" in said and "text in pictures (burned_in_text is skip)" in said
     assert "zor" not in (said + (site.audit / trial.REPORT).read_text()).lower()
     assert not (site.local / trial.SCRATCH).exists()
+    index.write_indexes(site)
+    for folder, href in (
+        (site.reports_audit, "selftest.html"),
+        (site.reports_local, "../../audit/reports/selftest.html"),
+    ):
+        told = (folder / "index.html").read_text("utf-8")
+        assert f'<a href="{href}">Self-test</a>' in told and '<span class="badge failed">failed</span>' in told
+        assert "3 of 7 invented identifiers were left in 2 copies." in told
+    assert "before anybody signs" in told, "the site's index says who has to look at it"
+    assert audit.verify_chain(site) == []
+    found.page.write_text(said.replace(">3<", ">0<"), "utf-8")
+    assert audit.verify_chain(site) == ["audit/reports/selftest.html: the report is not the one that was recorded"]
 
 
 def made(plants: Plants) -> pd.DataFrame:

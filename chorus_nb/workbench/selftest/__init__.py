@@ -25,7 +25,7 @@ from chorus_nb.processes.child import in_child
 from chorus_nb.verify import verify
 from chorus_nb.workbench.selftest.invented import Invented
 from chorus_nb.workbench.selftest.left import not_tried, trial_report
-from chorus_nb.workbench.selftest.page import write_page
+from chorus_nb.workbench.selftest.page import record, write_page
 from chorus_nb.workbench.selftest.pictures import drawn, head_slices
 from chorus_nb.workbench.selftest.plants import Plants, write_tables
 from chorus_nb.workspace import Workspace, write_if_changed
@@ -67,7 +67,9 @@ def selftest(parameters: Parameters, files: int = 40, progress: Progress | None 
         shutil.rmtree(folder, ignore_errors=True)
     write_if_changed(site.audit / REPORT, tables.csv_bytes(report))
     missing = not_tried(parameters, plants)
-    return Trial(report, missing, write_page(site, report, missing))
+    page = write_page(site, report, missing)
+    record(site, report, page)
+    return Trial(report, missing, page)
 
 
 def chosen_files(site: Workspace, files: int) -> list[str]:

@@ -10,11 +10,11 @@ import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.leaks.files import search_pages
+from chorus_nb.workbench import audit
 from chorus_nb.workbench.report import page_of
 from chorus_nb.workbench.selftest.left import FILES, KEPT, score
-from chorus_nb.workspace import Workspace, write_atomically
-
-TRIAL_PAGE = "selftest.html"
+from chorus_nb.workbench.steps import SELFTEST
+from chorus_nb.workspace import Workspace, digest_of, write_atomically
 
 
 class _Section(NamedTuple):
@@ -28,15 +28,31 @@ class _Section(NamedTuple):
 
 def write_page(site: Workspace, report: pd.DataFrame, missing: Sequence[str]) -> Path:
     """Write the page where it may be: among the shareable reports, or in ``local/`` if an original value is in it."""
-    path, proof = site.reports_audit / TRIAL_PAGE, ""
-    searched, leaking = search_pages(site, {TRIAL_PAGE: _page(site, report, missing, "nothing")})
+    path, proof = SELFTEST.report(site), ""
+    searched, leaking = search_pages(site, {SELFTEST.name: _page(site, report, missing, "nothing")})
     if searched and not leaking:
         proof = f"{searched:,} original identifiers and names were searched for in it and none was found"
     else:
         path.unlink(missing_ok=True)
-        path = site.reports_local / TRIAL_PAGE
+        path = site.reports_local / path.name
     write_atomically(path, _page(site, report, missing, proof).encode("utf-8"))
     return path
+
+
+def record(site: Workspace, report: pd.DataFrame, page: Path) -> None:
+    """A line of the audit log, as for every report: the index reads it, ``chorus-nb audit`` compares the page."""
+    facts = trial_facts(report)
+    event = {
+        "event": "report",
+        "notebook": SELFTEST.name,
+        "status": "failed" if facts["left"] else "passed",
+        "lines": [
+            f"{facts['left']:,} of {facts['planted']:,} invented identifiers were left in {facts['files']:,} copies."
+        ],
+        "report": audit.place(site, page),
+        "digest": digest_of(page),
+    }
+    audit.append_line(site, event)
 
 
 def trial_facts(report: pd.DataFrame) -> dict[str, int]:

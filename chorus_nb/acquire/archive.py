@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
@@ -12,6 +14,8 @@ from chorus_nb.errors import InputError
 STUDY_FIELDS = ("PatientID", "AccessionNumber", "StudyInstanceUID", "StudyDate", "StudyTime")
 SERIES_FIELDS = ("SeriesInstanceUID", "Modality", "NumberOfSeriesRelatedInstances")
 INSTANCE_FIELDS = ("SOPInstanceUID", "SOPClassUID")
+MOST_ANSWERS = 100_000  # to one question: no series has more images
+TIMES_TIMEOUT = 5  # an archive may say so long that it goes on, without anything new
 QueryAnswer = dict[str, str]
 Keep = Callable[[bytes], None]
 
@@ -37,10 +41,10 @@ class Connection(Protocol):
     def find(self, level: str, keys: Mapping[str, str], fields: tuple[str, ...]) -> list[QueryAnswer]:
         """The answers at ``level`` (STUDY, SERIES, IMAGE) to exact ``keys``, with ``fields``; "" = not told."""
 
-    def fetch(self, study: str, wanted: Mapping[str, SopInstance], whole: bool, keep: Keep) -> None:
+    def fetch(self, study: str, wanted: Mapping[str, SopInstance], level: str, keep: Keep) -> None:
         """Have the instances ``wanted`` sent, each handed to ``keep`` as a DICOM file.
 
-        ``whole``: nothing of the study is here, so that it may be asked for at once.
+        ``level``: STUDY asks for all of it at once, SERIES for the series that hold them, IMAGE for each by name.
         """
 
 
@@ -75,13 +79,45 @@ class DimsePlace(NamedTuple):
         return cls(parts.hostname, parts.port, title, "get" in ways, "tls" in ways)
 
 
+class Patience:
+    """Whether something new came within :data:`TIMES_TIMEOUT` times the timeout; else :class:`PullFault` never_ends."""
+
+    def __init__(self, timeout: float) -> None:
+        self._limit, self._last, self._seen = TIMES_TIMEOUT * timeout, time.monotonic(), 0
+
+    def seen(self, count: int) -> None:
+        """How much there is by now."""
+        if count > MOST_ANSWERS:
+            raise PullFault("never_ends")
+        if count != self._seen:
+            self._seen, self._last = count, time.monotonic()
+        elif time.monotonic() - self._last > self._limit:
+            raise PullFault("never_ends")
+
+
+def is_usable_uid(value: str) -> bool:
+    """Whether a UID can be asked for and name a file: of digits and dots, 64 at most, however its parts begin."""
+    return re.fullmatch(r"[0-9][0-9.]{0,63}", value) is not None
+
+
+def fits(answer: QueryAnswer, keys: Mapping[str, str]) -> bool:
+    """Whether it answers the question: a key that it tells is the one asked for."""
+    return all(answer[name] in ("", value) for name, value in keys.items())
+
+
 def list_instances(connection: Connection, study: str) -> dict[str, SopInstance]:
-    """Every instance of a study by SOP Instance UID, as the archive lists it now."""
+    """Every instance of a study by SOP Instance UID, as the archive lists it now.
+
+    A series whose UID cannot be asked for stands for its instances.
+    """
     listed: dict[str, SopInstance] = {}
     for series in series_of(connection, study):
-        keys = {"StudyInstanceUID": study, "SeriesInstanceUID": series["SeriesInstanceUID"]}
-        for answer in connection.find("IMAGE", keys, INSTANCE_FIELDS):
-            listed[answer["SOPInstanceUID"]] = SopInstance(series["SeriesInstanceUID"], answer["SOPClassUID"])
+        uid = series["SeriesInstanceUID"]
+        if not is_usable_uid(uid):
+            listed[uid] = SopInstance(uid, "")
+            continue
+        for answer in connection.find("IMAGE", {"StudyInstanceUID": study, "SeriesInstanceUID": uid}, INSTANCE_FIELDS):
+            listed[answer["SOPInstanceUID"]] = SopInstance(uid, answer["SOPClassUID"])
     return listed
 
 

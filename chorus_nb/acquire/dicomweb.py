@@ -6,7 +6,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +15,7 @@ from dicomweb_client import DICOMwebClient
 from pydicom import Dataset
 from requests.adapters import HTTPAdapter
 
-from chorus_nb.acquire.archive import Keep, PullFault, QueryAnswer, SopInstance
+from chorus_nb.acquire.archive import Keep, Patience, PullFault, QueryAnswer, SopInstance, fits
 from chorus_nb.acquire.secure import calling
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters, resolve
@@ -79,31 +79,37 @@ class WebConnection:
             "IMAGE": self.client.search_for_instances,
         }[level]
         filters = {name: value for name, value in keys.items() if value not in above}
-        found, asked_from = dict[str, Any](), 0
+        found, asked_from, patience = dict[str, Any](), 0, Patience(self.timeout)
         with _told("query_refused"):
             while page := search(*above, search_filters=filters, fields=list(fields), offset=asked_from):
                 new = {str(each): each for each in page}.keys() - found
                 found |= {str(each): each for each in page}
                 asked_from += len(page)
+                patience.seen(len(found))
                 if not new:  # it does not know offset, and would tell the same for ever
                     break
         answers = [Dataset.from_json(each) for each in found.values()]
-        return [{name: str(each.get(name) or "").strip() for name in {*fields, *keys}} for each in answers]
+        told = [{name: str(each.get(name) or "").strip() for name in {*fields, *keys}} for each in answers]
+        return [each for each in told if fits(each, keys)]
 
-    def fetch(self, study: str, wanted: Mapping[str, SopInstance], whole: bool, keep: Keep) -> None:
+    def fetch(self, study: str, wanted: Mapping[str, SopInstance], level: str, keep: Keep) -> None:
         """As :class:`chorus_nb.acquire.archive.Connection` says."""
         fault = None
-        if whole:
+        if level == "STUDY":
             return self._retrieve(study, keep)
         for series in sorted({instance.series for instance in wanted.values()}):
             place = f"{study}/series/{series}"
             try:
-                self._retrieve(place, keep)
-            except PullFault as one:  # what else is wanted goes on: a damaged instance costs itself
+                if level == "SERIES":
+                    self._retrieve(place, keep)
+                    continue
+            except PullFault as one:
                 fault = one
-                for name in [name for name, instance in wanted.items() if instance.series == series]:
-                    with suppress(PullFault):
-                        self._retrieve(f"{place}/instances/{name}", keep)
+            for name in [name for name, instance in wanted.items() if instance.series == series]:
+                try:
+                    self._retrieve(f"{place}/instances/{name}", keep)
+                except PullFault as one:  # what else is wanted goes on: a damaged instance costs itself
+                    fault = fault or one
         if fault:
             raise fault
         return None

@@ -7,7 +7,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -32,7 +32,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from chorus_nb import standards
-from chorus_nb.acquire.archive import DimsePlace, Keep, PullFault, QueryAnswer, SopInstance
+from chorus_nb.acquire.archive import DimsePlace, Keep, Patience, PullFault, QueryAnswer, SopInstance, fits
 from chorus_nb.acquire.secure import calling, listening
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
@@ -202,29 +202,42 @@ class DimseConnection:
 
     def find(self, level: str, keys: Mapping[str, str], fields: tuple[str, ...]) -> list[QueryAnswer]:
         """As :class:`chorus_nb.acquire.archive.Connection` says."""
-        query, found = _identifier(level, {**dict.fromkeys(fields, ""), **keys}), []
+        query, found = _identifier(level, {**dict.fromkeys(fields, ""), **keys}), dict[str, QueryAnswer]()
         answered = self._association().send_c_find(query, StudyRootQueryRetrieveInformationModelFind)
-        for status, answer in _answers(answered, "query_refused"):
+        for status, answer in _answers(answered, "query_refused", self._patience(), lambda: len(found)):
             if status in PENDING and answer is not None:
-                found.append({name: str(answer.get(name) or "").strip() for name in {*fields, *keys}})
-        return found
+                told = {name: str(answer.get(name) or "").strip() for name in (*fields, *keys)}
+                if fits(told, keys):
+                    found[str(told)] = told
+        return [*found.values()]
 
-    def fetch(self, study: str, wanted: Mapping[str, SopInstance], whole: bool, keep: Keep) -> None:
+    def _patience(self) -> Patience:
+        return Patience(self.archive.parameters.pacs_timeout)
+
+    def fetch(self, study: str, wanted: Mapping[str, SopInstance], level: str, keep: Keep) -> None:
         """As :class:`chorus_nb.acquire.archive.Connection` says."""
         if self.archive.place.get:
             for series in sorted({instance.series for instance in wanted.values()}):
                 of_series = {name: each for name, each in wanted.items() if each.series == series}
-                self._get({"StudyInstanceUID": study, "SeriesInstanceUID": series}, of_series, keep)
+                keys = {"StudyInstanceUID": study, "SeriesInstanceUID": series}
+                self._get("IMAGE" if level == "IMAGE" else "SERIES", keys, of_series, keep)
             return
-        receiver = self.archive.receiver
+        receiver, came = self.archive.receiver, 0
         assert receiver
         before = receiver.refused_contexts
-        with receiver.taking(keep) as number:
-            for level, keys in _requests(study, wanted, whole):
+
+        def counted(content: bytes) -> None:
+            nonlocal came
+            came += 1
+            keep(content)
+
+        with receiver.taking(counted) as number:
+            for keys in _requests(study, wanted, level):
                 query, title = _identifier(level, keys), self.archive.parameters.pacs_aet
                 model = StudyRootQueryRetrieveInformationModelMove
                 try:
-                    failed = _failed(self._association().send_c_move(query, title, model, msg_id=number))
+                    answered = self._association().send_c_move(query, title, model, msg_id=number)
+                    failed = _failed(answered, self._patience(), lambda: came)
                 except PullFault as fault:
                     failed = fault.code == "move_refused"
                     if not failed or receiver.refused_contexts == before:
@@ -232,9 +245,12 @@ class DimseConnection:
                 if failed and receiver.refused_contexts > before:
                     raise PullFault("syntax_refused")
 
-    def _get(self, keys: Mapping[str, str], wanted: Mapping[str, SopInstance], keep: Keep) -> None:
-        """C-GET of a series, and again with other classes and syntaxes for what did not come."""
-        came, level, fault = set[str](), "SERIES", None
+    def _get(self, level: str, keys: Mapping[str, str], wanted: Mapping[str, SopInstance], keep: Keep) -> None:
+        """C-GET of a series or of its images by name, and again with other classes and syntaxes for what did not come.
+
+        Of more than :data:`MOST_INSTANCES` the rest is left to the next attempt.
+        """
+        came, fault = set[str](), None
 
         def stored(event: evt.Event) -> int:
             came.add(str(getattr(event.request, "AffectedSOPInstanceUID", "")))
@@ -242,20 +258,24 @@ class DimseConnection:
             return SUCCESS
 
         for pairs in _proposals({each.sop_class for each in wanted.values()}):
+            if level == "IMAGE":
+                lacking = sorted(wanted.keys() - came)[:MOST_INSTANCES]
+                keys = {**keys, "SOPInstanceUID": "\\".join(lacking)}
             try:
-                fault = self._get_once(pairs, _identifier(level, keys), stored)
+                fault = self._get_once(pairs, _identifier(level, keys), stored, lambda: len(came))
             except PullFault as refused:
                 if refused.code != "move_refused":
                     raise
                 fault = refused
-            lacking = sorted(wanted.keys() - came)[:MOST_INSTANCES]
-            if fault is None or not lacking:
+            if fault is None or wanted.keys() <= came:
                 return
-            level, keys = "IMAGE", {**keys, "SOPInstanceUID": "\\".join(lacking)}
+            level = "IMAGE"
         if fault:
             raise fault
 
-    def _get_once(self, pairs: list[tuple[str, str]], query: Dataset, stored: Any) -> PullFault | None:
+    def _get_once(
+        self, pairs: list[tuple[str, str]], query: Dataset, stored: Any, came: Callable[[], int]
+    ) -> PullFault | None:
         """C-GET with a context for each class and syntax, so that each image comes as it is stored; the fault."""
         contexts = [build_context(sop_class, syntax) for sop_class, syntax in pairs]
         roles = [build_role(UID(sop_class), scp_role=True) for sop_class in dict(pairs)]
@@ -263,7 +283,8 @@ class DimseConnection:
         association = self.archive.associate(asked, [(evt.EVT_C_STORE, stored)], ext_neg=roles)
         in_order = False
         try:
-            failed = _failed(association.send_c_get(query, StudyRootQueryRetrieveInformationModelGet))
+            answered = association.send_c_get(query, StudyRootQueryRetrieveInformationModelGet)
+            failed = _failed(answered, self._patience(), came)
             in_order = True
         finally:
             _part(association, in_order)
@@ -301,13 +322,19 @@ def _part(association: Association | None, in_order: bool) -> None:
     association.release()
 
 
-def _requests(study: str, wanted: Mapping[str, SopInstance], whole: bool) -> Iterator[tuple[str, dict[str, str]]]:
-    """What to move: the study at once, else the series that lack something."""
-    if whole:
-        yield "STUDY", {"StudyInstanceUID": study}
+def _requests(study: str, wanted: Mapping[str, SopInstance], level: str) -> Iterator[dict[str, str]]:
+    """The keys of what to move at ``level``."""
+    if level == "STUDY":
+        yield {"StudyInstanceUID": study}
         return
     for series in sorted({instance.series for instance in wanted.values()}):
-        yield "SERIES", {"StudyInstanceUID": study, "SeriesInstanceUID": series}
+        keys = {"StudyInstanceUID": study, "SeriesInstanceUID": series}
+        names = sorted(name for name, instance in wanted.items() if instance.series == series)
+        if level == "SERIES":
+            yield keys
+            continue
+        for start in range(0, len(names), MOST_INSTANCES):
+            yield {**keys, "SOPInstanceUID": "\\".join(names[start : start + MOST_INSTANCES])}
 
 
 def _identifier(level: str, keys: Mapping[str, str]) -> Dataset:
@@ -320,8 +347,10 @@ def _identifier(level: str, keys: Mapping[str, str]) -> Dataset:
     return made
 
 
-def _answers(answered: Iterator[tuple[Dataset, Any]], refused: str) -> Iterator[tuple[int, Any]]:
-    """Status and answer of each response; :class:`PullFault` where it breaks off or ends in a failure."""
+def _answers(
+    answered: Iterator[tuple[Dataset, Any]], refused: str, patience: Patience, come: Callable[[], int]
+) -> Iterator[tuple[int, Any]]:
+    """Status and answer of each response; :class:`PullFault` where it breaks off, ends in a failure or never."""
     try:
         for response, answer in answered:
             status = response.get("Status")
@@ -330,14 +359,15 @@ def _answers(answered: Iterator[tuple[Dataset, Any]], refused: str) -> Iterator[
             if status not in (*PENDING, SUCCESS, WARNING):
                 raise PullFault(refused)
             yield status, response if answer is None and status not in PENDING else answer
+            patience.seen(come())
     except (ValueError, RuntimeError, OSError):  # a model that was not accepted; an association that is gone
         raise PullFault(refused) from None
 
 
-def _failed(answered: Iterator[tuple[Dataset, Any]]) -> bool:
+def _failed(answered: Iterator[tuple[Dataset, Any]], patience: Patience, come: Callable[[], int]) -> bool:
     """Wait for the end of a transfer; whether some of it failed."""
     failed = 0
-    for status, response in _answers(answered, "move_refused"):
+    for status, response in _answers(answered, "move_refused", patience, come):
         if status in (SUCCESS, WARNING):
             failed = int(getattr(response, "NumberOfFailedSuboperations", 0) or 0)
     return bool(failed)

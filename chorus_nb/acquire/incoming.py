@@ -14,7 +14,7 @@ from typing import Any
 import pydicom
 from blake3 import blake3
 
-from chorus_nb.acquire.archive import PullFault
+from chorus_nb.acquire.archive import is_usable_uid
 from chorus_nb.errors import FileFault
 from chorus_nb.guard import one_file
 from chorus_nb.parameters import incoming_path
@@ -58,11 +58,20 @@ class Arrival:
         for path in self.folder.glob(f"{PARTIAL}*"):
             path.unlink()
         self.listed: set[str] = set()
-        self.foreign: set[str] = set()  # listed, and of another patient
+        self.foreign: set[str] = set()  # listed, and of another patient or study
         self.set_aside = self.repeated = self.bytes = 0
         self.faults: set[str] = set()
         self._digests: dict[str, str] = {}
         self._lock = threading.Lock()
+
+    def lists(self, listed: Iterable[str]) -> None:
+        """Take what the archive lists now; what cannot name a file is a fault of its own."""
+        self.listed = {name for name in listed if is_usable_uid(name)}
+        self.faults |= {"uid_unusable"} if len(self.listed) < len(set(listed)) else set()
+
+    def is_whole(self) -> bool:
+        """Whether all that is listed is here, but for what is another patient's; and anything is."""
+        return self.listed <= (kept := self.here()) | self.foreign and bool(kept)
 
     def here(self) -> set[str]:
         """SOP Instance UIDs that are here whole, from this run or one before."""
@@ -80,8 +89,10 @@ class Arrival:
             except FileFault:
                 self._aside("damaged")
                 return
-            if (study, patient) != (self.study, self.patient):
-                self.foreign |= {name} if study == self.study else set()
+            if not (name and study):  # read as what it is not
+                self._aside("damaged")
+            elif (study, patient) != (self.study, self.patient):
+                self.foreign |= {name} & self.listed
                 self._aside("another_patient")
             elif name not in self.listed:
                 self._aside("not_listed")
@@ -97,8 +108,9 @@ class Arrival:
             return
         try:
             put(str(self.folder / f"{name}{SUFFIX}"), content)
-        except OSError:
-            raise PullFault("disk") from None
+        except OSError:  # whoever sends is in a thread of the library, which takes no exception
+            self.faults.add("disk")
+            return
         self._digests[name] = digest
         self.bytes += len(content)
 

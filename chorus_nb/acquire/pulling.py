@@ -11,16 +11,17 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
-from pydicom.uid import UID
 
 from chorus_nb import tables
 from chorus_nb.acquire.archive import (
+    SERIES_FIELDS,
     STUDY_FIELDS,
     Connection,
     ImageArchive,
     PullFault,
     QueryAnswer,
     SopInstance,
+    is_usable_uid,
     list_instances,
     series_of,
 )
@@ -28,6 +29,7 @@ from chorus_nb.acquire.asked import AnsweredQuestions
 from chorus_nb.acquire.gaps import gap_meaning, gap_remedy
 from chorus_nb.acquire.incoming import Arrival, Incoming
 from chorus_nb.acquire.opening import open_archives
+from chorus_nb.acquire.wanted import ORDERED
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.parameters import Parameters
 from chorus_nb.processes import Progress
@@ -35,7 +37,9 @@ from chorus_nb.workspace import Workspace
 
 ATTEMPTS = 4
 LONGEST_PAUSE = 60.0  # seconds between two attempts; the first pause is a second, each next twice as long
+BY_NAME = 2  # attempts that ask for single images; then for whole series, for not every archive knows a list of UIDs
 FINAL = ("repeated_differently", "disk")  # asking again changes nothing
+GRAVE = ("another_patient", "uid_unusable", "damaged")
 
 
 def ask_archives(workspace: Workspace, progress: Progress, archives: list[ImageArchive] | None = None) -> pd.DataFrame:
@@ -47,7 +51,7 @@ def ask_archives(workspace: Workspace, progress: Progress, archives: list[ImageA
     """
     expected = workspace.read(tables.EXPECTED_STUDIES)
     expected = expected[expected["fault"] == ""]
-    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+    rows: dict[tuple[str, ...], dict[str, Any]] = {}
     answered = AnsweredQuestions(workspace)
     with _opened(workspace, archives) as opened:
         total = len(expected) * len(opened)
@@ -58,7 +62,7 @@ def ask_archives(workspace: Workspace, progress: Progress, archives: list[ImageA
                 if (told := answered.rows(question)) is None:
                     told = asked.rows(row)
                     answered.note(question, told)
-                rows |= {(archive.name, each["StudyInstanceUID"], each["SeriesInstanceUID"]): each for each in told}
+                rows |= {tuple(each[name] for name in tables.ARCHIVE_SERIES.key): each for each in told}
                 progress(place * len(expected) + number, total, "asking")
             asked.close()
     workspace.write(tables.ARCHIVE_SERIES, tables.frame(tables.ARCHIVE_SERIES, list(rows.values())))
@@ -85,7 +89,7 @@ class _Asking:
                 return question[0](self.connection, *question[1:])
             except PullFault as fault:
                 self.close(fault)
-                if attempt == ATTEMPTS - 1:
+                if attempt == ATTEMPTS - 1 or fault.code == "never_ends":
                     raise WorkbenchError(f"{self.archive.name}: {gap_meaning(fault.code)}") from None
                 pause(attempt)
         return None
@@ -94,7 +98,8 @@ class _Asking:
         """What the archive has of an expected row, a row of ``archive_series`` each."""
         told = []
         for study, other in self.studies(row):
-            for series in self.series(study):
+            series_told = self.series(study) if is_usable_uid(study["StudyInstanceUID"]) else []
+            for series in series_told or [dict.fromkeys(SERIES_FIELDS, "")]:
                 count = int(series["NumberOfSeriesRelatedInstances"] or 0)
                 of_series = {"SeriesInstanceUID": series["SeriesInstanceUID"], "Modality": series["Modality"]}
                 of_study = {name: study[name] for name in STUDY_FIELDS} | {"pacs": self.archive.name}
@@ -107,7 +112,7 @@ class _Asking:
         if row.AccessionNumber:
             keys = {"AccessionNumber": row.AccessionNumber}
             for answer in self._find(lambda way: way.find("STUDY", keys, STUDY_FIELDS)):
-                if answer["AccessionNumber"] == row.AccessionNumber and UID(answer["StudyInstanceUID"]).is_valid:
+                if answer["AccessionNumber"] == row.AccessionNumber:
                     found.append((answer, answer["PatientID"] not in patients))
             return found
         day = row.day.replace("-", "")
@@ -116,7 +121,7 @@ class _Asking:
             for answer in self._find(lambda way, keys=keys: way.find("STUDY", keys, STUDY_FIELDS)):
                 if (answer["PatientID"], answer["StudyDate"]) == (patient, day):
                     found.append((answer, False))
-        return [one for one in found if UID(one[0]["StudyInstanceUID"]).is_valid]
+        return found
 
     def series(self, study: QueryAnswer) -> list[QueryAnswer]:
         """Its series; where the archive does not count the instances of one, they are listed."""
@@ -149,7 +154,8 @@ def pull(workspace: Workspace, progress: Progress, archives: list[ImageArchive] 
     incoming, done = Incoming(workspace), dict[tuple[str, str], dict[str, Any]]()
     size = answers.groupby(["StudyInstanceUID", "pacs"])["instances"].sum().reset_index()
     best = size.sort_values(["instances", "pacs"], ascending=[False, True]).drop_duplicates("StudyInstanceUID")
-    wanted = best.merge(answers.drop_duplicates(["pacs", "StudyInstanceUID"]), on=["pacs", "StudyInstanceUID"])
+    told = answers.drop_duplicates(["pacs", "StudyInstanceUID"]).drop(columns="instances")
+    wanted = best.merge(told, on=["pacs", "StudyInstanceUID"])
     with _opened(workspace, archives) as opened:
         by_name = {archive.name: archive for archive in opened}
         began, bytes_done = time.monotonic(), 0
@@ -182,12 +188,21 @@ STOPPED = threading.Event()  # the run is interrupted: no thread begins another 
 
 def _pull_study(archive: ImageArchive, parameters: Parameters, incoming: Incoming, row: Any) -> dict[str, Any]:
     """One study, asked for until it is whole or :data:`ATTEMPTS` are used up; its row of ``pulled_studies``."""
-    study, began, attempts = row.StudyInstanceUID, time.monotonic(), 0
-    ids = {"StudyInstanceUID": study, "PatientID": row.PatientID, "AccessionNumber": row.AccessionNumber}
-    arrival, reasons, whole = Arrival(incoming, study, row.PatientID), list[str](), False
-    first: set[str] = set()
+    began, ids = time.monotonic(), {name: getattr(row, name) for name in ("StudyInstanceUID", *ORDERED)}
+    made: dict[str, Any] = dict.fromkeys(("listed", "instances", "set_aside", "repeated", "attempts", "bytes"), 0)
+    if is_usable_uid(row.StudyInstanceUID):
+        made |= _pull_whole(archive, parameters.pacs_hours, Arrival(incoming, row.StudyInstanceUID, row.PatientID), row)
+    else:
+        made |= {"state": "short", "reason": "uid_unusable"}
+    incoming.note(pacs=archive.name, **ids, **made)
+    return {"pacs": archive.name, **ids, **made, "seconds": time.monotonic() - began}
+
+
+def _pull_whole(archive: ImageArchive, hours: str, arrival: Arrival, row: Any) -> dict[str, Any]:
+    """State, reason and counts of a study after as many attempts as it took."""
+    attempts, reasons, whole, first = 0, list[str](), False, set[str]()
     while attempts < ATTEMPTS and not whole and not STOPPED.is_set():
-        if not within_hours(parameters.pacs_hours):
+        if not within_hours(hours):
             reasons.append("outside_hours")
             break
         if attempts:
@@ -195,39 +210,55 @@ def _pull_study(archive: ImageArchive, parameters: Parameters, incoming: Incomin
         attempts += 1
         try:
             with archive.connect() as connection:
-                listed = list_instances(connection, study)
-                arrival.listed, here = set(listed), arrival.here()
-                first = first or set(listed)
-                if lacking := {name: one for name, one in listed.items() if name not in here | arrival.foreign}:
-                    connection.fetch(study, lacking, attempts == 1 and not here, arrival.keep)
-                    now = set(list_instances(connection, study))  # it may have grown, or an answer been cut short
-                    whole = now == arrival.listed <= (kept := arrival.here()) | arrival.foreign and bool(kept)
-                    reasons += [] if whole else ["grew" if now - set(listed) else "move_short"]
+                arrival.lists(listed := list_instances(connection, arrival.study))
+                first, here = first or arrival.listed, arrival.here()
+                lacking = {name: listed[name] for name in arrival.listed - here - arrival.foreign}
+                for level, wanted in _parts(lacking, {listed[name].series for name in here & arrival.listed}, attempts):
+                    connection.fetch(arrival.study, wanted, level, arrival.keep)
+                if lacking:
+                    arrival.lists(now := list_instances(connection, arrival.study))  # grown, or cut short before?
+                    grown = bool(now.keys() - listed.keys())
+                    reasons += [] if (whole := arrival.is_whole()) else ["grew" if grown else "move_short"]
                 else:
                     whole = bool(here)
+                    reasons += [] if whole else ["lists_less"]
         except PullFault as fault:
             reasons.append(fault.code)
-        if arrival.faults & set(FINAL):
+        if arrival.faults & set(FINAL) or "never_ends" in reasons:
             break
+    if len(arrival.listed) < row.instances:
+        arrival.faults.add("lists_less")
     state, reason = _outcome(arrival, reasons, whole, grown=bool(first) and arrival.listed != first)
     if state == "complete":
         arrival.complete()
-    count = len(arrival.here() & arrival.listed)
-    made = {"state": state, "reason": reason, "listed": len(arrival.listed), "instances": count}
-    made |= {"set_aside": arrival.set_aside, "repeated": arrival.repeated, "attempts": attempts, "bytes": arrival.bytes}
-    incoming.note(pacs=archive.name, **ids, **made)
-    return {"pacs": archive.name, **ids, **made, "seconds": time.monotonic() - began}
+    made = {"state": state, "reason": reason, "listed": len(arrival.listed), "attempts": attempts}
+    counts = {name: getattr(arrival, name) for name in ("set_aside", "repeated", "bytes")}
+    return made | counts | {"instances": len(arrival.here() & arrival.listed)}
+
+
+def _parts(
+    lacking: dict[str, SopInstance], begun: set[str], attempts: int
+) -> Iterator[tuple[str, dict[str, SopInstance]]]:
+    """What is lacking, and the level to ask for it: of series of which some is here the images by name."""
+    if attempts == 1 and lacking and not begun:
+        yield "STUDY", lacking
+        return
+    by_name = {name for name, one in lacking.items() if one.series in begun and attempts <= BY_NAME}
+    for level, names in (("IMAGE", by_name), ("SERIES", lacking.keys() - by_name)):
+        if names:
+            yield level, {name: lacking[name] for name in names}
 
 
 def _outcome(arrival: Arrival, reasons: list[str], whole: bool, *, grown: bool) -> tuple[str, str]:
     """State and reason: what came in between, the gravest first."""
     if arrival.faults & set(FINAL) or not whole:
-        graver = [code for code in (*FINAL, "another_patient", "damaged") if code in arrival.faults]
+        graver = [code for code in (*FINAL, *GRAVE) if code in arrival.faults]
         return "short", (*graver, *reversed(reasons), "move_short")[0]
-    for code in ("another_patient", "damaged"):
+    for code in GRAVE:
         if code in arrival.faults:
             return "complete", code
-    return "complete", "grew" if grown else "not_listed" if "not_listed" in arrival.faults else ""
+    told = [code for code in ("lists_less", "not_listed") if code in arrival.faults]
+    return "complete", "grew" if grown else (*told, "")[0]
 
 
 def within_hours(hours: str, now: datetime | None = None) -> bool:

@@ -1,7 +1,8 @@
-"""A PACS of our own that does what PACS do: ends early, repeats, mixes patients up, drops, refuses, grows."""
+"""A PACS of our own that does what PACS do: ends early, repeats, mixes patients up, refuses, grows, tells half."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from pynetdicom import AE, evt
+from pynetdicom.dimse_primitives import C_MOVE
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelFind,
@@ -25,11 +27,11 @@ LEVELS = {"STUDY": "StudyInstanceUID", "SERIES": "SeriesInstanceUID", "IMAGE": "
 
 
 def image(
-    study: str, series: int, number: int, *, patient: str = "P1", accession: str = "A1", mark: str = ""
+    study: str, series: int, number: int, *, patient: str = "P1", accession: str = "A1", mark: str = "", uid: str = ""
 ) -> Dataset:
     """A CT image as small as can be."""
     made = Dataset()
-    made.SOPClassUID, made.SOPInstanceUID = CTImageStorage, f"{study}.{series}.{number}"
+    made.SOPClassUID, made.SOPInstanceUID = CTImageStorage, uid or f"{study}.{series}.{number}"
     made.StudyInstanceUID, made.SeriesInstanceUID = study, f"{study}.{series}"
     made.PatientID, made.AccessionNumber, made.Modality = patient, accession, "CT"
     made.StudyDate, made.StudyTime, made.ImageComments = "20200131", "120000", mark
@@ -51,6 +53,7 @@ class FaultyPacs:
         self.images, self.fault, self.times = images, fault, times
         self.moves: list[str] = []
         self.asked: list[dict[str, str]] = []
+        self.sent: list[str] = []
 
     @contextmanager
     def listening(self) -> Iterator[Pacs]:
@@ -67,14 +70,13 @@ class FaultyPacs:
             own.shutdown()
 
     def _matching(self, query: Dataset) -> list[Dataset]:
+        asked = {name: query.get(name) for name in (*LEVELS.values(), "AccessionNumber", "PatientID")}
         keys = {
-            name: query.get(name) for name in ("StudyInstanceUID", "SeriesInstanceUID", "AccessionNumber", "PatientID")
-        }
-        if self.fault == "answers anything" and query.QueryRetrieveLevel == "STUDY":
+            name: [value] if isinstance(value, str) else [*value] for name, value in asked.items() if value
+        }  # of UIDs a list may be asked
+        if self.fault in ("answers anything", f"answers anything at {query.QueryRetrieveLevel}"):
             return self.images
-        return [
-            each for each in self.images if all(not value or each.get(name) == value for name, value in keys.items())
-        ]
+        return [each for each in self.images if all(each.get(name) in value for name, value in keys.items())]
 
     def _found(self, event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
         query = event.identifier
@@ -82,15 +84,25 @@ class FaultyPacs:
         if self.fault == "refuses questions":
             yield 0xA700, None
             return
-        seen, name = set(), LEVELS[query.QueryRetrieveLevel]
+        level, seen = query.QueryRetrieveLevel, set()
+        if self.fault == f"tells none at {level}":
+            return
         for each in self._matching(query):
-            if each[name].value not in seen:
-                seen.add(each[name].value)
+            if (key := (each[LEVELS[level]].value, each.PatientID)) not in seen:
+                seen.add(key)
                 answer = Dataset()
                 for element in query:
                     if element.keyword in each and element.keyword != "QueryRetrieveLevel":
                         answer[element.keyword] = each[element.keyword]
+                if self.fault == f"tells no name at {level}":
+                    del answer[LEVELS[level]]
+                if level == "SERIES" and self.fault == "counts more":
+                    answer.NumberOfSeriesRelatedInstances = 9
                 yield 0xFF00, answer
+                if self.fault == f"breaks off at {level}":
+                    yield 0xC001, None
+                while self.fault == f"repeats for ever at {level}" and event.assoc.is_established:
+                    yield 0xFF00, answer
 
     def _moved(self, event: evt.Event) -> Iterator[Any]:
         self.moves.append(event.identifier.QueryRetrieveLevel)
@@ -103,6 +115,9 @@ class FaultyPacs:
         if fault == "refuses":
             yield None, None
             return
+        if fault == "is busy for ever":
+            self._is_busy(event)
+            return
         context = build_context(CTImageStorage, ExplicitVRLittleEndian)
         if fault == "syntax":
             first = image(first.StudyInstanceUID, 1, 1)
@@ -113,6 +128,7 @@ class FaultyPacs:
             "other patient": [*images, image(first.StudyInstanceUID, 1, 99, patient="P2")],
             "listed of other patient": [image(first.StudyInstanceUID, 1, 1, patient="P2"), *images[1:]],
             "unlisted": [*images, image(first.StudyInstanceUID, 1, 77)],
+            "wrong study in one": [image("9.9", 1, 1, uid=first.SOPInstanceUID), *images[1:]],
             "other study": [*images, image("9.9", 1, 1)],
             "differs": [*images, image(first.StudyInstanceUID, 1, 1, mark="another")],
         }.get(fault, images)
@@ -120,5 +136,22 @@ class FaultyPacs:
             self.images.append(image(first.StudyInstanceUID, 3, 1))
         yield "127.0.0.1", self.our_port, {"contexts": [context]}
         yield len(changed)
-        for each in changed:
+        for number, each in enumerate(changed, 1):
+            self.sent.append(str(each.SOPInstanceUID))
             yield 0xFF00, each
+            if fault == "closes between" and number == 2:
+                event.assoc.abort()
+                return
+
+    @staticmethod
+    def _is_busy(event: evt.Event) -> None:
+        """Say every 0.05 s that it goes on."""
+        said = C_MOVE()
+        said.MessageIDBeingRespondedTo, said.AffectedSOPClassUID = (
+            event.request.MessageID,
+            event.context.abstract_syntax,
+        )
+        said.Status, said.NumberOfRemainingSuboperations = 0xFF00, 1
+        while event.assoc.is_established:
+            event.assoc.dimse.send_msg(said, event.context.context_id)
+            time.sleep(0.05)

@@ -165,7 +165,7 @@ def test_an_answer_closed_amid_an_instance_keeps_those_before_it(cut: int) -> No
         with archive.connect() as way:
             if cut:
                 with pytest.raises(acquire.archive.PullFault, match="association_lost"):
-                    way.fetch("1.2.3", {}, True, kept.append)
+                    way.fetch("1.2.3", {}, "STUDY", kept.append)
             else:
-                way.fetch("1.2.3", {}, True, kept.append)
+                way.fetch("1.2.3", {}, "STUDY", kept.append)
     assert kept == [written.getvalue()] * (1 if cut else 2)

@@ -54,7 +54,7 @@ class InMemory:
         once = {each[LEVELS[level]].value: each for each in fitting}
         return [{name: str(each.get(name) or "") for name in {*fields, *keys}} for each in once.values()]
 
-    def fetch(self, study: str, wanted: Mapping[str, SopInstance], whole: bool, keep: Keep) -> None:
+    def fetch(self, study: str, wanted: Mapping[str, SopInstance], level: str, keep: Keep) -> None:
         self.fetched.append(study)
         for each in self.images:
             if each.SOPInstanceUID in wanted:

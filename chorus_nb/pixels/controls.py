@@ -141,31 +141,31 @@ def _strip(dataset: Dataset) -> None:
 
 def _drawn(frame: np.ndarray[Any, Any], random: np.random.Generator) -> tuple[np.ndarray[Any, Any], Box]:
     """The frame with a line drawn in, brighter than what is around it, or darker where that is bright already."""
-    ink = _ink(_line(random), min(int(random.choice(_SIZES)), max(8, frame.shape[0] // 8)), random)
-    ink = ink[:, : frame.shape[1] - 2]
-    y, x = (int(random.integers(1, max(2, side - own))) for side, own in zip(frame.shape, ink.shape, strict=False))
-    place = np.s_[y : y + ink.shape[0], x : x + ink.shape[1]]
+    size = min(int(random.choice(_SIZES)), max(8, frame.shape[0] // 8))
+    letters = ink(_line(random), size, str(random.choice(_FONTS)))[:, : frame.shape[1] - 2]
+    y, x = (int(random.integers(1, max(2, side - own))) for side, own in zip(frame.shape, letters.shape, strict=False))
+    place = np.s_[y : y + letters.shape[0], x : x + letters.shape[1]]
     values = frame.astype(np.float32)
     low, high = np.percentile(values, (0.5, 99.5))
     wide = max(float(high - low), 8.0)
     step, around = wide / 256 * int(random.choice(_LEVELS)), float(values[place].clip(low, high).mean())
     colour = around + step if around <= low + wide / 2 else around - step
-    weight = ink if frame.ndim == 2 else ink[..., None]
+    weight = letters if frame.ndim == 2 else letters[..., None]
     values[place] += weight * (colour - values[place])
     limits = np.iinfo(frame.dtype)
     made = values.round().clip(limits.min, limits.max).astype(frame.dtype)
-    return made, Box(x, y, x + ink.shape[1], y + ink.shape[0])
+    return made, Box(x, y, x + letters.shape[1], y + letters.shape[0])
 
 
-def _ink(line: str, size: int, random: np.random.Generator) -> np.ndarray[Any, Any]:
+def ink(line: str, size: int, font: str = _FONTS[0]) -> np.ndarray[Any, Any]:
     """Letters of a line, 0 to 1, without a margin."""
     import matplotlib
     from PIL import Image, ImageDraw, ImageFont
 
-    font = ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts/ttf" / str(random.choice(_FONTS))), size)
-    left, top, right, bottom = (int(value) for value in font.getbbox(line))
+    letters = ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts/ttf" / font), size)
+    left, top, right, bottom = (int(value) for value in letters.getbbox(line))
     canvas = Image.new("L", (right - left, bottom - top))
-    ImageDraw.Draw(canvas).text((-left, -top), line, 255, font)
+    ImageDraw.Draw(canvas).text((-left, -top), line, 255, letters)
     return np.asarray(canvas, np.float32) / 255
 
 

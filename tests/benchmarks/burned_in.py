@@ -48,6 +48,7 @@ class Kind(NamedTuple):
     turned: Callable[[NDArray[np.float32]], NDArray[np.float32]] = lambda ink: ink
     drawn: Callable[[str, int, np.random.Generator], NDArray[np.float32]] = lambda *given: draw(*given)
     every: int = 30
+    moving: int = 0  # pixels to the right a frame, in every frame
 
 
 class Planted(NamedTuple):
@@ -62,9 +63,12 @@ class Planted(NamedTuple):
     ink: NDArray[np.bool_]
 
 
-def identifiers(random: np.random.Generator) -> tuple[dict[str, str], list[str]]:
-    """Header values of an invented person, and lines of text that tell who it is."""
-    family, given, place = (str(random.choice(words)) for words in (FAMILY, GIVEN, PLACES))
+def identifiers(
+    random: np.random.Generator, named: Sequence[Sequence[str]] = (FAMILY, GIVEN, PLACES)
+) -> tuple[dict[str, str], list[str]]:
+    """Header values of an invented person (of these family names, given names, hospitals), and lines of text that tell
+    who it is."""
+    family, given, place = (str(random.choice(words)) for words in named)
     number, accession = f"{random.integers(10**6, 10**7)}", f"A{random.integers(10**7, 10**8)}"
     year, month, day = random.integers(1930, 2005), random.integers(1, 13), random.integers(1, 29)
     header = {"PatientName": f"{family}^{given}", "PatientID": number, "AccessionNumber": accession}
@@ -95,6 +99,12 @@ def plant(background: Background, seed: int, kind: Kind | None = None) -> tuple[
         frame = int(random.integers(len(pixels))) // kind.every * kind.every if len(pixels) > 1 else 0
         shown = slice(frame, frame + 1)
         reached = _blend(pixels[shown, rows, columns], alpha, levels, background, random)
+        for other in range(len(pixels) if kind.moving else 0):  # once around the picture
+            if other != frame:
+                place = np.arange(columns.start, columns.stop) + kind.moving * (other - frame)
+                part = pixels[other : other + 1, rows, place % pixels.shape[2]]
+                _blend(part, alpha, levels, background, random)
+                pixels[other : other + 1, rows, place % pixels.shape[2]] = part
         contrast = next(name for name, least in CONTRASTS.items() if reached >= least)
         planted.append(Planted(line, size, contrast, frame, rows, columns, alpha > alpha.max() / 2))
     return background.file(pixels, header), planted
@@ -173,6 +183,7 @@ def measured(background: Background, seed: int, kind: Kind | None = None) -> lis
         share = (covered[line.rows, line.columns] & line.ink).sum() / line.ink.sum()
         tiers = {finding.tier for finding in hits}
         row = {"kind": "line", "modality": background.modality, "size": line.size, "contrast": line.contrast}
+        row |= {"text": line.text, "place": (line.rows.start, line.rows.stop, line.columns.start, line.columns.stop)}
         rows.append(
             {**row, "found": share >= 0.9, "telling": bool(tiers & {"high", "medium"}), "high": "high" in tiers}
         )

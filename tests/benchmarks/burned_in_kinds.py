@@ -1,79 +1,189 @@
-"""How much is found of text that is no ordinary line.
+"""How much is found of text that is no ordinary line, and of ordinary lines that nothing was tuned on.
 
-    python -m tests.benchmarks.burned_in_kinds [--images N] [KIND ...]
+    python -m tests.benchmarks.burned_in_kinds [--set bench|develop|unseen] [--images N] [KIND ...]
 
 Other scripts, small letters in large pictures, turned and upright lines, months, years and ages, names of two letters,
-and text of a single frame. Drawn and counted as in :mod:`tests.benchmarks.burned_in`; of strong and medium
-contrast only. Prints a Markdown table.
+and text of a single frame or that moves through a loop. Drawn and counted as in :mod:`tests.benchmarks.burned_in`.
+Each set has its own pictures, fonts, names and seeds: *bench* is what the code was made with, *develop* what changes
+are tried on, *unseen* what is run when a change is done, and never before. Prints a Markdown table.
+The fonts of the latter two are Debian's fonts-liberation, fonts-noto-core; fonts-freefont-ttf, fonts-hosny-amiri,
+culmus, fonts-roboto-unhinted, fonts-open-sans, fonts-inconsolata, fonts-kacst.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tests.benchmarks.burned_in import FONTS, Kind, draw, identifiers, measured
+from tests.benchmarks.burned_in import FAMILY, FONTS, GIVEN, PLACES, Kind, draw, identifiers, measured
 from tests.benchmarks.images import Background, backgrounds
 
 Ink = NDArray[np.float32]
 Random = np.random.Generator
-PERSON = {"PatientName": "Querengaesser^Oktavia", "PatientID": "4471902"}
-SCRIPTS = {  # names that are common where the script is; DejaVu has their letters
-    "Cyrillic": ("Кузнецова Ирина", "Иванов", "Петренко Олег Ильич", "Шевченко А.П."),
-    "Arabic": ("محمد عبد الله", "فاطمة الزهراء حسن", "خالد"),
-    "Hebrew": ("דוד כהן", "מרים לוי"),
-    "Armenian, Georgian, Greek": ("Արամ Պետրոսյան", "ნინო ბერიძე", "Παπαδόπουλος Γιώργος"),
-}
-DATES = ("03/1961", "MAR 1961", "11.1958", "born 1958", "YOB 1947", "SEP-1972")
-AGES = ("93Y", "Age 91", "97 yrs", "094Y", "age: 102")
+DEBIAN = Path("/usr/share/fonts")
 
 
-def of(*choices: str, **header: str) -> Callable[[Random], tuple[dict[str, str], list[str]]]:
-    """Five of ``choices`` in an image with ``header``."""
-    return lambda random: ({**PERSON, **header}, [str(line) for line in random.choice(choices, 5)])
+class Stock(NamedTuple):
+    """What one set writes, and in which fonts; ``scripts`` are names that are common where the script is."""
+
+    fonts: list[Path]
+    named: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+    scripts: dict[str, tuple[str, ...]]
+    dates: tuple[str, ...]
+    ages: tuple[str, ...]
+    short: tuple[str, ...]
+    of_short: dict[str, str]
 
 
-def sans(line: str, size: int, random: Random) -> Ink:
-    """In a font that has the letters of all of :data:`SCRIPTS`."""
-    return draw(line, size, random, FONTS[:1])
+def _fonts(folders: str, names: str) -> list[Path]:
+    return [DEBIAN / folder / name for folder in folders.split() for name in names.split()]
 
 
-def upright(line: str, size: int, random: Random) -> Ink:
-    """The letters of a line below each other."""
-    letters = [draw(letter, size, random) for letter in line if letter != " "]
-    width = max(letter.shape[1] for letter in letters)
-    return np.concatenate([np.pad(letter, ((1, 2), (0, width - letter.shape[1]))) for letter in letters])
-
-
-KINDS = {
-    **{name: Kind(of(*names), (10, 12, 14, 16, 20, 24, 32), drawn=sans) for name, names in SCRIPTS.items()},
-    "6 to 8 pixels in 9 to 16 MP": Kind(identifiers, (6, 7, 8)),
-    "9 to 12 pixels in 9 to 16 MP": Kind(identifiers, (9, 10, 11, 12)),
-    "turned by 90": Kind(identifiers, turned=lambda ink: np.rot90(ink)),
-    "turned by 180": Kind(identifiers, turned=lambda ink: np.rot90(ink, 2)),
-    "turned by 270": Kind(identifiers, turned=lambda ink: np.rot90(ink, 3)),
-    "upright": Kind(of("QUERENGAESSER", "OKTAVIA", "4471902"), (12, 14, 16, 20), drawn=upright),
-    "months and years": Kind(of(*DATES)),
-    "ages of 90 and more": Kind(of(*AGES)),
-    "names of two letters": Kind(
-        of("LI BO", "Bo Li", "JK", "LI", PatientName="Li^Bo", OperatorsName="JK"), (10, 12, 14, 16, 20, 24, 32)
+STOCKS = {
+    "bench": Stock(
+        FONTS,
+        (FAMILY, GIVEN, PLACES),
+        {
+            "Cyrillic": ("Кузнецова Ирина", "Иванов", "Петренко Олег Ильич", "Шевченко А.П."),
+            "Arabic": ("محمد عبد الله", "فاطمة الزهراء حسن", "خالد"),
+            "Hebrew": ("דוד כהן", "מרים לוי"),
+            "Armenian, Georgian, Greek": ("Արամ Պետրոսյան", "ნინო ბერიძე", "Παπαδόπουλος Γιώργος"),
+        },
+        ("03/1961", "MAR 1961", "11.1958", "born 1958", "YOB 1947", "SEP-1972"),
+        ("93Y", "Age 91", "97 yrs", "094Y", "age: 102"),
+        ("LI BO", "Bo Li", "JK", "LI"),
+        {"PatientName": "Li^Bo", "OperatorsName": "JK"},
     ),
-    "one frame of a loop": Kind(identifiers, every=1),
+    "develop": Stock(
+        _fonts(
+            "truetype/liberation",
+            "LiberationSans-Regular.ttf LiberationSans-Bold.ttf LiberationMono-Regular.ttf LiberationSerif-Regular.ttf",
+        )
+        + _fonts(
+            "truetype/noto",
+            "NotoSans-Regular.ttf NotoSansArabic-Regular.ttf NotoNaskhArabic-Regular.ttf NotoSansHebrew-Regular.ttf "
+            "NotoSerif-Regular.ttf NotoSansArmenian-Regular.ttf NotoSansGeorgian-Regular.ttf",
+        ),
+        (
+            ("Hollerbusch", "Nakamatsu", "Featherby", "Oduyemi", "Castellvi", "Wroblanski"),
+            ("Leopold", "Henrike", "Beatrix", "Cornelius", "Yasmina"),
+            ("Klinik Birkental", "Westmarsh Infirmary", "Lakeside Children's Hospital"),
+        ),
+        {
+            "Cyrillic": ("Морозов Антон", "Соколова", "Бондаренко Ганна", "Лебедев К.М."),
+            "Arabic": ("يوسف إبراهيم", "مريم سعيد الحسيني", "عمر", "زينب علي"),
+            "Hebrew": ("יוסף מזרחי", "שרה פרץ", "אברהם"),
+            "Armenian, Georgian, Greek": ("Գևորգ Սարգսյան", "გიორგი მაისურაძე", "Νικολάου Ελένη"),
+        },
+        ("07/1954", "JUN 1949", "02.1963", "geb. 1951", "YOB: 1939", "OCT-1968"),
+        ("91Y", "Age: 95", "90 yrs", "101Y", "92 y/o"),
+        ("WU XI", "Xi Wu", "TB", "WU"),
+        {"PatientName": "Wu^Xi", "OperatorsName": "TB"},
+    ),
+    "unseen": Stock(
+        _fonts("truetype/freefont", "FreeSans.ttf FreeSansBold.ttf FreeMono.ttf FreeSerif.ttf")
+        + _fonts("truetype/roboto/unhinted/RobotoTTF", "Roboto-Regular.ttf Roboto-Light.ttf")
+        + _fonts("truetype/open-sans", "OpenSans-Regular.ttf OpenSans-Semibold.ttf")
+        + _fonts("truetype/inconsolata", "Inconsolata.otf")
+        + _fonts("opentype/fonts-hosny-amiri", "Amiri-Regular.ttf")
+        + _fonts("truetype/kacst", "KacstBook.ttf KacstOffice.ttf")
+        + _fonts("truetype/culmus", "MiriamCLM-Book.ttf FrankRuehlCLM-Medium.ttf NachlieliCLM-Bold.otf"),
+        (
+            ("Thistlewick", "Amaranov", "Kirschenlohr", "Mbekani", "Villaseca", "Grunwaldsen"),
+            ("Aurelia", "Bartholomew", "Sunniva", "Theodora", "Ruprecht"),
+            ("Hospital Santa Rufina", "Eastmoor General", "St. Alban Klinik"),
+        ),
+        {
+            "Cyrillic": ("Васильева Нина", "Козлов", "Мельник Тарас", "Орлова Е.В."),
+            "Arabic": ("حسين كريم", "ليلى محمود الشامي", "سالم", "نور الدين"),
+            "Hebrew": ("משה ביטון", "רחל אזולאי", "יעקב"),
+            "Armenian, Georgian, Greek": ("Անահիտ Հակոբյան", "თამარ გელაშვილი", "Δημητρίου Σοφία"),
+        },
+        ("09/1946", "DEC 1952", "05.1957", "born 1944", "YOB 1938", "FEB-1971"),
+        ("94Y", "Age 98", "93 yrs", "097Y", "age: 91"),
+        ("HO YU", "Yu Ho", "DM", "HO"),
+        {"PatientName": "Ho^Yu", "OperatorsName": "DM"},
+    ),
 }
 
 
-def stage(name: str, number: int) -> Background:
+@functools.cache
+def letters(font: Path) -> frozenset[int]:
+    from fontTools.ttLib import TTFont
+
+    return frozenset(TTFont(font).getBestCmap())
+
+
+def drawn_with(fonts: list[Path]) -> Callable[[str, int, Random], Ink]:
+    """Drawn in one of the fonts that have all letters of the line."""
+
+    def drawn(line: str, size: int, random: Random) -> Ink:
+        fit = [font for font in fonts if set(map(ord, line)) <= letters(font)]
+        return draw(line, size, random, fit)
+
+    return drawn
+
+
+def of(choices: tuple[str, ...], header: dict[str, str]) -> Callable[[Random], tuple[dict[str, str], list[str]]]:
+    """Five of ``choices`` in an image with ``header``."""
+    return lambda random: (header, [str(line) for line in random.choice(choices, 5)])
+
+
+def below_each_other(drawn: Callable[[str, int, Random], Ink]) -> Callable[[str, int, Random], Ink]:
+    """The letters of a line below each other."""
+
+    def upright(line: str, size: int, random: Random) -> Ink:
+        one = [drawn(letter, size, random) for letter in line if letter != " "]
+        width = max(letter.shape[1] for letter in one)
+        return np.concatenate([np.pad(letter, ((1, 2), (0, width - letter.shape[1]))) for letter in one])
+
+    return upright
+
+
+def kinds(stock: Stock) -> dict[str, Kind]:
+    """What is drawn of a set, by name."""
+    drawn = drawn_with(stock.fonts)
+    family, given = stock.named[0][0], stock.named[1][0]
+    person = {"PatientName": f"{family}^{given}", "PatientID": "4471902"}
+    some, sizes = (10, 12, 14, 16, 20, 24, 32), Kind(identifiers).sizes
+
+    def named(random: Random) -> tuple[dict[str, str], list[str]]:
+        return identifiers(random, stock.named)
+
+    return {
+        "identifiers": Kind(named, sizes, drawn=drawn),
+        **{name: Kind(of(names, person), some, drawn=drawn) for name, names in stock.scripts.items()},
+        "6 to 8 pixels in 9 to 16 MP": Kind(named, (6, 7, 8), drawn=drawn),
+        "9 to 12 pixels in 9 to 16 MP": Kind(named, (9, 10, 11, 12), drawn=drawn),
+        "turned by 90": Kind(named, turned=lambda ink: np.rot90(ink), drawn=drawn),
+        "turned by 180": Kind(named, turned=lambda ink: np.rot90(ink, 2), drawn=drawn),
+        "turned by 270": Kind(named, turned=lambda ink: np.rot90(ink, 3), drawn=drawn),
+        "upright": Kind(
+            of((family.upper(), given.upper(), "4471902"), person), (12, 14, 16, 20), drawn=below_each_other(drawn)
+        ),
+        "months and years": Kind(of(stock.dates, person), sizes, drawn=drawn),
+        "ages of 90 and more": Kind(of(stock.ages, person), sizes, drawn=drawn),
+        "names of two letters": Kind(of(stock.short, {**person, **stock.of_short}), some, drawn=drawn),
+        "one frame of a loop": Kind(named, every=1, drawn=drawn),
+        "moving through a loop": Kind(named, every=1, drawn=drawn, moving=2),
+    }
+
+
+def stage(which: str, name: str, number: int) -> Background:
     """The picture that a kind is drawn on: all but the loop, the loop, or a large one."""
-    *still, loop = backgrounds()
-    if name == "one frame of a loop":
+    *still, loop = backgrounds(which)
+    if "loop" in name:
         return loop
     if "MP" in name:
         still = [one for one in still if one.modality in ("MG", "CR", "DX", "XA") and one.pixels.ndim == 3]
@@ -84,24 +194,40 @@ def stage(name: str, number: int) -> Background:
     return still[number % len(still)]
 
 
-def measure(task: tuple[str, int]) -> list[dict[str, object]]:
+def measure(task: tuple[str, str, int]) -> list[dict[str, object]]:
     """In a worker: the rows of an image, with its kind."""
-    name, number = task
-    seed = zlib.crc32(name.encode()) + number
-    return [{**row, "drawn": name} for row in measured(stage(name, number), seed, KINDS[name])]
+    which, name, number = task
+    seed = zlib.crc32((name if which == "bench" else f"{which} {name}").encode()) + number
+    background = stage(which, name, number)
+    rows = measured(background, seed, kinds(STOCKS[which])[name])
+    return [{**row, "drawn": name, "number": number, "pixels": background.pixels[0].size} for row in rows]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kinds", nargs="*", default=list(kinds(STOCKS["bench"])), help="some of them")
+    parser.add_argument("--set", default="bench", choices=list(STOCKS), dest="which")
+    parser.add_argument("--images", type=int, default=20, help="images a kind (20)")
+    parser.add_argument("--rows", help="a CSV file that every line and image is written to")
+    chosen = parser.parse_args()
+    tasks = [(chosen.which, name, number) for name in chosen.kinds for number in range(chosen.images)]
+    with ProcessPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        rows = pd.DataFrame([row for part in pool.map(measure, tasks) for row in part])
+    if chosen.rows:
+        rows.to_csv(chosen.rows, index=False)
+    rows["clear"] = rows.contrast.isin(("strong", "medium"))
+    lines = rows[rows.kind == "line"]
+    print("| kind | strong, medium: lines | told | ≥ 0.9 of the ink in a box | faint | told | CPU s an image |")
+    print("|---|---|---|---|---|---|---|")
+    for name in [*chosen.kinds, "all"]:
+        part = lines[lines.drawn == name] if name != "all" else lines
+        seconds = rows[(rows.kind == "image") & ((rows.drawn == name) | (name == "all"))].seconds
+        clear, faint = part[part.clear], part[part.contrast == "faint"]
+        shares = f"{clear.telling.mean():.3f} | {(clear.found & clear.telling).mean():.3f}"
+        print(
+            f"| {name} | {len(clear)} | {shares} | {len(faint)} | {faint.telling.mean():.3f} | {seconds.median():.2f} |"
+        )
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kinds", nargs="*", default=list(KINDS), help="some of: " + "; ".join(KINDS))
-    parser.add_argument("--images", type=int, default=20, help="images a kind (20)")
-    chosen = parser.parse_args()
-    tasks = [(name, number) for name in chosen.kinds for number in range(chosen.images)]
-    with ProcessPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        rows = pd.DataFrame([row for part in pool.map(measure, tasks) for row in part])
-    lines = rows[(rows.kind == "line") & rows.contrast.isin(("strong", "medium"))]
-    print("| kind | lines | high or medium | ≥ 0.9 of the ink in a box | CPU s an image |\n|---|---|---|---|---|")
-    for name in chosen.kinds:
-        part, seconds = lines[lines.drawn == name], rows[(rows.drawn == name) & (rows.kind == "image")].seconds
-        shares = f"{part.telling.mean():.3f} | {(part.found & part.telling).mean():.3f}"
-        print(f"| {name} | {len(part)} | {shares} | {seconds.median():.1f} |")
+    main()

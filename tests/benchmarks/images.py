@@ -51,6 +51,37 @@ FILES: dict[str, tuple[slice, slice] | None] = {
     "robyoung__dicom-test-files/data/WG04/J2KI/XA1_J2KI": None,
     "suyashkumar__dicom/testdata/1.dcm": None,
 }
+# pictures that nothing was tuned on when they were first used (2026-11-26): some to develop with, some to measure with
+QA = "neurolabusc__dcm_qa"
+DEVELOP: dict[str, tuple[slice, slice] | None] = {
+    "ImagingDataCommons__highdicom/data/test_files/dx_image.dcm": None,
+    "SaltyJoke__Image-Registration/data-sample/A072894/19001203-CAP-067.dcm": None,
+    "SaltyJoke__Image-Registration/data-sample/A072894/sagittal/19001203-086.dcm": None,
+    "commontk__CTKData/Data/DICOM/MRHEAD/000029.IMA": None,
+    "dcm4che__dcm4che/dcm4che-test-data/src/main/resources/YBR_FULL-RLE.dcm": (slice(55, 360), slice(90, 480)),
+    f"{FO}/abd1.zip.d/adb1_10.dcm": None,
+    f"{QA}_ct/In/GE/06.dcm": None,
+    f"{QA}_uih/In/DTI_132225/t1_gre_fsp_3d_sag__132750/00000034.dcm": None,
+    "plotly__dash-vtk/demos/data/mri_brain/1-09.dcm": None,
+    "examples_jpeg2k.dcm": (slice(112, 336), slice(42, 590)),
+    "pydicom__pydicom-data/data_store/data/RG1_J2KI.dcm": (slice(900, 1900), slice(100, 1741)),
+    "robyoung__dicom-test-files/data/WG04/J2KI/XA1_J2KI": (slice(300, 1000), slice(200, 1000)),
+    f"{FO}/OutOfBoundsOverlay.dcm": (slice(120, 680), slice(400, 1318)),
+}
+UNSEEN: dict[str, tuple[slice, slice] | None] = {
+    "SaltyJoke__Image-Registration/data-sample/A072894/19010103-Chest-058.dcm": None,
+    "SaltyJoke__Image-Registration/data-sample/A072894/axial/19001203-066.dcm": None,
+    "commontk__CTKData/Data/DICOM/MRHEAD/000059.IMA": None,
+    "commontk__CTKData/Data/DICOM/MRHEAD/000089.IMA": None,
+    "dcm4che__dcm4che/dcm4che-test-data/src/main/resources/YBR_422.dcm": (slice(90, 440), slice(190, 780)),
+    f"{FO}/CR-ModalitySequenceLUT.dcm": (slice(620, 1380), slice(0, 1976)),
+    f"{QA}_ct/In/GE/16.dcm": None,
+    f"{QA}_ct/In/Philips/S21610/S4010/I30": None,
+    f"{QA}_uih/In/DTI_132225/t1_gre_fsp_3d_sag__132750/00000082.dcm": None,
+    "plotly__dash-vtk/demos/data/mri_brain/1-19.dcm": None,
+    "microsoft__Tools-for-Health-Data-Anonymization/DICOM/samples/lung.dcm": None,
+}
+SETS = {"bench": WHEEL | FILES, "develop": DEVELOP, "unseen": UNSEEN}
 DESCRIBING = (
     "Modality",
     "ImageType",
@@ -106,13 +137,16 @@ class Background:
 
 
 @functools.cache
-def backgrounds() -> list[Background]:
-    """Every background; the last is a colour loop of 61 frames."""
-    paths = [(Path(str(get_testdata_file(name))), part) for name, part in WHEEL.items()]
-    paths += [(SHARED / name, part) for name, part in FILES.items() if (SHARED / name).is_file()]
-    made = [_read(path, part) for path, part in paths]
+def backgrounds(which: str = "bench") -> list[Background]:
+    """Every background of one of :data:`SETS`; the last is a colour loop of 61 frames."""
+    paths = [(_place(name), part) for name, part in SETS[which].items()]
+    made = [_read(path, part) for path, part in paths if path.is_file()]
     colour = next(background for background in made if background.pixels.ndim == 4)
     return [*made, Background("US loop", np.repeat(colour.pixels[:1], 61, axis=0), colour.header)]
+
+
+def _place(name: str) -> Path:
+    return SHARED / name if "/" in name else Path(str(get_testdata_file(name)))
 
 
 def _read(path: Path, part: tuple[slice, slice] | None) -> Background:

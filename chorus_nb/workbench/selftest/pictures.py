@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.pixels.utils import decompress
@@ -21,6 +20,7 @@ from chorus_nb.demo import phantoms
 from chorus_nb.demo.pictures import ct_head
 from chorus_nb.dicom.codecs import decoder_of
 from chorus_nb.pixels import Box
+from chorus_nb.pixels.controls import ink
 
 PixelValues = NDArray[np.integer[Any]]
 LEAST_COLUMNS = 250  # of a picture that a line of text is drawn into
@@ -111,10 +111,12 @@ def _letters(rows: int, columns: int, lines: tuple[str, ...]) -> tuple[NDArray[n
     band = Box(0, 0, columns, height * len(lines) + 4)
     if columns < LEAST_COLUMNS or size < SMALLEST or band.y1 > rows // 2:
         raise ValueError("too small for a text")
-    page = Image.new("L", (columns, rows))
+    page = np.zeros((rows, columns), bool)
     for number, line in enumerate(lines):
-        ImageDraw.Draw(page).text((8, 2 + height * number), line, fill=255, font=ImageFont.load_default(size))
-    return np.asarray(page) > 127, band
+        place = page[2 + height * number :, 8:]
+        letters = ink(line, size)[: place.shape[0], : place.shape[1]]
+        place[: letters.shape[0], : letters.shape[1]] = letters > 0.5
+    return page, band
 
 
 # --- a head -----------------------------------------------------------------------------------------------------------

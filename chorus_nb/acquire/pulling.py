@@ -217,8 +217,8 @@ def _pull_whole(archive: ImageArchive, hours: str, arrival: Arrival, row: Any) -
                     connection.fetch(arrival.study, wanted, level, arrival.keep)
                 if lacking:
                     arrival.lists(now := list_instances(connection, arrival.study))  # grown, or cut short before?
-                    grown = bool(now.keys() - listed.keys())
-                    reasons += [] if (whole := arrival.is_whole()) else ["grew" if grown else "move_short"]
+                    whole = now.keys() == listed.keys() and arrival.is_whole()
+                    reasons += [] if whole else ["grew" if now.keys() - listed.keys() else "move_short"]
                 else:
                     whole = bool(here)
                     reasons += [] if whole else ["lists_less"]

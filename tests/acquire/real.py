@@ -60,7 +60,7 @@ def orthanc(folder: Path, more: dict[str, object] | None = None) -> Iterator[Pac
 
 
 @contextmanager
-def dcmqrscp(folder: Path) -> Iterator[Pacs]:
+def dcmqrscp(folder: Path, *options: str) -> Iterator[Pacs]:
     """DCMTK's image archive."""
     port, ours = free_ports(2)
     (folder / "storage").mkdir()
@@ -69,7 +69,7 @@ def dcmqrscp(folder: Path) -> Iterator[Pacs]:
         f"HostTable BEGIN\nus = (CHORUS, 127.0.0.1, {ours})\nHostTable END\nVendorTable BEGIN\nVendorTable END\n"
         f"AETable BEGIN\n{AET} {folder / 'storage'} RW (900, 1024mb) ANY\nAETable END\n"
     )
-    with serving([DCMQRSCP, "-c", folder / "dcmqrscp.cfg"], port, folder / "log", cwd=folder):
+    with serving([DCMQRSCP, *options, "-c", folder / "dcmqrscp.cfg"], port, folder / "log", cwd=folder):
         yield Pacs(f"dimse://127.0.0.1:{port}/{AET}", "", ours, port)
 
 

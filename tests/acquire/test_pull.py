@@ -169,7 +169,7 @@ def test_what_cannot_be_asked_ends_the_notebook_in_words(
 @pytest.mark.parametrize("told", [{CTImageStorage}, {CTImageStorage, BasicTextSRStorage}, {CTImageStorage, ""}, {""}])
 def test_every_class_and_syntax_is_proposed_and_never_more_than_an_association_takes(told: set[str]) -> None:
     rounds = list(dimse._proposals(told))
-    proposed = [pair for pairs in rounds for pair in pairs]
+    proposed = [pair for pairs in rounds[: -len(dimse.FREQUENT)] for pair in pairs]
     assert len(proposed) == len(set(proposed)) and max(map(len, rounds)) < 128
     classes = {str(each.abstract_syntax) for each in AllStoragePresentationContexts} if "" in told else told
     assert {sop_class for sop_class, _ in proposed} >= classes

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from pydicom.uid import ComputedRadiographyImageStorage
+from pydicom.encaps import encapsulate
+from pydicom.uid import UID, ComputedRadiographyImageStorage, ExplicitVRLittleEndian, JPEGLosslessSV1, RLELossless
 
 from chorus_nb import acquire, tables
 from chorus_nb.acquire import pulling
 from chorus_nb.parameters import Parameters
 from chorus_nb.workspace import Workspace
 from tests.acquire.real import DCMQRSCP, DICOMWEB, ORTHANC, Pacs, dcmqrscp, orthanc, store
+from tests.acquire.test_pull import a_workspace
+from tests.deid.conftest import encoded, image
 from tests.deid.small_run import SmallSite, run, same_key, tree
 
 PADDING = {0xFFFCFFFC}  # Data Set Trailing Padding, which stays behind
@@ -115,6 +118,35 @@ def test_what_is_pulled_is_what_was_stored(
         syntaxes[before.file_meta.TransferSyntaxUID] += 1
     assert len(syntaxes) > (2 if how == "DICOMweb" else 0)
     assert {oct(path.stat().st_mode & 0o77) for path in (workspace.local, *came.values())} <= {"0o0", "0o44"}
+
+
+@pytest.mark.parametrize(("option", "syntax"), [("+xs", JPEGLosslessSV1), ("+xr", RLELossless)])
+def test_compressed_images_of_dcmtk_come_over_c_get_as_they_are_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, syntax: UID
+) -> None:
+    if DCMQRSCP is None:
+        pytest.skip("DCMTK is not installed")
+    monkeypatch.setattr(pulling, "pause", lambda attempt: None)
+    stored = {}
+    for number, each in enumerate((syntax, syntax, ExplicitVRLittleEndian)):
+        made = image(each, PatientID="P1", AccessionNumber="A1", SOPInstanceUID=f"1.2.3.{number}")
+        if each.is_compressed:
+            made.PixelData = encapsulate([bytes([0xFF, 0xD8, number, *range(100)])])
+            made["PixelData"].is_undefined_length = True
+        stored[made.SOPInstanceUID] = tmp_path / f"{number}"
+        stored[made.SOPInstanceUID].write_bytes(encoded(made))
+    with dcmqrscp(tmp_path, option) as pacs:  # it takes one compressed syntax, and those without
+        assert store(pacs, stored.values()) == stored.keys()
+        workspace = a_workspace(tmp_path, pacs=[pacs.dimse.replace("dimse", "dimse+get")])
+        acquire.ask_archives(workspace, lambda *_: None)
+        acquire.pull(workspace, lambda *_: None)
+    came = {path.stem: path for path in (workspace.local / "incoming").rglob("*.dcm")}
+    assert came.keys() == stored.keys()
+    for uid, path in stored.items():
+        before, after = pydicom.dcmread(path), pydicom.dcmread(came[uid])
+        assert after.PixelData == before.PixelData
+        syntaxes = {each.file_meta.TransferSyntaxUID for each in (before, after)}
+        assert len(syntaxes) == 1 or not any(each.is_compressed for each in syntaxes)
 
 
 def test_the_release_is_that_of_the_folder(of_orthanc: tuple[Pacs, Stored], tmp_path: Path) -> None:

@@ -247,3 +247,12 @@ def test_what_is_half_here_is_asked_for_by_name_and_then_by_series(
     faulty.now_has(images)
     [row], kept = run(tmp_path, opened)
     assert faulty.moves == ["IMAGE"] and faulty.sent == [f"{STUDY}.1.5"] and len(kept) == 5
+
+
+def test_no_answer_is_taken_by_another_thread(opened: list[ImageArchive]) -> None:
+    with opened[0].connect() as connection:
+        messages = connection._association().dimse  # type: ignore[attr-defined]
+        for number in range(20):
+            messages.msg_queue.put((1, number))
+            time.sleep(0.01)  # in which the library's own thread looks for requests a few times
+            assert messages.get_msg(block=True) == (1, number)

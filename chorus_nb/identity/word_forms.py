@@ -6,7 +6,8 @@ A name that could be read so is none of these (``names_like_words.csv``).
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection
+from bisect import bisect_left
+from collections.abc import Collection, Sequence
 from functools import cache
 from importlib import resources
 from string import ascii_lowercase
@@ -16,6 +17,7 @@ ENDINGS = (("s", ""), ("es", ""), ("ies", "y"), ("ed", ""), ("ed", "e"), ("ing",
 WORD_LETTERS = 4  # letters of a word within a longer one; shorter parts are on a list
 MOST_LETTERS = 64  # no word of any language is longer; the search takes time with the square of it
 MOST_PARTS = 4
+CUT_LETTERS = 5  # letters from which the beginning of a word tells which it is
 LONG_WORD = 7  # letters from which one wrong letter still leaves a word that can be told
 
 
@@ -42,6 +44,19 @@ def is_form(word: str, words: Collection[str], parts: Collection[str]) -> bool:
         or _lost_a_letter(word, words)
         or _has_a_wrong_letter(word, words)
     )
+
+
+def is_cut_off(word: str, words: Sequence[str]) -> bool:
+    """Whether a word (folded) begins a longer one of ``words`` (sorted), as the last of a text that a field had no
+    room for: ``PERMEABILIT``.
+
+    >>> is_cut_off("permeabilit", ["perm", "permeability"]), is_cut_off("perm", ["permeability"])
+    (True, False)
+    """
+    if not CUT_LETTERS <= len(word) <= MOST_LETTERS or not word.isascii() or word in names_like_words():
+        return False
+    at = bisect_left(words, word)
+    return at < len(words) and words[at].startswith(word)
 
 
 def _is_whole(word: str, words: Collection[str]) -> bool:

@@ -15,7 +15,7 @@ from importlib import resources
 from typing import Literal, NamedTuple
 
 from chorus_nb.identity.names import MARKS, fold
-from chorus_nb.identity.word_forms import is_form
+from chorus_nb.identity.word_forms import is_cut_off, is_form
 
 Use = Literal[
     "descriptions",
@@ -31,6 +31,7 @@ Use = Literal[
     "never",
 ]
 TEXT_USES: tuple[Use, ...] = ("descriptions", "makers", "abbreviations", "clinical", "languages", "technique")
+LONG_TEXT = 14  # letters of a text that a field may have had no room for: SH holds 16
 PIECE = re.compile(rf"\d+|[^\W\d_](?:[^\W\d_]|[{MARKS}])*")
 _CAMEL = re.compile(r"(?<=[a-zß-ÿ])(?=[A-ZÀ-Þ])|(?<=[A-ZÀ-Þ])(?=[A-ZÀ-Þ][a-zß-ÿ])")
 _PARTICLE = re.compile(r"(?:Mc|Mac|De|Di|Da|Du|La|Le|Van|Von|O|El|Al|Ben|Fitz|St)\Z")
@@ -156,6 +157,10 @@ class Vocabulary:
     def words(self) -> frozenset[str]:
         return (self.base | self.approved) - self.refused
 
+    @cached_property
+    def in_order(self) -> list[str]:
+        return sorted(self.words)
+
     @property
     def digest(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """What this site decided, for the key of a result."""
@@ -181,7 +186,7 @@ class Vocabulary:
             of_name = joined and before is not None and _PARTICLE.match(before.text) and token.text[0].isupper()
             if of_name and before is not None and not self.knows(before.word + token.word):
                 found.append(token)
-            elif self.knows(token.word) or self._has_dimensions(text, token):
+            elif self.knows(token.word) or self._has_dimensions(text, token) or self._is_cut_off(text, token):
                 continue
             elif not self._cut(before, token) and not self._cut(token, after := _at(every, number + 1)):
                 beside = {(token.word, after.word if after else ""), (before.word if before else "", token.word)}
@@ -193,6 +198,12 @@ class Vocabulary:
         """Whether the D of a number of dimensions begins the word: ``3DSAG``."""
         after_digit = text[token.start - 1 : token.start].isdigit()
         return after_digit and token.word[0] == "d" and len(token.word) > 3 and self.knows(token.word[1:])
+
+    def _is_cut_off(self, text: str, token: Token) -> bool:
+        """Whether the last word of a long text begins a known one, which the field had no room for."""
+        if not token.end == len(text) >= LONG_TEXT or token.word in self.refused or token.word in never_known():
+            return False
+        return is_cut_off(token.word, self.in_order)
 
     def _cut(self, before: Token | None, token: Token | None) -> bool:
         """Whether capitals were parted one letter too early, as in ``HIContrast`` written ``HIcontrast``."""

@@ -24,6 +24,7 @@ RUN_OF_LETTERS = re.compile(r"[^\W\d_]+")
 PARTS = re.compile(r"[A-ZÀ-Þ]+(?![a-zß-ÿ])|[A-ZÀ-Þ]?[a-zß-ÿ]+|[^\W\d_]")
 CASES = re.compile(r"[A-ZÀ-Þ]{2,}|[A-ZÀ-Þ]?[a-zß-ÿ]+|[^\W\d_]")
 LONG_ENOUGH = 7  # letters of a word that can be told with one of them wrong
+BEGINNING = 5  # letters of the last word of a text, from which it tells the word that was cut off
 WHOLE_WORD = 4  # letters of a word within a longer one
 MOST_PIECES = 4  # parts of one run of letters at most
 STEMS = {"s": ("",), "es": ("",), "ies": ("y",), "ed": ("", "e"), "ing": ("", "e"), "ly": ("",)}
@@ -117,7 +118,8 @@ class KnownWords:
         for found in RUN_OF_LETTERS.finditer(composed):
             run = found.group()
             dimensions = run[0] in "dD" and len(run) > 3 and composed[: found.start()][-1:].isdigit()  # 3DSAG
-            if not self._is_known(run) and not (dimensions and self._is_known(run[1:])):
+            cut = found.end() == len(composed) and self._begins_a_word(plain(run))
+            if not cut and not self._is_known(run) and not (dimensions and self._is_known(run[1:])):
                 unknown[run] = None
         return tuple(unknown)
 
@@ -126,6 +128,12 @@ class KnownWords:
             return True
         cuts = (PARTS.findall(run), CASES.findall(run))  # CT|Head, and DWI|axi
         return any(len(parts) > 1 and all(self._one(plain(part)) for part in parts) for parts in cuts)
+
+    def _begins_a_word(self, word: str) -> bool:
+        """A word that a full field left no room for."""
+        if word in never() or word in names_alike() or word in self.refused or len(word) < BEGINNING:
+            return False
+        return word.isascii() and any(known.startswith(word) for known in self.words)
 
     def _one(self, word: str) -> bool:
         if word in self.words or (len(word) == 1 and word.isascii()):

@@ -288,9 +288,9 @@ def _names_beside(text: str) -> bool:
             who = found["who"]
             said = kind == "title" or ":" in found["mark"] or "." in found["mark"]
             titled = kind == "title" and _is_only_a_title(text, found)
-            if kind == "initials" or (
-                kind == "organisation of" and who not in _technique() and who not in cues("place particle")
-            ):
+            if kind == "organisation of" and (who in _technique() or who in cues("place particle")):
+                continue
+            if kind in ("initials", "organisation of"):
                 return True
             if who in anatomy_words() and not titled:
                 continue

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from chorus_nb.deid.text_names import People
-from chorus_nb.deid.text_numbers import odd_numbers
+from chorus_nb.deid.text_numbers import odd_numbers, whole_days
 from chorus_nb.deid.text_patterns import AMBIGUOUS_STREET, LABEL, PATTERNS
 from chorus_nb.identity.identifiers import START, Identifiers
 from chorus_nb.identity.own import Matcher, Span
@@ -27,6 +27,7 @@ _DANGLING = re.compile(
     re.IGNORECASE,
 )
 _JOINED = re.compile(r"[-']?\Z")
+_TECHNIQUE = re.compile(r"(?<![^\W_])(?:(?:ep|fl|tfl|se|gre|fse)?[23]d|t[12]w?|dti|b\d{1,4})(?![^\W_])", re.IGNORECASE)
 Removal = tuple[int, int, str]  # start, end and what is written instead
 
 
@@ -50,8 +51,10 @@ class Cleaner:
         return self.own.is_whole(value, least)
 
     def without_own(self, text: str) -> str:
-        """A text that no patient is described in, such as a maker's: only a whole name or a long number goes."""
+        """A text that no patient is described in, such as a maker's: only a whole name, a
+        long number or a day of theirs in full goes."""
         cuts = [(start, end, " ") for start, end in self.own.grave_spans(text)]
+        cuts += [(start, end, " ") for start, end in whole_days(text, self.own.days)]
         return tidy(cut_out(text, cuts)) if cuts else text
 
     def without_shapes(self, text: str) -> str:
@@ -116,6 +119,7 @@ def _is_in(token: Token, cuts: list[Removal]) -> bool:
 
 def _hanging_numbers(text: str, every: list[Token], gone: set[int]) -> Iterable[int]:
     """Digits and letters of one run with a word that goes: 7KLM482, unless a word that is known stays in the run."""
+    known = [found.span() for found in _TECHNIQUE.finditer(text)]
     for at in gone:
         if every[at].is_number:
             continue
@@ -124,7 +128,7 @@ def _hanging_numbers(text: str, every: list[Token], gone: set[int]) -> Iterable[
             other = at + step
             while 0 <= other < len(every) and other not in gone:
                 left, right = sorted((other, other - step))
-                if not _JOINED.match(text[every[left].end : every[right].start]):
+                if not _JOINED.match(text[every[left].end : every[right].start]) or _is_in_one(every[other], known):
                     break
                 run.append(other)
                 other += step
@@ -132,6 +136,10 @@ def _hanging_numbers(text: str, every: list[Token], gone: set[int]) -> Iterable[
                 yield from run
             if not run and 0 <= other < len(every) and len(every[at].word) <= 3 and _is_plate(text, every, at, other):
                 yield other
+
+
+def _is_in_one(token: Token, spans: list[Span]) -> bool:
+    return any(start <= token.start and token.end <= end for start, end in spans)
 
 
 def _is_plate(text: str, every: list[Token], at: int, other: int) -> bool:

@@ -22,6 +22,7 @@ Span = tuple[int, int]
 WIDEST = 5  # tokens that one name may be parted into
 _BETWEEN = re.compile(r"[\s,;.^_'’‘ʼ`´-]{0,3}\Z")  # what may stand between the parts of a name
 _POSSESSIVE = re.compile(r"['’]s(?![^\W_])", re.IGNORECASE)
+_DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _SPACED = re.compile(r"(?<![^\W_])[^\W\d_](?:[ .-][^\W\d_]){3,}(?![^\W_])")  # V A N  D E R: letters apart
 _NO_BLANKS = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿฀-๿]")  # scripts without blanks between words
 _NO_SEPARATORS = str.maketrans("", "", SEPARATORS)
@@ -51,6 +52,7 @@ class Matcher:
         shapes = {shape for number in sorted(identifiers.numbers) for shape in number_shapes(number)}
         self.numbers = sorted(shapes, key=lambda shape: (-len(shape.pattern), shape.pattern))
         self.whole = {key(number) for number in identifiers.numbers if not is_placeholder(number)}
+        self.days = {(int(n[:4]), int(n[4:6]), int(n[6:])) for n in identifiers.numbers if _DATE.fullmatch(n)}
         run_on = sorted(part for part in self.alone if _NO_BLANKS.search(part))
         self.run_on = re.compile("|".join(map(re.escape, run_on))) if run_on else None
         self.spans = lru_cache(maxsize=4096)(self._spans)

@@ -24,7 +24,7 @@ RUN_OF_LETTERS = re.compile(r"[^\W\d_]+")
 PARTS = re.compile(r"[A-ZÀ-Þ]+(?![a-zß-ÿ])|[A-ZÀ-Þ]?[a-zß-ÿ]+|[^\W\d_]")
 CASES = re.compile(r"[A-ZÀ-Þ]{2,}|[A-ZÀ-Þ]?[a-zß-ÿ]+|[^\W\d_]")
 LONG_ENOUGH = 7  # letters of a word that can be told with one of them wrong
-BEGINNING = 5  # letters of the last word of a text, from which it tells the word that was cut off
+BEGUN = 5  # letters of the last word of a text, from which it tells the word that was cut off
 WHOLE_WORD = 4  # letters of a word within a longer one
 MOST_PIECES = 4  # parts of one run of letters at most
 STEMS = {"s": ("",), "es": ("",), "ies": ("y",), "ed": ("", "e"), "ing": ("", "e"), "ly": ("",)}
@@ -131,7 +131,7 @@ class KnownWords:
 
     def _begins_a_word(self, word: str) -> bool:
         """A word that a full field left no room for."""
-        if word in never() or word in names_alike() or word in self.refused or len(word) < BEGINNING:
+        if word in never() or word in names_alike() or word in self.refused or len(word) < BEGUN:
             return False
         return word.isascii() and any(known.startswith(word) for known in self.words)
 

@@ -78,6 +78,18 @@ def test_the_cleaner_leaves_clinical_words(row: dict[str, str]) -> None:
     assert cleaner(row).clean(row["text"]) == row["text"]
 
 
+@each("days", "value")
+def test_a_day_of_the_patient_in_full_goes_from_what_a_maker_wrote(row: dict[str, str]) -> None:
+    """And 04, which holds a file for it, has nothing to hold it for."""
+    cleaned = Cleaner(Identifiers(numbers=frozenset([row["day"]])), str).without_own(row["value"])
+    assert cleaned == row["left"]
+    for keyword in ("SoftwareVersions", "Manufacturer", "ManufacturerModelName"):
+        assert ("high" in found(released(keyword, row["value"]), kind="date", identifier=row["day"])) == (
+            cleaned != row["value"]
+        )
+        assert "high" not in found(released(keyword, cleaned), kind="date", identifier=row["day"])
+
+
 @each("placeholders", "value")
 def test_a_placeholder_is_nobody(row: dict[str, str]) -> None:
     for kind in ("name", "number"):

@@ -87,7 +87,7 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[TextFinding]:
             if line.confidence >= DOUBTFUL and line.text:
                 sure.setdefault(frame, []).append(box.padded())
             finding = TextFinding(box, line.text, line.confidence, *tier(line.text, matched), matched, frame)
-            if not _is_anatomy(finding, min(dataset.Rows, dataset.Columns)):
+            if line.sure or not _is_anatomy(finding, min(dataset.Rows, dataset.Columns)):
                 found.append(finding)
     found = [finding._replace(box=finding.box.padded()) for finding in _distinct(found)]
     found += [finding._replace(box=finding.box.grown(codes.EDGE)) for finding in _distinct(coded)]

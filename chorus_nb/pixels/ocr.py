@@ -18,6 +18,11 @@ CONFIDENCE = 0.6  # below it a reading is noise: of 680 identifiers found on the
 # A line found this surely counts though it cannot be read. What anatomy is found as is higher than `TALLEST` (pixels,
 # or share of the shorter side) or as wide as high: of 24 real images without text one such box had 0.55, none 0.6
 UNREAD, TALLEST, TALLEST_SHARE, LONGISH = 0.6, 48, 0.04, 1.35
+# Small ones need less, and long ones may be higher: of 60 images without text no box of this shape came so near, but
+# for the rounds of a mosaic of brains, which are 62 pixels high and more
+FINE, FINE_LONGISH, UNREAD_FINE = 32, 2.5, 0.53
+LONG, TALLEST_LONG = 3.0, 60
+SURE = 0.7  # found so surely, a line needs no second look though it is large, and is no anatomy though it is short
 # So does one that is found less surely (at least so), but read surely enough for both together: on 43 images without
 # text the two made 0.92 at most (but for a mosaic of brains), of lines in Arabic and Hebrew that were lost 1.14
 LESS_SURE, TOGETHER = 0.5, 1.1
@@ -27,6 +32,7 @@ EXPLAINED = 2.2  # heights of its line that a letter accounts for; a reading lea
 # Of 7 readings of ribs and breasts none did, of 17 of drawn words of 69 to 120 pixels 16.
 LARGE, LARGE_SHARE, COVERS, LIKED, ALIKE = 40, 0.04, 0.02, 32, 60
 LONG_ENOUGH, SURE_ENOUGH = 4, 0.9  # letters, confidence: no anatomy reads so
+SHRUNK_ENOUGH = 2  # letters: nor does it when it is shrunk
 COVERED = 0.8  # share of a line within the padded box of one that was read already
 TILE, OVERLAP = 1408, 128  # pixels that are looked at in one pass, and those that two have in common
 FLAT = 4 * 2 / 255  # a block whose values are no further apart than four levels of 256 holds nothing
@@ -44,6 +50,8 @@ class ReadLine(NamedTuple):
     text: str
     confidence: float
     """of the reading; of having found a line where it could not be read"""
+    sure: bool = False
+    """it has the shape of a line and was found so surely that it is writing, whatever it reads"""
 
 
 class _Line(NamedTuple):
@@ -92,29 +100,38 @@ def read_lines(render: Render, known: Sequence[Box] = ()) -> list[ReadLine]:
     """The lines of text in a picture, also those that are surely there and cannot be read; none within ``known``."""
     scaled, scale = _scaled(render)
     rows, columns = render.picture.shape[:2]
-    tallest = max(TALLEST, TALLEST_SHARE * min(rows, columns))
     lines = []
     for line in _found(scaled, [box.scaled(scale) for box in known]):
         length, height = (side / scale for side in _sides(line.corners))
         letters = sum(character.isalnum() for character in line.text)
+        writing, sure = _is_writing(line, length, height, min(rows, columns))
         unread = line.confidence < CONFIDENCE or length > (EXPLAINED if letters != 1 else LONGISH) * letters * height
-        both = line.score >= LESS_SURE and line.score + line.confidence >= TOGETHER
-        sure = both or line.score >= UNREAD
-        if unread and sure and height <= tallest and length >= LONGISH * height:
+        if unread and writing:
             line = line._replace(text="", confidence=line.score)
         elif line.confidence < CONFIDENCE:
             continue
         large = height > max(LARGE, LARGE_SHARE * min(rows, columns))
         large = large or (height > LIKED and length * height > COVERS * rows * columns)
-        if large and not (letters >= LONG_ENOUGH and line.confidence >= SURE_ENOUGH):
+        if large and not sure and not (letters >= LONG_ENOUGH and line.confidence >= SURE_ENOUGH):
             again = _read_again(scaled, line)
             if again is None:
                 continue
-            line = line._replace(corners=again.corners)
+            line = again
         low, high = np.floor(line.corners.min(axis=0) / scale), np.ceil(line.corners.max(axis=0) / scale)
         box = Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
-        lines.append(ReadLine(box, line.text, float(line.confidence)))
+        lines.append(ReadLine(box, line.text, float(line.confidence), sure))
     return lines
+
+
+def _is_writing(line: _Line, length: float, height: float, shorter_side: int) -> tuple[bool, bool]:
+    """Whether a line counts though it cannot be read, and whether it is sure; its sides in pixels of the picture."""
+    long = length >= LONG * height
+    tallest = max(TALLEST_LONG if long else TALLEST, TALLEST_SHARE * shorter_side)
+    shaped = height <= tallest and length >= LONGISH * height
+    fine = height <= FINE and length >= FINE_LONGISH * height
+    both = line.score >= LESS_SURE and line.score + line.confidence >= TOGETHER
+    found = both or line.score >= (UNREAD_FINE if fine else UNREAD)
+    return shaped and found, shaped and line.score >= (UNREAD if long else SURE)
 
 
 def _read_again(picture: Any, line: _Line) -> _Line | None:
@@ -129,8 +146,13 @@ def _read_again(picture: Any, line: _Line) -> _Line | None:
     scale = np.array(part.shape[1::-1]) / shrunk.shape[1::-1]
     for again in _found(shrunk):
         alike = again.confidence >= CONFIDENCE and fuzz.ratio(line.text, again.text) >= ALIKE
-        if alike or (not line.text and again.score >= UNREAD):
-            return again._replace(corners=again.corners * scale + low)
+        letters = sum(character.isalnum() for character in again.text)
+        found = again.score >= UNREAD
+        again = again._replace(corners=again.corners * scale + low)
+        if alike or (found and not line.text):
+            return line._replace(corners=again.corners)
+        if found and letters >= SHRUNK_ENOUGH and again.confidence >= SURE_ENOUGH:
+            return again
     return None
 
 

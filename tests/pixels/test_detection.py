@@ -139,6 +139,8 @@ def test_a_name_in_any_script_holds_an_image_back(text: str, ground: str) -> Non
         (196, 32, 0.55, "ZIMMERWALD", 0.98, ["ZIMMERWALD"]),
         (36, 14, 0.57, "10 TIT", 0.57, [""]),  # Hebrew: found and read, neither surely, both together
         (149, 40, 0.597, "  ", 0.54, [""]),  # Arabic
+        (94, 18, 0.55, "", 0.0, [""]),  # Armenian of 10 pixels, faint: small and long
+        (200, 55, 0.635, "oly!e", 0.52, [""]),  # Arabic of 32 pixels: long, so that it may be higher
         (344, 40, 0.35, "A", 0.80, ["A"]),  # found too unsurely to count beyond what was read
         (53, 13, 0.51, "MAN", 0.41, []),
         (59, 26, 0.55, "L", 0.17, []),  # real anatomy, as all that follow
@@ -146,6 +148,8 @@ def test_a_name_in_any_script_holds_an_image_back(text: str, ground: str) -> Non
         (512, 512, 0.69, "G", 0.46, []),
         (267, 83, 0.60, "OOOO", 0.33, []),
         (45, 44, 0.64, "O", 0.42, []),
+        (101, 64, 0.64, "口口口", 0.515, []),
+        (256, 64, 0.795, "四0日", 0.42, []),  # a mosaic of brains
     ],
 )
 def test_a_line_that_cannot_be_read_counts_when_it_was_surely_found(
@@ -181,6 +185,8 @@ def test_a_mosaic_of_brains_is_no_writing(monkeypatch: pytest.MonkeyPatch) -> No
         ([("1", 0.9)], []),
         ([("19I0", 0.9)], [Box(100, 200, 340, 290)]),
         ([("1910", 0.4)], []),
+        ([("WU", 0.94)], [Box(100, 200, 340, 290)]),  # read surely now
+        ([("WU", 0.85)], []),
     ],
 )
 def test_a_large_line_counts_when_it_reads_alike_at_another_size(
@@ -197,6 +203,29 @@ def test_a_large_line_counts_when_it_reads_alike_at_another_size(
     monkeypatch.setattr(ocr, "_found", found)
     lines = ocr.read_lines(Render(picture(rows=600, columns=600), short_side=600))
     assert [[round(side, -1) for side in line.box] for line in lines] == [list(box) for box in boxes]
+
+
+@pytest.mark.parametrize(
+    ("length", "height", "found", "told"),
+    [(322, 49, 0.65, True), (120, 46, 0.71, True), (120, 46, 0.65, False), (120, 58, 0.75, False)],
+)
+def test_a_large_line_of_the_shape_of_writing_needs_no_second_look(
+    monkeypatch: pytest.MonkeyPatch, length: int, height: int, found: float, told: bool
+) -> None:
+    corners = np.array([(90, 190), (90 + length, 190), (90 + length, 190 + height), (90, 190 + height)])
+    line = ocr._Line(corners, found, "WTB", 0.85)
+    monkeypatch.setattr(ocr, "_found", lambda part, *_: [line] if part.shape[0] > 599 else [])
+    lines = ocr.read_lines(Render(picture(rows=600, columns=600), short_side=600))
+    assert [line.sure for line in lines] == [True] * told
+
+
+@pytest.mark.parametrize("sure", [False, True])
+def test_what_is_surely_writing_is_no_anatomy_though_large_and_short(
+    monkeypatch: pytest.MonkeyPatch, sure: bool
+) -> None:
+    monkeypatch.setattr(ocr, "read_lines", lambda *_: [ocr.ReadLine(Box(90, 190, 240, 236), "WTB", 0.85, sure)])
+    found = look(content(image(pixels=picture(rows=600, columns=600))))
+    assert [finding.text for finding in found] == ["WTB"] * sure
 
 
 def test_a_large_line_is_read() -> None:

@@ -27,10 +27,8 @@ def small_letters(shown: NDArray[np.floating[Any]]) -> list[Box]:
     if min(shown.shape) < GROWN_BELOW:
         return []
     rows, columns = (-(-side // SQUARE) for side in shown.shape)
-    fine = np.abs(shown - cv2.GaussianBlur(shown, (0, 0), 2))
-    fine = np.pad(
-        fine, [(0, blocks * SQUARE - side) for blocks, side in zip((rows, columns), shown.shape, strict=True)]
-    )
+    fine = np.zeros((rows * SQUARE, columns * SQUARE), np.float32)
+    fine[: shown.shape[0], : shown.shape[1]] = cv2.absdiff(shown, cv2.GaussianBlur(shown, (0, 0), 2))
     blocks = fine.reshape(rows, SQUARE, columns, SQUARE).transpose(0, 2, 1, 3).reshape(rows, columns, -1)
     strokes = np.partition(blocks, -INK_OF_TWO, axis=2)[:, :, -INK_OF_TWO].astype(np.float32)
     quarters = np.minimum(255, 4 * strokes).astype(np.uint8)  # what OpenCV has medians of so many blocks for

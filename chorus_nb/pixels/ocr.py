@@ -20,9 +20,9 @@ CONFIDENCE = 0.6  # below it a reading is noise: of 680 identifiers found on the
 UNREAD, TALLEST, TALLEST_SHARE, LONGISH = 0.6, 48, 0.04, 1.35
 # Small ones need less, and long ones may be higher: of 60 images without text no box of this shape came so near, but
 # for the rounds of a mosaic of brains, which are 62 pixels high and more
-FINE, FINE_LONGISH, UNREAD_FINE = 32, 2.5, 0.53
-LONG, TALLEST_LONG = 3.0, 60
-SURE = 0.7  # found so surely, a line needs no second look though it is large, and is no anatomy though it is short
+FINE_LINE, FINE_LONGISH, UNREAD_FINE = 32, 2.5, 0.53
+LONG_LINE, TALLEST_LONG = 3.0, 60
+SURE_LINE = 0.7  # found so surely, a line needs no second look though it is large, and is no anatomy though it is short
 # So does one that is found less surely (at least so), but read surely enough for both together: on 43 images without
 # text the two made 0.92 at most (but for a mosaic of brains), of lines in Arabic and Hebrew that were lost 1.14
 LESS_SURE, TOGETHER = 0.5, 1.1
@@ -125,13 +125,13 @@ def read_lines(render: Render, known: Sequence[Box] = ()) -> list[ReadLine]:
 
 def _is_writing(line: _Line, length: float, height: float, shorter_side: int) -> tuple[bool, bool]:
     """Whether a line counts though it cannot be read, and whether it is sure; its sides in pixels of the picture."""
-    long = length >= LONG * height
+    long = length >= LONG_LINE * height
     tallest = max(TALLEST_LONG if long else TALLEST, TALLEST_SHARE * shorter_side)
     shaped = height <= tallest and length >= LONGISH * height
-    fine = height <= FINE and length >= FINE_LONGISH * height
+    fine = height <= FINE_LINE and length >= FINE_LONGISH * height
     both = line.score >= LESS_SURE and line.score + line.confidence >= TOGETHER
     found = both or line.score >= (UNREAD_FINE if fine else UNREAD)
-    return shaped and found, shaped and line.score >= (UNREAD if long else SURE)
+    return shaped and found, shaped and line.score >= (UNREAD if long else SURE_LINE)
 
 
 def _read_again(picture: Any, line: _Line) -> _Line | None:

@@ -78,8 +78,8 @@ def pictures(dataset: Dataset) -> Iterator[tuple[int, Render]]:
             unseen = loop.unseen(_coloured(frame, dataset))
         if number in chosen:
             # large text that stays in place through the loop shows in the first frame and in the maximum
-            yield from ((number, render) for render in renders(frame, dataset)[: 3 if number == 0 else 1])
-            yield from ((number, render) for render in close(frame, dataset) if number == 0)
+            first = renders(frame, dataset, closely=True) if number == 0 else renders(frame, dataset)[:1]
+            yield from ((number, render) for render in first)
         elif unseen:
             yield number, renders(frame, dataset)[0].part(unseen, int(dataset.Columns))
         if count > 1 and (number in chosen or unseen):
@@ -95,44 +95,42 @@ def pictures(dataset: Dataset) -> Iterator[tuple[int, Render]]:
             yield from ((0, Render(_picture(layer))) for layer in (plane if plane.ndim == 3 else plane[None])[:1])
 
 
-def renders(frame: NDArray[np.generic], dataset: Dataset) -> tuple[Render, ...]:
+def renders(frame: NDArray[np.generic], dataset: Dataset, closely: bool = False) -> tuple[Render, ...]:
     """What is read of a frame, the first of it in any case: what a reader sees; its local contrast, because text 60 HU
     above air shows in no usual window; and what a reader sees with its contrast evened out, for large and faint text.
 
     Of a grey frame these are the three colours of one picture: the models read photographs, and find in one pass what
     stands out in any. What a reader sees is read once more alone and smaller: at an edge the other two hide a letter.
-    In colour that loses writing: each is read for itself.
+    In colour that loses writing: each is read for itself. ``closely``: and the parts of a large picture that may show
+    small letters, each grown threefold.
     """
     frame = _coloured(frame, dataset)
     if frame.ndim == 3:
         shown = _picture(frame, highest=255 if frame.dtype == np.uint8 else None)
         grey = np.asarray(cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY), np.uint8)
+        brightest = np.asarray(frame.max(axis=2), np.float32) if closely else None
         return (
             Render(shown, IN_COLOUR),
             Render(local_contrast(grey.astype(np.float32)), IN_COLOUR),
             Render(_evened(grey), 800, 2.0),
+            *(() if brightest is None else _close(brightest, brightest)),
         )
     values, window = _values(frame, dataset)
     shown = _picture(window)
     together = np.dstack([shown, local_contrast(values), _evened(shown)])
     smaller = np.dstack([_limit_size(shown, SMALLER / min(shown.shape))] * 3)
-    return Render(together), Render(smaller, SMALLEST, 2.0)
+    return Render(together), Render(smaller, SMALLEST, 2.0), *(_close(values, window) if closely else ())
 
 
-def close(frame: NDArray[np.generic], dataset: Dataset) -> Iterator[Render]:
-    """The parts of a large picture that may show small letters, each grown threefold."""
-    frame = _coloured(frame, dataset)
-    if frame.ndim == 3:
-        values = window = np.asarray(frame, np.float32).max(axis=2)
-    else:
-        values, window = _values(frame, dataset)
-    low, high = np.percentile(values[::4, ::4], (0.5, 99.5))  # not the window, outside which letters may be
+def _close(values: NDArray[np.float32], window: NDArray[np.float32]) -> Iterator[Render]:
+    """The parts of a large picture, of which a reader sees ``window``, that may show small letters."""
+    low, high = (float(end) for end in np.percentile(values[::4, ::4], (0.5, 99.5)))  # letters may be outside a window
     parts = small_letters((values - low) * (255 / ((high - low) or 1)))
     shown = _spread(window) if parts else window
     for x0, y0, x1, y1 in parts:
         grey = shown[y0:y1, x0:x1].round().astype(np.uint8)
         together = np.dstack([grey, local_contrast(values[y0:y1, x0:x1]), _evened(grey)])
-        yield Render(together, LONG_SIDE, 3.0, x0, y0, frame.shape[1])
+        yield Render(together, LONG_SIDE, 3.0, x0, y0, values.shape[1])
 
 
 def _values(frame: NDArray[np.generic], dataset: Dataset) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

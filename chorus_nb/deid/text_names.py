@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from functools import cache
-from importlib import resources
 from typing import NamedTuple
 
 from chorus_nb import standards
 from chorus_nb.identity.names import fold
-from chorus_nb.identity.words import Token, also_names, given_names, known_words
+from chorus_nb.identity.words import Token, also_names, given_names, known_words, read_list
 
 MOST_WORDS = 4  # of a name after a title
 _NEXT = re.compile(r"[\s:.,;#=()'’\"/-]{1,4}\Z")  # between a title and a name
@@ -22,11 +20,10 @@ _TIED = re.compile(r"_|\s?[&+/]\s?|, ?\Z")  # between two names, or between word
 @cache
 def person_words() -> dict[tuple[str, ...], frozenset[str]]:
     """Words beside which a name stands, to their kinds (person_words.csv, five languages)."""
-    text = resources.files("chorus_nb.identity").joinpath("person_words.csv").read_text("utf-8")
     made: dict[tuple[str, ...], frozenset[str]] = {}
-    for row in csv.DictReader(text.splitlines()):
-        words = tuple(fold(row["words"]).split())
-        made[words] = made.get(words, frozenset()) | {row["kind"]}
+    for written, kind, _ in read_list("person_words.csv"):
+        words = tuple(fold(written).split())
+        made[words] = made.get(words, frozenset()) | {kind}
     return made
 
 

@@ -5,7 +5,6 @@ A name that could be read so is none of these (``names_like_words.csv``).
 
 from __future__ import annotations
 
-import csv
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from functools import cache
@@ -25,7 +24,7 @@ LONG_WORD = 7  # letters from which one wrong letter still leaves a word that ca
 def names_like_words() -> frozenset[str]:
     """Names of people that are written like forms of known words (US Census)."""
     text = resources.files("chorus_nb.identity").joinpath("names_like_words.csv").read_text("utf-8")
-    return frozenset(row["name"] for row in csv.DictReader(text.splitlines()))
+    return frozenset(text.splitlines()[1:])
 
 
 def is_form(word: str, words: Collection[str], parts: Collection[str]) -> bool:

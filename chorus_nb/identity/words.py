@@ -6,7 +6,6 @@ descriptions), ``known_words.txt`` (collected) and what a site approved. ``also_
 
 from __future__ import annotations
 
-import csv
 import itertools
 import re
 from collections.abc import Iterable, Iterator
@@ -41,16 +40,33 @@ def _read(name: str) -> str:
     return resources.files("chorus_nb.identity").joinpath(name).read_text("utf-8")
 
 
+def read_list(name: str) -> Iterator[list[str]]:
+    """The rows of a list of words without its head; none has a quotation mark, which the csv module takes five times
+    as long to look for."""
+    return (line.split(",") for line in _read(name).splitlines()[1:])
+
+
 @cache
-def known_words(*uses: Use) -> frozenset[str]:
-    """The words known for these uses, in lower case; some labels are several words."""
+def _sections() -> dict[str, list[str]]:
     words: dict[str, list[str]] = {}
     for line in _read("known_words.txt").splitlines():
         if line.startswith("["):
             section = words.setdefault(line.strip("[]"), [])
         elif line and not line.startswith("#"):
             section += filter(None, map(str.strip, line.split(",")))
-    return frozenset(word for use in uses for word in words[use])
+    return words
+
+
+@cache
+def known_words(*uses: Use) -> frozenset[str]:
+    """The words known for these uses, in lower case; some labels are several words."""
+    return frozenset(word for use in uses for word in _sections()[use])
+
+
+@cache
+def _listed() -> dict[str, str]:
+    """The words of vocabulary.csv and the source that knows each."""
+    return {row[0]: row[1] for row in read_list("vocabulary.csv")}
 
 
 @cache
@@ -75,17 +91,15 @@ def never_known() -> frozenset[str]:
 @cache
 def shipped_words() -> frozenset[str]:
     """Every word that the package knows, folded."""
-    rows = csv.DictReader(_read("vocabulary.csv").splitlines())
-    return collected() | {row["word"] for row in rows}
+    return collected() | _listed().keys()
 
 
 @cache
 def impersonal_words() -> frozenset[str]:
     """Words so common in technique that they identify nobody of that name unless beside another part of it: those of
     the data dictionary, of descriptions, abbreviations, and of makers that are no names."""
-    rows = csv.DictReader(_read("vocabulary.csv").splitlines())
     makers = known_words("makers") - also_names().keys()
-    dictionary = {row["word"] for row in rows if row["source"] == "dictionary"}
+    dictionary = {word for word, source in _listed().items() if source == "dictionary"}
     return frozenset(map(fold, known_words("descriptions", "abbreviations"))) | makers | dictionary
 
 
@@ -98,13 +112,13 @@ def is_impersonal(word: str) -> bool:
 @cache
 def also_names() -> dict[str, str]:
     """Known words that are names of people too: ``common`` or ``rare`` (US Census 1990)."""
-    return {row["word"]: row["as_name"] for row in csv.DictReader(_read("also_names.csv").splitlines())}
+    return {word: as_name for word, as_name, _ in read_list("also_names.csv")}
 
 
 @cache
 def given_names() -> frozenset[str]:
     """The most common first names (US Census 2020) that are no words of technique."""
-    return frozenset(row["name"] for row in csv.DictReader(_read("given_names.csv").splitlines()))
+    return frozenset(name for (name,) in read_list("given_names.csv"))
 
 
 class Token(NamedTuple):

@@ -39,7 +39,8 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d(?::\d\d)?)?")
 REASON, DETAIL = "reason", "detail"  # columns of reason codes; of words, and of a reason code where that is all
 CODE_COLUMNS = frozenset(("status", "rule", "check", "finding", "delta", "cell"))  # columns of other codes
 NAMED_BY_CDM = ("_id", "_date", "_datetime", "_value")  # ends of column names of OMOP, shown as they are
-BROAD = 7  # columns: a table with more is printed across the page
+BROAD = 110  # characters: a table of which a row has more is printed across the page
+COUNTED = 24  # of a cell or head at most: what is longer wraps
 HEADLINE = "chorus_headline"  # metadata key of the sentence that a report has at its top
 PROGRESS = "chorus_progress"  # metadata key by which the runner finds the progress of a headless notebook
 
@@ -91,15 +92,17 @@ def table_html(frame: pd.DataFrame, rows: int = 40, caption: str = "", alert: pd
         **dict.fromkeys(CODE_COLUMNS, _in_words),
     }
     shown = [words.get(str(name), how) for name, how in zip(frame.columns, plain, strict=True)]
-    body = "".join(
-        _table_row([cell(value) for cell, value in zip(shown, row, strict=True)], sides, flag)
-        for row, flag in zip(frame.head(rows).itertuples(index=False, name=None), alerts, strict=False)
-    )
+    lines = [
+        [cell(value) for cell, value in zip(shown, row, strict=True)]
+        for row in frame.head(rows).itertuples(index=False, name=None)
+    ]
+    body = "".join(_table_row(line, sides, flag) for line, flag in zip(lines, alerts, strict=False))
     heads = "".join(_cell("th", _head(name), side) for name, side in zip(frame.columns, sides, strict=True))
     cut = f"{rows:,} of {len(frame):,} rows shown" if len(frame) > rows else ""
     note = f'<p class="cut">{cut}</p>' if cut else ""
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
-    broad = " broad" if len(frame.columns) > BROAD else ""
+    widths = [max(len(_head(name)), *(len(line[place][0]) for line in lines)) for place, name in enumerate(frame)]
+    broad = " broad" if sum(min(width, COUNTED) for width in widths) > BROAD else ""
     return (
         f'<div class="scroll{broad}" style="overflow-x:auto" tabindex="0" role="region" '
         f'aria-label="{escape(caption or "table")}"><table class="chorus">{title}'

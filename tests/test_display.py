@@ -48,6 +48,13 @@ def test_a_cut_table_says_how_many_rows_there_are(shown: list[str]) -> None:
     assert "40 of 1,500 rows shown" in shown[0]
 
 
+def test_a_table_is_printed_across_the_page_where_a_row_does_not_fit_along_it(shown: list[str]) -> None:
+    many, wide = {f"n{number}": [number] for number in range(12)}, {f"t{number}": ["word " * 9] for number in range(5)}
+    display.show(pd.DataFrame(many))
+    display.show(pd.DataFrame(wide))
+    assert ["scroll broad" in page for page in shown] == [False, True]
+
+
 def test_numbers_stand_right_and_nulls_are_blank(shown: list[str]) -> None:
     frame = pd.DataFrame({"n": pd.array([1, None], dtype="Int64"), "t": ["x", None], "b": [True, False]})
     display.show(frame)

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from chorus_nb.figures import style
-from chorus_nb.tables import STATUSES
+from chorus_nb.tables import STATUSES, code_in_words
 
 
 def outcomes_by_modality(outcomes: pd.DataFrame) -> Figure:
@@ -19,7 +19,8 @@ def outcomes_by_modality(outcomes: pd.DataFrame) -> Figure:
     (axes,) = figure.axes
     left = pd.Series(0, counts.index)
     for status in (name for name in STATUSES if name in counts):
-        axes.barh(counts.index.map(style.safe), counts[status], left=left, color=style.STATUS[status], label=status)
+        said = code_in_words(status)
+        axes.barh(counts.index.map(style.safe), counts[status], left=left, color=style.STATUS[status], label=said)
         left = left + counts[status]
     axes.set_xlabel("files")
     axes.set_title("What became of every file found, by modality", loc="left")

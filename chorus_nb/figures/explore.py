@@ -95,10 +95,6 @@ def values_over_time(spans: pd.DataFrame, what: str) -> Figure:
     figure = style.new_figure(width=10.5, height=1.2 + 0.26 * max(len(spans), 2))
     (axes,) = figure.axes
     axes.set_title(f"{what} by device, over time")
-    if spans.empty:
-        axes.text(0.5, 0.5, "no device has more than one", ha="center", va="center", transform=axes.transAxes)
-        axes.set_axis_off()
-        return figure
     first, last = (pd.to_datetime(spans[name], errors="coerce") for name in ("first", "last"))
     colours = [style.COLOURS[number % MOST_COLOURS] for number in pd.factorize(spans["device"])[0]]
     thinnest = max(pd.Timedelta(days=1), (last.max() - first.min()) / 150)  # a single day is seen too
@@ -116,7 +112,7 @@ def missingness_by_device(shares: pd.DataFrame) -> Figure:
     figure = style.new_figure(width=10.5, height=1.4 + 0.26 * max(len(table), 2))
     (axes,) = figure.axes
     axes.set_facecolor(style.GRID)
-    axes.set_title("Minimum metadata that is missing, by device and month")
+    axes.set_title("Minimum metadata that is missing, by device and month (grey: no images)")
     if table.empty:
         return figure
     months = [str(month) for month in pd.period_range(table.columns.min(), table.columns.max(), freq="M")]

@@ -59,8 +59,8 @@ def face_removal(series: Sequence[Surfaces]) -> Figure:
         colour = style.GREEN if one.status == "defaced" else style.RED
         line[0].set_title(style.safe(one.title), loc="left", fontsize=9)
         line[2].set_title("released" if one.written else "would be released", loc="left", fontsize=9)
-        said = textwrap.shorten(f"{one.status} {one.reason}", 60, placeholder="…")
-        line[4].set_title(style.safe(said), loc="left", fontsize=9, color=colour)
+        said = ": ".join(part for part in (code_in_words(one.status), one.reason) if part)
+        line[4].set_title(style.safe(textwrap.fill(said, 46)), loc="left", fontsize=9, color=colour)
     return figure
 
 

@@ -26,6 +26,16 @@ KIND_OF = {
     if searched
 }
 """Attributes that hold identifiers, by kind, beside every PN, DA, DT and UI (Table E.1-1; 45 CFR 164.514(b)(2))."""
+KINDS = {
+    "name": "names of persons, part by part",
+    "identifier": "numbers of persons, accessions and orders, and whom a lookup table names",
+    "contact": "addresses, telephones and e-mails",
+    "place": "institutions, departments and stations",
+    "device": "serial numbers and names of devices",
+    "uid": "UIDs",
+    "path": "words and numbers in the names of source files",
+}
+"""What is searched for in every file, by kind, gravest first; the dates of a person are compared one by one."""
 TITLES = frozenset(
     ("dr", "mr", "mrs", "ms", "miss", "prof", "md", "phd", "jr", "sr", "ii", "iii", "iv", "rn", "rt", "do", "np", "pa")
 )
@@ -36,7 +46,7 @@ _UID_BYTES = re.compile(rb"[0-2](?:\.\d+){3,}")
 class SearchTerm(NamedTuple):
     """A text that must not be found. ``whole`` names the identifier it is a part of (the parts of one name)."""
 
-    kind: str  # name, identifier, contact, place, device, date, uid or path
+    kind: str  # one of KINDS, or date
     text: str
     whole: str = ""
 

@@ -185,7 +185,8 @@ def headers(plan: pd.DataFrame, preview: pd.DataFrame) -> Iterator[tuple[str, pd
         joined = rows.drop(columns="keyword").join(known, on=KEY)
         changed = joined[joined.before != joined.after].assign(element=_elements)
         caption = f"One {modality} image: {len(changed):,} elements change, {len(rows) - len(changed):,} do not"
-        changed = changed.assign(action=changed.action.fillna("").map(_in_words))
+        done = [_done(*cells) for cells in zip(changed.action.fillna(""), changed.after, strict=True)]
+        changed = changed.assign(action=done)
         yield caption, changed[["tag", "element", "before", "action", "after"]]
 
 
@@ -224,6 +225,13 @@ def _in_words(action: str) -> str:
     """``clean (C)``: an action in words, with its code where that is another."""
     words = ACTIONS.get(action, action)
     return words if words == action else f"{words} ({action})"
+
+
+def _done(action: str, after: str) -> str:
+    """An action in words; where it keeps the element, and yet this value went with what is in it, that too."""
+    if action not in ("K", "shift") or (action == "shift" and after):
+        return _in_words(action)
+    return f"{_in_words(action)}, but not {'all of ' if after else ''}this value"
 
 
 def _elements(rows: pd.DataFrame) -> pd.Series:

@@ -10,4 +10,4 @@ from chorus_nb.verify.gate import answer, checks, is_open, require_pass, to_do
 from chorus_nb.verify.holding import held_by_check
 from chorus_nb.verify.previews import previews
 from chorus_nb.verify.tree_checks import search_contents, verify_tree
-from chorus_nb.verify.verification import summary, verify
+from chorus_nb.verify.verification import searched, summary, verify

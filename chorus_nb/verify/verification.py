@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from chorus_nb import layout, processes, tables
 from chorus_nb.guard import fault_of
 from chorus_nb.holds import hold, put_aside
 from chorus_nb.leaks.known import known_words_of
-from chorus_nb.leaks.terms import SearchTerm, of_path
+from chorus_nb.leaks.terms import KINDS, SearchTerm, of_path
 from chorus_nb.mapping.lookups import Lookups, read_lookups
 from chorus_nb.memory import digest
 from chorus_nb.omop import read_omop
@@ -226,3 +227,13 @@ def summary(findings: pd.DataFrame) -> pd.DataFrame:
     grouped = kinds.groupby(["severity", "check", "kind", "place", "held"], sort=False, as_index=False)
     counted = grouped.agg(findings=("file", "size"), files=("file", "nunique"), example=("file", "first"))
     return counted.sort_values("severity", key=lambda names: names.map(RANK), kind="stable", ignore_index=True)
+
+
+def searched(workspace: Workspace) -> pd.DataFrame:
+    """What identifies a person at this site: terms by kind, the released files read, and what was found in them."""
+    terms = Counter(workspace.read(tables.SEARCH_TERMS)["kind"])
+    findings = workspace.read(tables.VERIFICATION).query("check in ('leaks', 'names') and not held")
+    found = Counter(findings["kind"])
+    files = int(workspace.read(tables.CHECKS).set_index("check")["examined"]["leaks"])
+    rows = [(kind, what, terms[kind], files, found[kind]) for kind, what in KINDS.items() if terms[kind]]
+    return pd.DataFrame(rows, columns=["kind", "what", "terms", "files", "findings"])

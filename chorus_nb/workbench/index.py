@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from chorus_nb import tables
+from chorus_nb import layout, tables
 from chorus_nb.workbench import audit
 from chorus_nb.workbench.lists import list_pages, status_page
 from chorus_nb.workbench.report import page_of
@@ -29,6 +29,7 @@ def render_index(workspace: Workspace, *, shareable: bool) -> str:
     due = (ACQUIRE, *STEPS) if ACQUIRE.name in last else STEPS
     rows = [_index_row(workspace, step, last.get(step.name), folder) for step in due if step.shareable or not shareable]
     rows.append(_selftest_row(workspace, last.get(SELFTEST.name), folder))
+    rows += [] if shareable else _certificate_row(workspace, folder)
     links = {row["name"]: row["href"] for row in rows}
     counts = _status_counts(workspace, links["03_run_deid"], shareable=shareable)
     return page_of(
@@ -80,6 +81,22 @@ def _selftest_row(workspace: Workspace, line: dict[str, Any] | None, folder: Pat
     row = _index_row(workspace, SELFTEST, line, folder)
     said = row["lines"]
     return {**row, "step": "", "about": " ".join(said) or row["about"], "lines": ()}
+
+
+def _certificate_row(workspace: Workspace, folder: Path) -> list[dict[str, Any]]:
+    """The certificate of what is packed, where it is."""
+    path = workspace.release / f"{layout.CERTIFICATE}.html"
+    row = {
+        "name": "certificate",
+        "step": "",
+        "title": "Certificate",
+        "about": "what was searched, checked and decided: part of what is signed, with PDF and JSON beside it",
+        "href": _relative(path, folder),
+        "status": "",
+        "lines": (),
+        "readers": "the consortium",
+    }
+    return [row] if path.is_file() else []
 
 
 def _waiting_rows(workspace: Workspace, states: dict[str, str], links: dict[str, str]) -> list[dict[str, str]]:

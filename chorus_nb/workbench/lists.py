@@ -38,7 +38,7 @@ SHOWN = {
 
 
 class ListPage(NamedTuple):
-    """A page of a list: its name below ``local/reports``, and from which to which row it goes."""
+    """A page of a list: its name below ``local/reports``, and from which to which row it goes, "" = all of it."""
 
     by: str
     href: str
@@ -62,9 +62,11 @@ def list_pages(workspace: Workspace) -> list[ListPage]:
     """The pages of the lists by patient, accession and UID, as they were made."""
     found = []
     for by in SORTED:
-        for path in sorted((workspace.reports_local / FOLDER).glob(f"by_{by}-*-*.html"), key=_first_row):
+        paths = sorted((workspace.reports_local / FOLDER).glob(f"by_{by}-*-*.html"), key=_first_row)
+        for path in paths:
             first, last = path.stem.split("-")[1:]
-            found.append(ListPage(by, f"{FOLDER}/{path.name}", f"{int(first):,}–{int(last):,}"))
+            rows = f"{int(first):,}–{int(last):,}" if len(paths) > 1 else ""
+            found.append(ListPage(by, f"{FOLDER}/{path.name}", rows))
     return found
 
 

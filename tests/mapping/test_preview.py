@@ -105,6 +105,23 @@ def test_the_plan_takes_its_examples_from_the_engine(site: Workspace) -> None:
     assert "Rows" not in set(changed.element)
 
 
+def test_an_element_that_stays_without_its_value_is_not_said_to_be_kept() -> None:
+    """A station's name in an element that the policy keeps; a date of birth that tells an age above 89."""
+    cells = [("StationName", "K", "ETHELCT68", ""), ("Model", "K", "ACME of St. X", "ACME")]
+    cells += [("PatientBirthDate", "shift", "19260430", ""), ("StudyDate", "shift", "20200102", "20191103")]
+    rows = [dict(zip(("keyword", "action", "before", "after"), row, strict=True)) for row in cells]
+    frame = pd.DataFrame(rows).assign(
+        sop_class="1.2", modality="CT", path="", private_creator="", tag=[f"(0008,000{n})" for n in range(4)]
+    )
+    [(_, changed)] = plan.headers(frame, frame.drop(columns="action"))
+    assert list(changed.action) == [
+        "keep (K), but not this value",
+        "keep (K), but not all of this value",
+        "shift, but not this value",
+        "shift",
+    ]
+
+
 def test_a_file_of_an_unmapped_patient_is_not_previewed(site: Workspace) -> None:
     (site.parameters.lookup_path / "Personal_map.csv").write_text("PatientID,person_id,Days_Shifted\nP2,7,-5\n")
     assert preview(site).empty

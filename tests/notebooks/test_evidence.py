@@ -124,6 +124,16 @@ def test_every_file_stands_on_one_page_with_what_became_of_it(chain: Chain) -> N
     assert re.findall("<script|<img src=x", "".join(pages.values())) == [], "text of headers is data"
 
 
+def test_every_link_of_the_indexes_leads_to_a_file_and_one_to_what_is_signed(chain: Chain) -> None:
+    root = chain.workspace.root
+    for folder in (chain.workspace.reports_local, chain.workspace.reports_audit):
+        links = re.findall(r'href="([^"]+)"', (folder / "index.html").read_text(encoding="utf-8"))
+        led = {(folder / link).resolve().relative_to(root.resolve()).as_posix() for link in links}
+        assert len(led) > 3 and all((root / place).is_file() for place in led), led
+    site = (chain.workspace.reports_local / "index.html").read_text(encoding="utf-8")
+    assert '<a href="../../release/Metadata/verification_certificate.html">Certificate</a>' in site
+
+
 def test_every_count_of_the_index_leads_to_a_list_of_as_many_files(chain: Chain) -> None:
     index = (chain.workspace.reports_local / "index.html").read_text(encoding="utf-8")
     linked = re.findall(r'<dd><a href="(series/status_\w+\.html)">([\d,]+)</a>', index)

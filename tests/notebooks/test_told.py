@@ -117,19 +117,22 @@ def plain(cell: str) -> str:
 class Tables:
     """The tables of a workspace, read by DuckDB alone; codes in the words that the package's lists have for them."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, lookup: Path) -> None:
         self.root, self.connection = root, duckdb.connect()
         views: dict[str, Path] = {path.stem: path for path in (root / "local").glob("*.parquet")}
         views |= {path.stem: path for path in (root / "local").glob("*.csv")}
         views |= {path.stem: path for path in (root / "release" / "Metadata").rglob("*.csv")}
         views |= {f"released_{path.stem}": path for path in (root / "release" / "OMOP").glob("*.csv")}
         views |= {"reasons": PACKAGE / "tables/reasons.csv", "omop_words": PACKAGE / "registry/omop_findings.csv"}
+        views |= {path.stem: path for path in lookup.glob("*.csv")} | {"crosswalk": root / "local/crosswalk/*.parquet"}
         views["safe_harbor"] = VERIFY / "safe_harbor.csv"
         for name, path in views.items():
             comment = "#" if path.parent == VERIFY else ""
             reader = f"read_csv('{path}', header = true, all_varchar = true, comment = '{comment}')"
             reader = f"read_parquet('{path}', file_row_number = true)" if path.suffix == ".parquet" else reader
             self.connection.execute(f'create view "{name}" as select * from {reader}')
+        [version] = re.findall('^__version__ = "(.*)"', (PACKAGE / "__init__.py").read_text("utf-8"), re.M)
+        self.connection.execute(f"create view package as select '{version}' as version")
         self.connection.execute("create macro words(code) as replace(replace(code, '_', ' '), 'dicom', 'DICOM')")
         known = "(select any_value(meaning) || ' ' || code from reasons where reason = code)"
         self.connection.execute(f"create macro why(code) as coalesce({known}, words(code))")
@@ -317,7 +320,7 @@ def untrue(name: str, page: str, expected: Told) -> list[str]:
 
 @pytest.fixture(scope="module")
 def expected(chain: Chain) -> dict[str, Told]:
-    return recomputed(Tables(chain.ended))
+    return recomputed(Tables(chain.ended, chain.workspace.parameters.lookup_path))
 
 
 def page_of(chain: Chain, name: str) -> str:

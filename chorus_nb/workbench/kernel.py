@@ -26,6 +26,7 @@ from traitlets import Any as AnyTrait
 
 from chorus_nb.display import PROGRESS
 from chorus_nb.processes import Progress
+from chorus_nb.workbench.notebook import SESSION
 
 GRACE = 3.0  # seconds a kernel has to end its cell when it is told to stop
 
@@ -96,6 +97,7 @@ def execute(
     :class:`KeyboardInterrupt` when this process is told to stop, at whatever moment, once the kernel is gone. The
     kernel is spoken to by another thread: in this one nbclient would take the signals, and forget them between cells.
     """
+    os.environ.pop(SESSION, None)  # asked for in a cell of a notebook: this kernel belongs to another file
     stop, managers = threading.Event(), list[AsyncKernelManager]()
 
     def executing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,9 @@ from chorus_nb.workbench.kept import refuse_damaged
 from chorus_nb.workbench.ownership import refuse_mixture, refuse_other_site, remember_site
 from chorus_nb.workbench.steps import STEPS, needed
 from chorus_nb.workspace import Workspace, digest_of
+
+LAB_COPIES = "local/lab"
+SESSION = "JPY_SESSION_NAME"  # a Jupyter server tells its kernels the notebook they belong to
 
 
 class _Recording(Workspace):
@@ -137,20 +141,31 @@ def begin(name: str, variables: Mapping[str, Any]) -> Run:
         values["workspace"] = values["workspace"].parameters.workspace
     parameters = Parameters.of(values)
     workspace = prepare_process(parameters, needed(name))
-    _refuse_output_outside(workspace, name)
+    _refuse_output_outside(workspace, name, variables)
     refuse_damaged(workspace, name)
     return Run(name, parameters)
 
 
-def _refuse_output_outside(workspace: Workspace, name: str) -> None:
-    """:class:`InputError` where papermill would write a notebook with original values outside ``local/``."""
-    shareable = {step.name for step in STEPS if step.shareable}
-    written = None if name in shareable else papermill_output(psutil.Process().parent())
+def _refuse_output_outside(workspace: Workspace, name: str, variables: Mapping[str, Any]) -> None:
+    """:class:`InputError` where a notebook with original values would be written outside ``local/``.
+
+    An editor may keep that of the demo, whose people are invented, where it likes.
+    """
+    if name in {step.name for step in STEPS if step.shareable}:
+        return
+    invented = workspace.parameters.source == demo_values().get("source")
+    advice = f"give papermill an output below {workspace.reports_local / 'notebooks'}"
+    written = papermill_output(psutil.Process().parent())
+    if written is None and not invented:
+        written, advice = _saved_by_an_editor(variables), f"open it with chorus-nb lab, or its copy in {LAB_COPIES}"
     if written is not None and not written.is_relative_to(workspace.local.resolve()):
-        raise InputError(
-            "the executed notebook shows original values and would lie outside local/: "
-            f"give papermill an output below {workspace.reports_local / 'notebooks'}"
-        )
+        raise InputError(f"the executed notebook shows original values and would lie outside local/: {advice}")
+
+
+def _saved_by_an_editor(variables: Mapping[str, Any]) -> Path | None:
+    """The file that VS Code or a Jupyter server saves this notebook in, outputs and all."""
+    name = str(variables.get("__vsc_ipynb_file__") or os.environ.get(SESSION, ""))
+    return Path(name).resolve() if name.endswith(".ipynb") else None
 
 
 def papermill_output(process: psutil.Process | None) -> Path | None:

@@ -47,7 +47,7 @@ def chorus_nb(*arguments: str, calls: Path | None = None) -> subprocess.Complete
     """The command as a person calls it; if ``calls`` is a file to write, as one who never ran anything here, watched
     by strace, where there is one."""
     command = [sys.executable, "-m", "chorus_nb", *arguments]
-    environment = dict(os.environ)
+    environment = {**os.environ, "JPY_SESSION_NAME": "/elsewhere/any.ipynb"}  # as from a cell of a notebook in Lab
     if calls:
         environment["HOME"] = str(calls.with_name("home"))
         Path(environment["HOME"]).mkdir(exist_ok=True)

@@ -150,7 +150,7 @@ def test_the_index_links_every_report_there_is_with_relative_links(run: Workspac
         "01_explore_headers.html",
         "../../audit/reports/03_run_deid.html",
     ]
-    assert html.count(">not run<") == 4
+    assert html.count(">not run<") == 5  # four notebooks and the self-test
     assert "disk &lt;full&gt;" in html
 
 

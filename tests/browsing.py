@@ -134,7 +134,8 @@ def open_table(watched: Watched, table: Any, monkeypatch: pytest.MonkeyPatch) ->
     page = watched.page
     page.expose_function("toQuak", to_quak)
     page.expose_function("setTrait", lambda name, value: setattr(table, name, value))
-    page.evaluate("document.body.prepend(Object.assign(document.createElement('div'), {id: 'quak'}))")
+    place = {"id": "quak", "className": " ".join(table._dom_classes)}
+    page.evaluate("place => document.body.prepend(Object.assign(document.createElement('div'), place))", place)
     traits = {"_table_name": table._table_name, "_columns": list(table._columns), "sql": table.sql}
     page.evaluate(QUAK, [str(table._esm), traits])
     return page

@@ -211,6 +211,7 @@ class CatalogExplorer(Panel):
         for old in (*self._box.children[:1], *self._box.children[2:]):
             old.close()
         self.table = quak.Widget(self._database, table=name)
+        self.table.add_class("chorus-table")  # panel.css gives it the lab's theme
         self.table.observe(self._changed, "sql")
         self._box.children = (self.table, self)
         self._changed()

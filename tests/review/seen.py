@@ -60,12 +60,17 @@ NAMED = {
 }
 
 
-def faint(page: Any, theme: str) -> list[Any]:
-    """Texts with a contrast below 4.5 in a theme of JupyterLab's: ratio, class, text."""
+def put_theme(page: Any, theme: str) -> None:
+    """JupyterLab's light ("true") or dark ("false") theme."""
     page.evaluate(
         "([light, style]) => { document.body.dataset.jpThemeLight = light; document.body.style = style; }",
         [theme, THEMES[theme]],
     )
+
+
+def faint(page: Any, theme: str) -> list[Any]:
+    """Texts with a contrast below 4.5 in a theme: ratio, class, text."""
+    put_theme(page, theme)
     return list(page.evaluate(FAINT))
 
 

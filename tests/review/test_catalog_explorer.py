@@ -21,6 +21,7 @@ from chorus_nb.workspace import Workspace
 from tests.browsing import Watched, open_panel, open_table
 from tests.review.cine import PAYLOAD, ultrasound
 from tests.review.hostile_texts import HOSTILE_TEXTS
+from tests.review.seen import put_theme
 
 
 def ultrasounds(folder: Path) -> Path:
@@ -72,6 +73,25 @@ def test_a_click_in_the_table_is_the_selection(
     assert list(chosen_rows["source_path"]) == ["4.dcm", "5.dcm"] and "OTHER" in explorer.content["sql"]
     assert explorer.content["sql"].startswith('SELECT * FROM "profile" WHERE')
     assert set(chosen_rows["series_files"]) == {2} and str(chosen_rows["acquired"][0])[:10] == "2020-01-05"
+
+
+@pytest.mark.parametrize("theme", ["true", "false"])
+def test_the_table_has_the_theme_of_the_lab(
+    surveyed: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch, theme: str
+) -> None:
+    explorer = CatalogExplorer(surveyed)
+    page = open_table(watched, explorer.table, monkeypatch)
+    page.add_style_tag(content=explorer._css)
+    page.wait_for_function(f"{PARTS}.textContent.includes('6 rows')")
+    page.wait_for_function(f"{PARTS}.querySelectorAll('td').length > 20")
+    read = ".map(node => [getComputedStyle(node).color, getComputedStyle(node).backgroundColor])"
+    put_theme(page, theme)
+    heads = page.evaluate(f"[...{PARTS}.querySelectorAll('thead th:not(:first-child)')]{read}")
+    ground = {"true": "rgb(255, 255, 255)", "false": "rgb(0, 0, 0)"}[theme]
+    ink = {"true": "rgb(51, 51, 51)", "false": "rgb(227, 232, 236)"}[theme]
+    assert len(heads) > 5 and set(map(tuple, heads)) == {(ink, ground)}
+    [button] = page.evaluate(f"[...{PARTS}.querySelectorAll('.status-bar button')]{read}")
+    assert button == [{"true": "rgb(100, 116, 139)", "false": "rgb(58, 122, 176)"}[theme], ground]
 
 
 def test_nothing_in_a_header_is_markup_in_the_table(

@@ -52,8 +52,9 @@ class FaceReviewer(Panel):
         verdicts.loc[verdicts["head"].isin(self._veiled), ["status", "reason"]] = ["not_defaced", ""]
         self.queue = heads_to_review(verdicts[verdicts["files"] > 0])
         self._box = ipywidgets.VBox((self,))  # below it, when asked for, the volume
+        said = self.queue.assign(status=self.queue["status"].map(tables.code_in_words))
         self.content = {
-            "queue": self.queue[list(FACE_COLUMNS)].to_numpy(dtype=object).tolist(),
+            "queue": said[list(FACE_COLUMNS)].to_numpy(dtype=object).tolist(),
             "reviewer": self.reviewer,
             "blind": blind,
             "decided": self._decided(),

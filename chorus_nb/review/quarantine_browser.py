@@ -22,7 +22,11 @@ class QuarantineBrowser(Panel):
         outcomes = workspace.read(tables.OUTCOMES)
         self.files = outcomes[~outcomes["status"].isin(["released", "duplicate"])].reset_index(drop=True)
         self.causes = deid.summary.by_reason(self.files)
-        self.content = {"columns": list(self.causes.columns), "causes": self.causes.to_numpy(dtype=object).tolist()}
+        said = self.causes.assign(
+            status=self.causes["status"].map(tables.code_in_words),
+            reason=[tables.REASON_MEANINGS.get(code, code) for code in self.causes["reason"]],
+        )
+        self.content = {"columns": list(said.columns), "causes": said.to_numpy(dtype=object).tolist()}
 
     def examples(self, cause: int) -> Reply:
         """Some files of a cause, with what is known of each."""

@@ -53,7 +53,7 @@ def test_what_waits_comes_first_and_what_was_released_is_shown(
 ) -> None:
     page = open_panel(watched, FaceReviewer(heads_site, "ada"), monkeypatch)
     page.wait_for_function("document.querySelector('.refused')?.textContent.includes('no mask')")
-    assert "not_defaced" in page.locator("option").first.text_content()
+    assert "not defaced" in page.locator("option").first.text_content()
     page.get_by_label("Heads of the queue").select_option("1")
     page.wait_for_function(SHOWN)
     assert "released" in page.locator("figcaption").nth(2).text_content()

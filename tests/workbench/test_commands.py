@@ -15,6 +15,7 @@ import yaml
 from chorus_nb.__main__ import command
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import PATHS, Parameters
+from chorus_nb.release.delivery import UPLOAD_VARIABLE, token_given
 from chorus_nb.workbench.commands import main, typed
 from chorus_nb.workbench.run import select
 from chorus_nb.workbench.template import site_template
@@ -157,6 +158,15 @@ def test_notebooks_are_chosen_by_number_or_name() -> None:
     assert len(select([])) == 6
     with pytest.raises(InputError, match="07"):
         select(["07"])
+
+
+def test_the_token_of_an_upload_reaches_the_notebook(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the environment that its kernel inherits; what 06 does with it, tests/release/test_upload.py says."""
+    monkeypatch.setenv(UPLOAD_VARIABLE, "")
+    seen: list[str] = []
+    monkeypatch.setattr("chorus_nb.workbench.run.run_notebooks", lambda *_: seen.append(token_given()) or {})
+    assert main(["run", str(file), "--only", "06", "--upload", "e520a6a0"]) == 0
+    assert seen == ["e520a6a0"]
 
 
 def test_the_site_template_is_generated_from_the_model() -> None:

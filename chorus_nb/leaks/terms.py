@@ -26,7 +26,7 @@ KIND_OF = {
     if searched
 }
 """Attributes that hold identifiers, by kind, beside every PN, DA, DT and UI (Table E.1-1; 45 CFR 164.514(b)(2))."""
-KINDS = {
+TERM_KINDS = {
     "name": "names of persons, part by part",
     "identifier": "numbers of persons, accessions and orders, and whom a lookup table names",
     "contact": "addresses, telephones and e-mails",
@@ -46,7 +46,7 @@ _UID_BYTES = re.compile(rb"[0-2](?:\.\d+){3,}")
 class SearchTerm(NamedTuple):
     """A text that must not be found. ``whole`` names the identifier it is a part of (the parts of one name)."""
 
-    kind: str  # one of KINDS, or date
+    kind: str  # one of TERM_KINDS, or date
     text: str
     whole: str = ""
 

@@ -13,7 +13,7 @@ from chorus_nb import layout, processes, tables
 from chorus_nb.guard import fault_of
 from chorus_nb.holds import hold, put_aside
 from chorus_nb.leaks.known import known_words_of
-from chorus_nb.leaks.terms import KINDS, SearchTerm, of_path
+from chorus_nb.leaks.terms import TERM_KINDS, SearchTerm, of_path
 from chorus_nb.mapping.lookups import Lookups, read_lookups
 from chorus_nb.memory import digest
 from chorus_nb.omop import read_omop
@@ -235,5 +235,5 @@ def searched(workspace: Workspace) -> pd.DataFrame:
     findings = workspace.read(tables.VERIFICATION).query("check in ('leaks', 'names') and not held")
     found = Counter(findings["kind"])
     files = int(workspace.read(tables.CHECKS).set_index("check")["examined"]["leaks"])
-    rows = [(kind, what, terms[kind], files, found[kind]) for kind, what in KINDS.items() if terms[kind]]
+    rows = [(kind, what, terms[kind], files, found[kind]) for kind, what in TERM_KINDS.items() if terms[kind]]
     return pd.DataFrame(rows, columns=["kind", "what", "terms", "files", "findings"])

@@ -76,7 +76,7 @@ UNSEEN: dict[str, tuple[slice, slice] | None] = {
     "dcm4che__dcm4che/dcm4che-test-data/src/main/resources/YBR_422.dcm": (slice(90, 440), slice(190, 780)),
     f"{FO}/CR-ModalitySequenceLUT.dcm": (slice(620, 1380), slice(0, 1976)),
     f"{QA}_ct/In/GE/16.dcm": None,
-    f"{QA}_ct/In/Philips/S21610/S4010/I30": None,
+    f"{QA}_ct/In/Philips/S21610/S4010/I30": None,  # a page in colour with text of its own
     f"{QA}_uih/In/DTI_132225/t1_gre_fsp_3d_sag__132750/00000082.dcm": None,
     "plotly__dash-vtk/demos/data/mri_brain/1-19.dcm": None,
     "microsoft__Tools-for-Health-Data-Anonymization/DICOM/samples/lung.dcm": None,

@@ -24,6 +24,7 @@ from chorus_nb import tables
 from chorus_nb.explore import scan
 from chorus_nb.parameters import Parameters
 from chorus_nb.pixels import judge
+from chorus_nb.pixels.layouts import decisions_that_free
 from chorus_nb.workspace import Workspace
 from tests.benchmarks.images import Background, backgrounds
 
@@ -64,7 +65,9 @@ def _slice(background: Background, number: int, named: bool, random: np.random.G
     return pixels if background.pixels.ndim == 4 else pixels.clip(low - 50 * step, None)
 
 
-def report(catalog: pd.DataFrame, checks: pd.DataFrame, verdicts: pd.DataFrame, wall: float) -> Iterator[str]:
+def report(
+    catalog: pd.DataFrame, checks: pd.DataFrame, verdicts: pd.DataFrame, layouts: pd.DataFrame, wall: float
+) -> Iterator[str]:
     """The figures as Markdown."""
     files = catalog.assign(kind=catalog.source_path.str.split("/").str[0].str[3:])
     looked = files.source_path.isin(checks.source_path)
@@ -75,7 +78,10 @@ def report(catalog: pd.DataFrame, checks: pd.DataFrame, verdicts: pd.DataFrame, 
     for kind, rows in series:
         counts = rows.SeriesInstanceUID.nunique(), len(rows), int(rows.looked.sum()), int(held[rows.index].sum())
         yield f"| {kind} | {' | '.join(map(str, counts))} |"
-    yield f"\nShare of files looked at: {looked.mean():.3f}"
+    yield f"\nShare of files looked at: {looked.mean():.3f}; held for a person: {held.mean():.3f} ({held.sum()})"
+    together = layouts[layouts.decision != ""]
+    freed, decisions = int(together.held.sum()), len(together)
+    yield f"{decisions} decisions on devices free {freed} of them, the other {held.sum() - freed} take one each"
     seconds = checks.seconds.sum()
     yield f"Seconds a picture: {seconds / len(checks):.1f}; {len(files) / wall * 3600:,.0f} files an hour"
 
@@ -96,7 +102,11 @@ def main() -> None:
         start = time.monotonic()
         verdicts = judge(workspace, catalog)
         wall = time.monotonic() - start
-        print("\n".join(report(catalog, workspace.read(tables.TEXT_CHECKS), verdicts, wall)))
+        print(
+            "\n".join(
+                report(catalog, workspace.read(tables.TEXT_CHECKS), verdicts, decisions_that_free(workspace), wall)
+            )
+        )
 
 
 if __name__ == "__main__":

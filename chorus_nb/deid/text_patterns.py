@@ -114,5 +114,5 @@ PATTERNS = (
     Pattern("age over 89", rf"{START}0?(?:9\d|1[01]\d)\s?[MF]{STOP}|{START}[MF]\s?/?\s?0?(?:9\d|1[01]\d){STOP}", "90+ years"),
 )  # fmt: skip
 
-AMBIGUOUS_STREET = r"(?<!\w)(?P<number>\d{1,5}[a-z]?)\s+(?P<words>(?:[\w.'’-]+[,;:)\]]?\s+){1,3})(?:st|dr|rd|ct|ln|pl|way|drive|court|place|square|trail)(?![^\W_])\.?"
+AMBIGUOUS_STREET = r"(?<!\w)(?P<number>\d{1,5}[a-z]?)\s+(?P<words>(?:[\w.'’-]+[,;:)\]]?\s+){1,3})(?:st|dr|rd|ct|ln|pl|way|drive|court|place|square|trail|bend|cove|ridge|hollow|bluff|crossing|loop)(?![^\W_])\.?"
 """A street by a word that is one of technique too: only where a word before it is unknown or a name."""

@@ -91,6 +91,7 @@ def _dates() -> list[str]:
         rf"(?<!\d)\d\d(?:jan|feb|apr|jun|jul|aug|sep|oct|nov|dec|mar){_ENDS}",
         rf"{_ALONE}{month}\.?[.,;:)\]]?\s?['’]\d\d{_ENDS}",
         rf"{_ALONE}{_any('before a month')}[.:]?\s+(?:on\s)?{_MONTH}[./]{_DAY}(?![\d/-]|\.\d|\s?(?:mm|cm|ms|s|x|%))",
+        rf"{_ALONE}{_any('before a month')}[.:]?\s+(?:on\s)?(?:{month}\.?\s?{_DAY}|{_DAY}\.?\s?{month}){_ENDS}",
         rf"{_ALONE}(?:wk|week|kw|woche|sem|semaine|semana)[\s.#-]*\d\d?\s?(?:of|in|de|/|,)?\s?{_YEAR}(?!\d)",
         rf"{_ALONE}(?:{full})[\s,-]+(?:the\s)?{_ORDINAL}{_ENDS}|{_ALONE}{_ORDINAL}\sof\s(?:{full}){_ENDS}",
         rf"{_ALONE}(?:dob|born|birth\s?date|geb|geboren|nacid[oa]|nascid[oa]|nee? le)"

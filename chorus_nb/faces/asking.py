@@ -14,8 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from chorus_nb.faces import stacks
-from chorus_nb.faces.heads import FINE, HeadAnswer, head_in
-from chorus_nb.faces.stacks import SliceSeries, Unfit
+from chorus_nb.faces.heads import COARSE, FINE, HeadAnswer, head_in, no_braincase
+from chorus_nb.faces.stacks import PlacedSeries, SliceSeries, Unfit
 from chorus_nb.faces.volume import Volume, corners
 from chorus_nb.guard import fault_of
 from chorus_nb.source import Source
@@ -43,31 +43,32 @@ class _Place(NamedTuple):
     answer: HeadAnswer
 
 
+class _Laid(NamedTuple):
+    """Series to ask together, most often one, and where their slices lie."""
+
+    names: tuple[str, ...]
+    series: PlacedSeries
+
+
 def answers(source: Source, questions: Sequence[HeadQuestion]) -> dict[str, HeadAnswer]:
-    """The answers of the series of one frame of reference, by Series Instance UID."""
-    loaded = _loaded(source, questions)
-    found: dict[str, HeadAnswer] = {}
+    """The answers of the series of one frame of reference, by Series Instance UID. Decoded is what has to be."""
+    laid, found = _laid(source, questions)
     places: list[_Place] = []
-
-    def order(one: HeadQuestion) -> tuple[bool, int, str]:
-        volumes = loaded[one.series]
-        return isinstance(volumes, HeadAnswer) or volumes[0].modality != "CT", -len(one.paths), one.series
-
-    for one in sorted(questions, key=order):
-        volumes = loaded.pop(one.series)
-        if isinstance(volumes, HeadAnswer):
-            found[one.series] = volumes
-            continue
-        points = np.concatenate([corners(volume) for volume in volumes])
+    for one in sorted(laid, key=lambda one: (one.series.modality != "CT", -len(one.series.files), one.names)):
+        points = np.concatenate([piece.corners for piece in one.series.slices])
         low, high = points.min(axis=0), points.max(axis=0)
         known = next((place for place in places if _covers(place, low, high)), None)
         if known:
-            found[one.series] = known.answer
+            found |= dict.fromkeys(one.names, known.answer)
             continue
-        answer = _asked(volumes)
-        found[one.series] = answer
+        answer, volumes = _looked_at(one.series)
+        first, *others = one.names
+        found[first] = answer
+        for_others = answer._replace(asked_of=first)
+        found |= dict.fromkeys(others, for_others)
         if not all(map(stacks.is_thin, _by_direction(volumes))):  # a few slices speak for nobody else
-            places.append(_Place(low, high, answer._replace(asked_of=answer.asked_of or one.series)))
+            points = np.concatenate([corners(volume) for volume in volumes])
+            places.append(_Place(points.min(axis=0), points.max(axis=0), for_others))
     return found
 
 
@@ -75,49 +76,76 @@ def _covers(place: _Place, low: NDArray[np.float64], high: NDArray[np.float64]) 
     return bool((low >= place.low - BEYOND).all() and (high <= place.high + BEYOND).all())
 
 
-def _loaded(source: Source, questions: Sequence[HeadQuestion]) -> dict[str, list[Volume] | HeadAnswer]:
-    """The volumes of each series, or the answer where it has none.
+def _laid(source: Source, questions: Sequence[HeadQuestion]) -> tuple[list[_Laid], dict[str, HeadAnswer]]:
+    """What can be asked, and the answers of what cannot.
 
     Series of one or two slices are looked at together: a volume may be sent slice by slice, each as a series.
     """
-    found: dict[str, list[Volume] | HeadAnswer] = {}
-    singles: dict[str, SliceSeries] = {}
+    laid, found = list[_Laid](), dict[str, HeadAnswer]()
+    singles: dict[str, list[_Laid]] = defaultdict(list)
     for one in questions:
         try:
-            series = stacks.load(source, one.paths)
-            if _places(series) < 3:
-                singles[one.series] = series
-            else:
-                found[one.series] = _volumes(series)
-        except Unfit as unfit:
-            found[one.series] = NO_VOLUME if one.single else HeadAnswer(True, str(unfit))
+            series = stacks.placed(source, one.paths)
+            few = _places(series) < 3
+            if few:
+                stacks.decoded(series)  # no volume, but what cannot be decoded is not known to be that
         except Exception as error:  # whatever a damaged file does to a library
-            found[one.series] = HeadAnswer(True, f"could not be looked at ({fault_of(error)})")
-    for modality in {series.modality for series in singles.values()}:
-        mine = {name: series for name, series in singles.items() if series.modality == modality}
-        found |= dict.fromkeys(mine, _together(list(mine.values())))
-    return found
+            found[one.series] = NO_VOLUME if one.single and isinstance(error, Unfit) else _doubt(error)
+            continue
+        mine = _Laid((one.series,), series)
+        if few:
+            singles[series.modality].append(mine)
+        else:
+            laid.append(mine)
+    for modality, few in singles.items():
+        names = tuple(name for one in few for name in one.names)
+        files = [file for one in few for file in one.series.files]
+        together = PlacedSeries(modality, files, {})
+        if _places(together) < 3:
+            found |= dict.fromkeys(names, NO_VOLUME)
+        else:
+            laid.append(_Laid(names, together))
+    return laid, found
 
 
-def _together(singles: Sequence[SliceSeries]) -> list[Volume] | HeadAnswer:
-    pieces = [piece for series in singles for piece in series.slices]
-    pictures = [picture for series in singles for picture in series.pictures]
-    whole = singles[0]._replace(slices=pieces, pictures=pictures)
-    if _places(whole) < 3:
-        return NO_VOLUME
-    try:
-        return _volumes(whole)
-    except Unfit as unfit:
-        return HeadAnswer(True, str(unfit))
+def _doubt(error: Exception) -> HeadAnswer:
+    """What could not be looked at may be a head."""
+    return HeadAnswer(True, str(error) if isinstance(error, Unfit) else f"could not be looked at ({fault_of(error)})")
 
 
-def _places(series: SliceSeries) -> int:
+def _places(series: PlacedSeries) -> int:
     return len({tuple(piece.affine.ravel().round(2)) for piece in series.slices})
+
+
+def _looked_at(series: PlacedSeries) -> tuple[HeadAnswer, list[Volume]]:
+    """The answer, and the volumes whose it is: none where they could not be looked at."""
+    try:
+        if (sparse := _sparse(series)) and (none := no_braincase(sparse)):
+            return none, sparse
+        volumes = _volumes(stacks.decoded(series))
+        return _asked(volumes), volumes
+    except Exception as error:  # whatever a damaged file does to a library
+        return _doubt(error), []
+
+
+def _sparse(series: PlacedSeries) -> list[Volume]:
+    """A CT of slices as far apart as the coarse cubes; none where they are few, lie in more than one way or fail."""
+    if series.modality != "CT" or series.left_out or len({piece.kind for piece in series.slices}) > 1:
+        return []
+    wanted = stacks.apart([piece.height for piece in series.slices], COARSE)
+    if not stacks.FEWEST * WAYS <= len(wanted) < len(series.slices):
+        return []
+    try:
+        few = stacks.decoded(series, wanted)
+        volumes = [] if few.left_out else stacks.all_stacks(few)
+    except Exception:  # whatever a damaged file does to a library: then all are decoded
+        return []
+    return volumes if len(volumes) == 1 else []
 
 
 def _volumes(series: SliceSeries) -> list[Volume]:
     """All its volumes; of few slices, as in a localizer, also those that have no neighbours."""
-    if _places(series) >= stacks.FEWEST * WAYS:
+    if len({tuple(piece.affine.ravel().round(2)) for piece in series.slices}) >= stacks.FEWEST * WAYS:
         return stacks.all_stacks(series)
     every = stacks.all_stacks(series, LONE)
     if len(_by_direction(every)) > WAYS:
@@ -145,18 +173,18 @@ def _asked(volumes: Sequence[Volume]) -> HeadAnswer:
 
 
 def sample(files: pd.DataFrame) -> tuple[str, ...]:
-    """The paths of a series (rows of the catalog) that are enough to ask it: slices about 3 mm apart."""
+    """The paths of a series (rows of the catalog) that are enough to ask it: about 3 mm apart, each place once."""
     if len(files) < ALL_READ:
         return tuple(sorted(files.source_path))
     kept: list[str] = []
-    ways = ["ImageOrientationPatient", "Rows", "Columns", "PixelSpacing", "EchoTime"]
+    ways = ["ImageOrientationPatient", "Rows", "Columns", "PixelSpacing", "EchoTime", "NumberOfFrames"]
     for _, rows in files.sort_values("source_path").groupby(ways):
         heights = _heights(rows)
-        apart = np.diff(np.unique(heights[np.isfinite(heights)]))
-        every = int(FINE / np.median(apart)) if len(apart) else 1
-        if np.isfinite(heights).all() and every > 1:
-            place = np.rint((heights - heights.min()) / np.median(apart)).astype(int)
-            rows = rows[place % every == 0]
+        if np.isfinite(heights).all():
+            places, firsts = np.unique(heights, return_index=True)  # of those at one place the first counts
+            apart = float(np.median(np.diff(places))) if len(places) > 1 else FINE
+            number = np.rint((places - places[0]) / apart).astype(int)
+            rows = rows.iloc[firsts[number % max(1, int(FINE / apart)) == 0]]
         kept.extend(rows.source_path)
     return tuple(sorted(kept))
 

@@ -80,6 +80,20 @@ def head_in(stacks: Sequence[Volume], *, thin: bool = False, crossed: bool = Fal
     return _asked_of_all(coarse, "MR", how)
 
 
+def no_braincase(stacks: Sequence[Volume]) -> HeadAnswer | None:
+    """No head, for a CT of which only some slices were decoded. None is doubt: then more are.
+
+    Bone has to show, and to enclose nothing at all; half of what else is asked as if there were no bone is too much.
+    """
+    even = cubes(stacks, FINE)
+    if not _in_hounsfield_units(even) or _noise(even) >= LIMITS_OF_HEADS["noise"]:
+        return None
+    bone, field = _bone(even)
+    if 2 * _cut_by_field(bone, field) * even.step >= LIMITS_OF_HEADS["cut"] or enclosed_tissue(even.values, bone, FINE):
+        return None
+    return _encloses(0.0)
+
+
 def _in_hounsfield_units(even: Grid) -> bool:
     """Air, water and bone lie where they have to; what was windowed, has no scale or no bone lacks one of them."""
     values = even.values[even.field]
@@ -93,8 +107,7 @@ def _noise(even: Grid) -> float:
 
 
 def _asked_of_bone(even: Grid, coarse: Grid, how: _Few) -> HeadAnswer:
-    field = even.field & (even.values > PADDING)
-    bone = (even.values > BONE) & field
+    bone, field = _bone(even)
     parts = enclosed_tissue(even.values, bone, even.step)
     most = parts[0].millilitres if parts else 0.0
     places = [_place(coarse, part.low // 2, part.high // 2) for part in parts[:BRAINCASES]]
@@ -103,8 +116,17 @@ def _asked_of_bone(even: Grid, coarse: Grid, how: _Few) -> HeadAnswer:
     if how.thin and not places:  # below the braincase a slab of a head encloses no more than any other
         places, how = [coarse], how._replace(likeness=max(how.likeness, LIMITS_OF_HEADS["likeness"]))
     said = [_asked_of_all(place, "CT", how, most) for place in places]
-    none = HeadAnswer(False, f"bone encloses {most:.0f} ml of soft tissue", most)
-    return max(said, key=lambda answer: np.nan_to_num(answer.likeness), default=none)
+    return max(said, key=lambda answer: np.nan_to_num(answer.likeness), default=_encloses(most))
+
+
+def _bone(even: Grid) -> tuple[Mask, Mask]:
+    """Bone, and where the scanner measured."""
+    field = even.field & (even.values > PADDING)
+    return (even.values > BONE) & field, field
+
+
+def _encloses(millilitres: float) -> HeadAnswer:
+    return HeadAnswer(False, f"bone encloses {millilitres:.0f} ml of soft tissue", millilitres)
 
 
 def enclosed_tissue(values: NDArray[np.float32], bone: Mask, step: float) -> list[Enclosed]:

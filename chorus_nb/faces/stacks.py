@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ BRIDGED = 16.0  # mm between slices with others missing between them: a head har
 LONGEST_BODY = 4000.0  # mm from end to end: no body is longer, and cubes over more would take all memory
 UNEVEN = 0.35  # of the distance between slices: how far one may stand from its place
 AIR_HU = -1000.0
+HUNDREDTH = 0.01  # mm: headers round
 
 
 class Unfit(Exception):
@@ -49,6 +50,12 @@ class Slice(NamedTuple):
     def window(self) -> tuple[slice, slice]:
         """Where it lies in its frame."""
         return slice(self.corner[0], self.corner[0] + self.rows), slice(self.corner[1], self.corner[1] + self.columns)
+
+    @property
+    def corners(self) -> NDArray[np.float64]:
+        """Patient millimetres of its four corners."""
+        ends = [(i, j, 0, 1) for i in (-0.5, self.columns - 0.5) for j in (-0.5, self.rows - 0.5)]
+        return np.asarray((self.affine @ np.array(ends).T)[:3].T)
 
     @property
     def height(self) -> float:
@@ -78,44 +85,108 @@ class SliceSeries(NamedTuple):
     left_out: dict[str, Exception]
 
 
+class PlacedFile(NamedTuple):
+    """A file that is decoded as far as somebody looks: its slices, with slope and intercept of each."""
+
+    path: str
+    dataset: Dataset
+    slices: list[tuple[Slice, float, float]]
+    stored: dict[int, NDArray[np.generic]]
+    """by number, the frames that were decoded so far"""
+
+
+class PlacedSeries(NamedTuple):
+    """A series of which only the headers were looked at. ``left_out``: as in :class:`SliceSeries`."""
+
+    modality: str
+    files: list[PlacedFile]
+    left_out: dict[str, Exception]
+
+    @property
+    def slices(self) -> list[Slice]:
+        """Of all its files."""
+        return [one for file in self.files for one, *_ in file.slices]
+
+
 def load(source: Source, paths: Sequence[str]) -> SliceSeries:
     """Read all files of a series. A fault costs its file; where no file is left, it is raised (:class:`Unfit`, ...)."""
-    series = SliceSeries("", [], [], {})
+    left_out: dict[str, Exception] = {}
+    return _decoded(_placed_files(source, paths, left_out), left_out)
+
+
+def placed(source: Source, paths: Sequence[str]) -> PlacedSeries:
+    """Where the slices of the files of a series lie, without their pixels; faults as in :func:`load`."""
+    left_out: dict[str, Exception] = {}
+    files = list(_placed_files(source, paths, left_out))
+    _raise_if_empty(files, left_out)
+    return PlacedSeries(str(files[0].dataset.get("Modality", "")), files, left_out)
+
+
+def decoded(series: PlacedSeries, wanted: Container[int] | None = None) -> SliceSeries:
+    """The pixels of a series, or of its ``wanted`` slices only, by their number; faults as in :func:`load`."""
+    return _decoded(series.files, dict(series.left_out), wanted)
+
+
+def _placed_files(source: Source, paths: Sequence[str], left_out: dict[str, Exception]) -> Iterator[PlacedFile]:
     for path in paths:
         try:
-            modality, found = _frames(source, path)
+            yield _placed(source, path)
         except Exception as error:  # whatever a damaged file does to a library
-            series.left_out[path] = error
+            left_out[path] = error
+
+
+def _decoded(
+    files: Iterable[PlacedFile], left_out: dict[str, Exception], wanted: Container[int] | None = None
+) -> SliceSeries:
+    found, number = SliceSeries("", [], [], left_out), 0
+    for file in files:
+        kept = [one for at, one in enumerate(file.slices, number) if wanted is None or at in wanted]
+        number += len(file.slices)
+        try:
+            pictures = _pictures(file, kept) if kept else []
+        except Exception as error:  # whatever a damaged file does to a library
+            left_out[file.path] = error
             continue
-        series = series._replace(modality=series.modality or modality)
-        for one, picture in found:
-            series.slices.append(one)
-            series.pictures.append(picture)
-    if not series.slices:
-        raise next(iter(series.left_out.values()), Unfit("no files"))
-    return series
+        found.slices.extend(one for one, *_ in kept)
+        found.pictures.extend(pictures)
+        found = found._replace(modality=found.modality or str(file.dataset.get("Modality", "")))
+    _raise_if_empty(found.slices, left_out)
+    return found
 
 
-def _frames(source: Source, path: str) -> tuple[str, list[tuple[Slice, StackedFrame]]]:
-    """Modality, slices and pixels of a file."""
+def _raise_if_empty(found: Sequence[object], left_out: dict[str, Exception]) -> None:
+    if not found:
+        raise next(iter(left_out.values()), Unfit("no files"))
+
+
+def _placed(source: Source, path: str) -> PlacedFile:
     dataset = dcmread(io.BytesIO(source.read(path)), force=True)
     if int(dataset.get("SamplesPerPixel") or 1) != 1:
         raise Unfit("in colour")
     found = list(_slices(path, dataset))
-    shape = len(found), int(dataset.Rows), int(dataset.Columns)
-    array = codecs.decoder_of(dataset).as_array(dataset)[0].reshape(shape)
-    pairs = [(one, StackedFrame(stored, *scale)) for (one, *scale), stored in zip(found, array, strict=True)]
     if is_mosaic(dataset):
-        pairs = [part for one, picture in pairs for part in _unpacked(dataset, one, picture)]
-    return str(dataset.get("Modality", "")), pairs
+        found = [part for whole in found for part in _unpacked(dataset, *whole)]
+    return PlacedFile(path, dataset, found, {})
 
 
-def _unpacked(dataset: Dataset, one: Slice, picture: StackedFrame) -> Iterator[tuple[Slice, StackedFrame]]:
+def _pictures(file: PlacedFile, slices: Sequence[tuple[Slice, float, float]]) -> list[StackedFrame]:
+    """The pixels of some slices of a file; of many frames only theirs are decoded, and each once."""
+    dataset, size = file.dataset, (int(file.dataset.Rows), int(file.dataset.Columns))
+    frames = sorted({one.frame for one, *_ in slices} - file.stored.keys())
+    if len(frames) == slices[0][0].frames:
+        whole = codecs.decoder_of(dataset).as_array(dataset)[0]
+        file.stored.update(enumerate(whole.reshape(len(frames), *size)))
+    elif frames:
+        for frame, (one, _) in zip(frames, codecs.decoder_of(dataset).iter_array(dataset, indices=frames), strict=True):
+            file.stored[frame] = one.reshape(size)
+    return [StackedFrame(file.stored[one.frame][one.window], slope, intercept) for one, slope, intercept in slices]
+
+
+def _unpacked(dataset: Dataset, one: Slice, slope: float, intercept: float) -> Iterator[tuple[Slice, float, float]]:
     """The slices of a mosaic."""
     try:
         for row, column, rows, columns, affine in tiles(dataset, one.affine):
-            tile = one._replace(rows=rows, columns=columns, affine=affine, corner=(row, column))
-            yield tile, picture._replace(stored=picture.stored[tile.window])
+            yield one._replace(rows=rows, columns=columns, affine=affine, corner=(row, column)), slope, intercept
     except ValueError as fault:
         raise Unfit(str(fault)) from None
 
@@ -268,6 +339,16 @@ def _even_runs(slices: Sequence[Slice], numbers: list[int]) -> list[dict[int, in
         step = apart / places if run else 0.0
         run[last + places] = number
     return runs
+
+
+def apart(heights: Sequence[float], step: float) -> set[int]:
+    """The fewest of slices at these ``heights`` (mm) that leave no gap over ``step`` which is not there already."""
+    order = sorted(range(len(heights)), key=lambda number: (round(heights[number], 2), number))
+    kept = order[:1]
+    for before, number in pairwise(order):
+        if heights[number] - heights[kept[-1]] > step + HUNDREDTH and before != kept[-1]:
+            kept.append(before)
+    return {*kept, *order[-1:]}
 
 
 def _goes_on(apart: float, step: float, places: int) -> bool:

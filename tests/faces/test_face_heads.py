@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from pydicom import Dataset
 
 pytest.importorskip("SimpleITK")
 pytest.importorskip("pydeface")
@@ -141,6 +142,58 @@ def test_the_ct_of_a_pet_ct_answers_for_its_pet_as_far_as_it_reaches(
     assert (said["vertex"].may_be, said["vertex"].asked_of) == (True, "")
 
 
+@pytest.fixture
+def decoded_frames(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The SOP Instance UIDs of the files whose pixels were decoded."""
+    seen, decoder_of = [], stacks.codecs.decoder_of
+
+    def decoder(dataset: Dataset) -> object:
+        seen.append(dataset.SOPInstanceUID)
+        return decoder_of(dataset)
+
+    monkeypatch.setattr(stacks.codecs, "decoder_of", decoder)
+    return seen
+
+
+def in_thin_slices(volume: Volume) -> Volume:
+    """The volume as slices 1.5 mm apart, of every other row and column."""
+    steps, affine = round(volume.spacing[2] / 1.5), volume.affine.copy()
+    affine[:3, :3] @= np.diag([2, 2, 1.5 / volume.spacing[2]])
+    return volume._replace(values=np.repeat(volume.values[:, ::2, ::2], steps, axis=0), affine=affine)
+
+
+def test_of_a_ct_that_is_no_head_slices_6_mm_apart_are_decoded_of_a_head_all(
+    tmp_path: Path, decoded_frames: list[str]
+) -> None:
+    """No file is decoded twice."""
+    chest = dict(heads.negatives())["chest"]
+    for name, volume in {"chest": chest, "head": CT}.items():
+        decoded_frames.clear()
+        thin = in_thin_slices(volume)
+        answer = asking.answers(open_source(tmp_path), written(tmp_path, **{name: thin}))[name]
+        assert answer.may_be == (name == "head")
+        few = len(range(0, len(thin.values), 4)) + 1
+        assert len(decoded_frames) == (pytest.approx(few, abs=1) if name == "chest" else len(thin.values)), name
+        assert len(set(decoded_frames)) == len(decoded_frames)
+
+
+def test_what_another_series_answers_for_is_not_decoded(tmp_path: Path, decoded_frames: list[str]) -> None:
+    chest = dict(heads.negatives())["chest"]
+    questions = written(tmp_path, thin=chest, thick=chest._replace(values=chest.values[:50]))
+    said = asking.answers(open_source(tmp_path), questions)
+    assert said["thick"] == said["thin"]._replace(asked_of="thin")
+    assert len(decoded_frames) == len(chest.values)
+
+
+def test_a_slice_that_cannot_be_decoded_lets_all_be_looked_at(tmp_path: Path, decoded_frames: list[str]) -> None:
+    chest = in_thin_slices(dict(heads.negatives())["chest"])
+    [question] = written(tmp_path, chest=chest)
+    broken = tmp_path / question.paths[0]
+    broken.write_bytes(broken.read_bytes()[:-500])
+    assert not asking.answers(open_source(tmp_path), [question])["chest"].may_be
+    assert len(set(decoded_frames)) == len(chest.values)
+
+
 def plane(volume: Volume, direction: int, *places: int) -> Volume:
     """Slices across an axis of a volume (0 = i, 1 = j, 2 = k), at these places."""
     axes = [*(axis for axis in range(3) if axis != direction), direction, 3]
@@ -218,6 +271,8 @@ def test_what_cannot_be_asked_may_be_a_head(tmp_path: Path) -> None:
     for path in (tmp_path / "broken").iterdir():
         path.write_bytes(path.read_bytes()[:-5000])
     answer = asking.answers(open_source(tmp_path), [broken])["broken"]
+    alone = broken._replace(paths=broken.paths[:1])
+    assert asking.answers(open_source(tmp_path), [alone])["broken"].may_be
     assert answer.may_be and answer.why.startswith("could not be looked at")
 
 
@@ -262,10 +317,12 @@ def test_of_thin_slices_as_many_are_read_as_are_needed() -> None:
             "ImageOrientationPatient": "1\\0\\0\\0\\1\\0",
             "EchoTime": ["1"] * 100 + ["2"] * 100,
         }
-    ).assign(Rows="8", Columns="8", PixelSpacing="1\\1")
+    ).assign(Rows="8", Columns="8", PixelSpacing="1\\1", NumberOfFrames="")
     assert [int(path) for path in asking.sample(rows)] == [*range(0, 100, 4), *range(100, 200, 4)]
     assert len(asking.sample(rows.assign(ImagePositionPatient=""))) == 200, "nothing is known of where they lie"
     assert len(asking.sample(rows[:30])) == 30
+    again = pd.concat([rows, rows.assign(source_path="b" + rows.source_path)])
+    assert asking.sample(again) == asking.sample(rows), "of images at one place the first counts"
 
 
 def test_real_heads_are_told(shared: Path) -> None:

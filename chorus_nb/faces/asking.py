@@ -86,14 +86,14 @@ def _laid(source: Source, questions: Sequence[HeadQuestion]) -> tuple[list[_Laid
     for one in questions:
         try:
             series = stacks.placed(source, one.paths)
-            few = _places(series) < 3
-            if few:
+            small = _places(series) < 3
+            if small:
                 stacks.decoded(series)  # no volume, but what cannot be decoded is not known to be that
         except Exception as error:  # whatever a damaged file does to a library
             found[one.series] = NO_VOLUME if one.single and isinstance(error, Unfit) else _doubt(error)
             continue
         mine = _Laid((one.series,), series)
-        if few:
+        if small:
             singles[series.modality].append(mine)
         else:
             laid.append(mine)

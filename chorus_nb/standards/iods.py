@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from functools import cache, lru_cache
 from typing import Any
 
@@ -57,32 +57,30 @@ def iod_of(sop_class: str) -> str | None:
     return name
 
 
-@lru_cache(maxsize=65536)
 def attribute_type(sop_class: str, path: tuple[str, ...], keyword: str) -> str | None:
     """Type of an attribute at its place in the IOD of ``sop_class``; ``None`` = not in the IOD (or no image IOD).
 
     Several modules: the strictest Type that a mandatory one asks for; else the strictest of the conditional and
     user-optional ones, which are present when one of their attributes is.
     """
-    found: dict[bool, set[str]] = {True: set(), False: set()}
-    for usage, type_ in _in_modules(sop_class, path, keyword):
-        found[usage == "M"].add(type_)
-    return min(found[True] or found[False], key=_STRICTNESS.index, default=None)
+    return _types(sop_class, path).get(keyword)
 
 
-def _in_modules(sop_class: str, path: tuple[str, ...], keyword: str) -> Iterator[tuple[str, str]]:
+@lru_cache(maxsize=4096)
+def _types(sop_class: str, path: tuple[str, ...]) -> dict[str, str]:
+    """The Type of every attribute at a place."""
     facts = _iods()
+    asked: dict[bool, dict[str, str]] = {True: {}, False: {}}
     for module, usage in facts["iods"].get(iod_of(sop_class) or "", {}).items():
         node = facts["items"][facts["modules"][module]]
         for step in path:
             entry = node.get(step)
-            if not isinstance(entry, list):
-                break
-            node = facts["items"][entry[1]]
-        else:
-            entry = node.get(keyword)
-            if entry is not None:
-                yield usage, entry[0] if isinstance(entry, list) else entry
+            node = facts["items"][entry[1]] if isinstance(entry, list) else {}
+        types = asked[usage == "M"]
+        for keyword, entry in node.items():
+            type_ = entry[0] if isinstance(entry, list) else entry
+            types[keyword] = min(types.get(keyword, type_), type_, key=_STRICTNESS.index)
+    return asked[False] | asked[True]
 
 
 def places_slice(sop_class: str, keyword: str) -> bool:

@@ -88,7 +88,7 @@ def _laid(source: Source, questions: Sequence[HeadQuestion]) -> tuple[list[_Laid
             series = stacks.placed(source, one.paths)
             small = _places(series) < 3
             if small:
-                stacks.decoded(series)  # no volume, but what cannot be decoded is not known to be that
+                stacks.with_pixels(series)  # no volume, but what cannot be decoded is not known to be that
         except Exception as error:  # whatever a damaged file does to a library
             found[one.series] = NO_VOLUME if one.single and isinstance(error, Unfit) else _doubt(error)
             continue
@@ -122,7 +122,7 @@ def _looked_at(series: PlacedSeries) -> tuple[HeadAnswer, list[Volume]]:
     try:
         if (sparse := _sparse(series)) and (none := no_braincase(sparse)):
             return none, sparse
-        volumes = _volumes(stacks.decoded(series))
+        volumes = _volumes(stacks.with_pixels(series))
         return _asked(volumes), volumes
     except Exception as error:  # whatever a damaged file does to a library
         return _doubt(error), []
@@ -132,11 +132,11 @@ def _sparse(series: PlacedSeries) -> list[Volume]:
     """A CT of slices as far apart as the coarse cubes; none where they are few, lie in more than one way or fail."""
     if series.modality != "CT" or series.left_out or len({piece.kind for piece in series.slices}) > 1:
         return []
-    wanted = stacks.apart([piece.height for piece in series.slices], COARSE)
+    wanted = stacks.sparse([piece.height for piece in series.slices], COARSE)
     if not stacks.FEWEST * WAYS <= len(wanted) < len(series.slices):
         return []
     try:
-        few = stacks.decoded(series, wanted)
+        few = stacks.with_pixels(series, wanted)
         volumes = [] if few.left_out else stacks.all_stacks(few)
     except Exception:  # whatever a damaged file does to a library: then all are decoded
         return []

@@ -122,7 +122,7 @@ def placed(source: Source, paths: Sequence[str]) -> PlacedSeries:
     return PlacedSeries(str(files[0].dataset.get("Modality", "")), files, left_out)
 
 
-def decoded(series: PlacedSeries, wanted: Container[int] | None = None) -> SliceSeries:
+def with_pixels(series: PlacedSeries, wanted: Container[int] | None = None) -> SliceSeries:
     """The pixels of a series, or of its ``wanted`` slices only, by their number; faults as in :func:`load`."""
     return _decoded(series.files, dict(series.left_out), wanted)
 
@@ -341,7 +341,7 @@ def _even_runs(slices: Sequence[Slice], numbers: list[int]) -> list[dict[int, in
     return runs
 
 
-def apart(heights: Sequence[float], step: float) -> set[int]:
+def sparse(heights: Sequence[float], step: float) -> set[int]:
     """The fewest of slices at these ``heights`` (mm) that leave no gap over ``step`` which is not there already."""
     order = sorted(range(len(heights)), key=lambda number: (round(heights[number], 2), number))
     kept = order[:1]

@@ -44,7 +44,9 @@ def trial_report(scratch: Workspace, plants: Plants) -> pd.DataFrame:
     for place, kind, is_lost in _kept(scratch, there):
         tried[place, kind] += 1
         lost[place, kind] += is_lost
-    for kind, is_left, is_lost in _in_pictures(scratch, there, plants):
+    faceless = set(released.source_path[released.face_share > 0]) - set(plants.head)  # these had a face of their own
+    pictures = [one for one in there if one[0] not in faceless]
+    for kind, is_left, is_lost in _in_pictures(scratch, pictures, plants):
         left["picture", kind] += is_left
         tried[KEPT, f"picture beside a {kind}"] += 1
         lost[KEPT, f"picture beside a {kind}"] += is_lost
@@ -53,7 +55,7 @@ def trial_report(scratch: Workspace, plants: Plants) -> pd.DataFrame:
     lost[FILES, "no outcome"] = len(plants.copies) - len(outcomes)
     for path, reason, status in stayed:
         lost[FILES, reason] += status != "released" and not _rightly(path, reason, plants)
-    rows = [(*one, tried[one], left[one], lost[one]) for one in sorted({*tried, *left, *+lost})]
+    rows = [(*one, tried[one], left[one], lost[one]) for one in sorted({*tried, *+left, *+lost})]
     return pd.DataFrame(rows, columns=TRIAL_COLUMNS)
 
 
@@ -195,5 +197,6 @@ def not_tried(parameters: Parameters, plants: Plants) -> list[str]:
     elif not plants.head:
         said.append("a face (CT is not among the kinds)")
     if plants.not_prepared:
-        said.append(f"{plants.not_prepared:,} files that could not be written anew")
+        files = "file" if plants.not_prepared == 1 else "files"
+        said.append(f"{plants.not_prepared:,} {files} that could not be written anew")
     return said

@@ -161,11 +161,9 @@ def upload_problem(path: str) -> str:
 
 def strangers(release: Path) -> dict[str, str]:
     """What stands below ``release`` and may not, with the reason: whatever is no plain file of a kind on the list."""
-    found: dict[str, str] = {}
+    found = dict.fromkeys(empty_folders(release), "is an empty folder")
     for base, folders, names in os.walk(release):
         here = Path(base)
-        if not (folders or names) and here != release:
-            found[here.relative_to(release).as_posix() + "/"] = "is an empty folder"
         for name in (*folders, *names):
             path, relative = here / name, (here / name).relative_to(release).as_posix()
             mode = path.lstat()
@@ -178,6 +176,12 @@ def strangers(release: Path) -> dict[str, str]:
             elif problem := upload_problem(relative) or ("" if mode.st_size else "is empty; central does not count it"):
                 found[relative] = problem
     return found
+
+
+def empty_folders(folder: Path) -> list[str]:
+    """Every folder below ``folder`` with nothing in it, relative, with ``/`` at its end, sorted."""
+    found = [Path(base) for base, folders, names in os.walk(folder) if not (folders or names)]
+    return sorted(path.relative_to(folder).as_posix() + "/" for path in found if path != folder)
 
 
 def files_below(folder: Path) -> list[str]:

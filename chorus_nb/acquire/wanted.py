@@ -80,7 +80,8 @@ def expect_studies(workspace: Workspace) -> pd.DataFrame:
 
 def by_request(expected: pd.DataFrame) -> pd.DataFrame:
     """How many studies are expected, by what expects them, modality, and why they cannot be asked for."""
-    rows = expected.assign(modality=expected["modality"].replace("", "unknown"))
+    asked_by = expected["asked_by"].str.replace("\\", ", ", regex=False)
+    rows = expected.assign(asked_by=asked_by, modality=expected["modality"].replace("", "unknown"))
     return rows.groupby(["asked_by", "modality", "fault"], as_index=False).agg(studies=("number", "size"))
 
 

@@ -66,18 +66,6 @@ def notes(outcomes: pd.DataFrame) -> pd.DataFrame:
     return found.groupby("note", as_index=False).agg(times=("times", "sum"), files=("times", "count"))
 
 
-def throughput(outcomes: pd.DataFrame, worklist: pd.DataFrame) -> pd.DataFrame:
-    """What one worker does in a second, by modality and in all, over the released files, also those of earlier runs."""
-    released = outcomes[outcomes.status == "released"].merge(worklist[["source_path", "size"]], on="source_path")
-    each = released.groupby("modality").agg(files=("size", "count"), bytes=("size", "sum"), seconds=("seconds", "sum"))
-    each.loc["all"] = each.sum()
-    each["files_per_second"] = each.files / each.seconds
-    each["MB_per_second"] = each.bytes / 1e6 / each.seconds
-    each["MB"] = each.bytes / 1e6
-    columns = ["files", "MB", "seconds", "files_per_second", "MB_per_second"]
-    return each[columns].astype({"files": "int64"}).round(1).reset_index()
-
-
 def released_before(workspace: Workspace) -> pd.DataFrame:
     """What the last run released, to compare with."""
     return workspace.read_or_empty(tables.OUTCOMES)

@@ -38,16 +38,3 @@ def actions_done(counts: pd.DataFrame) -> Figure:
     axes.set_xlabel("data elements")
     axes.set_title("What was done to data elements", loc="left")
     return figure
-
-
-def files_per_second(rates: pd.DataFrame) -> Figure:
-    """Bars: megabytes a second and worker by modality, files a second beside them; ``rates`` as in the summary."""
-    ordered = rates[rates.modality != "all"].sort_values("MB_per_second")
-    figure = style.new_figure(height=0.9 + 0.32 * max(len(ordered), 2))
-    axes = figure.axes[0]
-    bars = axes.barh(ordered.modality.map(style.safe), ordered.MB_per_second, color=style.BLUE)
-    labels = [f"{files:,.0f} files/s" for files in ordered.files_per_second]
-    axes.bar_label(bars, labels, padding=4, fontsize=9, color=style.MUTED)
-    axes.set_xlabel("MB a second and worker")
-    axes.set_title("Throughput", loc="left")
-    return figure

@@ -71,6 +71,7 @@ def page_words() -> frozenset[str]:
     listed = resources.files("chorus_nb.leaks").joinpath("page_words.txt").read_text("utf-8").splitlines()
     said = [line for line in listed if not line.startswith("#")]
     said += [f"{column.name} {column.meaning}" for table in tables.TABLES.values() for column in table.columns]
+    said += tables.TABLES
     said += [f"{name} {field.default}" for name, field in Parameters.model_fields.items()]
     return frozenset(re.findall(r"[a-z]{2,}", " ".join(said).lower()))
 

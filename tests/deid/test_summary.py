@@ -9,7 +9,6 @@ import pytest
 
 from chorus_nb import deid, tables
 from chorus_nb.deid import job, summary
-from chorus_nb.figures import deid as figures
 from chorus_nb.workspace import Workspace
 from tests.deid.small_run import SmallSite, run
 
@@ -44,12 +43,6 @@ def test_every_reason_that_is_tried_again_has_a_remedy() -> None:
     assert set(tables.REMEDIES) >= job.PASSING
 
 
-def test_throughput_adds_up(ran: Workspace) -> None:
-    rates = summary.throughput(ran.read(tables.OUTCOMES), ran.read(tables.WORKLIST)).set_index("modality")
-    assert rates.files.to_dict() == {"CT": 4, "all": 4}
-    figures.files_per_second(rates.reset_index())
-
-
 def test_what_changed_since_the_last_run_is_counted(ran: Workspace) -> None:
     outcomes = summary.released_before(ran)
     none, gone = outcomes.head(0), outcomes[outcomes.status == "released"].tail(1)
@@ -62,7 +55,7 @@ def test_nothing_in_it_names_a_file_or_a_person(ran: Workspace) -> None:
     outcomes, worklist = ran.read(tables.OUTCOMES), ran.read(tables.WORKLIST)
     shown: list[pd.DataFrame] = [
         *(summary.by_reason(outcomes), summary.by_reason(worklist), summary.quarantine(outcomes)),
-        *(summary.notes(outcomes), summary.throughput(outcomes, worklist), summary.since(outcomes, outcomes)),
+        *(summary.notes(outcomes), summary.since(outcomes, outcomes)),
         *(summary.what_was_done(ran), deid.outlook(ran)),
     ]
     for frame in shown:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import html
+import json
 import re
 
 import pytest
 
+from chorus_nb.leaks.terms import page_words
 from chorus_nb.parameters import Parameters
 from chorus_nb.tables import REASON_MEANINGS
 from tests.notebooks.finished_chain import ROOT, Chain
@@ -109,3 +111,20 @@ def test_every_table_of_a_report_is_recomputed_or_on_the_list_of_those_that_are_
     untold = [c for name, c in shown if not any(of == name and is_captioned(c, begin) for of, begin in told)]
     assert {re.split("[,;:]", caption)[0] for caption in untold} == set(UNTOLD)
     assert len(untold) / len(shown) < 0.2
+
+
+def test_no_key_of_our_json_is_somebody_s_name(chain: Chain) -> None:
+    """A patient may be called Outputs."""
+    keys = set[str]()
+
+    def note(read: dict[str, object]) -> dict[str, object]:
+        keys.update(read)
+        return read
+
+    places = (chain.ended / "audit", chain.ended / "release")
+    for path in (path for place in places for path in place.rglob("*.json*")):
+        for line in path.read_text("utf-8").splitlines() if path.suffix == ".jsonl" else [path.read_text("utf-8")]:
+            json.loads(line, object_hook=note)
+    said = set(re.findall(r"[a-z]{4,}", " ".join(keys).lower()))
+    assert {"outputs", "verdicts", "parameters"} <= said
+    assert said - page_words() == set()

@@ -243,6 +243,15 @@ def test_shareable_reports_go_along_and_stay_while_nothing_else_changes(built: W
     assert packed.read_text() == "<p>second run, other time</p>"
 
 
+def test_a_report_that_goes_along_links_to_nothing_that_does_not(built: Workspace) -> None:
+    report = built.reports_audit / "05_build_registry.html"
+    report.write_text('<a href="index.html">All</a> <a href="#what">What</a> <a href="03_run_deid.html#x">03</a>')
+    (built.reports_audit / "03_run_deid.html").write_text("<p>03</p>")
+    pack(built)
+    said = (built.metadata / "reports" / report.name).read_text()
+    assert said == 'All <a href="#what">What</a> <a href="03_run_deid.html#x">03</a>'
+
+
 def test_the_gate_holds_for_the_bytes_not_for_the_names(built: Workspace) -> None:
     first, second = (built.release / IMAGE.replace("/001", f"/{number}") for number in ("001", "002"))
     content = first.read_bytes()

@@ -213,6 +213,7 @@ ARRIVED: dict[str, tuple[Callable[[Path], object], str]] = {
         "data_dictionary.csv: is not here",
     ),
     "a file more": (lambda there: (there / "Metadata/x.csv").write_text("x"), "Metadata/x.csv: is not in what"),
+    "an empty folder": (lambda there: (there / "Metadata/DOE^JANE").mkdir(), "Metadata/DOE^JANE/: is an empty folder"),
     "no signature": (lambda there: (there / SIGNATURE_FILE).unlink(), "nobody signed what was delivered"),
 }
 

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import REQUIRED, Parameters, resolve
+from chorus_nb.workbench.commands import main
 from chorus_nb.workbench.demo_site import demo_values
 from chorus_nb.workbench.notebook import begin, prepare_process
 from chorus_nb.workbench.steps import STEPS
@@ -51,6 +53,19 @@ def test_a_value_of_the_demo_among_own_ones_is_refused(own: dict[str, Any], name
     for value in {demo_values()[name], str(resolve(demo_values()[name])) if name != "site" else "demo"}:
         assert refused({**own, name: value}).startswith(f"demo and own values are mixed: {name} is the demo's, ")
     assert not (tmp_path / "workspace").exists()
+
+
+def test_nobody_signs_for_a_mixture_of_the_demo_and_a_site(
+    own: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mixed, other = tmp_path / "mixed.yaml", tmp_path / "other.yaml"
+    mixed.write_text(yaml.safe_dump({**own, "site": demo_values()["site"]}))
+    assert main(["sign", str(mixed), "--by", "Grace Hopper"]) == 2
+    prepare_process(Parameters.of(own))
+    other.write_text(yaml.safe_dump({**own, "site": "south"}))
+    assert main(["sign", str(other), "--by", "Grace Hopper"]) == 2
+    said = capsys.readouterr()
+    assert "demo and own values are mixed" in said.err and "was made with another site" in said.err
 
 
 @pytest.mark.parametrize("name", ["site", "source"])

@@ -38,7 +38,7 @@ class Measures(NamedTuple):
     rotation: float
     """degrees"""
     brain: float
-    """share of the template's brain in view that would be removed, in whichever pose it is most"""
+    """share of the template's brain in view over which ends of the search contradict each other, where it is most"""
     face: float
     """share of the head in view that is removed"""
     scalp: float
@@ -94,29 +94,34 @@ class Posed(NamedTuple):
     """The template's regions at the voxels of a grid."""
 
     face: Mask
-    """what is removed: what any of the poses calls face, but no brain of the best"""
+    """what is removed: what any of the poses calls face, but no brain of the best nor of those beside it"""
     faces: list[Mask]
     """the face of each pose"""
     brains: list[Mask]
+    same: int
+    """how many of them, from the first, are one place: their brains are spared"""
     skull: Mask
     scalp: Mask
 
 
 def posed(volume: Grid, pose: Pose, *, ears: bool = False) -> Posed:
     """The template's regions in the volume's grid."""
-    found = [regions_on(matrix, volume.affine, volume.head.shape) for matrix in (pose.matrix, *pose.rivals)]
+    found = [regions_on(matrix, volume.affine, volume.head.shape) for matrix in pose.ends]
     zone = Region.FACE | Region.EARS if ears else Region.FACE
     faces, brains = [(one & zone) > 0 for one in found], [(one & Region.BRAIN) > 0 for one in found]
-    face = np.logical_or.reduce(faces) & ~brains[0]
-    return Posed(face, faces, brains, (found[0] & Region.SKULL) > 0, (found[0] & Region.SCALP) > 0)
+    same = 1 + len(pose.beside)
+    face = np.logical_or.reduce(faces) & ~np.logical_or.reduce(brains[:same])
+    return Posed(face, faces, brains, same, (found[0] & Region.SKULL) > 0, (found[0] & Region.SCALP) > 0)
 
 
 def measure(volume: Grid, pose: Pose, regions: Posed) -> Measures:
     """All measures of a pose."""
     seen = volume.head & volume.field
     _, stretch, _ = np.linalg.svd(pose.matrix[:3, :3])
-    any_face = np.logical_or.reduce(regions.faces)
     brains = [brain & volume.field for brain in regions.brains]
+    others_face = np.logical_or.reduce([np.zeros_like(seen), *regions.faces[regions.same :]])
+    any_face = np.logical_or.reduce(regions.faces)
+    over = [others_face if number < regions.same else any_face for number in range(len(brains))]
     first, *others = (face & seen for face in regions.faces)
     nose, front = front_measures(volume, regions.face)
     return Measures(
@@ -125,7 +130,7 @@ def measure(volume: Grid, pose: Pose, regions: Posed) -> Measures:
         scale_low=float(stretch[2]),
         scale_high=float(stretch[0]),
         rotation=pose.rotation,
-        brain=max(_share((any_face & brain).sum(), brain.sum()) for brain in brains),
+        brain=max(_share((face & brain).sum(), brain.sum()) for face, brain in zip(over, brains, strict=True)),
         face=_share((regions.face & seen).sum(), seen.sum()),
         scalp=_scalp(volume, regions),
         agreement=min((_overlap(first, other, seen) for other in others), default=1.0),
@@ -151,7 +156,7 @@ def face_left(volume: Grid, pose: Pose) -> float:
     values = volume.values
     grains = np.rint((values - values.min()) / (max(float(np.ptp(values)), 1e-6) * GRAIN)).astype(np.int64)
     shares = []
-    for matrix in (pose.matrix, *pose.rivals):
+    for matrix in pose.ends:
         core = ((regions_on(matrix, volume.affine, volume.head.shape) & Region.CORE) > 0) & volume.field
         to_template = template().to_index @ matrix @ volume.affine
         whole = template().shows(Region.CORE).sum() / abs(np.linalg.det(to_template))

@@ -5,7 +5,7 @@ Always one thread and fixed sampling, so that the same volume gives the same tra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import product
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ STARTS, FINALS = 6, 2  # poses that are refined, first by a similarity transform
 APART = 0.1  # radians or decimetres: how different they have to be
 NODS = (-12, 12)  # degrees by which the best is pushed away, to see whether it comes back
 NEARLY = 0.002  # below the best fit: what is a rival
+BESIDE = 0.05  # radians or decimetres from the best: less than lies between brain and skin
 PER_DEGREE, PER_STRETCH = 0.0002, 0.05  # of fit: a smooth head looks much the same in several poses
 OUTLINE = 160.0  # mm from the crown: below it necks differ too much to compare outlines
 BINS, SEED = 32, 7
@@ -59,7 +60,8 @@ SAME_NMI = 1.04  # of two series of one head: 1.06 and more; beside another part
 class Pose(NamedTuple):
     """``matrix`` takes patient millimetres to template millimetres; ``nmi``: normalised mutual information, 1 = none.
 
-    ``rivals`` are other ends of the search that are nearly as good: what any of them calls face is removed.
+    ``rivals`` are other ends of the search that are nearly as good: what any of them calls face is removed. ``beside``
+    are such ends within ``BESIDE`` of the best: one place, known to so many millimetres; the brain of each is spared.
     """
 
     matrix: Matrix
@@ -67,6 +69,17 @@ class Pose(NamedTuple):
     dice: float
     """overlap of the outlines of the two heads, as far down as heads are alike"""
     rivals: tuple[Matrix, ...] = ()
+    beside: tuple[Matrix, ...] = ()
+
+    @property
+    def ends(self) -> tuple[Matrix, ...]:
+        """All of them, the best first, then those beside it."""
+        return (self.matrix, *self.beside, *self.rivals)
+
+    def mapped(self, how: Callable[[Matrix], Matrix]) -> Pose:
+        """The same with each of its ends changed alike."""
+        rivals, beside = tuple(map(how, self.rivals)), tuple(map(how, self.beside))
+        return self._replace(matrix=how(self.matrix), rivals=rivals, beside=beside)
 
     @property
     def fit(self) -> float:
@@ -98,7 +111,13 @@ def register_head(volume: Grid, modality: str, start: tuple[float, float, float]
     seconds = _diverse(rigid, volume, FINALS)
     nodded = [rigid[0]._replace(matrix=_nodded(rigid[0].matrix, degrees, volume)) for degrees in NODS]
     best, *others = refined([*seconds, *nodded], "affine")
-    return best._replace(rivals=tuple(other.matrix for other in others if other.fit >= best.fit - NEARLY))
+    centre = volume.points(volume.head).mean(axis=0)
+    nearly = [other.matrix for other in others if other.fit >= best.fit - NEARLY]
+    apart = [_difference(best.matrix, end, centre) for end in nearly]
+    rivals = tuple(end for end, far in zip(nearly, apart, strict=True) if far > BESIDE)
+    return best._replace(
+        rivals=rivals, beside=tuple(end for end, far in zip(nearly, apart, strict=True) if far <= BESIDE)
+    )
 
 
 def coarse_start(volume: Grid, modality: str) -> float:
@@ -125,22 +144,38 @@ def same_head(volume: Grid, modality: str, other: Grid, other_modality: str) -> 
 
     None where no two starts (one frame on the other, one centre on the other) end at one place that is alike.
     """
-    values, region = _comparable(volume.values, modality, volume.head), _region(volume)
-    theirs = _comparable(other.values, other_modality, other.head)
-    centre = volume.points(volume.head & region).mean(axis=0)
+    centre = volume.points(volume.head & _region(volume)).mean(axis=0)
     meets = np.eye(4)
     meets[:3, 3] = other.points(other.head & _region(other)).mean(axis=0) - centre
     starts = [np.eye(4), *(_nodded(meets, degrees, volume) for degrees in SAME_STARTS)]
-    ends = starts
-    for kind in RIGID:
-        ends = [_refine(volume, values, region, start, kind, _image(theirs, other)) for start in ends]
+    ends = _rigid_ends(volume, modality, other, other_modality, starts)
+    best, shared = max(ends, key=lambda end: end[1])
+    together = sum(_difference(best, end, centre) <= SAME_ENDS for end, _ in ends)
+    return best if shared >= SAME_NMI and together > 1 else None
+
+
+def same_place(volume: Grid, modality: str, other: Grid, other_modality: str) -> Matrix | None:
+    """The same within one frame of reference, where that and the pixels say nearly the same; else None."""
+    [(end, shared)] = _rigid_ends(volume, modality, other, other_modality, [np.eye(4)])
+    centre = volume.points(volume.head & _region(volume)).mean(axis=0)
+    return end if shared >= SAME_NMI and _difference(np.eye(4), end, centre) <= SAME_ENDS else None
+
+
+def _rigid_ends(
+    volume: Grid, modality: str, other: Grid, other_modality: str, starts: Sequence[Matrix]
+) -> list[tuple[Matrix, float]]:
+    """Where each start ends, and the normalised mutual information there."""
+    values, region = _comparable(volume.values, modality, volume.head), _region(volume)
+    theirs = _comparable(other.values, other_modality, other.head)
     points, own = volume.points(region), _binned(values[region])
     bins, to_index = _binned(theirs), np.asarray(np.linalg.inv(other.affine), np.float64)
-    moved = (np.asarray(points @ end[:3, :3].T + end[:3, 3], np.float64) for end in ends)
-    shared = [_shared_information(own, sampled_volume(bins, to_index, there)) for there in moved]
-    best = int(np.argmax(shared))
-    together = sum(_difference(ends[best], end, centre) <= SAME_ENDS for end in ends)
-    return ends[best] if shared[best] >= SAME_NMI and together > 1 else None
+    image, found = _image(theirs, other), []
+    for end in starts:
+        for kind in RIGID:
+            end = _refine(volume, values, region, end, kind, image)
+        there = np.asarray(points @ end[:3, :3].T + end[:3, 3], np.float64)
+        found.append((end, _shared_information(own, sampled_volume(bins, to_index, there))))
+    return found
 
 
 def _nodded(matrix: Matrix, degrees: float, volume: Grid) -> Matrix:

@@ -18,7 +18,7 @@ from chorus_nb.faces.acceptance import IN_VIEW, Measures, came_without_face, fac
 from chorus_nb.faces.atlas import LEEWAY, Mask, Matrix, Region, regions_on
 from chorus_nb.faces.heads import HeadAnswer
 from chorus_nb.faces.masks import FaceMask
-from chorus_nb.faces.registration import Pose, register_head, same_head
+from chorus_nb.faces.registration import Pose, register_head, same_head, same_place
 from chorus_nb.faces.stacks import Slice, SliceSeries, Unfit
 from chorus_nb.faces.volume import Grid, grid, head
 from chorus_nb.guard import fault_of
@@ -95,10 +95,7 @@ class _Face(NamedTuple):
 
     def seen_from(self, moved: Matrix) -> _Face:
         """The same in another frame of reference, from which ``moved`` leads to its own."""
-        pose = self.pose._replace(
-            matrix=self.pose.matrix @ moved, rivals=tuple(one @ moved for one in self.pose.rivals)
-        )
-        return self._replace(pose=pose, moved=moved)
+        return self._replace(pose=self.pose.mapped(lambda end: end @ moved), moved=moved)
 
     @property
     def near(self) -> Mask:
@@ -119,13 +116,15 @@ def remove_faces(source: Source, folder: Path, asked: Sequence[Asked], ears: boo
     """
     answers: dict[str, FaceFound] = {}
     heads: list[_Face] = []
+    frames = {one.series: one.frame for one in asked}
     for frame in dict.fromkeys(one.frame for one in asked):
         of_frame, accepted = _of_frame(source, folder, [one for one in asked if one.frame == frame], ears)
         answers |= of_frame
         heads += accepted
     for one in asked if heads else []:
         if answers[one.series].status == "not_defaced" and not one.decision:
-            answers[one.series] = _elsewhere(source, folder, one, heads, ears) or answers[one.series]
+            beside = [face for face in heads if frames[face.series] == one.frame]
+            answers[one.series] = _registered(source, folder, one, heads, beside, ears) or answers[one.series]
     return list(answers.values())
 
 
@@ -148,25 +147,40 @@ def _of_frame(
     return answers, accepted
 
 
-def _elsewhere(source: Source, folder: Path, one: Asked, heads: Sequence[_Face], ears: bool) -> FaceFound | None:
-    """A series that was refused in its own frame of reference, registered to a head accepted in another."""
+def _registered(
+    source: Source, folder: Path, one: Asked, heads: Sequence[_Face], beside: Sequence[_Face], ears: bool
+) -> FaceFound | None:
+    """A series that was refused by itself, registered to a head that its study has accepted.
+
+    ``beside``: those of its own frame of reference. Where that says nearly what the pixels say, both faces go; in
+    another, or where they contradict each other, the outlines have to say the same as the registration.
+    """
     begun = time.perf_counter()
     try:
         series = stacks.load(source, one.paths)
         even = grid(stacks.stacks(series))
     except Exception:  # told by what it was refused for
         return None
-    for face in heads:
-        moved = same_head(even, series.modality, face.grid, face.modality) if even.head.any() else None
+    found = None
+    for face in beside if even.head.any() else []:
+        moved = same_place(even, series.modality, face.grid, face.modality)
+        if moved is not None and _compared(series, face).shown > FEW_POINTS:
+            seen = face.seen_from(moved).pose
+            both = seen._replace(rivals=(*seen.rivals, *face.pose.ends))
+            found = _cut(series, one, folder, face._replace(pose=both), ears, wide=True)
+            break
+    for face in heads if even.head.any() and not found else []:
+        moved = same_head(even, series.modality, face.grid, face.modality)
         if moved is None:
             continue
         there = face.seen_from(moved)
         comparison = _compared(series, there)
         if comparison.agrees or comparison.silent:
             found = _cut(series, one, folder, there, ears, wide=True)
-            left_out = tuple(series.left_out)
-            return found._replace(left_out=left_out, remembered=not left_out, seconds=time.perf_counter() - begun)
-    return None
+            break
+    left_out = tuple(series.left_out)
+    seconds = time.perf_counter() - begun
+    return found and found._replace(left_out=left_out, remembered=not left_out, seconds=seconds)
 
 
 def _answer(source: Source, folder: Path, one: Asked, accepted: list[_Face], ears: bool) -> FaceFound:
@@ -214,7 +228,7 @@ def _face_of_slices(series: SliceSeries, folder: Path, one: Asked, accepted: lis
         said = f"no face is left in it: where one lies, {1 - left:.0%} has one value"
         return FaceFound(one.series, "came_without_face", said, measures=measures)
     refused = bool(reasons) and mine.decision != "deface"
-    others = [matrix for other in accepted for matrix in (other.pose.matrix, *other.pose.rivals)]
+    others = [matrix for other in accepted for matrix in other.pose.ends]
     union = pose._replace(rivals=(*pose.rivals, *others))  # two series of one head contradict each other: both faces go
     found = _cut(series, one, folder, face._replace(pose=union), ears)
     if refused:  # the mask is kept for a reviewer to look at; nothing is released
@@ -273,9 +287,9 @@ def _points(piece: Slice) -> NDArray[np.float64]:
 def _slice_regions(piece: Slice, pose: Pose, zone: Region) -> tuple[Mask, Mask]:
     """What is removed of a slice, as in :func:`acceptance.posed`; and where the template's brain lies."""
     size = 1, piece.rows, piece.columns
-    first, *others = (regions_on(matrix, piece.affine, size)[0] for matrix in (pose.matrix, *pose.rivals))
-    brain = (first & Region.BRAIN) > 0
-    return ((np.bitwise_or.reduce([first, *others]) & zone) > 0) & ~brain, brain
+    found = [regions_on(matrix, piece.affine, size)[0] for matrix in pose.ends]
+    brain = (np.bitwise_or.reduce(found[: 1 + len(pose.beside)]) & Region.BRAIN) > 0
+    return ((np.bitwise_or.reduce(found) & zone) > 0) & ~brain, brain
 
 
 def _shifted(pose: Pose, shift: tuple[float, float, float]) -> Pose:
@@ -286,7 +300,7 @@ def _shifted(pose: Pose, shift: tuple[float, float, float]) -> Pose:
         made[:3, 3] -= matrix[:3, :3] @ np.array(shift)
         return made
 
-    return pose._replace(matrix=moved(pose.matrix), rivals=tuple(map(moved, pose.rivals)))
+    return pose.mapped(moved)
 
 
 class _Comparison(NamedTuple):

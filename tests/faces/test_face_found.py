@@ -25,7 +25,7 @@ from chorus_nb.faces.acceptance import (
 )
 from chorus_nb.faces.atlas import Region, regions_on
 from chorus_nb.faces.masks import paths
-from chorus_nb.faces.registration import Pose, register_head, same_head
+from chorus_nb.faces.registration import Pose, register_head, same_head, same_place
 from chorus_nb.faces.study import Asked, remove_faces
 from chorus_nb.faces.volume import Grid, Volume, grid, head
 from chorus_nb.source import open_source
@@ -66,7 +66,7 @@ def test_a_turned_head_gets_a_mask_that_is_turned_with_it() -> None:
     _, pose, _, _ = demo_head()
     case = next(heads.stress(heads.head("T1"), seed=3))
     even, turned, reasons, _ = found(case.volume)
-    wanted = pose._replace(matrix=pose.matrix @ np.linalg.inv(case.moved), rivals=())
+    wanted = pose._replace(matrix=pose.matrix @ np.linalg.inv(case.moved), rivals=(), beside=())
     should, does = (posed(even, one).face & even.head for one in (wanted, turned))
     assert reasons or (should & does).sum() >= 0.9 * should.sum()
 
@@ -108,7 +108,9 @@ def one_head() -> dict[str, Volume]:
     random = np.random.default_rng(3)
     hiss = random.uniform(0, 1, brain.shape)
     noise = np.abs(random.normal(0, 40, brain.shape))
-    bare = np.where(brain, t2.values, noise)
+    names, places = np.unique(heads.tissues(), return_inverse=True)
+    grain = random.normal(0, 12, brain.shape)
+    bare, faint = np.where(brain, t2.values, noise), np.where(brain, t2.values, t2.values * 0.1 + noise / 4)
     left_by = t2.affine + np.array([[0, 0, 0, 5.0], [0] * 4, [0] * 4, [0] * 4])
 
     def few(volume: Volume, *places: int) -> Volume:
@@ -117,6 +119,16 @@ def one_head() -> dict[str, Volume]:
         affine[:3, 2] *= places[1] - places[0] if len(places) > 1 else 1
         return volume._replace(values=volume.values[list(places)].astype("f4"), affine=affine)
 
+    def contrast(**signal: float) -> np.ndarray:
+        """Signal by tissue with grain; all other tissues are faint, as bone and air are."""
+        return np.array([signal.get(name, 20.0) for name in names])[places].reshape(brain.shape) + np.abs(grain)
+
+    def distorted(values: np.ndarray) -> np.ndarray:
+        """Drawn out by up to 8 mm over the air of the sinuses, with a ghost half a field away: echo planar."""
+        rows = np.arange(values.shape[1])
+        drawn = np.rint(np.clip(rows + 3.2 * np.exp(-(((rows - 24) / 10) ** 2)), 0, len(rows) - 1)).astype(int)
+        return values[:, drawn] + 0.06 * np.roll(values[:, drawn], len(rows) // 2, axis=1)
+
     return {
         "t2": t2,
         "dwi": few(t2._replace(values=bare), *range(8, 64, 4)),
@@ -124,6 +136,9 @@ def one_head() -> dict[str, Volume]:
         "adc": few(t2._replace(values=np.where(brain, 700 + noise, hiss * 3000)), 20, 30, 40),
         "phase": few(t2._replace(values=np.where(brain, 2000 + noise, hiss * 4095)), 20, 30, 40),
         "fa": few(t2._replace(values=np.where(brain, noise * 10, 0)), 20, 30, 40),
+        "flair": few(t2._replace(values=contrast(csf=90, grey=700, white=560, fat=900, skin=420)), *range(0, 72, 4)),
+        "swi": few(t2._replace(values=contrast(csf=800, grey=500, white=450, fat=350, skin=250)), *range(34, 68)),
+        "bold": few(t2._replace(values=distorted(faint)), *range(8, 68, 3)),
         "localizer": few(t2, 24, 34),
         "single": few(t2, 24),
     }
@@ -180,6 +195,41 @@ def test_the_face_goes_from_a_series_of_another_frame_of_reference_that_shows_no
     names = sorted(path.name for path in (source / "dwi").iterdir())
     removed = np.stack([read_mask(folder, found.mask, f"dwi/{name}").mask[0] for name in names])
     assert removed[heads.face()[8:64:4]].mean() >= 0.95
+
+
+def test_a_series_without_an_outline_takes_the_face_where_its_frame_of_reference_and_its_pixels_agree(
+    tmp_path: Path,
+) -> None:
+    """A person who moved while they were scanned, seen a second time half a field away: no head's outline."""
+    t1, t2 = heads.head("T1"), heads.head("T2")
+    grain = np.abs(np.random.default_rng(5).normal(0, 8, t2.values.shape))
+    ghost = np.roll(t2.values, heads.SIZE // 2, axis=1)
+    moved = t2._replace(values=(t2.values * 0.6 + ghost * 0.3 + grain).astype("f4"))
+    source, folder = tmp_path / "source", tmp_path / "faces"
+    asked = []
+    for name, volume in {"t1": t1, "moved": moved}.items():
+        files = heads.write(volume, source / name, SeriesDescription=name)
+        asked.append(Asked(name, "face", tuple(f"{name}/{file}" for file in files)))
+    answers = {one.series: one for one in remove_faces(open_source(source), folder, asked, False)}
+    found = answers["moved"]
+    assert (found.status, found.shared_from, found.brain_ml) == ("defaced", "t1", 0)
+    removed = np.stack([read_mask(folder, found.mask, path).mask[0] for path in asked[1].paths])
+    assert removed[heads.face()].mean() >= 0.95
+
+
+def test_ends_of_the_search_that_are_one_place_spare_the_brain_of_each_and_others_are_asked_for_it() -> None:
+    """Two ends 4 mm apart are one place; where an end further away would take brain, that is a measure."""
+    even, pose, _, _ = demo_head()
+    beside, far = pose.matrix.copy(), pose.matrix.copy()
+    beside[1, 3] += 4
+    far[1, 3] += 25
+    near = pose._replace(rivals=(), beside=(beside,))
+    there = posed(even, near)
+    assert not (there.face & (there.brains[0] | there.brains[1])).any()
+    assert (there.face & ~posed(even, near._replace(beside=())).face).any(), "the face of each goes"
+    assert measure(even, near, there).brain == 0
+    rival = pose._replace(rivals=(far,), beside=())
+    assert measure(even, rival, posed(even, rival)).brain > 0.01
 
 
 def filled(volume: Volume, pose: Pose, value: float, region: Region = Region.FACE) -> Volume:
@@ -246,6 +296,20 @@ def test_two_frames_of_reference_are_one_head_only_where_two_starts_end_at_one_p
     moved = same_head(even, "MR", even, "MR")
     assert (moved is not None) == one_head
     assert moved is None or np.array_equal(moved, np.eye(4))
+
+
+@pytest.mark.parametrize(("end", "one_place"), [(3.0, True), (4.0, False)])
+def test_a_frame_of_reference_is_believed_where_the_pixels_end_beside_it(
+    monkeypatch: pytest.MonkeyPatch, end: float, one_place: bool
+) -> None:
+    """``end``: degrees by which the registration turns what the frame of reference says."""
+    even = demo_head()[0]
+    turned = heads.about_middle(heads.head("T1"), heads.rotated(end, 0, 0))
+    monkeypatch.setattr("chorus_nb.faces.registration._refine", lambda *_: turned)
+    monkeypatch.setattr("chorus_nb.faces.registration._shared_information", lambda *_: 1.05)
+    assert (same_place(even, "MR", even, "MR") is not None) == one_place
+    monkeypatch.setattr("chorus_nb.faces.registration._shared_information", lambda *_: 1.03)
+    assert same_place(even, "MR", even, "MR") is None
 
 
 def test_without_a_pose_to_share_too_few_slices_are_held(tmp_path: Path) -> None:

@@ -218,14 +218,14 @@ def test_a_series_without_an_outline_takes_the_face_where_its_frame_of_reference
 
 
 def test_ends_of_the_search_that_are_one_place_spare_the_brain_of_each_and_others_are_asked_for_it() -> None:
-    """Two ends 4 mm apart are one place; where an end further away would take brain, that is a measure."""
+    """What is said to be one place takes no brain of any end; where a rival would take some, that is a measure."""
     even, pose, _, _ = demo_head()
-    beside, far = pose.matrix.copy(), pose.matrix.copy()
-    beside[1, 3] += 4
+    back, far = pose.matrix.copy(), pose.matrix.copy()
+    back[1, 3] -= 20
     far[1, 3] += 25
-    near = pose._replace(rivals=(), beside=(beside,))
+    near = pose._replace(rivals=(), beside=(back, far))
     there = posed(even, near)
-    assert not (there.face & (there.brains[0] | there.brains[1])).any()
+    assert not (there.face & np.logical_or.reduce(there.brains)).any()
     assert (there.face & ~posed(even, near._replace(beside=())).face).any(), "the face of each goes"
     assert measure(even, near, there).brain == 0
     rival = pose._replace(rivals=(far,), beside=())

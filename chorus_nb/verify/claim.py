@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from chorus_nb import tables
@@ -20,13 +21,13 @@ from chorus_nb.workspace import Workspace
 _RISK = 0.05
 _DETECTOR_FINDS = 0.96  # share of lines that 03 finds and that tell (measured: pixels/README.md)
 _ROUNDING = 1e-9
-_SEEN = ("redact", "reject")  # decisions of somebody who saw text
-_CONTROL_LOG = DecisionLog(tables.CONTROL_DECISIONS, frozenset({"accept", *_SEEN}))
+_CONTROL_LOG = DecisionLog(tables.CONTROL_DECISIONS, frozenset({"accept", "redact", "reject"}))
+_COVERED = 0.5  # of what was drawn, by the boxes of somebody who redacts it
 SAMPLED_RISKS = ("possible", "unlikely")
 
 
 class ControlCounts(NamedTuple):
-    """The hidden control: pictures looked at by the detector and found; shown to reviewers, who saw the text."""
+    """The hidden control: pictures looked at by the detector and found; shown to reviewers, who kept the text in."""
 
     looked: int = 0
     found: int = 0
@@ -83,8 +84,19 @@ def controls_of(workspace: Workspace) -> ControlCounts:
     """What detector and reviewers made of the hidden control so far; of a picture that several decided, the last."""
     made = workspace.read_or_empty(tables.TEXT_CONTROLS)
     said = _CONTROL_LOG.current(workspace)
-    shown = [said[item]["decision"] for item in made["item"] if item in said]
-    return ControlCounts(len(made), int(made["found"].sum()), len(shown), sum(each in _SEEN for each in shown))
+    shown = [_kept_in(said[item], box) for item, box in zip(made["item"], made["box"], strict=True) if item in said]
+    return ControlCounts(len(made), int(made["found"].sum()), len(shown), sum(shown))
+
+
+def _kept_in(decision: dict[str, str], planted: str) -> bool:
+    """Whether what was drawn at ``planted`` would not have left: rejected, or most of it lies in the boxes filled."""
+    x0, y0, x1, y1 = map(int, planted.split(","))
+    left = np.ones((y1, x1), bool)
+    for box in decision["boxes"].split(";") if decision["boxes"] else ():
+        a0, b0, a1, b1 = map(int, box.split(","))
+        left[b0:b1, a0:a1] = False
+    filled = 1 - left[y0:, x0:].mean() >= _COVERED
+    return decision["decision"] == "reject" or (decision["decision"] == "redact" and bool(filled))
 
 
 def claim_by_device(workspace: Workspace) -> pd.DataFrame:

@@ -51,9 +51,18 @@ def test_what_is_decided_about_it_is_counted_and_applied_to_nothing(controlled: 
     assert reviewer.undo()[0]["undone"] == "b.dcm"
     assert reviewer.undo()[0]["undone"] == ITEM
     assert controls_of(controlled) == ControlCounts(1, 1, 0, 0)
-    reviewer.decide(ITEM, "redact", "1,1,9,9")
-    assert controls_of(controlled) == ControlCounts(1, 1, 1, 1)
-    assert reviewer.found(ITEM)[0]["boxes"] == "1,1,9,9" and not reviewer.found(ITEM)[0]["outdated"]
+    [planted] = controlled.read(tables.TEXT_CONTROLS)["box"]
+    x0, y0, x1, y1 = map(int, planted.split(","))
+    for decision, boxes, kept_in in (
+        ("redact", "", 0),  # nothing is filled, so that what is there would leave
+        ("redact", f"{x1},{y0},{x1 + 9},{y1}", 0),
+        ("redact", f"{x0},{y0},{x0 + 2},{y1}", 0),
+        ("reject", "", 1),
+        ("redact", f"0,0,{x0 + 1},{y1};{planted}", 1),
+    ):
+        reviewer.decide(ITEM, decision, boxes)
+        assert controls_of(controlled) == ControlCounts(1, 1, 1, kept_in), (decision, boxes)
+    assert reviewer.found(ITEM)[0]["boxes"] == boxes and not reviewer.found(ITEM)[0]["outdated"]
 
 
 @pytest.mark.parametrize("scope", ["series", "device"])

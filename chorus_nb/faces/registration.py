@@ -113,11 +113,9 @@ def register_head(volume: Grid, modality: str, start: tuple[float, float, float]
     best, *others = refined([*seconds, *nodded], "affine")
     centre = volume.points(volume.head).mean(axis=0)
     nearly = [other.matrix for other in others if other.fit >= best.fit - NEARLY]
-    apart = [_difference(best.matrix, end, centre) for end in nearly]
-    rivals = tuple(end for end, far in zip(nearly, apart, strict=True) if far > BESIDE)
-    return best._replace(
-        rivals=rivals, beside=tuple(end for end, far in zip(nearly, apart, strict=True) if far <= BESIDE)
-    )
+    beside = [_difference(best.matrix, end, centre) <= BESIDE for end in nearly]
+    rivals = tuple(end for end, same in zip(nearly, beside, strict=True) if not same)
+    return best._replace(rivals=rivals, beside=tuple(end for end, same in zip(nearly, beside, strict=True) if same))
 
 
 def coarse_start(volume: Grid, modality: str) -> float:

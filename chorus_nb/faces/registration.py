@@ -24,7 +24,7 @@ STARTS, FINALS = 6, 2  # poses that are refined, first by a similarity transform
 APART = 0.1  # radians or decimetres: how different they have to be
 NODS = (-12, 12)  # degrees by which the best is pushed away, to see whether it comes back
 NEARLY = 0.002  # below the best fit: what is a rival
-BESIDE = 0.05  # radians or decimetres from the best: less than lies between brain and skin
+ONE_PLACE = 0.05  # radians or decimetres from the best: less than lies between brain and skin
 PER_DEGREE, PER_STRETCH = 0.0002, 0.05  # of fit: a smooth head looks much the same in several poses
 OUTLINE = 160.0  # mm from the crown: below it necks differ too much to compare outlines
 BINS, SEED = 32, 7
@@ -61,7 +61,7 @@ class Pose(NamedTuple):
     """``matrix`` takes patient millimetres to template millimetres; ``nmi``: normalised mutual information, 1 = none.
 
     ``rivals`` are other ends of the search that are nearly as good: what any of them calls face is removed. ``beside``
-    are such ends within ``BESIDE`` of the best: one place, known to so many millimetres; the brain of each is spared.
+    are such ends within ``ONE_PLACE`` of the best: one place, known to so many millimetres; the brain of each is spared.
     """
 
     matrix: Matrix
@@ -113,7 +113,7 @@ def register_head(volume: Grid, modality: str, start: tuple[float, float, float]
     best, *others = refined([*seconds, *nodded], "affine")
     centre = volume.points(volume.head).mean(axis=0)
     nearly = [other.matrix for other in others if other.fit >= best.fit - NEARLY]
-    beside = [_difference(best.matrix, end, centre) <= BESIDE for end in nearly]
+    beside = [_difference(best.matrix, end, centre) <= ONE_PLACE for end in nearly]
     rivals = tuple(end for end, same in zip(nearly, beside, strict=True) if not same)
     return best._replace(rivals=rivals, beside=tuple(end for end, same in zip(nearly, beside, strict=True) if same))
 

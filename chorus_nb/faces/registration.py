@@ -61,7 +61,7 @@ class Pose(NamedTuple):
     """``matrix`` takes patient millimetres to template millimetres; ``nmi``: normalised mutual information, 1 = none.
 
     ``rivals`` are other ends of the search that are nearly as good: what any of them calls face is removed. ``beside``
-    are such ends within ``ONE_PLACE`` of the best: one place, known to so many millimetres; the brain of each is spared.
+    are those within ``ONE_PLACE`` of the best: one place, known to so many millimetres; the brain of each is spared.
     """
 
     matrix: Matrix

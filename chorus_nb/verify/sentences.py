@@ -84,7 +84,10 @@ def searched_said(searched: Mapping[str, Any]) -> str:
     """What was looked for in all that is no image, how much was read, and which of it alone proves nothing."""
     if not searched["files"]:
         return "Nothing but the images was searched."
-    parts = (f"{part}: {n:,} files, {searched['bytes'][part]:,} bytes" for part, n in searched["files"].items())
+    parts = (
+        f"{part}: {n:,} file{'s' * (n != 1)}, {searched['bytes'][part]:,} bytes of text"
+        for part, n in searched["files"].items()
+    )
     return (
         f"{searched['terms']:,} identifiers and names of the source and the lookup tables were searched for in every "
         f"file that is no image ({'; '.join(parts)}), and in the audit log and its reports. {searched['page_words']:,} "

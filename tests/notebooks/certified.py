@@ -139,7 +139,8 @@ def second_look(all_of: Any) -> str:
 def searched(all_of: Any) -> str:
     """What 06 looked for, and in how much."""
     rows = all_of("select part, files, bytes, terms, page_words from searched_parts")
-    read = "; ".join(f"{part}: {files:,} files, {size:,} bytes" for part, files, size, _, _ in rows)
+    told = (f"{files:,} {'file' if files == 1 else 'files'}, {size:,} bytes of text" for _, files, size, _, _ in rows)
+    read = "; ".join(f"{part[0]}: {said}" for part, said in zip(rows, told, strict=True))
     return (
         f"{rows[0][3]:,} identifiers and names of the source and the lookup tables were searched for in every file "
         f"that is no image ({read}), and in the audit log and its reports. {rows[0][4]:,} of them are words that the "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import re
+import subprocess
 import tokenize
 import tomllib
 from functools import cache
@@ -52,6 +53,16 @@ def sources() -> list[Path]:
 def sections(page: Path) -> set[str]:
     """The section numbers of a page of facts."""
     return set(re.findall(r"^#+ ((?:[A-Z]\.?)?[\d.]*\d|[A-Z]) ", page.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def test_no_image_lies_in_the_repository() -> None:
+    """Tests make their pictures; what a download left in the folder would be published with everything else."""
+    listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-z"], capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a checkout of git")
+    files = [ROOT / name for name in listed.stdout.split("\0") if name]
+    assert len(files) > 100
+    assert [path for path in files if path.is_file() and path.read_bytes()[128:132] == b"DICM"] == []
 
 
 def test_every_citation_of_a_fact_leads_to_its_section() -> None:

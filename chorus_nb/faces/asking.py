@@ -113,7 +113,7 @@ def _doubt(error: Exception) -> HeadAnswer:
     return HeadAnswer(True, str(error) if isinstance(error, Unfit) else f"could not be looked at ({fault_of(error)})")
 
 
-def _places(series: PlacedSeries) -> int:
+def _places(series: PlacedSeries | SliceSeries) -> int:
     return len({tuple(piece.affine.ravel().round(2)) for piece in series.slices})
 
 
@@ -145,7 +145,7 @@ def _sparse(series: PlacedSeries) -> list[Volume]:
 
 def _volumes(series: SliceSeries) -> list[Volume]:
     """All its volumes; of few slices, as in a localizer, also those that have no neighbours."""
-    if len({tuple(piece.affine.ravel().round(2)) for piece in series.slices}) >= stacks.FEWEST * WAYS:
+    if _places(series) >= stacks.FEWEST * WAYS:
         return stacks.all_stacks(series)
     every = stacks.all_stacks(series, LONE)
     if len(_by_direction(every)) > WAYS:

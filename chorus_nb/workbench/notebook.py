@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import time
@@ -26,6 +27,7 @@ from chorus_nb.workbench.steps import STEPS, needed
 from chorus_nb.workspace import Workspace, digest_of
 
 LAB_COPIES = "local/lab"
+CONVERTERS = {"jupyter-nbconvert", "jupyter-execute", "nbconvert"}  # they write where their options say, or beside it
 SESSION = "JPY_SESSION_NAME"  # a Jupyter server tells its kernels the notebook they belong to
 
 
@@ -155,7 +157,9 @@ def _refuse_output_outside(workspace: Workspace, name: str, variables: Mapping[s
         return
     invented = workspace.parameters.source == demo_values().get("source")
     advice = f"give papermill an output below {workspace.reports_local / 'notebooks'}"
-    written = papermill_output(psutil.Process().parent())
+    written = papermill_output(parent := psutil.Process().parent())
+    if _is_converted(parent) and not invented:
+        raise InputError("the executed notebook shows original values and may lie outside local/: use chorus-nb run")
     if written is None and not invented:
         written, advice = _saved_by_an_editor(variables), f"open it with chorus-nb lab, or its copy in {LAB_COPIES}"
     if written is not None and not written.is_relative_to(workspace.local.resolve()):
@@ -166,6 +170,13 @@ def _saved_by_an_editor(variables: Mapping[str, Any]) -> Path | None:
     """The file that VS Code or a Jupyter server saves this notebook in, outputs and all."""
     name = str(variables.get("__vsc_ipynb_file__") or os.environ.get(SESSION, ""))
     return Path(name).resolve() if name.endswith(".ipynb") else None
+
+
+def _is_converted(process: psutil.Process | None) -> bool:
+    """Whether ``process`` executes the notebook to write it as another file."""
+    with contextlib.suppress(psutil.Error):
+        return process is not None and any(Path(word).stem in CONVERTERS for word in process.cmdline()[:3])
+    return False
 
 
 def papermill_output(process: psutil.Process | None) -> Path | None:

@@ -11,12 +11,12 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
-from chorus_nb.deid.text_names import People
+from chorus_nb.deid.text_names import People, body_words
 from chorus_nb.deid.text_numbers import odd_numbers, whole_days
 from chorus_nb.deid.text_patterns import AMBIGUOUS_STREET, LABEL, PATTERNS
 from chorus_nb.identity.identifiers import START, Identifiers
 from chorus_nb.identity.own import Matcher, Span
-from chorus_nb.identity.words import Token, Vocabulary, shipped, tokens
+from chorus_nb.identity.words import Token, Vocabulary, also_names, shipped, tokens
 
 UID_IN_TEXT = re.compile(r"(?<![\w.])[0-2](?:\.\d+){5,}(?!\w|\.\d)")
 _PATTERNS = [(re.compile(pattern.shape, re.IGNORECASE), pattern.written) for pattern in PATTERNS]
@@ -109,8 +109,16 @@ def _streets(text: str, every: list[Token], gone: set[int], ages: list[int]) -> 
             continue  # 95 y.o. male CT
         inside = [number for number, token in enumerate(every) if found.start("words") <= token.start < found.end()]
         told = any(number in gone for number in inside[:-1])
-        if told or _STREET_NAMES.fullmatch(found["words"].strip(" .,;:)]")):
+        named = len(inside) == 2 and _is_street_of_a_name(found, every[inside[0]].word)
+        if told or named or _STREET_NAMES.fullmatch(found["words"].strip(" .,;:)]")):
             yield (*found.span(), " ")
+
+
+def _is_street_of_a_name(found: re.Match[str], word: str) -> bool:
+    """Whether the only word of a street is a name too, and the street no code of a modality or abbreviation."""
+    street = found.group().split()[-1].rstrip(".").lower()
+    named = also_names().get(word) == "common" and word not in body_words()
+    return named and len(found["number"]) > 1 and street not in ("st", "ct", "pl", "place", "square", "court", "loop")
 
 
 def _is_in(token: Token, cuts: list[Removal]) -> bool:

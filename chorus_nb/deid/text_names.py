@@ -16,6 +16,8 @@ _WITHIN = re.compile(r"(?:[ .'’‘`^-]{1,3}|, ?|)\Z")  # between the words of 
 _BLANKS = (" ", "'", "’", "-")  # between a particle and what it belongs to
 _TIED = re.compile(r"_|\s?[&+/]\s?|, ?\Z")  # between two names, or between words that a file name ties together
 
+_DONE = re.compile(r"(?!followed|initialized|obscured|limited|degraded|caused).+ed")  # what a person does: typed by
+
 
 @cache
 def person_words() -> dict[tuple[str, ...], frozenset[str]]:
@@ -61,7 +63,7 @@ class People:
         before = set(self.gone)
         cues = self._cues()
         for cue in cues:
-            if cue.kind in ("title", "role", "label"):
+            if cue.kind in ("title", "role", "label", "newborn"):
                 self._after(cue)
             elif cue.kind in ("suffix", "organisation"):
                 self._ahead(cue)
@@ -87,10 +89,20 @@ class People:
                 words = tuple(each.word for each in self.every[at : at + length])
                 if kinds := known.get(words, frozenset()):
                     for kind in sorted(kinds):
-                        if not self._is_unit(at) if kind == "title" else not self._runs_on(at):
+                        if kind == "dotted title":
+                            if length == 1 and self._is_dotted_title(at):
+                                found.append(Cue(at, at, "title"))
+                        elif not self._is_unit(at) if kind == "title" else not self._runs_on(at):
                             found.append(Cue(at, at + length - 1, kind))
                     break
+            if at and self.every[at].word == "by" and _DONE.fullmatch(self.every[at - 1].word):
+                found.append(Cue(at - 1, at, "role"))
         return found
+
+    def _is_dotted_title(self, at: int) -> bool:
+        """``Fr. Stone``, not ``12 Fr``."""
+        token = self.every[at]
+        return token.text.istitle() and self.text[token.end : token.end + 1] == "."
 
     def _is_unit(self, at: int) -> bool:
         """``ms`` after a number is a unit, a title begins with a capital."""
@@ -248,7 +260,8 @@ class People:
             while 0 <= other < len(self.every) and other not in self.gone:
                 left, right = sorted((other, other - step))
                 tied = _TIED.fullmatch(self._between(left, right)) and self._is_first_name(at, other)
-                if not tied and not _WITHIN.match(self._between(left, right)):
+                labelled = step == 1 and re.fullmatch(r": ?", self._between(left, right))  # chaperone: Hill
+                if not (tied or labelled) and not _WITHIN.match(self._between(left, right)):
                     break
                 beside = self.every[other]
                 common = self._is_name(other, "common") and beside.text.islower() == token.text.islower()

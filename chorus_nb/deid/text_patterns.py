@@ -30,7 +30,7 @@ NO_UNIT = r"(?!\s?(?:mm|cm|ms|s|sec|min|deg|t|x|ml|kv|views?|vw|v)(?![^\W\d_])|[
 OF = r"(?:de\s+|of\s+)?"
 LABEL = (
     r"(?:mrn|mr\s*#|pid|pat(?:ient)?\s*(?:id|no|number|#)|patnr|pat\.?\s*nr|accession(?:\s*(?:no|number|#))?|acct|account|ssn|csn|"
-    r"visit\s*(?:no|#)|case\s*(?:no|#)|order\s*(?:no|#)|tel|telefon|tel[ée]fono|tfno|tlf|telefone|t[ée]l[ée]phone|t[ée]l|phone|fax|mobile|m[óo]vil|celular|handy|pager|beeper|vocera|dect|durchwahl|busca|ramal|bip|poste|callback|funk|piepser|"
+    r"visit\s*(?:no|#)|case\s*(?:no|#)|order\s*(?:no|#)|tel|telefon|tel[ée]fono|tfno|tlf|telefone|t[ée]l[ée]phone|t[ée]l|phone|fax|mobile|m[óo]vil|celular|handy|pager|pgr|bpr|beeper|vocera|dect|durchwahl|busca|ramal|bip|poste|callback|funk|piepser|"
     r"room|zimmer|bett|habitaci[óo]n|cama|chambre|ch\.|quarto|qto|leito|bed|lit|"
     r"license|licence|kennzeichen|matr[íi]cula|placa|immatriculation|serial|s/n|ser\s*(?:no|#)|asset\s*(?:no|tag|#)|device\s*(?:id|no|#)|"
     r"npi|dea|nhs|dni|nif|cpf|nir|nss|versicherten(?:nr|nummer)|fallnummer|fallnr|fall\s*nr|nhc|historia|dossier|prontu[áa]rio|invoice|insurance|badge|"
@@ -40,6 +40,8 @@ LONG_LABEL = r"(?:lot|fin|har|enc|donor|subj(?:ect)?|inmate|asset|seriennummer|s
 WEAK_LABEL = (
     r"(?:acc|cb|ph|cell|rm|zi|hab|lit|plate|lic|sn|chart|claim|policy|case|order|visit|ext|id|bay|station|unit)"
 )
+
+MORE = r"(?:[ -]\d+(?![^\W_]|[.,]\d))*"  # groups of one number, not ``3D`` or ``5.0`` behind it
 
 
 class Pattern(NamedTuple):
@@ -72,7 +74,7 @@ PATTERNS = (
     Pattern("date", rf"{START}{DAY}(?:st|nd|rd|th|er|º|°|\.)?[\s.,/_-]*{OF}{MONTH}{STOP}\.?(?:[\s.,/'’_-]*(?:de\s+|del\s+|of\s+)?(?:{YEAR}|\d\d(?!\d|\.\d|\s?mm)))?"),
     Pattern("date", rf"{START}{DAY}{MONTH}(?:{YEAR}|\d\d){STOP}"),
     Pattern("date", rf"{START}{MONTH}\.?[\s./_-]*{DAY}(?:st|nd|rd|th)?[\s,./'’_-]+{YEAR}{STOP}"),
-    Pattern("date", rf"{START}{MONTH}\.?[\s,./'’_-]*(?:de\s+)?{YEAR}{STOP}"),
+    Pattern("date", rf"{START}{MONTH}\.?[\s,./'’_-]*(?:de\s+|del\s+|of\s+)?{YEAR}{STOP}"),
     Pattern("date", rf"{START}(?:on\s+)?{MONTH}[.,;:)\]]?[\s-]+{DAY}(?:st|nd|rd|th)?{NO_UNIT}{STOP}"),
     Pattern("date", rf"{START}{MONTH}\.?[.,;:)\]]?\s?['’]\d\d{STOP}|(?<![\w'’])['’]\d\d{STOP}|{START}(?:0?[1-9]|1[0-2])[/-]{YEAR}{STOP}|{START}{YEAR}[/-](?:0[1-9]|1[0-2]){STOP}"),
     Pattern("date", rf"{START}(?:on|dated|since|from|of|until|week\s+of|lmp|doi|s/p|surgery|op|z\.\s?n\.|status\s+post|prior|compared?(?:\s+to)?|vu|iq|am|vom?|v\.|seit|bis|el|d[ei]a|le|du|desde|em|dia)\.?:?\s+(?:{DAY}[/.-](?:0?[1-9]|1[0-2])|(?:0?[1-9]|1[0-2])[/-](?:{DAY}|\d\d))(?![\d/-]|\.\d)\.?"),
@@ -81,19 +83,19 @@ PATTERNS = (
     Pattern("date", r"(?<![\w./-])(?:(?:0?[1-9]|1[0-2])/(?:1[3-9]|2\d|3[01])|0[1-9]/\d\d?)(?![\w/-]|\.\d)|(?<![\w./-])\d\d?/\d\d?[.,;:)\]]?\s+\d\d?:\d\d"),
     Pattern("date", rf"{START}(?:lmp|edc|edd|eta|due|appt?|exp(?:ires)?|d/c|adm(?:it(?:ted)?)?|seen|inj(?:ury)?|onset)[.:]?\s+(?:on\s+)?(?:0?[1-9]|1[0-2])[./]{DAY}(?![\d/-]|\.\d|\s?{UNIT})"),
     Pattern("date", rf"{START}(?:{_WHOLE})[\s,-]+(?:the\s+)?(?:{ORDINAL}){STOP}|{START}(?:{ORDINAL})\s+of\s+(?:{_WHOLE}){STOP}|{START}(?:wk|week|kw|woche|sem|semaine|semana)[\s.#-]*\d\d?\s*(?:of|in|de|/|,)?\s*{YEAR}{STOP}"),
-    Pattern("phone", r"(?<![\w.])(?:\+?\d{1,3}[\s.-]?)?(?:\(\d{2,5}\)\s?|\d{3}[\s.-])\d{3}[\s.-]\d{4}(?:\s*(?:x|ext\.?)\s*\d+)?(?!\w)"),
+    Pattern("phone", r"(?<![\w.])(?:(?:\+\d{1,3}|\d{2,3}|1)[\s.-]?)?(?!(?:\d[05]0 ){2}\d\d[05]0(?!\w))(?:\(\d{2,5}\)\s?|\d{3}[\s.-])\d{3}[\s.-]\d{4}(?:\s*(?:x|ext\.?)\s*\d+)?(?!\w)"),
     Pattern("phone", r"(?<![^\W_.])\d{3}_\d{3}_(?!\d\d[05]0)\d{4}(?![^\W_])"),
     Pattern("phone", r"(?<![\w.])\(\d{2}\)\s?9?\d{4}[\s.-]\d{4}(?!\w)"),
     Pattern("phone", r"(?<![\w.])\d{3}[-.]\d{4}(?:-\d{2})?(?!\w|\.\d)|(?<![\w.])\+\d[\d\s()./-]{6,}\d(?!\w)"),
     Pattern("phone", r"(?<![\w.])0\d{1,4}[\s./-]{1,3}\d{2,4}(?:[\s./-]?\d{2,4}){1,4}(?!\w|\.\d)|(?<![\w.])0\d(?:[\s.]\d\d){4}(?!\w)|(?<![\w.])\d{3}(?: \d{2,3}){2,3}(?=\W*$)|(?<![\w.-])\d-\d{4}(?![\w-]|\.\d)"),
-    Pattern("labelled number", rf"{START}{LABEL}\s*[.:#=_]*\s*(?:no|nr|number|n[°º])?\.?\s*[:#]?\s*(?=[\w-]*\d)(?!\d?\d?\s?(?:mm|cm|ml|kv)\b)[\w/-]+(?:[ -]\d+)*"),
+    Pattern("labelled number", rf"{START}{LABEL}\s*[.:#=_]*\s*(?:no|nr|number|n[°º])?\.?\s*[:#]?\s*(?=[\w-]*\d)(?!\d?\d?\s?(?:mm|cm|ml|kv)\b)[\w/-]+{MORE}"),
     Pattern("labelled number", rf"(?:{START}(?:no|nr|num|number|id)\.?|#)[\s:.#=]*(?!\d+\s?{UNIT})(?:[a-z]{{0,3}}-?\d{{3,}}[a-z]{{0,2}}(?:[/-]\w+)?|[a-z]{{0,3}}-?\d{{2,}}[/-]\w*\d\w*){STOP}"),
-    Pattern("labelled number", rf"{START}{LONG_LABEL}(?![^\W\d_])\s*[.:#=_]*\s*(?=[\w-]*\d[\w-]*\d)(?!\d+\s?(?!x\d){UNIT})[\w/-]+(?:[ -]\d+)*"),
+    Pattern("labelled number", rf"{START}{LONG_LABEL}(?![^\W\d_])\s*[.:#=_]*\s*(?=[\w-]*\d[\w-]*\d)(?!\d+\s?(?!x\d){UNIT})[\w/-]+{MORE}"),
     Pattern("phone", rf"{START}(?:cell|ph|cb|call)[\s.:#]*\d{{3,5}}(?:[ ./-]\d{{2,4}}){{1,3}}(?!\d|[.,]\d|\s?{UNIT})"),
     Pattern("network address", rf"{START}(?:[0-9a-f]{{2}}[:-]){{5}}[0-9a-f]{{2}}{STOP}|(?<![\w:])(?=[\d:]*[a-f])(?:[0-9a-f]{{1,4}}:{{1,2}}){{3,7}}[0-9a-f]{{1,4}}{STOP}"),
     Pattern("pathology number", rf"{START}(?:[aschn]|[schn]p|[sc]n|cy|gy|fn|bx)[-:]?[0-3]\d[-:]\d{{3,6}}{STOP}|{START}[0-3]\d[-:](?:[schn]|[schn]p|cy)[-:]?\d{{3,6}}{STOP}"),
     Pattern("labelled number", rf"{START}{WEAK_LABEL}\s*(?:[:#=]+\s*#?\s*(?=\w*\d{{2}})|[._]?\s*(?=[A-Za-z-]*\d{{3}}))(?!\d{{1,4}}\s?{UNIT})[\w-]+"),
-    Pattern("address", rf"(?<!\w)\d{{1,5}}[a-z]?,?\s+(?:[\w.'’-]+[,;:)\]]?\s+){{1,3}}{_STREET}{STOP}\.?"),
+    Pattern("address", rf"(?<![\w.,=])\d{{1,5}}[a-z]?,?\s+(?:(?!\d+[a-z]?\s)[\w.'’-]+[,;:)\]]?\s+){{1,3}}{_STREET}{STOP}\.?"),
     Pattern("address", rf"(?<!\w)\d{{2,5}}\s+(?:[NSEW]\.?\s+)?(?:hwy|highway|route|rte|(?:county|state)\s+r(?:oa)?d)\.?\s+\d+{STOP}"),
     Pattern("address", rf"{START}{_STREET_DE}\s*\d{{1,4}}\s?[a-z]?{STOP}"),
     Pattern("address", rf"{START}{_STREET_ROMANCE}\s+(?:[\w.'’-]+\s+){{1,4}}?(?:n[º°.]?\s*)?\d{{1,5}}{STOP}|(?<!\w)\d{{1,4}}(?:\s?(?:bis|ter))?,?\s+{_STREET_ROMANCE}\s+(?:de\s+|du\s+|des\s+|la\s+|d['’])*[\w'’-]+"),
@@ -114,5 +116,5 @@ PATTERNS = (
     Pattern("age over 89", rf"{START}0?(?:9\d|1[01]\d)\s?[MF]{STOP}|{START}[MF]\s?/?\s?0?(?:9\d|1[01]\d){STOP}", "90+ years"),
 )  # fmt: skip
 
-AMBIGUOUS_STREET = r"(?<!\w)(?P<number>\d{1,5}[a-z]?)\s+(?P<words>(?:[\w.'’-]+[,;:)\]]?\s+){1,3})(?:st|dr|rd|ct|ln|pl|way|drive|court|place|square|trail|bend|cove|ridge|hollow|bluff|crossing|loop)(?![^\W_])\.?"
+AMBIGUOUS_STREET = r"(?<![\w.,=])(?P<number>\d{1,5}[a-z]?)\s+(?P<words>(?:(?!\d+[a-z]?\s)[\w.'’-]+[,;:)\]]?\s+){1,3})(?:st|dr|rd|ct|ln|pl|way|drive|court|place|square|trail|bend|cove|ridge|hollow|bluff|crossing|loop)(?![^\W_])\.?"
 """A street by a word that is one of technique too: only where a word before it is unknown or a name."""

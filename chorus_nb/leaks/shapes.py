@@ -142,7 +142,7 @@ def _numbers() -> list[str]:
         rf"(?<![\d.,])(?!{_FIFTIES}(?! ?\d))\d{{2,4}}(?: \d{{3,4}}){{2,}}{_NUMBER_ENDS}{_UNIT}",
         r"(?<![\w.])[12]\s?\d\d\s?(?:0[1-9]|1[0-2]|[2-9]\d)\s?\d[\dab]\s\d{3}\s?\d{3}(?:\s?\d\d)?(?!\w)",
         rf"(?<![\d.,])\d{{5}}{_NUMBER_ENDS}{_UNIT}",
-        rf"{_ALONE}[a-z]-\d{{4}}[a-z]{{1,2}}{_ENDS}",
+        rf"{_ALONE}[a-z]-\d{{4}}[a-z]{{1,2}}{_ENDS}|{_ALONE}[a-z]{{1,2}}\d{{5,}}[a-z]{{1,2}}{_ENDS}",
         _MEDICARE,
     ]
 
@@ -234,9 +234,21 @@ def text_shapes(text: str) -> tuple[Said, ...]:
     said: list[Said] = [(severity, looks_like(kind)) for kind, severity in found.items()]
     if _ROOM.search(text) and "room" not in found:
         said.append(("high", looks_like("room")))
+    if "address" not in found and any(
+        also_named(street["who"]) == "common" and street["who"] not in anatomy_words()
+        for street in _STREET_OF_A_NAME.finditer(simple)
+    ):
+        said.append(("high", looks_like("address")))
     if _names_beside(text) or _full_name(text):
         said.append(("high", "a name beside a title, role or label"))
     return tuple(said)
+
+
+_NOBODY_DOES = "followed|initialized|obscured|limited|degraded|caused"
+_STREET_OF_A_NAME = re.compile(
+    r"(?<![\w.,=])\d{2,5}[a-z]?\s+(?P<who>[^\W\d_]{2,})\s+"
+    r"(?:dr|rd|ln|way|drive|trail|bend|cove|ridge|hollow|bluff|crossing)(?![^\W_])"
+)
 
 
 @cache
@@ -247,6 +259,9 @@ def _cue_patterns() -> dict[str, re.Pattern[str]]:
         kind: re.compile(rf"{_ALONE}{_any(kind)}(?![^\W_]){before}(?P<who>[^\W\d_]{{2,}})")
         for kind in ("title", "role", "label")
     }
+    made["done by"] = re.compile(
+        rf"{_ALONE}(?!{_NOBODY_DOES})[^\W\d_]+ed[\s_]+by(?![^\W_]){before}(?P<who>[^\W\d_]{{2,}})"
+    )
     made["initials"] = re.compile(
         rf"{_ALONE}(?:{_any('title')}|{_any('role')}){_ENDS}(?P<mark>[\s:.,;#=()'\"/-]{{1,4}})(?P<who>(?:[a-z]\.\s?){{2}})"
     )
@@ -278,7 +293,7 @@ def _is_only_a_title(text: str, found: re.Match[str]) -> bool:
 def _is_modality_or_unit(text: str, found: re.Match[str]) -> bool:
     """``MR YOUNG`` and ``ms long``: only ``Mr`` and ``Ms`` are titles without a full stop."""
     title = text[found.start() : found.start("mark")]
-    return title.lower() in ("mr", "ms") and not title.istitle() and "." not in found["mark"]
+    return title.lower() in ("mr", "ms", "fr.", "hr.") and not title.istitle() and "." not in found["mark"]
 
 
 def _names_beside(text: str) -> bool:

@@ -13,6 +13,7 @@ import zlib
 from functools import cache
 from typing import NamedTuple
 
+from pydicom.datadict import dictionary_has_tag
 from pydicom.uid import UID_dictionary
 
 from chorus_nb.dicom.encodings import (
@@ -139,7 +140,8 @@ def take_apart(content: Buffer) -> Spans:
 
 def read_meta(content: Buffer) -> Meta:
     """File meta information, always Explicit VR Little Endian."""
-    position, has_preamble = (132, True) if bytes(content[128:132]) == b"DICM" else (0, False)
+    start = next((at for at in (128, 0) if bytes(content[at : at + 4]) == b"DICM"), None)  # 0: the preamble is gone
+    position, has_preamble = (0, False) if start is None else (start + 4, True)
     elements: dict[int, tuple[str, bytes]] = {}
     while len(content) >= position + 8 and bytes(content[position : position + 2]) == b"\x02\x00":
         group, element, code, length = struct.unpack_from("<HH2sH", content, position)
@@ -187,6 +189,8 @@ def inflate(content: Buffer, most: int) -> tuple[bytes, str]:
     try:
         data = inflater.decompress(content, most)
     except zlib.error:
+        if looks_explicit(content[:6]):
+            raise Refused("structure_refused", "the data set is not deflated, as its transfer syntax says") from None
         return b"", "deflated data set is damaged"
     if inflater.unconsumed_tail:
         raise Refused("structure_refused", f"inflates beyond {most >> 20} MiB")
@@ -196,6 +200,16 @@ def inflate(content: Buffer, most: int) -> tuple[bytes, str]:
 # What the first eight bytes of a plain element say (tag, VR, length): the same few thousand come again in every file.
 Heads = dict[bytes, tuple[int, str, int]]
 _HEADS: dict[tuple[bool, bool], Heads] = {}
+
+
+def element_name(tag: int) -> str:
+    """The tag as it is told; where nobody defined it and its bytes are letters, it may be a piece of somebody's text.
+
+    >>> element_name(0x00400561), element_name(0x75516C65)
+    ('(0040,0561)', 'an element')
+    """
+    letters = all(0x20 <= byte < 0x7F for byte in tag.to_bytes(4))
+    return "an element" if letters and not dictionary_has_tag(tag) else tag_name(tag)
 
 
 class Walker:
@@ -251,12 +265,12 @@ class Walker:
             elif code in LONG:
                 vr, length, value = LONG[code], long(data, position + 8)[0], position + 12
             else:
-                raise Refused("structure_refused", f"{tag_name(tag)} has no valid value representation")
+                raise Refused("structure_refused", f"{element_name(tag)} has no valid value representation")
             if length == UNDEFINED or vr == "SQ":
                 made = self.sequence(tag, vr, position, value, length, stop, implicit, depth)
             elif value + length > stop:
                 cut = Element(tag, vr, position, value, length, value + length, None, False, implicit)
-                raise self.cut(stop, f"{tag_name(tag)} is longer than what holds it", cut)
+                raise self.cut(stop, f"{element_name(tag)} is longer than what holds it", cut)
             elif vr == "UN" and not implicit:
                 made = self.unknown(tag, position, value, length, depth)
             else:
@@ -305,7 +319,7 @@ class Walker:
         if length != UNDEFINED:
             if value + length > stop:
                 cut = Element(tag, "SQ", start, value, length, value + length, None, False, inside)
-                raise self.cut(stop, f"{tag_name(tag)} is longer than what holds it", cut)
+                raise self.cut(stop, f"{element_name(tag)} is longer than what holds it", cut)
             return reader.closed(tag, vr, start, value, length, inside, depth)
         try:
             items, end = reader.items(value, stop, inside, depth, undefined=True)
@@ -327,7 +341,7 @@ class Walker:
             if pixels is not None and not pixels.fault:
                 return Element(tag, vr, start, pixels.value, pixels.stored, pixels.end, None, True, implicit)
             raise self.cut(stop, "a compressed icon ends early")
-        raise Refused("structure_refused", f"{tag_name(tag)} has an undefined length")
+        raise Refused("structure_refused", f"{element_name(tag)} has an undefined length")
 
     def items(
         self, position: int, stop: int, implicit: bool, depth: int, undefined: bool = False

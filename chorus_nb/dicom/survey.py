@@ -84,7 +84,11 @@ class Header:
 
     def _meta(self) -> Meta:
         self._start = self._read(0, max(LEAST_READ, min(CHUNK, self.size // 5)))
-        if self._start[128:132] != b"DICM" and self._start[:2] not in (b"\2\0", b"\x08\0", b"\0\x08"):
+        if b"DICM" not in (self._start[:4], self._start[128:132]) and self._start[:2] not in (
+            b"\2\0",
+            b"\x08\0",
+            b"\0\x08",
+        ):
             raise NotDicom
         while True:
             try:

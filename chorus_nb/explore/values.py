@@ -109,6 +109,7 @@ _TM = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.\d*)?)?)?", re.ASCII)
 _OFFSET = re.compile(r"(.*?)([+-])(\d\d)(\d\d)", re.ASCII)
 
 CLOCK_TOLERANCE = timedelta(days=31)  # between Study Date and the other dates of an image
+FURTHEST_OFFSET = timedelta(hours=14)  # of a time zone from UTC (PS3.5 Table 6.2-1, DT)
 
 SOURCES = (  # chorus.md §3.6: where the date and time of an image come from, best first
     ("AcquisitionDateTime", ""),
@@ -152,6 +153,8 @@ def datetime_of(dt: str, zone: ZoneInfo) -> tuple[datetime, bool] | None:
     local = day + time
     if with_offset:
         offset = timedelta(hours=int(with_offset[3]), minutes=int(with_offset[4]))
+        if offset > FURTHEST_OFFSET:
+            return None
         try:
             moment = (local - offset if with_offset[2] == "+" else local + offset).replace(tzinfo=ZoneInfo("UTC"))
             local = moment.astimezone(zone).replace(tzinfo=None)

@@ -38,6 +38,7 @@ ROWS_SEARCHED = 50_000  # of a table searched at a time
 PLAIN_CELL = r"[-+]?\d*(?:\.\d*)?(?:[eE][-+]?\d+)?|\d{4}-\d\d-\d\d(?:[ T][\d:.+-]*)?"
 JSON_NUMBER = re.compile(rb"(?<=[:\[,])\s*-?\d+(?:\.\d+)?(?=\s*[,\]}])")
 TERM_CELL = re.compile(rb"(<td[^>]*>)\s*([A-Z]{2,16})\s*(?=</td>)")
+DATA_ELEMENT = re.compile(rb"\([0-9A-Fa-f]{4},(?:00xx|xx[0-9A-Fa-f]{2}|[0-9A-Fa-f]{4})\)")  # somebody's id may be 0020
 HTML_TAG = re.compile(rb"<[^>]*>")
 MARKUP = re.compile(rb"</?[A-Za-z][\w-]*|[\w-]+(?==[\"'])")
 STYLE = re.compile(rb"<style.*?</style>|<meta[^>]*>", re.DOTALL)
@@ -142,9 +143,11 @@ def _kinds_of_columns() -> dict[str, bool]:
 
 def words_of_page(page: bytes) -> bytes:
     """What a page says, raw and unescaped: without pictures, style sheet and the names of tags and attributes, and
-    without cells that hold a defined term of Body Part Examined alone, by which tables are counted."""
+    without the tags of elements and cells that hold a defined term of Body Part Examined alone, by which tables are
+    counted."""
     parts = {term.encode() for term in standards.body_part_concepts()}
     page = TERM_CELL.sub(lambda cell: cell[1] if cell[2] in parts else cell[0], STYLE.sub(b"", PICTURE.sub(b"", page)))
+    page = DATA_ELEMENT.sub(b"()", page)
     said = HTML_TAG.sub(lambda tag: MARKUP.sub(b" ", tag[0]), page)
     return said + b"\n" + html.unescape(said.decode("utf-8", "replace")).encode()
 

@@ -67,6 +67,20 @@ FILES = {  # content, status and reason
     "a sequence with bytes that are no item": (with_sequence(21, spare=bytes(4)), "quarantined", "structure_refused"),
     "explicit items in UN of defined length": (with_sequence(22, b"UN"), "released", ""),
     "no preamble": (plain(6)[132:], "released", ""),
+    "the prefix DICM without its preamble": (plain(8)[128:], "released", ""),
+    "no bytes that inflate": (
+        meta_of(EXPLICIT)
+        .replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.1.99\0\0")
+        .replace(b"UI\x14\0" + b"1.2.840.10008.1.2.1.99", b"UI\x18\0" + b"1.2.840.10008.1.2.1.99")
+        + data_of(plain(9)),
+        "quarantined",
+        "structure_refused",
+    ),
+    "letters where an element should be": (
+        EXPLICIT[: EXPLICIT.index(b"\x10\0\x10\0PN")] + b"QuelXXXX" + EXPLICIT[EXPLICIT.index(b"\x10\0\x10\0PN") :],
+        "quarantined",
+        "structure_refused",
+    ),
     "VR ??": (UNKNOWN_VR, "quarantined", "structure_refused"),
     "cut": (plain(7)[:-10], "quarantined", "truncated"),
     "zip in zip": (zipped(zipped(EXPLICIT)), "quarantined", "archive_not_opened"),
@@ -77,6 +91,11 @@ FILES = {  # content, status and reason
     "cut zip": (zipped(EXPLICIT)[:300], "quarantined", "archive_damaged"),
     "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(500), "not_dicom", "not_dicom"),
     "a page": (b"%PDF-1.4" + bytes(500), "not_dicom", "not_dicom"),
+}
+REFUSED = {
+    "VR ??": "(0008,103E) has no valid value representation",
+    "letters where an element should be": "an element has no valid value representation",  # not (7551,6C65): "Quel"
+    "no bytes that inflate": "the data set is not deflated, as its transfer syntax says",
 }
 
 
@@ -95,7 +114,6 @@ def test_a_file_is_set_aside_for_what_is_wrong_with_it(told: dict[str, tuple[str
     assert (status, reason) == FILES[name][1:]
     assert not reason or tables.REMEDIES[reason]
     if reason == "structure_refused":
-        said = "(0008,103E) has no valid value representation"
-        assert detail == (said if name == "VR ??" else "(0040,0275) is a sequence that cannot be taken apart")
+        assert detail == REFUSED.get(name, "(0040,0275) is a sequence that cannot be taken apart")
     if name.startswith("explicit items"):
         assert detail == ""  # not "removed: unknown value representation"

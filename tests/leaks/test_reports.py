@@ -57,6 +57,13 @@ def test_longer_numbers_and_short_identifiers_are_no_finding(scanned: Workspace)
     assert search_pages(scanned, {"page": f"<p>9{UID}1 and 12 files</p>"})[1] == []
 
 
+def test_the_tag_of_an_element_is_no_identifier(scanned: Workspace) -> None:
+    """Though a patient's be 0020: 03 shows hundreds of tags."""
+    _write_crosswalk(scanned, "0020")
+    page = "<td>(0010,0020)</td><td>(0020,00xx)</td>"
+    assert search_pages(scanned, {"page": page, "other": "<td>0020</td>"})[1] == ["other"]
+
+
 def test_pictures_and_styles_are_not_text(scanned: Workspace) -> None:
     page = "<style>.QUILL^ADA^B{}</style><img src='data:image/png;base64,AAAA/QUILL/ADA=='>"
     assert search_pages(scanned, {"page": page})[1] == []

@@ -9,14 +9,16 @@ import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from itertools import accumulate
 
 import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.leaks.files import PLAIN_CELL, holds_text, searchers
+from chorus_nb.leaks.known import KnownWords, also_named, first_names, words_for
 from chorus_nb.leaks.search import MASK, Hit, Searcher
-from chorus_nb.leaks.shapes import AGE_IN_WORDS, SHAPES, TITLED, numbers_of_anybody
+from chorus_nb.leaks.shapes import AGE_IN_WORDS, SHAPES, TITLED, any_of, numbers_of_anybody
 from chorus_nb.leaks.spellings import other_readings, plain
 from chorus_nb.leaks.terms import TITLES, SearchTerm, read_date, vocabulary
 from chorus_nb.omop import read_omop
@@ -83,8 +85,37 @@ def _shape_in(text: str) -> str:
         return "number of a person"
     if AGE_IN_WORDS.search(text):
         return "age over 89"
+    if _names_a_relative(text):
+        return "name of somebody's relative"
     names = ((found[1] or found[2]).lower() for found in TITLED.finditer(text))
     return "name after a title" if any(name not in vocabulary() and name not in TITLES for name in names) else ""
+
+
+@cache
+def _known() -> KnownWords:
+    return KnownWords()
+
+
+@cache
+def _beside_a_relative() -> re.Pattern[str]:
+    """A word for a relative, or for a talk with somebody, and the word behind it."""
+    cue = f"(?:(?P<noun>{any_of('relative noun')})|(?P<word>{any_of('relative')}))"
+    between = r"(?:\s*[:,(]\s*|\s+(?:named\s+|is\s+)?|'s\s+name\s+is\s+)"
+    return re.compile(rf"(?<![^\W_]){cue}(?={between}(?P<who>[^\W\d_]{{2,}}))", re.IGNORECASE)
+
+
+def _names_a_relative(text: str) -> bool:
+    """Whether a name stands behind such a word: a first name, or a capital where the word has none (``son Hieu``)."""
+    for found in _beside_a_relative().finditer(text):
+        who, written = plain(found["who"]), found["who"]
+        if who in first_names() and not written.islower():
+            return True
+        told = found["noun"] or found["word"][0].islower()  # nouns of German have a capital
+        if not told or not written.istitle() or len(who) < 3 or who in words_for("organisations"):
+            continue
+        if also_named(who) == "common" or _known().unknown(written):
+            return True
+    return False
 
 
 def _forms_of_numbers(workspace: Workspace) -> frozenset[str]:

@@ -46,7 +46,8 @@ def cues(kind: str) -> tuple[str, ...]:
     return tuple(sorted(words, key=lambda word: (-len(word), word)))
 
 
-def _any(kind: str) -> str:
+def any_of(kind: str) -> str:
+    """Any cue of a kind, as a pattern for plain letters."""
     return "(?:" + "|".join(re.escape(word).replace(r"\ ", r"\s+") for word in cues(kind)) + ")"
 
 
@@ -83,15 +84,15 @@ def _dates() -> list[str]:
         rf"{_ALONE}(?:{full}|jul|jan|feb|aug|oct|nov)[.,;:)\]]?\s(?:[12]\d|3[01]|{_DAY}(?:st|nd|rd|th)){_NUMBER_ENDS}{_ENDS}(?!\s?(?:mm|cm|ms|s|x|%))",
         rf"(?<!\w)['’]\d\d{_ENDS}|(?<![\d/.-])(?:0?[1-9]|1[0-2])[/-]{_YEAR}{_NUMBER_ENDS}|(?<![\d/.-]){_YEAR}[/-](?:0[1-9]|1[0-2])(?!\d)",
         rf"{_no_technique()}(?<![\d.*x×]){_YEAR}(?!\d|[.,]\d|\s?(?:ms|s|mm|hu|x|%|\*|×|ml|mg|gy|hz|kv|deg|ma|mas|px)\b)",
-        rf"{_ALONE}{_any('before a day')}[.:]{{0,2}}\s+(?:{_DAY}[/.-]{_MONTH}|{_MONTH}[/-]\d\d)(?![\d/-]|\.\d)",
+        rf"{_ALONE}{any_of('before a day')}[.:]{{0,2}}\s+(?:{_DAY}[/.-]{_MONTH}|{_MONTH}[/-]\d\d)(?![\d/-]|\.\d)",
         r"(?<![\d/.-])(?!\d/([2-4])\s?-\s?\d/\1(?!\d))\d\d?/\d\d?\s?[-–]\s?\d\d?/\d\d?(?![\d/])",
         r"(?<![\w./-])(?:(?:0?[1-9]|1[0-2])/(?:1[3-9]|2\d|3[01])|0[1-9]/\d\d?)(?![\w/-]|\.\d)",
         r"(?<![\w./-])\d\d?/\d\d?[.,;:)\]]?\s+\d\d?:\d\d",
         r"(?<![\w.,-])(?:(?:1\d|2\d|3[01])\.\s?(?:0?[1-9]|1[0-2])|0?[1-9]\.\s?(?:0[1-9]|1[0-2])|0[1-9]\.\s?[1-9])\.(?![\w.])",
         rf"(?<!\d)\d\d(?:jan|feb|apr|jun|jul|aug|sep|oct|nov|dec|mar){_ENDS}",
         rf"{_ALONE}{month}\.?[.,;:)\]]?\s?['’]\d\d{_ENDS}",
-        rf"{_ALONE}{_any('before a month')}[.:]?\s+(?:on\s)?{_MONTH}[./]{_DAY}(?![\d/-]|\.\d|\s?(?:mm|cm|ms|s|x|%))",
-        rf"{_ALONE}{_any('before a month')}[.:]?\s+(?:on\s)?(?:{month}\.?\s?{_DAY}|{_DAY}\.?\s?{month}){_ENDS}",
+        rf"{_ALONE}{any_of('before a month')}[.:]?\s+(?:on\s)?{_MONTH}[./]{_DAY}(?![\d/-]|\.\d|\s?(?:mm|cm|ms|s|x|%))",
+        rf"{_ALONE}{any_of('before a month')}[.:]?\s+(?:on\s)?(?:{month}\.?\s?{_DAY}|{_DAY}\.?\s?{month}){_ENDS}",
         rf"{_ALONE}(?:wk|week|kw|woche|sem|semaine|semana)[\s.#-]*\d\d?\s?(?:of|in|de|/|,)?\s?{_YEAR}(?!\d)",
         rf"{_ALONE}(?:{full})[\s,-]+(?:the\s)?{_ORDINAL}{_ENDS}|{_ALONE}{_ORDINAL}\sof\s(?:{full}){_ENDS}",
         rf"{_ALONE}(?:dob|born|birth\s?date|geb|geboren|nacid[oa]|nascid[oa]|nee? le)"
@@ -130,8 +131,8 @@ _MEDICARE = rf"{_ALONE}[1-9][a-z][a-z0-9]\d-?[a-z][a-z0-9]\d-?[a-z]{{2}}\d\d{_EN
 
 def _numbers() -> list[str]:
     return [
-        rf"{_ALONE}{_any('number')}(?:\s?(?:no|nr|number|tag|plate|#))?[\s.:#=-]{{0,3}}(?=[a-z-]{{0,4}}\d\w*\d|[a-z-]{{1,4}}\s?\d{{2}})[\w-]+{_UNIT}",
-        rf"{_ALONE}{_any('long number')}(?:\s?(?:no|nr|number|#))?[\s.:#=-]{{0,3}}(?=[\w-]*\d{{4}})[\w-]+",
+        rf"{_ALONE}{any_of('number')}(?:\s?(?:no|nr|number|tag|plate|#))?[\s.:#=-]{{0,3}}(?=[a-z-]{{0,4}}\d\w*\d|[a-z-]{{1,4}}\s?\d{{2}})[\w-]+{_UNIT}",
+        rf"{_ALONE}{any_of('long number')}(?:\s?(?:no|nr|number|#))?[\s.:#=-]{{0,3}}(?=[\w-]*\d{{4}})[\w-]+",
         rf"(?<![^\W_])x\s?\d{{4,5}}{_ENDS}|(?<![\d.])\d{{3}}[\s-]\d{{2}}[\s-]\d{{4}}(?!\d)|(?<!\d)\d{{3}}\.\d{{3}}\.\d{{3}}-?\d*",
         rf"(?<![\d.])\d{{6,}}{_NUMBER_ENDS}|(?<![\d.])0\d{{3}}{_NUMBER_ENDS}|(?<!\S)[-#](?!\d\d[05]0|1024)\d{{4}}{_NUMBER_ENDS}{_UNIT}",
         rf"{_ALONE}(?:cell|ph|cb)[\s.:#]*\d{{3,5}}(?:[ ./-]\d{{2,4}}){{1,3}}{_NUMBER_ENDS}{_UNIT}",
@@ -159,9 +160,9 @@ def numbers_of_anybody() -> tuple[re.Pattern[str], ...]:
     grouped as only telephones and numbers of insurances are. For cells, where codes and doses are the rule."""
     no = r"(?:\s?(?:no|nr|number|id|[#°]))?\.?[\s.:#=-]{0,3}"
     forms = (
-        rf"{_ALONE}{_any('number')}{no}(?=[a-z]{{0,4}}-?\d[\w-]*\d)[\w-]+{_DOSE}",
-        rf"{_ALONE}{_any('long number')}{no}(?=[a-z]{{0,4}}-?\d{{6}})[\w-]+{_DOSE}",
-        rf"{_ALONE}{_any('long number')}\s?(?:no|nr|number|[#°])[\s.:#=-]{{0,3}}\d{{4,5}}{_DOSE}",
+        rf"{_ALONE}{any_of('number')}{no}(?=[a-z]{{0,4}}-?\d[\w-]*\d)[\w-]+{_DOSE}",
+        rf"{_ALONE}{any_of('long number')}{no}(?=[a-z]{{0,4}}-?\d{{6}})[\w-]+{_DOSE}",
+        rf"{_ALONE}{any_of('long number')}\s?(?:no|nr|number|[#°])[\s.:#=-]{{0,3}}\d{{4,5}}{_DOSE}",
         r"(?<![\w.-])(?:\(\d{3}\)\s?|\d{3}[ .-])\d{3}(?! [1-9]\d[05]0)[ .-]\d{4}(?![\w-]|\.\d)",
         rf"(?<![\w+])\+\d[\d\s().-]{{7,}}\d{_ENDS}",
         rf"(?<![\d.])\d{{3}}\.\d{{3}}\.\d{{3}}-\d\d(?!\d)|{_MEDICARE}",
@@ -183,18 +184,19 @@ _ROOMS = [
 
 def _addresses() -> list[str]:
     return [
-        rf"(?<![\w.])\d{{1,5}}[.,;:)\]]?\s+(?:[nsew]\.?\s+\d{{1,3}}(?:st|nd|rd|th)?|\d{{1,3}}(?:st|nd|rd|th))[.,;:)\]]?(?:st|nd|rd|th)?\s+(?:st|{_any('street')}){_ENDS}",
+        rf"(?<![\w.])\d{{1,5}}[.,;:)\]]?\s+(?:[nsew]\.?\s+\d{{1,3}}(?:st|nd|rd|th)?|\d{{1,3}}(?:st|nd|rd|th))[.,;:)\]]?(?:st|nd|rd|th)?\s+(?:st|{any_of('street')}){_ENDS}",
         rf"(?<!\w)\d{{2,5}}\s+(?:[nsew]\.?\s+)?(?:hwy|highway|route|rte|(?:county|state)\s+r(?:oa)?d)\.?\s+\d+{_ENDS}",
         rf"(?<![\w-])i-(?!12[345](?!\d)|131)\d{{2,3}}{_ENDS}|{_ALONE}exit\s\d{{1,3}}[a-c]?{_ENDS}",
         rf"{_ALONE}\d{{2,5}}\s+[nsew]\.?\s+\d{{1,3}}(?:st|nd|rd|th){_ENDS}",
         rf"{_ALONE}(?:[a-z]\d[a-z]\s\d[a-z]\d|[a-z]{{1,2}}\d[a-z]\s\d[a-z]{{2}}){_ENDS}",
-        rf"{_ALONE}\d{{1,3}}(?:st|nd|rd|th)\s?(?:&|and|at|/)\s?{_any('crossing')}{_ENDS}",
+        rf"{_ALONE}\d{{1,3}}(?:st|nd|rd|th)\s?(?:&|and|at|/)\s?{any_of('crossing')}{_ENDS}",
         rf"{_ALONE}(?:p\.?\s?o\.?|(?:rr|rfd|hc|rte?)\s?\d*\.?)\s?box\s*\d",
-        rf"(?<![\d.])\d{{1,5}}\s+(?:[^\W\d_]+\s+){{1,3}}{_any('street')}{_ENDS}",
+        rf"(?<![\d.])\d{{1,5}}\s+(?:[^\W\d_]+\s+){{1,3}}{any_of('street')}{_ENDS}",
         rf"(?<![\d.])\d{{1,5}}\s+(?:main|high|church|park|oak)\s+st{_ENDS}",
         r"[^\W\d_]*(?:strasse|str\.|gasse|allee|platz)\s+\d+",
-        rf"{_ALONE}{_any('street before')}\s+(?:[^\W\d_]+\s+){{1,4}}\d+",
-        rf"(?<![\d.])\d+\s(?:bis\s)?{_any('street before')}\s[^\W\d_]+|{_ALONE}[a-z]{{2}}\s\d{{5}}(?:-\d{{4}})?{_ENDS}",
+        rf"{_ALONE}{any_of('street before')}\s+(?:[^\W\d_]+\s+){{1,4}}\d+",
+        rf"(?<![\d.])\d+\s(?:bis\s)?{any_of('street before')}\s[^\W\d_]+",
+        rf"{_ALONE}[a-z]{{2}}\s\d{{5}}(?:-\d{{4}})?{_ENDS}",
     ]
 
 
@@ -253,25 +255,25 @@ _STREET_OF_A_NAME = re.compile(
 
 @cache
 def _cue_patterns() -> dict[str, re.Pattern[str]]:
-    between = rf"(?:[a-z]\.?|med\.|{_any('title')}|{_any('role')}|de|la|von|van|der)[\s.,]{{1,2}}"
+    between = rf"(?:[a-z]\.?|med\.|{any_of('title')}|{any_of('role')}|de|la|von|van|der)[\s.,]{{1,2}}"
     before = rf"(?P<mark>[\s:.,;#=()'\"/-]{{1,4}})(?:{between}){{0,3}}"
     made = {
-        kind: re.compile(rf"{_ALONE}{_any(kind)}(?![^\W_]){before}(?P<who>[^\W\d_]{{2,}})")
+        kind: re.compile(rf"{_ALONE}{any_of(kind)}(?![^\W_]){before}(?P<who>[^\W\d_]{{2,}})")
         for kind in ("title", "role", "label")
     }
     made["done by"] = re.compile(
         rf"{_ALONE}(?!{_NOBODY_DOES})[^\W\d_]+ed[\s_]+by(?![^\W_]){before}(?P<who>[^\W\d_]{{2,}})"
     )
     made["initials"] = re.compile(
-        rf"{_ALONE}(?:{_any('title')}|{_any('role')}){_ENDS}(?P<mark>[\s:.,;#=()'\"/-]{{1,4}})(?P<who>(?:[a-z]\.\s?){{2}})"
+        rf"{_ALONE}(?:{any_of('title')}|{any_of('role')}){_ENDS}(?P<mark>[\s:.,;#=()'\"/-]{{1,4}})(?P<who>(?:[a-z]\.\s?){{2}})"
     )
-    particles = rf"(?:{_any('place particle')}[\s'’-])+"
+    particles = rf"(?:{any_of('place particle')}[\s'’-])+"
     made["organisation of"] = re.compile(
-        rf"{_ALONE}{_any('organisation of')}(?P<mark>\s){particles}(?P<who>[^\W\d_]{{3,}})"
+        rf"{_ALONE}{any_of('organisation of')}(?P<mark>\s){particles}(?P<who>[^\W\d_]{{3,}})"
     )
-    made["suffix"] = re.compile(rf"(?P<who>[^\W\d_]{{2,}})(?P<mark>[\s,.;:)\]]{{1,2}}){_any('suffix')}(?![^\W_])")
+    made["suffix"] = re.compile(rf"(?P<who>[^\W\d_]{{2,}})(?P<mark>[\s,.;:)\]]{{1,2}}){any_of('suffix')}(?![^\W_])")
     made["organisation"] = re.compile(
-        rf"(?P<who>[^\W\d_]{{2,}})(?P<mark>[\s_,.;:)\]]{{1,2}}){_any('organisation')}{_ENDS}"
+        rf"(?P<who>[^\W\d_]{{2,}})(?P<mark>[\s_,.;:)\]]{{1,2}}){any_of('organisation')}{_ENDS}"
     )
     return made
 

@@ -105,8 +105,10 @@ def _streets(text: str, every: list[Token], gone: set[int], ages: list[int]) -> 
     if not any(map(str.isdigit, text)):
         return
     for found in _STREET.finditer(text):
-        if found.start() in ages:
-            continue  # 95 y.o. male CT
+        after = next((number for number, token in enumerate(every) if token.start >= found.end()), None)
+        titled = found.group().rstrip(" .").lower().endswith("dr") and after in gone
+        if found.start() in ages or titled:
+            continue  # 95 y.o. male CT, and 256 vu par Dr Hope
         inside = [number for number, token in enumerate(every) if found.start("words") <= token.start < found.end()]
         told = any(number in gone for number in inside[:-1])
         named = len(inside) == 2 and _is_street_of_a_name(found, every[inside[0]].word)

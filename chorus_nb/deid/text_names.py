@@ -12,7 +12,7 @@ from chorus_nb.identity.words import Token, also_names, given_names, known_words
 
 MOST_WORDS = 4  # of a name after a title
 _NEXT = re.compile(r"[\s:.,;#=()'’\"/-]{1,4}\Z")  # between a title and a name
-_WITHIN = re.compile(r"(?:[ .'’‘`^-]{1,3}|, ?|)\Z")  # between the words of a name
+_WITHIN = re.compile(r"(?:[ .'’‘`^\"“”-]{1,3}|, ?|)\Z")  # between the words of a name
 _BLANKS = (" ", "'", "’", "-")  # between a particle and what it belongs to
 _TIED = re.compile(r"_|\s?[&+/]\s?|, ?\Z")  # between two names, or between words that a file name ties together
 

@@ -41,7 +41,7 @@ WEAK_LABEL = (
     r"(?:acc|cb|ph|cell|rm|zi|hab|lit|plate|lic|sn|chart|claim|policy|case|order|visit|ext|id|bay|station|unit)"
 )
 
-MORE = r"(?:[ -]\d+(?![^\W_]|[.,]\d))*"  # groups of one number, not ``3D`` or ``5.0`` behind it
+FURTHER_DIGITS = r"(?:[ -]\d{2,}(?![^\W_]|[.,]\d))*"  # groups of one number, not ``3D`` or ``5.0`` behind it
 
 
 class Pattern(NamedTuple):
@@ -71,7 +71,7 @@ PATTERNS = (
     Pattern("date", r"(?<![\d.])(?:0?[1-9]|[12]\d|3[01])([-./])\s?(?:0?[1-9]|1[0-2])\1\s?(?:(?:19|20)\d\d|\d\d)(?!\d|\.\d|\1\d)"),
     Pattern("date", r"(?<![\d.])(?:0?[1-9]|1[0-2])([-./])(?:0?[1-9]|[12]\d|3[01])\1(?:(?:19|20)\d\d|\d\d)(?!\d|\.\d|\1\d)"),
     Pattern("date", r"(?<![\d.])(?:0[1-9]|[12]\d|3[01])\s(?:0[1-9]|1[0-2])\s(?:19|20)\d\d(?!\d)|(?<![\d.])(?:0[1-9]|1[0-2])\s(?:0[1-9]|[12]\d|3[01])\s(?:19|20)\d\d(?!\d)"),
-    Pattern("date", rf"{START}{DAY}(?:st|nd|rd|th|er|º|°|\.)?[\s.,/_-]*{OF}{MONTH}{STOP}\.?(?:[\s.,/'’_-]*(?:de\s+|del\s+|of\s+)?(?:{YEAR}|\d\d(?!\d|\.\d|\s?mm)))?"),
+    Pattern("date", rf"{START}{DAY}(?:st|nd|rd|th|er|º|°|\.)?[\s.,/_-]*{OF}{MONTH}{STOP}\.?(?:[\s.,/'’_-]*(?:de\s+|del\s+|of\s+)?(?:{YEAR}|\d\d{NO_UNIT}))?"),
     Pattern("date", rf"{START}{DAY}{MONTH}(?:{YEAR}|\d\d){STOP}"),
     Pattern("date", rf"{START}{MONTH}\.?[\s./_-]*{DAY}(?:st|nd|rd|th)?[\s,./'’_-]+{YEAR}{STOP}"),
     Pattern("date", rf"{START}{MONTH}\.?[\s,./'’_-]*(?:de\s+|del\s+|of\s+)?{YEAR}{STOP}"),
@@ -80,7 +80,7 @@ PATTERNS = (
     Pattern("date", rf"{START}(?:on|dated|since|from|of|until|week\s+of|lmp|doi|s/p|surgery|op|z\.\s?n\.|status\s+post|prior|compared?(?:\s+to)?|vu|iq|am|vom?|v\.|seit|bis|el|d[ei]a|le|du|desde|em|dia)\.?:?\s+(?:{DAY}[/.-](?:0?[1-9]|1[0-2])|(?:0?[1-9]|1[0-2])[/-](?:{DAY}|\d\d))(?![\d/-]|\.\d)\.?"),
     Pattern("date", r"(?<![\w.,-])(?:(?:1\d|2\d|3[01])\.\s?(?:0?[1-9]|1[0-2])|0?[1-9]\.\s?(?:0[1-9]|1[0-2])|0[1-9]\.\s?[1-9])\.(?![\w.])"),
     Pattern("date", rf"{START}(?:{WEEKDAY}|b(?:irth)?day|bday|geburtstag|cumplea[ñn]os|anniversaire|anivers[áa]rio)[.,:]?\s+(?:\w{{1,3}}\s+)?(?:\d\d?[/-]\d\d?(?![\d/-]|\.\d)|\d\d?\.\d\d?\.(?!\d))|(?<![\d/.-])(?!\d/([2-4])\s?-\s?\d/\1(?!\d))\d\d?/\d\d?\s?[-–]\s?\d\d?/\d\d?(?![\d/])"),
-    Pattern("date", r"(?<![\w./-])(?:(?:0?[1-9]|1[0-2])/(?:1[3-9]|2\d|3[01])|0[1-9]/\d\d?)(?![\w/-]|\.\d)|(?<![\w./-])\d\d?/\d\d?[.,;:)\]]?\s+\d\d?:\d\d"),
+    Pattern("date", r"(?<![\w./-])(?:(?:0?[1-9]|1[0-2])/(?:1[3-9]|2\d|3[01])|0[1-9]/\d\d?)(?![\w/-]|\.\d)|(?<![\w./-])\d\d?/\d\d?[.,;:)\]]?\s+(?:\d\d?:\d\d|[0-2]\d[0-5]\d\s?h(?:rs?)?(?![^\W_]))"),
     Pattern("date", rf"{START}(?:lmp|edc|edd|eta|due|appt?|exp(?:ires)?|d/c|adm(?:it(?:ted)?)?|seen|inj(?:ury)?|onset)[.:]?\s+(?:on\s+)?(?:0?[1-9]|1[0-2])[./]{DAY}(?![\d/-]|\.\d|\s?{UNIT})"),
     Pattern("date", rf"{START}(?:{_WHOLE})[\s,-]+(?:the\s+)?(?:{ORDINAL}){STOP}|{START}(?:{ORDINAL})\s+of\s+(?:{_WHOLE}){STOP}|{START}(?:wk|week|kw|woche|sem|semaine|semana)[\s.#-]*\d\d?\s*(?:of|in|de|/|,)?\s*{YEAR}{STOP}"),
     Pattern("phone", r"(?<![\w.])(?:(?:\+\d{1,3}|\d{2,3}|1)[\s.-]?)?(?!(?:\d[05]0 ){2}\d\d[05]0(?!\w))(?:\(\d{2,5}\)\s?|\d{3}[\s.-])\d{3}[\s.-]\d{4}(?:\s*(?:x|ext\.?)\s*\d+)?(?!\w)"),
@@ -88,9 +88,9 @@ PATTERNS = (
     Pattern("phone", r"(?<![\w.])\(\d{2}\)\s?9?\d{4}[\s.-]\d{4}(?!\w)"),
     Pattern("phone", r"(?<![\w.])\d{3}[-.]\d{4}(?:-\d{2})?(?!\w|\.\d)|(?<![\w.])\+\d[\d\s()./-]{6,}\d(?!\w)"),
     Pattern("phone", r"(?<![\w.])0\d{1,4}[\s./-]{1,3}\d{2,4}(?:[\s./-]?\d{2,4}){1,4}(?!\w|\.\d)|(?<![\w.])0\d(?:[\s.]\d\d){4}(?!\w)|(?<![\w.])\d{3}(?: \d{2,3}){2,3}(?=\W*$)|(?<![\w.-])\d-\d{4}(?![\w-]|\.\d)"),
-    Pattern("labelled number", rf"{START}{LABEL}\s*[.:#=_]*\s*(?:no|nr|number|n[°º])?\.?\s*[:#]?\s*(?=[\w-]*\d)(?!\d?\d?\s?(?:mm|cm|ml|kv)\b)[\w/-]+{MORE}"),
+    Pattern("labelled number", rf"{START}{LABEL}\s*[.:#=_]*\s*(?:no|nr|number|n[°º])?\.?\s*[:#]?\s*(?=[\w-]*\d)(?!\d?\d?\s?(?:mm|cm|ml|kv)\b)[\w/-]+{FURTHER_DIGITS}"),
     Pattern("labelled number", rf"(?:{START}(?:no|nr|num|number|id)\.?|#)[\s:.#=]*(?!\d+\s?{UNIT})(?:[a-z]{{0,3}}-?\d{{3,}}[a-z]{{0,2}}(?:[/-]\w+)?|[a-z]{{0,3}}-?\d{{2,}}[/-]\w*\d\w*){STOP}"),
-    Pattern("labelled number", rf"{START}{LONG_LABEL}(?![^\W\d_])\s*[.:#=_]*\s*(?=[\w-]*\d[\w-]*\d)(?!\d+\s?(?!x\d){UNIT})[\w/-]+{MORE}"),
+    Pattern("labelled number", rf"{START}{LONG_LABEL}(?![^\W\d_])\s*[.:#=_]*\s*(?=[\w-]*\d[\w-]*\d)(?!\d+\s?(?!x\d){UNIT})[\w/-]+{FURTHER_DIGITS}"),
     Pattern("phone", rf"{START}(?:cell|ph|cb|call)[\s.:#]*\d{{3,5}}(?:[ ./-]\d{{2,4}}){{1,3}}(?!\d|[.,]\d|\s?{UNIT})"),
     Pattern("network address", rf"{START}(?:[0-9a-f]{{2}}[:-]){{5}}[0-9a-f]{{2}}{STOP}|(?<![\w:])(?=[\d:]*[a-f])(?:[0-9a-f]{{1,4}}:{{1,2}}){{3,7}}[0-9a-f]{{1,4}}{STOP}"),
     Pattern("pathology number", rf"{START}(?:[aschn]|[schn]p|[sc]n|cy|gy|fn|bx)[-:]?[0-3]\d[-:]\d{{3,6}}{STOP}|{START}[0-3]\d[-:](?:[schn]|[schn]p|cy)[-:]?\d{{3,6}}{STOP}"),
@@ -107,7 +107,7 @@ PATTERNS = (
     Pattern("room", rf"(?<!\w)\d{{1,2}}(?:\s?(?:north|south|east|west)[\s-]?|(?-i:[NSEW])-)\d{{2,4}}[a-z]?{STOP}|{START}\d{{3,4}}-?(?-i:[A-D]){STOP}"),
     Pattern("Medicare number", rf"{START}[1-9][a-z][a-z0-9]\d-?[a-z][a-z0-9]\d-?[a-z]{{2}}\d\d{STOP}"),
     Pattern("number", r"(?<![^\W_])[A-Za-z]{0,4}-?\d{6,}(?![^\W_]|\.\d)|(?<!\d)\d{7,}(?!\d)"),
-    Pattern("age over 89", rf"{START}0?(?:9\d|1[0-2]\d)[\s.,;:)\]-]*(?:y(?:ea)?rs?(?:[\s-]+old)?|years?|yo|y/o|y\.\s?o\.?|y|j(?:ahre?)?(?:\s+alt)?|jährige?[rn]?|a[ñn]os?(?:\s+de\s+edad)?|ans?|anos?|a|yo?[mf])(?![^\W_])(?:[\s-]*old{STOP})?", "90+ years"),
+    Pattern("age over 89", rf"{START}0?(?:9\d|1[0-2]\d)[\s.,;:)\]-]*(?:y(?:ea)?rs?(?:[\s-]+old)?|years?|yo|y/o|y\.\s?o\.?|y|j(?:ahre?)?(?:\s+alt)?|jährige?[rn]?|anni|jaar|a[ñn]os?(?:\s+de\s+edad)?|ans?|anos?|a|yo?[mf])(?![^\W_])(?:[\s-]*old{STOP})?", "90+ years"),
     Pattern("age over 89", rf"{START}(?:age[d]?|alter|edad|[âa]ge|idade)\s*[:=]?\s*0?(?:9\d|1[0-2]\d)(?!\d|[.,]\d)(?:[\s.,;:)\]]*[yaj])?{STOP}", "age 90+ years"),
     Pattern("age over 89", rf"{START}(?:(?:pt|patient|she|he)\s+is|turn(?:s|ed|ing)|age\s+of|nonagenarian,?)\s+(?:9\d|1[01]\d){STOP}(?!\s?(?:kg|lbs?|cm|%))", "90+ years"),
     Pattern("age over 89", rf"{START}(?:ninety(?:[\s-]?(?:one|two|three|four|five|six|seven|eight|nine))?|(?:one|a)\s+hundred(?:\s+(?:and\s+)?(?:one|two|three|four|five|six|seven|eight|nine))?)[\s-]+(?:y(?:ea)?rs?(?:[\s-]+olds?)?|yo|y/o){STOP}", "90+ years"),

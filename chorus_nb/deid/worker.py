@@ -130,7 +130,7 @@ def _one(job: Job, engine: Deidentifier, task: Task) -> tuple[Row, list[Change]]
     except OSError as error:
         if not job.source.reachable():
             raise WorkbenchError("source: it cannot be read any more; run again when it is back") from None
-        row = outcome(task, "quarantined", "unreadable", type(error).__name__)
+        row = outcome(task, "quarantined", "unreadable", error.strerror or "damaged in its archive")
     except RecursionError:
         row = outcome(task, "quarantined", "structure_refused", "nests too deep")
     except MemoryError:

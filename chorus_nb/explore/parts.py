@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -28,6 +28,7 @@ from chorus_nb.workspace import replacing
 
 ASKED_AGAIN = ("truncated", "structure_refused")  # faults of the file for which it is set aside
 LARGEST_ASKED = 1 << 30  # bytes of a file that is read whole for its reason
+END_OF_ZIP, LARGEST_END_OF_ZIP = b"PK\x05\x06", 22 + 0xFFFF  # APPNOTE 4.3.16: the last record, its comment behind it
 VALUES_IN_MEMORY = 400_000  # distinct values held in memory; then the part is closed and the next begun
 
 CATALOG_TAGS: dict[int, str] = {
@@ -88,7 +89,8 @@ def read_file(source: Source, file: SourceFile) -> tuple[Header | None, str]:
                 header = Header(opened, file.size, ends_asked=not source.by_request)
             except NotDicom:
                 opened.seek(0)
-                return None, "archive_not_opened" if is_archive(opened.read(BEGINNING)) else "not_dicom"
+                packed = is_archive(opened.read(BEGINNING)) or _unpacks_itself(opened, file)
+                return None, "archive_not_opened" if packed else "not_dicom"
         if not header.elements or header.elements[-1][0][1] >> 16 <= 2:
             return None, header.fault
         return header, header.fault
@@ -100,6 +102,14 @@ def read_file(source: Source, file: SourceFile) -> tuple[Header | None, str]:
         return None, "unreadable"
     except Exception:  # a fault of ours: that one file waits for a person, the others go on
         return None, "structure_damaged"
+
+
+def _unpacks_itself(opened: BinaryIO, file: SourceFile) -> bool:
+    """Whether a zip archive stands behind something else, as in the program that many a patient's CD holds."""
+    if not file.source_path.lower().endswith((".zip", ".exe")):
+        return False
+    opened.seek(max(0, file.size - LARGEST_END_OF_ZIP))
+    return END_OF_ZIP in opened.read(LARGEST_END_OF_ZIP)
 
 
 def _asked_strictly(source: Source, file: SourceFile, reason: str) -> tuple[str, str]:

@@ -87,7 +87,8 @@ def _dates() -> list[str]:
         rf"{_ALONE}{any_of('before a day')}[.:]{{0,2}}\s+(?:{_DAY}[/.-]{_MONTH}|{_MONTH}[/-]\d\d)(?![\d/-]|\.\d)",
         r"(?<![\d/.-])(?!\d/([2-4])\s?-\s?\d/\1(?!\d))\d\d?/\d\d?\s?[-–]\s?\d\d?/\d\d?(?![\d/])",
         r"(?<![\w./-])(?:(?:0?[1-9]|1[0-2])/(?:1[3-9]|2\d|3[01])|0[1-9]/\d\d?)(?![\w/-]|\.\d)",
-        r"(?<![\w./-])\d\d?/\d\d?[.,;:)\]]?\s+\d\d?:\d\d",
+        r"(?<![\w./-])\d\d?/\d\d?[.,;:)\]]?\s+(?:\d\d?:\d\d|[0-2]\d[0-5]\d\s?h(?:rs?)?(?![^\W_]))",
+        rf"{_ALONE}(?:{full}|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)-\d\d{_ENDS}",
         r"(?<![\w.,-])(?:(?:1\d|2\d|3[01])\.\s?(?:0?[1-9]|1[0-2])|0?[1-9]\.\s?(?:0[1-9]|1[0-2])|0[1-9]\.\s?[1-9])\.(?![\w.])",
         rf"(?<!\d)\d\d(?:jan|feb|apr|jun|jul|aug|sep|oct|nov|dec|mar){_ENDS}",
         rf"{_ALONE}{month}\.?[.,;:)\]]?\s?['’]\d\d{_ENDS}",
@@ -101,7 +102,7 @@ def _dates() -> list[str]:
 
 
 _AGES = [
-    r"(?<![\d.])0?(?:9\d|1[0-2]\d)[\s.,;:)\]-]*(?:y(?:ea)?rs?|yo|y/o|y\.\s?o\.?|y|j|jahre?n?|jahrige?[rn]?|anos?|ans?|a|yo?[mf])(?![^\W_])",
+    r"(?<![\d.])0?(?:9\d|1[0-2]\d)[\s.,;:)\]-]*(?:y(?:ea)?rs?|yo|y/o|y\.\s?o\.?|y|j|jahre?n?|jahrige?[rn]?|anos?|anni|jaar|ans?|a|yo?[mf])(?![^\W_])",
     rf"{_ALONE}(?:age|aged|alter|edad|idade)[\s:=]{{0,3}}(?!90\s?\+)(?:9\d|1[0-2]\d)[a-z]?{_NUMBER_ENDS}",
     rf"{_ALONE}(?:(?:pt|patient|s?he)\sis|turn(?:s|ed|ing)|age\sof|nonagenarian,?)\s(?:9\d|1[01]\d){_NUMBER_ENDS}(?!\s?(?:kg|lbs?|cm|%))",
     rf"{_ALONE}(?:ninety|(?:one|a)\shundred)(?:[\s-]?(?:and\s)?[a-z]+)?[\s-](?:y(?:ea)?rs?(?:[\s-]olds?)?|yo|y/o){_ENDS}",
@@ -133,7 +134,7 @@ def _numbers() -> list[str]:
     return [
         rf"{_ALONE}{any_of('number')}(?:\s?(?:no|nr|number|tag|plate|#))?[\s.:#=-]{{0,3}}(?=[a-z-]{{0,4}}\d\w*\d|[a-z-]{{1,4}}\s?\d{{2}})[\w-]+{_UNIT}",
         rf"{_ALONE}{any_of('long number')}(?:\s?(?:no|nr|number|#))?[\s.:#=-]{{0,3}}(?=[\w-]*\d{{4}})[\w-]+",
-        rf"(?<![^\W_])x\s?\d{{4,5}}{_ENDS}|(?<![\d.])\d{{3}}[\s-]\d{{2}}[\s-]\d{{4}}(?!\d)|(?<!\d)\d{{3}}\.\d{{3}}\.\d{{3}}-?\d*",
+        rf"(?<![^\W_])x\s?\d{{4,5}}{_ENDS}|(?<![\d.])\d{{3}}[\s-]\d{{2}}[\s-]\d{{4}}(?!\d)|(?<!\d)\d{{3}}\.\d{{3}}\.\d{{3}}-?\d*|(?<![\d.])\d{{1,2}}\.\d{{3}}\.\d{{3}}-[\dk]{_ENDS}",
         rf"(?<![\d.])\d{{6,}}{_NUMBER_ENDS}|(?<![\d.])0\d{{3}}{_NUMBER_ENDS}|(?<!\S)[-#](?!\d\d[05]0|1024)\d{{4}}{_NUMBER_ENDS}{_UNIT}",
         rf"{_ALONE}(?:cell|ph|cb)[\s.:#]*\d{{3,5}}(?:[ ./-]\d{{2,4}}){{1,3}}{_NUMBER_ENDS}{_UNIT}",
         rf"{_ALONE}last\s?4[\s:#]*\d{{4}}{_NUMBER_ENDS}|#\W{{0,4}}(?!\d\d[05]0|1024)\d{{4}}{_NUMBER_ENDS}",
@@ -177,7 +178,7 @@ AGE_IN_WORDS = re.compile(r"(?<![\d.-])(?:9\d|1[01]\d)[\s-]?(?:yo|y/o|years?[\s-
 _ROOMS = [
     rf"{_ALONE}(?:ed|er)-\d{{1,3}}{_ENDS}|{_ALONE}(?:[a-z]?icu|ccu|its|pacu)[\s#-]+\d{{1,3}}[a-z]?{_ENDS}{_UNIT}",
     rf"{_ALONE}(?:bay|box|room|slot|stretcher|gurney|pod)[\s#_]+\d{{1,3}}{_ENDS}|{_ALONE}(?:ap\.|apto\.?|appt\.?|piso|etage)\s*\d{{1,4}}[a-z]?{_UNIT}{_ENDS}|{_ALONE}rm[\s.:#_-]*\d{{3,4}}{_ENDS}|{_ALONE}station[\s#_]+(?:\d{{2,3}}[a-z]?|\d[a-z]){_ENDS}",
-    rf"{_ALONE}[a-z]\d{{1,2}}-\d{{2,3}}[a-d]{_ENDS}",
+    rf"{_ALONE}[a-z]\d{{1,2}}-\d{{2,3}}[a-d]{_ENDS}|{_ALONE}unit[\s#]+\d{{3}}{_ENDS}{_UNIT}",
     rf"(?<!\w)\d{{1,2}}(?:\s?(?:north|south|east|west)[\s-]?|[nsew]-)\d{{2,4}}[a-z]?{_ENDS}",
 ]
 
@@ -341,13 +342,16 @@ def _full_name(text: str) -> bool:
     words = list(_WORD.finditer(composed))
     for left, right in itertools.pairwise(words):
         sign = composed[left.end() : right.start()]
-        if not re.fullmatch(r"[ .'’‘`^_-]{1,3}|, ?|[.,;:)\]]{1,2} ?", sign) or left[0].islower() != right[0].islower():
+        if (
+            not re.fullmatch(r"[ .'’‘`^\"“”_-]{1,3}|, ?|[.,;:)\]]{1,2} ?", sign)
+            or left[0].islower() != right[0].islower()
+        ):
             continue
         for first, family in ((left, right), (right, left)):
             who, name = plain(first[0]), plain(family[0])
             if also_named(name) != "common" or name in anatomy_words():
                 continue
             initial = len(who) == 1 and first[0].isupper() and composed[first.end() : first.end() + 1] == "."
-            if (who in first_names() and re.fullmatch(r"[ .'’‘`^_-]{1,3}|, ?", sign)) or initial:
+            if (who in first_names() and re.fullmatch(r"[ .'’‘`^\"“”_-]{1,3}|, ?", sign)) or initial:
                 return True
     return False

@@ -16,6 +16,7 @@ from chorus_nb.parameters import Parameters, resolve
 if TYPE_CHECKING:
     from chorus_nb.workspace import Workspace
 
+NULL_WORDS = ("NULL", r"\N")  # what databases write for it into a file
 LAST_SECOND = pd.Timedelta(hours=23, minutes=59, seconds=59)
 TOO_MANY = 0.01  # of the dates of a table that decides: beyond it nothing is linked on them
 SQLITE, DUCKDB = b"SQLite format 3", b"DUCK"  # what a file begins with, and has at its byte 8
@@ -198,7 +199,7 @@ def _typed(table: str, fields: pd.DataFrame, found: pd.DataFrame) -> pd.DataFram
     typed = {}
     for name, kind in zip(fields["column"], fields["type"], strict=True):
         text = found[name] if name in found else pd.Series("", index=found.index, dtype=str)
-        text = text.str.strip().mask(lambda values: values.str.upper() == "NULL", "")
+        text = text.str.strip().mask(lambda values: values.str.upper().isin(NULL_WORDS), "")
         if kind in ("integer", "float"):
             typed[name] = _numbers(table, name, text, whole=kind == "integer")
         else:

@@ -55,6 +55,8 @@ def with_sequence(number: int, vr: bytes = b"SQ", spare: bytes = b"") -> bytes:
     return content[:at] + head + content[at + 12 : end] + spare + content[end:]
 
 
+_STORED = zipped(plain(10))
+DAMAGED = _STORED[:60] + bytes([_STORED[60] ^ 1]) + _STORED[61:]
 UNKNOWN_VR = with_raw("LO", "SeriesDescription", b"CHEST ").replace(b"\x3e\x10LO", b"\x3e\x10??")
 FILES = {  # content, status and reason
     "explicit data under implicit meta": (meta_of(IMPLICIT) + data_of(plain(3)), "released", ""),
@@ -88,6 +90,9 @@ FILES = {  # content, status and reason
     "a.bz2": (bz2.compress(EXPLICIT), "quarantined", "archive_not_opened"),
     "a.xz": (lzma.compress(EXPLICIT), "quarantined", "archive_not_opened"),
     "a.7z": (b"7z\xbc\xaf\x27\x1c" + bytes(100), "quarantined", "archive_not_opened"),
+    "a program that unpacks itself.exe": (b"MZ" + bytes(600) + zipped(EXPLICIT), "quarantined", "archive_not_opened"),
+    "a program.exe": (b"MZ" + bytes(600), "not_dicom", "not_dicom"),
+    "a damaged member.zip": (DAMAGED, "quarantined", "unreadable"),
     "cut zip": (zipped(EXPLICIT)[:300], "quarantined", "archive_damaged"),
     "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(500), "not_dicom", "not_dicom"),
     "a page": (b"%PDF-1.4" + bytes(500), "not_dicom", "not_dicom"),

@@ -71,9 +71,11 @@ def test_a_table_the_site_does_not_have_is_empty_with_its_columns(tmp_path: Path
 
 
 def test_a_byte_order_mark_windows_characters_and_null_words_are_read(tmp_path: Path) -> None:
-    (tmp_path / "death.csv").write_bytes(b"\xef\xbb\xbf" + DEATH.encode() + b"7,2024-01-02,NULL,32817.0\r\n")
+    (tmp_path / "death.csv").write_bytes(
+        b"\xef\xbb\xbf" + DEATH.encode() + b"7,2024-01-02,NULL,32817.0\r\n8,2024-01-02,\\N,\\N\r\n"
+    )
     read = read_omop(Parameters(omop=str(tmp_path)), "death")
-    assert read.loc[0, "death_datetime"] == ""
+    assert read.death_datetime.tolist() == ["", ""]
     assert read.loc[0, "death_type_concept_id"] == 32817
     (tmp_path / "death.csv").write_bytes(DEATH.encode() + "7,é,,32817\n".encode("cp1252"))
     assert read_omop(Parameters(omop=str(tmp_path)), "death").loc[0, "death_date"] == "é"

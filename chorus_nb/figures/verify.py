@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from chorus_nb.faces import Surfaces
 from chorus_nb.figures import style
 from chorus_nb.tables import code_in_words
+from chorus_nb.verify.head_pictures import HeadPicture
 from chorus_nb.verify.previews import Preview
 
 RESULTS = {"pass": style.GREEN, "fail": style.RED, "not run": style.ORANGE}
@@ -61,6 +62,24 @@ def face_removal(series: Sequence[Surfaces]) -> Figure:
         line[2].set_title("released" if one.written else "would be released", loc="left", fontsize=9)
         said = ": ".join(part for part in (code_in_words(one.status), one.reason) if part)
         line[4].set_title(style.safe(textwrap.fill(said, 46)), loc="left", fontsize=9, color=colour)
+    return figure
+
+
+def own_looks(heads: Sequence[HeadPicture]) -> Figure:
+    """Four heads a row: released skin from the front, the middle plane, where a face would be. Local reports only."""
+    rows = max(1, -(-len(heads) // 4))
+    figure = style.new_figure(rows, 8, width=11, height=2.1 * rows)
+    for axes in figure.axes:
+        axes.set_axis_off()
+    for number, one in enumerate(heads):
+        front, plane = figure.axes[2 * number : 2 * number + 2]
+        for place, (axes, picture) in enumerate(((front, one.front), (plane, one.plane))):
+            axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            axes.plot(*one.face_gone[place].T, "x", color=style.SKY, markersize=3)
+            axes.plot(*one.face_there[place].T, ".", color=style.RED, markersize=4)
+        plane.plot(*one.skull.T, ".", color=style.YELLOW, markersize=2)
+        colour = {"disagrees": style.RED, "unsure": style.ORANGE}.get(one.beside, style.GREEN)
+        front.set_title(style.safe(f"{one.title}\n{textwrap.fill(one.said, 44)}"), loc="left", fontsize=8, color=colour)
     return figure
 
 

@@ -1,6 +1,6 @@
 """Which released series may show a face: a volume of the head can be rendered into one (Safe Harbor item 17).
 
-What 03 made of each series is one thing; the verifier's own look at CT (:mod:`chorus_nb.verify.skulls`) another.
+What 03 made of each series is one thing; the verifier's own look (:mod:`chorus_nb.verify.face_looks`) another.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import pandas as pd
 
 from chorus_nb.layout import series_folder
 from chorus_nb.leaks.shapes import Severity
+from chorus_nb.verify.face_looks import Look
 from chorus_nb.verify.findings import Finding
-from chorus_nb.verify.skulls import Skull
 
 ANATOMY = ("Modality", "BodyPartExamined", "StudyDescription", "SeriesDescription", "SOPClassUID")
 CAPTURE = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.7(?:\.\d)?")
@@ -39,32 +39,44 @@ SAID: dict[str, tuple[Severity, str]] = {
 NOT_ON_RECORD = "may show a face, and it is not on record that it was removed"
 SIGNED_FOR = "a head with its face, which deface: flag leaves: it waits until a reviewer signs for it"
 NOT_ASKED = "its pixels were not asked for a head"
+AGAINST: dict[str, tuple[Severity, str]] = {
+    "defaced": ("high", "its face is on record as removed"),
+    "came_without_face": ("high", "03 saw that it came without its face"),
+    "no_face_in_view": ("high", "03 saw no face in view"),
+    "no_head": ("high", "03 saw no head"),
+}
+"""What 03 said of a series in which the verifier sees a face."""
+A_FACE, PERHAPS = "a front like a face is there", "a front that may be a face is there"
 
 
 def faces_left(
     released: pd.DataFrame,
     catalog: pd.DataFrame,
-    statuses: Mapping[str, str],
-    skulls: Mapping[str, Skull],
+    verdicts: pd.DataFrame,
+    looks: Mapping[str, Look],
     *,
     removes: bool,
 ) -> Iterator[Finding]:
-    """What is known of each released volume, and what the verifier's own look at CT says against it.
+    """What is known of each released volume, and what the verifier's own look says against it.
 
-    ``statuses``: what 03 made of each series, by Series Instance UID. ``removes``: whether it was to remove faces, not
-    to list heads. ``skulls``: by series folder.
+    ``verdicts``: what 03 made of each series (``tables.FACE_VERDICTS``). ``removes``: whether it was to remove faces,
+    not to list heads. ``looks``: by series folder. What is not certain is said once a head.
     """
     images = released[["source_path", "target_path", "face_mask"]].merge(catalog, on="source_path")
+    said = {row["series_uid"]: (row["status"], row["head"]) for row in verdicts.to_dict("records")}
+    told: set[tuple[str, str]] = set()
     for folder, series in images.groupby(images.target_path.map(series_folder)):
         removed = bool((series.face_mask != "").all())
-        status = statuses.get(series.SeriesInstanceUID.iloc[0], "")
-        skull = skulls.get(str(folder))
-        if status == "may_be_head" and _is_certain(series, skull):
+        status, head = said.get(series.SeriesInstanceUID.iloc[0], ("", ""))
+        look = looks.get(str(folder), Look())
+        if (status == "may_be_head" and _is_certain(series, look)) or (status == "not_asked" and look.has_face):
             yield Finding("faces", "high", str(folder), "", SIGNED_FOR)
             continue
         yield from _on_record(str(folder), series, removed, status, removes)
-        if skull:
-            yield from _by_own_look(str(folder), skull, removed, status)
+        for finding in _by_own_look(str(folder), look, "defaced" if removed else status):
+            if finding.severity != "medium" or (head or str(folder), finding.kind) not in told:
+                told.add((head or str(folder), finding.kind))
+                yield finding
 
 
 def _on_record(folder: str, series: pd.DataFrame, removed: bool, status: str, removes: bool) -> Iterator[Finding]:
@@ -80,10 +92,10 @@ def _on_record(folder: str, series: pd.DataFrame, removed: bool, status: str, re
         yield Finding("faces", "high" if removes else named_only, folder, "", detail)
 
 
-def _is_certain(series: pd.DataFrame, skull: Skull | None) -> bool:
-    """A face that leaves for certain: its header names a head and its pixels may be one, or a skull has a front."""
+def _is_certain(series: pd.DataFrame, look: Look) -> bool:
+    """A face that leaves for certain: its header names a head and its pixels may be one, or a front stands there."""
     named = HEAD.search(_says_of(series)) is not None and len(series) >= SLICES_OF_A_FACE
-    return named or (skull is not None and skull.is_head and skull.has_face)
+    return named or look.has_face
 
 
 def _says_of(series: pd.DataFrame) -> str:
@@ -97,24 +109,17 @@ def _is_harmless_capture(series: pd.DataFrame, said: str) -> bool:
     return bool(series.SeriesDescription.str.contains(PAGE).all()) or (bool(said.strip()) and not HEAD.search(said))
 
 
-def _by_own_look(folder: str, skull: Skull, removed: bool, status: str) -> Iterator[Finding]:
-    """A skull that 03 did not see, or a front that still stands where it says that it removed it."""
-    measured = f"bone encloses {skull.enclosed:.0f} ml, and {skull.juts:.0f} mm stand before it"
-    if removed and skull.has_face:
-        yield Finding(
-            "faces", "high", folder, "", "its face is on record as removed, and a front like a face is there", measured
-        )
-    elif status == "no_head" and skull.is_head:
-        # without its crown a pelvis looks much the same
-        severity: Severity = "high" if skull.has_crown and skull.has_face else "medium"
-        yield Finding(
-            "faces", severity, folder, "", "03 saw no head, and bone encloses soft tissue as a skull does", measured
-        )
-    elif status == "came_without_face" and skull.has_face:
-        detail = "03 saw that it came without its face, and a front like a face is there"
-        yield Finding("faces", "high", folder, "", detail, measured)
-    elif status == "no_face_in_view" and skull.has_face:
-        detail = "03 saw no face in view, and a front like a face is there"
-        yield Finding("faces", "medium", folder, "", detail, measured)
-    elif skull.is_head:
-        yield Finding("faces", "info", folder, "", "a head by the verifier's own look", measured)
+def _by_own_look(folder: str, look: Look, status: str) -> Iterator[Finding]:
+    """A head that 03 did not see, or a front that still stands where it says that there is none."""
+    skull, certain = look.skull, look.has_face
+    if status in AGAINST and look.may_have_face:
+        severity, detail = AGAINST[status]
+        if status == "no_head" and not (look.front and look.front.has_face):
+            certain = skull is not None and skull.has_crown and skull.has_face  # without its crown a pelvis looks alike
+        said = f"{detail}, and {A_FACE if certain else PERHAPS}"
+        yield Finding("faces", severity if certain else "medium", folder, "", said, look.measured)
+    elif status == "no_head" and skull is not None and skull.is_head:
+        detail = "03 saw no head, and bone encloses soft tissue as a skull does"
+        yield Finding("faces", "medium", folder, "", detail, look.measured)
+    elif look.answer in ("face", "may_be_face", "no_face"):
+        yield Finding("faces", "info", folder, "", "a head by the verifier's own look", look.measured)

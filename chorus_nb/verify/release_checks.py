@@ -17,10 +17,10 @@ from chorus_nb.leaks.terms import SearchTerm
 from chorus_nb.mapping.lookups import Lookups
 from chorus_nb.omop import NEAR_VISIT, visit_spans
 from chorus_nb.verify import clocks, faces
+from chorus_nb.verify.face_looks import Look
 from chorus_nb.verify.findings import Finding, Findings
 from chorus_nb.verify.persons import OmopReader
 from chorus_nb.verify.series import Fact
-from chorus_nb.verify.skulls import Skull
 from chorus_nb.workspace import PARTIAL, Workspace
 
 
@@ -38,7 +38,7 @@ class Release:
     ledger: UidLedger = field(default_factory=lambda: UidLedger())
     examined: collections.Counter[str] = field(default_factory=collections.Counter)
     not_run: dict[str, str] = field(default_factory=dict)
-    skulls: dict[str, Skull] = field(default_factory=dict)  # by series folder, of CT
+    looks: dict[str, Look] = field(default_factory=dict)  # for a face, by series folder
 
     @property
     def released(self) -> pd.DataFrame:
@@ -237,9 +237,8 @@ def heads(release: Release) -> Findings:
         release.not_run["faces"] = "deface is skip: nobody looked for faces"
         return
     verdicts = workspace.read_or_empty(tables.FACE_VERDICTS)
-    statuses = dict(zip(verdicts.series_uid, verdicts.status, strict=True))
     removes = workspace.parameters.deface == "apply"
-    yield from faces.faces_left(release.released, release.catalog, statuses, release.skulls, removes=removes)
+    yield from faces.faces_left(release.released, release.catalog, verdicts, release.looks, removes=removes)
 
 
 RELEASE_CHECKS = {

@@ -23,7 +23,8 @@ from chorus_nb.leaks.spellings import day_pattern
 from chorus_nb.leaks.terms import SearchTerm, read_date
 from chorus_nb.memory import DECODERS, Recipe, digest
 from chorus_nb.parameters import Parameters
-from chorus_nb.verify import clocks, file_checks, iods, pictures, pixel_container, second_look, second_opinion, skulls
+from chorus_nb.verify import clocks, file_checks, iods, pictures, pixel_container, second_look, second_opinion
+from chorus_nb.verify.face_looks import Look, look_at
 from chorus_nb.verify.file_checks import Pair, Patient, ReleasedFile
 from chorus_nb.verify.findings import Finding
 from chorus_nb.verify.site_script import Promise, promised_kind
@@ -70,7 +71,7 @@ class SeriesResult(NamedTuple):
     uids: list[tuple[str, str]]  # original and released
     validated: int  # files dciodvfy looked at
     read: int  # images Tesseract looked at
-    skull: skulls.Skull | None  # of CT
+    look: Look  # for a face
 
 
 class Examiner:
@@ -127,7 +128,7 @@ def _recall(content: bytes) -> SeriesResult:
         [(old, new) for old, new in kept["uids"]],
         kept["validated"],
         kept["read"],
-        skulls.Skull(*kept["skull"]) if kept["skull"] else None,
+        Look.recalled(kept["look"]),
     )
 
 
@@ -162,17 +163,17 @@ def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Ser
     told = [term for term in found if term.kind not in ("uid", "date", "device")]
     validated = _validated(examiner, list(gathered.headers))
     findings.extend(itertools.chain.from_iterable(validated.values()))
-    skull = _skull(examiner, series, findings)
-    return SeriesResult(findings, gathered.facts, told, sorted(gathered.uids), len(validated), gathered.read, skull)
+    look = _look(examiner, series, findings)
+    return SeriesResult(findings, gathered.facts, told, sorted(gathered.uids), len(validated), gathered.read, look)
 
 
-def _skull(examiner: Examiner, series: Series, findings: list[Finding]) -> skulls.Skull | None:
+def _look(examiner: Examiner, series: Series, findings: list[Finding]) -> Look:
     try:
         with one_file("it cannot be asked for a head"):
-            return skulls.skull_in([examiner.release / task.target_path for task in series.tasks])
+            return look_at([examiner.release / task.target_path for task in series.tasks])
     except FileFault as fault:
         findings.append(Finding("faces", "low", series.folder, "", str(fault)))
-        return None
+        return Look(why="it cannot be asked for a head")
 
 
 def _examine_file(

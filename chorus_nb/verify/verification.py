@@ -19,6 +19,7 @@ from chorus_nb.memory import digest
 from chorus_nb.omop import read_omop
 from chorus_nb.seal import release_digest
 from chorus_nb.verify import faces, gate, iods, second_look
+from chorus_nb.verify.face_looks import face_looks
 from chorus_nb.verify.file_checks import Patient, ReleasedFile
 from chorus_nb.verify.findings import GATE_CHECKS, RANK, Finding
 from chorus_nb.verify.holding import at_fault, held_before, too_many
@@ -43,6 +44,7 @@ def verify(workspace: Workspace, progress: processes.Progress | None = None) -> 
     omop = functools.cache(functools.partial(read_omop, workspace))
     examined = _Examined(workspace, _catalog(workspace), read_lookups(workspace), omop, {})
     release, findings = examined.of(outcomes, progress)
+    looks = _face_looks(release)
     while len(new := at_fault(release, findings)):
         held = pd.concat([held, new], ignore_index=True)
         outcomes = hold(workspace, outcomes, held)
@@ -51,6 +53,8 @@ def verify(workspace: Workspace, progress: processes.Progress | None = None) -> 
     frame = _table(findings, held)
     workspace.write(tables.VERIFICATION, frame)
     _write_for_the_tree(release)
+    there = release.released.target_path.map(layout.series_folder)
+    workspace.write(tables.FACE_LOOKS, looks.assign(held=~looks.folder.isin(there)))
     workspace.write(tables.HELD_FINDINGS, held.sort_values(list(held.columns), ignore_index=True))
     workspace.write(tables.CHECKS, _gate(release, frame, held))
     return frame
@@ -85,6 +89,12 @@ def _write_for_the_tree(release: Release) -> None:
     release.workspace.write(tables.VERIFIED_IMAGES, images)
     terms = [term._asdict() for term in sorted(release.terms)]
     release.workspace.write(tables.SEARCH_TERMS, tables.frame(tables.SEARCH_TERMS, terms))
+
+
+def _face_looks(release: Release) -> pd.DataFrame:
+    """What 04 sees of faces itself, beside what 03 said."""
+    verdicts = release.workspace.read_or_empty(tables.FACE_VERDICTS)
+    return face_looks(release.released, release.catalog, verdicts, release.looks)
 
 
 def _only(table: tables.Table, fact: Fact) -> dict[str, object]:
@@ -159,8 +169,7 @@ class _Examined:
         release.facts += result.facts
         release.terms.update(result.terms)
         release.ledger.add(result.uids)
-        if result.skull:
-            release.skulls[series.folder] = result.skull
+        release.looks[series.folder] = result.look
         release.examined.update(iod=result.validated, second_look=result.read)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ WRITTEN = {
     "01_explore_headers": ("catalog", "tag_profile", "quality_findings", "linkage"),
     "02_map_tags": ("tag_plan", "unknown_words"),
     "03_run_deid": ("worklist", "text_proofs"),
-    "04_verify": ("verification", "checks", "verified_images", "search_terms"),
+    "04_verify": ("verification", "checks", "face_looks", "verified_images", "search_terms"),
     "05_build_registry": ("image_registry", "study", "series", "image", "registry_checks"),
     "06_release": ("tree_checks", "seal", "manifest"),
 }
@@ -258,7 +258,7 @@ def said_between(tables: Tables) -> dict[str, list[str]]:
         "01_explore_headers": [],
         "02_map_tags": [],
         "03_run_deid": [f"Text in the released pictures: {claim}"],
-        "04_verify": [claim, f"{held} of {pictures} pictures of these devices are held back for text"],
+        "04_verify": [claim, own_looks(n), f"{held} of {pictures} pictures of these devices are held back for text"],
         "05_build_registry": [f"Sealed: {n(f'count(*) {of_05}')} files, {n(f'sum(size) {of_05}')} bytes."],
         "06_release": [
             f"{n(f'count(*) + 1 {changed}')} files, {(size + manifest) / 1e6:,.1f} MB, would go: what is added or "
@@ -266,6 +266,19 @@ def said_between(tables: Tables) -> dict[str, list[str]]:
             "Packed only: upload_url is empty.",
         ],
     }
+
+
+def own_looks(n: Callable[[str], str]) -> str:
+    """What 04 says of its own look for faces."""
+    agrees, disagrees, unsure, not_asked = (
+        n(f"count(*) from face_looks where beside = '{word}'")
+        for word in ("agrees", "disagrees", "unsure", "not_asked")
+    )
+    return (
+        f"Of {n('count(*) from face_looks')} released volumes the own look agrees with 03 in {agrees}, sees a face "
+        f"that 03 does not in {disagrees}, is not sure in {unsure}, could not be had in {not_asked}; "
+        f"{n('count(*) from face_looks where held')} of them are held back by 04."
+    )
 
 
 def planned(actions: str) -> str:

@@ -12,13 +12,19 @@ from pydicom.uid import CTImageStorage, SecondaryCaptureImageStorage
 
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
+from chorus_nb.verify.face_looks import Look, beside, look_at
 from chorus_nb.verify.faces import faces_left
+from chorus_nb.verify.fronts import Front
 from chorus_nb.verify.skulls import Skull, skull_in
 from chorus_nb.workspace import Workspace
 from tests import heads
 
 FOLDER = "1/Images/CT/2/3"
 CROWNED = Skull(900.0, is_head=True, has_crown=True, juts=25.0)
+WITH_FACE = Front(skull=0.88, seen=1.0, face=0.7, in_view=1.0, size=0.95)
+PERHAPS = WITH_FACE._replace(face=0.35)
+WITHOUT = WITH_FACE._replace(face=0.05)
+NO_HEAD = WITH_FACE._replace(skull=0.4)
 
 
 def findings(
@@ -30,6 +36,7 @@ def findings(
     status: str = "",
     removes: bool = False,
     skull: Skull | None = None,
+    front: Front | None = None,
     sop_class: str = CTImageStorage,
     files: int = 2,
 ) -> list[str]:
@@ -39,8 +46,9 @@ def findings(
     row = {"Modality": modality, "BodyPartExamined": body_part, "StudyDescription": study, "SeriesDescription": series}
     row["SOPClassUID"] = sop_class
     catalog = pd.DataFrame([{"source_path": path, "SeriesInstanceUID": "1.2", **row} for path in paths])
-    statuses, skulls = ({"1.2": status} if status else {}), ({FOLDER: skull} if skull else {})
-    return [finding.severity for finding in faces_left(released, catalog, statuses, skulls, removes=removes)]
+    said = pd.DataFrame([{"series_uid": "1.2", "status": status, "head": "1 2"}] if status else [])
+    looks = {FOLDER: Look(skull, front)}
+    return [finding.severity for finding in faces_left(released, catalog, said, looks, removes=removes)]
 
 
 @pytest.mark.parametrize("said", [{"body_part": "HEAD"}, {"study": "MR BRAIN W/O"}, {"series": "C-SPINE 2.0"}])
@@ -106,7 +114,7 @@ def test_a_skull_that_03_did_not_see_is_shown(skull: Skull, severities: list[str
 
 
 def test_a_face_that_03_did_not_see_in_view_is_shown() -> None:
-    assert findings("CT", "HEAD", status="no_face_in_view", removes=True, skull=CROWNED) == ["low", "medium"]
+    assert findings("CT", "HEAD", status="no_face_in_view", removes=True, skull=CROWNED) == ["low", "high"]
 
 
 def test_a_face_in_a_head_that_is_said_to_have_come_without_is_held() -> None:
@@ -121,6 +129,61 @@ def test_a_front_that_still_stands_where_it_is_on_record_as_removed_is_shown(
 ) -> None:
     skull = CROWNED._replace(juts=juts)
     assert findings("CT", "HEAD", mask="abc", status="defaced", removes=True, skull=skull) == severities
+
+
+@pytest.mark.parametrize("status", ["defaced", "came_without_face", "no_face_in_view", "no_head"])
+@pytest.mark.parametrize(
+    ("front", "severity"), [(WITH_FACE, "high"), (PERHAPS, "medium"), (WITHOUT, "info"), (NO_HEAD, "")]
+)
+def test_a_face_in_a_released_mr_is_held_whatever_03_said(status: str, front: Front, severity: str) -> None:
+    """One that may be a face is shown to a person; a head without one is only mentioned."""
+    mask = "abc" if status == "defaced" else ""
+    found = findings("MR", "ARM", mask=mask, status=status, removes=True, front=front)
+    on_record = findings("MR", "ARM", mask=mask, status=status, removes=True)
+    assert found == [*on_record, *filter(None, [severity])]
+
+
+def test_what_flag_leaves_with_a_face_waits_for_a_person_whatever_its_header_says() -> None:
+    for status in ("may_be_head", "not_asked"):
+        assert findings("MR", "KNEE", status=status, front=WITH_FACE) == ["high"]
+    assert findings("MR", "KNEE", status="may_be_head", front=PERHAPS) == ["medium", "info"]
+    assert findings("MR", "HEAD", status="as_it_is", front=WITH_FACE) == ["medium", "info"], "signed for"
+
+
+def test_a_doubt_is_told_once_a_head_and_a_face_for_every_series() -> None:
+    folders = ["1/Images/MR/2/3", "1/Images/MR/2/4"]
+    released = pd.DataFrame({"source_path": ["a", "b"], "target_path": [f"{one}/1.dcm" for one in folders]})
+    row = {"Modality": "MR", "BodyPartExamined": "", "StudyDescription": "", "SeriesDescription": ""}
+    row["SOPClassUID"] = CTImageStorage
+    catalog = pd.DataFrame([{"source_path": path, "SeriesInstanceUID": path, **row} for path in "ab"])
+    said = pd.DataFrame([{"series_uid": path, "status": "no_head", "head": "1 2"} for path in "ab"])
+    for front, count in ((PERHAPS, 1), (WITH_FACE, 2)):
+        looks = dict.fromkeys(folders, Look(None, front))
+        found = faces_left(released.assign(face_mask=""), catalog, said, looks, removes=True)
+        assert len([one for one in found if one.severity in ("high", "medium")]) == count
+
+
+def looked_at(volume: heads.Volume, folder: Path) -> Look:
+    return look_at([folder / name for name in heads.write(volume, folder)])
+
+
+@pytest.mark.parametrize("kind", ["T1", "PT"])
+def test_the_verifier_sees_a_face_in_mr_and_pt_and_that_it_was_removed(tmp_path: Path, kind: str) -> None:
+    head = heads.pet() if kind == "PT" else heads.head(kind)
+    assert looked_at(head, tmp_path / "whole").answer == "face"
+    z, y, _ = heads.places()
+    zone = np.broadcast_to((z < 5) & (y < -45), head.values.shape)
+    cut = head._replace(values=np.where(zone, np.percentile(head.values, 1), head.values).astype("f4"))
+    assert looked_at(cut, tmp_path / "cut").answer == "no_face"
+
+
+def test_the_verifier_sees_no_head_in_another_part_and_says_what_it_could_not_ask(tmp_path: Path) -> None:
+    trunk = heads.below(heads.on_a_body(heads.head("T1")), -150)
+    look = looked_at(trunk, tmp_path / "trunk")
+    assert look.answer == "no_head" and beside("no_head", look) == "agrees"
+    few = heads.head("T1")
+    look = looked_at(few._replace(values=few.values[:9]), tmp_path / "few")
+    assert (look.answer, look.why, beside("no_head", look)) == ("not_asked", "fewer than ten slices", "not_asked")
 
 
 def made(volume: heads.Volume, folder: Path) -> Skull | None:

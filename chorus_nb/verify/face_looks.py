@@ -1,0 +1,138 @@
+"""What the verifier itself sees in a released volume, beside what 03 said of it: ``tables.FACE_LOOKS``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from chorus_nb import tables
+from chorus_nb.layout import series_folder
+from chorus_nb.verify.fronts import Front, front_in
+from chorus_nb.verify.skulls import Skull, skull_in
+
+SAID_WITHOUT_FACE = ("defaced", "no_face_in_view", "came_without_face", "no_head")  # by 03
+
+
+ORDER = ["disagrees", "unsure", "agrees", "not_asked"]  # of ``beside``
+BESIDE_SAID = {
+    "agrees": "agrees with 03 in",
+    "disagrees": "sees a face that 03 does not in",
+    "unsure": "is not sure in",
+    "not_asked": "could not be had in",
+}
+
+
+class Look(NamedTuple):
+    """One series: by its bone (CT) and by its skin; ``why`` it could not be asked for the latter."""
+
+    skull: Skull | None = None
+    front: Front | None = None
+    why: str = ""
+
+    @classmethod
+    def recalled(cls, kept: Sequence[Any]) -> Look:
+        """From the memory of a series."""
+        skull, front, why = kept
+        return cls(Skull(*skull) if skull else None, Front(*front) if front else None, why)
+
+    @property
+    def is_asked(self) -> bool:
+        return self.skull is not None or self.front is not None
+
+    @property
+    def has_face(self) -> bool:
+        """For certain."""
+        by_bone = self.skull is not None and self.skull.has_face
+        return by_bone or (self.front is not None and self.front.has_face)
+
+    @property
+    def may_have_face(self) -> bool:
+        return self.has_face or (self.front is not None and self.front.may_have_face)
+
+    @property
+    def answer(self) -> str:
+        """A code of ``tables.FACE_LOOKS``."""
+        if not self.is_asked:
+            return "not_asked"
+        if self.may_have_face:
+            return "face" if self.has_face else "may_be_face"
+        is_head = (self.front is not None and self.front.is_head) or (self.skull is not None and self.skull.is_head)
+        return "no_face" if is_head else "no_head"
+
+    @property
+    def measured(self) -> str:
+        """In words, for the context of a finding."""
+        said = []
+        if self.front:
+            said.append(f"{self.front.face:.2f} of a face and {self.front.skull:.2f} of a skull's skin are there")
+        if self.skull:
+            said.append(f"bone encloses {self.skull.enclosed:.0f} ml, and {self.skull.juts:.0f} mm stand before it")
+        return "; ".join(said)
+
+
+def look_at(paths: Sequence[Path]) -> Look:
+    """Of the files of a series, in their order."""
+    front = front_in(paths)
+    skull = skull_in(paths)
+    return Look(skull, None, front) if isinstance(front, str) else Look(skull, front)
+
+
+def face_looks(
+    released: pd.DataFrame, catalog: pd.DataFrame, verdicts: pd.DataFrame, looks: Mapping[str, Look]
+) -> pd.DataFrame:
+    """``tables.FACE_LOOKS``: the released volumes of CT, MR and PT, those at odds with 03 first."""
+    said = verdicts.set_index("series_uid")
+    series_of = dict(zip(catalog.source_path, catalog.SeriesInstanceUID, strict=True))
+    rows = list(_rows(released, series_of, said, looks))
+    frame = tables.frame(tables.FACE_LOOKS, rows)
+    return frame.sort_values(
+        ["beside", "folder"],
+        key=lambda column: column.map(ORDER.index) if column.name == "beside" else column,
+        ignore_index=True,
+    )
+
+
+def own_look_said(looks: pd.DataFrame) -> str:
+    """``tables.FACE_LOOKS`` in a sentence."""
+    counts = looks.beside.value_counts()
+    said = [f"{words} {int(counts.get(name, 0)):,}" for name, words in BESIDE_SAID.items()]
+    held = int(looks.held.sum())
+    return f"Of {len(looks):,} released volumes the own look {', '.join(said)}; {held:,} of them are held back by 04."
+
+
+def looks_by_answer(looks: pd.DataFrame) -> pd.DataFrame:
+    """``tables.FACE_LOOKS`` counted by what both said."""
+    kinds = ["beside", "status", "own_look", "modality", "held"]
+    counted = looks.groupby(kinds, as_index=False).agg(series=("folder", "size"), files=("files", "sum"))
+    return counted.sort_values("beside", key=lambda column: column.map(ORDER.index), kind="stable", ignore_index=True)
+
+
+def _rows(
+    released: pd.DataFrame, series_of: Mapping[str, str], said: pd.DataFrame, looks: Mapping[str, Look]
+) -> Iterator[dict[str, object]]:
+    for folder, files in released.groupby(released.target_path.map(series_folder)):
+        look = looks.get(str(folder), Look())
+        uid = series_of.get(files.source_path.iloc[0], "")
+        if uid not in said.index and not look.is_asked:
+            continue
+        status = str(said.status.get(uid, ""))
+        row: dict[str, object] = {"folder": folder, "modality": files.modality.iloc[0], "files": len(files)}
+        row |= {"head": said["head"].get(uid, ""), "status": status}
+        row |= {"own_look": look.answer, "beside": beside(status, look), "held": False, "why": look.why}
+        if look.front:
+            row |= look.front._asdict()
+        if look.skull:
+            row |= {"enclosed_ml": look.skull.enclosed, "juts": look.skull.juts}
+        yield row
+
+
+def beside(status: str, look: Look) -> str:
+    """What the own look is beside 03's word: agrees, disagrees, unsure or not_asked."""
+    if not look.is_asked:
+        return "not_asked"
+    if status in SAID_WITHOUT_FACE and look.may_have_face:
+        return "disagrees" if look.has_face else "unsure"
+    return "agrees"

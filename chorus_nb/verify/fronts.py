@@ -159,7 +159,7 @@ def laid_on(body: Body) -> Laid | None:
         for pose in _most_promising(skin, begun, few):
             end = _fitted(skin, pose, head, [15.0] * 6 + [8.0] * 8)
             front = _measured(skin, end, head)
-            worth = front.skull * min(1.0, front.seen / 0.7) + 0.35 * front.face * front.in_view
+            worth = front.skull * min(1.0, front.seen / 0.7) + 0.1 * front.face * front.in_view
             if best is None or worth > best[0]:
                 best = worth, Laid(front, end, skin, body.is_ct)
     return best[1] if best else None

@@ -6,7 +6,8 @@ The verifier's own way from files to a volume; shares nothing with 03's (faces/s
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,7 +36,9 @@ class Body(NamedTuple):
     is_ct: bool
 
 
-class _Slice(NamedTuple):
+class PlacedSlice(NamedTuple):
+    """One slice in space: ``corner`` in patient mm, ``ways`` along rows and columns, ``apart``: mm of a pixel."""
+
     path: Path
     frame: int
     corner: NDArray[np.float64]
@@ -43,36 +46,39 @@ class _Slice(NamedTuple):
     apart: tuple[float, float]
 
 
-def body_of(paths: Sequence[Path]) -> Body | str:
-    """The largest stack of parallel slices among the files of a series; a text says why there is none."""
-    slices: list[_Slice] = []
-    modality = ""
+def stack_of(paths: Sequence[Path]) -> list[PlacedSlice] | str:
+    """The largest stack of parallel slices among the files of a series, 3 mm apart; a text says why there is none."""
+    slices: list[PlacedSlice] = []
     for path in paths:
         with quiet():
             dataset = dcmread(path, stop_before_pixels=True)
-        modality = str(dataset.get("Modality"))
-        if modality not in MODALITIES:
+        if dataset.get("Modality") not in MODALITIES:
             return "no volume"
         if TO_IGNORE in (dataset.get("ImageType") or ()):
             return "mosaics are not unpacked here"
         slices.extend(_slices(path, dataset))
     stack = _thinned(_largest_run(slices))
-    if len(stack) < 2:
+    if not stack:
         return "fewer than ten slices" if slices else "no place in space"
-    planes = _decoded(stack)
+    return stack
+
+
+def body_of(stack: Sequence[PlacedSlice], opened: Callable[[Path], Path | BytesIO] = lambda path: path) -> Body | str:
+    """The pixels of a stack, of its own files or of those ``opened`` in their place; a text says why there is none."""
+    planes, is_ct = _decoded(stack, opened)
     if len({plane.shape for plane in planes}) > 1:
         return "slices of several sizes"
-    return _on_cubes(stack, planes, is_ct=modality == "CT")
+    return _on_cubes(stack, planes, is_ct=is_ct)
 
 
-def _slices(path: Path, dataset: Dataset) -> Iterator[_Slice]:
+def _slices(path: Path, dataset: Dataset) -> Iterator[PlacedSlice]:
     shared = (dataset.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
     own = dataset.get("PerFrameFunctionalGroupsSequence") or [dataset]
     for frame, group in enumerate(own):
         parts = [dataset, *(_items(shared)), *(_items(group))]
         corner, ways, apart = (_numbers(parts, name, count) for name, count in PLACE.items())
         if corner is not None and ways is not None and apart is not None and apart.min() > 0:
-            yield _Slice(path, frame, corner, ways, (float(apart[0]), float(apart[1])))
+            yield PlacedSlice(path, frame, corner, ways, (float(apart[0]), float(apart[1])))
 
 
 def _numbers(parts: list[Dataset], name: str, count: int) -> NDArray[np.float64] | None:
@@ -89,16 +95,16 @@ def _items(group: Dataset) -> Iterator[Dataset]:
             yield group[name].value[0]
 
 
-def _height(one: _Slice) -> float:
+def _height(one: PlacedSlice) -> float:
     return float(one.corner @ np.cross(one.ways[:3], one.ways[3:]))
 
 
-def _largest_run(slices: list[_Slice]) -> list[_Slice]:
+def _largest_run(slices: list[PlacedSlice]) -> list[PlacedSlice]:
     """Parallel slices without a gap, each place once, in their order; those of most places."""
-    groups: dict[tuple[float, ...], dict[float, _Slice]] = collections.defaultdict(dict)
+    groups: dict[tuple[float, ...], dict[float, PlacedSlice]] = collections.defaultdict(dict)
     for one in slices:
         groups[tuple(np.round([*one.ways, *one.apart], 2) + 0.0)].setdefault(round(_height(one), 1), one)
-    runs: list[list[_Slice]] = [[]]
+    runs: list[list[PlacedSlice]] = [[]]
     for group in groups.values():
         before = -np.inf
         for height in sorted(group):
@@ -109,7 +115,7 @@ def _largest_run(slices: list[_Slice]) -> list[_Slice]:
     return max(runs, key=len)
 
 
-def _thinned(run: list[_Slice]) -> list[_Slice]:
+def _thinned(run: list[PlacedSlice]) -> list[PlacedSlice]:
     if len(run) < FEWEST_SLICES or _height(run[-1]) - _height(run[0]) < LEAST_HEIGHT:
         return []
     kept = [run[0]]
@@ -119,22 +125,26 @@ def _thinned(run: list[_Slice]) -> list[_Slice]:
     return kept
 
 
-def _decoded(stack: list[_Slice]) -> list[NDArray[np.float32]]:
-    """Each slice in blocks of about a cube, in the units that its header says; a file is read once."""
+def _decoded(
+    stack: Sequence[PlacedSlice], opened: Callable[[Path], Path | BytesIO]
+) -> tuple[list[NDArray[np.float32]], bool]:
+    """Each slice in blocks of about a cube, in the units that its header says, and whether it is CT; read once."""
     frames: dict[Path, dict[int, int]] = collections.defaultdict(dict)
     for place, one in enumerate(stack):
         frames[one.path][one.frame] = place
     planes: dict[int, NDArray[np.float32]] = {}
+    is_ct = False
     for path, wanted in frames.items():
         with quiet():
-            dataset = dcmread(path)
+            dataset = dcmread(opened(path))
+        is_ct = dataset.get("Modality") == "CT"
         pixels = reading.decode_pixels(dataset)
         several = int(dataset.get("NumberOfFrames") or 1) > 1
         slope, intercept = float(dataset.get("RescaleSlope") or 1), float(dataset.get("RescaleIntercept") or 0)
         for frame, place in wanted.items():
             plane = np.squeeze(pixels[frame] if several else pixels)
             planes[place] = _blocks(plane, stack[place].apart) * np.float32(slope) + np.float32(intercept)
-    return [planes[place] for place in range(len(stack))]
+    return [planes[place] for place in range(len(stack))], is_ct
 
 
 def _factors(apart: tuple[float, float]) -> tuple[int, int]:
@@ -148,7 +158,7 @@ def _blocks(plane: NDArray[Any], apart: tuple[float, float]) -> NDArray[np.float
     return np.asarray(cut.reshape(rows, down, columns, across).mean(axis=(1, 3)))
 
 
-def _on_cubes(stack: list[_Slice], planes: list[NDArray[np.float32]], *, is_ct: bool) -> Body:
+def _on_cubes(stack: Sequence[PlacedSlice], planes: list[NDArray[np.float32]], *, is_ct: bool) -> Body:
     """Linear between the slices and within them; a gantry's tilt shifts them against each other."""
     import SimpleITK as sitk
 

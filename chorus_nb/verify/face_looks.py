@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,9 +73,9 @@ class Look(NamedTuple):
         return "; ".join(said)
 
 
-def look_at(paths: Sequence[Path]) -> Look:
-    """Of the files of a series, in their order."""
-    front = front_in(paths)
+def look_at(paths: Sequence[Path], original: Callable[[Path], bytes] | None = None) -> Look:
+    """Of the files of a series, in their order; ``original``: what they were, where a face is said to be removed."""
+    front = front_in(paths, original)
     skull = skull_in(paths)
     return Look(skull, None, front) if isinstance(front, str) else Look(skull, front)
 
@@ -123,7 +123,7 @@ def _rows(
         row |= {"head": said["head"].get(uid, ""), "status": status}
         row |= {"own_look": look.answer, "beside": beside(status, look), "held": False, "why": look.why}
         if look.front:
-            row |= look.front._asdict()
+            row |= {name: value for name, value in look.front._asdict().items() if name != "placed"}
         if look.skull:
             row |= {"enclosed_ml": look.skull.enclosed, "juts": look.skull.juts}
         yield row
@@ -135,4 +135,4 @@ def beside(status: str, look: Look) -> str:
         return "not_asked"
     if status in SAID_WITHOUT_FACE and look.may_have_face:
         return "disagrees" if look.has_face else "unsure"
-    return "agrees"
+    return "disagrees" if look.front and look.front.is_hollow else "agrees"

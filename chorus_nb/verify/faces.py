@@ -118,6 +118,9 @@ def _by_own_look(folder: str, look: Look, status: str) -> Iterator[Finding]:
             certain = skull is not None and skull.has_crown and skull.has_face  # without its crown a pelvis looks alike
         said = f"{detail}, and {A_FACE if certain else PERHAPS}"
         yield Finding("faces", severity if certain else "medium", folder, "", said, look.measured)
+    elif look.front and look.front.is_hollow:
+        detail = "its face is on record as removed, and what its skull encloses is gone"
+        yield Finding("faces", "high", folder, "", detail, f"{look.front.hollow:.2f} of it")
     elif status == "no_head" and skull is not None and skull.is_head:
         detail = "03 saw no head, and bone encloses soft tissue as a skull does"
         yield Finding("faces", "medium", folder, "", detail, look.measured)

@@ -11,19 +11,21 @@ from __future__ import annotations
 import csv
 import functools
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chorus_nb.verify.bodies import CUBE, Body, body_of
+from chorus_nb.verify.bodies import CUBE, Body, body_of, stack_of
 
 SKIN_FROM = -300.0  # Hounsfield units
 WEAKER = (1.0, 0.6)  # parts of Otsu's threshold: the skin of a face is weaker than its head
 SMALLEST = 150.0  # ml of body
+INNER, INNER_FROM = (0.35, 0.55, 0.7), 0.0  # parts of the way to the skin, mm above the middle: brain
 CROWN = 82.0  # mm from the middle of the average head to its crown
 TURNS = 0.45  # radians that a start is turned up or down, or to a side
 SIZES = (0.72, 1.2)  # of the average head, along each axis
@@ -34,6 +36,8 @@ IS_HEAD, SEEN = 0.6, 0.4  # share of the skull's points in view that lie on skin
 CERTAIN = 0.7  # the same, to say more than perhaps
 IS_FACE, MAY_BE_FACE = 0.4, 0.3  # the same of the face
 IN_VIEW = 0.2  # share of a face that has to be in view to say more than perhaps
+LEFT, MAY_BE_LEFT = 0.2, 0.1  # share of a face where the source shows one; right masks leave 0.05 and less
+HOLLOW = 0.03  # of what the skull encloses; right masks leave nothing empty
 SMALL, LARGE = 0.76, 1.18  # of an average head: a brain without its skin is smaller, a trunk larger
 
 Points = NDArray[np.float64]
@@ -52,6 +56,10 @@ class Front(NamedTuple):
     """share of the face that is in view"""
     size: float
     """of an average head, along the axis in which it is least average"""
+    hollow: float
+    """share of what a skull encloses where nothing is"""
+    placed: bool = False
+    """whether its source shows where the face was"""
 
     @property
     def is_head(self) -> bool:
@@ -59,15 +67,24 @@ class Front(NamedTuple):
 
     @property
     def has_face(self) -> bool:
+        if self.placed:
+            return self.face >= LEFT
         alike = self.skull >= CERTAIN and SMALL < self.size < LARGE
         return alike and self.may_have_face and self.face >= IS_FACE and self.in_view >= IN_VIEW
 
     @property
     def may_have_face(self) -> bool:
+        if self.placed:
+            return self.face >= MAY_BE_LEFT
         return self.is_head and self.face >= MAY_BE_FACE and self.in_view > 0
 
+    @property
+    def is_hollow(self) -> bool:
+        """A mask that met the brain."""
+        return self.placed and self.hollow >= HOLLOW
 
-NOTHING = Front(0.0, 0.0, 0.0, 0.0, 1.0)
+
+NOTHING = Front(0.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
 
 class Pose(NamedTuple):
@@ -106,14 +123,20 @@ def average_head() -> Head:
 class Skin:
     """Millimetres from the skin of a body (inside below 0), and which way they grow, at any place of its field."""
 
-    def __init__(self, body: Body, inside: NDArray[np.bool_]) -> None:
+    def __init__(self, body: Body, weaker: float) -> None:
         import SimpleITK as sitk
 
+        self.strong = _strong(body, weaker)
+        inside = _outline(body, self.strong)
         image = sitk.GetImageFromArray(inside.astype("u1"))
         self.apart = sitk.GetArrayFromImage(sitk.SignedMaurerDistanceMap(image, False, False, False)) * np.float32(CUBE)
         self.growth = np.stack(list(np.gradient(self.apart, CUBE))[::-1], axis=-1)
         self.inside, self.axes, self.origin = inside, body.axes, body.origin
         self.shape = np.array(inside.shape[::-1])
+
+    @property
+    def millilitres(self) -> float:
+        return float(self.inside.sum()) * (CUBE / 10) ** 3
 
     def at(self, points: Points) -> tuple[Points, Points, NDArray[np.bool_]]:
         """Distance, direction of growth, and whether the field reaches there."""
@@ -126,15 +149,29 @@ class Skin:
         return apart, growth @ self.axes.T, there
 
 
-def front_in(paths: Sequence[Path]) -> Front | str:
-    """Of the files of a series; a text says why it could not be asked."""
+def front_in(paths: Sequence[Path], original: Callable[[Path], bytes] | None = None) -> Front | str:
+    """Of the files of a series; a text says why it could not be asked.
+
+    ``original``: the source of a file from which a face is said to be removed. A head without its face lies on its
+    skin in more ways than one; where it lay before is known from the source.
+    """
     if importlib.util.find_spec("SimpleITK") is None:
         return "SimpleITK is not installed"
-    body = body_of(paths)
-    if isinstance(body, str):
-        return body
+    stack = stack_of(paths)
+    body = stack if isinstance(stack, str) else body_of(stack)
+    if isinstance(stack, str) or isinstance(body, str):
+        return str(body)
+    before = body_of(stack, lambda path: BytesIO(original(path))) if original else ""
+    whole = None if isinstance(before, str) else laid_on(before)
+    if whole and whole.front.has_face:
+        return left_of(whole, body)
     laid = laid_on(body)
     return laid.front if laid else NOTHING
+
+
+def left_of(whole: Laid, body: Body) -> Front:
+    """What is left where a head with its face was."""
+    return _measured(Skin(body, whole.weaker), whole.pose, average_head())._replace(placed=True)
 
 
 class Laid(NamedTuple):
@@ -144,6 +181,8 @@ class Laid(NamedTuple):
     pose: Pose
     skin: Skin
     is_ct: bool
+    weaker: float
+    """part of Otsu's threshold"""
 
 
 def laid_on(body: Body) -> Laid | None:
@@ -151,33 +190,37 @@ def laid_on(body: Body) -> Laid | None:
     head, few = average_head(), average_head().some(3)
     best: tuple[float, Laid] | None = None
     for weaker in (1.0,) if body.is_ct else WEAKER:
-        inside = _outline(body, weaker)
-        if inside.sum() * (CUBE / 10) ** 3 < SMALLEST:
+        skin = Skin(body, weaker)
+        if skin.millilitres < SMALLEST:
             continue
-        skin = Skin(body, inside)
         begun = [_fitted(skin, start, few, [25.0] * 5 + [15.0] * 4) for start in _starts(skin)]
         for pose in _most_promising(skin, begun, few):
             end = _fitted(skin, pose, head, [15.0] * 6 + [8.0] * 8)
             front = _measured(skin, end, head)
-            worth = front.skull * min(1.0, front.seen / 0.7) + 0.1 * front.face * front.in_view
+            worth = front.skull * min(1.0, front.seen / 0.7) + 0.2 * front.face * front.in_view
             if best is None or worth > best[0]:
-                best = worth, Laid(front, end, skin, body.is_ct)
+                best = worth, Laid(front, end, skin, body.is_ct, weaker)
     return best[1] if best else None
 
 
-def _outline(body: Body, weaker: float) -> NDArray[np.bool_]:
-    """The largest body in the field, without holes; of MR and PT what is stronger than air (Otsu, of roots)."""
+def _strong(body: Body, weaker: float) -> NDArray[np.bool_]:
+    """What is no air; of MR and PT what is stronger (Otsu, of roots)."""
     import SimpleITK as sitk
 
     values = body.values
     if body.is_ct:
-        strong = values > SKIN_FROM
-    else:
-        low, high = np.percentile(values, (2, 99.5))
-        roots = np.sqrt(np.clip((values - low) / max(high - low, 1e-6), 0, 1))
-        otsu = sitk.OtsuThresholdImageFilter()
-        otsu.Execute(sitk.GetImageFromArray(roots))
-        strong = roots > otsu.GetThreshold() * weaker
+        return np.asarray(values > SKIN_FROM)
+    low, high = np.percentile(values, (2, 99.5))
+    roots = np.sqrt(np.clip((values - low) / max(high - low, 1e-6), 0, 1))
+    otsu = sitk.OtsuThresholdImageFilter()
+    otsu.Execute(sitk.GetImageFromArray(roots))
+    return np.asarray(roots > otsu.GetThreshold() * weaker)
+
+
+def _outline(body: Body, strong: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The largest body in the field, without holes."""
+    import SimpleITK as sitk
+
     image: Any = sitk.BinaryMorphologicalOpening(sitk.GetImageFromArray(strong.astype("u1")), [1] * 3)
     image = sitk.RelabelComponent(sitk.ConnectedComponent(image)) == 1
     image = sitk.BinaryMorphologicalClosing(sitk.ConstantPad(image, [3] * 3, [3] * 3, 0), [2] * 3)
@@ -273,6 +316,15 @@ def _most_promising(skin: Skin, poses: Sequence[Pose], head: Head) -> Iterator[P
                 yield poses[number]
 
 
+def _hollow(skin: Skin, pose: Pose, head: Head) -> float:
+    """Of the places deep within the skull that the field shows, those where nothing is."""
+    upper = head.points[head.skull & (head.points[:, 2] > INNER_FROM)]
+    index = (pose.of(np.concatenate([upper * depth for depth in INNER])) - skin.origin) @ skin.axes / CUBE
+    nearest = np.rint(index).astype(int)
+    i, j, k = nearest[((nearest >= 0) & (nearest < skin.shape)).all(axis=1)].T
+    return float((~skin.strong[k, j, i]).mean()) if len(i) else 0.0
+
+
 def _measured(skin: Skin, pose: Pose, head: Head) -> Front:
     seen, on = on_skin(skin, pose, head)
 
@@ -285,4 +337,5 @@ def _measured(skin: Skin, pose: Pose, head: Head) -> Front:
         share(on, seen & head.face),
         share(seen, head.face),
         round(float(pose.size[abs(np.log(pose.size)).argmax()]), 3),
+        round(_hollow(skin, pose, head), 3),
     )

@@ -170,7 +170,10 @@ def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Ser
 def _look(examiner: Examiner, series: Series, findings: list[Finding]) -> Look:
     try:
         with one_file("it cannot be asked for a head"):
-            return look_at([examiner.release / task.target_path for task in series.tasks])
+            source_of = {examiner.release / task.target_path: task.source_path for task in series.tasks}
+            masked = any(task.face_mask for task in series.tasks)
+            original = (lambda path: examiner.source.read(source_of[path])) if masked else None
+            return look_at(list(source_of), original)
     except FileFault as fault:
         findings.append(Finding("faces", "low", series.folder, "", str(fault)))
         return Look(why="it cannot be asked for a head")

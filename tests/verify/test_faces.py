@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from pydicom.uid import CTImageStorage, SecondaryCaptureImageStorage
 
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
+from chorus_nb.verify import bodies, fronts
 from chorus_nb.verify.face_looks import Look, beside, look_at
 from chorus_nb.verify.faces import faces_left
 from chorus_nb.verify.fronts import Front
@@ -21,7 +23,7 @@ from tests import heads
 
 FOLDER = "1/Images/CT/2/3"
 CROWNED = Skull(900.0, is_head=True, has_crown=True, juts=25.0)
-WITH_FACE = Front(skull=0.88, seen=1.0, face=0.7, in_view=1.0, size=0.95)
+WITH_FACE = Front(skull=0.88, seen=1.0, face=0.7, in_view=1.0, size=0.95, hollow=0.0)
 PERHAPS = WITH_FACE._replace(face=0.35)
 WITHOUT = WITH_FACE._replace(face=0.05)
 NO_HEAD = WITH_FACE._replace(skull=0.4)
@@ -143,6 +145,12 @@ def test_a_face_in_a_released_mr_is_held_whatever_03_said(status: str, front: Fr
     assert found == [*on_record, *filter(None, [severity])]
 
 
+def test_a_head_whose_brain_went_with_its_face_is_held() -> None:
+    hollow = WITHOUT._replace(hollow=0.1, placed=True)
+    assert findings("MR", "HEAD", mask="abc", status="defaced", removes=True, front=hollow) == ["info", "high"]
+    assert beside("defaced", Look(None, hollow)) == "disagrees"
+
+
 def test_what_flag_leaves_with_a_face_waits_for_a_person_whatever_its_header_says() -> None:
     for status in ("may_be_head", "not_asked"):
         assert findings("MR", "KNEE", status=status, front=WITH_FACE) == ["high"]
@@ -165,6 +173,44 @@ def test_a_doubt_is_told_once_a_head_and_a_face_for_every_series() -> None:
 
 def looked_at(volume: heads.Volume, folder: Path) -> Look:
     return look_at([folder / name for name in heads.write(volume, folder)])
+
+
+def as_body(volume: heads.Volume) -> bodies.Body:
+    """As the files of :func:`heads.write` would give it."""
+    ways = (volume.affine[:3, :2] / volume.spacing[:2]).T.ravel()
+    corners = [volume.affine[:3, 3] + number * volume.affine[:3, 2] for number in range(len(volume.values))]
+    apart = (volume.spacing[1], volume.spacing[0])
+    stack = [bodies.PlacedSlice(Path(), number, corner, ways, apart) for number, corner in enumerate(corners)]
+    planes = [bodies._blocks(plane, apart) for plane in volume.values]
+    return bodies._on_cubes(stack, planes, is_ct=volume.modality == "CT")
+
+
+FORGED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "as it should be": lambda mask: mask,
+    "emptied": np.zeros_like,
+    "moved 40 mm forward": lambda mask: np.roll(mask, -15, axis=1) & mask,
+    "moved 40 mm down": lambda mask: np.roll(mask, -12, axis=0) & mask,
+    "over the brain too": lambda mask: mask | np.roll(mask, (25, 15), axis=(0, 1)),
+    "the back for the front": lambda mask: np.flip(mask, axis=1),
+    "upside down": lambda mask: np.flip(mask, axis=0),
+    "rows for columns": lambda mask: mask.transpose(0, 2, 1),
+}
+
+
+@pytest.mark.parametrize("kind", ["CT", "T1"])
+def test_a_mask_that_is_forged_is_told_by_what_it_leaves(kind: str) -> None:
+    """The source shows where the face was; what is filled elsewhere leaves it, or takes the brain."""
+    head = heads.head(kind)
+    z, y, _ = heads.places()
+    mask = np.broadcast_to((z < 8) & (z > -100) & (y < -45), head.values.shape)
+    whole = fronts.laid_on(as_body(head))
+    assert whole and whole.front.has_face
+    told = {}
+    for name, forged in FORGED.items():
+        values = np.where(forged(mask), head.values.min(), head.values).astype("f4")
+        left = fronts.left_of(whole, as_body(head._replace(values=values)))
+        told[name] = left.has_face or left.is_hollow
+    assert told == {name: name != "as it should be" for name in FORGED}
 
 
 @pytest.mark.parametrize("kind", ["T1", "PT"])

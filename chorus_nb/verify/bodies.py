@@ -19,7 +19,7 @@ from chorus_nb.guard import quiet
 from chorus_nb.leaks import reading
 
 CUBE = 4.0  # mm
-APART = 3.0  # mm: of slices that are closer, every second, third … is decoded
+SLICES_APART = 3.0  # mm: of slices that are closer, every second, third … is decoded
 FEWEST_SLICES, LEAST_HEIGHT = 10, 50.0  # slices, mm: less cannot be told from another part of the body
 LARGEST_GAP = 20.0  # mm: where more is missing, two parts are apart
 MODALITIES = ("CT", "MR", "PT")
@@ -120,7 +120,7 @@ def _thinned(run: list[PlacedSlice]) -> list[PlacedSlice]:
         return []
     kept = [run[0]]
     for one in run[1:]:
-        if _height(one) - _height(kept[-1]) >= APART:
+        if _height(one) - _height(kept[-1]) >= SLICES_APART:
             kept.append(one)
     return kept
 

@@ -16,7 +16,7 @@ from chorus_nb.verify.skulls import Skull, skull_in
 SAID_WITHOUT_FACE = ("defaced", "no_face_in_view", "came_without_face", "no_head")  # by 03
 
 
-ORDER = ["disagrees", "unsure", "agrees", "not_asked"]  # of ``beside``
+GRAVEST_FIRST = ["disagrees", "unsure", "agrees", "not_asked"]  # of ``beside``
 BESIDE_SAID = {
     "agrees": "agrees with 03 in",
     "disagrees": "sees a face that 03 does not in",
@@ -25,7 +25,7 @@ BESIDE_SAID = {
 }
 
 
-class Look(NamedTuple):
+class FaceLook(NamedTuple):
     """One series: by its bone (CT) and by its skin; ``why`` it could not be asked for the latter."""
 
     skull: Skull | None = None
@@ -33,7 +33,7 @@ class Look(NamedTuple):
     why: str = ""
 
     @classmethod
-    def recalled(cls, kept: Sequence[Any]) -> Look:
+    def recalled(cls, kept: Sequence[Any]) -> FaceLook:
         """From the memory of a series."""
         skull, front, why = kept
         return cls(Skull(*skull) if skull else None, Front(*front) if front else None, why)
@@ -73,15 +73,15 @@ class Look(NamedTuple):
         return "; ".join(said)
 
 
-def look_at(paths: Sequence[Path], original: Callable[[Path], bytes] | None = None) -> Look:
+def look_at(paths: Sequence[Path], original: Callable[[Path], bytes] | None = None) -> FaceLook:
     """Of the files of a series, in their order; ``original``: what they were, where a face is said to be removed."""
     front = front_in(paths, original)
     skull = skull_in(paths)
-    return Look(skull, None, front) if isinstance(front, str) else Look(skull, front)
+    return FaceLook(skull, None, front) if isinstance(front, str) else FaceLook(skull, front)
 
 
 def face_looks(
-    released: pd.DataFrame, catalog: pd.DataFrame, verdicts: pd.DataFrame, looks: Mapping[str, Look]
+    released: pd.DataFrame, catalog: pd.DataFrame, verdicts: pd.DataFrame, looks: Mapping[str, FaceLook]
 ) -> pd.DataFrame:
     """``tables.FACE_LOOKS``: the released volumes of CT, MR and PT, those at odds with 03 first."""
     said = verdicts.set_index("series_uid")
@@ -90,7 +90,7 @@ def face_looks(
     frame = tables.frame(tables.FACE_LOOKS, rows)
     return frame.sort_values(
         ["beside", "folder"],
-        key=lambda column: column.map(ORDER.index) if column.name == "beside" else column,
+        key=lambda column: column.map(GRAVEST_FIRST.index) if column.name == "beside" else column,
         ignore_index=True,
     )
 
@@ -107,14 +107,16 @@ def looks_by_answer(looks: pd.DataFrame) -> pd.DataFrame:
     """``tables.FACE_LOOKS`` counted by what both said."""
     kinds = ["beside", "status", "own_look", "modality", "held"]
     counted = looks.groupby(kinds, as_index=False).agg(series=("folder", "size"), files=("files", "sum"))
-    return counted.sort_values("beside", key=lambda column: column.map(ORDER.index), kind="stable", ignore_index=True)
+    return counted.sort_values(
+        "beside", key=lambda column: column.map(GRAVEST_FIRST.index), kind="stable", ignore_index=True
+    )
 
 
 def _rows(
-    released: pd.DataFrame, series_of: Mapping[str, str], said: pd.DataFrame, looks: Mapping[str, Look]
+    released: pd.DataFrame, series_of: Mapping[str, str], said: pd.DataFrame, looks: Mapping[str, FaceLook]
 ) -> Iterator[dict[str, object]]:
     for folder, files in released.groupby(released.target_path.map(series_folder)):
-        look = looks.get(str(folder), Look())
+        look = looks.get(str(folder), FaceLook())
         uid = series_of.get(files.source_path.iloc[0], "")
         if uid not in said.index and not look.is_asked:
             continue
@@ -129,7 +131,7 @@ def _rows(
         yield row
 
 
-def beside(status: str, look: Look) -> str:
+def beside(status: str, look: FaceLook) -> str:
     """What the own look is beside 03's word: agrees, disagrees, unsure or not_asked."""
     if not look.is_asked:
         return "not_asked"

@@ -12,7 +12,7 @@ import pandas as pd
 
 from chorus_nb.layout import series_folder
 from chorus_nb.leaks.shapes import Severity
-from chorus_nb.verify.face_looks import Look
+from chorus_nb.verify.face_looks import FaceLook
 from chorus_nb.verify.findings import Finding
 
 ANATOMY = ("Modality", "BodyPartExamined", "StudyDescription", "SeriesDescription", "SOPClassUID")
@@ -53,7 +53,7 @@ def faces_left(
     released: pd.DataFrame,
     catalog: pd.DataFrame,
     verdicts: pd.DataFrame,
-    looks: Mapping[str, Look],
+    looks: Mapping[str, FaceLook],
     *,
     removes: bool,
 ) -> Iterator[Finding]:
@@ -68,7 +68,7 @@ def faces_left(
     for folder, series in images.groupby(images.target_path.map(series_folder)):
         removed = bool((series.face_mask != "").all())
         status, head = said.get(series.SeriesInstanceUID.iloc[0], ("", ""))
-        look = looks.get(str(folder), Look())
+        look = looks.get(str(folder), FaceLook())
         if (status == "may_be_head" and _is_certain(series, look)) or (status == "not_asked" and look.has_face):
             yield Finding("faces", "high", str(folder), "", SIGNED_FOR)
             continue
@@ -92,7 +92,7 @@ def _on_record(folder: str, series: pd.DataFrame, removed: bool, status: str, re
         yield Finding("faces", "high" if removes else named_only, folder, "", detail)
 
 
-def _is_certain(series: pd.DataFrame, look: Look) -> bool:
+def _is_certain(series: pd.DataFrame, look: FaceLook) -> bool:
     """A face that leaves for certain: its header names a head and its pixels may be one, or a front stands there."""
     named = HEAD.search(_says_of(series)) is not None and len(series) >= SLICES_OF_A_FACE
     return named or look.has_face
@@ -109,7 +109,7 @@ def _is_harmless_capture(series: pd.DataFrame, said: str) -> bool:
     return bool(series.SeriesDescription.str.contains(PAGE).all()) or (bool(said.strip()) and not HEAD.search(said))
 
 
-def _by_own_look(folder: str, look: Look, status: str) -> Iterator[Finding]:
+def _by_own_look(folder: str, look: FaceLook, status: str) -> Iterator[Finding]:
     """A head that 03 did not see, or a front that still stands where it says that there is none."""
     skull, certain = look.skull, look.has_face
     if status in AGAINST and look.may_have_face:

@@ -24,18 +24,18 @@ from chorus_nb.verify.bodies import CUBE, Body, body_of, stack_of
 
 SKIN_FROM = -300.0  # Hounsfield units
 WEAKER = (1.0, 0.6)  # parts of Otsu's threshold: the skin of a face is weaker than its head
-SMALLEST = 150.0  # ml of body
+LEAST_BODY = 150.0  # ml of body
 INNER, INNER_FROM = (0.35, 0.55, 0.7), 0.0  # parts of the way to the skin, mm above the middle: brain
 CROWN = 82.0  # mm from the middle of the average head to its crown
 TURNS = 0.45  # radians that a start is turned up or down, or to a side
-SIZES = (0.72, 1.2)  # of the average head, along each axis
-ALIKE = 400.0  # mm²: how strongly the three sizes hold together
+SIZES_TRIED = (0.72, 1.2)  # of the average head, along each axis
+SIZES_ALIKE = 400.0  # mm²: how strongly the three sizes hold together
 NEAR, SLOPE = 6.0, 0.6  # mm and cosine: skin lies at a point, and looks the same way
-REFINED = 4  # best starts of either order
+TAKEN_FURTHER = 4  # best starts of either order
 IS_HEAD, SEEN = 0.6, 0.4  # share of the skull's points in view that lie on skin, and that are in view
 CERTAIN = 0.7  # the same, to say more than perhaps
 IS_FACE, MAY_BE_FACE = 0.4, 0.3  # the same of the face
-IN_VIEW = 0.2  # share of a face that has to be in view to say more than perhaps
+FACE_IN_VIEW = 0.2  # share of a face that has to be in view to say more than perhaps
 LEFT, MAY_BE_LEFT = 0.2, 0.1  # share of a face where the source shows one; right masks leave 0.05 and less
 HOLLOW = 0.03  # of what the skull encloses; right masks leave nothing empty
 SMALL, LARGE = 0.76, 1.18  # of an average head: a brain without its skin is smaller, a trunk larger
@@ -70,7 +70,7 @@ class Front(NamedTuple):
         if self.placed:
             return self.face >= LEFT
         alike = self.skull >= CERTAIN and SMALL < self.size < LARGE
-        return alike and self.may_have_face and self.face >= IS_FACE and self.in_view >= IN_VIEW
+        return alike and self.may_have_face and self.face >= IS_FACE and self.in_view >= FACE_IN_VIEW
 
     @property
     def may_have_face(self) -> bool:
@@ -84,10 +84,10 @@ class Front(NamedTuple):
         return self.placed and self.hollow >= HOLLOW
 
 
-NOTHING = Front(0.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+NO_FRONT = Front(0.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
 
-class Pose(NamedTuple):
+class HeadPlace(NamedTuple):
     """Where the average head lies: turned, its size along its own axes, and the patient mm of its middle."""
 
     turn: Points
@@ -166,7 +166,7 @@ def front_in(paths: Sequence[Path], original: Callable[[Path], bytes] | None = N
     if whole and whole.front.has_face:
         return left_of(whole, body)
     laid = laid_on(body)
-    return laid.front if laid else NOTHING
+    return laid.front if laid else NO_FRONT
 
 
 def left_of(whole: Laid, body: Body) -> Front:
@@ -178,7 +178,7 @@ class Laid(NamedTuple):
     """The best fit on a body."""
 
     front: Front
-    pose: Pose
+    pose: HeadPlace
     skin: Skin
     is_ct: bool
     weaker: float
@@ -191,7 +191,7 @@ def laid_on(body: Body) -> Laid | None:
     best: tuple[float, Laid] | None = None
     for weaker in (1.0,) if body.is_ct else WEAKER:
         skin = Skin(body, weaker)
-        if skin.millilitres < SMALLEST:
+        if skin.millilitres < LEAST_BODY:
             continue
         begun = [_fitted(skin, start, few, [25.0] * 5 + [15.0] * 4) for start in _starts(skin)]
         for pose in _most_promising(skin, begun, few):
@@ -249,7 +249,7 @@ def _turned(x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Points:
     return np.asarray(np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross)
 
 
-def _starts(skin: Skin) -> Iterator[Pose]:
+def _starts(skin: Skin) -> Iterator[HeadPlace]:
     """Heads below the top of the body, and lower: arms may be raised, and the crown may lie outside the field."""
     places = np.argwhere(skin.inside)[:, ::-1] * CUBE @ skin.axes.T + skin.origin
     low, top = float(places[:, 2].min()), float(np.percentile(places[:, 2], 99.8))
@@ -263,10 +263,10 @@ def _starts(skin: Skin) -> Iterator[Pose]:
             for aside in (-TURNS, 0.0, TURNS):
                 for tilt in (-0.3, 0.3) if not up or not aside else (0.0,):
                     turn = _turned(x=up) @ _turned(z=aside) @ _turned(y=tilt)
-                    yield Pose(turn, np.ones(3), middle)
+                    yield HeadPlace(turn, np.ones(3), middle)
 
 
-def _fitted(skin: Skin, pose: Pose, head: Head, reach: Sequence[float]) -> Pose:
+def _fitted(skin: Skin, pose: HeadPlace, head: Head, reach: Sequence[float]) -> HeadPlace:
     """Gauss-Newton steps on the distances of the skull; what is further than ``reach`` mm counts little."""
     points = head.points[head.skull]
     turn, size, place = pose
@@ -279,17 +279,17 @@ def _fitted(skin: Skin, pose: Pose, head: Head, reach: Sequence[float]) -> Pose:
         total = max(float(weight.sum()), 1.0)
         normal = (slopes * weight[:, None]).T @ slopes
         normal += np.diag([20.0] * 3 + [0.001] * 3 + [150.0] * 3) * total
-        normal[6:, 6:] += ALIKE * total * (np.eye(3) - 1 / 3)
+        normal[6:, 6:] += SIZES_ALIKE * total * (np.eye(3) - 1 / 3)
         wanted = -(slopes * weight[:, None]).T @ apart
-        wanted[6:] -= ALIKE * total * (np.log(size) - np.log(size).mean())
+        wanted[6:] -= SIZES_ALIKE * total * (np.log(size) - np.log(size).mean())
         step = np.linalg.solve(normal, wanted)
         turn = _turned(*np.clip(step[:3], -0.2, 0.2)) @ turn
         place = place + step[3:6]
-        size = np.clip(size * np.exp(np.clip(step[6:], -0.05, 0.05)), *SIZES)
-    return Pose(turn, size, place)
+        size = np.clip(size * np.exp(np.clip(step[6:], -0.05, 0.05)), *SIZES_TRIED)
+    return HeadPlace(turn, size, place)
 
 
-def on_skin(skin: Skin, pose: Pose, head: Head) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def on_skin(skin: Skin, pose: HeadPlace, head: Head) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which points are in view, and which of these lie on skin that looks the same way."""
     apart, growth, seen = skin.at(pose.of(head.points))
     normals = (head.normals / pose.size) @ pose.turn.T
@@ -298,7 +298,7 @@ def on_skin(skin: Skin, pose: Pose, head: Head) -> tuple[NDArray[np.bool_], NDAr
     return seen, seen & (abs(apart) < NEAR) & (along > SLOPE)
 
 
-def _most_promising(skin: Skin, poses: Sequence[Pose], head: Head) -> Iterator[Pose]:
+def _most_promising(skin: Skin, poses: Sequence[HeadPlace], head: Head) -> Iterator[HeadPlace]:
     """The best by the skull, and by skull and face; each place once."""
     worths = []
     for pose in poses:
@@ -310,13 +310,13 @@ def _most_promising(skin: Skin, poses: Sequence[Pose], head: Head) -> Iterator[P
         count = 0
         for number in sorted(range(len(poses)), key=lambda number: -worths[number][order]):
             corners = poses[number].of(head.points[::20])
-            if count < REFINED and all(abs(corners - other).max() > 12 for other in taken):
+            if count < TAKEN_FURTHER and all(abs(corners - other).max() > 12 for other in taken):
                 taken.append(corners)
                 count += 1
                 yield poses[number]
 
 
-def _hollow(skin: Skin, pose: Pose, head: Head) -> float:
+def _hollow(skin: Skin, pose: HeadPlace, head: Head) -> float:
     """Of the places deep within the skull that the field shows, those where nothing is."""
     upper = head.points[head.skull & (head.points[:, 2] > INNER_FROM)]
     index = (pose.of(np.concatenate([upper * depth for depth in INNER])) - skin.origin) @ skin.axes / CUBE
@@ -325,7 +325,7 @@ def _hollow(skin: Skin, pose: Pose, head: Head) -> float:
     return float((~skin.strong[k, j, i]).mean()) if len(i) else 0.0
 
 
-def _measured(skin: Skin, pose: Pose, head: Head) -> Front:
+def _measured(skin: Skin, pose: HeadPlace, head: Head) -> Front:
     seen, on = on_skin(skin, pose, head)
 
     def share(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> float:

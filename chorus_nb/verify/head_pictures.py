@@ -17,7 +17,7 @@ from chorus_nb.workspace import Workspace
 
 FINE = 2.0  # mm a pixel
 HIGH, DEEP, WIDE = (96.0, -112.0), (-136.0, 112.0), (-92.0, 92.0)  # mm from the middle of an average head
-LIGHT = np.array([-0.35, -0.8, 0.5])  # from above the patient's right shoulder
+SHADED_FROM = np.array([-0.35, -0.8, 0.5])  # from above the patient's right shoulder
 
 
 class HeadPicture(NamedTuple):
@@ -63,12 +63,12 @@ def _picture(workspace: Workspace, row: pd.Series) -> HeadPicture | None:
                 return None
             title = f"{row.modality}, {row.files} files" + ", held back" * bool(row.held)
             said = tables.code_in_words(f"03: {row.status or 'nothing'}; 04: {row.own_look}")
-            return drawn(title, str(row.beside), f"{said} ({row.face:.2f})", laid, body.values)
+            return head_picture(title, str(row.beside), f"{said} ({row.face:.2f})", laid, body.values)
     except (FileFault, OSError):
         return None
 
 
-def drawn(title: str, beside: str, said: str, laid: Laid, values: NDArray[np.float32]) -> HeadPicture:
+def head_picture(title: str, beside: str, said: str, laid: Laid, values: NDArray[np.float32]) -> HeadPicture:
     """The pictures of one fit."""
     high, wide, deep = np.arange(HIGH[0], HIGH[1], -FINE), np.arange(*WIDE, FINE), np.arange(*DEEP, FINE)
     inside = _sampled(laid, laid.skin.inside, high, wide, deep) > 0
@@ -109,5 +109,5 @@ def _shaded(inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
     down, across = np.gradient(depth)
     normal = np.stack([across, -np.ones_like(across), -down], axis=-1)
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
-    shade = np.clip(normal @ (LIGHT / np.linalg.norm(LIGHT)), 0.05, 1)
+    shade = np.clip(normal @ (SHADED_FROM / np.linalg.norm(SHADED_FROM)), 0.05, 1)
     return np.asarray(np.where(seen, shade * 235 + 15, 0).astype(np.uint8))

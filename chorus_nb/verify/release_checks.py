@@ -17,7 +17,7 @@ from chorus_nb.leaks.terms import SearchTerm
 from chorus_nb.mapping.lookups import Lookups
 from chorus_nb.omop import NEAR_VISIT, visit_spans
 from chorus_nb.verify import clocks, faces
-from chorus_nb.verify.face_looks import Look
+from chorus_nb.verify.face_looks import FaceLook
 from chorus_nb.verify.findings import Finding, Findings
 from chorus_nb.verify.persons import OmopReader
 from chorus_nb.verify.series import Fact
@@ -38,7 +38,7 @@ class Release:
     ledger: UidLedger = field(default_factory=lambda: UidLedger())
     examined: collections.Counter[str] = field(default_factory=collections.Counter)
     not_run: dict[str, str] = field(default_factory=dict)
-    looks: dict[str, Look] = field(default_factory=dict)  # for a face, by series folder
+    looks: dict[str, FaceLook] = field(default_factory=dict)  # for a face, by series folder
 
     @property
     def released(self) -> pd.DataFrame:

@@ -24,7 +24,7 @@ from chorus_nb.leaks.terms import SearchTerm, read_date
 from chorus_nb.memory import DECODERS, Recipe, digest
 from chorus_nb.parameters import Parameters
 from chorus_nb.verify import clocks, file_checks, iods, pictures, pixel_container, second_look, second_opinion
-from chorus_nb.verify.face_looks import Look, look_at
+from chorus_nb.verify.face_looks import FaceLook, look_at
 from chorus_nb.verify.file_checks import Pair, Patient, ReleasedFile
 from chorus_nb.verify.findings import Finding
 from chorus_nb.verify.site_script import Promise, promised_kind
@@ -71,7 +71,7 @@ class SeriesResult(NamedTuple):
     uids: list[tuple[str, str]]  # original and released
     validated: int  # files dciodvfy looked at
     read: int  # images Tesseract looked at
-    look: Look  # for a face
+    look: FaceLook  # for a face
 
 
 class Examiner:
@@ -128,7 +128,7 @@ def _recall(content: bytes) -> SeriesResult:
         [(old, new) for old, new in kept["uids"]],
         kept["validated"],
         kept["read"],
-        Look.recalled(kept["look"]),
+        FaceLook.recalled(kept["look"]),
     )
 
 
@@ -167,7 +167,7 @@ def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Ser
     return SeriesResult(findings, gathered.facts, told, sorted(gathered.uids), len(validated), gathered.read, look)
 
 
-def _look(examiner: Examiner, series: Series, findings: list[Finding]) -> Look:
+def _look(examiner: Examiner, series: Series, findings: list[Finding]) -> FaceLook:
     try:
         with one_file("it cannot be asked for a head"):
             source_of = {examiner.release / task.target_path: task.source_path for task in series.tasks}
@@ -176,7 +176,7 @@ def _look(examiner: Examiner, series: Series, findings: list[Finding]) -> Look:
             return look_at(list(source_of), original)
     except FileFault as fault:
         findings.append(Finding("faces", "low", series.folder, "", str(fault)))
-        return Look(why="it cannot be asked for a head")
+        return FaceLook(why="it cannot be asked for a head")
 
 
 def _examine_file(

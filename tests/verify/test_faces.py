@@ -14,7 +14,7 @@ from pydicom.uid import CTImageStorage, SecondaryCaptureImageStorage
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
 from chorus_nb.verify import bodies, fronts
-from chorus_nb.verify.face_looks import Look, beside, look_at
+from chorus_nb.verify.face_looks import FaceLook, beside, look_at
 from chorus_nb.verify.faces import faces_left
 from chorus_nb.verify.fronts import Front
 from chorus_nb.verify.skulls import Skull, skull_in
@@ -49,7 +49,7 @@ def findings(
     row["SOPClassUID"] = sop_class
     catalog = pd.DataFrame([{"source_path": path, "SeriesInstanceUID": "1.2", **row} for path in paths])
     said = pd.DataFrame([{"series_uid": "1.2", "status": status, "head": "1 2"}] if status else [])
-    looks = {FOLDER: Look(skull, front)}
+    looks = {FOLDER: FaceLook(skull, front)}
     return [finding.severity for finding in faces_left(released, catalog, said, looks, removes=removes)]
 
 
@@ -148,7 +148,7 @@ def test_a_face_in_a_released_mr_is_held_whatever_03_said(status: str, front: Fr
 def test_a_head_whose_brain_went_with_its_face_is_held() -> None:
     hollow = WITHOUT._replace(hollow=0.1, placed=True)
     assert findings("MR", "HEAD", mask="abc", status="defaced", removes=True, front=hollow) == ["info", "high"]
-    assert beside("defaced", Look(None, hollow)) == "disagrees"
+    assert beside("defaced", FaceLook(None, hollow)) == "disagrees"
 
 
 def test_what_flag_leaves_with_a_face_waits_for_a_person_whatever_its_header_says() -> None:
@@ -166,12 +166,12 @@ def test_a_doubt_is_told_once_a_head_and_a_face_for_every_series() -> None:
     catalog = pd.DataFrame([{"source_path": path, "SeriesInstanceUID": path, **row} for path in "ab"])
     said = pd.DataFrame([{"series_uid": path, "status": "no_head", "head": "1 2"} for path in "ab"])
     for front, count in ((PERHAPS, 1), (WITH_FACE, 2)):
-        looks = dict.fromkeys(folders, Look(None, front))
+        looks = dict.fromkeys(folders, FaceLook(None, front))
         found = faces_left(released.assign(face_mask=""), catalog, said, looks, removes=True)
         assert len([one for one in found if one.severity in ("high", "medium")]) == count
 
 
-def looked_at(volume: heads.Volume, folder: Path) -> Look:
+def looked_at(volume: heads.Volume, folder: Path) -> FaceLook:
     return look_at([folder / name for name in heads.write(volume, folder)])
 
 

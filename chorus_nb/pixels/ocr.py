@@ -34,6 +34,9 @@ LARGE, LARGE_SHARE, COVERS, LIKED, ALIKE = 40, 0.04, 0.02, 32, 60
 LONG_ENOUGH, SURE_ENOUGH = 4, 0.9  # letters, confidence: no anatomy reads so
 SHRUNK_ENOUGH = 2  # letters: nor does it when it is shrunk
 COVERED = 0.8  # share of a line within the padded box of one that was read already
+# An edge that runs into a line makes one box of both, larger and less sure than the line is: what was not taken for a
+# line is outlined once more where it is at least so likely, and then needs to be found as surely as `UNREAD`
+HEART = 0.5
 TILE, OVERLAP = 1408, 128  # pixels that are looked at in one pass, and those that two have in common
 FLAT = 4 * 2 / 255  # a block whose values are no further apart than four levels of 256 holds nothing
 MODELS = {
@@ -63,7 +66,8 @@ class _Line(NamedTuple):
 
 class _Models(NamedTuple):
     finder: Any
-    boxes: Any
+    outlines: Any
+    hearts: Any
     cut: Any
     reader: Any
 
@@ -92,35 +96,48 @@ def _models() -> _Models:
     )
     finder = InferenceSession(str(folder / MODELS["Det"]), options, providers=["CPUExecutionProvider"])
     # more willing than the defaults (0.3, 0.5, 1.6); what is then read below `CONFIDENCE` is dropped again
-    boxes = DBPostProcess(thresh=0.2, box_thresh=0.25, unclip_ratio=1.8, use_dilation=True)
-    return _Models(finder, boxes, get_rotate_crop_image, reader)
+    outlines, hearts = (
+        DBPostProcess(thresh=least, box_thresh=found, unclip_ratio=1.8, use_dilation=True)
+        for least, found in ((0.2, 0.25), (HEART, UNREAD))
+    )
+    return _Models(finder, outlines, hearts, get_rotate_crop_image, reader)
 
 
 def read_lines(render: Render, known: Sequence[Box] = ()) -> list[ReadLine]:
     """The lines of text in a picture, also those that are surely there and cannot be read; none within ``known``."""
     scaled, scale = _scaled(render)
-    rows, columns = render.picture.shape[:2]
+    likely = _map_of_text(scaled)
+    done = [box.scaled(scale) for box in known]
     lines = []
-    for line in _found(scaled, [box.scaled(scale) for box in known]):
-        length, height = (side / scale for side in _sides(line.corners))
-        letters = sum(character.isalnum() for character in line.text)
-        writing, sure = _is_writing(line, length, height, min(rows, columns))
-        unread = line.confidence < CONFIDENCE or length > (EXPLAINED if letters != 1 else LONGISH) * letters * height
-        if unread and writing:
-            line = line._replace(text="", confidence=line.score)
-        elif line.confidence < CONFIDENCE:
-            continue
-        large = height > max(LARGE, LARGE_SHARE * min(rows, columns))
-        large = large or (height > LIKED and length * height > COVERS * rows * columns)
-        if large and not sure and not (letters >= LONG_ENOUGH and line.confidence >= SURE_ENOUGH):
-            again = _read_again(scaled, line)
-            if again is None:
-                continue
-            line = again
-        low, high = np.floor(line.corners.min(axis=0) / scale), np.ceil(line.corners.max(axis=0) / scale)
-        box = Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
-        lines.append(ReadLine(box, line.text, float(line.confidence), sure))
+    for outline in (_models().outlines, _models().hearts):
+        found = _found(scaled, likely, outline, done)
+        kept = [one for line in found if (one := _kept(line, scaled, scale)) is not None]
+        lines += [line for line, _ in kept]
+        done += [outlined for _, outlined in kept]
     return lines
+
+
+def _kept(line: _Line, scaled: Any, scale: float) -> tuple[ReadLine, Box] | None:
+    """What counts of a line that was found in a picture grown by ``scale``, and its box there; None: nothing."""
+    rows, columns = (side / scale for side in scaled.shape[:2])
+    length, height = (side / scale for side in _sides(line.corners))
+    letters = sum(character.isalnum() for character in line.text)
+    writing, sure = _is_writing(line, length, height, min(rows, columns))
+    unread = line.confidence < CONFIDENCE or length > (EXPLAINED if letters != 1 else LONGISH) * letters * height
+    if unread and writing:
+        line = line._replace(text="", confidence=line.score)
+    elif line.confidence < CONFIDENCE:
+        return None
+    large = height > max(LARGE, LARGE_SHARE * min(rows, columns))
+    large = large or (height > LIKED and length * height > COVERS * rows * columns)
+    if large and not sure and not (letters >= LONG_ENOUGH and line.confidence >= SURE_ENOUGH):
+        again = _read_again(scaled, line)
+        if again is None:
+            return None
+        line = again
+    low, high = np.floor(line.corners.min(axis=0) / scale), np.ceil(line.corners.max(axis=0) / scale)
+    box = Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+    return ReadLine(box, line.text, float(line.confidence), sure), box.scaled(scale)
 
 
 def _is_writing(line: _Line, length: float, height: float, shorter_side: int) -> tuple[bool, bool]:
@@ -144,7 +161,7 @@ def _read_again(picture: Any, line: _Line) -> _Line | None:
     part = picture[low[1] : high[1], low[0] : high[0]]
     shrunk = cv2.resize(part, None, fx=LIKED / height, fy=LIKED / height, interpolation=cv2.INTER_AREA)
     scale = np.array(part.shape[1::-1]) / shrunk.shape[1::-1]
-    for again in _found(shrunk):
+    for again in _found(shrunk, _map_of_text(shrunk), _models().outlines):
         alike = again.confidence >= CONFIDENCE and fuzz.ratio(line.text, again.text) >= ALIKE
         letters = sum(character.isalnum() for character in again.text)
         found = again.score >= UNREAD
@@ -162,10 +179,10 @@ def _sides(corners: Any) -> tuple[float, float]:
     return max(sides), min(sides)
 
 
-def _found(picture: Any, known: Sequence[Box] = ()) -> Iterator[_Line]:
-    """The lines found in a picture as it is, but for those within ``known``."""
+def _found(picture: Any, likely: Any, outline: Any, known: Sequence[Box] = ()) -> Iterator[_Line]:
+    """The lines that ``outline`` finds where a picture is ``likely`` to hold some, but for those within ``known``."""
     models = _models()
-    boxes, scores = models.boxes(_map_of_text(picture), picture.shape[:2])
+    boxes, scores = outline(likely, picture.shape[:2])
     new = [(corners, score) for corners, score in zip(boxes, scores, strict=True) if not _within(corners, known)]
     if not new:
         return

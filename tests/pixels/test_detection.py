@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -126,6 +127,11 @@ def test_a_name_in_any_script_holds_an_image_back(text: str, ground: str) -> Non
     assert any(finding.tier == "medium" and finding.box.x0 < 40 and finding.box.y0 < 30 for finding in found)
 
 
+def outlined(found: Callable[[NDArray[np.uint8]], list[ocr._Line]]) -> Callable[..., list[ocr._Line]]:
+    """What a picture's lines are when it is outlined first; a second outline gives no more."""
+    return lambda part, _, outline, *__: found(part) if outline is ocr._models().outlines else []
+
+
 @pytest.mark.parametrize(
     ("length", "height", "found", "text", "confidence", "read"),
     [
@@ -162,9 +168,22 @@ def test_a_line_that_cannot_be_read_counts_when_it_was_surely_found(
     read: list[str],
 ) -> None:
     corners = np.array([(20, 20), (20 + length, 20), (20 + length, 20 + height), (20, 20 + height)])
-    monkeypatch.setattr(ocr, "_found", lambda *_: [ocr._Line(corners, found, text, confidence)])
+    line = ocr._Line(corners, found, text, confidence)
+    monkeypatch.setattr(ocr, "_found", outlined(lambda _: [line]))
     lines = ocr.read_lines(Render(picture(rows=600, columns=600), short_side=600))
     assert [line.text for line in lines] == read
+
+
+@pytest.mark.parametrize(("heart", "boxes"), [(0.7, 1), (0.55, 0)])
+def test_a_line_that_an_edge_runs_into_is_outlined_once_more(
+    monkeypatch: pytest.MonkeyPatch, heart: float, boxes: int
+) -> None:
+    likely = np.zeros((1, 1, 608, 608), np.float32)
+    likely[0, 0, 100:400, 80:100] = 0.3  # the edge
+    likely[0, 0, 200:220, 100:240] = heart
+    monkeypatch.setattr(ocr, "_map_of_text", lambda _: likely)
+    lines = ocr.read_lines(Render(picture(rows=608, columns=608), short_side=608))
+    assert [Box(100, 200, 240, 220).common(line.box).area >= 0.9 * 140 * 20 for line in lines] == [True] * boxes
 
 
 def test_what_cannot_be_read_is_medium_and_said_so() -> None:
@@ -194,13 +213,13 @@ def test_a_large_line_counts_when_it_reads_alike_at_another_size(
 ) -> None:
     first = ocr._Line(np.array([(90, 190), (350, 190), (350, 300), (90, 300)]), 0.7, "1910", 0.85)
 
-    def found(part: NDArray[np.uint8], *_: object) -> list[ocr._Line]:
+    def found(part: NDArray[np.uint8]) -> list[ocr._Line]:
         if part.shape[0] == 600:
             return [first]
         corners = (np.array([(100, 200), (340, 200), (340, 290), (100, 290)]) - (0, 80)) * (32 / 110)
         return [ocr._Line(corners, 0.7, text, confidence) for text, confidence in again]
 
-    monkeypatch.setattr(ocr, "_found", found)
+    monkeypatch.setattr(ocr, "_found", outlined(found))
     lines = ocr.read_lines(Render(picture(rows=600, columns=600), short_side=600))
     assert [[round(side, -1) for side in line.box] for line in lines] == [list(box) for box in boxes]
 
@@ -214,7 +233,7 @@ def test_a_large_line_of_the_shape_of_writing_needs_no_second_look(
 ) -> None:
     corners = np.array([(90, 190), (90 + length, 190), (90 + length, 190 + height), (90, 190 + height)])
     line = ocr._Line(corners, found, "WTB", 0.85)
-    monkeypatch.setattr(ocr, "_found", lambda part, *_: [line] if part.shape[0] > 599 else [])
+    monkeypatch.setattr(ocr, "_found", outlined(lambda part: [line] if part.shape[0] > 599 else []))
     lines = ocr.read_lines(Render(picture(rows=600, columns=600), short_side=600))
     assert [line.sure for line in lines] == [True] * told
 
@@ -254,7 +273,7 @@ def test_no_model_is_asked_where_nothing_is(monkeypatch: pytest.MonkeyPatch) -> 
             asked.append(given["x"].shape)
             return [np.ones((1, 1, *given["x"].shape[2:]), np.float32)]
 
-    monkeypatch.setattr(ocr, "_models", lambda: ocr._Models(Finder(), None, None, None))
+    monkeypatch.setattr(ocr, "_models", lambda: ocr._Models(Finder(), *[None] * 4))
     empty = np.full((320, 640, 3), 90, np.uint8)
     assert not ocr._map_of_text(empty).any()
     empty[100:140, 200:300, 1] = 200

@@ -1,13 +1,15 @@
 """How much is found of text that is no ordinary line, and of ordinary lines that nothing was tuned on.
 
-    python -m tests.benchmarks.burned_in_kinds [--set bench|develop|unseen] [--images N] [KIND ...]
+    python -m tests.benchmarks.burned_in_kinds [--set bench|develop|unseen|last] [--images N] [KIND ...]
 
 Other scripts, small letters in large pictures, turned and upright lines, months, years and ages, names of two letters,
 and text of a single frame or that moves through a loop. Drawn and counted as in :mod:`tests.benchmarks.burned_in`.
 Each set has its own pictures, fonts, names and seeds: *bench* is what the code was made with, *develop* what changes
-are tried on, *unseen* what is run when a change is done, and never before. Prints a Markdown table.
-The fonts of the latter two are Debian's fonts-liberation, fonts-noto-core; fonts-freefont-ttf, fonts-hosny-amiri,
-culmus, fonts-roboto-unhinted, fonts-open-sans, fonts-inconsolata, fonts-kacst.
+are tried on, *unseen* and, after it, *last* what is run when a change is done, and never before. Prints a Markdown
+table.
+The fonts of the latter three are Debian's fonts-liberation, fonts-noto-core; fonts-freefont-ttf, fonts-hosny-amiri,
+culmus, fonts-roboto-unhinted, fonts-open-sans, fonts-inconsolata, fonts-kacst;
+fonts-farsiweb, fonts-sil-scheherazade, fonts-hosny-thabit.
 """
 
 from __future__ import annotations
@@ -114,6 +116,30 @@ STOCKS = {
         ("94Y", "Age 98", "93 yrs", "097Y", "age: 91"),
         ("HO YU", "Yu Ho", "DM", "HO"),
         {"PatientName": "Ho^Yu", "OperatorsName": "DM"},
+    ),
+    "last": Stock(
+        _fonts("truetype/dejavu", "DejaVuSansCondensed.ttf DejaVuSerifCondensed.ttf")
+        + _fonts("truetype/freefont", "FreeSansOblique.ttf FreeMonoBold.ttf FreeSerifBold.ttf")
+        + _fonts("truetype/open-sans", "OpenSans-Light.ttf OpenSans-CondBold.ttf")
+        + _fonts("truetype/farsiweb", "homa.ttf nazli.ttf titr.ttf")
+        + _fonts("truetype/scheherazade", "Scheherazade-Regular.ttf")
+        + _fonts("opentype/fonts-hosny-thabit", "Thabit.ttf")
+        + _fonts("truetype/culmus", "HadasimCLM-Regular.ttf DavidCLM-Medium.otf MiriamMonoCLM-Book.ttf"),
+        (
+            ("Ravensbourne", "Yamashiro", "Pfefferkorn", "Adeleke", "Montenegrin", "Halvorsson"),
+            ("Clementine", "Augustin", "Rosalind", "Tiberius", "Marguerite"),
+            ("Clinica Santa Odila", "Northgate Memorial", "St. Wendelin Krankenhaus"),
+        ),
+        {
+            "Cyrillic": ("Фёдорова Анна", "Новиков", "Коваленко Юрий", "Зайцев Д.О."),
+            "Arabic": ("أحمد صالح", "سارة عبد الرحمن", "هدى", "طارق المصري"),
+            "Hebrew": ("אבי פרידמן", "נועה שפירא", "שלמה"),
+            "Armenian, Georgian, Greek": ("Տիգրան Մանուկյան", "ლევან კაპანაძე", "Αντωνίου Μαρία"),
+        },
+        ("04/1951", "AUG 1948", "10.1960", "born 1936", "YOB 1943", "JAN-1966"),
+        ("95Y", "Age 93", "91 yrs", "099Y", "age: 96"),
+        ("XU MO", "Mo Xu", "RK", "XU"),
+        {"PatientName": "Xu^Mo", "OperatorsName": "RK"},
     ),
 }
 

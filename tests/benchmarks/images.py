@@ -81,7 +81,19 @@ UNSEEN: dict[str, tuple[slice, slice] | None] = {
     "plotly__dash-vtk/demos/data/mri_brain/1-19.dcm": None,
     "microsoft__Tools-for-Health-Data-Anonymization/DICOM/samples/lung.dcm": None,
 }
-SETS = {"bench": WHEEL | FILES, "develop": DEVELOP, "unseen": UNSEEN}
+LAST: dict[str, tuple[slice, slice] | None] = {  # first used on 2026-11-27
+    "commontk__CTKData/Data/DICOM/MRHEAD/000074.IMA": None,
+    "dcm4che__dcm4che/dcm4che-test-data/src/main/resources/YBR_FULL-RLE.dcm": (slice(75, 380), slice(60, 430)),
+    f"{FO}/CR-ModalitySequenceLUT.dcm": (slice(400, 1200), slice(100, 1900)),
+    f"{FO}/OutOfBoundsOverlay.dcm": (slice(150, 650), slice(100, 900)),
+    f"{QA}_ct/In/GE/11.dcm": None,
+    f"{QA}_nih/In/20180918GE/mr_0004/axial_epi_fmri_interleaved_i_to_s-00002.dcm": None,
+    f"{QA}_uih/In/DTI_132225/dti_tra_dir16_PA_rot_SaveBySlc__134057/00000009.dcm": None,
+    f"{QA}_uih/In/DTI_132225/t1_gre_fsp_3d_sag__132750/00000120.dcm": None,
+    "plotly__dash-vtk/demos/data/mri_brain/1-13.dcm": None,
+    "pydicom__pydicom-data/data_store/data/RG3_J2KI.dcm": (slice(200, 1200), slice(300, 1700)),
+}
+SETS = {"bench": WHEEL | FILES, "develop": DEVELOP, "unseen": UNSEEN, "last": LAST}
 DESCRIBING = (
     "Modality",
     "ImageType",

@@ -157,6 +157,8 @@ def _is_plate(text: str, every: list[Token], at: int, other: int) -> bool:
     left, right = sorted((at, other))
     letters, number = every[at].text, every[other].text
     beside = text[every[left].end : every[right].start] == " "
+    if other < at and at + 1 < len(every) and every[at + 1].is_number:
+        return False  # 350 MRN:47294: the letters have a number of their own
     return beside and letters.isupper() and number.isdigit() and len(number) > 2
 
 

@@ -7,6 +7,7 @@ from functools import cache
 from typing import NamedTuple
 
 from chorus_nb import standards
+from chorus_nb.identity.identifiers import UNIT
 from chorus_nb.identity.names import fold
 from chorus_nb.identity.words import Token, also_names, given_names, known_words, read_list
 
@@ -107,7 +108,8 @@ class People:
     def _is_unit(self, at: int) -> bool:
         """``ms`` after a number is a unit, a title begins with a capital."""
         token = self.every[at]
-        return token.text.islower() and (at > 0 and self.every[at - 1].is_number)
+        after_number = token.text.islower() and at > 0 and self.every[at - 1].is_number
+        return after_number and re.fullmatch(UNIT, token.text) is not None
 
     def _runs_on(self, at: int) -> bool:
         """Whether a token is a part of a longer run of letters, such as PAT in iPAT."""

@@ -15,8 +15,8 @@ from chorus_nb.identity.words import is_impersonal, shipped
 
 START, STOP = r"(?<![^\W_])", r"(?![^\W_])"  # where a word begins and ends; "_" parts words
 UNIT = (
-    r"(?:ms|msec|sec|s|min|mm|cm|um|m|hz|khz|mhz|gy|mgy|mgycm|mbq|mci|kev|kv|kvp|ma|mas|hu|ml|cc|mg|kg|g|deg|dirs?|"
-    r"fps|bpm|px|pix|shots|slices|images|frames|x|%|°|\*|×)(?![^\W\d_])"
+    r"(?:ms|msec|sec|s|min|mm[23]?|cm[23]?|um|m2?|hz|khz|mhz|gy|mgy|mgycm|mbq|mci|kev|kv|kvp|ma|mas|hu|ml|cc|mg|kg|g|deg|dirs?|"
+    r"fps|bpm|px|pix|shots|slices|images|frames|x\d*|%|°|\*|×)(?![^\W_])"
 )
 TECHNIQUE = r"(?:b|te|tr|ti|td|bw|venc|hu|wl|ww|bval|bvalue)\s?[=:_]?\s?"
 MOST_JOINED = 24  # words of a name that are looked for written together, each with each; PN holds 64 characters

@@ -12,7 +12,6 @@ from importlib import resources
 from typing import Any, NamedTuple
 
 from pydicom._dicom_dict import DicomDictionary
-from pydicom.sr._concepts_dict import concepts
 
 from chorus_nb import standards, tables
 from chorus_nb.leaks.reading import MEDIA_INSTANCE, Leaf
@@ -54,6 +53,8 @@ class SearchTerm(NamedTuple):
 @cache
 def vocabulary() -> frozenset[str]:
     """Words of the DICOM Standard itself: a surname that is one of them proves nothing when it stands alone."""
+    from pydicom.sr._concepts_dict import concepts  # slow to import
+
     counts: dict[str, int] = {}
     schemes: dict[str, Any] = concepts
     for codes in schemes.values():

@@ -10,7 +10,6 @@ import re
 from functools import cache
 
 import pandas as pd
-from pydicom.sr import codes
 
 from chorus_nb import layout, tables
 from chorus_nb.standards import DATA, body_part_concepts, modality_concepts
@@ -96,6 +95,8 @@ def _features(series: pd.DataFrame) -> pd.DataFrame:
 @cache
 def _body_part_by_code() -> dict[str, str]:
     """Body Part Examined by the SNOMED code of the same meaning (PS3.16 CID 4031)."""
+    from pydicom.sr import codes  # slow to import
+
     by_meaning = {part.meaning.casefold(): name for name, part in body_part_concepts().items()}
     return {
         f"SCT:{code.value}": by_meaning[code.meaning.casefold()]

@@ -1,7 +1,7 @@
 """The certificate that goes with a release, made last: numbers recomputed from the tables, and no identifier or time.
 
 What is said of the numbers is made in :mod:`chorus_nb.verify.sentences`, how it looks in
-:mod:`chorus_nb.verify.certificate_pages`.
+:mod:`chorus_nb.verify.certificate_pages` and :mod:`chorus_nb.verify.certificate_pdf`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from chorus_nb.layout import CERTIFICATE, InstancePath
 from chorus_nb.leaks.known import APPROVALS
 from chorus_nb.seal import release_digest
 from chorus_nb.verify import gate, second_look
-from chorus_nb.verify.certificate_pages import html_certificate, pdf_certificate
+from chorus_nb.verify.certificate_pages import html_certificate
 from chorus_nb.verify.claim import text_claim
 from chorus_nb.verify.faces import VOLUMES
 from chorus_nb.verify.sentences import CHECKLIST, device_said, faces_said, sections_of, text_said
@@ -43,6 +43,8 @@ UIDS = {
 def certificate(workspace: Workspace, digests: Mapping[str, str]) -> dict[str, bytes]:
     """The certificate by its paths below ``release/``: what the checks of 04, 05 and 06 say of the files with these
     BLAKE3 ``digests``. :class:`WorkbenchError` if one of them keeps the release in the house."""
+    from chorus_nb.verify.certificate_pdf import pdf_certificate  # fpdf is slow to import, and needed by 06 alone
+
     checks = all_checks(workspace)
     gate.require_pass(workspace.read(tables.CHECKS))
     facts = certificate_facts(workspace, checks, release_digest(digests))

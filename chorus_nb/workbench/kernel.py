@@ -14,18 +14,22 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
-import papermill
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
-from nbclient.exceptions import DeadKernelError
-from papermill.clientwrap import PapermillNotebookClient
-from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
-from papermill.exceptions import PapermillExecutionError
 from traitlets import Any as AnyTrait
 
 from chorus_nb.display import PROGRESS
 from chorus_nb.processes import Progress
+from chorus_nb.workbench.jupyter import (
+    DeadKernelError,
+    Engine,
+    NotebookExecutionManager,
+    PapermillExecutionError,
+    PapermillNotebookClient,
+    papermill,
+    papermill_engines,
+)
 from chorus_nb.workbench.notebook import SESSION
 
 GRACE = 3.0  # seconds a kernel has to end its cell when it is told to stop

@@ -11,10 +11,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import papermill
-
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.parameters import POLICIES, PULLED, Parameters, resolve
+from chorus_nb.workbench.jupyter import papermill
 from chorus_nb.workbench.notebook import prepare_process
 from chorus_nb.workbench.run import NOTEBOOKS
 from chorus_nb.workbench.steps import STEPS, needed

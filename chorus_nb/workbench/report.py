@@ -9,16 +9,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from nbconvert import HTMLExporter
 from traitlets.config import Config
 
 from chorus_nb import __version__
 from chorus_nb.display import HEADLINE
 from chorus_nb.parameters import Parameters
 from chorus_nb.workbench import audit
+from chorus_nb.workbench.jupyter import HTMLExporter, nbformat
 from chorus_nb.workbench.steps import NotebookStep
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import blake3
-import nbformat
-from nbclient.exceptions import DeadKernelError
 
 from chorus_nb.errors import InputError
 from chorus_nb.leaks.files import search_pages
@@ -18,6 +16,7 @@ from chorus_nb.workbench import audit, kernel, report
 from chorus_nb.workbench.answers import answer_facts
 from chorus_nb.workbench.check import check_inputs
 from chorus_nb.workbench.index import report_states, write_indexes
+from chorus_nb.workbench.jupyter import DeadKernelError, nbformat
 from chorus_nb.workbench.lists import write_evidence
 from chorus_nb.workbench.notebook import prepare_process
 from chorus_nb.workbench.report import Outcome

@@ -25,9 +25,6 @@ class Chain:
     ended: Path  # a copy of the workspace as the run left it: other tests run notebooks in it again
     calls: Path  # what strace saw of its system calls; not there without strace
 
-    def again(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return chorus_nb("run", str(self.file), *arguments)
-
 
 CALLS = "socket,connect,bind,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,link,linkat,symlink,symlinkat"
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from chorus_nb.workbench.jupyter import UNUSED
 from tests.notebooks.finished_chain import ROOT, Chain, can_be_watched, watched
 
+LIBRARY = re.compile(r"/site-packages/(\w+)/(?:__pycache__/)?__init__\.[^\"]*pyc?\"")
 CALL = re.compile(r"^\d+ +(\w+)\((.*)$")
 WRITTEN_ASIDE = (
     re.compile(r"/dev/(null|tty)"),
@@ -70,6 +73,16 @@ def test_a_run_writes_nothing_but_below_its_workspace(chain: Chain, calls: list[
         path for path in strangers(calls, chain.workspace.root) if not path.startswith(tuple(map(str, link)))
     } == set()
     assert all(re.fullmatch(r"chorus-[0-9a-f]{12}", path.name) for path in link), "short names of folders in local/"
+
+
+def test_a_run_loads_no_library_of_a_cloud_and_kernels_no_maker_of_pdf_but_where_one_is_made(
+    calls: list[tuple[str, str]],
+) -> None:
+    """They take seconds of every start; papermill and jsonschema would load them where they are installed."""
+    loaded = Counter(found[1] for _, text in calls if (found := LIBRARY.search(text)) and "= -1 " not in text)
+    assert loaded["papermill"] and loaded["jsonschema"] and loaded["fpdf"]
+    assert [name for name in (*UNUSED, "google") if loaded[name]] == []
+    assert loaded["fpdf"] == 1
 
 
 def test_what_is_not_on_the_list_is_seen() -> None:

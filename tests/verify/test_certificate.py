@@ -15,7 +15,8 @@ from chorus_nb import tables
 from chorus_nb.layout import CERTIFICATE
 from chorus_nb.verify import all_checks, answer, certificate, search_contents, verify, verify_tree
 from chorus_nb.verify.certificate import certificate_facts
-from chorus_nb.verify.certificate_pages import html_certificate, pdf_certificate
+from chorus_nb.verify.certificate_pages import html_certificate
+from chorus_nb.verify.certificate_pdf import pdf_certificate
 from chorus_nb.verify.sentences import checks_said, faces_said, sections_of, text_said
 from chorus_nb.workspace import Workspace
 

@@ -49,9 +49,9 @@ def _table(body: ElementTree.Element, frame: pd.DataFrame) -> None:
     for row in frame.itertuples(index=False):
         line = ElementTree.SubElement(rows, "tr")
         for cell in row:
-            ElementTree.SubElement(line, "td").text = shown(cell)
+            ElementTree.SubElement(line, "td").text = cell_text(cell)
 
 
-def shown(cell: object) -> str:
+def cell_text(cell: object) -> str:
     """A cell as page and PDF write it."""
     return f"{cell:,}" if isinstance(cell, int) else str(cell)

@@ -13,7 +13,7 @@ from blake3 import blake3
 from fpdf import FPDF
 from fpdf.fonts import FontFace, TTFFont
 
-from chorus_nb.verify.certificate_pages import shown
+from chorus_nb.verify.certificate_pages import cell_text
 from chorus_nb.verify.sentences import Section
 
 GLYPHS = "DejaVuSans"  # the font for letters beyond Latin-1: it comes with matplotlib
@@ -95,5 +95,5 @@ def _pdf_table(pdf: _Pages, frame: pd.DataFrame) -> None:
         for row in [tuple(frame.columns), *frame.itertuples(index=False)]:
             line = table.row()
             for cell in row:
-                family, text = pdf.drawable(shown(cell))
+                family, text = pdf.drawable(cell_text(cell))
                 line.cell(text, style=FontFace(family=family) if family == GLYPHS else None)

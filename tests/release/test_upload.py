@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
+from azure.storage.blob._shared.models import StorageConfiguration
 from fsspec.implementations.local import LocalFileSystem
 
 from chorus_nb import tables
@@ -217,10 +218,17 @@ def test_a_large_file_is_sent_in_blocks_and_proved(
     built: Workspace, blob_service: Azurite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", blob_service.connection())
-    large = with_more_procedures(built, b" " * 70_000_000)  # beyond what one request may hold
+    one_request = 4 << 20  # the SDK's own limit is 64 MiB
+    with_limits, limits = StorageConfiguration.__init__, {"max_single_put_size": one_request, "max_block_size": 2 << 20}
+    monkeypatch.setattr(StorageConfiguration, "__init__", lambda self, **kept: with_limits(self, **kept, **limits))
+    large = with_more_procedures(built, b" " * (one_request + 1))
     container = blob_service.container()
     upload(signed(built, f"az://{container}"))
     assert blobs(blob_service, container)["OMOP/procedure_occurrence.csv"].startswith(large)
+    client = blob_service.client().get_container_client(container)
+    [sent] = [name for name in client.list_blob_names() if name.endswith("/procedure_occurrence.csv")]
+    blocks, _ = client.get_blob_client(sent).get_block_list()
+    assert sum(block.size for block in blocks) > one_request and len(blocks) == 3
 
 
 def test_cut_connections_are_tried_again(

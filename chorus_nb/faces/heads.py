@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chorus_nb.faces.atlas import Mask
-from chorus_nb.faces.registration import coarse_pose, coarse_start
-from chorus_nb.faces.volume import Grid, Volume, cubes, head
+from chorus_nb.faces.registration import CoarseSearch
+from chorus_nb.faces.volume import Grid, Volume, bounds, cubes, filled, head
 
 FINE, COARSE = 3.0, 6.0  # mm: cubes in which bone is looked for, and a head
 BONE, TISSUE, PADDING = 250.0, -50.0, -1100.0  # Hounsfield units; below the last are no measurements
@@ -135,17 +135,17 @@ def enclosed_tissue(values: NDArray[np.float32], bone: Mask, step: float) -> lis
 
     if not bone.any():
         return []
-    places = np.argwhere(bone)
-    first, last = places.min(axis=0), places.max(axis=0) + 1
-    within = tuple(slice(start, end) for start, end in zip(first, last, strict=True))
+    within = bounds(bone, 0)
     radius, wide = round(CLOSED / step), round(LIMITS_OF_HEADS["narrowest"] / step)
     padded = sitk.GetImageFromArray(np.pad(bone[within], radius + 1).astype("u1"))
-    filled = sitk.GetArrayFromImage(sitk.BinaryMorphologicalClosing(padded, [radius] * 3))
-    for number, plane in enumerate(filled):
-        filled[number] = sitk.GetArrayFromImage(sitk.BinaryFillhole(sitk.GetImageFromArray(plane)))
+    closed = sitk.GetArrayFromImage(sitk.BinaryMorphologicalClosing(padded, [radius] * 3))
     inner = (slice(radius + 1, -radius - 1),) * 3
-    tissue = (filled[inner] > 0) & ~bone[within] & (values[within] > TISSUE)
-    opened = sitk.BinaryMorphologicalOpening(sitk.GetImageFromArray(tissue.astype("u1")), [wide, wide, 0])
+    tissue = filled(closed)[inner] & ~bone[within] & (values[within] > TISSUE)
+    if not tissue.any():
+        return []
+    part = bounds(tissue, 1)
+    first = np.array([piece.start for piece in within]) + [piece.start for piece in part]
+    opened = sitk.BinaryMorphologicalOpening(sitk.GetImageFromArray(tissue[part].astype("u1")), [wide, wide, 0])
     voxel = (step / 10) ** 3
     least = round(LIMITS_OF_HEADS["enclosed"] / voxel)
     parts = sitk.GetArrayFromImage(sitk.RelabelComponent(sitk.ConnectedComponent(opened), least))
@@ -183,7 +183,7 @@ def _windows(even: Grid) -> Iterator[Grid]:
 
 def _asked_of_all(even: Grid, modality: str, how: _Few, enclosed: float = float("nan")) -> HeadAnswer:
     """How like a head the likeliest part of the volume is."""
-    begun, uniform = [], False
+    searches, uniform = list[CoarseSearch](), False
     for window in _windows(even):
         if not window.field.any():
             continue
@@ -194,11 +194,11 @@ def _asked_of_all(even: Grid, modality: str, how: _Few, enclosed: float = float(
         if modality != "CT" and _spread(seen, float(window.values[window.field].min())) < LIMITS_OF_HEADS["spread"]:
             uniform = True
             continue
-        begun.append((coarse_start(window, modality), window))
-    if not begun:
+        searches.append(CoarseSearch(window, modality))
+    if not searches:
         return HeadAnswer(False, "one substance everywhere" if uniform else "nothing but air", enclosed)
-    begun.sort(key=lambda pair: -pair[0])
-    likeness = max(pose.nmi + pose.dice for pose in (coarse_pose(window, modality) for _, window in begun[:REFINED]))
+    searches.sort(key=lambda search: -search.begun)
+    likeness = max(search.likeness() for search in searches[:REFINED])
     return HeadAnswer(likeness >= how.likeness, f"{likeness:.2f} like a head", enclosed, likeness)
 
 

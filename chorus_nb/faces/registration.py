@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chorus_nb.faces.atlas import Mask, Matrix, Region, regions_at, sampled_volume, template
+from chorus_nb.faces.optimiser import BINS, RIGID, image_of, refine
 from chorus_nb.faces.volume import WATER_LIKE, Grid, stature
 
 PITCHES, TURNS, TILTS = (-30, -15, 0, 15, 30), (-20, 0, 20), (-20, 0, 20)  # degrees: nodding, turning, tilting
@@ -23,38 +24,16 @@ POINTS = 6000  # of the volume at which a starting pose is scored
 STARTS, FINALS = 6, 2  # poses that are refined, first by a similarity transform, then by an affine one
 APART = 0.1  # radians or decimetres: how different they have to be
 NODS = (-12, 12)  # degrees by which the best is pushed away, to see whether it comes back
+BETWEEN = (0.25, 0.5, 0.75)  # of the way from the best end of the search to another
 NEARLY = 0.002  # below the best fit: what is a rival
 ONE_PLACE = 0.05  # radians or decimetres from the best: less than lies between brain and skin
 PER_DEGREE, PER_STRETCH = 0.0002, 0.05  # of fit: a smooth head looks much the same in several poses
 OUTLINE = 160.0  # mm from the crown: below it necks differ too much to compare outlines
-BINS, SEED = 32, 7
 SCALES = (0.8, 1.35)  # to begin with
-
-
-Degrees = tuple[float, float, float]
-
-
-class _Run(NamedTuple):
-    """How the optimiser runs: both images shrunk, the share of points it looks at, its longest and shortest step."""
-
-    shrink: int
-    template: int
-    sampled: float
-    longest: float
-    shortest: float
-    steps: int
-
-
-RUNS = {
-    "coarse": _Run(1, 2, 0.5, 4.0, 0.1, 30),
-    "similarity": _Run(2, 2, 0.4, 2.0, 0.02, 60),
-    "affine": _Run(1, 1, 0.2, 2.0, 0.02, 60),
-    "rigid": _Run(2, 1, 0.5, 4.0, 0.02, 80),
-    "finely": _Run(1, 1, 0.5, 1.5, 0.005, 100),
-}
-RIGID = ("rigid", "finely")
 SAME_STARTS, SAME_ENDS = (-12, 0, 12), 0.06  # degrees of nodding; radians or decimetres between ends that are one
 SAME_NMI = 1.04  # of two series of one head: 1.06 and more; beside another part 1.03 and less
+
+Degrees = tuple[float, float, float]
 
 
 class Pose(NamedTuple):
@@ -104,13 +83,15 @@ def register_head(volume: Grid, modality: str, start: tuple[float, float, float]
     poses = sorted(coarse, key=lambda pose: -pose.nmi)
 
     def refined(chosen: list[Pose], kind: str) -> list[Pose]:
-        made = [scorer.pose(_refine(volume, values, region, pose.matrix, kind)) for pose in chosen]
+        made = [scorer.pose(refine(volume, values, region, pose.matrix, kind)) for pose in chosen]
         return sorted(made, key=lambda pose: -pose.fit)
 
     rigid = refined(_diverse(poses, volume, STARTS), "similarity")
     seconds = _diverse(rigid, volume, FINALS)
     nodded = [rigid[0]._replace(matrix=_nodded(rigid[0].matrix, degrees, volume)) for degrees in NODS]
-    best, *others = refined([*seconds, *nodded], "affine")
+    ends = refined([*seconds, *nodded], "affine")
+    between = max(_between(scorer, ends), key=lambda pose: pose.fit)
+    best, *others = [between, *ends] if between.fit > ends[0].fit + NEARLY else ends
     centre = volume.points(volume.head).mean(axis=0)
     nearly = [other.matrix for other in others if other.fit >= best.fit - NEARLY]
     beside = [_difference(best.matrix, end, centre) <= ONE_PLACE for end in nearly]
@@ -118,23 +99,34 @@ def register_head(volume: Grid, modality: str, start: tuple[float, float, float]
     return best._replace(rivals=rivals, beside=tuple(end for end, same in zip(nearly, beside, strict=True) if same))
 
 
-def coarse_start(volume: Grid, modality: str) -> float:
-    """How like a head the best of a few starting poses is: which part of a body is worth :func:`coarse_pose`."""
-    region = _region(volume)
-    scorer = _Scorer(volume, _comparable(volume.values, modality, volume.head), region)
-    best = max(_starts(volume, COARSE_STARTS), key=scorer.nmi)
-    return scorer.nmi(best) + scorer.dice(best)
+def _between(scorer: _Scorer, ends: Sequence[Pose]) -> list[Pose]:
+    """Poses on the way from the best end to each other.
+
+    A search ends anywhere in a flat valley; where what lies between is clearly better, its ends were one place.
+    """
+    first, *others = (end.matrix for end in ends)
+    return [scorer.pose(first + share * (other - first)) for other in others for share in BETWEEN]
 
 
-def coarse_pose(volume: Grid, modality: str) -> Pose:
-    """A similarity pose from few starts, for a grid of 6 mm: how like a head it is, not where its face lies."""
-    region = _region(volume)
-    values = _comparable(volume.values, modality, volume.head)
-    scorer = _Scorer(volume, values, region)
-    starts = [Pose(matrix, scorer.nmi(matrix), 0) for matrix in _starts(volume, COARSE_STARTS)]
-    chosen = _diverse(sorted(starts, key=lambda pose: -pose.nmi), volume, COARSELY)
-    poses = [scorer.pose(_refine(volume, values, region, pose.matrix, "coarse")) for pose in chosen]
-    return max(poses, key=lambda pose: pose.nmi + pose.dice)
+class CoarseSearch:
+    """How like a head a grid of 6 mm is, not where its face lies: from few starting poses."""
+
+    def __init__(self, volume: Grid, modality: str) -> None:
+        self._volume, self._region = volume, _region(volume)
+        self._values = _comparable(volume.values, modality, volume.head)
+        self._scorer = _Scorer(volume, self._values, self._region)
+        starts = [Pose(matrix, self._scorer.nmi(matrix), 0) for matrix in _starts(volume, COARSE_STARTS)]
+        self._starts = sorted(starts, key=lambda pose: -pose.nmi)
+        self.begun = self._starts[0].nmi + self._scorer.dice(self._starts[0].matrix)
+        """of the best start: which part of a body is worth the rest"""
+
+    def likeness(self) -> float:
+        """Of the best of two similarity poses."""
+        poses = [self._pose(start.matrix) for start in _diverse(self._starts, self._volume, COARSELY)]
+        return max(pose.nmi + pose.dice for pose in poses)
+
+    def _pose(self, matrix: Matrix) -> Pose:
+        return self._scorer.pose(refine(self._volume, self._values, self._region, matrix, "coarse"))
 
 
 def same_head(volume: Grid, modality: str, other: Grid, other_modality: str) -> Matrix | None:
@@ -167,10 +159,10 @@ def _rigid_ends(
     theirs = _comparable(other.values, other_modality, other.head)
     points, own = volume.points(region), _binned(values[region])
     bins, to_index = _binned(theirs), np.asarray(np.linalg.inv(other.affine), np.float64)
-    image, found = _image(theirs, other), []
+    image, found = image_of(theirs, other), []
     for end in starts:
         for kind in RIGID:
-            end = _refine(volume, values, region, end, kind, image)
+            end = refine(volume, values, region, end, kind, image)
         there = np.asarray(points @ end[:3, :3].T + end[:3, 3], np.float64)
         found.append((end, _shared_information(own, sampled_volume(bins, to_index, there))))
     return found
@@ -317,84 +309,7 @@ def _diverse(poses: list[Pose], volume: Grid, most: int) -> list[Pose]:
 
 
 def _difference(one: Matrix, other: Matrix, centre: NDArray[np.float64]) -> float:
-    turn = np.arccos(np.clip((np.trace(one[:3, :3] @ other[:3, :3].T) - 1) / 2, -1, 1))
+    """Decimetres by which the poses move the centre apart, or more than it a point a decimetre away from it."""
+    turned = np.linalg.norm((one - other)[:3, :3], 2)
     shift = np.linalg.norm((one - other)[:3, :3] @ centre + (one - other)[:3, 3])
-    return float(max(turn, shift / 100))
-
-
-def _refine(
-    volume: Grid, values: NDArray[np.float32], region: Mask, matrix: Matrix, kind: str, to: Any = None
-) -> Matrix:
-    """One run of the optimiser from ``matrix``, of a kind of ``RUNS``; ``to``: an image instead of the template's."""
-    import SimpleITK as sitk
-
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)  # sums in one order: the same result every time
-    run = RUNS[kind]
-    centre = volume.points(region).mean(axis=0)
-    transform = _transform(kind, matrix, centre)
-    method = sitk.ImageRegistrationMethod()
-    method.SetMetricAsMattesMutualInformation(BINS)
-    method.SetMetricSamplingStrategy(method.REGULAR)
-    method.SetMetricSamplingPercentage(run.sampled, SEED)
-    method.SetMetricFixedMask(_image(region.astype("u1"), volume))
-    method.SetInterpolator(sitk.sitkLinear)
-    method.SetOptimizerAsRegularStepGradientDescent(run.longest, run.shortest, run.steps, 0.6)
-    method.SetOptimizerScalesFromPhysicalShift()
-    method.SetInitialTransform(transform, inPlace=True)
-    fixed = _image(values, volume)
-    if run.shrink > 1:
-        fixed = sitk.Shrink(sitk.SmoothingRecursiveGaussian(fixed, volume.step * 0.8), [run.shrink] * 3)
-    try:
-        method.Execute(fixed, to or _template_image(run.template))
-    except RuntimeError:  # the pose left the template: nothing to compare
-        return matrix
-    return _matrix(transform)
-
-
-def _transform(kind: str, matrix: Matrix, centre: NDArray[np.float64]) -> Any:
-    import SimpleITK as sitk
-
-    moved = matrix[:3, :3] @ centre + matrix[:3, 3]
-    transform: Any = sitk.VersorRigid3DTransform() if kind in RIGID else sitk.Similarity3DTransform()
-    if kind == "affine":
-        transform = sitk.AffineTransform(3)
-    transform.SetCenter(centre.tolist())
-    if kind != "affine":
-        u, _, v = np.linalg.svd(matrix[:3, :3])
-        scale = 1.0 if kind in RIGID else float(np.cbrt(abs(np.linalg.det(matrix[:3, :3]))))
-        transform.SetMatrix((scale * (u @ v)).ravel().tolist())
-    else:
-        transform.SetMatrix(matrix[:3, :3].ravel().tolist())
-    transform.SetTranslation((moved - centre).tolist())
-    return transform
-
-
-def _matrix(transform: Any) -> Matrix:
-    made = np.eye(4)
-    made[:3, :3] = np.reshape(transform.GetMatrix(), (3, 3))
-    centre = np.array(transform.GetCenter())
-    made[:3, 3] = centre + np.array(transform.GetTranslation()) - made[:3, :3] @ centre
-    return made
-
-
-def _image(values: NDArray[Any], volume: Grid) -> Any:
-    import SimpleITK as sitk
-
-    image = sitk.GetImageFromArray(values)
-    image.SetSpacing([volume.step] * 3)
-    image.SetOrigin(volume.origin.tolist())
-    return image
-
-
-@lru_cache(maxsize=2)
-def _template_image(shrink: int) -> Any:
-    import SimpleITK as sitk
-
-    shape = template()
-    image = sitk.GetImageFromArray(np.clip(shape.values, 0, 450))
-    affine = np.linalg.inv(shape.to_index)
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    image.SetSpacing(spacing.tolist())
-    image.SetDirection((affine[:3, :3] / spacing).ravel().tolist())
-    image.SetOrigin(affine[:3, 3].tolist())
-    return sitk.Shrink(sitk.SmoothingRecursiveGaussian(image, 1.2 * shrink), [2 * shrink] * 3)
+    return float(max(turned, shift / 100))

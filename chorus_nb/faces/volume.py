@@ -69,7 +69,7 @@ def grid(stacks: Sequence[Volume], step: float = 3.0) -> Grid:
 def cubes(stacks: Sequence[Volume], step: float) -> Grid:
     """:func:`grid` without the search for its head, of which nothing is marked."""
     ends = np.concatenate([corners(stack) for stack in stacks])
-    low, high = ends.min(axis=0), ends.max(axis=0)
+    low, high = np.floor(ends.min(axis=0) / step) * step, ends.max(axis=0)
     shape = tuple(int(n) for n in (np.ceil((high - low) / step).astype(int) + 1)[::-1])
     values = np.full(shape, min(float(stack.values.min()) for stack in stacks), np.float32)
     field = np.zeros(shape, bool)
@@ -125,9 +125,19 @@ def head(values: NDArray[np.float32], field: Mask, modality: str, step: float, *
     image = sitk.BinaryMorphologicalOpening(image, [radius] * 3)
     if goes_on:
         image = image & sitk.GetImageFromArray(field.astype("u1"))
-    image = sitk.RelabelComponent(sitk.ConnectedComponent(image)) == 1
-    image = sitk.BinaryMorphologicalClosing(image, [radius + 1] * 3)
-    return np.asarray(sitk.GetArrayFromImage(_filled(image)) > 0)
+    largest = sitk.GetArrayFromImage(sitk.RelabelComponent(sitk.ConnectedComponent(image)) == 1)
+    if not largest.any():
+        return np.zeros(field.shape, bool)
+    part, found = bounds(largest, radius + 2), np.zeros(field.shape, bool)
+    closed = sitk.BinaryMorphologicalClosing(sitk.GetImageFromArray(largest[part]), [radius + 1] * 3)
+    found[part] = filled(filled(sitk.GetArrayFromImage(closed)), 1)  # air passages open to one side only
+    return found
+
+
+def bounds(mask: NDArray[Any], margin: int) -> tuple[slice, ...]:
+    """The part of an array, ``margin`` wider each way, that holds all that is marked; something has to be."""
+    places = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    return tuple(slice(max(0, int(one[0]) - margin), int(one[-1]) + 1 + margin) for one in places)
 
 
 def _brighter_than_air(values: NDArray[np.float32], field: Mask) -> Mask:
@@ -144,19 +154,18 @@ def _brighter_than_air(values: NDArray[np.float32], field: Mask) -> Mask:
     return np.asarray(body)
 
 
-def _filled(image: Any) -> Any:
-    """Hollows closed in each slice along each axis: air passages open to one side only."""
+def filled(body: NDArray[Any], axis: int = 0) -> Mask:
+    """Hollows closed in each slice across an axis.
+
+    All slices lie in one picture, a rim of air around each: what is not joined to that is no air.
+    """
     import SimpleITK as sitk
 
-    array = sitk.GetArrayFromImage(image)
-    for axis in (0, 1):
-        for number in range(array.shape[axis]):
-            plane = [slice(None)] * 3
-            plane[axis] = number  # type: ignore[call-overload]
-            array[tuple(plane)] = sitk.GetArrayFromImage(
-                sitk.BinaryFillhole(sitk.GetImageFromArray(np.ascontiguousarray(array[tuple(plane)])))
-            )
-    return sitk.GetImageFromArray(array)
+    planes = np.pad(np.moveaxis(body > 0, axis, 0), ((0, 0), (1, 1), (1, 1)))
+    picture = sitk.GetImageFromArray((~planes).astype("u1").reshape(-1, planes.shape[2]))
+    parts = sitk.GetArrayFromImage(sitk.ConnectedComponent(picture))
+    inner = (parts != parts[0, 0]).reshape(planes.shape)[:, 1:-1, 1:-1]
+    return np.moveaxis(inner, 0, axis)
 
 
 def _otsu(values: NDArray[np.float32]) -> float:

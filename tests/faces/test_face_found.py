@@ -25,9 +25,9 @@ from chorus_nb.faces.acceptance import (
 )
 from chorus_nb.faces.atlas import Region, regions_on
 from chorus_nb.faces.masks import paths
-from chorus_nb.faces.registration import Pose, register_head, same_head, same_place
+from chorus_nb.faces.registration import Pose, _difference, _nodded, register_head, rotated, same_head, same_place
 from chorus_nb.faces.study import Asked, remove_faces
-from chorus_nb.faces.volume import Grid, Volume, grid, head
+from chorus_nb.faces.volume import Grid, Volume, cubes, grid, head
 from chorus_nb.source import open_source
 from tests import heads
 
@@ -217,6 +217,46 @@ def test_a_series_without_an_outline_takes_the_face_where_its_frame_of_reference
     assert removed[heads.face()].mean() >= 0.95
 
 
+@pytest.mark.parametrize("size", [0.8, 1.0, 1.2])
+def test_poses_differ_by_what_they_move_whatever_the_size_of_the_head(size: float) -> None:
+    """Of a head larger than the template every two ends were two places, of a smaller one turned ends were one."""
+    pose, turned = np.eye(4), np.eye(4)
+    pose[:3, :3], turned[:3, :3] = np.eye(3) * size, size * rotated(10, 0, 0)
+    assert _difference(pose, pose, np.zeros(3)) == 0
+    assert _difference(pose, turned, np.zeros(3)) == pytest.approx(size * np.radians(10), rel=0.01)
+
+
+def test_what_lies_between_two_ends_of_the_search_and_is_clearly_better_is_the_pose(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two searches end 8 degrees to either side of the best pose: neither is it, and neither is its rival."""
+    even, pose, _, _ = demo_head()
+    beside = [_nodded(pose.matrix, degrees, even) for degrees in (-8, 8, -8)]
+    made = {"similarity": lambda: pose.matrix, "affine": lambda: beside.pop()}
+    monkeypatch.setattr("chorus_nb.faces.registration.refine", lambda *how: made[how[-1]]())
+    between = register_head(even, "MR", (0.0, 0.0, 0.0))
+    assert _difference(between.matrix, pose.matrix, even.points(even.head).mean(axis=0)) < 0.02
+    assert between.ends == (between.matrix,)
+
+
+def test_the_cubes_of_a_volume_stay_where_they_are_when_it_loses_slices() -> None:
+    """What the search looks at does not move with the first slice of a series."""
+    whole, part = heads.head("CT"), heads.above(heads.head("CT"), -90)
+    one, other = cubes([whole], 3.0), cubes([part], 3.0)
+    shift = (other.origin - one.origin) / 3.0
+    assert np.allclose(shift, np.rint(shift))
+    low = round(shift[2]) + 2
+    assert np.allclose(one.values[low:], other.values[2:], atol=1)
+
+
+def test_where_a_body_lies_in_its_field_changes_nothing_of_it() -> None:
+    even, wide = grid([heads.head("CT")]), ((0, 5), (3, 9), (12, 4))
+    inner = tuple(slice(before, -after) for before, after in wide)
+    values = np.pad(even.values, wide, constant_values=-1000)
+    found = head(values, np.ones(values.shape, bool), "CT", 3.0)
+    assert found.any() and np.array_equal(found[inner], head(even.values, np.ones_like(even.field), "CT", 3.0))
+
+
 def test_ends_of_the_search_that_are_one_place_spare_the_brain_of_each_and_others_are_asked_for_it() -> None:
     """What is said to be one place takes no brain of any end; where a rival would take some, that is a measure."""
     even, pose, _, _ = demo_head()
@@ -292,7 +332,7 @@ def test_two_frames_of_reference_are_one_head_only_where_two_starts_end_at_one_p
     def refined(volume: Grid, values: object, region: object, start: object, kind: str, to: object) -> np.ndarray:
         return heads.about_middle(heads.head("T1"), heads.rotated(next(turned), 0, 0)) if kind == "finely" else start
 
-    monkeypatch.setattr("chorus_nb.faces.registration._refine", refined)
+    monkeypatch.setattr("chorus_nb.faces.registration.refine", refined)
     moved = same_head(even, "MR", even, "MR")
     assert (moved is not None) == one_head
     assert moved is None or np.array_equal(moved, np.eye(4))
@@ -305,7 +345,7 @@ def test_a_frame_of_reference_is_believed_where_the_pixels_end_beside_it(
     """``end``: degrees by which the registration turns what the frame of reference says."""
     even = demo_head()[0]
     turned = heads.about_middle(heads.head("T1"), heads.rotated(end, 0, 0))
-    monkeypatch.setattr("chorus_nb.faces.registration._refine", lambda *_: turned)
+    monkeypatch.setattr("chorus_nb.faces.registration.refine", lambda *_: turned)
     monkeypatch.setattr("chorus_nb.faces.registration._shared_information", lambda *_: 1.05)
     assert (same_place(even, "MR", even, "MR") is not None) == one_place
     monkeypatch.setattr("chorus_nb.faces.registration._shared_information", lambda *_: 1.03)

@@ -35,7 +35,8 @@ LONG_ENOUGH, SURE_ENOUGH = 4, 0.9  # letters, confidence: no anatomy reads so
 SHRUNK_ENOUGH = 2  # letters: nor does it when it is shrunk
 COVERED = 0.8  # share of a line within the padded box of one that was read already
 # An edge that runs into a line makes one box of both, larger and less sure than the line is: what was not taken for a
-# line is outlined once more where it is at least so likely, and then needs to be found as surely as `UNREAD`
+# line is outlined once more where it is at least so likely, and then needs to be found as surely as `UNREAD` and to be
+# no higher than `LIKED`: a mosaic of brains that no header calls so has hearts of 41 pixels and more
 HEART = 0.5
 TILE, OVERLAP = 1408, 128  # pixels that are looked at in one pass, and those that two have in common
 FLAT = 4 * 2 / 255  # a block whose values are no further apart than four levels of 256 holds nothing
@@ -109,8 +110,8 @@ def read_lines(render: Render, known: Sequence[Box] = ()) -> list[ReadLine]:
     likely = _map_of_text(scaled)
     done = [box.scaled(scale) for box in known]
     lines = []
-    for outline in (_models().outlines, _models().hearts):
-        found = _found(scaled, likely, outline, done)
+    for outline, tallest in ((_models().outlines, np.inf), (_models().hearts, LIKED * scale)):
+        found = _found(scaled, likely, outline, done, tallest)
         kept = [one for line in found if (one := _kept(line, scaled, scale)) is not None]
         lines += [line for line, _ in kept]
         done += [outlined for _, outlined in kept]
@@ -179,11 +180,16 @@ def _sides(corners: Any) -> tuple[float, float]:
     return max(sides), min(sides)
 
 
-def _found(picture: Any, likely: Any, outline: Any, known: Sequence[Box] = ()) -> Iterator[_Line]:
-    """The lines that ``outline`` finds where a picture is ``likely`` to hold some, but for those within ``known``."""
+def _found(
+    picture: Any, likely: Any, outline: Any, known: Sequence[Box] = (), tallest: float = np.inf
+) -> Iterator[_Line]:
+    """What ``outline`` finds where a picture is ``likely`` to hold lines, not within ``known``, no higher than so."""
     models = _models()
-    boxes, scores = outline(likely, picture.shape[:2])
-    new = [(corners, score) for corners, score in zip(boxes, scores, strict=True) if not _within(corners, known)]
+    new = [
+        (corners, score)
+        for corners, score in zip(*outline(likely, picture.shape[:2]), strict=True)
+        if _sides(corners)[1] <= tallest and not _within(corners, known)
+    ]
     if not new:
         return
     cuts = [models.cut(picture, corners.copy()) for corners, _ in new]

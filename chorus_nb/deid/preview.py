@@ -116,14 +116,15 @@ def _first_lines(content: bytes) -> dict[Place, HeaderLine]:
 def _header_lines(dataset: Dataset, path: str, plain: str, depth: int) -> Iterator[HeaderLine]:
     for key in sorted(dataset.keys()):
         try:
-            element = dataset[key]
+            element, creator = dataset[key], ""
+            if key.is_private:  # pydicom names the creator of no sequence
+                block = element if key.is_private_creator else dataset.get((key.group, key.element >> 8))
+                creator = str(block.value) if block else ""
         except Exception:  # a value that pydicom cannot read is a line like others, its text would be quoted
             tag, name, step = standards.tag_name(key), standards.path_step(key), standards.tag_pattern(key)
             yield HeaderLine(path, tag, name, "UN", UNREADABLE, depth, (plain, step, ""))
             continue
-        creator, items = "", element.value if element.VR == "SQ" else ()
-        if element.tag.is_private:
-            creator = str(element.value) if element.tag.is_private_creator else element.private_creator or ""
+        items = element.value if element.VR == "SQ" else ()
         text = f"{len(items):,} items" if element.VR == "SQ" else _shown_text(element.value)
         tag, place = standards.tag_name(element.tag), (plain, standards.tag_pattern(element.tag), creator)
         yield HeaderLine(path, tag, element.keyword or creator, element.VR, text, depth, place)

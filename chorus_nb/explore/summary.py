@@ -227,6 +227,8 @@ def not_linked(linkage: pd.DataFrame) -> pd.DataFrame:
     """The accessions that lack something to link to, and what, most files first."""
     rows = linkage.assign(lacks=_how_far(linkage), modalities=linkage["modalities"].map(_listed))
     rows = rows[rows["lacks"] != HOW_FAR[0]].sort_values("files", ascending=False, kind="stable")
+    ids = ["PatientID", "AccessionNumber"]
+    rows[ids] = rows[ids].replace("", tables.NOT_IN_FILE)
     return rows[["PatientID", "AccessionNumber", "lacks", "files", "modalities", "acquired"]].reset_index(drop=True)
 
 

@@ -43,7 +43,7 @@ def count_causes(findings: pd.DataFrame) -> pd.DataFrame:
     return causes.agg(
         times=("item", "size"),
         files=("files", "sum"),
-        first=("item", lambda items: "; ".join(item or "(no PatientID)" for item in items[:3])),
+        first=("item", lambda items: "; ".join(items[:3])),
     )
 
 
@@ -99,7 +99,8 @@ def _not_mapped(lookups: Lookups, pairs: pd.DataFrame) -> list[dict[str, object]
         fix = "add the patient"
         if loosely(str(patient)) in alike:
             fix = SPELL_ALIKE
-        rows.append(_coverage_finding("patient_not_mapped", "high", "patient", str(patient), text, fix, int(files)))
+        item = str(patient) or tables.NOT_IN_FILE
+        rows.append(_coverage_finding("patient_not_mapped", "high", "patient", item, text, fix, int(files)))
     for row in pairs[_has_person(lookups, pairs) & ~_has_image(lookups, pairs)].itertuples():
         text, fix = ACCESSION_NOT_MAPPED if row.AccessionNumber else ACCESSION_MISSING
         severity = "medium" if row.AccessionNumber else "low"

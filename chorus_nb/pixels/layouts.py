@@ -11,12 +11,14 @@ from chorus_nb.pixels.judge import TOO_MUCH
 from chorus_nb.workspace import Workspace
 
 MOSTLY = 0.5  # share of the pictures of a device and layout that are held: below it each is decided by itself
-_COLUMNS = ["item", "pictures", "held", "decision", "boxes", "share_filled"]
+_TO_LOOK_AT = ("burned_in_text", "burned_in_text_unchecked")  # for a look at the pixels: found there, not searchable
+_COLUMNS = ["item", "files", "held", "freed", "decision", "boxes", "share_filled"]
 
 
 def decisions_that_free(workspace: Workspace) -> pd.DataFrame:
-    """A row per device and layout with pictures held for their text: how many there are, how many are held, and the one
-    decision that frees them ("redact" with boxes that cover what was found on all; "" = each by itself).
+    """A row per device and layout with files held for their text: how many files there are, how many are held (some
+    because they could not be searched), and the one decision that frees those in which text was found ("redact" with
+    boxes that cover it on all; "" = each by itself).
 
     A device's boxes are filled in every picture of it, so it is offered where most of them are held, and where the
     boxes take no more of the picture than 03 fills by itself.
@@ -24,13 +26,14 @@ def decisions_that_free(workspace: Workspace) -> pd.DataFrame:
     verdicts = workspace.read_or_empty(tables.IMAGE_VERDICTS)
     rows = []
     for device, own in verdicts.groupby("device", sort=True):
-        held = own[own.reason == "burned_in_text"]
+        held = own[own.reason.isin(_TO_LOOK_AT)]
         if held.empty:
             continue
-        boxes = merge(box for text in held.boxes.unique() for box in parse_boxes(text))
+        found = held[held.reason == _TO_LOOK_AT[0]]
+        boxes = merge(box for text in found.boxes.unique() for box in parse_boxes(text))
         share = _share(boxes, str(device))
-        whole = len(held) > 1 and len(held) >= MOSTLY * len(own) and 0 < share <= TOO_MUCH
-        said = ("redact", format_boxes(boxes), round(share, 3)) if whole else ("", "", np.nan)
+        whole = len(found) > 1 and len(found) >= MOSTLY * len(own) and 0 < share <= TOO_MUCH
+        said = (len(found), "redact", format_boxes(boxes), round(share, 3)) if whole else (0, "", "", np.nan)
         rows.append((f"device:{device}", len(own), len(held), *said))
     return pd.DataFrame(rows, columns=_COLUMNS).sort_values(
         ["held", "item"], ascending=[False, True], ignore_index=True
@@ -38,15 +41,14 @@ def decisions_that_free(workspace: Workspace) -> pd.DataFrame:
 
 
 def said_of_layouts(frame: pd.DataFrame) -> str:
-    """How many pictures wait, and how few decisions free them, in a sentence."""
-    together = frame[frame.decision != ""]
+    """How many files wait, the same as the index says, and how few decisions free them, in a sentence."""
     if frame.empty:
-        return "No picture is held back for text."
-    single, one = int(frame.held.sum() - together.held.sum()), len(together) == 1
+        return "No file is held back for text in its pixels."
+    held, freed, decisions = int(frame.held.sum()), int(frame.freed.sum()), int((frame.decision != "").sum())
     return (
-        f"{frame.held.sum():,} of {frame.pictures.sum():,} pictures of these devices are held back for text; "
-        f"{len(together):,} decision{'s' * (not one)} on a device and layout free{'s' * one} {together.held.sum():,}, "
-        f"the other {single:,} are decided by image or series."
+        f"{held:,} of {frame.files.sum():,} files of these devices wait for a look at their text; "
+        f"{decisions:,} decision{'s' * (decisions != 1)} on a device and layout free{'s' * (decisions == 1)} "
+        f"{freed:,}, the other {held - freed:,} are decided by image or series."
     )
 
 

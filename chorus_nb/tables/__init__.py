@@ -3,7 +3,7 @@
 What tables there are is data (``tables.csv``, ``columns.csv``); ``schema`` checks, writes and reads them.
 """
 
-from chorus_nb.tables.definitions import code_in_words, defined, reason_meanings, remedies
+from chorus_nb.tables.definitions import NOT_IN_FILE, code_in_words, defined, reason_meanings, remedies
 from chorus_nb.tables.schema import (
     Column,
     Table,

@@ -10,6 +10,8 @@ from pydantic import TypeAdapter
 
 from chorus_nb.tables.schema import Table
 
+NOT_IN_FILE = "none in the file"  # where a header has no PatientID, accession number or UID
+
 
 def _definitions(name: str) -> list[dict[str, str]]:
     with Path(__file__).with_name(name).open(encoding="utf-8", newline="") as file:

@@ -17,7 +17,7 @@ from chorus_nb.verify.certificate_pages import cell_text
 from chorus_nb.verify.sentences import Section
 
 GLYPHS = "DejaVuSans"  # the font for letters beyond Latin-1: it comes with matplotlib
-NARROW = frozenset(("item", "result", "examined", "findings", "held"))
+NARROW = frozenset(("item", "check", "result", "examined", "findings", "held"))
 
 
 def pdf_certificate(sections: Sequence[Section]) -> bytes:

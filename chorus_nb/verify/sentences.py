@@ -12,10 +12,15 @@ from chorus_nb.verify.claim import TextClaim
 
 BLANKS = ("PI name", "PI e-mail", "Organisation", "IRB number and date", "Name and description of the data")
 CHECKLIST = ["item", "what", "what was done", "proof"]
+EXAMINED = (
+    "A row for each check; its name stands in the proofs of the next table. Examined are files (in the "
+    "registry their rows), but series in geometry, UIDs in uids and ids in procedure id free; held: files that stay at "
+    "the site because of it."
+)
 DONE_TO_ELEMENTS = {
     "K": "kept",
     "C": "kept without what no list knows",
-    "S": "entered, item by item",
+    "S": "sequences entered item by item",
     "X": "removed",
     "Z": "emptied",
     "D": "replaced by a dummy",
@@ -53,6 +58,7 @@ class Section(NamedTuple):
 def sections_of(facts: Mapping[str, Any]) -> list[Section]:
     """The certificate from its ``facts``, the first section with its title."""
     checks = pd.DataFrame(facts["checks"])
+    checks["check"] = checks["check"].map(code_in_words)
     made = ", ".join(f"{name} {number}" for name, number in sorted(facts["versions"].items()))
     return [
         Section(f"Verification certificate of {facts['site']}", [*_gate(facts), *_released(facts)]),
@@ -60,7 +66,7 @@ def sections_of(facts: Mapping[str, Any]) -> list[Section]:
         Section("Text in pictures", [text_said(facts["text_in_pictures"])]),
         Section("Faces", [faces_said(facts["faces"])]),
         Section("What was searched for identifiers", [searched_said(facts["searched"])]),
-        Section("Checks", [], checks[["question", "result", "why", "examined", "findings", "held"]]),
+        Section("Checks", [EXAMINED], checks[["check", "question", "result", "why", "examined", "findings", "held"]]),
         Section("Safe Harbor, 45 CFR 164.514(b)(2)", [], pd.DataFrame(facts["safe_harbor"])[CHECKLIST]),
         Section("To be filled in by the site", [f"{blank}: ______" for blank in (*BLANKS, "Signature and date")]),
         Section("Made with", [f"{made}."]),
@@ -166,8 +172,8 @@ def _policy(facts: Mapping[str, Any]) -> list[str]:
         parts = [f"{actions[name]:,} {words}" for name, words in DONE_TO_ELEMENTS.items() if name in actions]
         parts += [f"{actions[name]:,} {name}" for name in sorted(actions.keys() - DONE_TO_ELEMENTS.keys())]
         said.append(
-            f"Of {sum(actions.values()):,} elements by kind of image, {', '.join(parts)} "
-            f"(the plan, BLAKE3 {policy['tag_plan_blake3']})."
+            f"The plan has {sum(actions.values()):,} rows, one for each element of each kind of image (not counted is "
+            f"how a file is written, which is made anew): {', '.join(parts)} (BLAKE3 {policy['tag_plan_blake3']})."
         )
     return said
 

@@ -1,4 +1,4 @@
-"""The lists by which a file is found from the index, without a script: by patient, accession, UID, and by outcome."""
+"""The lists by which a file is found from the index, without a script: by patient, accession, UID, folder, outcome."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ SORTED = {
     "patient": ["PatientID", "person", "AccessionNumber"],
     "accession": ["AccessionNumber", "image_occurrence", "PatientID"],
     "UID": ["SeriesInstanceUID", "StudyInstanceUID", "new_series_uid"],
+    "folder": ["folder", "SeriesInstanceUID"],
 }
 """What each list is sorted by."""
-LEFT_OUT = {"patient": ["StudyInstanceUID", "new_series_uid"], "accession": ["StudyInstanceUID", "new_series_uid"]}
+LEFT_OUT = dict.fromkeys(("patient", "accession", "folder"), ("StudyInstanceUID", "new_series_uid"))
 SHOWN = {
     "PatientID": "patient",
     "person": "person_id",
@@ -35,6 +36,7 @@ SHOWN = {
     "modality": "modality",
     "SeriesDescription": "description",
 }
+_HEADER_IDS = ("PatientID", "AccessionNumber", "StudyInstanceUID", "SeriesInstanceUID")
 
 
 class ListPage(NamedTuple):
@@ -59,7 +61,7 @@ def write_evidence(workspace: Workspace) -> list[str]:
 
 
 def list_pages(workspace: Workspace) -> list[ListPage]:
-    """The pages of the lists by patient, accession and UID, as they were made."""
+    """The pages of the lists by patient, accession, UID and folder, as they were made."""
     found = []
     for by in SORTED:
         paths = sorted((workspace.reports_local / FOLDER).glob(f"by_{by}-*-*.html"), key=_first_row)
@@ -90,9 +92,9 @@ def _write_lists(workspace: Workspace, files: pd.DataFrame) -> None:
             ""
         ),
     )
-    keys = [*SHOWN, "page"]
+    keyed["folder"] = keyed["source_path"].str.rpartition("/")[0]
     for by, order in SORTED.items():
-        rows = keyed.groupby(keys, as_index=False).agg(
+        rows = keyed.groupby(list(dict.fromkeys([*order, *SHOWN, "page"])), as_index=False).agg(
             files=("source_path", "count"), released=("status", lambda status: int((status == "released").sum()))
         )
         rows = rows.assign(last=rows[order[0]] == "").sort_values(["last", *order, *SHOWN], kind="stable")
@@ -108,7 +110,7 @@ def _write_lists(workspace: Workspace, files: pd.DataFrame) -> None:
         told = own.assign(why=[tables.REASON_MEANINGS.get(reason, reason) for reason in own["reason"]])
         rows = told.groupby([*columns, "page"], as_index=False).agg(files=("source_path", "count"))
         name = f"status_{status}.html"
-        page = _list_page(workspace, f"Files: {str(status).replace('_', ' ')}", rows, columns, ["files"])
+        page = _list_page(workspace, f"Files: {tables.code_in_words(str(status))}", rows, columns, ["files"])
         made.add(name)
         write_if_changed(folder / name, page)
     for stale in {path.name for kind in ("by_*.html", "status_*.html") for path in folder.glob(kind)} - made:
@@ -123,7 +125,7 @@ def _list_page(workspace: Workspace, title: str, rows: pd.DataFrame, columns: li
         heads=[SHOWN.get(name, name) for name in columns],
         counts=counts,
         rows=[
-            (page, [Markup(escape(cell)) for cell in cells], numbers)
+            (page, [Markup(escape(_said(*cell))) for cell in zip(columns, cells, strict=True)], numbers)
             for page, cells, numbers in zip(
                 rows["page"],
                 rows[columns].itertuples(index=False, name=None),
@@ -132,3 +134,7 @@ def _list_page(workspace: Workspace, title: str, rows: pd.DataFrame, columns: li
             )
         ],
     ).encode("utf-8", "replace")
+
+
+def _said(column: str, cell: str) -> str:
+    return cell or (tables.NOT_IN_FILE if column in _HEADER_IDS else "")

@@ -56,12 +56,18 @@ def may_leave(workspace: Workspace, states: Mapping[str, str]) -> MayLeave:
     if to_come:
         names = ", ".join(f"{step.number} {step.title}" for step in to_come)
         return MayLeave("not yet", (f"Still to come: {names}, and the signature of a person.", *gate))
-    latest = [step.number for name in states for step in STEPS if step.name == name][-1]
-    if latest != STEPS[-1].number:
-        return MayLeave("not yet", (f"Notebook {latest} was run after {STEPS[-1].number}: run the later ones again.",))
+    if stale := _run_after_the_last(states):
+        return MayLeave("not yet", (f"{stale}.",))
     if signed_off(workspace).empty:
         return MayLeave("not yet", ("The release is packed; it may leave once a person has signed it.", *gate))
     return MayLeave("yes", ("The release is packed, and a person has signed it.", *gate))
+
+
+def _run_after_the_last(states: Mapping[str, str]) -> str:
+    """That a notebook was run after the last one, so that what is packed is not what the tables say; "" if none was."""
+    latest = [step.number for name in states for step in STEPS if step.name == name][-1:]
+    last = STEPS[-1].number
+    return f"Notebook {latest[0]} was run after {last}: run the later ones again" if latest not in ([], [last]) else ""
 
 
 def may_leave_then(workspace: Workspace, states: Mapping[str, str], last: str) -> MayLeave:
@@ -99,7 +105,9 @@ def what_waits(workspace: Workspace, states: Mapping[str, str]) -> list[Waiting]
         said = "The self-test left invented identifiers: mend what left them, before anybody signs"
         made.append(Waiting("the analyst", said, SELFTEST.name, SELFTEST.title))
     ended = all(states.get(step.name) == "passed" for step in STEPS)
-    if ended and workspace.has(tables.MANIFEST) and signed_off(workspace).empty:
+    if ended and (stale := _run_after_the_last(states)):
+        made.append(Waiting("the analyst", stale, STEPS[-1].name, ""))
+    elif ended and workspace.has(tables.MANIFEST) and signed_off(workspace).empty:
         said = "Nobody has signed the release that is packed now"
         made.append(Waiting("the privacy officer", said, STEPS[-1].name, "Sign-off"))
     return made

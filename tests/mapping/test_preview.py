@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pandas as pd
@@ -133,3 +134,18 @@ def test_an_element_that_pydicom_cannot_read_is_a_line_like_others() -> None:
     lines = {line.keyword: line.value for line in header_lines(content)}
     assert lines["SmallestImagePixelValue"] == UNREADABLE
     assert lines["PatientID"] == "MRN-0042-77" and lines["BitsStored"] == "16"
+
+
+def test_a_private_sequence_and_what_is_in_it_are_named_by_their_creator() -> None:
+    """Without it 02 found no row of the plan for them and told no action."""
+    dataset, item = pydicom.Dataset(), pydicom.Dataset()
+    item.PatientName = "Doe^Jane"
+    dataset.private_block(0x0029, "ACME", create=True).add_new(0x20, "SQ", [item])
+    content = io.BytesIO()
+    dataset.save_as(content, implicit_vr=False, little_endian=True)
+    places = [line.place for line in header_lines(content.getvalue())]
+    assert places == [
+        ("", "(0029,00xx)", "ACME"),
+        ("", "(0029,xx20)", "ACME"),
+        ("0029[ACME]20", "(0010,0010)", ""),
+    ]

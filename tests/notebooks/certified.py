@@ -13,17 +13,17 @@ import duckdb
 from blake3 import blake3
 
 from chorus_nb.layout import MADE_LAST
-from chorus_nb.verify.sentences import DONE_TO_ELEMENTS, WHAT_BECAME_OF_FACES
+from chorus_nb.verify.sentences import DONE_TO_ELEMENTS, EXAMINED, WHAT_BECAME_OF_FACES
 from tests.notebooks.finished_chain import ROOT
 
 VERIFY = ROOT / "chorus_nb" / "verify"
 OPTED_IN = ("keep_safe_private", "deface")  # by the parameters of the chain, all of them defaults
 FOUND_BY_DETECTOR = 0.96
-PLAN_DIGEST = re.compile(r" \(the plan, BLAKE3 [0-9a-f]{64}\)")
-TABLE = re.compile(r"<h2>([^<]*)</h2>\s*<table>.*?<tbody>(.*?)</tbody>", re.S)
+PLAN_DIGEST = re.compile(r" \(BLAKE3 [0-9a-f]{64}\)")
+TABLE = re.compile(r"<h2>([^<]*)</h2>\s*(?:<p>[^<]*</p>\s*)?<table>.*?<tbody>(.*?)</tbody>", re.S)
 SENTENCE = re.compile(r"<p>(.*?)</p>", re.S)
 ALL_CHECKS = f"({' union all by name '.join(f'select * from {of}checks' for of in ('', 'registry_', 'tree_'))})"
-COMPARED = {"Checks": (0, 1, 2, 3, 4, 5), "Safe Harbor, 45 CFR 164.514(b)(2)": (0, 3)}
+COMPARED = {"Checks": (0, 1, 2, 3, 4, 5, 6), "Safe Harbor, 45 CFR 164.514(b)(2)": (0, 3)}
 """Of the tables the columns that are compared."""
 
 
@@ -97,12 +97,14 @@ def certificate_said(connection: duckdb.DuckDBPyConnection, root: Path, gate: st
         f"What was released has {high:,} findings of high and {medium:,} of medium severity.",
         f"All files but this certificate and the manifest (BLAKE3): {digest_of_all(root / 'release')}",
         "Policy: chorus.",
-        f"Of {sum(actions.values()):,} elements by kind of image, {', '.join(done)}.",
+        f"The plan has {sum(actions.values()):,} rows, one for each element of each kind of image (not counted is "
+        f"how a file is written, which is made anew): {', '.join(done)}.",
         f"The site chose: {'; '.join(says[name].format(value='flag') for name in OPTED_IN)}.",
         "No person decided that something more may leave.",
         f"{claim} {second_look(all_of)}",
         faces(all_of),
         searched(all_of),
+        EXAMINED,
     ]
     results = {row[6]: row[1] for row in checks}
     lines = (VERIFY / "safe_harbor.csv").read_text("utf-8").splitlines()
@@ -113,7 +115,7 @@ def certificate_said(connection: duckdb.DuckDBPyConnection, root: Path, gate: st
     ]
     return {
         "sentences": sentences,
-        "Checks": [str(cell).replace(",", "") for row in checks for cell in row[:6]],
+        "Checks": [str(cell).replace(",", "") for row in checks for cell in (row[6].replace("_", " "), *row[:6])],
         "Safe Harbor, 45 CFR 164.514(b)(2)": [cell for row in proofs for cell in row],
     }
 
@@ -195,8 +197,8 @@ def text_in_pictures(connection: duckdb.DuckDBPyConnection) -> str:
         most = max(n for n in range(found_drawn, pictures + 1) if at_most(found_drawn, n, chance) > 0.05 + 1e-9)
         hidden = min(unread, max(0, most - found))
         parts.append(
-            f"{groups:,} are in groups of which {drawn:,} were read, {told:,} told; at 95 % confidence fewer than "
-            f"{hidden + 1:,} of {groups:,} hold text that was not seen"
+            f"{groups:,} are in groups of which {drawn:,} were read and {told:,} held text that may identify; "
+            f"at 95 % confidence fewer than {hidden + 1:,} of {groups:,} hold text that was not seen"
         )
     parts += [f"{decided:,} were decided by a person"] if decided else []
     parts += [f"at {never:,} nobody looked"] if never else []

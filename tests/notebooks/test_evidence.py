@@ -70,6 +70,31 @@ def test_three_clicks_lead_from_the_index_to_what_was_done_to_a_file(chain: Chai
     assert (watched.dialogs, watched.errors, watched.outside) == ([], [], [])
 
 
+@pytest.mark.parametrize("found", ["by its outcome", "by its folder"])
+@pytest.mark.parametrize("status", tables.STATUSES)
+def test_three_clicks_lead_to_any_file(chain: Chain, browser: Any, status: str, found: str) -> None:
+    """Released, held, quarantined, a duplicate, not DICOM: what became of it, why, and what to do."""
+    row = outcomes(chain).query("status == @status").sort_values("source_path").iloc[-1]
+    watched = Watched(browser)
+    page = watched.page
+    page.goto((chain.workspace.reports_local / "index.html").as_uri())
+    if found == "by its outcome":
+        page.locator(f'a[href="series/status_{status}.html"]').click()
+    else:
+        page.get_by_role("link", name="by folder").click()
+    series = catalog_row(chain, row.source_path)["SeriesInstanceUID"] or "none in the file"
+    listed = page.locator("tr", has=page.get_by_text(series, exact=True))
+    if found == "by its folder":
+        listed = listed.filter(has=page.get_by_text(row.source_path.rpartition("/")[0], exact=True))
+    listed.first.get_by_role("link").click()
+    page.locator("details.file > summary", has=page.get_by_text(row.source_path, exact=True)).click()
+    told = squeezed(page.locator("details.file[open]").inner_text())
+    watched.close()
+    assert row.source_path in told and tables.code_in_words(status) in told
+    assert row.reason == "" or squeezed(tables.REASON_MEANINGS[row.reason]) in told
+    assert (watched.dialogs, watched.errors, watched.outside) == ([], [], [])
+
+
 def test_three_clicks_lead_to_the_person_who_decided(tmp_path: Path, browser: Any) -> None:
     """About a tag of the plan, and about a picture: who, what and why stand on the page of the file."""
     site = SmallSite(tmp_path)
@@ -144,6 +169,12 @@ def test_every_count_of_the_index_leads_to_a_list_of_as_many_files(chain: Chain)
             int(number.replace(",", "")) for number in re.findall(r'<td class="number">([\d,]+)</td></tr>', listed)
         ]
         assert sum(files) == int(count.replace(",", "")), href
+
+
+def test_where_a_file_has_no_patient_the_lists_say_so(chain: Chain) -> None:
+    for status in ("not_dicom", "quarantined"):
+        told = (chain.workspace.reports_local / FOLDER / f"status_{status}.html").read_text("utf-8")
+        assert "<td>none in the file</td>" in told, status
 
 
 def test_pages_whose_tables_did_not_change_are_not_made_again(chain: Chain) -> None:

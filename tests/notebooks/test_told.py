@@ -8,37 +8,31 @@ from __future__ import annotations
 
 import csv
 import html
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
-from blake3 import blake3
 
-from tests.notebooks.certified import VERIFY, certificate_said, certificate_spans, certificate_told, text_in_pictures
+from tests.notebooks.asked_first import SOON_OTHER, headers_said, inputs_said
+from tests.notebooks.certified import certificate_said, certificate_spans, certificate_told, text_in_pictures
 from tests.notebooks.finished_chain import ROOT, Chain
+from tests.notebooks.queried import WRITTEN, Tables, plain
 
 Told = dict[str, list[Any]]
 """What a page says: its sentences, and the rows of each table by the beginning of its caption."""
-PACKAGE = ROOT / "chorus_nb"
 ROWS = list(csv.DictReader(Path(__file__).with_name("told.csv").read_text(encoding="utf-8").splitlines()))
 REPORTS = ("01_explore_headers", "02_map_tags", "03_run_deid", "04_verify", "05_build_registry", "06_release")
-WRITTEN = {
-    "01_explore_headers": ("catalog", "tag_profile", "quality_findings", "linkage"),
-    "02_map_tags": ("tag_plan", "unknown_words"),
-    "03_run_deid": ("worklist", "text_proofs"),
-    "04_verify": ("verification", "checks", "face_looks", "verified_images", "search_terms"),
-    "05_build_registry": ("image_registry", "study", "series", "image", "registry_checks"),
-    "06_release": ("tree_checks", "seal", "manifest"),
-}
-"""The tables whose rows, size and digest a report tells and no later notebook writes again."""
 CERTIFICATE = "verification_certificate"
 SAID = re.compile(r'<p class="say">(.*?)</p>')
 INDEXES = ("local/reports/index.html", "audit/reports/index.html")
 TABLE = re.compile(r"<caption>([^<]*)</caption><thead>(.*?)</thead><tbody>(.*?)</tbody>", re.S)
 SENTENCE = re.compile(r"<(h1|p)(?: class=\"answer\")?>(.*?)</(?:h1|p)>", re.S)
+STEP = re.compile(r"<tr>\s*<td>(\d*)</td>\s*<td>(.*?)<br>.*?</td>\s*<td>(.*?)</td>\s*<td>(.*?)</td>\s*</tr>", re.S)
+HEADER = re.compile(r"One \w+ image: ")
+INPUTS = {"caption": "The inputs and how they fit together", "columns": "input|found|rows|range|unreadable|says"}
 PLANTED = 40  # numbers of a page that are falsified
 NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?![\w.]*\d)")
 
@@ -62,7 +56,8 @@ def told_by(name: str, page: str) -> Told:
         head, main = page.split("<main", 1)
         said = [found[2] for found in SENTENCE.finditer(head.split('<p class="guard')[0])]
         said += re.findall(r"<li>(<b>.*?)</li>", main) + re.findall(r"<dd>((?:<a [^>]*>)?[\d,]+)(?:</a>)?</dd>", main)
-        return {"sentences": [text_of(one) for one in said]}
+        steps = [[text_of(cell) for cell in found.groups()] for found in STEP.finditer(main)]
+        return {"sentences": [text_of(one) for one in said], "steps": steps}
     if name == CERTIFICATE:
         return certificate_told(page)
     head = page.split("<main", 1)[0].split('<p class="guard')[0]
@@ -73,7 +68,25 @@ def told_by(name: str, page: str) -> Told:
             rows = [line for _, line in rows_of(page, row)]
             told[row["caption"]] = sorted([plain(text_of(cell)) for _, cell in line] for line in rows)
     told["Written"] = [line for line in told["Written"] if Path(line[0]).stem in WRITTEN[name]]
+    if name == "01_explore_headers":
+        told["inputs"] = sorted([plain(text_of(cell)) for _, cell in line] for line in inputs_of(page))
+    if name == "02_map_tags":
+        told["headers"] = [text_of(page[slice(*span)]) for span in header_spans(page)]
     return told
+
+
+def inputs_of(page: str) -> Iterator[list[tuple[int, str]]]:
+    """The rows of the inputs that are compared."""
+    yield from (line for _, line in rows_of(page, INPUTS) if text_of(line[0][1]) not in SOON_OTHER)
+
+
+def header_spans(page: str) -> Iterator[tuple[int, int]]:
+    """Where 02 tells a header of each modality: its caption, and tag, before and after of each row."""
+    for found in TABLE.finditer(page):
+        if HEADER.match(caption := text_of(found[1])):
+            yield found.span(1)
+            for _, line in rows_of(page, {"caption": caption, "columns": "tag|before|after"}):
+                yield from ((at, at + len(cell)) for at, cell in line)
 
 
 def said_spans(name: str, page: str) -> list[tuple[int, int]]:
@@ -103,68 +116,6 @@ def rows_of(page: str, row: dict[str, str]) -> list[tuple[int, list[tuple[int, s
     return made
 
 
-def plain(cell: str) -> str:
-    """A cell without separators; a fraction to four digits, as a page shows it."""
-    text = cell.removeprefix("check: ")
-    if re.fullmatch(r"[\d,]+", text):
-        return text.replace(",", "")
-    if re.fullmatch(r"-?[\d,]*\.\d+|-?[\d.]+e[+-]\d+", text):
-        number = float(text.replace(",", ""))
-        return f"{number:.4g}" if abs(number) < 10_000 else f"{number:.0f}"
-    return cell
-
-
-class Tables:
-    """The tables of a workspace, read by DuckDB alone; codes in the words that the package's lists have for them."""
-
-    def __init__(self, root: Path, lookup: Path) -> None:
-        self.root, self.connection = root, duckdb.connect()
-        views: dict[str, Path] = {path.stem: path for path in (root / "local").glob("*.parquet")}
-        views |= {path.stem: path for path in (root / "local").glob("*.csv")}
-        views |= {path.stem: path for path in (root / "release" / "Metadata").rglob("*.csv")}
-        views |= {f"released_{path.stem}": path for path in (root / "release" / "OMOP").glob("*.csv")}
-        views |= {"reasons": PACKAGE / "tables/reasons.csv", "omop_words": PACKAGE / "registry/omop_findings.csv"}
-        views |= {path.stem: path for path in lookup.glob("*.csv")} | {"crosswalk": root / "local/crosswalk/*.parquet"}
-        views["safe_harbor"] = VERIFY / "safe_harbor.csv"
-        for name, path in views.items():
-            comment = "#" if path.parent == VERIFY else ""
-            reader = f"read_csv('{path}', header = true, all_varchar = true, comment = '{comment}')"
-            reader = f"read_parquet('{path}', file_row_number = true)" if path.suffix == ".parquet" else reader
-            self.connection.execute(f'create view "{name}" as select * from {reader}')
-        [version] = re.findall('^__version__ = "(.*)"', (PACKAGE / "__init__.py").read_text("utf-8"), re.M)
-        self.connection.execute(f"create view package as select '{version}' as version")
-        self.connection.execute("create macro words(code) as replace(replace(code, '_', ' '), 'dicom', 'DICOM')")
-        known = "(select any_value(meaning) || ' ' || code from reasons where reason = code)"
-        self.connection.execute(f"create macro why(code) as coalesce({known}, words(code))")
-        self.connection.execute(f"create macro said(code) as coalesce({known}, code)")
-
-    def rows(self, query: str) -> list[list[str]]:
-        found = self.connection.execute(query).fetchall()
-        return sorted(["" if cell is None else plain(str(cell)) for cell in row] for row in found)
-
-    def written(self, name: str) -> list[list[str]]:
-        """Place, rows, bytes and digest of the tables that a notebook wrote."""
-        made = []
-        for path in (*(self.root / "local").glob("*.*"), *(self.root / "release" / "Metadata").glob("*.csv")):
-            if path.stem in WRITTEN[name]:
-                rows = self.n(f'count(*) from "{path.stem}"').replace(",", "")
-                digest = blake3(path.read_bytes()).hexdigest()
-                made.append([path.relative_to(self.root).as_posix(), rows, str(path.stat().st_size), digest])
-        return sorted(made)
-
-    def n(self, query: str) -> str:
-        return f"{int(self.connection.execute(f'select {query}').fetchone()[0] or 0):,}"  # type: ignore[index]
-
-    def checks(self, table: str) -> str:
-        """The sentence on the checks of a notebook."""
-        rest = f"from {table} where \"check\" <> 'released_bytes'"
-        passed, failed, idle = (
-            self.n(f"count(*) {rest} and result = '{word}'") for word in ("pass", "fail", "not run")
-        )
-        was = "was" if idle == "1" else "were"
-        return f"Of {self.n(f'count(*) {rest}')} checks {passed} passed, {failed} failed and {idle} {was} not run."
-
-
 def files(count: str) -> str:
     return f"{count} {'file' if count == '1' else 'files'}"
 
@@ -173,7 +124,7 @@ def noun(count: str, word: str) -> str:
     return f"{count} {word if count == '1' else word + 's'}"
 
 
-def recomputed(tables: Tables) -> dict[str, Told]:
+def recomputed(tables: Tables, source: Path) -> dict[str, Told]:
     """What each page has to say."""
     n, of = tables.n, "from outcomes where status"
     status = {
@@ -237,9 +188,33 @@ def recomputed(tables: Tables) -> dict[str, Told]:
         f"{files(packed)} of the release, all new: nothing of it was delivered before.",
     ]
     counts = [found, *status.values()]
-    made[INDEXES[0]] = {"sentences": [*top, *waiting(tables), *counts]}
-    made[INDEXES[1]] = {"sentences": [*top, *counts]}
+    made["01_explore_headers"]["inputs"] = inputs_said(tables.connection)
+    told = headers_said(tables.connection, source)
+    made["02_map_tags"]["headers"] = [
+        cell for caption, rows in told for cell in (caption, *(c for row in rows for c in row))
+    ]
+    steps = list(steps_said(tables.root))
+    made[INDEXES[0]] = {"sentences": [*top, *waiting(tables), *counts], "steps": steps}
+    of_audit = [row for row in steps if row[3] != "the site only" and row[1] != "Certificate"]
+    made[INDEXES[1]] = {"sentences": [*top, *counts], "steps": of_audit}
     return made
+
+
+def steps_said(root: Path) -> Iterator[list[str]]:
+    """Number, title, result and readers of each report, from the notebooks and the audit log; what stands beside."""
+    lines = [json.loads(line) for line in (root / "audit/audit.jsonl").read_text("utf-8").splitlines()]
+    reports = {line["notebook"]: line for line in lines if line["event"] == "report"}
+    for name in (*REPORTS, "selftest"):
+        heading = (
+            json.loads((ROOT / f"notebooks/{name}.ipynb").read_text("utf-8"))["cells"][0] if name in REPORTS else {}
+        )
+        title = "".join(heading["source"]).partition("\n")[0].lstrip("# 0123456789") if heading else "Self-test"
+        report = reports.get(name, {"status": "not run", "report": ""})
+        place = report["report"].partition("/")[0]
+        readers = {"audit": "the consortium", "local": "the site only"}.get(place, "")
+        yield [name[:2] if heading else "", title, report["status"], readers]
+    if (root / "release/Metadata/verification_certificate.html").is_file():
+        yield ["", "Certificate", "", "the consortium"]
 
 
 def said_between(tables: Tables) -> dict[str, list[str]]:
@@ -251,14 +226,18 @@ def said_between(tables: Tables) -> dict[str, list[str]]:
     changed = "from manifest where delta in ('added', 'modified')"
     manifest = (tables.root / "release" / "Metadata" / "manifest.csv").stat().st_size
     [[size]] = tables.connection.execute(f"select sum(size::bigint) {changed}").fetchall()
-    of_layouts = "from image_verdicts where reason = 'burned_in_text'"
+    of_layouts = "from image_verdicts where reason in ('burned_in_text', 'burned_in_text_unchecked')"
     devices = f"from image_verdicts where device in (select device {of_layouts})"
-    held, pictures = n(f"count(*) {of_layouts}"), n(f"count(*) {devices}")
+    waiting = n("count(*) from outcomes where reason in ('burned_in_text', 'burned_in_text_unchecked')")
     return {
         "01_explore_headers": [],
         "02_map_tags": [],
         "03_run_deid": [f"Text in the released pictures: {claim}"],
-        "04_verify": [claim, own_looks(n), f"{held} of {pictures} pictures of these devices are held back for text"],
+        "04_verify": [
+            claim,
+            own_looks(n),
+            f"{waiting} of {n(f'count(*) {devices}')} files of these devices wait for a look at their text",
+        ],
         "05_build_registry": [f"Sealed: {n(f'count(*) {of_05}')} files, {n(f'sum(size) {of_05}')} bytes."],
         "06_release": [
             f"{n(f'count(*) + 1 {changed}')} files, {(size + manifest) / 1e6:,.1f} MB, would go: what is added or "
@@ -333,7 +312,8 @@ def untrue(name: str, page: str, expected: Told) -> list[str]:
 
 @pytest.fixture(scope="module")
 def expected(chain: Chain) -> dict[str, Told]:
-    return recomputed(Tables(chain.ended, chain.workspace.parameters.lookup_path))
+    places = chain.workspace.parameters
+    return recomputed(Tables(chain.ended, places.lookup_path), Path(places.source))
 
 
 def page_of(chain: Chain, name: str) -> str:
@@ -363,7 +343,12 @@ def compared(name: str, page: str) -> Iterator[tuple[int, int]]:
     if "index" in name:
         items = re.compile(r"<li>(?=<b>)(.*?)(?=<span)|<dd>(?:<a [^>]*>)?([\d,]+)<")
         yield from (found.span(found.lastindex or 0) for found in items.finditer(page, main))
+        yield from (found.span(1) for found in STEP.finditer(page, main))
     yield from said_spans(name, page)
+    if name == "01_explore_headers":
+        yield from ((at, at + len(cell)) for line in inputs_of(page) for at, cell in line)
+    if name == "02_map_tags":
+        yield from header_spans(page)
     for row in (row for row in ROWS if row["notebook"] == name):
         yield from ((at, at + len(cell)) for _, line in rows_of(page, row) for at, cell in line)
 
@@ -383,3 +368,21 @@ def test_a_false_number_or_sentence_is_found(chain: Chain, expected: dict[str, T
     lie = page.replace('<p class="guard', '<p>All of it was looked at.</p>\n<p class="guard', 1)
     lie = lie.replace("<h2>Policy</h2>", "<p>All of it was looked at.</p><h2>Policy</h2>", 1)
     assert untrue(name, lie, expected[name]) == ["sentences"]
+
+
+@pytest.mark.parametrize("name", INDEXES)
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        ('<span class="badge passed">passed</span></td>', '<span class="badge failed">failed</span></td>'),
+        ('<span class="badge not run">not run</span></td>', '<span class="badge passed">passed</span></td>'),
+        ("<td>the consortium</td>", "<td>the site only</td>"),
+        (">Run de-identification</a>", ">Verify</a>"),
+    ],
+)
+def test_a_false_word_about_a_step_or_the_self_test_is_found(
+    chain: Chain, expected: dict[str, Told], name: str, true: str, false: str
+) -> None:
+    page = page_of(chain, name)
+    assert true in page
+    assert untrue(name, page.replace(true, false, 1), expected[name]) == ["steps"]

@@ -34,7 +34,7 @@ def held(site: Site, monkeypatch: pytest.MonkeyPatch) -> tuple[Workspace, pd.Dat
 def test_the_decision_that_is_offered_frees_every_picture(held: tuple[Workspace, pd.DataFrame]) -> None:
     judge(*held)
     [row] = decisions_that_free(held[0]).itertuples()
-    assert (row.pictures, row.held, row.decision) == (6, 6, "redact")
+    assert (row.files, row.held, row.freed, row.decision) == (6, 6, 6, "redact")
     assert row.share_filled == pytest.approx((NAME.area + DATE.area) / (160 * 320), abs=0.02)
     decide(held[0], row.item, row.decision, row.boxes)
     assert set(judge(*held).verdict) == {"redact"}
@@ -69,8 +69,13 @@ def test_a_device_is_offered_where_most_of_its_pictures_are_held(
     assert (frame.decision.item() == "redact") == offered
 
 
-def test_the_sentence_counts_pictures_and_decisions(site: Site) -> None:
-    frame = decisions_that_free(verdicts(site({})[0], 4, 1, "0,0,100,20"))
+def test_the_sentence_counts_files_and_decisions(site: Site) -> None:
+    """With those that could not be searched, which no box frees: the index counts both as one."""
+    workspace = verdicts(site({})[0], 4, 1, "0,0,100,20")
+    known = workspace.read(tables.IMAGE_VERDICTS)
+    unread = known.tail(1).assign(source_path="u", verdict="hold", reason="burned_in_text_unchecked")
+    workspace.write(tables.IMAGE_VERDICTS, pd.concat([known, unread], ignore_index=True))
+    frame = decisions_that_free(workspace)
     said = said_of_layouts(frame)
-    assert said.startswith("4 of 5 pictures") and "1 decision on a device and layout frees 4, the other 0" in said
-    assert said_of_layouts(frame.iloc[:0]) == "No picture is held back for text."
+    assert said.startswith("5 of 6 files") and "1 decision on a device and layout frees 4, the other 1" in said
+    assert said_of_layouts(frame.iloc[:0]) == "No file is held back for text in its pixels."

@@ -86,7 +86,7 @@ def test_a_group_that_told_and_was_read_whole_raises_the_bound_of_the_others() -
 def test_the_sentence_says_the_numbers() -> None:
     said = str(claim_of(verdicts(("a", "likely", "rr"), *[("a", "unlikely", "RR" + "." * 8)] * 20)))
     assert said == (
-        "2 pictures were read; 200 are in groups of which 40 were read, 0 told; "
+        "2 pictures were read; 200 are in groups of which 40 were read and 0 held text that may identify; "
         "at 95 % confidence fewer than 15 of 200 hold text that was not seen."
     )
     assert str(claim_of(verdicts(("a", "likely", "rr")))) == "2 pictures were read."

@@ -176,7 +176,7 @@ def test_what_is_held_back_waits_for_somebody_unless_it_is_settled(run: Workspac
     run.write(tables.OUTCOMES, rows)
     told = [one.what for one in waiting.what_waits(run, {})]
     assert told == [
-        "1 file outside their visits in the OMOP tables",
+        "1 file outside every visit in the OMOP tables",
         "1 file with another fault: mend at the source what is wanted",
     ]
 
@@ -236,6 +236,16 @@ def test_nothing_may_leave_that_nobody_signed(passed: Workspace) -> None:
             "The release is packed, and a person has signed it.",
         )
         assert "quilla" not in index.render_index(passed, shareable=shareable)
+
+
+def test_nobody_is_asked_to_sign_what_is_older_than_the_tables(passed: Workspace) -> None:
+    """04 was run after 06: the officer was asked to sign what the analyst had to make again."""
+    step = STEPS[3]
+    event = {"event": "report", "notebook": step.name, "status": "passed", "seconds": 1.0, "lines": []}
+    audit.append_line(passed, {**event, "report": audit.place(passed, step.report(passed)), "digest": ""})
+    last = waiting.what_waits(passed, index.report_states(passed))[-1]
+    assert (last.who, last.what) == ("the analyst", "Notebook 04 was run after 06: run the later ones again")
+    assert verdict_of(passed) == ("not yet", f"{last.what}.")
 
 
 def test_the_status_says_what_the_index_says_and_makes_it_anew(

@@ -37,28 +37,40 @@ FAST = (
 )
 
 
-# Two processes share the tests of `make test`. What shares an expensive fixture stays together; the longest come first.
-TOGETHER = ("notebooks", "faces")
+# Two processes share the tests of `make test`. What shares an expensive fixture stays together; the longest come first,
+# so that neither process has nothing to do while the other one ends a long module.
+TOGETHER = {"notebooks": "notebooks", "faces": "faces", "review/test_face_reviewer.py": "faces"}
+LONG = (
+    *("notebooks", "faces", "workbench/test_selftest.py", "release/test_upload.py", "deid/test_job_crashes.py"),
+    *("pixels/test_judge.py", "pixels/test_demo_site.py", "deid/test_job.py", "review/test_panels.py"),
+    *("deid/test_worklist.py", "verify/test_sabotage.py", "workbench/test_run.py"),
+)
+
+
+def _scope(module: str) -> str:
+    """What a module (path below ``tests``) is given to a process with: a room, or itself."""
+    room = module.partition("/")[0]
+    return TOGETHER.get(room) or TOGETHER.get(module) or module
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """By rooms of ``TOGETHER`` and, of the others, by modules. (Marks for ``--dist loadgroup`` have no effect:
+    """By ``TOGETHER`` and, of the others, by modules. (Marks for ``--dist loadgroup`` have no effect:
     pytest-xdist 3.8 writes the groups where pytest 9.2 does not look.)"""
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            module = Path(nodeid.partition("::")[0])
-            return module.parent.name if module.parent.name in TOGETHER else module.as_posix()
+            return _scope(nodeid.partition("::")[0].partition("tests/")[2])
 
     return Scheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of ``FAST``; the longest rooms come first."""
+    """Mark the tests of ``FAST``; the ``LONG`` rooms and modules come first."""
     here = Path(__file__).parent
-    items.sort(key=lambda item: (*TOGETHER, "").index(marked if (marked := item.path.parent.name) in TOGETHER else ""))
+    scopes = {path: _scope(path.relative_to(here).as_posix()) for path in {item.path for item in items}}
+    items.sort(key=lambda item: LONG.index(scopes[item.path]) if scopes[item.path] in LONG else len(LONG))
     quick = [here / name for name in FAST]
     for item in items:
         beside = item.path.parent == here and item.path.name not in SLOW

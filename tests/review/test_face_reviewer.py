@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,16 +21,33 @@ import nibabel
 from chorus_nb import tables
 from chorus_nb.faces import shown_volume
 from chorus_nb.faces.decisions import FACE_LOG
+from chorus_nb.faces.study import remove_faces
 from chorus_nb.faces.surfaces import Surfaces, nifti
 from chorus_nb.faces.volume import Volume
+from chorus_nb.processes.child import in_child
 from chorus_nb.review import CatalogExplorer, FaceReviewer, face_reviewer
 from chorus_nb.review.face_reviewer import heads_to_review
 from chorus_nb.workspace import Workspace
 from tests import heads
 from tests.browsing import Watched, open_panel
 from tests.deid.small_run import SmallSite, run
+from tests.faces.conftest import in_this_process
 
 SHOWN = "[...document.querySelectorAll('canvas')].every((canvas) => canvas.width > 50)"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _registered_once() -> Iterator[None]:
+    """Faces are looked for in this process, where a head is registered once; pictures of them are made in a child."""
+
+    def in_place(function: Callable[..., Any], *args: Any, **how: Any) -> Any:
+        return function(*args) if function is remove_faces else in_child(function, *args, **how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("chorus_nb.faces.judge.each_in_child", in_this_process)
+        patch.setattr(importlib.import_module("chorus_nb.faces.surfaces"), "in_child", in_place)  # a verb has its name
+        patch.setattr("chorus_nb.faces.study.register_head", heads.registered)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,8 @@ LONGEST_WORD = 24  # characters of a word that a cell keeps on one line
 _CODE = re.compile(r"[a-z]+(?:_[a-z0-9]+)*")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d(?::\d\d)?)?")
 REASON, DETAIL = "reason", "detail"  # columns of reason codes; of words, and of a reason code where that is all
-CODE_COLUMNS = frozenset(("status", "rule", "check", "finding", "delta", "cell"))  # columns of other codes
+# columns of other codes
+CODE_COLUMNS = frozenset(("status", "rule", "check", "finding", "delta", "cell", "own_look", "beside"))
 NAMED_BY_CDM = ("_id", "_date", "_datetime", "_value")  # ends of column names of OMOP, shown as they are
 BROAD = 110  # characters: a table of which a row has more is printed across the page
 COUNTED = 24  # of a cell or head at most: what is longer wraps

@@ -24,6 +24,7 @@ from chorus_nb import layout, tables
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.release import sign_off
 from chorus_nb.seal import release_digest, require_seal
+from chorus_nb.verify import search_contents
 from chorus_nb.workbench import audit
 from chorus_nb.workspace import Workspace, digest_of, write_atomically, write_if_changed
 
@@ -44,6 +45,11 @@ def sign_release(workspace: Workspace, by: str, note: str) -> Path:
     if findings := audit.verify_chain(workspace):
         raise WorkbenchError("not signed:", *findings)
     require_seal(workspace, {})
+    if search_contents(workspace, {layout.SIGNATURE_FILE: json.dumps({"by": name}).encode()}):
+        raise InputError(
+            "--by: the name identifies a patient too, and no later release could be packed beside a log that says it."
+            " Nothing was signed. To do: sign as the office, such as 'Privacy officer, M. L.'"
+        )
     key = _site_key(workspace)
     earlier = sorted(_folder(workspace).glob("*.json"))
     number = 1 + max([*map(_number, earlier), *(int(line["number"]) for line in _events(workspace))], default=0)

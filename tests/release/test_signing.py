@@ -172,6 +172,21 @@ def test_nothing_is_signed_that_is_not_as_it_was_recorded(signed: Workspace) -> 
     assert not (signed.audit / SIGNATURES / "000003.json").exists()
 
 
+def test_an_officer_called_like_a_patient_is_told_so_before_a_log_says_it(signed: Workspace) -> None:
+    """The log is never rewritten: with such a name in it, no later release of this workspace could be packed."""
+    names = signed.local / tables.CROSSWALK.name
+    names.mkdir(exist_ok=True)
+    tables.frame(tables.CROSSWALK, [{"vr": "PN", "original": "LOVELACE^ADA"}]).to_parquet(names / "more.parquet")
+    log = (signed.audit / "audit.jsonl").read_bytes()
+    with pytest.raises(InputError, match="identifies a patient too") as refused:
+        signing.sign_release(signed, "Ada Lovelace", "note")
+    assert "lovelace" not in str(refused.value).lower()
+    assert (signed.audit / "audit.jsonl").read_bytes() == log
+    assert not (signed.audit / SIGNATURES / "000003.json").exists()
+    signing.sign_release(signed, "Privacy officer, A. L.", "note")
+    assert faults(signed, 3) == ""
+
+
 def test_the_command_signs_and_says_how_to_verify(signed: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     file = signed.root.parent / "site.yaml"
     file.write_text(json.dumps({"site": "north", **signed.parameters.model_dump(exclude={"site"})}, default=str))

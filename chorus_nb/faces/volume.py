@@ -146,9 +146,9 @@ def _brighter_than_air(values: NDArray[np.float32], field: Mask) -> Mask:
     signal = np.log1p(np.maximum(values - low, 0))
     body = (signal > _otsu(signal[field])) & field
     rest = field & (values > low)
-    inner = np.zeros_like(field)
-    inner[1:-1, 1:-1, 1:-1] = True
-    edge = field & ~inner
+    around = np.pad(field, 1)  # of the field, not of the grid, which may be wider
+    inner = np.logical_and.reduce([np.roll(around, shift, axis) for axis in range(3) for shift in (-1, 1)])
+    edge = field & ~inner[1:-1, 1:-1, 1:-1]
     if rest.sum() < (1 - FILLED) * field.sum() and body[edge].sum() > NOISY * edge.sum():
         body = (signal > _otsu(signal[rest])) & field
     return np.asarray(body)

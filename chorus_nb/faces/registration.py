@@ -31,6 +31,7 @@ PER_DEGREE, PER_STRETCH = 0.0002, 0.05  # of fit: a smooth head looks much the s
 OUTLINE = 160.0  # mm from the crown: below it necks differ too much to compare outlines
 SCALES = (0.8, 1.35)  # to begin with
 SAME_STARTS, SAME_ENDS = (-12, 0, 12), 0.06  # degrees of nodding; radians or decimetres between ends that are one
+SAME_NODS = (-6, 6)  # degrees by which the best is pushed away
 SAME_NMI = 1.04  # of two series of one head: 1.06 and more; beside another part 1.03 and less
 
 Degrees = tuple[float, float, float]
@@ -132,13 +133,17 @@ class CoarseSearch:
 def same_head(volume: Grid, modality: str, other: Grid, other_modality: str) -> Matrix | None:
     """Takes patient millimetres of ``volume`` to those of ``other``, the same head in another frame of reference.
 
-    None where no two starts (one frame on the other, one centre on the other) end at one place that is alike.
+    None where no two starts (one frame on the other, one centre on the other, the best pushed away) end at one place
+    that is alike.
     """
     centre = volume.points(volume.head & _region(volume)).mean(axis=0)
     meets = np.eye(4)
     meets[:3, 3] = other.points(other.head & _region(other)).mean(axis=0) - centre
     starts = [np.eye(4), *(_nodded(meets, degrees, volume) for degrees in SAME_STARTS)]
     ends = _rigid_ends(volume, modality, other, other_modality, starts)
+    first, _ = max(ends, key=lambda end: end[1])
+    pushed = [_nodded(first, degrees, volume) for degrees in SAME_NODS]
+    ends += _rigid_ends(volume, modality, other, other_modality, pushed)
     best, shared = max(ends, key=lambda end: end[1])
     together = sum(_difference(best, end, centre) <= SAME_ENDS for end, _ in ends)
     return best if shared >= SAME_NMI and together > 1 else None

@@ -322,11 +322,14 @@ def test_the_noise_beside_what_was_filled_is_no_body() -> None:
     assert 2 * (found & rest).sum() >= 0.95 * (found.sum() + rest.sum())
 
 
-@pytest.mark.parametrize(("ends", "one_head"), [((0, 0.5, 9, 20), True), ((0, 9, 20, 31), False)])
+@pytest.mark.parametrize(
+    ("ends", "one_head"),
+    [((0, 0.5, 9, 20, 31, 40), True), ((0, 9, 20, 31, 40, 0.5), True), ((0, 9, 20, 31, 9, 20), False)],
+)
 def test_two_frames_of_reference_are_one_head_only_where_two_starts_end_at_one_place(
     monkeypatch: pytest.MonkeyPatch, ends: tuple[float, ...], one_head: bool
 ) -> None:
-    """``ends``: degrees by which they are turned away from the truth."""
+    """``ends``: degrees by which they are turned away from the truth; the last two began beside the best one."""
     even, turned = demo_head()[0], iter(ends)
 
     def refined(volume: Grid, values: object, region: object, start: object, kind: str, to: object) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import ipywidgets
 import numpy as np
 import pandas as pd
@@ -17,6 +19,7 @@ from chorus_nb.workspace import Workspace
 
 FACE_COLUMNS = ("series_uid", "modality", "series", "files", "waiting", "need_reason", "status", "reason")
 WAITING = ("not_defaced", "rendering")
+DOUBTS = {"disagrees": "04 sees a face", "unsure": "04 perhaps sees a face"}  # of ``tables.FACE_LOOKS``
 ORDER = [
     "not_defaced",
     "rendering",
@@ -32,7 +35,9 @@ ORDER = [
 
 
 class FaceReviewer(Panel):
-    """``FaceReviewer(workspace)``: heads that may show a face, those that wait first; decided at once, on disk.
+    """``FaceReviewer(workspace)``: heads that may show a face; decided at once, on disk.
+
+    First are those in which 04's own look sees a face, or perhaps one, where 03 does not, then those that wait.
 
     A head is what the series of a study in one frame of reference show; it is looked at in one of them. ``blind=True``
     shows nothing of what others decided, nor of what a run made of it (a second reading).
@@ -50,7 +55,7 @@ class FaceReviewer(Panel):
         self._heads = dict(zip(verdicts["series_uid"], verdicts["head"], strict=True))
         self._veiled = self._decided_by_others() if blind else frozenset[str]()
         verdicts.loc[verdicts["head"].isin(self._veiled), ["status", "reason"]] = ["not_defaced", ""]
-        self.queue = heads_to_review(verdicts[verdicts["files"] > 0])
+        self.queue = heads_to_review(verdicts[verdicts["files"] > 0], self._doubted())
         self._box = ipywidgets.VBox((self,))  # below it, when asked for, the volume
         said = self.queue.assign(status=self.queue["status"].map(tables.code_in_words))
         self.content = {
@@ -116,6 +121,14 @@ class FaceReviewer(Panel):
         rows = FACE_LOG.standing(self.workspace)
         return [row for row in rows if row["reviewer"] == self.reviewer] if self._blind else rows
 
+    def _doubted(self) -> dict[str, str]:
+        """The heads about which 04's own look and 03 differ and nobody has said anything, and what 04 says."""
+        looks = self.workspace.read_or_empty(tables.FACE_LOOKS)
+        looks = looks[looks["beside"].isin(DOUBTS)].sort_values("beside", key=lambda said: said.map([*DOUBTS].index))
+        said = {self._heads.get(row["item"], "") for row in FACE_LOG.standing(self.workspace)}
+        first = looks[~looks["head"].isin(said | self._veiled)].drop_duplicates("head")
+        return dict(zip(first["head"], first["beside"].map(DOUBTS), strict=True))
+
     def _decided_by_others(self) -> frozenset[str]:
         """The heads about which another reviewer said something."""
         rows = FACE_LOG.standing(self.workspace)
@@ -126,8 +139,10 @@ class FaceReviewer(Panel):
         return {place: said[uid].decision for place, uid in enumerate(self.queue["series_uid"]) if uid in said}
 
 
-def heads_to_review(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """A row a head, those that wait first, with what waits of all its series: their files, the gravest status and why.
+def heads_to_review(verdicts: pd.DataFrame, doubted: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """A row a head, first the ``doubted`` (head to why), then those that wait; with what waits of all its series.
+
+    Of them it has the files, the gravest status and why.
 
     ``series_uid``: looked at is the series whose face was found and accepted, else the one most like a head.
     """
@@ -146,7 +161,10 @@ def heads_to_review(verdicts: pd.DataFrame) -> pd.DataFrame:
         **{name: heads[name].sum() for name in ("files", "waiting")},
         series=heads.size(),
     )
-    return shown.sort_values(["rank", "series_uid"]).reset_index()
+    doubt = pd.Series(shown.index.map((doubted or {}).get), shown.index, dtype="object").fillna("")
+    reasons = [", ".join(filter(None, said)) for said in zip(doubt, shown["reason"], strict=True)]
+    shown = shown.assign(reason=reasons, settled=doubt == "")
+    return shown.sort_values(["settled", "rank", "series_uid"]).reset_index()
 
 
 def _outlined(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:

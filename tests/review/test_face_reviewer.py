@@ -192,6 +192,26 @@ def test_the_queue_shows_heads_and_says_what_one_decision_frees() -> None:
     assert (second["head"], second["waiting"]) == ("two", 0)
     [left] = heads_to_review(verdicts[verdicts.series_uid.isin(("epi", "few"))]).to_dict("records")
     assert left["series_uid"] == "epi"
+    doubted = heads_to_review(verdicts, {"two": "04 perhaps sees a face"})
+    assert list(doubted["head"]) == ["two", "one"] and doubted["reason"][0] == "04 perhaps sees a face"
+
+
+def test_a_head_in_which_04_sees_a_face_comes_first_until_somebody_decides(waiting: Workspace) -> None:
+    numbers = dict.fromkeys(("removed", "brain_ml", "seconds"), 0.0)
+    kinds = {"modality": "MR", "need": "face", "files": 2, "mask": "m", **numbers}
+    said = {"1.2.3.1": "not_defaced", "1.2.3.2": "defaced", "1.2.3.3": "no_head"}
+    rows = [{"series_uid": uid, "head": uid[-1], "status": status, **kinds} for uid, status in said.items()]
+    waiting.write(tables.FACE_VERDICTS, tables.frame(tables.FACE_VERDICTS, rows))
+    other = {"modality": "MR", "files": 2, "status": "", "own_look": "", "held": False}
+    looks = [
+        {**other, "folder": said, "head": head, "beside": said} for head, said in (("2", "unsure"), ("3", "disagrees"))
+    ]
+    waiting.write(tables.FACE_LOOKS, tables.frame(tables.FACE_LOOKS, looks))
+    shown = FaceReviewer(waiting, "ada").queue
+    assert list(shown["head"]) == ["2", "3", "1"]
+    assert list(shown["reason"]) == ["04 perhaps sees a face", "04 sees a face", ""]
+    FaceReviewer(waiting, "ada").decide(0, "release", note="a neck")
+    assert list(FaceReviewer(waiting, "ada").queue["head"]) == ["3", "1", "2"]
 
 
 def test_a_blind_reading_shows_nothing_of_what_another_said_about_a_face(

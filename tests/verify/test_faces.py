@@ -11,15 +11,19 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import CTImageStorage, SecondaryCaptureImageStorage
 
+from chorus_nb import tables
 from chorus_nb.errors import InputError
+from chorus_nb.faces.heads import HeadAnswer
 from chorus_nb.parameters import Parameters
-from chorus_nb.verify import bodies, fronts
+from chorus_nb.verify import bodies, checks, fronts, held_by_check, verify
 from chorus_nb.verify.face_looks import FaceLook, beside, look_at
 from chorus_nb.verify.faces import faces_left
 from chorus_nb.verify.fronts import Front
 from chorus_nb.verify.skulls import Skull, skull_in
 from chorus_nb.workspace import Workspace
 from tests import heads
+from tests.deid.small_run import SmallSite, run
+from tests.faces.conftest import in_this_process
 
 FOLDER = "1/Images/CT/2/3"
 CROWNED = Skull(900.0, is_head=True, has_crown=True, juts=25.0)
@@ -224,7 +228,7 @@ def test_the_verifier_sees_a_face_in_mr_and_pt_and_that_it_was_removed(tmp_path:
 
 
 def test_the_verifier_sees_no_head_in_another_part_and_says_what_it_could_not_ask(tmp_path: Path) -> None:
-    trunk = heads.below(heads.on_a_body(heads.head("T1")), -150)
+    trunk = heads.below(heads.on_a_body(heads.head("T1")), -350)
     look = looked_at(trunk, tmp_path / "trunk")
     assert look.answer == "no_head" and beside("no_head", look) == "agrees"
     few = heads.head("T1")
@@ -232,39 +236,88 @@ def test_the_verifier_sees_no_head_in_another_part_and_says_what_it_could_not_as
     assert (look.answer, look.why, beside("no_head", look)) == ("not_asked", "fewer than ten slices", "not_asked")
 
 
+def thinned(volume: heads.Volume, planes: int, pixels: int = 1) -> heads.Volume:
+    """Every so many planes, and pixels of them: as fit for a look, in less files and time."""
+    affine = volume.affine @ np.diag([pixels, pixels, planes, 1.0])
+    values = np.ascontiguousarray(volume.values[::planes, ::pixels, ::pixels])
+    return volume._replace(values=values, affine=affine)
+
+
 def made(volume: heads.Volume, folder: Path) -> Skull | None:
     return skull_in([folder / name for name in heads.write(volume, folder)])
 
 
-def test_the_verifier_tells_a_head_and_its_face_by_the_pixels_of_the_release(tmp_path: Path) -> None:
-    head = heads.head("CT")
-    whole = made(head, tmp_path / "whole")
+@pytest.fixture(scope="module")
+def ct_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("ct")
+    return [folder / name for name in heads.write(thinned(heads.head("CT"), 2), folder)]
+
+
+def test_the_verifier_tells_a_head_and_its_face_by_the_pixels_of_the_release(
+    ct_files: list[Path], tmp_path: Path
+) -> None:
+    whole = skull_in(ct_files)
     assert whole and whole.has_face and whole.has_crown and whole.enclosed > 500
+    head = heads.head("CT")
     in_front = heads.places()[1] + 0 * heads.places()[0] < -40
     low = heads.places()[0] < 20
     cut = head._replace(values=np.where(in_front & low, -1000, head.values).astype("f4"))
-    faceless = made(cut, tmp_path / "cut")
+    faceless = made(thinned(cut, 2), tmp_path / "cut")
     assert faceless and faceless.is_head and not faceless.has_face
-    body = made(heads.on_a_body(head, arms=True, couch=True), tmp_path / "body")
+    body = made(thinned(heads.on_a_body(head, arms=True, couch=True), 2), tmp_path / "body")
     assert body and body.has_face
 
 
 @pytest.mark.parametrize("away", ["1e6", "1e12", "nan"])
-def test_a_slice_far_away_hides_no_head_and_takes_no_memory(tmp_path: Path, away: str) -> None:
-    names = heads.write(heads.head("CT"), tmp_path)
-    dataset = dcmread(tmp_path / names[3])
+def test_a_slice_far_away_hides_no_head_and_takes_no_memory(ct_files: list[Path], tmp_path: Path, away: str) -> None:
+    dataset = dcmread(ct_files[3])
     dataset["ImagePositionPatient"].value = ["0", "0", away]
-    dataset.save_as(tmp_path / names[3])
-    skull = skull_in([tmp_path / name for name in names])
+    dataset.save_as(tmp_path / "far.dcm")
+    skull = skull_in([*ct_files[:3], tmp_path / "far.dcm", *ct_files[4:]])
     assert skull and skull.has_face
 
 
 def test_the_verifier_takes_no_trunk_for_a_head(tmp_path: Path) -> None:
-    chest = made(dict(heads.negatives())["chest"], tmp_path / "chest")
+    chest = made(thinned(dict(heads.negatives())["chest"], 2), tmp_path / "chest")
     assert chest and not chest.is_head
-    trunk = made(heads.below(heads.on_a_body(heads.head("CT")), -150), tmp_path / "trunk")
+    trunk = made(thinned(heads.below(heads.on_a_body(heads.head("CT")), -350), 2), tmp_path / "trunk")
     assert trunk and trunk.enclosed > 500 and not trunk.is_head
-    assert made(heads.head("T1"), tmp_path / "mr") is None, "asked of Hounsfield units only"
+    assert made(thinned(heads.head("T1"), 8), tmp_path / "mr") is None, "asked of Hounsfield units only"
+
+
+@pytest.fixture(scope="module")
+def blind_run(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Two heads and another part, under headers that name no head, of a run whose 03 sees no head in anything."""
+    site = SmallSite(tmp_path_factory.mktemp("blind"))
+    for kind, accession in (("CT", "ACC-1"), ("T1", "ACC-2")):
+        study = f"1.2.3.{len(accession) + len(kind)}"
+        mine = {"PatientID": "MRN-1", "AccessionNumber": accession, "StudyInstanceUID": study, "SeriesDescription": ""}
+        heads.write(thinned(heads.head(kind), 5, 2), site.dicom / kind, BodyPartExamined="HIP", **mine)
+    site.add_series(31, "hip", PatientID="MRN-2", AccessionNumber="ACC-3", BodyPartExamined="HIP")
+    workspace = site.open(deface="apply")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("chorus_nb.faces.judge.each_in_child", in_this_process)
+        forged = lambda _, questions: {one.series: HeadAnswer(False, "forged") for one in questions}  # noqa: E731
+        patched.setattr("chorus_nb.faces.judge.asking.answers", forged)
+        run(workspace)
+    verify(workspace)
+    return workspace
+
+
+def test_a_face_that_03_is_blind_to_is_held_by_04_and_its_table_says_so(blind_run: Workspace) -> None:
+    outcomes = blind_run.read(tables.OUTCOMES)
+    part = outcomes.source_path.str.split("/").str[0]
+    assert set(blind_run.read(tables.FACE_VERDICTS).status) == {"no_head"}
+    assert set(outcomes[part.isin(("CT", "T1"))].reason) == {"held_by_verify"}
+    assert set(outcomes[part == "hip"].status) == {"released"}
+    held = held_by_check(blind_run)
+    assert dict(zip(held.check, held.files, strict=True)) == {"faces": 30}
+    looks = blind_run.read(tables.FACE_LOOKS).set_index("modality")
+    for modality in ("CT", "MR"):
+        row = looks[looks.files == 15].loc[modality]
+        assert (row.status, row.own_look, row.beside, bool(row.held)) == ("no_head", "face", "disagrees", True)
+    gate = checks(blind_run).set_index("check")
+    assert gate.result["faces"] == "pass", "what is left shows none"
 
 
 def test_defacing_without_its_libraries_is_refused_in_one_line(

@@ -70,8 +70,8 @@ class Deidentifier:
         if taken.meta.get(0x00020012, b"").rstrip(b"\0 ").decode("ascii", "replace") == IMPLEMENTATION_UID:
             raise Refused("already_deidentified", "written by this workbench")
         elements = Elements(self, taken, subject)
+        by_tag = elements.kept()  # first: a reason that names a value says more than one about the pixels
         container = _container(elements, taken)
-        by_tag = elements.kept()
         claimed = claims.claims(
             self.policy.options,
             self._rules_digest,

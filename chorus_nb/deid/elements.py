@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from chorus_nb import standards
 from chorus_nb.deid import claims, dates
 from chorus_nb.deid.context import KEPT, Change, Circumstances, Engine, Level, Made, Subject
-from chorus_nb.deid.root import RootValues
+from chorus_nb.deid.root import PIXEL_COUNTS, RootValues
 from chorus_nb.deid.scripted import SpanValues, resolve_script
 from chorus_nb.deid.uids import names_an_object
 from chorus_nb.deid.values import (
@@ -36,9 +36,11 @@ if TYPE_CHECKING:
 CODE_VALUE, CODING_SCHEME, SCHEME_VERSION, CODE_MEANING = CODE = (0x00080100, 0x00080102, 0x00080103, 0x00080104)
 VERSION_FORM = re.compile(r"[A-Za-z]{0,3}[\d._-]{1,12}")
 PATIENT_ID, ACCESSION_NUMBER, BIRTH_DATE, AGE = 0x00100020, 0x00080050, 0x00100030, 0x00101010
+MODALITY, MODALITIES = 0x00080060, frozenset(standards.modality_concepts())
 NUMBER_OF_FRAMES = 0x00280008  # decoders ask for it wherever it stands
-PIXEL_COUNTS = frozenset((0x00280002, 0x00280010, 0x00280011, 0x00280100, 0x00280101, 0x00280102, 0x00280103))
 PS33_TERMS, PS36 = "defined terms of PS3.3 C.12.1.1.2", "not registered in PS3.6 Annex A"
+PS35_CS, PS36_VR = "PS3.5 section 6.2: a code is written in capitals", "PS3.6: the VR of the attribute"
+CHARACTERS = TEXT | FORMATTED
 NEEDED, PRESENT = ("1", "1C"), ("2", "2C")  # Types of PS3.5 section 7.4: a value; at least the element
 LONGEST_REMEMBERED = 2048  # bytes of an element
 SIX_DIGITS = re.compile(rb"(?<![\d.])\d{6}")  # not one of the digits behind a decimal point
@@ -197,20 +199,20 @@ class Elements(RootValues):
             self.record(e, level, "X", rule.source, "")
             return None
         expected = expected_vr(e, creator)
-        vr = expected if e.vr == "UN" else e.vr
+        vr = expected if e.vr == "UN" or {e.vr, expected} <= CHARACTERS else e.vr  # one text under the VR of another
         if vr in ("UN", "SQ") or expected == "SQ":
             return self.left_out(e, level, "unknown value representation")
         if expected in TEXT and e.length > LONGEST_TEXT and action not in ("Z", "D"):
             return self.left_out(e, level, "longer than a text may be")
-        if action == "K":
-            return self.keep(e, vr, expected, rule, level)
-        if action == "C":
-            return self.clean(e, vr, expected, rule, level)
+        if action in ("K", "C"):
+            made = (self.keep if action == "K" else self.clean)(e, vr, expected, rule, level)
+            as_it_was = made is not KEPT or vr == e.vr
+            return made if as_it_was else self.replaced(e, vr, self.raw(e), "K", PS36_VR, level)
         new = self.new_value(e, vr, expected, rule, level)
         no_date = rule.action == "shift" and not new and bool(self.raw(e).strip(b" \0")) and e.tag != BIRTH_DATE
         if new is None or (no_date and self.type_of(e, level) in NEEDED):
             return self.left_out(e, level, "value does not suit its rule")
-        return self.replaced(e, vr, new, rule.action, rule.source, level)
+        return self.replaced(e, expected, new, rule.action, rule.source, level)
 
     def sequence(self, e: Element, level: Level, creator: str) -> Made:
         """A sequence item by item; every element inside answers to its own rule."""
@@ -242,6 +244,9 @@ class Elements(RootValues):
             uids = decode_text(raw, level.charset).rstrip(" \0")
             return self.replaced(e, vr, self.engine.uids.replace(uids), "U", PS36, level)
         if form is not None and not form.match(raw):
+            if e.tag == MODALITY and (code := standards.modality_code(raw.decode("latin-1"))) in MODALITIES:
+                self.notes.append("modality written in capitals")
+                return self.replaced(e, vr, code, "C", PS35_CS, level)
             if expected == "CS" and vr in TEXT:
                 return self.cleaned(e, vr, self.cleaner.clean, rule, level)  # words, not a code
             return self.left_out(e, level, "value does not have the form of its VR")
@@ -289,7 +294,7 @@ class Elements(RootValues):
         """
         text = decode_text(self.raw(e), level.charset)
         parts = [text] if vr in UNDIVIDED else text.split("\\")
-        cleaned = [shorten(how(part), vr) for part in parts]
+        cleaned = [part if (new := how(part)) == part else shorten(new, vr) for part in parts]
         if cleaned == parts:
             return KEPT
         self.notes.append("text cleaned")
@@ -319,7 +324,7 @@ class Elements(RootValues):
             case "Z":
                 return rule.replacement
             case "D":
-                return shorten(rule.replacement, vr) or dummy(vr)
+                return shorten(rule.replacement, expected) or dummy(expected)
             case "U" if worded:
                 return self.engine.uids.replace(decode_text(self.raw(e), level.charset), names_an_object(e.tag))
             case "shift" if worded:
@@ -352,7 +357,7 @@ class Elements(RootValues):
 
     def replaced(self, e: Element, vr: str, new: str | bytes, action: str, source: str, level: Level) -> Made:
         value = encode_text(new, level.charset) if isinstance(new, str) else new
-        if value == self.raw(e).rstrip(b" \0"):
+        if e.vr in (vr, "UN") and value.rstrip(b" \0") == self.raw(e).rstrip(b" \0"):
             return KEPT
         self.record(e, level, action, source, decode_text(value, level.charset))
         return level.encoding.element(e.tag, vr, value)

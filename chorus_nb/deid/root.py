@@ -8,9 +8,22 @@ from chorus_nb import standards
 from chorus_nb.dicom.charsets import DEFAULT_CHARSET, charset_of, decode_text
 from chorus_nb.dicom.encodings import numbers_in, vr_of
 from chorus_nb.dicom.pixel_data import Geometry
-from chorus_nb.dicom.spans import Element, Spans
+from chorus_nb.dicom.spans import Element, Refused, Spans
 
 WHOLE_NUMBER = re.compile(rb"\+?0*(\d{1,10})(?:\.0*)?")  # 30.0 too; no count has more digits
+
+PHOTOMETRIC_INTERPRETATION = 0x00280004
+PIXEL_COUNTS: dict[int, tuple[int, ...]] = {
+    0x00280002: (),  # Samples per Pixel
+    0x00280010: (),  # Rows
+    0x00280011: (),  # Columns
+    0x00280100: (1, 8, 16, 32, 64),  # Bits Allocated (PS3.5 section 8.1.1), as far as decoders read them
+    0x00280101: (),  # Bits Stored
+    0x00280102: tuple(range(64)),  # High Bit
+    0x00280103: (0, 1),  # Pixel Representation
+}
+"""The numbers of the Image Pixel Module that must stand with pixels (PS3.3 C.7.6.3, Type 1), and what they may be; of
+() anything but 0. Decoders guess none of them."""
 
 
 class RootValues:
@@ -43,12 +56,20 @@ class RootValues:
         return int(numbers_in(raw, "US", self.taken.big)[0]) if len(raw) >= 2 else None
 
     def geometry(self) -> Geometry:
-        """What the header says of the pixels."""
+        """What the header says of the pixels; :class:`Refused` where it does not say all that decoders ask for."""
+        for tag, allowed in PIXEL_COUNTS.items():
+            number = self.number_of(tag)
+            if number is None or not (number in allowed if allowed else number):
+                places = standards.places_slice(self.text_of(0x00080016), standards.path_step(tag))
+                why = "is not there" if number is None else "is no value that it can have"
+                raise Refused("geometry_unusable" if places else "value_unusable", f"{standards.tag_name(tag)}: {why}")
+        if not self.text_of(PHOTOMETRIC_INTERPRETATION):
+            raise Refused("value_unusable", f"{standards.tag_name(PHOTOMETRIC_INTERPRETATION)}: is not there")
         rows, columns, bits, samples, frames, stored, high, signed = map(
             self.number_of,
             (0x00280010, 0x00280011, 0x00280100, 0x00280002, 0x00280008, 0x00280101, 0x00280102, 0x00280103),
         )
-        photometric = self.text_of(0x00280004)
+        photometric = self.text_of(PHOTOMETRIC_INTERPRETATION)
         return Geometry(rows, columns, bits, samples or 1, frames or 1, photometric, stored, high, signed == 1)
 
     def overlay_bits(self) -> dict[int, int]:

@@ -266,7 +266,8 @@ class People:
                 if not (tied or labelled) and not _WITHIN.match(self._between(left, right)):
                     break
                 beside = self.every[other]
-                common = self._is_name(other, "common") and beside.text.islower() == token.text.islower()
+                alike = bool(labelled) or beside.text.islower() == token.text.islower()
+                common = self._is_name(other, "common") and alike
                 initial = self._is_initial(other) and "." in self.text[beside.end : beside.end + 1]
                 if (not common or beside.word in body_words()) and not initial:
                     break

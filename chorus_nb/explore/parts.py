@@ -24,6 +24,7 @@ from chorus_nb.dicom.survey import Header, NotDicom
 from chorus_nb.explore import values
 from chorus_nb.explore.tally import Tally
 from chorus_nb.source import BEGINNING, Source, SourceFile, is_archive
+from chorus_nb.standards import modality_code
 from chorus_nb.workspace import replacing
 
 ASKED_AGAIN = ("truncated", "structure_refused")  # faults of the file for which it is set aside
@@ -144,6 +145,7 @@ def _catalog_row(file: SourceFile, header: Header | None, reason: str, zone: Zon
         if keyword and not creator and not row[keyword] and held and path.startswith(BORROWED):
             row[keyword] = values.text_of(next(iter(held)), vr, codecs)
     row |= {
+        "Modality": modality_code(row["Modality"]),
         "TransferSyntaxUID": header.transfer_syntax,
         "MediaStorageSOPClassUID": values.text_of(*found.get(0x00020002, (b"", "UI"))),
         "has_preamble": header.has_preamble,

@@ -17,6 +17,7 @@ from chorus_nb.faces.atlas import Matrix
 from chorus_nb.faces.mosaics import is_mosaic, tiles
 from chorus_nb.faces.volume import Volume, corners
 from chorus_nb.source import Source
+from chorus_nb.standards import modality_code
 
 FEWEST, THINNEST = 10, 60.0  # slices, and millimetres along them: less is no volume to find a face in
 BRIDGED = 16.0  # mm between slices with others missing between them: a head hardly changes on the way
@@ -119,7 +120,7 @@ def placed(source: Source, paths: Sequence[str]) -> PlacedSeries:
     left_out: dict[str, Exception] = {}
     files = list(_placed_files(source, paths, left_out))
     _raise_if_empty(files, left_out)
-    return PlacedSeries(str(files[0].dataset.get("Modality", "")), files, left_out)
+    return PlacedSeries(modality_code(str(files[0].dataset.get("Modality", ""))), files, left_out)
 
 
 def with_pixels(series: PlacedSeries, wanted: Container[int] | None = None) -> SliceSeries:
@@ -149,7 +150,7 @@ def _decoded(
             continue
         found.slices.extend(one for one, *_ in kept)
         found.pictures.extend(pictures)
-        found = found._replace(modality=found.modality or str(file.dataset.get("Modality", "")))
+        found = found._replace(modality=found.modality or modality_code(str(file.dataset.get("Modality", ""))))
     _raise_if_empty(found.slices, left_out)
     return found
 

@@ -5,6 +5,7 @@ Only pydicom is used here; the second, independent reader is GDCM behind :mod:`c
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator
 from functools import cache
@@ -20,6 +21,7 @@ from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import generate_frames
+from pydicom.filereader import read_dataset
 from pydicom.multival import MultiValue
 from pydicom.pixels import pixel_array
 from pydicom.tag import BaseTag
@@ -31,6 +33,7 @@ PIXEL_ELEMENTS = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
 MEDIA_INSTANCE = 0x00020003  # of the file meta information; its other UIDs name software, classes and syntaxes
 DEFLATED = "1.2.840.10008.1.2.1.99"
 BINARY = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV", "AT"))
+DAY_RANGE = re.compile(r"-(?=\d{4})|-\Z")
 DELIMITERS = {0x5C}  # the backslash between values; a code point, as pydicom's decode_bytes wants it
 
 
@@ -62,6 +65,11 @@ class Leaf(NamedTuple):
     def values(self) -> list[str]:
         """The values of a multi-valued text element, without padding."""
         return [part.strip(" \0") for part in self.text.split("\\")]
+
+    @property
+    def days(self) -> list[str]:
+        """The values; of a DA that is a range, which only a query may have (PS3.5 Table 6.2-1), both ends."""
+        return [end for value in self.values for end in DAY_RANGE.split(value)] if self.vr != "DT" else self.values
 
 
 Leaves = dict[tuple[str, int], Leaf]
@@ -101,7 +109,7 @@ def _leaves(dataset: Dataset, path: str = "", encodings: list[str] | None = None
         raw: RawDataElement | DataElement = dataset.get_item(key)
         vr = raw.VR or ""
         if vr in ("", "UN", "SQ") and tag not in PIXEL_ELEMENTS:
-            vr = vr if vr == "SQ" else _vr_by_tag(tag) or "UN"
+            vr = vr if vr == "SQ" else vr_by_tag(tag) or "UN"
             if vr == "SQ":
                 for number, item in enumerate(dataset[key].value or ()):
                     if isinstance(item, Dataset):
@@ -122,7 +130,8 @@ def keyword_of(tag: int) -> str:
 
 
 @cache
-def _vr_by_tag(tag: int) -> str:
+def vr_by_tag(tag: int) -> str:
+    """The VR that the dictionary gives a tag, "" if it does not know it."""
     try:
         return dictionary_VR(tag)
     except KeyError:
@@ -164,7 +173,7 @@ def _without_pixels(content: bytes, dataset: FileDataset) -> tuple[bytes, bytes 
     syntax = str(dataset.file_meta.get("TransferSyntaxUID", ""))
     front, body = b"", content
     if syntax == DEFLATED:
-        start = 144 + int(dataset.file_meta.get("FileMetaInformationGroupLength", 0))
+        start = _behind_meta(content)
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         try:
             front, body = content[:start], inflater.decompress(content[start:])
@@ -179,6 +188,14 @@ def _without_pixels(content: bytes, dataset: FileDataset) -> tuple[bytes, bytes 
     if body[start : start + len(value)] != value:
         raise Unreadable("the pixel data is not where the header says")
     return front + body[:start] + body[start + len(value) :], value
+
+
+def _behind_meta(content: bytes) -> int:
+    """Where the data set begins, read as pydicom does: the group length may be absent or wrong."""
+    file = BytesIO(content)
+    file.seek(132 if content[128:132] == b"DICM" else 0)
+    read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, vr, length: tag >> 16 != 2)
+    return file.tell()
 
 
 def expected_length(dataset: Dataset) -> int | None:

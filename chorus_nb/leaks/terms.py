@@ -104,16 +104,16 @@ def from_header(leaves: Iterable[Leaf], keep_device: bool) -> Iterator[SearchTer
 
 
 def _of_leaf(leaf: Leaf, keep_device: bool) -> Iterator[SearchTerm]:
-    keyword = leaf.keyword
-    if leaf.vr == "PN" or (keyword and _vr_in_dictionary(leaf.tag) == "PN"):
+    keyword, vrs = leaf.keyword, {leaf.vr, _vr_in_dictionary(leaf.tag)}  # a date stays one under another VR
+    if "PN" in vrs:
         for name in leaf.values:
             if not stands_for_nobody(name):
                 yield from of_name(name)
-    elif leaf.vr in ("DA", "DT"):
-        for value in leaf.values:
+    elif vrs & {"DA", "DT"}:
+        for value in leaf.days:
             if (date := read_date(value)) and not stands_for_nobody(day := date.strftime("%Y%m%d")):
                 yield SearchTerm("date", day)
-    elif leaf.vr == "UI" and (leaf.tag >> 16 != 0x0002 or leaf.tag == MEDIA_INSTANCE):
+    elif "UI" in vrs and (leaf.tag >> 16 != 0x0002 or leaf.tag == MEDIA_INSTANCE):
         rule = standards.ps315_rule(leaf.tag)
         for value in leaf.values:
             if (rule is None or "U" in rule.basic) and UID.fullmatch(value) and not standards.is_registered_uid(value):

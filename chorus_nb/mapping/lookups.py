@@ -256,6 +256,8 @@ def whole_number(text: str) -> int | None:
 def _no_identifier(text: str, name: str) -> list[str]:
     if not text:
         return [f"{name} is empty"]
+    if "\0" in text:
+        return [f"{name} holds zero bytes, which no text has: the file was damaged; export it again"]
     if re.search(r"[\x00-\x1f\x7f]", text):
         return [f"{name} holds a line break or a control character; look for a quotation mark that is not closed"]
     return [f"{name} {says}" for pattern, says in _spreadsheet_faults() if pattern.fullmatch(text)][:1]

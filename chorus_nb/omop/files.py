@@ -121,7 +121,7 @@ def possible_encodings(start: bytes) -> tuple[str, ...]:
     """In what a table that begins with these bytes may be written, the likeliest first."""
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return ("utf-16",)
-    if b"\0" in start:  # of every other letter, and no mark
+    if start.count(b"\0") * 4 > len(start):  # of every other letter, and no mark
         return ("utf-16-be" if start[:1] == b"\0" else "utf-16-le",)
     return ("utf-8-sig", "cp1252")
 

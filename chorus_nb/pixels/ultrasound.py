@@ -14,6 +14,7 @@ import numpy as np
 from pydicom import Dataset
 
 from chorus_nb.pixels.boxes import Box
+from chorus_nb.standards import modality_code
 
 CONSOLE = "[the console's frame above or below the picture]"
 ECHO = 8  # grey levels of 256: less is the black around the fan
@@ -32,7 +33,7 @@ def bands(dataset: Dataset, telling: Iterable[Box], harmless: Iterable[Box], sho
     """
     rows, columns = int(dataset.Rows), int(dataset.Columns)
     regions = [region for region in _regions(dataset) if region.within(rows, columns) == region and region.area]
-    if not regions and shown is not None and dataset.get("Modality") == "US":
+    if not regions and shown is not None and modality_code(str(dataset.get("Modality", ""))) == "US":
         regions = [box.scaled(columns / shown.shape[1]).within(rows, columns) for box in outline(shown)]
     if not regions:
         return []

@@ -6,6 +6,7 @@ from chorus_nb.standards.iods import (
     in_some_image,
     iod_of,
     modalities,
+    modality_code,
     places_slice,
     releasable,
 )

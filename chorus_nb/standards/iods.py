@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from functools import cache, lru_cache
 from typing import Any
 
-from chorus_nb.standards.lists import DATA
+from chorus_nb.standards.lists import DATA, modality_concepts
 
 _IMAGE = "1.2.840.10008.5.1.4.1.1."
 _KINDS = {
@@ -43,6 +43,17 @@ def modalities(kinds: Collection[str]) -> frozenset[str]:
     """The values of Modality (0008,0060) that the ``kinds`` release; of secondary captures also those that name no
     device (PS3.3 C.7.3.1.1.1: other, document, hard copy, radiographic film)."""
     return frozenset(kinds) | (_OF_CAPTURES if "SC" in kinds else frozenset())
+
+
+def modality_code(value: str) -> str:
+    """A value of Modality (0008,0060) as it is read everywhere: a code in small letters, which no CS has (PS3.5 section
+    6.2), is the code; any other value stays as it is.
+
+    >>> modality_code("ct "), modality_code("Chest")
+    ('CT', 'Chest')
+    """
+    plain = value.strip(" \0")
+    return plain.upper() if plain.upper() in modality_concepts() else plain
 
 
 @cache

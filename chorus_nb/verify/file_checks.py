@@ -14,7 +14,7 @@ from pydicom.datadict import DicomDictionary
 
 from chorus_nb import standards
 from chorus_nb.layout import InstancePath
-from chorus_nb.leaks.reading import MEDIA_INSTANCE, Leaf, Reading
+from chorus_nb.leaks.reading import MEDIA_INSTANCE, Leaf, Reading, vr_by_tag
 from chorus_nb.leaks.shapes import Severity
 from chorus_nb.leaks.terms import read_date
 from chorus_nb.parameters import POLICIES, Parameters
@@ -36,6 +36,7 @@ META = frozenset((0x00020000, 0x00020001, 0x00020002, 0x00020003, 0x00020010, 0x
 REPLACED = frozenset((0x00100020, 0x00080050))  # PatientID and AccessionNumber: by the lookup tables
 EXACT = frozenset(("CS", "IS", "DS", "US", "SS", "UL", "SL", "FL", "FD"))
 PIXEL_MODULE = frozenset(f"(0028,{element})" for element in ("0004", "0006", "0100", "0101", "0102", "0103"))
+MODALITY = 0x00080060
 CLEAN_FEATURES = "113102"  # CID 7050 Clean Recognizable Visual Features Option
 
 
@@ -125,13 +126,14 @@ def check_dates(pair: Pair, parameters: Parameters) -> Findings:
         new = pair.release.leaves.get(key)
         if new is None or not new.text.strip() or not old.text.strip():
             continue
-        if old.vr == "TM" and old.values != new.values:
+        vr = vr_by_tag(old.tag) or old.vr  # the original may stand under any
+        if vr == "TM" and old.values != new.values:
             yield _finding(pair, "dates", "high", new.name, "the time of day changed")
-        if old.vr not in ("DA", "DT") and new.vr not in ("DA", "DT"):
+        if vr not in ("DA", "DT") and new.vr not in ("DA", "DT"):
             continue
-        if len(old.values) != len(new.values):
+        if len(old.days) != len(new.days):
             yield _finding(pair, "dates", "high", new.name, "another number of dates than in the source")
-        for before, after in zip(old.values, new.values, strict=False):
+        for before, after in zip(old.days, new.days, strict=False):
             if after and (fault := date_fault(before, after, days, parameters.zone)):
                 yield _finding(pair, "dates", "high", new.name, fault)
     for key, new in pair.release.leaves.items():
@@ -212,7 +214,7 @@ def check_uids(pair: Pair, parameters: Parameters) -> Findings:
     every = parameters.policy_name in POLICIES  # a site's own script may keep the UID of a private class
     for key, old in pair.source.leaves.items():
         new = pair.release.leaves.get(key)
-        if old.vr != "UI" or new is None:
+        if (vr_by_tag(old.tag) or old.vr) != "UI" or new is None:
             continue
         rule = standards.ps315_rule(old.tag)
         own = {uid for uid in set(old.values) & set(new.values) - {""} if not _may_stay(old.tag, uid)}
@@ -249,8 +251,12 @@ def check_retained(pair: Pair, parameters: Parameters) -> Findings:
         elif not new.value.strip(b" \0"):
             severity: Severity = "medium" if grave == "high" else "low"
             yield _finding(pair, "retained", severity, tag, f"{wanted[tag]} is empty")
-        elif old.vr in EXACT and not _same(old, new) and not (redacted and tag in PIXEL_MODULE):
+        elif EXACT & {vr_by_tag(old.tag)} and not _kept(old, new) and not (redacted and tag in PIXEL_MODULE):
             yield _finding(pair, "retained", grave, tag, f"{wanted[tag]} has another value")
+
+
+def _kept(old: Leaf, new: Leaf) -> bool:
+    return _same(old, new) or (old.tag == MODALITY and standards.modality_code(old.text) == new.text)
 
 
 def _same(old: Leaf, new: Leaf) -> bool:

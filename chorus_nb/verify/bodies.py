@@ -59,7 +59,7 @@ def stack_of(paths: Sequence[Path]) -> list[PlacedSlice] | str:
         slices.extend(_slices(path, dataset))
     stack = _thinned(_largest_run(slices))
     if not stack:
-        return "fewer than ten slices" if slices else "no place in space"
+        return "fewer than ten slices or 50 mm" if slices else "no place in space"
     return stack
 
 

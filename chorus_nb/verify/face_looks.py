@@ -104,8 +104,8 @@ def own_look_said(looks: pd.DataFrame) -> str:
 
 
 def looks_by_answer(looks: pd.DataFrame) -> pd.DataFrame:
-    """``tables.FACE_LOOKS`` counted by what both said."""
-    kinds = ["beside", "status", "own_look", "modality", "held"]
+    """``tables.FACE_LOOKS`` counted by what both said, and by why nothing could be asked."""
+    kinds = ["beside", "status", "own_look", "why", "modality", "held"]
     counted = looks.groupby(kinds, as_index=False).agg(series=("folder", "size"), files=("files", "sum"))
     return counted.sort_values(
         "beside", key=lambda column: column.map(GRAVEST_FIRST.index), kind="stable", ignore_index=True

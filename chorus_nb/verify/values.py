@@ -43,7 +43,7 @@ def _is_number(text: str) -> bool:
         float(text)
     except ValueError:
         return False
-    return text.isascii() and "_" not in text and " " not in text
+    return text.isascii() and "_" not in text and not any(map(str.isspace, text))
 
 
 def _is_time(text: str) -> bool:

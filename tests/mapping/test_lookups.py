@@ -228,3 +228,9 @@ def test_other_forms_that_spreadsheets_write(tmp_path: Path, images: bytes, says
         assert says in faults(workspace)
     else:
         assert read_lookups(workspace).image("0042", "00A1") == 70
+
+
+def test_zero_bytes_are_told_as_that_or_passed_over(tmp_path: Path) -> None:
+    header, rows = IMAGES.encode().split(b"\n", 1)
+    assert read_lookups(site(tmp_path, images=header + b"\0\0\0\n" + rows)).image("43", "A2") == 80
+    assert "row 4: PatientID holds zero bytes" in faults(site(tmp_path, images=IMAGES.encode() + b"\0\0\0\n"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pydicom
 import pytest
@@ -15,8 +16,11 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from chorus_nb.deid.dataset import Deidentifier
 from chorus_nb.dicom.spans import Refused
+from chorus_nb.dicom.survey import Header
+from chorus_nb.explore.parts import _catalog_row
 from chorus_nb.leaks import reading
 from chorus_nb.parameters import Parameters
+from chorus_nb.source import SourceFile
 from chorus_nb.verify.file_checks import FILE_CHECKS, Pair, Patient, ReleasedFile, text
 from chorus_nb.verify.pixel_container import among_pixels
 from chorus_nb.verify.series import _patterns
@@ -71,3 +75,10 @@ def test_a_deflated_file_of_pydicom_is_read_by_both(engine: Deidentifier, group_
     content = deflated(image(), group_length)
     assert (b"\2\0\0\0UL" in content) == group_length
     assert held(content, whole(engine.apply(content, SUBJECT))) == []
+
+
+def test_01_reads_a_modality_in_small_letters_as_the_code_that_03_writes() -> None:
+    content = with_raw("CS", "Modality", b"ct")
+    file = SourceFile("odd.dcm", len(content), 0)
+    row = _catalog_row(file, Header(io.BytesIO(content), len(content)), "", ZoneInfo("America/New_York"))
+    assert row["Modality"] == "CT"

@@ -13,6 +13,8 @@ from chorus_nb.dicom.encodings import BYTES, NUMBERS, WORD_SIZES, numbers_in
 from chorus_nb.dicom.forms import FORMS
 from chorus_nb.standards import tag_name
 
+RANGE = re.compile(r"\d{8}-(\d{8})?|-\d{8}")  # of dates, as a query has them (PS3.5 table 6.2-1)
+
 DECODED = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})  # VRs that SpecificCharacterSet speaks of
 EXAMPLE_LENGTH = 64  # characters of a value shown as an example
 
@@ -85,7 +87,9 @@ def trouble(value: bytes, vr: str, length: int) -> int:
 
 
 def _is_day(value: str) -> bool:
-    return not value.strip() or date_of(value.strip()[:8] if value.strip()[:8].isdigit() else value) is not None
+    """A date, none, or a range of them, of which both ends are shifted."""
+    ends = [end.strip() for end in value.split("-")] if RANGE.fullmatch(value.strip()) else [value.strip()]
+    return all(not end or date_of(end[:8] if end[:8].isdigit() else end) is not None for end in ends)
 
 
 def numbers(value: bytes, vr: str) -> list[float]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydicom.dataset import Dataset
 
+from chorus_nb.deid.dates import shift_value
 from chorus_nb.explore import assess, link, profile, scan, summary
 from chorus_nb.explore.quality import SEVERITIES, rules
+from chorus_nb.explore.values import trouble
 from chorus_nb.workspace import Workspace
 from tests.explore.survey_site import dataset, save, write_procedures
 
@@ -166,3 +169,11 @@ def test_findings_come_worst_first_and_are_counted_by_rule(survey: Workspace, ad
     counted = summary.by_rule(assess(survey))
     assert counted["severity"].tolist() == sorted(counted["severity"], key=SEVERITIES.index)
     assert counted.set_index("rule").at["burned_in_annotation", "times"] == 2
+
+
+@pytest.mark.parametrize(
+    "value", ["20190102", "20190102-20190105", "20190102-", "-20190105", "-", "20191302-20190105", "2019-01", "soon"]
+)
+def test_a_date_is_called_unusable_where_03_empties_it(value: str) -> None:
+    emptied = shift_value(value, "DA", 7, ZoneInfo("America/New_York"))[1]
+    assert (trouble(value.encode(), "DA", len(value)) == 2) == (emptied > 0)

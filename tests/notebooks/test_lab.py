@@ -26,7 +26,7 @@ from chorus_nb.workspace import Workspace
 from tests.browsing import Watched
 from tests.notebooks.finished_chain import ROOT, Chain, chorus_nb
 
-TALL = {"width": 1280, "height": 9000}  # Lab keeps only the cells that are seen in the page
+TALL = {"width": 1280, "height": 14000}  # Lab keeps only the cells that are seen in the page
 
 
 def test_outputs_are_stripped_whenever_a_notebook_is_saved() -> None:

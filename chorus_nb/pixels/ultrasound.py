@@ -14,7 +14,6 @@ import numpy as np
 from pydicom import Dataset
 
 from chorus_nb.pixels.boxes import Box
-from chorus_nb.standards import modality_code
 
 CONSOLE = "[the console's frame above or below the picture]"
 ECHO = 8  # grey levels of 256: less is the black around the fan
@@ -33,7 +32,8 @@ def bands(dataset: Dataset, telling: Iterable[Box], harmless: Iterable[Box], sho
     """
     rows, columns = int(dataset.Rows), int(dataset.Columns)
     regions = [region for region in _regions(dataset) if region.within(rows, columns) == region and region.area]
-    if not regions and shown is not None and modality_code(str(dataset.get("Modality", ""))) == "US":
+    modality = str(dataset.get("Modality", "")).strip(" \0").upper()  # no table of standards/: each change of one would
+    if not regions and shown is not None and modality == "US":  # have every picture read again
         regions = [box.scaled(columns / shown.shape[1]).within(rows, columns) for box in outline(shown)]
     if not regions:
         return []

@@ -69,6 +69,8 @@ def hold(workspace: Workspace, outcomes: pd.DataFrame, found: pd.DataFrame) -> p
     outcomes.loc[checks.notna(), ["face_share", "seconds"]] = 0.0
     outcomes["detail"] = checks.where(checks.notna(), outcomes.detail)
     workspace.write(tables.OUTCOMES, outcomes)
+    for path in found.source_path.unique():
+        workspace.source.keep_whole(path)
     put_aside(workspace, found.target_path)
     return outcomes
 

@@ -6,19 +6,18 @@ import csv
 import difflib
 import importlib.util
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from chorus_nb.errors import InputError
+from chorus_nb.secrecy import may_hold_secret
 from chorus_nb.sop import omop_deliverable
-from chorus_nb.source import SCHEMES, Source, is_store, open_source
+from chorus_nb.source import SCHEMES, Deliveries, Source, is_store, open_source
 
 DicomPlace = Annotated[
     str,
@@ -27,11 +26,6 @@ DicomPlace = Annotated[
 PULLED = "pacs:"  # the value of source that means what 00 pulled
 ModalityCode = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,16}$")]
 HOLDS_SECRET = "may hold a password or a key: put it in an environment variable and write env:NAME"
-HARMLESS_OPTIONS = frozenset(
-    ("application_name", "charset", "connect_timeout", "driver", "encrypt", "options", "sslmode", "timeout")
-)
-"""Options of a URL that are known to hold no secret; any other has to be in an environment variable."""
-USERS_BY_SCHEME = re.compile(r"(abfss?|az|sftp|ssh|(mssql|mysql|mariadb|oracle|postgresql)(\+\w+)?)://")
 SCRIPT = "CTP script"  # the name of a policy that is a path
 _LISTED = (Path(__file__).parent / "mapping" / "policies.csv").read_text(encoding="utf-8")
 RULE_SETS = {row["name"]: row["rules"] for row in csv.DictReader(_LISTED.splitlines())}  # name: module:function
@@ -55,6 +49,17 @@ class Parameters(BaseModel):
         "",
         description="Folder of original DICOM: any depth, any file names, zip archives too. Never written to. Or a "
         's3://, gs://, az:// or sftp:// address, its credential in the environment. "pacs:" = what 00 pulls.',
+    )
+    delivery: Literal["full", "append"] = Field(
+        "full",
+        description="full: the source holds everything; append: only what is new since the deliveries before, which "
+        "stay in the release.",
+    )
+    batch: str = Field(
+        "",
+        pattern=r"^[\w.-]*$",
+        description='Name of this delivery, before the path of each of its files ("" = none); append needs one where '
+        "file names come again.",
     )
     omop: str = Field(
         "",
@@ -238,10 +243,11 @@ class Parameters(BaseModel):
         return self.workers or usable_cores()
 
     def open_source(self) -> Source:
-        """The original files; asks nothing of the place where they lie."""
+        """The original files, those of earlier deliveries too; asks nothing of the place where they lie."""
         place = incoming_path(self) if self.source == PULLED else self.source
         kept = self.workspace_path / "local" / "kept_of_store" if self.workspace else None
-        return open_source(place, project_folder(), kept)
+        now = open_source(place, project_folder(), kept)
+        return Deliveries(now, self.workspace_path, self.batch) if self.workspace else now
 
     # --- reading ------------------------------------------------------------------------------------------------
 
@@ -338,27 +344,6 @@ def source_missing(place: str) -> str:
 def _is_there(name: str, value: str) -> bool:
     path = resolve(value)
     return path.is_dir() or (name == "omop" and path.is_file())
-
-
-def may_hold_secret(value: str) -> bool:
-    """Whether a URL has a place for a secret that is not empty, or a text names one, as connection strings do.
-
-    >>> may_hold_secret("postgresql://ada@db/omop?sslmode=require"), may_hold_secret("https://x.net/y?sig=1")
-    (False, True)
-    """
-    if re.search(
-        r"(?i)(password|pwd|passwd|secret|token|credential|signature|(account|access|api)_?key)\s*[=:]|\bbearer\s",
-        value,
-    ):
-        return True
-    if value.startswith("env:"):
-        return not re.fullmatch(r"env:\w+", value)
-    if "://" not in value and not value.startswith("//"):
-        return False
-    _, _, rest = value.partition("//")
-    user = "@" in rest.split("/")[0] and not USERS_BY_SCHEME.match(value)
-    options = {name.lower() for name, _ in parse_qsl(urlsplit(value).query, keep_blank_values=True)}
-    return bool(user or re.search(r":[^@]*@", rest) or options - HARMLESS_OPTIONS or "#" in rest or ";" in rest)
 
 
 def project_folder() -> Path:

@@ -24,6 +24,7 @@ FLOORS = {
             "sop",
             "standards",
             "paths",
+            "secrecy",
             "source",
             "parameters",
             "tables",

@@ -109,7 +109,7 @@ def test_a_damaged_table_is_one_line_that_says_what_to_do(
 
 def keeps(table: Table) -> bool:
     """Whether a table holds what cannot be made anew."""
-    return table.kept == "decisions" or table.name in ("registry_ids", "procedure_ids")
+    return table.kept == "decisions" or table.name in ("registry_ids", "procedure_ids", "deliveries")
 
 
 def test_a_notebook_begins_only_with_tables_that_can_be_read(demo_site: Path, tmp_path: Path) -> None:

@@ -36,7 +36,10 @@ IMPLEMENTATION_VERSION = f"CHORUS_NB {__version__}"[:16]
 
 
 class Deidentified(NamedTuple):
-    """A file to be written: ``header``, then ``pixels`` as they were (empty where there are none)."""
+    """A file to be written: ``header``, then ``pixels`` as they were (empty where there are none).
+
+    ``pixels_at``: where the pixels begin in the file that was read; -1 where they do not stand there as such.
+    """
 
     header: bytes
     pixels: Buffer
@@ -44,6 +47,7 @@ class Deidentified(NamedTuple):
     sop_instance_uid: str
     changes: list[Change]
     notes: Counter[str]
+    pixels_at: int = -1
 
 
 class Deidentifier:
@@ -87,12 +91,13 @@ class Deidentifier:
             elements.notes.append("extended offset table left out")
         body = b"".join(by_tag[tag] for tag in sorted(by_tag))
         pixels, value = (container.element, container.value) if container else (b"", b"")
+        at = taken.pixels.value if taken.pixels else -1
         if taken.transfer_syntax in DEFLATED_SYNTAXES:
-            body, pixels = _deflate(body + bytes(pixels)), b""
+            body, pixels, at = _deflate(body + bytes(pixels)), b"", -1
         sop_class = elements.level.encoding.value_of(by_tag.get(SOP_CLASS, b""))  # a private one is new
         head = _meta(sop_class.strip(b" \0"), elements.sop_instance, taken.transfer_syntax)
         return Deidentified(
-            head + body, pixels, value, elements.sop_instance, elements.changes, Counter(elements.notes)
+            head + body, pixels, value, elements.sop_instance, elements.changes, Counter(elements.notes), at
         )
 
     def rule(self, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str) -> Rule:

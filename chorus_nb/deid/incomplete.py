@@ -39,7 +39,8 @@ def hold_incomplete(workspace: Workspace, worklist: pd.DataFrame, ledger: Ledger
         return
     released = done[(done.status == "released") & done.target_path.map(layout.series_folder).isin(folders)]
     about = worklist.set_index("source_path")[["sop_class", "modality"]]
-    for target in released.target_path:
+    for path, target in zip(released.source_path, released.target_path, strict=True):
+        workspace.source.keep_whole(path)
         withdraw(long_path(workspace.release), target)
     ledger.record(
         {

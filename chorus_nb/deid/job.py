@@ -20,18 +20,20 @@ import pyarrow.compute as pc
 
 from chorus_nb import faces, processes, tables
 from chorus_nb.by_hand import asked, name_given
-from chorus_nb.deid import crosswalk
+from chorus_nb.deid import crosswalk, originals
 from chorus_nb.deid.incomplete import hold_incomplete, waiting_for_nothing
 from chorus_nb.deid.ledger import RESUME, Ledger
 from chorus_nb.deid.persons import subject_of
 from chorus_nb.deid.worker import Job, Row, Task, has_size, outcome, process, withdraw
 from chorus_nb.deid.worklist import DEID_RECIPE, uid_map
 from chorus_nb.errors import WorkbenchError, WorkerLost
+from chorus_nb.holds import NOT_RELEASED
 from chorus_nb.identity.site_words import site_vocabulary
 from chorus_nb.mapping import load_policy, read_lookups
 from chorus_nb.memory import code_digest
 from chorus_nb.paths import long_path
 from chorus_nb.pixels.decisions import IMAGE_LOG
+from chorus_nb.source import earlier
 from chorus_nb.workspace import Workspace, below, remove_partials
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ CLUSTER = 64  # workers a cluster is taken to have, so that all of them get some
 FILE_SECONDS = 900.0  # a file may take; the slowest seen, removing text from a 300-frame colour cine, took 60
 # What may be gone the next time is tried again in every run.
 PASSING = {"unreadable", "changed_since_scan", "worker_lost", "timed_out", "out_of_memory", "target_unwritable"}
+PASSING |= {"original_gone"}  # until the source holds it again
 PASSING |= {"face_not_removed"}  # of a worker's: the mask was damaged, and is made again with the worklist
 
 
@@ -62,7 +65,10 @@ def deidentify(workspace: Workspace, progress: Progress | None = None) -> pd.Dat
         finally:
             remove_partials(workspace.release)
         outcomes = _outcomes(worklist, ledger.rows())
-        crosswalk.keep_parts(workspace.local / crosswalk.CROSSWALK_FOLDER, ledger.part_names())
+        parts = ledger.part_names()
+        originals.list_kept(workspace, worklist, ledger)
+        crosswalk.keep_parts(workspace.local / crosswalk.CROSSWALK_FOLDER, parts)
+        originals.keep_kept(workspace, parts)
     workspace.write(tables.OUTCOMES, outcomes)
     return outcomes
 
@@ -78,23 +84,26 @@ def outlook(workspace: Workspace) -> pd.DataFrame:
     rows = {
         "to be made: new": worklist[todo & ~known],
         "to be made again: the file, a decision, a lookup or the plan changed": worklist[todo & known],
-        "as they were: not touched": worklist[kept],
+        "as they were: not touched": worklist[kept & ~worklist.source_path.isin(_gone(workspace))],
         "leave the release": _no_longer(worklist, done).assign(size=0),
-        "vanished from the source: stay": _vanished(worklist, done, workspace).assign(size=0),
+        "not in the source any more: stay": worklist[kept & worklist.source_path.isin(_gone(workspace))],
     }
     counts = [(what, len(files), files["size"].sum() / 1e6) for what, files in rows.items()]
     return pd.DataFrame(counts, columns=["what", "files", "MB"])
 
 
 def vanished(workspace: Workspace) -> pd.DataFrame:
-    """Released files whose source is not there any more (``source_path``, ``target_path``): they stay as they are.
+    """Released files whose source is not there any more (``source_path``, ``target_path``).
 
-    The gate of notebook 04 stays closed for them, because nothing is left to compare them with. To remove them from
-    the release, call :func:`withdraw_vanished`; to keep them, bring the source files back.
+    They stay, verified against what is kept of their originals. To take them out, :func:`withdraw_vanished`.
     """
-    with Ledger(workspace) as ledger:
-        gone = _vanished(workspace.read(tables.WORKLIST, compact=True), ledger.known(), workspace)
-    return gone[["source_path", "target_path"]].reset_index(drop=True)
+    outcomes = workspace.read_or_empty(tables.OUTCOMES)
+    there = (outcomes.status == "released") & outcomes.source_path.isin(_gone(workspace))
+    return outcomes.loc[there, ["source_path", "target_path"]].reset_index(drop=True)
+
+
+def _gone(workspace: Workspace) -> list[str]:
+    return [file.source_path for file in earlier.read_earlier(workspace.local)]
 
 
 def withdraw_vanished(workspace: Workspace, reviewer: str, note: str) -> pd.DataFrame:
@@ -102,8 +111,15 @@ def withdraw_vanished(workspace: Workspace, reviewer: str, note: str) -> pd.Data
     gone = vanished(workspace)
     rows = ({"item": str(path), "decision": "reject", "note": note} for path in gone.source_path)
     IMAGE_LOG.append(workspace, reviewer, *rows)
+    outcomes = workspace.read(tables.OUTCOMES)
+    out = outcomes.source_path.isin(gone.source_path)
+    outcomes.loc[out, ["status", "reason"]] = ("held_back", "rejected_by_review")
+    outcomes.loc[out, list(NOT_RELEASED)] = tuple(NOT_RELEASED.values())
+    outcomes.loc[out, ["face_share", "seconds"]] = 0.0
+    workspace.write(tables.OUTCOMES, outcomes)
     with Ledger(workspace) as ledger:
-        for target in gone.target_path:
+        for path, target in zip(gone.source_path, gone.target_path, strict=True):
+            workspace.source.keep_whole(path)
             withdraw(workspace.release, target)
         ledger.forget(gone.source_path)
     return gone
@@ -168,16 +184,7 @@ def _values_of(frame: pd.DataFrame, *names: str) -> Iterator[tuple[Any, ...]]:
 
 def _no_longer(worklist: pd.DataFrame, done: pd.DataFrame) -> pd.DataFrame:
     """Released files that the worklist no longer puts where they are."""
-    return done[_not_in_place(worklist, done) & _among(done.source_path, worklist.source_path)]
-
-
-def _vanished(worklist: pd.DataFrame, done: pd.DataFrame, workspace: Workspace) -> pd.DataFrame:
-    gone = done[_not_in_place(worklist, done) & ~_among(done.source_path, worklist.source_path)]
-    return gone[_stands(workspace, gone)]
-
-
-def _not_in_place(worklist: pd.DataFrame, done: pd.DataFrame) -> pd.Series:
-    return (done.status == "released") & ~_among(done.target_path, worklist.target_path)
+    return done[(done.status == "released") & ~_among(done.target_path, worklist.target_path)]
 
 
 def _among(values: pd.Series, others: pd.Series) -> pd.Series:
@@ -186,9 +193,10 @@ def _among(values: pd.Series, others: pd.Series) -> pd.Series:
 
 
 def _withdraw(workspace: Workspace, worklist: pd.DataFrame, done: pd.DataFrame, ledger: Ledger) -> None:
-    """Take out of the release what the worklist no longer puts there. What vanished from the source stays."""
+    """Take out of the release what the worklist no longer puts there."""
     gone = _no_longer(worklist, done)
-    for target in gone.target_path:
+    for path, target in zip(gone.source_path, gone.target_path, strict=True):
+        workspace.source.keep_whole(path)
         withdraw(long_path(workspace.release), target)
     ledger.forget(gone.source_path)
 
@@ -244,6 +252,7 @@ def _job(workspace: Workspace) -> bytes:
         workspace.source,
         long_path(workspace.release),
         long_path(workspace.local / crosswalk.CROSSWALK_FOLDER),
+        long_path(workspace.local / earlier.ORIGINALS_FOLDER),
         long_path(workspace.local / faces.MASKS_FOLDER),
         policy,
         site_vocabulary(workspace),

@@ -101,6 +101,11 @@ class Ledger:
         """Which part of the crosswalk holds a file."""
         return self._read(("source_path", "part"), "part <> ''")
 
+    def kept(self) -> pd.DataFrame:
+        """Of every released file the digest of its original, and the part that keeps the rest of it."""
+        found = self._read(("source_path", "source_digest", "part"), "status = 'released' and part <> ''")
+        return found.rename(columns={"source_digest": "digest"})
+
     @_whole()
     def part_names(self) -> set[str]:
         """Every part of the crosswalk that holds a file."""

@@ -22,9 +22,9 @@ from zoneinfo import ZoneInfo
 from blake3 import blake3
 
 from chorus_nb import faces, pixels
-from chorus_nb.deid import crosswalk, scripted
+from chorus_nb.deid import crosswalk, originals, scripted
 from chorus_nb.deid.context import Change, Subject
-from chorus_nb.deid.dataset import Deidentifier
+from chorus_nb.deid.dataset import Deidentified, Deidentifier
 from chorus_nb.deid.uids import UidMap
 from chorus_nb.dicom.encodings import Buffer
 from chorus_nb.dicom.spans import Refused, take_apart
@@ -32,6 +32,7 @@ from chorus_nb.errors import ChildFault, WorkbenchError
 from chorus_nb.identity.words import Vocabulary
 from chorus_nb.memory import code_digest
 from chorus_nb.source import Source
+from chorus_nb.source.earlier import Original, OriginalGone, write_originals
 from chorus_nb.workspace import below, put
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Job:
     source: Source
     release: Path
     crosswalk: Path
+    originals: Path
     faces: Path
     policy: Policy
     vocabulary: Vocabulary
@@ -84,18 +86,21 @@ def process(job: bytes, batch: tuple[Task, ...]) -> list[Row]:
     known, engine = _ready(job)
     rows: list[Row] = []
     changes: list[tuple[str, str, list[Change]]] = []
+    kept: list[Original] = []
     with _time_limit(known.seconds) as next_file:
         for task in batch:
             next_file()
             begun = time.perf_counter()
-            row, changed = _one(known, engine, task)
+            row, changed, original = _one(known, engine, task)
             row["seconds"] = time.perf_counter() - begun
             rows.append(row)
-            if changed:
+            if original:
                 changes.append((task.source_path, task.target_path, changed))
+                kept.append(original)
     if changes:
         try:
             part = crosswalk.write_part(known.crosswalk, changes)
+            write_originals(known.originals, part, kept)
         except OSError as error:
             raise _unwritable("the crosswalk", error) from None
         written = {source_path for source_path, _, _ in changes}
@@ -113,20 +118,24 @@ def _ready(job: bytes) -> tuple[Job, Deidentifier]:
     return known, Deidentifier(known.policy, known.uids, ZoneInfo(known.time_zone), known.vocabulary)
 
 
-def _one(job: Job, engine: Deidentifier, task: Task) -> tuple[Row, list[Change]]:
+def _one(job: Job, engine: Deidentifier, task: Task) -> tuple[Row, list[Change], Original | None]:
     try:
         content, identity = job.source.look(task.source_path)
         if (len(content), identity.modified_ns) != (task.size, task.modified_ns):
             raise Refused("changed_since_scan", "not the file that 01 read")
-        row, changes, parts = _made(job, engine, task, content)
-        row["target_size"], row["target_digest"] = _write_target(job.release, task.target_path, *parts)
-        return row, changes
+        row, made = _made(job, engine, task, content)
+        row["target_size"], row["target_digest"] = _write_target(
+            job.release, task.target_path, made.header, made.pixels
+        )
+        return row, made.changes, originals.kept_of(task.source_path, task.target_path, content, made)
     except Refused as refused:
         row = outcome(task, "quarantined", refused.reason, refused.detail)
     except faces.DamagedMask:
         row = outcome(task, "quarantined", "face_not_removed", "its mask is damaged")
     except ChildFault as refused:
         row = outcome(task, "quarantined", "pixels_undecodable", refused.code)
+    except OriginalGone:
+        row = outcome(task, "quarantined", "original_gone", "not in the source any more, and changed in the release")
     except OSError as error:
         if not job.source.reachable():
             raise WorkbenchError("source: it cannot be read any more; run again when it is back") from None
@@ -140,16 +149,15 @@ def _one(job: Job, engine: Deidentifier, task: Task) -> tuple[Row, list[Change]]
     except Exception as error:  # whatever a broken header does to a library, it costs this file and tells no value
         row = outcome(task, "quarantined", "unexpected_fault", f"{type(error).__name__} in {_line_of(error)}")
     try:
+        job.source.keep_whole(task.source_path)
         withdraw(job.release, task.target_path)  # what an earlier run made of it must not stay
     except OSError as error:
         raise _unwritable("the release", error) from None
-    return row, []
+    return row, [], None
 
 
-def _made(
-    job: Job, engine: Deidentifier, task: Task, content: Buffer
-) -> tuple[Row, list[Change], tuple[bytes, Buffer]]:
-    """The outcome of a released file but for the writing; its changes; header and pixels to be written."""
+def _made(job: Job, engine: Deidentifier, task: Task, content: Buffer) -> tuple[Row, Deidentified]:
+    """The outcome of a released file but for the writing, and what is to be written."""
     source_digest = _digest(content)
     pixel_digest = ""
     boxes = [*pixels.parse_boxes(task.boxes), *scripted.regions(engine.policy, content)]
@@ -174,7 +182,7 @@ def _made(
         face_mask=task.face_mask,
         face_share=float(cut.mask.mean()) if cut else 0.0,
     )
-    return row, made.changes, (made.header, made.pixels)
+    return row, made
 
 
 def _write_target(release: Path, target_path: str, header: bytes, pixel_data: Buffer) -> tuple[int, str]:

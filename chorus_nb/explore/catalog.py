@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from chorus_nb import processes, tables
 from chorus_nb.errors import WorkbenchError
+from chorus_nb.explore import earlier
 from chorus_nb.explore.parts import Batch, batches, read_batch
 from chorus_nb.memory import Recipe
 from chorus_nb.parameters import Parameters
@@ -78,7 +79,8 @@ def scan(workspace: Workspace, progress: processes.Progress | None = None) -> pd
     total = _list_files(workspace.source, found, progress)
     _drop_damaged_parts(folder)
     with tables.reading(*SURVEY), connect(workspace) as connection:
-        catalog_view(connection, "found", found.parent, found.name)
+        catalog_view(connection, "found_now", found.parent, found.name)
+        total += earlier.list_earlier(connection, workspace)
         _drop_outdated_parts(connection, folder)
         unread = connection.execute("SELECT count(*) FROM found ANTI JOIN kept USING (source_path)").fetchall()[0][0]
         todo = connection.execute(
@@ -88,6 +90,10 @@ def scan(workspace: Workspace, progress: processes.Progress | None = None) -> pd
         size = max(16, min(LARGEST_BATCH, unread // (4 * workers) + 1))
         work = batches(_rows(todo), size, workspace.source, folder, SURVEY_RECIPE.seen(workspace.parameters).zone)
         _read_all(workspace.parameters, work, total - unread, total, progress)
+        if any(folder.glob("*.catalog.parquet")):
+            catalog_view(connection, "part", folder, "*.catalog.parquet", origin=True)
+            earlier.refuse_taken_paths(connection, workspace)
+            earlier.drop_replaced(connection, workspace)
         return _assemble(connection, folder, workspace)
 
 
@@ -95,7 +101,7 @@ def _list_files(source: Source, target: Path, progress: processes.Progress | Non
     """Write what the source holds, in chunks; returns how many files."""
     total = 0
     with replacing(target, durable=False) as temporary, pq.ParquetWriter(temporary, FOUND) as writer:
-        files = source.find()
+        files = source.found_now()
         while chunk := [file._asdict() for file in islice(files, ROWS)]:
             writer.write_table(pa.Table.from_pylist(chunk, FOUND))
             total += len(chunk)
@@ -178,8 +184,9 @@ def _assemble(connection: duckdb.DuckDBPyConnection, folder: Path, workspace: Wo
         pq.ParquetWriter(temporary, tables.CATALOG.schema, compression="zstd") as writer,
     ):
         if any(folder.glob("*.catalog.parquet")):
-            catalog_view(connection, "part", folder, "*.catalog.parquet", origin=True)
-            order = connection.execute("SELECT filename, file_row_number FROM part ORDER BY source_path")
+            order = connection.execute(
+                "SELECT filename, file_row_number FROM part ANTI JOIN replaced USING (source_path) ORDER BY source_path"
+            )
             while rows := order.fetchmany(ROWS):
                 writer.write_table(_gather(rows))
     with connect(workspace) as fresh:

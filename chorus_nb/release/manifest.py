@@ -6,6 +6,7 @@ import functools
 import hashlib
 import io
 from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
@@ -18,6 +19,7 @@ from chorus_nb.processes import Progress, each
 from chorus_nb.workspace import Workspace, write_if_changed
 
 HASHED_AT_ONCE = 1 << 20
+DELTAS = ("added", "modified", "removed", "unchanged")
 MEASURED = ["path", "size", "md5", "sha256", "blake3"]
 
 
@@ -73,9 +75,17 @@ def record_delivery(workspace: Workspace) -> None:
     manifest = workspace.read(tables.MANIFEST)
     content = manifest[manifest["delta"] != "removed"]
     latest = deliveries(workspace)[:1]
-    if not (latest and _same_delivery(latest[0], content)):
-        number = len(list((workspace.local / "deliveries").glob("*.csv"))) + 1
-        write_if_changed(workspace.local / "deliveries" / f"{number:06d}.csv", tables.encode(tables.MANIFEST, manifest))
+    if latest and _same_delivery(latest[0], content):
+        return
+    number = len(list((workspace.local / "deliveries").glob("*.csv"))) + 1
+    write_if_changed(workspace.local / "deliveries" / f"{number:06d}.csv", tables.encode(tables.MANIFEST, manifest))
+    parameters = workspace.parameters
+    row: dict[str, object] = {"number": number, "recorded": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"}
+    row |= {"delivery": parameters.delivery, "batch": parameters.batch, "files": len(content)}
+    row |= {name: int((manifest["delta"] == name).sum()) for name in DELTAS}
+    before = workspace.read_or_empty(tables.DELIVERIES)
+    before = before[before["number"] < number]
+    workspace.write(tables.DELIVERIES, pd.concat([before, tables.frame(tables.DELIVERIES, [row])], ignore_index=True))
 
 
 def deliveries(workspace: Workspace) -> list[pd.DataFrame]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from chorus_nb.source.archives import BEGINNING, Archives, is_archive
 from chorus_nb.source.base import Identity, Source, SourceFile
+from chorus_nb.source.earlier import Deliveries
 from chorus_nb.source.folder import Folder
 from chorus_nb.source.store import SCHEMES, Store
 

@@ -40,6 +40,10 @@ class Source(ABC):
     def find(self) -> Iterator[SourceFile]:
         """Every file in a fixed order, also those that cannot be read, with their problem."""
 
+    def found_now(self) -> Iterator[SourceFile]:
+        """Those of :meth:`find` that the place itself holds."""
+        return self.find()
+
     @abstractmethod
     def open(self, source_path: str) -> AbstractContextManager[BinaryIO]:
         """A file to be read from its start on, and sought in."""
@@ -64,6 +68,9 @@ class Source(ABC):
     def may_be_archive(self, source_path: str) -> bool:
         """Whether a file is worth a look for members."""
         return True
+
+    def keep_whole(self, source_path: str) -> None:  # noqa: B027 - most sources have nothing to do
+        """Told before the pixels of a released file go, which may be all that is left of its original's."""
 
     def overlap(self, folder: Path) -> Literal["", "inside", "around"]:
         """Whether a folder that is written to lies inside the source or around it."""

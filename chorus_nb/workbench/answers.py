@@ -11,6 +11,7 @@ from chorus_nb import tables
 from chorus_nb.errors import NotReady
 from chorus_nb.explore.summary import in_words
 from chorus_nb.mapping.plan import RELEASES, REMOVES
+from chorus_nb.release.manifest import DELTAS
 from chorus_nb.verify import checks
 from chorus_nb.verify.gate import RELEASED_BYTES
 from chorus_nb.workbench.steps import NotebookStep
@@ -94,7 +95,6 @@ def _checks_by_result(frame: pd.DataFrame) -> dict[str, int]:
     }
 
 
-DELTAS = ("added", "modified", "removed", "unchanged")
 ANSWERS: dict[str, Callable[[Workspace], dict[str, Any]]] = {
     "00": _acquired,
     "01": _explored,

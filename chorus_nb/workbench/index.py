@@ -41,6 +41,7 @@ def render_index(workspace: Workspace, *, shareable: bool) -> str:
         rows=rows,
         waiting=[] if shareable else _waiting_rows(workspace, states, links),
         counts=counts,
+        deliveries=_deliveries(workspace),
         lists=[] if shareable else list_pages(workspace),
         found=sum(count["count"] for count in counts),
         shareable_index=_relative(workspace.reports_audit / "index.html", folder),
@@ -126,6 +127,12 @@ def _status_counts(workspace: Workspace, outcomes: str, *, shareable: bool) -> l
         }
         for status in tables.STATUSES
     ]
+
+
+def _deliveries(workspace: Workspace) -> list[dict[str, Any]]:
+    """What was delivered, latest first."""
+    latest_first = workspace.read_or_empty(tables.DELIVERIES).iloc[::-1]
+    return [dict(row) for row in latest_first.to_dict("records")]
 
 
 def _relative(file: Path, folder: Path) -> str:

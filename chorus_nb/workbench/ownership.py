@@ -27,12 +27,15 @@ def refuse_other_site(workspace: Workspace) -> None:
     if not path.is_file():
         return
     remedy = f"choose another workspace, or delete local/{SITE_FILE} to go on in this one"
+    new_place = "; a new delivery from another place is delivery: append"
     try:
         kept = dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         raise InputError(f"workspace: local/{SITE_FILE} cannot be read; {remedy}") from None
-    if others := [name for name, value in _of(workspace).items() if kept.get(name) != value]:
-        raise InputError(f"workspace: was made with another {' and another '.join(others)}; {remedy}")
+    may_differ = {"source"} if workspace.parameters.delivery == "append" else set()
+    if others := [n for n, value in _of(workspace).items() if kept.get(n) != value and n not in may_differ]:
+        said = f"workspace: was made with another {' and another '.join(others)}; {remedy}"
+        raise InputError(said + new_place * (others == ["source"]))
 
 
 def remember_site(workspace: Workspace) -> None:

@@ -8,6 +8,7 @@ from importlib import resources
 from typing import NamedTuple
 
 from chorus_nb import tables
+from chorus_nb.deid import vanished
 from chorus_nb.release import signed_off
 from chorus_nb.verify import answer, checks, is_open
 from chorus_nb.workbench.steps import SELFTEST, STEPS
@@ -101,6 +102,10 @@ def what_waits(workspace: Workspace, states: Mapping[str, str]) -> list[Waiting]
         for step in stopped[:1]
     ]
     made += _files(workspace)
+    gone = len(vanished(workspace)) if workspace.parameters.delivery == "full" else 0
+    if gone:
+        said = f"{_files_said(gone)} in the release that the source does not hold any more: is the export whole?"
+        made.append(Waiting("the analyst", said, "03_run_deid", "Not in the source any more"))
     if states.get(SELFTEST.name) == "failed":
         said = "The self-test left invented identifiers: mend what left them, before anybody signs"
         made.append(Waiting("the analyst", said, SELFTEST.name, SELFTEST.title))

@@ -173,7 +173,7 @@ def test_what_the_run_will_do_is_counted_before_anything_is_written(site: SmallS
 
 
 def counts(workspace: Workspace) -> list[int]:
-    """New, again, as they were, leave the release, vanished."""
+    """New, again, as they were, leave the release, not in the source any more."""
     return list(deid.outlook(workspace).files)
 
 

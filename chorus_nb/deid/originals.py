@@ -1,0 +1,53 @@
+"""What is kept of an original, so that a file stays verified, and can be made anew, when the source holds it no more.
+
+The release holds the pixels; kept below ``local/originals/`` is the rest, or all of it where the pixels did not leave
+as they were. A part of it goes with each part of the crosswalk, under the same name.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from chorus_nb import tables
+from chorus_nb.deid.dataset import Deidentified
+from chorus_nb.deid.ledger import Ledger
+from chorus_nb.dicom.container import END
+from chorus_nb.dicom.encodings import Buffer
+from chorus_nb.source import earlier
+from chorus_nb.source.earlier import Original
+from chorus_nb.workspace import Workspace
+
+
+def kept_of(source_path: str, target_path: str, content: Buffer, made: Deidentified) -> Original:
+    """Of a file that was read as ``content`` and released as ``made``."""
+    start, length = made.pixels_at, len(made.pixel_value)
+    inside = len(made.pixels) - length  # the value is what the element ends with, or its end mark stands behind it
+    whole = Original(source_path, target_path, 0, 0, bytes(content), b"")
+    if start < 0 or not length or inside < 0 or not _same(content[start : start + length], made.pixel_value):
+        return whole
+    for at in (inside, inside - len(END)):
+        if at >= 0 and _same(made.pixels[at : at + length], made.pixel_value):
+            behind = len(made.pixels) - at
+            return Original(
+                source_path, target_path, length, behind, bytes(content[:start]), bytes(content[start + length :])
+            )
+    return whole
+
+
+def _same(one: Buffer, other: Buffer) -> bool:
+    return len(one) == len(other) and np.array_equal(np.frombuffer(one, np.uint8), np.frombuffer(other, np.uint8))
+
+
+def list_kept(workspace: Workspace, worklist: pd.DataFrame, ledger: Ledger) -> None:
+    """Write the table of what is kept, by which 01 knows the files of earlier deliveries."""
+    released = ledger.kept().merge(worklist[["source_path", "size", "modified_ns"]], on="source_path")
+    there = {path.name for path in (workspace.local / earlier.ORIGINALS_FOLDER).glob("*.parquet")}
+    released = released[released.part.isin(there)]
+    workspace.write(tables.ORIGINALS, released[tables.ORIGINALS.column_names])
+
+
+def keep_kept(workspace: Workspace, parts: set[str]) -> None:
+    """Remove the parts that neither the ledger nor the list of earlier files names."""
+    still = {file.part for file in earlier.read_earlier(workspace.local)}
+    earlier.keep_originals(workspace.local / earlier.ORIGINALS_FOLDER, parts | still)

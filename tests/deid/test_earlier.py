@@ -1,0 +1,170 @@
+"""What the source does not hold any more stays in the release, verified against what is kept of its original."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from chorus_nb import deid, explore, tables
+from chorus_nb.errors import InputError
+from chorus_nb.mapping import make_plan
+from chorus_nb.source.earlier import read_earlier
+from chorus_nb.verify import checks, verify
+from chorus_nb.workspace import Workspace
+from tests.deid.small_run import SmallSite, age, run, same_key, times, tree
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> SmallSite:
+    site = SmallSite(tmp_path)
+    site.add("january/one", InstanceNumber=1)
+    site.add("january/two", InstanceNumber=2)
+    site.add("january/other", PatientID="MRN-2", AccessionNumber="ACC-3", SeriesInstanceUID="1.2.3.77")
+    return site
+
+
+def gate_of(workspace: Workspace) -> dict[str, str]:
+    """The results of 04 that are no pass, by check."""
+    explore.profile(workspace)
+    explore.link(workspace)
+    make_plan(workspace)
+    verify(workspace)
+    failed = checks(workspace)
+    return {row.check: row.detail for row in failed[failed.result == "fail"].itertuples()}
+
+
+def from_scratch(site: SmallSite, workspace: Workspace, months: Path) -> Workspace:
+    """The release of all that was ever delivered, made in a new workspace with the same key."""
+    whole = Workspace(
+        workspace.parameters.model_copy(update={"source": str(months), "workspace": str(site.folder / "whole")})
+    )
+    same_key(workspace, whole.create())
+    run(whole)
+    return whole
+
+
+def deliver(site: SmallSite, name: str, months: Path) -> None:
+    """The source holds a new month only; all months stand in ``months``."""
+    shutil.copytree(site.dicom, months, dirs_exist_ok=True)
+    shutil.rmtree(site.dicom)
+    site.dicom.mkdir()
+    site.add(f"{name}/three", InstanceNumber=3)
+
+
+def test_a_new_month_leaves_the_one_before_in_the_release(site: SmallSite, tmp_path: Path) -> None:
+    workspace = site.open(delivery="append")
+    run(workspace)
+    assert gate_of(workspace) == {}
+    age(workspace.release)
+    before = times(workspace.release)
+    deliver(site, "february", tmp_path / "months")
+    outcomes = run(workspace)
+    assert (outcomes.status == "released").all() and len(outcomes) == 4
+    assert times(workspace.release).items() >= before.items()
+    assert gate_of(workspace) == {}
+    shutil.copytree(site.dicom, tmp_path / "months", dirs_exist_ok=True)
+    assert tree(workspace.release) == tree(from_scratch(site, workspace, tmp_path / "months").release)
+
+
+def test_what_is_wrong_in_an_earlier_month_is_made_anew_without_its_source(site: SmallSite, tmp_path: Path) -> None:
+    workspace = site.open(delivery="append")
+    run(workspace)
+    deliver(site, "february", tmp_path / "months")
+    run(workspace)
+    corrected = "PatientID,person_id,Days_Shifted\nMRN-1,1009,-200\nMRN-2,1002,-37\nMRN-2B,1002,-37\n"
+    site.lookup("Personal_map", corrected)
+    outcomes = run(workspace)
+    assert (outcomes.status == "released").all()
+    assert sorted(path.name for path in workspace.release.iterdir()) == ["1002", "1009"]
+    assert gate_of(workspace) == {}
+    shutil.copytree(site.dicom, tmp_path / "months", dirs_exist_ok=True)
+    assert tree(workspace.release) == tree(from_scratch(site, workspace, tmp_path / "months").release)
+
+
+def test_an_original_is_made_again_byte_for_byte(site: SmallSite, tmp_path: Path) -> None:
+    workspace = site.open()
+    run(workspace)
+    before = {path: (site.dicom / path).read_bytes() for path in tree(site.dicom)}
+    shutil.rmtree(site.dicom)
+    site.dicom.mkdir()
+    explore.scan(workspace)
+    assert {path: workspace.source.read(path) for path in before} == before
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        lambda file: file.write_bytes(file.read_bytes()[:-1] + b"\x7f"),
+        lambda file: file.unlink(),
+    ],
+    ids=["another pixel", "gone"],
+)
+def test_a_released_file_that_changed_gives_no_original(site: SmallSite, spoilt: Callable[[Path], object]) -> None:
+    workspace = site.open()
+    target = workspace.release / run(workspace).target_path["january/one"]
+    (site.dicom / "january/one").unlink()
+    explore.scan(workspace)
+    spoilt(target)
+    with pytest.raises(OSError, match="cannot be made again"):
+        workspace.source.read("january/one")
+    outcomes = run(workspace)
+    told = outcomes.reason["january/one"] == "original_gone" or "accounted" in gate_of(workspace)
+    assert told
+
+
+def test_what_comes_again_elsewhere_takes_the_place_of_what_came_before(site: SmallSite) -> None:
+    workspace = site.open()
+    before = run(workspace)
+    (site.dicom / "january").rename(site.dicom / "moved")
+    outcomes = run(workspace)
+    assert sorted(outcomes.index) == ["moved/one", "moved/other", "moved/two"]
+    assert set(outcomes.target_path) == set(before.target_path)
+    assert not read_earlier(workspace.local) and gate_of(workspace) == {}
+
+
+def test_a_vanished_file_stays_until_somebody_takes_it_out(site: SmallSite) -> None:
+    workspace = site.open()
+    target = run(workspace).target_path["january/one"]
+    (site.dicom / "january/one").unlink()
+    run(workspace)
+    assert gate_of(workspace) == {}
+    assert deid.vanished(workspace).target_path.tolist() == [target]
+    deid.withdraw_vanished(workspace, "Ada", "the study was deleted")
+    assert not (workspace.release / target).exists() and gate_of(workspace) == {}
+    outcomes = run(workspace)
+    assert outcomes.reason["january/one"] == "rejected_by_review"
+    assert deid.vanished(workspace).empty and gate_of(workspace) == {}
+
+
+def test_a_file_that_leaves_the_release_comes_back_without_its_source(site: SmallSite) -> None:
+    workspace = site.open()
+    target = run(workspace).target_path["january/one"]
+    (site.dicom / "january/one").unlink()
+    site.lookup("Image_map", "PatientID,AccessionNumber,image_occurence_id\nMRN-2,ACC-3,503\n")
+    assert run(workspace).reason["january/one"] == "accession_not_mapped"
+    assert not (workspace.release / target).exists()
+    run(workspace)
+    site.lookup("Image_map", "PatientID,AccessionNumber,image_occurence_id\nMRN-1,ACC-1,501\nMRN-2,ACC-3,503\n")
+    assert run(workspace).target_path["january/one"] == target
+
+
+def test_a_delivery_takes_no_path_of_another_without_a_name(site: SmallSite) -> None:
+    workspace = site.open(delivery="append")
+    run(workspace)
+    held = tree(workspace.release)
+    site.add("january/one", SOPInstanceUID="1.2.3.999", InstanceNumber=9)
+    with pytest.raises(InputError, match="batch"):
+        explore.scan(workspace)
+    named = site.open(delivery="append", batch="february")
+    outcomes = run(named)
+    assert (outcomes.status == "released").all() and len(outcomes) == 4
+    assert tree(workspace.release).items() >= held.items()
+
+
+def test_the_table_of_what_is_kept_names_every_released_file(site: SmallSite) -> None:
+    workspace = site.open()
+    run(workspace)
+    assert workspace.read(tables.ORIGINALS).source_path.tolist() == sorted(tree(site.dicom))

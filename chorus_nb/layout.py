@@ -22,6 +22,7 @@ REPORTS = f"{METADATA}/reports"
 REGISTRY_DDL = f"{METADATA}/ddl"
 MI_CDM = f"{METADATA}/mi_cdm"
 DATA_DICTIONARY = f"{METADATA}/data_dictionary.csv"
+METADATA_TABLES = "study|series|image|ct|mr|pt|us|xr"
 SUBMISSION_NOTE = f"{METADATA}/IMAGING_SUBMISSION.md"
 CERTIFICATE = f"{METADATA}/verification_certificate"  # .html, .json and .pdf
 MANIFEST_FILE = f"{METADATA}/manifest.csv"
@@ -51,7 +52,7 @@ class FileKind(NamedTuple):
 FILE_KINDS = (
     FileKind(INSTANCE.pattern, "an image", "03_run_deid"),
     FileKind(rf"{OMOP}/({'|'.join(sorted(omop_deliverable()))})\.csv", "a table of CDM 5.4", "05_build_registry"),
-    FileKind(rf"{METADATA}/(study|series|image)\.(csv|parquet)", "metadata of the images", "05_build_registry"),
+    FileKind(rf"{METADATA}/({METADATA_TABLES})\.(csv|parquet)", "metadata of the images", "05_build_registry"),
     FileKind(rf"{METADATA}/image_registry\.csv", "the registry", "05_build_registry"),
     FileKind(r"image_registry\.csv", "its copy at the top (Multimodal-Linkage SOP)", "05_build_registry", False),
     FileKind(DATA_DICTIONARY, "what the columns mean", "05_build_registry"),

@@ -173,7 +173,9 @@ def _severity_in_file(hit: Hit, name: str) -> Severity:
     """
     lone = hit.term.kind == "name" and hit.context.count(MASK) < 2
     # descriptions were searched by 04 for the names of their own patient; part of another's name there is a word
-    described = lone and name.startswith(tuple(f"{layout.METADATA}/{table}." for table in ("study", "series", "image")))
+    described = lone and name.startswith(
+        tuple(f"{layout.METADATA}/{table}." for table in layout.METADATA_TABLES.split("|"))
+    )
     weak = described or (name.startswith(f"{layout.OMOP}/") and (lone or hit.term.kind != "name"))
     return "medium" if weak and hit.severity == "high" else hit.severity
 

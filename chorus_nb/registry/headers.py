@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import glob
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
 
 from chorus_nb import tables
@@ -31,6 +32,7 @@ WANTED: list[BaseTag] = [
     for keyword in (*tables.RELEASED_HEADERS.keywords, *PLACES, "AnatomicRegionSequence", "SpecificCharacterSet")
 ]
 FILES_A_BATCH = 200  # files a worker reads per call
+KEYWORDS = {Tag(keyword): keyword for keyword in tables.RELEASED_HEADERS.keywords}
 HEADER_KEY = ("target_path", "target_digest")
 HEADERS_RECIPE = Recipe(__name__, libraries=("pydicom",))
 
@@ -87,38 +89,63 @@ def read_header(file: Path, path: str) -> dict[str, object]:
     """The attributes of one released file as text, multi-values joined by a backslash; "" for what is no value."""
     with one_file(f"{path}: a released file cannot be used"):
         dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=WANTED)
-        found: dict[str, object] = {
-            keyword: _text_or_none(_attribute_text, dataset, keyword) for keyword in tables.RELEASED_HEADERS.keywords
-        }
-        return {**found, "anatomic_region": _text_or_none(_region_code, dataset)}
+        found, differ = _values(dataset), set[str]()
+        for place in PLACES:
+            items = _items(dataset, place)
+            for keyword, value in _agreed(items).items() if items else ():
+                if keyword not in found and keyword not in differ:
+                    found |= {} if value is None else {keyword: value}
+                    differ |= {keyword} if value is None else set()
+        found["TransferSyntaxUID"] = str(dataset.file_meta.get("TransferSyntaxUID", ""))
+        named = {keyword: found.get(keyword, "") for keyword in tables.RELEASED_HEADERS.keywords}
+        more = {"anatomic_region": _region_codes(dataset), "differ_within": "\\".join(sorted(differ))}
+        return {**named, **more, "size": file.stat().st_size}
 
 
-def _text_or_none(of: Callable[..., str], dataset: Dataset, *keyword: str) -> str:
-    """A value that the library refuses (IS ``inf``, a sequence where text belongs) costs itself, not its file."""
-    try:
-        return of(dataset, *keyword)
-    except Exception:
-        return ""
+def _values(holder: Dataset) -> dict[str, str]:
+    """The wanted attributes that stand in ``holder`` itself with a value.
+
+    A value that the library refuses (IS ``inf``, a sequence where text belongs) costs itself, not its file.
+    """
+    found = {}
+    for tag in holder.keys() & KEYWORDS.keys():
+        with contextlib.suppress(Exception):
+            value = holder[tag].value
+            if isinstance(value, Sequence):
+                continue
+            parts = value if isinstance(value, MultiValue | list) else [value]
+            if text := "\\".join("" if part is None else str(part) for part in parts):
+                found[KEYWORDS[tag]] = text
+    return found
 
 
-def _attribute_text(dataset: Dataset, keyword: str) -> str:
-    value = dataset.get(keyword)
-    if value in (None, ""):
-        value = next((v for place in PLACES if (v := _inside(dataset, place, keyword)) not in (None, "")), "")
-    return "\\".join(map(str, value)) if isinstance(value, MultiValue) else str(value)
+def _items(holder: Dataset, tag: str | BaseTag) -> list[Dataset]:
+    """The items of a sequence of ``holder``; none where the library cannot read it as one."""
+    with contextlib.suppress(Exception):
+        value = holder[tag].value
+        return list(value) if isinstance(value, Sequence) else []
+    return []
 
 
-def _inside(dataset: Dataset, place: str, keyword: str) -> object:
-    """``keyword`` in the first item of the sequence ``place`` or in the functional groups of that item."""
-    items = dataset.get(place) or []
-    for item in items[:1]:
-        for holder in (item, *(element.value[0] for element in item if element.VR == "SQ" and element.value)):
-            if holder.get(keyword) not in (None, ""):
-                return holder.get(keyword)
-    return None
+def _agreed(items: list[Dataset]) -> dict[str, str | None]:
+    """What the items of a sequence, or the functional groups in them, say: None unless all of them say the same."""
+    said: dict[str, list[set[str]]] = {}
+    for item in items:
+        here: dict[str, set[str]] = {}
+        for holder in (item, *(inner for tag in item.keys() for inner in _items(item, tag))):  # noqa: SIM118
+            for keyword, text in _values(holder).items():
+                here.setdefault(keyword, set()).add(text)
+        for keyword, texts in here.items():
+            said.setdefault(keyword, []).append(texts)
+    return {
+        keyword: next(iter(texts[0])) if len(texts) == len(items) and len(set().union(*texts)) == 1 else None
+        for keyword, texts in said.items()
+    }
 
 
-def _region_code(dataset: Dataset) -> str:
-    region = next(iter(dataset.get("AnatomicRegionSequence") or []), Dataset())
-    value, scheme = region.get("CodeValue", ""), region.get("CodingSchemeDesignator", "")
-    return f"{scheme}:{value}" if value and scheme else ""
+def _region_codes(dataset: Dataset) -> str:
+    found = []
+    for region in _items(dataset, "AnatomicRegionSequence"):
+        value, scheme = region.get("CodeValue", ""), region.get("CodingSchemeDesignator", "")
+        found += [f"{scheme}:{value}"] if value and scheme else []
+    return "\\".join(dict.fromkeys(found))

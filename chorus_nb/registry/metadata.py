@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pandas as pd
+from pydicom.datadict import dictionary_VR
 
 from chorus_nb import layout, tables
 from chorus_nb.processes import Progress
@@ -16,29 +17,60 @@ from chorus_nb.registry.identifiers import file_id
 from chorus_nb.workspace import Workspace, write_if_changed
 
 SQL_TYPES = {"text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "truth": "BOOLEAN"}
+KEYS = "folder, SeriesInstanceUID, StudyInstanceUID"
+FOLDERS = {"ct": ("CT",), "mr": ("MR",), "pt": ("PT",), "us": ("US",), "xr": ("CR", "DX", "MG")}  # by Modality
+NOTHING = "(none)"  # stands in a list for the images that have no value
+MACROS = f"""
+    CREATE MACRO listed(said) AS array_to_string([
+        coalesce(nullif(part.key, ''), '{NOTHING}') || ' (' || part.value || ')'
+        FOR part IN list_sort(map_entries(said), 'ASC') IF true], '; ');
+    CREATE MACRO of_all(v) AS CASE WHEN min(v) = max(v) THEN min(v) ELSE listed(histogram(v)) END;
+    CREATE MACRO iso_day(v) AS regexp_replace(v, '^(\\d{{4}})(\\d\\d)(\\d\\d)$', '\\1-\\2-\\3');
+    CREATE MACRO iso_time(v) AS regexp_replace(v, '^(\\d\\d)(\\d\\d)(\\d\\d(\\.\\d+)?)$', '\\1:\\2:\\3');
+    CREATE MACRO one_number(n) AS CASE WHEN min(n) = max(n) AND count(n) = count(*) THEN min(n) END;
+"""
 
 
 def build_metadata(
     workspace: Workspace, progress: Progress | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """``study``, ``series`` and ``image`` from the released headers, as CSV and Parquet with a data dictionary."""
+    """The tables ``tables.METADATA`` from the released headers, as CSV and Parquet with a data dictionary.
+
+    Returns ``study``, ``series`` and ``image``; besides them, how the series of each modality were acquired.
+    """
     headers = update_headers(workspace, progress)
-    study, series, image = (
-        _write_both(workspace, table, sql, headers)
-        for table, sql in ((tables.STUDY, _study_sql()), (tables.SERIES, _series_sql()), (tables.IMAGE, _image_sql()))
-    )
-    described = (tables.STUDY, tables.SERIES, tables.IMAGE, tables.IMAGE_REGISTRY, tables.MANIFEST)
+    queries = [_study_sql(), _series_sql(), _image_sql(), *map(_acquired_sql, tables.ACQUIRED)]
+    with duckdb.connect() as connection:
+        _prepare(connection, workspace, headers)
+        made = [_write_both(workspace, t, connection, sql) for t, sql in zip(tables.METADATA, queries, strict=True)]
+    described = (*tables.METADATA, tables.IMAGE_REGISTRY, tables.MANIFEST)
     dictionary = pd.concat([tables.describe(table).assign(table=table.name) for table in described])
     dictionary = dictionary[["table", "column", "type", "nullable", "meaning"]]
     write_if_changed(workspace.release / layout.DATA_DICTIONARY, tables.csv_bytes(dictionary))
+    study, series, image = made[:3]
     return study, series, image
 
 
-def _write_both(workspace: Workspace, table: tables.Table, sql: str, headers: Path) -> pd.DataFrame:
-    with duckdb.connect() as connection:
-        connection.create_function("file_id", file_id)
-        connection.read_parquet(glob.escape(str(headers))).create_view("headers")
-        made = connection.execute(sql).df()
+def _prepare(connection: duckdb.DuckDBPyConnection, workspace: Workspace, headers: Path) -> None:
+    """The view ``files``: a released file with its header, its place and what was done to its pixels."""
+    connection.create_function("file_id", file_id)
+    connection.execute(MACROS)
+    connection.read_parquet(glob.escape(str(headers))).create_view("headers")
+    connection.read_parquet(glob.escape(str(workspace.path(tables.OUTCOMES)))).create_view("outcomes")
+    linkage = workspace.read(tables.LINKAGE, ["image_occurrence_id", "acquired_shifted", "loinc_code", "loinc_source"])
+    connection.register("linkage", linkage)
+    registry = workspace.read_or_empty(tables.IMAGE_REGISTRY)[["group_id", "visit_id", "proc_id"]].drop_duplicates()
+    connection.register("registry", registry)
+    connection.execute("""
+        CREATE VIEW files AS SELECT headers.*, regexp_replace(target_path, '/[^/]*$', '') AS folder,
+               coalesce(boxes, '') <> '' AS pixels_redacted, coalesce(face_mask, '') <> '' AS face_removed
+        FROM headers LEFT JOIN outcomes USING (target_path)""")
+
+
+def _write_both(
+    workspace: Workspace, table: tables.Table, connection: duckdb.DuckDBPyConnection, sql: str
+) -> pd.DataFrame:
+    made = connection.execute(sql).df()
     workspace.write(table, made)
     as_parquet = replace(table, format="parquet")
     workspace.write(as_parquet, made)
@@ -46,35 +78,73 @@ def _write_both(workspace: Workspace, table: tables.Table, sql: str, headers: Pa
 
 
 def _study_sql() -> str:
-    joined = ", ".join(
-        f"coalesce(string_agg(DISTINCT nullif({k}, ''), '\\' ORDER BY nullif({k}, '')), '') AS {k}"
-        for k in tables.STUDY.keywords
-    )
     return f"""
-        SELECT any_value(PatientID)::BIGINT AS person_id, AccessionNumber::BIGINT AS image_occurrence_id,
-               StudyInstanceUID, count(DISTINCT SeriesInstanceUID) AS series, count(*) AS images, {joined}
-        FROM headers GROUP BY AccessionNumber, StudyInstanceUID ORDER BY image_occurrence_id, StudyInstanceUID"""
+        WITH studies AS (
+            SELECT PatientID::BIGINT AS person_id, AccessionNumber::BIGINT AS image_occurrence_id, StudyInstanceUID,
+                   count(DISTINCT folder) AS series, {_counted()}, {_of_all(tables.STUDY)}
+            FROM files GROUP BY ALL),
+        loinc AS (
+            SELECT image_occurrence_id, of_all(loinc_code) AS loinc_code, of_all(loinc_source) AS loinc_source
+            FROM linkage GROUP BY ALL),
+        linked AS (
+            SELECT group_id AS image_occurrence_id, one_number(visit_id) AS visit_id, one_number(proc_id) AS proc_id
+            FROM registry GROUP BY ALL)
+        SELECT studies.*, visit_id, proc_id, coalesce(loinc_code, '') AS loinc_code,
+               coalesce(loinc_source, '') AS loinc_source, least(90, {_years()}) AS age
+        FROM studies LEFT JOIN loinc USING (image_occurrence_id) LEFT JOIN linked USING (image_occurrence_id)
+        ORDER BY image_occurrence_id, StudyInstanceUID"""
+
+
+def _years() -> str:
+    """PatientAge (``045Y``, ``018M``, ``003W``, ``012D``) in years, to two places; null where it is no age."""
+    a_year = "CASE PatientAge[4] WHEN 'Y' THEN 1 WHEN 'M' THEN 12 WHEN 'W' THEN 52.1775 WHEN 'D' THEN 365.2425 END"
+    return f"round(TRY_CAST(PatientAge[:3] AS DOUBLE) / CASE WHEN length(PatientAge) = 4 THEN {a_year} END, 2)"
 
 
 def _series_sql() -> str:
-    named = {column.name: column for column in tables.SERIES.columns}
-    values = ", ".join(f"first({_cast(named[k])} ORDER BY target_path) AS {k}" for k in tables.SERIES.keywords)
     return f"""
-        SELECT any_value(PatientID)::BIGINT AS person_id, any_value(AccessionNumber)::BIGINT AS image_occurrence_id,
-               any_value(StudyInstanceUID) AS StudyInstanceUID, SeriesInstanceUID,
-               regexp_replace(target_path, '/[^/]*$', '') AS folder, count(*) AS images, {values},
-               first(anatomic_region ORDER BY target_path) AS anatomic_region
-        FROM headers GROUP BY folder, SeriesInstanceUID ORDER BY folder, SeriesInstanceUID"""
+        SELECT PatientID::BIGINT AS person_id, AccessionNumber::BIGINT AS image_occurrence_id, {KEYS}, {_counted()},
+               {_of_all(tables.SERIES)}, of_all(anatomic_region) AS anatomic_region
+        FROM files GROUP BY ALL ORDER BY {KEYS}"""
+
+
+def _acquired_sql(table: tables.Table) -> str:
+    modalities = ", ".join(f"'{modality}'" for modality in FOLDERS[table.name])
+    return f"""
+        SELECT {KEYS}, {_of_all(table)} FROM files WHERE split_part(folder, '/', 3) IN ({modalities})
+        GROUP BY ALL ORDER BY {KEYS}"""
 
 
 def _image_sql() -> str:
     named = {column.name: column for column in tables.IMAGE.columns}
     values = ", ".join(f"{_cast(named[k])} AS {k}" for k in tables.IMAGE.keywords)
     return f"""
-        SELECT file_id(SOPInstanceUID) AS file_id, target_path AS path, SeriesInstanceUID, SOPInstanceUID, {values}
-        FROM headers ORDER BY target_path"""
+        SELECT file_id(SOPInstanceUID) AS file_id, SOPInstanceUID, target_path AS path, {KEYS}, size,
+               pixels_redacted, face_removed, differ_within, {values}
+        FROM files ORDER BY target_path"""
+
+
+def _counted() -> str:
+    return """count(*) AS images, sum(size)::BIGINT AS size, count_if(pixels_redacted) AS pixels_redacted,
+              count_if(face_removed) AS face_removed"""
+
+
+def _of_all(table: tables.Table) -> str:
+    """What a group of files says: a text of all of them or a list with counts; a number of all, and the range."""
+    parts = []
+    for column in (one for one in table.columns if one.attribute):
+        value, name = _cast(column), column.name
+        parts.append(f"{'of_all' if column.kind == 'text' else 'one_number'}({value}) AS {name}")
+        if f"{name}_min" in table.column_names:
+            parts.append(f"min({value}) AS {name}_min, max({value}) AS {name}_max")
+    return ", ".join(parts)
 
 
 def _cast(column: tables.Column) -> str:
-    """The attribute as a number where the dictionary says so; null where the header does not hold one."""
-    return column.name if column.kind == "text" else f"TRY_CAST({column.name} AS {SQL_TYPES[column.kind]})"
+    """The attribute as a number where the dictionary says so, null where the header holds none; days and times ISO."""
+    if column.kind == "number":
+        return f"(CASE WHEN isfinite(TRY_CAST({column.name} AS DOUBLE)) THEN TRY_CAST({column.name} AS DOUBLE) END)"
+    if column.kind != "text":
+        return f"TRY_CAST({column.name} AS {SQL_TYPES[column.kind]})"
+    written = {"DA": "iso_day", "TM": "iso_time"}.get(dictionary_VR(column.name))
+    return f"{written}({column.name})" if written else column.name

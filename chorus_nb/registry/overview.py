@@ -55,9 +55,9 @@ def visit_timing(workspace: Workspace) -> pd.DataFrame:
 
 
 def ask(workspace: Workspace, question: str) -> pd.DataFrame:
-    """The answer of DuckDB to an SQL question about the tables ``study``, ``series``, ``image``, ``image_registry``."""
+    """The answer of DuckDB to an SQL question about the tables ``tables.METADATA`` and ``image_registry``."""
     with duckdb.connect() as connection:
-        for table in (tables.STUDY, tables.SERIES, tables.IMAGE):
+        for table in tables.METADATA:
             path = workspace.path(replace(table, format="parquet"))
             connection.read_parquet(glob.escape(str(path))).create_view(table.name)
         connection.read_csv(glob.escape(str(workspace.path(tables.IMAGE_REGISTRY)))).create_view("image_registry")

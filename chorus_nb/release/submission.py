@@ -15,6 +15,7 @@ from chorus_nb.parameters import Parameters
 from chorus_nb.workspace import Workspace
 
 SOURCE_VALUE_LENGTH = 50  # varchar of CDM 5.4; central's own column is TEXT, so longer values are kept whole
+COUNTED = ("Modality", "Manufacturer", "BodyPartExamined")  # of each file
 SHIFT_CODES = ("unshifted", "day of week kept", "season kept", "day of week and season kept", "neither kept")
 
 
@@ -28,13 +29,14 @@ def note_page(workspace: Workspace) -> bytes:
 def submission_note(workspace: Workspace) -> dict[str, pd.DataFrame]:
     """Tables by heading: counts, years, date shift, policy, what was held back, deviations and known issues."""
     registry, series = workspace.read(tables.IMAGE_REGISTRY), workspace.read(tables.SERIES)
+    headers = workspace.read(tables.RELEASED_HEADERS, ["AccessionNumber", *COUNTED])  # a row a file
     outcomes = workspace.read(tables.OUTCOMES)
     held_back = outcomes[outcomes["status"] != "released"].groupby(["status", "reason"]).size()
     return {
         "What this is and how it was made": _note_facts(workspace, registry, series),
-        "Images by modality": _note_counts(series, "Modality"),
-        "Images by manufacturer": _note_counts(series, "Manufacturer"),
-        "Images by body part": _note_counts(series, "BodyPartExamined"),
+        "Images by modality": _note_counts(headers, "Modality"),
+        "Images by manufacturer": _note_counts(headers, "Manufacturer"),
+        "Images by body part": _note_counts(headers, "BodyPartExamined"),
         "Held back at the site": held_back.rename("files").reset_index(),
         "Deviations": pd.DataFrame({"deviation": _deviations(workspace, registry)}),
         "Known issues": pd.DataFrame({"issue": _issues(workspace)}),
@@ -63,9 +65,9 @@ def _note_facts(workspace: Workspace, registry: pd.DataFrame, series: pd.DataFra
     return pd.DataFrame(facts.items(), columns=["item", "value"]).astype("string")
 
 
-def _note_counts(series: pd.DataFrame, name: str) -> pd.DataFrame:
-    named = series.assign(**{name: series[name].where(series[name] != "", "(none)")})
-    counts = named.groupby(name).agg(accessions=("image_occurrence_id", "nunique"), files=("images", "sum"))
+def _note_counts(headers: pd.DataFrame, name: str) -> pd.DataFrame:
+    named = headers.assign(**{name: headers[name].where(headers[name] != "", "(none)")})
+    counts = named.groupby(name).agg(accessions=("AccessionNumber", "nunique"), files=("AccessionNumber", "size"))
     return counts.sort_values("files", ascending=False).reset_index()
 
 

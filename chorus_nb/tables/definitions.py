@@ -37,8 +37,15 @@ def defined() -> dict[str, Table]:
     """Every table by name, in the order in which notebooks make them."""
     columns: dict[str, list[dict[str, object]]] = defaultdict(list)
     for row in _definitions("columns.csv"):
-        truths = {name: row[name] == "yes" for name in ("nullable", "attribute")}
-        columns[row.pop("table")].append({**row, **truths})
+        described, ranges = columns[row.pop("table")], row["attribute"] == "range"
+        described.append(
+            {**row, "nullable": row["nullable"] == "yes", "attribute": ranges or row["attribute"] == "yes"}
+        )
+        for end, least in (("min", "smallest"), ("max", "largest")) if ranges else ():
+            meaning = f"the {least} {row['name']} of the released headers"
+            described.append(
+                {**row, "name": f"{row['name']}_{end}", "meaning": meaning, "nullable": True, "attribute": False}
+            )
     of_rows, made = TypeAdapter(Table).validate_python, dict[str, Table]()
     for row in _definitions("tables.csv"):
         typed = {"key": row["key"].split(), "lasting": row["lasting"] == "yes", "columns": columns[row["name"]]}

@@ -7,6 +7,7 @@ the first time and the second.
 from __future__ import annotations
 
 import functools
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -29,7 +30,8 @@ from chorus_nb.verify.findings import ASKED_OF_TREE, RANK, Finding, Findings
 from chorus_nb.verify.gate import check_rows
 from chorus_nb.workspace import Workspace
 
-METADATA_TABLES = (tables.STUDY, tables.SERIES, tables.IMAGE)
+METADATA_TABLES = tuple(tables.TABLES[name] for name in layout.METADATA_TABLES.split("|"))
+END_OF_RANGE = re.compile("_(min|max)$")  # a column of a range holds numbers of the element it is named after
 
 
 def verify_tree(workspace: Workspace, made: Mapping[str, bytes] | None = None) -> pd.DataFrame:
@@ -168,12 +170,16 @@ def _metadata_files(workspace: Workspace) -> Iterator[Path]:
         yield from (workspace.path(table), workspace.path(replace(table, format="parquet")))
 
 
+def _element_of(column: str) -> int | None:
+    return tag_for_keyword(END_OF_RANGE.sub("", column))
+
+
 @functools.cache
 def _technique_columns() -> dict[str, Leaf]:
     """Columns of the metadata tables whose element never holds a patient or is a number, with an empty one of these."""
     leaves = {}
     for name in {column.name for table in METADATA_TABLES for column in table.columns}:
-        if (tag := tag_for_keyword(name)) is not None:
+        if (tag := _element_of(name)) is not None:
             vr = dictionary_VR(tag)
             if vr in NUMERIC or standards.never_a_patient(tag, vr):
                 leaves[name] = Leaf("", tag, vr, "", b"", "")
@@ -210,7 +216,7 @@ def _described(workspace: Workspace) -> Findings:
     for path in _metadata_files(workspace):
         name = path.relative_to(workspace.root).as_posix()
         for column, cell in sorted({(column, cell) for column, cells in _cells_by_column(path) for cell in cells}):
-            if (tag := tag_for_keyword(column)) is not None:
+            if (tag := _element_of(column)) is not None:
                 for severity, detail in _said_by(tag, cell, known):
                     yield Finding("tables", severity, name, column, detail)
 

@@ -17,12 +17,12 @@ from chorus_nb.registry.identifiers import file_id
 from chorus_nb.workspace import Workspace, write_if_changed
 
 SQL_TYPES = {"text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "truth": "BOOLEAN"}
-KEYS = "folder, SeriesInstanceUID, StudyInstanceUID"
-FOLDERS = {"ct": ("CT",), "mr": ("MR",), "pt": ("PT",), "us": ("US",), "xr": ("CR", "DX", "MG")}  # by Modality
-NOTHING = "(none)"  # stands in a list for the images that have no value
+SERIES_KEY = "folder, SeriesInstanceUID, StudyInstanceUID"
+ACQUIRED_BY = {"ct": ("CT",), "mr": ("MR",), "pt": ("PT",), "us": ("US",), "xr": ("CR", "DX", "MG")}  # by Modality
+NO_VALUE = "(none)"  # stands in a list for the images that have no value
 MACROS = f"""
     CREATE MACRO listed(said) AS array_to_string([
-        coalesce(nullif(part.key, ''), '{NOTHING}') || ' (' || part.value || ')'
+        coalesce(nullif(part.key, ''), '{NO_VALUE}') || ' (' || part.value || ')'
         FOR part IN list_sort(map_entries(said), 'ASC') IF true], '; ');
     CREATE MACRO of_all(v) AS CASE WHEN min(v) = max(v) THEN min(v) ELSE listed(histogram(v)) END;
     CREATE MACRO iso_day(v) AS regexp_replace(v, '^(\\d{{4}})(\\d\\d)(\\d\\d)$', '\\1-\\2-\\3');
@@ -103,23 +103,23 @@ def _years() -> str:
 
 def _series_sql() -> str:
     return f"""
-        SELECT PatientID::BIGINT AS person_id, AccessionNumber::BIGINT AS image_occurrence_id, {KEYS}, {_counted()},
-               {_of_all(tables.SERIES)}, of_all(anatomic_region) AS anatomic_region
-        FROM files GROUP BY ALL ORDER BY {KEYS}"""
+        SELECT PatientID::BIGINT AS person_id, AccessionNumber::BIGINT AS image_occurrence_id, {SERIES_KEY},
+               {_counted()}, {_of_all(tables.SERIES)}, of_all(anatomic_region) AS anatomic_region
+        FROM files GROUP BY ALL ORDER BY {SERIES_KEY}"""
 
 
 def _acquired_sql(table: tables.Table) -> str:
-    modalities = ", ".join(f"'{modality}'" for modality in FOLDERS[table.name])
+    modalities = ", ".join(f"'{modality}'" for modality in ACQUIRED_BY[table.name])
     return f"""
-        SELECT {KEYS}, {_of_all(table)} FROM files WHERE split_part(folder, '/', 3) IN ({modalities})
-        GROUP BY ALL ORDER BY {KEYS}"""
+        SELECT {SERIES_KEY}, {_of_all(table)} FROM files WHERE split_part(folder, '/', 3) IN ({modalities})
+        GROUP BY ALL ORDER BY {SERIES_KEY}"""
 
 
 def _image_sql() -> str:
     named = {column.name: column for column in tables.IMAGE.columns}
     values = ", ".join(f"{_cast(named[k])} AS {k}" for k in tables.IMAGE.keywords)
     return f"""
-        SELECT file_id(SOPInstanceUID) AS file_id, SOPInstanceUID, target_path AS path, {KEYS}, size,
+        SELECT file_id(SOPInstanceUID) AS file_id, SOPInstanceUID, target_path AS path, {SERIES_KEY}, size,
                pixels_redacted, face_removed, differ_within, {values}
         FROM files ORDER BY target_path"""
 

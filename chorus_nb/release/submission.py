@@ -15,7 +15,7 @@ from chorus_nb.parameters import Parameters
 from chorus_nb.workspace import Workspace
 
 SOURCE_VALUE_LENGTH = 50  # varchar of CDM 5.4; central's own column is TEXT, so longer values are kept whole
-COUNTED = ("Modality", "Manufacturer", "BodyPartExamined")  # of each file
+COUNTED_BY = ("Modality", "Manufacturer", "BodyPartExamined")  # of each file
 SHIFT_CODES = ("unshifted", "day of week kept", "season kept", "day of week and season kept", "neither kept")
 
 
@@ -29,7 +29,7 @@ def note_page(workspace: Workspace) -> bytes:
 def submission_note(workspace: Workspace) -> dict[str, pd.DataFrame]:
     """Tables by heading: counts, years, date shift, policy, what was held back, deviations and known issues."""
     registry, series = workspace.read(tables.IMAGE_REGISTRY), workspace.read(tables.SERIES)
-    headers = workspace.read(tables.RELEASED_HEADERS, ["AccessionNumber", *COUNTED])  # a row a file
+    headers = workspace.read(tables.RELEASED_HEADERS, ["AccessionNumber", *COUNTED_BY])  # a row a file
     outcomes = workspace.read(tables.OUTCOMES)
     held_back = outcomes[outcomes["status"] != "released"].groupby(["status", "reason"]).size()
     return {

@@ -30,7 +30,7 @@ from chorus_nb.verify.findings import ASKED_OF_TREE, RANK, Finding, Findings
 from chorus_nb.verify.gate import check_rows
 from chorus_nb.workspace import Workspace
 
-METADATA_TABLES = tuple(tables.TABLES[name] for name in layout.METADATA_TABLES.split("|"))
+DESCRIBED_TABLES = tuple(tables.TABLES[name] for name in layout.METADATA_TABLES.split("|"))
 END_OF_RANGE = re.compile("_(min|max)$")  # a column of a range holds numbers of the element it is named after
 
 
@@ -166,7 +166,7 @@ def _parts(path: Path) -> Iterator[pd.DataFrame]:
 
 
 def _metadata_files(workspace: Workspace) -> Iterator[Path]:
-    for table in METADATA_TABLES:
+    for table in DESCRIBED_TABLES:
         yield from (workspace.path(table), workspace.path(replace(table, format="parquet")))
 
 
@@ -178,7 +178,7 @@ def _element_of(column: str) -> int | None:
 def _technique_columns() -> dict[str, Leaf]:
     """Columns of the metadata tables whose element never holds a patient or is a number, with an empty one of these."""
     leaves = {}
-    for name in {column.name for table in METADATA_TABLES for column in table.columns}:
+    for name in {column.name for table in DESCRIBED_TABLES for column in table.columns}:
         if (tag := _element_of(name)) is not None:
             vr = dictionary_VR(tag)
             if vr in NUMERIC or standards.never_a_patient(tag, vr):
@@ -230,7 +230,7 @@ def _said_by(tag: int, text: str, known: KnownWords) -> Iterator[tuple[Severity,
 
 def _canonical(workspace: Workspace) -> Findings:
     """A Parquet file holds its table and nothing else: written anew, it is the same bytes."""
-    for table in METADATA_TABLES:
+    for table in DESCRIBED_TABLES:
         as_parquet = replace(table, format="parquet")
         path = workspace.path(as_parquet)
         if path.is_file():

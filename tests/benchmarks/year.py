@@ -1,7 +1,8 @@
-"""A year of a made-up site on the OMOP demo: twelve deliveries, each killed once, each compared with one made from scratch.
+"""A year of a made-up site on the OMOP demo: twelve deliveries, each killed once and compared with one from scratch.
 
-``python -m tests.benchmarks.year FOLDER`` prints a row a month: is the gate open, is the release that of a new workspace
-with all that was ever delivered, is it what a receiver has who applied every delta, and how many files were rewritten.
+``python -m tests.benchmarks.year FOLDER`` prints a row a month: is the gate open, is the release that of a new
+workspace with all that was ever delivered, is it what a receiver has who applied every delta, how many files were
+rewritten.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Year:
         """A study in visit ``number``, in the source."""
         visit = self.visits[number]
         patient = patient_of(visit)
-        person, shift = self.persons.setdefault(patient, (visit["person_id"], -10 - number))
+        _, shift = self.persons.setdefault(patient, (visit["person_id"], -10 - number))
         accession = f"ACC-{number:05d}"
         self.images[patient, accession] = 7000 + number
         moment = pd.Timestamp(visit["visit_start_datetime"]) + pd.Timedelta(minutes=1) - pd.Timedelta(days=shift)

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 from pydicom.datadict import dictionary_VR
 
-from chorus_nb import layout, tables
+from chorus_nb import tables
 from chorus_nb.processes import Progress
+from chorus_nb.registry.dictionary import write_dictionary
 from chorus_nb.registry.headers import update_headers
 from chorus_nb.registry.identifiers import file_id
 from chorus_nb.workspace import Workspace, write_if_changed
@@ -43,10 +45,7 @@ def build_metadata(
     with duckdb.connect() as connection:
         _prepare(connection, workspace, headers)
         made = [_write_both(workspace, t, connection, sql) for t, sql in zip(tables.METADATA, queries, strict=True)]
-    described = (*tables.METADATA, tables.IMAGE_REGISTRY, tables.MANIFEST)
-    dictionary = pd.concat([tables.describe(table).assign(table=table.name) for table in described])
-    dictionary = dictionary[["table", "column", "type", "nullable", "meaning"]]
-    write_if_changed(workspace.release / layout.DATA_DICTIONARY, tables.csv_bytes(dictionary))
+    write_dictionary(workspace)
     study, series, image = made[:3]
     return study, series, image
 
@@ -70,11 +69,14 @@ def _prepare(connection: duckdb.DuckDBPyConnection, workspace: Workspace, header
 def _write_both(
     workspace: Workspace, table: tables.Table, connection: duckdb.DuckDBPyConnection, sql: str
 ) -> pd.DataFrame:
-    made = connection.execute(sql).df()
-    workspace.write(table, made)
-    as_parquet = replace(table, format="parquet")
-    workspace.write(as_parquet, made)
-    return workspace.read(as_parquet)
+    found = connection.sql(sql).to_arrow_table().select(table.column_names)
+    made = tables.to_pandas(found.cast(pa.schema([field.with_nullable(True) for field in table.schema])))
+    del found
+    write_if_changed(workspace.path(table), tables.csv_bytes(made))
+    write_if_changed(
+        workspace.path(replace(table, format="parquet")), tables.parquet_bytes(tables.to_arrow(table, made))
+    )
+    return made
 
 
 def _study_sql() -> str:

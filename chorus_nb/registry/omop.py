@@ -125,7 +125,7 @@ def minted_procedures(workspace: Workspace) -> pd.DataFrame:
     ours = ours[~fed_back].merge(studies, on="src_file", validate="1:1").sort_values(["datetime", "src_file"])
     ours["folder"] = ours["src_file"].map(series_folder).map(series_folder)
     first = ours.groupby("proc_id").agg(
-        {"person_id": "first", "datetime": "first", "visit_id": "first", "group_id": "first", "modality": "first"}
+        {"person_id": "first", "datetime": "first", "visit_id": "first", "group_id": "first", "modality": _only}
         | {"loinc_code": "first", "folder": _common_folder}
     )
     source_value = "path: " + first["folder"] + ", group: " + first["group_id"].astype("string")
@@ -142,6 +142,11 @@ def minted_procedures(workspace: Workspace) -> pd.DataFrame:
         }
     )
     return made.reindex(columns=cdm_fields(PROCEDURE_TABLE)["column"]).reset_index(drop=True)
+
+
+def _only(modalities: pd.Series) -> str:
+    """The modality of an accession; "" of one that has several: none of them speaks for the others."""
+    return str(modalities.iloc[0]) if modalities.nunique() == 1 else ""
 
 
 def _common_folder(folders: pd.Series) -> str:

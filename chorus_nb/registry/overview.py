@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import glob
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import duckdb
 import pandas as pd
@@ -52,6 +54,26 @@ def visit_timing(workspace: Workspace) -> pd.DataFrame:
     made["hours"] = (made["taken"] - made["admitted"]).dt.total_seconds() / 3600
     made["day"] = (made["taken"].dt.normalize() - made["admitted"].dt.normalize()).dt.days + 1
     return made[["modality", "files", "hours", "day"]]
+
+
+def questions(workspace: Workspace) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Ten questions of a researcher, each with its answer by :func:`ask`.
+
+    They are data: ``questions/*.sql``, the question in the first line.
+    """
+    for path in sorted(Path(__file__).with_name("questions").glob("*.sql")):
+        query = path.read_text(encoding="utf-8")
+        yield query.partition("\n")[0].removeprefix("-- "), ask(workspace, query)
+
+
+def completeness(workspace: Workspace) -> pd.DataFrame:
+    """How many files have each attribute of ``study`` and ``series`` in their header, by modality, in percent."""
+    wanted = [k for k in dict.fromkeys((*tables.STUDY.keywords, *tables.SERIES.keywords)) if k != "Modality"]
+    shares = ", ".join(f"round(100 * avg(({keyword} <> '')::INT), 1) AS {keyword}" for keyword in wanted)
+    with duckdb.connect() as connection:
+        headers = connection.read_parquet(glob.escape(str(workspace.path(tables.RELEASED_HEADERS))))
+        filled = headers.aggregate(f"Modality, {shares}", "Modality").order("Modality").df().set_index("Modality")
+    return filled.T.rename_axis("attribute").rename_axis(None, axis="columns").reset_index()
 
 
 def ask(workspace: Workspace, question: str) -> pd.DataFrame:

@@ -13,10 +13,12 @@ from chorus_nb.tables.schema import (
     empty,
     encode,
     frame,
+    parquet_bytes,
     probe,
     read,
     reading,
     to_arrow,
+    to_pandas,
 )
 
 TABLES = defined()

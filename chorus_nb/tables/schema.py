@@ -113,11 +113,14 @@ def to_arrow(table: Table, frame: pd.DataFrame) -> pa.Table:
 def encode(table: Table, frame: pd.DataFrame) -> bytes:
     """The bytes of ``table`` as it is kept: Parquet, or CSV (UTF-8, LF, RFC 4180, nulls blank)."""
     arrow = to_arrow(table, frame)
-    if table.format == "parquet":
-        sink = io.BytesIO()
-        pq.write_table(arrow, sink, compression="zstd")
-        return sink.getvalue()
-    return csv_bytes(_to_pandas(arrow))
+    return parquet_bytes(arrow) if table.format == "parquet" else csv_bytes(to_pandas(arrow))
+
+
+def parquet_bytes(arrow: pa.Table) -> bytes:
+    """``arrow`` (of :func:`to_arrow`) as Parquet."""
+    sink = io.BytesIO()
+    pq.write_table(arrow, sink, compression="zstd")
+    return sink.getvalue()
 
 
 def csv_bytes(frame: pd.DataFrame) -> bytes:
@@ -156,7 +159,7 @@ def decode(table: Table, content: bytes) -> pd.DataFrame:
             if name not in arrow.column_names:
                 arrow = arrow.append_column(name, pa.array([""] * len(arrow), pa.string()))
         expect(table, arrow.schema)
-    return _to_pandas(to_arrow(table, _converted(_to_pandas(arrow), from_cell)))
+    return to_pandas(to_arrow(table, _converted(to_pandas(arrow), from_cell)))
 
 
 def read(table: Table, path: Path, columns: Sequence[str] | None = None, *, compact: bool = False) -> pd.DataFrame:
@@ -173,7 +176,7 @@ def read(table: Table, path: Path, columns: Sequence[str] | None = None, *, comp
         arrow = pq.read_table(path, columns=None if columns is None else list(columns))
         expect(table, arrow.schema, columns)
         if not compact:
-            return _to_pandas(arrow)
+            return to_pandas(arrow)
         return arrow.to_pandas(types_mapper={pa.string(): pd.StringDtype("pyarrow"), pa.int64(): pd.Int64Dtype()}.get)
 
 
@@ -218,15 +221,15 @@ def expect(table: Table, found: pa.Schema, columns: Sequence[str] | None = None)
 
 def empty(table: Table) -> pd.DataFrame:
     """The table without rows."""
-    return _to_pandas(table.schema.empty_table())
+    return to_pandas(table.schema.empty_table())
 
 
 def frame(table: Table, rows: list[dict[str, object]]) -> pd.DataFrame:
     """A checked frame of ``rows``; a text column that is left out is ""."""
-    return _to_pandas(to_arrow(table, pd.DataFrame(rows, columns=table.column_names)))
+    return to_pandas(to_arrow(table, pd.DataFrame(rows, columns=table.column_names)))
 
 
-def _to_pandas(arrow: pa.Table) -> pd.DataFrame:
+def to_pandas(arrow: pa.Table) -> pd.DataFrame:
     """``arrow`` with nullable integers, and text as Python's."""
     others = {pa.int64(): pd.Int64Dtype()}.get
     columns = zip(arrow.column_names, arrow.columns, strict=True)

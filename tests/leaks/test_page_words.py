@@ -35,6 +35,9 @@ def said_by_pages() -> Iterator[str]:
         shareable = path.stem in {step.name for step in NOTEBOOK_STEPS if step.shareable}
         for cell in nbformat.read(path, 4).cells:
             yield cell.source + " " + cell.id if shareable or cell.cell_type == "markdown" else ""
+    for path in (PACKAGE / "registry/questions").glob("*.sql"):
+        question, _, query = path.read_text("utf-8").partition("\n")
+        yield " ".join((question, *re.findall(r"\bAS (\w+)", query)))
     for name in ("tables/reasons", "verify/checks", "registry/checks", "acquire/gaps"):
         for row in csv.DictReader((PACKAGE / f"{name}.csv").read_text("utf-8").splitlines()):
             yield " ".join(row.values())

@@ -10,7 +10,15 @@ import pandas as pd
 import pytest
 
 from chorus_nb.figures.registry import images_per_visit_day, time_to_imaging
-from chorus_nb.registry import build_registry, held_back, link_summary, visit_timing
+from chorus_nb.registry import (
+    build_metadata,
+    build_registry,
+    completeness,
+    held_back,
+    link_summary,
+    questions,
+    visit_timing,
+)
 from chorus_nb.workspace import Workspace
 from tests.small_release import TWO_PATIENTS, make_workspace
 
@@ -45,3 +53,21 @@ def test_the_figures_draw_any_number_of_accessions(count: int) -> None:
         picture = BytesIO()
         draw(timing).savefig(picture, format="png")
         assert picture.getvalue().startswith(b"\x89PNG")
+
+
+def test_each_question_of_a_researcher_runs_and_has_a_question(small: Workspace) -> None:
+    build_registry(small)
+    build_metadata(small)
+    answers = dict(questions(small))
+    assert len(answers) == 10
+    assert answers["Contrast CT of the chest with slices under 1 mm"].values.tolist() == [
+        [501, 9001, "Iohexol", 0.625, 2]
+    ]
+    assert all(len(answer.columns) > 1 for answer in answers.values())
+
+
+def test_how_complete_headers_are_is_told_by_modality(small: Workspace) -> None:
+    build_metadata(small)
+    filled = completeness(small).set_index("attribute")
+    assert filled.loc["SliceThickness"].tolist() == [100, 0]
+    assert filled.loc["Manufacturer"].tolist() == [100, 100]

@@ -1,0 +1,98 @@
+"""What the columns of the release's tables mean: a dictionary as a table, and a Frictionless data package."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pandas as pd
+from pydicom.datadict import tag_for_keyword
+from pydicom.tag import Tag
+
+from chorus_nb import layout, tables
+from chorus_nb.workspace import Workspace, write_if_changed
+
+DESCRIBED = (*tables.METADATA, tables.IMAGE_REGISTRY, tables.MANIFEST)
+PACKAGED = (*tables.METADATA, tables.IMAGE_REGISTRY)
+TYPES = {"text": "string", "integer": "integer", "number": "number", "truth": "boolean"}
+STUDY_KEY, SERIES_KEY_COLUMNS = list(tables.STUDY.key), list(tables.SERIES.key)
+REFERENCES = {  # which columns of a table are a row of which other
+    "series": (STUDY_KEY, "study"),
+    "image": (SERIES_KEY_COLUMNS, "series"),
+    "image_registry": (["file_id"], "image"),
+    **{table.name: (SERIES_KEY_COLUMNS, "series") for table in tables.ACQUIRED},
+}
+STATED = "stated by the consortium with the release"
+
+
+def write_dictionary(workspace: Workspace) -> None:
+    """``data_dictionary.csv`` and ``datapackage.json`` beside the tables that they describe."""
+    words = data_dictionary()
+    write_if_changed(workspace.release / layout.DATA_DICTIONARY, tables.csv_bytes(words))
+    content = json.dumps(data_package(words), indent=1, ensure_ascii=False) + "\n"
+    write_if_changed(workspace.release / layout.DATA_PACKAGE, content.encode())
+
+
+def data_dictionary() -> pd.DataFrame:
+    """A row per column: type, unit (UCUM), defined terms, tag of its attribute and meaning."""
+    said = pd.concat([tables.describe(table).assign(table=table.name) for table in DESCRIBED], ignore_index=True)
+    keyword = said["column"].str.replace(r"_(min|max)$", "", regex=True)
+    units = _units()
+    said["unit"] = [units.get(name, ("", ""))[0] for name in keyword]
+    said["values"] = [units.get(name, ("", ""))[1] for name in keyword]
+    tags = (tag_for_keyword(name) for name in keyword)
+    said["tag"] = ["" if tag is None else str(Tag(tag)) for tag in tags]
+    return said[["table", "column", "type", "nullable", "unit", "values", "tag", "meaning"]]
+
+
+def data_package(words: pd.DataFrame) -> dict[str, object]:
+    """A Frictionless tabular data package (specs.frictionlessdata.io): fields, types, units and keys of each CSV."""
+    return {
+        "profile": "tabular-data-package",
+        "name": "chorus-imaging-metadata",
+        "title": "De-identified metadata of the released images",
+        "description": "Each table stands beside this file as CSV and as Parquet; data_dictionary.csv has its columns.",
+        "licenses": [{"name": "other-closed", "title": STATED}],
+        "citation": STATED,
+        "resources": [_resource(table, words[words["table"] == table.name]) for table in PACKAGED],
+    }
+
+
+def _resource(table: tables.Table, words: pd.DataFrame) -> dict[str, object]:
+    schema: dict[str, object] = {
+        "fields": [_field(row) for row in words.to_dict("records")],
+        "missingValues": [""],
+        "primaryKey": list(table.key),
+    }
+    if table.name in REFERENCES:
+        fields, other = REFERENCES[table.name]
+        schema["foreignKeys"] = [{"fields": fields, "reference": {"resource": other, "fields": fields}}]
+    return {
+        "profile": "tabular-data-resource",
+        "name": table.name,
+        "path": f"{table.name}.csv",
+        "description": f"A row is {table.a_row_is}.",
+        "format": "csv",
+        "mediatype": "text/csv",
+        "encoding": "utf-8",
+        "schema": schema,
+    }
+
+
+def _field(row: dict[str, object]) -> dict[str, object]:
+    """Text may be empty; a value list is told, not demanded: a list with counts is none of its values."""
+    required = {"constraints": {"required": True}} if row["type"] != "text" and not row["nullable"] else {}
+    more = {name: row[name] for name in ("unit", "values", "tag") if row[name]}
+    return {
+        "name": row["column"],
+        "type": TYPES[str(row["type"])],
+        "description": row["meaning"],
+        **required,
+        **more,
+    }
+
+
+def _units() -> dict[str, tuple[str, str]]:
+    with Path(__file__).with_name("units.csv").open(encoding="utf-8", newline="") as file:
+        return {row["column"]: (row["unit"], row["values"]) for row in csv.DictReader(file)}

@@ -20,6 +20,8 @@ from chorus_nb.parameters import Parameters, resolve
 
 PARTIAL = ".partial-"  # prefix of a file that is being written; never a finished one
 
+RETIRED_KEYS = "retired_keys"  # below local/, after ``chorus-nb rotate-key``
+
 
 class Workspace:
     """The folders of one run (DESIGN "The workspace of a run").
@@ -118,6 +120,11 @@ class Workspace:
         if len(key) < 16:
             raise InputError("key_file: too short; it needs at least 32 hexadecimal digits")
         return key
+
+    def keys(self) -> tuple[bytes, ...]:
+        """The site's key and those it had before, latest first: what was made with them is known again by them."""
+        archived = sorted((self.local / RETIRED_KEYS).glob("*.key"), reverse=True)
+        return (self.key(), *(bytes.fromhex(path.read_text(encoding="ascii").strip()) for path in archived))
 
 
 def digest_of(path: Path) -> str:

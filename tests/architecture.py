@@ -33,6 +33,7 @@ FLOORS = {
             "memory",
             "by_hand",
             "decisions",
+            "withdrawn",
         ),
         *("processes", "holds", "seal", "dicom", "omop", "identity", "leaks"),
     ),

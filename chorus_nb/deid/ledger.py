@@ -89,6 +89,20 @@ class Ledger:
         with self.connection:
             self.connection.executemany("delete from outcome where source_path = ?", ((path,) for path in source_paths))
 
+    @_whole()
+    def rename_part(self, old: str, new: str) -> None:
+        """Files whose changes stood in part ``old`` of the crosswalk have them in ``new``."""
+        with self.connection:
+            self.connection.execute("update outcome set part = ? where part = ?", (new, old))
+
+    @_whole()
+    def shred(self, source_paths: Iterable[str]) -> None:
+        """:meth:`forget`, so that nothing of these rows stands in the bytes of the file any more."""
+        self.connection.execute("pragma secure_delete = on")
+        self.forget(source_paths)
+        self.connection.execute("vacuum")
+        self.connection.execute("pragma wal_checkpoint(truncate)")
+
     def known(self) -> pd.DataFrame:
         """Of every file what tells whether it is to be done again."""
         return self._read(("source_path", "fingerprint", "status", "reason", "target_path", "target_size"))

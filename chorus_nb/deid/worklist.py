@@ -22,6 +22,7 @@ from chorus_nb.identity.site_words import site_vocabulary
 from chorus_nb.mapping import Lookups, load_policy, read_lookups
 from chorus_nb.memory import DECODERS, Recipe, digest
 from chorus_nb.omop import NEAR_VISIT, read_omop, visit_spans
+from chorus_nb.withdrawn import WITHDRAWN, Withdrawn
 from chorus_nb.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -47,10 +48,12 @@ def make_worklist(workspace: Workspace, progress: Progress | None = None) -> pd.
     catalog = workspace.read(tables.CATALOG)
     lookups = read_lookups(workspace)
     work = _Work(catalog)
+    _map(work, lookups)
+    work.take(Withdrawn.of(workspace).files(work.files), "held_back", WITHDRAWN)
     _unreadable(work)
     _meant(work, workspace, catalog)
     _kinds(work, workspace.parameters.kinds)
-    _mapped(work, lookups)
+    _mapped(work)
     _dated(work, workspace)
     _visits(work, workspace)
     _duplicates(work, workspace)
@@ -141,8 +144,8 @@ def _kinds(work: _Work, kinds: Sequence[str]) -> None:
     work.take(~files.has_pixels, "held_back", "no_pixels")
 
 
-def _mapped(work: _Work, lookups: Lookups) -> None:
-    """PatientID and AccessionNumber by the lookup tables; a patient without a row is a fault, an accession is not."""
+def _map(work: _Work, lookups: Lookups) -> None:
+    """PatientID and AccessionNumber by the lookup tables."""
     files = work.files
     pairs = files[["PatientID", "AccessionNumber"]].apply(lambda column: column.str.strip(" \0"))
     persons = {patient: lookups.person(patient) for patient in pairs.PatientID.unique()}
@@ -153,6 +156,11 @@ def _mapped(work: _Work, lookups: Lookups) -> None:
     files["image_occurrence_id"] = pd.array(
         [images[pair] for pair in pairs.itertuples(index=False, name=None)], dtype="Int64"
     )
+
+
+def _mapped(work: _Work) -> None:
+    """A patient without a row is a fault, an accession is not."""
+    files = work.files
     work.take(files.person_id.isna(), "quarantined", "patient_not_mapped", "PatientID has no row in Personal_map")
     work.take(
         files.image_occurrence_id.isna(), "held_back", "accession_not_mapped", "no row in Image_map: not of interest"

@@ -18,7 +18,9 @@ from chorus_nb.omop import cdm_fields, open_omop, read_omop
 from chorus_nb.omop.reading import OmopTables
 from chorus_nb.registry.image_registry import released_links
 from chorus_nb.registry.omop_delivery import Delivery, delivered_records, examine_table
+from chorus_nb.registry.omop_withdrawn import WithdrawnRows
 from chorus_nb.sop import omop_deliverable
+from chorus_nb.withdrawn import Withdrawn
 from chorus_nb.workspace import Workspace, digest_of, replacing, write_if_changed
 
 PROCEDURE_TABLE = "procedure_occurrence"
@@ -31,7 +33,8 @@ def build_omop(workspace: Workspace) -> pd.DataFrame:
 
     Returns the added rows. ``procedure_occurrence`` always goes, others of the 13 of the Data-Upload SOP if
     ``omop_tables`` names them. What the site delivers stays byte for byte but for cells that go empty: free text and
-    columns outside the CDM that ``omop_columns`` does not name, and cells that identify somebody.
+    columns outside the CDM that ``omop_columns`` does not name, and cells that identify somebody; and for the rows of
+    persons and accessions that were withdrawn.
     Writes ``tables.OMOP_FINDINGS`` and ``tables.OMOP_WITHHELD``.
     """
     added = minted_procedures(workspace)
@@ -40,9 +43,12 @@ def build_omop(workspace: Workspace) -> pd.DataFrame:
     there = set(opened.names())
     delivered = _delivered(workspace, opened, asked & there)
     identifying = identifying_cells(workspace, {n: functools.partial(csv_parts, p) for n, p in delivered.items()})
-    withheld = _withheld(workspace)
+    withdrawn = Withdrawn.of(workspace)
+    withheld = _withheld(workspace, withdrawn)
+    notes = _delivered(workspace, opened, {"note"} & there).get("note") if withdrawn else None
+    gone, shared = WithdrawnRows.of(withdrawn, notes), workspace.parameters.omop_columns
     found = [
-        examine_table(name, path, identifying[name], workspace.parameters.omop_columns, withheld.keys())
+        examine_table(name, path, identifying[name], shared, withheld.keys(), gone)
         for name, path in sorted(delivered.items())
     ]
     for one in found:
@@ -79,12 +85,12 @@ def _write(found: Delivery, added: pd.DataFrame, target: Path) -> None:
             file.write((newline * (not end.endswith(b"\n")) + text).encode())
 
 
-def _withheld(workspace: Workspace) -> Counter[int]:
-    """Persons none of whose images is released although there are some, with the number of these."""
+def _withheld(workspace: Workspace, withdrawn: Withdrawn) -> Counter[int]:
+    """Persons none of whose images is released although there are some, with the number of these; none withdrawn."""
     outcomes = workspace.read(tables.OUTCOMES, ["source_path", "status"])
     persons = workspace.read(tables.WORKLIST, ["source_path", "person_id"]).dropna(subset=["person_id"])
     images = persons.merge(outcomes, on="source_path")
-    released = set(images.loc[images["status"] == "released", "person_id"])
+    released = withdrawn.persons.union(images.loc[images["status"] == "released", "person_id"])
     kept = images[images["status"].isin(["held_back", "quarantined"]) & ~images["person_id"].isin(released)]
     return Counter(kept["person_id"].astype(int).tolist())
 

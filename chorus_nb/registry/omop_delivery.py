@@ -9,7 +9,7 @@ import csv
 import io
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from chorus_nb.errors import InputError
 from chorus_nb.leaks.cells import IdentifyingCells
 from chorus_nb.leaks.files import csv_parts
 from chorus_nb.omop import cdm_fields
+from chorus_nb.registry.omop_withdrawn import WithdrawnRows
 from chorus_nb.sop import omop_consent
 
 FIELD = re.compile(rb'("(?:[^"]|"")*"|[^,\r\n]*)(,|\r\n|\n|\r|\Z)')
@@ -49,6 +50,7 @@ class Delivery:
     empty: dict[int, Collection[str] | None] = field(default_factory=dict)
     rows_of: Counter[int] = field(default_factory=Counter)  # of each person whose images are withheld
     rows: int = 0
+    withdrawn: WithdrawnRows = field(default_factory=WithdrawnRows)
 
     @cached_property
     def required(self) -> frozenset[str]:
@@ -69,6 +71,11 @@ class Delivery:
         values = self.empty.get(place, ())
         return values is ALL or cell in values
 
+    @cached_property
+    def is_withdrawn(self) -> Callable[[Sequence[str]], bool] | None:
+        """Tells of the cells of a row whether it stays behind; None where no row does."""
+        return self.withdrawn.rule(self.names())
+
     def names(self) -> list[str]:
         """The columns of the file as the CDM calls them."""
         header = next(_records(self.source), b"")
@@ -77,14 +84,20 @@ class Delivery:
 
 
 def examine_table(
-    table: str, source: Path, identifying: IdentifyingCells, consented: Collection[str], withheld: Collection[int]
+    table: str,
+    source: Path,
+    identifying: IdentifyingCells,
+    consented: Collection[str],
+    withheld: Collection[int],
+    withdrawn: WithdrawnRows | None = None,
 ) -> Delivery:
     """What of the table ``source`` stays behind, and how it differs from the CDM, cell by cell.
 
     ``identifying``: the cells that identify somebody; ``consented``: ``table.column`` that the site agreed to share;
-    ``withheld``: persons whose images are. :class:`InputError` if the file is no CSV table with columns of the CDM.
+    ``withheld``: persons whose images are; ``withdrawn``: rows that are not delivered. :class:`InputError` if the file
+    is no CSV table with columns of the CDM.
     """
-    found = Delivery(table, source)
+    found = Delivery(table, source, withdrawn=withdrawn or WithdrawnRows())
     names, fields = found.names(), cdm_fields(table)
     types = dict(zip(fields["column"], fields["type"], strict=True))
     if not types.keys() & set(names):
@@ -95,6 +108,7 @@ def examine_table(
     try:
         for part in csv_parts(source):
             found.rows += len(part)
+            part = _delivered_rows(found, part)
             for place, (name, raw) in enumerate(zip(names, part.columns, strict=True)):
                 own = identifying.get(str(raw), {})
                 _check_cells(found, place, name, types.get(name, ""), part[raw], own, consented)
@@ -104,6 +118,14 @@ def examine_table(
     except ValueError:
         raise InputError(f"omop: {source.name} is not a readable CSV table with a header") from None
     return found
+
+
+def _delivered_rows(found: Delivery, part: pd.DataFrame) -> pd.DataFrame:
+    if found.is_withdrawn is None:
+        return part
+    gone = [found.is_withdrawn(row) for row in part.itertuples(index=False, name=None)]
+    found.counts["", "withdrawn"] += sum(gone)
+    return part[[not one for one in gone]]
 
 
 def _check_columns(found: Delivery, names: list[str], wanted: list[str]) -> None:
@@ -184,9 +206,9 @@ def _also_empty(found: Delivery, place: int, cells: pd.Series) -> None:
 
 
 def delivered_records(found: Delivery) -> Iterator[bytes]:
-    """The records of the table, byte for byte but for the cells that go empty."""
-    emptied = found.goes_empty()
-    if not emptied:
+    """The records of the table, byte for byte but for the cells that go empty, without the rows that stay behind."""
+    emptied, is_withdrawn = found.goes_empty(), found.is_withdrawn
+    if not (emptied or is_withdrawn):
         yield from _records(found.source)
         return
     if sum(bool(record.strip()) for record in _records(found.source)) != found.rows + 1:
@@ -196,6 +218,8 @@ def delivered_records(found: Delivery) -> Iterator[bytes]:
     yield next(records)
     for record in records:
         cells = _fields(record)
+        if is_withdrawn and is_withdrawn([_unquoted(cell).decode("latin-1") for cell in cells]):
+            continue
         for place, nothing in emptied.items():
             if (
                 place < len(cells)
@@ -212,6 +236,8 @@ def _written_anew(found: Delivery) -> Iterator[bytes]:
     writer.writerow(found.names())
     for part in csv_parts(found.source):
         for row in part.itertuples(index=False, name=None):
+            if found.is_withdrawn and found.is_withdrawn(row):
+                continue
             writer.writerow("" if found.is_emptied(place, cell) else cell for place, cell in enumerate(row))
         yield line.getvalue().encode("latin-1")
         line.seek(0)

@@ -16,6 +16,7 @@ from blake3 import blake3
 from chorus_nb import layout, tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.processes import Progress, each
+from chorus_nb.withdrawn import WITHDRAWN, Withdrawn
 from chorus_nb.workspace import Workspace, write_if_changed
 
 HASHED_AT_ONCE = 1 << 20
@@ -57,7 +58,9 @@ def _measure(file: IO[bytes]) -> tuple[int, str, str, str]:
 def with_delta(workspace: Workspace, measured: pd.DataFrame) -> pd.DataFrame:
     """The manifest: each file as added, modified or unchanged since the last delivery, and what was removed since.
 
-    A delivery of the very same files is not compared with itself, so packing again gives the same manifest.
+    What was delivered at any time and withdrawn since is told as removed in every delivery, with that reason: whoever
+    missed one delivery learns it from the next. A delivery of the very same files is not compared with itself, so
+    packing again gives the same manifest.
     """
     content = measured[["path", "size", "md5", "sha256"]]
     before = next((old for old in deliveries(workspace) if not _same_delivery(old, content)), content.iloc[:0])
@@ -67,7 +70,20 @@ def with_delta(workspace: Workspace, measured: pd.DataFrame) -> pd.DataFrame:
     gone = both["delta"] == "removed"
     for column in ("size", "md5", "sha256"):
         both[column] = both[column].where(~gone, both[f"{column}_before"])
+    if withdrawn := Withdrawn.of(workspace):
+        both = pd.concat([both, _tombstones(workspace, withdrawn, both)], ignore_index=True)
+        gone = both["delta"] == "removed"
+        both["why"] = both["path"].where(gone, "").pipe(withdrawn.paths).map({True: WITHDRAWN, False: ""})
+    else:
+        both["why"] = ""
     return both[tables.MANIFEST.column_names].sort_values("path", ignore_index=True)
+
+
+def _tombstones(workspace: Workspace, withdrawn: Withdrawn, told: pd.DataFrame) -> pd.DataFrame:
+    """What stood in any delivery, was withdrawn and is not ``told`` of yet."""
+    known = [old[withdrawn.paths(old["path"])] for old in deliveries(workspace)]
+    ever = pd.concat([told.iloc[:0], *known])[["path", "size", "md5", "sha256"]].drop_duplicates("path")
+    return ever[~ever["path"].isin(told["path"])].assign(delta="removed")
 
 
 def record_delivery(workspace: Workspace) -> None:

@@ -72,8 +72,24 @@ def read_log(workspace: Workspace) -> list[dict[str, Any]]:
 
 
 def recorded_digests(workspace: Workspace) -> dict[str, str]:
-    """BLAKE3 of each table as the notebook that wrote it last recorded it, by its place."""
-    return {place: digest for line in read_log(workspace) for place, digest in line.get("outputs", {}).items()}
+    """BLAKE3 of each table as what wrote it last recorded it, by its place; of none that was taken out since."""
+    found: dict[str, str] = {}
+    for line in read_log(workspace):
+        found |= line.get("outputs", {})
+        for place in line.get("removed", ()):
+            found.pop(place, None)
+    return found
+
+
+def recorded_reports(workspace: Workspace) -> dict[str, str]:
+    """The same of reports."""
+    found: dict[str, str] = {}
+    for line in read_log(workspace):
+        if line.get("event") == "report":
+            found[line["report"]] = line["digest"]
+        for place in line.get("removed", ()):
+            found.pop(place, None)
+    return found
 
 
 def chain_head(workspace: Workspace) -> str:
@@ -115,8 +131,7 @@ def _broken_links(workspace: Workspace) -> Iterator[str]:
 
 
 def _changed_reports(workspace: Workspace) -> Iterator[str]:
-    recorded = {line["report"]: line["digest"] for line in read_log(workspace) if line.get("event") == "report"}
-    for report, digest in recorded.items():
+    for report, digest in recorded_reports(workspace).items():
         if _is_elsewhere(workspace, report):
             continue
         file = workspace.root / report

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from chorus_nb import __version__
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.parameters import Parameters
+from chorus_nb.workbench.keeping_commands import keeping_commands
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     lab.set_defaults(command=_lab)
 
     _evidence_commands(commands)
+    keeping_commands(commands)
     template = commands.add_parser("parameters", help="print a parameter file with every parameter explained")
     template.set_defaults(command=_parameters)
     return parser

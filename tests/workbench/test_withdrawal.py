@@ -1,0 +1,245 @@
+"""A patient withdraws: at once, for good, and nothing of them is found any more."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from chorus_nb import deid, explore, tables
+from chorus_nb.errors import InputError
+from chorus_nb.registry import build_metadata, build_mi_cdm, build_omop, build_registry
+from chorus_nb.release.manifest import record_delivery, with_delta
+from chorus_nb.workbench import audit
+from chorus_nb.workbench.withdrawal import take_back, withdraw_for_good
+from chorus_nb.workspace import Workspace
+from tests.deid.small_run import SmallSite
+from tests.small_release import PERSON, PROCEDURE, VISIT
+
+NAMES = {"MRN-1": "Okonkwo-Lindqvist^Adaeze", "MRN-2": "Vasquez-Thorne^Benedikta", "MRN-2B": "Vasquez-Thorne^Benedikta"}
+ACCESSIONS = {"ACC-1001": "MRN-1", "ACC-1002": "MRN-1", "ACC-2003": "MRN-2", "ACC-2004": "MRN-2B"}
+WHO = {"by": "A. Privacy", "note": "consent withdrawn"}
+
+
+class Site(SmallSite):
+    """Two persons in one folder: 1001 with two accessions, 1002 with two PatientIDs."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.lookup(
+            "Personal_map", "PatientID,person_id,Days_Shifted\nMRN-1,1001,-100\nMRN-2,1002,-37\nMRN-2B,1002,-37\n"
+        )
+        rows = [f"{p},{a},{50 + n}\n" for n, (a, p) in enumerate(ACCESSIONS.items(), 1)]
+        self.lookup("Image_map", "PatientID,AccessionNumber,image_occurence_id\n" + "".join(rows))
+        omop = folder / "omop"
+        persons = {1001: "MRN-1", 1002: "MRN-2"}
+        (omop / "person.csv").write_text(
+            PERSON + "".join(f"{p},8532,1950,,,,8527,0,,,,{s},F,0,,0,,0\n" for p, s in persons.items())
+        )
+        (omop / "visit_occurrence.csv").write_text(VISIT)
+        (omop / "procedure_occurrence.csv").write_text(
+            PROCEDURE
+            + "".join(
+                f"{n},{p},4180642,2024-01-30,,,,32833,,1,,,,{v},0,\n"
+                for n, p, v in ((333, 1001, "51"), (334, 1001, "52"), (335, 1002, ""))
+            )
+        )
+        head = "measurement_id,person_id,measurement_concept_id,measurement_date,measurement_type_concept_id"
+        (omop / "measurement.csv").write_text(
+            f"{head},measurement_event_id,meas_event_field_concept_id\n"
+            "1,1001,3000,2024-01-30,32817,333,1147082\n"
+            "2,1001,3000,2024-01-30,32817,333,1147127\n"
+            "3,1002,3000,2024-01-30,32817,,\n"
+        )
+        (omop / "note.csv").write_text("note_id,person_id\n7,1001\n8,1002\n")
+        (omop / "note_nlp.csv").write_text("note_nlp_id,note_id\n70,7\n80,8\n")
+        for number, (accession, patient) in enumerate(ACCESSIONS.items(), 1):
+            for image in (1, 2):
+                self.add(
+                    f"export/{patient}-{accession}-{image}.dcm",
+                    PatientID=patient,
+                    PatientName=NAMES[patient],
+                    AccessionNumber=accession,
+                    StudyInstanceUID=f"1.2.826.77.{number}",
+                    SeriesInstanceUID=f"1.2.826.77.{number}.1",
+                    InstanceNumber=image,
+                )
+
+    def workspace(self) -> Workspace:
+        asked = ["person", "measurement", "note", "note_nlp"]
+        return self.open(omop_tables=asked, site="north")
+
+
+def run(workspace: Workspace) -> Workspace:
+    """What 01, 03 and 05 do."""
+    explore.scan(workspace)
+    explore.profile(workspace)
+    explore.link(workspace)
+    return run_03(workspace)
+
+
+def run_03(workspace: Workspace) -> Workspace:
+    deid.make_worklist(workspace)
+    deid.deidentify(workspace)
+    workspace.write(tables.SEARCH_TERMS, tables.empty(tables.SEARCH_TERMS))
+    build_registry(workspace)
+    build_metadata(workspace)
+    build_omop(workspace)
+    build_mi_cdm(workspace)
+    return workspace
+
+
+def deliver(workspace: Workspace) -> pd.DataFrame:
+    """What 06 does with the manifest."""
+    from chorus_nb import layout
+    from chorus_nb.release.manifest import measure_files
+
+    paths = [path for path in layout.files_below(workspace.release) if path != layout.MANIFEST_FILE]
+    manifest = with_delta(workspace, measure_files(workspace, paths))
+    workspace.write(tables.MANIFEST, manifest)
+    record_delivery(workspace)
+    return manifest.set_index("path")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made") / "site"
+    workspace = run(Site(folder).workspace())
+    (workspace.reports_local / "01_explore_headers.html").write_text(f"<p>{NAMES['MRN-1']}</p>")
+    deliver(workspace)
+    return folder
+
+
+@pytest.fixture
+def site(made: Path, tmp_path: Path) -> Site:
+    folder = tmp_path / "site"
+    shutil.copytree(made, folder)
+    found = Site.__new__(Site)
+    found.folder, found.dicom = folder, folder / "dicom"
+    return found
+
+
+def persons_in(workspace: Workspace) -> dict[str, set[int]]:
+    """Persons by table of the release."""
+    found = {}
+    for path in sorted(workspace.release.rglob("*.csv")):
+        frame = pd.read_csv(path)
+        if "person_id" in frame:
+            found[path.relative_to(workspace.release).as_posix()] = set(frame.person_id)
+    return found
+
+
+def holding(workspace: Workspace, *texts: str) -> set[str]:
+    """Files of the workspace in whose bytes or names a text stands."""
+    return {
+        path.relative_to(workspace.root).as_posix()
+        for path in workspace.root.rglob("*")
+        if path.is_file() and any(t.encode() in path.read_bytes() + str(path.name).encode() for t in texts)
+    }
+
+
+def test_a_person_is_taken_out_of_everything_at_once(site: Site) -> None:
+    workspace = site.workspace()
+    assert "local/reports/01_explore_headers.html" in holding(workspace, "Okonkwo")
+    done = withdraw_for_good(workspace, person=1001, **WHO)
+    assert (done.images, done.in_source, done.standing) == (4, 4, 0)
+    assert done.identifiers >= 3 + 4 * 3
+    assert not (workspace.release / "1001").exists()
+    assert len([*(workspace.release / "1002").rglob("*.dcm")]) == 4
+    assert holding(workspace, "Okonkwo", "MRN-1", "ACC-100", "1.2.826.77.1", "1.2.826.77.2") == set()
+
+
+def test_next_month_they_stay_away_in_every_table_and_the_manifest_says_so(site: Site) -> None:
+    workspace = site.workspace()
+    delivered = workspace.read(tables.MANIFEST).set_index("path")
+    numbers = set(workspace.read(tables.REGISTRY_IDS).file_id)
+    withdraw_for_good(workspace, patient="MRN-2B", **WHO)
+    run(workspace)
+    outcomes = workspace.read(tables.OUTCOMES)
+    assert dict(outcomes.groupby(["status", "reason"]).size()) == {("released", ""): 4, ("held_back", "withdrawn"): 4}
+    assert {person for found in persons_in(workspace).values() for person in found} == {1001}
+    assert "OMOP/measurement.csv" in persons_in(workspace)
+    assert (workspace.omop_out / "note_nlp.csv").read_text() == "note_nlp_id,note_id\n70,7\n"
+    for _ in range(2):  # this delivery, and the next one, too
+        manifest = deliver(workspace)
+        gone = manifest[manifest.why == "withdrawn"]
+        assert set(gone.index) == {path for path in delivered.index if path.startswith("1002/")}
+        assert set(gone.delta) == {"removed"}
+        (workspace.metadata / "new.csv").write_text("x\n1\n")
+    assert set(workspace.read(tables.REGISTRY_IDS).file_id) == numbers
+
+
+def test_an_accession_leaves_the_others_of_its_person(site: Site) -> None:
+    workspace = site.workspace()
+    done = withdraw_for_good(workspace, accession=51, **WHO)
+    assert (done.images, done.standing) == (2, 0)
+    assert holding(workspace, "ACC-1001", "1.2.826.77.1") == set()
+    assert "local/catalog.parquet" in holding(workspace, "ACC-1002")
+    run(workspace)
+    assert set(workspace.read(tables.IMAGE_REGISTRY).group_id) == {52, 53, 54}
+    assert 1001 in persons_in(workspace)["OMOP/person.csv"]
+    procedures = pd.read_csv(workspace.omop_out / "procedure_occurrence.csv").procedure_occurrence_id
+    assert 333 not in set(procedures) and {334, 335} <= set(procedures)
+    assert set(pd.read_csv(workspace.omop_out / "measurement.csv").measurement_id) == {2, 3}
+
+
+def test_a_withdrawn_person_under_another_number_stays_withdrawn(site: Site) -> None:
+    withdraw_for_good(site.workspace(), person=1001, **WHO)
+    text = (site.folder / "lookup/Personal_map.csv").read_text()
+    site.lookup("Personal_map", text.replace("MRN-1,1001", "MRN-1,1009"))
+    workspace = run(site.workspace())
+    assert not (workspace.release / "1009").exists()
+    assert (workspace.read(tables.OUTCOMES).reason == "withdrawn").sum() == 4
+
+
+def test_whom_no_lookup_table_knows_is_known_by_a_mark(site: Site) -> None:
+    workspace = site.workspace()
+    assert withdraw_for_good(workspace, patient="MRN-77", **WHO).item.startswith("patient:")
+    assert "MRN-77" not in (workspace.decisions / "withdrawals.csv").read_text()
+    site.lookup("Personal_map", "PatientID,person_id,Days_Shifted\nMRN-77,1001,-100\nMRN-2,1002,-37\nMRN-2B,1002,-37\n")
+    rows = "MRN-77,ACC-1001,51\nMRN-2,ACC-2003,53\nMRN-2B,ACC-2004,54\n"
+    site.lookup("Image_map", f"PatientID,AccessionNumber,image_occurence_id\n{rows}")
+    site.add("new.dcm", PatientID="MRN-77", AccessionNumber="ACC-1001", PatientName="Abara^Ifeoma")
+    explore.scan(workspace)
+    explore.link(workspace)
+    assert deid.make_worklist(workspace).set_index("source_path").reason["new.dcm"] == "withdrawn"
+
+
+def test_given_again_it_proves_and_writes_no_second_line(site: Site) -> None:
+    workspace = site.workspace()
+    for _ in range(2):
+        assert withdraw_for_good(workspace, person=1001, **WHO).standing == 0
+    assert len((workspace.decisions / "withdrawals.csv").read_text().splitlines()) == 2
+
+
+def test_who_withdrew_takes_back(site: Site) -> None:
+    workspace = site.workspace()
+    withdraw_for_good(workspace, person=1001, **WHO)
+    with pytest.raises(InputError, match="who did"):
+        take_back(workspace, by="Somebody Else", person=1001)
+    take_back(workspace, by=WHO["by"], person=1001)
+    run(workspace)
+    assert (workspace.read(tables.OUTCOMES).status == "released").sum() == 8
+    assert len((workspace.decisions / "withdrawals.csv").read_text().splitlines()) == 3
+
+
+def test_the_lookup_tables_and_the_source_are_left_alone_and_the_log_says_it(site: Site) -> None:
+    before = {
+        path: path.read_bytes() for name in ("dicom", "lookup", "omop") for path in (site.folder / name).rglob("*.*")
+    }
+    workspace = site.workspace()
+    withdraw_for_good(workspace, person=1001, **WHO)
+    assert {path: path.read_bytes() for path in before} == before
+    [line] = audit.read_log(workspace)
+    assert (line["event"], line["item"], line["images"]) == ("withdrawal", "person:1001", 4)
+
+
+def test_what_no_list_says_is_searched_and_told(site: Site) -> None:
+    workspace = site.workspace()
+    (workspace.local / "my_notes.txt").write_text("called Okonkwo-Lindqvist, Adaeze (MRN-1)")
+    done = withdraw_for_good(workspace, person=1001, **WHO)
+    assert done.standing == 2
+    [row] = done.proof[(done.proof.identifiers > 0) & (done.proof.kept == "")].itertuples()
+    assert (row.place, row.holding) == ("local/elsewhere", 1)

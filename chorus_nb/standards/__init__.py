@@ -23,6 +23,7 @@ from chorus_nb.standards.lists import (
     identifying_attributes,
     keep_list,
     loinc_map,
+    loinc_names,
     minimum_metadata,
     modality_concepts,
     modality_words,

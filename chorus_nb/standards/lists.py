@@ -220,6 +220,12 @@ def loinc_map() -> Mapping[tuple[str, str], StudyCode]:
     return made
 
 
+@cache
+def loinc_names() -> Mapping[str, str]:
+    """Long common names by LOINC code, of the codes that MIDRC's table states."""
+    return {study.code: study.name for study in loinc_map().values()}
+
+
 def normalised_description(text: str) -> str:
     """A study description in the form :func:`loinc_map` is keyed by: capitals, letters and digits, single blanks.
 

@@ -14,25 +14,25 @@ from chorus_nb import standards
 from chorus_nb.mapping.field_words import FIELDS, code_of, goes_with, read_description, together, values, words_of
 from chorus_nb.mapping.study_codes import loinc_of
 
-MAPPED = (*FIELDS, "loinc")
-PARTS = ("", "_code", "_source", "_confidence", "_original")
+MAPPED_FIELDS = (*FIELDS, "loinc")
+FIELD_COLUMNS = ("", "_code", "_source", "_confidence", "_original")
 HIGH, MEDIUM, CONTRADICTED = "high", "medium", "contradicted"
 OF_STUDY = frozenset(("body_part", "laterality"))
 """What the description of a study says of each of its series; a contrast or a view may be that of another series."""
-CODED = {
+CODED_IN = {
     "body_part": ("AnatomicRegionSequence", "BodyPartExamined"),
     "laterality": ("FrameLaterality", "ImageLaterality", "Laterality"),
     "view": ("ViewCodeSequence", "ViewPosition"),
     "contrast": ("ContrastBolusAgent",),
     "sequence_type": ("ImageType",),
 }
-TEXTS = ("SeriesDescription", "ProtocolName", "StudyDescription")
+DESCRIBED_IN = ("SeriesDescription", "ProtocolName", "StudyDescription")
 _IMAGE_TYPES = {"ADC": "ADC", "TRACEW": "DWI", "LOCALIZER": "LOCALIZER", "DIFFUSION": "DWI"}
 _NO_AGENT = frozenset(("NO", "NONE", "N", "0", "N A", "NA", "NO CONTRAST", "WITHOUT", "WO", "UNKNOWN"))
 OBLIQUE_COSINE = 0.8  # of the slice's normal to the nearest axis: a slice more than 37 degrees off is oblique
 
 
-class Said(NamedTuple):
+class FieldSaid(NamedTuple):
     """What one source says of a field: its ``value`` and, beside it, the ``original``."""
 
     value: str
@@ -59,17 +59,17 @@ def map_fields(rows: pd.DataFrame, site: pd.DataFrame | None = None) -> pd.DataF
     """
     decided = _decisions(site)
     made = {}
-    for field in MAPPED:
+    for field in MAPPED_FIELDS:
         columns = [name for name in ("Modality", *_sources(field)) if name in rows]
         if not columns:
-            answers = pd.DataFrame("", rows.index, [field + part for part in PARTS])
+            answers = pd.DataFrame("", rows.index, [field + part for part in FIELD_COLUMNS])
         else:
             own = rows[columns].fillna("").astype(str)
             distinct = own.drop_duplicates()
             said = [_answer(field, dict(zip(columns, row, strict=True)), decided) for row in distinct.to_numpy()]
             distinct = distinct.assign(**_columns(field, said))
             answers = own.merge(distinct, on=columns, how="left").set_index(rows.index)
-        for part in PARTS:
+        for part in FIELD_COLUMNS:
             made[field + part] = answers[field + part]
     return pd.DataFrame(made, index=rows.index)
 
@@ -77,18 +77,18 @@ def map_fields(rows: pd.DataFrame, site: pd.DataFrame | None = None) -> pd.DataF
 def _sources(field: str) -> tuple[str, ...]:
     if field == "loinc":
         return ("ProcedureCodeSequence", "StudyDescription")
-    texts = TEXTS if field in OF_STUDY else TEXTS[:2]
-    return (*CODED.get(field, ()), *texts, *(("ImageOrientationPatient",) if field == "plane" else ()))
+    texts = DESCRIBED_IN if field in OF_STUDY else DESCRIBED_IN[:2]
+    return (*CODED_IN.get(field, ()), *texts, *(("ImageOrientationPatient",) if field == "plane" else ()))
 
 
-def _columns(field: str, said: list[Said]) -> dict[str, list[str]]:
+def _columns(field: str, said: list[FieldSaid]) -> dict[str, list[str]]:
     if field == "loinc":
         pairs = [one.value.partition(" ")[::2] for one in said]
         values, coded = [name for _, name in pairs], [code for code, _ in pairs]
     else:
         values, coded = [one.value for one in said], [code_of(field, one.value) for one in said]
     others = [[one.source for one in said], [one.confidence for one in said], [one.original for one in said]]
-    return dict(zip((field + part for part in PARTS), (values, coded, *others), strict=True))
+    return dict(zip((field + part for part in FIELD_COLUMNS), (values, coded, *others), strict=True))
 
 
 def _decisions(site: pd.DataFrame | None) -> dict[tuple[str, str, str], str]:
@@ -103,19 +103,19 @@ def _key(local: str) -> str:
     return " ".join(words_of(local)) or local
 
 
-def _answer(field: str, row: dict[str, str], decided: dict[tuple[str, str, str], str]) -> Said:
+def _answer(field: str, row: dict[str, str], decided: dict[tuple[str, str, str], str]) -> FieldSaid:
     for name in _sources(field):
         if (local := row.get(name, "").strip()) and (field, name, _key(local)) in decided:
             value = decided[field, name, _key(local)]
-            return Said(_as_site_says(field, value), f"site: {name}", HIGH, local)
+            return FieldSaid(_as_site_says(field, value), f"site: {name}", HIGH, local)
     said = [one for one in _all_said(field, row) if one.value]
     if not said:
-        return Said("", "", "", "")
+        return FieldSaid("", "", "", "")
     first = said[0]
     against = [one for one in said[1:] if not goes_with(field, first.value, one.value)]
     if against and field != "loinc":
         told = (first, against[0])
-        return Said("", " | ".join(o.source for o in told), CONTRADICTED, " | ".join(o.original for o in told))
+        return FieldSaid("", " | ".join(o.source for o in told), CONTRADICTED, " | ".join(o.original for o in told))
     return first
 
 
@@ -125,7 +125,7 @@ def _as_site_says(field: str, value: str) -> str:
     return f"{value} {standards.loinc_names().get(value, '')}"
 
 
-def _all_said(field: str, row: dict[str, str]) -> Iterator[Said]:
+def _all_said(field: str, row: dict[str, str]) -> Iterator[FieldSaid]:
     """What each source says, in their order."""
     modality = row.get("Modality", "")
     for name in _sources(field):
@@ -134,11 +134,11 @@ def _all_said(field: str, row: dict[str, str]) -> Iterator[Said]:
             continue
         if field == "loinc":
             code, how = loinc_of(name, local, modality)
-            yield Said(code, f"{name}{how}", MEDIUM if "parts" in how else HIGH, local)
-        elif name in TEXTS:
-            yield Said(read_description(local, modality).get(field, ""), name, MEDIUM, local)
+            yield FieldSaid(code, f"{name}{how}", MEDIUM if "parts" in how else HIGH, local)
+        elif name in DESCRIBED_IN:
+            yield FieldSaid(read_description(local, modality).get(field, ""), name, MEDIUM, local)
         else:
-            yield Said(_READERS[name](local), name, HIGH, local)
+            yield FieldSaid(_READERS[name](local), name, HIGH, local)
 
 
 def _coded(field: str) -> Callable[[str], str]:

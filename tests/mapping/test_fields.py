@@ -9,7 +9,7 @@ import pytest
 
 from chorus_nb import standards
 from chorus_nb.mapping.field_words import FIELDS, code_of, read_description, values
-from chorus_nb.mapping.fields import MAPPED, PARTS, map_fields, plane_of
+from chorus_nb.mapping.fields import FIELD_COLUMNS, MAPPED_FIELDS, map_fields, plane_of
 from chorus_nb.mapping.study_codes import codes_by_parts
 
 SAMPLE = Path(__file__).with_name("descriptions_500.csv")
@@ -109,7 +109,7 @@ def test_a_code_comes_before_a_term_and_a_term_before_words() -> None:
 
 def test_two_that_contradict_are_both_told_and_neither_stands() -> None:
     row = mapped(BodyPartExamined="CHEST", SeriesDescription="KNEE")
-    assert [row[f"body_part{part}"] for part in PARTS] == [
+    assert [row[f"body_part{part}"] for part in FIELD_COLUMNS] == [
         "",
         "",
         "BodyPartExamined | SeriesDescription",
@@ -135,10 +135,10 @@ def test_a_person_of_the_site_is_followed_before_all() -> None:
 def test_every_row_has_every_column_and_its_own_index() -> None:
     rows = pd.DataFrame({"Modality": ["CT", "MR", "CT"], "StudyDescription": ["CT CHEST", "", "CT CHEST"]}, [7, 3, 9])
     found = map_fields(rows)
-    assert found.columns.tolist() == [field + part for field in MAPPED for part in PARTS]
+    assert found.columns.tolist() == [field + part for field in MAPPED_FIELDS for part in FIELD_COLUMNS]
     assert found.index.tolist() == [7, 3, 9]
     assert found.loinc_code.tolist() == ["24627-2", "", "24627-2"]
-    assert map_fields(rows.iloc[:0]).shape == (0, len(MAPPED) * len(PARTS))
+    assert map_fields(rows.iloc[:0]).shape == (0, len(MAPPED_FIELDS) * len(FIELD_COLUMNS))
 
 
 @pytest.mark.parametrize(

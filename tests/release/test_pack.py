@@ -19,9 +19,12 @@ from chorus_nb.layout import CERTIFICATE, MADE_LAST
 from chorus_nb.parameters import resolve
 from chorus_nb.registry import build_registry
 from chorus_nb.release import pack, sign_off, totals
+from chorus_nb.release.manifest import DELTAS
 from chorus_nb.release.submission import submission_note
 from chorus_nb.seal import seal_release
 from chorus_nb.workspace import Workspace
+from tests.benchmarks.year import receive
+from tests.deid.small_run import tree
 from tests.small_release import MR, TWO_PATIENTS, fill, make_workspace, pass_gate, ready
 
 CT = TWO_PATIENTS[0]
@@ -160,6 +163,7 @@ def test_the_delta_is_what_changed_since_the_last_delivery(tmp_path: Path) -> No
     workspace = ready(make_workspace(tmp_path, TWO_PATIENTS))
     pack(workspace)
     sign_off(workspace, "looked at all of it", "A. Reviewer")
+    receive(workspace, copy := tmp_path / "receiver")
     newcomer = replace(CT, patient="MRN-3", accession="ACC-3", person=503, image_occurrence=9003, visit=73)
     changed = replace(MR, attributes=(("SeriesDescription", "T1"),))
     shutil.rmtree(workspace.release / "501")
@@ -176,6 +180,13 @@ def test_the_delta_is_what_changed_since_the_last_delivery(tmp_path: Path) -> No
     assert manifest.loc["503/Images/CT/9003/2.25.90031/001.dcm", "delta"] == "added"
     assert manifest.loc["Metadata/data_dictionary.csv", "delta"] == "unchanged"
     assert totals(manifest.reset_index())["files"].sum() == len(manifest)
+    receive(workspace, copy)
+    assert tree(copy) == tree(workspace.release)
+    sign_off(workspace, "looked at what changed", "A. Reviewer")
+    recorded = workspace.read(tables.DELIVERIES).drop(columns="recorded").set_index("number")
+    told = manifest.delta.value_counts()
+    assert recorded.loc[2, list(DELTAS)].to_dict() == {name: told[name] for name in DELTAS}
+    assert recorded.files.tolist() == [recorded.added[1], len(manifest) - told["removed"]]
 
 
 def test_the_submission_note_tells_counts_years_shift_and_what_was_held_back(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from chorus_nb.parameters import Parameters, resolve
 
 PARTIAL = ".partial-"  # prefix of a file that is being written; never a finished one
 
+KEY_FINGERPRINT = "site_key.fingerprint"  # below local/: of the key that was used, which it does not tell
+KEY_REMEDY = "put it back from a backup, or make a new one on purpose: chorus-nb rotate-key FILE.yaml"
 RETIRED_KEYS = "retired_keys"  # below local/, after ``chorus-nb rotate-key``
 
 
@@ -98,13 +100,18 @@ class Workspace:
         return resolve(self.parameters.key_file) if self.parameters.key_file else self.local / "site.key"
 
     def key(self) -> bytes:
-        """The site's secret key (32 random bytes, hex). Made once; losing it means that UIDs can never match again."""
+        """The site's secret key (32 random bytes, hex), made where nothing was ever made with one.
+
+        :class:`InputError` where it is gone, or is another: every UID would change, and nobody would know why.
+        """
         path = self.key_path
         if path.is_dir():
             raise InputError(f"key_file: is a folder: {self.parameters.key_file or path.name}")
         if not path.exists():
             if self.parameters.key_file:
                 raise InputError(f"key_file: not found: {self.parameters.key_file}")
+            if self.fingerprints() or self.was_used():
+                raise InputError(f"local/site.key is gone, and images were made with it; {KEY_REMEDY}")
             with contextlib.suppress(FileExistsError):
                 handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
                 with os.fdopen(handle, "w") as file:
@@ -119,12 +126,39 @@ class Workspace:
             raise InputError("key_file: must hold hexadecimal digits only") from None
         if len(key) < 16:
             raise InputError("key_file: too short; it needs at least 32 hexadecimal digits")
+        if (known := self.fingerprints()) and fingerprint_of_key(key) not in known:
+            raise InputError(f"key_file: is not the key that the images of this workspace were made with; {KEY_REMEDY}")
         return key
+
+    def fingerprints(self) -> set[str]:
+        """Of the keys that may stand here: one, but in the moment when it is changed on purpose."""
+        path = self.local / KEY_FINGERPRINT
+        return set(path.read_text(encoding="ascii").split()) if path.is_file() else set()
+
+    def remember_key(self, *keys: bytes) -> None:
+        """Write down the fingerprint of the key that something is made with now."""
+        made = "".join(f"{fingerprint_of_key(key)}\n" for key in keys or (self.key(),))
+        write_if_changed(self.local / KEY_FINGERPRINT, made.encode("ascii"))
+
+    def was_used(self) -> bool:
+        """Whether images were made or delivered."""
+        return any(self.release.glob(f"*/{layout.IMAGES}")) or any((self.local / "deliveries").glob("*.csv"))
+
+    def read_lasting(self, table: tables.Table) -> pd.DataFrame:
+        """A table of numbers that were given for good; :class:`WorkbenchError` where it is gone since a delivery."""
+        if not self.has(table) and any((self.local / "deliveries").glob("*.csv")):
+            raise WorkbenchError(f"local/{self.path(table).name} is gone; {table.if_damaged}")
+        return self.read_or_empty(table)
 
     def keys(self) -> tuple[bytes, ...]:
         """The site's key and those it had before, latest first: what was made with them is known again by them."""
         archived = sorted((self.local / RETIRED_KEYS).glob("*.key"), reverse=True)
         return (self.key(), *(bytes.fromhex(path.read_text(encoding="ascii").strip()) for path in archived))
+
+
+def fingerprint_of_key(key: bytes) -> str:
+    """What a key is known by: BLAKE3, 32 hexadecimal digits, from which nobody finds the key."""
+    return blake3(key, derive_key_context="chorus_nb.workspace fingerprint of the site key").hexdigest(16)
 
 
 def digest_of(path: Path) -> str:

@@ -45,6 +45,7 @@ CATALOG_COLUMNS = (
 def make_worklist(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame:
     """Decide every file of the catalog: its target path, or why it is not released; writes ``worklist``."""
     processes.prepare(workspace.parameters)  # for what comes next
+    workspace.remember_key()
     catalog = workspace.read(tables.CATALOG)
     lookups = read_lookups(workspace)
     work = _Work(catalog)

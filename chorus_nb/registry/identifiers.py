@@ -25,7 +25,7 @@ def number_files(workspace: Workspace, file_ids: Iterable[str]) -> pd.Series:
     A file keeps its number. A number that a retracted file leaves goes to a new file, else to the file with the highest
     number, so that few rows change and no gap is left; the retracted file stays on record, without a number.
     """
-    known = workspace.read_or_empty(tables.REGISTRY_IDS).set_index("file_id")["image_registry_id"]
+    known = workspace.read_lasting(tables.REGISTRY_IDS).set_index("file_id")["image_registry_id"]
     present = pd.Index(list(file_ids))
     kept = known.reindex(present).dropna().astype("Int64")
     kept = kept[kept <= len(present)]  # numbers beyond n move down into the gaps
@@ -41,7 +41,7 @@ def number_files(workspace: Workspace, file_ids: Iterable[str]) -> pd.Series:
 
 def mint_procedures(workspace: Workspace, accessions: Iterable[int], taken: Collection[int]) -> pd.Series:
     """Procedure id by ``image_occurrence_id``: the one minted before, or the next free one that is not ``taken``."""
-    known = workspace.read_or_empty(tables.PROCEDURE_IDS)
+    known = workspace.read_lasting(tables.PROCEDURE_IDS)
     ids = dict(zip(known["image_occurrence_id"], known["proc_id"], strict=True))
     used = set(taken)
     following = max(ids.values(), default=MINTED.start - 1) + 1

@@ -336,7 +336,8 @@ def _decided(workspace: Workspace) -> Iterator[RunInput]:
 
 
 def _key(workspace: Workspace) -> RunInput:
-    if not workspace.key_path.exists():
+    anew = not (workspace.fingerprints() or workspace.was_used())
+    if not workspace.key_path.exists() and (anew or workspace.parameters.key_file):
         return RunInput("key", "not there" if workspace.parameters.key_file else "will be made under local/")
     _, faults = _tried(workspace.key)
     return RunInput("key", workspace.key_path.name, faults=faults)

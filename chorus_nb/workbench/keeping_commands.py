@@ -9,7 +9,7 @@ from chorus_nb.parameters import Parameters
 
 
 def keeping_commands(commands: Any) -> None:
-    """withdraw."""
+    """withdraw and rotate-key."""
     withdraw = commands.add_parser(
         "withdraw",
         help="take a patient or an accession out of everything, for good, and prove it by search",
@@ -24,6 +24,12 @@ def keeping_commands(commands: Any) -> None:
     withdraw.add_argument("--note", metavar="WHY", help="why; stays in local/decisions")
     withdraw.add_argument("--undo", action="store_true", help="take back what the same person withdrew")
     withdraw.set_defaults(command=_withdraw)
+
+    rotate = commands.add_parser("rotate-key", help="make another site key on purpose: every UID changes")
+    rotate.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
+    rotate.add_argument("--by", metavar="NAME", required=True, help="the person who decides")
+    rotate.add_argument("--note", metavar="WHY", required=True, help="why; stands in the audit log")
+    rotate.set_defaults(command=_rotate)
 
 
 def _withdraw(chosen: argparse.Namespace) -> int:
@@ -55,3 +61,17 @@ def _withdraw(chosen: argparse.Namespace) -> int:
     print(f"the source has {done.in_source:,} files of theirs; as the lookup tables it is never written to")
     print(f"next: chorus-nb run {chosen.file} --only 03,04,05,06 makes tables and manifest again")
     return int(done.standing > 0)
+
+
+def _rotate(chosen: argparse.Namespace) -> int:
+    parameters = Parameters.read(chosen.file)
+    parameters.require("site", "workspace")
+    from chorus_nb.workbench import ownership, site_keys
+    from chorus_nb.workspace import Workspace
+
+    workspace = Workspace(parameters).create()
+    ownership.refuse_other_site(workspace)
+    changed = site_keys.rotate_key(workspace, by=chosen.by, note=chosen.note)
+    print(f"another key: {changed:,} UIDs change (local/{site_keys.UID_MAP}); the old key is in local/retired_keys")
+    print(f"next: chorus-nb run {chosen.file} --only 03,04,05,06 makes everything anew")
+    return 0

@@ -181,6 +181,7 @@ def test_another_key_rewrites_everything_and_leaves_nothing_of_the_old(site: Sma
     site.add_series(2)
     workspace = site.open()
     before = tree_after_run(workspace)
+    workspace.remember_key(bytes.fromhex("ab" * 32))
     workspace.key_path.write_text("ab" * 32 + "\n")
     after = tree_after_run(workspace)
     assert len(after) == 2

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import csv
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Column, Connection, DateTime, Engine, Integer, MetaData, String, Table, delete, insert, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    DateTime,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    delete,
+    insert,
+    null,
+    select,
+)
 from sqlalchemy import inspect as inspect_database
 from sqlalchemy.dialects import registry
 from sqlalchemy.schema import CreateTable
@@ -55,21 +68,49 @@ def registry_database(workspace: Workspace) -> Iterator[Engine]:
         yield opened
 
 
-def store(opened: Engine, rows: pd.DataFrame, *, visit_required: bool) -> None:
-    """Make the table hold exactly ``rows``, in one transaction; rows that are right already are left alone."""
+def store(opened: Engine, rows: pd.DataFrame, own: Collection[str], *, visit_required: bool) -> None:
+    """Make the table hold exactly ``rows``, in one transaction; rows that are right already are left alone.
+
+    ``own``: the file ids that this workspace ever numbered. :class:`InputError`, and nothing is written, where a row
+    is of another file: another site or workspace shares the database, and the numbers of both begin with 1.
+    What central wrote into ``trg_file`` stays with its file.
+    """
     table = registry_table(visit_required=visit_required)
     _check_shape(opened, table)
     with opened.begin() as connection:
         table.create(connection, checkfirst=True)
+        filled = _refuse_strangers(connection, table, own)
+        rows = rows.assign(trg_file=rows["file_id"].map(filled))
         connection.execute(delete(table).where(table.c.image_registry_id > len(rows)))
         for start in range(0, len(rows), ROWS_AT_ONCE):
             _store_chunk(connection, table, rows.iloc[start : start + ROWS_AT_ONCE])
 
 
+def _refuse_strangers(connection: Connection, table: Table, own: Collection[str]) -> dict[str, str]:
+    """What stands in ``trg_file``, by file id; no row may be of a file that is not among ``own``."""
+    filled, strangers = dict[str, str](), 0
+    asked = select(table.c.file_id, table.c.trg_file).execution_options(yield_per=ROWS_AT_ONCE)
+    for file, target in connection.execute(asked):
+        strangers += file not in own
+        if target:
+            filled[file] = target
+    if strangers:
+        raise InputError(
+            f"registry_url: the table image_registry there holds {strangers:,} files that this workspace never"
+            " registered; nothing was written. Give each site and workspace a database or schema of its own, or drop"
+            " the table if nobody needs it"
+        )
+    return filled
+
+
 def export(opened: Engine, path: Path) -> None:
-    """Write the table to ``path`` as the SOP's CSV, in the order of its numbers; the file is left alone if it is so."""
+    """Write the table to ``path`` as the SOP's CSV, in the order of its numbers; the file is left alone if it is so.
+
+    ``trg_file`` is blank whatever central wrote there (Imaging SOP, section 2).
+    """
     table = registry_table(visit_required=False)
-    wanted = select(table).order_by(table.c.image_registry_id)
+    told = [null().label(column.name) if column.name == "trg_file" else column for column in table.c]
+    wanted = select(*told).order_by(table.c.image_registry_id)
     with (
         replacing(path, if_changed=True) as new,
         opened.connect() as connection,
@@ -105,8 +146,7 @@ def _store_chunk(connection: Connection, table: Table, part: pd.DataFrame) -> No
 
 
 def _row_values(part: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
-    """The rows as the database takes them: None for null, trg_file always (it is filled centrally)."""
+    """The rows as the database takes them: None for null."""
     columns = {name: part[name].astype(object).where(part[name].notna(), None).tolist() for name in part.columns}
     columns["datetime"] = [datetime.fromisoformat(moment) for moment in columns["datetime"]]
-    columns["trg_file"] = [None] * len(part)
     return zip(*columns.values(), strict=True)

@@ -24,7 +24,8 @@ def build_registry(workspace: Workspace, progress: Progress | None = None) -> pd
     registry = _registry_rows(workspace)
     visit_required = workspace.parameters.visit_policy == "hold"
     with database.registry_database(workspace) as opened:
-        database.store(opened, registry, visit_required=visit_required)
+        own = set(workspace.read(tables.REGISTRY_IDS, ["file_id"])["file_id"])
+        database.store(opened, registry, own, visit_required=visit_required)
         for folder in (workspace.metadata, workspace.release):
             database.export(opened, folder / workspace.path(tables.IMAGE_REGISTRY).name)
     for name in layout.DIALECTS.split("|"):

@@ -32,9 +32,9 @@ def build_omop(workspace: Workspace) -> pd.DataFrame:
     """Write the tables that were asked for into ``release/OMOP`` and add the minted procedures.
 
     Returns the added rows. ``procedure_occurrence`` always goes, others of the 13 of the Data-Upload SOP if
-    ``omop_tables`` names them. What the site delivers stays byte for byte but for cells that go empty: free text and
-    columns outside the CDM that ``omop_columns`` does not name, and cells that identify somebody; and for the rows of
-    persons and accessions that were withdrawn.
+    ``omop_tables`` names them. What the site delivers stays byte for byte, its columns in the order of the CDM, but for
+    cells that go empty: free text and columns outside the CDM that ``omop_columns`` does not name, and cells that
+    identify somebody; and for the rows of persons and accessions that were withdrawn.
     Writes ``tables.OMOP_FINDINGS`` and ``tables.OMOP_WITHHELD``.
     """
     added = minted_procedures(workspace)
@@ -80,7 +80,7 @@ def _write(found: Delivery, added: pd.DataFrame, target: Path) -> None:
             end = record
         if len(added):
             newline = "\r\n" if found.counts["", "line_ends"] else "\n"
-            rows = added.reindex(columns=found.names())
+            rows = added.reindex(columns=found.delivered_names())
             text = rows.to_csv(index=False, header=False, lineterminator=newline)
             file.write((newline * (not end.endswith(b"\n")) + text).encode())
 

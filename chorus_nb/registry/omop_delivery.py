@@ -66,6 +66,22 @@ class Delivery:
         wanted = (place for place, values in self.empty.items() if values is ALL or values)
         return {place: '""' if names[place] in self.required else "" for place in wanted}
 
+    def order(self) -> list[int]:
+        """The places of the columns as they are written: those of the CDM in its order, then those it does not have.
+
+        As they stand where that is so already, or where a column stands twice and nobody knows which is meant.
+        """
+        names, wanted = self.names(), list(cdm_fields(self.table)["column"])
+        there = [name for name in wanted if name in names]
+        if len(set(names)) < len(names) or there == [name for name in names if name in wanted]:
+            return list(range(len(names)))
+        return [*map(names.index, there), *(place for place, name in enumerate(names) if name not in wanted)]
+
+    def delivered_names(self) -> list[str]:
+        """The columns as they are written."""
+        names = self.names()
+        return [names[place] for place in self.order()]
+
     def is_emptied(self, place: int, cell: str) -> bool:
         """Whether a cell of this text (Latin-1) goes empty there."""
         values = self.empty.get(place, ())
@@ -206,16 +222,19 @@ def _also_empty(found: Delivery, place: int, cells: pd.Series) -> None:
 
 
 def delivered_records(found: Delivery) -> Iterator[bytes]:
-    """The records of the table, byte for byte but for the cells that go empty, without the rows that stay behind."""
-    emptied, is_withdrawn = found.goes_empty(), found.is_withdrawn
-    if not (emptied or is_withdrawn):
+    """The records of the table with its columns in the CDM's order, every cell byte for byte but for those that go
+    empty, without the rows that stay behind."""
+    emptied, is_withdrawn, order = found.goes_empty(), found.is_withdrawn, found.order()
+    as_it_stands = order == sorted(order)
+    if not (emptied or is_withdrawn) and as_it_stands:
         yield from _records(found.source)
         return
     if sum(bool(record.strip()) for record in _records(found.source)) != found.rows + 1:
         yield from _written_anew(found)  # a quote within a cell that is not quoted: records cannot be told from lines
         return
     records = _records(found.source)
-    yield next(records)
+    header = next(records)
+    yield header if as_it_stands else _in_order(header, _fields(header), order)
     for record in records:
         cells = _fields(record)
         if is_withdrawn and is_withdrawn([_unquoted(cell).decode("latin-1") for cell in cells]):
@@ -227,18 +246,32 @@ def delivered_records(found: Delivery) -> Iterator[bytes]:
                 and found.is_emptied(place, _unquoted(cells[place]).decode("latin-1"))
             ):
                 cells[place] = nothing.encode()
-        yield b",".join(cells) + record[len(record.rstrip(b"\r\n")) :]
+        yield b",".join(cells) + _end(record) if as_it_stands else _in_order(record, cells, order)
+
+
+def _in_order(record: bytes, cells: list[bytes], order: list[int]) -> bytes:
+    """The cells of a record in another order; a byte order mark stays before the first, a missing cell is empty."""
+    if not record.strip():
+        return record
+    mark = BYTE_ORDER_MARK if record.startswith(BYTE_ORDER_MARK) else b""
+    cells = [cells[0].removeprefix(mark), *cells[1:]]
+    moved = (cells[place] if place < len(cells) else b"" for place in order)
+    return mark + b",".join(moved) + _end(record)
+
+
+def _end(record: bytes) -> bytes:
+    return record[len(record.rstrip(b"\r\n")) :]
 
 
 def _written_anew(found: Delivery) -> Iterator[bytes]:
-    line = io.StringIO()
+    line, order = io.StringIO(), found.order()
     writer = csv.writer(line, lineterminator="\n")
-    writer.writerow(found.names())
+    writer.writerow(found.delivered_names())
     for part in csv_parts(found.source):
         for row in part.itertuples(index=False, name=None):
             if found.is_withdrawn and found.is_withdrawn(row):
                 continue
-            writer.writerow("" if found.is_emptied(place, cell) else cell for place, cell in enumerate(row))
+            writer.writerow("" if found.is_emptied(place, row[place]) else row[place] for place in order)
         yield line.getvalue().encode("latin-1")
         line.seek(0)
         line.truncate()

@@ -18,7 +18,8 @@ from chorus_nb import layout, tables
 from chorus_nb.by_hand import repeated
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.processes import Progress
-from chorus_nb.release.destination import fault_in_words, is_refused, listing, md5_there, open_destination, send
+from chorus_nb.release.destination import listing, md5_there, open_destination, protocols, send
+from chorus_nb.release.faults import fault_met
 from chorus_nb.release.manifest import record_delivery
 from chorus_nb.release.signature import packed_digest, require_sign_off, signature_file
 from chorus_nb.workspace import Workspace, write_atomically
@@ -26,7 +27,7 @@ from chorus_nb.workspace import Workspace, write_atomically
 UPLOAD_VARIABLE = "CHORUS_NB_UPLOAD"  # how `run --upload TOKEN` reaches the notebook
 AT_ONCE = 8  # files under way; a file up to 64 MB is held in memory while it is sent
 TRIES = 6  # for each file
-FIRST_PAUSE = 1.0  # seconds before the second try; doubled before each further one
+FIRST_PAUSE = 0.5  # seconds before the second try; doubled before each further one: 15 until the last
 
 
 def plan_upload(workspace: Workspace) -> pd.DataFrame:
@@ -135,7 +136,7 @@ def _send_all(
     progress: Progress | None,
 ) -> None:
     done = total - len(files)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(1 if "sftp" in protocols(system) else AT_ONCE) as pool:  # one connection, one at a time
         running = [
             pool.submit(_send_one, workspace, system, f"{folder}/{row.path}", row.path, row.md5)
             for row in files.itertuples()
@@ -160,9 +161,10 @@ def _send_one(workspace: Workspace, system: AbstractFileSystem, target: str, pat
             send(system, str(source), target, md5)
             return
         except Exception as error:  # each backend raises its own
-            if is_refused(error) or attempt == TRIES - 1:
-                raise WorkbenchError(f"upload: {path}: {fault_in_words(error)}") from None
-        time.sleep(FIRST_PAUSE * 2**attempt * random.uniform(0.7, 1.3))
+            fault = fault_met(error)
+            if not fault.may_pass or attempt == TRIES - 1:
+                raise WorkbenchError(f"upload: {path}: {fault}") from None
+        time.sleep(max(fault.wait, FIRST_PAUSE * 2**attempt * random.uniform(0.7, 1.3)))  # as told, or longer
 
 
 def _md5_of(file: Path) -> str:

@@ -1,40 +1,120 @@
-"""Where the release goes, through fsspec: Azure Blob, S3 or a folder; credentials come from environment or login."""
+"""Where the release goes, through fsspec: Azure, S3, Google, SFTP or a folder; credentials from the environment."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import os
 import re
-from typing import Any
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from urllib.parse import parse_qs
 
 import fsspec
 from fsspec import AbstractFileSystem
 
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.parameters import Parameters
+from chorus_nb.release.faults import UploadFault, fault_met
+from chorus_nb.source.store import SCHEMES, SILENT
 
+Told = TypeVar("Told")
 BLOCK = 1 << 20
-AZURE = {"connection_timeout": 20, "read_timeout": 60}  # seconds; the SDK's own minutes hide a dead connection
-OPTIONS: dict[str, dict[str, Any]] = dict.fromkeys(("az", "abfs", "abfss"), AZURE)
+WITHIN = 20.0  # seconds in which a destination answers, all tries of its library included
 SECRET = re.compile(r"[?&](sig|token|key|secret)=|://[^/@]*:[^/@]+@", re.IGNORECASE)
+DATA_LAKE = re.compile(r"abfss?://[^/@]+@([^./]+)\.(?:dfs|blob)\.")
+CONNECTION = "AZURE_STORAGE_CONNECTION_STRING"
+AZURE = ("az", "abfs", "abfss")
+AZURE_KEYS = (CONNECTION, "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_ACCOUNT_KEY")  # without them a login is looked for
+KNOWN = "az://, abfss://, s3://, gs://, sftp:// or a folder"
 
 
 def open_destination(parameters: Parameters) -> tuple[AbstractFileSystem, str]:
-    """The file system of ``upload_url`` and the place in it. Asks nothing of the other side yet."""
+    """The file system of ``upload_url`` and the place in it, after one listing that has to come within WITHIN seconds.
+
+    :class:`InputError` for a URL or credential that cannot be meant, :class:`WorkbenchError` where it is refused.
+    """
     url = parameters.upload_url
     if not url:
         raise InputError("upload_url: is empty; the release was packed only")
     if SECRET.search(url):
         raise InputError("upload_url: holds a secret; put the credential in the environment or log in to Azure")
-    protocol = url.partition("://")[0] if "://" in url else "file"
+    scheme = url.partition("://")[0] if "://" in url else "file"
+    if scheme not in (*SCHEMES, "file"):
+        raise InputError(f"upload_url: {scheme} is no kind of address that is known: {KNOWN}")
+    _refuse_what_cannot_be_meant(scheme, url)
     try:
-        system, root = fsspec.core.url_to_fs(url, skip_instance_cache=True, **OPTIONS.get(protocol, {}))
+        return _within(WITHIN, lambda: _opened(scheme, url))
     except ImportError:
-        raise InputError(f"upload_url: {protocol} needs more packages; pip install 'chorus-nb[azure]'") from None
-    except ValueError:
+        extra = "azure" if scheme in (*AZURE, "s3") else "stores"
+        raise InputError(f"upload_url: {scheme} needs more packages; pip install 'chorus-nb[{extra}]'") from None
+    except Exception as error:  # each backend raises its own; their texts may quote a signed URL
+        if isinstance(error, ValueError) and (fault := fault_met(error)).kind == "other":
+            raise InputError("upload_url: the address is not whole") from None
+        unanswered = isinstance(error, TimeoutError) and scheme in AZURE
+        fault = (
+            UploadFault("no_credential")
+            if unanswered and not any(map(os.environ.get, AZURE_KEYS))
+            else fault_met(error)
+        )
+        raise WorkbenchError(f"upload: the destination cannot be used: {fault}") from None
+
+
+def _opened(scheme: str, url: str) -> tuple[AbstractFileSystem, str]:
+    options = SCHEMES[scheme]() if scheme in SCHEMES else {}
+    system, root = fsspec.core.url_to_fs(url, skip_instance_cache=True, **options)
+    root = str(root).rstrip("/")
+    if scheme == "sftp":
+        system.ftp.get_channel().settimeout(SILENT)
+    if scheme != "file":
+        try:
+            system.ls(root, detail=False)
+        except FileNotFoundError:  # a folder is made by the upload; what must be there is what it lies in
+            container = root.partition("/")[0]
+            if container:
+                system.ls(container, detail=False)
+    return system, root
+
+
+def _refuse_what_cannot_be_meant(scheme: str, url: str) -> None:
+    """What the environment itself tells: a token that has expired, a connection to another account."""
+    if scheme not in AZURE:
+        return
+    connection = os.environ.get(CONNECTION, "")
+    token = os.environ.get("AZURE_STORAGE_SAS_TOKEN") or connection.partition("SharedAccessSignature=")[2]
+    ends = parse_qs(token.lstrip("?")).get("se", [""])[0]
+    if re.match(r"\d{4}-\d\d-\d\dT", ends) and datetime.fromisoformat(ends) < datetime.now(UTC):
+        raise WorkbenchError(f"upload: the destination cannot be used: {UploadFault('expired')}")
+    lake = DATA_LAKE.match(url)
+    account = re.search(r"AccountName=([^;]+)", connection)
+    if lake and account and lake[1] != account[1]:
         raise InputError(
-            f"upload_url: {protocol} is no kind of address that is known, or the address is not whole"
-        ) from None
-    return system, root.rstrip("/")
+            f"upload_url: is in the account {lake[1]}, but {CONNECTION} leads to the account {account[1]};"
+            " set the one that belongs to it"
+        )
+
+
+def _within(seconds: float, ask: Callable[[], Told]) -> Told:
+    """What ``ask`` returns or raises; :class:`TimeoutError` after ``seconds``, while the library may go on trying."""
+    answered: list[Told] = []
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            answered.append(ask())
+        except BaseException as error:  # handed on below
+            raised.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if raised:
+        raise raised[0]
+    if not answered:
+        raise TimeoutError
+    return answered[0]
 
 
 def listing(system: AbstractFileSystem, folder: str) -> dict[str, dict[str, Any]]:
@@ -45,22 +125,27 @@ def listing(system: AbstractFileSystem, folder: str) -> dict[str, dict[str, Any]
     except FileNotFoundError:
         return {}
     except Exception as error:  # each backend raises its own; their texts may quote a signed URL
-        raise WorkbenchError(f"upload: the destination cannot be listed: {fault_in_words(error)}") from None
+        raise WorkbenchError(f"upload: the destination cannot be listed: {fault_met(error)}") from None
     return {name[len(folder) :].lstrip("/"): info for name, info in found.items() if info["type"] == "file"}
 
 
 def send(system: AbstractFileSystem, source: str, target: str, md5: str) -> None:
     """Write one file; Azure checks every block against its MD5 and keeps that of the whole as Content-MD5."""
-    if "az" in _protocols(system):
+    if "az" in protocols(system):
         checked = {"content_settings": {"content_md5": bytearray.fromhex(md5)}, "validate_content": True}
         own_retry = {
             "retry_total": 0
         }  # the SDK would wait 15 seconds before its first one; upload() tries again sooner
         system.put_file(source, target, overwrite=True, **checked, **own_retry)
     else:
-        if "file" in _protocols(system):
+        if by_folders(system):
             system.makedirs(target.rpartition("/")[0], exist_ok=True)
         system.put_file(source, target)
+
+
+def by_folders(system: AbstractFileSystem) -> bool:
+    """Files lie in folders, which have to be made first."""
+    return bool({"file", "sftp"} & set(protocols(system)))
 
 
 def md5_there(system: AbstractFileSystem, path: str, info: dict[str, Any]) -> str:
@@ -68,6 +153,8 @@ def md5_there(system: AbstractFileSystem, path: str, info: dict[str, Any]) -> st
     kept = (info.get("content_settings") or {}).get("content_md5")
     if kept:
         return bytes(kept).hex()
+    if info.get("md5Hash"):  # Google
+        return base64.b64decode(info["md5Hash"]).hex()
     etag = str(info.get("ETag", "")).strip('"')
     if re.fullmatch(r"[0-9a-f]{32}", etag):  # S3: a file sent in one part and not encrypted with a customer's key
         return etag
@@ -78,20 +165,5 @@ def md5_there(system: AbstractFileSystem, path: str, info: dict[str, Any]) -> st
     return made.hexdigest()
 
 
-def is_refused(error: Exception) -> bool:
-    """Trying again does not help: the credential is wrong or expired, or the container is not there."""
-    return isinstance(error, PermissionError | FileNotFoundError) or getattr(error, "status_code", 0) in (401, 403, 404)
-
-
-def fault_in_words(error: Exception) -> str:
-    """The kind of fault without the text of the exception, which may quote a signed URL."""
-    status = getattr(error, "status_code", None)
-    if isinstance(error, PermissionError) or status in (401, 403):
-        return "the credential is refused or has expired; renew it and run again, the upload goes on where it stopped"
-    if isinstance(error, FileNotFoundError) or status == 404:
-        return "the container or folder is not there"
-    return f"it answered {status}" if status else "it cannot be reached"
-
-
-def _protocols(system: AbstractFileSystem) -> tuple[str, ...]:
+def protocols(system: AbstractFileSystem) -> tuple[str, ...]:
     return (system.protocol,) if isinstance(system.protocol, str) else tuple(system.protocol)

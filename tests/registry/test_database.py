@@ -81,6 +81,40 @@ def test_storing_again_inserts_changes_and_removes_just_what_is_needed(
     assert rows(server_url)["file_id"].tolist() == build_registry(workspace)["file_id"].tolist()[:2]
 
 
+def execute(url: str, *statements: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+def test_what_central_wrote_into_trg_file_stays_with_its_file_and_out_of_the_csv(
+    small: Workspace, server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = at(small, monkeypatch, server_url)
+    build_registry(workspace)
+    of_mr = rows(server_url).query("person_id == 502")["file_id"].tolist()
+    execute(server_url, f"UPDATE image_registry SET trg_file = 'central/a' WHERE file_id = '{of_mr[1]}'")
+    fill(workspace, (MR,))  # the rows of the other person go, and the numbers of these change
+    registry = build_registry(workspace)
+    stored = rows(server_url).set_index("file_id")["trg_file"]
+    assert stored[of_mr[1]] == "central/a" and pd.isna(stored[of_mr[0]])
+    assert set(registry["trg_file"].fillna("")) == {""}
+
+
+def test_rows_of_another_workspace_are_neither_overwritten_nor_deleted(
+    small: Workspace, server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = at(small, monkeypatch, server_url)
+    build_registry(workspace)
+    execute(server_url, "UPDATE image_registry SET file_id = 'of another site' WHERE image_registry_id IN (1, 4)")
+    before = rows(server_url)
+    with pytest.raises(InputError, match=r"holds 2 files that this workspace never registered; nothing was written"):
+        build_registry(workspace)
+    pd.testing.assert_frame_equal(rows(server_url), before)
+
+
 def test_a_wrong_password_is_one_line_without_it(
     small: Workspace, server_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -120,3 +122,50 @@ class Proxy:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
+
+
+class Gate:
+    """Answers the first requests of ``method`` with what is in ``made`` (status, headers, body), then asks ``port``.
+
+    Without a port everything is answered with the last of them.
+    """
+
+    def __init__(self, made: list[tuple[int, dict[str, str], str]], port: int = 0, method: str = "PUT") -> None:
+        gate = self
+        self.waiting, self.asked = list(made), list[float]()
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self) -> None:
+                content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if not port or (gate.waiting and self.command == method):
+                    gate.asked.append(time.monotonic())
+                    status, headers, text = gate.waiting.pop(0) if port else gate.waiting[-1]
+                    body = text.encode()
+                else:
+                    asked = HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+                    asked.request(self.command, self.path, content, dict(self.headers))
+                    answer = asked.getresponse()
+                    status, headers, body = answer.status, dict(answer.getheaders()), answer.read()
+                self.send_response_only(status)
+                for name, value in headers.items():
+                    if name.lower() not in ("transfer-encoding", "content-length", "connection"):
+                        self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(body)
+
+            do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = answer
+
+            def log_message(self, *said: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port: int = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()

@@ -282,7 +282,7 @@ def test_an_expired_credential_stops_at_once_and_the_next_run_goes_on(
     endpoint = f"http://127.0.0.1:{blob_service.port}/{ACCOUNT}"
     old = f"BlobEndpoint={endpoint};SharedAccessSignature={expired}"
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", old)
-    with pytest.raises(WorkbenchError, match="refused or has expired") as caught:
+    with pytest.raises(WorkbenchError, match="the credential has expired") as caught:
         upload(workspace)
     assert "sig=" not in str(caught.value)
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", blob_service.connection())
@@ -294,7 +294,7 @@ def test_a_container_that_is_not_there_is_one_clear_line(
     built: Workspace, blob_service: Azurite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", blob_service.connection())
-    with pytest.raises(WorkbenchError, match="container or folder is not there"):
+    with pytest.raises(WorkbenchError, match="container, bucket or folder is not there"):
         upload(signed(built, "az://nosuchsite"))
 
 

@@ -1,0 +1,264 @@
+"""Faults of a destination in words, with what to do; each kind of destination, killed in the middle, goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
+from fsspec.implementations.local import LocalFileSystem
+
+from chorus_nb.errors import InputError, WorkbenchError
+from chorus_nb.release import delivery, destination, upload
+from chorus_nb.workspace import Workspace
+from tests.release.azurite_service import ACCOUNT, KEY, Gate
+from tests.release.test_upload import local_files, signed, to
+from tests.serving import free_port
+from tests.source.services import InAzure, InGoogle, InRealStore, InS3, InSftp, azure
+
+KINDS: list[type[InRealStore]] = [InAzure, InS3, InGoogle, InSftp]
+SECRETS = ("sig=", KEY, "invented-for-this-test", "open-sesame")
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The services write the environment that leads to them; it is put back, and no test waits."""
+    before = dict(os.environ)
+    monkeypatch.setattr(delivery, "FIRST_PAUSE", 0.01)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def said(built: Workspace, url: str) -> str:
+    """What an upload to ``url`` is told at once, before anything is sent."""
+    with pytest.raises(WorkbenchError) as caught:
+        destination.open_destination(to(built, url).parameters)
+    text = str(caught.value)
+    assert len(text.splitlines()) == 1 and not any(secret in text for secret in SECRETS)
+    return text
+
+
+def sas(hours: float = 1, **rights: bool) -> str:
+    ends = datetime.now(UTC) + timedelta(hours=hours)
+    kinds = ResourceTypes(service=True, container=True, object=True)
+    token = generate_account_sas(ACCOUNT, KEY, kinds, AccountSasPermissions(**rights), expiry=ends)
+    return f"BlobEndpoint=http://127.0.0.1:{azure().port}/{ACCOUNT};SharedAccessSignature={token}"
+
+
+def forget(*names: str) -> None:
+    for name in names:
+        os.environ.pop(name, None)
+
+
+def no_credential(kind: type[InRealStore]) -> None:
+    forget("AZURE_STORAGE_CONNECTION_STRING", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "SFTP_PASSWORD")
+    os.environ["HOME"] = "/nowhere"
+
+
+def wrong_credential(kind: type[InRealStore]) -> None:
+    os.environ["AZURE_STORAGE_CONNECTION_STRING"] = azure().connection(key="d3Jvbmc=") if kind is InAzure else ""
+    os.environ |= {"AWS_SECRET_ACCESS_KEY": "wrong", "SFTP_PASSWORD": "wrong"}
+
+
+@pytest.mark.parametrize("kind", [InAzure, InS3, InSftp])
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [(no_credential, "there is no credential for it"), (wrong_credential, "is refused or has expired")],
+)
+def test_a_credential_that_is_missing_or_wrong(
+    built: Workspace, tmp_path: Path, kind: type[InRealStore], spoil: Callable[[type[InRealStore]], None], words: str
+) -> None:
+    url = kind(tmp_path).address
+    spoil(kind)
+    told = said(built, url)
+    assert words in told and "To do: " in told
+
+
+def test_a_token_that_has_expired_is_told_from_a_wrong_one(built: Workspace, tmp_path: Path) -> None:
+    url = InAzure(tmp_path).address
+    os.environ["AZURE_STORAGE_CONNECTION_STRING"] = sas(-1, list=True)
+    assert "the credential has expired. To do: renew it" in said(built, url)
+
+
+@pytest.mark.parametrize("kind", [InAzure, InS3, InGoogle])
+def test_a_container_that_is_not_there(built: Workspace, tmp_path: Path, kind: type[InRealStore]) -> None:
+    scheme = kind(tmp_path).address.partition("://")[0]
+    assert "the container, bucket or folder is not there" in said(built, f"{scheme}://nosuchplace/folder")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_that_listens_is_said_within_the_time(
+    built: Workspace, tmp_path: Path, kind: type[InRealStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert destination.WITHIN <= 20
+    monkeypatch.setattr(destination, "WITHIN", 0.3)
+    url, dead = kind(tmp_path).address, free_port()
+    os.environ["AZURE_STORAGE_CONNECTION_STRING"] = azure().connection(dead) if kind is InAzure else ""
+    os.environ |= {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{dead}", "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{dead}"}
+    if kind is InSftp:
+        url = f"sftp://site@127.0.0.1:{dead}/x"
+    assert "nothing answers there. To do: look at host, port, proxy and firewall" in said(built, url)
+
+
+def test_a_credential_without_the_right_to_write(built: Workspace, tmp_path: Path) -> None:
+    workspace = signed(built, InAzure(tmp_path).address)
+    os.environ["AZURE_STORAGE_CONNECTION_STRING"] = sas(list=True, read=True)
+    with pytest.raises(WorkbenchError, match=r"has no right to do this.*ask for the rights to list, read and write"):
+        upload(workspace)
+
+
+def test_an_sftp_server_that_is_not_known(built: Workspace, tmp_path: Path) -> None:
+    url = InSftp(tmp_path).address
+    os.environ["SFTP_KNOWN_HOSTS"] = str(tmp_path / "none")
+    assert "not among the known hosts. To do: compare its fingerprint" in said(built, url)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "words"),
+    [
+        (403, "AccessDenied", "has no right to do this"),
+        (400, "ExpiredToken", "the credential has expired"),
+        (403, "RequestTimeTooSkewed", "clock of this machine and that of the destination differ"),
+        (500, "Strange", "the destination did not take it"),
+    ],
+)
+def test_what_an_s3_server_answers(built: Workspace, status: int, code: str, words: str) -> None:
+    """No server that is to be had here answers so: the answers are made, the client is real."""
+    gate = Gate([(status, {}, f"<Error><Code>{code}</Code><Message>key open-sesame</Message></Error>")])
+    os.environ |= {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "open-sesame", "AWS_MAX_ATTEMPTS": "1"}
+    os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{gate.port}"
+    told = said(built, "s3://site")
+    gate.close()
+    assert words in told
+
+
+def test_the_clock_as_azure_tells_of_it(built: Workspace) -> None:
+    detail = "<AuthenticationErrorDetail>Request date header too old: 'open-sesame'</AuthenticationErrorDetail>"
+    body = f"<?xml version='1.0'?><Error><Code>AuthenticationFailed</Code><Message>m</Message>{detail}</Error>"
+    gate = Gate([(403, {"x-ms-error-code": "AuthenticationFailed", "Content-Type": "application/xml"}, body)])
+    os.environ["AZURE_STORAGE_CONNECTION_STRING"] = azure().connection(gate.port)
+    told = said(built, "az://site")
+    gate.close()
+    assert "clock of this machine and that of the destination differ" in told
+
+
+def test_a_destination_that_asks_to_wait_is_waited_for(built: Workspace, tmp_path: Path) -> None:
+    kind = InAzure(tmp_path)
+    workspace = signed(built, kind.address)
+    busy = (503, {"Retry-After": "1", "x-ms-error-code": "ServerBusy"}, "")
+    gate = Gate([busy, (429, {"Retry-After": "1"}, "")], azure().port)
+    os.environ["AZURE_STORAGE_CONNECTION_STRING"] = azure().connection(gate.port)
+    naps: list[float] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(delivery.time, "sleep", naps.append)
+        sent = upload(workspace)
+    gate.close()
+    assert naps == [1.0, 1.0] and not gate.waiting
+    assert set(sent["state"]) == {"sent"}
+
+
+def test_one_that_asks_to_wait_for_ever_is_given_up_with_what_to_do(
+    built: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = signed(built, InAzure(tmp_path).address)
+    gate = Gate([(503, {"x-ms-error-code": "ServerBusy"}, "")] * 1000, azure().port)
+    os.environ["AZURE_STORAGE_CONNECTION_STRING"] = azure().connection(gate.port)
+    with pytest.raises(WorkbenchError, match=r"asks to wait .*\(it answered 503\)\. To do: run again later"):
+        upload(workspace)
+    gate.close()
+
+
+@pytest.mark.parametrize("where", ["file", "sftp"])
+def test_a_full_disk_there(built: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    url = InSftp(tmp_path).address if where == "sftp" else str(tmp_path / "there")
+    workspace = signed(built, url)
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device: /secret")
+
+    if where == "sftp":
+        from fsspec.implementations.sftp import SFTPFileSystem
+
+        monkeypatch.setattr(SFTPFileSystem, "put_file", full)
+    else:
+        monkeypatch.setattr(LocalFileSystem, "put_file", full)
+    with pytest.raises(WorkbenchError, match=r"the disk or the quota at the destination is full\. To do: make room"):
+        upload(workspace)
+
+
+@pytest.mark.parametrize(
+    ("url", "missing", "extra"),
+    [
+        ("gs://site", "gcsfs", "stores"),
+        ("sftp://site@host/x", "paramiko", "stores"),
+        ("az://site", "adlfs", "azure"),
+        ("abfss://site@account.dfs.core.windows.net", "adlfs", "azure"),
+        ("s3://site", "s3fs", "azure"),
+    ],
+)
+def test_a_scheme_whose_packages_are_missing_names_the_extra_that_has_them(
+    built: Workspace, monkeypatch: pytest.MonkeyPatch, url: str, missing: str, extra: str
+) -> None:
+    known = sys.modules["fsspec.registry"]._registry
+    for name in [name for name in sys.modules if name == missing or name.startswith(f"{missing}.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    monkeypatch.delitem(sys.modules, "chorus_nb.source.sftp", raising=False)
+    monkeypatch.delitem(known, url.partition("://")[0], raising=False)
+    os.environ["AZURE_STORAGE_CONNECTION_STRING"] = ""
+    assert f"pip install 'chorus-nb[{extra}]'" in said(built, url)
+
+
+@pytest.mark.parametrize("url", ["https://account.blob.core.windows.net/site", "ftp://host/x"])
+def test_a_kind_of_address_that_is_not_known_names_those_that_are(built: Workspace, url: str) -> None:
+    with pytest.raises(InputError, match="az://, abfss://, s3://, gs://, sftp:// or a folder"):
+        destination.open_destination(to(built, url).parameters)
+
+
+def test_a_data_lake_path_names_container_and_account(built: Workspace, tmp_path: Path) -> None:
+    kind = InAzure(tmp_path)
+    upload(signed(built, f"abfss://{kind.name}@{ACCOUNT}.dfs.core.windows.net/imaging"))
+    assert {name.split("/", 2)[2] for name in kind.client.list_blob_names()} == set(local_files(built))
+    with pytest.raises(InputError, match=f"in the account other, but .* leads to the account {ACCOUNT}"):
+        destination.open_destination(to(built, f"abfss://{kind.name}@other.dfs.core.windows.net").parameters)
+
+
+# --- killed in the middle ---------------------------------------------------------------------------------------------
+
+
+KILLED = """
+import os, signal, sys
+from chorus_nb.parameters import Parameters
+from chorus_nb.release import delivery
+from chorus_nb.workspace import Workspace
+whole, begun = delivery.send, []
+def send(system, source, target, md5):
+    begun.append(target)
+    if len(begun) > 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    whole(system, source, target, md5)
+delivery.send, delivery.AT_ONCE = send, 1
+delivery.upload(Workspace(Parameters.model_validate_json(sys.argv[1])))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
+@pytest.mark.parametrize("kind", [None, InAzure, InS3, InGoogle])
+def test_killed_in_the_middle_it_sends_only_what_is_missing(
+    built: Workspace, tmp_path: Path, kind: type[InRealStore] | None
+) -> None:
+    workspace = signed(built, kind(tmp_path).address if kind else str(tmp_path / "there"))
+    given = workspace.parameters.model_dump_json(exclude_unset=True)
+    ended = subprocess.run([sys.executable, "-c", KILLED, given], check=False, timeout=120)
+    assert ended.returncode == -signal.SIGKILL
+    again = upload(workspace)
+    assert (again["state"] == "was there").sum() == 5
+    assert set(upload(workspace)["state"]) == {"was there"}

@@ -19,7 +19,7 @@ from chorus_nb import standards
 
 FIELDS = ("body_part", "laterality", "view", "plane", "contrast", "phase", "sequence_type")
 _CAMEL = re.compile(r"(?<=[a-z]{2})(?=[A-Z])|(?<=[a-z])(?=[A-Z][a-z]{2})")
-_SPELLED = ((re.compile(r"\+\s?C\b|\bC\+"), " CPLUS "), (re.compile(r"\bW/(?!O)"), " WITH "))
+_SPELLED = ((re.compile(r"\+\s?C\b|\bC\+", re.IGNORECASE), " CPLUS "), (re.compile(r"\bW/(?!O)"), " WITH "))
 _TOKEN = re.compile(r"[^\W_]+")
 
 
@@ -78,8 +78,12 @@ def _broader(field: str, value: str) -> frozenset[str]:
 
 
 def together(field: str, said: Iterable[str]) -> str:
-    """The one value that several words say: the narrowest, or the whole they make up; "" if they contradict."""
+    """The one value that several words say: the whole that holds the others, the narrowest, or what they make up; "" if
+    they contradict."""
     found = set(said)
+    for name in found:
+        if (whole := values().get((field, name))) and whole.made_of and all(goes_with(field, o, name) for o in found):
+            return name
     found -= {name for value in found for name in _broader(field, value)}
     if len(found) < 2:
         return next(iter(found), "")

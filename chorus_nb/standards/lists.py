@@ -222,8 +222,9 @@ def loinc_map() -> Mapping[tuple[str, str], StudyCode]:
 
 @cache
 def loinc_names() -> Mapping[str, str]:
-    """Long common names by LOINC code, of the codes that MIDRC's table states."""
-    return {study.code: study.name for study in loinc_map().values()}
+    """Long common names by LOINC code: of MIDRC's table, and of plain studies beside it (``loinc_plain.csv``)."""
+    plain = {row["code"]: row["name"] for row in data_rows("loinc_plain.csv")}
+    return plain | {study.code: study.name for study in loinc_map().values()}
 
 
 def normalised_description(text: str) -> str:

@@ -1,4 +1,5 @@
-"""LOINC code of a study: the site's own map first, then MIDRC's by description, then the header's procedure codes."""
+"""LOINC code of a study: the site's own map first, then MIDRC's by description, then the header's procedure codes, then
+the plain code with the parts that the description names."""
 
 from __future__ import annotations
 
@@ -6,9 +7,11 @@ import duckdb
 import pandas as pd
 
 from chorus_nb.errors import InputError
+from chorus_nb.mapping.study_codes import plain_code
 from chorus_nb.standards import loinc_map, normalised_description
 from chorus_nb.workspace import Workspace, digest_of
 
+NOT_FOUND = (4, "", "")
 SITE_MAP = "loinc_map.csv"  # in the lookup folder, optional: Modality, StudyDescription, loinc_code
 
 _STUDIES = """
@@ -23,6 +26,7 @@ def study_codes(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> 
     own = _site_map(workspace)
     midrc = {key: study.code for key, study in loinc_map().items()}
     best: dict[tuple[str, str], tuple[int, str, str]] = {}
+    by_parts: dict[tuple[str, str], set[str]] = {}
     cursor = connection.execute(_STUDIES)
     while rows := cursor.fetchmany(10_000):
         for patient, accession, modality, description, codes in rows:
@@ -33,9 +37,14 @@ def study_codes(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> 
                 (1, midrc.get(study, "") if study[1] else "", "MIDRC map, exact description"),
                 (2, in_header[0] if in_header else "", "ProcedureCodeSequence"),
             )
-            found = next((candidate for candidate in candidates if candidate[1]), (3, "", ""))
+            found = next((candidate for candidate in candidates if candidate[1]), NOT_FOUND)
             key = patient, accession
             best[key] = min(best.get(key, found), found)
+            if plain := plain_code(description or "", modality or ""):
+                by_parts.setdefault(key, set()).add(plain)
+    for key, found in best.items():
+        if found == NOT_FOUND and len(plain_of := by_parts.get(key, set())) == 1:
+            best[key] = (3, min(plain_of), "parts of the description")
     return pd.DataFrame(
         [(*key, code, source) for key, (_, code, source) in best.items()],
         columns=["PatientID", "AccessionNumber", "loinc_code", "loinc_source"],

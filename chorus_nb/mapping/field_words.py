@@ -81,14 +81,14 @@ def together(field: str, said: Iterable[str]) -> str:
     """The one value that several words say: the whole that holds the others, the narrowest, or what they make up; "" if
     they contradict."""
     found = set(said)
-    for name in found:
-        if (whole := values().get((field, name))) and whole.made_of and all(goes_with(field, o, name) for o in found):
+    wholes = {name: value.made_of for (of, name), value in values().items() if of == field and value.made_of}
+    for name in sorted(found & wholes.keys(), key=lambda name: (-len(wholes[name]), name)):
+        if all(goes_with(field, other, name) for other in found):
             return name
     found -= {name for value in found for name in _broader(field, value)}
     if len(found) < 2:
         return next(iter(found), "")
-    whole = frozenset(found)
-    return next((name for (of, name), value in values().items() if of == field and value.made_of == whole), "")
+    return next((name for name, parts in wholes.items() if parts == found), "")
 
 
 @cache

@@ -69,6 +69,12 @@ def parts_of(description: str, modality: str) -> StudyParts | None:
     return StudyParts(kind, part, said.get("laterality", ""), said.get("contrast", ""), views)
 
 
+def plain_code(description: str, modality: str) -> str:
+    """The LOINC code of a plain study with the parts that its description names; "" if there is none."""
+    parts = parts_of(description, modality)
+    return codes_by_parts().get(parts, "") if parts else ""
+
+
 def loinc_of(attribute: str, local: str, modality: str) -> tuple[str, str]:
     """``code name`` of a study by an attribute, and how it was found ("" = as it stands)."""
     names = standards.loinc_names()
@@ -78,6 +84,5 @@ def loinc_of(attribute: str, local: str, modality: str) -> tuple[str, str]:
     study = standards.loinc_map().get((modality, standards.normalised_description(local)))
     if study:
         return f"{study.code} {study.name}", ", MIDRC map"
-    parts = parts_of(local, modality)
-    code = codes_by_parts().get(parts, "") if parts else ""
+    code = plain_code(local, modality)
     return (f"{code} {names[code]}", ", by parts") if code else ("", "")

@@ -13,7 +13,10 @@ CONTAINER = "your-site"  # each site has its own container; the consortium tells
 
 
 def write_config(workspace: Workspace) -> None:
-    """Write ``local/chorus-upload/config.toml`` over this release and, if ``upload_url`` names one, its container."""
+    """Write ``local/chorus-upload/config.toml`` over this release and, if ``upload_url`` names one, its container.
+
+    One that a person edited is left alone; ``config.made.toml`` beside it always is what the workbench would write.
+    """
     named = re.match(r"(?:az|abfss?)://([^/@]+)", workspace.parameters.upload_url)
     container = named[1] if named else CONTAINER
     folder = workspace.local / "chorus-upload"
@@ -26,4 +29,8 @@ def write_config(workspace: Workspace) -> None:
     }
     template = Template(Path(__file__).with_name("chorus_upload.toml").read_text(encoding="utf-8"))
     text = template.substitute({name: json.dumps(value) for name, value in values.items()})  # JSON strings are TOML's
-    write_if_changed(folder / "config.toml", text.encode())
+    own, made = folder / "config.toml", folder / "config.made.toml"
+    edited = own.is_file() and not (made.is_file() and own.read_bytes() == made.read_bytes())
+    write_if_changed(made, text.encode())
+    if not edited:
+        write_if_changed(own, text.encode())

@@ -19,6 +19,7 @@ from chorus_nb.layout import CERTIFICATE, MADE_LAST
 from chorus_nb.parameters import resolve
 from chorus_nb.registry import build_registry
 from chorus_nb.release import pack, sign_off, totals
+from chorus_nb.release.consortium import write_config
 from chorus_nb.release.manifest import DELTAS
 from chorus_nb.release.submission import submission_note
 from chorus_nb.seal import seal_release
@@ -237,6 +238,20 @@ def test_the_configuration_for_the_consortiums_tool_is_ready_and_holds_no_secret
     assert config["central_path"]["auth"]["auth_mode"] == "login"
     assert config["journal"]["journaling_mode"] == "full"
     assert "token" not in str(config)
+
+
+def test_an_edited_configuration_is_never_overwritten(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path)
+    folder = workspace.local / "chorus-upload"
+    write_config(workspace)
+    away = Workspace(workspace.parameters.model_copy(update={"upload_url": "az://emory"}))
+    write_config(away)
+    assert "az://emory/" in (folder / "config.toml").read_text()  # nobody edited it
+    edited = (folder / "config.toml").read_text().replace('"full"', '"append"')
+    (folder / "config.toml").write_text(edited)
+    write_config(workspace)
+    assert (folder / "config.toml").read_text() == edited
+    assert "az://your-site/" in (folder / "config.made.toml").read_text()
 
 
 def test_shareable_reports_go_along_and_stay_while_nothing_else_changes(built: Workspace) -> None:

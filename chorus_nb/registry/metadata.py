@@ -61,9 +61,10 @@ def _prepare(connection: duckdb.DuckDBPyConnection, workspace: Workspace, header
     registry = workspace.read_or_empty(tables.IMAGE_REGISTRY)[["group_id", "visit_id", "proc_id"]].drop_duplicates()
     connection.register("registry", registry)
     connection.execute("""
-        CREATE VIEW files AS SELECT headers.*, regexp_replace(target_path, '/[^/]*$', '') AS folder,
-               coalesce(boxes, '') <> '' AS pixels_redacted, coalesce(face_mask, '') <> '' AS face_removed
-        FROM headers LEFT JOIN outcomes USING (target_path)""")
+        CREATE VIEW placed AS SELECT *, parse_dirpath(target_path, 'forward_slash') AS folder FROM headers;
+        CREATE VIEW files AS SELECT placed.*, coalesce(boxes, '') <> '' AS pixels_redacted,
+               coalesce(face_mask, '') <> '' AS face_removed
+        FROM placed LEFT JOIN outcomes USING (target_path)""")
 
 
 def _write_both(
@@ -113,7 +114,7 @@ def _series_sql() -> str:
 def _acquired_sql(table: tables.Table) -> str:
     modalities = ", ".join(f"'{modality}'" for modality in ACQUIRED_BY[table.name])
     return f"""
-        SELECT {SERIES_KEY}, {_of_all(table)} FROM files WHERE split_part(folder, '/', 3) IN ({modalities})
+        SELECT {SERIES_KEY}, {_of_all(table)} FROM placed WHERE Modality IN ({modalities})
         GROUP BY ALL ORDER BY {SERIES_KEY}"""
 
 

@@ -139,12 +139,13 @@ def test_a_series_of_both_sides_says_both_and_each_image_its_own(tmp_path: Path)
     assert image["ImageLaterality"].tolist() == ["R", "R", "R", "L"]
 
 
-def test_a_number_that_differs_within_a_series_is_its_range(tmp_path: Path) -> None:
-    workspace = with_last(make_workspace(tmp_path, (replace(CT, attributes=(("KVP", "120"),)),)), "KVP", "80")
+@pytest.mark.parametrize(("last", "least"), [("80", 80), ("", 120)], ids=["differs", "some have none"])
+def test_a_number_that_not_all_files_have_is_its_range(tmp_path: Path, last: str, least: int) -> None:
+    workspace = with_last(make_workspace(tmp_path, (replace(CT, attributes=(("KVP", "120"),)),)), "KVP", last)
     build_metadata(workspace)
     [ct] = workspace.read(tables.ACQUIRED[0])[["KVP", "KVP_min", "KVP_max"]].values.tolist()
     assert pd.isna(ct[0])
-    assert ct[1:] == [80, 120]
+    assert ct[1:] == [least, 120]
 
 
 def test_what_differs_among_frames_is_empty_and_named(tmp_path: Path) -> None:

@@ -127,7 +127,6 @@ def test_an_sftp_server_that_is_not_known(built: Workspace, tmp_path: Path) -> N
         (403, "AccessDenied", "has no right to do this"),
         (400, "ExpiredToken", "the credential has expired"),
         (403, "RequestTimeTooSkewed", "clock of this machine and that of the destination differ"),
-        (500, "Strange", "the destination did not take it"),
     ],
 )
 def test_what_an_s3_server_answers(built: Workspace, status: int, code: str, words: str) -> None:

@@ -27,6 +27,7 @@ from chorus_nb.parameters import Parameters
 from chorus_nb.release import pack
 from chorus_nb.release.signature import sign_off
 from chorus_nb.verify import checks, require_pass, verify
+from chorus_nb.workbench.withdrawal import withdraw_for_good
 from chorus_nb.workspace import Workspace
 from tests.deid.conftest import encoded, image
 from tests.deid.small_run import tree
@@ -241,10 +242,13 @@ def _back(year: Year) -> None:
         year.images.setdefault((patient_of(visit), f"ACC-{number:05d}"), 7000 + number)
 
 
-@event(11, "two deliveries of one patient (append)")
-def _two(year: Year) -> None:
+@event(11, "a patient withdraws, and comes again in the same month (append)")
+def _withdrawn(year: Year) -> None:
     year.append("november")
     year.study(9)
+    workspace = Workspace(year.parameters("workspace"))
+    withdraw_for_good(workspace, by="A. Reviewer", note="consent", person=int(year.visits[4]["person_id"]))
+    year.study(5)
 
 
 @event(12, "a large one (append)")
@@ -264,7 +268,8 @@ def month(year: Year, number: int, rng: random.Random) -> dict[str, object]:
     before = {path: (workspace.release / path).stat().st_mtime_ns for path in tree(workspace.release)}
     content = tree(workspace.release)
     killed = delivered(parameters, rng.uniform(3, 9))
-    delivered(parameters, 600)
+    if delivered(parameters, 600):
+        raise RuntimeError(f"month {number}: the run that goes on after the kill did not end well")
     after = tree(workspace.release)
     rewritten = [
         path

@@ -27,9 +27,9 @@ PLACES = (
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
     "RadiopharmaceuticalInformationSequence",
 )
+CODED = {"AnatomicRegionSequence": "anatomic_region", "ViewCodeSequence": "view_code"}  # and its column
 WANTED: list[BaseTag] = [
-    Tag(keyword)
-    for keyword in (*tables.RELEASED_HEADERS.keywords, *PLACES, "AnatomicRegionSequence", "SpecificCharacterSet")
+    Tag(keyword) for keyword in (*tables.RELEASED_HEADERS.keywords, *PLACES, *CODED, "SpecificCharacterSet")
 ]
 FILES_A_BATCH = 200  # files a worker reads per call
 KEYWORDS = {Tag(keyword): keyword for keyword in tables.RELEASED_HEADERS.keywords}
@@ -98,8 +98,8 @@ def read_header(file: Path, path: str) -> dict[str, object]:
                     differ |= {keyword} if value is None else set()
         found["TransferSyntaxUID"] = str(dataset.file_meta.get("TransferSyntaxUID", ""))
         named = {keyword: found.get(keyword, "") for keyword in tables.RELEASED_HEADERS.keywords}
-        more = {"anatomic_region": _region_codes(dataset), "differ_within": "\\".join(sorted(differ))}
-        return {**named, **more, "size": file.stat().st_size}
+        coded = {column: _codes(dataset, keyword) for keyword, column in CODED.items()}
+        return {**named, **coded, "differ_within": "\\".join(sorted(differ)), "size": file.stat().st_size}
 
 
 def _values(holder: Dataset) -> dict[str, str]:
@@ -143,9 +143,10 @@ def _agreed(items: list[Dataset]) -> dict[str, str | None]:
     }
 
 
-def _region_codes(dataset: Dataset) -> str:
+def _codes(dataset: Dataset, keyword: str) -> str:
+    """The items of a code sequence as ``scheme:code``, joined by a backslash."""
     found = []
-    for region in _items(dataset, "AnatomicRegionSequence"):
-        value, scheme = region.get("CodeValue", ""), region.get("CodingSchemeDesignator", "")
+    for item in _items(dataset, keyword):
+        value, scheme = item.get("CodeValue", ""), item.get("CodingSchemeDesignator", "")
         found += [f"{scheme}:{value}"] if value and scheme else []
     return "\\".join(dict.fromkeys(found))

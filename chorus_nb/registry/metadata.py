@@ -16,6 +16,7 @@ from chorus_nb.processes import Progress
 from chorus_nb.registry.dictionary import write_dictionary
 from chorus_nb.registry.headers import update_headers
 from chorus_nb.registry.identifiers import file_id
+from chorus_nb.registry.mapped import FIELDS, SAID, map_headers
 from chorus_nb.workspace import Workspace, write_if_changed
 
 SQL_TYPES = {"text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "truth": "BOOLEAN"}
@@ -65,6 +66,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, workspace: Workspace, header
         CREATE VIEW files AS SELECT placed.*, coalesce(boxes, '') <> '' AS pixels_redacted,
                coalesce(face_mask, '') <> '' AS face_removed
         FROM placed LEFT JOIN outcomes USING (target_path)""")
+    map_headers(connection, SERIES_KEY)
 
 
 def _write_both(
@@ -106,9 +108,11 @@ def _years() -> str:
 
 def _series_sql() -> str:
     return f"""
-        SELECT PatientID::BIGINT AS person_id, AccessionNumber::BIGINT AS image_occurrence_id, {SERIES_KEY},
-               {_counted()}, {_of_all(tables.SERIES)}, of_all(anatomic_region) AS anatomic_region
-        FROM files GROUP BY ALL ORDER BY {SERIES_KEY}"""
+        WITH of_files AS (
+            SELECT PatientID::BIGINT AS person_id, AccessionNumber::BIGINT AS image_occurrence_id, {SERIES_KEY},
+                   {_counted()}, {_of_all(tables.SERIES)}, of_all(anatomic_region) AS anatomic_region
+            FROM files GROUP BY ALL)
+        SELECT * FROM of_files JOIN mapped_series USING ({SERIES_KEY}) ORDER BY {SERIES_KEY}"""
 
 
 def _acquired_sql(table: tables.Table) -> str:
@@ -121,10 +125,11 @@ def _acquired_sql(table: tables.Table) -> str:
 def _image_sql() -> str:
     named = {column.name: column for column in tables.IMAGE.columns}
     values = ", ".join(f"{_cast(named[k])} AS {k}" for k in tables.IMAGE.keywords)
+    mapped = ", ".join(f"mapped_{field}" for field in FIELDS)
     return f"""
         SELECT file_id(SOPInstanceUID) AS file_id, SOPInstanceUID, target_path AS path, {SERIES_KEY}, size,
-               pixels_redacted, face_removed, differ_within, {values}
-        FROM files ORDER BY target_path"""
+               pixels_redacted, face_removed, differ_within, {mapped}, {values}
+        FROM files JOIN mapped USING ({SAID}) ORDER BY target_path"""
 
 
 def _counted() -> str:

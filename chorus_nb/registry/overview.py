@@ -15,6 +15,15 @@ from chorus_nb.layout import InstancePath
 from chorus_nb.omop import moments, read_omop
 from chorus_nb.workspace import Workspace
 
+SAYS_IT = {  # by mapped field, the attributes in which a query would look for it
+    "body_part": ("BodyPartExamined",),
+    "laterality": ("Laterality", "ImageLaterality", "FrameLaterality"),
+    "view": ("ViewPosition",),
+    "plane": (),
+    "contrast": ("ContrastBolusAgent",),
+    "sequence_type": (),
+}
+
 
 def link_summary(workspace: Workspace) -> pd.DataFrame:
     """Accessions and files by how visit and procedure were found: explicit, overlap, tie, none or unmapped.
@@ -74,6 +83,26 @@ def completeness(workspace: Workspace) -> pd.DataFrame:
         headers = connection.read_parquet(glob.escape(str(workspace.path(tables.RELEASED_HEADERS))))
         filled = headers.aggregate(f"Modality, {shares}", "Modality").order("Modality").df().set_index("Modality")
     return filled.T.rename_axis("attribute").rename_axis(None, axis="columns").reset_index()
+
+
+def mapped_completeness(workspace: Workspace) -> pd.DataFrame:
+    """How many files have each mapped field, in percent by modality: in an attribute of their header that says it, and
+    after mapping."""
+    shares = " UNION ALL ".join(
+        f"""SELECT '{field.replace("_", " ")}' AS field, '{", ".join(attributes)}' AS attributes, h.Modality,
+                   count(*) AS files, round(100 * avg((concat({columns}) <> '')::INT), 1) AS header,
+                   round(100 * avg((mapped_{field} <> '')::INT), 1) AS mapped
+            FROM headers AS h JOIN image ON target_path = path GROUP BY h.Modality"""
+        for field, attributes in SAYS_IT.items()
+        for columns in [", ".join(("''", *(f"h.{name}" for name in attributes)))]
+    )
+    with duckdb.connect() as connection:
+        for name, path in (
+            ("headers", workspace.path(tables.RELEASED_HEADERS)),
+            ("image", workspace.path(replace(tables.IMAGE, format="parquet"))),
+        ):
+            connection.read_parquet(glob.escape(str(path))).create_view(name)
+        return connection.sql(f"SELECT * FROM ({shares}) ORDER BY field, Modality").df()
 
 
 def ask(workspace: Workspace, question: str) -> pd.DataFrame:

@@ -59,6 +59,12 @@ def test_a_unit_is_of_a_column_that_a_table_has() -> None:
     assert set(numbers.loc[numbers["unit"] == "", "column"].str.replace(r"_(min|max)$", "", regex=True)) <= UNITLESS
 
 
+def test_what_mapping_can_say_is_told_in_the_dictionary() -> None:
+    terms = data_dictionary().set_index(["table", "column"])["values"]
+    assert terms["series", "mapped_plane"] == terms["image", "mapped_plane"] == "AXIAL|SAGITTAL|CORONAL|OBLIQUE"
+    assert terms["series", "mapped_view_confidence"] == "high|medium|contradicted"
+
+
 UNITLESS = {
     *("RescaleIntercept", "RescaleSlope", "SpiralPitchFactor", "NumberOfAverages", "MechanicalIndex"),
     *("SoftTissueThermalIndex", "BoneThermalIndex", "RadionuclidePositronFraction", "ExposureIndex"),

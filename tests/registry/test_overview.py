@@ -16,6 +16,7 @@ from chorus_nb.registry import (
     completeness,
     held_back,
     link_summary,
+    mapped_completeness,
     questions,
     visit_timing,
 )
@@ -71,3 +72,14 @@ def test_how_complete_headers_are_is_told_by_modality(small: Workspace) -> None:
     filled = completeness(small).set_index("attribute")
     assert filled.loc["SliceThickness"].tolist() == [100, 0]
     assert filled.loc["Manufacturer"].tolist() == [100, 100]
+
+
+def test_what_mapping_adds_is_told_beside_what_headers_say(tmp_path: Path) -> None:
+    described = replace(MR, attributes=(("SeriesDescription", "AX T2 FLAIR"), ("StudyDescription", "MR BRAIN")))
+    workspace = make_workspace(tmp_path, (CT, described))
+    build_metadata(workspace)
+    filled = mapped_completeness(workspace).set_index(["field", "Modality"])[["files", "header", "mapped"]]
+    assert filled.loc[("body part", "MR")].tolist() == [2, 0, 100]
+    assert filled.loc[("body part", "CT")].tolist() == [2, 100, 100]
+    assert filled.loc[("sequence type", "MR")].tolist() == [2, 0, 100]
+    assert filled.loc[("view", "CT")].tolist() == [2, 0, 0]

@@ -1,0 +1,56 @@
+"""The fields of CHoRUS of every released image, mapped from what its released header says (``mapping.fields``)."""
+
+from __future__ import annotations
+
+import duckdb
+import pandas as pd
+
+from chorus_nb.mapping.fields import map_fields
+from chorus_nb.standards import body_part_concepts
+
+FIELDS = ("body_part", "laterality", "view", "plane", "contrast", "sequence_type")
+PARTS = tuple(f"mapped_{field}{part}" for field in FIELDS for part in ("", "_source", "_confidence"))
+CONCEPT = "mapped_body_part_concept_id"
+SAID_IN = {  # the columns of ``released_headers`` that fields are mapped from, and what ``map_fields`` calls them
+    **{k: k for k in ("Modality", "StudyDescription", "SeriesDescription", "ProtocolName", "BodyPartExamined")},
+    **{k: k for k in ("FrameLaterality", "ImageLaterality", "Laterality", "ViewPosition", "ContrastBolusAgent")},
+    **{k: k for k in ("ImageType", "ImageOrientationPatient")},
+    "anatomic_region": "AnatomicRegionSequence",
+    "view_code": "ViewCodeSequence",
+}
+SAID = ", ".join(SAID_IN)
+
+
+def map_headers(connection: duckdb.DuckDBPyConnection, series_key: str) -> None:
+    """Makes ``mapped``, the fields by what headers say, and ``mapped_series``: what all files of a series have, else a
+    list with the files of each.
+
+    Of the view ``placed``; each distinct header is mapped once.
+    """
+    connection.execute(f"CREATE TABLE kinds AS SELECT {series_key}, {SAID}, count(*) AS files FROM placed GROUP BY ALL")
+    said = connection.sql(f"SELECT DISTINCT {SAID} FROM kinds").df()
+    connection.register("answers", pd.concat([said, _answers(said)], axis=1))
+    connection.execute("CREATE TABLE mapped AS SELECT * FROM answers")
+    connection.execute(f"""
+        CREATE VIEW mapped_series AS
+        WITH parts AS (
+            UNPIVOT (SELECT {series_key}, files, {", ".join(PARTS)} FROM kinds JOIN mapped USING ({SAID}))
+            ON {", ".join(PARTS)} INTO NAME part VALUE value),
+        counted AS (SELECT {series_key}, part, value, sum(files) AS files FROM parts GROUP BY ALL),
+        told AS (
+            SELECT {series_key}, part, CASE WHEN count(*) = 1 THEN min(value)
+                ELSE listed(map(list(value ORDER BY value), list(files ORDER BY value))) END AS said
+            FROM counted GROUP BY ALL),
+        concepts AS (
+            SELECT {series_key}, one_number({CONCEPT}) AS {CONCEPT}
+            FROM kinds JOIN mapped USING ({SAID}) GROUP BY ALL)
+        SELECT * FROM (PIVOT told ON part IN ({", ".join(f"'{part}'" for part in PARTS)})
+                       USING min(said) GROUP BY {series_key}) JOIN concepts USING ({series_key})""")
+
+
+def _answers(said: pd.DataFrame) -> pd.DataFrame:
+    answers = map_fields(said.rename(columns=SAID_IN)).add_prefix("mapped_")
+    concepts = answers["mapped_body_part"].map(
+        lambda part: getattr(body_part_concepts().get(part), "omop_concept_id", 0)
+    )
+    return answers[list(PARTS)].assign(**{CONCEPT: concepts.astype("int64")})

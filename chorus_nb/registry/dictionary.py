@@ -13,7 +13,7 @@ from pydicom.tag import Tag
 from chorus_nb import layout, tables
 from chorus_nb.mapping.field_words import values
 from chorus_nb.mapping.fields import CONTRADICTED, HIGH, MEDIUM
-from chorus_nb.registry.mapped import FIELDS
+from chorus_nb.registry.mapped import DELIVERED_FIELDS
 from chorus_nb.workspace import Workspace, write_if_changed
 
 DESCRIBED = (*tables.METADATA, tables.IMAGE_REGISTRY, tables.MANIFEST)
@@ -98,9 +98,9 @@ def _field(row: dict[str, object]) -> dict[str, object]:
 
 def _units() -> dict[str, tuple[str, str]]:
     """Unit and defined terms by column; those of mapped fields are what mapping can say."""
-    terms = {field: "|".join(value for of, value in values() if of == field) for field in FIELDS}
+    terms = {field: "|".join(value for of, value in values() if of == field) for field in DELIVERED_FIELDS}
     terms["body_part"] = ""  # of PS3.16 Annex L, too many for a cell
     said = {f"mapped_{field}": ("", listed) for field, listed in terms.items()}
-    sure = {f"mapped_{field}_confidence": ("", f"{HIGH}|{MEDIUM}|{CONTRADICTED}") for field in FIELDS}
+    sure = {f"mapped_{field}_confidence": ("", f"{HIGH}|{MEDIUM}|{CONTRADICTED}") for field in DELIVERED_FIELDS}
     with Path(__file__).with_name("units.csv").open(encoding="utf-8", newline="") as file:
         return said | sure | {row["column"]: (row["unit"], row["values"]) for row in csv.DictReader(file)}

@@ -27,9 +27,9 @@ PLACES = (
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
     "RadiopharmaceuticalInformationSequence",
 )
-CODED = {"AnatomicRegionSequence": "anatomic_region", "ViewCodeSequence": "view_code"}  # and its column
+CODE_SEQUENCES = {"AnatomicRegionSequence": "anatomic_region", "ViewCodeSequence": "view_code"}  # and its column
 WANTED: list[BaseTag] = [
-    Tag(keyword) for keyword in (*tables.RELEASED_HEADERS.keywords, *PLACES, *CODED, "SpecificCharacterSet")
+    Tag(keyword) for keyword in (*tables.RELEASED_HEADERS.keywords, *PLACES, *CODE_SEQUENCES, "SpecificCharacterSet")
 ]
 FILES_A_BATCH = 200  # files a worker reads per call
 KEYWORDS = {Tag(keyword): keyword for keyword in tables.RELEASED_HEADERS.keywords}
@@ -98,7 +98,7 @@ def read_header(file: Path, path: str) -> dict[str, object]:
                     differ |= {keyword} if value is None else set()
         found["TransferSyntaxUID"] = str(dataset.file_meta.get("TransferSyntaxUID", ""))
         named = {keyword: found.get(keyword, "") for keyword in tables.RELEASED_HEADERS.keywords}
-        coded = {column: _codes(dataset, keyword) for keyword, column in CODED.items()}
+        coded = {column: _codes(dataset, keyword) for keyword, column in CODE_SEQUENCES.items()}
         return {**named, **coded, "differ_within": "\\".join(sorted(differ)), "size": file.stat().st_size}
 
 

@@ -8,8 +8,10 @@ import pandas as pd
 from chorus_nb.mapping.fields import map_fields
 from chorus_nb.standards import body_part_concepts
 
-FIELDS = ("body_part", "laterality", "view", "plane", "contrast", "sequence_type")
-PARTS = tuple(f"mapped_{field}{part}" for field in FIELDS for part in ("", "_source", "_confidence"))
+DELIVERED_FIELDS = ("body_part", "laterality", "view", "plane", "contrast", "sequence_type")
+DELIVERED_PARTS = tuple(
+    f"mapped_{field}{part}" for field in DELIVERED_FIELDS for part in ("", "_source", "_confidence")
+)
 CONCEPT = "mapped_body_part_concept_id"
 SAID_IN = {  # the columns of ``released_headers`` that fields are mapped from, and what ``map_fields`` calls them
     **{k: k for k in ("Modality", "StudyDescription", "SeriesDescription", "ProtocolName", "BodyPartExamined")},
@@ -18,7 +20,7 @@ SAID_IN = {  # the columns of ``released_headers`` that fields are mapped from, 
     "anatomic_region": "AnatomicRegionSequence",
     "view_code": "ViewCodeSequence",
 }
-SAID = ", ".join(SAID_IN)
+MAPPED_FROM = ", ".join(SAID_IN)
 
 
 def map_headers(connection: duckdb.DuckDBPyConnection, series_key: str) -> None:
@@ -27,15 +29,18 @@ def map_headers(connection: duckdb.DuckDBPyConnection, series_key: str) -> None:
 
     Of the view ``placed``; each distinct header is mapped once.
     """
-    connection.execute(f"CREATE TABLE kinds AS SELECT {series_key}, {SAID}, count(*) AS files FROM placed GROUP BY ALL")
-    said = connection.sql(f"SELECT DISTINCT {SAID} FROM kinds").df()
+    connection.execute(
+        f"CREATE TABLE kinds AS SELECT {series_key}, {MAPPED_FROM}, count(*) AS files FROM placed GROUP BY ALL"
+    )
+    said = connection.sql(f"SELECT DISTINCT {MAPPED_FROM} FROM kinds").df()
     connection.register("answers", pd.concat([said, _answers(said)], axis=1))
     connection.execute("CREATE TABLE mapped AS SELECT * FROM answers")
+    parts = ", ".join(DELIVERED_PARTS)
     connection.execute(f"""
         CREATE VIEW mapped_series AS
         WITH parts AS (
-            UNPIVOT (SELECT {series_key}, files, {", ".join(PARTS)} FROM kinds JOIN mapped USING ({SAID}))
-            ON {", ".join(PARTS)} INTO NAME part VALUE value),
+            UNPIVOT (SELECT {series_key}, files, {parts} FROM kinds JOIN mapped USING ({MAPPED_FROM}))
+            ON {parts} INTO NAME part VALUE value),
         counted AS (SELECT {series_key}, part, value, sum(files) AS files FROM parts GROUP BY ALL),
         told AS (
             SELECT {series_key}, part, CASE WHEN count(*) = 1 THEN min(value)
@@ -43,8 +48,8 @@ def map_headers(connection: duckdb.DuckDBPyConnection, series_key: str) -> None:
             FROM counted GROUP BY ALL),
         concepts AS (
             SELECT {series_key}, one_number({CONCEPT}) AS {CONCEPT}
-            FROM kinds JOIN mapped USING ({SAID}) GROUP BY ALL)
-        SELECT * FROM (PIVOT told ON part IN ({", ".join(f"'{part}'" for part in PARTS)})
+            FROM kinds JOIN mapped USING ({MAPPED_FROM}) GROUP BY ALL)
+        SELECT * FROM (PIVOT told ON part IN ({", ".join(f"'{part}'" for part in DELIVERED_PARTS)})
                        USING min(said) GROUP BY {series_key}) JOIN concepts USING ({series_key})""")
 
 
@@ -53,4 +58,4 @@ def _answers(said: pd.DataFrame) -> pd.DataFrame:
     concepts = answers["mapped_body_part"].map(
         lambda part: getattr(body_part_concepts().get(part), "omop_concept_id", 0)
     )
-    return answers[list(PARTS)].assign(**{CONCEPT: concepts.astype("int64")})
+    return answers[list(DELIVERED_PARTS)].assign(**{CONCEPT: concepts.astype("int64")})

@@ -16,7 +16,7 @@ from chorus_nb.processes import Progress
 from chorus_nb.registry.dictionary import write_dictionary
 from chorus_nb.registry.headers import update_headers
 from chorus_nb.registry.identifiers import file_id
-from chorus_nb.registry.mapped import FIELDS, SAID, map_headers
+from chorus_nb.registry.mapped import DELIVERED_FIELDS, MAPPED_FROM, map_headers
 from chorus_nb.workspace import Workspace, write_if_changed
 
 SQL_TYPES = {"text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "truth": "BOOLEAN"}
@@ -125,11 +125,11 @@ def _acquired_sql(table: tables.Table) -> str:
 def _image_sql() -> str:
     named = {column.name: column for column in tables.IMAGE.columns}
     values = ", ".join(f"{_cast(named[k])} AS {k}" for k in tables.IMAGE.keywords)
-    mapped = ", ".join(f"mapped_{field}" for field in FIELDS)
+    mapped = ", ".join(f"mapped_{field}" for field in DELIVERED_FIELDS)
     return f"""
         SELECT file_id(SOPInstanceUID) AS file_id, SOPInstanceUID, target_path AS path, {SERIES_KEY}, size,
                pixels_redacted, face_removed, differ_within, {mapped}, {values}
-        FROM files JOIN mapped USING ({SAID}) ORDER BY target_path"""
+        FROM files JOIN mapped USING ({MAPPED_FROM}) ORDER BY target_path"""
 
 
 def _counted() -> str:

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from chorus_nb import tables
 from chorus_nb.mapping.fields import map_fields
 from chorus_nb.registry import build_metadata
-from chorus_nb.registry.mapped import FIELDS, SAID_IN
+from chorus_nb.registry.mapped import DELIVERED_FIELDS, SAID_IN
 from chorus_nb.standards import body_part_concepts
 from chorus_nb.workspace import Workspace
 from tests.registry.test_levels import with_last
@@ -86,5 +86,7 @@ def test_each_image_has_what_its_own_header_says(workspace: Workspace) -> None:
     headers = workspace.read(tables.RELEASED_HEADERS).rename(columns=SAID_IN).set_index("target_path")
     for path, header in headers.iterrows():  # each alone
         [own] = map_fields(pd.DataFrame([header])).to_dict("records")
-        assert [image.loc[path, f"mapped_{field}"] for field in FIELDS] == [own[field] for field in FIELDS]
+        assert [image.loc[path, f"mapped_{field}"] for field in DELIVERED_FIELDS] == [
+            own[field] for field in DELIVERED_FIELDS
+        ]
     assert image["mapped_laterality"].value_counts().to_dict() == {"": 4, "R": 3, "L": 3}

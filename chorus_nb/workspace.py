@@ -21,7 +21,10 @@ from chorus_nb.parameters import Parameters, resolve
 PARTIAL = ".partial-"  # prefix of a file that is being written; never a finished one
 
 KEY_FINGERPRINT = "site_key.fingerprint"  # below local/: of the key that was used, which it does not tell
-KEY_REMEDY = "put it back from a backup, or make a new one on purpose: chorus-nb rotate-key FILE.yaml"
+KEY_REMEDY = (
+    "put it back from a backup (chorus-nb restore FROM FILE.yaml),"
+    " or make a new one on purpose: chorus-nb rotate-key FILE.yaml"
+)
 RETIRED_KEYS = "retired_keys"  # below local/, after ``chorus-nb rotate-key``
 
 

@@ -9,6 +9,7 @@ from chorus_nb.errors import InputError
 from chorus_nb.parameters import REQUIRED, Parameters
 from chorus_nb.workbench.demo_site import demo_values
 from chorus_nb.workbench.inputs import faults_of, input_lines, run_inputs
+from chorus_nb.workbench.lost import refuse_lost
 from chorus_nb.workbench.ownership import refuse_mixture, refuse_other_site
 from chorus_nb.workspace import Workspace
 
@@ -29,6 +30,7 @@ def check_run(parameters: Parameters) -> tuple[list[str], bool]:
         functools.partial(refuse_mixture, parameters),
         parameters.check_folders,
         functools.partial(refuse_other_site, workspace),
+        functools.partial(refuse_lost, workspace),
     )
     for ask in asked:
         try:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from chorus_nb.parameters import Parameters
 
 
 def keeping_commands(commands: Any) -> None:
-    """withdraw and rotate-key."""
+    """withdraw, rotate-key, backup and restore."""
     withdraw = commands.add_parser(
         "withdraw",
         help="take a patient or an accession out of everything, for good, and prove it by search",
@@ -30,6 +31,17 @@ def keeping_commands(commands: Any) -> None:
     rotate.add_argument("--by", metavar="NAME", required=True, help="the person who decides")
     rotate.add_argument("--note", metavar="WHY", required=True, help="why; stands in the audit log")
     rotate.set_defaults(command=_rotate)
+
+    backup = commands.add_parser("backup", help="write what cannot be made anew to one file that a passphrase locks")
+    backup.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
+    backup.add_argument("to", metavar="TO", type=Path, help="the file to write, outside of the workspace")
+    backup.set_defaults(command=_backup)
+    restore = commands.add_parser("restore", help="put back what chorus-nb backup wrote; nothing is written over")
+    restore.add_argument("source", metavar="FROM", type=Path, help="the file that chorus-nb backup wrote")
+    restore.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
+    restore.set_defaults(command=_restore)
+    for one in (backup, restore):
+        one.add_argument("--passphrase-env", metavar="NAME", default="", help="the variable that holds the passphrase")
 
 
 def _withdraw(chosen: argparse.Namespace) -> int:
@@ -74,4 +86,32 @@ def _rotate(chosen: argparse.Namespace) -> int:
     changed = site_keys.rotate_key(workspace, by=chosen.by, note=chosen.note)
     print(f"another key: {changed:,} UIDs change (local/{site_keys.UID_MAP}); the old key is in local/retired_keys")
     print(f"next: chorus-nb run {chosen.file} --only 03,04,05,06 makes everything anew")
+    return 0
+
+
+def _backup(chosen: argparse.Namespace) -> int:
+    parameters = Parameters.read(chosen.file)
+    parameters.require("site", "workspace")
+    from chorus_nb.workbench import backup, lost, ownership
+    from chorus_nb.workspace import Workspace
+
+    workspace = Workspace(parameters)
+    ownership.refuse_other_site(workspace)
+    lost.refuse_lost(workspace)
+    held = backup.back_up(workspace, chosen.to, backup.passphrase(chosen.passphrase_env, twice=True))
+    print(f"{held.files:,} files, {held.size / 1e6:,.1f} MB: {chosen.to}; without the passphrase nobody opens it")
+    print("it identifies patients; release/ is not in it: keep a copy of that too, it holds the pixels")
+    return 0
+
+
+def _restore(chosen: argparse.Namespace) -> int:
+    parameters = Parameters.read(chosen.file)
+    parameters.require("site", "workspace")
+    from chorus_nb.workbench import backup
+    from chorus_nb.workspace import Workspace
+
+    secret = backup.passphrase(chosen.passphrase_env, twice=False)
+    held = backup.restore(Workspace(parameters), chosen.source, secret)
+    print(f"{held.files:,} files, {held.size / 1e6:,.1f} MB are back in {parameters.workspace}")
+    print(f"next: put release/ back beside local/ if it is gone, then chorus-nb check {chosen.file}")
     return 0

@@ -22,6 +22,7 @@ from chorus_nb.processes.environment import keep_within
 from chorus_nb.workbench import audit
 from chorus_nb.workbench.demo_site import demo_values, make_demo_site
 from chorus_nb.workbench.kept import refuse_damaged
+from chorus_nb.workbench.lost import refuse_lost
 from chorus_nb.workbench.ownership import refuse_mixture, refuse_other_site, remember_site
 from chorus_nb.workbench.steps import STEPS, needed
 from chorus_nb.workspace import Workspace, digest_of
@@ -200,6 +201,7 @@ def prepare_process(parameters: Parameters, needs: Iterable[str] = REQUIRED) -> 
         make_demo_site(resolve(parameters.source).parent)
     parameters.check_folders()
     refuse_other_site(Workspace(parameters))
+    refuse_lost(Workspace(parameters))
     workspace = Workspace(parameters).create()
     remember_site(workspace)
     keep_within(workspace.local)

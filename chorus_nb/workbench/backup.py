@@ -20,14 +20,14 @@ from chorus_nb.workbench.lost import RESTORING
 from chorus_nb.workbench.ownership import SITE_FILE
 from chorus_nb.workspace import PARTIAL, Workspace, replacing
 
-LEFT_OUT = {  # below local/, and why
+MADE_AGAIN = {  # below local/, and why
     "scratch": "nothing but what a run needs while it lasts",
     "arriving": "a study that is not whole yet; 00 asks for it again",
     "cache": "caches of libraries",
     "omop": "05 writes these copies of the site's tables again",
     "ctp": "02 writes them again",
 }
-SHORTEST = 12  # characters of a passphrase
+PASSPHRASE_LENGTH = 12  # characters of a passphrase
 
 
 class Held(NamedTuple):
@@ -49,8 +49,8 @@ def passphrase(variable: str, *, twice: bool) -> str:
             raise InputError("backup: the two passphrases differ")
     else:
         raise InputError("backup: no terminal to ask for a passphrase: name a variable with --passphrase-env NAME")
-    if twice and len(given) < SHORTEST:
-        raise InputError(f"backup: the passphrase needs at least {SHORTEST} characters")
+    if twice and len(given) < PASSPHRASE_LENGTH:
+        raise InputError(f"backup: the passphrase needs at least {PASSPHRASE_LENGTH} characters")
     return given
 
 
@@ -135,7 +135,7 @@ def _found(workspace: Workspace) -> dict[str, tuple[Path, int, int]]:
 
 
 def _left_out(workspace: Workspace, path: Path, inside: Path) -> bool:
-    return inside.parts[0] in LEFT_OUT or path.name.startswith(PARTIAL) or path.is_relative_to(workspace.decisions)
+    return inside.parts[0] in MADE_AGAIN or path.name.startswith(PARTIAL) or path.is_relative_to(workspace.decisions)
 
 
 def _files(folder: Path) -> Iterator[Path]:

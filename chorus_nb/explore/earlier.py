@@ -6,13 +6,19 @@ So links, places in the release and what is known of a person come out as if the
 from __future__ import annotations
 
 import glob
+from collections.abc import Iterator
+from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError
 from chorus_nb.source.earlier import EARLIER_LIST, KEPT_WHOLE, ORIGINALS_FOLDER, Earlier, read_earlier, write_earlier
 from chorus_nb.workspace import Workspace
+
+ROWS_AT_ONCE = 10_000
+LISTED = pa.schema(zip(Earlier._fields, [pa.string(), pa.int64(), pa.int64(), pa.string(), pa.string()], strict=True))
 
 
 def list_earlier(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> int:
@@ -20,39 +26,43 @@ def list_earlier(connection: duckdb.DuckDBPyConnection, workspace: Workspace) ->
 
     Makes the view ``found`` of them and of ``found_now``; returns how many they are.
     """
-    kept = list(_kept(connection, workspace))
-    connection.execute("CREATE TEMP TABLE earlier (source_path TEXT, size BIGINT, modified_ns BIGINT)")
-    if kept:
-        connection.executemany("INSERT INTO earlier VALUES (?, ?, ?)", [file[:3] for file in kept])
-        write_earlier(workspace.local, kept)
-    else:
-        (workspace.local / EARLIER_LIST).unlink(missing_ok=True)
-    connection.execute(
-        "CREATE TEMP VIEW found AS SELECT * FROM found_now UNION ALL SELECT *, '' AS problem FROM earlier"
-    )
-    return len(kept)
-
-
-def _kept(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> list[Earlier]:
-    """What 03 released, and what was listed before and is kept whole, without the files that are found now."""
-    made = {
-        file.source_path: file
-        for file in read_earlier(workspace.local)
-        if (workspace.local / ORIGINALS_FOLDER / KEPT_WHOLE / file.digest).is_file()
-    }
-    connection.execute("CREATE TEMP TABLE listed_before (source_path TEXT)")
-    if made:
-        connection.executemany("INSERT INTO listed_before VALUES (?)", [(path,) for path in made])
-        still = connection.execute("SELECT source_path FROM listed_before SEMI JOIN found_now USING (source_path)")
-        for (path,) in still.fetchall():
-            del made[path]
-    path = workspace.path(tables.ORIGINALS)
+    path, columns = workspace.path(tables.ORIGINALS), ", ".join(Earlier._fields)
+    whole = [file for file in read_earlier(workspace.local) if _is_kept_whole(workspace, file)]
+    connection.register("kept_whole", pa.Table.from_pylist([file._asdict() for file in whole], LISTED))
     if path.is_file():
         connection.read_parquet(glob.escape(str(path))).create_view("originals")
-        columns = ", ".join(Earlier._fields)
-        rows = connection.execute(f"SELECT {columns} FROM originals ANTI JOIN found_now USING (source_path)")
-        made |= {row[0]: Earlier(*row) for row in rows.fetchall()}
-    return [made[path] for path in sorted(made)]
+    else:
+        connection.execute("CREATE TEMP VIEW originals AS SELECT * FROM kept_whole LIMIT 0")
+    connection.execute(
+        f"CREATE TEMP TABLE earlier AS SELECT {columns} FROM originals ANTI JOIN found_now USING (source_path)"
+        f" UNION ALL SELECT {columns} FROM kept_whole"
+        " ANTI JOIN found_now USING (source_path) ANTI JOIN originals USING (source_path)"
+    )
+    connection.execute(
+        "CREATE TEMP VIEW found AS SELECT * FROM found_now UNION ALL "
+        "SELECT source_path, size, modified_ns, '' AS problem FROM earlier"
+    )
+    return _write(connection, workspace, "earlier")
+
+
+def _is_kept_whole(workspace: Workspace, file: Earlier) -> bool:
+    return (workspace.local / ORIGINALS_FOLDER / KEPT_WHOLE / file.digest).is_file()
+
+
+def _write(connection: duckdb.DuckDBPyConnection, workspace: Workspace, rows: str) -> int:
+    """Write the list, some rows at a time: it may be nearly as long as the catalog."""
+    result = connection.execute(f"SELECT {', '.join(Earlier._fields)} FROM {rows} ORDER BY source_path")
+    first = result.fetchmany(ROWS_AT_ONCE)
+    if not first:
+        (workspace.local / EARLIER_LIST).unlink(missing_ok=True)
+        return 0
+    return write_earlier(workspace.local, _rows(result, first))
+
+
+def _rows(result: duckdb.DuckDBPyConnection, first: list[tuple[Any, ...]]) -> Iterator[Earlier]:
+    while first:
+        yield from map(Earlier._make, first)
+        first = result.fetchmany(ROWS_AT_ONCE)
 
 
 def refuse_taken_paths(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> None:
@@ -82,6 +92,5 @@ def drop_replaced(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -
         "WHERE SOPInstanceUID IN (SELECT SOPInstanceUID FROM part ANTI JOIN earlier USING (source_path) "
         "WHERE status = 'dicom' AND SOPInstanceUID <> '')"
     )
-    gone = {path for (path,) in connection.execute("SELECT source_path FROM replaced").fetchall()}
-    if gone:
-        write_earlier(workspace.local, (f for f in read_earlier(workspace.local) if f.source_path not in gone))
+    if connection.execute("SELECT count(*) FROM replaced").fetchall()[0][0]:
+        _write(connection, workspace, "earlier ANTI JOIN replaced USING (source_path)")

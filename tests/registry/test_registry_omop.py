@@ -68,7 +68,11 @@ def test_columns_in_another_order_are_filled_by_name(small: Workspace) -> None:
     )
     built(small)
     released = (small.omop_out / "procedure_occurrence.csv").read_text()
-    assert released == path.read_text() + "501,2000000000,4180938,2024-03-02,32880,\n"
+    assert released == (
+        "procedure_occurrence_id,PERSON_ID,procedure_concept_id,procedure_date,procedure_type_concept_id,extra\n"
+        "333,502,4180642,2024-01-30,32833,\n"
+        "2000000000,501,4180938,2024-03-02,32880,\n"
+    )
 
 
 def test_a_site_without_procedures_gets_a_table_of_its_own(tmp_path: Path) -> None:

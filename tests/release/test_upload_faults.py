@@ -250,7 +250,7 @@ delivery.upload(Workspace(Parameters.model_validate_json(sys.argv[1])))
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
-@pytest.mark.parametrize("kind", [None, InAzure, InS3, InGoogle])
+@pytest.mark.parametrize("kind", [None, InAzure])
 def test_killed_in_the_middle_it_sends_only_what_is_missing(
     built: Workspace, tmp_path: Path, kind: type[InRealStore] | None
 ) -> None:

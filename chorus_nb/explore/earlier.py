@@ -17,7 +17,7 @@ from chorus_nb.errors import InputError
 from chorus_nb.source.earlier import EARLIER_LIST, KEPT_WHOLE, ORIGINALS_FOLDER, Earlier, read_earlier, write_earlier
 from chorus_nb.workspace import Workspace
 
-ROWS_AT_ONCE = 10_000
+ROWS_LISTED = 10_000
 LISTED = pa.schema(zip(Earlier._fields, [pa.string(), pa.int64(), pa.int64(), pa.string(), pa.string()], strict=True))
 
 
@@ -52,7 +52,7 @@ def _is_kept_whole(workspace: Workspace, file: Earlier) -> bool:
 def _write(connection: duckdb.DuckDBPyConnection, workspace: Workspace, rows: str) -> int:
     """Write the list, some rows at a time: it may be nearly as long as the catalog."""
     result = connection.execute(f"SELECT {', '.join(Earlier._fields)} FROM {rows} ORDER BY source_path")
-    first = result.fetchmany(ROWS_AT_ONCE)
+    first = result.fetchmany(ROWS_LISTED)
     if not first:
         (workspace.local / EARLIER_LIST).unlink(missing_ok=True)
         return 0
@@ -62,7 +62,7 @@ def _write(connection: duckdb.DuckDBPyConnection, workspace: Workspace, rows: st
 def _rows(result: duckdb.DuckDBPyConnection, first: list[tuple[Any, ...]]) -> Iterator[Earlier]:
     while first:
         yield from map(Earlier._make, first)
-        first = result.fetchmany(ROWS_AT_ONCE)
+        first = result.fetchmany(ROWS_LISTED)
 
 
 def refuse_taken_paths(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> None:

@@ -55,7 +55,7 @@ class Year:
         self.images: dict[tuple[str, str], int] = {}
         self.said = {"delivery": "full", "batch": ""}
 
-    def study(self, number: int, slices: int = 3) -> None:
+    def study(self, number: int, slices: int = 3, kvp: str = "120") -> None:
         """A study in visit ``number``, in the source."""
         visit = self.visits[number]
         patient = patient_of(visit)
@@ -64,9 +64,12 @@ class Year:
         self.images[patient, accession] = 7000 + number
         moment = pd.Timestamp(visit["visit_start_datetime"]) + pd.Timedelta(minutes=1) - pd.Timedelta(days=shift)
         for slice_ in range(1, slices + 1):
-            self.write(f"{patient}/{accession}/{slice_:03d}", patient, accession, number, slice_, moment)
+            place = f"{patient}/{accession}/{slice_:03d}"
+            self.write(place, patient, accession, number, slice_, moment, KVP=kvp)
 
-    def write(self, path: str, patient: str, accession: str, number: int, slice_: int, moment: pd.Timestamp) -> None:
+    def write(
+        self, path: str, patient: str, accession: str, number: int, slice_: int, moment: pd.Timestamp, **values: str
+    ) -> None:
         dataset = image(
             PatientID=patient,
             PatientName=f"Quellbrook^Nr{number}",
@@ -78,7 +81,7 @@ class Year:
             StudyDate=moment.strftime("%Y%m%d"),
             StudyTime=moment.strftime("%H%M%S"),
             ImageType=["ORIGINAL", "PRIMARY", "AXIAL"],
-            KVP="120",
+            **values,
         )
         for root in (self.source, self.all):
             file = root / (f"{self.said['batch']}/" if root == self.all and self.said["batch"] else "") / path
@@ -150,7 +153,7 @@ def receive(workspace: Workspace, copy: Path) -> None:
     manifest = workspace.read(tables.MANIFEST)
     for row in manifest.itertuples():
         if row.delta == "removed":
-            (copy / row.path).unlink()
+            (copy / row.path).unlink(missing_ok=True)  # a delta may be applied twice
         elif row.delta in ("added", "modified"):
             (copy / row.path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(workspace.release / row.path, copy / row.path)
@@ -215,7 +218,7 @@ def _corrected(year: Year) -> None:
     for folder in list(year.all.glob("june/*")) + list(year.all.glob("*/MRN-*")):
         if folder.is_dir() and list(folder.glob("ACC-00016")):
             shutil.rmtree(folder)
-    year.study(16)
+    year.study(16, kvp="100")
 
 
 @event(8, "the same month again, under other paths (append)")

@@ -57,7 +57,7 @@ class Parameters(BaseModel):
     )
     batch: str = Field(
         "",
-        pattern=r"^[\w.-]*$",
+        pattern=r"^(\w[\w.-]{0,63})?$",
         description='Name of this delivery, before the path of each of its files ("" = none); append needs one where '
         "file names come again.",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import pytest
 from chorus_nb import deid, explore, tables
 from chorus_nb.errors import InputError
 from chorus_nb.mapping import make_plan
+from chorus_nb.parameters import Parameters
 from chorus_nb.source.earlier import read_earlier
 from chorus_nb.verify import checks, verify
+from chorus_nb.workbench.index import render_index
 from chorus_nb.workspace import Workspace
 from tests.deid.small_run import SmallSite, age, run, same_key, times, tree
 
@@ -168,3 +171,28 @@ def test_the_table_of_what_is_kept_names_every_released_file(site: SmallSite) ->
     workspace = site.open()
     run(workspace)
     assert workspace.read(tables.ORIGINALS).source_path.tolist() == sorted(tree(site.dicom))
+
+
+def test_a_member_of_an_archive_that_is_gone_stays(site: SmallSite) -> None:
+    with zipfile.ZipFile(site.dicom / "cd.zip", "w") as archive:
+        archive.write(site.dicom / "january/one", "one")
+    (site.dicom / "january/one").unlink()
+    workspace = site.open()
+    target, content = run(workspace).target_path["cd.zip!one"], workspace.source.read("cd.zip!one")
+    (site.dicom / "cd.zip").unlink()
+    assert run(workspace).target_path["cd.zip!one"] == target
+    assert workspace.source.read("cd.zip!one") == content
+
+
+@pytest.mark.parametrize("batch", ["..", ".", "a/b", "-x", "a" * 65])
+def test_the_name_of_a_delivery_is_no_path(site: SmallSite, batch: str) -> None:
+    with pytest.raises(InputError, match="batch"):
+        Parameters.of(site.open().parameters.model_dump() | {"batch": batch})
+
+
+def test_the_name_of_a_delivery_is_shown_to_the_site_only(site: SmallSite) -> None:
+    workspace = site.open()
+    row = dict.fromkeys(tables.DELIVERIES.column_names, 1) | {"recorded": "2026-11-27", "delivery": "append"}
+    workspace.write(tables.DELIVERIES, tables.frame(tables.DELIVERIES, [row | {"batch": "Quellbrook"}]))
+    shown = [shareable for shareable in (True, False) if "Quellbrook" in render_index(workspace, shareable=shareable)]
+    assert shown == [False]

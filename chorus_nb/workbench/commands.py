@@ -41,8 +41,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="run the notebooks in order, each with its report")
-    run.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
-    run.add_argument("--only", metavar="01,04", type=lambda text: text.split(","), default=[], help="these notebooks")
+    run.add_argument(
+        "file", metavar="FILE.yaml", nargs="+", help="the parameters; of several files each is run in turn"
+    )
+    part = run.add_mutually_exclusive_group()
+    part.add_argument("--only", metavar="01,04", type=lambda text: text.split(","), default=[], help="these notebooks")
+    part.add_argument("--failed", action="store_true", help="what did not pass when these files were run last")
+    run.add_argument("--index", metavar="FOLDER", type=Path, help="for the page over all sites (beside the files)")
     run.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a parameter, over the file's")
     run.add_argument("--upload", metavar="TOKEN", default="", help="send the signed release whose token 06 showed")
     loud = run.add_mutually_exclusive_group()
@@ -124,7 +129,9 @@ def _evidence_commands(commands: Any) -> None:
 
 
 def _run_command(chosen: argparse.Namespace) -> int:
-    parameters = Parameters.read(chosen.file, typed(chosen.set))
+    if len(chosen.file) > 1 or "*" in chosen.file[0] or chosen.failed or chosen.index:
+        return _run_sites(chosen)
+    parameters = Parameters.read(chosen.file[0], typed(chosen.set))
     from chorus_nb.workbench.run import run_notebooks
 
     if chosen.upload:
@@ -136,6 +143,17 @@ def _run_command(chosen: argparse.Namespace) -> int:
     if not chosen.quiet:
         print(f"reports: {parameters.workspace}/local/reports/index.html", file=sys.stderr)
     return int(any(outcome.status != "passed" for outcome in ended.values()))
+
+
+def _run_sites(chosen: argparse.Namespace) -> int:
+    if chosen.upload:
+        raise InputError("--upload: a token is that of one release; give one file")
+    from chorus_nb.workbench import sites
+
+    loud = [f"--{name}" for name in ("quiet", "verbose") if getattr(chosen, name)]
+    options = [*loud, *(part for pair in chosen.set for part in ("--set", pair))]
+    read = sites.read_sites(chosen.file, typed(chosen.set))
+    return sites.run_sites(read, sites.index_folder(read, chosen.index), chosen.only, options, failed=chosen.failed)
 
 
 def _check(chosen: argparse.Namespace) -> int:

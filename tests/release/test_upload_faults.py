@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,6 +16,7 @@ from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_ac
 from fsspec.implementations.local import LocalFileSystem
 
 from chorus_nb.errors import InputError, WorkbenchError
+from chorus_nb.parameters import Parameters
 from chorus_nb.release import delivery, destination, upload
 from chorus_nb.workspace import Workspace
 from tests.release.azurite_service import ACCOUNT, KEY, Gate
@@ -233,31 +234,38 @@ def test_a_data_lake_path_names_container_and_account(built: Workspace, tmp_path
 # --- killed in the middle ---------------------------------------------------------------------------------------------
 
 
-KILLED = """
-import os, signal, sys
-from chorus_nb.parameters import Parameters
-from chorus_nb.release import delivery
-from chorus_nb.workspace import Workspace
-whole, begun = delivery.send, []
-def send(system, source, target, md5):
-    begun.append(target)
-    if len(begun) > 5:
-        os.kill(os.getpid(), signal.SIGKILL)
-    whole(system, source, target, md5)
-delivery.send, delivery.AT_ONCE = send, 1
-delivery.upload(Workspace(Parameters.model_validate_json(sys.argv[1])))
-"""
+SERVER = multiprocessing.get_context("forkserver")  # imports once; what is forked from it has no threads
+SERVER.set_forkserver_preload([__name__])
+
+
+def upload_until_killed(given: str, environment: dict[str, str]) -> None:
+    """With five files sent and the sixth under way."""
+    os.environ.update(environment)
+    whole, begun = delivery.send, list[str]()
+
+    def send(system: Any, source: str, target: str, md5: str) -> None:
+        begun.append(target)
+        if len(begun) > 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+        whole(system, source, target, md5)
+
+    delivery.send, delivery.AT_ONCE = send, 1
+    upload(Workspace(Parameters.model_validate_json(given)))
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
-@pytest.mark.parametrize("kind", [None, InAzure])
+@pytest.mark.parametrize("kind", [None, *KINDS])
 def test_killed_in_the_middle_it_sends_only_what_is_missing(
     built: Workspace, tmp_path: Path, kind: type[InRealStore] | None
 ) -> None:
     workspace = signed(built, kind(tmp_path).address if kind else str(tmp_path / "there"))
     given = workspace.parameters.model_dump_json(exclude_unset=True)
-    ended = subprocess.run([sys.executable, "-c", KILLED, given], check=False, timeout=120)
-    assert ended.returncode == -signal.SIGKILL
+    process = SERVER.Process(target=upload_until_killed, args=(given, dict(os.environ)))
+    process.start()
+    process.join(120)
+    ended = process.exitcode
+    process.kill()  # one that hangs
+    assert ended == -signal.SIGKILL
     again = upload(workspace)
     assert (again["state"] == "was there").sum() == 5
     assert set(upload(workspace)["state"]) == {"was there"}

@@ -156,11 +156,11 @@ def run_sites(
                 record[key] = replace(record[key], ended=ended, seconds=round(time.monotonic() - began, 1))
                 _write_record(folder, record)
             code = max(code, ended)
-            write_page(folder, record, known)
+            write_sites_page(folder, record, known)
     except KeyboardInterrupt:
         print("interrupted; the same command with --failed goes on where it stopped", file=sys.stderr)
         code = 1
-    rows = write_page(folder, record, known)
+    rows = write_sites_page(folder, record, known)
     print(*_table([row for row in rows if row["key"] in known]), f"all sites: {folder / PAGE}", sep="\n")
     return code
 
@@ -211,7 +211,7 @@ def _write_record(folder: Path, record: Mapping[str, SiteRun]) -> None:
     write_atomically(folder / RECORD, json.dumps(rows, indent=1).encode("ascii"))
 
 
-def write_page(folder: Path, record: Mapping[str, SiteRun], known: Mapping[str, Site]) -> list[dict[str, Any]]:
+def write_sites_page(folder: Path, record: Mapping[str, SiteRun], known: Mapping[str, Site]) -> list[dict[str, Any]]:
     """The page over all sites on record, those of ``known`` with their parameters as given; returns its rows."""
     sites = {key: known.get(key) or _site(folder / key, {}) for key in sorted(record)}
     rows = [{"key": key, **_row(site, record[key], folder)} for key, site in sites.items()]

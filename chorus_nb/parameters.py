@@ -170,6 +170,12 @@ class Parameters(BaseModel):
     )
     registry_url: str = Field("", description='SQLAlchemy URL or env:NAME for the registry ("" = SQLite under local/).')
     upload_url: str = Field("", description='fsspec URL for the upload ("" = pack only).')
+    upload_container: str = Field(
+        "",
+        pattern=r"^$|^[a-z0-9](-?[a-z0-9]){2,62}$",
+        description="Container of the site for the consortium's own tool, chorus-upload, where that delivers "
+        '("" = that of an az:// upload_url).',
+    )
 
     @field_validator("time_zone")
     @classmethod

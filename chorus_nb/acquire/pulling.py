@@ -33,6 +33,7 @@ from chorus_nb.acquire.wanted import ORDERED
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.parameters import Parameters
 from chorus_nb.processes import Progress
+from chorus_nb.withdrawn import Withdrawn
 from chorus_nb.workspace import Workspace
 
 ATTEMPTS = 4
@@ -46,11 +47,11 @@ def ask_archives(workspace: Workspace, progress: Progress, archives: list[ImageA
     """What the archives have of the expected studies, a row a series: the table ``archive_series``.
 
     Each study is asked for by its accession, or by patient and day. What answers with another accession or day is
-    dropped; another patient's study under the accession is listed and never pulled. A run that was broken off goes
-    on with what was not answered.
+    dropped, and so is what was withdrawn; another patient's study under the accession is listed and never pulled. A
+    run that was broken off goes on with what was not answered.
     """
     expected = workspace.read(tables.EXPECTED_STUDIES)
-    expected = expected[expected["fault"] == ""]
+    expected, withdrawn = expected[expected["fault"] == ""], Withdrawn.of(workspace)
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
     answered = AnsweredQuestions(workspace)
     with _opened(workspace, archives) as opened:
@@ -62,6 +63,7 @@ def ask_archives(workspace: Workspace, progress: Progress, archives: list[ImageA
                 if (told := answered.rows(question)) is None:
                     told = asked.rows(row)
                     answered.note(question, told)
+                told = [each for each in told if not withdrawn.has(each["PatientID"], each["AccessionNumber"])]
                 rows |= {tuple(each[name] for name in tables.ARCHIVE_SERIES.key): each for each in told}
                 progress(place * len(expected) + number, total, "asking")
             asked.close()

@@ -13,6 +13,7 @@ from chorus_nb.mapping.lookups import read_lookups, read_rows, whole_number
 from chorus_nb.omop import linked_procedures, read_omop
 from chorus_nb.omop.databases import content_digest, engine
 from chorus_nb.parameters import resolve
+from chorus_nb.withdrawn import WITHDRAWN, Withdrawn
 from chorus_nb.workspace import Workspace, digest_of
 
 ORDERED = ("PatientID", "AccessionNumber")  # what each order must have
@@ -74,8 +75,23 @@ def expect_studies(workspace: Workspace) -> pd.DataFrame:
         fault_of_request(*row) for row in both[["PatientID", "AccessionNumber", "day"]].itertuples(index=False)
     ]
     both["number"] = range(1, len(both) + 1)
+    _forget_withdrawn(both, Withdrawn.of(workspace))
     workspace.write(tables.EXPECTED_STUDIES, both[tables.EXPECTED_STUDIES.column_names])
     return workspace.read(tables.EXPECTED_STUDIES)
+
+
+def _forget_withdrawn(rows: pd.DataFrame, withdrawn: Withdrawn) -> None:
+    """Studies of whoever withdrew stay counted; nothing is asked for them, and nothing says whose they are."""
+    if not withdrawn:
+        return
+    gone = rows["person_id"].isin(withdrawn.persons) | rows["image_occurrence_id"].isin(withdrawn.accessions)
+    gone |= rows["procedure_occurrence_id"].isin(withdrawn.procedures)
+    pairs = zip(rows["PatientID"].str.split("\\", regex=False), rows["AccessionNumber"], strict=True)
+    known = (any(withdrawn.has(patient, accession) for patient in patients) for patients, accession in pairs)
+    gone |= pd.Series(known, rows.index, dtype=bool)
+    rows.loc[gone, ["PatientID", "AccessionNumber", "day"]] = ""
+    rows.loc[gone, [*WHOLE_NUMBERS]] = pd.NA
+    rows.loc[gone, "fault"] = WITHDRAWN
 
 
 def by_request(expected: pd.DataFrame) -> pd.DataFrame:

@@ -5,7 +5,7 @@ Each rule takes the files no earlier rule took; what is left over at the end is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from chorus_nb.identity.site_words import site_vocabulary
 from chorus_nb.mapping import Lookups, load_policy, read_lookups
 from chorus_nb.memory import DECODERS, Recipe, digest
 from chorus_nb.omop import NEAR_VISIT, read_omop, visit_spans
+from chorus_nb.source.earlier import counted_only
 from chorus_nb.withdrawn import WITHDRAWN, Withdrawn
 from chorus_nb.workspace import Workspace
 
@@ -34,6 +35,12 @@ REQUIRED_IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "S
 ACCESSION = ("PatientID", "AccessionNumber")
 DEID_RECIPE = Recipe("chorus_nb.deid.worker", ("uid_method", "uid_root", "time_zone"), (*DECODERS, "SimpleITK"))
 """What decides the bytes of a released file, besides the file, the policy and the site key."""
+
+SAID_BY_TABLES = (
+    *("dicomdir", "not_in_cohort", "excluded", "kind_not_released", "no_pixels", "accession_not_mapped", "no_date"),
+    *("patient_not_mapped", "no_visit", "outside_visit", "identifiers_missing", WITHDRAWN),
+)
+"""Reasons of the rules that look at the catalog and tables only, which may say otherwise the next time."""
 
 CATALOG_COLUMNS = (
     *("source_path", "status", "reason", "detail", "size", "modified_ns", "MediaStorageSOPClassUID", "has_pixels"),
@@ -57,7 +64,9 @@ def make_worklist(workspace: Workspace, progress: Progress | None = None) -> pd.
     _mapped(work)
     _dated(work, workspace)
     _visits(work, workspace)
-    _duplicates(work, workspace)
+    gone = counted_only(workspace.local)
+    _counted_only(work, workspace, gone)
+    _duplicates(work, workspace, gone)
     _burned_in(work, workspace, catalog, progress)
     _faces(work, workspace, catalog, progress)
     uids = uid_map(workspace)
@@ -211,12 +220,29 @@ def _far(files: pd.DataFrame, links: pd.DataFrame, workspace: Workspace) -> pd.S
     return outside & (links.visit_link != "explicit")
 
 
-def _duplicates(work: _Work, workspace: Workspace) -> None:
+def _counted_only(work: _Work, workspace: Workspace, gone: Collection[str]) -> None:
+    """Files of earlier deliveries that were not released and can be read no more are what they were.
+
+    What only a rule above held back waits for nothing any more, but that somebody sends it again.
+    """
+    if not gone:
+        return
+    outcomes = workspace.read_or_empty(tables.OUTCOMES)
+    outcomes = outcomes[outcomes.source_path.isin(gone) & ~outcomes.reason.isin(SAID_BY_TABLES)]
+    before = outcomes.set_index("source_path")[["status", "reason", "detail"]].reindex(work.files.source_path)
+    before = before.set_axis(work.files.index)
+    for status in sorted(before.status.dropna().unique()):
+        work.take(before.status == status, status, before.reason, before.detail)
+    work.take(work.files.source_path.isin(gone), "held_back", "not_kept", "not in the source any more")
+
+
+def _duplicates(work: _Work, workspace: Workspace, gone: Collection[str]) -> None:
     """Files with one SOP Instance UID: of equal ones the first is kept, of different ones none.
 
-    A copy that is held back for another reason counts too: it is not known which of them tells the truth.
+    A copy that is held back for another reason counts too, unless it is ``gone``: it is not known which of them tells
+    the truth.
     """
-    files = work.files[work.files.status.isin(("", "held_back"))]
+    files = work.files[work.files.status.isin(("", "held_back")) & ~work.files.source_path.isin(gone)]
     files = files[files.SOPInstanceUID.isin(work.open.SOPInstanceUID)]
     repeated = files[files.duplicated("SOPInstanceUID", keep=False)]
     equal, different = [], []

@@ -82,6 +82,8 @@ def scan(workspace: Workspace, progress: processes.Progress | None = None) -> pd
         catalog_view(connection, "found_now", found.parent, found.name)
         total += earlier.list_earlier(connection, workspace)
         _drop_outdated_parts(connection, folder)
+        if workspace.has(tables.CATALOG):
+            earlier.carry_over(connection, folder)
         unread = connection.execute("SELECT count(*) FROM found ANTI JOIN kept USING (source_path)").fetchall()[0][0]
         todo = connection.execute(
             "SELECT found.* FROM found ANTI JOIN kept USING (source_path) ORDER BY found.source_path"

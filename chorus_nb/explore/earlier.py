@@ -1,12 +1,14 @@
 """Files of earlier deliveries that the source does not hold any more: they stay in the catalog, with what was read.
 
-So links, places in the release and what is known of a person come out as if the source still held them.
+So links, places in the release and what is known of a person come out as if the source still held them. What was not
+released stays too where the source holds a new delivery only: its originals are not kept, and it is counted as before.
 """
 
 from __future__ import annotations
 
 import glob
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -14,7 +16,10 @@ import pyarrow as pa
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError
+from chorus_nb.explore.parts import write_part
+from chorus_nb.explore.tally import Tally
 from chorus_nb.source.earlier import EARLIER_LIST, KEPT_WHOLE, ORIGINALS_FOLDER, Earlier, read_earlier, write_earlier
+from chorus_nb.withdrawn import WITHDRAWN
 from chorus_nb.workspace import Workspace
 
 ROWS_LISTED = 10_000
@@ -22,7 +27,8 @@ LISTED = pa.schema(zip(Earlier._fields, [pa.string(), pa.int64(), pa.int64(), pa
 
 
 def list_earlier(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> int:
-    """Write the list of files that the source held once, whose original is kept, and that it does not hold now.
+    """Write the list of files that the source held once and does not hold now: those whose original is kept, and with
+    ``append`` all others that the last scan counted.
 
     Makes the view ``found`` of them and of ``found_now``; returns how many they are.
     """
@@ -38,11 +44,40 @@ def list_earlier(connection: duckdb.DuckDBPyConnection, workspace: Workspace) ->
         f" UNION ALL SELECT {columns} FROM kept_whole"
         " ANTI JOIN found_now USING (source_path) ANTI JOIN originals USING (source_path)"
     )
+    if workspace.parameters.delivery == "append" and workspace.has(tables.CATALOG):
+        connection.register("withdrawn", _withdrawn(workspace))  # nothing of theirs is kept on purpose
+        connection.execute(
+            "INSERT INTO earlier SELECT source_path, size, modified_ns, '', '' FROM catalog"
+            " ANTI JOIN found_now USING (source_path) ANTI JOIN earlier USING (source_path)"
+            " ANTI JOIN withdrawn USING (source_path)"
+        )
     connection.execute(
         "CREATE TEMP VIEW found AS SELECT * FROM found_now UNION ALL "
         "SELECT source_path, size, modified_ns, '' AS problem FROM earlier"
     )
     return _write(connection, workspace, "earlier")
+
+
+def _withdrawn(workspace: Workspace) -> pa.Table:
+    """Files that the last run held back because they were withdrawn."""
+    outcomes = workspace.read_or_empty(tables.OUTCOMES)
+    paths = outcomes.source_path[outcomes.reason == WITHDRAWN]
+    return pa.table({"source_path": pa.array(paths.tolist(), pa.string())})
+
+
+def carry_over(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Make parts of the survey of the rows that the last catalog has of files that can be read no more."""
+    rows = connection.sql(
+        "SELECT catalog.* FROM catalog SEMI JOIN (FROM earlier WHERE digest = '') USING (source_path)"
+        " ANTI JOIN kept USING (source_path) ORDER BY source_path"
+    )
+    carried = list[str]()
+    for batch in rows.to_arrow_reader(ROWS_LISTED):
+        found = batch.to_pylist()
+        write_part(folder, found, Tally())
+        carried += [row["source_path"] for row in found]
+    if carried:
+        connection.executemany("INSERT INTO kept VALUES (?)", [(path,) for path in carried])
 
 
 def _is_kept_whole(workspace: Workspace, file: Earlier) -> bool:

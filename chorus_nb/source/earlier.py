@@ -56,7 +56,10 @@ class Original(NamedTuple):
 
 
 class Earlier(NamedTuple):
-    """A file that an earlier scan found and the last one did not; ``part`` holds what is kept of it."""
+    """A file that an earlier scan found and the last one did not; ``part`` holds what is kept of it.
+
+    Nothing is kept of what was not released: it has neither ``part`` nor ``digest`` and is counted only.
+    """
 
     source_path: str
     size: int
@@ -93,6 +96,11 @@ def write_earlier(local: Path, files: Iterable[Earlier]) -> int:
             count += 1
         connection.commit()
     return count
+
+
+def counted_only(local: Path) -> frozenset[str]:
+    """The files of earlier deliveries that were not released and are not in the source any more."""
+    return frozenset(file.source_path for file in read_earlier(local) if not file.digest)
 
 
 def read_earlier(local: Path) -> list[Earlier]:
@@ -157,7 +165,7 @@ class Deliveries(Source):
 
     def made_again(self, earlier: Earlier) -> bytes:
         """The original; :class:`OriginalGone` where what is kept of it and its pixels do not give it."""
-        for content in self._candidates(earlier):
+        for content in self._candidates(earlier) if earlier.digest else ():
             if blake3(content).hexdigest() == earlier.digest:
                 return content
         raise OriginalGone("its original cannot be made again")

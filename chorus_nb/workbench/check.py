@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import REQUIRED, Parameters
+from chorus_nb.release.consortium import container_of
 from chorus_nb.workbench.demo_site import demo_values
-from chorus_nb.workbench.inputs import faults_of, input_lines, run_inputs
+from chorus_nb.workbench.inputs import NOT_SET, RunInput, faults_of, input_lines, run_inputs
 from chorus_nb.workbench.lost import refuse_lost
 from chorus_nb.workbench.ownership import refuse_mixture, refuse_other_site
 from chorus_nb.workspace import Workspace
@@ -40,4 +41,12 @@ def check_run(parameters: Parameters) -> tuple[list[str], bool]:
     inputs = run_inputs(workspace) if parameters.source and parameters.workspace else []
     said = faults_of(inputs)
     others = [f"FAULT  {line}" for line in refused if line not in said]
-    return [*input_lines(inputs), *others], not (said or refused)
+    return [*input_lines([*inputs, *_container(workspace)]), *others], not (said or refused)
+
+
+def _container(workspace: Workspace) -> Iterator[RunInput]:
+    """The container of the consortium's tool, which is asked for where nothing else uploads."""
+    if container := container_of(workspace):
+        yield RunInput("chorus-upload", f"container {container}")
+    elif not workspace.parameters.upload_url:
+        yield RunInput("chorus-upload", NOT_SET, fits="upload_container names the container if that tool delivers")

@@ -228,13 +228,14 @@ def _selftest(chosen: argparse.Namespace) -> int:
 def _sign(chosen: argparse.Namespace) -> int:
     parameters = Parameters.read(chosen.file)
     parameters.require("site", "workspace")
-    from chorus_nb.workbench import ownership, signing
+    from chorus_nb.workbench import lost, ownership, signing
     from chorus_nb.workbench.index import write_indexes
     from chorus_nb.workspace import Workspace
 
     ownership.refuse_mixture(parameters)
     workspace = Workspace(parameters)
     ownership.refuse_other_site(workspace)
+    lost.refuse_lost(workspace)
     path = signing.sign_release(workspace, chosen.by, chosen.note)
     write_indexes(workspace)  # they say that nobody has signed
     public = f"{workspace.audit / signing.PUBLIC_KEY}"

@@ -48,13 +48,14 @@ def _withdraw(chosen: argparse.Namespace) -> int:
     parameters = Parameters.read(chosen.file)
     parameters.require("site", "source", "lookup", "workspace")
     from chorus_nb.errors import InputError
-    from chorus_nb.workbench import ownership, withdrawal
+    from chorus_nb.workbench import lost, ownership, withdrawal
     from chorus_nb.workbench.index import write_indexes
     from chorus_nb.workspace import Workspace
 
     ownership.refuse_mixture(parameters)
     workspace = Workspace(parameters).create()
     ownership.refuse_other_site(workspace)
+    lost.refuse_lost(workspace)
     whom = {"person": chosen.person, "accession": chosen.accession, "patient": chosen.patient}
     if chosen.undo:
         print(f"taken back: {withdrawal.take_back(workspace, by=chosen.by, **whom)}; run 01 to 06 to have it again")
@@ -78,11 +79,12 @@ def _withdraw(chosen: argparse.Namespace) -> int:
 def _rotate(chosen: argparse.Namespace) -> int:
     parameters = Parameters.read(chosen.file)
     parameters.require("site", "workspace")
-    from chorus_nb.workbench import ownership, site_keys
+    from chorus_nb.workbench import lost, ownership, site_keys
     from chorus_nb.workspace import Workspace
 
     workspace = Workspace(parameters).create()
     ownership.refuse_other_site(workspace)
+    lost.refuse_lost(workspace)
     changed = site_keys.rotate_key(workspace, by=chosen.by, note=chosen.note)
     print(f"another key: {changed:,} UIDs change (local/{site_keys.UID_MAP}); the old key is in local/retired_keys")
     print(f"next: chorus-nb run {chosen.file} --only 03,04,05,06 makes everything anew")

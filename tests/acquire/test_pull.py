@@ -19,6 +19,7 @@ from chorus_nb.acquire.opening import open_archives
 from chorus_nb.acquire.pulling import within_hours
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.parameters import Parameters
+from chorus_nb.withdrawn import WITHDRAWAL_LOG, marks_of
 from chorus_nb.workspace import PARTIAL, Workspace
 from tests.acquire.faulty import FaultyPacs, image
 
@@ -132,6 +133,17 @@ def test_only_the_exact_accession_is_taken_and_another_patient_is_never_pulled(
     assert pulled(expecting, opened)["StudyInstanceUID"] == STUDY
     asked = [query for query in archive.asked if query["QueryRetrieveLevel"] == "STUDY"]
     assert asked == [{"QueryRetrieveLevel": "STUDY", "AccessionNumber": "A1"}]
+
+
+def test_a_withdrawn_accession_is_not_taken_where_a_day_is_asked_for(
+    archive: FaultyPacs, opened: list[ImageArchive], expecting: Workspace
+) -> None:
+    row = expecting.read(tables.EXPECTED_STUDIES).assign(AccessionNumber="", day="2020-01-31")
+    expecting.write(tables.EXPECTED_STUDIES, row)
+    archive.now_has([image(STUDY, 1, 1), image("1.9", 1, 1, accession="A2")])
+    told = {"item": "accession:7", "decision": "remove", "note": "consent"}
+    WITHDRAWAL_LOG.append(expecting, "A. Privacy", told | {"marks": marks_of(expecting.key(), [("P1", "A2")])[0]})
+    assert acquire.ask_archives(expecting, silent, opened)["AccessionNumber"].tolist() == ["A1"]
 
 
 def test_a_run_goes_on_with_what_is_lacking_and_asks_nothing_twice(

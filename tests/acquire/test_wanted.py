@@ -14,6 +14,7 @@ from chorus_nb.acquire.imaging import imaging_codes, modalities_of
 from chorus_nb.acquire.wanted import fault_of_request, read_orders
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
+from chorus_nb.withdrawn import WITHDRAWAL_LOG, marks_of
 from chorus_nb.workspace import Workspace
 
 VECTORS = list(csv.DictReader(Path(__file__).with_name("procedures.csv").read_text(encoding="utf-8").splitlines()))
@@ -89,3 +90,27 @@ def test_an_order_and_image_map_of_one_accession_are_one_study(workspace: Worksp
     assert mine["asked_by"].tolist() == ["order list\\" + known.asked_by]
     assert after.loc[after["PatientID"] == "NEW", "asked_by"].tolist() == ["order list"]
     tables.to_arrow(tables.EXPECTED_STUDIES, after)
+
+
+def withdraw(workspace: Workspace, item: str, *identifiers: tuple[str, ...]) -> None:
+    row = {"item": item, "decision": "remove", "note": "consent"}
+    row |= {"marks": " ".join(marks_of(workspace.key(), identifiers))}
+    WITHDRAWAL_LOG.append(workspace, "A. Privacy", row)
+
+
+def test_who_withdrew_is_counted_and_nothing_asks_for_them(workspace: Workspace, tmp_path: Path) -> None:
+    before = acquire.expect_studies(workspace)
+    person = before["person_id"].dropna().iloc[0]
+    patients = set(before.loc[before["person_id"] == person, "PatientID"])
+    withdraw(workspace, f"person:{person}", *((patient,) for patient in patients))
+    (tmp_path / "orders.csv").write_text("PatientID,AccessionNumber\nNEW,N1\nNEW,N2\n")
+    ordered = with_orders(workspace, str(tmp_path / "orders.csv"))
+    withdraw(ordered, "accession:77", ("NEW", "N1"))
+    after = acquire.expect_studies(ordered)
+    gone = after[after["fault"] == "withdrawn"]
+    assert len(gone) == (before["person_id"] == person).sum() + 1 and len(after) == len(before) + 2
+    assert set(gone["PatientID"]) | set(gone["AccessionNumber"]) | set(gone["day"]) == {""}
+    assert gone[["person_id", "image_occurrence_id", "procedure_occurrence_id"]].isna().all(axis=None)
+    asked = after[after["fault"] == ""]
+    assert not patients & set(asked["PatientID"])
+    assert asked.loc[asked["PatientID"] == "NEW", "AccessionNumber"].tolist() == ["N2"]

@@ -1,13 +1,14 @@
 """A year of a made-up site on the OMOP demo: twelve deliveries, each killed once and compared with one from scratch.
 
 ``python -m tests.benchmarks.year FOLDER`` prints a row a month: is the gate open, is the release that of a new
-workspace with all that was ever delivered, is it what a receiver has who applied every delta, how many files were
-rewritten.
+workspace with all that was ever delivered, is it what a receiver has who applied every delta, and what central has by
+the consortium's tool (``tests.release.consortium_tool``), how many files that did not change were written again.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import random
@@ -20,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+from pydicom.uid import MRImageStorage
 
 from chorus_nb import deid, explore, tables
 from chorus_nb.mapping import make_plan
@@ -27,15 +29,18 @@ from chorus_nb.parameters import Parameters
 from chorus_nb.release import pack
 from chorus_nb.release.signature import sign_off
 from chorus_nb.verify import checks, require_pass, verify
+from chorus_nb.workbench import backup
+from chorus_nb.workbench.site_keys import rotate_key
 from chorus_nb.workbench.withdrawal import withdraw_for_good
 from chorus_nb.workspace import Workspace
 from tests.deid.conftest import encoded, image
 from tests.deid.small_run import tree
+from tests.release.consortium_tool import Tool
 from tests.small_release import ready
 
 DEMO = Path(__file__).parents[3] / "shared" / "data" / "omop_demo"
 OMOP = ("person", "visit_occurrence", "procedure_occurrence")
-KEPT = ("site.key", "registry_ids.parquet", "procedure_ids.parquet", "deliveries", "decisions")
+KEPT = ("site.key", "retired_keys", "registry_ids.parquet", "procedure_ids.parquet", "deliveries", "decisions")
 """What a workspace made from scratch is given: it stands for no input but cannot be made anew."""
 
 
@@ -53,22 +58,26 @@ class Year:
         self.visits = long.groupby("person_id").head(2).iloc[:48].to_dict("records")
         self.persons: dict[str, tuple[str, int]] = {}
         self.images: dict[tuple[str, str], int] = {}
-        self.said = {"delivery": "full", "batch": ""}
+        self.said: dict[str, object] = {"delivery": "full", "batch": "", "kinds": ["CT"], "deface": "skip"}
+        self.workspace = "workspace"
+        self.dropped: dict[tuple[str, str], int] = {}
 
-    def study(self, number: int, slices: int = 3, kvp: str = "120") -> None:
-        """A study in visit ``number``, in the source."""
+    def study(self, number: int, slices: int = 3, *, patient: str = "", **values: object) -> None:
+        """A study in visit ``number``, in the source; what came of it before is not what counts any more."""
         visit = self.visits[number]
-        patient = patient_of(visit)
+        patient = patient or patient_of(visit)
         _, shift = self.persons.setdefault(patient, (visit["person_id"], -10 - number))
         accession = f"ACC-{number:05d}"
         self.images[patient, accession] = 7000 + number
+        for before in [*self.all.rglob(accession)]:
+            shutil.rmtree(before)
         moment = pd.Timestamp(visit["visit_start_datetime"]) + pd.Timedelta(minutes=1) - pd.Timedelta(days=shift)
         for slice_ in range(1, slices + 1):
             place = f"{patient}/{accession}/{slice_:03d}"
-            self.write(place, patient, accession, number, slice_, moment, KVP=kvp)
+            self.write(place, patient, accession, number, slice_, moment, **{"KVP": "120", **values})
 
     def write(
-        self, path: str, patient: str, accession: str, number: int, slice_: int, moment: pd.Timestamp, **values: str
+        self, path: str, patient: str, accession: str, number: int, slice_: int, moment: pd.Timestamp, **values: object
     ) -> None:
         dataset = image(
             PatientID=patient,
@@ -93,7 +102,7 @@ class Year:
         """From now on the source holds a new delivery only."""
         shutil.rmtree(self.source)
         self.source.mkdir()
-        self.said = {"delivery": "append", "batch": batch}
+        self.said |= {"delivery": "append", "batch": batch}
 
     def tables(self) -> None:
         persons = [f"{patient},{person},{shift}" for patient, (person, shift) in sorted(self.persons.items())]
@@ -104,11 +113,14 @@ class Year:
         ):
             (self.folder / "lookup" / f"{name}.csv").write_text("\n".join([head, *rows]) + "\n")
 
-    def parameters(self, workspace: str, **others: str) -> Parameters:
-        named = {name: str(self.folder / name) for name in ("omop", "lookup")}
-        named |= {"source": str(self.source), "workspace": str(self.folder / workspace), "site": "year"} | self.said
-        skipped = {"burned_in_text": "skip", "deface": "skip", "visit_policy": "blank"}
-        return Parameters.of({**named, **skipped, "workers": 1, **others})
+    def parameters(self, **others: str) -> Parameters:
+        named = {name: str(self.folder / name) for name in ("omop", "lookup", "source")}
+        named |= {"workspace": str(self.folder / self.workspace), "site": "year"}
+        skipped = {"burned_in_text": "skip", "visit_policy": "blank"}
+        return Parameters.of({**named, **self.said, **skipped, "workers": 1, **others})
+
+    def shift(self, patient: str, days: int) -> None:
+        self.persons[patient] = (self.persons[patient][0], days)
 
 
 def patient_of(visit: dict[str, str]) -> str:
@@ -171,127 +183,140 @@ def event(month: int, said: str) -> Callable[[Callable[[Year], None]], Callable[
     return note
 
 
-@event(1, "four patients")
+@event(1, "four patients, one with a study of a kind that stays (full)")
 def _first(year: Year) -> None:
     for number in (0, 2, 4, 6):
         year.study(number)
+    year.study(7, Modality="MR", SOPClassUID=MRImageStorage)
 
 
-@event(2, "a new patient, a new study of a known one (full)")
+@event(2, "kinds widened; a new patient and a new study; in a folder made from the backup (full)")
 def _grows(year: Year) -> None:
+    year.said["kinds"] = ["CT", "MR"]
     year.study(8)
     year.study(1)
+    old = Workspace(year.parameters())
+    backup.back_up(old, year.folder / "backup", "a passphrase of the year")
+    year.workspace = "moved"
+    moved = Workspace(year.parameters())
+    backup.restore(moved, year.folder / "backup", "a passphrase of the year")
+    shutil.copytree(old.release, moved.release, dirs_exist_ok=True)  # with its times
+    shutil.rmtree(old.root)
 
 
-@event(3, "a new month only (append)")
+@event(3, "deface: flag; a new month only, with a report that stays (append)")
 def _third(year: Year) -> None:
+    year.said["deface"] = "flag"
     year.append("march")
     year.study(10)
+    year.study(11, slices=1, Modality="SR")
 
 
 @event(4, "a wrong shift corrected, its source long gone (append)")
 def _shift(year: Year) -> None:
     year.append("april")
     year.study(12)
-    patient = next(iter(year.persons))
-    year.persons[patient] = (year.persons[patient][0], -77)
+    year.shift(patient_of(year.visits[0]), -77)
 
 
 @event(5, "a person mapped to another person_id (append)")
 def _person(year: Year) -> None:
     year.append("may")
     year.study(14)
-    patient = sorted(year.persons)[1]
+    patient = patient_of(year.visits[6])
     year.persons[patient] = ("10001099", year.persons[patient][1])
 
 
-@event(6, "an accession that is no longer of interest (append)")
+@event(6, "an accession no longer of interest; two patients are one person (append)")
 def _accession(year: Year) -> None:
     year.append("june")
     year.study(16)
-    year.images.pop(sorted(year.images)[2])
+    dropped = (patient_of(year.visits[2]), "ACC-00002")
+    year.dropped[dropped] = year.images.pop(dropped)
+    year.persons[patient_of(year.visits[10])] = year.persons[patient_of(year.visits[12])]
 
 
-@event(7, "a correction: the same instances with other values (append)")
+@event(7, "a correction: instances with other values; a patient is two persons (append)")
 def _corrected(year: Year) -> None:
     year.append("july")
-    for folder in list(year.all.glob("june/*")) + list(year.all.glob("*/MRN-*")):
-        if folder.is_dir() and list(folder.glob("ACC-00016")):
-            shutil.rmtree(folder)
-    year.study(16, kvp="100")
+    year.study(16, KVP="100")
+    year.images.pop((patient_of(year.visits[1]), "ACC-00001"))
+    year.persons["MRN-99001"] = ("10001098", -91)
+    year.study(1, patient="MRN-99001")
 
 
-@event(8, "the same month again, under other paths (append)")
+@event(8, "the same month again, under other paths; shift_code: 1, all shifts anew (append)")
 def _again(year: Year) -> None:
     year.append("august")
-    for folder in year.all.glob("*/MRN-*"):
-        if list(folder.glob("ACC-00014")):
-            shutil.rmtree(folder)
     year.study(14)
+    year.said["shift_code"] = 1
+    for patient, (_, days) in [*year.persons.items()]:
+        year.shift(patient, days // 7 * 7)
 
 
-@event(9, "nothing new (append)")
+@event(9, "nothing new but a slice; kinds narrowed (append)")
 def _nothing(year: Year) -> None:
     year.append("september")
+    year.said["kinds"] = ["CT"]
     year.study(18, slices=1)
+    year.shift(patient_of(year.visits[18]), -28)
 
 
-@event(10, "an accession that is of interest again (append)")
+@event(10, "the key rotated; kinds widened, an accession of interest again, their sources long gone (append)")
 def _back(year: Year) -> None:
     year.append("october")
+    year.said["kinds"] = ["CT", "MR"]
     year.study(20)
-    for number in (0, 1, 2, 4, 6, 8):
-        visit = year.visits[number]
-        year.images.setdefault((patient_of(visit), f"ACC-{number:05d}"), 7000 + number)
+    year.shift(patient_of(year.visits[20]), -35)
+    year.images |= year.dropped
+    workspace = Workspace(year.parameters())
+    before = {row.split("/")[4] for row in workspace.read(tables.OUTCOMES).target_path if row}
+    rotate_key(workspace, by="A. Reviewer", note="the key was seen")
+    said = pd.read_csv(workspace.local / "uid_map.csv")
+    if missing := before - set(said.old):
+        raise RuntimeError(f"the map of the rotation lacks {len(missing)} series")
 
 
 @event(11, "a patient withdraws, and comes again in the same month (append)")
 def _withdrawn(year: Year) -> None:
     year.append("november")
     year.study(9)
-    workspace = Workspace(year.parameters("workspace"))
-    withdraw_for_good(workspace, by="A. Reviewer", note="consent", person=int(year.visits[4]["person_id"]))
+    workspace = Workspace(year.parameters())
+    patient = patient_of(year.visits[4])
+    done = withdraw_for_good(workspace, by="A. Reviewer", note="consent", person=int(year.visits[4]["person_id"]))
+    if done.standing:
+        raise RuntimeError(f"{done.standing} identifiers of whoever withdrew stand where they may not")
+    for folder in [*year.all.rglob(patient)]:
+        shutil.rmtree(folder)  # as the page asks of the site
     year.study(5)
 
 
-@event(12, "a large one (append)")
+@event(12, "uid_method: ctp; a large one (append)")
 def _last(year: Year) -> None:
     year.append("december")
+    for folder in [*year.all.rglob(patient_of(year.visits[4]))]:
+        shutil.rmtree(folder)
+    year.said["uid_method"] = "ctp"
     for number in range(22, 30):
         year.study(number)
+        year.shift(patient_of(year.visits[number]), -7 * number)
 
 
 def month(year: Year, number: int, rng: random.Random) -> dict[str, object]:
-    """One delivery, killed once, finished, signed, received, and made again from scratch."""
+    """One delivery, killed once, finished, signed, received twice, and made again from scratch."""
     said, happens = EVENTS[number]
     happens(year)
     year.tables()
-    parameters = year.parameters("workspace")
-    workspace = Workspace(parameters).create()
+    workspace = Workspace(year.parameters()).create()
     before = {path: (workspace.release / path).stat().st_mtime_ns for path in tree(workspace.release)}
     content = tree(workspace.release)
-    killed = delivered(parameters, rng.uniform(3, 9))
-    if delivered(parameters, 600):
+    killed = delivered(workspace.parameters, rng.uniform(3, 9))
+    if delivered(workspace.parameters, 600):
         raise RuntimeError(f"month {number}: the run that goes on after the kill did not end well")
-    after = tree(workspace.release)
-    rewritten = [
-        path
-        for path, digest in content.items()
-        if after.get(path) == digest and (workspace.release / path).stat().st_mtime_ns != before[path]
-    ]
-    whole = year.parameters(f"whole{number}", source=str(year.all), delivery="full", batch="")
-    scratch = Workspace(whole).create()
-    for name in KEPT:
-        source = workspace.local / name
-        if source.is_dir():
-            shutil.copytree(source, scratch.local / name, dirs_exist_ok=True)
-        elif source.is_file():
-            shutil.copy2(source, scratch.local / name)
-    delivered(whole, 600)
-    other = tree(scratch.release)
+    after, other = tree(workspace.release), tree(from_scratch(year, workspace, number).release)
+    same = [path for path, digest in content.items() if after.get(path) == digest]
     sign_off(workspace, "looked at", "A. Reviewer")
-    copy = year.folder / "receiver"
-    receive(workspace, copy)
+    receive(workspace, copy := year.folder / "receiver")
     gate = workspace.read(tables.REGISTRY_CHECKS)
     return {
         "month": number,
@@ -299,10 +324,45 @@ def month(year: Year, number: int, rng: random.Random) -> dict[str, object]:
         "killed": killed,
         "gate": bool((checks(workspace).result == "fail").sum() == 0 and (gate.result == "fail").sum() == 0),
         "files": len(after),
-        "differ from scratch": sorted(p for p in after.keys() | other.keys() if after.get(p) != other.get(p)),
-        "receiver differs": sorted(p for p in after.keys() | tree(copy).keys() if after.get(p) != tree(copy).get(p)),
-        "rewritten": len(rewritten),
+        "unchanged": len(same),
+        "of these written again": sum((workspace.release / p).stat().st_mtime_ns != before[p] for p in same),
+        "differ from scratch": different(after, other),
+        "receiver differs": different(after, tree(copy)),
+        "tool differs": different(after, through_tool(year, workspace, number)),
     }
+
+
+def different(one: dict[str, str], other: dict[str, str]) -> list[str]:
+    return sorted(path for path in one.keys() | other.keys() if one.get(path) != other.get(path))
+
+
+def from_scratch(year: Year, workspace: Workspace, number: int) -> Workspace:
+    """A new workspace with all that was ever delivered, the key of now, and what stands for no input."""
+    whole = year.parameters(
+        source=str(year.all), workspace=str(year.folder / f"whole{number}"), delivery="full", batch=""
+    )
+    scratch = Workspace(whole).create()
+    for name in KEPT:
+        source = workspace.local / name
+        if source.is_dir():
+            shutil.copytree(source, scratch.local / name, dirs_exist_ok=True)
+        elif source.is_file():
+            shutil.copy2(source, scratch.local / name)
+    if delivered(whole, 600):
+        raise RuntimeError(f"month {number}: the run from scratch did not end well")
+    return scratch
+
+
+def through_tool(year: Year, workspace: Workspace, number: int) -> dict[str, str]:
+    """What central has after the consortium's tool took the release; what it never takes is added."""
+    folder = workspace.local / "chorus-upload"
+    tool = Tool(folder / "config.toml", year.folder / "container", page=20)
+    removed = folder / "mark_as_deleted.txt"
+    tool.mark_as_deleted(removed.read_text().splitlines() if removed.is_file() else [])
+    tool.update(f"2026{number:02d}01")
+    tool.upload()
+    never = {path: digest for path, digest in tree(workspace.release).items() if "/" not in path}
+    return never | {path: hashlib.sha256(content).hexdigest() for path, content in tool.central().items()}
 
 
 def main() -> None:

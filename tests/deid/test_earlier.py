@@ -13,7 +13,7 @@ from chorus_nb import deid, explore, tables
 from chorus_nb.errors import InputError
 from chorus_nb.mapping import make_plan
 from chorus_nb.parameters import Parameters
-from chorus_nb.source.earlier import read_earlier
+from chorus_nb.source.earlier import counted_only, read_earlier
 from chorus_nb.verify import checks, verify
 from chorus_nb.workbench.index import render_index
 from chorus_nb.workspace import Workspace
@@ -196,3 +196,37 @@ def test_the_name_of_a_delivery_is_shown_to_the_site_only(site: SmallSite) -> No
     workspace.write(tables.DELIVERIES, tables.frame(tables.DELIVERIES, [row | {"batch": "Quellbrook"}]))
     shown = [shareable for shareable in (True, False) if "Quellbrook" in render_index(workspace, shareable=shareable)]
     assert shown == [False]
+
+
+def test_what_was_not_released_stays_counted_as_what_it_was(site: SmallSite, tmp_path: Path) -> None:
+    site.add("january/elsewhere", AccessionNumber="ACC-9")
+    site.add("january/report", Modality="SR")
+    site.add("january/nobody", PatientID="MRN-9")
+    shutil.copy(site.dicom / "january/one", site.dicom / "january/twice")
+    (site.dicom / "january/read.me").write_text("a text")
+    workspace = site.open(delivery="append")
+    before = run(workspace)
+    deliver(site, "february", tmp_path / "months")
+    for _ in range(2):
+        after = run(workspace)
+        told = ["status", "reason", "detail"]
+        assert after.loc[before.index, told].equals(before[told])
+    assert len(after) == len(before) + 1 and gate_of(workspace) == {}
+    gone = set(before.index[before.status != "released"])
+    assert counted_only(workspace.local) == gone and len(gone) == 5
+    shutil.rmtree(next((workspace.local / "survey").glob("*/")))  # of another version
+    assert run(workspace)[told].equals(after[told])
+    assert len(run(site.open(delivery="full"))) == 5 - 1  # a full export says that they are no more
+
+
+def test_what_may_go_now_and_was_not_kept_is_told(site: SmallSite, tmp_path: Path) -> None:
+    site.add("january/elsewhere", AccessionNumber="ACC-9", SOPInstanceUID="1.2.3.444")
+    workspace = site.open(delivery="append")
+    run(workspace)
+    deliver(site, "february", tmp_path / "months")
+    run(workspace)
+    site.lookup("Image_map", f"{(site.folder / 'lookup/Image_map.csv').read_text()}MRN-1,ACC-9,509\n")
+    assert run(workspace).reason["january/elsewhere"] == "not_kept"
+    site.add("again/elsewhere", AccessionNumber="ACC-9", SOPInstanceUID="1.2.3.444")
+    outcomes = run(workspace)
+    assert outcomes.status["again/elsewhere"] == "released" and "january/elsewhere" not in outcomes.index

@@ -196,6 +196,7 @@ REASONS = [
 ELSEWHERE = {  # reason to the test that follows its advice
     "filtered_by_script": "tests.verify.test_reasons test_a_script_that_is_changed_lets_its_files_go",
     "refused_by_script": "tests.verify.test_reasons test_a_script_that_is_changed_lets_its_files_go",
+    "not_kept": "tests.deid.test_earlier test_what_may_go_now_and_was_not_kept_is_told",
     "original_gone": "tests.deid.test_earlier test_a_released_file_that_changed_gives_no_original",
     "withdrawn": "tests.workbench.test_withdrawal"
     " test_next_month_they_stay_away_in_every_table_and_the_manifest_says_so",

@@ -215,6 +215,18 @@ def test_what_a_delivery_rests_on_is_missed_before_anything_is_written(site: Sma
         refuse_lost(january(site))
 
 
+@pytest.mark.parametrize("command", ["sign", "withdraw", "rotate-key"])
+def test_no_command_writes_over_what_is_lost(site: SmallSite, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    workspace = january(site)
+    shutil.rmtree(workspace.local / "originals")
+    file, before = site.folder / "site.yaml", tree(workspace.root)
+    file.write_text(yaml.safe_dump(workspace.parameters.model_dump(exclude_unset=True)))
+    whom = ["--person", "1001"] if command == "withdraw" else []
+    assert main([command, str(file), "--by", "A. Privacy", "--note", "x", *whom]) == 2
+    assert "local/originals is gone" in capsys.readouterr().err
+    assert tree(workspace.root) == before
+
+
 def test_a_lost_ledger_costs_time_only(site: SmallSite, tmp_path: Path) -> None:
     workspace = january(site)
     (workspace.local / "ledger.sqlite").unlink()

@@ -92,7 +92,7 @@ def ask_tool(workspace: Workspace) -> pd.DataFrame:
     files = manifest[(manifest["delta"] != "removed") & taken]
     kind = files["path"].map(lambda path: next(name for name in MODALITIES if name in path.split("/")[:2]))
     told, answer = _told(workspace)
-    rows = [
+    rows: list[dict[str, object]] = [
         {
             "kind": name,
             "files": int((kind == name).sum()) + (name == layout.METADATA),  # the manifest is in no manifest

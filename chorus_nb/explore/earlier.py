@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError
-from chorus_nb.explore.parts import write_part
+from chorus_nb.explore.parts import write_survey_part
 from chorus_nb.explore.tally import Tally
 from chorus_nb.source.earlier import EARLIER_LIST, KEPT_WHOLE, ORIGINALS_FOLDER, Earlier, read_earlier, write_earlier
 from chorus_nb.withdrawn import WITHDRAWN
@@ -74,7 +74,7 @@ def carry_over(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     carried = list[str]()
     for batch in rows.to_arrow_reader(ROWS_LISTED):
         found = batch.to_pylist()
-        write_part(folder, found, Tally())
+        write_survey_part(folder, found, Tally())
         carried += [row["source_path"] for row in found]
     if carried:
         connection.executemany("INSERT INTO kept VALUES (?)", [(path,) for path in carried])

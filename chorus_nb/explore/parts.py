@@ -72,7 +72,7 @@ def read_batch(batch: Batch) -> int:
         if header is not None:
             tally.add(header, rows[-1]["Modality"], rows[-1]["SOPClassUID"])
         if number == len(batch.files) or (number % 32 == 0 and tally.held > VALUES_IN_MEMORY):
-            write_part(batch.folder, rows, tally)
+            write_survey_part(batch.folder, rows, tally)
             rows, tally = [], Tally()
     return len(batch.files)
 
@@ -178,7 +178,7 @@ def _identifiers_in_path(source_path: str, found: dict[int, tuple[bytes, str]], 
     return "\\".join(hits)
 
 
-def write_part(folder: Path, rows: list[dict[str, Any]], tally: Tally) -> None:
+def write_survey_part(folder: Path, rows: list[dict[str, Any]], tally: Tally) -> None:
     listing = "".join(f"{row['source_path']}\0{row['size']}\0{row['modified_ns']}\n" for row in rows)
     name = blake3(listing.encode()).hexdigest(16)
     tags, distinct = tally.tables()

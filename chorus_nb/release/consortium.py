@@ -26,12 +26,14 @@ from chorus_nb.release.manifest import deliveries
 from chorus_nb.workspace import Workspace, write_if_changed
 
 CONTAINER = "your-site"  # each site has its own container; the consortium tells its name
-FOLDER = "chorus-upload"  # below local/
+TOOL_FOLDER = "chorus-upload"  # below local/
 FORGET = "mark_as_deleted.txt"
-MODALITIES = (layout.OMOP, layout.IMAGES, layout.METADATA)  # what a release of images holds; waveforms never
+KINDS_SENT = (layout.OMOP, layout.IMAGES, layout.METADATA)  # what a release of images holds; waveforms never
 NOT_INSTALLED = "chorus-upload is not installed here"
 SECONDS = 600.0  # a command of the tool may take; it reads every file that its journal does not know
-COUNTED = re.compile(r"^(\d+) files for version: .* for\s+(\w+)\s*$", re.M)  # what its ``file list`` says of a kind
+LISTED_OF_KIND = re.compile(
+    r"^(\d+) files for version: .* for\s+(\w+)\s*$", re.M
+)  # what its ``file list`` says of a kind
 
 
 def container_of(workspace: Workspace) -> str:
@@ -45,7 +47,7 @@ def write_config(workspace: Workspace) -> None:
 
     One that a person edited is left alone; ``config.made.toml`` beside it always is what the workbench would write.
     """
-    folder, container = workspace.local / FOLDER, container_of(workspace) or CONTAINER
+    folder, container = workspace.local / TOOL_FOLDER, container_of(workspace) or CONTAINER
     text = _config(
         journal=(folder / "journal.db").as_posix(),
         remote_journal=f"az://{container}/journal.db",
@@ -53,7 +55,7 @@ def write_config(workspace: Workspace) -> None:
         container=container,
         release=workspace.release.as_posix(),
         mode=workspace.parameters.delivery,
-        modalities=",".join(MODALITIES),
+        modalities=",".join(KINDS_SENT),
     )
     own, made = folder / "config.toml", folder / "config.made.toml"
     edited = own.is_file() and not (made.is_file() and own.read_bytes() == made.read_bytes())
@@ -78,6 +80,7 @@ def _to_forget(workspace: Workspace) -> list[str]:
     here = manifest[manifest["delta"] != "removed"]
     ever = {path for delivered in deliveries(workspace) for path in delivered["path"]}
     forget = ever - set(here["path"]) | set(here.loc[here["delta"] == "modified", "path"])
+    forget |= {layout.MANIFEST_FILE} if ever else set()  # which is in no manifest
     return sorted(path for path in forget if layout.UPLOADED.fullmatch(path))
 
 
@@ -90,7 +93,7 @@ def ask_tool(workspace: Workspace) -> pd.DataFrame:
     manifest = workspace.read(tables.MANIFEST)
     taken = manifest["path"].map(lambda path: layout.UPLOADED.fullmatch(path) is not None)
     files = manifest[(manifest["delta"] != "removed") & taken]
-    kind = files["path"].map(lambda path: next(name for name in MODALITIES if name in path.split("/")[:2]))
+    kind = files["path"].map(lambda path: next(name for name in KINDS_SENT if name in path.split("/")[:2]))
     told, answer = _told(workspace)
     rows: list[dict[str, object]] = [
         {
@@ -101,7 +104,7 @@ def ask_tool(workspace: Workspace) -> pd.DataFrame:
             "selected": told.get(name, 0) if not answer else None,
             "answer": answer,
         }
-        for name in MODALITIES
+        for name in KINDS_SENT
     ]
     workspace.write(tables.CONSORTIUM_SELECTION, tables.frame(tables.CONSORTIUM_SELECTION, rows))
     return workspace.read(tables.CONSORTIUM_SELECTION)
@@ -109,7 +112,7 @@ def ask_tool(workspace: Workspace) -> pd.DataFrame:
 
 def _told(workspace: Workspace) -> tuple[dict[str, int], str]:
     """How many files of each kind the tool would take, or why it does not say so."""
-    tool, folder = _tool(), workspace.local / FOLDER
+    tool, folder = _tool(), workspace.local / TOOL_FOLDER
     if not tool:
         return {}, NOT_INSTALLED
     try:
@@ -137,7 +140,7 @@ def _told(workspace: Workspace) -> tuple[dict[str, int], str]:
             if ended.returncode:
                 return {}, f"chorus-upload ended {' '.join(command[:2])} with {ended.returncode}"
     counts: dict[str, int] = {}
-    for count, name in COUNTED.findall(ended.stdout.decode(errors="replace")):
+    for count, name in LISTED_OF_KIND.findall(ended.stdout.decode(errors="replace")):
         counts[name] = counts.get(name, 0) + int(count)
     return counts, ""
 

@@ -14,7 +14,7 @@ from chorus_nb import layout, tables
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
 from chorus_nb.release import ask_tool
-from chorus_nb.release.consortium import FOLDER, FORGET, NOT_INSTALLED, write_config
+from chorus_nb.release.consortium import FORGET, NOT_INSTALLED, TOOL_FOLDER, write_config
 from chorus_nb.release.manifest import measure_files, record_delivery, with_delta
 from chorus_nb.workbench.check import check_run
 from chorus_nb.workspace import Workspace
@@ -22,7 +22,7 @@ from tests.deid.small_run import tree
 from tests.release.consortium_tool import Tool
 
 IMAGES = [f"1001/Images/CT/501/2.25.7/{number:03d}.dcm" for number in range(6)]
-TABLES = ["OMOP/procedure_occurrence.csv", "Metadata/image.csv", "image_registry.csv"]
+TABLES = ["OMOP/procedure_occurrence.csv", "Metadata/image.csv", "Metadata/study.csv", "image_registry.csv"]
 
 
 @pytest.fixture
@@ -49,9 +49,9 @@ def deliver(workspace: Workspace) -> None:
     record_delivery(workspace)
 
 
-def taken(workspace: Workspace, version: str, page: int = 3) -> Tool:
+def taken(workspace: Workspace, version: str, page: int = 1) -> Tool:
     """The tool's cycle, in the order that docs/deliveries.md tells."""
-    folder = workspace.local / FOLDER
+    folder = workspace.local / TOOL_FOLDER
     tool = Tool(folder / "config.toml", workspace.root.parent / "container", page)
     tool.mark_as_deleted((folder / FORGET).read_text().splitlines())
     tool.update(version)
@@ -88,7 +88,7 @@ def test_what_becomes_of_what_others_sent(tmp_path: Path, delivery: str, ended: 
     workspace = opened(tmp_path, delivery=delivery)
     put(workspace, *IMAGES, *TABLES)
     deliver(workspace)
-    others, folder = tmp_path / "others", workspace.local / FOLDER
+    others, folder = tmp_path / "others", workspace.local / TOOL_FOLDER
     sent = {"OMOP/note.csv", "1001/Waveforms/w.dat"}
     for path in sent:
         (others / path).parent.mkdir(parents=True)
@@ -120,15 +120,15 @@ def test_the_tool_is_asked_what_it_would_take(
     put(workspace, *IMAGES, *TABLES)
     deliver(workspace)
     told = ask_tool(workspace).set_index("kind")
-    assert told.selected.to_dict() == {"OMOP": 1, "Images": 6, "Metadata": 2} == told.files.to_dict()
-    assert not (workspace.local / FOLDER / "journal.db").exists() and not (tmp_path / "container").exists()
+    assert told.selected.to_dict() == {"OMOP": 1, "Images": 6, "Metadata": 3} == told.files.to_dict()
+    assert not (workspace.local / TOOL_FOLDER / "journal.db").exists() and not (tmp_path / "container").exists()
     taken(workspace, "01")
     put(workspace, IMAGES[0], "1002/Images/MR/502/2.25.8/001.dcm", said="corrected")
     deliver(workspace)
-    journal = (workspace.local / FOLDER / "journal.db").read_bytes()
+    journal = (workspace.local / TOOL_FOLDER / "journal.db").read_bytes()
     told = ask_tool(workspace).set_index("kind")
     assert told.selected.to_dict() == {"OMOP": 0, "Images": 2, "Metadata": 1} == told.changed.to_dict()
-    assert (workspace.local / FOLDER / "journal.db").read_bytes() == journal
+    assert (workspace.local / TOOL_FOLDER / "journal.db").read_bytes() == journal
     assert set(told.answer) == {""}
 
 
@@ -164,6 +164,6 @@ def test_the_container_is_asked_for_and_check_says_where_none_is_named(tmp_path:
     assert "container emory" in told["named"][0] and "container mgh" in told["by url"][0]
     put(workspace := opened(tmp_path, upload_container="emory", upload_url="az://mgh/x"), *IMAGES)
     deliver(workspace)
-    assert '"az://emory/"' in (workspace.local / FOLDER / "config.toml").read_text()
+    assert '"az://emory/"' in (workspace.local / TOOL_FOLDER / "config.toml").read_text()
     with pytest.raises(InputError, match="upload_container"):
         opened(tmp_path, upload_container="Not/A")

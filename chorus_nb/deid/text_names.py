@@ -12,6 +12,7 @@ from chorus_nb.identity.names import fold
 from chorus_nb.identity.words import Token, also_names, given_names, known_words, read_list
 
 MOST_WORDS = 4  # of a name after a title
+FULL_ROLE = 6  # letters of a role that is written out: not ref, tech, md
 _NEXT = re.compile(r"[\s:.,;#=()'’\"/-]{1,4}\Z")  # between a title and a name
 _WITHIN = re.compile(r"(?:[ .'’‘`^\"“”-]{1,3}|, ?|)\Z")  # between the words of a name
 _BLANKS = (" ", "'", "’", "-")  # between a particle and what it belongs to
@@ -149,9 +150,11 @@ class People:
             return  # PAT POST
         first = True
         while at < len(self.every) and len(taken) < MOST_WORDS:
-            how = "any" if first and said and (said[0] in ":.=#" or cue.kind == "title") else "common"
+            only = self._is_only_a_title(cue, said) if cue.kind == "title" else self._is_only_a_role(cue, at, said)
+            named = first and only
+            told = bool(said) and (cue.kind == "title" or said[0] in ":.=#")
+            how = "any" if first and (told or (only and cue.kind == "role")) else "common"
             word = self.every[at].word
-            named = first and cue.kind == "title" and self._is_only_a_title(cue, said)
             clinical = word in body_words() and not named
             if self._is_name(at, how) and not clinical:
                 taken.append(at)
@@ -219,6 +222,16 @@ class People:
         if said.startswith((":", ".")):
             return not self._is_modality(cue)
         return self.every[cue.last].word.upper() not in standards.modality_words()
+
+    def _is_only_a_role(self, cue: Cue, at: int, said: str) -> bool:
+        """Whether nobody but a person can follow, also one called by a word of anatomy: ``Radiographer: Bone``,
+        ``Read by Foot``; not ``Tech: Hand``, which may be how it was done, nor ``compressed by hand``."""
+        if cue.kind != "role" or not self.every[at].text.istitle():
+            return False
+        words = tuple(each.word for each in self.every[cue.first : cue.last + 1])
+        if len(words) > 1:  # one of the list: "injected by Hand" is how
+            return words[-1] == "by" and words in person_words()
+        return said.startswith(":") and len(words[0]) >= FULL_ROLE
 
     def _is_modality(self, cue: Cue) -> bool:
         """Whether a title is rather the code of a modality: ``DR.KNEE``."""

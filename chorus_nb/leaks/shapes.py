@@ -293,6 +293,13 @@ def _is_only_a_title(text: str, found: re.Match[str]) -> bool:
     return title.rstrip(".").upper() not in standards.modality_words()
 
 
+def _is_only_a_role(text: str, found: re.Match[str]) -> bool:
+    """Whether nobody but a person can follow: ``Radiographer: Bone``, ``Read by Foot``; not ``Tech: Hand``."""
+    role = found.string[found.start() : found.start("mark")]
+    written = text[found.start("who") : found.end("who")] if len(text) == len(found.string) else ""
+    return written.istitle() and (role.endswith(" by") or (len(role) > 5 and ":" in found["mark"]))
+
+
 def _is_modality_or_unit(text: str, found: re.Match[str]) -> bool:
     """``MR YOUNG`` and ``ms long``: only ``Mr`` and ``Ms`` are titles without a full stop."""
     title = text[found.start() : found.start("mark")]
@@ -307,6 +314,7 @@ def _names_beside(text: str) -> bool:
             who = found["who"]
             said = kind == "title" or ":" in found["mark"] or "." in found["mark"]
             titled = kind == "title" and _is_only_a_title(text, found)
+            titled |= kind == "role" and _is_only_a_role(text, found)
             if kind == "organisation of" and (who in _technique() or who in cues("place particle")):
                 continue
             if kind in ("initials", "organisation of"):
@@ -320,7 +328,7 @@ def _names_beside(text: str) -> bool:
                 if who in _technique() or not (also_named(who) == "common" or (also_named(who) and written.istitle())):
                     continue
                 return True
-            if also_named(who) == "common" or (also_named(who) and said):
+            if also_named(who) == "common" or (also_named(who) and (said or (titled and kind == "role"))):
                 return True
     return False
 

@@ -35,7 +35,7 @@ ROW: dict[str, object] = {"name": "a", "count": 3, "share": 0.5, "good": True}
 
 
 @pytest.mark.parametrize("format", ["csv", "parquet"])
-@pytest.mark.parametrize("text", ["", "NA", "null", " x ", 'a "quoted", b', "two\nlines", "Ünïcode", "007"])
+@pytest.mark.parametrize("text", ["", "NA", "null", " x ", 'a "quoted", b', "two\nlines", "a\rb", "Ünïcode", "007"])
 def test_a_table_comes_back_as_it_was(format: str, text: str) -> None:
     table = Table(**{**vars(SMALL), "format": format})
     frame = tables.frame(table, [ROW | {"name": text, "count": None}])
@@ -70,6 +70,15 @@ def test_equal_texts_are_held_once() -> None:
 def test_equal_tables_have_equal_bytes() -> None:
     frame = tables.frame(SMALL, [ROW])
     assert tables.encode(SMALL, frame) == tables.encode(SMALL, frame.copy())
+
+
+def test_lines_are_those_of_the_frame() -> None:
+    texts = ["", "a,b", 'say "so"', '"', "two\nlines", "=1", "'=1", "''+a", "-1e3", "-1e3a", "@", "'t Hart", " é "]
+    shares = [0.0, -0.0, 1e16, 1e15, 123456789012345680.0, 1e-5, 1e-4, 0.1 + 0.2, 1e300, 120.0, 5e-324, -2.5, 1 / 3]
+    counts = [None, 0, -1, 10**15, *range(9)]
+    frame = pd.DataFrame({"name": texts, "count": counts, "share": shares, "good": [True, *[False] * 12]})
+    arrow = tables.to_arrow(SMALL, frame)
+    assert tables.csv_head(SMALL) + tables.as_lines(arrow) == tables.csv_bytes(tables.to_pandas(arrow))
 
 
 def test_a_csv_that_passed_through_a_spreadsheet_is_read() -> None:

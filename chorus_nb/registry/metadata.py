@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import glob
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pydicom.datadict import dictionary_VR
 
 from chorus_nb import tables
+from chorus_nb.errors import SchemaError
 from chorus_nb.processes import Progress
 from chorus_nb.registry.dictionary import write_dictionary
 from chorus_nb.registry.headers import update_headers
-from chorus_nb.registry.identifiers import file_id
 from chorus_nb.registry.mapped import DELIVERED_FIELDS, MAPPED_FROM, map_headers
-from chorus_nb.workspace import Workspace, write_if_changed
+from chorus_nb.workspace import Workspace, replacing
 
 SQL_TYPES = {"text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "truth": "BOOLEAN"}
 SERIES_KEY = "folder, SeriesInstanceUID, StudyInstanceUID"
 ACQUIRED_BY = {"ct": ("CT",), "mr": ("MR",), "pt": ("PT",), "us": ("US",), "xr": ("CR", "DX", "MG")}  # by Modality
+ROWS = 20_000  # of a table in memory at once, and in a row group of its Parquet file
 NO_VALUE = "(none)"  # stands in a list for the images that have no value
 MACROS = f"""
     CREATE MACRO listed(said) AS array_to_string([
@@ -34,26 +37,23 @@ MACROS = f"""
 """
 
 
-def build_metadata(
-    workspace: Workspace, progress: Progress | None = None
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def build_metadata(workspace: Workspace, progress: Progress | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The tables ``tables.METADATA`` from the released headers, as CSV and Parquet with a data dictionary.
 
-    Returns ``study``, ``series`` and ``image``; besides them, how the series of each modality were acquired.
+    Returns ``study`` and ``series``; a row per file is not held in memory.
     """
     headers = update_headers(workspace, progress)
     queries = [_study_sql(), _series_sql(), _image_sql(), *map(_acquired_sql, tables.ACQUIRED)]
     with duckdb.connect() as connection:
         _prepare(connection, workspace, headers)
-        made = [_write_both(workspace, t, connection, sql) for t, sql in zip(tables.METADATA, queries, strict=True)]
+        for table, sql in zip(tables.METADATA, queries, strict=True):
+            _write_both(workspace, table, connection, sql)
     write_dictionary(workspace)
-    study, series, image = made[:3]
-    return study, series, image
+    return workspace.read(tables.STUDY), workspace.read(tables.SERIES)
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, workspace: Workspace, headers: Path) -> None:
     """The view ``files``: a released file with its header, its place and what was done to its pixels."""
-    connection.create_function("file_id", file_id)
     connection.execute(MACROS)
     connection.read_parquet(glob.escape(str(headers))).create_view("headers")
     connection.read_parquet(glob.escape(str(workspace.path(tables.OUTCOMES)))).create_view("outcomes")
@@ -69,17 +69,34 @@ def _prepare(connection: duckdb.DuckDBPyConnection, workspace: Workspace, header
     map_headers(connection, SERIES_KEY)
 
 
-def _write_both(
-    workspace: Workspace, table: tables.Table, connection: duckdb.DuckDBPyConnection, sql: str
-) -> pd.DataFrame:
-    found = connection.sql(sql).to_arrow_table().select(table.column_names)
-    made = tables.to_pandas(found.cast(pa.schema([field.with_nullable(True) for field in table.schema])))
-    del found
-    write_if_changed(workspace.path(table), tables.csv_bytes(made))
-    write_if_changed(
-        workspace.path(replace(table, format="parquet")), tables.parquet_bytes(tables.to_arrow(table, made))
-    )
-    return made
+def _write_both(workspace: Workspace, table: tables.Table, connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """The answer as CSV and Parquet, ``ROWS`` of it in memory at once; both take their place when its key held."""
+    as_parquet = workspace.path(replace(table, format="parquet"))
+    with (
+        replacing(workspace.path(table), if_changed=True) as csv,
+        replacing(as_parquet, if_changed=True) as parquet,
+    ):
+        with csv.open("wb") as text, pq.ParquetWriter(parquet, table.schema, compression="zstd") as columns:
+            text.write(tables.csv_head(table))
+            for found in _parts(connection.sql(sql).to_arrow_reader(ROWS)):
+                rows = tables.fitted(table, found)
+                text.write(tables.as_lines(rows))
+                columns.write_table(rows)
+        key = ", ".join(table.key)
+        written = connection.read_parquet(glob.escape(str(parquet)))
+        if written.aggregate(f"count(*) > count(DISTINCT ({key}))").fetchall() == [(True,)]:
+            raise SchemaError(f"{table.name}: {key} is not unique")
+
+
+def _parts(reader: pa.RecordBatchReader) -> Iterator[pa.Table]:
+    """What ``reader`` reads, ``ROWS`` at a time however it comes: row groups are the same in every run."""
+    held = reader.schema.empty_table()
+    for batch in reader:
+        held = pa.concat_tables([held, pa.Table.from_batches([batch])])
+        while held.num_rows > ROWS:
+            yield held.slice(0, ROWS)
+            held = held.slice(ROWS)
+    yield held
 
 
 def _study_sql() -> str:
@@ -127,7 +144,7 @@ def _image_sql() -> str:
     values = ", ".join(f"{_cast(named[k])} AS {k}" for k in tables.IMAGE.keywords)
     mapped = ", ".join(f"mapped_{field}" for field in DELIVERED_FIELDS)
     return f"""
-        SELECT file_id(SOPInstanceUID) AS file_id, SOPInstanceUID, target_path AS path, {SERIES_KEY}, size,
+        SELECT left(sha256(SOPInstanceUID), 16) AS file_id, SOPInstanceUID, target_path AS path, {SERIES_KEY}, size,
                pixels_redacted, face_removed, differ_within, {mapped}, {values}
         FROM files JOIN mapped USING ({MAPPED_FROM}) ORDER BY target_path"""
 

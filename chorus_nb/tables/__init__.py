@@ -3,15 +3,18 @@
 What tables there are is data (``tables.csv``, ``columns.csv``); ``schema`` checks, writes and reads them.
 """
 
+from chorus_nb.tables.cells import as_lines
 from chorus_nb.tables.definitions import NOT_IN_FILE, code_in_words, defined, reason_meanings, remedies
 from chorus_nb.tables.schema import (
     Column,
     Table,
     csv_bytes,
+    csv_head,
     decode,
     describe,
     empty,
     encode,
+    fitted,
     frame,
     parquet_bytes,
     probe,

@@ -12,11 +12,12 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from chorus_nb.errors import DamagedTable, SchemaError
-from chorus_nb.tables.cells import FORMULA, as_cell, from_cell
+from chorus_nb.tables.cells import FORMULA, as_cell, as_lines, from_cell
 
 Kind = Literal["text", "integer", "number", "truth"]
 OF_DAMAGE = ("Error", "IOException", "InvalidInputException", "SerializationException")  # of DuckDB
@@ -110,10 +111,27 @@ def to_arrow(table: Table, frame: pd.DataFrame) -> pa.Table:
     return result
 
 
+def fitted(table: Table, found: pa.Table) -> pa.Table:
+    """The columns of ``table`` among those of a query, with its types; text that is null is ""."""
+    arrays = []
+    for column in table.columns:
+        array = found.column(column.name).cast(ARROW[column.kind])
+        array = pc.fill_null(array, "") if column.kind == "text" else array
+        if array.null_count and not column.nullable:
+            raise SchemaError(f"{table.name}: column {column.name} has {array.null_count:,} empty values")
+        arrays.append(array)
+    return pa.Table.from_arrays(arrays, schema=table.schema)
+
+
 def encode(table: Table, frame: pd.DataFrame) -> bytes:
     """The bytes of ``table`` as it is kept: Parquet, or CSV (UTF-8, LF, RFC 4180, nulls blank)."""
     arrow = to_arrow(table, frame)
-    return parquet_bytes(arrow) if table.format == "parquet" else csv_bytes(to_pandas(arrow))
+    return parquet_bytes(arrow) if table.format == "parquet" else csv_head(table) + as_lines(arrow)
+
+
+def csv_head(table: Table) -> bytes:
+    """The first line of ``table`` as CSV."""
+    return f"{','.join(table.column_names)}\n".encode()
 
 
 def parquet_bytes(arrow: pa.Table) -> bytes:

@@ -134,9 +134,10 @@ def with_last(workspace: Workspace, keyword: str, value: str) -> Workspace:
 
 def test_a_series_of_both_sides_says_both_and_each_image_its_own(tmp_path: Path) -> None:
     right = make_workspace(tmp_path, (replace(CT, images=4, attributes=(("ImageLaterality", "R"),)),))
-    _, series, image = build_metadata(with_last(right, "ImageLaterality", "L"))
+    workspace = with_last(right, "ImageLaterality", "L")
+    _, series = build_metadata(workspace)
     assert series["ImageLaterality"].tolist() == ["L (1); R (3)"]
-    assert image["ImageLaterality"].tolist() == ["R", "R", "R", "L"]
+    assert workspace.read(tables.IMAGE)["ImageLaterality"].tolist() == ["R", "R", "R", "L"]
 
 
 @pytest.mark.parametrize(("last", "least"), [("80", 80), ("", 120)], ids=["differs", "some have none"])
@@ -156,7 +157,9 @@ def test_what_differs_among_frames_is_empty_and_named(tmp_path: Path) -> None:
         frame.PlanePositionSequence, frame.PixelMeasuresSequence = [plane], [measures]
         frames.append(frame)
     attributes = (("PerFrameFunctionalGroupsSequence", frames),)
-    _, series, image = build_metadata(make_workspace(tmp_path, (replace(CT, images=1, attributes=attributes),)))
+    workspace = make_workspace(tmp_path, (replace(CT, images=1, attributes=attributes),))
+    _, series = build_metadata(workspace)
+    image = workspace.read(tables.IMAGE)
     assert image[["SliceThickness", "ImagePositionPatient", "differ_within"]].values.tolist() == [
         [2, "", "ImagePositionPatient"]
     ]

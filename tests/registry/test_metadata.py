@@ -10,6 +10,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from chorus_nb import tables
+from chorus_nb.errors import SchemaError
 from chorus_nb.registry import ask, build_metadata, build_registry
 from chorus_nb.standards import keep_list, minimum_metadata
 from chorus_nb.workspace import Workspace
@@ -29,6 +30,28 @@ def test_csv_and_parquet_say_the_same(small: Workspace) -> None:
     build_metadata(small)
     for table in tables.METADATA:
         pd.testing.assert_frame_equal(small.read(table), small.read(replace(table, format="parquet")))
+
+
+def test_rows_in_parts_are_the_rows_at_once(small: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    build_metadata(small)
+    image = small.path(tables.IMAGE)
+    at_once, rows = image.read_bytes(), small.read(replace(tables.IMAGE, format="parquet"))
+    image.unlink()
+    monkeypatch.setattr("chorus_nb.registry.metadata.ROWS", 1)
+    build_metadata(small)
+    assert image.read_bytes() == at_once
+    pd.testing.assert_frame_equal(small.read(replace(tables.IMAGE, format="parquet")), rows)
+
+
+def test_a_key_that_is_there_twice_is_refused_and_nothing_is_replaced(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path, (CT,))
+    build_metadata(workspace)
+    before = workspace.path(tables.IMAGE).read_bytes()
+    headers = workspace.read(tables.RELEASED_HEADERS)
+    workspace.write(tables.RELEASED_HEADERS, headers.assign(SOPInstanceUID=headers["SOPInstanceUID"].iloc[0]))
+    with pytest.raises(SchemaError, match="image: file_id is not unique"):
+        build_metadata(workspace)
+    assert workspace.path(tables.IMAGE).read_bytes() == before
 
 
 def test_the_data_dictionary_explains_every_column(small: Workspace) -> None:
@@ -52,8 +75,9 @@ def test_contrast_chest_ct_under_one_millimetre_is_found_without_dicom(small: Wo
 
 def test_a_number_that_is_none_is_null_and_several_values_stay_text(tmp_path: Path) -> None:
     attributes = (("KVP", None), ("PixelSpacing", [0.5, 0.5]), ("EchoTime", "3.2"))
-    _, _, image = build_metadata(make_workspace(tmp_path, (replace(CT, attributes=attributes),)))
-    row = image.iloc[0]
+    workspace = make_workspace(tmp_path, (replace(CT, attributes=attributes),))
+    build_metadata(workspace)
+    row = workspace.read(tables.IMAGE).iloc[0]
     assert pd.isna(row["KVP"])
     assert row["PixelSpacing"] == "0.5\\0.5"
     assert row["EchoTime"] == 3.2
@@ -65,7 +89,7 @@ def test_an_enhanced_image_tells_its_thickness_and_region_from_its_sequences(tmp
     groups.PixelMeasuresSequence = [measures]
     region.CodeValue, region.CodingSchemeDesignator, region.CodeMeaning = "51185008", "SCT", "Chest"
     attributes = (("SharedFunctionalGroupsSequence", [groups]), ("AnatomicRegionSequence", [region]))
-    _, series, _ = build_metadata(make_workspace(tmp_path, (replace(CT, attributes=attributes),)))
+    _, series = build_metadata(make_workspace(tmp_path, (replace(CT, attributes=attributes),)))
     assert series["SliceThickness"].tolist() == [0.75]
     assert series["anatomic_region"].tolist() == ["SCT:51185008"]
 
@@ -73,7 +97,7 @@ def test_an_enhanced_image_tells_its_thickness_and_region_from_its_sequences(tmp
 def test_a_study_lists_what_its_images_say_with_counts(tmp_path: Path) -> None:
     second = replace(CT, modality="DX", first_series=5, attributes=(("BodyPartExamined", "ABDOMEN"),))
     workspace = make_workspace(tmp_path, (CT, second))
-    study, series, _ = build_metadata(workspace)
+    study, series = build_metadata(workspace)
     assert study["Modality"].tolist() == ["CT (2); DX (2)"]
     assert study["BodyPartExamined"].tolist() == ["ABDOMEN (2); CHEST (2)"]
     assert study["images"].tolist() == [4]

@@ -70,7 +70,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, workspace: Workspace, header
 
 
 def _write_both(workspace: Workspace, table: tables.Table, connection: duckdb.DuckDBPyConnection, sql: str) -> None:
-    """The answer as CSV and Parquet, ``ROWS_AT_ONCE`` of it in memory at once; both take their place when its key held."""
+    """The answer as CSV and Parquet, ``ROWS_AT_ONCE`` of it in memory; both take their place if its key holds."""
     as_parquet = workspace.path(replace(table, format="parquet"))
     with (
         replacing(workspace.path(table), if_changed=True) as csv,

@@ -24,7 +24,7 @@ from chorus_nb.workspace import Workspace, replacing
 SQL_TYPES = {"text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "truth": "BOOLEAN"}
 SERIES_KEY = "folder, SeriesInstanceUID, StudyInstanceUID"
 ACQUIRED_BY = {"ct": ("CT",), "mr": ("MR",), "pt": ("PT",), "us": ("US",), "xr": ("CR", "DX", "MG")}  # by Modality
-ROWS_AT_ONCE = 20_000  # of a table in memory at once, and in a row group of its Parquet file
+ROWS_IN_MEMORY = 20_000  # of a table in memory at once, and in a row group of its Parquet file
 NO_VALUE = "(none)"  # stands in a list for the images that have no value
 MACROS = f"""
     CREATE MACRO listed(said) AS array_to_string([
@@ -70,7 +70,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, workspace: Workspace, header
 
 
 def _write_both(workspace: Workspace, table: tables.Table, connection: duckdb.DuckDBPyConnection, sql: str) -> None:
-    """The answer as CSV and Parquet, ``ROWS_AT_ONCE`` of it in memory; both take their place if its key holds."""
+    """The answer as CSV and Parquet, ``ROWS_IN_MEMORY`` of it in memory; both take their place if its key holds."""
     as_parquet = workspace.path(replace(table, format="parquet"))
     with (
         replacing(workspace.path(table), if_changed=True) as csv,
@@ -78,7 +78,7 @@ def _write_both(workspace: Workspace, table: tables.Table, connection: duckdb.Du
     ):
         with csv.open("wb") as text, pq.ParquetWriter(parquet, table.schema, compression="zstd") as columns:
             text.write(tables.csv_head(table))
-            for found in _parts(connection.sql(sql).to_arrow_reader(ROWS_AT_ONCE)):
+            for found in _parts(connection.sql(sql).to_arrow_reader(ROWS_IN_MEMORY)):
                 rows = tables.fitted(table, found)
                 text.write(tables.as_lines(rows))
                 columns.write_table(rows)
@@ -89,13 +89,13 @@ def _write_both(workspace: Workspace, table: tables.Table, connection: duckdb.Du
 
 
 def _parts(reader: pa.RecordBatchReader) -> Iterator[pa.Table]:
-    """What ``reader`` reads, ``ROWS_AT_ONCE`` at a time however it comes: row groups are the same in every run."""
+    """What ``reader`` reads, ``ROWS_IN_MEMORY`` at a time however it comes: row groups are the same in every run."""
     held = reader.schema.empty_table()
     for batch in reader:
         held = pa.concat_tables([held, pa.Table.from_batches([batch])])
-        while held.num_rows > ROWS_AT_ONCE:
-            yield held.slice(0, ROWS_AT_ONCE)
-            held = held.slice(ROWS_AT_ONCE)
+        while held.num_rows > ROWS_IN_MEMORY:
+            yield held.slice(0, ROWS_IN_MEMORY)
+            held = held.slice(ROWS_IN_MEMORY)
     yield held
 
 

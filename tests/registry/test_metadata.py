@@ -37,7 +37,7 @@ def test_rows_in_parts_are_the_rows_at_once(small: Workspace, monkeypatch: pytes
     image = small.path(tables.IMAGE)
     at_once, rows = image.read_bytes(), small.read(replace(tables.IMAGE, format="parquet"))
     image.unlink()
-    monkeypatch.setattr("chorus_nb.registry.metadata.ROWS_AT_ONCE", 1)
+    monkeypatch.setattr("chorus_nb.registry.metadata.ROWS_IN_MEMORY", 1)
     build_metadata(small)
     assert image.read_bytes() == at_once
     pd.testing.assert_frame_equal(small.read(replace(tables.IMAGE, format="parquet")), rows)

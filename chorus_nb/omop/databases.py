@@ -23,6 +23,7 @@ from chorus_nb.omop.cdm import cdm, in_cdm_order
 
 ROWS_FETCHED = 10_000
 SYSTEM_SCHEMAS = ("information_schema", "pg_", "mysql", "performance_schema", "sys")
+ANSWERS_WITHIN = 20  # seconds in which a server is connected to; drivers would wait for minutes
 DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
 
 
@@ -114,9 +115,9 @@ def engine(name: str, value: str) -> Iterator[Engine]:
     """
     url = _url(name, value)
     try:
-        opened = create_engine(url, pool_pre_ping=True)
-    except (ModuleNotFoundError, NoSuchModuleError):
-        raise InputError(f"{name}: no driver for {url.drivername}; pip install 'chorus-nb[databases]'") from None
+        opened = create_engine(url, pool_pre_ping=True, connect_args=_limits(url))
+    except (ImportError, NoSuchModuleError):  # also of a driver whose own library is not on the system
+        raise InputError(f"{name}: no driver for {url.drivername}; {_driver(url.get_backend_name())}") from None
     try:
         yield opened
     except DBAPIError as error:
@@ -142,11 +143,31 @@ def _place(url: URL) -> str:
     return f"{url.get_backend_name()} at {url.host or 'this machine'}, database {url.database or 'default'}"
 
 
+def _limits(url: URL) -> dict[str, int]:
+    """How long a driver of ours tries to connect, where the URL does not say it."""
+    ours = url.drivername in DRIVERS.values() and "connect_timeout" not in url.query
+    return {"connect_timeout": ANSWERS_WITHIN} if ours else {}
+
+
+def _driver(backend: str) -> str:
+    """What to install and how the URL begins, from ``database_drivers.csv``."""
+    for row in _rows("database_drivers"):
+        if row["backend"] == backend:
+            return f"{row['install']}; the URL then is {row['url']}"
+    known = ", ".join(row["backend"] for row in _rows("database_drivers"))
+    return f"install its dialect of SQLAlchemy, or use one of {known}"
+
+
+@functools.cache
+def _rows(name: str) -> list[dict[str, str]]:
+    lines = Path(__file__).with_name(f"{name}.csv").read_text(encoding="utf-8").splitlines()[1:]
+    return list(csv.DictReader(lines))
+
+
 @functools.cache
 def _faults(by: str) -> dict[str, str]:
     """``database_faults.csv``: what a code, or else a text, means."""
-    lines = Path(__file__).with_name("database_faults.csv").read_text(encoding="utf-8").splitlines()[1:]
-    return {row["mark"]: row["words"] for row in csv.DictReader(lines) if row["by"] == by}
+    return {row["mark"]: row["words"] for row in _rows("database_faults") if row["by"] == by}
 
 
 def _fault(error: DBAPIError) -> str:

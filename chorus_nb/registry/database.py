@@ -122,6 +122,17 @@ def export(opened: Engine, path: Path) -> None:
             writer.writerows(part)
 
 
+def stored(opened: Engine) -> Iterator[pd.DataFrame]:
+    """The rows that stand in the table, whosever they are, some thousands at a time; none where there is no table."""
+    table = registry_table(visit_required=False)
+    if not inspect_database(opened).has_table(table.name):
+        return
+    _check_shape(opened, table)
+    with opened.connect() as connection:
+        for part in connection.execution_options(yield_per=ROWS_AT_ONCE).execute(select(table)).partitions():
+            yield pd.DataFrame(part, columns=table.c.keys())
+
+
 def _check_shape(opened: Engine, table: Table) -> None:
     inspector = inspect_database(opened)
     if inspector.has_table(table.name):

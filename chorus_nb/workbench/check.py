@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 
-from chorus_nb.errors import InputError
+from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.parameters import REQUIRED, Parameters
 from chorus_nb.release.consortium import container_of
+from chorus_nb.release.destination import open_destination
 from chorus_nb.workbench.demo_site import demo_values
 from chorus_nb.workbench.inputs import NOT_SET, RunInput, faults_of, input_lines, run_inputs
 from chorus_nb.workbench.lost import refuse_lost
@@ -41,7 +42,7 @@ def check_run(parameters: Parameters) -> tuple[list[str], bool]:
     inputs = run_inputs(workspace) if parameters.source and parameters.workspace else []
     said = faults_of(inputs)
     others = [f"FAULT  {line}" for line in refused if line not in said]
-    return [*input_lines([*inputs, *_container(workspace)]), *others], not (said or refused)
+    return [*input_lines([*inputs, *_container(workspace), *_destination(parameters)]), *others], not (said or refused)
 
 
 def _container(workspace: Workspace) -> Iterator[RunInput]:
@@ -50,3 +51,15 @@ def _container(workspace: Workspace) -> Iterator[RunInput]:
         yield RunInput("chorus-upload", f"container {container}")
     elif not workspace.parameters.upload_url:
         yield RunInput("chorus-upload", NOT_SET, fits="upload_container names the container if that tool delivers")
+
+
+def _destination(parameters: Parameters) -> Iterator[RunInput]:
+    """``upload_url``, listed and no more, within seconds; what is wrong there keeps no run from starting."""
+    if not parameters.upload_url:
+        return
+    try:
+        open_destination(parameters)
+        yield RunInput("upload_url", "answers" if "://" in parameters.upload_url else "a folder of this machine")
+    except WorkbenchError as error:
+        said = [line.removeprefix("upload: ").removeprefix("upload_url: ") for line in error.lines]
+        yield RunInput("upload_url", said[0], fits="; ".join([*said[1:], "only the upload needs it"]), odd=True)

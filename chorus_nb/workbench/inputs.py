@@ -44,7 +44,7 @@ WITHOUT = {
 
 class RunInput(NamedTuple):
     """An input and what is to be said of it; a run may start where no input has ``faults``. Years for ``first`` and
-    ``last`` where they come from headers, which may not be quoted."""
+    ``last`` where they come from headers, which may not be quoted. ``odd``: a person should look, whatever fits."""
 
     input: str
     found: str
@@ -55,6 +55,7 @@ class RunInput(NamedTuple):
     unreadable: int | None = None
     fits: str = ""
     faults: tuple[str, ...] = ()
+    odd: bool = False
 
 
 def run_inputs(workspace: Workspace) -> list[RunInput]:
@@ -103,7 +104,7 @@ def needs_a_look(inputs: list[RunInput]) -> pd.Series:
 
 
 def _odd(one: RunInput) -> bool:
-    return NOTHING in one.fits or ALIKE in one.fits or bool(one.rows and one.unreadable)
+    return one.odd or NOTHING in one.fits or ALIKE in one.fits or bool(one.rows and one.unreadable)
 
 
 def faults_of(inputs: list[RunInput]) -> list[str]:

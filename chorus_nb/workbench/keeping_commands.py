@@ -14,7 +14,7 @@ def keeping_commands(commands: Any) -> None:
     withdraw = commands.add_parser(
         "withdraw",
         help="take a patient or an accession out of everything, for good, and prove it by search",
-        epilog="0: none of their identifiers stands where it may not; 1: some do, the table says where.",
+        epilog="0: none of their identifiers stands where it may not; 1: some do, or a place could not be searched.",
     )
     withdraw.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
     whom = withdraw.add_mutually_exclusive_group(required=True)
@@ -71,9 +71,11 @@ def _withdraw(chosen: argparse.Namespace) -> int:
         f"{done.standing:,} of {done.identifiers:,} identifiers stand in release/, audit/ and local/"
         " but for the places above that say why they are kept"
     )
+    if done.unsearched:
+        print(f"not searched: {done.unsearched}; give the command again when it can be reached")
     print(f"the source has {done.in_source:,} files of theirs; as the lookup tables it is never written to")
     print(f"next: chorus-nb run {chosen.file} --only 03,04,05,06 makes tables and manifest again")
-    return int(done.standing > 0)
+    return int(done.standing > 0 or bool(done.unsearched))
 
 
 def _rotate(chosen: argparse.Namespace) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.abc
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +14,7 @@ from sqlalchemy.engine import make_url
 from chorus_nb import tables
 from chorus_nb.errors import InputError
 from chorus_nb.omop import read_omop, require_omop
+from chorus_nb.omop.databases import engine
 from chorus_nb.parameters import Parameters
 from chorus_nb.registry import build_registry
 from chorus_nb.registry.database import create_statement
@@ -212,4 +215,46 @@ def test_omop_tables_lie_in_the_schema_that_is_named(server_url: str, monkeypatc
 def test_a_url_that_leads_nowhere_is_one_clear_line(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match=r"^registry_url: ") as caught:
         build_registry(at(make_workspace(tmp_path), monkeypatch, url))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+class Absent(importlib.abc.MetaPathFinder):
+    """A driver that is not installed, or whose own library the system lacks."""
+
+    def __init__(self, missing: str, error: type[ImportError]) -> None:
+        self.missing, self.error = missing, error
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == self.missing:
+            raise self.error(f"lib{name}.so.2: cannot open shared object file")
+
+
+@pytest.mark.parametrize(
+    ("url", "driver", "error", "words"),
+    [
+        (
+            "mssql://u@h/d",
+            "pyodbc",
+            ModuleNotFoundError,
+            r"pip install pyodbc, and .*msodbcsql18\); the URL then is mssql\+pyodbc:",
+        ),
+        ("mssql+pyodbc://u@h/d", "pyodbc", ImportError, "mssql.pyodbc://user@host/database.driver=ODBC.Driver"),
+        (
+            "postgresql://u@h/d",
+            "psycopg",
+            ModuleNotFoundError,
+            r"pip install 'chorus-nb\[databases\]'; the URL then is postgresql:",
+        ),
+        ("snowflake://u@h/d", "", ImportError, "or use one of postgresql, mysql, mariadb, mssql, oracle"),
+    ],
+)
+def test_a_driver_that_is_missing_is_named_with_the_form_of_its_url(
+    url: str, driver: str, error: type[ImportError], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "meta_path", [Absent(driver, error), *sys.meta_path])
+    for name in [name for name in sys.modules if driver and name.partition(".")[0] == driver]:
+        monkeypatch.delitem(sys.modules, name)
+    said = pytest.raises(InputError, match=f"^registry_url: no driver for .*{words}")
+    with said as caught, engine("registry_url", url):
+        pass
     assert len(str(caught.value).splitlines()) == 1

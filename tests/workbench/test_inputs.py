@@ -20,6 +20,7 @@ from chorus_nb.errors import InputError
 from chorus_nb.explore import summary
 from chorus_nb.figures.explore import at_a_glance
 from chorus_nb.parameters import Parameters
+from chorus_nb.release import destination
 from chorus_nb.source import Identity, Source, SourceFile
 from chorus_nb.workbench import inputs, source_sample
 from chorus_nb.workbench.check import check_inputs
@@ -192,3 +193,28 @@ def test_headers_are_explored_without_omop_and_lookup_tables(workspace: Workspac
     notes = [one.fits for one in inputs.run_inputs(alone) if one.input in ("omop", "lookup")]
     assert all(note.startswith("with it 01 says which ") for note in notes) and len(notes) == 2
     assert isinstance(inputs.inputs_table(inputs.run_inputs(alone)), pd.DataFrame)
+
+
+@pytest.mark.parametrize(
+    ("url", "line"),
+    [
+        ("", None),
+        ("{folder}/there", "ok     upload_url                 a folder of this machine"),
+        ("ftp://host/x", "look   upload_url                 ftp is no kind of address that is known"),
+        (
+            "s3://site",
+            "look   upload_url                 the destination cannot be used: nothing answers there. To do: ",
+        ),
+    ],
+)
+def test_the_destination_is_tried_and_keeps_no_run_from_starting(
+    site: Path, tmp_path: Path, url: str, line: str | None, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    def refused(*_: object) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(destination, "_opened", refused if url == "s3://site" else destination._opened)
+    code, lines = checked(site, capsys, upload_url=url.format(folder=tmp_path))
+    [*said] = [one for one in lines if "upload_url" in one]
+    assert code == 0 and not (tmp_path / "there").exists()
+    assert len(said) == (line is not None) and all(one.startswith(str(line)) for one in said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,7 @@ from chorus_nb.registry import build_metadata, build_mi_cdm, build_omop, build_r
 from chorus_nb.release.manifest import record_delivery, with_delta
 from chorus_nb.workbench import audit
 from chorus_nb.workbench.withdrawal import take_back, withdraw_for_good
+from chorus_nb.workbench.withdrawal.registry import OWN, STRANGE
 from chorus_nb.workspace import Workspace
 from tests.deid.small_run import SmallSite
 from tests.small_release import PERSON, PROCEDURE, VISIT
@@ -243,3 +245,21 @@ def test_what_no_list_says_is_searched_and_told(site: Site) -> None:
     assert done.standing == 2
     [row] = done.proof[(done.proof.identifiers > 0) & (done.proof.kept == "")].itertuples()
     assert (row.place, row.holding) == ("local/elsewhere", 1)
+
+
+def test_the_database_of_the_registry_is_searched_or_said_not_to_be(site: Site) -> None:
+    """Its own rows go with 05; another workspace's are not its to take out."""
+
+    def at(url: str) -> Workspace:
+        return Workspace(site.workspace().parameters.model_copy(update={"registry_url": url}))
+
+    elsewhere = f"sqlite:///{site.folder / 'elsewhere.sqlite'}"
+    build_registry(at(elsewhere))
+    with sqlite3.connect(site.folder / "elsewhere.sqlite") as database:
+        database.execute("UPDATE image_registry SET file_id = 'of another', trg_file = 'MRN-1' WHERE group_id = 51")
+    done = withdraw_for_good(at(elsewhere), person=1001, **WHO)
+    there = done.proof[done.proof.place.str.startswith("registry_url")].set_index("place")
+    assert there.holding.to_dict() == {OWN: 2, STRANGE: 2} and there.files.sum() == 8
+    assert done.standing == there.identifiers[STRANGE] >= 3 and there.kept[OWN] and not done.unsearched
+    done = withdraw_for_good(at("postgresql://user@127.0.0.1:1/none"), person=1001, **WHO)
+    assert done.standing == 0 and done.unsearched.startswith("registry_url: cannot be reached")

@@ -14,6 +14,7 @@ from chorus_nb.withdrawn import FILLING, WITHDRAWAL_LOG, Withdrawn, marks_of
 from chorus_nb.workbench import audit
 from chorus_nb.workbench.withdrawal.belongings import Belongings, belongings
 from chorus_nb.workbench.withdrawal.erasing import erase_local, erase_release, what_stands
+from chorus_nb.workbench.withdrawal.registry import registry_stands
 from chorus_nb.workspace import Workspace, digest_of
 
 WITHDRAWAL_EVENT = "withdrawal"
@@ -29,6 +30,7 @@ class Withdrawal:
     changed: dict[str, int]
     identifiers: int
     proof: pd.DataFrame
+    unsearched: str = ""  # why the database of ``registry_url`` could not be searched
 
     @property
     def standing(self) -> int:
@@ -56,7 +58,9 @@ def withdraw_for_good(
     images = erase_release(workspace, whose)
     changed = erase_local(workspace, whose)
     _note_in_log(workspace, row["item"], images, gone)
-    return Withdrawal(row["item"], images, len(whose.paths), changed, whose.identifiers, what_stands(workspace, whose))
+    there, unsearched = registry_stands(workspace, whose)
+    proof = pd.concat([what_stands(workspace, whose), there], ignore_index=True)
+    return Withdrawal(row["item"], images, len(whose.paths), changed, whose.identifiers, proof, unsearched)
 
 
 def take_back(workspace: Workspace, *, by: str, person: int = 0, accession: int = 0, patient: str = "") -> str:

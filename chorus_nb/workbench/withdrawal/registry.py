@@ -14,8 +14,8 @@ from chorus_nb.workspace import Workspace
 
 OWN, STRANGE = "registry_url", "registry_url, rows of another workspace"
 TAKEN_OUT = "05 takes the rows out; new UIDs and OMOP's numbers only"
-NUMBERS = ("person_id", "group_id")  # of a row of image_registry
-TEXTS = ["file_id", "src_file", "trg_file"]
+OF_A_ROW = ("person_id", "group_id")  # of a row of image_registry
+TEXTS_OF_A_ROW = ["file_id", "src_file", "trg_file"]
 
 
 def registry_stands(workspace: Workspace, whose: Belongings) -> tuple[pd.DataFrame, str]:
@@ -51,9 +51,9 @@ def _rows(workspace: Workspace) -> Iterator[pd.DataFrame]:
 
 def _told(rows: pd.DataFrame, whose: Belongings) -> list[set[object]]:
     """What each row tells of them: their numbers, and identifiers in its texts."""
-    numbers = dict(zip(NUMBERS, (whose.withdrawn.persons, whose.withdrawn.accessions), strict=True))
+    numbers = dict(zip(OF_A_ROW, (whose.withdrawn.persons, whose.withdrawn.accessions), strict=True))
     told: list[set[object]] = []
     for row in rows.astype(object).to_dict("records"):
-        found: set[object] = {(name, row[name]) for name in NUMBERS if row[name] in numbers[name]}
-        told.append(found | whose.found_in("\n".join(str(row[name]) for name in TEXTS).encode()))
+        found: set[object] = {(name, row[name]) for name in OF_A_ROW if row[name] in numbers[name]}
+        told.append(found | whose.found_in("\n".join(str(row[name]) for name in TEXTS_OF_A_ROW).encode()))
     return told

@@ -51,6 +51,12 @@ class Recipe(NamedTuple):
         made_with = [(name, _library_version(name)) for name in self.libraries]
         return digest(closure_digest(self.module), self.parameters, values, made_with, inputs)
 
+    def parts(self, parameters: Parameters) -> dict[str, str]:
+        """What :meth:`key` is made of besides its inputs, by name."""
+        libraries = (f"{name} {_library_version(name)}" for name in self.libraries)
+        values = {name: str(getattr(parameters, name)) for name in self.parameters}
+        return {"code": closure_digest(self.module), "libraries": ", ".join(libraries), **values}
+
 
 def digest(*values: object) -> str:
     """32 hexadecimal digits of BLAKE3 over the ``repr`` of ``values``."""

@@ -23,7 +23,9 @@ from chorus_nb.by_hand import asked, name_given
 from chorus_nb.deid import crosswalk, originals
 from chorus_nb.deid.incomplete import hold_incomplete, waiting_for_nothing
 from chorus_nb.deid.ledger import RESUME, Ledger
+from chorus_nb.deid.outlook import what_changes
 from chorus_nb.deid.persons import subject_of
+from chorus_nb.deid.settings import keep_settings
 from chorus_nb.deid.worker import Job, Row, Task, has_size, outcome, process, withdraw
 from chorus_nb.deid.worklist import DEID_RECIPE, uid_map
 from chorus_nb.errors import WorkbenchError, WorkerLost
@@ -60,8 +62,10 @@ def deidentify(workspace: Workspace, progress: Progress | None = None) -> pd.Dat
         todo = _to_do(worklist, done, workspace)
         _withdraw(workspace, worklist, done, ledger)
         try:
+            ledger.note_rests(worklist[todo])
             _run(workspace, worklist[todo], ledger, progress)
             hold_incomplete(workspace, worklist, ledger)
+            ledger.forget(done.source_path[~_among(done.source_path, worklist.source_path)])  # another path has it now
         finally:
             remove_partials(workspace.release)
         outcomes = _outcomes(worklist, ledger.rows())
@@ -69,27 +73,24 @@ def deidentify(workspace: Workspace, progress: Progress | None = None) -> pd.Dat
         originals.list_kept(workspace, worklist, ledger)
         crosswalk.keep_parts(workspace.local / crosswalk.CROSSWALK_FOLDER, parts)
         originals.keep_kept(workspace, parts)
+        keep_settings(workspace, str(worklist.settings.max() or ""), ledger.tidy())
     workspace.write(tables.OUTCOMES, outcomes)
     return outcomes
 
 
 def outlook(workspace: Workspace) -> pd.DataFrame:
-    """What :func:`deidentify` would do now, in counts: ``what``, ``files``, ``MB`` of the source."""
+    """What :func:`deidentify` would do now with the files of each person, and why; writes and returns ``outlook``."""
     worklist = workspace.read(tables.WORKLIST, compact=True)
     with Ledger(workspace) as ledger:
         done = _done(workspace, ledger)
-    todo = _to_do(worklist, done, workspace)
-    kept = (worklist.status == "release") & ~todo
-    known = _among(worklist.source_path, done.source_path)
-    rows = {
-        "to be made: new": worklist[todo & ~known],
-        "to be made again: the file, a decision, a lookup or the plan changed": worklist[todo & known],
-        "as they were: not touched": worklist[kept & ~worklist.source_path.isin(_gone(workspace))],
-        "leave the release": _no_longer(worklist, done).assign(size=0),
-        "not in the source any more: stay": worklist[kept & worklist.source_path.isin(_gone(workspace))],
-    }
-    counts = [(what, len(files), files["size"].sum() / 1e6) for what, files in rows.items()]
-    return pd.DataFrame(counts, columns=["what", "files", "MB"])
+        todo = _to_do(worklist, done, workspace)
+        before = done[done.status == "released"]
+        again = _among(before.source_path, worklist.source_path[(worklist.status == "release") & ~todo])
+        doubtful = before[~again]
+        before = pd.concat([before[again], doubtful[_stands(workspace, doubtful)]])
+        made = what_changes(workspace, worklist, todo, before, ledger)
+    workspace.write(tables.OUTLOOK, made)
+    return made
 
 
 def vanished(workspace: Workspace) -> pd.DataFrame:

@@ -32,6 +32,13 @@ _SCHEMA = pa.schema(
     [*tables.OUTCOMES.schema, ("fingerprint", pa.string()), ("target_size", pa.int64()), ("part", pa.string())]
 )
 
+MADE_FROM = (
+    *("known", "size", "modified_ns", "target_path", "person_id", "days_shifted", "image_occurrence_id"),
+    *("boxes", "face_mask", "text_checked"),
+)
+"""Columns of the worklist of which a fingerprint is made, with what is the same for all files (``run_settings``)."""
+_RESTED = ("fingerprint", *MADE_FROM, "settings")
+
 _NOTHING = {column.name: "" if column.type == pa.string() else 0 for column in _SCHEMA}
 
 
@@ -68,6 +75,8 @@ class Ledger:
                 self.connection.execute("drop table outcome")
             columns = ", ".join(f'"{name}"' for name in _SCHEMA.names[1:])
             self.connection.execute(f"create table if not exists outcome (source_path text primary key, {columns})")
+            columns = ", ".join(_RESTED[1:])
+            self.connection.execute(f"create table if not exists rested (fingerprint text primary key, {columns})")
             closing.pop_all()
         return self
 
@@ -85,6 +94,15 @@ class Ledger:
             cursor.executemany(f"insert or replace into outcome values ({marks})", values)
 
     @_whole()
+    def note_rests(self, files: pd.DataFrame) -> None:
+        """Keep what the fingerprints of these rows of the worklist are made of."""
+        values = zip(*(files[name].tolist() for name in _RESTED), strict=True)
+        with self.connection:
+            self.connection.executemany(
+                f"insert or ignore into rested values ({', '.join('?' * len(_RESTED))})", values
+            )
+
+    @_whole()
     def forget(self, source_paths: Iterable[str]) -> None:
         with self.connection:
             self.connection.executemany("delete from outcome where source_path = ?", ((path,) for path in source_paths))
@@ -100,8 +118,23 @@ class Ledger:
         """:meth:`forget`, so that nothing of these rows stands in the bytes of the file any more."""
         self.connection.execute("pragma secure_delete = on")
         self.forget(source_paths)
+        self.tidy()
         self.connection.execute("vacuum")
         self.connection.execute("pragma wal_checkpoint(truncate)")
+
+    @_whole()
+    def tidy(self) -> set[str]:
+        """Keep only what a row rests on; returns the settings among it."""
+        with self.connection:
+            self.connection.execute("delete from rested where fingerprint not in (select fingerprint from outcome)")
+        return {name for (name,) in self.connection.execute("select distinct settings from rested")}
+
+    @_whole()
+    def rested(self) -> pd.DataFrame:
+        """What the rows rest on: ``source_path`` and the columns of the worklist as they were."""
+        columns = ", ".join(f"rested.{name}" for name in _RESTED[1:])
+        rows = self.connection.execute(f"select source_path, {columns} from outcome join rested using (fingerprint)")
+        return pd.DataFrame(rows.fetchall(), columns=["source_path", *_RESTED[1:]])
 
     def known(self) -> pd.DataFrame:
         """Of every file what tells whether it is to be done again."""

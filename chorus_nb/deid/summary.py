@@ -6,6 +6,7 @@ import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.deid import crosswalk
+from chorus_nb.deid.outlook import WORDS, by_cause, causes
 from chorus_nb.mapping import ACTIONS
 from chorus_nb.workspace import Workspace
 
@@ -64,6 +65,21 @@ def notes(outcomes: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame({"note": [], "times": [], "files": []})
     found = found.set_axis(["note", "times"], axis=1).astype({"times": int})
     return found.groupby("note", as_index=False).agg(times=("times", "sum"), files=("times", "count"))
+
+
+def outlook_by_cause(outlook: pd.DataFrame) -> pd.DataFrame:
+    """What the run will do and why, without the persons: files and persons by cause."""
+    sentences = {one.cause: one.sentence for one in causes()}
+    counts = by_cause(outlook)
+    counts["megabytes"] = (counts.megabytes / 1e6).round(2)
+    return counts.assign(what=counts.what.map(WORDS), cause=counts.cause.map(sentences).fillna(""))
+
+
+def outlook_by_person(outlook: pd.DataFrame) -> pd.DataFrame:
+    """The same by person, of what changes only; it names persons and stays at the site."""
+    sentences = {one.cause: one.sentence for one in causes()}
+    changing = outlook[outlook.what != "stays"]
+    return changing.assign(what=changing.what.map(WORDS), cause=changing.cause.map(sentences)).drop(columns="bytes")
 
 
 def released_before(workspace: Workspace) -> pd.DataFrame:

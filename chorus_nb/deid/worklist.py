@@ -14,12 +14,13 @@ import pandas as pd
 
 from chorus_nb import faces, holds, layout, pixels, processes, standards, tables
 from chorus_nb.deid.cohort import excluded, in_cohort, read_cohort
+from chorus_nb.deid.ledger import MADE_FROM
 from chorus_nb.deid.persons import known_digests, known_of_persons
+from chorus_nb.deid.settings import made_with, note_settings
 from chorus_nb.deid.uids import UidMap
 from chorus_nb.dicom.spans import Refused, take_apart
 from chorus_nb.identity.identifiers import Identifiers
-from chorus_nb.identity.site_words import site_vocabulary
-from chorus_nb.mapping import Lookups, load_policy, read_lookups
+from chorus_nb.mapping import Lookups, read_lookups
 from chorus_nb.memory import DECODERS, Recipe, digest
 from chorus_nb.omop import NEAR_VISIT, read_omop, visit_spans
 from chorus_nb.source.earlier import counted_only
@@ -71,7 +72,7 @@ def make_worklist(workspace: Workspace, progress: Progress | None = None) -> pd.
     _faces(work, workspace, catalog, progress)
     uids = uid_map(workspace)
     _targets(work, uids)
-    work.files["fingerprint"] = _fingerprints(work.files, workspace, known_of_persons(workspace, lookups))
+    _fingerprint(work.files, workspace, known_of_persons(workspace, lookups))
     _held_by_verify(work, workspace)
     worklist = work.table()
     workspace.write(tables.WORKLIST, worklist)
@@ -329,14 +330,11 @@ def _held_by_verify(work: _Work, workspace: Workspace) -> None:
     files.loc[files.status != "", "target_path"] = ""
 
 
-def _fingerprints(files: pd.DataFrame, workspace: Workspace, known: Mapping[int, Identifiers]) -> list[str]:
+def _fingerprint(files: pd.DataFrame, workspace: Workspace, known: Mapping[int, Identifiers]) -> None:
     """Per file, the key of its result; it depends on what other files and the tables say of its person too."""
-    words = site_vocabulary(workspace).digest
-    run = DEID_RECIPE.key(workspace.parameters, load_policy(workspace).digest, digest(workspace.key()), words)
-    columns = (
-        *("size", "modified_ns", "target_path", "person_id", "days_shifted", "image_occurrence_id"),
-        *("boxes", "face_mask", "text_checked"),
-    )
-    said = files.person_id.map(known_digests(known))
-    rows = zip(said, *(files[column] for column in columns), strict=True)
-    return [digest(run, row) for row in rows]
+    made = made_with(workspace)
+    run = DEID_RECIPE.key(workspace.parameters, *made.values())
+    files["settings"] = note_settings(workspace, DEID_RECIPE, made)
+    files["known"] = files.person_id.map(known_digests(known)).fillna("")
+    rows = zip(*(files[column] for column in MADE_FROM), strict=True)
+    files["fingerprint"] = [digest(run, row) for row in rows]

@@ -156,27 +156,6 @@ def test_a_changed_plan_rewrites_the_files_it_changes_only(site: SmallSite) -> N
     assert rewritten_after_run(workspace) == {"001.dcm"}
 
 
-def test_what_the_run_will_do_is_counted_before_anything_is_written(site: SmallSite) -> None:
-    site.add_series(4)
-    workspace = site.open()
-    plan(workspace)
-    assert counts(workspace) == [4, 0, 0, 0, 0]
-    assert list(workspace.release.iterdir()) == []
-    deid.deidentify(workspace)
-    assert counts(workspace) == [0, 0, 4, 0, 0]
-    site.add("new", InstanceNumber=9)
-    site.add("series/0001", InstanceNumber=1, PatientSize="1.80")
-    site.add("series/0002", InstanceNumber=2, Modality="PT")
-    (site.dicom / "series/0003").unlink()
-    plan(workspace)
-    assert counts(workspace) == [1, 1, 1, 1, 1]
-
-
-def counts(workspace: Workspace) -> list[int]:
-    """New, again, as they were, leave the release, not in the source any more."""
-    return list(deid.outlook(workspace).files)
-
-
 def test_another_key_rewrites_everything_and_leaves_nothing_of_the_old(site: SmallSite) -> None:
     site.add_series(2)
     workspace = site.open()

@@ -56,7 +56,7 @@ def test_nothing_in_it_names_a_file_or_a_person(ran: Workspace) -> None:
     shown: list[pd.DataFrame] = [
         *(summary.by_reason(outcomes), summary.by_reason(worklist), summary.quarantine(outcomes)),
         *(summary.notes(outcomes), summary.since(outcomes, outcomes)),
-        *(summary.what_was_done(ran), deid.outlook(ran)),
+        *(summary.what_was_done(ran), summary.outlook_by_cause(deid.outlook(ran))),
     ]
     for frame in shown:
         text = frame.to_csv()

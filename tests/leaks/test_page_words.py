@@ -11,7 +11,8 @@ import nbformat
 import pandas as pd
 import pytest
 
-from chorus_nb import tables
+from chorus_nb import deid, tables
+from chorus_nb.deid.outlook import WORDS
 from chorus_nb.display import table_html
 from chorus_nb.leaks.files import search_pages, words_of_page
 from chorus_nb.leaks.terms import page_words
@@ -38,9 +39,15 @@ def said_by_pages() -> Iterator[str]:
     for path in (PACKAGE / "registry/questions").glob("*.sql"):
         question, _, query = path.read_text("utf-8").partition("\n")
         yield " ".join((question, *re.findall(r"\bAS (\w+)", query)))
-    for name in ("tables/reasons", "verify/checks", "registry/checks", "acquire/gaps"):
+    yield " ".join(deid.outlook_said(tables.frame(tables.OUTLOOK, [_moves(files)])) for files in (0, 9))
+    yield " ".join(WORDS.values())
+    for name in ("tables/reasons", "verify/checks", "registry/checks", "acquire/gaps", "deid/outlook_causes"):
         for row in csv.DictReader((PACKAGE / f"{name}.csv").read_text("utf-8").splitlines()):
             yield " ".join(row.values())
+
+
+def _moves(files: int) -> dict[str, object]:
+    return {"what": "moved", "cause": "", "changed": "", "files": files, "bytes": 0}
 
 
 def words(text: str) -> set[str]:

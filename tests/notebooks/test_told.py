@@ -232,7 +232,7 @@ def said_between(tables: Tables) -> dict[str, list[str]]:
     return {
         "01_explore_headers": [],
         "02_map_tags": [],
-        "03_run_deid": [f"Text in the released pictures: {claim}"],
+        "03_run_deid": ["The release holds no file yet.", f"Text in the released pictures: {claim}"],
         "04_verify": [
             claim,
             own_looks(n),

@@ -34,6 +34,7 @@ DICOMDIR = "1.2.840.10008.1.3.10"
 UID_CHARACTERS = r"[!-~]{1,128}"  # a UID that reads the same to everybody; PS3.5 allows 64, of digits and points
 REQUIRED_IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 ACCESSION = ("PatientID", "AccessionNumber")
+OF_PICTURES = ("burned_in_text", "burned_in_text_unchecked", "rejected_by_review", "face_not_removed")
 DEID_RECIPE = Recipe("chorus_nb.deid.worker", ("uid_method", "uid_root", "time_zone"), (*DECODERS, "SimpleITK"))
 """What decides the bytes of a released file, besides the file, the policy and the site key."""
 
@@ -50,9 +51,15 @@ CATALOG_COLUMNS = (
 )
 
 
-def make_worklist(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame:
-    """Decide every file of the catalog: its target path, or why it is not released; writes ``worklist``."""
-    processes.prepare(workspace.parameters)  # for what comes next
+def make_worklist(
+    workspace: Workspace, progress: Progress | None = None, *, as_seen: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Decide every file of the catalog: its target path, or why it is not released; writes ``worklist``.
+
+    ``as_seen``: an earlier worklist; no picture is looked at, what it says of them counts.
+    """
+    if as_seen is None:
+        processes.prepare(workspace.parameters)  # for what comes next
     workspace.remember_key()
     catalog = workspace.read(tables.CATALOG)
     lookups = read_lookups(workspace)
@@ -68,8 +75,11 @@ def make_worklist(workspace: Workspace, progress: Progress | None = None) -> pd.
     gone = counted_only(workspace.local)
     _counted_only(work, workspace, gone)
     _duplicates(work, workspace, gone)
-    _burned_in(work, workspace, catalog, progress)
-    _faces(work, workspace, catalog, progress)
+    if as_seen is None:
+        _burned_in(work, workspace, catalog, progress)
+        _faces(work, workspace, catalog, progress)
+    else:
+        _as_seen(work, as_seen)
     uids = uid_map(workspace)
     _targets(work, uids)
     _fingerprint(work.files, workspace, known_of_persons(workspace, lookups))
@@ -296,6 +306,16 @@ def _faces(work: _Work, workspace: Workspace, catalog: pd.DataFrame, progress: P
     said = found.reindex(files.source_path).astype("string").fillna("").set_axis(files.index)
     work.take(said.verdict == "hold", "held_back", said.reason, said.detail)
     files["face_mask"] = said.face_mask.where(files.status == "", "")
+
+
+def _as_seen(work: _Work, worklist: pd.DataFrame) -> None:
+    """Text and faces as an earlier worklist has them, of files that did not change since."""
+    files = work.files
+    seen = worklist.set_index("source_path").reindex(files.source_path).set_axis(files.index)
+    same = (seen["size"] == files["size"]) & (seen.modified_ns == files.modified_ns)
+    work.take(same & seen.reason.isin(OF_PICTURES), "held_back", seen.reason.fillna(""), seen.detail.fillna(""))
+    for column in ("boxes", "face_mask", "text_checked"):
+        files[column] = seen[column].where(same & (files.status == ""), files[column])
 
 
 # --- target paths -----------------------------------------------------------------------------------------------------

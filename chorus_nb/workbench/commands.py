@@ -60,6 +60,11 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a parameter, over the file's")
     check.set_defaults(command=_check)
 
+    ahead = commands.add_parser("outlook", help="say what a run would change in the release and why; writes nothing")
+    ahead.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
+    ahead.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a parameter, over the file's")
+    ahead.set_defaults(command=_outlook)
+
     demo = commands.add_parser("demo", help="make the demo site: DICOM, OMOP, lookup tables and the answer key")
     demo.add_argument("folder", metavar="FOLDER", type=Path)
     demo.add_argument("--seed", type=int, default=1, help="another seed, another site (1)")
@@ -163,6 +168,25 @@ def _check(chosen: argparse.Namespace) -> int:
     lines, may_start = check_run(parameters)
     print(*lines, "a run can start" if may_start else "a run cannot start: mend what is at fault", sep="\n")
     return 0 if may_start else InputError.exit_code
+
+
+def _outlook(chosen: argparse.Namespace) -> int:
+    parameters = Parameters.read(chosen.file, typed(chosen.set))
+    parameters.require("source", "omop", "lookup", "workspace")
+    parameters.check_folders()
+    from chorus_nb import deid, tables
+    from chorus_nb.workbench.ahead import look_ahead
+    from chorus_nb.workspace import Workspace
+
+    ahead = look_ahead(Workspace(parameters))
+    sys.stdout.buffer.write(tables.csv_bytes(deid.summary.outlook_by_person(ahead.outlook)))
+    sys.stdout.flush()
+    said = [deid.outlook_said(ahead.outlook), "It names persons: keep it at the site. No picture was looked at."]
+    if any(ahead.source.values()):
+        counts = ", ".join(f"{count:,} {what}" for what, count in ahead.source.items())
+        said.append(f"Not in it: files of the source since 01 read it: {counts}.")
+    print(*said, sep="\n", file=sys.stderr)
+    return 0
 
 
 def _demo(chosen: argparse.Namespace) -> int:

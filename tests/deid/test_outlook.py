@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from chorus_nb import deid, explore, tables
 from chorus_nb.deid.ledger import MADE_FROM, Ledger
@@ -16,6 +17,7 @@ from chorus_nb.identity.site_words import WORD_LOG
 from chorus_nb.mapping import decide
 from chorus_nb.memory import Recipe
 from chorus_nb.withdrawn import WITHDRAWAL_LOG
+from chorus_nb.workbench.commands import main
 from chorus_nb.workspace import Workspace
 from tests.deid.small_run import SmallSite, plan, tree
 
@@ -233,3 +235,22 @@ def test_every_cause_has_a_sentence_and_every_reason_and_column_one_cause() -> N
     assert len(reasons) == len(set(reasons)) and set(reasons) <= set(tables.REMEDIES)
     changed = [name for row in found for name in row["changed"].split()]
     assert len(changed) == len(set(changed)) and set(MADE_FROM) <= set(changed)
+
+
+def test_the_command_says_it_without_writing_anything(site: SmallSite, capfd: pytest.CaptureFixture[str]) -> None:
+    workspace = site.open()
+    file = site.folder / "site.yaml"
+    file.write_text(yaml.safe_dump(workspace.parameters.model_dump()))
+    site.lookup("Personal_map", PERSONS.replace("-37", "-44").replace("-100", "-107"))
+    site.add("a/9", InstanceNumber=9)
+    before = tree(workspace.root)
+    assert main(["outlook", str(file)]) == 0
+    said = capfd.readouterr()
+    assert [line.split(",")[:3] for line in said.out.splitlines()[1:]] == [
+        [person, person, "made again"] for person in ("1001", "1002", "1003")
+    ]
+    assert "Of 5 files in the release 5 (100.0%) are made again" in said.err
+    assert "1 new, 0 changed, 0 gone" in said.err
+    assert tree(workspace.root) == before
+    assert main(["outlook", str(file), "--set", f"workspace={site.folder / 'other'}"]) == 1
+    assert not (site.folder / "other").exists()

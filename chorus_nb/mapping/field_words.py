@@ -18,8 +18,12 @@ from pydicom.sr.codedict import codes
 from chorus_nb import standards
 
 FIELDS = ("body_part", "laterality", "view", "plane", "contrast", "phase", "sequence_type")
-_CAMEL = re.compile(r"(?<=[a-z]{2})(?=[A-Z])|(?<=[a-z])(?=[A-Z][a-z]{2})")
-_SPELLED = ((re.compile(r"\+\s?C\b|\bC\+", re.IGNORECASE), " CPLUS "), (re.compile(r"\bW/(?!O)"), " WITH "))
+_CAMEL = re.compile(r"(?<=[a-z]{2})(?=[A-Z])|(?<=[a-z])(?=[A-Z][a-z]{2})|(?<=[A-Z]{3})(?=[A-Z][a-z]{2})")
+_SPELLED = (
+    (re.compile(r"\+\s?C\b|\bC\+", re.IGNORECASE), " CPLUS "),
+    (re.compile(r"\bW/(?!O)"), " WITH "),
+    (re.compile(r"(?<![^\W_])\d\d(?=[A-Z]{3})"), " "),  # the number of a protocol: 02CAP
+)
 _TOKEN = re.compile(r"[^\W_]+")
 
 
@@ -67,7 +71,12 @@ def code_of(field: str, value: str) -> str:
 
 def goes_with(field: str, one: str, other: str) -> bool:
     """Whether both can be true of one image: the same, or one is a part or a kind of the other."""
-    return one == other or other in _broader(field, one) or one in _broader(field, other)
+    return one == other or is_part_of(field, one, other) or is_part_of(field, other, one)
+
+
+def is_part_of(field: str, one: str, other: str) -> bool:
+    """Whether ``one`` is a part or a kind of ``other``."""
+    return other in _broader(field, one)
 
 
 @cache

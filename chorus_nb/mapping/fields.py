@@ -60,7 +60,8 @@ def map_fields(rows: pd.DataFrame, site: pd.DataFrame | None = None) -> pd.DataF
     decided = _decisions(site)
     made = {}
     for field in MAPPED_FIELDS:
-        columns = [name for name in ("Modality", *_sources(field)) if name in rows]
+        wanted = (*_sources(field), *(CODED_IN["body_part"] if field == "loinc" else ()))
+        columns = [name for name in ("Modality", *wanted) if name in rows]
         if not columns:
             answers = pd.DataFrame("", rows.index, [field + part for part in FIELD_COLUMNS])
         else:
@@ -133,12 +134,18 @@ def _all_said(field: str, row: dict[str, str]) -> Iterator[FieldSaid]:
         if not local:
             continue
         if field == "loinc":
-            code, how = loinc_of(name, local, modality)
+            code, how = loinc_of(name, local, modality, _header_part(row))
             yield FieldSaid(code, f"{name}{how}", MEDIUM if "parts" in how else HIGH, local)
         elif name in DESCRIBED_IN:
             yield FieldSaid(read_description(local, modality).get(field, ""), name, MEDIUM, local)
         else:
             yield FieldSaid(_READERS[name](local), name, HIGH, local)
+
+
+def _header_part(row: dict[str, str]) -> str:
+    """The body part that coded attributes state."""
+    said = (_READERS[name](local) for name in CODED_IN["body_part"] if (local := row.get(name, "").strip()))
+    return next(filter(None, said), "")
 
 
 def _coded(field: str) -> Callable[[str], str]:
@@ -157,7 +164,8 @@ def _value_of(field: str) -> dict[str, str]:
     return {code: name for name in reversed(names) if (code := code_of(field, name))}
 
 
-def _body_part(local: str) -> str:
+def coded_part(local: str) -> str:
+    """The body part that a value of BodyPartExamined states."""
     term = "".join(words_of(local.upper()))
     if term in standards.body_part_concepts():
         return "CHEST" if term == "THORAX" else term  # one concept in CID 4
@@ -196,7 +204,7 @@ def _side(local: str) -> str:
 
 _READERS: dict[str, Callable[[str], str]] = {
     "AnatomicRegionSequence": _coded("body_part"),
-    "BodyPartExamined": _body_part,
+    "BodyPartExamined": coded_part,
     "FrameLaterality": _side,
     "ImageLaterality": _side,
     "Laterality": _side,

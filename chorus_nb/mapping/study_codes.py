@@ -1,7 +1,7 @@
 """The LOINC code of a study by the parts of its description: modality, body part, contrast, side and views.
 
-Only codes that MIDRC's table states, found by the parts their long common names are made of; a description that says
-more than its parts (an angiogram, a biopsy, a screening) has none.
+Only codes that a table states, found by the parts their long common names are made of; a description that says more
+than its parts (an angiogram, a biopsy) has none. Where it names no body part at all, that of the header is one.
 """
 
 from __future__ import annotations
@@ -13,16 +13,21 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from chorus_nb import standards
-from chorus_nb.mapping.field_words import read_description, read_words, words_of
+from chorus_nb.mapping.field_words import is_part_of, read_description, read_words, words_of
 
 _NAME = re.compile(
-    r"(?P<modality>CT|MR|XR|US) (?P<region>[A-Z][A-Za-z ]+?)(?: - (?P<side>left|right|bilateral))?"
-    r"(?P<contrast> WO and W contrast IV| WO contrast| W contrast IV)?(?P<views> Views| Single view| 2 Views)?\Z"
+    r"(?P<modality>CT|MR|XR|US|MG|DBT) (?P<region>[A-Z][A-Za-z ]+?)(?: - (?P<side>left|right|bilateral))?"
+    r"(?P<contrast> WO and W contrast IV| WO contrast| W contrast IV)?"
+    r"(?P<views> Views| Single view| 2 Views| [Ss]creening| [Dd]iagnostic)?\Z"
 )
 _SIDES = {"left": "L", "right": "R", "bilateral": "B", None: ""}
 _CONTRAST = {" WO and W contrast IV": "both", " WO contrast": "without", " W contrast IV": "with", None: ""}
+_PARSED_VIEWS = {"Single view": "1", "2 Views": "2", "Views": ""}
 _VIEWS = {("1", "VIEW"): "Single view", ("SINGLE", "VIEW"): "Single view", ("2", "VIEWS"): "2 Views"}
 _RADIOGRAPHS = frozenset(("CR", "DX"))
+_BREAST = {"SCREENING": "screening", "SCREEN": "screening", "DIAGNOSTIC": "diagnostic", "DIAG": "diagnostic"}
+_TOMOSYNTHESIS = frozenset(("TOMOSYNTHESIS", "DBT"))
+_REGIONS = ("CHEST", "ABDOMEN", "PELVIS")  # in the header of a CT a part of them is where the disease is
 
 
 class StudyParts(NamedTuple):
@@ -45,37 +50,53 @@ def codes_by_parts() -> Mapping[StudyParts, str]:
         if read_words(parsed["region"], "DX").get("view"):
             continue
         part = read_description(parsed["region"], "").get("body_part", "")
-        views = (parsed["views"] or "").strip().replace("Single view", "1").replace("2 Views", "2").replace("Views", "")
+        views = _PARSED_VIEWS.get(said := (parsed["views"] or "").strip(), said.lower())
         key = StudyParts(parsed["modality"], part, _SIDES[parsed["side"]], _CONTRAST[parsed["contrast"]], views)
         if part:
             made.setdefault(key, set()).add(code)
     return {key: next(iter(found)) for key, found in made.items() if len(found) == 1}
 
 
-def parts_of(description: str, modality: str) -> StudyParts | None:
-    """The parts a study description names; ``None`` if it names no body part, or more than the parts."""
-    said = read_description(description, modality)
-    if read_words(description, modality).get("loinc") or "body_part" not in said:
+def parts_of(description: str, modality: str, header_part: str = "") -> StudyParts | None:
+    """The parts a study description names; ``None`` if it names more than these, or no body part and the header
+    (``header_part``) none either."""
+    said, words = read_description(description, modality), read_words(description, modality)
+    part = said.get("body_part", "") or ("" if words.get("body_part") else _of_header(header_part, modality))
+    if words.get("loinc") or not part:
         return None
-    part = "HEAD" if modality == "CT" and said["body_part"] == "BRAIN" else said["body_part"]
+    part = "HEAD" if modality == "CT" and part == "BRAIN" else part
     part = "BRAIN" if modality == "MR" and part == "HEAD" else part
     part = "CHEST" if part == "LUNG" else part
+    if modality == "MG":
+        return _of_breast(words_of(description), part, said.get("laterality", ""))
     kind = "XR" if modality in _RADIOGRAPHS else modality
-    words = words_of(description)
-    pairs = {_VIEWS.get(pair, "") for pair in pairwise(words)} - {""}
+    pairs = {_VIEWS.get(pair, "") for pair in pairwise(words_of(description))} - {""}
     views = {"Single view": "1", "2 Views": "2"}.get(pairs.pop(), "") if len(pairs) == 1 else ""
-    if kind == "XR" and not views and (read_words(description, modality).get("view") or "VIEWS" in words):
+    if kind == "XR" and not views and (words.get("view") or "VIEWS" in words_of(description)):
         return None
     return StudyParts(kind, part, said.get("laterality", ""), said.get("contrast", ""), views)
 
 
-def plain_code(description: str, modality: str) -> str:
+def _of_header(part: str, modality: str) -> str:
+    inner = part not in (*_REGIONS, "LUNG") and any(is_part_of("body_part", part, region) for region in _REGIONS)
+    return "" if modality == "CT" and inner else part
+
+
+def _of_breast(words: tuple[str, ...], part: str, side: str) -> StudyParts | None:
+    kinds = {_BREAST[word] for word in words if word in _BREAST}
+    if len(kinds) > 1:
+        return None
+    kind, by = next(iter(kinds), ""), "DBT" if _TOMOSYNTHESIS & set(words) else "MG"
+    return StudyParts(by, part, "B" if by == "DBT" and kind == "screening" and not side else side, "", kind)
+
+
+def plain_code(description: str, modality: str, header_part: str = "") -> str:
     """The LOINC code of a plain study with the parts that its description names; "" if there is none."""
-    parts = parts_of(description, modality)
+    parts = parts_of(description, modality, header_part)
     return codes_by_parts().get(parts, "") if parts else ""
 
 
-def loinc_of(attribute: str, local: str, modality: str) -> tuple[str, str]:
+def loinc_of(attribute: str, local: str, modality: str, header_part: str = "") -> tuple[str, str]:
     """``code name`` of a study by an attribute, and how it was found ("" = as it stands)."""
     names = standards.loinc_names()
     if attribute == "ProcedureCodeSequence":
@@ -84,5 +105,7 @@ def loinc_of(attribute: str, local: str, modality: str) -> tuple[str, str]:
     study = standards.loinc_map().get((modality, standards.normalised_description(local)))
     if study:
         return f"{study.code} {study.name}", ", MIDRC map"
-    code = plain_code(local, modality)
-    return (f"{code} {names[code]}", ", by parts") if code else ("", "")
+    for part, how in (("", ", by parts"), (header_part, ", by parts and BodyPartExamined")):
+        if code := plain_code(local, modality, part):
+            return f"{code} {names[code]}", how
+    return "", ""

@@ -215,8 +215,9 @@ def loinc_map() -> Mapping[tuple[str, str], StudyCode]:
         code = row["LOINC code"].strip()
         if re.fullmatch(r"\d+-\d", code):
             description = row["StudyDescription"].strip()
-            key = row["Modality"].strip(), "" if description == "(blank)" else normalised_description(description)
-            made.setdefault(key, StudyCode(code, (row["L-Long Common Name"] or "").strip()))
+            said = "" if description in ("(blank)", "[blank]") else normalised_description(description)
+            for modality in re.findall(r"[A-Z]{2}", row["Modality"]):  # "CR, DX"; "PT, CTPT": the CT of a PET/CT too
+                made.setdefault((modality, said), StudyCode(code, (row["L-Long Common Name"] or "").strip()))
     return made
 
 

@@ -160,3 +160,12 @@ def test_a_plain_description_that_no_map_knows_has_the_code_of_its_parts(survey:
     assert (row["loinc_code"], row["loinc_source"]) == ("29252-4", "parts of the description")
     add("b", StudyDescription="OUR CT ABDOMEN NONENH", SeriesInstanceUID="1.2.3")
     assert linked(survey)["loinc_code"] == ""  # two plain codes in one accession: which is not known
+
+
+def test_a_description_without_a_body_part_takes_that_of_the_header(survey: Workspace, add: Add) -> None:
+    add("a", StudyDescription="TRIAL 17 T0", BodyPartExamined="CHEST")
+    add("b", StudyDescription="TRIAL 17 T0", SeriesInstanceUID="1.2.3", BodyPartExamined="")
+    row = linked(survey)
+    assert (row["loinc_code"], row["loinc_source"]) == ("24627-2", "parts of the description and BodyPartExamined")
+    add("c", StudyDescription="TRIAL 17 T0", SeriesInstanceUID="1.2.4", BodyPartExamined="ABDOMEN")
+    assert linked(survey)["loinc_code"] == ""

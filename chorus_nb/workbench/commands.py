@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import logging
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from chorus_nb import __version__
 from chorus_nb.errors import InputError, WorkbenchError
-from chorus_nb.parameters import Parameters
+from chorus_nb.workbench.given import given, typed
 from chorus_nb.workbench.keeping_commands import keeping_commands
 
 
@@ -136,7 +133,8 @@ def _evidence_commands(commands: Any) -> None:
 def _run_command(chosen: argparse.Namespace) -> int:
     if len(chosen.file) > 1 or "*" in chosen.file[0] or chosen.failed or chosen.index:
         return _run_sites(chosen)
-    parameters = Parameters.read(chosen.file[0], typed(chosen.set))
+    chosen.file = chosen.file[0]
+    parameters = given(chosen)
     from chorus_nb.workbench.run import run_notebooks
 
     if chosen.upload:
@@ -162,7 +160,7 @@ def _run_sites(chosen: argparse.Namespace) -> int:
 
 
 def _check(chosen: argparse.Namespace) -> int:
-    parameters = Parameters.read(chosen.file, typed(chosen.set))
+    parameters = given(chosen)
     from chorus_nb.workbench.check import check_run
 
     lines, may_start = check_run(parameters)
@@ -171,7 +169,7 @@ def _check(chosen: argparse.Namespace) -> int:
 
 
 def _outlook(chosen: argparse.Namespace) -> int:
-    parameters = Parameters.read(chosen.file, typed(chosen.set))
+    parameters = given(chosen)
     parameters.require("source", "omop", "lookup", "workspace")
     parameters.check_folders()
     from chorus_nb import deid, tables
@@ -201,12 +199,14 @@ def _lab(chosen: argparse.Namespace) -> int:
     from chorus_nb.workbench.demo_site import DEMO_FILE
     from chorus_nb.workbench.lab import open_lab
 
-    parameters = Parameters.read(chosen.file or DEMO_FILE)
+    chosen.file = chosen.file or DEMO_FILE
+    parameters = given(chosen)
     browser = ["--no-browser"] if chosen.no_browser else []
     return open_lab(parameters, [f"--ServerApp.port={chosen.port}", *browser, *chosen.jupyter])
 
 
 def _audit(chosen: argparse.Namespace) -> int:
+    from chorus_nb.parameters import Parameters
     from chorus_nb.workbench import audit, signing
     from chorus_nb.workspace import Workspace
 
@@ -230,7 +230,7 @@ def _audit(chosen: argparse.Namespace) -> int:
 
 
 def _selftest(chosen: argparse.Namespace) -> int:
-    parameters = Parameters.read(chosen.file)
+    parameters = given(chosen)
     parameters.require("site", "source", "workspace")
     parameters.check_folders()
     from chorus_nb.workbench import selftest
@@ -250,7 +250,7 @@ def _selftest(chosen: argparse.Namespace) -> int:
 
 
 def _sign(chosen: argparse.Namespace) -> int:
-    parameters = Parameters.read(chosen.file)
+    parameters = given(chosen)
     parameters.require("site", "workspace")
     from chorus_nb.workbench import lost, ownership, signing
     from chorus_nb.workbench.index import write_indexes
@@ -268,7 +268,7 @@ def _sign(chosen: argparse.Namespace) -> int:
 
 
 def _crosswalk(chosen: argparse.Namespace) -> int:
-    parameters = Parameters.read(chosen.file)
+    parameters = given(chosen)
     from chorus_nb import tables
     from chorus_nb.deid import crosswalk
     from chorus_nb.workspace import Workspace
@@ -281,7 +281,7 @@ def _crosswalk(chosen: argparse.Namespace) -> int:
 
 
 def _status(chosen: argparse.Namespace) -> int:
-    parameters = Parameters.read(chosen.file)
+    parameters = given(chosen)
     from chorus_nb.workbench.index import report_states, write_indexes
     from chorus_nb.workbench.waiting import may_leave, what_waits
     from chorus_nb.workspace import Workspace
@@ -300,7 +300,7 @@ def _status(chosen: argparse.Namespace) -> int:
 
 
 def _pdf(chosen: argparse.Namespace) -> int:
-    parameters = Parameters.read(chosen.file)
+    parameters = given(chosen)
     from chorus_nb.workbench.printing import print_shareable
     from chorus_nb.workspace import Workspace
 
@@ -314,20 +314,3 @@ def _parameters(chosen: argparse.Namespace) -> int:
 
     print(site_template(), end="")
     return 0
-
-
-def typed(pairs: Iterable[str]) -> dict[str, Any]:
-    """``NAME=VALUE`` pairs, typed by the model: a text stays text, however much it looks like a number."""
-    values: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals:
-            raise InputError(f"--set: must be NAME=VALUE: {pair}")
-        field = Parameters.model_fields.get(name)
-        values[name] = text
-        if field and isinstance(field.default, list):
-            values[name] = [part.strip() for part in text.split(",") if part.strip()]
-        elif field and isinstance(field.default, (bool, int)):
-            with contextlib.suppress(ValidationError):  # the model says what is wrong with it
-                values[name] = TypeAdapter(type(field.default)).validate_python(text)
-    return values

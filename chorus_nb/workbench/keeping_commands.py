@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from chorus_nb.parameters import Parameters
+from chorus_nb.workbench.given import given
 
 
 def keeping_commands(commands: Any) -> None:
@@ -45,7 +45,7 @@ def keeping_commands(commands: Any) -> None:
 
 
 def _withdraw(chosen: argparse.Namespace) -> int:
-    parameters = Parameters.read(chosen.file)
+    parameters = given(chosen)
     parameters.require("site", "source", "lookup", "workspace")
     from chorus_nb.errors import InputError
     from chorus_nb.workbench import lost, ownership, withdrawal
@@ -79,7 +79,7 @@ def _withdraw(chosen: argparse.Namespace) -> int:
 
 
 def _rotate(chosen: argparse.Namespace) -> int:
-    parameters = Parameters.read(chosen.file)
+    parameters = given(chosen)
     parameters.require("site", "workspace")
     from chorus_nb.workbench import lost, ownership, site_keys
     from chorus_nb.workspace import Workspace
@@ -94,7 +94,7 @@ def _rotate(chosen: argparse.Namespace) -> int:
 
 
 def _backup(chosen: argparse.Namespace) -> int:
-    parameters = Parameters.read(chosen.file)
+    parameters = given(chosen)
     parameters.require("site", "workspace")
     from chorus_nb.workbench import backup, lost, ownership
     from chorus_nb.workspace import Workspace
@@ -109,7 +109,7 @@ def _backup(chosen: argparse.Namespace) -> int:
 
 
 def _restore(chosen: argparse.Namespace) -> int:
-    parameters = Parameters.read(chosen.file)
+    parameters = given(chosen)
     parameters.require("site", "workspace")
     from chorus_nb.workbench import backup
     from chorus_nb.workspace import Workspace

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.abc
 import re
 import signal
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -16,7 +17,8 @@ from chorus_nb.__main__ import command
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import PATHS, Parameters
 from chorus_nb.release.delivery import UPLOAD_VARIABLE, token_given
-from chorus_nb.workbench.commands import main, typed
+from chorus_nb.workbench.commands import main
+from chorus_nb.workbench.given import typed
 from chorus_nb.workbench.run import select
 from chorus_nb.workbench.template import site_template
 
@@ -241,3 +243,10 @@ def test_an_interruption_during_the_imports_is_one_line(
         for number, handler in before.items():
             signal.signal(number, handler)
     assert capsys.readouterr().err == "interrupted; run the same command again to go on\n"
+
+
+def test_help_waits_for_no_library() -> None:
+    code = "import sys; from chorus_nb.workbench import commands; commands._parser(); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "chorus_nb.workbench.commands" in loaded
+    assert {"numpy", "pandas", "pyarrow", "pydantic", "pydicom", "IPython"}.isdisjoint(loaded)

@@ -168,6 +168,11 @@ class Parameters(BaseModel):
     omop_columns: list[str] = Field(
         [], description="table.column of free text or outside CDM 5.4 that is delivered with its text; others go empty."
     )
+    licence: str = Field(
+        "",
+        description='Licence of the release, for who receives it ("" = stated by the consortium with the release).',
+    )
+    citation: str = Field("", description='How the release is cited ("" = stated by the consortium with the release).')
     registry_url: str = Field("", description='SQLAlchemy URL or env:NAME for the registry ("" = SQLite under local/).')
     upload_url: str = Field("", description='fsspec URL for the upload ("" = pack only).')
     upload_container: str = Field(

@@ -33,7 +33,8 @@ def write_dictionary(workspace: Workspace) -> None:
     """``data_dictionary.csv`` and ``datapackage.json`` beside the tables that they describe."""
     words = data_dictionary()
     write_if_changed(workspace.release / layout.DATA_DICTIONARY, tables.csv_bytes(words))
-    content = json.dumps(data_package(words), indent=1, ensure_ascii=False) + "\n"
+    given = workspace.parameters
+    content = json.dumps(data_package(words, given.licence, given.citation), indent=1, ensure_ascii=False) + "\n"
     write_if_changed(workspace.release / layout.DATA_PACKAGE, content.encode())
 
 
@@ -49,15 +50,15 @@ def data_dictionary() -> pd.DataFrame:
     return said[["table", "column", "type", "nullable", "unit", "values", "tag", "meaning"]]
 
 
-def data_package(words: pd.DataFrame) -> dict[str, object]:
+def data_package(words: pd.DataFrame, licence: str = "", citation: str = "") -> dict[str, object]:
     """A Frictionless tabular data package (specs.frictionlessdata.io): fields, types, units and keys of each CSV."""
     return {
         "profile": "tabular-data-package",
         "name": "chorus-imaging-metadata",
         "title": "De-identified metadata of the released images",
         "description": "Each table stands beside this file as CSV and as Parquet; data_dictionary.csv has its columns.",
-        "licenses": [{"name": "other-closed", "title": STATED}],
-        "citation": STATED,
+        "licenses": [{"name": "other-closed", "title": licence or STATED}],
+        "citation": citation or STATED,
         "resources": [_resource(table, words[words["table"] == table.name]) for table in PACKAGED],
     }
 

@@ -10,7 +10,7 @@ import pytest
 
 from chorus_nb import tables
 from chorus_nb.registry import build_metadata, build_registry
-from chorus_nb.registry.dictionary import data_dictionary
+from chorus_nb.registry.dictionary import data_dictionary, data_package
 from chorus_nb.workspace import Workspace
 
 READ = {"integer": int, "number": float, "string": str, "boolean": {"True": True, "False": False}.__getitem__}
@@ -46,8 +46,14 @@ def test_types_and_keys_of_every_table_hold(package: dict[str, Any]) -> None:
 
 def test_frictionless_finds_no_fault(small: Workspace, package: dict[str, Any]) -> None:
     frictionless = pytest.importorskip("frictionless")
-    report = frictionless.validate(str(small.metadata / "datapackage.json"), trusted=True)
+    report = frictionless.Package(str(small.metadata / "datapackage.json")).validate()
     assert report.valid, report.flatten(["resource", "fieldName", "message"])
+
+
+def test_licence_and_citation_are_those_of_the_parameters() -> None:
+    package = data_package(data_dictionary(), "CC BY 4.0", "A site (2026): Images")
+    assert package["licenses"] == [{"name": "other-closed", "title": "CC BY 4.0"}]
+    assert package["citation"] == "A site (2026): Images"
 
 
 def test_a_unit_is_of_a_column_that_a_table_has() -> None:

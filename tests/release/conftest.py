@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from chorus_nb.release import pack, sign_off
 from chorus_nb.workspace import Workspace
 from tests.release.azurite_service import Azurite, azurite
 from tests.small_release import make_workspace, parameters, ready
@@ -25,6 +26,24 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def built(template: Path, tmp_path: Path) -> Workspace:
     """Everything but packed."""
     shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    return Workspace(parameters(tmp_path))
+
+
+@pytest.fixture(scope="session")
+def packed_template(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Packed, and signed off for an upload; made once, for it takes seconds."""
+    folder = tmp_path_factory.mktemp("packed")
+    shutil.copytree(template, folder, dirs_exist_ok=True)
+    workspace = Workspace(parameters(folder, upload_url=str(folder / "there")))
+    pack(workspace)
+    sign_off(workspace, "looked at it", "A. Reviewer")
+    return folder
+
+
+@pytest.fixture
+def packed(packed_template: Path, tmp_path: Path) -> Workspace:
+    """What a person released, to be uploaded to a place that the test names."""
+    shutil.copytree(packed_template, tmp_path, dirs_exist_ok=True)
     return Workspace(parameters(tmp_path))
 
 

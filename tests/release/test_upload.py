@@ -75,14 +75,14 @@ def blobs(service: Azurite, container: str) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def azure(built: Workspace, blob_service: Azurite, monkeypatch: pytest.MonkeyPatch) -> tuple[Workspace, str]:
+def azure(packed: Workspace, blob_service: Azurite, monkeypatch: pytest.MonkeyPatch) -> tuple[Workspace, str]:
     container = blob_service.container()
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", blob_service.connection())
-    return signed(built, f"az://{container}"), container
+    return to(packed, f"az://{container}"), container
 
 
-def test_the_whole_release_arrives_in_a_dated_folder(built: Workspace, tmp_path: Path) -> None:
-    workspace = signed(built, str(tmp_path / "there"))
+def test_the_whole_release_arrives_in_a_dated_folder(packed: Workspace, tmp_path: Path) -> None:
+    workspace = to(packed, str(tmp_path / "there"))
     sent = upload(workspace)
     ((dated, files),) = delivered(tmp_path / "there").items()
     assert datetime.strptime(dated, "%Y%m%d%H%M%S")
@@ -91,8 +91,8 @@ def test_the_whole_release_arrives_in_a_dated_folder(built: Workspace, tmp_path:
     assert set(sent["state"]) == {"sent"}
 
 
-def test_a_dry_run_lists_what_would_go_and_sends_nothing(built: Workspace, tmp_path: Path) -> None:
-    workspace = signed(built, str(tmp_path / "there"))
+def test_a_dry_run_lists_what_would_go_and_sends_nothing(packed: Workspace, tmp_path: Path) -> None:
+    workspace = to(packed, str(tmp_path / "there"))
     assert set(plan_upload(workspace)["path"]) == set(local_files(workspace))
     assert not (tmp_path / "there").exists()
 
@@ -104,8 +104,8 @@ def test_nothing_leaves_before_a_person_signed_off(built: Workspace, tmp_path: P
         upload(workspace)
 
 
-def test_a_signature_holds_for_the_bytes_that_were_signed_only(built: Workspace, tmp_path: Path) -> None:
-    workspace = signed(built, str(tmp_path / "there"))
+def test_a_signature_holds_for_the_bytes_that_were_signed_only(packed: Workspace, tmp_path: Path) -> None:
+    workspace = to(packed, str(tmp_path / "there"))
     with_more_procedures(workspace, b"")
     pack(workspace)
     with pytest.raises(WorkbenchError, match="nobody has released these bytes"):
@@ -133,11 +133,11 @@ def test_a_cell_signs_only_what_a_person_says_now(
 
 
 def test_a_signed_release_waits_for_the_token_of_its_bytes(
-    built: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    packed: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workspace = signed(built, str(tmp_path / "there"))
+    workspace = to(packed, str(tmp_path / "there"))
     token = upload_token(workspace)
-    assert token != upload_token(to(built, str(tmp_path / "elsewhere")))
+    assert token != upload_token(to(packed, str(tmp_path / "elsewhere")))
     for said in ("", "yes", token.upper() + "x"):
         answer(monkeypatch, said)
         assert ask_to_upload(workspace) is None
@@ -150,8 +150,8 @@ def test_a_signed_release_waits_for_the_token_of_its_bytes(
 
 
 @pytest.mark.parametrize("url", ["az://c/x?sig=abc", "s3://key:secret@bucket", "nowhere://x"])
-def test_a_url_with_a_secret_or_of_an_unknown_kind_is_refused_without_quoting_it(built: Workspace, url: str) -> None:
-    workspace = signed(built, url)
+def test_a_url_with_a_secret_or_of_an_unknown_kind_is_refused_without_quoting_it(packed: Workspace, url: str) -> None:
+    workspace = to(packed, url)
     with pytest.raises(InputError, match=r"^upload_url: ") as caught:
         upload(workspace)
     assert "abc" not in str(caught.value)
@@ -159,8 +159,8 @@ def test_a_url_with_a_secret_or_of_an_unknown_kind_is_refused_without_quoting_it
 
 
 @pytest.mark.parametrize("content", [b"other bytes", None], ids=["changed", "gone"])
-def test_a_file_changed_after_packing_is_not_sent(built: Workspace, tmp_path: Path, content: bytes | None) -> None:
-    workspace = signed(built, str(tmp_path / "there"))
+def test_a_file_changed_after_packing_is_not_sent(packed: Workspace, tmp_path: Path, content: bytes | None) -> None:
+    workspace = to(packed, str(tmp_path / "there"))
     (workspace.release / IMAGE).unlink()
     if content:
         (workspace.release / IMAGE).write_bytes(content)
@@ -169,8 +169,8 @@ def test_a_file_changed_after_packing_is_not_sent(built: Workspace, tmp_path: Pa
     assert "Metadata/manifest.csv" not in next(iter(delivered(tmp_path / "there").values()), {})
 
 
-def test_a_second_release_sends_exactly_what_changed(built: Workspace, tmp_path: Path) -> None:
-    workspace = signed(built, str(tmp_path / "there"))
+def test_a_second_release_sends_exactly_what_changed(packed: Workspace, tmp_path: Path) -> None:
+    workspace = to(packed, str(tmp_path / "there"))
     upload(workspace)
     (workspace.local / "upload.json").unlink()  # the second delivery may fall into the same second
     with_more_procedures(workspace, b"1")
@@ -182,9 +182,9 @@ def test_a_second_release_sends_exactly_what_changed(built: Workspace, tmp_path:
 
 
 def test_an_upload_stopped_in_the_middle_goes_on_in_the_same_folder(
-    built: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    packed: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workspace = signed(built, str(tmp_path / "there"))
+    workspace = to(packed, str(tmp_path / "there"))
     whole: Callable[..., None] = delivery.send
     calls: list[str] = []
 
@@ -291,11 +291,11 @@ def test_an_expired_credential_stops_at_once_and_the_next_run_goes_on(
 
 
 def test_a_container_that_is_not_there_is_one_clear_line(
-    built: Workspace, blob_service: Azurite, monkeypatch: pytest.MonkeyPatch
+    packed: Workspace, blob_service: Azurite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", blob_service.connection())
     with pytest.raises(WorkbenchError, match="container, bucket or folder is not there"):
-        upload(signed(built, "az://nosuchsite"))
+        upload(to(packed, "az://nosuchsite"))
 
 
 def test_the_delivery_is_on_record_once_it_is_whole(azure: tuple[Workspace, str]) -> None:

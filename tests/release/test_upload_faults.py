@@ -20,7 +20,7 @@ from chorus_nb.parameters import Parameters
 from chorus_nb.release import delivery, destination, upload
 from chorus_nb.workspace import Workspace
 from tests.release.azurite_service import ACCOUNT, KEY, Gate
-from tests.release.test_upload import local_files, signed, to
+from tests.release.test_upload import local_files, to
 from tests.serving import free_port
 from tests.source.services import InAzure, InGoogle, InRealStore, InS3, InSftp, azure
 
@@ -109,8 +109,8 @@ def test_nothing_that_listens_is_said_within_the_time(
     assert "nothing answers there. To do: look at host, port, proxy and firewall" in said(built, url)
 
 
-def test_a_credential_without_the_right_to_write(built: Workspace, tmp_path: Path) -> None:
-    workspace = signed(built, InAzure(tmp_path).address)
+def test_a_credential_without_the_right_to_write(packed: Workspace, tmp_path: Path) -> None:
+    workspace = to(packed, InAzure(tmp_path).address)
     os.environ["AZURE_STORAGE_CONNECTION_STRING"] = sas(list=True, read=True)
     with pytest.raises(WorkbenchError, match=r"has no right to do this.*ask for the rights to list, read and write"):
         upload(workspace)
@@ -150,9 +150,9 @@ def test_the_clock_as_azure_tells_of_it(built: Workspace) -> None:
     assert "clock of this machine and that of the destination differ" in told
 
 
-def test_a_destination_that_asks_to_wait_is_waited_for(built: Workspace, tmp_path: Path) -> None:
+def test_a_destination_that_asks_to_wait_is_waited_for(packed: Workspace, tmp_path: Path) -> None:
     kind = InAzure(tmp_path)
-    workspace = signed(built, kind.address)
+    workspace = to(packed, kind.address)
     busy = (503, {"Retry-After": "1", "x-ms-error-code": "ServerBusy"}, "")
     gate = Gate([busy, (429, {"Retry-After": "1"}, "")], azure().port)
     os.environ["AZURE_STORAGE_CONNECTION_STRING"] = azure().connection(gate.port)
@@ -166,9 +166,9 @@ def test_a_destination_that_asks_to_wait_is_waited_for(built: Workspace, tmp_pat
 
 
 def test_one_that_asks_to_wait_for_ever_is_given_up_with_what_to_do(
-    built: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    packed: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workspace = signed(built, InAzure(tmp_path).address)
+    workspace = to(packed, InAzure(tmp_path).address)
     gate = Gate([(503, {"x-ms-error-code": "ServerBusy"}, "")] * 1000, azure().port)
     os.environ["AZURE_STORAGE_CONNECTION_STRING"] = azure().connection(gate.port)
     with pytest.raises(WorkbenchError, match=r"asks to wait .*\(it answered 503\)\. To do: run again later"):
@@ -177,9 +177,9 @@ def test_one_that_asks_to_wait_for_ever_is_given_up_with_what_to_do(
 
 
 @pytest.mark.parametrize("where", ["file", "sftp"])
-def test_a_full_disk_there(built: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+def test_a_full_disk_there(packed: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     url = InSftp(tmp_path).address if where == "sftp" else str(tmp_path / "there")
-    workspace = signed(built, url)
+    workspace = to(packed, url)
 
     def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device: /secret")
@@ -223,12 +223,12 @@ def test_a_kind_of_address_that_is_not_known_names_those_that_are(built: Workspa
         destination.open_destination(to(built, url).parameters)
 
 
-def test_a_data_lake_path_names_container_and_account(built: Workspace, tmp_path: Path) -> None:
+def test_a_data_lake_path_names_container_and_account(packed: Workspace, tmp_path: Path) -> None:
     kind = InAzure(tmp_path)
-    upload(signed(built, f"abfss://{kind.name}@{ACCOUNT}.dfs.core.windows.net/imaging"))
-    assert {name.split("/", 2)[2] for name in kind.client.list_blob_names()} == set(local_files(built))
+    upload(to(packed, f"abfss://{kind.name}@{ACCOUNT}.dfs.core.windows.net/imaging"))
+    assert {name.split("/", 2)[2] for name in kind.client.list_blob_names()} == set(local_files(packed))
     with pytest.raises(InputError, match=f"in the account other, but .* leads to the account {ACCOUNT}"):
-        destination.open_destination(to(built, f"abfss://{kind.name}@other.dfs.core.windows.net").parameters)
+        destination.open_destination(to(packed, f"abfss://{kind.name}@other.dfs.core.windows.net").parameters)
 
 
 # --- killed in the middle ---------------------------------------------------------------------------------------------
@@ -256,9 +256,9 @@ def upload_until_killed(given: str, environment: dict[str, str]) -> None:
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
 @pytest.mark.parametrize("kind", [None, *KINDS])
 def test_killed_in_the_middle_it_sends_only_what_is_missing(
-    built: Workspace, tmp_path: Path, kind: type[InRealStore] | None
+    packed: Workspace, tmp_path: Path, kind: type[InRealStore] | None
 ) -> None:
-    workspace = signed(built, kind(tmp_path).address if kind else str(tmp_path / "there"))
+    workspace = to(packed, kind(tmp_path).address if kind else str(tmp_path / "there"))
     given = workspace.parameters.model_dump_json(exclude_unset=True)
     process = SERVER.Process(target=upload_until_killed, args=(given, dict(os.environ)))
     process.start()

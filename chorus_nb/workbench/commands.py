@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     lab.add_argument("file", metavar="FILE.yaml", nargs="?", help="the parameters (the demo site)")
     lab.add_argument("--port", type=int, default=8888, help="port on this machine (8888, or the next free one)")
+    lab.add_argument("--copies", action="store_true", help="only make the copies, for a server that is there already")
     lab.add_argument("--no-browser", action="store_true", help="only print the address")
     lab.set_defaults(command=_lab)
 
@@ -197,10 +198,13 @@ def _demo(chosen: argparse.Namespace) -> int:
 
 def _lab(chosen: argparse.Namespace) -> int:
     from chorus_nb.workbench.demo_site import DEMO_FILE
-    from chorus_nb.workbench.lab import open_lab
+    from chorus_nb.workbench.lab import make_copies, open_lab
 
     chosen.file = chosen.file or DEMO_FILE
     parameters = given(chosen)
+    if chosen.copies:
+        print(f"open the notebooks in {make_copies(parameters)}")
+        return 0
     browser = ["--no-browser"] if chosen.no_browser else []
     return open_lab(parameters, [f"--ServerApp.port={chosen.port}", *browser, *chosen.jupyter])
 

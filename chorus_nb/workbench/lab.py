@@ -30,9 +30,14 @@ def open_lab(parameters: Parameters, options: Sequence[str] = ()) -> int:
     """Open JupyterLab on copies of the notebooks with these parameters filled in; returns when it is closed."""
     if find_spec("jupyterlab") is None:
         raise WorkbenchError("JupyterLab is not installed; pip install 'chorus-nb[lab]'")
-    folder = prepare_copies(prepare_process(parameters, needed(STEPS[0].name)))
+    folder = make_copies(parameters)
     command = [sys.executable, "-m", "jupyterlab", *options, *_options(folder)]
     return subprocess.call(command, env={**os.environ, **_settings(folder / ".jupyter")})
+
+
+def make_copies(parameters: Parameters) -> Path:
+    """The folder of the copies, after a check of the parameters."""
+    return prepare_copies(prepare_process(parameters, needed(STEPS[0].name)))
 
 
 def prepare_copies(workspace: Workspace) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.datadict import dictionary_VM, dictionary_VR
 
@@ -136,6 +136,7 @@ def test_every_reason_a_file_can_have_says_what_to_do() -> None:
     assert all(tables.REMEDIES.values())
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="=+-@'\t1.eA ", max_size=6))
 def test_no_cell_of_a_csv_begins_a_formula_and_all_are_read_back(text: str) -> None:
     content = tables.encode(SMALL, tables.frame(SMALL, [{**ROW, "name": text}]))

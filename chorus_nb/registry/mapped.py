@@ -23,17 +23,17 @@ SAID_IN = {  # the columns of ``released_headers`` that fields are mapped from, 
 MAPPED_FROM = ", ".join(SAID_IN)
 
 
-def map_headers(connection: duckdb.DuckDBPyConnection, series_key: str) -> None:
+def map_headers(connection: duckdb.DuckDBPyConnection, series_key: str, site: pd.DataFrame) -> None:
     """Makes ``mapped``, the fields by what headers say, and ``mapped_series``: what all files of a series have, else a
     list with the files of each.
 
-    Of the view ``placed``; each distinct header is mapped once.
+    Of the view ``placed``; each distinct header is mapped once. ``site`` is what people decided (``local_fields``).
     """
     connection.execute(
         f"CREATE TABLE kinds AS SELECT {series_key}, {MAPPED_FROM}, count(*) AS files FROM placed GROUP BY ALL"
     )
     said = connection.sql(f"SELECT DISTINCT {MAPPED_FROM} FROM kinds").df()
-    connection.register("answers", pd.concat([said, _answers(said)], axis=1))
+    connection.register("answers", pd.concat([said, _answers(said, site)], axis=1))
     connection.execute("CREATE TABLE mapped AS SELECT * FROM answers")
     parts = ", ".join(DELIVERED_PARTS)
     connection.execute(f"""
@@ -53,8 +53,8 @@ def map_headers(connection: duckdb.DuckDBPyConnection, series_key: str) -> None:
                        USING min(said) GROUP BY {series_key}) JOIN concepts USING ({series_key})""")
 
 
-def _answers(said: pd.DataFrame) -> pd.DataFrame:
-    answers = map_fields(said.rename(columns=SAID_IN)).add_prefix("mapped_")
+def _answers(said: pd.DataFrame, site: pd.DataFrame) -> pd.DataFrame:
+    answers = map_fields(said.rename(columns=SAID_IN), site).add_prefix("mapped_")
     concepts = answers["mapped_body_part"].map(
         lambda part: getattr(body_part_concepts().get(part), "omop_concept_id", 0)
     )

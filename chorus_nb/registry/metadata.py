@@ -15,6 +15,7 @@ from pydicom.datadict import dictionary_VR
 
 from chorus_nb import tables
 from chorus_nb.errors import SchemaError
+from chorus_nb.mapping.local_fields import decided_fields
 from chorus_nb.processes import Progress
 from chorus_nb.registry.dictionary import write_dictionary
 from chorus_nb.registry.headers import update_headers
@@ -66,7 +67,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, workspace: Workspace, header
         CREATE VIEW files AS SELECT placed.*, coalesce(boxes, '') <> '' AS pixels_redacted,
                coalesce(face_mask, '') <> '' AS face_removed
         FROM placed LEFT JOIN outcomes USING (target_path)""")
-    map_headers(connection, SERIES_KEY)
+    map_headers(connection, SERIES_KEY, decided_fields(workspace))
 
 
 def _write_both(workspace: Workspace, table: tables.Table, connection: duckdb.DuckDBPyConnection, sql: str) -> None:

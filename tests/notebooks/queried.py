@@ -14,7 +14,7 @@ from tests.notebooks.finished_chain import ROOT
 PACKAGE = ROOT / "chorus_nb"
 WRITTEN = {
     "01_explore_headers": ("catalog", "tag_profile", "quality_findings", "linkage"),
-    "02_map_tags": ("tag_plan", "unknown_words"),
+    "02_map_tags": ("tag_plan", "unknown_words", "local_field_values"),
     "03_run_deid": ("worklist", "text_proofs"),
     "04_verify": ("verification", "checks", "face_looks", "verified_images", "search_terms"),
     "05_build_registry": ("image_registry", "study", "series", "image", "registry_checks"),

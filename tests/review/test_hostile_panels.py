@@ -11,9 +11,10 @@ import pytest
 
 from chorus_nb import explore, mapping, review, tables
 from chorus_nb.faces.decisions import FACE_LOG
+from chorus_nb.mapping.local_fields import LocalFields
 from chorus_nb.mapping.text_words import TextWords
 from chorus_nb.pixels.decisions import IMAGE_LOG
-from chorus_nb.review import known_words_editor
+from chorus_nb.review import known_words_editor, local_fields_editor
 from chorus_nb.workspace import Workspace
 from tests.browsing import Watched, open_panel
 from tests.deid.conftest import encoded, image
@@ -152,6 +153,7 @@ DRIVEN: dict[str, Callable[[Any], None]] = {
     "HeaderExplorer": header,
     "ImageReviewer": images,
     "KnownWordsEditor": lambda page: page.wait_for_selector("tbody tr"),
+    "LocalFieldsEditor": lambda page: page.wait_for_selector(".count"),
     "QuarantineBrowser": causes,
     "TagPlanEditor": bulk,
 }
@@ -164,6 +166,9 @@ def test_what_others_wrote_is_seen_as_it_is_and_does_nothing(
     words = pd.DataFrame({"word": NAMES, "examples": NAMES, "attributes": NAMES, "decision": ""})
     unknown = words.assign(series=1, patients=1, files=1, is_name=False)
     monkeypatch.setattr(known_words_editor, "text_words", lambda _: TextWords(unknown, 1, 1))
+    said = pd.DataFrame({"local": NAMES, "modality": "CT", "original": NAMES, "attribute": "SeriesDescription"})
+    fields = LocalFields(said.assign(field="body_part", value="", confidence="unsaid", series=1, reviewer=""))
+    monkeypatch.setattr(local_fields_editor, "local_fields", lambda _: fields)
     panel = getattr(review, name)(hostile, "<img src=x onerror=alert(1)>")
     page = open_panel(watched, panel, monkeypatch)
     DRIVEN[name](page)

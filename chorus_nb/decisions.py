@@ -22,6 +22,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pandas as pd
+from blake3 import blake3
 from filelock import FileLock
 
 from chorus_nb import tables
@@ -219,6 +220,17 @@ class DecisionLog:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(lines if head else [names, *lines])
         _append(path, text.getvalue().encode("utf-8"))
+
+
+def series_digests(workspace: Workspace, series: Iterable[str]) -> dict[str, str]:
+    """Which images each series has, as a hash: one that came later was not looked at when its series was."""
+    wanted = set(series)
+    if not wanted:
+        return {}
+    files = workspace.read(tables.CATALOG, ["SeriesInstanceUID", "SOPInstanceUID", "size"])
+    files = files[files.SeriesInstanceUID.isin(wanted)].drop_duplicates().sort_values(["SOPInstanceUID", "size"])
+    images = {str(one): rows[["SOPInstanceUID", "size"]] for one, rows in files.groupby("SeriesInstanceUID")}
+    return {one: blake3(rows.to_csv(index=False).encode()).hexdigest() for one, rows in images.items()}
 
 
 # --- a file that only grows, by whole lines ---------------------------------------------------------------------------

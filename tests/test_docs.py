@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import re
+import shlex
 import subprocess
 import tokenize
 import tomllib
@@ -156,6 +157,20 @@ def test_commands_in_the_readme_and_the_makefile_are_those_of_the_parser() -> No
     assert named >= {"run", "lab"} and named - commands.keys() == set()
     targets = set(re.findall(r"^(\w+):", makefile, re.MULTILINE))
     assert set(re.findall(r"`?make (demo|test|check|lab)\b", README)) <= targets
+
+
+COMMANDS = [
+    pytest.param(line, id=f"{page.stem}: {line}")
+    for page in sorted((ROOT / "docs").glob("*.md"))
+    for block in re.findall(r"```\w*\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    for line in map(str.strip, block.splitlines())
+    if line.startswith("chorus-nb ")
+]
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_command_of_a_page_is_one_that_can_be_given(line: str) -> None:
+    _parser().parse_args(shlex.split(line, comments=True)[1:])
 
 
 def test_the_design_pages_know_every_table() -> None:

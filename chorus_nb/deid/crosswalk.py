@@ -34,11 +34,15 @@ def write_part(folder: Path, rows: Iterable[tuple[str, str, list[Change]]]) -> s
     sources, targets = (pa.array([row[at] for row in changed], pa.string()) for at in (0, 1))
     paths = [pa.DictionaryArray.from_arrays(row_of, each) for each in (sources, targets)]
     table = pa.table(dict(zip(tables.CROSSWALK.column_names, [*paths, *arrays], strict=True)))
-    files = "\n".join(source_path for source_path, _, _ in changed).encode("utf-8", "surrogateescape")
-    name = f"{blake3.blake3(files).hexdigest()[:24]}-{len(table)}.parquet"
+    name = f"{stem_of(source_path for source_path, _, _ in changed)}-{len(table)}.parquet"
     with replacing(folder / name, durable=False) as temporary:
         pq.write_table(table, temporary, compression="zstd")
     return name
+
+
+def stem_of(source_paths: Iterable[str]) -> str:
+    """What the name of a part begins with: a hash of the files that it holds."""
+    return blake3.blake3("\n".join(sorted(source_paths)).encode("utf-8", "surrogateescape")).hexdigest()[:24]
 
 
 def lost_parts(folder: Path, names: Iterable[str]) -> set[str]:

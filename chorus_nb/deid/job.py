@@ -15,15 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from chorus_nb import faces, processes, tables
 from chorus_nb.by_hand import asked, name_given
-from chorus_nb.deid import crosswalk, originals
+from chorus_nb.deid import crosswalk, originals, shredding
 from chorus_nb.deid.incomplete import hold_incomplete, waiting_for_nothing
 from chorus_nb.deid.ledger import RESUME, Ledger
-from chorus_nb.deid.outlook import what_changes
+from chorus_nb.deid.outlook import among, what_changes
 from chorus_nb.deid.persons import subject_of
 from chorus_nb.deid.settings import keep_settings
 from chorus_nb.deid.worker import Job, Row, Task, has_size, outcome, process, withdraw
@@ -65,10 +63,11 @@ def deidentify(workspace: Workspace, progress: Progress | None = None) -> pd.Dat
             ledger.note_rests(worklist[todo])
             _run(workspace, worklist[todo], ledger, progress)
             hold_incomplete(workspace, worklist, ledger)
-            ledger.forget(done.source_path[~_among(done.source_path, worklist.source_path)])  # another path has it now
+            ledger.forget(done.source_path[~among(done.source_path, worklist.source_path)])  # another path has it now
         finally:
             remove_partials(workspace.release)
         outcomes = _outcomes(worklist, ledger.rows())
+        shredding.drop_superseded(workspace, ledger)
         parts = ledger.part_names()
         originals.list_kept(workspace, worklist, ledger)
         crosswalk.keep_parts(workspace.local / crosswalk.CROSSWALK_FOLDER, parts)
@@ -85,7 +84,7 @@ def outlook(workspace: Workspace) -> pd.DataFrame:
         done = _done(workspace, ledger)
         todo = _to_do(worklist, done, workspace)
         before = done[done.status == "released"]
-        again = _among(before.source_path, worklist.source_path[(worklist.status == "release") & ~todo])
+        again = among(before.source_path, worklist.source_path[(worklist.status == "release") & ~todo])
         doubtful = before[~again]
         before = pd.concat([before[again], doubtful[_stands(workspace, doubtful)]])
         made = what_changes(workspace, worklist, todo, before, ledger)
@@ -155,7 +154,7 @@ def _done(workspace: Workspace, ledger: Ledger) -> pd.DataFrame:
     done = ledger.known()
     if lost := crosswalk.lost_parts(workspace.local / crosswalk.CROSSWALK_FOLDER, ledger.part_names()):
         parts = ledger.parts()
-        done.loc[_among(done.source_path, parts.source_path[parts.part.isin(lost)]), "fingerprint"] = ""
+        done.loc[among(done.source_path, parts.source_path[parts.part.isin(lost)]), "fingerprint"] = ""
     return done
 
 
@@ -185,12 +184,7 @@ def _values_of(frame: pd.DataFrame, *names: str) -> Iterator[tuple[Any, ...]]:
 
 def _no_longer(worklist: pd.DataFrame, done: pd.DataFrame) -> pd.DataFrame:
     """Released files that the worklist no longer puts where they are."""
-    return done[(done.status == "released") & ~_among(done.target_path, worklist.target_path)]
-
-
-def _among(values: pd.Series, others: pd.Series) -> pd.Series:
-    """As ``values.isin(others)``, which takes Arrow's text apart value by value."""
-    return pd.Series(np.asarray(pc.is_in(pa.array(values), value_set=pa.array(others)), dtype=bool), values.index)
+    return done[(done.status == "released") & ~among(done.target_path, worklist.target_path)]
 
 
 def _withdraw(workspace: Workspace, worklist: pd.DataFrame, done: pd.DataFrame, ledger: Ledger) -> None:

@@ -70,6 +70,7 @@ class Ledger:
             # Write-ahead: a commit survives a killed process; after a power cut the last ones may be done again.
             self.connection.execute("pragma journal_mode = wal")
             self.connection.execute("pragma synchronous = normal")
+            self.connection.execute("pragma secure_delete = on")  # no byte stays of what a row said before
             found = [row[1] for row in self.connection.execute("pragma table_info(outcome)")]
             if found and found != _SCHEMA.names:  # of another version: everything is examined again
                 self.connection.execute("drop table outcome")
@@ -116,7 +117,6 @@ class Ledger:
     @_whole()
     def shred(self, source_paths: Iterable[str]) -> None:
         """:meth:`forget`, so that nothing of these rows stands in the bytes of the file any more."""
-        self.connection.execute("pragma secure_delete = on")
         self.forget(source_paths)
         self.tidy()
         self.connection.execute("vacuum")

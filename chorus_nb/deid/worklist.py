@@ -34,7 +34,10 @@ DICOMDIR = "1.2.840.10008.1.3.10"
 UID_CHARACTERS = r"[!-~]{1,128}"  # a UID that reads the same to everybody; PS3.5 allows 64, of digits and points
 REQUIRED_IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 ACCESSION = ("PatientID", "AccessionNumber")
-OF_PICTURES = ("burned_in_text", "burned_in_text_unchecked", "rejected_by_review", "face_not_removed")
+OF_PICTURES = (
+    *("burned_in_text", "burned_in_text_unchecked", "rejected_by_review", "changed_since_review"),
+    "face_not_removed",
+)
 DEID_RECIPE = Recipe("chorus_nb.deid.worker", ("uid_method", "uid_root", "time_zone"), (*DECODERS, "SimpleITK"))
 """What decides the bytes of a released file, besides the file, the policy and the site key."""
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from chorus_nb import tables
-from chorus_nb.decisions import Cells, DecisionLog
+from chorus_nb.decisions import Cells, DecisionLog, series_digests
 from chorus_nb.errors import InputError
 from chorus_nb.workspace import Workspace
 
@@ -39,7 +39,16 @@ class FaceDecision(NamedTuple):
 
 def face_decisions(workspace: Workspace, heads: Mapping[str, str] = MappingProxyType({})) -> dict[str, FaceDecision]:
     """By series; ``heads``: the head that each shows. :class:`InputError` names the rows that cannot stand."""
-    return decided_faces(FACE_LOG.standing(workspace), heads)
+    return decided_faces(still_seen(workspace, FACE_LOG.standing(workspace)), heads)
+
+
+def still_seen(workspace: Workspace, standing: Iterable[Cells]) -> list[Cells]:
+    """Of these rows those that count: what lets a face go, or says where it is, only for the images that were seen."""
+    rows = list(standing)
+    now = series_digests(workspace, (row["item"] for row in rows if row["seen_digest"]))
+    return [
+        row for row in rows if row["decision"].startswith("hold") or row["seen_digest"] in ("", now.get(row["item"]))
+    ]
 
 
 def decided_faces(

@@ -12,7 +12,7 @@ from chorus_nb import tables
 from chorus_nb.pixels import controls, detection
 from chorus_nb.pixels.boxes import format_boxes, merge, parse_boxes, whole_lines
 from chorus_nb.pixels.checks import Checks
-from chorus_nb.pixels.decisions import ImageDecision, ImageDecisions
+from chorus_nb.pixels.decisions import LOOK_AGAIN, ImageDecision, ImageDecisions
 from chorus_nb.pixels.detection import TextFinding
 from chorus_nb.pixels.triage import (
     HALF_RISK,
@@ -58,7 +58,8 @@ def judge(workspace: Workspace, candidates: pd.DataFrame, progress: Progress | N
     """What burned-in text means for each of ``candidates`` (rows of the catalog): the table ``image_verdicts``.
 
     Held back: what may tell who the person is (``burned_in_text``) until somebody decided, what could not be
-    looked at (``burned_in_text_unchecked``), what a reviewer turned down (``rejected_by_review``).
+    looked at (``burned_in_text_unchecked``), what a reviewer turned down (``rejected_by_review``), or
+    decided about before it changed (``changed_since_review``).
     """
     images = triage(candidates)[JUDGE_COLUMNS]
     judging = _Judge(workspace, images)
@@ -184,6 +185,8 @@ class _Judge:
         decision = self._decision(row)
         if decision and decision.decision == "reject":
             return Verdict("hold", "rejected_by_review", checked="decided")
+        if decision and decision.decision == LOOK_AGAIN:
+            return Verdict("hold", "changed_since_review")
         if decision and decision.decision == "accept" and decision.scope != "device":
             return Verdict("clean", checked="decided")
         redact = decision is not None and decision.decision == "redact"  # what a person marked never leaves as it is

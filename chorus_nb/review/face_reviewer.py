@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from chorus_nb import tables
-from chorus_nb.decisions import Cells
+from chorus_nb.decisions import Cells, series_digests
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.faces import face_preview, render
-from chorus_nb.faces.decisions import FACE_LOG, OF_HEAD, decided_faces
+from chorus_nb.faces.decisions import FACE_LOG, OF_HEAD, decided_faces, still_seen
 from chorus_nb.review.panel import Panel, Reply, script
 from chorus_nb.review.volume_viewer import show_below
 from chorus_nb.workspace import Workspace
@@ -102,6 +102,7 @@ class FaceReviewer(Panel):
         series = self.queue.iloc[number]["series_uid"]
         row = {"item": series, "decision": decision + OF_HEAD, "start": start, "shift": shift, "note": note}
         row["blind"] = "yes" if self._blind else ""
+        row["seen_digest"] = series_digests(self.workspace, [series]).get(series, "")
         FACE_LOG.append(self.workspace, self.reviewer, row)
         return {"decided": self._decided()}, []
 
@@ -118,7 +119,7 @@ class FaceReviewer(Panel):
 
     def _standing(self) -> list[Cells]:
         """Every decision that counts here: of all reviewers, or of this one alone."""
-        rows = FACE_LOG.standing(self.workspace)
+        rows = still_seen(self.workspace, FACE_LOG.standing(self.workspace))
         return [row for row in rows if row["reviewer"] == self.reviewer] if self._blind else rows
 
     def _doubted(self) -> dict[str, str]:

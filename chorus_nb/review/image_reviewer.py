@@ -99,7 +99,9 @@ class ImageReviewer(Panel):
         item = dict(zip(("image", "series", "device"), self._item_names(path), strict=True))[scope]
         if item in ("", "series:", "device:"):
             raise InputError(f"of this image no {scope} is known")
-        seen = (self._seen.get(path) or seen_digest(self.workspace, path)) if scope == "image" else ""
+        seen = "" if scope == "device" else seen_digest(self.workspace, item)
+        if scope == "image":
+            seen = self._seen.get(path) or seen
         row = {"item": item, "decision": decision, "boxes": boxes, "note": note, "seen_digest": seen}
         row["blind"] = "yes" if self._blind else ""
         log = CONTROL_LOG if path in self._controls else IMAGE_LOG

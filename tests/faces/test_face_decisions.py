@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from chorus_nb import tables
+from chorus_nb.decisions import series_digests
 from chorus_nb.faces.decisions import FACE_LOG, face_decisions
 from chorus_nb.workspace import Workspace
 from tests.deid.small_run import SmallSite
@@ -45,6 +47,25 @@ def test_the_last_decision_about_a_series_counts_whichever_series_it_was_taken_o
     FACE_LOG.withdraw(workspace, "ada")
     FACE_LOG.withdraw(workspace, "ada")
     assert said(workspace) == {"t1": "hold", "dwi": "hold", "loc": "release"}
+
+
+def test_what_lets_a_face_go_counts_only_for_the_images_that_were_seen(workspace: Workspace) -> None:
+    files = [{"source_path": "a", "SeriesInstanceUID": "t1", "SOPInstanceUID": "1.2", "size": 5}]
+    keep_catalog(workspace, files)
+    seen = series_digests(workspace, ["t1"])["t1"]
+    for decision in ("release", "deface_head", "hold"):
+        decide(workspace, "t1", decision, seen_digest=seen)
+        assert said(workspace)["t1"] == decision.removesuffix("_head")
+        keep_catalog(workspace, [*files, {**files[0], "source_path": "b", "SOPInstanceUID": "1.3"}])
+        assert ("t1" in said(workspace)) == (decision == "hold"), "another slice came"
+        keep_catalog(workspace, files)
+        FACE_LOG.withdraw(workspace, "ada")
+
+
+def keep_catalog(workspace: Workspace, rows: list[dict[str, object]]) -> None:
+    zero = {"integer": 0, "truth": False, "number": 0.0, "text": ""}
+    blank = {column.name: zero[column.kind] for column in tables.CATALOG.columns}
+    workspace.write(tables.CATALOG, tables.frame(tables.CATALOG, [{**blank, **row} for row in rows]))
 
 
 def test_a_decision_about_one_series_reaches_it_alone(workspace: Workspace) -> None:

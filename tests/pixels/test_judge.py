@@ -12,6 +12,7 @@ from pydicom.uid import RLELossless
 
 from chorus_nb import tables
 from chorus_nb.pixels import Box, TextFinding, checks, controls, detection, judge
+from chorus_nb.pixels.decisions import seen_digest
 from chorus_nb.pixels.tiers import tier
 from chorus_nb.workspace import Workspace
 from tests.pixels.images_with_text import PERSON, Site, content, image, picture
@@ -226,6 +227,27 @@ def test_a_decision_holds_only_for_the_file_that_was_seen(site: Site) -> None:
     assert told(judge(workspace, catalog)) == {"name": ("hold", "burned_in_text")}
     decide(workspace, "name", "accept", seen_digest=blake3(content(seen)).hexdigest())
     assert told(judge(workspace, catalog)) == {"name": ("clean", "")}
+
+
+@pytest.mark.parametrize("decided", ["reject", "redact"])
+def test_what_kept_something_back_is_not_forgotten_when_the_file_changes(site: Site, decided: str) -> None:
+    """The pixels that somebody drew boxes on are not these; nothing found in them does not make them safe."""
+    workspace, catalog = site({"name": image()})
+    decide(workspace, "name", decided, "0,0,9,9", seen_digest=blake3(b"another file").hexdigest())
+    assert told(judge(workspace, catalog)) == {"name": ("hold", "changed_since_review")}
+
+
+def test_an_image_that_comes_later_was_not_looked_at_with_its_series(site: Site) -> None:
+    workspace, catalog = site({"name": image(TELLING, SeriesInstanceUID="1.2.3")})
+    workspace.write(tables.CATALOG, catalog)
+    decide(workspace, "series:1.2.3", "accept", seen_digest=seen_digest(workspace, "series:1.2.3"))
+    assert told(judge(workspace, catalog)) == {"name": ("clean", "")}
+    other = catalog.assign(SOPInstanceUID="1.2.3.99", source_path="other")
+    workspace.write(tables.CATALOG, pd.concat([catalog, other]))
+    assert told(judge(workspace, catalog)) == {"name": ("hold", "burned_in_text")}
+    for kept_back, reason in (("reject", "rejected_by_review"), ("redact", "")):
+        decide(workspace, "series:1.2.3", kept_back, "0,0,320,160", seen_digest="of fewer images")
+        assert judge(workspace, catalog).reason.tolist() == [reason]
 
 
 def test_colour_frames_and_overlays_are_read_too(site: Site) -> None:

@@ -217,8 +217,8 @@ def place_freed(site: SmallSite, name: str) -> None:
     folder.rmdir()
 
 
-def decided(log: Any, item: str, decision: str) -> Do:
-    row = {"item": item, "decision": decision, "note": "a test"}
+def decided(log: Any, item: str, decision: str, **more: str) -> Do:
+    row = {"item": item, "decision": decision, "note": "a test", **more}
     return lambda site, _: log.append(site.open(), "A. Reviewer", row)
 
 

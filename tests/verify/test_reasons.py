@@ -139,6 +139,12 @@ REASONS = [
         decided(IMAGE_LOG, "burned_in_text_unchecked", "accept"),
     ),
     Reason(
+        "changed_since_review",
+        "Look at it again in 04's review and decide",
+        also(having(), decided(IMAGE_LOG, "changed_since_review", "reject", seen_digest="another file")),
+        decided(IMAGE_LOG, "changed_since_review", "accept"),
+    ),
+    Reason(
         "changed_since_scan", "Run 01 again, then this notebook", having(KVP="1200"), lambda *_: None, when="before 03"
     ),
     Reason("dicomdir", NOTHING, meta("MediaStorageSOPClassUID", DICOMDIR), left=True),

@@ -15,7 +15,7 @@ from chorus_nb.pixels.tiers import Tier, tier
 from chorus_nb.workspace import Workspace
 
 Scope = Literal["image", "series", "device"]
-SERIES = "series:"  # before the UID, in an item
+OF_SERIES = "series:"  # before the UID, in an item
 LABELS = "technical_labels.txt"  # beside the decisions: words a site knows to be harmless, one a line
 LOOK_AGAIN = "look again"  # somebody kept something of this file back, and it changed since
 IMAGE_LOG = DecisionLog(
@@ -33,7 +33,7 @@ class ImageDecision(NamedTuple):
 
 def _is_of_what_was_seen(row: Cells) -> bool:
     """Whether a decision is about what was looked at; one that keeps a series back is about whatever comes, too."""
-    return row["seen_digest"] != "" and (row["decision"] == "accept" or not row["item"].startswith(SERIES))
+    return row["seen_digest"] != "" and (row["decision"] == "accept" or not row["item"].startswith(OF_SERIES))
 
 
 class ImageDecisions:
@@ -43,8 +43,8 @@ class ImageDecisions:
         self._workspace = workspace
         self._rows = IMAGE_LOG.current(workspace)
         decided = (row["item"] for row in self._rows.values() if _is_of_what_was_seen(row))
-        asked = (item.removeprefix(SERIES) for item in decided if item.startswith(SERIES))
-        self._digests = {SERIES + series: seen for series, seen in series_digests(workspace, asked).items()}
+        asked = (item.removeprefix(OF_SERIES) for item in decided if item.startswith(OF_SERIES))
+        self._digests = {OF_SERIES + series: seen for series, seen in series_digests(workspace, asked).items()}
         labels = workspace.decisions / LABELS
         lines = labels.read_text(encoding="utf-8").splitlines() if labels.is_file() else []
         self._technical = frozenset(line.strip() for line in lines if line.strip())
@@ -54,7 +54,7 @@ class ImageDecisions:
 
         One that kept something of it back is neither applied to other pixels nor forgotten: it waits for a look.
         """
-        items: dict[str, Scope] = {source_path: "image", f"{SERIES}{series}": "series", f"device:{device}": "device"}
+        items: dict[str, Scope] = {source_path: "image", f"{OF_SERIES}{series}": "series", f"device:{device}": "device"}
         for item, scope in items.items():
             row = self._rows.get(item)
             if not row:
@@ -92,8 +92,8 @@ class ImageDecisions:
 
 def seen_digest(workspace: Workspace, item: str) -> str:
     """BLAKE3 of what a decision is about, as it is now: a source file, or which images a series has; "" if gone."""
-    if item.startswith(SERIES):
-        series = item.removeprefix(SERIES)
+    if item.startswith(OF_SERIES):
+        series = item.removeprefix(OF_SERIES)
         return series_digests(workspace, [series]).get(series, "")
     try:
         return workspace.source.digest(item)

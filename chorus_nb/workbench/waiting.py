@@ -8,7 +8,7 @@ from importlib import resources
 from typing import NamedTuple
 
 from chorus_nb import tables
-from chorus_nb.deid import vanished
+from chorus_nb.deid import outlook_said, unusual, vanished
 from chorus_nb.release import signed_off
 from chorus_nb.verify import answer, checks, is_open
 from chorus_nb.workbench.steps import SELFTEST, STEPS
@@ -106,6 +106,9 @@ def what_waits(workspace: Workspace, states: Mapping[str, str]) -> list[Waiting]
     if gone:
         said = f"{_files_said(gone)} in the release that the source does not hold any more: is the export whole?"
         made.append(Waiting("the analyst", said, "03_run_deid", "Not in the source any more"))
+    if workspace.has(tables.OUTLOOK) and unusual(outlook := workspace.read(tables.OUTLOOK)):
+        said = f"{outlook_said(outlook)} That is what the last run did: is it what was meant?"
+        made.append(Waiting("the analyst", said, "03_run_deid", "What the run will change, and why"))
     if states.get(SELFTEST.name) == "failed":
         said = "The self-test left invented identifiers: mend what left them, before anybody signs"
         made.append(Waiting("the analyst", said, SELFTEST.name, SELFTEST.title))

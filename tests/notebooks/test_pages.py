@@ -18,6 +18,7 @@ from tests.notebooks.finished_chain import Chain
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ("first_release", "first_review", "second_delivery", "patient_missing", "backup", "jupyterhub")
+PAGES += ("wrong_shift", "split_merge")
 LATER = {"status": (0, 1)}  # 1: somebody has to do something, which is no fault
 
 

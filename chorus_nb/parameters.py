@@ -168,6 +168,11 @@ class Parameters(BaseModel):
     omop_columns: list[str] = Field(
         [], description="table.column of free text or outside CDM 5.4 that is delivered with its text; others go empty."
     )
+    omop_concepts: bool = Field(
+        False,
+        description="Fill empty concepts of the procedures that images are linked to: as procedure_concepts says for "
+        "modality and LOINC code, and the modality as modifier.",
+    )
     licence: str = Field(
         "",
         description='Licence of the release, for who receives it ("" = stated by the consortium with the release).',

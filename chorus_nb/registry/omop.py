@@ -20,6 +20,7 @@ from chorus_nb.registry.image_registry import released_links
 from chorus_nb.registry.omop_delivery import Delivery, delivered_records, examine_table
 from chorus_nb.registry.omop_withdrawn import WithdrawnRows
 from chorus_nb.sop import omop_deliverable
+from chorus_nb.standards import modality_concepts
 from chorus_nb.withdrawn import Withdrawn
 from chorus_nb.workspace import Workspace, digest_of, replacing, write_if_changed
 
@@ -34,7 +35,8 @@ def build_omop(workspace: Workspace) -> pd.DataFrame:
     Returns the added rows. ``procedure_occurrence`` always goes, others of the 13 of the Data-Upload SOP if
     ``omop_tables`` names them. What the site delivers stays byte for byte, its columns in the order of the CDM, but for
     cells that go empty: free text and columns outside the CDM that ``omop_columns`` does not name, and cells that
-    identify somebody; and for the rows of persons and accessions that were withdrawn.
+    identify somebody; for the rows of persons and accessions that were withdrawn; and, if ``omop_concepts`` says so,
+    for concepts of linked procedures where none stands.
     Writes ``tables.OMOP_FINDINGS`` and ``tables.OMOP_WITHHELD``.
     """
     added = minted_procedures(workspace)
@@ -52,6 +54,8 @@ def build_omop(workspace: Workspace) -> pd.DataFrame:
         for name, path in sorted(delivered.items())
     ]
     for one in found:
+        if one.table == PROCEDURE_TABLE and workspace.parameters.omop_concepts:
+            one.concepts = linked_concepts(workspace)
         workspace.note(f"omop/{opened.names()[one.table]}", one.rows, functools.partial(digest_of, one.source))
         rows = added if one.table == PROCEDURE_TABLE else added.iloc[:0]
         _write(one, rows, workspace.omop_out / f"{one.table}.csv")
@@ -125,10 +129,8 @@ def minted_procedures(workspace: Workspace) -> pd.DataFrame:
     fed_back = ours["proc_id"].isin(ehr.index)  # the site took an earlier release into its own table
     if (ours.loc[fed_back, "proc_id"].map(ehr) != ours.loc[fed_back, "person_id"]).any():
         raise InputError("omop: procedure_occurrence has other persons under procedure ids of the images")
-    studies = released_links(workspace)[["target_path", "modality", "loinc_code"]].rename(
-        columns={"target_path": "src_file"}
-    )
-    ours = ours[~fed_back].merge(studies, on="src_file", validate="1:1").sort_values(["datetime", "src_file"])
+    ours = ours[~fed_back].merge(_studies(workspace), on="src_file", validate="1:1")
+    ours = ours.sort_values(["datetime", "src_file"])
     ours["folder"] = ours["src_file"].map(series_folder).map(series_folder)
     first = ours.groupby("proc_id").agg(
         {"person_id": "first", "datetime": "first", "visit_id": "first", "group_id": "first", "modality": _only}
@@ -150,9 +152,33 @@ def minted_procedures(workspace: Workspace) -> pd.DataFrame:
     return made.reindex(columns=cdm_fields(PROCEDURE_TABLE)["column"]).reset_index(drop=True)
 
 
-def _only(modalities: pd.Series) -> str:
-    """The modality of an accession; "" of one that has several: none of them speaks for the others."""
-    return str(modalities.iloc[0]) if modalities.nunique() == 1 else ""
+def linked_concepts(workspace: Workspace) -> dict[str, dict[str, str]]:
+    """By procedure of the record, what its images tell of it: the concept that the site decided on for modality and
+    LOINC code, and as modifier the concept of the modality."""
+    registry = workspace.read(tables.IMAGE_REGISTRY)
+    theirs = registry[~registry["proc_id"].isin(workspace.read(tables.PROCEDURE_IDS)["proc_id"])]
+    studies = theirs.merge(_studies(workspace), on="src_file", validate="1:1").groupby("proc_id")
+    linked = studies.agg({"modality": _only, "loinc_code": _only})
+    modifiers = linked["modality"].map(modality_concepts())
+    made = pd.DataFrame(
+        {
+            "procedure_concept_id": _procedure_concepts(workspace, linked, otherwise=0),
+            "modifier_concept_id": [getattr(one, "omop_concept_id", 0) for one in modifiers],
+        },
+        index=linked.index,
+    )
+    rows = zip(made.index, made.to_dict("records"), strict=True)
+    return {str(int(proc)): {str(name): str(concept) for name, concept in row.items() if concept} for proc, row in rows}
+
+
+def _studies(workspace: Workspace) -> pd.DataFrame:
+    links = released_links(workspace)[["target_path", "modality", "loinc_code"]]
+    return links.rename(columns={"target_path": "src_file"})
+
+
+def _only(values: pd.Series) -> str:
+    """The modality or code of an accession; "" of one that has several: none of them speaks for the others."""
+    return str(values.iloc[0]) if values.nunique() == 1 else ""
 
 
 def _common_folder(folders: pd.Series) -> str:
@@ -160,13 +186,15 @@ def _common_folder(folders: pd.Series) -> str:
     return str(os.path.commonpath(folders.unique().tolist())).replace(os.sep, "/")
 
 
-def _procedure_concepts(workspace: Workspace, procedures: pd.DataFrame) -> pd.Series:
-    """The concept the site decided on for modality and LOINC code, for either of them, or the SOP's."""
+def _procedure_concepts(
+    workspace: Workspace, procedures: pd.DataFrame, otherwise: int = IMAGING_PROCEDURE
+) -> pd.Series:
+    """The concept the site decided on for modality and LOINC code, for either of them, or ``otherwise`` (the SOP's)."""
     decided = workspace.read_or_empty(tables.PROCEDURE_CONCEPTS)
     concepts = decided.set_index(["modality", "loinc_code"])["procedure_concept_id"].to_dict()
     return pd.Series(
         [
-            next((concepts[k] for k in ((m, code), ("", code), (m, "")) if k in concepts), IMAGING_PROCEDURE)
+            next((concepts[k] for k in ((m, code), ("", code), (m, "")) if k in concepts), otherwise)
             for m, code in zip(procedures["modality"], procedures["loinc_code"], strict=True)
         ],
         index=procedures.index,

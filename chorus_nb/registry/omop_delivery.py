@@ -6,6 +6,7 @@ Central loads the files by position (chorus.md §9), so that the columns, types 
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import re
 from collections import Counter, defaultdict
@@ -51,6 +52,7 @@ class Delivery:
     rows_of: Counter[int] = field(default_factory=Counter)  # of each person whose images are withheld
     rows: int = 0
     withdrawn: WithdrawnRows = field(default_factory=WithdrawnRows)
+    concepts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by procedure id, for columns without one
 
     @cached_property
     def required(self) -> frozenset[str]:
@@ -91,6 +93,21 @@ class Delivery:
     def is_withdrawn(self) -> Callable[[Sequence[str]], bool] | None:
         """Tells of the cells of a row whether it stays behind; None where no row does."""
         return self.withdrawn.rule(self.names())
+
+    def unsaid_concepts(self, cell: Callable[[int], str]) -> dict[int, str]:
+        """Of a row whose cell at a place ``cell`` gives: by place, the concepts that go where none stands."""
+        places = self._concept_places
+        known = self.concepts.get(cell(places.get("procedure_occurrence_id", 0)).strip(), {}) if places else {}
+        said = {places[name]: (name, concept) for name, concept in known.items() if name in places}
+        empty = {place: one for place, one in said.items() if cell(place).strip() in ("", "0")}
+        self.counts.update((name, "concept_added") for name, _ in empty.values())
+        return {place: concept for place, (_, concept) in empty.items()}
+
+    @cached_property
+    def _concept_places(self) -> dict[str, int]:
+        names = self.names()
+        wanted = {"procedure_occurrence_id", *(name for own in self.concepts.values() for name in own)}
+        return {name: place for place, name in enumerate(names) if name in wanted and names.count(name) == 1}
 
     def names(self) -> list[str]:
         """The columns of the file as the CDM calls them."""
@@ -223,10 +240,10 @@ def _also_empty(found: Delivery, place: int, cells: pd.Series) -> None:
 
 def delivered_records(found: Delivery) -> Iterator[bytes]:
     """The records of the table with its columns in the CDM's order, every cell byte for byte but for those that go
-    empty, without the rows that stay behind."""
+    empty or take a concept, without the rows that stay behind."""
     emptied, is_withdrawn, order = found.goes_empty(), found.is_withdrawn, found.order()
     as_it_stands = order == sorted(order)
-    if not (emptied or is_withdrawn) and as_it_stands:
+    if not (emptied or is_withdrawn or found.concepts) and as_it_stands:
         yield from _records(found.source)
         return
     if sum(bool(record.strip()) for record in _records(found.source)) != found.rows + 1:
@@ -246,7 +263,14 @@ def delivered_records(found: Delivery) -> Iterator[bytes]:
                 and found.is_emptied(place, _unquoted(cells[place]).decode("latin-1"))
             ):
                 cells[place] = nothing.encode()
+        for place, concept in found.unsaid_concepts(functools.partial(_text, cells)).items():
+            cells[place] = concept.encode()
         yield b",".join(cells) + _end(record) if as_it_stands else _in_order(record, cells, order)
+
+
+def _text(cells: Sequence[bytes], place: int) -> str:
+    """A cell of a record; one that a short record lacks is none that could be filled."""
+    return _unquoted(cells[place]).decode("latin-1") if place < len(cells) else "missing"
 
 
 def _in_order(record: bytes, cells: list[bytes], order: list[int]) -> bytes:
@@ -271,7 +295,10 @@ def _written_anew(found: Delivery) -> Iterator[bytes]:
         for row in part.itertuples(index=False, name=None):
             if found.is_withdrawn and found.is_withdrawn(row):
                 continue
-            writer.writerow("" if found.is_emptied(place, row[place]) else row[place] for place in order)
+            added = found.unsaid_concepts(row.__getitem__)
+            cells = ("" if found.is_emptied(place, cell) else cell for place, cell in enumerate(row))
+            filled = [added.get(place, cell) for place, cell in enumerate(cells)]
+            writer.writerow(filled[place] for place in order)
         yield line.getvalue().encode("latin-1")
         line.seek(0)
         line.truncate()

@@ -14,6 +14,7 @@ from chorus_nb.errors import InputError
 from chorus_nb.omop import cdm_fields, read_omop
 from chorus_nb.parameters import resolve
 from chorus_nb.registry import build_omop, build_registry
+from chorus_nb.standards import modality_concepts
 from chorus_nb.workspace import Workspace
 from tests.small_release import MR, TWO_PATIENTS, Accession, make_workspace
 
@@ -154,3 +155,39 @@ def test_a_database_is_exported_table_by_table(small: Workspace, monkeypatch: py
 
 def test_mr_alone_needs_no_row(tmp_path: Path) -> None:
     assert built(make_workspace(tmp_path, (MR,))).empty
+
+
+@pytest.mark.parametrize("agreed", [False, True])
+def test_a_concept_of_a_linked_procedure_is_filled_where_none_stands_and_the_site_agrees(
+    small: Workspace, agreed: bool
+) -> None:
+    workspace = Workspace(small.parameters.model_copy(update={"omop_concepts": agreed}))
+    rows: list[dict[str, object]] = [{"modality": "MR", "loinc_code": "", "procedure_concept_id": 4013636}]
+    workspace.write(tables.PROCEDURE_CONCEPTS, tables.frame(tables.PROCEDURE_CONCEPTS, rows))
+    path = site(workspace) / "procedure_occurrence.csv"
+    lines = [line.split(",") for line in path.read_text().splitlines()]
+    concept, modifier = lines[0].index("procedure_concept_id"), lines[0].index("modifier_concept_id")
+    mine = lines[1]
+    other = ["424242", *mine[1:]]  # no image is linked to it
+    mine[concept] = other[concept] = "0"
+    path.write_text("\n".join(map(",".join, [lines[0], mine, other])) + "\n")
+    built(workspace)
+    said = [line.split(",") for line in (workspace.omop_out / path.name).read_text().splitlines()]
+    modality = str(modality_concepts()["MR"].omop_concept_id)
+    assert [said[1][concept], said[1][modifier]] == (["4013636", modality] if agreed else ["0", mine[modifier]])
+    assert said[2] == other
+    assert [a for n, a in enumerate(said[1]) if n not in (concept, modifier)] == [
+        a for n, a in enumerate(mine) if n not in (concept, modifier)
+    ]
+    found = workspace.read(tables.OMOP_FINDINGS)
+    assert found.loc[found.finding == "concept_added", "count"].tolist() == ([1, 1] if agreed else [])
+
+
+def test_a_concept_that_stands_is_never_changed(small: Workspace) -> None:
+    workspace = Workspace(small.parameters.model_copy(update={"omop_concepts": True}))
+    rows: list[dict[str, object]] = [{"modality": "MR", "loinc_code": "", "procedure_concept_id": 4013636}]
+    workspace.write(tables.PROCEDURE_CONCEPTS, tables.frame(tables.PROCEDURE_CONCEPTS, rows))
+    before = pd.read_csv(site(workspace) / "procedure_occurrence.csv", dtype=str)["procedure_concept_id"].tolist()
+    built(workspace)
+    after = pd.read_csv(workspace.omop_out / "procedure_occurrence.csv", dtype=str)["procedure_concept_id"].tolist()
+    assert after[: len(before)] == before

@@ -22,7 +22,7 @@ import pandas as pd
 
 from chorus_nb import layout, tables
 from chorus_nb.processes.programs import run_program, scratch
-from chorus_nb.release.manifest import deliveries
+from chorus_nb.release.manifest import deliveries, delivery_before
 from chorus_nb.workspace import Workspace, write_if_changed
 
 CONTAINER = "your-site"  # each site has its own container; the consortium tells its name
@@ -31,9 +31,7 @@ FORGET = "mark_as_deleted.txt"
 KINDS_SENT = (layout.OMOP, layout.IMAGES, layout.METADATA)  # what a release of images holds; waveforms never
 NOT_INSTALLED = "chorus-upload is not installed here"
 SECONDS = 600.0  # a command of the tool may take; it reads every file that its journal does not know
-LISTED_OF_KIND = re.compile(
-    r"^(\d+) files for version: .* for\s+(\w+)\s*$", re.M
-)  # what its ``file list`` says of a kind
+LISTED_OF_KIND = re.compile(r"^(\d+) files for version: .* for\s+(\w+)\s*$", re.M)  # of its ``file list``
 
 
 def container_of(workspace: Workspace) -> str:
@@ -71,17 +69,23 @@ def _config(**values: str) -> str:
 
 
 def _to_forget(workspace: Workspace) -> list[str]:
-    """What any delivery held and the release does not, and what has other bytes than the delivery before.
+    """What any delivery held and the release does not, and what was written since the delivery before.
 
     The latter because with ``append`` the tool ends the old state of a file only if that stands on the last page, of
-    a thousand, of those that it finds.
+    a thousand, of those that it finds; a file of the same bytes and another time is another state too.
     """
     manifest = workspace.read_or_empty(tables.MANIFEST)
     here = manifest[manifest["delta"] != "removed"]
     ever = {path for delivered in deliveries(workspace) for path in delivered["path"]}
-    forget = ever - set(here["path"]) | set(here.loc[here["delta"] == "modified", "path"])
-    forget |= {layout.MANIFEST_FILE} if ever else set()  # which is in no manifest
-    return sorted(path for path in forget if layout.UPLOADED.fullmatch(path))
+    number, before = delivery_before(workspace, here)
+    if not number:
+        return []
+    told = workspace.read_or_empty(tables.DELIVERIES).set_index("number")["recorded"]
+    recorded = pd.Timestamp(told.get(number, 0), tz="UTC").timestamp() + 1  # whole seconds
+    same = before["path"][before["path"].isin(here["path"])]
+    again = {path for path in same if (workspace.release / path).stat().st_mtime >= recorded}
+    forget = ever - set(here["path"]) | set(here.loc[here["delta"] == "modified", "path"]) | again
+    return sorted(path for path in forget | {layout.MANIFEST_FILE} if layout.UPLOADED.fullmatch(path))
 
 
 def ask_tool(workspace: Workspace) -> pd.DataFrame:
@@ -93,7 +97,7 @@ def ask_tool(workspace: Workspace) -> pd.DataFrame:
     manifest = workspace.read(tables.MANIFEST)
     taken = manifest["path"].map(lambda path: layout.UPLOADED.fullmatch(path) is not None)
     files = manifest[(manifest["delta"] != "removed") & taken]
-    kind = files["path"].map(lambda path: next(name for name in KINDS_SENT if name in path.split("/")[:2]))
+    kind = files["path"].str.extract(rf"^(?:\w+/)?({'|'.join(KINDS_SENT)})/", expand=False)
     told, answer = _told(workspace)
     rows: list[dict[str, object]] = [
         {

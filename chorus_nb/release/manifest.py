@@ -63,7 +63,7 @@ def with_delta(workspace: Workspace, measured: pd.DataFrame) -> pd.DataFrame:
     packing again gives the same manifest.
     """
     content = measured[["path", "size", "md5", "sha256"]]
-    before = next((old for old in deliveries(workspace) if not _same_delivery(old, content)), content.iloc[:0])
+    before = delivery_before(workspace, content)[1]
     both = content.merge(before, on="path", how="outer", suffixes=("", "_before"), indicator=True)
     both["delta"] = both["_merge"].map({"left_only": "added", "right_only": "removed", "both": "modified"}).astype(str)
     both.loc[both["sha256"] == both["sha256_before"], "delta"] = "unchanged"
@@ -84,6 +84,14 @@ def _tombstones(workspace: Workspace, withdrawn: Withdrawn, told: pd.DataFrame) 
     known = [old[withdrawn.paths(old["path"])] for old in deliveries(workspace)]
     ever = pd.concat([told.iloc[:0], *known])[["path", "size", "md5", "sha256"]].drop_duplicates("path")
     return ever[~ever["path"].isin(told["path"])].assign(delta="removed")
+
+
+def delivery_before(workspace: Workspace, content: pd.DataFrame) -> tuple[int, pd.DataFrame]:
+    """Number and files of the last delivery that was not of these very files; 0 and no file where there is none."""
+    held = deliveries(workspace)
+    differing = (place for place, old in enumerate(held) if not _same_delivery(old, content))
+    place = next(differing, len(held))
+    return len(held) - place, held[place] if place < len(held) else content.iloc[:0]
 
 
 def record_delivery(workspace: Workspace) -> None:

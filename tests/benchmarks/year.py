@@ -40,6 +40,7 @@ from tests.small_release import ready
 
 DEMO = Path(__file__).parents[3] / "shared" / "data" / "omop_demo"
 OMOP = ("person", "visit_occurrence", "procedure_occurrence")
+SYLLABLES = ("ba", "do", "fu", "ge", "hi", "jo", "ku", "la", "me", "ni")
 KEPT = ("site.key", "retired_keys", "registry_ids.parquet", "procedure_ids.parquet", "deliveries", "decisions")
 """What a workspace made from scratch is given: it stands for no input but cannot be made anew."""
 
@@ -81,7 +82,7 @@ class Year:
     ) -> None:
         dataset = image(
             PatientID=patient,
-            PatientName=f"Quellbrook^Nr{number}",
+            PatientName=name_of(patient),
             AccessionNumber=accession,
             StudyInstanceUID=f"1.2.3.{number}",
             SeriesInstanceUID=f"1.2.3.{number}.1",
@@ -126,6 +127,12 @@ class Year:
 def patient_of(visit: dict[str, str]) -> str:
     """A PatientID that is nothing like the person_id."""
     return f"MRN-{7919 * (int(visit['person_id']) % 1000) % 90001 + 10000:05d}"
+
+
+def name_of(patient: str) -> str:
+    """A name for nobody else: a syllable for each digit of the PatientID."""
+    spoken = "".join(SYLLABLES[int(digit)] for digit in patient if digit.isdigit())
+    return f"{spoken.title()}^{spoken[::-1].title()}"
 
 
 def chain(workspace: Workspace) -> None:
@@ -194,7 +201,7 @@ def _first(year: Year) -> None:
 def _grows(year: Year) -> None:
     year.said["kinds"] = ["CT", "MR"]
     year.study(8)
-    year.study(1)
+    year.study(3)
     old = Workspace(year.parameters())
     backup.back_up(old, year.folder / "backup", "a passphrase of the year")
     year.workspace = "moved"
@@ -233,16 +240,16 @@ def _accession(year: Year) -> None:
     year.study(16)
     dropped = (patient_of(year.visits[2]), "ACC-00002")
     year.dropped[dropped] = year.images.pop(dropped)
-    year.persons[patient_of(year.visits[10])] = year.persons[patient_of(year.visits[12])]
+    year.persons[patient_of(year.visits[10])] = year.persons[patient_of(year.visits[14])]
 
 
 @event(7, "a correction: instances with other values; a patient is two persons (append)")
 def _corrected(year: Year) -> None:
     year.append("july")
     year.study(16, KVP="100")
-    year.images.pop((patient_of(year.visits[1]), "ACC-00001"))
-    year.persons["MRN-99001"] = ("10001098", -91)
-    year.study(1, patient="MRN-99001")
+    year.images.pop((patient_of(year.visits[3]), "ACC-00003"))
+    year.persons["MRN-99001"] = ("10001058", -91)
+    year.study(3, patient="MRN-99001")
 
 
 @event(8, "the same month again, under other paths; shift_code: 1, all shifts anew (append)")
@@ -285,7 +292,7 @@ def _withdrawn(year: Year) -> None:
     patient = patient_of(year.visits[4])
     done = withdraw_for_good(workspace, by="A. Reviewer", note="consent", person=int(year.visits[4]["person_id"]))
     if done.standing:
-        raise RuntimeError(f"{done.standing} identifiers of whoever withdrew stand where they may not")
+        raise RuntimeError(f"of whoever withdrew there stand\n{done.proof[done.proof.identifiers > 0]}")
     for folder in [*year.all.rglob(patient)]:
         shutil.rmtree(folder)  # as the page asks of the site
     year.study(5)
@@ -320,15 +327,16 @@ def month(year: Year, number: int, rng: random.Random) -> dict[str, object]:
     gate = workspace.read(tables.REGISTRY_CHECKS)
     return {
         "month": number,
-        "event": said,
+        "mode": year.said["delivery"],
         "killed": killed,
         "gate": bool((checks(workspace).result == "fail").sum() == 0 and (gate.result == "fail").sum() == 0),
         "files": len(after),
         "unchanged": len(same),
         "of these written again": sum((workspace.release / p).stat().st_mtime_ns != before[p] for p in same),
-        "differ from scratch": different(after, other),
-        "receiver differs": different(after, tree(copy)),
-        "tool differs": different(after, through_tool(year, workspace, number)),
+        "as from scratch": different(after, other) or "equal",
+        "receiver": different(after, tree(copy)) or "equal",
+        "tool": different(after, through_tool(year, workspace, number)) or "equal",
+        "event": said,
     }
 
 
@@ -374,7 +382,9 @@ def main() -> None:
     year, rng, begun = Year(chosen.folder), random.Random(1), time.monotonic()
     for number in range(1, chosen.months + 1):
         row = month(year, number, rng)
-        print(json.dumps(row), f"{time.monotonic() - begun:.0f} s", flush=True)
+        if number == 1:
+            print(*row, "seconds", sep=" | ")
+        print(*row.values(), f"{time.monotonic() - begun:.0f}", sep=" | ", flush=True)
 
 
 if __name__ == "__main__":

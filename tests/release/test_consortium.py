@@ -5,7 +5,9 @@ The tool is on no package index: ``consortium_tool`` plays it, also as a program
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -73,6 +75,8 @@ def test_what_arrives_is_the_release_month_after_month(tmp_path: Path, delivery:
     put(workspace, TABLES[0], IMAGES[0], said="a shift was corrected")
     deliver(workspace)
     assert taken(workspace, "02").central() == for_the_tool(workspace)
+    for path in (IMAGES[3], "Metadata/image.csv"):  # written again with the same bytes
+        os.utime(workspace.release / path, (time.time() + 3600,) * 2)
     (workspace.release / IMAGES[1]).unlink()  # a withdrawal, and nobody runs the tool
     deliver(workspace)
     put(workspace, IMAGES[2], said="corrected")

@@ -14,6 +14,7 @@ from chorus_nb.errors import InputError
 from chorus_nb.registry import build_metadata, build_mi_cdm, build_omop, build_registry
 from chorus_nb.release.manifest import record_delivery, with_delta
 from chorus_nb.workbench import audit
+from chorus_nb.workbench.site_keys import rotate_key
 from chorus_nb.workbench.withdrawal import take_back, withdraw_for_good
 from chorus_nb.workbench.withdrawal.registry import OWN, STRANGE
 from chorus_nb.workspace import Workspace
@@ -225,6 +226,17 @@ def test_who_withdrew_takes_back(site: Site) -> None:
     run(workspace)
     assert (workspace.read(tables.OUTCOMES).status == "released").sum() == 8
     assert len((workspace.decisions / "withdrawals.csv").read_text().splitlines()) == 3
+
+
+def test_uids_that_a_key_before_made_go_too(site: Site) -> None:
+    workspace = site.workspace()
+    theirs = [path.parent.name for path in (workspace.release / "1001").rglob("*.dcm")]
+    others = [path.parent.name for path in (workspace.release / "1002").rglob("*.dcm")]
+    rotate_key(workspace, by="A. Privacy", note="the key was seen")
+    assert "local/uid_map.csv" in holding(workspace, *theirs)
+    assert withdraw_for_good(workspace, person=1001, **WHO).standing == 0
+    assert "local/uid_map.csv" not in holding(workspace, *theirs) and "local/uid_map.csv" in holding(workspace, *others)
+    assert (pd.read_csv(workspace.local / "uid_map.csv", dtype=str, keep_default_na=False) != "").all(axis=None)
 
 
 def test_the_lookup_tables_and_the_source_are_left_alone_and_the_log_says_it(site: Site) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.deid.ledger import Ledger
-from chorus_nb.deid.worklist import uid_map
+from chorus_nb.deid.uids import UidMap
 from chorus_nb.leaks.files import SHORTEST
 from chorus_nb.leaks.search import Hit, Searcher
 from chorus_nb.leaks.terms import SearchTerm, name_parts, of_name, stands_for_nobody
@@ -118,7 +118,8 @@ def belongings(workspace: Workspace, lookups: Lookups, asked: Withdrawn) -> Belo
     values["AccessionNumber"] |= set(listed.AccessionNumber) - _values(rest.AccessionNumber)
     values["number"] = _person_sources(workspace, asked)
     pairs = zip(rows.PatientID.str.strip(FILLING), rows.AccessionNumber.str.strip(FILLING), strict=True)
-    uids = uid_map(workspace)
+    keys, method, root = workspace.keys(), workspace.parameters.uid_method, workspace.parameters.resolved_uid_root
+    maps = [UidMap(method, root, key) for key in keys]  # a key that was rotated made UIDs too
     return Belongings(
         asked,
         frozenset(pairs) | frozenset(zip(listed.PatientID, listed.AccessionNumber, strict=True)),
@@ -126,7 +127,7 @@ def belongings(workspace: Workspace, lookups: Lookups, asked: Withdrawn) -> Belo
         frozenset(rows.source_path),
         {name: frozenset(found) for name, found in values.items()},
         frozenset(part.lower() for name in OWN_NAMES for text in _values(rest[name]) for part in name_parts(text)),
-        frozenset(uids.new(uid) for name in OWN_UIDS for uid in values[name]),
+        frozenset(uids.new(uid) for uids in maps for name in OWN_UIDS for uid in values[name]),
     )
 
 

@@ -23,7 +23,7 @@ from chorus_nb.workspace import Workspace, replacing, write_atomically
 
 ROWS_HELD = 20_000  # of a table held in memory
 FILES_HELD = 32  # of originals
-DROPPED = ("item", "text", "word")  # an identifier there is what the row is about
+DROPPED = ("item", "text", "word", "old", "new")  # an identifier there is what the row is about
 
 
 class KeptPlace(NamedTuple):

@@ -22,9 +22,9 @@ from chorus_nb.workspace import Workspace
 from tests.release.azurite_service import ACCOUNT, KEY, Gate
 from tests.release.test_upload import local_files, to
 from tests.serving import free_port
-from tests.source.services import InAzure, InGoogle, InRealStore, InS3, InSftp, azure
+from tests.source.services import InAzure, InGoogle, InMoto, InRealStore, InS3, InSftp, azure
 
-KINDS: list[type[InRealStore]] = [InAzure, InS3, InGoogle, InSftp]
+KINDS: list[type[InRealStore]] = [InAzure, InS3, InMoto, InGoogle, InSftp]
 SECRETS = ("sig=", KEY, "invented-for-this-test", "open-sesame")
 
 
@@ -89,7 +89,7 @@ def test_a_token_that_has_expired_is_told_from_a_wrong_one(built: Workspace, tmp
     assert "the credential has expired. To do: renew it" in said(built, url)
 
 
-@pytest.mark.parametrize("kind", [InAzure, InS3, InGoogle])
+@pytest.mark.parametrize("kind", [InAzure, InS3, InMoto, InGoogle])
 def test_a_container_that_is_not_there(built: Workspace, tmp_path: Path, kind: type[InRealStore]) -> None:
     scheme = kind(tmp_path).address.partition("://")[0]
     assert "the container, bucket or folder is not there" in said(built, f"{scheme}://nosuchplace/folder")

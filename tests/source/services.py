@@ -1,4 +1,4 @@
-"""Real stores on free loopback ports, each started once: rclone (S3, SFTP), fake-gcs-server and Azurite."""
+"""Real stores on free loopback ports, each started once: rclone (S3, SFTP), moto (S3), fake-gcs-server and Azurite."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
+import fsspec
 import pytest
 
 from tests.release.azurite_service import CACHE, Azurite, azurite
@@ -23,6 +25,7 @@ from tests.source.kinds import CLOCK, Kind, write, zipped
 STORES = CACHE / "stores"  # as .ci/run installs them
 USER, PASSWORD = "site", "invented-for-this-test"
 FRESH = ("--dir-cache-time", "1ms")  # of 0s rclone's walk begins anew for ever: 20 s for one stat, at a full core
+SETTLED = 0.02  # seconds after which rclone has forgotten what it knew of a folder
 NUMBERS = itertools.count(1)
 _running = ExitStack()
 atexit.register(_running.close)
@@ -76,6 +79,13 @@ def google() -> int:
 
 
 @cache
+def moto() -> int:
+    """S3 as moto has it: its own errors, and ETags as Amazon makes them."""
+    port = free_port()
+    return _serve(port, _program("moto_server"), "--host", "127.0.0.1", "--port", str(port))
+
+
+@cache
 def azure() -> Azurite:
     return _running.enter_context(azurite())
 
@@ -104,9 +114,29 @@ class InS3(InRealStore):
     def put(self, files: dict[str, bytes]) -> None:
         for name, content in files.items():
             write(self.folder / name, content)
+        time.sleep(SETTLED)
 
     def lose(self) -> None:
         shutil.rmtree(self.folder)
+        time.sleep(SETTLED)
+
+
+class InMoto(InRealStore):
+    """A destination; as a source it would say what InS3 says."""
+
+    def start(self) -> str:
+        os.environ |= {"AWS_ACCESS_KEY_ID": USER, "AWS_SECRET_ACCESS_KEY": PASSWORD, "AWS_DEFAULT_REGION": "us-east-1"}
+        os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{moto()}"
+        self.system = fsspec.filesystem("s3", skip_instance_cache=True)
+        self.system.mkdir(self.name)
+        return f"s3://{self.name}"
+
+    def put(self, files: dict[str, bytes]) -> None:
+        for name, content in files.items():
+            self.system.pipe_file(f"{self.name}/{name}", content)
+
+    def lose(self) -> None:
+        self.system.rm(self.name, recursive=True)
 
 
 class BelowAPrefix(InS3):
@@ -136,6 +166,7 @@ class InSftp(InS3):
         super().put(files)
         for name in files:  # SFTP tells whole seconds
             os.utime(self.folder / name, ns=(1, 1_000_000 * next(CLOCK)))
+        time.sleep(SETTLED)
 
 
 class InGoogle(InRealStore):

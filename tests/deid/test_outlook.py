@@ -11,11 +11,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from chorus_nb import deid, explore, tables
+from chorus_nb import deid, explore, memory, tables
 from chorus_nb.deid.ledger import MADE_FROM, Ledger
 from chorus_nb.identity.site_words import WORD_LOG
 from chorus_nb.mapping import decide
-from chorus_nb.memory import Recipe
 from chorus_nb.withdrawn import WITHDRAWAL_LOG
 from chorus_nb.workbench.commands import main
 from chorus_nb.workbench.waiting import what_waits
@@ -191,9 +190,7 @@ def test_what_changes_is_told_by_person_with_its_cause(site: SmallSite, name: st
 
 
 def test_another_version_of_the_workbench_is_told_as_that(site: SmallSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = Recipe.parts
-    monkeypatch.setattr(Recipe, "parts", lambda self, parameters: {**real(self, parameters), "code": "other"})
-    monkeypatch.setattr(Recipe, "key", lambda self, *inputs: "other")
+    monkeypatch.setattr(memory, "closure_digest", lambda module: "other")
     workspace = site.open()
     deid.make_worklist(workspace)
     assert {(row[2], row[3]) for row in rows(deid.outlook(workspace))} == {("made_again", "code")}

@@ -49,7 +49,7 @@ def make_again(workspace: Workspace) -> Workspace:
 
 
 def open_site(site: SmallSite, **parameters: object) -> Workspace:
-    return site.open(site="north", omop_tables=["person"], **parameters)
+    return site.open(site="north", omop_tables=["person"], deface="skip", **parameters)
 
 
 def omop_persons(site: SmallSite, *persons: int) -> None:
@@ -121,14 +121,18 @@ def split_and_merged(site: SmallSite) -> None:
     omop_persons(site, 700001, 700002, 700008)
 
 
+UIDS = [f"UIDs of 81000{n}" for n in range(1, 5)]
 CHANGES: dict[str, tuple[Callable[[SmallSite], object], dict[str, object], list[str]]] = {
-    "shift, person and accession corrected": (corrected, {}, ["date of 810001", "700003", "810002"]),
+    "shift, person, accession and uid_method": (
+        corrected,
+        {"uid_method": "ctp"},
+        ["date of 810001", "700003", "810002", *UIDS],
+    ),
     "split and merged": (
         split_and_merged,
         {},
         ["date of 810003", "date of 810004", "700003", "700002/Images/CT/810003"],
     ),
-    "uid_method": (lambda site: None, {"uid_method": "ctp"}, [f"UIDs of 81000{n}" for n in range(1, 5)]),
 }
 
 

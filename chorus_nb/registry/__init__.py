@@ -12,5 +12,6 @@ from chorus_nb.registry.overview import (
     link_summary,
     mapped_completeness,
     questions,
+    thickness_by_device,
     visit_timing,
 )

@@ -89,6 +89,16 @@ def _header_agrees(record: Record) -> pd.Series:
     return (named.PatientID.to_numpy() != person) | (named.AccessionNumber.to_numpy() != group)
 
 
+def _value_possible(record: Record) -> pd.Series:
+    """Each number of a header that has a range in ``units.csv``: field strengths in gauss, voltages in volt."""
+    units = csv.DictReader(resources.files(__package__).joinpath("units.csv").read_text(encoding="utf-8").splitlines())
+    ranges = {row["column"]: (float(row["least"]), float(row["most"])) for row in units if row["least"]}
+    headers = record.workspace.read(tables.RELEASED_HEADERS, list(ranges))
+    numbers = (pd.to_numeric(headers[name], errors="coerce").dropna() for name in ranges)
+    wrong = [~own.between(*ranges[str(own.name)]) for own in numbers]
+    return pd.concat(wrong, ignore_index=True)
+
+
 def _visit_is_persons(record: Record) -> pd.Series:
     visited = record.rows.dropna(subset=["visit_id"])
     return (visited.visit_id.map(record.visits.person_id) != visited.person_id).fillna(True)
@@ -139,5 +149,6 @@ RECORD_CHECKS: dict[str, Callable[[Record], pd.Series]] = {
     "within_visit": _within_visit,
     "after_birth": _after_birth,
     "before_death": _before_death,
+    "value_possible": _value_possible,
 }
 """What each check asks for: a truth for each thing examined, true where it breaks the rule."""

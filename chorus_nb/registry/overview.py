@@ -105,6 +105,16 @@ def mapped_completeness(workspace: Workspace) -> pd.DataFrame:
         return connection.sql(f"SELECT * FROM ({shares}) ORDER BY field, Modality").df()
 
 
+def thickness_by_device(workspace: Workspace) -> pd.DataFrame:
+    """Slice thickness in mm of each series, with ``modality`` and ``device`` (its model)."""
+    return ask(
+        workspace,
+        """SELECT Modality AS modality, coalesce(nullif(ManufacturerModelName, ''), 'not said') AS device,
+                  SliceThickness AS thickness
+           FROM series WHERE SliceThickness IS NOT NULL ORDER BY ALL""",
+    )
+
+
 def ask(workspace: Workspace, question: str) -> pd.DataFrame:
     """The answer of DuckDB to an SQL question about the tables ``tables.METADATA`` and ``image_registry``."""
     with duckdb.connect() as connection:

@@ -13,7 +13,7 @@ from chorus_nb.parameters import resolve
 from chorus_nb.registry import build_registry, check_registry
 from chorus_nb.registry.checks import RECORD_CHECKS
 from chorus_nb.workspace import Workspace
-from tests.small_release import TWO_PATIENTS, make_workspace
+from tests.small_release import MR, TWO_PATIENTS, make_workspace
 
 
 def failing(workspace: Workspace) -> set[str]:
@@ -132,3 +132,12 @@ def test_a_check_that_fails_says_what_to_do(checked: Workspace) -> None:
     checks = check_registry(checked).set_index("check")
     assert checks.detail["one_person_per_folder"].endswith("run 03 and 05 again")
     assert "To do" not in checks.detail["gapless"]
+
+
+@pytest.mark.parametrize(("strength", "fails"), [("1.5", False), ("15000", True), ("strong", False), ("", False)])
+def test_a_field_strength_in_gauss_fails(tmp_path: Path, strength: str, fails: bool) -> None:
+    workspace = make_workspace(tmp_path, (MR,))
+    build_registry(workspace)
+    headers = workspace.read(tables.RELEASED_HEADERS)
+    workspace.write(tables.RELEASED_HEADERS, headers.assign(MagneticFieldStrength=strength))
+    assert ("value_possible" in failing(workspace)) == fails

@@ -234,7 +234,7 @@ def outlook_said(outlook: pd.DataFrame) -> str:
     if not there:
         return "The release holds no file yet."
     said = f"Of {there:,} files in the release {changes:,} ({changes / there:.1%}) are made again, moved or leave"
-    more = f", more than {limit('changed_share'):.0%}: look at the causes before the run goes on"
+    more = f", more than {limit('changed_share'):.0%}: look at the causes"
     return f"{said}{more if unusual(outlook) else ''}."
 
 

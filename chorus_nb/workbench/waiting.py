@@ -107,7 +107,7 @@ def what_waits(workspace: Workspace, states: Mapping[str, str]) -> list[Waiting]
         said = f"{_files_said(gone)} in the release that the source does not hold any more: is the export whole?"
         made.append(Waiting("the analyst", said, "03_run_deid", "Not in the source any more"))
     if workspace.has(tables.OUTLOOK) and unusual(outlook := workspace.read(tables.OUTLOOK)):
-        said = f"{outlook_said(outlook)} That is what the last run did: is it what was meant?"
+        said = f"The last run did so: {outlook_said(outlook)} Is it what was meant?"
         made.append(Waiting("the analyst", said, "03_run_deid", "What the run will change, and why"))
     if states.get(SELFTEST.name) == "failed":
         said = "The self-test left invented identifiers: mend what left them, before anybody signs"

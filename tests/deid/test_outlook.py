@@ -204,10 +204,10 @@ def test_much_at_once_is_told_loudly_and_stops_nothing(site: SmallSite) -> None:
     assert deid.unusual(much) and deid.outlook_said(much).startswith("Of 5 files in the release 2 (40.0%) are made")
     assert list(deid.alerts(much)) == [True, False]
     assert (deid.deidentify(workspace).status == "released").sum() == 5
-    assert "is it what was meant?" in " ".join(one.what for one in what_waits(workspace, {}))
+    assert "Is it what was meant?" in " ".join(one.what for one in what_waits(workspace, {}))
     deid.make_worklist(workspace)
     assert rows(deid.outlook(workspace)) == set(), "it is told once"
-    assert "is it what was meant?" not in " ".join(one.what for one in what_waits(workspace, {}))
+    assert "Is it what was meant?" not in " ".join(one.what for one in what_waits(workspace, {}))
     with Ledger(workspace) as ledger:
         assert set(ledger.rested().days_shifted) == {-100, -44}
         assert len(ledger.connection.execute("select * from rested").fetchall()) == 5

@@ -117,12 +117,16 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("-c", "--config", type=Path, required=True)
     parser.add_argument("noun", choices=["journal", "file"])
-    parser.add_argument("verb", choices=["update", "list"])
+    parser.add_argument("verb", choices=["update", "list", "mark_as_deleted"])
     parser.add_argument("--version", default="")
+    parser.add_argument("--file-list", type=Path)
     chosen = parser.parse_args()
     tool = Tool(chosen.config, Path("/nowhere"))
     if chosen.noun == "journal":
         tool.update(chosen.version)
+        return
+    if chosen.file_list:
+        tool.mark_as_deleted(chosen.file_list.read_text().splitlines())
         return
     for modality, paths in tool.listed().items():
         if paths:

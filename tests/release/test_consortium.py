@@ -117,9 +117,9 @@ def program(folder: Path, monkeypatch: pytest.MonkeyPatch, does: str) -> None:
     monkeypatch.setenv("PATH", str(file.parent))
 
 
-def test_the_tool_is_asked_what_it_would_take(
-    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("delivery", ["full", "append"])
+def test_the_tool_is_asked_what_it_would_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, delivery: str) -> None:
+    workspace = opened(tmp_path, delivery=delivery)
     program(tmp_path, monkeypatch, "from tests.release.consortium_tool import main\nmain()")
     put(workspace, *IMAGES, *TABLES)
     deliver(workspace)

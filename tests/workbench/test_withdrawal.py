@@ -234,7 +234,8 @@ def test_uids_that_a_key_before_made_go_too(site: Site) -> None:
     others = [path.parent.name for path in (workspace.release / "1002").rglob("*.dcm")]
     rotate_key(workspace, by="A. Privacy", note="the key was seen")
     assert "local/uid_map.csv" in holding(workspace, *theirs)
-    assert withdraw_for_good(workspace, person=1001, **WHO).standing == 0
+    (workspace.local / "my_notes.txt").write_text(f"asked about {theirs[0]}")
+    assert withdraw_for_good(workspace, person=1001, **WHO).standing == 1
     assert "local/uid_map.csv" not in holding(workspace, *theirs) and "local/uid_map.csv" in holding(workspace, *others)
     assert (pd.read_csv(workspace.local / "uid_map.csv", dtype=str, keep_default_na=False) != "").all(axis=None)
 

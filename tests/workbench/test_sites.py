@@ -41,6 +41,8 @@ class Played:
         except InputError:
             return 2
         ends = self.ends.get(file.stem, ("", ""))
+        if ends[1] == "refused":
+            return 2
         for name in only:
             status = ends[1] if name == ends[0] else "passed"
             line = {"event": "report", "notebook": name, "status": status, "seconds": 1.0, "lines": []}
@@ -116,6 +118,16 @@ def test_failed_runs_what_did_not_pass_and_nothing_else(files: list[str], played
     assert main(["run", *files, "--failed"]) == 0
     assert main(["run", *files, "--failed"]) == 0
     assert played.asked == [("east", ALL[4:])]
+
+
+def test_what_passed_last_month_is_not_taken_for_this_month(files: list[str], played: Played) -> None:
+    assert main(["run", *files]) == 0
+    played.ends["south"] = ("", "refused")
+    assert main(["run", *files]) == 2
+    played.asked.clear()
+    played.ends = {}
+    assert main(["run", *files, "--failed"]) == 0
+    assert played.asked == [("south", ALL)]
 
 
 def test_failed_takes_what_a_person_ran_meanwhile_and_a_workspace_made_anew(
@@ -195,7 +207,9 @@ def test_the_page_escapes_names_and_its_links_lead_to_shareable_reports_only(
     main(["run", *files, "--index", str(index)])
     page = (index / sites.PAGE).read_text(encoding="utf-8")
     assert "North &lt;b&gt; &amp; Co" in page and "<script" not in page and "local/" not in page
-    links = [unquote(unescape(link)) for link in re.findall(r'href="([^"]+)"', page)]
+    written = re.findall(r'href="([^"]+)"', page)
+    assert not [link for link in written if set(link) & set(" #?")]
+    links = [unquote(unescape(link)) for link in written]
     assert len(links) == 3 and all((index / link).resolve().is_file() for link in links)
     assert {Path(link).parent.name for link in links} == {"reports"}
     assert {path.name for path in index.iterdir()} == {sites.PAGE, sites.RECORD}

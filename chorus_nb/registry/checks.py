@@ -90,7 +90,8 @@ def _header_agrees(record: Record) -> pd.Series:
 
 
 def _value_possible(record: Record) -> pd.Series:
-    """Each number of a header that has a range in ``units.csv``: field strengths in gauss, voltages in volt."""
+    """Each number of a header that has a range in ``units.csv``: field strengths in gauss, voltages in volt. Told, and
+    closes nothing: the release says what the device wrote."""
     units = csv.DictReader(resources.files(__package__).joinpath("units.csv").read_text(encoding="utf-8").splitlines())
     ranges = {row["column"]: (float(row["least"]), float(row["most"])) for row in units if row["least"]}
     headers = record.workspace.read(tables.RELEASED_HEADERS, list(ranges))

@@ -34,7 +34,8 @@ def map_headers(connection: duckdb.DuckDBPyConnection, series_key: str, site: pd
     )
     said = connection.sql(f"SELECT DISTINCT {MAPPED_FROM} FROM kinds").df()
     connection.register("answers", pd.concat([said, _answers(said, site)], axis=1))
-    connection.execute("CREATE TABLE mapped AS SELECT * FROM answers")
+    texts = ", ".join(f"CAST({name} AS VARCHAR) AS {name}" for name in (*SAID_IN, *DELIVERED_PARTS))
+    connection.execute(f"CREATE TABLE mapped AS SELECT * REPLACE ({texts}) FROM answers")  # of no rows too
     parts = ", ".join(DELIVERED_PARTS)
     connection.execute(f"""
         CREATE VIEW mapped_series AS

@@ -43,6 +43,11 @@ def test_rows_in_parts_are_the_rows_at_once(small: Workspace, monkeypatch: pytes
     pd.testing.assert_frame_equal(small.read(replace(tables.IMAGE, format="parquet")), rows)
 
 
+def test_a_release_without_an_image_has_tables_without_a_row(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path, (replace(CT, status="held_back"),))
+    assert [len(table) for table in build_metadata(workspace)] == [0, 0]
+
+
 def test_a_key_that_is_there_twice_is_refused_and_nothing_is_replaced(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path, (CT,))
     build_metadata(workspace)

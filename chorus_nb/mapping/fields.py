@@ -113,11 +113,16 @@ def _answer(field: str, row: dict[str, str], decided: dict[tuple[str, str, str],
     if not said:
         return FieldSaid("", "", "", "")
     first = said[0]
-    against = [one for one in said[1:] if not goes_with(field, first.value, one.value)]
+    against = [one for one in said[1:] if not goes_with(field, first.value, one.value) and not _is_of_both(field, one)]
     if against and field != "loinc":
         told = (first, against[0])
         return FieldSaid("", " | ".join(o.source for o in told), CONTRADICTED, " | ".join(o.original for o in told))
     return first
+
+
+def _is_of_both(field: str, said: FieldSaid) -> bool:
+    """Whether a description speaks of both sides: of a bilateral study each image may show one."""
+    return field == "laterality" and said.value == "B" and said.source in DESCRIBED_IN
 
 
 def _as_site_says(field: str, value: str) -> str:

@@ -122,6 +122,20 @@ def test_two_that_contradict_are_both_told_and_neither_stands() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("row", "side", "confidence"),
+    [
+        ({"ImageLaterality": "R", "StudyDescription": "MG SCREENING BILATERAL"}, "R", "high"),
+        ({"SeriesDescription": "L MLO", "StudyDescription": "MG SCREENING BILATERAL"}, "L", "medium"),
+        ({"ImageLaterality": "R", "SeriesDescription": "L MLO"}, "", "contradicted"),
+        ({"ImageLaterality": "B", "SeriesDescription": "L MLO"}, "", "contradicted"),
+    ],
+)
+def test_of_a_bilateral_study_each_image_shows_its_own_side(row: dict[str, str], side: str, confidence: str) -> None:
+    found = mapped(Modality="MG", **row)
+    assert (found["laterality"], found["laterality_confidence"]) == (side, confidence)
+
+
 def test_the_contrast_of_a_study_is_not_that_of_a_series() -> None:
     assert mapped(Modality="CT", StudyDescription="CT CHEST W WO")["contrast"] == ""
 

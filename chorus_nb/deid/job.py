@@ -66,6 +66,8 @@ def deidentify(workspace: Workspace, progress: Progress | None = None) -> pd.Dat
             ledger.forget(done.source_path[~among(done.source_path, worklist.source_path)])  # another path has it now
         finally:
             remove_partials(workspace.release)
+            for name in (crosswalk.CROSSWALK_FOLDER, earlier.ORIGINALS_FOLDER):
+                remove_partials(workspace.local / name)
         outcomes = _outcomes(worklist, ledger.rows())
         shredding.drop_superseded(workspace, ledger)
         parts = ledger.part_names()

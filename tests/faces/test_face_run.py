@@ -57,7 +57,7 @@ def decide(workspace: Workspace, series: str, decision: str, shift: str = "", st
         writer = csv.writer(file)
         if new:
             writer.writerow(tables.FACE_DECISIONS.column_names)
-        writer.writerow([series, decision, start, shift, "ada", "2026-01-01T00:00:00+00:00", "test", ""])
+        writer.writerow([series, decision, start, shift, "ada", "2026-01-01T00:00:00+00:00", "test", "", ""])
 
 
 def test_a_head_leaves_without_its_face_and_what_cannot_be_defaced_stays(defaced: Workspace) -> None:

@@ -131,7 +131,7 @@ def test_a_tag_overridden_in_the_plan_editor_holds_in_the_next_headless_run(lab:
     page.get_by_label("Filter rows").fill("StationName")
     page.get_by_label("Action for StationName").first.select_option("Z")
     page.get_by_label("Reason of the decision").fill("no one needs it")
-    page.get_by_role("button", name="Decide").click()
+    page.get_by_label("Tag plan editor").get_by_role("button", name="Decide").click()
     status = "document.querySelector('[aria-label=\"Tag plan editor\"] .status')"
     page.wait_for_function(f"{status}.textContent.startsWith('Written')", timeout=60_000)
     assert list(lab.workspace.read(tables.TAG_DECISIONS)["reason"]) == ["no one needs it"]

@@ -17,6 +17,7 @@ from chorus_nb import tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.workspace import Workspace
 
+LEDGER_FILE = "ledger.sqlite"  # below local/
 PATIENCE = 10.0  # seconds another process may take to read
 DAMAGED = "local/ledger.sqlite is damaged; delete it and run 03_run_deid again, which examines all files again"
 RESUME = "what is done is kept; run again, it goes on where it stopped"
@@ -59,7 +60,7 @@ class Ledger:
     """Outcomes of files that were read, with the fingerprint of what each depends on."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self.path = workspace.local / "ledger.sqlite"
+        self.path = workspace.local / LEDGER_FILE
 
     def __enter__(self) -> Ledger:
         self.connection = sqlite3.connect(self.path, timeout=PATIENCE)

@@ -96,6 +96,7 @@ def date_forms(day: datetime.date) -> list[str]:
     orders += [(m, d, century), (d, m, century), (short_month, short_day, century), (short_day, short_month, century)]
     forms = [f"{y}{m}{d}"] + [sign.join(parts) for sign in "-./_ " for parts in orders if len(parts[-1]) > 1]
     forms += [sign.join((y, short_month, short_day)) for sign in "-/_"]  # 2021.9.5 is a version
+    forms += [sign.join(parts) for sign in (" - ", " / ", ", ", "  ") for parts in orders[:5]]
     forms = [
         form for form in forms if not re.fullmatch(r"[\d ]{1,8}|\d{1,2}[. ]\d{1,2}[. ]\d\d", form) or form.isdigit()
     ]

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from chorus_nb import deid, explore, tables
+from chorus_nb.deid.ledger import LEDGER_FILE
 from chorus_nb.errors import NotReady
 from chorus_nb.workspace import Workspace
 
@@ -56,6 +57,8 @@ def look_ahead(workspace: Workspace) -> Ahead:
     for table in (tables.CATALOG, tables.OUTCOMES, tables.WORKLIST):
         if not workspace.has(table):
             raise NotReady(f"{table.name} is not there yet: nothing was run that could change")
+    if not (workspace.local / LEDGER_FILE).is_file():
+        raise NotReady(f"local/{LEDGER_FILE} is not there: nothing tells what the release is made from")
     memory = InMemory(workspace)
     explore.link(memory)
     deid.make_worklist(memory, as_seen=workspace.read(tables.WORKLIST))

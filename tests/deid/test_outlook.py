@@ -240,3 +240,8 @@ def test_the_command_says_it_without_writing_anything(site: SmallSite, capfd: py
     assert tree(workspace.root) == before
     assert main(["outlook", str(file), "--set", f"workspace={site.folder / 'other'}"]) == 1
     assert not (site.folder / "other").exists()
+    (workspace.local / "ledger.sqlite").unlink()
+    before = tree(workspace.root)
+    assert main(["outlook", str(file)]) == 1
+    assert "ledger.sqlite is not there" in capfd.readouterr().err
+    assert tree(workspace.root) == before

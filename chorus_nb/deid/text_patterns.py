@@ -26,7 +26,7 @@ WEEKDAY = (
 )
 DAY = r"(?:0?[1-9]|[12]\d|3[01])"
 YEAR = r"(?:(?:19|20)\d\d)"
-APART = r"(?:\s{1,3}|\s?[-./,_]\s?)"  # between the numbers of a date
+DATE_GAP = r"(?:\s{1,3}|\s?[-./,_]\s?)"  # between the numbers of a date
 NO_UNIT = r"(?!\s?(?:mm|cm|ms|s|sec|min|deg|t|x|ml|kv|views?|vw|v)(?![^\W_])|[.,]\d|\d|[xX]\d|\s?%)"
 OF = r"(?:de\s+|of\s+)?"
 LABEL = (
@@ -71,7 +71,7 @@ PATTERNS = (
     Pattern("date", r"(?<!\d)(?<!\d[.-])(?:19|20)\d\d(?:([-./_])|\s)(?:0?[1-9]|1[0-2])(?(1)\1|\s)(?:0[1-9]|[12]\d|3[01]|[1-9])(?!\d)"),
     Pattern("date", r"(?<![\d.])(?:0?[1-9]|[12]\d|3[01])([-./])\s?(?:0?[1-9]|1[0-2])\1\s?(?:(?:19|20)\d\d|\d\d)(?!\d|\.\d|\1\d)"),
     Pattern("date", r"(?<![\d.])(?:0?[1-9]|1[0-2])([-./])(?:0?[1-9]|[12]\d|3[01])\1(?:(?:19|20)\d\d|\d\d)(?!\d|\.\d|\1\d)"),
-    Pattern("date", rf"(?<![^\W_]|[\d.,-])(?:{DAY}{APART}(?:0?[1-9]|1[0-2])|(?:0?[1-9]|1[0-2]){APART}{DAY}){APART}{YEAR}(?![^\W_]|[.,]\d)"),
+    Pattern("date", rf"(?<![^\W_]|[\d.,-])(?:{DAY}{DATE_GAP}(?:0?[1-9]|1[0-2])|(?:0?[1-9]|1[0-2]){DATE_GAP}{DAY}){DATE_GAP}{YEAR}(?![^\W_]|[.,]\d)"),
     Pattern("date", rf"{START}{DAY}(?:st|nd|rd|th|er|º|°|\.)?[\s.,/_-]*{OF}{MONTH}{STOP}\.?(?:[\s.,/'’_-]*(?:de\s+|del\s+|of\s+)?(?:{YEAR}|\d\d{NO_UNIT}))?"),
     Pattern("date", rf"{START}{DAY}{MONTH}(?:{YEAR}|\d\d){STOP}"),
     Pattern("date", rf"{START}{MONTH}\.?[\s./_-]*{DAY}(?:st|nd|rd|th)?[\s,./'’_-]+{YEAR}{STOP}"),

@@ -35,7 +35,9 @@ ROW: dict[str, object] = {"name": "a", "count": 3, "share": 0.5, "good": True}
 
 
 @pytest.mark.parametrize("format", ["csv", "parquet"])
-@pytest.mark.parametrize("text", ["", "NA", "null", " x ", 'a "quoted", b', "two\nlines", "a\rb", "Ünïcode", "007"])
+@pytest.mark.parametrize(
+    "text", ["", "NA", "null", " x ", 'a "quoted", b', "two\nlines", "a\rb", "Ünïcode", "007", "'=1"]
+)
 def test_a_table_comes_back_as_it_was(format: str, text: str) -> None:
     table = Table(**{**vars(SMALL), "format": format})
     frame = tables.frame(table, [ROW | {"name": text, "count": None}])

@@ -8,15 +8,18 @@ from __future__ import annotations
 import glob
 import gzip
 import html
+import os
 import re
 import zipfile
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import cache
 from itertools import chain, islice
 from pathlib import Path
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from blake3 import blake3
 from pydicom.uid import UID_dictionary
@@ -103,7 +106,7 @@ def csv_parts(path: Path) -> Iterator[pd.DataFrame]:
 
 def _csv_rows(path: Path, left_out: Container[str]) -> Iterator[bytes]:
     for part in csv_parts(path):
-        rows = _text_rows(part, left_out).encode("latin-1")
+        rows = _text_rows({str(name): cells for name, cells in part.items()}, left_out).encode("latin-1")
         yield ",".join(map(str, part.columns)).encode("latin-1") + b"\n" + rows
 
 
@@ -114,17 +117,18 @@ def _parquet_rows(path: Path, left_out: Container[str]) -> Iterator[bytes]:
     yield "\n".join((*file.schema_arrow.names, str(file.metadata.created_by))).encode()
     yield b"\n".join(text for pair in (*kept.items(), *fields) for text in pair)
     for batch in file.iter_batches(ROWS_SEARCHED):
-        yield _text_rows(batch.to_pandas().astype("string").fillna(""), left_out).encode()
+        yield _text_rows(batch.to_pandas().astype("string"), left_out).encode()
 
 
-def _text_rows(part: pd.DataFrame, left_out: Container[str]) -> str:
+def _text_rows(part: Mapping[str, pd.Series], left_out: Container[str]) -> str:
     """A line a row, each different one once, without the numbers and dates of columns that hold these."""
-    shown = [
-        part[name] if holds_text(str(name)) else part[name].mask(part[name].str.fullmatch(PLAIN_CELL), "")
-        for name in part.columns
-        if name not in left_out
-    ]
-    return "\n".join(shown[0].str.cat(shown[1:], sep=",").unique()) if shown else ""
+    shown = []
+    for name, values in part.items():
+        if name not in left_out:
+            cells = pc.fill_null(pa.array(values, pa.string()), "")
+            plain = pa.scalar(False) if holds_text(name) else pc.match_substring_regex(cells, rf"\A(?:{PLAIN_CELL})\z")
+            shown.append(pc.if_else(plain, "", cells))
+    return "\n".join(pc.unique(pc.binary_join_element_wise(*shown, ",")).to_pylist()) if shown else ""
 
 
 def holds_text(column: str) -> bool:
@@ -239,7 +243,7 @@ def _search_uids(workspace: Workspace, texts: dict[str, bytes]) -> tuple[int, se
     said = {name: _uids(text.decode("utf-8", "replace")) for name, text in texts.items()}
     wanted = pd.DataFrame({"uid": sorted(set().union(*said.values()))}, dtype="str")
     for column in UID_TERMS if workspace.has(tables.CATALOG) else ():
-        with duckdb.connect() as connection:
+        with _database(os.getpid()).cursor() as connection:
             connection.register("wanted", wanted)
             catalog = f'(select distinct "{column}" uid from read_parquet(?) where length("{column}") >= {SHORTEST})'
             sql = f"select count(*), list(uid) filter (uid in (select uid from wanted)) from {catalog}"
@@ -277,7 +281,13 @@ def _distinct_values(workspace: Workspace, column: str, where: str = "true") -> 
 
 
 def _column(sql: str, values: list[str]) -> Iterator[str]:
-    with duckdb.connect() as connection:
+    with _database(os.getpid()).cursor() as connection:
         found = connection.execute(sql, values)
         while rows := found.fetchmany(BATCH):
             yield from (value for (value,) in rows if value)
+
+
+@cache
+def _database(process: int) -> duckdb.DuckDBPyConnection:
+    """One for a process, and nothing in it: to open it costs more than ten such questions."""
+    return duckdb.connect()

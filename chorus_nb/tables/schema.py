@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,13 +91,11 @@ def to_arrow(table: Table, frame: pd.DataFrame) -> pa.Table:
     arrays = []
     for column in table.columns:
         values = frame[column.name]
-        if column.kind == "text":
-            compact = getattr(values.dtype, "storage", "") == "pyarrow"
-            values = values.fillna("") if compact else values.astype(object).where(values.notna(), "")
         try:
             if column.kind == "integer":
                 values = values.astype("Int64")
             array = pa.Array.from_pandas(values, type=ARROW[column.kind])
+            array = pc.fill_null(array, "") if column.kind == "text" else array
         except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, ValueError):
             raise SchemaError(f"{table.name}: column {column.name} is not {column.kind}") from None
         if array.null_count and not column.nullable:
@@ -106,9 +104,14 @@ def to_arrow(table: Table, frame: pd.DataFrame) -> pa.Table:
     result = pa.Table.from_arrays(
         [pa.chunked_array([a]) if isinstance(a, pa.Array) else a for a in arrays], schema=table.schema
     )
-    if table.key and result.num_rows and result.group_by(list(table.key)).aggregate([]).num_rows != result.num_rows:
+    return _unique(table, result)
+
+
+def _unique(table: Table, rows: pa.Table) -> pa.Table:
+    """``rows``; :class:`SchemaError` where two of them have one key."""
+    if table.key and rows.num_rows and rows.group_by(list(table.key)).aggregate([]).num_rows != rows.num_rows:
         raise SchemaError(f"{table.name}: {', '.join(table.key)} is not unique")
-    return result
+    return rows
 
 
 def fitted(table: Table, found: pa.Table) -> pa.Table:
@@ -143,17 +146,17 @@ def parquet_bytes(arrow: pa.Table) -> bytes:
 
 def csv_bytes(frame: pd.DataFrame) -> bytes:
     """``frame`` in the CSV dialect of the project: UTF-8 without BOM, comma, LF, RFC 4180 quoting, blanks for null."""
-    return str(_converted(frame, as_cell).to_csv(index=False, lineterminator="\n")).encode("utf-8")
+    return str(_as_cells(frame).to_csv(index=False, lineterminator="\n")).encode("utf-8")
 
 
-def _converted(frame: pd.DataFrame, convert: Callable[[str], str]) -> pd.DataFrame:
-    """``frame`` with its texts converted where they look like a formula: nearly never, so that most are only asked."""
+def _as_cells(frame: pd.DataFrame) -> pd.DataFrame:
+    """``frame`` with its texts as cells where they look like a formula: nearly never, so that most are only asked."""
     changed: dict[str, pd.Series] = {}
     for name, values in frame.items():
         if values.dtype == object or isinstance(values.dtype, pd.StringDtype):
             found = values.astype("string").str.match(FORMULA).fillna(value=False)
             if found.any():
-                changed[name] = values.where(~found, values[found].map(convert))
+                changed[name] = values.where(~found, values[found].map(as_cell))
     return frame.assign(**changed) if changed else frame
 
 
@@ -177,7 +180,15 @@ def decode(table: Table, content: bytes) -> pd.DataFrame:
             if name not in arrow.column_names:
                 arrow = arrow.append_column(name, pa.array([""] * len(arrow), pa.string()))
         expect(table, arrow.schema)
-    return to_pandas(to_arrow(table, _converted(to_pandas(arrow), from_cell)))
+        arrow = pa.table({name: _from_cells(arrow.column(name)) for name in table.column_names})
+    return to_pandas(_unique(table, fitted(table, arrow)))
+
+
+def _from_cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The texts of which ``column`` holds the cells: only one that begins with an apostrophe may be another."""
+    if column.type != pa.string() or not pc.any(pc.starts_with(column, "'")).as_py():
+        return column
+    return pa.chunked_array([[from_cell(cell) for cell in column.to_pylist()]], pa.string())
 
 
 def read(table: Table, path: Path, columns: Sequence[str] | None = None, *, compact: bool = False) -> pd.DataFrame:

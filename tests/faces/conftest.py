@@ -1,4 +1,4 @@
-"""A head is registered once for all tests of faces: the same grid gives the same pose, which has a test of its own."""
+"""A head is registered once for all tests of faces: children, who register anew, have to find the same face."""
 
 from __future__ import annotations
 

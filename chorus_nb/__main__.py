@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 
@@ -12,6 +13,8 @@ def command() -> int:
         for name in ("SIGTERM", "SIGHUP"):  # as Ctrl-C; Windows has no SIGHUP
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), signal.default_int_handler)
+        if isinstance(sys.stdout, io.TextIOWrapper):  # as stderr: a file on Windows may lack a character
+            sys.stdout.reconfigure(errors="backslashreplace")
         from chorus_nb.workbench.commands import main
 
         return main()

@@ -41,6 +41,7 @@ class Folder(Source):
                 if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(self._at("").resolve()):
                     yield SourceFile(path, 0, 0, "link_leaves_source")
                 elif stat.S_ISDIR(status.st_mode):
+                    status = os.stat(entry.path)  # noqa: PTH116  (Windows' entries number every folder 0: all would be loops)
                     folder = (status.st_dev, status.st_ino)
                     if folder in seen:
                         yield SourceFile(path, 0, 0, "link_loop")

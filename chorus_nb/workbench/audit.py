@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import blake3
+from filelock import FileLock
 
 from chorus_nb import __version__, layout, tables
 from chorus_nb.workspace import Workspace, digest_of
@@ -49,8 +50,8 @@ def versions() -> dict[str, str]:
 
 def append_line(workspace: Workspace, event: dict[str, Any]) -> None:
     """Append ``event`` with time, user and the hash of the line before it; durable when this returns."""
-    with open(path(workspace), "ab+") as log:
-        _log_lock(log.fileno())
+    log_path = path(workspace)
+    with FileLock(workspace.local / f".{log_path.name}.lock"), open(log_path, "ab+") as log:
         log.seek(0)
         content = log.read()
         torn = b"" if not content or content.endswith(b"\n") else b"\n"  # a killed run left half a line
@@ -189,12 +190,3 @@ def _line_hash(content: bytes) -> str:
 def _sha256(file: Path) -> str:
     with open(file, "rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _log_lock(handle: int) -> None:
-    """Hold the file until it is closed; Windows has no ``fcntl`` and runs one notebook at a time."""
-    try:
-        import fcntl
-    except ImportError:
-        return
-    fcntl.flock(handle, fcntl.LOCK_EX)

@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     ahead.set_defaults(command=_outlook)
 
     demo = commands.add_parser("demo", help="make the demo site: DICOM, OMOP, lookup tables and the answer key")
-    demo.add_argument("folder", metavar="FOLDER", type=Path)
+    demo.add_argument("folder", metavar="FOLDER", type=Path, nargs="?", help="for the site (runs/demo/site)")
     demo.add_argument("--seed", type=int, default=1, help="another seed, another site (1)")
     demo.set_defaults(command=_demo)
 
@@ -77,6 +77,10 @@ def _parser() -> argparse.ArgumentParser:
     lab.add_argument("--copies", action="store_true", help="only make the copies, for a server that is there already")
     lab.add_argument("--no-browser", action="store_true", help="only print the address")
     lab.set_defaults(command=_lab)
+
+    copies = commands.add_parser("notebooks", help="copy the notebooks, parameter files and pages to a folder")
+    copies.add_argument("to", metavar="COPY_TO", type=Path, help="the folder; nothing in it is written over")
+    copies.set_defaults(command=_notebooks)
 
     _evidence_commands(commands)
     keeping_commands(commands)
@@ -189,10 +193,21 @@ def _outlook(chosen: argparse.Namespace) -> int:
 
 
 def _demo(chosen: argparse.Namespace) -> int:
-    from chorus_nb.workbench.demo_site import make_demo_site
+    from chorus_nb.workbench.demo_site import copy_demo_file, demo_folder, make_demo_site
 
-    made = make_demo_site(chosen.folder, chosen.seed)
-    print(f"demo site {'made' if made else 'is there already'}: {chosen.folder}", file=sys.stderr)
+    folder = chosen.folder or demo_folder()
+    made = make_demo_site(folder, chosen.seed)
+    print(f"demo site {'made' if made else 'is there already'}: {folder}", file=sys.stderr)
+    if not chosen.folder:
+        print(f"run it: chorus-nb run {copy_demo_file()}", file=sys.stderr)
+    return 0
+
+
+def _notebooks(chosen: argparse.Namespace) -> int:
+    from chorus_nb.paths import copy_carried
+
+    for folder in copy_carried(chosen.to):
+        print(folder)
     return 0
 
 

@@ -12,17 +12,31 @@ import yaml
 from chorus_nb import __version__
 from chorus_nb.errors import InputError
 from chorus_nb.memory import DECODERS, Recipe
+from chorus_nb.parameters import resolve
+from chorus_nb.paths import carried
 from chorus_nb.workspace import write_atomically
 
-DEMO_FILE = Path(__file__).parents[2] / "parameters" / "demo.yaml"  # the one place of the demo's values
+DEMO_FILE = carried("parameters") / "demo.yaml"  # the one place of the demo's values
 DEMO_RECIPE = Recipe("chorus_nb.demo.site", libraries=DECODERS)
 STAMP = "made_by.json"  # says which code made the site
 
 
 @functools.cache
 def demo_values() -> dict[str, str]:
-    """What ``parameters/demo.yaml`` sets; nothing where it is not beside the package."""
-    return dict(yaml.safe_load(DEMO_FILE.read_text(encoding="utf-8"))) if DEMO_FILE.is_file() else {}
+    """What ``parameters/demo.yaml`` sets."""
+    return dict(yaml.safe_load(DEMO_FILE.read_text(encoding="utf-8")))
+
+
+def demo_folder() -> Path:
+    """Where ``parameters/demo.yaml`` has the demo site, below the project or working folder."""
+    return resolve(demo_values()["source"]).parent
+
+
+def copy_demo_file() -> Path:
+    """``parameters/demo.yaml`` beside the folder of the site, for who has no checkout."""
+    path = demo_folder().with_name(DEMO_FILE.name)
+    write_atomically(path, DEMO_FILE.read_bytes())
+    return path
 
 
 def make_demo_site(folder: Path, seed: int = 1) -> bool:

@@ -12,6 +12,7 @@ import blake3
 from chorus_nb.errors import InputError
 from chorus_nb.leaks.files import search_pages
 from chorus_nb.parameters import Parameters, project_folder
+from chorus_nb.paths import carried
 from chorus_nb.workbench import audit, kernel, report
 from chorus_nb.workbench.answers import answer_facts
 from chorus_nb.workbench.check import check_inputs
@@ -24,7 +25,7 @@ from chorus_nb.workbench.steps import ACQUIRE, NOTEBOOK_STEPS, STEPS, NotebookSt
 from chorus_nb.workbench.terminal import LOG, NotebookProgress, open_log
 from chorus_nb.workspace import Workspace, write_atomically
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = carried("notebooks")
 WITHHELD = "An original value was found in this report; it was kept in local/reports instead."
 UNSEARCHED = "The catalog is not there, so nothing could be searched for; this report was kept in local/reports."
 
@@ -35,10 +36,6 @@ def run_notebooks(parameters: Parameters, only: Iterable[str] = (), level: int =
     :class:`InputError` before the first kernel starts if the inputs cannot work.
     """
     steps = select(only, acquire=bool(parameters.orders or parameters.pacs))
-    if not NOTEBOOKS.is_dir():
-        raise InputError(
-            f"the notebooks are not beside the package ({NOTEBOOKS}): install it from a checkout, pip install -e ."
-        )
     workspace = prepare_process(parameters, needed(*(step.name for step in steps)))
     open_log(workspace, level)
     check_inputs(workspace)

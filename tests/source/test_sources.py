@@ -163,6 +163,27 @@ def test_links_out_of_the_source_and_loops_and_pipes_are_not_followed(tmp_path: 
     }
 
 
+class WindowsEntry:
+    """An entry of a folder as Windows lists it: its number and its volume's are always 0."""
+
+    def __init__(self, entry: os.DirEntry[str]) -> None:
+        self.name, self.path, self.is_symlink = entry.name, entry.path, entry.is_symlink
+        seen = list(entry.stat())
+        seen[1:3] = 0, 0
+        self.stat = lambda: os.stat_result(seen)
+
+
+def test_folders_within_folders_are_found_where_entries_have_no_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = InFolder(tmp_path)
+    kind.put({"a/b/c/d": b"x", "a/e/f": b"y"})
+    listed = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: [WindowsEntry(entry) for entry in listed(path)])
+    assert set(found(kind.source).values()) == {""}
+    assert sum(file.endswith(("a/b/c/d", "a/e/f")) for file in found(kind.source)) == 2
+
+
 def test_a_large_file_is_mapped_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folder, "MAPPED", 10)
     kind = InFolder(tmp_path)

@@ -231,7 +231,8 @@ class People:
         words = tuple(each.word for each in self.every[cue.first : cue.last + 1])
         if len(words) > 1:  # one of the list: "injected by Hand" is how
             return words[-1] == "by" and words in person_words()
-        return said.startswith(":") and len(words[0]) >= FULL_ROLE
+        apart = self._between(cue.last, at).startswith(" ") and said == "-"
+        return (apart or said.startswith((":", "="))) and len(words[0]) >= FULL_ROLE
 
     def _is_modality(self, cue: Cue) -> bool:
         """Whether a title is rather the code of a modality: ``DR.KNEE``."""

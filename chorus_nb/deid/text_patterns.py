@@ -72,6 +72,7 @@ PATTERNS = (
     Pattern("date", r"(?<![\d.])(?:0?[1-9]|[12]\d|3[01])([-./])\s?(?:0?[1-9]|1[0-2])\1\s?(?:(?:19|20)\d\d|\d\d)(?!\d|\.\d|\1\d)"),
     Pattern("date", r"(?<![\d.])(?:0?[1-9]|1[0-2])([-./])(?:0?[1-9]|[12]\d|3[01])\1(?:(?:19|20)\d\d|\d\d)(?!\d|\.\d|\1\d)"),
     Pattern("date", rf"(?<![^\W_]|[\d.,-])(?:{DAY}{DATE_GAP}(?:0?[1-9]|1[0-2])|(?:0?[1-9]|1[0-2]){DATE_GAP}{DAY}){DATE_GAP}{YEAR}(?![^\W_]|[.,]\d)"),
+    Pattern("date", rf"(?<![^\W_])(?<!\d[ _.,-])(?:(?:0?[1-9]|1[0-2])([ _]){DAY}|{DAY}([ _])(?:0?[1-9]|1[0-2]))(?:\1|\2)\d\d(?![^\W_]|[.,]\d|[ _]\d|\s?{UNIT})"),
     Pattern("date", rf"{START}{DAY}(?:st|nd|rd|th|er|º|°|\.)?[\s.,/_-]*{OF}{MONTH}{STOP}\.?(?:[\s.,/'’_-]*(?:de\s+|del\s+|of\s+)?(?:{YEAR}|\d\d{NO_UNIT}))?"),
     Pattern("date", rf"{START}{DAY}{MONTH}(?:{YEAR}|\d\d){STOP}"),
     Pattern("date", rf"{START}{MONTH}\.?[\s./_-]*{DAY}(?:st|nd|rd|th)?[\s,./'’_-]+{YEAR}{STOP}"),

@@ -77,6 +77,8 @@ def _dates() -> list[str]:
         rf"(?<!\d){_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[\s_t-]?\d{{4,6}})?(?!\d)",
         rf"(?<!\d){_YEAR}([-/._]){_MONTH}\1{_DAY}(?!\d)",
         rf"(?<![\d.])(?:{_DAY}([-/.]){_MONTH}|{_MONTH}([-/.]){_DAY})(?:\1|\2)(?:{_YEAR}|\d\d){_NUMBER_ENDS}",
+        rf"(?<![^\W_])(?<!\d[ _.,-])(?:{_DAY}([ _]){_MONTH}|{_MONTH}([ _]){_DAY})(?:\1|\2)\d\d"
+        r"(?![^\W_]|[.,]\d|[ _]\d|\s?(?:mm|cm|ms|s|x|%))",
         rf"(?<!\d){_DAY}(?:st|nd|rd|th)?{sign}{of}{month}{sign}{of}(?:{_YEAR}|\d\d){_NUMBER_ENDS}{_ENDS}",
         rf"{_ALONE}{month}{sign}{_DAY}(?:st|nd|rd|th)?[\s,.-]{{1,3}}{_YEAR}{_ENDS}",
         rf"{_ALONE}{month}{sign}{of}{_YEAR}{_ENDS}",
@@ -297,7 +299,9 @@ def _is_only_a_role(text: str, found: re.Match[str]) -> bool:
     """Whether nobody but a person can follow: ``Radiographer: Bone``, ``Read by Foot``; not ``Tech: Hand``."""
     role = found.string[found.start() : found.start("mark")]
     written = text[found.start("who") : found.end("who")] if len(text) == len(found.string) else ""
-    return written.istitle() and (role.endswith(" by") or (len(role) > 5 and ":" in found["mark"]))
+    return written.istitle() and (
+        role.endswith(" by") or (len(role) > 5 and re.match("[:=]| [:=-] ", found["mark"]) is not None)
+    )
 
 
 def _is_modality_or_unit(text: str, found: re.Match[str]) -> bool:

@@ -186,6 +186,19 @@ def test_the_version_stands_in_one_place() -> None:
     assert project["tool"]["hatch"]["version"]["path"] == "chorus_nb/__init__.py"
     changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert re.findall(r"^## \[?([\w.]+)", changes, re.MULTILINE)[:2] == ["Unreleased", chorus_nb.__version__]
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"] == chorus_nb.__version__
+    tags = subprocess.run(["git", "-C", ROOT, "tag", "--points-at"], capture_output=True, text=True, check=False).stdout
+    assert [tag for tag in tags.split() if tag.startswith("v") and tag != f"v{chorus_nb.__version__}"] == []
+
+
+def test_every_issue_form_keeps_patient_data_out() -> None:
+    forms = [path for path in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml") if path.stem != "config"]
+    for form in forms:
+        first, *rest = yaml.safe_load(form.read_text(encoding="utf-8"))["body"]
+        assert first["attributes"]["value"].startswith("**No patient data**"), form.name
+        boxes = [box for part in rest if part["type"] == "checkboxes" for box in part["attributes"]["options"]]
+        assert boxes and all(box["required"] for box in boxes), form.name
+    assert len(forms) == 2 and "**Never send patient data**" in (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 
 
 def test_the_glossary_gives_a_word_one_meaning() -> None:

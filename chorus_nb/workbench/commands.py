@@ -14,13 +14,16 @@ from chorus_nb import __version__
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.workbench.given import given, typed
 from chorus_nb.workbench.keeping_commands import keeping_commands
+from chorus_nb.workbench.shell import add_command, add_set, complete, new_parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 done, 1 a notebook or a check failed, 2 wrong parameters."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     cut = given.index("--") if "--" in given else len(given)
-    chosen = _parser().parse_args(given[:cut])
+    parser = _parser()
+    complete(parser)
+    chosen = parser.parse_args(given[:cut])
     chosen.jupyter = given[cut + 1 :]
     try:
         return int(chosen.command(chosen))
@@ -33,11 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="chorus-nb", description="The CHoRUS imaging workbench.")
+    parser = new_parser("The CHoRUS imaging workbench.")
     parser.add_argument("--version", action="version", version=f"chorus-nb {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    run = commands.add_parser("run", help="run the notebooks in order, each with its report")
+    run = add_command(commands, "run", "run the notebooks in order, each with its report", _run_command, file=False)
     run.add_argument(
         "file", metavar="FILE.yaml", nargs="+", help="the parameters; of several files each is run in turn"
     )
@@ -45,53 +48,45 @@ def _parser() -> argparse.ArgumentParser:
     part.add_argument("--only", metavar="01,04", type=lambda text: text.split(","), default=[], help="these notebooks")
     part.add_argument("--failed", action="store_true", help="what did not pass when these files were run last")
     run.add_argument("--index", metavar="FOLDER", type=Path, help="for the page over all sites (beside the files)")
-    run.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a parameter, over the file's")
+    add_set(run)
     run.add_argument("--upload", metavar="TOKEN", default="", help="send the signed release whose token 06 showed")
     loud = run.add_mutually_exclusive_group()
     loud.add_argument("--quiet", action="store_true", help="say only what did not pass; local/run.log has all")
     loud.add_argument("--verbose", action="store_true", help="say what begins, and progress every few seconds")
-    run.set_defaults(command=_run_command)
 
-    check = commands.add_parser("check", help="say of every input whether a run can start with it; writes nothing")
-    check.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
-    check.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a parameter, over the file's")
-    check.set_defaults(command=_check)
+    what = "say of every input whether a run can start with it; writes nothing"
+    add_command(commands, "check", what, _check, sets=True)
+    what = "say what a run would change in the release and why; writes nothing"
+    add_command(commands, "outlook", what, _outlook, sets=True)
 
-    ahead = commands.add_parser("outlook", help="say what a run would change in the release and why; writes nothing")
-    ahead.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
-    ahead.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a parameter, over the file's")
-    ahead.set_defaults(command=_outlook)
-
-    demo = commands.add_parser("demo", help="make the demo site: DICOM, OMOP, lookup tables and the answer key")
+    what = "make the demo site: DICOM, OMOP, lookup tables and the answer key"
+    demo = add_command(commands, "demo", what, _demo, file=False)
     demo.add_argument("folder", metavar="FOLDER", type=Path, nargs="?", help="for the site (runs/demo/site)")
     demo.add_argument("--seed", type=int, default=1, help="another seed, another site (1)")
-    demo.set_defaults(command=_demo)
 
-    lab = commands.add_parser(
-        "lab",
-        help="open JupyterLab on a copy of the notebooks; outputs are never saved",
-        epilog="After --: Jupyter's own.",
-    )
+    what = "open JupyterLab on a copy of the notebooks; outputs are never saved"
+    lab = add_command(commands, "lab", what, _lab, file=False, note="\nAfter --: Jupyter's own.\n")
     lab.add_argument("file", metavar="FILE.yaml", nargs="?", help="the parameters (the demo site)")
     lab.add_argument("--port", type=int, default=8888, help="port on this machine (8888, or the next free one)")
     lab.add_argument("--copies", action="store_true", help="only make the copies, for a server that is there already")
     lab.add_argument("--no-browser", action="store_true", help="only print the address")
-    lab.set_defaults(command=_lab)
 
-    copies = commands.add_parser("notebooks", help="copy the notebooks, parameter files and pages to a folder")
+    what = "copy the notebooks, parameter files and pages to a folder"
+    copies = add_command(commands, "notebooks", what, _notebooks, file=False)
     copies.add_argument("to", metavar="COPY_TO", type=Path, help="the folder; nothing in it is written over")
-    copies.set_defaults(command=_notebooks)
 
     _evidence_commands(commands)
     keeping_commands(commands)
-    template = commands.add_parser("parameters", help="print a parameter file with every parameter explained")
-    template.set_defaults(command=_parameters)
+    what = "print a parameter file with every parameter explained"
+    template = add_command(commands, "parameters", what, _parameters, file=False)
+    template.add_argument("--schema", action="store_true", help="its JSON schema instead, for editors")
     return parser
 
 
 def _evidence_commands(commands: Any) -> None:
     """What a privacy officer asks for: audit, sign and crosswalk."""
-    audit = commands.add_parser("audit", help="check the audit log, the reports and the release against each other")
+    what = "check the audit log, the reports and the release against each other"
+    audit = add_command(commands, "audit", what, _audit, file=False)
     audit.add_argument(
         "workspace",
         metavar="WORKSPACE",
@@ -100,39 +95,25 @@ def _evidence_commands(commands: Any) -> None:
     )
     audit.add_argument("--public", metavar="KEY.pub", type=Path, help="the site's public key: the signatures too")
     audit.add_argument("--number", type=int, default=0, help="of the signature you were told of: no older one counts")
-    audit.set_defaults(command=_audit)
 
-    trial = commands.add_parser("selftest", help="plant invented identifiers into copies of own files; what is left?")
-    trial.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
+    what = "plant invented identifiers into copies of own files; what is left?"
+    trial = add_command(commands, "selftest", what, _selftest)
     trial.add_argument("--files", type=int, default=40, help="how many are copied, of every kind in turn (40; 0 = all)")
-    trial.set_defaults(command=_selftest)
 
-    sign = commands.add_parser("sign", help="sign what is packed: its seal and the audit log, with the site's key")
-    sign.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
+    sign = add_command(commands, "sign", "sign what is packed: its seal and the audit log, with the site's key", _sign)
     sign.add_argument("--by", metavar="NAME", required=True, help="the person who signs")
     sign.add_argument("--note", metavar="TEXT", default="signed with chorus-nb sign", help="what was looked at")
-    sign.set_defaults(command=_sign)
 
-    crosswalk = commands.add_parser(
-        "crosswalk",
-        help="what a value became, or was before, as CSV; identifiable, it stays at the site",
-        epilog="Conditions are joined by and.",
-    )
-    crosswalk.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
+    what = "what a value became, or was before, as CSV; identifiable, it stays at the site"
+    crosswalk = add_command(commands, "crosswalk", what, _crosswalk, note="\nConditions are joined by and.\n")
     crosswalk.add_argument("--old", metavar="VALUE", help="an original value: a UID, accession, patient, date or text")
     crosswalk.add_argument("--new", metavar="VALUE", help="a value of the release")
     crosswalk.add_argument("--element", metavar="TAG", help="(gggg,eeee) or keyword")
     crosswalk.add_argument("--source", metavar="PATH", help="a file, by its path below the source or below release/")
     crosswalk.add_argument("--each-file", action="store_true", help="a row for each file, not for each change")
-    crosswalk.set_defaults(command=_crosswalk)
 
-    status = commands.add_parser("status", help="say whether the release may leave and what waits for whom")
-    status.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
-    status.set_defaults(command=_status)
-
-    pdf = commands.add_parser("pdf", help="print all reports that may be shared to one PDF, where Chromium is")
-    pdf.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
-    pdf.set_defaults(command=_pdf)
+    add_command(commands, "status", "say whether the release may leave and what waits for whom", _status)
+    add_command(commands, "pdf", "print all reports that may be shared to one PDF, where Chromium is", _pdf)
 
 
 def _run_command(chosen: argparse.Namespace) -> int:
@@ -329,7 +310,7 @@ def _pdf(chosen: argparse.Namespace) -> int:
 
 
 def _parameters(chosen: argparse.Namespace) -> int:
-    from chorus_nb.workbench.template import site_template
+    from chorus_nb.workbench.template import parameter_schema, site_template
 
-    print(site_template(), end="")
+    print(parameter_schema() if chosen.schema else site_template(), end="")
     return 0

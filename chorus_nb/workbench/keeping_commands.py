@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from chorus_nb.workbench.given import given
+from chorus_nb.workbench.shell import add_command
 
 
 def keeping_commands(commands: Any) -> None:
     """withdraw, rotate-key, backup and restore."""
-    withdraw = commands.add_parser(
-        "withdraw",
-        help="take a patient or an accession out of everything, for good, and prove it by search",
-        epilog="0: none of their identifiers stands where it may not; 1: some do, or a place could not be searched.",
-    )
-    withdraw.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
+    what = "take a patient or an accession out of everything, for good, and prove it by search"
+    codes = "\n0: none of their identifiers stands where it may not; 1: some do, or a place could not be searched.\n"
+    withdraw = add_command(commands, "withdraw", what, _withdraw, note=codes)
     whom = withdraw.add_mutually_exclusive_group(required=True)
     whom.add_argument("--person", metavar="PERSON_ID", type=int, default=0, help="OMOP person_id: all of a person")
     whom.add_argument("--accession", metavar="ID", type=int, default=0, help="image_occurrence_id: one accession")
@@ -24,22 +22,18 @@ def keeping_commands(commands: Any) -> None:
     withdraw.add_argument("--by", metavar="NAME", required=True, help="the person who decides")
     withdraw.add_argument("--note", metavar="WHY", help="why; stays in local/decisions")
     withdraw.add_argument("--undo", action="store_true", help="take back what the same person withdrew")
-    withdraw.set_defaults(command=_withdraw)
 
-    rotate = commands.add_parser("rotate-key", help="make another site key on purpose: every UID changes")
-    rotate.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
+    rotate = add_command(commands, "rotate-key", "make another site key on purpose: every UID changes", _rotate)
     rotate.add_argument("--by", metavar="NAME", required=True, help="the person who decides")
     rotate.add_argument("--note", metavar="WHY", required=True, help="why; stands in the audit log")
-    rotate.set_defaults(command=_rotate)
 
-    backup = commands.add_parser("backup", help="write what cannot be made anew to one file that a passphrase locks")
-    backup.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
+    what = "write what cannot be made anew to one file that a passphrase locks"
+    backup = add_command(commands, "backup", what, _backup)
     backup.add_argument("to", metavar="TO", type=Path, help="the file to write, outside of the workspace")
-    backup.set_defaults(command=_backup)
-    restore = commands.add_parser("restore", help="put back what chorus-nb backup wrote; nothing is written over")
+    what = "put back what chorus-nb backup wrote; nothing is written over"
+    restore = add_command(commands, "restore", what, _restore, file=False)
     restore.add_argument("source", metavar="FROM", type=Path, help="the file that chorus-nb backup wrote")
     restore.add_argument("file", metavar="FILE.yaml", help="the parameters of the run")
-    restore.set_defaults(command=_restore)
     for one in (backup, restore):
         one.add_argument("--passphrase-env", metavar="NAME", default="", help="the variable that holds the passphrase")
 

@@ -1,4 +1,4 @@
-"""``parameters/site_template.yaml``, generated from the model's own descriptions."""
+"""``parameters/site_template.yaml`` and its JSON schema for editors, generated from the model's own descriptions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import textwrap
 
 from chorus_nb.parameters import Parameters
 
-TEMPLATE_HEAD = """\
+SCHEMA_FILE = "schema.json"  # beside the template: chorus-nb parameters --schema
+TEMPLATE_HEAD = f"""\
+# yaml-language-server: $schema={SCHEMA_FILE}
 # The parameters of a run, all of them, with their defaults: copy this file, change what differs at your site.
 # Where something better than the default is recommended (deface), that stands here.
 # site, source, omop, lookup and workspace have none; most sites set only these. Made by: chorus-nb parameters
@@ -29,3 +31,10 @@ def site_template() -> str:
         # JSON is YAML in flow style, and quotes every text
         blocks.append(f"{meaning}\n{name}: {json.dumps(extra.get('recommended', field.default))}\n")
     return "\n".join(blocks)
+
+
+def parameter_schema() -> str:
+    """The model as JSON schema: an editor completes names, shows what they mean and marks what is misspelt."""
+    schema = Parameters.model_json_schema()
+    schema |= {"title": "Parameters of the CHoRUS imaging workbench", "description": "The parameters of a run."}
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.abc
+import json
+import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,15 +15,17 @@ from pathlib import Path
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from chorus_nb.__main__ import command
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import PATHS, Parameters
 from chorus_nb.release.delivery import UPLOAD_VARIABLE, token_given
-from chorus_nb.workbench.commands import main
+from chorus_nb.workbench.commands import _parser, main
 from chorus_nb.workbench.given import typed
 from chorus_nb.workbench.run import select
-from chorus_nb.workbench.template import site_template
+from chorus_nb.workbench.shell import GIVEN_LIKE, PROGRAM
+from chorus_nb.workbench.template import SCHEMA_FILE, parameter_schema, site_template
 
 ROOT = Path(__file__).parents[2]
 
@@ -177,9 +182,17 @@ def test_the_site_template_is_generated_from_the_model() -> None:
     assert Parameters.of(yaml.safe_load(text)) == Parameters.of({"deface": "apply"}), "the defaults, and what is better"
 
 
-def test_every_parameter_file_is_accepted_by_the_model() -> None:
+def test_the_schema_for_editors_is_generated_and_takes_what_the_model_takes() -> None:
+    text = (ROOT / "parameters" / SCHEMA_FILE).read_text(encoding="utf-8")
+    assert text == parameter_schema(), f"run: chorus-nb parameters --schema > parameters/{SCHEMA_FILE}"
+    schema = Draft202012Validator(json.loads(text))
     for path in (ROOT / "parameters").glob("*.yaml"):
-        Parameters.read(path)
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        Parameters.of(values)
+        assert list(schema.iter_errors(values)) == []
+        [misspelt] = schema.iter_errors({**values, "shift_cod": 1})
+        assert "shift_cod" in misspelt.message
+    assert site_template().startswith(f"# yaml-language-server: $schema={SCHEMA_FILE}\n")
 
 
 def normal(requirement: str) -> str:
@@ -251,4 +264,36 @@ def test_help_waits_for_no_library() -> None:
     code = "import sys; from chorus_nb.workbench import commands; commands._parser(); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "chorus_nb.workbench.commands" in loaded
-    assert {"numpy", "pandas", "pyarrow", "pydantic", "pydicom", "IPython"}.isdisjoint(loaded)
+    assert {"numpy", "pandas", "pyarrow", "pydantic", "pydicom", "IPython", "rich", "argcomplete"}.isdisjoint(loaded)
+
+
+def test_every_command_has_examples_that_can_be_given() -> None:
+    [commands] = [action.choices for action in _parser()._actions if isinstance(action.choices, dict)]
+    assert list(GIVEN_LIKE) == ["", *commands]
+    for name, examples in GIVEN_LIKE.items():
+        for line in re.split(" && |\n", "\n".join(f"{PROGRAM} {example}" for example in examples)):
+            program, *arguments = shlex.split(line.partition(" > ")[0].partition(" -- ")[0], comments=True)
+            assert program == PROGRAM and arguments[0] == (name or arguments[0])
+            _parser().parse_args(arguments)
+        assert all(example in (commands[name] if name else _parser()).format_help() for example in examples)
+
+
+def test_help_is_in_colour_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rich_argparse", reason="it is in the lock")
+    assert "\x1b[" not in _parser().format_help()
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert "\x1b[" in _parser().format_help()
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[" not in _parser().format_help()
+
+
+def test_the_shell_completes_commands_and_parameters(tmp_path: Path) -> None:
+    pytest.importorskip("argcomplete", reason="it is in the lock")
+    for line, completed in (("chorus-nb outl", "outlook "), ("chorus-nb check a.yaml --set shift_c", "shift_code=")):
+        asked = {"_ARGCOMPLETE": "1", "COMP_LINE": line, "COMP_POINT": str(len(line)), "_ARGCOMPLETE_IFS": "\n"}
+        asked |= {"_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "said"), "_ARGCOMPLETE_SUPPRESS_SPACE": "0"}
+        command = [sys.executable, "-m", "chorus_nb"]
+        subprocess.run(command, env=os.environ | asked, capture_output=True, check=True)
+        assert (tmp_path / "said").read_text() == completed

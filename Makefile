@@ -1,5 +1,6 @@
 # make demo: the whole workbench on the demo site · make test · make check: the fast tests · make lab: JupyterLab on the demo site
 # make bundle: all that an install without a network needs, in dist/bundle · make offline: installs it and runs the demo · make lock
+# make docs: the pages as a site · make sbom: the bill of materials
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +11,7 @@ TWO := -n 2 --dist loadscope --no-loadscope-reorder --max-worker-restart 0 # a r
 unexport PYTHONDONTWRITEBYTECODE  # without bytecode every notebook would compile all its imports again
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo check test lab bundle sbom offline lock
+.PHONY: demo check test lab bundle docs sbom offline lock
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -53,6 +54,12 @@ bundle: $(VENV)/ready
 	cp requirements.lock Containerfile docs/install.md LICENSE $(BUNDLE)
 	$(MAKE) --no-print-directory sbom SBOM=$(BUNDLE)/sbom.cdx.json
 	cd $(BUNDLE) && find . -type f ! -name SHA256SUMS | LC_ALL=C sort | xargs sha256sum > SHA256SUMS
+
+LOADED := <(script|link|img|iframe)[^>]* (src|href)="?(https?:)?//
+docs: $(VENV)/ready # the pages as a site in dist/docs, with the reports of the demo where it has run; nothing in it is loaded from elsewhere
+	NO_MKDOCS_2_WARNING=1 $(BIN)/uv tool run --quiet --with "mkdocs-material>=9.6,<10" --with "mkdocstrings[python]>=1,<2" --with ruff \
+		--from "mkdocs<2" mkdocs build --quiet --strict
+	! grep -rEl '$(LOADED)' dist/docs --include=*.html
 
 SBOM := dist/sbom.cdx.json
 sbom: $(VENV)/ready # CycloneDX: what is installed by the lock, with versions, licences and what needs what

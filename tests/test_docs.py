@@ -191,6 +191,20 @@ def test_the_version_stands_in_one_place() -> None:
     assert [tag for tag in tags.split() if tag.startswith("v") and tag != f"v{chorus_nb.__version__}"] == []
 
 
+def test_the_site_of_the_pages_has_every_page_of_docs_and_asks_nothing_of_the_net() -> None:
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    site = yaml.safe_load(text)
+    pages = set(re.findall(r"[\w/]+\.md", str(site["nav"]))) - {"gallery.md"}
+    assert {page.relative_to(ROOT).as_posix() for page in PAGES if page.is_relative_to(ROOT / "docs")} - pages == set()
+    assert [page for page in pages if not (ROOT / page).is_file()] == []
+    assert site["theme"]["font"] is False and "://" not in text
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    [loaded] = re.findall(r"^LOADED := (.+)$", makefile, re.MULTILINE)
+    assert re.search(loaded, '<script async src="https://there/x.js">') and not re.search(
+        loaded, '<a href="https://a">'
+    )
+
+
 def test_every_issue_form_keeps_patient_data_out() -> None:
     forms = [path for path in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml") if path.stem != "config"]
     for form in forms:

@@ -6,7 +6,8 @@ The verifier's own way from files to a volume; shares nothing with 03's (faces/s
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,41 +45,80 @@ class PlacedSlice(NamedTuple):
     corner: NDArray[np.float64]
     ways: NDArray[np.float64]
     apart: tuple[float, float]
+    plane: NDArray[np.float32]
+    """in blocks of about a cube, in the units that its header says"""
+    is_ct: bool
 
 
-def stack_of(paths: Sequence[Path]) -> list[PlacedSlice] | str:
-    """The largest stack of parallel slices among the files of a series, 3 mm apart; a text says why there is none."""
-    slices: list[PlacedSlice] = []
-    for path in paths:
-        with quiet():
-            dataset = dcmread(path, stop_before_pixels=True)
+class Slices:
+    """What the files of a series show, taken in one by one, each read and decoded once."""
+
+    def __init__(self) -> None:
+        self._slices: list[PlacedSlice] = []
+        self._why = ""
+
+    def add(self, path: Path, dataset: Dataset, pixels: NDArray[Any]) -> None:
+        """A file with its decoded ``pixels``."""
         if dataset.get("Modality") not in MODALITIES:
-            return "no volume"
-        if TO_IGNORE in (dataset.get("ImageType") or ()):
-            return "mosaics are not unpacked here"
-        slices.extend(_slices(path, dataset))
-    stack = _thinned(_largest_run(slices))
-    if not stack:
-        return "fewer than ten slices or 50 mm" if slices else "no place in space"
-    return stack
+            self._why = self._why or "no volume"
+        elif TO_IGNORE in (dataset.get("ImageType") or ()):
+            self._why = self._why or "mosaics are not unpacked here"
+        else:
+            self._slices.extend(_slices(path, dataset, pixels))
+
+    def stack(self) -> list[PlacedSlice] | str:
+        """The largest stack of parallel slices, 3 mm apart; a text says why there is none."""
+        stack = [] if self._why else _thinned(_largest_run(self._slices))
+        return stack or self._why or ("fewer than ten slices or 50 mm" if self._slices else "no place in space")
 
 
-def body_of(stack: Sequence[PlacedSlice], opened: Callable[[Path], Path | BytesIO] = lambda path: path) -> Body | str:
-    """The pixels of a stack, of its own files or of those ``opened`` in their place; a text says why there is none."""
-    planes, is_ct = _decoded(stack, opened)
-    if len({plane.shape for plane in planes}) > 1:
+def slices_of(files: Iterable[tuple[Path, Path | BytesIO]]) -> Slices:
+    """The slices of files, each with what is to be read for it."""
+    taken = Slices()
+    for path, content in files:
+        with quiet():
+            dataset = dcmread(content)
+        if dataset.get("Modality") in MODALITIES:
+            taken.add(path, dataset, reading.decode_pixels(dataset))
+        else:
+            taken.add(path, dataset, np.empty(0))
+    return taken
+
+
+def with_planes_of(stack: Sequence[PlacedSlice], original: Callable[[Path], bytes]) -> list[PlacedSlice]:
+    """The stack with the pixels that its files had in the source."""
+    planes: dict[tuple[Path, int], NDArray[np.float32]] = {}
+    for path, slices in itertools.groupby(stack, lambda one: one.path):
+        with quiet():
+            dataset = dcmread(BytesIO(original(path)))
+        pixels = reading.decode_pixels(dataset)
+        planes |= {(path, one.frame): _plane(dataset, pixels, one.frame, one.apart) for one in slices}
+    return [one._replace(plane=planes[one.path, one.frame]) for one in stack]
+
+
+def body_of(stack: Sequence[PlacedSlice]) -> Body | str:
+    """The pixels of a stack; a text says why there is none."""
+    if len({one.plane.shape for one in stack}) > 1:
         return "slices of several sizes"
-    return _on_cubes(stack, planes, is_ct=is_ct)
+    return _on_cubes(stack)
 
 
-def _slices(path: Path, dataset: Dataset) -> Iterator[PlacedSlice]:
+def _slices(path: Path, dataset: Dataset, pixels: NDArray[Any]) -> Iterator[PlacedSlice]:
     shared = (dataset.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
     own = dataset.get("PerFrameFunctionalGroupsSequence") or [dataset]
     for frame, group in enumerate(own):
         parts = [dataset, *(_items(shared)), *(_items(group))]
         corner, ways, apart = (_numbers(parts, name, count) for name, count in PLACE.items())
         if corner is not None and ways is not None and apart is not None and apart.min() > 0:
-            yield PlacedSlice(path, frame, corner, ways, (float(apart[0]), float(apart[1])))
+            spaced = float(apart[0]), float(apart[1])
+            plane = _plane(dataset, pixels, frame, spaced)
+            yield PlacedSlice(path, frame, corner, ways, spaced, plane, dataset.get("Modality") == "CT")
+
+
+def _plane(dataset: Dataset, pixels: NDArray[Any], frame: int, apart: tuple[float, float]) -> NDArray[np.float32]:
+    several = int(dataset.get("NumberOfFrames") or 1) > 1
+    slope, intercept = float(dataset.get("RescaleSlope") or 1), float(dataset.get("RescaleIntercept") or 0)
+    return _blocks(np.squeeze(pixels[frame] if several else pixels), apart) * np.float32(slope) + np.float32(intercept)
 
 
 def _numbers(parts: list[Dataset], name: str, count: int) -> NDArray[np.float64] | None:
@@ -125,28 +165,6 @@ def _thinned(run: list[PlacedSlice]) -> list[PlacedSlice]:
     return kept
 
 
-def _decoded(
-    stack: Sequence[PlacedSlice], opened: Callable[[Path], Path | BytesIO]
-) -> tuple[list[NDArray[np.float32]], bool]:
-    """Each slice in blocks of about a cube, in the units that its header says, and whether it is CT; read once."""
-    frames: dict[Path, dict[int, int]] = collections.defaultdict(dict)
-    for place, one in enumerate(stack):
-        frames[one.path][one.frame] = place
-    planes: dict[int, NDArray[np.float32]] = {}
-    is_ct = False
-    for path, wanted in frames.items():
-        with quiet():
-            dataset = dcmread(opened(path))
-        is_ct = dataset.get("Modality") == "CT"
-        pixels = reading.decode_pixels(dataset)
-        several = int(dataset.get("NumberOfFrames") or 1) > 1
-        slope, intercept = float(dataset.get("RescaleSlope") or 1), float(dataset.get("RescaleIntercept") or 0)
-        for frame, place in wanted.items():
-            plane = np.squeeze(pixels[frame] if several else pixels)
-            planes[place] = _blocks(plane, stack[place].apart) * np.float32(slope) + np.float32(intercept)
-    return [planes[place] for place in range(len(stack))], is_ct
-
-
 def _factors(apart: tuple[float, float]) -> tuple[int, int]:
     return max(1, int(CUBE / apart[0])), max(1, int(CUBE / apart[1]))
 
@@ -154,11 +172,12 @@ def _factors(apart: tuple[float, float]) -> tuple[int, int]:
 def _blocks(plane: NDArray[Any], apart: tuple[float, float]) -> NDArray[np.float32]:
     down, across = _factors(apart)
     rows, columns = plane.shape[0] // down, plane.shape[1] // across
-    cut = plane[: rows * down, : columns * across].astype(np.float32)
-    return np.asarray(cut.reshape(rows, down, columns, across).mean(axis=(1, 3)))
+    cut = plane[: rows * down, : columns * across].reshape(rows, down, -1)
+    sums = cut.sum(axis=1, dtype=np.float32).reshape(rows, columns, across).sum(axis=2)
+    return np.asarray(sums / np.float32(down * across))
 
 
-def _on_cubes(stack: Sequence[PlacedSlice], planes: list[NDArray[np.float32]], *, is_ct: bool) -> Body:
+def _on_cubes(stack: Sequence[PlacedSlice]) -> Body:
     """Linear between the slices and within them; a gantry's tilt shifts them against each other."""
     import SimpleITK as sitk
 
@@ -167,7 +186,7 @@ def _on_cubes(stack: Sequence[PlacedSlice], planes: list[NDArray[np.float32]], *
     axes /= np.linalg.norm(axes, axis=0)
     heights = np.array([_height(one) for one in stack]) - _height(first)
     levels = np.arange(0, heights[-1] + 0.1, CUBE)
-    even = _between(np.stack(planes), heights, levels)
+    even = _between(np.stack([one.plane for one in stack]), heights, levels)
     block = np.array(_factors(first.apart)) * first.apart  # mm of a block: down, across
     shift = (stack[-1].corner - first.corner) @ axes / max(heights[-1], 1e-6) * CUBE  # of a level, along the axes
     image = sitk.GetImageFromArray(even)
@@ -186,7 +205,7 @@ def _on_cubes(stack: Sequence[PlacedSlice], planes: list[NDArray[np.float32]], *
         float(even.min()),
     )
     middle = (np.array([block[1] - first.apart[1], block[0] - first.apart[0]]) / 2) @ axes[:, :2].T
-    return Body(sitk.GetArrayFromImage(made), axes, first.corner + middle, is_ct)
+    return Body(sitk.GetArrayFromImage(made), axes, first.corner + middle, first.is_ct)
 
 
 def _between(

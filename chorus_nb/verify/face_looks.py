@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
+from numpy.typing import NDArray
+from pydicom import Dataset
 
 from chorus_nb import tables
 from chorus_nb.layout import series_folder
+from chorus_nb.verify.bodies import Slices
 from chorus_nb.verify.fronts import Front, front_in
-from chorus_nb.verify.skulls import Skull, skull_in
+from chorus_nb.verify.skulls import Levels, Skull
 
 SAID_WITHOUT_FACE = ("defaced", "no_face_in_view", "came_without_face", "no_head")  # by 03
 
@@ -73,11 +76,27 @@ class FaceLook(NamedTuple):
         return "; ".join(said)
 
 
-def look_at(paths: Sequence[Path], original: Callable[[Path], bytes] | None = None) -> FaceLook:
-    """Of the files of a series, in their order; ``original``: what they were, where a face is said to be removed."""
-    front = front_in(paths, original)
-    skull = skull_in(paths)
-    return FaceLook(skull, None, front) if isinstance(front, str) else FaceLook(skull, front)
+class Looking:
+    """The files of a series (``count`` of them), taken in one by one with the pixels that others need too."""
+
+    def __init__(self, count: int) -> None:
+        self._slices, self._levels = Slices(), Levels(count)
+        self._fault: Exception | None = None
+
+    def add(self, path: Path, dataset: Dataset, pixels: NDArray[Any]) -> None:
+        """A file in its turn, with its decoded ``pixels``; what a header without sense leads to is told at the end."""
+        try:
+            self._slices.add(path, dataset, pixels)
+            self._levels.add(dataset, pixels)
+        except Exception as fault:
+            self._fault = fault
+
+    def look(self, original: Callable[[Path], bytes] | None = None) -> FaceLook:
+        """At what was taken in; ``original``: what a file was, where a face is said to be removed."""
+        if self._fault:
+            raise self._fault
+        front, skull = front_in(self._slices, original), self._levels.skull()
+        return FaceLook(skull, None, front) if isinstance(front, str) else FaceLook(skull, front)
 
 
 def face_looks(

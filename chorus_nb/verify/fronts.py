@@ -13,14 +13,13 @@ import functools
 import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
-from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chorus_nb.verify.bodies import CUBE, Body, body_of, stack_of
+from chorus_nb.verify.bodies import CUBE, Body, Slices, body_of, with_planes_of
 
 SKIN_FROM = -300.0  # Hounsfield units
 WEAKER = (1.0, 0.6)  # parts of Otsu's threshold: the skin of a face is weaker than its head
@@ -158,19 +157,19 @@ class Skin:
         return apart, growth @ self.axes.T, there
 
 
-def front_in(paths: Sequence[Path], original: Callable[[Path], bytes] | None = None) -> Front | str:
-    """Of the files of a series; a text says why it could not be asked.
+def front_in(slices: Slices, original: Callable[[Path], bytes] | None = None) -> Front | str:
+    """Of the slices of a series; a text says why it could not be asked.
 
     ``original``: the source of a file from which a face is said to be removed. A head without its face lies on its
     skin in more ways than one; where it lay before is known from the source.
     """
     if importlib.util.find_spec("SimpleITK") is None:
         return "SimpleITK is not installed"
-    stack = stack_of(paths)
+    stack = slices.stack()
     body = stack if isinstance(stack, str) else body_of(stack)
     if isinstance(stack, str) or isinstance(body, str):
         return str(body)
-    before = body_of(stack, lambda path: BytesIO(original(path))) if original else ""
+    before = body_of(with_planes_of(stack, original)) if original else ""
     whole = None if isinstance(before, str) else laid_on(before)
     if whole and whole.front.has_face:
         return left_of(whole, body)

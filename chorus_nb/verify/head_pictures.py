@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from chorus_nb import tables
 from chorus_nb.errors import FileFault
 from chorus_nb.guard import one_file
-from chorus_nb.verify.bodies import CUBE, body_of, stack_of
+from chorus_nb.verify.bodies import CUBE, body_of, slices_of
 from chorus_nb.verify.fronts import Laid, Points, average_head, laid_on, on_skin
 from chorus_nb.workspace import Workspace
 
@@ -56,7 +56,8 @@ def _picture(workspace: Workspace, row: pd.Series) -> HeadPicture | None:
     folder = (workspace.quarantine if row.held else workspace.release) / row.folder
     try:
         with one_file("a picture"):
-            stack = stack_of(sorted(path for path in folder.iterdir() if path.is_file()))
+            files = sorted(path for path in folder.iterdir() if path.is_file())
+            stack = slices_of((path, path) for path in files).stack()
             body = stack if isinstance(stack, str) else body_of(stack)
             laid = None if isinstance(body, str) else laid_on(body)
             if laid is None or isinstance(body, str):

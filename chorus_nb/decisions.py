@@ -233,6 +233,24 @@ def series_digests(workspace: Workspace, series: Iterable[str]) -> dict[str, str
     return {one: blake3(rows.to_csv(index=False).encode()).hexdigest() for one, rows in images.items()}
 
 
+def images_meant(workspace: Workspace, rows: Mapping[str, Cells]) -> dict[str, str]:
+    """The SOP Instance UID that each row on an image is about, by its path.
+
+    A row by hand names a path only; which image that was is remembered, for next month it may lie elsewhere.
+    """
+    told = {item: row["SOPInstanceUID"] for item, row in rows.items()}
+    by_hand = {item for item, instance in told.items() if not instance}
+    if not by_hand:
+        return told
+    known = workspace.read_or_empty(tables.DECIDED_IMAGES)
+    met = workspace.read_or_empty(tables.CATALOG)[["source_path", "SOPInstanceUID"]]
+    met = met[met.source_path.isin(by_hand.difference(known.source_path)) & (met.SOPInstanceUID != "")]
+    if len(met):
+        known = tables.frame(tables.DECIDED_IMAGES, [*known.to_dict("records"), *met.to_dict("records")])
+        workspace.write(tables.DECIDED_IMAGES, known)
+    return told | dict(known[known.source_path.isin(by_hand)].itertuples(index=False, name=None))
+
+
 # --- a file that only grows, by whole lines ---------------------------------------------------------------------------
 
 

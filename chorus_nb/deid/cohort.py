@@ -8,7 +8,7 @@ import functools
 import pandas as pd
 
 from chorus_nb import tables
-from chorus_nb.decisions import Cells, DecisionLog
+from chorus_nb.decisions import Cells, DecisionLog, images_meant
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import resolve
 from chorus_nb.tables.cells import from_cell
@@ -79,10 +79,13 @@ def naming_nothing(cohort: pd.DataFrame, catalog: pd.DataFrame) -> int:
 
 
 def excluded(workspace: Workspace, catalog: pd.DataFrame) -> pd.Series:
-    """Which files of the catalog a person excluded, by themselves, their series or their study."""
-    items = EXCLUSION_LOG.current(workspace).keys()
+    """Which files of the catalog a person excluded, by themselves (under another path, too), their series or study."""
+    rows = EXCLUSION_LOG.current(workspace)
+    of_files = {item: row for item, row in rows.items() if not item.startswith(("study:", "series:"))}
+    items, instances = rows.keys(), {*images_meant(workspace, of_files).values()} - {""}
     return (
         catalog["source_path"].isin(items)
+        | catalog["SOPInstanceUID"].isin(instances)
         | ("series:" + catalog["SeriesInstanceUID"].str.strip(BLANK)).isin(items)
         | ("study:" + catalog["StudyInstanceUID"].str.strip(BLANK)).isin(items)
     )

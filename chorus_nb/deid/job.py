@@ -111,10 +111,14 @@ def _gone(workspace: Workspace) -> list[str]:
 def withdraw_vanished(workspace: Workspace, reviewer: str, note: str) -> pd.DataFrame:
     """Take the :func:`vanished` files out of the release; the decision is written to ``image_decisions``."""
     gone = vanished(workspace)
-    rows = ({"item": str(path), "decision": "reject", "note": note} for path in gone.source_path)
-    IMAGE_LOG.append(workspace, reviewer, *rows)
     outcomes = workspace.read(tables.OUTCOMES)
     out = outcomes.source_path.isin(gone.source_path)
+    pixels = dict(zip(outcomes.source_path[out], outcomes.pixel_digest_before[out], strict=True))
+    known = workspace.read(tables.CATALOG, ["source_path", "SOPInstanceUID", "acquired"])
+    known = known[known.source_path.isin(gone.source_path)].rename(columns={"source_path": "item"})
+    reject = {"decision": "reject", "note": note}
+    rows = ({**row, **reject, "pixel_digest": pixels[row["item"]]} for row in known.to_dict("records"))
+    IMAGE_LOG.append(workspace, reviewer, *rows)
     outcomes.loc[out, ["status", "reason"]] = ("held_back", "rejected_by_review")
     outcomes.loc[out, list(NOT_RELEASED)] = tuple(NOT_RELEASED.values())
     outcomes.loc[out, ["face_share", "seconds"]] = 0.0

@@ -31,7 +31,7 @@ TOO_MUCH = 0.25  # share of the picture: filling more than that is for a person 
 # columns of the candidates that matter beyond triage
 JUDGE_COLUMNS = [
     *("source_path", "size", "modified_ns", "SeriesInstanceUID", "SOPInstanceUID"),
-    *("InstanceNumber", "Rows", "Columns"),
+    *("acquired", "InstanceNumber", "Rows", "Columns"),
     *("risk", "risk_reason", "device", "group"),
 ]
 ROUNDS = 3  # of filling and looking again before an image is held back instead
@@ -200,7 +200,8 @@ class _Judge:
         return None
 
     def _decision(self, row: Any) -> ImageDecision | None:
-        return self._decisions.on(row.source_path, row.SeriesInstanceUID, row.device)
+        seen_by = row.SeriesInstanceUID, row.device, row.SOPInstanceUID, row.acquired
+        return self._decisions.on(row.source_path, *seen_by)
 
     def _highest(self, findings: Iterable[TextFinding]) -> str:
         tiers = {self._decisions.tier(finding) for finding in findings}

@@ -67,12 +67,14 @@ class _Allowed:
     def __init__(self, workspace: Workspace) -> None:
         self._decisions = ImageDecisions(workspace)
         verdicts = workspace.read(tables.IMAGE_VERDICTS, ["source_path", "device"])
-        series = workspace.read(tables.CATALOG, ["source_path", "SeriesInstanceUID"])
-        self._rows: dict[Any, Any] = verdicts.merge(series).set_index("source_path").to_dict("index")
+        known = ["source_path", "SeriesInstanceUID", "SOPInstanceUID", "acquired"]
+        catalog = workspace.read(tables.CATALOG, known)
+        self._rows: dict[Any, Any] = verdicts.merge(catalog).set_index("source_path").to_dict("index")
 
     def result(self, source_path: str, findings: list[TextFinding]) -> str:
         row = self._rows[source_path]
-        decision = self._decisions.on(source_path, row["SeriesInstanceUID"], row["device"])
+        about = (row[name] for name in ("SeriesInstanceUID", "device", "SOPInstanceUID", "acquired"))
+        decision = self._decisions.on(source_path, *about)
         tiers = {self._decisions.tier(finding) for finding in self._decisions.holding(findings, decision)}
         return next((f"{tier}_text_left" for tier in ("high", "medium") if tier in tiers), NOTHING_LEFT)
 

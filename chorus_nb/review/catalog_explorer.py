@@ -175,7 +175,10 @@ class CatalogExplorer(Panel):
             f"study:{row.study}" if row.study else f"series:{row.series}" if row.series else str(row.file)
             for row in rows.itertuples()
         ]
-        lines = [{"item": item, "decision": "exclude", "note": note} for item in items]
+        catalog = self.workspace.read(tables.CATALOG, ["source_path", "SOPInstanceUID"])
+        instances = dict(catalog[catalog.source_path.isin(rows.file)].itertuples(index=False, name=None))
+        told = {"decision": "exclude", "note": note}
+        lines = [{**told, "item": item, "SOPInstanceUID": instances.get(item, "")} for item in items]
         EXCLUSION_LOG.append(self.workspace, self.reviewer, *lines)
         self._undoable.append(items)
         said = f"{len(lines):,} lines in exclusions.csv as {self.reviewer}; the next run of 03 leaves them out."

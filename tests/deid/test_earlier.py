@@ -13,6 +13,7 @@ from chorus_nb import deid, explore, tables
 from chorus_nb.errors import InputError
 from chorus_nb.mapping import make_plan
 from chorus_nb.parameters import Parameters
+from chorus_nb.pixels.decisions import IMAGE_LOG
 from chorus_nb.source.earlier import counted_only, read_earlier
 from chorus_nb.verify import checks, verify
 from chorus_nb.workbench.index import render_index
@@ -24,8 +25,10 @@ from tests.deid.small_run import SmallSite, age, run, same_key, times, tree
 def site(tmp_path: Path) -> SmallSite:
     site = SmallSite(tmp_path)
     site.add("january/one", InstanceNumber=1)
-    site.add("january/two", InstanceNumber=2)
-    site.add("january/other", PatientID="MRN-2", AccessionNumber="ACC-3", SeriesInstanceUID="1.2.3.77")
+    site.add("january/two", InstanceNumber=2, StudyTime="080000")
+    site.add(
+        "january/other", StudyTime="090000", PatientID="MRN-2", AccessionNumber="ACC-3", SeriesInstanceUID="1.2.3.77"
+    )
     return site
 
 
@@ -140,6 +143,23 @@ def test_a_vanished_file_stays_until_somebody_takes_it_out(site: SmallSite) -> N
     outcomes = run(workspace)
     assert outcomes.reason["january/one"] == "rejected_by_review"
     assert deid.vanished(workspace).empty
+    site.add("elsewhere", InstanceNumber=1)
+    again = run(workspace)
+    assert again.reason["elsewhere"] == "rejected_by_review", "the same pixels under another UID"
+    assert (again.status == "released").sum() == 2
+
+
+@pytest.mark.parametrize("delivery", ["full", "append"])
+def test_a_rejected_image_that_is_sent_again_elsewhere_stays_out(site: SmallSite, delivery: str) -> None:
+    """A row by hand names a path only, and the next month has another."""
+    workspace = site.open(delivery=delivery)
+    IMAGE_LOG.append(workspace, "ada", {"item": "january/one", "decision": "reject", "note": "a face"})
+    assert run(workspace).reason["january/one"] == "rejected_by_review"
+    (site.dicom / "january/one").rename(site.dicom / "two")
+    for name in ("three", "four"):
+        (site.dicom / ("two" if name == "three" else "three")).rename(site.dicom / name)
+        assert run(workspace).reason[name] == "rejected_by_review"
+    assert len(tree(workspace.release)) == 2
 
 
 def test_a_file_that_leaves_the_release_comes_back_without_its_source(site: SmallSite) -> None:

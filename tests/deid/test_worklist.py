@@ -327,8 +327,10 @@ def test_what_a_person_excluded_is_held_back_until_it_is_taken_back(site: SmallS
     EXCLUSION_LOG.append(workspace, "ada", {"item": item, "decision": "exclude", "note": "a phantom"})
     worklist = plan(workspace)
     assert released(worklist) == {"a"} and worklist.reason["b"] == "excluded"
+    (site.dicom / "b").rename(site.dicom / "elsewhere")
+    assert released(plan(workspace)) == {"a"}
     EXCLUSION_LOG.withdraw(workspace, "ada")
-    assert released(plan(workspace)) == {"a", "b"}
+    assert released(plan(workspace)) == {"a", "elsewhere"}
 
 
 def test_of_two_copies_the_one_in_the_cohort_goes(site: SmallSite) -> None:

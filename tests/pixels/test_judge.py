@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,7 @@ from pydicom.uid import RLELossless
 
 from chorus_nb import tables
 from chorus_nb.pixels import Box, TextFinding, checks, controls, detection, judge
-from chorus_nb.pixels.decisions import seen_digest
+from chorus_nb.pixels.decisions import IMAGE_LOG, LOOK_AGAIN, ImageDecisions, seen_digest
 from chorus_nb.pixels.tiers import tier
 from chorus_nb.workspace import Workspace
 from tests.pixels.images_with_text import PERSON, Site, content, image, picture
@@ -21,8 +23,8 @@ TELLING = f"{PERSON}\nMI 0.8"
 DEVICE = "device:INVENTED|SCAN ONE|160x320"
 
 
-def decide(workspace: Workspace, item: str, decision: str, boxes: str = "", seen_digest: str = "") -> None:
-    row = {"item": item, "decision": decision, "boxes": boxes, "seen_digest": seen_digest}
+def decide(workspace: Workspace, item: str, decision: str, boxes: str = "", **seen: str) -> None:
+    row = {"item": item, "decision": decision, "boxes": boxes, **seen}
     row |= {"reviewer": "rev", "time": "2026-01-01T00:00:00+00:00", "note": "test"}
     workspace.write(tables.IMAGE_DECISIONS, tables.frame(tables.IMAGE_DECISIONS, [row]))
 
@@ -235,6 +237,75 @@ def test_what_kept_something_back_is_not_forgotten_when_the_file_changes(site: S
     workspace, catalog = site({"name": image()})
     decide(workspace, "name", decided, "0,0,9,9", seen_digest=blake3(b"another file").hexdigest())
     assert told(judge(workspace, catalog)) == {"name": ("hold", "changed_since_review")}
+
+
+SAME, OTHER_HEADER, OTHER_PIXELS, NEW_UIDS, HARMLESS = "bytes", "header", "pixels", "uids", "another image"
+COMES_AGAIN = {
+    SAME: {},
+    OTHER_HEADER: {"PatientName": "Other^Name"},
+    OTHER_PIXELS: {"PixelData": bytes(160 * 320)},
+    NEW_UIDS: {"SOPInstanceUID": "1.2.3.5", "SeriesInstanceUID": "1.2.3.6"},
+    HARMLESS: {"SOPInstanceUID": "1.2.3.5", "PixelData": bytes(160 * 320)},
+}
+
+
+@pytest.mark.parametrize("by_hand", [False, True], ids=["panel", "hand"])
+@pytest.mark.parametrize(
+    ("decided", "applied", "waits"),
+    [
+        ("accept", {SAME}, set()),
+        ("reject", {SAME, OTHER_HEADER, NEW_UIDS}, {OTHER_PIXELS}),
+        ("redact", {SAME, OTHER_HEADER, NEW_UIDS}, {OTHER_PIXELS}),
+    ],
+)
+def test_a_decision_follows_the_image_to_another_path(
+    site: Site, decided: str, applied: set[str], waits: set[str], by_hand: bool
+) -> None:
+    """Of a row by hand only its file tells which image it meant, and it is about whatever its pixels are."""
+    seen = image(SOPInstanceUID="1.2.3.4")
+    workspace, catalog = site({"a": seen} | {how: copy.deepcopy(seen) for how in COMES_AGAIN})
+    for how, changes in COMES_AGAIN.items():
+        again = copy.deepcopy(seen)
+        again.update(changes)
+        (Path(workspace.parameters.source) / how).write_bytes(content(again))
+        for name in {"SOPInstanceUID"} & {*changes}:
+            catalog.loc[catalog.source_path == how, name] = changes[name]
+    catalog["acquired"] = "2024-01-01 10:00:00"
+    workspace.write(tables.CATALOG, catalog)
+    kept = {"SOPInstanceUID": "1.2.3.4", "acquired": "2024-01-01 10:00:00"}
+    kept |= {"pixel_digest": blake3(seen.PixelData).hexdigest(), "seen_digest": seen_digest(workspace, "a")}
+    decide(workspace, "a", decided, "0,0,9,9", **({} if by_hand else kept))
+    if by_hand:
+        whole = {SAME, OTHER_HEADER, OTHER_PIXELS}
+        applied, waits = (set(), set()) if decided == "accept" else (whole, set())
+    else:
+        (Path(workspace.parameters.source) / "a").unlink()
+    decisions = ImageDecisions(workspace)
+    said = {
+        row.source_path: decisions.on(row.source_path, "", "", row.SOPInstanceUID, row.acquired)
+        for row in catalog[1:].itertuples()
+    }
+    expected = dict.fromkeys(COMES_AGAIN) | dict.fromkeys(applied, decided) | dict.fromkeys(waits, LOOK_AGAIN)
+    assert {how: one and one.decision for how, one in said.items()} == expected
+    assert decisions.outdated() == []
+
+
+def test_of_what_was_said_about_an_image_under_two_paths_the_later_counts(site: Site) -> None:
+    workspace, _ = site({"a": (seen := image()), "b": seen})
+    kept = {"SOPInstanceUID": str(seen.SOPInstanceUID), "seen_digest": seen_digest(workspace, "a")}
+    for item, decided in (("a", "reject"), ("b", "accept")):
+        IMAGE_LOG.append(workspace, "rev", {"item": item, "decision": decided, **kept})
+        said = [ImageDecisions(workspace).on(path, "", "", str(seen.SOPInstanceUID)) for path in ("a", "b", "c")]
+        assert said == [*[(decided, "", "image")] * 2, (LOOK_AGAIN, "", "image")], "c has other bytes"
+
+
+def test_a_row_by_hand_about_a_file_that_is_not_there_is_told(site: Site) -> None:
+    workspace, catalog = site({"a": image()})
+    workspace.write(tables.CATALOG, catalog)
+    decide(workspace, "A", "reject")
+    assert [row["item"] for row in ImageDecisions(workspace).outdated()] == ["A"]
+    decide(workspace, "a", "reject")
+    assert ImageDecisions(workspace).outdated() == []
 
 
 def test_an_image_that_comes_later_was_not_looked_at_with_its_series(site: Site) -> None:

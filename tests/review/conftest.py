@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from chorus_nb.workspace import Workspace
 from tests.browsing import Watched
 from tests.review.cine import PAYLOAD, ultrasound
 
+SITE_FOLDERS = {"source": "dicom", "omop": "omop", "lookup": "lookup"}
+
 
 @pytest.fixture
 def watched(browser: Any) -> Iterator[Watched]:
@@ -24,12 +27,22 @@ def watched(browser: Any) -> Iterator[Watched]:
     assert (page.dialogs, page.errors, page.outside) == ([], [], [])
 
 
-@pytest.fixture
-def planned(workspace: Workspace) -> Workspace:
-    """The tiny demo site after notebooks 01 and 02."""
+@pytest.fixture(scope="session")
+def planned_once(demo_site: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The tiny demo site after notebooks 01 and 02; never write to it."""
+    folders = {name: str(demo_site / folder) for name, folder in SITE_FOLDERS.items()}
+    made = {**folders, "site": "tiny", "workspace": str(tmp_path_factory.mktemp("planned") / "workspace")}
+    workspace = Workspace(Parameters.of({**made, "workers": 1})).create()
     explore.scan(workspace)
     explore.profile(workspace)
     mapping.make_plan(workspace)
+    return workspace
+
+
+@pytest.fixture
+def planned(workspace: Workspace, planned_once: Workspace) -> Workspace:
+    """A copy of the tiny demo site after notebooks 01 and 02."""
+    shutil.copytree(planned_once.root, workspace.root, dirs_exist_ok=True)
     return workspace
 
 

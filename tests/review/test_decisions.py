@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chorus_nb import tables
+from chorus_nb import explore, tables
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.identity.site_words import WORD_LOG
 from chorus_nb.mapping import load_policy
@@ -119,11 +119,42 @@ def test_a_decision_on_a_file_that_changed_since_is_not_applied_and_is_listed(wa
     assert ImageReviewer(waiting, "ada").found("a.dcm")[0]["outdated"]
 
 
+def test_what_was_decided_about_something_else_is_not_shown_as_decided(waiting: Workspace) -> None:
+    reviewer = ImageReviewer(waiting, "ada")
+    reviewer.decide("a.dcm", "accept", scope="series")
+    reviewer.decide("a.dcm", "redact", "6,4,60,14")
+    assert reviewer.progress()[0]["decided"] == {0: "redact", 1: "accept"}
+    source = Path(waiting.parameters.source)
+    (source / "c.dcm").write_bytes(ultrasound(number=3))  # comes later to the series
+    (source / "a.dcm").write_bytes(ultrasound(frames=2))
+    explore.scan(waiting)
+    waiting.write(tables.IMAGE_VERDICTS, waiting.read(tables.IMAGE_VERDICTS).assign(reason="changed"))  # as 03 does
+    again = ImageReviewer(waiting, "ada")
+    assert (again.content["decided"], again.content["changed"]) == ({}, [0, 1])
+    assert "changed since" in again._repr_mimebundle_()[0]["text/html"]
+    assert again.found("a.dcm")[0]["outdated"]
+    assert again.decide("a.dcm", "reject")[0]["decided"] == {0: "reject"}
+
+
+def test_what_was_decided_is_shown_with_the_image_under_another_path(waiting: Workspace) -> None:
+    ImageReviewer(waiting, "ada").decide("a.dcm", "redact", "6,4,60,14")
+    source = Path(waiting.parameters.source)
+    (source / "a.dcm").rename(source / "moved.dcm")
+    explore.scan(waiting)
+    verdicts = waiting.read(tables.IMAGE_VERDICTS).replace({"source_path": {"a.dcm": "moved.dcm"}})
+    waiting.write(tables.IMAGE_VERDICTS, verdicts)
+    reviewer = ImageReviewer(waiting, "ada")
+    place = reviewer.queue["source_path"].tolist().index("moved.dcm")
+    assert reviewer.content["decided"] == {place: "redact"}
+    told = reviewer.found("moved.dcm")[0]
+    assert (told["boxes"], told["outdated"], told["said"][0][2]) == ("6,4,60,14", False, "a.dcm")
+
+
 def test_a_review_goes_on_where_it_stopped_and_can_be_taken_back(waiting: Workspace) -> None:
     ImageReviewer(waiting, "ada").decide("a.dcm", "accept")
     later = ImageReviewer(waiting, "ada")
     assert later.content["decided"] == {0: "accept"}
-    assert later.undo()[0] == {"undone": "a.dcm", "place": 0, "decided": {}, "disagreements": 0}
+    assert later.undo()[0] == {"undone": "a.dcm", "place": 0, "decided": {}, "changed": [], "disagreements": 0}
     assert later.undo()[0]["undone"] == ""
 
 

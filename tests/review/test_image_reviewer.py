@@ -152,7 +152,7 @@ def test_a_blind_reading_shows_nothing_of_the_first(waiting: Workspace) -> None:
     assert not any(word in repr(shown) for word in ("ada", "redact", "rejected_by_review", "1,1,9,9", "6,4,60,14;"))
     assert blind.found("a.dcm")[0]["findings"], "what the machine read is shown"
     blind.decide("a.dcm", "accept")
-    assert blind.progress()[0] == {"decided": {0: "accept"}, "disagreements": 0}
+    assert blind.progress()[0] == {"decided": {0: "accept"}, "changed": [], "disagreements": 0}
     [pair] = IMAGE_LOG.agreement(waiting).to_dict("records")
     assert (pair["reviewer"], pair["second_reviewer"], pair["items"], pair["agreed"]) == ("ada", "grace", 1, 0)
 

@@ -18,6 +18,7 @@ function render({ model, el }) {
     drawn: new Map(),
     chosen: -1,
     decided: content.decided,
+    changed: new Set(content.changed),
     shown: [],
     rate: 10,
     playing: false,
@@ -110,7 +111,7 @@ function render({ model, el }) {
       ...near.map((index) => {
         const cells = queue[index];
         const name = cells[at.source_path].split("/").pop();
-        const word = state.decided[index] ? ` ✓ ${state.decided[index]}` : "";
+        const word = state.decided[index] ? ` ✓ ${state.decided[index]}` : state.changed.has(index) ? " ↻ changed since" : "";
         const text = `${index + 1} ${cells[at.Modality]} ${cells[at.tier] || cells[at.verdict]} ${name}${word}`;
         return make("option", { value: index, selected: index === state.place, text });
       }),
@@ -120,11 +121,16 @@ function render({ model, el }) {
     count.textContent = [
       `${done} of ${queue.length} decided`,
       state.shown.length < queue.length && `${state.shown.length} shown`,
+      state.changed.size && `${state.changed.size} changed since`,
       state.disagreements && `${state.disagreements} opinions differ`,
       content.blind && "blind: what others decided is not shown",
     ]
       .filter(Boolean)
       .join(" · ");
+  }
+
+  function hold({ decided, changed, disagreements }) {
+    Object.assign(state, { decided, changed: new Set(changed), disagreements });
   }
 
   function sameLayout() {
@@ -306,7 +312,7 @@ function render({ model, el }) {
       status.textContent = "";
       return;
     }
-    Object.assign(state, { decided: answer.decided, disagreements: answer.disagreements });
+    hold(answer);
     status.textContent = `${decision}: written to image_decisions.csv as ${content.reviewer}, about ${about}.`;
     [scope.value, note.value] = ["image", ""];
     const waits = state.shown.filter((index) => !state.decided[index]);
@@ -321,7 +327,7 @@ function render({ model, el }) {
   async function takeBack() {
     const answer = await ask("undo").catch(() => null);
     if (!answer) return;
-    Object.assign(state, { decided: answer.decided, disagreements: answer.disagreements });
+    hold(answer);
     if (answer.place >= 0) state.place = answer.place;
     await open();
     if (state.series.includes(answer.undone)) await turnTo(answer.undone);
@@ -369,7 +375,8 @@ function render({ model, el }) {
   });
 
   async function begin() {
-    Object.assign(state, await ask("progress").catch(() => ({})));
+    const answer = await ask("progress").catch(() => null);
+    if (answer) hold(answer);
     sift();
     state.place = Math.max(
       0,

@@ -26,7 +26,7 @@ QUEUE_COLUMNS = ["source_path", "Modality", "verdict", "reason", "tier", "risk_r
 _DISGUISE = {"verdict": "hold", "reason": "burned_in_text_unchecked", "boxes": "", "tier": "", "checked": "looked"}
 TOLD_COLUMNS = ["SOPInstanceUID", "acquired"]  # of the catalog, written down with a decision on an image
 WHOSE = ["SeriesInstanceUID", *TOLD_COLUMNS]
-CATALOG_COLUMNS = ["source_path", "InstanceNumber", "Modality", *WHOSE]
+REVIEWED_COLUMNS = ["source_path", "InstanceNumber", "Modality", *WHOSE]
 SAID_COLUMNS = ["reviewer", "decision", "item", "time", "note"]
 
 
@@ -45,7 +45,7 @@ class ImageReviewer(Panel):
         super().__init__(workspace, reviewer)
         self._blind = blind
         verdicts = workspace.read(tables.IMAGE_VERDICTS)
-        catalog = workspace.read(tables.CATALOG, CATALOG_COLUMNS)
+        catalog = workspace.read(tables.CATALOG, REVIEWED_COLUMNS)
         chosen = verdicts if clean else verdicts[(verdicts["verdict"] != "clean") | (verdicts["checked"] == "decided")]
         self._controls = controls_for_reviewers(workspace, len(chosen))
         chosen, catalog = self._among(chosen, verdicts, catalog)

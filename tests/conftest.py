@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from chorus_nb.demo import make_site
 from chorus_nb.parameters import Parameters
@@ -111,6 +112,13 @@ def shared() -> Path:
 def demo_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny demo site, made once: ``dicom/``, ``omop/``, ``lookup/``, ``answer_key.csv``. Never write to it."""
     return make_site(tmp_path_factory.mktemp("site"), size="tiny")
+
+
+def parameter_file(workspace: Workspace) -> str:
+    """A file of the parameters of ``workspace``, as a command is given it."""
+    path = workspace.root.with_name("parameters.yaml")
+    path.write_text(yaml.safe_dump(workspace.parameters.model_dump(exclude_unset=True)), encoding="utf-8")
+    return str(path)
 
 
 @pytest.fixture

@@ -173,6 +173,24 @@ def test_a_command_of_a_page_is_one_that_can_be_given(line: str) -> None:
     _parser().parse_args(shlex.split(line, comments=True)[1:])
 
 
+def test_every_command_of_the_readme_is_run_by_a_test_with_its_options() -> None:
+    """Those of a page of docs/ by tests/notebooks/test_pages.py, the others where their lists of words stand."""
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py"))
+    given = re.findall(r'(?:main\(\[|"chorus_nb",)(\s*"[^\]]*)\]', tests)
+    pages = (ROOT / "tests" / "notebooks" / "test_pages.py").read_text(encoding="utf-8")
+    for page in re.findall(r'"(\w+)"', "".join(re.findall(r"^PAGES .?= \((.+)\)$", pages, re.MULTILINE))):
+        text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+        given += ['"' + '" "'.join(line.split()) + '"' for line in re.findall(r"^chorus-nb (.+)", text, re.MULTILINE)]
+    lines = re.findall(r"^chorus-nb .+|(?<=`)chorus-nb [a-z-]+ .+?(?=`)", README, re.MULTILINE)
+    assert len(lines) > 15
+    for line in lines:
+        command, *words = shlex.split(line, comments=True)[1:]
+        options = {word.partition("=")[0] for word in words if word.startswith("--")}
+        ran = [words for words in given if re.match(rf'\s*"{command}"', words)]
+        assert any(all(f'"{option}"' in words for option in options) for words in ran), line
+        _parser().parse_args([command, *words])
+
+
 def test_the_design_pages_know_every_table() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     named = {name for row in re.findall(r"^\| (`.+?) \|", text, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}

@@ -211,11 +211,15 @@ def test_the_lock_pins_every_dependency_and_names_no_place() -> None:
 
 
 def test_the_conda_environment_installs_the_same_lock() -> None:
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
-    [pip] = [part["pip"] for part in environment["dependencies"] if isinstance(part, dict)]
-    assert pip == ["-r requirements.lock"]  # its hashes refuse an -e . beside it
+    environment, lock = (
+        yaml.safe_load((ROOT / f"environment{kind}.yml").read_text(encoding="utf-8")) for kind in ("", ".lock")
+    )
+    python, installer, *others = environment.pop("dependencies")
+    exactly = lock.pop("dependencies")
+    assert others == exactly[2:] == [{"pip": ["-r requirements.lock"]}]  # its hashes refuse an -e . beside it
+    assert re.fullmatch(rf"{python}\.\d+", exactly[0]) and re.fullmatch(rf"{installer}=[\d.]+", exactly[1])
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert "python=3.11" in environment["dependencies"] and project["requires-python"] == ">=3.11"
+    assert environment == lock and python == "python=3.11" and project["requires-python"] == ">=3.11"
 
 
 def test_the_demo_command_makes_a_site_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

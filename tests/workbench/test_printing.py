@@ -9,8 +9,10 @@ import pytest
 
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.workbench import printing
+from chorus_nb.workbench.commands import main
 from chorus_nb.workspace import Workspace
 from tests.browsing import executable
+from tests.conftest import parameter_file
 
 
 @pytest.fixture
@@ -43,8 +45,9 @@ def test_without_a_browser_it_is_said(reports: Workspace, monkeypatch: pytest.Mo
 
 
 @pytest.mark.skipif(executable() is None, reason="no Chromium here")
-def test_the_same_reports_are_printed_to_the_same_bytes(reports: Workspace) -> None:
-    made = printing.print_shareable(reports)
+def test_the_same_reports_are_printed_to_the_same_bytes(reports: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pdf", parameter_file(reports)]) == 0
+    made = Path(capsys.readouterr().out.strip())
     first = made.read_bytes()
     assert first.startswith(b"%PDF") and made.is_relative_to(reports.local)
     made.unlink()

@@ -23,12 +23,14 @@ from chorus_nb.faces import FaceMask, judge, masks
 from chorus_nb.faces.study import Asked, FaceFound
 from chorus_nb.parameters import Parameters
 from chorus_nb.processes import child, pool
-from chorus_nb.workbench import audit, index
+from chorus_nb.workbench import audit
 from chorus_nb.workbench import selftest as trial
+from chorus_nb.workbench.commands import main
 from chorus_nb.workbench.selftest.left import TRIAL_COLUMNS, score, trial_report
 from chorus_nb.workbench.selftest.pictures import face_and_brain
 from chorus_nb.workbench.selftest.plants import Plants
 from chorus_nb.workspace import Workspace
+from tests.conftest import parameter_file
 from tests.workbench.sabotages import SABOTAGES, Sabotage
 
 FILES = 5
@@ -179,17 +181,19 @@ def test_a_sound_engine_scores_full_again(headers: Tried, stage: str) -> None:
     assert headers.again(stage) == 1
 
 
-def test_the_report_tells_counts_and_the_copies_are_gone(site: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_tells_counts_and_the_copies_are_gone(
+    site: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(trial, "clean_copies", lambda scratch, progress: None)  # it is tried above
     monkeypatch.setattr(trial, "trial_report", lambda scratch, plants: made(plants))
-    found = trial.selftest(site.parameters, 2)
-    assert found.page == site.reports_audit / "selftest.html"
-    said = found.page.read_text("utf-8")
+    assert main(["selftest", parameter_file(site), "--files", "2"]) == 1
+    page = site.reports_audit / "selftest.html"
+    assert capsys.readouterr().out.splitlines()[-1] == f"report: {page}"
+    said = page.read_text("utf-8")
     assert '<span class="badge failed">3</span> of 7 invented identifiers were left' in said
     assert "2 of 9 values were lost" in said and "text in pictures (burned_in_text is skip)" in said
     assert "zor" not in (said + (site.audit / trial.REPORT).read_text()).lower()
     assert not (site.local / trial.SCRATCH).exists()
-    index.write_indexes(site)
     for folder, href in (
         (site.reports_audit, "selftest.html"),
         (site.reports_local, "../../audit/reports/selftest.html"),
@@ -199,7 +203,7 @@ def test_the_report_tells_counts_and_the_copies_are_gone(site: Workspace, monkey
         assert "3 of 7 invented identifiers were left in 2 copies." in told
     assert "before anybody signs" in told, "the site's index says who has to look at it"
     assert audit.verify_chain(site) == []
-    found.page.write_text(said.replace(">3<", ">0<"), "utf-8")
+    page.write_text(said.replace(">3<", ">0<"), "utf-8")
     assert audit.verify_chain(site) == ["audit/reports/selftest.html: the report is not the one that was recorded"]
 
 

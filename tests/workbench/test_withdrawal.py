@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 from pathlib import Path
@@ -14,10 +15,12 @@ from chorus_nb.errors import InputError
 from chorus_nb.registry import build_metadata, build_mi_cdm, build_omop, build_registry
 from chorus_nb.release.manifest import record_delivery, with_delta
 from chorus_nb.workbench import audit
+from chorus_nb.workbench.commands import main
 from chorus_nb.workbench.site_keys import rotate_key
 from chorus_nb.workbench.withdrawal import take_back, withdraw_for_good
 from chorus_nb.workbench.withdrawal.registry import OWN, STRANGE
 from chorus_nb.workspace import Workspace
+from tests.conftest import parameter_file
 from tests.deid.small_run import SmallSite
 from tests.small_release import PERSON, PROCEDURE, VISIT
 
@@ -112,6 +115,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     workspace = run(Site(folder).workspace())
     (workspace.reports_local / "01_explore_headers.html").write_text(f"<p>{NAMES['MRN-1']}</p>")
     deliver(workspace)
+    workspace.path(tables.SIGN_OFF).parent.mkdir(exist_ok=True)
+    workspace.path(tables.SIGN_OFF).write_text("signed")  # a delivery rests on it
     return folder
 
 
@@ -143,12 +148,15 @@ def holding(workspace: Workspace, *texts: str) -> set[str]:
     }
 
 
-def test_a_person_is_taken_out_of_everything_at_once(site: Site) -> None:
+def test_a_person_is_taken_out_of_everything_at_once(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     workspace = site.workspace()
     assert "local/reports/01_explore_headers.html" in holding(workspace, "Okonkwo")
-    done = withdraw_for_good(workspace, person=1001, **WHO)
-    assert (done.images, done.in_source, done.standing) == (4, 4, 0)
-    assert done.identifiers >= 3 + 4 * 3
+    file = parameter_file(workspace)
+    assert main(["withdraw", file, "--person", "1001", "--by", "A. Privacy", "--note", "consent withdrawn"]) == 0
+    said = capsys.readouterr().out
+    assert "; 4 images taken out of release/" in said and "the source has 4 files of theirs" in said
+    [(standing, identifiers)] = re.findall(r"^(\d+) of (\d+) identifiers stand in", said, re.MULTILINE)
+    assert int(standing) == 0 and int(identifiers) >= 3 + 4 * 3
     assert not (workspace.release / "1001").exists()
     assert len([*(workspace.release / "1002").rglob("*.dcm")]) == 4
     assert holding(workspace, "Okonkwo", "MRN-1", "ACC-100", "1.2.826.77.1", "1.2.826.77.2") == set()

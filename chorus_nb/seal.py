@@ -18,7 +18,7 @@ from blake3 import blake3
 
 from chorus_nb import layout, tables
 from chorus_nb.errors import WorkbenchError
-from chorus_nb.processes import Progress, each
+from chorus_nb.processes import Progress, each, threads
 from chorus_nb.workspace import Workspace
 
 # tables of local/ that say that the release may leave, or what must not be in it
@@ -97,7 +97,8 @@ def _states(workspace: Workspace, known: Mapping[str, str], progress: Progress |
     paths += [path.relative_to(workspace.root).as_posix() for path in beside if path.is_file()]
     digests = {f"{workspace.release.name}/{path}": digest for path, digest in known.items()}
     unread = [path for path in paths if path not in digests]
-    digests |= each(workspace.parameters, functools.partial(_digest, workspace.root), unread, progress, "files sealed")
+    read = functools.partial(_digest, workspace.root)
+    digests |= each(workspace.parameters, read, unread, progress, "files sealed", door=threads)
     return {path: (*_stated(workspace.root / path), digests[path]) for path in paths}
 
 

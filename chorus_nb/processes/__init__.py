@@ -7,5 +7,6 @@ from chorus_nb.processes.pool import (
     map_surviving,
     map_unordered,
     prepare,
+    threads,
     workers,
 )

@@ -9,8 +9,17 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
 from concurrent.futures import wait as wait_for
+from contextlib import AbstractContextManager
 from itertools import islice
 from multiprocessing.connection import wait as wait_for_sentinels
 from typing import Any, TypeVar
@@ -79,6 +88,20 @@ def executor(parameters: Parameters) -> Iterator[Executor]:
 
 
 @contextlib.contextmanager
+def threads(parameters: Parameters) -> Iterator[Executor]:
+    """The same for what leaves the interpreter to others while it works, as hashing does: threads instead of processes.
+
+    No worker has to start. On a cluster its workers do it: they are more.
+    """
+    if parameters.worker_count == 1 or parameters.scheduler:
+        with executor(parameters) as pool:
+            yield pool
+    else:
+        with ThreadPoolExecutor(parameters.worker_count) as pool:
+            yield pool
+
+
+@contextlib.contextmanager
 def workers(parameters: Parameters) -> Iterator[Executor]:
     """Processes other than this one, however few: what happens to them does not happen to the notebook."""
     if parameters.scheduler:
@@ -139,12 +162,14 @@ def each(
     items: Collection[Piece],
     progress: Progress | None = None,
     doing: str = "",
+    *,
+    door: Callable[[Parameters], AbstractContextManager[Executor]] = executor,
 ) -> Iterator[tuple[Piece, Result]]:
     """``(item, function(item))`` for all ``items`` as they end, in workers; what a call raises ends it.
 
-    ``doing``: what is told to ``progress``, free of header values.
+    ``doing``: what is told to ``progress``, free of header values. ``door``: :func:`executor` or :func:`threads`.
     """
-    with executor(parameters) as pool:
+    with door(parameters) as pool:
         for done, (item, result) in enumerate(map_unordered(pool, function, items), 1):
             if isinstance(result, BaseException):
                 raise result

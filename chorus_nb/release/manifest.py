@@ -15,7 +15,7 @@ from blake3 import blake3
 
 from chorus_nb import layout, tables
 from chorus_nb.errors import WorkbenchError
-from chorus_nb.processes import Progress, each
+from chorus_nb.processes import Progress, each, threads
 from chorus_nb.withdrawn import WITHDRAWN, Withdrawn
 from chorus_nb.workspace import Workspace, write_if_changed
 
@@ -27,7 +27,7 @@ MEASURED = ["path", "size", "md5", "sha256", "blake3"]
 def measure_files(workspace: Workspace, paths: Collection[str], progress: Progress | None = None) -> pd.DataFrame:
     """``path, size, md5, sha256, blake3`` of these files of the release, each read once."""
     measure = functools.partial(_measure_file, workspace.release)
-    measured = each(workspace.parameters, measure, paths, progress, "checksums of the release")
+    measured = each(workspace.parameters, measure, paths, progress, "checksums of the release", door=threads)
     frame = pd.DataFrame([(path, *row) for path, row in measured], columns=MEASURED)
     return frame.sort_values("path", ignore_index=True)
 

@@ -14,8 +14,10 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
+from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from jupyter_core.utils import run_sync
 from traitlets import Any as AnyTrait
 
@@ -31,6 +33,7 @@ from chorus_nb.workbench.jupyter import (
     papermill_engines,
 )
 from chorus_nb.workbench.notebook import SESSION
+from chorus_nb.workbench.nursery import Nursery
 
 GRACE = 3.0  # seconds a kernel has to end its cell when it is told to stop
 
@@ -53,6 +56,21 @@ class _Client(PapermillNotebookClient):
         if step := message["content"].get("metadata", {}).get(PROGRESS):
             self.on_progress(step["done"], step["total"], step["text"])
         return super().process_message(*arguments, **options)
+
+
+class _FromNursery(LocalProvisioner):
+    """Kernels that are forks of a process which has imported what they need."""
+
+    nursery = AnyTrait()
+
+    async def launch_kernel(self, cmd: list[str], **options: Any) -> KernelConnectionInfo:
+        arguments = cmd[cmd.index("ipykernel_launcher") + 1 :]
+        try:
+            self.process = self.nursery.fork(arguments, Path.cwd(), options["env"], options["stderr"].fileno())
+        except OSError:  # it is gone: a kernel as anywhere else
+            return await super().launch_kernel(cmd, **options)
+        self.pid = self.pgid = self.process.pid
+        return self.connection_info
 
 
 class _Engine(Engine):
@@ -93,10 +111,11 @@ def execute(
     folder: Path,
     on_progress: Progress,
     on_wait: Callable[[], None] = lambda: None,
+    nursery: Nursery | None = None,
 ) -> None:
     """Run ``notebook`` with the parameters ``values`` in ``folder`` into ``executed``, which also holds what failed.
 
-    ``on_wait`` is called several times a second while it runs.
+    ``on_wait`` is called several times a second while it runs. ``nursery``: what its kernel is a fork of, if anything.
 
     :class:`KeyboardInterrupt` when this process is told to stop, at whatever moment, once the kernel is gone. The
     kernel is spoken to by another thread: in this one nbclient would take the signals, and forget them between cells.
@@ -106,7 +125,7 @@ def execute(
 
     def executing() -> None:
         with (
-            _kernel_manager() as manager,
+            _kernel_manager(nursery) as manager,
             open(executed.with_suffix(".log"), "wb") as log,
             contextlib.suppress(PapermillExecutionError),
         ):
@@ -153,11 +172,14 @@ def _end(managers: list[AsyncKernelManager], run: Future[None]) -> None:
 
 
 @contextlib.contextmanager
-def _kernel_manager() -> Iterator[AsyncKernelManager]:
+def _kernel_manager(nursery: Nursery | None) -> Iterator[AsyncKernelManager]:
     """A manager of a kernel in this Python, whatever kernels a user has installed; no open port where possible."""
     specs = KernelSpecManager(kernel_dirs=[])
     with tempfile.TemporaryDirectory(prefix="chorus-") as folder:
         connection = {"connection_file": str(Path(folder, "kernel.json"))}
         if os.name == "posix":
             connection["transport"] = "ipc"
-        yield AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs, **connection)
+        manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs, **connection)
+        if nursery:
+            manager.provisioner = _FromNursery(kernel_spec=manager.kernel_spec, parent=manager, nursery=nursery)
+        yield manager

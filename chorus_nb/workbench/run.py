@@ -13,7 +13,7 @@ from chorus_nb.errors import InputError
 from chorus_nb.leaks.files import search_pages
 from chorus_nb.parameters import Parameters, project_folder
 from chorus_nb.paths import carried
-from chorus_nb.workbench import audit, kernel, report
+from chorus_nb.workbench import audit, kernel, nursery, report
 from chorus_nb.workbench.answers import answer_facts
 from chorus_nb.workbench.check import check_inputs
 from chorus_nb.workbench.index import report_states, write_indexes
@@ -38,13 +38,14 @@ def run_notebooks(parameters: Parameters, only: Iterable[str] = (), level: int =
     steps = select(only, acquire=bool(parameters.orders or parameters.pacs))
     workspace = prepare_process(parameters, needed(*(step.name for step in steps)))
     open_log(workspace, level)
-    check_inputs(workspace)
     ended: dict[str, Outcome] = {}
-    for step in steps:
-        ended[step.name] = _run_notebook(step, workspace)
-        write_indexes(workspace)
-        if ended[step.name].status != "passed":
-            break
+    with nursery.opened(NOTEBOOKS / f"{step.name}.ipynb" for step in steps) as kernels:
+        check_inputs(workspace)
+        for step in steps:
+            ended[step.name] = _run_notebook(step, workspace, kernels)
+            write_indexes(workspace)
+            if ended[step.name].status != "passed":
+                break
     for line in write_evidence(workspace):
         LOG.warning("%s", line)
     write_indexes(workspace)
@@ -65,7 +66,7 @@ def select(only: Iterable[str], *, acquire: bool = False) -> tuple[NotebookStep,
     return tuple(step for step in NOTEBOOK_STEPS if {step.number, step.name} & wanted)
 
 
-def _run_notebook(step: NotebookStep, workspace: Workspace) -> Outcome:
+def _run_notebook(step: NotebookStep, workspace: Workspace, kernels: nursery.Nursery | None) -> Outcome:
     executed = workspace.reports_local / "notebooks" / f"{step.name}.ipynb"
     executed.parent.mkdir(exist_ok=True)
     values = workspace.parameters.model_dump(exclude_unset=True)
@@ -74,7 +75,8 @@ def _run_notebook(step: NotebookStep, workspace: Workspace) -> Outcome:
     progress = NotebookProgress(name)
     LOG.debug("%s begins", name)
     try:
-        kernel.execute(NOTEBOOKS / f"{step.name}.ipynb", executed, values, project_folder(), progress, progress.still)
+        notebook = NOTEBOOKS / f"{step.name}.ipynb"
+        kernel.execute(notebook, executed, values, project_folder(), progress, progress.still, kernels)
     except KeyboardInterrupt:
         stopped = ("interrupted", "Interrupted; run the same command again to go on.")
     except DeadKernelError:

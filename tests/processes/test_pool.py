@@ -45,9 +45,9 @@ def singles(batch: Batch) -> Iterator[Batch]:
     return ((number,) for number in batch)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_everything_is_done_once(workers: int) -> None:
-    with processes.executor(Parameters(workers=workers)) as pool:
+@pytest.mark.parametrize(("door", "workers"), [("executor", 1), ("executor", 2), ("threads", 2)])
+def test_everything_is_done_once(door: str, workers: int) -> None:
+    with getattr(processes, door)(Parameters(workers=workers)) as pool:
         results = dict(processes.map_unordered(pool, double, range(50)))
     assert results == {number: 2 * number for number in range(50)}
 

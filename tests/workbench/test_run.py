@@ -6,15 +6,17 @@ import logging
 import os
 import re
 import signal
+import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from chorus_nb import explore
-from chorus_nb.workbench import audit, kernel, run, terminal
+from chorus_nb.workbench import audit, kernel, nursery, run, terminal
 from chorus_nb.workbench.report import Outcome
 from chorus_nb.workbench.steps import STEPS
 from chorus_nb.workspace import Workspace
@@ -63,6 +65,30 @@ def test_the_first_failure_ends_the_run_with_its_report_written(notebooks: Path,
     assert "QUILL" not in " ".join(ended[STEPS[0].name].lines), "the terminal and the log are told no value"
     assert "The notebook stopped here" in STEPS[0].report(workspace).read_text(encoding="utf-8")
     assert audit.verify_chain(workspace) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each kernel is a new Python")
+def test_kernels_of_a_run_are_forks_of_one_process_with_names_of_their_own(
+    notebooks: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where that process is gone the next kernel is a Python of its own."""
+    told = f"open({str(workspace.local)!r} + '/told', 'a').write(f'{{os.getppid()}} {{\"left\" in globals()}}\\n')"
+    for step in STEPS[:3]:
+        notebook(notebooks, step.name, "import os", told, "left = 1")
+    door = nursery.Nursery.fork
+
+    def closed_at_the_third(self: nursery.Nursery, *request: Any) -> nursery.Forked:
+        if len((workspace.local / "told").read_text().splitlines()) == 2:
+            raise ChildProcessError
+        return door(self, *request)
+
+    (workspace.local / "told").touch()
+    monkeypatch.setattr(nursery.Nursery, "fork", closed_at_the_third)
+    run.run_notebooks(workspace.parameters, ["01", "02", "03"])
+    lines = [line.split() for line in (workspace.local / "told").read_text().splitlines()]
+    parents = [int(parent) for parent, _ in lines]
+    assert parents[0] == parents[1] and parents[2] == os.getpid() != parents[0]
+    assert {left for _, left in lines} == {"False"}
 
 
 def test_a_killed_notebook_is_reported(notebooks: Path, workspace: Workspace) -> None:

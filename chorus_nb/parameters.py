@@ -26,6 +26,7 @@ DicomPlace = Annotated[
 PULLED = "pacs:"  # the value of source that means what 00 pulled
 ModalityCode = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,16}$")]
 HOLDS_SECRET = "may hold a password or a key: put it in an environment variable and write env:NAME"
+WINDOWS_PATH = " (a Windows path is written with / or in single quotes: \"C:/data\", 'C:\\data')"
 SCRIPT = "CTP script"  # the name of a policy that is a path
 _LISTED = (Path(__file__).parent / "mapping" / "policies.csv").read_text(encoding="utf-8")
 RULE_SETS = {row["name"]: row["rules"] for row in csv.DictReader(_LISTED.splitlines())}  # name: module:function
@@ -219,8 +220,8 @@ class Parameters(BaseModel):
     @classmethod
     def _may_be_a_path(cls, value: str) -> str:
         too_long = len(value) > 4000 or any(len(os.fsencode(part)) > 255 for part in value.split("/"))
-        if "\0" in value or ("://" not in value and too_long):
-            raise ValueError("cannot be a path: it is too long, or holds a null character")
+        if any(character < " " for character in value) or ("://" not in value and too_long):
+            raise ValueError(f"cannot be a path: it is too long, or holds a control character{WINDOWS_PATH}")
         return value
 
     @field_validator("*")
@@ -229,8 +230,6 @@ class Parameters(BaseModel):
         if isinstance(value, str) and may_hold_secret(value):
             raise ValueError(HOLDS_SECRET)
         return value
-
-    # --- paths and derived values -------------------------------------------------------------------------------
 
     @property
     def zone(self) -> ZoneInfo:
@@ -289,6 +288,7 @@ class Parameters(BaseModel):
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             mark = getattr(error, "problem_mark", None)
             where = f", line {mark.line + 1}" if mark else ""
+            where += WINDOWS_PATH if "escape" in str(error) else ""
             raise InputError(f"parameter file is not valid YAML{where}: {path}") from None
         if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
             raise InputError(f"parameter file must hold `name: value` lines: {path}")

@@ -90,6 +90,19 @@ def test_a_file_that_is_no_yaml_is_refused_with_its_line(tmp_path: Path) -> None
         Parameters.read(tmp_path / "bad.yaml")
 
 
+@pytest.mark.parametrize(("line", "read"), [("C:\\data", False), ("C:\\new", True), ("C:\\temp", True)])
+def test_a_windows_path_that_yaml_reads_as_something_else_is_told_how_to_write(
+    tmp_path: Path, line: str, read: bool
+) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text(f'source: "{line}"\n')
+    with pytest.raises(InputError, match="source: cannot be" if read else "line 1") as refused:
+        Parameters.read(file)
+    assert "a Windows path is written with / or in single quotes" in str(refused.value)
+    file.write_text(f"source: '{line}'\n")
+    assert Parameters.read(file).source == line
+
+
 def test_folders_that_are_not_there_are_named(tmp_path: Path) -> None:
     gone = str(tmp_path / "gone")
     with pytest.raises(InputError) as refused:

@@ -87,6 +87,7 @@ def keep_originals(folder: Path, parts: set[str]) -> None:
 def write_earlier(local: Path, files: Iterable[Earlier]) -> int:
     """Make the list of files that the source does not hold any more; returns how many."""
     path, count = local / EARLIER_LIST, 0
+    _opened.cache_clear()  # Windows replaces no open file
     with _replacing(path) as temporary, contextlib.closing(sqlite3.connect(temporary)) as connection:
         connection.execute(
             "create table earlier (source_path text primary key, size, modified_ns, part, digest) without rowid"
@@ -239,7 +240,7 @@ class _Listed:
     """The list, asked path by path: it may be as long as the release."""
 
     def __init__(self, path: str) -> None:
-        self._connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, check_same_thread=False)
+        self._connection = sqlite3.connect(f"{Path(path).as_uri()}?mode=ro", uri=True, check_same_thread=False)
         self._lock = threading.Lock()
 
     def get(self, source_path: str) -> Earlier | None:

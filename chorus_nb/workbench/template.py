@@ -15,8 +15,8 @@ TEMPLATE_HEAD = f"""\
 # site, source, omop, lookup and workspace have none; most sites set only these. Made by: chorus-nb parameters
 #
 # Run:  chorus-nb run my_site.yaml
-# Text stays in quotes, so that YAML leaves site codes and numbers alone. Relative paths start at the
-# checkout, or else at the folder where the command is given.
+# Text stays in quotes, so that YAML leaves codes and numbers alone; a Windows path is written "C:/data" or 'C:\\data'.
+# Relative paths start at the checkout, or else at the folder where the command is given.
 """
 
 

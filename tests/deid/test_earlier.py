@@ -23,7 +23,7 @@ from tests.deid.small_run import SmallSite, age, run, same_key, times, tree
 
 @pytest.fixture
 def site(tmp_path: Path) -> SmallSite:
-    site = SmallSite(tmp_path)
+    site = SmallSite(tmp_path / "50% #1?")  # a list that is opened by an address stands below it
     site.add("january/one", InstanceNumber=1)
     site.add("january/two", InstanceNumber=2, StudyTime="080000")
     site.add(

@@ -5,8 +5,9 @@ The CT of a PET-CT answers for its PET: what lies where another series was asked
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,15 +25,20 @@ BEYOND = np.array([130.0, 130.0, 15.0])  # mm left and right, front and back, up
 LONE = 20.0  # mm that a slice without neighbours stands for, where few are asked together
 WAYS = 3  # directions of a localizer; pictures in more of them are no slices (rotating projections)
 ALL_READ = 40  # files: of fewer, all are read
+LYING_ALIKE = ["ImageOrientationPatient", "Rows", "Columns", "PixelSpacing", "EchoTime", "NumberOfFrames"]
 NO_VOLUME = HeadAnswer(False, "one or two slices are no volume")
 
 
 class HeadQuestion(NamedTuple):
-    """A series and the files that are enough to ask it; ``single``: its headers announce one or two pictures."""
+    """A series and the files that are enough to ask it; ``single``: its headers announce one or two pictures.
+
+    ``coarse``: those of its files that are asked first, and are enough where they say that it is no head.
+    """
 
     series: str
     paths: tuple[str, ...]
     single: bool = False
+    coarse: tuple[str, ...] = ()
 
 
 class _Place(NamedTuple):
@@ -44,24 +50,30 @@ class _Place(NamedTuple):
 
 
 class _Laid(NamedTuple):
-    """Series to ask together, most often one, and where their slices lie."""
+    """Series to ask together, most often one, and where their slices lie; ``paths``: all files, if only some are known
+    so far."""
 
     names: tuple[str, ...]
     series: PlacedSeries
+    paths: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        return len(self.paths or self.series.files)
 
 
 def answers(source: Source, questions: Sequence[HeadQuestion]) -> dict[str, HeadAnswer]:
     """The answers of the series of one frame of reference, by Series Instance UID. Decoded is what has to be."""
     laid, found = _laid(source, questions)
     places: list[_Place] = []
-    for one in sorted(laid, key=lambda one: (one.series.modality != "CT", -len(one.series.files), one.names)):
+    for one in sorted(laid, key=lambda one: (one.series.modality != "CT", -one.size, one.names)):
         points = np.concatenate([piece.corners for piece in one.series.slices])
         low, high = points.min(axis=0), points.max(axis=0)
         known = next((place for place in places if _covers(place, low, high)), None)
         if known:
             found |= dict.fromkeys(one.names, known.answer)
             continue
-        answer, volumes = _looked_at(one.series)
+        answer, volumes = _looked_at(source, one)
         first, *others = one.names
         found[first] = answer
         for_others = answer._replace(asked_of=first)
@@ -85,14 +97,14 @@ def _laid(source: Source, questions: Sequence[HeadQuestion]) -> tuple[list[_Laid
     singles: dict[str, list[_Laid]] = defaultdict(list)
     for one in questions:
         try:
-            series = stacks.placed(source, one.paths)
+            series, paths = _first_placed(source, one)
             small = _places(series) < 3
             if small:
                 stacks.with_pixels(series)  # no volume, but what cannot be decoded is not known to be that
         except Exception as error:  # whatever a damaged file does to a library
             found[one.series] = NO_VOLUME if one.single and isinstance(error, Unfit) else _doubt(error)
             continue
-        mine = _Laid((one.series,), series)
+        mine = _Laid((one.series,), series, paths)
         if small:
             singles[series.modality].append(mine)
         else:
@@ -108,6 +120,14 @@ def _laid(source: Source, questions: Sequence[HeadQuestion]) -> tuple[list[_Laid
     return laid, found
 
 
+def _first_placed(source: Source, one: HeadQuestion) -> tuple[PlacedSeries, tuple[str, ...]]:
+    """Where the slices lie that are asked first; with the paths of all, where these are only some."""
+    if one.coarse:
+        with contextlib.suppress(Exception):  # whatever damaged files do to a library: others may be whole
+            return stacks.placed(source, one.coarse), one.paths
+    return stacks.placed(source, one.paths), ()
+
+
 def _doubt(error: Exception) -> HeadAnswer:
     """What could not be looked at may be a head."""
     return HeadAnswer(True, str(error) if isinstance(error, Unfit) else f"could not be looked at ({fault_of(error)})")
@@ -117,23 +137,25 @@ def _places(series: PlacedSeries | SliceSeries) -> int:
     return len({tuple(piece.affine.ravel().round(2)) for piece in series.slices})
 
 
-def _looked_at(series: PlacedSeries) -> tuple[HeadAnswer, list[Volume]]:
+def _looked_at(source: Source, laid: _Laid) -> tuple[HeadAnswer, list[Volume]]:
     """The answer, and the volumes whose it is: none where they could not be looked at."""
     try:
-        if (sparse := _sparse(series)) and (none := no_braincase(sparse)):
+        if (sparse := _sparse(laid)) and (none := no_braincase(sparse)):
             return none, sparse
+        series = stacks.placed(source, laid.paths, laid.series.files) if laid.paths else laid.series
         volumes = _volumes(stacks.with_pixels(series))
         return _asked(volumes), volumes
     except Exception as error:  # whatever a damaged file does to a library
         return _doubt(error), []
 
 
-def _sparse(series: PlacedSeries) -> list[Volume]:
+def _sparse(laid: _Laid) -> list[Volume]:
     """A CT of slices as far apart as the coarse cubes; none where they are few, lie in more than one way or fail."""
+    series = laid.series
     if series.modality != "CT" or series.left_out or len({piece.kind for piece in series.slices}) > 1:
         return []
     wanted = stacks.sparse([piece.height for piece in series.slices], COARSE)
-    if not stacks.FEWEST * WAYS <= len(wanted) < len(series.slices):
+    if not stacks.FEWEST * WAYS <= len(wanted) < laid.size:
         return []
     try:
         few = stacks.with_pixels(series, wanted)
@@ -177,8 +199,7 @@ def sample(files: pd.DataFrame) -> tuple[str, ...]:
     if len(files) < ALL_READ:
         return tuple(sorted(files.source_path))
     kept: list[str] = []
-    ways = ["ImageOrientationPatient", "Rows", "Columns", "PixelSpacing", "EchoTime", "NumberOfFrames"]
-    for _, rows in files.sort_values("source_path").groupby(ways):
+    for _, rows in files.sort_values("source_path").groupby(LYING_ALIKE):
         heights = _heights(rows)
         if np.isfinite(heights).all():
             places, firsts = np.unique(heights, return_index=True)  # of those at one place the first counts
@@ -187,6 +208,17 @@ def sample(files: pd.DataFrame) -> tuple[str, ...]:
             rows = rows.iloc[firsts[number % max(1, int(FINE / apart)) == 0]]
         kept.extend(rows.source_path)
     return tuple(sorted(kept))
+
+
+def coarse(files: pd.DataFrame, paths: Collection[str]) -> tuple[str, ...]:
+    """Of the ``paths`` of a series (rows of the catalog) those to ask first: of a CT that lies one way 6 mm apart."""
+    rows = files[files.source_path.isin(paths)].sort_values("source_path")
+    if (rows.Modality != "CT").any() or rows.groupby(LYING_ALIKE).ngroups != 1:
+        return ()
+    heights = _heights(rows)
+    wanted = stacks.sparse(heights.tolist(), COARSE) if np.isfinite(heights).all() else set()
+    enough = stacks.FEWEST * WAYS <= len(wanted) < len(rows)
+    return tuple(rows.source_path.iloc[sorted(wanted)]) if enough else ()
 
 
 def _heights(rows: pd.DataFrame) -> NDArray[np.float64]:

@@ -135,9 +135,9 @@ def _groups(images: pd.DataFrame, workspace: Workspace, decided: dict[str, FaceD
         for series, files in rows.sort_values("source_path").groupby("SeriesInstanceUID"):
             decision = decided.get(series, FaceDecision("", None, (0.0, 0.0, 0.0)))
             paths, frame = tuple(files.source_path), head_of(files).iloc[0]
-            asked.append(
-                Asked(series, files.need.iloc[0], paths, *decision, asking.sample(files), frame, _single(files))
-            )
+            sample = asking.sample(files)
+            first = asking.coarse(files, sample)
+            asked.append(Asked(series, files.need.iloc[0], paths, *decision, sample, frame, _single(files), first))
         facts = sorted(zip(rows.source_path, rows["size"], rows.modified_ns, strict=True))
         yield _Group(tuple(asked), digest(key, facts, asked))
 
@@ -174,7 +174,8 @@ def _faces_of_group(
     said: dict[str, HeadAnswer] = {}
     for frame in dict.fromkeys(one.frame for one in open_to_ask):
         mine = [one for one in open_to_ask if one.frame == frame]
-        said |= asking.answers(source, [asking.HeadQuestion(one.series, one.sample, one.single) for one in mine])
+        questions = [asking.HeadQuestion(one.series, one.sample, one.single, one.coarse) for one in mine]
+        said |= asking.answers(source, questions)
     none = {series for series, answer in said.items() if not answer.may_be}
     others = [one for one in asked if one.need == "face" or one.series not in none]
     found = [FaceFound(one.series, "no_head", said[one.series].why) for one in asked if one not in others]

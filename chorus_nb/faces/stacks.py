@@ -115,10 +115,16 @@ def load(source: Source, paths: Sequence[str]) -> SliceSeries:
     return _decoded(_placed_files(source, paths, left_out), left_out)
 
 
-def placed(source: Source, paths: Sequence[str]) -> PlacedSeries:
-    """Where the slices of the files of a series lie, without their pixels; faults as in :func:`load`."""
+def placed(source: Source, paths: Sequence[str], known: Iterable[PlacedFile] = ()) -> PlacedSeries:
+    """Where the slices of the files of a series lie, without their pixels; those ``known`` are not read again.
+
+    Faults as in :func:`load`.
+    """
     left_out: dict[str, Exception] = {}
-    files = list(_placed_files(source, paths, left_out))
+    there = {file.path: file for file in known}
+    others = _placed_files(source, [path for path in paths if path not in there], left_out)
+    there |= {file.path: file for file in others}
+    files = [there[path] for path in paths if path in there]
     _raise_if_empty(files, left_out)
     return PlacedSeries(modality_code(str(files[0].dataset.get("Modality", ""))), files, left_out)
 
@@ -304,14 +310,14 @@ def _slab(series: SliceSeries, number: int, thick: float) -> Volume:
 
 def _bridged(series: SliceSeries, run: dict[int, int]) -> NDArray[np.float32]:
     """The slices of a run, with the mean of its neighbours, by distance, where one is missing."""
-    values = [series.pictures[run[0]].values]
+    values = np.empty((max(run) + 1, *series.pictures[run[0]].stored.shape), np.float32)
+    values[0] = series.pictures[run[0]].values
     for before, after in pairwise(sorted(run)):
-        later = series.pictures[run[after]].values
+        values[after] = series.pictures[run[after]].values
         for place in range(before + 1, after):
             share = np.float32((place - before) / (after - before))
-            values.append(values[before] * (1 - share) + later * share)
-        values.append(later)
-    return np.stack(values)
+            values[place] = values[before] * (1 - share) + values[after] * share
+    return values
 
 
 def _even_runs(slices: Sequence[Slice], numbers: list[int]) -> list[dict[int, int]]:

@@ -51,6 +51,8 @@ class Asked(NamedTuple):
     """series of one frame of reference lie in one space"""
     single: bool = False
     """its headers announce one or two pictures"""
+    coarse: tuple[str, ...] = ()
+    """those of the sample that are asked first"""
 
     @property
     def follows(self) -> bool:

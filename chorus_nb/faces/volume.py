@@ -95,8 +95,7 @@ def resampled(
     import SimpleITK as sitk
 
     factors = [max(1, int(step / spacing / 1.5)) for spacing in volume.spacing]
-    shrunk = sitk.BinShrink(sitk.GetImageFromArray(volume.values), factors)
-    plain = sitk.GetImageFromArray(sitk.GetArrayViewFromImage(shrunk))  # in index coordinates: sheared stacks are too
+    plain = sitk.GetImageFromArray(_shrunk(volume.values, factors))  # in index coordinates: sheared stacks are too
     coarser = np.diag([*map(float, factors), 1.0])
     coarser[:3, 3] = [(factor - 1) / 2 for factor in factors]
     inverse = np.linalg.inv(volume.affine @ coarser)
@@ -107,6 +106,16 @@ def resampled(
     values = sitk.GetArrayFromImage(sitk.Resample(plain, *where, 0.0, sitk.sitkFloat32))
     everywhere = sitk.GetImageFromArray(np.ones(plain.GetSize()[::-1], "u1"))
     return values, sitk.GetArrayFromImage(sitk.Resample(everywhere, *where, 0, sitk.sitkUInt8)) > 0
+
+
+def _shrunk(values: NDArray[np.float32], factors: Sequence[int]) -> NDArray[np.float32]:
+    """Means of so many columns, rows and slices, without what is left at the ends."""
+    for axis, factor in zip((1, 0, 2), (factors[1], factors[2], factors[0]), strict=True):
+        if factor > 1:
+            ends = values.shape[axis] // factor * factor
+            parts = [values[(slice(None),) * axis + (slice(start, ends, factor),)] for start in range(factor)]
+            values = np.asarray(sum(parts[1:], parts[0]) / np.float32(factor), np.float32)
+    return values
 
 
 def head(values: NDArray[np.float32], field: Mask, modality: str, step: float, *, goes_on: bool = False) -> Mask:

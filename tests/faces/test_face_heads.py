@@ -155,6 +155,10 @@ def decoded_frames(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
+LYING = {"ImageOrientationPatient": "1\\0\\0\\0\\1\\0", "EchoTime": "1", "Rows": "8", "Columns": "8"}
+LYING |= {"PixelSpacing": "1\\1", "NumberOfFrames": "", "Modality": "CT"}
+
+
 def in_thin_slices(volume: Volume) -> Volume:
     """The volume as slices 1.5 mm apart, of every other row and column."""
     steps, affine = round(volume.spacing[2] / 1.5), volume.affine.copy()
@@ -163,17 +167,24 @@ def in_thin_slices(volume: Volume) -> Volume:
 
 
 def test_of_a_ct_that_is_no_head_slices_6_mm_apart_are_decoded_of_a_head_all(
-    tmp_path: Path, decoded_frames: list[str]
+    tmp_path: Path, decoded_frames: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No file is decoded twice."""
+    """No file is decoded twice, nor read twice; where the catalog says which lie so, the others are not even read."""
+    placed, read = stacks._placed, list[str]()
+    monkeypatch.setattr(stacks, "_placed", lambda source, path: read.append(path) or placed(source, path))
     chest = dict(heads.negatives())["chest"]
-    for name, volume in {"chest": chest, "head": CT}.items():
+    for name, volume, catalogued in (("chest", chest, False), ("again", chest, True), ("head", CT, True)):
         decoded_frames.clear()
+        read.clear()
         thin = in_thin_slices(volume)
-        answer = asking.answers(open_source(tmp_path), written(tmp_path, **{name: thin}))[name]
+        [question] = written(tmp_path, **{name: thin})
+        places = {"ImagePositionPatient": [f"0\\0\\{1.5 * number}" for number in range(len(thin.values))]}
+        few = asking.coarse(pd.DataFrame({"source_path": question.paths, **places, **LYING}), question.paths)
+        asked = question._replace(coarse=few if catalogued else ())
+        answer = asking.answers(open_source(tmp_path), [asked])[name]
         assert answer.may_be == (name == "head")
-        few = len(range(0, len(thin.values), 4)) + 1
-        assert len(decoded_frames) == (pytest.approx(few, abs=1) if name == "chest" else len(thin.values)), name
+        assert sorted(read) == sorted(few if name == "again" else question.paths)
+        assert len(decoded_frames) == (len(thin.values) if name == "head" else pytest.approx(len(few), abs=1)), name
         assert len(set(decoded_frames)) == len(decoded_frames)
 
 
@@ -323,6 +334,12 @@ def test_of_thin_slices_as_many_are_read_as_are_needed() -> None:
     assert len(asking.sample(rows[:30])) == 30
     again = pd.concat([rows, rows.assign(source_path="b" + rows.source_path)])
     assert asking.sample(again) == asking.sample(rows), "of images at one place the first counts"
+    places = [f"0\\0\\{2.5 * number}" for number in range(100)]
+    one_way = rows[:100].assign(Modality="CT", ImagePositionPatient=places)
+    paths = asking.sample(one_way)
+    assert asking.coarse(one_way, paths) == (*paths[::2], paths[-1])
+    for other in (one_way.assign(Modality="MR"), one_way.assign(ImagePositionPatient=""), rows.assign(Modality="CT")):
+        assert asking.coarse(other, other.source_path) == ()
 
 
 def test_real_heads_are_told(shared: Path) -> None:

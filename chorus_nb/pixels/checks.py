@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import pandas as pd
+from blake3 import blake3
 
 from chorus_nb import processes, tables
 from chorus_nb.errors import ChildFault
@@ -24,6 +26,8 @@ class Look(NamedTuple):
 
     problem: str
     findings: tuple[TextFinding, ...]
+    digest: str = ""
+    """BLAKE3 of the file"""
 
 
 class Checks:
@@ -35,6 +39,8 @@ class Checks:
         self._detectors = {False: detection.detector_version(), True: detection.detector_version(FILLED_RECIPE)}
         self._checks: dict[tuple[str, str], dict[str, object]] = {}
         self._looks: dict[tuple[str, str], Look] = {}
+        self._of_files: dict[tuple[int, str], dict[str, Look]] = defaultdict(dict)
+        """By size and boxes filled before, and by digest: the looks taken at files that may lie elsewhere now."""
         if workspace.has(tables.TEXT_CHECKS) and workspace.has(tables.TEXT_FINDINGS):
             self._recall()
 
@@ -44,14 +50,29 @@ class Checks:
 
     def look(self, wanted: Iterable[tuple[str, str]], progress: processes.Progress | None = None) -> None:
         """Look at each ``(source_path, boxes to fill before looking)`` that was not looked at yet."""
-        tasks = [(self._workspace.source, *key) for key in dict.fromkeys(wanted) if key not in self._looks]
+        new = [key for key in dict.fromkeys(wanted) if key not in self._looks]
+        tasks = [(self._workspace.source, *key) for key in new if not self._is_known(*key)]
+        if new and not tasks:
+            self._keep()
         if not tasks:
             return
         parameters = self._workspace.parameters
-        looks = each_in_child(parameters, _findings_in, tasks, progress, "looking for text", keep=self._keep)
-        for (_, source_path, filled), found, seconds in looks:
-            look = Look(found.code, ()) if isinstance(found, ChildFault) else Look("", tuple(found))
-            self._remember(source_path, filled, look, seconds)
+        looks = each_in_child(parameters, _look_in, tasks, progress, "looking for text", keep=self._keep)
+        for (_, source_path, filled), look, seconds in looks:
+            self._remember(source_path, filled, Look(look.code, ()) if isinstance(look, ChildFault) else look, seconds)
+
+    def _is_known(self, source_path: str, filled: str) -> bool:
+        """Whether the same file was looked at under another path or time; then that look is this file's too."""
+        looks = self._of_files.get((int(self._files.at[source_path, "size"]), filled))
+        if not looks:
+            return False
+        try:
+            look = looks.get(blake3(self._workspace.source.read(source_path)).hexdigest())
+        except OSError:  # what cannot be read is told by the look itself
+            return False
+        if look:
+            self._remember(source_path, filled, look, 0.0)
+        return look is not None
 
     def _remember(self, source_path: str, filled: str, look: Look, seconds: float) -> None:
         self._looks[source_path, filled] = look
@@ -63,6 +84,7 @@ class Checks:
             "detector": self._detectors[filled != ""],
             "problem": look.problem,
             "seconds": round(seconds, 2),
+            "digest": look.digest,
         }
 
     def _keep(self) -> None:
@@ -83,21 +105,30 @@ class Checks:
     def _recall(self) -> None:
         """Take over what an earlier run found, for files and a detector that did not change since."""
         checks = self._workspace.read(tables.TEXT_CHECKS)
-        now = checks.merge(self._files, left_on="source_path", right_index=True, suffixes=("", "_now"))
-        same = (now["size"] == now.size_now) & (now.modified_ns == now.modified_ns_now)
         # what went wrong once (a full memory, a codec since installed) is tried again
-        good = now[same & (now.detector == (now.filled != "").map(self._detectors)) & (now.problem == "")]
+        good = checks[(checks.detector == (checks.filled != "").map(self._detectors)) & (checks.problem == "")]
+        now = good.merge(self._files, left_on="source_path", right_index=True, suffixes=("", "_now"))
+        now = now[now["size"] == now.size_now]
+        same = now.modified_ns == now.modified_ns_now
         found: dict[tuple[str, str], list[TextFinding]] = {}
         for row in self._workspace.read(tables.TEXT_FINDINGS).to_dict("records"):
             box = parse_boxes(row["box"])[0]
             finding = TextFinding(**{name: row[name] for name in TextFinding._fields} | {"box": box})
             found.setdefault((row["source_path"], row["filled"]), []).append(finding)
-        for row in good[tables.TEXT_CHECKS.column_names].to_dict("records"):
+        looks = {
+            (row.source_path, row.filled): Look("", tuple(found.get((row.source_path, row.filled), ())), row.digest)
+            for row in good.itertuples()
+        }
+        for row in good.itertuples():
+            self._of_files[row.size, row.filled][row.digest] = looks[row.source_path, row.filled]
+        for row in now[same][tables.TEXT_CHECKS.column_names].to_dict("records"):
             key = row["source_path"], row["filled"]
-            self._checks[key] = row
-            self._looks[key] = Look("", tuple(found.get(key, ())))
+            self._checks[key], self._looks[key] = row, looks[key]
+        for row in now[~same].itertuples():  # copied anew; what told once must not be forgotten when others are drawn
+            self._is_known(row.source_path, row.filled)
 
 
-def _findings_in(source: Source, source_path: str, filled: str) -> list[TextFinding]:
+def _look_in(source: Source, source_path: str, filled: str) -> Look:
     content, boxes = source.read(source_path), parse_boxes(filled)
-    return detection.look(redaction.fill(content, boxes) if boxes else content)
+    findings = detection.look(redaction.fill(content, boxes) if boxes else content)
+    return Look("", tuple(findings), blake3(content).hexdigest())

@@ -121,7 +121,7 @@ def test_text_in_the_sample_of_an_unlikely_series_brings_all_of_it_under_the_det
 
 
 Series = Callable[..., pd.DataFrame]
-Answers = Iterator[tuple[object, list[TextFinding], float]]
+Answers = Iterator[tuple[object, checks.Look, float]]
 
 
 @pytest.fixture
@@ -129,10 +129,13 @@ def judged(site: Site, monkeypatch: pytest.MonkeyPatch) -> Series:
     """Verdicts on 20 slices of which some read as ``line``: the first sample is 18, the second 1, 5, 9, 12, 16, 20."""
 
     def make(*telling: int, line: str, matched: str = "", **parameters: object) -> pd.DataFrame:
-        def look(_: object, __: object, tasks: list[tuple[object, str, str]], *___: object, **____: object) -> Answers:
+        def look(
+            _: object, __: object, tasks: list[tuple[object, str, str]], *___: object, keep: Callable[[], None]
+        ) -> Answers:
             read = TextFinding(Box(8, 8, 90, 30), line, 0.9, *tier(line, matched), matched)
             for task in tasks:
-                yield task, [read] if int(task[1]) in telling else [], 0.0
+                yield task, checks.Look("", (read,) if int(task[1]) in telling else ()), 0.0
+            keep()
 
         monkeypatch.setattr(checks, "each_in_child", look)
         monkeypatch.setattr(controls, "look_at_controls", lambda *_: tables.empty(tables.TEXT_CONTROLS))
@@ -165,6 +168,15 @@ def test_a_bound_that_a_site_wants_is_what_is_read(judged: Series) -> None:
     assert set(judged(line="none tells", text_bound=0.01).checked) == {"looked"}
 
 
+def test_what_told_once_is_not_released_because_others_are_drawn_now(judged: Series) -> None:
+    told = judged(1, line="Qxanvil Brottle", text_bound=0.1)
+    assert (told.drawn["01"], told.verdict["01"], told.drawn.sum()) == (1, "hold", 14)
+    later = judged(line="none tells")
+    assert (later.drawn["01"], later.drawn.sum()) == (0, 1)
+    assert later.index[later.verdict == "hold"].tolist() == ["01"]
+    assert later.checked.value_counts().to_dict() == {"looked": 16, "sampled": 4}
+
+
 @pytest.mark.parametrize(
     ("telling", "read"),
     [((3, 18), {"line": PERSON, "matched": "PatientName"}), ((3, 9, 18), {"line": "Qxanvil Brottle"})],
@@ -192,8 +204,15 @@ def test_a_second_run_looks_at_nothing_again(site: Site, monkeypatch: pytest.Mon
     first = judge(workspace, catalog)
     monkeypatch.setattr(checks, "each_in_child", lambda *_, **__: pytest.fail("looked again"))
     pd.testing.assert_frame_equal(judge(workspace, catalog), first)
+    copied = catalog.assign(modified_ns=catalog.modified_ns + 1)
+    pd.testing.assert_frame_equal(judge(workspace, copied), first)
+    source = Path(workspace.parameters.source)
+    (source / "name").rename(source / "moved")
+    moved = judge(workspace, copied.assign(source_path="moved"))
+    pd.testing.assert_frame_equal(moved.drop(columns="source_path"), first.drop(columns="source_path"))
+    (source / "moved").write_bytes(content(image(TELLING))[:-2] + b"\1\1")
     with pytest.raises(pytest.fail.Exception):
-        judge(workspace, catalog.assign(modified_ns=catalog.modified_ns + 1))
+        judge(workspace, catalog.assign(source_path="moved", modified_ns=catalog.modified_ns + 2))
 
 
 @pytest.mark.parametrize(("item", "decided"), [("name", "accept"), ("series:1.2.3", "accept"), ("name", "reject")])

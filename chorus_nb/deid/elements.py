@@ -93,16 +93,17 @@ class Elements(RootValues):
         elements = list({element.tag: element for element in elements}.values())  # of a tag given twice, the last
         fixed, meaning = self.fixed_by_code(elements, level)
         decide = self.decided if level.path else self.remembered
+        reserving: list[Element] = []
         kept_blocks: set[tuple[int, int]] = set()
         chunks: list[tuple[int, Buffer]] = []
         changed = False
         for element in elements:
-            tag = element.tag
-            group, number = tag >> 16, tag & 0xFFFF
-            creator = ""
-            if group & 1:
+            tag, creator = element.tag, ""
+            if private := tag >> 16 & 1:
+                group, number = tag >> 16, tag & 0xFFFF
                 if number <= 0xFF:
-                    continue  # private creators come last, with their blocks
+                    reserving.append(element)  # private creators come last, with their blocks
+                    continue
                 creator = creators.get((group, number >> 8), "")
                 if not creator:
                     changed = True
@@ -117,16 +118,14 @@ class Elements(RootValues):
                 continue
             changed |= made is not KEPT
             chunks.append((tag, data[element.start : element.end] if made is KEPT else made))
-            if group & 1:
+            if private:
                 kept_blocks.add((group, number >> 8))
-        for element in elements:
-            group, number = element.tag >> 16, element.tag & 0xFFFF
-            if group & 1 and number <= 0xFF:
-                if (group, number) in kept_blocks:
-                    chunks.append((element.tag, data[element.start : element.end]))
-                else:
-                    changed = True
-                    self.record(element, level, "X", "private creator of nothing kept", "")
+        for element in reserving:
+            if divmod(element.tag, 1 << 16) in kept_blocks:
+                chunks.append((element.tag, data[element.start : element.end]))
+            else:
+                changed = True
+                self.record(element, level, "X", "private creator of nothing kept", "")
         chunks.sort(key=itemgetter(0))
         return chunks, changed
 
@@ -135,8 +134,8 @@ class Elements(RootValues):
         if element.end - element.start > LONGEST_REMEMBERED:
             return self.decided(element, elements, level, creator)
         key = (creator, bytes(self.data[element.start : element.end]))
-        if key in self.seen:
-            made, changes, notes = self.seen[key]
+        if known := self.seen.get(key):
+            made, changes, notes = known
             self.changes += changes
             self.notes += notes
             return made
@@ -157,7 +156,7 @@ class Elements(RootValues):
         """Private creators by (group, block) (PS3.5 section 7.8.1); "" for a block reserved twice or by no text."""
         found: dict[tuple[int, int], str] = {}
         for element in elements:
-            group, number = element.tag >> 16, element.tag & 0xFFFF
+            group, number = divmod(element.tag, 1 << 16)
             if group & 1 and 0x10 <= number <= 0xFF:
                 one = element.items is None and (group, number) not in found
                 found[group, number] = decode_text(self.raw(element), DEFAULT_CHARSET).strip(" \0") if one else ""

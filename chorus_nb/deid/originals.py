@@ -23,20 +23,22 @@ def kept_of(source_path: str, target_path: str, content: Buffer, made: Deidentif
     """Of a file that was read as ``content`` and released as ``made``."""
     start, length = made.pixels_at, len(made.pixel_value)
     inside = len(made.pixels) - length  # the value is what the element ends with, or its end mark stands behind it
-    whole = Original(source_path, target_path, 0, 0, bytes(content), b"")
-    if start < 0 or not length or inside < 0 or not _same(content[start : start + length], made.pixel_value):
-        return whole
-    for at in (inside, inside - len(END)):
-        if at >= 0 and _same(made.pixels[at : at + length], made.pixel_value):
+    there = start >= 0 and length and _same(content, start, made.pixel_value)
+    for at in (inside, inside - len(END)) if there else ():
+        if at >= 0 and _same(made.pixels, at, made.pixel_value):
             behind = len(made.pixels) - at
             return Original(
                 source_path, target_path, length, behind, bytes(content[:start]), bytes(content[start + length :])
             )
-    return whole
+    return Original(source_path, target_path, 0, 0, bytes(content), b"")
 
 
-def _same(one: Buffer, other: Buffer) -> bool:
-    return len(one) == len(other) and np.array_equal(np.frombuffer(one, np.uint8), np.frombuffer(other, np.uint8))
+def _same(content: Buffer, at: int, part: Buffer) -> bool:
+    """Whether ``part`` stands in ``content`` at ``at``; mostly it is a view of the very bytes, known at once."""
+    if at + len(part) > len(content):
+        return False
+    one, other = np.frombuffer(content, np.uint8, len(part), at), np.frombuffer(part, np.uint8)
+    return one.__array_interface__["data"] == other.__array_interface__["data"] or np.array_equal(one, other)
 
 
 def list_kept(workspace: Workspace, worklist: pd.DataFrame, ledger: Ledger) -> None:

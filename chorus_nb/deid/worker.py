@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import faulthandler
+import gc
 import os
 import pickle
 import threading
@@ -87,7 +88,7 @@ def process(job: bytes, batch: tuple[Task, ...]) -> list[Row]:
     rows: list[Row] = []
     changes: list[tuple[str, str, list[Change]]] = []
     kept: list[Original] = []
-    with _time_limit(known.seconds) as next_file:
+    with _time_limit(known.seconds) as next_file, _no_collection():
         for task in batch:
             next_file()
             begun = time.perf_counter()
@@ -107,6 +108,18 @@ def process(job: bytes, batch: tuple[Task, ...]) -> list[Row]:
         for row in rows:
             row["part"] = part if row["source_path"] in written else ""
     return rows
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without the search for reference cycles, of which a batch makes hardly any: it costs 5 % of a CT slice."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 @lru_cache(maxsize=2)

@@ -13,8 +13,6 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import NamedTuple
 
-from pydicom.sr.codedict import codes
-
 from chorus_nb import standards
 
 FIELDS = ("body_part", "laterality", "view", "plane", "contrast", "phase", "sequence_type")
@@ -55,6 +53,8 @@ def values() -> Mapping[tuple[str, str], Value]:
 @cache
 def _anatomy() -> Mapping[str, str]:
     """Codes of CID 4 by meaning, in small letters."""
+    from pydicom.sr.codedict import codes  # slow to import, and a worker has no use for it
+
     context = codes.cid4
     concepts = [getattr(context, name) for name in context.dir()]
     return {concept.meaning.casefold(): f"{concept.scheme_designator}:{concept.value}" for concept in concepts}

@@ -10,7 +10,6 @@ import glob
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-import duckdb
 import pandas as pd
 
 from chorus_nb import standards, tables
@@ -93,6 +92,8 @@ def values_of(field: str) -> list[str]:
 
 def _headers(workspace: Workspace) -> pd.DataFrame:
     """What the headers of a series say, in the words that stay, and the files that say it."""
+    import duckdb  # slow to import, and a worker has no use for it
+
     names = ", ".join(_FROM)
     with duckdb.connect() as connection:
         catalog = connection.read_parquet(glob.escape(str(workspace.path(tables.CATALOG))))

@@ -182,16 +182,17 @@ def serve() -> None:
         answers.flush()
 
 
-_children: dict[int, Child] = {}
+_children: dict[tuple[int, int], Child] = {}
 
 
 def in_child(function: Callable[..., Answer], *args: Any, seconds: float = CHILD_SECONDS) -> Answer:
-    """Run ``function`` in the supervised child of this process (made at the first call, ended with the process).
+    """Run ``function`` in the supervised child of this thread (made at the first call, ended with the process): of two
+    threads of a Dask worker that shared one, each could get the other's answer.
 
     :class:`ChildFault` when it raises, crashes, or takes more than ``seconds`` of work or the memory a child may have.
     """
-    child = _children.get(os.getpid())
+    child = _children.get(here := (os.getpid(), threading.get_ident()))
     if child is None:
-        child = _children[os.getpid()] = Child()
+        child = _children[here] = Child()
         atexit.register(child.close)
     return child.call(function, *args, seconds=seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from io import BytesIO
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def test_a_file_that_is_no_image_does_not_end_the_second_reader(tmp_path: Path) 
 def test_the_second_reader_comes_back_after_it_was_killed() -> None:
     path = Path(str(get_testdata_file("CT_small.dcm")))
     assert gdcm_pixels(path) is not None
-    process = child._children[os.getpid()]._child
+    process = child._children[os.getpid(), threading.get_ident()]._child
     assert process is not None
     process.kill()
     process.wait()

@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from chorus_nb.errors import ChildFault
+from chorus_nb.processes import child as children
 from chorus_nb.processes.child import CHILD_MEMORY, Child
 
 
@@ -26,6 +28,19 @@ def test_a_crash_of_native_code_is_an_answer_and_the_next_call_works(child: Chil
         child.call(os.abort)
     assert refused.value.code == "crashed"
     assert child.call(len, "four") == 4
+
+
+def test_no_thread_is_answered_with_what_another_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Echo(Child):
+        def call(self, function, *args, **how):
+            self.asked = args
+            time.sleep(0.05)
+            return self.asked
+
+    monkeypatch.setattr(children, "Child", Echo)
+    monkeypatch.setattr(children, "_children", {})
+    with ThreadPoolExecutor(4) as threads:  # as a worker of a Dask cluster may have them
+        assert list(threads.map(lambda asked: children.in_child(len, asked), range(8))) == [(n,) for n in range(8)]
 
 
 def test_a_call_that_takes_too_long_is_ended(child: Child) -> None:

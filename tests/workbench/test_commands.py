@@ -204,6 +204,7 @@ def test_the_lock_pins_every_dependency_and_names_no_place() -> None:
     lines = text.replace(" \\\n    ", " ").splitlines()
     pinned = re.compile(r"[A-Za-z0-9._-]+(\[[a-z,]+\])?==[^ ]+( ; .+?)?( --hash=sha256:[0-9a-f]{64})+")
     assert [line for line in lines if not pinned.fullmatch(line)] == [] and "://" not in text
+    assert re.findall(r"python_full_version .+?'\d+\.\d+\.\d+'", text) == [], "a bundle fits every patch of a Python"
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = [name for names in project["optional-dependencies"].values() for name in names]
     wanted = {normal(name) for name in (*project["dependencies"], *extras)} - {"chorus-nb"}

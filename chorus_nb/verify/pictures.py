@@ -20,7 +20,7 @@ from chorus_nb.leaks.shapes import Severity
 from chorus_nb.verify.file_checks import Pair
 from chorus_nb.verify.findings import Finding
 from chorus_nb.verify.pixel_container import among_pixels
-from chorus_nb.verify.second_opinion import agree, gdcm_available, gdcm_pixels
+from chorus_nb.verify.second_opinion import SecondDecoder, agree, gdcm_available
 
 JPEG_BLOCK = 16  # pixels; redaction of JPEG Baseline in the DCT domain fills whole blocks (subsampled chroma: 16)
 SMOOTHED_RIM = 2  # pixels around those blocks that decoders smooth where chroma is shared by neighbours
@@ -28,11 +28,15 @@ JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
 
 
 def check_pixels(
-    pair: Pair, path: Path, faces: Path, seen: Callable[[np.ndarray], None] = lambda image: None
+    pair: Pair,
+    path: Path,
+    faces: Path,
+    second: SecondDecoder | None = None,
+    seen: Callable[[np.ndarray], None] = lambda image: None,
 ) -> Iterator[Finding]:
     """All findings about the pixels of the released file at ``path``; ``faces`` is where masks of faces are kept.
 
-    ``seen`` gets what was decoded, for whoever needs it too.
+    ``second``: that of the files of this series. ``seen`` gets what was decoded, for whoever needs it too.
     """
     target, dataset = pair.task.target_path, pair.release.dataset
     if not pair.release.pixels:
@@ -48,7 +52,7 @@ def check_pixels(
     image = _decode(dataset)
     if image is not None:
         seen(image)
-    yield from _two_decoders(pair, image, path)
+    yield from _two_decoders(pair, image, path, second or SecondDecoder())
     yield from _pixels_unchanged(pair, image, faces)
 
 
@@ -59,9 +63,11 @@ def _decode(dataset: FileDataset) -> np.ndarray | None:
         return None
 
 
-def _two_decoders(pair: Pair, image: np.ndarray | None, path: Path) -> Iterator[Finding]:
+def _two_decoders(pair: Pair, image: np.ndarray | None, path: Path, second: SecondDecoder) -> Iterator[Finding]:
     target = pair.task.target_path
-    other = gdcm_pixels(path) if gdcm_available() else None
+    if image is not None and second.agreed_on(pair.release):
+        return
+    other = second.pixels(path) if gdcm_available() else None
     if image is None and other is None:
         yield Finding("decoded", "high", target, "(7FE0,0010)", "no decoder can read the pixels")
     elif image is None:
@@ -70,6 +76,8 @@ def _two_decoders(pair: Pair, image: np.ndarray | None, path: Path) -> Iterator[
         yield Finding("second_decoder", "low", target, "(7FE0,0010)", "only the first decoder can read the pixels")
     elif image is not None and other is not None:
         match agree(pair.release.dataset, image, other):
+            case True:
+                second.agrees_on(pair.release)
             case False:
                 same = pair.source.pixels == pair.release.pixels  # then the doubt is about the source, not the release
                 severity: Severity = "medium" if same else "high"

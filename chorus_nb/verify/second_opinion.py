@@ -10,10 +10,15 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from chorus_nb.errors import ChildFault
+from chorus_nb.leaks.reading import Reading
 from chorus_nb.processes.child import in_child
 
 GDCM_SECONDS = 120.0  # seconds before a reader that hangs is ended
 LOSSY_MEAN, LOSSY_SHARE = 1.0, 0.01  # lossy JPEG: decoders may round apart, on average and in this share by more than 8
+
+
+CLASSES = frozenset((0x00080016, 0x00020010))  # SOP class and transfer syntax
+OF_DISPLAY = frozenset((0x00281050, 0x00281051, 0x00281055, 0x00280106, 0x00280107))  # windows, extreme values
 
 
 def gdcm_available() -> bool:
@@ -26,6 +31,38 @@ def gdcm_pixels(path: Path) -> np.ndarray | None:
         return in_child(_decoded_pixels, str(path), seconds=GDCM_SECONDS)
     except ChildFault:
         return None
+
+
+class SecondDecoder:
+    """GDCM on the files of a series: on coded pixels each time, on others once for each description of them."""
+
+    def __init__(self) -> None:
+        self.read = 0  # files it decoded
+        self._agreed: set[object] = set()
+
+    def pixels(self, path: Path) -> np.ndarray | None:
+        """As :func:`gdcm_pixels`, counted."""
+        self.read += 1
+        return gdcm_pixels(path)
+
+    def agrees_on(self, released: Reading) -> None:
+        """It sees the pixels of this file as the first one does."""
+        self._agreed.add(_native_description(released))
+
+    def agreed_on(self, released: Reading) -> bool:
+        """Whether it does so of another file of which the header says the same about pixels that are no code."""
+        described = _native_description(released)
+        return described is not None and described in self._agreed
+
+
+def _native_description(released: Reading) -> frozenset[tuple[str, int, bytes]] | None:
+    """All that says how to read pixels that are numbers to the last byte; None of coded ones."""
+    if released.dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        return None
+    length = len(released.dataset.PixelData).to_bytes(8, "little")
+    leaves = ((leaf.path, leaf.tag, leaf.value) for leaf in released.leaves.values())
+    said = (row for row in leaves if row[1] in CLASSES or (row[1] >> 16 == 0x0028 and row[1] not in OF_DISPLAY))
+    return frozenset((*said, ("", 0x7FE00010, length)))
 
 
 def gdcm_series(folder: Path) -> list[int]:

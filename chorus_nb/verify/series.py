@@ -71,6 +71,7 @@ class SeriesResult(NamedTuple):
     terms: list[SearchTerm]  # for the search in tables and reports
     uids: list[tuple[str, str]]  # original and released
     validated: int  # files dciodvfy looked at
+    decoded: int  # files GDCM decoded
     read: int  # images Tesseract looked at
     look: FaceLook  # for a face
 
@@ -127,8 +128,7 @@ def _recall(content: bytes) -> SeriesResult:
         [Fact(*row) for row in kept["facts"]],
         [SearchTerm(*row) for row in kept["terms"]],
         [(old, new) for old, new in kept["uids"]],
-        kept["validated"],
-        kept["read"],
+        *(kept[counted] for counted in ("validated", "decoded", "read")),
         FaceLook.recalled(kept["look"]),
     )
 
@@ -145,6 +145,7 @@ class _Gathered:
         self.written: Written = {}
         self.character_sets: set[str] = set()
         self.read = 0
+        self.second = second_opinion.SecondDecoder()
         self.looking = Looking(len(series.tasks))
 
 
@@ -160,13 +161,14 @@ def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Ser
         except FileFault as fault:
             gathered.findings.append(Finding("readable", "high", task.target_path, "", str(fault)))
     findings, found = gathered.findings, list(gathered.found)
-    findings.extend(_leaks(examiner, series, found, gathered.headers, gathered.written, gathered.character_sets))
+    findings.extend(_leaks(examiner, series, gathered))
     findings.extend(_assembly(examiner, series))
     told = [term for term in found if term.kind not in ("uid", "date", "device")]
     validated = _validated(examiner, list(gathered.headers))
     findings.extend(itertools.chain.from_iterable(validated.values()))
     look = _look(examiner, series, gathered)
-    return SeriesResult(findings, gathered.facts, told, sorted(gathered.uids), len(validated), gathered.read, look)
+    counted = len(validated), gathered.second.read, gathered.read
+    return SeriesResult(findings, gathered.facts, told, sorted(gathered.uids), *counted, look)
 
 
 def _look(examiner: Examiner, series: Series, gathered: _Gathered) -> FaceLook:
@@ -206,7 +208,7 @@ def _examine_file(
         findings.extend(check(pair, examiner.parameters))
     findings.extend(clocks.check_clocks(pair))
     seen = functools.partial(gathered.looking.add, path, pair.release.dataset)
-    findings.extend(pictures.check_pixels(pair, path, examiner.faces, seen))
+    findings.extend(pictures.check_pixels(pair, path, examiner.faces, gathered.second, seen))
     findings.extend(_patterns(pair))
     if task.target_path in series.read and second_look.version():
         gathered.read += 1
@@ -294,21 +296,15 @@ def _shifted_days(header_terms: list[SearchTerm], pair: Pair) -> frozenset[str]:
     )
 
 
-def _leaks(
-    examiner: Examiner,
-    series: Series,
-    found: list[SearchTerm],
-    headers: dict[ReleasedFile, tuple[bytes, frozenset[str], bool]],
-    written: Written,
-    character_sets: set[str],
-) -> Iterator[Finding]:
+def _leaks(examiner: Examiner, series: Series, gathered: _Gathered) -> Iterator[Finding]:
     """The terms of the whole series in the header bytes and the name of each of its files."""
+    headers, found = gathered.headers, list(gathered.found)
     uids = {term.text for term in found if term.kind == "uid"}
     expected = {str(patient.person_id) for patient in series.patients.values()}
     expected |= {str(image) for patient in series.patients.values() for image in patient.images.values()}
     kept = [term for term in found if term.kind != "uid" and term.text not in expected]
     allowed = frozenset().union(*(days for _, days, _ in headers.values()))
-    searcher = Searcher([n for n in kept if not (n.kind == "date" and n.text in allowed)], character_sets)
+    searcher = Searcher([n for n in kept if not (n.kind == "date" and n.text in allowed)], gathered.character_sets)
     for task, (header, _, coded) in headers.items():
         hits = searcher.search(header)
         leaked = {uid for form in (header, header.replace(b"\0", b"")) for uid in terms.uids_in(form)} & uids
@@ -325,7 +321,9 @@ def _leaks(
         for hit in searcher.search(task.target_path.encode()):
             yield Finding("names", texts.severity_in_path(hit), task.target_path, "", hit.term.kind, hit.context)
     days = {term.text for term in kept if term.kind == "date"} - allowed
-    yield from _in_texts(examiner, written, searcher, [day_pattern(day) for text in days if (day := read_date(text))])
+    yield from _in_texts(
+        examiner, gathered.written, searcher, [day_pattern(day) for text in days if (day := read_date(text))]
+    )
 
 
 def _in_texts(

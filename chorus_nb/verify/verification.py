@@ -132,7 +132,8 @@ class _Examined:
         """Every series in parallel, or from memory; what they hold goes into ``release``."""
         workspace, findings = self.workspace, list[Finding]()
         series = list(_series_to_verify(release, _to_read(workspace, release.released)))
-        release.examined.update(dict.fromkeys(("geometry", "iod", "second_look"), 0), geometry=len(series))
+        counted = ("geometry", "iod", "second_look", "second_decoder")
+        release.examined.update(dict.fromkeys(counted, 0), geometry=len(series))
         verified = workspace.local / "verified"
         verified.mkdir(exist_ok=True)
         known, of_script = known_words_of(workspace), promises(workspace)
@@ -170,7 +171,7 @@ class _Examined:
         release.terms.update(result.terms)
         release.ledger.add(result.uids)
         release.looks[series.folder] = result.look
-        release.examined.update(iod=result.validated, second_look=result.read)
+        release.examined.update(iod=result.validated, second_look=result.read, second_decoder=result.decoded)
 
 
 def _catalog(workspace: Workspace) -> pd.DataFrame:

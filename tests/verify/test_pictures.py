@@ -6,6 +6,7 @@ from pathlib import Path
 
 import imagecodecs
 import numpy as np
+import pydicom
 import pytest
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
@@ -13,7 +14,7 @@ from pydicom.uid import JPEGBaseline8Bit
 
 from chorus_nb.leaks import reading
 from chorus_nb.pixels import parse_boxes, redact
-from chorus_nb.verify import pictures
+from chorus_nb.verify import pictures, second_opinion
 from chorus_nb.verify.file_checks import Pair, ReleasedFile
 from tests.verify import small_site
 
@@ -43,6 +44,29 @@ def test_a_jpeg_may_differ_in_the_blocks_of_its_boxes_and_what_is_smoothed_into_
     pair = Pair(ReleasedFile("s", "t", "", recorded), reading.parse_file(before), reading.parse_file(after), None)
     findings = list(pictures._pixels_unchanged(pair, reading.decode_pixels(pair.release.dataset), tmp_path))
     assert [finding.severity for finding in findings] == found
+
+
+def test_the_second_decoder_reads_coded_pixels_always_and_others_once_for_each_description(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    native, second = small_site.original_image(small_site.STUDIES[0], 1), second_opinion.SecondDecoder()
+    monkeypatch.setattr(second_opinion, "gdcm_pixels", lambda path: reading.decode_pixels(pydicom.dcmread(path)))
+
+    def read(content: bytes) -> int:
+        before, path = second.read, tmp_path / "file"
+        path.write_bytes(content)
+        pair = Pair(ReleasedFile("s", "t", "", ""), reading.parse_file(content), reading.parse_file(content), None)
+        assert list(pictures.check_pixels(pair, path, tmp_path, second)) == []
+        return second.read - before
+
+    assert [read(small_site.write(native)) for _ in range(2)] == [1, 0]
+    native.WindowCenter, native.PixelData = 50, bytes(len(native.PixelData))
+    assert read(small_site.write(native)) == 0, "another picture, shown in another way"
+    native.RescaleIntercept = -1000
+    assert read(small_site.write(native)) == 1
+    native.RescaleIntercept, native.Rows, native.Columns = None, native.Columns, native.Rows
+    assert read(small_site.write(native)) == 1
+    assert [read(jpeg("444")) for _ in range(2)] == [1, 1]
 
 
 @pytest.mark.parametrize("frames", [1, 2])

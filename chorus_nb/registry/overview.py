@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 from collections.abc import Iterator
 from dataclasses import replace
@@ -70,9 +71,10 @@ def questions(workspace: Workspace) -> Iterator[tuple[str, pd.DataFrame]]:
 
     They are data: ``questions/*.sql``, the question in the first line.
     """
-    for path in sorted(Path(__file__).with_name("questions").glob("*.sql")):
-        query = path.read_text(encoding="utf-8")
-        yield query.partition("\n")[0].removeprefix("-- "), ask(workspace, query)
+    with _opened(workspace) as connection:
+        for path in sorted(Path(__file__).with_name("questions").glob("*.sql")):
+            query = path.read_text(encoding="utf-8")
+            yield query.partition("\n")[0].removeprefix("-- "), connection.execute(query).df()
 
 
 def completeness(workspace: Workspace) -> pd.DataFrame:
@@ -117,9 +119,16 @@ def thickness_by_device(workspace: Workspace) -> pd.DataFrame:
 
 def ask(workspace: Workspace, question: str) -> pd.DataFrame:
     """The answer of DuckDB to an SQL question about the tables ``tables.METADATA`` and ``image_registry``."""
+    with _opened(workspace) as connection:
+        return connection.execute(question).df()
+
+
+@contextlib.contextmanager
+def _opened(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
+    """DuckDB with these tables as views."""
     with duckdb.connect() as connection:
         for table in tables.METADATA:
             path = workspace.path(replace(table, format="parquet"))
             connection.read_parquet(glob.escape(str(path))).create_view(table.name)
         connection.read_csv(glob.escape(str(workspace.path(tables.IMAGE_REGISTRY)))).create_view("image_registry")
-        return connection.execute(question).df()
+        yield connection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pydicom.dataset import Dataset
 from chorus_nb.errors import ChildFault
 from chorus_nb.leaks.reading import Reading
 from chorus_nb.processes.child import in_child
+from chorus_nb.verify.findings import Finding
 
 GDCM_SECONDS = 120.0  # seconds before a reader that hangs is ended
 LOSSY_MEAN, LOSSY_SHARE = 1.0, 0.01  # lossy JPEG: decoders may round apart, on average and in this share by more than 8
@@ -71,6 +73,17 @@ def gdcm_series(folder: Path) -> list[int]:
         return in_child(_series_files, str(folder), seconds=GDCM_SECONDS)
     except ChildFault:
         return []
+
+
+def assembled(release: Path, folder: str) -> Iterator[Finding]:
+    """GDCM sorts the folder into one series of as many files as there are images in it (SOP step 14, automated)."""
+    if not gdcm_available() or not (release / folder).is_dir():
+        return
+    files = gdcm_series(release / folder)
+    present = sum(1 for path in (release / folder).iterdir() if path.is_file())
+    if len(files) != 1 or sum(files) != present:
+        detail = f"GDCM assembles {len(files):,} series of {sum(files):,} files from a folder of {present:,}"
+        yield Finding("geometry", "high", folder, "(0020,000E)", detail)
 
 
 def _itk() -> Any:

@@ -93,7 +93,7 @@ class Examiner:
 
     def __call__(self, series: Series) -> tuple[str, SeriesResult]:
         """The fingerprint of the series and its result, from memory if nothing changed since."""
-        digests = {task.target_path: self._digest(task.target_path) for task in series.tasks}
+        digests = self._digests(series)
         fingerprint = self._fingerprint(series, digests)
         if kept := self.remembered(fingerprint):
             return fingerprint, kept
@@ -101,11 +101,19 @@ class Examiner:
         write_atomically(self.verified / f"{fingerprint}.json", json.dumps(result._asdict()).encode())
         return fingerprint, result
 
+    def remember(self, series: Series) -> tuple[str, SeriesResult | None]:
+        """The same from memory only."""
+        fingerprint = self._fingerprint(series, self._digests(series))
+        return fingerprint, self.remembered(fingerprint)
+
     def remembered(self, fingerprint: str) -> SeriesResult | None:
         """The result with this fingerprint, if there is one."""
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
             return _recall((self.verified / f"{fingerprint}.json").read_bytes())
         return None
+
+    def _digests(self, series: Series) -> dict[str, str]:
+        return {task.target_path: self._digest(task.target_path) for task in series.tasks}
 
     def _digest(self, target_path: str) -> str:
         try:
@@ -162,7 +170,7 @@ def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> Ser
             gathered.findings.append(Finding("readable", "high", task.target_path, "", str(fault)))
     findings, found = gathered.findings, list(gathered.found)
     findings.extend(_leaks(examiner, series, gathered))
-    findings.extend(_assembly(examiner, series))
+    findings.extend(second_opinion.assembled(examiner.release, series.folder))
     told = [term for term in found if term.kind not in ("uid", "date", "device")]
     validated = _validated(examiner, list(gathered.headers))
     findings.extend(itertools.chain.from_iterable(validated.values()))
@@ -381,18 +389,3 @@ def _patterns(pair: Pair) -> Iterator[Finding]:
             continue
         for severity, detail in texts.identifier_shapes(leaf):
             yield Finding("patterns", severity, pair.task.target_path, leaf.name, detail)
-
-
-# --- assembly ---------------------------------------------------------------------------------------------------------
-
-
-def _assembly(examiner: Examiner, series: Series) -> Iterator[Finding]:
-    """GDCM sorts the folder into one series of as many files as there are images in it (SOP step 14, automated)."""
-    folder = examiner.release / series.folder
-    if not second_opinion.gdcm_available() or not folder.is_dir():
-        return
-    files = second_opinion.gdcm_series(folder)
-    present = sum(1 for path in folder.iterdir() if path.is_file())
-    if len(files) != 1 or sum(files) != present:
-        detail = f"GDCM assembles {len(files):,} series of {sum(files):,} files from a folder of {present:,}"
-        yield Finding("geometry", "high", series.folder, "(0020,000E)", detail)

@@ -146,6 +146,7 @@ class _Examined:
                 self._add(release, one, fingerprint, result, findings)
             else:
                 todo.append(one)
+        todo = self._recall(release, examine, todo, findings)
         with processes.executor(workspace.parameters) as pool:
             for done, (one, answer) in enumerate(processes.map_unordered(pool, examine, todo), 1):
                 if isinstance(answer, BaseException):
@@ -161,6 +162,20 @@ class _Examined:
                 if result := examine.remembered(fingerprint):
                     release.ledger.name(folder, result.uids)
         return findings
+
+    def _recall(
+        self, release: Release, examine: Examiner, asked: list[Series], findings: list[Finding]
+    ) -> list[Series]:
+        """Add what is remembered of series that are as they were; the others. No worker has to start for it."""
+        if not any(examine.verified.iterdir()):
+            return asked
+        recalled = set()
+        with processes.threads(self.workspace.parameters) as pool:
+            for one, answer in processes.map_unordered(pool, examine.remember, asked):
+                if not isinstance(answer, BaseException) and answer[1]:
+                    self._add(release, one, answer[0], answer[1], findings)
+                    recalled.add(one.folder)
+        return [one for one in asked if one.folder not in recalled]
 
     def _add(
         self, release: Release, series: Series, fingerprint: str, result: SeriesResult, findings: list[Finding]

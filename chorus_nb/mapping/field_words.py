@@ -53,7 +53,7 @@ def values() -> Mapping[tuple[str, str], Value]:
 @cache
 def _anatomy() -> Mapping[str, str]:
     """Codes of CID 4 by meaning, in small letters."""
-    from pydicom.sr.codedict import codes  # slow to import, and a worker has no use for it
+    from pydicom.sr.codedict import codes  # takes 0.2 s, for which no command waits that asks for no code
 
     context = codes.cid4
     concepts = [getattr(context, name) for name in context.dir()]

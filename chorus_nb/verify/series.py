@@ -136,7 +136,9 @@ def _recall(content: bytes) -> SeriesResult:
         [Fact(*row) for row in kept["facts"]],
         [SearchTerm(*row) for row in kept["terms"]],
         [(old, new) for old, new in kept["uids"]],
-        *(kept[counted] for counted in ("validated", "decoded", "read")),
+        kept["validated"],
+        kept["decoded"],
+        kept["read"],
         FaceLook.recalled(kept["look"]),
     )
 

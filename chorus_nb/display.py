@@ -143,6 +143,8 @@ def _breaks(text: str) -> str:
 
 def _shown(value: Any) -> tuple[str, str]:
     """A value as text; nothing stands for it."""
+    if isinstance(value, str):
+        return value, ""
     if types.is_scalar(value) and isna(value):
         return "", ""
     if types.is_bool(value):

@@ -144,7 +144,8 @@ class Evidence:
     def page(self, files: pd.DataFrame, changes: dict[str, pd.DataFrame], child: Child) -> str:
         """The page of one series."""
         one = files.iloc[0]
-        common, own = _common_and_own(files, changes)
+        common, others = _common_and_own(files, changes)
+        own = dict(list(self._with_reasons(others, files).groupby(others["source_path"].to_numpy())))
         statuses = files["status"].value_counts()
         return page_of(
             "local/series.html.j2",
@@ -154,8 +155,8 @@ class Evidence:
             total=len(files),
             identity=[(name, _text(old), _text(new)) for name, old, new in _identity(files, changes)],
             pictures=self._pictures(files, child),
-            files=[self._file(number, row, own) for number, row in enumerate(files.itertuples(), 1)],
-            common=_shown(self._with_reasons(common, one.sop_class), "Changed alike in every released file"),
+            files=[_file(number, row, own) for number, row in enumerate(files.itertuples(), 1)],
+            common=_shown_changes(self._with_reasons(common, files), "Changed alike in every released file"),
             changed=len(common),
             released=int(statuses.get("released", 0)),
             decisions=_shown(self._decided(files), "What people decided about this series, its files, device or study"),
@@ -164,31 +165,6 @@ class Evidence:
             looked=_shown(self._looked(files), "How its pictures were looked at for text"),
             faces=_shown(self._faces_of(files), "Whether a face may show, and what became of it"),
         )
-
-    def _file(self, number: int, row: Any, own: dict[str, pd.DataFrame]) -> dict[str, Any]:
-        facts = {
-            "What became of it": tables.code_in_words(row.status),
-            "Why": tables.REASON_MEANINGS.get(row.reason, row.reason),
-            "More": row.detail,
-            "What to do": tables.REMEDIES.get(row.reason, ""),
-            "Released as": row.target_path,
-            "SOP Instance UID": row.SOPInstanceUID,
-            "Filled in the pixels": row.boxes,
-            "Share of pixels filled to remove a face": f"{row.face_share:.1%}" if row.face_share > 0 else "",
-            "BLAKE3 of the source file": row.source_digest,
-            "BLAKE3 of the released file": row.target_digest,
-            "Pixel data before": row.pixel_digest_before,
-            "Pixel data after": row.pixel_digest_after,
-        }
-        table = own.get(row.source_path, pd.DataFrame(columns=ELEMENT))
-        return {
-            "number": number,
-            "name": _text(row.source_path),
-            "status": row.status,
-            "said": tables.code_in_words(row.status),
-            "facts": [(name, _text(value)) for name, value in facts.items() if value],
-            "changes": _shown(self._with_reasons(table, row.sop_class), "Changed in this file alone"),
-        }
 
     def _pictures(self, files: pd.DataFrame, child: Child) -> list[dict[str, str]]:
         images = files[(files["sop_class"] != "") & (files["size"] <= LARGEST_PICTURED)]
@@ -229,22 +205,22 @@ class Evidence:
         own = self.faces[self.faces["series_uid"].isin(set(files["SeriesInstanceUID"]) - {""})]
         return own[["status", "reason", "need", "need_reason", "files", "removed", "shared_from"]]
 
-    def _with_reasons(self, changes: pd.DataFrame, sop_class: str) -> pd.DataFrame:
-        """Changes in words: what was done, by which rule, why, and who decided it."""
+    def _with_reasons(self, changes: pd.DataFrame, files: pd.DataFrame) -> pd.DataFrame:
+        """Changes in words, in their order: what was done, by which rule, why, and who decided it."""
         keyed = changes.assign(
-            sop_class=sop_class,
+            sop_class=changes["source_path"].map(dict(zip(files["source_path"], files["sop_class"], strict=True))),
             place=changes["path"].str.replace(r"\[\d+\]", "", regex=True),
             planned=changes["tag"].map(_planned),
         )
         joined = keyed.merge(self.reasons, on=["sop_class", "place", "planned"], how="left").fillna("")
         joined["action"] = joined["action"].map(lambda code: ACTIONS.get(code, code))
-        shown = joined[["path", "tag", "keyword", "original", "new", "action", "rule_source", "reason", "decided_by"]]
-        shown = shown.drop(columns=[name for name in ("path",) if not shown[name].any()])
-        return shown.rename(
-            columns={"new": "after", "original": "before", "rule_source": "rule", "decided_by": "decided by"}
-        )
+        return joined.rename(columns=IN_WORDS)[list(IN_WORDS.values())].astype(object)
 
 
+IN_WORDS = {name: name for name in ("path", "tag", "keyword")}
+IN_WORDS |= {"original": "before", "new": "after", "action": "action", "rule_source": "rule", "reason": "reason"}
+IN_WORDS |= {"decided_by": "decided by"}
+"""Columns of the crosswalk and of the plan, as a page names them."""
 FINDING = ["check", "severity", "tag", "kind", "detail"]
 
 
@@ -267,29 +243,51 @@ def _prefixed(prefix: str, values: pd.Series) -> set[str]:
     return {f"{prefix}{value}" for value in values if value}
 
 
-def _common_and_own(
-    files: pd.DataFrame, changes: dict[str, pd.DataFrame]
-) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+def _common_and_own(files: pd.DataFrame, changes: dict[str, pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Changes that every released file has alike, told once, and those of each file alone."""
     each = [changes[path] for path in files["source_path"] if path in changes]
     if not each:
-        return pd.DataFrame(columns=ELEMENT), {}
+        return pd.DataFrame(columns=["source_path", *ELEMENT]), pd.DataFrame(columns=["source_path", *ELEMENT])
     rows = pd.concat(each)
     times = rows.groupby(ELEMENT, dropna=False)["source_path"].transform("nunique")
     alike = (times == len(each)) & (len(each) > 1)
-    own = {str(path): part[ELEMENT] for path, part in rows[~alike].groupby("source_path")}
-    return rows.loc[alike, ELEMENT].drop_duplicates(), own
+    return rows[alike].drop_duplicates(ELEMENT), rows[~alike]
+
+
+def _file(number: int, row: Any, own: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    facts = {
+        "What became of it": tables.code_in_words(row.status),
+        "Why": tables.REASON_MEANINGS.get(row.reason, row.reason),
+        "More": row.detail,
+        "What to do": tables.REMEDIES.get(row.reason, ""),
+        "Released as": row.target_path,
+        "SOP Instance UID": row.SOPInstanceUID,
+        "Filled in the pixels": row.boxes,
+        "Share of pixels filled to remove a face": f"{row.face_share:.1%}" if row.face_share > 0 else "",
+        "BLAKE3 of the source file": row.source_digest,
+        "BLAKE3 of the released file": row.target_digest,
+        "Pixel data before": row.pixel_digest_before,
+        "Pixel data after": row.pixel_digest_after,
+    }
+    return {
+        "number": number,
+        "name": _text(row.source_path),
+        "status": row.status,
+        "said": tables.code_in_words(row.status),
+        "facts": [(name, _text(value)) for name, value in facts.items() if value],
+        "changes": _shown_changes(own.get(row.source_path, pd.DataFrame()), "Changed in this file alone"),
+    }
 
 
 def _identity(files: pd.DataFrame, changes: dict[str, pd.DataFrame]) -> Iterator[tuple[str, str, str]]:
     """Whose it is: patient, accession and UIDs, each as it was and as it is in the release."""
-    new = {}
-    for path in files["source_path"]:
-        for row in changes.get(path, pd.DataFrame(columns=ELEMENT)).itertuples():
-            if not row.path:
-                new[row.keyword, row.original] = row.new
+    names = ("PatientID", "AccessionNumber", "StudyInstanceUID", "SeriesInstanceUID")
+    each = [changes[path] for path in files["source_path"] if path in changes]
+    rows = pd.concat(each) if each else pd.DataFrame(columns=ELEMENT)
+    rows = rows[(rows["path"] == "") & rows["keyword"].isin(names)]
+    new = {(name, old): value for name, old, value in zip(rows["keyword"], rows["original"], rows["new"], strict=True)}
     ids = {"PatientID": "person_id", "AccessionNumber": "image_occurrence_id"}
-    for name in ("PatientID", "AccessionNumber", "StudyInstanceUID", "SeriesInstanceUID"):
+    for name in names:
         for value in sorted(set(files[name]) - {""}):
             mapped = files.loc[files[name] == value, ids[name]].dropna().unique() if name in ids else []
             yield name, value, new.get((name, value)) or ", ".join(str(int(number)) for number in mapped)
@@ -304,6 +302,11 @@ def _checks_said(checks: pd.DataFrame) -> str:
 
 def _shown(frame: pd.DataFrame, caption: str) -> Markup:
     return Markup(table_html(frame, len(frame), caption))
+
+
+def _shown_changes(changes: pd.DataFrame, caption: str) -> Markup:
+    """Without their places where all stand at the root."""
+    return _shown(changes if changes.empty or changes["path"].any() else changes.drop(columns="path"), caption)
 
 
 def _text(value: object) -> Markup:

@@ -1,15 +1,19 @@
-"""Measure the whole chain, notebook by notebook: ``python -m tests.benchmarks.chain [--before CHECKOUT]``.
+"""Measure the whole chain: ``python -m tests.benchmarks.chain [--site ct|small|mixed] [--before CHECKOUT]``.
 
-CT slices of 512 x 512 with a real header (``deid.template``), each with pixels of its own, 100 to a series; every study
-in a visit. ``chorus-nb run --only NN`` in a process of its own for each notebook, of this checkout and of those named
-with ``--before``, in turn; then again with nothing changed. Text is looked for by sampling, faces are flagged. CPU
-seconds are those of every process of the run; the clock says less where others are at work. Peak: of the largest
-process.
+* ``ct``: slices of 512 x 512 with a real header (``deid.template``), each with pixels of its own, 100 to a series;
+* ``small``: the same of 64 x 64; * ``mixed``: that of ``mixed_site``, a visit for each patient.
+
+``chorus-nb run`` with all six notebooks, of this checkout and of those named with ``--before``, in turn: first, again
+with nothing changed, and with another description in one file; ``--by-notebook``: one at a time. Text is looked for by
+sampling, faces are flagged. CPU seconds are those of every process of the run, also of those that nobody waited for (on
+Linux; elsewhere of those that were waited for); the clock says less where others are at work. Peak: of the largest.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ctypes
 import os
 import resource
 import shutil
@@ -17,14 +21,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pydicom
 from pydicom.filebase import DicomBytesIO
 
-from tests.benchmarks import deid
+from tests.benchmarks import deid, mixed_site
 
 UIDS = "1.2.826.0.1.3680043.10.1596"
 PERSONAL_MAP, IMAGE_MAP = "PatientID,person_id,Days_Shifted", "PatientID,AccessionNumber,image_occurence_id"
@@ -70,16 +73,35 @@ def make_site(site: Path, count: int, edge: int) -> None:
         path = site / "dicom" / f"{series:05d}" / f"{number:07d}.dcm"
         path.parent.mkdir(parents=True, exist_ok=True)
         made.save_as(path, enforce_file_format=True)
-    every, patients = range(-(-count // deid.SERIES)), range(-(-count // (2 * deid.SERIES)))
+    write_tables(site, [(series // 2, series) for series in range(-(-count // deid.SERIES))])
+
+
+def write_tables(site: Path, accessions: list[tuple[int, int]]) -> None:
+    """Lookup and OMOP tables: ``accessions`` are the numbers of patient and accession."""
+    patients = sorted({patient for patient, _ in accessions})
     long = "1990-01-01,1990-01-01 00:00:00,2035-01-01,2035-01-01 00:00:00"
     for name, header, lines in (
         ("lookup/Personal_map", PERSONAL_MAP, [f"MRN{7000001 + n},{1001 + n},{-100 - n % 200}" for n in patients]),
-        ("lookup/Image_map", IMAGE_MAP, [f"MRN{7000001 + n // 2},ACC{8000001 + n},{501 + n}" for n in every]),
+        ("lookup/Image_map", IMAGE_MAP, [f"MRN{7000001 + p},ACC{8000001 + n},{501 + n}" for p, n in accessions]),
         ("omop/person", PERSONS, [f"{1001 + n},8507,1960,0,0" for n in patients]),
         ("omop/visit_occurrence", VISITS, [f"{900000 + n},{1001 + n},9201,{long},32817" for n in patients]),
     ):
         (site / name).parent.mkdir(exist_ok=True)
         (site / f"{name}.csv").write_text("\n".join([header, *lines, ""]))
+
+
+def make_mixed(site: Path) -> None:
+    """The pictures of ``mixed_site``, each kind of them a patient with an accession, a person and a long visit."""
+    patients: dict[str, int] = {}
+    for name, content in mixed_site.images(np.random.default_rng(1)):
+        number = patients.setdefault(name.partition("/")[0], len(patients))
+        dataset = pydicom.dcmread(DicomBytesIO(content))
+        dataset.PatientID, dataset.AccessionNumber = f"MRN{7000001 + number}", f"ACC{8000001 + number}"
+        dataset.StudyDate = dataset.get("StudyDate") or "20210314"
+        path = site / "dicom" / f"{name}.dcm"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        dataset.save_as(path)
+    write_tables(site, [(n, n) for n in patients.values()])
 
 
 def parameters(site: Path, workspace: Path) -> Path:
@@ -91,18 +113,31 @@ def parameters(site: Path, workspace: Path) -> Path:
     return path
 
 
-def run(checkout: Path, given: Path) -> Iterator[tuple[str, float, float, float]]:
-    """Notebook, CPU seconds, seconds, peak in MB, of each notebook."""
-    environment = os.environ | {"PYTHONPATH": str(checkout)}
-    for step in STEPS:
-        began = time.perf_counter()
-        command = [sys.executable, "-m", "chorus_nb", "run", str(given), "--only", step, "--quiet"]
-        child = subprocess.Popen(command, cwd=checkout, env=environment, stdout=subprocess.DEVNULL)
-        _, status, used = os.wait4(child.pid, 0)
-        seconds = time.perf_counter() - began
-        yield step, used.ru_utime + used.ru_stime, seconds, used.ru_maxrss / 1024
-        if status:
-            print(f"{step} ended with {os.waitstatus_to_exitcode(status)}", flush=True)
+def run(checkout: Path, given: Path, only: str) -> tuple[float, float, float]:
+    """CPU seconds, seconds and peak in MB of the notebooks ``only`` (``01,02``)."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment |= {"PYTHONPATH": str(checkout), "PYTHONPYCACHEPREFIX": str(given.parent / "bytecode" / checkout.name)}
+    starting = "import sys; from chorus_nb.workbench.commands import main; sys.exit(main())"
+    command = [sys.executable, "-c", starting, "run", str(given), "--only", only, "--quiet"]
+    began = time.perf_counter()
+    child = subprocess.Popen(command, cwd=checkout, env=environment, stdout=subprocess.DEVNULL)
+    cpu = seconds = peak = 0.0
+    with contextlib.suppress(ChildProcessError):  # none is left
+        while True:
+            ended, status, used = os.wait4(-1, 0)
+            cpu, peak = cpu + used.ru_utime + used.ru_stime, max(peak, used.ru_maxrss / 1024)
+            if ended == child.pid:
+                seconds = time.perf_counter() - began
+                if status:
+                    print(f"{only} ended with {os.waitstatus_to_exitcode(status)}", flush=True)
+    return cpu, seconds, peak
+
+
+def adopt() -> None:
+    """Let processes whose parent is gone become children of this one, where the system can (Linux)."""
+    set_child_subreaper = 36  # of linux/prctl.h
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0)
 
 
 def copied(site: Path, target: Path) -> tuple[float, float]:
@@ -118,28 +153,48 @@ def copied(site: Path, target: Path) -> tuple[float, float]:
     return best
 
 
+def change_one(site: Path) -> None:
+    """Another description in the middle one of the files."""
+    files = sorted(path for path in (site / "dicom").rglob("*") if path.is_file())
+    path = files[len(files) // 2]
+    dataset = pydicom.dcmread(path)
+    dataset.SeriesDescription = f"{dataset.get('SeriesDescription', '')} 2".strip()
+    dataset.save_as(path)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--slices", type=int, default=2000)
-    parser.add_argument("--edge", type=int, default=512)
+    parser.add_argument("--site", choices=("ct", "small", "mixed"), default="ct")
+    parser.add_argument("--files", type=int, default=2000, help="of the sites ct and small")
     parser.add_argument("--before", type=Path, action="append", default=[], help="another checkout to measure")
+    parser.add_argument("--by-notebook", action="store_true", help="a command for each")
     parser.add_argument("--folder", type=Path, help="where the files are made (kept)")
     chosen = parser.parse_args()
-    folder = chosen.folder or Path(tempfile.mkdtemp())
+    adopt()
+    folder = (chosen.folder or Path(tempfile.mkdtemp())).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     site = folder / "site"
-    if not site.exists():
-        make_site(site, chosen.slices, chosen.edge)
+    if not site.exists() and chosen.site == "mixed":
+        make_mixed(site)
+    elif not site.exists():
+        make_site(site, chosen.files, 512 if chosen.site == "ct" else 64)
     cpu, seconds = copied(site, folder / "copy")
-    print(f"{chosen.slices} files; cp -r {cpu:.2f} CPU s, {seconds:.2f} s", flush=True)
-    for number, checkout in enumerate([HERE, *chosen.before]):
-        workspace = folder / f"workspace{number}"
-        shutil.rmtree(workspace, ignore_errors=True)
-        given = parameters(site, workspace)
-        for what in ("first run", "nothing new"):
-            total = clock = 0.0
-            for step, used, took, peak in run(checkout, given):
-                print(f"{checkout.name:10} {what:12} {step} {used:8.1f} CPU s {took:8.1f} s {peak:7.0f} MB", flush=True)
+    count = sum(path.is_file() for path in (site / "dicom").rglob("*"))
+    print(f"{count} files; cp -r {cpu:.2f} CPU s, {seconds:.2f} s", flush=True)
+    checkouts = {folder / f"workspace{number}": path for number, path in enumerate([HERE, *chosen.before])}
+    steps = STEPS if chosen.by_notebook else (",".join(STEPS),)
+    for what in ("first run", "nothing new", "one changed"):
+        if what == "one changed":
+            change_one(site)
+        for workspace, checkout in checkouts.items():
+            if what == "first run":
+                shutil.rmtree(workspace, ignore_errors=True)
+            given, total, clock = parameters(site, workspace), 0.0, 0.0
+            for step in steps:
+                used, took, peak = run(checkout, given, step)
+                print(
+                    f"{checkout.name:10} {what:12} {step:17} {used:8.1f} CPU s {took:8.1f} s {peak:6.0f} MB", flush=True
+                )
                 total, clock = total + used, clock + took
             ratios = f"({total / cpu:.0f} x cp -r) {clock:8.1f} s ({clock / seconds:.0f} x)"
             print(f"{checkout.name:10} {what:12} all {total:7.1f} CPU s {ratios}", flush=True)

@@ -15,9 +15,12 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+from filelock import FileLock, Timeout
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError, WorkbenchError
@@ -29,7 +32,7 @@ from chorus_nb.workbench.run import select
 from chorus_nb.workbench.steps import NOTEBOOK_STEPS
 from chorus_nb.workspace import Workspace, write_atomically
 
-PAGE, RECORD = "chorus_sites.html", "chorus_sites.json"
+PAGE, RECORD, LOCK = "chorus_sites.html", "chorus_sites.json", ".chorus_sites.lock"
 DEID, GATE = "03_run_deid", "04_verify"  # make the outcomes and the gate
 
 
@@ -37,11 +40,12 @@ DEID, GATE = "03_run_deid", "04_verify"  # make the outcomes and the gate
 class SiteRun:
     """What is on record of a site's last run. ``since``: lines of its audit log when it began, None = it did not.
 
-    ``ended``: its exit code, None = it did not come to its end.
+    ``began``: when that was, here; ``ended``: its exit code, None = it did not come to its end, or was killed.
     """
 
     asked: tuple[str, ...]
     since: int | None = None
+    began: str = ""
     ended: int | None = None
     seconds: float = 0.0
 
@@ -132,6 +136,19 @@ def run_sites(
 
     Everything is on record before the first begins, so that one that was not reached is known as such.
     """
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            return _run_alone(sites, folder, only, options, failed=failed)
+    except Timeout:
+        raise InputError(
+            f"another run of several sites is at work in {folder}: wait for it; --index names another"
+        ) from None
+
+
+def _run_alone(
+    sites: Sequence[Site], folder: Path, only: Sequence[str], options: Sequence[str], *, failed: bool
+) -> int:
+    """As the only one that writes record and page: what has no end there and is not run here was interrupted."""
     record = _read_record(folder)
     if failed and not record:
         raise InputError(f"--failed: no run is on record in {folder / RECORD}; run without it first")
@@ -146,8 +163,10 @@ def run_sites(
                 continue
             site = known[key]
             since = len(site.log()) if record[key].since is None else record[key].since
-            record[key] = replace(record[key], since=since, ended=None)
+            now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
+            record[key] = replace(record[key], since=since, began=now, ended=None, seconds=0.0)
             _write_record(folder, record)
+            write_sites_page(folder, record, known, running=key)
             print(f"--- {site.name}", file=sys.stderr)
             began, ended = time.monotonic(), None
             try:
@@ -155,7 +174,7 @@ def run_sites(
             finally:
                 record[key] = replace(record[key], ended=ended, seconds=round(time.monotonic() - began, 1))
                 _write_record(folder, record)
-            code = max(code, ended)
+            code = max(code, 1 if ended is None else ended)
             write_sites_page(folder, record, known)
     except KeyboardInterrupt:
         print("interrupted; the same command with --failed goes on where it stopped", file=sys.stderr)
@@ -170,8 +189,8 @@ def _asked(parameters: Parameters | None, only: Sequence[str]) -> tuple[str, ...
     return tuple(step.name for step in select(only, acquire=acquire))
 
 
-def _run_one(arguments: Sequence[str]) -> int:
-    """``chorus-nb run`` in a process of its own, told to stop once where this one is; its exit code, 1 if killed."""
+def _run_one(arguments: Sequence[str]) -> int | None:
+    """``chorus-nb run`` in a process of its own, told to stop once where this one is; its exit code, None if killed."""
     group: dict[str, Any] = {"process_group": 0} if os.name == "posix" else {}
     command = [sys.executable, "-m", "chorus_nb", "run", *arguments]
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, **group)
@@ -184,7 +203,7 @@ def _run_one(arguments: Sequence[str]) -> int:
             with suppress(KeyboardInterrupt):  # told again: it is on its way
                 child.wait()
         raise
-    return code if code in (0, 1, 2) else 1
+    return code if code in (0, 1, 2) else None
 
 
 # --- the record and the page ------------------------------------------------------------------------------------------
@@ -211,26 +230,32 @@ def _write_record(folder: Path, record: Mapping[str, SiteRun]) -> None:
     write_atomically(folder / RECORD, json.dumps(rows, indent=1).encode("ascii"))
 
 
-def write_sites_page(folder: Path, record: Mapping[str, SiteRun], known: Mapping[str, Site]) -> list[dict[str, Any]]:
-    """The page over all sites on record, those of ``known`` with their parameters as given; returns its rows."""
+def write_sites_page(
+    folder: Path, record: Mapping[str, SiteRun], known: Mapping[str, Site], running: str = ""
+) -> list[dict[str, Any]]:
+    """The page over all sites on record, those of ``known`` with their parameters as given; returns its rows.
+
+    ``running``: the key of the one whose process is at work.
+    """
     sites = {key: known.get(key) or _site(folder / key, {}) for key in sorted(record)}
-    rows = [{"key": key, **_row(site, record[key], folder)} for key, site in sites.items()]
+    rows = [{"key": key, **_row(site, record[key], folder, running=key == running)} for key, site in sites.items()]
     passed = sum(row["result"] == "passed" for row in rows)
-    page = page_of("sites.html.j2", "all sites", rows=rows, passed=passed)
+    page = page_of("sites.html.j2", "all sites", rows=rows, passed=passed, running=running)
     write_atomically(folder / PAGE, page.encode("utf-8"))
     return rows
 
 
-def _row(site: Site, run: SiteRun, folder: Path) -> dict[str, Any]:
+def _row(site: Site, run: SiteRun, folder: Path, *, running: bool) -> dict[str, Any]:
     states = site.states(run)
     passed = [name for name in run.asked if states.get(name) == "passed"]
     stopped = next((name for name in run.asked if states.get(name) != "passed"), "")
-    result = _result(run, states, stopped)
-    if result in ("not begun", "refused"):
+    result = "running" if running else _result(run, states, stopped)
+    if result in ("not begun", "refused", "running"):
         stopped = ""
     return {
         "site": site.name,
         "result": result,
+        "began": run.began,
         "passed": len(passed),
         "asked": len(run.asked),
         "stopped": next((f"{step.number} {step.title}" for step in NOTEBOOK_STEPS if step.name == stopped), ""),

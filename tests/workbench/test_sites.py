@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 from urllib.parse import unquote
@@ -32,8 +33,11 @@ class Played:
         self.ends: dict[str, tuple[str, str]] = {}  # site: notebook and how it ends
         self.asked: list[tuple[str, list[str]]] = []
         self.stop_after = ""
+        self.killed = ""  # the site whose process was killed within its third notebook
+        self.meanwhile: Callable[[], object] = lambda: None
 
-    def __call__(self, arguments: list[str]) -> int:
+    def __call__(self, arguments: list[str]) -> int | None:
+        self.meanwhile()
         file, only = Path(arguments[0]), arguments[arguments.index("--only") + 1].split(",")
         self.asked.append((file.stem, only))
         try:
@@ -43,7 +47,7 @@ class Played:
         ends = self.ends.get(file.stem, ("", ""))
         if ends[1] == "refused":
             return 2
-        for name in only:
+        for name in only[:2] if self.killed == file.stem else only:
             status = ends[1] if name == ends[0] else "passed"
             line = {"event": "report", "notebook": name, "status": status, "seconds": 1.0, "lines": []}
             audit.append_line(workspace, {**line, "report": "audit/reports/x.html", "digest": ""})
@@ -59,6 +63,8 @@ class Played:
                 workspace.write(tables.CHECKS, tables.frame(tables.CHECKS, checks))
             if status != "passed":
                 return 1
+        if self.killed == file.stem:
+            return None
         (workspace.reports_audit / "index.html").touch()
         if self.stop_after == file.stem:
             raise KeyboardInterrupt
@@ -163,6 +169,47 @@ def test_interrupted_between_sites_what_was_done_is_on_record(
     assert played.asked == [("south", ALL)]
 
 
+def badges(page: Path) -> list[tuple[str, str]]:
+    """Result of each site on the page, and since when."""
+    rows = re.findall(
+        r'<td><span class="badge [a-z_]+">([a-z ]+)</span>(?:<br>.*?since ([-0-9: ]+))?', page.read_text()
+    )
+    return [(result, since) for result, since in rows]
+
+
+def test_the_page_says_what_is_running_and_since_when(files: list[str], played: Played, tmp_path: Path) -> None:
+    pages, index = [], tmp_path / "sites" / sites.PAGE
+
+    def look() -> None:
+        pages.append([(result, bool(since)) for result, since in badges(index)])
+        assert main(["run", files[2]]) == 2, "one at a time writes the record"
+
+    played.meanwhile = look
+    assert main(["run", *files[:2]]) == 0
+    assert pages == [[("running", True), ("not begun", False)], [("passed", False), ("running", True)]]
+    assert "began and is made again" not in index.read_text()
+
+
+def test_a_site_that_was_killed_was_interrupted_and_the_others_go_on(
+    files: list[str], played: Played, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    played.killed = "east"
+    assert main(["run", *files[:2]]) == 1
+    assert [row[0] for row in table(capsys.readouterr().out).values()] == ["interrupted", "passed"]
+    index = tmp_path / "sites" / sites.PAGE
+
+    def killed() -> None:
+        raise SystemExit  # as if all had been killed: the page is not written any more
+
+    played.killed, played.meanwhile = "", killed
+    with pytest.raises(SystemExit):
+        main(["run", *files[:2]])
+    assert badges(index)[0][0] == "running", "what stood there when all was killed"
+    played.meanwhile = lambda: None
+    assert main(["run", files[1], "--failed"]) == 0
+    assert [result for result, _ in badges(index)] == ["interrupted", "passed"]
+
+
 def test_nothing_begins_where_two_files_are_of_one_workspace(
     files: list[str], played: Played, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -212,9 +259,9 @@ def test_the_page_escapes_names_and_its_links_lead_to_shareable_reports_only(
     links = [unquote(unescape(link)) for link in written]
     assert len(links) == 3 and all((index / link).resolve().is_file() for link in links)
     assert {Path(link).parent.name for link in links} == {"reports"}
-    assert {path.name for path in index.iterdir()} == {sites.PAGE, sites.RECORD}
+    assert {path.name for path in index.iterdir()} == {sites.PAGE, sites.RECORD, sites.LOCK}
     record = json.loads((index / sites.RECORD).read_text())
-    assert {name for run in record.values() for name in run} == {"asked", "since", "ended", "seconds"}
+    assert {name for run in record.values() for name in run} == {"asked", "since", "began", "ended", "seconds"}
     assert main(["run", files[0], "--index", str(index)]) == 0
     assert (index / sites.PAGE).read_text(encoding="utf-8").count('<th scope="row">') == 3, "the others stay"
     Path(files[2]).unlink()
@@ -255,3 +302,13 @@ time.sleep(60)
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert told.read_text() == "told"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX systems")
+def test_a_process_that_was_killed_came_to_no_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "chorus_nb").mkdir()
+    (tmp_path / "chorus_nb" / "__init__.py").touch()
+    (tmp_path / "chorus_nb" / "__main__.py").write_text("import os\nos.kill(os.getpid(), 9)\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    assert sites._run_one(["x"]) is None

@@ -31,6 +31,10 @@ AZURE_KEYS = (CONNECTION, "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_ACCOUNT_KEY"
 KNOWN = "az://, abfss://, s3://, gs://, sftp:// or a folder"
 
 
+class NoAnswer(TimeoutError):
+    """The library tried all the time: nothing may listen, or what listens tells it to come again."""
+
+
 def open_destination(parameters: Parameters) -> tuple[AbstractFileSystem, str]:
     """The file system of ``upload_url`` and the place in it, after one listing that has to come within WITHIN seconds.
 
@@ -68,13 +72,10 @@ def _opened(scheme: str, url: str) -> tuple[AbstractFileSystem, str]:
     root = str(root).rstrip("/")
     if scheme == "sftp":
         system.ftp.get_channel().settimeout(SILENT)
-    if scheme != "file":
-        try:
-            system.ls(root, detail=False)
-        except FileNotFoundError:  # a folder is made by the upload; what must be there is what it lies in
-            container = root.partition("/")[0]
-            if container:
-                system.ls(container, detail=False)
+    try:
+        system.ls(root, detail=False)
+    except FileNotFoundError:  # the upload makes it; what must be there is the folder or container that it lies in
+        system.ls(root.rpartition("/")[0] or "/" if by_folders(system) else root.partition("/")[0], detail=False)
     return system, root
 
 
@@ -97,7 +98,7 @@ def _refuse_what_cannot_be_meant(scheme: str, url: str) -> None:
 
 
 def _within(seconds: float, ask: Callable[[], Told]) -> Told:
-    """What ``ask`` returns or raises; :class:`TimeoutError` after ``seconds``, while the library may go on trying."""
+    """What ``ask`` returns or raises; :class:`NoAnswer` after ``seconds``, while the library may go on trying."""
     answered: list[Told] = []
     raised: list[BaseException] = []
 
@@ -113,7 +114,7 @@ def _within(seconds: float, ask: Callable[[], Told]) -> Told:
     if raised:
         raise raised[0]
     if not answered:
-        raise TimeoutError
+        raise NoAnswer
     return answered[0]
 
 

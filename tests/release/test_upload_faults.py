@@ -18,6 +18,7 @@ from fsspec.implementations.local import LocalFileSystem
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.parameters import Parameters
 from chorus_nb.release import delivery, destination, upload
+from chorus_nb.release.faults import fault_met
 from chorus_nb.workspace import Workspace
 from tests.release.azurite_service import ACCOUNT, KEY, Gate
 from tests.release.test_upload import local_files, to
@@ -25,6 +26,7 @@ from tests.serving import free_port
 from tests.source.services import InAzure, InGoogle, InMoto, InRealStore, InS3, InSftp, azure
 
 KINDS: list[type[InRealStore]] = [InAzure, InS3, InMoto, InGoogle, InSftp]
+TRIED = "gave an answer that can be used within 20 seconds"
 SECRETS = ("sig=", KEY, "invented-for-this-test", "open-sesame")
 
 
@@ -69,10 +71,14 @@ def wrong_credential(kind: type[InRealStore]) -> None:
     os.environ |= {"AWS_SECRET_ACCESS_KEY": "wrong", "SFTP_PASSWORD": "wrong"}
 
 
-@pytest.mark.parametrize("kind", [InAzure, InS3, InSftp])
 @pytest.mark.parametrize(
-    ("spoil", "words"),
-    [(no_credential, "there is no credential for it"), (wrong_credential, "is refused or has expired")],
+    ("kind", "spoil", "words"),
+    [
+        *((kind, no_credential, "there is no credential for it") for kind in (InAzure, InS3, InMoto, InSftp)),
+        *(
+            (kind, wrong_credential, "is refused or has expired") for kind in (InAzure, InS3, InSftp)
+        ),  # moto looks at none
+    ],
 )
 def test_a_credential_that_is_missing_or_wrong(
     built: Workspace, tmp_path: Path, kind: type[InRealStore], spoil: Callable[[type[InRealStore]], None], words: str
@@ -89,10 +95,15 @@ def test_a_token_that_has_expired_is_told_from_a_wrong_one(built: Workspace, tmp
     assert "the credential has expired. To do: renew it" in said(built, url)
 
 
-@pytest.mark.parametrize("kind", [InAzure, InS3, InMoto, InGoogle])
-def test_a_container_that_is_not_there(built: Workspace, tmp_path: Path, kind: type[InRealStore]) -> None:
-    scheme = kind(tmp_path).address.partition("://")[0]
-    assert "the container, bucket or folder is not there" in said(built, f"{scheme}://nosuchplace/folder")
+@pytest.mark.parametrize("kind", [*KINDS, None])
+def test_a_container_or_folder_that_is_not_there(
+    built: Workspace, tmp_path: Path, kind: type[InRealStore] | None
+) -> None:
+    """Where folders are made, one is: what it lies in has to be there, or a share that is not mounted is written to."""
+    url = kind(tmp_path).address if kind else str(tmp_path)
+    place = url if kind in (InSftp, None) else url.partition("://")[0] + ":/"
+    assert "the container, bucket or folder is not there" in said(built, f"{place}/nosuchplace/folder")
+    destination.open_destination(to(built, f"{url}/new").parameters)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -106,7 +117,8 @@ def test_nothing_that_listens_is_said_within_the_time(
     os.environ |= {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{dead}", "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{dead}"}
     if kind is InSftp:
         url = f"sftp://site@127.0.0.1:{dead}/x"
-    assert "nothing answers there. To do: look at host, port, proxy and firewall" in said(built, url)
+    silent = "nothing answers there" if kind is InSftp else f"nothing there {TRIED}"  # the others' libraries try on
+    assert f"{silent}. To do: look at host, port, proxy and firewall" in said(built, url)
 
 
 def test_a_credential_without_the_right_to_write(packed: Workspace, tmp_path: Path) -> None:
@@ -122,32 +134,58 @@ def test_an_sftp_server_that_is_not_known(built: Workspace, tmp_path: Path) -> N
     assert "not among the known hosts. To do: compare its fingerprint" in said(built, url)
 
 
+AZURE_SAYS = "<?xml version='1.0'?><Error><Code>{code}</Code><Message>m</Message>{detail}</Error>"
+SKEWED = "<AuthenticationErrorDetail>Request date header too old: 'open-sesame'</AuthenticationErrorDetail>"
+S3_SAYS = "<Error><Code>{code}</Code><Message>key open-sesame</Message></Error>"
+GOOGLE_SAYS = '{{"error": {{"code": 403, "message": "{code} open-sesame"}}}}'
+NO_RIGHTS, REFUSED, EXPIRED = "has no right to do this", "is refused or has expired", "the credential has expired"
+SKEW, NO_CREDENTIAL = "clock of this machine and that of the destination differ", "there is no credential for it"
+
+
 @pytest.mark.parametrize(
-    ("status", "code", "words"),
+    ("says", "status", "code", "words"),
     [
-        (403, "AccessDenied", "has no right to do this"),
-        (400, "ExpiredToken", "the credential has expired"),
-        (403, "RequestTimeTooSkewed", "clock of this machine and that of the destination differ"),
+        (S3_SAYS, 403, "AccessDenied", NO_RIGHTS),
+        (S3_SAYS, 403, "InvalidAccessKeyId", REFUSED),
+        (S3_SAYS, 400, "ExpiredToken", EXPIRED),
+        (S3_SAYS, 403, "RequestTimeTooSkewed", SKEW),
+        (AZURE_SAYS, 403, "AuthorizationFailure", NO_RIGHTS),
+        (AZURE_SAYS, 403, "AuthenticationFailed", SKEW),
+        (AZURE_SAYS, 403, "InvalidAuthenticationInfo", REFUSED),
+        (AZURE_SAYS, 401, "NoAuthenticationInformation", NO_CREDENTIAL),
+        (AZURE_SAYS, 409, "ContainerBeingDeleted", "bucket or folder is not there"),
+        (GOOGLE_SAYS, 403, "site does not have storage.objects.list access", NO_RIGHTS),
+        (GOOGLE_SAYS, 401, "Anonymous caller does not have storage.objects.list access", NO_CREDENTIAL),
+        (GOOGLE_SAYS, 400, "invalid_grant: Token has been expired or revoked", EXPIRED),
     ],
 )
-def test_what_an_s3_server_answers(built: Workspace, status: int, code: str, words: str) -> None:
+def test_what_servers_answer(built: Workspace, says: str, status: int, code: str, words: str) -> None:
     """No server that is to be had here answers so: the answers are made, the client is real."""
-    gate = Gate([(status, {}, f"<Error><Code>{code}</Code><Message>key open-sesame</Message></Error>")])
+    body = says.format(code=code, detail=SKEWED if words is SKEW else "")
+    kind = {GOOGLE_SAYS: "application/json"}.get(says, "application/xml")
+    gate = Gate([(status, {"x-ms-error-code": code, "Content-Type": kind}, body)])
     os.environ |= {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "open-sesame", "AWS_MAX_ATTEMPTS": "1"}
-    os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{gate.port}"
-    told = said(built, "s3://site")
+    os.environ["AWS_ENDPOINT_URL"] = os.environ["STORAGE_EMULATOR_HOST"] = f"http://127.0.0.1:{gate.port}"
+    os.environ["AZURE_STORAGE_CONNECTION_STRING"] = azure().connection(gate.port)
+    told = said(built, {S3_SAYS: "s3://site", AZURE_SAYS: "az://site", GOOGLE_SAYS: "gs://site"}[says])
     gate.close()
     assert words in told
 
 
-def test_the_clock_as_azure_tells_of_it(built: Workspace) -> None:
-    detail = "<AuthenticationErrorDetail>Request date header too old: 'open-sesame'</AuthenticationErrorDetail>"
-    body = f"<?xml version='1.0'?><Error><Code>AuthenticationFailed</Code><Message>m</Message>{detail}</Error>"
-    gate = Gate([(403, {"x-ms-error-code": "AuthenticationFailed", "Content-Type": "application/xml"}, body)])
+def test_one_that_is_busy_from_the_start_is_not_said_to_be_silent(
+    built: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(destination, "WITHIN", 0.3)
+    gate = Gate([(503, {"x-ms-error-code": "ServerBusy"}, "")])
     os.environ["AZURE_STORAGE_CONNECTION_STRING"] = azure().connection(gate.port)
     told = said(built, "az://site")
     gate.close()
-    assert "clock of this machine and that of the destination differ" in told
+    assert TRIED in told and "it may also ask to wait" in told
+
+
+def test_a_part_that_arrived_over_sftp_is_told_with_its_likely_reason() -> None:
+    """As paramiko says it of an OpenSSH server whose disk is full (a tmpfs of 256 KB, tried 2026-11-27)."""
+    assert fault_met(OSError("size mismatch in put!  262144 != 1265648")).kind == "cut_short"
 
 
 def test_a_destination_that_asks_to_wait_is_waited_for(packed: Workspace, tmp_path: Path) -> None:

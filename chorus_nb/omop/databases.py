@@ -164,16 +164,12 @@ def _rows(name: str) -> list[dict[str, str]]:
     return list(csv.DictReader(lines))
 
 
-@functools.cache
-def _faults(by: str) -> dict[str, str]:
-    """``database_faults.csv``: what a code, or else a text, means."""
-    return {row["mark"]: row["words"] for row in _rows("database_faults") if row["by"] == by}
-
-
 def _fault(error: DBAPIError) -> str:
-    original = error.orig
-    codes = [str(code) for code in (*getattr(original, "args", ())[:1], getattr(original, "sqlstate", ""))]
-    if known := [_faults("code")[code] for code in codes if code in _faults("code")]:
-        return known[0]
-    text = str(original)
-    return next((words for mark, words in _faults("text").items() if mark in text), "the database refused")
+    """The first row of ``database_faults.csv`` that the driver's error meets."""
+    original, text = error.orig, str(error.orig)
+    codes = {str(code) for code in (*getattr(original, "args", ())[:1], getattr(original, "sqlstate", ""))}
+    for row in _rows("database_faults"):
+        mark, _, number = row["mark"].partition(" ") if row["by"] == "sql_server" else (row["mark"], "", "")
+        if (mark in text) if row["by"] == "text" else mark in codes and (not number or f"({number})" in text):
+            return row["words"]
+    return "the database refused"

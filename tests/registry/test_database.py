@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError
@@ -258,3 +259,34 @@ def test_a_driver_that_is_missing_is_named_with_the_form_of_its_url(
     with said as caught, engine("registry_url", url):
         pass
     assert len(str(caught.value).splitlines()) == 1
+
+
+DRIVER = "[Microsoft][ODBC Driver 18 for SQL Server]"
+LOGIN = f"[28000] {DRIVER}[SQL Server]Login failed for user 'quill'. (18456) (SQLDriverConnect)"
+CLOSED = f'; [28000] {DRIVER}[SQL Server]Cannot open database "quill" requested by the login. (4060)'
+
+
+@pytest.mark.parametrize(
+    ("state", "said", "words"),
+    [
+        ("28000", LOGIN, "user or password refused"),
+        ("28000", LOGIN + CLOSED, "no such database, or this user may not open it"),
+        ("42000", f"{DRIVER}[SQL Server]The SELECT permission was denied on the object 'quill'. (229)", "rights are"),
+        (
+            "08001",
+            f"{DRIVER}SSL Provider: [error:0A000086::certificate verify failed] (-1)",
+            "certificate is not trusted",
+        ),
+        ("08001", f"{DRIVER}TCP Provider: Error code 0x2AF9 (11001)", "cannot be reached"),
+        ("HYT00", f"{DRIVER}Login timeout expired (0)", "cannot be reached"),
+        ("42S02", f"{DRIVER}[SQL Server]Invalid object name 'quill'. (208)", "no such table"),
+        ("23000", f"{DRIVER}[SQL Server]Violation of PRIMARY KEY constraint. The value is (229). (2627)", "constraint"),
+        ("IM002", "[unixODBC][Driver Manager]Data source name not found (0)", "or none of that name is installed"),
+        ("01000", "[unixODBC][Driver Manager]Can't open lib 'ODBC Driver 18' : file not found", "is not installed"),
+    ],
+)
+def test_what_sql_server_says_through_odbc(state: str, said: str, words: str) -> None:
+    """No server and no driver of Microsoft's is here: texts as pyodbc's users report them, by invented names."""
+    with pytest.raises(InputError, match=f"^registry_url: .*{words}") as caught, engine("registry_url", "sqlite://"):
+        raise DBAPIError("SELECT 1", {}, Exception(state, said))
+    assert "quill" not in str(caught.value)

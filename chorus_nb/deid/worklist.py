@@ -301,6 +301,7 @@ def _faces(work: _Work, workspace: Workspace, catalog: pd.DataFrame, progress: P
     With ``flag`` volumes are asked whether they may show a head, and nothing is done about it.
     """
     if workspace.parameters.deface == "skip":
+        faces.forget(workspace)
         return
     found = faces.find_faces(workspace, catalog, work.open.index, progress).set_index("source_path")
     if workspace.parameters.deface == "flag":

@@ -82,6 +82,13 @@ def find_faces(
     return _files(images[images.wanted], verdicts)
 
 
+def forget(workspace: Workspace) -> None:
+    """Nobody asks any more (``deface: skip``): what was found and removed earlier is said of no release."""
+    if workspace.has(tables.FACE_VERDICTS):
+        _keep(workspace, {})
+    masks.keep_masks(workspace.local / masks.MASKS_FOLDER, set())
+
+
 def volumes(catalog: pd.DataFrame, wanted: pd.Index) -> pd.DataFrame:
     """The files that may show a face, of every series in a study with ``wanted`` ones; with ``need`` and ``wanted``."""
     studies = catalog.StudyInstanceUID.isin(catalog.StudyInstanceUID[wanted])

@@ -1,4 +1,4 @@
-"""After a lookup table, a parameter or a person is corrected nothing says any more what was said before, anywhere.
+"""After a lookup, a parameter, a person or the key is another nothing says any more what was said before, anywhere.
 
 ``history.csv`` beside it lists the places that keep what was delivered or changed, each with its reason.
 """
@@ -14,42 +14,59 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pydicom
 import pytest
+from pydicom.uid import MRImageStorage
 
-from chorus_nb import deid, explore, tables
-from chorus_nb.registry import build_metadata, build_mi_cdm, build_omop, build_registry
+from chorus_nb import deid, explore, mapping, tables
+from chorus_nb.faces import MASKS_FOLDER
+from chorus_nb.registry import build_metadata, build_mi_cdm, build_omop, build_registry, check_registry
+from chorus_nb.release import pack
+from chorus_nb.release.manifest import record_delivery
 from chorus_nb.seal import seal_release
+from chorus_nb.verify import previews, verify
+from chorus_nb.workbench.index import write_indexes
+from chorus_nb.workbench.lists import write_evidence
+from chorus_nb.workbench.site_keys import rotate_key
 from chorus_nb.workspace import Workspace
 from tests.deid.small_run import SmallSite, run
 from tests.small_release import PERSON, PROCEDURE, VISIT
-from tests.workbench.test_withdrawal import deliver
 
 HISTORY = list(csv.DictReader(Path(__file__).with_name("history.csv").read_text(encoding="utf-8").splitlines()))
 PERSONS = "PatientID,person_id,Days_Shifted\nMRN-1,700001,-100\nMRN-2,700002,-37\nMRN-2B,700002,-37\nMRN-3,700003,-61\n"
 IMAGES = "PatientID,AccessionNumber,image_occurence_id\n"
-ACCESSIONS = {"ACC-1": "MRN-1", "ACC-2": "MRN-2", "ACC-3": "MRN-2B", "ACC-4": "MRN-3"}
+ACCESSIONS = {"ACC-1": "MRN-1", "ACC-2": "MRN-2", "ACC-3": "MRN-2B", "ACC-4": "MRN-3", "ACC-5": "MRN-1"}
 IMAGES += "".join(f"{patient},{accession},81000{accession[-1]}\n" for accession, patient in ACCESSIONS.items())
-ACQUIRED = {"ACC-1": "20240301", "ACC-2": "20240402", "ACC-3": "20240503", "ACC-4": "20240604"}
+ACQUIRED = {"ACC-1": "20240301", "ACC-2": "20240402", "ACC-3": "20240503", "ACC-4": "20240604", "ACC-5": "20240811"}
 
 
 def make_again(workspace: Workspace) -> Workspace:
-    """What 01 to 06 write of images, tables and records, but for pages."""
+    """What 01 to 06 write, but for the pages of the notebooks, which each run writes anew under their names."""
     explore.scan(workspace)
+    explore.profile(workspace)
     explore.link(workspace)
+    explore.assess(workspace)
+    mapping.text_words(workspace)
+    mapping.local_fields(workspace)
+    mapping.make_plan(workspace)
     deid.make_worklist(workspace)
     deid.outlook(workspace)
     deid.deidentify(workspace)
-    workspace.write(tables.SEARCH_TERMS, tables.empty(tables.SEARCH_TERMS))
+    verify(workspace)
+    assert len(previews(workspace)) == len(delivered(workspace))
     build_registry(workspace)
     build_metadata(workspace)
     build_omop(workspace)
     build_mi_cdm(workspace)
+    check_registry(workspace)
     seal_release(workspace)
-    deliver(workspace)
+    pack(workspace)
+    record_delivery(workspace)
+    write_evidence(workspace)
+    write_indexes(workspace)
     return workspace
 
 
 def open_site(site: SmallSite, **parameters: object) -> Workspace:
-    return site.open(site="north", omop_tables=["person"], deface="skip", **parameters)
+    return site.open(**{"site": "north", "omop_tables": ["person"], "deface": "flag", **parameters})
 
 
 def omop_persons(site: SmallSite, *persons: int) -> None:
@@ -69,6 +86,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         uid, date = f"1.2.826.77.{accession[-1]}", ACQUIRED[accession]
         dates = dict.fromkeys(("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate"), date)
         ids = {"PatientID": patient, "AccessionNumber": accession, "InstanceNumber": 1}
+        if accession == "ACC-5":
+            ids |= {"Modality": "MR", "SOPClassUID": MRImageStorage}
         site.add(f"all/{accession}", StudyInstanceUID=uid, SeriesInstanceUID=f"{uid}.1", **ids, **dates)
     make_again(open_site(site))
     return site.folder
@@ -121,17 +140,25 @@ def split_and_merged(site: SmallSite) -> None:
     omop_persons(site, 700001, 700002, 700008)
 
 
-UIDS = [f"UIDs of 81000{n}" for n in range(1, 5)]
+def split_merged_and_rotated(site: SmallSite) -> None:
+    split_and_merged(site)
+    workspace = open_site(site)
+    (workspace.local / MASKS_FOLDER).mkdir(exist_ok=True)
+    (workspace.local / MASKS_FOLDER / f"{0:032}.parquet").write_bytes(b"a face that was found once")
+    rotate_key(workspace, by="A. Keeper", note="the copy on a laptop is gone")
+
+
+UIDS = [f"UIDs of 81000{n}" for n in range(1, 6)]
 CHANGES: dict[str, tuple[Callable[[SmallSite], object], dict[str, object], list[str]]] = {
-    "shift, person, accession and uid_method": (
+    "shift, person, accession, uid_method and kinds": (
         corrected,
-        {"uid_method": "ctp"},
-        ["date of 810001", "700003", "810002", *UIDS],
+        {"uid_method": "ctp", "kinds": ["CT"]},
+        ["date of 810001", "700003", "810002", "Images/MR/810005", *UIDS],
     ),
-    "split and merged": (
-        split_and_merged,
-        {},
-        ["date of 810003", "date of 810004", "700003", "700002/Images/CT/810003"],
+    "split, merged, another key and no faces": (
+        split_merged_and_rotated,
+        {"deface": "skip"},
+        ["date of 810003", "date of 810004", "700003", "700002/Images/CT/810003", *UIDS],
     ),
 }
 
@@ -152,12 +179,15 @@ def test_nothing_of_what_was_said_before_is_found(site: SmallSite, name: str) ->
     assert {value for found in standing(open_site(site), *values).values() for value in found} == set(values)
     change(site)
     workspace = make_again(open_site(site, **parameters))
-    assert len(delivered(workspace)) == 4
+    assert len(delivered(workspace)) == (4 if "kinds" in name else 5)
     assert standing(workspace, *values) == {}
+    if "faces" in name:
+        assert workspace.read(tables.FACE_VERDICTS).empty and not [*(workspace.local / MASKS_FOLDER).glob("*.parquet")]
 
 
 def test_a_place_that_keeps_what_was_says_why(made: Path) -> None:
     there = [path.relative_to(made / "workspace").as_posix() for path in (made / "workspace").rglob("*")]
+    there += ["local/retired_keys/000001.key", "local/uid_map.csv"]  # of a rotation
     for row in HISTORY:
         assert row["why"] and any(fnmatchcase(path, row["place"]) for path in there), row["place"]
 
@@ -176,4 +206,4 @@ def test_what_was_kept_of_a_file_that_is_gone_follows_too(site: SmallSite) -> No
         places = [
             path for part in originals.glob("*.parquet") for path in pq.read_table(part)["target_path"].to_pylist()
         ]
-        assert sorted(path[:6] for path in places) == sorted(["700001", "700002", "700003", person])
+        assert sorted(path[:6] for path in places) == sorted(["700001", "700001", "700002", "700003", person])

@@ -33,8 +33,8 @@ class Look(NamedTuple):
 class Checks:
     """The looks taken so far, in ``text_checks`` and ``text_findings``; :meth:`look` takes those that are missing."""
 
-    def __init__(self, workspace: Workspace, candidates: pd.DataFrame) -> None:
-        self._workspace = workspace
+    def __init__(self, workspace: Workspace, candidates: pd.DataFrame, door: processes.Door) -> None:
+        self._workspace, self._door = workspace, door
         self._files = candidates.set_index("source_path")[["size", "modified_ns"]]
         self._detectors = {False: detection.detector_version(), True: detection.detector_version(FILLED_RECIPE)}
         self._checks: dict[tuple[str, str], dict[str, object]] = {}
@@ -56,8 +56,15 @@ class Checks:
             self._keep()
         if not tasks:
             return
-        parameters = self._workspace.parameters
-        looks = each_in_child(parameters, _look_in, tasks, progress, "looking for text", keep=self._keep)
+        looks = each_in_child(
+            self._workspace.parameters,
+            _look_in,
+            tasks,
+            progress,
+            "looking for text",
+            keep=self._keep,
+            door=self._door,
+        )
         for (_, source_path, filled), look, seconds in looks:
             self._remember(source_path, filled, Look(look.code, ()) if isinstance(look, ChildFault) else look, seconds)
 

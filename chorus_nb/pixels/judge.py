@@ -24,7 +24,7 @@ from chorus_nb.pixels.triage import (
     share_to_draw,
     triage,
 )
-from chorus_nb.processes import Progress
+from chorus_nb.processes import Door, Progress, executor, kept_open
 from chorus_nb.workspace import Workspace
 
 TOO_MUCH = 0.25  # share of the picture: filling more than that is for a person to decide
@@ -62,8 +62,9 @@ def judge(workspace: Workspace, candidates: pd.DataFrame, progress: Progress | N
     decided about before it changed (``changed_since_review``).
     """
     images = triage(candidates)[JUDGE_COLUMNS]
-    judging = _Judge(workspace, images)
-    verdicts = judging.verdicts(progress)
+    with kept_open() as door:  # looks are taken in rounds, by children that have the models loaded
+        judging = _Judge(workspace, images, door)
+        verdicts = judging.verdicts(progress)
     made = pd.DataFrame([verdicts[path] for path in images.source_path], index=images.index, columns=Verdict._fields)
     made = pd.concat([images[["source_path", "risk", "risk_reason", "device", "group"]], made], axis=1)
     looked = made.checked == "looked"
@@ -83,10 +84,10 @@ def _not_in(verdicts: dict[str, Verdict], images: pd.DataFrame) -> pd.DataFrame:
 
 
 class _Judge:
-    def __init__(self, workspace: Workspace, images: pd.DataFrame) -> None:
+    def __init__(self, workspace: Workspace, images: pd.DataFrame, door: Door = executor) -> None:
         self._workspace, self._images = workspace, images
         self._policy = workspace.parameters.burned_in_text
-        self._checks = Checks(workspace, images)
+        self._checks = Checks(workspace, images, door)
         self._decisions = ImageDecisions(workspace)
         self._bound = workspace.parameters.text_bound
         self.drawn: set[str] = set()

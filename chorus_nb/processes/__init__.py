@@ -1,9 +1,11 @@
 """One door to this machine's processes or a Dask cluster, and a child that may die for native code."""
 
 from chorus_nb.processes.pool import (
+    Door,
     Progress,
     each,
     executor,
+    kept_open,
     map_surviving,
     map_unordered,
     prepare,

@@ -24,7 +24,7 @@ import psutil
 
 from chorus_nb.errors import ChildFault
 from chorus_nb.parameters import Parameters
-from chorus_nb.processes.pool import Progress, each, limit_memory
+from chorus_nb.processes.pool import Door, Progress, each, executor, limit_memory
 from chorus_nb.processes.programs import scratch
 
 Arguments = TypeVar("Arguments", bound=tuple[Any, ...])
@@ -143,6 +143,7 @@ def each_in_child(
     *,
     seconds: float = CHILD_SECONDS,
     keep: Callable[[], None] = lambda: None,
+    door: Door = executor,
 ) -> Iterator[tuple[Arguments, Answer | ChildFault, float]]:
     """``(item, function(*item), seconds)`` for all ``items``, each in a worker's supervised child.
 
@@ -152,7 +153,7 @@ def each_in_child(
     kept = time.monotonic()
     try:
         call = partial(_supervised, function, seconds)
-        for item, (answer, took) in each(parameters, call, items, progress, doing):
+        for item, (answer, took) in each(parameters, call, items, progress, doing, door=door):
             yield item, answer, took
             if time.monotonic() - kept > KEPT_EVERY:
                 keep()

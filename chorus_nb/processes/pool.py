@@ -31,6 +31,9 @@ from chorus_nb.processes import dask
 Progress = Callable[[int, int, str], None]
 """Called with things done, things in all (0 = not known yet) and a short text free of header values."""
 
+Door = Callable[[Parameters], AbstractContextManager[Executor]]
+"""Opens what does the work; closes it behind itself"""
+
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
@@ -115,6 +118,23 @@ def workers(parameters: Parameters) -> Iterator[Executor]:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
+@contextlib.contextmanager
+def kept_open() -> Iterator[Door]:
+    """A door like :func:`executor` for several steps: opened by the first of them, closed in the end.
+
+    Their workers stay, and so do the children of those, with all that these have imported.
+    """
+    with contextlib.ExitStack() as stack:
+        opened: list[Executor] = []
+
+        def door(parameters: Parameters) -> AbstractContextManager[Executor]:
+            if not opened:
+                opened.append(stack.enter_context(executor(parameters)))
+            return contextlib.nullcontext(opened[0])
+
+        yield door
+
+
 def map_unordered(
     pool: Executor, function: Callable[[Piece], Result], items: Iterable[Piece], *, ahead: int = 0
 ) -> Iterator[tuple[Piece, Result | BaseException]]:
@@ -163,11 +183,12 @@ def each(
     progress: Progress | None = None,
     doing: str = "",
     *,
-    door: Callable[[Parameters], AbstractContextManager[Executor]] = executor,
+    door: Door = executor,
 ) -> Iterator[tuple[Piece, Result]]:
     """``(item, function(item))`` for all ``items`` as they end, in workers; what a call raises ends it.
 
-    ``doing``: what is told to ``progress``, free of header values. ``door``: :func:`executor` or :func:`threads`.
+    ``doing``: what is told to ``progress``, free of header values. ``door``: :func:`executor`, :func:`threads`, or one
+    that is :func:`kept_open`.
     """
     with door(parameters) as pool:
         for done, (item, result) in enumerate(map_unordered(pool, function, items), 1):

@@ -130,7 +130,12 @@ def judged(site: Site, monkeypatch: pytest.MonkeyPatch) -> Series:
 
     def make(*telling: int, line: str, matched: str = "", **parameters: object) -> pd.DataFrame:
         def look(
-            _: object, __: object, tasks: list[tuple[object, str, str]], *___: object, keep: Callable[[], None]
+            _: object,
+            __: object,
+            tasks: list[tuple[object, str, str]],
+            *___: object,
+            keep: Callable[[], None],
+            **____: object,
         ) -> Answers:
             read = TextFinding(Box(8, 8, 90, 30), line, 0.9, *tier(line, matched), matched)
             for task in tasks:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Executor
 
 import pytest
 
@@ -124,3 +126,25 @@ def test_ctrl_c_lets_what_has_begun_come_to_its_end() -> None:
             done.append(item)
     assert 1 < len(done) < 20
     assert 1.0 in done
+
+
+def test_a_door_that_is_kept_open_is_opened_once_and_only_for_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps, executor = list[str](), pool_module.executor
+
+    @contextlib.contextmanager
+    def told(parameters: Parameters) -> Iterator[Executor]:
+        with executor(parameters) as pool:
+            steps.append("opened")
+            yield pool
+            steps.append("closed")
+
+    monkeypatch.setattr(pool_module, "executor", told)
+    alone = Parameters(workers=1)
+    with processes.kept_open() as door:
+        for _ in range(2):
+            assert list(processes.each(alone, double, [1], door=door)) == [(1, 2)]
+        steps.append("done")
+    assert steps == ["opened", "done", "closed"]
+    with processes.kept_open():
+        pass
+    assert steps == ["opened", "done", "closed"]

@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[1]
 FACTS = ROOT / "docs" / "facts"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CITED = re.compile(r"\b([a-z_]+)\.md((?:,? (?:§|\d)[\w.]+)*)")
+MAY_CITE = re.compile(r"\.md\b|§|\bfacts\b|\bDS-\d")
 NUMBERS = dict(zip(["one", "two", "three", "four", "five", "six", "seven", "eight"], range(1, 9), strict=True))
 PAGES = [
     page
@@ -37,8 +38,10 @@ PAGES = [
 
 @cache
 def prose(path: Path) -> list[tuple[int, str]]:
-    """Docstrings and comments of a Python file, with the line each begins at; breaks of lines are blanks."""
+    """Docstrings and comments of a file that may cite, with the line each begins at; breaks of lines are blanks."""
     text = path.read_text(encoding="utf-8")
+    if not MAY_CITE.search(text):
+        return []  # to split all files into tokens takes seconds
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
     found = [(token.start[0], token.string) for token in tokens if token.type == tokenize.COMMENT]
     for node in ast.walk(ast.parse(text)):

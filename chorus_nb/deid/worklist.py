@@ -61,8 +61,8 @@ def make_worklist(
 
     ``as_seen``: an earlier worklist; no picture is looked at, what it says of them counts.
     """
-    if as_seen is None:
-        processes.prepare(workspace.parameters)  # for what comes next
+    if as_seen is None and not workspace.has(tables.OUTCOMES):
+        processes.prepare(workspace.parameters)  # for what comes next; later there may be nothing to do for a worker
     workspace.remember_key()
     catalog = workspace.read(tables.CATALOG)
     lookups = read_lookups(workspace)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -42,6 +42,19 @@ def run_outcome(notebook: nbformat.NotebookNode, seconds: float) -> Outcome:
     return Outcome("failed" if lines else "passed", seconds, tuple(lines))
 
 
+class RenderedCells(NamedTuple):
+    """The cells of a notebook as HTML, and its sections: cell id and heading."""
+
+    html: str
+    contents: list[tuple[str, str]]
+
+
+def rendered_cells(step: NotebookStep, notebook: nbformat.NotebookNode, *, answered: bool) -> RenderedCells:
+    """What a page of ``notebook`` shows below its head; ``answered``: the head says its first sentence."""
+    prepared = _prepared(notebook, shareable=step.shareable, answered=answered)
+    return RenderedCells(_body_exporter().from_notebook_node(prepared)[0], _table_of_contents(prepared))
+
+
 def render_report(
     step: NotebookStep,
     notebook: nbformat.NotebookNode,
@@ -50,14 +63,14 @@ def render_report(
     index: str,
     proof: str = "",
     answers: Mapping[str, Any] | None = None,
+    body: RenderedCells | None = None,
 ) -> str:
     """The page of ``notebook``. A shareable one has no printed messages and no tracebacks: they quote values.
 
     ``answers``: the numbers of its answer (:func:`answer_facts`), which stands on top. No time is on it, so that the
-    same tables give the same page; times are in the audit log.
+    same tables give the same page; times are in the audit log. ``body``: of the same, where it was made already.
     """
-    prepared = _prepared(notebook, shareable=step.shareable, answered=bool(answers))
-    body, _ = _body_exporter().from_notebook_node(prepared)
+    body = body or rendered_cells(step, notebook, answered=bool(answers))
     return page_of(
         "report.html.j2",
         parameters.site,
@@ -78,8 +91,8 @@ def render_report(
         },
         parameters=parameters.model_dump(),
         versions=audit.versions(),
-        contents=_table_of_contents(prepared),
-        body=Markup(body),
+        contents=body.contents,
+        body=Markup(body.html),
     )
 
 
@@ -108,7 +121,6 @@ def _prepared(notebook: nbformat.NotebookNode, *, shareable: bool, answered: boo
 
 
 def _table_of_contents(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
-    """The sections of a report: cell id and heading."""
     headings = ((cell.id, cell.source.partition("\n")[0]) for cell in notebook.cells if cell.cell_type == "markdown")
     return [(name, line.removeprefix("## ")) for name, line in headings if line.startswith("## ")]
 

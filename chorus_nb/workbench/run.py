@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Iterable
@@ -100,18 +101,20 @@ def _write_report(
     """Render and write the report; one that may be shared only after the search for original values."""
     parameters, path = workspace.parameters, step.report(workspace)
     answers = answer_facts(workspace, step, report_states(workspace)) if ended.status == "passed" else None
-    page = report.render_report(step, notebook, parameters, ended, "index.html", answers=answers)
+    body = report.rendered_cells(step, notebook, answered=bool(answers))
+    render = functools.partial(report.render_report, step, notebook, parameters, answers=answers, body=body)
+    page = render(ended=ended, index="index.html")
     if step.shareable:
         searched, leaking = search_pages(workspace, {step.name: page})
         if searched and not leaking:
             proof = f"{searched:,} original identifiers and names were searched for in it and none was found"
-            page = report.render_report(step, notebook, parameters, ended, "index.html", proof, answers)
+            page = render(ended=ended, index="index.html", proof=proof)
         else:
             path.unlink(missing_ok=True)
             path = workspace.reports_local / path.name
             status = "withheld" if ended.status == "passed" else ended.status
             ended = Outcome(status, ended.seconds, (*ended.lines, WITHHELD if leaking else UNSEARCHED))
-            page = report.render_report(step, notebook, parameters, ended, "index.html", answers=answers)
+            page = render(ended=ended, index="index.html")
     content = page.encode("utf-8")
     write_atomically(path, content)
     event = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import multiprocessing
 import os
 import signal
@@ -17,13 +18,13 @@ from fsspec.implementations.local import LocalFileSystem
 
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.parameters import Parameters
-from chorus_nb.release import delivery, destination, upload
+from chorus_nb.release import delivery, destination, faults, upload
 from chorus_nb.release.faults import fault_met
 from chorus_nb.workspace import Workspace
 from tests.release.azurite_service import ACCOUNT, KEY, Gate
 from tests.release.test_upload import local_files, to
 from tests.serving import free_port
-from tests.source.services import InAzure, InGoogle, InMoto, InRealStore, InS3, InSftp, azure
+from tests.source.services import InAzure, InGoogle, InMoto, InRealStore, InS3, InSftp, azure, openssh
 
 KINDS: list[type[InRealStore]] = [InAzure, InS3, InMoto, InGoogle, InSftp]
 TRIED = "gave an answer that can be used within 20 seconds"
@@ -230,6 +231,27 @@ def test_a_full_disk_there(packed: Workspace, tmp_path: Path, monkeypatch: pytes
         monkeypatch.setattr(LocalFileSystem, "put_file", full)
     with pytest.raises(WorkbenchError, match=r"the disk or the quota at the destination is full\. To do: make room"):
         upload(workspace)
+
+
+def test_an_openssh_server_says_the_same(packed: Workspace, tmp_path: Path) -> None:
+    root, port = openssh()
+    url = f"sftp://{getpass.getuser()}@127.0.0.1:{port}{tmp_path}"
+    os.environ |= {"SFTP_KEY_FILE": str(root / "user"), "SFTP_KNOWN_HOSTS": str(root / "known")}
+    with pytest.raises(WorkbenchError, match=NO_RIGHTS):
+        upload(to(packed, f"{url}/new"))
+    assert "folder is not there" in said(packed, f"{url}/no/such")
+    os.environ["SFTP_KEY_FILE"] = str(root / "other")
+    assert REFUSED in said(packed, url)
+    forget("SFTP_KEY_FILE", "SSH_AUTH_SOCK")
+    assert NO_CREDENTIAL in said(packed, url)
+    os.environ |= {"SFTP_KEY_FILE": str(root / "user"), "SFTP_KNOWN_HOSTS": str(root / "none")}
+    assert "not among the known hosts" in said(packed, url)
+
+
+def test_every_kind_of_fault_is_known_by_something_and_has_words() -> None:
+    kinds = {row["kind"] for row in faults._table("upload_faults")}
+    assert kinds | {"other"} == faults._kinds().keys()
+    assert fault_met(RuntimeError("of nobody's list")).kind == "other"
 
 
 @pytest.mark.parametrize(

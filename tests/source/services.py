@@ -6,6 +6,7 @@ import atexit
 import itertools
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -69,6 +70,34 @@ def sftp() -> tuple[Path, int]:
     (root.parent / f"{root.name}.known").write_text(f"[127.0.0.1]:{port} {key.get_name()} {key.get_base64()}\n")
     _running.callback((root.parent / f"{root.name}.known").unlink)
     return root, port
+
+
+@cache
+def openssh() -> tuple[Path, int]:
+    """OpenSSH's own server, which lets nothing be written: the folder of its keys, and the port."""
+    server, maker = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin"), shutil.which("ssh-keygen")
+    if not (server and maker and (os.geteuid() or Path("/run/sshd").is_dir())):
+        pytest.skip("not run: no OpenSSH server, or none that this user may start")
+    root, port = _folder(), free_port()
+    for name in ("host", "user", "other"):
+        subprocess.run([maker, "-q", "-t", "ed25519", "-N", "", "-f", str(root / name)], check=True)
+    options = {
+        "Port": port,
+        "ListenAddress": "127.0.0.1",
+        "HostKey": root / "host",
+        "PidFile": "none",
+        "AuthorizedKeysFile": root / "user.pub",
+        "StrictModes": "no",
+        "PermitRootLogin": "yes",
+        "UsePAM": "no",
+        "PasswordAuthentication": "no",
+        "Subsystem": "sftp internal-sftp",
+        "ForceCommand": "internal-sftp -R",
+    }
+    (root / "config").write_text("".join(f"{name} {value}\n" for name, value in options.items()))
+    key = " ".join((root / "host.pub").read_text().split()[:2])
+    (root / "known").write_text(f"[127.0.0.1]:{port} {key}\n")
+    return root, _serve(port, server, "-D", "-e", "-f", str(root / "config"))
 
 
 @cache

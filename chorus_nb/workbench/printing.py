@@ -31,6 +31,7 @@ OFFLINE = (
     "--no-pdf-header-footer",
 )
 PRINT_SECONDS = 300
+PRINTED = "shareable_reports.pdf"  # below local/reports, until a notebook is run again
 _TIMES = re.compile(rb"/(?:CreationDate|ModDate) \(D:([^)]*)\)|/ID \[([^\]]*)\]")
 
 
@@ -51,7 +52,7 @@ def print_shareable(workspace: Workspace) -> Path:
         raise NotReady("no report that may be shared is there yet: run the notebooks first")
     bodies = [_body(page, {page.stem for page in pages}) for page in pages]
     combined = page_of("print.html.j2", workspace.parameters.site, bodies=bodies)
-    target = workspace.reports_local / "shareable_reports.pdf"
+    target = workspace.reports_local / PRINTED
     with TemporaryDirectory(dir=workspace.local) as folder:
         source, made = Path(folder) / "print.html", Path(folder) / "print.pdf"
         source.write_text(combined, encoding="utf-8")

@@ -21,6 +21,7 @@ from chorus_nb.workbench.index import report_states, write_indexes
 from chorus_nb.workbench.jupyter import DeadKernelError, nbformat
 from chorus_nb.workbench.lists import write_evidence
 from chorus_nb.workbench.notebook import prepare_process
+from chorus_nb.workbench.printing import PRINTED
 from chorus_nb.workbench.report import Outcome
 from chorus_nb.workbench.steps import ACQUIRE, NOTEBOOK_STEPS, STEPS, NotebookStep, needed
 from chorus_nb.workbench.terminal import LOG, NotebookProgress, open_log
@@ -110,13 +111,15 @@ def _write_report(
             proof = f"{searched:,} original identifiers and names were searched for in it and none was found"
             page = render(ended=ended, index="index.html", proof=proof)
         else:
-            path.unlink(missing_ok=True)
             path = workspace.reports_local / path.name
             status = "withheld" if ended.status == "passed" else ended.status
             ended = Outcome(status, ended.seconds, (*ended.lines, WITHHELD if leaking else UNSEARCHED))
             page = render(ended=ended, index="index.html")
     content = page.encode("utf-8")
     write_atomically(path, content)
+    withheld, printed = workspace.reports_local / path.name, workspace.reports_local / PRINTED
+    for superseded in {step.report(workspace), withheld, printed} - {path}:
+        superseded.unlink(missing_ok=True)
     event = {
         "event": "report",
         "notebook": step.name,

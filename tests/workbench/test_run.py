@@ -17,6 +17,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from chorus_nb import explore
 from chorus_nb.workbench import audit, kernel, nursery, run, terminal
+from chorus_nb.workbench.printing import PRINTED
 from chorus_nb.workbench.report import Outcome
 from chorus_nb.workbench.steps import STEPS
 from chorus_nb.workspace import Workspace
@@ -103,7 +104,11 @@ def test_a_shareable_report_with_an_original_value_is_withheld(notebooks: Path, 
     step = STEPS[2]
     clean = "from chorus_nb.display import say\nsay('12 files released')"
     notebook(notebooks, step.name, clean)
+    superseded = [workspace.reports_local / name for name in (f"{step.name}.html", PRINTED)]
+    for one in superseded:
+        one.write_text("a page that was withheld, and one of pages as they were, last month")
     assert run.run_notebooks(workspace.parameters, ["03"])[step.name].status == "passed"
+    assert not any(one.exists() for one in superseded)
     assert "was searched" in (page := step.report(workspace).read_text()) or "were searched" in page
     leaking = (
         "import pandas as pd",

@@ -41,12 +41,17 @@ class Checks:
         self._looks: dict[tuple[str, str], Look] = {}
         self._of_files: dict[tuple[int, str], dict[str, Look]] = defaultdict(dict)
         """By size and boxes filled before, and by digest: the looks taken at files that may lie elsewhere now."""
+        self._told: frozenset[str] = frozenset()
         if workspace.has(tables.TEXT_CHECKS) and workspace.has(tables.TEXT_FINDINGS):
             self._recall()
 
     def get(self, source_path: str, filled: str = "") -> Look | None:
         """The look taken at a file with these boxes filled, if there is one."""
         return self._looks.get((source_path, filled))
+
+    def was_read(self, source_path: str) -> bool:
+        """Whether an image was looked at, or told something when another version of the file or the detector did."""
+        return (source_path, "") in self._looks or source_path in self._told
 
     def look(self, wanted: Iterable[tuple[str, str]], progress: processes.Progress | None = None) -> None:
         """Look at each ``(source_path, boxes to fill before looking)`` that was not looked at yet."""
@@ -118,7 +123,9 @@ class Checks:
         now = now[now["size"] == now.size_now]
         same = now.modified_ns == now.modified_ns_now
         found: dict[tuple[str, str], list[TextFinding]] = {}
-        for row in self._workspace.read(tables.TEXT_FINDINGS).to_dict("records"):
+        findings = self._workspace.read(tables.TEXT_FINDINGS)
+        self._told = frozenset(findings.source_path[(findings.filled == "") & (findings.tier != "low")])
+        for row in findings.to_dict("records"):
             box = parse_boxes(row["box"])[0]
             finding = TextFinding(**{name: row[name] for name in TextFinding._fields} | {"box": box})
             found.setdefault((row["source_path"], row["filled"]), []).append(finding)

@@ -108,7 +108,7 @@ class _Judge:
         for group in groups:
             rest = _not_in(verdicts, group)
             of_group = self._of_group(group, verdicts)
-            looked = np.array([of_group is None or self._speaks_for_itself(row) for row in rest.itertuples()], bool)
+            looked = np.array([self._speaks_for_itself(row, of_group) for row in rest.itertuples()], bool)
             others.append(rest[looked])
             if of_group:
                 verdicts |= dict.fromkeys(rest.source_path[~looked], of_group)
@@ -124,10 +124,12 @@ class _Judge:
         finds = least_found(int(made.found.sum()), len(made))
         return lambda many: share_to_draw(many, self._bound, finds, HALF_RISK)
 
-    def _speaks_for_itself(self, row: Any) -> bool:
-        """Whether an image was decided about, or read before: what was seen then counts, though others are drawn now
-        (a series that grew, another bound)."""
-        return self._decision(row) is not None or self._checks.get(row.source_path) is not None
+    def _speaks_for_itself(self, row: Any, of_group: Verdict | None) -> bool:
+        """Whether an image is not taken for what its group was found to be: also what was read before and would be let
+        go now because others are drawn (a series that grew, another bound)."""
+        if of_group is None or self._decision(row) is not None:
+            return True
+        return of_group.verdict == "clean" and self._checks.was_read(row.source_path)
 
     def _is_doubtful(self, group: pd.DataFrame, verdicts: dict[str, Verdict]) -> bool:
         """Whether text was found where it is unlikely, and none that the header holds: anatomy can read so."""

@@ -173,13 +173,19 @@ def test_a_bound_that_a_site_wants_is_what_is_read(judged: Series) -> None:
     assert set(judged(line="none tells", text_bound=0.01).checked) == {"looked"}
 
 
-def test_what_told_once_is_not_released_because_others_are_drawn_now(judged: Series) -> None:
+def test_what_told_once_is_not_released_because_others_are_drawn_now(
+    judged: Series, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told = judged(1, line="Qxanvil Brottle", text_bound=0.1)
     assert (told.drawn["01"], told.verdict["01"], told.drawn.sum()) == (1, "hold", 14)
     later = judged(line="none tells")
     assert (later.drawn["01"], later.drawn.sum()) == (0, 1)
     assert later.index[later.verdict == "hold"].tolist() == ["01"]
     assert later.checked.value_counts().to_dict() == {"looked": 16, "sampled": 4}
+    monkeypatch.setattr(detection, "detector_version", lambda *_: "another")
+    again = judged(1, line="Qxanvil Brottle")
+    assert again.index[again.checked == "looked"].tolist() == ["01", "18"], "it is read again, and nobody else"
+    assert again.index[again.verdict == "hold"].tolist() == ["01"]
 
 
 @pytest.mark.parametrize(

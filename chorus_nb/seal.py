@@ -38,7 +38,8 @@ def seal_release(
     """
     refuse_strangers(workspace)
     found = [(path, *state) for path, state in sorted(_states(workspace, known or {}, progress).items())]
-    made = tables.frame(tables.SEAL, [dict(zip(tables.SEAL.column_names, row, strict=True)) for row in found])
+    rows = pd.DataFrame(found, columns=tables.SEAL.column_names)  # no record by name of each: they are many
+    made = tables.to_pandas(tables.to_arrow(tables.SEAL, rows))
     workspace.write(tables.SEAL, made)
     return made
 
@@ -92,10 +93,11 @@ State = tuple[int, int, str]
 
 
 def _states(workspace: Workspace, known: Mapping[str, str], progress: Progress | None) -> dict[str, State]:
-    paths = [f"{workspace.release.name}/{path}" for path in layout.files_below(workspace.release)]
+    inside = f"{workspace.release.name}/"
+    paths = [inside + path for path in layout.files_below(workspace.release)]
     beside = [workspace.path(table) for table in RESTS_ON]
     paths += [path.relative_to(workspace.root).as_posix() for path in beside if path.is_file()]
-    digests = {f"{workspace.release.name}/{path}": digest for path, digest in known.items()}
+    digests = {path: known[name] for path in paths if (name := path.removeprefix(inside)) in known}
     unread = [path for path in paths if path not in digests]
     read = functools.partial(_digest, workspace.root)
     digests |= each(workspace.parameters, read, unread, progress, "files sealed", door=threads)

@@ -77,10 +77,17 @@ class Workspace:
 
         ``compact``: as in :func:`chorus_nb.tables.read`.
         """
-        path = self.path(table)
-        if not path.is_file():
+        return tables.read(table, self._made(table), columns, compact=compact)
+
+    def opened(self, table: tables.Table) -> Path:
+        """Where ``table`` (Parquet) is kept, for a query; the errors of :meth:`read`, but no row is read."""
+        tables.probe(table, self._made(table))
+        return self.path(table)
+
+    def _made(self, table: tables.Table) -> Path:
+        if not self.has(table):
             raise NotReady(f"{table.name} is not there yet: run notebook {table.made_by} first")
-        return tables.read(table, path, columns, compact=compact)
+        return self.path(table)
 
     def read_or_empty(self, table: tables.Table) -> pd.DataFrame:
         """The table, without rows where nothing was written yet."""

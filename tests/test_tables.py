@@ -63,6 +63,15 @@ def test_a_compact_table_with_other_columns_is_refused(tmp_path: Path) -> None:
         tables.read(table, tmp_path / "small", compact=True)
 
 
+def test_some_columns_of_a_csv_are_read_and_all_of_it_is_checked(tmp_path: Path) -> None:
+    frame = tables.frame(SMALL, [ROW, ROW | {"name": "b"}])
+    (tmp_path / "small").write_bytes(tables.encode(SMALL, frame))
+    pd.testing.assert_frame_equal(tables.read(SMALL, tmp_path / "small", ["count"]), frame[["count"]])
+    (tmp_path / "small").write_bytes(tables.csv_bytes(pd.concat([frame, frame])))
+    with pytest.raises(SchemaError, match="name is not unique"):
+        tables.read(SMALL, tmp_path / "small", ["count"])
+
+
 def test_equal_texts_are_held_once() -> None:
     table = Table(**{**vars(SMALL), "format": "parquet", "key": ()})
     frame = tables.decode(table, tables.encode(table, tables.frame(table, [ROW | {"name": "Brandt"}] * 9)))

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import glob
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -20,6 +21,7 @@ from chorus_nb import tables
 from chorus_nb.guard import one_file
 from chorus_nb.memory import Recipe
 from chorus_nb.processes import Progress, each
+from chorus_nb.processes.programs import scratch
 from chorus_nb.workspace import Workspace, replacing, write_atomically
 
 # Where an enhanced image or a PET image keeps what others have at the root of the data set
@@ -31,10 +33,18 @@ CODE_SEQUENCES = {"AnatomicRegionSequence": "anatomic_region", "ViewCodeSequence
 WANTED: list[BaseTag] = [
     Tag(keyword) for keyword in (*tables.RELEASED_HEADERS.keywords, *PLACES, *CODE_SEQUENCES, "SpecificCharacterSet")
 ]
+MEMORY = "1GB"  # of DuckDB
 FILES_A_BATCH = 200  # files a worker reads per call
 KEYWORDS = {Tag(keyword): keyword for keyword in tables.RELEASED_HEADERS.keywords}
 HEADER_KEY = ("target_path", "target_digest")
 HEADERS_RECIPE = Recipe(__name__, libraries=("pydicom",))
+
+
+@contextlib.contextmanager
+def in_bounded_memory() -> Iterator[duckdb.DuckDBPyConnection]:
+    """DuckDB over tables as long as the release: in bounded memory, what needs more goes to the run's scratch."""
+    with scratch() as folder, duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": folder}) as connection:
+        yield connection
 
 
 def update_headers(workspace: Workspace, progress: Progress | None = None) -> Path:
@@ -55,7 +65,7 @@ def update_headers(workspace: Workspace, progress: Progress | None = None) -> Pa
     todo = both[both["_merge"] == "left_only"]
     if (both["_merge"] == "both").all():
         return path
-    with tempfile.TemporaryDirectory(dir=workspace.local) as folder, duckdb.connect() as connection:
+    with tempfile.TemporaryDirectory(dir=workspace.local) as folder, in_bounded_memory() as connection:
         read = Path(folder, "read.parquet")
         _read_headers(workspace, dict(zip(todo["target_path"], todo["target_digest"], strict=True)), read, progress)
         connection.register("released", released)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+
 import pandas as pd
 
 from chorus_nb import layout, tables
@@ -9,8 +11,8 @@ from chorus_nb.errors import WorkbenchError
 from chorus_nb.omop import read_omop
 from chorus_nb.processes import Progress
 from chorus_nb.registry import database
-from chorus_nb.registry.headers import update_headers
-from chorus_nb.registry.identifiers import file_id, mint_procedures, number_files
+from chorus_nb.registry.headers import in_bounded_memory, update_headers
+from chorus_nb.registry.identifiers import mint_procedures, number_files
 from chorus_nb.workspace import Workspace, write_if_changed
 
 
@@ -34,25 +36,38 @@ def build_registry(workspace: Workspace, progress: Progress | None = None) -> pd
     return workspace.read(tables.IMAGE_REGISTRY)
 
 
+_LINKED = """
+    WITH released AS (
+        SELECT source_path, target_path, modality FROM outcomes WHERE status = 'released'),
+    linked AS (
+        SELECT released.*, worklist.person_id, worklist.image_occurrence_id, accession.* EXCLUDE image_occurrence_id,
+               try_strptime(acquired, '%Y-%m-%d %H:%M:%S') + to_days(days_shifted::INTEGER) AS own
+        FROM released LEFT JOIN worklist USING (source_path) LEFT JOIN catalog USING (source_path)
+             LEFT JOIN accession USING (image_occurrence_id))
+    SELECT linked.* EXCLUDE (source_path, own, acquired_shifted),
+           coalesce(CASE WHEN year(own) BETWEEN 1 AND 9999 THEN own END,
+                    try_strptime(acquired_shifted, '%Y-%m-%d %H:%M:%S')) AS moment
+    FROM linked ORDER BY target_path"""
+# whole days on the wall clock: the time of day stays, also across a change of daylight saving time (DS-03, DS-13)
+
+
+_REGISTERED = f"""
+    SELECT linked.*, left(sha256(SOPInstanceUID), 16) AS file_id
+    FROM ({_LINKED}) AS linked LEFT JOIN released_headers USING (target_path) ORDER BY target_path"""
+
+
 def released_links(workspace: Workspace) -> pd.DataFrame:
     """A row per released file with what ties it to the record: person, accession, visit, procedure, shifted moment."""
-    outcomes = workspace.read(tables.OUTCOMES, ["source_path", "status", "target_path", "modality"])
-    released = outcomes[outcomes["status"] == "released"].drop(columns="status")
-    work = workspace.read(tables.WORKLIST, ["source_path", "person_id", "days_shifted", "image_occurrence_id"])
-    catalog = workspace.read(tables.CATALOG, ["source_path", "acquired"])
-    accession = _by_accession(workspace.read(tables.LINKAGE))
-    linked = (
-        released.merge(work, on="source_path", how="left", validate="1:1")
-        .merge(catalog, on="source_path", how="left", validate="1:1")
-        .merge(accession, on="image_occurrence_id", how="left", validate="m:1")
-        .sort_values("target_path", ignore_index=True)
-    )
-    shift = pd.to_timedelta(linked["days_shifted"].astype("float"), unit="D")
-    # whole days on the wall clock: the time of day stays, also across a change of daylight saving time (DS-03, DS-13)
-    own = pd.to_datetime(linked["acquired"], format="%Y-%m-%d %H:%M:%S", errors="coerce") + shift
-    of_accession = pd.to_datetime(linked["acquired_shifted"], format="%Y-%m-%d %H:%M:%S", errors="coerce")
-    linked["moment"] = own.where(own.dt.year.between(1, 9999)).fillna(of_accession)
-    return linked
+    return _joined(workspace, _LINKED, tables.OUTCOMES, tables.WORKLIST, tables.CATALOG)
+
+
+def _joined(workspace: Workspace, question: str, *asked: tables.Table) -> pd.DataFrame:
+    """The answer from tables that are as long as the release; nothing else of them is held in memory."""
+    with in_bounded_memory() as connection:
+        connection.register("accession", _by_accession(workspace.read(tables.LINKAGE)))
+        for table in asked:
+            connection.read_parquet(glob.escape(str(workspace.opened(table)))).create_view(table.name)
+        return tables.to_compact(connection.sql(question).to_arrow_table())
 
 
 def _by_accession(linkage: pd.DataFrame) -> pd.DataFrame:
@@ -64,13 +79,11 @@ def _by_accession(linkage: pd.DataFrame) -> pd.DataFrame:
 
 
 def _registry_rows(workspace: Workspace) -> pd.DataFrame:
-    linked = released_links(workspace)
+    asked = tables.OUTCOMES, tables.WORKLIST, tables.CATALOG, tables.RELEASED_HEADERS
+    linked = _joined(workspace, _REGISTERED, *asked)
     undated = int(linked["moment"].isna().sum())
     if undated:
         raise WorkbenchError(f"{undated} released files have no date at all; the registry requires one (SOP section 2)")
-    headers = workspace.read(tables.RELEASED_HEADERS, ["target_path", "SOPInstanceUID"])
-    files = headers.set_index("target_path")["SOPInstanceUID"].map(file_id)
-    linked["file_id"] = linked["target_path"].map(files)
     linked["proc_id"] = _procedure_of_accession(workspace, linked)
     numbers = number_files(workspace, linked["file_id"])
     registry = pd.DataFrame(

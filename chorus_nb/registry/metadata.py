@@ -18,7 +18,7 @@ from chorus_nb.errors import SchemaError
 from chorus_nb.mapping.local_fields import decided_fields
 from chorus_nb.processes import Progress
 from chorus_nb.registry.dictionary import write_dictionary
-from chorus_nb.registry.headers import update_headers
+from chorus_nb.registry.headers import in_bounded_memory, update_headers
 from chorus_nb.registry.mapped import DELIVERED_FIELDS, MAPPED_FROM, map_headers
 from chorus_nb.workspace import Workspace, replacing
 
@@ -45,7 +45,7 @@ def build_metadata(workspace: Workspace, progress: Progress | None = None) -> tu
     """
     headers = update_headers(workspace, progress)
     queries = [_study_sql(), _series_sql(), _image_sql(), *map(_acquired_sql, tables.ACQUIRED)]
-    with duckdb.connect() as connection:
+    with in_bounded_memory() as connection:
         _prepare(connection, workspace, headers)
         for table, sql in zip(tables.METADATA, queries, strict=True):
             _write_both(workspace, table, connection, sql)
@@ -60,8 +60,10 @@ def _prepare(connection: duckdb.DuckDBPyConnection, workspace: Workspace, header
     connection.read_parquet(glob.escape(str(workspace.path(tables.OUTCOMES)))).create_view("outcomes")
     linkage = workspace.read(tables.LINKAGE, ["image_occurrence_id", "acquired_shifted", "loinc_code", "loinc_source"])
     connection.register("linkage", linkage)
-    registry = workspace.read_or_empty(tables.IMAGE_REGISTRY)[["group_id", "visit_id", "proc_id"]].drop_duplicates()
-    connection.register("registry", registry)
+    links, registry = ["group_id", "visit_id", "proc_id"], tables.empty(tables.IMAGE_REGISTRY)
+    if workspace.has(tables.IMAGE_REGISTRY):
+        registry = workspace.read(tables.IMAGE_REGISTRY, links)
+    connection.register("registry", registry[links].drop_duplicates())
     connection.execute("""
         CREATE VIEW placed AS SELECT *, parse_dirpath(target_path, 'forward_slash') AS folder FROM headers;
         CREATE VIEW files AS SELECT placed.*, coalesce(boxes, '') <> '' AS pixels_redacted,

@@ -21,6 +21,7 @@ from chorus_nb.tables.schema import (
     read,
     reading,
     to_arrow,
+    to_compact,
     to_pandas,
 )
 

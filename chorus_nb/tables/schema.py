@@ -160,8 +160,8 @@ def _as_cells(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**changed) if changed else frame
 
 
-def decode(table: Table, content: bytes) -> pd.DataFrame:
-    """Read what :func:`encode` wrote; CSV a person edited may have a BOM or CRLF."""
+def decode(table: Table, content: bytes, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Read what :func:`encode` wrote, or only some ``columns`` of it; CSV a person edited may have a BOM or CRLF."""
     if table.format == "parquet":
         arrow = pq.read_table(io.BytesIO(content))
         expect(table, arrow.schema)
@@ -181,7 +181,7 @@ def decode(table: Table, content: bytes) -> pd.DataFrame:
                 arrow = arrow.append_column(name, pa.array([""] * len(arrow), pa.string()))
         expect(table, arrow.schema)
         arrow = pa.table({name: _from_cells(arrow.column(name)) for name in table.column_names})
-    return to_pandas(_unique(table, fitted(table, arrow)))
+    return to_pandas(_unique(table, fitted(table, arrow)).select(columns or table.column_names))
 
 
 def _from_cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -201,12 +201,10 @@ def read(table: Table, path: Path, columns: Sequence[str] | None = None, *, comp
         if columns is None and not compact:
             return decode(table, path.read_bytes())
         if table.format == "csv":
-            return decode(table, path.read_bytes())[list(columns or table.column_names)]
+            return decode(table, path.read_bytes(), columns)
         arrow = pq.read_table(path, columns=None if columns is None else list(columns))
         expect(table, arrow.schema, columns)
-        if not compact:
-            return to_pandas(arrow)
-        return arrow.to_pandas(types_mapper={pa.string(): pd.StringDtype("pyarrow"), pa.int64(): pd.Int64Dtype()}.get)
+        return to_compact(arrow) if compact else to_pandas(arrow)
 
 
 def probe(table: Table, path: Path) -> None:
@@ -268,6 +266,11 @@ def to_pandas(arrow: pa.Table) -> pd.DataFrame:
             for name, each in columns
         }
     )
+
+
+def to_compact(arrow: pa.Table) -> pd.DataFrame:
+    """``arrow`` with nullable integers, and text that stays with Arrow, in a third of the memory."""
+    return arrow.to_pandas(types_mapper={pa.string(): pd.StringDtype("pyarrow"), pa.int64(): pd.Int64Dtype()}.get)
 
 
 def _texts(column: pa.ChunkedArray) -> pd.api.extensions.ExtensionArray:

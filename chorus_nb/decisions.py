@@ -243,7 +243,9 @@ def images_meant(workspace: Workspace, rows: Mapping[str, Cells]) -> dict[str, s
     if not by_hand:
         return told
     known = workspace.read_or_empty(tables.DECIDED_IMAGES)
-    met = workspace.read_or_empty(tables.CATALOG)[["source_path", "SOPInstanceUID"]]
+    if not workspace.has(tables.CATALOG):
+        return told | dict(known.itertuples(index=False, name=None))
+    met = workspace.read(tables.CATALOG, ["source_path", "SOPInstanceUID"])
     met = met[met.source_path.isin(by_hand.difference(known.source_path)) & (met.SOPInstanceUID != "")]
     if len(met):
         known = tables.frame(tables.DECIDED_IMAGES, [*known.to_dict("records"), *met.to_dict("records")])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -18,11 +18,14 @@ from pydicom.uid import MRImageStorage
 
 from chorus_nb import deid, explore, mapping, tables
 from chorus_nb.faces import MASKS_FOLDER
+from chorus_nb.parameters import Parameters
 from chorus_nb.registry import build_metadata, build_mi_cdm, build_omop, build_registry, check_registry
 from chorus_nb.release import pack
 from chorus_nb.release.manifest import record_delivery
 from chorus_nb.seal import seal_release
-from chorus_nb.verify import previews, verify
+from chorus_nb.verify import file_checks, previews, verify
+from chorus_nb.verify.file_checks import Pair
+from chorus_nb.verify.findings import Finding
 from chorus_nb.workbench.index import write_indexes
 from chorus_nb.workbench.lists import write_evidence
 from chorus_nb.workbench.site_keys import rotate_key
@@ -38,6 +41,12 @@ IMAGES += "".join(f"{patient},{accession},81000{accession[-1]}\n" for accession,
 ACQUIRED = {"ACC-1": "20240301", "ACC-2": "20240402", "ACC-3": "20240503", "ACC-4": "20240604", "ACC-5": "20240811"}
 
 
+def of_a_second_image(pair: Pair, _: Parameters) -> Iterator[Finding]:
+    """Holds back what is the second image of its series: 03 makes something wrong of it every time."""
+    if file_checks.text(pair.release, 0x00200013) == "2":
+        yield Finding("removed", "high", pair.task.target_path, "(0018,0060)", "has a value")
+
+
 def make_again(workspace: Workspace) -> Workspace:
     """What 01 to 06 write, but for the pages of the notebooks, which each run writes anew under their names."""
     explore.scan(workspace)
@@ -50,7 +59,10 @@ def make_again(workspace: Workspace) -> Workspace:
     deid.make_worklist(workspace)
     deid.outlook(workspace)
     deid.deidentify(workspace)
-    verify(workspace)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(file_checks.FILE_CHECKS, "removed", of_a_second_image)
+        verify(workspace)
+    assert len([*workspace.quarantine.rglob("*.dcm")]) == 1
     assert len(previews(workspace)) == len(delivered(workspace))
     build_registry(workspace)
     build_metadata(workspace)
@@ -66,7 +78,7 @@ def make_again(workspace: Workspace) -> Workspace:
 
 
 def open_site(site: SmallSite, **parameters: object) -> Workspace:
-    return site.open(**{"site": "north", "omop_tables": ["person"], "deface": "flag", **parameters})
+    return site.open(**{"site": "north", "omop_tables": ["person"], "deface": "flag", "held_share": 1.0, **parameters})
 
 
 def omop_persons(site: SmallSite, *persons: int) -> None:
@@ -89,6 +101,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if accession == "ACC-5":
             ids |= {"Modality": "MR", "SOPClassUID": MRImageStorage}
         site.add(f"all/{accession}", StudyInstanceUID=uid, SeriesInstanceUID=f"{uid}.1", **ids, **dates)
+        if accession == "ACC-4":
+            again = {**ids, **dates, "InstanceNumber": 2}
+            site.add(f"all/{accession}-2", StudyInstanceUID=uid, SeriesInstanceUID=f"{uid}.1", **again)
     make_again(open_site(site))
     return site.folder
 

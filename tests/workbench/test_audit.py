@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from pathlib import Path
 
 import blake3
 import pytest
+from filelock import FileLock
 
 from chorus_nb import tables
 from chorus_nb.parameters import Parameters
@@ -40,6 +42,16 @@ def test_a_tampered_line_is_found(workspace: Workspace, tamper: str) -> None:
     }[tamper]
     audit.path(workspace).write_text("\n".join(changed) + "\n")
     assert audit.verify_chain(workspace)
+
+
+def test_who_appends_waits_for_who_appends(workspace: Workspace) -> None:
+    with FileLock(workspace.local / ".audit.jsonl.lock"):
+        other = threading.Thread(target=audit.append_line, args=(workspace, {"event": "x"}))
+        other.start()
+        other.join(0.2)
+        assert other.is_alive() and not audit.path(workspace).exists()
+    other.join()
+    assert [line["event"] for line in audit.read_log(workspace)] == ["x"]
 
 
 def test_a_line_cut_by_a_killed_run_is_named_and_the_log_goes_on(workspace: Workspace) -> None:

@@ -261,6 +261,14 @@ def test_the_verifier_sees_no_head_in_another_part_and_says_what_it_could_not_as
     )
 
 
+def test_a_file_that_cannot_be_taken_in_costs_the_look_and_no_other_check(ct_files: list[Path]) -> None:
+    looking, dataset = Looking(2), dcmread(ct_files[0])
+    looking.add(ct_files[0], dataset, dataset.pixel_array)
+    looking.add(ct_files[0], dataset, np.zeros(3))  # as a damaged file may decode
+    with pytest.raises(IndexError):
+        looking.look()
+
+
 def thinned(volume: heads.Volume, planes: int, pixels: int = 1) -> heads.Volume:
     """Every so many planes, and pixels of them: as fit for a look, in less files and time."""
     affine = volume.affine @ np.diag([pixels, pixels, planes, 1.0])

@@ -86,7 +86,7 @@ def _not_in(verdicts: dict[str, Verdict], images: pd.DataFrame) -> pd.DataFrame:
 class _Judge:
     def __init__(self, workspace: Workspace, images: pd.DataFrame, door: Door = executor) -> None:
         self._workspace, self._images = workspace, images
-        self._policy = workspace.parameters.burned_in_text
+        self._policy, self._installed = workspace.parameters.burned_in_text, detection.installed()
         self._checks = Checks(workspace, images, door)
         self._decisions = ImageDecisions(workspace)
         self._bound = workspace.parameters.text_bound
@@ -108,7 +108,8 @@ class _Judge:
         for group in groups:
             rest = _not_in(verdicts, group)
             of_group = self._of_group(group, verdicts)
-            looked = np.array([self._speaks_for_itself(row, of_group) for row in rest.itertuples()], bool)
+            keys = zip(rest.source_path, rest.SeriesInstanceUID, rest.device, strict=True)
+            looked = np.array([self._speaks_for_itself(key, of_group) for key in keys], bool)
             others.append(rest[looked])
             if of_group:
                 verdicts |= dict.fromkeys(rest.source_path[~looked], of_group)
@@ -116,7 +117,7 @@ class _Judge:
 
     def _draw_for_bound(self, progress: Progress | None) -> Callable[[int], float]:
         """The share to draw of so many pictures: where a bound is wanted, the hidden control says what is found."""
-        if not self._bound or self._policy == "skip" or not detection.installed():
+        if not self._bound or self._policy == "skip" or not self._installed:
             return lambda many: share_to_draw(many, self._bound)
         made = controls.look_at_controls(self._workspace, self._images, progress)
         if not len(made):
@@ -124,12 +125,12 @@ class _Judge:
         finds = least_found(int(made.found.sum()), len(made))
         return lambda many: share_to_draw(many, self._bound, finds, HALF_RISK)
 
-    def _speaks_for_itself(self, row: Any, of_group: Verdict | None) -> bool:
+    def _speaks_for_itself(self, key: tuple[str, str, str], of_group: Verdict | None) -> bool:
         """Whether an image is not taken for what its group was found to be: also what was read before and would be let
         go now because others are drawn (a series that grew, another bound)."""
-        if of_group is None or self._decision(row) is not None:
+        if of_group is None or self._decisions.on(*key) is not None:
             return True
-        return of_group.verdict == "clean" and self._checks.was_read(row.source_path)
+        return of_group.verdict == "clean" and self._checks.was_read(key[0])
 
     def _is_doubtful(self, group: pd.DataFrame, verdicts: dict[str, Verdict]) -> bool:
         """Whether text was found where it is unlikely, and none that the header holds: anatomy can read so."""
@@ -154,7 +155,8 @@ class _Judge:
 
     def _look(self, images: Iterable[pd.DataFrame], progress: Progress | None) -> dict[str, Verdict]:
         """Verdicts on ``images``, with as many rounds of looking as they need."""
-        rows = [row for part in images for row in part.itertuples()]
+        parts = list(images)
+        rows = list(pd.concat(parts).itertuples()) if parts else []
         while True:
             steps = {row.source_path: self._step(row) for row in rows}
             wanted = [step for step in steps.values() if isinstance(step, _Wanted)]
@@ -202,7 +204,7 @@ class _Judge:
             return CLEAN
         if row.risk == "unreadable":
             return Verdict("hold", "burned_in_text_unchecked")
-        if not detection.installed():
+        if not self._installed:
             free = row.risk == "unlikely" and not redact
             return CLEAN if free else Verdict("hold", "burned_in_text_unchecked")
         return None

@@ -58,7 +58,7 @@ def test_the_last_instant_counts_in_whatever_zone_and_form_it_is_written(
     site: Workspace, earlier: str, later: str
 ) -> None:
     by_hand(site, f"a.dcm,reject,,grace,{later},,", f"a.dcm,accept,,ada,{earlier},,")
-    decision = ImageDecisions(site).on("a.dcm", "", "")
+    decision = ImageDecisions(site).on("a.dcm", "", "", "", "")
     assert decision and decision.decision == "reject"
     assert list(IMAGE_LOG.history(site)["reviewer"]) == ["ada", "grace"]
 

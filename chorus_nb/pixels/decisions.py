@@ -26,6 +26,7 @@ from chorus_nb.workspace import Workspace
 Scope = Literal["image", "series", "device"]
 OF_SERIES, OF_DEVICE = "series:", "device:"  # before the UID, or the device and geometry, in an item
 LABELS = "technical_labels.txt"  # beside the decisions: words a site knows to be harmless, one a line
+DECIDED_BY = ("source_path", "SeriesInstanceUID", "device", "SOPInstanceUID", "acquired")  # what ``on`` has to be told
 LOOK_AGAIN = "look again"  # somebody kept something of this file back, and it changed since
 IMAGE_LOG = DecisionLog(
     tables.IMAGE_DECISIONS, frozenset({"accept", "redact", "reject"}), lambda row: parse_boxes(row["boxes"])
@@ -102,14 +103,14 @@ class ImageDecisions:
         lines = labels.read_text(encoding="utf-8").splitlines() if labels.is_file() else []
         self._technical = frozenset(line.strip() for line in lines if line.strip())
 
-    def on(
-        self, source_path: str, series: str, device: str, instance: str = "", acquired: str = ""
-    ) -> ImageDecision | None:
+    def on(self, source_path: str, series: str, device: str, instance: str, acquired: str) -> ImageDecision | None:
         """The decision that counts for an image; none that lets a file go which changed since it was looked at.
 
         One that kept something of it back is neither applied to other pixels nor forgotten: it waits for a look.
         ``instance``: its SOP Instance UID; ``acquired``: as in the catalog.
         """
+        if not self._rows:
+            return None
         for row, scope in self._about(source_path, series, device, instance, acquired):
             if self._now.bears(row, source_path if scope == "image" else row["item"]):
                 return ImageDecision(row["decision"], format_boxes(parse_boxes(row["boxes"])), scope)

@@ -12,7 +12,7 @@ from chorus_nb import tables
 from chorus_nb.pixels import controls, detection
 from chorus_nb.pixels.boxes import format_boxes, merge, parse_boxes, whole_lines
 from chorus_nb.pixels.checks import Checks
-from chorus_nb.pixels.decisions import LOOK_AGAIN, ImageDecision, ImageDecisions
+from chorus_nb.pixels.decisions import DECIDED_BY, LOOK_AGAIN, ImageDecision, ImageDecisions
 from chorus_nb.pixels.detection import TextFinding
 from chorus_nb.pixels.triage import (
     HALF_RISK,
@@ -108,7 +108,7 @@ class _Judge:
         for group in groups:
             rest = _not_in(verdicts, group)
             of_group = self._of_group(group, verdicts)
-            keys = zip(rest.source_path, rest.SeriesInstanceUID, rest.device, strict=True)
+            keys = zip(*(rest[name] for name in DECIDED_BY), strict=True)
             looked = np.array([self._speaks_for_itself(key, of_group) for key in keys], bool)
             others.append(rest[looked])
             if of_group:
@@ -125,7 +125,7 @@ class _Judge:
         finds = least_found(int(made.found.sum()), len(made))
         return lambda many: share_to_draw(many, self._bound, finds, HALF_RISK)
 
-    def _speaks_for_itself(self, key: tuple[str, str, str], of_group: Verdict | None) -> bool:
+    def _speaks_for_itself(self, key: tuple[str, ...], of_group: Verdict | None) -> bool:
         """Whether an image is not taken for what its group was found to be: also what was read before and would be let
         go now because others are drawn (a series that grew, another bound)."""
         if of_group is None or self._decisions.on(*key) is not None:
@@ -210,8 +210,7 @@ class _Judge:
         return None
 
     def _decision(self, row: Any) -> ImageDecision | None:
-        seen_by = row.SeriesInstanceUID, row.device, row.SOPInstanceUID, row.acquired
-        return self._decisions.on(row.source_path, *seen_by)
+        return self._decisions.on(*(getattr(row, name) for name in DECIDED_BY))
 
     def _highest(self, findings: Iterable[TextFinding]) -> str:
         tiers = {self._decisions.tier(finding) for finding in findings}

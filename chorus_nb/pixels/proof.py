@@ -13,7 +13,7 @@ from pydicom import dcmread
 from chorus_nb import processes, tables
 from chorus_nb.errors import ChildFault
 from chorus_nb.pixels import detection
-from chorus_nb.pixels.decisions import ImageDecisions
+from chorus_nb.pixels.decisions import DECIDED_BY, ImageDecisions
 from chorus_nb.pixels.detection import TextFinding
 from chorus_nb.processes.child import each_in_child
 from chorus_nb.source import Source
@@ -73,7 +73,7 @@ class _Allowed:
 
     def result(self, source_path: str, findings: list[TextFinding]) -> str:
         row = self._rows[source_path]
-        about = (row[name] for name in ("SeriesInstanceUID", "device", "SOPInstanceUID", "acquired"))
+        about = (row[name] for name in DECIDED_BY[1:])
         decision = self._decisions.on(source_path, *about)
         tiers = {self._decisions.tier(finding) for finding in self._decisions.holding(findings, decision)}
         return next((f"{tier}_text_left" for tier in ("high", "medium") if tier in tiers), NOTHING_LEFT)

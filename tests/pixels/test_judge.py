@@ -320,12 +320,23 @@ def test_a_decision_follows_the_image_to_another_path(
     assert decisions.outdated() == []
 
 
+def test_one_that_was_rejected_elsewhere_is_not_taken_for_what_its_group_is(site: Site) -> None:
+    common = {"modality": "CT", "SeriesInstanceUID": "1.2.3"}
+    series = {f"{n}": image(InstanceNumber=n, SOPInstanceUID=f"1.2.3.4.{n}", **common) for n in range(6)}
+    workspace, catalog = site(series, burned_in_text="skip")
+    catalog["acquired"] = ""
+    for n in range(6):
+        decide(workspace, "elsewhere", "reject", SOPInstanceUID=f"1.2.3.4.{n}")
+        verdicts = judge(workspace, catalog).set_index("source_path")
+        assert verdicts.index[verdicts.reason == "rejected_by_review"].tolist() == [f"{n}"]
+
+
 def test_of_what_was_said_about_an_image_under_two_paths_the_later_counts(site: Site) -> None:
     workspace, _ = site({"a": (seen := image()), "b": seen})
     kept = {"SOPInstanceUID": str(seen.SOPInstanceUID), "seen_digest": seen_digest(workspace, "a")}
     for item, decided in (("a", "reject"), ("b", "accept")):
         IMAGE_LOG.append(workspace, "rev", {"item": item, "decision": decided, **kept})
-        said = [ImageDecisions(workspace).on(path, "", "", str(seen.SOPInstanceUID)) for path in ("a", "b", "c")]
+        said = [ImageDecisions(workspace).on(path, "", "", str(seen.SOPInstanceUID), "") for path in ("a", "b", "c")]
         assert said == [*[(decided, "", "image")] * 2, (LOOK_AGAIN, "", "image")], "c has other bytes"
 
 

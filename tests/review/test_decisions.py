@@ -98,15 +98,15 @@ def test_an_image_decision_is_on_disk_with_what_was_seen(waiting: Workspace) -> 
     [row] = IMAGE_LOG.history(waiting).to_dict("records")
     assert (row["item"], row["decision"], row["boxes"], row["note"]) == ("a.dcm", "redact", "6,4,60,14", "a name")
     assert re.fullmatch("[0-9a-f]{64}", row["seen_digest"])
-    assert ImageDecisions(waiting).on("a.dcm", "1.2.3.4", "x") == ("redact", "6,4,60,14", "image")
+    assert ImageDecisions(waiting).on("a.dcm", "1.2.3.4", "x", "", "") == ("redact", "6,4,60,14", "image")
 
 
 def test_a_decision_can_be_about_the_series_or_the_device(waiting: Workspace) -> None:
     reviewer = ImageReviewer(waiting, "ada")
     reviewer.decide("a.dcm", "reject", scope="series")
-    assert ImageDecisions(waiting).on("b.dcm", "1.2.3.4", "x") == ("reject", "", "series")
+    assert ImageDecisions(waiting).on("b.dcm", "1.2.3.4", "x", "", "") == ("reject", "", "series")
     assert reviewer.decide("a.dcm", "accept", scope="device")[0]["decided"] == {0: "reject", 1: "reject"}
-    assert ImageDecisions(waiting).on("other", "9.9", "MAKER|MODEL|60x80") == ("accept", "", "device")
+    assert ImageDecisions(waiting).on("other", "9.9", "MAKER|MODEL|60x80", "", "") == ("accept", "", "device")
 
 
 def test_a_decision_on_a_file_that_changed_since_is_not_applied_and_is_listed(waiting: Workspace) -> None:
@@ -115,7 +115,7 @@ def test_a_decision_on_a_file_that_changed_since_is_not_applied_and_is_listed(wa
     path = Path(waiting.parameters.source) / "a.dcm"
     path.write_bytes(path.read_bytes() + b"\0")
     assert list(outdated(waiting)["item"]) == ["a.dcm"]
-    assert ImageDecisions(waiting).on("a.dcm", "1.2.3.4", "x") is None
+    assert ImageDecisions(waiting).on("a.dcm", "1.2.3.4", "x", "", "") is None
     assert ImageReviewer(waiting, "ada").found("a.dcm")[0]["outdated"]
 
 

@@ -45,7 +45,9 @@ def test_what_is_decided_about_it_is_counted_and_applied_to_nothing(controlled: 
     assert len(reviewer.decide(ITEM, "accept")[0]["decided"]) == 1
     [row] = CONTROL_LOG.history(controlled).to_dict("records")
     assert row["seen_digest"] == blake3((controlled.local / "controls/0003.dcm").read_bytes()).hexdigest()
-    assert IMAGE_LOG.history(controlled).empty and not ImageDecisions(controlled).on("a.dcm", "", "MAKER|MODEL|60x80")
+    assert IMAGE_LOG.history(controlled).empty and not ImageDecisions(controlled).on(
+        "a.dcm", "", "MAKER|MODEL|60x80", "", ""
+    )
     assert controls_of(controlled) == ControlCounts(1, 1, 1, 0)
     reviewer.decide("b.dcm", "reject")
     assert reviewer.undo()[0]["undone"] == "b.dcm"

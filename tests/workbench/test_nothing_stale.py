@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
@@ -125,13 +126,18 @@ def said(path: Path) -> bytes:
 
 
 def standing(workspace: Workspace, *values: str) -> dict[str, set[str]]:
-    """Where earlier values stand still, but for the places that keep them rightly."""
+    """Where earlier values stand still, but for the places that keep them rightly.
+
+    A number within a longer one or a digest is another; only in a database text follows text without a sign between.
+    """
     found: dict[str, set[str]] = {}
     for path in (path for path in workspace.root.rglob("*") if path.is_file()):
         name = path.relative_to(workspace.root).as_posix()
         content = said(path) + b"\n" + name.encode()
+        within = content.startswith(b"SQLite")
         for value in values:
-            if value.encode() in content and not any(fnmatchcase(name, row["place"]) for row in HISTORY):
+            shape = re.escape(value) if within else rf"(?<![^\W_]){re.escape(value)}(?![^\W_])"
+            if re.search(shape.encode(), content) and not any(fnmatchcase(name, row["place"]) for row in HISTORY):
                 found.setdefault(name, set()).add(value)
     return found
 

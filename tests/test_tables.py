@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -54,6 +55,16 @@ def test_a_compact_table_has_the_same_values_and_bytes(tmp_path: Path, columns: 
     pd.testing.assert_frame_equal(compact.astype({"name": frame.name.dtype}), frame[columns or list(frame)])
     if columns is None:
         assert tables.encode(table, compact) == tables.encode(table, frame)
+
+
+@pytest.mark.parametrize("how", [{}, {"columns": ["name", "later"]}, {"compact": True}], ids=str)
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_a_file_of_an_earlier_version_lacks_what_came_later(tmp_path: Path, format: str, how: dict[str, Any]) -> None:
+    earlier = Table(**{**vars(SMALL), "format": format})
+    now = Table(**{**vars(earlier), "columns": (*SMALL.columns, Column("later", "text", "came later", nullable=True))})
+    path = tmp_path / f"small.{format}"
+    path.write_bytes(tables.encode(earlier, tables.frame(earlier, [ROW])))
+    assert list(tables.read(now, path, **how)["later"]) == [""]
 
 
 def test_a_compact_table_with_other_columns_is_refused(tmp_path: Path) -> None:

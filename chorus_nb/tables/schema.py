@@ -28,7 +28,7 @@ ARROW = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "tr
 class Column:
     """A column: ``text`` is never null ("" = nothing); other kinds may be null where ``nullable``.
 
-    A nullable text column came later: what people wrote before it was there is read as "".
+    A nullable text column came later: what was written before it was there is read as "".
     """
 
     name: str
@@ -66,8 +66,8 @@ class Table:
 
     @property
     def later(self) -> tuple[str, ...]:
-        """Columns that a CSV file of an earlier version lacks."""
-        return tuple(c.name for c in self.columns if c.kind == "text" and c.nullable and self.format == "csv")
+        """Columns that a file of an earlier version lacks."""
+        return tuple(c.name for c in self.columns if c.kind == "text" and c.nullable)
 
     @property
     def keywords(self) -> tuple[str, ...]:
@@ -176,12 +176,17 @@ def decode(table: Table, content: bytes, columns: Sequence[str] | None = None) -
             )
         except pa.ArrowInvalid:
             raise SchemaError(f"{table.name}: is not a CSV table with the expected column types") from None
-        for name in table.later:
-            if name not in arrow.column_names:
-                arrow = arrow.append_column(name, pa.array([""] * len(arrow), pa.string()))
         expect(table, arrow.schema)
-        arrow = pa.table({name: _from_cells(arrow.column(name)) for name in table.column_names})
-    return to_pandas(_unique(table, fitted(table, arrow)).select(columns or table.column_names))
+        arrow = pa.table({name: _from_cells(arrow.column(name)) for name in arrow.column_names})
+    return to_pandas(_unique(table, fitted(table, _with_later(table, arrow))).select(columns or table.column_names))
+
+
+def _with_later(table: Table, arrow: pa.Table, columns: Sequence[str] | None = None) -> pa.Table:
+    """``arrow`` with those ``columns`` (``None``: all) that a file of an earlier version lacks, each ""."""
+    for name in columns or table.column_names:
+        if name not in arrow.column_names:
+            arrow = arrow.append_column(name, pa.array([""] * len(arrow), pa.string()))
+    return arrow
 
 
 def _from_cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -202,8 +207,10 @@ def read(table: Table, path: Path, columns: Sequence[str] | None = None, *, comp
             return decode(table, path.read_bytes())
         if table.format == "csv":
             return decode(table, path.read_bytes(), columns)
-        arrow = pq.read_table(path, columns=None if columns is None else list(columns))
-        expect(table, arrow.schema, columns)
+        there = pq.read_schema(path)
+        expect(table, there, columns)
+        arrow = pq.read_table(path, columns=[name for name in columns or table.column_names if name in there.names])
+        arrow = _with_later(table, arrow, columns)
         return to_compact(arrow) if compact else to_pandas(arrow)
 
 
@@ -236,12 +243,13 @@ def expect(table: Table, found: pa.Schema, columns: Sequence[str] | None = None)
 
     They may be values: of a table that lost its first line.
     """
-    missing = [name for name in columns or table.column_names if name not in found.names]
+    wanted = [name for name in columns or table.column_names if name in found.names or name not in table.later]
+    missing = [name for name in wanted if name not in found.names]
     if missing:
         raise SchemaError(f"{table.name}: lacks the columns {', '.join(missing)}")
-    if columns is None and len(found.names) != len(table.columns):
+    if columns is None and len(found.names) != len(wanted):
         raise SchemaError(f"{table.name}: has columns that it should not have")
-    other = [name for name in columns or table.column_names if found.field(name).type != table.schema.field(name).type]
+    other = [name for name in wanted if found.field(name).type != table.schema.field(name).type]
     if other:
         raise SchemaError(f"{table.name}: columns of another type: {', '.join(other)}")
 

@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BUNDLE := dist/bundle
 OFFLINE := $(shell mktemp -d -u)
-TWO := -n 2 --dist loadscope --no-loadscope-reorder --max-worker-restart 0 # a replaced worker makes pytest-xdist 3.8 wait for ever (its issue 1323)
+TOGETHER := -n 3 --dist loadscope --no-loadscope-reorder --max-worker-restart 0 # a replaced worker makes pytest-xdist 3.8 wait for ever (its issue 1323)
 
 unexport PYTHONDONTWRITEBYTECODE  # without bytecode every notebook would compile all its imports again
 export UV_PYTHON_DOWNLOADS := never
@@ -22,13 +22,13 @@ check: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -m fast $(TWO)
+	$(BIN)/pytest -m fast $(TOGETHER)
 
 test: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest $(TWO)
+	$(BIN)/pytest $(TOGETHER)
 
 lab: $(VENV)/ready
 	$(BIN)/chorus-nb lab parameters/demo.yaml

@@ -123,6 +123,17 @@ def ready(page: Any) -> None:
     page.wait_for_function("[...document.querySelectorAll('canvas')].every((canvas) => canvas.width === 80)")
 
 
+def press_once_seen(page: Any, key: str, decision: str) -> None:
+    """Decide about the next picture: until it is on the screen the panel asks to wait for it."""
+    status = "document.querySelector('.status').textContent"
+    for _ in range(50):
+        page.keyboard.press(key)
+        if page.evaluate(f"{status}.startsWith('{decision}')"):
+            break
+        page.wait_for_timeout(100)
+    page.wait_for_function(f"{status}.startsWith('{decision}: written')")
+
+
 def test_boxes_are_drawn_and_keys_decide(waiting: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     page = open_panel(watched, ImageReviewer(waiting, "ada"), monkeypatch)
     ready(page)
@@ -141,8 +152,7 @@ def test_boxes_are_drawn_and_keys_decide(waiting: Workspace, watched: Watched, m
     assert found == "6,4,60,14"
     assert [abs(a - b) <= 1 for a, b in zip(map(int, drawn.split(",")), (10, 30, 40, 50), strict=True)] == [True] * 4
     assert page.get_by_label("Image of the queue").input_value() == "1", "the next one that waits is opened"
-    page.keyboard.press("x")
-    page.wait_for_function("document.querySelector('.status').textContent.startsWith('reject')")
+    press_once_seen(page, "x", "reject")
     page.keyboard.press("u")
     page.wait_for_function("document.querySelector('.status').textContent === 'Taken back: b.dcm'")
     assert list(IMAGE_LOG.history(waiting)["decision"]) == ["redact", "reject", "withdraw"]

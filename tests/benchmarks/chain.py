@@ -118,7 +118,7 @@ def run(checkout: Path, given: Path, only: str) -> tuple[float, float, float]:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment |= {"PYTHONPATH": str(checkout), "PYTHONPYCACHEPREFIX": str(given.parent / "bytecode" / checkout.name)}
     starting = "import sys; from chorus_nb.workbench.commands import main; sys.exit(main())"
-    command = [sys.executable, "-c", starting, "run", str(given), "--only", only, "--quiet"]
+    command = [sys.executable, "-c", starting, "run", str(given), "--only", only]  # --quiet: not in every revision
     began = time.perf_counter()
     child = subprocess.Popen(command, cwd=checkout, env=environment, stdout=subprocess.DEVNULL)
     cpu = seconds = peak = 0.0
@@ -129,7 +129,7 @@ def run(checkout: Path, given: Path, only: str) -> tuple[float, float, float]:
             if ended == child.pid:
                 seconds = time.perf_counter() - began
                 if status:
-                    print(f"{only} ended with {os.waitstatus_to_exitcode(status)}", flush=True)
+                    sys.exit(f"{checkout.name}: {only} ended with {os.waitstatus_to_exitcode(status)}; no figure holds")
     return cpu, seconds, peak
 
 

@@ -77,10 +77,11 @@ def _dates() -> list[str]:
         rf"(?<!\d){_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[\s_t-]?\d{{4,6}})?(?!\d)",
         rf"(?<!\d){_YEAR}([-/._]){_MONTH}\1{_DAY}(?!\d)",
         rf"(?<![\d.])(?:{_DAY}([-/.]){_MONTH}|{_MONTH}([-/.]){_DAY})(?:\1|\2)(?:{_YEAR}|\d\d){_NUMBER_ENDS}",
-        rf"(?<![^\W_])(?<!\d[ _.,-])(?:{_DAY}([ _]){_MONTH}|{_MONTH}([ _]){_DAY})(?:\1|\2)\d\d"
+        rf"(?<![^\W_])(?<!\d[ _.,-])(?:{_DAY}([ _]{{1,2}}){_MONTH}|{_MONTH}([ _]{{1,2}}){_DAY})(?:\1|\2)\d\d"
         r"(?![^\W_]|[.,]\d|[ _]\d|\s?(?:mm|cm|ms|s|x|%))",
         rf"(?<!\d){_DAY}(?:st|nd|rd|th)?{sign}{of}{month}{sign}{of}(?:{_YEAR}|\d\d){_NUMBER_ENDS}{_ENDS}",
         rf"{_ALONE}{month}{sign}{_DAY}(?:st|nd|rd|th)?[\s,.-]{{1,3}}{_YEAR}{_ENDS}",
+        rf"{_ALONE}{month}_{_DAY}_\d\d{_ENDS}",
         rf"{_ALONE}{month}{sign}{of}{_YEAR}{_ENDS}",
         rf"(?<![\d.]){_DAY}(?:st|nd|rd|th)?\.?\s?{of}{full}{_ENDS}",
         rf"{_ALONE}(?:{full}|jul|jan|feb|aug|oct|nov)[.,;:)\]]?\s(?:[12]\d|3[01]|{_DAY}(?:st|nd|rd|th)){_NUMBER_ENDS}{_ENDS}(?!\s?(?:mm|cm|ms|s|x|%))",

@@ -55,10 +55,12 @@ def test_a_wheel_copies_what_it_carries_and_overwrites_nothing(unpacked: Path, t
 def test_without_a_folder_the_demo_lies_where_its_own_parameter_file_looks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "of site #1"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
     monkeypatch.setattr("chorus_nb.demo.make_site", lambda folder, seed: (folder / "dicom").mkdir(parents=True))
     assert main(["demo"]) == 0
-    file = tmp_path / "runs" / "demo" / "demo.yaml"
+    file = folder / "runs" / "demo" / "demo.yaml"
     assert file.read_bytes() == (ROOT / "parameters" / "demo.yaml").read_bytes()
-    assert (tmp_path / "runs/demo/site/dicom").is_dir()
-    assert capsys.readouterr().err.splitlines()[-1] == f"run it: chorus-nb run {file}"
+    assert (folder / "runs/demo/site/dicom").is_dir()
+    assert capsys.readouterr().err.splitlines()[-1] == f"run it: chorus-nb run '{file}'"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -180,7 +181,7 @@ def _demo(chosen: argparse.Namespace) -> int:
     made = make_demo_site(folder, chosen.seed)
     print(f"demo site {'made' if made else 'is there already'}: {folder}", file=sys.stderr)
     if not chosen.folder:
-        print(f"run it: chorus-nb run {copy_demo_file()}", file=sys.stderr)
+        print(f"run it: chorus-nb run {shlex.quote(str(copy_demo_file()))}", file=sys.stderr)
     return 0
 
 

@@ -58,8 +58,8 @@ class SecondDecoder:
 
 
 def _native_description(released: Reading) -> frozenset[tuple[str, int, bytes]] | None:
-    """All that says how to read pixels that are numbers to the last byte; None of coded ones."""
-    if released.dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+    """All that says how to read pixels that are numbers to the last byte; None of coded ones, and of floats."""
+    if released.dataset.file_meta.TransferSyntaxUID.is_encapsulated or "PixelData" not in released.dataset:
         return None
     length = len(released.dataset.PixelData).to_bytes(8, "little")
     leaves = ((leaf.path, leaf.tag, leaf.value) for leaf in released.leaves.values())

@@ -69,6 +69,15 @@ def test_the_second_decoder_reads_coded_pixels_always_and_others_once_for_each_d
     assert [read(jpeg("444")) for _ in range(2)] == [1, 1]
 
 
+def test_of_pixels_that_are_floats_the_second_decoder_is_asked_each_time() -> None:
+    floats = small_site.original_image(small_site.STUDIES[0], 1)
+    floats.FloatPixelData = np.zeros((floats.Rows, floats.Columns), "f4").tobytes()
+    del floats.PixelData
+    second, released = second_opinion.SecondDecoder(), reading.parse_file(small_site.write(floats))
+    second.agrees_on(released)
+    assert not second.agreed_on(released)
+
+
 @pytest.mark.parametrize("frames", [1, 2])
 def test_what_is_compared_with_the_release_are_the_frames_that_the_header_announces(frames: int) -> None:
     """pydicom gives whole frames behind them too, which do not leave."""

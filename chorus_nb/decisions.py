@@ -35,6 +35,7 @@ WITHDRAW = "withdraw"
 """Takes back the last decision of the same reviewer about the same item; those of others stand."""
 LOCK_SECONDS = 60.0
 LOCK_ASKED = 0.01  # seconds between two tries
+LONGEST_CELL = 131_072  # characters: what ``csv.reader`` takes back, unless something else in the process told it
 READ_AGAIN = 50  # times, 10 ms apart, while others write
 
 Cells = dict[str, str]
@@ -163,7 +164,7 @@ class DecisionLog:
         if not self._withdraws(row):
             self.check(row)
         self.item(row)
-        if max(map(len, row.values())) > csv.field_size_limit():
+        if max(map(len, row.values())) > LONGEST_CELL:
             raise InputError("a cell is longer than can be read back")
         return row
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,14 @@ from chorus_nb.registry.dictionary import data_dictionary, data_package
 from chorus_nb.workspace import Workspace
 
 READ = {"integer": int, "number": float, "string": str, "boolean": {"True": True, "False": False}.__getitem__}
+
+
+@pytest.fixture
+def cells_as_long_as_before() -> Iterator[None]:
+    """``frictionless`` lets ``csv`` read longer cells, in the whole process."""
+    longest = csv.field_size_limit()
+    yield
+    csv.field_size_limit(longest)
 
 
 @pytest.fixture
@@ -45,10 +54,9 @@ def test_types_and_keys_of_every_table_hold(package: dict[str, Any]) -> None:
             )
 
 
+@pytest.mark.usefixtures("cells_as_long_as_before")
 def test_frictionless_finds_no_fault(small: Workspace, package: dict[str, Any]) -> None:
-    longest = csv.field_size_limit()
-    frictionless = pytest.importorskip("frictionless")  # which lets ``csv`` read longer cells, in the whole process
-    csv.field_size_limit(longest)
+    frictionless = pytest.importorskip("frictionless")
     report = frictionless.Package(str(small.metadata / "datapackage.json")).validate()
     assert report.valid, report.flatten(["resource", "fieldName", "message"])
 

@@ -37,7 +37,19 @@ FLOORS = {
         ),
         *("processes", "holds", "seal", "dicom", "omop", "identity", "leaks"),
     ),
-    "rooms": ("demo", "mapping", "acquire", "explore", "faces", "pixels", "deid", "verify", "registry", "release"),
+    "rooms": (
+        "demo",
+        "metadata",
+        "mapping",
+        "acquire",
+        "explore",
+        "faces",
+        "pixels",
+        "deid",
+        "verify",
+        "registry",
+        "release",
+    ),
     "people": ("display", "figures", "review", "workbench", "__main__"),
 }
 EVERYWHERE = {"errors", "parameters", "tables", "workspace"}  # used by nearly all: their arrows would hide the others

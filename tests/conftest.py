@@ -24,7 +24,7 @@ SHARED = Path(__file__).parents[2] / "shared"
 # a copy of the package a test; processes that decide at once; every table damaged; rooms of odd names and values
 SLOW = ("test_memory.py", "test_decisions.py", "test_damaged_tables.py", "test_odd_names.py", "test_terminal.py")
 FAST = (
-    *("standards", "mapping", "dicom", "omop", "source"),
+    *("standards", "mapping", "dicom", "omop", "source", "metadata/test_fields.py", "metadata/test_local_fields.py"),
     *(
         "deid/test_dates.py",
         "deid/test_text.py",

@@ -12,8 +12,9 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, MRImageStorage
 
 from chorus_nb import tables
+from chorus_nb.metadata import build_metadata
 from chorus_nb.parameters import Parameters
-from chorus_nb.registry import build_metadata, build_omop, build_registry, check_registry
+from chorus_nb.registry import build_omop, build_registry, check_registry
 from chorus_nb.seal import release_digest, seal_release
 from chorus_nb.verify.findings import GATE_CHECKS as GATE_CHECKS
 from chorus_nb.workspace import Workspace

@@ -25,8 +25,8 @@ from chorus_nb.explore.parts import read_file
 from chorus_nb.faces.study import Asked, remove_faces
 from chorus_nb.guard import one_file
 from chorus_nb.leaks.reading import Unreadable, parse_file
+from chorus_nb.metadata.headers import read_header
 from chorus_nb.parameters import Parameters
-from chorus_nb.registry.headers import read_header
 from chorus_nb.review.views import Image
 from chorus_nb.source import open_source
 from chorus_nb.verify.clocks import check_clocks, moment

@@ -14,10 +14,10 @@ from chorus_nb.deid.worklist import DEID_RECIPE
 from chorus_nb.explore.catalog import SURVEY_RECIPE
 from chorus_nb.faces.judge import FACES_RECIPE
 from chorus_nb.memory import Recipe, closure, closure_digest
+from chorus_nb.metadata.headers import HEADERS_RECIPE
 from chorus_nb.parameters import Parameters
 from chorus_nb.pixels.checks import FILLED_RECIPE
 from chorus_nb.pixels.detection import TEXT_RECIPE
-from chorus_nb.registry.headers import HEADERS_RECIPE
 from chorus_nb.verify.series import VERIFY_RECIPE
 from chorus_nb.workbench.demo_site import DEMO_RECIPE
 

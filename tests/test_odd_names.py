@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chorus_nb import deid, explore, mapping, registry, release, seal, tables, verify
+from chorus_nb import deid, explore, mapping, metadata, registry, release, seal, tables, verify
 from chorus_nb.deid.preview import preview
 from chorus_nb.review import HeaderExplorer
 from chorus_nb.workspace import Workspace
@@ -83,7 +83,7 @@ def test_odd_names_go_through_all_rooms(site: Workspace) -> None:
     findings = verify.verify(site)
     high = findings[findings.severity == "high"]
     assert high.empty, high[["check", "kind"]].to_numpy().tolist()
-    for build in (registry.build_registry, registry.build_omop, registry.build_metadata, registry.build_mi_cdm):
+    for build in (registry.build_registry, registry.build_omop, metadata.build_metadata, registry.build_mi_cdm):
         build(site)
     checked = registry.check_registry(site)
     assert set(checked.result) == {"pass"}, checked[checked.result != "pass"][["check", "detail"]].to_numpy().tolist()

@@ -7,8 +7,8 @@ import duckdb
 import pandas as pd
 
 from chorus_nb.errors import InputError
-from chorus_nb.mapping.fields import coded_part
-from chorus_nb.mapping.study_codes import plain_code
+from chorus_nb.metadata.fields import coded_part
+from chorus_nb.metadata.study_codes import plain_code
 from chorus_nb.standards import loinc_map, normalised_description
 from chorus_nb.workspace import Workspace, digest_of
 

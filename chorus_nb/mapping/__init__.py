@@ -2,7 +2,6 @@
 
 from chorus_nb.mapping.building import build_lookups
 from chorus_nb.mapping.coverage import check_lookups, count_causes, coverage
-from chorus_nb.mapping.local_fields import decide_fields, local_fields
 from chorus_nb.mapping.lookups import Lookups, read_lookups
 from chorus_nb.mapping.overrides import decide
 from chorus_nb.mapping.plan import make_plan

@@ -2,16 +2,6 @@
 
 from chorus_nb.registry.checks import check_registry
 from chorus_nb.registry.image_registry import build_registry
-from chorus_nb.registry.metadata import build_metadata
 from chorus_nb.registry.mi_cdm import build_mi_cdm
 from chorus_nb.registry.omop import build_omop, omop_findings
-from chorus_nb.registry.overview import (
-    ask,
-    completeness,
-    held_back,
-    link_summary,
-    mapped_completeness,
-    questions,
-    thickness_by_device,
-    visit_timing,
-)
+from chorus_nb.registry.overview import held_back, link_summary, visit_timing

@@ -10,6 +10,7 @@ from importlib import resources
 import pandas as pd
 
 from chorus_nb import layout, tables
+from chorus_nb.metadata.dictionary import possible_ranges
 from chorus_nb.omop import NEAR_VISIT, read_omop, visit_spans
 from chorus_nb.registry.identifiers import MINTED
 from chorus_nb.registry.omop import PROCEDURE_TABLE
@@ -92,8 +93,7 @@ def _header_agrees(record: Record) -> pd.Series:
 def _value_possible(record: Record) -> pd.Series:
     """Each number of a header that has a range in ``units.csv``: field strengths in gauss, voltages in volt. Told, and
     closes nothing: the release says what the device wrote."""
-    units = csv.DictReader(resources.files(__package__).joinpath("units.csv").read_text(encoding="utf-8").splitlines())
-    ranges = {row["column"]: (float(row["least"]), float(row["most"])) for row in units if row["least"]}
+    ranges = possible_ranges()
     headers = record.workspace.read(tables.RELEASED_HEADERS, list(ranges))
     numbers = (pd.to_numeric(headers[name], errors="coerce").dropna() for name in ranges)
     wrong = [~own.between(*ranges[str(own.name)]) for own in numbers]

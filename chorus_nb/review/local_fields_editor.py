@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from chorus_nb.mapping.local_fields import ASKED_OF, FIELD_LOG, decide_fields, local_fields, values_of
+from chorus_nb.metadata.local_fields import ASKED_OF, FIELD_LOG, decide_fields, local_fields, values_of
 from chorus_nb.review.panel import Panel, Reply, script
 from chorus_nb.workspace import Workspace
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from chorus_nb.mapping.field_words import goes_with, read_description
-from chorus_nb.mapping.fields import coded_part, map_fields
+from chorus_nb.metadata.field_words import goes_with, read_description
+from chorus_nb.metadata.fields import coded_part, map_fields
 
-LABELS = Path(__file__).parents[1] / "mapping" / "descriptions_500.csv"
+LABELS = Path(__file__).parents[1] / "metadata" / "descriptions_500.csv"
 LABELLED = ("body_part", "laterality", "plane", "contrast", "sequence_type", "view")
 STUDIES, CODES_READ, PARTS_READ = (
     LABELS.with_name(f"{name}.csv") for name in ("studies_150", "studies_read", "body_parts_120")

@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from chorus_nb import deid, explore, layout, registry, seal, tables
+from chorus_nb import deid, explore, layout, metadata, seal, tables
 from chorus_nb.explore import summary
 from chorus_nb.parameters import Parameters
 from chorus_nb.registry import database, headers, image_registry
@@ -140,7 +140,7 @@ STEPS: dict[str, Callable[[Workspace, int], object]] = {
     "01 figures": lambda workspace, _: [summary.counts(workspace, "Modality"), summary.months(workspace)],
     "03 worklist": lambda workspace, _: deid.make_worklist(workspace),
     "05 registry": lambda workspace, _: registered(workspace),
-    "05 metadata": lambda workspace, _: registry.build_metadata(workspace),
+    "05 metadata": lambda workspace, _: metadata.build_metadata(workspace),
     "06 seal and manifest": sealed,
 }
 

@@ -36,7 +36,7 @@ def said_by_pages() -> Iterator[str]:
         shareable = path.stem in {step.name for step in NOTEBOOK_STEPS if step.shareable}
         for cell in nbformat.read(path, 4).cells:
             yield cell.source + " " + cell.id if shareable or cell.cell_type == "markdown" else ""
-    for path in (PACKAGE / "registry/questions").glob("*.sql"):
+    for path in (PACKAGE / "metadata/questions").glob("*.sql"):
         question, _, query = path.read_text("utf-8").partition("\n")
         yield " ".join((question, *re.findall(r"\bAS (\w+)", query)))
     yield " ".join(deid.outlook_said(tables.frame(tables.OUTLOOK, [_moves(files)])) for files in (0, 9))

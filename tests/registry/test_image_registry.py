@@ -142,7 +142,7 @@ def test_a_used_up_range_of_ids_stops_the_run(small: Workspace) -> None:
 def test_only_new_and_changed_headers_are_read_again(small: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     build_registry(small)
     read: list[str] = []
-    monkeypatch.setattr("chorus_nb.registry.headers.read_header", lambda file, path: read.append(path) or {})
+    monkeypatch.setattr("chorus_nb.metadata.headers.read_header", lambda file, path: read.append(path) or {})
     build_registry(small)
     assert read == []
 

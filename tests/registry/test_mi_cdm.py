@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 from pydicom.dataset import Dataset
 
-from chorus_nb.registry import build_metadata, build_mi_cdm, build_registry
+from chorus_nb.metadata import build_metadata
+from chorus_nb.registry import build_mi_cdm, build_registry
 from chorus_nb.registry.mi_cdm import FROM_EHR, VOCABULARY
 from chorus_nb.workspace import Workspace
 from tests.small_release import TWO_PATIENTS, make_workspace

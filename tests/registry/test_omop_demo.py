@@ -12,10 +12,11 @@ import pytest
 
 from chorus_nb import tables
 from chorus_nb.explore import link
+from chorus_nb.metadata import build_metadata
 from chorus_nb.omop import cdm_fields, moments, read_omop
 from chorus_nb.omop.visits import INPATIENT
 from chorus_nb.parameters import resolve
-from chorus_nb.registry import build_metadata, build_mi_cdm, build_omop, build_registry, check_registry
+from chorus_nb.registry import build_mi_cdm, build_omop, build_registry, check_registry
 from chorus_nb.registry.identifiers import MINTED
 from chorus_nb.workspace import Workspace
 from tests.small_release import Accession, fill, make_workspace

@@ -9,18 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from chorus_nb.figures.registry import images_per_visit_day, thickness, time_to_imaging
-from chorus_nb.registry import (
-    build_metadata,
-    build_registry,
-    completeness,
-    held_back,
-    link_summary,
-    mapped_completeness,
-    questions,
-    thickness_by_device,
-    visit_timing,
-)
+from chorus_nb.figures.registry import images_per_visit_day, time_to_imaging
+from chorus_nb.registry import build_registry, held_back, link_summary, visit_timing
 from chorus_nb.workspace import Workspace
 from tests.small_release import TWO_PATIENTS, make_workspace
 
@@ -55,48 +45,3 @@ def test_the_figures_draw_any_number_of_accessions(count: int) -> None:
         picture = BytesIO()
         draw(timing).savefig(picture, format="png")
         assert picture.getvalue().startswith(b"\x89PNG")
-
-
-@pytest.mark.parametrize("devices", [0, 1, 30])
-def test_thickness_is_drawn_by_device_and_the_rest_together(devices: int) -> None:
-    rows = [("CT", f"Model$ {n}", float(n % 5)) for n in range(devices) for _ in range(n + 1)]
-    figure = thickness(pd.DataFrame(rows, columns=["modality", "device", "thickness"]))
-    named = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert len(named) == min(devices, 13) and ("other devices" in named) == (devices > 12)
-
-
-def test_each_series_has_the_thickness_and_the_device_of_its_images(tmp_path: Path) -> None:
-    named = replace(CT, attributes=(("ManufacturerModelName", "Model X"), ("SliceThickness", "1.25")))
-    workspace = make_workspace(tmp_path, (named, replace(named, image_occurrence=9005, accession="ACC-5"), MR))
-    build_metadata(workspace)
-    build_registry(workspace)
-    assert thickness_by_device(workspace).values.tolist() == [["CT", "Model X", 1.25]] * 2
-
-
-def test_each_question_of_a_researcher_runs_and_has_a_question(small: Workspace) -> None:
-    build_registry(small)
-    build_metadata(small)
-    answers = dict(questions(small))
-    assert len(answers) == 10
-    assert answers["Contrast CT of the chest with slices under 1 mm"].values.tolist() == [
-        [501, 9001, "Iohexol", 0.625, 2]
-    ]
-    assert all(len(answer.columns) > 1 for answer in answers.values())
-
-
-def test_how_complete_headers_are_is_told_by_modality(small: Workspace) -> None:
-    build_metadata(small)
-    filled = completeness(small).set_index("attribute")
-    assert filled.loc["SliceThickness"].tolist() == [100, 0]
-    assert filled.loc["Manufacturer"].tolist() == [100, 100]
-
-
-def test_what_mapping_adds_is_told_beside_what_headers_say(tmp_path: Path) -> None:
-    described = replace(MR, attributes=(("SeriesDescription", "AX T2 FLAIR"), ("StudyDescription", "MR BRAIN")))
-    workspace = make_workspace(tmp_path, (CT, described))
-    build_metadata(workspace)
-    filled = mapped_completeness(workspace).set_index(["field", "Modality"])[["files", "header", "mapped"]]
-    assert filled.loc[("body part", "MR")].tolist() == [2, 0, 100]
-    assert filled.loc[("body part", "CT")].tolist() == [2, 100, 100]
-    assert filled.loc[("sequence type", "MR")].tolist() == [2, 0, 100]
-    assert filled.loc[("view", "CT")].tolist() == [2, 0, 0]

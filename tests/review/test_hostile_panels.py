@@ -11,8 +11,8 @@ import pytest
 
 from chorus_nb import explore, mapping, review, tables
 from chorus_nb.faces.decisions import FACE_LOG
-from chorus_nb.mapping.local_fields import LocalFields
 from chorus_nb.mapping.text_words import TextWords
+from chorus_nb.metadata.local_fields import LocalFields
 from chorus_nb.pixels.decisions import IMAGE_LOG
 from chorus_nb.review import known_words_editor, local_fields_editor
 from chorus_nb.workspace import Workspace

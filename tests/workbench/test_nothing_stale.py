@@ -17,10 +17,11 @@ import pydicom
 import pytest
 from pydicom.uid import MRImageStorage
 
-from chorus_nb import deid, explore, mapping, tables
+from chorus_nb import deid, explore, mapping, metadata, tables
 from chorus_nb.faces import MASKS_FOLDER
+from chorus_nb.metadata import build_metadata
 from chorus_nb.parameters import Parameters
-from chorus_nb.registry import build_metadata, build_mi_cdm, build_omop, build_registry, check_registry
+from chorus_nb.registry import build_mi_cdm, build_omop, build_registry, check_registry
 from chorus_nb.release import pack
 from chorus_nb.release.manifest import record_delivery
 from chorus_nb.seal import seal_release
@@ -55,7 +56,7 @@ def make_again(workspace: Workspace) -> Workspace:
     explore.link(workspace)
     explore.assess(workspace)
     mapping.text_words(workspace)
-    mapping.local_fields(workspace)
+    metadata.local_fields(workspace)
     mapping.make_plan(workspace)
     deid.make_worklist(workspace)
     deid.outlook(workspace)

@@ -12,7 +12,8 @@ import pytest
 
 from chorus_nb import deid, explore, tables
 from chorus_nb.errors import InputError
-from chorus_nb.registry import build_metadata, build_mi_cdm, build_omop, build_registry
+from chorus_nb.metadata import build_metadata
+from chorus_nb.registry import build_mi_cdm, build_omop, build_registry
 from chorus_nb.release.manifest import record_delivery, with_delta
 from chorus_nb.workbench import audit
 from chorus_nb.workbench.commands import main

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pandas as pd
 import pydicom
 
-from chorus_nb import deid, explore, mapping, pixels, registry, tables
+from chorus_nb import deid, explore, mapping, metadata, pixels, registry, tables
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
 from chorus_nb.processes import Progress
@@ -156,4 +156,4 @@ def make_tables(scratch: Workspace, progress: Progress | None = None) -> None:
     """05 over what 03 and 04 left."""
     registry.build_registry(scratch, progress)
     registry.build_omop(scratch)
-    registry.build_metadata(scratch, progress)
+    metadata.build_metadata(scratch, progress)

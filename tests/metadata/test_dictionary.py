@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from chorus_nb import tables
-from chorus_nb.registry import build_metadata, build_registry
-from chorus_nb.registry.dictionary import data_dictionary, data_package
+from chorus_nb.metadata import build_metadata
+from chorus_nb.metadata.dictionary import data_dictionary, data_package
+from chorus_nb.registry import build_registry
 from chorus_nb.workspace import Workspace
 
 READ = {"integer": int, "number": float, "string": str, "boolean": {"True": True, "False": False}.__getitem__}

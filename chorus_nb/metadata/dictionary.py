@@ -11,9 +11,9 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.tag import Tag
 
 from chorus_nb import layout, tables
-from chorus_nb.mapping.field_words import values
-from chorus_nb.mapping.fields import CONTRADICTED, HIGH, MEDIUM
-from chorus_nb.registry.mapped import DELIVERED_FIELDS
+from chorus_nb.metadata.field_words import values
+from chorus_nb.metadata.fields import CONTRADICTED, HIGH, MEDIUM
+from chorus_nb.metadata.mapped import DELIVERED_FIELDS
 from chorus_nb.workspace import Workspace, write_if_changed
 
 DESCRIBED = (*tables.METADATA, tables.IMAGE_REGISTRY, tables.MANIFEST)
@@ -103,5 +103,14 @@ def _units() -> dict[str, tuple[str, str]]:
     terms["body_part"] = ""  # of PS3.16 Annex L, too many for a cell
     said = {f"mapped_{field}": ("", listed) for field, listed in terms.items()}
     sure = {f"mapped_{field}_confidence": ("", f"{HIGH}|{MEDIUM}|{CONTRADICTED}") for field in DELIVERED_FIELDS}
+    return said | sure | {row["column"]: (row["unit"], row["values"]) for row in _rows_of_units()}
+
+
+def possible_ranges() -> dict[str, tuple[float, float]]:
+    """The least and the most that a device can have, in the unit of the column, by column."""
+    return {row["column"]: (float(row["least"]), float(row["most"])) for row in _rows_of_units() if row["least"]}
+
+
+def _rows_of_units() -> list[dict[str, str]]:
     with Path(__file__).with_name("units.csv").open(encoding="utf-8", newline="") as file:
-        return said | sure | {row["column"]: (row["unit"], row["values"]) for row in csv.DictReader(file)}
+        return list(csv.DictReader(file))

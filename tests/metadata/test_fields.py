@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from chorus_nb import standards
-from chorus_nb.mapping.field_words import FIELDS, code_of, read_description, values
-from chorus_nb.mapping.fields import FIELD_COLUMNS, MAPPED_FIELDS, map_fields, plane_of
-from chorus_nb.mapping.study_codes import codes_by_parts
+from chorus_nb.metadata.field_words import FIELDS, code_of, read_description, values
+from chorus_nb.metadata.fields import FIELD_COLUMNS, MAPPED_FIELDS, map_fields, plane_of
+from chorus_nb.metadata.study_codes import codes_by_parts
 
 SAMPLE = Path(__file__).with_name("descriptions_500.csv")
 STUDIES = SAMPLE.with_name("studies_150.csv")

@@ -16,8 +16,8 @@ from chorus_nb import standards, tables
 from chorus_nb.decisions import Cells, DecisionLog
 from chorus_nb.errors import InputError
 from chorus_nb.identity.site_words import site_vocabulary
-from chorus_nb.mapping.field_words import FIELDS, values, words_of
-from chorus_nb.mapping.fields import CONTRADICTED, DESCRIBED_IN, OF_STUDY, map_fields
+from chorus_nb.metadata.field_words import FIELDS, values, words_of
+from chorus_nb.metadata.fields import CONTRADICTED, DESCRIBED_IN, OF_STUDY, map_fields
 from chorus_nb.workspace import Workspace
 
 ASKED_OF = {  # by field, the modalities of which a header should say it; () = all

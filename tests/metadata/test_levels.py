@@ -15,8 +15,8 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from chorus_nb import tables
-from chorus_nb.registry import build_metadata
-from chorus_nb.registry.headers import HEADERS_RECIPE, read_header
+from chorus_nb.metadata import build_metadata
+from chorus_nb.metadata.headers import HEADERS_RECIPE, read_header
 from chorus_nb.workspace import Workspace
 from tests.small_release import TWO_PATIENTS, make_workspace
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from chorus_nb import standards
-from chorus_nb.mapping.field_words import is_part_of, read_description, read_words, words_of
+from chorus_nb.metadata.field_words import is_part_of, read_description, read_words, words_of
 
 _NAME = re.compile(
     r"(?P<modality>CT|MR|XR|US|MG|DBT) (?P<region>[A-Z][A-Za-z ]+?)(?: - (?P<side>left|right|bilateral))?"

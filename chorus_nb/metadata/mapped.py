@@ -1,11 +1,11 @@
-"""The fields of CHoRUS of every released image, mapped from what its released header says (``mapping.fields``)."""
+"""The fields of CHoRUS of every released image, mapped from what its released header says (``fields``)."""
 
 from __future__ import annotations
 
 import duckdb
 import pandas as pd
 
-from chorus_nb.mapping.fields import map_fields
+from chorus_nb.metadata.fields import map_fields
 from chorus_nb.standards import body_part_concepts
 
 DELIVERED_FIELDS = ("body_part", "laterality", "view", "plane", "contrast", "sequence_type")

@@ -11,7 +11,8 @@ from pydicom.dataset import Dataset
 
 from chorus_nb import tables
 from chorus_nb.errors import SchemaError
-from chorus_nb.registry import ask, build_metadata, build_registry
+from chorus_nb.metadata import ask, build_metadata
+from chorus_nb.registry import build_registry
 from chorus_nb.standards import keep_list, minimum_metadata
 from chorus_nb.workspace import Workspace
 from tests.small_release import TWO_PATIENTS, make_workspace
@@ -37,7 +38,7 @@ def test_rows_in_parts_are_the_rows_at_once(small: Workspace, monkeypatch: pytes
     image = small.path(tables.IMAGE)
     at_once, rows = image.read_bytes(), small.read(replace(tables.IMAGE, format="parquet"))
     image.unlink()
-    monkeypatch.setattr("chorus_nb.registry.metadata.ROWS_IN_MEMORY", 1)
+    monkeypatch.setattr("chorus_nb.metadata.building.ROWS_IN_MEMORY", 1)
     build_metadata(small)
     assert image.read_bytes() == at_once
     pd.testing.assert_frame_equal(small.read(replace(tables.IMAGE, format="parquet")), rows)

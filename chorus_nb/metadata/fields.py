@@ -11,8 +11,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from chorus_nb import standards
-from chorus_nb.mapping.field_words import FIELDS, code_of, goes_with, read_description, together, values, words_of
-from chorus_nb.mapping.study_codes import loinc_of
+from chorus_nb.metadata.field_words import FIELDS, code_of, goes_with, read_description, together, values, words_of
+from chorus_nb.metadata.study_codes import loinc_of
 
 MAPPED_FIELDS = (*FIELDS, "loinc")
 FIELD_COLUMNS = ("", "_code", "_source", "_confidence", "_original")

@@ -9,12 +9,12 @@ import pytest
 from pydicom.dataset import Dataset
 
 from chorus_nb import tables
-from chorus_nb.mapping.fields import map_fields
-from chorus_nb.registry import build_metadata
-from chorus_nb.registry.mapped import DELIVERED_FIELDS, SAID_IN
+from chorus_nb.metadata import build_metadata
+from chorus_nb.metadata.fields import map_fields
+from chorus_nb.metadata.mapped import DELIVERED_FIELDS, SAID_IN
 from chorus_nb.standards import body_part_concepts
 from chorus_nb.workspace import Workspace
-from tests.registry.test_levels import with_last
+from tests.metadata.test_levels import with_last
 from tests.small_release import TWO_PATIENTS, make_workspace
 
 CT, MR = TWO_PATIENTS

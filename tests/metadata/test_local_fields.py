@@ -10,10 +10,9 @@ import pytest
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError
-from chorus_nb.mapping import decide_fields, local_fields
-from chorus_nb.mapping.local_fields import FIELD_LOG, decided_fields
+from chorus_nb.metadata import build_metadata, decide_fields, local_fields
+from chorus_nb.metadata.local_fields import FIELD_LOG, decided_fields
 from chorus_nb.parameters import Parameters
-from chorus_nb.registry import build_metadata
 from chorus_nb.workspace import Workspace
 from tests.small_release import TWO_PATIENTS, make_workspace
 

@@ -35,7 +35,7 @@ class Value(NamedTuple):
 
 
 def _rows(name: str) -> list[dict[str, str]]:
-    text = resources.files("chorus_nb.mapping").joinpath(name).read_text("utf-8")
+    text = resources.files(__package__).joinpath(name).read_text("utf-8")
     return list(csv.DictReader(text.splitlines()))
 
 

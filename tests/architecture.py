@@ -31,6 +31,7 @@ FLOORS = {
             "layout",
             "workspace",
             "memory",
+            "drawn",
             "by_hand",
             "decisions",
             "withdrawn",

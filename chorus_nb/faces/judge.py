@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from chorus_nb import processes, tables
+from chorus_nb.drawn import Drawn
 from chorus_nb.errors import ChildFault
 from chorus_nb.faces import asking, masks
 from chorus_nb.faces.acceptance import Measures
@@ -26,6 +27,7 @@ from chorus_nb.source import Source
 from chorus_nb.workspace import Workspace
 
 FACES_RECIPE = Recipe("chorus_nb.faces.study", ("deface", "deface_ears"), ("SimpleITK", "pydeface", *DECODERS))
+SURFACES = "surfaces"  # the kind of what 04 draws of heads before and after
 STUDY_SECONDS = 3600.0  # for all series of a study; 10 to 35 CPU seconds are usual for one
 FEWEST_TO_ASK = 3  # slices of a volume
 # what may be released, and why not: the status of a series to (verdict, reason) of its files
@@ -87,6 +89,7 @@ def forget(workspace: Workspace) -> None:
     if workspace.has(tables.FACE_VERDICTS):
         _keep(workspace, {})
     masks.keep_masks(workspace.local / masks.MASKS_FOLDER, set())
+    Drawn(workspace, SURFACES).forget_others()
 
 
 def volumes(catalog: pd.DataFrame, wanted: pd.Index) -> pd.DataFrame:

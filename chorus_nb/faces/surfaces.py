@@ -7,22 +7,25 @@ was held back, after is what its mask would make of it.
 from __future__ import annotations
 
 import contextlib
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chorus_nb import tables
+from chorus_nb.drawn import Drawn, digests
 from chorus_nb.errors import ChildFault, WorkbenchError
 from chorus_nb.faces import masks, stacks
 from chorus_nb.faces.atlas import Mask
 from chorus_nb.faces.decisions import pose
-from chorus_nb.faces.judge import volumes
+from chorus_nb.faces.judge import SURFACES, volumes
 from chorus_nb.faces.registration import rotated
 from chorus_nb.faces.stacks import SliceSeries, Unfit
 from chorus_nb.faces.stacks import StackedFrame as Stored
 from chorus_nb.faces.study import Asked, remove_faces
-from chorus_nb.faces.volume import AIR, Grid, Volume, grid
+from chorus_nb.faces.volume import AIR, Grid, Volume, cubes, grid
+from chorus_nb.memory import DECODERS, Recipe
 from chorus_nb.processes.child import in_child
 from chorus_nb.source import open_source
 from chorus_nb.workspace import Workspace
@@ -34,6 +37,7 @@ VOXELS_SHOWN = 16_000_000  # 32 MB at most travel to the browser
 RENDER_SECONDS = 600.0  # for one series
 VIEWS = (0.0, 50.0)  # degrees the head is turned: from the front, half from the side
 LIGHT = np.array([-0.35, -0.8, 0.5])  # from above the patient's right shoulder
+_RECIPE = Recipe(__name__, (), (*DECODERS, "SimpleITK"))
 
 
 class Surfaces(NamedTuple):
@@ -52,22 +56,31 @@ class Surfaces(NamedTuple):
 def surfaces(workspace: Workspace) -> list[Surfaces]:
     """The first ``SURFACES_SHOWN`` series of ``face_verdicts`` that were or would be defaced, the doubtful ones first.
 
-    Shows faces: for local reports only. What cannot be read is left out.
+    Shows faces: for local reports only. What cannot be read is left out. What was drawn before of the same files
+    and mask is not drawn again.
     """
     verdicts = workspace.read_or_empty(tables.FACE_VERDICTS)
     shown = verdicts[(verdicts["mask"] != "") & (verdicts["files"] > 0)]
     shown = shown.sort_values(["status", "series_uid"], ascending=[False, True])
-    made = []
+    made, drawn = [], Drawn(workspace, SURFACES)
     for row in shown.head(SURFACES_SHOWN).itertuples():
         with contextlib.suppress(ChildFault, masks.DamagedMask):
-            one = render(workspace, str(row.series_uid), str(row.mask))
+            paths, written = _files_of(workspace, str(row.mask))
+            key = _RECIPE.key(None, row.mask, *_as_they_are(workspace, paths, written))
             title = f"{row.modality}, {row.files} files"
-            made.append(one._replace(title=title, status=str(row.status), reason=str(row.reason)))
+            if one := drawn.of(key, partial(in_child, _render, workspace, str(row.mask), paths, written)):
+                made.append(Surfaces(*one)._replace(title=title, status=str(row.status), reason=str(row.reason)))
+    drawn.forget_others()
     return made
 
 
 def render(workspace: Workspace, series_uid: str, mask: str, *, intended: bool = False) -> Surfaces:
     """One series with one mask; ``intended``: what the mask would do, also where a release exists."""
+    return in_child(_render, workspace, mask, *_files_of(workspace, mask, intended=intended))
+
+
+def _files_of(workspace: Workspace, mask: str, *, intended: bool = False) -> tuple[list[str], list[str]]:
+    """The files of a mask that are released or wait for nothing else, and where they stand in the release."""
     known = masks.paths(workspace.local / masks.MASKS_FOLDER, mask)
     worklist = workspace.read(tables.WORKLIST, ["source_path", "status", "reason"])
     waiting = (worklist["status"] == "release") | (worklist["reason"] == "face_not_removed")
@@ -77,7 +90,15 @@ def render(workspace: Workspace, series_uid: str, mask: str, *, intended: bool =
         outcomes = workspace.read(tables.OUTCOMES, ["source_path", "target_path", "face_mask"])
         outcomes = outcomes[outcomes["source_path"].isin(paths) & (outcomes["face_mask"] == mask)]
         written = sorted(path for path in outcomes["target_path"] if path)
-    return in_child(_render, workspace, mask, paths, written)
+    return paths, written
+
+
+def _as_they_are(workspace: Workspace, paths: list[str], written: list[str]) -> tuple[object, ...]:
+    """What these files hold: originals by size and time as 01 found them, released ones by their digest now."""
+    catalog = workspace.read(tables.CATALOG, ["source_path", "size", "modified_ns"])
+    found = catalog[catalog["source_path"].isin(paths)].sort_values("source_path")
+    released = digests(workspace.release / path for path in written)
+    return found.to_numpy().tolist(), list(zip(written, released, strict=True))
 
 
 def face_preview(workspace: Workspace, series_uid: str, start: str, shift: str) -> Surfaces:
@@ -163,9 +184,9 @@ def _render(workspace: Workspace, mask: str, paths: list[str], written: list[str
     cut = _cut(workspace, series, mask)
     shown = grid(_volumes(series), STEP)
     whole = len(written) == len(paths) and not any(piece.corner != (0, 0) for piece in series.slices)  # no mosaic
-    inside = grid(_volumes(cut), STEP).values > 0.5
+    inside = cubes(_volumes(cut), STEP).values > 0.5
     if whole:
-        after = grid(_volumes(stacks.load(open_source(workspace.release), written)), STEP)
+        after = cubes(_volumes(stacks.load(open_source(workspace.release), written)), STEP)
     else:
         after = shown._replace(values=np.where(inside, shown.values.min(), shown.values).astype(np.float32))
     air = AIR if series.modality == "CT" else 0.5 * float(np.percentile(shown.values[shown.head], 10))
@@ -173,8 +194,8 @@ def _render(workspace: Workspace, mask: str, paths: list[str], written: list[str
         "",
         "",
         "",
-        [surface(shown, shown.head, turn) for turn in VIEWS],
-        [surface(after, shown.head & (after.values > air), turn) for turn in VIEWS],
+        skin_from_sides(shown.head),
+        skin_from_sides(shown.head & (after.values > air)),
         _three_planes(shown, inside, series.modality),
         whole,
     )
@@ -187,17 +208,28 @@ def _volumes(series: SliceSeries) -> list[Volume]:
         return stacks.stacks(series, fewest=2, thinnest=0.0)
 
 
-def surface(volume: Grid, body: Mask, turn: float) -> Picture:
-    """The skin as seen from the front after turning the head by ``turn`` degrees: shaded by the slope of its depth."""
+def skin_from_sides(body: Mask) -> list[Picture]:
+    """The skin as seen from the front after turning the head by each of ``VIEWS``."""
     import SimpleITK as sitk
 
-    image = sitk.GetImageFromArray(body.astype(np.float32))
-    image = sitk.SmoothingRecursiveGaussian(image, 1.0)
-    centre = (np.array(image.GetSize()) - 1) / 2
-    transform = sitk.AffineTransform(3)
-    transform.SetMatrix(rotated(0, turn, 0).ravel().tolist())
-    transform.SetCenter(centre.tolist())
-    turned = sitk.GetArrayFromImage(sitk.Resample(image, image, transform, sitk.sitkLinear, 0.0)) > 0.5
+    image = sitk.SmoothingRecursiveGaussian(sitk.GetImageFromArray(body.astype(np.float32)), 1.0)
+    return [_shaded(_turned(image, turn)) for turn in VIEWS]
+
+
+def _turned(image: Any, turn: float) -> Mask:
+    import SimpleITK as sitk
+
+    if turn:
+        centre = (np.array(image.GetSize()) - 1) / 2
+        transform = sitk.AffineTransform(3)
+        transform.SetMatrix(rotated(0, turn, 0).ravel().tolist())
+        transform.SetCenter(centre.tolist())
+        image = sitk.Resample(image, image, transform, sitk.sitkLinear, 0.0)
+    return np.asarray(sitk.GetArrayFromImage(image) > 0.5)
+
+
+def _shaded(turned: Mask) -> Picture:
+    """What is seen from the front, shaded by the slope of its depth."""
     depth = np.where(turned.any(axis=1), turned.argmax(axis=1), np.nan)[::-1]
     down, across = np.gradient(_smooth(depth))
     normal = np.stack([across, -np.ones_like(across), -down], axis=-1)

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import contextlib
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from chorus_nb import tables
+from chorus_nb.drawn import Drawn, digests
 from chorus_nb.errors import FileFault
 from chorus_nb.guard import one_file
+from chorus_nb.memory import DECODERS, Recipe
 from chorus_nb.verify.bodies import CUBE, body_of, slices_of
 from chorus_nb.verify.fronts import Laid, Points, average_head, laid_on, on_skin
 from chorus_nb.workspace import Workspace
 
 FINE = 2.0  # mm a pixel
 HIGH, DEEP, WIDE = (96.0, -112.0), (-136.0, 112.0), (-92.0, 92.0)  # mm from the middle of an average head
+_RECIPE = Recipe(__name__, (), (*DECODERS, "SimpleITK"))
 SHADED_FROM = np.array([-0.35, -0.8, 0.5])  # from above the patient's right shoulder
 
 
@@ -44,19 +51,28 @@ def head_pictures(workspace: Workspace, count: int = 8) -> list[HeadPicture]:
     looks = looks[looks.own_look.isin(("face", "may_be_face", "no_face")) & looks.skull.notna()]
     turn = looks.groupby(["beside", "head"]).cumcount()
     order = looks.beside.map({"disagrees": 0, "unsure": 1}).fillna(2)
-    made: list[HeadPicture] = []
+    made, drawn = list[HeadPicture](), Drawn(workspace, "heads")
     for row in looks.assign(turn=turn, order=order).sort_values(["order", "turn", "folder"]).itertuples():
-        if len(made) < count and (picture := _picture(workspace, row)):
-            made.append(picture)
+        if len(made) < count and (picture := _drawn_once(workspace, row, drawn)):
+            made.append(HeadPicture(*picture))
+    drawn.forget_others()
     return made
 
 
-def _picture(workspace: Workspace, row: pd.Series) -> HeadPicture | None:
-    """None where the files cannot be read: the gate's finding, not a traceback here."""
+def _drawn_once(workspace: Workspace, row: pd.Series, drawn: Drawn) -> Sequence[Any] | None:
     folder = (workspace.quarantine if row.held else workspace.release) / row.folder
+    with contextlib.suppress(OSError):
+        files = sorted(path for path in folder.iterdir() if path.is_file())
+        said = row.modality, row.files, row.held, row.status, row.own_look, row.beside, row.face
+        key = _RECIPE.key(None, [path.name for path in files], digests(files), *map(str, said))
+        return drawn.of(key, functools.partial(_picture, row, files))
+    return None
+
+
+def _picture(row: pd.Series, files: list[Path]) -> HeadPicture | None:
+    """None where the files cannot be read: the gate's finding, not a traceback here."""
     try:
         with one_file("a picture"):
-            files = sorted(path for path in folder.iterdir() if path.is_file())
             stack = slices_of((path, path) for path in files).stack()
             body = stack if isinstance(stack, str) else body_of(stack)
             laid = None if isinstance(body, str) else laid_on(body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 from typing import NamedTuple
 
@@ -14,14 +15,17 @@ from pydicom.dataset import FileDataset
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 
 from chorus_nb import tables
+from chorus_nb.drawn import Drawn, digests
 from chorus_nb.errors import FileFault
 from chorus_nb.guard import one_file, quiet
 from chorus_nb.leaks import reading
+from chorus_nb.memory import DECODERS, Recipe
 from chorus_nb.verify.pictures import recorded_boxes
 from chorus_nb.workspace import Workspace
 
 SIDE = 192  # pixels of a thumbnail's longer side
 FRAMES = 3  # of a multi-frame image: first, middle, last
+_RECIPE = Recipe(__name__, (), DECODERS)
 
 
 class Preview(NamedTuple):
@@ -59,14 +63,23 @@ def preview_sample(workspace: Workspace, count: int = 12) -> pd.DataFrame:
 
 def previews(workspace: Workspace, count: int = 12) -> list[Preview]:
     """Before, after and difference of :func:`preview_sample`; undecodable ones are left out (the gate names them)."""
-    made = []
+    made, drawn = [], Drawn(workspace, "previews")
     for row in preview_sample(workspace, count).itertuples():
         with contextlib.suppress(FileFault), one_file("a preview"):  # the gate's finding, not a traceback here
-            before = reading.parse_file(workspace.source.read(row.source_path)).dataset
-            after = reading.parse_file((workspace.release / row.target_path).read_bytes()).dataset
+            source = tuple(workspace.source.identity(row.source_path))
+            released = digests([workspace.release / row.target_path])
             title = " · ".join(filter(None, (row.modality, row.Manufacturer, "redacted" if row.boxes else "")))
-            made.append(_preview(title, row.target_path, before, after, row.boxes))
+            key = _RECIPE.key(None, row.source_path, source, row.target_path, released, row.boxes, title)
+            if kept := drawn.of(key, functools.partial(_before_and_after, workspace, row, title)):
+                made.append(Preview(*kept))
+    drawn.forget_others()
     return made
+
+
+def _before_and_after(workspace: Workspace, row: pd.Series, title: str) -> Preview:
+    before = reading.parse_file(workspace.source.read(row.source_path)).dataset
+    after = reading.parse_file((workspace.release / row.target_path).read_bytes()).dataset
+    return _preview(title, row.target_path, before, after, row.boxes)
 
 
 def thumbnails(before: bytes, after: bytes | None, boxes: str) -> tuple[bytes, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,14 @@ pytest.importorskip("pydeface")
 
 from chorus_nb import deid, faces, tables
 from chorus_nb.deid.summary import faces_by_status
+from chorus_nb.drawn import DRAWN_FOLDER, Drawn
 from chorus_nb.verify import checks, verify
 from chorus_nb.workspace import Workspace
 from tests import heads
 from tests.deid.small_run import SmallSite, age, plan, reasons, run, times, tree
 from tests.faces.conftest import in_this_process
 
+surfaces = importlib.import_module("chorus_nb.faces.surfaces")  # a verb has its name
 MINE = {"PatientID": "MRN-1", "AccessionNumber": "ACC-1", "StudyInstanceUID": "1.2.3.1"}
 
 
@@ -122,6 +125,35 @@ def test_what_becomes_of_single_files_changes_the_face_of_no_other(
     assert after.equals(before.drop(index=catalog.source_path[held]))
     assert set(before.face_mask[before.verdict == "deface"]) != {""}
     assert files[""] == heads.SLICES - 2
+
+
+def test_a_head_is_drawn_once_and_again_when_what_was_released_is_another(
+    defaced: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[list[str]] = []
+
+    def draw(_: object, workspace: Workspace, mask: str, paths: list[str], written: list[str]) -> surfaces.Surfaces:
+        drawn.append(written)
+        return surfaces.Surfaces("", "", "", [np.full((2, 2), len(drawn), np.uint8)], [], [], written=True)
+
+    monkeypatch.setattr(surfaces, "in_child", draw)
+    [first], [second] = faces.surfaces(defaced), faces.surfaces(defaced)
+    assert len(drawn) == 1 and len(drawn[0]) == heads.SLICES
+    assert first.status == second.status == "defaced" and np.array_equal(first.before, second.before)
+    path = defaced.release / drawn[0][0]
+    content = path.read_bytes()
+    try:
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        [third] = faces.surfaces(defaced)
+    finally:
+        path.write_bytes(content)
+    assert third.before[0].max() == 2 and len(list((defaced.local / DRAWN_FOLDER).iterdir())) == 1
+    verdicts = defaced.read(tables.FACE_VERDICTS)
+    try:
+        defaced.write(tables.FACE_VERDICTS, verdicts.assign(mask=""))  # nothing is removed any more
+        assert faces.surfaces(defaced) == [] and not list((defaced.local / DRAWN_FOLDER).iterdir())
+    finally:
+        defaced.write(tables.FACE_VERDICTS, verdicts)
 
 
 @pytest.mark.usefixtures("without_children")
@@ -239,8 +271,10 @@ def test_flag_asks_the_pixels_of_all_volumes_and_changes_none(site: SmallSite) -
 
 def test_skip_looks_at_nothing_and_says_so(site: SmallSite) -> None:
     workspace = site.open("skip", deface="skip")
+    Drawn(workspace, surfaces.SURFACES).of("f", lambda: ["a face that an earlier run showed"])
     plan(workspace)
     assert not workspace.has(tables.FACE_VERDICTS)
+    assert not list((workspace.local / DRAWN_FOLDER).iterdir())
     assert list(faces_by_status(workspace).status) == ["deface is skip: nobody looked for faces"]
 
 

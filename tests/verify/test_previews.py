@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pydicom
 import pytest
@@ -11,7 +13,7 @@ from chorus_nb import tables
 from chorus_nb.figures import verify as figures
 from chorus_nb.leaks import reading
 from chorus_nb.verify import checks, previews, verify
-from chorus_nb.verify.previews import SIDE, _preview, preview_sample
+from chorus_nb.verify.previews import SIDE, Preview, _preview, preview_sample
 from chorus_nb.workspace import Workspace
 from tests.verify.small_site import BOX
 
@@ -38,6 +40,20 @@ def test_the_difference_lies_inside_the_redacted_box(release: Workspace) -> None
     assert redacted.difference[~outside].any()
     assert not redacted.difference[outside].any()
     assert all(preview.changed == 0 and not preview.difference.any() for preview in others)
+
+
+def test_what_did_not_change_is_not_decoded_again(release: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = previews(release, 4)
+    module = importlib.import_module("chorus_nb.verify.previews")  # a verb has its name
+    monkeypatch.setattr(module, "_preview", lambda title, path, *_: Preview(f"again: {path}", *[0] * 6))
+    for one, other in zip(first, previews(release, 4), strict=True):
+        assert all(np.array_equal(old, new) for old, new in zip(one, other, strict=True))
+    path = release.release / first[0].target_path
+    path.write_bytes(path.read_bytes() + b"\0")
+    assert [one.title for one in previews(release, 4)] == [
+        f"again: {first[0].target_path}",
+        *(one.title for one in first[1:]),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from chorus_nb import deid, explore, tables
+from chorus_nb.drawn import Drawn
 from chorus_nb.errors import InputError
 from chorus_nb.metadata import build_metadata
 from chorus_nb.registry import build_mi_cdm, build_omop, build_registry
@@ -115,6 +116,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made") / "site"
     workspace = run(Site(folder).workspace())
     (workspace.reports_local / "01_explore_headers.html").write_text(f"<p>{NAMES['MRN-1']}</p>")
+    Drawn(workspace, "previews").of("f", lambda: ["their picture", 1])  # which nothing tells to be theirs
     deliver(workspace)
     workspace.path(tables.SIGN_OFF).parent.mkdir(exist_ok=True)
     workspace.path(tables.SIGN_OFF).write_text("signed")  # a delivery rests on it
@@ -159,6 +161,7 @@ def test_a_person_is_taken_out_of_everything_at_once(site: Site, capsys: pytest.
     [(standing, identifiers)] = re.findall(r"^(\d+) of (\d+) identifiers stand in", said, re.MULTILINE)
     assert int(standing) == 0 and int(identifiers) >= 3 + 4 * 3
     assert not (workspace.release / "1001").exists()
+    assert not holding(workspace, "their picture")
     assert len([*(workspace.release / "1002").rglob("*.dcm")]) == 4
     assert holding(workspace, "Okonkwo", "MRN-1", "ACC-100", "1.2.826.77.1", "1.2.826.77.2") == set()
 

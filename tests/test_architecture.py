@@ -17,7 +17,19 @@ UPWARDS: dict[tuple[str, str], str] = {}
 # What the verifier may build on. The lookup reader is the one piece of mapping that both sides share.
 VERIFIER = ("verify", "leaks")
 SHARED = {
-    *("errors", "parameters", "workspace", "layout", "memory", "decisions", "tables", "standards", "source", "omop"),
+    *(
+        "errors",
+        "parameters",
+        "workspace",
+        "layout",
+        "memory",
+        "drawn",
+        "decisions",
+        "tables",
+        "standards",
+        "source",
+        "omop",
+    ),
     *("processes", "verify", "leaks", "mapping.lookups", "", "seal", "holds", "guard"),
 }
 FORBIDDEN = {"dicom", "identity", "deid", "pixels", "faces"}

@@ -124,10 +124,11 @@ def words_of(text: str) -> tuple[str, ...]:
 @lru_cache(100_000)
 def read_words(text: str, modality: str) -> Mapping[str, tuple[str, ...]]:
     """By field, every value that a phrase of the description says, the longest phrase at each place; ``loinc`` holds
-    the words that make a study more than a plain one."""
+    the words that make a study more than a plain one, ``unread`` those (without a digit) that no rule knows."""
     words, (phrases, longest) = words_of(text), _phrases()
     said: dict[str, list[str]] = {}
     taken: dict[str, set[int]] = {}
+    known = set[int]()
     for length in range(longest, 0, -1):
         for start in range(len(words) - length + 1):
             part = words[start : start + length]
@@ -136,8 +137,10 @@ def read_words(text: str, modality: str) -> Mapping[str, tuple[str, ...]]:
                 if (modalities and modality not in modalities.split()) or place & taken.setdefault(field, set()):
                     continue
                 taken[field] |= place
+                known |= place
                 if value or field == "loinc":
                     said.setdefault(field, []).append(value or part[0])
+    said["unread"] = [word for place, word in enumerate(words) if place not in known and word.isalpha()]
     return {field: tuple(dict.fromkeys(found)) for field, found in said.items()}
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
-from itertools import pairwise
 from typing import NamedTuple
 
 from chorus_nb import standards
@@ -23,7 +22,7 @@ _NAME = re.compile(
 _SIDES = {"left": "L", "right": "R", "bilateral": "B", None: ""}
 _CONTRAST = {" WO and W contrast IV": "both", " WO contrast": "without", " W contrast IV": "with", None: ""}
 _PARSED_VIEWS = {"Single view": "1", "2 Views": "2", "Views": ""}
-_VIEWS = {("1", "VIEW"): "Single view", ("SINGLE", "VIEW"): "Single view", ("2", "VIEWS"): "2 Views"}
+_VIEWS = {("1", "VIEW"): "1", ("SINGLE", "VIEW"): "1", ("2", "VIEWS"): "2"}
 _RADIOGRAPHS = frozenset(("CR", "DX"))
 _BREAST = {"SCREENING": "screening", "SCREEN": "screening", "DIAGNOSTIC": "diagnostic", "DIAG": "diagnostic"}
 _TOMOSYNTHESIS = frozenset(("TOMOSYNTHESIS", "DBT"))
@@ -45,9 +44,11 @@ def codes_by_parts() -> Mapping[StudyParts, str]:
     """LOINC codes of plain studies by their parts, those that two codes would share left out."""
     made: dict[StudyParts, set[str]] = {}
     for code, name in standards.loinc_names().items():
-        if not (parsed := _NAME.match(name)) or read_words(name, parsed["modality"]).get("loinc"):
+        if not (parsed := _NAME.match(name)):
             continue
-        if read_words(parsed["region"], "DX").get("view"):
+        whole = read_words(name, {"XR": "DX", "DBT": "MG"}.get(parsed["modality"], parsed["modality"]))
+        region = read_words(parsed["region"], "DX")
+        if whole.get("loinc") or whole["unread"] or region.get("view") or region.get("contrast"):
             continue
         part = read_description(parsed["region"], "").get("body_part", "")
         views = _PARSED_VIEWS.get(said := (parsed["views"] or "").strip(), said.lower())
@@ -62,7 +63,7 @@ def parts_of(description: str, modality: str, header_part: str = "") -> StudyPar
     (``header_part``) none either."""
     said, words = read_description(description, modality), read_words(description, modality)
     part = said.get("body_part", "") or ("" if words.get("body_part") else _of_header(header_part, modality))
-    if words.get("loinc") or not part:
+    if words.get("loinc") or words["unread"] or not part:
         return None
     part = "HEAD" if modality == "CT" and part == "BRAIN" else part
     part = "BRAIN" if modality == "MR" and part == "HEAD" else part
@@ -70,11 +71,19 @@ def parts_of(description: str, modality: str, header_part: str = "") -> StudyPar
     if modality == "MG":
         return _of_breast(words_of(description), part, said.get("laterality", ""))
     kind = "XR" if modality in _RADIOGRAPHS else modality
-    pairs = {_VIEWS.get(pair, "") for pair in pairwise(words_of(description))} - {""}
-    views = {"Single view": "1", "2 Views": "2"}.get(pairs.pop(), "") if len(pairs) == 1 else ""
+    views = _views(words_of(description)) if kind == "XR" else ""
     if kind == "XR" and not views and (words.get("view") or "VIEWS" in words_of(description)):
         return None
     return StudyParts(kind, part, said.get("laterality", ""), said.get("contrast", ""), views)
+
+
+def _views(words: tuple[str, ...]) -> str:
+    """How many views a description counts; "" where it gives a range (``1-2 VIEWS``) or none."""
+    counts = {
+        "" if before.isdigit() and number.isdigit() else _VIEWS.get((number, word), "")
+        for before, number, word in zip(("", *words), words, words[1:], strict=False)
+    } - {""}
+    return counts.pop() if len(counts) == 1 else ""
 
 
 def _of_header(part: str, modality: str) -> str:

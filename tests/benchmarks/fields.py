@@ -13,12 +13,11 @@ import pandas as pd
 
 from chorus_nb.metadata.field_words import goes_with, read_description
 from chorus_nb.metadata.fields import coded_part, map_fields
+from tests.metadata.test_study_codes import against_midrc, coded
 
 LABELS = Path(__file__).parents[1] / "metadata" / "descriptions_500.csv"
 LABELLED = ("body_part", "laterality", "plane", "contrast", "sequence_type", "view")
-STUDIES, CODES_READ, PARTS_READ = (
-    LABELS.with_name(f"{name}.csv") for name in ("studies_150", "studies_read", "body_parts_120")
-)
+PARTS_READ = LABELS.with_name("body_parts_120.csv")
 OF_ANY = ("body_part", "laterality", "contrast")  # the others are read from descriptions of series only
 IN_HEADERS = {"modality": "Modality", "description": "StudyDescription", "body_part": "BodyPartExamined"}
 CODED_MODALITIES = ("CT", "MR", "CR", "DX", "US", "MG")
@@ -38,18 +37,25 @@ def against_labels() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["half", "field", "said", "right", "labelled"])
 
 
+def interval(right: int, said: int) -> tuple[float, float]:
+    """Of a share, the 95 % interval by Wilson."""
+    share, z = right / said, 1.96
+    middle, reach = share + z * z / 2 / said, z * (share * (1 - share) / said + (z / 2 / said) ** 2) ** 0.5
+    return round((middle - reach) / (1 + z * z / said), 3), round((middle + reach) / (1 + z * z / said), 3)
+
+
 def against_codes() -> pd.DataFrame:
-    """By half of the labelled studies: codes said, right, wanted by a person; codes drawn by chance and read."""
-    sample = pd.read_csv(STUDIES, keep_default_na=False)
-    sample["code"] = map_fields(sample.rename(columns=IN_HEADERS)).loinc_code
-    sample["right"] = [code in wanted.split() for code, wanted in zip(sample.code, sample.loinc, strict=True)]
-    made = sample.groupby("half").agg(
-        said=("code", lambda codes: (codes != "").sum()),
-        right=("right", "sum"),
-        wanted=("loinc", lambda codes: (codes != "").sum()),
-    )
-    read = pd.read_csv(CODES_READ).verdict.value_counts()
-    return pd.concat([made, pd.DataFrame({"said": read.sum(), "right": read["right"] + read["less"]}, ["read"])])
+    """Of the labelled studies, and of MIDRC's table read without it: codes said, and true, with the 95 % interval."""
+    every = {name: coded(name) for name in ("studies_150", "studies_229")}
+    every["midrc"] = against_midrc()
+    rows = []
+    for name, studies in every.items():
+        for modality, part in (("all", studies), *studies.groupby("modality")):
+            said = part[part.code != ""]
+            if len(said):
+                true = int(said.true.sum())
+                rows.append((name, modality, len(part), len(said), true, *interval(true, len(said))))
+    return pd.DataFrame(rows, columns=["sample", "modality", "studies", "said", "true", "from", "to"])
 
 
 def against_headers(path: str) -> pd.DataFrame:
@@ -81,7 +87,7 @@ def coded_studies(path: str) -> pd.DataFrame:
 
 if __name__ == "__main__":
     print(against_labels().to_string(index=False))
-    print(against_codes().to_string())
+    print(against_codes().to_string(index=False))
     if sys.argv[1:]:
         print(against_headers(sys.argv[1]).to_string(index=False))
         print(coded_studies(sys.argv[1]).to_string(index=False))

@@ -155,10 +155,10 @@ def test_the_sites_own_loinc_map_comes_first(survey: Workspace, add: Add) -> Non
 
 
 def test_a_plain_description_that_no_map_knows_has_the_code_of_its_parts(survey: Workspace, add: Add) -> None:
-    add("a", StudyDescription="OUR CT THORAX NONENH")
+    add("a", StudyDescription="ROUTINE CT THORAX NONENH")
     row = linked(survey)
     assert (row["loinc_code"], row["loinc_source"]) == ("29252-4", "parts of the description")
-    add("b", StudyDescription="OUR CT ABDOMEN NONENH", SeriesInstanceUID="1.2.3")
+    add("b", StudyDescription="ROUTINE CT ABDOMEN NONENH", SeriesInstanceUID="1.2.3")
     assert linked(survey)["loinc_code"] == ""  # two plain codes in one accession: which is not known
 
 

@@ -8,7 +8,7 @@ from pathlib import Path, PureWindowsPath
 
 import pytest
 
-from chorus_nb import tables
+from chorus_nb import tables, workspace
 from chorus_nb.errors import InputError, NotReady, WorkbenchError
 from chorus_nb.parameters import Parameters
 from chorus_nb.paths import extended
@@ -83,6 +83,22 @@ def test_a_file_in_parts_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     put(str(target), b"header", memoryview(b"pixels"))
     assert target.read_bytes() == b"headerpixels"
     assert list((tmp_path / "folder").iterdir()) == [target]
+
+
+@pytest.mark.parametrize("gathers", [True, False])
+def test_a_system_that_writes_a_few_bytes_at_a_time_gets_all_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, gathers: bool
+) -> None:
+    times = iter(range(5))
+
+    def few(file: int, parts: list[memoryview]) -> int:
+        assert next(times) < 4
+        return os.write(file, b"".join(parts)[:3])
+
+    monkeypatch.setattr(os, "writev", few, raising=False)
+    monkeypatch.setattr(workspace, "GATHERS", gathers)
+    put(str(tmp_path / "x"), b"ab", b"", memoryview(b"cdefg"), b"h")
+    assert (tmp_path / "x").read_bytes() == b"abcdefgh"
 
 
 def test_a_folder_that_another_process_removes_meanwhile_is_made_again(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from chorus_nb.deid.text import Cleaner
 from chorus_nb.dicom.charsets import Charset
-from chorus_nb.dicom.encodings import Encoding
+from chorus_nb.dicom.encodings import Buffer, Encoding
 from chorus_nb.identity.identifiers import Identifiers
 
 if TYPE_CHECKING:
@@ -62,8 +62,9 @@ class Circumstances(NamedTuple):
     encoding: Encoding
 
 
-Seen = dict[tuple[str, bytes], tuple[Made, list[Change], list[str]]]
-"""What was made of elements under the same circumstances, with the changes and notes that go with it."""
+Seen = dict[Buffer | tuple[str, Buffer], tuple[Made, list[Change], list[str]]]
+"""What was made of elements (their bytes, with the creator of a private one) under the same circumstances, with the
+changes and notes that go with it."""
 
 
 class Engine(Protocol):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from chorus_nb import standards
 from chorus_nb.deid import claims, dates
-from chorus_nb.deid.context import KEPT, Change, Circumstances, Engine, Level, Made, Subject
-from chorus_nb.deid.root import PIXEL_COUNTS, RootValues
+from chorus_nb.deid.context import KEPT, Change, Circumstances, Engine, Level, Made, Seen, Subject
+from chorus_nb.deid.root import NUMBER_OF_FRAMES, PIXEL_COUNTS, RootValues
 from chorus_nb.deid.scripted import SpanValues, resolve_script
 from chorus_nb.deid.uids import names_an_object
 from chorus_nb.deid.values import (
@@ -24,7 +24,7 @@ from chorus_nb.deid.values import (
     says,
     shorten,
 )
-from chorus_nb.dicom.charsets import CHARACTER_SET, DEFAULT_CHARSET, charset_of, decode_text, defined_terms, encode_text
+from chorus_nb.dicom.charsets import CHARACTER_SET, charset_of, decode_text, defined_terms, encode_text
 from chorus_nb.dicom.encodings import FORMATTED, TEXT, WORD_SIZES, Buffer, Encoding
 from chorus_nb.dicom.forms import FORMS, are_numbers
 from chorus_nb.dicom.spans import Element, Refused, Spans
@@ -37,7 +37,6 @@ CODE_VALUE, CODING_SCHEME, SCHEME_VERSION, CODE_MEANING = CODE = (0x00080100, 0x
 VERSION_FORM = re.compile(r"[A-Za-z]{0,3}[\d._-]{1,12}")
 PATIENT_ID, ACCESSION_NUMBER, BIRTH_DATE, AGE = 0x00100020, 0x00080050, 0x00100030, 0x00101010
 MODALITY, MODALITIES = 0x00080060, frozenset(standards.modality_concepts())
-NUMBER_OF_FRAMES = 0x00280008  # decoders ask for it wherever it stands
 PS33_TERMS, PS36 = "defined terms of PS3.3 C.12.1.1.2", "not registered in PS3.6 Annex A"
 PS35_CS, PS36_VR = "PS3.5 section 6.2: a code is written in capitals", "PS3.6: the VR of the attribute"
 CHARACTERS = TEXT | FORMATTED
@@ -92,13 +91,14 @@ class Elements(RootValues):
         level = level._replace(creators=creators)
         elements = list({element.tag: element for element in elements}.values())  # of a tag given twice, the last
         fixed, meaning = self.fixed_by_code(elements, level)
-        decide = self.decided if level.path else self.remembered
+        recalled = (Seen() if level.path or fixed else self.seen).get
         reserving: list[Element] = []
         kept_blocks: set[tuple[int, int]] = set()
         chunks: list[tuple[int, Buffer]] = []
         changed = False
         for element in elements:
-            tag, creator = element.tag, ""
+            tag, _, start, _, _, end, _, _, _ = element
+            creator = ""
             if private := tag >> 16 & 1:
                 group, number = tag >> 16, tag & 0xFFFF
                 if number <= 0xFF:
@@ -109,15 +109,24 @@ class Elements(RootValues):
                     changed = True
                     self.record(element, level, "X", "a private element without one private creator", "")
                     continue
-            if tag == CODE_MEANING and meaning:
+            raw = data[start:end]
+            if end - start <= LONGEST_REMEMBERED and (known := recalled((creator, raw) if private else raw)):
+                made, changes, notes = known
+                if changes:
+                    self.changes += changes
+                if notes:
+                    self.notes += notes
+            elif tag == CODE_MEANING and meaning:
                 made = self.replaced(element, "LO", meaning, "D", "PS3.16: the meaning of its code", level)
+            elif tag in fixed:
+                made = KEPT
             else:
-                made = KEPT if tag in fixed else decide(element, elements, level, creator)
+                made = (self.decided if level.path else self.remembered)(element, elements, level, creator)
             if made is None:
                 changed = True
                 continue
             changed |= made is not KEPT
-            chunks.append((tag, data[element.start : element.end] if made is KEPT else made))
+            chunks.append((tag, raw if made is KEPT else made))
             if private:
                 kept_blocks.add((group, number >> 8))
         for element in reserving:
@@ -131,17 +140,12 @@ class Elements(RootValues):
 
     def remembered(self, element: Element, elements: list[Element], level: Level, creator: str) -> Made:
         """:meth:`decided`, once for all images of a series in which the element is the same: most of them are."""
-        if element.end - element.start > LONGEST_REMEMBERED:
-            return self.decided(element, elements, level, creator)
-        key = (creator, bytes(self.data[element.start : element.end]))
-        if known := self.seen.get(key):
-            made, changes, notes = known
-            self.changes += changes
-            self.notes += notes
-            return made
         changes_before, notes_before = len(self.changes), len(self.notes)
         made = self.decided(element, elements, level, creator)
-        self.seen[key] = made, self.changes[changes_before:], self.notes[notes_before:]
+        if element.end - element.start <= LONGEST_REMEMBERED:
+            raw = bytes(self.data[element.start : element.end])
+            known = made, self.changes[changes_before:], self.notes[notes_before:]
+            self.seen[(creator, raw) if creator else raw] = known
         return made
 
     def decided(self, element: Element, elements: list[Element], level: Level, creator: str) -> Made:
@@ -151,16 +155,6 @@ class Elements(RootValues):
             values = SpanValues(self.data, elements, self.root_elements, level.charset)
             rule = resolve_script(self.engine.policy, self.sop_class, level.path, element, creator, rule, values)
         return self.element(element, rule, level, creator)
-
-    def creators(self, elements: list[Element]) -> dict[tuple[int, int], str]:
-        """Private creators by (group, block) (PS3.5 section 7.8.1); "" for a block reserved twice or by no text."""
-        found: dict[tuple[int, int], str] = {}
-        for element in elements:
-            group, number = divmod(element.tag, 1 << 16)
-            if group & 1 and 0x10 <= number <= 0xFF:
-                one = element.items is None and (group, number) not in found
-                found[group, number] = decode_text(self.raw(element), DEFAULT_CHARSET).strip(" \0") if one else ""
-        return found
 
     def fixed_by_code(self, elements: list[Element], level: Level) -> tuple[set[int], str]:
         """Which elements of a data set a code of a standard's scheme fixes: value, scheme, version; and the meaning
@@ -312,7 +306,7 @@ class Elements(RootValues):
 
     def suffices(self, e: Element, raw: bytes, level: Level) -> bool:
         """Whether a number is one as far as anything depends on it; of what is left out, the pixels hold one frame."""
-        if e.tag == NUMBER_OF_FRAMES and not level.path:
+        if e.tag == NUMBER_OF_FRAMES and not level.path:  # decoders ask for it wherever it stands
             return bool(self.number_of(e.tag))
         return self.type_of(e, level) not in NEEDED or are_numbers(raw)
 

@@ -1,4 +1,5 @@
-"""What the elements at the root of a file say, as the engine reads them: texts, numbers, the geometry of the pixels."""
+"""What the elements at the root of a file say, as the engine reads them: texts, numbers, private creators, the geometry
+of the pixels."""
 
 from __future__ import annotations
 
@@ -6,13 +7,14 @@ import re
 
 from chorus_nb import standards
 from chorus_nb.dicom.charsets import DEFAULT_CHARSET, charset_of, decode_text
-from chorus_nb.dicom.encodings import numbers_in, vr_of
+from chorus_nb.dicom.encodings import vr_of
 from chorus_nb.dicom.pixel_data import Geometry
 from chorus_nb.dicom.spans import Element, Refused, Spans
 
 WHOLE_NUMBER = re.compile(rb"\+?0*(\d{1,10})(?:\.0*)?")  # 30.0 too; no count has more digits
 
 PHOTOMETRIC_INTERPRETATION = 0x00280004
+NUMBER_OF_FRAMES = 0x00280008
 PIXEL_COUNTS: dict[int, tuple[int, ...]] = {
     0x00280002: (),  # Samples per Pixel
     0x00280010: (),  # Rows
@@ -53,23 +55,32 @@ class RootValues:
         if vr_of(tag) == "IS":
             number = WHOLE_NUMBER.fullmatch(raw.strip(b" \0"))
             return int(number[1]) if number else None
-        return int(numbers_in(raw, "US", self.taken.big)[0]) if len(raw) >= 2 else None
+        return int.from_bytes(raw[:2], "big" if self.taken.big else "little") if len(raw) >= 2 else None
+
+    def creators(self, elements: list[Element]) -> dict[tuple[int, int], str]:
+        """Private creators by (group, block) (PS3.5 section 7.8.1); "" for a block reserved twice or by no text."""
+        found: dict[tuple[int, int], str] = {}
+        for element in elements:
+            tag = element[0]
+            if tag & 0x1FF00 == 0x10000 and tag & 0xF0:  # (odd,0010) to (odd,00FF)
+                group, number = divmod(tag, 1 << 16)
+                one = element.items is None and (group, number) not in found
+                found[group, number] = decode_text(self.raw(element), DEFAULT_CHARSET).strip(" \0") if one else ""
+        return found
 
     def geometry(self) -> Geometry:
         """What the header says of the pixels; :class:`Refused` where it does not say all that decoders ask for."""
+        numbers = {tag: self.number_of(tag) for tag in (*PIXEL_COUNTS, NUMBER_OF_FRAMES)}
         for tag, allowed in PIXEL_COUNTS.items():
-            number = self.number_of(tag)
+            number = numbers[tag]
             if number is None or not (number in allowed if allowed else number):
                 places = standards.places_slice(self.text_of(0x00080016), standards.path_step(tag))
                 why = "is not there" if number is None else "is no value that it can have"
                 raise Refused("geometry_unusable" if places else "value_unusable", f"{standards.tag_name(tag)}: {why}")
-        if not self.text_of(PHOTOMETRIC_INTERPRETATION):
-            raise Refused("value_unusable", f"{standards.tag_name(PHOTOMETRIC_INTERPRETATION)}: is not there")
-        rows, columns, bits, samples, frames, stored, high, signed = map(
-            self.number_of,
-            (0x00280010, 0x00280011, 0x00280100, 0x00280002, 0x00280008, 0x00280101, 0x00280102, 0x00280103),
-        )
         photometric = self.text_of(PHOTOMETRIC_INTERPRETATION)
+        if not photometric:
+            raise Refused("value_unusable", f"{standards.tag_name(PHOTOMETRIC_INTERPRETATION)}: is not there")
+        samples, rows, columns, bits, stored, high, signed, frames = numbers.values()
         return Geometry(rows, columns, bits, samples or 1, frames or 1, photometric, stored, high, signed == 1)
 
     def overlay_bits(self) -> dict[int, int]:

@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 
 from blake3 import blake3
 
-from chorus_nb import faces, pixels
+from chorus_nb import faces, pixels, processes
 from chorus_nb.deid import crosswalk, originals, scripted
 from chorus_nb.deid.context import Change, Subject
 from chorus_nb.deid.dataset import Deidentified, Deidentifier
@@ -128,6 +128,7 @@ def _ready(job: bytes) -> tuple[Job, Deidentifier]:
     known: Job = pickle.loads(job)
     if known.code and known.code != code_digest():
         raise WorkbenchError("a worker has another version of chorus-nb; restart the workers with this one")
+    processes.keep_memory()  # of a worker of Dask, or of this one process
     return known, Deidentifier(known.policy, known.uids, ZoneInfo(known.time_zone), known.vocabulary)
 
 

@@ -52,13 +52,14 @@ def _walk(
     data: Buffer, elements: list[Element], charset: Charset, is_kept: Callable[[Element], bool], found: Harvest
 ) -> None:
     for element in elements:
-        if element.items is not None:
-            for item in element.items:
+        tag, vr, _, value, length, end, items, _, _ = element
+        if items is not None:
+            for item in items:
                 _walk(data, item.elements, charset_of(data, item.elements, charset), is_kept, found)
             continue
-        kind = _kind_of_tag(element.tag, element.vr)
-        if kind and element.length and not (kind != "name" and is_kept(element)):
-            text = decode_text(bytes(data[element.value : element.end]), charset)
+        kind = _kind_of_tag(tag, vr)
+        if kind and length and not (kind != "name" and is_kept(element)):
+            text = decode_text(bytes(data[value:end]), charset)
             found[kind].update(part.strip(" \0") for part in text.split("\\") if part.strip(" \0^="))
 
 

@@ -5,6 +5,7 @@ from chorus_nb.processes.pool import (
     Progress,
     each,
     executor,
+    keep_memory,
     kept_open,
     map_surviving,
     map_unordered,

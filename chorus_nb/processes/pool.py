@@ -260,7 +260,7 @@ def _begin_worker(memory: int, environment: Mapping[str, str] | None = None) -> 
     os.environ.update(environment or {})
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _keep_memory()
+    keep_memory()
     limit_memory(memory)
 
 
@@ -273,7 +273,7 @@ def limit_memory(memory: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (min(memory, most) if most > 0 else memory, most))
 
 
-def _keep_memory() -> None:
+def keep_memory() -> None:
     """Let glibc keep freed memory for the next file: taking it anew, page by page, costs 0.2 ms per CT slice."""
     trim_threshold, mmap_threshold = -1, -3  # of malloc.h
     with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library

@@ -59,9 +59,9 @@ def against_codes() -> pd.DataFrame:
 
 
 def against_headers(path: str) -> pd.DataFrame:
-    """By fold, of distinct descriptions: does the body part they name go with the header's? ``wrong`` is the share of
-    descriptions read wrongly, as a person found among 120 that do not go with it; ``at_most``: with the unclear ones.
-    """
+    """By fold, of distinct descriptions and of series: is the body part they name the header's, a part of it, or it a
+    part? ``wrong`` is the share of descriptions read wrongly, as a person found among 120 that were not so;
+    ``at_most``: with the unclear ones."""
     idc = pd.read_csv(path, keep_default_na=False)
     idc["read"] = [
         read_description(d, m).get("body_part", "") for d, m in zip(idc.description, idc.modality, strict=True)
@@ -69,8 +69,14 @@ def against_headers(path: str) -> pd.DataFrame:
     idc["header"] = idc.body_part.map(coded_part)
     both = idc[(idc["read"] != "") & (idc["header"] != "")]
     goes = [goes_with("body_part", a, b) for a, b in zip(both["read"], both["header"], strict=True)]
-    made = both.assign(goes=goes).groupby("fold").agg(descriptions=("goes", "size"), goes=("goes", "mean"))
-    judged = pd.read_csv(PARTS_READ).wrong.value_counts(normalize=True)
+    both = both.assign(goes=goes, in_series=both.series.where(goes, 0))
+    made = both.groupby("fold").agg(
+        descriptions=("goes", "size"), goes=("goes", "mean"), series=("series", "sum"), in_series=("in_series", "sum")
+    )
+    made["in_series"] /= made.series
+    person = pd.read_csv(PARTS_READ, keep_default_na=False)
+    still = [not goes_with("body_part", r.read, coded_part(r.body_part)) for r in person.itertuples()]
+    judged = person[still].wrong.value_counts(normalize=True)
     made["wrong"] = (1 - made.goes) * judged["description"]
     return made.assign(at_most=(1 - made.goes) * (judged["description"] + judged["unclear"])).round(3).reset_index()
 

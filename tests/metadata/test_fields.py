@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from chorus_nb import standards
-from chorus_nb.metadata.field_words import FIELDS, code_of, read_description, values
+from chorus_nb.metadata.field_words import FIELDS, code_of, goes_with, read_description, values
 from chorus_nb.metadata.fields import FIELD_COLUMNS, MAPPED_FIELDS, map_fields, plane_of
 
 SAMPLE = Path(__file__).with_name("descriptions_500.csv")
@@ -51,6 +51,10 @@ def test_what_is_read_is_what_a_person_reads(read: pd.DataFrame, field: str) -> 
         ("CT C/A/P", "CT", "body_part", "CHESTABDPELVIS"),
         ("PROSTATE/PELVIS", "CT", "body_part", "PROSTATE"),
         ("KNEE AND HIP", "MR", "body_part", ""),
+        ("PELVIS AND HIP", "DX", "body_part", ""),
+        ("WHOLE BODY AND HEAD", "CT", "body_part", "WHOLEBODY"),
+        ("PET/CT Sk-Thigh", "CT", "body_part", ""),
+        ("BREAST SHIELDS PLEASE", "CT", "body_part", ""),
         ("PET skull to thigh", "CT", "body_part", ""),
         ("PET CT SKULL BASE TO MID-THIGH", "CT", "body_part", ""),
         ("COR HEAD MRCP", "MR", "body_part", ""),
@@ -74,6 +78,23 @@ def test_what_is_read_is_what_a_person_reads(read: pd.DataFrame, field: str) -> 
 )
 def test_words(text: str, modality: str, field: str, value: str) -> None:
     assert read_description(text, modality).get(field, "") == value
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        ("THIGH", "EXTREMITY", True),
+        ("EXTREMITY", "THIGH", True),
+        ("LSPINE", "TLSPINE", True),
+        ("THYROID", "NECK", True),
+        ("KNEE", "WHOLEBODY", True),
+        ("HIP", "PELVIS", False),
+        ("LUNG", "ABDOMEN", False),
+        ("KNEE", "UPPERLIMB", False),
+    ],
+)
+def test_a_part_goes_with_the_whole_it_is_of(one: str, other: str, both: bool) -> None:
+    assert goes_with("body_part", one, other) is both
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,7 @@ FILE_KINDS = (
         "05_build_registry",
     ),
     FileKind(rf"{MI_CDM}/image_(occurrence|feature|occurrence_source)\.csv", "a table of MI-CDM", "05_build_registry"),
+    FileKind(rf"{MI_CDM}/measurement\.csv", "how series were acquired, for MI-CDM", "05_build_registry"),
     FileKind(rf"{MI_CDM}/ddl_postgresql\.sql", "CREATE TABLE of these", "05_build_registry"),
     FileKind(rf"{CERTIFICATE}\.(html|json|pdf)", "what was checked", "06_release"),
     FileKind(SUBMISSION_NOTE, "what the release holds", "06_release"),

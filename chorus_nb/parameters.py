@@ -172,7 +172,7 @@ class Parameters(BaseModel):
     omop_concepts: bool = Field(
         False,
         description="Fill empty concepts of the procedures that images are linked to: as procedure_concepts says for "
-        "modality and LOINC code, and the modality as modifier.",
+        "modality and LOINC code, and the modality as modifier; and tell MI-CDM how series were acquired.",
     )
     licence: str = Field(
         "",

@@ -106,6 +106,11 @@ def _units() -> dict[str, tuple[str, str]]:
     return said | sure | {row["column"]: (row["unit"], row["values"]) for row in _rows_of_units()}
 
 
+def units_by_column() -> dict[str, str]:
+    """Unit (UCUM) of the columns that have one."""
+    return {row["column"]: row["unit"] for row in _rows_of_units() if row["unit"]}
+
+
 def possible_ranges() -> dict[str, tuple[float, float]]:
     """The least and the most that a device can have, in the unit of the column, by column."""
     return {row["column"]: (float(row["least"]), float(row["most"])) for row in _rows_of_units() if row["least"]}

@@ -17,6 +17,7 @@ from chorus_nb.standards.lists import (
     Concept,
     PrivateAttribute,
     StudyCode,
+    attribute_concepts,
     body_part_concepts,
     ctp_tag,
     date_table,

@@ -202,6 +202,12 @@ def modality_concepts() -> Mapping[str, Concept]:
 
 
 @cache
+def attribute_concepts() -> Mapping[str, Concept]:
+    """Concepts by keyword of the attributes that say how a series was acquired."""
+    return _concepts("attribute_concepts.csv")
+
+
+@cache
 def modality_words() -> frozenset[str]:
     """What stands for a modality in a description: defined terms of Modality, retired ones, and what consoles write."""
     return frozenset(modality_concepts()) | {row["term"] for row in data_rows("modality_words.csv")}

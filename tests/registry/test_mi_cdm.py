@@ -9,9 +9,11 @@ import pandas as pd
 from pydicom.dataset import Dataset
 
 from chorus_nb.metadata import build_metadata
+from chorus_nb.omop import cdm_fields
 from chorus_nb.registry import build_mi_cdm, build_registry
 from chorus_nb.registry.mi_cdm import FROM_EHR, VOCABULARY
 from chorus_nb.workspace import Workspace
+from tests.metadata.test_levels import with_last
 from tests.small_release import TWO_PATIENTS, make_workspace
 
 CT = TWO_PATIENTS[0]
@@ -51,6 +53,43 @@ def test_a_coded_region_wins_over_the_body_part_text(tmp_path: Path) -> None:
     occurrence, _, source = built(make_workspace(tmp_path, (coded,)))
     assert source["anatomic_site_source_value"].tolist() == ["ABDOMEN"]
     assert occurrence["anatomic_site_concept_id"].tolist() == [37303869]
+
+
+def test_how_a_series_was_acquired_is_a_measurement_where_the_site_agrees(tmp_path: Path) -> None:
+    said = {"SliceThickness": "0.625", "KVP": "120", "ConvolutionKernel": "B30f", "RepetitionTime": "9"}
+    impossible = {"SliceThickness": "1.5", "KVP": "120000", "ConvolutionKernel": "B30f"}
+    accessions = (
+        replace(CT, images=3, attributes=tuple(said.items())),
+        replace(CT, image_occurrence=9005, accession="ACC-5", attributes=tuple(impossible.items())),
+    )
+    workspace = make_workspace(tmp_path, accessions, omop_concepts=True)
+    for keyword, value in (("SliceThickness", "5"), ("ConvolutionKernel", "B70f")):
+        with_last(workspace, keyword, value)  # one image of the second series: no value speaks for others
+    _, feature, _ = built(workspace)
+    measured = workspace.metadata / "mi_cdm" / "measurement.csv"
+    rows = pd.read_csv(measured, keep_default_na=False, dtype=str)
+    assert rows.columns.tolist() == cdm_fields("measurement")["column"].tolist()
+    assert not {"RepetitionTime"} & set(rows["measurement_source_value"])  # of MR
+    told = rows[rows["measurement_source_value"].isin([*said])]
+    assert told[
+        ["measurement_source_value", "value_as_number", "value_source_value", "unit_source_value"]
+    ].values.tolist() == [
+        ["ConvolutionKernel", "", "B30f", ""],
+        ["KVP", "120.0", "120", "kV"],
+        ["SliceThickness", "0.625", "0.625", "mm"],
+    ]
+    assert set(rows["measurement_concept_id"]) == {"0"}
+    leads = feature[feature["image_feature_event_id"].notna()]
+    assert leads["image_feature_event_id"].astype(int).astype(str).tolist() == rows["measurement_id"].tolist()
+    assert leads["image_feature_concept_id"].astype(str).tolist() == rows["measurement_source_concept_id"].tolist()
+    assert feature["image_feature_id"].is_unique and set(leads["image_feature_event_field_concept_id"]) == {1147330}
+    build_mi_cdm(Workspace(workspace.parameters.model_copy(update={"omop_concepts": False})))
+    assert not measured.exists()
+
+
+def test_a_release_without_series_has_no_measurements(tmp_path: Path) -> None:
+    _, feature, _ = built(make_workspace(tmp_path, (replace(CT, status="held_back"),), omop_concepts=True))
+    assert feature.empty
 
 
 def test_a_second_build_changes_nothing(small: Workspace) -> None:

@@ -137,7 +137,7 @@ def test_the_release_loads_into_cdm_5_4_in_postgresql_with_all_constraints(
     demo: Workspace, registry: pd.DataFrame, shared: Path, postgresql_url: str
 ) -> None:
     build_metadata(demo)
-    build_mi_cdm(demo)
+    build_mi_cdm(Workspace(demo.parameters.model_copy(update={"omop_concepts": True})))
     with psycopg.connect(postgresql_url.replace("+psycopg", "")) as connection:
         connection.execute("DROP SCHEMA IF EXISTS cdm CASCADE; CREATE SCHEMA cdm; SET search_path TO cdm")
         ddl = (shared / "data" / "omop_cdm_5_4" / "OMOPCDM_postgresql_5.4_ddl.sql").read_text()
@@ -145,7 +145,7 @@ def test_the_release_loads_into_cdm_5_4_in_postgresql_with_all_constraints(
         for statement in _constraints(shared):
             connection.execute(statement.encode())
         mi_cdm = demo.metadata / "mi_cdm"
-        concepts = _concepts([*demo.omop_out.glob("*.csv"), *mi_cdm.glob("image_*.csv")])
+        concepts = _concepts([*demo.omop_out.glob("*.csv"), *mi_cdm.glob("*.csv")])
         for concept in concepts:
             connection.execute(
                 "INSERT INTO concept VALUES (%s, 'stub', 'Metadata', 'stub', 'stub', 'S', 'stub', '2000-01-01',"
@@ -154,7 +154,10 @@ def test_the_release_loads_into_cdm_5_4_in_postgresql_with_all_constraints(
             )
         connection.execute((mi_cdm / "ddl_postgresql.sql").read_bytes())
         paths = [demo.omop_out / f"{name}.csv" for name in SITE]
-        for path in (*paths, mi_cdm / "image_occurrence.csv", mi_cdm / "image_feature.csv"):
+        for path in (
+            *paths,
+            *(mi_cdm / f"{name}.csv" for name in ("image_occurrence", "image_feature", "measurement")),
+        ):
             _copy(connection, path)
         found = connection.execute(
             "SELECT count(*) FROM procedure_occurrence WHERE procedure_occurrence_id >= 2000000000"

@@ -7,6 +7,7 @@ import difflib
 import importlib.util
 import os
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -34,6 +35,12 @@ POLICIES = tuple(name for name in RULE_SETS if name != SCRIPT)  # those that com
 REQUIRED = ("site", "source", "omop", "lookup", "workspace")
 """What only a site can say: "" stands for *not said*, and a run that needs it does not begin."""
 PATHS = ("source", "omop", "lookup", "orders", "workspace", "key_file", "decisions", "cohort", "policy")
+
+
+@cache
+def _time_zones() -> set[str]:
+    """The IANA zones that are known here: to list them takes hundreds of calls of the system."""
+    return available_timezones()
 
 
 class Parameters(BaseModel):
@@ -191,7 +198,7 @@ class Parameters(BaseModel):
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        if value not in available_timezones():
+        if value not in _time_zones():
             raise ValueError("is not an IANA time zone, such as America/New_York")
         return value
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 # Okabe & Ito's palette, distinct for every kind of colour vision
@@ -27,6 +28,15 @@ def new_figure(rows: int = 1, columns: int = 1, *, width: float = 9.0, height: f
         axes.set_axisbelow(True)
         axes.tick_params(length=0, colors=MUTED, labelsize=9)
         axes.title.set(color=INK, fontsize=11)
+    return figure
+
+
+def new_pictures(rows: int, columns: int, *, width: float, height: float) -> Figure:
+    """A figure of ``rows`` x ``columns`` places for pictures, without axes; a title stands right above its picture."""
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    with rc_context({"axes.titley": 1.0, "axes.titlecolor": INK}):  # else ticks are measured to find a place for it
+        for place in range(rows * columns):
+            figure.add_subplot(rows, columns, place + 1).set_axis_off()
     return figure
 
 

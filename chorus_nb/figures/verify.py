@@ -46,9 +46,7 @@ def gate(checks: pd.DataFrame, findings: pd.DataFrame) -> Figure:
 def face_removal(series: Sequence[Surfaces]) -> Figure:
     """A series a row: its surface before and after from two sides, the mask on three planes. Local reports only."""
     rows = max(1, len(series))
-    figure = style.new_figure(rows, 7, width=11, height=1.75 * rows)
-    for axes in figure.axes:
-        axes.set_axis_off()
+    figure = style.new_pictures(rows, 7, width=11, height=1.75 * rows)
     for number, one in enumerate(series):
         line = figure.axes[7 * number : 7 * number + 7]
         for axes, picture in zip(line, [*one.before, *one.after], strict=False):
@@ -68,9 +66,7 @@ def face_removal(series: Sequence[Surfaces]) -> Figure:
 def own_looks(heads: Sequence[HeadPicture]) -> Figure:
     """Four heads a row: released skin from the front, the middle plane, where a face would be. Local reports only."""
     rows = max(1, -(-len(heads) // 4))
-    figure = style.new_figure(rows, 8, width=11, height=2.1 * rows)
-    for axes in figure.axes:
-        axes.set_axis_off()
+    figure = style.new_pictures(rows, 8, width=11, height=2.1 * rows)
     for number, one in enumerate(heads):
         front, plane = figure.axes[2 * number : 2 * number + 2]
         for place, (axes, picture) in enumerate(((front, one.front), (plane, one.plane))):
@@ -86,9 +82,7 @@ def own_looks(heads: Sequence[HeadPicture]) -> Figure:
 def before_after(previews: Sequence[Preview]) -> Figure:
     """Two images a row, each as original, released and difference; redacted boxes outlined. Local reports only."""
     rows = max(1, -(-len(previews) // 2))
-    figure = style.new_figure(rows, 6, width=11, height=2.1 * rows)
-    for axes in figure.axes:
-        axes.set_axis_off()
+    figure = style.new_pictures(rows, 6, width=11, height=2.1 * rows)
     for number, preview in enumerate(previews):
         left, middle, right = figure.axes[3 * number : 3 * number + 3]
         pictures = ((left, preview.before), (middle, preview.after), (right, preview.difference))

@@ -7,6 +7,7 @@ Whatever happens in there (a crash of native code, a loop without end, all memor
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import pickle
 import shutil
@@ -15,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,7 +26,7 @@ import psutil
 
 from chorus_nb.errors import ChildFault
 from chorus_nb.parameters import Parameters
-from chorus_nb.processes.pool import Door, Progress, each, executor, limit_memory
+from chorus_nb.processes.pool import Door, Here, Progress, each, executor, limit_memory
 from chorus_nb.processes.programs import scratch
 
 Arguments = TypeVar("Arguments", bound=tuple[Any, ...])
@@ -151,6 +153,8 @@ def each_in_child(
     then, and when all is done or the run is interrupted.
     """
     kept = time.monotonic()
+    if len(items) == 1 and not parameters.scheduler:
+        door = _here  # a file that cannot be read is tried in every run: no worker has to start for it
     try:
         call = partial(_supervised, function, seconds)
         for item, (answer, took) in each(parameters, call, items, progress, doing, door=door):
@@ -160,6 +164,16 @@ def each_in_child(
                 kept = time.monotonic()
     finally:
         keep()
+
+
+@contextlib.contextmanager
+def _here(_: Parameters) -> Iterator[Executor]:
+    """A door to this process, for one piece alone; the child that it was done in ends with it."""
+    try:
+        yield Here()
+    finally:
+        if child := _children.pop((os.getpid(), threading.get_ident()), None):
+            child.close()
 
 
 def serve() -> None:

@@ -41,7 +41,7 @@ PRELOADED = ["chorus_nb.deid.worker"]  # and all it needs: imported once, then s
 WORKER_MEMORY = 8 << 30  # bytes a local worker may allocate; files mapped into memory do not count
 
 
-class _Here(Executor):
+class Here(Executor):
     """Runs each call at once in this process: ``workers: 1``, no pickling, easy to debug."""
 
     ahead = 1
@@ -84,7 +84,7 @@ def prepare(parameters: Parameters) -> None:
 def executor(parameters: Parameters) -> Iterator[Executor]:
     """A ``concurrent.futures.Executor``: this process, local processes, or the Dask cluster at ``scheduler``."""
     if parameters.worker_count == 1 and not parameters.scheduler:
-        yield _Here()
+        yield Here()
     else:
         with workers(parameters) as pool:
             yield pool

@@ -9,10 +9,11 @@ import base64
 import contextlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from blake3 import blake3
 from markupsafe import Markup
@@ -123,9 +124,13 @@ class Evidence:
             ignore_index=True,
         ).reindex(columns=["about", "item", "decision", "boxes", "reviewer", "time", "note"])
         self.reasons = _plan_reasons(workspace)
+        self._found_at, self._looked_at = _Rows(self.findings, "file"), _Rows(self.verdicts, "source_path")
+        self._face_of, self._mates = _Rows(self.faces, "series_uid"), _Rows(self.faces, "head")
+        self._said_of = _Rows(self.decisions, "item")
         self.checks = workspace.read_or_empty(tables.CHECKS)
         code = (*TEMPLATES.rglob("*.j2"), TEMPLATES / "style.css", Path(__file__))
-        self._made_by = blake3(b"".join(path.read_bytes() for path in sorted(code)) + __version__.encode()).digest()
+        alike = "\0".join([__version__, *(part.to_csv(index=False) for part in (self.checks, self.reasons))])
+        self._made_by = blake3(b"".join([*(path.read_bytes() for path in sorted(code)), alike.encode()])).digest()
 
     def key(self, files: pd.DataFrame) -> str:
         """What a page depends on: its files and all that is said of them."""
@@ -133,13 +138,11 @@ class Evidence:
             files.drop(columns="seconds"),
             self._found(files),
             self._decided(files),
-            self._looked(files),
+            self._verdicts_of(files)[LOOK].sort_values(LOOK),
             self._faces_of(files),
-            self.checks,
         )
         text = "\0".join([part.to_csv(index=False) for part in parts])
-        mapped = "" if self.reasons.empty else str(pd.util.hash_pandas_object(self.reasons).sum())
-        return blake3(self._made_by + (text + mapped).encode("utf-8", "surrogatepass")).hexdigest()
+        return blake3(self._made_by + text.encode("utf-8", "surrogatepass")).hexdigest()
 
     def page(self, files: pd.DataFrame, changes: dict[str, pd.DataFrame], child: Child) -> str:
         """The page of one series."""
@@ -184,25 +187,25 @@ class Evidence:
     def _found(self, files: pd.DataFrame) -> pd.DataFrame:
         own = set(files["target_path"]) - {""}
         series = {path.rpartition("/")[0] for path in own}
-        return self.findings.loc[self.findings["file"].isin(own | series), FINDING]
+        return self._found_at.of(own | series)[FINDING]
 
     def _decided(self, files: pd.DataFrame) -> pd.DataFrame:
         items = {*files["source_path"], *_prefixed("series:", files["SeriesInstanceUID"]), *files["SeriesInstanceUID"]}
         items |= {*_prefixed("study:", files["StudyInstanceUID"])}
-        heads = self.faces.loc[self.faces["series_uid"].isin(set(files["SeriesInstanceUID"]) - {""}), "head"]
-        items |= set(self.faces.loc[self.faces["head"].isin(heads), "series_uid"])  # a decision covers a whole head
+        heads = self._face_of.of(set(files["SeriesInstanceUID"]) - {""})["head"]
+        items |= set(self._mates.of(set(heads))["series_uid"])  # a decision covers a whole head
         items |= {*_prefixed("device:", self._verdicts_of(files)["device"])}
-        return self.decisions[self.decisions["item"].isin(items - {""})]
+        return self._said_of.of(items - {""})
 
     def _verdicts_of(self, files: pd.DataFrame) -> pd.DataFrame:
-        return self.verdicts[self.verdicts["source_path"].isin(files["source_path"])]
+        return self._looked_at.of(files["source_path"])
 
     def _looked(self, files: pd.DataFrame) -> pd.DataFrame:
-        kinds = self._verdicts_of(files).groupby(["checked", "verdict", "tier", "risk", "risk_reason"], as_index=False)
+        kinds = self._verdicts_of(files).groupby(LOOK, as_index=False)
         return kinds.agg(files=("source_path", "count"))
 
     def _faces_of(self, files: pd.DataFrame) -> pd.DataFrame:
-        own = self.faces[self.faces["series_uid"].isin(set(files["SeriesInstanceUID"]) - {""})]
+        own = self._face_of.of(set(files["SeriesInstanceUID"]) - {""})
         return own[["status", "reason", "need", "need_reason", "files", "removed", "shared_from"]]
 
     def _with_reasons(self, changes: pd.DataFrame, files: pd.DataFrame) -> pd.DataFrame:
@@ -222,6 +225,19 @@ IN_WORDS |= {"original": "before", "new": "after", "action": "action", "rule_sou
 IN_WORDS |= {"decided_by": "decided by"}
 """Columns of the crosswalk and of the plan, as a page names them."""
 FINDING = ["check", "severity", "tag", "kind", "detail"]
+LOOK = ["checked", "verdict", "tier", "risk", "risk_reason"]
+
+
+class _Rows:
+    """The rows of a table by what they say in a column: asked for each page, no other row is looked at."""
+
+    def __init__(self, frame: pd.DataFrame, column: str) -> None:
+        self._frame, self._places = frame, frame.groupby(column).indices
+
+    def of(self, said: Iterable[str]) -> pd.DataFrame:
+        """Those that say one of these (each named once), in the order of the table."""
+        found = [self._places[one] for one in said if one in self._places]
+        return self._frame.iloc[np.sort(np.concatenate(found)) if found else []]
 
 
 def _plan_reasons(workspace: Workspace) -> pd.DataFrame:

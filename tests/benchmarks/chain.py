@@ -57,6 +57,8 @@ def make_site(site: Path, count: int, edge: int) -> None:
     y, x = np.mgrid[-1 : 1 : edge * 1j, -1 : 1 : edge * 1j]
     body = (x / 0.9) ** 2 + (y / 0.6) ** 2 < 1
     lungs = ((abs(x) - 0.4) / 0.3) ** 2 + (y / 0.4) ** 2 < 1
+    if edge < 128:  # two holes in an oval this small are a letter to who looks for text
+        lungs = np.zeros_like(body)
     picture = np.where(lungs & body, 200, np.where(body, 1060, 24)).astype(np.uint16)
     random = np.random.default_rng(7)
     noise = random.integers(0, 24, (2 * edge, edge), np.uint16)

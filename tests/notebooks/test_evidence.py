@@ -19,7 +19,7 @@ from chorus_nb.mapping.overrides import TAG_LOG
 from chorus_nb.pixels.decisions import IMAGE_LOG
 from chorus_nb.workbench import index, lists
 from chorus_nb.workbench.commands import main
-from chorus_nb.workbench.series_pages import FOLDER, all_files, write_series_pages
+from chorus_nb.workbench.series_pages import FOLDER, Evidence, all_files, write_series_pages
 from tests.browsing import Watched
 from tests.deid.small_run import SmallSite, run
 from tests.notebooks.finished_chain import Chain
@@ -183,6 +183,37 @@ def test_pages_whose_tables_did_not_change_are_not_made_again(chain: Chain) -> N
     page = str(files["page"].iloc[0])
     (chain.workspace.reports_local / FOLDER / page).unlink()
     assert write_series_pages(chain.workspace, files) == 1
+
+
+def test_a_page_depends_on_what_is_said_of_its_own_files_only(chain: Chain) -> None:
+    workspace = chain.workspace
+    pages = dict(list(all_files(workspace).groupby("page")))
+
+    def keys() -> dict[Any, str]:
+        told = Evidence(workspace)
+        return {name: told.key(own) for name, own in pages.items()}
+
+    before = keys()
+    path = outcomes(chain).query("status == 'released'")["target_path"].iloc[0]
+    verdicts, findings = workspace.read(tables.IMAGE_VERDICTS), workspace.read(tables.VERIFICATION)
+    looked, found = verdicts.copy(), dict.fromkeys(findings.columns, "") | {"severity": "low", "held": False}
+    looked.loc[looked.index[0], "risk_reason"] = "another"
+    told = [
+        (tables.IMAGE_VERDICTS, verdicts, looked, ("source_path", verdicts["source_path"].iloc[0])),
+        (
+            tables.VERIFICATION,
+            findings,
+            pd.concat([findings, pd.DataFrame([found | {"file": path}])]),
+            ("target_path", path),
+        ),
+    ]
+    for table, was, now, (column, own) in told:
+        try:
+            workspace.write(table, now)
+            changed = {name for name, key in keys().items() if key != before[name]}
+        finally:
+            workspace.write(table, was)
+        assert changed == {name for name, files in pages.items() if own in set(files[column])}
 
 
 def test_a_value_is_followed_both_ways_by_the_command(chain: Chain, capsysbinary: pytest.CaptureFixture[bytes]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from chorus_nb.errors import ChildFault
+from chorus_nb.parameters import Parameters
 from chorus_nb.processes import child as children
 from chorus_nb.processes.child import CHILD_MEMORY, Child
 
@@ -41,6 +42,16 @@ def test_no_thread_is_answered_with_what_another_asked(monkeypatch: pytest.Monke
     monkeypatch.setattr(children, "_children", {})
     with ThreadPoolExecutor(4) as threads:  # as a worker of a Dask cluster may have them
         assert list(threads.map(lambda asked: children.in_child(len, asked), range(8))) == [(n,) for n in range(8)]
+
+
+def test_one_piece_alone_starts_no_worker_and_its_child_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(children, "_children", {})
+    asked, kept = Parameters(workers=2), []
+    how = {"door": lambda _: pytest.fail("a worker"), "keep": lambda: kept.append(len(children._children))}
+    [(_, first, _)] = children.each_in_child(asked, os.getpid, [()], **how)
+    [(_, fault, _)] = children.each_in_child(asked, os.abort, [()], **how)
+    assert first != os.getpid() and fault.code == "crashed"
+    assert kept == [0, 0]
 
 
 def test_a_call_that_takes_too_long_is_ended(child: Child) -> None:

@@ -47,7 +47,7 @@ def here(function: Callable[..., Any], *args: Any, seconds: float = 0) -> Any:
 @pytest.fixture(scope="module", autouse=True)
 def _in_this_process() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pool, "workers", lambda parameters: contextlib.nullcontext(pool._Here()))
+        patch.setattr(pool, "workers", lambda parameters: contextlib.nullcontext(pool.Here()))
         for module in [module for name, module in sys.modules.items() if name.startswith("chorus_nb.")]:
             if getattr(module, "in_child", None) is child.in_child and module is not child:
                 patch.setattr(module, "in_child", here)

@@ -34,13 +34,8 @@ RULE_SETS = {row["name"]: row["rules"] for row in csv.DictReader(_LISTED.splitli
 POLICIES = tuple(name for name in RULE_SETS if name != SCRIPT)  # those that come with the workbench
 REQUIRED = ("site", "source", "omop", "lookup", "workspace")
 """What only a site can say: "" stands for *not said*, and a run that needs it does not begin."""
+_time_zones = cache(available_timezones)  # hundreds of calls of the system
 PATHS = ("source", "omop", "lookup", "orders", "workspace", "key_file", "decisions", "cohort", "policy")
-
-
-@cache
-def _time_zones() -> set[str]:
-    """The IANA zones that are known here: to list them takes hundreds of calls of the system."""
-    return available_timezones()
 
 
 class Parameters(BaseModel):
@@ -313,10 +308,8 @@ class Parameters(BaseModel):
         """Every folder that is set exists, and none lies where it would be overwritten or leak (exit 2 otherwise)."""
         lines = []
         source = self.open_source()
-        for name in ("source", "lookup", "omop"):
+        for name in (name for name in ("source", "lookup", "omop") if getattr(self, name)):
             value = getattr(self, name)
-            if not value:
-                continue
             if value.startswith("env:"):
                 if name != "omop":
                     lines.append(f"{name}: must be a folder")

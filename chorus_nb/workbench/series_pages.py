@@ -138,7 +138,7 @@ class Evidence:
             files.drop(columns="seconds"),
             self._found(files),
             self._decided(files),
-            self._verdicts_of(files)[LOOK].sort_values(LOOK),
+            self._verdicts_of(files)[LOOKED].sort_values(LOOKED),
             self._faces_of(files),
         )
         text = "\0".join([part.to_csv(index=False) for part in parts])
@@ -201,7 +201,7 @@ class Evidence:
         return self._looked_at.of(files["source_path"])
 
     def _looked(self, files: pd.DataFrame) -> pd.DataFrame:
-        kinds = self._verdicts_of(files).groupby(LOOK, as_index=False)
+        kinds = self._verdicts_of(files).groupby(LOOKED, as_index=False)
         return kinds.agg(files=("source_path", "count"))
 
     def _faces_of(self, files: pd.DataFrame) -> pd.DataFrame:
@@ -225,7 +225,7 @@ IN_WORDS |= {"original": "before", "new": "after", "action": "action", "rule_sou
 IN_WORDS |= {"decided_by": "decided by"}
 """Columns of the crosswalk and of the plan, as a page names them."""
 FINDING = ["check", "severity", "tag", "kind", "detail"]
-LOOK = ["checked", "verdict", "tier", "risk", "risk_reason"]
+LOOKED = ["checked", "verdict", "tier", "risk", "risk_reason"]
 
 
 class _Rows:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 from itertools import pairwise
 
-from chorus_nb.deid.text_patterns import MONTH
+from chorus_nb.deid.text_dates import MONTH
 from chorus_nb.identity.identifiers import TECHNIQUE, UNIT
 from chorus_nb.identity.words import PIECE
 

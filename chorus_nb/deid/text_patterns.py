@@ -4,31 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from chorus_nb.deid.text_dates import DATES, DAY, MONTH
 from chorus_nb.identity.identifiers import START, STOP, UNIT
 
-# Months in English, German, Spanish, French and Portuguese.
-_WHOLE = (
-    r"january|february|march|april|may|june|july|august|september|october|november|december|"
-    r"januar|jänner|jaenner|februar|feber|märz|maerz|mai|juni|juli|oktober|dezember|"
-    r"enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|setiembre|octubre|noviembre|diciembre|"
-    r"janvier|f[ée]vrier|mars|avril|juin|juillet|ao[uû]t|septembre|octobre|novembre|d[ée]cembre|"
-    r"janeiro|fevereiro|mar[çc]o|maio|junho|julho|setembro|outubro|novembro|dezembro"
-)
-_SHORT = r"jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec|mär|mrz|okt|dez|ene|abr|ago|dic|janv|f[ée]vr?|avr|juil|d[ée]c|fev|set|out"
-MONTH = rf"(?:{_WHOLE}|{_SHORT})"
-ORDINAL = (  # days in words
-    r"(?:(?:twenty|thirty)[\s-]?)?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|tenth|eleventh|"
-    r"twelfth|(?:thir|four|fif|six|seven|eigh|nine)teenth|twentieth|thirtieth"
-)
-WEEKDAY = (
-    r"(?:mon|tues?|weds?|wednes|thurs?|fri|sun)(?:day)?|saturday|montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonntag|"
-    r"lunes|martes|mi[ée]rcoles|jueves|viernes|s[áa]bado|domingo|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|(?:segunda|ter[çc]a|quarta|quinta|sexta)-feira"
-)
-DAY = r"(?:0?[1-9]|[12]\d|3[01])"
-YEAR = r"(?:(?:19|20)\d\d)"
-DATE_GAP = r"(?:\s{1,3}|\s?[-./,_]\s?)"  # between the numbers of a date
-NO_UNIT = r"(?!\s?(?:mm|cm|ms|s|sec|min|deg|t|x|ml|kv|views?|vw|v)(?![^\W_])|[.,]\d|\d|[xX]\d|\s?%)"
-OF = r"(?:de\s+|of\s+)?"
 LABEL = (
     r"(?:mrn|mr\s*#|pid|pat(?:ient)?\s*(?:id|no|number|#)|patnr|pat\.?\s*nr|accession(?:\s*(?:no|number|#))?|acct|account|ssn|csn|"
     r"visit\s*(?:no|#)|case\s*(?:no|#)|order\s*(?:no|#)|tel|telefon|tel[ée]fono|tfno|tlf|telefone|t[ée]l[ée]phone|t[ée]l|phone|fax|mobile|m[óo]vil|celular|handy|pager|pgr|bpr|beeper|vocera|dect|durchwahl|busca|ramal|bip|poste|callback|funk|piepser|"
@@ -67,25 +45,7 @@ PATTERNS = (
     Pattern("insurance number", r"(?<![\w.])[12]\s?\d\d\s?(?:0[1-9]|1[0-2]|[2-9]\d)\s?\d[\dab]\s\d{3}\s?\d{3}(?:\s?\d\d)?(?!\w)|(?<![\w.])\d{3}\.\d{3}\.\d{3}-\d\d(?!\w)"),
     Pattern("birth date", rf"{START}(?:dob|d\.o\.b\.?|born(?:\s+on)?|birth\s*date|date\s+of\s+birth|geboren(?:\s+am)?|geb\.?|nacid[oa](?:\s+el)?|f\.?\s?nac\.?|n[ée]e?\s+le|nascid[oa](?:\s+em)?|ddn|dn)\s*[:=]?\s*(?=\d)(?:{DAY}[./ -]\s?(?:{DAY}|{MONTH})\.?[./ -]\s?)?(?:\d{{4}}|\d\d){STOP}"),
     Pattern("birth date", rf"{START}(?:dob|d\.o\.b\.?|born(?:\s+on)?|birth\s*date|date\s+of\s+birth|geboren(?:\s+am)?|nacid[oa](?:\s+el)?|nascid[oa](?:\s+em)?)\s*[:=]?\s*(?=\d|{MONTH})"),
-    Pattern("date", r"(?<!\d)(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[_T -]?\d{6}(?:\.\d+)?)?(?!\d)"),
-    Pattern("date", r"(?<!\d)(?<!\d[.-])(?:19|20)\d\d(?:([-./_])|\s)(?:0?[1-9]|1[0-2])(?(1)\1|\s)(?:0[1-9]|[12]\d|3[01]|[1-9])(?!\d)"),
-    Pattern("date", r"(?<![\d.])(?:0?[1-9]|[12]\d|3[01])([-./])\s?(?:0?[1-9]|1[0-2])\1\s?(?:(?:19|20)\d\d|\d\d)(?!\d|\.\d|\1\d)"),
-    Pattern("date", r"(?<![\d.])(?:0?[1-9]|1[0-2])([-./])(?:0?[1-9]|[12]\d|3[01])\1(?:(?:19|20)\d\d|\d\d)(?!\d|\.\d|\1\d)"),
-    Pattern("date", rf"(?<![^\W_]|[\d.,-])(?:{DAY}{DATE_GAP}(?:0?[1-9]|1[0-2])|(?:0?[1-9]|1[0-2]){DATE_GAP}{DAY}){DATE_GAP}{YEAR}(?![^\W_]|[.,]\d)"),
-    Pattern("date", rf"(?<![^\W_])(?<!\d[ _.,-])(?:(?:0?[1-9]|1[0-2])([ _]{{1,2}}){DAY}|{DAY}([ _]{{1,2}})(?:0?[1-9]|1[0-2]))(?:\1|\2)\d\d(?![^\W_]|[.,]\d|[ _]\d|\s?{UNIT})"),
-    Pattern("date", rf"{START}{DAY}(?:st|nd|rd|th|er|º|°|\.)?[\s.,/_-]*{OF}{MONTH}{STOP}\.?(?:[\s.,/'’_-]*(?:de\s+|del\s+|of\s+)?(?:{YEAR}|\d\d{NO_UNIT}))?"),
-    Pattern("date", rf"{START}{DAY}{MONTH}(?:{YEAR}|\d\d){STOP}"),
-    Pattern("date", rf"{START}{MONTH}\.?[\s./_-]*{DAY}(?:st|nd|rd|th)?[\s,./'’_-]+{YEAR}{STOP}"),
-    Pattern("date", rf"{START}{MONTH}_{DAY}_\d\d{STOP}"),
-    Pattern("date", rf"{START}{MONTH}\.?[\s,./'’_-]*(?:de\s+|del\s+|of\s+)?{YEAR}{STOP}"),
-    Pattern("date", rf"{START}(?:on\s+)?{MONTH}[.,;:)\]]?[\s-]+{DAY}(?:st|nd|rd|th)?{NO_UNIT}{STOP}"),
-    Pattern("date", rf"{START}{MONTH}\.?[.,;:)\]]?\s?['’]\d\d{STOP}|(?<![\w'’])['’]\d\d{STOP}|{START}(?:0?[1-9]|1[0-2])[/-]{YEAR}{STOP}|{START}{YEAR}[/-](?:0[1-9]|1[0-2]){STOP}"),
-    Pattern("date", rf"{START}(?:on|dated|since|from|of|until|week\s+of|lmp|doi|s/p|surgery|op|z\.\s?n\.|status\s+post|prior|compared?(?:\s+to)?|vu|iq|am|vom?|v\.|seit|bis|el|d[ei]a|le|du|desde|em|dia)\.?:?\s+(?:{DAY}[/.-](?:0?[1-9]|1[0-2])|(?:0?[1-9]|1[0-2])[/-](?:{DAY}|\d\d))(?![\d/-]|\.\d)\.?"),
-    Pattern("date", r"(?<![\w.,-])(?:(?:1\d|2\d|3[01])\.\s?(?:0?[1-9]|1[0-2])|0?[1-9]\.\s?(?:0[1-9]|1[0-2])|0[1-9]\.\s?[1-9])\.(?![\w.])"),
-    Pattern("date", rf"{START}(?:{WEEKDAY}|b(?:irth)?day|bday|geburtstag|cumplea[ñn]os|anniversaire|anivers[áa]rio)[.,:]?\s+(?:\w{{1,3}}\s+)?(?:\d\d?[/-]\d\d?(?![\d/-]|\.\d)|\d\d?\.\d\d?\.(?!\d))|(?<![\d/.-])(?!\d/([2-4])\s?-\s?\d/\1(?!\d))\d\d?/\d\d?\s?[-–]\s?\d\d?/\d\d?(?![\d/])"),
-    Pattern("date", r"(?<![\w./-])(?:(?:0?[1-9]|1[0-2])/(?:1[3-9]|2\d|3[01])|0[1-9]/\d\d?)(?![\w/-]|\.\d)|(?<![\w./-])\d\d?/\d\d?[.,;:)\]]?\s+(?:\d\d?:\d\d|[0-2]\d[0-5]\d\s?h(?:rs?)?(?![^\W_]))"),
-    Pattern("date", rf"{START}(?:lmp|edc|edd|eta|due|appt?|exp(?:ires)?|d/c|adm(?:it(?:ted)?)?|seen|inj(?:ury)?|onset)[.:]?\s+(?:on\s+)?(?:0?[1-9]|1[0-2])[./]{DAY}(?![\d/-]|\.\d|\s?{UNIT})"),
-    Pattern("date", rf"{START}(?:{_WHOLE})[\s,-]+(?:the\s+)?(?:{ORDINAL}){STOP}|{START}(?:{ORDINAL})\s+of\s+(?:{_WHOLE}){STOP}|{START}(?:wk|week|kw|woche|sem|semaine|semana)[\s.#-]*\d\d?\s*(?:of|in|de|/|,)?\s*{YEAR}{STOP}"),
+    *(Pattern("date", shape) for shape in DATES),
     Pattern("phone", r"(?<![\w.])(?:(?:\+\d{1,3}|\d{2,3}|1)[\s.-]?)?(?!(?:\d[05]0 ){2}\d\d[05]0(?!\w))(?:\(\d{2,5}\)\s?|\d{3}[\s.-])\d{3}[\s.-]\d{4}(?:\s*(?:x|ext\.?)\s*\d+)?(?!\w)"),
     Pattern("phone", r"(?<![^\W_.])\d{3}_\d{3}_(?!\d\d[05]0)\d{4}(?![^\W_])"),
     Pattern("phone", r"(?<![\w.])\(\d{2}\)\s?9?\d{4}[\s.-]\d{4}(?!\w)"),

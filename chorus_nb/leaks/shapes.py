@@ -72,20 +72,28 @@ def _dates() -> list[str]:
     )
     full = "(?:" + "|".join(name for name in names if len(name) > 4) + "|march|may|june|july|juni|juli|juin|juil)"
     month = "(?:" + "|".join(names) + ")"
-    sign, of = r"[\s.,/_-]{0,3}", r"(?:de\s+|of\s+)?"
+    sign = r"(?:[^\w*×+%<>&@$]|_)"  # whatever parts the words and numbers of a date
+    near, apart = rf"(?:{sign}{{0,2}}(?:de|del|of)\s{{1,2}}|{sign}{{0,4}})", rf"{sign}{{1,3}}"
+    by_name = rf"(?:{sign}{{0,2}}(?:de|del|of)\s{{1,2}}|{sign}{{1,4}})"
+    day, year = rf"{_DAY}(?:st|nd|rd|th|er|[º°ª])?", rf"(?:{_YEAR}|['’]?\d\d)"
+    no_unit = r"(?!\s?(?:mm|cm|ms|s|sec|min|deg|t|x|ml|kv|views?|v|%)(?![^\W_]))"
+    no_word = rf"(?!(?:set|out|mar|may|mai|mars|dec)(?![^\W\d_])){month}"
+    alone = r"(?<![^\W_])(?<!\d[ _.,/–-])(?!\d+\.\d+[\s_]|\d+[\s_]+\d+\.\d)"
+    no_more = r"(?![^\W_]|[.,]\d|[ _/–-]\d|\s?(?:mm|cm|ms|s|sec|min|deg|kv|kev|ml|hz|x|%))"
     return [
         rf"(?<!\d){_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[\s_t-]?\d{{4,6}})?(?!\d)",
-        rf"(?<!\d){_YEAR}([-/._]){_MONTH}\1{_DAY}(?!\d)",
+        rf"(?<!\d){_YEAR}{apart}{_MONTH}{apart}{_DAY}(?!\d)|(?<!\d){_YEAR}{sign}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\d)",
+        rf"(?<![^\W_])(?<!\d[.,])(?:{_DAY}{apart}{_MONTH}|{_MONTH}{apart}{_DAY}){apart}{_YEAR}{_NUMBER_ENDS}{_ENDS}",
         rf"(?<![\d.])(?:{_DAY}([-/.]){_MONTH}|{_MONTH}([-/.]){_DAY})(?:\1|\2)(?:{_YEAR}|\d\d){_NUMBER_ENDS}",
-        rf"(?<![^\W_])(?<!\d[ _.,-])(?:{_DAY}([ _]{{1,2}}){_MONTH}|{_MONTH}([ _]{{1,2}}){_DAY})(?:\1|\2)\d\d"
-        r"(?![^\W_]|[.,]\d|[ _]\d|\s?(?:mm|cm|ms|s|x|%))",
-        rf"(?<!\d){_DAY}(?:st|nd|rd|th)?{sign}{of}{month}{sign}{of}(?:{_YEAR}|\d\d){_NUMBER_ENDS}{_ENDS}",
-        rf"{_ALONE}{month}{sign}{_DAY}(?:st|nd|rd|th)?[\s,.-]{{1,3}}{_YEAR}{_ENDS}",
-        rf"{_ALONE}{month}_{_DAY}_\d\d{_ENDS}",
-        rf"{_ALONE}{month}{sign}{of}{_YEAR}{_ENDS}",
-        rf"(?<![\d.]){_DAY}(?:st|nd|rd|th)?\.?\s?{of}{full}{_ENDS}",
+        rf"{alone}(?:{_DAY}{apart}{_MONTH}|{_MONTH}{apart}{_DAY}){apart}['’]?\d\d{no_more}|{alone}\d\d{apart}{_MONTH}{apart}{_DAY}{no_more}",
+        rf"(?<![^\W_])(?<!\d[ _.,-])(?:{_DAY}([ _]{{1,2}}){_MONTH}|{_MONTH}([ _]{{1,2}}){_DAY})(?:\1|\2)\d\d{no_more}",
+        rf"{_ALONE}{day}{near}{month}(?:{near}{year}{no_unit}{_NUMBER_ENDS})?{_ENDS}",
+        rf"{_ALONE}{month}{near}{day}(?:{by_name}{year}{no_unit}|['’]\d\d){_NUMBER_ENDS}{_ENDS}",
+        rf"{_ALONE}(?:{_YEAR}{near}|['’]\d\d{near}|\d\d{by_name}){month}(?:{near}{day})?{_ENDS}",
+        rf"{_ALONE}{month}(?:{near}{_YEAR}|{near}['’]\d\d){_ENDS}|{_ALONE}{no_word}{near}\d\d{no_unit}{_NUMBER_ENDS}{_ENDS}",
         rf"{_ALONE}(?:{full}|jul|jan|feb|aug|oct|nov)[.,;:)\]]?\s(?:[12]\d|3[01]|{_DAY}(?:st|nd|rd|th)){_NUMBER_ENDS}{_ENDS}(?!\s?(?:mm|cm|ms|s|x|%))",
-        rf"(?<!\w)['’]\d\d{_ENDS}|(?<![\d/.-])(?:0?[1-9]|1[0-2])[/-]{_YEAR}{_NUMBER_ENDS}|(?<![\d/.-]){_YEAR}[/-](?:0[1-9]|1[0-2])(?!\d)",
+        rf"(?<!\w)['’]\d\d{_ENDS}|(?<![\d/.-])(?:0?[1-9]|1[0-2])[/\\_–-]{_YEAR}{_NUMBER_ENDS}|(?<![\d/.-]){_YEAR}[/.\\_–-](?:0[1-9]|1[0-2])(?!\d|\.\d)",
+        rf"{_ALONE}{_YEAR}[\s_-]?[wq]\d\d?{_ENDS}|{_ALONE}q[1-4][\s/_-]{{0,2}}(?:{_YEAR}|['’]\d\d){_ENDS}|{_ALONE}(?:[kc]w\s?\d\d?\s?[/–-]\s?\d\d|\d\d?\.?\s?kw\s?/?\s?\d\d){_ENDS}",
         rf"{_no_technique()}(?<![\d.*x×]){_YEAR}(?!\d|[.,]\d|\s?(?:ms|s|mm|hu|x|%|\*|×|ml|mg|gy|hz|kv|deg|ma|mas|px)\b)",
         rf"{_ALONE}{any_of('before a day')}[.:]{{0,2}}\s+(?:{_DAY}[/.-]{_MONTH}|{_MONTH}[/-]\d\d)(?![\d/-]|\.\d)",
         r"(?<![\d/.-])(?!\d/([2-4])\s?-\s?\d/\1(?!\d))\d\d?/\d\d?\s?[-–]\s?\d\d?/\d\d?(?![\d/])",

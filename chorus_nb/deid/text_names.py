@@ -12,8 +12,13 @@ from chorus_nb.identity.names import fold
 from chorus_nb.identity.words import Token, also_names, given_names, known_words, read_list
 
 MOST_WORDS = 4  # of a name after a title
-FULL_ROLE = 6  # letters of a role that is written out: not ref, tech, md
-_NEXT = re.compile(r"[\s:.,;#=()'’\"/-]{1,4}\Z")  # between a title and a name
+_NEXT = re.compile(r"(?![)\]])[\W_]{1,4}\Z")  # between a title and a name, whatever sign
+_SAYS_SO = re.compile(r"[:.=#]")  # signs after which a name follows
+_CALLED = re.compile(r"[:=#|>*~^\[{(\"“–—\\]")  # and those that no word for a person has after it in a phrase
+_ALONE = re.compile(r"\s*(?:\Z|[^\w\s.'’-]|_|[-–—]\s|\.\s|\.\Z)")  # what ends a name that stands by itself
+_PAIRED = frozenset(("hand", "foot", "arm", "leg", "hip", "eye", "ear", "knee"))  # RT is their side
+_BEHIND = re.compile(r"[\W_]{1,4}\Z")  # between a name and a degree or role
+_AHEAD = re.compile(r"[\s,.;:'’_)\]-]{1,3}\Z")  # between the name of a hospital and the word for it
 _WITHIN = re.compile(r"(?:[ .'’‘`^\"“”-]{1,3}|, ?|)\Z")  # between the words of a name
 _BLANKS = (" ", "'", "’", "-")  # between a particle and what it belongs to
 _TIED = re.compile(r"_|\s?[&+/]\s?|, ?\Z")  # between two names, or between words that a file name ties together
@@ -65,9 +70,11 @@ class People:
         before = set(self.gone)
         cues = self._cues()
         for cue in cues:
-            if cue.kind in ("title", "role", "label", "newborn"):
-                self._after(cue)
-            elif cue.kind in ("suffix", "organisation"):
+            if cue.kind in ("title", "person", "role", "label", "newborn", "shy"):
+                taken = self._after(cue)
+                if cue.kind == "person" and not taken:
+                    self._ahead(cue)
+            elif cue.kind in ("suffix", "degree", "organisation"):
                 self._ahead(cue)
             elif cue.kind == "organisation of":
                 self._of(cue)
@@ -75,19 +82,23 @@ class People:
         for at in sorted(self.gone):
             self._beside(at)
         for cue in cues:
-            says_so = cue.kind == "title" or (cue.kind == "role" and cue.last > cue.first)
-            title = self.every[cue.first]
-            modality = title.text in standards.modality_words() and self.text[title.end : title.end + 1] != "."
-            if modality or not says_so:
-                continue
-            if cue.last + 1 in self.gone and _NEXT.match(self._between(cue.last, cue.last + 1)):
+            if self._goes_with_the_name(cue):
                 self.gone |= set(range(cue.first, cue.last + 1))
         return self.gone - before
+
+    def _goes_with_the_name(self, cue: Cue) -> bool:
+        """Whether a title, role or degree says nothing more, as whom it tells of is gone."""
+        title = self.every[cue.first]
+        modality = title.text in standards.modality_words() and self.text[title.end : title.end + 1] != "."
+        after = cue.last + 1 in self.gone and _NEXT.match(self._between(cue.last, cue.last + 1))
+        before = cue.first - 1 in self.gone and _BEHIND.match(self._between(cue.first - 1, cue.first))
+        told = cue.kind in ("title", "person") or (cue.kind == "role" and cue.last > cue.first)
+        return not modality and bool((told and after) or (cue.kind in ("degree", "person") and before))
 
     def _cues(self) -> list[Cue]:
         known, found = person_words(), []
         for at in range(len(self.every)):
-            for length in (2, 1):
+            for length in (2, 1) if at + 1 < len(self.every) else (1,):
                 words = tuple(each.word for each in self.every[at : at + length])
                 if kinds := known.get(words, frozenset()):
                     for kind in sorted(kinds):
@@ -134,31 +145,41 @@ class People:
     def _is_initial(self, at: int) -> bool:
         token = self.every[at]
         alone = len(token.word) == 1 and token.text.isupper()
-        return alone and self.text[token.end : token.end + 1] in ("", ".", " ", ",")
+        return alone and not self.text[token.end : token.end + 1].isalnum()
 
     def _is_particle(self, at: int, *kinds: str) -> bool:
         return not {"particle", *kinds}.isdisjoint(person_words().get((self.every[at].word,), ()))
 
-    def _after(self, cue: Cue) -> None:
-        """The name that follows a title, role or label."""
+    def _after(self, cue: Cue) -> bool:
+        """The name that follows a title, role or label; whether there is one."""
         at = cue.last + 1
-        taken: list[int] = []
         if at >= len(self.every) or not _NEXT.match(self._between(cue.last, at)):
-            return
-        said = self._between(cue.last, at).strip()  # a full stop or colon says that a name follows
-        if cue.kind == "label" and not said.startswith((":", "=", "#")) and not self.every[at].text.istitle():
-            return  # PAT POST
-        first = True
+            return False
+        sign = self._between(cue.last, at).strip()
+        modality = cue.kind == "title" and self.every[cue.last].text in standards.modality_words()
+        if modality and sign.strip(".:,") and sign[0] not in ".:,":
+            return False  # MR_FE_TSE
+        called = cue.kind != "label" or self.every[at].text.istitle() or _CALLED.match(sign)
+        if not called or (cue.kind == "shy" and not self._is_shy(cue, at, sign)):
+            return False  # PAT POST
+        taken = self._name_from(cue, at, sign)
+        self.gone |= set(taken)
+        self._initials(at)
+        return bool(taken)
+
+    def _name_from(self, cue: Cue, at: int, sign: str) -> list[int]:
+        """The tokens from ``at`` on that are the name of somebody with a title, role or label."""
+        only = self._is_nobody_else(cue, at, sign)
+        told = only if cue.kind != "title" else bool(sign)
+        how = "any" if told or (cue.kind == "role" and _SAYS_SO.match(sign)) else "common"
+        taken: list[int] = []
+        begun = False
         while at < len(self.every) and len(taken) < MOST_WORDS:
-            only = self._is_only_a_title(cue, said) if cue.kind == "title" else self._is_only_a_role(cue, at, said)
-            named = first and only
-            told = bool(said) and (cue.kind == "title" or said[0] in ":.=#")
-            how = "any" if first and (told or (only and cue.kind == "role")) else "common"
-            word = self.every[at].word
-            clinical = word in body_words() and not named
-            if self._is_name(at, how) and not clinical:
+            clinical = self.every[at].word in body_words()
+            family = self._is_family(cue, taken, at) if clinical and begun else only
+            if self._is_name(at, "any" if clinical else "common" if begun else how) and (family or not clinical):
                 taken.append(at)
-                first = False
+                begun = True
             elif self._is_initial(at) or (self._is_particle(at) and at + 1 < len(self.every)):
                 taken.append(at)
             else:
@@ -166,12 +187,23 @@ class People:
             at += 1
             if at < len(self.every) and not self._goes_on(at - 1, at):
                 break
-        while taken and self._is_particle(taken[-1]):
+        while len(taken) > begun and self._is_particle(taken[-1]):  # Radiographer Le
             taken.pop()
         dotted = sum(self.text[self.every[each].end : self.every[each].end + 1] == "." for each in taken)
-        if not first or (len(taken) == dotted > 1):  # tech D.L.
-            self.gone |= set(taken)
-        self._initials(cue.last + 1)
+        return taken if begun or len(taken) == dotted > 1 else []  # tech D.L.
+
+    def _is_family(self, cue: Cue, taken: list[int], at: int) -> bool:
+        """Whether a word, though of anatomy, is written like the first name before it: ``Edith Head``, not
+        ``Ayşe HEAD``."""
+        if re.fullmatch(r"\s?[&+/]\s?", self._between(taken[-1], at)):
+            return cue.kind == "person"  # Read by Foot/Hand
+        first, family = self.every[taken[-1]], self.every[at]
+        alike = (first.text.istitle() and family.text.istitle()) or (
+            not self._is_of_modality(cue.last) and first.text.isupper() and family.text.isupper()
+        )
+        tied = self._between(taken[-1], at) in ("_", "^") or self._is_alone(at)
+        known = first.word in given_names() or (taken[-1] in self.gone and tied)
+        return len(taken) == 1 and alike and known
 
     def _initials(self, at: int) -> None:
         """Two or three capitals each, of which one is no known word: ``tech VK/BN``."""
@@ -205,53 +237,98 @@ class People:
 
     def _is_full_name(self, first: int, family: int, between: str) -> bool:
         token, name = self.every[first], self.every[family]
-        if name.is_number or name.word in body_words() or not self._is_family(name.word):
+        if name.is_number or name.word in body_words() or also_names().get(name.word) != "common":
             return False
         if token.word in given_names():
             return bool(_WITHIN.match(between) or between == "_")
         dot = self.text[token.end : token.end + 1] == "."
         return self._is_initial(first) and dot and bool(re.match(r"[.,;:)\]]{0,2} ?\Z", between))
 
-    @staticmethod
-    def _is_family(word: str) -> bool:
-        return also_names().get(word) == "common"
+    def _is_nobody_else(self, cue: Cue, at: int, sign: str) -> bool:
+        """Whether only a person can follow, also one called by a word of anatomy: ``Radiographer Bone``, ``Read by
+        Foot``, ``Prof Small``; not ``Dr Head``, a modality, nor ``Tech: Hand compression``, how it was done."""
+        if cue.kind in ("person", "shy"):
+            return True
+        if cue.kind == "title":
+            if sign.startswith((":", ".")):
+                return not self._is_modality(cue)
+            return not self._is_of_modality(cue.last) or self._is_late(cue)
+        while self._is_initial(at) and at + 1 < len(self.every):
+            at += 1
+        called = _CALLED.match(sign) or (cue.kind == "role" and sign)
+        written = self.every[at].text.istitle() or (sign[:1] in (":", "=") and self.every[at].text.isupper())
+        return cue.kind in ("role", "label") and bool(called) and written and self._is_alone(at)
 
-    def _is_only_a_title(self, cue: Cue, said: str) -> bool:
-        """Whether nothing but a name can follow, also one that is a word of anatomy: ``Prof Small``, not ``Dr Head``,
-        which may be a modality."""
-        if said.startswith((":", ".")):
-            return not self._is_modality(cue)
-        return self.every[cue.last].word.upper() not in standards.modality_words()
+    def _is_of_modality(self, at: int) -> bool:
+        return self.every[at].word.upper() in standards.modality_words()
 
-    def _is_only_a_role(self, cue: Cue, at: int, said: str) -> bool:
-        """Whether nobody but a person can follow, also one called by a word of anatomy: ``Radiographer: Bone``,
-        ``Read by Foot``; not ``Tech: Hand``, which may be how it was done, nor ``compressed by hand``."""
-        if cue.kind != "role" or not self.every[at].text.istitle():
+    def _is_late(self, cue: Cue) -> bool:
+        """Whether a title that may be a modality stands where none does: ``knee, Dr Hand``."""
+        title = self.every[cue.first]
+        return cue.first > 0 and title.text.istitle() and not self._is_of_modality(cue.first - 1)
+
+    def _is_alone(self, at: int) -> bool:
+        return _ALONE.match(self.text, self.every[at].end) is not None
+
+    def _is_shy(self, cue: Cue, at: int, sign: str) -> bool:
+        """Whether a word that rarely stands before a name does so: ``by Bone``, ``RT: Brown``; not ``by Hand``,
+        ``followed by Contrast`` and ``RT Hand``."""
+        token = self.every[at]
+        done = cue.first > 0 and self.every[cue.first - 1].word.endswith("ed")
+        side = self.every[cue.first].word == "rt"
+        called = _CALLED.match(sign) is not None
+        written = token.text.istitle() or (called and token.text.isupper())
+        if token.word in _PAIRED or not written or (side and not called) or done:
             return False
-        words = tuple(each.word for each in self.every[cue.first : cue.last + 1])
-        if len(words) > 1:  # one of the list: "injected by Hand" is how
-            return words[-1] == "by" and words in person_words()
-        apart = self._between(cue.last, at).startswith(" ") and said == "-"
-        return (apart or said.startswith((":", "="))) and len(words[0]) >= FULL_ROLE
+        named = token.word in given_names() or self._is_name(at, "any") or self._is_initial(at)
+        return named and (self._is_alone(at) or at in self.gone or self._is_initial(at))
 
     def _is_modality(self, cue: Cue) -> bool:
         """Whether a title is rather the code of a modality: ``DR.KNEE``."""
         text, tied = self.every[cue.first].text, self.text[self.every[cue.last].end :][1:2]
-        return text in standards.modality_words() and bool(tied.strip())
+        return text in standards.modality_words() and tied.isalnum()
 
     def _ahead(self, cue: Cue) -> None:
-        """The name before a suffix such as MD, or before the word for a hospital."""
+        """The name before a degree such as MD or a role, or before the word for a hospital."""
         at = cue.first - 1
-        how = "capital" if cue.kind == "suffix" else "title"
+        if cue.kind == "organisation":
+            apart, how = _AHEAD, "title"
+        else:
+            apart, how = _BEHIND, "capital"
         taken: list[int] = []
-        while at >= 0 and len(taken) < MOST_WORDS and re.match(r"[\s,.;:'’_)\]-]{1,3}\Z", self._between(at, at + 1)):
+        while at >= 0 and len(taken) < MOST_WORDS and apart.match(self._between(at, at + 1)):
             told = self.every[at].word in words_of_texts() or self.every[at].text in standards.modality_words()
+            if told and cue.kind != "organisation":
+                told = not self._is_ahead(cue, at, taken)
             named = self._is_name(at, how) and not told
-            if not named and not (taken and (self._is_initial(at) or self._is_particle(at))):
+            initial = self._is_initial(at) and cue.kind != "organisation"  # Long, T. MD
+            if not named and not initial and not (taken and (self._is_initial(at) or self._is_particle(at))):
                 break
             taken.append(at)
             at -= 1
-        self.gone |= set(taken)
+            if cue.kind != "organisation" and not self._is_within(at):
+                break
+        if any(len(self.every[each].word) > 1 for each in taken):
+            self.gone |= set(taken)
+
+    def _is_within(self, at: int) -> bool:
+        """Whether a token and the next may be parts of one name."""
+        return at >= 0 and self._goes_on(at, at + 1)
+
+    def _is_ahead(self, cue: Cue, at: int, taken: list[int]) -> bool:
+        """Whether a word of anatomy or an abbreviation is the name of whom a degree or role behind it tells: ``Hand
+        MD``, ``Foot, RN``, ``Bone RT(R)``."""
+        token, mark = self.every[at], self.every[cue.first]
+        common = also_names().get(token.word) == "common"
+        begun = all(
+            self._is_initial(each) or self._is_first_name(each) or (common and each in self.gone) for each in taken
+        )
+        if token.text in standards.modality_words() or cue.last + 1 in self.gone or not begun or token.text.islower():
+            return False
+        if cue.kind == "degree":
+            return True
+        written = token.text.istitle() or (cue.kind == "person" and bool(taken or self._between(at, at + 1).strip()))
+        return written and self._is_alone(cue.last) and (cue.kind == "person" or mark.text.isupper())
 
     def _of(self, cue: Cue) -> None:
         """The name behind the word for a hospital and a particle, though it be a known word: ``clinique du Parc``."""

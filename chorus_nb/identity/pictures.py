@@ -89,7 +89,7 @@ def _is_short(word: str) -> bool:
 def _beside_names() -> frozenset[str]:
     """Titles, degrees and particles, which stand with names and are none."""
     rows = csv.DictReader(resources.files(__package__).joinpath("person_words.csv").read_text("utf-8").splitlines())
-    words = [row["words"].split() for row in rows if row["kind"] in ("title", "suffix", "particle")]
+    words = [row["words"].split() for row in rows if row["kind"] in ("title", "suffix", "degree", "particle")]
     return frozenset(word for group in words for word in group).union(_GENERATIONS)
 
 

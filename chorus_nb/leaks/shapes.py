@@ -6,16 +6,12 @@ months.csv), in the five languages that a US site meets.
 
 from __future__ import annotations
 
-import csv
-import itertools
 import re
-import unicodedata
 from functools import cache, lru_cache
-from importlib import resources
 from typing import Literal
 
-from chorus_nb import standards
-from chorus_nb.leaks.known import also_named, anatomy_words, first_names, words_for
+from chorus_nb.leaks.known import also_named, anatomy_words
+from chorus_nb.leaks.people import ALONE, ENDS, any_of, full_name, names_beside
 from chorus_nb.leaks.spellings import month_names, plain
 
 Severity = Literal["high", "medium", "low", "info"]
@@ -37,26 +33,12 @@ TITLED = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|Prof)\.? +([A-Z][a-z]{2,}|[A-Z]{3,})|\b(
 _ROOM = re.compile(r"(?<![^\W_])\d{3,4}-?[A-D](?![^\W_])")
 
 
-@cache
-def cues(kind: str) -> tuple[str, ...]:
-    """Words of a kind that give an identifier away (cues.csv), longest first; ``_`` stands for a blank."""
-    text = resources.files("chorus_nb.leaks").joinpath("cues.csv").read_text("utf-8")
-    rows = csv.DictReader(text.splitlines())
-    words = {plain(word.replace("_", " ")) for row in rows if row["kind"] == kind for word in row["words"].split()}
-    return tuple(sorted(words, key=lambda word: (-len(word), word)))
-
-
-def any_of(kind: str) -> str:
-    """Any cue of a kind, as a pattern for plain letters."""
-    return "(?:" + "|".join(re.escape(word).replace(r"\ ", r"\s+") for word in cues(kind)) + ")"
-
-
 _DAY, _MONTH, _YEAR = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])", r"(?:19|20)\d\d"
 _ORDINAL = (
     r"(?:(?:(?:twenty|thirty)[\s-]?)?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|tenth|eleventh|"
     r"twelfth|(?:thir|four|fif|six|seven|eigh|nine)teenth|twentieth|thirtieth)"
 )
-_ALONE, _ENDS = r"(?<![^\W_])", r"(?![^\W_])"
+_ALONE, _ENDS = ALONE, ENDS
 _NUMBER_ENDS = r"(?!\d|[.,]\d)"
 
 
@@ -253,126 +235,12 @@ def text_shapes(text: str) -> tuple[Said, ...]:
         for street in _STREET_OF_A_NAME.finditer(simple)
     ):
         said.append(("high", looks_like("address")))
-    if _names_beside(text) or _full_name(text):
+    if names_beside(text) or full_name(text):
         said.append(("high", "a name beside a title, role or label"))
     return tuple(said)
 
 
-_NOBODY_DOES = "followed|initialized|obscured|limited|degraded|caused"
 _STREET_OF_A_NAME = re.compile(
     r"(?<![\w.,=])\d{2,5}[a-z]?\s+(?P<who>[^\W\d_]{2,})\s+"
     r"(?:dr|rd|ln|way|drive|trail|bend|cove|ridge|hollow|bluff|crossing)(?![^\W_])"
 )
-
-
-@cache
-def _cue_patterns() -> dict[str, re.Pattern[str]]:
-    between = rf"(?:[a-z]\.?|med\.|{any_of('title')}|{any_of('role')}|de|la|von|van|der)[\s.,]{{1,2}}"
-    before = rf"(?P<mark>[\s:.,;#=()'\"/-]{{1,4}})(?:{between}){{0,3}}"
-    made = {
-        kind: re.compile(rf"{_ALONE}{any_of(kind)}(?![^\W_]){before}(?P<who>[^\W\d_]{{2,}})")
-        for kind in ("title", "role", "label")
-    }
-    made["done by"] = re.compile(
-        rf"{_ALONE}(?!{_NOBODY_DOES})[^\W\d_]+ed[\s_]+by(?![^\W_]){before}(?P<who>[^\W\d_]{{2,}})"
-    )
-    made["initials"] = re.compile(
-        rf"{_ALONE}(?:{any_of('title')}|{any_of('role')}){_ENDS}(?P<mark>[\s:.,;#=()'\"/-]{{1,4}})(?P<who>(?:[a-z]\.\s?){{2}})"
-    )
-    particles = rf"(?:{any_of('place particle')}[\s'’-])+"
-    made["organisation of"] = re.compile(
-        rf"{_ALONE}{any_of('organisation of')}(?P<mark>\s){particles}(?P<who>[^\W\d_]{{3,}})"
-    )
-    made["suffix"] = re.compile(rf"(?P<who>[^\W\d_]{{2,}})(?P<mark>[\s,.;:)\]]{{1,2}}){any_of('suffix')}(?![^\W_])")
-    made["organisation"] = re.compile(
-        rf"(?P<who>[^\W\d_]{{2,}})(?P<mark>[\s_,.;:)\]]{{1,2}}){any_of('organisation')}{_ENDS}"
-    )
-    return made
-
-
-def _is_modality(text: str, found: re.Match[str]) -> bool:
-    """Whether a title is written as the code of a modality, in capitals and tied to what follows: ``DR.KNEE``."""
-    title = text[found.start() : found.start("mark")]
-    return found["mark"] == "." and len(text) == len(plain(text)) and title in standards.modality_words()
-
-
-def _is_only_a_title(text: str, found: re.Match[str]) -> bool:
-    """Whether a name must follow, though it be a word of anatomy: ``Prof Small``, not ``Dr Head``."""
-    if "." in found["mark"]:
-        return not _is_modality(text, found)
-    title = found.string[found.start() : found.start("mark")]
-    return title.rstrip(".").upper() not in standards.modality_words()
-
-
-def _is_only_a_role(text: str, found: re.Match[str]) -> bool:
-    """Whether nobody but a person can follow: ``Radiographer: Bone``, ``Read by Foot``; not ``Tech: Hand``."""
-    role = found.string[found.start() : found.start("mark")]
-    written = text[found.start("who") : found.end("who")] if len(text) == len(found.string) else ""
-    return written.istitle() and (
-        role.endswith(" by") or (len(role) > 5 and re.match("[:=]| [:=-] ", found["mark"]) is not None)
-    )
-
-
-def _is_modality_or_unit(text: str, found: re.Match[str]) -> bool:
-    """``MR YOUNG`` and ``ms long``: only ``Mr`` and ``Ms`` are titles without a full stop."""
-    title = text[found.start() : found.start("mark")]
-    return title.lower() in ("mr", "ms", "fr.", "hr.") and not title.istitle() and "." not in found["mark"]
-
-
-def _names_beside(text: str) -> bool:
-    """Whether a word that is a name too, or that nobody knows, stands where a name stands."""
-    simple = plain(text)
-    for kind, pattern in _cue_patterns().items():
-        for found in pattern.finditer(simple):
-            who = found["who"]
-            said = kind == "title" or ":" in found["mark"] or "." in found["mark"]
-            titled = kind == "title" and _is_only_a_title(text, found)
-            titled |= kind == "role" and _is_only_a_role(text, found)
-            if kind == "organisation of" and (who in _technique() or who in cues("place particle")):
-                continue
-            if kind in ("initials", "organisation of"):
-                return True
-            if who in anatomy_words() and not titled:
-                continue
-            if _is_modality_or_unit(text, found):
-                continue
-            written = text[found.start("who") : found.end("who")] if len(text) == len(simple) else ""
-            if kind == "organisation":
-                if who in _technique() or not (also_named(who) == "common" or (also_named(who) and written.istitle())):
-                    continue
-                return True
-            if also_named(who) == "common" or (also_named(who) and (said or (titled and kind == "role"))):
-                return True
-    return False
-
-
-@cache
-def _technique() -> frozenset[str]:
-    """Words of anatomy and technique, of any language."""
-    return (
-        anatomy_words() | words_for("languages", "abbreviations") | {plain(word) for word in standards.modality_words()}
-    )
-
-
-_WORD = re.compile(r"[^\W\d_]+")
-
-
-def _full_name(text: str) -> bool:
-    """Whether a first name and a family name, or an initial and a family name, stand beside each other."""
-    composed = unicodedata.normalize("NFC", text)
-    words = list(_WORD.finditer(composed))
-    for left, right in itertools.pairwise(words):
-        sign = composed[left.end() : right.start()]
-        if (
-            not re.fullmatch(r"[ .'’‘`^\"“”_-]{1,3}|, ?|[.,;:)\]]{1,2} ?", sign)
-            or left[0].islower() != right[0].islower()
-        ):
-            continue
-        for first, family in ((left, right), (right, left)):
-            who, name = plain(first[0]), plain(family[0])
-            if also_named(name) != "common" or name in anatomy_words():
-                continue
-            initial = len(who) == 1 and first[0].isupper() and composed[first.end() : first.end() + 1] == "."
-            if (who in first_names() and re.fullmatch(r"[ .'’‘`^\"“”_-]{1,3}|, ?", sign)) or initial:
-                return True
-    return False

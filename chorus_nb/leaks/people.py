@@ -1,0 +1,193 @@
+"""Where a text names somebody: beside a title, role, degree or label, though the name is a known word; in full."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import re
+import unicodedata
+from functools import cache
+from importlib import resources
+
+from chorus_nb import standards
+from chorus_nb.leaks.known import also_named, anatomy_words, first_names, words_for
+from chorus_nb.leaks.spellings import plain
+
+ALONE, ENDS = r"(?<![^\W_])", r"(?![^\W_])"  # where a word begins and ends
+_NOBODY_DOES = "followed|initialized|obscured|limited|degraded|caused"
+_STANDS_ALONE = r"\s*(?:\Z|[^\w\s.'’-]|_|[-–—]\s|\.\s|\.\Z)"
+_ENDS_A_PHRASE = re.compile(_STANDS_ALONE)
+_CALLS = re.compile(r"\s?[:=#|>*~^\[{(\"“–—\\]")  # behind a word for a person: a name follows
+_SIDED = frozenset(("hand", "foot", "arm", "leg", "hip", "eye", "ear", "knee"))
+
+
+@cache
+def cues(kind: str) -> tuple[str, ...]:
+    """Words of a kind that give an identifier away (cues.csv), longest first; ``_`` stands for a blank."""
+    text = resources.files("chorus_nb.leaks").joinpath("cues.csv").read_text("utf-8")
+    rows = csv.DictReader(text.splitlines())
+    words = {plain(word.replace("_", " ")) for row in rows if row["kind"] == kind for word in row["words"].split()}
+    return tuple(sorted(words, key=lambda word: (-len(word), word)))
+
+
+def any_of(kind: str) -> str:
+    """Any cue of a kind, as a pattern for plain letters."""
+    return "(?:" + "|".join(re.escape(word).replace(r"\ ", r"\s+") for word in cues(kind)) + ")"
+
+
+@cache
+def _cue_patterns() -> dict[str, re.Pattern[str]]:
+    between = (
+        rf"(?:[a-z]\.?|med\.|{any_of('title')}|{any_of('role')}|{any_of('person')}|de|la|von|van|der)[\s.,]{{1,2}}"
+    )
+    before = rf"(?P<mark>(?![)\]])[\W_]{{1,4}})(?:{between}){{0,3}}"
+    made = {
+        kind: re.compile(rf"{ALONE}{any_of(kind)}(?![^\W_]){before}(?P<who>[^\W\d_]{{2,}})")
+        for kind in ("title", "person", "role", "label", "shy")
+    }
+    made["done by"] = re.compile(
+        rf"{ALONE}(?!{_NOBODY_DOES})[^\W\d_]+ed[\s_]+by(?![^\W_]){before}(?P<who>[^\W\d_]{{2,}})"
+    )
+    made["initials"] = re.compile(
+        rf"{ALONE}(?:{any_of('title')}|{any_of('person')}|{any_of('role')}){ENDS}(?P<mark>[\s:.,;#=()'\"/-]{{1,4}})(?P<who>(?:[a-z]\.\s?){{2}})"
+    )
+    particles = rf"(?:{any_of('place particle')}[\s'’-])+"
+    made["organisation of"] = re.compile(
+        rf"{ALONE}{any_of('organisation of')}(?P<mark>\s){particles}(?P<who>[^\W\d_]{{3,}})"
+    )
+    initials = r"(?:,?\s?[a-z](?![^\W_])\.?)?"
+    for kind in ("suffix", "degree", "person"):
+        end = rf"(?={_STANDS_ALONE})" if kind == "person" else ""
+        made[f"{kind} behind"] = re.compile(
+            rf"(?P<who>[^\W\d_]{{2,}}){initials}(?P<mark>[\W_]{{1,4}}){any_of(kind)}(?![^\W_]){end}"
+        )
+    made["organisation"] = re.compile(
+        rf"(?P<who>[^\W\d_]{{2,}})(?P<mark>[\s_,.;:)\]]{{1,2}}){any_of('organisation')}{ENDS}"
+    )
+    return made
+
+
+class _Place:
+    """A word of a text that stands where a name may stand."""
+
+    def __init__(self, text: str, kind: str, found: re.Match[str]) -> None:
+        self.kind, self.who, self.mark = kind, found["who"], found["mark"]
+        self.simple, self.start, self.end = found.string, found.start("who"), found.end("who")
+        same = len(text) == len(self.simple)
+        self.written = text[self.start : self.end] if same else self.who.title()
+        self.cue = self.simple[found.start() : found.start("mark")] if found.start("mark") < self.start else ""
+        self.cue_written = text[found.start() : found.start("mark")] if same else self.cue.title()
+        self.before, self.last = self.simple[: found.start()], found.end()
+
+    def is_alone(self) -> bool:
+        return _ENDS_A_PHRASE.match(self.simple, self.end) is not None
+
+    def is_only_a_title(self) -> bool:
+        """Whether a name must follow, though it be a word of anatomy: ``Prof Small``, not ``Dr Head``."""
+        if "." in self.mark or "." in self.cue:
+            return not (
+                self.mark.startswith(".") and self.mark == "." and self.cue_written in standards.modality_words()
+            )
+        late = re.search(r"[^\W\d_]+(?=[\W\d_]*\Z)", self.before)
+        behind = self.cue_written.istitle() and late is not None and late[0].upper() not in standards.modality_words()
+        return self.cue.upper() not in standards.modality_words() or behind
+
+    def is_modality_or_unit(self) -> bool:
+        """``MR YOUNG``, ``MR_FE`` and ``ms long``: a code or unit without a full stop is no title."""
+        if "." in self.mark and not self.mark.startswith("_"):
+            return False
+        short = self.cue in ("mr", "ms", "fr.", "hr.") and not self.cue_written.istitle()
+        signs = self.mark.strip(" .:,")
+        return short or (bool(signs) and self.cue_written in standards.modality_words())
+
+    def names(self) -> bool:
+        """Whether the word is a name here."""
+        as_name = also_named(self.who)
+        anatomy = self.who in anatomy_words()
+        technique = self.who in technique_words() and not anatomy
+        if self.kind == "organisation":
+            return self.who not in technique_words() and (
+                as_name == "common" or (bool(as_name) and self.written.istitle())
+            )
+        short = (
+            len(self.who) == 2 and self.kind in ("title", "person") and not technique and not self.written.islower()
+        )  # Mrs Ng
+        if not (as_name or short) or self.is_modality_or_unit():
+            return False
+        if self.kind == "title":
+            return (not anatomy or self.is_only_a_title()) and (as_name == "common" or not technique)
+        if self.kind == "person":
+            return as_name == "common" or not technique
+        if self.kind == "shy":
+            return self._follows_shyly() and (as_name == "common" or anatomy)
+        if self.kind.endswith("behind"):
+            return self._has_a_degree(anatomy, as_name == "common")
+        called = ":" in self.mark or "." in self.mark
+        if anatomy:
+            sign = _CALLS.match(self.mark) or (self.kind == "role" and self.mark.strip())
+            shouts = self.mark.lstrip()[:1] in (":", "=") and self.written.isupper()
+            return bool(sign) and (self.written.istitle() or shouts) and self.is_alone()
+        return as_name == "common" or (called and not technique)
+
+    def _follows_shyly(self) -> bool:
+        """``by Bone``, ``RT: Brown``; not ``by Hand``, ``injected by Bolus``, ``RT Hand``."""
+        called = _CALLS.match(self.mark) is not None
+        written = self.written.istitle() or (called and self.written.isupper())
+        done = re.search(r"ed[\W_]+\Z", self.before) is not None
+        return written and self.is_alone() and self.who not in _SIDED and not done and (called or self.cue != "rt")
+
+    def _has_a_degree(self, anatomy: bool, common: bool) -> bool:
+        if self.written.islower() or self.written in standards.modality_words():
+            return False
+        if self.kind.startswith("degree"):
+            return anatomy or common
+        if anatomy or self.who in technique_words():
+            alone = _ENDS_A_PHRASE.match(self.simple, self.last) is not None
+            return self.written.istitle() and (self.kind.startswith("person") or (anatomy and alone))
+        return common
+
+
+def names_beside(text: str) -> bool:
+    """Whether a word that is a name too stands where a name stands."""
+    simple = plain(text)
+    for kind, pattern in _cue_patterns().items():
+        for found in pattern.finditer(simple):
+            if kind == "organisation of" and (
+                found["who"] in technique_words() or found["who"] in cues("place particle")
+            ):
+                continue
+            if kind in ("initials", "organisation of") or _Place(text, kind, found).names():
+                return True
+    return False
+
+
+@cache
+def technique_words() -> frozenset[str]:
+    """Words of anatomy and technique, of any language."""
+    return (
+        anatomy_words() | words_for("languages", "abbreviations") | {plain(word) for word in standards.modality_words()}
+    )
+
+
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+def full_name(text: str) -> bool:
+    """Whether a first name and a family name, or an initial and a family name, stand beside each other."""
+    composed = unicodedata.normalize("NFC", text)
+    words = list(_WORD.finditer(composed))
+    for left, right in itertools.pairwise(words):
+        sign = composed[left.end() : right.start()]
+        if (
+            not re.fullmatch(r"[ .'’‘`^\"“”_-]{1,3}|, ?|[.,;:)\]]{1,2} ?", sign)
+            or left[0].islower() != right[0].islower()
+        ):
+            continue
+        for first, family in ((left, right), (right, left)):
+            who, name = plain(first[0]), plain(family[0])
+            if also_named(name) != "common" or name in anatomy_words():
+                continue
+            initial = len(who) == 1 and first[0].isupper() and composed[first.end() : first.end() + 1] == "."
+            if (who in first_names() and re.fullmatch(r"[ .'’‘`^\"“”_-]{1,3}|, ?", sign)) or initial:
+                return True
+    return False

@@ -32,34 +32,34 @@ _MONTH = r"(?:0?[1-9]|1[0-2])"
 _NTH = rf"{DAY}(?:st|nd|rd|th|er|º|°|ª)?"
 _SHORT_YEAR = r"['’]?\d\d"
 
-SIGN = r"[\s.,/\\_|:;'’()\[\]=#^~–—-]"  # any of these may part a date; not "*", which makes sizes
-GAP = rf"{SIGN}{{1,3}}"
-_OF = rf"(?:{SIGN}{{1,4}}|{SIGN}{{0,2}}(?:de|del|of)\s{{1,2}})"  # beside the name of a month
-NEAR = rf"(?:{_OF}|)"
+_SIGN = r"[\s.,/\\_|:;'’()\[\]=#^~–—-]"  # any of these may part a date; not "*", which makes sizes
+_GAP = rf"{_SIGN}{{1,3}}"
+_OF = rf"(?:{_SIGN}{{1,4}}|{_SIGN}{{0,2}}(?:de|del|of)\s{{1,2}})"  # beside the name of a month
+_NEAR = rf"(?:{_OF}|)"
 _NO_DECIMAL = r"(?!\d+\.\d+[\s_]|\d+[\s_]+\d+\.\d)"  # 2.5 10 are a thickness and something else
 
 NO_UNIT = r"(?!\s?(?:mm|cm|ms|s|sec|min|deg|t|x|ml|kv|views?|vw|v)(?![^\W_])|[.,]\d|\d|[xX]\d|\s?%)"
 _ALONE, _NO_MORE = r"(?<![^\W_])(?<!\d[.,-])", r"(?![^\W_]|[.,]\d)"
 _FIRST, _LAST = r"(?<![^\W_])(?<!\d[ _.,/–-])", rf"(?![^\W_]|[.,]\d|[ _/–-]\d|\s?{UNIT})"  # of three numbers alone
 
-DATES = (
+DAY_SHAPES = (
     r"(?<!\d)(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[_T -]?\d{6}(?:\.\d+)?)?(?!\d)",
     # numbers, the year in full
-    rf"(?<!\d)(?<!\d[.-]){YEAR}{GAP}{_MONTH}{GAP}(?:0[1-9]|[12]\d|3[01]|[1-9])(?!\d)",
-    rf"{_ALONE}(?:{DAY}{GAP}{_MONTH}|{_MONTH}{GAP}{DAY}){GAP}{YEAR}{_NO_MORE}",
-    rf"(?<!\d)(?<!\d[.-]){YEAR}{SIGN}{{0,2}}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\d)",
+    rf"(?<!\d)(?<!\d[.-]){YEAR}{_GAP}{_MONTH}{_GAP}(?:0[1-9]|[12]\d|3[01]|[1-9])(?!\d)",
+    rf"{_ALONE}(?:{DAY}{_GAP}{_MONTH}|{_MONTH}{_GAP}{DAY}){_GAP}{YEAR}{_NO_MORE}",
+    rf"(?<!\d)(?<!\d[.-]){YEAR}{_SIGN}{{0,2}}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\d)",
     # numbers, a year of two digits
     r"(?<![\d.])(?:0?[1-9]|[12]\d|3[01])([-./])\s?(?:0?[1-9]|1[0-2])\1\s?(?:(?:19|20)\d\d|\d\d)(?!\d|\.\d|\1\d)",
     r"(?<![\d.])(?:0?[1-9]|1[0-2])([-./])(?:0?[1-9]|[12]\d|3[01])\1(?:(?:19|20)\d\d|\d\d)(?!\d|\.\d|\1\d)",
     rf"{_FIRST}(?:{_MONTH}([ _]{{1,2}}){DAY}|{DAY}([ _]{{1,2}}){_MONTH})(?:\1|\2)\d\d{_LAST}",
-    rf"{_FIRST}{_NO_DECIMAL}(?:{_MONTH}{GAP}{DAY}|{DAY}{GAP}{_MONTH}){GAP}['’]?\d\d{_LAST}|{_FIRST}{_NO_DECIMAL}\d\d{GAP}{_MONTH}{GAP}{DAY}{_LAST}",
+    rf"{_FIRST}{_NO_DECIMAL}(?:{_MONTH}{_GAP}{DAY}|{DAY}{_GAP}{_MONTH}){_GAP}['’]?\d\d{_LAST}|{_FIRST}{_NO_DECIMAL}\d\d{_GAP}{_MONTH}{_GAP}{DAY}{_LAST}",
     # the month by its name
-    rf"{START}{_NTH}{NEAR}{MONTH}(?:{STOP}\.?(?:{NEAR}(?:{YEAR}|{_SHORT_YEAR}{NO_UNIT}))?|(?:{YEAR}|\d\d){STOP})",
-    rf"{START}{MONTH}{NEAR}{_NTH}(?:{_OF}(?:{YEAR}|{_SHORT_YEAR}{NO_UNIT})|['’]\d\d){STOP}",
-    rf"{START}(?:{YEAR}{NEAR}|['’]\d\d{NEAR}|\d\d{_OF}){MONTH}{NEAR}{_NTH}{STOP}",
-    rf"{START}{MONTH}{NEAR}(?:{YEAR}|['’]\d\d){STOP}|{START}{_ONLY_A_MONTH}{NEAR}\d\d{NO_UNIT}{STOP}",
+    rf"{START}{_NTH}{_NEAR}{MONTH}(?:{STOP}\.?(?:{_NEAR}(?:{YEAR}|{_SHORT_YEAR}{NO_UNIT}))?|(?:{YEAR}|\d\d){STOP})",
+    rf"{START}{MONTH}{_NEAR}{_NTH}(?:{_OF}(?:{YEAR}|{_SHORT_YEAR}{NO_UNIT})|['’]\d\d){STOP}",
+    rf"{START}(?:{YEAR}{_NEAR}|['’]\d\d{_NEAR}|\d\d{_OF}){MONTH}{_NEAR}{_NTH}{STOP}",
+    rf"{START}{MONTH}{_NEAR}(?:{YEAR}|['’]\d\d){STOP}|{START}{_ONLY_A_MONTH}{_NEAR}\d\d{NO_UNIT}{STOP}",
     rf"{START}(?:on\s+)?{MONTH}[.,;:)\]]?[\s-]+{DAY}(?:st|nd|rd|th)?{NO_UNIT}{STOP}",
-    rf"{START}{YEAR}{NEAR}{MONTH}{NEAR}(?:{_NTH})?{STOP}|{START}['’]\d\d{_OF}{MONTH}{STOP}",
+    rf"{START}{YEAR}{_NEAR}{MONTH}{_NEAR}(?:{_NTH})?{STOP}|{START}['’]\d\d{_OF}{MONTH}{STOP}",
     # a month and a year
     rf"(?<![\w'’])['’]\d\d{STOP}|(?<![^\W_])(?<!\d[.,/-]){_MONTH}[/\\_–—-]{YEAR}{STOP}|(?<![^\W_])(?<!\d[.,/-]){YEAR}[./\\_–—-](?:0[1-9]|1[0-2])(?!\d|[.,]\d)",
     rf"{START}{YEAR}-[0-3]\d\d{STOP}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from chorus_nb.deid.text_dates import DATES, DAY, MONTH
+from chorus_nb.deid.text_dates import DAY, DAY_SHAPES, MONTH
 from chorus_nb.identity.identifiers import START, STOP, UNIT
 
 LABEL = (
@@ -45,7 +45,7 @@ PATTERNS = (
     Pattern("insurance number", r"(?<![\w.])[12]\s?\d\d\s?(?:0[1-9]|1[0-2]|[2-9]\d)\s?\d[\dab]\s\d{3}\s?\d{3}(?:\s?\d\d)?(?!\w)|(?<![\w.])\d{3}\.\d{3}\.\d{3}-\d\d(?!\w)"),
     Pattern("birth date", rf"{START}(?:dob|d\.o\.b\.?|born(?:\s+on)?|birth\s*date|date\s+of\s+birth|geboren(?:\s+am)?|geb\.?|nacid[oa](?:\s+el)?|f\.?\s?nac\.?|n[ée]e?\s+le|nascid[oa](?:\s+em)?|ddn|dn)\s*[:=]?\s*(?=\d)(?:{DAY}[./ -]\s?(?:{DAY}|{MONTH})\.?[./ -]\s?)?(?:\d{{4}}|\d\d){STOP}"),
     Pattern("birth date", rf"{START}(?:dob|d\.o\.b\.?|born(?:\s+on)?|birth\s*date|date\s+of\s+birth|geboren(?:\s+am)?|nacid[oa](?:\s+el)?|nascid[oa](?:\s+em)?)\s*[:=]?\s*(?=\d|{MONTH})"),
-    *(Pattern("date", shape) for shape in DATES),
+    *(Pattern("date", shape) for shape in DAY_SHAPES),
     Pattern("phone", r"(?<![\w.])(?:(?:\+\d{1,3}|\d{2,3}|1)[\s.-]?)?(?!(?:\d[05]0 ){2}\d\d[05]0(?!\w))(?:\(\d{2,5}\)\s?|\d{3}[\s.-])\d{3}[\s.-]\d{4}(?:\s*(?:x|ext\.?)\s*\d+)?(?!\w)"),
     Pattern("phone", r"(?<![^\W_.])\d{3}_\d{3}_(?!\d\d[05]0)\d{4}(?![^\W_])"),
     Pattern("phone", r"(?<![\w.])\(\d{2}\)\s?9?\d{4}[\s.-]\d{4}(?!\w)"),

@@ -52,6 +52,8 @@ CATALOG_COLUMNS = (
     *REQUIRED_IDENTIFIERS,
     *("AccessionNumber", "Modality", "InstanceNumber", "SliceLocation", "acquired"),
 )
+READ_COLUMNS = tuple(dict.fromkeys((*CATALOG_COLUMNS, *pixels.TRIAGE_COLUMNS, *faces.ASKED_COLUMNS)))
+"""The third of the catalog's columns that anything is decided by; all of them would be most of the memory."""
 
 
 def make_worklist(
@@ -64,7 +66,7 @@ def make_worklist(
     if as_seen is None and not workspace.has(tables.OUTCOMES):
         processes.prepare(workspace.parameters)  # for what comes next; later there may be nothing to do for a worker
     workspace.remember_key()
-    catalog = workspace.read(tables.CATALOG)
+    catalog = workspace.read(tables.CATALOG, list(READ_COLUMNS))
     lookups = read_lookups(workspace)
     work = _Work(catalog)
     _map(work, lookups)

@@ -19,7 +19,7 @@ from chorus_nb.faces import asking, masks
 from chorus_nb.faces.acceptance import Measures
 from chorus_nb.faces.decisions import FaceDecision, face_decisions
 from chorus_nb.faces.heads import HeadAnswer
-from chorus_nb.faces.needs import needs
+from chorus_nb.faces.needs import NEEDED_COLUMNS, needs
 from chorus_nb.faces.study import Asked, FaceFound, not_looked_at, remove_faces
 from chorus_nb.memory import DECODERS, Recipe, digest
 from chorus_nb.processes.child import each_in_child
@@ -50,6 +50,13 @@ class _Group(NamedTuple):
 
     asked: tuple[Asked, ...]
     fingerprint: str
+
+
+ASKED_COLUMNS = (
+    *("source_path", "status", "size", "modified_ns", "has_pixels", "StudyInstanceUID", "SeriesInstanceUID"),
+    *("FrameOfReferenceUID", "ImagePositionPatient", *asking.LYING_ALIKE, *NEEDED_COLUMNS),
+)
+"""What is read of the catalog here, in :mod:`~chorus_nb.faces.needs` and :mod:`~chorus_nb.faces.asking`."""
 
 
 def find_faces(

@@ -5,3 +5,4 @@ from chorus_nb.pixels.detection import TextFinding, find_text
 from chorus_nb.pixels.judge import judge
 from chorus_nb.pixels.proof import prove
 from chorus_nb.pixels.redaction import redact
+from chorus_nb.pixels.triage import TRIAGE_COLUMNS

@@ -71,7 +71,8 @@ def judge(workspace: Workspace, candidates: pd.DataFrame, progress: Progress | N
     made["drawn"] = (looked & made.source_path.isin(judging.drawn)).astype(int)
     groups = looked.groupby(made.group)
     made["group_read"], made["group_size"] = groups.transform("sum").astype(int), groups.transform("size")
-    frame = tables.frame(tables.IMAGE_VERDICTS, made.to_dict("records"))
+    made = made.reindex(columns=tables.IMAGE_VERDICTS.column_names)
+    frame = tables.to_pandas(tables.to_arrow(tables.IMAGE_VERDICTS, made))
     workspace.write(tables.IMAGE_VERDICTS, frame)
     return frame
 
@@ -110,7 +111,7 @@ class _Judge:
             of_group = self._of_group(group, verdicts)
             keys = zip(*(rest[name] for name in DECIDED_BY), strict=True)
             looked = np.array([self._speaks_for_itself(key, of_group) for key in keys], bool)
-            others.append(rest[looked])
+            others += [rest[looked]] if looked.any() else []
             if of_group:
                 verdicts |= dict.fromkeys(rest.source_path[~looked], of_group)
         return verdicts | self._look(others, progress)

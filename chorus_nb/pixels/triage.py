@@ -11,8 +11,6 @@ import numpy as np
 import pandas as pd
 from blake3 import blake3
 
-from chorus_nb import tables
-
 SAMPLE = 3  # pictures of a series looked at first: first, middle and last
 ONE_IN = 30  # pictures of an unlikely series: one at least, SAMPLE at most
 SECOND, SECOND_ONE_IN = 6, 10  # of a possible series, and where one of those tells: one in ten, this many at least
@@ -20,6 +18,25 @@ SAMPLED = ("possible", "unlikely")
 _RISK = 0.05
 HALF_RISK = _RISK / 2  # where the detector's share is measured too, each of the two may be wrong so often
 _DETECTOR_FINDS = 0.96  # share of lines that the detector finds and that tell (README: 0.970 x 0.996)
+_RULES = json.loads(Path(__file__).with_name("triage.json").read_text(encoding="utf-8"))["rules"]
+TRIAGE_COLUMNS = tuple(
+    dict.fromkeys(
+        (
+            *(
+                "source_path",
+                "size",
+                "modified_ns",
+                "SeriesInstanceUID",
+                "SOPInstanceUID",
+                "acquired",
+                "InstanceNumber",
+            ),
+            *("Rows", "Columns", "Manufacturer", "ManufacturerModelName"),
+            *(column for rule in _RULES for column in rule["when"]),
+        )
+    )
+)
+"""What is read of a candidate here and in :mod:`~chorus_nb.pixels.judge`."""
 
 
 def triage(candidates: pd.DataFrame) -> pd.DataFrame:
@@ -28,11 +45,10 @@ def triage(candidates: pd.DataFrame) -> pd.DataFrame:
     ``risk`` is the first rule of ``triage.json`` that fits: likely, possible, unlikely, unreadable (never opened here)
     or none. A group is a series on one device in one geometry: text stands in the same places.
     """
-    rules = json.loads(Path(__file__).with_name("triage.json").read_text(encoding="utf-8"))["rules"]
-    rows = candidates.reindex(columns=tables.CATALOG.column_names).reset_index(drop=True)
+    rows = candidates.reindex(columns=list(TRIAGE_COLUMNS)).reset_index(drop=True)
     told = pd.DataFrame("", index=rows.index, columns=["risk", "risk_reason"])
     open_rows = pd.Series(True, index=rows.index)
-    for rule in rules:
+    for rule in _RULES:
         fits = open_rows.copy()
         for column, pattern in rule["when"].items():
             fits &= rows[column].astype(str).str.strip().str.fullmatch(pattern, case=False)

@@ -21,8 +21,9 @@ import pyarrow.parquet as pq
 
 from chorus_nb import deid, explore, layout, metadata, seal, tables
 from chorus_nb.explore import summary
+from chorus_nb.metadata import headers
 from chorus_nb.parameters import Parameters
-from chorus_nb.registry import database, headers, image_registry
+from chorus_nb.registry import database, image_registry
 from chorus_nb.release import manifest
 from chorus_nb.workspace import Workspace
 
@@ -42,6 +43,7 @@ DIGEST = "sha256(i::TEXT)"
 MADE: dict[str, dict[str, str]] = {
     "catalog": {
         **UIDS,
+        "SOPClassUID": "'1.2.840.10008.5.1.4.1.1.2'",
         "source_path": SOURCE,
         "status": "'dicom'",
         "size": "526000 + i % 100",
@@ -50,7 +52,7 @@ MADE: dict[str, dict[str, str]] = {
         "StudyDate": "'20240105'",
         "acquired": "'2024-01-05 10:15:30'",
         "has_pixels": "true",
-        "Manufacturer": "'MAKER' || i % 7",
+        "Manufacturer": f"'MAKER' || i // {SERIES} % 7",
         "InstanceNumber": f"(i % {SERIES})::TEXT",
     },
     "outcomes": {

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from pydicom.uid import SecondaryCaptureImageStorage
 
+import chorus_nb
 from chorus_nb import explore, tables
 from chorus_nb.deid.cohort import EXCLUSION_LOG
-from chorus_nb.deid.worklist import make_worklist, uid_map
+from chorus_nb.deid.worklist import READ_COLUMNS, make_worklist, uid_map
 from chorus_nb.errors import InputError
 from chorus_nb.layout import may_be_released
 from chorus_nb.workspace import Workspace
@@ -28,6 +29,20 @@ def names(worklist: pd.DataFrame) -> dict[str, str]:
     """Last part of the target path by source path."""
     released = worklist[worklist.status == "release"]
     return {path: target.rpartition("/")[2] for path, target in released.target_path.items()}
+
+
+DECIDE = (
+    *("deid/worklist.py", "deid/cohort.py", "holds.py", "withdrawn.py"),
+    *("pixels/triage.py", "pixels/triage.json", "pixels/judge.py", "pixels/decisions.py"),
+    *("faces/needs.py", "faces/asking.py", "faces/judge.py"),
+)
+
+
+@pytest.mark.parametrize("module", DECIDE)
+def test_every_column_of_the_catalog_that_something_is_decided_by_is_read(module: str) -> None:
+    text = Path(chorus_nb.__file__).parent.joinpath(module).read_text("utf-8")
+    asked = {name for name in tables.CATALOG.column_names if re.search(rf"\b{name}\b", text)}
+    assert asked <= {*READ_COLUMNS}
 
 
 # --- target paths -----------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ REGISTRY_DDL = f"{METADATA}/ddl"
 MI_CDM = f"{METADATA}/mi_cdm"
 DATA_DICTIONARY = f"{METADATA}/data_dictionary.csv"
 DATA_PACKAGE = f"{METADATA}/datapackage.json"
+CROISSANT = f"{METADATA}/croissant.json"
 METADATA_TABLES = "study|series|image|ct|mr|pt|us|xr"
 SUBMISSION_NOTE = f"{METADATA}/IMAGING_SUBMISSION.md"
 CERTIFICATE = f"{METADATA}/verification_certificate"  # .html, .json and .pdf
@@ -58,6 +59,7 @@ FILE_KINDS = (
     FileKind(r"image_registry\.csv", "its copy at the top (Multimodal-Linkage SOP)", "05_build_registry", False),
     FileKind(DATA_DICTIONARY, "what the columns mean", "05_build_registry"),
     FileKind(DATA_PACKAGE, "the same for programs: types, units, keys", "05_build_registry"),
+    FileKind(CROISSANT, "the same for machine learning (Croissant)", "05_build_registry"),
     FileKind(
         rf"{REGISTRY_DDL}/image_registry_(mysql|postgresql|sqlite|mssql)\.sql",
         "CREATE TABLE of the registry",

@@ -15,6 +15,7 @@ from pydicom.datadict import dictionary_VR
 
 from chorus_nb import tables
 from chorus_nb.errors import SchemaError
+from chorus_nb.metadata.croissant import write_croissant
 from chorus_nb.metadata.dictionary import write_dictionary
 from chorus_nb.metadata.headers import in_bounded_memory, update_headers
 from chorus_nb.metadata.local_fields import decided_fields
@@ -49,7 +50,7 @@ def build_metadata(workspace: Workspace, progress: Progress | None = None) -> tu
         _prepare(connection, workspace, headers)
         for table, sql in zip(tables.METADATA, queries, strict=True):
             _write_both(workspace, table, connection, sql)
-    write_dictionary(workspace)
+    write_croissant(workspace, write_dictionary(workspace))
     return workspace.read(tables.STUDY), workspace.read(tables.SERIES)
 
 

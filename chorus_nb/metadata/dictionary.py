@@ -26,16 +26,21 @@ REFERENCES = {  # which columns of a table are a row of which other
     "image_registry": (["file_id"], "image"),
     **{table.name: (SERIES_KEY_COLUMNS, "series") for table in tables.ACQUIRED},
 }
+ABOUT = {
+    "name": "chorus-imaging-metadata",
+    "description": "Each table stands beside this file as CSV and as Parquet; data_dictionary.csv has its columns.",
+}
 STATED = "stated by the consortium with the release"
 
 
-def write_dictionary(workspace: Workspace) -> None:
-    """``data_dictionary.csv`` and ``datapackage.json`` beside the tables that they describe."""
+def write_dictionary(workspace: Workspace) -> pd.DataFrame:
+    """``data_dictionary.csv`` and ``datapackage.json`` beside the tables that they describe; returns the dictionary."""
     words = data_dictionary()
     write_if_changed(workspace.release / layout.DATA_DICTIONARY, tables.csv_bytes(words))
     given = workspace.parameters
     content = json.dumps(data_package(words, given.licence, given.citation), indent=1, ensure_ascii=False) + "\n"
     write_if_changed(workspace.release / layout.DATA_PACKAGE, content.encode())
+    return words
 
 
 def data_dictionary() -> pd.DataFrame:
@@ -54,9 +59,9 @@ def data_package(words: pd.DataFrame, licence: str = "", citation: str = "") -> 
     """A Frictionless tabular data package (specs.frictionlessdata.io): fields, types, units and keys of each CSV."""
     return {
         "profile": "tabular-data-package",
-        "name": "chorus-imaging-metadata",
+        "name": ABOUT["name"],
         "title": "De-identified metadata of the released images",
-        "description": "Each table stands beside this file as CSV and as Parquet; data_dictionary.csv has its columns.",
+        "description": ABOUT["description"],
         "licenses": [{"name": "other-closed", "title": licence or STATED}],
         "citation": citation or STATED,
         "resources": [_resource(table, words[words["table"] == table.name]) for table in PACKAGED],

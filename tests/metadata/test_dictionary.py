@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from chorus_nb import tables
 from chorus_nb.metadata import build_metadata
-from chorus_nb.metadata.dictionary import data_dictionary, data_package
+from chorus_nb.metadata.dictionary import STATED, data_dictionary, data_package
 from chorus_nb.registry import build_registry
 from chorus_nb.workspace import Workspace
+from tests.small_release import make_workspace
 
 READ = {"integer": int, "number": float, "string": str, "boolean": {"True": True, "False": False}.__getitem__}
 
@@ -27,13 +31,19 @@ def cells_as_long_as_before() -> Iterator[None]:
     csv.field_size_limit(longest)
 
 
-@pytest.fixture
-def package(small: Workspace) -> dict[str, Any]:
-    build_registry(small)
-    build_metadata(small)
-    described: dict[str, Any] = json.loads((small.metadata / "datapackage.json").read_text("utf-8"))
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    workspace = make_workspace(tmp_path_factory.mktemp("made"), licence="CC BY 4.0")
+    build_registry(workspace)
+    build_metadata(workspace)
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def package(made: Workspace) -> dict[str, Any]:
+    described: dict[str, Any] = json.loads((made.metadata / "datapackage.json").read_text("utf-8"))
     for resource in described["resources"]:
-        resource["rows"] = pd.read_csv(small.metadata / resource["path"], dtype=str, keep_default_na=False)
+        resource["rows"] = pd.read_csv(made.metadata / resource["path"], dtype=str, keep_default_na=False)
     return described
 
 
@@ -56,10 +66,30 @@ def test_types_and_keys_of_every_table_hold(package: dict[str, Any]) -> None:
 
 
 @pytest.mark.usefixtures("cells_as_long_as_before")
-def test_frictionless_finds_no_fault(small: Workspace, package: dict[str, Any]) -> None:
+def test_frictionless_finds_no_fault(made: Workspace) -> None:
     frictionless = pytest.importorskip("frictionless")
-    report = frictionless.Package(str(small.metadata / "datapackage.json")).validate()
+    report = frictionless.Package(str(made.metadata / "datapackage.json")).validate()
     assert report.valid, report.flatten(["resource", "fieldName", "message"])
+
+
+def test_croissant_names_every_parquet_file_with_its_digest_columns_and_types(made: Workspace) -> None:
+    said: dict[str, Any] = json.loads((made.metadata / "croissant.json").read_text("utf-8"))
+    assert said["conformsTo"] == "http://mlcommons.org/croissant/1.0"
+    assert (said["license"], said["citeAs"]) == ("CC BY 4.0", STATED)
+    files = {file["@id"]: file for file in said["distribution"]}
+    assert set(files) == {path.name for path in made.metadata.glob("*.parquet")}
+    for name, file in files.items():
+        assert file["sha256"] == hashlib.sha256((made.metadata / name).read_bytes()).hexdigest()
+    for records in said["recordSet"]:
+        rows = pq.read_table(made.metadata / f"{records['name']}.parquet")
+        columns = [field["source"]["extract"]["column"] for field in records["field"]]
+        assert columns == rows.column_names
+        kinds = {"sc:Text": pa.types.is_string, "sc:Integer": pa.types.is_integer, "sc:Float": pa.types.is_floating}
+        kinds["sc:Boolean"] = pa.types.is_boolean
+        assert all(kinds[field["dataType"]](rows.schema.field(field["name"]).type) for field in records["field"])
+        assert all(field["source"]["fileObject"]["@id"] in files for field in records["field"])
+        key = [part["@id"].partition("/")[2] for part in records["key"]]
+        assert not rows.select(key).to_pandas().duplicated().any()
 
 
 def test_licence_and_citation_are_those_of_the_parameters() -> None:

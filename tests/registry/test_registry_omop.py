@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -157,22 +158,24 @@ def test_mr_alone_needs_no_row(tmp_path: Path) -> None:
     assert built(make_workspace(tmp_path, (MR,))).empty
 
 
-@pytest.mark.parametrize("agreed", [False, True])
+@pytest.mark.parametrize(("agreed", "text"), [(False, "MR1"), (True, "MR1"), (True, 'MR 5" FOV')])
 def test_a_concept_of_a_linked_procedure_is_filled_where_none_stands_and_the_site_agrees(
-    small: Workspace, agreed: bool
+    small: Workspace, agreed: bool, text: str
 ) -> None:
+    """``text`` with a quote is no CSV as it stands: the table is written anew, and says the same."""
     workspace = Workspace(small.parameters.model_copy(update={"omop_concepts": agreed}))
     rows: list[dict[str, object]] = [{"modality": "MR", "loinc_code": "", "procedure_concept_id": 4013636}]
     workspace.write(tables.PROCEDURE_CONCEPTS, tables.frame(tables.PROCEDURE_CONCEPTS, rows))
     path = site(workspace) / "procedure_occurrence.csv"
-    lines = [line.split(",") for line in path.read_text().splitlines()]
+    lines = list(csv.reader(path.read_text().splitlines()))
     concept, modifier = lines[0].index("procedure_concept_id"), lines[0].index("modifier_concept_id")
-    mine = lines[1]
+    mine, source = lines[1], lines[0].index("procedure_source_value")
     other = ["424242", *mine[1:]]  # no image is linked to it
     mine[concept] = other[concept] = "0"
+    mine[source], other[source] = text, "MR2"
     path.write_text("\n".join(map(",".join, [lines[0], mine, other])) + "\n")
     built(workspace)
-    said = [line.split(",") for line in (workspace.omop_out / path.name).read_text().splitlines()]
+    said = list(csv.reader((workspace.omop_out / path.name).read_text().splitlines()))
     modality = str(modality_concepts()["MR"].omop_concept_id)
     assert [said[1][concept], said[1][modifier]] == (["4013636", modality] if agreed else ["0", mine[modifier]])
     assert said[2] == other

@@ -30,6 +30,8 @@ function render({ model, el }) {
   const waits = (cells) => !cells[at.reviewer] && ["contradicted", "unsaid"].includes(cells[at.confidence]);
   const key = (cells) => JSON.stringify([cells[at.attribute], cells[at.local]]);
 
+  const open = (name) => rows.filter((cells) => cells[at.field] === name && waits(cells)).length;
+
   function offer() {
     const named = content.values[field_.value].map((text) => make("option", { value: text, text }));
     value.replaceChildren(make("option", { value: "", text: "(leave unsaid)" }), ...named);
@@ -70,6 +72,8 @@ function render({ model, el }) {
         );
       }),
     );
+    if (!list.length) body.append(make("tr", {}, make("td", { colspan: "8", class: "quiet", text: "No such value here." })));
+    for (const option of field_.options) option.textContent = `${spoken(option.value)} (${counted(open(option.value))} waiting)`;
     const more = list.length > MOST_VALUES ? `, the first ${MOST_VALUES} shown` : "";
     count.textContent = `${counted(list.length)} values${more} · ${counted(chosen.size)} chosen`;
     write.disabled = chosen.size === 0;
@@ -92,6 +96,7 @@ function render({ model, el }) {
     draw();
   }
 
+  field_.value = Object.keys(content.values).find(open) ?? field_.value;
   offer();
   draw();
 }

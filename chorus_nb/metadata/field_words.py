@@ -22,6 +22,7 @@ _SPELLED = (
     (re.compile(r"\bW/(?!O)"), " WITH "),
     (re.compile(r"(?<![^\W_])\d\d(?=[A-Z]{3})"), " "),  # the number of a protocol: 02CAP
 )
+LONG_NUMBER = 5  # digits
 _TOKEN = re.compile(r"[^\W_]+")
 
 
@@ -119,6 +120,11 @@ def words_of(text: str) -> tuple[str, ...]:
     for pattern, spelled in _SPELLED:
         text = pattern.sub(spelled, text)
     return tuple(word.upper() for word in _TOKEN.findall(_CAMEL.sub(" ", text)))
+
+
+def is_long_number(word: str) -> bool:
+    """Whether a word may number somebody: five digits or more, with or without letters."""
+    return sum(map(str.isdigit, word)) >= LONG_NUMBER
 
 
 @lru_cache(100_000)

@@ -11,7 +11,16 @@ from typing import NamedTuple
 import pandas as pd
 
 from chorus_nb import standards
-from chorus_nb.metadata.field_words import FIELDS, code_of, goes_with, read_description, together, values, words_of
+from chorus_nb.metadata.field_words import (
+    FIELDS,
+    code_of,
+    goes_with,
+    is_long_number,
+    read_description,
+    together,
+    values,
+    words_of,
+)
 from chorus_nb.metadata.study_codes import loinc_of
 
 MAPPED_FIELDS = (*FIELDS, "loinc")
@@ -97,17 +106,19 @@ def _decisions(site: pd.DataFrame | None) -> dict[tuple[str, str, str], str]:
     if site is None:
         return {}
     cells = zip(site.field, site.attribute, site.local, site.value, strict=True)
-    return {(field, attribute, _key(local)): value for field, attribute, local, value in cells}
+    return {(field, attribute, decision_key(local)): value for field, attribute, local, value in cells}
 
 
-def _key(local: str) -> str:
-    return " ".join(words_of(local)) or local
+def decision_key(local: str) -> str:
+    """The words a decision about ``local`` is for: without long numbers, which say nothing of a field and may be an
+    identifier that the release does not have."""
+    return " ".join(word for word in words_of(local) if not is_long_number(word)) or local
 
 
 def _answer(field: str, row: dict[str, str], decided: dict[tuple[str, str, str], str]) -> FieldSaid:
     for name in _sources(field):
-        if (local := row.get(name, "").strip()) and (field, name, _key(local)) in decided:
-            value = decided[field, name, _key(local)]
+        if (local := row.get(name, "").strip()) and (field, name, decision_key(local)) in decided:
+            value = decided[field, name, decision_key(local)]
             return FieldSaid(_as_site_says(field, value), f"site: {name}", HIGH, local)
     said = [one for one in _all_said(field, row) if one.value]
     if not said:

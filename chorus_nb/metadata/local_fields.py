@@ -1,7 +1,7 @@
 """What this site's headers say in its own words, and the CHoRUS field each becomes: proposed, and decided by a person.
 
 A value is decided once, for every release: ``decisions/local_fields.csv``. Texts stand here without the words that no
-list knows, which is how they are released: the decision is found again in the released header (notebook 05).
+list knows and without long numbers, much as they are released: the decision is found again in the released header (05).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from chorus_nb import standards, tables
 from chorus_nb.decisions import Cells, DecisionLog
 from chorus_nb.errors import InputError
 from chorus_nb.identity.site_words import site_vocabulary
-from chorus_nb.metadata.field_words import FIELDS, values, words_of
-from chorus_nb.metadata.fields import CONTRADICTED, DESCRIBED_IN, OF_STUDY, map_fields
+from chorus_nb.metadata.field_words import FIELDS, is_long_number, values
+from chorus_nb.metadata.fields import CONTRADICTED, DESCRIBED_IN, OF_STUDY, decision_key, map_fields
 from chorus_nb.workspace import Workspace
 
 ASKED_OF = {  # by field, the modalities of which a header should say it; () = all
@@ -103,7 +103,7 @@ def _headers(workspace: Workspace) -> pd.DataFrame:
     def cut(text: str) -> str:
         for token in sorted(vocabulary.unknown(text), key=lambda token: -token.start):
             text = f"{text[: token.start]} {text[token.end :]}"
-        return " ".join(text.split())
+        return " ".join(word for word in text.split() if not is_long_number(word)).strip(" -_,;:")
 
     for name in DESCRIBED_IN:
         said[name] = said[name].fillna("").map({text: cut(text) for text in said[name].dropna().unique()}).fillna("")
@@ -139,7 +139,7 @@ def _check(row: Cells) -> None:
 
 
 def _item(row: Mapping[str, str]) -> str:
-    return "|".join((row["field"], row["attribute"], " ".join(words_of(row["local"])) or row["local"]))
+    return "|".join((row["field"], row["attribute"], decision_key(row["local"])))
 
 
 FIELD_LOG = DecisionLog(tables.LOCAL_FIELDS, frozenset(("map",)), _check, _item)

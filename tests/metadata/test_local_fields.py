@@ -18,7 +18,7 @@ from tests.small_release import TWO_PATIENTS, make_workspace
 
 # series, files, Modality, SeriesDescription, BodyPartExamined
 SERIES = [
-    ("1", 3, "CT", "PROTOCOL 7 Threlkeld", ""),
+    ("1", 3, "CT", "PROTOCOL 7 Threlkeld - E71361795", ""),
     ("2", 1, "CT", "PROTOCOL 7", ""),
     ("3", 9, "MR", "SAG T1 KNEE", "CHEST"),
     ("4", 1, "MR", "SAG T1 KNEE", ""),
@@ -54,7 +54,8 @@ def test_what_contradicts_or_is_unsaid_waits_without_the_words_that_go(scanned: 
     ]
     assert waiting(scanned, "sequence_type") == []  # both series of MR say it
     assert [local for local, *_ in waiting(scanned, "contrast")] == ["PROTOCOL 7"]  # of CT it is asked
-    assert "Threlkeld" not in scanned.path(tables.LOCAL_FIELD_VALUES).read_text("utf-8")
+    written = scanned.path(tables.LOCAL_FIELD_VALUES).read_text("utf-8")
+    assert "Threlkeld" not in written and "E71361795" not in written
 
 
 def test_what_a_person_decided_waits_no_more_and_may_be_taken_back(scanned: Workspace) -> None:
@@ -83,10 +84,12 @@ def test_a_decision_is_about_a_field_and_one_of_its_values(
     assert decided_fields(scanned).empty
 
 
-def test_05_delivers_what_was_decided(tmp_path: Path) -> None:
+@pytest.mark.parametrize("local", ["PROTOCOL 7", "PROTOCOL 7 - E71361795"])
+def test_05_delivers_what_was_decided(tmp_path: Path, local: str) -> None:
+    """Also of a text with a number that the release does not have."""
     ct = replace(TWO_PATIENTS[0], attributes=(("SeriesDescription", "Protocol 7"), ("BodyPartExamined", "")))
     workspace = make_workspace(tmp_path, (ct,))
-    decide_fields(workspace, [UNNAMED], "KNEE", "", "ada")
+    decide_fields(workspace, [{**UNNAMED, "local": local}], "KNEE", "", "ada")
     _, series = build_metadata(workspace)
     said = series[["mapped_body_part", "mapped_body_part_source", "mapped_body_part_confidence"]]
     assert said.values.tolist() == [["KNEE", "site: SeriesDescription", "high"]]

@@ -46,7 +46,7 @@ def interval(right: int, said: int) -> tuple[float, float]:
 
 def against_codes() -> pd.DataFrame:
     """Of the labelled studies, and of MIDRC's table read without it: codes said, and true, with the 95 % interval."""
-    every = {name: coded(name) for name in ("studies_150", "studies_229")}
+    every = {name: coded(name) for name in ("studies_150", "studies_229", "studies_169")}
     every["midrc"] = against_midrc()
     rows = []
     for name, studies in every.items():

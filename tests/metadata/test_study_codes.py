@@ -110,7 +110,7 @@ def test_the_header_says_the_body_part_where_the_description_names_none(
     assert code_of(modality, text, part) == code
 
 
-@pytest.mark.parametrize(("sample", "found"), [("studies_150", 0.7), ("studies_229", 0.6)])
+@pytest.mark.parametrize(("sample", "found"), [("studies_150", 0.7), ("studies_229", 0.6), ("studies_169", 0.7)])
 def test_a_code_is_one_that_a_person_gave(sample: str, found: float) -> None:
     said = coded(sample)
     codes = said[said.code != ""]

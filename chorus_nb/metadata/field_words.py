@@ -22,7 +22,7 @@ _SPELLED = (
     (re.compile(r"\bW/(?!O)"), " WITH "),
     (re.compile(r"(?<![^\W_])\d\d(?=[A-Z]{3})"), " "),  # the number of a protocol: 02CAP
 )
-LONG_NUMBER = 5  # digits
+_LONG_NUMBER = 5  # digits
 _TOKEN = re.compile(r"[^\W_]+")
 
 
@@ -124,7 +124,7 @@ def words_of(text: str) -> tuple[str, ...]:
 
 def is_long_number(word: str) -> bool:
     """Whether a word may number somebody: five digits or more, with or without letters."""
-    return sum(map(str.isdigit, word)) >= LONG_NUMBER
+    return sum(map(str.isdigit, word)) >= _LONG_NUMBER
 
 
 @lru_cache(100_000)

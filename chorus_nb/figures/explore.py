@@ -150,8 +150,10 @@ def timeline(months: pd.DataFrame) -> Figure:
     columns = [name for name in (*order, "others") if name in table.columns]
     bottom = np.zeros(len(table))
     for name, colour in zip(columns, style.COLOURS, strict=False):
-        axes.bar(range(len(table)), table[name], bottom=bottom, color=colour, label=style.safe(name), width=0.9)
-        bottom += table[name].to_numpy()
+        count = table[name].to_numpy()
+        there = np.flatnonzero(count)  # a bar of nothing would be drawn, too
+        axes.bar(there, count[there], bottom=bottom[there], color=colour, label=style.safe(name), width=0.9)
+        bottom += count
     ticks = range(0, len(steps), max(1, len(steps) // 7))
     axes.set_xticks(list(ticks), [steps[tick] for tick in ticks])
     axes.set_xlabel("year" if whole else "month")

@@ -81,9 +81,12 @@ def prepare(parameters: Parameters) -> None:
 
 
 @contextlib.contextmanager
-def executor(parameters: Parameters) -> Iterator[Executor]:
-    """A ``concurrent.futures.Executor``: this process, local processes, or the Dask cluster at ``scheduler``."""
-    if parameters.worker_count == 1 and not parameters.scheduler:
+def executor(parameters: Parameters, pieces: int = 2) -> Iterator[Executor]:
+    """A ``concurrent.futures.Executor``: this process, local processes, or the Dask cluster at ``scheduler``.
+
+    ``pieces`` of work that there are: for one alone no worker starts.
+    """
+    if (parameters.worker_count == 1 or pieces < 2) and not parameters.scheduler:
         yield Here()
     else:
         with workers(parameters) as pool:
@@ -190,7 +193,7 @@ def each(
     ``doing``: what is told to ``progress``, free of header values. ``door``: :func:`executor`, :func:`threads`, or one
     that is :func:`kept_open`.
     """
-    with door(parameters) as pool:
+    with executor(parameters, len(items)) if door is executor else door(parameters) as pool:
         for done, (item, result) in enumerate(map_unordered(pool, function, items), 1):
             if isinstance(result, BaseException):
                 raise result

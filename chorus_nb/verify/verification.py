@@ -147,7 +147,7 @@ class _Examined:
             else:
                 todo.append(one)
         todo = self._recall(release, examine, todo, findings)
-        with processes.executor(workspace.parameters) as pool:
+        with processes.executor(workspace.parameters, len(todo)) as pool:
             for done, (one, answer) in enumerate(processes.map_unordered(pool, examine, todo), 1):
                 if isinstance(answer, BaseException):
                     detail = f"this series could not be examined: it {fault_of(answer)}"

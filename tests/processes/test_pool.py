@@ -47,6 +47,14 @@ def singles(batch: Batch) -> Iterator[Batch]:
     return ((number,) for number in batch)
 
 
+def test_for_one_piece_alone_no_worker_starts() -> None:
+    assert dict(processes.each(Parameters(workers=2), process_id, [1])) == {1: os.getpid()}
+    with processes.executor(Parameters(workers=2), 1) as pool:
+        assert isinstance(pool, pool_module.Here)
+    with processes.executor(Parameters(workers=2), 2) as pool:
+        assert not isinstance(pool, pool_module.Here)
+
+
 @pytest.mark.parametrize(("door", "workers"), [("executor", 1), ("executor", 2), ("threads", 2)])
 def test_everything_is_done_once(door: str, workers: int) -> None:
     with getattr(processes, door)(Parameters(workers=workers)) as pool:

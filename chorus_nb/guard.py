@@ -25,14 +25,16 @@ FAULTS_TOLD = (
 def quiet() -> Iterator[None]:
     """Keep pydicom's warnings and log, which quote values, off the screen and out of the reports."""
     logger = logging.getLogger("pydicom")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
+    level, silent = logger.level, logging.CRITICAL + 1
+    if level != silent:  # within another of these it is: to set a level costs, and this is done for every file
+        logger.setLevel(silent)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        if level != silent:
+            logger.setLevel(level)
 
 
 @contextlib.contextmanager

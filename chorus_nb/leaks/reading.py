@@ -104,7 +104,8 @@ def _leaves(dataset: Dataset, path: str = "", encodings: list[str] | None = None
             encodings = convert_encodings(dataset.get("SpecificCharacterSet") or "")
         except Exception:  # an unknown character set: the bytes are searched all the same
             encodings = None
-    for key in sorted(dataset.keys()):
+    creators: dict[int, str] = {}  # by block, asked for once
+    for key in sorted(dataset.keys(), key=int):  # their own comparison is slow
         tag = int(key)
         raw: RawDataElement | DataElement = dataset.get_item(key)
         vr = raw.VR or ""
@@ -118,8 +119,13 @@ def _leaves(dataset: Dataset, path: str = "", encodings: list[str] | None = None
                 continue
         if tag in PIXEL_ELEMENTS:
             continue
-        value = _bytes(raw)
-        creator = _creator(dataset, tag) if tag & 0x10000 else ""
+        value = raw.value if type(raw.value) is bytes else _bytes(raw)
+        creator = ""
+        if tag & 0x10000:
+            block = tag >> 8
+            if block not in creators:
+                creators[block] = _creator(dataset, tag)
+            creator = creators[block]
         yield Leaf(path, tag, vr, creator, value, "" if vr in BINARY else _text(value, encodings))
 
 

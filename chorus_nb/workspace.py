@@ -78,14 +78,15 @@ class Workspace:
 
         ``compact``: as in :func:`chorus_nb.tables.read`.
         """
-        return tables.read(table, self._made(table), columns, compact=compact)
+        return tables.read(table, self.made(table), columns, compact=compact)
 
     def opened(self, table: tables.Table) -> Path:
         """Where ``table`` (Parquet) is kept, for a query; the errors of :meth:`read`, but no row is read."""
-        tables.probe(table, self._made(table))
+        tables.probe(table, self.made(table))
         return self.path(table)
 
-    def _made(self, table: tables.Table) -> Path:
+    def made(self, table: tables.Table) -> Path:
+        """Where ``table`` is kept; :class:`NotReady` names the notebook that makes it."""
         if not self.has(table):
             raise NotReady(f"{table.name} is not there yet: run notebook {table.made_by} first")
         return self.path(table)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 from pydicom.datadict import dictionary_VR
 
@@ -17,7 +15,7 @@ from chorus_nb import tables
 from chorus_nb.errors import SchemaError
 from chorus_nb.metadata.croissant import write_croissant
 from chorus_nb.metadata.dictionary import write_dictionary
-from chorus_nb.metadata.headers import in_bounded_memory, update_headers
+from chorus_nb.metadata.headers import in_bounded_memory, in_parts, update_headers
 from chorus_nb.metadata.local_fields import decided_fields
 from chorus_nb.metadata.mapped import DELIVERED_FIELDS, MAPPED_FROM, map_headers
 from chorus_nb.processes import Progress
@@ -82,7 +80,7 @@ def _write_both(workspace: Workspace, table: tables.Table, connection: duckdb.Du
     ):
         with csv.open("wb") as text, pq.ParquetWriter(parquet, table.schema, compression="zstd") as columns:
             text.write(tables.csv_head(table))
-            for found in _parts(connection.sql(sql).to_arrow_reader(ROWS_IN_MEMORY)):
+            for found in in_parts(connection.sql(sql), ROWS_IN_MEMORY):
                 rows = tables.fitted(table, found)
                 text.write(tables.as_lines(rows))
                 columns.write_table(rows)
@@ -90,17 +88,6 @@ def _write_both(workspace: Workspace, table: tables.Table, connection: duckdb.Du
         written = connection.read_parquet(glob.escape(str(parquet)))
         if written.aggregate(f"count(*) > count(DISTINCT ({key}))").fetchall() == [(True,)]:
             raise SchemaError(f"{table.name}: {key} is not unique")
-
-
-def _parts(reader: pa.RecordBatchReader) -> Iterator[pa.Table]:
-    """What ``reader`` reads, ``ROWS_IN_MEMORY`` at a time however it comes: row groups are the same in every run."""
-    held = reader.schema.empty_table()
-    for batch in reader:
-        held = pa.concat_tables([held, pa.Table.from_batches([batch])])
-        while held.num_rows > ROWS_IN_MEMORY:
-            yield held.slice(0, ROWS_IN_MEMORY)
-            held = held.slice(ROWS_IN_MEMORY)
-    yield held
 
 
 def _study_sql() -> str:

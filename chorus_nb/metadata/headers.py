@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pydicom
 from pydicom.dataset import Dataset
@@ -45,6 +46,18 @@ def in_bounded_memory() -> Iterator[duckdb.DuckDBPyConnection]:
     """DuckDB over tables as long as the release: in bounded memory, what needs more goes to the run's scratch."""
     with scratch() as folder, duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": folder}) as connection:
         yield connection
+
+
+def in_parts(answer: duckdb.DuckDBPyRelation, most: int) -> Iterator[pa.Table]:
+    """The rows of ``answer``, ``most`` at a time, however they come: what is made of them is the same in every run."""
+    reader = answer.to_arrow_reader(most)
+    held = reader.schema.empty_table()
+    for batch in reader:
+        held = pa.concat_tables([held, pa.Table.from_batches([batch])])
+        while held.num_rows > most:
+            yield held.slice(0, most)
+            held = held.slice(most)
+    yield held
 
 
 def update_headers(workspace: Workspace, progress: Progress | None = None) -> Path:

@@ -9,7 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
+import pyarrow as pa
 from sqlalchemy import (
     Column,
     Connection,
@@ -29,7 +31,9 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.schema import CreateTable
 
 from chorus_nb.errors import InputError
+from chorus_nb.metadata.headers import in_parts
 from chorus_nb.omop.databases import engine
+from chorus_nb.registry.asking import add_rows
 from chorus_nb.workspace import Workspace, replacing
 
 ROWS_AT_ONCE = 20_000  # rows compared, deleted and inserted at a time: memory stays flat
@@ -68,39 +72,44 @@ def registry_database(workspace: Workspace) -> Iterator[Engine]:
         yield opened
 
 
-def store(opened: Engine, rows: pd.DataFrame, own: Collection[str], *, visit_required: bool) -> None:
-    """Make the table hold exactly ``rows``, in one transaction; rows that are right already are left alone.
+def store(opened: Engine, asked: duckdb.DuckDBPyConnection, *, visit_required: bool) -> None:
+    """Make the table hold exactly the rows that ``asked`` knows as ``registered``, in one transaction; rows that are
+    right already are left alone.
 
-    ``own``: the file ids that this workspace ever numbered. :class:`InputError`, and nothing is written, where a row
-    is of another file: another site or workspace shares the database, and the numbers of both begin with 1.
+    :class:`InputError`, and nothing is written, where a row is of a file that is not among ``known``: another site or
+    workspace shares the database, and the numbers of both begin with 1.
     What central wrote into ``trg_file`` stays with its file.
     """
     table = registry_table(visit_required=visit_required)
     _check_shape(opened, table)
     with opened.begin() as connection:
         table.create(connection, checkfirst=True)
-        filled = _refuse_strangers(connection, table, own)
-        rows = rows.assign(trg_file=rows["file_id"].map(filled))
-        connection.execute(delete(table).where(table.c.image_registry_id > len(rows)))
-        for start in range(0, len(rows), ROWS_AT_ONCE):
-            _store_chunk(connection, table, rows.iloc[start : start + ROWS_AT_ONCE])
+        _refuse_strangers(connection, table, asked)
+        ((count,),) = asked.sql("SELECT count(*) FROM registered").fetchall()
+        connection.execute(delete(table).where(table.c.image_registry_id > count))
+        rows = asked.sql("""
+            SELECT registered.* REPLACE (standing.trg_file AS trg_file)
+            FROM registered LEFT JOIN standing USING (file_id) ORDER BY image_registry_id""")
+        for part in in_parts(rows, ROWS_AT_ONCE) if count else ():
+            _store_chunk(connection, table, part)
 
 
-def _refuse_strangers(connection: Connection, table: Table, own: Collection[str]) -> dict[str, str]:
-    """What stands in ``trg_file``, by file id; no row may be of a file that is not among ``own``."""
-    filled, strangers = dict[str, str](), 0
-    asked = select(table.c.file_id, table.c.trg_file).execution_options(yield_per=ROWS_AT_ONCE)
-    for file, target in connection.execute(asked):
-        strangers += file not in own
-        if target:
-            filled[file] = target
+def _refuse_strangers(connection: Connection, table: Table, asked: duckdb.DuckDBPyConnection) -> None:
+    """Makes ``standing``, what stands in ``trg_file`` by file id; no row may be of a file that was never numbered."""
+    asked.execute("CREATE TABLE standing (file_id VARCHAR, trg_file VARCHAR)")
+    wanted = select(table.c.file_id, table.c.trg_file).execution_options(yield_per=ROWS_AT_ONCE)
+    for part in connection.execute(wanted).partitions():
+        files, targets = zip(*part, strict=True)
+        add_rows(asked, "standing", pa.table({"file_id": files, "trg_file": pa.array(targets, pa.string())}))
+    numbered = "(SELECT file_id FROM known UNION ALL SELECT file_id FROM numbered) AS ever"
+    ((strangers,),) = asked.sql(f"SELECT count(*) FROM standing ANTI JOIN {numbered} USING (file_id)").fetchall()
     if strangers:
         raise InputError(
             f"registry_url: the table image_registry there holds {strangers:,} files that this workspace never"
             " registered; nothing was written. Give each site and workspace a database or schema of its own, or drop"
             " the table if nobody needs it"
         )
-    return filled
+    asked.execute("DELETE FROM standing WHERE coalesce(trg_file, '') = ''")
 
 
 def export(opened: Engine, path: Path) -> None:
@@ -141,12 +150,11 @@ def _check_shape(opened: Engine, table: Table) -> None:
             raise InputError("registry_url: a table image_registry with other columns is there already; move it away")
 
 
-def _store_chunk(connection: Connection, table: Table, part: pd.DataFrame) -> None:
+def _store_chunk(connection: Connection, table: Table, part: pa.Table) -> None:
     """``part`` holds consecutive numbers, so the rows to compare with lie between its first and its last."""
-    first, last = int(part["image_registry_id"].iloc[0]), int(part["image_registry_id"].iloc[-1])
     wanted = {row[0]: row for row in _row_values(part)}
     key = table.c.image_registry_id
-    present = {row[0]: tuple(row) for row in connection.execute(select(table).where(key.between(first, last)))}
+    present = {row[0]: tuple(row) for row in connection.execute(select(table).where(key.between(*_ends(wanted))))}
     changed = [number for number, row in wanted.items() if present.get(number) != row]
     stale = [number for number in changed if number in present]
     for start in range(0, len(stale), DELETE):
@@ -156,8 +164,12 @@ def _store_chunk(connection: Connection, table: Table, part: pd.DataFrame) -> No
         connection.execute(insert(table), [dict(zip(names, wanted[number], strict=True)) for number in changed])
 
 
-def _row_values(part: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
+def _ends(numbers: Collection[int]) -> tuple[int, int]:
+    return min(numbers), max(numbers)
+
+
+def _row_values(part: pa.Table) -> Iterator[tuple[Any, ...]]:
     """The rows as the database takes them: None for null."""
-    columns = {name: part[name].astype(object).where(part[name].notna(), None).tolist() for name in part.columns}
+    columns = {name: part[name].to_pylist() for name in part.column_names}
     columns["datetime"] = [datetime.fromisoformat(moment) for moment in columns["datetime"]]
     return zip(*columns.values(), strict=True)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import glob
-
+import duckdb
 import pandas as pd
 
 from chorus_nb import layout, tables
 from chorus_nb.errors import WorkbenchError
-from chorus_nb.metadata.headers import in_bounded_memory, update_headers
+from chorus_nb.metadata.headers import update_headers
 from chorus_nb.omop import read_omop
 from chorus_nb.processes import Progress
 from chorus_nb.registry import database
+from chorus_nb.registry.asking import asking
 from chorus_nb.registry.identifiers import mint_procedures, number_files
 from chorus_nb.workspace import Workspace, write_if_changed
 
@@ -23,11 +23,11 @@ def build_registry(workspace: Workspace, progress: Progress | None = None) -> pd
     ``CREATE TABLE`` for each kind of database.
     """
     update_headers(workspace, progress)
-    registry = _registry_rows(workspace)
     visit_required = workspace.parameters.visit_policy == "hold"
-    with database.registry_database(workspace) as opened:
-        own = set(workspace.read(tables.REGISTRY_IDS, ["file_id"])["file_id"])
-        database.store(opened, registry, own, visit_required=visit_required)
+    asked = tables.OUTCOMES, tables.WORKLIST, tables.CATALOG, tables.RELEASED_HEADERS
+    with asking(workspace, *asked) as connection, database.registry_database(workspace) as opened:
+        register_files(workspace, connection)
+        database.store(opened, connection, visit_required=visit_required)
         for folder in (workspace.metadata, workspace.release):
             database.export(opened, folder / workspace.path(tables.IMAGE_REGISTRY).name)
     for name in layout.DIALECTS.split("|"):
@@ -50,24 +50,25 @@ _LINKED = """
     FROM linked ORDER BY target_path"""
 # whole days on the wall clock: the time of day stays, also across a change of daylight saving time (DS-03, DS-13)
 
+_PRESENT = f"""
+    CREATE TABLE linked AS SELECT linked.*, left(sha256(SOPInstanceUID), 16) AS file_id
+        FROM ({_LINKED}) AS linked LEFT JOIN released_headers USING (target_path);
+    CREATE VIEW present AS SELECT file_id, target_path AS place FROM linked"""
 
-_REGISTERED = f"""
-    SELECT linked.*, left(sha256(SOPInstanceUID), 16) AS file_id
-    FROM ({_LINKED}) AS linked LEFT JOIN released_headers USING (target_path) ORDER BY target_path"""
+_REGISTERED = """
+    CREATE TABLE registered AS
+        SELECT image_registry_id, file_id, coalesce(procedure_occurrence_id::BIGINT, proc_id::BIGINT) AS proc_id,
+               person_id::BIGINT AS person_id, image_occurrence_id::BIGINT AS group_id,
+               visit_occurrence_id::BIGINT AS visit_id, strftime(moment, '%Y-%m-%d %H:%M:%S') AS datetime,
+               target_path AS src_file, NULL::VARCHAR AS trg_file
+        FROM linked JOIN numbered USING (file_id) LEFT JOIN minted USING (image_occurrence_id)"""
 
 
 def released_links(workspace: Workspace) -> pd.DataFrame:
     """A row per released file with what ties it to the record: person, accession, visit, procedure, shifted moment."""
-    return _joined(workspace, _LINKED, tables.OUTCOMES, tables.WORKLIST, tables.CATALOG)
-
-
-def _joined(workspace: Workspace, question: str, *asked: tables.Table) -> pd.DataFrame:
-    """The answer from tables that are as long as the release; nothing else of them is held in memory."""
-    with in_bounded_memory() as connection:
+    with asking(workspace, tables.OUTCOMES, tables.WORKLIST, tables.CATALOG) as connection:
         connection.register("accession", _by_accession(workspace.read(tables.LINKAGE)))
-        for table in asked:
-            connection.read_parquet(glob.escape(str(workspace.opened(table)))).create_view(table.name)
-        return tables.to_compact(connection.sql(question).to_arrow_table())
+        return tables.to_compact(connection.sql(_LINKED).to_arrow_table())
 
 
 def _by_accession(linkage: pd.DataFrame) -> pd.DataFrame:
@@ -78,34 +79,21 @@ def _by_accession(linkage: pd.DataFrame) -> pd.DataFrame:
     return mapped.groupby("image_occurrence_id", as_index=False)[columns].first()
 
 
-def _registry_rows(workspace: Workspace) -> pd.DataFrame:
-    asked = tables.OUTCOMES, tables.WORKLIST, tables.CATALOG, tables.RELEASED_HEADERS
-    linked = _joined(workspace, _REGISTERED, *asked)
-    undated = int(linked["moment"].isna().sum())
+def register_files(workspace: Workspace, connection: duckdb.DuckDBPyConnection) -> None:
+    """Makes ``registered``, the rows of the registry, and ``known``, the files that this workspace ever numbered."""
+    connection.register("accession", _by_accession(workspace.read(tables.LINKAGE)))
+    connection.execute(_PRESENT)
+    undated = connection.sql("SELECT count(*) FROM linked WHERE moment IS NULL").fetchall()[0][0]
     if undated:
         raise WorkbenchError(f"{undated} released files have no date at all; the registry requires one (SOP section 2)")
-    linked["proc_id"] = _procedure_of_accession(workspace, linked)
-    numbers = number_files(workspace, linked["file_id"])
-    registry = pd.DataFrame(
-        {
-            "image_registry_id": linked["file_id"].map(numbers).astype("Int64"),
-            "file_id": linked["file_id"],
-            "proc_id": linked["proc_id"].astype("Int64"),
-            "person_id": linked["person_id"],
-            "group_id": linked["image_occurrence_id"],
-            "visit_id": linked["visit_occurrence_id"],
-            "datetime": linked["moment"].dt.strftime("%Y-%m-%d %H:%M:%S"),
-            "src_file": linked["target_path"],
-            "trg_file": "",
-        }
-    )
-    return registry.sort_values("image_registry_id", ignore_index=True)
+    connection.register("minted", _minted(workspace, connection))
+    number_files(workspace, connection)
+    connection.execute(_REGISTERED)
 
 
-def _procedure_of_accession(workspace: Workspace, linked: pd.DataFrame) -> pd.Series:
-    """The procedure of the EHR where the accession is linked to one (SOP step 7), otherwise a minted id."""
-    unlinked = linked.loc[linked["procedure_occurrence_id"].isna(), "image_occurrence_id"]
-    minted = mint_procedures(
-        workspace, unlinked.unique(), set(read_omop(workspace, "procedure_occurrence")["procedure_occurrence_id"])
-    )
-    return linked["procedure_occurrence_id"].fillna(linked["image_occurrence_id"].map(minted))
+def _minted(workspace: Workspace, connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """A procedure id of our own for each accession that the EHR links to none (SOP step 7)."""
+    unlinked = connection.sql("SELECT DISTINCT image_occurrence_id FROM linked WHERE procedure_occurrence_id IS NULL")
+    taken = set(read_omop(workspace, "procedure_occurrence")["procedure_occurrence_id"])
+    made = mint_procedures(workspace, [accession for (accession,) in unlinked.fetchall()], taken)
+    return made.rename("proc_id").rename_axis("image_occurrence_id").reset_index().astype("Int64")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from chorus_nb import tables
-from chorus_nb.layout import InstancePath
 from chorus_nb.omop import moments, read_omop
+from chorus_nb.registry.asking import asking
 from chorus_nb.workspace import Workspace
 
 
@@ -16,11 +16,10 @@ def link_summary(workspace: Workspace) -> pd.DataFrame:
     A procedure is minted for an accession of which something is released and the record holds none.
     """
     linkage = workspace.read(tables.LINKAGE)
-    outcomes = workspace.read(tables.OUTCOMES, ["status", "target_path"])
-    released = InstancePath.columns(outcomes.loc[outcomes["status"] == "released", "target_path"])[
-        "image_occurrence_id"
-    ]
-    leaves = linkage["image_occurrence_id"].astype("string").isin(released.astype("string"))
+    with asking(workspace, tables.OUTCOMES) as connection:
+        left = "SELECT DISTINCT split_part(target_path, '/', 4) FROM outcomes WHERE status = 'released'"
+        released = [accession for (accession,) in connection.sql(left).fetchall()]
+    leaves = linkage["image_occurrence_id"].astype("string").isin(released)
     without = leaves.map({True: "minted", False: "none: nothing of it is released"})
     linkage["procedure"] = linkage["procedure_link"].where(linkage["procedure_link"] != "", without)
     counts = linkage.groupby(["visit_link", "procedure"]).agg(accessions=("files", "size"), files=("files", "sum"))
@@ -29,21 +28,20 @@ def link_summary(workspace: Workspace) -> pd.DataFrame:
 
 def held_back(workspace: Workspace) -> pd.DataFrame:
     """Files that are not in the release, by status and reason."""
-    outcomes = workspace.read(tables.OUTCOMES)
+    outcomes = workspace.read(tables.OUTCOMES, ["status", "reason"])
     kept = outcomes[outcomes["status"] != "released"]
     return kept.groupby(["status", "reason"]).size().rename("files").reset_index()
 
 
 def visit_timing(workspace: Workspace) -> pd.DataFrame:
     """A row per accession with a visit: modality, ``files``, ``hours`` from admission to its first image, ``day``."""
-    registry = workspace.read(tables.IMAGE_REGISTRY).dropna(subset=["visit_id"])
-    registry["modality"] = InstancePath.columns(registry["src_file"])["modality"]
-    registry["taken"] = pd.to_datetime(registry["datetime"])
+    with asking(workspace, tables.IMAGE_REGISTRY) as connection:
+        made = connection.sql("""
+            SELECT group_id, split_part(src_file, '/', 3) AS modality, visit_id, min(datetime::TIMESTAMP) AS taken,
+                   count(*) AS files
+            FROM image_registry WHERE visit_id IS NOT NULL GROUP BY ALL ORDER BY ALL""").df()
     visits = read_omop(workspace, "visit_occurrence")
     visits["admitted"] = moments(visits["visit_start_date"], visits["visit_start_datetime"])
-    made = registry.groupby(["group_id", "modality", "visit_id"], as_index=False).agg(
-        taken=("taken", "min"), files=("file_id", "size")
-    )
     made = made.merge(visits[["visit_occurrence_id", "admitted"]], left_on="visit_id", right_on="visit_occurrence_id")
     made["hours"] = (made["taken"] - made["admitted"]).dt.total_seconds() / 3600
     made["day"] = (made["taken"].dt.normalize() - made["admitted"].dt.normalize()).dt.days + 1

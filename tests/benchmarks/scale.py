@@ -19,11 +19,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from chorus_nb import deid, explore, layout, metadata, seal, tables
+from chorus_nb import deid, explore, layout, metadata, registry, seal, tables
 from chorus_nb.explore import summary
 from chorus_nb.metadata import headers
 from chorus_nb.parameters import Parameters
 from chorus_nb.registry import database, image_registry
+from chorus_nb.registry.asking import asking
 from chorus_nb.release import manifest
 from chorus_nb.workspace import Workspace
 
@@ -130,10 +131,21 @@ def sealed(workspace: Workspace, count: int) -> None:
 
 def registered(workspace: Workspace) -> None:
     """Rows of the registry, its database and its CSV."""
-    rows = image_registry._registry_rows(workspace)
-    with database.registry_database(workspace) as opened:
-        database.store(opened, rows, set(rows["file_id"]), visit_required=False)
+    asked = tables.OUTCOMES, tables.WORKLIST, tables.CATALOG, tables.RELEASED_HEADERS
+    with asking(workspace, *asked) as connection, database.registry_database(workspace) as opened:
+        image_registry.register_files(workspace, connection)
+        database.store(opened, connection, visit_required=False)
         database.export(opened, workspace.metadata / "image_registry.csv")
+
+
+def checked(workspace: Workspace) -> None:
+    """The checks of 05 and what it shows, over files that are not there."""
+    paths = workspace.read(tables.OUTCOMES, ["target_path"])["target_path"].tolist()
+    with patch.object(layout, "files_below", lambda _: paths):
+        registry.check_registry(workspace)
+    registry.link_summary(workspace)
+    registry.held_back(workspace)
+    registry.visit_timing(workspace)
 
 
 STEPS: dict[str, Callable[[Workspace, int], object]] = {
@@ -142,6 +154,7 @@ STEPS: dict[str, Callable[[Workspace, int], object]] = {
     "01 figures": lambda workspace, _: [summary.counts(workspace, "Modality"), summary.months(workspace)],
     "03 worklist": lambda workspace, _: deid.make_worklist(workspace),
     "05 registry": lambda workspace, _: registered(workspace),
+    "05 checks": lambda workspace, _: checked(workspace),
     "05 metadata": lambda workspace, _: metadata.build_metadata(workspace),
     "06 seal and manifest": sealed,
 }

@@ -13,7 +13,9 @@ from chorus_nb.identity.words import PIECE
 _NUMBER = re.compile(r"\d+(?:\.\d+)*")
 _BEFORE = re.compile(rf"(?<![^\W\d_]){TECHNIQUE}\Z|\d\s?[xX*×]\s?\Z", re.IGNORECASE)
 _AFTER = re.compile(rf"\s?{UNIT}|\s?[xX*×]\s?\d", re.IGNORECASE)
-_GROUPS = re.compile(r"(?<![^\W_])(?<!\d[.,-])(?:\d+(?:-\d+)+|\d{2,4}(?: \d{3,4}){2,})(?![^\W_]|[.,-]\d)")
+_GROUPS = re.compile(
+    r"(?<![^\W_])(?<!\d[.,-])(?:\d+(?:-\d+)+|\d{2,4}(?: \d{3,4}){2,}|\d\d(?: \d\d){2,}|\d{4} \d{3})(?![^\W_]|[.,-]\d)"
+)
 _OF_A_DATE = re.compile(r"[\s./_,-]{0,2}(?:(?:de|del|of)\s)?\Z", re.IGNORECASE)  # between the parts of a date
 _MONTH = re.compile(MONTH, re.IGNORECASE)
 MATRIX = frozenset((1024, 2048, 4096))
@@ -23,7 +25,10 @@ def odd_numbers(text: str) -> Iterator[tuple[int, int]]:
     """Start and end of each number whose form is none of technique's."""
     for found in _GROUPS.finditer(text):
         beside = _BEFORE.search(text, max(0, found.start() - 12), found.start()) or _AFTER.match(text, found.end())
-        if not beside and not _are_technique(re.split("[- ]", found.group())):
+        parted = re.split("[- ]", found.group())
+        loose = " " in found.group() and (len(parted[-1]) < 3 or len(parted) == 2)  # 512 384, 40 60 80
+        grouped = not loose or all(int(part) % 5 and int(part) % 16 for part in parted)
+        if not beside and grouped and not _are_technique(parted):
             yield found.span()
     for found in _NUMBER.finditer(text):
         if not _is_technique(found.group(), text, found.start(), found.end()):

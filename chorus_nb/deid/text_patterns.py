@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from chorus_nb.deid.text_dates import DAY, DAY_SHAPES, MONTH
+from chorus_nb.deid.text_dates import DAY, DAY_SHAPES, MONTH, YEAR
 from chorus_nb.identity.identifiers import START, STOP, UNIT
 
 LABEL = (
@@ -40,44 +40,49 @@ _STREET_ROMANCE = r"(?:calle|c/|avenida|avda\.?|av\.|plaza|paseo|carrera|rue|ave
 PATTERNS = (
     Pattern("e-mail", r"(?:(?<![\w.+-])[\w.+-]+|[\w.+-]{1,64})@[\w-]+(?:\.[\w-]+)*"),
     Pattern("url", r"(?:https?|ftp|file)://\S+|www\.\S+"),
-    Pattern("ip address", r"(?<![\w.])(?:[1-9]\d|1\d\d|2\d\d)(?:\.\d{1,3}){3}(?!\d|\.\d)"),
+    Pattern("ip address", r"(?<![^\W_]|\.)(?:[1-9]\d|1\d\d|2\d\d)(?:\.\d{1,3}){3}(?!\d|\.\d)(?::\d{2,5}|/\d\d?)?"),
+    Pattern("url", r"(?<![^\W_]|[.@])[a-z][a-z0-9-]*(?:\.[a-z0-9-]+)+\.(?:org|com|net|edu|gov|local|lan|internal|de|fr|es|pt|uk|eu|br|mx|ch|at)(?![^\W_]|\.\w)\S*|(?<![^\W_]|[.@])[a-z][a-z0-9-]{2,}\.(?:org|com|net|edu|gov|local|lan)(?![^\W_]|\.\w)\S*"),
     Pattern("social security number", r"(?<!\d)\d{3}[- ]\d{2}[- ]\d{4}(?!\d)"),
-    Pattern("insurance number", r"(?<![\w.])[12]\s?\d\d\s?(?:0[1-9]|1[0-2]|[2-9]\d)\s?\d[\dab]\s\d{3}\s?\d{3}(?:\s?\d\d)?(?!\w)|(?<![\w.])\d{3}\.\d{3}\.\d{3}-\d\d(?!\w)"),
+    Pattern("insurance number", r"(?<![^\W_]|\.)[12]\s?\d\d\s?(?:0[1-9]|1[0-2]|[2-9]\d)\s?\d[\dab]\s\d{3}\s?\d{3}(?:\s?\d\d)?(?![^\W_])|(?<![^\W_]|\.)\d{3}\.\d{3}\.\d{3}-\d\d(?![^\W_])"),
     Pattern("birth date", rf"{START}(?:dob|d\.o\.b\.?|born(?:\s+on)?|birth\s*date|date\s+of\s+birth|geboren(?:\s+am)?|geb\.?|nacid[oa](?:\s+el)?|f\.?\s?nac\.?|n[ée]e?\s+le|nascid[oa](?:\s+em)?|ddn|dn)\s*[:=]?\s*(?=\d)(?:{DAY}[./ -]\s?(?:{DAY}|{MONTH})\.?[./ -]\s?)?(?:\d{{4}}|\d\d){STOP}"),
     Pattern("birth date", rf"{START}(?:dob|d\.o\.b\.?|born(?:\s+on)?|birth\s*date|date\s+of\s+birth|geboren(?:\s+am)?|nacid[oa](?:\s+el)?|nascid[oa](?:\s+em)?)\s*[:=]?\s*(?=\d|{MONTH})"),
     *(Pattern("date", shape) for shape in DAY_SHAPES),
-    Pattern("phone", r"(?<![\w.])(?:(?:\+\d{1,3}|\d{2,3}|1)[\s.-]?)?(?!(?:\d[05]0 ){2}\d\d[05]0(?!\w))(?:\(\d{2,5}\)\s?|\d{3}[\s.-])\d{3}[\s.-]\d{4}(?:\s*(?:x|ext\.?)\s*\d+)?(?!\w)"),
+    Pattern("phone", r"(?<![^\W_]|\.)(?:(?:\+\d{1,3}|\d{2,3}|1)[\s.-]?)?(?!(?:\d[05]0[ /–-]){1,2}\d\d[05]0(?!\d))(?:\(\d{2,5}\)[\s.-]{0,2}|\d{3}[\s./–-])\d{3}[\s./–-]\d{4}(?:\s*(?:x|ext\.?)\s*\d+)?(?![^\W_])"),
     Pattern("phone", r"(?<![^\W_.])\d{3}_\d{3}_(?!\d\d[05]0)\d{4}(?![^\W_])"),
-    Pattern("phone", r"(?<![\w.])\(\d{2}\)\s?9?\d{4}[\s.-]\d{4}(?!\w)"),
-    Pattern("phone", r"(?<![\w.])\d{3}[-.]\d{4}(?:-\d{2})?(?!\w|\.\d)|(?<![\w.])\+\d[\d\s()./-]{6,}\d(?!\w)"),
-    Pattern("phone", r"(?<![\w.])0\d{1,4}[\s./-]{1,3}\d{2,4}(?:[\s./-]?\d{2,4}){1,4}(?!\w|\.\d)|(?<![\w.])0\d(?:[\s.]\d\d){4}(?!\w)|(?<![\w.])\d{3}(?: \d{2,3}){2,3}(?=\W*$)|(?<![\w.-])\d-\d{4}(?![\w-]|\.\d)"),
+    Pattern("phone", r"(?<![^\W_]|\.)\(\d{2}\)\s?9?\d{4}[\s.-]\d{4}(?![^\W_])"),
+    Pattern("phone", r"(?<![^\W_]|\.)(?!\d[05]0-\d\d[05]0(?!\d))\d{3}[-.]\d{4}(?:-\d{2})?(?![^\W_]|\.\d)|(?<![^\W_]|\.)\+\d[\d\s()./-]{6,}\d(?![^\W_])"),
+    Pattern("phone", r"(?<![^\W_]|\.)0\d{1,4}[\s./-]{1,3}\d{2,4}(?:[\s./-]?\d{2,4}){1,4}(?![^\W_]|\.\d)|(?<![^\W_]|\.)0\d(?:[\s.]\d\d){4}(?![^\W_])|(?<![^\W_]|\.)\d{3}(?: \d{2,3}){2,3}(?=\W*$)|(?<![^\W_]|[.-])\d-\d{4}(?![^\W_]|-|\.\d)"),
     Pattern("labelled number", rf"{START}{LABEL}\s*[.:#=_]*\s*(?:no|nr|number|n[°º])?\.?\s*[:#]?\s*(?=[\w-]*\d)(?!\d?\d?\s?(?:mm|cm|ml|kv)\b)[\w/-]+{FURTHER_DIGITS}"),
     Pattern("labelled number", rf"(?:{START}(?:no|nr|num|number|id)\.?|#)[\s:.#=]*(?!\d+\s?{UNIT})(?:[a-z]{{0,3}}-?\d{{3,}}[a-z]{{0,2}}(?:[/-]\w+)?|[a-z]{{0,3}}-?\d{{2,}}[/-]\w*\d\w*){STOP}"),
     Pattern("labelled number", rf"{START}{LONG_LABEL}(?![^\W\d_])\s*[.:#=_]*\s*(?=[\w-]*\d[\w-]*\d)(?!\d+\s?(?!x\d){UNIT})[\w/-]+{FURTHER_DIGITS}"),
     Pattern("phone", rf"{START}(?:cell|ph|cb|call)[\s.:#]*\d{{3,5}}(?:[ ./-]\d{{2,4}}){{1,3}}(?!\d|[.,]\d|\s?{UNIT})"),
-    Pattern("network address", rf"{START}(?:[0-9a-f]{{2}}[:-]){{5}}[0-9a-f]{{2}}{STOP}|(?<![\w:])(?=[\d:]*[a-f])(?:[0-9a-f]{{1,4}}:{{1,2}}){{3,7}}[0-9a-f]{{1,4}}{STOP}"),
+    Pattern("network address", rf"{START}(?:[0-9a-f]{{2}}[:-]){{5}}[0-9a-f]{{2}}{STOP}|(?<![^\W_]|:)(?=[\d:]*[a-f])(?:[0-9a-f]{{1,4}}:{{1,2}}){{3,7}}[0-9a-f]{{1,4}}{STOP}|(?=[\d.]*[a-f]){START}(?:[0-9a-f]{{4}}\.){{2}}[0-9a-f]{{4}}{STOP}"),
     Pattern("pathology number", rf"{START}(?:[aschn]|[schn]p|[sc]n|cy|gy|fn|bx)[-:]?[0-3]\d[-:]\d{{3,6}}{STOP}|{START}[0-3]\d[-:](?:[schn]|[schn]p|cy)[-:]?\d{{3,6}}{STOP}"),
     Pattern("labelled number", rf"{START}{WEAK_LABEL}\s*(?:[:#=]+\s*#?\s*(?=\w*\d{{2}})|[._]?\s*(?=[A-Za-z-]*\d{{3}}))(?!\d{{1,4}}\s?{UNIT})[\w-]+"),
-    Pattern("address", rf"(?<![\w.,=])\d{{1,5}}[a-z]?,?\s+(?:(?!\d+[a-z]?\s)[\w.'’-]+[,;:)\]]?\s+){{1,3}}{_STREET}{STOP}\.?"),
-    Pattern("address", rf"(?<!\w)\d{{2,5}}\s+(?:[NSEW]\.?\s+)?(?:hwy|highway|route|rte|(?:county|state)\s+r(?:oa)?d)\.?\s+\d+{STOP}"),
+    Pattern("address", rf"(?<![^\W_]|[.,=])\d{{1,5}}[a-z]?,?\s+(?:(?!\d+[a-z]?\s)[\w.'’-]+[,;:)\]]?\s+){{1,3}}{_STREET}{STOP}\.?"),
+    Pattern("address", rf"(?<![^\W_])\d{{2,5}}\s+(?:[NSEW]\.?\s+)?(?:hwy|highway|route|rte|(?:county|state)\s+r(?:oa)?d)\.?\s+\d+{STOP}"),
     Pattern("address", rf"{START}{_STREET_DE}\s*\d{{1,4}}\s?[a-z]?{STOP}"),
-    Pattern("address", rf"{START}{_STREET_ROMANCE}\s+(?:[\w.'’-]+\s+){{1,4}}?(?:n[º°.]?\s*)?\d{{1,5}}{STOP}|(?<!\w)\d{{1,4}}(?:\s?(?:bis|ter))?,?\s+{_STREET_ROMANCE}\s+(?:de\s+|du\s+|des\s+|la\s+|d['’])*[\w'’-]+"),
-    Pattern("address", r"(?<!\w)(?-i:[A-Z]{2})\.?,?\s+\d{5}(?:-\d{4})?(?!\w)|(?<!\w)(?:(?:p\.?\s?o\.?|(?:rr|rfd|hc|rte?)\s?\d*\.?)\s?box|postfach|apartado|apdo|bp|cp|plz|zip)\.?:?\s*\d+(?!\w)"),
-    Pattern("address", r"(?<!\w)(?:apt|apartment|suite|ste|unit)\.?\s*#?\s*\d+[a-z]?(?!\w)"),
-    Pattern("address", rf"(?<![\w-])(?-i:I)-(?!12[345](?!\d)|131)\d{{2,3}}{STOP}|{START}exit\s+\d{{1,3}}[a-c]?{STOP}|{START}\d{{1,3}}(?:st|nd|rd|th)\s?(?:&|and|at|/)\s?{_CROSSING}{STOP}"),
+    Pattern("address", rf"{START}{_STREET_ROMANCE}\s+(?:[\w.'’-]+\s+){{1,4}}?(?:n[º°.]?\s*)?\d{{1,5}}{STOP}|(?<![^\W_])\d{{1,4}}(?:\s?(?:bis|ter))?,?\s+{_STREET_ROMANCE}\s+(?:de\s+|du\s+|des\s+|la\s+|d['’])*[\w'’-]+"),
+    Pattern("address", r"(?<![^\W_])(?-i:[A-Z]{2})\.?,?\s+\d{5}(?:-\d{4})?(?![^\W_])|(?<![^\W_])(?:(?:p\.?\s?o\.?|(?:rr|rfd|hc|rte?)\s?\d*\.?)\s?box|postfach|apartado|apdo|bp|cp|plz|zip)\.?:?\s*\d+(?![^\W_])"),
+    Pattern("address", r"(?<![^\W_])(?:apt|apartment|suite|ste|unit)\.?\s*#?\s*\d+[a-z]?(?![^\W_])"),
+    Pattern("address", rf"(?<![^\W_]|-)(?-i:I)-(?!12[345](?!\d)|131)\d{{2,3}}{STOP}|{START}exit\s+\d{{1,3}}[a-c]?{STOP}|{START}\d{{1,3}}(?:st|nd|rd|th)\s?(?:&|and|at|/)\s?{_CROSSING}{STOP}"),
     Pattern("address", rf"{START}\d{{2,5}}\s+(?-i:[NSEW])\.?\s+\d{{1,3}}(?:st|nd|rd|th){STOP}|{START}(?-i:[A-Z]\d[A-Z] \d[A-Z]\d|[A-Z]{{1,2}}\d[A-Z] \d[A-Z]{{2}}){STOP}"),
     Pattern("room", rf"{START}(?:ed|er)-\d{{1,3}}{STOP}|{START}(?:[a-z]?icu|ccu|its|pacu)[\s#-]+\d{{1,3}}[a-z]?(?!\s?{UNIT}){STOP}|{START}(?:bay|box|slot|stretcher|gurney|pod)[\s#_]+\d{{1,3}}{STOP}|{START}(?:ap\.|apto\.?|appt\.?|piso|[ée]tage)\s*\d{{1,4}}[a-z]?(?!\s?{UNIT}){STOP}|{START}station[\s#_]+(?:\d{{2,3}}[a-z]?|\d[a-z]){STOP}|{START}(?-i:[A-Z])\d{{1,2}}-\d{{2,3}}(?-i:[A-D]){STOP}"),
-    Pattern("room", rf"(?<!\w)\d{{1,2}}(?:\s?(?:north|south|east|west)[\s-]?|(?-i:[NSEW])-)\d{{2,4}}[a-z]?{STOP}|{START}\d{{3,4}}-?(?-i:[A-D]){STOP}"),
+    Pattern("room", rf"{START}(?:ward|tower|(?<!pelvic )floor|saal|sala|salle|suite|building|bldg|wing|raum|kabine|geb[äa]ude|pabell[óo]n|b[âa]timent)[\s#._:-]*\d{{1,4}}[a-z]?(?!\s?{UNIT}){STOP}|{START}\d{{1,2}}(?:st|nd|rd|th)\s+floor{STOP}|{START}stat\.\s?\d{{1,2}}[a-z]?{STOP}|{START}(?-i:OR)[\s#-]{{1,2}}\d{{1,2}}(?!\s?(?:{UNIT}|views?|x|-|/|\d)){STOP}"),
+    Pattern("room", rf"(?<![^\W_])\d{{1,2}}(?:\s?(?:north|south|east|west)[\s-]?|(?-i:[NSEW])-)\d{{2,4}}[a-z]?{STOP}|{START}\d{{3,4}}-?(?-i:[A-D]){STOP}"),
     Pattern("Medicare number", rf"{START}[1-9][a-z][a-z0-9]\d-?[a-z][a-z0-9]\d-?[a-z]{{2}}\d\d{STOP}"),
+    Pattern("plate", rf"{START}(?-i:[A-Z]{{2}}-\d{{3}}-[A-Z]{{2}}|[A-ZÄÖÜ]{{1,3}}-[A-Z]{{1,2}}[ -]\d{{3,4}}){STOP}(?!\s?{UNIT})"),
+    Pattern("plate", rf"{START}last\s?4\s?(?:ssn|mrn|digits)?[\s:#=]*\d{{4}}{STOP}"),
+    Pattern("number", rf"{START}(?:[a-z]{{0,4}}\d{{2,4}}[-/](?:0\d{{3,}}|\d{{5,}})|{YEAR}[._]\d{{4,}}){STOP}(?![.,]\d)"),
     Pattern("number", r"(?<![^\W_])[A-Za-z]{0,4}-?\d{6,}(?![^\W_]|\.\d)|(?<!\d)\d{7,}(?!\d)"),
-    Pattern("age over 89", rf"{START}0?(?:9\d|1[0-2]\d)[\s.,;:)\]-]*(?:y(?:ea)?rs?(?:[\s-]+old)?|years?|yo|y/o|y\.\s?o\.?|y|j(?:ahre?)?(?:\s+alt)?|jährige?[rn]?|anni|jaar|a[ñn]os?(?:\s+de\s+edad)?|ans?|anos?|a|yo?[mf])(?![^\W_])(?:[\s-]*old{STOP})?", "90+ years"),
-    Pattern("age over 89", rf"{START}(?:age[d]?|alter|edad|[âa]ge|idade)\s*[:=]?\s*0?(?:9\d|1[0-2]\d)(?!\d|[.,]\d)(?:[\s.,;:)\]]*[yaj])?{STOP}", "age 90+ years"),
+    Pattern("age over 89", rf"{START}0?(?:9\d|1[0-2]\d)[\s.,;:)\]_+-]*(?:y(?:ea)?rs?(?:[\s_-]+old)?|years?|yo|y/o|y\.\s?o\.?|y|j(?:ahre?)?(?:\s+alt)?|jährige?[rn]?|anni|jaar|a[ñn]os?(?:\s+de\s+edad)?|ans?|anos?|a|yo?[mf])(?![^\W_])(?:[\s_-]*old{STOP})?", "90+ years"),
+    Pattern("age over 89", rf"{START}(?:age[d]?|alter|edad|[âa]ge|idade)[\s:=_#.-]{{0,3}}0?(?:9\d|1[0-2]\d)(?!\d|[.,]\d)(?:[\s.,;:)\]]*[yaj])?{STOP}", "age 90+ years"),
     Pattern("age over 89", rf"{START}(?:(?:pt|patient|she|he)\s+is|turn(?:s|ed|ing)|age\s+of|nonagenarian,?)\s+(?:9\d|1[01]\d){STOP}(?!\s?(?:kg|lbs?|cm|%))", "90+ years"),
     Pattern("age over 89", rf"{START}(?:ninety(?:[\s-]?(?:one|two|three|four|five|six|seven|eight|nine))?|(?:one|a)\s+hundred(?:\s+(?:and\s+)?(?:one|two|three|four|five|six|seven|eight|nine))?)[\s-]+(?:y(?:ea)?rs?(?:[\s-]+olds?)?|yo|y/o){STOP}", "90+ years"),
     Pattern("age over 89", rf"{START}(?:(?:pt|patient|she|he)\s+is|age[d]?|turn(?:s|ed|ing)|age\s+of)\s*[:=]?\s*ninety(?:[\s-]?(?:one|two|three|four|five|six|seven|eight|nine))?{STOP}", "90+ years"),
     Pattern("age over 89", rf"{START}(?:\w*neunzig(?:j[äa]hrige?[rn]?|\s+jahre?n?)|(?:ein)?hundert\w*(?:j[äa]hrige?[rn]?|\s+jahre?n?)|noventa(?:\s+[ye]\s+\w+)?\s+a[ñn]os|quatre[\s-]vingt[\s-](?:dix(?:[\s-](?:sept|huit|neuf))?|onze|douze|treize|quatorze|quinze|seize)\s+ans)(?:\s+alt)?{STOP}", "90+ years"),
-    Pattern("age over 89", rf"{START}0?(?:9\d|1[01]\d)\s?[MF]{STOP}|{START}[MF]\s?/?\s?0?(?:9\d|1[01]\d){STOP}", "90+ years"),
+    Pattern("age over 89", rf"{START}0?(?:9\d|1[01]\d)[\s/_-]?(?:[MF]|(?:wo)?man|(?:fe)?male|männlich|weiblich|hombre|mujer|homme|femme|homem|mulher){STOP}|{START}[MF]\s?[/_-]?\s?0?(?:9\d|1[01]\d){STOP}|{START}(?:9\d|1[01]\d)\.?\s?(?:lj\.?|lebensjahr){STOP}", "90+ years"),
 )  # fmt: skip
 
-AMBIGUOUS_STREET = r"(?<![\w.,=])(?P<number>\d{1,5}[a-z]?)\s+(?P<words>(?:(?!\d+[a-z]?\s)[\w.'’-]+[,;:)\]]?\s+){1,3})(?:st|dr|rd|ct|ln|pl|way|drive|court|place|square|trail|bend|cove|ridge|hollow|bluff|crossing|loop)(?![^\W_])\.?"
+AMBIGUOUS_STREET = r"(?<![^\W_]|[.,=])(?P<number>\d{1,5}[a-z]?)\s+(?P<words>(?:(?!\d+[a-z]?\s)[\w.'’-]+[,;:)\]]?\s+){1,3})(?:st|dr|rd|ct|ln|pl|way|drive|court|place|square|trail|bend|cove|ridge|hollow|bluff|crossing|loop)(?![^\W_])\.?"
 """A street by a word that is one of technique too: only where a word before it is unknown or a name."""

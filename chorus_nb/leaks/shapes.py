@@ -30,7 +30,14 @@ SHAPES: dict[str, tuple[Severity, re.Pattern[str]]] = {
 """Shapes that tell in any text, also one read from a picture."""
 TITLED = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|Prof)\.? +([A-Z][a-z]{2,}|[A-Z]{3,})|\b(?:DR|MR|MRS|MS)\. *([A-Z][A-Za-z]{2,})")
 
-_ROOM = re.compile(r"(?<![^\W_])\d{3,4}-?[A-D](?![^\W_])")
+_IN_CAPITALS = {  # as they are written
+    "room": re.compile(
+        r"(?<![^\W_])(?:OR[\s#-]{1,2}\d{1,2}(?![^\W_]|\s?(?:views?|mm|cm|ms|s|x|%|-|/|\d))|\d{3,4}-?[A-D](?![^\W_]))"
+    ),
+    "number of a person": re.compile(
+        r"(?<![^\W_])(?:[A-Z]{2}-\d{3}-[A-Z]{2}|[A-ZÄÖÜ]{1,3}-[A-Z]{1,2}[ -]\d{3,4})(?![^\W_]|\s?(?:mm|cm|ms|s|kv|x|%))"
+    ),
+}
 
 
 _DAY, _MONTH, _YEAR = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])", r"(?:19|20)\d\d"
@@ -74,15 +81,15 @@ def _dates() -> list[str]:
         rf"{_ALONE}(?:{_YEAR}{near}|['’]\d\d{near}|\d\d{by_name}){month}(?:{near}{day})?{_ENDS}",
         rf"{_ALONE}{month}(?:{near}{_YEAR}|{near}['’]\d\d){_ENDS}|{_ALONE}{no_word}{near}\d\d{no_unit}{_NUMBER_ENDS}{_ENDS}",
         rf"{_ALONE}(?:{full}|jul|jan|feb|aug|oct|nov)[.,;:)\]]?\s(?:[12]\d|3[01]|{_DAY}(?:st|nd|rd|th)){_NUMBER_ENDS}{_ENDS}(?!\s?(?:mm|cm|ms|s|x|%))",
-        rf"(?<!\w)['’]\d\d{_ENDS}|(?<![\d/.-])(?:0?[1-9]|1[0-2])[/\\_–-]{_YEAR}{_NUMBER_ENDS}|(?<![\d/.-]){_YEAR}[/.\\_–-](?:0[1-9]|1[0-2])(?!\d|\.\d)",
+        rf"(?<![^\W_])['’]\d\d{_ENDS}|(?<![\d/.-])(?:0?[1-9]|1[0-2])[/\\_–-]{_YEAR}{_NUMBER_ENDS}|(?<![\d/.-]){_YEAR}[/.\\_–-](?:0[1-9]|1[0-2])(?!\d|\.\d)",
         rf"{_ALONE}{_YEAR}[\s_-]?[wq]\d\d?{_ENDS}|{_ALONE}q[1-4][\s/_-]{{0,2}}(?:{_YEAR}|['’]\d\d){_ENDS}|{_ALONE}(?:[kc]w\s?\d\d?\s?[/–-]\s?\d\d|\d\d?\.?\s?kw\s?/?\s?\d\d){_ENDS}",
         rf"{_no_technique()}(?<![\d.*x×]){_YEAR}(?!\d|[.,]\d|\s?(?:ms|s|mm|hu|x|%|\*|×|ml|mg|gy|hz|kv|deg|ma|mas|px)\b)",
         rf"{_ALONE}{any_of('before a day')}[.:]{{0,2}}\s+(?:{_DAY}[/.-]{_MONTH}|{_MONTH}[/-]\d\d)(?![\d/-]|\.\d)",
         r"(?<![\d/.-])(?!\d/([2-4])\s?-\s?\d/\1(?!\d))\d\d?/\d\d?\s?[-–]\s?\d\d?/\d\d?(?![\d/])",
-        r"(?<![\w./-])(?:(?:0?[1-9]|1[0-2])/(?:1[3-9]|2\d|3[01])|0[1-9]/\d\d?)(?![\w/-]|\.\d)",
-        r"(?<![\w./-])\d\d?/\d\d?[.,;:)\]]?\s+(?:\d\d?:\d\d|[0-2]\d[0-5]\d\s?h(?:rs?)?(?![^\W_]))",
+        r"(?<![^\W_]|[./-])(?:(?:0?[1-9]|1[0-2])/(?:1[3-9]|2\d|3[01])|0[1-9]/\d\d?)(?![^\W_]|[/-]|\.\d)",
+        r"(?<![^\W_]|[./-])\d\d?/\d\d?[.,;:)\]]?\s+(?:\d\d?:\d\d|[0-2]\d[0-5]\d\s?h(?:rs?)?(?![^\W_]))",
         rf"{_ALONE}(?:{full}|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)-\d\d{_ENDS}",
-        r"(?<![\w.,-])(?:(?:1\d|2\d|3[01])\.\s?(?:0?[1-9]|1[0-2])|0?[1-9]\.\s?(?:0[1-9]|1[0-2])|0[1-9]\.\s?[1-9])\.(?![\w.])",
+        r"(?<![^\W_]|[.,-])(?:(?:1\d|2\d|3[01])\.\s?(?:0?[1-9]|1[0-2])|0?[1-9]\.\s?(?:0[1-9]|1[0-2])|0[1-9]\.\s?[1-9])\.(?![^\W_]|\.)",
         rf"(?<!\d)\d\d(?:jan|feb|apr|jun|jul|aug|sep|oct|nov|dec|mar){_ENDS}",
         rf"{_ALONE}{month}\.?[.,;:)\]]?\s?['’]\d\d{_ENDS}",
         rf"{_ALONE}{any_of('before a month')}[.:]?\s+(?:on\s)?{_MONTH}[./]{_DAY}(?![\d/-]|\.\d|\s?(?:mm|cm|ms|s|x|%))",
@@ -95,32 +102,40 @@ def _dates() -> list[str]:
 
 
 _AGES = [
-    r"(?<![\d.])0?(?:9\d|1[0-2]\d)[\s.,;:)\]-]*(?:y(?:ea)?rs?|yo|y/o|y\.\s?o\.?|y|j|jahre?n?|jahrige?[rn]?|anos?|anni|jaar|ans?|a|yo?[mf])(?![^\W_])",
-    rf"{_ALONE}(?:age|aged|alter|edad|idade)[\s:=]{{0,3}}(?!90\s?\+)(?:9\d|1[0-2]\d)[a-z]?{_NUMBER_ENDS}",
+    r"(?<![\d.])(?!90\+ years)0?(?:9\d|1[0-2]\d)[\s.,;:)\]_+-]*(?:y(?:ea)?rs?|yo|y/o|y\.\s?o\.?|y|j|jahre?n?|jahrige?[rn]?|anos?|anni|jaar|ans?|a|yo?[mf])(?![^\W_])",
+    rf"{_ALONE}(?:age|aged|alter|edad|idade)[\s:=_#.-]{{0,3}}(?!90\s?\+)(?:9\d|1[0-2]\d)[a-z]?{_NUMBER_ENDS}",
     rf"{_ALONE}(?:(?:pt|patient|s?he)\sis|turn(?:s|ed|ing)|age\sof|nonagenarian,?)\s(?:9\d|1[01]\d){_NUMBER_ENDS}(?!\s?(?:kg|lbs?|cm|%))",
     rf"{_ALONE}(?:ninety|(?:one|a)\shundred)(?:[\s-]?(?:and\s)?[a-z]+)?[\s-](?:y(?:ea)?rs?(?:[\s-]olds?)?|yo|y/o){_ENDS}",
     rf"{_ALONE}(?:(?:pt|patient|s?he)\sis|aged?|turn(?:s|ed|ing)|age\sof)[\s:=]{{1,3}}ninety(?:[\s-]?[a-z]+)?{_ENDS}",
     r"neunzig(?:jahrige?[rn]?|\sjahre?n?)|hundert[a-z]*(?:jahrige?[rn]?|\sjahre?n?)|(?<![a-z])noventa(?:\s[ye]\s[a-z]+)?\sanos",
     rf"{_ALONE}quatre[\s-]vingt[\s-](?:dix(?:[\s-][a-z]+)?|onze|douze|treize|quatorze|quinze|seize)\sans{_ENDS}",
-    rf"{_ALONE}[mf]\s?/?\s?(?:9\d|1[01]\d){_ENDS}|{_ALONE}(?:9\d|1[01]\d)\s?/\s?[mf]{_ENDS}",
+    rf"{_ALONE}[mf]\s?[/_-]?\s?(?:9\d|1[01]\d){_ENDS}|{_ALONE}(?:9\d|1[01]\d)[\s/_-]?(?:[mf]|(?:wo)?man|(?:fe)?male|mannlich|weiblich|hombre|mujer|homme|femme|homem|mulher){_ENDS}",
+    rf"{_ALONE}(?:9\d|1[01]\d)\.?\s?(?:lj\.?|lebensjahr){_ENDS}",
 ]
 _FIFTIES = r"(?:\d?0|\d*[05]0)(?:[ -](?:\d?0|\d*[05]0))+"  # a list of b values
 _PHONES = [
     rf"(?<![\d.])(?!{_FIFTIES}(?![\d-]))(?:\(\d{{2,3}}\)\s?|\d{{3}}[\s.-])\d{{3,5}}[\s.-]\d{{4}}(?!\d)",
-    r"(?<![\w.-])\d-\d{4}(?![\w-]|\.\d)|(?<![\d.-])\d{3}-\d{4}(?!\d|-\d)|\+\d[\d\s().-]{7,}\d",
-    r"(?<![\w.])\(\d\d\)\s?9?\d{4}[\s.-]\d{4}(?!\d)",
+    r"(?<![^\W_]|[.-])\d-\d{4}(?![^\W_]|-|\.\d)|(?<![\d.-])\d{3}-\d{4}(?!\d|-\d)|\+\d[\d\s().-]{7,}\d",
+    r"(?<![^\W_]|\.)\(\d\d\)\s?9?\d{4}[\s.-]\d{4}(?!\d)",
     r"(?<![^\W_.])\d{3}_\d{3}_(?!\d\d[05]0)\d{4}(?![^\W_])|(?<![\d.])0\d(?:[.]\d\d){4}(?!\d)",
     r"(?<![\d.])(?:0\d{1,4}[\s/]\d{5,8}|0\d(?:\s\d\d){4}|\d{3}(?:\s\d{3}){2})(?!\d)",
 ]
 _NET = (
     rf"{_ALONE}(?:[0-9a-f]{{2}}[:-]){{5}}[0-9a-f]{{2}}{_ENDS}",
-    rf"(?<![\w:])(?=[\d:]*[a-f])(?:[0-9a-f]{{1,4}}:{{1,2}}){{3,7}}[0-9a-f]{{1,4}}{_ENDS}",
+    rf"(?<![^\W_]|:)(?=[\d:]*[a-f])(?:[0-9a-f]{{1,4}}:{{1,2}}){{3,7}}[0-9a-f]{{1,4}}{_ENDS}",
+)
+_MACHINE = re.compile(  # pacs.hospital.org
+    r"(?<![^\W_]|[.@])[a-z][a-z0-9-]+(?:(?:\.[a-z0-9-]+)+\.(?:org|com|net|edu|gov|local|lan|internal|de|fr|es|pt|uk|eu|br|"
+    r"mx|ch|at)|\.(?:org|com|net|edu|gov|local|lan))(?![^\W_]|\.\w)"
 )
 _NO_UNIT = r"\s?(?:mm|cm|ms|s|x|%|kv|ma|ml|views?|sec|min)\b"
 _UNIT = r"(?!\s?(?:mm|cm|ms|s|x|%|kv|ma|ml|views?)\b)"
 
 
 _MEDICARE = rf"{_ALONE}[1-9][a-z][a-z0-9]\d-?[a-z][a-z0-9]\d-?[a-z]{{2}}\d\d{_ENDS}"
+
+
+_NO_MULTIPLE = r"(?!\d?[05](?!\d)|16 |32|48|64|96)"  # lists of phases and sizes are multiples
 
 
 def _numbers() -> list[str]:
@@ -135,15 +150,18 @@ def _numbers() -> list[str]:
         rf"(?:{_ALONE}(?:no|nr|num|number|id)\.?|#)[\s:.#=]*(?!\d+{_NO_UNIT})[a-z]{{0,3}}-?(?:\d{{3,}}[a-z]{{0,2}}(?:[/-]\w+)?|\d{{2,}}[/-]\w*\d\w*){_ENDS}",
         rf"(?<![^\W_])(?<!\d[.,-])(?!{_FIFTIES}(?![\d-]))(?:\d+-)*(?:\d{{2,}}-\d{{3,}}|\d{{3,}}-\d{{2,}}|\d\d-\d\d-\d\d)(?:-\d+)*(?![^\W_]|[.,-]\d){_UNIT}",
         rf"(?<![\d.,])(?!{_FIFTIES}(?! ?\d))\d{{2,4}}(?: \d{{3,4}}){{2,}}{_NUMBER_ENDS}{_UNIT}",
-        r"(?<![\w.])[12]\s?\d\d\s?(?:0[1-9]|1[0-2]|[2-9]\d)\s?\d[\dab]\s\d{3}\s?\d{3}(?:\s?\d\d)?(?!\w)",
+        r"(?<![^\W_]|\.)[12]\s?\d\d\s?(?:0[1-9]|1[0-2]|[2-9]\d)\s?\d[\dab]\s\d{3}\s?\d{3}(?:\s?\d\d)?(?![^\W_])",
         rf"(?<![\d.,])\d{{5}}{_NUMBER_ENDS}{_UNIT}",
         rf"{_ALONE}[a-z]-\d{{4}}[a-z]{{1,2}}{_ENDS}|{_ALONE}[a-z]{{1,2}}\d{{5,}}[a-z]{{1,2}}{_ENDS}",
         _MEDICARE,
+        rf"{_ALONE}[a-z]{{0,4}}\d{{2,4}}[-/](?:0\d{{3,}}|\d{{5,}}){_ENDS}|{_ALONE}{_YEAR}[._]\d{{4,}}{_ENDS}|{_ALONE}[a-z]\.\d{{5,}}{_ENDS}",
+        rf"(?<!\d[.,])(?<!\d[.,] )(?<![\d.x*-]){_NO_MULTIPLE}\d\d (?:{_NO_MULTIPLE}\d\d ){{1,3}}{_NO_MULTIPLE}\d\d{_NUMBER_ENDS}(?! \d){_UNIT}",
+        rf"(?<!\d[.,])(?<!\d[.,] )(?<![\d.x*-])\d{{3}}[1-46-9] \d\d[1-46-9]{_NUMBER_ENDS}(?! \d){_UNIT}",
     ]
 
 
 _DOSE = (
-    r"(?![\w-]|[.,]\d|\s?(?:/|%|x\b|(?:mg|mcg|ug|gm?|kg|ng|ml|mls|l|dl|cc|unt|units?|iu|meq|mmol|mci|mbq|hrs?|hours?|"
+    r"(?![^\W_]|-|[.,]\d|\s?(?:/|%|x\b|(?:mg|mcg|ug|gm?|kg|ng|ml|mls|l|dl|cc|unt|units?|iu|meq|mmol|mci|mbq|hrs?|hours?|"
     r"days?|wks?|weeks?|min|mins|mm|cm|in|ft|lbs?|oz|fr|ga|gauge|tabs?|caps?|doses?|leads?|bpm|ppm|ms|kv|ma|yrs?|years?)\b))"
 )
 
@@ -157,8 +175,8 @@ def numbers_of_anybody() -> tuple[re.Pattern[str], ...]:
         rf"{_ALONE}{any_of('number')}{no}(?=[a-z]{{0,4}}-?\d[\w-]*\d)[\w-]+{_DOSE}",
         rf"{_ALONE}{any_of('long number')}{no}(?=[a-z]{{0,4}}-?\d{{6}})[\w-]+{_DOSE}",
         rf"{_ALONE}{any_of('long number')}\s?(?:no|nr|number|[#°])[\s.:#=-]{{0,3}}\d{{4,5}}{_DOSE}",
-        r"(?<![\w.-])(?:\(\d{3}\)\s?|\d{3}[ .-])\d{3}(?! [1-9]\d[05]0)[ .-]\d{4}(?![\w-]|\.\d)",
-        rf"(?<![\w+])\+\d[\d\s().-]{{7,}}\d{_ENDS}",
+        r"(?<![^\W_]|[.-])(?:\(\d{3}\)\s?|\d{3}[ .-])\d{3}(?! [1-9]\d[05]0)[ .-]\d{4}(?![^\W_]|-|\.\d)",
+        rf"(?<![^\W_]|\+)\+\d[\d\s().-]{{7,}}\d{_ENDS}",
         rf"(?<![\d.])\d{{3}}\.\d{{3}}\.\d{{3}}-\d\d(?!\d)|{_MEDICARE}",
     )
     return tuple(map(re.compile, forms))
@@ -169,18 +187,20 @@ AGE_IN_WORDS = re.compile(r"(?<![\d.-])(?:9\d|1[01]\d)[\s-]?(?:yo|y/o|years?[\s-
 
 
 _ROOMS = [
+    rf"{_ALONE}(?:ward|tower|(?<!pelvic )floor|saal|sala|salle|suite|building|bldg|wing|raum|kabine|gebaude|pabellon|batiment)[\s#._:-]*\d{{1,4}}[a-z]?{_ENDS}{_UNIT}",
+    rf"{_ALONE}\d{{1,2}}(?:st|nd|rd|th)\s+floor{_ENDS}|{_ALONE}stat\.\s?\d{{1,2}}[a-z]?{_ENDS}",
     rf"{_ALONE}(?:ed|er)-\d{{1,3}}{_ENDS}|{_ALONE}(?:[a-z]?icu|ccu|its|pacu)[\s#-]+\d{{1,3}}[a-z]?{_ENDS}{_UNIT}",
     rf"{_ALONE}(?:bay|box|room|slot|stretcher|gurney|pod)[\s#_]+\d{{1,3}}{_ENDS}|{_ALONE}(?:ap\.|apto\.?|appt\.?|piso|etage)\s*\d{{1,4}}[a-z]?{_UNIT}{_ENDS}|{_ALONE}rm[\s.:#_-]*\d{{3,4}}{_ENDS}|{_ALONE}station[\s#_]+(?:\d{{2,3}}[a-z]?|\d[a-z]){_ENDS}",
     rf"{_ALONE}[a-z]\d{{1,2}}-\d{{2,3}}[a-d]{_ENDS}|{_ALONE}unit[\s#]+\d{{3}}{_ENDS}{_UNIT}",
-    rf"(?<!\w)\d{{1,2}}(?:\s?(?:north|south|east|west)[\s-]?|[nsew]-)\d{{2,4}}[a-z]?{_ENDS}",
+    rf"(?<![^\W_])\d{{1,2}}(?:\s?(?:north|south|east|west)[\s-]?|[nsew]-)\d{{2,4}}[a-z]?{_ENDS}",
 ]
 
 
 def _addresses() -> list[str]:
     return [
-        rf"(?<![\w.])\d{{1,5}}[.,;:)\]]?\s+(?:[nsew]\.?\s+\d{{1,3}}(?:st|nd|rd|th)?|\d{{1,3}}(?:st|nd|rd|th))[.,;:)\]]?(?:st|nd|rd|th)?\s+(?:st|{any_of('street')}){_ENDS}",
-        rf"(?<!\w)\d{{2,5}}\s+(?:[nsew]\.?\s+)?(?:hwy|highway|route|rte|(?:county|state)\s+r(?:oa)?d)\.?\s+\d+{_ENDS}",
-        rf"(?<![\w-])i-(?!12[345](?!\d)|131)\d{{2,3}}{_ENDS}|{_ALONE}exit\s\d{{1,3}}[a-c]?{_ENDS}",
+        rf"(?<![^\W_]|\.)\d{{1,5}}[.,;:)\]]?\s+(?:[nsew]\.?\s+\d{{1,3}}(?:st|nd|rd|th)?|\d{{1,3}}(?:st|nd|rd|th))[.,;:)\]]?(?:st|nd|rd|th)?\s+(?:st|{any_of('street')}){_ENDS}",
+        rf"(?<![^\W_])\d{{2,5}}\s+(?:[nsew]\.?\s+)?(?:hwy|highway|route|rte|(?:county|state)\s+r(?:oa)?d)\.?\s+\d+{_ENDS}",
+        rf"(?<![^\W_]|-)i-(?!12[345](?!\d)|131)\d{{2,3}}{_ENDS}|{_ALONE}exit\s\d{{1,3}}[a-c]?{_ENDS}",
         rf"{_ALONE}\d{{2,5}}\s+[nsew]\.?\s+\d{{1,3}}(?:st|nd|rd|th){_ENDS}",
         rf"{_ALONE}(?:[a-z]\d[a-z]\s\d[a-z]\d|[a-z]{{1,2}}\d[a-z]\s\d[a-z]{{2}}){_ENDS}",
         rf"{_ALONE}\d{{1,3}}(?:st|nd|rd|th)\s?(?:&|and|at|/)\s?{any_of('crossing')}{_ENDS}",
@@ -210,8 +230,8 @@ def _text_shapes() -> list[tuple[Severity, str, re.Pattern[str]]]:
         made += [("high", kind, re.compile(form)) for form in forms]
     made += [("medium", "network address", re.compile(form)) for form in _NET]
     made.append(("medium", "network address", SHAPES["network address"][1]))
-    made.append(("medium", "web address", SHAPES["web address"][1]))
-    return [*made, ("medium", "age above 89", re.compile(r"(?<![\w.])9\d[fm](?![^\W_])"))]
+    made += [("medium", "web address", form) for form in (SHAPES["web address"][1], _MACHINE)]
+    return [*made, ("medium", "age above 89", re.compile(r"(?<![^\W_]|\.)9\d[fm](?![^\W_])"))]
 
 
 def looks_like(kind: str) -> str:
@@ -228,8 +248,9 @@ def text_shapes(text: str) -> tuple[Said, ...]:
         if kind not in found and pattern.search(simple):
             found[kind] = severity
     said: list[Said] = [(severity, looks_like(kind)) for kind, severity in found.items()]
-    if _ROOM.search(text) and "room" not in found:
-        said.append(("high", looks_like("room")))
+    said += [
+        ("high", looks_like(kind)) for kind, form in _IN_CAPITALS.items() if kind not in found and form.search(text)
+    ]
     if "address" not in found and any(
         also_named(street["who"]) == "common" and street["who"] not in anatomy_words()
         for street in _STREET_OF_A_NAME.finditer(simple)
@@ -241,6 +262,6 @@ def text_shapes(text: str) -> tuple[Said, ...]:
 
 
 _STREET_OF_A_NAME = re.compile(
-    r"(?<![\w.,=])\d{2,5}[a-z]?\s+(?P<who>[^\W\d_]{2,})\s+"
+    r"(?<![^\W_]|[.,=])\d{2,5}[a-z]?\s+(?P<who>[^\W\d_]{2,})\s+"
     r"(?:dr|rd|ln|way|drive|trail|bend|cove|ridge|hollow|bluff|crossing)(?![^\W_])"
 )

@@ -177,7 +177,9 @@ class People:
         while at < len(self.every) and len(taken) < MOST_WORDS:
             clinical = self.every[at].word in body_words()
             family = self._is_family(cue, taken, at) if clinical and begun else only
-            if self._is_name(at, "any" if clinical else "common" if begun else how) and (family or not clinical):
+            code = self.every[at].word in known_words("abbreviations") and cue.kind == "person"
+            how = "common" if begun or code else how
+            if self._is_name(at, "any" if clinical else how) and (family or not clinical):
                 taken.append(at)
                 begun = True
             elif self._is_initial(at) or (self._is_particle(at) and at + 1 < len(self.every)):
@@ -327,7 +329,8 @@ class People:
             return False
         if cue.kind == "degree":
             return True
-        written = token.text.istitle() or (cue.kind == "person" and bool(taken or self._between(at, at + 1).strip()))
+        beside = taken or at - 1 in self.gone or self._between(at, at + 1).strip()
+        written = token.text.istitle() or (cue.kind == "person" and bool(beside))
         return written and self._is_alone(cue.last) and (cue.kind == "person" or mark.text.isupper())
 
     def _of(self, cue: Cue) -> None:

@@ -15,8 +15,7 @@ from chorus_nb.leaks.spellings import plain
 
 ALONE, ENDS = r"(?<![^\W_])", r"(?![^\W_])"  # where a word begins and ends
 _NOBODY_DOES = "followed|initialized|obscured|limited|degraded|caused"
-_STANDS_ALONE = r"\s*(?:\Z|[^\w\s.'’-]|_|[-–—]\s|\.\s|\.\Z)"
-_ENDS_A_PHRASE = re.compile(_STANDS_ALONE)
+_ENDS_A_PHRASE = re.compile(r"\s*(?:\Z|[^\w\s.'’-]|_|[-–—]\s|\.\s|\.\Z)")
 _CALLS = re.compile(r"\s?[:=#|>*~^\[{(\"“–—\\]")  # behind a word for a person: a name follows
 _SIDED = frozenset(("hand", "foot", "arm", "leg", "hip", "eye", "ear", "knee"))
 
@@ -57,9 +56,8 @@ def _cue_patterns() -> dict[str, re.Pattern[str]]:
     )
     initials = r"(?:,?\s?[a-z](?![^\W_])\.?)?"
     for kind in ("suffix", "degree", "person"):
-        end = rf"(?={_STANDS_ALONE})" if kind == "person" else ""
         made[f"{kind} behind"] = re.compile(
-            rf"(?P<who>[^\W\d_]{{2,}}){initials}(?P<mark>[\W_]{{1,4}}){any_of(kind)}(?![^\W_]){end}"
+            rf"(?P<who>[^\W\d_]{{2,}}){initials}(?P<mark>[\W_]{{1,4}}){any_of(kind)}(?![^\W_])"
         )
     made["organisation"] = re.compile(
         rf"(?P<who>[^\W\d_]{{2,}})(?P<mark>[\s_,.;:)\]]{{1,2}}){any_of('organisation')}{ENDS}"
@@ -109,9 +107,8 @@ class _Place:
             return self.who not in technique_words() and (
                 as_name == "common" or (bool(as_name) and self.written.istitle())
             )
-        short = (
-            len(self.who) == 2 and self.kind in ("title", "person") and not technique and not self.written.islower()
-        )  # Mrs Ng
+        beside = self.kind in ("title", "person") or self.kind.endswith("behind")
+        short = len(self.who) == 2 and beside and not technique and not self.written.islower()  # Mrs Ng
         if not (as_name or short) or self.is_modality_or_unit():
             return False
         if self.kind == "title":
@@ -121,7 +118,7 @@ class _Place:
         if self.kind == "shy":
             return self._follows_shyly() and (as_name == "common" or anatomy)
         if self.kind.endswith("behind"):
-            return self._has_a_degree(anatomy, as_name == "common")
+            return self._has_a_degree(anatomy, as_name == "common" or short)
         called = ":" in self.mark or "." in self.mark
         if anatomy:
             sign = _CALLS.match(self.mark) or (self.kind == "role" and self.mark.strip())

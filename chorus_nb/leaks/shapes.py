@@ -102,7 +102,9 @@ def _dates() -> list[str]:
 
 
 _AGES = [
-    r"(?<![\d.])(?!90\+ years)0?(?:9\d|1[0-2]\d)[\s.,;:)\]_+-]*(?:y(?:ea)?rs?|yo|y/o|y\.\s?o\.?|y|j|jahre?n?|jahrige?[rn]?|anos?|anni|jaar|ans?|a|yo?[mf])(?![^\W_])",
+    r"(?<![\d.])(?!90\+ years)0?(?:9\d|1[0-2]\d)[\s.,;:)\]_+-]*(?:y(?:ea)?rs?|yo|y/o|y\.\s?o\.?"
+    r"|y|j|jahre?n?|jahrige?[rn]?"
+    r"|anos?|anni|jaar|ans?|a|yo?[mf])(?![^\W_])",
     rf"{_ALONE}(?:age|aged|alter|edad|idade)[\s:=_#.-]{{0,3}}(?!90\s?\+)(?:9\d|1[0-2]\d)[a-z]?{_NUMBER_ENDS}",
     rf"{_ALONE}(?:(?:pt|patient|s?he)\sis|turn(?:s|ed|ing)|age\sof|nonagenarian,?)\s(?:9\d|1[01]\d){_NUMBER_ENDS}(?!\s?(?:kg|lbs?|cm|%))",
     rf"{_ALONE}(?:ninety|(?:one|a)\shundred)(?:[\s-]?(?:and\s)?[a-z]+)?[\s-](?:y(?:ea)?rs?(?:[\s-]olds?)?|yo|y/o){_ENDS}",
@@ -112,9 +114,9 @@ _AGES = [
     rf"{_ALONE}[mf]\s?[/_-]?\s?(?:9\d|1[01]\d){_ENDS}|{_ALONE}(?:9\d|1[01]\d)[\s/_-]?(?:[mf]|(?:wo)?man|(?:fe)?male|mannlich|weiblich|hombre|mujer|homme|femme|homem|mulher){_ENDS}",
     rf"{_ALONE}(?:9\d|1[01]\d)\.?\s?(?:lj\.?|lebensjahr){_ENDS}",
 ]
-_FIFTIES = r"(?:\d?0|\d*[05]0)(?:[ -](?:\d?0|\d*[05]0))+"  # a list of b values
+_FIFTIES = r"(?:\d?0|\d*[05]0)(?:[ /–-](?:\d?0|\d*[05]0))+"  # a list of b values
 _PHONES = [
-    rf"(?<![\d.])(?!{_FIFTIES}(?![\d-]))(?:\(\d{{2,3}}\)\s?|\d{{3}}[\s.-])\d{{3,5}}[\s.-]\d{{4}}(?!\d)",
+    rf"(?<![\d.])(?!{_FIFTIES}(?![\d-]))(?:\(\d{{2,3}}\)[\s.-]{{0,2}}|\d{{3}}[\s./–-])\d{{3,5}}[\s./–-]\d{{4}}(?!\d)",
     r"(?<![^\W_]|[.-])\d-\d{4}(?![^\W_]|-|\.\d)|(?<![\d.-])\d{3}-\d{4}(?!\d|-\d)|\+\d[\d\s().-]{7,}\d",
     r"(?<![^\W_]|\.)\(\d\d\)\s?9?\d{4}[\s.-]\d{4}(?!\d)",
     r"(?<![^\W_.])\d{3}_\d{3}_(?!\d\d[05]0)\d{4}(?![^\W_])|(?<![\d.])0\d(?:[.]\d\d){4}(?!\d)",
@@ -155,7 +157,8 @@ def _numbers() -> list[str]:
         rf"{_ALONE}[a-z]-\d{{4}}[a-z]{{1,2}}{_ENDS}|{_ALONE}[a-z]{{1,2}}\d{{5,}}[a-z]{{1,2}}{_ENDS}",
         _MEDICARE,
         rf"{_ALONE}[a-z]{{0,4}}\d{{2,4}}[-/](?:0\d{{3,}}|\d{{5,}}){_ENDS}|{_ALONE}{_YEAR}[._]\d{{4,}}{_ENDS}|{_ALONE}[a-z]\.\d{{5,}}{_ENDS}",
-        rf"(?<!\d[.,])(?<!\d[.,] )(?<![\d.x*-]){_NO_MULTIPLE}\d\d (?:{_NO_MULTIPLE}\d\d ){{1,3}}{_NO_MULTIPLE}\d\d{_NUMBER_ENDS}(?! \d){_UNIT}",
+        rf"(?<!\d[.,])(?<!\d[.,] )(?<![\d.x*-]){_NO_MULTIPLE}\d\d (?:{_NO_MULTIPLE}\d\d ){{1,3}}"
+        rf"{_NO_MULTIPLE}\d\d{_NUMBER_ENDS}(?! \d){_UNIT}",
         rf"(?<!\d[.,])(?<!\d[.,] )(?<![\d.x*-])\d{{3}}[1-46-9] \d\d[1-46-9]{_NUMBER_ENDS}(?! \d){_UNIT}",
     ]
 
@@ -187,7 +190,8 @@ AGE_IN_WORDS = re.compile(r"(?<![\d.-])(?:9\d|1[01]\d)[\s-]?(?:yo|y/o|years?[\s-
 
 
 _ROOMS = [
-    rf"{_ALONE}(?:ward|tower|(?<!pelvic )floor|saal|sala|salle|suite|building|bldg|wing|raum|kabine|gebaude|pabellon|batiment)[\s#._:-]*\d{{1,4}}[a-z]?{_ENDS}{_UNIT}",
+    rf"{_ALONE}(?:ward|tower|(?<!pelvic )floor|saal|sala|salle|suite"
+    rf"|building|bldg|wing|raum|kabine|gebaude|pabellon|batiment)[\s#._:-]*\d{{1,4}}[a-z]?{_ENDS}{_UNIT}",
     rf"{_ALONE}\d{{1,2}}(?:st|nd|rd|th)\s+floor{_ENDS}|{_ALONE}stat\.\s?\d{{1,2}}[a-z]?{_ENDS}",
     rf"{_ALONE}(?:ed|er)-\d{{1,3}}{_ENDS}|{_ALONE}(?:[a-z]?icu|ccu|its|pacu)[\s#-]+\d{{1,3}}[a-z]?{_ENDS}{_UNIT}",
     rf"{_ALONE}(?:bay|box|room|slot|stretcher|gurney|pod)[\s#_]+\d{{1,3}}{_ENDS}|{_ALONE}(?:ap\.|apto\.?|appt\.?|piso|etage)\s*\d{{1,4}}[a-z]?{_UNIT}{_ENDS}|{_ALONE}rm[\s.:#_-]*\d{{3,4}}{_ENDS}|{_ALONE}station[\s#_]+(?:\d{{2,3}}[a-z]?|\d[a-z]){_ENDS}",

@@ -197,6 +197,8 @@ class Elements(RootValues):
             return self.left_out(e, level, "unknown value representation")
         if expected in TEXT and e.length > LONGEST_TEXT and action not in ("Z", "D"):
             return self.left_out(e, level, "longer than a text may be")
+        if action in ("K", "C") and standards.is_off_list(e.tag, self.raw(e).decode("latin-1").split("\\")):
+            return self.left_out(e, level, "none of the values that the Standard allows")
         if action in ("K", "C"):
             made = (self.keep if action == "K" else self.clean)(e, vr, expected, rule, level)
             as_it_was = made is not KEPT or vr == e.vr

@@ -15,6 +15,7 @@ NUMERIC = frozenset(("IS", "DS", "US", "SS", "UL", "SL", "FL", "FD", "TM", "UI",
 FREE = frozenset(("LO", "SH", "ST", "LT", "UT", "UC", "PN", "CS", "AE", "UN", "UR"))
 WRITTEN = frozenset(("LO", "SH", "ST", "LT", "UT", "UC"))  # what people write words in
 BY_LOOKUP = frozenset(("PatientID", "AccessionNumber"))  # compared with the lookup tables by another check
+OFF_LIST = "none of the values that the Standard allows"
 UNKNOWN_WORD = "a word that no list knows"
 OWN_METHOD = re.compile(r"chorus-nb [^,]*, .*")  # what 03 writes into De-identification Method
 CODE_MEANING, CODE_SCHEME, CODE_VALUE = 0x00080104, 0x00080102, 0x00080100
@@ -25,6 +26,8 @@ def identifier_shapes(leaf: Leaf) -> Iterator[tuple[Severity, str]]:
     """Kinds of identifier that any released element looks like, whoever's they are."""
     if leaf.keyword == "SpecificCharacterSet" and set(leaf.values) - standards.character_sets() - {""}:
         yield "high", "no character set that the Standard defines"
+    if standards.is_off_list(leaf.tag, leaf.values):
+        yield "high", OFF_LIST
     if leaf.vr not in FREE:
         return
     for kind, (severity, pattern) in SHAPES.items():

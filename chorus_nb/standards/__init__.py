@@ -41,6 +41,7 @@ from chorus_nb.standards.registered import (
     code_meanings,
     coding_schemes,
     is_code,
+    is_off_list,
     is_registered_uid,
     is_well_known_uid,
 )

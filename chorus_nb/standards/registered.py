@@ -4,10 +4,11 @@ by its writer, and may be anything."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 
 from chorus_nb.standards.lists import data_rows
+from chorus_nb.standards.tags import parse_tag
 
 WELL_KNOWN = ("Well-known SOP Instance", "Well-known frame of reference", "Synchronization Frame of Reference")
 
@@ -47,6 +48,22 @@ def is_well_known_uid(uid: str) -> bool:
 def character_sets() -> frozenset[str]:
     """Defined terms of Specific Character Set (PS3.3 C.12.1.1.2)."""
     return frozenset(row["term"] for row in data_rows("character_sets.csv"))
+
+
+@cache
+def _closed_lists() -> Mapping[int, frozenset[str]]:
+    return {parse_tag(row["tag"]): frozenset(row["values"].split("|")) for row in data_rows("closed_lists.csv")}
+
+
+def is_off_list(tag: int, values: Iterable[str]) -> bool:
+    """Whether one of these values is none of those that PS3.3 allows for an attribute (closed_lists.csv): no code then,
+    whatever else it says. An empty value is allowed.
+
+    >>> is_off_list(0x00280004, ["RGB"]), is_off_list(0x00280004, ["SMITH"]), is_off_list(0x00181030, ["SMITH"])
+    (False, True, False)
+    """
+    allowed = _closed_lists().get(tag)
+    return allowed is not None and not allowed.issuperset(filter(None, (value.strip(" \0") for value in values)))
 
 
 @cache

@@ -40,6 +40,7 @@ def left_of(engine: Deidentifier, vr: str, keyword: str, value: bytes) -> bytes 
         ("DS", "RescaleSlope", b"1e400 "),
         ("DS", "RescaleIntercept", b"\\\\"),
         ("US", "PixelRepresentation", b"\0\0\0\0"),
+        ("CS", "PhotometricInterpretation", b"BROWN "),
     ],
 )
 def test_a_file_without_a_value_that_its_image_needs_is_refused(
@@ -59,6 +60,7 @@ def test_a_file_without_a_value_that_its_image_needs_is_refused(
         ("DS", "KVP", b"120 kV"),
         ("DS", "SliceThickness", b"5,0 "),
         ("LO", "KVP", b"SMITHSON"),
+        ("CS", "PatientPosition", b"BROWN "),
     ],
 )
 def test_an_attribute_that_must_be_present_is_emptied(
@@ -74,6 +76,7 @@ def test_an_attribute_that_must_be_present_is_emptied(
         ("IS", "ExposureTime", b"500 ms"),
         ("US", "SmallestImagePixelValue", b"\1\0\0"),
         ("FD", "CTDIvol", b"\1\2\3\4"),
+        ("CS", "RotationDirection", b"BROWN "),
     ],
 )
 def test_an_attribute_that_may_be_absent_goes(engine: Deidentifier, vr: str, keyword: str, value: bytes) -> None:
@@ -89,6 +92,8 @@ def test_an_attribute_that_may_be_absent_goes(engine: Deidentifier, vr: str, key
         ("IS", "InstanceNumber", b"1.0 "),
         ("DS", "SpacingBetweenSlices", b"NaN "),
         ("DS", "KVP", b"120     "),
+        ("CS", "PatientPosition", b"HFS "),
+        ("CS", "RotationDirection", b""),
     ],
 )
 def test_a_harmless_oddity_keeps_its_bytes(engine: Deidentifier, vr: str, keyword: str, value: bytes) -> None:

@@ -195,3 +195,9 @@ def test_the_verifier_searches_for_no_placeholder(row: dict[str, str]) -> None:
 def test_a_value_of_equipment_or_geometry_is_never_grave(row: dict[str, str]) -> None:
     for kind in ("name", "number", "date"):
         assert not {"high"} & found(released(row["keyword"], row["value"]), kind=kind, identifier=row["identifier"])
+
+
+@pytest.mark.parametrize("keyword", ["PhotometricInterpretation", "RotationDirection", "SpecificCharacterSet"])
+def test_a_name_where_the_standard_lists_every_value_is_found(keyword: str) -> None:
+    assert "high" in found(released(keyword, "BROWN"))
+    assert found(released(keyword, "")) == set()

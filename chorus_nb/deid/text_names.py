@@ -176,10 +176,12 @@ class People:
         begun = False
         while at < len(self.every) and len(taken) < MOST_WORDS:
             clinical = self.every[at].word in body_words()
-            family = self._is_family(cue, taken, at) if clinical and begun else only
+            family = self._is_family(cue, only, taken, at) if clinical and begun else only
             code = self.every[at].word in known_words("abbreviations") and cue.kind == "person"
             how = "common" if begun or code else how
-            if self._is_name(at, "any" if clinical else how) and (family or not clinical):
+            small = at not in self.gone and self.every[at].text.islower() and not self.every[cue.last].text.islower()
+            small &= cue.kind == "person" and not sign  # Technologist du sein
+            if self._is_name(at, "any" if clinical else how) and (family or not clinical) and not small:
                 taken.append(at)
                 begun = True
             elif self._is_initial(at) or (self._is_particle(at) and at + 1 < len(self.every)):
@@ -194,14 +196,14 @@ class People:
         dotted = sum(self.text[self.every[each].end : self.every[each].end + 1] == "." for each in taken)
         return taken if begun or len(taken) == dotted > 1 else []  # tech D.L.
 
-    def _is_family(self, cue: Cue, taken: list[int], at: int) -> bool:
+    def _is_family(self, cue: Cue, only: bool, taken: list[int], at: int) -> bool:
         """Whether a word, though of anatomy, is written like the first name before it: ``Edith Head``, not
         ``Ayşe HEAD``."""
         if re.fullmatch(r"\s?[&+/]\s?", self._between(taken[-1], at)):
             return cue.kind == "person"  # Read by Foot/Hand
         first, family = self.every[taken[-1]], self.every[at]
         alike = (first.text.istitle() and family.text.istitle()) or (
-            not self._is_of_modality(cue.last) and first.text.isupper() and family.text.isupper()
+            only and first.text.isupper() and family.text.isupper()
         )
         tied = self._between(taken[-1], at) in ("_", "^") or self._is_alone(at)
         known = first.word in given_names() or (taken[-1] in self.gone and tied)
@@ -249,7 +251,7 @@ class People:
     def _is_nobody_else(self, cue: Cue, at: int, sign: str) -> bool:
         """Whether only a person can follow, also one called by a word of anatomy: ``Radiographer Bone``, ``Read by
         Foot``, ``Prof Small``; not ``Dr Head``, a modality, nor ``Tech: Hand compression``, how it was done."""
-        if cue.kind in ("person", "shy"):
+        if cue.kind in ("person", "shy") or self._is_before_a_first_name(at):
             return True
         if cue.kind == "title":
             if sign.startswith((":", ".")):
@@ -260,6 +262,13 @@ class People:
         called = _CALLED.match(sign) or (cue.kind == "role" and sign)
         written = self.every[at].text.istitle() or (sign[:1] in (":", "=") and self.every[at].text.isupper())
         return cue.kind in ("role", "label") and bool(called) and written and self._is_alone(at)
+
+    def _is_before_a_first_name(self, at: int) -> bool:
+        """Whether a word stands before one that is a name: ``Pt: Bone, Ellery``."""
+        if at + 1 >= len(self.every) or not _WITHIN.match(self._between(at, at + 1)):
+            return False
+        both = self.every[at].text.istitle() and self.every[at + 1].text.istitle()
+        return both and (at + 1 in self.gone or self.every[at + 1].word in given_names())
 
     def _is_of_modality(self, at: int) -> bool:
         return self.every[at].word.upper() in standards.modality_words()
@@ -331,7 +340,8 @@ class People:
             return True
         beside = taken or at - 1 in self.gone or self._between(at, at + 1).strip()
         written = token.text.istitle() or (cue.kind == "person" and bool(beside))
-        return written and self._is_alone(cue.last) and (cue.kind == "person" or mark.text.isupper())
+        apart = self._is_alone(cue.last) or (cue.kind == "person" and self._between(cue.first - 1, cue.first).strip())
+        return written and bool(apart) and (cue.kind == "person" or mark.text.isupper())
 
     def _of(self, cue: Cue) -> None:
         """The name behind the word for a hospital and a particle, though it be a known word: ``clinique du Parc``."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import re
 import unicodedata
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -41,8 +42,12 @@ def each(name: str, column: str = "text") -> pytest.MarkDecorator:
 
 
 def cleaner(row: dict[str, str]) -> Cleaner:
-    own = frozenset([row["identifier"]] if row.get("identifier") else [])
-    named = row.get("kind") == "name"
+    return cleaner_of(row.get("identifier", ""), row.get("kind") == "name")
+
+
+@cache
+def cleaner_of(identifier: str, named: bool) -> Cleaner:
+    own = frozenset([identifier] if identifier else [])
     return Cleaner(Identifiers(names=own if named else frozenset(), numbers=frozenset() if named else own), str)
 
 

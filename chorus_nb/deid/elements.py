@@ -233,6 +233,8 @@ class Elements(RootValues):
         if family(vr) != family(expected) and not (vr in TEXT and expected in FORMATTED):
             return self.left_out(e, level, "value representation is not the dictionary's")
         form, raw = FORMS.get(expected), self.raw(e)
+        if e.tag == CHARACTER_SET and e.vr == "PN":  # pydicom, with which 04 reads the original, reads none such
+            raise Refused("value_unusable", f"{level.where}{standards.tag_name(e.tag)}: is written as a name")
         if e.tag == CHARACTER_SET:
             return self.replaced(e, vr, defined_terms(raw.decode("ascii", "replace")), "C", PS33_TERMS, level)
         if expected == "UI":

@@ -7,18 +7,22 @@ changed in between is found, whatever file it is in. What may stand in a release
 from __future__ import annotations
 
 import functools
+import glob
 import hashlib
 import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 from blake3 import blake3
 
 from chorus_nb import layout, tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.processes import Progress, each, threads
+from chorus_nb.processes.queries import in_bounded_memory
 from chorus_nb.workspace import Workspace
 
 # tables of local/ that say that the release may leave, or what must not be in it
@@ -37,9 +41,7 @@ def seal_release(
     ``known``: the BLAKE3 of files of the release that were read a moment ago; others are read.
     """
     refuse_strangers(workspace)
-    found = [(path, *state) for path, state in sorted(_states(workspace, known or {}, progress).items())]
-    rows = pd.DataFrame(found, columns=tables.SEAL.column_names)  # no record by name of each: they are many
-    made = tables.to_pandas(tables.to_arrow(tables.SEAL, rows))
+    made = tables.to_compact(_states(workspace, known or {}, progress).sort_by("path"))
     workspace.write(tables.SEAL, made)
     return made
 
@@ -47,11 +49,23 @@ def seal_release(
 def require_seal(workspace: Workspace, known: Mapping[str, str], progress: Progress | None = None) -> None:
     """:class:`WorkbenchError` names each file that is not as it was sealed; ``known`` as in :func:`seal_release`."""
     refuse_strangers(workspace)
-    kept = workspace.read(tables.SEAL)
-    sealed = dict(zip(kept["path"], zip(kept["size"], kept["mode"], kept["blake3"], strict=True), strict=True))
-    found = _states(workspace, known, progress)
-    broken = {path: _how_broken(sealed.get(path), found.get(path)) for path in sorted({*sealed, *found})}
-    _refuse({path: f"{how}; {_remedy(path, how)}" for path, how in broken.items() if how})
+    workspace.read(tables.SEAL, ["path"], compact=True)  # its place in the audit log, and what a damaged one says
+    path, found = workspace.path(tables.SEAL), _states(workspace, known, progress)
+    with in_bounded_memory() as connection, tables.reading(f"local/{path.name}", tables.SEAL.if_damaged):
+        connection.read_parquet(glob.escape(str(path))).create_view("sealed")
+        connection.register("found", found)
+        broken = connection.sql(_BROKEN).fetchall()
+    _refuse({path: f"{how}; {_remedy(path, how)}" for path, how in broken})
+
+
+_BROKEN = """
+    SELECT path, CASE WHEN sealed.blake3 IS NULL THEN 'was not there when the release was sealed'
+                      WHEN found.blake3 IS NULL THEN 'is gone since the release was sealed'
+                      WHEN sealed.blake3 <> found.blake3 THEN 'changed since the release was sealed'
+                      ELSE 'has other permissions than when the release was sealed' END
+    FROM sealed FULL JOIN found USING (path)
+    WHERE (sealed.size, sealed.mode, sealed.blake3) IS DISTINCT FROM (found.size, found.mode, found.blake3)
+    ORDER BY path"""
 
 
 def remove_superseded(workspace: Workspace) -> list[str]:
@@ -88,20 +102,19 @@ def release_digest(digests: Mapping[str, str]) -> str:
     return made.hexdigest()
 
 
-State = tuple[int, int, str]
-"""Size, permission bits and BLAKE3 of a file."""
-
-
-def _states(workspace: Workspace, known: Mapping[str, str], progress: Progress | None) -> dict[str, State]:
+def _states(workspace: Workspace, known: Mapping[str, str], progress: Progress | None) -> pa.Table:
+    """Size, permission bits and BLAKE3 of every file, by its path (``tables.SEAL``); held by Arrow: they are many."""
     inside = f"{workspace.release.name}/"
     paths = [inside + path for path in layout.files_below(workspace.release)]
     beside = [workspace.path(table) for table in RESTS_ON]
     paths += [path.relative_to(workspace.root).as_posix() for path in beside if path.is_file()]
-    digests = {path: known[name] for path in paths if (name := path.removeprefix(inside)) in known}
-    unread = [path for path in paths if path not in digests]
+    unread = [path for path in paths if path.removeprefix(inside) not in known]
     read = functools.partial(_digest, workspace.root)
-    digests |= each(workspace.parameters, read, unread, progress, "files sealed", door=threads)
-    return {path: (*_stated(workspace.root / path), digests[path]) for path in paths}
+    digests = dict(each(workspace.parameters, read, unread, progress, "files sealed", door=threads))
+    stated = np.fromiter((_stated(workspace.root / path) for path in paths), np.dtype("2i8"), len(paths))
+    said = (digests.get(path) or known[path.removeprefix(inside)] for path in paths)
+    columns = (pa.array(paths, pa.string()), stated[:, 0], stated[:, 1], pa.array(said, pa.string(), size=len(paths)))
+    return pa.table(dict(zip(tables.SEAL.column_names, columns, strict=True)))
 
 
 def _digest(root: Path, path: str) -> str:
@@ -114,16 +127,6 @@ def _digest(root: Path, path: str) -> str:
 def _stated(path: Path) -> tuple[int, int]:
     state = path.stat()
     return state.st_size, stat.S_IMODE(state.st_mode) if os.name == "posix" else 0
-
-
-def _how_broken(sealed: State | None, found: State | None) -> str:
-    if sealed is None:
-        return "was not there when the release was sealed"
-    if found is None:
-        return "is gone since the release was sealed"
-    if sealed[2] != found[2]:
-        return "changed since the release was sealed"
-    return "has other permissions than when the release was sealed" if sealed != found else ""
 
 
 def _remedy(path: str, how: str) -> str:

@@ -15,10 +15,11 @@ from chorus_nb import tables
 from chorus_nb.errors import SchemaError
 from chorus_nb.metadata.croissant import write_croissant
 from chorus_nb.metadata.dictionary import write_dictionary
-from chorus_nb.metadata.headers import in_bounded_memory, in_parts, update_headers
+from chorus_nb.metadata.headers import update_headers
 from chorus_nb.metadata.local_fields import decided_fields
 from chorus_nb.metadata.mapped import DELIVERED_FIELDS, MAPPED_FROM, map_headers
 from chorus_nb.processes import Progress
+from chorus_nb.processes.queries import in_bounded_memory, in_parts
 from chorus_nb.workspace import Workspace, replacing
 
 SQL_TYPES = {"text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "truth": "BOOLEAN"}

@@ -6,11 +6,8 @@ import contextlib
 import functools
 import glob
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
-import duckdb
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pydicom
 from pydicom.dataset import Dataset
@@ -22,7 +19,7 @@ from chorus_nb import tables
 from chorus_nb.guard import one_file
 from chorus_nb.memory import Recipe
 from chorus_nb.processes import Progress, each
-from chorus_nb.processes.programs import scratch
+from chorus_nb.processes.queries import in_bounded_memory
 from chorus_nb.workspace import Workspace, replacing, write_atomically
 
 # Where an enhanced image or a PET image keeps what others have at the root of the data set
@@ -34,30 +31,10 @@ CODE_SEQUENCES = {"AnatomicRegionSequence": "anatomic_region", "ViewCodeSequence
 WANTED: list[BaseTag] = [
     Tag(keyword) for keyword in (*tables.RELEASED_HEADERS.keywords, *PLACES, *CODE_SEQUENCES, "SpecificCharacterSet")
 ]
-MEMORY = "1GB"  # of DuckDB
 FILES_A_BATCH = 200  # files a worker reads per call
 KEYWORDS = {Tag(keyword): keyword for keyword in tables.RELEASED_HEADERS.keywords}
 HEADER_KEY = ("target_path", "target_digest")
 HEADERS_RECIPE = Recipe(__name__, libraries=("pydicom",))
-
-
-@contextlib.contextmanager
-def in_bounded_memory() -> Iterator[duckdb.DuckDBPyConnection]:
-    """DuckDB over tables as long as the release: in bounded memory, what needs more goes to the run's scratch."""
-    with scratch() as folder, duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": folder}) as connection:
-        yield connection
-
-
-def in_parts(answer: duckdb.DuckDBPyRelation, most: int) -> Iterator[pa.Table]:
-    """The rows of ``answer``, ``most`` at a time, however they come: what is made of them is the same in every run."""
-    reader = answer.to_arrow_reader(most)
-    held = reader.schema.empty_table()
-    for batch in reader:
-        held = pa.concat_tables([held, pa.Table.from_batches([batch])])
-        while held.num_rows > most:
-            yield held.slice(0, most)
-            held = held.slice(most)
-    yield held
 
 
 def update_headers(workspace: Workspace, progress: Progress | None = None) -> Path:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from chorus_nb import tables
 from chorus_nb.metadata.building import SQL_TYPES
-from chorus_nb.metadata.headers import in_bounded_memory, in_parts
+from chorus_nb.processes.queries import in_bounded_memory, in_parts
 from chorus_nb.workspace import Workspace, replacing
 
 ROWS_WRITTEN = 1 << 20  # of what is written, in memory at once and in a row group

@@ -31,8 +31,8 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.schema import CreateTable
 
 from chorus_nb.errors import InputError
-from chorus_nb.metadata.headers import in_parts
 from chorus_nb.omop.databases import engine
+from chorus_nb.processes.queries import in_parts
 from chorus_nb.registry.asking import add_rows
 from chorus_nb.workspace import Workspace, replacing
 

@@ -2,4 +2,4 @@
 
 from chorus_nb.metadata.asking import ask, completeness, mapped_completeness, questions, thickness_by_device
 from chorus_nb.metadata.building import build_metadata
-from chorus_nb.metadata.local_fields import decide_fields, local_fields
+from chorus_nb.metadata.local_fields import decide_fields, local_fields, studies_without_code

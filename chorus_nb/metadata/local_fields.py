@@ -16,7 +16,7 @@ from chorus_nb import standards, tables
 from chorus_nb.decisions import Cells, DecisionLog
 from chorus_nb.errors import InputError
 from chorus_nb.identity.site_words import site_vocabulary
-from chorus_nb.metadata.field_words import FIELDS, is_long_number, values
+from chorus_nb.metadata.field_words import FIELDS, is_long_number, read_words, values
 from chorus_nb.metadata.fields import CONTRADICTED, DESCRIBED_IN, OF_STUDY, decision_key, map_fields
 from chorus_nb.workspace import Workspace
 
@@ -82,6 +82,32 @@ def decide_fields(
 def decided_fields(workspace: Workspace) -> pd.DataFrame:
     """What people decided, as :func:`map_fields` takes it."""
     return pd.DataFrame(list(FIELD_LOG.current(workspace).values()), columns=["field", "attribute", "local", "value"])
+
+
+def studies_without_code(workspace: Workspace) -> pd.DataFrame:
+    """Descriptions of studies of the released ``kinds`` that have no LOINC code, most accessions first.
+
+    ``more`` are the words that keep a description from the code of a plain study: those that no rule knows, and those
+    that say more than a body part. A line of the site's ``loinc_map.csv`` gives it a code.
+    """
+    import duckdb  # slow to import, and a worker has no use for it
+
+    with duckdb.connect() as connection:
+        connection.register("linkage", workspace.read(tables.LINKAGE, ["PatientID", "AccessionNumber", "loinc_code"]))
+        connection.read_parquet(glob.escape(str(workspace.path(tables.CATALOG)))).create_view("catalog")
+        found = connection.sql(
+            """SELECT Modality, StudyDescription, count(*) AS accessions
+               FROM (SELECT DISTINCT trim(PatientID) AS PatientID, trim(AccessionNumber) AS AccessionNumber, Modality,
+                            StudyDescription FROM catalog
+                     WHERE status = 'dicom' AND list_contains($kinds, Modality))
+                    JOIN linkage USING (PatientID, AccessionNumber)
+               WHERE loinc_code = '' GROUP BY ALL ORDER BY accessions DESC, Modality, StudyDescription""",
+            params={"kinds": workspace.parameters.kinds},
+        ).df()
+    texts = zip(found["StudyDescription"].fillna(""), found["Modality"].fillna(""), strict=True)
+    said = [read_words(text, modality) for text, modality in texts]
+    found.insert(2, "more", [", ".join((*words["unread"], *words.get("loinc", ()))) for words in said])
+    return found
 
 
 def values_of(field: str) -> list[str]:

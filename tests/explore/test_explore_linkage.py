@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from chorus_nb.explore import absent, link, scan
+from chorus_nb.metadata import studies_without_code
 from chorus_nb.workspace import Workspace
 from tests.explore.survey_site import write_procedures, write_visits
 
@@ -160,6 +161,14 @@ def test_a_plain_description_that_no_map_knows_has_the_code_of_its_parts(survey:
     assert (row["loinc_code"], row["loinc_source"]) == ("29252-4", "parts of the description")
     add("b", StudyDescription="ROUTINE CT ABDOMEN NONENH", SeriesInstanceUID="1.2.3")
     assert linked(survey)["loinc_code"] == ""  # two plain codes in one accession: which is not known
+
+
+def test_a_study_without_a_code_is_listed_with_the_words_that_keep_it_from_one(survey: Workspace, add: Add) -> None:
+    add("a", StudyDescription="CT ABDOMEN STONES BIOPSY")
+    add("b", StudyDescription="CT CHEST WO", AccessionNumber="ACC2", SeriesInstanceUID="1.2.3")
+    add("c", StudyDescription="REPORT", AccessionNumber="ACC2", SeriesInstanceUID="1.2.4", Modality="SR")
+    linked(survey)
+    assert studies_without_code(survey).values.tolist() == [["CT", "CT ABDOMEN STONES BIOPSY", "STONES, BIOPSY", 1]]
 
 
 def test_a_description_without_a_body_part_takes_that_of_the_header(survey: Workspace, add: Add) -> None:

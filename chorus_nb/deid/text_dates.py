@@ -32,7 +32,7 @@ _MONTH = r"(?:0?[1-9]|1[0-2])"
 _NTH = rf"{DAY}(?:st|nd|rd|th|er|º|°|ª)?"
 _SHORT_YEAR = r"['’]?\d\d"
 
-_SIGN = r"[\s.,/\\_|:;'’()\[\]=#^~–—-]"  # any of these may part a date; not "*", which makes sizes
+_SIGN = r"(?:[^\w*×+%<>&@$]|_)"  # whatever parts the words and numbers of a date; not "*", which makes sizes
 _GAP = rf"{_SIGN}{{1,3}}"
 _OF = rf"(?:{_SIGN}{{1,4}}|{_SIGN}{{0,2}}(?:de|del|of)\s{{1,2}})"  # beside the name of a month
 _NEAR = rf"(?:{_OF}|)"

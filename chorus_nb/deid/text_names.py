@@ -72,7 +72,7 @@ class People:
         for cue in cues:
             if cue.kind in ("title", "person", "role", "label", "newborn", "shy"):
                 taken = self._after(cue)
-                if cue.kind == "person" and not taken:
+                if not taken and (cue.kind == "person" or self._is_said_behind(cue)):
                     self._ahead(cue)
             elif cue.kind in ("suffix", "degree", "organisation"):
                 self._ahead(cue)
@@ -321,6 +321,15 @@ class People:
                 break
         if any(len(self.every[each].word) > 1 for each in taken):
             self.gone |= set(taken)
+
+    def _is_said_behind(self, cue: Cue) -> bool:
+        """Whether a title, role or label tells of the word before it: ``Long, tech``, ``Hill (ref)``, ``Hill Mrs``."""
+        at = cue.first - 1
+        if at < 0 or self.every[cue.first].text in standards.modality_words() or not self._is_alone(cue.last):
+            return False
+        sign, written = self._between(at, cue.first).strip(), self.every[at].text
+        told = cue.kind in ("title", "role", "label") and (sign or (written.istitle() and cue.kind != "label"))
+        return bool(told) and not written.islower() and self._is_name(at, "common")
 
     def _is_within(self, at: int) -> bool:
         """Whether a token and the next may be parts of one name."""

@@ -59,6 +59,10 @@ def _cue_patterns() -> dict[str, re.Pattern[str]]:
         made[f"{kind} behind"] = re.compile(
             rf"(?P<who>[^\W\d_]{{2,}}){initials}(?P<mark>[\W_]{{1,4}}){any_of(kind)}(?![^\W_])"
         )
+    for kind in ("title", "role", "label"):
+        made[f"{kind} said of it"] = re.compile(
+            rf"(?P<who>[^\W\d_]{{2,}}){initials}(?P<mark>[\W_]{{1,4}})(?P<said>{any_of(kind)})(?![^\W_])"
+        )
     made["organisation"] = re.compile(
         rf"(?P<who>[^\W\d_]{{2,}})(?P<mark>[\s_,.;:)\]]{{1,2}}){any_of('organisation')}{ENDS}"
     )
@@ -75,6 +79,7 @@ class _Place:
         self.written = text[self.start : self.end] if same else self.who.title()
         self.cue = self.simple[found.start() : found.start("mark")] if found.start("mark") < self.start else ""
         self.cue_written = text[found.start() : found.start("mark")] if same else self.cue.title()
+        self.said = text[found.start("said") : found.end()] if same and "said" in found.re.groupindex else ""
         self.before, self.last = self.simple[: found.start()], found.end()
 
     def is_alone(self) -> bool:
@@ -103,6 +108,8 @@ class _Place:
         as_name = also_named(self.who)
         anatomy = self.who in anatomy_words()
         technique = self.who in technique_words() and not anatomy
+        if self.kind.endswith("said of it"):
+            return as_name == "common" and not technique and not anatomy and self._is_said_of_it()
         if self.kind == "organisation":
             return self.who not in technique_words() and (
                 as_name == "common" or (bool(as_name) and self.written.istitle())
@@ -132,6 +139,12 @@ class _Place:
         written = self.written.istitle() or (called and self.written.isupper())
         done = re.search(r"ed[\W_]+\Z", self.before) is not None
         return written and self.is_alone() and self.who not in _SIDED and not done and (called or self.cue != "rt")
+
+    def _is_said_of_it(self) -> bool:
+        """``Long, tech``, ``Brown (ref)``, ``Hill Mrs``; not ``long axis, tech``, ``Young MR``."""
+        told = self.mark.strip() or (self.written.istitle() and not self.kind.startswith("label"))
+        alone = _ENDS_A_PHRASE.match(self.simple, self.last) is not None
+        return bool(told) and alone and not self.written.islower() and self.said not in standards.modality_words()
 
     def _has_a_degree(self, anatomy: bool, common: bool) -> bool:
         if self.written.islower() or self.written in standards.modality_words():

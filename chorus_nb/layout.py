@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -160,7 +161,8 @@ def upload_problem(path: str) -> str:
         below = path.split("/", 2)[2].lower()
         if word := next((word for word in COUNTED_ELSEWHERE if word in below), ""):
             return f"holds the word {word} below the person's folder; central would count it as something else"
-        if not 1 <= len(Path(path).suffix[1:]) <= LONGEST_EXTENSION:
+        name, _, extension = path.rpartition("/")[2].rpartition(".")
+        if not (name and 1 <= len(extension) <= LONGEST_EXTENSION):
             return "has no file extension that central counts"
     return "" if kind else "is of no kind that a release may hold; take it out of release/"
 
@@ -168,14 +170,12 @@ def upload_problem(path: str) -> str:
 def strangers(release: Path) -> dict[str, str]:
     """What stands below ``release`` and may not, with the reason: whatever is no plain file of a kind on the list."""
     found = dict.fromkeys(empty_folders(release), "is an empty folder")
-    for base, folders, names in os.walk(release):
-        here = Path(base)
+    for base, below, folders, names in _walked(release):
         for name in (*folders, *names):
-            path, relative = here / name, (here / name).relative_to(release).as_posix()
-            mode = path.lstat()
+            relative, mode = below + name, os.lstat(f"{base}{os.sep}{name}")
             if stat.S_ISLNK(mode.st_mode):  # it may lead out of the release
                 found[relative] = "is a link; a release holds files only"
-            elif name in folders:
+            elif stat.S_ISDIR(mode.st_mode):
                 continue
             elif not stat.S_ISREG(mode.st_mode):
                 found[relative] = "is no plain file"
@@ -186,14 +186,21 @@ def strangers(release: Path) -> dict[str, str]:
 
 def empty_folders(folder: Path) -> list[str]:
     """Every folder below ``folder`` with nothing in it, relative, with ``/`` at its end, sorted."""
-    found = [Path(base) for base, folders, names in os.walk(folder) if not (folders or names)]
-    return sorted(path.relative_to(folder).as_posix() + "/" for path in found if path != folder)
+    return sorted(below for _, below, folders, names in _walked(folder) if below and not (folders or names))
 
 
 def files_below(folder: Path) -> list[str]:
     """Every file below ``folder``, relative, with ``/``, sorted; a link counts as a file, wherever it leads."""
     found = []
-    for base, folders, names in os.walk(folder):
-        links = [name for name in folders if Path(base, name).is_symlink()]
-        found += [Path(base, name).relative_to(folder).as_posix() for name in (*names, *links)]
+    for base, below, folders, names in _walked(folder):
+        links = [name for name in folders if os.path.islink(f"{base}{os.sep}{name}")]  # noqa: PTH114
+        found += [below + name for name in (*names, *links)]
     return sorted(found)
+
+
+def _walked(folder: Path) -> Iterator[tuple[str, str, list[str], list[str]]]:
+    """Each folder, its path below ``folder`` with ``/`` at its end, and what is in it; as text, for they are many."""
+    top = os.fspath(folder)
+    for base, folders, names in os.walk(top):
+        below = base[len(top) :].strip(os.sep).replace(os.sep, "/")
+        yield base, f"{below}/" if below else "", folders, names

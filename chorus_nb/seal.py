@@ -23,7 +23,7 @@ from chorus_nb import layout, tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.processes import Progress, each, threads
 from chorus_nb.processes.queries import in_bounded_memory
-from chorus_nb.workspace import Workspace
+from chorus_nb.workspace import Workspace, below
 
 # tables of local/ that say that the release may leave, or what must not be in it
 RESTS_ON = (
@@ -78,8 +78,10 @@ def remove_superseded(workspace: Workspace) -> list[str]:
     packed = workspace.read(tables.MANIFEST, ["path", "sha256"]).set_index("path")["sha256"]
     removed = []
     for path in layout.files_below(workspace.release):
+        if layout.file_kind(path) is not None or path not in packed.index:
+            continue
         file = workspace.release / path
-        if layout.file_kind(path) is None and path in packed.index and file.is_file() and not file.is_symlink():
+        if file.is_file() and not file.is_symlink():
             with file.open("rb") as opened:
                 same = hashlib.file_digest(opened, "sha256").hexdigest() == packed[path]
             if same:
@@ -111,7 +113,7 @@ def _states(workspace: Workspace, known: Mapping[str, str], progress: Progress |
     unread = [path for path in paths if path.removeprefix(inside) not in known]
     read = functools.partial(_digest, workspace.root)
     digests = dict(each(workspace.parameters, read, unread, progress, "files sealed", door=threads))
-    stated = np.fromiter((_stated(workspace.root / path) for path in paths), np.dtype("2i8"), len(paths))
+    stated = np.fromiter((_stated(below(workspace.root, path)) for path in paths), np.dtype("2i8"), len(paths))
     said = (digests.get(path) or known[path.removeprefix(inside)] for path in paths)
     columns = (pa.array(paths, pa.string()), stated[:, 0], stated[:, 1], pa.array(said, pa.string(), size=len(paths)))
     return pa.table(dict(zip(tables.SEAL.column_names, columns, strict=True)))
@@ -119,13 +121,13 @@ def _states(workspace: Workspace, known: Mapping[str, str], progress: Progress |
 
 def _digest(root: Path, path: str) -> str:
     try:
-        return blake3().update_mmap(root / path).hexdigest()
+        return blake3().update_mmap(below(root, path)).hexdigest()
     except OSError as error:
         raise WorkbenchError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def _stated(path: Path) -> tuple[int, int]:
-    state = path.stat()
+def _stated(path: str) -> tuple[int, int]:
+    state = os.stat(path)  # noqa: PTH116 - for every file of a release
     return state.st_size, stat.S_IMODE(state.st_mode) if os.name == "posix" else 0
 
 

@@ -17,7 +17,7 @@ from chorus_nb import layout, tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.processes import Progress, each, threads
 from chorus_nb.withdrawn import WITHDRAWN, Withdrawn
-from chorus_nb.workspace import Workspace, write_if_changed
+from chorus_nb.workspace import Workspace, below, write_if_changed
 
 HASHED_AT_ONCE = 1 << 20
 DELTAS = ("added", "modified", "removed", "unchanged")
@@ -40,7 +40,7 @@ def measure_contents(made: Mapping[str, bytes]) -> pd.DataFrame:
 
 def _measure_file(release: Path, path: str) -> tuple[int, str, str, str]:
     try:
-        with open(release / path, "rb") as file:
+        with open(below(release, path), "rb") as file:
             return _measure(file)
     except OSError as error:
         raise WorkbenchError(f"{path}: cannot be read: {error.strerror}") from None

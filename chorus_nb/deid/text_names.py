@@ -72,7 +72,8 @@ class People:
         for cue in cues:
             if cue.kind in ("title", "person", "role", "label", "newborn", "shy"):
                 taken = self._after(cue)
-                if not taken and (cue.kind == "person" or self._is_said_behind(cue)):
+                behind = not taken and self._is_said_behind(cue)
+                if behind or (cue.kind == "person" and (not taken or self._is_named_before(cue.first))):
                     self._ahead(cue)
             elif cue.kind in ("suffix", "degree", "organisation"):
                 self._ahead(cue)
@@ -85,6 +86,13 @@ class People:
             if self._goes_with_the_name(cue):
                 self.gone |= set(range(cue.first, cue.last + 1))
         return self.gone - before
+
+    def _is_named_before(self, at: int) -> bool:
+        """Whether a name stands before a role, whatever follows it: ``Hill - MTRA, lung``."""
+        at -= 1
+        while at > 0 and self._is_initial(at):
+            at -= 1
+        return at >= 0 and self._is_name(at, "common") and self.every[at].word not in body_words()
 
     def _goes_with_the_name(self, cue: Cue) -> bool:
         """Whether a title, role or degree says nothing more, as whom it tells of is gone."""
@@ -170,7 +178,7 @@ class People:
     def _name_from(self, cue: Cue, at: int, sign: str) -> list[int]:
         """The tokens from ``at`` on that are the name of somebody with a title, role or label."""
         only = self._is_nobody_else(cue, at, sign)
-        told = only if cue.kind != "title" else bool(sign)
+        told = bool(sign) if cue.kind == "title" else only
         how = "any" if told or (cue.kind == "role" and _SAYS_SO.match(sign)) else "common"
         taken: list[int] = []
         begun = False
@@ -179,8 +187,10 @@ class People:
             family = self._is_family(cue, only, taken, at) if clinical and begun else only
             code = self.every[at].word in known_words("abbreviations") and cue.kind == "person"
             how = "common" if begun or code else how
-            small = at not in self.gone and self.every[at].text.islower() and not self.every[cue.last].text.islower()
-            small &= cue.kind == "person" and not sign  # Technologist du sein
+            written = self.every[at].text
+            small = at not in self.gone and written.islower() and not self.every[cue.last].text.islower()
+            small |= clinical and written.isupper() and also_names().get(self.every[at].word) == "rare"
+            small &= cue.kind == "person" and not sign.strip("_")  # Technologist du sein, MTRA_LUNG
             if self._is_name(at, "any" if clinical else how) and (family or not clinical) and not small:
                 taken.append(at)
                 begun = True
@@ -205,7 +215,7 @@ class People:
         alike = (first.text.istitle() and family.text.istitle()) or (
             only and first.text.isupper() and family.text.isupper()
         )
-        tied = self._between(taken[-1], at) in ("_", "^") or self._is_alone(at)
+        tied = cue.kind == "person" or self._between(taken[-1], at) in ("_", "^") or self._is_alone(at)
         known = first.word in given_names() or (taken[-1] in self.gone and tied)
         return len(taken) == 1 and alike and known
 
@@ -264,11 +274,16 @@ class People:
         return cue.kind in ("role", "label") and bool(called) and written and self._is_alone(at)
 
     def _is_before_a_first_name(self, at: int) -> bool:
-        """Whether a word stands before one that is a name: ``Pt: Bone, Ellery``."""
+        """Whether a word stands before one that is a name, or beside an initial: ``Pt: Bone, Ellery``, ``Pt E. Bone``;
+        not ``L. Hand``, which is a side."""
         if at + 1 >= len(self.every) or not _WITHIN.match(self._between(at, at + 1)):
             return False
-        both = self.every[at].text.istitle() and self.every[at + 1].text.istitle()
-        return both and (at + 1 in self.gone or self.every[at + 1].word in given_names())
+        one, other = self.every[at], self.every[at + 1]
+        if self._is_initial(at) or self._is_initial(at + 1):
+            letter, name = (one, other) if self._is_initial(at) else (other, one)
+            dotted = "." in self.text[letter.end : letter.end + 1] or "," in self._between(at, at + 1)
+            return letter.text not in ("L", "R") and dotted and not name.text.islower()
+        return one.text.istitle() and other.text.istitle() and (at + 1 in self.gone or other.word in given_names())
 
     def _is_of_modality(self, at: int) -> bool:
         return self.every[at].word.upper() in standards.modality_words()

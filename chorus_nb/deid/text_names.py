@@ -332,7 +332,7 @@ class People:
                 break
             taken.append(at)
             at -= 1
-            if cue.kind != "organisation" and not self._is_within(at):
+            if cue.kind != "organisation" and not (at >= 0 and self._goes_on(at, at + 1)):
                 break
         if any(len(self.every[each].word) > 1 for each in taken):
             self.gone |= set(taken)
@@ -345,10 +345,6 @@ class People:
         sign, written = self._between(at, cue.first).strip(), self.every[at].text
         told = cue.kind in ("title", "role", "label") and (sign or (written.istitle() and cue.kind != "label"))
         return bool(told) and not written.islower() and self._is_name(at, "common")
-
-    def _is_within(self, at: int) -> bool:
-        """Whether a token and the next may be parts of one name."""
-        return at >= 0 and self._goes_on(at, at + 1)
 
     def _is_ahead(self, cue: Cue, at: int, taken: list[int]) -> bool:
         """Whether a word of anatomy or an abbreviation is the name of whom a degree or role behind it tells: ``Hand

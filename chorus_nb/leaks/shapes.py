@@ -31,8 +31,12 @@ SHAPES: dict[str, tuple[Severity, re.Pattern[str]]] = {
 TITLED = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|Prof)\.? +([A-Z][a-z]{2,}|[A-Z]{3,})|\b(?:DR|MR|MRS|MS)\. *([A-Z][A-Za-z]{2,})")
 
 _IN_CAPITALS = {  # as they are written
+    "date": re.compile(
+        r"(?<![^\W_])(?:Mar|May|Dec|Mai|Set|Out)[.,]?[\s-]{1,2}(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?"
+        r"(?![^\W_]|[.,]\d|\s?(?:mm|cm|ms|s|x|%|deg|kv|ml)(?![^\W_]))"
+    ),
     "room": re.compile(
-        r"(?<![^\W_])(?:OR[\s#-]{1,2}\d{1,2}(?![^\W_]|\s?(?:views?|mm|cm|ms|s|x|%|-|/|\d))|\d{3,4}-?[A-D](?![^\W_]))"
+        r"(?<![^\W_])(?:(?:rm|Rm)[\s.:#_-]*\d{1,4}[A-Za-z]?\d{0,2}(?![^\W_]|[.,]\d|\s?(?:mm|cm|ms|T|x|%))|E[RD]\d{1,2}(?![^\W_])|OR[\s#-]{1,2}\d{1,2}(?![^\W_]|\s?(?:views?|mm|cm|ms|s|x|%|-|/|\d))|\d{3,4}-?[A-D](?![^\W_]))"
     ),
     "number of a person": re.compile(
         r"(?<![^\W_])(?:[A-Z]{2}-\d{3}-[A-Z]{2}|[A-ZÄÖÜ]{1,3}-[A-Z]{1,2}[ -]\d{3,4})(?![^\W_]|\s?(?:mm|cm|ms|s|kv|x|%))"
@@ -62,7 +66,10 @@ def _dates() -> list[str]:
     full = "(?:" + "|".join(name for name in names if len(name) > 4) + "|march|may|june|july|juni|juli|juin|juil)"
     month = "(?:" + "|".join(names) + ")"
     sign = r"(?:[^\w*×+%<>&@$]|_)"  # whatever parts the words and numbers of a date
-    near, apart = rf"(?:{sign}{{0,2}}(?:de|del|of)\s{{1,2}}|{sign}{{0,4}})", rf"{sign}{{1,3}}"
+    near, apart = (
+        rf"(?:{sign}{{0,2}}(?:de|del|of)\s{{1,2}}|{sign}{{0,4}})",
+        rf"(?!\.\.){sign}{{1,3}}",
+    )  # not 1..56
     by_name = rf"(?:{sign}{{0,2}}(?:de|del|of)\s{{1,2}}|{sign}{{1,4}})"
     day, year = rf"{_DAY}(?:st|nd|rd|th|er|[º°ª])?", rf"(?:{_YEAR}|['’]?\d\d)"
     no_unit = r"(?!\s?(?:mm|cm|ms|s|sec|min|deg|t|x|ml|kv|views?|v|%)(?![^\W_]))"
@@ -80,7 +87,7 @@ def _dates() -> list[str]:
         rf"{_ALONE}{month}{near}{day}(?:{by_name}{year}{no_unit}|['’]\d\d){_NUMBER_ENDS}{_ENDS}",
         rf"{_ALONE}(?:{_YEAR}{near}|['’]\d\d{near}|\d\d{by_name}){month}(?:{near}{day})?{_ENDS}",
         rf"{_ALONE}{month}(?:{near}{_YEAR}|{near}['’]\d\d){_ENDS}|{_ALONE}{no_word}{near}\d\d{no_unit}{_NUMBER_ENDS}{_ENDS}",
-        rf"{_ALONE}(?:{full}|jul|jan|feb|aug|oct|nov)[.,;:)\]]?\s(?:[12]\d|3[01]|{_DAY}(?:st|nd|rd|th)){_NUMBER_ENDS}{_ENDS}(?!\s?(?:mm|cm|ms|s|x|%))",
+        rf"{_ALONE}(?:{full}|{no_word})[.,;:)\]]?[\s-]{{1,2}}{_DAY}(?:st|nd|rd|th)?{no_unit}{_NUMBER_ENDS}{_ENDS}(?!\s?(?:hz|kev|hu))",
         rf"(?<![^\W_])['’]\d\d{_ENDS}|(?<![\d/.-])(?:0?[1-9]|1[0-2])[/\\_–-]{_YEAR}{_NUMBER_ENDS}|(?<![\d/.-]){_YEAR}[/.\\_–-](?:0[1-9]|1[0-2])(?!\d|\.\d)",
         rf"{_ALONE}{_YEAR}[\s_-]?[wq]\d\d?{_ENDS}|{_ALONE}q[1-4][\s/_-]{{0,2}}(?:{_YEAR}|['’]\d\d){_ENDS}|{_ALONE}(?:[kc]w\s?\d\d?\s?[/–-]\s?\d\d|\d\d?\.?\s?kw\s?/?\s?\d\d){_ENDS}",
         rf"{_no_technique()}(?<![\d.*x×]){_YEAR}(?!\d|[.,]\d|\s?(?:ms|s|mm|hu|x|%|\*|×|ml|mg|gy|hz|kv|deg|ma|mas|px)\b)",
@@ -112,6 +119,7 @@ _AGES = [
     r"neunzig(?:jahrige?[rn]?|\sjahre?n?)|hundert[a-z]*(?:jahrige?[rn]?|\sjahre?n?)|(?<![a-z])noventa(?:\s[ye]\s[a-z]+)?\sanos",
     rf"{_ALONE}quatre[\s-]vingt[\s-](?:dix(?:[\s-][a-z]+)?|onze|douze|treize|quatorze|quinze|seize)\sans{_ENDS}",
     rf"{_ALONE}[mf]\s?[/_-]?\s?(?:9\d|1[01]\d){_ENDS}|{_ALONE}(?:9\d|1[01]\d)[\s/_-]?(?:[mf]|(?:wo)?man|(?:fe)?male|mannlich|weiblich|hombre|mujer|homme|femme|homem|mulher){_ENDS}",
+    rf"{_ALONE}(?:nonagen|centen)arian{_ENDS}",
     rf"{_ALONE}(?:9\d|1[01]\d)\.?\s?(?:lj\.?|lebensjahr){_ENDS}",
 ]
 _FIFTIES = r"(?:\d?0|\d*[05]0)(?:[ /–-](?:\d?0|\d*[05]0))+"  # a list of b values
@@ -194,6 +202,7 @@ _ROOMS = [
     rf"|building|bldg|wing|raum|kabine|gebaude|pabellon|batiment)[\s#._:-]*\d{{1,4}}[a-z]?{_ENDS}{_UNIT}",
     rf"{_ALONE}\d{{1,2}}(?:st|nd|rd|th)\s+floor{_ENDS}|{_ALONE}stat\.\s?\d{{1,2}}[a-z]?{_ENDS}",
     rf"{_ALONE}(?:ed|er)-\d{{1,3}}{_ENDS}|{_ALONE}(?:[a-z]?icu|ccu|its|pacu)[\s#-]+\d{{1,3}}[a-z]?{_ENDS}{_UNIT}",
+    rf"{_ALONE}(?:bed|bett|cama|leito|room|zimmer|zi|hab)[\s.:#_-]*\d{{1,4}}[a-z]?{_UNIT}{_ENDS}|{_ALONE}[a-z]?icu\d{{1,3}}{_ENDS}",
     rf"{_ALONE}(?:bay|box|room|slot|stretcher|gurney|pod)[\s#_]+\d{{1,3}}{_ENDS}|{_ALONE}(?:ap\.|apto\.?|appt\.?|piso|etage)\s*\d{{1,4}}[a-z]?{_UNIT}{_ENDS}|{_ALONE}rm[\s.:#_-]*\d{{3,4}}{_ENDS}|{_ALONE}station[\s#_]+(?:\d{{2,3}}[a-z]?|\d[a-z]){_ENDS}",
     rf"{_ALONE}[a-z]\d{{1,2}}-\d{{2,3}}[a-d]{_ENDS}|{_ALONE}unit[\s#]+\d{{3}}{_ENDS}{_UNIT}",
     rf"(?<![^\W_])\d{{1,2}}(?:\s?(?:north|south|east|west)[\s-]?|[nsew]-)\d{{2,4}}[a-z]?{_ENDS}",

@@ -8,6 +8,7 @@ another way. ``others``: what no header tells. ``gone`` are the parts (``|`` bet
 from __future__ import annotations
 
 import csv
+import gzip
 import re
 import unicodedata
 from functools import cache
@@ -22,9 +23,11 @@ from chorus_nb.identity.words import shipped
 from chorus_nb.leaks.known import KnownWords
 from chorus_nb.leaks.reading import Leaf
 from chorus_nb.leaks.search import Searcher
+from chorus_nb.leaks.shapes import text_shapes
 from chorus_nb.leaks.spellings import day_pattern
 from chorus_nb.leaks.terms import from_header, read_date
 from chorus_nb.leaks.texts import identifier_shapes, is_written_text, severity_in, tells
+from tests.conftest import SHARED
 
 FOLDER = Path(__file__).parent / "forms"
 KNOWN = KnownWords()
@@ -61,6 +64,14 @@ def ended(row: dict[str, str]) -> list[str]:
     at = row["text"].rfind(last) + len(last)
     goes_on = at < len(row["text"]) and row["text"][at] != " "
     return [row["text"]] if goes_on else [row["text"][:at] + mark + row["text"][at:] for mark in ENDINGS]
+
+
+@pytest.mark.skipif(not (SHARED / "data/descriptions").is_dir(), reason="real descriptions are not here")
+def test_what_is_left_of_real_descriptions_looks_like_nobody_to_the_verifier() -> None:
+    with gzip.open(SHARED / "data/descriptions/idc_descriptions.csv.gz", "rt", encoding="utf-8") as file:
+        texts = sorted({row["description"] for row in csv.DictReader(file)})[::20]
+    left = map(cleaner_of("", False).clean, [*texts, "Bind(1162/9/1..56)"])
+    assert [text for text in left if text_shapes(text)] == []
 
 
 @each("own")

@@ -15,9 +15,11 @@ from chorus_nb import standards, tables
 from chorus_nb.deid.preview import UNREADABLE, header_lines, preview
 from chorus_nb.mapping import decide, make_plan, plan
 from chorus_nb.parameters import Parameters
+from chorus_nb.standards.lists import data_rows
 from chorus_nb.workspace import Workspace
 from tests.deid.test_values import with_raw
 
+CODES = {row["keyword"]: row["values"].split("|")[0] for row in data_rows("closed_lists.csv")}
 VALUES = {"DS": "1.5", "IS": "2", "UL": 3, "CS": "TERM", "SH": "TERM", "LO": "A TERM"}
 LISTED = [*standards.keep_list(), *standards.minimum_metadata()]
 
@@ -60,7 +62,7 @@ def fill(dataset: pydicom.Dataset, tag: int) -> None:
     keyword = pydicom.datadict.keyword_for_tag(tag)
     vr = pydicom.datadict.dictionary_VR(tag)
     if dataset.get(keyword) in (None, ""):
-        setattr(dataset, keyword, VALUES[vr])
+        setattr(dataset, keyword, CODES.get(keyword, VALUES[vr]))
 
 
 def shown(workspace: Workspace) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Measure the run against ``cp -r`` and two other tools: ``python tests/benchmarks/deid.py [--flat COUNT ...]``.
+"""Measure the run against ``cp -r`` and three other tools: ``python tests/benchmarks/deid.py [--flat COUNT ...]``.
 
 A CT slice of 512 x 512 with a real header (from ../shared/dicom, else from pydicom) is multiplied with new UIDs; the
 small files are the same header with 96 x 96 pixels. The tools take turns on the same machine and of each the best of
@@ -10,7 +10,10 @@ cost per file and peak of memory for that many small files.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ctypes
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -91,6 +94,35 @@ for path in sorted(Path(sys.argv[1], "dicom").rglob("*.dcm")):
 print(time.perf_counter() - began)
 """
 
+FW_FILE_RS = """
+import os, sys, time
+from pathlib import Path
+from fw_file_rs.dcm import DeidProfile
+named = ("PatientID", "PatientName", "StudyID", "AccessionNumber", "InstitutionName", "ReferringPhysicianName",
+         "StudyDescription", "OperatorsName", "StationName", "DeviceSerialNumber")
+fields = "".join(f"    - name: {name}\\n      replace-with: REMOVED\\n" for name in named)
+began = time.perf_counter()
+profile = DeidProfile.from_yaml(f"version: 1\\nname: ten\\ndicom:\\n  fields:\\n{fields}")
+for path in sorted(Path(sys.argv[1], "dicom").rglob("*.dcm")):
+    target = Path(sys.argv[1], "third", *path.parts[-2:])
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(profile.deid_file(path.name, path.read_bytes()))
+print(time.perf_counter() - began)
+"""
+REAPS = 36  # PR_SET_CHILD_SUBREAPER of prctl(2): what a measured script leaves behind becomes a child of this process
+
+
+def with_cpu(script: str, *arguments: str, python: str) -> tuple[float, float, float]:
+    """:func:`measured`, and the CPU seconds of it and all its processes, the start of the interpreters among them."""
+    ctypes.CDLL(None).prctl(REAPS, 1, 0, 0, 0)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds, peak = measured(script, *arguments, python=python)
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.waitpid(-1, 0)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return seconds, peak, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
 
 def template(edge: int) -> bytes:
     """A CT slice with :data:`MARKS`, its pixels cut to ``edge`` x ``edge``."""
@@ -146,7 +178,7 @@ def peers() -> str:
     python = PEERS / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", PEERS], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "dicom-anonymizer", "dcmanon"], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", "dicom-anonymizer", "dcmanon", "fw-file-rs"], check=True)
     return str(python)
 
 
@@ -165,21 +197,24 @@ def compare(name: str, count: int, edge: int, slow: int, rounds: int) -> None:
             "chorus-nb": (RUN, site, sys.executable, ()),
             "chorus-nb again": (RUN, site, sys.executable, ("workspace",)),
             "dcmanon": (DCMANON, site, peers(), ("other",)),
+            "fw-file-rs": (FW_FILE_RS, site, peers(), ("third",)),
             "dicom-anonymizer": (DICOM_ANONYMIZER, part, peers(), ("peer",)),
             "its worklist": (PLAN, one, sys.executable, ()),
             "one file": (RUN, one, sys.executable, ("workspace",)),
         }
-        runs: dict[str, list[tuple[float, float]]] = {step: [] for step in steps}
+        runs: dict[str, list[tuple[float, float, float]]] = {step: [] for step in steps}
         shutil.rmtree(site / "copy")
         for _ in range(rounds):
             for step, (script, of, python, made) in steps.items():
-                runs[step].append(measured(script, str(of), python=python))
+                runs[step].append(with_cpu(script, str(of), python=python))
                 for left in made:
                     shutil.rmtree(of / left)
         best = {step: min(found) for step, found in runs.items()}
+        cpu = {step: min(seconds for *_, seconds in found) for step, found in runs.items()}
         per_file = {step: best[step][0] / (slow if of == part else count) for step, (_, of, *_) in steps.items()}
         print(
             f"{'':18}{'ms/file':>10}{'files/s':>10}{'MB/s':>8}{'x cp -r':>9}{'x ours':>9}{'peak MB':>9}{'worst ms':>10}"
+            f"{'CPU ms':>9}{'x cp -r':>9}"
         )
         for step, (_, of, *_) in steps.items():
             if of == one:
@@ -187,12 +222,15 @@ def compare(name: str, count: int, edge: int, slow: int, rounds: int) -> None:
             each, worst = per_file[step], max(runs[step])[0] / best[step][0] * per_file[step]
             rates = f"{1e3 * each:10.3f}{1 / each:10,.0f}{size / count / each / 1e6:8,.0f}"
             ratios = f"{each / per_file['cp -r']:9.2f}{each / per_file['chorus-nb']:9.2f}"
-            print(f"{step:18}{rates}{ratios}{best[step][1]:9,.0f}{1e3 * worst:10.3f}")
+            burnt = 1e3 * cpu[step] / (slow if of == part else count)
+            copied = 1e3 * cpu["cp -r"] / count
+            print(f"{step:18}{rates}{ratios}{best[step][1]:9,.0f}{1e3 * worst:10.3f}{burnt:9.3f}{burnt / copied:9.2f}")
         start = best["one file"][0]
         steady = (best["chorus-nb"][0] - start) / count
         print(
             f"of it {start:.2f} s for the start (a run of one file); without it {1e3 * steady:.3f} ms/file, "
-            f"{steady / per_file['cp -r']:.2f} x cp -r"
+            f"{steady / per_file['cp -r']:.2f} x cp -r; CPU {cpu['one file']:.2f} s, without it "
+            f"{1e3 * (cpu['chorus-nb'] - cpu['one file']) / count:.3f} ms/file"
         )
 
 

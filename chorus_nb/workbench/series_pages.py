@@ -33,7 +33,7 @@ from chorus_nb.workspace import Workspace, write_atomically, write_if_changed
 
 FOLDER = "series"
 PICTURED = 3  # files of a series that are shown before and after
-BATCH_FILES = 5_000  # asked of the crosswalk at once
+BATCH_FILES = 1_000  # asked of the crosswalk at once: the 200 changes of each take 0.3 GB
 LARGEST_PICTURED = 512 << 20  # bytes; of a larger file no thumbnail is made
 KEYS = "made.json"
 ELEMENT = ["path", "tag", "keyword", "vr", "original", "action", "new", "rule_source"]

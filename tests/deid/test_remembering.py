@@ -43,7 +43,7 @@ def study(**attributes: object) -> list[bytes]:
             "SOPInstanceUID": f"1.2.3.{number}",
             "InstanceNumber": number,
             "SeriesDescription": "Brandt Lund 2024-02-29 MRN-0042-77 A9988776",
-            "ScanningSequence": "ADAEZE",
+            "ScanOptions": "ADAEZE",
             "AdmissionID": "A1111111",
             "OtherPatientIDs": "MRN-1111-11",
             "RequestAttributesSequence": [inner],

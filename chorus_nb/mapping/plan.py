@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
+from operator import attrgetter, itemgetter
+from typing import Any
 
 import pandas as pd
 from pydicom.datadict import private_dictionary_description
@@ -27,16 +30,18 @@ def make_plan(workspace: Workspace) -> pd.DataFrame:
     """
     profile = workspace.read(tables.TAG_PROFILE)
     policy = load_policy(workspace)
-    rows = []
-    for (sop_class, path, tag, creator), found in profile.groupby(KEY, sort=True, dropna=False):
-        most = found.loc[found.files.idxmax()]
+    rows, places = [], defaultdict[tuple[str, ...], list[Any]](list)
+    for said in profile.itertuples(index=False):
+        places[said.sop_class, said.path, said.tag, said.private_creator].append(said)
+    for (sop_class, path, tag, creator), found in sorted(places.items(), key=itemgetter(0)):
+        most = max(found, key=attrgetter("files"))
         place, number = standards.path_steps(path), standards.parse_tag(tag)
         rule = element_rule(policy, sop_class, place, number, most.vr, creator)
         override = policy.override(place, number, creator)
         rows.append(
             {
                 "sop_class": sop_class,
-                "modality": "\\".join(sorted(set(found.modality))),
+                "modality": "\\".join(sorted({said.modality for said in found})),
                 "path": path,
                 "tag": tag,
                 "private_creator": creator,
@@ -48,7 +53,7 @@ def make_plan(workspace: Workspace) -> pd.DataFrame:
                 "rule_source": rule.source,
                 "official": official(place, number),
                 "decided_by": override.reviewer if override and rule == override.rule else "policy",
-                "files": int(found.files.sum()),
+                "files": sum(said.files for said in found),
                 "example_before": most.examples.split(" | ")[0][:80],
             }
         )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 import pandas as pd
@@ -52,11 +55,14 @@ def script_of(plan: pd.DataFrame) -> str:
 
 
 def _script_lines(plan: pd.DataFrame) -> Iterator[str]:
-    for (tag, creator), rows in plan.groupby(["tag", "private_creator"], sort=True):
+    tags = defaultdict[tuple[str, str], list[Any]](list)
+    for row in plan.itertuples(index=False):
+        tags[row.tag, row.private_creator].append(row)
+    for (tag, creator), rows in sorted(tags.items(), key=itemgetter(0)):
         group, element = tag.strip("()").split(",")
         if element == "00xx" or group in ("0002", "0004") or (element.startswith("xx") and not creator):
             continue
-        row = min(rows.itertuples(), key=lambda row: STRICTEST.index(row.action))
+        row = min(rows, key=lambda row: STRICTEST.index(row.action))
         target = f"{group}[{creator}]{element[2:]}" if creator else group + element
         script = row.replacement or SCRIPTS.get(row.action) or LOOKUPS.get(tag, "@remove()")
         yield f'  <e en="T" t={quoteattr(target)} n={quoteattr(row.keyword)}>{escape(script)}</e>'

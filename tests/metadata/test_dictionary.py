@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from chorus_nb import tables
+from chorus_nb.leaks.terms import page_words
 from chorus_nb.metadata import build_metadata
 from chorus_nb.metadata.dictionary import STATED, data_dictionary, data_package
 from chorus_nb.registry import build_registry
@@ -70,6 +72,14 @@ def test_frictionless_finds_no_fault(made: Workspace) -> None:
     frictionless = pytest.importorskip("frictionless")
     report = frictionless.Package(str(made.metadata / "datapackage.json")).validate()
     assert report.valid, report.flatten(["resource", "fieldName", "message"])
+
+
+@pytest.mark.parametrize("name", ["croissant.json", "datapackage.json"])
+def test_no_key_of_a_package_is_somebody_s_name(made: Workspace, name: str) -> None:
+    """A patient may be called Record."""
+    keys = set[str]()
+    json.loads((made.metadata / name).read_text("utf-8"), object_hook=keys.update)
+    assert set(re.findall(r"[a-z]{4,}", " ".join(keys).lower())) - page_words() == set()
 
 
 def test_croissant_names_every_parquet_file_with_its_digest_columns_and_types(made: Workspace) -> None:

@@ -256,7 +256,8 @@ class People:
         if token.word in given_names():
             return bool(_WITHIN.match(between) or between == "_")
         dot = self.text[token.end : token.end + 1] == "."
-        return self._is_initial(first) and dot and bool(re.match(r"[.,;:)\]]{0,2} ?\Z", between))
+        told = between == "^" or (dot and re.match(r"[.,;:)\]]{0,2} ?\Z", between))  # BROWN^J
+        return self._is_initial(first) and bool(told)
 
     def _is_nobody_else(self, cue: Cue, at: int, sign: str) -> bool:
         """Whether only a person can follow, also one called by a word of anatomy: ``Radiographer Bone``, ``Read by

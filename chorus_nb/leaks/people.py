@@ -197,7 +197,8 @@ def full_name(text: str) -> bool:
             who, name = plain(first[0]), plain(family[0])
             if also_named(name) != "common" or name in anatomy_words():
                 continue
-            initial = len(who) == 1 and first[0].isupper() and composed[first.end() : first.end() + 1] == "."
+            dotted = composed[first.end() : first.end() + 1] == "."
+            initial = len(who) == 1 and first[0].isupper() and (dotted or sign == "^")
             if (who in first_names() and re.fullmatch(r"[ .'’‘`^\"“”_-]{1,3}|, ?", sign)) or initial:
                 return True
     return False

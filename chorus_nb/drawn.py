@@ -84,5 +84,5 @@ def _read(path: Path) -> list[Any] | None:
         with np.load(path, allow_pickle=False) as kept:
             found: list[Any] = json.loads(kept["made"].tobytes(), object_hook=lambda said: kept[said["array"]])
             return found
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError):
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError, RuntimeError):  # of zipfile, too
         return None

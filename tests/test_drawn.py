@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,26 @@ def test_what_was_drawn_comes_back_as_it_was(workspace: Workspace) -> None:
         assert array.dtype == was.dtype and np.array_equal(array, was)
 
 
-@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04", None])
-def test_what_is_damaged_is_drawn_again(workspace: Workspace, damage: bytes | None) -> None:
+def with_bit(kept: bytes, place: int, bit: int) -> bytes:
+    """``kept`` with a bit set in the place of the last entry of the archive's directory."""
+    at = kept.rindex(b"PK\x01\x02") + place
+    return kept[:at] + bytes([kept[at] | bit]) + kept[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        lambda kept: b"",
+        lambda kept: b"PK\x03\x04",
+        lambda kept: kept[:-40],
+        lambda kept: with_bit(kept, 8, 1),  # as if it were encrypted
+        lambda kept: with_bit(kept, 10, 64),  # as if it were compressed in an unknown way
+    ],
+)
+def test_what_is_damaged_is_drawn_again(workspace: Workspace, damaged: Callable[[bytes], bytes]) -> None:
     Drawn(workspace, "heads").of("a1", lambda: MADE)
     [path] = (workspace.local / DRAWN_FOLDER).iterdir()
-    path.write_bytes(path.read_bytes()[:-40] if damage is None else damage)
+    path.write_bytes(damaged(path.read_bytes()))
     assert Drawn(workspace, "heads").of("a1", lambda: ["new"]) == ["new"]
     assert Drawn(workspace, "heads").of("a1", again) == ["new"]
 

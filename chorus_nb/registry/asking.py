@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chorus_nb import tables
+from chorus_nb.errors import SchemaError
 from chorus_nb.metadata.building import SQL_TYPES
 from chorus_nb.processes.queries import in_bounded_memory, in_parts
 from chorus_nb.workspace import Workspace, replacing
@@ -32,10 +33,13 @@ def asking(workspace: Workspace, *asked: tables.Table) -> Iterator[duckdb.DuckDB
 
 
 def _load(connection: duckdb.DuckDBPyConnection, workspace: Workspace, table: tables.Table) -> None:
-    """A CSV table of the release: no cell of it is another text than it says."""
+    """A CSV table of the release: no cell of it is another text than it says, and DuckDB goes by the columns' order."""
     path = workspace.made(table)
     kinds = {column.name: SQL_TYPES[column.kind] for column in table.columns}
     with tables.reading(f"{path.parent.name}/{path.name}", table.if_damaged):
+        with path.open("rb") as file:
+            if file.readline().rstrip() != tables.csv_head(table).rstrip():
+                raise SchemaError(f"{table.name}: its columns are not those of the table, in their order")
         written = connection.read_csv(glob.escape(str(path)), columns=kinds, header=True, sep=",", quotechar='"')
         written.create(table.name)
 

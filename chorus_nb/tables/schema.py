@@ -20,7 +20,8 @@ from chorus_nb.errors import DamagedTable, SchemaError
 from chorus_nb.tables.cells import FORMULA, as_cell, as_lines, from_cell
 
 Kind = Literal["text", "integer", "number", "truth"]
-OF_DAMAGE = ("Error", "IOException", "InvalidInputException", "SerializationException")  # of DuckDB
+OF_DAMAGE = ("ConversionException", "Error", "IOException", "InvalidInputException", "SerializationException")
+"""Kinds of DuckDB's errors that tell of a damaged file; their messages quote it."""
 ARROW = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "truth": pa.bool_()}
 
 

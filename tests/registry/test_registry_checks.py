@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from chorus_nb import tables
+from chorus_nb.errors import DamagedTable
 from chorus_nb.parameters import resolve
 from chorus_nb.registry import build_registry, check_registry
 from chorus_nb.registry.checks import RECORD_CHECKS
@@ -121,6 +122,23 @@ def test_an_empty_release_is_checked_without_an_error(tmp_path: Path) -> None:
     assert build_registry(workspace).empty
     assert not failing(workspace)
     assert isinstance(check_registry(workspace), pd.DataFrame)
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "says"),
+    [
+        (b"\n1,", b"\nQUILL^ADA,", "is damaged"),
+        (b"image_registry_id,file_id", b"file_id,image_registry_id", "its columns are not those of the table"),
+    ],
+)
+def test_a_registry_that_somebody_changed_is_one_line_and_no_value(
+    checked: Workspace, written: bytes, instead: bytes, says: str
+) -> None:
+    path = checked.made(tables.IMAGE_REGISTRY)
+    path.write_bytes(path.read_bytes().replace(written, instead, 1))
+    with pytest.raises(DamagedTable, match=says) as caught:
+        check_registry(checked)
+    assert "QUILL" not in str(caught.value)
 
 
 def test_every_check_is_a_row_and_a_function(checked: Workspace) -> None:

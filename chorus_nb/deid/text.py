@@ -11,7 +11,8 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
-from chorus_nb.deid.text_names import People, body_words
+from chorus_nb.deid.text_cues import body_words
+from chorus_nb.deid.text_names import People
 from chorus_nb.deid.text_numbers import odd_numbers, whole_days
 from chorus_nb.deid.text_patterns import AMBIGUOUS_STREET, LABEL, PATTERNS
 from chorus_nb.identity.identifiers import START, Identifiers

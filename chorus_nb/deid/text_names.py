@@ -3,72 +3,28 @@
 from __future__ import annotations
 
 import re
-from functools import cache
-from typing import NamedTuple
 
 from chorus_nb import standards
-from chorus_nb.identity.identifiers import UNIT
-from chorus_nb.identity.names import fold
-from chorus_nb.identity.words import Token, also_names, given_names, known_words, read_list
+from chorus_nb.deid.text_cues import TYING, WITHIN_NAMES, Cue, Words, body_words, words_of_texts
+from chorus_nb.identity.words import also_names, given_names, known_words
 
 MOST_WORDS = 4  # of a name after a title
 _NEXT = re.compile(r"(?![)\]])[\W_]{1,4}\Z")  # between a title and a name, whatever sign
 _SAYS_SO = re.compile(r"[:.=#]")  # signs after which a name follows
 _CALLED = re.compile(r"[:=#|>*~^\[{(\"“–—\\]")  # and those that no word for a person has after it in a phrase
-_ALONE = re.compile(r"\s*(?:\Z|[^\w\s.'’-]|_|[-–—]\s|\.\s|\.\Z)")  # what ends a name that stands by itself
 _PAIRED = frozenset(("hand", "foot", "arm", "leg", "hip", "eye", "ear", "knee"))  # RT is their side
 _BEHIND = re.compile(r"[\W_]{1,4}\Z")  # between a name and a degree or role
 _AHEAD = re.compile(r"[\s,.;:'’_)\]-]{1,3}\Z")  # between the name of a hospital and the word for it
-_WITHIN = re.compile(r"(?:[ .'’‘`^\"“”-]{1,3}|, ?|)\Z")  # between the words of a name
 _BLANKS = (" ", "'", "’", "-")  # between a particle and what it belongs to
-_TIED = re.compile(r"_|\s?[&+/]\s?|, ?\Z")  # between two names, or between words that a file name ties together
-
-_DONE = re.compile(r"(?!followed|initialized|obscured|limited|degraded|caused).+ed")  # what a person does: typed by
 
 
-@cache
-def person_words() -> dict[tuple[str, ...], frozenset[str]]:
-    """Words beside which a name stands, to their kinds (person_words.csv, five languages)."""
-    made: dict[tuple[str, ...], frozenset[str]] = {}
-    for written, kind, _ in read_list("person_words.csv"):
-        words = tuple(fold(written).split())
-        made[words] = made.get(words, frozenset()) | {kind}
-    return made
-
-
-@cache
-def body_words() -> frozenset[str]:
-    """Words of anatomy that DICOM defines for Body Part Examined: no name where nothing says so."""
-    words = (fold(part.meaning) for part in standards.body_part_concepts().values())
-    return frozenset(word for meaning in words for word in re.findall(r"[a-z]+", meaning)) | {"body", "bone", "back"}
-
-
-@cache
-def words_of_texts() -> frozenset[str]:
-    """Words of anatomy and technique in any language: none of them names the hospital whose word they stand before."""
-    return body_words() | frozenset(map(fold, known_words("languages", "abbreviations")))
-
-
-class Cue(NamedTuple):
-    """Words of :func:`person_words` at tokens ``first`` to ``last``."""
-
-    first: int
-    last: int
-    kind: str
-
-
-class People:
-    """The names among the tokens of one text. ``gone`` holds the numbers of the tokens that go already."""
-
-    def __init__(self, text: str, every: list[Token], gone: set[int]) -> None:
-        self.text = text
-        self.every = every
-        self.gone = gone
+class People(Words):
+    """The names among the tokens of one text."""
 
     def find(self) -> set[int]:
         """Numbers of more tokens that go."""
         before = set(self.gone)
-        cues = self._cues()
+        cues = self.cues()
         for cue in cues:
             if cue.kind in ("title", "person", "role", "label", "newborn", "shy"):
                 taken = self._after(cue)
@@ -90,80 +46,25 @@ class People:
     def _is_named_before(self, at: int) -> bool:
         """Whether a name stands before a role, whatever follows it: ``Hill - MTRA, lung``."""
         at -= 1
-        while at > 0 and self._is_initial(at):
+        while at > 0 and self.is_initial(at):
             at -= 1
-        return at >= 0 and self._is_name(at, "common") and self.every[at].word not in body_words()
+        return at >= 0 and self.is_name(at, "common") and self.every[at].word not in body_words()
 
     def _goes_with_the_name(self, cue: Cue) -> bool:
         """Whether a title, role or degree says nothing more, as whom it tells of is gone."""
         title = self.every[cue.first]
         modality = title.text in standards.modality_words() and self.text[title.end : title.end + 1] != "."
-        after = cue.last + 1 in self.gone and _NEXT.match(self._between(cue.last, cue.last + 1))
-        before = cue.first - 1 in self.gone and _BEHIND.match(self._between(cue.first - 1, cue.first))
+        after = cue.last + 1 in self.gone and _NEXT.match(self.between(cue.last, cue.last + 1))
+        before = cue.first - 1 in self.gone and _BEHIND.match(self.between(cue.first - 1, cue.first))
         told = cue.kind in ("title", "person") or (cue.kind == "role" and cue.last > cue.first)
         return not modality and bool((told and after) or (cue.kind in ("degree", "person") and before))
-
-    def _cues(self) -> list[Cue]:
-        known, found = person_words(), []
-        for at in range(len(self.every)):
-            for length in (2, 1) if at + 1 < len(self.every) else (1,):
-                words = tuple(each.word for each in self.every[at : at + length])
-                if kinds := known.get(words, frozenset()):
-                    for kind in sorted(kinds):
-                        if kind == "dotted title":
-                            if length == 1 and self._is_dotted_title(at):
-                                found.append(Cue(at, at, "title"))
-                        elif not self._is_unit(at) if kind == "title" else not self._runs_on(at):
-                            found.append(Cue(at, at + length - 1, kind))
-                    break
-            if at and self.every[at].word == "by" and _DONE.fullmatch(self.every[at - 1].word):
-                found.append(Cue(at - 1, at, "role"))
-        return found
-
-    def _is_dotted_title(self, at: int) -> bool:
-        """``Fr. Stone``, not ``12 Fr``."""
-        token = self.every[at]
-        return token.text.istitle() and self.text[token.end : token.end + 1] == "."
-
-    def _is_unit(self, at: int) -> bool:
-        """``ms`` after a number is a unit, a title begins with a capital."""
-        token = self.every[at]
-        after_number = token.text.islower() and at > 0 and self.every[at - 1].is_number
-        return after_number and re.fullmatch(UNIT, token.text) is not None
-
-    def _runs_on(self, at: int) -> bool:
-        """Whether a token is a part of a longer run of letters, such as PAT in iPAT."""
-        return at > 0 and self.every[at - 1].end == self.every[at].start
-
-    def _between(self, one: int, other: int) -> str:
-        return self.text[self.every[one].end : self.every[other].start]
-
-    def _is_name(self, at: int, how: str) -> bool:
-        """Whether a token may be a name: an unknown word always; a known one if it is a name too, ``how`` commonly."""
-        token = self.every[at]
-        if at in self.gone:
-            return True
-        if token.is_number or len(token.word) < 2 or (how == "capital" and token.text.islower()):
-            return False
-        if how == "title" and not token.text.istitle():
-            how = "common"
-        as_name = also_names().get(token.word, "")
-        return as_name == "common" or (as_name == "rare" and how != "common")
-
-    def _is_initial(self, at: int) -> bool:
-        token = self.every[at]
-        alone = len(token.word) == 1 and token.text.isupper()
-        return alone and not self.text[token.end : token.end + 1].isalnum()
-
-    def _is_particle(self, at: int, *kinds: str) -> bool:
-        return not {"particle", *kinds}.isdisjoint(person_words().get((self.every[at].word,), ()))
 
     def _after(self, cue: Cue) -> bool:
         """The name that follows a title, role or label; whether there is one."""
         at = cue.last + 1
-        if at >= len(self.every) or not _NEXT.match(self._between(cue.last, at)):
+        if at >= len(self.every) or not _NEXT.match(self.between(cue.last, at)):
             return False
-        sign = self._between(cue.last, at).strip()
+        sign = self.between(cue.last, at).strip()
         modality = cue.kind == "title" and self.every[cue.last].text in standards.modality_words()
         if modality and sign.strip(".:,") and sign[0] not in ".:,":
             return False  # MR_FE_TSE
@@ -191,17 +92,17 @@ class People:
             small = at not in self.gone and written.islower() and not self.every[cue.last].text.islower()
             small |= clinical and written.isupper() and also_names().get(self.every[at].word) == "rare"
             small &= cue.kind == "person" and not sign.strip("_")  # Technologist du sein, MTRA_LUNG
-            if self._is_name(at, "any" if clinical else how) and (family or not clinical) and not small:
+            if self.is_name(at, "any" if clinical else how) and (family or not clinical) and not small:
                 taken.append(at)
                 begun = True
-            elif self._is_initial(at) or (self._is_particle(at) and at + 1 < len(self.every)):
+            elif self.is_initial(at) or (self.is_particle(at) and at + 1 < len(self.every)):
                 taken.append(at)
             else:
                 break
             at += 1
-            if at < len(self.every) and not self._goes_on(at - 1, at):
+            if at < len(self.every) and not self.goes_on(at - 1, at):
                 break
-        while len(taken) > begun and self._is_particle(taken[-1]):  # Radiographer Le
+        while len(taken) > begun and self.is_particle(taken[-1]):  # Radiographer Le
             taken.pop()
         dotted = sum(self.text[self.every[each].end : self.every[each].end + 1] == "." for each in taken)
         return taken if begun or len(taken) == dotted > 1 else []  # tech D.L.
@@ -209,13 +110,13 @@ class People:
     def _is_family(self, cue: Cue, only: bool, taken: list[int], at: int) -> bool:
         """Whether a word, though of anatomy, is written like the first name before it: ``Edith Head``, not
         ``Ayşe HEAD``."""
-        if re.fullmatch(r"\s?[&+/]\s?", self._between(taken[-1], at)):
+        if re.fullmatch(r"\s?[&+/]\s?", self.between(taken[-1], at)):
             return cue.kind == "person"  # Read by Foot/Hand
         first, family = self.every[taken[-1]], self.every[at]
         alike = (first.text.istitle() and family.text.istitle()) or (
             only and first.text.isupper() and family.text.isupper()
         )
-        tied = cue.kind == "person" or self._between(taken[-1], at) in ("_", "^") or self._is_alone(at)
+        tied = cue.kind == "person" or self.between(taken[-1], at) in ("_", "^") or self.is_alone(at)
         known = first.word in given_names() or (taken[-1] in self.gone and tied)
         return len(taken) == 1 and alike and known
 
@@ -225,15 +126,10 @@ class People:
         while at < len(self.every) and len(self.every[at].text) in (2, 3) and self.every[at].text.isupper():
             every.append(at)
             at += 1
-            if at < len(self.every) and self._between(at - 1, at).strip(" ") not in ("/", "&", "+"):
+            if at < len(self.every) and self.between(at - 1, at).strip(" ") not in ("/", "&", "+"):
                 break
         if not self.gone.isdisjoint(every):
             self.gone |= set(every)
-
-    def _goes_on(self, one: int, other: int) -> bool:
-        """Whether what stands between two words may stand between names."""
-        between = self._between(one, other)
-        return bool(_WITHIN.match(between) or _TIED.fullmatch(between))
 
     def _full_names(self) -> None:
         """A first name and a family name beside each other, or an initial and a family name, where both are words."""
@@ -241,7 +137,7 @@ class People:
             other = one + 1
             if {one, other} & self.gone or not self._are_written_alike(one, other):
                 continue
-            between = self._between(one, other)
+            between = self.between(one, other)
             if any(self._is_full_name(first, family, between) for first, family in ((one, other), (other, one))):
                 self.gone |= {one, other}
 
@@ -254,10 +150,10 @@ class People:
         if name.is_number or name.word in body_words() or also_names().get(name.word) != "common":
             return False
         if token.word in given_names():
-            return bool(_WITHIN.match(between) or between == "_")
+            return bool(WITHIN_NAMES.match(between) or between == "_")
         dot = self.text[token.end : token.end + 1] == "."
         told = between == "^" or (dot and re.match(r"[.,;:)\]]{0,2} ?\Z", between))  # BROWN^J
-        return self._is_initial(first) and bool(told)
+        return self.is_initial(first) and bool(told)
 
     def _is_nobody_else(self, cue: Cue, at: int, sign: str) -> bool:
         """Whether only a person can follow, also one called by a word of anatomy: ``Radiographer Bone``, ``Read by
@@ -267,35 +163,29 @@ class People:
         if cue.kind == "title":
             if sign.startswith((":", ".")):
                 return not self._is_modality(cue)
-            return not self._is_of_modality(cue.last) or self._is_late(cue)
-        while self._is_initial(at) and at + 1 < len(self.every):
+            return not self.is_of_modality(cue.last) or self._is_late(cue)
+        while self.is_initial(at) and at + 1 < len(self.every):
             at += 1
         called = _CALLED.match(sign) or (cue.kind == "role" and sign)
         written = self.every[at].text.istitle() or (sign[:1] in (":", "=") and self.every[at].text.isupper())
-        return cue.kind in ("role", "label") and bool(called) and written and self._is_alone(at)
+        return cue.kind in ("role", "label") and bool(called) and written and self.is_alone(at)
 
     def _is_before_a_first_name(self, at: int) -> bool:
         """Whether a word stands before one that is a name, or beside an initial: ``Pt: Bone, Ellery``, ``Pt E. Bone``;
         not ``L. Hand``, which is a side."""
-        if at + 1 >= len(self.every) or not _WITHIN.match(self._between(at, at + 1)):
+        if at + 1 >= len(self.every) or not WITHIN_NAMES.match(self.between(at, at + 1)):
             return False
         one, other = self.every[at], self.every[at + 1]
-        if self._is_initial(at) or self._is_initial(at + 1):
-            letter, name = (one, other) if self._is_initial(at) else (other, one)
-            dotted = "." in self.text[letter.end : letter.end + 1] or "," in self._between(at, at + 1)
+        if self.is_initial(at) or self.is_initial(at + 1):
+            letter, name = (one, other) if self.is_initial(at) else (other, one)
+            dotted = "." in self.text[letter.end : letter.end + 1] or "," in self.between(at, at + 1)
             return letter.text not in ("L", "R") and dotted and not name.text.islower()
         return one.text.istitle() and other.text.istitle() and (at + 1 in self.gone or other.word in given_names())
-
-    def _is_of_modality(self, at: int) -> bool:
-        return self.every[at].word.upper() in standards.modality_words()
 
     def _is_late(self, cue: Cue) -> bool:
         """Whether a title that may be a modality stands where none does: ``knee, Dr Hand``."""
         title = self.every[cue.first]
-        return cue.first > 0 and title.text.istitle() and not self._is_of_modality(cue.first - 1)
-
-    def _is_alone(self, at: int) -> bool:
-        return _ALONE.match(self.text, self.every[at].end) is not None
+        return cue.first > 0 and title.text.istitle() and not self.is_of_modality(cue.first - 1)
 
     def _is_shy(self, cue: Cue, at: int, sign: str) -> bool:
         """Whether a word that rarely stands before a name does so: ``by Bone``, ``RT: Brown``; not ``by Hand``,
@@ -307,8 +197,8 @@ class People:
         written = token.text.istitle() or (called and token.text.isupper())
         if token.word in _PAIRED or not written or (side and not called) or done:
             return False
-        named = token.word in given_names() or self._is_name(at, "any") or self._is_initial(at)
-        return named and (self._is_alone(at) or at in self.gone or self._is_initial(at))
+        named = token.word in given_names() or self.is_name(at, "any") or self.is_initial(at)
+        return named and (self.is_alone(at) or at in self.gone or self.is_initial(at))
 
     def _is_modality(self, cue: Cue) -> bool:
         """Whether a title is rather the code of a modality: ``DR.KNEE``."""
@@ -323,17 +213,17 @@ class People:
         else:
             apart, how = _BEHIND, "capital"
         taken: list[int] = []
-        while at >= 0 and len(taken) < MOST_WORDS and apart.match(self._between(at, at + 1)):
+        while at >= 0 and len(taken) < MOST_WORDS and apart.match(self.between(at, at + 1)):
             told = self.every[at].word in words_of_texts() or self.every[at].text in standards.modality_words()
             if told and cue.kind != "organisation":
                 told = not self._is_ahead(cue, at, taken)
-            named = self._is_name(at, how) and not told
-            initial = self._is_initial(at) and cue.kind != "organisation"  # Long, T. MD
-            if not named and not initial and not (taken and (self._is_initial(at) or self._is_particle(at))):
+            named = self.is_name(at, how) and not told
+            initial = self.is_initial(at) and cue.kind != "organisation"  # Long, T. MD
+            if not named and not initial and not (taken and (self.is_initial(at) or self.is_particle(at))):
                 break
             taken.append(at)
             at -= 1
-            if cue.kind != "organisation" and not (at >= 0 and self._goes_on(at, at + 1)):
+            if cue.kind != "organisation" and not (at >= 0 and self.goes_on(at, at + 1)):
                 break
         if any(len(self.every[each].word) > 1 for each in taken):
             self.gone |= set(taken)
@@ -341,11 +231,11 @@ class People:
     def _is_said_behind(self, cue: Cue) -> bool:
         """Whether a title, role or label tells of the word before it: ``Long, tech``, ``Hill (ref)``, ``Hill Mrs``."""
         at = cue.first - 1
-        if at < 0 or self.every[cue.first].text in standards.modality_words() or not self._is_alone(cue.last):
+        if at < 0 or self.every[cue.first].text in standards.modality_words() or not self.is_alone(cue.last):
             return False
-        sign, written = self._between(at, cue.first).strip(), self.every[at].text
+        sign, written = self.between(at, cue.first).strip(), self.every[at].text
         told = cue.kind in ("title", "role", "label") and (sign or (written.istitle() and cue.kind != "label"))
-        return bool(told) and not written.islower() and self._is_name(at, "common")
+        return bool(told) and not written.islower() and self.is_name(at, "common")
 
     def _is_ahead(self, cue: Cue, at: int, taken: list[int]) -> bool:
         """Whether a word of anatomy or an abbreviation is the name of whom a degree or role behind it tells: ``Hand
@@ -353,29 +243,26 @@ class People:
         token, mark = self.every[at], self.every[cue.first]
         common = also_names().get(token.word) == "common"
         begun = all(
-            self._is_initial(each) or self._is_first_name(each) or (common and each in self.gone) for each in taken
+            self.is_initial(each) or self.is_first_name(each) or (common and each in self.gone) for each in taken
         )
         if token.text in standards.modality_words() or cue.last + 1 in self.gone or not begun or token.text.islower():
             return False
         if cue.kind == "degree":
             return True
-        beside = taken or at - 1 in self.gone or self._between(at, at + 1).strip()
+        beside = taken or at - 1 in self.gone or self.between(at, at + 1).strip()
         written = token.text.istitle() or (cue.kind == "person" and bool(beside))
-        apart = self._is_alone(cue.last) or (cue.kind == "person" and self._between(cue.first - 1, cue.first).strip())
+        apart = self.is_alone(cue.last) or (cue.kind == "person" and self.between(cue.first - 1, cue.first).strip())
         return written and bool(apart) and (cue.kind == "person" or mark.text.isupper())
 
     def _of(self, cue: Cue) -> None:
         """The name behind the word for a hospital and a particle, though it be a known word: ``clinique du Parc``."""
         at = cue.last + 1
-        while at < len(self.every) and self._is_particle(at, "place particle") and self._between(at - 1, at) in _BLANKS:
+        while at < len(self.every) and self.is_particle(at, "place particle") and self.between(at - 1, at) in _BLANKS:
             at += 1
-        if cue.last + 1 < at < len(self.every) and self._between(at - 1, at) in _BLANKS:
+        if cue.last + 1 < at < len(self.every) and self.between(at - 1, at) in _BLANKS:
             token = self.every[at]
             if not token.is_number and len(token.word) > 2 and token.word not in words_of_texts():
                 self.gone.add(at)
-
-    def _is_first_name(self, *places: int) -> bool:
-        return any(self.every[at].word in given_names() for at in places)
 
     def _beside(self, at: int) -> None:
         """A common name beside a word that goes, written alike, goes with it; so does an initial."""
@@ -386,14 +273,14 @@ class People:
             other = at + step
             while 0 <= other < len(self.every) and other not in self.gone:
                 left, right = sorted((other, other - step))
-                tied = _TIED.fullmatch(self._between(left, right)) and self._is_first_name(at, other)
-                labelled = step == 1 and re.fullmatch(r": ?", self._between(left, right))  # chaperone: Hill
-                if not (tied or labelled) and not _WITHIN.match(self._between(left, right)):
+                tied = TYING.fullmatch(self.between(left, right)) and self.is_first_name(at, other)
+                labelled = step == 1 and re.fullmatch(r": ?", self.between(left, right))  # chaperone: Hill
+                if not (tied or labelled) and not WITHIN_NAMES.match(self.between(left, right)):
                     break
                 beside = self.every[other]
                 alike = bool(labelled) or beside.text.islower() == token.text.islower()
-                common = self._is_name(other, "common") and alike
-                initial = self._is_initial(other) and "." in self.text[beside.end : beside.end + 1]
+                common = self.is_name(other, "common") and alike
+                initial = self.is_initial(other) and "." in self.text[beside.end : beside.end + 1]
                 if (not common or beside.word in body_words()) and not initial:
                     break
                 self.gone.add(other)

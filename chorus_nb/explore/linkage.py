@@ -12,6 +12,9 @@ from chorus_nb.mapping.lookups import read_lookups
 from chorus_nb.omop import holding_visits, linked_procedures, read_omop
 from chorus_nb.workspace import Workspace
 
+UNLESS = {"other_sign": -2, "unshifted": -1}
+"""What would lay an accession that no visit holds into one: how many shifts its shifted moment moves for it."""
+
 # The earliest moment of an accession among the files whose clocks agree, which most of them must: a file with a wrong
 # clock does not move the others.
 _ACCESSIONS = f"""
@@ -41,7 +44,8 @@ def link(workspace: Workspace) -> pd.DataFrame:
     """A row per accession of the source: person, shift, image_occurrence_id, procedure, visit and LOINC code.
 
     The visit is that of the linked procedure (`explicit`), else the one that holds the shifted date and time
-    (`overlap`, or `tie` if several do), else `none`; `unmapped` if the patient is not in the lookup table.
+    (`overlap`, or `tie` if several do), else `none`; `unmapped` if the patient is not in the lookup table. Where it is
+    `none`, ``visit_if`` says what would give one: OMOP tables that are `unshifted`, or a shift of the `other_sign`.
     No row, and no table kept, where parameter ``lookup`` or ``omop`` is not set: there is nothing to link to.
     """
     if not (workspace.parameters.lookup and workspace.parameters.omop):
@@ -80,6 +84,12 @@ def _add_visits(workspace: Workspace, rows: pd.DataFrame, shifted: pd.Series) ->
     rows.loc[overlap.index, "visit_link"] = overlap["candidates"].gt(1).map({True: "tie", False: "overlap"})
     rows.loc[explicit.notna(), "visit_link"] = "explicit"
     rows.loc[rows["person_id"].isna(), "visit_link"] = "unmapped"
+    rows["visit_if"] = ""
+    lost = rows["visit_link"] == "none"
+    for why, times in UNLESS.items():
+        moved = shifted + times * pd.to_timedelta(rows["days_shifted"].astype("float64"), unit="D")
+        held = holding_visits(known, rows.loc[lost, "person_id"], moved[lost], moved[lost])
+        rows.loc[held.index, "visit_if"] = why
 
 
 def absent(workspace: Workspace) -> pd.DataFrame:

@@ -108,6 +108,20 @@ GROUP BY 1 HAVING greatest(count(DISTINCT (Rows, Columns)), count(DISTINCT Pixel
 SELECT series AS item, CASE acquired WHEN '' THEN 'no date at all' ELSE 'StudyDate is no date' END AS detail, count(*) AS files
 FROM file WHERE acquired = '' OR (StudyDate <> '' AND study_day IS NULL) GROUP BY ALL;
 
+-- rule omop_not_shifted: high, patient
+-- Their visits lie where the headers date the images: have the OMOP tables shifted by Days_Shifted, or true dates leave.
+SELECT PatientID AS item, count(*) || ' accessions lie in a visit only without the shift' AS detail, sum(files)::BIGINT AS files
+FROM linkage WHERE visit_if = 'unshifted'
+    AND (SELECT count(*) FILTER (visit_if = 'unshifted') > count(*) FILTER (visit_link IN ('overlap', 'tie')) FROM linkage)
+GROUP BY ALL;
+
+-- rule shift_of_other_sign: high, patient
+-- Their visits lie on the other side: Days_Shifted is added to a date, negative = into the past; change its sign.
+SELECT PatientID AS item, count(*) || ' accessions lie in a visit only with the other sign' AS detail, sum(files)::BIGINT AS files
+FROM linkage WHERE visit_if = 'other_sign'
+    AND (SELECT count(*) FILTER (visit_if = 'other_sign') > count(*) FILTER (visit_link IN ('overlap', 'tie')) FROM linkage)
+GROUP BY ALL;
+
 -- rule implausible_date: medium, series
 -- A date in the future or before digital imaging: check the clock of the device.
 SELECT series AS item, 'acquired ' || left(acquired, 10) AS detail, count(*) AS files

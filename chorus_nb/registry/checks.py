@@ -56,6 +56,7 @@ def _know(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> None:
     procedures = read_omop(workspace, PROCEDURE_TABLE)[["procedure_occurrence_id", "person_id"]]
     connection.register("procedures", procedures.astype("Int64").drop_duplicates("procedure_occurrence_id"))
     connection.register("persons", _persons(workspace))
+    connection.register("linkage", workspace.read(tables.LINKAGE, ["visit_link", "visit_if"]))
     connection.execute(f"""
         CREATE VIEW images AS SELECT *, datetime::TIMESTAMP AS taken,
                proc_id BETWEEN {MINTED.start} AND {MINTED.stop - 1} AS minted FROM image_registry""")
@@ -111,6 +112,8 @@ RECORD_CHECKS = {
         SELECT procedures.person_id <> ours.person_id
         FROM (SELECT proc_id, arg_min(person_id, image_registry_id) AS person_id FROM images WHERE minted GROUP BY ALL)
              AS ours LEFT JOIN procedures ON proc_id = procedure_occurrence_id""",
+    "omop_is_shifted": """
+        SELECT visit_if = 'unshifted' FROM linkage WHERE visit_if = 'unshifted' OR visit_link IN ('overlap', 'tie')""",
     "within_visit": """
         SELECT taken < since OR taken > until
         FROM images LEFT JOIN visits ON visit_id = visit_occurrence_id WHERE visit_id IS NOT NULL""",

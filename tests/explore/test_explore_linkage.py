@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from chorus_nb.explore import absent, link, scan
+from chorus_nb.explore import absent, assess, link, profile, scan
 from chorus_nb.metadata import studies_without_code
 from chorus_nb.workspace import Workspace
 from tests.explore.survey_site import write_procedures, write_visits
@@ -50,6 +50,26 @@ def test_visits_that_hold_the_moment(
     row = linked(survey)
     assert row["visit_link"] == how
     assert pd.isna(row["visit_occurrence_id"]) if expected is None else row["visit_occurrence_id"] == expected
+
+
+@pytest.mark.parametrize(
+    ("visit", "why", "rule"),
+    [
+        ("2024-01-05,2024-01-05", "unshifted", "omop_not_shifted"),  # as the header dates it
+        ("2024-01-15,2024-01-15", "other_sign", "shift_of_other_sign"),
+        ("2023-12-26,2023-12-26", "", ""),  # as it should be
+        ("2022-12-26,2022-12-26", "", ""),
+    ],
+)
+def test_visits_that_were_not_shifted_or_the_other_way_are_told(
+    survey: Workspace, add: Add, visit: str, why: str, rule: str
+) -> None:
+    write_visits(survey, f"100,1,9201,{visit}")
+    add("a")
+    assert linked(survey)["visit_if"] == why
+    profile(survey)
+    told = {"omop_not_shifted", "shift_of_other_sign"} & set(assess(survey)["rule"])
+    assert told == ({rule} if rule else set())
 
 
 @pytest.mark.parametrize("wrong", ["20130105", "20350105", "19700101"])

@@ -99,6 +99,15 @@ def test_seven_days_outside_the_visit_pass_and_more_do_not(checked: Workspace, m
     assert ("within_visit" in failing(checked)) == fails
 
 
+@pytest.mark.parametrize(("unshifted", "fails"), [(1, False), (2, True)])
+def test_a_record_that_was_not_shifted_does_not_leave(checked: Workspace, unshifted: int, fails: bool) -> None:
+    linkage = checked.read(tables.LINKAGE)
+    assert len(linkage) == 2
+    linkage.loc[: unshifted - 1, ["visit_link", "visit_if"]] = ("none", "unshifted")
+    checked.write(tables.LINKAGE, linkage)
+    assert failing(checked) == ({"omop_is_shifted"} if fails else set())
+
+
 def test_an_image_before_birth_or_long_after_death_fails(checked: Workspace) -> None:
     omop(checked, "person", "1950", "2025")
     folder = resolve(checked.parameters.omop)

@@ -1,17 +1,25 @@
-"""Figures of 05: when in a hospital stay the images were taken, and what the release holds."""
+"""Figures of 05: when in a hospital stay the images were taken, and how each device acquires."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from textwrap import shorten
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from chorus_nb.figures import style
 
-DEVICES_SHOWN = 12
 DAYS_SHOWN = 14  # days of a stay shown one by one
+MOST_ACROSS = 4  # panels side by side; of more than that three
+LINE = 0.4  # inches for a device
+TERMS_DRAWN = 6  # of a text, those of most series; all others are one
+OTHER_TERMS = "others"
+LABEL_LENGTH = 24  # characters of a maker, a model or a term
+SPREAD = 30  # highest by lowest, beyond which a scale is logarithmic
 
 
 def images_per_visit_day(timing: pd.DataFrame) -> Figure:
@@ -41,13 +49,79 @@ def time_to_imaging(timing: pd.DataFrame) -> Figure:
     return figure
 
 
-def thickness(series: pd.DataFrame) -> Figure:
-    """Slice thickness of each series, a dot each, by modality and device: those with most series, then all others."""
-    named = series["modality"] + " · " + series["device"]
-    most = named.value_counts(sort=True).sort_index().nlargest(DEVICES_SHOWN).index
-    figure, axes = _dots(named.where(named.isin(most), "other devices"), series["thickness"])
-    axes.set(title="Slice thickness by device (line: median)", xlabel="mm")
+def acquisition(drawn: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
+    """Modality and figure of what ``metadata.by_device`` found, those with most series first.
+
+    A dot is a value that all images of a series have, larger where more series have it; a bar reaches from the lowest
+    to the highest value of series whose images differ; a cross at the edge is a value that no device can have.
+    """
+    most = drawn.groupby("modality")["series"].sum().sort_values(ascending=False, kind="stable")
+    for modality in most.index:
+        yield modality, _of_modality(drawn[drawn["modality"] == modality])
+
+
+def _of_modality(drawn: pd.DataFrame) -> Figure:
+    most = drawn.groupby("device")["series"].sum().sort_values(ascending=False, kind="stable")
+    devices = sorted(most.index, key=lambda device: " · " not in device)  # all others are the last line
+    panels = list(drawn.groupby("attribute", sort=False))
+    across = len(panels) if len(panels) <= MOST_ACROSS else MOST_ACROSS - 1
+    rows = -(-len(panels) // across)
+    figure = style.new_figure(rows, across, width=10.5, height=rows * (0.85 + LINE * len(devices)), sharey=True)
+    for axes in figure.axes[len(panels) :]:
+        axes.set_visible(False)
+    for axes, (attribute, own) in zip(figure.axes, panels, strict=False):
+        line = own["device"].map(devices.index).to_numpy()
+        draw = _terms if own["text"].any() else _numbers
+        draw(axes, own, line)
+        axes.tick_params(labelsize=8)
+        unit = own["unit"].iloc[0]
+        axes.set_title(f"{attribute} ({unit})" if unit else attribute)
+    names = ["\n".join(shorten(part, LABEL_LENGTH, placeholder="…") for part in one.split(" · ", 1)) for one in devices]
+    figure.axes[0].set(ylim=(len(devices) - 0.4, -0.6))
+    figure.axes[0].set_yticks(range(len(devices)), [style.safe(name) for name in names])
+    figure.suptitle(style.safe(drawn["modality"].iloc[0]), color=style.INK, fontsize=12)
     return figure
+
+
+def _numbers(axes: Axes, own: pd.DataFrame, line: np.ndarray) -> None:
+    differ, possible = own["differ"].to_numpy(), own["possible"].to_numpy()
+    low, high = own["low"].to_numpy(float), own["high"].to_numpy(float)
+    least = most = 0.0
+    if possible.any():
+        least, most = low[possible].min(), high[possible].max()
+        if least > 0 and most > SPREAD * least:
+            axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1.0,), numticks=6))
+            axes.xaxis.set_minor_locator(NullLocator())
+        else:
+            axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.xaxis.set_major_formatter(
+            FuncFormatter(lambda value, _: f"{value:,.4g}" if value < 1000 else f"{value:,.0f}")
+        )
+    ranges, dots = differ & possible, ~differ & possible
+    axes.hlines(line[ranges] + 0.24, low[ranges], high[ranges], color=style.ORANGE, lw=3)
+    _sized_dots(axes, low[dots], line[dots], own["series"].to_numpy()[dots])
+    edge = np.where(low < least, 0.02, 0.98)[~possible]
+    across = axes.get_yaxis_transform()
+    axes.scatter(edge, line[~possible], marker="X", s=46, color=style.RED, linewidths=0, transform=across, zorder=3)
+    axes.margins(x=0.1)
+
+
+def _terms(axes: Axes, own: pd.DataFrame, line: np.ndarray) -> None:
+    most = own.groupby("text")["series"].sum().sort_values(ascending=False, kind="stable")
+    terms = [*most.index[:TERMS_DRAWN]]
+    place = own["text"].map({term: at for at, term in enumerate(terms)}).fillna(len(terms)).to_numpy()
+    _sized_dots(axes, place, line, own["series"].to_numpy())
+    named = [shorten(str(term), LABEL_LENGTH, placeholder="…") for term in terms]
+    named += [OTHER_TERMS] if len(most) > len(terms) else []
+    axes.set_xticks(range(len(named)), [style.safe(name) for name in named], rotation=30, ha="right", fontsize=8)
+    axes.set_xlim(-0.6, len(named) - 0.4)
+
+
+def _sized_dots(axes: Axes, values: np.ndarray, line: np.ndarray, series: np.ndarray) -> None:
+    """Dots on their line, their area by the number of series."""
+    area = 14 + 110 * series / max(series.max(initial=1), 12)
+    axes.scatter(values, line, s=area, color=style.BLUE, alpha=0.6, linewidths=0)
 
 
 def _dots(groups: pd.Series, values: pd.Series) -> tuple[Figure, Axes]:

@@ -12,6 +12,7 @@ import duckdb
 import pandas as pd
 
 from chorus_nb import tables
+from chorus_nb.processes.queries import in_bounded_memory
 from chorus_nb.workspace import Workspace
 
 SAYS_IT = {  # by mapped field, the attributes in which a query would look for it
@@ -29,7 +30,7 @@ def questions(workspace: Workspace) -> Iterator[tuple[str, pd.DataFrame]]:
 
     They are data: ``questions/*.sql``, the question in the first line.
     """
-    with _opened(workspace) as connection:
+    with metadata_tables(workspace) as connection:
         for path in sorted(Path(__file__).with_name("questions").glob("*.sql")):
             query = path.read_text(encoding="utf-8")
             yield query.partition("\n")[0].removeprefix("-- "), connection.execute(query).df()
@@ -65,26 +66,16 @@ def mapped_completeness(workspace: Workspace) -> pd.DataFrame:
         return connection.sql(f"SELECT * FROM ({shares}) ORDER BY field, Modality").df()
 
 
-def thickness_by_device(workspace: Workspace) -> pd.DataFrame:
-    """Slice thickness in mm of each series, with ``modality`` and ``device`` (its model)."""
-    return ask(
-        workspace,
-        """SELECT Modality AS modality, coalesce(nullif(ManufacturerModelName, ''), 'not said') AS device,
-                  SliceThickness AS thickness
-           FROM series WHERE SliceThickness IS NOT NULL ORDER BY ALL""",
-    )
-
-
 def ask(workspace: Workspace, question: str) -> pd.DataFrame:
     """The answer of DuckDB to an SQL question about the tables ``tables.METADATA`` and ``image_registry``."""
-    with _opened(workspace) as connection:
+    with metadata_tables(workspace) as connection:
         return connection.execute(question).df()
 
 
 @contextlib.contextmanager
-def _opened(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
+def metadata_tables(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
     """DuckDB with these tables as views."""
-    with duckdb.connect() as connection:
+    with in_bounded_memory() as connection:
         for table in tables.METADATA:
             path = workspace.path(replace(table, format="parquet"))
             connection.read_parquet(glob.escape(str(path))).create_view(table.name)

@@ -5,32 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
-import pytest
-
-from chorus_nb.figures.registry import thickness
-from chorus_nb.metadata import build_metadata, completeness, mapped_completeness, questions, thickness_by_device
+from chorus_nb.metadata import build_metadata, completeness, mapped_completeness, questions
 from chorus_nb.registry import build_registry
 from chorus_nb.workspace import Workspace
 from tests.small_release import TWO_PATIENTS, make_workspace
 
 CT, MR = TWO_PATIENTS
-
-
-@pytest.mark.parametrize("devices", [0, 1, 30])
-def test_thickness_is_drawn_by_device_and_the_rest_together(devices: int) -> None:
-    rows = [("CT", f"Model$ {n}", float(n % 5)) for n in range(devices) for _ in range(n + 1)]
-    figure = thickness(pd.DataFrame(rows, columns=["modality", "device", "thickness"]))
-    named = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert len(named) == min(devices, 13) and ("other devices" in named) == (devices > 12)
-
-
-def test_each_series_has_the_thickness_and_the_device_of_its_images(tmp_path: Path) -> None:
-    named = replace(CT, attributes=(("ManufacturerModelName", "Model X"), ("SliceThickness", "1.25")))
-    workspace = make_workspace(tmp_path, (named, replace(named, image_occurrence=9005, accession="ACC-5"), MR))
-    build_metadata(workspace)
-    build_registry(workspace)
-    assert thickness_by_device(workspace).values.tolist() == [["CT", "Model X", 1.25]] * 2
 
 
 def test_each_question_of_a_researcher_runs_and_has_a_question(small: Workspace) -> None:

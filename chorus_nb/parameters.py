@@ -129,10 +129,10 @@ class Parameters(BaseModel):
         description="Which modalities are released; SC: secondary captures too.",
     )
     shift_code: int = Field(
-        4,
-        ge=0,
-        le=4,
-        description="The site's date shift code: 0 unshifted, 1 day of week, 2 season, 3 both, 4 neither.",
+        4, ge=0, le=4, description="Date shift code: 0 unshifted, 1 day of week, 2 season, 3 both, 4 neither."
+    )
+    pseudonymous_source: bool = Field(
+        False, description="The source has pseudonyms for PatientIDs and accession numbers: new ids may equal them."
     )
     time_zone: str = Field("America/New_York", description="IANA time zone of the site.")
     visit_policy: Literal["hold", "blank"] = Field(

@@ -39,6 +39,8 @@ SUFFIXES = (".csv", ".tsv", ".txt")
 LARGEST_ID = 2**31 - 1  # the registry's ids are `integer`
 FARTHEST_SHIFT = 730  # days, Date-Shifting SOP
 SEASON = 15  # days from the same day of another year
+TELLING = 1000  # smaller numbers are alike by chance
+BY_CHANCE = 0.05  # share of the rows whose larger numbers may be, too
 WORKBOOK = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # what Excel's own files begin with, whatever their names
 LookupRow = tuple[int, dict[str, str]]
 
@@ -86,6 +88,9 @@ def read_lookups(workspace: Workspace) -> Lookups:
     person_file, image_file = (find_table(folder, table) for table in (tables.PERSON_MAP, tables.IMAGE_MAP))
     persons, images = _person_rows(person_file, code, faults), _image_rows(image_file, faults)
     faults += [*_owned_twice(persons, images, image_file.name), *_spelt_otherwise(persons, images, image_file.name)]
+    if not workspace.parameters.pseudonymous_source:
+        faults += _original_ids(persons, "PatientID", "person_id", person_file.name)
+        faults += _original_ids(images, "AccessionNumber", "image_occurence_id", image_file.name)
     if faults:
         raise InputError(*fault_lines(faults))
     for path, rows in ((person_file, len(persons)), (image_file, len(images))):
@@ -185,8 +190,8 @@ def _looks_like_value(cell: str) -> bool:
     return not re.fullmatch(r"[A-Za-z_ .-]{0,40}", cell)
 
 
-def _person_rows(path: Path, code: int, faults: list[Fault]) -> dict[str, dict[str, object]]:
-    made: dict[str, dict[str, object]] = {}
+def _person_rows(path: Path, code: int, faults: list[Fault]) -> dict[str, dict[str, Any]]:
+    made: dict[str, dict[str, Any]] = {}
     shifts: dict[int, int] = {}
     for line, row in read_rows(path, tables.PERSON_MAP.column_names):
         patient, person, shift = row["PatientID"], whole_number(row["person_id"]), whole_number(row["Days_Shifted"])
@@ -196,7 +201,9 @@ def _person_rows(path: Path, code: int, faults: list[Fault]) -> dict[str, dict[s
             *bad_shift(shift, code),
         ]
         if not problems and person is not None and shift is not None:
-            known = made.setdefault(patient, {"PatientID": patient, "person_id": person, "Days_Shifted": shift})
+            known = made.setdefault(
+                patient, {"PatientID": patient, "person_id": person, "Days_Shifted": shift, "line": line}
+            )
             if (known["person_id"], known["Days_Shifted"]) != (person, shift):
                 problems.append("contradicts an earlier row of the same PatientID")
             if shifts.setdefault(person, shift) != shift:
@@ -222,7 +229,7 @@ def _image_rows(path: Path, faults: list[Fault]) -> dict[tuple[str, str], dict[s
     return made
 
 
-Persons = dict[str, dict[str, object]]
+Persons = dict[str, dict[str, Any]]
 Images = dict[tuple[str, str], dict[str, Any]]
 
 
@@ -245,6 +252,17 @@ def _spelt_otherwise(persons: Persons, images: Images, file: str) -> list[Fault]
     cause = "PatientID is in Personal_map only with other leading zeros, blanks, capitals or signs"
     found = [Fault(file, line, cause) for patient, line in strangers if loosely(patient) in alike]
     return found if len(found) > TOO_MANY * len(images) else []
+
+
+def _original_ids(rows: Persons | Images, old: str, new: str, file: str) -> list[Fault]:
+    """Ids of the source given out as new ones: they would leave, and nobody could tell them from those of the site."""
+    same = [row for row in rows.values() if _number_in(str(row[old])) == str(row[new]) and row[new] >= TELLING]
+    cause = f"{new} is the number of the {old}, which would leave: give another, or say pseudonymous_source: true"
+    return [Fault(file, row["line"], cause) for row in same] if len(same) > BY_CHANCE * len(rows) else []
+
+
+def _number_in(identifier: str) -> str:
+    return re.sub(r"\D", "", identifier).lstrip("0")
 
 
 def whole_number(text: str) -> int | None:

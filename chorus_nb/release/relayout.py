@@ -53,7 +53,8 @@ def relayout(parameters: Parameters, newer: Path, progress: Progress | None = No
 def write_identity_lookups(parameters: Parameters, progress: Progress | None = None) -> pd.DataFrame:
     """Write lookup tables that map the ids of already de-identified files to themselves, without a shift.
 
-    With them and ``shift_code: 0`` the notebooks run the same policy over such files (SOP step 12).
+    With them, ``shift_code: 0`` and ``pseudonymous_source: true`` the notebooks run the same policy over such files
+    (SOP step 12).
     Returns the files that cannot take part, as :func:`relayout` does.
     """
     files = _headers(parameters, parameters.open_source(), progress)

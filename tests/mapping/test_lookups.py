@@ -153,6 +153,29 @@ def test_the_shift_has_the_property_its_code_claims(tmp_path: Path, code: int, s
         assert "Days_Shifted" in faults(workspace)
 
 
+SAME_PERSONS = "PatientID,person_id,Days_Shifted\nMRN-00774001,774001,-100\n774002,8,-1\n"
+SAME_IMAGES = "PatientID,AccessionNumber,image_occurence_id\nMRN-00774001,ACC-5512,5512\n774002,A2,80\n"
+
+
+@pytest.mark.parametrize(
+    ("persons", "images", "said"),
+    [
+        (SAME_PERSONS, IMAGES, "Personal_map.csv row 2: person_id is the number of the PatientID"),
+        (SAME_PERSONS.replace("774001,-100", "9,-100"), SAME_IMAGES, "Image_map.csv row 2: image_occurence_id is the"),
+    ],
+)
+def test_an_id_of_the_source_is_not_given_out_as_a_new_one(
+    tmp_path: Path, persons: str, images: str, said: str
+) -> None:
+    assert said in faults(site(tmp_path, persons, images))
+    assert read_lookups(site(tmp_path, persons, images, pseudonymous_source=True)).persons.shape == (2, 3)
+
+
+def test_a_few_numbers_may_be_alike_by_chance(tmp_path: Path) -> None:
+    rows = "".join(f"{7000 + row},{6000 + row},-1\n" for row in range(30)) + "9001,9001,-1\n7,7,-1\n"
+    assert len(read_lookups(site(tmp_path, PERSONS.splitlines()[0] + "\n" + rows, IMAGES)).persons) == 32
+
+
 def test_a_cause_is_one_line_with_its_count_and_three_rows(tmp_path: Path) -> None:
     images = IMAGES.splitlines()[0] + "\n" + "".join(f"43,7.{row:02}E+08,{80 + row}\n" for row in range(5))
     said = faults(site(tmp_path, images=images))

@@ -105,6 +105,6 @@ def test_identity_lookups_let_the_policy_run_over_mapped_ids(tmp_path: Path) -> 
     (tmp_path / "lookup").mkdir()
     left = write_identity_lookups(parameters(tmp_path))
     assert left["reason"].tolist() == ["PatientID_not_mapped"]
-    lookups = read_lookups(Workspace(parameters(tmp_path, shift_code=0)))
+    lookups = read_lookups(Workspace(parameters(tmp_path, shift_code=0, pseudonymous_source=True)))
     assert lookups.person("501") == (501, 0)
     assert lookups.image("501", "9002") == 9002

@@ -9,22 +9,12 @@ from typing import NamedTuple
 from chorus_nb import standards
 from chorus_nb.identity.identifiers import UNIT
 from chorus_nb.identity.names import fold
-from chorus_nb.identity.words import Token, also_names, given_names, known_words, read_list
+from chorus_nb.identity.words import Token, also_names, given_names, known_words, person_words
 
 _ALONE = re.compile(r"\s*(?:\Z|[^\w\s.'’-]|_|[-–—]\s|\.\s|\.\Z)")  # what ends a name that stands by itself
 WITHIN_NAMES = re.compile(r"(?:[ .'’‘`^\"“”-]{1,3}|, ?|)\Z")  # between the words of a name
 TYING = re.compile(r"_|\s?[&+/]\s?|, ?\Z")  # between two names, or between words that a file name ties together
 _DONE = re.compile(r"(?!followed|initialized|obscured|limited|degraded|caused).+ed")  # what a person does: typed by
-
-
-@cache
-def person_words() -> dict[tuple[str, ...], frozenset[str]]:
-    """Words beside which a name stands, to their kinds (person_words.csv, five languages)."""
-    made: dict[tuple[str, ...], frozenset[str]] = {}
-    for written, kind, _ in read_list("person_words.csv"):
-        words = tuple(fold(written).split())
-        made[words] = made.get(words, frozenset()) | {kind}
-    return made
 
 
 @cache

@@ -13,6 +13,7 @@ from functools import cache, cached_property, lru_cache
 from importlib import resources
 from typing import Literal, NamedTuple
 
+from chorus_nb import standards
 from chorus_nb.identity.names import MARKS, fold
 from chorus_nb.identity.word_forms import is_cut_off, is_form
 
@@ -27,12 +28,16 @@ Use = Literal[
     "technique",
     "organisations",
     "joined",
+    "beside",
     "never",
 ]
 TEXT_USES: tuple[Use, ...] = ("descriptions", "makers", "abbreviations", "clinical", "languages", "technique")
 LONG_TEXT = 14  # letters of a text that a field may have had no room for: SH holds 16
 PIECE = re.compile(rf"\d+|[^\W\d_](?:[^\W\d_]|[{MARKS}])*")
 _CAMEL = re.compile(r"(?<=[a-zß-ÿ])(?=[A-ZÀ-Þ])|(?<=[A-ZÀ-Þ])(?=[A-ZÀ-Þ][a-zß-ÿ])")
+_BEFORE_PRODUCT = re.compile(r"(?:\A|[^\W_][ _+/-]{1,2})\Z")  # no sign of a name
+_BEHIND_PRODUCT = re.compile(r"\Z|[ _+/-]{1,2}[^\W_]")
+_WEIGHTED = re.compile(r"[Tt][12](?![\d.])|b\d{2,4}(?!\d)")  # the letter of T1 and T2, and of a b value
 _PARTICLE = re.compile(r"(?:Mc|Mac|De|Di|Da|Du|La|Le|Van|Von|O|El|Al|Ben|Fitz|St)\Z")
 
 
@@ -82,6 +87,18 @@ def phrases() -> frozenset[tuple[str, str]]:
     return frozenset((pair[0], pair[1]) for pair in every if len(pair) == 2)
 
 
+def is_technique(word: str) -> bool:
+    """Whether a word is made of what vendors write without a sign between: ``tse``, ``dwiaxi``."""
+    parts = known_words("joined")
+    return word in parts or is_form(word, parts, parts)
+
+
+@cache
+def named_like_people() -> frozenset[str]:
+    """Products and operations that are called like people: words beside technique only, such as ``SAG BLISS``."""
+    return frozenset(map(fold, known_words("beside")))
+
+
 @cache
 def never_known() -> frozenset[str]:
     """Words that other sources hold and that name a place, a person or an institution."""
@@ -119,6 +136,23 @@ def also_names() -> dict[str, str]:
 def given_names() -> frozenset[str]:
     """The most common first names (US Census 2020) that are no words of technique."""
     return frozenset(name for (name,) in read_list("given_names.csv"))
+
+
+@cache
+def person_words() -> dict[tuple[str, ...], frozenset[str]]:
+    """Words beside which a name stands, to their kinds (person_words.csv, five languages)."""
+    made: dict[tuple[str, ...], frozenset[str]] = {}
+    for written, kind, _ in read_list("person_words.csv"):
+        words = tuple(fold(written).split())
+        made[words] = made.get(words, frozenset()) | {kind}
+    return made
+
+
+@cache
+def words_of_people() -> frozenset[str]:
+    """Every word of :func:`person_words` that is no particle."""
+    told = (words for words, kinds in person_words().items() if not kinds <= {"particle", "place particle"})
+    return frozenset(word for words in told for word in words)
 
 
 class Token(NamedTuple):
@@ -200,18 +234,49 @@ class Vocabulary:
             of_name = joined and before is not None and _PARTICLE.match(before.text) and token.text[0].isupper()
             if of_name and before is not None and not self.knows(before.word + token.word):
                 found.append(token)
-            elif self.knows(token.word) or self._has_dimensions(text, token) or self._is_cut_off(text, token):
+            elif self.knows(token.word) or self._has_a_number(text, token) or self._is_cut_off(text, token):
                 continue
             elif not self._cut(before, token) and not self._cut(token, after := _at(every, number + 1)):
                 beside = {(token.word, after.word if after else ""), (before.word if before else "", token.word)}
-                if not phrases() & beside:
+                if not phrases() & beside and not self._is_a_product(text, every, number):
                     found.append(token)
         return found
 
-    def _has_dimensions(self, text: str, token: Token) -> bool:
-        """Whether the D of a number of dimensions begins the word: ``3DSAG``."""
-        after_digit = text[token.start - 1 : token.start].isdigit()
-        return after_digit and token.word[0] == "d" and len(token.word) > 3 and self.knows(token.word[1:])
+    def _has_a_number(self, text: str, token: Token) -> bool:
+        """Whether a letter of the word belongs to the number beside it: ``3DSAG``, ``TSET2``, ``dwiaxib50``."""
+        if text[token.start - 1 : token.start].isdigit() and token.word[0] == "d" and len(token.word) > 3:
+            return self.knows(token.word[1:])
+        weighted = _WEIGHTED.match(text, token.end - 1) is not None
+        return weighted and len(token.word) > 3 and is_technique(token.word[:-1])
+
+    def _is_a_product(self, text: str, every: list[Token], number: int) -> bool:
+        """Whether a word called like a person stands beside technique in a text that tells of nobody."""
+        token = every[number]
+        if token.word not in named_like_people() or token.word in self.refused:
+            return False
+        left, right = text[: token.start], text[token.end :]
+        if not (_BEFORE_PRODUCT.search(left) and _BEHIND_PRODUCT.match(right)):
+            return False
+        beside = [every[at] for at in (number - 1, number + 1) if 0 <= at < len(every)]
+        others = [*every[:number], *every[number + 1 :]]
+        technique = any(len(each.word) > 1 and not each.is_number for each in beside)
+        rare = not others and also_names().get(token.word) != "common"  # TRAM, and nothing else
+        return (
+            (technique or rare)
+            and all(map(self._is_nobody, beside))
+            and all(self._tells_of_nobody(each) for each in others)
+        )
+
+    def _is_nobody(self, token: Token) -> bool:
+        """Whether a word beside a name is neither another part of it nor a title or role of any kind."""
+        name = token.word in given_names() or also_names().get(token.word) == "common" or len(token.word) == 1
+        return token.is_number or not (name or token.word in words_of_people())
+
+    def _tells_of_nobody(self, token: Token) -> bool:
+        if token.is_number:
+            return len(token.word) < 4
+        told = token.word in words_of_people() and token.text not in standards.modality_words() | {"RT"}
+        return self.knows(token.word) and token.word not in given_names() and not told
 
     def _is_cut_off(self, text: str, token: Token) -> bool:
         """Whether the last word of a long text begins a known one, which the field had no room for."""

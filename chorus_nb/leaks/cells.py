@@ -15,9 +15,9 @@ from itertools import accumulate
 import pandas as pd
 
 from chorus_nb import tables
+from chorus_nb.leaks.cues import any_of
 from chorus_nb.leaks.files import PLAIN_CELL, holds_text, searchers
 from chorus_nb.leaks.known import KnownWords, also_named, first_names, words_for
-from chorus_nb.leaks.people import any_of
 from chorus_nb.leaks.search import MASK, Hit, Searcher
 from chorus_nb.leaks.shapes import AGE_IN_WORDS, SHAPES, TITLED, numbers_of_anybody
 from chorus_nb.leaks.spellings import other_readings, plain

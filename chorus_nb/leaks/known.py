@@ -7,6 +7,7 @@ refused; how a text is cut into words is written here once more, on purpose.
 from __future__ import annotations
 
 import csv
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -15,14 +16,19 @@ from pathlib import Path
 
 from chorus_nb import standards, tables
 from chorus_nb.decisions import Cells, DecisionLog
+from chorus_nb.leaks.cues import words_for_people
 from chorus_nb.leaks.spellings import plain
 from chorus_nb.workspace import Workspace
 
 LISTS = Path(__file__).parents[1] / "identity"
-NOT_FOR_TEXTS = frozenset(("pictures", "labels", "organisations", "joined", "never"))
+NOT_FOR_TEXTS = frozenset(("pictures", "labels", "organisations", "joined", "never", "beside"))
 RUN_OF_LETTERS = re.compile(r"[^\W\d_]+")
 PARTS = re.compile(r"[A-ZÀ-Þ]+(?![a-zß-ÿ])|[A-ZÀ-Þ]?[a-zß-ÿ]+|[^\W\d_]")
 CASES = re.compile(r"[A-ZÀ-Þ]{2,}|[A-ZÀ-Þ]?[a-zß-ÿ]+|[^\W\d_]")
+TO_TECHNIQUE = re.compile(r"[^\W_][ _+/-]{1,2}\Z")
+FROM_TECHNIQUE = re.compile(r"[ _+/-]{1,2}[^\W_]")
+OF_A_NUMBER = re.compile(r"[Tt][12](?!\d|\.)|b\d\d\d?\d?(?!\d)")
+FOUR_DIGITS = re.compile(r"\d{4}")
 LONG_ENOUGH = 7  # letters of a word that can be told with one of them wrong
 BEGUN = 5  # letters of the last word of a text, from which it tells the word that was cut off
 WHOLE_WORD = 4  # letters of a word within a longer one
@@ -48,8 +54,17 @@ def _rows(name: str) -> Iterable[dict[str, str]]:
 def listed() -> frozenset[str]:
     """Every word that the package knows, in plain letters."""
     texts = [word for use, words in _sections().items() if use not in NOT_FOR_TEXTS for word in words]
-    collected = {plain(part) for word in texts for part in RUN_OF_LETTERS.findall(unicodedata.normalize("NFC", word))}
+    runs = (RUN_OF_LETTERS.findall(unicodedata.normalize("NFC", word)) for word in texts)
+    collected = {plain(found[0]) for found in runs if len(found) == 1}
     return frozenset(collected | {plain(row["word"]) for row in _rows("vocabulary.csv")})
+
+
+@cache
+def pairs() -> frozenset[tuple[str, ...]]:
+    """Two words that are known beside each other only, such as ``NG tube``."""
+    texts = (word for use, words in _sections().items() if use not in NOT_FOR_TEXTS for word in words)
+    runs = (tuple(RUN_OF_LETTERS.findall(plain(word))) for word in texts)
+    return frozenset(found for found in runs if len(found) == 2)
 
 
 @cache
@@ -117,11 +132,38 @@ class KnownWords:
         unknown: dict[str, None] = {}
         for found in RUN_OF_LETTERS.finditer(composed):
             run = found.group()
-            dimensions = run[0] in "dD" and len(run) > 3 and composed[: found.start()][-1:].isdigit()  # 3DSAG
+            beside = self._is_beside_a_number(composed, found)
             cut = found.end() == len(composed) and self._begins_a_word(plain(run))
-            if not cut and not self._is_known(run) and not (dimensions and self._is_known(run[1:])):
+            known = cut or beside or self._is_known(run) or _is_paired(composed, found)
+            if not known and not self._is_product(composed, found):
                 unknown[run] = None
         return tuple(unknown)
+
+    def _is_beside_a_number(self, text: str, found: re.Match[str]) -> bool:
+        """A letter that belongs to a number: 3D|SAG, TSE|T2, dwiaxi|b50."""
+        run = found.group()
+        if run[0] in "dD" and len(run) > 3 and text[: found.start()][-1:].isdigit():
+            return self._is_known(run[1:])
+        ends = OF_A_NUMBER.match(text, found.end() - 1) is not None and len(run) > 3
+        return ends and _is_of_parts(plain(run[:-1]))
+
+    def _is_product(self, text: str, found: re.Match[str]) -> bool:
+        """``SAG BLISS``: a product named like people, in a text of known words of which none names anybody."""
+        word, before, behind = plain(found.group()), text[: found.start()], text[found.end() :]
+        if word not in words_for("beside") or word in self.refused or FOUR_DIGITS.search(text):
+            return False
+        if (before and not TO_TECHNIQUE.search(before)) or (behind and not FROM_TECHNIQUE.match(behind)):
+            return False
+        runs = RUN_OF_LETTERS.findall(before), RUN_OF_LETTERS.findall(behind)
+        next_to = {*map(plain, runs[0][-1:]), *map(plain, runs[1][:1])}
+        apart = {plain(run) for run in (*runs[0][:-1], *runs[1][1:]) if run not in {*standards.modality_words(), "RT"}}
+        rare = not next_to and also_named(word) != "common"  # TRAM, and nothing else
+        if not (rare or any(len(each) > 1 for each in next_to)) or (next_to | apart) & (
+            words_for_people() | first_names()
+        ):
+            return False
+        common = any(len(each) == 1 or also_named(each) == "common" for each in next_to)
+        return not common and all(map(self._is_known, (*runs[0], *runs[1])))
 
     def _is_known(self, run: str) -> bool:
         if self._one(plain(run)):
@@ -169,6 +211,20 @@ class KnownWords:
         double = [word[:at] + letter + word[at:] for at, letter in enumerate(word)] if len(word) > 5 else []
         order = [word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(1, len(word) - 1)]
         return not self.words.isdisjoint([*short, *double, *(order if len(word) > 6 else []), *_one_letter_off(word)])
+
+
+def _is_paired(text: str, found: re.Match[str]) -> bool:
+    before, behind = RUN_OF_LETTERS.findall(text[: found.start()]), RUN_OF_LETTERS.findall(text[found.end() :])
+    three = [*map(plain, before[-1:]), plain(found.group()), *map(plain, behind[:1])]
+    return not pairs().isdisjoint(itertools.pairwise(three))
+
+
+def _is_of_parts(word: str) -> bool:
+    ends = [0]  # where a part may end
+    for end in range(1, len(word) + 1):
+        if any(word[start:end] in parts() for start in ends):
+            ends.append(end)
+    return ends[-1] == len(word)
 
 
 def _one_letter_off(word: str) -> list[str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 import re
 import unicodedata
 from functools import cache
-from importlib import resources
 
 from chorus_nb import standards
+from chorus_nb.leaks.cues import any_of, cues
 from chorus_nb.leaks.known import also_named, anatomy_words, first_names, words_for
 from chorus_nb.leaks.spellings import plain
 
@@ -18,20 +17,6 @@ _NOBODY_DOES = "followed|initialized|obscured|limited|degraded|caused"
 _ENDS_A_PHRASE = re.compile(r"\s*(?:\Z|[^\w\s.'’-]|_|[-–—]\s|\.\s|\.\Z)")
 _CALLS = re.compile(r"\s?[:=#|>*~^\[{(\"“–—\\]")  # behind a word for a person: a name follows
 _SIDED = frozenset(("hand", "foot", "arm", "leg", "hip", "eye", "ear", "knee"))
-
-
-@cache
-def cues(kind: str) -> tuple[str, ...]:
-    """Words of a kind that give an identifier away (cues.csv), longest first; ``_`` stands for a blank."""
-    text = resources.files("chorus_nb.leaks").joinpath("cues.csv").read_text("utf-8")
-    rows = csv.DictReader(text.splitlines())
-    words = {plain(word.replace("_", " ")) for row in rows if row["kind"] == kind for word in row["words"].split()}
-    return tuple(sorted(words, key=lambda word: (-len(word), word)))
-
-
-def any_of(kind: str) -> str:
-    """Any cue of a kind, as a pattern for plain letters."""
-    return "(?:" + "|".join(re.escape(word).replace(r"\ ", r"\s+") for word in cues(kind)) + ")"
 
 
 @cache

@@ -10,8 +10,9 @@ import re
 from functools import cache, lru_cache
 from typing import Literal
 
+from chorus_nb.leaks.cues import any_of
 from chorus_nb.leaks.known import also_named, anatomy_words
-from chorus_nb.leaks.people import ALONE, ENDS, any_of, full_name, names_beside
+from chorus_nb.leaks.people import ALONE, ENDS, full_name, names_beside
 from chorus_nb.leaks.spellings import month_names, plain
 
 Severity = Literal["high", "medium", "low", "info"]

@@ -18,6 +18,7 @@ from tests.metadata.test_study_codes import against_midrc, coded
 LABELS = Path(__file__).parents[1] / "metadata" / "descriptions_500.csv"
 LABELLED = ("body_part", "laterality", "plane", "contrast", "sequence_type", "view")
 PARTS_READ = LABELS.with_name("body_parts_120.csv")
+DELIVERED = LABELS.with_name("body_parts_250.csv")
 OF_ANY = ("body_part", "laterality", "contrast")  # the others are read from descriptions of series only
 IN_HEADERS = {"modality": "Modality", "description": "StudyDescription", "body_part": "BodyPartExamined"}
 CODED_MODALITIES = ("CT", "MR", "CR", "DX", "US", "MG")
@@ -81,6 +82,21 @@ def against_headers(path: str) -> pd.DataFrame:
     return made.assign(at_most=(1 - made.goes) * (judged["description"] + judged["unclear"])).round(3).reset_index()
 
 
+def delivered_parts() -> pd.DataFrame:
+    """Of headers with a body part and a description, drawn and judged by hand: what ``mapped_body_part`` says.
+
+    ``true``: what a person found, a part of it, or what it is a part of; ``same``: the very term.
+    """
+    sample = pd.read_csv(DELIVERED, keep_default_na=False)
+    texts = {name: sample.description.where(sample.field == name, "") for name in sample.field.unique()}
+    rows = pd.DataFrame({"Modality": sample.modality, "BodyPartExamined": sample.body_part, **texts})
+    said = map_fields(rows).body_part
+    true = [bool(a) and goes_with("body_part", a, b) for a, b in zip(said, sample.truth, strict=True)]
+    clear = (said != "") & (sample.truth != "unclear")
+    told = sample.assign(said=said != "", judged=clear, true=true, same=said == sample.truth)
+    return told.groupby("drawn")[["said", "judged", "true", "same"]].sum().reset_index()
+
+
 def coded_studies(path: str) -> pd.DataFrame:
     """By fold and modality: the share of series whose study description has a LOINC code."""
     idc = pd.read_csv(path, keep_default_na=False)
@@ -94,6 +110,7 @@ def coded_studies(path: str) -> pd.DataFrame:
 if __name__ == "__main__":
     print(against_labels().to_string(index=False))
     print(against_codes().to_string(index=False))
+    print(delivered_parts().to_string(index=False))
     if sys.argv[1:]:
         print(against_headers(sys.argv[1]).to_string(index=False))
         print(coded_studies(sys.argv[1]).to_string(index=False))

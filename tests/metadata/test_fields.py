@@ -10,6 +10,7 @@ import pytest
 from chorus_nb import standards
 from chorus_nb.metadata.field_words import FIELDS, code_of, goes_with, read_description, values
 from chorus_nb.metadata.fields import FIELD_COLUMNS, MAPPED_FIELDS, map_fields, plane_of
+from tests.benchmarks.fields import delivered_parts
 
 SAMPLE = Path(__file__).with_name("descriptions_500.csv")
 OF_STUDIES = ("body_part", "laterality", "contrast")
@@ -28,6 +29,12 @@ def read() -> pd.DataFrame:
         if field not in OF_STUDIES:
             sample = sample.assign(**{name: sample[name].where(of_series, "") for name in (field, f"{field}_read")})
     return sample
+
+
+def test_the_body_part_that_is_delivered_is_that_of_the_picture() -> None:
+    told = delivered_parts()
+    assert (told.true / told.judged >= 0.95).all()
+    assert told.judged.sum() >= 0.9 * 250
 
 
 @pytest.mark.parametrize("field", FOUND)

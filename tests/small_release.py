@@ -73,6 +73,12 @@ def parameters(folder: Path, **others: object) -> Parameters:
     return Parameters.of({"source": str(folder / "dicom"), **named, "workers": 1, **others})
 
 
+def registered(workspace: Workspace) -> pd.DataFrame:
+    """The registry, built."""
+    build_registry(workspace)
+    return workspace.read(tables.IMAGE_REGISTRY)
+
+
 def make_workspace(folder: Path, accessions: tuple[Accession, ...] = TWO_PATIENTS, **others: object) -> Workspace:
     """A workspace as notebooks 01 to 04 leave it, and the site's OMOP tables."""
     for name in ("dicom", "lookup", "omop"):

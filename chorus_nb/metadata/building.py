@@ -19,10 +19,9 @@ from chorus_nb.metadata.headers import update_headers
 from chorus_nb.metadata.local_fields import decided_fields
 from chorus_nb.metadata.mapped import DELIVERED_FIELDS, MAPPED_FROM, map_headers
 from chorus_nb.processes import Progress
-from chorus_nb.processes.queries import in_bounded_memory, in_parts
+from chorus_nb.processes.queries import SQL_TYPES, in_bounded_memory, in_parts, load_csv
 from chorus_nb.workspace import Workspace, replacing
 
-SQL_TYPES = {"text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "truth": "BOOLEAN"}
 SERIES_KEY = "folder, SeriesInstanceUID, StudyInstanceUID"
 ACQUIRED_BY = {"ct": ("CT",), "mr": ("MR",), "pt": ("PT",), "us": ("US",), "xr": ("CR", "DX", "MG")}  # by Modality
 ROWS_IN_MEMORY = 20_000  # of a table in memory at once, and in a row group of its Parquet file
@@ -60,10 +59,12 @@ def _prepare(connection: duckdb.DuckDBPyConnection, workspace: Workspace, header
     connection.read_parquet(glob.escape(str(workspace.path(tables.OUTCOMES)))).create_view("outcomes")
     linkage = workspace.read(tables.LINKAGE, ["image_occurrence_id", "acquired_shifted", "loinc_code", "loinc_source"])
     connection.register("linkage", linkage)
-    links, registry = ["group_id", "visit_id", "proc_id"], tables.empty(tables.IMAGE_REGISTRY)
     if workspace.has(tables.IMAGE_REGISTRY):
-        registry = workspace.read(tables.IMAGE_REGISTRY, links)
-    connection.register("registry", registry[links].drop_duplicates())
+        load_csv(connection, workspace.made(tables.IMAGE_REGISTRY), tables.IMAGE_REGISTRY)
+    else:
+        connection.register(
+            "image_registry", tables.to_arrow(tables.IMAGE_REGISTRY, tables.empty(tables.IMAGE_REGISTRY))
+        )
     connection.execute("""
         CREATE VIEW placed AS SELECT *, parse_dirpath(target_path, 'forward_slash') AS folder FROM headers;
         CREATE VIEW files AS SELECT placed.*, coalesce(boxes, '') <> '' AS pixels_redacted,
@@ -102,7 +103,7 @@ def _study_sql() -> str:
             FROM linkage GROUP BY ALL),
         linked AS (
             SELECT group_id AS image_occurrence_id, one_number(visit_id) AS visit_id, one_number(proc_id) AS proc_id
-            FROM registry GROUP BY ALL)
+            FROM image_registry GROUP BY ALL)
         SELECT studies.*, visit_id, proc_id, coalesce(loinc_code, '') AS loinc_code,
                coalesce(loinc_source, '') AS loinc_source, least(90, {_years()}) AS age
         FROM studies LEFT JOIN loinc USING (image_occurrence_id) LEFT JOIN linked USING (image_occurrence_id)

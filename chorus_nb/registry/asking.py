@@ -11,9 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chorus_nb import tables
-from chorus_nb.errors import SchemaError
-from chorus_nb.metadata.building import SQL_TYPES
-from chorus_nb.processes.queries import in_bounded_memory, in_parts
+from chorus_nb.processes.queries import in_bounded_memory, in_parts, load_csv
 from chorus_nb.workspace import Workspace, replacing
 
 ROWS_WRITTEN = 1 << 20  # of what is written, in memory at once and in a row group
@@ -28,20 +26,8 @@ def asking(workspace: Workspace, *asked: tables.Table) -> Iterator[duckdb.DuckDB
             if table.format == "parquet":
                 connection.read_parquet(glob.escape(str(workspace.opened(table)))).create_view(table.name)
             else:
-                _load(connection, workspace, table)
+                load_csv(connection, workspace.made(table), table)
         yield connection
-
-
-def _load(connection: duckdb.DuckDBPyConnection, workspace: Workspace, table: tables.Table) -> None:
-    """A CSV table of the release: no cell of it is another text than it says, and DuckDB goes by the columns' order."""
-    path = workspace.made(table)
-    kinds = {column.name: SQL_TYPES[column.kind] for column in table.columns}
-    with tables.reading(f"{path.parent.name}/{path.name}", table.if_damaged):
-        with path.open("rb") as file:
-            if file.readline().rstrip() != tables.csv_head(table).rstrip():
-                raise SchemaError(f"{table.name}: its columns are not those of the table, in their order")
-        written = connection.read_csv(glob.escape(str(path)), columns=kinds, header=True, sep=",", quotechar='"')
-        written.create(table.name)
 
 
 def hold_paths(connection: duckdb.DuckDBPyConnection, name: str, paths: Iterable[str]) -> None:

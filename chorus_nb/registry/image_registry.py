@@ -16,7 +16,7 @@ from chorus_nb.registry.identifiers import mint_procedures, number_files
 from chorus_nb.workspace import Workspace, write_if_changed
 
 
-def build_registry(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame:
+def build_registry(workspace: Workspace, progress: Progress | None = None) -> None:
     """Number the released files, store the registry in its database and export it from there.
 
     Writes ``Metadata/image_registry.csv``, the same at the top of the release (Multimodal-Linkage SOP), and the SOP's
@@ -33,7 +33,14 @@ def build_registry(workspace: Workspace, progress: Progress | None = None) -> pd
     for name in layout.DIALECTS.split("|"):
         text = database.create_statement(name, visit_required=visit_required)
         write_if_changed(workspace.release / layout.REGISTRY_DDL / f"image_registry_{name}.sql", text.encode())
-    return workspace.read(tables.IMAGE_REGISTRY)
+
+
+def first_rows(workspace: Workspace, most: int) -> tuple[pd.DataFrame, int]:
+    """The rows with the lowest numbers, and how many there are in all."""
+    with asking(workspace, tables.IMAGE_REGISTRY) as connection:
+        ((count,),) = connection.sql("SELECT count(*) FROM image_registry").fetchall()
+        first = connection.table("image_registry").order("image_registry_id").limit(most)
+        return tables.to_compact(first.to_arrow_table()), count
 
 
 _LINKED = """
@@ -64,11 +71,23 @@ _REGISTERED = """
         FROM linked JOIN numbered USING (file_id) LEFT JOIN minted USING (image_occurrence_id)"""
 
 
-def released_links(workspace: Workspace) -> pd.DataFrame:
-    """A row per released file with what ties it to the record: person, accession, visit, procedure, shifted moment."""
-    with asking(workspace, tables.OUTCOMES, tables.WORKLIST, tables.CATALOG) as connection:
+_BY_PROCEDURE = f"""
+    SELECT proc_id, min(person_id) AS person_id, max(person_id) AS person_beside, min(datetime) AS datetime,
+           arg_min(visit_id, (datetime, src_file)) AS visit_id, arg_min(group_id, (datetime, src_file)) AS group_id,
+           list(DISTINCT regexp_replace(src_file, '/[^/]*/[^/]*$', '')) AS folders,
+           CASE WHEN count(DISTINCT modality) = 1 THEN min(modality) ELSE '' END AS modality,
+           CASE WHEN count(DISTINCT loinc_code) = 1 THEN min(loinc_code) ELSE '' END AS only_loinc_code,
+           arg_min(loinc_code, (datetime, src_file)) AS loinc_code
+    FROM image_registry JOIN (SELECT target_path AS src_file, modality, loinc_code FROM ({_LINKED})) USING (src_file)
+    GROUP BY proc_id ORDER BY proc_id"""
+
+
+def by_procedure(workspace: Workspace) -> pd.DataFrame:
+    """What ties the files of each procedure to the record; modality and ``only_loinc_code`` are "" where files differ:
+    none of them speaks for the others."""
+    with asking(workspace, tables.OUTCOMES, tables.WORKLIST, tables.CATALOG, tables.IMAGE_REGISTRY) as connection:
         connection.register("accession", _by_accession(workspace.read(tables.LINKAGE)))
-        return tables.to_compact(connection.sql(_LINKED).to_arrow_table())
+        return tables.to_compact(connection.sql(_BY_PROCEDURE).to_arrow_table()).set_index("proc_id")
 
 
 def _by_accession(linkage: pd.DataFrame) -> pd.DataFrame:

@@ -18,6 +18,7 @@ import pandas as pd
 from chorus_nb import layout, tables
 from chorus_nb.metadata.dictionary import possible_ranges, units_by_column
 from chorus_nb.omop import cdm_fields
+from chorus_nb.registry.asking import asking
 from chorus_nb.standards import DATA, attribute_concepts, body_part_concepts, modality_concepts
 from chorus_nb.workspace import Workspace, write_if_changed
 
@@ -59,15 +60,16 @@ def build_mi_cdm(workspace: Workspace) -> tuple[pd.DataFrame, pd.DataFrame, pd.D
     return occurrence, feature, source
 
 
+_BY_SERIES = """
+    SELECT parse_dirpath(src_file, 'forward_slash') AS folder, min(image_registry_id) AS image_occurrence_id,
+           arg_min(proc_id, image_registry_id) AS procedure_occurrence_id,
+           arg_min(visit_id, image_registry_id) AS visit_occurrence_id, min(datetime) AS day
+    FROM image_registry GROUP BY folder"""
+
+
 def _image_occurrences(workspace: Workspace) -> pd.DataFrame:
-    registry = workspace.read(tables.IMAGE_REGISTRY)
-    registry["folder"] = registry["src_file"].map(layout.series_folder)
-    linked = registry.groupby("folder", as_index=False).agg(
-        image_occurrence_id=("image_registry_id", "min"),
-        procedure_occurrence_id=("proc_id", "first"),
-        visit_occurrence_id=("visit_id", "first"),
-        day=("datetime", "min"),
-    )
+    with asking(workspace, tables.IMAGE_REGISTRY) as connection:
+        linked = tables.to_compact(connection.sql(_BY_SERIES).to_arrow_table())
     series = workspace.read(tables.SERIES).rename(
         columns={
             "image_occurrence_id": "accession_image_occurrence_id",

@@ -5,18 +5,18 @@ from __future__ import annotations
 import functools
 import os
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError
-from chorus_nb.layout import series_folder
 from chorus_nb.leaks.cells import identifying_cells
 from chorus_nb.leaks.files import csv_parts
 from chorus_nb.omop import cdm_fields, open_omop, read_omop
 from chorus_nb.omop.reading import OmopTables
-from chorus_nb.registry.image_registry import released_links
+from chorus_nb.registry.image_registry import by_procedure
 from chorus_nb.registry.omop_delivery import Delivery, delivered_records, examine_table
 from chorus_nb.registry.omop_withdrawn import WithdrawnRows
 from chorus_nb.sop import omop_deliverable
@@ -123,20 +123,16 @@ def _write_findings(
 
 def minted_procedures(workspace: Workspace) -> pd.DataFrame:
     """A CDM 5.4 row per minted procedure id of the registry, in the order of the ids; columns in the CDM's order."""
-    registry = workspace.read(tables.IMAGE_REGISTRY)
-    ours = registry[registry["proc_id"].isin(workspace.read(tables.PROCEDURE_IDS)["proc_id"])]
+    made = by_procedure(workspace)
+    ours = made[made.index.isin(workspace.read(tables.PROCEDURE_IDS)["proc_id"])]
     ehr = read_omop(workspace, PROCEDURE_TABLE).set_index("procedure_occurrence_id")["person_id"]
-    fed_back = ours["proc_id"].isin(ehr.index)  # the site took an earlier release into its own table
-    if (ours.loc[fed_back, "proc_id"].map(ehr) != ours.loc[fed_back, "person_id"]).any():
+    fed_back = ours.index.isin(ehr.index)  # the site took an earlier release into its own table
+    known = ehr.reindex(ours.index[fed_back])
+    if any((known != ours.loc[fed_back, name]).any() for name in ("person_id", "person_beside")):
         raise InputError("omop: procedure_occurrence has other persons under procedure ids of the images")
-    ours = ours[~fed_back].merge(_studies(workspace), on="src_file", validate="1:1")
-    ours = ours.sort_values(["datetime", "src_file"])
-    ours["folder"] = ours["src_file"].map(series_folder).map(series_folder)
-    first = ours.groupby("proc_id").agg(
-        {"person_id": "first", "datetime": "first", "visit_id": "first", "group_id": "first", "modality": _only}
-        | {"loinc_code": "first", "folder": _common_folder}
-    )
-    source_value = "path: " + first["folder"] + ", group: " + first["group_id"].astype("string")
+    first = ours[~fed_back]
+    folder = first["folders"].map(_common_folder).astype("string")
+    source_value = "path: " + folder + ", group: " + first["group_id"].astype("string")
     made = pd.DataFrame(
         {
             "procedure_occurrence_id": first.index,
@@ -155,10 +151,9 @@ def minted_procedures(workspace: Workspace) -> pd.DataFrame:
 def linked_concepts(workspace: Workspace) -> dict[str, dict[str, str]]:
     """By procedure of the record, what its images tell of it: the concept that the site decided on for modality and
     LOINC code, and as modifier the concept of the modality."""
-    registry = workspace.read(tables.IMAGE_REGISTRY)
-    theirs = registry[~registry["proc_id"].isin(workspace.read(tables.PROCEDURE_IDS)["proc_id"])]
-    studies = theirs.merge(_studies(workspace), on="src_file", validate="1:1").groupby("proc_id")
-    linked = studies.agg({"modality": _only, "loinc_code": _only})
+    made = by_procedure(workspace)
+    linked = made[~made.index.isin(workspace.read(tables.PROCEDURE_IDS)["proc_id"])]
+    linked = linked.assign(loinc_code=linked["only_loinc_code"])
     modifiers = linked["modality"].map(modality_concepts())
     made = pd.DataFrame(
         {
@@ -171,19 +166,9 @@ def linked_concepts(workspace: Workspace) -> dict[str, dict[str, str]]:
     return {str(int(proc)): {str(name): str(concept) for name, concept in row.items() if concept} for proc, row in rows}
 
 
-def _studies(workspace: Workspace) -> pd.DataFrame:
-    links = released_links(workspace)[["target_path", "modality", "loinc_code"]]
-    return links.rename(columns={"target_path": "src_file"})
-
-
-def _only(values: pd.Series) -> str:
-    """The modality or code of an accession; "" of one that has several: none of them speaks for the others."""
-    return str(values.iloc[0]) if values.nunique() == 1 else ""
-
-
-def _common_folder(folders: pd.Series) -> str:
+def _common_folder(folders: Sequence[str]) -> str:
     """The accession's folder, or what the folders have in common when it has several modalities."""
-    return str(os.path.commonpath(folders.unique().tolist())).replace(os.sep, "/")
+    return os.path.commonpath(list(folders)).replace(os.sep, "/")
 
 
 def _procedure_concepts(

@@ -67,7 +67,7 @@ def _verified(workspace: Workspace) -> dict[str, Any]:
 
 
 def _registered(workspace: Workspace) -> dict[str, Any]:
-    registry = workspace.read(tables.IMAGE_REGISTRY)
+    registry = workspace.read(tables.IMAGE_REGISTRY, ["person_id", "group_id"])
     return {
         "rows": len(registry),
         "persons": int(registry["person_id"].nunique()),

@@ -17,11 +17,13 @@ import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.parameters import Parameters
+from chorus_nb.processes.queries import in_bounded_memory
 from chorus_nb.registry import database
 from chorus_nb.registry.identifiers import file_id, number_files
 from chorus_nb.workspace import Workspace
 
 FILES_PER_SERIES = 200
+COLUMNS = ", ".join(tables.IMAGE_REGISTRY.column_names)
 
 
 def made_up(count: int) -> pd.DataFrame:
@@ -57,10 +59,14 @@ def main(count: int) -> None:
         rows = made_up(count)
 
         def build() -> None:
-            numbers = number_files(workspace, rows["file_id"])
-            registry = rows.assign(image_registry_id=numbers.to_numpy())[tables.IMAGE_REGISTRY.column_names]
-            with database.registry_database(workspace) as opened:
-                database.store(opened, registry, visit_required=True)
+            with in_bounded_memory() as connection, database.registry_database(workspace) as opened:
+                connection.register("rows", rows)
+                connection.execute("CREATE VIEW present AS SELECT file_id, src_file AS place FROM rows")
+                number_files(workspace, connection)
+                connection.execute(
+                    f"CREATE TABLE registered AS SELECT {COLUMNS} FROM rows JOIN numbered USING (file_id)"
+                )
+                database.store(opened, connection, visit_required=True)
                 database.export(opened, workspace.path(tables.IMAGE_REGISTRY))
 
         timed(f"{count:,} rows, nothing imported yet", lambda: None)

@@ -20,7 +20,7 @@ from chorus_nb.parameters import Parameters
 from chorus_nb.registry import build_registry
 from chorus_nb.registry.database import create_statement
 from chorus_nb.workspace import Workspace
-from tests.small_release import MR, TWO_PATIENTS, fill, make_workspace
+from tests.small_release import MR, TWO_PATIENTS, fill, make_workspace, registered
 
 SOP = """
 CREATE TABLE image_registry (
@@ -64,7 +64,7 @@ def test_other_dialects_have_the_sops_columns_in_its_order(dialect: str) -> None
 
 
 def test_a_server_holds_what_the_csv_holds(small: Workspace, server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    registry = build_registry(at(small, monkeypatch, server_url))
+    registry = registered(at(small, monkeypatch, server_url))
     stored = rows(server_url)
     stored["datetime"] = stored["datetime"].dt.strftime("%Y-%m-%d %H:%M:%S")
     for column in tables.IMAGE_REGISTRY.column_names[:-1]:
@@ -82,7 +82,7 @@ def test_storing_again_inserts_changes_and_removes_just_what_is_needed(
     build_registry(workspace)
     assert rows(server_url)["person_id"].tolist() == [502, 502]
     fill(workspace, TWO_PATIENTS)
-    assert rows(server_url)["file_id"].tolist() == build_registry(workspace)["file_id"].tolist()[:2]
+    assert rows(server_url)["file_id"].tolist() == registered(workspace)["file_id"].tolist()[:2]
 
 
 def execute(url: str, *statements: str) -> None:
@@ -101,7 +101,7 @@ def test_what_central_wrote_into_trg_file_stays_with_its_file_and_out_of_the_csv
     of_mr = rows(server_url).query("person_id == 502")["file_id"].tolist()
     execute(server_url, f"UPDATE image_registry SET trg_file = 'central/a' WHERE file_id = '{of_mr[1]}'")
     fill(workspace, (MR,))  # the rows of the other person go, and the numbers of these change
-    registry = build_registry(workspace)
+    registry = registered(workspace)
     stored = rows(server_url).set_index("file_id")["trg_file"]
     assert stored[of_mr[1]] == "central/a" and pd.isna(stored[of_mr[0]])
     assert set(registry["trg_file"].fillna("")) == {""}

@@ -15,7 +15,7 @@ from chorus_nb.parameters import resolve
 from chorus_nb.registry import build_registry
 from chorus_nb.registry.identifiers import MINTED, mint_procedures
 from chorus_nb.workspace import Workspace
-from tests.small_release import TWO_PATIENTS, Accession, fill, make_workspace, write_omop
+from tests.small_release import TWO_PATIENTS, Accession, fill, make_workspace, registered, write_omop
 
 CT, MR = TWO_PATIENTS
 
@@ -26,7 +26,7 @@ def again(workspace: Workspace, *accessions: Accession) -> pd.DataFrame:
     for path in workspace.release.glob("*/Images/**/*.dcm"):
         path.unlink()
     fill(workspace, accessions)
-    return build_registry(workspace)
+    return registered(workspace)
 
 
 def test_the_csv_is_as_the_sop_lists_it_in_both_places(small: Workspace) -> None:
@@ -42,14 +42,14 @@ def test_the_csv_is_as_the_sop_lists_it_in_both_places(small: Workspace) -> None
 
 
 def test_a_linked_accession_has_the_procedure_of_the_record_and_another_one_a_minted_id(small: Workspace) -> None:
-    by_group = build_registry(small).groupby("group_id")["proc_id"].unique()
+    by_group = registered(small).groupby("group_id")["proc_id"].unique()
     assert by_group[9002].tolist() == [333]
     assert by_group[9001].tolist() == [MINTED.start]
 
 
 def test_two_accessions_of_one_procedure_share_it(tmp_path: Path) -> None:
     other = replace(MR, accession="ACC-0817", image_occurrence=9003)
-    registry = build_registry(make_workspace(tmp_path, (MR, other)))
+    registry = registered(make_workspace(tmp_path, (MR, other)))
     assert registry.groupby("group_id")["proc_id"].first().tolist() == [333, 333]
 
 
@@ -67,7 +67,7 @@ def test_two_accessions_of_one_procedure_share_it(tmp_path: Path) -> None:
 def test_the_shift_moves_the_day_and_keeps_the_time_of_day(
     tmp_path: Path, acquired: str, shift: int, shown: str
 ) -> None:
-    registry = build_registry(make_workspace(tmp_path, (replace(CT, acquired=acquired, shift=shift),)))
+    registry = registered(make_workspace(tmp_path, (replace(CT, acquired=acquired, shift=shift),)))
     assert set(registry["datetime"]) == {shown}
 
 
@@ -75,7 +75,7 @@ def test_a_file_without_a_date_has_that_of_its_accession(small: Workspace) -> No
     catalog = small.read(tables.CATALOG)
     catalog.loc[0, "acquired"] = ""
     small.write(tables.CATALOG, catalog)
-    assert build_registry(small)["datetime"][0] == "2024-03-02 08:15:30"
+    assert registered(small)["datetime"][0] == "2024-03-02 08:15:30"
 
 
 def test_files_without_any_date_stop_the_registry_with_their_number(small: Workspace) -> None:
@@ -102,7 +102,7 @@ def test_a_second_run_changes_no_file(small: Workspace) -> None:
 
 
 def test_another_patient_only_adds_rows(small: Workspace) -> None:
-    first = build_registry(small)
+    first = registered(small)
     new = Accession("MRN-0004700", "ACC-0001", 400, 8000, visit=70)  # comes before the others in every order
     second = again(small, *TWO_PATIENTS, new)
     pd.testing.assert_frame_equal(second.iloc[:4], first)
@@ -111,7 +111,7 @@ def test_another_patient_only_adds_rows(small: Workspace) -> None:
 
 
 def test_a_retracted_image_leaves_no_gap_and_its_ids_are_never_given_away(small: Workspace) -> None:
-    first = build_registry(small)
+    first = registered(small)
     second = again(small, MR)
     assert second["image_registry_id"].tolist() == [1, 2]
     assert set(second["file_id"]) == set(first["file_id"][2:])
@@ -155,7 +155,7 @@ def test_a_released_file_that_cannot_be_read_is_named_without_its_values(small: 
 
 
 def test_the_embedded_database_holds_the_rows_of_the_csv(small: Workspace) -> None:
-    registry = build_registry(small)
+    registry = registered(small)
     with sqlite3.connect(small.local / "registry.sqlite") as database:
         rows = database.execute("SELECT file_id, proc_id, visit_id FROM image_registry ORDER BY 1").fetchall()
     assert rows == sorted(registry[["file_id", "proc_id", "visit_id"]].itertuples(index=False, name=None))

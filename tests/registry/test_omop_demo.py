@@ -16,10 +16,10 @@ from chorus_nb.metadata import build_metadata
 from chorus_nb.omop import cdm_fields, moments, read_omop
 from chorus_nb.omop.visits import INPATIENT
 from chorus_nb.parameters import resolve
-from chorus_nb.registry import build_mi_cdm, build_omop, build_registry, check_registry
+from chorus_nb.registry import build_mi_cdm, build_omop, check_registry
 from chorus_nb.registry.identifiers import MINTED
 from chorus_nb.workspace import Workspace
-from tests.small_release import Accession, fill, make_workspace
+from tests.small_release import Accession, fill, make_workspace, registered
 
 VISITS = 240
 # in the order of their foreign keys; visit_detail stays out, for the demo's own values are longer than the CDM allows
@@ -85,7 +85,7 @@ def _accessions(workspace: Workspace) -> tuple[Accession, ...]:
 
 @pytest.fixture(scope="module")
 def registry(demo: Workspace) -> pd.DataFrame:
-    built = build_registry(demo)
+    built = registered(demo)
     build_omop(demo)
     return built
 

@@ -36,7 +36,7 @@ _SIGN = r"(?:[^\w*×+%<>&@$]|_)"  # whatever parts the words and numbers of a da
 _GAP = rf"{_SIGN}{{1,3}}"
 _OF = rf"(?:{_SIGN}{{1,4}}|{_SIGN}{{0,2}}(?:de|del|of)\s{{1,2}})"  # beside the name of a month
 _NEAR = rf"(?:{_OF}|)"
-_NO_DECIMAL = r"(?!\d+\.\d+[\s_]|\d+[\s_]+\d+\.\d)"  # 2.5 10 are a thickness and something else
+_NO_DECIMAL = r"(?!(?!0[1-9]\.)\d+\.\d+[\s_]|\d+[\s_]+(?!0[1-9]\.)\d+\.\d)"  # 2.5 10 are a thickness and something else
 
 NO_UNIT = r"(?!\s?(?:mm|cm|ms|s|sec|min|deg|t|x|ml|kv|views?|vw|v)(?![^\W_])|[.,]\d|\d|[xX]\d|\s?%)"
 _ALONE, _NO_MORE = r"(?<![^\W_])(?<!\d[.,-])", r"(?![^\W_]|[.,]\d)"
@@ -58,6 +58,7 @@ DAY_SHAPES = (
     rf"{START}{MONTH}{_NEAR}{_NTH}(?:{_OF}(?:{YEAR}|{_SHORT_YEAR}{NO_UNIT})|['’]\d\d){STOP}",
     rf"{START}(?:{YEAR}{_NEAR}|['’]\d\d{_NEAR}|\d\d{_OF}){MONTH}{_NEAR}{_NTH}{STOP}",
     rf"{START}{MONTH}{_NEAR}(?:{YEAR}|['’]\d\d){STOP}|{START}{_ONLY_A_MONTH}{_NEAR}\d\d{NO_UNIT}{STOP}",
+    rf"{START}(?:jan|feb|apr|jun|jul|aug|sept?|nov|dez|okt|(?-i:oct|Oct)){DAY}{NO_UNIT}{STOP}",
     rf"{START}(?:on\s+)?{MONTH}[.,;:)\]]?[\s-]+{DAY}(?:st|nd|rd|th)?{NO_UNIT}{STOP}",
     rf"{START}{YEAR}{_NEAR}{MONTH}{_NEAR}(?:{_NTH})?{STOP}|{START}['’]\d\d{_OF}{MONTH}{STOP}",
     # a month and a year

@@ -6,15 +6,19 @@ import re
 
 from chorus_nb import standards
 from chorus_nb.deid.text_cues import TYING, WITHIN_NAMES, Cue, Words, body_words, words_of_texts
-from chorus_nb.identity.words import also_names, given_names, known_words
+from chorus_nb.identity.words import also_names, given_names, impersonal_words, known_words, words_of_people
 
 MOST_WORDS = 4  # of a name after a title
 _NEXT = re.compile(r"(?![)\]])[\W_]{1,4}\Z")  # between a title and a name, whatever sign
 _SAYS_SO = re.compile(r"[:.=#]")  # signs after which a name follows
 _CALLED = re.compile(r"[:=#|>*~^\[{(\"“–—\\]")  # and those that no word for a person has after it in a phrase
 _PAIRED = frozenset(("hand", "foot", "arm", "leg", "hip", "eye", "ear", "knee"))  # RT is their side
-_BEHIND = re.compile(r"[\W_]{1,4}\Z")  # between a name and a degree or role
+_BEHIND = re.compile(r"[\W_]{1,6}\Z")  # between a name and a degree or role
 _AHEAD = re.compile(r"[\s,.;:'’_)\]-]{1,3}\Z")  # between the name of a hospital and the word for it
+_BY = ("by", "von", "par", "por", "with", "to", "dr")  # whatever follows these is somebody: Reviewed by FOOT
+_CALLED_SO = ("surname", "name", "apellido", "apellidos", "vorname", "nachname", "prenom", "sobrenome")
+_GENERATIONS = frozenset(("II", "III", "Jr", "JR", "Sr", "SR"))
+_NAMED_ON = re.compile(r"(?:[.,;:)\]]{0,2} |/)\Z")  # between a family name and what follows it
 _BLANKS = (" ", "'", "’", "-")  # between a particle and what it belongs to
 
 
@@ -29,13 +33,14 @@ class People(Words):
             if cue.kind in ("title", "person", "role", "label", "newborn", "shy"):
                 taken = self._after(cue)
                 behind = not taken and self._is_said_behind(cue)
-                if behind or (cue.kind == "person" and (not taken or self._is_named_before(cue.first))):
+                if behind or (cue.kind == "person" and (not taken or self._is_named_before(cue))):
                     self._ahead(cue)
             elif cue.kind in ("suffix", "degree", "organisation"):
                 self._ahead(cue)
             elif cue.kind == "organisation of":
                 self._of(cue)
         self._full_names()
+        self._surnames()
         for at in sorted(self.gone):
             self._beside(at)
         for cue in cues:
@@ -43,12 +48,18 @@ class People(Words):
                 self.gone |= set(range(cue.first, cue.last + 1))
         return self.gone - before
 
-    def _is_named_before(self, at: int) -> bool:
-        """Whether a name stands before a role, whatever follows it: ``Hill - MTRA, lung``."""
-        at -= 1
+    def _is_named_before(self, cue: Cue) -> bool:
+        """Whether a name stands before a role, whatever follows it: ``Hill - MTRA, lung``, ``Bone E. MTRA_AX``."""
+        at = cue.first - 1
         while at > 0 and self.is_initial(at):
             at -= 1
-        return at >= 0 and self.is_name(at, "common") and self.every[at].word not in body_words()
+        if at < 0 or not self.is_name(at, "any"):
+            return False
+        word = self.every[at]
+        if word.word in body_words() and at not in self.gone:
+            told = at < cue.first - 1 or at - 1 in self.gone or self.between(at, at + 1) != " "
+            return word.text.istitle() and told
+        return self.is_name(at, "common")
 
     def _goes_with_the_name(self, cue: Cue) -> bool:
         """Whether a title, role or degree says nothing more, as whom it tells of is gone."""
@@ -92,6 +103,8 @@ class People(Words):
             small = at not in self.gone and written.islower() and not self.every[cue.last].text.islower()
             small |= clinical and written.isupper() and also_names().get(self.every[at].word) == "rare"
             small &= cue.kind == "person" and not sign.strip("_")  # Technologist du sein, MTRA_LUNG
+            small &= self.every[cue.last].word not in (*_BY, *_CALLED_SO)
+            small |= at not in self.gone and self._runs_into(at)  # Radiologist InPhase
             if self.is_name(at, "any" if clinical else how) and (family or not clinical) and not small:
                 taken.append(at)
                 begun = True
@@ -106,6 +119,12 @@ class People(Words):
             taken.pop()
         dotted = sum(self.text[self.every[each].end : self.every[each].end + 1] == "." for each in taken)
         return taken if begun or len(taken) == dotted > 1 else []  # tech D.L.
+
+    def _runs_into(self, at: int) -> bool:
+        """Whether a word that is no particle runs into the next: ``InPhase``, not ``McAllister``."""
+        if at + 1 == len(self.every) or self.every[at + 1].start > self.every[at].end:
+            return False
+        return not self.every[at + 1].is_number and not self.is_particle(at)
 
     def _is_family(self, cue: Cue, only: bool, taken: list[int], at: int) -> bool:
         """Whether a word, though of anatomy, is written like the first name before it: ``Edith Head``, not
@@ -154,6 +173,50 @@ class People(Words):
         dot = self.text[token.end : token.end + 1] == "."
         told = between == "^" or (dot and re.match(r"[.,;:)\]]{0,2} ?\Z", between))  # BROWN^J
         return self.is_initial(first) and bool(told)
+
+    def _surnames(self) -> None:
+        """A word that is most often a name, beside a weak sign of one: ``J Black T2``, ``Long III``, ``@Long``."""
+        for at, token in enumerate(self.every):
+            if token.word in known_words("surnames") and at not in self.gone:
+                if token.text.islower():
+                    beside = self._dotted_initial(at)
+                else:
+                    beside = self._initial_before(at) | self._initial_behind(at)
+                    sign = self.text[: token.start][-1:]
+                    what = at > 0 and self.every[at - 1].word == "for" and token.word != "stone"  # CT for stone
+                    if token.text.istitle() and (sign in ("@", "#") or (what and self.is_alone(at))):
+                        self.gone.add(at)
+                if beside:
+                    self.gone |= {at, *beside}
+
+    def _initial_before(self, at: int) -> set[int]:
+        """``J Black``; not the C of ``+C``, a side, or ``T long axis``."""
+        one, alone = at - 1, self.is_alone(at)
+        if one < 0 or not self._is_lone_initial(one) or self.between(one, at) != " ":
+            return set()
+        sign = self.text[: self.every[one].start][-1:]
+        apart = not sign.isalnum() and sign not in ("+", "-", "/")
+        told = alone or (self.every[at].text.istitle() and self.every[at].word not in impersonal_words())
+        return {one} if apart and told else set()
+
+    def _initial_behind(self, at: int) -> set[int]:
+        """``Brown/J``, ``Long III``."""
+        other = at + 1
+        if other == len(self.every) or not _NAMED_ON.match(self.between(at, other)):
+            return set()
+        generation = self.every[at].text.istitle() and self.every[other].text in _GENERATIONS
+        return {other} if generation or (self._is_lone_initial(other) and self.is_alone(other)) else set()
+
+    def _dotted_initial(self, at: int) -> set[int]:
+        """``t. long rn``: in small letters only before a word for a person."""
+        one, other = at - 1, at + 1
+        if one < 0 or other == len(self.every) or len(self.every[one].word) > 1:
+            return set()
+        told = self.between(one, at) == ". " and self.every[other].word in words_of_people()
+        return {one} if told else set()
+
+    def _is_lone_initial(self, at: int) -> bool:
+        return self.is_initial(at) and self.every[at].text not in ("L", "R")
 
     def _is_nobody_else(self, cue: Cue, at: int, sign: str) -> bool:
         """Whether only a person can follow, also one called by a word of anatomy: ``Radiographer Bone``, ``Read by
@@ -241,15 +304,16 @@ class People(Words):
         """Whether a word of anatomy or an abbreviation is the name of whom a degree or role behind it tells: ``Hand
         MD``, ``Foot, RN``, ``Bone RT(R)``."""
         token, mark = self.every[at], self.every[cue.first]
-        common = also_names().get(token.word) == "common"
+        common = also_names().get(token.word) == "common" or token.text.istitle()
         begun = all(
             self.is_initial(each) or self.is_first_name(each) or (common and each in self.gone) for each in taken
         )
-        if token.text in standards.modality_words() or cue.last + 1 in self.gone or not begun or token.text.islower():
+        beside = taken or at - 1 in self.gone or self.between(at, at + 1) != " "
+        other = cue.last + 1 in self.gone and not (cue.kind == "person" and beside)  # of whom the role tells
+        if token.text in standards.modality_words() or other or not begun or token.text.islower():
             return False
         if cue.kind == "degree":
             return True
-        beside = taken or at - 1 in self.gone or self.between(at, at + 1).strip()
         written = token.text.istitle() or (cue.kind == "person" and bool(beside))
         apart = self.is_alone(cue.last) or (cue.kind == "person" and self.between(cue.first - 1, cue.first).strip())
         return written and bool(apart) and (cue.kind == "person" or mark.text.isupper())

@@ -29,6 +29,7 @@ Use = Literal[
     "organisations",
     "joined",
     "beside",
+    "surnames",
     "never",
 ]
 TEXT_USES: tuple[Use, ...] = ("descriptions", "makers", "abbreviations", "clinical", "languages", "technique")

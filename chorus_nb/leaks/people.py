@@ -8,7 +8,7 @@ import unicodedata
 from functools import cache
 
 from chorus_nb import standards
-from chorus_nb.leaks.cues import any_of, cues
+from chorus_nb.leaks.cues import any_of, cues, words_for_people
 from chorus_nb.leaks.known import also_named, anatomy_words, first_names, words_for
 from chorus_nb.leaks.spellings import plain
 
@@ -140,6 +140,32 @@ class _Place:
             alone = _ENDS_A_PHRASE.match(self.simple, self.last) is not None
             return self.written.istitle() and (self.kind.startswith("person") or (anatomy and alone))
         return common
+
+
+@cache
+def _weak_signs() -> tuple[re.Pattern[str], ...]:
+    """A word that is most often a name, in capitals or with one, beside a sign that may mean something else."""
+    words = sorted(words_for("surnames"))
+    titled, small = "|".join(word.title() for word in words), "|".join(words)
+    shouted = "|".join(words).upper()
+    ordinary = words_for("descriptions", "abbreviations")
+    rather = "|".join(word.title() for word in words if word not in ordinary)
+    initial, ends = r"(?<![^\W_])(?<![+/-])[A-KM-QS-Z] ", r"(?=\s*(?:\Z|[^\w\s.'’-]|_|[-–—]\s|\.\s|\.\Z))"
+    mark = r"[.,;:)\]]{0,2}"
+    forms = (
+        rf"{initial}(?:(?:{titled}|{shouted}){ends}|(?:{rather}){ENDS})",
+        rf"{ALONE}(?:{titled}|{shouted})(?:{mark} |/)[A-KM-QS-Z]{ENDS}{ends}",
+        rf"{ALONE}(?:{titled}){mark} (?:III?|J[rR]|S[rR]){ENDS}",
+        rf"[@#](?:{titled}){ENDS}",
+        rf"{ALONE}[Ff](?:or|OR) (?!Stone)(?:{titled}){ENDS}{ends}",
+        rf"{ALONE}[a-z]\. (?:{small}){mark} (?:{'|'.join(words_for_people())}){ENDS}",
+    )
+    return tuple(map(re.compile, forms))
+
+
+def surname(text: str) -> bool:
+    """Whether such a word stands in a text: ``J Black T2``, ``Long III``, ``@Long``; not ``T long axis``."""
+    return any(form.search(text) for form in _weak_signs())
 
 
 def names_beside(text: str) -> bool:

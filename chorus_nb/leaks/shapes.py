@@ -12,7 +12,7 @@ from typing import Literal
 
 from chorus_nb.leaks.cues import any_of
 from chorus_nb.leaks.known import also_named, anatomy_words
-from chorus_nb.leaks.people import ALONE, ENDS, full_name, names_beside
+from chorus_nb.leaks.people import ALONE, ENDS, full_name, names_beside, surname
 from chorus_nb.leaks.spellings import month_names, plain
 
 Severity = Literal["high", "medium", "low", "info"]
@@ -37,10 +37,11 @@ _IN_CAPITALS = {  # as they are written
         r"(?![^\W_]|[.,]\d|\s?(?:mm|cm|ms|s|x|%|deg|kv|ml)(?![^\W_]))"
     ),
     "room": re.compile(
-        r"(?<![^\W_])(?:(?:rm|Rm)[\s.:#_-]*\d{1,4}[A-Za-z]?\d{0,2}(?![^\W_]|[.,]\d|\s?(?:mm|cm|ms|T|x|%))|E[RD]\d{1,2}(?![^\W_])|OR[\s#-]{1,2}\d{1,2}(?![^\W_]|\s?(?:views?|mm|cm|ms|s|x|%|-|/|\d))|\d{3,4}-?[A-D](?![^\W_]))"
+        r"(?<![^\W_])(?:(?:rm|Rm)[\s.:#_-]*\d{1,4}[A-Za-z]?\d{0,2}(?![^\W_]|[.,]\d|\s?(?:mm|cm|ms|T|x|%))|E[RD][\s#]{0,2}\d{1,2}(?![^\W_]|[.,]\d|\s?(?:views?|mm|cm|ms|s|x|%|-|/|\d))|OR[\s#-]{1,2}\d{1,2}(?![^\W_]|\s?(?:views?|mm|cm|ms|s|x|%|-|/|\d))|\d{3,4}-?[A-D](?![^\W_]))"
     ),
     "number of a person": re.compile(
-        r"(?<![^\W_])(?:[A-Z]{2}-\d{3}-[A-Z]{2}|[A-ZÄÖÜ]{1,3}-[A-Z]{1,2}[ -]\d{3,4})(?![^\W_]|\s?(?:mm|cm|ms|s|kv|x|%))"
+        r"(?<![^\W_])(?:(?!T[EIRD]|FA|BW|SE|IM|SL|KV|MA)[A-Z]{2} \d\d[1-46-9] [A-Z]{2}|[A-Z]{2}-\d{3}-[A-Z]{2}|"
+        r"[A-ZÄÖÜ]{1,3}-[A-Z]{1,2}[ -]\d{3,4})(?![^\W_]|\s?(?:mm|cm|ms|s|kv|x|%))"
     ),
 }
 
@@ -75,7 +76,7 @@ def _dates() -> list[str]:
     day, year = rf"{_DAY}(?:st|nd|rd|th|er|[º°ª])?", rf"(?:{_YEAR}|['’]?\d\d)"
     no_unit = r"(?!\s?(?:mm|cm|ms|s|sec|min|deg|t|x|ml|kv|views?|v|%)(?![^\W_]))"
     no_word = rf"(?!(?:set|out|mar|may|mai|mars|dec)(?![^\W\d_])){month}"
-    alone = r"(?<![^\W_])(?<!\d[ _.,/–-])(?!\d+\.\d+[\s_]|\d+[\s_]+\d+\.\d)"
+    alone = r"(?<![^\W_])(?<!\d[ _.,/–-])(?!(?!0[1-9]\.)\d+\.\d+[\s_]|\d+[\s_]+(?!0[1-9]\.)\d+\.\d)"
     no_more = r"(?![^\W_]|[.,]\d|[ _/–-]\d|\s?(?:mm|cm|ms|s|sec|min|deg|kv|kev|ml|hz|x|%))"
     return [
         rf"(?<!\d){_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[\s_t-]?\d{{4,6}})?(?!\d)",
@@ -98,6 +99,7 @@ def _dates() -> list[str]:
         r"(?<![^\W_]|[./-])\d\d?/\d\d?[.,;:)\]]?\s+(?:\d\d?:\d\d|[0-2]\d[0-5]\d\s?h(?:rs?)?(?![^\W_]))",
         rf"{_ALONE}(?:{full}|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)-\d\d{_ENDS}",
         r"(?<![^\W_]|[.,-])(?:(?:1\d|2\d|3[01])\.\s?(?:0?[1-9]|1[0-2])|0?[1-9]\.\s?(?:0[1-9]|1[0-2])|0[1-9]\.\s?[1-9])\.(?![^\W_]|\.)",
+        rf"{_ALONE}(?:jan|feb|apr|jun|jul|aug|sept?|nov|dez|okt){_DAY}(?![^\W_]|[.,]\d|\s?(?:mm|cm|ms|s|x|%))",
         rf"(?<!\d)\d\d(?:jan|feb|apr|jun|jul|aug|sep|oct|nov|dec|mar){_ENDS}",
         rf"{_ALONE}{month}\.?[.,;:)\]]?\s?['’]\d\d{_ENDS}",
         rf"{_ALONE}{any_of('before a month')}[.:]?\s+(?:on\s)?{_MONTH}[./]{_DAY}(?![\d/-]|\.\d|\s?(?:mm|cm|ms|s|x|%))",
@@ -270,7 +272,7 @@ def text_shapes(text: str) -> tuple[Said, ...]:
         for street in _STREET_OF_A_NAME.finditer(simple)
     ):
         said.append(("high", looks_like("address")))
-    if names_beside(text) or full_name(text):
+    if names_beside(text) or full_name(text) or surname(text):
         said.append(("high", "a name beside a title, role or label"))
     return tuple(said)
 

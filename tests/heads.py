@@ -108,6 +108,25 @@ def on_a_body(head: Volume, *, arms: bool = False, couch: bool = False) -> Volum
     return Volume(values.astype("f4"), affine, head.modality)
 
 
+def turned(volume: Volume, pitch: float, turn: float, tilt: float) -> Volume:
+    """About its middle, by degrees: as a person lies otherwise than their header says."""
+    return volume._replace(affine=about_middle(volume, rotated(pitch, turn, tilt)) @ volume.affine)
+
+
+def wrapped(volume: Volume, millimetres: float, value: float = -100) -> Volume:
+    """A CT with something of ``value`` HU wound around it, in a wider field."""
+    import SimpleITK as sitk
+
+    rim = 24
+    around = np.pad(volume.values, ((0, 0), (rim, rim), (rim, rim)), constant_values=-1000)
+    body = sitk.GetImageFromArray((around > -300).astype("u1"))
+    thick = [round(millimetres / step) for step in volume.spacing]
+    bandage = (sitk.GetArrayFromImage(sitk.BinaryDilate(body, thick)) > 0) & (around <= -300)
+    affine = volume.affine.copy()
+    affine[:3, 3] -= affine[:3, :2].sum(axis=1) * rim
+    return Volume(np.where(bandage, np.float32(value), around), affine, volume.modality)
+
+
 def above(volume: Volume, height: float) -> Volume:
     """What lies above ``height`` (patient mm)."""
     return _cut(volume, 2, lambda z: z > height)

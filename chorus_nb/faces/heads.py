@@ -7,33 +7,27 @@ volume then is. Limits: ``heads.csv``; a value in between is no answer, and the 
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
-from importlib import resources
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chorus_nb.faces.atlas import Mask
+from chorus_nb.faces.braincase import LIMITS_OF_HEADS, enclosed_tissue
 from chorus_nb.faces.registration import CoarseSearch
-from chorus_nb.faces.volume import Grid, Volume, bounds, cubes, filled, head
+from chorus_nb.faces.volume import Grid, Volume, cubes, head
 
 FINE, COARSE = 3.0, 6.0  # mm: cubes in which bone is looked for, and a head
-BONE, TISSUE, PADDING = 250.0, -50.0, -1100.0  # Hounsfield units; below the last are no measurements
-CLOSED = 12.0  # mm: foramina and orbital fissures are narrower than twice that
+BONE, PADDING = 250.0, -1100.0  # Hounsfield units; below the last are no measurements
 # mm that a head reaches beyond its braincase: down and up, to front and back, to the sides
 AROUND = np.array([(130.0, 60.0), (110.0, 60.0), (60.0, 60.0)])
 TALL, WINDOW, APART = 330.0, 260.0, 130.0  # mm: what is higher than a head on its neck is asked window by window
 BRAINCASES = 4  # that bone encloses: a pelvis may hold more than a skull
 REFINED = 2  # windows in which the start is best
 FACE_FIELD = 90.0  # mm: a face needs a field of more than that in two directions
+NECK, ROUND = 48.0, (0.7, 0.95)  # mm: half of its width; share of the rectangle around it that a round body fills
 SMALLEST = 100.0  # ml in a window: less is no body
-
-LIMITS_OF_HEADS = {
-    row["limit"]: float(row["value"])
-    for row in csv.DictReader(resources.files(__package__).joinpath("heads.csv").read_text("utf-8").splitlines())
-}
 
 
 class HeadAnswer(NamedTuple):
@@ -54,14 +48,6 @@ class _Few(NamedTuple):
 
     thin: bool
     likeness: float
-
-
-class Enclosed(NamedTuple):
-    """A part of the soft tissue within bone, from voxel ``low`` to ``high`` (k, j, i)."""
-
-    millilitres: float
-    low: NDArray[np.int_]
-    high: NDArray[np.int_]
 
 
 def head_in(stacks: Sequence[Volume], *, thin: bool = False, crossed: bool = False) -> HeadAnswer:
@@ -89,7 +75,9 @@ def no_braincase(stacks: Sequence[Volume]) -> HeadAnswer | None:
     if not _in_hounsfield_units(even) or _noise(even) >= LIMITS_OF_HEADS["noise"]:
         return None
     bone, field = _bone(even)
-    if 2 * _cut_by_field(bone, field) * even.step >= LIMITS_OF_HEADS["cut"] or enclosed_tissue(even.values, bone, FINE):
+    if 2 * _cut_by_field(bone, field) * even.step >= LIMITS_OF_HEADS["cut"] or enclosed_tissue(
+        even.values, bone, field, FINE
+    ):
         return None
     return _encloses(0.0)
 
@@ -108,9 +96,13 @@ def _noise(even: Grid) -> float:
 
 def _asked_of_bone(even: Grid, coarse: Grid, how: _Few) -> HeadAnswer:
     bone, field = _bone(even)
-    parts = enclosed_tissue(even.values, bone, even.step)
+    parts = enclosed_tissue(even.values, bone, field, even.step)
     most = parts[0].millilitres if parts else 0.0
-    places = [_place(coarse, part.low // 2, part.high // 2) for part in parts[:BRAINCASES]]
+    for part in parts:
+        if part.is_skull:
+            return HeadAnswer(True, f"bone close under the skin encloses {part.millilitres:.0f} ml", part.millilitres)
+    open_to_doubt = [part for part in parts if not part.is_pelvis]
+    places = [_place(coarse, part.low // 2, part.high // 2) for part in open_to_doubt[:BRAINCASES]]
     if _cut_by_field(bone, field) * even.step >= LIMITS_OF_HEADS["cut"]:
         places.append(coarse)
     if how.thin and not places:  # below the braincase a slab of a head encloses no more than any other
@@ -127,30 +119,6 @@ def _bone(even: Grid) -> tuple[Mask, Mask]:
 
 def _encloses(millilitres: float) -> HeadAnswer:
     return HeadAnswer(False, f"bone encloses {millilitres:.0f} ml of soft tissue", millilitres)
-
-
-def enclosed_tissue(values: NDArray[np.float32], bone: Mask, step: float) -> list[Enclosed]:
-    """What bone encloses in axial slices, as wide and large as a braincase, largest first; ``step``: mm."""
-    import SimpleITK as sitk
-
-    if not bone.any():
-        return []
-    within = bounds(bone, 0)
-    radius, wide = round(CLOSED / step), round(LIMITS_OF_HEADS["narrowest"] / step)
-    padded = sitk.GetImageFromArray(np.pad(bone[within], radius + 1).astype("u1"))
-    closed = sitk.GetArrayFromImage(sitk.BinaryMorphologicalClosing(padded, [radius] * 3))
-    inner = (slice(radius + 1, -radius - 1),) * 3
-    tissue = filled(closed)[inner] & ~bone[within] & (values[within] > TISSUE)
-    if not tissue.any():
-        return []
-    part = bounds(tissue, 1)
-    first = np.array([piece.start for piece in within]) + [piece.start for piece in part]
-    opened = sitk.BinaryMorphologicalOpening(sitk.GetImageFromArray(tissue[part].astype("u1")), [wide, wide, 0])
-    voxel = (step / 10) ** 3
-    least = round(LIMITS_OF_HEADS["enclosed"] / voxel)
-    parts = sitk.GetArrayFromImage(sitk.RelabelComponent(sitk.ConnectedComponent(opened), least))
-    found = [np.argwhere(parts == number) + first for number in range(1, int(parts.max()) + 1)]
-    return [Enclosed(len(part) * voxel, part.min(axis=0), part.max(axis=0)) for part in found]
 
 
 def _cut_by_field(bone: Mask, field: Mask) -> int:
@@ -183,7 +151,7 @@ def _windows(even: Grid) -> Iterator[Grid]:
 
 def _asked_of_all(even: Grid, modality: str, how: _Few, enclosed: float = float("nan")) -> HeadAnswer:
     """How like a head the likeliest part of the volume is."""
-    searches, uniform = list[CoarseSearch](), False
+    searches, uniform, wide = list[CoarseSearch](), False, True
     for window in _windows(even):
         if not window.field.any():
             continue
@@ -194,12 +162,40 @@ def _asked_of_all(even: Grid, modality: str, how: _Few, enclosed: float = float(
         if modality != "CT" and _spread(seen, float(window.values[window.field].min())) < LIMITS_OF_HEADS["spread"]:
             uniform = True
             continue
+        wide &= how.thin and wider_than_a_head(window)
         searches.append(CoarseSearch(window, modality))
     if not searches:
         return HeadAnswer(False, "one substance everywhere" if uniform else "nothing but air", enclosed)
     searches.sort(key=lambda search: -search.begun)
     likeness = max(search.likeness() for search in searches[:REFINED])
-    return HeadAnswer(likeness >= how.likeness, f"{likeness:.2f} like a head", enclosed, likeness)
+    may_be = likeness >= (max(how.likeness, LIMITS_OF_HEADS["likeness"]) if wide else how.likeness)
+    if not (may_be or how.thin or len(even.values) * even.step > TALL):
+        turned = searches[0].turned()
+        may_be, likeness = turned >= LIMITS_OF_HEADS["turned"], max(likeness, turned)
+    return HeadAnswer(may_be, f"{likeness:.2f} like a head", enclosed, likeness)
+
+
+def wider_than_a_head(even: Grid) -> bool:
+    """Whether each slice shows one round body that is wider than any head: a trunk, or a pelvis.
+
+    Arms beside a head and the bridge to them are narrower than a neck, and go; shoulders under a chin leave it a slice
+    that is narrow, or one that is not round.
+    """
+    import SimpleITK as sitk
+
+    radius = round(NECK / even.step)
+    body = np.pad(even.head, ((0, 0), (radius + 1, radius + 1), (radius + 1, radius + 1)))
+    opened = sitk.BinaryMorphologicalOpening(sitk.GetImageFromArray(body.astype("u1")), [radius, radius, 0])
+    parts = sitk.GetArrayFromImage(opened) > 0
+    for whole, part in zip(body, parts, strict=True):
+        if not whole.any():
+            continue
+        rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
+        if not len(rows) or (np.ptp(columns) + 1) * even.step < LIMITS_OF_HEADS["ring_width"]:
+            return False
+        if not ROUND[0] <= whole.sum() / ((np.ptp(columns) + 1) * (np.ptp(rows) + 1)) <= ROUND[1]:
+            return False
+    return bool(body.any())
 
 
 def _spread(signal: NDArray[np.float32], air: float) -> float:

@@ -19,6 +19,8 @@ from chorus_nb.faces.volume import WATER_LIKE, Grid, stature
 
 PITCHES, TURNS, TILTS = (-30, -15, 0, 15, 30), (-20, 0, 20), (-20, 0, 20)  # degrees: nodding, turning, tilting
 COARSE_STARTS, COARSELY = ((-20, 0, 0), (0, 0, 0), (20, 0, 0)), 2  # degrees, and how many are refined for a first look
+# degrees: of a head that lies otherwise than its header says
+TURNED_STARTS = ((0, 90, 0), (0, -90, 0), (0, 180, 0), (90, 0, 0), (-90, 0, 0))
 RISES = (-30, 0, 30)  # mm up and down from where crown or centre of the two heads meet
 POINTS = 6000  # of the volume at which a starting pose is scored
 STARTS, FINALS = 6, 2  # poses that are refined, first by a similarity transform, then by an affine one
@@ -123,7 +125,16 @@ class CoarseSearch:
 
     def likeness(self) -> float:
         """Of the best of two similarity poses."""
-        poses = [self._pose(start.matrix) for start in _diverse(self._starts, self._volume, COARSELY)]
+        return self._best(self._starts)
+
+    def turned(self) -> float:
+        """The same of a head on its side, its face down, or looking up or down: laid otherwise than its header says."""
+        begun = _starts(self._volume, TURNED_STARTS, ["centre"])
+        starts = [Pose(matrix, self._scorer.nmi(matrix), 0) for matrix in begun]
+        return self._best(sorted(starts, key=lambda pose: -pose.nmi))
+
+    def _best(self, starts: list[Pose]) -> float:
+        poses = [self._pose(start.matrix) for start in _diverse(starts, self._volume, COARSELY)]
         return max(pose.nmi + pose.dice for pose in poses)
 
     def _pose(self, matrix: Matrix) -> Pose:

@@ -15,6 +15,7 @@ pytest.importorskip("SimpleITK")
 pytest.importorskip("pydeface")
 
 from chorus_nb.faces import asking, judge, stacks
+from chorus_nb.faces.braincase import Enclosed
 from chorus_nb.faces.heads import HeadAnswer, head_in
 from chorus_nb.faces.needs import need
 from chorus_nb.faces.study import Asked, FaceFound
@@ -34,7 +35,11 @@ HEADS: dict[str, Made] = {
     "CT, field of the sinuses": lambda: heads.in_front(CT, 0),
     "CT, a bone window in 8 bits": lambda: CT._replace(values=np.clip((CT.values + 500) / 8, 0, 255).astype("f4")),
     "CT, 6 mm slices": lambda: next(case.volume for case in heads.stress(CT) if case.name == "6 mm slices"),
+    "CT, on its side": lambda: heads.turned(CT, 0, 90, 0),
+    "CT, looking down": lambda: heads.turned(CT, -90, 0, 0),
+    "CT, in bandages of 30 mm": lambda: heads.wrapped(CT, 30),
     "MR": lambda: T1,
+    "MR, on its side": lambda: heads.turned(T1, 0, 90, 0),
     "MR, whole body, arms beside the head": lambda: heads.on_a_body(T1, arms=True),
     "MR, face alone": lambda: heads.below(T1, 0),
     "PT": heads.pet,
@@ -97,6 +102,31 @@ def test_no_wording_of_the_header_lets_a_head_go_nor_holds_another_part(
         print("\n" + table.replace({"searched": "face", "no_head": "-"}).to_string())
     assert (table.loc[list(HEADS)] == "searched").all(axis=None)
     assert (table.loc[list(OTHERS)] == "no_head").all(axis=None)
+
+
+@pytest.mark.parametrize("lowest", [-600, -560])
+def test_a_slab_of_a_pelvis_is_let_go_and_one_of_a_head_is_not(lowest: float) -> None:
+    """A ring of bone deep in a wide body; a shell close under the skin, however little of it is shown."""
+    slab = heads.below(heads.above(heads.on_a_body(CT), lowest), lowest + 36)
+    answer = head_in([slab], thin=True)
+    assert not answer.may_be and answer.enclosed > 500
+    slab = heads.below(heads.above(heads.on_a_body(T1), lowest), lowest + 36)
+    assert not head_in([slab], thin=True).may_be, "by its width alone"
+    for start in (24, 40, 56):
+        assert head_in([plane(CT, 2, *range(start, start + 8))], thin=True).may_be
+
+
+def test_the_ring_of_a_pelvis_is_no_skull_and_nothing_around_a_head_makes_it_one() -> None:
+    """By depth, width and gaps of the ring, each of which tells by itself."""
+    skull = Enclosed(1200, np.zeros(3, int), np.ones(3, int), depth=7, width=171, bony=0.93)
+    pelvis = skull._replace(depth=15, width=291)
+    assert skull.is_skull and not skull.is_pelvis
+    assert pelvis.is_pelvis and not pelvis.is_skull
+    for other in (pelvis._replace(width=220), pelvis._replace(depth=9), pelvis._replace(depth=float("nan"))):
+        assert not other.is_pelvis, "doubt"
+    assert skull._replace(depth=45).is_skull, "wrapped"
+    assert not skull._replace(depth=45, bony=0.8).is_skull, "ribs have gaps"
+    assert not skull._replace(bony=0.6).is_skull and not skull._replace(millilitres=80).is_skull
 
 
 def written(folder: Path, **volumes: Volume) -> list[asking.HeadQuestion]:
@@ -242,7 +272,7 @@ FEW: dict[str, Callable[[], dict[str, Volume]]] = {
 def test_a_few_slices_of_a_head_are_told_by_their_pixels(tmp_path: Path, made: Callable[[], dict[str, Volume]]) -> None:
     """No word of the header lets them go: less than ten slices, also below the braincase."""
     answer = asked_together(tmp_path, made())
-    assert answer.may_be and answer.likeness > 1.77
+    assert answer.may_be and not answer.likeness <= 1.77, "or a shell of bone tells"
 
 
 def test_a_localizer_of_another_part_is_let_go_by_its_pixels(tmp_path: Path) -> None:

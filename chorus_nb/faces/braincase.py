@@ -105,7 +105,7 @@ def _lies(
 
 def _across(ring: Mask, axis: int) -> float:
     """From one side of a ring to the other, in voxels: median over the slices."""
-    levels = ring[ring.any(axis=(1, 2))].any(axis=3 - axis)
+    levels: Mask = np.any(ring[ring.any(axis=(1, 2))], axis=3 - axis)
     return float(np.median([np.ptp(np.flatnonzero(level)) + 1 for level in levels]))
 
 

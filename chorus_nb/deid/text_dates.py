@@ -53,6 +53,8 @@ DAY_SHAPES = (
     r"(?<![\d.])(?:0?[1-9]|1[0-2])([-./])(?:0?[1-9]|[12]\d|3[01])\1(?:(?:19|20)\d\d|\d\d)(?!\d|\.\d|\1\d)",
     rf"{_FIRST}(?:{_MONTH}([ _]{{1,2}}){DAY}|{DAY}([ _]{{1,2}}){_MONTH})(?:\1|\2)\d\d{_LAST}",
     rf"{_FIRST}{_NO_DECIMAL}(?:{_MONTH}{_GAP}{DAY}|{DAY}{_GAP}{_MONTH}){_GAP}['’]?\d\d{_LAST}|{_FIRST}{_NO_DECIMAL}\d\d{_GAP}{_MONTH}{_GAP}{DAY}{_LAST}",
+    rf"{_ALONE}{DAY}([./-])(?:VI{{0,3}}|IX|IV|X?I{{1,2}}|III|X)\1(?:{YEAR}|\d\d)(?!\d|[.,]\d)",  # 9.VI.2022
+    rf"{_FIRST}{DAY}_{_MONTH}\.(?!25|50|75)\d\d(?!_){_LAST}",  # not 3_1.25, which is a thickness
     # the month by its name
     rf"{START}{_NTH}{_NEAR}{MONTH}(?:{STOP}\.?(?:{_NEAR}(?:{YEAR}|{_SHORT_YEAR}{NO_UNIT}))?|(?:{YEAR}|\d\d){STOP})",
     rf"{START}{MONTH}{_NEAR}{_NTH}(?:{_OF}(?:{YEAR}|{_SHORT_YEAR}{NO_UNIT})|['’]\d\d){STOP}",
@@ -68,7 +70,7 @@ DAY_SHAPES = (
     rf"{START}{_WEEK}[\s.#-]*\d\d?\s*(?:of|in|de|/|,)?\s*{YEAR}{STOP}|{START}\d\d?\.?\s?(?:kw|woche)\s?/?\s?(?:{YEAR}|['’]?\d\d){STOP}|{START}[ck]w\s?\d\d?\s?[/–-]\s?\d\d{STOP}",
     rf"{START}{YEAR}[\s_-]?[wq]\s?\d\d?(?:-?[1-7])?{STOP}|{START}q[1-4][\s/_-]{{0,2}}(?:{YEAR}|['’]\d\d|\d\d{NO_UNIT}){STOP}",
     # a day and a month beside what says that they are
-    rf"{START}(?:on|dated|since|from|of|until|week\s+of|lmp|doi|s/p|surgery|op|z\.\s?n\.|status\s+post|prior|compared?(?:\s+to)?|vu|iq|am|vom?|v\.|seit|bis|el|d[ei]a|le|du|desde|em|dia)\.?:?\s+(?:{DAY}[/.-](?:0?[1-9]|1[0-2])|(?:0?[1-9]|1[0-2])[/-](?:{DAY}|\d\d))(?![\d/-]|\.\d)\.?",
+    rf"{START}(?:on|dated|since|from|of|until|week\s+of|lmp|doi|s/p|surgery|op|z\.\s?n\.|status\s+post|prior|compared?(?:\s+to)?|vs|vu|iq|am|vom?|v\.|seit|bis|el|d[ei]a|le|du|desde|em|dia)\.?:?\s+(?:{DAY}[/.-](?:0?[1-9]|1[0-2])|(?:0?[1-9]|1[0-2])[/-](?:{DAY}|\d\d))(?![\d/-]|\.\d)\.?",
     r"(?<![^\W_]|[.,-])(?:(?:1\d|2\d|3[01])\.\s?(?:0?[1-9]|1[0-2])|0?[1-9]\.\s?(?:0[1-9]|1[0-2])|0[1-9]\.\s?[1-9])\.(?![^\W_]|\.)",
     rf"{START}(?:{WEEKDAY}|b(?:irth)?day|bday|geburtstag|cumplea[ñn]os|anniversaire|anivers[áa]rio)[.,:]?\s+(?:\w{{1,3}}\s+)?(?:\d\d?[/-]\d\d?(?![\d/-]|\.\d)|\d\d?\.\d\d?\.(?!\d))|(?<![\d/.-])(?!\d/([2-4])\s?-\s?\d/\1(?!\d))\d\d?/\d\d?\s?[-–]\s?\d\d?/\d\d?(?![\d/])",
     r"(?<![^\W_]|[./-])(?:(?:0?[1-9]|1[0-2])/(?:1[3-9]|2\d|3[01])|0[1-9]/\d\d?)(?![^\W_]|[/-]|\.\d)|(?<![^\W_]|[./-])\d\d?/\d\d?[.,;:)\]]?\s+(?:\d\d?:\d\d|[0-2]\d[0-5]\d\s?h(?:rs?)?(?![^\W_]))",

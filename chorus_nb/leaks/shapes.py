@@ -37,7 +37,10 @@ _IN_CAPITALS = {  # as they are written
         r"(?![^\W_]|[.,]\d|\s?(?:mm|cm|ms|s|x|%|deg|kv|ml)(?![^\W_]))"
     ),
     "room": re.compile(
-        r"(?<![^\W_])(?:(?:rm|Rm)[\s.:#_-]*\d{1,4}[A-Za-z]?\d{0,2}(?![^\W_]|[.,]\d|\s?(?:mm|cm|ms|T|x|%))|E[RD][\s#]{0,2}\d{1,2}(?![^\W_]|[.,]\d|\s?(?:views?|mm|cm|ms|s|x|%|-|/|\d))|OR[\s#-]{1,2}\d{1,2}(?![^\W_]|\s?(?:views?|mm|cm|ms|s|x|%|-|/|\d))|\d{3,4}-?[A-D](?![^\W_]))"
+        r"(?<![^\W_])(?:(?:[Rr]m|[Rr]oom|ROOM) [A-Z](?![^\W_])|"
+        r"(?:rm|Rm)[\s.:#_-]*\d{1,4}[A-Za-z]?\d{0,2}(?![^\W_]|[.,]\d|\s?(?:mm|cm|ms|T|x|%))|"
+        r"E[RD][\s#]{0,2}\d{1,2}(?![^\W_]|[.,]\d|\s?(?:views?|mm|cm|ms|s|x|%|-|/|\d))|"
+        r"OR[\s#-]{1,2}\d{1,2}(?![^\W_]|\s?(?:views?|mm|cm|ms|s|x|%|-|/|\d))|\d{3,4}-?[A-D](?![^\W_]))"
     ),
     "number of a person": re.compile(
         r"(?<![^\W_])(?:(?!T[EIRD]|FA|BW|SE|IM|SL|KV|MA)[A-Z]{2} \d\d[1-46-9] [A-Z]{2}|[A-Z]{2}-\d{3}-[A-Z]{2}|"
@@ -85,6 +88,8 @@ def _dates() -> list[str]:
         rf"(?<![\d.])(?:{_DAY}([-/.]){_MONTH}|{_MONTH}([-/.]){_DAY})(?:\1|\2)(?:{_YEAR}|\d\d){_NUMBER_ENDS}",
         rf"{alone}(?:{_DAY}{apart}{_MONTH}|{_MONTH}{apart}{_DAY}){apart}['’]?\d\d{no_more}|{alone}\d\d{apart}{_MONTH}{apart}{_DAY}{no_more}",
         rf"(?<![^\W_])(?<!\d[ _.,-])(?:{_DAY}([ _]{{1,2}}){_MONTH}|{_MONTH}([ _]{{1,2}}){_DAY})(?:\1|\2)\d\d{no_more}",
+        rf"{_ALONE}{_DAY}([./-])(?:vi{{0,3}}|ix|iv|x?i{{1,2}}|iii|x)\1(?:{_YEAR}|\d\d)(?!\d|[.,]\d)",
+        rf"(?<![^\W_])(?<!\d[ _.,/–-]){_DAY}_{_MONTH}\.(?!25|50|75)\d\d(?!_){no_more}",
         rf"{_ALONE}{day}{near}{month}(?:{near}{year}{no_unit}{_NUMBER_ENDS})?{_ENDS}",
         rf"{_ALONE}{month}{near}{day}(?:{by_name}{year}{no_unit}|['’]\d\d){_NUMBER_ENDS}{_ENDS}",
         rf"{_ALONE}(?:{_YEAR}{near}|['’]\d\d{near}|\d\d{by_name}){month}(?:{near}{day})?{_ENDS}",
@@ -122,7 +127,8 @@ _AGES = [
     r"neunzig(?:jahrige?[rn]?|\sjahre?n?)|hundert[a-z]*(?:jahrige?[rn]?|\sjahre?n?)|(?<![a-z])noventa(?:\s[ye]\s[a-z]+)?\sanos",
     rf"{_ALONE}quatre[\s-]vingt[\s-](?:dix(?:[\s-][a-z]+)?|onze|douze|treize|quatorze|quinze|seize)\sans{_ENDS}",
     rf"{_ALONE}[mf]\s?[/_-]?\s?(?:9\d|1[01]\d){_ENDS}|{_ALONE}(?:9\d|1[01]\d)[\s/_-]?(?:[mf]|(?:wo)?man|(?:fe)?male|mannlich|weiblich|hombre|mujer|homme|femme|homem|mulher){_ENDS}",
-    rf"{_ALONE}(?:nonagen|centen)arian{_ENDS}",
+    rf"{_ALONE}(?:nonagen|centen)arian{_ENDS}|{_ALONE}in\s(?:his|her|their)\s(?:9\d|1[01]\d)['’]?s{_ENDS}",
+    rf"{_ALONE}(?:9\d|1[01]\d)['’]?s[.,;:)\]]?\s(?:lady|gentleman|(?:wo)?man|(?:fe)?male|pt|patient|person){_ENDS}",
     rf"{_ALONE}(?:9\d|1[01]\d)\.?\s?(?:lj\.?|lebensjahr){_ENDS}",
 ]
 _FIFTIES = r"(?:\d?0|\d*[05]0)(?:[ /–-](?:\d?0|\d*[05]0))+"  # a list of b values
@@ -219,7 +225,7 @@ def _addresses() -> list[str]:
         rf"(?<![^\W_]|-)i-(?!12[345](?!\d)|131)\d{{2,3}}{_ENDS}|{_ALONE}exit\s\d{{1,3}}[a-c]?{_ENDS}",
         rf"{_ALONE}\d{{2,5}}\s+[nsew]\.?\s+\d{{1,3}}(?:st|nd|rd|th){_ENDS}",
         rf"{_ALONE}(?:[a-z]\d[a-z]\s\d[a-z]\d|[a-z]{{1,2}}\d[a-z]\s\d[a-z]{{2}}){_ENDS}",
-        rf"{_ALONE}\d{{1,3}}(?:st|nd|rd|th)\s?(?:&|and|at|/)\s?{any_of('crossing')}{_ENDS}",
+        rf"{_ALONE}\d{{1,3}}(?:st|nd|rd|th)\s?(?:&|and|at|/)\s?{any_of('crossing')}{_ENDS}|{_ALONE}{any_of('crossing')}\s?(?:&|and|at|/)\s?\d{{1,3}}(?:st|nd|rd|th){_ENDS}",
         rf"{_ALONE}(?:p\.?\s?o\.?|(?:rr|rfd|hc|rte?)\s?\d*\.?)\s?box\s*\d",
         rf"(?<![\d.])\d{{1,5}}\s+(?:[^\W\d_]+\s+){{1,3}}{any_of('street')}{_ENDS}",
         rf"(?<![\d.])\d{{1,5}}\s+(?:main|high|church|park|oak)\s+st{_ENDS}",

@@ -156,9 +156,10 @@ def _blend(
     ink = np.where(mean + levels * step <= high, mean + levels * step, np.maximum(low, mean - levels * step))
     if part.ndim == 4 and levels > 100:  # white, yellow or cyan where the image has colour
         ink = ink * np.asarray([(1, 1, 1), (1, 1, 0.2), (0.2, 1, 1)][random.integers(3)])
-    distance = np.abs(ink - shown) if part.ndim == 3 else np.abs(ink - shown).max(axis=-1)
     weight = alpha if part.ndim == 3 else alpha[..., None]
-    part += weight * (ink - part)
+    part += weight * (ink - part)  # half a stroke on what is far below the window is below it too, and not seen
+    distance = np.abs(part.clip(low, high) - shown) / np.maximum(weight, 0.01)
+    distance = distance if part.ndim == 3 else distance.max(axis=-1)
     return float(np.percentile(distance[:, alpha > alpha.max() / 2], 25) / step)
 
 

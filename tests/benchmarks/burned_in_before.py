@@ -1,14 +1,16 @@
 """What two versions of the code find in the same pictures, and in how much CPU time, in one run.
 
-    python -m tests.benchmarks.burned_in_before BEFORE [--set last] [--images 10] [KIND ...]
+    python -m tests.benchmarks.burned_in_before BEFORE [--set last] [--images 10] [--sizes 12] [KIND ...]
 
 ``BEFORE`` is a checkout of another version, such as ``git worktree add --detach BEFORE f6cc358``. Each picture is
-drawn once, and both look at the same bytes, beside each other. Prints a Markdown table.
+drawn once, and both look at the same bytes, beside each other. ``--sizes N``: instead of kinds, identifiers on N
+pictures of each class of size, for what a picture costs. Prints a Markdown table.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import pickle
@@ -25,8 +27,9 @@ import pandas as pd
 from chorus_nb.pixels.boxes import Box
 from tests.benchmarks.burned_in import CONTRASTS, plant
 from tests.benchmarks.burned_in_kinds import STOCKS, kinds, stage
-from tests.benchmarks.images import backgrounds
+from tests.benchmarks.images import SETS, Background, backgrounds
 
+CLASSES = {"below 1 MP": (0.0, 1.0), "1 to 5 MP": (1.0, 5.0), "above 5 MP": (5.0, 99.0)}  # megapixels
 KINDS = [name for name in kinds(STOCKS["bench"]) if "loop" not in name and "MP" not in name]
 _LOOK = """
 import json, sys, time
@@ -42,15 +45,30 @@ for path in sorted(Path(sys.argv[1]).glob("*.dcm"))[int(sys.argv[2]) :: int(sys.
 
 def write(folder: Path, which: str, chosen: list[str], images: int) -> None:
     """The pictures with their lines, and every picture of the set without any."""
-    tasks = [(name, number) for name in chosen for number in range(images)]
-    for place, (name, number) in enumerate(tasks):
-        background = stage(which, name, number)
-        seed = zlib.crc32(f"{which} {name}".encode()) + number
-        content, planted = plant(background, seed, kinds(STOCKS[which])[name])
-        _put(folder / f"{place:04}.pickle", background.pixels[0].size, content, name, planted)
-    for place, background in enumerate(backgrounds(which)[:-1], len(tasks)):
+    place = itertools.count()
+    for name in chosen:
+        for number in range(images):
+            seed = zlib.crc32(f"{which} {name}".encode()) + number
+            _draw(folder / f"{next(place):04}.pickle", stage(which, name, number), seed, which, name)
+    for background in backgrounds(which)[:-1]:
         content = background.file(background.pixels.astype(np.float32), {})
-        _put(folder / f"{place:04}.pickle", background.pixels[0].size, content, "", [])
+        _put(folder / f"{next(place):04}.pickle", background.size, content, "", [])
+
+
+def write_sizes(folder: Path, which: str, each: int) -> None:
+    """Identifiers on so many pictures of each class of size: of all sets, and enlarged ones above 5 megapixels."""
+    stills = [(one.size / 1e6, one) for name in SETS for one in backgrounds(name)[:-1]]
+    place = itertools.count()
+    for low, high in CLASSES.values():
+        fit = [one for size, one in stills if low <= size < high]
+        for number in range(each):
+            large = stage(which, "MP", number) if low >= 5 else fit[number * len(fit) // each % len(fit)]
+            _draw(folder / f"{next(place):04}.pickle", large, 7000 + number, which, "identifiers")
+
+
+def _draw(path: Path, background: Background, seed: int, which: str, name: str) -> None:
+    content, planted = plant(background, seed, kinds(STOCKS[which])[name])
+    _put(path, background.size, content, name, planted)
 
 
 def _put(path: Path, pixels: int, content: bytes, name: str, planted: list[object]) -> None:
@@ -99,10 +117,14 @@ def main() -> None:
     parser.add_argument("kinds", nargs="*", default=KINDS)
     parser.add_argument("--set", default="last", choices=list(STOCKS), dest="which")
     parser.add_argument("--images", type=int, default=10, help="images a kind (10)")
+    parser.add_argument("--sizes", type=int, default=0, help="pictures of each class of size, instead of kinds")
     parser.add_argument("--workers", type=int, default=1, help="processes a version (1)")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        write(Path(folder), chosen.which, chosen.kinds, chosen.images)
+        if chosen.sizes:
+            write_sizes(Path(folder), chosen.which, chosen.sizes)
+        else:
+            write(Path(folder), chosen.which, chosen.kinds, chosen.images)
         trees = {"before": chosen.before.resolve(), "now": Path(__file__).parents[2]}
         rows = pd.DataFrame(looked(Path(folder), trees, chosen.workers))
     rows["told"] = rows.told.astype(float)
@@ -115,7 +137,7 @@ def main() -> None:
         of = part.groupby("version").told.mean()
         print(f"| {name} | {len(part) // 2} | {of.get('before', np.nan):.3f} | {of.get('now', np.nan):.3f} |")
     pictures = rows[rows.contrast == ""]
-    for name, low, high in (("below 1 MP", 0, 1), ("1 to 5 MP", 1, 5)):
+    for name, (low, high) in CLASSES.items():
         part = pictures[(pictures.mp >= low) & (pictures.mp < high)]
         of = part.groupby("version").seconds.median()
         seconds = f"{of.get('before', np.nan):.2f} | {of.get('now', np.nan):.2f}"

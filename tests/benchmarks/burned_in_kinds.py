@@ -1,15 +1,15 @@
 """How much is found of text that is no ordinary line, and of ordinary lines that nothing was tuned on.
 
-    python -m tests.benchmarks.burned_in_kinds [--set bench|develop|unseen|last] [--images N] [KIND ...]
+    python -m tests.benchmarks.burned_in_kinds [--set bench|develop|unseen|last|fresh] [--images N] [KIND ...]
 
 Other scripts, small letters in large pictures, turned and upright lines, months, years and ages, names of two letters,
 and text of a single frame or that moves through a loop. Drawn and counted as in :mod:`tests.benchmarks.burned_in`.
 Each set has its own pictures, fonts, names and seeds: *bench* is what the code was made with, *develop* what changes
-are tried on, *unseen* and, after it, *last* what is run when a change is done, and never before. Prints a Markdown
-table.
-The fonts of the latter three are Debian's fonts-liberation, fonts-noto-core; fonts-freefont-ttf, fonts-hosny-amiri,
+are tried on, *unseen* and, after it, *last* and *fresh* what is run when a change is done, and never before. Prints a
+Markdown table.
+The fonts of the latter four are Debian's fonts-liberation, fonts-noto-core; fonts-freefont-ttf, fonts-hosny-amiri,
 culmus, fonts-roboto-unhinted, fonts-open-sans, fonts-inconsolata, fonts-kacst;
-fonts-farsiweb, fonts-sil-scheherazade, fonts-hosny-thabit.
+fonts-farsiweb, fonts-sil-scheherazade, fonts-hosny-thabit; fonts-arabeyes.
 """
 
 from __future__ import annotations
@@ -141,6 +141,32 @@ STOCKS = {
         ("XU MO", "Mo Xu", "RK", "XU"),
         {"PatientName": "Xu^Mo", "OperatorsName": "RK"},
     ),
+    "fresh": Stock(
+        _fonts("truetype/noto", "NotoSansDisplay-Regular.ttf NotoSerifDisplay-Regular.ttf")
+        + _fonts("truetype/freefont", "FreeMonoOblique.ttf")
+        + _fonts("truetype/liberation", "LiberationSansNarrow-Regular.ttf LiberationMono-Bold.ttf")
+        + _fonts("truetype/dejavu", "DejaVuSans-ExtraLight.ttf DejaVuSansMono-Bold.ttf")
+        + _fonts("truetype/noto", "NotoKufiArabic-Regular.ttf NotoNaskhArabic-Bold.ttf NotoSerifHebrew-Regular.ttf")
+        + _fonts("truetype/noto", "NotoSerifArmenian-Regular.ttf NotoSerifGeorgian-Regular.ttf")
+        + _fonts("truetype/kacst", "KacstNaskh.ttf KacstTitle.ttf")
+        + _fonts("truetype/fonts-arabeyes", "ae_AlArabiya.ttf ae_Khalid.ttf ae_Salem.ttf")
+        + _fonts("truetype/culmus", "KeterYG-Medium.ttf SimpleCLM-Medium.ttf ShofarRegular.ttf"),
+        (
+            ("Quennerstedt", "Abernethy", "Takahara", "Mwangi-Lowe", "Bouchardier", "Zielonka"),
+            ("Evangeline", "Cassius", "Ottoline", "Demetrius", "Wilhelmina"),
+            ("Clinique Saint-Amour", "Southfield Children's", "Klinikum Rosenau"),
+        ),
+        {
+            "Cyrillic": ("Григорьева Ольга", "Павлов", "Савченко Игорь", "Титова Л.Н."),
+            "Arabic": ("خديجة منصور", "عبد العزيز الفهد", "علي", "ياسمين قاسم"),
+            "Hebrew": ("דניאל אוחיון", "תמר גבאי", "אסתר"),
+            "Armenian, Georgian, Greek": ("Նարեկ Գրիգորյան", "ქეთევან ლომიძე", "Οικονόμου Πέτρος"),
+        },
+        ("02/1949", "SEP 1955", "12.1942", "born 1950", "YOB 1945", "MAY-1962"),
+        ("96Y", "Age 92", "95 yrs", "098Y", "age: 94"),
+        ("JI LU", "Lu Ji", "BN", "JI"),
+        {"PatientName": "Ji^Lu", "OperatorsName": "BN"},
+    ),
 }
 
 
@@ -203,6 +229,7 @@ def kinds(stock: Stock) -> dict[str, Kind]:
         "names of two letters": Kind(of(stock.short, {**person, **stock.of_short}), some, drawn=drawn),
         "one frame of a loop": Kind(named, every=1, drawn=drawn),
         "moving through a loop": Kind(named, every=1, drawn=drawn, moving=2),
+        "scrolling through a loop": Kind(named, every=1, drawn=drawn, moving=4),
     }
 
 
@@ -226,7 +253,7 @@ def measure(task: tuple[str, str, int]) -> list[dict[str, object]]:
     seed = zlib.crc32((name if which == "bench" else f"{which} {name}").encode()) + number
     background = stage(which, name, number)
     rows = measured(background, seed, kinds(STOCKS[which])[name])
-    return [{**row, "drawn": name, "number": number, "pixels": background.pixels[0].size} for row in rows]
+    return [{**row, "drawn": name, "number": number, "pixels": background.size} for row in rows]
 
 
 def main() -> None:

@@ -93,7 +93,22 @@ LAST: dict[str, tuple[slice, slice] | None] = {  # first used on 2026-11-27
     "plotly__dash-vtk/demos/data/mri_brain/1-13.dcm": None,
     "pydicom__pydicom-data/data_store/data/RG3_J2KI.dcm": (slice(200, 1200), slice(300, 1700)),
 }
-SETS = {"bench": WHEEL | FILES, "develop": DEVELOP, "unseen": UNSEEN, "last": LAST}
+FRESH: dict[str, tuple[slice, slice] | None] = {  # first used in the evening of 2026-11-27
+    "commontk__CTKData/Data/DICOM/MRHEAD/000044.IMA": None,
+    "cornerstonejs__cornerstone3D/packages/dicomImageLoader/testImages/"
+    "CTImage.dcm_JPEG2000LosslessOnlyTransferSyntax_1.2.840.10008.1.2.4.90.dcm": None,
+    "cornerstonejs__dicomParser/testImages/encapsulated/multi-frame/"
+    "CT0012.fragmented_no_bot_jpeg_lossless.70.dcm": None,
+    "dcm4che__dcm4che/dcm4che-test-data/src/main/resources/YBR_422.dcm": (slice(120, 420), slice(220, 700)),
+    f"{FO}/CR-ModalitySequenceLUT.dcm": (slice(300, 1500), slice(500, 1500)),
+    f"{QA}_ct/In/GE/21.dcm": None,
+    f"{QA}_uih/In/DTI_132225/t1_gre_fsp_3d_sag__132750/00000060.dcm": None,
+    f"{QA}_uih/In/DTI_132225/dti_tra_dir16_PA_rot_SaveBySlc__134057/00000012.dcm": None,
+    "plotly__dash-vtk/demos/data/mri_brain/1-06.dcm": None,
+    "pydicom__pydicom-data/data_store/data/RG1_J2KI.dcm": (slice(200, 1300), slice(300, 1500)),
+    "robyoung__dicom-test-files/data/WG04/J2KI/XA1_J2KI": (slice(100, 800), slice(0, 900)),
+}
+SETS = {"bench": WHEEL | FILES, "develop": DEVELOP, "unseen": UNSEEN, "last": LAST, "fresh": FRESH}
 DESCRIBING = (
     "Modality",
     "ImageType",
@@ -112,6 +127,11 @@ class Background:
     modality: str
     pixels: NDArray[np.generic]
     header: Dataset
+
+    @property
+    def size(self) -> int:
+        """Pixels of a frame."""
+        return self.pixels.shape[1] * self.pixels.shape[2]
 
     @property
     def window(self) -> tuple[float, float, float]:

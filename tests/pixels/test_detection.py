@@ -247,6 +247,23 @@ def test_what_is_surely_writing_is_no_anatomy_though_large_and_short(
     assert [finding.text for finding in found] == ["WTB"] * sure
 
 
+@pytest.mark.parametrize(
+    ("text", "confidence", "sure", "told"),
+    [
+        ("33]3-1d", 0.62, True, ("medium", "")),  # a name in Arabic
+        ("50 mm", 0.93, True, ("low", "50 mm")),
+        ("50 mm", 0.62, False, ("low", "50 mm")),
+        ("LEE", 0.62, True, ("high", "LEE")),
+    ],
+)
+def test_what_is_surely_writing_is_harmless_only_when_it_was_read_surely(
+    monkeypatch: pytest.MonkeyPatch, text: str, confidence: float, sure: bool, told: tuple[str, str]
+) -> None:
+    monkeypatch.setattr(ocr, "read_lines", lambda *_: [ocr.ReadLine(Box(8, 8, 90, 30), text, confidence, sure)])
+    found = look(content(image(PatientName="Lee^Ann")))
+    assert [(finding.tier, finding.text) for finding in found] == [told]
+
+
 def test_a_large_line_is_read() -> None:
     drawn = picture(rows=200, columns=320)
     cv2.putText(drawn, "1910", (20, 150), cv2.FONT_HERSHEY_SIMPLEX, 4, 255, 8, cv2.LINE_AA)

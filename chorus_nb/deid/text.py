@@ -42,6 +42,7 @@ class Cleaner:
         self.new_uid = new_uid
         self.vocabulary = vocabulary or shipped()
         self.clean = lru_cache(maxsize=4096)(self._clean)
+        self.without_own = lru_cache(maxsize=4096)(self._without_own)
 
     def finds_own(self, text: str) -> bool:
         """Whether ``text`` holds one of the patient's own identifiers."""
@@ -51,7 +52,7 @@ class Cleaner:
         """Whether a number of at least so many digits is one of the patient's as a whole."""
         return self.own.is_whole(value, least)
 
-    def without_own(self, text: str) -> str:
+    def _without_own(self, text: str) -> str:
         """A text that no patient is described in, such as a maker's: only a whole name, a
         long number or a day of theirs in full goes."""
         cuts = [(start, end, " ") for start, end in self.own.grave_spans(text)]
@@ -84,8 +85,9 @@ def removals(vocabulary: Vocabulary, text: str, own: tuple[Span, ...]) -> list[R
     return cuts + _of_words(vocabulary, text, cuts)
 
 
+@lru_cache(maxsize=16384)
 def _shaped(text: str) -> list[Removal]:
-    """What has the shape of an identifier."""
+    """What has the shape of an identifier (read only)."""
     return [(*found.span(), written or " ") for shape, written in _PATTERNS for found in shape.finditer(text)]
 
 

@@ -122,6 +122,12 @@ FROM linkage WHERE visit_if = 'other_sign'
     AND (SELECT count(*) FILTER (visit_if = 'other_sign') > count(*) FILTER (visit_link IN ('overlap', 'tie')) FROM linkage)
 GROUP BY ALL;
 
+-- rule one_shift_for_all: medium, patient
+-- Who knows one true date knows all: draw a shift for each person (mapping.build_lookups does), and shift OMOP by it.
+SELECT 'Days_Shifted' AS item, count(DISTINCT person_id) || ' persons are shifted alike' AS detail, sum(files)::BIGINT AS files
+FROM linkage WHERE person_id IS NOT NULL
+HAVING count(DISTINCT person_id) >= 5 AND count(DISTINCT days_shifted) = 1 AND max(days_shifted) <> 0;
+
 -- rule implausible_date: medium, series
 -- A date in the future or before digital imaging: check the clock of the device.
 SELECT series AS item, 'acquired ' || left(acquired, 10) AS detail, count(*) AS files

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydicom.dataset import Dataset
 
+from chorus_nb import tables
 from chorus_nb.deid.dates import shift_value
 from chorus_nb.explore import assess, link, profile, scan, summary
 from chorus_nb.explore.quality import SEVERITIES, rules
@@ -147,7 +148,18 @@ def test_images_far_from_the_procedure_of_their_accession_are_found(survey: Work
     assert (found["item"], found["detail"]) == ("ACC1", "the images lie 4017 days before the procedure")
 
 
-LINKED = {"clock_against_procedure", "omop_not_shifted", "shift_of_other_sign"}  # the last two: test_explore_linkage
+@pytest.mark.parametrize(("shifts", "told"), [([-70] * 5, True), ([-70] * 4, False), ([-70] * 5 + [-71], False)])
+def test_one_shift_for_everybody_is_told(survey: Workspace, add: Add, shifts: list[int], told: bool) -> None:
+    add("a")
+    scan(survey)
+    profile(survey)
+    rows = [{"PatientID": str(n), "AccessionNumber": "", "files": 1, "person_id": n} for n in range(len(shifts))]
+    linkage = tables.frame(tables.LINKAGE, [row | {"days_shifted": s} for row, s in zip(rows, shifts, strict=True)])
+    survey.write(tables.LINKAGE, linkage)
+    assert ("one_shift_for_all" in set(assess(survey)["rule"])) == told
+
+
+LINKED = {"clock_against_procedure", "one_shift_for_all", "omop_not_shifted", "shift_of_other_sign"}
 
 
 def test_every_rule_is_tried_and_says_what_to_do() -> None:

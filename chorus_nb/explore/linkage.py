@@ -15,6 +15,20 @@ from chorus_nb.workspace import Workspace
 UNLESS = {"other_sign": -2, "unshifted": -1}
 """What would lay an accession that no visit holds into one: how many shifts its shifted moment moves for it."""
 
+SEXES = {8507: "M", 8532: "F"}  # OMOP's concepts of gender that PatientSex has a term for
+YEARS_APART = 5  # of two years of birth: the record's may be shifted, or rounded
+OLDEST = 85  # years at study: the record may give everybody older one year of birth (Safe Harbor 3)
+
+# What the headers of a patient say of sex and birth, where they all say the same.
+_PATIENTS = """
+SELECT trim(PatientID) AS PatientID, any_value(PatientSex) FILTER (PatientSex IN ('F', 'M')) AS sex,
+       any_value(left(PatientBirthDate, 4)) FILTER (regexp_full_match(PatientBirthDate, '[12][0-9]{7}')) AS born,
+       min(left(acquired, 4)) FILTER (acquired <> '') AS first
+FROM catalog WHERE status = 'dicom' GROUP BY ALL
+HAVING count(DISTINCT PatientSex) FILTER (PatientSex IN ('F', 'M')) < 2
+    AND count(DISTINCT nullif(PatientBirthDate, '')) < 2
+"""
+
 # The earliest moment of an accession among the files whose clocks agree, which most of them must: a file with a wrong
 # clock does not move the others.
 _ACCESSIONS = f"""
@@ -66,6 +80,7 @@ def link(workspace: Workspace) -> pd.DataFrame:
         rows["acquired_shifted"] = shifted.dt.strftime("%Y-%m-%d %H:%M:%S").fillna("")
         rows = rows.join(linked_procedures(workspace, rows))
         _add_visits(workspace, rows, shifted)
+        rows["person_differs"] = _differing(workspace, rows, connection.execute(_PATIENTS).df())
         codes = study_codes(connection, workspace)
     rows = rows.merge(codes, on=["PatientID", "AccessionNumber"], how="left")
     workspace.write(tables.LINKAGE, rows[tables.LINKAGE.column_names])
@@ -90,6 +105,21 @@ def _add_visits(workspace: Workspace, rows: pd.DataFrame, shifted: pd.Series) ->
         moved = shifted + times * pd.to_timedelta(rows["days_shifted"].astype("float64"), unit="D")
         held = holding_visits(known, rows.loc[lost, "person_id"], moved[lost], moved[lost])
         rows.loc[held.index, "visit_if"] = why
+
+
+def _differing(workspace: Workspace, rows: pd.DataFrame, headers: pd.DataFrame) -> pd.Series:
+    """`sex` or `birth` where the headers of a patient say another than PERSON does of the person mapped to them."""
+    persons = read_omop(workspace, "person").drop_duplicates("person_id")[
+        ["person_id", "gender_concept_id", "year_of_birth"]
+    ]
+    both = rows[["PatientID", "person_id"]].merge(headers, how="left").merge(persons, on="person_id", how="left")
+    gender = both["gender_concept_id"].map(SEXES)
+    born, first = (pd.to_numeric(both[name]).astype("Float64") for name in ("born", "first"))
+    apart = (born - both["year_of_birth"]).abs() > YEARS_APART
+    differs = pd.Series("", index=rows.index, dtype="str")
+    differs[(apart & (first - born < OLDEST)).fillna(False).to_numpy(bool)] = "birth"
+    differs[(gender.notna() & both["sex"].notna() & (gender != both["sex"])).to_numpy(bool)] = "sex"
+    return differs
 
 
 def absent(workspace: Workspace) -> pd.DataFrame:

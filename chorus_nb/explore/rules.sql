@@ -122,6 +122,20 @@ FROM linkage WHERE visit_if = 'other_sign'
     AND (SELECT count(*) FILTER (visit_if = 'other_sign') > count(*) FILTER (visit_link IN ('overlap', 'tie')) FROM linkage)
 GROUP BY ALL;
 
+-- rule another_person: medium, patient
+-- Header and PERSON differ in sex or birth: look for the right row of Personal_map; where many do, one column moved.
+SELECT PatientID AS item, string_agg(DISTINCT person_differs, ' and ') || ' of PERSON differs' AS detail, sum(files)::BIGINT AS files
+FROM linkage WHERE person_differs <> '' GROUP BY PatientID;
+
+-- rule digits_of_original: high, patient
+-- A person_id or image_occurence_id with the digits of the original tells it: give other ids.
+SELECT PatientID AS item, 'in ' || count(*) || ' accessions' AS detail, sum(files)::BIGINT AS files
+FROM linkage WHERE (ltrim(regexp_replace(PatientID, '[^0-9]', '', 'g'), '0') = person_id::VARCHAR
+        AND ltrim(PatientID, '0') <> person_id::VARCHAR AND person_id >= 1000)
+    OR (ltrim(regexp_replace(AccessionNumber, '[^0-9]', '', 'g'), '0') = image_occurrence_id::VARCHAR
+        AND ltrim(AccessionNumber, '0') <> image_occurrence_id::VARCHAR AND image_occurrence_id >= 1000)
+GROUP BY PatientID;
+
 -- rule one_shift_for_all: medium, patient
 -- Who knows one true date knows all: draw a shift for each person (mapping.build_lookups does), and shift OMOP by it.
 SELECT 'Days_Shifted' AS item, count(DISTINCT person_id) || ' persons are shifted alike' AS detail, sum(files)::BIGINT AS files

@@ -256,13 +256,9 @@ def _spelt_otherwise(persons: Persons, images: Images, file: str) -> list[Fault]
 
 def _original_ids(rows: Persons | Images, old: str, new: str, file: str) -> list[Fault]:
     """Ids of the source given out as new ones: they would leave, and nobody could tell them from those of the site."""
-    same = [row for row in rows.values() if _number_in(str(row[old])) == str(row[new]) and row[new] >= TELLING]
-    cause = f"{new} is the number of the {old}, which would leave: give another, or say pseudonymous_source: true"
+    same = [row for row in rows.values() if str(row[old]).lstrip("0") == str(row[new]) and row[new] >= TELLING]
+    cause = f"{new} is the {old}, which would leave: give another, or say pseudonymous_source: true"
     return [Fault(file, row["line"], cause) for row in same] if len(same) > BY_CHANCE * len(rows) else []
-
-
-def _number_in(identifier: str) -> str:
-    return re.sub(r"\D", "", identifier).lstrip("0")
 
 
 def whole_number(text: str) -> int | None:

@@ -56,7 +56,9 @@ def _know(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> None:
     procedures = read_omop(workspace, PROCEDURE_TABLE)[["procedure_occurrence_id", "person_id"]]
     connection.register("procedures", procedures.astype("Int64").drop_duplicates("procedure_occurrence_id"))
     connection.register("persons", _persons(workspace))
-    connection.register("linkage", workspace.read(tables.LINKAGE, ["visit_link", "visit_if"]))
+    connection.register(
+        "linkage", workspace.read(tables.LINKAGE, ["person_id", "visit_link", "visit_if", "person_differs"])
+    )
     connection.execute(f"""
         CREATE VIEW images AS SELECT *, datetime::TIMESTAMP AS taken,
                proc_id BETWEEN {MINTED.start} AND {MINTED.stop - 1} AS minted FROM image_registry""")
@@ -102,6 +104,7 @@ RECORD_CHECKS = {
         SELECT PatientID IS DISTINCT FROM person_id::VARCHAR OR AccessionNumber IS DISTINCT FROM group_id::VARCHAR
         FROM images LEFT JOIN released_headers ON target_path = src_file""",
     "person_exists": "SELECT persons.person_id IS NULL FROM images LEFT JOIN persons USING (person_id)",
+    "person_is_patient": "SELECT bool_or(person_differs <> '') FROM linkage GROUP BY person_id",
     "visit_is_persons": """
         SELECT visits.person_id IS DISTINCT FROM images.person_id
         FROM images LEFT JOIN visits ON visit_id = visit_occurrence_id WHERE visit_id IS NOT NULL""",

@@ -53,6 +53,29 @@ def test_visits_that_hold_the_moment(
 
 
 @pytest.mark.parametrize(
+    ("header", "record", "differs"),
+    [
+        ({"PatientSex": "F", "PatientBirthDate": "19600101"}, "8532,1959", ""),  # the record's year is shifted
+        ({"PatientSex": "M"}, "8532,1960", "sex"),
+        ({"PatientSex": "F", "PatientBirthDate": "19600101"}, "8507,1960", "sex"),
+        ({"PatientSex": "O", "PatientBirthDate": "19600101"}, "8507,1971", "birth"),
+        ({"PatientBirthDate": "19300101"}, "8507,1915", ""),  # one year for everybody older
+        ({"PatientSex": "M", "PatientBirthDate": "1960"}, "0,", ""),  # silent
+        ({}, "8507,1960", ""),
+    ],
+)
+def test_a_person_of_another_sex_or_birth_is_told(
+    survey: Workspace, add: Add, header: dict[str, str], record: str, differs: str
+) -> None:
+    head = "person_id,gender_concept_id,year_of_birth,race_concept_id,ethnicity_concept_id\n"
+    (Path(survey.parameters.omop) / "person.csv").write_text(f"{head}1,{record},0,0\n2,0,1950,0,0\n")
+    add("a", **header)
+    assert linked(survey)["person_differs"] == differs
+    profile(survey)
+    assert ("another_person" in set(assess(survey)["rule"])) == bool(differs)
+
+
+@pytest.mark.parametrize(
     ("visit", "why", "rule"),
     [
         ("2024-01-05,2024-01-05", "unshifted", "omop_not_shifted"),  # as the header dates it

@@ -148,6 +148,21 @@ def test_images_far_from_the_procedure_of_their_accession_are_found(survey: Work
     assert (found["item"], found["detail"]) == ("ACC1", "the images lie 4017 days before the procedure")
 
 
+@pytest.mark.parametrize(
+    ("person", "image", "told"), [(4711, 9, True), (9, 815, False), (9, 5512, True), (9, 8, False)]
+)
+def test_a_new_id_with_the_digits_of_the_original_is_told(
+    survey: Workspace, add: Add, person: int, image: int, told: bool
+) -> None:
+    add("a")
+    scan(survey)
+    profile(survey)
+    row = {"PatientID": "MRN-0004711", "AccessionNumber": "A-5512", "files": 1}
+    row |= {"person_id": person, "image_occurrence_id": image}
+    survey.write(tables.LINKAGE, tables.frame(tables.LINKAGE, [row]))
+    assert ("digits_of_original" in set(assess(survey)["rule"])) == told
+
+
 @pytest.mark.parametrize(("shifts", "told"), [([-70] * 5, True), ([-70] * 4, False), ([-70] * 5 + [-71], False)])
 def test_one_shift_for_everybody_is_told(survey: Workspace, add: Add, shifts: list[int], told: bool) -> None:
     add("a")
@@ -159,11 +174,13 @@ def test_one_shift_for_everybody_is_told(survey: Workspace, add: Add, shifts: li
     assert ("one_shift_for_all" in set(assess(survey)["rule"])) == told
 
 
-LINKED = {"clock_against_procedure", "one_shift_for_all", "omop_not_shifted", "shift_of_other_sign"}
+LINKED = {"another_person", "omop_not_shifted", "shift_of_other_sign"}  # tried in test_explore_linkage
 
 
 def test_every_rule_is_tried_and_says_what_to_do() -> None:
-    assert {rule.name for rule in rules()} == set(PLANTED) | set(FILES) | LINKED
+    assert {rule.name for rule in rules()} == {
+        *(*PLANTED, *FILES, *LINKED, "clock_against_procedure", "digits_of_original", "one_shift_for_all")
+    }
     assert all(rule.severity in SEVERITIES and rule.what_to_do.endswith(".") for rule in rules())
 
 

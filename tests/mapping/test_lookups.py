@@ -153,14 +153,14 @@ def test_the_shift_has_the_property_its_code_claims(tmp_path: Path, code: int, s
         assert "Days_Shifted" in faults(workspace)
 
 
-SAME_PERSONS = "PatientID,person_id,Days_Shifted\nMRN-00774001,774001,-100\n774002,8,-1\n"
-SAME_IMAGES = "PatientID,AccessionNumber,image_occurence_id\nMRN-00774001,ACC-5512,5512\n774002,A2,80\n"
+SAME_PERSONS = "PatientID,person_id,Days_Shifted\n00774001,774001,-100\n774002,8,-1\n"
+SAME_IMAGES = "PatientID,AccessionNumber,image_occurence_id\n00774001,005512,5512\n774002,A2,80\n"
 
 
 @pytest.mark.parametrize(
     ("persons", "images", "said"),
     [
-        (SAME_PERSONS, IMAGES, "Personal_map.csv row 2: person_id is the number of the PatientID"),
+        (SAME_PERSONS, IMAGES, "Personal_map.csv row 2: person_id is the PatientID"),
         (SAME_PERSONS.replace("774001,-100", "9,-100"), SAME_IMAGES, "Image_map.csv row 2: image_occurence_id is the"),
     ],
 )

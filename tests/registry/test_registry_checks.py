@@ -99,6 +99,14 @@ def test_seven_days_outside_the_visit_pass_and_more_do_not(checked: Workspace, m
     assert ("within_visit" in failing(checked)) == fails
 
 
+def test_patients_who_are_other_persons_are_counted(checked: Workspace) -> None:
+    linkage = checked.read(tables.LINKAGE)
+    linkage.loc[0, "person_differs"] = "sex"
+    checked.write(tables.LINKAGE, linkage)
+    row = check_registry(checked).set_index("check").loc["person_is_patient"]
+    assert (row["examined"], row["findings"], row["result"]) == (2, 1, "pass")
+
+
 @pytest.mark.parametrize(("unshifted", "fails"), [(1, False), (2, True)])
 def test_a_record_that_was_not_shifted_does_not_leave(checked: Workspace, unshifted: int, fails: bool) -> None:
     linkage = checked.read(tables.LINKAGE)

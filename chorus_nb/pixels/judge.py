@@ -28,6 +28,7 @@ from chorus_nb.processes import Door, Progress, executor, kept_open
 from chorus_nb.workspace import Workspace
 
 TOO_MUCH = 0.25  # share of the picture: filling more than that is for a person to decide
+TOO_MUCH_UNREAD = 0.02  # and more than that for one line that nobody could read: it may be anatomy
 # columns of the candidates that matter beyond triage
 JUDGE_COLUMNS = [
     *("source_path", "size", "modified_ns", "SeriesInstanceUID", "SOPInstanceUID"),
@@ -187,7 +188,9 @@ class _Judge:
             told = whole_lines((finding.box for finding in holding), (finding.box for finding in look.findings))
             filled = format_boxes(merge([*parse_boxes(filled), *told]))
             drawn = redacted and decision is not None and decision.boxes  # a person's boxes are not added to
-            if drawn or not (redacted or self._policy == "redact") or self._too_much(filled, row):
+            if drawn or not (redacted or self._policy == "redact"):
+                break
+            if self._too_much(filled, [] if redacted else holding, row):
                 break
         return Verdict("hold", "burned_in_text", filled, highest, "looked")
 
@@ -218,9 +221,11 @@ class _Judge:
         return next((name for name in ("high", "medium", "low") if name in tiers), "")
 
     @staticmethod
-    def _too_much(filled: str, row: Any) -> bool:
+    def _too_much(filled: str, holding: Iterable[TextFinding], row: Any) -> bool:
+        """Whether filling would take too much of the picture, or too much of it for one of ``holding``, unread."""
         try:
             area = int(float(row.Rows)) * int(float(row.Columns))
         except (ValueError, OverflowError):  # a header that does not say: more than that is filled
             area = 0
-        return sum(box.area for box in parse_boxes(filled)) > TOO_MUCH * area
+        unread = max((finding.box.area for finding in holding if not finding.text), default=0)
+        return sum(box.area for box in parse_boxes(filled)) > TOO_MUCH * area or unread > TOO_MUCH_UNREAD * area

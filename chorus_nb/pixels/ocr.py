@@ -250,6 +250,7 @@ def _spans(start: int, stop: int) -> list[slice]:
 def _scaled(render: Render) -> tuple[Any, float]:
     """Grown as the render says, but no side beyond 2560 pixels; three channels, as the models want."""
     picture, short_side, growth = render[:3]
+    picture = picture if render.read is None else picture[..., render.read]
     rows, columns = picture.shape[:2]
     scale = min(max(1.0, short_side / min(rows, columns)), LONG_SIDE / max(rows, columns), growth)
     size = (round(columns * scale), round(rows * scale))

@@ -1,4 +1,4 @@
-"""From pixel data to pictures in which text can be read: three views of a frame as the three colours of one picture."""
+"""From pixel data to pictures in which text can be read: views of a frame, as one hides text that another shows."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from chorus_nb.pixels.loops import Loop
 GreyImage = NDArray[np.uint8]
 SHORT_SIDE, IN_COLOUR, LONG_SIDE = 1024, 1280, 2560  # pixels: text of 8 pixels must be seen, memory stay below 1 GB
 SMALLER, SMALLEST = 1000, 640  # pixels: bounds of the shorter side in the second reading
+NO_LARGER = 800  # pixels of the shorter side: a small frame, and what it is grown to; see `renders`
 GROWTH = 4.0  # at most: text of 8 pixels is then as high as the models like it, and small images stay quick
 EVERY = 30  # frames between two that are looked at
 
@@ -33,6 +34,7 @@ class Render(NamedTuple):
     left: int = 0  # where it was cut out of a picture
     top: int = 0
     columns: int = 0  # of that picture; 0 = it is the whole
+    read: int | None = None  # which of its colours alone is read; None = the picture as it is
 
     def in_image(self, box: Box, columns: int) -> Box:
         """A box in this picture as one in an image of so many ``columns``."""
@@ -99,10 +101,10 @@ def renders(frame: NDArray[np.generic], dataset: Dataset, closely: bool = False)
     """What is read of a frame, the first of it in any case: what a reader sees; its local contrast, because text 60 HU
     above air shows in no usual window; and what a reader sees with its contrast evened out, for large and faint text.
 
-    Of a grey frame these are the three colours of one picture: the models read photographs, and find in one pass what
-    stands out in any. What a reader sees is read once more alone and smaller: at an edge the other two hide a letter.
-    In colour that loses writing: each is read for itself. ``closely``: and the parts of a large picture that may show
-    small letters, each grown threefold.
+    Of a small grey frame (:data:`NO_LARGER`) the local contrast is read alone; of another grey one the three are
+    the colours of one picture: the models read photographs, and find in one pass what stands out in any. What a reader
+    sees is read once more alone and smaller: at an edge the others hide a letter. In colour that loses writing: each
+    is read for itself. ``closely``: and the parts of a large picture that may show small letters, each grown threefold.
     """
     frame = _coloured(frame, dataset)
     if frame.ndim == 3:
@@ -117,9 +119,12 @@ def renders(frame: NDArray[np.generic], dataset: Dataset, closely: bool = False)
         )
     values, window = _values(frame, dataset)
     shown = _picture(window)
-    together = np.dstack([shown, local_contrast(values), _evened(shown)])
     smaller = np.dstack([_limit_size(shown, SMALLER / min(shown.shape))] * 3)
-    return Render(together), Render(smaller, SMALLEST, 2.0), *(_close(values, window) if closely else ())
+    if min(shown.shape) <= NO_LARGER:
+        first = Render(np.dstack([shown, local_contrast(values)]), NO_LARGER, read=1)
+    else:
+        first = Render(np.dstack([shown, local_contrast(values), _evened(shown)]))
+    return first, Render(smaller, SMALLEST, 2.0), *(_close(values, window) if closely else ())
 
 
 def _close(values: NDArray[np.float32], window: NDArray[np.float32]) -> Iterator[Render]:

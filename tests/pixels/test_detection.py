@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 
-from chorus_nb.pixels import Box, find_text, ocr
+from chorus_nb.pixels import Box, find_text, ocr, renders
 from chorus_nb.pixels.detection import look
 from chorus_nb.pixels.renders import Render
 from chorus_nb.pixels.tiers import NOT_READ, tier
@@ -262,6 +262,16 @@ def test_what_is_surely_writing_is_harmless_only_when_it_was_read_surely(
     monkeypatch.setattr(ocr, "read_lines", lambda *_: [ocr.ReadLine(Box(8, 8, 90, 30), text, confidence, sure)])
     found = look(content(image(PatientName="Lee^Ann")))
     assert [(finding.tier, finding.text) for finding in found] == [told]
+
+
+@pytest.mark.parametrize(("side", "colours"), [(700, 1), (900, 3)])
+def test_of_a_small_grey_frame_the_local_contrast_is_read_alone(side: int, colours: int) -> None:
+    dataset = image(pixels=picture(rows=side, columns=side + 32))
+    shown = renders.renders(dataset.pixel_array, dataset)[0]
+    read, _ = ocr._scaled(shown)
+    assert len({read[..., place].tobytes() for place in range(3)}) == colours
+    grown = cv2.resize(shown.picture[..., 1], read.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    assert (read[..., 1] == grown).all()
 
 
 def test_a_large_line_is_read() -> None:

@@ -15,6 +15,7 @@ from pydicom.uid import RLELossless
 from chorus_nb import tables
 from chorus_nb.pixels import Box, TextFinding, checks, controls, detection, judge
 from chorus_nb.pixels.decisions import IMAGE_LOG, LOOK_AGAIN, ImageDecisions, seen_digest
+from chorus_nb.pixels.judge import _Judge
 from chorus_nb.pixels.tiers import tier
 from chorus_nb.workspace import Workspace
 from tests.pixels.images_with_text import PERSON, Site, content, image, picture
@@ -74,6 +75,13 @@ def test_redact_fills_what_tells_and_leaves_the_rest(site: Site) -> None:
 def test_a_picture_full_of_text_is_for_a_person_to_decide(site: Site) -> None:
     workspace, catalog = site({"page": image("\n".join([PERSON] * 5))}, burned_in_text="redact")
     assert told(judge(workspace, catalog)) == {"page": ("hold", "burned_in_text")}
+
+
+@pytest.mark.parametrize(("text", "columns", "too_much"), [("", 1000, False), ("", 400, True), ("OKTAVIA", 400, False)])
+def test_a_large_line_that_was_not_read_is_filled_by_a_person_only(text: str, columns: int, too_much: bool) -> None:
+    picture = pd.Series({"Rows": "400", "Columns": str(columns)})
+    line = TextFinding(Box(0, 0, 160, 40), text, 0.7, "medium", "")
+    assert _Judge._too_much("0,0,160,40", [line], picture) == too_much
 
 
 def test_skip_releases_everything_unseen(site: Site) -> None:

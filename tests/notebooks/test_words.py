@@ -71,7 +71,8 @@ def strangers(page: str) -> list[str]:
             for name, side, cell in zip(names, sides, cells(row), strict=True):
                 if side == "right" and not name.endswith("_id") and LONG.search(cell):
                     found.append(cell)
-                if side == "right" and "." in cell and not UNITS.search(f"{name} {caption}"):
+                unit = dict(zip(names, cells(row), strict=True)).get("unit")
+                if side == "right" and "." in cell and not (unit or UNITS.search(f"{name} {caption}")):
                     found.append(f"{name} {cell}")
     return found
 

@@ -36,7 +36,7 @@ _SIGN = r"(?:[^\w*×+%<>&@$]|_)"  # whatever parts the words and numbers of a da
 _GAP = rf"{_SIGN}{{1,3}}"
 _OF = rf"(?:{_SIGN}{{1,4}}|{_SIGN}{{0,2}}(?:de|del|of)\s{{1,2}})"  # beside the name of a month
 _NEAR = rf"(?:{_OF}|)"
-_NO_DECIMAL = r"(?!(?!0[1-9]\.)\d+\.\d+[\s_]|\d+[\s_]+(?!0[1-9]\.)\d+\.\d)"  # 2.5 10 are a thickness and something else
+_NO_DECIMAL = r"(?!(?!0[1-9]\.|(?:[12]\d|3[01])\.0[1-9](?!\d))\d+\.\d+[\s_]|\d+[\s_]+(?!0[1-9]\.)\d+\.\d)"  # 2.5 10 are a thickness and something else
 
 NO_UNIT = r"(?!\s?(?:mm|cm|ms|s|sec|min|deg|t|x|ml|kv|views?|vw|v)(?![^\W_])|[.,]\d|\d|[xX]\d|\s?%)"
 _ALONE, _NO_MORE = r"(?<![^\W_])(?<!\d[.,-])", r"(?![^\W_]|[.,]\d)"

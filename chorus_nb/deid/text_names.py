@@ -58,7 +58,7 @@ class People(Words):
         word = self.every[at]
         if word.word in body_words() and at not in self.gone:
             told = at < cue.first - 1 or at - 1 in self.gone or self.between(at, at + 1) != " "
-            return word.text.istitle() and told
+            return told and (word.text.istitle() or at < cue.first - 1 or at - 1 in self.gone)
         return self.is_name(at, "common")
 
     def _goes_with_the_name(self, cue: Cue) -> bool:
@@ -104,6 +104,7 @@ class People(Words):
             small |= clinical and written.isupper() and also_names().get(self.every[at].word) == "rare"
             small &= cue.kind == "person" and not sign.strip("_")  # Technologist du sein, MTRA_LUNG
             small &= self.every[cue.last].word not in (*_BY, *_CALLED_SO)
+            small &= not (at == cue.last + 1 and "\t" in self.between(cue.last, at))
             small |= at not in self.gone and self._runs_into(at)  # Radiologist InPhase
             if self.is_name(at, "any" if clinical else how) and (family or not clinical) and not small:
                 taken.append(at)
@@ -135,7 +136,8 @@ class People(Words):
         alike = (first.text.istitle() and family.text.istitle()) or (
             only and first.text.isupper() and family.text.isupper()
         )
-        tied = cue.kind == "person" or self.between(taken[-1], at) in ("_", "^") or self.is_alone(at)
+        apart = self.is_alone(at) or self.text[family.end :][:2] == "  "
+        tied = cue.kind == "person" or self.between(taken[-1], at) in ("_", "^") or apart
         known = first.word in given_names() or (taken[-1] in self.gone and tied)
         return len(taken) == 1 and alike and known
 
@@ -312,11 +314,14 @@ class People(Words):
         other = cue.last + 1 in self.gone and not (cue.kind == "person" and beside)  # of whom the role tells
         if token.text in standards.modality_words() or other or not begun or token.text.islower():
             return False
-        if cue.kind == "degree":
+        bracketed = self.text[: mark.start][-1:] in ("[", "(")  # Do [RN]
+        if cue.kind == "degree" or (cue.kind == "suffix" and bracketed):
             return True
-        written = token.text.istitle() or (cue.kind == "person" and bool(beside))
-        apart = self.is_alone(cue.last) or (cue.kind == "person" and self.between(cue.first - 1, cue.first).strip())
-        return written and bool(apart) and (cue.kind == "person" or mark.text.isupper())
+        apart = bool(self.between(cue.first - 1, cue.first).strip())
+        named = at - 1 in self.gone and apart  # ALBION SMALL - RN
+        written = token.text.istitle() or named or (cue.kind == "person" and bool(beside))
+        apart = self.is_alone(cue.last) or (cue.kind == "person" and apart)
+        return written and apart and (cue.kind == "person" or mark.text.isupper())
 
     def _of(self, cue: Cue) -> None:
         """The name behind the word for a hospital and a particle, though it be a known word: ``clinique du Parc``."""

@@ -42,11 +42,11 @@ def _cue_patterns() -> dict[str, re.Pattern[str]]:
     initials = r"(?:,?\s?[a-z](?![^\W_])\.?)?"
     for kind in ("suffix", "degree", "person"):
         made[f"{kind} behind"] = re.compile(
-            rf"(?P<who>[^\W\d_]{{2,}}){initials}(?P<mark>[\W_]{{1,4}}){any_of(kind)}(?![^\W_])"
+            rf"(?P<who>[^\W\d_]{{2,}}){initials}(?P<mark>[\W_]{{1,6}}){any_of(kind)}(?![^\W_])"
         )
     for kind in ("title", "role", "label"):
         made[f"{kind} said of it"] = re.compile(
-            rf"(?P<who>[^\W\d_]{{2,}}){initials}(?P<mark>[\W_]{{1,4}})(?P<said>{any_of(kind)})(?![^\W_])"
+            rf"(?P<who>[^\W\d_]{{2,}}){initials}(?P<mark>[\W_]{{1,6}})(?P<said>{any_of(kind)})(?![^\W_])"
         )
     made["organisation"] = re.compile(
         rf"(?P<who>[^\W\d_]{{2,}})(?P<mark>[\s_,.;:)\]]{{1,2}}){any_of('organisation')}{ENDS}"
@@ -137,8 +137,11 @@ class _Place:
         if self.kind.startswith("degree"):
             return anatomy or common
         if anatomy or self.who in technique_words():
+            if common and self.kind.startswith("suffix") and self.mark.endswith(("[", "(")):
+                return True
             alone = _ENDS_A_PHRASE.match(self.simple, self.last) is not None
-            return self.written.istitle() and (self.kind.startswith("person") or (anatomy and alone))
+            signed = self.kind.startswith("person") and (bool(self.mark.strip()) or "\t" in self.mark)
+            return (self.written.istitle() or signed) and (self.kind.startswith("person") or (anatomy and alone))
         return common
 
 

@@ -40,7 +40,7 @@ _IN_CAPITALS = {  # as they are written
         r"(?<![^\W_])(?:(?:[Rr]m|[Rr]oom|ROOM) [A-Z](?![^\W_])|"
         r"(?:rm|Rm)[\s.:#_-]*\d{1,4}[A-Za-z]?\d{0,2}(?![^\W_]|[.,]\d|\s?(?:mm|cm|ms|T|x|%))|"
         r"E[RD][\s#]{0,2}\d{1,2}(?![^\W_]|[.,]\d|\s?(?:views?|mm|cm|ms|s|x|%|-|/|\d))|"
-        r"OR[\s#-]{1,2}\d{1,2}(?![^\W_]|\s?(?:views?|mm|cm|ms|s|x|%|-|/|\d))|\d{3,4}-?[A-D](?![^\W_]))"
+        r"(?<!\d )OR[\s#-]{1,2}\d{1,2}(?![^\W_]|[-/]|\s?(?:views?|mm|cm|ms|s|x|%|\d))|\d{3,4}-?[A-D](?![^\W_]))"
     ),
     "number of a person": re.compile(
         r"(?<![^\W_])(?:(?!T[EIRD]|FA|BW|SE|IM|SL|KV|MA)[A-Z]{2} \d\d[1-46-9] [A-Z]{2}|[A-Z]{2}-\d{3}-[A-Z]{2}|"
@@ -79,8 +79,9 @@ def _dates() -> list[str]:
     day, year = rf"{_DAY}(?:st|nd|rd|th|er|[º°ª])?", rf"(?:{_YEAR}|['’]?\d\d)"
     no_unit = r"(?!\s?(?:mm|cm|ms|s|sec|min|deg|t|x|ml|kv|views?|v|%)(?![^\W_]))"
     no_word = rf"(?!(?:set|out|mar|may|mai|mars|dec)(?![^\W\d_])){month}"
-    alone = r"(?<![^\W_])(?<!\d[ _.,/–-])(?!(?!0[1-9]\.)\d+\.\d+[\s_]|\d+[\s_]+(?!0[1-9]\.)\d+\.\d)"
-    no_more = r"(?![^\W_]|[.,]\d|[ _/–-]\d|\s?(?:mm|cm|ms|s|sec|min|deg|kv|kev|ml|hz|x|%))"
+    dotted = r"0[1-9]\.|(?:[12]\d|3[01])\.0[1-9](?!\d)"  # as no decimal of technique is
+    alone = rf"(?<![^\W_])(?<!\d[ _.,/–-])(?!(?!{dotted})\d+\.\d+[\s_]|\d+[\s_]+(?!0[1-9]\.)\d+\.\d)"
+    no_more = r"(?![^\W_]|[.,]\d|[ _/–-]\d|\s?(?:(?:mm|cm|ms|s|sec|min|deg|kv|kev|ml|hz|x)(?![^\W_])|%))"
     return [
         rf"(?<!\d){_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[\s_t-]?\d{{4,6}})?(?!\d)",
         rf"(?<!\d){_YEAR}{apart}{_MONTH}{apart}{_DAY}(?!\d)|(?<!\d){_YEAR}{sign}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\d)",

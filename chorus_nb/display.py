@@ -64,12 +64,16 @@ def show(frame: pd.DataFrame, rows: int = 40, caption: str = "", alert: pd.Serie
     display(HTML(table_html(frame, rows, caption, alert)))
 
 
-def show_figure(figure: Figure, alt: str) -> None:
-    """Show ``figure``; ``alt`` says in words what it shows, for those who cannot see it."""
+def drawn_figure(figure: Figure) -> tuple[str, int]:
+    """``figure`` as PNG in base64, and its width on a page in CSS pixels."""
     sink = io.BytesIO()
     figure.savefig(sink, format="png", dpi=144)
-    image = base64.b64encode(sink.getvalue()).decode("ascii")
-    width = round(figure.get_figwidth() * 96)
+    return base64.b64encode(sink.getvalue()).decode("ascii"), round(figure.get_figwidth() * 96)
+
+
+def show_figure(image: str, width: int, alt: str) -> None:
+    """Show a figure as :func:`drawn_figure` made it; ``alt`` says in words what it shows, for those who cannot see
+    it."""
     display(
         HTML(
             f'<figure style="margin:0"><img alt="{escape(alt)}" width="{width}" style="max-width:100%;height:auto" '

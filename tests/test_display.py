@@ -32,7 +32,7 @@ def test_markup_in_cells_heads_and_captions_is_shown_as_text(shown: list[str]) -
 
 
 def test_an_alt_text_cannot_leave_its_attribute(shown: list[str]) -> None:
-    display.show_figure(Figure(figsize=(1, 1)), '" onload="alert(1)')
+    display.show_figure(*display.drawn_figure(Figure(figsize=(1, 1))), '" onload="alert(1)')
     assert 'onload="alert' not in shown[0]
     assert "&quot; onload=&quot;" in shown[0]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from textwrap import shorten
 
 import numpy as np
@@ -49,18 +48,12 @@ def time_to_imaging(timing: pd.DataFrame) -> Figure:
     return figure
 
 
-def acquisition(drawn: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
-    """Modality and figure of what ``metadata.by_device`` found, those with most series first.
+def acquisition(drawn: pd.DataFrame) -> Figure:
+    """What ``metadata.by_device`` found of a modality: a panel for an attribute, a line for a device.
 
     A dot is a value that all images of a series have, larger where more series have it; a bar reaches from the lowest
     to the highest value of series whose images differ; a cross at the edge is a value that no device can have.
     """
-    most = drawn.groupby("modality")["series"].sum().sort_values(ascending=False, kind="stable")
-    for modality in most.index:
-        yield modality, _of_modality(drawn[drawn["modality"] == modality])
-
-
-def _of_modality(drawn: pd.DataFrame) -> Figure:
     most = drawn.groupby("device")["series"].sum().sort_values(ascending=False, kind="stable")
     devices = sorted(most.index, key=lambda device: " · " not in device)  # all others are the last line
     panels = list(drawn.groupby("attribute", sort=False))

@@ -5,18 +5,22 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import pickle
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import psutil
 import pyarrow.parquet as pq
+from blake3 import blake3
 
 from chorus_nb import tables
-from chorus_nb.display import Meter
+from chorus_nb.display import Meter, drawn_figure, show_figure
+from chorus_nb.drawn import Drawn
 from chorus_nb.errors import InputError
+from chorus_nb.memory import Recipe, closure_digest
 from chorus_nb.parameters import REQUIRED, SCRIPT, Parameters, resolve
 from chorus_nb.processes.environment import keep_within
 from chorus_nb.workbench import audit
@@ -26,6 +30,9 @@ from chorus_nb.workbench.lost import refuse_lost
 from chorus_nb.workbench.ownership import refuse_mixture, refuse_other_site, remember_site
 from chorus_nb.workbench.steps import STEPS, needed
 from chorus_nb.workspace import Workspace, digest_of
+
+if TYPE_CHECKING:  # matplotlib writes its caches when it is imported: not before keep_within() said where
+    from matplotlib.figure import Figure
 
 LAB_COPIES = "local/lab"
 CONVERTERS = {"jupyter-nbconvert", "jupyter-execute", "nbconvert"}  # they write where their options say, or beside it
@@ -70,6 +77,7 @@ class Run:
         self.parameters = parameters
         self.progress = Meter()
         self._workspace = _Recording(parameters, name)
+        self._figures = Drawn(self._workspace, f"figure-{name[:2]}")
         self._began = time.monotonic()
         self._note_inputs()
 
@@ -77,11 +85,21 @@ class Run:
     def workspace(self) -> Workspace:
         return self._workspace
 
+    def show_figure(self, alt: str, draw: Callable[..., Figure], *shown: object) -> None:
+        """Show the figure that ``draw`` makes of ``shown``, from memory where it was drawn before; ``alt`` says it in
+        words."""
+        made_with = Recipe(draw.__module__, libraries=("matplotlib", "numpy", "pandas"))
+        inputs = draw.__qualname__, blake3(pickle.dumps(shown)).hexdigest(), closure_digest(drawn_figure.__module__)
+        if kept := self._figures.of(made_with.key(None, *inputs), lambda: drawn_figure(draw(*shown))):
+            image, width = kept
+            show_figure(image, width, alt)
+
     def finish(self, *written: tables.Table | Path) -> pd.DataFrame:
         """Append the audit line of this run; returns what was written: place, rows, files, bytes and BLAKE3.
 
         The digest of a folder is left blank: the release's own digests stand in its manifest.
         """
+        self._figures.forget_others()
         rows = [self._row(thing) for thing in written]
         frame = pd.DataFrame(rows, columns=["place", "rows", "files", "bytes", "blake3"])
         frame = frame.astype({"rows": "Int64", "files": "Int64", "bytes": "Int64"})

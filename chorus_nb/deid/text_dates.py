@@ -54,6 +54,7 @@ DAY_SHAPES = (
     rf"{_FIRST}(?:{_MONTH}([ _]{{1,2}}){DAY}|{DAY}([ _]{{1,2}}){_MONTH})(?:\1|\2)\d\d{_LAST}",
     rf"{_FIRST}{_NO_DECIMAL}(?:{_MONTH}{_GAP}{DAY}|{DAY}{_GAP}{_MONTH}){_GAP}['’]?\d\d{_LAST}|{_FIRST}{_NO_DECIMAL}\d\d{_GAP}{_MONTH}{_GAP}{DAY}{_LAST}",
     rf"{_ALONE}{DAY}([./-])(?:VI{{0,3}}|IX|IV|X?I{{1,2}}|III|X)\1(?:{YEAR}|\d\d)(?!\d|[.,]\d)",  # 9.VI.2022
+    rf"{_FIRST}(?:{DAY}\.{_MONTH}|{_MONTH}\.{DAY})__\d\d{_LAST}",
     rf"{_FIRST}{DAY}_{_MONTH}\.(?!25|50|75)\d\d(?!_){_LAST}",  # not 3_1.25, which is a thickness
     # the month by its name
     rf"{START}{_NTH}{_NEAR}{MONTH}(?:{STOP}\.?(?:{_NEAR}(?:{YEAR}|{_SHORT_YEAR}{NO_UNIT}))?|(?:{YEAR}|\d\d){STOP})",

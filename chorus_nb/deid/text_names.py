@@ -58,7 +58,8 @@ class People(Words):
         word = self.every[at]
         if word.word in body_words() and at not in self.gone:
             told = at < cue.first - 1 or at - 1 in self.gone or self.between(at, at + 1) != " "
-            return told and (word.text.istitle() or at < cue.first - 1 or at - 1 in self.gone)
+            named = at > 0 and (at - 1 in self.gone or self.is_first_name(at - 1))
+            return named or (told and (word.text.istitle() or at < cue.first - 1))
         return self.is_name(at, "common")
 
     def _goes_with_the_name(self, cue: Cue) -> bool:
@@ -102,7 +103,7 @@ class People(Words):
             written = self.every[at].text
             small = at not in self.gone and written.islower() and not self.every[cue.last].text.islower()
             small |= clinical and written.isupper() and also_names().get(self.every[at].word) == "rare"
-            small &= cue.kind == "person" and not sign.strip("_")  # Technologist du sein, MTRA_LUNG
+            small &= cue.kind == "person" and not sign.strip("_") and not begun  # Technologist du sein, MTRA_LUNG
             small &= self.every[cue.last].word not in (*_BY, *_CALLED_SO)
             small &= not (at == cue.last + 1 and "\t" in self.between(cue.last, at))
             small |= at not in self.gone and self._runs_into(at)  # Radiologist InPhase
@@ -310,9 +311,11 @@ class People(Words):
         begun = all(
             self.is_initial(each) or self.is_first_name(each) or (common and each in self.gone) for each in taken
         )
-        beside = taken or at - 1 in self.gone or self.between(at, at + 1) != " "
+        first = at > 0 and self.is_first_name(at - 1)
+        beside = taken or first or at - 1 in self.gone or self.between(at, at + 1) != " "
         other = cue.last + 1 in self.gone and not (cue.kind == "person" and beside)  # of whom the role tells
-        if token.text in standards.modality_words() or other or not begun or token.text.islower():
+        modality = token.text in standards.modality_words() - {"MA"}  # retired, and a family name
+        if modality or other or not begun or token.text.islower():
             return False
         bracketed = self.text[: mark.start][-1:] in ("[", "(")  # Do [RN]
         if cue.kind == "degree" or (cue.kind == "suffix" and bracketed):
@@ -320,7 +323,7 @@ class People(Words):
         apart = bool(self.between(cue.first - 1, cue.first).strip())
         named = at - 1 in self.gone and apart  # ALBION SMALL - RN
         written = token.text.istitle() or named or (cue.kind == "person" and bool(beside))
-        apart = self.is_alone(cue.last) or (cue.kind == "person" and apart)
+        apart = self.is_alone(cue.last) or (cue.kind == "person" and (apart or first))
         return written and apart and (cue.kind == "person" or mark.text.isupper())
 
     def _of(self, cue: Cue) -> None:

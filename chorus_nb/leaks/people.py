@@ -82,7 +82,7 @@ class _Place:
 
     def is_modality_or_unit(self) -> bool:
         """``MR YOUNG``, ``MR_FE`` and ``ms long``: a code or unit without a full stop is no title."""
-        if "." in self.mark and not self.mark.startswith("_"):
+        if not self.cue or ("." in self.mark and not self.mark.startswith("_")):
             return False
         short = self.cue in ("mr", "ms", "fr.", "hr.") and not self.cue_written.istitle()
         signs = self.mark.strip(" .:,")
@@ -132,7 +132,7 @@ class _Place:
         return bool(told) and alone and not self.written.islower() and self.said not in standards.modality_words()
 
     def _has_a_degree(self, anatomy: bool, common: bool) -> bool:
-        if self.written.islower() or self.written in standards.modality_words():
+        if self.written.islower() or self.written in standards.modality_words() - {"MA"}:  # retired, and a name
             return False
         if self.kind.startswith("degree"):
             return anatomy or common

@@ -90,6 +90,7 @@ def _dates() -> list[str]:
         rf"{alone}(?:{_DAY}{apart}{_MONTH}|{_MONTH}{apart}{_DAY}){apart}['’]?\d\d{no_more}|{alone}\d\d{apart}{_MONTH}{apart}{_DAY}{no_more}",
         rf"(?<![^\W_])(?<!\d[ _.,-])(?:{_DAY}([ _]{{1,2}}){_MONTH}|{_MONTH}([ _]{{1,2}}){_DAY})(?:\1|\2)\d\d{no_more}",
         rf"{_ALONE}{_DAY}([./-])(?:vi{{0,3}}|ix|iv|x?i{{1,2}}|iii|x)\1(?:{_YEAR}|\d\d)(?!\d|[.,]\d)",
+        rf"(?<![^\W_])(?<!\d[ _.,/–-])(?:{_DAY}\.{_MONTH}|{_MONTH}\.{_DAY})__\d\d{no_more}",
         rf"(?<![^\W_])(?<!\d[ _.,/–-]){_DAY}_{_MONTH}\.(?!25|50|75)\d\d(?!_){no_more}",
         rf"{_ALONE}{day}{near}{month}(?:{near}{year}{no_unit}{_NUMBER_ENDS})?{_ENDS}",
         rf"{_ALONE}{month}{near}{day}(?:{by_name}{year}{no_unit}|['’]\d\d){_NUMBER_ENDS}{_ENDS}",
@@ -137,7 +138,7 @@ _PHONES = [
     rf"(?<![\d.])(?!{_FIFTIES}(?![\d-]))(?:\(\d{{2,3}}\)[\s.-]{{0,2}}|\d{{3}}[\s./–-])\d{{3,5}}[\s./–-]\d{{4}}(?!\d)",
     r"(?<![^\W_]|[.-])\d-\d{4}(?![^\W_]|-|\.\d)|(?<![\d.-])\d{3}-\d{4}(?!\d|-\d)|\+\d[\d\s().-]{7,}\d",
     r"(?<![^\W_]|\.)\(\d\d\)\s?9?\d{4}[\s.-]\d{4}(?!\d)",
-    r"(?<![^\W_.])\d{3}_\d{3}_(?!\d\d[05]0)\d{4}(?![^\W_])|(?<![\d.])0\d(?:[.]\d\d){4}(?!\d)",
+    r"(?<![^\W_.])(?!\d[05]0_\d[05]0_\d\d[05]0)\d{3}_\d{3}_\d{4}(?![^\W_])|(?<![\d.])0\d(?:[.]\d\d){4}(?!\d)",
     r"(?<![\d.])(?:0\d{1,4}[\s/]\d{5,8}|0\d(?:\s\d\d){4}|\d{3}(?:\s\d{3}){2})(?!\d)",
 ]
 _NET = (

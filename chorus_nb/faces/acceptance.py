@@ -229,6 +229,7 @@ def refusals(measures: Measures, modality: str) -> list[str]:
     One measure in doubt is outvoted where all others are sure. With hardly any face in view the two looks at its front
     are left out.
     """
+    modality = modality if modality in {limit.modality for limit in LIMITS} else "MR"  # of XA and NM none were measured
     skipped = () if measures.face >= IN_VIEW else ("nose", "front")
     asked = [
         (limit, float(getattr(measures, limit.measure)))

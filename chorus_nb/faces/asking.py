@@ -1,6 +1,7 @@
 """The series of one frame of reference, each asked by its pixels whether it may show a head, each place once.
 
-The CT of a PET-CT answers for its PET: what lies where another series was asked has that one's answer.
+The CT of a PET-CT answers for its PET: what lies where another series was asked has that one's answer, as far as
+that is sure: a head there is one in all of them, but a picture of noise or of phases shows none of what lies there.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ def answers(source: Source, questions: Sequence[HeadQuestion]) -> dict[str, Head
         found[first] = answer
         for_others = answer._replace(asked_of=first)
         found |= dict.fromkeys(others, for_others)
-        if not all(map(stacks.is_thin, _by_direction(volumes))):  # a few slices speak for nobody else
+        sure = answer.may_be or not np.isnan(answer.enclosed)  # by its bone
+        if sure and not all(map(stacks.is_thin, _by_direction(volumes))):  # a few slices speak for nobody else
             points = np.concatenate([corners(volume) for volume in volumes])
             places.append(_Place(points.min(axis=0), points.max(axis=0), for_others))
     return found
@@ -143,16 +145,27 @@ def _looked_at(source: Source, laid: _Laid) -> tuple[HeadAnswer, list[Volume]]:
         if (sparse := _sparse(laid)) and (none := no_braincase(sparse)):
             return none, sparse
         series = stacks.placed(source, laid.paths, laid.series.files) if laid.paths else laid.series
-        volumes = _volumes(stacks.with_pixels(series))
-        return _asked(volumes), volumes
+        decoded = stacks.with_pixels(series)
+        volumes = _volumes(decoded)
+        answer = _asked(volumes)
+        if not answer.may_be and _places(decoded) < len(decoded.slices):
+            answer = max(answer, _asked(_volumes(_last_first(decoded))), key=_weight)
+        return answer, volumes
     except Exception as error:  # whatever a damaged file does to a library
         return _doubt(error), []
+
+
+def _last_first(series: SliceSeries) -> SliceSeries:
+    """Of several images at one place the first counts, and here the last comes first: a head may follow noise."""
+    return series._replace(slices=series.slices[::-1], pictures=series.pictures[::-1])
 
 
 def _sparse(laid: _Laid) -> list[Volume]:
     """A CT of slices as far apart as the coarse cubes; none where they are few, lie in more than one way or fail."""
     series = laid.series
     if series.modality != "CT" or series.left_out or len({piece.kind for piece in series.slices}) > 1:
+        return []
+    if _places(series) < len(series.slices):
         return []
     wanted = stacks.sparse([piece.height for piece in series.slices], COARSE)
     if not stacks.FEWEST * WAYS <= len(wanted) < laid.size:
@@ -191,21 +204,28 @@ def _asked(volumes: Sequence[Volume]) -> HeadAnswer:
     if all(thin) and len(groups) > 1:
         return head_in(volumes, thin=True, crossed=True)
     said = [head_in(group, thin=few) for group, few in zip(groups, thin, strict=True)]
-    return max(said, key=lambda answer: (answer.may_be, np.nan_to_num(answer.likeness), np.nan_to_num(answer.enclosed)))
+    return max(said, key=_weight)
+
+
+def _weight(answer: HeadAnswer) -> tuple[bool, float, float]:
+    return answer.may_be, float(np.nan_to_num(answer.likeness)), float(np.nan_to_num(answer.enclosed))
 
 
 def sample(files: pd.DataFrame) -> tuple[str, ...]:
-    """The paths of a series (rows of the catalog) that are enough to ask it: about 3 mm apart, each place once."""
+    """The paths of a series (rows of the catalog) that are enough to ask it: about 3 mm apart, of each place the
+    first and the last."""
     if len(files) < ALL_READ:
         return tuple(sorted(files.source_path))
     kept: list[str] = []
     for _, rows in files.sort_values("source_path").groupby(LYING_ALIKE):
         heights = _heights(rows)
         if np.isfinite(heights).all():
-            places, firsts = np.unique(heights, return_index=True)  # of those at one place the first counts
+            places, firsts = np.unique(heights, return_index=True)
+            lasts = len(heights) - 1 - np.unique(heights[::-1], return_index=True)[1]
             apart = float(np.median(np.diff(places))) if len(places) > 1 else FINE
             number = np.rint((places - places[0]) / apart).astype(int)
-            rows = rows.iloc[firsts[number % max(1, int(FINE / apart)) == 0]]
+            wanted = number % max(1, int(FINE / apart)) == 0
+            rows = rows.iloc[np.unique([firsts[wanted], lasts[wanted]])]
         kept.extend(rows.source_path)
     return tuple(sorted(kept))
 
@@ -216,7 +236,8 @@ def coarse(files: pd.DataFrame, paths: Collection[str]) -> tuple[str, ...]:
     if (rows.Modality != "CT").any() or rows.groupby(LYING_ALIKE).ngroups != 1:
         return ()
     heights = _heights(rows)
-    wanted = stacks.sparse(heights.tolist(), COARSE) if np.isfinite(heights).all() else set()
+    once = np.isfinite(heights).all() and len(set(heights)) == len(heights)
+    wanted = stacks.sparse(heights.tolist(), COARSE) if once else set()
     enough = stacks.FEWEST * WAYS <= len(wanted) < len(rows)
     return tuple(rows.source_path.iloc[sorted(wanted)]) if enough else ()
 

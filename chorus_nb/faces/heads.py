@@ -8,7 +8,7 @@ volume then is. Limits: ``heads.csv``; a value in between is no answer, and the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +63,19 @@ def head_in(stacks: Sequence[Volume], *, thin: bool = False, crossed: bool = Fal
     coarse = cubes(stacks, COARSE)
     if sorted(np.array(coarse.values.shape) * COARSE)[1] < FACE_FIELD:
         return HeadAnswer(False, "the field of view is smaller than a face")
-    return _asked_of_all(coarse, "MR", how)
+    answer = _asked_of_all(coarse, "MR", how)
+    if not answer.may_be and _is_bright_around(coarse):
+        values = coarse.values.max() - coarse.values
+        inverted = _asked_of_all(coarse._replace(values=values), "MR", how)
+        return inverted if inverted.may_be else answer
+    return answer
+
+
+def _is_bright_around(even: Grid) -> bool:
+    """Whether the rim of the field is brighter than its middle: dark for bright, as MONOCHROME1 may be stored."""
+    rim = even.field & ~_inner(even.field)
+    rest = even.values[even.field & ~rim]
+    return bool(rim.any() and len(rest) and np.median(even.values[rim]) > np.median(rest))
 
 
 def no_braincase(stacks: Sequence[Volume]) -> HeadAnswer | None:
@@ -123,9 +135,13 @@ def _encloses(millilitres: float) -> HeadAnswer:
 
 def _cut_by_field(bone: Mask, field: Mask) -> int:
     """Axial slices in which bone goes on where the field ends."""
+    return int((bone & ~_inner(field)).any(axis=(1, 2)).sum())
+
+
+def _inner(field: Mask) -> Mask:
+    """Without the rim of each axial slice."""
     around = np.pad(field, ((0, 0), (1, 1), (1, 1)))
-    inside = around[:, 2:, 1:-1] & around[:, :-2, 1:-1] & around[:, 1:-1, 2:] & around[:, 1:-1, :-2]
-    return int((bone & ~inside).any(axis=(1, 2)).sum())
+    return around[:, 2:, 1:-1] & around[:, :-2, 1:-1] & around[:, 1:-1, 2:] & around[:, 1:-1, :-2]
 
 
 def _place(even: Grid, low: NDArray[np.int_], high: NDArray[np.int_]) -> Grid:
@@ -169,10 +185,25 @@ def _asked_of_all(even: Grid, modality: str, how: _Few, enclosed: float = float(
     searches.sort(key=lambda search: -search.begun)
     likeness = max(search.likeness() for search in searches[:REFINED])
     may_be = likeness >= (max(how.likeness, LIMITS_OF_HEADS["likeness"]) if wide else how.likeness)
-    if not (may_be or how.thin or len(even.values) * even.step > TALL):
-        turned = searches[0].turned()
+    alone = not how.thin and len(even.values) * even.step <= TALL
+    if not may_be and alone and likeness >= LIMITS_OF_HEADS["to_turn"]:
+        turned = max(
+            searches[0].turned(), *(CoarseSearch(one, modality).likeness() for one in _upside_down(searches[0].volume))
+        )
         may_be, likeness = turned >= LIMITS_OF_HEADS["turned"], max(likeness, turned)
     return HeadAnswer(may_be, f"{likeness:.2f} like a head", enclosed, likeness)
+
+
+def _upside_down(even: Grid) -> list[Grid]:
+    """Feet for head, about either axis across: what a wrong PatientPosition does."""
+
+    def flipped(part: NDArray[Any], axis: int) -> NDArray[Any]:
+        return np.ascontiguousarray(np.flip(part, (0, axis)))
+
+    return [
+        even._replace(values=flipped(even.values, axis), head=flipped(even.head, axis), field=flipped(even.field, axis))
+        for axis in (1, 2)
+    ]
 
 
 def wider_than_a_head(even: Grid) -> bool:

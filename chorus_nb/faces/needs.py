@@ -10,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from chorus_nb.standards import RELEASABLE
+
 VOLUME_MODALITIES = ("CT", "MR", "PT")  # what is a volume though it may not say where it lies
 VOLUME_CLASSES = ("1.2.840.10008.5.1.4.1.1.13.1.1", "1.2.840.10008.5.1.4.1.1.20")  # X-Ray 3D Angiographic; NM
 CAPTURES = r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.7(\.\d)?"  # secondary captures: pictures, whatever their Modality
@@ -56,7 +58,8 @@ def lies_in_space(images: pd.DataFrame) -> pd.Series:
     placed = images.ImagePositionPatient.str.strip().ne("") | frames
     flat = modality.str.fullmatch(_rules()["flat"]["modalities"])
     captured = images.SOPClassUID.str.strip().str.fullmatch(CAPTURES)
-    return (modality.isin(VOLUME_MODALITIES) | (placed & ~flat)) & ~captured
+    sliced = images.SOPClassUID.str.strip().map(RELEASABLE).isin(VOLUME_MODALITIES)  # whatever Modality says
+    return (modality.isin(VOLUME_MODALITIES) | sliced | (placed & ~flat)) & ~captured
 
 
 def _says(text: str) -> str:

@@ -27,9 +27,11 @@ STARTS, FINALS = 6, 2  # poses that are refined, first by a similarity transform
 APART = 0.1  # radians or decimetres: how different they have to be
 NODS = (-12, 12)  # degrees by which the best is pushed away, to see whether it comes back
 BETWEEN = (0.25, 0.5, 0.75)  # of the way from the best end of the search to another
+ROUND_ABOUT = 0.06  # below the best fit: with its front behind a true pose is less, a wrong one is not
 NEARLY = 0.002  # below the best fit: what is a rival
 ONE_PLACE = 0.05  # radians or decimetres from the best: less than lies between brain and skin
 PER_DEGREE, PER_STRETCH = 0.0002, 0.05  # of fit: a smooth head looks much the same in several poses
+TURNED = 30.0  # degrees: from there on every pose is as unlikely as another
 OUTLINE = 160.0  # mm from the crown: below it necks differ too much to compare outlines
 SCALES = (0.8, 1.35)  # to begin with
 SAME_STARTS, SAME_ENDS = (-12, 0, 12), 0.06  # degrees of nodding; radians or decimetres between ends that are one
@@ -67,7 +69,8 @@ class Pose(NamedTuple):
     def fit(self) -> float:
         """What decides between poses: inside and outline of the head; all else equal, the one that changes least."""
         _, stretch, _ = np.linalg.svd(self.matrix[:3, :3])
-        return self.nmi + self.dice - self.rotation * PER_DEGREE - float(np.log(stretch[0] / stretch[2])) * PER_STRETCH
+        least = min(self.rotation, TURNED) * PER_DEGREE + float(np.log(stretch[0] / stretch[2])) * PER_STRETCH
+        return self.nmi + self.dice - least
 
     @property
     def rotation(self) -> float:
@@ -92,7 +95,7 @@ def register_head(volume: Grid, modality: str, start: tuple[float, float, float]
     rigid = refined(_diverse(poses, volume, STARTS), "similarity")
     seconds = _diverse(rigid, volume, FINALS)
     nodded = [rigid[0]._replace(matrix=_nodded(rigid[0].matrix, degrees, volume)) for degrees in NODS]
-    ends = refined([*seconds, *nodded], "affine")
+    ends = refined([*seconds, *nodded, *_turned_round(rigid[0], volume, scorer, refined)], "affine")
     between = max(_between(scorer, ends), key=lambda pose: pose.fit)
     best, *others = [between, *ends] if between.fit > ends[0].fit + NEARLY else ends
     centre = volume.points(volume.head).mean(axis=0)
@@ -100,6 +103,24 @@ def register_head(volume: Grid, modality: str, start: tuple[float, float, float]
     beside = [_difference(best.matrix, end, centre) <= ONE_PLACE for end in nearly]
     rivals = tuple(end for end, same in zip(nearly, beside, strict=True) if not same)
     return best._replace(rivals=rivals, beside=tuple(end for end, same in zip(nearly, beside, strict=True) if same))
+
+
+def _turned_round(
+    best: Pose, volume: Grid, scorer: _Scorer, refined: Callable[[list[Pose], str], list[Pose]]
+) -> list[Pose]:
+    """A pose turned to a side or right round, where the best one fits hardly better than with its front behind.
+
+    A dome looks alike from all sides. Of a head that lies otherwise than its header says such a pose is the true one,
+    and it is turned too far to be accepted.
+    """
+    behind = best._replace(matrix=_about_centre(best.matrix, rotated(0, 180, 0), volume))
+    [end] = refined([behind], "similarity")
+    if end.fit < best.fit - ROUND_ABOUT:
+        return []
+    turns = [(nod, aside + turn, 0) for nod in (-20, 0, 20) for aside in (-90, 90, 180) for turn in (-20, 0, 20)]
+    begun = [Pose(matrix, scorer.nmi(matrix), 0) for matrix in _starts(volume, turns)]
+    likeliest = _diverse(sorted(begun, key=lambda pose: -pose.nmi), volume, FINALS + 1)
+    return refined([behind, *likeliest], "similarity")[:1]
 
 
 def _between(scorer: _Scorer, ends: Sequence[Pose]) -> list[Pose]:
@@ -115,7 +136,7 @@ class CoarseSearch:
     """How like a head a grid of 6 mm is, not where its face lies: from few starting poses."""
 
     def __init__(self, volume: Grid, modality: str) -> None:
-        self._volume, self._region = volume, _region(volume)
+        self.volume, self._region = volume, _region(volume)
         self._values = _comparable(volume.values, modality, volume.head)
         self._scorer = _Scorer(volume, self._values, self._region)
         starts = [Pose(matrix, self._scorer.nmi(matrix), 0) for matrix in _starts(volume, COARSE_STARTS)]
@@ -129,16 +150,16 @@ class CoarseSearch:
 
     def turned(self) -> float:
         """The same of a head on its side, its face down, or looking up or down: laid otherwise than its header says."""
-        begun = _starts(self._volume, TURNED_STARTS, ["centre"])
+        begun = _starts(self.volume, TURNED_STARTS, ["centre"])
         starts = [Pose(matrix, self._scorer.nmi(matrix), 0) for matrix in begun]
         return self._best(sorted(starts, key=lambda pose: -pose.nmi))
 
     def _best(self, starts: list[Pose]) -> float:
-        poses = [self._pose(start.matrix) for start in _diverse(starts, self._volume, COARSELY)]
+        poses = [self._pose(start.matrix) for start in _diverse(starts, self.volume, COARSELY)]
         return max(pose.nmi + pose.dice for pose in poses)
 
     def _pose(self, matrix: Matrix) -> Pose:
-        return self._scorer.pose(refine(self._volume, self._values, self._region, matrix, "coarse"))
+        return self._scorer.pose(refine(self.volume, self._values, self._region, matrix, "coarse"))
 
 
 def same_head(volume: Grid, modality: str, other: Grid, other_modality: str) -> Matrix | None:
@@ -186,9 +207,14 @@ def _rigid_ends(
 
 def _nodded(matrix: Matrix, degrees: float, volume: Grid) -> Matrix:
     """The pose turned about the axis through the ears, where heads are most alike and registrations go astray."""
+    return _about_centre(matrix, rotated(degrees, 0, 0), volume)
+
+
+def _about_centre(matrix: Matrix, rotation: NDArray[np.float64], volume: Grid) -> Matrix:
+    """The pose after the head was turned about its middle."""
     centre = volume.points(volume.head).mean(axis=0)
     turned = matrix.copy()
-    turned[:3, :3] = matrix[:3, :3] @ rotated(degrees, 0, 0)
+    turned[:3, :3] = matrix[:3, :3] @ rotation
     turned[:3, 3] = (matrix[:3, :3] - turned[:3, :3]) @ centre + matrix[:3, 3]
     return turned
 

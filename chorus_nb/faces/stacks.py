@@ -17,13 +17,14 @@ from chorus_nb.faces.atlas import Matrix
 from chorus_nb.faces.mosaics import is_mosaic, tiles
 from chorus_nb.faces.volume import Volume, corners
 from chorus_nb.source import Source
-from chorus_nb.standards import modality_code
+from chorus_nb.standards import RELEASABLE, modality_code
 
 FEWEST, THINNEST = 10, 60.0  # slices, and millimetres along them: less is no volume to find a face in
 BRIDGED = 16.0  # mm between slices with others missing between them: a head hardly changes on the way
 LONGEST_BODY = 4000.0  # mm from end to end: no body is longer, and cubes over more would take all memory
 UNEVEN = 0.35  # of the distance between slices: how far one may stand from its place
 AIR_HU = -1000.0
+MEASURED = ("CT", "MR", "PT")  # modalities with limits of their own
 HUNDREDTH = 0.01  # mm: headers round
 
 
@@ -126,7 +127,7 @@ def placed(source: Source, paths: Sequence[str], known: Iterable[PlacedFile] = (
     there |= {file.path: file for file in others}
     files = [there[path] for path in paths if path in there]
     _raise_if_empty(files, left_out)
-    return PlacedSeries(modality_code(str(files[0].dataset.get("Modality", ""))), files, left_out)
+    return PlacedSeries(_modality(files[0].dataset), files, left_out)
 
 
 def with_pixels(series: PlacedSeries, wanted: Container[int] | None = None) -> SliceSeries:
@@ -156,9 +157,16 @@ def _decoded(
             continue
         found.slices.extend(one for one, *_ in kept)
         found.pictures.extend(pictures)
-        found = found._replace(modality=found.modality or modality_code(str(file.dataset.get("Modality", ""))))
+        found = found._replace(modality=found.modality or _modality(file.dataset))
     _raise_if_empty(found.slices, left_out)
     return found
+
+
+def _modality(dataset: Dataset) -> str:
+    """Modality; where that names another device, what the SOP class says of CT, MR and PT."""
+    said = modality_code(str(dataset.get("Modality", "")))
+    of_class = RELEASABLE.get(str(dataset.get("SOPClassUID", "")), "")
+    return of_class if said not in MEASURED and of_class in MEASURED else said
 
 
 def _raise_if_empty(found: Sequence[object], left_out: dict[str, Exception]) -> None:

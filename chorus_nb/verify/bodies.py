@@ -18,13 +18,18 @@ from pydicom import Dataset, dcmread
 
 from chorus_nb.guard import quiet
 from chorus_nb.leaks import reading
+from chorus_nb.standards import RELEASABLE
 
 CUBE = 4.0  # mm
 SLICES_APART = 3.0  # mm: of slices that are closer, every second, third … is decoded
 FEWEST_SLICES, LEAST_HEIGHT = 10, 50.0  # slices, mm: less cannot be told from another part of the body
 LARGEST_GAP = 20.0  # mm: where more is missing, two parts are apart
-MODALITIES = ("CT", "MR", "PT")
+MODALITIES = ("CT", "MR", "PT", "XA", "NM")
 PLACE = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
+GROUPS = (
+    *("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence"),
+    "PixelValueTransformationSequence",
+)
 TO_IGNORE = "MOSAIC"  # its slices stand beside each other in one picture
 
 
@@ -59,17 +64,31 @@ class Slices:
 
     def add(self, path: Path, dataset: Dataset, pixels: NDArray[Any]) -> None:
         """A file with its decoded ``pixels``."""
-        if dataset.get("Modality") not in MODALITIES:
+        if modality_of(dataset) not in MODALITIES:
             self._why = self._why or "no volume"
         elif TO_IGNORE in (dataset.get("ImageType") or ()):
             self._why = self._why or "mosaics are not unpacked here"
         else:
             self._slices.extend(_slices(path, dataset, pixels))
 
-    def stack(self) -> list[PlacedSlice] | str:
-        """The largest stack of parallel slices, 3 mm apart; a text says why there is none."""
-        stack = [] if self._why else _thinned(_largest_run(self._slices))
+    def stack(self, *, last: bool = False) -> list[PlacedSlice] | str:
+        """The largest stack of parallel slices, 3 mm apart; a text says why there is none.
+
+        Of several at one place the first counts, or the ``last``.
+        """
+        stack = [] if self._why else _thinned(_largest_run(self._slices[:: -1 if last else 1]))
         return stack or self._why or ("fewer than ten slices or 50 mm" if self._slices else "no place in space")
+
+    @property
+    def repeat(self) -> bool:
+        """Whether several lie at one place: a head may follow noise, or another picture made of it."""
+        return len({(*one.corner.round(1), *one.ways.round(2)) for one in self._slices}) < len(self._slices)
+
+
+def modality_of(dataset: Dataset) -> str:
+    """Modality; where that names another device, what the SOP class says: it hides no volume."""
+    said = str(dataset.get("Modality", ""))
+    return said if said in MODALITIES else RELEASABLE.get(str(dataset.get("SOPClassUID", "")), said)
 
 
 def slices_of(files: Iterable[tuple[Path, Path | BytesIO]]) -> Slices:
@@ -78,7 +97,7 @@ def slices_of(files: Iterable[tuple[Path, Path | BytesIO]]) -> Slices:
     for path, content in files:
         with quiet():
             dataset = dcmread(content)
-        if dataset.get("Modality") in MODALITIES:
+        if modality_of(dataset) in MODALITIES:
             taken.add(path, dataset, reading.decode_pixels(dataset))
         else:
             taken.add(path, dataset, np.empty(0))
@@ -104,33 +123,40 @@ def body_of(stack: Sequence[PlacedSlice]) -> Body | str:
 
 
 def _slices(path: Path, dataset: Dataset, pixels: NDArray[Any]) -> Iterator[PlacedSlice]:
-    shared = (dataset.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
-    own = dataset.get("PerFrameFunctionalGroupsSequence") or [dataset]
-    for frame, group in enumerate(own):
-        parts = [dataset, *(_items(shared)), *(_items(group))]
+    for frame in range(len(dataset.get("PerFrameFunctionalGroupsSequence") or [dataset])):
+        parts = _parts(dataset, frame)
         corner, ways, apart = (_numbers(parts, name, count) for name, count in PLACE.items())
         if corner is not None and ways is not None and apart is not None and apart.min() > 0:
             spaced = float(apart[0]), float(apart[1])
             plane = _plane(dataset, pixels, frame, spaced)
-            yield PlacedSlice(path, frame, corner, ways, spaced, plane, dataset.get("Modality") == "CT")
+            yield PlacedSlice(path, frame, corner, ways, spaced, plane, modality_of(dataset) == "CT")
+
+
+def _parts(dataset: Dataset, frame: int) -> list[Dataset]:
+    """Where the attributes of a frame stand, the last counts."""
+    shared = (dataset.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
+    own = dataset.get("PerFrameFunctionalGroupsSequence") or [Dataset()]
+    return [dataset, *_items(shared), *_items(own[frame])]
 
 
 def _plane(dataset: Dataset, pixels: NDArray[Any], frame: int, apart: tuple[float, float]) -> NDArray[np.float32]:
     several = int(dataset.get("NumberOfFrames") or 1) > 1
-    slope, intercept = float(dataset.get("RescaleSlope") or 1), float(dataset.get("RescaleIntercept") or 0)
-    return _blocks(np.squeeze(pixels[frame] if several else pixels), apart) * np.float32(slope) + np.float32(intercept)
+    slope, intercept = (_numbers(_parts(dataset, frame), name, 1) for name in ("RescaleSlope", "RescaleIntercept"))
+    scale = np.float32(1.0 if slope is None or not slope[0] else slope[0])
+    planes = _blocks(np.squeeze(pixels[frame] if several else pixels), apart)
+    return planes * scale + np.float32(0.0 if intercept is None else intercept[0])
 
 
 def _numbers(parts: list[Dataset], name: str, count: int) -> NDArray[np.float64] | None:
     """The values of an element in the last of ``parts`` that has it; None unless they are ``count`` numbers."""
-    values: Any = next((part[name].value for part in reversed(parts) if part.get(name)), ())
-    numbers = np.array(values, float)
+    values: Any = next((part[name].value for part in reversed(parts) if part.get(name) not in (None, "", [])), ())
+    numbers = np.atleast_1d(np.array(values, float))
     return numbers if len(numbers) == count and np.isfinite(numbers).all() else None
 
 
 def _items(group: Dataset) -> Iterator[Dataset]:
     """The first items of the sequences in a functional group."""
-    for name in ("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence"):
+    for name in GROUPS:
         if group.get(name):
             yield group[name].value[0]
 

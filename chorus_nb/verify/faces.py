@@ -12,6 +12,7 @@ import pandas as pd
 
 from chorus_nb.layout import series_folder
 from chorus_nb.leaks.shapes import Severity
+from chorus_nb.standards import RELEASABLE
 from chorus_nb.verify.face_looks import FaceLook
 from chorus_nb.verify.findings import Finding
 
@@ -86,10 +87,15 @@ def _on_record(folder: str, series: pd.DataFrame, removed: bool, status: str, re
     elif status and (status != "no_head" or HEAD.search(said)):
         severity, detail = SAID.get(status, ("high", NOT_ON_RECORD))
         yield Finding("faces", severity, folder, "", detail)
-    elif not status and series.Modality.isin(VOLUMES).any() and not _is_harmless_capture(series, said):
+    elif not status and _is_volume(series) and not _is_harmless_capture(series, said):
         named_only: Severity = "medium" if HEAD.search(said) else "low"
         detail = NOT_ON_RECORD if HEAD.search(said) else NOT_ASKED
         yield Finding("faces", "high" if removes else named_only, folder, "", detail)
+
+
+def _is_volume(series: pd.DataFrame) -> bool:
+    """Slices of CT, MR or PT, by Modality or by SOP class."""
+    return bool((series.Modality.isin(VOLUMES) | series.SOPClassUID.map(RELEASABLE).isin(VOLUMES)).any())
 
 
 def _is_certain(series: pd.DataFrame, look: FaceLook) -> bool:

@@ -14,12 +14,13 @@ import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chorus_nb.verify.bodies import CUBE, Body, Slices, body_of, with_planes_of
+from chorus_nb.verify.bodies import CUBE, Body, PlacedSlice, Slices, body_of, with_planes_of
+from chorus_nb.verify.outlines import inverted, is_bright_around, outline
 
 SKIN_FROM = -300.0  # Hounsfield units
 WEAKER = (1.0, 0.6)  # parts of Otsu's threshold: the skin of a face is weaker than its head
@@ -135,7 +136,7 @@ class Skin:
         import SimpleITK as sitk
 
         self.strong = body.values > strong_from
-        inside = _outline(body, self.strong)
+        inside = outline(body, self.strong)
         image = sitk.GetImageFromArray(inside.astype("u1"))
         self.apart = sitk.GetArrayFromImage(sitk.SignedMaurerDistanceMap(image, False, False, False)) * np.float32(CUBE)
         self.growth = np.stack(list(np.gradient(self.apart, CUBE))[::-1], axis=-1)
@@ -165,7 +166,14 @@ def front_in(slices: Slices, original: Callable[[Path], bytes] | None = None) ->
     """
     if importlib.util.find_spec("SimpleITK") is None:
         return "SimpleITK is not installed"
-    stack = slices.stack()
+    first = _front_of(slices.stack(), original)
+    if isinstance(first, str) or first.has_face or not slices.repeat:
+        return first
+    last = _front_of(slices.stack(last=True), original)
+    return first if isinstance(last, str) else max(first, last, key=lambda one: (one.may_have_face, one.is_head))
+
+
+def _front_of(stack: list[PlacedSlice] | str, original: Callable[[Path], bytes] | None) -> Front | str:
     body = stack if isinstance(stack, str) else body_of(stack)
     if isinstance(stack, str) or isinstance(body, str):
         return str(body)
@@ -179,6 +187,7 @@ def front_in(slices: Slices, original: Callable[[Path], bytes] | None = None) ->
 
 def left_of(whole: Laid, body: Body) -> Front:
     """What is left where a head with its face was."""
+    body = inverted(body) if whole.inverted else body
     strong_from = next(_strong_from(body, [whole.weaker]))
     return _measured(Skin(body, strong_from), whole.pose, average_head())._replace(placed=True)
 
@@ -192,10 +201,20 @@ class Laid(NamedTuple):
     is_ct: bool
     weaker: float
     """part of Otsu's threshold"""
+    inverted: bool = False
+    """whether it is one in a picture that has dark for bright"""
 
 
 def laid_on(body: Body) -> Laid | None:
     """The average head on the skin of a body, where it fits best; None where there is hardly anything."""
+    laid = _laid_on(body)
+    if (laid and laid.front.may_have_face) or not is_bright_around(body):
+        return laid
+    other = _laid_on(inverted(body))
+    return other._replace(inverted=True) if other and other.front.may_have_face else laid
+
+
+def _laid_on(body: Body) -> Laid | None:
     head, few = average_head(), average_head().some(3)
     best: tuple[float, Laid] | None = None
     parts = (1.0,) if body.is_ct else WEAKER
@@ -232,47 +251,6 @@ def _strong_from(body: Body, parts: Sequence[float]) -> Iterator[float]:
     yield from (float(low + (otsu.GetThreshold() * part) ** 2 * spread) for part in parts)
 
 
-def _outline(body: Body, strong: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The largest body in the field, without holes."""
-    import SimpleITK as sitk
-
-    opened = _grown(~_grown(~strong, 1), 1)
-    parts: Any = sitk.RelabelComponent(sitk.ConnectedComponent(sitk.GetImageFromArray(opened.astype("u1"))))
-    inside = sitk.GetArrayFromImage(parts) == 1
-    box = tuple(slice(max(0, least - 2), most + 3) for least, most in _extents(inside))
-    inside[box] = ~_grown(~_grown(np.pad(inside[box], 2), 2), 2)[2:-2, 2:-2, 2:-2]
-    deep = 2 - int(abs(body.axes[1]).argmax())  # the axis of the array that runs from front to back
-    one, other = (_between_walls(inside, axis) for axis in range(3) if axis != deep)
-    # airways, bone and sinuses; a wall in front is asked for, so that no orbit is levelled
-    return np.asarray(inside | (_between_walls(inside, deep) & (one | other)))
-
-
-def _extents(inside: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
-    """The first and last place of a body along each axis."""
-    for axis in range(3):
-        there = np.flatnonzero(inside.any(axis=tuple({0, 1, 2} - {axis})))
-        yield (int(there[0]), int(there[-1])) if len(there) else (0, 0)
-
-
-def _grown(inside: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
-    """By a ball of ``radius`` cubes and a half: several times as fast as ITK's where noise has much surface."""
-    made = inside.copy()
-    shape = np.array(inside.shape)
-    for shift in np.argwhere(np.ones([2 * radius + 1] * 3)) - radius:
-        if 0 < (shift**2).sum() < (radius + 0.5) ** 2:
-            to = tuple(slice(max(0, by), length + min(0, by)) for by, length in zip(shift, shape, strict=True))
-            of = tuple(slice(max(0, -by), length + min(0, -by)) for by, length in zip(shift, shape, strict=True))
-            made[to] |= inside[of]
-    return made
-
-
-def _between_walls(inside: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:
-    """Where the body lies on both sides along an axis."""
-    before = np.maximum.accumulate(inside, axis=axis)
-    behind = np.flip(np.maximum.accumulate(np.flip(inside, axis), axis=axis), axis)
-    return np.asarray(before & behind)
-
-
 def _turned(vector: Points) -> Points:
     """A rotation by a vector (radians); several at once by their first axis."""
     angle = np.linalg.norm(vector, axis=-1)[..., None, None]
@@ -284,15 +262,15 @@ def _turned(vector: Points) -> Points:
 
 @functools.cache
 def _turns() -> Points:
-    """How a head may lie when it is looked for: looking up or down, to a side, and tilted."""
-    return np.array(
-        [
-            _turned(np.array([up, 0, 0])) @ _turned(np.array([0, 0, aside])) @ _turned(np.array([0, tilt, 0]))
-            for up in (-TURNS, 0.0, TURNS)
-            for aside in (-TURNS, 0.0, TURNS)
-            for tilt in ((-TILT, TILT) if not up or not aside else (0.0,))
-        ]
-    )
+    """How a head may lie when it is looked for: looking up or down, to a side, and tilted; face down or on its side."""
+    about = [_turned(np.array([0, 0, aside])) for aside in (np.pi / 2, -np.pi / 2, np.pi)]
+    upright = [
+        _turned(np.array([up, 0, 0])) @ _turned(np.array([0, 0, aside])) @ _turned(np.array([0, tilt, 0]))
+        for up in (-TURNS, 0.0, TURNS)
+        for aside in (-TURNS, 0.0, TURNS)
+        for tilt in ((-TILT, TILT) if not up or not aside else (0.0,))
+    ]
+    return np.array([*upright, *about])
 
 
 def _starts(skin: Skin) -> HeadPlace:

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("SimpleITK")
 pytest.importorskip("pydeface")
 
-from chorus_nb.faces import read_mask
+from chorus_nb.faces import read_mask, registration
 from chorus_nb.faces.acceptance import (
     LIMITS,
     Limit,
@@ -226,10 +226,33 @@ def test_what_lies_between_two_ends_of_the_search_and_is_clearly_better_is_the_p
     even, pose, _, _ = demo_head()
     beside = [_nodded(pose.matrix, degrees, even) for degrees in (-8, 8, -8)]
     made = {"similarity": lambda: pose.matrix, "affine": lambda: beside.pop()}
+    monkeypatch.setattr("chorus_nb.faces.registration._turned_round", lambda *_: [])
     monkeypatch.setattr("chorus_nb.faces.registration.refine", lambda *how: made[how[-1]]())
     between = register_head(even, "MR", (0.0, 0.0, 0.0))
     assert _difference(between.matrix, pose.matrix, even.points(even.head).mean(axis=0)) < 0.02
     assert between.ends == (between.matrix,)
+
+
+def test_a_head_that_lies_face_down_is_no_head_that_looks_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dome fits nearly as well with its front behind: the pose that fits better is looked for, and it says so."""
+    even, pose, _, _ = demo_head()
+    monkeypatch.setattr(registration, "refine", lambda *how: how[3])
+    scorer = registration._Scorer(
+        even, registration._comparable(even.values, "MR", even.head), registration._region(even)
+    )
+
+    def refined(poses: list[Pose], _: str) -> list[Pose]:
+        return sorted((scorer.pose(one.matrix) for one in poses), key=lambda one: -one.fit)
+
+    wrong = scorer.pose(registration._about_centre(pose.matrix, rotated(0, 180, 0), even))
+    [right] = registration._turned_round(wrong, even, scorer, refined)
+    assert np.allclose(right.matrix, pose.matrix) and right.fit > wrong.fit + 0.05
+    assert registration._turned_round(pose, even, scorer, refined) == []
+
+
+@pytest.mark.parametrize("modality", ["XA", "NM", "CR"])
+def test_where_no_limits_were_measured_those_of_mr_count(modality: str) -> None:
+    assert refusals(GOOD._replace(dice=0.905), modality) == refusals(GOOD._replace(dice=0.905), "MR") != []
 
 
 def test_the_cubes_of_a_volume_stay_where_they_are_when_it_loses_slices() -> None:

@@ -37,9 +37,12 @@ HEADS: dict[str, Made] = {
     "CT, 6 mm slices": lambda: next(case.volume for case in heads.stress(CT) if case.name == "6 mm slices"),
     "CT, on its side": lambda: heads.turned(CT, 0, 90, 0),
     "CT, looking down": lambda: heads.turned(CT, -90, 0, 0),
+    "CT, dark for bright": lambda: CT._replace(values=CT.values.max() - CT.values),
     "CT, in bandages of 30 mm": lambda: heads.wrapped(CT, 30),
     "MR": lambda: T1,
     "MR, on its side": lambda: heads.turned(T1, 0, 90, 0),
+    "MR, upside down": lambda: heads.turned(T1, 180, 0, 0),
+    "MR, dark for bright": lambda: T1._replace(values=T1.values.max() - T1.values),
     "MR, whole body, arms beside the head": lambda: heads.on_a_body(T1, arms=True),
     "MR, face alone": lambda: heads.below(T1, 0),
     "PT": heads.pet,
@@ -163,13 +166,28 @@ def test_the_ct_of_a_pet_ct_answers_for_its_pet_as_far_as_it_reaches(
 
     def answered(group: list[Volume], **_: bool) -> HeadAnswer:
         asked.append((group[0].modality, len(group[0].values)))
-        return HeadAnswer(group[0].modality == "PT", "made up")
+        return HeadAnswer(group[0].modality == "PT", "made up", enclosed=0.0 if group[0].modality == "CT" else np.nan)
 
     monkeypatch.setattr(asking, "head_in", answered)
     said = asking.answers(open_source(tmp_path), questions)
     assert asked == [("CT", 30), ("PT", 45)]
     assert (said["pt"].may_be, said["pt"].asked_of) == (False, "ct")
     assert (said["vertex"].may_be, said["vertex"].asked_of) == (True, "")
+
+
+def test_a_picture_of_noise_or_phases_speaks_for_nothing_that_lies_there_and_the_head_may_come_last(
+    tmp_path: Path,
+) -> None:
+    """Larger than the head, in its frame of reference; or in its very series, before it at each place."""
+    t1 = T1._replace(values=T1.values[::4, ::2, ::2], affine=T1.affine @ np.diag([2.0, 2, 4, 1]))
+    values = np.random.default_rng(2).uniform(0, 900, (len(t1.values) + 4, *t1.values.shape[1:]))
+    phases, head = written(tmp_path, phases=t1._replace(values=values.astype("f4")), head=t1)
+    said = asking.answers(open_source(tmp_path), [phases, head])
+    assert (said["phases"].may_be, said["head"].may_be, said["head"].asked_of) == (False, True, "")
+    phases = phases._replace(paths=phases.paths[: len(t1.values)])
+    for first, then in ((phases, head), (head, phases)):
+        both = first._replace(paths=first.paths + then.paths)
+        assert asking.answers(open_source(tmp_path), [both])[first.series].may_be
 
 
 @pytest.fixture
@@ -362,8 +380,10 @@ def test_of_thin_slices_as_many_are_read_as_are_needed() -> None:
     assert [int(path) for path in asking.sample(rows)] == [*range(0, 100, 4), *range(100, 200, 4)]
     assert len(asking.sample(rows.assign(ImagePositionPatient=""))) == 200, "nothing is known of where they lie"
     assert len(asking.sample(rows[:30])) == 30
-    again = pd.concat([rows, rows.assign(source_path="b" + rows.source_path)])
-    assert asking.sample(again) == asking.sample(rows), "of images at one place the first counts"
+    again = pd.concat([rows, rows.assign(source_path="b" + rows.source_path), rows.assign(source_path="a")])
+    both = {*asking.sample(rows), *("b" + path for path in asking.sample(rows))}
+    assert set(asking.sample(again)) == both, "of images at one place the first and the last count"
+    assert asking.coarse(again[again.EchoTime == "1"].assign(Modality="CT"), again.source_path) == ()
     places = [f"0\\0\\{2.5 * number}" for number in range(100)]
     one_way = rows[:100].assign(Modality="CT", ImagePositionPatient=places)
     paths = asking.sample(one_way)

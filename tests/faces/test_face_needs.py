@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from pydicom.uid import SecondaryCaptureImageStorage
+from pydicom.uid import CTImageStorage, MRImageStorage, SecondaryCaptureImageStorage
 
 from chorus_nb.faces.needs import NEEDED_COLUMNS, need, needs
 
@@ -70,6 +70,8 @@ def test_one_slice_that_says_head_speaks_for_its_series_and_a_rendering_for_itse
     ("row", "volume"),
     [
         ({"Modality": "CT"}, True),
+        ({"Modality": "CR", "SOPClassUID": CTImageStorage}, True),
+        ({"Modality": "MG", "SOPClassUID": MRImageStorage, "BodyPartExamined": "HIP"}, True),
         ({"Modality": "XA"}, False),
         ({"Modality": "XA", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.13.1.1"}, True),
         ({"Modality": "XA", "ImagePositionPatient": "0\\0\\0"}, True),

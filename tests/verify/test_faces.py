@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from pydicom import dcmread
-from pydicom.uid import CTImageStorage, SecondaryCaptureImageStorage
+from pydicom import Dataset, dcmread
+from pydicom.uid import CTImageStorage, DigitalXRayImageStorageForPresentation, SecondaryCaptureImageStorage
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError
@@ -77,7 +77,8 @@ def test_a_face_that_flag_leaves_for_certain_waits_until_somebody_signs_for_it()
 
 
 def test_what_is_no_volume_is_not_listed() -> None:
-    assert findings("DX", "SKULL") == []
+    assert findings("DX", "SKULL", sop_class=DigitalXRayImageStorageForPresentation) == []
+    assert findings("DX", "SKULL") == ["medium"], "slices of a CT, whatever its Modality says"
 
 
 def test_a_captured_page_of_a_head_shows_no_face_and_another_capture_may() -> None:
@@ -246,6 +247,43 @@ def test_the_verifier_sees_a_face_in_mr_and_pt_and_that_it_was_removed(tmp_path:
     zone = np.broadcast_to((z < 5) & (y < -45), head.values.shape)
     cut = head._replace(values=np.where(zone, np.percentile(head.values, 1), head.values).astype("f4"))
     assert looked_at(cut, tmp_path / "cut").answer == "no_face"
+
+
+@pytest.mark.parametrize("lies", ["face down", "on its side", "dark for bright"])
+def test_the_verifier_sees_a_face_that_lies_otherwise_than_its_header_says(lies: str) -> None:
+    t1 = heads.head("T1")
+    made = {
+        "face down": lambda: heads.turned(t1, 0, 180, 0),
+        "on its side": lambda: heads.turned(t1, 0, 90, 0),
+        "dark for bright": lambda: t1._replace(values=t1.values.max() - t1.values),
+    }
+    laid = fronts.laid_on(as_body(made[lies]()))
+    assert laid and laid.front.has_face and laid.inverted == (lies == "dark for bright")
+
+
+def test_the_verifier_looks_at_the_last_picture_of_a_place_too_and_at_every_device(tmp_path: Path) -> None:
+    """Noise and then a head at each place, whose Modality names none that it looks at."""
+    head = thinned(heads.head("T1"), 5, 2)
+    noise = head._replace(values=np.random.default_rng(2).uniform(0, 900, head.values.shape).astype("f4"))
+    paths = []
+    for name, volume in (("a", noise), ("b", head)):
+        paths += [tmp_path / name / file for file in heads.write(volume, tmp_path / name, Modality="MG")]
+    assert look_at(paths).answer == look_at(paths[::-1]).answer == "face"
+
+
+def test_each_frame_has_a_scale_of_its_own() -> None:
+    dataset, groups = Dataset(), []
+    for intercept in (-1024, 0):
+        group, scale, place, measures, way = (Dataset() for _ in range(5))
+        scale.RescaleSlope, scale.RescaleIntercept = 2, intercept
+        place.ImagePositionPatient, measures.PixelSpacing = [0, 0, intercept], [4, 4]
+        way.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+        group.PlanePositionSequence, group.PlaneOrientationSequence = [place], [way]
+        group.PixelMeasuresSequence, group.PixelValueTransformationSequence = [measures], [scale]
+        groups.append(group)
+    dataset.PerFrameFunctionalGroupsSequence, dataset.NumberOfFrames, dataset.RescaleIntercept = groups, 2, 7
+    found = bodies._slices(Path(), dataset, np.full((2, 4, 4), 10))
+    assert [float(one.plane.mean()) for one in found] == [-1004, 20]
 
 
 def test_the_verifier_sees_no_head_in_another_part_and_says_what_it_could_not_ask(tmp_path: Path) -> None:

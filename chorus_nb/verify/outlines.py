@@ -1,0 +1,64 @@
+"""The outside of the body that a released volume shows, and which way round its brightness is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chorus_nb.verify.bodies import Body
+
+
+def inverted(body: Body) -> Body:
+    """Dark for bright, as MONOCHROME1 may be stored; no Hounsfield units then."""
+    return body._replace(values=body.values.max() - body.values, is_ct=False)
+
+
+def is_bright_around(body: Body) -> bool:
+    """Whether the rim of its slices is brighter than their middle."""
+    rim = np.ones(body.values.shape, bool)
+    rim[:, 1:-1, 1:-1] = False
+    return bool(not rim.all() and np.median(body.values[rim]) > np.median(body.values[~rim]))
+
+
+def outline(body: Body, strong: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The largest body in the field, without holes."""
+    import SimpleITK as sitk
+
+    opened = _grown(~_grown(~strong, 1), 1)
+    parts: Any = sitk.RelabelComponent(sitk.ConnectedComponent(sitk.GetImageFromArray(opened.astype("u1"))))
+    inside = sitk.GetArrayFromImage(parts) == 1
+    box = tuple(slice(max(0, least - 2), most + 3) for least, most in _extents(inside))
+    inside[box] = ~_grown(~_grown(np.pad(inside[box], 2), 2), 2)[2:-2, 2:-2, 2:-2]
+    deep = 2 - int(abs(body.axes[1]).argmax())  # the axis of the array that runs from front to back
+    one, other = (_between_walls(inside, axis) for axis in range(3) if axis != deep)
+    # airways, bone and sinuses; a wall in front is asked for, so that no orbit is levelled
+    return np.asarray(inside | (_between_walls(inside, deep) & (one | other)))
+
+
+def _extents(inside: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+    """The first and last place of a body along each axis."""
+    for axis in range(3):
+        there = np.flatnonzero(inside.any(axis=tuple({0, 1, 2} - {axis})))
+        yield (int(there[0]), int(there[-1])) if len(there) else (0, 0)
+
+
+def _grown(inside: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
+    """By a ball of ``radius`` cubes and a half: several times as fast as ITK's where noise has much surface."""
+    made = inside.copy()
+    shape = np.array(inside.shape)
+    for shift in np.argwhere(np.ones([2 * radius + 1] * 3)) - radius:
+        if 0 < (shift**2).sum() < (radius + 0.5) ** 2:
+            to = tuple(slice(max(0, by), length + min(0, by)) for by, length in zip(shift, shape, strict=True))
+            of = tuple(slice(max(0, -by), length + min(0, -by)) for by, length in zip(shift, shape, strict=True))
+            made[to] |= inside[of]
+    return made
+
+
+def _between_walls(inside: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:
+    """Where the body lies on both sides along an axis."""
+    before = np.maximum.accumulate(inside, axis=axis)
+    behind = np.flip(np.maximum.accumulate(np.flip(inside, axis), axis=axis), axis)
+    return np.asarray(before & behind)

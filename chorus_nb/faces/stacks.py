@@ -24,7 +24,7 @@ BRIDGED = 16.0  # mm between slices with others missing between them: a head har
 LONGEST_BODY = 4000.0  # mm from end to end: no body is longer, and cubes over more would take all memory
 UNEVEN = 0.35  # of the distance between slices: how far one may stand from its place
 AIR_HU = -1000.0
-MEASURED = ("CT", "MR", "PT")  # modalities with limits of their own
+WITH_LIMITS = ("CT", "MR", "PT")  # modalities with limits of their own
 HUNDREDTH = 0.01  # mm: headers round
 
 
@@ -166,7 +166,7 @@ def _modality(dataset: Dataset) -> str:
     """Modality; where that names another device, what the SOP class says of CT, MR and PT."""
     said = modality_code(str(dataset.get("Modality", "")))
     of_class = RELEASABLE.get(str(dataset.get("SOPClassUID", "")), "")
-    return of_class if said not in MEASURED and of_class in MEASURED else said
+    return of_class if said not in WITH_LIMITS and of_class in WITH_LIMITS else said
 
 
 def _raise_if_empty(found: Sequence[object], left_out: dict[str, Exception]) -> None:

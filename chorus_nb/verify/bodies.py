@@ -26,7 +26,7 @@ FEWEST_SLICES, LEAST_HEIGHT = 10, 50.0  # slices, mm: less cannot be told from a
 LARGEST_GAP = 20.0  # mm: where more is missing, two parts are apart
 MODALITIES = ("CT", "MR", "PT", "XA", "NM")
 PLACE = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
-GROUPS = (
+FRAME_GROUPS = (
     *("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence"),
     "PixelValueTransformationSequence",
 )
@@ -156,7 +156,7 @@ def _numbers(parts: list[Dataset], name: str, count: int) -> NDArray[np.float64]
 
 def _items(group: Dataset) -> Iterator[Dataset]:
     """The first items of the sequences in a functional group."""
-    for name in GROUPS:
+    for name in FRAME_GROUPS:
         if group.get(name):
             yield group[name].value[0]
 

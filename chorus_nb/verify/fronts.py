@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chorus_nb.verify.bodies import CUBE, Body, PlacedSlice, Slices, body_of, with_planes_of
-from chorus_nb.verify.outlines import inverted, is_bright_around, outline
+from chorus_nb.verify.outlines import body_outline, inverted, is_bright_around
 
 SKIN_FROM = -300.0  # Hounsfield units
 WEAKER = (1.0, 0.6)  # parts of Otsu's threshold: the skin of a face is weaker than its head
@@ -136,7 +136,7 @@ class Skin:
         import SimpleITK as sitk
 
         self.strong = body.values > strong_from
-        inside = outline(body, self.strong)
+        inside = body_outline(body, self.strong)
         image = sitk.GetImageFromArray(inside.astype("u1"))
         self.apart = sitk.GetArrayFromImage(sitk.SignedMaurerDistanceMap(image, False, False, False)) * np.float32(CUBE)
         self.growth = np.stack(list(np.gradient(self.apart, CUBE))[::-1], axis=-1)

@@ -23,7 +23,7 @@ def is_bright_around(body: Body) -> bool:
     return bool(not rim.all() and np.median(body.values[rim]) > np.median(body.values[~rim]))
 
 
-def outline(body: Body, strong: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def body_outline(body: Body, strong: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The largest body in the field, without holes."""
     import SimpleITK as sitk
 

@@ -15,7 +15,7 @@ from chorus_nb.release.consortium import write_config
 from chorus_nb.release.manifest import measure_contents, measure_files, with_delta
 from chorus_nb.release.submission import note_page
 from chorus_nb.seal import LINES, refuse_strangers, release_digest, require_seal, seal_release
-from chorus_nb.verify import certificate, require_pass, search_contents, verify_tree
+from chorus_nb.verify import certificate, failed_of_registry, require_pass, search_contents, verify_tree
 from chorus_nb.verify.findings import ASKED_OF_TREE
 from chorus_nb.workspace import Workspace, remove_partials, write_if_changed
 
@@ -73,10 +73,9 @@ def _require_gate(workspace: Workspace, digests: dict[str, str]) -> None:
     images = release_digest({path: digest for path, digest in digests.items() if layout.is_image_place(path)})
     if checks.set_index("check")["detail"].get("released_bytes") != images:
         raise WorkbenchError("the release is not the one the gate passed: run 04_verify and 05_build_registry again")
-    registry = workspace.read(tables.REGISTRY_CHECKS)
-    failed = registry[registry["result"] == "fail"]
-    if len(failed):
-        raise WorkbenchError(*(f"05_build_registry: {c.question} No: {c.detail}" for c in failed.itertuples()))
+    workspace.read(tables.REGISTRY_CHECKS)  # 05 has run
+    if failed := failed_of_registry(workspace):
+        raise WorkbenchError(*failed)
 
 
 def _require_tree(workspace: Workspace, made: Mapping[str, bytes]) -> None:

@@ -6,7 +6,7 @@ raises unless every check passed. 06 asks ``verify_tree`` for all that is no ima
 
 from chorus_nb.verify.certificate import all_checks, certificate, safe_harbor
 from chorus_nb.verify.claim import claim_by_device, text_claim
-from chorus_nb.verify.gate import answer, checks, is_open, require_pass, to_do
+from chorus_nb.verify.gate import answer, checks, failed_of_registry, is_open, require_pass, to_do
 from chorus_nb.verify.holding import held_by_check
 from chorus_nb.verify.previews import previews
 from chorus_nb.verify.tree_checks import search_contents, verify_tree

@@ -10,11 +10,11 @@ from typing import NamedTuple
 from chorus_nb import tables
 from chorus_nb.deid import outlook_said, unusual, vanished
 from chorus_nb.release import signed_off
-from chorus_nb.verify import answer, checks, is_open
+from chorus_nb.verify import answer, checks, failed_of_registry, is_open
 from chorus_nb.workbench.steps import SELFTEST, STEPS
 from chorus_nb.workspace import Workspace
 
-GATE = "04_verify"  # the notebook that makes it
+GATE, REGISTRY = "04_verify", "05_build_registry"  # the notebooks that make them
 
 
 class Waiting(NamedTuple):
@@ -48,7 +48,8 @@ def may_leave(workspace: Workspace, states: Mapping[str, str]) -> MayLeave:
     Not by whom it is signed: the sentences stand on a page that may be shared, too.
     """
     gate = (answer(checks(workspace)),) if GATE in states and workspace.has(tables.CHECKS) else ()
-    closed = gate if gate and not is_open(checks(workspace)) else ()
+    shut = bool(gate) and not is_open(checks(workspace))
+    closed = (*gate * shut, *(failed_of_registry(workspace) if states.get(REGISTRY) == "passed" else ()))
     to_come = [step for step in STEPS if states.get(step.name) != "passed"]
     if to_come and (ended := states.get(to_come[0].name)):
         return MayLeave("no", (f"Notebook {to_come[0].number}, {to_come[0].title}, ended {ended}.", *closed))

@@ -120,7 +120,7 @@ def plant_control(content: bytes, seed: int) -> tuple[bytes, Box]:
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         frame = apply_color_lut(frame, dataset)
         frame = (frame >> 8).astype(np.uint8) if frame.dtype == np.uint16 else frame
-    drawn, box = _drawn(frame, random)
+    drawn, box = _drawn(frame, _seen(frame, dataset), random)
     said = dataset.PhotometricInterpretation if drawn.ndim == 2 else "RGB"
     bits = int(dataset.BitsStored) if drawn.ndim == 2 else 8
     _strip(dataset)
@@ -139,19 +139,36 @@ def _strip(dataset: Dataset) -> None:
             delattr(dataset, keyword)
 
 
-def _drawn(frame: np.ndarray[Any, Any], random: np.random.Generator) -> tuple[np.ndarray[Any, Any], Box]:
-    """The frame with a line drawn in, brighter than what is around it, or darker where that is bright already."""
+def _seen(frame: np.ndarray[Any, Any], dataset: Dataset) -> tuple[float, float]:
+    """The lowest and the highest stored value that a reader tells apart: those of the header's window, or most."""
+    try:
+        width, centre = (float(np.ravel(dataset[name].value)[0]) for name in ("WindowWidth", "WindowCenter"))
+        slope, intercept = float(dataset.get("RescaleSlope") or 1), float(dataset.get("RescaleIntercept") or 0)
+        low, high = sorted((centre + side * width / 2 - intercept) / slope for side in (-1, 1))
+    except (KeyError, IndexError, TypeError, ValueError):
+        low = high = float("nan")
+    within = frame.ndim == 2 and high > frame.min() and low < frame.max()
+    ends = (low, high) if within else np.percentile(frame, (0.5, 99.5))
+    return float(ends[0]), float(ends[1])
+
+
+def _drawn(
+    frame: np.ndarray[Any, Any], seen: tuple[float, float], random: np.random.Generator
+) -> tuple[np.ndarray[Any, Any], Box]:
+    """The frame with a line drawn into what is ``seen`` of it, brighter than what is around, or darker where that is
+    bright already."""
     size = min(int(random.choice(_SIZES)), max(8, frame.shape[0] // 8))
     letters = ink(_line(random), size, str(random.choice(_FONTS)))[:, : frame.shape[1] - 2]
     y, x = (int(random.integers(1, max(2, side - own))) for side, own in zip(frame.shape, letters.shape, strict=False))
     place = np.s_[y : y + letters.shape[0], x : x + letters.shape[1]]
     values = frame.astype(np.float32)
-    low, high = np.percentile(values, (0.5, 99.5))
-    wide = max(float(high - low), 8.0)
-    step, around = wide / 256 * int(random.choice(_LEVELS)), float(values[place].clip(low, high).mean())
+    low, high = seen
+    wide = max(high - low, 8.0)
+    under = values[place].clip(low, high)
+    step, around = wide / 256 * int(random.choice(_LEVELS)), float(under.mean())
     colour = around + step if around <= low + wide / 2 else around - step
     weight = letters if frame.ndim == 2 else letters[..., None]
-    values[place] += weight * (colour - values[place])
+    values[place] = np.where(weight > 0, under + weight * (colour - under), values[place])
     limits = np.iinfo(frame.dtype)
     made = values.round().clip(limits.min, limits.max).astype(frame.dtype)
     return made, Box(x, y, x + letters.shape[1], y + letters.shape[0])

@@ -134,6 +134,8 @@ def main() -> None:
     groups |= {f"strong and medium: {name}": rows[clear & (rows.drawn == name)] for name in chosen.kinds}
     groups |= {"strong and medium": rows[clear], "tiered boxes a picture without text": rows[rows.contrast == "none"]}
     for name, part in groups.items():
+        if not len(part):
+            continue
         of = part.groupby("version").told.mean()
         print(f"| {name} | {len(part) // 2} | {of.get('before', np.nan):.3f} | {of.get('now', np.nan):.3f} |")
     pictures = rows[rows.contrast == ""]

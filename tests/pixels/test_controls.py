@@ -40,6 +40,17 @@ def test_a_colour_picture_and_one_with_several_frames_can_be_drawn_on() -> None:
     assert drawn.shape == (64, 96, 3) and (drawn[box.y0 : box.y1, box.x0 : box.x1] != 40).any()
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_drawn_is_seen_in_the_window_of_the_header(seed: int) -> None:
+    values = np.random.default_rng(1).integers(0, 30, (256, 256))
+    values[:, 128:] += 3000  # bone beside air, both outside the window
+    window = {"WindowCenter": 40, "WindowWidth": 400, "RescaleIntercept": -1024, "RescaleSlope": 1}
+    made, box = controls.plant_control(content(image(modality="CT", pixels=values.astype(np.uint16), **window)), seed)
+    shown = (dcmread(io.BytesIO(made)).pixel_array.astype(float) - 1024 + 160).clip(0, 400) * 255 / 400
+    drawn, before = (array[box.y0 : box.y1, box.x0 : box.x1] for array in (shown, np.where(values < 900, 0.0, 255.0)))
+    assert np.percentile(abs(drawn - before), 90) >= 50  # of 60 grey levels and more, at soft edges less
+
+
 def test_only_what_holds_a_picture_back_counts_as_found() -> None:
     box = Box(10, 10, 90, 30)
     line = TextFinding(Box(8, 8, 92, 32), "Bonek", 0.9, "medium", "")

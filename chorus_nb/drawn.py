@@ -41,7 +41,7 @@ class Drawn:
             return None
         self._folder.mkdir(exist_ok=True)
         write_atomically(path, _packed(made))
-        return list(made)
+        return _read(path) or list(made)  # in the shape in which it comes the next time, so that keys of it hold
 
     def forget_others(self) -> None:
         """Remove what nobody asked for, as it is of what is no more, or no more shown."""

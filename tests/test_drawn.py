@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ def again() -> Any:
 
 
 def test_what_was_drawn_comes_back_as_it_was(workspace: Workspace) -> None:
-    Drawn(workspace, "heads").of("a1", lambda: MADE)
+    first_time = Drawn(workspace, "heads").of("a1", lambda: MADE)
+    assert pickle.dumps(first_time) == pickle.dumps(Drawn(workspace, "heads").of("a1", again))
     title, told, count, [first], [second, third] = Drawn(workspace, "heads").of("a1", again)
     assert (title, told, count) == MADE[:3]
     for array, was in ((first, MADE[3][0]), (second, MADE[4][0]), (third, MADE[4][1])):

@@ -143,6 +143,8 @@ def checked(workspace: Workspace) -> None:
     paths = workspace.read(tables.OUTCOMES, ["target_path"])["target_path"].tolist()
     with patch.object(layout, "files_below", lambda _: paths):
         registry.check_registry(workspace)
+    registry.first_rows(workspace, 2)
+    image_registry.by_procedure(workspace)
     registry.link_summary(workspace)
     registry.held_back(workspace)
     registry.visit_timing(workspace)

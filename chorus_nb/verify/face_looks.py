@@ -118,7 +118,8 @@ def own_look_said(looks: pd.DataFrame) -> str:
     counts = looks.beside.value_counts()
     said = [f"{words} {int(counts.get(name, 0)):,}" for name, words in BESIDE_SAID.items()]
     held = int(looks.held.sum())
-    return f"Of {len(looks):,} released volumes the own look {', '.join(said)}; {held:,} of them are held back by 04."
+    told = f"{', '.join(said)} (03's word stands alone there)"  # of those in which it could not be had, said last
+    return f"Of {len(looks):,} released volumes the own look {told}; {held:,} of them are held back by 04."
 
 
 def looks_by_answer(looks: pd.DataFrame) -> pd.DataFrame:

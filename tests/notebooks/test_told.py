@@ -255,7 +255,8 @@ def own_looks(n: Callable[[str], str]) -> str:
     )
     return (
         f"Of {n('count(*) from face_looks')} released volumes the own look agrees with 03 in {agrees}, sees a face "
-        f"that 03 does not in {disagrees}, is not sure in {unsure}, could not be had in {not_asked}; "
+        f"that 03 does not in {disagrees}, is not sure in {unsure}, could not be had in {not_asked} "
+        "(03's word stands alone there); "
         f"{n('count(*) from face_looks where held')} of them are held back by 04."
     )
 

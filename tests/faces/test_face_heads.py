@@ -120,6 +120,8 @@ def test_a_slab_of_a_pelvis_is_let_go_and_one_of_a_head_is_not() -> None:
 
 def test_the_ring_of_a_pelvis_is_no_skull_and_nothing_around_a_head_makes_it_one() -> None:
     """By depth, width and gaps of the ring, each of which tells by itself."""
+    assert answer_of("CT, on its side").why.startswith("bone close under the skin")
+    assert answer_of("CT, trunk with a pelvis").why.startswith("bone encloses"), "and nothing else was asked"
     skull = Enclosed(1200, np.zeros(3, int), np.ones(3, int), depth=7, width=171, bony=0.93)
     pelvis = skull._replace(depth=15, width=291)
     assert skull.is_skull and not skull.is_pelvis

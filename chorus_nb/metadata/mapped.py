@@ -8,7 +8,7 @@ import pandas as pd
 from chorus_nb.metadata.fields import map_fields
 from chorus_nb.standards import body_part_concepts
 
-DELIVERED_FIELDS = ("body_part", "laterality", "view", "plane", "contrast", "sequence_type")
+DELIVERED_FIELDS = ("body_part", "laterality", "view", "plane", "contrast", "phase", "sequence_type")
 DELIVERED_PARTS = tuple(
     f"mapped_{field}{part}" for field in DELIVERED_FIELDS for part in ("", "_source", "_confidence")
 )

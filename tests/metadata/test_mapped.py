@@ -27,7 +27,7 @@ MLO.CodeValue, MLO.CodingSchemeDesignator, MLO.CodeMeaning = "399368009", "SCT",
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Metadata of four accessions; the last of the four images of 9001 differs from the others."""
-    contradicted = (("BodyPartExamined", "CHEST"), ("SeriesDescription", "KNEE"))
+    contradicted = (("BodyPartExamined", "CHEST"), ("SeriesDescription", "KNEE ARTERIAL"))
     accessions = (
         replace(CT, images=4, attributes=CHEST),
         replace(MR, attributes=KNEE),
@@ -75,6 +75,11 @@ def test_images_that_differ_are_listed_with_counts(series: pd.DataFrame) -> None
 def test_what_two_sources_contradict_stays_empty_and_both_are_told(series: pd.DataFrame) -> None:
     assert said(series, 9003, "body_part") == ["", "BodyPartExamined | SeriesDescription", "contradicted"]
     assert series.loc[9003, "mapped_body_part_concept_id"] == 0
+
+
+def test_the_phase_after_contrast_is_delivered(series: pd.DataFrame) -> None:
+    assert said(series, 9003, "phase") == ["ARTERIAL", "SeriesDescription", "medium"]
+    assert said(series, 9002, "phase") == ["", "", ""]
 
 
 def test_a_view_is_read_from_its_code(series: pd.DataFrame) -> None:

@@ -13,7 +13,6 @@ from functools import cache, cached_property, lru_cache
 from importlib import resources
 from typing import Literal, NamedTuple
 
-from chorus_nb import standards
 from chorus_nb.identity.names import MARKS, fold
 from chorus_nb.identity.word_forms import is_cut_off, is_form
 
@@ -33,6 +32,8 @@ Use = Literal[
     "never",
 ]
 TEXT_USES: tuple[Use, ...] = ("descriptions", "makers", "abbreviations", "clinical", "languages", "technique")
+MODALITIES_LIKE_TITLES = frozenset(("DR", "MR", "MS", "OP", "PA", "PR", "PT", "RT", "SR"))
+"""In capitals, beside technique. A list of its own: pictures are read anew when what this module rests on changes."""
 LONG_TEXT = 14  # letters of a text that a field may have had no room for: SH holds 16
 PIECE = re.compile(rf"\d+|[^\W\d_](?:[^\W\d_]|[{MARKS}])*")
 _CAMEL = re.compile(r"(?<=[a-zß-ÿ])(?=[A-ZÀ-Þ])|(?<=[A-ZÀ-Þ])(?=[A-ZÀ-Þ][a-zß-ÿ])")
@@ -276,7 +277,7 @@ class Vocabulary:
     def _tells_of_nobody(self, token: Token) -> bool:
         if token.is_number:
             return len(token.word) < 4
-        told = token.word in words_of_people() and token.text not in standards.modality_words() | {"RT"}
+        told = token.word in words_of_people() and token.text not in MODALITIES_LIKE_TITLES
         return self.knows(token.word) and token.word not in given_names() and not told
 
     def _is_cut_off(self, text: str, token: Token) -> bool:

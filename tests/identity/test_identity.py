@@ -13,7 +13,18 @@ from chorus_nb.identity.names import fold, key, look_alike, parts_of_name, readi
 from chorus_nb.identity.own import Matcher
 from chorus_nb.identity.site_words import WORD_LOG, site_vocabulary
 from chorus_nb.identity.word_forms import names_like_words
-from chorus_nb.identity.words import Use, also_names, is_clinical, known_words, shipped, shipped_words, unknown_words
+from chorus_nb.identity.words import (
+    MODALITIES_LIKE_TITLES,
+    Use,
+    also_names,
+    is_clinical,
+    known_words,
+    shipped,
+    shipped_words,
+    unknown_words,
+    words_of_people,
+)
+from chorus_nb.standards import modality_words
 from chorus_nb.workspace import Workspace
 
 
@@ -22,6 +33,11 @@ from chorus_nb.workspace import Workspace
 )
 def test_case_accents_and_composition_do_not_make_another_name(one: str, other: str) -> None:
     assert fold(one) == fold(other)
+
+
+def test_modalities_that_are_written_like_titles_are_listed() -> None:
+    alike = {word for word in modality_words() if fold(word) in words_of_people()}
+    assert alike | {"RT"} == MODALITIES_LIKE_TITLES
 
 
 @pytest.mark.parametrize(("printed", "read"), [("MÜLLER-8", "MUL1ER B"), ("OSLO", "05L0"), ("Zoe", "20e")])

@@ -70,8 +70,6 @@ def table(
 
 def failed_of_registry(workspace: Workspace) -> tuple[str, ...]:
     """The checks of 05 that failed, a sentence each with what to do: they close the gate of 06 like those of 04."""
-    if not workspace.has(tables.REGISTRY_CHECKS):
-        return ()
     made = workspace.read(tables.REGISTRY_CHECKS)
     failed = made[made["result"] == "fail"]
     return tuple(f"05_build_registry: {row.question} No: {row.detail}" for row in failed.itertuples())

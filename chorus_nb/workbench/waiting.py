@@ -49,7 +49,8 @@ def may_leave(workspace: Workspace, states: Mapping[str, str]) -> MayLeave:
     """
     gate = (answer(checks(workspace)),) if GATE in states and workspace.has(tables.CHECKS) else ()
     shut = bool(gate) and not is_open(checks(workspace))
-    closed = (*gate * shut, *(failed_of_registry(workspace) if states.get(REGISTRY) == "passed" else ()))
+    asked = states.get(REGISTRY) == "passed" and workspace.has(tables.REGISTRY_CHECKS)
+    closed = (*gate * shut, *(failed_of_registry(workspace) if asked else ()))
     to_come = [step for step in STEPS if states.get(step.name) != "passed"]
     if to_come and (ended := states.get(to_come[0].name)):
         return MayLeave("no", (f"Notebook {to_come[0].number}, {to_come[0].title}, ended {ended}.", *closed))

@@ -14,6 +14,10 @@ from chorus_nb.workbench.steps import ACQUIRE, SELFTEST, STEPS, NotebookStep
 from chorus_nb.workbench.waiting import may_leave, since_last_release, what_waits
 from chorus_nb.workspace import Workspace, write_atomically
 
+DUE_AGAIN = "run again"
+DEID = "03_run_deid"
+MAKING_VOID = ("withdrawal", "rotate-key")  # events of the audit log
+
 
 def write_indexes(workspace: Workspace) -> None:
     """Both indexes: that of the site, and that of what may be shared."""
@@ -31,7 +35,7 @@ def render_index(workspace: Workspace, *, shareable: bool) -> str:
     rows.append(_selftest_row(workspace, last.get(SELFTEST.name), folder))
     rows += [] if shareable else _certificate_row(workspace, folder)
     links = {row["name"]: row["href"] for row in rows}
-    counts = _status_counts(workspace, links["03_run_deid"], shareable=shareable)
+    counts = _status_counts(workspace, links[DEID], shareable=shareable)
     return page_of(
         "index.html.j2",
         workspace.parameters.site,
@@ -49,17 +53,21 @@ def render_index(workspace: Workspace, *, shareable: bool) -> str:
 
 
 def report_states(workspace: Workspace) -> dict[str, str]:
-    """The result of each notebook that was run, the one that ran last at the end."""
-    return {name: line["status"] for name, line in _last_reports(workspace).items()}
+    """The result of each notebook that was run and is not due again, the one that ran last at the end."""
+    return {name: line["status"] for name, line in _last_reports(workspace).items() if line["status"] != DUE_AGAIN}
 
 
 def _last_reports(workspace: Workspace) -> dict[str, dict[str, Any]]:
-    """The last line of the audit log about each report, in order of time."""
+    """The last line of the audit log about each report, in order of time; what it says is void where a withdrawal or
+    another key came after it, for 03 and those behind it then have to make their tables again."""
     last: dict[str, dict[str, Any]] = {}
     for line in audit.read_log(workspace):
         if line.get("event") == "report":
             last.pop(line["notebook"], None)
             last[line["notebook"]] = line
+        elif line.get("event") in MAKING_VOID and not line.get("undone"):
+            void = {"status": DUE_AGAIN, "lines": []}
+            last |= {step.name: last[step.name] | void for step in STEPS if step.name >= DEID and step.name in last}
     return last
 
 

@@ -59,7 +59,7 @@ def _withdraw(chosen: argparse.Namespace) -> int:
     done = withdrawal.withdraw_for_good(workspace, by=chosen.by, note=chosen.note, **whom)
     write_indexes(workspace)
     print(f"withdrawn: {done.item}; {done.images:,} images taken out of release/, with all tables about them")
-    print(*(f"   local/{place}: {files:,} files changed or gone" for place, files in done.changed.items()), sep="\n")
+    print(*(f"   {place}: {files:,} files changed or gone" for place, files in done.changed.items()), sep="\n")
     print(done.proof[done.proof.identifiers > 0].to_string(index=False))
     print(
         f"{done.standing:,} of {done.identifiers:,} identifiers stand in release/, audit/ and local/"

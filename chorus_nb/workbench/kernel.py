@@ -104,6 +104,11 @@ papermill_engines.register("chorus", _Engine)
 logging.getLogger("papermill").setLevel(logging.ERROR)  # it warns of parameters a notebook does not use: normal here
 
 
+def _literally(path: Path) -> str:
+    """A path as papermill takes it, which fills in parameters where it finds braces."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
 def execute(
     notebook: Path,
     executed: Path,
@@ -131,8 +136,8 @@ def execute(
         ):
             managers.append(manager)
             papermill.execute_notebook(
-                notebook,
-                executed,
+                _literally(notebook),
+                _literally(executed),
                 values,
                 engine_name="chorus",
                 cwd=folder,

@@ -322,6 +322,14 @@ def test_a_notebook_that_failed_says_no_and_what_its_gate_says(passed: Workspace
     assert said == answer(gate)
 
 
+@pytest.mark.parametrize("event", [{"event": "rotate-key"}, {"event": "withdrawal"}])
+def test_a_release_that_is_to_be_made_anew_may_not_leave(passed: Workspace, event: dict[str, str]) -> None:
+    sign_off(passed, "looked at all of them", "quilla")
+    audit.append_line(passed, event)
+    state, said = verdict_of(passed)
+    assert state == "not yet" and said.startswith("Still to come: 03 Run de-identification, 04")
+
+
 def test_the_index_says_what_changed_since_the_last_release(passed: Workspace) -> None:
     told = "Since the release that was delivered last: 29 added, 1 modified, 1 removed, 1 unchanged."
     assert told in index.render_index(passed, shareable=False)

@@ -43,15 +43,18 @@ def notebooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_progress_of_a_cell_reaches_the_runner_and_parameters_reach_the_cell(tmp_path: Path) -> None:
+    """Also where a folder is called in braces, which papermill takes for a parameter."""
+    folder = tmp_path / "export {2024}"
+    folder.mkdir()
     path = notebook(
-        tmp_path,
+        folder,
         "one",
         "from chorus_nb.display import Meter\nmeter = Meter(every=0)",
         "for done in range(1, 4):\n    meter(done, 3, f'reading at {site}')",
     )
     heard: list[tuple[int, int, str]] = []
-    executed = tmp_path / "out.ipynb"
-    kernel.execute(path, executed, {"site": "north"}, tmp_path, lambda *step: heard.append(step))
+    executed = folder / "out.ipynb"
+    kernel.execute(path, executed, {"site": "north"}, folder, lambda *step: heard.append(step))
     assert heard == [(1, 3, "reading at north"), (2, 3, "reading at north"), (3, 3, "reading at north")]
     [output] = nbformat.read(executed, as_version=4).cells[-1].outputs
     assert "3 of 3" in output.data["text/html"], "one bar, updated in place"

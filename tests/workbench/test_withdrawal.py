@@ -19,9 +19,10 @@ from chorus_nb.release.manifest import record_delivery, with_delta
 from chorus_nb.workbench import audit
 from chorus_nb.workbench.commands import main
 from chorus_nb.workbench.site_keys import rotate_key
+from chorus_nb.workbench.steps import STEPS
 from chorus_nb.workbench.withdrawal import take_back, withdraw_for_good
 from chorus_nb.workbench.withdrawal.registry import OWN, STRANGE
-from chorus_nb.workspace import Workspace
+from chorus_nb.workspace import Workspace, digest_of
 from tests.conftest import parameter_file
 from tests.deid.small_run import SmallSite
 from tests.small_release import PERSON, PROCEDURE, VISIT
@@ -164,6 +165,28 @@ def test_a_person_is_taken_out_of_everything_at_once(site: Site, capsys: pytest.
     assert not holding(workspace, "their picture")
     assert len([*(workspace.release / "1002").rglob("*.dcm")]) == 4
     assert holding(workspace, "Okonkwo", "MRN-1", "ACC-100", "1.2.826.77.1", "1.2.826.77.2") == set()
+
+
+def test_after_it_03_to_06_are_due_again_and_no_report_shows_a_new_uid_of_theirs(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All had passed and nobody had signed: the command ended with an error, and 05's page kept their UIDs."""
+    workspace = site.workspace()
+    theirs, others = (next((workspace.release / person).rglob("*.dcm")).parent.name for person in ("1001", "1002"))
+    for step, shown in zip(STEPS, ("", "", others, "", f"series {theirs}", others), strict=True):
+        page = step.report(workspace)
+        page.write_text(shown)
+        event = {"event": "report", "notebook": step.name, "status": "passed", "seconds": 1.0, "lines": []}
+        audit.append_line(workspace, event | {"report": audit.place(workspace, page), "digest": digest_of(page)})
+    file = parameter_file(workspace)
+    assert main(["withdraw", file, "--person", "1001", "--by", "A. Privacy", "--note", "consent withdrawn"]) == 0
+    assert "   audit/reports/*: 1 files changed or gone" in capsys.readouterr().out.splitlines()
+    assert not any("reports/" in place for place in holding(workspace, theirs)) and STEPS[2].report(workspace).is_file()
+    assert audit.verify_chain(workspace) == []
+    assert main(["status", file]) == 1
+    assert "Still to come: 03 Run de-identification, 04 Verify, 05 Build" in capsys.readouterr().out
+    index = (workspace.reports_local / "index.html").read_text()
+    assert index.count(">run again<") == 4 and index.count(">passed<") == 2
 
 
 def test_next_month_they_stay_away_in_every_table_and_the_manifest_says_so(site: Site) -> None:

@@ -13,7 +13,7 @@ from chorus_nb.omop.procedures import linked_procedures
 from chorus_nb.withdrawn import FILLING, WITHDRAWAL_LOG, Withdrawn, marks_of
 from chorus_nb.workbench import audit
 from chorus_nb.workbench.withdrawal.belongings import Belongings, belongings
-from chorus_nb.workbench.withdrawal.erasing import erase_local, erase_release, what_stands
+from chorus_nb.workbench.withdrawal.erasing import erase_local, erase_release, erase_reports, what_stands
 from chorus_nb.workbench.withdrawal.registry import registry_stands
 from chorus_nb.workspace import Workspace, digest_of
 
@@ -56,7 +56,7 @@ def withdraw_for_good(
     whose = belongings(workspace, lookups, asked)
     gone = _recorded(workspace)
     images = erase_release(workspace, whose)
-    changed = erase_local(workspace, whose)
+    changed = erase_reports(workspace, whose) | erase_local(workspace, whose)
     _note_in_log(workspace, row["item"], images, gone)
     there, unsearched = registry_stands(workspace, whose)
     proof = pd.concat([what_stands(workspace, whose), there], ignore_index=True)

@@ -60,6 +60,14 @@ def erase_release(workspace: Workspace, whose: Belongings) -> int:
     return images
 
 
+def erase_reports(workspace: Workspace, whose: Belongings) -> dict[str, int]:
+    """Reports that may be shared and show a new UID or number of theirs: their notebooks write them again. By place,
+    how many went."""
+    pages = [workspace.reports_audit / path for path in layout.files_below(workspace.reports_audit)]
+    gone = sum(_erase_telling(page, whose) for page in pages)
+    return {"audit/reports/*": gone} if gone else {}
+
+
 def erase_local(workspace: Workspace, whose: Belongings) -> dict[str, int]:
     """By place the files that were changed or went. What tells whose files they are goes last: a killed command can
     be given again."""
@@ -70,7 +78,8 @@ def erase_local(workspace: Workspace, whose: Belongings) -> dict[str, int]:
         shred(workspace, whose.paths)
     for place, path in found:
         if path.is_file() and ERASE[place.what](path, whose):
-            changed[place.place] = changed.get(place.place, 0) + 1
+            named = f"local/{place.place}"
+            changed[named] = changed.get(named, 0) + 1
     return changed
 
 

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pydicom
-from blake3 import blake3
 from pydicom import config
 from pydicom.charset import convert_encodings, decode_bytes
 from pydicom.datadict import dictionary_VR, keyword_for_tag
@@ -76,12 +75,12 @@ Leaves = dict[tuple[str, int], Leaf]
 
 
 class Reading(NamedTuple):
-    """A file taken in: the data set, its elements (file meta information included), header bytes and pixel digest."""
+    """A file taken in: the data set, its elements (file meta information included), header bytes and pixels."""
 
     dataset: FileDataset
     leaves: Leaves
     header: bytes  # every byte outside the pixel data value: preamble, elements, what trails behind
-    pixels: str  # BLAKE3 of the pixel data value, "" without pixel data
+    pixels: bytes | None  # the pixel data value, None without pixel data
 
 
 def parse_file(content: bytes) -> Reading:
@@ -94,8 +93,7 @@ def parse_file(content: bytes) -> Reading:
             raise Unreadable(f"cannot be parsed: it {fault_of(error)}") from None
     if "SOPClassUID" not in dataset:
         raise Unreadable("is not a DICOM object: it names no SOP class")
-    header, value = _without_pixels(content, dataset)
-    return Reading(dataset, found, header, blake3(value).hexdigest() if value is not None else "")
+    return Reading(dataset, found, *_without_pixels(content, dataset))
 
 
 def _leaves(dataset: Dataset, path: str = "", encodings: list[str] | None = None) -> Iterator[Leaf]:
@@ -191,7 +189,7 @@ def _without_pixels(content: bytes, dataset: FileDataset) -> tuple[bytes, bytes 
         return front + body, None
     raw: Any = dataset.get_item(present)
     value, start = raw.value or b"", getattr(raw, "value_tell", None) or raw.file_tell
-    if body[start : start + len(value)] != value:
+    if not body.startswith(value, start):
         raise Unreadable("the pixel data is not where the header says")
     return front + body[:start] + body[start + len(value) :], value
 

@@ -111,7 +111,8 @@ def with_planes_of(stack: Sequence[PlacedSlice], original: Callable[[Path], byte
         with quiet():
             dataset = dcmread(BytesIO(original(path)))
         pixels = reading.decode_pixels(dataset)
-        planes |= {(path, one.frame): _plane(dataset, pixels, one.frame, one.apart) for one in slices}
+        for one in slices:
+            planes[path, one.frame] = _plane(_parts(dataset, one.frame), _frame(dataset, pixels, one.frame), one.apart)
     return [one._replace(plane=planes[one.path, one.frame]) for one in stack]
 
 
@@ -128,23 +129,24 @@ def _slices(path: Path, dataset: Dataset, pixels: NDArray[Any]) -> Iterator[Plac
         corner, ways, apart = (_numbers(parts, name, count) for name, count in PLACE.items())
         if corner is not None and ways is not None and apart is not None and apart.min() > 0:
             spaced = float(apart[0]), float(apart[1])
-            plane = _plane(dataset, pixels, frame, spaced)
+            plane = _plane(parts, _frame(dataset, pixels, frame), spaced)
             yield PlacedSlice(path, frame, corner, ways, spaced, plane, modality_of(dataset) == "CT")
 
 
 def _parts(dataset: Dataset, frame: int) -> list[Dataset]:
     """Where the attributes of a frame stand, the last counts."""
-    shared = (dataset.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
-    own = dataset.get("PerFrameFunctionalGroupsSequence") or [Dataset()]
-    return [dataset, *_items(shared), *_items(own[frame])]
+    shared, own = (dataset.get(f"{whose}FunctionalGroupsSequence") for whose in ("Shared", "PerFrame"))
+    return [dataset, *(_items(shared[0]) if shared else ()), *(_items(own[frame]) if own else ())]
 
 
-def _plane(dataset: Dataset, pixels: NDArray[Any], frame: int, apart: tuple[float, float]) -> NDArray[np.float32]:
-    several = int(dataset.get("NumberOfFrames") or 1) > 1
-    slope, intercept = (_numbers(_parts(dataset, frame), name, 1) for name in ("RescaleSlope", "RescaleIntercept"))
+def _frame(dataset: Dataset, pixels: NDArray[Any], frame: int) -> NDArray[Any]:
+    return np.squeeze(pixels[frame] if int(dataset.get("NumberOfFrames") or 1) > 1 else pixels)
+
+
+def _plane(parts: list[Dataset], picture: NDArray[Any], apart: tuple[float, float]) -> NDArray[np.float32]:
+    slope, intercept = (_numbers(parts, name, 1) for name in ("RescaleSlope", "RescaleIntercept"))
     scale = np.float32(1.0 if slope is None or not slope[0] else slope[0])
-    planes = _blocks(np.squeeze(pixels[frame] if several else pixels), apart)
-    return planes * scale + np.float32(0.0 if intercept is None else intercept[0])
+    return _blocks(picture, apart) * scale + np.float32(0.0 if intercept is None else intercept[0])
 
 
 def _numbers(parts: list[Dataset], name: str, count: int) -> NDArray[np.float64] | None:
@@ -162,7 +164,8 @@ def _items(group: Dataset) -> Iterator[Dataset]:
 
 
 def _height(one: PlacedSlice) -> float:
-    return float(one.corner @ np.cross(one.ways[:3], one.ways[3:]))
+    a, b, c, x, y, z = one.ways.tolist()  # in plain numbers: numpy's cross product of one pair takes ten times as long
+    return float(one.corner @ np.array((b * z - c * y, c * x - a * z, a * y - b * x)))
 
 
 def _largest_run(slices: list[PlacedSlice]) -> list[PlacedSlice]:
@@ -196,11 +199,18 @@ def _factors(apart: tuple[float, float]) -> tuple[int, int]:
 
 
 def _blocks(plane: NDArray[Any], apart: tuple[float, float]) -> NDArray[np.float32]:
+    """Means of blocks, of which whole ones count. Row added to row: three times as fast as numpy's sums of blocks."""
     down, across = _factors(apart)
-    rows, columns = plane.shape[0] // down, plane.shape[1] // across
-    cut = plane[: rows * down, : columns * across].reshape(rows, down, -1)
-    sums = cut.sum(axis=1, dtype=np.float32).reshape(rows, columns, across).sum(axis=2)
-    return np.asarray(sums / np.float32(down * across))
+    height, width = plane.shape
+    rows, columns = height // down * down, width // across * across
+    exact = plane.dtype.kind in "iu" and plane.dtype.itemsize <= 2
+    sums = plane[:rows:down].astype(np.int32 if exact else np.float32)
+    for row in range(1, down):
+        sums += plane[row:rows:down]
+    made = sums[:, :columns:across].copy()
+    for column in range(1, across):
+        made += sums[:, column:columns:across]
+    return np.asarray(made.astype(np.float32) / np.float32(down * across))
 
 
 def _on_cubes(stack: Sequence[PlacedSlice]) -> Body:

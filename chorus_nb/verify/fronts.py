@@ -139,9 +139,10 @@ class Skin:
         inside = body_outline(body, self.strong)
         image = sitk.GetImageFromArray(inside.astype("u1"))
         self.apart = sitk.GetArrayFromImage(sitk.SignedMaurerDistanceMap(image, False, False, False)) * np.float32(CUBE)
-        self.growth = np.stack(list(np.gradient(self.apart, CUBE))[::-1], axis=-1)
+        self.growth = np.stack(list(np.gradient(self.apart, CUBE))[::-1], axis=-1).reshape(-1, 3)
         self.inside, self.axes, self.origin = inside, body.axes, body.origin
         self.shape = np.array(inside.shape[::-1])
+        self.strides = np.array([1, self.shape[0], self.shape[0] * self.shape[1]])
 
     @property
     def millilitres(self) -> float:
@@ -152,9 +153,9 @@ class Skin:
         index = (points - self.origin) @ self.axes / CUBE
         nearest = np.rint(index).astype(int)
         there = np.asarray(((nearest >= 0) & (nearest < self.shape)).all(axis=-1))
-        i, j, k = np.moveaxis(np.clip(nearest, 0, self.shape - 1), -1, 0)
-        growth = self.growth[k, j, i]
-        apart = self.apart[k, j, i] + ((index - nearest) * CUBE * growth).sum(axis=-1)
+        within = np.clip(nearest, 0, self.shape - 1) @ self.strides
+        growth = self.growth.take(within, axis=0)
+        apart = self.apart.take(within) + ((index - nearest) * CUBE * growth).sum(axis=-1)
         return apart, growth @ self.axes.T, there
 
 
@@ -275,14 +276,17 @@ def _turns() -> Points:
 
 def _starts(skin: Skin) -> HeadPlace:
     """Heads below the top of the body, and lower: arms may be raised, and the crown may lie outside the field."""
-    places = np.argwhere(skin.inside)[:, ::-1] * CUBE @ skin.axes.T + skin.origin
-    low, top = float(places[:, 2].min()), float(np.percentile(places[:, 2], 99.8))
+    k, j, i = (index * CUBE for index in np.nonzero(skin.inside))
+    x, y, z = (
+        i * axis[0] + j * axis[1] + k * axis[2] + begun for axis, begun in zip(skin.axes, skin.origin, strict=True)
+    )
+    low, top = float(z.min()), float(np.percentile(z, 99.8))
     crowns = [top + 40, top, *np.arange(top - 60, low + 60, -60)]
     middles = []
     for crown in [top + 70, *crowns] if top - low < 160 else crowns:
-        here = places[(places[:, 2] < min(crown, top)) & (places[:, 2] > crown - 150)]
+        here = np.flatnonzero((z < min(crown, top)) & (z > crown - 150))
         if len(here) >= 50:
-            middles.append([np.median(here[:, 0]), np.median(here[:, 1]), crown - CROWN])
+            middles.append([np.median(x[here]), np.median(y[here]), crown - CROWN])
     turns = _turns()
     count = len(middles) * len(turns)
     middle = np.repeat(np.reshape(middles, (-1, 3)), len(turns), axis=0)

@@ -39,8 +39,8 @@ def check_pixels(
     ``second``: that of the files of this series. ``seen`` gets what was decoded, for whoever needs it too.
     """
     target, dataset = pair.task.target_path, pair.release.dataset
-    if not pair.release.pixels:
-        if pair.source.pixels:
+    if pair.release.pixels is None:
+        if pair.source.pixels is not None:
             yield Finding("readable", "high", target, "(7FE0,0010)", "the pixel data is gone")
         return
     wanted = reading.expected_length(dataset)

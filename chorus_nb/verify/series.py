@@ -14,7 +14,7 @@ from typing import NamedTuple
 from blake3 import blake3
 
 from chorus_nb.errors import FileFault
-from chorus_nb.guard import one_file
+from chorus_nb.guard import one_file, quiet
 from chorus_nb.leaks import reading, terms, texts
 from chorus_nb.leaks.known import KnownWords
 from chorus_nb.leaks.reading import Leaf
@@ -97,7 +97,8 @@ class Examiner:
         fingerprint = self._fingerprint(series, digests)
         if kept := self.remembered(fingerprint):
             return fingerprint, kept
-        result = _examine(self, series, digests)
+        with quiet():  # once: within it, it costs next to nothing for a file
+            result = _examine(self, series, digests)
         write_atomically(self.verified / f"{fingerprint}.json", json.dumps(result._asdict()).encode())
         return fingerprint, result
 

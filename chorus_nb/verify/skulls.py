@@ -7,6 +7,7 @@ the largest part tells a skull from a pelvis and a face from none.
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from typing import Any, NamedTuple
 
@@ -88,7 +89,8 @@ def _placed(dataset: Dataset, pixels: np.ndarray) -> Lattice | None:
     apart = [float(value) for value in dataset.PixelSpacing]
     steps = [max(1, int(CUBE / distance / 2)) for distance in apart]
     picture = np.squeeze(pixels)[:: steps[0], :: steps[1]].astype(np.float32)
-    picture = picture * float(dataset.get("RescaleSlope") or 1) + float(dataset.get("RescaleIntercept") or 0)
+    picture *= float(dataset.get("RescaleSlope") or 1)
+    picture += float(dataset.get("RescaleIntercept") or 0)
     ways = np.array(dataset.ImageOrientationPatient, float)
     down, across = (step * distance for step, distance in zip(steps, apart, strict=True))
     return Lattice(np.array(dataset.ImagePositionPatient, float), down * ways[3:], across * ways[:3], picture)
@@ -116,13 +118,38 @@ def _binned(slices: list[Lattice]) -> tuple[np.ndarray, float]:
     low = ends.min(axis=0)
     shape = tuple(int(length) + 1 for length in ((ends.max(axis=0) - low) / size)[::-1])
     count, sums = np.zeros(int(np.prod(shape))), np.zeros(int(np.prod(shape)))
+    grid = _Grid(low, size, shape)
     for one in slices:
-        at = _cubes_of(one, low, size, shape)
-        start = int(at.min())
-        there = slice(start, int(at.max()) + 1)  # the cubes of a slice lie near each other
-        count[there] += np.bincount(at - start)
-        sums[there] += np.bincount(at - start, one.values.ravel())
+        start, at, points = grid.cubes(one)
+        there = slice(start, start + len(points))  # the cubes of a slice lie near each other
+        count[there] += points
+        sums[there] += np.bincount(at, one.values.ravel())
     return np.where(count > 0, sums / np.maximum(count, 1), -1000.0).reshape(shape), size
+
+
+class _Grid:
+    """Which cubes the points of a slice meet; of slices that lie above each other this is reckoned once."""
+
+    def __init__(self, low: np.ndarray, size: float, shape: tuple[int, ...]) -> None:
+        self._of = functools.partial(_cubes_of, low=low, size=size, shape=shape)
+        self._low, self._size, self._levels, self._of_level = low, size, shape[0], shape[1] * shape[2]
+        self._known: tuple[object, tuple[int, np.ndarray, np.ndarray]] = None, (0, np.empty(0), np.empty(0))
+
+    def cubes(self, one: Lattice) -> tuple[int, np.ndarray, np.ndarray]:
+        """The first cube, that of each point counted from there, and how many points each of them gets."""
+        if one.down[2] or one.across[2]:
+            return _from_first(self._of(one))
+        place = (*one.first[:2], *one.down, *one.across, one.values.shape)
+        if place != self._known[0]:
+            self._known = place, _from_first(self._of(one._replace(first=np.array([*one.first[:2], self._low[2]]))))
+        start, at, points = self._known[1]
+        level = np.clip((one.first[2] - self._low[2]) / self._size, 0, self._levels - 1)
+        return int(level) * self._of_level + start, at, points
+
+
+def _from_first(cubes: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
+    start = int(cubes.min())
+    return start, cubes - start, np.bincount(cubes - start)
 
 
 def _cubes_of(one: Lattice, low: np.ndarray, size: float, shape: tuple[int, ...]) -> np.ndarray:
@@ -152,11 +179,26 @@ def _skull(cubes: np.ndarray, size: float) -> Skull:
             closed = sitk.BinaryFillhole(sitk.BinaryMorphologicalClosing(image, [radius] * 2))
             filled[level] = sitk.GetArrayFromImage(closed)[pad:-pad, pad:-pad] > 0
     inside = filled & ~bone
-    tissue = sitk.GetImageFromArray((inside & (cubes > TISSUE_FROM)).astype("u1"))
-    opened = sitk.ConnectedComponent(sitk.BinaryMorphologicalOpening(tissue, [wide, wide, 0]))
-    part = sitk.GetArrayFromImage(sitk.RelabelComponent(opened))
+    part = _opened(inside & (cubes > TISSUE_FROM), wide)
     found = [_judged(cubes, part == number, inside, size) for number in range(1, min(4, int(part.max())) + 1)]
     return max(found, key=lambda skull: (skull.is_head, skull.enclosed), default=Skull(0.0, False, False, 0.0))
+
+
+def _opened(tissue: np.ndarray, wide: int) -> np.ndarray:
+    """The parts of ``tissue`` where a disc of ``wide`` cubes fits in, numbered from the largest, else 0.
+
+    Asked of the box around it alone: what a disc meets beyond that, it meets on the box's rim of nothing too.
+    """
+    import SimpleITK as sitk
+
+    part = np.zeros(tissue.shape, np.uint32)
+    if tissue.any():
+        along = (np.flatnonzero(tissue.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3))
+        box = tuple(slice(max(0, int(there[0]) - 1), int(there[-1]) + 2) for there in along)
+        image: Any = sitk.GetImageFromArray(tissue[box].astype("u1"))
+        opened = sitk.ConnectedComponent(sitk.BinaryMorphologicalOpening(image, [wide, wide, 0]))
+        part[box] = sitk.GetArrayFromImage(sitk.RelabelComponent(opened))
+    return part
 
 
 def _judged(cubes: np.ndarray, part: np.ndarray, inside: np.ndarray, size: float) -> Skull:

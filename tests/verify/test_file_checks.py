@@ -108,7 +108,7 @@ def small_pair(source: dict[str, tuple[str, bytes]], released: dict[str, tuple[s
         leaves = {("", 0x00080016): sop_class}
         for keyword, (vr, value) in elements.items():
             leaves["", Tag(keyword)] = Leaf("", Tag(keyword), vr, "", value, value.decode().strip())
-        return Reading(FileDataset("", {}), leaves, b"", "")
+        return Reading(FileDataset("", {}), leaves, b"", None)
 
     return Pair(ReleasedFile("a", "b", "", ""), reading(source), reading(released), None)
 

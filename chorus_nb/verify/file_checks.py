@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from pydicom.datadict import DicomDictionary
 
 from chorus_nb import standards
 from chorus_nb.layout import InstancePath
-from chorus_nb.leaks.reading import MEDIA_INSTANCE, Leaf, Reading, vr_by_tag
+from chorus_nb.leaks.reading import MEDIA_INSTANCE, Reading
 from chorus_nb.leaks.shapes import Severity
 from chorus_nb.leaks.terms import read_date
-from chorus_nb.parameters import POLICIES, Parameters
+from chorus_nb.parameters import Parameters
 from chorus_nb.verify.findings import Finding, Findings
-from chorus_nb.verify.site_script import Promise, is_made, promise_faults
-from chorus_nb.verify.values import must_be, unusable
+from chorus_nb.verify.site_script import Promise, promise_faults
 
 GONE = {
     0x04000561: "Original Attributes Sequence",
@@ -31,11 +28,7 @@ GONE = {
     0xFFFCFFFC: "Data Set Trailing Padding",
 }
 """Never in a release: values from before (PS3.15 E.1.1), envelopes, thumbnails, signatures that no longer verify."""
-META = frozenset((0x00020000, 0x00020001, 0x00020002, 0x00020003, 0x00020010, 0x00020012, 0x00020013))
-"""All of the file meta information that is needed (PS3.10 section 7.1), and the name of what wrote the file."""
-REPLACED = frozenset((0x00100020, 0x00080050))  # PatientID and AccessionNumber: by the lookup tables
-EXACT = frozenset(("CS", "IS", "DS", "US", "SS", "UL", "SL", "FL", "FD"))
-PIXEL_MODULE = frozenset(f"(0028,{element})" for element in ("0004", "0006", "0100", "0101", "0102", "0103"))
+HOW = "DeidentificationMethodCodeSequence"
 CLEAN_FEATURES = "113102"  # CID 7050 Clean Recognizable Visual Features Option
 
 
@@ -116,181 +109,25 @@ def check_layout(pair: Pair, _: Parameters) -> Findings:
         yield _finding(pair, "layout", "high", "(0020,0013)", "the file name is not the Instance Number")
 
 
-# --- dates ------------------------------------------------------------------------------------------------------------
+# --- the file as a whole ----------------------------------------------------------------------------------------------
 
 
-def check_dates(pair: Pair, parameters: Parameters) -> Findings:
-    days = pair.patient.days_shifted if pair.patient else None
-    for key, old in pair.source.leaves.items():
-        new = pair.release.leaves.get(key)
-        if new is None or not new.text.strip() or not old.text.strip():
-            continue
-        vr = vr_by_tag(old.tag) or old.vr  # the original may stand under any
-        if vr == "TM" and old.values != new.values:
-            yield _finding(pair, "dates", "high", new.name, "the time of day changed")
-        if vr not in ("DA", "DT") and new.vr not in ("DA", "DT"):
-            continue
-        if len(old.days) != len(new.days):
-            yield _finding(pair, "dates", "high", new.name, "another number of dates than in the source")
-        for before, after in zip(old.days, new.days, strict=False):
-            if after and (fault := date_fault(before, after, days, parameters.zone)):
-                yield _finding(pair, "dates", "high", new.name, fault)
-    for key, new in pair.release.leaves.items():
-        if new.vr in ("DA", "DT") and key not in pair.source.leaves:
-            for value in new.values:
-                if value:
-                    yield _finding(pair, "dates", "medium", new.name, "a date that the source does not have there")
-
-
-def date_fault(before: str, after: str, days: int | None, zone: ZoneInfo) -> str:
-    """What is wrong with a shifted DA or DT value, "" if nothing: a DT with an offset is told by the site's clock
-    (DS-10), and the offset may change with the local date."""
-    before = _local(before, zone)
-    old, new = read_date(before), read_date(after)
-    if new is None:
-        return "is not a date"
-    if old is None:
-        return "a date where the source has none that can be read"
-    if days is None:
-        return "no shift is known for this patient"
-    if new - old != datetime.timedelta(days=days):
-        return "the date is the original one" if new == old else "not moved by the days of the lookup table"
-    if _clock(before) != _clock(after):
-        return "the time of day changed"
-    return ""
-
-
-def _local(value: str, zone: ZoneInfo) -> str:
-    """A DT with an offset by the clock of the site, to as many digits as it has; any other value as it is."""
-    found = re.fullmatch(r"(\d{10}(?:\d\d){0,2})(\.\d+)?([+-]\d{4})", value)
-    with contextlib.suppress(ValueError, OverflowError):
-        if found:
-            digits, leap = found[1].ljust(14, "0"), found[1][12:] == "60"
-            digits = digits[:12] + "59" if leap else digits
-            aware = datetime.datetime.strptime(digits + found[3], "%Y%m%d%H%M%S%z")
-            there = aware.astimezone(zone).strftime("%Y%m%d%H%M%S").rjust(14, "0")
-            return (there[:12] + "60" if leap else there)[: len(found[1])] + (found[2] or "")
-    return value
-
-
-def shifted(day: str, days: int) -> str:
-    """A date YYYYMMDD moved by ``days``; "" where that leaves the calendar."""
-    with contextlib.suppress(OverflowError):
-        if date := read_date(day):
-            return (date + datetime.timedelta(days=days)).strftime("%Y%m%d")
-    return ""
-
-
-def _clock(value: str) -> str:
-    """What stands behind the date of a DA or DT, without the zone offset."""
-    return re.sub(r"^\d{4}[-.]?\d\d[-.]?\d\d|[+-]\d{4}$", "", value)
-
-
-# --- UIDs -------------------------------------------------------------------------------------------------------------
-
-
-def uid_pairs(pair: Pair) -> set[tuple[str, str]]:
-    """(original, released) UID of every place both files have; references are places like any other."""
-    made = set()
-    for key, old in pair.source.leaves.items():
-        new = pair.release.leaves.get(key)
-        if old.vr == "UI" and new is not None and old.tag >> 16 != 0x0002:  # the meta is compared within its own file
-            for before, after in zip(old.values, new.values, strict=False):
-                if before and after and not _may_stay(old.tag, before):
-                    made.add((before, after))
-    return made
-
-
-def _may_stay(tag: int, uid: str) -> bool:
-    """Whether PS3.6 registers the UID for what its attribute names: a class is no name of a file."""
-    rule = standards.ps315_rule(tag)
-    if rule and "U" in rule.basic and rule.keyword != "UID":
-        return standards.is_well_known_uid(uid)
-    return standards.is_registered_uid(uid)
-
-
-def check_uids(pair: Pair, parameters: Parameters) -> Findings:
-    every = parameters.policy_name in POLICIES  # a site's own script may keep the UID of a private class
-    for key, old in pair.source.leaves.items():
-        new = pair.release.leaves.get(key)
-        if (vr_by_tag(old.tag) or old.vr) != "UI" or new is None:
-            continue
-        rule = standards.ps315_rule(old.tag)
-        own = {uid for uid in set(old.values) & set(new.values) - {""} if not _may_stay(old.tag, uid)}
-        if own and ("U" in rule.basic if rule else every and old.tag >> 16 != 0x0002):
-            yield _finding(pair, "uids", "high", new.name, "the original UID is still there")
-    for leaf in pair.release.leaves.values():
-        if leaf.vr == "UI":
-            for value in leaf.values:
-                if value and (len(value) > 64 or not re.fullmatch(r"[0-2](\.(0|[1-9]\d*))+", value)):
-                    yield _finding(pair, "uids", "high", leaf.name, "is not a valid UID")
+def check_meta(pair: Pair, _: Parameters) -> Findings:
+    """The file meta information names the instance and class of the data set."""
     for meta, inside, name in ((MEDIA_INSTANCE, 0x00080018, "instance"), (0x00020002, 0x00080016, "class")):
         if text(pair.release, meta) != text(pair.release, inside):
             tag = standards.tag_name(meta)
             yield _finding(pair, "uids", "high", tag, f"the file meta information names another {name}")
 
 
-# --- what stays, what goes --------------------------------------------------------------------------------------------
-
-
-def check_retained(pair: Pair, parameters: Parameters) -> Findings:
-    wanted = {**standards.keep_list(), **{tag: row[0] for tag, row in standards.minimum_metadata().items()}}
-    grave: Severity = "high" if parameters.policy_name == "chorus" else "low"  # other policies may remove more
-    redacted = pair.source.pixels != pair.release.pixels
-    for key, old in pair.source.leaves.items():
-        tag = standards.tag_name(old.tag)
-        if key[0] or tag not in wanted or not old.value.strip(b"\\ \0"):
-            continue
-        new = pair.release.leaves.get(key)
-        needed = must_be(text(pair.release, 0x00080016), old) if unusable(old) else "value"
-        if new is None and needed:
-            yield _finding(pair, "retained", grave, tag, f"{wanted[tag]} is gone")
-        elif new is None or (needed == "present" and not new.value.strip(b" \0")):
-            yield _finding(pair, "retained", "low", tag, f"{wanted[tag]} had a value that nobody can use")
-        elif not new.value.strip(b" \0"):
-            severity: Severity = "medium" if grave == "high" else "low"
-            yield _finding(pair, "retained", severity, tag, f"{wanted[tag]} is empty")
-        elif EXACT & {vr_by_tag(old.tag)} and not _kept(old, new) and not (redacted and tag in PIXEL_MODULE):
-            severity = "medium" if vr_by_tag(old.tag) == "CS" and new.text and _is_within(new, old) else grave
-            yield _finding(pair, "retained", severity, tag, f"{wanted[tag]} has another value")
-
-
-def _kept(old: Leaf, new: Leaf) -> bool:
-    return _same(old, new) or (old.keyword == "Modality" and standards.modality_code(old.text) == new.text)
-
-
-def _is_within(new: Leaf, old: Leaf) -> bool:
-    """Whether nothing but words were taken out: a code of several words may hold a name."""
-    left = iter(old.text.replace("\\", " ").split())
-    return all(word in left for word in new.text.replace("\\", " ").split())
-
-
-def _same(old: Leaf, new: Leaf) -> bool:
-    return old.value.strip(b" \0") == new.value.strip(b" \0") or (bool(old.text) and old.values == new.values)
-
-
-def check_removed(pair: Pair, parameters: Parameters) -> Findings:
+def check_removed(pair: Pair, _: Parameters) -> Findings:
+    """What the site's script takes out, what is never in a release, and ages above 89."""
     for name, fault in promise_faults(pair.promises, pair.source, pair.release):
         yield _finding(pair, "removed", "high", name, fault)
-    for name, tag in ((name, tag) for tag, name in GONE.items() if _present(pair.release, tag)):
-        yield _finding(pair, "removed", "high", standards.tag_name(tag), f"{name} is still there")
-    for leaf in pair.release.leaves.values():
-        group = leaf.tag >> 16
-        if group == 0x0002 and leaf.tag not in META:
-            yield _finding(pair, "removed", "high", leaf.name, "file meta information that no reader needs")
-        if group in (0x0000, 0x0002) or group % 2 or not leaf.value.strip(b" \0"):
-            continue
-        if 0x5000 <= group <= 0x501E or 0x6000 <= group <= 0x601E:
-            yield _finding(pair, "removed", "high", leaf.name, "an overlay or curve is still there")
-        elif leaf.tag not in DicomDictionary:
-            yield _finding(pair, "removed", "high", leaf.name, "an element that the DICOM dictionary does not know")
-        elif _is_the_scripts(pair, leaf):
-            pass
-        elif leaf.vr == "PN" and leaf.text not in (text(pair.release, 0x00100020), ""):
-            severity: Severity = "high" if _no_dummy(pair, leaf) else "medium"
-            yield _finding(pair, "removed", severity, leaf.name, "a person name that is not empty")
-        elif _to_go(leaf.tag, parameters) and _no_dummy(pair, leaf):
-            yield _finding(pair, "removed", "high", leaf.name, "has a value, which the profile removes")
+    steps = {step for path in {path for path, _ in pair.release.leaves} for step in path.split(".")}
+    for tag, name in GONE.items():
+        if tag in pair.release.dataset or DicomDictionary.get(tag, ("", "", "", "", f"{tag:08X}"))[4] in steps:
+            yield _finding(pair, "removed", "high", standards.tag_name(tag), f"{name} is still there")
     age = text(pair.release, 0x00101010)
     if re.fullmatch(r"\d{3}Y", age) and int(age[:3]) > 90:
         yield _finding(pair, "removed", "high", "(0010,1010)", "an age above 89 (Safe Harbor item 3)")
@@ -299,71 +136,17 @@ def check_removed(pair: Pair, parameters: Parameters) -> Findings:
         yield _finding(pair, "removed", "high", "(0010,0030)", "a birth date that tells an age above 89")
 
 
-def _is_the_scripts(pair: Pair, leaf: Leaf) -> bool:
-    """Whether the site's script put this value there; whether it is that value is asked elsewhere."""
-    return not leaf.path and is_made(pair.promises.get(leaf.tag)) and not _unchanged(pair, leaf)
-
-
-def _no_dummy(pair: Pair, leaf: Leaf) -> bool:
-    """Whether the value is the original, a part of one that the site's script copied, or where none may stand."""
-    promise = None if leaf.path else pair.promises.get(leaf.tag)
-    copied = promise is not None and promise.kind == "copied"
-    return copied or _unchanged(pair, leaf) or _never_a_dummy(pair, leaf)
-
-
 def _years(born: datetime.date, then: datetime.date) -> int:
     return then.year - born.year - ((then.month, then.day) < (born.month, born.day))
 
 
-def _present(reading: Reading, tag: int) -> bool:
-    keyword = DicomDictionary.get(tag, ("", "", "", "", f"{tag:08X}"))[4]
-    return tag in reading.dataset or any(keyword in leaf.path.split(".") for leaf in reading.leaves.values())
-
-
-def _unchanged(pair: Pair, leaf: Leaf) -> bool:
-    old = pair.source.leaves.get((leaf.path, leaf.tag))
-    return old is not None and _same(old, leaf)
-
-
-def _never_a_dummy(pair: Pair, leaf: Leaf) -> bool:
-    """Whether no value at all may stand there: a dummy is for what the IOD requires (PS3.15 Table E.1-1a)."""
-    sop_class, rule = text(pair.release, 0x00080016), standards.ps315_rule(leaf.tag)
-    shifted_date = leaf.vr in ("DA", "DT")  # compared with the original elsewhere
-    if rule is None or rule.basic == "D" or shifted_date or standards.iod_of(sop_class) is None:
-        return False
-    path = tuple(leaf.path.split(".")[::2]) if leaf.path else ()
-    type_ = standards.attribute_type(sop_class, path, leaf.keyword) or "3"
-    return type_[0] not in ("12" if rule.basic == "X/D" else "1")
-
-
-def _to_go(tag: int, parameters: Parameters) -> bool:
-    """Whether PS3.15's Basic Profile removes or replaces it and no option in use, nor the SOP, keeps it."""
-    rule, name = standards.ps315_rule(tag), standards.tag_name(tag)
-    if rule is None or rule.basic in ("K", "C", "U") or rule.vr == "UI" or tag in REPLACED:
-        return False
-    if name in standards.keep_list() or name in standards.minimum_metadata():
-        return False
-    if rule.rtn_pat_chars or rule.rtn_long_modif or rule.clean_desc or rule.clean_struct:
-        return False
-    return not (rule.rtn_dev_id and parameters.keep_device_identifiers)
-
-
-def check_private(pair: Pair, parameters: Parameters) -> Findings:
-    for leaf in pair.release.leaves.values():
-        group, element = leaf.tag >> 16, leaf.tag & 0xFFFF
-        if not group % 2 or element <= 0xFF:
-            continue
-        known = (leaf.creator, group, element & 0xFF) in standards.safe_private()
-        if not (known and parameters.keep_safe_private):
-            yield _finding(pair, "private", "high", leaf.name, "a private element that is not known to be safe")
-    creators = {(leaf.path, leaf.tag) for leaf in pair.release.leaves.values() if _reserves(leaf.tag)}
-    used = {(leaf.path, leaf.tag & 0xFFFF0000 | leaf.tag >> 8 & 0xFF) for leaf in pair.release.leaves.values()}
-    for path, tag in creators - used:
-        yield _finding(pair, "private", "medium", standards.tag_name(tag), f"an empty private block {path}".strip())
-
-
-def _reserves(tag: int) -> bool:
-    return bool(tag >> 16 & 1) and 0x10 <= tag & 0xFFFF <= 0xFF
+def check_blocks(pair: Pair, _: Parameters) -> Findings:
+    """No name of a private block in which nothing stands."""
+    private = [(path, tag) for path, tag in pair.release.leaves if tag >> 16 & 1]
+    used = {(path, tag & 0xFFFF0000 | tag >> 8 & 0xFF) for path, tag in private}
+    for path, tag in private:
+        if 0x10 <= tag & 0xFFFF <= 0xFF and (path, tag) not in used:
+            yield _finding(pair, "private", "medium", standards.tag_name(tag), f"an empty private block {path}".strip())
 
 
 # --- what the file says of itself -------------------------------------------------------------------------------------
@@ -372,7 +155,8 @@ def _reserves(tag: int) -> bool:
 def check_claims(pair: Pair, _: Parameters) -> Findings:
     if text(pair.release, 0x00120062) != "YES":
         yield _finding(pair, "claims", "high", "(0012,0062)", "does not say that identity was removed")
-    if not text(pair.release, 0x00120063) and "DeidentificationMethodCodeSequence" not in pair.release.dataset:
+    is_sequence = HOW in pair.release.dataset and ("", 0x00120064) not in pair.release.leaves
+    if not text(pair.release, 0x00120063) and not is_sequence:
         yield _finding(pair, "claims", "high", "(0012,0064)", "does not say how identity was removed")
     temporal = text(pair.release, 0x00280303)
     if pair.patient and pair.patient.days_shifted and temporal not in ("MODIFIED", "REMOVED"):
@@ -380,7 +164,10 @@ def check_claims(pair: Pair, _: Parameters) -> Findings:
     burned = text(pair.source, 0x00280301), text(pair.release, 0x00280301)
     if burned == ("YES", "NO") and pair.source.pixels == pair.release.pixels:
         yield _finding(pair, "claims", "low", "(0028,0301)", "says NO burned-in text where the source said YES")
-    codes = {item.get("CodeValue") for item in pair.release.dataset.get("DeidentificationMethodCodeSequence") or ()}
+    items = re.compile(rf"{HOW}\.\d+")
+    codes = {
+        leaf.text for (path, tag), leaf in pair.release.leaves.items() if tag == 0x00080100 and items.fullmatch(path)
+    }
     features = text(pair.source, 0x00280302), text(pair.release, 0x00280302)
     defaced = bool(pair.task.face_mask)
     if (CLEAN_FEATURES in codes) != defaced or (features[1] == "NO") != (defaced or features[0] == "NO"):
@@ -390,11 +177,10 @@ def check_claims(pair: Pair, _: Parameters) -> Findings:
 FILE_CHECKS = {
     "ids": check_ids,
     "layout": check_layout,
-    "dates": check_dates,
-    "uids": check_uids,
-    "retained": check_retained,
+    "uids": check_meta,
     "removed": check_removed,
-    "private": check_private,
+    "private": check_blocks,
     "claims": check_claims,
 }
-"""The checks that need nothing but the file, its original, its row of the lookup tables and the site's script."""
+"""The checks of a file as a whole that need nothing but it, its original, its row of the lookup tables and the site's
+script; :mod:`chorus_nb.verify.element_checks` asks of each element."""

@@ -25,10 +25,13 @@ from chorus_nb.leaks.terms import SearchTerm, read_date
 from chorus_nb.memory import DECODERS, Recipe, digest
 from chorus_nb.parameters import Parameters
 from chorus_nb.verify import clocks, file_checks, iods, pictures, pixel_container, second_look, second_opinion
+from chorus_nb.verify.element_checks import shifted
+from chorus_nb.verify.elements import Elements
+from chorus_nb.verify.elements import findings as findings_of
 from chorus_nb.verify.face_looks import CANNOT_BE_ASKED, FaceLook, Looking
 from chorus_nb.verify.file_checks import Pair, Patient, ReleasedFile
 from chorus_nb.verify.findings import Finding
-from chorus_nb.verify.site_script import Promise, promised_kind
+from chorus_nb.verify.site_script import Promise
 from chorus_nb.workspace import write_atomically
 
 VERIFY_RECIPE = Recipe(
@@ -40,7 +43,7 @@ VERIFY_RECIPE = Recipe(
 
 Written = dict[tuple[str, int, str, str], tuple[Leaf, list[str]]]
 """The texts of the released files of a series, each once, with the files that hold it; last what the site's script
-promised there, where that is what stands there (:func:`promised_kind`)."""
+promised there, where that is what stands there (:mod:`chorus_nb.verify.elements`)."""
 
 
 class Series(NamedTuple):
@@ -147,7 +150,8 @@ def _recall(content: bytes) -> SeriesResult:
 class _Gathered:
     """What the files of a series gave so far; what is searched in all of them is known when the last was read."""
 
-    def __init__(self, series: Series) -> None:
+    def __init__(self, examiner: Examiner, series: Series) -> None:
+        self.elements = Elements(examiner.parameters, examiner.promises)
         self.findings: list[Finding] = []
         self.facts: list[Fact] = []
         self.uids: set[tuple[str, str]] = set()
@@ -161,7 +165,7 @@ class _Gathered:
 
 
 def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> SeriesResult:
-    gathered = _Gathered(series)
+    gathered = _Gathered(examiner, series)
     for task in series.tasks:
         gathered.found.update(dict.fromkeys(terms.of_path(task.source_path)))
         if not digests[task.target_path]:
@@ -203,24 +207,26 @@ def _examine_file(
         findings.append(fault.finding)
         return
     path = examiner.release / task.target_path
-    leaves = pair.source.leaves.values()
-    header_terms = list(terms.from_header(leaves, examiner.parameters.keep_device_identifiers))
+    elements = gathered.elements.of(pair)
+    header_terms = [term for told in elements for term in told.terms]
     gathered.found.update(dict.fromkeys(header_terms))
-    gathered.character_sets |= {name for leaf in leaves if leaf.tag == 0x00080005 for name in leaf.values}
+    gathered.character_sets |= {
+        name for told in elements if told.old and told.old.tag == 0x00080005 for name in told.old.values
+    }
     coded = pixel_container.is_coded(pair.release.dataset)
     gathered.headers[task] = pair.release.header, _shifted_days(header_terms, pair), coded
     gathered.facts.append(_fact(pair, found_digest, examiner.parameters))
-    gathered.uids |= file_checks.uid_pairs(pair)
-    for leaf in pair.release.leaves.values():
-        if leaf.text and texts.is_written_text(leaf, pair.release.leaves):
-            key = (leaf.path, leaf.tag, leaf.text, _promised(pair, leaf))
+    gathered.uids.update(*(told.uids for told in elements if told.uids))
+    for told in elements:
+        if (leaf := told.new) and told.may_be_written and texts.is_written_text(leaf, pair.release.leaves):
+            key = (leaf.path, leaf.tag, leaf.text, told.promised)
             gathered.written.setdefault(key, (leaf, []))[1].append(task.target_path)
+    findings.extend(findings_of(pair, elements))
     for check in file_checks.FILE_CHECKS.values():
         findings.extend(check(pair, examiner.parameters))
     findings.extend(clocks.check_clocks(pair))
     seen = functools.partial(gathered.looking.add, path, pair.release.dataset)
     findings.extend(pictures.check_pixels(pair, path, examiner.faces, gathered.second, seen))
-    findings.extend(_patterns(pair))
     if task.target_path in series.read and second_look.version():
         gathered.read += 1
         own = list(dict.fromkeys((*_identifiers(series.patients), *header_terms, *series.known)))
@@ -302,9 +308,7 @@ def _identifiers(patients: dict[str, Patient]) -> Iterator[SearchTerm]:
 def _shifted_days(header_terms: list[SearchTerm], pair: Pair) -> frozenset[str]:
     """Original dates that are also the shifted form of another original date of this file: they prove nothing."""
     days = {term.text for term in header_terms if term.kind == "date"}
-    return (
-        frozenset(file_checks.shifted(day, pair.patient.days_shifted) for day in days) if pair.patient else frozenset()
-    )
+    return frozenset(shifted(day, pair.patient.days_shifted) for day in days) if pair.patient else frozenset()
 
 
 def _leaks(examiner: Examiner, series: Series, gathered: _Gathered) -> Iterator[Finding]:
@@ -376,19 +380,3 @@ def _located(examiner: Examiner, task: ReleasedFile, hits: list[Hit], leaked: se
         places = [leaf.name for leaf in released.leaves.values() if uid.encode() in leaf.value.replace(b"\0", b"")]
         tag = places[0] if places else "outside the elements"
         yield Finding("leaks", "high", task.target_path, tag, "uid", "an original UID")
-
-
-def _promised(pair: Pair, leaf: Leaf) -> str:
-    """The kind of value that the site's script gives this element, where its value is that; "" for any other."""
-    if leaf.path:
-        return ""
-    return promised_kind(pair.promises.get(leaf.tag), pair.source.leaves.get((leaf.path, leaf.tag)), leaf)
-
-
-def _patterns(pair: Pair) -> Iterator[Finding]:
-    """Text that looks like an identifier; a date that the shift explains is none, nor a hash that was promised."""
-    for leaf in pair.release.leaves.values():
-        if _promised(pair, leaf) == "md5":
-            continue
-        for severity, detail in texts.identifier_shapes(leaf):
-            yield Finding("patterns", severity, pair.task.target_path, leaf.name, detail)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from pydicom.dataset import FileDataset
 from pydicom.tag import Tag
-from pydicom.uid import CTImageStorage
+from pydicom.uid import CTImageStorage, SecondaryCaptureImageStorage
 
 from chorus_nb import tables
 from chorus_nb.layout import instance_names
@@ -17,6 +17,8 @@ from chorus_nb.leaks.search import Searcher
 from chorus_nb.leaks.terms import SearchTerm
 from chorus_nb.leaks.texts import severity_in_path
 from chorus_nb.verify import verify
+from chorus_nb.verify.element_checks import date_fault
+from chorus_nb.verify.elements import Elements, findings
 from chorus_nb.verify.file_checks import (
     Pair,
     Patient,
@@ -24,9 +26,8 @@ from chorus_nb.verify.file_checks import (
     check_ids,
     check_layout,
     check_removed,
-    check_retained,
-    date_fault,
 )
+from chorus_nb.verify.findings import Finding
 from chorus_nb.verify.iods import _without_values
 from chorus_nb.verify.site_script import Promise, promises
 from chorus_nb.workspace import Workspace
@@ -94,18 +95,45 @@ def test_a_value_that_nobody_can_use_may_be_emptied_or_gone_by_its_type_only(rel
         source={"KVP": ("DS", b"120 kV"), "Exposure": ("IS", b"14 mAs"), "SliceThickness": ("DS", b"5.0 ")},
         released={"KVP": ("DS", b"")},
     )
-    said = {(one.tag, one.severity) for one in check_retained(pair, release.parameters)}
+    said = {(one.tag, one.severity) for one in of_elements(pair, release, "retained")}
     assert said == {("(0018,0060)", "low"), ("(0018,1152)", "low"), ("(0018,0050)", "high")}
     gone = small_pair(source={"KVP": ("DS", b"120 kV")}, released={})
-    assert [one.severity for one in check_retained(gone, release.parameters)] == ["high"]
+    assert [one.severity for one in of_elements(gone, release, "retained")] == ["high"]
 
 
-def small_pair(source: dict[str, tuple[str, bytes]], released: dict[str, tuple[str, bytes]]) -> Pair:
+def of_elements(pair: Pair, workspace: Workspace, check: str) -> list[Finding]:
+    said = findings(pair, Elements(workspace.parameters, pair.promises).of(pair))
+    return [one for one in said if one.check == check]
+
+
+def test_what_is_said_of_an_element_is_not_said_of_it_in_another_file(release: Workspace) -> None:
+    """The same values are right in one file and wrong in the next: another shift, person, class, other pixels."""
+    date, name = {"StudyDate": ("DA", b"20240131")}, {"ReferringPhysicianName": ("PN", b"502")}
+    moved = {"StudyDate": ("DA", b"20231023")}
+    kvp, bits = {"KVP": ("DS", b"120 kV")}, {"PixelRepresentation": ("US", b"\2\0")}
+    by_shift = [small_pair(date, moved)._replace(patient=Patient(1, days, {})) for days in (-100, -99)]
+    by_person = [small_pair({}, name | {"PatientID": ("LO", patient)}) for patient in (b"502", b"501")]
+    by_class = [small_pair(kvp, {}), small_pair(kvp, {}, sop_class=SecondaryCaptureImageStorage)]
+    by_pixels = [small_pair(bits, {"PixelRepresentation": ("US", b"\1\0")}) for _ in range(2)]
+    by_pixels[1] = by_pixels[1]._replace(release=by_pixels[1].release._replace(pixels=b"1"))
+    for pairs in (by_shift, by_person, by_class, by_pixels):
+        remembering = Elements(release.parameters, {})
+        said = [
+            [*findings(pair, elements.of(pair))]
+            for pair in (*pairs, *pairs)
+            for elements in (remembering, Elements(release.parameters, {}))
+        ]
+        assert said[::2] == said[1::2]
+        assert said[0] != said[2]
+
+
+def small_pair(
+    source: dict[str, tuple[str, bytes]], released: dict[str, tuple[str, bytes]], sop_class: str = CTImageStorage
+) -> Pair:
     """A CT image of these elements and what was released of it."""
 
     def reading(elements: dict[str, tuple[str, bytes]]) -> Reading:
-        sop_class = Leaf("", 0x00080016, "UI", "", CTImageStorage.encode(), CTImageStorage)
-        leaves = {("", 0x00080016): sop_class}
+        leaves = {("", 0x00080016): Leaf("", 0x00080016, "UI", "", sop_class.encode(), sop_class)}
         for keyword, (vr, value) in elements.items():
             leaves["", Tag(keyword)] = Leaf("", Tag(keyword), vr, "", value, value.decode().strip())
         return Reading(FileDataset("", {}), leaves, b"", None)
@@ -166,7 +194,8 @@ def test_what_the_sites_script_promises_is_asked_of_the_file(
     """StudyID, which the profile empties: a value that the script puts there is no leftover."""
     pair = small_pair({"StudyID": ("SH", b"STUDY 8")}, {"StudyID": ("SH", released)})
     pair = pair._replace(promises={0x00200010: promise} if promise else {})
-    said = [one.detail for one in check_removed(pair, release.parameters) if one.tag == "(0020,0010)"]
+    found = [*check_removed(pair, release.parameters), *of_elements(pair, release, "removed")]
+    said = [one.detail for one in found if one.tag == "(0020,0010)"]
     assert (fault in said) if fault else not said
 
 

@@ -1,0 +1,85 @@
+"""What is told of each element of a file, remembered from the file before it: in a series most elements are the same.
+
+An answer holds where the element is equal in original and release, and all that :class:`Around` knows of the file too.
+Nothing else reaches who answers (:mod:`chorus_nb.verify.element_checks`), but for the parameters and the site's script,
+which do not change within a run. Kept is one file's worth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from chorus_nb.leaks import terms, texts
+from chorus_nb.leaks.reading import Leaf, Leaves
+from chorus_nb.leaks.terms import SearchTerm
+from chorus_nb.parameters import Parameters
+from chorus_nb.verify.element_checks import ELEMENT_CHECKS, Around, Element, Said, uid_pairs
+from chorus_nb.verify.file_checks import Pair, text
+from chorus_nb.verify.findings import Finding, Findings
+from chorus_nb.verify.site_script import Promise
+
+
+class Told(NamedTuple):
+    """What an element tells."""
+
+    old: Leaf | None
+    new: Leaf | None
+    said: tuple[Said, ...]
+    terms: tuple[SearchTerm, ...]  # that the original holds
+    uids: frozenset[tuple[str, str]]  # original and released
+    may_be_written: bool  # what stands in the release may be a text that people wrote
+    promised: str
+
+
+class Elements:
+    """Asks of the elements of one file after another."""
+
+    def __init__(self, parameters: Parameters, promises: Mapping[int, Promise]) -> None:
+        self._parameters, self._promises = parameters, promises
+        self._around: Around | None = None
+        self._known: dict[tuple[str, int], Told] = {}
+
+    def of(self, pair: Pair) -> list[Told]:
+        """What the elements of this file and its original tell."""
+        around = _around(pair)
+        known = self._known if around == self._around else {}
+        now = {}
+        for key, old, new in _both(pair.source.leaves, pair.release.leaves):
+            told = known.get(key)
+            if told is None or told.old != old or told.new != new:
+                told = self._ask(Element(old, new, around, self._parameters, self._promises.get(key[1])))
+            now[key] = told
+        self._around, self._known = around, now
+        return list(now.values())
+
+    def _ask(self, it: Element) -> Told:
+        found = terms.from_header([it.old], self._parameters.keep_device_identifiers) if it.old else ()
+        return Told(
+            it.old,
+            it.new,
+            tuple(said for check in ELEMENT_CHECKS for said in check(it)),
+            tuple(found),
+            frozenset(uid_pairs(it.old, it.new)),
+            bool(it.new and it.new.text) and (it.new.tag == texts.CODE_MEANING or texts.is_written_text(it.new, {})),
+            it.promised,
+        )
+
+
+def findings(pair: Pair, told: list[Told]) -> Findings:
+    """What is wrong with the elements of a file."""
+    return (Finding(said.check, said.severity, pair.task.target_path, *said[2:]) for one in told for said in one.said)
+
+
+def _around(pair: Pair) -> Around:
+    days = pair.patient.days_shifted if pair.patient else None
+    redacted = pair.source.pixels != pair.release.pixels
+    return Around(days, text(pair.release, 0x00080016), text(pair.release, 0x00100020), redacted)
+
+
+def _both(source: Leaves, release: Leaves) -> Iterator[tuple[tuple[str, int], Leaf | None, Leaf | None]]:
+    for key, old in source.items():
+        yield key, old, release.get(key)
+    for key, new in release.items():
+        if key not in source:
+            yield key, None, new

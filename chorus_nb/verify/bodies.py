@@ -204,7 +204,7 @@ def _blocks(plane: NDArray[Any], apart: tuple[float, float]) -> NDArray[np.float
     height, width = plane.shape
     rows, columns = height // down * down, width // across * across
     exact = plane.dtype.kind in "iu" and plane.dtype.itemsize <= 2
-    sums = plane[:rows:down].astype(np.int32 if exact else np.float32)
+    sums: NDArray[Any] = plane[:rows:down].astype(np.int32 if exact else np.float32)
     for row in range(1, down):
         sums += plane[row:rows:down]
     made = sums[:, :columns:across].copy()

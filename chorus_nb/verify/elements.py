@@ -55,13 +55,15 @@ class Elements:
 
     def _ask(self, it: Element) -> Told:
         found = terms.from_header([it.old], self._parameters.keep_device_identifiers) if it.old else ()
+        in_release = it.new if it.new and it.new.text else None
         return Told(
             it.old,
             it.new,
             tuple(said for check in ELEMENT_CHECKS for said in check(it)),
             tuple(found),
             frozenset(uid_pairs(it.old, it.new)),
-            bool(it.new and it.new.text) and (it.new.tag == texts.CODE_MEANING or texts.is_written_text(it.new, {})),
+            in_release is not None
+            and (in_release.tag == texts.CODE_MEANING or texts.is_written_text(in_release, {})),  # that asks its code
             it.promised,
         )
 

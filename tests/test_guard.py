@@ -30,7 +30,7 @@ from chorus_nb.parameters import Parameters
 from chorus_nb.review.views import Image
 from chorus_nb.source import open_source
 from chorus_nb.verify.clocks import check_clocks, moment
-from chorus_nb.verify.elements import Elements
+from chorus_nb.verify.elements import ElementsInTurn
 from chorus_nb.verify.elements import findings as findings_of_elements
 from chorus_nb.verify.file_checks import FILE_CHECKS, Pair, Patient, ReleasedFile
 from chorus_nb.verify.pictures import check_pixels
@@ -117,7 +117,7 @@ def opener(request: pytest.FixtureRequest, tmp_path: Path, engine: Deidentifier)
         (tmp_path / "b.dcm").write_bytes(made)
         pair = Pair(ReleasedFile("a", "1/Images/CT/2/3/001.dcm", "", ""), before, after, Patient(1, -100, {}))
         findings = [list(check(pair, parameters)) for check in FILE_CHECKS.values()]
-        findings.append(list(findings_of_elements(pair, Elements(parameters, {}).of(pair))))
+        findings.append(list(findings_of_elements(pair, ElementsInTurn(parameters, {}).of(pair))))
         header = read_header(tmp_path / "b.dcm", "b")
         try:
             with one_file("the pixels"):  # as 04 does

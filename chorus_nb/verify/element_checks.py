@@ -41,7 +41,7 @@ class Around(NamedTuple):
     redacted: bool  # the pixels are not those of the original
 
 
-class Element(NamedTuple):
+class BeforeAndAfter(NamedTuple):
     """An element of the original (``old``) and of the release; one of them may be missing."""
 
     old: Leaf | None
@@ -56,7 +56,7 @@ class Element(NamedTuple):
         return promised_kind(self.promise, self.old, self.new) if self.new and not self.new.path else ""
 
 
-class Said(NamedTuple):
+class ElementFault(NamedTuple):
     """A finding about an element in whatever file."""
 
     check: str
@@ -68,7 +68,7 @@ class Said(NamedTuple):
 # --- dates ------------------------------------------------------------------------------------------------------------
 
 
-def check_date(it: Element) -> Iterator[Said]:
+def check_date(it: BeforeAndAfter) -> Iterator[ElementFault]:
     """Every date moved by the days of the lookup table, every time of day as it was."""
     old, new = it.old, it.new
     if new is None:
@@ -76,20 +76,20 @@ def check_date(it: Element) -> Iterator[Said]:
     if old is None:
         if new.vr in ("DA", "DT"):
             for _ in filter(None, new.values):
-                yield Said("dates", "medium", new.name, "a date that the source does not have there")
+                yield ElementFault("dates", "medium", new.name, "a date that the source does not have there")
         return
     if not new.text.strip() or not old.text.strip():
         return
     vr = vr_by_tag(old.tag) or old.vr  # the original may stand under any
     if vr == "TM" and old.values != new.values:
-        yield Said("dates", "high", new.name, "the time of day changed")
+        yield ElementFault("dates", "high", new.name, "the time of day changed")
     if vr not in ("DA", "DT") and new.vr not in ("DA", "DT"):
         return
     if len(old.days) != len(new.days):
-        yield Said("dates", "high", new.name, "another number of dates than in the source")
+        yield ElementFault("dates", "high", new.name, "another number of dates than in the source")
     for before, after in zip(old.days, new.days, strict=False):
         if after and (fault := date_fault(before, after, it.around.days, it.parameters.zone)):
-            yield Said("dates", "high", new.name, fault)
+            yield ElementFault("dates", "high", new.name, fault)
 
 
 def date_fault(before: str, after: str, days: int | None, zone: ZoneInfo) -> str:
@@ -155,7 +155,7 @@ def _may_stay(tag: int, uid: str) -> bool:
     return standards.is_registered_uid(uid)
 
 
-def check_uid(it: Element) -> Iterator[Said]:
+def check_uid(it: BeforeAndAfter) -> Iterator[ElementFault]:
     """No UID of the site is left, and every one is a UID."""
     old, new = it.old, it.new
     if new is None:
@@ -165,17 +165,17 @@ def check_uid(it: Element) -> Iterator[Said]:
         every = it.parameters.policy_name in POLICIES  # a site's own script may keep the UID of a private class
         own = {uid for uid in set(old.values) & set(new.values) - {""} if not _may_stay(old.tag, uid)}
         if own and ("U" in rule.basic if rule else every and old.tag >> 16 != 0x0002):
-            yield Said("uids", "high", new.name, "the original UID is still there")
+            yield ElementFault("uids", "high", new.name, "the original UID is still there")
     if new.vr == "UI":
         for value in filter(None, new.values):
             if len(value) > 64 or not re.fullmatch(r"[0-2](\.(0|[1-9]\d*))+", value):
-                yield Said("uids", "high", new.name, "is not a valid UID")
+                yield ElementFault("uids", "high", new.name, "is not a valid UID")
 
 
 # --- what stays, what goes --------------------------------------------------------------------------------------------
 
 
-def check_kept(it: Element) -> Iterator[Said]:
+def check_kept(it: BeforeAndAfter) -> Iterator[ElementFault]:
     """What the SOP asks for stands there as it was."""
     old, new = it.old, it.new
     if old is None or old.path or not old.value.strip(b"\\ \0"):
@@ -187,14 +187,14 @@ def check_kept(it: Element) -> Iterator[Said]:
     grave: Severity = "high" if it.parameters.policy_name == "chorus" else "low"  # other policies may remove more
     needed = must_be(it.around.sop_class, old) if unusable(old) else "value"
     if new is None and needed:
-        yield Said("retained", grave, tag, f"{wanted} is gone")
+        yield ElementFault("retained", grave, tag, f"{wanted} is gone")
     elif new is None or (needed == "present" and not new.value.strip(b" \0")):
-        yield Said("retained", "low", tag, f"{wanted} had a value that nobody can use")
+        yield ElementFault("retained", "low", tag, f"{wanted} had a value that nobody can use")
     elif not new.value.strip(b" \0"):
-        yield Said("retained", "medium" if grave == "high" else "low", tag, f"{wanted} is empty")
+        yield ElementFault("retained", "medium" if grave == "high" else "low", tag, f"{wanted} is empty")
     elif EXACT & {vr_by_tag(old.tag)} and not _kept(old, new) and not (it.around.redacted and tag in PIXEL_MODULE):
         severity: Severity = "medium" if vr_by_tag(old.tag) == "CS" and new.text and _is_within(new, old) else grave
-        yield Said("retained", severity, tag, f"{wanted} has another value")
+        yield ElementFault("retained", severity, tag, f"{wanted} has another value")
 
 
 @cache
@@ -216,36 +216,36 @@ def _same(old: Leaf, new: Leaf) -> bool:
     return old.value.strip(b" \0") == new.value.strip(b" \0") or (bool(old.text) and old.values == new.values)
 
 
-def check_gone(it: Element) -> Iterator[Said]:
+def check_gone(it: BeforeAndAfter) -> Iterator[ElementFault]:
     """No element that no reader needs, nor a value that the profile removes."""
     leaf = it.new
     if leaf is None:
         return
     group = leaf.tag >> 16
     if group == 0x0002 and leaf.tag not in META:
-        yield Said("removed", "high", leaf.name, "file meta information that no reader needs")
+        yield ElementFault("removed", "high", leaf.name, "file meta information that no reader needs")
     if group in (0x0000, 0x0002) or group % 2 or not leaf.value.strip(b" \0"):
         return
     if 0x5000 <= group <= 0x501E or 0x6000 <= group <= 0x601E:
-        yield Said("removed", "high", leaf.name, "an overlay or curve is still there")
+        yield ElementFault("removed", "high", leaf.name, "an overlay or curve is still there")
     elif leaf.tag not in DicomDictionary:
-        yield Said("removed", "high", leaf.name, "an element that the DICOM dictionary does not know")
+        yield ElementFault("removed", "high", leaf.name, "an element that the DICOM dictionary does not know")
     elif not leaf.path and is_made(it.promise) and not _unchanged(it):
         pass  # the site's script put it there; whether it is that value is asked elsewhere
     elif leaf.vr == "PN" and leaf.text not in (it.around.patient, ""):
         severity: Severity = "high" if _no_dummy(it, leaf) else "medium"
-        yield Said("removed", severity, leaf.name, "a person name that is not empty")
+        yield ElementFault("removed", severity, leaf.name, "a person name that is not empty")
     elif _to_go(leaf.tag, it.parameters) and _no_dummy(it, leaf):
-        yield Said("removed", "high", leaf.name, "has a value, which the profile removes")
+        yield ElementFault("removed", "high", leaf.name, "has a value, which the profile removes")
 
 
-def _no_dummy(it: Element, leaf: Leaf) -> bool:
+def _no_dummy(it: BeforeAndAfter, leaf: Leaf) -> bool:
     """Whether the value is the original, a part of one that the site's script copied, or where none may stand."""
     copied = not leaf.path and it.promise is not None and it.promise.kind == "copied"
     return copied or _unchanged(it) or _never_a_dummy(it.around.sop_class, leaf)
 
 
-def _unchanged(it: Element) -> bool:
+def _unchanged(it: BeforeAndAfter) -> bool:
     return it.old is not None and it.new is not None and _same(it.old, it.new)
 
 
@@ -272,23 +272,23 @@ def _to_go(tag: int, parameters: Parameters) -> bool:
     return not (rule.rtn_dev_id and parameters.keep_device_identifiers)
 
 
-def check_private(it: Element) -> Iterator[Said]:
+def check_private(it: BeforeAndAfter) -> Iterator[ElementFault]:
     """No private element but those known to be safe, where they may stay."""
     leaf = it.new
     if leaf is None or not leaf.tag >> 16 & 1 or leaf.tag & 0xFFFF <= 0xFF:
         return
     known = (leaf.creator, leaf.tag >> 16, leaf.tag & 0xFF) in standards.safe_private()
     if not (known and it.parameters.keep_safe_private):
-        yield Said("private", "high", leaf.name, "a private element that is not known to be safe")
+        yield ElementFault("private", "high", leaf.name, "a private element that is not known to be safe")
 
 
-def check_shapes(it: Element) -> Iterator[Said]:
+def check_shapes(it: BeforeAndAfter) -> Iterator[ElementFault]:
     """Text that looks like an identifier; a date that the shift explains is none, nor a hash that was promised."""
     if it.new is not None and it.promised != "md5":
         for severity, detail in texts.identifier_shapes(it.new):
-            yield Said("patterns", severity, it.new.name, detail)
+            yield ElementFault("patterns", severity, it.new.name, detail)
 
 
-ELEMENT_CHECKS: tuple[Callable[[Element], Iterator[Said]], ...] = (
+ELEMENT_CHECKS: tuple[Callable[[BeforeAndAfter], Iterator[ElementFault]], ...] = (
     *(check_date, check_uid, check_kept, check_gone, check_private, check_shapes),
 )

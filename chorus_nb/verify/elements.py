@@ -14,33 +14,33 @@ from chorus_nb.leaks import terms, texts
 from chorus_nb.leaks.reading import Leaf, Leaves
 from chorus_nb.leaks.terms import SearchTerm
 from chorus_nb.parameters import Parameters
-from chorus_nb.verify.element_checks import ELEMENT_CHECKS, Around, Element, Said, uid_pairs
+from chorus_nb.verify.element_checks import ELEMENT_CHECKS, Around, BeforeAndAfter, ElementFault, uid_pairs
 from chorus_nb.verify.file_checks import Pair, text
 from chorus_nb.verify.findings import Finding, Findings
 from chorus_nb.verify.site_script import Promise
 
 
-class Told(NamedTuple):
+class ElementAnswer(NamedTuple):
     """What an element tells."""
 
     old: Leaf | None
     new: Leaf | None
-    said: tuple[Said, ...]
+    said: tuple[ElementFault, ...]
     terms: tuple[SearchTerm, ...]  # that the original holds
     uids: frozenset[tuple[str, str]]  # original and released
     may_be_written: bool  # what stands in the release may be a text that people wrote
     promised: str
 
 
-class Elements:
+class ElementsInTurn:
     """Asks of the elements of one file after another."""
 
     def __init__(self, parameters: Parameters, promises: Mapping[int, Promise]) -> None:
         self._parameters, self._promises = parameters, promises
         self._around: Around | None = None
-        self._known: dict[tuple[str, int], Told] = {}
+        self._known: dict[tuple[str, int], ElementAnswer] = {}
 
-    def of(self, pair: Pair) -> list[Told]:
+    def of(self, pair: Pair) -> list[ElementAnswer]:
         """What the elements of this file and its original tell."""
         around = _around(pair)
         known = self._known if around == self._around else {}
@@ -48,15 +48,15 @@ class Elements:
         for key, old, new in _both(pair.source.leaves, pair.release.leaves):
             told = known.get(key)
             if told is None or told.old != old or told.new != new:
-                told = self._ask(Element(old, new, around, self._parameters, self._promises.get(key[1])))
+                told = self._ask(BeforeAndAfter(old, new, around, self._parameters, self._promises.get(key[1])))
             now[key] = told
         self._around, self._known = around, now
         return list(now.values())
 
-    def _ask(self, it: Element) -> Told:
+    def _ask(self, it: BeforeAndAfter) -> ElementAnswer:
         found = terms.from_header([it.old], self._parameters.keep_device_identifiers) if it.old else ()
         in_release = it.new if it.new and it.new.text else None
-        return Told(
+        return ElementAnswer(
             it.old,
             it.new,
             tuple(said for check in ELEMENT_CHECKS for said in check(it)),
@@ -68,7 +68,7 @@ class Elements:
         )
 
 
-def findings(pair: Pair, told: list[Told]) -> Findings:
+def findings(pair: Pair, told: list[ElementAnswer]) -> Findings:
     """What is wrong with the elements of a file."""
     return (Finding(said.check, said.severity, pair.task.target_path, *said[2:]) for one in told for said in one.said)
 

@@ -26,7 +26,7 @@ from chorus_nb.memory import DECODERS, Recipe, digest
 from chorus_nb.parameters import Parameters
 from chorus_nb.verify import clocks, file_checks, iods, pictures, pixel_container, second_look, second_opinion
 from chorus_nb.verify.element_checks import shifted
-from chorus_nb.verify.elements import Elements
+from chorus_nb.verify.elements import ElementsInTurn
 from chorus_nb.verify.elements import findings as findings_of
 from chorus_nb.verify.face_looks import CANNOT_BE_ASKED, FaceLook, Looking
 from chorus_nb.verify.file_checks import Pair, Patient, ReleasedFile
@@ -151,7 +151,7 @@ class _Gathered:
     """What the files of a series gave so far; what is searched in all of them is known when the last was read."""
 
     def __init__(self, examiner: Examiner, series: Series) -> None:
-        self.elements = Elements(examiner.parameters, examiner.promises)
+        self.elements = ElementsInTurn(examiner.parameters, examiner.promises)
         self.findings: list[Finding] = []
         self.facts: list[Fact] = []
         self.uids: set[tuple[str, str]] = set()

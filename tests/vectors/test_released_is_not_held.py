@@ -21,7 +21,7 @@ from chorus_nb.explore.parts import _catalog_row
 from chorus_nb.leaks import reading
 from chorus_nb.parameters import Parameters
 from chorus_nb.source import SourceFile
-from chorus_nb.verify.elements import Elements, findings
+from chorus_nb.verify.elements import ElementsInTurn, findings
 from chorus_nb.verify.file_checks import FILE_CHECKS, Pair, Patient, ReleasedFile, text
 from chorus_nb.verify.pixel_container import among_pixels
 from tests.deid.conftest import SUBJECT, encoded, engine, image, whole  # noqa: F401  (engine is a fixture)
@@ -38,7 +38,7 @@ def held(original: bytes, released: bytes) -> list[str]:
     pair = Pair(ReleasedFile("odd.dcm", place, blake3(original).hexdigest(), ""), before, after, PATIENT)
     asked = Parameters()
     found = [finding for check in FILE_CHECKS.values() for finding in check(pair, asked)]
-    found += findings(pair, Elements(asked, {}).of(pair))
+    found += findings(pair, ElementsInTurn(asked, {}).of(pair))
     dataset, wanted = after.dataset, reading.expected_length(after.dataset)
     pixels = [*among_pixels(dataset), *(["short"] if len(dataset.PixelData) < (wanted or 0) else [])]
     return [f"{each.check} {each.tag} {each.detail}" for each in found if each.severity == "high"] + pixels

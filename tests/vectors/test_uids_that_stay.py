@@ -14,7 +14,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from chorus_nb.deid.uids import UidMap, names_an_object
 from chorus_nb.leaks.reading import parse_file
 from chorus_nb.parameters import Parameters
-from chorus_nb.verify.elements import Elements, findings
+from chorus_nb.verify.elements import ElementsInTurn, findings
 from chorus_nb.verify.file_checks import Pair, ReleasedFile
 
 ROWS = list(csv.DictReader((Path(__file__).parent / "values" / "uids.csv").open(encoding="utf-8")))
@@ -34,7 +34,7 @@ def test_both_sides_agree_on_which_uids_stay(row: dict[str, str]) -> None:
     made.save_as(sink)
     reading = parse_file(sink.getvalue())
     pair = Pair(ReleasedFile("a", "b", "", ""), reading, reading, None)
-    said = findings(pair, Elements(Parameters(), {}).of(pair))
+    said = findings(pair, ElementsInTurn(Parameters(), {}).of(pair))
     kept = [one for one in said if one.kind == "the original UID is still there"]
     stays = MAP.replace(row["uid"], instance=names_an_object(tag)) == row["uid"]
     assert stays == (not kept) == (row["stays"] == "yes")

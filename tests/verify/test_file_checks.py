@@ -18,7 +18,7 @@ from chorus_nb.leaks.terms import SearchTerm
 from chorus_nb.leaks.texts import severity_in_path
 from chorus_nb.verify import verify
 from chorus_nb.verify.element_checks import date_fault
-from chorus_nb.verify.elements import Elements, findings
+from chorus_nb.verify.elements import ElementsInTurn, findings
 from chorus_nb.verify.file_checks import (
     Pair,
     Patient,
@@ -102,7 +102,7 @@ def test_a_value_that_nobody_can_use_may_be_emptied_or_gone_by_its_type_only(rel
 
 
 def of_elements(pair: Pair, workspace: Workspace, check: str) -> list[Finding]:
-    said = findings(pair, Elements(workspace.parameters, pair.promises).of(pair))
+    said = findings(pair, ElementsInTurn(workspace.parameters, pair.promises).of(pair))
     return [one for one in said if one.check == check]
 
 
@@ -117,11 +117,11 @@ def test_what_is_said_of_an_element_is_not_said_of_it_in_another_file(release: W
     by_pixels = [small_pair(bits, {"PixelRepresentation": ("US", b"\1\0")}) for _ in range(2)]
     by_pixels[1] = by_pixels[1]._replace(release=by_pixels[1].release._replace(pixels=b"1"))
     for pairs in (by_shift, by_person, by_class, by_pixels):
-        remembering = Elements(release.parameters, {})
+        remembering = ElementsInTurn(release.parameters, {})
         said = [
             [*findings(pair, elements.of(pair))]
             for pair in (*pairs, *pairs)
-            for elements in (remembering, Elements(release.parameters, {}))
+            for elements in (remembering, ElementsInTurn(release.parameters, {}))
         ]
         assert said[::2] == said[1::2]
         assert said[0] != said[2]

@@ -322,6 +322,13 @@ def test_a_notebook_that_failed_says_no_and_what_its_gate_says(passed: Workspace
     assert said == answer(gate)
 
 
+def test_a_release_that_is_gone_is_not_called_packed(passed: Workspace) -> None:
+    """A restored workspace, beside which nobody has put release/ yet, ended ``status`` with an error."""
+    passed.path(tables.MANIFEST).unlink()
+    state, said = verdict_of(passed)
+    assert state == "not yet" and said.startswith("What was packed is not in release/ any more")
+
+
 @pytest.mark.parametrize("event", [{"event": "rotate-key"}, {"event": "withdrawal"}])
 def test_a_release_that_is_to_be_made_anew_may_not_leave(passed: Workspace, event: dict[str, str]) -> None:
     sign_off(passed, "looked at all of them", "quilla")

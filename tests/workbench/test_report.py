@@ -171,13 +171,14 @@ def test_the_index_says_what_waits_for_a_person_and_where(run: Workspace) -> Non
 
 def test_what_is_held_back_waits_for_somebody_unless_it_is_settled(run: Workspace) -> None:
     outcomes = run.read(tables.OUTCOMES)
-    rows = pd.concat([outcomes.iloc[[0]]] * 3, ignore_index=True)
-    rows = rows.assign(source_path=list("abc"), status="held_back", reason=["kind_not_released", "no_date", "no_visit"])
-    run.write(tables.OUTCOMES, rows)
-    told = [one.what for one in waiting.what_waits(run, {})]
+    reasons = ["kind_not_released", "no_date", "no_visit", "withdrawn", "timed_out"]
+    rows = pd.concat([outcomes.iloc[[0]]] * len(reasons), ignore_index=True)
+    run.write(tables.OUTCOMES, rows.assign(source_path=list("abcde"), status="held_back", reason=reasons))
+    told = [(one.who, one.what) for one in waiting.what_waits(run, {})]
     assert told == [
-        "1 file outside every visit in the OMOP tables",
-        "1 file with another fault: mend at the source what is wanted",
+        ("the data manager", "1 file outside every visit in the OMOP tables"),
+        ("the analyst", "1 file that the run itself could not take: do what is said there for each reason"),
+        ("the PACS team", "1 file with another fault: mend at the source what is wanted"),
     ]
 
 

@@ -62,7 +62,7 @@ def may_leave(workspace: Workspace, states: Mapping[str, str]) -> MayLeave:
     if stale := _run_after_the_last(states):
         return MayLeave("not yet", (f"{stale}.",))
     if not workspace.has(tables.MANIFEST):
-        return MayLeave("not yet", ("What was packed is not in release/ any more: put it back, or run 03 to 06 again.",))
+        return MayLeave("not yet", ("What was packed is not in release/: put it back, or run 03 to 06 again.",))
     if signed_off(workspace).empty:
         return MayLeave("not yet", ("The release is packed; it may leave once a person has signed it.", *gate))
     return MayLeave("yes", ("The release is packed, and a person has signed it.", *gate))

@@ -327,7 +327,7 @@ def test_a_release_that_is_gone_is_not_called_packed(passed: Workspace) -> None:
     """A restored workspace, beside which nobody has put release/ yet, ended ``status`` with an error."""
     passed.path(tables.MANIFEST).unlink()
     state, said = verdict_of(passed)
-    assert state == "not yet" and said.startswith("What was packed is not in release/ any more")
+    assert state == "not yet" and said.startswith("What was packed is not in release/")
 
 
 @pytest.mark.parametrize("event", [{"event": "rotate-key"}, {"event": "withdrawal"}])

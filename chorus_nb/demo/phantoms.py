@@ -127,7 +127,7 @@ def head_phantom(slices: int, size: int) -> NDArray[np.uint8]:
     paint("muscle", (skin < -6.5) & ((at.z < 0) | (vault > -4)))
     paint("muscle", (skin < -2) & (ears < 0) & (vault > 2))
     cranium = vault + 6
-    floor = at.z + 26 + at.y * 0.12  # of the skull: bone at 0, the brain above
+    floor = _skull_floor(at)  # bone at 0, the brain above
     paint("bone", (cranium < 0) & (cranium > -7) & (at.z > -48))
     paint("marrow", (cranium < -2.4) & (cranium > -5) & (at.z > -40))
     paint("bone", (cranium < 0) & (abs(floor) < 4))
@@ -137,6 +137,12 @@ def head_phantom(slices: int, size: int) -> NDArray[np.uint8]:
     paint("fat", (orbit < 0) & (skin < -2))
     paint("eye", eyes < 0)
     return tissue
+
+
+def _skull_floor(at: Space) -> PhantomVolume:
+    """Millimetres above the floor of the skull, which in front lies over the orbits: no brain behind the nose."""
+    forward = np.clip((-at.y - 12) / 40, 0, 1)
+    return np.asarray(at.z + 26 + at.y * 0.12 - 36 * forward**2 * (3 - 2 * forward))
 
 
 def _face_bones(
@@ -171,7 +177,7 @@ def _face_bones(
 
 def _brain_tissue(at: Space, surface: PhantomVolume, paint: Callable[[str, NDArray[np.bool_]], None]) -> None:
     """A folded cortex around white matter, deep grey matter, ventricles, cerebellum and brain stem."""
-    cut = np.maximum(surface, -(at.z + 22 + at.y * 0.12))  # floor of the skull
+    cut = np.maximum(surface, 4 - _skull_floor(at))
     stem = ellipsoid(Space(at.z, at.y - at.z * 0.12, at.x), (-45, 26, 0), (60, 13, 14))
     cerebellum = ellipsoid(at, (-28, 56, 0), (26, 31, 50))
     inside = union(cut, np.maximum(cerebellum, surface), np.maximum(stem, surface))

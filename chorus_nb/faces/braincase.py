@@ -37,6 +37,8 @@ class Enclosed(NamedTuple):
     """median mm over the slices from side to side of the ring, or from front to back"""
     bony: float
     """share of the outside of the ring that is bone, and no gap that was closed"""
+    places: NDArray[np.int_] = np.zeros((0, 3), int)
+    """its voxels (n, 3)"""
 
     @property
     def is_skull(self) -> bool:
@@ -83,7 +85,7 @@ def enclosed_tissue(values: NDArray[np.float32], bone: Mask, field: Mask, step: 
         ring[:, within[1], within[2]] = whole[levels]
         seed = places[len(places) // 2] + start - (upright.start, 0, 0)
         lies = _lies(ring, tuple(seed), bone[upright], values[upright] > AIR, field[upright], step)
-        found.append(Enclosed(len(places) * voxel, low + start, high + start, *lies))
+        found.append(Enclosed(len(places) * voxel, low + start, high + start, *lies, places + start))
     return found
 
 

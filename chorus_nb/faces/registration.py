@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chorus_nb.faces.atlas import Mask, Matrix, Region, regions_at, sampled_volume, template
+from chorus_nb.faces.braincase import enclosed_tissue
 from chorus_nb.faces.optimiser import BINS, RIGID, image_of, refine
 from chorus_nb.faces.volume import WATER_LIKE, Grid, stature
 
@@ -31,11 +32,12 @@ ROUND_ABOUT = 0.06  # below the best fit: with its front behind a true pose is l
 NEARLY = 0.002  # below the best fit: what is a rival
 ONE_PLACE = 0.05  # radians or decimetres from the best: less than lies between brain and skin
 PER_DEGREE, PER_STRETCH = 0.0002, 0.05  # of fit: a smooth head looks much the same in several poses
+PER_LOST, BONE = 2.0, 250.0  # of fit: a face that takes some of what bone (Hounsfield units) encloses is none
 TURNED = 30.0  # degrees: from there on every pose is as unlikely as another
 OUTLINE = 160.0  # mm from the crown: below it necks differ too much to compare outlines
 SCALES = (0.8, 1.35)  # to begin with
 SAME_STARTS, SAME_ENDS = (-12, 0, 12), 0.06  # degrees of nodding; radians or decimetres between ends that are one
-SAME_NODS = (-6, 6)  # degrees by which the best is pushed away
+SAME_NODS, PUSHES = (-6, 6), 2  # degrees by which the best is pushed away, and again what is better than that
 SAME_NMI = 1.04  # of two series of one head: 1.06 and more; beside another part 1.03 and less
 
 Degrees = tuple[float, float, float]
@@ -54,6 +56,8 @@ class Pose(NamedTuple):
     """overlap of the outlines of the two heads, as far down as heads are alike"""
     rivals: tuple[Matrix, ...] = ()
     beside: tuple[Matrix, ...] = ()
+    lost: float = 0.0
+    """share of what bone encloses that would go with the face; 0 where none shows"""
 
     @property
     def ends(self) -> tuple[Matrix, ...]:
@@ -70,7 +74,7 @@ class Pose(NamedTuple):
         """What decides between poses: inside and outline of the head; all else equal, the one that changes least."""
         _, stretch, _ = np.linalg.svd(self.matrix[:3, :3])
         least = min(self.rotation, TURNED) * PER_DEGREE + float(np.log(stretch[0] / stretch[2])) * PER_STRETCH
-        return self.nmi + self.dice - least
+        return self.nmi + self.dice - least - self.lost * PER_LOST
 
     @property
     def rotation(self) -> float:
@@ -83,7 +87,7 @@ def register_head(volume: Grid, modality: str, start: tuple[float, float, float]
     """The best affine pose; ``start`` = degrees of nodding, turning and tilting to begin from instead of a grid."""
     region = _region(volume)
     values = _comparable(volume.values, modality, volume.head)
-    scorer = _Scorer(volume, values, region)
+    scorer = _Scorer(volume, values, region, modality)
     begun = _starts(volume, [start], ["crown"]) if start else _starts(volume, [*product(PITCHES, TURNS, TILTS)])
     coarse = [Pose(matrix, scorer.nmi(matrix), 0) for matrix in begun]
     poses = sorted(coarse, key=lambda pose: -pose.nmi)
@@ -173,11 +177,13 @@ def same_head(volume: Grid, modality: str, other: Grid, other_modality: str) -> 
     meets[:3, 3] = other.points(other.head & _region(other)).mean(axis=0) - centre
     starts = [np.eye(4), *(_nodded(meets, degrees, volume) for degrees in SAME_STARTS)]
     ends = _rigid_ends(volume, modality, other, other_modality, starts)
-    first, _ = max(ends, key=lambda end: end[1])
-    pushed = [_nodded(first, degrees, volume) for degrees in SAME_NODS]
-    ends += _rigid_ends(volume, modality, other, other_modality, pushed)
-    best, shared = max(ends, key=lambda end: end[1])
-    together = sum(_difference(best, end, centre) <= SAME_ENDS for end, _ in ends)
+    for _ in range(PUSHES):
+        first, _ = max(ends, key=lambda end: end[1])
+        ends += _rigid_ends(volume, modality, other, other_modality, [_nodded(first, by, volume) for by in SAME_NODS])
+        best, shared = max(ends, key=lambda end: end[1])
+        together = sum(_difference(best, end, centre) <= SAME_ENDS for end, _ in ends)
+        if together > 1:
+            break
     return best if shared >= SAME_NMI and together > 1 else None
 
 
@@ -287,7 +293,7 @@ def _template_landmarks() -> tuple[NDArray[np.float64], float]:
 class _Scorer:
     """Normalised mutual information of the volume with the template, at fixed points."""
 
-    def __init__(self, volume: Grid, values: NDArray[np.float32], region: Mask) -> None:
+    def __init__(self, volume: Grid, values: NDArray[np.float32], region: Mask, modality: str = "") -> None:
         places = np.flatnonzero(region)
         chosen = places[np.linspace(0, len(places) - 1, min(len(places), POINTS * 4)).astype(int)]
         where = np.zeros(region.shape, bool)
@@ -299,9 +305,14 @@ class _Scorer:
         self.places, self.head = volume.points(thinned), volume.head[thinned]
         self.upper = self.places[:, 2] >= stature(volume).crown - OUTLINE * stature(volume).size
         self.template_bins = _template_bins()
+        self.enclosed = _braincase(volume) if modality == "CT" else np.zeros((0, 3))
 
     def pose(self, matrix: Matrix) -> Pose:
-        return Pose(matrix, self.nmi(matrix), self.dice(matrix))
+        return Pose(matrix, self.nmi(matrix), self.dice(matrix), lost=self.lost(matrix))
+
+    def lost(self, matrix: Matrix) -> float:
+        """Share of what bone encloses that would go with the face."""
+        return float(((regions_at(matrix, self.enclosed) & Region.FACE) > 0).mean()) if len(self.enclosed) else 0.0
 
     def dice(self, matrix: Matrix) -> float:
         """Twice the common part of both heads, to the sum of both."""
@@ -314,6 +325,14 @@ class _Scorer:
         moved = self.points @ matrix[:3, :3].T + matrix[:3, 3]
         other = sampled_volume(self.template_bins, template().to_index, moved)
         return _shared_information(self.bins, other)
+
+
+def _braincase(volume: Grid) -> NDArray[np.float64]:
+    """Patient millimetres of some of what the skull of a CT encloses, if one shows."""
+    parts = enclosed_tissue(volume.values, (volume.values > BONE) & volume.field, volume.field, volume.step)
+    inside = [part.places for part in parts if part.is_skull]
+    places = np.concatenate([np.zeros((0, 3), int), *inside])
+    return places[:: max(1, len(places) // POINTS), ::-1] * volume.step + volume.origin
 
 
 def _shared_information(one: NDArray[np.int64], other: NDArray[np.int64]) -> float:

@@ -30,7 +30,7 @@ READABLE = 0.05  # share of the pixels of a text that may be as they were when i
 BLOCK_CHANGED = 16  # pixels around a box that a JPEG changes with it
 HEAD_SLICES, HEAD_SIZE = 72, 96
 WHOLE_FACE = 0.95  # of its voxels must be gone
-BRAIN_LOST = 0.02  # of its voxels may be: this phantom's brain fills its brow
+BRAIN_LOST = 0.001  # of its voxels may be: none but at its rim
 HEAD_HEADER = {
     "Modality": "CT",
     "ImageType": ["ORIGINAL", "PRIMARY", "AXIAL"],

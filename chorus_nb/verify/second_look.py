@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +36,7 @@ from chorus_nb.verify.previews import shown, window
 REDACTED, LIKELY, OTHERS = 300, 300, 100
 LIKELY_OF_SERIES, OTHERS_OF_SERIES = 3, 1
 TESSERACT_SECONDS = 60.0  # seconds for one picture; usual is one
+PAGES_AT_ONCE = 16  # of up to 6.5 MB, in one process
 SHORT_SIDE, LONG_SIDE, GROWTH = 1280, 2560, 4.0  # pixels: letters of 8 pixels have to grow before they can be read
 SURE = 40.0  # percent; words read with less confidence are anatomy
 ALIKE = 85  # percent: one letter in seven wrongly read
@@ -94,25 +96,81 @@ def chosen_to_read(released: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFra
     return rows[rows.groupby("why").cumcount() < rows.why.map(bounds)][["target_path", "accepted"]]
 
 
-def second_look(
-    target_path: str, dataset: FileDataset, terms: Iterable[SearchTerm], accepted: bool
-) -> Iterator[Finding]:
-    """What Tesseract reads in a released image that tells who the patient is."""
-    wanted = list(dict.fromkeys(terms))
-    worst: dict[str, tuple[Severity, str]] = {}
-    try:
-        frames, pictures = zip(*looked_at(dataset), strict=True)
-        read = read_with_tesseract(pictures)
-        for frame, line in ((frame, line) for frame, lines in zip(frames, read, strict=True) for line in lines):
-            if said := identifier_in(line.text, wanted):
+class Page(NamedTuple):
+    """A picture as Tesseract gets it, so many times as large as it was."""
+
+    image: Image.Image
+    scale: float
+
+
+class Question(NamedTuple):
+    """A released image that is to be read, and for what; ``frames``: of each page."""
+
+    target_path: str
+    frames: tuple[int, ...]
+    pages: tuple[Page, ...]
+    terms: tuple[SearchTerm, ...]
+    accepted: bool
+
+    def answer(self, read: Sequence[list[TesseractLine]]) -> Iterator[Finding]:
+        """What was read on its pages that tells who the patient is."""
+        worst: dict[str, tuple[Severity, str]] = {}
+        for frame, line in ((frame, line) for frame, lines in zip(self.frames, read, strict=True) for line in lines):
+            if said := identifier_in(line.text, self.terms):
                 severity, kind = said
                 box = ",".join(map(str, line.box))
                 worst.setdefault(kind, (severity, f"read by Tesseract in frame {frame} at {box}"))
-    except Exception as error:  # its kind only: decoders and programs quote what they were given
-        detail = f"Tesseract could not read it: it {fault_of(error)}"
-        yield Finding("second_look", "medium", target_path, "(7FE0,0010)", detail)
-    for kind, (severity, place) in worst.items():
-        yield Finding("second_look", "info" if accepted else severity, target_path, "(7FE0,0010)", kind, place)
+        for kind, (severity, place) in worst.items():
+            grave = "info" if self.accepted else severity
+            yield Finding("second_look", grave, self.target_path, "(7FE0,0010)", kind, place)
+
+
+class SecondLook:
+    """Has images read by Tesseract, several in one process: to start it takes twice as long as to read a page."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Question] = []
+        self._found: list[Finding] = []
+
+    def ask(self, target_path: str, dataset: FileDataset, terms: Iterable[SearchTerm], accepted: bool) -> None:
+        """Have an image read; ``accepted`` by a person, whatever is read."""
+        try:
+            frames, pictures = zip(*looked_at(dataset), strict=True)
+            pages = tuple(map(_page, pictures))
+        except Exception as error:  # its kind only: decoders quote what they were given
+            self._found.append(_unread(target_path, error))
+            return
+        question = Question(target_path, frames, pages, tuple(dict.fromkeys(terms)), accepted)
+        if sum(len(one.pages) for one in (*self._waiting, question)) > PAGES_AT_ONCE:
+            self._read()
+        self._waiting.append(question)
+
+    def findings(self) -> list[Finding]:
+        """What was read in all of them that tells who a patient is."""
+        self._read()
+        return self._found
+
+    def _read(self) -> None:
+        questions, self._waiting = self._waiting, []
+        try:
+            self._found += _answers(questions)
+        except Exception:  # each by itself, so that the fault is that of one
+            for one in questions:
+                try:
+                    self._found += _answers([one])
+                except Exception as error:  # its kind only: programs quote what they were given
+                    self._found.append(_unread(one.target_path, error))
+
+
+def _answers(questions: Sequence[Question]) -> list[Finding]:
+    pages = [page for one in questions for page in one.pages]
+    read = iter(read_with_tesseract(pages) if pages else ())
+    return [finding for one in questions for finding in one.answer(list(islice(read, len(one.pages))))]
+
+
+def _unread(target_path: str, error: Exception) -> Finding:
+    detail = f"Tesseract could not read it: it {fault_of(error)}"
+    return Finding("second_look", "medium", target_path, "(7FE0,0010)", detail)
 
 
 def looked_at(dataset: FileDataset) -> Iterator[tuple[int, np.ndarray]]:
@@ -130,12 +188,10 @@ def looked_at(dataset: FileDataset) -> Iterator[tuple[int, np.ndarray]]:
             yield number, shown(dataset, over_all, window(dataset, array))
 
 
-def read_with_tesseract(pictures: Sequence[np.ndarray]) -> list[list[TesseractLine]]:
-    """The lines Tesseract reads in each picture, in one process of its own (to start it takes twice as long as to read
-    a picture) that is ended when it takes too long."""
-    pages = [_grown(Image.fromarray(picture).convert("L")) for picture in pictures]
+def read_with_tesseract(pages: Sequence[Page]) -> list[list[TesseractLine]]:
+    """The lines Tesseract reads on each page, in one process of its own that is ended when it takes too long."""
     content = io.BytesIO()
-    pages[0].save(content, "TIFF", save_all=True, append_images=pages[1:])
+    pages[0].image.save(content, "TIFF", save_all=True, append_images=[page.image for page in pages[1:]])
     arguments = ["tesseract", "stdin", "stdout", "--psm", SPARSE_TEXT, "-l", "eng", "tsv"]
     ran = run_program(arguments, seconds=TESSERACT_SECONDS * len(pages), content=content.getvalue())
     ran.check_returncode()
@@ -146,19 +202,21 @@ def read_with_tesseract(pictures: Sequence[np.ndarray]) -> list[list[TesseractLi
         if row["text"] and row["text"].strip() and float(row["conf"]) >= SURE:
             of_page = lines[int(row["page_num"]) - 1]
             of_page.setdefault((row["block_num"], row["par_num"], row["line_num"]), []).append(row)
-    scales = [page.width / picture.shape[1] for page, picture in zip(pages, pictures, strict=True)]
     return [
-        [TesseractLine(" ".join(word["text"] for word in words), _around(words, scale)) for words in found.values()]
-        for found, scale in zip(lines, scales, strict=True)
+        [
+            TesseractLine(" ".join(word["text"] for word in words), _around(words, page.scale))
+            for words in found.values()
+        ]
+        for found, page in zip(lines, pages, strict=True)
     ]
 
 
-def _grown(image: Image.Image) -> Image.Image:
+def _page(picture: np.ndarray) -> Page:
+    image = Image.fromarray(picture).convert("L")
     scale = min(max(1.0, SHORT_SIDE / min(image.size)), LONG_SIDE / max(image.size), GROWTH)
-    if scale == 1:
-        return image
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return image.resize(size, Image.Resampling.BICUBIC)
+    grown = image if scale == 1 else image.resize(size, Image.Resampling.BICUBIC)
+    return Page(grown, grown.width / image.width)
 
 
 def _around(words: list[dict[str, str]], scale: float) -> tuple[int, int, int, int]:

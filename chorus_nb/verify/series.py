@@ -7,7 +7,7 @@ import functools
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -94,16 +94,26 @@ class Examiner:
         self.verified = verified
         self.faces = verified.with_name("faces")
 
-    def __call__(self, series: Series) -> tuple[str, SeriesResult]:
-        """The fingerprint of the series and its result, from memory if nothing changed since."""
-        digests = self._digests(series)
-        fingerprint = self._fingerprint(series, digests)
-        if kept := self.remembered(fingerprint):
-            return fingerprint, kept
-        with quiet():  # once: within it, it costs next to nothing for a file
-            result = _examine(self, series, digests)
-        write_atomically(self.verified / f"{fingerprint}.json", json.dumps(result._asdict()).encode())
-        return fingerprint, result
+    def __call__(self, bundle: Sequence[Series]) -> list[tuple[str, SeriesResult] | Exception]:
+        """Of each series its fingerprint and its result, from memory if nothing changed since; or what ended it."""
+        reader, answers = second_look.SecondLook(), list[tuple[str, SeriesResult] | Exception]()
+        new: dict[str, SeriesResult] = {}
+        for series in bundle:
+            try:
+                digests = self._digests(series)
+                fingerprint = self._fingerprint(series, digests)
+                if (result := self.remembered(fingerprint)) is None:
+                    with quiet():  # once: within it, it costs next to nothing for a file
+                        result = new[fingerprint] = _examine(self, series, digests, reader)
+                answers.append((fingerprint, result))
+            except Exception as fault:
+                answers.append(fault)
+        read = reader.findings()
+        for fingerprint, result in new.items():
+            files = {fact.target_path for fact in result.facts}
+            result.findings.extend(finding for finding in read if finding.file in files)
+            write_atomically(self.verified / f"{fingerprint}.json", json.dumps(result._asdict()).encode())
+        return answers
 
     def remember(self, series: Series) -> tuple[str, SeriesResult | None]:
         """The same from memory only."""
@@ -150,7 +160,7 @@ def _recall(content: bytes) -> SeriesResult:
 class _Gathered:
     """What the files of a series gave so far; what is searched in all of them is known when the last was read."""
 
-    def __init__(self, examiner: Examiner, series: Series) -> None:
+    def __init__(self, examiner: Examiner, series: Series, reader: second_look.SecondLook) -> None:
         self.elements = ElementsInTurn(examiner.parameters, examiner.promises)
         self.findings: list[Finding] = []
         self.facts: list[Fact] = []
@@ -159,13 +169,16 @@ class _Gathered:
         self.headers: dict[ReleasedFile, tuple[bytes, frozenset[str], bool]] = {}
         self.written: Written = {}
         self.character_sets: set[str] = set()
-        self.read = 0
+        self.reader, self.read = reader, 0
         self.second = second_opinion.SecondDecoder()
         self.looking = Looking(len(series.tasks))
 
 
-def _examine(examiner: Examiner, series: Series, digests: dict[str, str]) -> SeriesResult:
-    gathered = _Gathered(examiner, series)
+def _examine(
+    examiner: Examiner, series: Series, digests: dict[str, str], reader: second_look.SecondLook
+) -> SeriesResult:
+    """What a series gives, but for what the ``reader`` will tell of its pictures."""
+    gathered = _Gathered(examiner, series, reader)
     for task in series.tasks:
         gathered.found.update(dict.fromkeys(terms.of_path(task.source_path)))
         if not digests[task.target_path]:
@@ -228,10 +241,10 @@ def _examine_file(
     seen = functools.partial(gathered.looking.add, path, pair.release.dataset)
     findings.extend(pictures.check_pixels(pair, path, examiner.faces, gathered.second, seen))
     if task.target_path in series.read and second_look.version():
-        gathered.read += 1
-        own = list(dict.fromkeys((*_identifiers(series.patients), *header_terms, *series.known)))
+        own = (*_identifiers(series.patients), *header_terms, *series.known)
         accepted = series.read[task.target_path]
-        findings.extend(second_look.second_look(task.target_path, pair.release.dataset, own, accepted))
+        gathered.read += 1
+        gathered.reader.ask(task.target_path, pair.release.dataset, own, accepted)
 
 
 def _validated(examiner: Examiner, tasks: list[ReleasedFile]) -> dict[ReleasedFile, list[Finding]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import pandas as pd
@@ -29,6 +30,8 @@ from chorus_nb.verify.second_opinion import gdcm_available
 from chorus_nb.verify.series import Examiner, Fact, Series, SeriesResult
 from chorus_nb.verify.site_script import promises, script_digest
 from chorus_nb.workspace import Workspace
+
+LARGEST_BUNDLE = 8  # series that a worker examines together
 
 
 def verify(workspace: Workspace, progress: processes.Progress | None = None) -> pd.DataFrame:
@@ -148,7 +151,9 @@ class _Examined:
                 todo.append(one)
         todo = self._recall(release, examine, todo, findings)
         with processes.executor(workspace.parameters, len(todo)) as pool:
-            for done, (one, answer) in enumerate(processes.map_unordered(pool, examine, todo), 1):
+            for done, (one, answer) in enumerate(
+                _in_bundles(pool, examine, todo, workspace.parameters.worker_count), 1
+            ):
                 if isinstance(answer, BaseException):
                     detail = f"this series could not be examined: it {fault_of(answer)}"
                     findings.append(Finding("readable", "high", one.folder, "", detail))
@@ -187,6 +192,25 @@ class _Examined:
         release.ledger.add(result.uids)
         release.looks[series.folder] = result.look
         release.examined.update(iod=result.validated, second_look=result.read, second_decoder=result.decoded)
+
+
+def _in_bundles(
+    pool: Executor, examine: Examiner, todo: list[Series], worker_count: int
+) -> Iterator[tuple[Series, tuple[str, SeriesResult] | BaseException]]:
+    """Each series with what came of it: some are examined together, for what costs more to start than to use.
+
+    Of a bundle that ends as one, such as by the death of its worker, each is examined again by itself.
+    """
+    size = max(1, min(LARGEST_BUNDLE, len(todo) // (4 * worker_count)))
+    bundles = [tuple(todo[start : start + size]) for start in range(0, len(todo), size)]
+    while bundles:
+        again = list[tuple[Series, ...]]()
+        for bundle, answers in processes.map_unordered(pool, examine, bundles):
+            if isinstance(answers, BaseException) and len(bundle) > 1:
+                again += [(one,) for one in bundle]
+            else:
+                yield from zip(bundle, [answers] if isinstance(answers, BaseException) else answers, strict=True)
+        bundles = again
 
 
 def _catalog(workspace: Workspace) -> pd.DataFrame:

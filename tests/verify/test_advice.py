@@ -132,14 +132,14 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("leaks", "dates") if file_checks.text(pair.release, 0x00180010) else ():
             yield Finding(name, "high", pair.task.target_path, "(0018,0010)", "planted")
 
-    def look(path: str, dataset: pydicom.Dataset, *_: object) -> Iterator[Finding]:
+    def ask(reader: second_look.SecondLook, path: str, dataset: pydicom.Dataset, *_: object) -> None:
         if dataset.InstanceNumber == 3:
-            yield Finding("second_look", "high", path, "(7FE0,0010)", "planted")
+            reader._found.append(Finding("second_look", "high", path, "(7FE0,0010)", "planted"))
 
     monkeypatch.setitem(file_checks.FILE_CHECKS, "planted", check)
     monkeypatch.setattr(detection, "installed", lambda: False)  # pictures of a CT pass without a detector
     monkeypatch.setattr(second_look, "version", lambda: "5")
-    monkeypatch.setattr(second_look, "second_look", look)
+    monkeypatch.setattr(second_look.SecondLook, "ask", ask)
     monkeypatch.setattr(second_look, "OTHERS_OF_SERIES", 99)
 
 

@@ -96,8 +96,9 @@ def test_a_picture_is_not_read_again_when_nothing_changed(release: Workspace, mo
 @tesseract
 def test_a_reader_that_hangs_is_ended_and_said(release: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(second_look, "TESSERACT_SECONDS", 0.001)
-    findings = list(second_look.second_look("a", _dataset(release), TERMS, accepted=False))
-    assert [(one.severity, one.detail) for one in findings] == [
+    reader = second_look.SecondLook()
+    reader.ask("a", _dataset(release), TERMS, accepted=False)
+    assert [(one.severity, one.detail) for one in reader.findings()] == [
         ("medium", "Tesseract could not read it: it takes too long")
     ]
 

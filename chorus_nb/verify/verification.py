@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -194,8 +194,11 @@ class _Examined:
         release.examined.update(iod=result.validated, second_look=result.read, second_decoder=result.decoded)
 
 
+ExamineBundle = Callable[[Sequence[Series]], list[tuple[str, SeriesResult] | Exception]]
+
+
 def _in_bundles(
-    pool: Executor, examine: Examiner, todo: list[Series], worker_count: int
+    pool: Executor, examine: ExamineBundle, todo: list[Series], worker_count: int
 ) -> Iterator[tuple[Series, tuple[str, SeriesResult] | BaseException]]:
     """Each series with what came of it: some are examined together, for what costs more to start than to use.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +15,7 @@ from chorus_nb import memory, tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.layout import CERTIFICATE
 from chorus_nb.parameters import SCRIPT
+from chorus_nb.processes.pool import Here
 from chorus_nb.seal import release_digest
 from chorus_nb.verify import (
     all_checks,
@@ -30,10 +31,13 @@ from chorus_nb.verify import (
     verify,
     verify_tree,
 )
+from chorus_nb.verify.face_looks import FaceLook
 from chorus_nb.verify.file_checks import FILE_CHECKS
 from chorus_nb.verify.findings import ASKED_OF_TREE, GATE_CHECKS
 from chorus_nb.verify.gate import check_rows
 from chorus_nb.verify.release_checks import RELEASE_CHECKS
+from chorus_nb.verify.series import Series, SeriesResult
+from chorus_nb.verify.verification import _in_bundles
 from chorus_nb.workspace import Workspace
 from tests.verify.small_site import first, rewrite
 
@@ -158,6 +162,24 @@ def test_verifying_twice_gives_the_same_bytes(release: Workspace) -> None:
     before = [path.read_bytes() for path in paths]
     verify(release)
     assert [path.read_bytes() for path in paths] == before
+
+
+def test_of_series_that_end_together_each_is_examined_by_itself() -> None:
+    """A worker that dies of one series costs the others nothing but time."""
+    todo = [Series(str(number), (), {}, (), {}) for number in range(9)]
+    asked: list[list[str]] = []
+
+    def examine(bundle: Sequence[Series]) -> list[tuple[str, SeriesResult] | Exception]:
+        asked.append([one.folder for one in bundle])
+        if "3" in asked[-1]:
+            raise MemoryError
+        return [(one.folder, empty) for one in bundle]
+
+    empty = SeriesResult([], [], [], [], 0, 0, 0, FaceLook())
+    found = {one.folder: given for one, given in _in_bundles(Here(), examine, todo, 1)}
+    assert isinstance(found.pop("3"), MemoryError)
+    assert found == {number: (number, empty) for number in "01245678"}
+    assert asked[:2] == [["0", "1"], ["2", "3"]]
 
 
 def test_two_processes_find_the_same_as_one(release: Workspace) -> None:

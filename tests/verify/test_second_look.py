@@ -103,6 +103,25 @@ def test_a_reader_that_hangs_is_ended_and_said(release: Workspace, monkeypatch: 
     ]
 
 
+def test_of_images_read_together_the_fault_is_that_of_one(release: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(pages: list[second_look.Page]) -> list[list[second_look.TesseractLine]]:
+        if any(page.image.size == spoilt for page in pages):
+            raise ValueError
+        return [[second_look.TesseractLine("QUILLFEATHER TIM", (1, 2, 3, 4))] for _ in pages]
+
+    monkeypatch.setattr(second_look, "read_with_tesseract", read)
+    dataset, other, reader = _dataset(release), _dataset(release), second_look.SecondLook()
+    other.Rows, other.PixelData = dataset.Rows // 2, dataset.PixelData[: len(dataset.PixelData) // 2]
+    spoilt = second_look._page(next(iter(second_look.looked_at(other)))[1]).image.size
+    for name, one in (("a", dataset), ("b", other), ("c", dataset)):
+        reader.ask(name, one, TERMS, accepted=False)
+    assert [(one.file, one.severity, one.kind) for one in reader.findings()] == [
+        ("a", "high", "name"),
+        ("b", "medium", "Tesseract could not read it: it is damaged"),
+        ("c", "high", "name"),
+    ]
+
+
 def test_without_tesseract_the_check_is_not_run_and_the_gate_stays_open(
     release: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

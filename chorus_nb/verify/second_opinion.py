@@ -104,8 +104,11 @@ def _decoded_pixels(path: str) -> np.ndarray:
 
 
 def _series_files(folder: str) -> list[int]:
-    """Files in each series GDCM assembles from ``folder``."""
+    """Files in each series GDCM assembles from ``folder``; each question reads all its headers."""
     reader = _itk().ImageSeriesReader
+    first = len(reader.GetGDCMSeriesFileNames(folder))
+    if first == sum(1 for path in Path(folder).iterdir() if path.is_file()):
+        return [first]  # no file is left for another series
     return [len(reader.GetGDCMSeriesFileNames(folder, one)) for one in reader.GetGDCMSeriesIDs(folder)]
 
 

@@ -36,6 +36,7 @@ from chorus_nb.workbench.notebook import SESSION
 from chorus_nb.workbench.nursery import Nursery
 
 GRACE = 3.0  # seconds a kernel has to end its cell when it is told to stop
+SAVED_EVERY = 10.0  # seconds between two copies of a notebook that is at work; the last is made when it has ended
 
 
 class _Client(PapermillNotebookClient):
@@ -97,7 +98,27 @@ class _Engine(Engine):
             coalesce_streams=True,
         )
         client.owns_km = True  # or nbclient leaves the kernel running until this process ends
-        client.execute(stderr=log)  # what libraries write there may quote headers: never to the terminal
+        with _saved_now_and_then(nb_man):
+            client.execute(stderr=log)  # what libraries write there may quote headers: never to the terminal
+
+
+@contextlib.contextmanager
+def _saved_now_and_then(notebook: NotebookExecutionManager) -> Iterator[None]:
+    """Papermill writes all of a notebook, pictures and all, before each cell and behind it: a quarter of what this
+    process does in a run with nothing new. Of what a kill leaves only the cells of the last seconds are missing."""
+    save, saved = notebook.save, time.monotonic()
+
+    def save_if_due(**options: Any) -> None:
+        nonlocal saved
+        if time.monotonic() - saved >= SAVED_EVERY:
+            save(**options)
+            saved = time.monotonic()
+
+    notebook.save = save_if_due
+    try:
+        yield
+    finally:
+        notebook.save = save  # papermill saves once more when it has ended, however that was
 
 
 papermill_engines.register("chorus", _Engine)

@@ -25,6 +25,7 @@ LOADING = 120.0  # seconds it may take to import
 CLOSING = 0.5  # seconds it may take to end
 WARM = ("ipykernel.kernelapp", "matplotlib.backends.backend_agg", "matplotlib.pyplot")
 """What every kernel imports beside that, some of it within functions."""
+LATER = ("chorus_nb.verify.certificate_pdf",)  # what 06 alone needs: imported while the first notebook is at work
 
 
 class Nursery:
@@ -138,6 +139,7 @@ def fork_when_asked() -> None:
             _import_what(Path(notebook))
     gc.collect()
     gc.freeze()  # or the first collection in a kernel copies every page
+    ready = False
     while True:
         request, handles, *_ = socket.recv_fds(door, LARGEST_REQUEST, 1)
         with contextlib.suppress(ChildProcessError):
@@ -150,6 +152,8 @@ def fork_when_asked() -> None:
             return _be_kernel(*json.loads(request), *handles)
         os.close(*handles)
         door.send(str(pid).encode())
+        if len(notebooks) > 1 and not ready:
+            ready = _import_later()
 
 
 def _import_what(notebook: Path) -> None:
@@ -159,6 +163,17 @@ def _import_what(notebook: Path) -> None:
     for line in (node for source in sources for node in ast.parse(source).body):
         if isinstance(line, ast.Import | ast.ImportFrom):
             exec(compile(ast.Module([line], []), str(notebook), "exec"), {})
+
+
+def _import_later() -> bool:
+    """What the first notebook needs least, while it is at work: the words of the Standard, for each search of names."""
+    with contextlib.suppress(Exception):
+        for name in LATER:
+            importlib.import_module(name)
+        importlib.import_module("chorus_nb.leaks.terms").vocabulary()
+    gc.collect()
+    gc.freeze()
+    return True
 
 
 def _be_kernel(arguments: list[str], folder: str, environment: dict[str, str], stderr: int) -> None:

@@ -16,7 +16,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from chorus_nb import explore
-from chorus_nb.workbench import audit, kernel, nursery, run, terminal
+from chorus_nb.workbench import audit, check, execution, kernel, nursery, run, terminal
+from chorus_nb.workbench.jupyter import papermill
 from chorus_nb.workbench.printing import PRINTED
 from chorus_nb.workbench.report import Outcome
 from chorus_nb.workbench.steps import STEPS
@@ -42,8 +43,11 @@ def notebooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_progress_of_a_cell_reaches_the_runner_and_parameters_reach_the_cell(tmp_path: Path) -> None:
-    """Also where a folder is called in braces, which papermill takes for a parameter."""
+def test_progress_of_a_cell_reaches_the_runner_and_parameters_reach_the_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a folder is called in braces, which papermill takes for a parameter. It is written when it begins and
+    when it has ended, not twice a cell."""
     folder = tmp_path / "export {2024}"
     folder.mkdir()
     path = notebook(
@@ -53,8 +57,11 @@ def test_progress_of_a_cell_reaches_the_runner_and_parameters_reach_the_cell(tmp
         "for done in range(1, 4):\n    meter(done, 3, f'reading at {site}')",
     )
     heard: list[tuple[int, int, str]] = []
-    executed = folder / "out.ipynb"
+    executed, written = folder / "out.ipynb", list[str]()
+    write = papermill.engines.write_ipynb
+    monkeypatch.setattr(papermill.engines, "write_ipynb", lambda *told: written.append(told[1]) or write(*told))
     kernel.execute(path, executed, {"site": "north"}, folder, lambda *step: heard.append(step))
+    assert len(written) == 2
     assert heard == [(1, 3, "reading at north"), (2, 3, "reading at north"), (3, 3, "reading at north")]
     [output] = nbformat.read(executed, as_version=4).cells[-1].outputs
     assert "3 of 3" in output.data["text/html"], "one bar, updated in place"
@@ -120,7 +127,7 @@ def test_a_shareable_report_with_an_original_value_is_withheld(notebooks: Path, 
     )
     notebook(notebooks, step.name, *leaking)
     ended = run.run_notebooks(workspace.parameters, ["03"])[step.name]
-    assert ended == Outcome("withheld", ended.seconds, (run.WITHHELD,))
+    assert ended == Outcome("withheld", ended.seconds, (execution.WITHHELD,))
     assert not step.report(workspace).exists(), "the earlier report is gone too: it is not of this run"
     kept = (workspace.reports_local / f"{step.name}.html").read_text(encoding="utf-8")
     assert '<span class="badge withheld">' in kept and "May be shared" not in kept
@@ -129,7 +136,7 @@ def test_a_shareable_report_with_an_original_value_is_withheld(notebooks: Path, 
 def test_a_shareable_report_that_could_not_be_searched_is_withheld(notebooks: Path, workspace: Workspace) -> None:
     notebook(notebooks, STEPS[2].name, "print('no catalog yet')")
     ended = run.run_notebooks(workspace.parameters, ["03"])[STEPS[2].name]
-    assert (ended.status, ended.lines) == ("withheld", (run.UNSEARCHED,))
+    assert (ended.status, ended.lines) == ("withheld", (execution.UNSEARCHED,))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX systems")
@@ -140,7 +147,7 @@ def test_a_run_that_is_told_to_stop_ends_within_seconds(
     notebooks: Path, workspace: Workspace, name: str, cell: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between cells too: nbclient takes the signal there and forgets it."""
-    monkeypatch.setattr(run, "check_inputs", lambda workspace: None)  # the signal is to come after it
+    monkeypatch.setattr(check, "check_inputs", lambda workspace: None)  # the signal is to come after it
     notebook(notebooks, STEPS[0].name, "import time", *[cell] * (400 if cell == "pass" else 3))
     notebook(notebooks, STEPS[1].name, "print('never')")
     before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}

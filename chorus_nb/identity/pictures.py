@@ -30,6 +30,7 @@ IDENTIFYING = (
 
 _OPERATORS = "OperatorsName"  # whose initials consoles and markers show
 _SHORT = 2  # letters: such names are looked for as whole words, exactly, and not where they are a unit
+_STROKES = re.compile("[1|IiJjLl]{2}")  # a name of these alone is read as any of them: JI as 11
 _GENERATIONS = ("jr", "sr", "ii", "iv")
 _PIECE = re.compile(r"[^\W\d_]+|\d+(?:[.,]\d+)?")
 
@@ -100,7 +101,7 @@ def header_match(text: str, known: Mapping[str, str]) -> str:
     whole = _whole_words(text)
     for word, keyword in known.items():
         if _is_short(word):
-            if fold(word) in whole:
+            if fold(word) in whole or (_STROKES.fullmatch(word) and _STROKES.fullmatch(text.strip())):
                 return keyword
             continue
         folded = look_alike(word)

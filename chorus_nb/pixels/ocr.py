@@ -41,6 +41,10 @@ COVERED = 0.8  # share of a line within the padded box of one that was read alre
 # line is outlined once more where it is at least so likely, and then needs to be found as surely as `UNREAD` and to be
 # no higher than `LIKED`: a mosaic of brains that no header calls so has hearts of 41 pixels and more
 HEART = 0.5
+# What is outlined and does not count is looked at once more, grown to this height (pixels) with so many heights of
+# what is around: writing is found there surely, in the same place (share of what either covers that both do) and as
+# high (share of the other); anatomy is not, or is higher, or is round: as wide as high though it is no small letter
+CLOSE, AROUND, SAME_PLACE, SAME_HEIGHT, NO_ROUND, SMALL_LETTER = 40, 2, 0.5, 0.6, 1.2, 16
 TILE, OVERLAP = 1408, 128  # pixels that are looked at in one pass, and those that two have in common
 FLAT = 4 * 2 / 255  # a block whose values are no further apart than four levels of 256 holds nothing
 MODELS = {
@@ -112,12 +116,17 @@ def read_lines(render: Render, known: Sequence[Box] = ()) -> list[ReadLine]:
     scaled, scale = _scaled(render)
     likely = _map_of_text(scaled)
     done = [box.scaled(scale) for box in known]
-    lines = []
+    lines, doubts = list[ReadLine](), list[_Line]()
     for outline, tallest in ((_models().outlines, np.inf), (_models().hearts, LIKED * scale)):
-        found = _found(scaled, likely, outline, done, tallest)
-        kept = [one for line in found if (one := _kept(line, scaled, scale)) is not None]
-        lines += [line for line, _ in kept]
-        done += [outlined for _, outlined in kept]
+        found = [(line, _kept(line, scaled, scale)) for line in _found(scaled, likely, outline, done, tallest)]
+        lines += [kept[0] for _, kept in found if kept]
+        done += [kept[1] for _, kept in found if kept]
+        doubts += [line for line, kept in found if not kept and _sides(line.corners)[1] <= LIKED * scale]
+    for line in doubts:
+        if not _within(line.corners, done) and (again := _closely(scaled, line, scale)) is not None:
+            box = _box(again.corners)
+            lines.append(ReadLine(box.scaled(1 / scale), again.text, float(again.confidence)))
+            done.append(box)
     return lines
 
 
@@ -139,8 +148,7 @@ def _kept(line: _Line, scaled: Any, scale: float) -> tuple[ReadLine, Box] | None
         if again is None:
             return None
         line = again
-    low, high = np.floor(line.corners.min(axis=0) / scale), np.ceil(line.corners.max(axis=0) / scale)
-    box = Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+    box = _box(line.corners / scale)
     return ReadLine(box, line.text, float(line.confidence), sure), box.scaled(scale)
 
 
@@ -156,26 +164,54 @@ def _is_writing(line: _Line, length: float, height: float, shorter_side: int) ->
     return shaped and found, shaped and line.score >= (UNREAD if long else SURE_LINE)
 
 
+def _closely(picture: Any, line: _Line, scale: float) -> _Line | None:
+    """A line in doubt as it is found where it is looked at closely; None: it is not, or is of another size."""
+    place, before = _box(line.corners), _sides(line.corners)[1]
+    for again in _at_height(picture, line, CLOSE, AROUND, _models().hearts):
+        box = _box(again.corners)
+        common, (length, height) = box.common(place).area, _sides(again.corners)
+        here = common >= SAME_PLACE * (box.area + place.area - common)
+        shaped = length >= NO_ROUND * height or height <= SMALL_LETTER * scale
+        if here and shaped and min(height, before) >= SAME_HEIGHT * max(height, before):
+            letters = sum(character.isalnum() for character in again.text)
+            read = letters >= SHRUNK_ENOUGH and again.confidence >= SURE_ENOUGH
+            return again if read else again._replace(text="", confidence=again.score)
+    return None
+
+
+def _at_height(picture: Any, line: _Line, height: int, around: float, outline: Any) -> Iterator[_Line]:
+    """What is found where a line is, when it is made as high as this, with so many heights of its surroundings."""
+    before = _sides(line.corners)[1]
+    low = np.maximum(0, np.floor(line.corners.min(axis=0) - around * before)).astype(int)
+    high = np.ceil(line.corners.max(axis=0) + around * before).astype(int)
+    part = picture[low[1] : high[1], low[0] : high[0]]
+    factor = height / before
+    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    made = cv2.resize(part, None, fx=factor, fy=factor, interpolation=how)
+    scale = np.array(part.shape[1::-1]) / made.shape[1::-1]
+    for again in _found(made, _map_of_text(made), outline):
+        yield again._replace(corners=again.corners * scale + low)
+
+
 def _read_again(picture: Any, line: _Line) -> _Line | None:
     """What a large line is when it is looked at as high as the models like it; None: it was anatomy."""
     from rapidfuzz import fuzz
 
-    height = _sides(line.corners)[1]
-    low = np.maximum(0, np.floor(line.corners.min(axis=0) - height)).astype(int)
-    high = np.ceil(line.corners.max(axis=0) + height).astype(int)
-    part = picture[low[1] : high[1], low[0] : high[0]]
-    shrunk = cv2.resize(part, None, fx=LIKED / height, fy=LIKED / height, interpolation=cv2.INTER_AREA)
-    scale = np.array(part.shape[1::-1]) / shrunk.shape[1::-1]
-    for again in _found(shrunk, _map_of_text(shrunk), _models().outlines):
+    for again in _at_height(picture, line, LIKED, 1, _models().outlines):
         alike = again.confidence >= CONFIDENCE and fuzz.ratio(line.text, again.text) >= ALIKE
         letters = sum(character.isalnum() for character in again.text)
         found = again.score >= UNREAD
-        again = again._replace(corners=again.corners * scale + low)
         if alike or (found and not line.text):
             return line._replace(corners=again.corners)
         if found and letters >= SHRUNK_ENOUGH and again.confidence >= SURE_ENOUGH:
             return again
     return None
+
+
+def _box(corners: Any) -> Box:
+    """The smallest box of whole pixels around a line."""
+    low, high = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0))
+    return Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
 
 
 def _sides(corners: Any) -> tuple[float, float]:

@@ -21,6 +21,7 @@ GreyImage = NDArray[np.uint8]
 SHORT_SIDE, IN_COLOUR, LONG_SIDE = 1024, 1280, 2560  # pixels: text of 8 pixels must be seen, memory stay below 1 GB
 SMALLER, SMALLEST = 1000, 640  # pixels: bounds of the shorter side in the second reading
 NO_LARGER = 800  # pixels of the shorter side: a small frame, and what it is grown to; see `renders`
+SURROUNDINGS = 5  # pixels: what a letter of a small frame is compared with; nearer edges do not outshine it
 GROWTH = 4.0  # at most: text of 8 pixels is then as high as the models like it, and small images stay quick
 EVERY = 30  # frames between two that are looked at
 
@@ -121,7 +122,7 @@ def renders(frame: NDArray[np.generic], dataset: Dataset, closely: bool = False)
     shown = _picture(window)
     smaller = np.dstack([_limit_size(shown, SMALLER / min(shown.shape))] * 3)
     if min(shown.shape) <= NO_LARGER:
-        first = Render(np.dstack([shown, local_contrast(values)]), NO_LARGER, read=1)
+        first = Render(np.dstack([shown, local_contrast(values, SURROUNDINGS)]), NO_LARGER, read=1)
     else:
         first = Render(np.dstack([shown, local_contrast(values), _evened(shown)]))
     return first, Render(smaller, SMALLEST, 2.0), *(_close(values, window) if closely else ())
@@ -148,11 +149,11 @@ def _coloured(frame: NDArray[np.generic], dataset: Dataset) -> NDArray[np.generi
     return apply_color_lut(frame, dataset) if dataset.PhotometricInterpretation == "PALETTE COLOR" else frame
 
 
-def local_contrast(values: NDArray[np.float32]) -> GreyImage:
-    """Each value's distance from its surroundings (σ 10 pixels) in units of their spread (σ 20 pixels)."""
+def local_contrast(values: NDArray[np.float32], around: float = 10) -> GreyImage:
+    """Each value's distance from its surroundings (σ ``around`` pixels) in units of their spread (twice that σ)."""
     values = _limit_size(values)
-    centred = values - cv2.GaussianBlur(values, (0, 0), 10)
-    spread = np.sqrt(cv2.GaussianBlur(centred * centred, (0, 0), 20))
+    centred = values - cv2.GaussianBlur(values, (0, 0), around)
+    spread = np.sqrt(cv2.GaussianBlur(centred * centred, (0, 0), 2 * around))
     return _picture(np.clip(0.5 + centred / (6 * spread + 1e-6), 0, 1), 0, 1)
 
 

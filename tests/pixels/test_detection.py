@@ -186,6 +186,54 @@ def test_a_line_that_an_edge_runs_into_is_outlined_once_more(
     assert [Box(100, 200, 240, 210).common(line.box).area >= 0.9 * 140 * 10 for line in lines] == [True] * boxes
 
 
+@pytest.mark.parametrize(
+    ("moved", "length", "height", "found", "told"),
+    [
+        (0, 40, 16, 0.7, True),
+        (0, 38, 28, 0.7, False),  # anatomy is higher there
+        (0, 30, 16, 0.7, True),
+        (30, 40, 16, 0.7, False),  # elsewhere
+        (0, 0, 0, 0.0, False),
+    ],
+)
+def test_a_doubt_counts_where_it_is_found_again_closely(
+    monkeypatch: pytest.MonkeyPatch, moved: int, length: int, height: int, found: float, told: bool
+) -> None:
+    def line(left: float, top: float, length: float, height: float, score: float) -> ocr._Line:
+        corners = [(left, top), (left + length, top), (left + length, top + height), (left, top + height)]
+        return ocr._Line(np.array(corners), score, "tae", 0.4)
+
+    def outline(part: NDArray[np.uint8], _: object, outline: object, *__: object) -> list[ocr._Line]:
+        if part.shape[0] == 600:
+            return [line(100, 200, 38, 16, 0.45)] if outline is ocr._models().outlines else []
+        grown, margin = ocr.CLOSE / 16, 16 * ocr.AROUND
+        return [line((margin + moved) * grown, margin * grown, length * grown, height * grown, found)] if length else []
+
+    monkeypatch.setattr(ocr, "_found", outline)
+    lines = ocr.read_lines(Render(picture(rows=600, columns=600), short_side=600))
+    assert [(line.text, line.box.common(Box(100, 200, 138, 216)).area > 400) for line in lines] == [("", True)] * told
+
+
+@pytest.mark.parametrize(("side", "told"), [(14, True), (30, False)])
+def test_a_round_doubt_is_a_small_letter_or_anatomy(side: int, told: bool) -> None:
+    corners = np.array([(100, 200), (100 + side, 200), (100 + side, 200 + side), (100, 200 + side)])
+    line = ocr._Line(corners, 0.45, "", 0.0)
+    margin, grown = side * ocr.AROUND, ocr.CLOSE / side
+    again = line._replace(corners=(corners - (100, 200) + margin) * grown, score=0.7)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ocr, "_found", lambda *_: [again])
+        assert (ocr._closely(np.zeros((600, 600, 3), np.uint8), line, 1.0) is not None) == told
+
+
+def test_in_a_small_frame_an_edge_does_not_outshine_the_letters_beside_it() -> None:
+    pixels = np.zeros((400, 400), np.uint8)
+    pixels[:, 200:] = 200
+    pixels[100:140, 180:183] = 40  # a stroke 17 pixels before the edge
+    dataset = image(pixels=pixels)
+    near = renders.renders(dataset.pixel_array, dataset)[0].picture[..., 1].astype(int)
+    assert near[120, 181] - near[120, 176] > 60
+
+
 def test_what_cannot_be_read_is_medium_and_said_so() -> None:
     assert tier("", "") == ("medium", NOT_READ)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from io import BytesIO
 from typing import Any, NamedTuple
 
@@ -33,6 +33,7 @@ MEDIA_INSTANCE = 0x00020003  # of the file meta information; its other UIDs name
 DEFLATED = "1.2.840.10008.1.2.1.99"
 BINARY = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV", "AT"))
 DAY_RANGE = re.compile(r"-(?=\d{4})|-\Z")
+SHORT = 64  # bytes of a text that is kept decoded
 DELIMITERS = {0x5C}  # the backslash between values; a code point, as pydicom's decode_bytes wants it
 
 
@@ -96,16 +97,15 @@ def parse_file(content: bytes) -> Reading:
     return Reading(dataset, found, *_without_pixels(content, dataset))
 
 
-def _leaves(dataset: Dataset, path: str = "", encodings: list[str] | None = None) -> Iterator[Leaf]:
+def _leaves(dataset: Dataset, path: str = "", encodings: tuple[str, ...] | None = None) -> Iterator[Leaf]:
     if "SpecificCharacterSet" in dataset:
         try:
-            encodings = convert_encodings(dataset.get("SpecificCharacterSet") or "")
+            encodings = tuple(convert_encodings(dataset.get("SpecificCharacterSet") or ""))
         except Exception:  # an unknown character set: the bytes are searched all the same
             encodings = None
     creators: dict[int, str] = {}  # by block, asked for once
-    for key in sorted(dataset.keys(), key=int):  # their own comparison is slow
+    for key, raw in sorted(dataset.items(), key=_number):
         tag = int(key)
-        raw: RawDataElement | DataElement = dataset.get_item(key)
         vr = raw.VR or ""
         if vr in ("", "UN", "SQ") and tag not in PIXEL_ELEMENTS:
             vr = vr if vr == "SQ" else vr_by_tag(tag) or "UN"
@@ -125,6 +125,10 @@ def _leaves(dataset: Dataset, path: str = "", encodings: list[str] | None = None
                 creators[block] = _creator(dataset, tag)
             creator = creators[block]
         yield Leaf(path, tag, vr, creator, value, "" if vr in BINARY else _text(value, encodings))
+
+
+def _number(item: tuple[BaseTag, RawDataElement | DataElement]) -> int:
+    return int(item[0])  # the comparison of tags themselves is slow
 
 
 @cache
@@ -161,15 +165,22 @@ def _bytes(element: RawDataElement | DataElement) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
 
 
-def _text(value: bytes, encodings: list[str] | None) -> str:
+def _text(value: bytes, encodings: tuple[str, ...] | None) -> str:
     if not value:
         return ""
+    return _short_text(value, encodings) if len(value) <= SHORT else _decoded(value, encodings)
+
+
+def _decoded(value: bytes, encodings: tuple[str, ...] | None) -> str:
     if encodings:
         try:
             return decode_bytes(value, encodings, DELIMITERS).rstrip("\0 ")
         except Exception:  # bytes that do not fit the declared character set
             pass
     return value.decode("latin-1").rstrip("\0 ")
+
+
+_short_text = lru_cache(maxsize=8192)(_decoded)  # most texts of a series are the same in each file
 
 
 def _without_pixels(content: bytes, dataset: FileDataset) -> tuple[bytes, bytes | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import zlib
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -20,7 +21,7 @@ from chorus_nb.leaks.shapes import Severity
 from chorus_nb.verify.file_checks import Pair
 from chorus_nb.verify.findings import Finding
 from chorus_nb.verify.pixel_container import among_pixels
-from chorus_nb.verify.second_opinion import SecondDecoder, agree, gdcm_available
+from chorus_nb.verify.second_opinion import SecondDecoder, agree, gdcm_available, native_description
 
 JPEG_BLOCK = 16  # pixels; redaction of JPEG Baseline in the DCT domain fills whole blocks (subsampled chroma: 16)
 SMOOTHED_RIM = 2  # pixels around those blocks that decoders smooth where chroma is shared by neighbours
@@ -32,11 +33,12 @@ def check_pixels(
     path: Path,
     faces: Path,
     second: SecondDecoder | None = None,
+    first: FirstDecoder | None = None,
     seen: Callable[[np.ndarray], None] = lambda image: None,
 ) -> Iterator[Finding]:
     """All findings about the pixels of the released file at ``path``; ``faces`` is where masks of faces are kept.
 
-    ``second``: that of the files of this series. ``seen`` gets what was decoded, for whoever needs it too.
+    ``second``, ``first``: those of the files of this series. ``seen`` gets what was decoded, for whoever needs it too.
     """
     target, dataset = pair.task.target_path, pair.release.dataset
     if pair.release.pixels is None:
@@ -49,11 +51,47 @@ def check_pixels(
         return
     for what in dict.fromkeys(among_pixels(dataset)):
         yield Finding("container", "high", target, "(7FE0,0010)", what)
-    image = _decode(dataset)
+    image = (first or FirstDecoder()).pixels(pair.release)
     if image is not None:
         seen(image)
     yield from _two_decoders(pair, image, path, second or SecondDecoder())
     yield from _pixels_unchanged(pair, image, faces)
+
+
+class FirstDecoder:
+    """pydicom on the files of a series: on coded pixels each time, on others once for each description of them.
+
+    Where it gave grey values as they stand in the file, another file of which the header says the same is read alike:
+    nothing else says how to (:func:`native_description`).
+    """
+
+    def __init__(self) -> None:
+        self._as_they_stand: dict[object, tuple[np.dtype[Any], tuple[int, ...], int]] = {}
+
+    def pixels(self, released: reading.Reading) -> np.ndarray | None:
+        """The decoded pixels; None if it cannot."""
+        described = native_description(released)
+        if described is not None and (known := self._as_they_stand.get(described)):
+            return _as_they_stand(released, *known)
+        image = _decode(released.dataset)
+        if described is not None and image is not None and _is_plain(released.dataset, image):
+            unused = int(released.dataset.BitsAllocated) - int(released.dataset.BitsStored)
+            known = image.dtype, image.shape, unused
+            if np.array_equal(_as_they_stand(released, *known), image):
+                self._as_they_stand[described] = known
+        return image
+
+
+def _is_plain(dataset: FileDataset, image: np.ndarray) -> bool:
+    """Whether pixels are whole numbers one behind the other, which no picture of one value alone would tell."""
+    one_each = dataset.SamplesPerPixel == 1 and dataset.BitsAllocated == 8 * image.itemsize
+    return bool(one_each and dataset.file_meta.TransferSyntaxUID.is_little_endian)
+
+
+def _as_they_stand(released: reading.Reading, kind: np.dtype[Any], shape: tuple[int, ...], unused: int) -> np.ndarray:
+    """As pydicom reads them: without the bits above Bits Stored."""
+    numbers = np.frombuffer(released.pixels or b"", kind, math.prod(shape)).reshape(shape)
+    return numbers << unused >> unused if unused > 0 else numbers
 
 
 def _decode(dataset: FileDataset) -> np.ndarray | None:

@@ -49,21 +49,24 @@ class SecondDecoder:
 
     def agrees_on(self, released: Reading) -> None:
         """It sees the pixels of this file as the first one does."""
-        self._agreed.add(_native_description(released))
+        self._agreed.add(native_description(released))
 
     def agreed_on(self, released: Reading) -> bool:
         """Whether it does so of another file of which the header says the same about pixels that are no code."""
-        described = _native_description(released)
+        described = native_description(released)
         return described is not None and described in self._agreed
 
 
-def _native_description(released: Reading) -> frozenset[tuple[str, int, bytes]] | None:
+def native_description(released: Reading) -> frozenset[tuple[str, int, bytes]] | None:
     """All that says how to read pixels that are numbers to the last byte; None of coded ones, and of floats."""
     if released.dataset.file_meta.TransferSyntaxUID.is_encapsulated or "PixelData" not in released.dataset:
         return None
     length = len(released.dataset.PixelData).to_bytes(8, "little")
-    leaves = ((leaf.path, leaf.tag, leaf.value) for leaf in released.leaves.values())
-    said = (row for row in leaves if row[1] in CLASSES or (row[1] >> 16 == 0x0028 and row[1] not in OF_DISPLAY))
+    said = [
+        (path, tag, leaf.value)
+        for (path, tag), leaf in released.leaves.items()
+        if tag in CLASSES or (tag >> 16 == 0x0028 and tag not in OF_DISPLAY)
+    ]
     return frozenset((*said, ("", 0x7FE00010, length)))
 
 

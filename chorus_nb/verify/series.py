@@ -170,7 +170,7 @@ class _Gathered:
         self.written: Written = {}
         self.character_sets: set[str] = set()
         self.reader, self.read = reader, 0
-        self.second = second_opinion.SecondDecoder()
+        self.first, self.second = pictures.FirstDecoder(), second_opinion.SecondDecoder()
         self.looking = Looking(len(series.tasks))
 
 
@@ -239,7 +239,7 @@ def _examine_file(
         findings.extend(check(pair, examiner.parameters))
     findings.extend(clocks.check_clocks(pair))
     seen = functools.partial(gathered.looking.add, path, pair.release.dataset)
-    findings.extend(pictures.check_pixels(pair, path, examiner.faces, gathered.second, seen))
+    findings.extend(pictures.check_pixels(pair, path, examiner.faces, gathered.second, gathered.first, seen))
     if task.target_path in series.read and second_look.version():
         own = (*_identifiers(series.patients), *header_terms, *series.known)
         accepted = series.read[task.target_path]

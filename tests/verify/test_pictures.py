@@ -69,6 +69,24 @@ def test_the_second_decoder_reads_coded_pixels_always_and_others_once_for_each_d
     assert [read(jpeg("444")) for _ in range(2)] == [1, 1]
 
 
+@pytest.mark.parametrize(("stored", "signed"), [(12, 0), (12, 1), (16, 1), (16, 0)])
+def test_pixels_of_the_same_description_are_read_as_pydicom_reads_them(stored: int, signed: int) -> None:
+    """Also where the first file has nothing in the bits above Bits Stored, and the next one has."""
+    made, first = small_site.original_image(small_site.STUDIES[0], 1), pictures.FirstDecoder()
+    made.BitsStored, made.HighBit, made.PixelRepresentation = stored, stored - 1, signed
+    made.Rows, made.Columns = 8, 6
+    asked = []
+    for low, high in ((0, 1000), (0, 65536), (2048, 4096)):
+        made.PixelData = np.random.default_rng(1).integers(low, high, (8, 6), np.uint16).tobytes()
+        released = reading.parse_file(small_site.write(made))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pictures, "_decode", lambda dataset: asked.append(1) or reading.decode_pixels(dataset))
+            image = first.pixels(released)
+        assert image is not None and image.dtype == reading.decode_pixels(released.dataset).dtype
+        assert np.array_equal(image, reading.decode_pixels(released.dataset))
+    assert len(asked) == 1
+
+
 def test_of_pixels_that_are_floats_the_second_decoder_is_asked_each_time() -> None:
     floats = small_site.original_image(small_site.STUDIES[0], 1)
     floats.FloatPixelData = np.zeros((floats.Rows, floats.Columns), "f4").tobytes()

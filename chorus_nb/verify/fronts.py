@@ -142,7 +142,7 @@ class Skin:
         self.growth = np.stack(list(np.gradient(self.apart, CUBE))[::-1], axis=-1).reshape(-1, 3)
         self.inside, self.axes, self.origin = inside, body.axes, body.origin
         self.shape = np.array(inside.shape[::-1])
-        self.strides = np.array([1, self.shape[0], self.shape[0] * self.shape[1]])
+        self.of_level = self.shape[0] * self.shape[1]
 
     @property
     def millilitres(self) -> float:
@@ -151,11 +151,14 @@ class Skin:
     def at(self, points: Points) -> tuple[Points, Points, NDArray[np.bool_]]:
         """Distance, direction of growth, and whether the field reaches there."""
         index = (points - self.origin) @ self.axes / CUBE
-        nearest = np.rint(index).astype(int)
-        there = np.asarray(((nearest >= 0) & (nearest < self.shape)).all(axis=-1))
-        within = np.clip(nearest, 0, self.shape - 1) @ self.strides
+        nearest = np.rint(index)
+        clipped = np.clip(nearest, 0, self.shape - 1)
+        outside = clipped != nearest
+        there = ~(outside[..., 0] | outside[..., 1] | outside[..., 2])  # numpy is slow along an axis of three
+        within = (clipped[..., 0] + clipped[..., 1] * self.shape[0] + clipped[..., 2] * self.of_level).astype(np.intp)
         growth = self.growth.take(within, axis=0)
-        apart = self.apart.take(within) + ((index - nearest) * CUBE * growth).sum(axis=-1)
+        beside = (index - nearest) * CUBE * growth
+        apart = self.apart.take(within) + (beside[..., 0] + beside[..., 1] + beside[..., 2])
         return apart, growth @ self.axes.T, there
 
 

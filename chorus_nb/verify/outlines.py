@@ -46,15 +46,31 @@ def _extents(inside: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
 
 
 def _grown(inside: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
-    """By a ball of ``radius`` cubes and a half: several times as fast as ITK's where noise has much surface."""
-    made = inside.copy()
-    shape = np.array(inside.shape)
-    for shift in np.argwhere(np.ones([2 * radius + 1] * 3)) - radius:
-        if 0 < (shift**2).sum() < (radius + 0.5) ** 2:
-            to = tuple(slice(max(0, by), length + min(0, by)) for by, length in zip(shift, shape, strict=True))
-            of = tuple(slice(max(0, -by), length + min(0, -by)) for by, length in zip(shift, shape, strict=True))
-            made[to] |= inside[of]
+    """By a ball of ``radius`` cubes and a half, made of runs along x: a tenth of what ITK's takes with much surface."""
+    runs = [inside]
+    for width in range(1, radius + 1):
+        runs.append(_with_shifted(runs[-1], inside, width, 2))
+    made = np.zeros_like(inside)
+    for z in range(radius + 1):
+        plane = np.zeros_like(inside)
+        for y in range(radius + 1):
+            left = (radius + 0.5) ** 2 - z**2 - y**2
+            if left > 0:
+                plane = _with_shifted(plane, runs[int(left**0.5)], y, 1)
+        made = _with_shifted(made, plane, z, 0)
     return made
+
+
+def _with_shifted(made: NDArray[np.bool_], part: NDArray[np.bool_], by: int, axis: int) -> NDArray[np.bool_]:
+    """``made``, and ``part`` moved by so many cubes either way along an axis."""
+    if by == 0:
+        return made | part
+    grown = made.copy()
+    ahead, behind = [slice(None)] * 3, [slice(None)] * 3
+    ahead[axis], behind[axis] = slice(by, None), slice(None, -by)
+    grown[tuple(ahead)] |= part[tuple(behind)]
+    grown[tuple(behind)] |= part[tuple(ahead)]
+    return grown
 
 
 def _between_walls(inside: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:

@@ -33,7 +33,7 @@ MEDIA_INSTANCE = 0x00020003  # of the file meta information; its other UIDs name
 DEFLATED = "1.2.840.10008.1.2.1.99"
 BINARY = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV", "AT"))
 DAY_RANGE = re.compile(r"-(?=\d{4})|-\Z")
-SHORT = 64  # bytes of a text that is kept decoded
+KEPT_DECODED = 64  # bytes of a text at most
 DELIMITERS = {0x5C}  # the backslash between values; a code point, as pydicom's decode_bytes wants it
 
 
@@ -168,7 +168,7 @@ def _bytes(element: RawDataElement | DataElement) -> bytes:
 def _text(value: bytes, encodings: tuple[str, ...] | None) -> str:
     if not value:
         return ""
-    return _short_text(value, encodings) if len(value) <= SHORT else _decoded(value, encodings)
+    return _short_text(value, encodings) if len(value) <= KEPT_DECODED else _decoded(value, encodings)
 
 
 def _decoded(value: bytes, encodings: tuple[str, ...] | None) -> str:

@@ -167,8 +167,12 @@ def _brain(shape: tuple[int, ...]) -> Mask:
 
 
 def sampled_volume(array: NDArray[Any], to_index: Matrix, points: NDArray[np.float64]) -> NDArray[Any]:
-    """Nearest values of a template array at ``points`` (…, 3) in template millimetres; zero beyond its field."""
-    index = np.rint(points @ to_index[:3, :3].T + to_index[:3, 3]).astype(np.int32)
-    held = np.clip(index, 0, np.array(array.shape[::-1]) - 1)
-    found = array[held[..., 2], held[..., 1], held[..., 0]]
-    return np.where((held == index).all(axis=-1), found, np.zeros((), array.dtype))
+    """Nearest values of a template array at ``points`` (n, 3) in template millimetres; zero beyond its field."""
+    flat, beyond = np.zeros(len(points), np.int32), np.zeros(len(points), bool)
+    index = np.rint(to_index[:3, :3] @ points.T + to_index[:3, 3:]).astype(np.int32)
+    for place, length in zip(index[::-1], array.shape, strict=True):
+        beyond |= (place < 0) | (place >= length)
+        flat = flat * np.int32(length) + place
+    found = array.ravel().take(flat, mode="clip")
+    found[beyond] = 0
+    return found

@@ -27,6 +27,7 @@ BRAINCASES = 4  # that bone encloses: a pelvis may hold more than a skull
 REFINED = 2  # windows in which the start is best
 FACE_FIELD = 90.0  # mm: a face needs a field of more than that in two directions
 NECK, ROUND = 48.0, (0.7, 0.95)  # mm: half of its width; share of the rectangle around it that a round body fills
+WITH_ENDS = 5  # slices: of so many the first and the last, half out of the field and rounded off, do not count
 SMALLEST = 100.0  # ml in a window: less is no body
 
 
@@ -187,9 +188,8 @@ def _asked_of_all(even: Grid, modality: str, how: _Few, enclosed: float = float(
     may_be = likeness >= (max(how.likeness, LIMITS_OF_HEADS["likeness"]) if wide else how.likeness)
     alone = not how.thin and len(even.values) * even.step <= TALL
     if not may_be and alone and likeness >= LIMITS_OF_HEADS["to_turn"]:
-        turned = max(
-            searches[0].turned(), *(CoarseSearch(one, modality).likeness() for one in _upside_down(searches[0].volume))
-        )
+        upside_down = (CoarseSearch(one, modality) for one in _upside_down(searches[0].volume))
+        turned = max(searches[0].turned(), *(search.likeness("turned") for search in upside_down))
         may_be, likeness = turned >= LIMITS_OF_HEADS["turned"], max(likeness, turned)
     return HeadAnswer(may_be, f"{likeness:.2f} like a head", enclosed, likeness)
 
@@ -207,7 +207,7 @@ def _upside_down(even: Grid) -> list[Grid]:
 
 
 def wider_than_a_head(even: Grid) -> bool:
-    """Whether each slice shows one round body that is wider than any head: a trunk, or a pelvis.
+    """Whether each slice (of some, each but the ends) shows one round body wider than any head: a trunk, or a pelvis.
 
     Arms beside a head and the bridge to them are narrower than a neck, and go; shoulders under a chin leave it a slice
     that is narrow, or one that is not round.
@@ -218,9 +218,9 @@ def wider_than_a_head(even: Grid) -> bool:
     body = np.pad(even.head, ((0, 0), (radius + 1, radius + 1), (radius + 1, radius + 1)))
     opened = sitk.BinaryMorphologicalOpening(sitk.GetImageFromArray(body.astype("u1")), [radius, radius, 0])
     parts = sitk.GetArrayFromImage(opened) > 0
-    for whole, part in zip(body, parts, strict=True):
-        if not whole.any():
-            continue
+    levels = np.flatnonzero(body.any(axis=(1, 2)))
+    for level in levels[1:-1] if len(levels) >= WITH_ENDS else levels:
+        whole, part = body[level], parts[level]
         rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
         if not len(rows) or (np.ptp(columns) + 1) * even.step < LIMITS_OF_HEADS["ring_width"]:
             return False

@@ -34,6 +34,7 @@ class _Run(NamedTuple):
 
 RUNS = {
     "coarse": _Run(1, 2, 0.5, 4.0, 0.1, 30, 16_000),
+    "turned": _Run(1, 2, 0.5, 4.0, 0.1, 20, 8_000),  # the same of a head that lies otherwise than its header says
     "similarity": _Run(2, 2, 0.4, 2.0, 0.02, 60),
     "affine": _Run(1, 1, 0.2, 2.0, 0.02, 60),
     "rigid": _Run(2, 1, 0.5, 4.0, 0.02, 80),
@@ -42,30 +43,43 @@ RUNS = {
 RIGID = ("rigid", "finely")
 
 
-def refine(
-    volume: Grid, values: NDArray[np.float32], region: Mask, matrix: Matrix, kind: str, to: Any = None
-) -> Matrix:
+class Fixed:
+    """What a search keeps still: the values of a volume in the region it looks at, made ready once."""
+
+    def __init__(self, volume: Grid, values: NDArray[np.float32], region: Mask) -> None:
+        self.image, self.mask = image_of(values, volume), image_of(region.astype("u1"), volume)
+        self.points = int(region.sum())
+        self.centre = volume.points(region).mean(axis=0)
+        self._smoothed: dict[int, Any] = {}
+
+    def shrunk(self, factor: int) -> Any:
+        """The image, smoothed first, of so many times larger voxels."""
+        import SimpleITK as sitk
+
+        if factor > 1 and factor not in self._smoothed:
+            smooth = sitk.SmoothingRecursiveGaussian(self.image, self.image.GetSpacing()[0] * 0.8)
+            self._smoothed[factor] = sitk.Shrink(smooth, [factor] * 3)
+        return self._smoothed.get(factor, self.image)
+
+
+def refine(fixed: Fixed, matrix: Matrix, kind: str, to: Any = None) -> Matrix:
     """One run of the optimiser from ``matrix``, of a kind of ``RUNS``; ``to``: an image instead of the template's."""
     import SimpleITK as sitk
 
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)  # sums in one order: the same result every time
     run = RUNS[kind]
-    centre = volume.points(region).mean(axis=0)
-    transform = _transform(kind, matrix, centre)
+    transform = _transform(kind, matrix, fixed.centre)
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(BINS)
     method.SetMetricSamplingStrategy(method.REGULAR)
-    method.SetMetricSamplingPercentage(min(run.sampled, run.most / max(int(region.sum()), 1)), SEED)
-    method.SetMetricFixedMask(image_of(region.astype("u1"), volume))
+    method.SetMetricSamplingPercentage(min(run.sampled, run.most / max(fixed.points, 1)), SEED)
+    method.SetMetricFixedMask(fixed.mask)
     method.SetInterpolator(sitk.sitkLinear)
     method.SetOptimizerAsRegularStepGradientDescent(run.longest, run.shortest, run.steps, 0.6)
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetInitialTransform(transform, inPlace=True)
-    fixed = image_of(values, volume)
-    if run.shrink > 1:
-        fixed = sitk.Shrink(sitk.SmoothingRecursiveGaussian(fixed, volume.step * 0.8), [run.shrink] * 3)
     try:
-        method.Execute(fixed, to or _template_image(run.template))
+        method.Execute(fixed.shrunk(run.shrink), to or _template_image(run.template))
     except RuntimeError:  # the pose left the template: nothing to compare
         return matrix
     return _matrix(transform)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from chorus_nb.faces.atlas import Mask, Matrix, Region, regions_at, sampled_volume, template
 from chorus_nb.faces.braincase import enclosed_tissue
-from chorus_nb.faces.optimiser import BINS, RIGID, image_of, refine
+from chorus_nb.faces.optimiser import BINS, RIGID, Fixed, image_of, refine
 from chorus_nb.faces.volume import WATER_LIKE, Grid, stature
 
 PITCHES, TURNS, TILTS = (-30, -15, 0, 15, 30), (-20, 0, 20), (-20, 0, 20)  # degrees: nodding, turning, tilting
@@ -87,13 +87,13 @@ def register_head(volume: Grid, modality: str, start: tuple[float, float, float]
     """The best affine pose; ``start`` = degrees of nodding, turning and tilting to begin from instead of a grid."""
     region = _region(volume)
     values = _comparable(volume.values, modality, volume.head)
-    scorer = _Scorer(volume, values, region, modality)
+    scorer, fixed = _Scorer(volume, values, region, modality), Fixed(volume, values, region)
     begun = _starts(volume, [start], ["crown"]) if start else _starts(volume, [*product(PITCHES, TURNS, TILTS)])
     coarse = [Pose(matrix, scorer.nmi(matrix), 0) for matrix in begun]
     poses = sorted(coarse, key=lambda pose: -pose.nmi)
 
     def refined(chosen: list[Pose], kind: str) -> list[Pose]:
-        made = [scorer.pose(refine(volume, values, region, pose.matrix, kind)) for pose in chosen]
+        made = [scorer.pose(refine(fixed, pose.matrix, kind)) for pose in chosen]
         return sorted(made, key=lambda pose: -pose.fit)
 
     rigid = refined(_diverse(poses, volume, STARTS), "similarity")
@@ -140,30 +140,28 @@ class CoarseSearch:
     """How like a head a grid of 6 mm is, not where its face lies: from few starting poses."""
 
     def __init__(self, volume: Grid, modality: str) -> None:
-        self.volume, self._region = volume, _region(volume)
-        self._values = _comparable(volume.values, modality, volume.head)
-        self._scorer = _Scorer(volume, self._values, self._region)
+        self.volume, region = volume, _region(volume)
+        values = _comparable(volume.values, modality, volume.head)
+        self._scorer, self._fixed = _Scorer(volume, values, region), Fixed(volume, values, region)
         starts = [Pose(matrix, self._scorer.nmi(matrix), 0) for matrix in _starts(volume, COARSE_STARTS)]
         self._starts = sorted(starts, key=lambda pose: -pose.nmi)
         self.begun = self._starts[0].nmi + self._scorer.dice(self._starts[0].matrix)
         """of the best start: which part of a body is worth the rest"""
 
-    def likeness(self) -> float:
-        """Of the best of two similarity poses."""
-        return self._best(self._starts)
+    def likeness(self, kind: str = "coarse") -> float:
+        """Of the best of two similarity poses; ``kind`` of search: of ``optimiser.RUNS``."""
+        return self._best(self._starts, kind)
 
     def turned(self) -> float:
         """The same of a head on its side, its face down, or looking up or down: laid otherwise than its header says."""
         begun = _starts(self.volume, TURNED_STARTS, ["centre"])
         starts = [Pose(matrix, self._scorer.nmi(matrix), 0) for matrix in begun]
-        return self._best(sorted(starts, key=lambda pose: -pose.nmi))
+        return self._best(sorted(starts, key=lambda pose: -pose.nmi), "turned")
 
-    def _best(self, starts: list[Pose]) -> float:
-        poses = [self._pose(start.matrix) for start in _diverse(starts, self.volume, COARSELY)]
+    def _best(self, starts: list[Pose], kind: str) -> float:
+        begun = _diverse(starts, self.volume, COARSELY)
+        poses = [self._scorer.pose(refine(self._fixed, start.matrix, kind)) for start in begun]
         return max(pose.nmi + pose.dice for pose in poses)
-
-    def _pose(self, matrix: Matrix) -> Pose:
-        return self._scorer.pose(refine(self.volume, self._values, self._region, matrix, "coarse"))
 
 
 def same_head(volume: Grid, modality: str, other: Grid, other_modality: str) -> Matrix | None:
@@ -182,7 +180,7 @@ def same_head(volume: Grid, modality: str, other: Grid, other_modality: str) -> 
         ends += _rigid_ends(volume, modality, other, other_modality, [_nodded(first, by, volume) for by in SAME_NODS])
         best, shared = max(ends, key=lambda end: end[1])
         together = sum(_difference(best, end, centre) <= SAME_ENDS for end, _ in ends)
-        if together > 1:
+        if together > 1 or best is first:
             break
     return best if shared >= SAME_NMI and together > 1 else None
 
@@ -202,10 +200,10 @@ def _rigid_ends(
     theirs = _comparable(other.values, other_modality, other.head)
     points, own = volume.points(region), _binned(values[region])
     bins, to_index = _binned(theirs), np.asarray(np.linalg.inv(other.affine), np.float64)
-    image, found = image_of(theirs, other), []
+    image, fixed, found = image_of(theirs, other), Fixed(volume, values, region), []
     for end in starts:
         for kind in RIGID:
-            end = refine(volume, values, region, end, kind, image)
+            end = refine(fixed, end, kind, image)
         there = np.asarray(points @ end[:3, :3].T + end[:3, 3], np.float64)
         found.append((end, _shared_information(own, sampled_volume(bins, to_index, there))))
     return found

@@ -250,7 +250,7 @@ def test_a_pose_whose_face_takes_what_the_skull_encloses_fits_less() -> None:
 def test_a_head_that_lies_face_down_is_no_head_that_looks_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A dome fits nearly as well with its front behind: the pose that fits better is looked for, and it says so."""
     even, pose, _, _ = demo_head()
-    monkeypatch.setattr(registration, "refine", lambda *how: how[3])
+    monkeypatch.setattr(registration, "refine", lambda *how: how[1])
     scorer = registration._Scorer(
         even, registration._comparable(even.values, "MR", even.head), registration._region(even)
     )
@@ -354,15 +354,20 @@ def test_the_noise_beside_what_was_filled_is_no_body() -> None:
 
 @pytest.mark.parametrize(
     ("ends", "one_head"),
-    [((0, 0.5, 9, 20, 31, 40), True), ((0, 9, 20, 31, 40, 0.5), True), ((0, 9, 20, 31, 9, 20), False)],
+    [
+        ((0, 0.5, 9, 20, 31, 40), True),
+        ((0, 9, 20, 31, 40, 0.5), True),
+        ((9, 20, 31, 40, 0, 20, 0.5, 31), True),
+        ((0, 9, 20, 31, 9, 20), False),
+    ],
 )
 def test_two_frames_of_reference_are_one_head_only_where_two_starts_end_at_one_place(
     monkeypatch: pytest.MonkeyPatch, ends: tuple[float, ...], one_head: bool
 ) -> None:
-    """``ends``: degrees by which they are turned away from the truth; the last two began beside the best one."""
+    """``ends``: degrees by which they are turned away from the truth; after four, two began beside the best one."""
     even, turned = demo_head()[0], iter(ends)
 
-    def refined(volume: Grid, values: object, region: object, start: object, kind: str, to: object) -> np.ndarray:
+    def refined(fixed: object, start: object, kind: str, to: object) -> np.ndarray:
         return heads.about_middle(heads.head("T1"), heads.rotated(next(turned), 0, 0)) if kind == "finely" else start
 
     monkeypatch.setattr("chorus_nb.faces.registration.refine", refined)

@@ -98,11 +98,7 @@ def parse_file(content: bytes) -> Reading:
 
 
 def _leaves(dataset: Dataset, path: str = "", encodings: tuple[str, ...] | None = None) -> Iterator[Leaf]:
-    if "SpecificCharacterSet" in dataset:
-        try:
-            encodings = tuple(convert_encodings(dataset.get("SpecificCharacterSet") or ""))
-        except Exception:  # an unknown character set: the bytes are searched all the same
-            encodings = None
+    encodings = encodings_of(dataset, encodings)
     creators: dict[int, str] = {}  # by block, asked for once
     for key, raw in sorted(dataset.items(), key=_number):
         tag = int(key)
@@ -125,6 +121,23 @@ def _leaves(dataset: Dataset, path: str = "", encodings: tuple[str, ...] | None 
                 creators[block] = _creator(dataset, tag)
             creator = creators[block]
         yield Leaf(path, tag, vr, creator, value, "" if vr in BINARY else _text(value, encodings))
+
+
+def encodings_of(dataset: Dataset, around: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """How the texts of a data set are written; ``around``: those of the data set that it is an item of."""
+    if "SpecificCharacterSet" in dataset:
+        try:
+            return tuple(convert_encodings(dataset.get("SpecificCharacterSet") or ""))
+        except Exception:  # an unknown character set: the bytes are searched all the same
+            return None
+    return around
+
+
+def leaf_with(leaf: Leaf, value: bytes, encodings: tuple[str, ...] | None) -> Leaf:
+    """The same element with another value, as it stands in a file."""
+    if leaf.tag == 0x00020000:  # which pydicom reads ahead of time
+        value = str(int.from_bytes(value, "little")).encode()
+    return Leaf(leaf.path, leaf.tag, leaf.vr, leaf.creator, value, "" if leaf.vr in BINARY else _text(value, encodings))
 
 
 def _number(item: tuple[BaseTag, RawDataElement | DataElement]) -> int:

@@ -16,6 +16,7 @@ from blake3 import blake3
 from chorus_nb.errors import FileFault
 from chorus_nb.guard import one_file, quiet
 from chorus_nb.leaks import reading, terms, texts
+from chorus_nb.leaks.alike import SeriesReader
 from chorus_nb.leaks.known import KnownWords
 from chorus_nb.leaks.reading import Leaf
 from chorus_nb.leaks.search import Hit, Searcher
@@ -161,6 +162,7 @@ class _Gathered:
     """What the files of a series gave so far; what is searched in all of them is known when the last was read."""
 
     def __init__(self, examiner: Examiner, series: Series, reader: second_look.SecondLook) -> None:
+        self.originals, self.released = SeriesReader(), SeriesReader()
         self.elements = ElementsInTurn(examiner.parameters, examiner.promises)
         self.findings: list[Finding] = []
         self.facts: list[Fact] = []
@@ -215,7 +217,7 @@ def _examine_file(
 ) -> None:
     findings = gathered.findings
     try:
-        pair = _pair(examiner, series, task)
+        pair = _pair(examiner, series, task, gathered)
     except _NotComparable as fault:
         findings.append(fault.finding)
         return
@@ -275,13 +277,13 @@ class _NotComparable(Exception):
         self.finding = finding
 
 
-def _pair(examiner: Examiner, series: Series, task: ReleasedFile) -> Pair:
+def _pair(examiner: Examiner, series: Series, task: ReleasedFile, gathered: _Gathered) -> Pair:
     def fault(check: str, detail: str) -> _NotComparable:
         return _NotComparable(Finding(check, "high", task.target_path, "", detail))
 
     try:
         original = examiner.source.read(task.source_path)
-        before = reading.parse_file(original)
+        before = gathered.originals.read(original)
     except OSError:
         raise fault("accounted", "its original is gone or cannot be read") from None
     except reading.Unreadable as error:
@@ -290,7 +292,7 @@ def _pair(examiner: Examiner, series: Series, task: ReleasedFile) -> Pair:
         raise fault("accounted", "its original changed since 03 ran")
     try:
         content = (examiner.release / task.target_path).read_bytes()
-        after = reading.parse_file(content)
+        after = gathered.released.read(content)
     except (OSError, reading.Unreadable) as error:
         raise fault("readable", str(error) if isinstance(error, reading.Unreadable) else "cannot be read") from None
     patient = series.patients.get(file_checks.text(before, 0x00100020))

@@ -104,7 +104,7 @@ def test_what_is_laid_out_in_another_way_is_read_by_pydicom(
         lambda content: content + b"\xfc\xff\xfc\xffOB\0\0\4\0\0\0tail",
         lambda content: content[:-2],
         lambda content: content.replace(b"1.2.3", b"1.2.4"),
-        lambda content: content.replace(b"ISO_IR 100", b"ISO_IR 101"),
+        lambda content: content.replace(b"ISO_IR 100", b"ISO_IR 144"),
         bytes.swapcase,
     ],
 )

@@ -20,10 +20,10 @@ from chorus_nb import standards
 from chorus_nb.leaks.reading import PIXEL_ELEMENTS, Leaf, Leaves, Reading, encodings_of, leaf_with, parse_file
 
 MOST_LAYOUTS = 5  # of the files of a series; where there are more, pydicom reads those that have another
-LARGEST = 64 << 20  # bytes of a file that is kept for the next
+LARGEST_KEPT = 64 << 20  # bytes of a file that is kept for the next
 LONG_FORM = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())  # PS3.5 Table 7.1-1
 ITEM, ITEM_END, SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\x0d\xe0", b"\xfe\xff\xdd\xe0"
-UNDEFINED = b"\xff\xff\xff\xff"
+NO_LENGTH = b"\xff\xff\xff\xff"
 GROUP_LENGTH, SYNTAX, CHARACTER_SET = 0x00020000, 0x00020010, 0x00080005
 
 
@@ -59,7 +59,7 @@ class SeriesReader:
         if self._layout and (read := self._layout.read(content)):
             return read
         read = parse_file(content)
-        if self._left and len(content) <= LARGEST:
+        if self._left and len(content) <= LARGEST_KEPT:
             self._layout, self._left = _layout_of(content, read), self._left - 1
         return read
 
@@ -156,9 +156,9 @@ def _elements(content: bytes, at: int, end: int, path: str, leaves: Leaves, *, u
         stop = start + int.from_bytes(length, "little")
         if vr == b"SQ":
             step = f"{path}.{standards.path_step(tag)}" if path else standards.path_step(tag)
-            at = yield from _items(content, same, start, None if length == UNDEFINED else stop, step, leaves)
+            at = yield from _items(content, same, start, None if length == NO_LENGTH else stop, step, leaves)
             continue
-        if length == UNDEFINED or stop > end:
+        if length == NO_LENGTH or stop > end:
             raise _Odd
         value, at = content[start:stop], stop
         if tag in PIXEL_ELEMENTS:
@@ -177,7 +177,7 @@ def _elements(content: bytes, at: int, end: int, path: str, leaves: Leaves, *, u
 
 def _items(content: bytes, same: bytes, at: int, end: int | None, path: str, leaves: Leaves) -> _Tokens:
     """A sequence behind its tag and VR (``same``) and its length, up to ``end``, or to where it says that it ends."""
-    yield _Token(same + UNDEFINED) if end is None else _Token(same, 4, begins=True)
+    yield _Token(same + NO_LENGTH) if end is None else _Token(same, 4, begins=True)
     number = 0
     while end is None or at < end:
         start, length = at + 8, content[at + 4 : at + 8]
@@ -187,7 +187,7 @@ def _items(content: bytes, same: bytes, at: int, end: int | None, path: str, lea
         if not content.startswith(ITEM, at):
             raise _Odd
         here = f"{path}.{number}"
-        if length == UNDEFINED:
+        if length == NO_LENGTH:
             yield _Token(content[at:start])
             at = yield from _elements(content, start, len(content), here, leaves, until=ITEM_END)
         else:

@@ -261,8 +261,9 @@ def _sign(chosen: argparse.Namespace) -> int:
     workspace = Workspace(parameters)
     ownership.refuse_other_site(workspace)
     lost.refuse_lost(workspace)
-    path = signing.sign_release(workspace, chosen.by, chosen.note)
-    write_indexes(workspace)  # they say that nobody has signed
+    with ownership.alone(workspace):
+        path = signing.sign_release(workspace, chosen.by, chosen.note)
+        write_indexes(workspace)  # they say that nobody has signed
     public = f"{workspace.audit / signing.PUBLIC_KEY}"
     print(f"signed: {path}", f"anyone can verify it: chorus-nb audit {workspace.root} --public {public}", sep="\n")
     return 0

@@ -51,13 +51,14 @@ def _withdraw(chosen: argparse.Namespace) -> int:
     ownership.refuse_other_site(workspace)
     lost.refuse_lost(workspace)
     whom = {"person": chosen.person, "accession": chosen.accession, "patient": chosen.patient}
-    if chosen.undo:
-        print(f"taken back: {withdrawal.take_back(workspace, by=chosen.by, **whom)}; run 01 to 06 to have it again")
-        return 0
-    if not chosen.note:
+    if not chosen.note and not chosen.undo:
         raise InputError("withdraw: say why with --note")
-    done = withdrawal.withdraw_for_good(workspace, by=chosen.by, note=chosen.note, **whom)
-    write_indexes(workspace)
+    with ownership.alone(workspace):
+        if chosen.undo:
+            print(f"taken back: {withdrawal.take_back(workspace, by=chosen.by, **whom)}; run 01 to 06 to have it again")
+            return 0
+        done = withdrawal.withdraw_for_good(workspace, by=chosen.by, note=chosen.note, **whom)
+        write_indexes(workspace)
     print(f"withdrawn: {done.item}; {done.images:,} images taken out of release/, with all tables about them")
     print(*(f"   {place}: {files:,} files changed or gone" for place, files in done.changed.items()), sep="\n")
     print(done.proof[done.proof.identifiers > 0].to_string(index=False))
@@ -81,7 +82,8 @@ def _rotate(chosen: argparse.Namespace) -> int:
     workspace = Workspace(parameters).create()
     ownership.refuse_other_site(workspace)
     lost.refuse_lost(workspace)
-    changed = site_keys.rotate_key(workspace, by=chosen.by, note=chosen.note)
+    with ownership.alone(workspace):
+        changed = site_keys.rotate_key(workspace, by=chosen.by, note=chosen.note)
     print(f"another key: {changed:,} UIDs change (local/{site_keys.UID_MAP}); the old key is in local/retired_keys")
     print(f"next: chorus-nb run {chosen.file} --only 03,04,05,06 makes everything anew")
     return 0

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
+
+from filelock import FileLock, Timeout
 
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import PULLED, REQUIRED, Parameters, resolve
@@ -10,6 +14,22 @@ from chorus_nb.workbench.demo_site import demo_values
 from chorus_nb.workspace import Workspace, write_atomically
 
 SITE_FILE = "site.json"
+LOCK = ".run.lock"
+
+
+@contextlib.contextmanager
+def alone(workspace: Workspace) -> Iterator[None]:
+    """While a run, or a command that rewrites tables, is at work no other is: :class:`InputError` at once.
+
+    The system lets go of the lock when the process ends, however it does.
+    """
+    lock = FileLock(workspace.local / LOCK, timeout=0) if workspace.local.is_dir() else contextlib.nullcontext()
+    try:
+        with lock:
+            yield
+    except Timeout:
+        remedy = "wait until it has ended, or stop it with Ctrl-C"
+        raise InputError(f"workspace: another run or command is at work in it; {remedy}") from None
 
 
 def refuse_mixture(parameters: Parameters) -> None:

@@ -11,11 +11,13 @@ from chorus_nb.parameters import Parameters
 from chorus_nb.paths import carried
 from chorus_nb.workbench import nursery
 from chorus_nb.workbench.notebook import prepare_process
+from chorus_nb.workbench.ownership import alone
 from chorus_nb.workbench.steps import ACQUIRE, NOTEBOOK_STEPS, STEPS, NotebookStep, needed
 from chorus_nb.workbench.terminal import LOG, open_log
 
 if TYPE_CHECKING:
     from chorus_nb.workbench.report import Outcome
+    from chorus_nb.workspace import Workspace
 
 NOTEBOOKS = carried("notebooks")
 
@@ -27,7 +29,12 @@ def run_notebooks(parameters: Parameters, only: Iterable[str] = (), level: int =
     """
     steps = select(only, acquire=bool(parameters.orders or parameters.pacs))
     workspace = prepare_process(parameters, needed(*(step.name for step in steps)))
-    open_log(workspace, level)
+    with alone(workspace):
+        open_log(workspace, level)
+        return _run_in_turn(steps, workspace)
+
+
+def _run_in_turn(steps: Iterable[NotebookStep], workspace: Workspace) -> dict[str, Outcome]:
     ended: dict[str, Outcome] = {}
     notebooks = {step: NOTEBOOKS / f"{step.name}.ipynb" for step in steps}
     with nursery.opened(notebooks.values()) as kernels:

@@ -13,6 +13,7 @@ from chorus_nb.parameters import REQUIRED, Parameters, resolve
 from chorus_nb.workbench.commands import main
 from chorus_nb.workbench.demo_site import demo_values
 from chorus_nb.workbench.notebook import begin, prepare_process
+from chorus_nb.workbench.ownership import LOCK, alone
 from chorus_nb.workbench.steps import STEPS
 
 
@@ -88,3 +89,23 @@ def test_a_damaged_record_of_the_site_is_one_line(own: dict[str, Any], content: 
     prepare_process(Parameters.of(own))
     (tmp_path / "workspace" / "local" / "site.json").write_bytes(content)
     assert refused(own).startswith("workspace: local/site.json cannot be read; ")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["run"], ["withdraw", "--person", "1", "--note", "x"], ["rotate-key", "--note", "x"], ["sign"]],
+    ids=" ".join,
+)
+def test_nothing_else_is_at_work_in_a_workspace_where_a_run_is(
+    own: dict[str, Any], command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two runs rewrote each other's tables; a withdrawal took the sockets of the other's kernels away."""
+    file = tmp_path / "site.yaml"
+    file.write_text(yaml.safe_dump(own))
+    workspace = prepare_process(Parameters.of(own))
+    before = {path: path.read_bytes() for path in workspace.root.rglob("*.*") if path.name != LOCK}
+    asked = [command[0], str(file), *command[1:], *(["--by", "Ada Lovelace"] if command != ["run"] else [])]
+    with alone(workspace):
+        assert main(asked) == 2
+    assert "another run or command is at work in it" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in workspace.root.rglob("*.*") if path.name != LOCK} == before

@@ -58,6 +58,7 @@ def test_progress_of_a_cell_reaches_the_runner_and_parameters_reach_the_cell(
     )
     heard: list[tuple[int, int, str]] = []
     executed, written = folder / "out.ipynb", list[str]()
+    monkeypatch.setattr(kernel, "SAVED_EVERY", 3600.0)
     write = papermill.engines.write_ipynb
     monkeypatch.setattr(papermill.engines, "write_ipynb", lambda *told: written.append(told[1]) or write(*told))
     kernel.execute(path, executed, {"site": "north"}, folder, lambda *step: heard.append(step))

@@ -53,7 +53,8 @@ CATALOG_COLUMNS = (
     *("AccessionNumber", "Modality", "InstanceNumber", "SliceLocation", "acquired"),
 )
 READ_COLUMNS = tuple(dict.fromkeys((*CATALOG_COLUMNS, *pixels.TRIAGE_COLUMNS, *faces.ASKED_COLUMNS)))
-"""The third of the catalog's columns that anything is decided by; all of them would be most of the memory."""
+"""The third of the catalog's columns that anything is decided by; what only text and faces are looked for by is read
+when they are, and not kept: all of them at once would be most of the memory."""
 
 
 def make_worklist(
@@ -66,7 +67,7 @@ def make_worklist(
     if as_seen is None and not workspace.has(tables.OUTCOMES):
         processes.prepare(workspace.parameters)  # for what comes next; later there may be nothing to do for a worker
     workspace.remember_key()
-    catalog = workspace.read(tables.CATALOG, list(READ_COLUMNS))
+    catalog = workspace.read(tables.CATALOG, list(CATALOG_COLUMNS))
     lookups = read_lookups(workspace)
     work = _Work(catalog)
     _map(work, lookups)
@@ -98,6 +99,12 @@ def uid_map(workspace: Workspace) -> UidMap:
     """The UID map of this site and run."""
     parameters = DEID_RECIPE.seen(workspace.parameters)
     return UidMap(parameters.uid_method, parameters.resolved_uid_root, workspace.key())
+
+
+def _with(workspace: Workspace, catalog: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """These columns of the catalog, of which ``catalog`` has some already."""
+    others = [name for name in columns if name not in catalog.columns]
+    return catalog.join(workspace.read(tables.CATALOG, others))[list(columns)]
 
 
 class _Work:
@@ -285,7 +292,7 @@ def _data_set_digest(workspace: Workspace, source_path: str) -> str:
 
 def _burned_in(work: _Work, workspace: Workspace, catalog: pd.DataFrame, progress: Progress | None) -> None:
     """Text in the pixels: what is found is held back, or removed where that was decided (parameter burned_in_text)."""
-    candidates = catalog.loc[work.open.index]
+    candidates = _with(workspace, catalog, pixels.TRIAGE_COLUMNS).loc[work.open.index]
     judged = pixels.judge(workspace, candidates, progress).set_index("source_path")
     files = work.files
     said = judged.reindex(files.source_path).astype("string").fillna("").set_axis(files.index)
@@ -305,7 +312,8 @@ def _faces(work: _Work, workspace: Workspace, catalog: pd.DataFrame, progress: P
     if workspace.parameters.deface == "skip":
         faces.forget(workspace)
         return
-    found = faces.find_faces(workspace, catalog, work.open.index, progress).set_index("source_path")
+    asked = _with(workspace, catalog, faces.ASKED_COLUMNS)
+    found = faces.find_faces(workspace, asked, work.open.index, progress).set_index("source_path")
     if workspace.parameters.deface == "flag":
         return
     files = work.files

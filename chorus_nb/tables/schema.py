@@ -210,7 +210,9 @@ def read(table: Table, path: Path, columns: Sequence[str] | None = None, *, comp
             return decode(table, path.read_bytes(), columns)
         there = pq.read_schema(path)
         expect(table, there, columns)
-        arrow = pq.read_table(path, columns=[name for name in columns or table.column_names if name in there.names])
+        names = [name for name in columns or table.column_names if name in there.names]
+        repeated = None if compact else [name for name in names if there.field(name).type == pa.string()]
+        arrow = pq.read_table(path, columns=names, read_dictionary=repeated)  # each text once, as `_texts` wants it
         arrow = _with_later(table, arrow, columns)
         return to_compact(arrow) if compact else to_pandas(arrow)
 
@@ -270,16 +272,17 @@ def to_pandas(arrow: pa.Table) -> pd.DataFrame:
     others = {pa.int64(): pd.Int64Dtype()}.get
     columns = zip(arrow.column_names, arrow.columns, strict=True)
     return pd.DataFrame(
-        {
-            name: _texts(each) if each.type == pa.string() else each.to_pandas(types_mapper=others)
-            for name, each in columns
-        }
+        {name: _texts(each) if _is_text(each.type) else each.to_pandas(types_mapper=others) for name, each in columns}
     )
 
 
 def to_compact(arrow: pa.Table) -> pd.DataFrame:
     """``arrow`` with nullable integers, and text that stays with Arrow, in a third of the memory."""
     return arrow.to_pandas(types_mapper={pa.string(): pd.StringDtype("pyarrow"), pa.int64(): pd.Int64Dtype()}.get)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(kind == pa.string() or pa.types.is_dictionary(kind))
 
 
 def _texts(column: pa.ChunkedArray) -> pd.api.extensions.ExtensionArray:

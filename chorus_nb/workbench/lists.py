@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,13 +13,16 @@ from markupsafe import Markup
 
 from chorus_nb import tables
 from chorus_nb.display import escape
+from chorus_nb.drawn import digests
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.layout import InstancePath
+from chorus_nb.memory import Recipe
 from chorus_nb.workbench.report import page_of
 from chorus_nb.workbench.series_pages import FOLDER, all_files, write_series_pages
 from chorus_nb.workspace import Workspace, write_if_changed
 
 ROWS_A_PAGE = 2_000
+MADE_OF = "made_of.json"  # beside the pages: the tables and decisions that were read for them, and their key
 SORTED = {
     "patient": ["PatientID", "person", "AccessionNumber"],
     "accession": ["AccessionNumber", "image_occurrence", "PatientID"],
@@ -47,17 +53,46 @@ class ListPage(NamedTuple):
     rows: str
 
 
+class _Noting(Workspace):
+    """A workspace that notes which tables were asked for, whether they are there or not."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        super().__init__(workspace.parameters)
+        self.asked: set[Path] = set()
+
+    def path(self, table: tables.Table) -> Path:
+        self.asked.add(path := super().path(table))
+        return path
+
+
 def write_evidence(workspace: Workspace) -> list[str]:
-    """Make the pages of all series and the lists that lead to them; what could not be made, in words."""
+    """Make the pages of all series and the lists that lead to them; what could not be made, in words.
+
+    Nothing is read but digests where the tables, decisions, parameters and code that the pages were made of are as they
+    were, and so are the pages.
+    """
     if not all(workspace.has(table) for table in (tables.OUTCOMES, tables.CATALOG, tables.WORKLIST)):
         return []
+    folder, noting = workspace.reports_local / FOLDER, _Noting(workspace)
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        made_of = json.loads((folder / MADE_OF).read_bytes())
+        if made_of["key"] == _key(workspace, map(Path, made_of["asked"])):
+            return []
     try:
-        files = all_files(workspace)
-        write_series_pages(workspace, files)
+        files = all_files(noting)
+        write_series_pages(noting, files)
     except WorkbenchError as error:
         return [f"the pages of the series were not made: {line}" for line in str(error).splitlines()]
     _write_lists(workspace, files)
+    asked = {"asked": sorted(map(str, noting.asked)), "key": _key(workspace, noting.asked)}
+    write_if_changed(folder / MADE_OF, json.dumps(asked).encode())
     return []
+
+
+def _key(workspace: Workspace, asked: Iterable[Path]) -> str:
+    """Of what the pages are made of, and of the names of those that are there."""
+    paths, pages = sorted(asked), sorted(path.name for path in (workspace.reports_local / FOLDER).glob("*.html"))
+    return Recipe(__name__).key(None, workspace.parameters.model_dump(), paths, digests(paths), pages)
 
 
 def list_pages(workspace: Workspace) -> list[ListPage]:

@@ -185,6 +185,19 @@ def test_pages_whose_tables_did_not_change_are_not_made_again(chain: Chain) -> N
     assert write_series_pages(chain.workspace, files) == 1
 
 
+def test_where_nothing_changed_no_table_is_read_for_the_pages(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But a page that is gone is made again."""
+    read: list[str] = []
+    monkeypatch.setattr(lists, "all_files", lambda workspace: read.append("files") or all_files(workspace))
+    assert lists.write_evidence(chain.workspace) == []
+    read.clear()
+    assert (lists.write_evidence(chain.workspace), read) == ([], [])
+    page = next((chain.workspace.reports_local / FOLDER).glob("by_patient-*.html"))
+    page.unlink()
+    assert (lists.write_evidence(chain.workspace), read) == ([], ["files"])
+    assert page.is_file()
+
+
 def test_a_page_depends_on_what_is_said_of_its_own_files_only(chain: Chain) -> None:
     workspace = chain.workspace
     pages = dict(list(all_files(workspace).groupby("page")))

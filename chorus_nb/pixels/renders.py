@@ -22,6 +22,7 @@ SHORT_SIDE, IN_COLOUR, LONG_SIDE = 1024, 1280, 2560  # pixels: text of 8 pixels 
 SMALLER, SMALLEST = 1000, 640  # pixels: bounds of the shorter side in the second reading
 NO_LARGER = 800  # pixels of the shorter side: a small frame, and what it is grown to; see `renders`
 SURROUNDINGS = 5  # pixels: what a letter of a small frame is compared with; nearer edges do not outshine it
+NOISE = 2  # grey levels of 256 that the dark of an ultrasound picture differs by where nothing is
 GROWTH = 4.0  # at most: text of 8 pixels is then as high as the models like it, and small images stay quick
 EVERY = 30  # frames between two that are looked at
 
@@ -100,32 +101,43 @@ def pictures(dataset: Dataset) -> Iterator[tuple[int, Render]]:
 
 def renders(frame: NDArray[np.generic], dataset: Dataset, closely: bool = False) -> tuple[Render, ...]:
     """What is read of a frame, the first of it in any case: what a reader sees; its local contrast, because text 60 HU
-    above air shows in no usual window; and what a reader sees with its contrast evened out, for large and faint text.
+    above air shows in no usual window; and one of the two smaller, for large text.
 
-    Of a small grey frame (:data:`NO_LARGER`) the local contrast is read alone; of another grey one the three are
-    the colours of one picture: the models read photographs, and find in one pass what stands out in any. What a reader
-    sees is read once more alone and smaller: at an edge the others hide a letter. In colour that loses writing: each
-    is read for itself. ``closely``: and the parts of a large picture that may show small letters, each grown threefold.
+    Of a small grey frame (:data:`NO_LARGER`) the local contrast is read alone; of another grey one it, what a reader
+    sees and that with its contrast evened out are the colours of one picture: the models read photographs, and find in
+    one pass what stands out in any. What a reader sees is read once more alone and smaller: at an edge the others hide
+    a letter. In colour that loses writing: each is read for itself, and of the contrast the smaller. ``closely``: and
+    the parts of a large picture that may show small letters, each grown threefold.
     """
     frame = _coloured(frame, dataset)
     if frame.ndim == 3:
         shown = _picture(frame, highest=255 if frame.dtype == np.uint8 else None)
         grey = np.asarray(cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY), np.uint8)
         brightest = np.asarray(frame.max(axis=2), np.float32) if closely else None
+        contrast = local_contrast(grey.astype(np.float32), SURROUNDINGS, NOISE)
         return (
             Render(shown, IN_COLOUR),
-            Render(local_contrast(grey.astype(np.float32)), IN_COLOUR),
-            Render(_evened(grey), 800, 2.0),
+            Render(_in_three(contrast), IN_COLOUR),
+            _smaller(contrast),
             *(() if brightest is None else _close(brightest, brightest)),
         )
     values, window = _values(frame, dataset)
     shown = _picture(window)
-    smaller = np.dstack([_limit_size(shown, SMALLER / min(shown.shape))] * 3)
     if min(shown.shape) <= NO_LARGER:
         first = Render(np.dstack([shown, local_contrast(values, SURROUNDINGS)]), NO_LARGER, read=1)
     else:
         first = Render(np.dstack([shown, local_contrast(values), _evened(shown)]))
-    return first, Render(smaller, SMALLEST, 2.0), *(_close(values, window) if closely else ())
+    return first, _smaller(shown), *(_close(values, window) if closely else ())
+
+
+def _smaller(picture: GreyImage) -> Render:
+    """A view once more, in which large letters are as high as the models like them."""
+    return Render(_in_three(_limit_size(picture, SMALLER / min(picture.shape))), SMALLEST, 2.0)
+
+
+def _in_three(picture: GreyImage) -> GreyImage:
+    """As three colours: so a view is told from the plane of an overlay."""
+    return np.dstack([picture] * 3)
 
 
 def _close(values: NDArray[np.float32], window: NDArray[np.float32]) -> Iterator[Render]:
@@ -149,12 +161,13 @@ def _coloured(frame: NDArray[np.generic], dataset: Dataset) -> NDArray[np.generi
     return apply_color_lut(frame, dataset) if dataset.PhotometricInterpretation == "PALETTE COLOR" else frame
 
 
-def local_contrast(values: NDArray[np.float32], around: float = 10) -> GreyImage:
-    """Each value's distance from its surroundings (σ ``around`` pixels) in units of their spread (twice that σ)."""
+def local_contrast(values: NDArray[np.float32], around: float = 10, least: float = 0) -> GreyImage:
+    """Each value's distance from its surroundings (σ ``around`` pixels) in units of their spread (twice that σ), which
+    is taken to be no less than ``least``."""
     values = _limit_size(values)
     centred = values - cv2.GaussianBlur(values, (0, 0), around)
     spread = np.sqrt(cv2.GaussianBlur(centred * centred, (0, 0), 2 * around))
-    return _picture(np.clip(0.5 + centred / (6 * spread + 1e-6), 0, 1), 0, 1)
+    return _picture(np.clip(0.5 + centred / (6 * np.maximum(spread, least) + 1e-6), 0, 1), 0, 1)
 
 
 def _evened(grey: GreyImage) -> GreyImage:

@@ -234,6 +234,17 @@ def test_in_a_small_frame_an_edge_does_not_outshine_the_letters_beside_it() -> N
     assert near[120, 181] - near[120, 176] > 60
 
 
+def test_the_dark_of_a_coloured_picture_is_not_made_to_stand_out() -> None:
+    pixels = np.random.default_rng(3).integers(0, 2, (300, 400, 1), np.uint8).repeat(3, axis=2)
+    pixels[100:110, 100:103] = 40
+    dataset = image(pixels=pixels)
+    shown, *contrasts = (render.picture for render in renders.renders(dataset.pixel_array, dataset))
+    assert [view.shape for view in contrasts] == [shown.shape] * 2  # in colours: what was surely read is known there
+    for view in contrasts:
+        assert np.ptp(view[200:]) < 60
+        assert int(view[105, 101, 0]) - int(view[105, 90, 0]) > 60
+
+
 def test_what_cannot_be_read_is_medium_and_said_so() -> None:
     assert tier("", "") == ("medium", NOT_READ)
 

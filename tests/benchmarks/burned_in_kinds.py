@@ -1,13 +1,13 @@
 """How much is found of text that is no ordinary line, and of ordinary lines that nothing was tuned on.
 
-    python -m tests.benchmarks.burned_in_kinds [--set bench|develop|unseen|last|fresh] [--images N] [KIND ...]
+    python -m tests.benchmarks.burned_in_kinds [--set bench|develop|unseen|last|fresh|next] [--images N] [KIND ...]
 
 Other scripts, small letters in large pictures, turned and upright lines, months, years and ages, names of two letters,
 and text of a single frame or that moves through a loop. Drawn and counted as in :mod:`tests.benchmarks.burned_in`.
 Each set has its own pictures, fonts, names and seeds: *bench* is what the code was made with, *develop* what changes
-are tried on, *unseen* and, after it, *last* and *fresh* what is run when a change is done, and never before. Prints a
-Markdown table.
-The fonts of the latter four are Debian's fonts-liberation, fonts-noto-core; fonts-freefont-ttf, fonts-hosny-amiri,
+are tried on, *unseen* and, after it, *last*, *fresh* and *next* what is run when a change is done, and never before.
+Prints a Markdown table.
+The fonts of the latter five are Debian's fonts-liberation, fonts-noto-core; fonts-freefont-ttf, fonts-hosny-amiri,
 culmus, fonts-roboto-unhinted, fonts-open-sans, fonts-inconsolata, fonts-kacst;
 fonts-farsiweb, fonts-sil-scheherazade, fonts-hosny-thabit; fonts-arabeyes.
 """
@@ -166,6 +166,32 @@ STOCKS = {
         ("96Y", "Age 92", "95 yrs", "098Y", "age: 94"),
         ("JI LU", "Lu Ji", "BN", "JI"),
         {"PatientName": "Ji^Lu", "OperatorsName": "BN"},
+    ),
+    "next": Stock(
+        _fonts("truetype/noto", "NotoSans-Bold.ttf NotoSansDisplay-Bold.ttf NotoSerif-Italic.ttf NotoSerif-Bold.ttf")
+        + _fonts("truetype/liberation", "LiberationSans-Italic.ttf LiberationSerif-Bold.ttf")
+        + _fonts("truetype/dejavu", "DejaVuSans-Oblique.ttf DejaVuSansCondensed-Bold.ttf")
+        + _fonts("truetype/noto", "NotoKufiArabic-Bold.ttf NotoSansArabic-Bold.ttf NotoSansHebrew-Bold.ttf")
+        + _fonts("truetype/noto", "NotoSansArmenian-Bold.ttf NotoSansGeorgian-Bold.ttf NotoSerifHebrew-Bold.ttf")
+        + _fonts("opentype/fonts-hosny-amiri", "Amiri-Bold.ttf")
+        + _fonts("truetype/farsiweb", "nazlib.ttf")
+        + _fonts("truetype/fonts-arabeyes", "ae_Arab.ttf ae_Hor.ttf ae_Nice.ttf")
+        + _fonts("truetype/culmus", "DavidCLM-Bold.otf FrankRuehlCLM-Bold.ttf NachlieliCLM-Light.otf"),
+        (
+            ("Vandersteen", "Hashimoto", "Okoronkwo", "Brandstaetter", "Lillywhite", "Svendborg"),
+            ("Isadora", "Leander", "Philomena", "Anselm", "Rosamund"),
+            ("Hopital Sainte-Colombe", "Riverbend County", "Klinikum Hochwald"),
+        ),
+        {
+            "Cyrillic": ("Степанова Вера", "Орлов", "Гончаренко Павло", "Белова С.К."),
+            "Arabic": ("عائشة الخطيب", "محمود درويش الحلبي", "حسن", "رانيا جابر"),
+            "Hebrew": ("יונתן מלכה", "הדס ברקוביץ", "חנה"),
+            "Armenian, Georgian, Greek": ("Հայկ Ավետիսյան", "მარიამ ჯაფარიძე", "Βασιλείου Ανδρέας"),
+        },
+        ("06/1947", "NOV 1953", "08.1944", "born 1939", "YOB 1949", "APR-1965"),
+        ("92Y", "Age 97", "94 yrs", "095Y", "age: 99"),
+        ("FU KE", "Ke Fu", "HP", "FU"),
+        {"PatientName": "Fu^Ke", "OperatorsName": "HP"},
     ),
 }
 

@@ -108,7 +108,19 @@ FRESH: dict[str, tuple[slice, slice] | None] = {  # first used in the evening of
     "pydicom__pydicom-data/data_store/data/RG1_J2KI.dcm": (slice(200, 1300), slice(300, 1500)),
     "robyoung__dicom-test-files/data/WG04/J2KI/XA1_J2KI": (slice(100, 800), slice(0, 900)),
 }
-SETS = {"bench": WHEEL | FILES, "develop": DEVELOP, "unseen": UNSEEN, "last": LAST, "fresh": FRESH}
+NEXT: dict[str, tuple[slice, slice] | None] = {  # first used in the night of 2026-11-27; other slices and parts
+    "commontk__CTKData/Data/DICOM/MRHEAD/000018.IMA": None,
+    "FNNDSC__ami/data/dicom/US-RGB-8-epicard.dcm": (slice(130, 390), slice(150, 520)),
+    f"{FO}/CR-ModalitySequenceLUT.dcm": (slice(500, 1500), slice(900, 1900)),
+    f"{QA}_ct/In/GE/04.dcm": None,
+    f"{QA}_ct/In/GE/26.dcm": None,
+    "SMI__dicompixelanon/data/sample_dicom/US-GE-4AICL142.dcm": (slice(160, 400), slice(60, 500)),
+    f"{QA}_uih/In/DTI_132225/t1_gre_fsp_3d_sag__132750/00000100.dcm": None,
+    "plotly__dash-vtk/demos/data/mri_brain/1-16.dcm": None,
+    "pydicom__pydicom-data/data_store/data/RG3_J2KI.dcm": (slice(100, 1100), slice(600, 1760)),
+    "robyoung__dicom-test-files/data/WG04/J2KI/XA1_J2KI": (slice(200, 900), slice(200, 1000)),
+}
+SETS = {"bench": WHEEL | FILES, "develop": DEVELOP, "unseen": UNSEEN, "last": LAST, "fresh": FRESH, "next": NEXT}
 DESCRIBING = (
     "Modality",
     "ImageType",

@@ -19,6 +19,7 @@ from pydicom import Dataset, dcmread
 from chorus_nb.guard import quiet
 from chorus_nb.leaks import reading
 from chorus_nb.standards import RELEASABLE
+from chorus_nb.verify import mosaics
 
 CUBE = 4.0  # mm
 SLICES_APART = 3.0  # mm: of slices that are closer, every second, third … is decoded
@@ -30,7 +31,6 @@ FRAME_GROUPS = (
     *("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence"),
     "PixelValueTransformationSequence",
 )
-TO_IGNORE = "MOSAIC"  # its slices stand beside each other in one picture
 
 
 class Body(NamedTuple):
@@ -53,6 +53,8 @@ class PlacedSlice(NamedTuple):
     plane: NDArray[np.float32]
     """in blocks of about a cube, in the units that its header says"""
     is_ct: bool
+    side: int = 1
+    """slices in a row of the mosaic in which it is number ``frame``"""
 
 
 class Slices:
@@ -66,8 +68,6 @@ class Slices:
         """A file with its decoded ``pixels``."""
         if modality_of(dataset) not in MODALITIES:
             self._why = self._why or "no volume"
-        elif TO_IGNORE in (dataset.get("ImageType") or ()):
-            self._why = self._why or "mosaics are not unpacked here"
         else:
             self._slices.extend(_slices(path, dataset, pixels))
 
@@ -112,7 +112,9 @@ def with_planes_of(stack: Sequence[PlacedSlice], original: Callable[[Path], byte
             dataset = dcmread(BytesIO(original(path)))
         pixels = reading.decode_pixels(dataset)
         for one in slices:
-            planes[path, one.frame] = _plane(_parts(dataset, one.frame), _frame(dataset, pixels, one.frame), one.apart)
+            frame = 0 if one.side > 1 else one.frame
+            picture = mosaics.tile(_frame(dataset, pixels, frame), one.side, one.frame - frame)
+            planes[path, one.frame] = _plane(_parts(dataset, frame), picture, one.apart)
     return [one._replace(plane=planes[one.path, one.frame]) for one in stack]
 
 
@@ -128,9 +130,11 @@ def _slices(path: Path, dataset: Dataset, pixels: NDArray[Any]) -> Iterator[Plac
         parts = _parts(dataset, frame)
         corner, ways, apart = (_numbers(parts, name, count) for name, count in PLACE.items())
         if corner is not None and ways is not None and apart is not None and apart.min() > 0:
-            spaced = float(apart[0]), float(apart[1])
-            plane = _plane(parts, _frame(dataset, pixels, frame), spaced)
-            yield PlacedSlice(path, frame, corner, ways, spaced, plane, modality_of(dataset) == "CT")
+            spaced, is_ct = (float(apart[0]), float(apart[1])), modality_of(dataset) == "CT"
+            picture = _frame(dataset, pixels, frame)
+            for side, number, begins in mosaics.tiles(dataset, picture, corner, ways, apart) or [(1, frame, corner)]:
+                plane = _plane(parts, mosaics.tile(picture, side, number - frame), spaced)
+                yield PlacedSlice(path, number, begins, ways, spaced, plane, is_ct, side)
 
 
 def _parts(dataset: Dataset, frame: int) -> list[Dataset]:

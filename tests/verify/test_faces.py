@@ -286,6 +286,24 @@ def test_each_frame_has_a_scale_of_its_own() -> None:
     assert [float(one.plane.mean()) for one in found] == [-1004, 20]
 
 
+def test_a_mosaic_is_asked_slice_by_slice_and_its_word_hides_no_head(tmp_path: Path) -> None:
+    """How many slices stand in it is told by the air along their seams: the private headers are gone."""
+    head, (z, y, _) = heads.head("T1"), heads.places()
+    was, left = tmp_path / "source.dcm", tmp_path / "released.dcm"
+    was.write_bytes(heads.mosaic(head))
+    left.write_bytes(heads.mosaic(head._replace(values=np.where((z < 15) & (y < -50), 0, head.values).astype("f4"))))
+    assert look_at([was]).answer == "face"
+    for path, answer in ((left, "no_face"), (was, "face")):
+        dataset = dcmread(path)
+        dataset.remove_private_tags()
+        looking = Looking(1)
+        looking.add(path, dataset, dataset.pixel_array)
+        look = looking.look(lambda _: was.read_bytes())
+        assert look.answer == answer and look.front and look.front.placed
+    named = heads.write(head, tmp_path / "named", ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"])
+    assert look_at([tmp_path / "named" / name for name in named]).answer == "face"
+
+
 def test_the_verifier_sees_no_head_in_another_part_and_says_what_it_could_not_ask(tmp_path: Path) -> None:
     trunk = heads.below(heads.on_a_body(heads.head("T1")), -350)
     look = looked_at(trunk, tmp_path / "trunk")

@@ -132,7 +132,9 @@ def _slices(path: Path, dataset: Dataset, pixels: NDArray[Any]) -> Iterator[Plac
         if corner is not None and ways is not None and apart is not None and apart.min() > 0:
             spaced, is_ct = (float(apart[0]), float(apart[1])), modality_of(dataset) == "CT"
             picture = _frame(dataset, pixels, frame)
-            for side, number, begins in mosaics.tiles(dataset, picture, corner, ways, apart) or [(1, frame, corner)]:
+            for side, number, begins in mosaics.seen_apart(dataset, picture, corner, ways, apart) or [
+                (1, frame, corner)
+            ]:
                 plane = _plane(parts, mosaics.tile(picture, side, number - frame), spaced)
                 yield PlacedSlice(path, number, begins, ways, spaced, plane, is_ct, side)
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 MOSAIC = "MOSAIC"  # in ImageType
-MOST = 16  # slices in a row
+MOST_IN_A_ROW = 16  # slices in a row
 DARK = 0.6  # of the mean of the picture: brighter is no seam; a line through heads has 1.3 and more
 THICK = ("SpacingBetweenSlices", "SliceThickness")  # mm from slice to slice, the first that is there
 
@@ -25,7 +25,7 @@ def side_of(picture: NDArray[Any]) -> int:
     signal -= signal.min()
     profiles = [signal.mean(axis=1), signal.mean(axis=0)]
     least = DARK * float(signal.mean())
-    for side in range(MOST, 1, -1):
+    for side in range(MOST_IN_A_ROW, 1, -1):
         if not any(length % side for length in picture.shape) and all(
             profile[np.arange(1, side) * (len(profile) // side) - before].max() < least
             for profile in profiles
@@ -42,7 +42,7 @@ def tile(picture: NDArray[Any], side: int, number: int) -> NDArray[Any]:
     return picture[down : down + rows, across : across + columns]
 
 
-def tiles(
+def seen_apart(
     dataset: Dataset, picture: NDArray[Any], corner: NDArray[np.float64], ways: NDArray[np.float64], apart: Any
 ) -> list[tuple[int, int, NDArray[np.float64]]]:
     """Slices in a row, number and corner (patient mm) of each slice of a mosaic; none if the picture is no mosaic.

@@ -18,7 +18,7 @@ from chorus_nb.guard import one_file, quiet
 from chorus_nb.leaks import reading, terms, texts
 from chorus_nb.leaks.alike import SeriesReader
 from chorus_nb.leaks.known import KnownWords
-from chorus_nb.leaks.reading import Leaf
+from chorus_nb.leaks.reading import Leaf, Reading
 from chorus_nb.leaks.search import Hit, Searcher
 from chorus_nb.leaks.shapes import Severity
 from chorus_nb.leaks.spellings import day_pattern
@@ -335,17 +335,19 @@ def _leaks(examiner: Examiner, series: Series, gathered: _Gathered) -> Iterator[
     kept = [term for term in found if term.kind != "uid" and term.text not in expected]
     allowed = frozenset().union(*(days for _, days, _ in headers.values()))
     searcher = Searcher([n for n in kept if not (n.kind == "date" and n.text in allowed)], gathered.character_sets)
+    reader = SeriesReader()
     for task, (header, _, coded) in headers.items():
         hits = searcher.search(header)
         leaked = {uid for form in (header, header.replace(b"\0", b"")) for uid in terms.uids_in(form)} & uids
         grave = [hit for hit in hits if hit.severity in ("high", "medium")]
         if grave or leaked:
-            yield from _located(examiner, task, grave, leaked)
+            again = reader.read((examiner.release / task.target_path).read_bytes())
+            yield from _located(task, again, grave, leaked)
         for kind in sorted({hit.term.kind for hit in hits} - {hit.term.kind for hit in grave}):
             context = next(hit.context for hit in hits if hit.term.kind == kind)
             yield Finding("leaks", "low", task.target_path, "", kind, context)
         if coded:
-            again = reading.parse_file((examiner.release / task.target_path).read_bytes())
+            again = reader.read((examiner.release / task.target_path).read_bytes())
             for hit in pixel_container.hits_among_coded(searcher, again.dataset):
                 yield Finding("leaks", hit.severity, task.target_path, "(7FE0,0010)", hit.term.kind)
         for hit in searcher.search(task.target_path.encode()):
@@ -376,9 +378,8 @@ def _in_texts(
                 yield Finding(check, severity, path, leaf.name, detail, context)
 
 
-def _located(examiner: Examiner, task: ReleasedFile, hits: list[Hit], leaked: set[str]) -> Iterator[Finding]:
+def _located(task: ReleasedFile, released: Reading, hits: list[Hit], leaked: set[str]) -> Iterator[Finding]:
     """Say in which element each hit lies; a hit in none lies in the preamble, behind the end or between elements."""
-    released = reading.parse_file((examiner.release / task.target_path).read_bytes())
     header = released.header
     said = set()
     for hit in hits:

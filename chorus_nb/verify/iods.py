@@ -24,10 +24,13 @@ def program() -> Path | None:
 
 def new_errors(before: bytes, after: Path) -> list[str]:
     """Errors of the released file that the original does not have; values taken out."""
+    found = _errors(after)
+    if not found:
+        return []
     with scratch() as folder:  # dciodvfy reads no standard input
         original = Path(folder) / "original"
         original.write_bytes(before)
-        return sorted(_errors(after) - _errors(original))
+        return sorted(found - _errors(original))
 
 
 def _errors(path: Path) -> set[str]:

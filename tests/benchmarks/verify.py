@@ -1,14 +1,15 @@
 """Measure 04 against 03 on the same files: ``python tests/benchmarks/verify.py [--slices 400] [--size 512]``.
 
 Makes a site of CT slices from the pydicom wheel's ``CT_small.dcm`` in a temporary folder, de-identifies it without a
-look at the pixels, and verifies it: without the decoders and dciodvfy (parse, compare, leak search), in all, and a
-second time when nothing changed. Printed: seconds, files and megabytes per second, peak of memory of this process.
+look at the pixels, and verifies it: in all, a second time when nothing changed, and without the decoders and dciodvfy
+(parse, compare, leak search). Printed: seconds, files and megabytes per second, peak of memory of this process.
 """
 
 from __future__ import annotations
 
 import argparse
 import resource
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -41,11 +42,12 @@ def main() -> None:
         make_worklist(workspace)
         print(f"{chosen.slices} files, {megabytes:.0f} MB, one process")
         report("03 de-identify", lambda: deidentify(workspace), chosen.slices, megabytes)
-        no_tools = patch.object(pictures, "gdcm_available", lambda: False), patch.object(iods, "program", lambda: None)
-        with no_tools[0], no_tools[1], patch.object(pictures, "_decode", lambda dataset: None):
-            report("04 parse, compare, search", lambda: verify(workspace), chosen.slices, megabytes)
         report("04 in all", lambda: verify(workspace), chosen.slices, megabytes)
         report("04 again, unchanged", lambda: verify(workspace), chosen.slices, megabytes)
+        shutil.rmtree(workspace.local / "verified")  # last: what no decoder can read is held back
+        no_tools = patch.object(pictures, "gdcm_available", lambda: False), patch.object(iods, "program", lambda: None)
+        with no_tools[0], no_tools[1], patch.object(pictures.FirstDecoder, "pixels", lambda *_: None):
+            report("04 parse, compare, search", lambda: verify(workspace), chosen.slices, megabytes)
 
 
 def report(name: str, run: Callable[[], object], files: int, megabytes: float) -> None:

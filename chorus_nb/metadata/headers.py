@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pydicom
+from pydicom.dataelem import RawDataElement, convert_raw_data_element
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
@@ -34,6 +35,10 @@ WANTED: list[BaseTag] = [
 FILES_A_BATCH = 200  # files a worker reads per call
 KEYWORDS = {Tag(keyword): keyword for keyword in tables.RELEASED_HEADERS.keywords}
 HEADER_KEY = ("target_path", "target_digest")
+# how a value of these is read follows from itself: the VR of others is told by other elements
+BY_ITSELF = frozenset(
+    ("AE", "AS", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO", "SH", "SL", "SS", "TM", "UI", "UL", "US")
+)
 HEADERS_RECIPE = Recipe(__name__, libraries=("pydicom",))
 
 
@@ -107,16 +112,31 @@ def _values(holder: Dataset) -> dict[str, str]:
 
     A value that the library refuses (IS ``inf``, a sequence where text belongs) costs itself, not its file.
     """
-    found = {}
+    found, charset = {}, holder.original_character_set
+    encodings = (charset,) if isinstance(charset, str) else tuple(charset)
     for tag in holder.keys() & KEYWORDS.keys():
         with contextlib.suppress(Exception):
-            value = holder[tag].value
-            if isinstance(value, Sequence):
-                continue
-            parts = value if isinstance(value, MultiValue | list) else [value]
-            if text := "\\".join("" if part is None else str(part) for part in parts):
+            stored = holder.get_item(tag)
+            if isinstance(stored, RawDataElement) and stored.VR in BY_ITSELF and stored.value and encodings:
+                text = _text_of(stored._replace(value_tell=0), encodings)
+            else:
+                text = _as_text(holder[tag].value)
+            if text:
                 found[KEYWORDS[tag]] = text
     return found
+
+
+@functools.lru_cache(maxsize=10_000)
+def _text_of(stored: RawDataElement, encodings: tuple[str, ...]) -> str:
+    """Most values of a file are those of the file before."""
+    return _as_text(convert_raw_data_element(stored, encoding=list(encodings)).value)
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, Sequence):
+        return ""
+    parts = value if isinstance(value, MultiValue | list) else [value]
+    return "\\".join("" if part is None else str(part) for part in parts)
 
 
 def _items(holder: Dataset, tag: str | BaseTag) -> list[Dataset]:

@@ -164,3 +164,17 @@ def test_what_differs_among_frames_is_empty_and_named(tmp_path: Path) -> None:
         [2, "", "ImagePositionPatient"]
     ]
     assert series["SliceThickness"].tolist() == [2]
+
+
+def test_the_same_bytes_in_another_character_set_are_another_text(tmp_path: Path) -> None:
+    """What was read in the file before is known again by more than its bytes."""
+    found, file = [], tmp_path / "one.dcm"
+    for charset, text in (("ISO_IR 100", "\xc9"), ("ISO_IR 144", "\u0429")):
+        dataset = Dataset()
+        dataset.SpecificCharacterSet, dataset.SeriesDescription = charset, text
+        dataset.preamble, dataset.file_meta = bytes(128), pydicom.dataset.FileMetaDataset()
+        dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+        dataset.save_as(file)
+        assert b"\xc9 " in file.read_bytes()
+        found.append(read_header(file, file.name)["SeriesDescription"])
+    assert found == ["\xc9", "\u0429"]

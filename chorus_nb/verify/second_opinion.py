@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset
 
 from chorus_nb.errors import ChildFault
+from chorus_nb.leaks import gdcm
 from chorus_nb.leaks.reading import Reading
 from chorus_nb.processes.child import in_child
 from chorus_nb.verify.findings import Finding
@@ -30,7 +30,7 @@ def gdcm_available() -> bool:
 def gdcm_pixels(path: Path) -> np.ndarray | None:
     """The decoded, rescaled pixels of a file by GDCM; None if it cannot (or died of it)."""
     try:
-        return in_child(_decoded_pixels, str(path), seconds=GDCM_SECONDS)
+        return in_child(gdcm.decoded_pixels, str(path), seconds=GDCM_SECONDS)
     except ChildFault:
         return None
 
@@ -73,7 +73,7 @@ def native_description(released: Reading) -> frozenset[tuple[str, int, bytes]] |
 def gdcm_series(folder: Path) -> list[int]:
     """Files in each series GDCM assembles from ``folder``; none if it died of it."""
     try:
-        return in_child(_series_files, str(folder), seconds=GDCM_SECONDS)
+        return in_child(gdcm.series_files, str(folder), seconds=GDCM_SECONDS)
     except ChildFault:
         return []
 
@@ -87,32 +87,6 @@ def assembled(release: Path, folder: str) -> Iterator[Finding]:
     if len(files) != 1 or sum(files) != present:
         detail = f"GDCM assembles {len(files):,} series of {sum(files):,} files from a folder of {present:,}"
         yield Finding("geometry", "high", folder, "(0020,000E)", detail)
-
-
-def _itk() -> Any:
-    import SimpleITK  # GDCM can abort the interpreter: only ever in the child
-
-    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
-    return SimpleITK
-
-
-def _decoded_pixels(path: str) -> np.ndarray:
-    """The decoded, rescaled pixels; ``RuntimeError`` if GDCM cannot."""
-    itk = _itk()
-    reader = itk.ImageFileReader()
-    reader.SetImageIO("GDCMImageIO")
-    reader.SetFileName(path)
-    array: np.ndarray = itk.GetArrayFromImage(reader.Execute())
-    return array
-
-
-def _series_files(folder: str) -> list[int]:
-    """Files in each series GDCM assembles from ``folder``; each question reads all its headers."""
-    reader = _itk().ImageSeriesReader
-    first = len(reader.GetGDCMSeriesFileNames(folder))
-    if first == sum(1 for path in Path(folder).iterdir() if path.is_file()):
-        return [first]  # no file is left for another series
-    return [len(reader.GetGDCMSeriesFileNames(folder, one)) for one in reader.GetGDCMSeriesIDs(folder)]
 
 
 def agree(dataset: Dataset, first: np.ndarray, second: np.ndarray) -> bool | None:

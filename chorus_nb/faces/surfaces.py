@@ -67,7 +67,7 @@ def surfaces(workspace: Workspace) -> list[Surfaces]:
         with contextlib.suppress(ChildFault, masks.DamagedMask):
             paths, written = _files_of(workspace, str(row.mask))
             key = _RECIPE.key(None, row.mask, *_as_they_are(workspace, paths, written))
-            title = f"{row.modality}, {row.files} files"
+            title = f"{row.modality}, {row.files} {'file' if row.files == 1 else 'files'}"
             if one := drawn.of(key, partial(in_child, _render, workspace, str(row.mask), paths, written)):
                 made.append(Surfaces(*one)._replace(title=title, status=str(row.status), reason=str(row.reason)))
     drawn.forget_others()

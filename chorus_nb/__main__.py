@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 
@@ -17,10 +18,26 @@ def command() -> int:
             sys.stdout.reconfigure(errors="backslashreplace")
         from chorus_nb.workbench.commands import main
 
-        return main()
+        code = main()
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        if not _nobody_reads_on():
+            raise
+        return 1
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)
         return 1
+
+
+def _nobody_reads_on() -> bool:
+    """Whether who reads what is printed has enough, as in ``chorus-nb status FILE | head -1``; then nothing more is."""
+    try:
+        print(flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ UNEVEN = 0.35  # of the distance between slices: how far one may stand from its 
 AIR_HU = -1000.0
 WITH_LIMITS = ("CT", "MR", "PT")  # modalities with limits of their own
 HUNDREDTH = 0.01  # mm: headers round
+OFF_PLACE = 0.1  # of the distance between slices: so far away a slice is where it should be
 
 
 class Unfit(Exception):
@@ -317,14 +318,25 @@ def _slab(series: SliceSeries, number: int, thick: float) -> Volume:
 
 
 def _bridged(series: SliceSeries, run: dict[int, int]) -> NDArray[np.float32]:
-    """The slices of a run, with the mean of its neighbours, by distance, where one is missing."""
-    values = np.empty((max(run) + 1, *series.pictures[run[0]].stored.shape), np.float32)
-    values[0] = series.pictures[run[0]].values
-    for before, after in pairwise(sorted(run)):
-        values[after] = series.pictures[run[after]].values
-        for place in range(before + 1, after):
-            share = np.float32((place - before) / (after - before))
-            values[place] = values[before] * (1 - share) + values[after] * share
+    """The slices of a run, evenly from its first to its last: between two slices their mean, by distance.
+
+    A slice is missing, or the distances differ (a thick part behind a thin one): at most ``OFF_PLACE`` of a place away,
+    a slice stands for that place.
+    """
+    order = [run[place] for place in sorted(run)]
+    heights = np.array([series.slices[number].height for number in order])
+    last = max(run)
+    at = (heights - heights[0]) * last / (heights[-1] - heights[0])
+    values = np.empty((last + 1, *series.pictures[order[0]].stored.shape), np.float32)
+    for place in range(last + 1):
+        after = int(np.clip(np.searchsorted(at, place), 1, len(at) - 1))
+        near = after - 1 if place - at[after - 1] < at[after] - place else after
+        if abs(at[near] - place) <= OFF_PLACE:
+            values[place] = series.pictures[order[near]].values
+            continue
+        share = np.float32((place - at[after - 1]) / (at[after] - at[after - 1]))
+        before, behind = (series.pictures[order[number]].values for number in (after - 1, after))
+        values[place] = before * (1 - share) + behind * share
     return values
 
 

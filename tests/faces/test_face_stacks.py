@@ -82,6 +82,18 @@ def test_two_slice_thicknesses_make_two_stacks_of_one_head(tmp_path: Path) -> No
     assert sorted(round(volume.spacing[2], 3) for volume in volumes) == [5, 8]
 
 
+@pytest.mark.parametrize("apart", [(4.0, 4.0, 5.0, 5.0), (4.0, 4.0, 8.0, 7.0), (5.0, 6.0, 4.0, 5.0)])
+def test_slices_at_uneven_distances_lie_where_they_were_taken(tmp_path: Path, apart: tuple[float, ...]) -> None:
+    heights = np.concatenate([[0], np.cumsum(np.repeat(apart, 4))])
+    values = np.broadcast_to(heights[:, None, None] * 10, (17, 8, 8)).astype("f4")
+    files = slices(Volume(values, AFFINE, "MR"))
+    moved = [edited(one, ImagePositionPatient=[0, 0, float(z)]) for one, z in zip(files, heights, strict=True)]
+    for volume in stacks.stacks(load(tmp_path, moved)):
+        places = volume.affine[2, 3] + volume.affine[2, 2] * np.arange(len(volume.values))
+        off = volume.values[:, 0, 0] / 10 - places
+        assert np.abs(off).max() <= 0.1 * volume.spacing[2] + 0.01, "the block says how high each slice was taken"
+
+
 def test_of_several_images_at_one_place_the_first_counts(tmp_path: Path) -> None:
     files = slices(BLOCK)
     later = slices(BLOCK._replace(values=BLOCK.values + 7))

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from chorus_nb.errors import WorkbenchError
 
+UPRIGHT = 2.0  # times as high as wide: a line that is read from above or from below
+
 
 class Box(NamedTuple):
     """Columns ``x0`` up to but without ``x1``, rows ``y0`` up to but without ``y1``, counted from the upper left."""
@@ -31,10 +33,15 @@ class Box(NamedTuple):
     def padded(self) -> Box:
         """Grown so that accents and anti-aliased edges go too, and first or last letters that were not made out.
 
-        By 3 pixels and 15 % of its height above and below, by one and a half of its height to the left and right.
+        By 3 pixels and 15 % of its height above and below, by one and a half of its height to the left and right; of
+        a line that is turned, or whose letters stand below each other, the other way round. What is about as high as
+        wide may be either.
         """
-        height = self.y1 - self.y0
-        across, down = 3 + round(1.5 * height), 3 + round(0.15 * height)
+        wide, high = self.x1 - self.x0, self.y1 - self.y0
+        letter = min(wide, high)
+        along, beside = 3 + round(1.5 * letter), 3 + round(0.15 * letter)
+        across = along if high < UPRIGHT * wide else beside
+        down = along if high > wide else beside
         return Box(self.x0 - across, self.y0 - down, self.x1 + across, self.y1 + down)
 
     def grown(self, pixels: int) -> Box:
@@ -44,17 +51,35 @@ class Box(NamedTuple):
         """The rectangle that both cover (its area is 0 when there is none)."""
         return Box(max(self.x0, other.x0), max(self.y0, other.y0), min(self.x1, other.x1), min(self.y1, other.y1))
 
+    @property
+    def letter(self) -> int:
+        """The height of the letters of a line in it, however it is turned."""
+        return min(self.x1 - self.x0, self.y1 - self.y0)
+
+    def level_with(self, other: Box) -> tuple[Box, Box]:
+        """Both, with rows for columns where both are lines that are read from above or from below."""
+        upright = all(box.y1 - box.y0 >= UPRIGHT * (box.x1 - box.x0) for box in (self, other))
+        return (Box(*self.turned), Box(*other.turned)) if upright else (self, other)
+
+    @property
+    def turned(self) -> tuple[int, int, int, int]:
+        return self.y0, self.x0, self.y1, self.x1
+
     def continues(self, other: Box) -> bool:
         """Whether ``other`` stands on the same line and at most the height of a letter away."""
-        height = min(self.y1 - self.y0, other.y1 - other.y0)
-        level = min(self.y1, other.y1) - max(self.y0, other.y0)
-        gap = max(self.x0, other.x0) - min(self.x1, other.x1)
-        return level >= 0.6 * height and gap <= height
+        one, two = self.level_with(other)
+        level = min(one.y1, two.y1) - max(one.y0, two.y0)
+        gap = max(one.x0, two.x0) - min(one.x1, two.x1)
+        return level >= 0.6 * min(one.y1 - one.y0, two.y1 - two.y0) and gap <= min(one.letter, two.letter)
 
     def goes_on_in(self, other: Box) -> bool:
         """Whether ``other`` is the rest of this line; both :meth:`padded`, so that at most two letters lie between."""
-        height = min(self.y1 - self.y0, other.y1 - other.y0)
-        return self.continues(other) and max(self.x0, other.x0) + height <= min(self.x1, other.x1)
+        one, two = self.level_with(other)
+        common = min(one.x1, two.x1) - max(one.x0, two.x0)
+        return self.continues(other) and common >= min(one.letter, two.letter)
+
+    def as_high_as(self, other: Box) -> bool:
+        return 2 * min(self.letter, other.letter) >= max(self.letter, other.letter)
 
     def hull(self, other: Box) -> Box:
         """The smallest rectangle around both."""
@@ -89,11 +114,13 @@ def format_boxes(boxes: Iterable[Box]) -> str:
 
 
 def merge(boxes: Iterable[Box]) -> list[Box]:
-    """Boxes on one line of text joined, also over a gap of their height, where letters were not made out."""
+    """Boxes on one line of text joined, also over a gap of their height, where letters were not made out.
+
+    Not a small line to a large one: what is beside the small one, as high as the large, is the picture."""
     merged: list[Box] = []
     for box in sorted(boxes):
         for position, other in enumerate(merged):
-            if other.continues(box):
+            if other.continues(box) and other.as_high_as(box):
                 merged[position] = other.hull(box)
                 break
         else:

@@ -26,6 +26,8 @@ SURE_LINE = 0.7  # found so surely, a line needs no second look though it is lar
 # A large one that is not long is writing only when it is found so surely: the dome of the liver in three drawn chests
 # of 256 pixels had 0.71 to 0.74 in their local contrast, a name in Arabic 0.79
 SURE_LARGE = 0.77
+# and then it may be as high as a long one when it is so many times as long as high: names of five letters of 32 pixels
+LARGE_LONGISH = 2.0
 # So does one that is found less surely (at least so), but read surely enough for both together: on 43 images without
 # text the two made 0.92 at most (but for a mosaic of brains), of lines in Arabic and Hebrew that were lost 1.14
 LESS_SURE, TOGETHER = 0.5, 1.1
@@ -154,7 +156,7 @@ def _kept(line: _Line, scaled: Any, scale: float) -> tuple[ReadLine, Box] | None
 
 def _is_writing(line: _Line, length: float, height: float, shorter_side: int) -> tuple[bool, bool]:
     """Whether a line counts though it cannot be read, and whether it is sure; its sides in pixels of the picture."""
-    long = length >= LONG_LINE * height
+    long = length >= (LARGE_LONGISH if line.score >= SURE_LARGE else LONG_LINE) * height
     tallest = max(TALLEST_LONG if long else TALLEST, TALLEST_SHARE * shorter_side)
     shaped = height <= tallest and length >= LONGISH * height
     fine = height <= FINE_LINE and length >= FINE_LONGISH * height

@@ -81,8 +81,11 @@ def identifiers(
     return header, [str(line) for line in random.permutation(lines)]
 
 
-def plant(background: Background, seed: int, kind: Kind | None = None) -> tuple[bytes, list[Planted]]:
-    """The image as a DICOM file with identifiers, or lines of a ``kind``, drawn into its stored values."""
+def plant(
+    background: Background, seed: int, kind: Kind | None = None, more: dict[str, str] | None = None
+) -> tuple[bytes, list[Planted]]:
+    """The image as a DICOM file with identifiers, or lines of a ``kind``, drawn into its stored values; its header
+    says ``more``, too."""
     random = np.random.default_rng(seed)
     kind = kind or Kind(identifiers)
     header, lines = kind.lines(random)
@@ -107,7 +110,7 @@ def plant(background: Background, seed: int, kind: Kind | None = None) -> tuple[
                 pixels[other : other + 1, rows, place % pixels.shape[2]] = part
         contrast = next(name for name, least in CONTRASTS.items() if reached >= least)
         planted.append(Planted(line, size, contrast, frame, rows, columns, alpha > alpha.max() / 2))
-    return background.file(pixels, header), planted
+    return background.file(pixels, {**header, **(more or {})}), planted
 
 
 def draw(

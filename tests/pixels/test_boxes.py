@@ -39,3 +39,26 @@ def test_what_a_line_goes_on_in_is_filled_with_it() -> None:
     below = Box(10, 40, 60, 60).padded()
     assert whole_lines([label], [first, last, beside, below, label]) == [label, first, last]
     assert merge(whole_lines([label], [first, last, beside, below])) == [label.hull(last)]
+
+
+@pytest.mark.parametrize(
+    ("line", "padded"),
+    [
+        (Box(100, 100, 300, 120), Box(67, 94, 333, 126)),
+        (Box(100, 100, 120, 300), Box(94, 67, 126, 333)),  # turned by 90 degrees, or its letters below each other
+        (Box(100, 100, 120, 130), Box(67, 67, 153, 163)),  # two letters, of which nobody knows the direction
+    ],
+)
+def test_a_line_is_padded_by_letters_in_its_own_direction(line: Box, padded: Box) -> None:
+    assert line.padded() == padded
+
+
+def test_pieces_of_a_turned_line_are_joined_and_what_is_between_two_of_them_is_not_filled() -> None:
+    line = [Box(10, 10, 30, 80), Box(12, 95, 32, 170)]
+    assert merge([*line, Box(60, 10, 80, 170)]) == [Box(10, 10, 32, 170), Box(60, 10, 80, 170)]
+    assert whole_lines([line[0].padded()], [line[1].padded()]) == [box.padded() for box in line]
+
+
+def test_a_small_line_beside_a_large_one_is_not_made_as_high() -> None:
+    large, small = Box(10, 10, 200, 90), Box(210, 40, 400, 60)
+    assert merge([large, small]) == [large, small]

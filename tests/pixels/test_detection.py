@@ -147,6 +147,8 @@ def outlined(found: Callable[[NDArray[np.uint8]], list[ocr._Line]]) -> Callable[
         (149, 40, 0.597, "  ", 0.54, [""]),  # Arabic
         (94, 18, 0.55, "", 0.0, [""]),  # Armenian of 10 pixels, faint: small and long
         (200, 55, 0.635, "oly!e", 0.52, [""]),  # Arabic of 32 pixels: long, so that it may be higher
+        (116, 50, 0.79, "", 0.0, [""]),  # five letters of Cyrillic of 32 pixels
+        (116, 50, 0.75, "", 0.0, []),
         (344, 40, 0.35, "A", 0.80, ["A"]),  # found too unsurely to count beyond what was read
         (53, 13, 0.51, "MAN", 0.41, []),
         (59, 26, 0.55, "L", 0.17, []),  # real anatomy, as all that follow

@@ -1,13 +1,14 @@
 """How much is found of text that is no ordinary line, and of ordinary lines that nothing was tuned on.
 
-    python -m tests.benchmarks.burned_in_kinds [--set bench|develop|unseen|last|fresh|next] [--images N] [KIND ...]
+    python -m tests.benchmarks.burned_in_kinds [--set bench|develop|unseen|last|fresh|next|later] [--images N] [KIND ...]
 
 Other scripts, small letters in large pictures, turned and upright lines, months, years and ages, names of two letters,
 and text of a single frame or that moves through a loop. Drawn and counted as in :mod:`tests.benchmarks.burned_in`.
 Each set has its own pictures, fonts, names and seeds: *bench* is what the code was made with, *develop* what changes
-are tried on, *unseen* and, after it, *last*, *fresh* and *next* what is run when a change is done, and never before.
+are tried on, *unseen* and, after it, *last*, *fresh*, *next* and *later* what is run when a change is done, and never
+before.
 Prints a Markdown table.
-The fonts of the latter five are Debian's fonts-liberation, fonts-noto-core; fonts-freefont-ttf, fonts-hosny-amiri,
+The fonts of all but *bench* are Debian's fonts-liberation, fonts-noto-core; fonts-freefont-ttf, fonts-hosny-amiri,
 culmus, fonts-roboto-unhinted, fonts-open-sans, fonts-inconsolata, fonts-kacst;
 fonts-farsiweb, fonts-sil-scheherazade, fonts-hosny-thabit; fonts-arabeyes.
 """
@@ -192,6 +193,33 @@ STOCKS = {
         ("92Y", "Age 97", "94 yrs", "095Y", "age: 99"),
         ("FU KE", "Ke Fu", "HP", "FU"),
         {"PatientName": "Fu^Ke", "OperatorsName": "HP"},
+    ),
+    "later": Stock(
+        _fonts("truetype/noto", "NotoSans-Italic.ttf NotoSansDisplay-Italic.ttf NotoSerif-BoldItalic.ttf")
+        + _fonts("truetype/liberation", "LiberationSans-BoldItalic.ttf LiberationSansNarrow-Bold.ttf")
+        + _fonts("truetype/liberation", "LiberationMono-Italic.ttf LiberationSerif-Italic.ttf")
+        + _fonts("truetype/freefont", "FreeSansBoldOblique.ttf FreeSerifItalic.ttf FreeMonoBoldOblique.ttf")
+        + _fonts("truetype/dejavu", "DejaVuSerif-Italic.ttf DejaVuSansMono-Oblique.ttf DejaVuSerif-Bold.ttf")
+        + _fonts("truetype/noto", "NotoSansArmenian-Regular.ttf NotoSerifArmenian-Bold.ttf")
+        + _fonts("truetype/noto", "NotoSansGeorgian-Regular.ttf NotoSerifGeorgian-Bold.ttf NotoSerifHebrew-Bold.ttf")
+        + _fonts("truetype/kacst", "KacstFarsi.ttf KacstScreen.ttf KacstQurn.ttf")
+        + _fonts("truetype/fonts-arabeyes", "ae_Cortoba.ttf ae_AlHor.ttf ae_Tholoth.ttf ae_Furat.ttf")
+        + _fonts("truetype/culmus", "HadasimCLM-Bold.ttf MiriamCLM-Bold.ttf KeterYG-Bold.ttf SimpleCLM-Bold.ttf"),
+        (
+            ("Thorvaldsen", "Ishikawa", "Nwachukwu", "Oberhauser", "Winterbourne", "Castelnuovo"),
+            ("Serafina", "Thelonius", "Griselda", "Lysander", "Millicent"),
+            ("Hospital San Telmo", "Greenhollow Medical", "Klinikum Seeblick"),
+        ),
+        {
+            "Cyrillic": ("Михайлова Дарья", "Егоров", "Ткаченко Богдан", "Жукова П.Р."),
+            "Arabic": ("سلمى الأنصاري", "عبد الكريم يوسف النجار", "بدر", "هالة منير"),
+            "Hebrew": ("איתן רוזנברג", "גילה סבן", "מנחם"),
+            "Armenian, Georgian, Greek": ("Սիրանուշ Դավթյան", "ვახტანგ ჩხეიძე", "Καραγιάννη Ειρήνη"),
+        },
+        ("05/1948", "FEB 1951", "11.1949", "born 1937", "YOB 1952", "DEC-1963"),
+        ("93Y", "Age 96", "92 yrs", "091Y", "age: 95"),
+        ("YE ZU", "Zu Ye", "WG", "YE"),
+        {"PatientName": "Ye^Zu", "OperatorsName": "WG"},
     ),
 }
 

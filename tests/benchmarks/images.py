@@ -120,7 +120,20 @@ NEXT: dict[str, tuple[slice, slice] | None] = {  # first used in the night of 20
     "pydicom__pydicom-data/data_store/data/RG3_J2KI.dcm": (slice(100, 1100), slice(600, 1760)),
     "robyoung__dicom-test-files/data/WG04/J2KI/XA1_J2KI": (slice(200, 900), slice(200, 1000)),
 }
-SETS = {"bench": WHEEL | FILES, "develop": DEVELOP, "unseen": UNSEEN, "last": LAST, "fresh": FRESH, "next": NEXT}
+LATER: dict[str, tuple[slice, slice] | None] = {  # first used in the morning of 2026-11-28; other slices and parts
+    "commontk__CTKData/Data/DICOM/MRHEAD/000052.IMA": None,
+    "dcm4che__dcm4che/dcm4che-test-data/src/main/resources/YBR_422.dcm": (slice(100, 380), slice(240, 760)),
+    f"{FO}/OutOfBoundsOverlay.dcm": (slice(100, 600), slice(300, 1200)),
+    f"{QA}_ct/In/GE/08.dcm": None,
+    f"{QA}_ct/In/GE/23.dcm": None,
+    "examples_jpeg2k.dcm": (slice(120, 320), slice(120, 500)),
+    f"{QA}_uih/In/DTI_132225/t1_gre_fsp_3d_sag__132750/00000072.dcm": None,
+    "plotly__dash-vtk/demos/data/mri_brain/1-11.dcm": None,
+    "pydicom__pydicom-data/data_store/data/RG1_J2KI.dcm": (slice(500, 1500), slice(200, 1500)),
+    "robyoung__dicom-test-files/data/WG04/J2KI/XA1_J2KI": (slice(50, 750), slice(100, 1000)),
+}
+SETS = {"bench": WHEEL | FILES, "develop": DEVELOP, "unseen": UNSEEN, "last": LAST, "fresh": FRESH}
+SETS |= {"next": NEXT, "later": LATER}
 DESCRIBING = (
     "Modality",
     "ImageType",

@@ -1,6 +1,6 @@
 """How much is found of text that is no ordinary line, and of ordinary lines that nothing was tuned on.
 
-    python -m tests.benchmarks.burned_in_kinds [--set bench|develop|unseen|last|fresh|next|later] [--images N] [KIND ...]
+    python -m tests.benchmarks.burned_in_kinds [--set SET] [--images N] [KIND ...]
 
 Other scripts, small letters in large pictures, turned and upright lines, months, years and ages, names of two letters,
 and text of a single frame or that moves through a loop. Drawn and counted as in :mod:`tests.benchmarks.burned_in`.

@@ -191,11 +191,14 @@ def empty_folders(folder: Path) -> list[str]:
 
 def files_below(folder: Path) -> list[str]:
     """Every file below ``folder``, relative, with ``/``, sorted; a link counts as a file, wherever it leads."""
-    found = []
+    return sorted(each_below(folder))
+
+
+def each_below(folder: Path) -> Iterator[str]:
+    """The same as they are met, none of them held: a release may have millions."""
     for base, below, folders, names in _walked(folder):
         links = [name for name in folders if os.path.islink(f"{base}{os.sep}{name}")]  # noqa: PTH114
-        found += [below + name for name in (*names, *links)]
-    return sorted(found)
+        yield from (below + name for name in (*names, *links))
 
 
 def _walked(folder: Path) -> Iterator[tuple[str, str, list[str], list[str]]]:

@@ -11,19 +11,31 @@ import glob
 import hashlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-import pandas as pd
 import pyarrow as pa
 from blake3 import blake3
 
 from chorus_nb import layout, tables
 from chorus_nb.errors import WorkbenchError
-from chorus_nb.processes import Progress, each, threads
-from chorus_nb.processes.queries import in_bounded_memory
+from chorus_nb.processes import Progress
+from chorus_nb.processes.queries import (
+    ROWS_TOLD,
+    add_rows,
+    asking,
+    each_told,
+    hold_paths,
+    in_bounded_memory,
+    in_lists,
+    write_answer,
+)
 from chorus_nb.workspace import Workspace, below
+
+if TYPE_CHECKING:
+    import duckdb
 
 # tables of local/ that say that the release may leave, or what must not be in it
 RESTS_ON = (
@@ -33,29 +45,43 @@ RESTS_ON = (
 LINES = 20  # faults that an error names one by one
 
 
-def seal_release(
-    workspace: Workspace, known: Mapping[str, str] | None = None, progress: Progress | None = None
-) -> pd.DataFrame:
-    """Put the seal on what stands there: writes and returns ``tables.SEAL``.
+class Sealed(NamedTuple):
+    """How many files lie under the seal, and their bytes."""
 
-    ``known``: the BLAKE3 of files of the release that were read a moment ago; others are read.
+    files: int
+    size: int
+
+
+def seal_release(
+    workspace: Workspace,
+    known: Path | None = None,
+    progress: Progress | None = None,
+    *,
+    written: Iterable[str] = (),
+) -> Sealed:
+    """Put the seal on what stands there: writes ``tables.SEAL``.
+
+    ``known``: a Parquet file with ``path`` and ``blake3`` of files of the release that were read a moment ago, of which
+    some were ``written`` since; these and others are read.
     """
     refuse_strangers(workspace)
-    made = tables.to_compact(_states(workspace, known or {}, progress).sort_by("path"))
-    workspace.write(tables.SEAL, made)
-    return made
+    with in_bounded_memory() as connection:
+        _look(connection, workspace, known, progress, written)
+        write_answer(workspace, tables.SEAL, connection.sql("FROM found ORDER BY path"))
+        ((files, size),) = connection.sql("SELECT count(*), coalesce(sum(size), 0)::BIGINT FROM found").fetchall()
+    return Sealed(files, size)
 
 
-def require_seal(workspace: Workspace, known: Mapping[str, str], progress: Progress | None = None) -> None:
+def require_seal(workspace: Workspace, known: Path | None = None, progress: Progress | None = None) -> None:
     """:class:`WorkbenchError` names each file that is not as it was sealed; ``known`` as in :func:`seal_release`."""
     refuse_strangers(workspace)
-    workspace.read(tables.SEAL, ["path"], compact=True)  # its place in the audit log, and what a damaged one says
-    path, found = workspace.path(tables.SEAL), _states(workspace, known, progress)
-    with in_bounded_memory() as connection, tables.reading(f"local/{path.name}", tables.SEAL.if_damaged):
-        connection.read_parquet(glob.escape(str(path))).create_view("sealed")
-        connection.register("found", found)
-        broken = connection.sql(_BROKEN).fetchall()
-    _refuse({path: f"{how}; {_remedy(path, how)}" for path, how in broken})
+    with asking(workspace, tables.SEAL) as connection:
+        _look(connection, workspace, known, progress)
+        with tables.reading(f"local/{workspace.path(tables.SEAL).name}", tables.SEAL.if_damaged):
+            broken = connection.sql(_BROKEN)
+            first = broken.limit(LINES).fetchall()
+            ((many,),) = broken.count("*").fetchall() if first else ((0,),)
+    _refuse([f"{path}: {how}; {_remedy(path, how)}" for path, how in first], many)
 
 
 _BROKEN = """
@@ -63,7 +89,7 @@ _BROKEN = """
                       WHEN found.blake3 IS NULL THEN 'is gone since the release was sealed'
                       WHEN sealed.blake3 <> found.blake3 THEN 'changed since the release was sealed'
                       ELSE 'has other permissions than when the release was sealed' END
-    FROM sealed FULL JOIN found USING (path)
+    FROM seal AS sealed FULL JOIN found USING (path)
     WHERE (sealed.size, sealed.mode, sealed.blake3) IS DISTINCT FROM (found.size, found.mode, found.blake3)
     ORDER BY path"""
 
@@ -73,13 +99,14 @@ def remove_superseded(workspace: Workspace) -> list[str]:
 
     Such a file is the very one that the manifest of that time names; any other of no known kind is refused.
     """
-    if not workspace.has(tables.MANIFEST):
+    unknown = sorted(path for path in layout.each_below(workspace.release) if layout.file_kind(path) is None)
+    if not unknown or not workspace.has(tables.MANIFEST):
         return []
-    packed = workspace.read(tables.MANIFEST, ["path", "sha256"]).set_index("path")["sha256"]
+    with asking(workspace, tables.MANIFEST) as connection:
+        hold_paths(connection, "unknown", filter(_is_text, unknown))
+        packed = dict(connection.sql("SELECT path, sha256 FROM manifest SEMI JOIN unknown USING (path)").fetchall())
     removed = []
-    for path in layout.files_below(workspace.release):
-        if layout.file_kind(path) is not None or path not in packed.index:
-            continue
+    for path in packed:
         file = workspace.release / path
         if file.is_file() and not file.is_symlink():
             with file.open("rb") as opened:
@@ -87,36 +114,58 @@ def remove_superseded(workspace: Workspace) -> list[str]:
             if same:
                 file.unlink()
                 removed.append(path)
-    return removed
+    return sorted(removed)
 
 
 def refuse_strangers(workspace: Workspace) -> None:
     """:class:`WorkbenchError` names everything below ``release/`` that a release may not hold."""
     release = workspace.release
-    _refuse({_shown(f"{release.name}/{path}"): why for path, why in sorted(layout.strangers(release).items())})
+    found = sorted(layout.strangers(release).items())
+    _refuse([f"{_shown(f'{release.name}/{path}')}: {why}" for path, why in found[:LINES]], len(found))
 
 
 def release_digest(digests: Mapping[str, str]) -> str:
     """BLAKE3 over the path and the digest of every file, in the order of the paths: stands for all of them."""
+    return digest_in_order(sorted(digests.items()))
+
+
+def digest_in_order(rows: Iterable[tuple[str, str]]) -> str:
+    """The same of paths and digests that come in the order of the paths."""
     made = blake3()
-    for path in sorted(digests):
-        made.update(f"{path}\0{digests[path]}\n".encode())
+    for path, digest in rows:
+        made.update(f"{path}\0{digest}\n".encode())
     return made.hexdigest()
 
 
-def _states(workspace: Workspace, known: Mapping[str, str], progress: Progress | None) -> pa.Table:
-    """Size, permission bits and BLAKE3 of every file, by its path (``tables.SEAL``); held by Arrow: they are many."""
+def _look(
+    connection: duckdb.DuckDBPyConnection,
+    workspace: Workspace,
+    known: Path | None,
+    progress: Progress | None,
+    written: Iterable[str] = (),
+) -> None:
+    """Makes ``found``: size, permission bits and BLAKE3 of every file by its path, as ``tables.SEAL``."""
     inside = f"{workspace.release.name}/"
-    paths = [inside + path for path in layout.files_below(workspace.release)]
-    beside = [workspace.path(table) for table in RESTS_ON]
-    paths += [path.relative_to(workspace.root).as_posix() for path in beside if path.is_file()]
-    unread = [path for path in paths if path.removeprefix(inside) not in known]
-    read = functools.partial(_digest, workspace.root)
-    digests = dict(each(workspace.parameters, read, unread, progress, "files sealed", door=threads))
-    stated = np.fromiter((_stated(below(workspace.root, path)) for path in paths), np.dtype("2i8"), len(paths))
-    said = (digests.get(path) or known[path.removeprefix(inside)] for path in paths)
-    columns = (pa.array(paths, pa.string()), stated[:, 0], stated[:, 1], pa.array(said, pa.string(), size=len(paths)))
-    return pa.table(dict(zip(tables.SEAL.column_names, columns, strict=True)))
+    beside = (path for path in map(workspace.path, RESTS_ON) if path.is_file())
+    paths = chain(
+        (inside + path for path in layout.each_below(workspace.release)),
+        (path.relative_to(workspace.root).as_posix() for path in beside),
+    )
+    connection.execute("CREATE TABLE standing (path VARCHAR, size BIGINT, mode BIGINT)")
+    for _, part in in_lists(paths, ROWS_TOLD):
+        sizes, modes = zip(*(_stated(below(workspace.root, path)) for path in part), strict=True)
+        add_rows(connection, "standing", pa.table([part, sizes, modes], ["path", "size", "mode"]))
+    connection.execute("CREATE TABLE digests (path VARCHAR, blake3 VARCHAR)")
+    if known:
+        hold_paths(connection, "written", written)
+        connection.read_parquet(glob.escape(str(known))).create_view("known")
+        read = f"SELECT '{inside}' || path, blake3 FROM known ANTI JOIN written USING (path)"
+        connection.execute(f"INSERT INTO digests {read}")
+    unread = "SELECT path FROM standing ANTI JOIN digests USING (path) ORDER BY path"
+    read_one = functools.partial(_digest, workspace.root)
+    for read_now in each_told(workspace.parameters, read_one, connection, unread, progress, "files sealed"):
+        add_rows(connection, "digests", pa.table([list(read_now), list(read_now.values())], ["path", "blake3"]))
+    connection.execute("CREATE VIEW found AS SELECT standing.*, blake3 FROM standing JOIN digests USING (path)")
 
 
 def _digest(root: Path, path: str) -> str:
@@ -140,12 +189,16 @@ def _remedy(path: str, how: str) -> str:
     return f"{'take it out of release/ or ' * how.startswith('was not')}run 05_build_registry again"
 
 
-def _refuse(faults: Mapping[str, str]) -> None:
-    if faults:
-        lines = [f"{path}: {why}" for path, why in faults.items()]
-        raise WorkbenchError(*lines[:LINES], *([f"and {len(lines) - LINES:,} more"] if len(lines) > LINES else []))
+def _refuse(lines: list[str], many: int) -> None:
+    """``lines``: the first of so many faults."""
+    if lines:
+        raise WorkbenchError(*lines, *([f"and {many - len(lines):,} more"] if many > len(lines) else []))
+
+
+def _is_text(path: str) -> bool:
+    """A file name may hold bytes that are no text."""
+    return path == _shown(path)
 
 
 def _shown(path: str) -> str:
-    """A file name may hold bytes that are no text."""
     return path.encode("utf-8", "backslashreplace").decode()

@@ -6,6 +6,7 @@ import contextlib
 import filecmp
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from io import FileIO
@@ -232,21 +233,30 @@ def _created(path: str, folder: str, tries: int = 10) -> FileIO:
     return _created(path, folder, tries - 1)
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write ``content`` to ``path``, whole or not at all."""
+def write_atomically(path: Path, content: bytes | Path) -> None:
+    """Write ``content``, or that of the file it names, to ``path``: whole or not at all."""
     try:
         with replacing(path) as temporary:
-            temporary.write_bytes(content)
+            if isinstance(content, Path):
+                shutil.copyfile(content, temporary)
+            else:
+                temporary.write_bytes(content)
     except OSError as error:
         raise WorkbenchError(f"cannot write {path.name} ({error.strerror}) in {path.parent}") from None
 
 
-def write_if_changed(path: Path, content: bytes) -> bool:
+def write_if_changed(path: Path, content: bytes | Path) -> bool:
     """Write only if the bytes differ, so that unchanged files keep their modification time (the upload compares it)."""
-    if path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content:
+    if path.is_file() and _holds(path, content):
         return False
     write_atomically(path, content)
     return True
+
+
+def _holds(path: Path, content: bytes | Path) -> bool:
+    if isinstance(content, Path):
+        return filecmp.cmp(content, path, shallow=False)
+    return path.stat().st_size == len(content) and path.read_bytes() == content
 
 
 def below(folder: Path, relative: str, separator: str = os.sep) -> str:

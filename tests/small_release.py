@@ -12,12 +12,16 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, MRImageStorage
 
 from chorus_nb import tables
+from chorus_nb.layout import MANIFEST_FILE
 from chorus_nb.metadata import build_metadata
 from chorus_nb.parameters import Parameters
+from chorus_nb.processes.programs import scratch
 from chorus_nb.registry import build_omop, build_registry, check_registry
+from chorus_nb.release import pack
+from chorus_nb.release.manifest import measure_files, write_manifest
 from chorus_nb.seal import release_digest, seal_release
 from chorus_nb.verify.findings import GATE_CHECKS as GATE_CHECKS
-from chorus_nb.workspace import Workspace
+from chorus_nb.workspace import Workspace, write_if_changed
 
 CLASSES = {"CT": CTImageStorage, "MR": MRImageStorage, "DX": DigitalXRayImageStorageForPresentation}
 PERSON = (
@@ -157,6 +161,20 @@ def fill(workspace: Workspace, accessions: tuple[Accession, ...]) -> None:
     ):
         workspace.write(table, tables.frame(table, rows))
     pass_gate(workspace)
+
+
+def packed(workspace: Workspace) -> pd.DataFrame:
+    """The manifest of what 06 packs."""
+    pack(workspace)
+    return workspace.read(tables.MANIFEST)
+
+
+def write_manifest_of(workspace: Workspace) -> None:
+    """The manifest of what stands in the release, as ``pack`` writes it."""
+    with scratch() as folder:
+        measured = measure_files(workspace, Path(folder) / "measured.parquet").without([MANIFEST_FILE])
+        write_manifest(workspace, measured, Path(folder) / "manifest.csv")
+        write_if_changed(workspace.path(tables.MANIFEST), Path(folder) / "manifest.csv")
 
 
 def pass_gate(workspace: Workspace) -> None:

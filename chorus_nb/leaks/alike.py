@@ -83,7 +83,8 @@ class _Layout:
     def read(self, content: bytes) -> Reading | None:
         """A file that is laid out like this; None for any other."""
         at, ends, leaves = 0, list[int](), Leaves()
-        others, pixels = list[tuple[_Token, bytes]](), slice(0)
+        others, header = list[tuple[_Token, bytes]](), content
+        found: bytes | None = None
         for token in self._tokens:
             same, width, token_ends, begins, known, leaf, free, is_pixels = token
             if token_ends and ends.pop() != at:
@@ -100,11 +101,11 @@ class _Layout:
                 at = start
                 continue
             at = end
-            if is_pixels:
-                pixels = slice(start, end)
-                others.append((token, content[start:end]))
-                continue
             value = content[start:end]
+            if is_pixels:  # most of the file: copied once
+                header, found = content[:start] + content[end:], value
+                others.append((token, value))
+                continue
             if value != known:
                 if not free:
                     return None
@@ -114,8 +115,6 @@ class _Layout:
                 leaves[leaf.path, leaf.tag] = leaf
         if at != len(content) or ends:
             return None
-        header = content[: pixels.start] + content[pixels.stop :] if pixels.stop else content
-        found = content[pixels] if pixels.stop else None
         return Reading(self._dataset(others), leaves, header, found)
 
     def _other(self, leaf: Leaf | None, value: bytes) -> Leaf | None:

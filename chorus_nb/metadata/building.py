@@ -83,7 +83,7 @@ def _write_both(workspace: Workspace, table: tables.Table, connection: duckdb.Du
         with csv.open("wb") as text, pq.ParquetWriter(parquet, table.schema, compression="zstd") as columns:
             text.write(tables.csv_head(table))
             for found in in_parts(connection.sql(sql), ROWS_IN_MEMORY):
-                rows = tables.fitted(table, found)
+                rows = tables.fitted(table, found).combine_chunks()
                 text.write(tables.as_lines(rows))
                 columns.write_table(rows)
         key = ", ".join(table.key)

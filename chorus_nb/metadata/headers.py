@@ -7,6 +7,7 @@ import functools
 import glob
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 import pydicom
@@ -20,8 +21,11 @@ from chorus_nb import tables
 from chorus_nb.guard import one_file
 from chorus_nb.memory import Recipe
 from chorus_nb.processes import Progress, each
-from chorus_nb.processes.queries import in_bounded_memory
+from chorus_nb.processes.queries import ROWS_TOLD, asking, in_lists, told
 from chorus_nb.workspace import Workspace, replacing, write_atomically
+
+if TYPE_CHECKING:
+    import duckdb
 
 # Where an enhanced image or a PET image keeps what others have at the root of the data set
 PLACES = (
@@ -52,38 +56,44 @@ def update_headers(workspace: Workspace, progress: Progress | None = None) -> Pa
     if not (path.is_file() and made_by.is_file() and made_by.read_bytes() == key):
         workspace.write(tables.RELEASED_HEADERS, tables.empty(tables.RELEASED_HEADERS))
         write_atomically(made_by, key)
-    outcomes = workspace.read(tables.OUTCOMES, ["status", *HEADER_KEY])
-    released = outcomes.loc[outcomes["status"] == "released", list(HEADER_KEY)]
-    both = released.merge(
-        workspace.read(tables.RELEASED_HEADERS, HEADER_KEY), on=list(HEADER_KEY), how="outer", indicator=True
-    )
-    todo = both[both["_merge"] == "left_only"]
-    if (both["_merge"] == "both").all():
-        return path
-    with tempfile.TemporaryDirectory(dir=workspace.local) as folder, in_bounded_memory() as connection:
+    key_columns = ", ".join(HEADER_KEY)
+    with tempfile.TemporaryDirectory(dir=workspace.local) as folder, asking(workspace, tables.OUTCOMES) as connection:
+        with tables.reading(f"local/{path.name}", tables.RELEASED_HEADERS.if_damaged):
+            connection.read_parquet(glob.escape(str(path))).create_view("known")
+            connection.execute(f"""
+                CREATE VIEW released AS SELECT {key_columns} FROM outcomes WHERE status = 'released';
+                CREATE TABLE todo AS FROM released ANTI JOIN known USING ({key_columns}) ORDER BY target_path""")
+            gone = connection.sql(f"SELECT 1 FROM known ANTI JOIN released USING ({key_columns}) LIMIT 1").fetchall()
+        ((many,),) = connection.sql("SELECT count(*) FROM todo").fetchall()
+        if not many and not gone:
+            return path
         read = Path(folder, "read.parquet")
-        _read_headers(workspace, dict(zip(todo["target_path"], todo["target_digest"], strict=True)), read, progress)
-        connection.register("released", released)
+        _read_headers(workspace, connection, many, read, progress)
         connection.read_parquet([glob.escape(str(path)), glob.escape(str(read))]).create_view("headers")
         connection.execute("SET preserve_insertion_order = false")
         with tables.reading(f"local/{path.name}", tables.RELEASED_HEADERS.if_damaged), replacing(path) as new:
             connection.sql(
-                f"SELECT * FROM headers SEMI JOIN released USING ({', '.join(HEADER_KEY)}) ORDER BY target_path"
+                f"SELECT * FROM headers SEMI JOIN released USING ({key_columns}) ORDER BY target_path"
             ).write_parquet(str(new), compression="zstd")
     return path
 
 
-def _read_headers(workspace: Workspace, digests: dict[str, str], target: Path, progress: Progress | None) -> None:
-    paths = list(digests)
-    batches = [tuple(paths[start : start + FILES_A_BATCH]) for start in range(0, len(paths), FILES_A_BATCH)]
+def _read_headers(
+    workspace: Workspace, connection: duckdb.DuckDBPyConnection, many: int, target: Path, progress: Progress | None
+) -> None:
+    """The headers of the files ``todo``, some thousands under way at a time."""
     read, done = functools.partial(_read_batch, workspace.release), 0
     with pq.ParquetWriter(target, tables.RELEASED_HEADERS.schema, compression="zstd") as writer:
-        for _, result in each(workspace.parameters, read, batches):
-            rows = [{**row, "target_digest": digests[str(row["target_path"])]} for row in result]
-            writer.write_table(tables.to_arrow(tables.RELEASED_HEADERS, tables.frame(tables.RELEASED_HEADERS, rows)))
-            done += len(rows)
-            if progress:
-                progress(done, len(paths), "reading released headers")
+        for _, part in in_lists(told(connection, f"SELECT {', '.join(HEADER_KEY)} FROM todo"), ROWS_TOLD):
+            digests = dict(part)
+            batches = [tuple(paths) for _, paths in in_lists(digests, FILES_A_BATCH)]
+            for _, result in each(workspace.parameters, read, batches):
+                rows = [{**row, "target_digest": digests[str(row["target_path"])]} for row in result]
+                frame = tables.frame(tables.RELEASED_HEADERS, rows)
+                writer.write_table(tables.to_arrow(tables.RELEASED_HEADERS, frame))
+                done += len(rows)
+                if progress:
+                    progress(done, many, "reading released headers")
 
 
 def _read_batch(release: Path, paths: tuple[str, ...]) -> list[dict[str, object]]:

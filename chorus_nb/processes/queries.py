@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import glob
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from chorus_nb import tables
 from chorus_nb.errors import SchemaError
+from chorus_nb.parameters import Parameters
+from chorus_nb.processes.pool import Progress, Result, each, threads
 from chorus_nb.processes.programs import scratch
+from chorus_nb.workspace import Workspace, digest_of, replacing
 
 if TYPE_CHECKING:
     import duckdb
 
 SQL_TYPES = {"text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "truth": "BOOLEAN"}
 MEMORY = "1GB"  # of DuckDB; what needs more goes to the run's scratch
+ROWS_WRITTEN = 1 << 20  # of what is written, in memory at once and in a row group
+ROWS_TOLD = 50_000  # of what is asked of the system, or told to Python, in memory at once
 
 
 @contextlib.contextmanager
@@ -30,16 +38,34 @@ def in_bounded_memory() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def load_csv(connection: duckdb.DuckDBPyConnection, path: Path, table: tables.Table) -> None:
-    """A CSV table of the release, by its name: no cell of it is another text than it says, and DuckDB goes by the
-    columns' order."""
-    kinds = {column.name: SQL_TYPES[column.kind] for column in table.columns}
+@contextlib.contextmanager
+def asking(workspace: Workspace, *asked: tables.Table) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that knows these tables by their names."""
+    with in_bounded_memory() as connection:
+        for table in asked:
+            if table.format == "parquet":
+                connection.read_parquet(glob.escape(str(workspace.opened(table)))).create_view(table.name)
+            else:
+                path = workspace.made(table)
+                load_csv(connection, path, table)
+                ((rows,),) = connection.table(table.name).count("*").fetchall()
+                workspace.note(path.relative_to(workspace.root).as_posix(), rows, functools.partial(digest_of, path))
+        yield connection
+
+
+def load_csv(connection: duckdb.DuckDBPyConnection, path: Path, table: tables.Table, name: str = "") -> None:
+    """A CSV table of the release, by its name (or ``name``): no cell of it is another text than it says, and DuckDB
+    goes by the columns' order."""
     with tables.reading(f"{path.parent.name}/{path.name}", table.if_damaged):
         with path.open("rb") as file:
-            if file.readline().rstrip() != tables.csv_head(table).rstrip():
-                raise SchemaError(f"{table.name}: its columns are not those of the table, in their order")
+            there = file.readline().decode().rstrip().split(",")
+        columns = [column for column in table.columns if column.name in there or column.name not in table.later]
+        if [column.name for column in columns] != there:
+            raise SchemaError(f"{table.name}: its columns are not those of the table, in their order")
+        kinds = {column.name: SQL_TYPES[column.kind] for column in columns}
         written = connection.read_csv(glob.escape(str(path)), columns=kinds, header=True, sep=",", quotechar='"')
-        written.create(table.name)
+        later = [f"'' AS {column}" for column in table.later if column not in there]
+        written.project(", ".join(["*", *later])).create(name or table.name)
 
 
 def in_parts(answer: duckdb.DuckDBPyRelation, most: int) -> Iterator[pa.Table]:
@@ -52,3 +78,61 @@ def in_parts(answer: duckdb.DuckDBPyRelation, most: int) -> Iterator[pa.Table]:
             yield held.slice(0, most)
             held = held.slice(most)
     yield held
+
+
+def told(connection: duckdb.DuckDBPyConnection, asked: str) -> Iterator[tuple[Any, ...]]:
+    """The rows of an answer; the connection may be asked other things while they are read."""
+    for batch in connection.cursor().sql(asked).to_arrow_reader(ROWS_TOLD):
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def each_told(
+    parameters: Parameters,
+    function: Callable[[str], Result],
+    connection: duckdb.DuckDBPyConnection,
+    asked: str,
+    progress: Progress | None,
+    doing: str,
+) -> Iterator[dict[str, Result]]:
+    """``function`` of each text of an answer of one column, by threads: some thousands at a time, in their order."""
+    ((many,),) = connection.sql(f"SELECT count(*) FROM ({asked})").fetchall()
+    for begun, part in in_lists((text for (text,) in told(connection, asked)), ROWS_TOLD):
+        of_all = functools.partial(_of_all, progress, begun, many) if progress else None
+        made = dict(each(parameters, function, part, of_all, doing, door=threads))
+        yield {text: made[text] for text in part}
+
+
+def _of_all(progress: Progress, begun: int, many: int, done: int, _: int, doing: str) -> None:
+    progress(begun + done, many, doing)
+
+
+def in_lists(items: Iterable[Result], most: int) -> Iterator[tuple[int, list[Result]]]:
+    """``items``, ``most`` at a time, each list with the number of those before it."""
+    iterator, begun = iter(items), 0
+    while part := list(itertools.islice(iterator, most)):
+        yield begun, part
+        begun += len(part)
+
+
+def hold_paths(connection: duckdb.DuckDBPyConnection, name: str, paths: Iterable[str]) -> None:
+    """A table ``name`` with the one column ``path``."""
+    connection.execute(f"CREATE TABLE {name} (path VARCHAR)")
+    for _, part in in_lists(paths, ROWS_TOLD):
+        add_rows(connection, name, pa.table({"path": pa.array(part, pa.string())}))
+
+
+def add_rows(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
+    """Add ``rows`` to the table ``name``."""
+    connection.register("added", rows)
+    connection.execute(f"INSERT INTO {name} SELECT * FROM added")
+    connection.unregister("added")
+
+
+def write_answer(workspace: Workspace, table: tables.Table, answer: duckdb.DuckDBPyRelation) -> None:
+    """Make ``answer`` the ``table`` (Parquet); left alone where it is so already."""
+    with (
+        replacing(workspace.path(table), if_changed=True) as new,
+        pq.ParquetWriter(new, table.schema, compression="zstd") as writer,
+    ):
+        for part in in_parts(answer, ROWS_WRITTEN):
+            writer.write_table(tables.fitted(table, part).combine_chunks())

@@ -11,7 +11,7 @@ import pandas as pd
 from chorus_nb import layout, tables
 from chorus_nb.metadata.dictionary import possible_ranges
 from chorus_nb.omop import NEAR_VISIT, read_omop, visit_spans
-from chorus_nb.registry.asking import asking, hold_paths
+from chorus_nb.processes.queries import asking, hold_paths
 from chorus_nb.registry.identifiers import MINTED
 from chorus_nb.registry.omop import PROCEDURE_TABLE
 from chorus_nb.workspace import Workspace
@@ -47,7 +47,7 @@ def check_registry(workspace: Workspace) -> pd.DataFrame:
 
 def _know(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> None:
     """What the registry links to: the files that are there, persons, visits and procedures of the record."""
-    images = filter(layout.is_image_place, layout.files_below(workspace.release))
+    images = filter(layout.is_image_place, layout.each_below(workspace.release))
     hold_paths(connection, "on_disk", (path for path in images if path.endswith(".dcm")))
     visits = read_omop(workspace, "visit_occurrence").drop_duplicates("visit_occurrence_id")
     spans = visit_spans(visits)

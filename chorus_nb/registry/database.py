@@ -32,8 +32,7 @@ from sqlalchemy.schema import CreateTable
 
 from chorus_nb.errors import InputError
 from chorus_nb.omop.databases import engine
-from chorus_nb.processes.queries import in_parts
-from chorus_nb.registry.asking import add_rows
+from chorus_nb.processes.queries import add_rows, in_parts
 from chorus_nb.workspace import Workspace, replacing
 
 ROWS_AT_ONCE = 20_000  # rows compared, deleted and inserted at a time: memory stays flat

@@ -11,7 +11,7 @@ import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.errors import WorkbenchError
-from chorus_nb.registry.asking import write_answer
+from chorus_nb.processes.queries import write_answer
 from chorus_nb.workspace import Workspace
 
 MINTED = range(2_000_000_000, 2_001_000_000)  # Multimodal-Linkage SOP: must not overlap the EHR's procedure ids

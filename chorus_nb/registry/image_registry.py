@@ -10,8 +10,8 @@ from chorus_nb.errors import WorkbenchError
 from chorus_nb.metadata.headers import update_headers
 from chorus_nb.omop import read_omop
 from chorus_nb.processes import Progress
+from chorus_nb.processes.queries import asking
 from chorus_nb.registry import database
-from chorus_nb.registry.asking import asking
 from chorus_nb.registry.identifiers import mint_procedures, number_files
 from chorus_nb.workspace import Workspace, write_if_changed
 

@@ -18,7 +18,7 @@ import pandas as pd
 from chorus_nb import layout, tables
 from chorus_nb.metadata.dictionary import possible_ranges, units_by_column
 from chorus_nb.omop import cdm_fields
-from chorus_nb.registry.asking import asking
+from chorus_nb.processes.queries import asking
 from chorus_nb.standards import DATA, attribute_concepts, body_part_concepts, modality_concepts
 from chorus_nb.workspace import Workspace, write_if_changed
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.omop import moments, read_omop
-from chorus_nb.registry.asking import asking
+from chorus_nb.processes.queries import asking
 from chorus_nb.workspace import Workspace
 
 

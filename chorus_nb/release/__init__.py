@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from chorus_nb.release.consortium import ask_tool
     from chorus_nb.release.delivery import ask_to_upload, plan_upload, token_given, upload, upload_token
-    from chorus_nb.release.manifest import totals
+    from chorus_nb.release.manifest import first_of_manifest, totals
     from chorus_nb.release.packing import pack
     from chorus_nb.release.relayout import relayout, write_identity_lookups
     from chorus_nb.release.signature import ask_to_sign, sign_off, signed_off
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MADE_IN = {
     "consortium": ("ask_tool",),
     "delivery": ("ask_to_upload", "plan_upload", "token_given", "upload", "upload_token"),
-    "manifest": ("totals",),
+    "manifest": ("first_of_manifest", "totals"),
     "packing": ("pack",),
     "relayout": ("relayout", "write_identity_lookups"),
     "signature": ("ask_to_sign", "sign_off", "signed_off"),

@@ -22,7 +22,8 @@ import pandas as pd
 
 from chorus_nb import layout, tables
 from chorus_nb.processes.programs import run_program, scratch
-from chorus_nb.release.manifest import deliveries, delivery_before
+from chorus_nb.processes.queries import asking, hold_paths, told
+from chorus_nb.release.manifest import PRESENT, deliveries, delivery_before, load_delivery
 from chorus_nb.workspace import Workspace, write_if_changed
 
 CONTAINER = "your-site"  # each site has its own container; the consortium tells its name
@@ -74,18 +75,26 @@ def _to_forget(workspace: Workspace) -> list[str]:
     The latter because with ``append`` the tool ends the old state of a file only if that stands on the last page, of
     a thousand, of those that it finds; a file of the same bytes and another time is another state too.
     """
-    manifest = workspace.read_or_empty(tables.MANIFEST)
-    here = manifest[manifest["delta"] != "removed"]
-    ever = {path for delivered in deliveries(workspace) for path in delivered["path"]}
-    number, before = delivery_before(workspace, here)
-    if not number:
+    delivered = deliveries(workspace)
+    if not workspace.has(tables.MANIFEST) or not delivered:
         return []
-    told = workspace.read_or_empty(tables.DELIVERIES).set_index("number")["recorded"]
-    recorded = pd.Timestamp(told.get(number, 0), tz="UTC").timestamp() + 1  # whole seconds
-    same = before["path"][before["path"].isin(here["path"])]
-    again = {path for path in same if (workspace.release / path).stat().st_mtime >= recorded}
-    forget = ever - set(here["path"]) | set(here.loc[here["delta"] == "modified", "path"]) | again
-    return sorted(path for path in forget | {layout.MANIFEST_FILE} if layout.UPLOADED.fullmatch(path))
+    with asking(workspace, tables.MANIFEST) as connection:
+        connection.execute(f"CREATE TABLE present AS {PRESENT}")
+        number = delivery_before(workspace, connection, "present")
+        if not number:
+            return []
+        named = workspace.read_or_empty(tables.DELIVERIES).set_index("number")["recorded"]
+        recorded = pd.Timestamp(named.get(number, 0), tz="UTC").timestamp() + 1  # whole seconds
+        hold_paths(connection, "forgotten", [layout.MANIFEST_FILE])
+        for delivery in delivered:
+            load_delivery(connection, delivery)
+            connection.execute("INSERT INTO forgotten SELECT path FROM delivered ANTI JOIN present USING (path)")
+        connection.execute("INSERT INTO forgotten SELECT path FROM manifest WHERE delta = 'modified'")
+        same = (path for (path,) in told(connection, "SELECT path FROM before SEMI JOIN present USING (path)"))
+        again = (path for path in same if (workspace.release / path).stat().st_mtime >= recorded)
+        hold_paths(connection, "again", again)
+        asked = "SELECT DISTINCT path FROM (FROM forgotten UNION ALL FROM again) ORDER BY path"
+        return [path for (path,) in told(connection, asked) if layout.UPLOADED.fullmatch(path)]
 
 
 def ask_tool(workspace: Workspace) -> pd.DataFrame:
@@ -94,24 +103,24 @@ def ask_tool(workspace: Workspace) -> pd.DataFrame:
     By kind of file how many the release has for it, how many the manifest says changed, and how many it would take.
     Where it is not installed, or does not answer, ``answer`` says so.
     """
-    manifest = workspace.read(tables.MANIFEST)
-    taken = manifest["path"].map(lambda path: layout.UPLOADED.fullmatch(path) is not None)
-    files = manifest[(manifest["delta"] != "removed") & taken]
-    kind = files["path"].str.extract(rf"^(?:\w+/)?({'|'.join(KINDS_SENT)})/", expand=False)
-    told, answer = _told(workspace)
-    rows: list[dict[str, object]] = [
-        {
-            "kind": name,
-            "files": int((kind == name).sum()) + (name == layout.METADATA),  # the manifest is in no manifest
-            "changed": int(files.loc[kind == name, "delta"].isin(["added", "modified"]).sum())
-            + (name == layout.METADATA),
-            "selected": told.get(name, 0) if not answer else None,
-            "answer": answer,
-        }
-        for name in KINDS_SENT
-    ]
+    with asking(workspace, tables.MANIFEST) as connection:
+        counted = connection.sql(_BY_KIND).fetchall()
+    there = {kind: (files, changed) for kind, files, changed in counted}
+    listed, answer = _told(workspace)
+    rows: list[dict[str, object]] = []
+    for name in KINDS_SENT:
+        last = int(name == layout.METADATA)  # the manifest is in no manifest
+        files, changed = (count + last for count in there.get(name, (0, 0)))
+        selected = None if answer else listed.get(name, 0)
+        rows.append({"kind": name, "files": files, "changed": changed, "selected": selected, "answer": answer})
     workspace.write(tables.CONSORTIUM_SELECTION, tables.frame(tables.CONSORTIUM_SELECTION, rows))
     return workspace.read(tables.CONSORTIUM_SELECTION)
+
+
+_BY_KIND = rf"""
+    SELECT regexp_extract(path, '^(?:\w+/)?({"|".join(KINDS_SENT)})/', 1) AS kind,
+           count(*) AS files, count(*) FILTER (delta IN ('added', 'modified')) AS changed
+    FROM manifest WHERE delta <> 'removed' AND regexp_full_match(path, '{layout.UPLOADED.pattern}') GROUP BY kind"""
 
 
 def _told(workspace: Workspace) -> tuple[dict[str, int], str]:

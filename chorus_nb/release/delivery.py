@@ -18,6 +18,7 @@ from chorus_nb import layout, tables
 from chorus_nb.by_hand import repeated
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.processes import Progress
+from chorus_nb.processes.queries import asking
 from chorus_nb.release.destination import listing, md5_there, open_destination, protocols, send
 from chorus_nb.release.faults import fault_met
 from chorus_nb.release.manifest import record_delivery
@@ -35,8 +36,9 @@ def plan_upload(workspace: Workspace) -> pd.DataFrame:
 
     Asks nothing of the destination.
     """
-    manifest = workspace.read(tables.MANIFEST)
-    changed = manifest.loc[manifest["delta"].isin(["added", "modified"]), ["path", "size", "md5", "delta"]]
+    with asking(workspace, tables.MANIFEST) as connection:
+        asked = "SELECT path, size, md5, delta FROM manifest WHERE delta IN ('added', 'modified') ORDER BY path"
+        changed = tables.to_compact(connection.sql(asked).to_arrow_table())
     last = [(layout.SIGNATURE_FILE, "signature")] if signature_file(workspace) else []
     rows = []
     for path, what in (*last, (layout.MANIFEST_FILE, "manifest")):
@@ -76,7 +78,7 @@ def upload(workspace: Workspace, progress: Progress | None = None) -> pd.DataFra
 
 def upload_token(workspace: Workspace) -> str:
     """What a person repeats to send exactly these bytes to this destination; of others it is another."""
-    told = f"{packed_digest(workspace.read(tables.MANIFEST))} {workspace.parameters.upload_url}"
+    told = f"{packed_digest(workspace)} {workspace.parameters.upload_url}"
     return hashlib.sha256(told.encode()).hexdigest()[:8]
 
 
@@ -105,7 +107,7 @@ def _dated_folder(workspace: Workspace) -> str:
     """The folder of this delivery: the one begun for exactly these bytes and this destination, otherwise a new one."""
     path = workspace.local / "upload.json"
     wanted = {
-        "release": packed_digest(workspace.read(tables.MANIFEST)),
+        "release": packed_digest(workspace),
         "destination": workspace.parameters.upload_url,
     }
     begun = json.loads(path.read_text()) if path.is_file() else {}

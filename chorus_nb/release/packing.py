@@ -11,10 +11,12 @@ import pandas as pd
 from chorus_nb import layout, tables
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.processes import Progress
+from chorus_nb.processes.programs import scratch
+from chorus_nb.processes.queries import hold_paths
 from chorus_nb.release.consortium import write_config
-from chorus_nb.release.manifest import measure_contents, measure_files, with_delta
+from chorus_nb.release.manifest import PRESENT, Measured, measure_files, totals, write_manifest
 from chorus_nb.release.submission import note_page
-from chorus_nb.seal import LINES, refuse_strangers, release_digest, require_seal, seal_release
+from chorus_nb.seal import LINES, refuse_strangers, require_seal, seal_release
 from chorus_nb.verify import certificate, failed_of_registry, require_pass, search_contents, verify_tree
 from chorus_nb.verify.findings import ASKED_OF_TREE
 from chorus_nb.workspace import Workspace, remove_partials, write_if_changed
@@ -25,59 +27,51 @@ LINK = re.compile(rb'<a href="([^"]*)">(.*?)</a>', re.S)
 
 
 def pack(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame:
-    """Check that the release may leave, write what goes with it, seal it, and return its ``manifest``.
+    """Check that the release may leave, write what goes with it, seal it, and return the ``totals`` of its manifest.
 
     :class:`WorkbenchError` unless every check passed for exactly these bytes, nothing changed since 05 sealed it, and
     no term of anybody stands in any file that is no image.
     """
     remove_partials(workspace.release)
     refuse_strangers(workspace)
-    measured = measure_files(workspace, layout.files_below(workspace.release), progress)
-    _require_gate(workspace, _digests(measured))
-    require_seal(workspace, _digests(measured))
-    made = {layout.SUBMISSION_NOTE: note_page(workspace)}
-    made |= _reports(workspace, _with(measured, made))
-    _require_tree(workspace, made)
-    measured = _with(measured, made)
-    last = _made_last(workspace, measured[~measured["path"].isin(layout.MADE_LAST)])
-    for path, content in (made | last).items():  # nothing is written before all of it passed
-        write_if_changed(workspace.release / path, content)
-    write_config(workspace)
-    seal_release(workspace, _digests(_with(measured, last)))
-    return workspace.read(tables.MANIFEST)
+    with scratch() as folder:
+        measured = measure_files(workspace, Path(folder) / "measured.parquet", progress)
+        _require_gate(workspace, measured)
+        require_seal(workspace, measured.file)
+        made: dict[str, bytes | Path] = {layout.SUBMISSION_NOTE: note_page(workspace)}
+        made |= _reports(workspace, measured.with_made(made))
+        _require_tree(workspace, made)
+        last = _made_last(workspace, measured.with_made(made).without(layout.MADE_LAST), Path(folder) / "manifest.csv")
+        for path, content in (made | last).items():  # nothing is written before all of it passed
+            write_if_changed(workspace.release / path, content)
+        write_config(workspace)
+        seal_release(workspace, measured.file, written=made | last)
+    return totals(workspace)
 
 
-def _made_last(workspace: Workspace, measured: pd.DataFrame) -> dict[str, bytes]:
+def _made_last(workspace: Workspace, measured: Measured, manifest: Path) -> dict[str, bytes | Path]:
     """Certificate and manifest by their paths, about all else; searched before they are written."""
-    made = certificate(workspace, _digests(measured))
-    made[layout.MANIFEST_FILE] = tables.encode(tables.MANIFEST, with_delta(workspace, _with(measured, made)))
+    made: dict[str, bytes | Path] = dict(certificate(workspace, measured.digest(workspace)))
+    write_manifest(workspace, measured.with_made(made), manifest)
+    made[layout.MANIFEST_FILE] = manifest
     if leaking := search_contents(workspace, made):
         raise WorkbenchError(*(f"{path}: would hold an identifier; look at the parameter site" for path in leaking))
     return made
 
 
-def _with(measured: pd.DataFrame, made: Mapping[str, bytes]) -> pd.DataFrame:
-    """``measured`` as it is once ``made`` is written."""
-    others = measured[~measured["path"].isin(list(made))]
-    return pd.concat([others, measure_contents(made)], ignore_index=True).sort_values("path", ignore_index=True)
-
-
-def _digests(measured: pd.DataFrame) -> dict[str, str]:
-    return dict(zip(measured["path"], measured["blake3"], strict=True))
-
-
-def _require_gate(workspace: Workspace, digests: dict[str, str]) -> None:
-    """The checks of 04 and of 05 must have passed, those of 04 for the images with these digests."""
+def _require_gate(workspace: Workspace, measured: Measured) -> None:
+    """The checks of 04 and of 05 must have passed, those of 04 for the very images that were measured."""
     checks = workspace.read(tables.CHECKS)
     require_pass(checks)
-    images = release_digest({path: digest for path, digest in digests.items() if layout.is_image_place(path)})
+    top = f"split_part(path, '/', 1) NOT IN ('{layout.OMOP}', '{layout.METADATA}')"
+    images = measured.digest(workspace, f"contains(path, '/') AND {top}")  # layout.is_image_place
     if checks.set_index("check")["detail"].get("released_bytes") != images:
         raise WorkbenchError("the release is not the one the gate passed: run 04_verify and 05_build_registry again")
     if failed := failed_of_registry(workspace):
         raise WorkbenchError(*failed)
 
 
-def _require_tree(workspace: Workspace, made: Mapping[str, bytes]) -> None:
+def _require_tree(workspace: Workspace, made: Mapping[str, bytes | Path]) -> None:
     """What is no image, examined when all but certificate and manifest is made; names files, columns and kinds only."""
     checks = verify_tree(workspace, made)
     failed = checks[checks["result"] != "pass"]
@@ -90,7 +84,7 @@ def _require_tree(workspace: Workspace, made: Mapping[str, bytes]) -> None:
     raise WorkbenchError("This release may not leave the house.", *lines[:LINES], *remedies)
 
 
-def _reports(workspace: Workspace, measured: pd.DataFrame) -> dict[str, bytes]:
+def _reports(workspace: Workspace, measured: Measured) -> dict[str, bytes]:
     """The reports to put beside what they are about, by their paths.
 
     A report names the time of its run. It is taken anew only when other files of the release changed, so that a run
@@ -108,14 +102,16 @@ def _without_links(page: bytes, packed: Collection[str]) -> bytes:
     return LINK.sub(lambda link: link[0] if link[1].split(b"#")[0] in (*names, b"") else link[2], page)
 
 
-def _as_packed(workspace: Workspace, measured: pd.DataFrame, reports: Collection[str]) -> bool:
+def _as_packed(workspace: Workspace, measured: Measured, reports: Collection[str]) -> bool:
     """Whether all files but those made last, the reports among them, are those of the manifest that stands there."""
     if not workspace.has(tables.MANIFEST):
         return False
-    packed = workspace.read(tables.MANIFEST)
-    packed = packed[packed["delta"] != "removed"]
-    now, before = (
-        {row for row in zip(part["path"], part["sha256"], strict=True) if row[0] not in layout.MADE_LAST}
-        for part in (measured, packed)
-    )
-    return now == before and set(reports) <= {path for path, _ in now}
+    with measured.without(layout.MADE_LAST).asking(workspace, tables.MANIFEST) as connection:
+        hold_paths(connection, "last", layout.MADE_LAST)
+        hold_paths(connection, "reports", reports)
+        connection.execute(f"CREATE VIEW present AS {PRESENT}")
+        differs = """
+            SELECT path FROM measured FULL JOIN (FROM present ANTI JOIN last USING (path)) AS packed USING (path)
+            WHERE measured.sha256 IS DISTINCT FROM packed.sha256
+            UNION ALL FROM reports ANTI JOIN measured USING (path)"""
+        return not connection.sql(f"{differs} LIMIT 1").fetchall()

@@ -12,17 +12,19 @@ from chorus_nb import layout, tables
 from chorus_nb.by_hand import asked, name_given
 from chorus_nb.decisions import DecisionLog
 from chorus_nb.errors import InputError, WorkbenchError
+from chorus_nb.processes.queries import asking, told
 from chorus_nb.release.manifest import record_delivery
-from chorus_nb.seal import release_digest
+from chorus_nb.seal import digest_in_order
 from chorus_nb.workspace import Workspace, digest_of
 
 SIGN_OFF_LOG = DecisionLog(tables.SIGN_OFF, column="", item=lambda row: row["release"])
 
 
-def packed_digest(manifest: pd.DataFrame) -> str:
-    """The digest that stands for the whole release."""
-    present = manifest[manifest["delta"] != "removed"]
-    return release_digest(dict(zip(present["path"], present["sha256"], strict=True)))
+def packed_digest(workspace: Workspace) -> str:
+    """The digest that stands for the whole release that is packed."""
+    with asking(workspace, tables.MANIFEST) as connection:
+        present = "SELECT path, sha256 FROM manifest WHERE delta <> 'removed' ORDER BY path"
+        return digest_in_order(told(connection, present))
 
 
 def sign_off(workspace: Workspace, note: str, reviewer: str = "") -> pd.DataFrame:
@@ -32,7 +34,7 @@ def sign_off(workspace: Workspace, note: str, reviewer: str = "") -> pd.DataFram
     """
     if not note.strip():
         raise InputError("sign_off: say in a note what was looked at")
-    row = {"release": packed_digest(workspace.read(tables.MANIFEST)), "note": note.strip()}
+    row = {"release": packed_digest(workspace), "note": note.strip()}
     SIGN_OFF_LOG.append(workspace, reviewer.strip() or getpass.getuser(), row)
     if not workspace.parameters.upload_url:
         record_delivery(workspace)
@@ -53,7 +55,7 @@ def signed_off(workspace: Workspace) -> pd.DataFrame:
     recorded = SIGN_OFF_LOG.history(workspace)
     if not workspace.has(tables.MANIFEST):
         return recorded.iloc[:0]
-    return recorded[recorded["release"] == packed_digest(workspace.read(tables.MANIFEST))].reset_index(drop=True)
+    return recorded[recorded["release"] == packed_digest(workspace)].reset_index(drop=True)
 
 
 def signature_file(workspace: Workspace) -> Path | None:

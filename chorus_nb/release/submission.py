@@ -6,16 +6,20 @@ import contextlib
 import json
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from chorus_nb import __version__, tables
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
+from chorus_nb.processes.queries import asking
 from chorus_nb.workspace import Workspace
 
+if TYPE_CHECKING:
+    import duckdb
+
 SOURCE_VALUE_LENGTH = 50  # varchar of CDM 5.4; central's own column is TEXT, so longer values are kept whole
-COUNTED_BY = ("Modality", "Manufacturer", "BodyPartExamined")  # of each file
 SHIFT_CODES = ("unshifted", "day of week kept", "season kept", "day of week and season kept", "neither kept")
 
 
@@ -28,29 +32,34 @@ def note_page(workspace: Workspace) -> bytes:
 
 def submission_note(workspace: Workspace) -> dict[str, pd.DataFrame]:
     """Tables by heading: counts, years, date shift, policy, what was held back, deviations and known issues."""
-    registry, series = workspace.read(tables.IMAGE_REGISTRY), workspace.read(tables.SERIES)
-    headers = workspace.read(tables.RELEASED_HEADERS, ["AccessionNumber", *COUNTED_BY])  # a row a file
-    outcomes = workspace.read(tables.OUTCOMES)
-    held_back = outcomes[outcomes["status"] != "released"].groupby(["status", "reason"]).size()
-    return {
-        "What this is and how it was made": _note_facts(workspace, registry, series),
-        "Images by modality": _note_counts(headers, "Modality"),
-        "Images by manufacturer": _note_counts(headers, "Manufacturer"),
-        "Images by body part": _note_counts(headers, "BodyPartExamined"),
-        "Held back at the site": held_back.rename("files").reset_index(),
-        "Deviations": pd.DataFrame({"deviation": _deviations(workspace, registry)}),
-        "Known issues": pd.DataFrame({"issue": _issues(workspace)}),
-    }
+    with asking(workspace, tables.IMAGE_REGISTRY, tables.RELEASED_HEADERS, tables.OUTCOMES) as connection:
+        return {
+            "What this is and how it was made": _note_facts(workspace, connection),
+            "Images by modality": _note_counts(connection, "Modality"),
+            "Images by manufacturer": _note_counts(connection, "Manufacturer"),
+            "Images by body part": _note_counts(connection, "BodyPartExamined"),
+            "Held back at the site": connection.sql(_HELD_BACK).df(),
+            "Deviations": pd.DataFrame({"deviation": _deviations(workspace, connection)}),
+            "Known issues": pd.DataFrame({"issue": _issues(workspace)}),
+        }
 
 
-def _note_facts(workspace: Workspace, registry: pd.DataFrame, series: pd.DataFrame) -> pd.DataFrame:
-    parameters, years = _made_with(workspace), registry["datetime"].str[:4]
+_HELD_BACK = """
+    SELECT status, reason, count(*) AS files FROM outcomes WHERE status <> 'released'
+    GROUP BY ALL ORDER BY status, reason"""
+
+
+def _note_facts(workspace: Workspace, connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    parameters = _made_with(workspace)
+    ((persons, accessions, files, first, last),) = connection.sql("""
+        SELECT count(DISTINCT person_id), count(DISTINCT group_id), count(*), min("datetime"[:4]), max("datetime"[:4])
+        FROM image_registry""").fetchall()
     facts = {
-        "persons": registry["person_id"].nunique(),
-        "accessions": registry["group_id"].nunique(),
-        "series": len(series),
-        "files": len(registry),
-        "years (shifted)": f"{years.min()} to {years.max()}" if len(years) else "none",
+        "persons": persons,
+        "accessions": accessions,
+        "series": len(workspace.read(tables.SERIES)),
+        "files": files,
+        "years (shifted)": f"{first} to {last}" if files else "none",
         "date shift code": f"{parameters.shift_code} ({SHIFT_CODES[parameters.shift_code]})",
         "true time zone": f"{parameters.time_zone} ({_offsets(parameters)})",
         "header policy": Path(parameters.policy).name,
@@ -65,10 +74,11 @@ def _note_facts(workspace: Workspace, registry: pd.DataFrame, series: pd.DataFra
     return pd.DataFrame(facts.items(), columns=["item", "value"]).astype("string")
 
 
-def _note_counts(headers: pd.DataFrame, name: str) -> pd.DataFrame:
-    named = headers.assign(**{name: headers[name].where(headers[name] != "", "(none)")})
-    counts = named.groupby(name).agg(accessions=("AccessionNumber", "nunique"), files=("AccessionNumber", "size"))
-    return counts.sort_values("files", ascending=False).reset_index()
+def _note_counts(connection: duckdb.DuckDBPyConnection, name: str) -> pd.DataFrame:
+    return connection.sql(f"""
+        SELECT coalesce(nullif({name}, ''), '(none)') AS {name},
+               count(DISTINCT AccessionNumber) AS accessions, count(*) AS files
+        FROM released_headers GROUP BY ALL ORDER BY files DESC, {name}""").df()
 
 
 def _made_with(workspace: Workspace) -> Parameters:
@@ -89,9 +99,9 @@ def _offsets(parameters: Parameters) -> str:
     return " and ".join(f"{text[:-2]}:{text[-2:]}" for text in found)
 
 
-def _deviations(workspace: Workspace, registry: pd.DataFrame) -> list[str]:
+def _deviations(workspace: Workspace, connection: duckdb.DuckDBPyConnection) -> list[str]:
     made = []
-    without_visit = int(registry["visit_id"].isna().sum())
+    ((without_visit,),) = connection.sql("SELECT count(*) FROM image_registry WHERE visit_id IS NULL").fetchall()
     if without_visit:
         made.append(f"{without_visit:,} files belong to no visit; visit_id is blank (Multimodal-Linkage SOP).")
     wanted = ("procedure_occurrence_id", "procedure_source_value")  # a site's table may lack the second

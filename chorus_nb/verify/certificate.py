@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
 from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -20,7 +19,7 @@ from chorus_nb import __version__, tables
 from chorus_nb.errors import NotReady
 from chorus_nb.layout import CERTIFICATE, InstancePath
 from chorus_nb.leaks.known import APPROVALS
-from chorus_nb.seal import release_digest
+from chorus_nb.processes.queries import asking
 from chorus_nb.verify import gate, second_look
 from chorus_nb.verify.certificate_pages import html_certificate
 from chorus_nb.verify.claim import text_claim
@@ -40,14 +39,14 @@ UIDS = {
 }
 
 
-def certificate(workspace: Workspace, digests: Mapping[str, str]) -> dict[str, bytes]:
-    """The certificate by its paths below ``release/``: what the checks of 04, 05 and 06 say of the files with these
-    BLAKE3 ``digests``. :class:`WorkbenchError` if one of them keeps the release in the house."""
+def certificate(workspace: Workspace, release: str) -> dict[str, bytes]:
+    """The certificate by its paths below ``release/``: what the checks of 04, 05 and 06 say of the files for which the
+    digest ``release`` stands. :class:`WorkbenchError` if one of them keeps the release in the house."""
     from chorus_nb.verify.certificate_pdf import pdf_certificate  # fpdf is slow to import, and needed by 06 alone
 
     checks = all_checks(workspace)
     gate.require_pass(workspace.read(tables.CHECKS))
-    facts = certificate_facts(workspace, checks, release_digest(digests))
+    facts = certificate_facts(workspace, checks, release)
     sections = sections_of(facts)
     return {
         f"{CERTIFICATE}.html": html_certificate(sections),
@@ -83,24 +82,13 @@ def safe_harbor(workspace: Workspace, checks: pd.DataFrame) -> pd.DataFrame:
 
 def certificate_facts(workspace: Workspace, checks: pd.DataFrame, release: str) -> dict[str, Any]:
     """Every number of the certificate; ``release``: the digest of all files but those made last."""
-    outcomes = workspace.read(tables.OUTCOMES)
     findings = workspace.read(tables.VERIFICATION)
-    released = outcomes[outcomes.status == "released"]
-    left_out = outcomes[outcomes.status != "released"]
-    places = InstancePath.columns(released.target_path)
     checks = checks.assign(why=checks.detail.where(checks.result == "not run", ""))
     return {
         "site": workspace.parameters.site,
         "release_blake3": release,
         "gate": gate.answer(workspace.read(tables.CHECKS)),
-        "files": len(released),
-        "persons": int(places.person_id.nunique()),
-        "accessions": int(places.image_occurrence_id.nunique()),
-        "series": int(places.series_uid.nunique()),
-        "files_by_modality": _counts(released.modality),
-        "files_found": len(outcomes),
-        "source_files_by_status": _counts(outcomes.status),
-        "not_released_by_reason": _counts(left_out.reason),
+        **_of_files(workspace),
         "findings_by_severity": {
             grade: int((findings.severity[~findings.held] == grade).sum()) for grade in ("high", "medium")
         },
@@ -118,6 +106,30 @@ def certificate_facts(workspace: Workspace, checks: pd.DataFrame, release: str) 
         | {name: _version(name) for name in TOOLS}
         | {"tesseract": second_look.version() or "not installed"},
     }
+
+
+def _of_files(workspace: Workspace) -> dict[str, Any]:
+    """What was found, and what of it is released: asked of the table, for its rows are many."""
+    parts = {"persons": "person_id", "accessions": "image_occurrence_id", "series": "series_uid"}
+    at = dict(zip(InstancePath._fields, (1, 3, 4, 5, 6), strict=True))
+    distinct = ", ".join(f"count(DISTINCT split_part(target_path, '/', {at[part]}))" for part in parts.values())
+    with asking(workspace, tables.OUTCOMES) as connection:
+
+        def counted(column: str, which: str) -> dict[str, int]:
+            asked = f"SELECT {column}, count(*) FROM outcomes WHERE {which} GROUP BY ALL ORDER BY ALL"
+            return dict(connection.sql(asked).fetchall())
+
+        ((found,),) = connection.sql("SELECT count(*) FROM outcomes").fetchall()
+        ((files, *places),) = connection.sql(f"""
+            SELECT count(*), {distinct} FROM outcomes WHERE status = 'released'""").fetchall()
+        return {
+            "files": files,
+            **dict(zip(parts, places, strict=True)),
+            "files_by_modality": counted("modality", "status = 'released'"),
+            "files_found": found,
+            "source_files_by_status": counted("status", "true"),
+            "not_released_by_reason": counted("reason", "status <> 'released'"),
+        }
 
 
 def _of_policy(workspace: Workspace) -> dict[str, Any]:
@@ -177,19 +189,25 @@ def _of_text(workspace: Workspace, checks: pd.DataFrame) -> dict[str, Any]:
 
 def _of_faces(workspace: Workspace) -> dict[str, Any]:
     """The released volumes by what became of their faces: series and files of each, and what 04 found in them."""
-    outcomes = workspace.read(tables.OUTCOMES, ["source_path", "status"])
-    catalog = workspace.read(tables.CATALOG, ["source_path", "SeriesInstanceUID", "Modality"])
-    released = outcomes[outcomes.status == "released"].merge(catalog, on="source_path")
     verdicts = workspace.read_or_empty(tables.FACE_VERDICTS)
-    status = released.SeriesInstanceUID.map(dict(zip(verdicts.series_uid, verdicts.status, strict=True)))
-    volumes = released.assign(face=status.where(status.notna() | ~released.Modality.isin(VOLUMES), NEVER_ASKED))
-    volumes = volumes[volumes.face.notna()]
+    status = dict(zip(verdicts.series_uid, verdicts.status, strict=True))
+    with asking(workspace, tables.OUTCOMES, tables.CATALOG) as connection:
+        connection.register(
+            "verdicts", pd.DataFrame({"series_uid": status.keys(), "said": status.values()}, dtype="str")
+        )
+        volumes = connection.sql(f"""
+            SELECT face, count(DISTINCT SeriesInstanceUID), count(*) FROM (
+                SELECT SeriesInstanceUID,
+                       coalesce(said, CASE WHEN catalog.Modality IN {VOLUMES} THEN '{NEVER_ASKED}' END) AS face
+                FROM outcomes JOIN catalog USING (source_path) LEFT JOIN verdicts ON series_uid = SeriesInstanceUID
+                WHERE outcomes.status = 'released')
+            WHERE face IS NOT NULL GROUP BY face ORDER BY face""").fetchall()
     findings = workspace.read(tables.VERIFICATION)
     medium = findings[(findings.check == "faces") & (findings.severity == "medium") & ~findings.held]
     return {
         "looked_for": workspace.parameters.deface != "skip",
-        "series": {str(name): int(own.SeriesInstanceUID.nunique()) for name, own in volumes.groupby("face")},
-        "files": _counts(volumes.face),
+        "series": {face: series for face, series, _ in volumes},
+        "files": {face: files for face, _, files in volumes},
         "to_be_looked_at": int(medium.file.nunique()),
     }
 

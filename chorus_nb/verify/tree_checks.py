@@ -6,7 +6,9 @@ the first time and the second.
 
 from __future__ import annotations
 
+import filecmp
 import functools
+import glob
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +17,7 @@ from itertools import chain
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from chorus_nb import layout, standards, tables
@@ -26,15 +29,19 @@ from chorus_nb.leaks.search import Searcher
 from chorus_nb.leaks.shapes import Severity
 from chorus_nb.leaks.terms import uids_in
 from chorus_nb.leaks.texts import NUMERIC, identifier_shapes, is_written_text, severity_in, tells
+from chorus_nb.processes.programs import scratch
+from chorus_nb.processes.queries import ROWS_TOLD, asking, in_bounded_memory, told
 from chorus_nb.verify.findings import ASKED_OF_TREE, RANK, Finding, Findings
 from chorus_nb.verify.gate import check_rows
 from chorus_nb.workspace import Workspace
 
 DESCRIBED_TABLES = tuple(tables.TABLES[name] for name in layout.METADATA_TABLES.split("|"))
+CELLS_REMEMBERED = 100_000  # most cells of a column stand in many rows
+LINES_HELD = 1 << 26  # bytes of a table that are searched at once
 END_OF_RANGE = re.compile("_(min|max)$")  # a column of a range holds numbers of the element it is named after
 
 
-def verify_tree(workspace: Workspace, made: Mapping[str, bytes] | None = None) -> pd.DataFrame:
+def verify_tree(workspace: Workspace, made: Mapping[str, bytes | Path] | None = None) -> pd.DataFrame:
     """Examine all that is no image; writes ``tables.TREE_FINDINGS``, writes and returns ``tables.TREE_CHECKS``.
 
     ``made``: what is about to be written into the release, by its path there.
@@ -44,7 +51,9 @@ def verify_tree(workspace: Workspace, made: Mapping[str, bytes] | None = None) -
     names = sorted({*_names(workspace), *files})
     # the same number whether the release was packed before or not: the certificate holds it
     counted = {name for name in names if name.startswith(release)} - {f"{release}/{n}" for n in layout.MADE_LAST}
-    examined = Counter(tables=len(counted), registry=len(workspace.read(tables.IMAGE_REGISTRY)))
+    with asking(workspace, tables.IMAGE_REGISTRY) as connection:
+        ((rows_there,),) = connection.sql("SELECT count(*) FROM image_registry").fetchall()
+    examined = Counter(tables=len(counted), registry=rows_there)
     log = SearchLog()
     others = (_described(workspace), _canonical(workspace), _registry(workspace))
     findings = {*_texts(workspace, names, files, log), *chain.from_iterable(others)}
@@ -57,19 +66,29 @@ def verify_tree(workspace: Workspace, made: Mapping[str, bytes] | None = None) -
     return checks
 
 
-def search_contents(workspace: Workspace, made: Mapping[str, bytes]) -> list[str]:
+def search_contents(workspace: Workspace, made: Mapping[str, bytes | Path]) -> list[str]:
     """The same search in what is about to be written, by its path below ``release/``; the paths that hold a term."""
     found = set()
     for _, searcher in searchers(workspace):
         for name, content in made.items():
-            hits = search_file(searcher, name, of_content(content, Path(name).suffix))
+            hits = search_file(searcher, name, _contents(name, content))
             found |= {name for _, _, severity in hits if severity == "high"}
     return sorted(found)
 
 
+def _contents(name: str, content: bytes | Path) -> Iterator[bytes]:
+    """What is about to be written says: of a long table, some of its lines at a time."""
+    if isinstance(content, bytes):
+        yield from of_content(content, Path(name).suffix)
+        return
+    with content.open("rb") as file:
+        while lines := file.readlines(LINES_HELD):
+            yield b"".join(lines)
+
+
 def _names(workspace: Workspace) -> Iterator[str]:
     for root in (workspace.release, workspace.audit):
-        for path in layout.files_below(root):
+        for path in layout.each_below(root):
             if root == workspace.audit or not layout.is_image_place(path):
                 yield f"{root.name}/{path}"
 
@@ -108,18 +127,18 @@ class SearchLog:
 # --- everybody's terms in every file ----------------------------------------------------------------------------------
 
 
-def _texts(workspace: Workspace, names: list[str], made: Mapping[str, bytes], log: SearchLog) -> Findings:
+def _texts(workspace: Workspace, names: list[str], made: Mapping[str, bytes | Path], log: SearchLog) -> Findings:
     """What identifies anybody, in each file and in its name; a file that cannot be read cannot be searched."""
     unread: set[str] = set()
     originals = original_uids(workspace)
 
     def contents_of(name: str) -> Iterable[bytes]:
-        return of_content(made[name], Path(name).suffix) if name in made else pieces(workspace.root / name)
+        return _contents(name, made[name]) if name in made else pieces(workspace.root / name)
 
     for name in names:
         try:
             contents = log.reading(name, chain((name.encode(),), contents_of(name)))
-            if {uid_digest(uid) for content in contents for uid in uids_in(content)} & originals:
+            if sum(uid_digest(uid) in originals for content in contents for uid in uids_in(content)):  # read to its end
                 yield Finding("tables", "high", name, "", "uid", "an original UID")
         except Exception:  # whatever a damaged archive or Parquet file leads to
             unread.add(name)
@@ -174,6 +193,10 @@ def _element_of(column: str) -> int | None:
     return tag_for_keyword(END_OF_RANGE.sub("", column))
 
 
+def _parquet_parts(path: Path) -> Iterator[pd.DataFrame]:
+    return (batch.to_pandas() for batch in pq.ParquetFile(path).iter_batches(ROWS_TOLD))
+
+
 @functools.cache
 def _technique_columns() -> dict[str, Leaf]:
     """Columns of the metadata tables whose element never holds a patient or is a number, with an empty one of these."""
@@ -192,8 +215,7 @@ def _cells_by_column(path: Path) -> Iterator[tuple[str, list[str]]]:
     That it cannot be read is a finding already.
     """
     try:
-        parts = csv_parts(path) if path.suffix == ".csv" else iter((pd.read_parquet(path),))
-        for part in parts:
+        for part in csv_parts(path) if path.suffix == ".csv" else _parquet_parts(path):
             for name in part:
                 cells = map(str, part[name].unique())
                 as_text = path.suffix != ".csv"
@@ -215,28 +237,26 @@ def _described(workspace: Workspace) -> Findings:
     known = known_words_of(workspace)
     for path in _metadata_files(workspace):
         name = path.relative_to(workspace.root).as_posix()
-        for column, cell in sorted({(column, cell) for column, cells in _cells_by_column(path) for cell in cells}):
+        said_by = functools.lru_cache(CELLS_REMEMBERED)(functools.partial(_said_by, known=known))
+        for column, cells in _cells_by_column(path):
             if (tag := _element_of(column)) is not None:
-                for severity, detail in _said_by(tag, cell, known):
+                for severity, detail in chain.from_iterable(map(functools.partial(said_by, tag), cells)):
                     yield Finding("tables", severity, name, column, detail)
 
 
-def _said_by(tag: int, text: str, known: KnownWords) -> Iterator[tuple[Severity, str]]:
+def _said_by(tag: int, text: str, *, known: KnownWords) -> tuple[tuple[Severity, str], ...]:
     leaf = Leaf("", tag, dictionary_VR(tag), "", text.encode(), text)
-    yield from identifier_shapes(leaf)
-    if is_written_text(leaf, {}):
-        yield from tells(leaf, known, ())
+    written = tells(leaf, known, ()) if is_written_text(leaf, {}) else ()
+    return (*identifier_shapes(leaf), *written)
 
 
 def _canonical(workspace: Workspace) -> Findings:
-    """A Parquet file holds its table and nothing else: written anew, it is the same bytes."""
+    """A Parquet file holds its table and nothing else: written anew, in parts of as many rows, it is the same bytes."""
     for table in DESCRIBED_TABLES:
-        as_parquet = replace(table, format="parquet")
-        path = workspace.path(as_parquet)
+        path = workspace.path(replace(table, format="parquet"))
         if path.is_file():
-            content = path.read_bytes()
             try:
-                same = tables.encode(as_parquet, tables.decode(as_parquet, content)) == content
+                same = _is_canonical(table, path)
             except Exception:  # whatever a damaged file leads to
                 same = False
             if not same:
@@ -244,35 +264,67 @@ def _canonical(workspace: Workspace) -> Findings:
                 yield Finding("tables", "high", name, "", "is not the table as 05 writes it")
 
 
+def _is_canonical(table: tables.Table, path: Path) -> bool:
+    tables.probe(table, path)
+    file, key = pq.ParquetFile(path), ", ".join(table.key)
+    parts = range(file.num_row_groups)
+    sizes = {file.metadata.row_group(part).num_rows for part in parts[:-1]}
+    if len(sizes) > 1 or (sizes and file.metadata.row_group(parts[-1]).num_rows > max(sizes)):
+        return False  # how its rows are parted says something
+    with scratch() as folder, in_bounded_memory() as connection:
+        anew = Path(folder) / path.name
+        with pq.ParquetWriter(anew, table.schema, compression="zstd") as writer:
+            for part in parts:
+                writer.write_table(tables.fitted(table, file.read_row_group(part)).combine_chunks())
+        repeated = connection.read_parquet(glob.escape(str(anew))).aggregate(f"count(*) > count(DISTINCT ({key}))")
+        return filecmp.cmp(anew, path, shallow=False) and repeated.fetchall() == [(False,)]
+
+
 # --- the registry -----------------------------------------------------------------------------------------------------
 
 
 def _registry(workspace: Workspace) -> Findings:
     """A row per released file, with the person, the group and the time that the file has, as 04 read it."""
-    frame = workspace.read(tables.IMAGE_REGISTRY)
-    images = workspace.read(tables.VERIFIED_IMAGES)
-    moments = dict(zip(images.target_path, images.moment, strict=True))
     name = f"{workspace.release.name}/{layout.METADATA}/{tables.IMAGE_REGISTRY.name}.csv"
     fault = functools.partial(Finding, "registry", "high", name)
-    if list(frame.image_registry_id) != list(range(1, len(frame) + 1)):
-        yield fault("image_registry_id", "is not 1 to n without gaps")
-    for column in ("file_id", "src_file"):
-        if frame[column].duplicated().any():
-            yield fault(column, "is not unique")
-    for row in frame.itertuples():
-        here = f"row {row.image_registry_id}"
-        moment = moments.pop(row.src_file, None)
-        if moment is None:
-            yield fault(here, "names a file that is not released")
-            continue
-        place = layout.InstancePath.read(row.src_file)
-        if not place or (str(row.person_id), str(row.group_id)) != (place.person_id, place.image_occurrence_id):
-            yield fault(here, "has another person or group")
-        if moment and row.datetime[:10] != moment[:10]:
-            yield fault(here, "has another date than the file")
-        elif moment and row.datetime != moment:
-            yield Finding("registry", "medium", name, here, "has another time than the file")
-        if row.trg_file:
-            yield fault(here, "trg_file is filled centrally")
-    for path in moments:
-        yield Finding("registry", "high", f"{workspace.release.name}/{path}", "", "is not in the registry")
+    with asking(workspace, tables.IMAGE_REGISTRY, tables.VERIFIED_IMAGES) as connection:
+        ((gaps, *repeated),) = connection.sql("""
+            SELECT count(*) FILTER (image_registry_id <> rowid + 1),
+                   count(*) - count(DISTINCT file_id), count(*) - count(DISTINCT src_file)
+            FROM image_registry""").fetchall()
+        if gaps:
+            yield fault("image_registry_id", "is not 1 to n without gaps")
+        for column, many in zip(("file_id", "src_file"), repeated, strict=True):
+            if many:
+                yield fault(column, "is not unique")
+        for number, missing, other, another_date, another_time, filled in told(connection, _ROWS_AT_FAULT):
+            here = f"row {number}"
+            if missing:
+                yield fault(here, "names a file that is not released")
+                continue
+            if other:
+                yield fault(here, "has another person or group")
+            if another_date:
+                yield fault(here, "has another date than the file")
+            elif another_time:
+                yield Finding("registry", "medium", name, here, "has another time than the file")
+            if filled:
+                yield fault(here, "trg_file is filled centrally")
+        unnamed = "SELECT target_path FROM verified_images ANTI JOIN image_registry ON target_path = src_file"
+        for (path,) in told(connection, unnamed):
+            yield Finding("registry", "high", f"{workspace.release.name}/{path}", "", "is not in the registry")
+
+
+_ROWS_AT_FAULT = f"""
+    SELECT image_registry_id, missing, other, another_date, another_time, filled
+    FROM (
+        SELECT image_registry_id,
+               moment IS NULL OR row_number() OVER (PARTITION BY src_file ORDER BY image_registry.rowid) > 1 AS missing,
+               NOT (len(string_split(src_file, '/')) = 6 AND split_part(src_file, '/', 2) = '{layout.IMAGES}'
+                    AND split_part(src_file, '/', 1) = person_id::VARCHAR
+                    AND split_part(src_file, '/', 4) = group_id::VARCHAR) AS other,
+               moment <> '' AND "datetime"[:10] <> moment[:10] AS another_date,
+               moment <> '' AND "datetime" <> moment AS another_time,
+               coalesce(trg_file, '') <> '' AS filled
+        FROM image_registry LEFT JOIN verified_images ON target_path = src_file)
+    WHERE missing OR other OR another_date OR another_time OR filled"""

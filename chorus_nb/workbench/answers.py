@@ -11,7 +11,7 @@ from chorus_nb import tables
 from chorus_nb.errors import NotReady
 from chorus_nb.explore.summary import in_words
 from chorus_nb.mapping.plan import RELEASES, REMOVES
-from chorus_nb.release.manifest import DELTAS
+from chorus_nb.release.manifest import DELTAS, totals
 from chorus_nb.verify import checks
 from chorus_nb.verify.gate import RELEASED_BYTES
 from chorus_nb.workbench.steps import NotebookStep
@@ -77,12 +77,12 @@ def _registered(workspace: Workspace) -> dict[str, Any]:
 
 
 def _packed(workspace: Workspace) -> dict[str, Any]:
-    manifest = workspace.read(tables.MANIFEST)
-    present = manifest[manifest["delta"] != "removed"]
+    packed = totals(workspace)
+    present = packed[packed["delta"] != "removed"]
     return {
-        "packed": len(present),
-        "megabytes": float(present["size"].sum()) / 1e6,
-        "delta": {name: int((manifest["delta"] == name).sum()) for name in DELTAS},
+        "packed": int(present["files"].sum()),
+        "megabytes": float(present["bytes"].sum()) / 1e6,
+        "delta": {name: int(packed["files"][packed["delta"] == name].sum()) for name in DELTAS},
         "counts": _checks_by_result(workspace.read(tables.TREE_CHECKS)),
     }
 

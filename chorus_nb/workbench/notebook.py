@@ -54,6 +54,11 @@ class _Recording(Workspace):
         self.note(audit.place(self, self.path(table)), len(frame), lambda: digest_of(self.path(table)))
         return frame
 
+    def opened(self, table: tables.Table) -> Path:
+        path = super().opened(table)
+        self.note(audit.place(self, path), pq.read_metadata(path).num_rows, lambda: digest_of(path))
+        return path
+
     def write(self, table: tables.Table, frame: pd.DataFrame) -> Path:
         path = super().write(table, frame)
         self.written.add(path)

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from chorus_nb import layout, tables
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.release import sign_off
-from chorus_nb.seal import release_digest, require_seal
+from chorus_nb.seal import digest_in_order, require_seal
 from chorus_nb.verify import search_contents
 from chorus_nb.workbench import audit
 from chorus_nb.workspace import Workspace, digest_of, write_atomically, write_if_changed
@@ -44,7 +44,7 @@ def sign_release(workspace: Workspace, by: str, note: str) -> Path:
         raise InputError("--by: must be the name of the person who signs")
     if findings := audit.verify_chain(workspace):
         raise WorkbenchError("not signed:", *findings)
-    require_seal(workspace, {})
+    require_seal(workspace)
     if search_contents(workspace, {layout.SIGNATURE_FILE: json.dumps({"by": name}).encode()}):
         raise InputError(
             "--by: the name identifies a patient too, and no later release could be packed beside a log that says it."
@@ -187,7 +187,7 @@ def _release(workspace: Workspace) -> dict[str, str]:
     """What stands in ``release/``, by digests: of all of it, of its manifest and of its certificate."""
     paths = layout.files_below(workspace.release)
     return {
-        "release": release_digest({path: digest_of(workspace.release / path) for path in paths}),
+        "release": digest_in_order((path, digest_of(workspace.release / path)) for path in paths),
         "manifest": digest_of(workspace.path(tables.MANIFEST)) if workspace.has(tables.MANIFEST) else "",
         "certificate": _digest(workspace.release / f"{layout.CERTIFICATE}.json"),
     }

@@ -10,12 +10,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest.mock import patch
 
 import duckdb
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -23,8 +22,9 @@ from chorus_nb import deid, explore, layout, metadata, registry, seal, tables
 from chorus_nb.explore import summary
 from chorus_nb.metadata import headers
 from chorus_nb.parameters import Parameters
+from chorus_nb.processes.programs import scratch
+from chorus_nb.processes.queries import asking, in_bounded_memory, told
 from chorus_nb.registry import database, image_registry
-from chorus_nb.registry.asking import asking
 from chorus_nb.release import manifest
 from chorus_nb.workspace import Workspace
 
@@ -107,26 +107,29 @@ def make(workspace: Workspace, count: int) -> None:
         connection.sql(images).write_csv(str(folder / "Image_map.csv"), header=True)
 
 
-def released(count: int) -> pd.DataFrame:
-    """What 06 knows of each file once it has read it."""
-    digests = ", ".join(f"{DIGEST} AS {name}" for name in ("md5", "sha256", "blake3"))
-    return duckdb.sql(
-        f"SELECT {TARGET} || '.dcm' AS path, 526000 AS size, {digests} FROM range({count}) AS made(i)"
-    ).df()
+def of_query(connection: duckdb.DuckDBPyConnection, asked: str) -> Iterator[str]:
+    """The texts of an answer of one column."""
+    return (text for (text,) in told(connection, asked))
 
 
 def sealed(workspace: Workspace, count: int) -> None:
-    """Seal and manifest of files that are not there."""
-    measured = released(count)
-    digests = dict(zip(measured["path"], measured["blake3"], strict=True))
+    """Checksums as read, seal and manifest of files that are not there."""
+    digests = ", ".join(f"{DIGEST} AS {name}" for name in ("md5", "sha256", "blake3"))
+    listed = f"SELECT {TARGET} || '.dcm' AS path, 526000 AS size, {digests} FROM range({count}) AS made(i)"
     with (
-        patch.object(layout, "files_below", lambda _: list(digests)),
+        scratch() as folder,
+        in_bounded_memory() as connection,
+        patch.object(
+            layout, "each_below", lambda _: (path for (path,) in told(connection, f"SELECT path FROM ({listed})"))
+        ),
         patch.object(seal, "refuse_strangers", lambda _: None),
         patch.object(seal, "_stated", lambda _: (526000, 0o644)),
     ):
-        seal.seal_release(workspace, digests)
-        seal.require_seal(workspace, digests)
-    tables.encode(tables.MANIFEST, manifest.with_delta(workspace, measured))
+        file = Path(folder) / "measured.parquet"
+        connection.sql(listed).write_parquet(str(file))
+        seal.seal_release(workspace, file)
+        seal.require_seal(workspace, file)
+        manifest.write_manifest(workspace, manifest.Measured(file), Path(folder) / "manifest.csv")
 
 
 def registered(workspace: Workspace) -> None:
@@ -140,9 +143,10 @@ def registered(workspace: Workspace) -> None:
 
 def checked(workspace: Workspace) -> None:
     """The checks of 05 and what it shows, over files that are not there."""
-    paths = workspace.read(tables.OUTCOMES, ["target_path"])["target_path"].tolist()
-    with patch.object(layout, "files_below", lambda _: paths):
-        registry.check_registry(workspace)
+    with asking(workspace, tables.OUTCOMES) as connection:
+        listed = "SELECT target_path FROM outcomes"
+        with patch.object(layout, "each_below", lambda _: of_query(connection, listed)):
+            registry.check_registry(workspace)
     registry.first_rows(workspace, 2)
     image_registry.by_procedure(workspace)
     registry.link_summary(workspace)

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from chorus_nb import layout, tables
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
 from chorus_nb.release import ask_tool
 from chorus_nb.release.consortium import FORGET, NOT_INSTALLED, TOOL_FOLDER, write_config
-from chorus_nb.release.manifest import measure_files, record_delivery, with_delta
+from chorus_nb.release.manifest import record_delivery
 from chorus_nb.workbench.check import check_run
 from chorus_nb.workspace import Workspace
 from tests.deid.small_run import tree
 from tests.release.consortium_tool import Tool
+from tests.small_release import write_manifest_of
 
 IMAGES = [f"1001/Images/CT/501/2.25.7/{number:03d}.dcm" for number in range(6)]
 TABLES = ["OMOP/procedure_occurrence.csv", "Metadata/image.csv", "Metadata/study.csv", "image_registry.csv"]
@@ -45,8 +45,7 @@ def put(workspace: Workspace, *paths: str, said: str = "x") -> None:
 
 def deliver(workspace: Workspace) -> None:
     """What ``pack`` and a signature do with manifest, configuration and delivery."""
-    paths = [path for path in layout.files_below(workspace.release) if path != layout.MANIFEST_FILE]
-    workspace.write(tables.MANIFEST, with_delta(workspace, measure_files(workspace, paths)))
+    write_manifest_of(workspace)
     write_config(workspace)
     record_delivery(workspace)
 

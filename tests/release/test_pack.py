@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
-from chorus_nb import tables
+from chorus_nb import metadata, tables
 from chorus_nb.errors import NotReady, WorkbenchError
 from chorus_nb.layout import CERTIFICATE, MADE_LAST
+from chorus_nb.metadata import building
 from chorus_nb.parameters import resolve
 from chorus_nb.registry import build_registry
 from chorus_nb.release import pack, sign_off, totals
@@ -26,14 +28,14 @@ from chorus_nb.seal import seal_release
 from chorus_nb.workspace import Workspace
 from tests.benchmarks.year import receive
 from tests.deid.small_run import tree
-from tests.small_release import MR, TWO_PATIENTS, fill, make_workspace, pass_gate, ready
+from tests.small_release import MR, TWO_PATIENTS, fill, make_workspace, packed, pass_gate, ready
 
 CT = TWO_PATIENTS[0]
 IMAGE = "501/Images/CT/9001/2.25.90011/001.dcm"
 
 
 def test_the_manifest_has_every_file_but_itself_with_its_checksums(built: Workspace) -> None:
-    manifest = pack(built).set_index("path")
+    manifest = packed(built).set_index("path")
     there = {path.relative_to(built.release).as_posix() for path in built.release.rglob("*") if path.is_file()}
     assert set(manifest.index) == there - {"Metadata/manifest.csv"}
     content = (built.release / IMAGE).read_bytes()
@@ -44,7 +46,7 @@ def test_the_manifest_has_every_file_but_itself_with_its_checksums(built: Worksp
 
 
 def test_the_release_holds_what_the_sop_asks_for(built: Workspace) -> None:
-    paths = set(pack(built)["path"])
+    paths = set(packed(built)["path"])
     assert {"OMOP/procedure_occurrence.csv", "Metadata/image_registry.csv", "image_registry.csv"} <= paths
     assert "Metadata/IMAGING_SUBMISSION.md" in paths
     assert {f"Metadata/{name}.{kind}" for name in ("study", "series", "image") for kind in ("csv", "parquet")} <= paths
@@ -59,7 +61,7 @@ def test_packing_again_changes_no_file(built: Workspace) -> None:
 
 
 def test_two_sites_with_the_same_inputs_pack_the_same_bytes(tmp_path: Path) -> None:
-    one, other = (pack(ready(make_workspace(tmp_path / name))) for name in ("one", "other"))
+    one, other = (packed(ready(make_workspace(tmp_path / name))) for name in ("one", "other"))
     pd.testing.assert_frame_equal(one, other)
 
 
@@ -124,7 +126,7 @@ def test_a_path_that_the_upload_tool_or_central_misreads_is_refused(built: Works
 def test_what_a_killed_run_left_half_written_is_removed(built: Workspace) -> None:
     left = built.metadata / ".partial-0011"
     left.write_bytes(b"half")
-    assert "Metadata/.partial-0011" not in set(pack(built)["path"])
+    assert "Metadata/.partial-0011" not in set(packed(built)["path"])
     assert not left.exists()
 
 
@@ -175,12 +177,12 @@ def test_the_delta_is_what_changed_since_the_last_delivery(tmp_path: Path) -> No
     )
     visits = resolve(workspace.parameters.omop) / "visit_occurrence.csv"
     visits.write_text(visits.read_text() + "73,503,9201,2024-03-01,,2024-03-03,,32817\n")
-    manifest = pack(ready(workspace)).set_index("path")
+    manifest = packed(ready(workspace)).set_index("path")
     assert manifest.loc[IMAGE, "delta"] == "removed"
     assert manifest.loc["502/Images/MR/9002/2.25.90021/001.dcm", "delta"] == "modified"
     assert manifest.loc["503/Images/CT/9003/2.25.90031/001.dcm", "delta"] == "added"
     assert manifest.loc["Metadata/data_dictionary.csv", "delta"] == "unchanged"
-    assert totals(manifest.reset_index())["files"].sum() == len(manifest)
+    assert totals(workspace)["files"].sum() == len(manifest)
     receive(workspace, copy)
     assert tree(copy) == tree(workspace.release)
     sign_off(workspace, "looked at what changed", "A. Reviewer")
@@ -188,6 +190,29 @@ def test_the_delta_is_what_changed_since_the_last_delivery(tmp_path: Path) -> No
     told = manifest.delta.value_counts()
     assert recorded.loc[2, list(DELTAS)].to_dict() == {name: told[name] for name in DELTAS}
     assert recorded.files.tolist() == [recorded.added[1], len(manifest) - told["removed"]]
+
+
+def test_a_delivery_of_an_earlier_version_is_compared_with(built: Workspace) -> None:
+    """Its manifest had no column ``why``."""
+    pack(built)
+    sign_off(built, "looked at all of it", "A. Reviewer")
+    [delivered] = (built.local / "deliveries").glob("*.csv")
+    earlier = pd.read_csv(delivered, dtype=str).drop(columns="why")
+    earlier.loc[earlier["path"] == IMAGE, "sha256"] = "0" * 64
+    earlier.to_csv(delivered, index=False)
+    manifest = packed(built).set_index("path")
+    assert manifest.loc[IMAGE, "delta"] == "modified"
+    assert manifest["delta"].value_counts()["unchanged"] == len(manifest) - 1
+
+
+def test_a_release_of_more_rows_than_a_part_of_a_table_holds_is_packed(
+    built: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "ROWS_IN_MEMORY", 1)
+    metadata.build_metadata(built)
+    assert pq.ParquetFile(built.metadata / "image.parquet").num_row_groups > 1
+    seal_release(built)
+    assert len(pack(built))
 
 
 def test_the_submission_note_tells_counts_years_shift_and_what_was_held_back(tmp_path: Path) -> None:

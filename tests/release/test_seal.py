@@ -18,13 +18,16 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from chorus_nb import tables
+from chorus_nb import seal, tables
 from chorus_nb.errors import WorkbenchError
+from chorus_nb.processes import queries
+from chorus_nb.release import manifest as release_manifest
 from chorus_nb.release import pack, packing
-from chorus_nb.seal import remove_superseded, seal_release
+from chorus_nb.seal import LINES, remove_superseded, require_seal, seal_release
+from chorus_nb.verify import tree_checks
 from chorus_nb.verify.findings import ASKED_OF_TREE
 from chorus_nb.workspace import Workspace, remove_partials
-from tests.small_release import ready
+from tests.small_release import packed, ready
 
 IMAGE = "release/501/Images/CT/9001/2.25.90011/001.dcm"
 SERIES = "release/501/Images/CT/9001/2.25.90011"
@@ -194,8 +197,8 @@ def test_every_byte_of_the_tree_is_under_the_seal(built: Workspace) -> None:
 
 
 def test_the_same_input_gives_the_same_answer_the_first_and_the_second_time(built: Workspace) -> None:
-    first = pack(built)
-    pd.testing.assert_frame_equal(pack(built), first)
+    first = packed(built)
+    pd.testing.assert_frame_equal(packed(built), first)
     series = built.metadata / "series.csv"
     series.write_text(series.read_text().replace("CHEST", "MRN-0004711"))
     frame = tables.read(tables.SERIES, series)
@@ -247,8 +250,8 @@ def test_killed_at_any_write_06_leaves_nothing_half_and_the_next_run_packs_the_s
     (built.reports_audit / "05_build_registry.html").write_text("<p>4 files</p>")
     sealed, real, written = built.read(tables.SEAL), packing.write_if_changed, list[Path]()
 
-    def dies_at(most: int) -> Callable[[Path, bytes], bool]:
-        def write(path: Path, content: bytes) -> bool:
+    def dies_at(most: int) -> Callable[..., bool]:
+        def write(path: Path, content: bytes | Path, **_: object) -> bool:
             if len(written) == most:
                 raise Killed
             written.append(path)
@@ -271,10 +274,46 @@ def test_killed_at_any_write_06_leaves_nothing_half_and_the_next_run_packs_the_s
             pack(built)
         assert all(path.name in str(refused.value) for path in written)
         taken_out(built, written)
-    killed = pack(built)
+    killed = packed(built)
     taken_out(built, written)
     seal_release(built)
-    pd.testing.assert_frame_equal(pack(built), killed)
+    pd.testing.assert_frame_equal(packed(built), killed)
+
+
+def test_of_many_faults_the_first_are_named_and_the_others_counted(built: Workspace) -> None:
+    for number in range(LINES + 5):
+        (built.metadata / f"{number:02d}.txt").write_text("x")
+    with pytest.raises(WorkbenchError) as refused:
+        seal_release(built)
+    assert (len(refused.value.lines), refused.value.lines[-1]) == (LINES + 1, "and 5 more")
+    for path in built.metadata.glob("*.txt"):
+        path.unlink()
+    sealed = built.read(tables.SEAL)
+    gone = pd.DataFrame({"path": [f"release/1/{n}.dcm" for n in range(LINES + 7)], "size": 1, "mode": 1, "blake3": "0"})
+    built.write(tables.SEAL, pd.concat([sealed, gone], ignore_index=True))
+    with pytest.raises(WorkbenchError) as refused:
+        require_seal(built)
+    assert (len(refused.value.lines), refused.value.lines[-1]) == (LINES + 1, "and 7 more")
+    assert refused.value.lines[0].startswith("release/1/0.dcm: is gone since the release was sealed")
+
+
+def test_a_few_rows_at_a_time_give_the_same_seal_and_manifest(
+    built: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, sealed = packed(built), built.path(tables.SEAL).read_bytes()
+    manifest = built.path(tables.MANIFEST).read_bytes()
+    for table in (tables.SEAL, tables.MANIFEST):
+        paths = built.read(table)["path"].tolist()
+        assert paths == sorted(paths)
+    for module in (queries, seal, release_manifest):
+        monkeypatch.setattr(module, "ROWS_TOLD", 3)
+    monkeypatch.setattr(tree_checks, "LINES_HELD", 1)
+    told = list[tuple[int, int, str]]()
+    pack(built, lambda *progress: told.append(progress))
+    assert built.path(tables.SEAL).read_bytes() == sealed
+    assert built.path(tables.MANIFEST).read_bytes() == manifest
+    measured = [done for done, many, doing in told if doing == "checksums of the release"]
+    assert measured == list(range(1, len(whole) + 2))  # the manifest itself is measured too
 
 
 def test_what_an_earlier_version_packed_goes_and_what_anybody_else_put_there_is_refused(built: Workspace) -> None:

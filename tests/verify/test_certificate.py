@@ -96,7 +96,7 @@ TOP = (
 
 
 def made(workspace: Workspace) -> tuple[dict[str, Any], str]:
-    parts = certificate(workspace, {"a": "digest of a file"})
+    parts = certificate(workspace, "digest of all")
     return json.loads(parts[f"{CERTIFICATE}.json"]), parts[f"{CERTIFICATE}.html"].decode()
 
 

@@ -193,12 +193,12 @@ def test_two_processes_find_the_same_as_one(release: Workspace) -> None:
 
 def test_the_certificate_says_what_was_checked_and_names_nobody(release: Workspace) -> None:
     verify_tree(release)
-    made = certificate(release, {"a": "digest of a file"})
+    made = certificate(release, "digest of all")
     page, data = made[f"{CERTIFICATE}.html"].decode(), json.loads(made[f"{CERTIFICATE}.json"])
     assert data["files"] == 8
     assert data["persons"] == 2
     assert {row["check"] for row in data["checks"]} == {*GATE_CHECKS, *ASKED_OF_TREE}
-    assert data["release_blake3"] == release_digest({"a": "digest of a file"})
+    assert data["release_blake3"] == "digest of all"
     assert f"of {len(data['checks'])} checks passed" in page
     assert len(safe_harbor(release, all_checks(release))) == 19  # the 18 items of 45 CFR 164.514(b)(2)(i), and (c)
     assert not [word for word in ORIGINAL_WORDS if word in page + json.dumps(data)]
@@ -211,14 +211,14 @@ def test_the_certificate_names_the_sites_own_script_with_its_digest(release: Wor
     script.write_text('<script><k en="T" t="0018"/></script>')
     scripted = Workspace(release.parameters.model_copy(update={"policy": str(script)}))
     with pytest.raises(WorkbenchError, match="not the one that 04 held the release to"):
-        certificate(scripted, {})
+        certificate(scripted, "")
     verify(scripted)
-    made = certificate(scripted, {})
+    made = certificate(scripted, "")
     digest = blake3(script.read_bytes()).hexdigest()
     said = json.loads(made[f"{CERTIFICATE}.json"])["policy"]
     assert said.items() >= {"name": SCRIPT, "script": "site.script", "script_blake3": digest}.items()
     assert f"Policy: CTP script site.script (BLAKE3 {digest})." in made[f"{CERTIFICATE}.html"].decode()
-    assert "script" not in json.loads(certificate(release, {})[f"{CERTIFICATE}.json"])["policy"]
+    assert "script" not in json.loads(certificate(release, "")[f"{CERTIFICATE}.json"])["policy"]
 
 
 def test_the_certificate_counts_what_is_in_the_release(release: Workspace) -> None:
@@ -228,7 +228,7 @@ def test_the_certificate_counts_what_is_in_the_release(release: Workspace) -> No
         tables.IMAGE_REGISTRY, release.read(tables.IMAGE_REGISTRY).iloc[1:].assign(image_registry_id=range(1, 8))
     )
     verify_tree(release)
-    made = certificate(release, {"a": "digest of a file"})
+    made = certificate(release, "digest of all")
     data = json.loads(made[f"{CERTIFICATE}.json"])
     assert (data["files"], data["not_released_by_reason"]["held_by_verify"]) == (7, 1)
     # two of three images of a series are left, which is medium
@@ -240,7 +240,7 @@ def test_there_is_no_certificate_when_the_gate_closes(release: Workspace) -> Non
     first(release).unlink()
     verify(release)
     with pytest.raises(WorkbenchError, match="may not leave"):
-        certificate(release, {})
+        certificate(release, "")
 
 
 def test_findings_are_grouped_gravest_first(release: Workspace) -> None:

@@ -15,7 +15,7 @@ from chorus_nb.drawn import Drawn
 from chorus_nb.errors import InputError
 from chorus_nb.metadata import build_metadata
 from chorus_nb.registry import build_mi_cdm, build_omop, build_registry
-from chorus_nb.release.manifest import record_delivery, with_delta
+from chorus_nb.release.manifest import record_delivery
 from chorus_nb.workbench import audit
 from chorus_nb.workbench.commands import main
 from chorus_nb.workbench.site_keys import rotate_key
@@ -25,7 +25,7 @@ from chorus_nb.workbench.withdrawal.registry import OWN, STRANGE
 from chorus_nb.workspace import Workspace, digest_of
 from tests.conftest import parameter_file
 from tests.deid.small_run import SmallSite
-from tests.small_release import PERSON, PROCEDURE, VISIT
+from tests.small_release import PERSON, PROCEDURE, VISIT, write_manifest_of
 
 NAMES = {"MRN-1": "Okonkwo-Lindqvist^Adaeze", "MRN-2": "Vasquez-Thorne^Benedikta", "MRN-2B": "Vasquez-Thorne^Benedikta"}
 ACCESSIONS = {"ACC-1001": "MRN-1", "ACC-1002": "MRN-1", "ACC-2003": "MRN-2", "ACC-2004": "MRN-2B"}
@@ -102,14 +102,9 @@ def run_03(workspace: Workspace) -> Workspace:
 
 def deliver(workspace: Workspace) -> pd.DataFrame:
     """What 06 does with the manifest."""
-    from chorus_nb import layout
-    from chorus_nb.release.manifest import measure_files
-
-    paths = [path for path in layout.files_below(workspace.release) if path != layout.MANIFEST_FILE]
-    manifest = with_delta(workspace, measure_files(workspace, paths))
-    workspace.write(tables.MANIFEST, manifest)
+    write_manifest_of(workspace)
     record_delivery(workspace)
-    return manifest.set_index("path")
+    return workspace.read(tables.MANIFEST).set_index("path")
 
 
 @pytest.fixture(scope="module")

@@ -227,6 +227,11 @@ def test_a_date_of_the_patient_hidden_in_a_number_is_emptied(release: Release) -
     assert release(image(SeriesNumber="20240229")).SeriesNumber is None
 
 
+def test_the_digits_of_an_id_with_letters_are_no_number_of_technique(release: Release) -> None:
+    out = release(image(PatientID="M79-090876", SeriesNumber="79090876", TableHeight="79090876", KVP="120"))
+    assert out.SeriesNumber is None and not out.get("TableHeight") and out.KVP == 120
+
+
 def test_curves_overlays_icons_signatures_and_original_attributes_are_gone(release: Release) -> None:
     made = image(
         IconImageSequence=[item(PatientName="Okonkwo")],

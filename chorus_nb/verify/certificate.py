@@ -8,23 +8,28 @@ from __future__ import annotations
 
 import csv
 import json
+import pickle
+from collections.abc import Sequence
 from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from blake3 import blake3
 
 from chorus_nb import __version__, tables
+from chorus_nb.drawn import Drawn
 from chorus_nb.errors import NotReady
 from chorus_nb.layout import CERTIFICATE, InstancePath
 from chorus_nb.leaks.known import APPROVALS
+from chorus_nb.memory import Recipe
 from chorus_nb.processes.queries import asking
 from chorus_nb.verify import gate, second_look
 from chorus_nb.verify.certificate_pages import html_certificate
 from chorus_nb.verify.claim import text_claim
 from chorus_nb.verify.faces import VOLUMES
-from chorus_nb.verify.sentences import CHECKLIST, device_said, faces_said, sections_of, text_said
+from chorus_nb.verify.sentences import CHECKLIST, Section, device_said, faces_said, sections_of, text_said
 from chorus_nb.verify.site_script import script_digest, script_path
 from chorus_nb.workspace import Workspace
 
@@ -33,6 +38,8 @@ OF_THE_FILE = r"\((0002|FFFC),"  # how a file is written, which is made anew: an
 PLAN = ["sop_class", "path", "tag", "private_creator", "action", "replacement"]
 NEVER_ASKED = "not_asked"  # of a released volume of which no row says what became of its face
 BY_DEFAULT = frozenset(("keep_safe_private", "deface"))  # let something out as they come: said whenever they do
+PDF = "certificate"  # the kind of what is remembered of it
+PDF_RECIPE = Recipe("chorus_nb.verify.certificate_pdf", libraries=("fpdf2", "matplotlib", "pandas"))
 UIDS = {
     "keyed": "ids come from the site's lookup tables, UIDs from a secret key; both stay at the site",
     "ctp": "ids come from the site's lookup tables; UIDs are the official unkeyed hash, derived from the original UIDs",
@@ -42,8 +49,6 @@ UIDS = {
 def certificate(workspace: Workspace, release: str) -> dict[str, bytes]:
     """The certificate by its paths below ``release/``: what the checks of 04, 05 and 06 say of the files for which the
     digest ``release`` stands. :class:`WorkbenchError` if one of them keeps the release in the house."""
-    from chorus_nb.verify.certificate_pdf import pdf_certificate  # fpdf is slow to import, and needed by 06 alone
-
     checks = all_checks(workspace)
     gate.require_pass(workspace.read(tables.CHECKS))
     facts = certificate_facts(workspace, checks, release)
@@ -51,8 +56,22 @@ def certificate(workspace: Workspace, release: str) -> dict[str, bytes]:
     return {
         f"{CERTIFICATE}.html": html_certificate(sections),
         f"{CERTIFICATE}.json": (json.dumps(facts, indent=1, sort_keys=True) + "\n").encode(),
-        f"{CERTIFICATE}.pdf": pdf_certificate(sections),
+        f"{CERTIFICATE}.pdf": remembered_pdf(workspace, sections),
     }
+
+
+def remembered_pdf(workspace: Workspace, sections: Sequence[Section]) -> bytes:
+    """From memory where the same was said before: to set it takes as long as a tenth of all that 06 does again."""
+
+    def made() -> list[Any]:
+        from chorus_nb.verify.certificate_pdf import pdf_certificate  # fpdf is slow to import
+
+        return [np.frombuffer(pdf_certificate(sections), np.uint8)]
+
+    kept = Drawn(workspace, PDF)
+    found = kept.of(PDF_RECIPE.key(None, blake3(pickle.dumps(list(sections))).hexdigest()), made)
+    kept.forget_others()
+    return bytes(found[0]) if found else b""
 
 
 def all_checks(workspace: Workspace) -> pd.DataFrame:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from chorus_nb import layout, tables
 from chorus_nb.workbench import audit
 from chorus_nb.workbench.lists import list_pages, status_page
 from chorus_nb.workbench.report import page_of
 from chorus_nb.workbench.steps import ACQUIRE, SELFTEST, STEPS, NotebookStep
-from chorus_nb.workbench.waiting import may_leave, since_last_release, what_waits
+from chorus_nb.workbench.waiting import MayLeave, may_leave, since_last_release, what_waits
 from chorus_nb.workspace import Workspace, write_atomically
 
 DUE_AGAIN = "run again"
@@ -21,31 +21,48 @@ MAKING_VOID = ("withdrawal", "rotate-key")  # events of the audit log
 
 def write_indexes(workspace: Workspace) -> None:
     """Both indexes: that of the site, and that of what may be shared."""
+    said = _Said.of(workspace)
     for folder, shareable in ((workspace.reports_local, False), (workspace.reports_audit, True)):
-        write_atomically(folder / "index.html", render_index(workspace, shareable=shareable).encode("utf-8"))
+        write_atomically(folder / "index.html", render_index(workspace, shareable=shareable, said=said).encode("utf-8"))
 
 
-def render_index(workspace: Workspace, *, shareable: bool) -> str:
+class _Said(NamedTuple):
+    """What both indexes say, read once for them."""
+
+    last: dict[str, dict[str, Any]]
+    verdict: MayLeave
+    changed: str
+    statuses: dict[str, int]
+    deliveries: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> _Said:
+        last = _last_reports(workspace)
+        verdict = may_leave(workspace, _states(last))
+        return cls(last, verdict, since_last_release(workspace), _statuses(workspace), _deliveries(workspace))
+
+
+def render_index(workspace: Workspace, *, shareable: bool, said: _Said | None = None) -> str:
     """The page that answers for the run and links its reports, from the tables and what the audit log says of them."""
     folder = workspace.reports_audit if shareable else workspace.reports_local
-    last = _last_reports(workspace)
-    states = report_states(workspace)
+    said = said or _Said.of(workspace)
+    last, states = said.last, _states(said.last)
     due = (ACQUIRE, *STEPS) if ACQUIRE.name in last else STEPS
     rows = [_index_row(workspace, step, last.get(step.name), folder) for step in due if step.shareable or not shareable]
     rows.append(_selftest_row(workspace, last.get(SELFTEST.name), folder))
     rows += [] if shareable else _certificate_row(workspace, folder)
     links = {row["name"]: row["href"] for row in rows}
-    counts = _status_counts(workspace, links[DEID], shareable=shareable)
+    counts = _status_counts(workspace, said.statuses, links[DEID], shareable=shareable)
     return page_of(
         "index.html.j2",
         workspace.parameters.site,
         shareable=shareable,
-        verdict=may_leave(workspace, states),
-        changed=since_last_release(workspace),
+        verdict=said.verdict,
+        changed=said.changed,
         rows=rows,
         waiting=[] if shareable else _waiting_rows(workspace, states, links),
         counts=counts,
-        deliveries=_deliveries(workspace),
+        deliveries=said.deliveries,
         lists=[] if shareable else list_pages(workspace),
         found=sum(count["count"] for count in counts),
         shareable_index=_relative(workspace.reports_audit / "index.html", folder),
@@ -54,7 +71,11 @@ def render_index(workspace: Workspace, *, shareable: bool) -> str:
 
 def report_states(workspace: Workspace) -> dict[str, str]:
     """The result of each notebook that was run and is not due again, the one that ran last at the end."""
-    return {name: line["status"] for name, line in _last_reports(workspace).items() if line["status"] != DUE_AGAIN}
+    return _states(_last_reports(workspace))
+
+
+def _states(last: dict[str, dict[str, Any]]) -> dict[str, str]:
+    return {name: line["status"] for name, line in last.items() if line["status"] != DUE_AGAIN}
 
 
 def _last_reports(workspace: Workspace) -> dict[str, dict[str, Any]]:
@@ -121,19 +142,26 @@ def _waiting_rows(workspace: Workspace, states: dict[str, str], links: dict[str,
     ]
 
 
-def _status_counts(workspace: Workspace, outcomes: str, *, shareable: bool) -> list[dict[str, Any]]:
-    """Files by status, each with the list of them, or else the report on all outcomes."""
+def _statuses(workspace: Workspace) -> dict[str, int]:
+    """Files by status; nothing before 03 has run."""
     if not workspace.has(tables.OUTCOMES):
-        return []
+        return {}
     counts = workspace.read(tables.OUTCOMES, ["status"])["status"].value_counts()
+    return {status: int(counts.get(status, 0)) for status in tables.STATUSES}
+
+
+def _status_counts(
+    workspace: Workspace, counts: dict[str, int], outcomes: str, *, shareable: bool
+) -> list[dict[str, Any]]:
+    """Files by status, each with the list of them, or else the report on all outcomes."""
     return [
         {
             "status": status,
             "name": tables.code_in_words(status),
-            "count": int(counts.get(status, 0)),
+            "count": count,
             "href": outcomes if shareable else status_page(workspace, status) or outcomes,
         }
-        for status in tables.STATUSES
+        for status, count in counts.items()
     ]
 
 

@@ -27,6 +27,8 @@ with _as_if_not_installed(*UNUSED):
     import papermill as papermill
     from nbclient.exceptions import DeadKernelError as DeadKernelError
     from nbconvert import HTMLExporter as HTMLExporter
+    from nbconvert import TemplateExporter as TemplateExporter
+    from nbconvert.filters.widgetsdatatypefilter import WidgetsDataTypeFilter as WidgetsDataTypeFilter
     from papermill.clientwrap import PapermillNotebookClient as PapermillNotebookClient
     from papermill.engines import Engine as Engine
     from papermill.engines import NotebookExecutionManager as NotebookExecutionManager

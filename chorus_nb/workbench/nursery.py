@@ -23,9 +23,12 @@ from pathlib import Path
 LARGEST_REQUEST = 1 << 20  # bytes of a request: arguments, folder and environment of a kernel
 LOADING = 120.0  # seconds it may take to import
 CLOSING = 0.5  # seconds it may take to end
-WARM = ("ipykernel.kernelapp", "matplotlib.backends.backend_agg", "matplotlib.pyplot")
+WARM = (
+    *("ipykernel.kernelapp", "ipykernel.debugger", "IPython.core.debugger", "IPython.extensions.storemagic"),
+    *("matplotlib.backends.backend_agg", "matplotlib.pyplot"),
+)
 """What every kernel imports beside that, some of it within functions."""
-LATER = ("chorus_nb.verify.certificate_pdf",)  # what 06 alone needs: imported while the first notebook is at work
+DEBUGGER = "debugpy"  # with which an editor stops in a cell: half of what a kernel needs to start, and nobody is there
 
 
 class Nursery:
@@ -131,6 +134,7 @@ def fork_when_asked() -> None:
     """Import, then fork whenever asked, until the door is closed."""
     door, notebooks = socket.socket(fileno=int(sys.argv[1])), sys.argv[2:]
     os.environ["JPY_PARENT_PID"] = str(os.getpid())  # read when ipykernel is imported: a kernel ends with its parent
+    sys.modules[DEBUGGER] = None  # type: ignore[assignment]  # as where it is not installed
     for name in WARM:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
@@ -168,8 +172,6 @@ def _import_what(notebook: Path) -> None:
 def _import_later() -> bool:
     """What the first notebook needs least, while it is at work: the words of the Standard, for each search of names."""
     with contextlib.suppress(Exception):
-        for name in LATER:
-            importlib.import_module(name)
         importlib.import_module("chorus_nb.leaks.terms").vocabulary()
     gc.collect()
     gc.freeze()

@@ -17,7 +17,7 @@ from chorus_nb import __version__
 from chorus_nb.display import HEADLINE
 from chorus_nb.parameters import Parameters
 from chorus_nb.workbench import audit
-from chorus_nb.workbench.jupyter import HTMLExporter, nbformat
+from chorus_nb.workbench.jupyter import HTMLExporter, TemplateExporter, WidgetsDataTypeFilter, nbformat
 from chorus_nb.workbench.steps import NotebookStep
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -140,12 +140,23 @@ def _is_ours(output: nbformat.NotebookNode) -> bool:
     return bool(output.traceback == [f"{output.ename}: {line}" for line in output.evalue.splitlines()])
 
 
+class _Body(HTMLExporter):
+    """Without what nbconvert does to the finished page, which it reads and writes once more by a parser: it marks cells
+    of its own template and pictures that have no words, and here is neither."""
+
+    def from_notebook_node(self, nb: Any, resources: Any = None, **options: Any) -> Any:
+        chosen = WidgetsDataTypeFilter(notebook_metadata=self._nb_metadata, parent=self)
+        self.register_filter("filter_data_type", chosen)  # type: ignore[no-untyped-call]
+        return TemplateExporter.from_notebook_node(self, nb, resources, **options)
+
+
 @cache
 def _body_exporter() -> HTMLExporter:
-    return HTMLExporter(
+    return _Body(  # type: ignore[no-untyped-call]
         template_name="body",
         extra_template_basedirs=[str(TEMPLATES)],
         exclude_anchor_links=True,
+        default_preprocessors=[],  # each checks the notebook once more, and none has anything to do here
         config=Config({"NbConvertBase": {"display_data_priority": LINES_SHOWN}}),
     )
 

@@ -6,18 +6,20 @@ import copy
 import html
 import json
 import re
+import sys
 from typing import Any
 
 import pandas as pd
 import pytest
 
 from chorus_nb import tables
+from chorus_nb.drawn import DRAWN_FOLDER
 from chorus_nb.layout import CERTIFICATE
-from chorus_nb.verify import all_checks, answer, certificate, search_contents, verify, verify_tree
-from chorus_nb.verify.certificate import certificate_facts
+from chorus_nb.verify import all_checks, answer, certificate, certificate_pdf, search_contents, verify, verify_tree
+from chorus_nb.verify.certificate import PDF_RECIPE, certificate_facts, remembered_pdf
 from chorus_nb.verify.certificate_pages import html_certificate
 from chorus_nb.verify.certificate_pdf import pdf_certificate
-from chorus_nb.verify.sentences import checks_said, faces_said, sections_of, text_said
+from chorus_nb.verify.sentences import Section, checks_said, faces_said, sections_of, text_said
 from chorus_nb.workspace import Workspace
 
 VOLUMES = {"CT", "MR", "PT"}
@@ -269,3 +271,29 @@ def test_the_pdf_has_every_letter_of_a_name_and_the_search_reads_it(release: Wor
     assert search_contents(release, {"a.pdf": pdf}) == ["a.pdf"]
     latin = pdf_certificate(sections_of(FACTS | {"site": "A\u030angstro\u0308m"}))
     assert "(Verification certificate of Ångström)".encode("latin-1") in latin and b"DejaVu" not in latin
+
+
+def test_a_pdf_is_made_anew_whenever_a_word_a_number_or_the_code_changed(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And taken from memory else, the same bytes; what is damaged there is made anew, too."""
+    sections, count = [Section("One", ["said"], pd.DataFrame({"n": [1]}))], list[int]()
+    monkeypatch.setattr(certificate_pdf, "pdf_certificate", lambda said: count.append(1) or repr(said).encode())
+    first = remembered_pdf(workspace, sections)
+    assert first == repr(sections).encode() == remembered_pdf(workspace, sections) and len(count) == 1
+    others = [
+        [Section("One", ["other"], pd.DataFrame({"n": [1]}))],
+        [Section("One", ["said"], pd.DataFrame({"n": [2]}))],
+        [Section("One", ["said"], pd.DataFrame({"n": [2.0]}))],
+        [Section("One", ["said"], None)],
+    ]
+    for other in others:
+        assert remembered_pdf(workspace, other) == repr(other).encode()
+    assert len(count) == 1 + len(others) and len(list((workspace.local / DRAWN_FOLDER).iterdir())) == 1
+    [kept] = (workspace.local / DRAWN_FOLDER).iterdir()
+    kept.write_bytes(kept.read_bytes()[:-40])
+    remembered_pdf(workspace, others[-1])
+    module = sys.modules[remembered_pdf.__module__]
+    monkeypatch.setattr(module, "PDF_RECIPE", PDF_RECIPE._replace(libraries=()))
+    remembered_pdf(workspace, others[-1])
+    assert len(count) == 3 + len(others)

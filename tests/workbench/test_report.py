@@ -6,13 +6,14 @@ import csv
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from chorus_nb import tables
+from chorus_nb import display, tables
 from chorus_nb.display import HEADLINE
 from chorus_nb.parameters import Parameters
 from chorus_nb.release import sign_off
@@ -67,6 +68,17 @@ def test_a_page_holds_no_script_and_loads_nothing() -> None:
     assert "default-src 'none'" in html
     assert re.findall(r"""(?:src|href)=["'](?!data:|index\.html)""", html) == []
     assert len(html) < 40_000
+
+
+def test_every_picture_of_a_page_has_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """nbconvert would look for those without, and read the whole page once more for it."""
+    png = new_output("display_data", data={"image/png": "iVBORw0KGgo=", "text/plain": "<Figure>"})
+    shown = list[Any]()
+    monkeypatch.setattr(display, "display", shown.append)
+    display.show_figure("iVBORw0KGgo=", 480, "Bars: files by modality.")
+    figure = new_output("display_data", data={"text/html": shown[0].data, "text/plain": ""})
+    html = page(executed(png, figure))
+    assert len(re.findall(r"<img ", html)) == 2 == len(re.findall(r'<img alt="[^"]+"', html))
 
 
 def test_site_text_in_the_head_is_escaped() -> None:

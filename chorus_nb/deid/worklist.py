@@ -23,6 +23,7 @@ from chorus_nb.identity.identifiers import Identifiers
 from chorus_nb.mapping import Lookups, read_lookups
 from chorus_nb.memory import DECODERS, Recipe, digest
 from chorus_nb.omop import NEAR_VISIT, read_omop, visit_spans
+from chorus_nb.processes.child import one_child
 from chorus_nb.source.earlier import counted_only
 from chorus_nb.withdrawn import WITHDRAWN, Withdrawn
 from chorus_nb.workspace import Workspace
@@ -82,8 +83,9 @@ def make_worklist(
     _counted_only(work, workspace, gone)
     _duplicates(work, workspace, gone)
     if as_seen is None:
-        _burned_in(work, workspace, catalog, progress)
-        _faces(work, workspace, catalog, progress)
+        with one_child(workspace.parameters):
+            _burned_in(work, workspace, catalog, progress)
+            _faces(work, workspace, catalog, progress)
     else:
         _as_seen(work, as_seen)
     uids = uid_map(workspace)

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Executor
 from functools import partial
@@ -34,6 +35,7 @@ Answer = TypeVar("Answer")
 KEPT_EVERY = 60  # seconds between two writes of what was found so far
 CHILD_MEMORY = 6 << 30  # bytes a child may take: a 12-megapixel mammogram needs 2 GB, a long cine loop 3 GB
 CHILD_SECONDS = 300  # for one file; the slowest seen, a 300-frame colour cine, took 60
+FEW_PIECES = 3  # for which no worker starts: what a child imports before its first takes as long as three of them
 STANDS_STILL = 0.02  # of a core: a child that uses less waits for what does not come
 
 
@@ -153,8 +155,8 @@ def each_in_child(
     then, and when all is done or the run is interrupted.
     """
     kept = time.monotonic()
-    if len(items) == 1 and not parameters.scheduler:
-        door = _here  # a file that cannot be read is tried in every run: no worker has to start for it
+    if len(items) <= FEW_PIECES and parameters.worker_count > 1 and not parameters.scheduler:
+        door = _here  # such as the looks at a series that changed, or the file that cannot be read and is tried again
     try:
         call = partial(_supervised, function, seconds)
         for item, (answer, took) in each(parameters, call, items, progress, doing, door=door):
@@ -167,12 +169,28 @@ def each_in_child(
 
 
 @contextlib.contextmanager
-def _here(_: Parameters) -> Iterator[Executor]:
-    """A door to this process, for one piece alone; the child that it was done in ends with it."""
-    try:
+def _here(parameters: Parameters) -> Iterator[Executor]:
+    """A door to this process, for a few pieces; the child that they were done in ends with them, unless it is kept."""
+    with one_child(parameters):
         yield Here()
+
+
+@contextlib.contextmanager
+def one_child(parameters: Parameters) -> Iterator[None]:
+    """The child of this thread ends with this, and not before: few pieces of several steps are done in one.
+
+    With ``workers: 1`` all are, and it stays as a worker would.
+    """
+    if parameters.worker_count == 1:
+        yield
+        return
+    here = os.getpid(), threading.get_ident()
+    _users[here] += 1
+    try:
+        yield
     finally:
-        if child := _children.pop((os.getpid(), threading.get_ident()), None):
+        _users[here] -= 1
+        if not _users[here] and (child := _children.pop(here, None)):
             child.close()
 
 
@@ -198,6 +216,7 @@ def serve() -> None:
 
 
 _children: dict[tuple[int, int], Child] = {}
+_users = Counter[tuple[int, int]]()  # by thread: how many keep its child
 
 
 def in_child(function: Callable[..., Answer], *args: Any, seconds: float = CHILD_SECONDS) -> Answer:

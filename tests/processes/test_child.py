@@ -44,6 +44,27 @@ def test_no_thread_is_answered_with_what_another_asked(monkeypatch: pytest.Monke
         assert list(threads.map(lambda asked: children.in_child(len, asked), range(8))) == [(n,) for n in range(8)]
 
 
+def test_a_few_pieces_start_no_worker_and_share_a_child_that_ends_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or with the steps that it is kept for; what crashes it costs itself."""
+    monkeypatch.setattr(children, "_children", {})
+    asked, door = Parameters(workers=2), {"door": lambda _: pytest.fail("a worker")}
+
+    def ids(count: int) -> set[int]:
+        return {process for _, process, _ in children.each_in_child(asked, os.getpid, [()] * count, **door)}
+
+    [first], [second] = ids(children.FEW_PIECES), ids(1)
+    assert first != second
+    with children.one_child(asked):
+        [first], [second] = ids(children.FEW_PIECES), ids(1)
+        [(_, fault, _)] = children.each_in_child(asked, os.abort, [()], **door)
+        [third] = ids(2)
+        assert first == second != third and fault.code == "crashed"
+        assert children._children
+    assert not children._children
+    with pytest.raises(pytest.fail.Exception):
+        ids(children.FEW_PIECES + 1)
+
+
 def test_one_piece_alone_starts_no_worker_and_its_child_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(children, "_children", {})
     asked, kept = Parameters(workers=2), []

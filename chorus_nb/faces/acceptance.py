@@ -94,7 +94,7 @@ class Posed(NamedTuple):
     """The template's regions at the voxels of a grid."""
 
     face: Mask
-    """what is removed: what any of the poses calls face, but no brain of the best nor of those beside it"""
+    """what is removed: what any of the poses calls face, but no brain: of the best, of those beside it, or the own"""
     faces: list[Mask]
     """the face of each pose"""
     brains: list[Mask]
@@ -111,6 +111,8 @@ def posed(volume: Grid, pose: Pose, *, ears: bool = False) -> Posed:
     faces, brains = [(one & zone) > 0 for one in found], [(one & Region.BRAIN) > 0 for one in found]
     same = 1 + len(pose.beside)
     face = np.logical_or.reduce(faces) & ~np.logical_or.reduce(brains[:same])
+    if pose.own:
+        face &= ~pose.own.among(face & ((found[0] & Region.NEAR) > 0), volume.affine)
     return Posed(face, faces, brains, same, (found[0] & Region.SKULL) > 0, (found[0] & Region.SCALP) > 0)
 
 

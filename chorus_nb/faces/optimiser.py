@@ -37,10 +37,11 @@ RUNS = {
     "turned": _Run(1, 2, 0.5, 4.0, 0.1, 20, 8_000),  # the same of a head that lies otherwise than its header says
     "similarity": _Run(2, 2, 0.4, 2.0, 0.02, 60),
     "affine": _Run(1, 1, 0.2, 2.0, 0.02, 60),
+    "fully": _Run(1, 1, 1.0, 2.0, 0.005, 150),  # the same with all points
     "rigid": _Run(2, 1, 0.5, 4.0, 0.02, 80),
     "finely": _Run(1, 1, 0.5, 1.5, 0.005, 100),
 }
-RIGID = ("rigid", "finely")
+RIGID, AFFINE = ("rigid", "finely"), ("affine", "fully")
 
 
 class Fixed:
@@ -90,10 +91,10 @@ def _transform(kind: str, matrix: Matrix, centre: NDArray[np.float64]) -> Any:
 
     moved = matrix[:3, :3] @ centre + matrix[:3, 3]
     transform: Any = sitk.VersorRigid3DTransform() if kind in RIGID else sitk.Similarity3DTransform()
-    if kind == "affine":
+    if kind in AFFINE:
         transform = sitk.AffineTransform(3)
     transform.SetCenter(centre.tolist())
-    if kind != "affine":
+    if kind not in AFFINE:
         u, _, v = np.linalg.svd(matrix[:3, :3])
         scale = 1.0 if kind in RIGID else float(np.cbrt(abs(np.linalg.det(matrix[:3, :3]))))
         transform.SetMatrix((scale * (u @ v)).ravel().tolist())

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from itertools import product
+from itertools import compress, product
+from operator import not_
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chorus_nb.faces.atlas import Mask, Matrix, Region, regions_at, sampled_volume, template
-from chorus_nb.faces.braincase import enclosed_tissue
+from chorus_nb.faces.atlas import Mask, Matrix, OwnBrain, Region, regions_at, sampled_volume, template
+from chorus_nb.faces.braincase import TISSUE, enclosed_tissue
 from chorus_nb.faces.optimiser import BINS, RIGID, Fixed, image_of, refine
 from chorus_nb.faces.volume import WATER_LIKE, Grid, stature
 
@@ -33,6 +34,8 @@ NEARLY = 0.002  # below the best fit: what is a rival
 ONE_PLACE = 0.05  # radians or decimetres from the best: less than lies between brain and skin
 PER_DEGREE, PER_STRETCH = 0.0002, 0.05  # of fit: a smooth head looks much the same in several poses
 PER_LOST, BONE = 2.0, 250.0  # of fit: a face that takes some of what bone (Hounsfield units) encloses is none
+MOUTH, CROWN = 0.75, 20.0  # of the height of a head, from the crown; mm: what a head lacks that is cut
+POLES, DEEP = 2, 3  # voxels: poles of the brain are narrower than what is taken for a braincase; what lies under skin
 TURNED = 30.0  # degrees: from there on every pose is as unlikely as another
 OUTLINE = 160.0  # mm from the crown: below it necks differ too much to compare outlines
 SCALES = (0.8, 1.35)  # to begin with
@@ -58,6 +61,8 @@ class Pose(NamedTuple):
     beside: tuple[Matrix, ...] = ()
     lost: float = 0.0
     """share of what bone encloses that would go with the face; 0 where none shows"""
+    own: OwnBrain | None = None
+    """stays, where it is near the template's brain; of the series that was searched, not of those that follow it"""
 
     @property
     def ends(self) -> tuple[Matrix, ...]:
@@ -102,11 +107,31 @@ def register_head(volume: Grid, modality: str, start: tuple[float, float, float]
     ends = refined([*seconds, *nodded, *_turned_round(rigid[0], volume, scorer, refined)], "affine")
     between = max(_between(scorer, ends), key=lambda pose: pose.fit)
     best, *others = [between, *ends] if between.fit > ends[0].fit + NEARLY else ends
+    if modality == "CT" and _is_cut(volume):
+        best = _settled(fixed, scorer, best)
     centre = volume.points(volume.head).mean(axis=0)
     nearly = [other.matrix for other in others if other.fit >= best.fit - NEARLY]
-    beside = [_difference(best.matrix, end, centre) <= ONE_PLACE for end in nearly]
-    rivals = tuple(end for end, same in zip(nearly, beside, strict=True) if not same)
-    return best._replace(rivals=rivals, beside=tuple(end for end, same in zip(nearly, beside, strict=True) if same))
+    same = [_difference(best.matrix, end, centre) <= ONE_PLACE for end in nearly]
+    return best._replace(
+        rivals=tuple(compress(nearly, map(not_, same))),
+        beside=tuple(compress(nearly, same)),
+        own=_own_brain(volume, scorer.braincase),
+    )
+
+
+def _is_cut(volume: Grid) -> bool:
+    """Whether the field of view ends within the head: above the mouth, or below the crown."""
+    stands, seen = stature(volume), volume.head & volume.field
+    front = seen[:, : round(float(np.argwhere(seen)[:, 1].mean()))]  # behind it a tilted field goes further down
+    low = volume.origin[2] + np.flatnonzero(front.any(axis=(1, 2)))[0] * volume.step
+    high = volume.origin[2] + np.flatnonzero(seen.any(axis=(1, 2)))[-1] * volume.step
+    return bool(stands.crown - low < MOUTH * stands.height or stands.crown - high > CROWN)
+
+
+def _settled(fixed: Fixed, scorer: _Scorer, best: Pose) -> Pose:
+    """A last run with all points: of a cut CT, where a slice more or less would move the pose by millimetres."""
+    end = scorer.pose(refine(fixed, best.matrix, "fully"))
+    return end if end.fit >= best.fit - NEARLY else best
 
 
 def _turned_round(
@@ -303,7 +328,9 @@ class _Scorer:
         self.places, self.head = volume.points(thinned), volume.head[thinned]
         self.upper = self.places[:, 2] >= stature(volume).crown - OUTLINE * stature(volume).size
         self.template_bins = _template_bins()
-        self.enclosed = _braincase(volume) if modality == "CT" else np.zeros((0, 3))
+        self.braincase = _braincase(volume) if modality == "CT" else np.zeros(region.shape, bool)
+        within = np.argwhere(self.braincase)
+        self.enclosed = volume.points_of(within[:: max(1, len(within) // POINTS)])
 
     def pose(self, matrix: Matrix) -> Pose:
         return Pose(matrix, self.nmi(matrix), self.dice(matrix), lost=self.lost(matrix))
@@ -325,12 +352,28 @@ class _Scorer:
         return _shared_information(self.bins, other)
 
 
-def _braincase(volume: Grid) -> NDArray[np.float64]:
-    """Patient millimetres of some of what the skull of a CT encloses, if one shows."""
-    parts = enclosed_tissue(volume.values, (volume.values > BONE) & volume.field, volume.field, volume.step)
-    inside = [part.places for part in parts if part.is_skull]
-    places = np.concatenate([np.zeros((0, 3), int), *inside])
-    return places[:: max(1, len(places) // POINTS), ::-1] * volume.step + volume.origin
+def _braincase(volume: Grid) -> Mask:
+    """What the skull of a CT encloses, if one shows."""
+    bone, found = (volume.values > BONE) & volume.field, np.zeros(volume.field.shape, bool)
+    for part in enclosed_tissue(volume.values, bone, volume.field, volume.step):
+        if part.is_skull:
+            found[tuple(part.places.T)] = True
+    return found
+
+
+def _own_brain(volume: Grid, braincase: Mask) -> OwnBrain | None:
+    """What the skull encloses with its poles, and the rim of bone that cubes mix with brain; None where none shows."""
+    import SimpleITK as sitk
+
+    if not braincase.any():
+        return None
+    soft = sitk.GetImageFromArray(((volume.values > TISSUE) & (volume.values <= BONE) & volume.field).astype("u1"))
+    grown = sitk.GetImageFromArray(braincase.astype("u1"))
+    for _ in range(POLES):
+        grown = sitk.BinaryDilate(grown, [1] * 3) & soft
+    deep = sitk.BinaryErode(sitk.GetImageFromArray(volume.head.astype("u1")), [DEEP] * 3)
+    rim = sitk.GetArrayFromImage(sitk.BinaryDilate(grown, [1] * 3) & deep) > 0
+    return OwnBrain(np.asarray(rim & volume.field), np.asarray(np.linalg.inv(volume.affine), np.float64))
 
 
 def _shared_information(one: NDArray[np.int64], other: NDArray[np.int64]) -> float:

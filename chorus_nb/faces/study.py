@@ -289,9 +289,12 @@ def _points(piece: Slice) -> NDArray[np.float64]:
 def _slice_regions(piece: Slice, pose: Pose, zone: Region) -> tuple[Mask, Mask]:
     """What is removed of a slice, as in :func:`acceptance.posed`; and where the template's brain lies."""
     size = 1, piece.rows, piece.columns
-    found = [regions_on(matrix, piece.affine, size)[0] for matrix in pose.ends]
+    found = [regions_on(matrix, piece.affine, size) for matrix in pose.ends]
     brain = (np.bitwise_or.reduce(found[: 1 + len(pose.beside)]) & Region.BRAIN) > 0
-    return ((np.bitwise_or.reduce(found) & zone) > 0) & ~brain, brain
+    inside = ((np.bitwise_or.reduce(found) & zone) > 0) & ~brain
+    if pose.own and not zone & Region.WIDE:  # with a margin the head may have moved
+        inside &= ~pose.own.among(inside & ((found[0] & Region.NEAR) > 0), piece.affine)
+    return inside[0], brain[0]
 
 
 def _shifted(pose: Pose, shift: tuple[float, float, float]) -> Pose:

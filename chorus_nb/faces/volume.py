@@ -54,7 +54,11 @@ class Grid(NamedTuple):
 
     def points(self, where: Mask) -> NDArray[np.float64]:
         """Patient millimetres (n, 3) of the voxels in ``where``."""
-        return np.argwhere(where)[:, ::-1] * self.step + self.origin
+        return self.points_of(np.argwhere(where))
+
+    def points_of(self, places: NDArray[np.int_]) -> NDArray[np.float64]:
+        """Patient millimetres of voxels (n, 3), given as (k, j, i)."""
+        return places[:, ::-1] * self.step + self.origin
 
 
 def grid(stacks: Sequence[Volume], step: float = 3.0) -> Grid:

@@ -302,6 +302,46 @@ def test_ends_of_the_search_that_are_one_place_spare_the_brain_of_each_and_other
     assert measure(even, rival, posed(even, rival)).brain > 0.01
 
 
+def test_what_the_skull_of_a_ct_encloses_stays_also_where_a_pose_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume, (even, pose, _, _) = heads.head("CT"), found(heads.head("CT"))
+    assert pose.own
+    back = pose.matrix.copy()
+    back[1, 3] -= 7
+    wrong = pose._replace(matrix=back, rivals=(), beside=())
+    assert (pose.own.mask & posed(even, wrong._replace(own=None)).face).sum() > (
+        pose.own.mask & posed(even, wrong).face
+    ).sum()
+    monkeypatch.setattr("chorus_nb.faces.study.register_head", lambda *_: wrong)
+    names = heads.write(volume, tmp_path / "source")
+    source, asked = open_source(tmp_path / "source"), [Asked("1", "face", tuple(names), decision="deface")]
+    [answer] = remove_faces(source, tmp_path / "faces", asked, False)
+    removed = np.concatenate([read_mask(tmp_path / "faces", answer.mask, name).mask for name in names])
+    assert not removed[np.isin(heads.tissues(), ("grey", "white"))].any()
+    assert removed[heads.face()].mean() >= 0.99, "all that makes it known goes"
+
+
+def test_a_slice_less_changes_the_mask_of_a_ct_cut_at_the_nose_by_little() -> None:
+    volume, even = heads.head("CT"), grid([heads.head("CT")])
+    cut = heads.above(volume, even.points(even.head)[:, 2].max() - 110)
+    next_slice = cut.affine.copy()
+    next_slice[:3, 3] += cut.affine[:3, 2]
+    even, less, _, _ = found(cut._replace(values=cut.values[1:], affine=next_slice))
+    pose = heads.registered(grid([cut]), "CT")
+    one, other = (posed(even, each).face & even.head & even.field for each in (pose, less))
+    assert 2 * (one & other).sum() >= 0.97 * (one.sum() + other.sum())
+
+
+def test_what_bone_encloses_far_from_the_brain_is_no_brain() -> None:
+    even, pose, _, _ = found(heads.head("CT"))
+    assert pose.own
+    everywhere = pose._replace(own=pose.own._replace(mask=np.ones_like(pose.own.mask)))
+    regions, face = regions_on(pose.matrix, even.affine, even.values.shape), posed(even, everywhere).face
+    assert np.array_equal(face, posed(even, pose).face & ((regions & Region.NEAR) == 0))
+    assert face.sum() > 0.5 * posed(even, pose).face.sum()
+
+
 def filled(volume: Volume, pose: Pose, value: float, region: Region = Region.FACE) -> Volume:
     """The volume after somebody defaced it, or stripped it to its brain."""
     found = regions_on(pose.matrix, volume.affine, volume.values.shape)

@@ -55,6 +55,16 @@ def test_an_exception_of_the_order_is_still_needed(way: tuple[str, str]) -> None
     assert way in arrows(), "turned at last: take the line out of UPWARDS"
 
 
+def test_duckdb_is_opened_at_one_place_where_it_is_told_to_draw_nothing_over_a_run() -> None:
+    opened = [
+        name
+        for name, code in modules().items()
+        for node in ast.walk(code)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "duckdb.connect"
+    ]
+    assert opened == ["processes.queries"]
+
+
 def test_no_module_leads_back_to_itself() -> None:
     circles = {" → ".join(found) for module in modules() if module and (found := circle(module))}
     assert circles == set()

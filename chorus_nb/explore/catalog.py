@@ -20,6 +20,7 @@ from chorus_nb.explore import earlier
 from chorus_nb.explore.parts import Batch, batches, read_batch
 from chorus_nb.memory import Recipe
 from chorus_nb.parameters import Parameters
+from chorus_nb.processes.queries import connected
 from chorus_nb.source import Source, SourceFile
 from chorus_nb.workspace import Workspace, remove_partials, replacing
 
@@ -54,8 +55,7 @@ def connect(workspace: Workspace) -> duckdb.DuckDBPyConnection:
     """DuckDB in bounded memory; the view ``catalog`` is there once the source was scanned."""
     scratch = workspace.local / "survey" / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
-    connection = duckdb.connect(config={"memory_limit": DUCKDB_MEMORY, "temp_directory": str(scratch), "threads": 2})
-    connection.execute("SET enable_progress_bar = false")
+    connection = connected(memory_limit=DUCKDB_MEMORY, temp_directory=str(scratch), threads=2)
     if workspace.has(tables.CATALOG):
         path = workspace.path(tables.CATALOG)
         catalog_view(connection, "catalog", path.parent, path.name)

@@ -12,6 +12,7 @@ import pandas as pd
 from chorus_nb import tables
 from chorus_nb.errors import InputError, NotReady
 from chorus_nb.explore.catalog import connect
+from chorus_nb.processes.queries import connected
 from chorus_nb.workspace import Workspace
 
 EXPLORED_FILES = "files"
@@ -46,8 +47,7 @@ def open_files(workspace: Workspace, *more: str) -> duckdb.DuckDBPyConnection:
         raise InputError(f"not a column of the catalog: {', '.join(unknown)}")
     scratch = workspace.local / "survey" / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
-    connection = duckdb.connect(config={"memory_limit": EXPLORER_MEMORY, "temp_directory": str(scratch)})
-    connection.execute("SET enable_progress_bar = false")
+    connection = connected(memory_limit=EXPLORER_MEMORY, temp_directory=str(scratch))
     connection.read_parquet(glob.escape(str(workspace.path(tables.CATALOG)))).create_view("source_catalog")
     links = "SELECT '' AS PatientID, '' AS AccessionNumber, NULL AS visit_occurrence_id WHERE false"
     if workspace.has(tables.LINKAGE):

@@ -30,6 +30,7 @@ from chorus_nb.leaks.search import MASK, Hit, Searcher
 from chorus_nb.leaks.shapes import Severity
 from chorus_nb.leaks.terms import SearchTerm, of_name, page_words, stands_for_nobody
 from chorus_nb.omop import cdm
+from chorus_nb.processes.queries import connected
 from chorus_nb.workspace import Workspace
 
 IDENTIFIER_COLUMNS = ("PatientID", "AccessionNumber")
@@ -290,4 +291,4 @@ def _column(sql: str, values: list[str]) -> Iterator[str]:
 @cache
 def _database(process: int) -> duckdb.DuckDBPyConnection:
     """One for a process, and nothing in it: to open it costs more than ten such questions."""
-    return duckdb.connect()
+    return connected()

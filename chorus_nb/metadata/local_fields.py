@@ -18,6 +18,7 @@ from chorus_nb.errors import InputError
 from chorus_nb.identity.site_words import site_vocabulary
 from chorus_nb.metadata.field_words import FIELDS, is_long_number, read_words, values
 from chorus_nb.metadata.fields import CONTRADICTED, DESCRIBED_IN, OF_STUDY, decision_key, map_fields
+from chorus_nb.processes.queries import connected
 from chorus_nb.workspace import Workspace
 
 ASKED_OF = {  # by field, the modalities of which a header should say it; () = all
@@ -90,9 +91,7 @@ def studies_without_code(workspace: Workspace) -> pd.DataFrame:
     ``more`` are the words that keep a description from the code of a plain study: those that no rule knows, and those
     that say more than a body part. A line of the site's ``loinc_map.csv`` gives it a code.
     """
-    import duckdb  # slow to import, and a worker has no use for it
-
-    with duckdb.connect() as connection:
+    with connected() as connection:
         connection.register("linkage", workspace.read(tables.LINKAGE, ["PatientID", "AccessionNumber", "loinc_code"]))
         connection.read_parquet(glob.escape(str(workspace.path(tables.CATALOG)))).create_view("catalog")
         found = connection.sql(
@@ -118,10 +117,8 @@ def values_of(field: str) -> list[str]:
 
 def _headers(workspace: Workspace) -> pd.DataFrame:
     """What the headers of a series say, in the words that stay, and the files that say it."""
-    import duckdb  # slow to import, and a worker has no use for it
-
     names = ", ".join(_FROM)
-    with duckdb.connect() as connection:
+    with connected() as connection:
         catalog = connection.read_parquet(glob.escape(str(workspace.path(tables.CATALOG))))
         said = catalog.filter("status = 'dicom'").aggregate(f"SeriesInstanceUID, {names}, count(*) AS files").df()
     vocabulary = site_vocabulary(workspace)

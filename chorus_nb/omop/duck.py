@@ -13,8 +13,9 @@ import pandas as pd
 from chorus_nb.errors import InputError
 from chorus_nb.omop.cdm import cdm, in_cdm_order
 from chorus_nb.omop.databases import content_digest, schema_hint
+from chorus_nb.processes.queries import connected
 
-QUIET: dict[str, str | bool | int | float | list[str]] = {  # a run opens no connection
+ALONE = {  # a run opens no connection
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
@@ -68,7 +69,7 @@ class OmopDuckDB:
     @contextmanager
     def _opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
         try:
-            with duckdb.connect(str(self.path), read_only=True, config=QUIET) as connection:
+            with connected(str(self.path), access_mode="READ_ONLY", **ALONE) as connection:
                 connection.execute("SET TimeZone = 'UTC'")
                 yield connection
         except duckdb.IOException:
@@ -83,7 +84,7 @@ class OmopDuckDB:
 def parquet(name: str, parts: list[Path]) -> Iterator[duckdb.DuckDBPyRelation]:
     """The rows of a Parquet table; instants are written in UTC, as they stand in the file."""
     try:
-        with duckdb.connect(config=QUIET) as connection:
+        with connected(**ALONE) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             files = [glob.escape(str(part)) for part in parts]
             yield connection.from_query(

@@ -29,12 +29,19 @@ ROWS_WRITTEN = 1 << 20  # of what is written, in memory at once and in a row gro
 ROWS_TOLD = 50_000  # of what is asked of the system, or told to Python, in memory at once
 
 
+def connected(place: str = ":memory:", **settings: str | int) -> duckdb.DuckDBPyConnection:
+    """DuckDB that draws no bar of its own over the lines of a run: it does where a question takes seconds."""
+    import duckdb  # slow to import, and the commands that need none of it wait for nobody
+
+    connection = duckdb.connect(place, config=dict(settings))
+    connection.execute("SET enable_progress_bar = false")
+    return connection
+
+
 @contextlib.contextmanager
 def in_bounded_memory() -> Iterator[duckdb.DuckDBPyConnection]:
     """DuckDB over tables as long as the release: in bounded memory, what needs more goes to the run's scratch."""
-    import duckdb  # slow to import, and the commands that need none of it wait for nobody
-
-    with scratch() as folder, duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": folder}) as connection:
+    with scratch() as folder, connected(memory_limit=MEMORY, temp_directory=folder) as connection:
         yield connection
 
 

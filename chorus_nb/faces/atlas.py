@@ -24,7 +24,7 @@ Mask = NDArray[np.bool_]
 GROWN = 14.0  # mm around pydeface's mask: it leaves brow and upper orbit
 LEEWAY = 8.0  # mm more where a series does not show for itself where its head lies: people move between series
 SPARED = 7.0  # mm around the brain stay
-NEAR = 15.0  # mm around the brain: what lies further off is none of it, whatever a volume shows there
+BESIDE_BRAIN = 15.0  # mm around the brain: what lies further off is none of it, whatever a volume shows there
 EARS = ((30, 115), (55, 145), 58.0)  # voxels from below, voxels from the back, mm from the middle: the ears lie beyond
 UPPER, SKULL, SCALP = 120, (2.0, 5.0), (6.0, 12.0)  # voxels from below, and mm from the brain
 MIDDLE = 88  # voxel of the template's middle plane, from the right
@@ -42,7 +42,7 @@ class Region(IntFlag):
     SCALP = 64  # over the skull
     CORE = 128  # pydeface's own mask, where the template has skin or what lies under it
     FIELD = 256  # the template's field of view
-    NEAR = 512  # within ``NEAR`` of the brain
+    NEAR = 512  # within ``BESIDE_BRAIN`` of the brain
 
 
 BEYOND_FIELD = Region.FACE | Region.WIDE | Region.EARS  # these go on as at the edge of the template's field
@@ -107,7 +107,7 @@ def template() -> Template:
         Region.SKULL: skull,
         Region.SCALP: scalp,
         Region.CORE: zone & head,
-        Region.NEAR: apart <= NEAR,
+        Region.NEAR: apart <= BESIDE_BRAIN,
     }
     regions = np.full(values.shape, Region.FIELD, np.uint16)
     for region, part in parts.items():

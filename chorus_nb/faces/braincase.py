@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chorus_nb.faces.atlas import Mask
-from chorus_nb.faces.volume import AIR, bounds, filled
+from chorus_nb.faces.atlas import Mask, OwnBrain
+from chorus_nb.faces.volume import AIR, Grid, bounds, filled
 
-TISSUE = -50.0  # Hounsfield units
+TISSUE, BONE = -50.0, 250.0  # Hounsfield units
+POLES, DEEP = 2, 3  # voxels: poles of the brain are narrower than what is taken for a braincase; what lies under skin
 CLOSED = 12.0  # mm: foramina and orbital fissures are narrower than twice that
 
 LIMITS_OF_HEADS = {
@@ -124,3 +125,27 @@ def _all_beside(mask: Mask) -> Mask:
     """Where the four neighbours within a slice are marked, too."""
     around = np.pad(mask, ((0, 0), (1, 1), (1, 1)))
     return around[:, 2:, 1:-1] & around[:, :-2, 1:-1] & around[:, 1:-1, 2:] & around[:, 1:-1, :-2]
+
+
+def braincase(volume: Grid) -> Mask:
+    """What the skull of a CT encloses, if one shows."""
+    bone, found = (volume.values > BONE) & volume.field, np.zeros(volume.field.shape, bool)
+    for part in enclosed_tissue(volume.values, bone, volume.field, volume.step):
+        if part.is_skull:
+            found[tuple(part.places.T)] = True
+    return found
+
+
+def own_brain(volume: Grid, within: Mask) -> OwnBrain | None:
+    """What the skull encloses with its poles, and the rim of bone that cubes mix with brain; None where none shows."""
+    import SimpleITK as sitk
+
+    if not within.any():
+        return None
+    soft = sitk.GetImageFromArray(((volume.values > TISSUE) & (volume.values <= BONE) & volume.field).astype("u1"))
+    grown = sitk.GetImageFromArray(within.astype("u1"))
+    for _ in range(POLES):
+        grown = sitk.BinaryDilate(grown, [1] * 3) & soft
+    deep = sitk.BinaryErode(sitk.GetImageFromArray(volume.head.astype("u1")), [DEEP] * 3)
+    rim = sitk.GetArrayFromImage(sitk.BinaryDilate(grown, [1] * 3) & deep) > 0
+    return OwnBrain(np.asarray(rim & volume.field), np.asarray(np.linalg.inv(volume.affine), np.float64))

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chorus_nb.faces.atlas import Mask
-from chorus_nb.faces.braincase import LIMITS_OF_HEADS, enclosed_tissue
+from chorus_nb.faces.braincase import BONE, LIMITS_OF_HEADS, enclosed_tissue
 from chorus_nb.faces.registration import CoarseSearch
 from chorus_nb.faces.volume import Grid, Volume, cubes, head
 
 FINE, COARSE = 3.0, 6.0  # mm: cubes in which bone is looked for, and a head
-BONE, PADDING = 250.0, -1100.0  # Hounsfield units; below the last are no measurements
+NO_MEASUREMENT = -1100.0  # Hounsfield units; what is below is no measurement
 # mm that a head reaches beyond its braincase: down and up, to front and back, to the sides
 AROUND = np.array([(130.0, 60.0), (110.0, 60.0), (60.0, 60.0)])
 TALL, WINDOW, APART = 330.0, 260.0, 130.0  # mm: what is higher than a head on its neck is asked window by window
@@ -126,7 +126,7 @@ def _asked_of_bone(even: Grid, coarse: Grid, how: _Few) -> HeadAnswer:
 
 def _bone(even: Grid) -> tuple[Mask, Mask]:
     """Bone, and where the scanner measured."""
-    field = even.field & (even.values > PADDING)
+    field = even.field & (even.values > NO_MEASUREMENT)
     return (even.values > BONE) & field, field
 
 

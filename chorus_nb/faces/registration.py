@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chorus_nb.faces.atlas import Mask, Matrix, OwnBrain, Region, regions_at, sampled_volume, template
-from chorus_nb.faces.braincase import TISSUE, enclosed_tissue
+from chorus_nb.faces.braincase import braincase, own_brain
 from chorus_nb.faces.optimiser import BINS, RIGID, Fixed, image_of, refine
 from chorus_nb.faces.volume import WATER_LIKE, Grid, stature
 
@@ -33,9 +33,8 @@ ROUND_ABOUT = 0.06  # below the best fit: with its front behind a true pose is l
 NEARLY = 0.002  # below the best fit: what is a rival
 ONE_PLACE = 0.05  # radians or decimetres from the best: less than lies between brain and skin
 PER_DEGREE, PER_STRETCH = 0.0002, 0.05  # of fit: a smooth head looks much the same in several poses
-PER_LOST, BONE = 2.0, 250.0  # of fit: a face that takes some of what bone (Hounsfield units) encloses is none
+PER_LOST = 2.0  # of fit: a face that takes some of what bone encloses is none
 MOUTH, CROWN = 0.75, 20.0  # of the height of a head, from the crown; mm: what a head lacks that is cut
-POLES, DEEP = 2, 3  # voxels: poles of the brain are narrower than what is taken for a braincase; what lies under skin
 TURNED = 30.0  # degrees: from there on every pose is as unlikely as another
 OUTLINE = 160.0  # mm from the crown: below it necks differ too much to compare outlines
 SCALES = (0.8, 1.35)  # to begin with
@@ -115,7 +114,7 @@ def register_head(volume: Grid, modality: str, start: tuple[float, float, float]
     return best._replace(
         rivals=tuple(compress(nearly, map(not_, same))),
         beside=tuple(compress(nearly, same)),
-        own=_own_brain(volume, scorer.braincase),
+        own=own_brain(volume, scorer.braincase),
     )
 
 
@@ -328,7 +327,7 @@ class _Scorer:
         self.places, self.head = volume.points(thinned), volume.head[thinned]
         self.upper = self.places[:, 2] >= stature(volume).crown - OUTLINE * stature(volume).size
         self.template_bins = _template_bins()
-        self.braincase = _braincase(volume) if modality == "CT" else np.zeros(region.shape, bool)
+        self.braincase = braincase(volume) if modality == "CT" else np.zeros(region.shape, bool)
         within = np.argwhere(self.braincase)
         self.enclosed = volume.points_of(within[:: max(1, len(within) // POINTS)])
 
@@ -350,30 +349,6 @@ class _Scorer:
         moved = self.points @ matrix[:3, :3].T + matrix[:3, 3]
         other = sampled_volume(self.template_bins, template().to_index, moved)
         return _shared_information(self.bins, other)
-
-
-def _braincase(volume: Grid) -> Mask:
-    """What the skull of a CT encloses, if one shows."""
-    bone, found = (volume.values > BONE) & volume.field, np.zeros(volume.field.shape, bool)
-    for part in enclosed_tissue(volume.values, bone, volume.field, volume.step):
-        if part.is_skull:
-            found[tuple(part.places.T)] = True
-    return found
-
-
-def _own_brain(volume: Grid, braincase: Mask) -> OwnBrain | None:
-    """What the skull encloses with its poles, and the rim of bone that cubes mix with brain; None where none shows."""
-    import SimpleITK as sitk
-
-    if not braincase.any():
-        return None
-    soft = sitk.GetImageFromArray(((volume.values > TISSUE) & (volume.values <= BONE) & volume.field).astype("u1"))
-    grown = sitk.GetImageFromArray(braincase.astype("u1"))
-    for _ in range(POLES):
-        grown = sitk.BinaryDilate(grown, [1] * 3) & soft
-    deep = sitk.BinaryErode(sitk.GetImageFromArray(volume.head.astype("u1")), [DEEP] * 3)
-    rim = sitk.GetArrayFromImage(sitk.BinaryDilate(grown, [1] * 3) & deep) > 0
-    return OwnBrain(np.asarray(rim & volume.field), np.asarray(np.linalg.inv(volume.affine), np.float64))
 
 
 def _shared_information(one: NDArray[np.int64], other: NDArray[np.int64]) -> float:

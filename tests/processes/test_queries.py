@@ -9,7 +9,7 @@ ASKED = """
 import duckdb
 from chorus_nb.processes.queries import connected
 setting = "SELECT current_setting('enable_progress_bar')"
-print(*(opened.sql(setting).fetchone()[0] for opened in (duckdb.connect(), connected(memory_limit="1GB"))))
+print(*(opened.execute(setting).fetchone()[0] for opened in (duckdb.connect(), connected(memory_limit="1GB"))))
 """
 
 

@@ -101,7 +101,11 @@ class Workspace:
         path = self.path(table)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_if_changed(path, tables.encode(table, frame))
+        self.wrote(table)
         return path
+
+    def wrote(self, table: tables.Table) -> None:
+        """Told of every table that was written; a run keeps it for the audit log."""
 
     def note(self, name: str, rows: int | None, digest: Callable[[], str]) -> None:
         """Told of every input that was read; a run keeps name, rows and digest for the audit log."""

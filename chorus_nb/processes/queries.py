@@ -143,3 +143,4 @@ def write_answer(workspace: Workspace, table: tables.Table, answer: duckdb.DuckD
     ):
         for part in in_parts(answer, ROWS_WRITTEN):
             writer.write_table(tables.fitted(table, part).combine_chunks())
+    workspace.wrote(table)

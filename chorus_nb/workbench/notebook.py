@@ -59,13 +59,12 @@ class _Recording(Workspace):
         self.note(audit.place(self, path), pq.read_metadata(path).num_rows, lambda: digest_of(path))
         return path
 
-    def write(self, table: tables.Table, frame: pd.DataFrame) -> Path:
-        path = super().write(table, frame)
+    def wrote(self, table: tables.Table) -> None:
+        path = self.path(table)
         self.written.add(path)
         if table.kept == "local" and table.made_by < self.notebook:  # known at once: this notebook may be killed
             outputs = {audit.place(self, path): digest_of(path)}
             audit.append_line(self, {"event": "table", "notebook": self.notebook, "outputs": outputs})
-        return path
 
     def note(self, name: str, rows: int | None, digest: Callable[[], str]) -> None:
         if name not in self.inputs:

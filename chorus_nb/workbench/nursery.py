@@ -28,7 +28,6 @@ WARM = (
     *("matplotlib.backends.backend_agg", "matplotlib.pyplot"),
 )
 """What every kernel imports beside that, some of it within functions."""
-DEBUGGER = "debugpy"  # with which an editor stops in a cell: half of what a kernel needs to start, and nobody is there
 
 
 class Nursery:
@@ -134,7 +133,6 @@ def fork_when_asked() -> None:
     """Import, then fork whenever asked, until the door is closed."""
     door, notebooks = socket.socket(fileno=int(sys.argv[1])), sys.argv[2:]
     os.environ["JPY_PARENT_PID"] = str(os.getpid())  # read when ipykernel is imported: a kernel ends with its parent
-    sys.modules[DEBUGGER] = None  # type: ignore[assignment]  # as where it is not installed
     for name in WARM:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)

@@ -7,7 +7,7 @@ import functools
 import glob
 import hashlib
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -73,10 +73,11 @@ class Measured(NamedTuple):
                 FROM read ANTI JOIN others USING (path) UNION ALL FROM others WHERE size IS NOT NULL""")
             yield connection
 
-    def digest(self, workspace: Workspace, which: str = "true") -> str:
-        """Stands for all of them, or for those of which ``which`` (SQL) is true."""
+    def digest(self, workspace: Workspace, which: Callable[[str], bool] = bool) -> str:
+        """Stands for all of them, or for those of whose path ``which`` is true."""
         with self.asking(workspace) as connection:
-            return digest_in_order(told(connection, f"SELECT path, blake3 FROM measured WHERE {which} ORDER BY path"))
+            rows = told(connection, "SELECT path, blake3 FROM measured ORDER BY path")
+            return digest_in_order(row for row in rows if which(row[0]))
 
 
 def _as_table(rows: Iterable[tuple[object, ...]]) -> pa.Table:

@@ -63,8 +63,7 @@ def _require_gate(workspace: Workspace, measured: Measured) -> None:
     """The checks of 04 and of 05 must have passed, those of 04 for the very images that were measured."""
     checks = workspace.read(tables.CHECKS)
     require_pass(checks)
-    top = f"split_part(path, '/', 1) NOT IN ('{layout.OMOP}', '{layout.METADATA}')"
-    images = measured.digest(workspace, f"contains(path, '/') AND {top}")  # layout.is_image_place
+    images = measured.digest(workspace, layout.is_image_place)
     if checks.set_index("check")["detail"].get("released_bytes") != images:
         raise WorkbenchError("the release is not the one the gate passed: run 04_verify and 05_build_registry again")
     if failed := failed_of_registry(workspace):

@@ -36,8 +36,8 @@ UID_CHARACTERS = r"[!-~]{1,128}"  # a UID that reads the same to everybody; PS3.
 REQUIRED_IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 ACCESSION = ("PatientID", "AccessionNumber")
 OF_PICTURES = (
-    *("burned_in_text", "burned_in_text_unchecked", "rejected_by_review", "changed_since_review"),
-    "face_not_removed",
+    *("burned_in_text", "burned_in_text_unchecked", "filled_beside_text", "rejected_by_review"),
+    *("changed_since_review", "face_not_removed"),
 )
 DEID_RECIPE = Recipe("chorus_nb.deid.worker", ("uid_method", "uid_root", "time_zone"), (*DECODERS, "SimpleITK"))
 """What decides the bytes of a released file, besides the file, the policy and the site key."""

@@ -12,8 +12,9 @@ from blake3 import blake3
 from chorus_nb import processes, tables
 from chorus_nb.errors import ChildFault
 from chorus_nb.pixels import detection, redaction
+from chorus_nb.pixels.beside import taken_beside
 from chorus_nb.pixels.boxes import format_boxes, parse_boxes
-from chorus_nb.pixels.detection import TextFinding
+from chorus_nb.pixels.detection import NO_LINE, TextFinding
 from chorus_nb.processes.child import each_in_child
 from chorus_nb.source import Source
 from chorus_nb.workspace import Workspace
@@ -28,6 +29,8 @@ class Look(NamedTuple):
     findings: tuple[TextFinding, ...]
     digest: str = ""
     """BLAKE3 of the file"""
+    beside: float = 0.0
+    """share of the picture that was filled first, is of no line and shows something"""
 
 
 class Checks:
@@ -53,10 +56,11 @@ class Checks:
         """Whether an image was looked at, or told something when another version of the file or the detector did."""
         return (source_path, "") in self._looks or source_path in self._told
 
-    def look(self, wanted: Iterable[tuple[str, str]], progress: processes.Progress | None = None) -> None:
-        """Look at each ``(source_path, boxes to fill before looking)`` that was not looked at yet."""
-        new = [key for key in dict.fromkeys(wanted) if key not in self._looks]
-        tasks = [(self._workspace.source, *key) for key in new if not self._is_known(*key)]
+    def look(self, wanted: Iterable[tuple[str, str, str]], progress: processes.Progress | None = None) -> None:
+        """Look at each ``(source_path, boxes to fill before looking, lines that these are for)`` that was not looked
+        at yet."""
+        new = [one for one in dict.fromkeys(wanted) if one[:2] not in self._looks]
+        tasks = [(self._workspace.source, *one) for one in new if not self._is_known(*one[:2])]
         if new and not tasks:
             self._keep()
         if not tasks:
@@ -70,7 +74,7 @@ class Checks:
             keep=self._keep,
             door=self._door,
         )
-        for (_, source_path, filled), look, seconds in looks:
+        for (_, source_path, filled, _), look, seconds in looks:
             self._remember(source_path, filled, Look(look.code, ()) if isinstance(look, ChildFault) else look, seconds)
 
     def _is_known(self, source_path: str, filled: str) -> bool:
@@ -97,6 +101,7 @@ class Checks:
             "problem": look.problem,
             "seconds": round(seconds, 2),
             "digest": look.digest,
+            "beside": f"{look.beside:.4f}" if filled else "",
         }
 
     def _keep(self) -> None:
@@ -106,6 +111,7 @@ class Checks:
                 "source_path": source_path,
                 "filled": filled,
                 "box": format_boxes([finding.box]),
+                "line": format_boxes([finding.line] if finding.line.area else []),
             }
             for (source_path, filled), look in sorted(self._looks.items())
             for finding in look.findings
@@ -126,11 +132,13 @@ class Checks:
         findings = self._workspace.read(tables.TEXT_FINDINGS)
         self._told = frozenset(findings.source_path[(findings.filled == "") & (findings.tier != "low")])
         for row in findings.to_dict("records"):
-            box = parse_boxes(row["box"])[0]
-            finding = TextFinding(**{name: row[name] for name in TextFinding._fields} | {"box": box})
+            boxes = {name: next(iter(parse_boxes(row[name])), NO_LINE) for name in ("box", "line")}
+            finding = TextFinding(**{name: row[name] for name in TextFinding._fields} | boxes)
             found.setdefault((row["source_path"], row["filled"]), []).append(finding)
         looks = {
-            (row.source_path, row.filled): Look("", tuple(found.get((row.source_path, row.filled), ())), row.digest)
+            (row.source_path, row.filled): Look(
+                "", tuple(found.get((row.source_path, row.filled), ())), row.digest, float(row.beside or 0)
+            )
             for row in good.itertuples()
         }
         for row in good.itertuples():
@@ -142,7 +150,8 @@ class Checks:
             self._is_known(row.source_path, row.filled)
 
 
-def _look_in(source: Source, source_path: str, filled: str) -> Look:
+def _look_in(source: Source, source_path: str, filled: str, lines: str) -> Look:
     content, boxes = source.read(source_path), parse_boxes(filled)
-    findings = detection.look(redaction.fill(content, boxes) if boxes else content)
-    return Look("", tuple(findings), blake3(content).hexdigest())
+    shown = redaction.fill(content, boxes) if boxes else content
+    taken = taken_beside(content, shown, parse_boxes(lines)) if boxes else 0.0
+    return Look("", tuple(detection.look(shown)), blake3(content).hexdigest(), taken)

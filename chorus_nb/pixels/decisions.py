@@ -40,6 +40,11 @@ class ImageDecision(NamedTuple):
     boxes: str
     scope: Scope
 
+    @property
+    def of_what_is_filled(self) -> bool:
+        """Whether a person drew the boxes, or saw in this very picture what is found."""
+        return self.decision == "redact" and (self.boxes != "" or self.scope == "image")
+
 
 def is_of_an_image(item: str) -> bool:
     """Whether a decision is about one image, and not about a series or a device."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from pydicom import Dataset, dcmread
@@ -24,6 +24,7 @@ LARGE, LARGE_SHARE, SHORT, DOUBTFUL = 40, 0.04, 5, 0.9
 # What is surely writing is harmless only when it was read so surely: a name in Arabic read "33]3-1d" at 0.62, the
 # technique on the screens of four real ultrasound systems at 0.93 and more
 SURELY_READ = 0.8
+NO_LINE = Box(0, 0, 0, 0)
 
 
 class TextFinding(NamedTuple):
@@ -38,6 +39,8 @@ class TextFinding(NamedTuple):
     """keyword of the header attribute that says the same"""
     frame: int = 0
     """counted from 0; -1 and -2 when it was read from the maximum or minimum over all frames"""
+    line: Box = NO_LINE
+    """the line as its surest reading outlined it, with its margin; ``box`` covers what others took for it, too"""
 
 
 def installed() -> bool:
@@ -79,7 +82,7 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[TextFinding]:
             shown = render.picture[..., 0] if grey and whole else render.picture
             first = shown if first is None else first
             boxes = [render.in_image(box, columns) for box in codes.codes(shown)]
-            coded += [TextFinding(box, CODED, 1.0, *tier(CODED, ""), "", frame) for box in boxes]
+            coded += [TextFinding(box, CODED, 1.0, *tier(CODED, ""), "", frame, box) for box in boxes]
         before = frame
         there = [render.of_image(box, columns) for box in sure.get(frame, ()) if whole]
         for line in ocr.read_lines(render, there):
@@ -92,13 +95,17 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[TextFinding]:
             said = tier(line.text, matched)
             if said[0] == "low" and line.sure and line.confidence < SURELY_READ:
                 line, said = line._replace(text=""), tier("", "")
-            finding = TextFinding(box, line.text, line.confidence, *said, matched, frame)
+            finding = TextFinding(box, line.text, line.confidence, *said, matched, frame, box)
             if line.sure or not _is_anatomy(finding, min(dataset.Rows, dataset.Columns)):
                 found.append(finding)
-    found = [finding._replace(box=finding.box.padded()) for finding in _distinct(found)]
-    found += [finding._replace(box=finding.box.grown(codes.EDGE)) for finding in _distinct(coded)]
-    found = [finding._replace(box=finding.box.within(dataset.Rows, dataset.Columns)) for finding in found]
+    found = [_mapped(finding, Box.padded) for finding in _distinct(found)]
+    found += [_mapped(finding, lambda box: box.grown(codes.EDGE)) for finding in _distinct(coded)]
+    found = [_mapped(finding, lambda box: box.within(dataset.Rows, dataset.Columns)) for finding in found]
     return found + _frame_of_console(dataset, found, first)
+
+
+def _mapped(finding: TextFinding, change: Callable[[Box], Box]) -> TextFinding:
+    return finding._replace(box=change(finding.box), line=change(finding.line))
 
 
 def _frame_of_console(dataset: Dataset, found: list[TextFinding], shown: Any) -> list[TextFinding]:
@@ -106,7 +113,7 @@ def _frame_of_console(dataset: Dataset, found: list[TextFinding], shown: Any) ->
     telling, harmless = ([one.box for one in found if one.tier == name] for name in ("high", "low"))
     said = tier(ultrasound.CONSOLE, "")
     bands = ultrasound.bands(dataset, telling, harmless, shown)
-    return [TextFinding(box, ultrasound.CONSOLE, 1.0, *said) for box in bands]
+    return [TextFinding(box, ultrasound.CONSOLE, 1.0, *said, line=box) for box in bands]
 
 
 def _is_anatomy(finding: TextFinding, shorter_side: int) -> bool:

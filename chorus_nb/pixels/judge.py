@@ -10,7 +10,8 @@ import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.pixels import controls, detection
-from chorus_nb.pixels.boxes import format_boxes, merge, parse_boxes, whole_lines
+from chorus_nb.pixels.beside import MOST_BESIDE
+from chorus_nb.pixels.boxes import Box, format_boxes, merge, parse_boxes, whole_lines
 from chorus_nb.pixels.checks import Checks
 from chorus_nb.pixels.decisions import DECIDED_BY, LOOK_AGAIN, ImageDecision, ImageDecisions
 from chorus_nb.pixels.detection import TextFinding
@@ -35,6 +36,7 @@ JUDGE_COLUMNS = [
     *("acquired", "InstanceNumber", "Rows", "Columns"),
     *("risk", "risk_reason", "device", "group"),
 ]
+FOR_TEXT = ("burned_in_text", "filled_beside_text")  # reasons to hold a picture back because text was found in it
 ROUNDS = 3  # of filling and looking again before an image is held back instead
 
 
@@ -46,6 +48,7 @@ class Verdict(NamedTuple):
     boxes: str = ""
     tier: str = ""
     checked: str = "not"
+    beside: str = ""
 
 
 class _Wanted(NamedTuple):
@@ -53,14 +56,15 @@ class _Wanted(NamedTuple):
 
     source_path: str
     filled: str
+    lines: str = ""
 
 
 def judge(workspace: Workspace, candidates: pd.DataFrame, progress: Progress | None = None) -> pd.DataFrame:
     """What burned-in text means for each of ``candidates`` (rows of the catalog): the table ``image_verdicts``.
 
     Held back: what may tell who the person is (``burned_in_text``) until somebody decided, what could not be
-    looked at (``burned_in_text_unchecked``), what a reviewer turned down (``rejected_by_review``), or
-    decided about before it changed (``changed_since_review``).
+    looked at (``burned_in_text_unchecked``), what would lose more than its text (``filled_beside_text``), what a
+    reviewer turned down (``rejected_by_review``), or decided about before it changed (``changed_since_review``).
     """
     images = triage(candidates)[JUDGE_COLUMNS]
     with kept_open() as door:  # looks are taken in rounds, by children that have the models loaded
@@ -144,7 +148,7 @@ class _Judge:
     def _of_group(self, group: pd.DataFrame, verdicts: dict[str, Verdict]) -> Verdict | None:
         """The verdict on the pictures that were not looked at; None: each of them has to be."""
         seen = [verdicts[path] for path in group.source_path if path in verdicts]
-        held = sum(verdict.reason == "burned_in_text" for verdict in seen)
+        held = sum(verdict.reason in FOR_TEXT for verdict in seen)
         if len(seen) >= SAMPLE and held == len(seen):
             boxes = format_boxes(merge(box for verdict in seen for box in parse_boxes(verdict.boxes)))
             return seen[0]._replace(boxes=boxes, checked="group")
@@ -174,17 +178,21 @@ class _Judge:
         decision = self._decision(row)
         redacted = decision is not None and decision.decision == "redact"
         filled = decision.boxes if decision and redacted else ""
-        highest = ""
+        highest, lines = "", list[Box]()
         for _ in range(ROUNDS + 1):
             look = self._checks.get(row.source_path, filled)
             if look is None:
-                return _Wanted(row.source_path, filled)
+                return _Wanted(row.source_path, filled, format_boxes(lines))
             if look.problem:
                 return Verdict("hold", "burned_in_text_unchecked", checked="looked")
+            beside = f"{look.beside:.4f}" if filled else ""
+            if look.beside > MOST_BESIDE and not (decision and decision.of_what_is_filled):
+                return Verdict("hold", "filled_beside_text", filled, highest, "looked", beside)
             highest = highest or self._highest(look.findings)
             holding = self._decisions.holding(look.findings, decision)
             if not holding:
-                return Verdict("redact" if filled else "clean", "", filled, highest, "looked")
+                return Verdict("redact" if filled else "clean", "", filled, highest, "looked", beside)
+            lines += [finding.line for finding in look.findings if finding.line.area]
             told = whole_lines((finding.box for finding in holding), (finding.box for finding in look.findings))
             filled = format_boxes(merge([*parse_boxes(filled), *told]))
             drawn = redacted and decision is not None and decision.boxes  # a person's boxes are not added to

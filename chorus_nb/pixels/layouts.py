@@ -7,11 +7,11 @@ import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.pixels.boxes import Box, format_boxes, merge, parse_boxes
-from chorus_nb.pixels.judge import TOO_MUCH
+from chorus_nb.pixels.judge import FOR_TEXT, TOO_MUCH
 from chorus_nb.workspace import Workspace
 
 MOSTLY = 0.5  # share of the pictures of a device and layout that are held: below it each is decided by itself
-_TO_LOOK_AT = ("burned_in_text", "burned_in_text_unchecked")  # for a look at the pixels: found there, not searchable
+_TO_LOOK_AT = (*FOR_TEXT, "burned_in_text_unchecked")  # for a look at the pixels: found there, not searchable
 _COLUMNS = ["item", "files", "held", "freed", "decision", "boxes", "share_filled"]
 
 
@@ -29,7 +29,7 @@ def decisions_that_free(workspace: Workspace) -> pd.DataFrame:
         held = own[own.reason.isin(_TO_LOOK_AT)]
         if held.empty:
             continue
-        found = held[held.reason == _TO_LOOK_AT[0]]
+        found = held[held.reason.isin(FOR_TEXT)]
         boxes = merge(box for text in found.boxes.unique() for box in parse_boxes(text))
         share = _share(boxes, str(device))
         whole = len(found) > 1 and len(found) >= MOSTLY * len(own) and 0 < share <= TOO_MUCH

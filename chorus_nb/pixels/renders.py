@@ -111,12 +111,12 @@ def renders(frame: NDArray[np.generic], dataset: Dataset, closely: bool = False)
     """
     frame = _coloured(frame, dataset)
     if frame.ndim == 3:
-        shown = _picture(frame, highest=255 if frame.dtype == np.uint8 else None)
-        grey = np.asarray(cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY), np.uint8)
+        coloured = _limit_size(_in_colour(frame)).round().astype(np.uint8)
+        grey = np.asarray(cv2.cvtColor(coloured, cv2.COLOR_RGB2GRAY), np.uint8)
         brightest = np.asarray(frame.max(axis=2), np.float32) if closely else None
         contrast = local_contrast(grey.astype(np.float32), SURROUNDINGS, NOISE)
         return (
-            Render(shown, IN_COLOUR),
+            Render(coloured, IN_COLOUR),
             Render(_in_three(contrast), IN_COLOUR),
             _smaller(contrast),
             *(() if brightest is None else _close(brightest, brightest)),
@@ -128,6 +128,16 @@ def renders(frame: NDArray[np.generic], dataset: Dataset, closely: bool = False)
     else:
         first = Render(np.dstack([shown, local_contrast(values), _evened(shown)]))
     return first, _smaller(shown), *(_close(values, window) if closely else ())
+
+
+def as_shown(frame: NDArray[np.generic], dataset: Dataset) -> NDArray[np.float32]:
+    """What a reader sees of a frame, as large as it is, 0 (nothing) to 255; with its colours if it has some."""
+    frame = _coloured(frame, dataset)
+    return _in_colour(frame) if frame.ndim == 3 else _spread(_values(frame, dataset)[1])
+
+
+def _in_colour(frame: NDArray[np.generic]) -> NDArray[np.float32]:
+    return _spread(frame, highest=255 if frame.dtype == np.uint8 else None)
 
 
 def _smaller(picture: GreyImage) -> Render:

@@ -149,6 +149,7 @@ PROOFS = {
     "not_as_written": "is not the file that was looked at after its redaction",
     "high_text_left": "high text left",
     "medium_text_left": "medium text left",
+    "filled_beside_text": "more than 2 % of what it showed beside its text is gone",
 }
 """What 03 may say of a redacted image besides ``nothing_left``, in words."""
 

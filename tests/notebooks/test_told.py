@@ -226,9 +226,10 @@ def said_between(tables: Tables) -> dict[str, list[str]]:
     changed = "from manifest where delta in ('added', 'modified')"
     manifest = (tables.root / "release" / "Metadata" / "manifest.csv").stat().st_size
     [[size]] = tables.connection.execute(f"select sum(size::bigint) {changed}").fetchall()
-    of_layouts = "from image_verdicts where reason in ('burned_in_text', 'burned_in_text_unchecked')"
+    for_text = "where reason in ('burned_in_text', 'burned_in_text_unchecked', 'filled_beside_text')"
+    of_layouts = f"from image_verdicts {for_text}"
     devices = f"from image_verdicts where device in (select device {of_layouts})"
-    waiting = n("count(*) from outcomes where reason in ('burned_in_text', 'burned_in_text_unchecked')")
+    waiting = n(f"count(*) from outcomes {for_text}")
     return {
         "01_explore_headers": [],
         "02_map_tags": [],

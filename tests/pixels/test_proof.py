@@ -57,6 +57,36 @@ def test_where_a_person_drew_the_boxes_medium_text_may_stay(site: Site) -> None:
     assert prove(workspace).result.tolist() == ["nothing_left"]
 
 
+LINES = {"all of it": BOXES, "a line of it": "0,0,160,34", "nothing": ""}
+
+
+@pytest.mark.parametrize(("lines", "result"), zip(LINES, ("nothing_left", *["filled_beside_text"] * 2), strict=True))
+def test_what_is_gone_beside_the_lines_is_measured_in_the_written_file(site: Site, lines: str, result: str) -> None:
+    workspace, _ = written(site, "")
+    verdicts = workspace.read(tables.IMAGE_VERDICTS).assign(verdict="redact", boxes=BOXES)
+    workspace.write(tables.IMAGE_VERDICTS, verdicts)
+    found = {"source_path": "name", "frame": 0, "box": BOXES, "line": LINES[lines], "confidence": 0.9}
+    workspace.write(tables.TEXT_FINDINGS, tables.frame(tables.TEXT_FINDINGS, [found]))
+    assert prove(workspace).result.tolist() == [result]
+    row = {"item": "name", "decision": "redact", "reviewer": "rev", "note": "test", "time": "2026-01-01T00:00:00+00:00"}
+    workspace.write(tables.IMAGE_DECISIONS, tables.frame(tables.IMAGE_DECISIONS, [row]))
+    assert prove(workspace).result.tolist() == ["nothing_left"], "a person saw it"
+
+
+@pytest.mark.parametrize("removed", [{"face_mask": "a head"}, {"boxes": f"{BOXES};0,100,320,160"}])
+def test_a_face_or_a_region_of_a_script_is_no_text_that_was_filled(site: Site, removed: dict[str, str]) -> None:
+    workspace, target = written(site, "")
+    target.write_bytes(redact(content(image(PERSON)), parse_boxes(f"{BOXES};0,100,320,160")))
+    outcomes = workspace.read(tables.OUTCOMES).assign(**removed)
+    digest = blake3(target.read_bytes()).hexdigest()
+    workspace.write(tables.OUTCOMES, outcomes.assign(target_digest=digest))
+    verdicts = workspace.read(tables.IMAGE_VERDICTS).assign(verdict="redact", boxes=BOXES)
+    workspace.write(tables.IMAGE_VERDICTS, verdicts)
+    found = {"source_path": "name", "frame": 0, "box": BOXES, "line": BOXES, "confidence": 0.9}
+    workspace.write(tables.TEXT_FINDINGS, tables.frame(tables.TEXT_FINDINGS, [found]))
+    assert prove(workspace).result.tolist() == ["nothing_left"]
+
+
 def test_a_proven_file_is_not_looked_at_again_until_it_changes(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace, target = written(site, "")
     first = prove(workspace)

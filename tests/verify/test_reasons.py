@@ -138,6 +138,7 @@ REASONS = [
         having(BurnedInAnnotation="YES"),
         decided(IMAGE_LOG, "burned_in_text_unchecked", "accept"),
     ),
+    Reason("filled_beside_text", "redact it there", having(), decided(IMAGE_LOG, "filled_beside_text", "accept")),
     Reason(
         "changed_since_review",
         "Look at it again in 04's review and decide",
@@ -240,6 +241,7 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """What lies in the machine: ended by ``undo``. Text is found, or told to be redacted, in two pictures."""
     settled, scandir = _Judge._settled, os.scandir
     seen = {"burned_in_text": Verdict("hold", "burned_in_text", checked="looked")}
+    seen |= {"filled_beside_text": Verdict("hold", "filled_beside_text", checked="looked")}
     seen |= {"pixels_undecodable": Verdict("redact", boxes="0,0,2,2", checked="looked")}
 
     def look(judge: _Judge, row: Any) -> Verdict | None:

@@ -45,6 +45,13 @@ RESTS_ON = (
 LINES = 20  # faults that an error names one by one
 
 
+class Known(NamedTuple):
+    """Files of the release that were read a moment ago: a Parquet file, and which columns of it are path and BLAKE3."""
+
+    file: Path
+    columns: str = "path, blake3"
+
+
 class Sealed(NamedTuple):
     """How many files lie under the seal, and their bytes."""
 
@@ -54,17 +61,18 @@ class Sealed(NamedTuple):
 
 def seal_release(
     workspace: Workspace,
-    known: Path | None = None,
+    known: Known | None = None,
     progress: Progress | None = None,
     *,
     written: Iterable[str] = (),
 ) -> Sealed:
     """Put the seal on what stands there: writes ``tables.SEAL``.
 
-    ``known``: a Parquet file with ``path`` and ``blake3`` of files of the release that were read a moment ago, of which
-    some were ``written`` since; these and others are read.
+    Of files that are ``known`` some may have been ``written`` since; these and others are read. Where none is, images
+    are sealed as 04 read them: one that changed since is found by 06, which reads every byte before it packs.
     """
     refuse_strangers(workspace)
+    known = known or _as_examined(workspace)
     with in_bounded_memory() as connection:
         _look(connection, workspace, known, progress, written)
         write_answer(workspace, tables.SEAL, connection.sql("FROM found ORDER BY path"))
@@ -72,8 +80,8 @@ def seal_release(
     return Sealed(files, size)
 
 
-def require_seal(workspace: Workspace, known: Path | None = None, progress: Progress | None = None) -> None:
-    """:class:`WorkbenchError` names each file that is not as it was sealed; ``known`` as in :func:`seal_release`."""
+def require_seal(workspace: Workspace, known: Known | None = None, progress: Progress | None = None) -> None:
+    """:class:`WorkbenchError` names each file that is not as it was sealed; what is not ``known`` is read."""
     refuse_strangers(workspace)
     with asking(workspace, tables.SEAL) as connection:
         _look(connection, workspace, known, progress)
@@ -140,7 +148,7 @@ def digest_in_order(rows: Iterable[tuple[str, str]]) -> str:
 def _look(
     connection: duckdb.DuckDBPyConnection,
     workspace: Workspace,
-    known: Path | None,
+    known: Known | None,
     progress: Progress | None,
     written: Iterable[str] = (),
 ) -> None:
@@ -158,7 +166,7 @@ def _look(
     connection.execute("CREATE TABLE digests (path VARCHAR, blake3 VARCHAR)")
     if known:
         hold_paths(connection, "written", written)
-        connection.read_parquet(glob.escape(str(known))).create_view("known")
+        connection.read_parquet(glob.escape(str(known.file))).project(known.columns).create_view("known")
         read = f"SELECT '{inside}' || path, blake3 FROM known ANTI JOIN written USING (path)"
         connection.execute(f"INSERT INTO digests {read}")
     unread = "SELECT path FROM standing ANTI JOIN digests USING (path) ORDER BY path"
@@ -166,6 +174,12 @@ def _look(
     for read_now in each_told(workspace.parameters, read_one, connection, unread, progress, "files sealed"):
         add_rows(connection, "digests", pa.table([list(read_now), list(read_now.values())], ["path", "blake3"]))
     connection.execute("CREATE VIEW found AS SELECT standing.*, blake3 FROM standing JOIN digests USING (path)")
+
+
+def _as_examined(workspace: Workspace) -> Known | None:
+    """The images as 04 read them, once it has."""
+    there = workspace.has(tables.VERIFIED_IMAGES)
+    return Known(workspace.opened(tables.VERIFIED_IMAGES), "target_path AS path, digest AS blake3") if there else None
 
 
 def _digest(root: Path, path: str) -> str:

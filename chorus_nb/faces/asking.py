@@ -25,6 +25,7 @@ from chorus_nb.source import Source
 BEYOND = np.array([130.0, 130.0, 15.0])  # mm left and right, front and back, up and down: a PET is wider than its CT
 LONE = 20.0  # mm that a slice without neighbours stands for, where few are asked together
 WAYS = 3  # directions of a localizer; pictures in more of them are no slices (rotating projections)
+FEWEST_TO_ASK = 3  # slices of a volume
 ALL_READ = 40  # files: of fewer, all are read
 LYING_ALIKE = ["ImageOrientationPatient", "Rows", "Columns", "PixelSpacing", "EchoTime", "NumberOfFrames"]
 NO_VOLUME = HeadAnswer(False, "one or two slices are no volume")
@@ -240,6 +241,12 @@ def coarse(files: pd.DataFrame, paths: Collection[str]) -> tuple[str, ...]:
     wanted = stacks.sparse(heights.tolist(), COARSE) if once else set()
     enough = stacks.FEWEST * WAYS <= len(wanted) < len(rows)
     return tuple(rows.source_path.iloc[sorted(wanted)]) if enough else ()
+
+
+def single(files: pd.DataFrame) -> bool:
+    """Whether the headers announce one or two pictures; one of MR may hold many (mosaics)."""
+    frames = pd.to_numeric(files.NumberOfFrames, errors="coerce").fillna(1).clip(lower=1).sum()
+    return bool(frames < FEWEST_TO_ASK and (files.Modality != "MR").all())
 
 
 def _heights(rows: pd.DataFrame) -> NDArray[np.float64]:

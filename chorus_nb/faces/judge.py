@@ -21,7 +21,7 @@ from chorus_nb.faces.decisions import FaceDecision, face_decisions
 from chorus_nb.faces.heads import HeadAnswer
 from chorus_nb.faces.needs import NEEDED_COLUMNS, needs
 from chorus_nb.faces.study import Asked, FaceFound, not_looked_at, remove_faces
-from chorus_nb.memory import DECODERS, Recipe, digest
+from chorus_nb.memory import DECODERS, Recipe, closure_digest, digest
 from chorus_nb.processes.child import each_in_child
 from chorus_nb.source import Source
 from chorus_nb.workspace import Workspace
@@ -29,7 +29,6 @@ from chorus_nb.workspace import Workspace
 FACES_RECIPE = Recipe("chorus_nb.faces.study", ("deface", "deface_ears"), ("SimpleITK", "pydeface", *DECODERS))
 SURFACES = "surfaces"  # the kind of what 04 draws of heads before and after
 STUDY_SECONDS = 3600.0  # for all series of a study; 10 to 35 CPU seconds are usual for one
-FEWEST_TO_ASK = 3  # slices of a volume
 # what may be released, and why not: the status of a series to (verdict, reason) of its files
 VERDICTS = {
     "defaced": ("deface", ""),
@@ -46,9 +45,10 @@ VERDICTS = {
 
 
 class _Group(NamedTuple):
-    """Series of one study, and all that their result depends on."""
+    """Series of one study, their rows, and all that their result depends on."""
 
-    asked: tuple[Asked, ...]
+    series: tuple[str, ...]
+    rows: pd.Index
     fingerprint: str
 
 
@@ -57,6 +57,8 @@ ASKED_COLUMNS = (
     *("FrameOfReferenceUID", "ImagePositionPatient", *asking.LYING_ALIKE, *NEEDED_COLUMNS),
 )
 """What is read of the catalog here, in :mod:`~chorus_nb.faces.needs` and :mod:`~chorus_nb.faces.asking`."""
+FACTS = tuple(dict.fromkeys((*ASKED_COLUMNS, "need")))
+"""What an answer depends on of each file: all of these, and what its words say."""
 
 
 def find_faces(
@@ -76,15 +78,15 @@ def find_faces(
     groups = list(_groups(images[~images.SeriesInstanceUID.isin(verdicts)], workspace, decided))
     known = _known_verdicts(workspace)
     for group in groups:
-        kept = [known.get((group.fingerprint, one.series)) for one in group.asked]
+        kept = [known.get((group.fingerprint, series)) for series in group.series]
         if all(row is not None and _there(workspace, row) for row in kept):
             verdicts |= {row["series_uid"]: row for row in kept if row}
     waiting = images.wanted.groupby(images.SeriesInstanceUID).sum()  # changes with what is decided, the rest does not
     verdicts |= {series: row | {"files": int(waiting[series])} for series, row in verdicts.items()}
-    missing = [group for group in groups if group.asked[0].series not in verdicts]
+    missing = [group for group in groups if group.series[0] not in verdicts]
     keep = partial(_keep, workspace, verdicts)
     if missing:
-        _look(workspace, missing, verdicts, images, keep, progress)
+        _look(workspace, missing, verdicts, images, decided, keep, progress)
     else:
         keep()
     masks.keep_masks(workspace.local / masks.MASKS_FOLDER, {row["mask"] for row in verdicts.values()})
@@ -133,30 +135,28 @@ def _settled(images: pd.DataFrame, decided: dict[str, FaceDecision], flagged: bo
             yield _verdict_row(found, rows, "")
 
 
-def _single(files: pd.DataFrame) -> bool:
-    """Whether the headers announce one or two pictures; one of MR may hold many (mosaics)."""
-    frames = pd.to_numeric(files.NumberOfFrames, errors="coerce").fillna(1).clip(lower=1).sum()
-    return bool(frames < FEWEST_TO_ASK and (files.Modality != "MR").all())
-
-
 def can_look() -> bool:
     """Whether the extra ``deface`` is installed."""
     return all(importlib.util.find_spec(name) for name in ("SimpleITK", "pydeface"))
 
 
 def _groups(images: pd.DataFrame, workspace: Workspace, decided: dict[str, FaceDecision]) -> Iterator[_Group]:
-    key = FACES_RECIPE.key(workspace.parameters)
-    slices = images[images.need != "rendering"]
+    """What is asked of a series follows from its rows, so it is made only where the answer is not known (`_asked`)."""
+    key = FACES_RECIPE.key(workspace.parameters, closure_digest(asking.__name__))
+    slices = images[images.need != "rendering"].sort_values("source_path")
     for _, rows in slices.groupby("StudyInstanceUID"):
-        asked = []
-        for series, files in rows.sort_values("source_path").groupby("SeriesInstanceUID"):
-            decision = decided.get(series, FaceDecision("", None, (0.0, 0.0, 0.0)))
-            paths, frame = tuple(files.source_path), head_of(files).iloc[0]
-            sample = asking.sample(files)
-            first = asking.coarse(files, sample)
-            asked.append(Asked(series, files.need.iloc[0], paths, *decision, sample, frame, _single(files), first))
-        facts = sorted(zip(rows.source_path, rows["size"], rows.modified_ns, strict=True))
-        yield _Group(tuple(asked), digest(key, facts, asked))
+        series = tuple(sorted(rows.SeriesInstanceUID.unique()))
+        facts = list(zip(*(rows[name].tolist() for name in FACTS), strict=True))
+        yield _Group(series, rows.index, digest(key, facts, [decided.get(one) for one in series]))
+
+
+def _asked(rows: pd.DataFrame, decided: dict[str, FaceDecision]) -> Iterator[Asked]:
+    for series, files in rows.groupby("SeriesInstanceUID"):
+        decision = decided.get(series, FaceDecision("", None, (0.0, 0.0, 0.0)))
+        paths, frame = tuple(files.source_path), head_of(files).iloc[0]
+        sample = asking.sample(files)
+        first = asking.coarse(files, sample)
+        yield Asked(series, files.need.iloc[0], paths, *decision, sample, frame, asking.single(files), first)
 
 
 def _look(
@@ -164,6 +164,7 @@ def _look(
     groups: list[_Group],
     verdicts: dict[str, dict[str, Any]],
     images: pd.DataFrame,
+    decided: dict[str, FaceDecision],
     keep: Callable[[], None],
     progress: processes.Progress | None,
 ) -> None:
@@ -172,13 +173,14 @@ def _look(
     seen = FACES_RECIPE.seen(workspace.parameters)
     how = seen.deface, seen.deface_ears
     rows = dict(iter(images.groupby("SeriesInstanceUID")))
-    tasks = [(workspace.source, folder, group.asked, how, group.fingerprint) for group in groups]
+    asked = (tuple(_asked(images.loc[group.rows], decided)) for group in groups)
+    tasks = [(workspace.source, folder, one, how, group.fingerprint) for group, one in zip(groups, asked, strict=True)]
     looks = each_in_child(
         workspace.parameters, _faces_of_group, tasks, progress, "looking for faces", seconds=STUDY_SECONDS, keep=keep
     )
-    for (*_, asked, _, fingerprint), found, _ in looks:
+    for (*_, mine, _, fingerprint), found, _ in looks:
         if isinstance(found, ChildFault):
-            found = [not_looked_at(one, found.code) for one in asked]
+            found = [not_looked_at(one, found.code) for one in mine]
         verdicts.update({one.series: _verdict_row(one, rows[one.series], fingerprint) for one in found})
 
 

@@ -78,8 +78,8 @@ def first_sample(group: pd.DataFrame, share: float = 0) -> pd.DataFrame:
     if risk == "likely":
         return _spread(group, SAMPLE)
     usual = _second_size(every) if risk == "possible" else min(SAMPLE, math.ceil(every / ONE_IN))
-    drawn = _names(group).map(lambda name: blake3(str(name).encode()).digest()).sort_values()
-    return group.loc[drawn.index[: max(usual, math.ceil(share * every - 1e-9))]]
+    by_chance = [blake3(str(name).encode()).digest() for name in _names(group)]
+    return group.iloc[sorted(range(every), key=by_chance.__getitem__)[: max(usual, math.ceil(share * every - 1e-9))]]
 
 
 def share_to_draw(pictures: int, bound: float, finds: float = _DETECTOR_FINDS, risk: float = _RISK) -> float:

@@ -27,6 +27,7 @@ SQL_TYPES = {"text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "truth"
 MEMORY = "1GB"  # of DuckDB; what needs more goes to the run's scratch
 ROWS_WRITTEN = 1 << 20  # of what is written, in memory at once and in a row group
 ROWS_TOLD = 50_000  # of what is asked of the system, or told to Python, in memory at once
+TEXTS_A_CALL = 64
 
 
 def connected(place: str = ":memory:", **settings: str | int) -> duckdb.DuckDBPyConnection:
@@ -103,14 +104,24 @@ def each_told(
 ) -> Iterator[dict[str, Result]]:
     """``function`` of each text of an answer of one column, by threads: some thousands at a time, in their order."""
     ((many,),) = connection.sql(f"SELECT count(*) FROM ({asked})").fetchall()
+    of_call = functools.partial(_of_each, function)
     for begun, part in in_lists((text for (text,) in told(connection, asked)), ROWS_TOLD):
-        of_all = functools.partial(_of_all, progress, begun, many) if progress else None
-        made = dict(each(parameters, function, part, of_all, doing, door=threads))
+        calls = [tuple(texts) for _, texts in in_lists(part, _texts_a_call(len(part), parameters.worker_count))]
+        made: dict[str, Result] = {}
+        for texts, results in each(parameters, of_call, calls, door=threads):
+            made |= zip(texts, results, strict=True)
+            if progress:
+                progress(begun + len(made), many, doing)
         yield {text: made[text] for text in part}
 
 
-def _of_all(progress: Progress, begun: int, many: int, done: int, _: int, doing: str) -> None:
-    progress(begun + done, many, doing)
+def _texts_a_call(many: int, workers: int) -> int:
+    """So many that every thread has some to do several times: a call costs as much as to hash a small file."""
+    return max(1, min(TEXTS_A_CALL, many // (8 * workers)))
+
+
+def _of_each(function: Callable[[str], Result], texts: tuple[str, ...]) -> list[Result]:
+    return [function(text) for text in texts]
 
 
 def in_lists(items: Iterable[Result], most: int) -> Iterator[tuple[int, list[Result]]]:

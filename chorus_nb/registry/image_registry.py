@@ -28,8 +28,8 @@ def build_registry(workspace: Workspace, progress: Progress | None = None) -> No
     with asking(workspace, *asked) as connection, database.registry_database(workspace) as opened:
         register_files(workspace, connection)
         database.store(opened, connection, visit_required=visit_required)
-        for folder in (workspace.metadata, workspace.release):
-            database.export(opened, folder / workspace.path(tables.IMAGE_REGISTRY).name)
+        database.export(opened, exported := workspace.path(tables.IMAGE_REGISTRY))
+    write_if_changed(workspace.release / exported.name, exported)
     for name in layout.DIALECTS.split("|"):
         text = database.create_statement(name, visit_required=visit_required)
         write_if_changed(workspace.release / layout.REGISTRY_DDL / f"image_registry_{name}.sql", text.encode())

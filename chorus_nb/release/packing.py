@@ -16,7 +16,7 @@ from chorus_nb.processes.queries import hold_paths
 from chorus_nb.release.consortium import write_config
 from chorus_nb.release.manifest import PRESENT, Measured, measure_files, totals, write_manifest
 from chorus_nb.release.submission import note_page
-from chorus_nb.seal import LINES, refuse_strangers, require_seal, seal_release
+from chorus_nb.seal import LINES, Known, refuse_strangers, require_seal, seal_release
 from chorus_nb.verify import certificate, failed_of_registry, require_pass, search_contents, verify_tree
 from chorus_nb.verify.findings import ASKED_OF_TREE
 from chorus_nb.workspace import Workspace, remove_partials, write_if_changed
@@ -37,7 +37,7 @@ def pack(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame
     with scratch() as folder:
         measured = measure_files(workspace, Path(folder) / "measured.parquet", progress)
         _require_gate(workspace, measured)
-        require_seal(workspace, measured.file)
+        require_seal(workspace, known := Known(measured.file))
         made: dict[str, bytes | Path] = {layout.SUBMISSION_NOTE: note_page(workspace)}
         made |= _reports(workspace, measured.with_made(made))
         _require_tree(workspace, made)
@@ -45,7 +45,7 @@ def pack(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame
         for path, content in (made | last).items():  # nothing is written before all of it passed
             write_if_changed(workspace.release / path, content)
         write_config(workspace)
-        seal_release(workspace, measured.file, written=made | last)
+        seal_release(workspace, known, written=made | last)
     return totals(workspace)
 
 

@@ -236,9 +236,9 @@ class Archives(Source):
     def _inside(self, file: SourceFile) -> list[SourceFile]:
         path = file.source_path
         try:
+            if (kind := _kind(self.outer.start(path, BEGINNING))) is None:
+                return [file]
             with self.outer.open(path) as stream:
-                if (kind := _kind(stream.read(BEGINNING))) is None:
-                    return [file]
                 with contextlib.suppress(OSError):
                     inside = [
                         SourceFile(f"{path}{MEMBER}{name}", size, file.modified_ns, problem)

@@ -93,6 +93,11 @@ class Source(ABC):
             file.seek(start)
             return file.read(length)
 
+    def start(self, source_path: str, length: int) -> bytes:
+        """At most the first ``length`` bytes of a file: asked of every file whenever they are listed."""
+        with self.open(source_path) as file:
+            return file.read(length)
+
     def digest(self, source_path: str) -> str:
         """BLAKE3 of the bytes of a file, in hexadecimal digits."""
         return blake3(self.look(source_path)[0]).hexdigest()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from chorus_nb.paths import long_path
+from chorus_nb.paths import extended, long_path
 from chorus_nb.source.base import Identity, Source, SourceFile
 
 MAPPED = 64 << 20  # bytes; larger files are mapped, so that memory stays flat
@@ -57,8 +57,15 @@ class Folder(Source):
     def open(self, source_path: str) -> BinaryIO:
         return open(self._at(source_path), "rb")
 
+    def start(self, source_path: str, length: int) -> bytes:
+        handle = os.open(self._named(source_path), os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        try:
+            return os.read(handle, length)
+        finally:
+            os.close(handle)
+
     def identity(self, source_path: str) -> Identity:
-        status = self._at(source_path).stat()
+        status = os.stat(self._named(source_path))  # noqa: PTH116 - asked of every file, as its start is
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a regular file")
         return Identity(status.st_size, status.st_mtime_ns)
@@ -85,6 +92,11 @@ class Folder(Source):
         if folder == self.root or self.root in folder.parents:
             return "inside"
         return "around" if folder in self.root.parents else ""
+
+    def _named(self, source_path: str) -> str:
+        """The same as text, in a quarter of the time."""
+        path = f"{self.root}{os.sep}{source_path}"
+        return extended(path.replace("/", os.sep)) if os.name == "nt" else path
 
     def _at(self, source_path: str) -> Path:
         return long_path(self.root / source_path)

@@ -22,13 +22,16 @@ def at_fault(release: Release, findings: Iterable[Finding]) -> pd.DataFrame:
     What the tables of others say (:data:`RELEASE_CHECKS`), and a file that is not as 03 wrote it, is asked for anew by
     every run: 03 makes the file again.
     """
+    high = [finding for finding in findings if finding.severity == "high"]
+    if not any(map(is_held, high)):
+        return tables.empty(tables.HELD_FINDINGS)
     places = collections.defaultdict(list)
     for row in release.released.itertuples():
         places[row.target_path].append(row)
         places[layout.series_folder(row.target_path)].append(row)
     as_written = {fact.target_path: fact.digest for fact in release.facts}
     basis = _basis(release)
-    rows, high = [], [finding for finding in findings if finding.severity == "high"]
+    rows = []
     held = {file.target_path for finding in high if is_held(finding) for file in places.get(finding.file, ())}
     for finding in high:
         if not (is_held(finding) or speaks_for_others(finding)):

@@ -33,7 +33,7 @@ from chorus_nb.verify.face_looks import CANNOT_BE_ASKED, FaceLook, Looking
 from chorus_nb.verify.file_checks import Pair, Patient, ReleasedFile
 from chorus_nb.verify.findings import Finding
 from chorus_nb.verify.site_script import Promise
-from chorus_nb.workspace import write_atomically
+from chorus_nb.workspace import below, write_atomically
 
 VERIFY_RECIPE = Recipe(
     __name__,
@@ -132,7 +132,7 @@ class Examiner:
 
     def _digest(self, target_path: str) -> str:
         try:
-            return blake3().update_mmap(self.release / target_path).hexdigest()
+            return blake3().update_mmap(below(self.release, target_path)).hexdigest()
         except OSError:
             return ""
 

@@ -16,7 +16,7 @@ import psutil
 import pyarrow.parquet as pq
 from blake3 import blake3
 
-from chorus_nb import tables
+from chorus_nb import layout, tables
 from chorus_nb.display import Meter, drawn_figure, show_figure
 from chorus_nb.drawn import Drawn
 from chorus_nb.errors import InputError
@@ -29,7 +29,7 @@ from chorus_nb.workbench.kept import refuse_damaged
 from chorus_nb.workbench.lost import refuse_lost
 from chorus_nb.workbench.ownership import refuse_mixture, refuse_other_site, remember_site
 from chorus_nb.workbench.steps import STEPS, needed
-from chorus_nb.workspace import Workspace, digest_of
+from chorus_nb.workspace import Workspace, below, digest_of
 
 if TYPE_CHECKING:  # matplotlib writes its caches when it is imported: not before keep_within() said where
     from matplotlib.figure import Figure
@@ -134,7 +134,7 @@ class Run:
         path = self.workspace.path(thing) if isinstance(thing, tables.Table) else thing
         row: dict[str, Any] = {"place": audit.place(self.workspace, path), "rows": None, "files": 1, "blake3": ""}
         if path.is_dir():
-            sizes = [file.stat().st_size for file in path.rglob("*") if file.is_file()]
+            sizes = [os.lstat(below(path, one)).st_size for one in layout.each_below(path)]
             return {**row, "place": row["place"] + "/", "files": len(sizes), "bytes": sum(sizes)}
         if not path.is_file():
             return {**row, "files": 0, "bytes": 0}

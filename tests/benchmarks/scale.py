@@ -127,8 +127,8 @@ def sealed(workspace: Workspace, count: int) -> None:
     ):
         file = Path(folder) / "measured.parquet"
         connection.sql(listed).write_parquet(str(file))
-        seal.seal_release(workspace, file)
-        seal.require_seal(workspace, file)
+        seal.seal_release(workspace, seal.Known(file))
+        seal.require_seal(workspace, seal.Known(file))
         manifest.write_manifest(workspace, manifest.Measured(file), Path(folder) / "manifest.csv")
 
 

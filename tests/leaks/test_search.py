@@ -128,3 +128,25 @@ def test_a_patient_called_as_the_page_says_itself_withholds_no_page(word: str) -
 )
 def test_a_kind_of_identifier_has_its_article(kind: str, said: str) -> None:
     assert looks_like(kind) == said
+
+
+SPELT = ("Brennan", "Łukasiewicz", "Иванова", "Иван Petrov", "山田太郎", "O’Néill", "4471982", "A\0B", "1985-03-14")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "iso8859-5", "iso8859-2"])
+def test_what_holds_zeros_is_searched_as_with_every_spelling_at_once(encoding: str) -> None:
+    """A term that is there only without the zeros between its letters is not there."""
+    terms = [SearchTerm("identifier", text) for text in SPELT] + list(of_name("Иванова^Aoife"))
+    searcher = Searcher(terms, ["ISO_IR 144", "ISO_IR 101"])
+    whole = searcher._automaton_of(range(len(searcher.terms)), as_they_are=True)
+    found = 0
+    for text in (*SPELT, " ".join(SPELT), "nobody", "".join(SPELT)):
+        written = text.encode(encoding, "replace")
+        apart = bytes(byte for letter in written for byte in (letter, 0))
+        for content in (written, b"\1\0\0" + written + b"\0", b"\0" + apart, written.replace(b"n", b"n\0"), apart * 2):
+            hits = searcher.search(content)
+            searcher._fit_for, fit = lambda _: whole, searcher._fit_for  # type: ignore[method-assign]
+            assert hits == searcher.search(content)
+            searcher._fit_for = fit  # type: ignore[method-assign]
+            found += len(hits)
+    assert found

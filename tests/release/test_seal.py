@@ -316,6 +316,24 @@ def test_a_few_rows_at_a_time_give_the_same_seal_and_manifest(
     assert measured == list(range(1, len(whole) + 2))  # the manifest itself is measured too
 
 
+def test_05_seals_the_images_that_04_examined_and_reads_none_of_them_again(
+    built: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that changed between 04 and 05 is not what was examined: no seal is put on it."""
+    examined, read, real = built.read(tables.SEAL), list[str](), seal._digest
+    path = built.root / IMAGE
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    monkeypatch.setattr(seal, "_digest", lambda root, path: read.append(path) or real(root, path))  # type: ignore[func-returns-value]
+    seal_release(built)
+    assert read and not [path for path in read if path.endswith(".dcm")]
+    pd.testing.assert_frame_equal(built.read(tables.SEAL), examined)
+    with pytest.raises(WorkbenchError, match=f"{IMAGE}: changed since the release was sealed"):
+        require_seal(built)
+    path.write_bytes(content)
+    assert len(pack(built))
+
+
 def test_what_an_earlier_version_packed_goes_and_what_anybody_else_put_there_is_refused(built: Workspace) -> None:
     """A workspace whose certificate was Markdown still: 05 ended in it."""
     pack(workspace := built)

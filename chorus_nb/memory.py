@@ -24,6 +24,7 @@ TEXTS = {".py", ".csv", ".tsv", ".txt", ".json", ".yaml", ".sql"}  # hashed with
 DECODERS = ("pydicom", "numpy", "imagecodecs", "pyjpegls", "pylibjpeg-openjpeg", "pylibjpeg-rle", "pillow")
 _FROM = re.compile(rf"^[ \t]*from ({PACKAGE.name}(?:\.\w+)*) import (\([^)]*\)|.*)", re.MULTILINE)
 _WHOLE = re.compile(rf"^[ \t]*import ({PACKAGE.name}\.[\w.]+)", re.MULTILINE)
+_ROOM = re.compile(r"""parents\[1\] / ["'](\w+)["']""")
 _SCRIPT, _COMMENT = re.compile(r"""["']([\w.]+)\.py["']"""), re.compile("#.*")
 
 
@@ -82,9 +83,11 @@ def code_digest() -> str:
 
 @lru_cache
 def closure_digest(module: str) -> str:
-    """Hash of a module, all modules of the package that it imports, and the data files beside any of them."""
+    """Hash of a module, all modules of the package that it imports, and the data files beside any of them, or in a
+    room whose files one of them reads."""
     code = [_file(name) for name in closure(module)]
-    data = (file for folder in {path.parent for path in code} for file in _data(folder))
+    named = (PACKAGE / room for name in closure(module) for room in _ROOM.findall(_text(name)))
+    data = (file for folder in {*(path.parent for path in code), *named} for file in _data(folder))
     return _hash([*code, *data])
 
 

@@ -19,11 +19,12 @@ from chorus_nb.parameters import Parameters
 from chorus_nb.pixels.checks import FILLED_RECIPE
 from chorus_nb.pixels.detection import TEXT_RECIPE
 from chorus_nb.verify.series import VERIFY_RECIPE
+from chorus_nb.verify.tree_memory import TREE_RECIPE
 from chorus_nb.workbench.demo_site import DEMO_RECIPE
 
 RECIPES = [
     *(DEID_RECIPE, SURVEY_RECIPE, FACES_RECIPE, FILLED_RECIPE, TEXT_RECIPE, HEADERS_RECIPE, VERIFY_RECIPE),
-    DEMO_RECIPE,
+    *(DEMO_RECIPE, TREE_RECIPE),
 ]
 CACHES = (memory.closure, memory.closure_digest, memory._imported, memory._text)
 
@@ -170,3 +171,15 @@ def test_a_file_of_the_package_changes_the_keys_of_what_it_makes(
     found = {recipe for recipe in RECIPES if closure_digest(recipe.module) != before[recipe]}
     assert changed <= found
     assert not kept & found
+
+
+@pytest.mark.parametrize("recipe", [VERIFY_RECIPE, TREE_RECIPE], ids=lambda recipe: recipe.module)
+def test_the_lists_of_words_that_the_verifier_reads_of_another_room_are_in_its_key(
+    recipe: Recipe, package: Path, forget: Callable[[], None]
+) -> None:
+    """It imports nothing of that room: what it approves of is read by path."""
+    before = closure_digest(recipe.module)
+    with (package / "identity" / "known_words.txt").open("a", encoding="utf-8") as words:
+        words.write("quillfeather\n")
+    forget()
+    assert closure_digest(recipe.module) != before

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Collection, Iterable
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import ahocorasick
@@ -69,8 +70,11 @@ class Searcher:
         self.words = vocabulary() | listed() | self.said
         self.terms = list(dict.fromkeys(terms))
         self._sets = tuple(character_sets)
-        self._automaton = self._automaton_of(range(len(self.terms)), as_they_are=False)
         self._searched_for: tuple[frozenset[int], Any] = (frozenset(), None)
+
+    @cached_property
+    def _automaton(self) -> Any:
+        return self._automaton_of(range(len(self.terms)), as_they_are=False)
 
     def _automaton_of(self, numbers: Iterable[int], *, as_they_are: bool) -> Any:
         """Of the terms with these numbers: their length, the terms that are spelt so, and those that are without zeros

@@ -10,10 +10,10 @@ import filecmp
 import functools
 import glob
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import pandas as pd
@@ -33,10 +33,12 @@ from chorus_nb.processes.programs import scratch
 from chorus_nb.processes.queries import ROWS_TOLD, asking, in_bounded_memory, told
 from chorus_nb.verify.findings import ASKED_OF_TREE, RANK, Finding, Findings
 from chorus_nb.verify.gate import check_rows
+from chorus_nb.verify.tree_memory import Found, TreeMemory, in_any_order
 from chorus_nb.workspace import Workspace
 
 DESCRIBED_TABLES = tuple(tables.TABLES[name] for name in layout.METADATA_TABLES.split("|"))
 CELLS_REMEMBERED = 100_000  # most cells of a column stand in many rows
+UNREAD = "cannot be read, so it cannot be searched"
 LINES_HELD = 1 << 26  # bytes of a table that are searched at once
 END_OF_RANGE = re.compile("_(min|max)$")  # a column of a range holds numbers of the element it is named after
 
@@ -55,8 +57,7 @@ def verify_tree(workspace: Workspace, made: Mapping[str, bytes | Path] | None = 
         ((rows_there,),) = connection.sql("SELECT count(*) FROM image_registry").fetchall()
     examined = Counter(tables=len(counted), registry=rows_there)
     log = SearchLog()
-    others = (_described(workspace), _canonical(workspace), _registry(workspace))
-    findings = {*_texts(workspace, names, files, log), *chain.from_iterable(others)}
+    findings = {*_in_files(workspace, names, files, log), *_registry(workspace)}
     rows = sorted(findings, key=lambda one: (RANK[one.severity], *one))
     frame = tables.frame(tables.TREE_FINDINGS, [row._asdict() | {"detail": row.detail} for row in rows])
     workspace.write(tables.TREE_FINDINGS, frame)
@@ -68,12 +69,21 @@ def verify_tree(workspace: Workspace, made: Mapping[str, bytes | Path] | None = 
 
 def search_contents(workspace: Workspace, made: Mapping[str, bytes | Path]) -> list[str]:
     """The same search in what is about to be written, by its path below ``release/``; the paths that hold a term."""
-    found = set()
-    for _, searcher in searchers(workspace):
-        for name, content in made.items():
-            hits = search_file(searcher, name, _contents(name, content))
-            found |= {name for _, _, severity in hits if severity == "high"}
-    return sorted(found)
+    wanted = _Wanted(workspace)
+    memory = TreeMemory(workspace, "made", wanted.digest)
+    known = {name: memory.recall(name, content) for name, content in made.items()}
+    leaking = {name for name, found in known.items() if found and found.findings}
+    asked = {name: content for name, content in made.items() if known[name] is None}
+    new = dict[str, tuple[Finding, ...]](dict.fromkeys(asked, ()))
+    for _, searcher in wanted if asked else ():
+        for name, content in asked.items():
+            for place, hit, severity in search_file(searcher, name, _contents(name, content)):
+                if severity == "high":
+                    new[name] = (Finding("tables", severity, name, place, hit.term.kind),)
+    for name, findings in new.items():
+        memory.keep(name, Found(0, findings))
+    memory.write()
+    return sorted({*leaking, *(name for name, findings in new.items() if findings)})
 
 
 def _contents(name: str, content: bytes | Path) -> Iterator[bytes]:
@@ -127,10 +137,53 @@ class SearchLog:
 # --- everybody's terms in every file ----------------------------------------------------------------------------------
 
 
-def _texts(workspace: Workspace, names: list[str], made: Mapping[str, bytes | Path], log: SearchLog) -> Findings:
+class _Wanted:
+    """The searches for everybody's terms, held where they are one, and a digest of all terms."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace, first = workspace, list(islice(searchers(workspace), 2))
+        self._held = first if len(first) < 2 else None
+        self.digest = in_any_order(term for _, searcher in self for term in searcher.terms)
+
+    def __iter__(self) -> Iterator[tuple[int, Searcher]]:
+        return searchers(self._workspace) if self._held is None else iter(self._held)
+
+
+def _in_files(workspace: Workspace, names: list[str], made: Mapping[str, bytes | Path], log: SearchLog) -> Findings:
+    """What each file tells by itself, from memory where it was searched for the same before."""
+    wanted, originals, known = _Wanted(workspace), original_uids(workspace), known_words_of(workspace)
+    memory = TreeMemory(workspace, "tree", wanted.digest, in_any_order(originals), known)
+    before = {name: memory.recall(name, made.get(name, workspace.root / name)) for name in names}
+    asked = [name for name in names if before[name] is None]
+    found = {*_texts(workspace, asked, made, log, wanted, originals)}
+    found |= {*_described(workspace, asked, known), *_canonical(workspace, asked)}
+    by_file = defaultdict[str, list[Finding]](list)
+    for finding in found:
+        by_file[finding.file].append(finding)
+    for name, kept in before.items():
+        if kept is None:
+            memory.keep(name, Found(log.bytes[name], tuple(sorted(by_file[name]))))
+        else:
+            log.bytes[name], found = kept.size, found.union(kept.findings)
+    memory.write()
+    yield from found
+    unread = {finding.file for finding in found if finding.kind == UNREAD}
+    omop = [name for name in names if name.startswith(f"release/{layout.OMOP}/") and name not in unread]
+    searched = {name: functools.partial(_parts, workspace.root / name) for name in omop}
+    for name, cells in identifying_cells(workspace, searched).items():
+        yield from _cells_of(name, cells)
+
+
+def _texts(
+    workspace: Workspace,
+    names: list[str],
+    made: Mapping[str, bytes | Path],
+    log: SearchLog,
+    wanted: Iterable[tuple[int, Searcher]],
+    originals: Container[int],
+) -> Findings:
     """What identifies anybody, in each file and in its name; a file that cannot be read cannot be searched."""
     unread: set[str] = set()
-    originals = original_uids(workspace)
 
     def contents_of(name: str) -> Iterable[bytes]:
         return _contents(name, made[name]) if name in made else pieces(workspace.root / name)
@@ -142,10 +195,10 @@ def _texts(workspace: Workspace, names: list[str], made: Mapping[str, bytes | Pa
                 yield Finding("tables", "high", name, "", "uid", "an original UID")
         except Exception:  # whatever a damaged archive or Parquet file leads to
             unread.add(name)
-            yield Finding("tables", "high", name, "", "cannot be read, so it cannot be searched")
+            yield Finding("tables", "high", name, "", UNREAD)
     readable = [name for name in names if name not in unread]
     metadata = {path.relative_to(workspace.root).as_posix() for path in _metadata_files(workspace)}
-    for count, searcher in searchers(workspace):
+    for count, searcher in wanted:
         log.terms += count
         log.page_words += searcher.own_words()
         for name in readable:
@@ -154,10 +207,6 @@ def _texts(workspace: Workspace, names: list[str], made: Mapping[str, bytes | Pa
                 yield from _terms_in_technique(searcher, name, workspace.root / name)
             else:
                 yield from _terms_in(searcher, name, contents_of(name))
-    omop = [name for name in readable if name.startswith(f"release/{layout.OMOP}/")]
-    searched = {name: functools.partial(_parts, workspace.root / name) for name in omop}
-    for name, cells in identifying_cells(workspace, searched).items():
-        yield from _cells_of(name, cells)
 
 
 def _terms_in(searcher: Searcher, name: str, contents: Iterable[bytes]) -> Findings:
@@ -232,11 +281,12 @@ def _terms_in_technique(searcher: Searcher, name: str, path: Path) -> Findings:
                 yield Finding("tables", severity_in(leaf, hit), name, column, hit.term.kind, hit.context)
 
 
-def _described(workspace: Workspace) -> Findings:
+def _described(workspace: Workspace, names: Container[str], known: KnownWords) -> Findings:
     """Cells of the metadata tables by the rules that 04 has for the elements they are from, whoever they tell of."""
-    known = known_words_of(workspace)
     for path in _metadata_files(workspace):
         name = path.relative_to(workspace.root).as_posix()
+        if name not in names:
+            continue
         said_by = functools.lru_cache(CELLS_REMEMBERED)(functools.partial(_said_by, known=known))
         for column, cells in _cells_by_column(path):
             if (tag := _element_of(column)) is not None:
@@ -250,17 +300,17 @@ def _said_by(tag: int, text: str, *, known: KnownWords) -> tuple[tuple[Severity,
     return (*identifier_shapes(leaf), *written)
 
 
-def _canonical(workspace: Workspace) -> Findings:
+def _canonical(workspace: Workspace, names: Container[str]) -> Findings:
     """A Parquet file holds its table and nothing else: written anew, in parts of as many rows, it is the same bytes."""
     for table in DESCRIBED_TABLES:
         path = workspace.path(replace(table, format="parquet"))
-        if path.is_file():
+        name = path.relative_to(workspace.root).as_posix()
+        if name in names:
             try:
                 same = _is_canonical(table, path)
             except Exception:  # whatever a damaged file leads to
                 same = False
             if not same:
-                name = path.relative_to(workspace.root).as_posix()
                 yield Finding("tables", "high", name, "", "is not the table as 05 writes it")
 
 

@@ -1,0 +1,148 @@
+"""06 searches a file again when it, what is searched for, the lists of words or the code are others, and only then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from chorus_nb import tables
+from chorus_nb.leaks.known import APPROVALS
+from chorus_nb.release import pack
+from chorus_nb.verify import search_contents, tree_checks, tree_memory, verify_tree
+from chorus_nb.workspace import Workspace
+
+SERIES = "release/Metadata/series.csv"
+MEMORY = "searched/tree.json"
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files that are searched, by their paths below ``release/``."""
+    names, real = list[str](), tree_checks.search_file
+
+    def search(searcher: object, name: str, contents: object) -> object:
+        names.append(name)
+        return real(searcher, name, contents)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(tree_checks, "search_file", search)
+    return names
+
+
+def a_term(workspace: Workspace) -> None:
+    terms = workspace.read(tables.SEARCH_TERMS)
+    more = pd.DataFrame([{"kind": "name", "text": "Quillfeather", "whole": "Quillfeather^Tim"}])
+    workspace.write(tables.SEARCH_TERMS, pd.concat([terms, more], ignore_index=True))
+
+
+def an_accession(workspace: Workspace) -> None:
+    catalog = workspace.read(tables.CATALOG)
+    workspace.write(tables.CATALOG, catalog.assign(AccessionNumber="ACC-4711-9"))
+
+
+def an_original_uid(workspace: Workspace) -> None:
+    workspace.write(tables.CATALOG, workspace.read(tables.CATALOG).assign(FrameOfReferenceUID="1.2.3.4.5.6.7"))
+
+
+def a_new_id(workspace: Workspace) -> None:
+    """An id that the lookup tables give is no original one, though somebody's is the same."""
+    linkage = workspace.read(tables.LINKAGE)
+    known = workspace.read(tables.SEARCH_TERMS)
+    workspace.write(tables.SEARCH_TERMS, known.assign(text=known.text.where(known.index > 0, "9901")))
+    verify_tree(workspace)
+    workspace.write(
+        tables.LINKAGE, linkage.assign(image_occurrence_id=linkage.image_occurrence_id.where(linkage.index > 0, 9901))
+    )
+
+
+def a_word(workspace: Workspace) -> None:
+    APPROVALS.append(workspace, "A. Reviewer", {"word": "quillfeather", "decision": "approve", "note": "a product"})
+
+
+CHANGES: list[Callable[[Workspace], None]] = [a_term, an_accession, an_original_uid, a_new_id, a_word]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+def test_every_file_is_searched_again_for_what_is_searched_for_now(
+    built: Workspace, read: list[str], change: Callable[[Workspace], None]
+) -> None:
+    verify_tree(built)
+    every = sorted(read)
+    read.clear()
+    change(built)
+    read.clear()
+    verify_tree(built)
+    assert sorted(read) == every
+
+
+def test_nothing_new_searches_nothing_and_says_the_same(built: Workspace, read: list[str]) -> None:
+    pack(built)
+    first = {
+        name: built.read(table)
+        for name, table in tables.TABLES.items()
+        if table.made_by == "06_release" and built.has(table)
+    }
+    pack(built)  # the certificate and the manifest stand in the release now
+    read.clear()
+    pack(built)
+    assert not read
+    for name, frame in first.items():
+        pd.testing.assert_frame_equal(built.read(tables.TABLES[name]), frame)
+
+
+def test_of_two_files_the_changed_one_is_searched_and_what_it_held_is_said_each_time(
+    built: Workspace, read: list[str]
+) -> None:
+    series = built.root / SERIES
+    whole = series.read_text()
+    verify_tree(built)
+    for content, result in ((whole.replace("CHEST", "MRN-0004711"), "fail"), (whole, "pass")):
+        series.write_text(content)
+        read.clear()
+        assert dict(verify_tree(built)[["check", "result"]].values)["tables"] == result
+        assert read == [SERIES.removeprefix("release/")]
+        findings = built.read(tables.TREE_FINDINGS)
+        read.clear()
+        assert dict(verify_tree(built)[["check", "result"]].values)["tables"] == result
+        assert not read
+        pd.testing.assert_frame_equal(built.read(tables.TREE_FINDINGS), findings)
+
+
+def test_a_file_of_the_same_bytes_is_searched_by_its_own_name(built: Workspace, read: list[str]) -> None:
+    verify_tree(built)
+    for name in ("a.json", "MRN-0004711.json"):
+        read.clear()
+        (built.audit / name).write_text("{}")
+        verify_tree(built)
+        assert read == [name]
+    assert "audit/MRN-0004711.json" in set(built.read(tables.TREE_FINDINGS).file)
+
+
+@pytest.mark.parametrize("damage", [b"", b"[]", b'{"a": [1]}', b'{"a": 1}', b"\xff"])
+def test_a_memory_that_is_damaged_or_of_other_code_is_none(
+    built: Workspace, read: list[str], monkeypatch: pytest.MonkeyPatch, damage: bytes
+) -> None:
+    verify_tree(built)
+    every = sorted(read)
+    (built.local / MEMORY).write_bytes(damage)
+    read.clear()
+    verify_tree(built)
+    assert sorted(read) == every
+    read.clear()
+    monkeypatch.setattr(tree_memory, "TREE_RECIPE", tree_memory.TREE_RECIPE._replace(module="chorus_nb.leaks.files"))
+    verify_tree(built)
+    assert sorted(read) == every
+
+
+def test_what_would_be_written_is_refused_each_time(built: Workspace, read: list[str], tmp_path: Path) -> None:
+    made = {"a.html": b"<p>of MRN-0004711</p>", "b.html": b"<p>of nobody</p>"}
+    for searched in (sorted(made), []):
+        read.clear()
+        assert search_contents(built, made) == ["a.html"]
+        assert sorted(read) == searched
+    an_accession(built)
+    read.clear()
+    assert search_contents(built, made) == ["a.html"]
+    assert sorted(read) == sorted(made)

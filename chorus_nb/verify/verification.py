@@ -32,6 +32,7 @@ from chorus_nb.verify.site_script import promises, script_digest
 from chorus_nb.workspace import Workspace
 
 LARGEST_BUNDLE = 8  # series that a worker examines together
+FILES_BESIDE = 80  # of a series that says where a head lies
 
 
 def verify(workspace: Workspace, progress: processes.Progress | None = None) -> pd.DataFrame:
@@ -235,6 +236,7 @@ def _series_to_verify(release: Release, to_read: dict[str, bool]) -> Iterator[Se
     patient_of = dict(zip(catalog.source_path, catalog.PatientID.str.strip(), strict=True))
     images = lookups.images.set_index("AccessionNumber").groupby("PatientID").image_occurence_id
     known = terms_of_persons(release.workspace, lookups, release.omop)
+    heads = _heads_beside(release)
     images_of = {patient: dict(rows.items()) for patient, rows in images}
     folders = released.target_path.map(layout.series_folder)
     for folder, rows in released.sort_values("target_path").groupby(folders):
@@ -248,7 +250,22 @@ def _series_to_verify(release: Release, to_read: dict[str, bool]) -> Iterator[Se
             for row in rows.itertuples()
         )
         read = {path: to_read[path] for path in rows.target_path if path in to_read}
-        yield Series(folder, tuple(tasks), patients, tuple(sorted(terms)), read)
+        beside = heads.get(rows.source_path.iloc[0], ())
+        yield Series(folder, tuple(tasks), patients, tuple(sorted(terms)), read, beside)
+
+
+def _heads_beside(release: Release) -> dict[str, tuple[str, ...]]:
+    """By source path files of the largest series of its frame of reference in which 03 found a face, if another."""
+    verdicts = release.workspace.read_or_empty(tables.FACE_VERDICTS)
+    found = verdicts[(verdicts.status == "defaced") & (verdicts.shared_from == "")].sort_values(["files", "series_uid"])
+    leads = found.drop_duplicates("head", keep="last").set_index("head").series_uid
+    lead_of = verdicts.set_index("series_uid")["head"].map(leads).dropna()
+    files = release.catalog[["source_path", "SeriesInstanceUID"]].sort_values("source_path")
+    of_leads = files[files.SeriesInstanceUID.isin(leads)].groupby("SeriesInstanceUID").source_path
+    paths = {uid: tuple(rows[:: 1 + len(rows) // FILES_BESIDE]) for uid, rows in of_leads}
+    others = files.assign(lead=files.SeriesInstanceUID.map(lead_of)).dropna(subset="lead")
+    others = others[others.lead != others.SeriesInstanceUID]
+    return {path: paths[lead] for path, lead in zip(others.source_path, others.lead, strict=True)}
 
 
 def _known(outcomes: pd.DataFrame, lookups: Lookups) -> Iterator[SearchTerm]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,13 +14,17 @@ from pydicom.uid import CTImageStorage, DigitalXRayImageStorageForPresentation, 
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError
+from chorus_nb.faces import judge
 from chorus_nb.faces.heads import HeadAnswer
+from chorus_nb.faces.study import Asked, FaceFound
 from chorus_nb.parameters import Parameters
+from chorus_nb.source import Source
 from chorus_nb.verify import bodies, checks, fronts, held_by_check, verify
 from chorus_nb.verify.face_looks import FaceLook, Looking, beside
 from chorus_nb.verify.faces import faces_left
 from chorus_nb.verify.fronts import Front
 from chorus_nb.verify.skulls import Levels, Skull
+from chorus_nb.verify.slabs import face_beside
 from chorus_nb.workspace import Workspace
 from tests import heads
 from tests.deid.small_run import SmallSite, run
@@ -286,12 +291,25 @@ def test_each_frame_has_a_scale_of_its_own() -> None:
     assert [float(one.plane.mean()) for one in found] == [-1004, 20]
 
 
-def test_a_mosaic_is_asked_slice_by_slice_and_its_word_hides_no_head(tmp_path: Path) -> None:
+def as_united_imaging(path: Path) -> None:
+    """No more rows of slices than it takes, and no place."""
+    dataset = dcmread(path)
+    dataset.ImageType = ["ORIGINAL", "PRIMARY", "M", "VFRAME"]
+    dataset.Rows -= heads.SIZE
+    dataset.PixelData = dataset.PixelData[: dataset.Rows * dataset.Columns * 2]
+    del dataset.ImagePositionPatient
+    dataset.save_as(path)
+
+
+@pytest.mark.parametrize("maker", ["Siemens", "United Imaging"])
+def test_a_mosaic_is_asked_slice_by_slice_and_its_word_hides_no_head(tmp_path: Path, maker: str) -> None:
     """How many slices stand in it is told by the air along their seams: the private headers are gone."""
     head, (z, y, _) = heads.head("T1"), heads.places()
     was, left = tmp_path / "source.dcm", tmp_path / "released.dcm"
     was.write_bytes(heads.mosaic(head))
     left.write_bytes(heads.mosaic(head._replace(values=np.where((z < 15) & (y < -50), 0, head.values).astype("f4"))))
+    for path in (was, left) if maker == "United Imaging" else ():
+        as_united_imaging(path)
     assert look_at([was]).answer == "face"
     for path, answer in ((left, "no_face"), (was, "face")):
         dataset = dcmread(path)
@@ -304,16 +322,70 @@ def test_a_mosaic_is_asked_slice_by_slice_and_its_word_hides_no_head(tmp_path: P
     assert look_at([tmp_path / "named" / name for name in named]).answer == "face"
 
 
+def test_a_few_slices_are_asked_where_another_series_says_how_the_head_lies(tmp_path: Path) -> None:
+    """Too few to find a head in; 03 took the face that it found in the other series."""
+    head, (z, y, _) = heads.head("T1"), heads.places()
+    whole = heads.write(thinned(head, 2), tmp_path / "whole")
+    read = lambda name: (tmp_path / "whole" / name).read_bytes()  # noqa: E731
+    cut = head._replace(values=np.where((z < 15) & (y < -50), 0, head.values).astype("f4"))
+    for name, first, answers in (("mouth", 22, ("face", "no_face")), ("crown", 60, ("no_face", "no_face"))):
+        below = head.affine.copy()
+        below[:3, 3] += below[:3, 2] * first
+        was, left = (
+            [
+                tmp_path / name / kind / file
+                for file in heads.write(
+                    volume._replace(values=volume.values[first : first + 9], affine=below), tmp_path / name / kind
+                )
+            ]
+            for kind, volume in (("was", head), ("left", cut))
+        )
+        source = dict(zip([*was, *left], [*was, *was], strict=True))
+        for paths, masked, answer in zip((was, was, left), (False, True, True), (answers[0], *answers), strict=True):
+            looking = Looking(len(paths))
+            for path in paths:
+                dataset = dcmread(path)
+                looking.add(path, dataset, dataset.pixel_array)
+            original = (lambda path, source=source: source[path].read_bytes()) if masked else None
+            look = looking.look(original, functools.partial(face_beside, read, whole))
+            assert look.answer == answer and look.front and look.front.placed, (name, masked)
+
+
 def test_the_verifier_sees_no_head_in_another_part_and_says_what_it_could_not_ask(tmp_path: Path) -> None:
     trunk = heads.below(heads.on_a_body(heads.head("T1")), -350)
     look = looked_at(trunk, tmp_path / "trunk")
     assert look.answer == "no_head" and beside("no_head", look) == "agrees"
     few = heads.head("T1")
-    look = looked_at(few._replace(values=few.values[:9]), tmp_path / "few")
+    look = looked_at(few._replace(values=few.values[:2]), tmp_path / "few")
     assert (look.answer, look.why, beside("no_head", look)) == (
         "not_asked",
         "fewer than ten slices or 50 mm",
         "not_asked",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "made", "answer"),
+    [
+        ("eyes", lambda: heads.below(heads.above(heads.head("T1"), 0), 36), "face"),
+        ("profile", lambda: across(heads._cut(heads.head("T1"), 0, lambda x: abs(x) < 18)), "face"),
+        ("crown", lambda: heads.below(heads.above(heads.head("T1"), 60), 96), "no_head"),
+        ("trunk", lambda: heads.below(heads.above(heads.on_a_body(heads.head("T1")), -400), -364), "no_head"),
+        ("abdomen", lambda: heads.below(heads.above(heads.on_a_body(heads.head("CT")), -400), -364), "no_head"),
+    ],
+)
+def test_in_a_few_slices_alone_a_face_is_told_and_no_other_part_is_one(
+    name: str, made: Callable[[], heads.Volume], answer: str, tmp_path: Path
+) -> None:
+    look = looked_at(made(), tmp_path)
+    assert look.answer == answer and look.front and look.front.few
+    assert beside("no_head", look) == ("disagrees" if answer == "face" else "agrees")
+
+
+def across(volume: heads.Volume) -> heads.Volume:
+    """The same in sagittal slices."""
+    return volume._replace(
+        values=np.ascontiguousarray(volume.values.transpose(2, 0, 1)), affine=volume.affine[:, [1, 2, 0, 3]]
     )
 
 
@@ -407,6 +479,39 @@ def test_a_face_that_03_is_blind_to_is_held_by_04_and_its_table_says_so(blind_ru
         assert (row.status, row.own_look, row.beside, bool(row.held)) == ("no_head", "face", "disagrees", True)
     gate = checks(blind_run).set_index("check")
     assert gate.result["faces"] == "pass", "what is left shows none"
+
+
+def test_a_face_left_in_a_few_slices_is_held_by_how_the_head_lies_in_another_series(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """03 finds the head in one series of the frame of reference, and says of a few slices beside it what is wrong."""
+    site, head = SmallSite(tmp_path), thinned(heads.head("T1"), 2)
+    mine = {"PatientID": "MRN-1", "AccessionNumber": "ACC-1", "StudyInstanceUID": "1.2.3.5", "BodyPartExamined": "HEAD"}
+    heads.write(head, site.dicom / "head", SeriesDescription="T1", **mine)
+    few = head._replace(values=head.values[11:17], affine=head.affine.copy())
+    few.affine[:3, 3] += few.affine[:3, 2] * 11
+    heads.write(few, site.dicom / "few", SeriesDescription="T1 FEW", **mine)
+    remove_faces = judge.remove_faces
+
+    def blind(source: Source, folder: Path, asked: list[Asked], ears: bool) -> list[FaceFound]:
+        least = min(asked, key=lambda one: len(one.paths)).series
+        found = remove_faces(source, folder, asked, ears)
+        return [FaceFound(least, "no_face_in_view", "") if one.series == least else one for one in found]
+
+    monkeypatch.setattr("chorus_nb.faces.judge.each_in_child", in_this_process)
+    monkeypatch.setattr("chorus_nb.faces.study.register_head", heads.registered)
+    workspace = site.open(deface="apply")
+    for wrong in (False, True):
+        if wrong:
+            monkeypatch.setattr(judge, "remove_faces", blind)
+            workspace = site.open("wrong", deface="apply")
+        run(workspace)
+        verify(workspace)
+        looks = workspace.read(tables.FACE_LOOKS).set_index("files")
+        row = looks.loc[len(few.values)]
+        said = ("no_face_in_view", "face", "disagrees", True) if wrong else ("defaced", "no_face", "agrees", False)
+        assert (row.status, row.own_look, row.beside, bool(row.held)) == said
+        assert not looks.held[len(head.values)]
 
 
 def test_defacing_without_its_libraries_is_refused_in_one_line(

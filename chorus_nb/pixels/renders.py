@@ -22,6 +22,8 @@ SHORT_SIDE, IN_COLOUR, LONG_SIDE = 1024, 1280, 2560  # pixels: text of 8 pixels 
 SMALLER, SMALLEST = 1000, 640  # pixels: bounds of the shorter side in the second reading
 NO_LARGER = 800  # pixels of the shorter side: a small frame, and what it is grown to; see `renders`
 SURROUNDINGS = 5  # pixels: what a letter of a small frame is compared with; nearer edges do not outshine it
+WHITE_SHARE = 0.02  # share of a small grey picture that is as white as its window goes: then a third view is read
+WIDER, THICKEST = 25, 11  # pixels: letters are thinner; what is wider is the picture
 NOISE = 2  # grey levels of 256 that the dark of an ultrasound picture differs by where nothing is
 GROWTH = 4.0  # at most: text of 8 pixels is then as high as the models like it, and small images stay quick
 EVERY = 30  # frames between two that are looked at
@@ -127,7 +129,31 @@ def renders(frame: NDArray[np.generic], dataset: Dataset, closely: bool = False)
         first = Render(np.dstack([shown, local_contrast(values, SURROUNDINGS)]), NO_LARGER, read=1)
     else:
         first = Render(np.dstack([shown, local_contrast(values), _evened(shown)]))
-    return first, _smaller(shown), *(_close(values, window) if closely else ())
+    narrow = closely and min(shown.shape) <= NO_LARGER and _is_narrow(window)
+    beyond = (_beyond(values, window),) if narrow else ()
+    return first, _smaller(shown), *beyond, *(_close(values, window) if closely else ())
+
+
+def _is_narrow(window: NDArray[np.float32]) -> bool:
+    """Whether some of what is measured lies above a reader's window: bone, and whatever stands on it, is white."""
+    return float((window >= window.max()).mean()) > WHITE_SHARE
+
+
+def _beyond(values: NDArray[np.float32], window: NDArray[np.float32]) -> Render:
+    """What lies outside a narrow window drawn together, and taken away what is wider than a stroke: a letter that runs
+    from the brain over bone into air shows whole. Three ways of taking it away are the colours of one picture."""
+    inside = values[(window > window.min()) & (window < window.max())]
+    low, high = (float(end) for end in (inside.min(), inside.max())) if inside.size else (0.0, 1.0)
+    place = (values - low) / max(high - low, 1e-6)
+    outside = np.log2(1 + 4 * np.maximum(0, np.abs(place - 0.5) - 0.5))  # 0 within the window
+    drawn = 64 + 128 * place.clip(0, 1) + np.sign(place - 0.5) * np.minimum(63, 12 * outside)
+    whole = drawn.round().astype(np.uint8)
+    wide = whole - cv2.medianBlur(whole, WIDER).astype(np.float32)
+    stroke = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (THICKEST, THICKEST))
+    light, dark = (cv2.morphologyEx(whole, hat, stroke) for hat in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT))
+    thin = light.astype(np.float32) - dark
+    colours = (128 + 6 * wide, local_contrast(whole.astype(np.float32), SURROUNDINGS), 128 + 4 * thin)
+    return Render(np.dstack([colour.clip(0, 255).astype(np.uint8) for colour in colours]), NO_LARGER)
 
 
 def as_shown(frame: NDArray[np.generic], dataset: Dataset) -> NDArray[np.float32]:

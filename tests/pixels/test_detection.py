@@ -141,6 +141,7 @@ def outlined(found: Callable[[NDArray[np.uint8]], list[ocr._Line]]) -> Callable[
         (44, 30, 0.81, "n", 0.72, [""]),  # two letters read as one
         (88, 18, 0.77, "al  ", 0.85, [""]),
         (30, 28, 0.81, "R", 0.98, ["R"]),
+        (24, 20, 0.80, "中", 0.87, []),  # two letters read as one ideograph: a doubt, no single letter
         (196, 32, 0.80, "ZIMMERWALD", 0.98, ["ZIMMERWALD"]),
         (196, 32, 0.55, "ZIMMERWALD", 0.98, ["ZIMMERWALD"]),
         (36, 14, 0.57, "10 TIT", 0.57, [""]),  # Hebrew: found and read, neither surely, both together
@@ -189,29 +190,34 @@ def test_a_line_that_an_edge_runs_into_is_outlined_once_more(
 
 
 @pytest.mark.parametrize(
-    ("moved", "length", "height", "found", "told"),
+    ("moved", "length", "height", "at", "told"),
     [
-        (0, 40, 16, 0.7, True),
-        (0, 38, 28, 0.7, False),  # anatomy is higher there
-        (0, 30, 16, 0.7, True),
-        (30, 40, 16, 0.7, False),  # elsewhere
-        (0, 0, 0, 0.0, False),
+        (0, 40, 16, 40, True),
+        (0, 40, 16, 56, True),
+        (0, 38, 28, 40, False),  # anatomy is higher there
+        (0, 30, 16, 40, True),
+        (-20, 82, 16, 40, True),  # a line of which only a part was outlined
+        (-20, 100, 16, 40, False),
+        (-26, 50, 16, 40, False),
+        (30, 40, 16, 40, False),  # elsewhere
+        (0, 40, 16, 0, False),
     ],
 )
 def test_a_doubt_counts_where_it_is_found_again_closely(
-    monkeypatch: pytest.MonkeyPatch, moved: int, length: int, height: int, found: float, told: bool
+    monkeypatch: pytest.MonkeyPatch, moved: int, length: int, height: int, at: int, told: bool
 ) -> None:
     def line(left: float, top: float, length: float, height: float, score: float) -> ocr._Line:
         corners = [(left, top), (left + length, top), (left + length, top + height), (left, top + height)]
         return ocr._Line(np.array(corners), score, "tae", 0.4)
 
     def outline(part: NDArray[np.uint8], _: object, outline: object, *__: object) -> list[ocr._Line]:
-        if part.shape[0] == 600:
-            return [line(100, 200, 38, 16, 0.45)] if outline is ocr._models().outlines else []
-        grown, margin = ocr.CLOSE / 16, 16 * ocr.AROUND
-        return [line((margin + moved) * grown, margin * grown, length * grown, height * grown, found)] if length else []
+        return [line(100, 200, 38, 16, 0.45)] if outline is ocr._models().outlines else []
+
+    def closely(_: object, __: object, height_there: int, *___: object) -> list[ocr._Line]:
+        return [line(100 + moved, 200, length, height, 0.7)] if height_there == at else []
 
     monkeypatch.setattr(ocr, "_found", outline)
+    monkeypatch.setattr(ocr, "_at_height", closely)
     lines = ocr.read_lines(Render(picture(rows=600, columns=600), short_side=600))
     assert [(line.text, line.box.common(Box(100, 200, 138, 216)).area > 400) for line in lines] == [("", True)] * told
 
@@ -220,10 +226,8 @@ def test_a_doubt_counts_where_it_is_found_again_closely(
 def test_a_round_doubt_is_a_small_letter_or_anatomy(side: int, told: bool) -> None:
     corners = np.array([(100, 200), (100 + side, 200), (100 + side, 200 + side), (100, 200 + side)])
     line = ocr._Line(corners, 0.45, "", 0.0)
-    margin, grown = side * ocr.AROUND, ocr.CLOSE / side
-    again = line._replace(corners=(corners - (100, 200) + margin) * grown, score=0.7)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ocr, "_found", lambda *_: [again])
+        patch.setattr(ocr, "_at_height", lambda *_: [line._replace(score=0.7)])
         assert (ocr._closely(np.zeros((600, 600, 3), np.uint8), line, 1.0) is not None) == told
 
 
@@ -234,6 +238,30 @@ def test_in_a_small_frame_an_edge_does_not_outshine_the_letters_beside_it() -> N
     dataset = image(pixels=pixels)
     near = renders.renders(dataset.pixel_array, dataset)[0].picture[..., 1].astype(int)
     assert near[120, 181] - near[120, 176] > 60
+
+
+def narrow(ink: float) -> Dataset:
+    """A CT of air, brain and bone in a window of the brain, and letters of one value that run over all of them."""
+    values = np.random.default_rng(5).normal(0, 2, (400, 480))
+    values += np.repeat([-1000.0, 40.0, 1200.0], (200, 60, 220))
+    ink_of = picture("ZIMMERWALD OKTAVIA", 60, 320, ground=0)
+    values[200:260, 150:470][ink_of > 128] = ink
+    window = {"WindowCenter": 40, "WindowWidth": 80, "RescaleIntercept": -1024, "RescaleSlope": 1}
+    return image("", "CT", (values + 1024).round().astype(np.uint16), **window)
+
+
+def test_letters_of_one_value_over_brain_bone_and_air_stand_out_in_a_view_of_a_narrow_window() -> None:
+    dataset = narrow(55)
+    letters = np.zeros((400, 480), bool)
+    letters[200:260, 150:470] = picture("ZIMMERWALD OKTAVIA", 60, 320, ground=0) > 128
+    views = renders.renders(dataset.pixel_array, dataset, closely=True)
+    assert len(views) == 3 and views[2].read is None
+    for part in (slice(160, 195), slice(205, 255), slice(265, 350)):
+        around = ~letters[200:260, part]
+        seen = views[2].picture[200:260, part, 0].astype(int)
+        assert abs(np.median(seen[~around]) - np.median(seen[around])) > 20
+    dataset.WindowWidth = 4000
+    assert len(renders.renders(dataset.pixel_array, dataset, closely=True)) == 2, "nothing is white: nothing to add"
 
 
 def test_the_dark_of_a_coloured_picture_is_not_made_to_stand_out() -> None:

@@ -342,11 +342,10 @@ def _targets(work: _Work, uids: UidMap) -> None:
     files = work.open.copy()
     if files.empty:
         return
+    series_new = {uid: uids.replace(uid, instance=True) for uid in files.SeriesInstanceUID.unique()}
     files["sop_new"] = files.SOPInstanceUID.map(partial(uids.replace, instance=True))
     files["folder"] = [
-        layout.series_folder(
-            layout.InstancePath(str(person), modality, str(image), uids.replace(series, instance=True), "").path
-        )
+        layout.series_folder(layout.InstancePath(str(person), modality, str(image), series_new[series], "").path)
         for person, modality, image, series in zip(
             files.person_id, files.Modality, files.image_occurrence_id, files.SeriesInstanceUID, strict=True
         )

@@ -21,6 +21,11 @@ from chorus_nb.mapping.policy import Policy
 from chorus_nb.workspace import Workspace
 
 SIDE_BY_SIDE = ["path", "tag", "keyword", "vr", "value", "depth", "after", "gone", "action", "rule"]
+SHOWN_OF_FILES = [
+    *("source_path", "status", "SOPClassUID", "Modality", "SeriesInstanceUID", "SeriesDescription", "InstanceNumber"),
+    *("PatientID", "AccessionNumber"),
+]
+"""What the panels ask of the catalog, which has ten times as many columns."""
 
 
 class ComparedHeaders:
@@ -28,7 +33,7 @@ class ComparedHeaders:
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
-        catalog = workspace.read(tables.CATALOG)
+        catalog = workspace.read(tables.CATALOG, SHOWN_OF_FILES)
         released = list(standards.releasable(workspace.parameters.kinds))
         self.catalog = catalog[(catalog["status"] == "dicom") & catalog["SOPClassUID"].isin(released)]
         self._lookups = read_lookups(workspace)

@@ -50,7 +50,7 @@ class FaceReviewer(Panel):
         super().__init__(workspace, reviewer)
         self._blind = blind
         verdicts = workspace.read_or_empty(tables.FACE_VERDICTS)
-        catalog = workspace.read(tables.CATALOG)[["source_path", "SeriesInstanceUID"]].sort_values("source_path")
+        catalog = workspace.read(tables.CATALOG, ["source_path", "SeriesInstanceUID"]).sort_values("source_path")
         self._paths = catalog.drop_duplicates("SeriesInstanceUID").set_index("SeriesInstanceUID")["source_path"]
         self._heads = dict(zip(verdicts["series_uid"], verdicts["head"], strict=True))
         self._veiled = self._decided_by_others() if blind else frozenset[str]()

@@ -44,7 +44,7 @@ def preview_sample(workspace: Workspace, count: int = 12) -> pd.DataFrame:
     """Released images, one of each kind (modality, manufacturer, risk of text, redacted) before a second of any."""
     outcomes = workspace.read(tables.OUTCOMES)
     released = outcomes[outcomes.status == "released"].merge(
-        workspace.read(tables.CATALOG)[["source_path", "Manufacturer", "PhotometricInterpretation", "NumberOfFrames"]],
+        workspace.read(tables.CATALOG, ["source_path", "Manufacturer", "PhotometricInterpretation", "NumberOfFrames"]),
         on="source_path",
     )
     risks = pd.DataFrame({"source_path": [], "risk": []}, dtype=str)

@@ -23,6 +23,7 @@ from pathlib import Path
 LARGEST_REQUEST = 1 << 20  # bytes of a request: arguments, folder and environment of a kernel
 LOADING = 120.0  # seconds it may take to import
 CLOSING = 0.5  # seconds it may take to end
+FLUSHING = 0.2  # seconds a kernel waits until what it printed is on its way; nothing is lost if that takes longer
 WARM = (
     *("ipykernel.kernelapp", "ipykernel.debugger", "IPython.core.debugger", "IPython.extensions.storemagic"),
     *("matplotlib.backends.backend_agg", "matplotlib.pyplot"),
@@ -177,9 +178,15 @@ def _import_later() -> bool:
 
 
 def _be_kernel(arguments: list[str], folder: str, environment: dict[str, str], stderr: int) -> None:
-    """In the fork: a kernel as ``python -m ipykernel_launcher`` makes it."""
+    """In the fork: a kernel as ``python -m ipykernel_launcher`` makes it.
+
+    When one ends (ipykernel 7.4), a thread of it may flush into another that has just stopped, and by itself would wait
+    ten seconds: one of seven was ended by a signal, two and a half seconds late and without what is done at exit.
+    """
+    from ipykernel.iostream import OutStream
     from ipykernel.kernelapp import IPKernelApp
 
+    OutStream.flush_timeout = FLUSHING
     os.setsid()
     os.dup2(stderr, 2)
     os.chdir(folder)

@@ -103,6 +103,39 @@ def test_kernels_of_a_run_are_forks_of_one_process_with_names_of_their_own(
     assert {left for _, left in lines} == {"False"}
 
 
+FLUSHED_TOO_LATE = """
+import atexit, sys, threading, time
+from pathlib import Path
+from ipykernel.kernelapp import IPKernelApp
+
+def unlucky(told, stream, app):  # IPython empties its namespace before the kernel closes
+    flush, reset, loop = stream.flush, app.reset_io, sys.stdout.pub_thread.io_loop
+    closed = loop.close
+
+    def late(self, current=threading.current_thread, sleep=time.sleep):
+        sleep(0.6 if current().name == "Control" else 0)
+        flush(self)
+
+    stream.flush = late
+    app.reset_io = lambda self, sleep=time.sleep: (sleep(0.2), reset(self))
+    loop.close = lambda sleep=time.sleep, **options: (sleep(1), closed(**options))
+    atexit.unregister(app.instance().close)
+    atexit.register(told.touch)  # after it, as the last comes first
+    atexit.register(app.instance().close)
+
+unlucky(Path(TOLD), type(sys.stdout), IPKernelApp)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kernels are forks on Linux only")
+def test_a_kernel_whose_threads_end_in_an_unlucky_order_does_at_exit_what_it_has_to(
+    notebooks: Path, workspace: Workspace
+) -> None:
+    notebook(notebooks, STEPS[0].name, f"TOLD = {str(workspace.local / 'told')!r}", FLUSHED_TOO_LATE)
+    assert run.run_notebooks(workspace.parameters, ["01"])[STEPS[0].name].status == "passed"
+    assert (workspace.local / "told").exists()
+
+
 def test_a_killed_notebook_is_reported(notebooks: Path, workspace: Workspace) -> None:
     notebook(notebooks, STEPS[0].name, "import os", "os._exit(9)")
     ended = run.run_notebooks(workspace.parameters, ["01"])

@@ -24,11 +24,10 @@ check: $(VENV)/ready
 	$(BIN)/mypy
 	$(BIN)/pytest -m fast $(TOGETHER)
 
-test: $(VENV)/ready
+test: $(VENV)/ready # the types are read while the first tests run: one process that would keep the other cores waiting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/pytest $(TOGETHER)
+	$(BIN)/mypy & types=$$!; $(BIN)/pytest $(TOGETHER); tests=$$?; wait $$types && exit $$tests
 
 lab: $(VENV)/ready
 	$(BIN)/chorus-nb lab parameters/demo.yaml

@@ -102,7 +102,7 @@ def _beside_a_relative() -> re.Pattern[str]:
     """A word for a relative, or for a talk with somebody, and the word behind it."""
     cue = f"(?:(?P<noun>{any_of('relative noun')})|(?P<word>{any_of('relative')}))"
     between = r"(?:\s*[:,(]\s*|\s+(?:named\s+|is\s+)?|'s\s+name\s+is\s+)"
-    return re.compile(rf"(?<![^\W_]){cue}(?={between}(?P<who>[^\W\d_]{{2,}}))", re.IGNORECASE)
+    return re.compile(rf"(?<![^\W_])(?=[^\W\d_]){cue}(?={between}(?P<who>[^\W\d_]{{2,}}))", re.IGNORECASE)
 
 
 def _names_a_relative(text: str) -> bool:

@@ -186,7 +186,7 @@ def _be_kernel(arguments: list[str], folder: str, environment: dict[str, str], s
     from ipykernel.iostream import OutStream
     from ipykernel.kernelapp import IPKernelApp
 
-    OutStream.flush_timeout = FLUSHING
+    OutStream.flush_timeout = FLUSHING  # type: ignore[assignment]  # of an Event.wait
     os.setsid()
     os.dup2(stderr, 2)
     os.chdir(folder)

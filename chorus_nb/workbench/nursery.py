@@ -178,13 +178,19 @@ def _import_later() -> bool:
 
 
 def _be_kernel(arguments: list[str], folder: str, environment: dict[str, str], stderr: int) -> None:
-    """In the fork: a kernel as ``python -m ipykernel_launcher`` makes it.
+    """In the fork: a kernel as ``python -m ipykernel_launcher`` makes it, that ends when it is told to.
 
-    When one ends (ipykernel 7.4), a thread of it may flush into another that has just stopped, and by itself would wait
-    ten seconds: one of seven was ended by a signal, two and a half seconds late and without what is done at exit.
+    By itself (ipykernel 7.4) it waits for its children first, also for those that end with it and take no signal before
+    (multiprocessing's tracker) or have ended already; and a thread of it may flush into another that has just stopped,
+    and wait ten seconds. Such a kernel was ended by a signal, 2.5 seconds late and without what is done at exit.
     """
     from ipykernel.iostream import OutStream
+    from ipykernel.ipkernel import IPythonKernel
     from ipykernel.kernelapp import IPKernelApp
+
+    class Kernel(IPythonKernel):
+        async def _progressively_terminate_all_children(self) -> None:
+            """Each of them ends when its pipe to the kernel does, as where the kernel is killed."""
 
     OutStream.flush_timeout = FLUSHING  # type: ignore[assignment]  # of an Event.wait
     os.setsid()
@@ -193,4 +199,4 @@ def _be_kernel(arguments: list[str], folder: str, environment: dict[str, str], s
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = ["ipykernel_launcher", *arguments]
-    IPKernelApp.launch_instance()
+    IPKernelApp.launch_instance(kernel_class=Kernel)

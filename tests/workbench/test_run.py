@@ -136,6 +136,25 @@ def test_a_kernel_whose_threads_end_in_an_unlucky_order_does_at_exit_what_it_has
     assert (workspace.local / "told").exists()
 
 
+CHILD = """
+import atexit, subprocess, sys
+from pathlib import Path
+deaf = "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); sys.stdin.read()"
+child = subprocess.Popen([sys.executable, "-c", deaf], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+child.stdout.readline()
+atexit.register(Path(TOLD).touch)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kernels are forks on Linux only")
+def test_a_kernel_does_not_wait_for_a_child_that_takes_no_signal_and_ends_with_it(
+    notebooks: Path, workspace: Workspace
+) -> None:
+    notebook(notebooks, STEPS[0].name, f"TOLD = {str(workspace.local / 'told')!r}", CHILD)
+    assert run.run_notebooks(workspace.parameters, ["01"])[STEPS[0].name].status == "passed"
+    assert (workspace.local / "told").exists()
+
+
 def test_a_killed_notebook_is_reported(notebooks: Path, workspace: Workspace) -> None:
     notebook(notebooks, STEPS[0].name, "import os", "os._exit(9)")
     ended = run.run_notebooks(workspace.parameters, ["01"])

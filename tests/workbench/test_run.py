@@ -127,15 +127,6 @@ unlucky(Path(TOLD), type(sys.stdout), IPKernelApp)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="kernels are forks on Linux only")
-def test_a_kernel_whose_threads_end_in_an_unlucky_order_does_at_exit_what_it_has_to(
-    notebooks: Path, workspace: Workspace
-) -> None:
-    notebook(notebooks, STEPS[0].name, f"TOLD = {str(workspace.local / 'told')!r}", FLUSHED_TOO_LATE)
-    assert run.run_notebooks(workspace.parameters, ["01"])[STEPS[0].name].status == "passed"
-    assert (workspace.local / "told").exists()
-
-
 CHILD = """
 import atexit, subprocess, sys
 from pathlib import Path
@@ -147,10 +138,13 @@ atexit.register(Path(TOLD).touch)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="kernels are forks on Linux only")
-def test_a_kernel_does_not_wait_for_a_child_that_takes_no_signal_and_ends_with_it(
-    notebooks: Path, workspace: Workspace
+@pytest.mark.parametrize(
+    "cell", [FLUSHED_TOO_LATE, CHILD], ids=["its threads in another order", "a child that is deaf"]
+)
+def test_a_kernel_that_is_told_to_end_does_at_exit_what_it_has_to(
+    cell: str, notebooks: Path, workspace: Workspace
 ) -> None:
-    notebook(notebooks, STEPS[0].name, f"TOLD = {str(workspace.local / 'told')!r}", CHILD)
+    notebook(notebooks, STEPS[0].name, f"TOLD = {str(workspace.local / 'told')!r}", cell)
     assert run.run_notebooks(workspace.parameters, ["01"])[STEPS[0].name].status == "passed"
     assert (workspace.local / "told").exists()
 

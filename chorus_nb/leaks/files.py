@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from blake3 import blake3
+from pydicom.datadict import dictionary_VR
 from pydicom.uid import UID_dictionary
 
 from chorus_nb import layout, standards, tables
@@ -33,7 +34,10 @@ from chorus_nb.omop import cdm
 from chorus_nb.processes.queries import connected
 from chorus_nb.workspace import Workspace
 
-IDENTIFIER_COLUMNS = ("PatientID", "AccessionNumber")
+IDENTIFIER_COLUMNS = ("PatientID", "OtherPatientIDs", "AccessionNumber")
+PERSON_NAMES = tuple(
+    column.name for column in tables.CATALOG.columns if column.name[0].isupper() and dictionary_VR(column.name) == "PN"
+)
 UID_TERMS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 SHORTEST = 4  # a shorter identifier, such as "12", equals a count sooner or later; its kind is still never shown
 BATCH = 50_000  # values searched for at once: memory stays flat for any number of patients
@@ -221,7 +225,11 @@ def _whole_searchers(workspace: Workspace) -> Iterator[tuple[int, Searcher]]:
 
 
 def _original_values(workspace: Workspace) -> Iterator[list[SearchTerm]]:
-    """The terms of each identifier of the catalog and each person name of the crosswalk."""
+    """The terms of each identifier of the catalog and of each person name of catalog and crosswalk.
+
+    The catalog knows everybody, also whom nothing is released of; the crosswalk all names of whom something is, also
+    within sequences.
+    """
     for column in IDENTIFIER_COLUMNS:
         for joined in _distinct_values(workspace, column):
             for value in map(str.strip, joined.split("\\")):
@@ -230,12 +238,23 @@ def _original_values(workspace: Workspace) -> Iterator[list[SearchTerm]]:
     for column in UID_TERMS:  # an instance identifier that is no UID
         for value in _distinct_values(workspace, column, "not regexp_full_match(value, '[0-9.]*')"):
             yield [SearchTerm("identifier", value)]
+    for name in _person_names(workspace):
+        if len(name) >= SHORTEST and not stands_for_nobody(name):
+            yield list(of_name(name)) or [SearchTerm("name", name, name)]
+
+
+def _person_names(workspace: Workspace) -> Iterator[str]:
     parts = workspace.local / tables.CROSSWALK.name
+    sources, paths = [], []
+    if workspace.has(tables.CATALOG):
+        sources += [f'select distinct "{column}" as value from read_parquet(?)' for column in PERSON_NAMES]
+        paths += [glob.escape(str(workspace.path(tables.CATALOG)))] * len(PERSON_NAMES)
     if any(parts.glob("*.parquet")):
-        sql = "select distinct original from read_parquet(?) where vr = 'PN'"
-        for name in _column(sql, [f"{glob.escape(str(parts))}/*.parquet"]):
-            if len(name) >= SHORTEST:
-                yield list(of_name(name)) or [SearchTerm("name", name, name)]
+        sources.append("select distinct original as value from read_parquet(?) where vr = 'PN'")
+        paths.append(f"{glob.escape(str(parts))}/*.parquet")
+    if sources:
+        split = "select trim(unnest(string_split(value, chr(92)))) as value from"
+        yield from _column(f"select distinct value from ({split} ({' union '.join(sources)}))", paths)
 
 
 def _search_uids(workspace: Workspace, texts: dict[str, bytes]) -> tuple[int, set[str]]:

@@ -42,6 +42,12 @@ def an_accession(workspace: Workspace) -> None:
     workspace.write(tables.CATALOG, catalog.assign(AccessionNumber="ACC-4711-9"))
 
 
+def a_person_of_whom_nothing_is_released(workspace: Workspace) -> None:
+    catalog = workspace.read(tables.CATALOG)
+    held = catalog.head(1).assign(source_path="held.dcm", PatientName="FEATHERSTONEHAUGH^QUILLON")
+    workspace.write(tables.CATALOG, pd.concat([catalog, held], ignore_index=True))
+
+
 def an_original_uid(workspace: Workspace) -> None:
     workspace.write(tables.CATALOG, workspace.read(tables.CATALOG).assign(FrameOfReferenceUID="1.2.3.4.5.6.7"))
 
@@ -61,7 +67,14 @@ def a_word(workspace: Workspace) -> None:
     APPROVALS.append(workspace, "A. Reviewer", {"word": "quillfeather", "decision": "approve", "note": "a product"})
 
 
-CHANGES: list[Callable[[Workspace], None]] = [a_term, an_accession, an_original_uid, a_new_id, a_word]
+CHANGES: list[Callable[[Workspace], None]] = [
+    a_term,
+    an_accession,
+    a_person_of_whom_nothing_is_released,
+    an_original_uid,
+    a_new_id,
+    a_word,
+]
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
@@ -146,3 +159,10 @@ def test_what_would_be_written_is_refused_each_time(built: Workspace, read: list
     read.clear()
     assert search_contents(built, made) == ["a.html"]
     assert sorted(read) == sorted(made)
+
+
+def test_the_name_of_a_person_of_whom_nothing_is_released_does_not_leave(built: Workspace) -> None:
+    a_person_of_whom_nothing_is_released(built)
+    (built.audit / "notes.txt").write_text("asked for Featherstonehaugh\n")
+    assert dict(verify_tree(built)[["check", "result"]].values)["tables"] == "fail"
+    assert "audit/notes.txt" in set(built.read(tables.TREE_FINDINGS)["file"])

@@ -29,6 +29,7 @@ METADATA_TABLES = "study|series|image|ct|mr|pt|us|xr"
 SUBMISSION_NOTE = f"{METADATA}/IMAGING_SUBMISSION.md"
 CERTIFICATE = f"{METADATA}/verification_certificate"  # .html, .json and .pdf
 MANIFEST_FILE = f"{METADATA}/manifest.csv"
+AUDIT_LOG = "audit.jsonl"  # below audit/
 SIGNATURES = "signatures"  # below audit/: of whole releases
 SIGNATURE_FILE = f"{METADATA}/release_signature.json"  # of a delivery only: a release cannot hold what signs it
 MADE_LAST = (*(f"{CERTIFICATE}.{form}" for form in ("html", "json", "pdf")), MANIFEST_FILE)  # about all else

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import getpass
 import glob
 import gzip
 import html
+import json
 import os
 import re
 import zipfile
@@ -52,6 +54,12 @@ MARKUP = re.compile(rb"</?[A-Za-z][\w-]*|[\w-]+(?==[\"'])")
 STYLE = re.compile(rb"<style.*?</style>|<meta[^>]*>", re.DOTALL)
 # the site's public key (RFC 8410) and nothing else: 32 bytes of chance between words that are also a name (Public)
 ED25519_KEY = re.compile(rb"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}=\n-----END PUBLIC KEY-----\n")
+OWN_PARAMETERS = (
+    *("site", "licence", "citation", "time_zone", "pacs", "pacs_aet"),
+    *("registry_url", "upload_url", "upload_container"),
+)
+"""What a site says of itself: its pages, note and log repeat it, and some patient is called like a hospital or town."""
+LOGIN = re.compile(rb'"user": "((?:[^"\\]|\\.)*)"')  # in a line of the audit log
 UID_LIKE = re.compile(r"\d+(?:\.\d+)+")
 
 
@@ -209,19 +217,29 @@ def searchers(workspace: Workspace, others: Iterable[SearchTerm] = ()) -> Iterat
     """
     linkage = workspace.read(tables.LINKAGE)
     new = {str(number) for name in ("person_id", "image_occurrence_id") for number in linkage[name].dropna()}
-    known = workspace.read(tables.SEARCH_TERMS)
+    known, said = workspace.read(tables.SEARCH_TERMS), said_by_site(workspace)
     rows = map(SearchTerm, known["kind"], known["text"], known["whole"])
     originals = (term for terms in _original_values(workspace) for term in terms)
     wanted = (term for term in chain(rows, others, originals) if term.text not in new)
     while batch := list(islice(wanted, BATCH)):
-        yield len(batch), Searcher(batch, words=page_words())
+        yield len(batch), Searcher(batch, words=said)
 
 
 def _whole_searchers(workspace: Workspace) -> Iterator[tuple[int, Searcher]]:
     """The search in reports: everybody's identifiers and names, in batches, each with the number of its values."""
-    values = _original_values(workspace)
+    values, said = _original_values(workspace), said_by_site(workspace)
     while batch := list(islice(values, BATCH)):
-        yield len(batch), Searcher((term for one in batch for term in one), words=page_words(), words_identify=True)
+        yield len(batch), Searcher((term for one in batch for term in one), words=said, words_identify=True)
+
+
+def said_by_site(workspace: Workspace) -> frozenset[str]:
+    """Words that pages, note and log say of any patients: :func:`page_words`, what the site says of itself, and
+    who is at work. Alone they prove nothing; beside another part of a name they do."""
+    given = workspace.parameters.model_dump(include=set(OWN_PARAMETERS)).values()
+    log = workspace.audit / layout.AUDIT_LOG
+    logins = LOGIN.findall(log.read_bytes()) if log.is_file() else []
+    own = " ".join((*map(str, given), getpass.getuser(), *(json.loads(b'"%s"' % login) for login in set(logins))))
+    return page_words() | frozenset(re.findall(r"[^\W\d_]{2,}", own.lower()))
 
 
 def _original_values(workspace: Workspace) -> Iterator[list[SearchTerm]]:

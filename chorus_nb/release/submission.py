@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from chorus_nb import __version__, tables
+from chorus_nb import __version__, layout, tables
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
 from chorus_nb.processes.queries import asking
@@ -83,7 +83,7 @@ def _note_counts(connection: duckdb.DuckDBPyConnection, name: str) -> pd.DataFra
 
 def _made_with(workspace: Workspace) -> Parameters:
     """The parameters the images were made with, as the audit log has them; else those of this run."""
-    log = workspace.audit / "audit.jsonl"
+    log = workspace.audit / layout.AUDIT_LOG
     made = workspace.parameters
     for text in log.read_text().splitlines() if log.is_file() else ():
         with contextlib.suppress(ValueError, InputError):  # half a line of a killed run; a line of another version

@@ -97,8 +97,8 @@ def searched_said(searched: Mapping[str, Any]) -> str:
     return (
         f"{searched['terms']:,} identifiers and names of the source and the lookup tables were searched for in every "
         f"file that is no image ({'; '.join(parts)}), and in the audit log and its reports. {searched['page_words']:,} "
-        "of them are words that the pages or the Standard say themselves: they prove nothing alone, but do beside "
-        "another part of the name."
+        "of them are words that the pages, the site or the Standard say themselves: they prove nothing alone, but do "
+        "beside another part of the name."
     )
 
 

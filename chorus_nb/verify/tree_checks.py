@@ -22,13 +22,23 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from chorus_nb import layout, standards, tables
 from chorus_nb.leaks.cells import IdentifyingCells, identifying_cells
-from chorus_nb.leaks.files import csv_parts, of_content, original_uids, pieces, search_file, searchers, uid_digest
+from chorus_nb.leaks.files import (
+    csv_parts,
+    of_content,
+    original_uids,
+    pieces,
+    said_by_site,
+    search_file,
+    searchers,
+    uid_digest,
+)
 from chorus_nb.leaks.known import KnownWords, known_words_of
 from chorus_nb.leaks.reading import Leaf
 from chorus_nb.leaks.search import Searcher
 from chorus_nb.leaks.shapes import Severity
 from chorus_nb.leaks.terms import uids_in
 from chorus_nb.leaks.texts import NUMERIC, identifier_shapes, is_written_text, severity_in, tells
+from chorus_nb.memory import digest
 from chorus_nb.processes.programs import scratch
 from chorus_nb.processes.queries import ROWS_TOLD, asking, in_bounded_memory, told
 from chorus_nb.verify.findings import ASKED_OF_TREE, RANK, Finding, Findings
@@ -138,12 +148,14 @@ class SearchLog:
 
 
 class _Wanted:
-    """The searches for everybody's terms, held where they are one, and a digest of all terms."""
+    """The searches for everybody's terms, held where they are one, and a digest of all terms and of what the site says
+    of itself."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace, first = workspace, list(islice(searchers(workspace), 2))
         self._held = first if len(first) < 2 else None
-        self.digest = in_any_order(term for _, searcher in self for term in searcher.terms)
+        terms = in_any_order(term for _, searcher in self for term in searcher.terms)
+        self.digest = digest(terms, sorted(said_by_site(workspace)))
 
     def __iter__(self) -> Iterator[tuple[int, Searcher]]:
         return searchers(self._workspace) if self._held is None else iter(self._held)

@@ -29,7 +29,7 @@ VERSIONED = ("pydicom", "numpy", "pandas", "pyarrow", "duckdb", "imagecodecs", "
 
 def path(workspace: Workspace) -> Path:
     """Where the log is kept."""
-    return workspace.audit / "audit.jsonl"
+    return workspace.audit / layout.AUDIT_LOG
 
 
 def place(workspace: Workspace, file: Path) -> str:

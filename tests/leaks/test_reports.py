@@ -75,6 +75,12 @@ def test_what_stands_for_nobody_is_no_name(scanned: Workspace) -> None:
     assert search_pages(scanned, {"page": "<p>an anonymous operator</p>"})[1] == []
 
 
+def test_what_the_site_says_of_itself_is_a_name_beside_another_part_of_it_only(scanned: Workspace) -> None:
+    site = Workspace(scanned.parameters.model_copy(update={"site": "Stonehall Clinic", "citation": "MRN 88, Adair Q."}))
+    pages = {"own": "<td>stonehall clinic</td>", "name": "<p>Stonehall, Quinten</p>", "other": "<p>Westerholt</p>"}
+    assert search_pages(site, pages)[1] == ["name", "other"]
+
+
 def test_pictures_and_styles_are_not_text(scanned: Workspace) -> None:
     page = "<style>.QUILL^ADA^B{}</style><img src='data:image/png;base64,AAAA/QUILL/ADA=='>"
     assert search_pages(scanned, {"page": page})[1] == []

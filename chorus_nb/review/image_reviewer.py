@@ -22,8 +22,9 @@ from chorus_nb.review.views import Image
 from chorus_nb.workspace import Workspace
 
 IMAGE_ORDER = {"hold": 0, "redact": 1, "clean": 2, "high": 0, "medium": 1, "low": 2, "": 3}
-QUEUE_COLUMNS = ["source_path", "Modality", "verdict", "reason", "tier", "risk_reason", "device", "boxes"]
-_DISGUISE = {"verdict": "hold", "reason": "burned_in_text_unchecked", "boxes": "", "tier": "", "checked": "looked"}
+QUEUE_COLUMNS = ["source_path", "Modality", "verdict", "reason", "tier", "risk_reason", "device", "boxes", "beside"]
+_DISGUISE = {"verdict": "hold", "reason": "burned_in_text_unchecked", "checked": "looked"}
+_DISGUISE |= dict.fromkeys(("boxes", "tier", "beside"), "")
 TOLD_COLUMNS = ["SOPInstanceUID", "acquired"]  # of the catalog, written down with a decision on an image
 WHOSE = ["SeriesInstanceUID", *TOLD_COLUMNS]
 REVIEWED_COLUMNS = ["source_path", "InstanceNumber", "Modality", *WHOSE]
@@ -51,7 +52,8 @@ class ImageReviewer(Panel):
         chosen, catalog = self._among(chosen, verdicts, catalog)
         ranked = chosen.assign(rank=chosen["verdict"].map(IMAGE_ORDER) * 4 + chosen["tier"].map(IMAGE_ORDER))
         if blind:  # what another decided would show in what the run made of it
-            ranked.loc[ranked["checked"] == "decided", ["verdict", "reason", "boxes", "rank"]] = ["", "", "", 0]
+            shown = ["verdict", "reason", "boxes", "beside", "rank"]
+            ranked.loc[ranked["checked"] == "decided", shown] = ["", "", "", "", 0]
         self.queue = ranked.sort_values(["rank", "source_path"]).merge(catalog, on="source_path").reset_index(drop=True)
         series = catalog[catalog["SeriesInstanceUID"].isin(set(self.queue["SeriesInstanceUID"]) - {""})]
         number = pd.to_numeric(series["InstanceNumber"], errors="coerce")
@@ -75,6 +77,7 @@ class ImageReviewer(Panel):
         self.content = {
             "columns": QUEUE_COLUMNS,
             "queue": self.queue[QUEUE_COLUMNS].to_numpy(dtype=object).tolist(),
+            "meanings": {code: tables.REASON_MEANINGS.get(code, code) for code in {*self.queue["reason"]}},
             "reviewer": self.reviewer,
             "blind": blind,
             **self._progress(),

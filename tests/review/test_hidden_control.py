@@ -28,10 +28,12 @@ def controlled(waiting: Workspace) -> Workspace:
 
 
 def test_a_control_stands_in_the_queue_like_a_picture_that_could_not_be_searched(controlled: Workspace) -> None:
+    verdicts = controlled.read(tables.IMAGE_VERDICTS)
+    controlled.write(tables.IMAGE_VERDICTS, verdicts.assign(beside=["", "0.0412"]))  # b.dcm, a.dcm
     reviewer = ImageReviewer(controlled, "ada")
     queue = reviewer.queue.set_index("source_path")
     assert set(queue.index) == {"a.dcm", "b.dcm", ITEM}
-    same = ["verdict", "reason", "tier", "boxes", "device", "Modality", "risk_reason"]
+    same = ["verdict", "reason", "tier", "boxes", "beside", "device", "Modality", "risk_reason"]
     assert queue.loc[ITEM, same].tolist() == queue.loc["b.dcm", same].tolist()
     shown, [original] = reviewer.view(ITEM, "before"), reviewer.view("a.dcm", "before")[1]
     assert shown[0]["rows"] == 60 and shown[1] != [original]

@@ -40,6 +40,22 @@ def said(page: Any, text: str) -> None:
     page.wait_for_function(f"{STATUS}.startsWith('{text}')")
 
 
+def test_it_says_why_a_picture_waits_and_how_much_its_boxes_would_take(
+    waiting: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verdicts = waiting.read(tables.IMAGE_VERDICTS)
+    reasons = ["burned_in_text_unchecked", "filled_beside_text"]  # of b.dcm and a.dcm, which stands first
+    waiting.write(tables.IMAGE_VERDICTS, verdicts.assign(reason=reasons, beside=["", "0.0412"]))
+    page = open_panel(watched, ImageReviewer(waiting, "ada"), monkeypatch)
+    page.wait_for_function(SEEN)
+    text = page.locator("#panel").inner_text()
+    assert "filling its text would take more than 2 % of what it shows beside it · 4.1 % of the picture" in text
+    assert "the pixels could not be searched for text" in page.get_by_label("Show only: reason").inner_text()
+    page.locator(".chorus-panel").press("n")
+    page.wait_for_function("document.querySelector('.file').textContent === 'b.dcm'")
+    assert "% of the picture" not in page.locator("#panel").inner_text()
+
+
 def test_a_decision_is_about_the_slice_on_the_screen(
     stack: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:

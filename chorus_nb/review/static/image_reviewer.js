@@ -1,7 +1,7 @@
 function render({ model, el }) {
   const content = model.get("content");
   const at = Object.fromEntries(content.columns.map((name, index) => [name, index]));
-  const queue = content.queue;
+  const { queue, meanings } = content;
   const { root, status, complain } = panel(el, "Image reviewer");
   const ask = asker(model, complain);
   // `path` is the image on the screen, the only one that a decision is about; `seen`: its picture, or that it has none.
@@ -38,12 +38,14 @@ function render({ model, el }) {
   const said = make("ul", { class: "said", "aria-label": "What was decided about it" });
   const list = choice("Image of the queue", []);
   const search = field("Search the queue", { type: "search", placeholder: "search (/)", size: "16", oninput: later(150, sift) });
-  const filter = (label, values) =>
-    choice(`Show only: ${label}`, [["*", `all: ${label}`], ...values.map((value) => [value, value || "none"])], { onchange: sift });
+  const filter = (label, values, words = {}) =>
+    choice(`Show only: ${label}`, [["*", `all: ${label}`], ...values.map((value) => [value, words[value] || value || "none"])], {
+      onchange: sift,
+    });
   const filters = Object.fromEntries(
     [["Modality", "modality"], ["device", "device and size"], ["reason", "reason"]].map(([name, label]) => [
       name,
-      filter(label, [...new Set(queue.map((cells) => cells[at[name]]))].sort()),
+      filter(label, [...new Set(queue.map((cells) => cells[at[name]]))].sort(), name === "reason" ? meanings : {}),
     ]),
   );
   const open_only = filter("decided or not", ["waits", "decided"]);
@@ -163,7 +165,8 @@ function render({ model, el }) {
     if (state.frames === 1) state.frame = Math.max(0, state.series.indexOf(path));
     title.textContent = path;
     facts.textContent = [
-      waits ? waits[at.reason] || waits[at.verdict] : "a slice of the series that nobody queued",
+      waits ? meanings[waits[at.reason]] || waits[at.verdict] : "a slice of the series that nobody queued",
+      waits?.[at.beside] > 0 && `${(100 * waits[at.beside]).toFixed(1)} % of the picture would go beside its text`,
       waits?.[at.risk_reason],
       answer?.outdated && "the file changed since it was decided: look again",
     ]

@@ -19,7 +19,7 @@ from chorus_nb import tables
 from chorus_nb.deid.context import Change
 from chorus_nb.deid.ledger import Ledger
 from chorus_nb.errors import InputError, NotReady, SchemaError
-from chorus_nb.processes.queries import connected
+from chorus_nb.processes.queries import in_bounded_memory
 from chorus_nb.workspace import Workspace, replacing
 
 CROSSWALK_FOLDER = "crosswalk"
@@ -110,7 +110,7 @@ def count_by(workspace: Workspace, column: str) -> pd.DataFrame:
 def _select(workspace: Workspace, sql: str, values: Iterable[str] = ()) -> pd.DataFrame:
     folder = workspace.local / CROSSWALK_FOLDER
     place, remedy = f"local/{CROSSWALK_FOLDER}", "delete that folder and run 03_run_deid again"
-    with Ledger(workspace) as ledger, connected() as connection, tables.reading(place, remedy):
+    with Ledger(workspace) as ledger, in_bounded_memory() as connection, tables.reading(place, remedy):
         if lost := lost_parts(folder, ledger.part_names()):
             raise SchemaError(f"{place}: {len(lost):,} of its parts are gone or damaged")
         if any(folder.glob("*.parquet")):

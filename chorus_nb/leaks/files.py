@@ -10,7 +10,6 @@ import glob
 import gzip
 import html
 import json
-import os
 import re
 import zipfile
 from collections.abc import Container, Iterable, Iterator, Mapping
@@ -18,7 +17,6 @@ from functools import cache
 from itertools import chain, islice
 from pathlib import Path
 
-import duckdb
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -33,7 +31,7 @@ from chorus_nb.leaks.search import MASK, Hit, Searcher
 from chorus_nb.leaks.shapes import Severity
 from chorus_nb.leaks.terms import SearchTerm, of_name, page_words, stands_for_nobody
 from chorus_nb.omop import cdm
-from chorus_nb.processes.queries import connected
+from chorus_nb.processes.queries import in_bounded_memory
 from chorus_nb.workspace import Workspace
 
 IDENTIFIER_COLUMNS = ("PatientID", "OtherPatientIDs", "AccessionNumber")
@@ -281,7 +279,7 @@ def _search_uids(workspace: Workspace, texts: dict[str, bytes]) -> tuple[int, se
     said = {name: _uids(text.decode("utf-8", "replace")) for name, text in texts.items()}
     wanted = pd.DataFrame({"uid": sorted(set().union(*said.values()))}, dtype="str")
     for column in UID_TERMS if workspace.has(tables.CATALOG) else ():
-        with _database(os.getpid()).cursor() as connection:
+        with in_bounded_memory() as connection:
             connection.register("wanted", wanted)
             catalog = f'(select distinct "{column}" uid from read_parquet(?) where length("{column}") >= {SHORTEST})'
             sql = f"select count(*), list(uid) filter (uid in (select uid from wanted)) from {catalog}"
@@ -319,13 +317,7 @@ def _distinct_values(workspace: Workspace, column: str, where: str = "true") -> 
 
 
 def _column(sql: str, values: list[str]) -> Iterator[str]:
-    with _database(os.getpid()).cursor() as connection:
+    with in_bounded_memory() as connection:
         found = connection.execute(sql, values)
         while rows := found.fetchmany(BATCH):
             yield from (value for (value,) in rows if value)
-
-
-@cache
-def _database(process: int) -> duckdb.DuckDBPyConnection:
-    """One for a process, and nothing in it: to open it costs more than ten such questions."""
-    return connected()

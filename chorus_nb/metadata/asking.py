@@ -12,7 +12,7 @@ import duckdb
 import pandas as pd
 
 from chorus_nb import tables
-from chorus_nb.processes.queries import connected, in_bounded_memory
+from chorus_nb.processes.queries import in_bounded_memory
 from chorus_nb.workspace import Workspace
 
 SAYS_IT = {  # by mapped field, the attributes in which a query would look for it
@@ -41,7 +41,7 @@ def completeness(workspace: Workspace) -> pd.DataFrame:
     """How many files have each attribute of ``study`` and ``series`` in their header, by modality, in percent."""
     wanted = [k for k in dict.fromkeys((*tables.STUDY.keywords, *tables.SERIES.keywords)) if k != "Modality"]
     shares = ", ".join(f"round(100 * avg(({keyword} <> '')::INT), 1) AS {keyword}" for keyword in wanted)
-    with connected() as connection:
+    with in_bounded_memory() as connection:
         headers = connection.read_parquet(glob.escape(str(workspace.path(tables.RELEASED_HEADERS))))
         filled = headers.aggregate(f"Modality, {shares}", "Modality").order("Modality").df().set_index("Modality")
     return filled.T.rename_axis("attribute").rename_axis(None, axis="columns").reset_index()
@@ -58,7 +58,7 @@ def mapped_completeness(workspace: Workspace) -> pd.DataFrame:
         for field, attributes in SAYS_IT.items()
         for columns in [", ".join(("''", *(f"h.{name}" for name in attributes)))]
     )
-    with connected() as connection:
+    with in_bounded_memory() as connection:
         for name, path in (
             ("headers", workspace.path(tables.RELEASED_HEADERS)),
             ("image", workspace.path(replace(tables.IMAGE, format="parquet"))),

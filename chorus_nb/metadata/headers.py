@@ -71,10 +71,13 @@ def update_headers(workspace: Workspace, progress: Progress | None = None) -> Pa
         _read_headers(workspace, connection, many, read, progress)
         connection.read_parquet([glob.escape(str(path)), glob.escape(str(read))]).create_view("headers")
         connection.execute("SET preserve_insertion_order = false")
-        with tables.reading(f"local/{path.name}", tables.RELEASED_HEADERS.if_damaged), replacing(path) as new:
-            connection.sql(
-                f"SELECT * FROM headers SEMI JOIN released USING ({key_columns}) ORDER BY target_path"
-            ).write_parquet(str(new), compression="zstd")
+        try:
+            with tables.reading(f"local/{path.name}", tables.RELEASED_HEADERS.if_damaged), replacing(path) as new:
+                connection.sql(
+                    f"SELECT * FROM headers SEMI JOIN released USING ({key_columns}) ORDER BY target_path"
+                ).write_parquet(str(new), compression="zstd")
+        finally:
+            connection.execute("RESET preserve_insertion_order")
     return path
 
 

@@ -18,7 +18,7 @@ from chorus_nb.errors import InputError
 from chorus_nb.identity.site_words import site_vocabulary
 from chorus_nb.metadata.field_words import FIELDS, is_long_number, read_words, values
 from chorus_nb.metadata.fields import CONTRADICTED, DESCRIBED_IN, OF_STUDY, decision_key, map_fields
-from chorus_nb.processes.queries import connected
+from chorus_nb.processes.queries import in_bounded_memory
 from chorus_nb.workspace import Workspace
 
 ASKED_OF = {  # by field, the modalities of which a header should say it; () = all
@@ -91,7 +91,7 @@ def studies_without_code(workspace: Workspace) -> pd.DataFrame:
     ``more`` are the words that keep a description from the code of a plain study: those that no rule knows, and those
     that say more than a body part. A line of the site's ``loinc_map.csv`` gives it a code.
     """
-    with connected() as connection:
+    with in_bounded_memory() as connection:
         connection.register("linkage", workspace.read(tables.LINKAGE, ["PatientID", "AccessionNumber", "loinc_code"]))
         connection.read_parquet(glob.escape(str(workspace.path(tables.CATALOG)))).create_view("catalog")
         found = connection.sql(
@@ -118,7 +118,7 @@ def values_of(field: str) -> list[str]:
 def _headers(workspace: Workspace) -> pd.DataFrame:
     """What the headers of a series say, in the words that stay, and the files that say it."""
     names = ", ".join(_FROM)
-    with connected() as connection:
+    with in_bounded_memory() as connection:
         catalog = connection.read_parquet(glob.escape(str(workspace.path(tables.CATALOG))))
         said = catalog.filter("status = 'dicom'").aggregate(f"SeriesInstanceUID, {names}, count(*) AS files").df()
     vocabulary = site_vocabulary(workspace)

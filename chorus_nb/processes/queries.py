@@ -6,8 +6,11 @@ import contextlib
 import functools
 import glob
 import itertools
+import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -28,6 +31,8 @@ MEMORY = "1GB"  # of DuckDB; what needs more goes to the run's scratch
 ROWS_WRITTEN = 1 << 20  # of what is written, in memory at once and in a row group
 ROWS_TOLD = 50_000  # of what is asked of the system, or told to Python, in memory at once
 TEXTS_A_CALL = 64
+DATABASE = "question_"  # begins the name of a question's own database
+_numbers = itertools.count()
 
 
 def connected(place: str = ":memory:", **settings: str | int) -> duckdb.DuckDBPyConnection:
@@ -41,9 +46,27 @@ def connected(place: str = ":memory:", **settings: str | int) -> duckdb.DuckDBPy
 
 @contextlib.contextmanager
 def in_bounded_memory() -> Iterator[duckdb.DuckDBPyConnection]:
-    """DuckDB over tables as long as the release: in bounded memory, what needs more goes to the run's scratch."""
-    with scratch() as folder, connected(memory_limit=MEMORY, temp_directory=folder) as connection:
-        yield connection
+    """DuckDB over tables as long as the release: in bounded memory, what needs more goes to the run's scratch.
+
+    A database of its own, empty and gone when closed, in the one instance of this process: to open another takes as
+    long as ten questions. What is ``SET`` holds for the instance, so whoever sets something resets it.
+    """
+    shared, _ = _instance(os.getpid(), tempfile.gettempdir())
+    name = f"{DATABASE}{next(_numbers)}"
+    with contextlib.closing(shared.cursor()) as connection:
+        connection.execute(f"ATTACH ':memory:' AS {name}")
+        try:
+            connection.execute(f"USE {name}")
+            yield connection
+        finally:
+            shared.cursor().execute(f"DETACH {name}")
+
+
+@functools.cache
+def _instance(_process: int, _place: str) -> tuple[duckdb.DuckDBPyConnection, TemporaryDirectory[str]]:
+    """Of this process, and of the place where its scratch is; a fork has one of its own."""
+    folder = scratch()
+    return connected(memory_limit=MEMORY, temp_directory=folder.name), folder
 
 
 @contextlib.contextmanager
@@ -90,7 +113,10 @@ def in_parts(answer: duckdb.DuckDBPyRelation, most: int) -> Iterator[pa.Table]:
 
 def told(connection: duckdb.DuckDBPyConnection, asked: str) -> Iterator[tuple[Any, ...]]:
     """The rows of an answer; the connection may be asked other things while they are read."""
-    for batch in connection.cursor().sql(asked).to_arrow_reader(ROWS_TOLD):
+    ((place,),) = connection.sql("SELECT current_database()").fetchall()
+    other = connection.cursor()
+    other.execute(f'USE "{place}"')
+    for batch in other.sql(asked).to_arrow_reader(ROWS_TOLD):
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 

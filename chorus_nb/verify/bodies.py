@@ -56,6 +56,8 @@ class PlacedSlice(NamedTuple):
     is_ct: bool
     tiling: mosaics.Tiling = mosaics.Tiling()
     """of the mosaic in which it is number ``frame``"""
+    space: str = ""
+    """its frame of reference: places of two are not beside each other, whatever their numbers are"""
 
 
 class Slices:
@@ -72,15 +74,26 @@ class Slices:
         else:
             self._slices.extend(_slices(path, dataset, pixels))
 
-    def stack(self, *, last: bool = False) -> list[PlacedSlice] | str:
-        """The largest stack of parallel slices, 3 mm apart; a text says why there is none.
+    def stack(self) -> list[PlacedSlice] | str:
+        """The largest of :meth:`stacks`; a text says why there is none."""
+        found = self.stacks()
+        return found if isinstance(found, str) else found[0]
 
-        Of several at one place the first counts, or the ``last``.
+    def stacks(self, *, last: bool = False) -> list[list[PlacedSlice]] | str:
+        """All stacks of parallel slices that are enough for a head, 3 mm apart, the largest first.
+
+        A series may hold more than one volume, and files that show none. Of several slices at one place the first
+        counts, or the ``last``. Frames of reference are asked apart and together: each slice may name one of its own.
+        A text says why there is no stack.
         """
-        run = [] if self._why else max(_runs(self._slices[:: -1 if last else 1]), key=len)
-        whole = len(run) >= FEWEST_SLICES and _height(run[-1]) - _height(run[0]) >= LEAST_HEIGHT
-        stack = _thinned(run) if whole else []
-        return stack or self._why or ("fewer than ten slices or 50 mm" if self._slices else "no place in space")
+        slices = self._slices[:: -1 if last else 1]
+        runs = _runs(slices)
+        if len({one.space for one in slices}) > 1:
+            runs += _runs([one._replace(space="") for one in slices])
+        runs.sort(key=len, reverse=True)
+        tall = (run for run in runs if _height_of(run) >= LEAST_HEIGHT and len(run) >= FEWEST_SLICES)
+        none = "fewer than ten slices or 50 mm" if self._slices else self._why or "no place in space"
+        return [_thinned(run) for run in tall] or none
 
     def slabs(self) -> list[list[PlacedSlice]]:
         """All stacks of three slices and more, however thin; of several at one place the first, and the last."""
@@ -90,7 +103,8 @@ class Slices:
     @property
     def repeat(self) -> bool:
         """Whether several lie at one place: a head may follow noise, or another picture made of it."""
-        return len({(*one.corner.round(1), *one.ways.round(2)) for one in self._slices}) < len(self._slices)
+        places = {(one.space, *one.corner.round(1), *one.ways.round(2)) for one in self._slices}
+        return len(places) < len(self._slices)
 
 
 def modality_of(dataset: Dataset) -> str:
@@ -141,12 +155,13 @@ def _slices(path: Path, dataset: Dataset, pixels: NDArray[Any]) -> Iterator[Plac
             corner = np.zeros(3)  # United Imaging says none: its slices lie above each other, wherever that is
         if corner is not None and ways is not None and apart is not None and apart.min() > 0:
             spaced, is_ct = (float(apart[0]), float(apart[1])), modality_of(dataset) == "CT"
+            space = str(dataset.get("FrameOfReferenceUID") or "")
             picture = _frame(dataset, pixels, frame)
             for tiling, number, begins in mosaics.seen_apart(dataset, picture, corner, ways, apart) or [
                 (mosaics.Tiling(), frame, corner)
             ]:
                 plane = _plane(parts, mosaics.tile(picture, tiling, number - frame), spaced)
-                yield PlacedSlice(path, number, begins, ways, spaced, plane, is_ct, tiling)
+                yield PlacedSlice(path, number, begins, ways, spaced, plane, is_ct, tiling, space)
 
 
 def _parts(dataset: Dataset, frame: int) -> list[Dataset]:
@@ -184,11 +199,16 @@ def _height(one: PlacedSlice) -> float:
     return float(one.corner @ np.array((b * z - c * y, c * x - a * z, a * y - b * x)))
 
 
+def _height_of(run: list[PlacedSlice]) -> float:
+    return _height(run[-1]) - _height(run[0]) if run else 0.0
+
+
 def _runs(slices: list[PlacedSlice]) -> list[list[PlacedSlice]]:
-    """Parallel slices without a gap, each place once, in their order."""
-    groups: dict[tuple[float, ...], dict[float, PlacedSlice]] = collections.defaultdict(dict)
+    """Parallel slices of one size without a gap, each place once, in their order."""
+    groups: dict[tuple[object, ...], dict[float, PlacedSlice]] = collections.defaultdict(dict)
     for one in slices:
-        groups[tuple(np.round([*one.ways, *one.apart], 2) + 0.0)].setdefault(round(_height(one), 1), one)
+        alike = one.space, one.plane.shape, *(np.round([*one.ways, *one.apart], 2) + 0.0)
+        groups[alike].setdefault(round(_height(one), 1), one)
     runs: list[list[PlacedSlice]] = [[]]
     for group in groups.values():
         before = -np.inf

@@ -174,17 +174,23 @@ def front_in(slices: Slices, original: Callable[[Path], bytes] | None = None) ->
     """
     if importlib.util.find_spec("SimpleITK") is None:
         return "SimpleITK is not installed"
-    first = _front_of(slices.stack(), original)
-    if isinstance(first, str) or first.has_face or not slices.repeat:
-        return first
-    last = _front_of(slices.stack(last=True), original)
-    return first if isinstance(last, str) else max(first, last, key=lambda one: (one.may_have_face, one.is_head))
+    found = slices.stacks()
+    if isinstance(found, str):
+        return found
+    last = slices.stacks(last=True) if slices.repeat else []
+    others = found[1:] + ([] if isinstance(last, str) else last)
+    fronts = [_front_of(found[0], original)]
+    for stack in others:
+        if fronts[-1].has_face:
+            break
+        fronts.append(_front_of(stack, original))
+    return max(fronts, key=lambda one: (one.has_face, one.may_have_face, one.is_hollow, one.is_head))
 
 
-def _front_of(stack: list[PlacedSlice] | str, original: Callable[[Path], bytes] | None) -> Front | str:
-    body = stack if isinstance(stack, str) else body_of(stack)
-    if isinstance(stack, str) or isinstance(body, str):
-        return str(body)
+def _front_of(stack: list[PlacedSlice], original: Callable[[Path], bytes] | None) -> Front:
+    body = body_of(stack)
+    if isinstance(body, str):
+        return NO_FRONT
     before = body_of(with_planes_of(stack, original)) if original else ""
     whole = None if isinstance(before, str) else laid_on(before)
     if whole and whole.front.has_face:

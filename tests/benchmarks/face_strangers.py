@@ -114,6 +114,17 @@ def reformatted(pitch: float, turn: float, tilt: float) -> Callable[[Volume], Vo
     return change
 
 
+def from_to(first: int, last: int) -> Callable[[Volume], Volume]:
+    """Some of the slices."""
+
+    def change(volume: Volume) -> Volume:
+        affine = volume.affine.copy()
+        affine[:3, 3] += affine[:3, 2] * first
+        return volume._replace(values=volume.values[first:last], affine=affine)
+
+    return change
+
+
 def drawn(columns: int, rows: int) -> Callable[[Volume], Volume]:
     """Each so many columns and rows become one pixel."""
 
@@ -164,6 +175,10 @@ def inverted(dataset: Dataset) -> None:
 
 def monochrome1(dataset: Dataset) -> None:
     dataset.PhotometricInterpretation = "MONOCHROME1"
+
+
+def of_another_frame(dataset: Dataset) -> None:
+    dataset.FrameOfReferenceUID = "1.2.9"
 
 
 def padded(dataset: Dataset) -> None:
@@ -245,6 +260,12 @@ def cases() -> Iterator[tuple[str, list[Shown]]]:
         ct.both(reformatted(25, 35, 10)).files(ImageType=["DERIVED", "SECONDARY", "MPR"]),
     )
     yield "T1, oblique", t1.both(reformatted(20, -30, 15)).files()
+    for name, head in (("CT", ct), ("T1", t1)):
+        slab = head.both(reformatted(25, 35, 10)).both(from_to(30, 46))
+        yield f"{name}, slab of 40 mm of an oblique reformat", slab.files()
+    noise = changed(moved(_noise(t1), 0, 0, 1.5).files(), of_another_frame)
+    yield "T1, noise of another frame of reference between its slices", beside(t1.files(), noise)
+    yield "T1, its slices between those of noise of another frame of reference", beside(noise, t1.files())
     yield "CT, feet first", ct.both(backwards(0)).both(backwards(2)).files(PatientPosition="FFS")
     yield "T1, columns and rows counted backwards", t1.both(backwards(0)).both(backwards(1)).files()
     yield "CT, slices numbered from the feet and the crown at once", ct.files()[::2] + ct.files()[1::2][::-1]
@@ -331,7 +352,8 @@ def placed(site: SmallSite, number: int, files: Sequence[Shown]) -> dict[str, Pl
         uid = dataset.SOPInstanceUID.replace("1.2.3.", f"1.2.4.{number}.", 1)
         dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = uid
         dataset.StudyInstanceUID, dataset.SeriesInstanceUID = f"1.2.5.{number}", f"1.2.6.{number}"
-        dataset.FrameOfReferenceUID = f"1.2.7.{number}"
+        if dataset.get("FrameOfReferenceUID") != "1.2.9":
+            dataset.FrameOfReferenceUID = f"1.2.7.{number}"
         path = f"{number}/{place:04d}.dcm"
         (site.dicom / path).write_bytes(_written(dataset))
         made[path] = one.face

@@ -276,6 +276,35 @@ def test_the_verifier_looks_at_the_last_picture_of_a_place_too_and_at_every_devi
     assert look_at(paths).answer == look_at(paths[::-1]).answer == "face"
 
 
+@pytest.mark.parametrize(
+    "among", ["a file of no volume", "a slice of another size", "another frame of reference", "a frame for each slice"]
+)
+def test_what_else_a_series_holds_hides_no_face_from_the_verifier(tmp_path: Path, among: str) -> None:
+    head = thinned(heads.head("T1"), 5, 2)
+    paths = [tmp_path / "head" / name for name in heads.write(head, tmp_path / "head")]
+    if among == "another frame of reference":  # larger, and between the slices of the head
+        beside, noise = head.affine.copy(), np.random.default_rng(2)
+        beside[2, 3] -= 7
+        values = noise.uniform(0, 900, (len(head.values) + 3, *head.values.shape[1:])).astype("f4")
+        other = heads.write(head._replace(values=values, affine=beside), tmp_path / "b", FrameOfReferenceUID="1.2.9")
+        paths += [tmp_path / "b" / name for name in other]
+    elif among == "a frame for each slice":
+        for number, path in enumerate(paths):
+            odd = dcmread(path)
+            odd.FrameOfReferenceUID = f"1.2.9.{number}"
+            odd.save_as(path)
+    else:
+        odd = dcmread(paths[4])
+        if among == "a file of no volume":
+            odd.Modality, odd.SOPClassUID = "OT", "1.2.840.10008.5.1.4.1.1.7"
+        else:
+            odd.Rows //= 2
+            odd.PixelData = odd.PixelData[: len(odd.PixelData) // 2]
+        odd.save_as(paths[4])
+    for look in (look_at(paths), look_at(paths[::-1])):
+        assert look.answer == "face" and look.front and not look.front.few
+
+
 def test_each_frame_has_a_scale_of_its_own() -> None:
     dataset, groups = Dataset(), []
     for intercept in (-1024, 0):

@@ -196,18 +196,20 @@ def _refuse_missing(table: str, fields: pd.DataFrame, found: pd.DataFrame) -> No
 
 
 def _typed(table: str, fields: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
-    typed = {}
+    typed, texts = {}, pd.StringDtype("python")
     for name, kind in zip(fields["column"], fields["type"], strict=True):
-        text = found[name] if name in found else pd.Series("", index=found.index, dtype=str)
-        text = text.str.strip().mask(lambda values: values.str.upper().isin(NULL_WORDS), "")
-        if kind in ("integer", "float"):
-            typed[name] = _numbers(table, name, text, whole=kind == "integer")
+        if name in found:
+            text = found[name].str.strip().mask(lambda values: values.str.upper().isin(NULL_WORDS), "")
         else:
-            typed[name] = text.astype(pd.StringDtype("python"))
+            text = pd.Series("", found.index, texts)
+        number = kind in ("integer", "float")
+        typed[name] = _numbers(table, name, text, whole=kind == "integer") if number else text.astype(texts)
     return pd.DataFrame(typed, index=found.index)
 
 
 def _numbers(table: str, name: str, text: pd.Series, *, whole: bool) -> pd.Series:
+    if not (text != "").any():  # of many columns; what follows takes longer than to read them
+        return pd.Series(pd.NA, text.index, "Int64" if whole else "Float64")
     numbers = pd.to_numeric(text.mask(text == ""), errors="coerce").astype("Float64")
     wrong = numbers.isna() & (text != "")
     if whole:

@@ -28,7 +28,7 @@ from chorus_nb.parameters import Parameters
 from chorus_nb.workspace import PARTIAL, Workspace
 from tests.deid.small_run import SmallSite, but_seconds, plan, reasons, run, same_key, tree
 
-KILLS, FILES = 20, 1200  # so many that no run ends before it is killed
+KILLS, FILES = 20, 500  # so many that no run ends before it is killed
 TRAP = 0x00104000  # PatientComments
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")

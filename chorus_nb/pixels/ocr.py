@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,6 +50,9 @@ HEART = 0.5
 # not, or is higher, or is round: as wide as high though it is no small letter
 CLOSER = ((40, 2), (56, 1))
 SAME_PLACE, SAME_HEIGHT, NO_ROUND, SMALL_LETTER = 0.45, 0.6, 1.2, 16
+# Where a picture holds one line it holds others: there what the model does no more than notice is a doubt, too. In 69
+# pictures without text nine had boxes that came of it; so it is not asked where no line is
+NOTICED = 0.04
 TILE, OVERLAP = 1408, 128  # pixels that are looked at in one pass, and those that two have in common
 FLAT = 4 * 2 / 255  # a block whose values are no further apart than four levels of 256 holds nothing
 MODELS = {
@@ -81,6 +84,7 @@ class _Models(NamedTuple):
     finder: Any
     outlines: Any
     hearts: Any
+    noticed: Any
     cut: Any
     reader: Any
 
@@ -109,11 +113,11 @@ def _models() -> _Models:
     )
     finder = InferenceSession(str(folder / MODELS["Det"]), options, providers=["CPUExecutionProvider"])
     # more willing than the defaults (0.3, 0.5, 1.6); what is then read below `CONFIDENCE` is dropped again
-    outlines, hearts = (
+    outlines, hearts, noticed = (
         DBPostProcess(thresh=least, box_thresh=found, unclip_ratio=1.8, use_dilation=True)
-        for least, found in ((0.2, 0.25), (HEART, UNREAD))
+        for least, found in ((0.2, 0.25), (HEART, UNREAD), (NOTICED, NOTICED))
     )
-    return _Models(finder, outlines, hearts, get_rotate_crop_image, reader)
+    return _Models(finder, outlines, hearts, noticed, get_rotate_crop_image, reader)
 
 
 def read_lines(render: Render, known: Sequence[Box] = ()) -> list[ReadLine]:
@@ -127,12 +131,19 @@ def read_lines(render: Render, known: Sequence[Box] = ()) -> list[ReadLine]:
         lines += [kept[0] for _, kept in found if kept]
         done += [kept[1] for _, kept in found if kept]
         doubts += [line for line, kept in found if not kept and _sides(line.corners)[1] <= LIKED * scale]
-    for line in doubts:
-        if not _within(line.corners, done) and (again := _closely(scaled, line, scale)) is not None:
+    noticed = _noticed(scaled, likely, LIKED * scale) if lines or known else []
+    for line, closely in (*((line, _closely) for line in doubts), *((line, _closer) for line in noticed)):
+        if not _within(line.corners, done) and (again := closely(scaled, line, scale)) is not None:
             box = _box(again.corners)
             lines.append(ReadLine(box.scaled(1 / scale), again.text, float(again.confidence)))
             done.append(box)
     return lines
+
+
+def _noticed(picture: Any, likely: Any, tallest: float) -> list[_Line]:
+    """Places that the model does no more than notice; nothing is read there."""
+    found = zip(*_models().noticed(likely, picture.shape[:2]), strict=True)
+    return [_Line(corners, score, "", 0.0) for corners, score in found if _sides(corners)[1] <= tallest]
 
 
 def _kept(line: _Line, scaled: Any, scale: float) -> tuple[ReadLine, Box] | None:
@@ -176,16 +187,27 @@ def _is_writing(line: _Line, length: float, height: float, shorter_side: int) ->
 
 def _closely(picture: Any, line: _Line, scale: float) -> _Line | None:
     """A line in doubt as it is found where it is looked at closely; None: it is not, or is of another size."""
+    found = (one for look in CLOSER for one in _at_height(picture, line, *look, _models().hearts))
+    return _same(line, found, scale)
+
+
+def _closer(picture: Any, line: _Line, scale: float) -> _Line | None:
+    """:func:`_closely` of a place that was noticed only: once, and what can be read there need not be found surely."""
+    return _same(line, _at_height(picture, line, *CLOSER[-1], _models().outlines), scale, even_round=True)
+
+
+def _same(line: _Line, found: Iterable[_Line], scale: float, even_round: bool = False) -> _Line | None:
+    """The first of what was found that is in the place of a line and as high, and is found surely or can be read."""
     place, before = _box(line.corners), _sides(line.corners)[1]
-    hearts = _models().hearts
-    for again in (one for look in CLOSER for one in _at_height(picture, line, *look, hearts)):
+    for again in found:
+        letters = sum(character.isalnum() for character in again.text)
+        read = letters >= SHRUNK_ENOUGH and again.confidence >= SURE_ENOUGH
         box = _box(again.corners)
         common, (length, height) = box.common(place).area, _sides(again.corners)
         here = common >= SAME_PLACE * (box.area + place.area - common)
         shaped = length >= NO_ROUND * height or height <= SMALL_LETTER * scale
-        if here and shaped and min(height, before) >= SAME_HEIGHT * max(height, before):
-            letters = sum(character.isalnum() for character in again.text)
-            read = letters >= SHRUNK_ENOUGH and again.confidence >= SURE_ENOUGH
+        counts = (shaped and again.score >= UNREAD) or (read and even_round)
+        if here and counts and min(height, before) >= SAME_HEIGHT * max(height, before):
             return again if read else again._replace(text="", confidence=again.score)
     return None
 

@@ -231,6 +231,47 @@ def test_a_round_doubt_is_a_small_letter_or_anatomy(side: int, told: bool) -> No
         assert (ocr._closely(np.zeros((600, 600, 3), np.uint8), line, 1.0) is not None) == told
 
 
+def square(left: int, top: int, side: int, score: float, text: str = "", confidence: float = 0.0) -> ocr._Line:
+    corners = [(left, top), (left + side, top), (left + side, top + side), (left, top + side)]
+    return ocr._Line(np.array(corners), score, text, confidence)
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "score", "small", "told"),
+    [
+        ("HP", 0.95, 0.4, 16, True),
+        ("HP", 0.85, 0.4, 16, False),
+        ("P", 0.99, 0.4, 16, False),
+        ("", 0.0, 0.7, 24, True),
+        ("", 0.0, 0.5, 24, False),
+        ("", 0.0, 0.7, 16, False),  # round, and no small letter
+    ],
+)
+@pytest.mark.parametrize("beside", [True, False])
+def test_what_is_no_more_than_noticed_is_looked_at_closely_beside_a_line(
+    monkeypatch: pytest.MonkeyPatch, text: str, confidence: float, score: float, small: int, told: bool, beside: bool
+) -> None:
+    likely = np.zeros((1, 1, 608, 608), np.float32)
+    likely[0, 0, 200:208, 100:130] = 0.06
+    likely[0, 0, 300:308, 100:130] = 0.03  # less than that is nothing
+    likely[0, 0, 400:500, 100:400] = 0.06  # and a letter is no higher than the models like it
+    asked = []
+
+    def closely(_: object, line: ocr._Line, *__: object) -> list[ocr._Line]:
+        asked.append(tuple(line.corners.min(axis=0) // 100))
+        left, top = (int(value) for value in line.corners.min(axis=0))
+        return [square(left, top, round(ocr._sides(line.corners)[1]), score, text, confidence)]
+
+    monkeypatch.setattr(ocr, "SAME_PLACE", 0.3)  # the place is longer than the square
+    monkeypatch.setattr(ocr, "SMALL_LETTER", small)
+    monkeypatch.setattr(ocr, "_map_of_text", lambda _: likely)
+    monkeypatch.setattr(ocr, "_at_height", closely)
+    known = [Box(10, 10, 90, 30)] if beside else []
+    lines = ocr.read_lines(Render(picture(rows=608, columns=608), short_side=608), known)
+    assert asked == [(0, 1)] * beside
+    assert len(lines) == (told and beside)
+
+
 def test_in_a_small_frame_an_edge_does_not_outshine_the_letters_beside_it() -> None:
     pixels = np.zeros((400, 400), np.uint8)
     pixels[:, 200:] = 200
@@ -389,7 +430,7 @@ def test_no_model_is_asked_where_nothing_is(monkeypatch: pytest.MonkeyPatch) -> 
             asked.append(given["x"].shape)
             return [np.ones((1, 1, *given["x"].shape[2:]), np.float32)]
 
-    monkeypatch.setattr(ocr, "_models", lambda: ocr._Models(Finder(), *[None] * 4))
+    monkeypatch.setattr(ocr, "_models", lambda: ocr._Models(Finder(), *[None] * 5))
     empty = np.full((320, 640, 3), 90, np.uint8)
     assert not ocr._map_of_text(empty).any()
     empty[100:140, 200:300, 1] = 200

@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BUNDLE := dist/bundle
 OFFLINE := $(shell mktemp -d -u)
-TOGETHER := -n 4 --dist loadscope --no-loadscope-reorder --max-worker-restart 0 # a replaced worker makes pytest-xdist 3.8 wait for ever (its issue 1323)
+TOGETHER := -n 3 --dist loadscope --no-loadscope-reorder --max-worker-restart 0 # a replaced worker makes pytest-xdist 3.8 wait for ever (its issue 1323)
 
 unexport PYTHONDONTWRITEBYTECODE  # without bytecode every notebook would compile all its imports again
 export UV_PYTHON_DOWNLOADS := never

@@ -38,16 +38,13 @@ FAST = (
 )
 
 
-# Three processes share the tests of `make test`. What shares an expensive fixture stays together; the longest come
-# first (by their seconds on 2026-11-28), so that none has nothing to do while another one ends a long module.
+# Two processes share the tests of `make test`. What shares an expensive fixture stays together; the longest come first,
+# so that neither process has nothing to do while the other one ends a long module.
 TOGETHER = {"notebooks": "notebooks", "faces": "faces", "review/test_face_reviewer.py": "faces"}
 LONG = (
-    *("faces", "notebooks", "verify/test_sabotage.py", "deid/test_job_crashes.py", "release/test_pack.py"),
-    *("release/test_upload.py", "pixels/test_judge.py", "workbench/test_nothing_stale.py"),
-    *("workbench/test_selftest.py", "release/test_seal.py", "verify/test_held.py"),
-    *("pixels/test_demo_site.py", "deid/test_job.py", "verify/test_gate.py", "deid/test_worklist.py"),
-    *("workbench/test_withdrawal.py", "workbench/test_notebook.py"),
-    *("deid/test_earlier.py", "pixels/test_detection.py", "release/test_marks.py", "verify/test_faces.py"),
+    *("notebooks", "faces", "workbench/test_selftest.py", "release/test_upload.py", "deid/test_job_crashes.py"),
+    *("pixels/test_judge.py", "pixels/test_demo_site.py", "deid/test_job.py", "review/test_panels.py"),
+    *("deid/test_worklist.py", "verify/test_sabotage.py", "workbench/test_run.py"),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import glob
@@ -66,7 +67,9 @@ def in_bounded_memory() -> Iterator[duckdb.DuckDBPyConnection]:
 def _instance(_process: int, _place: str) -> tuple[duckdb.DuckDBPyConnection, TemporaryDirectory[str]]:
     """Of this process, and of the place where its scratch is; a fork has one of its own."""
     folder = scratch()
-    return connected(memory_limit=MEMORY, temp_directory=folder.name), folder
+    opened = connected(memory_limit=MEMORY, temp_directory=folder.name)
+    atexit.register(opened.close)  # or its binding tells on the terminal what it found open
+    return opened, folder
 
 
 @contextlib.contextmanager

@@ -146,7 +146,8 @@ def searched(all_of: Any) -> str:
     return (
         f"{rows[0][3]:,} identifiers and names of the source and the lookup tables were searched for in every file "
         f"that is no image ({read}), and in the audit log and its reports. {rows[0][4]:,} of them are words that the "
-        "pages or the Standard say themselves: they prove nothing alone, but do beside another part of the name."
+        "pages, the site or the Standard say themselves: they prove nothing alone, but do beside another part of the "
+        "name."
     )
 
 

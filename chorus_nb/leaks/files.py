@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import glob
 import gzip
@@ -234,10 +235,14 @@ def said_by_site(workspace: Workspace) -> frozenset[str]:
     """Words that pages, note and log say of any patients: :func:`page_words`, what the site says of itself, and
     who is at work. Alone they prove nothing; beside another part of a name they do."""
     given = workspace.parameters.model_dump(include=set(OWN_PARAMETERS)).values()
-    log = workspace.audit / layout.AUDIT_LOG
-    logins = LOGIN.findall(log.read_bytes()) if log.is_file() else []
-    own = " ".join((*map(str, given), getpass.getuser(), *(json.loads(b'"%s"' % login) for login in set(logins))))
+    own = " ".join((*map(str, given), getpass.getuser(), *_logins(workspace.audit / layout.AUDIT_LOG)))
     return page_words() | frozenset(re.findall(r"[^\W\d_]{2,}", own.lower()))
+
+
+def _logins(log: Path) -> Iterator[str]:
+    for login in set(LOGIN.findall(log.read_bytes())) if log.is_file() else ():
+        with contextlib.suppress(ValueError):  # of a line that somebody changed; the check of the log tells it
+            yield str(json.loads(b'"%s"' % login))
 
 
 def _original_values(workspace: Workspace) -> Iterator[list[SearchTerm]]:

@@ -81,6 +81,12 @@ def test_what_the_site_says_of_itself_is_a_name_beside_another_part_of_it_only(s
     assert search_pages(site, pages)[1] == ["name", "other"]
 
 
+def test_a_damaged_line_of_the_log_stops_no_search(scanned: Workspace) -> None:
+    scanned.audit.mkdir(exist_ok=True)
+    (scanned.audit / "audit.jsonl").write_bytes(b'{"user": "\\q"}\n{"user": "\xff"}\n{"user": "stonehall"}\n{"user": "')
+    assert search_pages(scanned, {"own": "<p>Stonehall</p>", "other": "<p>Westerholt</p>"})[1] == ["other"]
+
+
 def test_pictures_and_styles_are_not_text(scanned: Workspace) -> None:
     page = "<style>.QUILL^ADA^B{}</style><img src='data:image/png;base64,AAAA/QUILL/ADA=='>"
     assert search_pages(scanned, {"page": page})[1] == []

@@ -47,6 +47,9 @@ ROWS_SEARCHED = 50_000  # of a table searched at a time
 PLAIN_CELL = r"[-+]?\d*(?:\.\d*)?(?:[eE][-+]?\d+)?|\d{4}-\d\d-\d\d(?:[ T][\d:.+-]*)?"
 JSON_NUMBER = re.compile(rb"(?<=[:\[,])\s*-?\d+(?:\.\d+)?(?=\s*[,\]}])")
 TERM_CELL = re.compile(rb"(<td[^>]*>)\s*([A-Z]{2,16})\s*(?=</td>)")
+NUMBER_CELL = re.compile(
+    rb'(<td style="text-align:right[^>]*>)[-+]?[\d,.]+(?=</td>)'
+)  # of a column of numbers, as above
 DATA_ELEMENT = re.compile(rb"\([0-9A-Fa-f]{4},(?:00xx|xx[0-9A-Fa-f]{2}|[0-9A-Fa-f]{4})\)")  # somebody's id may be 0020
 HTML_TAG = re.compile(rb"<[^>]*>")
 MARKUP = re.compile(rb"</?[A-Za-z][\w-]*|[\w-]+(?==[\"'])")
@@ -54,10 +57,11 @@ STYLE = re.compile(rb"<style.*?</style>|<meta[^>]*>", re.DOTALL)
 # the site's public key (RFC 8410) and nothing else: 32 bytes of chance between words that are also a name (Public)
 ED25519_KEY = re.compile(rb"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}=\n-----END PUBLIC KEY-----\n")
 OWN_PARAMETERS = (
-    *("site", "licence", "citation", "time_zone", "pacs", "pacs_aet"),
+    *("site", "licence", "citation", "time_zone", "pacs", "pacs_aet", "pacs_port"),
     *("registry_url", "upload_url", "upload_container"),
 )
-"""What a site says of itself: its pages, note and log repeat it, and some patient is called like a hospital or town."""
+"""What a site says of itself: its pages, note and log repeat it, and some patient is called like a hospital or town,
+or has a port for a number."""
 LOGIN = re.compile(rb'"user": "((?:[^"\\]|\\.)*)"')  # in a line of the audit log
 UID_LIKE = re.compile(r"\d+(?:\.\d+)+")
 
@@ -159,11 +163,11 @@ def _kinds_of_columns() -> dict[str, bool]:
 
 def words_of_page(page: bytes) -> bytes:
     """What a page says, raw and unescaped: without pictures, style sheet and the names of tags and attributes, and
-    without the tags of elements and cells that hold a defined term of Body Part Examined alone, by which tables are
-    counted."""
+    without the tags of elements, the numbers of columns that hold numbers and cells that hold a defined term of Body
+    Part Examined alone, by which tables are counted."""
     parts = {term.encode() for term in standards.body_part_concepts()}
     page = TERM_CELL.sub(lambda cell: cell[1] if cell[2] in parts else cell[0], STYLE.sub(b"", PICTURE.sub(b"", page)))
-    page = DATA_ELEMENT.sub(b"()", page)
+    page = NUMBER_CELL.sub(rb"\1", DATA_ELEMENT.sub(b"()", page))
     said = HTML_TAG.sub(lambda tag: MARKUP.sub(b" ", tag[0]), page)
     return said + b"\n" + html.unescape(said.decode("utf-8", "replace")).encode()
 
@@ -214,8 +218,7 @@ def searchers(workspace: Workspace, others: Iterable[SearchTerm] = ()) -> Iterat
     In batches, each with the number of its terms. The ids that the lookup tables give are no original identifiers,
     though one may equal somebody's.
     """
-    linkage = workspace.read(tables.LINKAGE)
-    new = {str(number) for name in ("person_id", "image_occurrence_id") for number in linkage[name].dropna()}
+    new = _new_ids(workspace)
     known, said = workspace.read(tables.SEARCH_TERMS), said_by_site(workspace)
     rows = map(SearchTerm, known["kind"], known["text"], known["whole"])
     originals = (term for terms in _original_values(workspace) for term in terms)
@@ -226,9 +229,15 @@ def searchers(workspace: Workspace, others: Iterable[SearchTerm] = ()) -> Iterat
 
 def _whole_searchers(workspace: Workspace) -> Iterator[tuple[int, Searcher]]:
     """The search in reports: everybody's identifiers and names, in batches, each with the number of its values."""
-    values, said = _original_values(workspace), said_by_site(workspace)
+    new, said = _new_ids(workspace), said_by_site(workspace)
+    values = (terms for terms in _original_values(workspace) if terms[0].text not in new)
     while batch := list(islice(values, BATCH)):
         yield len(batch), Searcher((term for one in batch for term in one), words=said, words_identify=True)
+
+
+def _new_ids(workspace: Workspace) -> set[str]:
+    linkage = workspace.read_or_empty(tables.LINKAGE)
+    return {str(number) for name in ("person_id", "image_occurrence_id") for number in linkage[name].dropna()}
 
 
 def said_by_site(workspace: Workspace) -> frozenset[str]:
@@ -236,7 +245,7 @@ def said_by_site(workspace: Workspace) -> frozenset[str]:
     who is at work. Alone they prove nothing; beside another part of a name they do."""
     given = workspace.parameters.model_dump(include=set(OWN_PARAMETERS)).values()
     own = " ".join((*map(str, given), getpass.getuser(), *_logins(workspace.audit / layout.AUDIT_LOG)))
-    return page_words() | frozenset(re.findall(r"[^\W\d_]{2,}", own.lower()))
+    return page_words() | frozenset(re.findall(r"[^\W\d_]{2,}|\d+", own.lower()))
 
 
 def _logins(log: Path) -> Iterator[str]:

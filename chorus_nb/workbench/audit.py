@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import html
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -22,6 +23,8 @@ import blake3
 from filelock import FileLock
 
 from chorus_nb import __version__, layout, tables
+from chorus_nb.errors import InputError
+from chorus_nb.leaks.files import search_pages
 from chorus_nb.workspace import Workspace, digest_of
 
 VERSIONED = ("pydicom", "numpy", "pandas", "pyarrow", "duckdb", "imagecodecs", "simpleitk", "rapidocr", "papermill")
@@ -65,6 +68,21 @@ def append_line(workspace: Workspace, event: dict[str, Any]) -> None:
         log.write(torn + json.dumps(line, ensure_ascii=True).encode("ascii") + b"\n")
         log.flush()
         os.fsync(log.fileno())
+
+
+def refuse_identifying(workspace: Workspace, said: Mapping[str, object]) -> None:
+    """:class:`InputError` where the log would say an identifier or the name of a patient; ``said``: name to value.
+
+    No line of the log is ever changed, so no later release could be packed beside it. Plain numbers are nobody's there.
+    """
+    lines = [line["parameters"] for line in read_log(workspace) if isinstance(line.get("parameters"), dict)]
+    known = {(name, str(value)) for given in lines for name, value in given.items()}
+    new = dict({(name, str(value)) for name, value in said.items() if isinstance(value, str | list)} - known)
+    if new and (found := search_pages(workspace, {name: html.escape(value) for name, value in new.items()})[1]):
+        raise InputError(
+            f"{', '.join(found)}: a name or an identifier of a patient is in it, and the audit log, which leaves the"
+            " site and is never rewritten, would say it. To do: say it without; rename a folder that is called so"
+        )
 
 
 def read_log(workspace: Workspace) -> list[dict[str, Any]]:

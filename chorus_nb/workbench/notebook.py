@@ -103,6 +103,8 @@ class Run:
 
         The digest of a folder is left blank: the release's own digests stand in its manifest.
         """
+        given = self.parameters.model_dump()
+        audit.refuse_identifying(self.workspace, given)
         self._figures.forget_others()
         rows = [self._row(thing) for thing in written]
         frame = pd.DataFrame(rows, columns=["place", "rows", "files", "bytes", "blake3"])
@@ -118,7 +120,7 @@ class Run:
                 "event": "notebook",
                 "notebook": self.name,
                 "seconds": round(time.monotonic() - self._began, 1),
-                "parameters": self.parameters.model_dump(),
+                "parameters": given,
                 "versions": audit.versions(),
                 "inputs": dict(sorted(self._workspace.inputs.items())),
                 "rows": dict(sorted(self._workspace.rows.items())),

@@ -27,6 +27,7 @@ def rotate_key(workspace: Workspace, *, by: str, note: str) -> int:
     if not note.strip():
         raise InputError("rotate-key: say why")
     person, path = person_name(by), workspace.key_path
+    audit.refuse_identifying(workspace, {"--by": person, "--note": note})
     old = workspace.key() if path.exists() else None
     new = secrets.token_bytes(32)
     changed = 0

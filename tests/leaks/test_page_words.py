@@ -61,12 +61,17 @@ def test_every_word_that_a_page_says_itself_is_listed() -> None:
     assert said - page_words() == set()
 
 
-@pytest.mark.parametrize("word", ["ALERT", "REPORT", "TABLE", "MAIN", "DICOM", "NONE", "REMOVED", "RIGHT", "MANIFEST"])
-def test_a_patient_called_as_the_page_says_withholds_no_report(workspace: Workspace, word: str) -> None:
-    ids = {"PatientID": word, "AccessionNumber": word.lower()}
+def cataloged(workspace: Workspace, patient_id: str, accession: str = "ACC-4711") -> None:
+    """A catalog of one file."""
+    ids = {"PatientID": patient_id, "AccessionNumber": accession}
     zero = {"integer": 0, "truth": False, "number": 0.0}
     row = {c.name: ids.get(c.name, zero.get(c.kind, "")) for c in tables.CATALOG.columns}
     workspace.write(tables.CATALOG, tables.frame(tables.CATALOG, [row]))
+
+
+@pytest.mark.parametrize("word", ["ALERT", "REPORT", "TABLE", "MAIN", "DICOM", "NONE", "REMOVED", "RIGHT", "MANIFEST"])
+def test_a_patient_called_as_the_page_says_withholds_no_report(workspace: Workspace, word: str) -> None:
+    cataloged(workspace, word, word.lower())
     folder = workspace.local / tables.CROSSWALK.name
     folder.mkdir()
     tables.frame(tables.CROSSWALK, [{"vr": "PN", "original": name} for name in (word, f"{word}^QUILLA")]).to_parquet(
@@ -74,6 +79,33 @@ def test_a_patient_called_as_the_page_says_withholds_no_report(workspace: Worksp
     )
     pages = {str(number): text for number, text in enumerate(said_by_pages())}
     assert search_pages(workspace, pages | {"names": f"<p>Quilla {word.title()}</p>"})[1] == ["names"]
+
+
+@pytest.mark.parametrize(
+    ("page", "told"),
+    [
+        (table_html(pd.DataFrame({"procedure_occurrence_id": [4061541]})), False),
+        (table_html(pd.DataFrame({"AccessionNumber": ["4061541"]})), True),
+        (table_html(pd.DataFrame({"files": [4_061_541]})), False),
+        ("<p>4061541</p>", True),
+        ('<td style="text-align:right">of 4061541</td>', True),
+    ],
+)
+def test_a_number_in_a_column_of_numbers_is_nobody_s_id_on_a_page_either(
+    workspace: Workspace, page: str, told: bool
+) -> None:
+    """As in tables and JSON: ids of the record, counts and sizes run through all numbers, as a hospital does."""
+    cataloged(workspace, "4061541")
+    assert search_pages(workspace, {"page": page})[1] == ["page"] * told
+
+
+def test_a_page_may_say_new_ids_and_the_site_s_port_whoever_is_called_so(workspace: Workspace) -> None:
+    row = {"files": 1, "conflicting": False, "person_id": 804711, "image_occurrence_id": 9047110}
+    workspace.write(tables.LINKAGE, tables.frame(tables.LINKAGE, [row]))
+    page = {"page": f"<td>{workspace.parameters.pacs_port}</td> 804711/Images/CT/9047110 3047112"}
+    for somebody, told in (("11112", False), ("804711", False), ("9047110", False), ("3047112", True)):
+        cataloged(workspace, somebody)
+        assert search_pages(workspace, page)[1] == ["page"] * told, somebody
 
 
 def test_a_cell_with_a_body_part_is_no_name_of_a_patient_called_so() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from chorus_nb.faces import stacks
 from chorus_nb.faces.heads import COARSE, FINE, HeadAnswer, head_in, no_braincase
+from chorus_nb.faces.mosaics import is_rows_of_slices
 from chorus_nb.faces.stacks import PlacedSeries, SliceSeries, Unfit
 from chorus_nb.faces.volume import Volume, corners
 from chorus_nb.guard import fault_of
@@ -27,6 +29,7 @@ LONE = 20.0  # mm that a slice without neighbours stands for, where few are aske
 WAYS = 3  # directions of a localizer; pictures in more of them are no slices (rotating projections)
 FEWEST_TO_ASK = 3  # slices of a volume
 ALL_READ = 40  # files: of fewer, all are read
+HUNDREDTH = 0.01  # mm: headers round
 LYING_ALIKE = ["ImageOrientationPatient", "Rows", "Columns", "PixelSpacing", "EchoTime", "NumberOfFrames"]
 NO_VOLUME = HeadAnswer(False, "one or two slices are no volume")
 
@@ -103,7 +106,7 @@ def _laid(source: Source, questions: Sequence[HeadQuestion]) -> tuple[list[_Laid
             series, paths = _first_placed(source, one)
             small = _places(series) < 3
             if small:
-                stacks.with_pixels(series)  # no volume, but what cannot be decoded is not known to be that
+                _raise_if_in_rows(stacks.with_pixels(series))  # what cannot be decoded is not known to be no volume
         except Exception as error:  # whatever a damaged file does to a library
             found[one.series] = NO_VOLUME if one.single and isinstance(error, Unfit) else _doubt(error)
             continue
@@ -131,6 +134,13 @@ def _first_placed(source: Source, one: HeadQuestion) -> tuple[PlacedSeries, tupl
     return stacks.placed(source, one.paths), ()
 
 
+def _raise_if_in_rows(series: SliceSeries) -> None:
+    """Slices side by side of which no header tells are not asked: where they lie is not known."""
+    first = zip(series.slices[:FEWEST_TO_ASK], series.pictures, strict=False)
+    if series.modality == "MR" and any(is_rows_of_slices(one.stored) for piece, one in first if not piece.is_tile):
+        raise Unfit("a mosaic whose header does not say that it is one")
+
+
 def _doubt(error: Exception) -> HeadAnswer:
     """What could not be looked at may be a head."""
     return HeadAnswer(True, str(error) if isinstance(error, Unfit) else f"could not be looked at ({fault_of(error)})")
@@ -147,10 +157,11 @@ def _looked_at(source: Source, laid: _Laid) -> tuple[HeadAnswer, list[Volume]]:
             return none, sparse
         series = stacks.placed(source, laid.paths, laid.series.files) if laid.paths else laid.series
         decoded = stacks.with_pixels(series)
+        _raise_if_in_rows(decoded)
         volumes = _volumes(decoded)
         answer = _asked(volumes)
         if not answer.may_be and _places(decoded) < len(decoded.slices):
-            answer = max(answer, _asked(_volumes(_last_first(decoded))), key=_weight)
+            answer = max(answer, _asked(_volumes(_last_first(decoded))), key=weight)
         return answer, volumes
     except Exception as error:  # whatever a damaged file does to a library
         return _doubt(error), []
@@ -168,7 +179,7 @@ def _sparse(laid: _Laid) -> list[Volume]:
         return []
     if _places(series) < len(series.slices):
         return []
-    wanted = stacks.sparse([piece.height for piece in series.slices], COARSE)
+    wanted = sparse([piece.height for piece in series.slices], COARSE)
     if not stacks.FEWEST * WAYS <= len(wanted) < laid.size:
         return []
     try:
@@ -201,14 +212,20 @@ def _by_direction(volumes: Sequence[Volume]) -> list[list[Volume]]:
 def _asked(volumes: Sequence[Volume]) -> HeadAnswer:
     """The answer of the likeliest of the volumes of a series; few slices of several directions are asked as one."""
     groups = _by_direction(volumes)
-    thin = [stacks.is_thin(group) for group in groups]
+    thin = [_is_thin(group) for group in groups]
     if all(thin) and len(groups) > 1:
         return head_in(volumes, thin=True, crossed=True)
     said = [head_in(group, thin=few) for group, few in zip(groups, thin, strict=True)]
-    return max(said, key=_weight)
+    return max(said, key=weight)
 
 
-def _weight(answer: HeadAnswer) -> tuple[bool, float, float]:
+def _is_thin(group: Sequence[Volume]) -> bool:
+    """By the slices, or whichever way: a coronal series may be no higher than a chin."""
+    return stacks.is_thin(group) or min(group[0].extent[:2]) < stacks.THINNEST
+
+
+def weight(answer: HeadAnswer) -> tuple[bool, float, float]:
+    """Of two answers the one that counts has more."""
     return answer.may_be, float(np.nan_to_num(answer.likeness)), float(np.nan_to_num(answer.enclosed))
 
 
@@ -231,6 +248,16 @@ def sample(files: pd.DataFrame) -> tuple[str, ...]:
     return tuple(sorted(kept))
 
 
+def sparse(heights: Sequence[float], step: float) -> set[int]:
+    """The fewest of slices at these ``heights`` (mm) that leave no gap over ``step`` which is not there already."""
+    order = sorted(range(len(heights)), key=lambda number: (round(heights[number], 2), number))
+    kept = order[:1]
+    for before, number in pairwise(order):
+        if heights[number] - heights[kept[-1]] > step + HUNDREDTH and before != kept[-1]:
+            kept.append(before)
+    return {*kept, *order[-1:]}
+
+
 def coarse(files: pd.DataFrame, paths: Collection[str]) -> tuple[str, ...]:
     """Of the ``paths`` of a series (rows of the catalog) those to ask first: of a CT that lies one way 6 mm apart."""
     rows = files[files.source_path.isin(paths)].sort_values("source_path")
@@ -238,7 +265,7 @@ def coarse(files: pd.DataFrame, paths: Collection[str]) -> tuple[str, ...]:
         return ()
     heights = _heights(rows)
     once = np.isfinite(heights).all() and len(set(heights)) == len(heights)
-    wanted = stacks.sparse(heights.tolist(), COARSE) if once else set()
+    wanted = sparse(heights.tolist(), COARSE) if once else set()
     enough = stacks.FEWEST * WAYS <= len(wanted) < len(rows)
     return tuple(rows.source_path.iloc[sorted(wanted)]) if enough else ()
 

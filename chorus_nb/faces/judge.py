@@ -15,7 +15,7 @@ import pandas as pd
 from chorus_nb import processes, tables
 from chorus_nb.drawn import Drawn
 from chorus_nb.errors import ChildFault
-from chorus_nb.faces import asking, masks
+from chorus_nb.faces import asking, frames, masks
 from chorus_nb.faces.acceptance import Measures
 from chorus_nb.faces.decisions import FaceDecision, face_decisions
 from chorus_nb.faces.heads import HeadAnswer
@@ -142,7 +142,7 @@ def can_look() -> bool:
 
 def _groups(images: pd.DataFrame, workspace: Workspace, decided: dict[str, FaceDecision]) -> Iterator[_Group]:
     """What is asked of a series follows from its rows, so it is made only where the answer is not known (`_asked`)."""
-    key = FACES_RECIPE.key(workspace.parameters, closure_digest(asking.__name__))
+    key = FACES_RECIPE.key(workspace.parameters, closure_digest(frames.__name__))
     slices = images[images.need != "rendering"].sort_values("source_path")
     for _, rows in slices.groupby("StudyInstanceUID"):
         series = tuple(sorted(rows.SeriesInstanceUID.unique()))
@@ -153,10 +153,10 @@ def _groups(images: pd.DataFrame, workspace: Workspace, decided: dict[str, FaceD
 def _asked(rows: pd.DataFrame, decided: dict[str, FaceDecision]) -> Iterator[Asked]:
     for series, files in rows.groupby("SeriesInstanceUID"):
         decision = decided.get(series, FaceDecision("", None, (0.0, 0.0, 0.0)))
-        paths, frame = tuple(files.source_path), head_of(files).iloc[0]
-        sample = asking.sample(files)
-        first = asking.coarse(files, sample)
-        yield Asked(series, files.need.iloc[0], paths, *decision, sample, frame, asking.single(files), first)
+        for frame, part in frames.by_frame(files, head_of(files)):
+            paths, sample = tuple(part.source_path), asking.sample(part)
+            first = asking.coarse(part, sample)
+            yield Asked(series, files.need.iloc[0], paths, *decision, sample, frame, asking.single(part), first)
 
 
 def _look(
@@ -190,19 +190,23 @@ def _faces_of_group(
     """What no words name as a head is asked by its pixels, with ``deface: flag`` all; then faces are removed."""
     deface, ears = how
     open_to_ask = [one for one in asked if deface == "flag" or (one.need in ("pixels", "other") and not one.decision)]
-    said: dict[str, HeadAnswer] = {}
+    said: dict[tuple[str, str], HeadAnswer] = {}
     for frame in dict.fromkeys(one.frame for one in open_to_ask):
         mine = [one for one in open_to_ask if one.frame == frame]
         questions = [asking.HeadQuestion(one.series, one.sample, one.single, one.coarse) for one in mine]
-        said |= asking.answers(source, questions)
-    none = {series for series, answer in said.items() if not answer.may_be}
-    others = [one for one in asked if one.need == "face" or one.series not in none]
-    found = [FaceFound(one.series, "no_head", said[one.series].why) for one in asked if one not in others]
+        said |= {(series, frame): answer for series, answer in asking.answers(source, questions).items()}
+    said |= frames.spread_heads(source, open_to_ask, said)
+    none = {key for key, answer in said.items() if not answer.may_be}
+    others = [one for one in asked if one.need == "face" or one.key not in none]
     if deface == "flag":
-        found += [FaceFound(one.series, "may_be_head", said[one.series].why) for one in others]
+        looked = [FaceFound(one.series, "may_be_head", said[one.key].why) for one in others]
     else:
-        found += remove_faces(source, folder, others, ears)
-    return [one._replace(answer=said.get(one.series)) for one in found]
+        looked = remove_faces(source, folder, others, ears)
+    found = {one.key: answer for one, answer in zip(others, looked, strict=True)}
+    for one in asked:
+        answer = found.get(one.key) or FaceFound(one.series, "no_head", said[one.key].why)
+        found[one.key] = answer._replace(answer=said.get(one.key))
+    return frames.joined(source, folder, asked, [found[one.key] for one in asked])
 
 
 def _verdict_row(found: FaceFound, files: pd.DataFrame, fingerprint: str) -> dict[str, Any]:

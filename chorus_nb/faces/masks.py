@@ -70,6 +70,11 @@ def read_mask(folder: Path, name: str, source_path: str) -> FaceMask:
     return FaceMask(bits.reshape(shape).astype(bool), value)
 
 
+def all_of(folder: Path, name: str) -> dict[str, FaceMask]:
+    """The masks under ``name`` by source path; :class:`DamagedMask`."""
+    return {path: read_mask(folder, name, path) for path in paths(folder, name)}
+
+
 def paths(folder: Path, name: str) -> set[str]:
     """The files that have a mask under ``name``; :class:`DamagedMask`."""
     return set(_masks_of_series(folder / f"{name}.parquet"))

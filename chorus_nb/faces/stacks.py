@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Sequence
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ from pydicom import Dataset, dcmread
 
 from chorus_nb.dicom import codecs
 from chorus_nb.faces.atlas import Matrix
-from chorus_nb.faces.mosaics import is_mosaic, tiles
+from chorus_nb.faces.mosaics import is_as_said, is_mosaic, tiles
 from chorus_nb.faces.volume import Volume, corners
 from chorus_nb.source import Source
 from chorus_nb.standards import RELEASABLE, modality_code
@@ -25,7 +24,6 @@ LONGEST_BODY = 4000.0  # mm from end to end: no body is longer, and cubes over m
 UNEVEN = 0.35  # of the distance between slices: how far one may stand from its place
 AIR_HU = -1000.0
 WITH_LIMITS = ("CT", "MR", "PT")  # modalities with limits of their own
-HUNDREDTH = 0.01  # mm: headers round
 OFF_PLACE = 0.1  # of the distance between slices: so far away a slice is where it should be
 
 
@@ -53,6 +51,11 @@ class Slice(NamedTuple):
     def window(self) -> tuple[slice, slice]:
         """Where it lies in its frame."""
         return slice(self.corner[0], self.corner[0] + self.rows), slice(self.corner[1], self.corner[1] + self.columns)
+
+    @property
+    def is_tile(self) -> bool:
+        """Whether its frame is a mosaic."""
+        return (self.rows, self.columns) != self.whole
 
     @property
     def corners(self) -> NDArray[np.float64]:
@@ -195,6 +198,10 @@ def _pictures(file: PlacedFile, slices: Sequence[tuple[Slice, float, float]]) ->
     elif frames:
         for frame, (one, _) in zip(frames, codecs.decoder_of(dataset).iter_array(dataset, indices=frames), strict=True):
             file.stored[frame] = one.reshape(size)
+    for frame in frames:
+        parts = [one for one, *_ in file.slices if one.frame == frame]
+        if parts[0].is_tile and not is_as_said(file.stored[frame], [one.window for one in parts]):
+            raise Unfit("a mosaic that shows other slices than its header says")
     return [StackedFrame(file.stored[one.frame][one.window], slope, intercept) for one, slope, intercept in slices]
 
 
@@ -366,16 +373,6 @@ def _even_runs(slices: Sequence[Slice], numbers: list[int]) -> list[dict[int, in
         step = apart / places if run else 0.0
         run[last + places] = number
     return runs
-
-
-def sparse(heights: Sequence[float], step: float) -> set[int]:
-    """The fewest of slices at these ``heights`` (mm) that leave no gap over ``step`` which is not there already."""
-    order = sorted(range(len(heights)), key=lambda number: (round(heights[number], 2), number))
-    kept = order[:1]
-    for before, number in pairwise(order):
-        if heights[number] - heights[kept[-1]] > step + HUNDREDTH and before != kept[-1]:
-            kept.append(before)
-    return {*kept, *order[-1:]}
 
 
 def _goes_on(apart: float, step: float, places: int) -> bool:

@@ -55,6 +55,11 @@ class Asked(NamedTuple):
     """those of the sample that are asked first"""
 
     @property
+    def key(self) -> tuple[str, str]:
+        """A series is asked once in each of its frames."""
+        return self.series, self.frame
+
+    @property
     def follows(self) -> bool:
         """Somebody decided about the head by another of its series."""
         return self.lead not in ("", self.series)
@@ -111,23 +116,21 @@ class _Face(NamedTuple):
 
 
 def remove_faces(source: Source, folder: Path, asked: Sequence[Asked], ears: bool) -> list[FaceFound]:
-    """Look at the series of a study; masks go into ``folder``.
+    """Look at the series of a study, an answer for each that is asked; masks go into ``folder``.
 
     One head, one mask: a face that was found serves the series that show none by themselves, in its own frame of
     reference, and in others as far as they can be registered to it.
     """
-    answers: dict[str, FaceFound] = {}
-    heads: list[_Face] = []
-    frames = {one.series: one.frame for one in asked}
+    answers: dict[tuple[str, str], FaceFound] = {}
+    heads: dict[str, list[_Face]] = {}
     for frame in dict.fromkeys(one.frame for one in asked):
-        of_frame, accepted = _of_frame(source, folder, [one for one in asked if one.frame == frame], ears)
-        answers |= of_frame
-        heads += accepted
-    for one in asked if heads else []:
-        if answers[one.series].status == "not_defaced" and not one.decision:
-            beside = [face for face in heads if frames[face.series] == one.frame]
-            answers[one.series] = _registered(source, folder, one, heads, beside, ears) or answers[one.series]
-    return list(answers.values())
+        of_frame, heads[frame] = _of_frame(source, folder, [one for one in asked if one.frame == frame], ears)
+        answers |= {(series, frame): answer for series, answer in of_frame.items()}
+    every = [face for faces in heads.values() for face in faces]
+    for one in asked if every else []:
+        if answers[one.key].status == "not_defaced" and not one.decision:
+            answers[one.key] = _registered(source, folder, one, every, heads[one.frame], ears) or answers[one.key]
+    return [answers[one.key] for one in asked]
 
 
 def _of_frame(

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from chorus_nb import tables
@@ -19,11 +20,12 @@ from chorus_nb.errors import ChildFault, WorkbenchError
 from chorus_nb.faces import masks, stacks
 from chorus_nb.faces.atlas import Mask
 from chorus_nb.faces.decisions import pose
-from chorus_nb.faces.judge import SURFACES, volumes
+from chorus_nb.faces.frames import by_frame, remove_from
+from chorus_nb.faces.judge import SURFACES, head_of, volumes
 from chorus_nb.faces.registration import rotated
 from chorus_nb.faces.stacks import SliceSeries, Unfit
 from chorus_nb.faces.stacks import StackedFrame as Stored
-from chorus_nb.faces.study import Asked, remove_faces
+from chorus_nb.faces.study import Asked
 from chorus_nb.faces.volume import AIR, Grid, Volume, cubes, grid
 from chorus_nb.memory import DECODERS, Recipe
 from chorus_nb.processes.child import in_child
@@ -37,6 +39,14 @@ VOXELS_SHOWN = 16_000_000  # 32 MB at most travel to the browser
 RENDER_SECONDS = 600.0  # for one series
 VIEWS = (0.0, 50.0)  # degrees the head is turned: from the front, half from the side
 LIGHT = np.array([-0.35, -0.8, 0.5])  # from above the patient's right shoulder
+_OF_FRAMES = (
+    "source_path",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "FrameOfReferenceUID",
+    "NumberOfFrames",
+    "ImageType",
+)
 _RECIPE = Recipe(__name__, (), (*DECODERS, "SimpleITK"))
 
 
@@ -80,8 +90,13 @@ def render(workspace: Workspace, series_uid: str, mask: str, *, intended: bool =
 
 
 def _files_of(workspace: Workspace, mask: str, *, intended: bool = False) -> tuple[list[str], list[str]]:
-    """The files of a mask that are released or wait for nothing else, and where they stand in the release."""
-    known = masks.paths(workspace.local / masks.MASKS_FOLDER, mask)
+    """The files of a mask that are released or wait for nothing else, and where they stand in the release.
+
+    Of several frames of reference those of the largest: the others lie in no picture of it.
+    """
+    catalog = workspace.read(tables.CATALOG, list(_OF_FRAMES))
+    masked = catalog.source_path.isin(masks.paths(workspace.local / masks.MASKS_FOLDER, mask))
+    known = set(_largest(catalog[masked]).source_path)
     worklist = workspace.read(tables.WORKLIST, ["source_path", "status", "reason"])
     waiting = (worklist["status"] == "release") | (worklist["reason"] == "face_not_removed")
     paths = sorted(known.intersection(worklist.loc[waiting, "source_path"]))
@@ -91,6 +106,11 @@ def _files_of(workspace: Workspace, mask: str, *, intended: bool = False) -> tup
         outcomes = outcomes[outcomes["source_path"].isin(paths) & (outcomes["face_mask"] == mask)]
         written = sorted(path for path in outcomes["target_path"] if path)
     return paths, written
+
+
+def _largest(images: pd.DataFrame) -> pd.DataFrame:
+    """The files of a series (rows of the catalog) that lie in the frame of reference of most of them."""
+    return max((part for _, part in by_frame(images, head_of(images))), key=len, default=images)
 
 
 def _as_they_are(workspace: Workspace, paths: list[str], written: list[str]) -> tuple[object, ...]:
@@ -103,11 +123,13 @@ def _as_they_are(workspace: Workspace, paths: list[str], written: list[str]) -> 
 
 def face_preview(workspace: Workspace, series_uid: str, start: str, shift: str) -> Surfaces:
     """What 03 would make of a series with this decision, before it is taken (10 to 35 CPU seconds with a ``start``)."""
-    asked = Asked(series_uid, "face", tuple(_looked_at(workspace, series_uid)), "deface", *pose(start, shift))
+    images, how = _looked_at(workspace, series_uid), pose(start, shift)
+    parts = by_frame(images, head_of(images))
+    asked = [Asked(series_uid, "face", tuple(part.source_path), "deface", *how, frame=frame) for frame, part in parts]
     folder = workspace.local / masks.MASKS_FOLDER
     folder.mkdir(exist_ok=True)
     ears = workspace.parameters.deface_ears
-    found = in_child(remove_faces, workspace.source, folder, [asked], ears, seconds=RENDER_SECONDS)[0]
+    found = in_child(remove_from, workspace.source, folder, asked, ears, seconds=RENDER_SECONDS)
     if not found.mask:
         raise WorkbenchError(found.reason or "no face in view")
     return render(workspace, series_uid, found.mask, intended=True)
@@ -124,7 +146,7 @@ class ShownVolume(NamedTuple):
 
 def shown_volume(workspace: Workspace, series_uid: str, mask: str = "") -> ShownVolume:
     """The largest stack of a series of the source. Shows faces: never to be kept in an output."""
-    paths = _looked_at(workspace, series_uid)
+    paths = _largest(_looked_at(workspace, series_uid)).source_path.tolist()
     if mask:
         paths = sorted(masks.paths(workspace.local / masks.MASKS_FOLDER, mask).intersection(paths))
     if not paths:
@@ -171,12 +193,12 @@ def _cut(workspace: Workspace, series: SliceSeries, mask: str) -> SliceSeries:
     return cut
 
 
-def _looked_at(workspace: Workspace, series_uid: str) -> list[str]:
+def _looked_at(workspace: Workspace, series_uid: str) -> pd.DataFrame:
     """The files of a series that 03 looked at for a face: all of them, also those that are held back."""
     catalog = workspace.read(tables.CATALOG)
     images = volumes(catalog, catalog.index[catalog["SeriesInstanceUID"] == series_uid])
     mine = (images["SeriesInstanceUID"] == series_uid) & (images["need"] != "rendering")
-    return sorted(images.loc[mine, "source_path"])
+    return images[mine].sort_values("source_path")
 
 
 def _render(workspace: Workspace, mask: str, paths: list[str], written: list[str]) -> Surfaces:

@@ -25,6 +25,7 @@ CUBE = 4.0  # mm
 SLICES_APART = 3.0  # mm: of slices that are closer, every second, third … is decoded
 FEWEST_SLICES, LEAST_HEIGHT = 10, 50.0  # slices, mm: less cannot be told from another part of the body
 SLAB = 3  # slices: in less no skin is seen from its side
+MAY_BE_MOSAICS = 3  # slices: of MR the first are looked at for a mosaic that lost its word
 LARGEST_GAP = 20.0  # mm: where more is missing, two parts are apart
 MODALITIES = ("CT", "MR", "PT", "XA", "NM")
 PLACE = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
@@ -72,7 +73,8 @@ class Slices:
         if modality_of(dataset) not in MODALITIES:
             self._why = self._why or "no volume"
         else:
-            self._slices.extend(_slices(path, dataset, pixels))
+            unnamed = modality_of(dataset) == "MR" and len(self._slices) < MAY_BE_MOSAICS
+            self._slices.extend(_slices(path, dataset, pixels, unnamed))
 
     def stack(self) -> list[PlacedSlice] | str:
         """The largest of :meth:`stacks`; a text says why there is none."""
@@ -91,14 +93,17 @@ class Slices:
         if len({one.space for one in slices}) > 1:
             runs += _runs([one._replace(space="") for one in slices])
         runs.sort(key=len, reverse=True)
-        tall = (run for run in runs if _height_of(run) >= LEAST_HEIGHT and len(run) >= FEWEST_SLICES)
         none = "fewer than ten slices or 50 mm" if self._slices else self._why or "no place in space"
-        return [_thinned(run) for run in tall] or none
+        return [_thinned(run) for run in runs if _is_tall(run)] or none
 
-    def slabs(self) -> list[list[PlacedSlice]]:
-        """All stacks of three slices and more, however thin; of several at one place the first, and the last."""
+    def slabs(self, *, thin: bool = False) -> list[list[PlacedSlice]]:
+        """All stacks of three slices and more; of several at one place the first, and the last.
+
+        ``thin``: of these the ones that are not enough for a head.
+        """
         orders = (self._slices, self._slices[::-1]) if self.repeat else (self._slices,)
-        return [_thinned(run) for slices in orders for run in _runs(slices) if len(run) >= SLAB]
+        runs = (run for slices in orders for run in _runs(slices) if len(run) >= SLAB)
+        return [_thinned(run) for run in runs if not (thin and _is_tall(run))]
 
     @property
     def repeat(self) -> bool:
@@ -147,7 +152,8 @@ def body_of(stack: Sequence[PlacedSlice]) -> Body | str:
     return _on_cubes(stack)
 
 
-def _slices(path: Path, dataset: Dataset, pixels: NDArray[Any]) -> Iterator[PlacedSlice]:
+def _slices(path: Path, dataset: Dataset, pixels: NDArray[Any], unnamed: bool = False) -> Iterator[PlacedSlice]:
+    """``unnamed``: what does not call itself a mosaic is taken apart as well, if it shows one."""
     for frame in range(len(dataset.get("PerFrameFunctionalGroupsSequence") or [dataset])):
         parts = _parts(dataset, frame)
         corner, ways, apart = (_numbers(parts, name, count) for name, count in PLACE.items())
@@ -157,9 +163,9 @@ def _slices(path: Path, dataset: Dataset, pixels: NDArray[Any]) -> Iterator[Plac
             spaced, is_ct = (float(apart[0]), float(apart[1])), modality_of(dataset) == "CT"
             space = str(dataset.get("FrameOfReferenceUID") or "")
             picture = _frame(dataset, pixels, frame)
-            for tiling, number, begins in mosaics.seen_apart(dataset, picture, corner, ways, apart) or [
-                (mosaics.Tiling(), frame, corner)
-            ]:
+            named, itself = mosaics.calls_itself_one(dataset), [(mosaics.Tiling(), frame, corner)]
+            tiles = mosaics.seen_apart(dataset, picture, corner, ways, apart) if named or unnamed else []
+            for tiling, number, begins in tiles if named and tiles else itself + tiles:
                 plane = _plane(parts, mosaics.tile(picture, tiling, number - frame), spaced)
                 yield PlacedSlice(path, number, begins, ways, spaced, plane, is_ct, tiling, space)
 
@@ -199,8 +205,8 @@ def _height(one: PlacedSlice) -> float:
     return float(one.corner @ np.array((b * z - c * y, c * x - a * z, a * y - b * x)))
 
 
-def _height_of(run: list[PlacedSlice]) -> float:
-    return _height(run[-1]) - _height(run[0]) if run else 0.0
+def _is_tall(run: list[PlacedSlice]) -> bool:
+    return len(run) >= FEWEST_SLICES and _height(run[-1]) - _height(run[0]) >= LEAST_HEIGHT
 
 
 def _runs(slices: list[PlacedSlice]) -> list[list[PlacedSlice]]:

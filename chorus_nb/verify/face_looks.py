@@ -15,7 +15,7 @@ from chorus_nb.layout import series_folder
 from chorus_nb.verify.bodies import Slices
 from chorus_nb.verify.fronts import Front, Laid, front_in
 from chorus_nb.verify.skulls import Levels, Skull
-from chorus_nb.verify.slabs import front_in_slabs
+from chorus_nb.verify.slabs import front_beside, front_in_slabs
 
 SAID_WITHOUT_FACE = ("defaced", "no_face_in_view", "came_without_face", "no_head")  # by 03
 CANNOT_BE_ASKED = "it cannot be asked for a head"
@@ -105,6 +105,8 @@ class Looking:
         front, skull = front_in(self._slices, original), self._levels.skull()
         if isinstance(front, str):
             front = front_in_slabs(self._slices, beside, original) or front
+        elif not front.has_face and (few := front_beside(self._slices, original)) and few.may_have_face:
+            front = few if few.has_face or not front.may_have_face else front
         return FaceLook(skull, None, front) if isinstance(front, str) else FaceLook(skull, front)
 
 

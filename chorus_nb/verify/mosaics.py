@@ -15,6 +15,7 @@ from pydicom import Dataset
 
 MOSAICS = frozenset(("MOSAIC", "VFRAME"))  # in ImageType: of Siemens, of United Imaging
 MOST_IN_A_ROW = 16  # slices in a row
+UNNAMED = 3  # rows of slices of a picture without the word: two an ordinary one may show, about its middle
 DARK = 0.6  # of the mean of the picture: brighter is no seam; a line through heads has 1.3 and more
 THICK = ("SpacingBetweenSlices", "SliceThickness")  # mm from slice to slice, the first that is there
 
@@ -71,7 +72,9 @@ def seen_apart(
     The position of the picture is that of a slice as large as the whole mosaic about the same centre (nibabel, "Siemens
     mosaic format"). Which way the slices go is not known: a head is laid onto one that is upside down as well.
     """
-    tiling = tiling_of(picture) if calls_itself_one(dataset) else None
+    tiling = tiling_of(picture)
+    if tiling and not calls_itself_one(dataset) and tiling.down < UNNAMED:
+        return []
     thick = next((float(dataset[name].value) for name in THICK if dataset.get(name)), 0.0)
     if not tiling or thick <= 0:
         return []

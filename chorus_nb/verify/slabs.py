@@ -1,4 +1,4 @@
-"""A face in slices that are too few to find a head in: by another series of that head, or by themselves."""
+"""A face in slices that are too few to find a head in: by other slices of that head, or by themselves."""
 
 from __future__ import annotations
 
@@ -37,8 +37,28 @@ def front_in_slabs(
     if not stacks or importlib.util.find_spec("SimpleITK") is None:
         return None
     whole = beside()
-    found = [_left_in(stack, whole.pose, original) if whole else _alone(stack) for stack in stacks]
-    return max(filter(None, found), key=lambda front: (front.may_have_face, front.face), default=None)
+    return _most_of_face(_left_in(stack, whole.pose, original) if whole else _alone(stack) for stack in stacks)
+
+
+def front_beside(slices: Slices, original: Callable[[Path], bytes] | None = None) -> Front | None:
+    """Of slices that are too few, beside a stack that is enough: of another size, direction or frame of reference.
+
+    Where that stack showed a face in the source, it says where the face of those in its frame of reference is.
+    """
+    thin, enough = slices.slabs(thin=True), slices.stack()
+    if not thin or isinstance(enough, str):
+        return None
+    before = body_of(with_planes_of(enough, original)) if original else ""
+    whole = None if isinstance(before, str) else laid_on(before)
+    if not (whole and whole.front.has_face):
+        return _most_of_face(map(_alone, thin))
+    return _most_of_face(
+        _left_in(stack, whole.pose, original) if stack[0].space == enough[0].space else _alone(stack) for stack in thin
+    )
+
+
+def _most_of_face(fronts: Iterable[Front | None]) -> Front | None:
+    return max(filter(None, fronts), key=lambda front: (front.may_have_face, front.face), default=None)
 
 
 def _alone(stack: list[PlacedSlice]) -> Front | None:

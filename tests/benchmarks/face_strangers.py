@@ -239,6 +239,24 @@ def _noise(head: Head) -> Head:
     return Head(head.volume._replace(values=values), head.face._replace(values=head.face.values * 0))
 
 
+def lost_word(dataset: Dataset) -> None:
+    dataset.ImageType = ["ORIGINAL", "PRIMARY", "M"]
+
+
+def lost_all(dataset: Dataset) -> None:
+    lost_word(dataset)
+    dataset.remove_private_tags()
+
+
+def wrong_count(dataset: Dataset) -> None:
+    dataset[0x0019, 0x100A].value = 65
+
+
+def _mosaic(head: Head, change: Callable[[Dataset], None]) -> list[Shown]:
+    face = dcmread(io.BytesIO(heads.mosaic(head.face))).pixel_array > 0
+    return changed([Shown(heads.mosaic(head.volume, **WORDS), face)], change)
+
+
 def moved(head: Head, *millimetres: float) -> Head:
     def change(volume: Volume) -> Volume:
         affine = volume.affine.copy()
@@ -266,6 +284,20 @@ def cases() -> Iterator[tuple[str, list[Shown]]]:
     noise = changed(moved(_noise(t1), 0, 0, 1.5).files(), of_another_frame)
     yield "T1, noise of another frame of reference between its slices", beside(t1.files(), noise)
     yield "T1, its slices between those of noise of another frame of reference", beside(noise, t1.files())
+    again = changed(moved(t1, 40, 0, 1.5).files(), of_another_frame)
+    yield "T1, between its slices those of the same head in another frame of reference", beside(t1.files(), again)
+    profile = t1.both(across((2, 0, 1))).both(from_to(42, 54))
+    yield (
+        "T1, noise and twelve sagittal slices through the middle of a head",
+        beside(_noise(t1).files(), profile.files()),
+    )
+    yield (
+        "T1, coronal, the lowest 40 mm",
+        t1.both(lambda v: heads.below(heads.above(v, -80), -40)).both(across((1, 0, 2))).files(),
+    )
+    yield "T1, a mosaic that lost its word", _mosaic(t1, lost_word)
+    yield "T1, a mosaic that lost its word and its private headers", _mosaic(t1, lost_all)
+    yield "T1, a mosaic that counts 65 of its 72 slices", _mosaic(t1, wrong_count)
     yield "CT, feet first", ct.both(backwards(0)).both(backwards(2)).files(PatientPosition="FFS")
     yield "T1, columns and rows counted backwards", t1.both(backwards(0)).both(backwards(1)).files()
     yield "CT, slices numbered from the feet and the crown at once", ct.files()[::2] + ct.files()[1::2][::-1]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import io
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 
 pytest.importorskip("SimpleITK")
 pytest.importorskip("pydeface")
@@ -322,6 +323,31 @@ def test_one_slice_many_times_is_no_volume_and_slices_in_many_directions_cannot_
         [one] = written(tmp_path, **{f"at {degrees}": volume})
         turned.extend(one.paths)
     assert asking.answers(open_source(tmp_path), [asking.HeadQuestion("mip", tuple(turned))])["mip"].may_be
+
+
+@pytest.mark.parametrize("others", [0, 4])
+def test_rows_of_slices_that_no_header_tells_may_be_a_head(tmp_path: Path, others: int) -> None:
+    """A mosaic that lost its word and its private headers, alone and at several places."""
+    paths = []
+    for number in range(1 + others):
+        dataset = dcmread(io.BytesIO(heads.mosaic(T1)))
+        dataset.remove_private_tags()
+        dataset.ImageType, dataset.InstanceNumber = ["ORIGINAL", "PRIMARY", "M"], number + 1
+        dataset.ImagePositionPatient = [0, 0, 3 * number]
+        paths.append(f"{number}.dcm")
+        dataset.save_as(tmp_path / paths[-1])
+    answer = asking.answers(open_source(tmp_path), [asking.HeadQuestion("rows", tuple(paths))])["rows"]
+    assert answer.may_be and "mosaic" in answer.why
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize(("height", "thin"), [(40, True), (55, True), (70, False)])
+def test_a_coronal_series_is_thin_by_its_height_too(monkeypatch: pytest.MonkeyPatch, height: int, thin: bool) -> None:
+    asked = []
+    monkeypatch.setattr(asking, "head_in", lambda _, thin: asked.append(thin) or asking.NO_VOLUME)
+    lies = np.array([[2.0, 0, 0, 0], [0, 0, 2, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
+    asking._asked([Volume(np.zeros((90, height, 100), "f4"), lies, "MR")])
+    assert asked == [thin]
 
 
 def test_what_cannot_be_asked_may_be_a_head(tmp_path: Path) -> None:

@@ -176,7 +176,35 @@ def test_a_mosaic_that_does_not_say_how_its_slices_lie_is_unfit(tmp_path: Path, 
 
 
 def test_a_mosaic_of_united_imaging_is_the_slices_it_holds(tmp_path: Path) -> None:
-    dataset = dcmread(io.BytesIO(mosaic(BLOCK._replace(values=BLOCK.values[:11]))))
+    content = as_united_imaging(mosaic(BLOCK._replace(values=BLOCK.values[:11])))
+    [volume] = stacks.stacks(load(tmp_path, [content]), thinnest=0)
+    assert np.array_equal(volume.values, BLOCK.values[:11])
+    assert np.allclose(volume.affine, AFFINE)
+
+
+@pytest.mark.parametrize("maker", ["Siemens", "United Imaging"])
+def test_a_mosaic_that_lost_its_word_is_told_by_its_private_header(tmp_path: Path, maker: str) -> None:
+    content = mosaic(BLOCK._replace(values=BLOCK.values[:11]))
+    content = edited(content if maker == "Siemens" else as_united_imaging(content), ImageType=["ORIGINAL", "PRIMARY"])
+    [volume] = stacks.stacks(load(tmp_path, [content]), thinnest=0)
+    assert np.array_equal(volume.values, BLOCK.values[:11])
+
+
+@pytest.mark.parametrize("count", [4, 9, 12, 14, 20])
+def test_a_mosaic_that_shows_other_slices_than_its_header_says_is_unfit(tmp_path: Path, count: int) -> None:
+    """Of 16 slices in four rows: seams elsewhere, and places beyond the last one that are not empty."""
+    values = np.zeros((16, 24, 24), "f4")
+    values[:, 6:18, 6:18] = 500
+    dataset = dcmread(io.BytesIO(mosaic(BLOCK._replace(values=values))))
+    assert len(load(tmp_path, [encoded(dataset)]).slices) == 16
+    dataset[0x0019, 0x100A].value = count
+    with pytest.raises(Unfit, match=r"other slices than its header says|do not fill it"):
+        load(tmp_path, [encoded(dataset)])
+
+
+def as_united_imaging(content: bytes) -> bytes:
+    """Its slices in no more rows than it takes, their places in private items."""
+    dataset = dcmread(io.BytesIO(content))
     dataset.ImageType = ["ORIGINAL", "PRIMARY", "M", "VFRAME"]
     dataset.PixelData, dataset.Rows = dataset.PixelData[: 3 * 8 * 32 * 2], 3 * 8
     del dataset.ImagePositionPatient, dataset[0x0019, 0x100A], dataset[0x0029, 0x1010]
@@ -186,9 +214,7 @@ def test_a_mosaic_of_united_imaging_is_the_slices_it_holds(tmp_path: Path) -> No
     dataset.private_block(0x0065, "Image Private Header", create=True).add_new(0x51, "SQ", items)
     sink = io.BytesIO()
     dataset.save_as(sink)
-    [volume] = stacks.stacks(load(tmp_path, [sink.getvalue()]), thinnest=0)
-    assert np.array_equal(volume.values, BLOCK.values[:11])
-    assert np.allclose(volume.affine, AFFINE)
+    return sink.getvalue()
 
 
 @pytest.mark.parametrize("upwards", [True, False])

@@ -21,7 +21,7 @@ import nibabel
 from chorus_nb import tables
 from chorus_nb.faces import shown_volume
 from chorus_nb.faces.decisions import FACE_LOG
-from chorus_nb.faces.study import remove_faces
+from chorus_nb.faces.frames import remove_from
 from chorus_nb.faces.surfaces import Surfaces, nifti
 from chorus_nb.faces.volume import Volume
 from chorus_nb.processes.child import in_child
@@ -41,7 +41,7 @@ def _registered_once() -> Iterator[None]:
     """Faces are looked for in this process, where a head is registered once; pictures of them are made in a child."""
 
     def in_place(function: Callable[..., Any], *args: Any, **how: Any) -> Any:
-        return function(*args) if function is remove_faces else in_child(function, *args, **how)
+        return function(*args) if function is remove_from else in_child(function, *args, **how)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("chorus_nb.faces.judge.each_in_child", in_this_process)

@@ -351,6 +351,19 @@ def test_a_mosaic_is_asked_slice_by_slice_and_its_word_hides_no_head(tmp_path: P
     assert look_at([tmp_path / "named" / name for name in named]).answer == "face"
 
 
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_mosaic_that_lost_its_word_hides_no_head(tmp_path: Path, times: int) -> None:
+    paths = [tmp_path / f"{number}.dcm" for number in range(times)]
+    for path in paths:
+        path.write_bytes(heads.mosaic(heads.head("T1")))
+        dataset = dcmread(path)
+        dataset.remove_private_tags()
+        dataset.ImageType = ["ORIGINAL", "PRIMARY", "M"]
+        dataset.save_as(path)
+    look = look_at(paths)
+    assert look.answer == "face" and look.front and not look.front.few
+
+
 def test_a_few_slices_are_asked_where_another_series_says_how_the_head_lies(tmp_path: Path) -> None:
     """Too few to find a head in; 03 took the face that it found in the other series."""
     head, (z, y, _) = heads.head("T1"), heads.places()
@@ -409,6 +422,33 @@ def test_in_a_few_slices_alone_a_face_is_told_and_no_other_part_is_one(
     look = looked_at(made(), tmp_path)
     assert look.answer == answer and look.front and look.front.few
     assert beside("no_head", look) == ("disagrees" if answer == "face" else "agrees")
+
+
+@pytest.mark.parametrize("whole", ["a trunk", "its head without the face", "the same in another frame of reference"])
+def test_a_face_in_a_few_slices_beside_a_whole_stack_is_told(tmp_path: Path, whole: str) -> None:
+    """A series holds both: the stack that is enough for a head does not answer for the rest."""
+    head, (z, y, _) = heads.head("T1"), heads.places()
+    cut = head._replace(values=np.where((z < 15) & (y < -50), 0, head.values).astype("f4"))
+    trunk = heads.below(heads.on_a_body(head), -350)
+    slab = lambda volume: across(heads._cut(volume, 0, lambda x: abs(x) < 18))  # noqa: E731
+    frame = {"FrameOfReferenceUID": "1.2.9"} if whole.startswith("the same") else {}
+
+    def written(name: str, first: heads.Volume, few: heads.Volume) -> list[Path]:
+        folders = (tmp_path / name / "whole", first, frame), (tmp_path / name / "few", few, {})
+        return [path / file for path, volume, of in folders for file in heads.write(volume, path, **of)]
+
+    first = trunk if whole == "a trunk" else head
+    was = written("was", first, slab(head))
+    for name, few, answer in (("left", slab(head), "face"), ("cut", slab(cut), None)):
+        left = written(name, trunk if whole == "a trunk" else cut, few)
+        source = dict(zip(left, was, strict=True))
+        for paths in (left, left[::-1]):
+            looking = Looking(len(paths))
+            for path in paths:
+                dataset = dcmread(path)
+                looking.add(path, dataset, dataset.pixel_array)
+            look = looking.look(lambda path, source=source: source[path].read_bytes())
+            assert look.answer == answer if answer else not look.may_have_face, (name, look)
 
 
 def across(volume: heads.Volume) -> heads.Volume:

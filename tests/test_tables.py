@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +41,14 @@ ROW: dict[str, object] = {"name": "a", "count": 3, "share": 0.5, "good": True}
     "text", ["", "NA", "null", " x ", 'a "quoted", b', "two\nlines", "a\rb", "Ünïcode", "007", "'=1"]
 )
 def test_a_table_comes_back_as_it_was(format: str, text: str) -> None:
-    table = Table(**{**vars(SMALL), "format": format})
+    table = replace(SMALL, format=format)
     frame = tables.frame(table, [ROW | {"name": text, "count": None}])
     pd.testing.assert_frame_equal(tables.decode(table, tables.encode(table, frame)), frame)
 
 
 @pytest.mark.parametrize("columns", [None, ["name", "good"]])
 def test_a_compact_table_has_the_same_values_and_bytes(tmp_path: Path, columns: list[str] | None) -> None:
-    table = Table(**{**vars(SMALL), "format": "parquet"})
+    table = replace(SMALL, format="parquet")
     frame = tables.frame(table, [ROW | {"name": name, "count": None} for name in ("Ünïcode", "", "a")])
     (tmp_path / "small").write_bytes(tables.encode(table, frame))
     compact = tables.read(table, tmp_path / "small", columns, compact=True)
@@ -60,15 +61,15 @@ def test_a_compact_table_has_the_same_values_and_bytes(tmp_path: Path, columns: 
 @pytest.mark.parametrize("how", [{}, {"columns": ["name", "later"]}, {"compact": True}], ids=str)
 @pytest.mark.parametrize("format", ["csv", "parquet"])
 def test_a_file_of_an_earlier_version_lacks_what_came_later(tmp_path: Path, format: str, how: dict[str, Any]) -> None:
-    earlier = Table(**{**vars(SMALL), "format": format})
-    now = Table(**{**vars(earlier), "columns": (*SMALL.columns, Column("later", "text", "came later", nullable=True))})
+    earlier = replace(SMALL, format=format)
+    now = replace(earlier, columns=(*SMALL.columns, Column("later", "text", "came later", nullable=True)))
     path = tmp_path / f"small.{format}"
     path.write_bytes(tables.encode(earlier, tables.frame(earlier, [ROW])))
     assert list(tables.read(now, path, **how)["later"]) == [""]
 
 
 def test_a_compact_table_with_other_columns_is_refused(tmp_path: Path) -> None:
-    table = Table(**{**vars(SMALL), "format": "parquet"})
+    table = replace(SMALL, format="parquet")
     pd.DataFrame({"name": ["a"]}).to_parquet(tmp_path / "small")
     with pytest.raises(SchemaError, match="small: lacks the columns count, share, good; delete it"):
         tables.read(table, tmp_path / "small", compact=True)
@@ -84,7 +85,7 @@ def test_some_columns_of_a_csv_are_read_and_all_of_it_is_checked(tmp_path: Path)
 
 
 def test_equal_texts_are_held_once() -> None:
-    table = Table(**{**vars(SMALL), "format": "parquet", "key": ()})
+    table = replace(SMALL, format="parquet", key=())
     frame = tables.decode(table, tables.encode(table, tables.frame(table, [ROW | {"name": "Brandt"}] * 9)))
     assert len({id(name) for name in frame.name}) == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -75,7 +76,7 @@ class Table:
         """Keywords of the header attributes among the columns."""
         return tuple(column.name for column in self.columns if column.attribute)
 
-    @property
+    @functools.cached_property  # a table is read by it a hundred times in a run
     def schema(self) -> pa.Schema:
         return pa.schema([pa.field(c.name, ARROW[c.kind], nullable=c.nullable) for c in self.columns])
 

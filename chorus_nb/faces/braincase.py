@@ -18,6 +18,7 @@ from chorus_nb.faces.volume import AIR, Grid, bounds, filled
 
 TISSUE, BONE = -50.0, 250.0  # Hounsfield units
 POLES, DEEP = 2, 3  # voxels: poles of the brain are narrower than what is taken for a braincase; what lies under skin
+UNDER_SKIN, GLOWS = 4, 0.4  # voxels; of the uptake of the brain: skin, muscle and eyes have 0.25 of it and less
 CLOSED = 12.0  # mm: foramina and orbital fissures are narrower than twice that
 
 LIMITS_OF_HEADS = {
@@ -148,4 +149,23 @@ def own_brain(volume: Grid, within: Mask) -> OwnBrain | None:
         grown = sitk.BinaryDilate(grown, [1] * 3) & soft
     deep = sitk.BinaryErode(sitk.GetImageFromArray(volume.head.astype("u1")), [DEEP] * 3)
     rim = sitk.GetArrayFromImage(sitk.BinaryDilate(grown, [1] * 3) & deep) > 0
-    return OwnBrain(np.asarray(rim & volume.field), np.asarray(np.linalg.inv(volume.affine), np.float64))
+    return _kept(volume, rim)
+
+
+def glowing_brain(volume: Grid, brain: Mask) -> OwnBrain | None:
+    """Of a PT what takes up as much as the ``brain`` of a pose, in one piece with it and deep under the skin."""
+    import SimpleITK as sitk
+
+    seen = brain & volume.field
+    deep = sitk.BinaryErode(sitk.GetImageFromArray(volume.head.astype("u1")), [UNDER_SKIN] * 3)
+    least = GLOWS * float(np.median(volume.values[seen])) if seen.any() else np.inf
+    bright = (sitk.GetArrayFromImage(deep) > 0) & (volume.values >= least)
+    inside = np.argwhere(bright & seen)
+    if not len(inside):
+        return None
+    parts = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(bright.astype("u1"))))
+    return _kept(volume, parts == np.bincount(parts[tuple(inside.T)]).argmax())
+
+
+def _kept(volume: Grid, places: Mask) -> OwnBrain:
+    return OwnBrain(np.asarray(places & volume.field), np.asarray(np.linalg.inv(volume.affine), np.float64))

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chorus_nb.faces.atlas import Mask, Matrix, OwnBrain, Region, regions_at, sampled_volume, template
-from chorus_nb.faces.braincase import braincase, own_brain
+from chorus_nb.faces.atlas import Mask, Matrix, OwnBrain, Region, regions_at, regions_on, sampled_volume, template
+from chorus_nb.faces.braincase import braincase, glowing_brain, own_brain
 from chorus_nb.faces.optimiser import BINS, RIGID, Fixed, image_of, refine
 from chorus_nb.faces.volume import WATER_LIKE, Grid, stature
 
@@ -114,8 +114,15 @@ def register_head(volume: Grid, modality: str, start: tuple[float, float, float]
     return best._replace(
         rivals=tuple(compress(nearly, map(not_, same))),
         beside=tuple(compress(nearly, same)),
-        own=own_brain(volume, scorer.braincase),
+        own=_own_brain(volume, modality, best.matrix, scorer.braincase),
     )
+
+
+def _own_brain(volume: Grid, modality: str, matrix: Matrix, in_bone: Mask) -> OwnBrain | None:
+    """What the volume shows by itself to be brain: by its bone, or by what glows."""
+    if modality != "PT":
+        return own_brain(volume, in_bone)
+    return glowing_brain(volume, (regions_on(matrix, volume.affine, volume.head.shape) & Region.BRAIN) > 0)
 
 
 def _is_cut(volume: Grid) -> bool:

@@ -113,7 +113,7 @@ def _frame_of_console(dataset: Dataset, found: list[TextFinding], shown: Any) ->
     telling, harmless = ([one.box for one in found if one.tier == name] for name in ("high", "low"))
     said = tier(ultrasound.CONSOLE, "")
     bands = ultrasound.bands(dataset, telling, harmless, shown)
-    return [TextFinding(box, ultrasound.CONSOLE, 1.0, *said, line=box) for box in bands]
+    return [TextFinding(box, ultrasound.CONSOLE, 1.0, *said) for box in bands]  # no line: a header may call tissue so
 
 
 def _is_anatomy(finding: TextFinding, shorter_side: int) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from pydicom import Dataset, dcmread
 
 from chorus_nb.pixels import Box, ocr, redact, ultrasound
+from chorus_nb.pixels.beside import MOST_BESIDE, taken_beside
 from chorus_nb.pixels.detection import look
 from chorus_nb.pixels.ultrasound import bands
 from tests.pixels.images_with_text import PERSON, content, image, picture
@@ -115,6 +116,19 @@ def test_the_band_goes_and_every_pixel_of_the_picture_stays(monkeypatch: pytest.
     redacted = dcmread(io.BytesIO(redact(content(dataset), [finding.box for finding in found]))).pixel_array
     assert (redacted[32:] == dataset.pixel_array[32:]).all()
     assert len(np.unique(redacted[:32])) == 1
+
+
+def test_a_band_over_what_the_picture_shows_is_no_line_of_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A header whose regions leave tissue out: what goes with the name is measured, and a person decides."""
+    dataset = with_regions((0, 32, 319, 159))
+    rows, columns = dataset.pixel_array.shape
+    speckle = np.random.default_rng(1).integers(60, 200, (rows, columns)).astype(dataset.pixel_array.dtype)
+    dataset.PixelData = speckle.tobytes()
+    monkeypatch.setattr(ocr, "read_lines", lambda *_: [ocr.ReadLine(NAME, PERSON, 0.99)])
+    found = look(content(dataset))
+    lines = [finding.line for finding in found if finding.line.area]
+    filled = redact(content(dataset), [finding.box for finding in found])
+    assert len(lines) == 1 and taken_beside(content(dataset), filled, lines) > MOST_BESIDE
 
 
 def test_a_line_that_is_not_understood_costs_itself_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,7 @@ function render({ model, el }) {
   const search = field("Search the queue", { type: "search", placeholder: "search (/)", size: "16", oninput: later(150, sift) });
   const filter = (label, values, words = {}) =>
     choice(`Show only: ${label}`, [["*", `all: ${label}`], ...values.map((value) => [value, words[value] || value || "none"])], {
+      class: "sifts",
       onchange: sift,
     });
   const filters = Object.fromEntries(

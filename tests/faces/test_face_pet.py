@@ -1,0 +1,38 @@
+"""What glows deep in the head of a PT is its brain, and stays; all that makes it known goes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("SimpleITK")
+pytest.importorskip("pydeface")
+
+from chorus_nb.faces.acceptance import posed
+from chorus_nb.faces.braincase import glowing_brain
+from chorus_nb.faces.volume import grid
+from tests import heads
+
+
+def test_of_a_pet_the_brain_stays_and_the_whole_face_goes() -> None:
+    volume = heads.pet()
+    even = grid([volume])
+    pose = heads.registered(even, "PT")
+    assert pose.own
+
+    def removed(part: np.ndarray) -> tuple[int, int]:
+        places = np.argwhere(part)[:, ::-1] @ volume.affine[:3, :3].T + volume.affine[:3, 3]
+        index = tuple(np.rint((places - even.origin) / even.step).astype(int)[:, ::-1].T)
+        return tuple(int(posed(even, one).face[index].sum()) for one in (pose._replace(own=None), pose))
+
+    without, with_it = removed(np.isin(heads.tissues(), ("grey", "white")))
+    assert without > 100 * max(with_it, 1)
+    assert len(set(removed(heads.face()))) == 1, "of the face as much as before"
+
+
+def test_where_nothing_glows_deep_under_the_skin_nothing_is_kept() -> None:
+    even = grid([heads.pet()])
+    brain = np.zeros(even.values.shape, bool)
+    assert glowing_brain(even, brain) is None
+    brain[even.head] = True
+    assert glowing_brain(even._replace(head=np.zeros_like(even.head)), brain) is None

@@ -7,7 +7,8 @@ that pydicom did not read so in the file before. Explicit VR little endian, whic
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import itertools
+from collections.abc import Generator, Iterator
 from io import BytesIO
 from typing import NamedTuple
 
@@ -37,11 +38,22 @@ class _Token(NamedTuple):
     same: bytes
     length: int = 0  # bytes of the length, 0: none
     ends: bool = False  # here ends what began last
-    begins: bool = False  # the length is that of tokens which follow
+    begins: bool = False  # the length is that of tokens which follow, and all of the value
     value: bytes = b""
     leaf: Leaf | None = None
     free: bool = False  # may have another value
     pixels: bool = False
+
+
+class _Run(NamedTuple):
+    """Tokens one behind the other, and the bytes they were so far in each file: most of a file is held to few of these.
+
+    It ends where an element began to differ, which is in no sequence, so that what begins in it ends in it too.
+    """
+
+    tokens: tuple[_Token, ...]
+    content: bytes | None  # None: of pixels, which are never held to those before
+    leaves: dict[tuple[str, int], Leaf]
 
 
 _Tokens = Generator[_Token, None, int]  # gives where they end
@@ -79,42 +91,58 @@ def _layout_of(content: bytes, read: Reading) -> _Layout | None:
 class _Layout:
     def __init__(self, tokens: tuple[_Token, ...], read: Reading) -> None:
         self._tokens, self._read, self._encodings = tokens, read, encodings_of(read.dataset, None)
+        self._apart = {id(token) for token in tokens if token.pixels}  # no run goes beyond these
+        self._runs = list(self._joined())
+
+    def _joined(self) -> Iterator[_Run]:
+        for is_apart, part in itertools.groupby(self._tokens, lambda token: id(token) in self._apart):
+            for tokens in ((token,) for token in part) if is_apart else (tuple(part),):
+                leaves = {(token.leaf.path, token.leaf.tag): token.leaf for token in tokens if token.leaf}
+                yield _Run(tokens, None if tokens[0].pixels else b"".join(map(_as_it_stood, tokens)), leaves)
 
     def read(self, content: bytes) -> Reading | None:
         """A file that is laid out like this; None for any other."""
         at, ends, leaves = 0, list[int](), Leaves()
         others, header = list[tuple[_Token, bytes]](), content
         found: bytes | None = None
-        for token in self._tokens:
-            same, width, token_ends, begins, known, leaf, free, is_pixels = token
-            if token_ends and ends.pop() != at:
-                return None
-            if not content.startswith(same, at):
-                return None
-            at += len(same)
-            if not width:
+        for run in self._runs:
+            if run.content is not None and content.startswith(run.content, at):
+                at += len(run.content)
+                leaves.update(run.leaves)
                 continue
-            start = at + width
-            end = start + int.from_bytes(content[at:start], "little")
-            if begins:
-                ends.append(end)
-                at = start
-                continue
-            at = end
-            value = content[start:end]
-            if is_pixels:  # most of the file: copied once
-                header, found = content[:start] + content[end:], value
-                others.append((token, value))
-                continue
-            if value != known:
-                if not free:
+            for token in run.tokens:
+                same, width, token_ends, begins, known, leaf, free, is_pixels = token
+                if token_ends and ends.pop() != at:
                     return None
-                leaf = self._other(leaf, value)
-                others.append((token, value))
-            if leaf is not None:
-                leaves[leaf.path, leaf.tag] = leaf
+                if not content.startswith(same, at):
+                    return None
+                at += len(same)
+                if not width:
+                    continue
+                start = at + width
+                end = start + int.from_bytes(content[at:start], "little")
+                if begins:
+                    ends.append(end)
+                    at = start
+                    continue
+                at = end
+                value = content[start:end]
+                if is_pixels:  # most of the file: copied once
+                    header, found = content[:start] + content[end:], value
+                    others.append((token, value))
+                    continue
+                if value != known:
+                    if not free:
+                        return None
+                    leaf = self._other(leaf, value)
+                    others.append((token, value))
+                if leaf is not None:
+                    leaves[leaf.path, leaf.tag] = leaf
         if at != len(content) or ends:
             return None
+        if not self._apart.issuperset(id(token) for token, _ in others):
+            self._apart.update(id(token) for token, _ in others)
+            self._runs = list(self._joined())
         return Reading(self._dataset(others), leaves, header, found)
 
     def _other(self, leaf: Leaf | None, value: bytes) -> Leaf | None:
@@ -132,6 +160,13 @@ class _Layout:
         made = FileDataset(BytesIO(), elements, before.preamble, FileMetaDataset(meta), False, True)
         made.set_original_encoding(False, True, before.original_character_set)
         return made
+
+
+def _as_it_stood(token: _Token) -> bytes:
+    """The bytes of a token in the file before."""
+    if token.begins or not token.length:
+        return token.same + token.value
+    return token.same + len(token.value).to_bytes(token.length, "little") + token.value
 
 
 def _tokens(content: bytes, read: Reading) -> _Tokens:
@@ -176,7 +211,7 @@ def _elements(content: bytes, at: int, end: int, path: str, leaves: Leaves, *, u
 
 def _items(content: bytes, same: bytes, at: int, end: int | None, path: str, leaves: Leaves) -> _Tokens:
     """A sequence behind its tag and VR (``same``) and its length, up to ``end``, or to where it says that it ends."""
-    yield _Token(same + NO_LENGTH) if end is None else _Token(same, 4, begins=True)
+    yield _Token(same + NO_LENGTH) if end is None else _Token(same, 4, begins=True, value=content[at - 4 : at])
     number = 0
     while end is None or at < end:
         start, length = at + 8, content[at + 4 : at + 8]
@@ -191,7 +226,7 @@ def _items(content: bytes, same: bytes, at: int, end: int | None, path: str, lea
             at = yield from _elements(content, start, len(content), here, leaves, until=ITEM_END)
         else:
             stop = start + int.from_bytes(length, "little")
-            yield _Token(ITEM, 4, begins=True)
+            yield _Token(ITEM, 4, begins=True, value=length)
             at = yield from _elements(content, start, stop, here, leaves)
             if at != stop:
                 raise _Odd

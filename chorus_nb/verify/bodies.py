@@ -188,7 +188,8 @@ def _plane(parts: list[Dataset], picture: NDArray[Any], apart: tuple[float, floa
 
 def _numbers(parts: list[Dataset], name: str, count: int) -> NDArray[np.float64] | None:
     """The values of an element in the last of ``parts`` that has it; None unless they are ``count`` numbers."""
-    values: Any = next((part[name].value for part in reversed(parts) if part.get(name) not in (None, "", [])), ())
+    said = (part.get(name) for part in reversed(parts))
+    values: Any = next((value for value in said if value not in (None, "", [])), ())
     numbers = np.atleast_1d(np.array(values, float))
     return numbers if len(numbers) == count and np.isfinite(numbers).all() else None
 

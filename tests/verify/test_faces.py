@@ -19,7 +19,7 @@ from chorus_nb.faces.heads import HeadAnswer
 from chorus_nb.faces.study import Asked, FaceFound
 from chorus_nb.parameters import Parameters
 from chorus_nb.source import Source
-from chorus_nb.verify import bodies, checks, fronts, held_by_check, verify
+from chorus_nb.verify import bodies, checks, fronts, held_by_check, outlines, verify
 from chorus_nb.verify.face_looks import FaceLook, Looking, beside
 from chorus_nb.verify.faces import faces_left
 from chorus_nb.verify.fronts import Front
@@ -264,6 +264,19 @@ def test_the_verifier_sees_a_face_that_lies_otherwise_than_its_header_says(lies:
     }
     laid = fronts.laid_on(as_body(made[lies]()))
     assert laid and laid.front.has_face and laid.inverted == (lies == "dark for bright")
+
+
+def test_a_rim_is_brighter_than_the_middle_by_their_medians() -> None:
+    random, told = np.random.default_rng(3), set()
+    for _ in range(2000):
+        values = random.integers(0, random.integers(2, 6), random.integers(1, 6, 3)).astype("f4")
+        rim = np.ones(values.shape, bool)
+        rim[:, 1:-1, 1:-1] = False
+        wanted = bool(not rim.all() and np.median(values[rim]) > np.median(values[~rim]))
+        body = bodies.Body(values, np.eye(3), np.zeros(3), is_ct=False)
+        assert outlines.is_bright_around(body) == wanted, values
+        told.add(wanted)
+    assert told == {True, False}
 
 
 def test_the_verifier_looks_at_the_last_picture_of_a_place_too_and_at_every_device(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import html
 import io
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -84,34 +84,49 @@ def show_figure(image: str, width: int, alt: str) -> None:
 
 def table_html(frame: pd.DataFrame, rows: int = 40, caption: str = "", alert: pd.Series | None = None) -> str:
     """``frame`` as an escaped HTML table; numbers stand right, nulls are blank. One without rows is one line."""
-    if frame.empty:
-        return f'<p class="none">{escape(caption or "Table")}: none.</p>'
     numeric = [types.is_numeric_dtype(kind) and not types.is_bool_dtype(kind) for kind in frame.dtypes]
-    sides = ["right" if number else "left" for number in numeric]
     counted = [types.is_integer_dtype(kind) and _is_count(name) for name, kind in frame.dtypes.items()]
     alerts = [False] * len(frame) if alert is None else [bool(flag) for flag in alert.fillna(False)]
+    shown = list(frame.head(rows).itertuples(index=False, name=None))
+    cut = f"{rows:,} of {len(frame):,} rows shown" if len(frame) > rows else ""
+    note = f'<p class="cut">{cut}</p>' if cut else ""
+    return _table([*frame], shown, caption, numeric, counted, alerts) + note
+
+
+def rows_html(names: Sequence[str], rows: Sequence[tuple[Any, ...]], caption: str) -> str:
+    """All of ``rows`` of text as :func:`table_html` shows them: many small tables, of which none is worth a frame."""
+    none = [False] * max(len(names), len(rows))
+    return _table(names, rows, caption, none[: len(names)], none[: len(names)], none[: len(rows)])
+
+
+def _table(
+    names: Sequence[Any],
+    rows: Sequence[tuple[Any, ...]],
+    caption: str,
+    numeric: list[bool],
+    counted: list[bool],
+    alerts: list[bool],
+) -> str:
+    if not rows:
+        return f'<p class="none">{escape(caption or "Table")}: none.</p>'
+    sides = ["right" if number else "left" for number in numeric]
     plain = [_counted if count else _shown for count in counted]
     words: dict[str, Callable[[Any], tuple[str, str]]] = {
         REASON: _explained,
         DETAIL: _said,
         **dict.fromkeys(CODE_COLUMNS, _in_words),
     }
-    shown = [words.get(str(name), how) for name, how in zip(frame.columns, plain, strict=True)]
-    lines = [
-        [cell(value) for cell, value in zip(shown, row, strict=True)]
-        for row in frame.head(rows).itertuples(index=False, name=None)
-    ]
+    shown = [words.get(str(name), how) for name, how in zip(names, plain, strict=True)]
+    lines = [[cell(value) for cell, value in zip(shown, row, strict=True)] for row in rows]
     body = "".join(_table_row(line, sides, flag) for line, flag in zip(lines, alerts, strict=False))
-    heads = "".join(_cell("th", _head(name), side) for name, side in zip(frame.columns, sides, strict=True))
-    cut = f"{rows:,} of {len(frame):,} rows shown" if len(frame) > rows else ""
-    note = f'<p class="cut">{cut}</p>' if cut else ""
+    heads = "".join(_cell("th", _head(name), side) for name, side in zip(names, sides, strict=True))
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
-    widths = [max(len(_head(name)), *(len(line[place][0]) for line in lines)) for place, name in enumerate(frame)]
+    widths = [max(len(_head(name)), *(len(line[place][0]) for line in lines)) for place, name in enumerate(names)]
     broad = " broad" if sum(min(width, COUNTED) for width in widths) > BROAD else ""
     return (
         f'<div class="scroll{broad}" style="overflow-x:auto" tabindex="0" role="region" '
         f'aria-label="{escape(caption or "table")}"><table class="chorus">{title}'
-        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>{note}"
+        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 

@@ -148,3 +148,14 @@ def test_a_table_without_rows_is_one_line(shown: list[str]) -> None:
     display.show(pd.DataFrame({"check": [], "detail": []}), caption=f"What failed {PAYLOAD}")
     assert "<table" not in shown[0] and "<script" not in shown[0]
     assert shown[0].startswith('<p class="none">What failed ') and shown[0].endswith(": none.</p>")
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_rows_of_text_are_shown_as_a_frame_of_them_is(count: int) -> None:
+    names = ["path", "image_id", "rule", "reason"]
+    rows = [
+        ("<a>", "1.2.840.10008.5.1.4.1.1.2.9", "no_visit", "outside_visit"),
+        ("", "2021-03-04", "x", "kept"),
+    ] * 2
+    frame = pd.DataFrame(rows[:count], columns=names, dtype=object)
+    assert display.rows_html(names, rows[:count], "Told") == display.table_html(frame, 9, "Told")

@@ -9,6 +9,7 @@ import base64
 import contextlib
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from markupsafe import Markup
 from chorus_nb import __version__, tables
 from chorus_nb.deid import crosswalk
 from chorus_nb.deid.cohort import EXCLUSION_LOG
-from chorus_nb.display import escape, table_html
+from chorus_nb.display import escape, rows_html, table_html
 from chorus_nb.errors import ChildFault
 from chorus_nb.faces.decisions import FACE_LOG
 from chorus_nb.mapping import ACTIONS
@@ -72,9 +73,11 @@ def write_series_pages(workspace: Workspace, files: pd.DataFrame) -> int:
     try:
         for names in _batches(due, pages):
             changes = crosswalk.of_files(workspace, [path for name in names for path in pages[name]["source_path"]])
-            by_file = dict(list(changes.groupby("source_path")))
+            places = changes.groupby("source_path").indices
             for name in names:
-                write_atomically(folder / name, told.page(pages[name], by_file, child).encode("utf-8", "replace"))
+                own = [places[path] for path in pages[name]["source_path"] if path in places]
+                page = told.page(pages[name], changes.iloc[np.concatenate(own) if own else []], child)
+                write_atomically(folder / name, page.encode("utf-8", "replace"))
     finally:
         child.close()
     for gone in set(before) - set(pages):
@@ -145,11 +148,14 @@ class Evidence:
         text = "\0".join([part.to_csv(index=False) for part in parts])
         return blake3(self._made_by + text.encode("utf-8", "surrogatepass")).hexdigest()
 
-    def page(self, files: pd.DataFrame, changes: dict[str, pd.DataFrame], child: Child) -> str:
-        """The page of one series."""
+    def page(self, files: pd.DataFrame, changes: pd.DataFrame, child: Child) -> str:
+        """The page of one series; ``changes``: of its files, one file after the other."""
         one = files.iloc[0]
-        common, others = _common_and_own(files, changes)
-        own = dict(list(self._with_reasons(others, files).groupby(others["source_path"].to_numpy())))
+        common, others = _common_and_own(changes)
+        own: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+        told = self._with_reasons(others, files).itertuples(index=False, name=None)
+        for path, row in zip(others["source_path"], told, strict=True):
+            own[path].append(row)
         statuses = files["status"].value_counts()
         return page_of(
             "local/series.html.j2",
@@ -260,18 +266,15 @@ def _prefixed(prefix: str, values: pd.Series) -> set[str]:
     return {f"{prefix}{value}" for value in values if value}
 
 
-def _common_and_own(files: pd.DataFrame, changes: dict[str, pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _common_and_own(changes: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Changes that every released file has alike, told once, and those of each file alone."""
-    each = [changes[path] for path in files["source_path"] if path in changes]
-    if not each:
-        return pd.DataFrame(columns=["source_path", *ELEMENT]), pd.DataFrame(columns=["source_path", *ELEMENT])
-    rows = pd.concat(each)
-    times = rows.groupby(ELEMENT, dropna=False)["source_path"].transform("nunique")
-    alike = (times == len(each)) & (len(each) > 1)
-    return rows[alike].drop_duplicates(ELEMENT), rows[~alike]
+    times = changes.groupby(ELEMENT, dropna=False)["source_path"].transform("nunique")
+    count = changes["source_path"].nunique()
+    alike = (times == count) & (count > 1)
+    return changes[alike].drop_duplicates(ELEMENT), changes[~alike]
 
 
-def _file(number: int, row: Any, own: dict[str, pd.DataFrame]) -> dict[str, Any]:
+def _file(number: int, row: Any, own: dict[str, list[tuple[str, ...]]]) -> dict[str, Any]:
     facts = {
         "What became of it": tables.code_in_words(row.status),
         "Why": tables.REASON_MEANINGS.get(row.reason, row.reason),
@@ -292,16 +295,14 @@ def _file(number: int, row: Any, own: dict[str, pd.DataFrame]) -> dict[str, Any]
         "status": row.status,
         "said": tables.code_in_words(row.status),
         "facts": [(name, _text(value)) for name, value in facts.items() if value],
-        "changes": _shown_changes(own.get(row.source_path, pd.DataFrame()), "Changed in this file alone"),
+        "changes": _shown_rows(own.get(row.source_path, []), "Changed in this file alone"),
     }
 
 
-def _identity(files: pd.DataFrame, changes: dict[str, pd.DataFrame]) -> Iterator[tuple[str, str, str]]:
+def _identity(files: pd.DataFrame, changes: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
     """Whose it is: patient, accession and UIDs, each as it was and as it is in the release."""
     names = ("PatientID", "AccessionNumber", "StudyInstanceUID", "SeriesInstanceUID")
-    each = [changes[path] for path in files["source_path"] if path in changes]
-    rows = pd.concat(each) if each else pd.DataFrame(columns=ELEMENT)
-    rows = rows[(rows["path"] == "") & rows["keyword"].isin(names)]
+    rows = changes[(changes["path"] == "") & changes["keyword"].isin(names)]
     new = {(name, old): value for name, old, value in zip(rows["keyword"], rows["original"], rows["new"], strict=True)}
     ids = {"PatientID": "person_id", "AccessionNumber": "image_occurrence_id"}
     for name in names:
@@ -322,8 +323,15 @@ def _shown(frame: pd.DataFrame, caption: str) -> Markup:
 
 
 def _shown_changes(changes: pd.DataFrame, caption: str) -> Markup:
-    """Without their places where all stand at the root."""
-    return _shown(changes if changes.empty or changes["path"].any() else changes.drop(columns="path"), caption)
+    return _shown_rows(list(changes.itertuples(index=False, name=None)), caption)
+
+
+def _shown_rows(rows: list[tuple[str, ...]], caption: str) -> Markup:
+    """Changes in words, without their places where all stand at the root."""
+    names = list(IN_WORDS.values())
+    if not any(place for place, *_ in rows):
+        names, rows = names[1:], [row[1:] for row in rows]
+    return Markup(rows_html(names, rows, caption))
 
 
 def _text(value: object) -> Markup:

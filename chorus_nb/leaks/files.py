@@ -10,6 +10,7 @@ import getpass
 import glob
 import gzip
 import html
+import io
 import json
 import re
 import zipfile
@@ -17,6 +18,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import cache
 from itertools import chain, islice
 from pathlib import Path
+from typing import BinaryIO
 
 import pandas as pd
 import pyarrow as pa
@@ -45,12 +47,21 @@ BATCH = 50_000  # values searched for at once: memory stays flat for any number 
 ROWS_SEARCHED = 50_000  # of a table searched at a time
 # a cell of a column of numbers or dates that holds nothing else: ids, counts, sizes and times run through all numbers
 PLAIN_CELL = r"[-+]?\d*(?:\.\d*)?(?:[eE][-+]?\d+)?|\d{4}-\d\d-\d\d(?:[ T][\d:.+-]*)?"
+JSON_FILES = (".json", ".jsonl")
 JSON_NUMBER = re.compile(rb"(?<=[:\[,])\s*-?\d+(?:\.\d+)?(?=\s*[,\]}])")
 TERM_CELL = re.compile(rb"(<td[^>]*>)\s*([A-Z]{2,16})\s*(?=</td>)")
 NUMBER_CELL = re.compile(
     rb'(<td style="text-align:right[^>]*>)[-+]?[\d,.]+(?=</td>)'
 )  # of a column of numbers, as above
 DATA_ELEMENT = re.compile(rb"\([0-9A-Fa-f]{4},(?:00xx|xx[0-9A-Fa-f]{2}|[0-9A-Fa-f]{4})\)")  # somebody's id may be 0020
+# what files of ours say in numbers besides: lengths of columns and of parts of a PDF, where these begin, sizes, widths
+OWN_NUMBER = re.compile(
+    rb"VARCHAR\(\d+\)|/Length \d+|(?<=\n)\d{10} \d{5} [fn](?=[ \r]?\n)|(?<=startxref\n)\d+|\"\d+ B\"| width=\"\d+\""
+)
+YEARS = frozenset(map(str, range(1900, 2100)))
+FEW_DIGITS = (
+    6  # a number of fewer is an id among many of a small range: of a person's or an accession's only, see below
+)
 HTML_TAG = re.compile(rb"<[^>]*>")
 MARKUP = re.compile(rb"</?[A-Za-z][\w-]*|[\w-]+(?==[\"'])")
 STYLE = re.compile(rb"<style.*?</style>|<meta[^>]*>", re.DOTALL)
@@ -69,14 +80,15 @@ UID_LIKE = re.compile(r"\d+(?:\.\d+)+")
 # --- readers ----------------------------------------------------------------------------------------------------------
 
 
-def pieces(path: Path, left_out: Container[str] = ()) -> Iterator[bytes]:
+def pieces(path: Path, left_out: Container[str] = (), *, ours: bool = True) -> Iterator[bytes]:
     """What a file says, as bytes to search: rows of tables, members of archives, a page without pictures and style.
 
-    ``left_out``: columns of a table that are not read. Whatever a damaged archive or Parquet file leads to is raised; a
-    damaged CSV is searched as it stands.
+    ``left_out``: columns of a table that are not read. ``ours``: made here or by the CDM, so that what kind of numbers
+    it holds is known; of any other file all of it is searched. Whatever a damaged archive or Parquet file leads to is
+    raised; a damaged CSV is searched as it stands.
     """
     if path.suffix == ".parquet":
-        yield from _parquet_rows(path, left_out)
+        yield from _parquet_rows(path, left_out, ours)
         return
     with path.open("rb") as file:
         start = file.read(4)
@@ -86,21 +98,21 @@ def pieces(path: Path, left_out: Container[str] = ()) -> Iterator[bytes]:
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
                 yield name.encode() + b"\n" + archive.read(name)
+    elif not ours:
+        yield unescaped(path.read_bytes()) if path.suffix in JSON_FILES else path.read_bytes()
     elif path.suffix == ".csv":
-        try:
-            yield from _csv_rows(path, left_out)
-        except (ValueError, pd.errors.ParserError):
-            yield path.read_bytes()
+        yield from of_csv(path, left_out)
     else:
         yield from of_content(path.read_bytes(), path.suffix)
 
 
 def of_content(content: bytes, suffix: str) -> Iterator[bytes]:
     """The same of bytes that are no table and no archive."""
+    content = OWN_NUMBER.sub(b" ", DATA_ELEMENT.sub(b"()", content))
     if suffix == ".html":
         yield words_of_page(content)
         yield from picture_texts(content)
-    elif suffix in (".json", ".jsonl"):
+    elif suffix in JSON_FILES:
         yield unescaped(JSON_NUMBER.sub(b" ", content))
     elif suffix == ".pub":
         yield ED25519_KEY.sub(b"", content)
@@ -108,41 +120,55 @@ def of_content(content: bytes, suffix: str) -> Iterator[bytes]:
         yield content
 
 
-def csv_parts(path: Path) -> Iterator[pd.DataFrame]:
+def of_csv(table: Path | bytes, left_out: Container[str] = ()) -> Iterator[bytes]:
+    """The same of a CSV table."""
+    try:
+        yield from (DATA_ELEMENT.sub(b"()", rows) for rows in _csv_rows(table, left_out))
+    except (ValueError, pd.errors.ParserError):
+        yield table if isinstance(table, bytes) else table.read_bytes()
+
+
+def csv_parts(table: Path | bytes) -> Iterator[pd.DataFrame]:
     """A CSV table in parts, each cell the text of its bytes (Latin-1); :class:`ValueError` if it is none."""
-    with path.open("rb") as file:
+    with io.BytesIO(table) if isinstance(table, bytes) else table.open("rb") as file:
         if any(b"\0" in block for block in iter(lambda: file.read(1 << 20), b"")):
             raise ValueError("wide characters")
-    # Latin-1 keeps every byte as it is, whatever the file is written in
-    for part in pd.read_csv(path, dtype=str, keep_default_na=False, chunksize=ROWS_SEARCHED, encoding="latin-1"):
+        file.seek(0)
+        # Latin-1 keeps every byte as it is, whatever the file is written in
+        yield from _parts(file)
+
+
+def _parts(file: BinaryIO) -> Iterator[pd.DataFrame]:
+    for part in pd.read_csv(file, dtype=str, keep_default_na=False, chunksize=ROWS_SEARCHED, encoding="latin-1"):
         if not isinstance(part.index, pd.RangeIndex):
             raise ValueError("more cells than columns")
         yield part.fillna("")  # of a row with fewer cells
 
 
-def _csv_rows(path: Path, left_out: Container[str]) -> Iterator[bytes]:
-    for part in csv_parts(path):
+def _csv_rows(table: Path | bytes, left_out: Container[str]) -> Iterator[bytes]:
+    for part in csv_parts(table):
         rows = _text_rows({str(name): cells for name, cells in part.items()}, left_out).encode("latin-1")
         yield ",".join(map(str, part.columns)).encode("latin-1") + b"\n" + rows
 
 
-def _parquet_rows(path: Path, left_out: Container[str]) -> Iterator[bytes]:
+def _parquet_rows(path: Path, left_out: Container[str], ours: bool) -> Iterator[bytes]:
     file = pq.ParquetFile(path)
     kept = {**(file.metadata.metadata or {}), **(file.schema_arrow.metadata or {})}
     fields = (part for field in file.schema_arrow for part in (field.metadata or {}).items())
     yield "\n".join((*file.schema_arrow.names, str(file.metadata.created_by))).encode()
     yield b"\n".join(text for pair in (*kept.items(), *fields) for text in pair)
     for batch in file.iter_batches(ROWS_SEARCHED):
-        yield _text_rows(batch.to_pandas().astype("string"), left_out).encode()
+        yield _text_rows(batch.to_pandas().astype("string"), left_out, ours).encode()
 
 
-def _text_rows(part: Mapping[str, pd.Series], left_out: Container[str]) -> str:
+def _text_rows(part: Mapping[str, pd.Series], left_out: Container[str], ours: bool = True) -> str:
     """A line a row, each different one once, without the numbers and dates of columns that hold these."""
     shown = []
     for name, values in part.items():
         if name not in left_out:
             cells = pc.fill_null(pa.array(values, pa.string()), "")
-            plain = pa.scalar(False) if holds_text(name) else pc.match_substring_regex(cells, rf"\A(?:{PLAIN_CELL})\z")
+            text = holds_text(name) or not ours
+            plain = pa.scalar(False) if text else pc.match_substring_regex(cells, rf"\A(?:{PLAIN_CELL})\z")
             shown.append(pc.if_else(plain, "", cells))
     return "\n".join(pc.unique(pc.binary_join_element_wise(*shown, ",")).to_pylist()) if shown else ""
 
@@ -167,7 +193,7 @@ def words_of_page(page: bytes) -> bytes:
     Part Examined alone, by which tables are counted."""
     parts = {term.encode() for term in standards.body_part_concepts()}
     page = TERM_CELL.sub(lambda cell: cell[1] if cell[2] in parts else cell[0], STYLE.sub(b"", PICTURE.sub(b"", page)))
-    page = NUMBER_CELL.sub(rb"\1", DATA_ELEMENT.sub(b"()", page))
+    page = NUMBER_CELL.sub(rb"\1", OWN_NUMBER.sub(b" ", DATA_ELEMENT.sub(b"()", page)))
     said = HTML_TAG.sub(lambda tag: MARKUP.sub(b" ", tag[0]), page)
     return said + b"\n" + html.unescape(said.decode("utf-8", "replace")).encode()
 
@@ -216,10 +242,12 @@ def searchers(workspace: Workspace, others: Iterable[SearchTerm] = ()) -> Iterat
     """The search for all that 04 found to identify somebody, everybody's identifiers and names, and ``others``.
 
     In batches, each with the number of its terms. The ids that the lookup tables give are no original identifiers,
-    though one may equal somebody's.
+    though one may equal somebody's. A short number (StudyID 1050) is nobody's but where it is a person's or an
+    accession's.
     """
     new = _new_ids(workspace)
     known, said = workspace.read(tables.SEARCH_TERMS), said_by_site(workspace)
+    known = known[(known.kind != "identifier") | ~known.text.str.fullmatch(rf"\d{{,{FEW_DIGITS - 1}}}")]
     rows = map(SearchTerm, known["kind"], known["text"], known["whole"])
     originals = (term for terms in _original_values(workspace) for term in terms)
     wanted = (term for term in chain(rows, others, originals) if term.text not in new)
@@ -241,11 +269,11 @@ def _new_ids(workspace: Workspace) -> set[str]:
 
 
 def said_by_site(workspace: Workspace) -> frozenset[str]:
-    """Words that pages, note and log say of any patients: :func:`page_words`, what the site says of itself, and
-    who is at work. Alone they prove nothing; beside another part of a name they do."""
+    """What pages, note and log say of any patients: :func:`page_words`, years, what the site says of itself, and
+    who is at work. Alone these prove nothing; beside another part of a name words do."""
     given = workspace.parameters.model_dump(include=set(OWN_PARAMETERS)).values()
     own = " ".join((*map(str, given), getpass.getuser(), *_logins(workspace.audit / layout.AUDIT_LOG)))
-    return page_words() | frozenset(re.findall(r"[^\W\d_]{2,}|\d+", own.lower()))
+    return page_words() | YEARS | frozenset(re.findall(r"[^\W\d_]{2,}|\d+", own.lower()))
 
 
 def _logins(log: Path) -> Iterator[str]:

@@ -110,7 +110,7 @@ class Searcher:
         return sum(term.kind in ("name", "identifier") and self._are_known(term.text.lower()) for term in self.terms)
 
     def _are_known(self, text: str) -> bool:
-        return all(word in self.words for word in re.findall(r"[^\W\d_]+|\d+", text))
+        return _consists_of(text, self.words)
 
     def search(self, content: bytes) -> list[Hit]:
         """Everything found in ``content``, in order."""
@@ -141,8 +141,7 @@ class Searcher:
         text = term.text.lower()
         if term.kind in ("date", "uid"):
             return "high" if alone else None
-        said = all(word in self.said for word in re.findall(r"[^\W\d_]+|\d+", text))
-        if self.words_identify and alone and len(text) >= 4 and _is_whole(term) and not said:
+        if self.words_identify and alone and len(text) >= 4 and _is_whole(term) and not _consists_of(text, self.said):
             return "high"
         if term.kind == "name":
             if not alone:
@@ -156,6 +155,11 @@ class Searcher:
         if term.kind == "path":
             return "high" if text.isdigit() and len(text) >= 7 else "medium" if len(text) >= 5 else "low"
         return "high" if len(text) >= 4 else "low"
+
+
+def _consists_of(text: str, words: Collection[str]) -> bool:
+    """Whether a text is one of the words or put together of them; a number only by itself."""
+    return text in words or all(word in words and not word.isdigit() for word in re.findall(r"[^\W\d_]+|\d+", text))
 
 
 def _is_whole(term: SearchTerm) -> bool:

@@ -68,13 +68,13 @@ def vocabulary() -> frozenset[str]:
 
 @cache
 def page_words() -> frozenset[str]:
-    """Words that the workbench itself writes into tables and pages: page_words.txt, columns, parameters."""
+    """Words and numbers that the workbench itself writes into tables and pages: page_words.txt, columns, parameters."""
     listed = resources.files("chorus_nb.leaks").joinpath("page_words.txt").read_text("utf-8").splitlines()
     said = [line for line in listed if not line.startswith("#")]
     said += [f"{column.name} {column.meaning}" for table in tables.TABLES.values() for column in table.columns]
     said += tables.TABLES
     said += [f"{name} {field.default}" for name, field in Parameters.model_fields.items()]
-    return frozenset(re.findall(r"[a-z]{2,}", " ".join(said).lower()))
+    return frozenset(re.findall(r"[a-z]{2,}|\d{4,}", " ".join(said).lower()))
 
 
 @cache

@@ -35,7 +35,7 @@ def check_registry(workspace: Workspace) -> pd.DataFrame:
             )
             ((examined, findings),) = connection.sql(asked).fetchall()
             result = "pass" if findings <= tolerated * examined else "fail"
-            detail = f"{findings} of {examined}; {tolerated:.0%} tolerated" if findings else ""
+            detail = f"{findings:,} of {examined:,}; {tolerated:.0%} tolerated" if findings else ""
             if result == "fail":
                 detail += f". To do: {check['remedy']}"
             row = {"check": check["check"], "question": check["question"], "result": result, "detail": detail}

@@ -25,6 +25,7 @@ from chorus_nb.leaks.cells import IdentifyingCells, identifying_cells
 from chorus_nb.leaks.files import (
     csv_parts,
     of_content,
+    of_csv,
     original_uids,
     pieces,
     said_by_site,
@@ -49,7 +50,6 @@ from chorus_nb.workspace import Workspace
 DESCRIBED_TABLES = tuple(tables.TABLES[name] for name in layout.METADATA_TABLES.split("|"))
 CELLS_REMEMBERED = 100_000  # most cells of a column stand in many rows
 UNREAD = "cannot be read, so it cannot be searched"
-LINES_HELD = 1 << 26  # bytes of a table that are searched at once
 END_OF_RANGE = re.compile("_(min|max)$")  # a column of a range holds numbers of the element it is named after
 
 
@@ -97,13 +97,18 @@ def search_contents(workspace: Workspace, made: Mapping[str, bytes | Path]) -> l
 
 
 def _contents(name: str, content: bytes | Path) -> Iterator[bytes]:
-    """What is about to be written says: of a long table, some of its lines at a time."""
-    if isinstance(content, bytes):
-        yield from of_content(content, Path(name).suffix)
-        return
-    with content.open("rb") as file:
-        while lines := file.readlines(LINES_HELD):
-            yield b"".join(lines)
+    """What is about to be written says."""
+    if Path(name).suffix == ".csv":
+        yield from of_csv(content)
+    else:
+        yield from of_content(content if isinstance(content, bytes) else content.read_bytes(), Path(name).suffix)
+
+
+def _is_ours(name: str) -> bool:
+    """Whether the workbench wrote the file; what else lies in ``release/`` closes the gate by its place."""
+    root, _, path = name.partition("/")
+    ours = path == layout.AUDIT_LOG or path.endswith(".html") or path.startswith(f"{layout.SIGNATURES}/")
+    return root == "release" or ours
 
 
 def _names(workspace: Workspace) -> Iterator[str]:
@@ -198,7 +203,7 @@ def _texts(
     unread: set[str] = set()
 
     def contents_of(name: str) -> Iterable[bytes]:
-        return _contents(name, made[name]) if name in made else pieces(workspace.root / name)
+        return _contents(name, made[name]) if name in made else pieces(workspace.root / name, ours=_is_ours(name))
 
     for name in names:
         try:

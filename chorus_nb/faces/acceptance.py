@@ -83,7 +83,7 @@ def _limit(row: dict[str, str]) -> Limit:
     return Limit(row["measure"], low, high, doubt, float(row["sure"]), row["modality"], row["reason"])
 
 
-# Measured on the volumes of the tests, with the starting values of facts/pixels.md §C.4: see README.
+# Measured on the volumes of the tests, with the starting values of facts/pixels.md §C.4: see MEASURED.md.
 LIMITS = tuple(
     _limit(row)
     for row in csv.DictReader(resources.files(__package__).joinpath("limits.csv").read_text("utf-8").splitlines())

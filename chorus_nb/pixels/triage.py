@@ -17,7 +17,7 @@ SECOND, SECOND_ONE_IN = 6, 10  # of a possible series, and where one of those te
 SAMPLED = ("possible", "unlikely")
 _RISK = 0.05
 HALF_RISK = _RISK / 2  # where the detector's share is measured too, each of the two may be wrong so often
-_DETECTOR_FINDS = 0.96  # share of lines that the detector finds and that tell (README: 0.970 x 0.996)
+_DETECTOR_FINDS = 0.96  # share of lines that the detector finds and that tell (MEASURED.md: 0.970 x 0.996)
 _RULES = json.loads(Path(__file__).with_name("triage.json").read_text(encoding="utf-8"))["rules"]
 TRIAGE_COLUMNS = tuple(
     dict.fromkeys(

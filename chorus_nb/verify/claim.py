@@ -19,7 +19,7 @@ from chorus_nb.decisions import DecisionLog
 from chorus_nb.workspace import Workspace
 
 _RISK = 0.05
-_DETECTOR_FINDS = 0.96  # share of lines that 03 finds and that tell (measured: pixels/README.md)
+_DETECTOR_FINDS = 0.96  # share of lines that 03 finds and that tell (measured: pixels/MEASURED.md)
 _ROUNDING = 1e-9
 _CONTROL_LOG = DecisionLog(tables.CONTROL_DECISIONS, frozenset({"accept", "redact", "reject"}))
 _COVERED = 0.5  # of what was drawn, by the boxes of somebody who redacts it

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/burned_in.py [--images N] [--seed N]
 
-Prints the figures of the page ``chorus_nb/pixels/README.md`` as Markdown. Backgrounds are the files of the pydicom
+Prints the figures of the page ``chorus_nb/pixels/MEASURED.md`` as Markdown. Backgrounds are the files of the pydicom
 wheel and, where it stands beside the repository, of the shared folder. Takes about 5 seconds an image and core.
 """
 

@@ -60,10 +60,12 @@ def _is_whole(path: Path) -> bool:
     return found.schema.names == tables.CROSSWALK.column_names and str(found.num_rows) == rows
 
 
+COLUMNS = ", ".join(f'"{name}"' for name in tables.CROSSWALK.column_names)
+
+
 def query(workspace: Workspace, where: str = "true", values: Iterable[str] = ()) -> pd.DataFrame:
     """Rows of the crosswalk by an SQL condition over its columns, such as ``keyword = ?``."""
-    columns = ", ".join(f'"{name}"' for name in tables.CROSSWALK.column_names)
-    return _select(workspace, f"select {columns} from crosswalk where {where} order by all", values)
+    return _select(workspace, f"select {COLUMNS} from crosswalk where {where} order by all", values)
 
 
 ASKED = {
@@ -95,11 +97,8 @@ def find_changes(workspace: Workspace, *, each_file: bool = False, **asked: str 
 
 
 def of_files(workspace: Workspace, source_paths: Iterable[str]) -> pd.DataFrame:
-    """Every changed element of these files."""
-    paths = list(source_paths)
-    return (
-        query(workspace, f"source_path in ({', '.join('?' * len(paths))})", paths) if paths else query(workspace, "1=0")
-    )
+    """Every changed element of these files; only the parts that hold one of them are opened."""
+    return _select(workspace, f"select {COLUMNS} from crosswalk order by all", source_paths=list(source_paths))
 
 
 def count_by(workspace: Workspace, column: str) -> pd.DataFrame:
@@ -107,17 +106,22 @@ def count_by(workspace: Workspace, column: str) -> pd.DataFrame:
     return _select(workspace, f'select "{column}", count(*) as elements from crosswalk group by 1 order by 2 desc, 1')
 
 
-def _select(workspace: Workspace, sql: str, values: Iterable[str] = ()) -> pd.DataFrame:
+def _select(
+    workspace: Workspace, sql: str, values: Iterable[str] = (), source_paths: list[str] | None = None
+) -> pd.DataFrame:
     folder = workspace.local / CROSSWALK_FOLDER
     place, remedy = f"local/{CROSSWALK_FOLDER}", "delete that folder and run 03_run_deid again"
     with Ledger(workspace) as ledger, in_bounded_memory() as connection, tables.reading(place, remedy):
-        if lost := lost_parts(folder, ledger.part_names()):
+        held = ledger.parts(source_paths)
+        parts = held.part.unique()
+        if lost := lost_parts(folder, parts):
             raise SchemaError(f"{place}: {len(lost):,} of its parts are gone or damaged")
-        if any(folder.glob("*.parquet")):
-            connection.read_parquet(f"{glob.escape(str(folder))}/*.parquet", filename=True).create_view("parts")
+        if len(parts):
+            places = [f"{glob.escape(str(folder))}/{part}" for part in parts]
+            connection.read_parquet(places, filename=True).create_view("parts")
         else:
             connection.register("parts", tables.empty(tables.CROSSWALK).assign(filename=""))
-        connection.register("ledger", ledger.parts())
+        connection.register("ledger", held)
         connection.execute(
             "create view crosswalk as select parts.* from parts join ledger using (source_path)"
             " where parse_filename(filename) = part"

@@ -6,8 +6,9 @@ A row is written only after the file stands in the release, so a killed run repe
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 
 import pandas as pd
@@ -145,9 +146,13 @@ class Ledger:
         """Every row, as in ``outcomes``."""
         return self._read(tables.OUTCOMES.column_names)
 
-    def parts(self) -> pd.DataFrame:
-        """Which part of the crosswalk holds a file."""
-        return self._read(("source_path", "part"), "part <> ''")
+    def parts(self, source_paths: Collection[str] | None = None) -> pd.DataFrame:
+        """Which part of the crosswalk holds a file: each of these, or every one."""
+        columns, held = ("source_path", "part"), "part <> ''"
+        if source_paths is None:
+            return self._read(columns, held)
+        asked = json.dumps(list(source_paths))
+        return self._read(columns, f"{held} and source_path in (select value from json_each(?))", (asked,))
 
     def kept(self) -> pd.DataFrame:
         """Of every released file the digest of its original, and the part that keeps the rest of it."""
@@ -160,10 +165,11 @@ class Ledger:
         return {part for (part,) in self.connection.execute("select distinct part from outcome where part <> ''")}
 
     @_whole()
-    def _read(self, columns: Sequence[str], where: str = "true") -> pd.DataFrame:
+    def _read(self, columns: Sequence[str], where: str = "true", values: Sequence[str] = ()) -> pd.DataFrame:
         """Text is held by Arrow, several times smaller than Python's, so that millions of rows fit into memory."""
         schema = pa.schema([_SCHEMA.field(name) for name in columns])
-        cursor = self.connection.execute(f"select {', '.join(columns)} from outcome where {where} order by source_path")
+        sql = f"select {', '.join(columns)} from outcome where {where} order by source_path"
+        cursor = self.connection.execute(sql, values)
         held = [schema.empty_table()]
         while rows := cursor.fetchmany(10_000):
             arrays = [

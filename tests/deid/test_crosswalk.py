@@ -41,6 +41,23 @@ def test_it_names_the_file_before_and_after(ran: Workspace) -> None:
     assert [(ran.release / path).is_file() for path in rows.target_path] == [True, True]
 
 
+def test_of_some_files_only_the_parts_that_hold_them_are_opened(tmp_path: Path) -> None:
+    """A page for each series asks for its files: of a million files all parts would be read a thousand times."""
+    site = SmallSite(tmp_path)
+    site.add("a.dcm")
+    workspace = site.open()
+    run(workspace)
+    [first] = (workspace.local / crosswalk.CROSSWALK_FOLDER).glob("*.parquet")
+    site.add("b.dcm")
+    run(workspace)
+    assert set(crosswalk.of_files(workspace, ["a.dcm", "b.dcm", "none.dcm"]).source_path) == {"a.dcm", "b.dcm"}
+    first.write_bytes(b"damaged")
+    assert set(crosswalk.of_files(workspace, ["b.dcm"]).source_path) == {"b.dcm"}
+    assert crosswalk.of_files(workspace, []).empty
+    with pytest.raises(DamagedTable):
+        crosswalk.of_files(workspace, ["a.dcm"])
+
+
 def test_it_holds_only_what_the_ledger_names(ran: Workspace) -> None:
     before = len(crosswalk.query(ran))
     part = next((ran.local / crosswalk.CROSSWALK_FOLDER).glob("*.parquet"))

@@ -50,18 +50,14 @@ PLAIN_CELL = r"[-+]?\d*(?:\.\d*)?(?:[eE][-+]?\d+)?|\d{4}-\d\d-\d\d(?:[ T][\d:.+-
 JSON_FILES = (".json", ".jsonl")
 JSON_NUMBER = re.compile(rb"(?<=[:\[,])\s*-?\d+(?:\.\d+)?(?=\s*[,\]}])")
 TERM_CELL = re.compile(rb"(<td[^>]*>)\s*([A-Z]{2,16})\s*(?=</td>)")
-NUMBER_CELL = re.compile(
-    rb'(<td style="text-align:right[^>]*>)[-+]?[\d,.]+(?=</td>)'
-)  # of a column of numbers, as above
+# of a column of numbers, as in a table
+NUMBER_CELL = re.compile(rb'(<td style="text-align:right[^>]*>)[-+]?[\d,.]+(?=</td>)')
 DATA_ELEMENT = re.compile(rb"\([0-9A-Fa-f]{4},(?:00xx|xx[0-9A-Fa-f]{2}|[0-9A-Fa-f]{4})\)")  # somebody's id may be 0020
 # what files of ours say in numbers besides: lengths of columns and of parts of a PDF, where these begin, sizes, widths
 OWN_NUMBER = re.compile(
     rb"VARCHAR\(\d+\)|/Length \d+|(?<=\n)\d{10} \d{5} [fn](?=[ \r]?\n)|(?<=startxref\n)\d+|\"\d+ B\"| width=\"\d+\""
 )
 YEARS = frozenset(map(str, range(1900, 2100)))
-FEW_DIGITS = (
-    6  # a number of fewer is an id among many of a small range: of a person's or an accession's only, see below
-)
 HTML_TAG = re.compile(rb"<[^>]*>")
 MARKUP = re.compile(rb"</?[A-Za-z][\w-]*|[\w-]+(?==[\"'])")
 STYLE = re.compile(rb"<style.*?</style>|<meta[^>]*>", re.DOTALL)
@@ -242,12 +238,10 @@ def searchers(workspace: Workspace, others: Iterable[SearchTerm] = ()) -> Iterat
     """The search for all that 04 found to identify somebody, everybody's identifiers and names, and ``others``.
 
     In batches, each with the number of its terms. The ids that the lookup tables give are no original identifiers,
-    though one may equal somebody's. A short number (StudyID 1050) is nobody's but where it is a person's or an
-    accession's.
+    though one may equal somebody's.
     """
     new = _new_ids(workspace)
     known, said = workspace.read(tables.SEARCH_TERMS), said_by_site(workspace)
-    known = known[(known.kind != "identifier") | ~known.text.str.fullmatch(rf"\d{{,{FEW_DIGITS - 1}}}")]
     rows = map(SearchTerm, known["kind"], known["text"], known["whole"])
     originals = (term for terms in _original_values(workspace) for term in terms)
     wanted = (term for term in chain(rows, others, originals) if term.text not in new)

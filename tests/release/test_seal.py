@@ -20,11 +20,11 @@ import pytest
 
 from chorus_nb import seal, tables
 from chorus_nb.errors import WorkbenchError
+from chorus_nb.leaks import files
 from chorus_nb.processes import queries
 from chorus_nb.release import manifest as release_manifest
 from chorus_nb.release import pack, packing
 from chorus_nb.seal import LINES, remove_superseded, require_seal, seal_release
-from chorus_nb.verify import tree_checks
 from chorus_nb.verify.findings import ASKED_OF_TREE
 from chorus_nb.workspace import Workspace, remove_partials
 from tests.small_release import packed, ready
@@ -307,7 +307,7 @@ def test_a_few_rows_at_a_time_give_the_same_seal_and_manifest(
         assert paths == sorted(paths)
     for module in (queries, seal, release_manifest):
         monkeypatch.setattr(module, "ROWS_TOLD", 3)
-    monkeypatch.setattr(tree_checks, "LINES_HELD", 1)
+    monkeypatch.setattr(files, "ROWS_SEARCHED", 1)
     told = list[tuple[int, int, str]]()
     pack(built, lambda *progress: told.append(progress))
     assert built.path(tables.SEAL).read_bytes() == sealed

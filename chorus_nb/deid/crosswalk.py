@@ -60,12 +60,12 @@ def _is_whole(path: Path) -> bool:
     return found.schema.names == tables.CROSSWALK.column_names and str(found.num_rows) == rows
 
 
-COLUMNS = ", ".join(f'"{name}"' for name in tables.CROSSWALK.column_names)
+EVERY_COLUMN = ", ".join(f'"{name}"' for name in tables.CROSSWALK.column_names)
 
 
 def query(workspace: Workspace, where: str = "true", values: Iterable[str] = ()) -> pd.DataFrame:
     """Rows of the crosswalk by an SQL condition over its columns, such as ``keyword = ?``."""
-    return _select(workspace, f"select {COLUMNS} from crosswalk where {where} order by all", values)
+    return _select(workspace, f"select {EVERY_COLUMN} from crosswalk where {where} order by all", values)
 
 
 ASKED = {
@@ -98,7 +98,7 @@ def find_changes(workspace: Workspace, *, each_file: bool = False, **asked: str 
 
 def of_files(workspace: Workspace, source_paths: Iterable[str]) -> pd.DataFrame:
     """Every changed element of these files; only the parts that hold one of them are opened."""
-    return _select(workspace, f"select {COLUMNS} from crosswalk order by all", source_paths=list(source_paths))
+    return _select(workspace, f"select {EVERY_COLUMN} from crosswalk order by all", source_paths=list(source_paths))
 
 
 def count_by(workspace: Workspace, column: str) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from bisect import bisect_left
 from collections.abc import Collection, Iterable
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -125,12 +126,16 @@ class Searcher:
                 alone = _stands_alone(folded, start, last + 1, step)
                 found.append(Occurrence(start, last + 1, self.terms[number], alone))
         full = _full_names(found, self.words)
+        by_start = sorted(found, key=_start)
+        longest = max((item.end - item.start for item in found), default=0)
         hits = []
         for start, end, term, alone in dict.fromkeys(found):
             is_full = (start, end) in full
             severity = "high" if is_full else self._severity(term, alone)
             if severity:
-                hits.append(Hit(term, start, end, severity, _around_hit(content, start, end, found), is_full))
+                hits.append(
+                    Hit(term, start, end, severity, _around_hit(content, start, end, by_start, longest), is_full)
+                )
         return hits
 
     def search_text(self, text: str) -> list[Hit]:
@@ -206,10 +211,17 @@ def _full_names(found: list[Occurrence], words: Collection[str]) -> set[tuple[in
     return full
 
 
-def _around_hit(content: bytes, start: int, end: int, found: list[Occurrence]) -> str:
+def _start(item: Occurrence) -> int:
+    return item.start
+
+
+def _around_hit(content: bytes, start: int, end: int, by_start: list[Occurrence], longest: int) -> str:
+    """What stands around a hit, without whatever was found there; of all that was found only what is near is looked at:
+    where many patients are called like common words each of a thousand hits has a thousand others."""
     left, right = max(0, start - 24), min(len(content), end + 24)
     shown = [chr(byte) if 32 <= byte < 127 else "·" for byte in content[left:right]]
-    for item in found:
+    first, last = (bisect_left(by_start, place, key=_start) for place in (left - longest, right))
+    for item in by_start[first:last]:
         for position in range(max(item.start, left), min(item.end, right)):
             shown[position - left] = "\0"
     return re.sub("\0+", MASK, "".join(shown))

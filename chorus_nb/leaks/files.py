@@ -95,7 +95,10 @@ def pieces(path: Path, left_out: Container[str] = (), *, ours: bool = True) -> I
             for name in archive.namelist():
                 yield name.encode() + b"\n" + archive.read(name)
     elif not ours:
-        yield unescaped(path.read_bytes()) if path.suffix in JSON_FILES else path.read_bytes()
+        content = path.read_bytes()
+        yield unescaped(content) if path.suffix in JSON_FILES else content
+        if path.suffix == ".html":
+            yield html.unescape(content.decode("utf-8", "replace")).encode()
     elif path.suffix == ".csv":
         yield from of_csv(path, left_out)
     else:
@@ -104,16 +107,21 @@ def pieces(path: Path, left_out: Container[str] = (), *, ours: bool = True) -> I
 
 def of_content(content: bytes, suffix: str) -> Iterator[bytes]:
     """The same of bytes that are no table and no archive."""
-    content = OWN_NUMBER.sub(b" ", DATA_ELEMENT.sub(b"()", content))
     if suffix == ".html":
         yield words_of_page(content)
         yield from picture_texts(content)
-    elif suffix in JSON_FILES:
+        return
+    content = _without_own_numbers(content)
+    if suffix in JSON_FILES:
         yield unescaped(JSON_NUMBER.sub(b" ", content))
     elif suffix == ".pub":
         yield ED25519_KEY.sub(b"", content)
     else:
         yield content
+
+
+def _without_own_numbers(content: bytes) -> bytes:
+    return OWN_NUMBER.sub(b" ", DATA_ELEMENT.sub(b"()", content))
 
 
 def of_csv(table: Path | bytes, left_out: Container[str] = ()) -> Iterator[bytes]:
@@ -189,7 +197,7 @@ def words_of_page(page: bytes) -> bytes:
     Part Examined alone, by which tables are counted."""
     parts = {term.encode() for term in standards.body_part_concepts()}
     page = TERM_CELL.sub(lambda cell: cell[1] if cell[2] in parts else cell[0], STYLE.sub(b"", PICTURE.sub(b"", page)))
-    page = NUMBER_CELL.sub(rb"\1", OWN_NUMBER.sub(b" ", DATA_ELEMENT.sub(b"()", page)))
+    page = NUMBER_CELL.sub(rb"\1", _without_own_numbers(page))
     said = HTML_TAG.sub(lambda tag: MARKUP.sub(b" ", tag[0]), page)
     return said + b"\n" + html.unescape(said.decode("utf-8", "replace")).encode()
 

@@ -107,7 +107,8 @@ def _contents(name: str, content: bytes | Path) -> Iterator[bytes]:
 def _is_ours(name: str) -> bool:
     """Whether the workbench wrote the file; what else lies in ``release/`` closes the gate by its place."""
     root, _, path = name.partition("/")
-    ours = path == layout.AUDIT_LOG or path.endswith(".html") or path.startswith(f"{layout.SIGNATURES}/")
+    report = path.startswith("reports/") and path.endswith(".html")
+    ours = path == layout.AUDIT_LOG or report or path.startswith(f"{layout.SIGNATURES}/")
     return root == "release" or ours
 
 

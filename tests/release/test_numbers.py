@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from chorus_nb import tables
+from chorus_nb.display import table_html
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.release import pack
 from chorus_nb.verify import verify_tree
@@ -62,7 +63,11 @@ def as_parquet(folder: Path) -> None:
     pd.DataFrame({"person_id": [10007]}).to_parquet(folder / "list.parquet")
 
 
-@pytest.mark.parametrize("put", [as_csv, as_cdm, as_json, as_parquet], ids=lambda put: put.__name__)
+def as_page(folder: Path) -> None:
+    (folder / "list.html").write_text(table_html(pd.DataFrame({"n": [10007], "patient_id": [10007]})))
+
+
+@pytest.mark.parametrize("put", [as_csv, as_cdm, as_json, as_parquet, as_page], ids=lambda put: put.__name__)
 def test_in_a_file_that_is_none_of_ours_a_number_is_somebody_s_in_any_column(
     built: Workspace, put: Callable[[Path], None]
 ) -> None:

@@ -5,8 +5,8 @@
 Other scripts, small letters in large pictures, turned and upright lines, months, years and ages, names of two letters,
 and text of a single frame or that moves through a loop. Drawn and counted as in :mod:`tests.benchmarks.burned_in`.
 Each set has its own pictures, fonts, names and seeds: *bench* is what the code was made with, *develop* what changes
-are tried on, *unseen* and, after it, *last*, *fresh*, *next* and *later* what is run when a change is done, and never
-before.
+are tried on, *unseen* and, after it, *last*, *fresh*, *next*, *later* and *latest* what is run when a change is done,
+and never before.
 Prints a Markdown table.
 The fonts of all but *bench* are Debian's fonts-liberation, fonts-noto-core; fonts-freefont-ttf, fonts-hosny-amiri,
 culmus, fonts-roboto-unhinted, fonts-open-sans, fonts-inconsolata, fonts-kacst;
@@ -220,6 +220,35 @@ STOCKS = {
         ("93Y", "Age 96", "92 yrs", "091Y", "age: 95"),
         ("YE ZU", "Zu Ye", "WG", "YE"),
         {"PatientName": "Ye^Zu", "OperatorsName": "WG"},
+    ),
+    "latest": Stock(
+        _fonts("truetype/noto", "NotoSans-BoldItalic.ttf NotoSerifDisplay-Bold.ttf NotoSerifDisplay-Italic.ttf")
+        + _fonts("truetype/liberation", "LiberationMono-BoldItalic.ttf LiberationSansNarrow-Italic.ttf")
+        + _fonts("truetype/freefont", "FreeSerifBoldItalic.ttf")
+        + _fonts("truetype/dejavu", "DejaVuSans-BoldOblique.ttf DejaVuSansCondensed-Oblique.ttf")
+        + _fonts("truetype/roboto/unhinted/RobotoTTF", "Roboto-Medium.ttf Roboto-BoldItalic.ttf")
+        + _fonts("truetype/open-sans", "OpenSans-Bold.ttf OpenSans-Italic.ttf")
+        + _fonts("opentype/fonts-hosny-amiri", "Amiri-Slanted.ttf")
+        + _fonts("opentype/fonts-hosny-thabit", "Thabit-Bold.ttf")
+        + _fonts("truetype/kacst", "KacstLetter.ttf KacstPoster.ttf")
+        + _fonts("truetype/fonts-arabeyes", "ae_Granada.ttf ae_AlYarmook.ttf")
+        + _fonts("truetype/culmus", "DavidCLM-MediumItalic.otf MiriamMonoCLM-Bold.ttf ShofarDemi-Bold.ttf")
+        + _fonts("truetype/culmus", "FrankRuehlCLM-MediumOblique.ttf NachlieliCLM-BoldOblique.otf"),
+        (
+            ("Hollingsworthy", "Matsubayashi", "Adebayo-Finch", "Rosenkranzer", "Eskildsen", "Bellacourt"),
+            ("Perpetua", "Octavian", "Sieglinde", "Ambrosius", "Lucasta"),
+            ("Hospital Santa Brigida", "Fernhollow Regional", "Klinikum Talblick"),
+        ),
+        {
+            "Cyrillic": ("Никитина Софья", "Громов", "Левченко Остап", "Рябова М.Г."),
+            "Arabic": ("نادية العطار", "إسماعيل حمدان القاضي", "وليد", "سميرة فرج"),
+            "Hebrew": ("אורי שטרן", "מיכל אדלר", "נחום"),
+            "Armenian, Georgian, Greek": ("Արփինե Մելքոնյան", "ზურაბ კვარაცხელია", "Σταματίου Λουκία"),
+        },
+        ("08/1946", "JUL 1952", "04.1947", "born 1941", "YOB 1936", "OCT-1964"),
+        ("97Y", "Age 94", "91 yrs", "096Y", "age: 93"),
+        ("WO KI", "Ki Wo", "DL", "WO"),
+        {"PatientName": "Wo^Ki", "OperatorsName": "DL"},
     ),
 }
 

@@ -13,7 +13,7 @@ from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 from pydicom.dataset import FileMetaDataset
 from pydicom.pixels import get_decoder
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from chorus_nb.dicom import codecs
 
@@ -132,8 +132,22 @@ LATER: dict[str, tuple[slice, slice] | None] = {  # first used in the morning of
     "pydicom__pydicom-data/data_store/data/RG1_J2KI.dcm": (slice(500, 1500), slice(200, 1500)),
     "robyoung__dicom-test-files/data/WG04/J2KI/XA1_J2KI": (slice(50, 750), slice(100, 1000)),
 }
+LATEST: dict[str, tuple[slice, slice] | None] = {  # first used in the afternoon of 2026-11-28; other slices and parts
+    "commontk__CTKData/Data/DICOM/MRHEAD/000036.IMA": None,
+    "SMI__dicompixelanon/data/sample_dicom/US-GE-4AICL142.dcm": (slice(140, 390), slice(140, 580)),
+    f"{FO}/CR-MONO1-10-chest": None,
+    f"{QA}_ct/In/GE/14.dcm": None,
+    f"{QA}_ct/In/GE/19.dcm": None,
+    "FNNDSC__ami/data/dicom/US-RGB-8-epicard.dcm": (slice(110, 400), slice(90, 430)),
+    f"{QA}_uih/In/DTI_132225/t1_gre_fsp_3d_sag__132750/00000088.dcm": None,
+    f"{QA}_uih/In/DTI_132225/dti_tra_dir16_PA_rot_SaveBySlc__134057/00000005.dcm": None,
+    f"{FO}/OutOfBoundsOverlay.dcm": (slice(140, 640), slice(60, 1000)),
+    "plotly__dash-vtk/demos/data/mri_brain/1-21.dcm": None,
+    "pydicom__pydicom-data/data_store/data/RG3_J2KI.dcm": (slice(300, 1300), slice(100, 1200)),
+    "robyoung__dicom-test-files/data/WG04/J2KI/XA1_J2KI": (slice(250, 1000), slice(50, 850)),
+}
 SETS = {"bench": WHEEL | FILES, "develop": DEVELOP, "unseen": UNSEEN, "last": LAST, "fresh": FRESH}
-SETS |= {"next": NEXT, "later": LATER}
+SETS |= {"next": NEXT, "later": LATER, "latest": LATEST}
 DESCRIBING = (
     "Modality",
     "ImageType",
@@ -208,7 +222,7 @@ def _place(name: str) -> Path:
 
 def _read(path: Path, part: tuple[slice, slice] | None) -> Background:
     dataset = dcmread(path, force=True)
-    decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
+    decoder = get_decoder(dataset.file_meta.get("TransferSyntaxUID", ImplicitVRLittleEndian))  # without a head: this
     frame = next(decoder.iter_array(dataset, as_rgb=True))[0]
     frame = frame[part] if part else frame
     return Background(str(dataset.get("Modality") or "OT"), frame[None], dataset)

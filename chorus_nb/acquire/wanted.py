@@ -11,7 +11,6 @@ from chorus_nb.acquire.imaging import imaging_procedures
 from chorus_nb.errors import InputError
 from chorus_nb.mapping.lookups import read_lookups, read_rows, whole_number
 from chorus_nb.omop import linked_procedures, read_omop
-from chorus_nb.omop.databases import content_digest, engine
 from chorus_nb.parameters import resolve
 from chorus_nb.withdrawn import WITHDRAWN, Withdrawn
 from chorus_nb.workspace import Workspace, digest_of
@@ -134,6 +133,8 @@ def read_orders(workspace: Workspace) -> pd.DataFrame:
     """
     value, found = workspace.parameters.orders, list[tuple[int, dict[str, str]]]()
     if value.startswith("env:"):
+        from chorus_nb.omop.databases import content_digest, engine  # slow to import, for orders of a database only
+
         with engine("orders", value) as opened, opened.connect() as connection:
             table = pd.read_sql_table(ORDERS_TABLE, connection).astype("string").fillna("")
         if lacking := [name for name in ORDERED if name not in table]:

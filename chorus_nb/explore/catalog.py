@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import shutil
 import time
@@ -20,7 +21,7 @@ from chorus_nb.explore import earlier
 from chorus_nb.explore.parts import Batch, batches, read_batch
 from chorus_nb.memory import Recipe
 from chorus_nb.parameters import Parameters
-from chorus_nb.processes.queries import connected
+from chorus_nb.processes.queries import in_bounded_memory
 from chorus_nb.source import Source, SourceFile
 from chorus_nb.workspace import Workspace, remove_partials, replacing
 
@@ -51,15 +52,14 @@ def catalog_view(
     connection.read_parquet(files, filename=origin, file_row_number=origin).create_view(name)
 
 
-def connect(workspace: Workspace) -> duckdb.DuckDBPyConnection:
+@contextlib.contextmanager
+def connect(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
     """DuckDB in bounded memory; the view ``catalog`` is there once the source was scanned."""
-    scratch = workspace.local / "survey" / "scratch"
-    scratch.mkdir(parents=True, exist_ok=True)
-    connection = connected(memory_limit=DUCKDB_MEMORY, temp_directory=str(scratch), threads=2)
-    if workspace.has(tables.CATALOG):
-        path = workspace.path(tables.CATALOG)
-        catalog_view(connection, "catalog", path.parent, path.name)
-    return connection
+    with in_bounded_memory(DUCKDB_MEMORY, threads=2) as connection:
+        if workspace.has(tables.CATALOG):
+            path = workspace.path(tables.CATALOG)
+            catalog_view(connection, "catalog", path.parent, path.name)
+        yield connection
 
 
 def scan(workspace: Workspace, progress: processes.Progress | None = None) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from functools import cache
 from pathlib import Path
@@ -63,13 +64,14 @@ def assess(workspace: Workspace) -> pd.DataFrame:
     if not workspace.has(tables.CATALOG) or not workspace.has(tables.TAG_PROFILE):
         raise NotReady("quality_findings: run scan and profile first")
     frames = []
-    with connect(workspace) as connection:
+    with connect(workspace) as connection, contextlib.ExitStack() as made:
         connection.execute(_FILES)
         connection.execute(f"SET VARIABLE clock_days = {CLOCK_TOLERANCE.days}")
         path = workspace.path(tables.TAG_PROFILE)
         catalog_view(connection, "tag", path.parent, path.name)
-        connection.create_function("dictionary_vr", _dictionary_vr, ["VARCHAR"], "VARCHAR")
-        connection.create_function("becomes", _becomes, ["VARCHAR"] * 4, "VARCHAR")
+        for function, takes in ((_dictionary_vr, 1), (_becomes, 4)):
+            connection.create_function(name := function.__name__[1:], function, ["VARCHAR"] * takes, "VARCHAR")
+            made.callback(connection.remove_function, name)  # or the next who asks could not make it
         connection.register("character_set", pd.DataFrame({"term": sorted(charset.python_encoding)}))
         linked = workspace.read(tables.LINKAGE) if workspace.has(tables.LINKAGE) else tables.empty(tables.LINKAGE)
         connection.register("linkage", linked)

@@ -10,7 +10,7 @@ import pandas as pd
 from blake3 import blake3
 
 from chorus_nb import processes, tables
-from chorus_nb.errors import ChildFault
+from chorus_nb.errors import ChildFault, FileFault
 from chorus_nb.pixels import detection, redaction
 from chorus_nb.pixels.beside import taken_beside
 from chorus_nb.pixels.boxes import format_boxes, parse_boxes
@@ -23,7 +23,8 @@ FILLED_RECIPE = detection.TEXT_RECIPE._replace(module=__name__)  # of a look at 
 
 
 class Look(NamedTuple):
-    """What looking at one file gave; ``problem`` is a short code, "" = it could be looked at."""
+    """What looking at one file gave; ``problem`` is a short code, "" = it could be looked at. One with a digest is of
+    the file, any other of the moment."""
 
     problem: str
     findings: tuple[TextFinding, ...]
@@ -123,8 +124,10 @@ class Checks:
     def _recall(self) -> None:
         """Take over what an earlier run found, for files and a detector that did not change since."""
         checks = self._workspace.read(tables.TEXT_CHECKS)
-        # what went wrong once (a full memory, a codec since installed) is tried again
-        good = checks[(checks.detector == (checks.filled != "").map(self._detectors)) & (checks.problem == "")]
+        # what went wrong in the moment (a full memory, a source out of reach) is tried again; damage stays damage,
+        # until there is another decoder: a child would start in every run to fail at the same files
+        lasting = (checks.problem == "") | (checks.digest != "")
+        good = checks[(checks.detector == (checks.filled != "").map(self._detectors)) & lasting]
         now = good.merge(self._files, left_on="source_path", right_index=True, suffixes=("", "_now"))
         now = now[now["size"] == now.size_now]
         same = now.modified_ns == now.modified_ns_now
@@ -137,7 +140,7 @@ class Checks:
             found.setdefault((row["source_path"], row["filled"]), []).append(finding)
         looks = {
             (row.source_path, row.filled): Look(
-                "", tuple(found.get((row.source_path, row.filled), ())), row.digest, float(row.beside or 0)
+                row.problem, tuple(found.get((row.source_path, row.filled), ())), row.digest, float(row.beside or 0)
             )
             for row in good.itertuples()
         }
@@ -154,4 +157,8 @@ def _look_in(source: Source, source_path: str, filled: str, lines: str) -> Look:
     content, boxes = source.read(source_path), parse_boxes(filled)
     shown = redaction.fill(content, boxes) if boxes else content
     taken = taken_beside(content, shown, parse_boxes(lines)) if boxes else 0.0
-    return Look("", tuple(detection.look(shown)), blake3(content).hexdigest(), taken)
+    digest = blake3(content).hexdigest()
+    try:
+        return Look("", tuple(detection.look(shown)), digest, taken)
+    except FileFault:
+        return Look("damaged", (), digest, taken)

@@ -13,6 +13,7 @@ from pydicom.overlays import get_overlay_array
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 
 from chorus_nb.dicom import codecs
+from chorus_nb.errors import FileFault
 from chorus_nb.pixels.boxes import Box
 from chorus_nb.pixels.fine import small_letters
 from chorus_nb.pixels.loops import Loop
@@ -67,16 +68,25 @@ def frame_numbers(count: int) -> list[int]:
     return sorted({0, count // 2, count - 1, *range(0, count, EVERY)})
 
 
+def _frames(dataset: Dataset) -> Iterator[NDArray[np.generic]]:
+    try:
+        yield from (frame for frame, _ in codecs.decoder_of(dataset).iter_array(dataset, as_rgb=True))
+    except MemoryError:  # no fault of the file
+        raise
+    except Exception:
+        raise FileFault("its pixels cannot be decoded") from None
+
+
 def pictures(dataset: Dataset) -> Iterator[tuple[int, Render]]:
     """``(frame number, render)`` of every frame: of those of :func:`frame_numbers` as a whole, of any other where it
-    shows what they do not; -1 and -2 are maximum and minimum over all frames. ValueError if frames are missing."""
-    decoder = codecs.decoder_of(dataset)
+    shows what they do not; -1 and -2 are maximum and minimum over all frames. :class:`FileFault` if some are missing
+    or damaged."""
     count = int(dataset.get("NumberOfFrames") or 1)
     chosen = set(frame_numbers(count))
     highest: NDArray[np.generic] | None = None
     lowest: NDArray[np.generic] | None = None
     loop, number = Loop(), -1
-    for number, (frame, _) in enumerate(decoder.iter_array(dataset, as_rgb=True)):
+    for number, frame in enumerate(_frames(dataset)):
         unseen = None
         if count > 1:
             highest = frame if highest is None else np.maximum(highest, frame)
@@ -91,7 +101,7 @@ def pictures(dataset: Dataset) -> Iterator[tuple[int, Render]]:
         if count > 1 and (number in chosen or unseen):
             loop.looked()
     if number + 1 < count:
-        raise ValueError("fewer frames than NumberOfFrames")
+        raise FileFault("fewer frames than NumberOfFrames")
     if highest is not None and lowest is not None:
         yield from ((-1, render) for render in renders(highest, dataset)[:2])
         yield -2, renders(lowest, dataset)[0]

@@ -46,13 +46,14 @@ def connected(place: str = ":memory:", **settings: str | int) -> duckdb.DuckDBPy
 
 
 @contextlib.contextmanager
-def in_bounded_memory() -> Iterator[duckdb.DuckDBPyConnection]:
+def in_bounded_memory(memory: str = MEMORY, threads: int = 0) -> Iterator[duckdb.DuckDBPyConnection]:
     """DuckDB over tables as long as the release: in bounded memory, what needs more goes to the run's scratch.
 
-    A database of its own, empty and gone when closed, in the one instance of this process: to open another takes as
-    long as ten questions. What is ``SET`` holds for the instance, so whoever sets something resets it.
+    A database of its own, empty and gone when closed, in the one instance that this process has of so much ``memory``
+    and so many ``threads`` (0: as many as cores): to open another takes as long as ten questions. What is ``SET``, or a
+    function that is made, is the instance's, so whoever does it takes it back.
     """
-    shared, _ = _instance(os.getpid(), tempfile.gettempdir())
+    shared, _ = _instance(os.getpid(), tempfile.gettempdir(), memory, threads)
     name = f"{DATABASE}{next(_numbers)}"
     with contextlib.closing(shared.cursor()) as connection:
         connection.execute(f"ATTACH ':memory:' AS {name}")
@@ -64,10 +65,13 @@ def in_bounded_memory() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @functools.cache
-def _instance(_process: int, _place: str) -> tuple[duckdb.DuckDBPyConnection, TemporaryDirectory[str]]:
+def _instance(
+    _process: int, _place: str, memory: str, threads: int
+) -> tuple[duckdb.DuckDBPyConnection, TemporaryDirectory[str]]:
     """Of this process, and of the place where its scratch is; a fork has one of its own."""
     folder = scratch()
-    opened = connected(memory_limit=MEMORY, temp_directory=folder.name)
+    settings: dict[str, str | int] = {"threads": threads} if threads else {}
+    opened = connected(":memory:", memory_limit=memory, temp_directory=folder.name, **settings)
     atexit.register(opened.close)  # or its binding tells on the terminal what it found open
     return opened, folder
 

@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
+from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
@@ -57,6 +59,29 @@ class _Client(PapermillNotebookClient):
         if step := message["content"].get("metadata", {}).get(PROGRESS):
             self.on_progress(step["done"], step["total"], step["text"])
         return super().process_message(*arguments, **options)
+
+
+class _Spoken(AsyncKernelClient):
+    """Takes a kernel for ready when it says that it is idle. By itself it then listens on until nothing comes for a
+    fifth of a second, in each notebook; what would come is the answer to no cell, and nbclient passes it over."""
+
+    async def _async_wait_for_ready(self, timeout: float | None = None) -> None:
+        deadline = time.monotonic() + (timeout or float("inf"))
+        while time.monotonic() < deadline and await self._async_is_alive():
+            self.kernel_info()
+            with contextlib.suppress(Empty):  # it is not there yet, or not connected: asked again
+                reply = await self.shell_channel.get_msg(timeout=1)
+                if reply["msg_type"] == "kernel_info_reply" and await self._says_idle():
+                    self._handle_kernel_info_reply(reply)
+                    return
+        raise RuntimeError("the kernel did not answer")
+
+    wait_for_ready = _async_wait_for_ready
+
+    async def _says_idle(self) -> bool:
+        while (await self.iopub_channel.get_msg(timeout=1))["content"].get("execution_state") != "idle":
+            pass
+        return True
 
 
 class _FromNursery(LocalProvisioner):
@@ -206,6 +231,7 @@ def _kernel_manager(nursery: Nursery | None) -> Iterator[AsyncKernelManager]:
         if os.name == "posix":
             connection["transport"] = "ipc"
         manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs, **connection)
+        manager.client_factory = _Spoken
         if nursery:
             manager.provisioner = _FromNursery(kernel_spec=manager.kernel_spec, parent=manager, nursery=nursery)
         yield manager

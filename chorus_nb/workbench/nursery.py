@@ -131,18 +131,15 @@ class Forked:
 
 
 def fork_when_asked() -> None:
-    """Import, then fork whenever asked, until the door is closed."""
+    """Import what the first notebook needs, then fork whenever asked, until the door is closed; what the others need
+    is imported while the first is at work."""
     door, notebooks = socket.socket(fileno=int(sys.argv[1])), sys.argv[2:]
     os.environ["JPY_PARENT_PID"] = str(os.getpid())  # read when ipykernel is imported: a kernel ends with its parent
     for name in WARM:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    for notebook in notebooks:
-        with contextlib.suppress(Exception):  # its kernel will say what is wrong with it
-            _import_what(Path(notebook))
-    gc.collect()
-    gc.freeze()  # or the first collection in a kernel copies every page
-    ready = False
+    _import_for(notebooks[:1])
+    later = notebooks[1:]
     while True:
         request, handles, *_ = socket.recv_fds(door, LARGEST_REQUEST, 1)
         with contextlib.suppress(ChildProcessError):
@@ -155,8 +152,25 @@ def fork_when_asked() -> None:
             return _be_kernel(*json.loads(request), *handles)
         os.close(*handles)
         door.send(str(pid).encode())
-        if len(notebooks) > 1 and not ready:
-            ready = _import_later()
+        if later:
+            _import_later(later)
+            later = []
+
+
+def _import_for(notebooks: list[str]) -> None:
+    """Import what these notebooks need, whatever is wrong with one: its kernel will say so."""
+    for notebook in notebooks:
+        with contextlib.suppress(Exception):
+            _import_what(Path(notebook))
+    gc.collect()
+    gc.freeze()  # or the first collection in a kernel copies every page
+
+
+def _import_later(notebooks: list[str]) -> None:
+    """The same of the others, and what the first needs least: the words of the Standard, for each search of names."""
+    with contextlib.suppress(Exception):
+        importlib.import_module("chorus_nb.leaks.terms").vocabulary()
+    _import_for(notebooks)
 
 
 def _import_what(notebook: Path) -> None:
@@ -166,15 +180,6 @@ def _import_what(notebook: Path) -> None:
     for line in (node for source in sources for node in ast.parse(source).body):
         if isinstance(line, ast.Import | ast.ImportFrom):
             exec(compile(ast.Module([line], []), str(notebook), "exec"), {})
-
-
-def _import_later() -> bool:
-    """What the first notebook needs least, while it is at work: the words of the Standard, for each search of names."""
-    with contextlib.suppress(Exception):
-        importlib.import_module("chorus_nb.leaks.terms").vocabulary()
-    gc.collect()
-    gc.freeze()
-    return True
 
 
 def _be_kernel(arguments: list[str], folder: str, environment: dict[str, str], stderr: int) -> None:

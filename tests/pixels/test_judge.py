@@ -13,6 +13,7 @@ from blake3 import blake3
 from pydicom.uid import RLELossless
 
 from chorus_nb import tables
+from chorus_nb.errors import ChildFault
 from chorus_nb.pixels import Box, TextFinding, checks, controls, detection, judge
 from chorus_nb.pixels.decisions import IMAGE_LOG, LOOK_AGAIN, ImageDecisions, seen_digest
 from chorus_nb.pixels.judge import _Judge
@@ -49,14 +50,32 @@ def test_what_was_read_stays_in_the_local_findings(site: Site, capfd, caplog) ->
         assert "zimmerwald" not in place.casefold()
 
 
-def test_an_image_that_cannot_be_decoded_is_held_back(site: Site) -> None:
+def test_an_image_that_cannot_be_decoded_is_held_back_and_tried_again_with_another_decoder(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     damaged = image(TELLING)
     damaged.compress(RLELossless)
     damaged.PixelData = (
         damaged.PixelData[:8] + b"\xfe\xff\x00\xe0\x04\x00\x00\x00ABCD" + b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"
     )
     workspace, catalog = site({"damaged": damaged})
-    assert told(judge(workspace, catalog)) == {"damaged": ("hold", "burned_in_text_unchecked")}
+    held = {"damaged": ("hold", "burned_in_text_unchecked")}
+    assert told(judge(workspace, catalog)) == held
+    asked, look = list[object](), checks.each_in_child
+    monkeypatch.setattr(checks, "each_in_child", lambda *given, **named: asked.append(given) or look(*given, **named))
+    assert told(judge(workspace, catalog)) == held and not asked
+    monkeypatch.setattr(detection, "detector_version", lambda recipe=detection.TEXT_RECIPE: "another")
+    assert told(judge(workspace, catalog)) == held and asked
+
+
+def test_what_went_wrong_in_the_moment_is_tried_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace, catalog = site({"name": image(TELLING)})
+    with monkeypatch.context() as failing:
+        failing.setattr(
+            checks, "each_in_child", lambda _, __, tasks, *___, **____: [(t, ChildFault("crashed"), 0.1) for t in tasks]
+        )
+        assert told(judge(workspace, catalog)) == {"name": ("hold", "burned_in_text_unchecked")}
+    assert told(judge(workspace, catalog)) == {"name": ("hold", "burned_in_text")}
 
 
 def test_without_a_detector_risky_images_are_held_back(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,12 +6,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 BUNDLE := dist/bundle
 OFFLINE := $(shell mktemp -d -u)
-TOGETHER := -n 3 --dist loadscope --no-loadscope-reorder --max-worker-restart 0 # a replaced worker makes pytest-xdist 3.8 wait for ever (its issue 1323)
+TOGETHER := -n 4 --dist loadscope --no-loadscope-reorder --max-worker-restart 0 # a replaced worker makes pytest-xdist 3.8 wait for ever (its issue 1323)
 
 unexport PYTHONDONTWRITEBYTECODE  # without bytecode every notebook would compile all its imports again
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo check test lab bundle docs sbom offline lock
+.PHONY: demo check test types lab bundle docs sbom offline lock
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -28,6 +28,9 @@ test: $(VENV)/ready # the types are read while the first tests run: one process 
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy & types=$$!; $(BIN)/pytest $(TOGETHER); tests=$$?; wait $$types && exit $$tests
+
+types: $(VENV)/ready
+	$(BIN)/mypy
 
 lab: $(VENV)/ready
 	$(BIN)/chorus-nb lab parameters/demo.yaml

@@ -38,9 +38,10 @@ FAST = (
 )
 
 
-# Two processes share the tests of `make test`. What shares an expensive fixture stays together; the longest come first,
-# so that neither process has nothing to do while the other one ends a long module.
-TOGETHER = {"notebooks": "notebooks", "faces": "faces", "review/test_face_reviewer.py": "faces"}
+# Four processes share the tests of `make test`. What shares an expensive fixture stays together; the longest come
+# first, so that no process has nothing to do while another one ends a long module.
+TOGETHER = {"notebooks": "notebooks", "faces": "faces"}
+TOGETHER |= dict.fromkeys(("review/test_face_reviewer.py", "verify/test_faces.py"), "faces")
 LONG = (
     *("notebooks", "faces", "workbench/test_selftest.py", "release/test_upload.py", "deid/test_job_crashes.py"),
     *("pixels/test_judge.py", "pixels/test_demo_site.py", "deid/test_job.py", "review/test_panels.py"),
@@ -72,10 +73,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     scopes = {path: _scope(path.relative_to(here).as_posix()) for path in {item.path for item in items}}
     items.sort(key=lambda item: LONG.index(scopes[item.path]) if scopes[item.path] in LONG else len(LONG))
-    quick = [here / name for name in FAST]
+    quick = {here / name for name in FAST}
+    fast = {path for path in scopes if (path.parent == here and path.name not in SLOW) or quick & {path, *path.parents}}
     for item in items:
-        beside = item.path.parent == here and item.path.name not in SLOW
-        if beside or any(folder in (item.path, *item.path.parents) for folder in quick):
+        if item.path in fast:
             item.add_marker("fast")
 
 

@@ -8,6 +8,7 @@ import io
 import math
 import struct
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,6 +34,7 @@ def _affine(slices: int, size: int, height: tuple[float, float], field: float) -
     return made
 
 
+@cache
 def head(kind: str = "CT") -> Volume:
     """The demo's head: ``CT``, ``T1`` or ``T2``."""
     values = phantoms.head_ct(SLICES, SIZE) if kind == "CT" else phantoms.head_mr(SLICES, SIZE, kind)
@@ -40,6 +42,7 @@ def head(kind: str = "CT") -> Volume:
     return Volume(values.astype("f4"), affine, "CT" if kind == "CT" else "MR")
 
 
+@cache
 def tissues() -> NDArray[np.str_]:
     """What each voxel of :func:`head` is made of."""
     return np.array(phantoms.NAMES)[phantoms.head_phantom(SLICES, SIZE)]
@@ -51,14 +54,20 @@ def places() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float
     return at.z, at.y, at.x
 
 
+@cache
 def face() -> NDArray[np.bool_]:
     """The skin that makes a face known: eyes, nose, lips and cheeks, from under the brow to above the chin."""
     z, y, _ = places()
     return np.isin(tissues(), ("skin", "fat", "eye")) & (z < 8) & (z > -75) & (y < -72)
 
 
-def negatives() -> Iterator[tuple[str, Volume]]:
-    """What is no head with a face."""
+@cache
+def negatives() -> dict[str, Volume]:
+    """What is no head with a face, by its name."""
+    return dict(_negatives())
+
+
+def _negatives() -> Iterator[tuple[str, Volume]]:
     chest = chests.chest_ct(60, 96)
     yield "chest", Volume(chest.astype("f4"), _affine(60, 96, chests.HEIGHT, chests.FIELD), "CT")
     t1 = head("T1")

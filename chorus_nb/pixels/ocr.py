@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+from blake3 import blake3
 
 from chorus_nb.pixels.boxes import Box
 from chorus_nb.pixels.renders import LONG_SIDE, Render
@@ -53,6 +54,7 @@ SAME_PLACE, SAME_HEIGHT, NO_ROUND, SMALL_LETTER = 0.45, 0.6, 1.2, 16
 # Where a picture holds one line it holds others: there what the model does no more than notice is a doubt, too. In 69
 # pictures without text nine had boxes that came of it; so it is not asked where no line is
 NOTICED = 0.04
+KNOWN_PICTURES = 64  # of which a process knows what it read in them: a frame that stands still, a page sent twice
 TILE, OVERLAP = 1408, 128  # pixels that are looked at in one pass, and those that two have in common
 FLAT = 4 * 2 / 255  # a block whose values are no further apart than four levels of 256 holds nothing
 MODELS = {
@@ -89,6 +91,9 @@ class _Models(NamedTuple):
     reader: Any
 
 
+_read: dict[tuple[bytes, tuple[int, ...], float, tuple[Box, ...]], list[ReadLine]] = {}  # the first read, the first out
+
+
 @functools.cache
 def _models() -> _Models:
     from onnxruntime import InferenceSession, SessionOptions
@@ -123,6 +128,15 @@ def _models() -> _Models:
 def read_lines(render: Render, known: Sequence[Box] = ()) -> list[ReadLine]:
     """The lines of text in a picture, also those that are surely there and cannot be read; none within ``known``."""
     scaled, scale = _scaled(render)
+    asked = blake3(scaled).digest(), scaled.shape, scale, tuple(known)
+    if asked not in _read:
+        if len(_read) == KNOWN_PICTURES:
+            del _read[next(iter(_read))]
+        _read[asked] = _lines(scaled, scale, known)
+    return _read[asked]
+
+
+def _lines(scaled: Any, scale: float, known: Sequence[Box]) -> list[ReadLine]:
     likely = _map_of_text(scaled)
     done = [box.scaled(scale) for box in known]
     lines, doubts = list[ReadLine](), list[_Line]()

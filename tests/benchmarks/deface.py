@@ -188,7 +188,7 @@ def main(markdown: bool) -> None:
             name, len(shares), f"{np.median(shares):.3f}", f"{len(taken)} accepted", f"least {least}", markdown=markdown
         )
     print()
-    for name, volume in heads.negatives():
+    for name, volume in heads.negatives().items():
         result = found([volume])
         line(name, said(result), markdown=markdown)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

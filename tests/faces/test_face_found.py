@@ -64,7 +64,7 @@ def test_a_turned_head_gets_a_mask_that_is_turned_with_it() -> None:
     assert reasons or (should & does).sum() >= 0.9 * should.sum()
 
 
-@pytest.mark.parametrize(("name", "volume"), [*heads.negatives()], ids=[name for name, _ in heads.negatives()])
+@pytest.mark.parametrize(("name", "volume"), heads.negatives().items(), ids=heads.negatives())
 def test_what_is_no_head_with_a_face_is_never_called_defaced(name: str, volume: Volume) -> None:
     _, _, reasons, measures = found(volume, step=6.0)  # an eighth of the points: no pose is at stake
     assert reasons or measures.face < 0.02, name

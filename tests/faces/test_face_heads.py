@@ -49,7 +49,7 @@ HEADS: dict[str, Made] = {
     "PT": heads.pet,
 }
 OTHERS: dict[str, Made] = {
-    **{name: (lambda volume=volume: volume) for name, volume in heads.negatives() if name != "skull-stripped brain"},
+    **{name: lambda name=name: heads.negatives()[name] for name in heads.negatives() if name != "skull-stripped brain"},
     "CT, trunk with a pelvis": lambda: heads.below(heads.on_a_body(CT), -150),
     "MR, trunk": lambda: heads.below(heads.on_a_body(T1), -150),
 }
@@ -148,7 +148,7 @@ def written(folder: Path, **volumes: Volume) -> list[asking.HeadQuestion]:
 
 def test_every_way_that_the_slices_of_a_series_lie_is_asked(tmp_path: Path) -> None:
     """A chest and, in the same series, a head across it: the chest has more slices."""
-    chest = dict(heads.negatives())["chest"]
+    chest = heads.negatives()["chest"]
     turned = Volume(np.ascontiguousarray(CT.values.transpose(1, 0, 2)), CT.affine[:, [0, 2, 1, 3]], "CT")
     [one] = written(tmp_path, chest=chest)
     [other] = written(tmp_path, head=turned)
@@ -224,7 +224,7 @@ def test_of_a_ct_that_is_no_head_slices_6_mm_apart_are_decoded_of_a_head_all(
     """No file is decoded twice, nor read twice; where the catalog says which lie so, the others are not even read."""
     placed, read = stacks._placed, list[str]()
     monkeypatch.setattr(stacks, "_placed", lambda source, path: read.append(path) or placed(source, path))
-    chest = dict(heads.negatives())["chest"]
+    chest = heads.negatives()["chest"]
     for name, volume, catalogued in (("chest", chest, False), ("again", chest, True), ("head", CT, True)):
         decoded_frames.clear()
         read.clear()
@@ -241,7 +241,7 @@ def test_of_a_ct_that_is_no_head_slices_6_mm_apart_are_decoded_of_a_head_all(
 
 
 def test_what_another_series_answers_for_is_not_decoded(tmp_path: Path, decoded_frames: list[str]) -> None:
-    chest = dict(heads.negatives())["chest"]
+    chest = heads.negatives()["chest"]
     questions = written(tmp_path, thin=chest, thick=chest._replace(values=chest.values[:50]))
     said = asking.answers(open_source(tmp_path), questions)
     assert said["thick"] == said["thin"]._replace(asked_of="thin")
@@ -249,7 +249,7 @@ def test_what_another_series_answers_for_is_not_decoded(tmp_path: Path, decoded_
 
 
 def test_a_slice_that_cannot_be_decoded_lets_all_be_looked_at(tmp_path: Path, decoded_frames: list[str]) -> None:
-    chest = in_thin_slices(dict(heads.negatives())["chest"])
+    chest = in_thin_slices(heads.negatives()["chest"])
     [question] = written(tmp_path, chest=chest)
     broken = tmp_path / question.paths[0]
     broken.write_bytes(broken.read_bytes()[:-500])
@@ -298,7 +298,7 @@ def test_a_few_slices_of_a_head_are_told_by_their_pixels(tmp_path: Path, made: C
 
 
 def test_a_localizer_of_another_part_is_let_go_by_its_pixels(tmp_path: Path) -> None:
-    chest = dict(heads.negatives())["chest"]
+    chest = heads.negatives()["chest"]
     for number, apart in enumerate((0, 4)):
         answer = asked_together(tmp_path / str(number), localizer(chest, apart))
         assert not answer.may_be and answer.likeness < 2

@@ -38,7 +38,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> SmallSite:
     heads.write(few, made.dicom / "few", SeriesDescription="HEAD LOC", FrameOfReferenceUID="1.2.3.8", **MINE)
     rendered = {"ImageType": ["DERIVED", "SECONDARY", "VOLREN"], "SeriesDescription": "HEAD 3D"}
     heads.write(few, made.dicom / "rendering", **rendered, **MINE)
-    _, chest = next(heads.negatives())
+    chest = heads.negatives()["chest"]
     heads.write(chest, made.dicom / "chest", SeriesDescription="CHEST", **(MINE | {"BodyPartExamined": "CHEST"}))
     return made
 

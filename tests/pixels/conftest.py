@@ -10,8 +10,16 @@ from pydicom import Dataset
 
 from chorus_nb import tables
 from chorus_nb.parameters import Parameters
+from chorus_nb.pixels.detection import installed
 from chorus_nb.workspace import Workspace
 from tests.pixels.images_with_text import Site, content
+
+
+@pytest.fixture(autouse=True)
+def _nothing_read_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some tests change how this process reads; its children read as they always do, and may remember."""
+    if installed():
+        monkeypatch.setattr("chorus_nb.pixels.ocr._read", {})
 
 
 @pytest.fixture

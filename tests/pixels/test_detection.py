@@ -462,3 +462,21 @@ def test_a_line_that_was_surely_read_is_not_read_again(monkeypatch: pytest.Monke
     assert asked == [[], [Box(8, 8, 90, 30).padded()]]
     assert ocr._within(np.array([(5, 6), (95, 6), (95, 32), (5, 32)]), asked[1])
     assert not ocr._within(np.array([(5, 6), (195, 6), (195, 32), (5, 32)]), asked[1])
+
+
+def test_a_picture_that_was_read_is_known_while_it_is_among_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[object] = []
+
+    def lines(scaled: NDArray[np.uint8], scale: float, known: list[Box]) -> list[object]:
+        looked.append((scaled.sum(), *known))
+        return looked[-1:]
+
+    monkeypatch.setattr(ocr, "_lines", lines)
+    monkeypatch.setattr(ocr, "KNOWN_PICTURES", 2)
+    one, two, three = (Render(np.full((40, 60), grey, np.uint8), growth=1.0) for grey in (1, 2, 3))
+    elsewhere = [Box(0, 0, 9, 9)]
+    assert ocr.read_lines(one) == ocr.read_lines(one) != ocr.read_lines(two)
+    assert len(looked) == 2
+    assert ocr.read_lines(one, elsewhere) != ocr.read_lines(one), "it had to make room and is read again"
+    ocr.read_lines(three)
+    assert len(looked) == 5

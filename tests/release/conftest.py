@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from chorus_nb.release import pack, sign_off
+from chorus_nb.verify import certificate_pdf
+from chorus_nb.verify.sentences import Section
 from chorus_nb.workspace import Workspace
 from tests.release.azurite_service import Azurite, azurite
 from tests.small_release import make_workspace, parameters, ready
+
+
+@pytest.fixture(scope="session")
+def certificates_set() -> dict[bytes, bytes]:
+    """PDFs by the sections that they say."""
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def _set_once(certificates_set: dict[bytes, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same certificate is set in pages once for all of these tests; tests/verify ask for the same bytes again."""
+    anew = certificate_pdf.pdf_certificate
+
+    def pdf_certificate(sections: Sequence[Section]) -> bytes:
+        said = pickle.dumps(list(sections))
+        if said not in certificates_set:
+            certificates_set[said] = anew(sections)
+        return certificates_set[said]
+
+    monkeypatch.setattr(certificate_pdf, "pdf_certificate", pdf_certificate)
 
 
 @pytest.fixture(scope="session")

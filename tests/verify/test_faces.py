@@ -521,7 +521,7 @@ def test_a_slice_far_away_hides_no_head_and_takes_no_memory(ct_files: list[Path]
 
 
 def test_the_verifier_takes_no_trunk_for_a_head(tmp_path: Path) -> None:
-    chest = made(thinned(dict(heads.negatives())["chest"], 2), tmp_path / "chest")
+    chest = made(thinned(heads.negatives()["chest"], 2), tmp_path / "chest")
     assert chest and not chest.is_head
     trunk = made(thinned(heads.below(heads.on_a_body(heads.head("CT")), -350), 2), tmp_path / "trunk")
     assert trunk and trunk.enclosed > 500 and not trunk.is_head

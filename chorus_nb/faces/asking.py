@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from chorus_nb.faces import stacks
 from chorus_nb.faces.heads import COARSE, FINE, HeadAnswer, head_in, no_braincase
 from chorus_nb.faces.mosaics import is_rows_of_slices
+from chorus_nb.faces.parts import series_parts
+from chorus_nb.faces.runs import columns
 from chorus_nb.faces.stacks import PlacedSeries, SliceSeries, Unfit
 from chorus_nb.faces.volume import Volume, corners
 from chorus_nb.guard import fault_of
@@ -136,8 +138,8 @@ def _first_placed(source: Source, one: HeadQuestion) -> tuple[PlacedSeries, tupl
 
 def _raise_if_in_rows(series: SliceSeries) -> None:
     """Slices side by side of which no header tells are not asked: where they lie is not known."""
-    first = zip(series.slices[:FEWEST_TO_ASK], series.pictures, strict=False)
-    if series.modality == "MR" and any(is_rows_of_slices(one.stored) for piece, one in first if not piece.is_tile):
+    every = zip(series.slices, series.pictures, strict=True)
+    if series.modality == "MR" and any(is_rows_of_slices(one.stored) for piece, one in every if not piece.is_tile):
         raise Unfit("a mosaic whose header does not say that it is one")
 
 
@@ -162,9 +164,18 @@ def _looked_at(source: Source, laid: _Laid) -> tuple[HeadAnswer, list[Volume]]:
         answer = _asked(volumes)
         if not answer.may_be and _places(decoded) < len(decoded.slices):
             answer = max(answer, _asked(_volumes(_last_first(decoded))), key=weight)
-        return answer, volumes
+        parts = () if answer.may_be else series_parts(decoded)
+        return max([answer, *map(part_asked, parts if len(parts) > 1 else ())], key=weight), volumes
     except Exception as error:  # whatever a damaged file does to a library
         return _doubt(error), []
+
+
+def part_asked(part: SliceSeries) -> HeadAnswer:
+    """The answer of a part of a series by itself; what is no volume may be a head."""
+    try:
+        return _asked(_volumes(part))
+    except Unfit as unfit:
+        return _doubt(unfit)
 
 
 def _last_first(series: SliceSeries) -> SliceSeries:
@@ -177,7 +188,7 @@ def _sparse(laid: _Laid) -> list[Volume]:
     series = laid.series
     if series.modality != "CT" or series.left_out or len({piece.kind for piece in series.slices}) > 1:
         return []
-    if _places(series) < len(series.slices):
+    if _places(series) < len(series.slices) or stacks.in_columns(series.slices).any():
         return []
     wanted = sparse([piece.height for piece in series.slices], COARSE)
     if not stacks.FEWEST * WAYS <= len(wanted) < laid.size:
@@ -216,7 +227,17 @@ def _asked(volumes: Sequence[Volume]) -> HeadAnswer:
     if all(thin) and len(groups) > 1:
         return head_in(volumes, thin=True, crossed=True)
     said = [head_in(group, thin=few) for group, few in zip(groups, thin, strict=True)]
+    if not any(answer.may_be for answer in said):
+        said += [head_in(alike, thin=_is_thin(alike)) for group in groups for alike in _of_one_size(group)]
     return max(said, key=weight)
+
+
+def _of_one_size(group: Sequence[Volume]) -> list[list[Volume]]:
+    """The volumes of a group by the size of their slices, of several: the wider hides what it lies over."""
+    sizes: dict[tuple[float, ...], list[Volume]] = defaultdict(list)
+    for volume in group:
+        sizes[*volume.values.shape[1:], *np.round(volume.spacing[:2], 2)].append(volume)
+    return list(sizes.values()) if len(sizes) > 1 else []
 
 
 def _is_thin(group: Sequence[Volume]) -> bool:
@@ -237,7 +258,7 @@ def sample(files: pd.DataFrame) -> tuple[str, ...]:
     kept: list[str] = []
     for _, rows in files.sort_values("source_path").groupby(LYING_ALIKE):
         heights = _heights(rows)
-        if np.isfinite(heights).all():
+        if np.isfinite(heights).all() and not _columns(rows).any():
             places, firsts = np.unique(heights, return_index=True)
             lasts = len(heights) - 1 - np.unique(heights[::-1], return_index=True)[1]
             apart = float(np.median(np.diff(places))) if len(places) > 1 else FINE
@@ -264,7 +285,7 @@ def coarse(files: pd.DataFrame, paths: Collection[str]) -> tuple[str, ...]:
     if (rows.Modality != "CT").any() or rows.groupby(LYING_ALIKE).ngroups != 1:
         return ()
     heights = _heights(rows)
-    once = np.isfinite(heights).all() and len(set(heights)) == len(heights)
+    once = np.isfinite(heights).all() and len(set(heights)) == len(heights) and not _columns(rows).any()
     wanted = sparse(heights.tolist(), COARSE) if once else set()
     enough = stacks.FEWEST * WAYS <= len(wanted) < len(rows)
     return tuple(rows.source_path.iloc[sorted(wanted)]) if enough else ()
@@ -278,9 +299,19 @@ def single(files: pd.DataFrame) -> bool:
 
 def _heights(rows: pd.DataFrame) -> NDArray[np.float64]:
     """Millimetres along the normal of the slices, to a hundredth; NaN where the header does not say."""
-    places = np.array([_numbers(text, 3) for text in rows.ImagePositionPatient])
+    places, across, down = _lie(rows)
+    return np.asarray(np.round(places @ np.cross(across, down), 2))
+
+
+def _columns(rows: pd.DataFrame) -> NDArray[np.int_]:
+    """The columns in which the slices stand."""
+    return columns(*_lie(rows))
+
+
+def _lie(rows: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Where slices begin, and which way they lie."""
     ways = _numbers(rows.ImageOrientationPatient.iloc[0], 6)
-    return np.asarray(np.round(places @ np.cross(ways[:3], ways[3:]), 2))
+    return np.array([_numbers(text, 3) for text in rows.ImagePositionPatient]), ways[:3], ways[3:]
 
 
 def _numbers(text: str, count: int) -> NDArray[np.float64]:

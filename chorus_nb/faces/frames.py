@@ -15,10 +15,9 @@ import pandas as pd
 from chorus_nb.faces import asking, masks, stacks
 from chorus_nb.faces.heads import HeadAnswer
 from chorus_nb.faces.masks import FaceMask
-from chorus_nb.faces.study import Asked, FaceFound, remove_faces
+from chorus_nb.faces.study import GRAVEST_STATUS_FIRST, Asked, FaceFound, remove_faces
 from chorus_nb.source import Source
 
-GRAVEST_STATUS_FIRST = ("not_defaced", "may_be_head", "defaced", "came_without_face", "no_face_in_view", "no_head")
 MOSAIC = "MOSAIC|VFRAME"  # in ImageType: a picture that holds many slices
 
 

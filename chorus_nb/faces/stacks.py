@@ -14,14 +14,13 @@ from pydicom import Dataset, dcmread
 from chorus_nb.dicom import codecs
 from chorus_nb.faces.atlas import Matrix
 from chorus_nb.faces.mosaics import is_as_said, is_mosaic, tiles
+from chorus_nb.faces.runs import columns, even_runs
 from chorus_nb.faces.volume import Volume, corners
 from chorus_nb.source import Source
 from chorus_nb.standards import RELEASABLE, modality_code
 
 FEWEST, THINNEST = 10, 60.0  # slices, and millimetres along them: less is no volume to find a face in
-BRIDGED = 16.0  # mm between slices with others missing between them: a head hardly changes on the way
 LONGEST_BODY = 4000.0  # mm from end to end: no body is longer, and cubes over more would take all memory
-UNEVEN = 0.35  # of the distance between slices: how far one may stand from its place
 AIR_HU = -1000.0
 WITH_LIMITS = ("CT", "MR", "PT")  # modalities with limits of their own
 OFF_PLACE = 0.1  # of the distance between slices: so far away a slice is where it should be
@@ -62,6 +61,11 @@ class Slice(NamedTuple):
         """Patient millimetres of its four corners."""
         ends = [(i, j, 0, 1) for i in (-0.5, self.columns - 0.5) for j in (-0.5, self.rows - 0.5)]
         return np.asarray((self.affine @ np.array(ends).T)[:3].T)
+
+    @property
+    def centre(self) -> NDArray[np.float64]:
+        """Patient millimetres of its middle."""
+        return np.asarray(self.affine[:3] @ ((self.columns - 1) / 2, (self.rows - 1) / 2, 0, 1))
 
     @property
     def height(self) -> float:
@@ -299,7 +303,8 @@ def all_stacks(series: SliceSeries, lone: float = 0.0) -> list[Volume]:
         kinds[one.kind].append(number)
     found: list[Volume] = []
     for numbers in kinds.values():
-        for run in _even_runs(series.slices, numbers):
+        alike = [series.slices[number] for number in numbers]
+        for run in even_runs(in_columns(alike), [one.height for one in alike], numbers):
             if len(run) < 3:
                 found.extend(_slab(series, run[place], lone) for place in sorted(run) if lone)
                 continue
@@ -347,37 +352,10 @@ def _bridged(series: SliceSeries, run: dict[int, int]) -> NDArray[np.float32]:
     return values
 
 
-def _even_runs(slices: Sequence[Slice], numbers: list[int]) -> list[dict[int, int]]:
-    """Slices of one kind by their place, from 0, each place once; cut where the distance changes or too many miss."""
-    seen: set[float] = set()
-    ordered = []
-    for number in sorted(numbers, key=lambda number: (round(slices[number].height, 2), number)):
-        height = round(slices[number].height, 2)
-        if height not in seen:
-            seen.add(height)
-            ordered.append(number)
-    runs: list[dict[int, int]] = []
-    step = 0.0
-    for number in ordered:
-        run = runs[-1] if runs else {}
-        last = max(run, default=-1)
-        apart = slices[number].height - slices[run[last]].height if run else 0.0
-        places = max(1, round(apart / step)) if step else 1
-        if len(run) >= 2 and not _goes_on(apart, step, places):
-            run = {0: run[last]} if len(run) == 2 else {}
-            runs.append(run)
-            apart, places = slices[number].height - slices[run[0]].height if run else 0.0, 1
-            last = max(run, default=-1)
-        elif not run:
-            runs.append(run)
-        step = apart / places if run else 0.0
-        run[last + places] = number
-    return runs
-
-
-def _goes_on(apart: float, step: float, places: int) -> bool:
-    """Whether the next slice belongs to a run: at the same distance, or behind a short gap."""
-    return abs(apart - places * step) <= UNEVEN * step and (places == 1 or apart <= BRIDGED)
+def in_columns(slices: Sequence[Slice]) -> NDArray[np.int_]:
+    """The number of the column in which each stands, of slices that lie one way (:func:`columns`)."""
+    across, down = (slices[0].affine[:3, axis] / np.linalg.norm(slices[0].affine[:3, axis]) for axis in (0, 1))
+    return columns(np.array([one.centre for one in slices]), across, down)
 
 
 def air(series: SliceSeries) -> int:

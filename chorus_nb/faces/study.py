@@ -8,30 +8,28 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chorus_nb.faces import masks, stacks
 from chorus_nb.faces.acceptance import IN_VIEW, Measures, came_without_face, face_left, measure, posed, refusals
-from chorus_nb.faces.atlas import LEEWAY, Mask, Matrix, Region, regions_on
+from chorus_nb.faces.asking import part_asked
+from chorus_nb.faces.atlas import Mask, Matrix, Region, regions_on
+from chorus_nb.faces.comparing import CLOSE, FEW_POINTS, beside_head
 from chorus_nb.faces.heads import HeadAnswer
 from chorus_nb.faces.masks import FaceMask
+from chorus_nb.faces.parts import series_parts
 from chorus_nb.faces.registration import Pose, register_head, same_head, same_place
 from chorus_nb.faces.stacks import Slice, SliceSeries, Unfit
-from chorus_nb.faces.volume import Grid, grid, head
+from chorus_nb.faces.volume import Grid, grid
 from chorus_nb.guard import fault_of
 from chorus_nb.source import Source
 
-SAME, CLOSE = 0.85, 0.93  # overlap of two series' heads in their common field: the same head, in the same place
-INSIDE = 0.9  # of what a series shows, inside the head of another
-BARE = 0.75  # of the outline of that head: less is a head without its skin, which lies somewhere within
-AIRY = 0.3  # spread of the darker pixels beside the head, to that within: more is noise, which has no outline
-FEW_POINTS = 500  # pixels of the head a series must show to be compared, of pictures thinned to THINNED a side
-THINNED, PLANES = 64, 24
 NECK = 40.0  # mm below the template's field that a face may reach
 REPEATED = 1 << 16  # pixels: slices up to this size come again at the same place, for many times or weightings
+
+GRAVEST_STATUS_FIRST = ("not_defaced", "may_be_head", "defaced", "came_without_face", "no_face_in_view", "no_head")
 
 
 class Asked(NamedTuple):
@@ -104,16 +102,6 @@ class _Face(NamedTuple):
         """The same in another frame of reference, from which ``moved`` leads to its own."""
         return self._replace(pose=self.pose.mapped(lambda end: end @ moved), moved=moved)
 
-    @property
-    def near(self) -> Mask:
-        """The head in its grid, with ``LEEWAY``."""
-        import SimpleITK as sitk
-
-        radius = [round(LEEWAY / self.grid.step)] * 3
-        return np.asarray(
-            sitk.GetArrayFromImage(sitk.BinaryDilate(sitk.GetImageFromArray(self.grid.head.astype("u1")), radius)) > 0
-        )
-
 
 def remove_faces(source: Source, folder: Path, asked: Sequence[Asked], ears: bool) -> list[FaceFound]:
     """Look at the series of a study, an answer for each that is asked; masks go into ``folder``.
@@ -166,10 +154,12 @@ def _registered(
         even = grid(stacks.stacks(series))
     except Exception:  # told by what it was refused for
         return None
+    if len(series_parts(series)) > 1:  # one pose says nothing of what lies elsewhere
+        return None
     found = None
     for face in beside if even.head.any() else []:
         moved = same_place(even, series.modality, face.grid, face.modality)
-        if moved is not None and _compared(series, face).shown > FEW_POINTS:
+        if moved is not None and beside_head(series, face.grid, face.moved).shown > FEW_POINTS:
             seen = face.seen_from(moved).pose
             both = seen._replace(rivals=(*seen.rivals, *face.pose.ends))
             found = _cut(series, one, folder, face._replace(pose=both), ears, wide=True)
@@ -179,7 +169,7 @@ def _registered(
         if moved is None:
             continue
         there = face.seen_from(moved)
-        comparison = _compared(series, there)
+        comparison = beside_head(series, there.grid, there.moved)
         if comparison.agrees or comparison.silent:
             found = _cut(series, one, folder, there, ears, wide=True)
             break
@@ -201,14 +191,41 @@ def _answer(source: Source, folder: Path, one: Asked, accepted: list[_Face], ear
 
 def _face_of_series(source: Source, folder: Path, one: Asked, accepted: list[_Face], ears: bool) -> FaceFound:
     series = stacks.load(source, one.paths)
-    answer = _face_of_slices(series, folder, one, accepted, ears)
+    parts = series_parts(series)
+    if len(parts) > 1 and one.need != "face":
+        parts = [part for part in parts if part_asked(part).may_be] or [series]
+    if len(parts) == 1 and parts[0] is series:
+        answer = _face_of_slices(series, folder, one, accepted, ears)
+    else:
+        answer = _joined(series, folder, [_face_of_part(part, folder, one, accepted, ears) for part in parts])
     again = any(not isinstance(fault, Unfit) for fault in series.left_out.values())
     return answer._replace(left_out=tuple(series.left_out), remembered=not again)
 
 
+def _face_of_part(series: SliceSeries, folder: Path, one: Asked, accepted: list[_Face], ears: bool) -> FaceFound:
+    try:
+        return _face_of_slices(series, folder, one, accepted, ears)
+    except Unfit as unfit:
+        return FaceFound(one.series, "not_defaced", str(unfit))
+
+
+def _joined(series: SliceSeries, folder: Path, found: Sequence[FaceFound]) -> FaceFound:
+    """One answer of those of its parts: the gravest counts, and all that any of them removes goes."""
+    cut = {one.source_path: FaceMask(np.zeros((one.frames, *one.whole), bool), 0) for one in series.slices}
+    for one in found:
+        for path, own in masks.all_of(folder, one.mask).items() if one.mask else ():
+            cut[path] = FaceMask(own.mask | cut[path].mask, own.value)
+    removed = sum(int(own.mask.sum()) for own in cut.values())
+    return min(found, key=lambda one: GRAVEST_STATUS_FIRST.index(one.status))._replace(
+        mask=masks.write(folder, cut) if removed else "",
+        removed=removed / sum(own.mask.size for own in cut.values()),
+        brain_ml=sum(one.brain_ml for one in found),
+    )
+
+
 def _face_of_slices(series: SliceSeries, folder: Path, one: Asked, accepted: list[_Face], ears: bool) -> FaceFound:
     if one.follows or not one.start:  # a person who gives a start wants a search of its own, of the series looked at
-        seen = [(_compared(series, face), face) for face in accepted]
+        seen = [(beside_head(series, face.grid, face.moved), face) for face in accepted]
         for comparison, face in sorted(seen, key=lambda pair: (pair[1].series != one.lead, -pair[0].overlap)):
             decided = one.follows and face.series == one.lead and comparison.shown > FEW_POINTS
             if comparison.agrees or comparison.silent or decided:
@@ -282,13 +299,6 @@ def _cut(series: SliceSeries, one: Asked, folder: Path, face: _Face, ears: bool,
     return FaceFound(one.series, status, "", name, shared, share, brain / 1000, face.measures)
 
 
-def _points(piece: Slice) -> NDArray[np.float64]:
-    """Patient millimetres (rows, columns, 3) of the pixels."""
-    across = np.arange(piece.columns)[None, :, None] * piece.affine[:3, 0]
-    down = np.arange(piece.rows)[:, None, None] * piece.affine[:3, 1]
-    return np.asarray(across + down + piece.affine[:3, 3])
-
-
 def _slice_regions(piece: Slice, pose: Pose, zone: Region) -> tuple[Mask, Mask]:
     """What is removed of a slice, as in :func:`acceptance.posed`; and where the template's brain lies."""
     size = 1, piece.rows, piece.columns
@@ -309,69 +319,3 @@ def _shifted(pose: Pose, shift: tuple[float, float, float]) -> Pose:
         return made
 
     return pose.mapped(moved)
-
-
-class _Comparison(NamedTuple):
-    """A series beside the head found in another of its frame of reference, in the field of both."""
-
-    shown: int
-    """pixels of the series that show that head; few = it is not about it"""
-    overlap: float
-    """of both outlines"""
-    size: float
-    """of the series' own outline, beside the head's"""
-    inside: float
-    """share of the series' own outline that lies within that head and a margin around it"""
-    quiet: bool
-    """beside the head there is air: the series has an outline"""
-
-    @property
-    def agrees(self) -> bool:
-        """The series shows the same skin in the same place."""
-        return self.shown > FEW_POINTS and self.overlap >= SAME
-
-    @property
-    def silent(self) -> bool:
-        """The series has no skin (diffusion, perfusion, phases): its frame of reference says where the head lies."""
-        return self.shown > FEW_POINTS and (not self.quiet or (self.inside >= INSIDE and self.size <= BARE))
-
-
-def _compared(series: SliceSeries, face: _Face) -> _Comparison:
-    both = mine = theirs = within = 0
-    shape, near = np.array(face.grid.head.shape[::-1]), face.near
-    beside, inner = list[NDArray[Any]](), list[NDArray[Any]]()
-    planes = slice(None, None, max(1, len(series.slices) // PLANES))
-    for piece, picture in zip(series.slices[planes], series.pictures[planes], strict=True):
-        thin = (slice(None, None, max(1, piece.rows // THINNED)), slice(None, None, max(1, piece.columns // THINNED)))
-        points = _points(piece)[thin] @ face.moved[:3, :3].T + face.moved[:3, 3]
-        index = np.rint((points - face.grid.origin) / face.grid.step).astype(int)
-        held = np.clip(index, 0, shape - 1)
-        at = held[..., 2], held[..., 1], held[..., 0]
-        known = (index == held).all(axis=-1) & face.grid.field[at]
-        other, around = face.grid.head[at] & known, near[at] & known
-        values = picture.values[thin]
-        own = _outline(values, series.modality) & known
-        both, mine, theirs = both + (own & other).sum(), mine + own.sum(), theirs + other.sum()
-        within += (own & around).sum()
-        beside.append(values[known & ~around])
-        inner.append(values[other])
-    return _Comparison(
-        shown=int(theirs),
-        overlap=float(2 * both / (mine + theirs)) if theirs else 0.0,
-        size=float(mine / theirs) if theirs else 0.0,
-        inside=float(within / mine) if mine else 1.0,
-        quiet=_spread(beside, 5, 35) <= AIRY * _spread(inner, 25, 75),
-    )
-
-
-def _spread(parts: Sequence[NDArray[Any]], low: float, high: float) -> float:
-    """Between two percentiles; 0 of nothing."""
-    values = np.concatenate([*parts, []])
-    return float(np.subtract(*np.percentile(values, (high, low)))) if len(values) else 0.0
-
-
-def _outline(values: NDArray[np.float32], modality: str) -> Mask:
-    plane = np.ascontiguousarray(values)[None]
-    if plane.std() == 0:
-        return np.zeros(values.shape, bool)
-    return np.asarray(head(plane, np.ones(plane.shape, bool), modality, 3.0)[0])

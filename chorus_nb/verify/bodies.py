@@ -25,7 +25,7 @@ CUBE = 4.0  # mm
 SLICES_APART = 3.0  # mm: of slices that are closer, every second, third … is decoded
 FEWEST_SLICES, LEAST_HEIGHT = 10, 50.0  # slices, mm: less cannot be told from another part of the body
 SLAB = 3  # slices: in less no skin is seen from its side
-MAY_BE_MOSAICS = 3  # slices: of MR the first are looked at for a mosaic that lost its word
+SIDEWAYS = 10.0  # mm: slices so far aside of the next below, or above, are another column
 LARGEST_GAP = 20.0  # mm: where more is missing, two parts are apart
 MODALITIES = ("CT", "MR", "PT", "XA", "NM")
 PLACE = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
@@ -73,8 +73,7 @@ class Slices:
         if modality_of(dataset) not in MODALITIES:
             self._why = self._why or "no volume"
         else:
-            unnamed = modality_of(dataset) == "MR" and len(self._slices) < MAY_BE_MOSAICS
-            self._slices.extend(_slices(path, dataset, pixels, unnamed))
+            self._slices.extend(_slices(path, dataset, pixels))
 
     def stack(self) -> list[PlacedSlice] | str:
         """The largest of :meth:`stacks`; a text says why there is none."""
@@ -152,8 +151,8 @@ def body_of(stack: Sequence[PlacedSlice]) -> Body | str:
     return _on_cubes(stack)
 
 
-def _slices(path: Path, dataset: Dataset, pixels: NDArray[Any], unnamed: bool = False) -> Iterator[PlacedSlice]:
-    """``unnamed``: what does not call itself a mosaic is taken apart as well, if it shows one."""
+def _slices(path: Path, dataset: Dataset, pixels: NDArray[Any]) -> Iterator[PlacedSlice]:
+    """What does not call itself a mosaic is taken apart as well, if it shows one."""
     for frame in range(len(dataset.get("PerFrameFunctionalGroupsSequence") or [dataset])):
         parts = _parts(dataset, frame)
         corner, ways, apart = (_numbers(parts, name, count) for name, count in PLACE.items())
@@ -164,7 +163,8 @@ def _slices(path: Path, dataset: Dataset, pixels: NDArray[Any], unnamed: bool = 
             space = str(dataset.get("FrameOfReferenceUID") or "")
             picture = _frame(dataset, pixels, frame)
             named, itself = mosaics.calls_itself_one(dataset), [(mosaics.Tiling(), frame, corner)]
-            tiles = mosaics.seen_apart(dataset, picture, corner, ways, apart) if named or unnamed else []
+            may_be_one = named or modality_of(dataset) == "MR"
+            tiles = mosaics.seen_apart(dataset, picture, corner, ways, apart) if may_be_one else []
             for tiling, number, begins in tiles if named and tiles else itself + tiles:
                 plane = _plane(parts, mosaics.tile(picture, tiling, number - frame), spaced)
                 yield PlacedSlice(path, number, begins, ways, spaced, plane, is_ct, tiling, space)
@@ -211,20 +211,38 @@ def _is_tall(run: list[PlacedSlice]) -> bool:
 
 
 def _runs(slices: list[PlacedSlice]) -> list[list[PlacedSlice]]:
-    """Parallel slices of one size without a gap, each place once, in their order."""
-    groups: dict[tuple[object, ...], dict[float, PlacedSlice]] = collections.defaultdict(dict)
+    """Parallel slices of one size without a gap, each place once, in their order; of a gantry's tilt or in a column."""
+    groups: dict[tuple[object, ...], list[PlacedSlice]] = collections.defaultdict(list)
     for one in slices:
         alike = one.space, one.plane.shape, *(np.round([*one.ways, *one.apart], 2) + 0.0)
-        groups[alike].setdefault(round(_height(one), 1), one)
+        groups[alike].append(one)
     runs: list[list[PlacedSlice]] = [[]]
-    for group in groups.values():
+    for group in (part for whole in groups.values() for part in (whole, *_columns(whole))):
+        by_height: dict[float, PlacedSlice] = {}
+        for one in group:
+            by_height.setdefault(round(_height(one), 1), one)
         before = -np.inf
-        for height in sorted(group):
+        for height in sorted(by_height):
             if height - before > LARGEST_GAP:
                 runs.append([])
-            runs[-1].append(group[height])
+            runs[-1].append(by_height[height])
             before = height
     return runs
+
+
+def _columns(group: list[PlacedSlice]) -> list[list[PlacedSlice]]:
+    """Parallel slices by where they stand, if some stand beside others: a head that moved between two time points."""
+    ways = group[0].ways.reshape(2, 3)
+    corners = np.array([one.corner for one in group])
+    aside, heights = corners @ ways.T, corners @ np.cross(*ways)
+    order = np.argsort(heights, kind="stable")
+    steps = np.hypot(*np.diff(aside[order], axis=0).T)
+    if not (steps > SIDEWAYS + np.diff(heights[order])).any():
+        return []
+    columns: dict[tuple[float, ...], list[PlacedSlice]] = collections.defaultdict(list)
+    for one, place in zip(group, np.rint(aside / SIDEWAYS).tolist(), strict=True):
+        columns[tuple(place)].append(one)
+    return list(columns.values())
 
 
 def _thinned(run: list[PlacedSlice]) -> list[PlacedSlice]:

@@ -70,12 +70,15 @@ def native_description(released: Reading) -> frozenset[tuple[str, int, bytes]] |
     return frozenset((*said, ("", 0x7FE00010, length)))
 
 
-def gdcm_series(folder: Path) -> list[int]:
-    """Files in each series GDCM assembles from ``folder``; none if it died of it."""
-    try:
-        return in_child(gdcm.series_files, str(folder), seconds=GDCM_SECONDS)
-    except ChildFault:
-        return []
+def gdcm_series(folder: Path) -> list[int] | str:
+    """Files in each series GDCM assembles from ``folder``; a code says what it died of, twice."""
+    code = ""
+    for _ in range(2):  # on a machine at its limits a child may be killed that had nothing wrong with it
+        try:
+            return in_child(gdcm.series_files, str(folder), seconds=GDCM_SECONDS)
+        except ChildFault as fault:
+            code = fault.code
+    return code
 
 
 def assembled(release: Path, folder: str) -> Iterator[Finding]:
@@ -84,7 +87,10 @@ def assembled(release: Path, folder: str) -> Iterator[Finding]:
         return
     files = gdcm_series(release / folder)
     present = sum(1 for path in (release / folder).iterdir() if path.is_file())
-    if len(files) != 1 or sum(files) != present:
+    if isinstance(files, str):
+        detail = f"GDCM did not say what it assembles from a folder of {present:,} ({files})"
+        yield Finding("geometry", "high", folder, "(0020,000E)", detail)
+    elif len(files) != 1 or sum(files) != present:
         detail = f"GDCM assembles {len(files):,} series of {sum(files):,} files from a folder of {present:,}"
         yield Finding("geometry", "high", folder, "(0020,000E)", detail)
 

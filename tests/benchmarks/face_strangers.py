@@ -306,6 +306,14 @@ def cases() -> Iterator[tuple[str, list[Shown]]]:
     yield "T1, the head and then noise at each place", beside(t1.files(), _noise(t1).files())
     yield "T1, a head above another", beside(moved(t1, 0, 0, 290).files(), t1.files())
     yield "T1, a second time point 40 mm away", beside(t1.files(), moved(t1, 40, 0, 0.7).files())
+    for aside, where in (((40, 0, 0.7), "40 mm away between its slices"), ((40, 0, 0), "40 mm away at its heights")):
+        yield f"T1, noise and then the head {where}", beside(_noise(t1).files(), moved(t1, *aside).files())
+    lying = t1.both(across((2, 0, 1)))
+    yield "T1, noise and then the head in sagittal slices", beside(_noise(t1).files(), lying.files())
+    other = moved(lying, 60, 0, 0)
+    yield "T1, the head and then another in sagittal slices 60 mm away", beside(t1.files(), other.files())
+    nameless = [*_mosaic(_noise(t1), lost_all), *_mosaic(t1, lost_all)]
+    yield "T1, noise and then the head, mosaics without word and private headers", beside(nameless[:1], nameless[1:])
     yield "T1, pixels of 2.7 x 10.7 mm", t1.both(drawn(4, 1)).files()
     yield "CT, nose and mouth only", ct.both(lambda v: heads.in_front(heads.below(v, 10), -40)).files()
     yield "T1, face only", t1.both(lambda v: heads.in_front(heads.below(v, 30), 0)).files()

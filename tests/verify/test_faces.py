@@ -377,6 +377,32 @@ def test_a_mosaic_that_lost_its_word_hides_no_head(tmp_path: Path, times: int) -
     assert look.answer == "face" and look.front and not look.front.few
 
 
+def test_a_mosaic_that_lost_its_word_is_found_behind_other_pictures(tmp_path: Path) -> None:
+    head = heads.head("T1")
+    noise = head._replace(values=np.random.default_rng(2).uniform(0, 900, head.values.shape).astype("f4"))
+    (tmp_path / "1.dcm").write_bytes(heads.mosaic(noise))
+    (tmp_path / "2.dcm").write_bytes(heads.mosaic(head))
+    paths = [tmp_path / "1.dcm", tmp_path / "2.dcm"]
+    for path in paths:
+        dataset = dcmread(path)
+        dataset.remove_private_tags()
+        dataset.ImageType = ["ORIGINAL", "PRIMARY", "M"]
+        dataset.save_as(path)
+    flat = [tmp_path / "flat" / name for name in heads.write(noise, tmp_path / "flat")[:4]]
+    assert look_at([*flat, *paths]).answer == "face"
+
+
+@pytest.mark.parametrize("aside", [(40, 0, 0), (40, 0, 0.7), (0, 25, 1)])
+def test_a_head_beside_noise_is_seen_though_their_slices_interleave(tmp_path: Path, aside: tuple[float, ...]) -> None:
+    head = thinned(heads.head("T1"), 2)
+    noise = head._replace(values=np.random.default_rng(2).uniform(0, 900, head.values.shape).astype("f4"))
+    affine = head.affine.copy()
+    affine[:3, 3] += aside
+    paths = [tmp_path / "1" / name for name in heads.write(noise, tmp_path / "1")]
+    paths += [tmp_path / "2" / name for name in heads.write(head._replace(affine=affine), tmp_path / "2")]
+    assert look_at(paths).answer == "face"
+
+
 def test_a_few_slices_are_asked_where_another_series_says_how_the_head_lies(tmp_path: Path) -> None:
     """Too few to find a head in; 03 took the face that it found in the other series."""
     head, (z, y, _) = heads.head("T1"), heads.places()

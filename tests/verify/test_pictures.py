@@ -12,6 +12,7 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEGBaseline8Bit
 
+from chorus_nb.errors import ChildFault
 from chorus_nb.leaks import reading
 from chorus_nb.pixels import parse_boxes, redact
 from chorus_nb.verify import pictures, second_opinion
@@ -110,3 +111,33 @@ def image_of(value: bytes, frames: int) -> FileDataset:
     made.Rows, made.Columns, made.SamplesPerPixel, made.NumberOfFrames = 4, 4, 1, frames
     made.PixelData = value
     return made
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ([[1]], []),
+        ([ChildFault("timed_out"), [1]], []),
+        (
+            [ChildFault("timed_out"), ChildFault("crashed")],
+            ["GDCM did not say what it assembles from a folder of 1 (crashed)"],
+        ),
+        ([[]], ["GDCM assembles 0 series of 0 files from a folder of 1"]),
+        ([[2, 1]], ["GDCM assembles 2 series of 3 files from a folder of 1"]),
+    ],
+)
+def test_a_child_that_died_is_not_taken_for_a_series_that_gdcm_does_not_see(
+    answers: list[object], said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(*_: object, **__: object) -> object:
+        answer = answers.pop(0)
+        if isinstance(answer, ChildFault):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(second_opinion, "in_child", asked)
+    (tmp_path / "series").mkdir()
+    (tmp_path / "series" / "1.dcm").write_bytes(b"")
+    assert [finding.detail for finding in second_opinion.assembled(tmp_path, "series")] == said
+    assert answers == []

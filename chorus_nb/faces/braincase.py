@@ -18,7 +18,8 @@ from chorus_nb.faces.volume import AIR, Grid, bounds, filled
 
 TISSUE, BONE = -50.0, 250.0  # Hounsfield units
 POLES, DEEP = 2, 3  # voxels: poles of the brain are narrower than what is taken for a braincase; what lies under skin
-UNDER_SKIN, GLOWS = 4, 0.4  # voxels; of the uptake of the brain: skin, muscle and eyes have 0.25 of it and less
+UNDER_SKIN, GLOWS = 2, 0.4  # voxels; of the uptake of the brain: skin, muscle and eyes have 0.25 of it and less
+FAR_UNDER = 4  # voxels under the skin: what makes a face known is no deeper
 CLOSED = 12.0  # mm: foramina and orbital fissures are narrower than twice that
 
 LIMITS_OF_HEADS = {
@@ -165,6 +166,14 @@ def glowing_brain(volume: Grid, brain: Mask) -> OwnBrain | None:
         return None
     parts = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(bright.astype("u1"))))
     return _kept(volume, parts == np.bincount(parts[tuple(inside.T)]).argmax())
+
+
+def deep_in_head(volume: Grid, face: Mask) -> OwnBrain:
+    """What lies deep under the skin and is no ``face`` of the best pose: a rival has no say there."""
+    import SimpleITK as sitk
+
+    deep = sitk.BinaryErode(sitk.GetImageFromArray(volume.head.astype("u1")), [FAR_UNDER] * 3)
+    return _kept(volume, (sitk.GetArrayFromImage(deep) > 0) & ~face)
 
 
 def _kept(volume: Grid, places: Mask) -> OwnBrain:

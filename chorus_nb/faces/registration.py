@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chorus_nb.faces.atlas import Mask, Matrix, OwnBrain, Region, regions_at, regions_on, sampled_volume, template
-from chorus_nb.faces.braincase import braincase, glowing_brain, own_brain
+from chorus_nb.faces.braincase import braincase, deep_in_head, glowing_brain, own_brain
 from chorus_nb.faces.optimiser import BINS, RIGID, Fixed, image_of, refine
 from chorus_nb.faces.volume import WATER_LIKE, Grid, stature
 
@@ -111,18 +111,18 @@ def register_head(volume: Grid, modality: str, start: tuple[float, float, float]
     centre = volume.points(volume.head).mean(axis=0)
     nearly = [other.matrix for other in others if other.fit >= best.fit - NEARLY]
     same = [_difference(best.matrix, end, centre) <= ONE_PLACE for end in nearly]
-    return best._replace(
-        rivals=tuple(compress(nearly, map(not_, same))),
-        beside=tuple(compress(nearly, same)),
-        own=_own_brain(volume, modality, best.matrix, scorer.braincase),
-    )
+    best = best._replace(rivals=tuple(compress(nearly, map(not_, same))), beside=tuple(compress(nearly, same)))
+    return best._replace(own=_own_brain(volume, modality, best, scorer.braincase))
 
 
-def _own_brain(volume: Grid, modality: str, matrix: Matrix, in_bone: Mask) -> OwnBrain | None:
-    """What the volume shows by itself to be brain: by its bone, or by what glows."""
-    if modality != "PT":
+def _own_brain(volume: Grid, modality: str, best: Pose, in_bone: Mask) -> OwnBrain | None:
+    """What the volume shows by itself to be brain: by its bone, by what glows, or by its depth where poses differ."""
+    if modality == "CT":
         return own_brain(volume, in_bone)
-    return glowing_brain(volume, (regions_on(matrix, volume.affine, volume.head.shape) & Region.BRAIN) > 0)
+    here = [regions_on(matrix, volume.affine, volume.head.shape) for matrix in (best.matrix, *best.beside)]
+    if modality == "PT":
+        return glowing_brain(volume, (here[0] & Region.BRAIN) > 0)
+    return deep_in_head(volume, (np.bitwise_or.reduce(here) & Region.FACE) > 0) if best.rivals else None
 
 
 def _is_cut(volume: Grid) -> bool:

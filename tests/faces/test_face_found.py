@@ -83,15 +83,17 @@ def test_each_limit_refuses_by_itself_and_says_why(limit: Limit) -> None:
         assert limit.reason in reason
 
 
-@pytest.mark.parametrize("limit", [limit for limit in LIMITS if limit.doubt < np.inf], ids=lambda limit: limit.measure)
+@pytest.mark.parametrize(
+    "limit", [limit for limit in LIMITS if limit.doubt < np.inf], ids=lambda limit: f"{limit.measure}{limit.modality}"
+)
 def test_a_measure_in_doubt_is_outvoted_only_where_all_others_are_sure(limit: Limit) -> None:
-    doubtful = GOOD._replace(**{limit.measure: limit.doubt})
-    assert refusals(doubtful, "MR") == []
+    modality, doubtful = limit.modality or "MR", GOOD._replace(**{limit.measure: limit.doubt})
+    assert refusals(doubtful, modality) == []
     for other in LIMITS:
-        if other.measure == limit.measure or other.modality not in ("", "MR"):
+        if other.measure == limit.measure or other.modality not in ("", modality):
             continue
         unsure = other.sure - 0.001 if other.high == np.inf else other.sure + 0.001
-        assert refusals(doubtful._replace(**{other.measure: unsure}), "MR"), f"{other.measure} is not sure"
+        assert refusals(doubtful._replace(**{other.measure: unsure}), modality), f"{other.measure} is not sure"
 
 
 def one_head() -> dict[str, Volume]:
@@ -300,6 +302,21 @@ def test_ends_of_the_search_that_are_one_place_spare_the_brain_of_each_and_other
     assert measure(even, near, there).brain == 0
     rival = pose._replace(rivals=(far,), beside=())
     assert measure(even, rival, posed(even, rival)).brain > 0.01
+
+
+def test_where_ends_contradict_each_other_a_rival_takes_nothing_deep_beside_the_brain_and_the_whole_face_goes() -> None:
+    even, pose, _, _ = demo_head()
+    far = pose.matrix.copy()
+    far[1, 3] -= 25
+    contradicted = pose._replace(rivals=(far,), beside=(), own=None)
+    own = registration._own_brain(even, "MR", contradicted, np.zeros_like(even.head))
+    before, after = posed(even, contradicted), posed(even, contradicted._replace(own=own))
+    kept = np.argwhere(before.face & ~after.face) * even.step
+    assert len(kept) > 100 and not (before.faces[0] & ~after.face & before.face).any(), "of its own face nothing stays"
+    air = np.argwhere(~even.head) * even.step
+    assert min(np.linalg.norm(air - place, axis=1).min() for place in kept[::20]) > 12, "the skin goes"
+    assert measure(even, contradicted._replace(own=own), after).brain == measure(even, contradicted, before).brain
+    assert registration._own_brain(even, "MR", pose._replace(rivals=()), np.zeros_like(even.head)) is None
 
 
 def test_what_the_skull_of_a_ct_encloses_stays_also_where_a_pose_is_wrong(

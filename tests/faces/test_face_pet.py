@@ -9,6 +9,7 @@ pytest.importorskip("SimpleITK")
 pytest.importorskip("pydeface")
 
 from chorus_nb.faces.acceptance import posed
+from chorus_nb.faces.atlas import Region, regions_on
 from chorus_nb.faces.braincase import glowing_brain
 from chorus_nb.faces.volume import grid
 from tests import heads
@@ -28,6 +29,20 @@ def test_of_a_pet_the_brain_stays_and_the_whole_face_goes() -> None:
     without, with_it = removed(np.isin(heads.tissues(), ("grey", "white")))
     assert without > 100 * max(with_it, 1)
     assert len(set(removed(heads.face()))) == 1, "of the face as much as before"
+
+
+def test_in_noise_whose_outline_lies_beneath_the_skin_the_brain_stays_as_well() -> None:
+    volume = heads.pet()
+    pose = heads.registered(grid([volume]), "PT")
+    spread = 0.08 * float(np.ptp(np.percentile(volume.values, (1, 99.5))))
+    grain = np.random.default_rng(5).normal(0, spread, volume.values.shape)
+    even = grid([volume._replace(values=(volume.values + grain).astype("f4"))])
+    own = glowing_brain(even, (regions_on(pose.matrix, even.affine, even.head.shape) & Region.BRAIN) > 0)
+    places = np.argwhere(np.isin(heads.tissues(), ("grey", "white")))[:, ::-1]
+    points = places @ volume.affine[:3, :3].T + volume.affine[:3, 3]
+    index = tuple(np.rint((points - even.origin) / even.step).astype(int)[:, ::-1].T)
+    without, with_it = (posed(even, pose._replace(own=one)).face[index].sum() for one in (None, own))
+    assert with_it < 0.2 * without
 
 
 def test_where_nothing_glows_deep_under_the_skin_nothing_is_kept() -> None:

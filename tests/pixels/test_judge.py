@@ -70,11 +70,15 @@ def test_an_image_that_cannot_be_decoded_is_held_back_and_tried_again_with_anoth
 
 def test_what_went_wrong_in_the_moment_is_tried_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace, catalog = site({"name": image(TELLING)})
+
+    def crashing(*given: list[object], keep: Callable[[], None], **_: object) -> Iterator[tuple[object, ...]]:
+        yield from ((task, ChildFault("crashed"), 0.1) for task in given[2])
+        keep()
+
     with monkeypatch.context() as failing:
-        failing.setattr(
-            checks, "each_in_child", lambda _, __, tasks, *___, **____: [(t, ChildFault("crashed"), 0.1) for t in tasks]
-        )
+        failing.setattr(checks, "each_in_child", crashing)
         assert told(judge(workspace, catalog)) == {"name": ("hold", "burned_in_text_unchecked")}
+    assert workspace.read(tables.TEXT_CHECKS).problem.tolist() == ["crashed"]
     assert told(judge(workspace, catalog)) == {"name": ("hold", "burned_in_text")}
 
 

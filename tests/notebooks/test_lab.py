@@ -125,22 +125,6 @@ def watched(browser: Any) -> Iterator[Watched]:
     assert (page.dialogs, page.outside) == ([], [])
 
 
-def test_a_tag_overridden_in_the_plan_editor_holds_in_the_next_headless_run(lab: Lab, watched: Watched) -> None:
-    page = lab.open(watched, "02_map_tags")
-    page.get_by_label("Filter rows").wait_for(timeout=120_000)  # below the panel of words
-    page.get_by_label("Filter rows").fill("StationName")
-    page.get_by_label("Action for StationName").first.select_option("Z")
-    page.get_by_label("Reason of the decision").fill("no one needs it")
-    page.get_by_label("Tag plan editor").get_by_role("button", name="Decide").click()
-    status = "document.querySelector('[aria-label=\"Tag plan editor\"] .status')"
-    page.wait_for_function(f"{status}.textContent.startsWith('Written')", timeout=60_000)
-    assert list(lab.workspace.read(tables.TAG_DECISIONS)["reason"]) == ["no one needs it"]
-    assert all(not cell.get("outputs") for cell in lab.saved(page, "02_map_tags").cells)
-    assert chorus_nb("run", str(lab.file), "--only", "02").returncode == 0
-    plan = lab.workspace.read(tables.TAG_PLAN)
-    assert "Z" in set(plan.loc[plan["keyword"] == "StationName", "action"])
-
-
 def test_a_box_drawn_in_the_reviewer_is_redacted_by_the_next_headless_run(lab: Lab, watched: Watched) -> None:
     outcomes = lab.workspace.read(tables.OUTCOMES)
     held = set(outcomes.loc[outcomes["reason"] == "burned_in_text", "source_path"])
@@ -165,3 +149,19 @@ def test_a_box_drawn_in_the_reviewer_is_redacted_by_the_next_headless_run(lab: L
     row = outcomes.loc[decision["item"]]
     assert row["status"] == "released"
     assert row["pixel_digest_before"] != row["pixel_digest_after"]
+
+
+def test_a_tag_overridden_in_the_plan_editor_holds_in_the_next_headless_run(lab: Lab, watched: Watched) -> None:
+    page = lab.open(watched, "02_map_tags")
+    page.get_by_label("Filter rows").wait_for(timeout=120_000)  # below the panel of words
+    page.get_by_label("Filter rows").fill("StationName")
+    page.get_by_label("Action for StationName").first.select_option("Z")
+    page.get_by_label("Reason of the decision").fill("no one needs it")
+    page.get_by_label("Tag plan editor").get_by_role("button", name="Decide").click()
+    status = "document.querySelector('[aria-label=\"Tag plan editor\"] .status')"
+    page.wait_for_function(f"{status}.textContent.startsWith('Written')", timeout=60_000)
+    assert list(lab.workspace.read(tables.TAG_DECISIONS)["reason"]) == ["no one needs it"]
+    assert all(not cell.get("outputs") for cell in lab.saved(page, "02_map_tags").cells)
+    assert chorus_nb("run", str(lab.file), "--only", "02").returncode == 0
+    plan = lab.workspace.read(tables.TAG_PLAN)
+    assert "Z" in set(plan.loc[plan["keyword"] == "StationName", "action"])

@@ -197,13 +197,15 @@ def _refuse_missing(table: str, fields: pd.DataFrame, found: pd.DataFrame) -> No
 
 def _typed(table: str, fields: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     typed, texts = {}, pd.StringDtype("python")
+    numbers = {"integer": "Int64", "float": "Float64"}
+    blank = {kind: pd.Series(pd.NA, found.index, dtype) for kind, dtype in numbers.items()}
+    no_text = pd.Series("", found.index, texts)
     for name, kind in zip(fields["column"], fields["type"], strict=True):
-        if name in found:
-            text = found[name].str.strip().mask(lambda values: values.str.upper().isin(NULL_WORDS), "")
-        else:
-            text = pd.Series("", found.index, texts)
-        number = kind in ("integer", "float")
-        typed[name] = _numbers(table, name, text, whole=kind == "integer") if number else text.astype(texts)
+        if name not in found:  # most columns of most sites
+            typed[name] = blank.get(kind, no_text)
+            continue
+        text = found[name].str.strip().mask(lambda values: values.str.upper().isin(NULL_WORDS), "")
+        typed[name] = _numbers(table, name, text, whole=kind == "integer") if kind in numbers else text.astype(texts)
     return pd.DataFrame(typed, index=found.index)
 
 

@@ -64,8 +64,10 @@ def test_a_turned_head_gets_a_mask_that_is_turned_with_it() -> None:
     assert reasons or (should & does).sum() >= 0.9 * should.sum()
 
 
-@pytest.mark.parametrize(("name", "volume"), heads.negatives().items(), ids=heads.negatives())
-def test_what_is_no_head_with_a_face_is_never_called_defaced(name: str, volume: Volume) -> None:
+@pytest.mark.parametrize("name", sorted(heads.negatives().keys() - {"chest", "cylinder of water"}))
+def test_what_is_no_head_with_a_face_is_never_called_defaced(name: str) -> None:
+    """The larger ones cost more than all others together: the benchmark ``deface`` has them."""
+    volume = heads.negatives()[name]
     _, _, reasons, measures = found(volume, step=6.0)  # an eighth of the points: no pose is at stake
     assert reasons or measures.face < 0.02, name
 
@@ -337,17 +339,6 @@ def test_what_the_skull_of_a_ct_encloses_stays_also_where_a_pose_is_wrong(
     removed = np.concatenate([read_mask(tmp_path / "faces", answer.mask, name).mask for name in names])
     assert not removed[np.isin(heads.tissues(), ("grey", "white"))].any()
     assert removed[heads.face()].mean() >= 0.99, "all that makes it known goes"
-
-
-def test_a_slice_less_changes_the_mask_of_a_ct_cut_at_the_nose_by_little() -> None:
-    volume, even = heads.head("CT"), grid([heads.head("CT")])
-    cut = heads.above(volume, even.points(even.head)[:, 2].max() - 110)
-    next_slice = cut.affine.copy()
-    next_slice[:3, 3] += cut.affine[:3, 2]
-    even, less, _, _ = found(cut._replace(values=cut.values[1:], affine=next_slice))
-    pose = heads.registered(grid([cut]), "CT")
-    one, other = (posed(even, each).face & even.head & even.field for each in (pose, less))
-    assert 2 * (one & other).sum() >= 0.97 * (one.sum() + other.sum())
 
 
 def test_what_bone_encloses_far_from_the_brain_is_no_brain() -> None:

@@ -196,15 +196,6 @@ def test_the_verifier_finds_the_release_in_order_and_a_face_that_was_put_back(
         path.write_bytes(kept)
 
 
-def test_two_workers_remove_the_same_face(site: SmallSite, defaced: Workspace) -> None:
-    other = site.open("two", deface="apply", workers=2)
-    defaced.key()
-    other.key_path.write_bytes(defaced.key_path.read_bytes())
-    other.key_path.chmod(0o600)
-    run(other)
-    assert tree(other.release) == tree(defaced.release)
-
-
 @pytest.mark.usefixtures("without_children")
 def test_people_decide_and_the_next_run_obeys(site: SmallSite) -> None:
     workspace = site.open("decided", deface="apply")

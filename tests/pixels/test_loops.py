@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
+from chorus_nb.errors import FileFault
 from chorus_nb.pixels.detection import look
 from chorus_nb.pixels.loops import Loop
 from chorus_nb.pixels.renders import frame_numbers, pictures
@@ -132,7 +133,7 @@ def test_frames_that_are_not_there_are_not_covered() -> None:
     dataset = dcmread(get_testdata_file("SC_rgb_rle_2frame.dcm"))
     assert {number for number, _ in pictures(dataset)} == {0, 1, -1, -2}
     dataset.NumberOfFrames = 3
-    with pytest.raises(ValueError, match="frames"):
+    with pytest.raises(FileFault, match="frames"):
         list(pictures(dataset))
 
 

@@ -43,9 +43,14 @@ FAST = (
 TOGETHER = {"notebooks": "notebooks", "faces": "faces"}
 TOGETHER |= dict.fromkeys(("review/test_face_reviewer.py", "verify/test_faces.py"), "faces")
 LONG = (
-    *("notebooks", "faces", "workbench/test_selftest.py", "release/test_upload.py", "deid/test_job_crashes.py"),
-    *("pixels/test_judge.py", "pixels/test_demo_site.py", "deid/test_job.py", "review/test_panels.py"),
-    *("deid/test_worklist.py", "verify/test_sabotage.py", "workbench/test_run.py"),
+    *("faces", "notebooks", "verify/test_sabotage.py", "release/test_pack.py", "deid/test_job_crashes.py"),
+    *("pixels/test_detection.py", "release/test_searched.py", "pixels/test_judge.py", "pixels/test_demo_site.py"),
+    *("workbench/test_selftest.py", "release/test_seal.py", "deid/test_job.py", "deid/test_worklist.py"),
+    *("workbench/test_nothing_stale.py", "deid/test_earlier.py", "workbench/test_run.py", "release/test_upload.py"),
+    *("verify/test_held.py", "registry/test_registry_checks.py", "workbench/test_withdrawal.py"),
+    *("metadata/test_building.py", "explore/test_explore_quality.py", "release/test_upload_faults.py"),
+    *("release/test_marks.py", "pixels/test_proof.py", "workbench/test_notebook.py", "review/test_image_reviewer.py"),
+    *("vectors/test_forms.py", "acquire/test_real_pacs.py", "registry/test_mi_cdm.py"),
 )
 
 

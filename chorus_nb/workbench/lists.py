@@ -128,10 +128,11 @@ def _write_lists(workspace: Workspace, files: pd.DataFrame) -> None:
         ),
     )
     keyed["folder"] = keyed["source_path"].str.rpartition("/")[0]
+    together = {"files": "sum", "released": "sum"}
+    one_each = keyed.assign(files=1, released=keyed["status"] == "released")
+    parts = one_each.groupby([*SHOWN, "folder", "page"], as_index=False).agg(together)
     for by, order in SORTED.items():
-        rows = keyed.groupby(list(dict.fromkeys([*order, *SHOWN, "page"])), as_index=False).agg(
-            files=("source_path", "count"), released=("status", lambda status: int((status == "released").sum()))
-        )
+        rows = parts.groupby(list(dict.fromkeys([*order, *SHOWN, "page"])), as_index=False).agg(together)
         rows = rows.assign(last=rows[order[0]] == "").sort_values(["last", *order, *SHOWN], kind="stable")
         columns = [*order, *(name for name in SHOWN if name not in (*order, *LEFT_OUT.get(by, [])))]
         for first in range(0, len(rows), ROWS_A_PAGE):

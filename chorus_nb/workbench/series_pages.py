@@ -127,9 +127,10 @@ class Evidence:
             ignore_index=True,
         ).reindex(columns=["about", "item", "decision", "boxes", "reviewer", "time", "note"])
         self.reasons = _plan_reasons(workspace)
-        self._found_at, self._looked_at = _Rows(self.findings, "file"), _Rows(self.verdicts, "source_path")
-        self._face_of, self._mates = _Rows(self.faces, "series_uid"), _Rows(self.faces, "head")
-        self._said_of = _Rows(self.decisions, "item")
+        self._found_at = _Rows(self.findings, "file", FINDING)
+        self._looked_at = _Rows(self.verdicts, "source_path", LOOKED)
+        self._face_of, self._mates = _Rows(self.faces, "series_uid", FACE), _Rows(self.faces, "head", FACE)
+        self._said_of = _Rows(self.decisions, "item", list(self.decisions.columns))
         self.checks = workspace.read_or_empty(tables.CHECKS)
         code = (*TEMPLATES.rglob("*.j2"), TEMPLATES / "style.css", Path(__file__))
         # of the checks what a page says of them: their table has a digest of the release, new with each file
@@ -137,16 +138,16 @@ class Evidence:
         self._made_by = blake3(b"".join([*(path.read_bytes() for path in sorted(code)), alike.encode()])).digest()
 
     def key(self, files: pd.DataFrame) -> str:
-        """What a page depends on: its files and all that is said of them."""
+        """What a page depends on: its files and all that is said of them. No frame is made for it: of many series one
+        has changed."""
         parts = (
-            files.drop(columns="seconds"),
-            self._found(files),
-            self._decided(files),
-            self._verdicts_of(files)[LOOKED].sort_values(LOOKED),
-            self._faces_of(files),
+            list(files.drop(columns="seconds").itertuples(index=False, name=None)),
+            self._found_at.told(_places(files)),
+            self._said_of.told(self._items(files)),
+            sorted(map(repr, self._looked_at.told(files["source_path"]))),
+            self._face_of.told(_series_of(files)),
         )
-        text = "\0".join([part.to_csv(index=False) for part in parts])
-        return blake3(self._made_by + text.encode("utf-8", "surrogatepass")).hexdigest()
+        return blake3(self._made_by + repr(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
     def page(self, files: pd.DataFrame, changes: pd.DataFrame, child: Child) -> str:
         """The page of one series; ``changes``: of its files, one file after the other."""
@@ -192,28 +193,26 @@ class Evidence:
         return made
 
     def _found(self, files: pd.DataFrame) -> pd.DataFrame:
-        own = set(files["target_path"]) - {""}
-        series = {path.rpartition("/")[0] for path in own}
-        return self._found_at.of(own | series)[FINDING]
+        return self._found_at.of(_places(files))
 
     def _decided(self, files: pd.DataFrame) -> pd.DataFrame:
+        return self._said_of.of(self._items(files))
+
+    def _items(self, files: pd.DataFrame) -> set[str]:
+        """What a decision about these files, their series, head, study or device is about."""
         items = {*files["source_path"], *_prefixed("series:", files["SeriesInstanceUID"]), *files["SeriesInstanceUID"]}
         items |= {*_prefixed("study:", files["StudyInstanceUID"])}
-        heads = self._face_of.of(set(files["SeriesInstanceUID"]) - {""})["head"]
-        items |= set(self._mates.of(set(heads))["series_uid"])  # a decision covers a whole head
-        items |= {*_prefixed("device:", self._verdicts_of(files)["device"])}
-        return self._said_of.of(items - {""})
-
-    def _verdicts_of(self, files: pd.DataFrame) -> pd.DataFrame:
-        return self._looked_at.of(files["source_path"])
+        heads = self._face_of.cells(_series_of(files), "head")
+        items |= self._mates.cells(heads, "series_uid")  # a decision covers a whole head
+        items |= {*_prefixed("device:", self._looked_at.cells(files["source_path"], "device"))}
+        return items - {""}
 
     def _looked(self, files: pd.DataFrame) -> pd.DataFrame:
-        kinds = self._verdicts_of(files).groupby(LOOKED, as_index=False)
-        return kinds.agg(files=("source_path", "count"))
+        own = self._looked_at.of(files["source_path"]).assign(files=1)
+        return own.groupby(LOOKED, as_index=False).agg(files=("files", "sum"))
 
     def _faces_of(self, files: pd.DataFrame) -> pd.DataFrame:
-        own = self._face_of.of(set(files["SeriesInstanceUID"]) - {""})
-        return own[["status", "reason", "need", "need_reason", "files", "removed", "shared_from"]]
+        return self._face_of.of(_series_of(files))
 
     def _with_reasons(self, changes: pd.DataFrame, files: pd.DataFrame) -> pd.DataFrame:
         """Changes in words, in their order: what was done, by which rule, why, and who decided it."""
@@ -233,18 +232,45 @@ IN_WORDS |= {"decided_by": "decided by"}
 """Columns of the crosswalk and of the plan, as a page names them."""
 FINDING = ["check", "severity", "tag", "kind", "detail"]
 LOOKED = ["checked", "verdict", "tier", "risk", "risk_reason"]
+FACE = ["status", "reason", "need", "need_reason", "files", "removed", "shared_from"]
 
 
 class _Rows:
-    """The rows of a table by what they say in a column: asked for each page, no other row is looked at."""
+    """The rows of a table by what they say in a column: asked for each page, no other row is looked at.
 
-    def __init__(self, frame: pd.DataFrame, column: str) -> None:
-        self._frame, self._places = frame, frame.groupby(column).indices
+    ``shown``: the columns that a page tells.
+    """
+
+    def __init__(self, frame: pd.DataFrame, column: str, shown: list[str]) -> None:
+        self._frame, self._shown = frame, shown
+        self._places = {said: places.tolist() for said, places in frame.groupby(column).indices.items()}
+        self._told = list(frame[shown].itertuples(index=False, name=None))
+        self._cells = {name: frame[name].tolist() for name in ("head", "series_uid", "device") if name in frame}
 
     def of(self, said: Iterable[str]) -> pd.DataFrame:
         """Those that say one of these (each named once), in the order of the table."""
-        found = [self._places[one] for one in said if one in self._places]
-        return self._frame.iloc[np.sort(np.concatenate(found)) if found else []]
+        return self._frame[self._shown].iloc[self._found(said)]
+
+    def told(self, said: Iterable[str]) -> list[tuple[Any, ...]]:
+        """The same as tuples."""
+        return [self._told[place] for place in self._found(said)]
+
+    def cells(self, said: Iterable[str], column: str) -> set[str]:
+        """What they say in another column."""
+        return {self._cells[column][place] for place in self._found(said)}
+
+    def _found(self, said: Iterable[str]) -> list[int]:
+        return sorted(place for one in said for place in self._places.get(one, ()))
+
+
+def _places(files: pd.DataFrame) -> set[str]:
+    """The released files and their folders, where 04 finds something."""
+    own = set(files["target_path"]) - {""}
+    return own | {path.rpartition("/")[0] for path in own}
+
+
+def _series_of(files: pd.DataFrame) -> set[str]:
+    return set(files["SeriesInstanceUID"]) - {""}
 
 
 def _plan_reasons(workspace: Workspace) -> pd.DataFrame:
@@ -262,7 +288,7 @@ def _planned(tag: str) -> str:
     return f"{tag[:6]}xx{tag[8:]}" if private else tag
 
 
-def _prefixed(prefix: str, values: pd.Series) -> set[str]:
+def _prefixed(prefix: str, values: Iterable[str]) -> set[str]:
     return {f"{prefix}{value}" for value in values if value}
 
 

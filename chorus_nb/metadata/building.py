@@ -11,8 +11,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 from pydicom.datadict import dictionary_VR
 
-from chorus_nb import tables
+from chorus_nb import layout, tables
+from chorus_nb.drawn import digests
 from chorus_nb.errors import SchemaError
+from chorus_nb.memory import Recipe, digest
 from chorus_nb.metadata.croissant import write_croissant
 from chorus_nb.metadata.dictionary import write_dictionary
 from chorus_nb.metadata.headers import update_headers
@@ -20,11 +22,13 @@ from chorus_nb.metadata.local_fields import decided_fields
 from chorus_nb.metadata.mapped import DELIVERED_FIELDS, MAPPED_FROM, map_headers
 from chorus_nb.processes import Progress
 from chorus_nb.processes.queries import SQL_TYPES, in_bounded_memory, in_parts, load_csv
-from chorus_nb.workspace import Workspace, replacing
+from chorus_nb.workspace import Workspace, replacing, write_atomically
 
 SERIES_KEY = "folder, SeriesInstanceUID, StudyInstanceUID"
 ACQUIRED_BY = {"ct": ("CT",), "mr": ("MR",), "pt": ("PT",), "us": ("US",), "xr": ("CR", "DX", "MG")}  # by Modality
 ROWS_IN_MEMORY = 20_000  # of a table in memory at once, and in a row group of its Parquet file
+MADE_BY = "metadata.key"  # below local/: a digest of what the tables were made of, and of them
+METADATA_RECIPE = Recipe(__name__, ("licence", "citation"), ("duckdb", "pandas", "pyarrow", "pydicom"))
 NO_VALUE = "(none)"  # stands in a list for the images that have no value
 MACROS = f"""
     CREATE MACRO listed(said) AS array_to_string([
@@ -40,16 +44,38 @@ MACROS = f"""
 def build_metadata(workspace: Workspace, progress: Progress | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The tables ``tables.METADATA`` from the released headers, as CSV and Parquet with a data dictionary.
 
-    Returns ``study`` and ``series``; a row per file is not held in memory.
+    Returns ``study`` and ``series``; a row per file is not held in memory. Nothing is made again where all that it is
+    made of is as it was, and so is every file.
     """
-    headers = update_headers(workspace, progress)
+    headers, made_by = update_headers(workspace, progress), workspace.local / MADE_BY
+    key = _key(workspace, headers)
+    if not (made_by.is_file() and made_by.read_text(encoding="ascii") == digest(key, _written(workspace))):
+        _build(workspace, headers)
+        write_atomically(made_by, digest(key, _written(workspace)).encode("ascii"))
+    return workspace.read(tables.STUDY), workspace.read(tables.SERIES)
+
+
+def _key(workspace: Workspace, headers: Path) -> str:
+    """Of what is read here, the code and the parameters."""
+    read = [headers, *(workspace.path(table) for table in (tables.OUTCOMES, tables.LINKAGE, tables.IMAGE_REGISTRY))]
+    decided = decided_fields(workspace).to_dict("records")
+    return METADATA_RECIPE.key(workspace.parameters, digests(read), decided)
+
+
+def _written(workspace: Workspace) -> list[str]:
+    """Digests of the files as they stand in the release."""
+    described = (layout.DATA_DICTIONARY, layout.DATA_PACKAGE, layout.CROISSANT)
+    both = (replace(table, format=kind) for table in tables.METADATA for kind in ("csv", "parquet"))
+    return digests([*map(workspace.path, both), *(workspace.release / name for name in described)])
+
+
+def _build(workspace: Workspace, headers: Path) -> None:
     queries = [_study_sql(), _series_sql(), _image_sql(), *map(_acquired_sql, tables.ACQUIRED)]
     with in_bounded_memory() as connection:
         _prepare(connection, workspace, headers)
         for table, sql in zip(tables.METADATA, queries, strict=True):
             _write_both(workspace, table, connection, sql)
     write_croissant(workspace, write_dictionary(workspace))
-    return workspace.read(tables.STUDY), workspace.read(tables.SERIES)
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, workspace: Workspace, headers: Path) -> None:

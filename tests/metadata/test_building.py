@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from chorus_nb import tables
 from chorus_nb.errors import SchemaError
 from chorus_nb.metadata import ask, build_metadata
+from chorus_nb.metadata.local_fields import decide_fields
 from chorus_nb.registry import build_registry
 from chorus_nb.standards import keep_list, minimum_metadata
 from chorus_nb.workspace import Workspace
@@ -42,6 +43,61 @@ def test_rows_in_parts_are_the_rows_at_once(small: Workspace, monkeypatch: pytes
     build_metadata(small)
     assert image.read_bytes() == at_once
     pd.testing.assert_frame_equal(small.read(replace(tables.IMAGE, format="parquet")), rows)
+
+
+def a_header(workspace: Workspace) -> None:
+    workspace.write(tables.RELEASED_HEADERS, workspace.read(tables.RELEASED_HEADERS).assign(SliceThickness="7"))
+
+
+def pixels_redacted(workspace: Workspace) -> None:
+    workspace.write(tables.OUTCOMES, workspace.read(tables.OUTCOMES).assign(boxes="[[0, 0, 9, 9]]"))
+
+
+def a_code(workspace: Workspace) -> None:
+    workspace.write(tables.LINKAGE, workspace.read(tables.LINKAGE).assign(loinc_code="24627-2"))
+
+
+def a_visit(workspace: Workspace) -> None:
+    build_registry(workspace)
+
+
+def a_decision(workspace: Workspace) -> None:
+    row = {"field": "body_part", "attribute": "BodyPartExamined", "local": "CHEST"}
+    decide_fields(workspace, [row], "KNEE", "", "ada")
+
+
+def a_licence(workspace: Workspace) -> None:
+    workspace.parameters.__dict__["licence"] = "CC0"
+
+
+def a_file_that_somebody_changed(workspace: Workspace) -> None:
+    path = workspace.path(tables.SERIES)
+    path.write_bytes(path.read_bytes().replace(b"CHEST", b"ELBOW"))
+
+
+def a_file_that_is_gone(workspace: Workspace) -> None:
+    (workspace.metadata / "croissant.json").unlink()
+
+
+CHANGES = a_header, pixels_redacted, a_code, a_visit, a_decision, a_licence, a_file_that_somebody_changed
+CHANGES += (a_file_that_is_gone,)
+
+
+def test_tables_are_made_again_where_one_thing_differs_that_they_are_made_of_and_else_not(
+    small: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, made = build_metadata(small), list[str]()
+    monkeypatch.setattr("chorus_nb.metadata.building._build", lambda *_: made.append(now))
+    now = "as it was"
+    for one, again in zip(first, build_metadata(small), strict=True):
+        pd.testing.assert_frame_equal(one, again)
+    for change in CHANGES:
+        change(small)
+        now = change.__name__
+        build_metadata(small)
+        now = f"{now}, and as it was"
+        build_metadata(small)
+    assert made == [change.__name__ for change in CHANGES]
 
 
 def test_a_release_without_an_image_has_tables_without_a_row(tmp_path: Path) -> None:

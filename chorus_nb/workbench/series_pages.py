@@ -129,7 +129,7 @@ class Evidence:
         self.reasons = _plan_reasons(workspace)
         self._found_at = _Rows(self.findings, "file", FINDING)
         self._looked_at = _Rows(self.verdicts, "source_path", LOOKED)
-        self._face_of, self._mates = _Rows(self.faces, "series_uid", FACE), _Rows(self.faces, "head", FACE)
+        self._face_of, self._mates = _Rows(self.faces, "series_uid", FACE_TOLD), _Rows(self.faces, "head", FACE_TOLD)
         self._said_of = _Rows(self.decisions, "item", list(self.decisions.columns))
         self.checks = workspace.read_or_empty(tables.CHECKS)
         code = (*TEMPLATES.rglob("*.j2"), TEMPLATES / "style.css", Path(__file__))
@@ -232,7 +232,7 @@ IN_WORDS |= {"decided_by": "decided by"}
 """Columns of the crosswalk and of the plan, as a page names them."""
 FINDING = ["check", "severity", "tag", "kind", "detail"]
 LOOKED = ["checked", "verdict", "tier", "risk", "risk_reason"]
-FACE = ["status", "reason", "need", "need_reason", "files", "removed", "shared_from"]
+FACE_TOLD = ["status", "reason", "need", "need_reason", "files", "removed", "shared_from"]
 
 
 class _Rows:

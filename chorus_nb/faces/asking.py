@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from chorus_nb.faces import stacks
 from chorus_nb.faces.heads import COARSE, FINE, HeadAnswer, head_in, no_braincase
+from chorus_nb.faces.layers import distinct_layers
 from chorus_nb.faces.mosaics import is_rows_of_slices
 from chorus_nb.faces.parts import series_parts
-from chorus_nb.faces.runs import columns
+from chorus_nb.faces.runs import columns, levels_of
 from chorus_nb.faces.stacks import PlacedSeries, SliceSeries, Unfit
 from chorus_nb.faces.volume import Volume, corners
 from chorus_nb.guard import fault_of
@@ -161,9 +162,7 @@ def _looked_at(source: Source, laid: _Laid) -> tuple[HeadAnswer, list[Volume]]:
         decoded = stacks.with_pixels(series)
         _raise_if_in_rows(decoded)
         volumes = _volumes(decoded)
-        answer = _asked(volumes)
-        if not answer.may_be and _places(decoded) < len(decoded.slices):
-            answer = max(answer, _asked(_volumes(_last_first(decoded))), key=weight)
+        answer = _likeliest(decoded, _asked(volumes))
         parts = () if answer.may_be else series_parts(decoded)
         return max([answer, *map(part_asked, parts if len(parts) > 1 else ())], key=weight), volumes
     except Exception as error:  # whatever a damaged file does to a library
@@ -173,14 +172,18 @@ def _looked_at(source: Source, laid: _Laid) -> tuple[HeadAnswer, list[Volume]]:
 def part_asked(part: SliceSeries) -> HeadAnswer:
     """The answer of a part of a series by itself; what is no volume may be a head."""
     try:
-        return _asked(_volumes(part))
+        return _likeliest(part, _asked(_volumes(part)))
     except Unfit as unfit:
         return _doubt(unfit)
 
 
-def _last_first(series: SliceSeries) -> SliceSeries:
-    """Of several images at one place the first counts, and here the last comes first: a head may follow noise."""
-    return series._replace(slices=series.slices[::-1], pictures=series.pictures[::-1])
+def _likeliest(series: SliceSeries, answer: HeadAnswer) -> HeadAnswer:
+    """Of several images at one place the first gave the ``answer``; a head may follow noise, or lie between."""
+    for layer in () if answer.may_be else distinct_layers(series):
+        answer = max(answer, _asked(_volumes(layer.series)), key=weight)
+        if answer.may_be:
+            break
+    return answer
 
 
 def _sparse(laid: _Laid) -> list[Volume]:
@@ -251,20 +254,18 @@ def weight(answer: HeadAnswer) -> tuple[bool, float, float]:
 
 
 def sample(files: pd.DataFrame) -> tuple[str, ...]:
-    """The paths of a series (rows of the catalog) that are enough to ask it: about 3 mm apart, of each place the
-    first and the last."""
+    """The paths of a series (rows of the catalog) that are enough to ask it: about 3 mm apart, of each place all."""
     if len(files) < ALL_READ:
         return tuple(sorted(files.source_path))
     kept: list[str] = []
     for _, rows in files.sort_values("source_path").groupby(LYING_ALIKE):
         heights = _heights(rows)
         if np.isfinite(heights).all() and not _columns(rows).any():
-            places, firsts = np.unique(heights, return_index=True)
-            lasts = len(heights) - 1 - np.unique(heights[::-1], return_index=True)[1]
+            place = levels_of(heights)
+            places = heights[np.unique(place, return_index=True)[1]]
             apart = float(np.median(np.diff(places))) if len(places) > 1 else FINE
             number = np.rint((places - places[0]) / apart).astype(int)
-            wanted = number % max(1, int(FINE / apart)) == 0
-            rows = rows.iloc[np.unique([firsts[wanted], lasts[wanted]])]
+            rows = rows[(number % max(1, int(FINE / apart)) == 0)[place]]
         kept.extend(rows.source_path)
     return tuple(sorted(kept))
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 ASIDE, TILT = 5.0, 0.7  # mm by which a slice may lie aside of the one below it, and for each mm between: gantries tilt
 BRIDGED = 16.0  # mm between slices with others missing between them: a head hardly changes on the way
+HEADERS_ROUND = 0.1  # mm: headers round, and two images closer than that lie at one place
 UNEVEN = 0.35  # of the distance between slices: how far one may stand from its place
 
 
@@ -31,6 +32,17 @@ def columns(places: NDArray[np.float64], across: NDArray[np.float64], down: NDAr
         tops[nearest] = number
         found[number] = nearest
     return found[of_place.ravel()]
+
+
+def levels_of(heights: NDArray[np.float64]) -> NDArray[np.int_]:
+    """The number of the place, from below, at which each of some heights (mm) lies."""
+    order = np.argsort(heights, kind="stable")
+    found, start, number = np.zeros(len(heights), int), -np.inf, -1
+    for at in order.tolist():
+        if heights[at] - start > HEADERS_ROUND:
+            start, number = heights[at], number + 1
+        found[at] = number
+    return found
 
 
 def even_runs(column: NDArray[np.int_], heights: Sequence[float], numbers: Sequence[int]) -> Iterator[dict[int, int]]:

@@ -13,16 +13,26 @@ from typing import NamedTuple
 import numpy as np
 
 from chorus_nb.faces import masks, stacks
-from chorus_nb.faces.acceptance import IN_VIEW, Measures, came_without_face, face_left, measure, posed, refusals
+from chorus_nb.faces.acceptance import (
+    IN_VIEW,
+    NOTHING_LEFT,
+    Measures,
+    came_without_face,
+    face_left,
+    measure,
+    posed,
+    refusals,
+)
 from chorus_nb.faces.asking import part_asked
 from chorus_nb.faces.atlas import Mask, Matrix, Region, regions_on
 from chorus_nb.faces.comparing import CLOSE, FEW_POINTS, beside_head
 from chorus_nb.faces.heads import HeadAnswer
+from chorus_nb.faces.layers import extremes
 from chorus_nb.faces.masks import FaceMask
 from chorus_nb.faces.parts import series_parts
 from chorus_nb.faces.registration import Pose, register_head, same_head, same_place
 from chorus_nb.faces.stacks import Slice, SliceSeries, Unfit
-from chorus_nb.faces.volume import Grid, grid
+from chorus_nb.faces.volume import Grid, cubes, grid
 from chorus_nb.guard import fault_of
 from chorus_nb.source import Source
 
@@ -244,7 +254,7 @@ def _face_of_slices(series: SliceSeries, folder: Path, one: Asked, accepted: lis
     measures = measure(even, pose, posed(even, pose, ears=ears))
     reasons = refusals(measures, series.modality)
     face = _Face(one.series, even, pose, measures, series.modality)
-    left = face_left(even, pose)
+    left = _face_left(series, even, pose)
     if not (mine.decision or mine.start) and came_without_face(measures, left):
         accepted.append(face)  # its head serves those beside it
         said = f"no face is left in it: where one lies, {1 - left:.0%} has one value"
@@ -257,6 +267,13 @@ def _face_of_slices(series: SliceSeries, folder: Path, one: Asked, accepted: lis
         return found._replace(status="not_defaced", reason="; ".join(reasons))
     accepted.append(face)
     return found
+
+
+def _face_left(series: SliceSeries, even: Grid, pose: Pose) -> float:
+    """In whichever of several images at one place it is most; ``even``: of the first of them."""
+    left = face_left(even, pose)
+    others = extremes(series) if left <= NOTHING_LEFT else []
+    return max([left, *(face_left(cubes(stacks.stacks(one), even.step), pose) for one in others)])
 
 
 def _reaches(series: SliceSeries, face: _Face) -> bool:

@@ -64,8 +64,8 @@ class PlacedSlice(NamedTuple):
 class Slices:
     """What the files of a series show, taken in one by one, each read and decoded once."""
 
-    def __init__(self) -> None:
-        self._slices: list[PlacedSlice] = []
+    def __init__(self, slices: Iterable[PlacedSlice] = ()) -> None:
+        self._slices = list(slices)
         self._why = ""
 
     def add(self, path: Path, dataset: Dataset, pixels: NDArray[Any]) -> None:
@@ -80,34 +80,34 @@ class Slices:
         found = self.stacks()
         return found if isinstance(found, str) else found[0]
 
-    def stacks(self, *, last: bool = False) -> list[list[PlacedSlice]] | str:
+    def stacks(self) -> list[list[PlacedSlice]] | str:
         """All stacks of parallel slices that are enough for a head, 3 mm apart, the largest first.
 
         A series may hold more than one volume, and files that show none. Of several slices at one place the first
-        counts, or the ``last``. Frames of reference are asked apart and together: each slice may name one of its own.
-        A text says why there is no stack.
+        counts. Frames of reference are asked apart and together: each slice may name one of its own. A text says why
+        there is no stack.
         """
-        slices = self._slices[:: -1 if last else 1]
-        runs = _runs(slices)
-        if len({one.space for one in slices}) > 1:
-            runs += _runs([one._replace(space="") for one in slices])
+        runs = _runs(self._slices)
+        if len({one.space for one in self._slices}) > 1:
+            runs += _runs([one._replace(space="") for one in self._slices])
         runs.sort(key=len, reverse=True)
         none = "fewer than ten slices or 50 mm" if self._slices else self._why or "no place in space"
         return [_thinned(run) for run in runs if _is_tall(run)] or none
 
     def slabs(self, *, thin: bool = False) -> list[list[PlacedSlice]]:
-        """All stacks of three slices and more; of several at one place the first, and the last.
-
-        ``thin``: of these the ones that are not enough for a head.
-        """
-        orders = (self._slices, self._slices[::-1]) if self.repeat else (self._slices,)
-        runs = (run for slices in orders for run in _runs(slices) if len(run) >= SLAB)
+        """All stacks of three slices and more; of several at one place the first. ``thin``: not enough for a head."""
+        runs = (run for run in _runs(self._slices) if len(run) >= SLAB)
         return [_thinned(run) for run in runs if not (thin and _is_tall(run))]
 
     @property
+    def every(self) -> Sequence[PlacedSlice]:
+        """All that were taken in."""
+        return self._slices
+
+    @property
     def repeat(self) -> bool:
-        """Whether several lie at one place: a head may follow noise, or another picture made of it."""
-        places = {(one.space, *one.corner.round(1), *one.ways.round(2)) for one in self._slices}
+        """Whether several lie at one place, or nearly: see ``repeats.py``."""
+        places = {(*np.rint(one.corner * 2), *one.ways.round(2)) for one in self._slices}
         return len(places) < len(self._slices)
 
 

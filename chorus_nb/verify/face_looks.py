@@ -14,6 +14,7 @@ from chorus_nb import tables
 from chorus_nb.layout import series_folder
 from chorus_nb.verify.bodies import Slices
 from chorus_nb.verify.fronts import Front, Laid, front_in
+from chorus_nb.verify.repeats import distinct_sets
 from chorus_nb.verify.skulls import Levels, Skull
 from chorus_nb.verify.slabs import front_beside, front_in_slabs
 
@@ -102,10 +103,11 @@ class Looking:
         """
         if self._fault:
             raise self._fault
-        front, skull = front_in(self._slices, original), self._levels.skull()
+        sets = distinct_sets(self._slices)
+        front, skull = front_in(sets, original), self._levels.skull()
         if isinstance(front, str):
-            front = front_in_slabs(self._slices, beside, original) or front
-        elif not front.has_face and (few := front_beside(self._slices, original)) and few.may_have_face:
+            front = front_in_slabs(sets, beside, original) or front
+        elif not front.has_face and (few := front_beside(sets, original)) and few.may_have_face:
             front = few if few.has_face or not front.may_have_face else front
         return FaceLook(skull, None, front) if isinstance(front, str) else FaceLook(skull, front)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import functools
 import importlib.util
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
@@ -20,10 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chorus_nb.verify.bodies import CUBE, Body, PlacedSlice, Slices, body_of, with_planes_of
-from chorus_nb.verify.outlines import body_outline, inverted, is_bright_around
+from chorus_nb.verify.outlines import WEAKER, body_outline, inverted, is_bright_around, thresholds
 
-SKIN_FROM = -300.0  # Hounsfield units
-WEAKER = (1.0, 0.6)  # parts of Otsu's threshold: the skin of a face is weaker than its head
 LEAST_BODY = 150.0  # ml of body
 INNER, INNER_FROM = (0.35, 0.55, 0.7), 0.0  # parts of the way to the skin, mm above the middle: brain
 CROWN = 82.0  # mm from the middle of the average head to its crown
@@ -166,24 +164,23 @@ class Skin:
         return apart, growth @ self.axes.T, there
 
 
-def front_in(slices: Slices, original: Callable[[Path], bytes] | None = None) -> Front | str:
-    """Of the slices of a series; a text says why it could not be asked.
+def front_in(sets: Sequence[Slices], original: Callable[[Path], bytes] | None = None) -> Front | str:
+    """Of the slices of a series, in sets (``repeats.py``); a text says why it could not be asked.
 
     ``original``: the source of a file from which a face is said to be removed. A head without its face lies on its
     skin in more ways than one; where it lay before is known from the source.
     """
     if importlib.util.find_spec("SimpleITK") is None:
         return "SimpleITK is not installed"
-    found = slices.stacks()
-    if isinstance(found, str):
-        return found
-    last = slices.stacks(last=True) if slices.repeat else []
-    others = found[1:] + ([] if isinstance(last, str) else last)
-    fronts = [_front_of(found[0], original)]
-    for stack in others:
+    found = [slices.stacks() for slices in sets]
+    stacks = [stack for some in found if not isinstance(some, str) for stack in some]
+    if not stacks:
+        return str(found[0])
+    fronts: list[Front] = []
+    for stack in stacks:
+        fronts.append(_front_of(stack, original))
         if fronts[-1].has_face:
             break
-        fronts.append(_front_of(stack, original))
     return max(fronts, key=lambda one: (one.has_face, one.may_have_face, one.is_hollow, one.is_head))
 
 
@@ -202,7 +199,7 @@ def _front_of(stack: list[PlacedSlice], original: Callable[[Path], bytes] | None
 def left_of(whole: Laid, body: Body) -> Front:
     """What is left where a head with its face was."""
     body = inverted(body) if whole.inverted else body
-    strong_from = next(thresholds(body, [whole.weaker]))
+    strong_from = next(thresholds(body.values, body.is_ct, [whole.weaker]))
     return measured(Skin(body, strong_from), whole.pose, average_head())._replace(placed=True)
 
 
@@ -232,7 +229,7 @@ def _laid_on(body: Body) -> Laid | None:
     head, few = average_head(), average_head().some(3)
     best: tuple[float, Laid] | None = None
     parts = (1.0,) if body.is_ct else WEAKER
-    for weaker, strong_from in zip(parts, thresholds(body, parts), strict=True):
+    for weaker, strong_from in zip(parts, thresholds(body.values, body.is_ct, parts), strict=True):
         skin = Skin(body, strong_from)
         if skin.millilitres < LEAST_BODY:
             continue
@@ -248,21 +245,6 @@ def _laid_on(body: Body) -> Laid | None:
             if best is None or worth > best[0]:
                 best = worth, Laid(front, end, skin, body.is_ct, weaker)
     return best[1] if best else None
-
-
-def thresholds(body: Body, parts: Sequence[float]) -> Iterator[float]:
-    """Above it is no air; in MR and PT the given parts of what parts weak from strong (Otsu, of roots)."""
-    import SimpleITK as sitk
-
-    values = body.values
-    if body.is_ct:
-        yield from (SKIN_FROM for _ in parts)
-        return
-    low, high = np.percentile(values, (2, 99.5))
-    spread = max(high - low, 1e-6)
-    otsu = sitk.OtsuThresholdImageFilter()
-    otsu.Execute(sitk.GetImageFromArray(np.sqrt(np.clip((values - low) / spread, 0, 1))))
-    yield from (float(low + (otsu.GetThreshold() * part) ** 2 * spread) for part in parts)
 
 
 def _turned(vector: Points) -> Points:

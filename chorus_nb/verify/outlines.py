@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,27 @@ from numpy.typing import NDArray
 
 from chorus_nb.verify.bodies import Body
 
+SKIN_FROM = -300.0  # Hounsfield units
+WEAKER = (1.0, 0.6)  # parts of Otsu's threshold: the skin of a face is weaker than its head
+
 
 def inverted(body: Body) -> Body:
     """Dark for bright, as MONOCHROME1 may be stored; no Hounsfield units then."""
     return body._replace(values=body.values.max() - body.values, is_ct=False)
+
+
+def thresholds(values: NDArray[np.float32], is_ct: bool, parts: Sequence[float]) -> Iterator[float]:
+    """Above it is no air; in MR and PT the given parts of what parts weak from strong (Otsu, of roots)."""
+    import SimpleITK as sitk
+
+    if is_ct:
+        yield from (SKIN_FROM for _ in parts)
+        return
+    low, high = np.percentile(values, (2, 99.5))
+    spread = max(high - low, 1e-6)
+    otsu = sitk.OtsuThresholdImageFilter()
+    otsu.Execute(sitk.GetImageFromArray(np.sqrt(np.clip((values - low) / spread, 0, 1))))
+    yield from (float(low + (otsu.GetThreshold() * part) ** 2 * spread) for part in parts)
 
 
 def is_bright_around(body: Body) -> bool:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from io import BytesIO
 from pathlib import Path
 
 from chorus_nb.verify.bodies import PlacedSlice, Slices, body_of, slices_of, with_planes_of
 from chorus_nb.verify.fronts import (
     SEEN_OF_FEW,
-    WEAKER,
     Front,
     HeadPlace,
     Laid,
@@ -19,34 +18,35 @@ from chorus_nb.verify.fronts import (
     laid_on,
     measured,
     on_skin,
-    thresholds,
 )
+from chorus_nb.verify.outlines import WEAKER, thresholds
 
 FEWEST_LEFT = 6  # points of a face that lie on the skin of a slab (5 cm²): less of it is none
 
 
 def front_in_slabs(
-    slices: Slices, beside: Callable[[], Laid | None], original: Callable[[Path], bytes] | None = None
+    sets: Sequence[Slices], beside: Callable[[], Laid | None], original: Callable[[Path], bytes] | None = None
 ) -> Front | None:
     """Of slices that are too few to lay a whole head onto, where they are enough to say something.
 
     ``beside``: how it lies in another series of its frame of reference, which says where its face is; without one a
     face is looked for in the slices alone. ``original`` as in :func:`front_in`.
     """
-    stacks = slices.slabs()
+    stacks = [stack for slices in sets for stack in slices.slabs()]
     if not stacks or importlib.util.find_spec("SimpleITK") is None:
         return None
     whole = beside()
     return _most_of_face(_left_in(stack, whole.pose, original) if whole else _alone(stack) for stack in stacks)
 
 
-def front_beside(slices: Slices, original: Callable[[Path], bytes] | None = None) -> Front | None:
+def front_beside(sets: Sequence[Slices], original: Callable[[Path], bytes] | None = None) -> Front | None:
     """Of slices that are too few, beside a stack that is enough: of another size, direction or frame of reference.
 
     Where that stack showed a face in the source, it says where the face of those in its frame of reference is.
     """
-    thin, enough = slices.slabs(thin=True), slices.stack()
-    if not thin or isinstance(enough, str):
+    thin = [stack for slices in sets for stack in slices.slabs(thin=True)]
+    enough = next((stack for slices in sets if not isinstance(stack := slices.stack(), str)), None)
+    if not thin or not enough:
         return None
     before = body_of(with_planes_of(enough, original)) if original else ""
     whole = None if isinstance(before, str) else laid_on(before)
@@ -72,7 +72,7 @@ def _left_in(stack: list[PlacedSlice], pose: HeadPlace, original: Callable[[Path
     before = body_of(with_planes_of(stack, original)) if original else body
     if isinstance(body, str) or isinstance(before, str) or min(body.values.shape) < 2:
         return None
-    parts = list(thresholds(before, (1.0,) if body.is_ct else WEAKER))
+    parts = list(thresholds(before.values, body.is_ct, (1.0,) if body.is_ct else WEAKER))
     shown, strong_from = max(
         ((on_skin(Skin(before, part), pose, head)[1] & head.face, part) for part in parts), key=lambda one: one[0].sum()
     )

@@ -35,7 +35,7 @@ from chorus_nb.faces.volume import Volume
 from chorus_nb.verify import verify
 from chorus_nb.workspace import Workspace
 from tests import heads
-from tests.benchmarks.face_cases import sliced
+from tests.benchmarks.face_cases import defaced, sliced
 from tests.deid.small_run import SmallSite, run
 
 LEAK = 0.1
@@ -222,20 +222,33 @@ def enhanced(head: Head, order: Sequence[int], sop_class: str) -> list[Shown]:
     return [Shown(_written(whole), np.stack([files[number].face for number in order]))]
 
 
-def beside(first: Sequence[Shown], then: Sequence[Shown]) -> list[Shown]:
-    """Two lots of files as one series, with instance numbers and identifiers of their own."""
+def beside(first: Sequence[Shown], *others: Sequence[Shown]) -> list[Shown]:
+    """Lots of files as one series, with instance numbers and identifiers of their own."""
     made = list(first)
-    for number, one in enumerate(then):
-        dataset = dcmread(io.BytesIO(one.content))
-        dataset.InstanceNumber = len(first) + number + 1
-        dataset.SOPInstanceUID += ".2"
-        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-        made.append(one._replace(content=_written(dataset)))
+    for lot, then in enumerate(others, 2):
+        for one in then:
+            dataset = dcmread(io.BytesIO(one.content))
+            dataset.InstanceNumber = len(made) + 1
+            dataset.SOPInstanceUID += f".{lot}"
+            dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+            made.append(one._replace(content=_written(dataset)))
     return made
 
 
-def _noise(head: Head) -> Head:
-    values = np.random.default_rng(2).uniform(0, 900, head.volume.values.shape).astype("f4")
+def echo(number: int) -> Callable[[Dataset], None]:
+    def change(dataset: Dataset) -> None:
+        dataset.EchoTime = 10 * number
+
+    return change
+
+
+def without_face(head: Head) -> Head:
+    """Filled by one that is known, with what lies around it."""
+    return Head(defaced(head.volume), head.face._replace(values=head.face.values * 0))
+
+
+def _noise(head: Head, seed: int = 2) -> Head:
+    values = np.random.default_rng(seed).uniform(0, 900, head.volume.values.shape).astype("f4")
     return Head(head.volume._replace(values=values), head.face._replace(values=head.face.values * 0))
 
 
@@ -304,6 +317,22 @@ def cases() -> Iterator[tuple[str, list[Shown]]]:
     yield "CT, each place twice", beside(ct.files(), ct.files())
     yield "T1, noise and then the head at each place", beside(_noise(t1).files(), t1.files())
     yield "T1, the head and then noise at each place", beside(t1.files(), _noise(t1).files())
+    noises = [_noise(t1, seed).files() for seed in (2, 3)]
+    yield (
+        "T1, the head in the middle of three at each place, the others noise",
+        beside(noises[0], t1.files(), noises[1]),
+    )
+    turns = [
+        [lots[(place + turn) % 3] for place, lots in enumerate(zip(t1.files(), *noises, strict=True))]
+        for turn in range(3)
+    ]
+    yield "T1, the head in another of three at each place, the others noise", beside(*turns)
+    echoes = [changed(lot, echo(number)) for number, lot in enumerate((noises[0], t1.files(), noises[1]), 1)]
+    yield "T1, the head in the second of three echoes, the others noise", beside(*echoes)
+    faceless = without_face(t1).files()
+    yield "T1, without its face but in the middle of three at each place", beside(faceless, t1.files(), faceless)
+    away = t1.both(lambda v: v._replace(values=np.roll(v.values, round(40 / v.spacing[0]), axis=2))).files()
+    yield "T1, the middle of three 40 mm away, said to lie at the same places", beside(t1.files(), away, t1.files())
     yield "T1, a head above another", beside(moved(t1, 0, 0, 290).files(), t1.files())
     yield "T1, a second time point 40 mm away", beside(t1.files(), moved(t1, 40, 0, 0.7).files())
     for aside, where in (((40, 0, 0.7), "40 mm away between its slices"), ((40, 0, 0), "40 mm away at its heights")):

@@ -390,6 +390,10 @@ def test_a_series_that_came_without_a_face_is_released_as_it_is(
     [answer] = remove_faces(source, tmp_path / "faces", asked, False)
     assert (answer.status, answer.mask, answer.removed) == ("came_without_face", "", 0)
     assert answer.reason.startswith("no face is left in it: where one lies, ")
+    whole = heads.write(heads.head("T1"), tmp_path / "source" / "whole")
+    paths = (*names, *(f"whole/{name}" for name in whole))
+    [answer] = remove_faces(source, tmp_path / "faces", [Asked("1", "face", paths)], False)
+    assert answer.status == "not_defaced", "the second image of each place shows its face"
 
 
 def test_the_noise_beside_what_was_filled_is_no_body() -> None:

@@ -279,14 +279,24 @@ def test_a_rim_is_brighter_than_the_middle_by_their_medians() -> None:
     assert told == {True, False}
 
 
-def test_the_verifier_looks_at_the_last_picture_of_a_place_too_and_at_every_device(tmp_path: Path) -> None:
-    """Noise and then a head at each place, whose Modality names none that it looks at."""
-    head = thinned(heads.head("T1"), 5, 2)
-    noise = head._replace(values=np.random.default_rng(2).uniform(0, 900, head.values.shape).astype("f4"))
-    paths = []
-    for name, volume in (("a", noise), ("b", head)):
-        paths += [tmp_path / name / file for file in heads.write(volume, tmp_path / name, Modality="MG")]
-    assert look_at(paths).answer == look_at(paths[::-1]).answer == "face"
+def test_the_verifier_looks_at_each_picture_of_a_place_and_at_every_device(tmp_path: Path) -> None:
+    """Noise and a head, whose Modality names none that it looks at; a head without its face, and with it."""
+    head, random = thinned(heads.head("T1"), 5, 2), np.random.default_rng(2)
+    face = thinned(heads.head("T1")._replace(values=heads.face()), 5, 2).values
+    front = np.logical_or.reduce([np.roll(face, by, axis=1) for by in range(-8, 9)])
+    volumes = {"head": head, "faceless": head._replace(values=np.where(front, 0, head.values).astype("f4"))}
+    for name in ("noise", "another"):
+        volumes[name] = head._replace(values=random.uniform(0, 900, head.values.shape).astype("f4"))
+    files = {
+        name: [tmp_path / name / file for file in heads.write(volume, tmp_path / name, Modality="MG")]
+        for name, volume in volumes.items()
+    }
+    whole, noise, another, without = (files[name] for name in ("head", "noise", "another", "faceless"))
+    lots = (noise, whole, another)
+    in_turn = [lots[(place + turn) % 3][place] for turn in range(3) for place in range(len(whole))]
+    for paths in (noise + whole, whole + noise, noise + whole + another, in_turn, without + whole + without):
+        assert look_at(paths).answer == "face"
+    assert look_at(without + without).answer != "face"
 
 
 @pytest.mark.parametrize(

@@ -121,15 +121,18 @@ def _run_command(chosen: argparse.Namespace) -> int:
     if len(chosen.file) > 1 or "*" in chosen.file[0] or chosen.failed or chosen.index:
         return _run_sites(chosen)
     chosen.file = chosen.file[0]
-    parameters = given(chosen)
-    from chorus_nb.workbench.run import run_notebooks
+    from chorus_nb.workbench import nursery
 
-    if chosen.upload:
-        from chorus_nb.release.delivery import UPLOAD_VARIABLE
+    with nursery.opened() as kernels:  # what imports for them begins before this process does
+        parameters = given(chosen)
+        from chorus_nb.workbench.run import run_notebooks
 
-        os.environ[UPLOAD_VARIABLE] = chosen.upload
-    level = logging.WARNING if chosen.quiet else logging.DEBUG if chosen.verbose else logging.INFO
-    ended = run_notebooks(parameters, chosen.only, level)
+        if chosen.upload:
+            from chorus_nb.release.delivery import UPLOAD_VARIABLE
+
+            os.environ[UPLOAD_VARIABLE] = chosen.upload
+        level = logging.WARNING if chosen.quiet else logging.DEBUG if chosen.verbose else logging.INFO
+        ended = run_notebooks(parameters, chosen.only, level, kernels)
     if not chosen.quiet:
         print(f"reports: {parameters.workspace}/local/reports/index.html", file=sys.stderr)
     return int(any(outcome.status != "passed" for outcome in ended.values()))

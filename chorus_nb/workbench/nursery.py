@@ -24,20 +24,23 @@ LARGEST_REQUEST = 1 << 20  # bytes of a request: arguments, folder and environme
 LOADING = 120.0  # seconds it may take to import
 CLOSING = 0.5  # seconds it may take to end
 FLUSHING = 0.2  # seconds a kernel waits until what it printed is on its way; nothing is lost if that takes longer
-WARM = (
+AT_ONCE = (
     *("ipykernel.kernelapp", "ipykernel.debugger", "IPython.core.debugger", "IPython.extensions.storemagic"),
-    *("matplotlib.backends.backend_agg", "matplotlib.pyplot"),
+    *("chorus_nb.tables", "chorus_nb.explore"),
 )
-"""What every kernel imports beside that, some of it within functions."""
+"""What every kernel imports beside that, some of it within functions, and what writes nothing when it is imported."""
+ONCE_TOLD = "matplotlib.backends.backend_agg", "matplotlib.pyplot"
+"""The same of what keeps a cache: where, is known when the parameters are."""
 
 
 class Nursery:
     """That process, seen from the one that runs the notebooks."""
 
-    def __init__(self, notebooks: Iterable[Path]) -> None:
+    def __init__(self) -> None:
         self._door, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._door.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LARGEST_REQUEST)
         self._door.settimeout(LOADING)
+        self._told = False
         found = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
         command = [
             sys.executable,
@@ -47,13 +50,19 @@ class Nursery:
         ]
         with theirs:
             self._process = subprocess.Popen(
-                [*command, str(theirs.fileno()), *map(str, notebooks)],
+                [*command, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,  # libraries may quote headers there
                 start_new_session=True,  # Ctrl-C is for the one that runs the notebooks
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(found)},
             )
+
+    def prepare(self, notebooks: Iterable[Path]) -> None:
+        """Have it import what kernels of these notebooks need, where this process keeps its caches."""
+        with contextlib.suppress(OSError):  # it is gone: there will be no fork either
+            self._door.send(json.dumps([list(map(str, notebooks)), dict(os.environ)]).encode())
+            self._told = True
 
     def fork(self, arguments: list[str], folder: Path, environment: dict[str, str], stderr: int) -> Forked:
         """A kernel with these ``arguments``; ``OSError`` where there can be none."""
@@ -66,19 +75,19 @@ class Nursery:
         """End it, once no kernel of it runs any more."""
         self._door.close()
         try:
-            self._process.wait(CLOSING)
+            self._process.wait(CLOSING if self._told else 0)
         except subprocess.TimeoutExpired:  # in the middle of an import
             self._process.kill()
             self._process.wait()
 
 
 @contextlib.contextmanager
-def opened(notebooks: Iterable[Path]) -> Iterator[Nursery | None]:
-    """A nursery for kernels of these notebooks, where there can be one; returns at once, while it imports."""
+def opened() -> Iterator[Nursery | None]:
+    """A nursery, where there can be one; returns at once, while it imports."""
     if sys.platform != "linux":
         yield None
         return
-    nursery = Nursery(notebooks)
+    nursery = Nursery()
     try:
         yield nursery
     finally:
@@ -133,13 +142,16 @@ class Forked:
 def fork_when_asked() -> None:
     """Import what the first notebook needs, then fork whenever asked, until the door is closed; what the others need
     is imported while the first is at work."""
-    door, notebooks = socket.socket(fileno=int(sys.argv[1])), sys.argv[2:]
-    os.environ["JPY_PARENT_PID"] = str(os.getpid())  # read when ipykernel is imported: a kernel ends with its parent
-    for name in WARM:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
-    _import_for(notebooks[:1])
-    later = notebooks[1:]
+    door = socket.socket(fileno=int(sys.argv[1]))
+    os.environ["JPY_PARENT_PID"] = here = str(os.getpid())  # read when ipykernel is imported: a kernel ends with it
+    os.umask(0o077)
+    _import(AT_ONCE)
+    if not (told := door.recv(LARGEST_REQUEST)):
+        return None
+    (first, *later), environment = json.loads(told)
+    os.environ.update({**environment, "JPY_PARENT_PID": here})
+    _import(ONCE_TOLD)
+    _import_for([first])
     while True:
         request, handles, *_ = socket.recv_fds(door, LARGEST_REQUEST, 1)
         with contextlib.suppress(ChildProcessError):
@@ -155,6 +167,12 @@ def fork_when_asked() -> None:
         if later:
             _import_later(later)
             later = []
+
+
+def _import(names: Iterable[str]) -> None:
+    for name in names:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
 
 
 def _import_for(notebooks: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -22,34 +23,44 @@ if TYPE_CHECKING:
 NOTEBOOKS = carried("notebooks")
 
 
-def run_notebooks(parameters: Parameters, only: Iterable[str] = (), level: int = logging.INFO) -> dict[str, Outcome]:
+def run_notebooks(
+    parameters: Parameters,
+    only: Iterable[str] = (),
+    level: int = logging.INFO,
+    kernels: nursery.Nursery | None = None,
+) -> dict[str, Outcome]:
     """Run the notebooks (those whose numbers are in ``only``) and write a report of each and the index pages.
 
-    :class:`InputError` before the first kernel starts if the inputs cannot work.
+    :class:`InputError` before the first kernel starts if the inputs cannot work. ``kernels``: what they are forks of,
+    where it is there already.
     """
     steps = select(only, acquire=bool(parameters.orders or parameters.pacs))
     workspace = prepare_process(parameters, needed(*(step.name for step in steps)))
     with alone(workspace):
         open_log(workspace, level)
-        return _run_in_turn(steps, workspace)
+        with contextlib.nullcontext(kernels) if kernels else nursery.opened() as nursed:
+            return _run_in_turn(steps, workspace, nursed)
 
 
-def _run_in_turn(steps: Iterable[NotebookStep], workspace: Workspace) -> dict[str, Outcome]:
+def _run_in_turn(
+    steps: Iterable[NotebookStep], workspace: Workspace, kernels: nursery.Nursery | None
+) -> dict[str, Outcome]:
     ended: dict[str, Outcome] = {}
     notebooks = {step: NOTEBOOKS / f"{step.name}.ipynb" for step in steps}
-    with nursery.opened(notebooks.values()) as kernels:
-        # slow to import, and the nursery imports meanwhile what the notebooks need
-        from chorus_nb.workbench.check import check_inputs
-        from chorus_nb.workbench.execution import run_notebook
-        from chorus_nb.workbench.index import write_indexes
-        from chorus_nb.workbench.lists import write_evidence
+    if kernels:
+        kernels.prepare(notebooks.values())
+    # slow to import, and that process imports meanwhile what the notebooks need
+    from chorus_nb.workbench.check import check_inputs
+    from chorus_nb.workbench.execution import run_notebook
+    from chorus_nb.workbench.index import write_indexes
+    from chorus_nb.workbench.lists import write_evidence
 
-        check_inputs(workspace)
-        for step in steps:
-            ended[step.name] = run_notebook(notebooks[step], step, workspace, kernels)
-            write_indexes(workspace)
-            if ended[step.name].status != "passed":
-                break
+    check_inputs(workspace)
+    for step in steps:
+        ended[step.name] = run_notebook(notebooks[step], step, workspace, kernels)
+        write_indexes(workspace)
+        if ended[step.name].status != "passed":
+            break
     for line in write_evidence(workspace):
         LOG.warning("%s", line)
     write_indexes(workspace)

@@ -38,6 +38,7 @@ from chorus_nb.workbench.notebook import SESSION
 from chorus_nb.workbench.nursery import Nursery
 
 GRACE = 3.0  # seconds a kernel has to end its cell when it is told to stop
+ASKED_EVERY = 0.01  # seconds between two looks whether a kernel that was told to end has ended
 SAVED_EVERY = 10.0  # seconds between two copies of a notebook that is at work; the last is made when it has ended
 
 
@@ -82,6 +83,12 @@ class _Spoken(AsyncKernelClient):
         while (await self.iopub_channel.get_msg(timeout=1))["content"].get("execution_state") != "idle":
             pass
         return True
+
+
+class _Manager(AsyncKernelManager):
+    async def _async_wait(self, pollinterval: float = ASKED_EVERY) -> None:
+        """By itself it looks ten times a second, and each notebook's end waits for that."""
+        await super()._async_wait(min(pollinterval, ASKED_EVERY))
 
 
 class _FromNursery(LocalProvisioner):
@@ -230,7 +237,7 @@ def _kernel_manager(nursery: Nursery | None) -> Iterator[AsyncKernelManager]:
         connection = {"connection_file": str(Path(folder, "kernel.json"))}
         if os.name == "posix":
             connection["transport"] = "ipc"
-        manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs, **connection)
+        manager = _Manager(kernel_name="python3", kernel_spec_manager=specs, **connection)
         manager.client_factory = _Spoken
         if nursery:
             manager.provisioner = _FromNursery(kernel_spec=manager.kernel_spec, parent=manager, nursery=nursery)

@@ -7,6 +7,7 @@ Only on Linux: elsewhere a fork of a process that has such libraries loaded is n
 from __future__ import annotations
 
 import ast
+import atexit
 import contextlib
 import gc
 import importlib
@@ -26,6 +27,8 @@ CLOSING = 0.5  # seconds it may take to end
 FLUSHING = 0.2  # seconds a kernel waits until what it printed is on its way; nothing is lost if that takes longer
 AT_ONCE = (
     *("ipykernel.kernelapp", "ipykernel.debugger", "IPython.core.debugger", "IPython.extensions.storemagic"),
+    *("IPython.core.completerlib", "IPython.core.logger", "IPython.core.oinspect", "tornado.platform.asyncio"),
+    *("traitlets.config.argcomplete_config", "argcomplete"),
     *("chorus_nb.tables", "chorus_nb.explore"),
 )
 """What every kernel imports beside that, some of it within functions, and what writes nothing when it is imported."""
@@ -142,6 +145,7 @@ class Forked:
 def fork_when_asked() -> None:
     """Import what the first notebook needs, then fork whenever asked, until the door is closed; what the others need
     is imported while the first is at work."""
+    atexit.register(os._exit, 0)  # comes last: no time to take apart what was imported, here and in each kernel
     door = socket.socket(fileno=int(sys.argv[1]))
     os.environ["JPY_PARENT_PID"] = here = str(os.getpid())  # read when ipykernel is imported: a kernel ends with it
     os.umask(0o077)

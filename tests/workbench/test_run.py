@@ -16,7 +16,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from chorus_nb import explore
+from chorus_nb.errors import InputError
 from chorus_nb.workbench import audit, check, execution, kernel, nursery, run, terminal
+from chorus_nb.workbench.commands import main
 from chorus_nb.workbench.jupyter import papermill
 from chorus_nb.workbench.printing import PRINTED
 from chorus_nb.workbench.report import Outcome
@@ -96,11 +98,26 @@ def test_kernels_of_a_run_are_forks_of_one_process_with_names_of_their_own(
 
     (workspace.local / "told").touch()
     monkeypatch.setattr(nursery.Nursery, "fork", closed_at_the_third)
-    run.run_notebooks(workspace.parameters, ["01", "02", "03"])
+    with nursery.opened() as kernels:
+        assert kernels
+        there = kernels._process.pid
+        run.run_notebooks(workspace.parameters, ["01", "02", "03"], kernels=kernels)
     lines = [line.split() for line in (workspace.local / "told").read_text().splitlines()]
     parents = [int(parent) for parent, _ in lines]
-    assert parents[0] == parents[1] and parents[2] == os.getpid() != parents[0]
+    assert parents == [there, there, os.getpid()]
     assert {left for _, left in lines} == {"False"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no such process")
+def test_a_run_that_cannot_begin_leaves_nothing_behind_that_imports_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = list[nursery.Nursery]()
+    begin = nursery.Nursery.__init__
+    monkeypatch.setattr(nursery.Nursery, "__init__", lambda self: made.append(self) or begin(self))
+    (tmp_path / "wrong.yaml").write_text("sites: one too many\n")
+    assert main(["run", str(tmp_path / "wrong.yaml")]) == InputError.exit_code
+    assert [one._process.returncode is None for one in made] == [False]
 
 
 FLUSHED_TOO_LATE = """

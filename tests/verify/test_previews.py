@@ -79,4 +79,5 @@ def test_monochrome1_is_shown_the_right_way_round() -> None:
 def test_the_figures_draw(release: Workspace) -> None:
     images = previews(release, 4)
     assert len(figures.before_after(images).axes) == 12
-    assert figures.gate(checks(release), verify(release)).axes
+    gate, findings = checks(release)[["check", "result"]], verify(release)[["check", "severity", "held"]]
+    assert figures.gate(gate, findings).axes

@@ -25,14 +25,14 @@ LARGEST_REQUEST = 1 << 20  # bytes of a request: arguments, folder and environme
 LOADING = 120.0  # seconds it may take to import
 CLOSING = 0.5  # seconds it may take to end
 FLUSHING = 0.2  # seconds a kernel waits until what it printed is on its way; nothing is lost if that takes longer
-AT_ONCE = (
+WARM_FIRST = (
     *("ipykernel.kernelapp", "ipykernel.debugger", "IPython.core.debugger", "IPython.extensions.storemagic"),
     *("IPython.core.completerlib", "IPython.core.logger", "IPython.core.oinspect", "tornado.platform.asyncio"),
     *("traitlets.config.argcomplete_config", "argcomplete"),
     *("chorus_nb.tables", "chorus_nb.explore"),
 )
 """What every kernel imports beside that, some of it within functions, and what writes nothing when it is imported."""
-ONCE_TOLD = "matplotlib.backends.backend_agg", "matplotlib.pyplot"
+WARM_THEN = "matplotlib.backends.backend_agg", "matplotlib.pyplot"
 """The same of what keeps a cache: where, is known when the parameters are."""
 
 
@@ -149,12 +149,12 @@ def fork_when_asked() -> None:
     door = socket.socket(fileno=int(sys.argv[1]))
     os.environ["JPY_PARENT_PID"] = here = str(os.getpid())  # read when ipykernel is imported: a kernel ends with it
     os.umask(0o077)
-    _import(AT_ONCE)
+    _import(WARM_FIRST)
     if not (told := door.recv(LARGEST_REQUEST)):
         return None
     (first, *later), environment = json.loads(told)
     os.environ.update({**environment, "JPY_PARENT_PID": here})
-    _import(ONCE_TOLD)
+    _import(WARM_THEN)
     _import_for([first])
     while True:
         request, handles, *_ = socket.recv_fds(door, LARGEST_REQUEST, 1)

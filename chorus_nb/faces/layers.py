@@ -33,8 +33,11 @@ class Layer(NamedTuple):
         """Whether it shows what the other does, wherever it has slices."""
         if not self.looks.keys() <= other.looks.keys():
             return False
-        mine, theirs = (np.stack([one.looks[place] for place in self.looks]).ravel() for one in (self, other))
-        return bool(np.dot(mine, theirs) > SHOW_ONE_THING * np.sqrt(np.dot(mine, mine) * np.dot(theirs, theirs)))
+        pairs = [(look, other.looks[place]) for place, look in self.looks.items()]
+        shared = sum(float(mine @ theirs) for mine, theirs in pairs)  # each place by itself: one may be brighter
+        return shared > SHOW_ONE_THING * sum(
+            float(np.linalg.norm(mine) * np.linalg.norm(theirs)) for mine, theirs in pairs
+        )
 
 
 def distinct_layers(series: SliceSeries) -> list[Layer]:

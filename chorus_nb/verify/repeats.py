@@ -17,7 +17,7 @@ from chorus_nb.verify.bodies import PlacedSlice, Slices
 from chorus_nb.verify.outlines import WEAKER, thresholds
 
 LIE_ALIKE = 0.3  # mm: slices that close lie at one place
-LUMP = 15  # blocks of about 4 mm that stand out by more than one: a nose is more
+LUMP = 15  # squares of four blocks of about 4 mm that stand out by more than one: a nose is more, noise has none
 MUCH_ALIKE = 0.9  # of the outlines: what fills its whole field has no outline that others stand out of
 
 
@@ -81,12 +81,12 @@ def _chains(places: Sequence[Sequence[PlacedSlice]]) -> list[list[PlacedSlice]]:
 class _Outline(NamedTuple):
     """Where a set shows more than air, and the same a block wider; by where its slices lie."""
 
-    strong: dict[object, NDArray[np.bool_]]
-    wide: dict[object, NDArray[np.bool_]]
+    strong: dict[tuple[float, object], NDArray[np.bool_]]
+    wide: dict[tuple[float, object], NDArray[np.bool_]]
 
     @classmethod
     def of(cls, slices: Sequence[PlacedSlice]) -> _Outline:
-        strong: dict[object, NDArray[np.bool_]] = {}
+        strong: dict[tuple[float, object], NDArray[np.bool_]] = {}
         values = np.concatenate([one.plane.ravel() for one in slices])[None]
         for weaker, least in zip(WEAKER, thresholds(values, slices[0].is_ct, WEAKER), strict=True):
             for one in slices:
@@ -97,10 +97,10 @@ class _Outline(NamedTuple):
     def is_that_of(self, other: _Outline) -> bool:
         if not self.strong.keys() <= other.strong.keys():
             return False
-        pairs = [(mask, other.strong[place]) for place, mask in self.strong.items()]
+        pairs = [(mask, other.strong[place]) for place, mask in self.strong.items() if place[0] == WEAKER[0]]
         both = sum(int((mine & theirs).sum()) for mine, theirs in pairs)
         whole = sum(int(mine.sum() + theirs.sum()) for mine, theirs in pairs)
-        beyond = sum(int((mask & ~other.wide[place]).sum()) for place, mask in self.strong.items())
+        beyond = sum(_squares(mask & ~other.wide[place]) for place, mask in self.strong.items())
         return beyond < LUMP and 2 * both >= MUCH_ALIKE * whole
 
 
@@ -110,3 +110,8 @@ def _wider(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         around[1 + a : around.shape[0] - 1 + a, 1 + b : around.shape[1] - 1 + b] for a in (-1, 0, 1) for b in (-1, 0, 1)
     ]
     return np.asarray(np.logical_or.reduce(parts))
+
+
+def _squares(mask: NDArray[np.bool_]) -> int:
+    pairs = mask[1:] & mask[:-1]
+    return int((pairs[:, 1:] & pairs[:, :-1]).sum())

@@ -84,9 +84,9 @@ def test_some_columns_of_a_csv_are_read_and_all_of_it_is_checked(tmp_path: Path)
         tables.read(SMALL, tmp_path / "small", ["count"])
 
 
-def test_equal_texts_are_held_once() -> None:
+def test_equal_texts_of_many_rows_are_held_once() -> None:
     table = replace(SMALL, format="parquet", key=())
-    frame = tables.decode(table, tables.encode(table, tables.frame(table, [ROW | {"name": "Brandt"}] * 9)))
+    frame = tables.decode(table, tables.encode(table, tables.frame(table, [ROW | {"name": "Brandt"}] * 1_000)))
     assert len({id(name) for name in frame.name}) == 1
 
 

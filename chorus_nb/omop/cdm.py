@@ -23,6 +23,7 @@ def cdm() -> pd.DataFrame:
         return pd.read_csv(file, comment="#", dtype=str)
 
 
+@functools.cache
 def cdm_fields(table: str) -> pd.DataFrame:
     """The fields of one CDM table, in the order in which it is loaded."""
     fields = cdm()[cdm()["table"] == table]

@@ -23,6 +23,9 @@ from chorus_nb.tables.cells import FORMULA, as_cell, as_lines, from_cell
 Kind = Literal["text", "integer", "number", "truth"]
 OF_DAMAGE = ("ConversionException", "Error", "IOException", "InvalidInputException", "SerializationException")
 """Kinds of DuckDB's errors that tell of a damaged file; their messages quote it."""
+TEXTS, INTEGERS = pd.StringDtype("python"), pd.Int64Dtype()
+OTHERS = {pa.int64(): INTEGERS}
+MANY = 1_000  # rows of which equal texts are worth looking for
 ARROW = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "truth": pa.bool_()}
 
 
@@ -94,19 +97,21 @@ def to_arrow(table: Table, frame: pd.DataFrame) -> pa.Table:
     for column in table.columns:
         values = frame[column.name]
         try:
-            if column.kind == "integer":
-                values = values.astype("Int64")
-            array = pa.Array.from_pandas(values, type=ARROW[column.kind])
-            array = pc.fill_null(array, "") if column.kind == "text" else array
+            if column.kind == "integer" and values.dtype != INTEGERS:
+                values = values.astype(INTEGERS)
+            array = pa.array(_plain(values), ARROW[column.kind], from_pandas=True)
+            array = pc.fill_null(array, "") if column.kind == "text" and array.null_count else array
         except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, ValueError):
             raise SchemaError(f"{table.name}: column {column.name} is not {column.kind}") from None
         if array.null_count and not column.nullable:
             raise SchemaError(f"{table.name}: column {column.name} has {array.null_count:,} empty values")
         arrays.append(array)
-    result = pa.Table.from_arrays(
-        [pa.chunked_array([a]) if isinstance(a, pa.Array) else a for a in arrays], schema=table.schema
-    )
-    return _unique(table, result)
+    return _unique(table, pa.Table.from_arrays(arrays, schema=table.schema))
+
+
+def _plain(values: pd.Series) -> pd.Series | np.ndarray:
+    """Python's texts as they lie in memory: pandas would first ask each whether it is there."""
+    return np.asarray(values.array) if values.dtype == TEXTS else values
 
 
 def _unique(table: Table, rows: pa.Table) -> pa.Table:
@@ -121,7 +126,7 @@ def fitted(table: Table, found: pa.Table) -> pa.Table:
     arrays = []
     for column in table.columns:
         array = found.column(column.name).cast(ARROW[column.kind])
-        array = pc.fill_null(array, "") if column.kind == "text" else array
+        array = pc.fill_null(array, "") if column.kind == "text" and array.null_count else array
         if array.null_count and not column.nullable:
             raise SchemaError(f"{table.name}: column {column.name} has {array.null_count:,} empty values")
         arrays.append(array)
@@ -265,21 +270,36 @@ def empty(table: Table) -> pd.DataFrame:
 
 def frame(table: Table, rows: list[dict[str, object]]) -> pd.DataFrame:
     """A checked frame of ``rows``; a text column that is left out is ""."""
-    return to_pandas(to_arrow(table, pd.DataFrame(rows, columns=table.column_names)))
+    try:
+        found = pa.table({column.name: _array(column, rows) for column in table.columns})
+    except (pa.ArrowException, OverflowError, UnicodeEncodeError):  # pandas may know what to make of it, or says it
+        found = to_arrow(table, pd.DataFrame(rows, columns=table.column_names))
+    return to_pandas(_unique(table, fitted(table, found)))
+
+
+def _array(column: Column, rows: list[dict[str, object]]) -> pa.Array:
+    values = [row.get(column.name) for row in rows]
+    if column.kind == "integer":  # by what it is first: Arrow would cut a fraction off
+        return pa.array(values, from_pandas=True).cast(pa.int64())
+    return pa.array(values, ARROW[column.kind], from_pandas=True)
 
 
 def to_pandas(arrow: pa.Table) -> pd.DataFrame:
     """``arrow`` with nullable integers, and text as Python's."""
-    others = {pa.int64(): pd.Int64Dtype()}.get
+    if len(arrow) < MANY:
+        return arrow.to_pandas(types_mapper=lambda kind: TEXTS if _is_text(kind) else OTHERS.get(kind))
     columns = zip(arrow.column_names, arrow.columns, strict=True)
     return pd.DataFrame(
-        {name: _texts(each) if _is_text(each.type) else each.to_pandas(types_mapper=others) for name, each in columns}
+        {
+            name: _texts(each) if _is_text(each.type) else each.to_pandas(types_mapper=OTHERS.get)
+            for name, each in columns
+        }
     )
 
 
 def to_compact(arrow: pa.Table) -> pd.DataFrame:
     """``arrow`` with nullable integers, and text that stays with Arrow, in a third of the memory."""
-    return arrow.to_pandas(types_mapper={pa.string(): pd.StringDtype("pyarrow"), pa.int64(): pd.Int64Dtype()}.get)
+    return arrow.to_pandas(types_mapper={pa.string(): pd.StringDtype("pyarrow"), **OTHERS}.get)
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -290,7 +310,7 @@ def _texts(column: pa.ChunkedArray) -> pd.api.extensions.ExtensionArray:
     """Equal texts become one Python object: most values of a header are those of the file before."""
     encoded = column.dictionary_encode().unify_dictionaries().combine_chunks()
     known = np.array([*encoded.dictionary.to_pylist(), None], dtype=object)
-    return pd.array(known[encoded.indices.fill_null(-1).to_numpy()], dtype=pd.StringDtype("python"))
+    return pd.array(known[encoded.indices.fill_null(-1).to_numpy()], dtype=TEXTS)
 
 
 def describe(table: Table) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from chorus_nb.processes import Progress
 from chorus_nb.processes.queries import SQL_TYPES, in_bounded_memory, in_parts, load_csv
 from chorus_nb.workspace import Workspace, replacing, write_atomically
 
+STUDY_KEY = "PatientID, AccessionNumber, StudyInstanceUID"
 SERIES_KEY = "folder, SeriesInstanceUID, StudyInstanceUID"
 ACQUIRED_BY = {"ct": ("CT",), "mr": ("MR",), "pt": ("PT",), "us": ("US",), "xr": ("CR", "DX", "MG")}  # by Modality
 ROWS_IN_MEMORY = 20_000  # of a table in memory at once, and in a row group of its Parquet file
@@ -70,10 +72,9 @@ def _written(workspace: Workspace) -> list[str]:
 
 
 def _build(workspace: Workspace, headers: Path) -> None:
-    queries = [_study_sql(), _series_sql(), _image_sql(), *map(_acquired_sql, tables.ACQUIRED)]
     with in_bounded_memory() as connection:
         _prepare(connection, workspace, headers)
-        for table, sql in zip(tables.METADATA, queries, strict=True):
+        for table, sql in _queries(connection):
             _write_both(workspace, table, connection, sql)
     write_croissant(workspace, write_dictionary(workspace))
 
@@ -99,6 +100,27 @@ def _prepare(connection: duckdb.DuckDBPyConnection, workspace: Workspace, header
     map_headers(connection, SERIES_KEY, decided_fields(workspace))
 
 
+def _queries(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[tables.Table, str]]:
+    yield tables.STUDY, _study_sql(_differing(connection, tables.STUDY, f"files GROUP BY {STUDY_KEY}"))
+    yield tables.SERIES, _series_sql(_differing(connection, tables.SERIES, f"files GROUP BY {SERIES_KEY}"))
+    yield tables.IMAGE, _image_sql()
+    for table in tables.ACQUIRED:
+        acquired = _acquired(table)
+        yield table, _acquired_sql(table, acquired, _differing(connection, table, acquired))
+
+
+def _differing(connection: duckdb.DuckDBPyConnection, table: tables.Table, groups: str) -> set[str]:
+    """The texts of ``table`` of which any of the ``groups`` of files says more than one.
+
+    Asked first, since DuckDB takes longer to plan a list of what each column says than to read a thousand headers.
+    """
+    texts = [column for column in table.columns if column.attribute and column.kind == "text"]
+    asked = ", ".join(f"min({_cast(column)}) < max({_cast(column)}) AS {column.name}" for column in texts)
+    any_of = ", ".join(f"bool_or({column.name})" for column in texts)
+    (answers,) = connection.execute(f"SELECT {any_of} FROM (SELECT {asked} FROM {groups})").fetchall()
+    return {column.name for column, differs in zip(texts, answers, strict=True) if differs}
+
+
 def _write_both(workspace: Workspace, table: tables.Table, connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     """The answer as CSV and Parquet, ``ROWS_IN_MEMORY`` of it in memory; both take their place if its key holds."""
     as_parquet = workspace.path(replace(table, format="parquet"))
@@ -118,11 +140,11 @@ def _write_both(workspace: Workspace, table: tables.Table, connection: duckdb.Du
             raise SchemaError(f"{table.name}: {key} is not unique")
 
 
-def _study_sql() -> str:
+def _study_sql(differing: Collection[str]) -> str:
     return f"""
         WITH studies AS (
             SELECT PatientID::BIGINT AS person_id, AccessionNumber::BIGINT AS image_occurrence_id, StudyInstanceUID,
-                   count(DISTINCT folder) AS series, {_counted()}, {_of_all(tables.STUDY)}
+                   count(DISTINCT folder) AS series, {_counted()}, {_of_all(tables.STUDY, differing)}
             FROM files GROUP BY ALL),
         loinc AS (
             SELECT image_occurrence_id, of_all(loinc_code) AS loinc_code, of_all(loinc_source) AS loinc_source
@@ -142,20 +164,22 @@ def _years() -> str:
     return f"round(TRY_CAST(PatientAge[:3] AS DOUBLE) / CASE WHEN length(PatientAge) = 4 THEN {a_year} END, 2)"
 
 
-def _series_sql() -> str:
+def _series_sql(differing: Collection[str]) -> str:
     return f"""
         WITH of_files AS (
             SELECT PatientID::BIGINT AS person_id, AccessionNumber::BIGINT AS image_occurrence_id, {SERIES_KEY},
-                   {_counted()}, {_of_all(tables.SERIES)}, of_all(anatomic_region) AS anatomic_region
+                   {_counted()}, {_of_all(tables.SERIES, differing)}, of_all(anatomic_region) AS anatomic_region
             FROM files GROUP BY ALL)
         SELECT * FROM of_files JOIN mapped_series USING ({SERIES_KEY}) ORDER BY {SERIES_KEY}"""
 
 
-def _acquired_sql(table: tables.Table) -> str:
+def _acquired(table: tables.Table) -> str:
     modalities = ", ".join(f"'{modality}'" for modality in ACQUIRED_BY[table.name])
-    return f"""
-        SELECT {SERIES_KEY}, {_of_all(table)} FROM placed WHERE Modality IN ({modalities})
-        GROUP BY ALL ORDER BY {SERIES_KEY}"""
+    return f"placed WHERE Modality IN ({modalities}) GROUP BY {SERIES_KEY}"
+
+
+def _acquired_sql(table: tables.Table, acquired: str, differing: Collection[str]) -> str:
+    return f"SELECT {SERIES_KEY}, {_of_all(table, differing)} FROM {acquired} ORDER BY {SERIES_KEY}"
 
 
 def _image_sql() -> str:
@@ -173,12 +197,13 @@ def _counted() -> str:
               count_if(face_removed) AS face_removed"""
 
 
-def _of_all(table: tables.Table) -> str:
+def _of_all(table: tables.Table, differing: Collection[str]) -> str:
     """What a group of files says: a text of all of them or a list with counts; a number of all, and the range."""
     parts = []
     for column in (one for one in table.columns if one.attribute):
         value, name = _cast(column), column.name
-        parts.append(f"{'of_all' if column.kind == 'text' else 'one_number'}({value}) AS {name}")
+        of_texts = "of_all" if name in differing else "min"
+        parts.append(f"{of_texts if column.kind == 'text' else 'one_number'}({value}) AS {name}")
         if f"{name}_min" in table.column_names:
             parts.append(f"min({value}) AS {name}_min, max({value}) AS {name}_max")
     return ", ".join(parts)

@@ -86,6 +86,10 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+def pytest_unconfigure() -> None:
+    gc.unfreeze()  # or DuckDB's binding tells at exit what it found alive
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of ``FAST``; the ``LONG`` rooms and modules come first."""
     here = Path(__file__).parent

@@ -5,7 +5,8 @@ An open gate lets 05 and 06 go on; whether the release may leave, :mod:`chorus_n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import pandas as pd
@@ -57,7 +58,7 @@ def table(
         if row["held"]:
             own = findings[findings.held & (findings.check == row["check"])]
             concern_all = held.too_many or GATE_CHECKS[str(row["check"])].scope == "release"
-            said = f"{TOO_MANY_HELD * held.too_many}files held back: {row['held']:,} ({_summary(own)})"
+            said = f"{TOO_MANY_HELD * held.too_many}files held back: {row['held']:,} ({_summary(own.kind)})"
             row["detail"] = "; ".join(filter(None, (said, str(row["detail"]))))
             row["result"] = "fail" if concern_all else row["result"]
     closed = len(blocking(pd.DataFrame(rows)))
@@ -80,27 +81,31 @@ def check_rows(
 ) -> list[dict[str, object]]:
     """A row for each check: pass, fail or not run, and why."""
     rows: list[dict[str, object]] = []
+    kinds, graves = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)  # by check
+    for name, severity, kind in zip(findings.check, findings.severity, findings.kind, strict=True):
+        kinds[name].append(kind)
+        if severity == "high":
+            graves[name].append(kind)
     for name, check in asked.items():
-        own = findings[findings.check == name]
-        grave = int((own.severity == "high").sum())
+        grave = graves[name]
         count = examined.get(name, 0)
         if name in not_run and not grave:
             result, detail = "not run", not_run[name]
         elif grave:
-            result, detail = "fail", _summary(own[own.severity == "high"])
+            result, detail = "fail", _summary(grave)
         elif not count:
             result, detail = "not run", "there was nothing to examine"
         else:
-            result, detail = "pass", _summary(own)
+            result, detail = "pass", _summary(kinds[name])
         row = {"check": name, "question": check.question, "result": result, "detail": detail}
-        rows.append({**row, "examined": count, "findings": grave})
+        rows.append({**row, "examined": count, "findings": len(grave)})
     return rows
 
 
-def _summary(findings: pd.DataFrame) -> str:
-    """The commonest details with their number; masked details of leaks are named by their kind only."""
-    counts = findings.kind.value_counts()
-    parts = [f"{KINDS_IN_WORDS.get(str(kind), kind)} ({count:,})" for kind, count in counts.head(3).items()]
+def _summary(kinds: Iterable[str]) -> str:
+    """The commonest of these ``kinds`` of findings with their number; masked details are named by their kind only."""
+    counts = Counter(kinds)
+    parts = [f"{KINDS_IN_WORDS.get(kind, kind)} ({count:,})" for kind, count in counts.most_common(3)]
     return "; ".join([*parts, *([f"and {len(counts) - 3:,} more kinds"] if len(counts) > 3 else [])])
 
 

@@ -25,7 +25,7 @@ from chorus_nb.processes import Progress
 from chorus_nb.processes.queries import SQL_TYPES, in_bounded_memory, in_parts, load_csv
 from chorus_nb.workspace import Workspace, replacing, write_atomically
 
-STUDY_KEY = "PatientID, AccessionNumber, StudyInstanceUID"
+STUDY_GROUP = "PatientID, AccessionNumber, StudyInstanceUID"
 SERIES_KEY = "folder, SeriesInstanceUID, StudyInstanceUID"
 ACQUIRED_BY = {"ct": ("CT",), "mr": ("MR",), "pt": ("PT",), "us": ("US",), "xr": ("CR", "DX", "MG")}  # by Modality
 ROWS_IN_MEMORY = 20_000  # of a table in memory at once, and in a row group of its Parquet file
@@ -101,7 +101,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, workspace: Workspace, header
 
 
 def _queries(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[tables.Table, str]]:
-    yield tables.STUDY, _study_sql(_differing(connection, tables.STUDY, f"files GROUP BY {STUDY_KEY}"))
+    yield tables.STUDY, _study_sql(_differing(connection, tables.STUDY, f"files GROUP BY {STUDY_GROUP}"))
     yield tables.SERIES, _series_sql(_differing(connection, tables.SERIES, f"files GROUP BY {SERIES_KEY}"))
     yield tables.IMAGE, _image_sql()
     for table in tables.ACQUIRED:

@@ -24,7 +24,7 @@ Kind = Literal["text", "integer", "number", "truth"]
 OF_DAMAGE = ("ConversionException", "Error", "IOException", "InvalidInputException", "SerializationException")
 """Kinds of DuckDB's errors that tell of a damaged file; their messages quote it."""
 TEXTS, INTEGERS = pd.StringDtype("python"), pd.Int64Dtype()
-OTHERS = {pa.int64(): INTEGERS}
+INTEGER_TYPES = {pa.int64(): INTEGERS}
 MANY = 1_000  # rows of which equal texts are worth looking for
 ARROW = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "truth": pa.bool_()}
 
@@ -287,11 +287,11 @@ def _array(column: Column, rows: list[dict[str, object]]) -> pa.Array:
 def to_pandas(arrow: pa.Table) -> pd.DataFrame:
     """``arrow`` with nullable integers, and text as Python's."""
     if len(arrow) < MANY:
-        return arrow.to_pandas(types_mapper=lambda kind: TEXTS if _is_text(kind) else OTHERS.get(kind))
+        return arrow.to_pandas(types_mapper=lambda kind: TEXTS if _is_text(kind) else INTEGER_TYPES.get(kind))
     columns = zip(arrow.column_names, arrow.columns, strict=True)
     return pd.DataFrame(
         {
-            name: _texts(each) if _is_text(each.type) else each.to_pandas(types_mapper=OTHERS.get)
+            name: _texts(each) if _is_text(each.type) else each.to_pandas(types_mapper=INTEGER_TYPES.get)
             for name, each in columns
         }
     )
@@ -299,7 +299,7 @@ def to_pandas(arrow: pa.Table) -> pd.DataFrame:
 
 def to_compact(arrow: pa.Table) -> pd.DataFrame:
     """``arrow`` with nullable integers, and text that stays with Arrow, in a third of the memory."""
-    return arrow.to_pandas(types_mapper={pa.string(): pd.StringDtype("pyarrow"), **OTHERS}.get)
+    return arrow.to_pandas(types_mapper={pa.string(): pd.StringDtype("pyarrow"), **INTEGER_TYPES}.get)
 
 
 def _is_text(kind: pa.DataType) -> bool:

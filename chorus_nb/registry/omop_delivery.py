@@ -213,7 +213,8 @@ def _check_cells(
         code, form = CDM_FORMS[kind]
         wrong = cells[~cells.str.fullmatch(form)]
         counts[code] = len(wrong)
-        words = wrong[~wrong.str.fullmatch(NUMBER_LIKE if code == "number_form" else DATE_LIKE)]
+        bare = wrong.str.strip(" ")  # exports of fixed width fill numbers up
+        words = wrong[~bare.str.fullmatch(NUMBER_LIKE if code == "number_form" else DATE_LIKE)]
         counts["text_emptied"] = len(words)
         _also_empty(found, place, words)
     elif longest := re.search(r"\d+", kind):

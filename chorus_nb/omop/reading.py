@@ -15,6 +15,7 @@ from chorus_nb.errors import InputError
 from chorus_nb.omop.cdm import IMAGE_OCCURRENCE, LARGEST_EXACT, LARGEST_INTEGER, NEEDED, VISIT_TABLE, cdm_fields
 from chorus_nb.omop.files import OmopFolder
 from chorus_nb.parameters import Parameters, resolve
+from chorus_nb.tables.schema import INTEGER_DTYPE, TEXT_DTYPE
 
 if TYPE_CHECKING:
     from chorus_nb.workspace import Workspace
@@ -23,7 +24,6 @@ NULL_WORDS = ("NULL", r"\N")  # what databases write for it into a file
 LAST_SECOND = pd.Timedelta(hours=23, minutes=59, seconds=59)
 TOO_MANY = 0.01  # of the dates of a table that decides: beyond it nothing is linked on them
 NUMBER_TYPES = {"integer": "Int64", "float": "Float64"}
-TEXTS, INTEGERS = pd.StringDtype("python"), pd.Int64Dtype()
 SHORT_INTEGER = "^(-?[0-9]{1,15})?$"  # what is written so is exact in any reader, and "" is none
 SQLITE, DUCKDB = b"SQLite format 3", b"DUCK"  # what a file begins with, and has at its byte 8
 
@@ -204,7 +204,7 @@ def _refuse_missing(table: str, fields: pd.DataFrame, found: pd.DataFrame) -> No
 def _typed(table: str, fields: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     typed = dict[str, pd.Series]()
     blank = {kind: pd.Series(pd.NA, found.index, dtype) for kind, dtype in NUMBER_TYPES.items()}
-    no_text = pd.Series("", found.index, TEXTS)
+    no_text = pd.Series("", found.index, TEXT_DTYPE)
     for name, kind in zip(fields["column"], fields["type"], strict=True):
         if name not in found:  # most columns of most sites
             typed[name] = blank.get(kind, no_text)
@@ -214,9 +214,9 @@ def _typed(table: str, fields: pd.DataFrame, found: pd.DataFrame) -> pd.DataFram
             typed[name] = blank[kind]
         elif kind == "integer" and pc.all(pc.match_substring_regex(cells, SHORT_INTEGER)).as_py():
             whole = pc.if_else(pc.equal(cells, ""), None, cells).cast(pa.int64())
-            typed[name] = _in_range(table, name, pd.Series(INTEGERS.__from_arrow__(whole), found.index))
+            typed[name] = _in_range(table, name, pd.Series(INTEGER_DTYPE.__from_arrow__(whole), found.index))
         else:
-            text = pd.Series(TEXTS.__from_arrow__(cells), found.index)
+            text = pd.Series(TEXT_DTYPE.__from_arrow__(cells), found.index)
             typed[name] = _numbers(table, name, text, whole=kind == "integer") if kind in NUMBER_TYPES else text
     return pd.DataFrame(typed, index=found.index)
 

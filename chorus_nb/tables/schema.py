@@ -23,8 +23,8 @@ from chorus_nb.tables.cells import FORMULA, as_cell, as_lines, from_cell
 Kind = Literal["text", "integer", "number", "truth"]
 OF_DAMAGE = ("ConversionException", "Error", "IOException", "InvalidInputException", "SerializationException")
 """Kinds of DuckDB's errors that tell of a damaged file; their messages quote it."""
-TEXTS, INTEGERS = pd.StringDtype("python"), pd.Int64Dtype()
-INTEGER_TYPES = {pa.int64(): INTEGERS}
+TEXT_DTYPE, INTEGER_DTYPE = pd.StringDtype("python"), pd.Int64Dtype()
+INTEGER_TYPES = {pa.int64(): INTEGER_DTYPE}
 MANY = 1_000  # rows of which equal texts are worth looking for
 ARROW = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "truth": pa.bool_()}
 
@@ -97,8 +97,8 @@ def to_arrow(table: Table, frame: pd.DataFrame) -> pa.Table:
     for column in table.columns:
         values = frame[column.name]
         try:
-            if column.kind == "integer" and values.dtype != INTEGERS:
-                values = values.astype(INTEGERS)
+            if column.kind == "integer" and values.dtype != INTEGER_DTYPE:
+                values = values.astype(INTEGER_DTYPE)
             array = pa.array(_plain(values), ARROW[column.kind], from_pandas=True)
             array = pc.fill_null(array, "") if column.kind == "text" and array.null_count else array
         except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, ValueError):
@@ -111,7 +111,7 @@ def to_arrow(table: Table, frame: pd.DataFrame) -> pa.Table:
 
 def _plain(values: pd.Series) -> pd.Series | np.ndarray:
     """Python's texts as they lie in memory: pandas would first ask each whether it is there."""
-    return np.asarray(values.array) if values.dtype == TEXTS else values
+    return np.asarray(values.array) if values.dtype == TEXT_DTYPE else values
 
 
 def _unique(table: Table, rows: pa.Table) -> pa.Table:
@@ -271,10 +271,10 @@ def empty(table: Table) -> pd.DataFrame:
 def frame(table: Table, rows: list[dict[str, object]]) -> pd.DataFrame:
     """A checked frame of ``rows``; a text column that is left out is ""."""
     try:
-        found = pa.table({column.name: _array(column, rows) for column in table.columns})
+        found = _unique(table, fitted(table, pa.table({one.name: _array(one, rows) for one in table.columns})))
     except (pa.ArrowException, OverflowError, UnicodeEncodeError):  # pandas may know what to make of it, or says it
         found = to_arrow(table, pd.DataFrame(rows, columns=table.column_names))
-    return to_pandas(_unique(table, fitted(table, found)))
+    return to_pandas(found)
 
 
 def _array(column: Column, rows: list[dict[str, object]]) -> pa.Array:
@@ -287,7 +287,7 @@ def _array(column: Column, rows: list[dict[str, object]]) -> pa.Array:
 def to_pandas(arrow: pa.Table) -> pd.DataFrame:
     """``arrow`` with nullable integers, and text as Python's."""
     if len(arrow) < MANY:
-        return arrow.to_pandas(types_mapper=lambda kind: TEXTS if _is_text(kind) else INTEGER_TYPES.get(kind))
+        return arrow.to_pandas(types_mapper=lambda kind: TEXT_DTYPE if _is_text(kind) else INTEGER_TYPES.get(kind))
     columns = zip(arrow.column_names, arrow.columns, strict=True)
     return pd.DataFrame(
         {
@@ -310,7 +310,7 @@ def _texts(column: pa.ChunkedArray) -> pd.api.extensions.ExtensionArray:
     """Equal texts become one Python object: most values of a header are those of the file before."""
     encoded = column.dictionary_encode().unify_dictionaries().combine_chunks()
     known = np.array([*encoded.dictionary.to_pylist(), None], dtype=object)
-    return pd.array(known[encoded.indices.fill_null(-1).to_numpy()], dtype=TEXTS)
+    return pd.array(known[encoded.indices.fill_null(-1).to_numpy()], dtype=TEXT_DTYPE)
 
 
 def describe(table: Table) -> pd.DataFrame:

@@ -21,16 +21,16 @@ def known_of_persons(workspace: Workspace, lookups: Lookups) -> dict[int, Identi
     """By person_id: names and numbers of every header of the person, of the lookup tables, and of the OMOP person."""
     catalog = workspace.read(tables.CATALOG, [*NAME_COLUMNS, *NUMBER_COLUMNS], compact=True).drop_duplicates()
     persons = lookups.persons
-    of = dict(zip(persons.PatientID, persons.person_id.astype(int), strict=True))
-    catalog = catalog.assign(person_id=catalog.PatientID.astype("string").str.strip(" \0").map(of))
+    of = dict(zip(persons.PatientID, persons.person_id.tolist(), strict=True))
+    whose = [of.get(patient.strip(" \0")) for patient in catalog.PatientID]
     found: dict[int, tuple[set[str], set[str]]] = {person: (set(), set()) for person in of.values()}
     for patient, person in of.items():
         found[person][1].add(patient)
     for columns, at in ((NAME_COLUMNS, 0), (NUMBER_COLUMNS, 1)):
         for column in columns:
-            pairs = catalog[["person_id", column]].dropna().drop_duplicates()
-            for person, value in zip(pairs.person_id, pairs[column], strict=True):
-                found[int(person)][at].update(filter(None, (part.strip(" \0") for part in str(value).split("\\"))))
+            for person, value in set(zip(whose, catalog[column], strict=True)):
+                if person is not None:
+                    found[person][at].update(filter(None, (part.strip(" \0") for part in value.split("\\"))))
     for person, value in _person_sources(workspace).items():
         if person in found:
             found[person][1].add(value)

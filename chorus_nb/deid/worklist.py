@@ -129,6 +129,8 @@ class _Work:
 
     def take(self, which: pd.Series, status: str, reason: str | pd.Series, detail: str | pd.Series = "") -> None:
         """Give the open files among ``which`` a status and a reason."""
+        if not which.any():  # as nearly every rule of nearly every site
+            return
         chosen = which.reindex(self.files.index, fill_value=False) & (self.files.status == "")
         self.files.loc[chosen, "status"] = status
         for column, value in (("reason", reason), ("detail", detail)):

@@ -14,7 +14,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator
 from functools import cache
 from itertools import chain, islice
 from pathlib import Path
@@ -151,7 +151,8 @@ def _parts(file: BinaryIO) -> Iterator[pd.DataFrame]:
 
 def _csv_rows(table: Path | bytes, left_out: Container[str]) -> Iterator[bytes]:
     for part in csv_parts(table):
-        rows = _text_rows({str(name): cells for name, cells in part.items()}, left_out).encode("latin-1")
+        columns = [(str(name), pa.array(cells, pa.string())) for name, cells in part.items()]
+        rows = _text_rows(columns, left_out).encode("latin-1")
         yield ",".join(map(str, part.columns)).encode("latin-1") + b"\n" + rows
 
 
@@ -162,15 +163,32 @@ def _parquet_rows(path: Path, left_out: Container[str], ours: bool) -> Iterator[
     yield "\n".join((*file.schema_arrow.names, str(file.metadata.created_by))).encode()
     yield b"\n".join(text for pair in (*kept.items(), *fields) for text in pair)
     for batch in file.iter_batches(ROWS_SEARCHED):
-        yield _text_rows(batch.to_pandas().astype("string"), left_out, ours).encode()
+        # each column, also one that pandas would take for its index, and of several with one name each
+        columns = [(name, _as_text(cells)) for name, cells in zip(batch.schema.names, batch.columns, strict=True)]
+        yield _text_rows(columns, left_out, ours).encode()
 
 
-def _text_rows(part: Mapping[str, pd.Series], left_out: Container[str], ours: bool = True) -> str:
+def _as_text(cells: pa.Array) -> pa.Array:
+    """Of lists, records and bytes all that is in them: pandas would shorten what is long."""
+    if pa.types.is_nested(cells.type) or pa.types.is_binary(cells.type) or pa.types.is_large_binary(cells.type):
+        return pa.array([_said(value) for value in cells.to_pylist()], pa.string())
+    return cells if cells.type == pa.string() else pa.array(cells.to_pandas().astype("string"), pa.string())
+
+
+def _said(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return " ".join(map(_said, value))
+    if isinstance(value, dict):
+        return " ".join(map(_said, chain.from_iterable(value.items())))
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else "" if value is None else str(value)
+
+
+def _text_rows(columns: Iterable[tuple[str, pa.Array]], left_out: Container[str], ours: bool = True) -> str:
     """A line a row, each different one once, without the numbers and dates of columns that hold these."""
     shown = []
-    for name, values in part.items():
+    for name, values in columns:
         if name not in left_out:
-            cells = pc.fill_null(pa.array(values, pa.string()), "")
+            cells = pc.fill_null(values, "")
             text = holds_text(name) or not ours
             plain = pa.scalar(False) if text else pc.match_substring_regex(cells, rf"\A(?:{PLAIN_CELL})\z")
             shown.append(pc.if_else(plain, "", cells))

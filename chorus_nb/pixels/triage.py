@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -47,11 +48,16 @@ def triage(candidates: pd.DataFrame) -> pd.DataFrame:
     """
     rows = candidates.reindex(columns=list(TRIAGE_COLUMNS)).reset_index(drop=True)
     told = pd.DataFrame("", index=rows.index, columns=["risk", "risk_reason"])
-    open_rows = pd.Series(True, index=rows.index)
+    open_rows = np.ones(len(rows), bool)
+    said = {
+        column: pd.factorize(rows[column].astype(str)) for column in {key for rule in _RULES for key in rule["when"]}
+    }
     for rule in _RULES:
         fits = open_rows.copy()
         for column, pattern in rule["when"].items():
-            fits &= rows[column].astype(str).str.strip().str.fullmatch(pattern, case=False)
+            numbers, texts = said[column]
+            fit = re.compile(pattern, re.IGNORECASE).fullmatch
+            fits &= np.array([*(fit(text.strip()) is not None for text in texts), False])[numbers]  # -1: not there
         told.loc[fits, ["risk", "risk_reason"]] = rule["risk"], rule["reason"]
         open_rows &= ~fits
     told["device"] = _shared(device(rows))

@@ -170,7 +170,7 @@ def _as_cells(frame: pd.DataFrame) -> pd.DataFrame:
 def decode(table: Table, content: bytes, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Read what :func:`encode` wrote, or only some ``columns`` of it; CSV a person edited may have a BOM or CRLF."""
     if table.format == "parquet":
-        arrow = pq.read_table(io.BytesIO(content))
+        arrow = pq.ParquetFile(io.BytesIO(content)).read()
         expect(table, arrow.schema)
     else:
         convert = pacsv.ConvertOptions(
@@ -190,8 +190,9 @@ def decode(table: Table, content: bytes, columns: Sequence[str] | None = None) -
 
 def _with_later(table: Table, arrow: pa.Table, columns: Sequence[str] | None = None) -> pa.Table:
     """``arrow`` with those ``columns`` (``None``: all) that a file of an earlier version lacks, each ""."""
+    there = set(arrow.column_names)
     for name in columns or table.column_names:
-        if name not in arrow.column_names:
+        if name not in there:
             arrow = arrow.append_column(name, pa.array([""] * len(arrow), pa.string()))
     return arrow
 
@@ -214,11 +215,14 @@ def read(table: Table, path: Path, columns: Sequence[str] | None = None, *, comp
             return decode(table, path.read_bytes())
         if table.format == "csv":
             return decode(table, path.read_bytes(), columns)
-        there = pq.read_schema(path)
+        metadata = pq.read_metadata(path)
+        there = metadata.schema.to_arrow_schema()
         expect(table, there, columns)
-        names = [name for name in columns or table.column_names if name in there.names]
+        known = set(there.names)
+        names = [name for name in columns or table.column_names if name in known]
         repeated = None if compact else [name for name in names if there.field(name).type == pa.string()]
-        arrow = pq.read_table(path, columns=names, read_dictionary=repeated)  # each text once, as `_texts` wants it
+        with pq.ParquetFile(path, metadata=metadata, read_dictionary=repeated) as file:
+            arrow = file.read(names)  # each text once, as `_texts` wants it
         arrow = _with_later(table, arrow, columns)
         return to_compact(arrow) if compact else to_pandas(arrow)
 
@@ -252,11 +256,13 @@ def expect(table: Table, found: pa.Schema, columns: Sequence[str] | None = None)
 
     They may be values: of a table that lost its first line.
     """
-    wanted = [name for name in columns or table.column_names if name in found.names or name not in table.later]
-    missing = [name for name in wanted if name not in found.names]
+    there, later = found.names, table.later
+    known = set(there)
+    wanted = [name for name in columns or table.column_names if name in known or name not in later]
+    missing = [name for name in wanted if name not in known]
     if missing:
         raise SchemaError(f"{table.name}: lacks the columns {', '.join(missing)}")
-    if columns is None and len(found.names) != len(wanted):
+    if columns is None and len(there) != len(wanted):
         raise SchemaError(f"{table.name}: has columns that it should not have")
     other = [name for name in wanted if found.field(name).type != table.schema.field(name).type]
     if other:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
 import pandas as pd
 
@@ -105,7 +106,8 @@ def _is_certain(series: pd.DataFrame, look: FaceLook) -> bool:
 
 
 def _says_of(series: pd.DataFrame) -> str:
-    return " ".join(series[list(ANATOMY[1:4])].drop_duplicates().to_numpy().ravel())
+    said = zip(*(series[name] for name in ANATOMY[1:4]), strict=True)
+    return " ".join(chain.from_iterable(dict.fromkeys(said)))
 
 
 def _is_harmless_capture(series: pd.DataFrame, said: str) -> bool:

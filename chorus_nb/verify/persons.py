@@ -32,10 +32,10 @@ def terms_of_persons(workspace: Workspace, lookups: Lookups, omop: OmopReader) -
     accessions = zip(lookups.images.PatientID, lookups.images.AccessionNumber, strict=True)
     said += [("AccessionNumber", number, of[patient]) for patient, number in accessions if patient in of]
     catalog = workspace.read(tables.CATALOG, list(TERM_OF_COLUMN), compact=True).drop_duplicates()
-    whose = catalog.PatientID.astype("string").str.strip(" \0").map(of)
+    whose = [of.get(patient.strip(" \0")) for patient in catalog.PatientID]
     for column in TERM_OF_COLUMN:
-        pairs = pd.DataFrame({"person": whose, "value": catalog[column]}).dropna().drop_duplicates()
-        said += [(column, str(row.value), int(row.person)) for row in pairs.itertuples()]
+        pairs = set(zip(catalog[column], whose, strict=True))
+        said += [(column, value, person) for value, person in pairs if person is not None]
     said += [("PatientID", value, person) for person, value in _of_omop(omop)]
     for column, value, person in said:
         for part in value.split("\\"):

@@ -13,6 +13,7 @@ import io
 import re
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -32,9 +33,16 @@ from chorus_nb.processes.programs import run_program
 from chorus_nb.verify.findings import Finding
 from chorus_nb.verify.previews import shown, window
 
-# Pictures read of a release: nothing found in 300 means less than 1 % with such text, at 95 % confidence.
-REDACTED, LIKELY, OTHERS = 300, 300, 100
-LIKELY_OF_SERIES, OTHERS_OF_SERIES = 3, 1
+
+class _Most(NamedTuple):
+    """Pictures that are read."""
+
+    of_release: int
+    of_series: int
+
+
+# Nothing found in 300 means less than 1 % with such text, at 95 % confidence.
+MOST_READ = {"redacted": _Most(300, 300), "likely": _Most(300, 3), "others": _Most(100, 1)}
 TESSERACT_SECONDS = 60.0  # seconds for one picture; usual is one
 PAGES_AT_ONCE = 16  # of up to 6.5 MB, in one process
 SHORT_SIDE, LONG_SIDE, GROWTH = 1280, 2560, 4.0  # pixels: letters of 8 pixels have to grow before they can be read
@@ -76,24 +84,30 @@ def version() -> str:
     return found[1] if found and "eng" in languages.split() else ""
 
 
-def chosen_to_read(released: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
-    """Which of the ``released`` rows of outcomes are read: ``target_path`` and whether a person ``accepted`` its text.
+def chosen_to_read(released: pd.DataFrame, verdicts: pd.DataFrame) -> dict[str, bool]:
+    """Which of the ``released`` rows of outcomes are read: by ``target_path`` whether a person accepted its text.
 
     Always the same for the same release: every redacted image, then those likely to hold text, then one of each
     other series, each up to its bound and one of every series before a second of any.
     """
-    said = verdicts[["source_path", "verdict", "risk", "checked"]]
-    rows = released[["source_path", "target_path", "boxes"]].merge(said, on="source_path", how="left").fillna("")
-    rows["accepted"] = (rows.verdict == "clean") & (rows.checked == "decided")
-    rows["why"] = np.where(rows.boxes != "", "redacted", np.where(rows.risk == "unlikely", "others", "likely"))
-    rows["series"] = rows.target_path.map(series_folder)
-    rows["order"] = rows.target_path.map(lambda path: blake3(path.encode()).hexdigest())
-    rows = rows.sort_values("order")
-    rows["turn"] = rows.groupby(["why", "series"]).cumcount()
-    most = {"redacted": REDACTED, "likely": LIKELY_OF_SERIES, "others": OTHERS_OF_SERIES}
-    rows = rows[rows.turn < rows.why.map(most)].sort_values(["turn", "order"])
-    bounds = {"redacted": REDACTED, "likely": LIKELY, "others": OTHERS}
-    return rows[rows.groupby("why").cumcount() < rows.why.map(bounds)][["target_path", "accepted"]]
+    said = zip(verdicts.source_path, verdicts.risk, verdicts.verdict, verdicts.checked, strict=True)
+    known = {path: (risk, verdict == "clean" and checked == "decided") for path, risk, verdict, checked in said}
+    rows = zip(released.target_path, released.source_path, released.boxes, strict=True)
+    in_series, in_release = Counter[tuple[str, str]](), Counter[str]()
+    turns: list[tuple[int, str, str, str, bool]] = []
+    for order, target, source, boxes in sorted((blake3(row[0].encode()).hexdigest(), *row) for row in rows):
+        risk, accepted = known.get(source, ("", False))
+        why = "redacted" if boxes else "others" if risk == "unlikely" else "likely"
+        series = why, series_folder(target)
+        if in_series[series] < MOST_READ[why].of_series:
+            turns.append((in_series[series], order, why, target, accepted))
+        in_series[series] += 1
+    read: dict[str, bool] = {}
+    for _, _, why, target, accepted in sorted(turns):
+        if in_release[why] < MOST_READ[why].of_release:
+            read[target] = accepted
+        in_release[why] += 1
+    return read
 
 
 class Page(NamedTuple):

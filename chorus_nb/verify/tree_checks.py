@@ -261,7 +261,7 @@ def _element_of(column: str) -> int | None:
 
 
 def _parquet_parts(path: Path) -> Iterator[pd.DataFrame]:
-    return (batch.to_pandas() for batch in pq.ParquetFile(path).iter_batches(ROWS_TOLD))
+    return (batch.to_pandas(ignore_metadata=True) for batch in pq.ParquetFile(path).iter_batches(ROWS_TOLD))
 
 
 @functools.cache

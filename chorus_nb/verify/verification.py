@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from operator import attrgetter
 
 import pandas as pd
 
@@ -226,38 +227,41 @@ def _to_read(workspace: Workspace, released: pd.DataFrame) -> dict[str, bool]:
     """The images that are read for text, and whether a person accepted the text in them."""
     if released.empty or not workspace.has(tables.IMAGE_VERDICTS) or workspace.parameters.burned_in_text == "skip":
         return {}
-    chosen = second_look.chosen_to_read(released, workspace.read(tables.IMAGE_VERDICTS))
-    return dict(zip(chosen.target_path, chosen.accepted.tolist(), strict=True))
+    said = workspace.read(tables.IMAGE_VERDICTS, ["source_path", "risk", "verdict", "checked"])
+    return second_look.chosen_to_read(released, said)
 
 
 def _series_to_verify(release: Release, to_read: dict[str, bool]) -> Iterator[Series]:
     """The released files by folder, each with what the lookup tables say of its patients."""
     released, lookups, catalog = release.released, release.lookups, release.catalog
     patient_of = dict(zip(catalog.source_path, catalog.PatientID.str.strip(), strict=True))
-    images = lookups.images.set_index("AccessionNumber").groupby("PatientID").image_occurence_id
+    images = lookups.images
+    images_of: dict[str, dict[str, int]] = {}
+    for patient, number, image in zip(images.PatientID, images.AccessionNumber, images.image_occurence_id, strict=True):
+        images_of.setdefault(patient, {})[number] = image
     known = terms_of_persons(release.workspace, lookups, release.omop)
     heads = _heads_beside(release)
-    images_of = {patient: dict(rows.items()) for patient, rows in images}
-    folders = released.target_path.map(layout.series_folder)
-    for folder, rows in released.sort_values("target_path").groupby(folders):
+    columns = (released[name] for name in ReleasedFile._fields)
+    of_folder: dict[str, list[ReleasedFile]] = {}
+    for file in sorted(map(ReleasedFile._make, zip(*columns, strict=True)), key=attrgetter("target_path")):
+        of_folder.setdefault(layout.series_folder(file.target_path), []).append(file)
+    for folder, files in sorted(of_folder.items()):
         patients = {}
-        for patient_id in sorted({patient_of.get(path, "") for path in rows.source_path}):
+        for patient_id in sorted({patient_of.get(file.source_path, "") for file in files}):
             if person := lookups.person(patient_id):
                 patients[patient_id] = Patient(*person, images_of.get(patient_id, {}))
         terms = {term for patient in patients.values() for term in known.get(patient.person_id, ())}
-        tasks = (
-            ReleasedFile(row.source_path, row.target_path, row.source_digest, row.boxes, row.face_mask)
-            for row in rows.itertuples()
-        )
-        read = {path: to_read[path] for path in rows.target_path if path in to_read}
-        beside = heads.get(rows.source_path.iloc[0], ())
-        yield Series(folder, tuple(tasks), patients, tuple(sorted(terms)), read, beside)
+        read = {file.target_path: to_read[file.target_path] for file in files if file.target_path in to_read}
+        beside = heads.get(files[0].source_path, ())
+        yield Series(folder, tuple(files), patients, tuple(sorted(terms)), read, beside)
 
 
 def _heads_beside(release: Release) -> dict[str, tuple[str, ...]]:
     """By source path files of the largest series of its frame of reference in which 03 found a face, if another."""
     verdicts = release.workspace.read_or_empty(tables.FACE_VERDICTS)
     found = verdicts[(verdicts.status == "defaced") & (verdicts.shared_from == "")].sort_values(["files", "series_uid"])
+    if found.empty:
+        return {}
     leads = found.drop_duplicates("head", keep="last").set_index("head").series_uid
     lead_of = verdicts.set_index("series_uid")["head"].map(leads).dropna()
     files = release.catalog[["source_path", "SeriesInstanceUID"]].sort_values("source_path")

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import datetime
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from chorus_nb.deid.text import Cleaner
@@ -101,6 +105,35 @@ def test_a_public_key_names_nobody_also_not_mr_public_and_what_stands_beside_it_
     ):
         file.write_text(text)
         assert "high" in severities(NAME, b"".join(pieces(file)))
+
+
+def severities_in(file: Path) -> list[str]:
+    return [severity for content in pieces(file, ours=False) for severity in severities(NAME, content)]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [["CT"] * 2000 + ["Brennan"] + ["CT"] * 2000],
+        [{"seen": [{"by": "Brennan"}]}],
+        [b"seen by Brennan"],
+        pa.array(["Brennan"]).dictionary_encode(),
+        pa.array(["Brennan"], pa.large_string()),
+    ],
+    ids=["a long list", "records", "bytes", "dictionary", "large"],
+)
+def test_a_name_in_a_column_of_any_kind_is_found(tmp_path: Path, cells: Any) -> None:
+    file = tmp_path / "laid_here.parquet"
+    pq.write_table(pa.table([pa.array(cells) if isinstance(cells, list) else cells], ["note"]), file)
+    assert "high" in severities_in(file)
+
+
+def test_a_name_in_what_pandas_takes_for_an_index_or_in_one_of_two_columns_of_a_name_is_found(tmp_path: Path) -> None:
+    file = tmp_path / "laid_here.parquet"
+    pd.DataFrame({"n": [1]}, index=pd.Index(["Brennan"], name="who")).to_parquet(file)
+    assert "high" in severities_in(file)
+    pq.write_table(pa.table([pa.array(["Brennan"]), pa.array(["nobody"])], ["who", "who"]), file)
+    assert "high" in severities_in(file)
 
 
 def test_a_path_gives_words_and_numbers_but_no_suffix() -> None:

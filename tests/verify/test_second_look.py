@@ -176,18 +176,19 @@ def test_every_redacted_image_is_read_and_every_series_before_a_second_picture_o
         for number in range(5)
     ]
     frame = pd.DataFrame(rows)
-    picked = second_look.chosen_to_read(frame[["source_path", "target_path", "boxes"]], frame).target_path
+    picked = pd.Series([*second_look.chosen_to_read(frame[["source_path", "target_path", "boxes"]], frame)])
     counts = picked.str.split("/").str[1].value_counts()
     assert counts.filter(like="redacted").tolist() == [5] * 40
-    assert counts.filter(like="likely").tolist() == [second_look.LIKELY_OF_SERIES] * 40
-    assert counts.filter(like="others").tolist() == [second_look.OTHERS_OF_SERIES] * 40
+    assert counts.filter(like="likely").tolist() == [second_look.MOST_READ["likely"].of_series] * 40
+    assert counts.filter(like="others").tolist() == [second_look.MOST_READ["others"].of_series] * 40
 
 
 def test_the_pictures_read_of_a_large_release_are_bounded() -> None:
     paths = [f"p/{number}/001" for number in range(5000)]
     frame = pd.DataFrame({"source_path": paths, "target_path": paths, "boxes": "", "verdict": "clean"})
     verdicts = frame.assign(checked="looked", risk=["likely", "unlikely"] * 2500)
-    assert len(second_look.chosen_to_read(frame, verdicts)) == second_look.LIKELY + second_look.OTHERS
+    most = [second_look.MOST_READ[why].of_release for why in ("likely", "others")]
+    assert len(second_look.chosen_to_read(frame, verdicts)) == sum(most)
 
 
 def _dataset(release: Workspace) -> FileDataset:

@@ -140,7 +140,7 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(detection, "installed", lambda: False)  # pictures of a CT pass without a detector
     monkeypatch.setattr(second_look, "version", lambda: "5")
     monkeypatch.setattr(second_look.SecondLook, "ask", ask)
-    monkeypatch.setattr(second_look, "OTHERS_OF_SERIES", 99)
+    monkeypatch.setitem(second_look.MOST_READ, "others", second_look.MOST_READ["others"]._replace(of_series=99))
 
 
 @pytest.mark.usefixtures("faults")

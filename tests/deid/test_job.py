@@ -35,24 +35,6 @@ def rewritten(workspace: Workspace) -> set[str]:
 # --- nothing lost, nothing touched ------------------------------------------------------------------------------------
 
 
-def test_every_file_of_the_demo_has_one_outcome_and_the_source_is_as_it_was(
-    demo_site: Path, workspace: Workspace
-) -> None:
-    workspace = Workspace(workspace.parameters.model_copy(update={"burned_in_text": "skip"}))
-    before = tree(demo_site / "dicom")
-    explore.scan(workspace)
-    explore.link(workspace)
-    deid.make_worklist(workspace)
-    outcomes = deid.deidentify(workspace)
-    assert tree(demo_site / "dicom") == before
-    assert sorted(outcomes.source_path) == sorted(file.source_path for file in open_source(demo_site / "dicom").find())
-    assert outcomes.status.isin(tables.STATUSES).all()
-    released = outcomes[outcomes.status == "released"]
-    assert len(released) > 0
-    assert (outcomes.reason[outcomes.status != "released"] != "").all()
-    assert set(times(workspace.release)) == set(released.target_path)
-
-
 def test_a_member_of_an_archive_is_released_like_a_file(site: SmallSite) -> None:
     import zipfile
 

@@ -28,7 +28,7 @@ from chorus_nb.parameters import Parameters
 from chorus_nb.workspace import PARTIAL, Workspace
 from tests.deid.small_run import SmallSite, but_seconds, plan, reasons, run, same_key, tree
 
-KILLS, FILES = 20, 500  # so many that no run ends before it is killed
+KILLS, FILES = 10, 500  # so many that no run ends before it is killed
 TRAP = 0x00104000  # PatientComments
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
@@ -88,7 +88,7 @@ def _run_and_kill(parameters: Parameters) -> None:
 
 
 @posix
-def test_a_run_killed_twenty_times_ends_with_the_release_of_an_undisturbed_run(site: SmallSite) -> None:
+def test_a_run_killed_ten_times_ends_with_the_release_of_an_undisturbed_run(site: SmallSite) -> None:
     site.add_series(FILES)
     undisturbed = site.open("undisturbed")
     run(undisturbed)

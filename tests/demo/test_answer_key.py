@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,10 @@ from pydicom.dataset import Dataset
 from chorus_nb import deid, explore, mapping, tables
 from chorus_nb.demo.awkward import ODDITIES, Oddity
 from chorus_nb.parameters import Parameters
+from chorus_nb.source import open_source
+from chorus_nb.verify import verify
 from chorus_nb.workspace import Workspace
+from tests.deid.small_run import tree
 from tests.demo.planted import answer_key, value_at
 
 
@@ -23,6 +27,7 @@ class Chain:
     """A finished run over the tiny site, and its answer key."""
 
     site: Path
+    before: dict[str, str]  # the source, file by file
     workspace: Workspace
     outcomes: pd.DataFrame
 
@@ -44,10 +49,22 @@ class Chain:
 def chain(demo_site: Path, tmp_path_factory: pytest.TempPathFactory) -> Chain:
     folders = {name: str(demo_site / name) for name in ("omop", "lookup")}
     folders |= {"source": str(demo_site / "dicom"), "workspace": str(tmp_path_factory.mktemp("chain"))}
+    before = tree(demo_site / "dicom")
     workspace = Workspace(Parameters(**folders, workers=1, burned_in_text="skip")).create()
     for verb in (explore.scan, explore.link, explore.profile, mapping.make_plan, deid.make_worklist, deid.deidentify):
         verb(workspace)
-    return Chain(demo_site, workspace, workspace.read(tables.OUTCOMES))
+    return Chain(demo_site, before, workspace, workspace.read(tables.OUTCOMES))
+
+
+def test_every_file_has_one_outcome_and_the_source_is_as_it_was(chain: Chain) -> None:
+    outcomes, source = chain.outcomes, chain.site / "dicom"
+    assert tree(source) == chain.before
+    assert sorted(outcomes.source_path) == sorted(file.source_path for file in open_source(source).find())
+    assert outcomes.status.isin(tables.STATUSES).all()
+    released = outcomes[outcomes.status == "released"]
+    assert len(released) > 0
+    assert (outcomes.reason[outcomes.status != "released"] != "").all()
+    assert set(tree(chain.workspace.release)) == set(released.target_path)
 
 
 def test_no_planted_identifier_is_in_the_release(chain: Chain) -> None:
@@ -87,3 +104,12 @@ def test_odd_files_end_as_their_table_says(chain: Chain, odd: Oddity) -> None:
     name = odd.path.split("}")[-1]
     outcome = chain.outcomes[chain.outcomes.source_path.str.endswith(name)].iloc[0]
     assert f"{outcome.status} {outcome.reason}".strip() == odd.outcome
+
+
+def test_the_verifier_gives_no_false_alarm(chain: Chain, tmp_path: Path) -> None:
+    """Of a copy: 04 moves what it holds back."""
+    shutil.copytree(chain.workspace.root, tmp_path / "workspace", ignore=shutil.ignore_patterns("scratch"))
+    parameters = chain.workspace.parameters.model_copy(update={"workspace": tmp_path / "workspace"})
+    findings = verify(Workspace(parameters))
+    grave = findings[findings.severity == "high"]
+    assert grave.empty, grave[["check", "tag", "detail"]].to_string()

@@ -64,9 +64,9 @@ def test_a_turned_head_gets_a_mask_that_is_turned_with_it() -> None:
     assert reasons or (should & does).sum() >= 0.9 * should.sum()
 
 
-@pytest.mark.parametrize("name", sorted(heads.negatives().keys() - {"chest", "cylinder of water"}))
+@pytest.mark.parametrize("name", ["skull-stripped brain", "two knees"])
 def test_what_is_no_head_with_a_face_is_never_called_defaced(name: str) -> None:
-    """The larger ones cost more than all others together: the benchmark ``deface`` has them."""
+    """The benchmark ``deface`` has more."""
     volume = heads.negatives()[name]
     _, _, reasons, measures = found(volume, step=6.0)  # an eighth of the points: no pose is at stake
     assert reasons or measures.face < 0.02, name

@@ -31,6 +31,7 @@ WINDOW, OVERLAP = 2000, 200  # letters looked at together: a pattern may take th
 BIRTH_DATE = "PatientBirthDate"
 WRITTEN_APART = re.compile(r"\d[\s/_-]\d|[^\W\d_][ .-][^\W\d_][ .-][^\W\d_]\b|[^\x00-\x7f]")
 LETTER = re.compile(r"[^\W\d_]")
+NOTHING, PLAIN = re.compile(""), re.compile(PLAIN_CELL)
 
 IdentifyingCells = dict[str, dict[str, str]]
 """By column, each cell that identifies somebody and the kind of identifier it holds."""
@@ -60,10 +61,10 @@ def _texts_of(parts: Parts) -> Iterator[tuple[str, list[str]]]:
     """The different cells of each column that may hold text: of numbers and dates, those that are none."""
     for part in parts():
         for column in part.columns:
-            values = part[column].drop_duplicates()
-            plain = values == "" if holds_text(str(column)) else values.str.fullmatch(PLAIN_CELL)
-            if len(left := values[~plain]):
-                yield str(column), left.tolist()
+            values = part[column].unique().tolist()
+            plain = NOTHING if holds_text(str(column)) else PLAIN
+            if left := [value for value in values if not plain.fullmatch(value)]:
+                yield str(column), left
 
 
 # --- anybody ----------------------------------------------------------------------------------------------------------

@@ -151,7 +151,7 @@ def _parts(file: BinaryIO) -> Iterator[pd.DataFrame]:
 
 def _csv_rows(table: Path | bytes, left_out: Container[str]) -> Iterator[bytes]:
     for part in csv_parts(table):
-        columns = [(str(name), pa.array(cells, pa.string())) for name, cells in part.items()]
+        columns = [(str(name), _as_text(pa.array(cells.array))) for name, cells in part.items()]
         rows = _text_rows(columns, left_out).encode("latin-1")
         yield ",".join(map(str, part.columns)).encode("latin-1") + b"\n" + rows
 
@@ -172,7 +172,10 @@ def _as_text(cells: pa.Array) -> pa.Array:
     """Of lists, records and bytes all that is in them: pandas would shorten what is long."""
     if pa.types.is_nested(cells.type) or pa.types.is_binary(cells.type) or pa.types.is_large_binary(cells.type):
         return pa.array([_said(value) for value in cells.to_pylist()], pa.string())
-    return cells if cells.type == pa.string() else pa.array(cells.to_pandas().astype("string"), pa.string())
+    as_cast = pa.types.is_large_string, pa.types.is_integer, pa.types.is_floating, pa.types.is_string
+    if any(is_one(cells.type) for is_one in as_cast):
+        return cells.cast(pa.string())
+    return pa.array(cells.to_pandas().astype("string"), pa.string())
 
 
 def _said(value: object) -> str:
@@ -188,10 +191,10 @@ def _text_rows(columns: Iterable[tuple[str, pa.Array]], left_out: Container[str]
     shown = []
     for name, values in columns:
         if name not in left_out:
-            cells = pc.fill_null(values, "")
-            text = holds_text(name) or not ours
-            plain = pa.scalar(False) if text else pc.match_substring_regex(cells, rf"\A(?:{PLAIN_CELL})\z")
-            shown.append(pc.if_else(plain, "", cells))
+            cells = pc.fill_null(values, "") if values.null_count else values
+            if ours and not holds_text(name):
+                cells = pc.if_else(pc.match_substring_regex(cells, rf"\A(?:{PLAIN_CELL})\z"), "", cells)
+            shown.append(cells)
     return "\n".join(pc.unique(pc.binary_join_element_wise(*shown, ",")).to_pylist()) if shown else ""
 
 

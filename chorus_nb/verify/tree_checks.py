@@ -260,10 +260,6 @@ def _element_of(column: str) -> int | None:
     return tag_for_keyword(END_OF_RANGE.sub("", column))
 
 
-def _parquet_parts(path: Path) -> Iterator[pd.DataFrame]:
-    return (batch.to_pandas(ignore_metadata=True) for batch in pq.ParquetFile(path).iter_batches(ROWS_TOLD))
-
-
 @functools.cache
 def _technique_columns() -> dict[str, Leaf]:
     """Columns of the metadata tables whose element never holds a patient or is a number, with an empty one of these."""
@@ -282,11 +278,15 @@ def _cells_by_column(path: Path) -> Iterator[tuple[str, list[str]]]:
     That it cannot be read is a finding already.
     """
     try:
-        for part in csv_parts(path) if path.suffix == ".csv" else _parquet_parts(path):
-            for name in part:
-                cells = map(str, part[name].unique())
-                as_text = path.suffix != ".csv"
-                yield str(name), [one if as_text else one.encode("latin-1").decode("utf-8", "replace") for one in cells]
+        if path.suffix == ".csv":
+            for part in csv_parts(path):
+                for name in part:
+                    cells = part[name].unique().tolist()
+                    yield str(name), [cell.encode("latin-1").decode("utf-8", "replace") for cell in cells]
+            return
+        for batch in pq.ParquetFile(path).iter_batches(ROWS_TOLD):
+            for name, values in zip(batch.schema.names, batch.columns, strict=True):
+                yield name, [str(value) for value in values.unique().to_pylist() if value is not None]
     except Exception:  # whatever a damaged file leads to
         return
 

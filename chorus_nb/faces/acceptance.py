@@ -112,7 +112,7 @@ def posed(volume: Grid, pose: Pose, *, ears: bool = False) -> Posed:
     same = 1 + len(pose.beside)
     face = np.logical_or.reduce(faces) & ~np.logical_or.reduce(brains[:same])
     if pose.own:
-        face &= ~pose.own.among(face & ((found[0] & Region.NEAR) > 0), volume.affine)
+        face &= ~pose.own.among(face, found[0], volume.affine)
     return Posed(face, faces, brains, same, (found[0] & Region.SKULL) > 0, (found[0] & Region.SCALP) > 0)
 
 

@@ -25,6 +25,7 @@ GROWN = 14.0  # mm around pydeface's mask: it leaves brow and upper orbit
 LEEWAY = 8.0  # mm more where a series does not show for itself where its head lies: people move between series
 SPARED = 7.0  # mm around the brain stay
 BESIDE_BRAIN = 15.0  # mm around the brain: what lies further off is none of it, whatever a volume shows there
+BESIDE_GLOWING = 22.0  # mm, of a PT: the pose of a large or noisy one is too small, and what glows is told from a face
 EARS = ((30, 115), (55, 145), 58.0)  # voxels from below, voxels from the back, mm from the middle: the ears lie beyond
 UPPER, SKULL, SCALP = 120, (2.0, 5.0), (6.0, 12.0)  # voxels from below, and mm from the brain
 MIDDLE = 88  # voxel of the template's middle plane, from the right
@@ -43,6 +44,7 @@ class Region(IntFlag):
     CORE = 128  # pydeface's own mask, where the template has skin or what lies under it
     FIELD = 256  # the template's field of view
     NEAR = 512  # within ``BESIDE_BRAIN`` of the brain
+    NEAR_GLOWING = 1024  # within ``BESIDE_GLOWING`` of it
 
 
 BEYOND_FIELD = Region.FACE | Region.WIDE | Region.EARS  # these go on as at the edge of the template's field
@@ -66,9 +68,15 @@ class OwnBrain(NamedTuple):
 
     mask: Mask
     to_index: Matrix
+    within: Region = Region.NEAR
+    """of the template: beyond it what the volume shows has no say"""
 
-    def among(self, places: Mask, affine: Matrix) -> Mask:
-        """Which of the marked voxels of a grid, which ``affine`` takes to patient millimetres, lie in it."""
+    def among(self, places: Mask, regions: NDArray[np.uint16], affine: Matrix) -> Mask:
+        """Which of the marked voxels of a grid, which ``affine`` takes to patient millimetres, lie in it.
+
+        ``regions``: of the template there.
+        """
+        places = places & ((regions & self.within) > 0)
         found = np.zeros_like(places)
         points = np.argwhere(places)[:, ::-1] @ affine[:3, :3].T + affine[:3, 3]
         found[places] = sampled_volume(self.mask, self.to_index, points)
@@ -108,6 +116,7 @@ def template() -> Template:
         Region.SCALP: scalp,
         Region.CORE: zone & head,
         Region.NEAR: apart <= BESIDE_BRAIN,
+        Region.NEAR_GLOWING: apart <= BESIDE_GLOWING,
     }
     regions = np.full(values.shape, Region.FIELD, np.uint16)
     for region, part in parts.items():

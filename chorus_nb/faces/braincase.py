@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chorus_nb.faces.atlas import Mask, OwnBrain
+from chorus_nb.faces.atlas import Mask, OwnBrain, Region
 from chorus_nb.faces.volume import AIR, Grid, bounds, filled
 
 TISSUE, BONE = -50.0, 250.0  # Hounsfield units
@@ -165,7 +165,8 @@ def glowing_brain(volume: Grid, brain: Mask) -> OwnBrain | None:
     if not len(inside):
         return None
     parts = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(bright.astype("u1"))))
-    return _kept(volume, parts == np.bincount(parts[tuple(inside.T)]).argmax())
+    glows = _kept(volume, parts == np.bincount(parts[tuple(inside.T)]).argmax())
+    return glows._replace(within=Region.NEAR_GLOWING)
 
 
 def deep_in_head(volume: Grid, face: Mask) -> OwnBrain:

@@ -323,7 +323,7 @@ def _slice_regions(piece: Slice, pose: Pose, zone: Region) -> tuple[Mask, Mask]:
     brain = (np.bitwise_or.reduce(found[: 1 + len(pose.beside)]) & Region.BRAIN) > 0
     inside = ((np.bitwise_or.reduce(found) & zone) > 0) & ~brain
     if pose.own and not zone & Region.WIDE:  # with a margin the head may have moved
-        inside &= ~pose.own.among(inside & ((found[0] & Region.NEAR) > 0), piece.affine)
+        inside &= ~pose.own.among(inside, found[0], piece.affine)
     return inside[0], brain[0]
 
 

@@ -1,4 +1,4 @@
-"""How well faces are found and removed: ``python -m tests.benchmarks.deface [--markdown] [--slices]``.
+"""How well faces are found and removed: ``python -m tests.benchmarks.deface [--markdown] [--slices] [WORD …]``.
 
 Heads: the demo's (CT, T1, T2, PT) and, where ../shared is, a GE and a UIH T1 MR, a 5 mm T1 MR and a tilted GE CT cut
 off at the orbits; each as it is and under stress. Recall: share of the face that is removed, moved along with the head
@@ -14,7 +14,8 @@ import argparse
 import itertools
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ from chorus_nb.faces import stacks
 from chorus_nb.faces.acceptance import IN_VIEW, Measures, measure, posed, refusals
 from chorus_nb.faces.atlas import Matrix
 from chorus_nb.faces.registration import Pose, register_head
+from chorus_nb.faces.stacks import SliceSeries
 from chorus_nb.faces.volume import Grid, Volume, grid
 from chorus_nb.source import open_source
 from tests import heads
@@ -58,12 +60,17 @@ def found(volumes: list[Volume]) -> Result:
     return Result(even, pose, measures, reasons, time.process_time() - begun)
 
 
-def real() -> Iterator[tuple[str, list[Volume]]]:
+def real_series() -> Iterator[tuple[str, SliceSeries]]:
     """The heads of ../shared."""
     for name, folder in REAL.items():
         if (SHARED / folder).is_dir():
             paths = sorted(path.name for path in (SHARED / folder).iterdir() if path.is_file())
-            yield name, stacks.stacks(stacks.load(open_source(SHARED / folder), paths))
+            yield name, stacks.load(open_source(SHARED / folder), paths)
+
+
+def real() -> Iterator[tuple[str, list[Volume]]]:
+    """The same as volumes."""
+    yield from ((name, stacks.stacks(series)) for name, series in real_series())
 
 
 class Truth(NamedTuple):
@@ -102,40 +109,66 @@ def recall(result: Result, known: Truth, moved: Matrix) -> tuple[float, float]:
     return float(face.mean()) if len(face) else 1.0, float(millilitres)
 
 
-def fewer_slices(whole: Volume) -> Iterator[tuple[str, Volume]]:
-    """The volume without some of its slices; one that is missing in the middle is bridged, as in a series."""
-    values, affine = whole.values, whole.affine
-    for name, kept in {
-        "first": slice(1, None),
-        "last": slice(0, -1),
-        "five first": slice(5, None),
-        "five last": slice(0, -5),
-    }.items():
-        moved = affine.copy()
-        moved[:3, 3] += affine[:3, 2] * kept.start
-        yield name, whole._replace(values=values[kept], affine=moved)
-    middle, bridged = len(values) // 2, values.copy()
-    bridged[middle] = (values[middle - 1] + values[middle + 1]) / 2
-    yield "middle", whole._replace(values=bridged)
+def lacking(count: int) -> dict[str, list[int]]:
+    """Which of so many slices, from below, are there in each case."""
+    every = list(range(count))
+    middle = every[: count // 2] + every[count // 2 + 1 :]
+    ends = {"first": every[1:], "last": every[:-1], "five first": every[5:], "five last": every[:-5]}
+    return ends | {"middle": middle}
 
 
-def main_slices(markdown: bool) -> None:
-    """Verdicts, and the overlap of the masks with those of the whole where both have slices."""
-    for name, [volume, *others] in every_head():
-        if others:
+def of_demo(whole: Volume, kept: Sequence[int]) -> list[Volume]:
+    """Some of its slices; one that is missing in the middle is bridged, as in a series."""
+    affine, low = whole.affine.copy(), kept[0]
+    affine[:3, 3] += affine[:3, 2] * low
+    values = whole.values[low : kept[-1] + 1].copy()
+    for gone in set(range(len(values))) - {place - low for place in kept}:
+        values[gone] = (values[gone - 1] + values[gone + 1]) / 2
+    return [whole._replace(values=values, affine=affine)]
+
+
+def of_series(series: SliceSeries, kept: Sequence[int]) -> list[Volume]:
+    """Some of the slices of a series, counted from below."""
+    order = sorted(range(len(series.slices)), key=lambda number: series.slices[number].height)
+    chosen = sorted(order[place] for place in kept)
+    slices, pictures = ([many[number] for number in chosen] for many in (series.slices, series.pictures))
+    return stacks.stacks(series._replace(slices=slices, pictures=pictures))
+
+
+def main_slices(markdown: bool, wanted: Sequence[str]) -> None:
+    """Verdicts, and the overlap of the masks with those of the whole where both have slices: of what is filled, as the
+    pixels get it, with the air before the face, and of what of it is head."""
+    every: list[tuple[str, int, Callable[[Sequence[int]], list[Volume]]]] = []
+    for kind in ("CT", "T1", "T2", "PT"):
+        volume = heads.pet() if kind == "PT" else heads.head(kind)
+        every.append((f"demo {kind}", len(volume.values), partial(of_demo, volume)))
+    every += [(name, len(series.slices), partial(of_series, series)) for name, series in real_series()]
+    for name, count, made in every:
+        if not is_wanted(name, wanted):
             continue
-        whole = found([volume])
-        mask = posed(whole.even, whole.pose).face & whole.even.head
-        for case, part in fewer_slices(volume):
-            result = found([part])
-            own = posed(result.even, result.pose).face & result.even.head
-            both = result.even.points(np.ones_like(own))
-            at = np.rint((both - whole.even.origin) / whole.even.step).astype(int)[:, ::-1]
-            inside = ((at >= 0) & (at < mask.shape)).all(axis=1)
-            theirs, seen = mask[tuple(at[inside].T)], result.even.field.ravel()[inside]
-            mine = own.ravel()[inside] & seen
-            dice = 2 * (mine & theirs & seen).sum() / max((mine.sum() + (theirs & seen).sum()), 1)
-            line(name, f"without {case}", f"dice {dice:.3f}", said(whole), said(result), markdown=markdown)
+        whole = found(made(range(count)))
+        for case, kept in lacking(count).items():
+            result = found(made(kept))
+            shares = " ".join(f"{share:.3f}" for share in overlaps(whole, result))
+            line(name, f"without {case}", f"dice {shares}", said(whole), said(result), markdown=markdown)
+
+
+def overlaps(whole: Result, result: Result) -> tuple[float, float]:
+    """Dice of what both fill where both have slices, and of what of it each has in its head."""
+    filled = [posed(one.even, one.pose).face for one in (whole, result)]
+    at = np.rint((result.even.points(result.even.field) - whole.even.origin) / whole.even.step).astype(int)[:, ::-1]
+    inside = ((at >= 0) & (at < whole.even.field.shape)).all(axis=1)
+    there = tuple(at[inside].T)
+
+    def dice(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
+        theirs, mine = (first & whole.even.field)[there], second[result.even.field][inside]
+        return float(2 * (mine & theirs).sum() / max(mine.sum() + theirs.sum(), 1))
+
+    return dice(*filled), dice(filled[0] & whole.even.head, filled[1] & result.even.head)
+
+
+def is_wanted(name: str, words: Sequence[str]) -> bool:
+    return not words or any(word in name for word in words)
 
 
 def line(*cells: object, markdown: bool) -> None:
@@ -157,11 +190,13 @@ def every_head() -> Iterator[tuple[str, list[Volume]]]:
     yield from real()
 
 
-def main(markdown: bool) -> None:
+def main(markdown: bool, wanted: Sequence[str]) -> None:
     """Print all tables."""
     every: list[tuple[str, float, bool]] = []
     seconds = []
     for name, volumes in every_head():
+        if not is_wanted(name, wanted):
+            continue
         result = found(volumes)
         m = result.measures
         numbers = (
@@ -189,17 +224,21 @@ def main(markdown: bool) -> None:
         )
     print()
     for name, volume in heads.negatives().items():
+        if not is_wanted(name, wanted):
+            continue
         result = found([volume])
         line(name, said(result), markdown=markdown)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(
-        f"\nCPU seconds a volume: median {np.median(seconds):.1f}, most {max(seconds):.1f}; peak memory {peak:,.0f} MB"
-    )
+    if seconds:
+        print(
+            f"\nCPU seconds a volume: median {np.median(seconds):.1f}, most {max(seconds):.1f}; {peak:,.0f} MB at most"
+        )
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--markdown", action="store_true", help="print tables for a README")
     parser.add_argument("--slices", action="store_true", help="heads with some slices less")
+    parser.add_argument("wanted", nargs="*", help="words of the names of heads; none: all")
     asked = parser.parse_args()
-    (main_slices if asked.slices else main)(asked.markdown)
+    (main_slices if asked.slices else main)(asked.markdown, asked.wanted)

@@ -45,6 +45,34 @@ def test_in_noise_whose_outline_lies_beneath_the_skin_the_brain_stays_as_well() 
     assert with_it < 0.2 * without
 
 
+def test_what_glows_stays_also_beside_a_pose_that_is_too_small_but_not_far_from_its_brain() -> None:
+    volume = heads.pet()
+    even = grid([volume])
+    pose, around = heads.registered(even, "PT"), even.points(even.head).mean(axis=0)
+    small = pose.mapped(lambda end: end @ _larger(1.1, around))
+    brain = (regions_on(small.matrix, even.affine, even.head.shape) & Region.BRAIN) > 0
+    own = glowing_brain(even, brain)
+    assert own
+    gone = [posed(even, small._replace(own=one)).face for one in (own, own._replace(within=Region.NEAR))]
+    places = np.argwhere(np.isin(heads.tissues(), ("grey", "white")))[:, ::-1]
+    points = places @ volume.affine[:3, :3].T + volume.affine[:3, 3]
+    index = tuple(np.rint((points - even.origin) / even.step).astype(int)[:, ::-1].T)
+    wider, near = (int(one[index].sum()) for one in gone)
+    assert wider < 0.2 * near
+    everywhere = small._replace(own=own._replace(mask=np.ones_like(own.mask)))
+    regions, apart = regions_on(small.matrix, even.affine, even.head.shape), Region.NEAR_GLOWING
+    assert (
+        posed(even, everywhere).face == (posed(even, small._replace(own=None)).face & ((regions & apart) == 0))
+    ).all()
+
+
+def _larger(times: float, middle: np.ndarray) -> np.ndarray:
+    """Patient millimetres, so many times further from the middle."""
+    made = np.diag([times, times, times, 1.0])
+    made[:3, 3] = middle - times * middle
+    return made
+
+
 def test_where_nothing_glows_deep_under_the_skin_nothing_is_kept() -> None:
     even = grid([heads.pet()])
     brain = np.zeros(even.values.shape, bool)

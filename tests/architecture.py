@@ -36,7 +36,7 @@ FLOORS = {
             "decisions",
             "withdrawn",
         ),
-        *("processes", "holds", "seal", "dicom", "omop", "identity", "leaks"),
+        *("seeds", "processes", "holds", "seal", "dicom", "omop", "identity", "leaks"),
     ),
     "rooms": (
         "demo",

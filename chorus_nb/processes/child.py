@@ -11,6 +11,7 @@ import contextlib
 import os
 import pickle
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -25,6 +26,7 @@ from typing import Any, TypeVar
 
 import psutil
 
+from chorus_nb import seeds
 from chorus_nb.errors import ChildFault
 from chorus_nb.parameters import Parameters
 from chorus_nb.processes.pool import Door, Here, Progress, each, executor, limit_memory
@@ -38,12 +40,14 @@ CHILD_SECONDS = 300  # for one file; the slowest seen, a 300-frame colour cine, 
 FEW_PIECES = 3  # for which no worker starts: what a child imports before its first takes as long as three of them
 STANDS_STILL = 0.02  # of a core: a child that uses less waits for what does not come
 
+Process = subprocess.Popen[bytes] | seeds.Forked
+
 
 class Child:
     """Runs functions of this package in a child process of its own, one at a time."""
 
     def __init__(self) -> None:
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: Process | None = None
         self._folder: TemporaryDirectory[str] | None = None
 
     def call(self, function: Callable[..., Answer], *args: Any, seconds: float = CHILD_SECONDS) -> Answer:
@@ -53,7 +57,7 @@ class Child:
         """
         if self._child and self._child.poll() is not None:
             self.close()  # somebody killed it while it had nothing to do
-        child = self._child or self._start()
+        child = self._child or self._start(function)
         answered, killed = threading.Event(), threading.Event()
         watch = threading.Thread(target=_watch, args=(child, seconds, answered, killed), daemon=True)
         watch.start()
@@ -82,24 +86,51 @@ class Child:
         """End the child."""
         if self._child:
             self._child.kill()
-            self._child.communicate()
+            self._child.wait()
+            for pipe in (self._child.stdin, self._child.stdout):
+                with contextlib.suppress(OSError):  # what was to be sent is not
+                    pipe.close()  # type: ignore[union-attr]  # both are pipes
         if self._folder:
             self._folder.cleanup()
         self._child = self._folder = None
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self, function: Callable[..., Any]) -> Process:
+        """A fork of a process that has imported where ``function`` stands; elsewhere a new Python that does."""
         self._folder = scratch()  # what a codec writes to temporary files goes with the child
-        self._child = subprocess.Popen(
-            [sys.executable, "-c", "from chorus_nb.processes.child import serve; serve()"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # libraries quote header values and recognised text in their warnings
-            env={**os.environ, "TMPDIR": self._folder.name, "OMP_NUM_THREADS": "1", "PYTHONPATH": _import_path()},
-        )
+        environment = {**os.environ, "TMPDIR": self._folder.name, "OMP_NUM_THREADS": "1"}
+        try:
+            self._child = _forked(environment, function.__module__)
+        except OSError:
+            self._child = subprocess.Popen(
+                [sys.executable, "-c", "from chorus_nb.processes.child import serve; serve()"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,  # libraries quote header values and recognised text in their warnings
+                env={**environment, "PYTHONPATH": seeds.import_path()},
+            )
         return self._child
 
 
-def _watch(child: subprocess.Popen[bytes], seconds: float, answered: threading.Event, killed: threading.Event) -> None:
+def _forked(environment: dict[str, str], module: str) -> seeds.Forked:
+    door = seeds.door()
+    if module.startswith("chorus_nb."):
+        seeds.tell(door, "import", module)
+    theirs_in, ours_in = os.pipe()
+    ours_out, theirs_out = os.pipe()
+    try:
+        made = seeds.fork(door, "child", str(Path.cwd()), environment, handles=[theirs_in, theirs_out])
+    except BaseException:
+        os.close(ours_in)
+        os.close(ours_out)
+        raise
+    finally:
+        os.close(theirs_in)
+        os.close(theirs_out)
+    made.stdin, made.stdout = os.fdopen(ours_in, "wb"), os.fdopen(ours_out, "rb")
+    return made
+
+
+def _watch(child: Process, seconds: float, answered: threading.Event, killed: threading.Event) -> None:
     """In a thread: end ``child`` when ``seconds`` have passed and it has worked as long, or stands still."""
     begun = worked = _worked(child)
     wait = seconds
@@ -113,18 +144,13 @@ def _watch(child: subprocess.Popen[bytes], seconds: float, answered: threading.E
         wait = max(left, seconds / 10)
 
 
-def _worked(child: subprocess.Popen[bytes]) -> float:
+def _worked(child: Process) -> float:
     """Seconds of CPU time of a child; none where it has ended."""
     try:
         times = psutil.Process(child.pid).cpu_times()
     except psutil.Error:
         return 0.0
     return float(times.user + times.system)
-
-
-def _import_path() -> str:
-    """Where the child finds this package, also when it is not installed."""
-    return os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 def _supervised(
@@ -157,6 +183,9 @@ def each_in_child(
     kept = time.monotonic()
     if len(items) <= FEW_PIECES and parameters.worker_count > 1 and not parameters.scheduler:
         door = _here  # such as the looks at a series that changed, or the file that cannot be read and is tried again
+    elif door is executor and items and not parameters.scheduler:
+        with contextlib.suppress(OSError):
+            seeds.door()  # the children of all workers are forks of one process
     try:
         call = partial(_supervised, function, seconds)
         for item, (answer, took) in each(parameters, call, items, progress, doing, door=door):
@@ -197,11 +226,11 @@ def one_child(parameters: Parameters) -> Iterator[None]:
 def serve() -> None:
     """The child: answers calls from standard input on standard output until the input ends."""
     limit_memory(CHILD_MEMORY)
-    answers = os.fdopen(os.dup(1), "wb")
+    asked, answers = os.fdopen(0, "rb", closefd=False), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not mix with the answers
     while True:
         try:
-            function, args = pickle.load(sys.stdin.buffer)
+            function, args = pickle.load(asked)
         except EOFError:  # the caller has ended, perhaps killed
             shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
             return
@@ -213,6 +242,21 @@ def serve() -> None:
             answer = (False, type(error).__name__)
         pickle.dump(answer, answers, protocol=5)
         answers.flush()
+
+
+def be_their_parent() -> None:
+    """The process that children are forks of, for what runs without a nursery (:mod:`chorus_nb.workbench.nursery`)."""
+    atexit.register(os._exit, 0)  # comes last: no time to take apart what was imported
+    seeds.fork_as_asked(socket.socket(fileno=int(sys.argv[1])), {"child": serve_as}, {"import": seeds.import_all})
+
+
+def serve_as(folder: str, environment: dict[str, str], asked: int, answers: int) -> None:
+    """:func:`serve` in a fork."""
+    seeds.become(folder, environment)
+    for handle, standard in ((asked, 0), (answers, 1)):
+        os.dup2(handle, standard)
+        os.close(handle)
+    serve()
 
 
 _children: dict[tuple[int, int], Child] = {}

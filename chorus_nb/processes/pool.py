@@ -7,6 +7,7 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import (
@@ -24,6 +25,7 @@ from itertools import islice
 from multiprocessing.connection import wait as wait_for_sentinels
 from typing import Any, TypeVar
 
+from chorus_nb import seeds
 from chorus_nb.errors import WorkerLost
 from chorus_nb.parameters import Parameters
 from chorus_nb.processes import dask
@@ -59,7 +61,7 @@ class _Processes(ProcessPoolExecutor):
     """Local worker processes, which end when this one does."""
 
     def __init__(self, count: int) -> None:
-        given = WORKER_MEMORY, dict(os.environ)
+        given = WORKER_MEMORY, dict(os.environ), seeds.known()
         super().__init__(count, mp_context=_context(), initializer=_begin_worker, initargs=given)
         self.ahead = 2 * count + 2
 
@@ -258,9 +260,12 @@ class _Queue(Iterator[Piece]):
 # --- in a local worker ------------------------------------------------------------------------------------------------
 
 
-def _begin_worker(memory: int, environment: Mapping[str, str] | None = None) -> None:
-    """``environment``: what became known since the server of workers was started, such as a renewed credential."""
+def _begin_worker(memory: int, environment: Mapping[str, str] | None = None, door: socket.socket | None = None) -> None:
+    """``environment``: what became known since the server of workers was started, such as a renewed credential.
+    ``door``: of the process that the children of workers are forks of."""
     os.environ.update(environment or {})
+    if door:
+        seeds.use(door)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_end_with_parent, daemon=True).start()
     keep_memory()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from chorus_nb import seeds
+from chorus_nb.dicom import unneeded
 from chorus_nb.errors import ChildFault
 from chorus_nb.parameters import Parameters
 from chorus_nb.processes import child as children
@@ -73,6 +76,39 @@ def test_one_piece_alone_starts_no_worker_and_its_child_ends_with_it(monkeypatch
     [(_, fault, _)] = children.each_in_child(asked, os.abort, [()], **how)
     assert first != os.getpid() and fault.code == "crashed"
     assert kept == [0, 0]
+
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each child is a new Python")
+AT_WORK = """(lambda all: (all @ all, len(__import__('os').listdir('/proc/self/task')))[1])(
+__import__('numpy').ones((600, 600)))"""
+
+
+@LINUX
+def test_children_are_forks_of_one_process_those_of_workers_too(child: Child) -> None:
+    """It has imported where the function stands; the sums of a child are done in one thread."""
+    parent = child.call(os.getppid)
+    asked = Parameters(workers=2)
+    looks = children.each_in_child(asked, os.getppid, [()] * (children.FEW_PIECES + 1))
+    assert {one for _, one, _ in looks} == {parent}
+    child.close()
+    with pytest.raises(ChildFault):
+        child.call(unneeded.unneeded, "not what it asks for")
+    child.close()
+    assert child.call(eval, f"{unneeded.__name__!r} in __import__('sys').modules")
+    assert child.call(eval, AT_WORK) == 1
+
+
+@LINUX
+def test_where_the_process_to_fork_was_killed_or_cannot_be_the_next_child_works(
+    child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = child.call(os.getppid)
+    child.close()
+    os.kill(gone, signal.SIGKILL)
+    assert child.call(os.getppid) != gone
+    child.close()
+    monkeypatch.setattr(seeds.sys, "platform", "darwin")
+    assert child.call(os.getppid) == os.getpid()
 
 
 def test_a_call_that_takes_too_long_is_ended(child: Child) -> None:

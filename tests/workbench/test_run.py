@@ -15,7 +15,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from chorus_nb import explore
+from chorus_nb import explore, seeds
 from chorus_nb.errors import InputError
 from chorus_nb.workbench import audit, check, execution, kernel, nursery, run, terminal
 from chorus_nb.workbench.commands import main
@@ -91,7 +91,7 @@ def test_kernels_of_a_run_are_forks_of_one_process_with_names_of_their_own(
         notebook(notebooks, step.name, "import os", told, "left = 1")
     door = nursery.Nursery.fork
 
-    def closed_at_the_third(self: nursery.Nursery, *request: Any) -> nursery.Forked:
+    def closed_at_the_third(self: nursery.Nursery, *request: Any) -> seeds.Forked:
         if len((workspace.local / "told").read_text().splitlines()) == 2:
             raise ChildProcessError
         return door(self, *request)

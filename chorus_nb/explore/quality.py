@@ -6,7 +6,7 @@ import contextlib
 import re
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 import pandas as pd
@@ -19,12 +19,13 @@ from chorus_nb.explore.values import CLOCK_TOLERANCE
 from chorus_nb.workspace import Workspace
 
 SEVERITIES = ("high", "medium", "low")
+READ_AT_ONCE = 20_000_000  # bytes of a catalog that is read once for all rules; a larger one for each of them
 
 _RULE = re.compile(r"^-- rule (\w+): (\w+), (\w+)\n-- (.*)\n((?:(?!-- rule).*\n)+)", re.MULTILINE)
 
 # `asked`: bytes of pixel data that the geometry asks for; unknown where they are compressed or subsampled
 _FILES = """
-CREATE VIEW file AS SELECT *,
+SELECT *,
     coalesce(nullif(SeriesInstanceUID, ''), source_path) AS series,
     TRY_CAST(nullif(acquired, '') AS TIMESTAMP) AS moment,
     try_strptime(nullif(StudyDate, ''), '%Y%m%d') AS study_day,
@@ -63,9 +64,10 @@ def assess(workspace: Workspace) -> pd.DataFrame:
     """
     if not workspace.has(tables.CATALOG) or not workspace.has(tables.TAG_PROFILE):
         raise NotReady("quality_findings: run scan and profile first")
-    frames = []
+    rows: list[dict[str, Any]] = []
     with connect(workspace) as connection, contextlib.ExitStack() as made:
-        connection.execute(_FILES)
+        at_once = workspace.path(tables.CATALOG).stat().st_size < READ_AT_ONCE
+        connection.execute(f"CREATE TEMP {'TABLE' if at_once else 'VIEW'} file AS {_FILES}")
         connection.execute(f"SET VARIABLE clock_days = {CLOCK_TOLERANCE.days}")
         path = workspace.path(tables.TAG_PROFILE)
         catalog_view(connection, "tag", path.parent, path.name)
@@ -77,14 +79,14 @@ def assess(workspace: Workspace) -> pd.DataFrame:
         connection.register("linkage", linked)
         connection.register("same_instance", _same_instance(connection, workspace))
         for rule in rules():
-            found = connection.execute(rule.query).df()
+            found = connection.execute(rule.query)
+            names = [column for column, *_ in found.description]
             about = {"rule": rule.name, "severity": rule.severity, "level": rule.level, "what_to_do": rule.what_to_do}
-            frames.append(found.assign(**about))
-    findings = pd.concat(frames, ignore_index=True).astype({"files": "Int64"})
-    findings = findings.assign(order=findings["severity"].map(SEVERITIES.index))
-    findings = findings.sort_values(["order", "rule", "item", "detail"], kind="stable")
-    workspace.write(tables.QUALITY_FINDINGS, findings[tables.QUALITY_FINDINGS.column_names])
-    return workspace.read(tables.QUALITY_FINDINGS)
+            rows += [about | dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    rows.sort(key=lambda row: (SEVERITIES.index(row["severity"]), row["rule"], row["item"] or "", row["detail"] or ""))
+    findings = tables.frame(tables.QUALITY_FINDINGS, rows)
+    workspace.write(tables.QUALITY_FINDINGS, findings)
+    return findings
 
 
 def _same_instance(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from chorus_nb.explore.values import CLOCK_TOLERANCE
 from chorus_nb.workspace import Workspace
 
 SEVERITIES = ("high", "medium", "low")
-READ_AT_ONCE = 20_000_000  # bytes of a catalog that is read once for all rules; a larger one for each of them
+ASKED_AT_ONCE = 20_000_000  # bytes of a catalog that is read once for all rules; a larger one for each of them
 
 _RULE = re.compile(r"^-- rule (\w+): (\w+), (\w+)\n-- (.*)\n((?:(?!-- rule).*\n)+)", re.MULTILINE)
 
@@ -66,7 +66,7 @@ def assess(workspace: Workspace) -> pd.DataFrame:
         raise NotReady("quality_findings: run scan and profile first")
     rows: list[dict[str, Any]] = []
     with connect(workspace) as connection, contextlib.ExitStack() as made:
-        at_once = workspace.path(tables.CATALOG).stat().st_size < READ_AT_ONCE
+        at_once = workspace.path(tables.CATALOG).stat().st_size < ASKED_AT_ONCE
         connection.execute(f"CREATE TEMP {'TABLE' if at_once else 'VIEW'} file AS {_FILES}")
         connection.execute(f"SET VARIABLE clock_days = {CLOCK_TOLERANCE.days}")
         path = workspace.path(tables.TAG_PROFILE)

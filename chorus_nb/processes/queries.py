@@ -32,6 +32,7 @@ MEMORY = "1GB"  # of DuckDB; what needs more goes to the run's scratch
 ROWS_WRITTEN = 1 << 20  # of what is written, in memory at once and in a row group
 ROWS_TOLD = 50_000  # of what is asked of the system, or told to Python, in memory at once
 TEXTS_A_CALL = 64
+READ_AT_ONCE = 1_000_000  # bytes of a table that is read once, not for each question
 DATABASE = "question_"  # begins the name of a question's own database
 _numbers = itertools.count()
 
@@ -82,7 +83,10 @@ def asking(workspace: Workspace, *asked: tables.Table) -> Iterator[duckdb.DuckDB
     with in_bounded_memory() as connection:
         for table in asked:
             if table.format == "parquet":
-                connection.read_parquet(glob.escape(str(workspace.opened(table)))).create_view(table.name)
+                path = workspace.opened(table)
+                read = connection.read_parquet(glob.escape(str(path)))
+                made = read.create if path.stat().st_size < READ_AT_ONCE else read.create_view
+                made(table.name)
             else:
                 path = workspace.made(table)
                 load_csv(connection, path, table)

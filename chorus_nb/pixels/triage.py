@@ -58,8 +58,9 @@ def triage(candidates: pd.DataFrame) -> pd.DataFrame:
             numbers, texts = said[column]
             fit = re.compile(pattern, re.IGNORECASE).fullmatch
             fits &= np.array([*(fit(text.strip()) is not None for text in texts), False])[numbers]  # -1: not there
-        told.loc[fits, ["risk", "risk_reason"]] = rule["risk"], rule["reason"]
-        open_rows &= ~fits
+        if fits.any():
+            told.loc[fits, ["risk", "risk_reason"]] = rule["risk"], rule["reason"]
+            open_rows &= ~fits
     told["device"] = _shared(device(rows))
     told["group"] = _shared(rows.SeriesInstanceUID.astype(str) + "|" + told.device + "|" + told.risk)
     return pd.concat([rows, told], axis=1)

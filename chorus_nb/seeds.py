@@ -35,21 +35,19 @@ class Seed:
     Several processes may share one: each request is one packet, answered where the packet says.
     """
 
-    def __init__(self, program: str, environment: Mapping[str, str]) -> None:
-        """``program``: of Python; it calls :func:`fork_as_asked` with the socket whose number is its argument."""
+    _process: subprocess.Popen[bytes] | Forked
+
+    def __init__(self, program: str | Callable[[socket.socket], None], environment: Mapping[str, str]) -> None:
+        """``program``: of Python; it calls :func:`fork_as_asked` with the socket whose number is its argument. Or a
+        function that does: then it is a fork of this process."""
         door, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         door.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LARGEST_REQUEST)
         self.door = door
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", program, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,  # libraries may quote headers there
-                start_new_session=True,  # Ctrl-C is for the one that runs the notebooks
-                env={**os.environ, "PYTHONPATH": import_path(), **environment},
-            )
+            if isinstance(program, str):
+                self._process = _begun(program, theirs, environment)
+            else:
+                self._process = _split(program, door, theirs)
 
     def close(self, patience: float = CLOSING) -> None:
         """End it, once no process that knows it runs any more."""
@@ -61,6 +59,39 @@ class Seed:
         except subprocess.TimeoutExpired:  # in the middle of an import
             self._process.kill()
             self._process.wait()
+        if isinstance(self._process, Forked):  # this is its parent
+            os.waitpid(self._process.pid, 0)
+
+
+def _begun(program: str, theirs: socket.socket, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", program, str(theirs.fileno())],
+        pass_fds=[theirs.fileno()],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,  # libraries may quote headers there
+        start_new_session=True,  # Ctrl-C is for the one that runs the notebooks
+        env={**os.environ, "PYTHONPATH": import_path(), **environment},
+    )
+
+
+def _split(program: Callable[[socket.socket], None], door: socket.socket, theirs: socket.socket) -> Forked:
+    """A fork of this process that does ``program`` and ends; it has what a new one would have."""
+    if pid := os.fork():
+        return Forked(pid)
+    try:
+        os.setsid()
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for standard in (0, 1, 2):
+            os.dup2(nothing, standard)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        door.close()  # or it would never see that nobody is left who could ask
+        program(theirs)
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+    finally:
+        os._exit(0)  # never back to where the other one goes on
 
 
 _known: list[socket.socket] = []

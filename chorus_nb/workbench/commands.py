@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     complete(parser)
     chosen = parser.parse_args(given[:cut])
     chosen.jupyter = given[cut + 1 :]
+    chosen.by_itself = arguments is None  # this process is the command and nothing else
     try:
         return int(chosen.command(chosen))
     except WorkbenchError as error:
@@ -123,15 +124,17 @@ def _run_command(chosen: argparse.Namespace) -> int:
     chosen.file = chosen.file[0]
     from chorus_nb.workbench import nursery
 
-    with nursery.opened() as kernels:  # what imports for them begins before this process does
+    with nursery.one_thread():
         parameters = given(chosen)
+        from chorus_nb.workbench import check  # noqa: F401  (imported once for this process and its kernels)
         from chorus_nb.workbench.run import run_notebooks
 
-        if chosen.upload:
-            from chorus_nb.release.delivery import UPLOAD_VARIABLE
+    if chosen.upload:
+        from chorus_nb.release.delivery import UPLOAD_VARIABLE
 
-            os.environ[UPLOAD_VARIABLE] = chosen.upload
-        level = logging.WARNING if chosen.quiet else logging.DEBUG if chosen.verbose else logging.INFO
+        os.environ[UPLOAD_VARIABLE] = chosen.upload
+    level = logging.WARNING if chosen.quiet else logging.DEBUG if chosen.verbose else logging.INFO
+    with nursery.opened(here=chosen.by_itself) as kernels:
         ended = run_notebooks(parameters, chosen.only, level, kernels)
     if not chosen.quiet:
         print(f"reports: {parameters.workspace}/local/reports/index.html", file=sys.stderr)

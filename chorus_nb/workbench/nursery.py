@@ -36,9 +36,10 @@ WARM_THEN = "matplotlib.backends.backend_agg", "matplotlib.pyplot"
 class Nursery(seeds.Seed):
     """That process, seen from the one that runs the notebooks."""
 
-    def __init__(self) -> None:
-        # children do their sums in one thread each: read when numpy is imported
-        super().__init__("from chorus_nb.workbench.nursery import fork_when_asked; fork_when_asked()", ONE_THREAD)
+    def __init__(self, here: bool = False) -> None:
+        """``here``: a fork of this process, which began as :func:`one_thread` and imported what both need."""
+        program = "from chorus_nb.workbench.nursery import fork_when_asked; fork_when_asked()"
+        super().__init__(fork_when_asked if here else program, ONE_THREAD)
         self._told = False
         seeds.use(self.door)  # the pages of series are made by this process: for their children
 
@@ -58,22 +59,35 @@ class Nursery(seeds.Seed):
 
 
 @contextlib.contextmanager
-def opened() -> Iterator[Nursery | None]:
+def opened(here: bool = False) -> Iterator[Nursery | None]:
     """A nursery, where there can be one; returns at once, while it imports."""
     if sys.platform != "linux":
         yield None
         return
-    nursery = Nursery()
+    nursery = Nursery(here)
     try:
         yield nursery
     finally:
         nursery.close()
 
 
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """What is imported in this does its sums in one thread, here and in the forks of this process."""
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(ONE_THREAD)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            os.environ.update({name: value} if value is not None else {})
+
+
 # --- in the nursery ---------------------------------------------------------------------------------------------------
 
 
-def fork_when_asked() -> None:
+def fork_when_asked(door: socket.socket | None = None) -> None:
     """Import what the first notebook needs, then fork whenever asked, until nobody is left who could ask; what the
     others need is imported while the first is at work."""
     atexit.register(os._exit, 0)  # comes last: no time to take apart what was imported, here and in each kernel
@@ -96,7 +110,10 @@ def fork_when_asked() -> None:
     from chorus_nb.processes.child import serve_as
 
     here: dict[str, Callable[..., object]] = {"prepare": prepare, "import": seeds.import_all}
-    seeds.fork_as_asked(socket.socket(fileno=int(sys.argv[1])), {"kernel": _be_kernel, "child": serve_as}, here, go_on)
+    if not sys.flags.safe_path:  # nothing is imported from where the command was given
+        sys.path[0] = str(Path(__file__).parents[2])
+    door = door or socket.socket(fileno=int(sys.argv[1]))
+    seeds.fork_as_asked(door, {"kernel": _be_kernel, "child": serve_as}, here, go_on)
 
 
 def _import_for(notebooks: list[str]) -> None:
@@ -145,4 +162,4 @@ def _be_kernel(arguments: list[str], folder: str, environment: dict[str, str], s
     seeds.become(folder, environment)
     seeds.use(socket.socket(fileno=door))
     sys.argv = ["ipykernel_launcher", *arguments]
-    IPKernelApp.launch_instance(kernel_class=Kernel)
+    IPKernelApp.launch_instance(kernel_class=Kernel, ignore_cwd=True)

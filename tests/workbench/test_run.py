@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -112,12 +113,50 @@ def test_kernels_of_a_run_are_forks_of_one_process_with_names_of_their_own(
 def test_a_run_that_cannot_begin_leaves_nothing_behind_that_imports_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = list[nursery.Nursery]()
+    """It is a fork of the command where that is all that a process does, as here it is not."""
+    made, forked = list[nursery.Nursery](), list[bool]()
     begin = nursery.Nursery.__init__
-    monkeypatch.setattr(nursery.Nursery, "__init__", lambda self: made.append(self) or begin(self))
+
+    def begun(self: nursery.Nursery, here: bool = False) -> None:
+        forked.append(here)
+        made.append(self)
+        begin(self)  # a Python of its own: this process has threads
+
+    monkeypatch.setattr(nursery.Nursery, "__init__", begun)
     (tmp_path / "wrong.yaml").write_text("sites: one too many\n")
     assert main(["run", str(tmp_path / "wrong.yaml")]) == InputError.exit_code
-    assert [one._process.returncode is None for one in made] == [False]
+    assert not made
+    named = "site: a\n" + "".join(f"{name}: {tmp_path / name}\n" for name in ("source", "omop", "lookup", "workspace"))
+    (tmp_path / "missing.yaml").write_text(named)
+    assert main(["run", str(tmp_path / "missing.yaml")]) == InputError.exit_code
+    monkeypatch.setattr(sys, "argv", ["chorus-nb", "run", str(tmp_path / "missing.yaml")])
+    assert main() == InputError.exit_code
+    assert [one._process.returncode is None for one in made] == [False, False]
+    assert forked == [False, True]
+
+
+FORKED = """
+import os, signal, sys
+from chorus_nb.processes.child import Child
+from chorus_nb.workbench.nursery import Nursery
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+nursery = Nursery(here=True)
+child = Child()
+print(os.getpid(), nursery._process.pid, child.call(os.getppid), child.call(eval, "__import__('signal').getsignal(15)"))
+parent = child.call(eval, f"open('/proc/{nursery._process.pid}/stat').read().split()[3]")
+child.close()
+nursery.close()
+print(parent, os.path.exists(f"/proc/{nursery._process.pid}"))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no such process")
+def test_a_command_forks_what_forks_for_it_and_sees_it_end() -> None:
+    """What it forks takes signals as a new process does, and never comes to where the command goes on."""
+    said = subprocess.run([sys.executable, "-c", FORKED], stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    command, nursed, parent, handler, nursed_by, there = said
+    assert (parent, nursed_by) == (nursed, command)
+    assert (handler, there) == ("0", "False")
 
 
 FLUSHED_TOO_LATE = """

@@ -16,20 +16,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chorus_nb import processes, tables
+from chorus_nb.drawn import digests
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.explore import earlier
 from chorus_nb.explore.parts import Batch, batches, read_batch
-from chorus_nb.memory import Recipe
+from chorus_nb.memory import Recipe, digest
 from chorus_nb.parameters import Parameters
 from chorus_nb.processes.queries import in_bounded_memory
 from chorus_nb.source import Source, SourceFile
-from chorus_nb.workspace import Workspace, remove_partials, replacing
+from chorus_nb.workspace import Workspace, remove_partials, replacing, write_atomically
 
 DUCKDB_MEMORY = "200MB"  # for DuckDB; what needs more goes to disk
 LARGEST_BATCH = 512
 ROWS = 10_000  # rows held in memory
 STARTING = 2.0  # seconds that starting processes takes: less work than that is done in this one
 SURVEY = ("local/survey", "delete that folder and run 01_explore_headers again")  # what to do where it is damaged
+CATALOG_RECIPE = Recipe(__name__, libraries=("pyarrow", "duckdb"))
 SURVEY_RECIPE = Recipe("chorus_nb.explore.parts", ("time_zone",), ("pydicom",))
 FOUND = pa.schema(
     [("source_path", pa.string()), ("size", pa.int64()), ("modified_ns", pa.int64()), ("problem", pa.string())]
@@ -179,18 +181,27 @@ def _read_all(
 
 
 def _assemble(connection: duckdb.DuckDBPyConnection, folder: Path, workspace: Workspace) -> pd.DataFrame:
-    """All parts in one table, ordered by path; returns the counts. Only the order is sorted, not the wide rows."""
-    target = workspace.path(tables.CATALOG)
-    with (
-        replacing(target) as temporary,
-        pq.ParquetWriter(temporary, tables.CATALOG.schema, compression="zstd") as writer,
-    ):
-        if any(folder.glob("*.catalog.parquet")):
-            order = connection.execute(
-                "SELECT filename, file_row_number FROM part ANTI JOIN replaced USING (source_path) ORDER BY source_path"
-            )
-            while rows := order.fetchmany(ROWS):
-                writer.write_table(_gather(rows))
+    """All parts in one table, ordered by path; returns the counts. Only the order is sorted, not the wide rows.
+
+    The table stays where the parts, this code and the table itself are what they were when it was made.
+    """
+    target, made_by = workspace.path(tables.CATALOG), folder.parent / "catalog.key"
+    parts = sorted(folder.glob("*.catalog.parquet"))
+    replaced = connection.execute("FROM replaced ORDER BY ALL").fetchall() if parts else []
+    key = CATALOG_RECIPE.key(None, [path.name for path in parts], digests(parts), replaced)
+    if not (target.is_file() and made_by.is_file() and made_by.read_text("ascii") == digest(key, digests([target]))):
+        with (
+            replacing(target) as temporary,
+            pq.ParquetWriter(temporary, tables.CATALOG.schema, compression="zstd") as writer,
+        ):
+            if parts:
+                order = connection.execute(
+                    "SELECT filename, file_row_number FROM part ANTI JOIN replaced USING (source_path) "
+                    "ORDER BY source_path"
+                )
+                while rows := order.fetchmany(ROWS):
+                    writer.write_table(_gather(rows))
+        write_atomically(made_by, digest(key, digests([target])).encode("ascii"))
     with connect(workspace) as fresh:
         return fresh.execute(
             "SELECT status, reason, count(*) AS files, coalesce(sum(size), 0)::BIGINT AS bytes "

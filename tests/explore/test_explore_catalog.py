@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from pydicom.data import get_testdata_files
 from pydicom.dataset import Dataset
@@ -16,6 +17,7 @@ from pydicom.dataset import Dataset
 from chorus_nb import tables
 from chorus_nb.explore import parts, profile, scan
 from chorus_nb.explore.catalog import parts_folder
+from chorus_nb.memory import Recipe
 from chorus_nb.source import Source, SourceFile
 from chorus_nb.workspace import Workspace
 from tests.explore.survey_site import dataset, save
@@ -232,6 +234,28 @@ def test_a_scan_that_was_stopped_goes_on_where_it_was(survey: Workspace, add: Ad
     read.clear()
     assert len(catalog(survey)) == 40
     assert 0 < len(read) < 40
+
+
+@pytest.mark.parametrize("differs", ["nothing", "a part", "the table", "the code"])
+def test_the_catalog_is_put_together_again_only_where_something_differs(
+    survey: Workspace, add: Add, monkeypatch: pytest.MonkeyPatch, differs: str
+) -> None:
+    add("one", PatientID="A")
+    first = catalog(survey)
+    path = survey.path(tables.CATALOG)
+    made = path.stat().st_ino
+    if differs == "a part":
+        [part] = parts_folder(survey).glob("*.catalog.parquet")
+        rows = pd.read_parquet(part).assign(PatientID="B")
+        pq.write_table(tables.to_arrow(tables.CATALOG, rows), part)
+    elif differs == "the table":
+        survey.write(tables.CATALOG, survey.read(tables.CATALOG).assign(PatientID="B"))
+        made = path.stat().st_ino
+    elif differs == "the code":
+        monkeypatch.setattr("chorus_nb.explore.catalog.CATALOG_RECIPE", Recipe("chorus_nb.explore.linkage"))
+    again = catalog(survey)
+    assert (path.stat().st_ino == made) == (differs == "nothing")
+    assert list(again["PatientID"]) == ["B" if differs == "a part" else "A"] and len(first) == 1
 
 
 def test_another_time_zone_reads_everything_anew(survey: Workspace, add: Add, read: list[str]) -> None:

@@ -34,6 +34,7 @@ LARGE_LONGISH = 2.0
 # text the two made 0.92 at most (but for a mosaic of brains), of lines in Arabic and Hebrew that were lost 1.14
 LESS_SURE, TOGETHER = 0.5, 1.1
 EXPLAINED = 2.2  # heights of its line that a letter accounts for; a reading leaves letters out that it does not know
+READ_TURNED = 1.5  # what is so many times as high as wide is turned before it is read
 # A line higher than this many pixels and this share of the shorter side, or that covers this share of the picture and
 # is higher than the models like, is read once more, shrunk to what they like, and counts when it reads alike (percent).
 # Of 7 readings of ribs and breasts none did, of 17 of drawn words of 69 to 120 pixels 16.
@@ -45,6 +46,11 @@ COVERED = 0.8  # share of a line within the padded box of one that was read alre
 # line is outlined once more where it is at least so likely, and then needs to be found as surely as `UNREAD` and to be
 # no higher than `LIKED`: a mosaic of brains that no header calls so has hearts of 41 pixels and more
 HEART = 0.5
+# The model sees a line over a row of brains, or over vessels, as one bar as high as its letters; what is outlined is to
+# be higher than what is seen, and takes in what is beside. What was not taken for a line is outlined a third time,
+# closely (by so much) and where the model is at least so likely, and counts when letters are read there: surely, or in
+# a bar that is as likely as that
+CORE, CORE_GROWN, CORE_SURE = 0.7, 0.4, 0.8
 # What is outlined and does not count is looked at once more, grown to these heights (pixels) with so many heights of
 # what is around: writing is found there surely, in the same place (share of what either covers that both do: of two
 # lines that are told by it 0.46, of four places of anatomy at most 0.40) and as high (share of the other); anatomy is
@@ -86,6 +92,7 @@ class _Models(NamedTuple):
     finder: Any
     outlines: Any
     hearts: Any
+    cores: Any
     noticed: Any
     cut: Any
     reader: Any
@@ -118,11 +125,16 @@ def _models() -> _Models:
     )
     finder = InferenceSession(str(folder / MODELS["Det"]), options, providers=["CPUExecutionProvider"])
     # more willing than the defaults (0.3, 0.5, 1.6); what is then read below `CONFIDENCE` is dropped again
-    outlines, hearts, noticed = (
-        DBPostProcess(thresh=least, box_thresh=found, unclip_ratio=1.8, use_dilation=True)
-        for least, found in ((0.2, 0.25), (HEART, UNREAD), (NOTICED, NOTICED))
+    outlines, hearts, cores, noticed = (
+        DBPostProcess(thresh=least, box_thresh=found, unclip_ratio=grown, use_dilation=True)
+        for least, found, grown in (
+            (0.2, 0.25, 1.8),
+            (HEART, UNREAD, 1.8),
+            (CORE, CORE, CORE_GROWN),
+            (NOTICED, NOTICED, 1.8),
+        )
     )
-    return _Models(finder, outlines, hearts, noticed, get_rotate_crop_image, reader)
+    return _Models(finder, outlines, hearts, cores, noticed, get_rotate_crop_image, reader)
 
 
 def read_lines(render: Render, known: Sequence[Box] = ()) -> list[ReadLine]:
@@ -145,6 +157,10 @@ def _lines(scaled: Any, scale: float, known: Sequence[Box]) -> list[ReadLine]:
         lines += [kept[0] for _, kept in found if kept]
         done += [kept[1] for _, kept in found if kept]
         doubts += [line for line, kept in found if not kept and _sides(line.corners)[1] <= LIKED * scale]
+    for line in _found(scaled, likely, _models().cores, done, TALLEST * scale):
+        if _is_read(line) and (kept := _kept(line, scaled, scale)):
+            lines.append(kept[0])
+            done.append(kept[1])
     noticed = _noticed(scaled, likely, LIKED * scale) if lines or known else []
     for line, closely in (*((line, _closely) for line in doubts), *((line, _closer) for line in noticed)):
         if not _within(line.corners, done) and (again := closely(scaled, line, scale)) is not None:
@@ -166,7 +182,8 @@ def _kept(line: _Line, scaled: Any, scale: float) -> tuple[ReadLine, Box] | None
     length, height = (side / scale for side in _sides(line.corners))
     letters = sum(character.isalnum() for character in line.text)
     writing, sure = _is_writing(line, length, height, min(rows, columns))
-    unread = line.confidence < CONFIDENCE or length > (EXPLAINED if letters != 1 else LONGISH) * letters * height
+    explained = (EXPLAINED if letters != 1 else LONGISH) * letters * height
+    unread = line.confidence < CONFIDENCE or _as_read(line.corners) / scale > explained
     if unread and writing:
         line = line._replace(text="", confidence=line.score)
     elif line.confidence < CONFIDENCE or _is_ideograph(line.text):
@@ -180,6 +197,13 @@ def _kept(line: _Line, scaled: Any, scale: float) -> tuple[ReadLine, Box] | None
         line = again
     box = _box(line.corners / scale)
     return ReadLine(box, line.text, float(line.confidence), sure), box.scaled(scale)
+
+
+def _is_read(line: _Line) -> bool:
+    """Whether letters were read in what was outlined closely."""
+    letters = sum(character.isalnum() for character in line.text)
+    enough = SURE_ENOUGH if line.score < CORE_SURE else CONFIDENCE
+    return letters >= LONG_ENOUGH and line.confidence >= enough
 
 
 def _is_ideograph(text: str) -> bool:
@@ -265,6 +289,12 @@ def _sides(corners: Any) -> tuple[float, float]:
     """The longer and the shorter side of a line that may be turned."""
     sides = [float(np.linalg.norm(corners[0] - corners[other])) for other in (1, 3)]
     return max(sides), min(sides)
+
+
+def _as_read(corners: Any) -> float:
+    """How long a line was as it was read: one letter may be a little higher than wide, and is no two for it."""
+    wide, high = (float(np.linalg.norm(corners[0] - corners[other])) for other in (1, 3))
+    return wide if high < READ_TURNED * wide else high
 
 
 def _found(

@@ -130,7 +130,7 @@ def renders(frame: NDArray[np.generic], dataset: Dataset, closely: bool = False)
         return (
             Render(coloured, IN_COLOUR),
             Render(_in_three(contrast), IN_COLOUR),
-            _smaller(contrast),
+            _smaller(local_contrast(grey.astype(np.float32), least=NOISE)),
             *(() if brightest is None else _close(brightest, brightest)),
         )
     values, window = _values(frame, dataset)

@@ -27,7 +27,7 @@ import pandas as pd
 from chorus_nb.pixels.boxes import Box
 from tests.benchmarks.burned_in import CONTRASTS, plant
 from tests.benchmarks.burned_in_kinds import STOCKS, kinds, stage
-from tests.benchmarks.images import SETS, Background, backgrounds
+from tests.benchmarks.images import SETS, Background, backgrounds, without_text
 
 CLASSES = {"below 1 MP": (0.0, 1.0), "1 to 5 MP": (1.0, 5.0), "above 5 MP": (5.0, 99.0)}  # megapixels
 KINDS = [name for name in kinds(STOCKS["bench"]) if "loop" not in name and "MP" not in name]
@@ -50,7 +50,7 @@ def write(folder: Path, which: str, chosen: list[str], images: int) -> None:
         for number in range(images):
             seed = zlib.crc32(f"{which} {name}".encode()) + number
             _draw(folder / f"{next(place):04}.pickle", stage(which, name, number), seed, which, name)
-    for background in backgrounds(which)[:-1]:
+    for background in without_text(which):
         content = background.file(background.pixels.astype(np.float32), {})
         _put(folder / f"{next(place):04}.pickle", background.size, content, "", [])
 

@@ -29,7 +29,7 @@ from chorus_nb.pixels import judge, parse_boxes
 from chorus_nb.workspace import Workspace
 from tests.benchmarks.burned_in import Planted, plant
 from tests.benchmarks.burned_in_kinds import STOCKS, kinds, stage
-from tests.benchmarks.images import Background, backgrounds
+from tests.benchmarks.images import Background, without_text
 from tests.benchmarks.mixed_site import CLASSES
 
 KINDS = [name for name in kinds(STOCKS["bench"]) if "loop" not in name and "MP" not in name]
@@ -44,7 +44,7 @@ def drawn(which: str, names: list[str], images: int) -> Iterator[tuple[str, Back
         background = stage(which, name, number)
         seed = zlib.crc32(f"{which} {name}".encode()) + number
         yield name, background, *plant(background, seed, kinds(STOCKS[which])[name], of_site(background))
-    for background in backgrounds(which)[:-1]:
+    for background in without_text(which):
         yield "", background, background.file(background.pixels.astype(np.float32), of_site(background)), []
 
 

@@ -1,4 +1,4 @@
-"""Images without text to draw on: of the pydicom wheel, and of the shared folder where it is there."""
+"""Images to draw on: of the pydicom wheel, and of the shared folder where it is there."""
 
 from __future__ import annotations
 
@@ -22,8 +22,12 @@ codecs.register()
 SHARED = Path(__file__).parents[3] / "shared" / "dicom"
 FO = "fo-dicom__fo-dicom/Tests/FO-DICOM.Tests/Test Data"
 
-# file, and the part without text of those that have some (rows, columns)
-WHEEL: dict[str, tuple[slice, slice] | None] = {
+# the part of a file that is drawn on (rows, columns), and what a person still reads in it, or half reads where the part
+# cuts it (all parts looked at on 2026-11-28): such a picture is no picture without text
+Part = tuple[slice, slice] | tuple[slice, slice, str]
+LEAD = "letters of lead, cut"
+
+WHEEL: dict[str, Part | None] = {
     "CT_small.dcm": None,
     "693_J2KI.dcm": None,
     "J2K_pixelrep_mismatch.dcm": None,
@@ -31,9 +35,13 @@ WHEEL: dict[str, tuple[slice, slice] | None] = {
     "examples_overlay.dcm": None,
     "examples_ybr_color.dcm": (slice(30, 210), slice(44, 284)),
 }
-FILES: dict[str, tuple[slice, slice] | None] = {
-    "FNNDSC__ami/data/dicom/US-RGB-8-epicard.dcm": (slice(100, 420), slice(60, 560)),
-    "SMI__dicompixelanon/data/sample_dicom/US-GE-4AICL142.dcm": (slice(140, 410), slice(20, 590)),
+FILES: dict[str, Part | None] = {
+    "FNNDSC__ami/data/dicom/US-RGB-8-epicard.dcm": (slice(100, 420), slice(60, 560), "image_1, R3"),
+    "SMI__dicompixelanon/data/sample_dicom/US-GE-4AICL142.dcm": (
+        slice(140, 410),
+        slice(20, 590),
+        "figures of a scale, cut",
+    ),
     "SaltyJoke__Image-Registration/data-sample/A072894/axial/19010103-40.dcm": None,
     "SaltyJoke__Image-Registration/data-sample/A072894/sagittal/19010103-066.dcm": None,
     "commontk__CTKData/Data/DICOM/MRHEAD/000001.IMA": None,
@@ -41,7 +49,7 @@ FILES: dict[str, tuple[slice, slice] | None] = {
     "fo-dicom__fo-dicom/Tests/FO-DICOM.Benchmark/Data/mr.dcm": None,
     f"{FO}/GH184.dcm": None,
     f"{FO}/abd1.zip.d/adb1_1.dcm": None,
-    f"{FO}/OutOfBoundsOverlay.dcm": (slice(100, 700), slice(0, 1318)),
+    f"{FO}/OutOfBoundsOverlay.dcm": (slice(100, 700), slice(0, 1318), LEAD),
     "neurolabusc__dcm_qa_ct/In/GE/01.dcm": None,
     "plotly__dash-vtk/demos/data/mri_brain/1-01.dcm": None,
     "pydicom__pydicom-data/data_store/data/HTJ2KLossless_08_RGB.dcm": None,
@@ -53,7 +61,7 @@ FILES: dict[str, tuple[slice, slice] | None] = {
 }
 # pictures that nothing was tuned on when they were first used (2026-11-26): some to develop with, some to measure with
 QA = "neurolabusc__dcm_qa"
-DEVELOP: dict[str, tuple[slice, slice] | None] = {
+DEVELOP: dict[str, Part | None] = {
     "ImagingDataCommons__highdicom/data/test_files/dx_image.dcm": None,
     "SaltyJoke__Image-Registration/data-sample/A072894/19001203-CAP-067.dcm": None,
     "SaltyJoke__Image-Registration/data-sample/A072894/sagittal/19001203-086.dcm": None,
@@ -66,9 +74,9 @@ DEVELOP: dict[str, tuple[slice, slice] | None] = {
     "examples_jpeg2k.dcm": (slice(112, 336), slice(42, 590)),
     "pydicom__pydicom-data/data_store/data/RG1_J2KI.dcm": (slice(900, 1900), slice(100, 1741)),
     "robyoung__dicom-test-files/data/WG04/J2KI/XA1_J2KI": (slice(300, 1000), slice(200, 1000)),
-    f"{FO}/OutOfBoundsOverlay.dcm": (slice(120, 680), slice(400, 1318)),
+    f"{FO}/OutOfBoundsOverlay.dcm": (slice(120, 680), slice(400, 1318), LEAD),
 }
-UNSEEN: dict[str, tuple[slice, slice] | None] = {
+UNSEEN: dict[str, Part | None] = {
     "SaltyJoke__Image-Registration/data-sample/A072894/19010103-Chest-058.dcm": None,
     "SaltyJoke__Image-Registration/data-sample/A072894/axial/19001203-066.dcm": None,
     "commontk__CTKData/Data/DICOM/MRHEAD/000059.IMA": None,
@@ -76,14 +84,18 @@ UNSEEN: dict[str, tuple[slice, slice] | None] = {
     "dcm4che__dcm4che/dcm4che-test-data/src/main/resources/YBR_422.dcm": (slice(90, 440), slice(190, 780)),
     f"{FO}/CR-ModalitySequenceLUT.dcm": (slice(620, 1380), slice(0, 1976)),
     f"{QA}_ct/In/GE/16.dcm": None,
-    f"{QA}_ct/In/Philips/S21610/S4010/I30": None,  # a page in colour with text of its own
+    f"{QA}_ct/In/Philips/S21610/S4010/I30": (slice(None), slice(None), "a page in colour"),
     f"{QA}_uih/In/DTI_132225/t1_gre_fsp_3d_sag__132750/00000082.dcm": None,
     "plotly__dash-vtk/demos/data/mri_brain/1-19.dcm": None,
     "microsoft__Tools-for-Health-Data-Anonymization/DICOM/samples/lung.dcm": None,
 }
-LAST: dict[str, tuple[slice, slice] | None] = {  # first used on 2026-11-27
+LAST: dict[str, Part | None] = {  # first used on 2026-11-27
     "commontk__CTKData/Data/DICOM/MRHEAD/000074.IMA": None,
-    "dcm4che__dcm4che/dcm4che-test-data/src/main/resources/YBR_FULL-RLE.dcm": (slice(75, 380), slice(60, 430)),
+    "dcm4che__dcm4che/dcm4che-test-data/src/main/resources/YBR_FULL-RLE.dcm": (
+        slice(75, 380),
+        slice(60, 430),
+        "DOE, cut",
+    ),
     f"{FO}/CR-ModalitySequenceLUT.dcm": (slice(400, 1200), slice(100, 1900)),
     f"{FO}/OutOfBoundsOverlay.dcm": (slice(150, 650), slice(100, 900)),
     f"{QA}_ct/In/GE/11.dcm": None,
@@ -93,7 +105,7 @@ LAST: dict[str, tuple[slice, slice] | None] = {  # first used on 2026-11-27
     "plotly__dash-vtk/demos/data/mri_brain/1-13.dcm": None,
     "pydicom__pydicom-data/data_store/data/RG3_J2KI.dcm": (slice(200, 1200), slice(300, 1700)),
 }
-FRESH: dict[str, tuple[slice, slice] | None] = {  # first used in the evening of 2026-11-27
+FRESH: dict[str, Part | None] = {  # first used in the evening of 2026-11-27
     "commontk__CTKData/Data/DICOM/MRHEAD/000044.IMA": None,
     "cornerstonejs__cornerstone3D/packages/dicomImageLoader/testImages/"
     "CTImage.dcm_JPEG2000LosslessOnlyTransferSyntax_1.2.840.10008.1.2.4.90.dcm": None,
@@ -108,10 +120,10 @@ FRESH: dict[str, tuple[slice, slice] | None] = {  # first used in the evening of
     "pydicom__pydicom-data/data_store/data/RG1_J2KI.dcm": (slice(200, 1300), slice(300, 1500)),
     "robyoung__dicom-test-files/data/WG04/J2KI/XA1_J2KI": (slice(100, 800), slice(0, 900)),
 }
-NEXT: dict[str, tuple[slice, slice] | None] = {  # first used in the night of 2026-11-27; other slices and parts
+NEXT: dict[str, Part | None] = {  # first used in the night of 2026-11-27; other slices and parts
     "commontk__CTKData/Data/DICOM/MRHEAD/000018.IMA": None,
     "FNNDSC__ami/data/dicom/US-RGB-8-epicard.dcm": (slice(130, 390), slice(150, 520)),
-    f"{FO}/CR-ModalitySequenceLUT.dcm": (slice(500, 1500), slice(900, 1900)),
+    f"{FO}/CR-ModalitySequenceLUT.dcm": (slice(500, 1500), slice(900, 1900), "L, of lead"),
     f"{QA}_ct/In/GE/04.dcm": None,
     f"{QA}_ct/In/GE/26.dcm": None,
     "SMI__dicompixelanon/data/sample_dicom/US-GE-4AICL142.dcm": (slice(160, 400), slice(60, 500)),
@@ -120,10 +132,10 @@ NEXT: dict[str, tuple[slice, slice] | None] = {  # first used in the night of 20
     "pydicom__pydicom-data/data_store/data/RG3_J2KI.dcm": (slice(100, 1100), slice(600, 1760)),
     "robyoung__dicom-test-files/data/WG04/J2KI/XA1_J2KI": (slice(200, 900), slice(200, 1000)),
 }
-LATER: dict[str, tuple[slice, slice] | None] = {  # first used in the morning of 2026-11-28; other slices and parts
+LATER: dict[str, Part | None] = {  # first used in the morning of 2026-11-28; other slices and parts
     "commontk__CTKData/Data/DICOM/MRHEAD/000052.IMA": None,
     "dcm4che__dcm4che/dcm4che-test-data/src/main/resources/YBR_422.dcm": (slice(100, 380), slice(240, 760)),
-    f"{FO}/OutOfBoundsOverlay.dcm": (slice(100, 600), slice(300, 1200)),
+    f"{FO}/OutOfBoundsOverlay.dcm": (slice(100, 600), slice(300, 1200), LEAD),
     f"{QA}_ct/In/GE/08.dcm": None,
     f"{QA}_ct/In/GE/23.dcm": None,
     "examples_jpeg2k.dcm": (slice(120, 320), slice(120, 500)),
@@ -132,13 +144,13 @@ LATER: dict[str, tuple[slice, slice] | None] = {  # first used in the morning of
     "pydicom__pydicom-data/data_store/data/RG1_J2KI.dcm": (slice(500, 1500), slice(200, 1500)),
     "robyoung__dicom-test-files/data/WG04/J2KI/XA1_J2KI": (slice(50, 750), slice(100, 1000)),
 }
-LATEST: dict[str, tuple[slice, slice] | None] = {  # first used in the afternoon of 2026-11-28; other slices and parts
+LATEST: dict[str, Part | None] = {  # first used in the afternoon of 2026-11-28; other slices and parts
     "commontk__CTKData/Data/DICOM/MRHEAD/000036.IMA": None,
     "SMI__dicompixelanon/data/sample_dicom/US-GE-4AICL142.dcm": (slice(140, 390), slice(140, 580)),
     f"{FO}/CR-MONO1-10-chest": None,
     f"{QA}_ct/In/GE/14.dcm": None,
     f"{QA}_ct/In/GE/19.dcm": None,
-    "FNNDSC__ami/data/dicom/US-RGB-8-epicard.dcm": (slice(110, 400), slice(90, 430)),
+    "FNNDSC__ami/data/dicom/US-RGB-8-epicard.dcm": (slice(110, 400), slice(90, 430), "ge_1"),
     f"{QA}_uih/In/DTI_132225/t1_gre_fsp_3d_sag__132750/00000088.dcm": None,
     f"{QA}_uih/In/DTI_132225/dti_tra_dir16_PA_rot_SaveBySlc__134057/00000005.dcm": None,
     f"{FO}/OutOfBoundsOverlay.dcm": (slice(140, 640), slice(60, 1000)),
@@ -166,6 +178,8 @@ class Background:
     modality: str
     pixels: NDArray[np.generic]
     header: Dataset
+    own_text: str = ""
+    """what a person reads in it before anything is drawn"""
 
     @property
     def size(self) -> int:
@@ -213,16 +227,21 @@ def backgrounds(which: str = "bench") -> list[Background]:
     paths = [(_place(name), part) for name, part in SETS[which].items()]
     made = [_read(path, part) for path, part in paths if path.is_file()]
     colour = next(background for background in made if background.pixels.ndim == 4)
-    return [*made, Background("US loop", np.repeat(colour.pixels[:1], 61, axis=0), colour.header)]
+    return [*made, Background("US loop", np.repeat(colour.pixels[:1], 61, axis=0), colour.header, colour.own_text)]
+
+
+def without_text(which: str = "bench") -> list[Background]:
+    """Those of a set in which a person reads nothing, but for the loop."""
+    return [background for background in backgrounds(which)[:-1] if not background.own_text]
 
 
 def _place(name: str) -> Path:
     return SHARED / name if "/" in name else Path(str(get_testdata_file(name)))
 
 
-def _read(path: Path, part: tuple[slice, slice] | None) -> Background:
+def _read(path: Path, part: Part | None) -> Background:
     dataset = dcmread(path, force=True)
     decoder = get_decoder(dataset.file_meta.get("TransferSyntaxUID", ImplicitVRLittleEndian))  # without a head: this
-    frame = next(decoder.iter_array(dataset, as_rgb=True))[0]
-    frame = frame[part] if part else frame
-    return Background(str(dataset.get("Modality") or "OT"), frame[None], dataset)
+    rows, columns, text = (*(part or (slice(None), slice(None))), "")[:3]
+    frame = next(decoder.iter_array(dataset, as_rgb=True))[0][rows, columns]
+    return Background(str(dataset.get("Modality") or "OT"), frame[None], dataset, text)

@@ -142,6 +142,9 @@ def outlined(found: Callable[[NDArray[np.uint8]], list[ocr._Line]]) -> Callable[
         (88, 18, 0.77, "al  ", 0.85, [""]),
         (30, 28, 0.81, "R", 0.98, ["R"]),
         (24, 20, 0.80, "中", 0.87, []),  # two letters read as one ideograph: a doubt, no single letter
+        (14, 20, 0.61, "中", 0.87, []),  # higher than wide, and not turned to be read: no two letters for its height
+        (14, 20, 0.61, "4", 0.85, ["4"]),
+        (14, 22, 0.61, "4", 0.85, [""]),  # turned, so what is long is a line
         (196, 32, 0.80, "ZIMMERWALD", 0.98, ["ZIMMERWALD"]),
         (196, 32, 0.55, "ZIMMERWALD", 0.98, ["ZIMMERWALD"]),
         (36, 14, 0.57, "10 TIT", 0.57, [""]),  # Hebrew: found and read, neither surely, both together
@@ -187,6 +190,37 @@ def test_a_line_that_an_edge_runs_into_is_outlined_once_more(
     monkeypatch.setattr(ocr, "_map_of_text", lambda _: likely)
     lines = ocr.read_lines(Render(picture(rows=608, columns=608), short_side=608))
     assert [Box(100, 200, 240, 210).common(line.box).area >= 0.9 * 140 * 10 for line in lines] == [True] * boxes
+
+
+def test_a_line_over_what_is_taken_for_text_too_is_outlined_closely() -> None:
+    pixels, likely = picture(rows=608, columns=608), np.zeros((1, 1, 608, 608), np.float32)
+    ink = written("ZIMMERWALD", 24)
+    pixels[200 : 200 + len(ink), 100 : 100 + ink.shape[1]][ink] = 255
+    likely[0, 0, 130:300, 40:400] = 0.5  # a row of brains
+    likely[0, 0, 204:226, 100 : 100 + ink.shape[1]] = 0.85
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ocr, "_map_of_text", lambda _: likely)
+        assert [line.text for line in ocr.read_lines(Render(pixels, short_side=608))] == ["ZIMMERWALD"]
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "score", "told"),
+    [
+        ("A39647343", 0.98, 0.76, True),
+        ("MRN9853", 0.72, 0.85, True),
+        ("ORN9536", 0.69, 0.79, False),  # this and the others: real brains
+        ("68661", 0.52, 0.85, False),
+        ("978", 0.99, 0.91, False),
+    ],
+)
+def test_what_was_outlined_closely_counts_where_letters_are_read(
+    monkeypatch: pytest.MonkeyPatch, text: str, confidence: float, score: float, told: bool
+) -> None:
+    corners = np.array([(20, 20), (216, 20), (216, 46), (20, 46)])
+    line = ocr._Line(corners, score, text, confidence)
+    monkeypatch.setattr(ocr, "_found", lambda _, __, outline, *___: [line] if outline is ocr._models().cores else [])
+    lines = ocr.read_lines(Render(picture(rows=600, columns=600), short_side=600))
+    assert [line.text for line in lines] == [text] * told
 
 
 @pytest.mark.parametrize(
@@ -316,6 +350,15 @@ def test_the_dark_of_a_coloured_picture_is_not_made_to_stand_out() -> None:
         assert int(view[105, 101, 0]) - int(view[105, 90, 0]) > 60
 
 
+def test_the_smaller_contrast_of_a_coloured_picture_shows_what_is_wider() -> None:
+    pixels = np.random.default_rng(3).integers(60, 64, (300, 400, 1), np.uint8).repeat(3, axis=2)
+    pixels[100:118, 50:350] = 80  # a stroke of a large letter
+    dataset = image(pixels=pixels)
+    _, nearer, wider = (view.picture[:, :, 0] for view in renders.renders(dataset.pixel_array, dataset))
+    inside = [int(view[109, 200]) - int(np.median(view[200:])) for view in (nearer, wider)]
+    assert inside[1] > 2 * max(0, inside[0])
+
+
 def test_what_cannot_be_read_is_medium_and_said_so() -> None:
     assert tier("", "") == ("medium", NOT_READ)
 
@@ -430,7 +473,7 @@ def test_no_model_is_asked_where_nothing_is(monkeypatch: pytest.MonkeyPatch) -> 
             asked.append(given["x"].shape)
             return [np.ones((1, 1, *given["x"].shape[2:]), np.float32)]
 
-    monkeypatch.setattr(ocr, "_models", lambda: ocr._Models(Finder(), *[None] * 5))
+    monkeypatch.setattr(ocr, "_models", lambda: ocr._Models(Finder(), *[None] * 6))
     empty = np.full((320, 640, 3), 90, np.uint8)
     assert not ocr._map_of_text(empty).any()
     empty[100:140, 200:300, 1] = 200

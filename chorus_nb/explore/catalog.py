@@ -189,7 +189,7 @@ def _assemble(connection: duckdb.DuckDBPyConnection, folder: Path, workspace: Wo
     parts = sorted(folder.glob("*.catalog.parquet"))
     replaced = connection.execute("FROM replaced ORDER BY ALL").fetchall() if parts else []
     key = CATALOG_RECIPE.key(None, [path.name for path in parts], digests(parts), replaced)
-    if not (target.is_file() and made_by.is_file() and made_by.read_text("ascii") == digest(key, digests([target]))):
+    if not (target.is_file() and made_by.is_file() and made_by.read_bytes() == digest(key, digests([target])).encode()):
         with (
             replacing(target) as temporary,
             pq.ParquetWriter(temporary, tables.CATALOG.schema, compression="zstd") as writer,

@@ -51,7 +51,7 @@ def build_metadata(workspace: Workspace, progress: Progress | None = None) -> tu
     """
     headers, made_by = update_headers(workspace, progress), workspace.local / MADE_BY
     key = _key(workspace, headers)
-    if not (made_by.is_file() and made_by.read_text(encoding="ascii") == digest(key, _written(workspace))):
+    if not (made_by.is_file() and made_by.read_bytes() == digest(key, _written(workspace)).encode()):
         _build(workspace, headers)
         write_atomically(made_by, digest(key, _written(workspace)).encode("ascii"))
     return workspace.read(tables.STUDY), workspace.read(tables.SERIES)

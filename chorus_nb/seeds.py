@@ -210,7 +210,11 @@ def fork_as_asked(
 
     ``then``: what is done each time there is a new fork.
     """
+    parent = os.pidfd_open(os.getppid())
     while True:
+        # forks hold the door, too: where who began this was killed, it must not go on for them, nor they with it
+        if parent in select.select([door.fileno(), parent], [], [])[0]:
+            return None
         request, handles, *_ = socket.recv_fds(door, LARGEST_REQUEST, MOST_HANDLES)
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
@@ -224,6 +228,7 @@ def fork_as_asked(
         answer, *given = handles
         if not (pid := os.fork()):
             door.close()
+            os.close(parent)
             os.close(answer)
             for handle in given:
                 os.set_inheritable(handle, False)

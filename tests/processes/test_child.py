@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -109,6 +111,35 @@ def test_where_the_process_to_fork_was_killed_or_cannot_be_the_next_child_works(
     child.close()
     monkeypatch.setattr(seeds.sys, "platform", "darwin")
     assert child.call(os.getppid) == os.getpid()
+
+
+BEGINS_ONE_THAT_IS_HELD = """
+import sys, time
+from chorus_nb import seeds
+forks = "{'hold': lambda door: time.sleep(60)}, {}"
+here = "import socket, sys, time; from chorus_nb import seeds; door = socket.socket(fileno=int(sys.argv[1]))"
+seed = seeds.Seed(f"{here}; seeds.fork_as_asked(door, {forks})", {})
+held = seeds.fork(seed.door, "hold", handles=[seed.door.fileno()])
+print(seed._process.pid, held.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@LINUX
+def test_the_process_to_fork_ends_with_who_began_it_also_where_a_fork_could_ask_on() -> None:
+    """As a kernel at work could: it ends with that process, or would write beside the next run."""
+    began = subprocess.Popen([sys.executable, "-c", BEGINS_ONE_THAT_IS_HELD], stdout=subprocess.PIPE, text=True)
+    assert began.stdout
+    forked_from, held = map(int, began.stdout.readline().split())
+    told = os.pidfd_open(forked_from)
+    try:
+        began.kill()
+        began.wait()
+        assert select.select([told], [], [], 20)[0]
+    finally:
+        for one in (held, forked_from):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
 
 
 def test_a_call_that_takes_too_long_is_ended(child: Child) -> None:

@@ -170,7 +170,8 @@ def _parquet_rows(path: Path, left_out: Container[str], ours: bool) -> Iterator[
 
 def _as_text(cells: pa.Array) -> pa.Array:
     """Of lists, records and bytes all that is in them: pandas would shorten what is long."""
-    if pa.types.is_nested(cells.type) or pa.types.is_binary(cells.type) or pa.types.is_large_binary(cells.type):
+    bytes_or_parts = pa.types.is_nested, pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary
+    if any(is_one(cells.type) for is_one in bytes_or_parts):
         return pa.array([_said(value) for value in cells.to_pylist()], pa.string())
     as_cast = pa.types.is_large_string, pa.types.is_integer, pa.types.is_floating, pa.types.is_string
     if any(is_one(cells.type) for is_one in as_cast):
@@ -183,7 +184,12 @@ def _said(value: object) -> str:
         return " ".join(map(_said, value))
     if isinstance(value, dict):
         return " ".join(map(_said, chain.from_iterable(value.items())))
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else "" if value is None else str(value)
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value.decode("latin-1")
+    return "" if value is None else str(value)
 
 
 def _text_rows(columns: Iterable[tuple[str, pa.Array]], left_out: Container[str], ours: bool = True) -> str:

@@ -108,7 +108,8 @@ def test_a_public_key_names_nobody_also_not_mr_public_and_what_stands_beside_it_
 
 
 def severities_in(file: Path) -> list[str]:
-    return [severity for content in pieces(file, ours=False) for severity in severities(NAME, content)]
+    terms = [*NAME, *of_name("Müller^Jörg")]
+    return [severity for content in pieces(file, ours=False) for severity in severities(terms, content)]
 
 
 @pytest.mark.parametrize(
@@ -117,10 +118,12 @@ def severities_in(file: Path) -> list[str]:
         [["CT"] * 2000 + ["Brennan"] + ["CT"] * 2000],
         [{"seen": [{"by": "Brennan"}]}],
         [b"seen by Brennan"],
+        ["von Müller gesehen".encode("latin-1")],
+        pa.array([b"Brennan "], pa.binary(8)),
         pa.array(["Brennan"]).dictionary_encode(),
         pa.array(["Brennan"], pa.large_string()),
     ],
-    ids=["a long list", "records", "bytes", "dictionary", "large"],
+    ids=["a long list", "records", "bytes", "bytes of Latin-1", "bytes of one length", "dictionary", "large"],
 )
 def test_a_name_in_a_column_of_any_kind_is_found(tmp_path: Path, cells: Any) -> None:
     file = tmp_path / "laid_here.parquet"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -465,13 +466,12 @@ def test_tiles_cover_a_picture_and_have_enough_in_common(start: int, stop: int) 
 def test_no_model_is_asked_where_nothing_is(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[int, ...]] = []
 
-    class Finder:
-        def get_inputs(self) -> list[object]:
-            return [type("Input", (), {"name": "x"})]
+    class Finder(ocr._Finder):
+        def __init__(self) -> None: ...
 
-        def run(self, _: None, given: dict[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-            asked.append(given["x"].shape)
-            return [np.ones((1, 1, *given["x"].shape[2:]), np.float32)]
+        def __call__(self, blob: NDArray[np.float32]) -> NDArray[np.float32]:
+            asked.append(blob.shape)
+            return np.ones((1, 1, *blob.shape[2:]), np.float32)
 
     monkeypatch.setattr(ocr, "_models", lambda: ocr._Models(Finder(), *[None] * 6))
     empty = np.full((320, 640, 3), 90, np.uint8)
@@ -479,6 +479,22 @@ def test_no_model_is_asked_where_nothing_is(monkeypatch: pytest.MonkeyPatch) -> 
     empty[100:140, 200:300, 1] = 200
     assert np.argwhere(ocr._map_of_text(empty)[0, 0]).min(axis=0).tolist() == [64, 160]
     assert asked == [(1, 3, 128, 192)]
+
+
+def test_the_smallest_numbers_are_nothing_to_the_model_and_to_nobody_else() -> None:
+    def smallest() -> float:
+        return float(np.float32(1e-39) * np.float32(1))
+
+    assert ocr._models().finder.thread.submit(smallest).result() == 0, "multiplied, they take most of its time"
+    assert smallest() > 0, "a value in a header may be one"
+
+
+def test_a_fork_has_models_of_its_own() -> None:
+    ocr._models()  # its thread stays behind, and nobody would answer
+    if not (fork := os.fork()):
+        os._exit(ocr._models.cache_info().currsize)
+    assert os.waitpid(fork, 0) == (fork, 0)
+    assert ocr._models.cache_info().currsize
 
 
 def test_a_name_across_the_seam_of_two_tiles_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

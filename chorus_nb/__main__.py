@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import signal
 import sys
 
+SELDOM = (50_000, 10, 10)
+"""Objects after which Python looks for garbage (700 by itself): tables and headers make many, and few in circles. What
+is forked from this process does as it does."""
+
 
 def command() -> int:
     """The exit code of the command; an interruption at whatever moment is one line."""
+    gc.set_threshold(*SELDOM)
     try:
         for name in ("SIGTERM", "SIGHUP"):  # as Ctrl-C; Windows has no SIGHUP
             if hasattr(signal, name):

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from chorus_nb.__main__ import SELDOM
 from chorus_nb.demo import make_site
 from chorus_nb.parameters import Parameters
 from chorus_nb.workspace import Workspace
@@ -72,6 +73,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return _scope(nodeid.partition("::")[0].partition("tests/")[2])
 
     return Scheduling(config, log)
+
+
+def pytest_configure() -> None:
+    gc.set_threshold(*SELDOM)  # as the command itself
 
 
 @pytest.hookimpl(wrapper=True)

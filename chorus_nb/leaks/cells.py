@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from itertools import accumulate
 
-import pandas as pd
+import pyarrow as pa
 
 from chorus_nb import tables
 from chorus_nb.leaks.cues import any_of
@@ -35,7 +35,7 @@ NOTHING, PLAIN = re.compile(""), re.compile(PLAIN_CELL)
 
 IdentifyingCells = dict[str, dict[str, str]]
 """By column, each cell that identifies somebody and the kind of identifier it holds."""
-Parts = Callable[[], Iterable[pd.DataFrame]]
+Parts = Callable[[], Iterable[pa.Table]]
 """The parts of a table, anew at each call; cells are text of bytes as they are (Latin-1)."""
 
 
@@ -60,11 +60,10 @@ def identifying_cells(workspace: Workspace, searched: Mapping[str, Parts]) -> di
 def _texts_of(parts: Parts) -> Iterator[tuple[str, list[str]]]:
     """The different cells of each column that may hold text: of numbers and dates, those that are none."""
     for part in parts():
-        for column in part.columns:
-            values = part[column].unique().tolist()
-            plain = NOTHING if holds_text(str(column)) else PLAIN
-            if left := [value for value in values if not plain.fullmatch(value)]:
-                yield str(column), left
+        for column, cells in zip(part.column_names, part.columns, strict=True):
+            plain = NOTHING if holds_text(column) else PLAIN
+            if left := [value for value in cells.unique().to_pylist() if not plain.fullmatch(value)]:
+                yield column, left
 
 
 # --- anybody ----------------------------------------------------------------------------------------------------------

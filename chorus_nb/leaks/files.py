@@ -10,7 +10,6 @@ import getpass
 import glob
 import gzip
 import html
-import io
 import json
 import re
 import zipfile
@@ -18,7 +17,6 @@ from collections.abc import Container, Iterable, Iterator
 from functools import cache
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO
 
 import pandas as pd
 import pyarrow as pa
@@ -30,6 +28,7 @@ from pydicom.uid import UID_dictionary
 
 from chorus_nb import layout, standards, tables
 from chorus_nb.leaks.embedded import PICTURE, picture_texts, unescaped
+from chorus_nb.leaks.parts import ROWS_SEARCHED, csv_parts
 from chorus_nb.leaks.search import MASK, Hit, Searcher
 from chorus_nb.leaks.shapes import Severity
 from chorus_nb.leaks.terms import SearchTerm, of_name, page_words, stands_for_nobody
@@ -44,7 +43,7 @@ PERSON_NAMES = tuple(
 UID_TERMS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 SHORTEST = 4  # a shorter identifier, such as "12", equals a count sooner or later; its kind is still never shown
 BATCH = 50_000  # values searched for at once: memory stays flat for any number of patients
-ROWS_SEARCHED = 50_000  # of a table searched at a time
+FEW_ROWS = 1000  # the pattern below is made ready for all columns of so few at once: that takes longer than they do
 # a cell of a column of numbers or dates that holds nothing else: ids, counts, sizes and times run through all numbers
 PLAIN_CELL = r"[-+]?\d*(?:\.\d*)?(?:[eE][-+]?\d+)?|\d{4}-\d\d-\d\d(?:[ T][\d:.+-]*)?"
 JSON_FILES = (".json", ".jsonl")
@@ -128,32 +127,15 @@ def of_csv(table: Path | bytes, left_out: Container[str] = ()) -> Iterator[bytes
     """The same of a CSV table."""
     try:
         yield from (DATA_ELEMENT.sub(b"()", rows) for rows in _csv_rows(table, left_out))
-    except (ValueError, pd.errors.ParserError):
+    except ValueError:
         yield table if isinstance(table, bytes) else table.read_bytes()
-
-
-def csv_parts(table: Path | bytes) -> Iterator[pd.DataFrame]:
-    """A CSV table in parts, each cell the text of its bytes (Latin-1); :class:`ValueError` if it is none."""
-    with io.BytesIO(table) if isinstance(table, bytes) else table.open("rb") as file:
-        if any(b"\0" in block for block in iter(lambda: file.read(1 << 20), b"")):
-            raise ValueError("wide characters")
-        file.seek(0)
-        # Latin-1 keeps every byte as it is, whatever the file is written in
-        yield from _parts(file)
-
-
-def _parts(file: BinaryIO) -> Iterator[pd.DataFrame]:
-    for part in pd.read_csv(file, dtype=str, keep_default_na=False, chunksize=ROWS_SEARCHED, encoding="latin-1"):
-        if not isinstance(part.index, pd.RangeIndex):
-            raise ValueError("more cells than columns")
-        yield part.fillna("")  # of a row with fewer cells
 
 
 def _csv_rows(table: Path | bytes, left_out: Container[str]) -> Iterator[bytes]:
     for part in csv_parts(table):
-        columns = [(str(name), _as_text(pa.array(cells.array))) for name, cells in part.items()]
+        columns = zip(part.column_names, (cells.combine_chunks() for cells in part.columns), strict=True)
         rows = _text_rows(columns, left_out).encode("latin-1")
-        yield ",".join(map(str, part.columns)).encode("latin-1") + b"\n" + rows
+        yield ",".join(part.column_names).encode("latin-1") + b"\n" + rows
 
 
 def _parquet_rows(path: Path, left_out: Container[str], ours: bool) -> Iterator[bytes]:
@@ -194,14 +176,23 @@ def _said(value: object) -> str:
 
 def _text_rows(columns: Iterable[tuple[str, pa.Array]], left_out: Container[str], ours: bool = True) -> str:
     """A line a row, each different one once, without the numbers and dates of columns that hold these."""
-    shown = []
+    shown: list[pa.Array] = []
+    counts: list[int] = []
     for name, values in columns:
         if name not in left_out:
-            cells = pc.fill_null(values, "") if values.null_count else values
-            if ours and not holds_text(name):
-                cells = pc.if_else(pc.match_substring_regex(cells, rf"\A(?:{PLAIN_CELL})\z"), "", cells)
-            shown.append(cells)
+            counts += [len(shown)] if ours and not holds_text(name) else []
+            shown.append(pc.fill_null(values, "") if values.null_count else values)
+    together = len(counts) if counts and len(shown[0]) < FEW_ROWS else 1
+    for some in (counts[at : at + together] for at in range(0, len(counts), together)):
+        for place, cells in zip(some, _without_plain([shown[place] for place in some]), strict=True):
+            shown[place] = cells
     return "\n".join(pc.unique(pc.binary_join_element_wise(*shown, ",")).to_pylist()) if shown else ""
+
+
+def _without_plain(columns: list[pa.Array]) -> list[pa.Array]:
+    rows, cells = len(columns[0]), pa.concat_arrays(columns)
+    left = pc.if_else(pc.match_substring_regex(cells, rf"\A(?:{PLAIN_CELL})\z"), "", cells)
+    return [left.slice(place * rows, rows) for place in range(len(columns))]
 
 
 def holds_text(column: str) -> bool:

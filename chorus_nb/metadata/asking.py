@@ -70,15 +70,15 @@ def mapped_completeness(workspace: Workspace) -> pd.DataFrame:
 def ask(workspace: Workspace, question: str) -> pd.DataFrame:
     """The answer of DuckDB to an SQL question about the tables ``tables.METADATA`` and ``image_registry``."""
     with metadata_tables(workspace) as connection:
+        connection.read_csv(glob.escape(str(workspace.path(tables.IMAGE_REGISTRY)))).create_view("image_registry")
         return connection.execute(question).df()
 
 
 @contextlib.contextmanager
 def metadata_tables(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
-    """DuckDB with these tables as views."""
+    """DuckDB with the tables ``tables.METADATA`` as views."""
     with in_bounded_memory() as connection:
         for table in tables.METADATA:
             path = workspace.path(replace(table, format="parquet"))
             connection.read_parquet(glob.escape(str(path))).create_view(table.name)
-        connection.read_csv(glob.escape(str(workspace.path(tables.IMAGE_REGISTRY)))).create_view("image_registry")
         yield connection

@@ -105,7 +105,14 @@ def load_csv(connection: duckdb.DuckDBPyConnection, path: Path, table: tables.Ta
         if [column.name for column in columns] != there:
             raise SchemaError(f"{table.name}: its columns are not those of the table, in their order")
         kinds = {column.name: SQL_TYPES[column.kind] for column in columns}
-        written = connection.read_csv(glob.escape(str(path)), columns=kinds, header=True, sep=",", quotechar='"')
+        as_written: dict[str, Any] = {
+            "header": True,
+            "sep": ",",
+            "quotechar": '"',
+            "escapechar": '"',
+            "auto_detect": False,
+        }
+        written = connection.read_csv(glob.escape(str(path)), columns=kinds, **as_written)  # to guess it takes longest
         later = [f"'' AS {column}" for column in table.later if column not in there]
         written.project(", ".join(["*", *later])).create(name or table.name)
 

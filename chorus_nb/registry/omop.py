@@ -13,7 +13,7 @@ import pandas as pd
 from chorus_nb import tables
 from chorus_nb.errors import InputError
 from chorus_nb.leaks.cells import identifying_cells
-from chorus_nb.leaks.files import csv_parts
+from chorus_nb.leaks.parts import csv_parts
 from chorus_nb.omop import cdm_fields, open_omop, read_omop
 from chorus_nb.omop.reading import OmopTables
 from chorus_nb.registry.image_registry import by_procedure

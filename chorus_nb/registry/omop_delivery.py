@@ -10,16 +10,17 @@ import functools
 import io
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
 from chorus_nb.errors import InputError
 from chorus_nb.leaks.cells import IdentifyingCells
-from chorus_nb.leaks.files import csv_parts
+from chorus_nb.leaks.parts import csv_parts, row_texts
 from chorus_nb.omop import cdm_fields
 from chorus_nb.registry.omop_withdrawn import WithdrawnRows
 from chorus_nb.sop import omop_consent
@@ -142,23 +143,24 @@ def examine_table(
         for part in csv_parts(source):
             found.rows += len(part)
             part = _delivered_rows(found, part)
-            for place, (name, raw) in enumerate(zip(names, part.columns, strict=True)):
-                own = identifying.get(str(raw), {})
-                _check_cells(found, place, name, types.get(name, ""), part[raw], own, consented)
+            for place, (name, raw) in enumerate(zip(names, part.column_names, strict=True)):
+                cells = {one["values"]: one["counts"] for one in part.column(place).value_counts().to_pylist()}
+                own = identifying.get(raw, {})
+                _check_cells(found, place, name, types.get(name, ""), cells, own, consented)
             if "person_id" in names and withheld:
-                persons = pd.to_numeric(part.iloc[:, names.index("person_id")], errors="coerce")
+                persons = pd.to_numeric(part.column(names.index("person_id")).to_pandas(), errors="coerce")
                 found.rows_of.update(persons[persons.isin(withheld)].astype(int).tolist())
     except ValueError:
         raise InputError(f"omop: {source.name} is not a readable CSV table with a header") from None
     return found
 
 
-def _delivered_rows(found: Delivery, part: pd.DataFrame) -> pd.DataFrame:
+def _delivered_rows(found: Delivery, part: pa.Table) -> pa.Table:
     if found.is_withdrawn is None:
         return part
-    gone = [found.is_withdrawn(row) for row in part.itertuples(index=False, name=None)]
-    found.counts["", "withdrawn"] += sum(gone)
-    return part[[not one for one in gone]]
+    stays = [not found.is_withdrawn(row) for row in row_texts(part)]
+    found.counts["", "withdrawn"] += len(stays) - sum(stays)
+    return part.filter(pa.array(stays, pa.bool_()))
 
 
 def _check_columns(found: Delivery, names: list[str], wanted: list[str]) -> None:
@@ -196,12 +198,13 @@ def _check_cells(
     place: int,
     name: str,
     kind: str,
-    cells: pd.Series,
+    cells: Mapping[str, int],
     identifying: Mapping[str, str],
     consented: Collection[str],
 ) -> None:
-    """Count what is wrong with the cells of a column, and note those that go empty."""
-    filled = int((cells != "").sum())
+    """Count what is wrong with the cells of a column, and note those that go empty. ``cells``: each, and how often."""
+    rows = sum(cells.values())
+    filled = rows - cells.get("", 0)
     known = f"{found.table}.{name}"
     counts: dict[str, int] = defaultdict(int)
     if known in consented and (not kind or known in omop_consent()):
@@ -211,26 +214,30 @@ def _check_cells(
         found.empty[place] = ALL
     elif kind in CDM_FORMS:
         code, form = CDM_FORMS[kind]
-        wrong = cells[~cells.str.fullmatch(form)]
-        counts[code] = len(wrong)
-        bare = wrong.str.strip(" ")  # exports of fixed width fill numbers up
-        words = wrong[~bare.str.fullmatch(NUMBER_LIKE if code == "number_form" else DATE_LIKE)]
-        counts["text_emptied"] = len(words)
+        wrong = {cell: count for cell, count in cells.items() if not re.fullmatch(form, cell)}
+        counts[code] = sum(wrong.values())
+        like = NUMBER_LIKE if code == "number_form" else DATE_LIKE  # exports of fixed width fill numbers up
+        words = {cell: count for cell, count in wrong.items() if not re.fullmatch(like, cell.strip(" "))}
+        counts["text_emptied"] = sum(words.values())
         _also_empty(found, place, words)
     elif longest := re.search(r"\d+", kind):
-        long = cells[cells.str.len() > int(longest[0])].str.encode("latin-1").str.decode("utf-8", "replace")
-        counts["too_long"] = int((long.str.len() > int(longest[0])).sum())
+        most = int(longest[0])
+        counts["too_long"] = sum(count for cell, count in cells.items() if _is_longer(cell, most))
     if found.empty.get(place, ()) is not ALL and identifying:
-        own = cells[cells.isin(list(identifying))]
-        counts["identifier_emptied"] = len(own)
+        own = {cell: count for cell, count in cells.items() if cell in identifying}
+        counts["identifier_emptied"] = sum(own.values())
         _also_empty(found, place, own)
     if name in found.required and found.empty.get(place, ()) is not ALL:
-        counts["required_empty"] = len(cells) - filled
+        counts["required_empty"] = rows - filled
     for code, count in counts.items():
         found.counts[name, code] += count
 
 
-def _also_empty(found: Delivery, place: int, cells: pd.Series) -> None:
+def _is_longer(cell: str, most: int) -> bool:
+    return len(cell) > most and len(cell.encode("latin-1").decode("utf-8", "replace")) > most
+
+
+def _also_empty(found: Delivery, place: int, cells: Iterable[str]) -> None:
     known = found.empty.setdefault(place, set())
     if isinstance(known, set):
         known.update(cells)
@@ -293,7 +300,7 @@ def _written_anew(found: Delivery) -> Iterator[bytes]:
     writer = csv.writer(line, lineterminator="\n")
     writer.writerow(found.delivered_names())
     for part in csv_parts(found.source):
-        for row in part.itertuples(index=False, name=None):
+        for row in row_texts(part):
             if found.is_withdrawn and found.is_withdrawn(row):
                 continue
             added = found.unsaid_concepts(row.__getitem__)

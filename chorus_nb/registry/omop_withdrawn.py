@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from chorus_nb.leaks.files import csv_parts
+from chorus_nb.leaks.parts import csv_parts, row_texts
 from chorus_nb.withdrawn import Withdrawn
 
 PROCEDURE_FIELD = frozenset(("1147082",))  # concept of procedure_occurrence.procedure_occurrence_id: what an event is
@@ -33,10 +33,10 @@ class WithdrawnRows:
         found = cls(_texts(withdrawn.persons), _texts(withdrawn.procedures))
         numbers: set[str] = set()
         for part in csv_parts(notes) if notes and withdrawn else ():
-            names = [str(name).strip().lower() for name in part.columns]
+            names = [name.strip().lower() for name in part.column_names]
             if (is_withdrawn := found.rule(names)) and "note_id" in names:
                 at = names.index("note_id")
-                numbers |= {_number(row, at) for row in part.itertuples(index=False, name=None) if is_withdrawn(row)}
+                numbers |= {_number(row, at) for row in row_texts(part) if is_withdrawn(row)}
         return cls(found.persons, found.procedures, frozenset(numbers))
 
     def rule(self, names: Sequence[str]) -> Callable[[Sequence[str]], bool] | None:

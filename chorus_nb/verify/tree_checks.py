@@ -17,13 +17,13 @@ from itertools import chain, islice
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from chorus_nb import layout, standards, tables
 from chorus_nb.leaks.cells import IdentifyingCells, identifying_cells
 from chorus_nb.leaks.files import (
-    csv_parts,
     of_content,
     of_csv,
     original_uids,
@@ -34,6 +34,7 @@ from chorus_nb.leaks.files import (
     uid_digest,
 )
 from chorus_nb.leaks.known import KnownWords, known_words_of
+from chorus_nb.leaks.parts import csv_parts
 from chorus_nb.leaks.reading import Leaf
 from chorus_nb.leaks.search import Searcher
 from chorus_nb.leaks.shapes import Severity
@@ -241,14 +242,14 @@ def _cells_of(name: str, cells: IdentifyingCells) -> Findings:
             yield Finding("tables", "high", name, column, kind, f"{count:,} different cells")
 
 
-def _parts(path: Path) -> Iterator[pd.DataFrame]:
+def _parts(path: Path) -> Iterator[pa.Table]:
     """The table and the names of its columns, or the lines of a file that is none."""
     try:
         for part in csv_parts(path):
-            yield pd.DataFrame({"": list(map(str, part.columns))})
+            yield pa.table({"": part.column_names})
             yield part
     except ValueError:
-        yield pd.DataFrame({"": path.read_bytes().decode("latin-1").splitlines()})
+        yield pa.table({"": pa.array(path.read_bytes().decode("latin-1").splitlines(), pa.string())})
 
 
 def _metadata_files(workspace: Workspace) -> Iterator[Path]:
@@ -280,9 +281,9 @@ def _cells_by_column(path: Path) -> Iterator[tuple[str, list[str]]]:
     try:
         if path.suffix == ".csv":
             for part in csv_parts(path):
-                for name in part:
-                    cells = part[name].unique().tolist()
-                    yield str(name), [cell.encode("latin-1").decode("utf-8", "replace") for cell in cells]
+                for name, values in zip(part.column_names, part.columns, strict=True):
+                    cells = values.unique().to_pylist()
+                    yield name, [cell.encode("latin-1").decode("utf-8", "replace") for cell in cells]
             return
         for batch in pq.ParquetFile(path).iter_batches(ROWS_TOLD):
             for name, values in zip(batch.schema.names, batch.columns, strict=True):

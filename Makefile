@@ -39,7 +39,7 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv || true
 	for what in "-r requirements.lock" "--no-deps -e ."; do \
-		$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode $$what \
+		$(BIN)/uv pip install --quiet --python $(BIN)/python $$what \
 			|| $(BIN)/python -m pip install --quiet $$what || exit 1; \
 	done
 	touch $@

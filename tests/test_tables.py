@@ -123,6 +123,18 @@ def test_rows_that_do_not_fit_are_refused_without_their_values(rows: list[dict[s
     assert "many" not in str(refused.value)
 
 
+@pytest.mark.parametrize("many", [1, 1_000])
+def test_a_key_may_be_of_several_columns_however_many_rows_there_are(
+    monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    monkeypatch.setattr("chorus_nb.tables.schema.MANY", many)
+    table = replace(SMALL, key=("name", "count"))
+    rows = [ROW | {"name": name, "count": count} for name in ("a", "b") for count in (1, 2)]
+    assert len(tables.frame(table, rows)) == 4
+    with pytest.raises(SchemaError, match="name, count is not unique"):
+        tables.frame(table, [*rows, rows[2]])
+
+
 def test_missing_and_unknown_columns_are_named() -> None:
     frame = tables.frame(SMALL, [ROW]).rename(columns={"share": "part"})
     with pytest.raises(SchemaError, match=r"columns missing \['share'\], not expected \['part'\]"):

@@ -104,9 +104,11 @@ def _queries(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[tables.Tab
     yield tables.STUDY, _study_sql(_differing(connection, tables.STUDY, f"files GROUP BY {STUDY_GROUP}"))
     yield tables.SERIES, _series_sql(_differing(connection, tables.SERIES, f"files GROUP BY {SERIES_KEY}"))
     yield tables.IMAGE, _image_sql()
+    there = {modality for (modality,) in connection.sql("SELECT DISTINCT Modality FROM headers").fetchall()}
     for table in tables.ACQUIRED:
         acquired = _acquired(table)
-        yield table, _acquired_sql(table, acquired, _differing(connection, table, acquired))
+        any_there = not there.isdisjoint(ACQUIRED_BY[table.name])  # planning it takes as long for none
+        yield table, _acquired_sql(table, acquired, _differing(connection, table, acquired)) if any_there else ""
 
 
 def _differing(connection: duckdb.DuckDBPyConnection, table: tables.Table, groups: str) -> set[str]:
@@ -122,7 +124,10 @@ def _differing(connection: duckdb.DuckDBPyConnection, table: tables.Table, group
 
 
 def _write_both(workspace: Workspace, table: tables.Table, connection: duckdb.DuckDBPyConnection, sql: str) -> None:
-    """The answer as CSV and Parquet, ``ROWS_IN_MEMORY`` of it in memory; both take their place if its key holds."""
+    """The answer as CSV and Parquet, ``ROWS_IN_MEMORY`` of it in memory; both take their place if its key holds.
+
+    No ``sql``: no rows.
+    """
     as_parquet = workspace.path(replace(table, format="parquet"))
     with (
         replacing(workspace.path(table), if_changed=True) as csv,
@@ -130,13 +135,13 @@ def _write_both(workspace: Workspace, table: tables.Table, connection: duckdb.Du
     ):
         with csv.open("wb") as text, pq.ParquetWriter(parquet, table.schema, compression="zstd") as columns:
             text.write(tables.csv_head(table))
-            for found in in_parts(connection.sql(sql), ROWS_IN_MEMORY):
+            for found in in_parts(connection.sql(sql), ROWS_IN_MEMORY) if sql else [table.schema.empty_table()]:
                 rows = tables.fitted(table, found).combine_chunks()
                 text.write(tables.as_lines(rows))
                 columns.write_table(rows)
         key = ", ".join(table.key)
         written = connection.read_parquet(glob.escape(str(parquet)))
-        if written.aggregate(f"count(*) > count(DISTINCT ({key}))").fetchall() == [(True,)]:
+        if sql and written.aggregate(f"count(*) > count(DISTINCT ({key}))").fetchall() == [(True,)]:
             raise SchemaError(f"{table.name}: {key} is not unique")
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
 from chorus_nb import layout, tables
-from chorus_nb.metadata.dictionary import ABOUT, STATED
+from chorus_nb.metadata.dictionary import ABOUT, STATED, rows_by_table
 from chorus_nb.workspace import Workspace, write_if_changed
 
 _CR = "http://mlcommons.org/croissant/"
@@ -38,7 +39,7 @@ _TYPES = {"text": "sc:Text", "integer": "sc:Integer", "number": "sc:Float", "tru
 
 def write_croissant(workspace: Workspace, words: pd.DataFrame) -> None:
     """``croissant.json`` beside the Parquet files that it describes; ``words`` is the data dictionary."""
-    given = workspace.parameters
+    given, rows = workspace.parameters, rows_by_table(words)
     made = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
@@ -48,7 +49,7 @@ def write_croissant(workspace: Workspace, words: pd.DataFrame) -> None:
         "citeAs": given.citation or STATED,
         "creator": {"@type": "sc:Organization", "name": "CHoRUS"},
         "distribution": [_file(workspace, table) for table in tables.METADATA],
-        "recordSet": [_records(table, words[words["table"] == table.name]) for table in tables.METADATA],
+        "recordSet": [_records(table, rows[table.name]) for table in tables.METADATA],
     }
     content = json.dumps(made, indent=1, ensure_ascii=False) + "\n"
     write_if_changed(workspace.release / layout.CROISSANT, content.encode())
@@ -69,13 +70,13 @@ def _file(workspace: Workspace, table: tables.Table) -> dict[str, object]:
     }
 
 
-def _records(table: tables.Table, words: pd.DataFrame) -> dict[str, object]:
+def _records(table: tables.Table, words: list[dict[str, Any]]) -> dict[str, object]:
     return {
         "@type": "cr:RecordSet",
         "@id": table.name,
         "name": table.name,
         "key": [{"@id": f"{table.name}/{column}"} for column in table.key],
-        "field": [_field(table.name, row) for row in words.to_dict("records")],
+        "field": [_field(table.name, row) for row in words],
     }
 
 

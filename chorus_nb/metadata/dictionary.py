@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
+from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from pydicom.datadict import tag_for_keyword
@@ -43,6 +46,7 @@ def write_dictionary(workspace: Workspace) -> pd.DataFrame:
     return words
 
 
+@functools.cache
 def data_dictionary() -> pd.DataFrame:
     """A row per column: type, unit (UCUM), defined terms, tag of its attribute and meaning."""
     said = pd.concat([tables.describe(table).assign(table=table.name) for table in DESCRIBED], ignore_index=True)
@@ -57,6 +61,7 @@ def data_dictionary() -> pd.DataFrame:
 
 def data_package(words: pd.DataFrame, licence: str = "", citation: str = "") -> dict[str, object]:
     """A Frictionless tabular data package (specs.frictionlessdata.io): fields, types, units and keys of each CSV."""
+    rows = rows_by_table(words)
     return {
         "profile": "tabular-data-package",
         "name": ABOUT["name"],
@@ -64,13 +69,21 @@ def data_package(words: pd.DataFrame, licence: str = "", citation: str = "") -> 
         "description": ABOUT["description"],
         "licenses": [{"name": "other-closed", "title": licence or STATED}],
         "citation": citation or STATED,
-        "resources": [_resource(table, words[words["table"] == table.name]) for table in PACKAGED],
+        "resources": [_resource(table, rows[table.name]) for table in PACKAGED],
     }
 
 
-def _resource(table: tables.Table, words: pd.DataFrame) -> dict[str, object]:
+def rows_by_table(words: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    """The rows of the data dictionary by the table they are about."""
+    rows = defaultdict[str, list[dict[str, Any]]](list)
+    for row in words.to_dict("records"):
+        rows[row["table"]].append(row)
+    return rows
+
+
+def _resource(table: tables.Table, words: list[dict[str, Any]]) -> dict[str, object]:
     schema: dict[str, object] = {
-        "fields": [_field(row) for row in words.to_dict("records")],
+        "fields": [_field(row) for row in words],
         "missingValues": [""],
         "primaryKey": list(table.key),
     }

@@ -8,6 +8,7 @@ that the bound is made of may then be wrong with a probability of 2.5 %.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -185,6 +186,7 @@ def least_share(found: int, shown: int, risk: float) -> float:
     return low
 
 
+@functools.cache  # asked for the same by the gate, the certificate and the pages
 def most_with_text(told: int, share: float, pictures: int, finds: float = _DETECTOR_FINDS, risk: float = _RISK) -> int:
     """The largest number of ``pictures`` with text of which no more than ``told`` would, with a probability of over
     ``risk``, be drawn and found, where each is drawn with a probability of at least ``share``.

@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from chorus_nb import tables
 from chorus_nb.errors import SchemaError
 from chorus_nb.metadata import ask, build_metadata
+from chorus_nb.metadata.building import ACQUIRED_BY
 from chorus_nb.metadata.local_fields import decide_fields
 from chorus_nb.registry import build_registry
 from chorus_nb.standards import keep_list, minimum_metadata
@@ -43,6 +44,19 @@ def test_rows_in_parts_are_the_rows_at_once(small: Workspace, monkeypatch: pytes
     build_metadata(small)
     assert image.read_bytes() == at_once
     pd.testing.assert_frame_equal(small.read(replace(tables.IMAGE, format="parquet")), rows)
+
+
+def test_a_table_of_images_that_are_not_there_is_the_one_that_asking_for_them_gives(
+    small: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_metadata(small)
+    paths = [small.path(replace(tables.TABLES["pt"], format=kind)) for kind in ("csv", "parquet")]
+    not_asked = [path.read_bytes() for path in paths]
+    paths[0].unlink()
+    monkeypatch.setitem(ACQUIRED_BY, "pt", ("PT", "CT"))
+    monkeypatch.setattr("chorus_nb.metadata.building._acquired", lambda _: "placed WHERE false GROUP BY ALL")
+    build_metadata(small)
+    assert [path.read_bytes() for path in paths] == not_asked
 
 
 def a_header(workspace: Workspace) -> None:

@@ -44,7 +44,8 @@ def still_held(workspace: Workspace, files: pd.DataFrame) -> dict[str, str]:
     """Which of these ``files`` (as :func:`rests_on` takes them) 04 would hold back again, with the checks, by path."""
     if not workspace.has(tables.HELD_FINDINGS):
         return {}
-    found = workspace.read(tables.HELD_FINDINGS)
+    if (found := workspace.read(tables.HELD_FINDINGS)).empty:
+        return {}
     now = rests_on(workspace, files[files.source_path.isin(found.source_path)])
     same = found[found.rests_on == found.source_path.map(now)]
     # a fault that is asked for anew each time may be mended, and then the others are asked for with it

@@ -186,13 +186,12 @@ def _map(work: _Work, lookups: Lookups) -> None:
     files = work.files
     pairs = files[["PatientID", "AccessionNumber"]].apply(lambda column: column.str.strip(" \0"))
     persons = {patient: lookups.person(patient) for patient in pairs.PatientID.unique()}
-    images = {pair: lookups.image(*pair) for pair in set(pairs.itertuples(index=False, name=None))}
-    found = [persons[patient] for patient in pairs.PatientID]
+    said = list(zip(pairs.PatientID.tolist(), pairs.AccessionNumber.tolist(), strict=True))
+    images = {pair: lookups.image(*pair) for pair in set(said)}
+    found = [persons[patient] for patient, _ in said]
     files["person_id"] = pd.array([person[0] if person else None for person in found], dtype="Int64")
     files["days_shifted"] = pd.array([person[1] if person else None for person in found], dtype="Int64")
-    files["image_occurrence_id"] = pd.array(
-        [images[pair] for pair in pairs.itertuples(index=False, name=None)], dtype="Int64"
-    )
+    files["image_occurrence_id"] = pd.array([images[pair] for pair in said], dtype="Int64")
 
 
 def _mapped(work: _Work) -> None:

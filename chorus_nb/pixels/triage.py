@@ -126,13 +126,13 @@ def _second_size(pictures: int) -> int:
     return min(pictures, max(SECOND, math.ceil(pictures / SECOND_ONE_IN)))
 
 
-def _names(group: pd.DataFrame) -> pd.Series[str]:
+def _names(group: pd.DataFrame) -> list[str]:
     """What a picture is drawn by: its SOP Instance UID, so that the same images from another place give the same."""
-    return group.SOPInstanceUID.where(group.SOPInstanceUID != "", group.source_path)
+    return [uid or path for uid, path in zip(group.SOPInstanceUID.tolist(), group.source_path.tolist(), strict=True)]
 
 
 def _spread(group: pd.DataFrame, wanted: int) -> pd.DataFrame:
     number = pd.to_numeric(group.InstanceNumber, errors="coerce")
-    order = pd.DataFrame({"number": number, "name": _names(group)}).sort_values(["number", "name"])
+    order = pd.DataFrame({"number": number, "name": _names(group)}, group.index).sort_values(["number", "name"])
     places = [len(order) // 2] if wanted == 1 else np.linspace(0, len(order) - 1, wanted).round().astype(int)
     return group.loc[order.index[np.unique(places)]]

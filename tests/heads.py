@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from tests.deid.conftest import encoded, image
 
 LOW, HIGH = phantoms.HEAD_HEIGHT
 SLICES, SIZE = 72, 96
+Given, Made = ParamSpec("Given"), TypeVar("Made")
 
 
 def _affine(slices: int, size: int, height: tuple[float, float], field: float) -> Matrix:
@@ -164,9 +165,7 @@ def pet() -> Volume:
     return Volume((values + abs(grain)).astype("f4"), head("T1").affine, "PT")
 
 
-# --- registered once --------------------------------------------------------------------------------------------------
-
-_POSES: dict[str, Pose] = {}
+# --- made once --------------------------------------------------------------------------------------------------------
 
 
 def can_register() -> bool:
@@ -174,15 +173,38 @@ def can_register() -> bool:
     return all(importlib.util.find_spec(name) for name in ("SimpleITK", "pydeface"))
 
 
+def remembered(function: Callable[Given, Made]) -> Callable[Given, Made]:
+    """The same; what was once made of the same pixels is not made again for the tests that follow."""
+    known: dict[str, Made] = {}
+
+    def made(*args: Given.args, **how: Given.kwargs) -> Made:
+        seen = hashlib.sha256()
+        _add((args, sorted(how.items())), seen)
+        key = seen.hexdigest()
+        if key not in known:
+            known[key] = function(*args, **how)
+        return known[key]
+
+    return made
+
+
+def _add(given: Any, seen: Any) -> None:
+    if isinstance(given, np.ndarray):
+        seen.update(repr((given.shape, given.dtype)).encode() + np.ascontiguousarray(given).tobytes())
+    elif isinstance(given, (tuple, list)):
+        seen.update(str(len(given)).encode())
+        for part in given:
+            _add(part, seen)
+    else:
+        seen.update(repr(given).encode())
+
+
+_registered = remembered(register_head)
+
+
 def registered(volume: Grid, modality: str, start: tuple[float, float, float] | None = None) -> Pose:
-    """:func:`register_head`, remembered for the tests that follow."""
-    seen = hashlib.sha256(repr((volume.origin, volume.step, volume.values.shape, modality, start)).encode())
-    for part in (volume.values, volume.head, volume.field):
-        seen.update(np.ascontiguousarray(part))
-    key = seen.hexdigest()
-    if key not in _POSES:
-        _POSES[key] = register_head(volume, modality, start)
-    return _POSES[key]
+    """:func:`register_head`, remembered."""
+    return _registered(volume, modality, start)
 
 
 # --- what can happen to a head ----------------------------------------------------------------------------------------

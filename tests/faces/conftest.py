@@ -1,4 +1,4 @@
-"""A head is registered once for all tests of faces: children, who register anew, have to find the same face."""
+"""A head is asked and registered once for all tests of faces: children, who do it anew, have to find the same face."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from typing import Any
 
 import pytest
 
+from chorus_nb.faces.heads import head_in
 from tests import heads
+
+_head_in = heads.remembered(head_in)
 
 
 @pytest.fixture(autouse=True)
 def _registered_once(monkeypatch: pytest.MonkeyPatch) -> None:
     if heads.can_register():
         monkeypatch.setattr("chorus_nb.faces.study.register_head", heads.registered)
+        monkeypatch.setattr("chorus_nb.faces.asking.head_in", _head_in)
 
 
 def in_this_process(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,14 @@ WITH_FACE = Front(skull=0.88, seen=1.0, face=0.7, in_view=1.0, size=0.95, hollow
 PERHAPS = WITH_FACE._replace(face=0.35)
 WITHOUT = WITH_FACE._replace(face=0.05)
 NO_HEAD = WITH_FACE._replace(skull=0.4)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _laid_once() -> Iterator[None]:
+    """The average head is laid once on the same body."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(fronts, "_laid_on", heads.remembered(fronts._laid_on))
+        yield
 
 
 def findings(

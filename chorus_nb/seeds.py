@@ -26,7 +26,7 @@ LARGEST_REQUEST = 1 << 20  # bytes of a request: arguments, folder and environme
 MOST_HANDLES = 4  # open files that go with a request
 LOADING = 120.0  # seconds it may take to import
 CLOSING = 0.5  # seconds it may take to end
-CHILDREN = "from chorus_nb.processes.child import be_their_parent; be_their_parent()"
+CHILDREN = "from chorus_nb.processes.supervised import be_their_parent; be_their_parent()"
 
 
 class Seed:

@@ -172,7 +172,7 @@ def test_warnings_of_pydicom_reach_nobody_in_whatever_process() -> None:
 
 
 # Where the kind of an exception is kept for whoever maintains the package: in local tables, for nobody's terminal
-KEPT_FOR_MAINTAINERS = {"errors", "deid.worker", "processes.child"}
+KEPT_FOR_MAINTAINERS = {"errors", "deid.worker", "processes.supervised"}
 
 
 def test_no_exception_is_named_to_a_person() -> None:

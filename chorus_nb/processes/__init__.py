@@ -5,7 +5,6 @@ from chorus_nb.processes.pool import (
     Progress,
     each,
     executor,
-    keep_memory,
     kept_open,
     map_surviving,
     map_unordered,
@@ -13,3 +12,4 @@ from chorus_nb.processes.pool import (
     threads,
     workers,
 )
+from chorus_nb.processes.supervised import keep_memory

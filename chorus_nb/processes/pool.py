@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import multiprocessing
 import os
 import signal
@@ -21,14 +20,16 @@ from concurrent.futures import (
 )
 from concurrent.futures import wait as wait_for
 from contextlib import AbstractContextManager
+from functools import cache, partial
 from itertools import islice
 from multiprocessing.connection import wait as wait_for_sentinels
 from typing import Any, TypeVar
 
 from chorus_nb import seeds
-from chorus_nb.errors import WorkerLost
+from chorus_nb.errors import ChildFault, WorkerLost
 from chorus_nb.parameters import Parameters
 from chorus_nb.processes import dask
+from chorus_nb.processes.supervised import Child, keep_memory, limit_memory
 
 Progress = Callable[[int, int, str], None]
 """Called with things done, things in all (0 = not known yet) and a short text free of header values."""
@@ -40,6 +41,7 @@ Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
 PRELOADED = ["chorus_nb.deid.worker"]  # and all it needs: imported once, then shared by all local workers
+A_DAY = 86_400.0  # seconds that no call of a worker takes
 WORKER_MEMORY = 8 << 30  # bytes a local worker may allocate; files mapped into memory do not count
 
 
@@ -66,6 +68,45 @@ class _Processes(ProcessPoolExecutor):
         self.ahead = 2 * count + 2
 
 
+class _Forks(Executor):
+    """Local workers that are forks of a process which has imported all that they need: they begin in milliseconds,
+    and one that dies takes no other along."""
+
+    def __init__(self, count: int) -> None:
+        self.ahead = 2 * count + 2
+        self._threads, self._idle = ThreadPoolExecutor(count), list[Child]()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return self._threads.submit(self._in_worker, fn, args, kwargs)
+
+    def _in_worker(self, function: Callable[..., Any], *given: Any) -> Any:
+        try:
+            worker = self._idle.pop()  # the one that worked last: it remembers most
+        except IndexError:
+            worker = Child(_home_of(function))
+        try:
+            good, told = worker.call(_tried, WORKER_MEMORY, function, *given, seconds=A_DAY)
+        except ChildFault as fault:
+            raise BrokenExecutor(fault.code) from None
+        finally:
+            self._idle.append(worker)
+        if good:
+            return told
+        raise told
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._threads.shutdown(wait=wait, cancel_futures=cancel_futures)
+        for worker in self._idle:
+            worker.close()
+
+
+def _home_of(function: Callable[..., Any]) -> str:
+    """The module of what is called in the end."""
+    while isinstance(function, partial):
+        function = function.func
+    return function.__module__
+
+
 def _context() -> Any:
     # a fork server where there is one: a fork of a kernel with its threads can deadlock
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
@@ -76,7 +117,7 @@ def _context() -> Any:
 
 def prepare(parameters: Parameters) -> None:
     """Let what local workers need be imported while this process does something else; returns at once."""
-    if not parameters.scheduler and _context().get_start_method() == "forkserver":
+    if not (parameters.scheduler or seeds.known()) and _context().get_start_method() == "forkserver":
         from multiprocessing import forkserver  # not on Windows
 
         forkserver.ensure_running()
@@ -116,7 +157,7 @@ def workers(parameters: Parameters) -> Iterator[Executor]:
         with dask.client(parameters) as client:
             yield dask.dask_executor(client)
     else:
-        pool = _Processes(parameters.worker_count)
+        pool = _Forks(parameters.worker_count) if seeds.known() else _Processes(parameters.worker_count)
         try:
             yield pool
         finally:
@@ -268,26 +309,24 @@ def _begin_worker(memory: int, environment: Mapping[str, str] | None = None, doo
         seeds.use(door)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    _take_memory(memory)
+
+
+@cache
+def _take_memory(memory: int) -> None:
     keep_memory()
     limit_memory(memory)
 
 
-def limit_memory(memory: int) -> None:
-    """No more than ``memory`` bytes for this process; Windows has no such limit."""
-    with contextlib.suppress(ImportError, ValueError, OSError):
-        import resource
-
-        _, most = resource.getrlimit(resource.RLIMIT_DATA)  # may be infinite, which counts as -1
-        resource.setrlimit(resource.RLIMIT_DATA, (min(memory, most) if most > 0 else memory, most))
-
-
-def keep_memory() -> None:
-    """Let glibc keep freed memory for the next file: taking it anew, page by page, costs 0.2 ms per CT slice."""
-    trim_threshold, mmap_threshold = -1, -3  # of malloc.h
-    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(trim_threshold, 64 << 20)
-        mallopt(mmap_threshold, 32 << 20)
+def _tried(
+    memory: int, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[bool, Any]:
+    """In a fork: what a function gives, or what it raises."""
+    _take_memory(memory)
+    try:
+        return True, function(*args, **kwargs)
+    except Exception as error:
+        return False, error
 
 
 def _end_with_parent() -> None:

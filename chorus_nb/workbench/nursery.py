@@ -107,7 +107,7 @@ def fork_when_asked(door: socket.socket | None = None) -> None:
             _import_later(later)
             later.clear()
 
-    from chorus_nb.processes.child import serve_as
+    from chorus_nb.processes.supervised import serve_as
 
     here: dict[str, Callable[..., object]] = {"prepare": prepare, "import": seeds.import_all}
     if not sys.flags.safe_path:  # nothing is imported from where the command was given

@@ -27,7 +27,7 @@ from chorus_nb.errors import ChildFault
 from chorus_nb.faces.decisions import FACE_LOG
 from chorus_nb.mapping import ACTIONS
 from chorus_nb.pixels.decisions import IMAGE_LOG
-from chorus_nb.processes.child import Child
+from chorus_nb.processes.supervised import Child
 from chorus_nb.verify.previews import thumbnails
 from chorus_nb.workbench.report import TEMPLATES, page_of
 from chorus_nb.workspace import Workspace, write_atomically, write_if_changed

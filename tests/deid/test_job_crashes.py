@@ -12,14 +12,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from chorus_nb import deid, processes
+from chorus_nb import deid, seeds
 from chorus_nb.deid import job
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.mapping import Policy, Rule
@@ -28,10 +27,11 @@ from chorus_nb.parameters import Parameters
 from chorus_nb.workspace import PARTIAL, Workspace
 from tests.deid.small_run import SmallSite, but_seconds, plan, reasons, run, same_key, tree
 
-KILLS, FILES = 10, 500  # so many that no run ends before it is killed
+FILES = 500  # so many that no run ends before it is killed
 TRAP = 0x00104000  # PatientComments
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no process is a fork of another")
 
 
 @pytest.fixture
@@ -49,17 +49,8 @@ def whole(workspace: Workspace, expected: Workspace) -> None:
 # --- kill -9 ----------------------------------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def _forked(parameters: Parameters) -> Iterator[ProcessPoolExecutor]:
-    """Two workers of the process group of this one, started in no time."""
-    context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(2, mp_context=context, initializer=processes._begin_worker, initargs=(8 << 30,)) as pool:
-        yield pool
-
-
 def _run_to_be_killed(parameters: Parameters) -> None:
     os.setsid()
-    processes.workers = _forked
     deid.deidentify(Workspace(parameters))
 
 
@@ -67,10 +58,15 @@ def _count(folder: Path) -> int:
     return sum(len(names) for _, _, names in os.walk(folder))
 
 
-def _run_and_kill(parameters: Parameters) -> None:
-    """Begin the run and kill its process group at a random point, again and again; exits with how often it could."""
+def _run_and_kill(parameters: Parameters, kills: int, forks: bool) -> None:
+    """Begin the run and kill its process group at a random point, again and again; exits with how often it could.
+
+    ``forks``: its workers are forks of a process that is none of its group and stays.
+    """
+    if forks:
+        seeds.door()
     release, choose, killed = Workspace(parameters).release, random.Random(6), 0
-    for _ in range(KILLS):
+    for _ in range(kills):
         wanted = _count(release) + choose.randint(1, 12)
         run = os.fork()  # of a process that has no threads
         if run == 0:
@@ -88,16 +84,20 @@ def _run_and_kill(parameters: Parameters) -> None:
 
 
 @posix
-def test_a_run_killed_ten_times_ends_with_the_release_of_an_undisturbed_run(site: SmallSite) -> None:
+@pytest.mark.parametrize(("kills", "forks"), [(3, False), pytest.param(10, True, marks=linux)])
+def test_a_run_killed_again_and_again_ends_with_the_release_of_an_undisturbed_run(
+    site: SmallSite, kills: int, forks: bool
+) -> None:
     site.add_series(FILES)
     undisturbed = site.open("undisturbed")
     run(undisturbed)
     workspace = same_key(undisturbed, site.open())
     plan(workspace)
-    process = multiprocessing.get_context("forkserver").Process(target=_run_and_kill, args=(workspace.parameters,))
+    killed = workspace.parameters, kills, forks
+    process = multiprocessing.get_context("forkserver").Process(target=_run_and_kill, args=killed)
     process.start()
     process.join()
-    assert process.exitcode == KILLS
+    assert process.exitcode == kills
     expected = tree(undisturbed.release)
     half_way = {path: digest for path, digest in tree(workspace.release).items() if PARTIAL not in path}
     assert 0 < len(half_way) < FILES
@@ -192,7 +192,7 @@ def test_a_file_whose_reading_never_ends_is_given_up(site: SmallSite, monkeypatc
 
 
 @posix
-def test_killed_workers_cost_nothing(site: SmallSite) -> None:
+def test_killed_workers_cost_nothing(site: SmallSite, monkeypatch: pytest.MonkeyPatch) -> None:
     site.add_series(120)
     undisturbed = site.open("undisturbed")
     run(undisturbed)
@@ -206,6 +206,7 @@ def test_killed_workers_cost_nothing(site: SmallSite) -> None:
             os.kill(child.pid or 0, signal.SIGKILL)
             killed.append(child.pid)
 
+    monkeypatch.setattr(seeds, "_known", [])  # workers of a server, which can be found
     deid.deidentify(workspace, kill_one)
     assert killed
     whole(workspace, undisturbed)

@@ -19,7 +19,7 @@ from chorus_nb.dicom import unneeded
 from chorus_nb.errors import ChildFault
 from chorus_nb.parameters import Parameters
 from chorus_nb.processes import child as children
-from chorus_nb.processes.child import CHILD_MEMORY, Child
+from chorus_nb.processes.supervised import CHILD_MEMORY, Child
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_children_are_forks_of_one_process_those_of_workers_too(child: Child) ->
         child.call(unneeded.unneeded, "not what it asks for")
     child.close()
     assert child.call(eval, f"{unneeded.__name__!r} in __import__('sys').modules")
-    assert child.call(eval, AT_WORK) == 1
+    assert child.call(eval, AT_WORK) == 2, "and one that waits for the end of the caller"
 
 
 @LINUX
@@ -193,7 +193,7 @@ def test_a_child_whose_caller_was_killed_ends_and_cleans_up() -> None:
     caller = """
 import os
 from chorus_nb.errors import ChildFault
-from chorus_nb.processes.child import Child
+from chorus_nb.processes.supervised import Child
 child = Child()
 print(child.call(os.getenv, "TMPDIR"), child.call(os.getpid), flush=True)
 os.kill(os.getpid(), 9)
@@ -204,3 +204,23 @@ os.kill(os.getpid(), 9)
             return
         time.sleep(0.1)
     pytest.fail("the child or its folder is still there")
+
+
+def test_a_child_at_work_ends_with_its_caller_and_writes_nothing_beside_the_next_run(tmp_path: Path) -> None:
+    caller = """
+import os, sys, threading, time
+from chorus_nb.processes.supervised import Child
+work = "import os, pathlib, time; pathlib.Path(%r).write_text(str(os.getpid())); time.sleep(60)" % sys.argv[1]
+child = Child()
+threading.Thread(target=child.call, args=(exec, work), daemon=True).start()
+while not os.path.exists(sys.argv[1]) or not open(sys.argv[1]).read():
+    time.sleep(0.01)
+os.kill(os.getpid(), 9)
+"""
+    told = tmp_path / "at_work"
+    subprocess.run([sys.executable, "-c", caller, str(told)], check=False)
+    at_work = Path("/proc", told.read_text())
+    deadline = time.monotonic() + 10
+    while at_work.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not at_work.exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from concurrent.futures import Executor
 
 import pytest
 
-from chorus_nb import processes
+from chorus_nb import processes, seeds
 from chorus_nb.errors import WorkerLost
 from chorus_nb.parameters import Parameters
 from chorus_nb.processes import pool as pool_module
@@ -95,6 +96,27 @@ def test_a_pool_that_breaks_is_said_and_not_passed_over() -> None:
         list(processes.map_unordered(pool, doubled, [(number,) for number in range(40)]))
 
 
+@pytest.fixture(params=["a server", "forks"])
+def workers_of(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Workers of a server of their own, and forks of a process that children are forks of, too."""
+    monkeypatch.setattr(seeds, "_known", [])
+    if request.param == "forks":
+        if sys.platform != "linux":
+            pytest.skip("elsewhere no process is a fork of another")
+        seeds.door()
+    return str(request.param)
+
+
+def test_workers_are_forks_where_there_is_a_process_for_it(workers_of: str) -> None:
+    """All of one; those that have nothing to do are not begun; what raises comes back as it is."""
+    with processes.workers(Parameters(workers=4)) as pool:
+        assert isinstance(pool, pool_module._Forks) == (workers_of == "forks")
+        error = pool.submit(fails, 3).exception()
+        assert isinstance(error, ValueError)
+        assert {pool.submit(process_id, 1).result(), pool.submit(process_id, 2).result()} != {os.getpid()}
+
+
+@pytest.mark.usefixtures("workers_of")
 def test_a_dead_worker_costs_only_the_piece_that_killed_it() -> None:
     batches = [tuple(range(start, start + 5)) for start in range(0, 60, 5)]
     lost, results = [], []
@@ -108,6 +130,7 @@ def test_a_dead_worker_costs_only_the_piece_that_killed_it() -> None:
     assert sorted(results) == [2 * number for number in range(60) if number != DEADLY]
 
 
+@pytest.mark.usefixtures("workers_of")
 def test_a_worker_may_not_take_all_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool_module, "WORKER_MEMORY", 1 << 30)
     with processes.workers(Parameters(workers=1)) as pool:

@@ -137,7 +137,7 @@ def test_a_run_that_cannot_begin_leaves_nothing_behind_that_imports_for_it(
 
 FORKED = """
 import os, signal, sys
-from chorus_nb.processes.child import Child
+from chorus_nb.processes.supervised import Child
 from chorus_nb.workbench.nursery import Nursery
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 nursery = Nursery(here=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,11 +18,14 @@ from chorus_nb.drawn import digests
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.layout import InstancePath
 from chorus_nb.memory import Recipe
+from chorus_nb.processes.pool import A_DAY
+from chorus_nb.processes.supervised import Child
 from chorus_nb.workbench.report import page_of
 from chorus_nb.workbench.series_pages import FOLDER, all_files, write_series_pages
 from chorus_nb.workspace import Workspace, write_if_changed
 
 ROWS_A_PAGE = 2_000
+MANY_FILES = 1_000  # made anew by 03: their pages take longer than another process to begin
 MADE_OF = "made_of.json"  # beside the pages: the tables and decisions that were read for them, and their key
 SORTED = {
     "patient": ["PatientID", "person", "AccessionNumber"],
@@ -87,6 +91,32 @@ def write_evidence(workspace: Workspace) -> list[str]:
     asked = {"asked": sorted(map(str, noting.asked)), "key": _key(workspace, noting.asked)}
     write_if_changed(folder / MADE_OF, json.dumps(asked).encode())
     return []
+
+
+@contextlib.contextmanager
+def evidence_beside(workspace: Workspace) -> Iterator[Callable[[], None]]:
+    """What begins to make the pages in a process of its own, where 03 made many files anew: they tell of nothing that
+    the notebooks behind 04 leave, and one process alone makes them.
+
+    It is waited for. What it did not make, or could not, :func:`write_evidence` makes and says.
+    """
+    child = Child()
+    try:
+        with ThreadPoolExecutor(1) as waiting:
+
+            def begin() -> None:
+                if workspace.has(tables.OUTLOOK):
+                    outlook = workspace.read(tables.OUTLOOK)
+                    if outlook["files"][outlook["what"] != "stays"].sum() >= MANY_FILES:
+                        waiting.submit(child.call, write_evidence, workspace, seconds=A_DAY)
+
+            try:
+                yield begin
+            except BaseException:
+                child.close()  # and so ends who waits for it
+                raise
+    finally:
+        child.close()
 
 
 def _key(workspace: Workspace, asked: Iterable[Path]) -> str:

@@ -13,7 +13,7 @@ from chorus_nb.paths import carried
 from chorus_nb.workbench import nursery
 from chorus_nb.workbench.notebook import prepare_process
 from chorus_nb.workbench.ownership import alone
-from chorus_nb.workbench.steps import ACQUIRE, NOTEBOOK_STEPS, STEPS, NotebookStep, needed
+from chorus_nb.workbench.steps import ACQUIRE, NOTEBOOK_STEPS, STEPS, VERIFY, NotebookStep, needed
 from chorus_nb.workbench.terminal import LOG, open_log
 
 if TYPE_CHECKING:
@@ -53,14 +53,17 @@ def _run_in_turn(
     from chorus_nb.workbench.check import check_inputs
     from chorus_nb.workbench.execution import run_notebook
     from chorus_nb.workbench.index import write_indexes
-    from chorus_nb.workbench.lists import write_evidence
+    from chorus_nb.workbench.lists import evidence_beside, write_evidence
 
     check_inputs(workspace)
-    for step in steps:
-        ended[step.name] = run_notebook(notebooks[step], step, workspace, kernels)
-        write_indexes(workspace)
-        if ended[step.name].status != "passed":
-            break
+    with evidence_beside(workspace) as begin_pages:
+        for step in steps:
+            ended[step.name] = run_notebook(notebooks[step], step, workspace, kernels)
+            write_indexes(workspace)
+            if ended[step.name].status != "passed":
+                break
+            if step is VERIFY and kernels:
+                begin_pages()
     for line in write_evidence(workspace):
         LOG.warning("%s", line)
     write_indexes(workspace)

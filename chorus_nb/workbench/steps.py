@@ -33,6 +33,9 @@ class NotebookStep:
 
 ACQUIRE = NotebookStep("00_acquire", "Acquire", "what is wanted, what the archive has of it, and what came", "1, 4")
 """Optional: runs with the others where ``orders`` or ``pacs`` is set, and whenever it is named."""
+VERIFY = NotebookStep(
+    "04_verify", "Verify", "the release read again and searched; before and after; the gate", "14, 15"
+)
 STEPS = (
     NotebookStep(
         "01_explore_headers",
@@ -45,7 +48,7 @@ STEPS = (
     NotebookStep(
         "03_run_deid", "Run de-identification", "every file, what became of it and why", "10, 12, 13, 15", True
     ),
-    NotebookStep("04_verify", "Verify", "the release read again and searched; before and after; the gate", "14, 15"),
+    VERIFY,
     NotebookStep(
         "05_build_registry", "Build the registry", "image registry, OMOP tables and metadata", "11, section 2", True
     ),

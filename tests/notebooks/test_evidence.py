@@ -6,6 +6,8 @@ import csv
 import html
 import io
 import re
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +185,24 @@ def test_pages_whose_tables_did_not_change_are_not_made_again(chain: Chain) -> N
     page = str(files["page"].iloc[0])
     (chain.workspace.reports_local / FOLDER / page).unlink()
     assert write_series_pages(chain.workspace, files) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no process is a fork of another")
+def test_the_pages_of_many_files_are_made_beside_the_notebooks_that_they_tell_nothing_of(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = chain.workspace.reports_local / FOLDER
+    made = {path.name: path.read_bytes() for path in folder.iterdir()}
+    read: list[str] = []
+    monkeypatch.setattr(lists, "all_files", lambda workspace: read.append("files"))
+    for many, there in ((10**6, set()), (0, set(made))):
+        shutil.rmtree(folder, ignore_errors=True)
+        monkeypatch.setattr(lists, "MANY_FILES", many)
+        with lists.evidence_beside(chain.workspace) as begin:
+            begin()
+        assert {path.name for path in folder.glob("*")} == there
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == made
+    assert (lists.write_evidence(chain.workspace), read) == ([], []), "nothing is left to be made"
 
 
 def test_where_nothing_changed_no_table_is_read_for_the_pages(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:

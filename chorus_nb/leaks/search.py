@@ -9,8 +9,8 @@ from __future__ import annotations
 import itertools
 import re
 from bisect import bisect_left
-from collections.abc import Collection, Iterable
-from functools import cached_property
+from collections.abc import Collection, Iterable, Sequence
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import ahocorasick
@@ -75,26 +75,7 @@ class Searcher:
 
     @cached_property
     def _automaton(self) -> Any:
-        return self._automaton_of(range(len(self.terms)), as_they_are=False)
-
-    def _automaton_of(self, numbers: Iterable[int], *, as_they_are: bool) -> Any:
-        """Of the terms with these numbers: their length, the terms that are spelt so, and those that are without zeros
-        if they may be."""
-        patterns: dict[bytes, tuple[list[tuple[int, int]], list[int]]] = {}
-        for number in numbers:
-            for form, step in {form for text in spellings(self.terms[number]) for form in encoded(text, self._sets)}:
-                pattern = form if as_they_are else form.replace(b"\0", b"")
-                spelt, without_zeros = patterns.setdefault(pattern, ([], []))
-                without_zeros.append(number)
-                if pattern == form:
-                    spelt.append((number, step))
-        made = ahocorasick.Automaton()
-        for pattern, owners in patterns.items():
-            if pattern:
-                made.add_word(pattern.decode("latin-1"), (len(pattern), *owners))
-        if len(made):
-            made.make_automaton()
-        return made
+        return _of_all(tuple(self.terms), self._sets)
 
     def _fit_for(self, folded: bytes) -> Any:
         """The automaton to search ``folded`` with."""
@@ -103,7 +84,7 @@ class Searcher:
         found = self._automaton.iter(folded.replace(b"\0", b"").decode("latin-1"))
         there = frozenset(number for _, (_, _, numbers) in found for number in numbers)
         if there != self._searched_for[0]:
-            self._searched_for = there, self._automaton_of(sorted(there), as_they_are=True)
+            self._searched_for = there, _automaton_of(self.terms, sorted(there), self._sets, as_they_are=True)
         return self._searched_for[1]
 
     def own_words(self) -> int:
@@ -160,6 +141,44 @@ class Searcher:
         if term.kind == "path":
             return "high" if text.isdigit() and len(text) >= 7 else "medium" if len(text) >= 5 else "low"
         return "high" if len(text) >= 4 else "low"
+
+
+@lru_cache(maxsize=1)  # 06 searches twice for the same: in what stands there, and in what it makes last
+def _of_all(terms: tuple[SearchTerm, ...], sets: tuple[str, ...]) -> Any:
+    return _automaton_of(terms, range(len(terms)), sets, as_they_are=False)
+
+
+def _automaton_of(
+    terms: Sequence[SearchTerm], numbers: Iterable[int], sets: tuple[str, ...], *, as_they_are: bool
+) -> Any:
+    """Of the terms with these numbers: their length, the terms that are spelt so, and those that are without zeros if
+    they may be."""
+    patterns: dict[bytes, tuple[list[tuple[int, int]], list[int]]] = {}
+    for number in numbers:
+        for form, step in _forms(spellings(terms[number]), sets, as_they_are=as_they_are):
+            pattern = form if as_they_are else form.replace(b"\0", b"")
+            spelt, without_zeros = patterns.setdefault(pattern, ([], []))
+            without_zeros.append(number)
+            if pattern == form:
+                spelt.append((number, step))
+    made = ahocorasick.Automaton()
+    for pattern, owners in patterns.items():
+        if pattern:
+            made.add_word(pattern.decode("latin-1"), (len(pattern), *owners))
+    if len(made):
+        made.make_automaton()
+    return made
+
+
+def _forms(texts: Iterable[str], sets: tuple[str, ...], *, as_they_are: bool) -> set[tuple[bytes, int]]:
+    """The encodings of all ``texts``; of ASCII one where zeros do not count, for without these all are alike."""
+    made: set[tuple[bytes, int]] = set()
+    for text in texts:
+        if as_they_are or not text.isascii():
+            made |= encoded(text, sets)
+        elif len(text) > 1:
+            made.add((text.lower().encode("ascii"), 1))
+    return made
 
 
 def _consists_of(text: str, words: Collection[str]) -> bool:

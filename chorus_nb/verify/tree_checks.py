@@ -38,14 +38,14 @@ from chorus_nb.leaks.parts import csv_parts
 from chorus_nb.leaks.reading import Leaf
 from chorus_nb.leaks.search import Searcher
 from chorus_nb.leaks.shapes import Severity
-from chorus_nb.leaks.terms import uids_in
+from chorus_nb.leaks.terms import SearchTerm, uids_in
 from chorus_nb.leaks.texts import NUMERIC, identifier_shapes, is_written_text, severity_in, tells
 from chorus_nb.memory import digest
 from chorus_nb.processes.programs import scratch
 from chorus_nb.processes.queries import ROWS_TOLD, asking, in_bounded_memory, told
 from chorus_nb.verify.findings import ASKED_OF_TREE, RANK, Finding, Findings
 from chorus_nb.verify.gate import check_rows
-from chorus_nb.verify.tree_memory import Found, TreeMemory, in_any_order
+from chorus_nb.verify.tree_memory import Found, SearchLog, TreeMemory, in_any_order
 from chorus_nb.workspace import Workspace
 
 DESCRIBED_TABLES = tuple(tables.TABLES[name] for name in layout.METADATA_TABLES.split("|"))
@@ -120,62 +120,44 @@ def _names(workspace: Workspace) -> Iterator[str]:
                 yield f"{root.name}/{path}"
 
 
-class SearchLog:
-    """What the search read and looked for, counted while it does."""
-
-    def __init__(self) -> None:
-        self.bytes = Counter[str]()  # by file
-        self.terms = self.page_words = 0
-
-    def reading(self, name: str, contents: Iterable[bytes]) -> Iterator[bytes]:
-        for content in contents:
-            self.bytes[name] += len(content)
-            yield content
-
-    def table(self, counted: Iterable[str]) -> pd.DataFrame:
-        """``tables.SEARCHED_PARTS`` of the ``counted`` files: audit log and reports grow from run to run."""
-        parts: dict[str, list[str]] = {"OMOP tables": [], "metadata and other files": []}
-        for name in sorted(counted):
-            omop = name.startswith(f"release/{layout.OMOP}/")
-            parts["OMOP tables" if omop else "metadata and other files"].append(name)
-        rows = [
-            {
-                "part": part,
-                "files": len(names),
-                "bytes": sum(self.bytes[name] for name in names),
-                "terms": self.terms,
-                "page_words": self.page_words,
-            }
-            for part, names in parts.items()
-        ]
-        return tables.frame(tables.SEARCHED_PARTS, rows)
-
-
 # --- everybody's terms in every file ----------------------------------------------------------------------------------
 
 
 class _Wanted:
-    """The searches for everybody's terms, held where they are one, and a digest of all terms and of what the site says
-    of itself."""
+    """The searches for everybody's terms, held where they are one; how many terms, how many of them are words of pages,
+    and a digest of all of them and of what the site says of itself."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace, first = workspace, list(islice(searchers(workspace), 2))
         self._held = first if len(first) < 2 else None
-        terms = in_any_order(term for _, searcher in self for term in searcher.terms)
-        self.digest = digest(terms, sorted(said_by_site(workspace)))
+        self.terms = self.page_words = 0
+        self.digest = digest(in_any_order(self._counted()), sorted(said_by_site(workspace)))
+
+    def _counted(self) -> Iterator[SearchTerm]:
+        for count, searcher in self:
+            self.terms += count
+            self.page_words += searcher.own_words()
+            yield from searcher.terms
 
     def __iter__(self) -> Iterator[tuple[int, Searcher]]:
         return searchers(self._workspace) if self._held is None else iter(self._held)
+
+    def in_turn(self, names: list[str]) -> list[list[str]]:
+        """Which of these files are searched together: one after the other, so that a table is read once, but where the
+        searches would have to be made again for each."""
+        return [[name] for name in names] if self._held is not None else [names]
 
 
 def _in_files(workspace: Workspace, names: list[str], made: Mapping[str, bytes | Path], log: SearchLog) -> Findings:
     """What each file tells by itself, from memory where it was searched for the same before."""
     wanted, originals, known = _Wanted(workspace), original_uids(workspace), known_words_of(workspace)
+    log.terms, log.page_words = wanted.terms, wanted.page_words
     memory = TreeMemory(workspace, "tree", wanted.digest, in_any_order(originals), known)
     before = {name: memory.recall(name, made.get(name, workspace.root / name)) for name in names}
-    asked = [name for name in names if before[name] is None]
-    found = {*_texts(workspace, asked, made, log, wanted, originals)}
-    found |= {*_described(workspace, asked, known), *_canonical(workspace, asked)}
+    found = set[Finding]()
+    for some in wanted.in_turn([name for name in names if before[name] is None]):
+        found |= {*_texts(workspace, some, made, log, wanted, originals)}
+        found |= {*_described(workspace, some, known), *_canonical(workspace, some)}
     by_file = defaultdict[str, list[Finding]](list)
     for finding in found:
         by_file[finding.file].append(finding)
@@ -217,9 +199,7 @@ def _texts(
             yield Finding("tables", "high", name, "", UNREAD)
     readable = [name for name in names if name not in unread]
     metadata = {path.relative_to(workspace.root).as_posix() for path in _metadata_files(workspace)}
-    for count, searcher in wanted:
-        log.terms += count
-        log.page_words += searcher.own_words()
+    for _, searcher in wanted:
         for name in readable:
             if name in metadata and name not in made:
                 yield from _terms_in(searcher, name, pieces(workspace.root / name, _technique_columns()))

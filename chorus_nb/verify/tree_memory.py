@@ -3,18 +3,52 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
 from blake3 import blake3
 
+from chorus_nb import layout, tables
 from chorus_nb.memory import Recipe, digest
 from chorus_nb.verify.findings import Finding
 from chorus_nb.workspace import Workspace, digest_of, write_if_changed
 
 SEARCHED = "searched"  # below local/: findings quote what stands around them
 TREE_RECIPE = Recipe("chorus_nb.verify.tree_checks", libraries=("pyahocorasick", "pyarrow", "pandas", "pydicom"))
+
+
+class SearchLog:
+    """What the search read and looked for, counted while it does."""
+
+    def __init__(self) -> None:
+        self.bytes = Counter[str]()  # by file
+        self.terms = self.page_words = 0
+
+    def reading(self, name: str, contents: Iterable[bytes]) -> Iterator[bytes]:
+        for content in contents:
+            self.bytes[name] += len(content)
+            yield content
+
+    def table(self, counted: Iterable[str]) -> pd.DataFrame:
+        """``tables.SEARCHED_PARTS`` of the ``counted`` files: audit log and reports grow from run to run."""
+        parts: dict[str, list[str]] = {"OMOP tables": [], "metadata and other files": []}
+        for name in sorted(counted):
+            omop = name.startswith(f"release/{layout.OMOP}/")
+            parts["OMOP tables" if omop else "metadata and other files"].append(name)
+        rows = [
+            {
+                "part": part,
+                "files": len(names),
+                "bytes": sum(self.bytes[name] for name in names),
+                "terms": self.terms,
+                "page_words": self.page_words,
+            }
+            for part, names in parts.items()
+        ]
+        return tables.frame(tables.SEARCHED_PARTS, rows)
 
 
 class Found(NamedTuple):

@@ -13,6 +13,7 @@ import pytest
 
 from chorus_nb.deid.text import Cleaner
 from chorus_nb.identity.identifiers import Identifiers
+from chorus_nb.leaks import search
 from chorus_nb.leaks.files import pieces
 from chorus_nb.leaks.search import MASK, Searcher
 from chorus_nb.leaks.shapes import looks_like, text_shapes
@@ -174,7 +175,7 @@ def test_what_holds_zeros_is_searched_as_with_every_spelling_at_once(encoding: s
     """A term that is there only without the zeros between its letters is not there."""
     terms = [SearchTerm("identifier", text) for text in SPELT] + list(of_name("Иванова^Aoife"))
     searcher = Searcher(terms, ["ISO_IR 144", "ISO_IR 101"])
-    whole = searcher._automaton_of(range(len(searcher.terms)), as_they_are=True)
+    whole = search._automaton_of(searcher.terms, range(len(searcher.terms)), searcher._sets, as_they_are=True)
     found = 0
     for text in (*SPELT, " ".join(SPELT), "nobody", "".join(SPELT)):
         written = text.encode(encoding, "replace")

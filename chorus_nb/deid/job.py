@@ -99,9 +99,12 @@ def vanished(workspace: Workspace) -> pd.DataFrame:
 
     They stay, verified against what is kept of their originals. To take them out, :func:`withdraw_vanished`.
     """
-    outcomes = workspace.read_or_empty(tables.OUTCOMES)
-    there = (outcomes.status == "released") & outcomes.source_path.isin(_gone(workspace))
-    return outcomes.loc[there, ["source_path", "target_path"]].reset_index(drop=True)
+    columns, gone = ["source_path", "target_path"], _gone(workspace)
+    if not (gone and workspace.has(tables.OUTCOMES)):  # as whenever an index is written
+        return tables.empty(tables.OUTCOMES)[columns]
+    outcomes = workspace.read(tables.OUTCOMES, [*columns, "status"])
+    there = (outcomes.status == "released") & outcomes.source_path.isin(gone)
+    return outcomes.loc[there, columns].reset_index(drop=True)
 
 
 def _gone(workspace: Workspace) -> list[str]:

@@ -53,7 +53,7 @@ def ask_to_sign(workspace: Workspace) -> pd.DataFrame:
 def signed_off(workspace: Workspace) -> pd.DataFrame:
     """The sign-offs of exactly the release that is packed now; none where nothing is."""
     recorded = SIGN_OFF_LOG.history(workspace)
-    if not workspace.has(tables.MANIFEST):
+    if recorded.empty or not workspace.has(tables.MANIFEST):
         return recorded.iloc[:0]
     return recorded[recorded["release"] == packed_digest(workspace)].reset_index(drop=True)
 

@@ -14,7 +14,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
 
@@ -205,14 +205,16 @@ class Deliveries(Source):
             raise FileNotFoundError("of another batch")
         return source_path.removeprefix(f"{self.batch}/")
 
+    @cached_property
+    def _list(self) -> str:
+        return str(self.local / EARLIER_LIST)
+
     def _earlier(self, source_path: str) -> Earlier | None:
-        path = self.local / EARLIER_LIST
         try:
-            status = os.stat(path)  # noqa: PTH116 - asked for every file of a run
+            status = os.stat(self._list)  # noqa: PTH116 - asked for every file of a run
         except OSError:
             return None
-        listed = _opened(str(path), status.st_mtime_ns, status.st_ino)
-        return listed.get(source_path)
+        return _opened(self._list, status.st_mtime_ns, status.st_ino).get(source_path)
 
     def _whole(self, earlier: Earlier) -> Path:
         return self.local / ORIGINALS_FOLDER / KEPT_WHOLE / earlier.digest

@@ -13,12 +13,13 @@ from chorus_nb.workbench.demo_site import demo_values
 from chorus_nb.workbench.inputs import NOT_SET, RunInput, faults_of, input_lines, run_inputs
 from chorus_nb.workbench.lost import refuse_lost
 from chorus_nb.workbench.ownership import refuse_mixture, refuse_other_site
+from chorus_nb.workbench.source_sample import TO_START
 from chorus_nb.workspace import Workspace
 
 
 def check_inputs(workspace: Workspace) -> None:
-    """:class:`InputError` with a line for each fault of the inputs that keeps a run from starting."""
-    if faults := faults_of(run_inputs(workspace)):
+    """:class:`InputError` with a line for each fault of the inputs that keeps a run from starting; 01 tells more."""
+    if faults := faults_of(run_inputs(workspace, TO_START)):
         raise InputError(*faults)
 
 

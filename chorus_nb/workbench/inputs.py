@@ -28,7 +28,7 @@ from chorus_nb.parameters import PULLED, SCRIPT, resolve, source_missing
 from chorus_nb.pixels.decisions import IMAGE_LOG, LABELS
 from chorus_nb.processes import dask
 from chorus_nb.release.signature import SIGN_OFF_LOG
-from chorus_nb.workbench.source_sample import SourceSample, sample_source
+from chorus_nb.workbench.source_sample import MOST_COUNTED, SourceSample, sample_source
 from chorus_nb.workspace import Workspace
 
 LINKED = ("procedure_occurrence", IMAGE_OCCURRENCE)  # read by 01 where they are there
@@ -58,9 +58,12 @@ class RunInput(NamedTuple):
     odd: bool = False
 
 
-def run_inputs(workspace: Workspace) -> list[RunInput]:
-    """All inputs of a run, looked at in seconds; nothing is written, and what is wrong with one is among its faults."""
-    source, sample = _source(workspace)
+def run_inputs(workspace: Workspace, most: int = MOST_COUNTED) -> list[RunInput]:
+    """All inputs of a run, looked at in seconds; nothing is written, and what is wrong with one is among its faults.
+
+    ``most``: files of the source that are counted.
+    """
+    source, sample = _source(workspace, most)
     persons, omop = _omop(workspace)
     made = [source, *omop, *_lookups(workspace, sample, persons), _policy(workspace)]
     made += [*_cohort(workspace), *_decided(workspace)]
@@ -115,13 +118,13 @@ def faults_of(inputs: list[RunInput]) -> list[str]:
 # --- the source -------------------------------------------------------------------------------------------------------
 
 
-def _source(workspace: Workspace) -> tuple[RunInput, SourceSample | None]:
+def _source(workspace: Workspace, most: int) -> tuple[RunInput, SourceSample | None]:
     place = workspace.parameters.source
     if place == PULLED and not any(workspace.source.find() if workspace.source.reachable() else ()):
         return RunInput("source", "nothing is pulled yet: 00_acquire does that"), None
     if not workspace.source.reachable():
         return RunInput("source", "not there", faults=(source_missing(place),)), None
-    sample = sample_source(workspace.source)
+    sample = sample_source(workspace.source, most)
     found = f"{'more than ' * sample.more}{sample.files:,} files"
     if not sample.dicom:
         return RunInput("source", found, faults=(f"source: no DICOM file found in {place}",)), sample

@@ -15,6 +15,7 @@ from chorus_nb.source import Source, SourceFile
 
 MOST_COUNTED = 50_000  # files
 MOST_OPENED = 200  # of them, at even distances
+TO_START = 20  # files of which one that is DICOM is enough for a run to start
 LIMIT = 5.0  # seconds for the counting, and for the opening
 PROBED = [*PAIR, "StudyDate"]
 
@@ -35,9 +36,9 @@ class SourceSample(NamedTuple):
     years: tuple[str, str]
 
 
-def sample_source(source: Source) -> SourceSample:
+def sample_source(source: Source, most: int = MOST_COUNTED) -> SourceSample:
     """Count and open; where none that was opened is DICOM, all files are gone through until one is found."""
-    found, more = _counted(source)
+    found, more = _counted(source, most)
     readable = [file for file in found if not file.problem]
     opened = list(_headers(source, readable[:: max(1, len(readable) // MOST_OPENED)][:MOST_OPENED]))
     headers = [header for header in opened if header is not None]
@@ -50,11 +51,11 @@ def sample_source(source: Source) -> SourceSample:
     return SourceSample(len(found), more, problems, len(opened), len(headers), pairs, (years[0], years[-1]))
 
 
-def _counted(source: Source) -> tuple[list[SourceFile], bool]:
+def _counted(source: Source, most: int) -> tuple[list[SourceFile], bool]:
     found: list[SourceFile] = []
     end = time.monotonic() + LIMIT
     for file in source.find():
-        if len(found) >= MOST_COUNTED or (found and time.monotonic() > end):
+        if len(found) >= most or (found and time.monotonic() > end):
             return found, True
         found.append(file)
     return found, False

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from chorus_nb import tables
 from chorus_nb.deid import outlook_said, unusual, vanished
-from chorus_nb.release import signed_off
+from chorus_nb.release import signed_off, totals
+from chorus_nb.release.manifest import DELTAS
 from chorus_nb.verify import answer, checks, failed_of_registry, is_open
 from chorus_nb.workbench.steps import SELFTEST, STEPS
 from chorus_nb.workspace import Workspace
@@ -86,10 +87,10 @@ def since_last_release(workspace: Workspace) -> str:
     """What changed since the release that was delivered last, from the manifest; "" if nothing is packed."""
     if not workspace.has(tables.MANIFEST):
         return ""
-    delta = workspace.read(tables.MANIFEST, ["delta"])["delta"]
-    counts = {name: int((delta == name).sum()) for name in ("added", "modified", "removed", "unchanged")}
-    if counts["added"] == len(delta):
-        return f"{_files_said(len(delta))} of the release, all new: nothing of it was delivered before."
+    by_delta = totals(workspace).groupby("delta")["files"].sum()
+    counts = {name: int(by_delta.get(name, 0)) for name in DELTAS}
+    if counts["added"] == by_delta.sum():
+        return f"{_files_said(counts['added'])} of the release, all new: nothing of it was delivered before."
     return f"Since the release that was delivered last: {', '.join(f'{n:,} {name}' for name, n in counts.items())}."
 
 

@@ -22,7 +22,7 @@ from chorus_nb.figures.explore import at_a_glance
 from chorus_nb.parameters import Parameters
 from chorus_nb.release import destination
 from chorus_nb.source import Identity, Source, SourceFile
-from chorus_nb.workbench import inputs, source_sample
+from chorus_nb.workbench import check, inputs, source_sample
 from chorus_nb.workbench.check import check_inputs
 from chorus_nb.workbench.commands import main
 from chorus_nb.workspace import Workspace
@@ -170,6 +170,14 @@ def test_a_source_without_end_is_looked_at_in_seconds(monkeypatch: pytest.Monkey
     assert seen.pairs.to_numpy().tolist() == [["A", "1"]] and seen.years == ("2020", "2020")
 
 
+def test_a_run_starts_once_a_few_files_were_looked_at(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """01 tells the rest; that there is any DICOM is known before."""
+    seen = []
+    monkeypatch.setattr(check, "run_inputs", lambda *asked: seen.extend(inputs.run_inputs(*asked)) or seen)
+    check_inputs(Workspace(Parameters.read(parameter_file(site))))
+    assert seen[0].found == f"more than {source_sample.TO_START} files"
+
+
 def test_the_one_dicom_file_among_many_others_is_found(tmp_path: Path, demo_site: Path) -> None:
     for number in range(2 * source_sample.MOST_OPENED):
         (tmp_path / f"{number:04}.txt").write_text("no image")
@@ -177,6 +185,7 @@ def test_the_one_dicom_file_among_many_others_is_found(tmp_path: Path, demo_site
     shutil.copy(image, tmp_path / "0008x.dcm")
     source = Parameters(source=str(tmp_path)).open_source()
     assert source_sample.sample_source(source).dicom == 1
+    assert source_sample.sample_source(source, source_sample.TO_START).dicom == 1
 
 
 def test_headers_are_explored_without_omop_and_lookup_tables(workspace: Workspace) -> None:

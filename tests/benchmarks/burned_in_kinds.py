@@ -5,12 +5,13 @@
 Other scripts, small letters in large pictures, turned and upright lines, months, years and ages, names of two letters,
 and text of a single frame or that moves through a loop. Drawn and counted as in :mod:`tests.benchmarks.burned_in`.
 Each set has its own pictures, fonts, names and seeds: *bench* is what the code was made with, *develop* what changes
-are tried on, *unseen* and, after it, *last*, *fresh*, *next*, *later* and *latest* what is run when a change is done,
-and never before.
+are tried on, *unseen* and, after it, *last*, *fresh*, *next*, *later*, *latest* and *newest* what is run when a
+change is done, and never before.
 Prints a Markdown table.
 The fonts of all but *bench* are Debian's fonts-liberation, fonts-noto-core; fonts-freefont-ttf, fonts-hosny-amiri,
 culmus, fonts-roboto-unhinted, fonts-open-sans, fonts-inconsolata, fonts-kacst;
-fonts-farsiweb, fonts-sil-scheherazade, fonts-hosny-thabit; fonts-arabeyes.
+fonts-farsiweb, fonts-sil-scheherazade, fonts-hosny-thabit; fonts-arabeyes; fonts-lato, fonts-hack, fonts-paratype,
+fonts-crosextra-carlito, fonts-sil-lateef.
 """
 
 from __future__ import annotations
@@ -249,6 +250,36 @@ STOCKS = {
         ("97Y", "Age 94", "91 yrs", "096Y", "age: 93"),
         ("WO KI", "Ki Wo", "DL", "WO"),
         {"PatientName": "Wo^Ki", "OperatorsName": "DL"},
+    ),
+    "newest": Stock(
+        _fonts("truetype/lato", "Lato-Regular.ttf Lato-BoldItalic.ttf Lato-Light.ttf")
+        + _fonts("truetype/hack", "Hack-Regular.ttf Hack-Bold.ttf")
+        + _fonts("truetype/paratype", "PTS55F.ttf PTF75F.ttf PTM55F.ttf PTN57F.ttf")
+        + _fonts("truetype/crosextra", "Carlito-Regular.ttf Carlito-Bold.ttf")
+        + _fonts("truetype/roboto/unhinted", "RobotoCondensed-Regular.ttf RobotoCondensed-Bold.ttf")
+        + _fonts("truetype/dejavu", "DejaVuSansMono-BoldOblique.ttf DejaVuSerifCondensed-Bold.ttf")
+        + _fonts("truetype/liberation", "LiberationSerif-BoldItalic.ttf")
+        + _fonts("opentype/lateef", "Lateef-Regular.ttf Lateef-Bold.ttf")
+        + _fonts("opentype/fonts-hosny-thabit", "Thabit-Oblique.ttf")
+        + _fonts("truetype/kacst-one", "KacstOne.ttf KacstOne-Bold.ttf")
+        + _fonts("truetype/fonts-arabeyes", "ae_Petra.ttf ae_Tarablus.ttf ae_Dimnah.ttf")
+        + _fonts("truetype/culmus", "HadasimCLM-RegularOblique.ttf KeterYG-BoldOblique.ttf SimpleCLM-MediumOblique.ttf")
+        + _fonts("truetype/culmus", "DavidCLM-BoldItalic.otf MiriamMonoCLM-BookOblique.ttf"),
+        (
+            ("Kestelbrook", "Fukuyama", "Oyelaran", "Steinbrecher", "Marchetti-Lund", "Drozdowski"),
+            ("Cordelia", "Balthazar", "Eulalia", "Ferdinand", "Ingeborg"),
+            ("Hospital Santa Marina", "Stonebridge General", "Klinikum Auenwald"),
+        ),
+        {
+            "Cyrillic": ("Кириллова Мария", "Воробьёв", "Лысенко Роман", "Носова Т.Д."),
+            "Arabic": ("جميلة الحداد", "فيصل عبد الله الزهراني", "زيد", "أمينة فؤاد"),
+            "Hebrew": ("עמית ברגר", "רונית אלון", "חיים"),
+            "Armenian, Georgian, Greek": ("Գայանե Հովհաննիսյան", "თინათინ გოგოლაძე", "Γεωργίου Χρήστος"),
+        },
+        ("07/1949", "MAY 1950", "10.1943", "born 1938", "YOB 1944", "JUN-1961"),
+        ("98Y", "Age 90", "93 yrs", "092Y", "age: 97"),
+        ("GU QI", "Qi Gu", "VT", "GU"),
+        {"PatientName": "Gu^Qi", "OperatorsName": "VT"},
     ),
 }
 

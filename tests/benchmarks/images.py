@@ -1,4 +1,4 @@
-"""Images to draw on: of the pydicom wheel, and of the shared folder where it is there."""
+"""Images to draw on: of the wheels pydicom and pydicom-data, and of the shared folder, as far as they are there."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 from pydicom.dataset import FileMetaDataset
 from pydicom.pixels import get_decoder
+from pydicom.pixels.processing import apply_color_lut
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from chorus_nb.dicom import codecs
@@ -158,8 +159,26 @@ LATEST: dict[str, Part | None] = {  # first used in the afternoon of 2026-11-28;
     "pydicom__pydicom-data/data_store/data/RG3_J2KI.dcm": (slice(300, 1300), slice(100, 1200)),
     "robyoung__dicom-test-files/data/WG04/J2KI/XA1_J2KI": (slice(250, 1000), slice(50, 850)),
 }
+NEWEST: dict[str, Part | None] = {  # first used in the morning of 2026-11-29; most are of the wheel pydicom-data, 1.0.0
+    "MR-SIEMENS-DICOM-WithOverlays.dcm": None,
+    "US1_UNCR.dcm": (slice(130, 280), slice(60, 580)),
+    "bad_sequence.dcm": None,
+    "pydicom__pydicom-data/data_store/data/RG1_J2KI.dcm": (slice(700, 1700), slice(400, 1700)),
+    "color-px.dcm": (slice(0, 120), slice(0, 215)),
+    "explicit_VR-UN.dcm": None,
+    "commontk__CTKData/Data/DICOM/MRHEAD/000066.IMA": None,
+    f"{FO}/OutOfBoundsOverlay.dcm": (slice(180, 680), slice(0, 860)),
+    f"{QA}_ct/In/GE/25.dcm": None,
+    "color3d_jpeg_baseline.dcm": (slice(60, 450), slice(70, 550)),
+    "MR2_UNCR.dcm": None,
+    "gdcm-US-ALOKA-16.dcm": (slice(90, 420), slice(30, 640)),
+    f"{QA}_uih/In/DTI_132225/t1_gre_fsp_3d_sag__132750/00000108.dcm": None,
+    "robyoung__dicom-test-files/data/WG04/J2KI/XA1_J2KI": (slice(150, 900), slice(150, 950)),
+    "eCT_Supplemental.dcm": None,
+    "JPGLosslessP14SV1_1s_1f_8b.dcm": (slice(180, 600), slice(160, 740)),
+}
 SETS = {"bench": WHEEL | FILES, "develop": DEVELOP, "unseen": UNSEEN, "last": LAST, "fresh": FRESH}
-SETS |= {"next": NEXT, "later": LATER, "latest": LATEST}
+SETS |= {"next": NEXT, "later": LATER, "latest": LATEST, "newest": NEWEST}
 DESCRIBING = (
     "Modality",
     "ImageType",
@@ -236,12 +255,15 @@ def without_text(which: str = "bench") -> list[Background]:
 
 
 def _place(name: str) -> Path:
-    return SHARED / name if "/" in name else Path(str(get_testdata_file(name)))
+    return SHARED / name if "/" in name else Path(str(get_testdata_file(name, download=False)))
 
 
 def _read(path: Path, part: Part | None) -> Background:
     dataset = dcmread(path, force=True)
     decoder = get_decoder(dataset.file_meta.get("TransferSyntaxUID", ImplicitVRLittleEndian))  # without a head: this
     rows, columns, text = (*(part or (slice(None), slice(None))), "")[:3]
-    frame = next(decoder.iter_array(dataset, as_rgb=True))[0][rows, columns]
+    frame = next(decoder.iter_array(dataset, as_rgb=True))[0]
+    if dataset.PhotometricInterpretation == "PALETTE COLOR":
+        frame = (apply_color_lut(frame, dataset) >> 8).astype(np.uint8)
+    frame = frame[rows, columns]
     return Background(str(dataset.get("Modality") or "OT"), frame[None], dataset, text)

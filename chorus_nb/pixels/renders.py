@@ -26,7 +26,7 @@ SURROUNDINGS = 5  # pixels: what a letter of a small frame is compared with; nea
 WHITE_SHARE = 0.02  # share of a small grey picture that is as white as its window goes: then a third view is read
 WIDER, THICKEST = 25, 11  # pixels: letters are thinner; what is wider is the picture
 NOISE = 2  # grey levels of 256 that the dark of an ultrasound picture differs by where nothing is
-GROWTH = 4.0  # at most: text of 8 pixels is then as high as the models like it, and small images stay quick
+GROWTH, FINER = 4.0, 6.0  # at most: text of 8 pixels is then as high as the models like it, and small images stay quick
 EVERY = 30  # frames between two that are looked at
 
 
@@ -40,6 +40,7 @@ class Render(NamedTuple):
     top: int = 0
     columns: int = 0  # of that picture; 0 = it is the whole
     read: int | None = None  # which of its colours alone is read; None = the picture as it is
+    further: bool = False  # where no other view shows a line, only what is found in it surely counts
 
     def in_image(self, box: Box, columns: int) -> Box:
         """A box in this picture as one in an image of so many ``columns``."""
@@ -119,7 +120,8 @@ def renders(frame: NDArray[np.generic], dataset: Dataset, closely: bool = False)
     sees and that with its contrast evened out are the colours of one picture: the models read photographs, and find in
     one pass what stands out in any. What a reader sees is read once more alone and smaller: at an edge the others hide
     a letter. In colour that loses writing: each is read for itself, and of the contrast the smaller. ``closely``: and
-    the parts of a large picture that may show small letters, each grown threefold.
+    a small grey frame as a larger one is read, and the parts of a large picture that may show small letters, each grown
+    threefold.
     """
     frame = _coloured(frame, dataset)
     if frame.ndim == 3:
@@ -135,13 +137,16 @@ def renders(frame: NDArray[np.generic], dataset: Dataset, closely: bool = False)
         )
     values, window = _values(frame, dataset)
     shown = _picture(window)
-    if min(shown.shape) <= NO_LARGER:
-        first = Render(np.dstack([shown, local_contrast(values, SURROUNDINGS)]), NO_LARGER, read=1)
-    else:
+    if min(shown.shape) > NO_LARGER:
         first = Render(np.dstack([shown, local_contrast(values), _evened(shown)]))
-    narrow = closely and min(shown.shape) <= NO_LARGER and _is_narrow(window)
-    beyond = (_beyond(values, window),) if narrow else ()
-    return first, _smaller(shown), *beyond, *(_close(values, window) if closely else ())
+        return first, _smaller(shown), *(_close(values, window) if closely else ())
+    three = Render(np.dstack([shown, local_contrast(values, SURROUNDINGS), _evened(shown)]))
+    usual = three._replace(short_side=NO_LARGER, read=1), three._replace(short_side=SMALLEST, growth=2.0, read=0)
+    if not closely:
+        return usual
+    finer = three._replace(growth=FINER, further=True)
+    beyond = (_beyond(values, window),) if _is_narrow(window) else ()
+    return *usual, *beyond, finer, *_close(values, window)
 
 
 def _is_narrow(window: NDArray[np.float32]) -> bool:

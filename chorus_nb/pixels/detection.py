@@ -24,9 +24,6 @@ LARGE, LARGE_SHARE, SHORT, DOUBTFUL = 40, 0.04, 5, 0.9
 # What is surely writing is harmless only when it was read so surely: a name in Arabic read "33]3-1d" at 0.62, the
 # technique on the screens of four real ultrasound systems at 0.93 and more
 SURELY_READ = 0.8
-# Where no other view shows a line, a further one is believed only from here on: of 71 grey pictures without text it
-# would make boxes in seven, of 0.60 to 0.72. Where one does, as any other
-FURTHER = 0.75
 NO_LINE = Box(0, 0, 0, 0)
 
 
@@ -88,14 +85,14 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[TextFinding]:
             coded += [TextFinding(box, CODED, 1.0, *tier(CODED, ""), "", frame, box) for box in boxes]
         before = frame
         there = [render.of_image(box, columns) for box in sure.get(frame, ()) if whole]
-        lines = ocr.read_lines(render, there)
-        alone = render.further and all(one.frame != frame for one in found)
-        alone = alone and all(line.confidence < FURTHER for line in lines)
+        needed = 0 if any(one.frame == frame for one in found) else render.alone
+        lines = ocr.read_lines(render, there) if needed <= 1 else []
+        believed = any(line.confidence >= needed for line in lines)
         for line in lines:
             matched = pictures.header_match(line.text, known)
             if is_noise(line.text, mosaic and not matched and line.confidence < DOUBTFUL) and (line.text or mosaic):
                 continue
-            if alone and not matched:
+            if not (believed or matched):
                 continue
             box = render.in_image(line.box, columns)
             if line.confidence >= DOUBTFUL and line.text:

@@ -451,11 +451,11 @@ def test_of_a_small_grey_frame_the_local_contrast_is_read_alone(side: int, colou
 @pytest.mark.parametrize(("side", "grown"), [(96, 576), (256, 1024), (700, 1024), (900, 0)])
 def test_a_small_grey_frame_is_read_once_more_larger_with_its_views_as_colours(side: int, grown: int) -> None:
     dataset = image(pixels=picture(PERSON, rows=side, columns=side + 32))
-    further = [view for view in renders.renders(dataset.pixel_array, dataset, closely=True) if view.further]
+    further = [view for view in renders.renders(dataset.pixel_array, dataset, closely=True) if view.alone]
     read = [ocr._scaled(view)[0] for view in further]
     assert [min(shown.shape[:2]) for shown in read] == [grown] * bool(grown)
     assert [len({shown[..., colour].tobytes() for colour in range(3)}) for shown in read] == [3] * bool(grown)
-    assert not any(view.further for view in renders.renders(dataset.pixel_array, dataset)), "of a loop in one frame"
+    assert not any(view.alone for view in renders.renders(dataset.pixel_array, dataset)), "of a loop in one frame"
 
 
 @pytest.mark.parametrize(
@@ -473,7 +473,7 @@ def test_where_no_other_view_shows_a_line_a_further_one_is_believed_when_it_is_s
     monkeypatch: pytest.MonkeyPatch, text: str, confidence: float, others: list[tuple[str, float]], told: bool
 ) -> None:
     def read(render: Render, _: object) -> list[ocr.ReadLine]:
-        if render.further:
+        if render.alone:
             return [ocr.ReadLine(Box(8, 80, 60, 100), text, confidence)]
         return [ocr.ReadLine(Box(8, 8, 90, 30), *other) for other in others]
 
@@ -482,9 +482,30 @@ def test_where_no_other_view_shows_a_line_a_further_one_is_believed_when_it_is_s
     assert any(finding.box.y0 > 40 and finding.tier != "low" for finding in found) == told
 
 
+@pytest.mark.parametrize("first", ["ZIMMERWALD", ""])
+def test_a_contrast_of_colours_is_asked_for_where_a_line_is(monkeypatch: pytest.MonkeyPatch, first: str) -> None:
+    def read(render: Render, _: object) -> list[ocr.ReadLine]:
+        if render.alone:
+            return [ocr.ReadLine(Box(8, 80, 60, 100), "OKTAVIA", 0.99)]
+        return [ocr.ReadLine(Box(8, 8, 90, 30), first, 0.95)] if first else []
+
+    monkeypatch.setattr(ocr, "read_lines", read)
+    found = look(content(image(pixels=np.dstack([picture()] * 3))))
+    assert {finding.text for finding in found} == ({first, "OKTAVIA"} if first else set())
+
+
+def test_a_line_as_light_as_what_is_under_it_stands_out_in_a_contrast_of_colours() -> None:
+    pixels = np.full((300, 400, 3), (60, 60, 250), np.uint8)
+    pixels[100:110, 100:103] = (0, 139, 0)  # as light
+    dataset = image(pixels=pixels)
+    *usual, colours = (render.picture for render in renders.renders(dataset.pixel_array, dataset, closely=True))
+    steps = [np.ptp(view[80:130, 80:130].astype(int), axis=(0, 1)).max() for view in (usual[1], colours)]
+    assert steps[0] < 60 < 100 < steps[1]
+
+
 def test_beside_one_sure_line_of_a_further_view_its_others_count(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [ocr.ReadLine(Box(8, 8, 60, 28), "", 0.65), ocr.ReadLine(Box(8, 80, 60, 100), "", 0.8)]
-    monkeypatch.setattr(ocr, "read_lines", lambda render, _: lines if render.further else [])
+    monkeypatch.setattr(ocr, "read_lines", lambda render, _: lines if render.alone else [])
     assert [finding.confidence for finding in look(content(image()))] == [0.8, 0.65]
 
 

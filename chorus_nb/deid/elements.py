@@ -21,6 +21,7 @@ from chorus_nb.deid.values import (
     family,
     readable,
     reads_as_sequence,
+    reads_as_text,
     says,
     shorten,
 )
@@ -266,6 +267,8 @@ class Elements(RootValues):
             return self.left_out(e, level, "value does not have the form of its VR")
         if family(expected) in ("words", "bytes") and self.cleaner.finds_own(readable(raw)):
             return self.left_out(e, level, "an identifier stood in binary data")
+        if family(expected) in ("words", "bytes") and reads_as_text(raw):
+            return self.left_out(e, level, "a text stood in binary data")
         return KEPT
 
     def clean(self, e: Element, vr: str, expected: str, rule: Rule, level: Level) -> Made:

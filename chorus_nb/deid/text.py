@@ -11,12 +11,13 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
-from chorus_nb.deid.text_cues import body_words
-from chorus_nb.deid.text_names import People
+from chorus_nb.deid.text_cues import Words, body_words
+from chorus_nb.deid.text_names import NEXT, People
 from chorus_nb.deid.text_numbers import odd_numbers, whole_days
 from chorus_nb.deid.text_patterns import AMBIGUOUS_STREET, LABEL, PATTERNS
 from chorus_nb.identity.identifiers import START, Identifiers
 from chorus_nb.identity.own import Matcher, Span
+from chorus_nb.identity.signs import letters_apart, odd_signs, without_invisible
 from chorus_nb.identity.words import Token, Vocabulary, also_names, shipped, tokens
 
 UID_IN_TEXT = re.compile(r"(?<![\w.])[0-2](?:\.\d+){5,}(?!\w|\.\d)")
@@ -54,8 +55,9 @@ class Cleaner:
 
     def _without_own(self, text: str) -> str:
         """A text that no patient is described in, such as a maker's: only a whole name, a
-        long number or a day of theirs in full goes."""
+        long number or a day of theirs in full goes, and whom a title tells of."""
         cuts = [(start, end, " ") for start, end in self.own.grave_spans(text)]
+        cuts += _told(self.vocabulary, text)
         cuts += [(start, end, " ") for start, end in whole_days(text, self.own.days)]
         return tidy(cut_out(text, cuts)) if cuts else text
 
@@ -63,17 +65,18 @@ class Cleaner:
         """A code of a site, whose letters no vocabulary knows: the patient's own goes, and what has the shape of an
         identifier."""
         cuts = [(start, end, " ") for start, end in self.own.spans(text)]
-        cuts += _shaped(text)
+        cuts += [*_shaped(text), *_told(self.vocabulary, text)]
         return tidy(cut_out(text, cuts)) if cuts else text
 
     def _clean(self, text: str) -> str:
-        plain = unicodedata.normalize("NFC", text)
+        composed = unicodedata.normalize("NFC", text)
+        plain = without_invisible(composed)
         uids = [found.span() for found in UID_IN_TEXT.finditer(plain)]
         masked = UID_IN_TEXT.sub(lambda found: "." * len(found.group()), plain)
         cuts: list[Removal] = [(*span, self.new_uid(plain[slice(*span)])) for span in uids]
         cuts += removals(self.vocabulary, masked, self.own.spans(masked))
         cleaned = cut_out(plain, cuts) if cuts else plain
-        return text if cleaned == plain else tidy(cleaned)
+        return text if cleaned == composed else tidy(cleaned)
 
 
 @lru_cache(maxsize=16384)
@@ -82,6 +85,8 @@ def removals(vocabulary: Vocabulary, text: str, own: tuple[Span, ...]) -> list[R
     cuts: list[Removal] = [(*span, " ") for span in own]
     cuts += _shaped(text)
     cuts += [(*span, " ") for span in odd_numbers(text)]
+    cuts += [(*span, " ") for span in odd_signs(text)]
+    cuts += [(start, end, " ") for start, end, word in letters_apart(text) if vocabulary.unknown(word)]
     return cuts + _of_words(vocabulary, text, cuts)
 
 
@@ -102,6 +107,24 @@ def _of_words(vocabulary: Vocabulary, text: str, cuts: list[Removal]) -> list[Re
     made = [(every[number].start, every[number].end, " ") for number in gone]
     aged = [start for start, _, written in cuts if written.strip()]
     return made + list(_streets(text, every, gone, aged))
+
+
+def _told(vocabulary: Vocabulary, text: str) -> Iterable[Removal]:
+    """A name that nobody knows behind a title or role, and how to reach somebody, wherever they stand."""
+    every = tokens(text)
+    unknown = {token.start for token in vocabulary.unknown(text)}
+    gone = {number for number, token in enumerate(every) if token.start in unknown}
+    words = Words(text, every, gone)
+    for cue in words.cues() if gone else ():
+        last = cue.last
+        while last + 1 in gone and NEXT.match(words.between(last, last + 1)):
+            last += 1
+        if last > cue.last and cue.kind in ("title", "role", "person", "label"):
+            yield every[cue.first].start, every[last].end, " "
+    for start, end, written in _shaped(text):
+        said = text[start:end]
+        if not written.strip() and ("@" in said or sum(map(str.isdigit, said)) > 8) and not said.isdigit():
+            yield start, end, " "
 
 
 def _streets(text: str, every: list[Token], gone: set[int], ages: list[int]) -> Iterable[Removal]:

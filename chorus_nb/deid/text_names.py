@@ -9,7 +9,7 @@ from chorus_nb.deid.text_cues import TYING, WITHIN_NAMES, Cue, Words, body_words
 from chorus_nb.identity.words import also_names, given_names, impersonal_words, known_words, words_of_people
 
 MOST_WORDS = 4  # of a name after a title
-_NEXT = re.compile(r"(?![)\]])[\W_]{1,4}\Z")  # between a title and a name, whatever sign
+NEXT = re.compile(r"(?![)\]])[\W_]{1,4}\Z")  # between a title and a name, whatever sign
 _SAYS_SO = re.compile(r"[:.=#]")  # signs after which a name follows
 _CALLED = re.compile(r"[:=#|>*~^\[{(\"“–—\\]")  # and those that no word for a person has after it in a phrase
 _PAIRED = frozenset(("hand", "foot", "arm", "leg", "hip", "eye", "ear", "knee"))  # RT is their side
@@ -66,7 +66,7 @@ class People(Words):
         """Whether a title, role or degree says nothing more, as whom it tells of is gone."""
         title = self.every[cue.first]
         modality = title.text in standards.modality_words() and self.text[title.end : title.end + 1] != "."
-        after = cue.last + 1 in self.gone and _NEXT.match(self.between(cue.last, cue.last + 1))
+        after = cue.last + 1 in self.gone and NEXT.match(self.between(cue.last, cue.last + 1))
         before = cue.first - 1 in self.gone and _BEHIND.match(self.between(cue.first - 1, cue.first))
         told = cue.kind in ("title", "person") or (cue.kind == "role" and cue.last > cue.first)
         return not modality and bool((told and after) or (cue.kind in ("degree", "person") and before))
@@ -74,7 +74,7 @@ class People(Words):
     def _after(self, cue: Cue) -> bool:
         """The name that follows a title, role or label; whether there is one."""
         at = cue.last + 1
-        if at >= len(self.every) or not _NEXT.match(self.between(cue.last, at)):
+        if at >= len(self.every) or not NEXT.match(self.between(cue.last, at)):
             return False
         sign = self.between(cue.last, at).strip()
         modality = cue.kind == "title" and self.every[cue.last].text in standards.modality_words()

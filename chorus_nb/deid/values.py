@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from io import BytesIO
 
@@ -24,6 +25,8 @@ DUMMIES = {
     "TM": "000000",
     "UI": "",
 }
+SHORTEST_TEXT = 10  # characters of a text that no table of numbers holds by chance
+_RUN = re.compile(rb"[A-Za-z0-9 ^.,:/()_'=&@-]{%d,}" % SHORTEST_TEXT)
 _PRINTABLE = re.compile(rb"[\x20-\x7e\xa0-\xff]{5,}")
 
 
@@ -67,6 +70,25 @@ def dummy(vr: str) -> bytes:
 def readable(raw: bytes) -> str:
     """What a person could read in binary data: its runs of at least five printable characters."""
     return " ".join(run.decode("latin-1") for run in _PRINTABLE.findall(raw)) if len(raw) >= 5 else ""
+
+
+def reads_as_text(raw: bytes) -> bool:
+    """Whether a table of numbers holds a text: a run of its characters, in one or two bytes each, that goes up and down
+    as no curve does.
+
+    >>> reads_as_text(b"\\0\\1READ BY QUELLBROOK"), reads_as_text(bytes(range(256)))
+    (True, False)
+    """
+    if len(raw) < SHORTEST_TEXT:
+        return False
+    every = (run.group() for part in (raw, raw[::2], raw[1::2]) for run in _RUN.finditer(part))
+    return any(run[::2] != run[1::2] and max(_turns(run[::2]), _turns(run[1::2])) > 1 for run in every)
+
+
+def _turns(values: bytes) -> int:
+    """How often values change between rising and falling."""
+    steps = [after > before for before, after in itertools.pairwise(values) if after != before]
+    return sum(one != other for one, other in itertools.pairwise(steps))
 
 
 def says(text: str) -> bool:

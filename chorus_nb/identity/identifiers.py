@@ -120,6 +120,12 @@ def number_shapes(number: str) -> Iterator[NumberShape]:
     for form in dict.fromkeys(forms):
         if len(form) >= (4 if form is bare else 5):
             yield NumberShape(form.lower(), _apart(form, "." in number))
+    groups = number.split(found[0]) if (found := re.findall(r"[./_-]", number)) else []
+    pairs = re.findall("..", digits) if len(digits) in (6, 8) else []
+    for parts in (groups, pairs, pairs[1:] if digits.startswith("00") else []):
+        if len(parts) > 2:  # two points are no decimal's
+            dotted = re.escape(".".join(parts))
+            yield NumberShape("".join(parts).lower(), rf"(?<![\w.]){dotted}(?!\w|[.,]\d)")
     yield from _day_shapes(number)
 
 

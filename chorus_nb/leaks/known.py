@@ -33,6 +33,12 @@ LONG_ENOUGH = 7  # letters of a word that can be told with one of them wrong
 BEGUN = 5  # letters of the last word of a text, from which it tells the word that was cut off
 WHOLE_WORD = 4  # letters of a word within a longer one
 MOST_PIECES = 4  # parts of one run of letters at most
+LETTERS_APART = re.compile(
+    r"(?<![^\W_])[^\W\d_]([ ._-])\1?[^\W\d_](?:\1{1,2}[^\W\d_]){2,}(?![^\W_])"
+)  # letters of one word
+OF_ANOTHER_PAGE = re.compile(
+    r"[\xa1-\xa9\xab-\xb4\xb6-\xb9\xbb-\xbf\xd7\xf7]{2,}"
+)  # signs of Latin-1: another code page's
 STEMS = {"s": ("",), "es": ("",), "ies": ("y",), "ed": ("", "e"), "ing": ("", "e"), "ly": ("",)}
 
 
@@ -57,6 +63,20 @@ def listed() -> frozenset[str]:
     runs = (RUN_OF_LETTERS.findall(unicodedata.normalize("NFC", word)) for word in texts)
     collected = {plain(found[0]) for found in runs if len(found) == 1}
     return frozenset(collected | {plain(row["word"]) for row in _rows("vocabulary.csv")})
+
+
+@cache
+def listed_signs() -> frozenset[str]:
+    """Signs beyond ASCII that say nothing of anybody."""
+    return frozenset("".join(row["signs"] for row in _rows("signs.csv")))
+
+
+def foreign_signs(text: str) -> Iterable[str]:
+    """Signs that no list knows, such as circled letters and what another code page leaves; invisible ones too."""
+    for sign in text:
+        if sign > "~" and unicodedata.category(sign) not in _ORDINARY and sign not in listed_signs():
+            yield sign
+    yield from (run for run in OF_ANOTHER_PAGE.findall(text) if len(set(run)) > 1)
 
 
 @cache
@@ -113,6 +133,9 @@ def anatomy_words() -> frozenset[str]:
     return frozenset(RUN_OF_LETTERS.findall(plain(said))) | {"body", "bone", "back"}
 
 
+_ORDINARY = frozenset(("Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Zs"))
+
+
 class KnownWords:
     """The known words of a site. ``unknown`` gives those of a text that nobody knows."""
 
@@ -129,7 +152,10 @@ class KnownWords:
 
     def _unknown(self, text: str) -> tuple[str, ...]:
         composed = unicodedata.normalize("NFC", text)
-        unknown: dict[str, None] = {}
+        unknown = dict.fromkeys(foreign_signs(composed))
+        unknown |= dict.fromkeys(
+            apart[0] for apart in LETTERS_APART.finditer(composed) if not self._is_known(_joined(apart[0]))
+        )
         for found in RUN_OF_LETTERS.finditer(composed):
             run = found.group()
             beside = self._is_beside_a_number(composed, found)
@@ -211,6 +237,10 @@ class KnownWords:
         double = [word[:at] + letter + word[at:] for at, letter in enumerate(word)] if len(word) > 5 else []
         order = [word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(1, len(word) - 1)]
         return not self.words.isdisjoint([*short, *double, *(order if len(word) > 6 else []), *_one_letter_off(word)])
+
+
+def _joined(run: str) -> str:
+    return "".join(filter(str.isalpha, run))
 
 
 def _is_paired(text: str, found: re.Match[str]) -> bool:

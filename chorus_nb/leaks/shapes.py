@@ -153,6 +153,10 @@ _NO_UNIT = r"\s?(?:mm|cm|ms|s|x|%|kv|ma|ml|views?|sec|min)\b"
 _UNIT = r"(?!\s?(?:mm|cm|ms|s|x|%|kv|ma|ml|views?)\b)"
 
 
+_ESCAPED = (
+    r"[%=][c-f][0-9a-f](?:[%=][89ab][0-9a-f])+|(?:[%=][c-f][0-9a-f]){3,}",
+    rf"&#(?:\d{{2,5}}|x[0-9a-f]{{2,5}})(?![0-9a-f])|{_ALONE}u\+[0-9a-f]{{4,5}}{_ENDS}",
+)
 _MEDICARE = rf"{_ALONE}[1-9][a-z][a-z0-9]\d-?[a-z][a-z0-9]\d-?[a-z]{{2}}\d\d{_ENDS}"
 
 
@@ -246,6 +250,7 @@ def _text_shapes() -> list[tuple[Severity, str, re.Pattern[str]]]:
         "age above 89": _AGES,
         "phone number": _PHONES,
         "number of a person": _numbers(),
+        "text in escaped letters": _ESCAPED,
         "address": _addresses(),
         "room": _ROOMS,
     }

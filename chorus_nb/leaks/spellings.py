@@ -160,12 +160,17 @@ def read_otherwise(text: str) -> Iterator[str]:
 _SPACED = re.compile(r"(?<![^\W_])[^\W\d_](?:[ .-][^\W\d_]){3,}(?![^\W_])")
 
 
+_PAIRS = re.compile(r"(?<![\w.,])\d\d(?:\.\d\d){2,3}(?!\w|[.,]\d)")  # 73.91.26: two points are no decimal's
+
+
 def other_readings(text: str) -> list[str]:
     """The other ways to read a text: plain letters, no signs within a number or between letters that stand apart,
     other character sets."""
     made = [plain(text)]
     made += [plain(other) for other in read_otherwise(text)]
     made.append(re.sub(r"(?<=\d)[\s/_-](?=\d)", "", made[0]))
+    if _PAIRS.search(made[0]):
+        made.append(_PAIRS.sub(lambda found: re.sub(r"\D", "", found.group()), made[0]))
     if _SPACED.search(made[0]):
         made.append(_SPACED.sub(lambda found: re.sub(r"\W", "", found.group()), made[0]))
     return [form for form in dict.fromkeys(made) if form != text.lower()]

@@ -7,13 +7,18 @@ from collections.abc import Iterable, Iterator
 
 from chorus_nb import standards
 from chorus_nb.leaks.known import KnownWords
-from chorus_nb.leaks.reading import Leaf, Leaves
+from chorus_nb.leaks.reading import BINARY, Leaf, Leaves
 from chorus_nb.leaks.search import Hit
 from chorus_nb.leaks.shapes import SHAPES, Severity, looks_like, text_shapes
 
 NUMERIC = frozenset(("IS", "DS", "US", "SS", "UL", "SL", "FL", "FD", "TM", "UI", "AT", "OB", "OW", "OF", "OD", "OL"))
 FREE = frozenset(("LO", "SH", "ST", "LT", "UT", "UC", "PN", "CS", "AE", "UN", "UR"))
 WRITTEN = frozenset(("LO", "SH", "ST", "LT", "UT", "UC"))  # what people write words in
+RUN_OF_TEXT = re.compile(rb"[\w ^.,:/()'=&@-]{12,}", re.ASCII)
+BEHIND_TITLE = re.compile(
+    r"\b(?:dr|prof|doctor|mrs|tech|read by|reported by)\b[\s.:^_-]{1,3}([^\W\d_]{3,})", re.IGNORECASE
+)
+UNDECIDED = KnownWords()
 BY_LOOKUP = frozenset(("PatientID", "AccessionNumber"))  # compared with the lookup tables by another check
 OFF_LIST = "none of the values that the Standard allows"
 UNKNOWN_WORD = "a word that no list knows"
@@ -22,14 +27,35 @@ CODE_MEANING, CODE_SCHEME, CODE_VALUE = 0x00080104, 0x00080102, 0x00080100
 CODES = frozenset((CODE_SCHEME, CODE_VALUE, 0x00080103, 0x0008010C, 0x00080105, 0x0008010F))
 
 
+def _is_text_among_numbers(value: bytes) -> bool:
+    """Whether binary data holds a run of characters in which every second one lies above or below both its neighbours
+    in a quarter of the places: words do, curves do not."""
+    for run in (found.group() for each in (value, value[::2], value[1::2]) for found in RUN_OF_TEXT.finditer(each)):
+        three = zip(run, run[2:], run[4:], strict=False)
+        turns = sum(b not in (a, c) and (a < b) == (c < b) for a, b, c in three)
+        if 4 * turns > len(run) - 4 and run[::2] != run[1::2]:
+            return True
+    return False
+
+
+def _tells_whom(value: str) -> bool:
+    """Whether a text of equipment or technique has a title and behind it a word that the package does not know."""
+    found = BEHIND_TITLE.search(value)
+    return found is not None and bool(UNDECIDED.unknown(f"{found[1]}."))
+
+
 def identifier_shapes(leaf: Leaf) -> Iterator[tuple[Severity, str]]:
     """Kinds of identifier that any released element looks like, whoever's they are."""
+    if leaf.vr in BINARY and _is_text_among_numbers(leaf.value):
+        yield "high", "a text in binary data"
     if leaf.keyword == "SpecificCharacterSet" and set(leaf.values) - standards.character_sets() - {""}:
         yield "high", "no character set that the Standard defines"
     if standards.is_off_list(leaf.tag, leaf.values):
         yield "high", OFF_LIST
     if leaf.vr not in FREE:
         return
+    if standards.never_a_patient(leaf.tag, leaf.vr) and any(map(_tells_whom, leaf.values)):
+        yield "high", "a name beside a title, role or label"
     for kind, (severity, pattern) in SHAPES.items():
         if pattern.search(leaf.text) and not (severity != "high" and standards.never_a_patient(leaf.tag, leaf.vr)):
             yield severity, looks_like(kind)

@@ -8,6 +8,8 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+from pydicom.datadict import tag_for_keyword
+
 from chorus_nb.processes.programs import run_program, scratch
 
 
@@ -45,10 +47,11 @@ def _errors(path: Path) -> set[str]:
 
 
 def _without_values(line: str) -> str:
-    """Names stand as ``Element=<…>``, values as ``= <…>``, ``value <…>``, in <> where they are no keyword, in [] or "",
-    or as numbers and characters after ``=``, ``is``, ``are``, ``got`` and ``expected``; UIDs anywhere."""
+    """Names stand as ``Element=<…>``, values as ``= <…>``, ``value <…>``, in <> where they are no keyword of DICOM's
+    (``meaning is <…>`` may be anybody's name), in [] or "", or as numbers and characters after ``=``, ``is``, ``are``,
+    ``got`` and ``expected``; UIDs anywhere."""
     line = re.sub(r"\b[0-2](?:\.\d+){2,}", "…", line)
     line = re.sub(r"(=\s+|[Vv]alue\s+)<[^>]*>|\[[^\]]*\]|\"[^\"]*\"", r"\1…", line.removeprefix("Error - "))
-    line = re.sub(r"<(?![A-Za-z]\w*>)[^>]*>", "…", line)
+    line = re.sub(r"(?<!=)<([^>]*)>", lambda said: said[0] if tag_for_keyword(said[1]) else "…", line)
     line = re.sub(r"((?:=|\b(?:is|are|got|expected))(?: [<>=]+)?\s+)(?:'[^']*'(?: \(\w+\))?|-?\d\S*)", r"\1…", line)
     return re.sub(r"\s+", " ", line).strip()

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import struct
+
 import pytest
 from pydicom.tag import Tag
 
 from chorus_nb.deid.dataset import Deidentifier
+from chorus_nb.deid.values import reads_as_text
 from chorus_nb.dicom.spans import Refused, take_apart
+from chorus_nb.leaks.reading import Leaf
+from chorus_nb.leaks.texts import identifier_shapes
 from tests.deid.conftest import SUBJECT, Release, encoded, image, whole
 from tests.deid.test_dataset import item
 
@@ -143,3 +149,25 @@ def test_a_file_with_several_instance_uids_is_refused(engine: Deidentifier) -> N
     with pytest.raises(Refused) as refused:
         engine.apply(with_raw("UI", "SOPInstanceUID", b"1.2.3\\4.5.6\0"), SUBJECT)
     assert refused.value.reason == "identifiers_missing"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (b"REPORTED BY VANDERQUILL 617-555-0142", True),
+        (struct.pack("<4H", 0, 9, 18, 27) + b"VANDERQUILL MD", True),
+        ("READ BY VANDERQUILL".encode("utf-16-le"), True),
+        (struct.pack("<4096H", *range(0, 65536, 16)), False),
+        (struct.pack("<256H", *(number * 257 for number in range(256))), False),
+        (struct.pack("<1024H", *(int(65535 / (1 + math.exp((512 - x) / 90))) for x in range(1024))), False),
+        (bytes(range(256)), False),
+    ],
+)
+def test_a_text_among_numbers_is_told_from_curves_by_both_sides(value: bytes, told: bool) -> None:
+    assert reads_as_text(value) is told
+    assert bool(list(identifier_shapes(Leaf("", 0x00281201, "OW", "", value, "")))) is told
+
+
+def test_numbers_that_read_as_text_go(engine: Deidentifier) -> None:
+    assert left_of(engine, "FD", "AcquisitionDuration", b"READ BY DR VANDERQUILL X") is None
+    assert left_of(engine, "FD", "AcquisitionDuration", bytes(8)) == bytes(8)

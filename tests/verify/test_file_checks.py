@@ -165,6 +165,8 @@ def test_a_file_is_named_by_its_instance_number_as_a_number(
         "Error - PixelData has incorrect value length - expected {} dec - got 1{} dec",
         "Error - PixelAspectRatio may not be present when it has a ratio of 1:1 - values are {}\\{}",
         "Error - StudyInstanceUID has same value as FrameOfReferenceUID <1.2.{}.4>",
+        "Error - Bad code - code value is <V{}> - coding scheme is <A{}> - coding meaning is <Tremblethorne{}>",
+        "Error - LongCodeValue is too short - required to be >16 - value is <Tremblethorne{}> - length is <9>",
         "Error - Not referenced in evidence - 1.2.840.{}.99 (ReferencedSOPInstanceUID 2.25.{})",
     ],
 )

@@ -1,0 +1,56 @@
+"""Signs that are neither letters nor digits: they stay because they are known (signs.csv), as words do.
+
+A circled letter reads as a name, and so does a text of another code page, read as Latin-1: ``ПЕТУХОВА`` in CP866 is
+eight control characters, no letter among them.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import cache
+
+from chorus_nb.identity.words import read_list
+
+_FOREIGN = re.compile(r"[^\x00-\x7e]+")
+_APART = re.compile(
+    r"(?<![^\W_])[^\W\d_]([ ._-])\1?[^\W\d_](?:\1{1,2}[^\W\d_]){2,}(?![^\W_])"
+)  # V A N D E R, V.A.N.D.E.R
+_LATIN = "\xa1"  # from here to the end of Latin-1, two signs beside each other are another code page's
+
+
+@cache
+def known_signs() -> frozenset[str]:
+    return frozenset(sign for signs, _ in read_list("signs.csv") for sign in signs)
+
+
+def without_invisible(text: str) -> str:
+    """A text without what nobody sees in it, such as soft hyphens: ``Arm-strong`` is one word."""
+    return text if text.isascii() else "".join(each for each in text if unicodedata.category(each) != "Cf")
+
+
+def _is_sign(each: str) -> bool:
+    return unicodedata.category(each)[0] not in "LMZ" and not each.isdecimal()
+
+
+def odd_signs(text: str) -> Iterator[tuple[int, int]]:
+    """Where signs stand that no list knows, or two of Latin-1 that no one writes beside each other."""
+    if text.isascii():
+        return
+    for found in _FOREIGN.finditer(text):
+        start = found.start()
+        while start < found.end():
+            end = start
+            while end < found.end() and _is_sign(text[end]):
+                end += 1
+            signs = set(text[start:end])
+            if signs - known_signs() or len({each for each in signs if _LATIN <= each <= "\xff"}) > 1:
+                yield start, end
+            start = end + 1
+
+
+def letters_apart(text: str) -> Iterator[tuple[int, int, str]]:
+    """Words whose letters stand apart, and the word that they make."""
+    for found in _APART.finditer(text):
+        yield *found.span(), re.sub(r"[\W_]", "", found.group())

@@ -24,6 +24,7 @@ from chorus_nb.deid.values import (
     reads_as_text,
     says,
     shorten,
+    whole_numbers,
 )
 from chorus_nb.dicom.charsets import CHARACTER_SET, charset_of, decode_text, defined_terms, encode_text
 from chorus_nb.dicom.encodings import FORMATTED, TEXT, WORD_SIZES, Buffer, Encoding
@@ -203,7 +204,7 @@ class Elements(RootValues):
         if action in ("K", "C"):
             made = (self.keep if action == "K" else self.clean)(e, vr, expected, rule, level)
             as_it_was = made is not KEPT or vr == e.vr
-            return made if as_it_was else self.replaced(e, vr, self.raw(e), "K", PS36_VR, level)
+            return made if as_it_was else self.replaced(e, vr, self.raw(e).rstrip(b"\0"), "K", PS36_VR, level)
         new = self.new_value(e, vr, expected, rule, level)
         no_date = rule.action == "shift" and not new and bool(self.raw(e).strip(b" \0")) and e.tag != BIRTH_DATE
         if new is None or (no_date and self.type_of(e, level) in NEEDED):
@@ -252,9 +253,8 @@ class Elements(RootValues):
             return self.left_out(e, level, "no number where the image needs one")
         protected = standards.never_a_patient(e.tag, expected)
         if expected in FORMATTED:
-            least = 8 if protected else 6  # digits; no technique counts so far, a date as a number has so many
             parts = raw.decode("latin-1").split("\\") if SIX_DIGITS.search(raw) else ()
-            if any(self.cleaner.is_own_number(part, least) for part in parts):
+            if any(map(self.cleaner.is_own_measure if protected else self.cleaner.is_own_number, parts)):
                 if self.type_of(e, level) in NEEDED:
                     return self.left_out(e, level, "an identifier stood in a number")
                 return self.replaced(e, vr, "", "Z", "an identifier stood in a number", level)
@@ -267,6 +267,8 @@ class Elements(RootValues):
             return self.left_out(e, level, "value does not have the form of its VR")
         if family(expected) in ("words", "bytes") and self.cleaner.finds_own(readable(raw)):
             return self.left_out(e, level, "an identifier stood in binary data")
+        if any(map(self.cleaner.is_own_measure, whole_numbers(raw, expected, big=level.encoding.big))):
+            return self.left_out(e, level, "an identifier stood in a number")
         if family(expected) in ("words", "bytes") and reads_as_text(raw):
             return self.left_out(e, level, "a text stood in binary data")
         return KEPT
@@ -357,7 +359,8 @@ class Elements(RootValues):
 
     def replaced(self, e: Element, vr: str, new: str | bytes, action: str, source: str, level: Level) -> Made:
         value = encode_text(new, level.charset) if isinstance(new, str) else new
-        if e.vr in (vr, "UN") and value.rstrip(b" \0") == self.raw(e).rstrip(b" \0"):
+        padded = e.vr == "UN" and vr in TEXT and self.raw(e).endswith(b"\0")  # as no text may be
+        if e.vr in (vr, "UN") and not padded and value.rstrip(b" \0") == self.raw(e).rstrip(b" \0"):
             return KEPT
         self.record(e, level, action, source, decode_text(value, level.charset))
         return level.encoding.element(e.tag, vr, value)

@@ -53,6 +53,10 @@ class Cleaner:
         """Whether a number of at least so many digits is one of the patient's as a whole."""
         return self.own.is_whole(value, least)
 
+    def is_own_measure(self, value: str) -> bool:
+        """Whether a number of technique is one of the patient's: many measures have six digits that end in zeros."""
+        return self.own.is_whole(value, 6 if value.strip(" \0")[-2:] != "00" else 8)
+
     def _without_own(self, text: str) -> str:
         """A text that no patient is described in, such as a maker's: only a whole name, a
         long number or a day of theirs in full goes, and whom a title tells of."""

@@ -6,10 +6,11 @@ import itertools
 import re
 from io import BytesIO
 
+import numpy as np
 from pydicom.filereader import read_sequence
 
 from chorus_nb import standards
-from chorus_nb.dicom.encodings import FORMATTED, TEXT, WORD_SIZES, Encoding, vrs_of
+from chorus_nb.dicom.encodings import FORMATTED, NUMBERS, TEXT, WORD_SIZES, Encoding, vrs_of
 from chorus_nb.dicom.spans import Element
 
 UNDIVIDED = frozenset(("LT", "ST", "UR", "UT"))  # a backslash in them is a character, not a separator
@@ -26,6 +27,7 @@ DUMMIES = {
     "UI": "",
 }
 SHORTEST_TEXT = 10  # characters of a text that no table of numbers holds by chance
+MOST_NUMBERS = 64  # values of an element that is no table
 _RUN = re.compile(rb"[A-Za-z0-9 ^.,:/()_'=&@-]{%d,}" % SHORTEST_TEXT)
 _PRINTABLE = re.compile(rb"[\x20-\x7e\xa0-\xff]{5,}")
 
@@ -83,6 +85,15 @@ def reads_as_text(raw: bytes) -> bool:
         return False
     every = (run.group() for part in (raw, raw[::2], raw[1::2]) for run in _RUN.finditer(part))
     return any(run[::2] != run[1::2] and max(_turns(run[::2]), _turns(run[1::2])) > 1 for run in every)
+
+
+def whole_numbers(raw: bytes, vr: str, *, big: bool) -> list[str]:
+    """The numbers of a few binary values that are whole and could be somebody's; two bytes hold none of six digits."""
+    size = WORD_SIZES.get(vr, 0)
+    if size < 4 or vr == "AT" or not 0 < len(raw) <= MOST_NUMBERS * size or len(raw) % size:
+        return []
+    numbers = np.frombuffer(raw, (">" if big else "<") + NUMBERS[vr]).tolist()
+    return [str(int(number)) for number in numbers if 10**5 <= abs(number) < 10**15 and number == int(number)]
 
 
 def _turns(values: bytes) -> int:

@@ -52,7 +52,8 @@ class Matcher:
         shapes = {shape for number in sorted(identifiers.numbers) for shape in number_shapes(number)}
         self.numbers = sorted(shapes, key=lambda shape: (-len(shape.pattern), shape.pattern))
         forms = (form for number in identifiers.numbers for form in (key(number), re.sub(r"\D", "", number)))
-        self.whole = {form for form in forms if not is_placeholder(form)}  # with and without the letters of a number
+        forms = (each for form in forms for each in (form, form.lstrip("0")))
+        self.whole = {form for form in forms if not is_placeholder(form)}  # without letters, without leading zeros too
         self.days = {(int(n[:4]), int(n[4:6]), int(n[6:])) for n in identifiers.numbers if _DATE.fullmatch(n)}
         run_on = sorted(part for part in self.alone if _NO_BLANKS.search(part))
         self.run_on = re.compile("|".join(map(re.escape, run_on))) if run_on else None

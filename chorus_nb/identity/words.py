@@ -191,6 +191,14 @@ def _at(every: list[Token], number: int) -> Token | None:
     return every[number] if number < len(every) else None
 
 
+def _is_misread(text: str, token: Token) -> bool:
+    """Whether a word has letters with accents only, as another code page leaves it (``ÏÂ``), or is one such letter
+    beside a sign; not the ``à`` of ``vue à droite``."""
+    if not token.word.isascii() or any(map(str.isascii, token.text)) or token.text == "µ":
+        return False
+    return len(token.text) > 1 or text[max(0, token.start - 1) : token.end + 1].strip() != token.text
+
+
 class Vocabulary:
     """The known words of a site: those of the package and what was approved or refused there."""
 
@@ -234,7 +242,9 @@ class Vocabulary:
             before = every[number - 1] if number else None
             joined = before is not None and before.end == token.start and not before.is_number
             of_name = joined and before is not None and _PARTICLE.match(before.text) and token.text[0].isupper()
-            if of_name and before is not None and not self.knows(before.word + token.word):
+            if of_name and before is not None:
+                of_name = not self.knows(before.word + token.word)
+            if of_name or _is_misread(text, token):
                 found.append(token)
             elif self.knows(token.word) or self._has_a_number(text, token) or self._is_cut_off(text, token):
                 continue

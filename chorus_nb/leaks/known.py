@@ -160,6 +160,10 @@ class KnownWords:
             run = found.group()
             beside = self._is_beside_a_number(composed, found)
             cut = found.end() == len(composed) and self._begins_a_word(plain(run))
+            if plain(run).isascii() and not any(map(str.isascii, run)) and run != "µ":  # of another code page
+                around = composed[max(0, found.start() - 1) : found.end() + 1].strip()
+                if len(run) > 1 or around != run:
+                    unknown[run] = None
             known = cut or beside or self._is_known(run) or _is_paired(composed, found)
             if not known and not self._is_product(composed, found):
                 unknown[run] = None

@@ -99,7 +99,7 @@ def severity_in(leaf: Leaf, hit: Hit) -> Severity:
         return "medium" if hit.term.kind in ("name", "place", "device", "contact", "path") else "info"
     if hit.term.kind == "date" or leaf.vr not in NUMERIC:
         return hit.severity
-    return "info" if (text.isdigit() and len(text) < 8) or len(text) < 5 else hit.severity
+    return "info" if (text.isdigit() and len(text.lstrip("0")) < 8) or len(text) < 5 else hit.severity
 
 
 def severity_in_path(hit: Hit) -> Severity:

@@ -11,6 +11,7 @@ from pydicom.tag import Tag
 from chorus_nb.deid.dataset import Deidentifier
 from chorus_nb.deid.values import reads_as_text
 from chorus_nb.dicom.spans import Refused, take_apart
+from chorus_nb.identity.identifiers import Identifiers
 from chorus_nb.leaks.reading import Leaf
 from chorus_nb.leaks.texts import identifier_shapes
 from tests.deid.conftest import SUBJECT, Release, encoded, image, whole
@@ -171,3 +172,29 @@ def test_a_text_among_numbers_is_told_from_curves_by_both_sides(value: bytes, to
 def test_numbers_that_read_as_text_go(engine: Deidentifier) -> None:
     assert left_of(engine, "FD", "AcquisitionDuration", b"READ BY DR VANDERQUILL X") is None
     assert left_of(engine, "FD", "AcquisitionDuration", bytes(8)) == bytes(8)
+
+
+@pytest.mark.parametrize(
+    ("vr", "keyword", "value", "stays"),
+    [
+        ("FD", "AcquisitionDuration", struct.pack("<d", 734402.0), False),
+        ("FL", "TableSpeed", struct.pack("<f", 734402), False),
+        ("IS", "ExposureTime", b"734402", False),
+        ("FD", "AcquisitionDuration", struct.pack("<d", 734402.5), True),
+        ("FD", "AcquisitionDuration", struct.pack("<d", 734403.0), True),
+        ("IS", "ExposureTime", b"100000", True),
+        ("IS", "ExposureTime", b"120 ", True),
+    ],
+)
+def test_a_number_of_the_patient_goes_from_numbers_of_technique_and_round_ones_stay(
+    engine: Deidentifier, vr: str, keyword: str, value: bytes, stays: bool
+) -> None:
+    ids = frozenset({"00734402", "00100000", "00000120"})
+    subject = SUBJECT._replace(known=Identifiers(numbers=ids))
+    made = take_apart(whole(engine.apply(with_raw(vr, keyword, value), subject)))
+    left = [bytes(made.data[e.value : e.end]) for e in made.elements if e.tag == Tag(keyword)]
+    assert (left == [value]) is stays
+
+
+def test_a_text_that_came_under_another_representation_is_padded_as_text(engine: Deidentifier) -> None:
+    assert left_of(engine, "UI", "SeriesDescription", b"AXIAL\0") == b"AXIAL "

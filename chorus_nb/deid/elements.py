@@ -265,12 +265,10 @@ class Elements(RootValues):
             return self.clean(e, vr, expected, rule, level)
         if expected in WORD_SIZES and (len(raw) % WORD_SIZES[expected] or (e.tag in PIXEL_COUNTS and len(raw) != 2)):
             return self.left_out(e, level, "value does not have the form of its VR")
-        if family(expected) in ("words", "bytes") and self.cleaner.finds_own(readable(raw)):
-            return self.left_out(e, level, "an identifier stood in binary data")
+        if family(expected) in ("words", "bytes") and (self.cleaner.finds_own(readable(raw)) or reads_as_text(raw)):
+            return self.left_out(e, level, "an identifier or a text stood in binary data")
         if any(map(self.cleaner.is_own_measure, whole_numbers(raw, expected, big=level.encoding.big))):
             return self.left_out(e, level, "an identifier stood in a number")
-        if family(expected) in ("words", "bytes") and reads_as_text(raw):
-            return self.left_out(e, level, "a text stood in binary data")
         return KEPT
 
     def clean(self, e: Element, vr: str, expected: str, rule: Rule, level: Level) -> Made:

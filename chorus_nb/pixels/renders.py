@@ -28,7 +28,7 @@ WHITE_SHARE = 0.02  # share of a small grey picture that is as white as its wind
 WIDER, THICKEST = 25, 11  # pixels: letters are thinner; what is wider is the picture
 NOISE = 2  # grey levels of 256 that the dark of an ultrasound picture differs by where nothing is
 # In 71 grey pictures without text the further view alone would make boxes in seven, of 0.60 to 0.72
-SURE = 0.75
+SURE_ALONE = 0.75
 GROWTH, FINER = 4.0, 6.0  # at most: text of 8 pixels is then as high as the models like it, and small images stay quick
 EVERY = 30  # frames between two that are looked at
 
@@ -146,7 +146,7 @@ def renders(frame: NDArray[np.generic], dataset: Dataset, closely: bool = False)
     usual = three._replace(short_side=NO_LARGER, read=1), three._replace(short_side=SMALLEST, growth=2.0, read=0)
     if not closely:
         return usual
-    finer = three._replace(growth=FINER, alone=SURE)
+    finer = three._replace(growth=FINER, alone=SURE_ALONE)
     beyond = (_beyond(values, window),) if _is_narrow(window) else ()
     return *usual, *beyond, finer, *_close(values, window)
 

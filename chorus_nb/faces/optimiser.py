@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chorus_nb.faces.atlas import Mask, Matrix, template
+from chorus_nb.faces.atlas import Mask, Matrix, Region, Template, template
 from chorus_nb.faces.volume import Grid
 
 BINS, SEED = 32, 7  # of the joint histogram; of the places looked at
@@ -37,11 +37,10 @@ RUNS = {
     "turned": _Run(1, 2, 0.5, 4.0, 0.1, 20, 8_000),  # the same of a head that lies otherwise than its header says
     "similarity": _Run(2, 2, 0.4, 2.0, 0.02, 60),
     "affine": _Run(1, 1, 0.2, 2.0, 0.02, 60),
-    "fully": _Run(1, 1, 1.0, 2.0, 0.005, 150),  # the same with all points
     "rigid": _Run(2, 1, 0.5, 4.0, 0.02, 80),
     "finely": _Run(1, 1, 0.5, 1.5, 0.005, 100),
 }
-RIGID, AFFINE = ("rigid", "finely"), ("affine", "fully")
+RIGID = ("rigid", "finely")
 
 
 class Fixed:
@@ -91,10 +90,10 @@ def _transform(kind: str, matrix: Matrix, centre: NDArray[np.float64]) -> Any:
 
     moved = matrix[:3, :3] @ centre + matrix[:3, 3]
     transform: Any = sitk.VersorRigid3DTransform() if kind in RIGID else sitk.Similarity3DTransform()
-    if kind in AFFINE:
+    if kind == "affine":
         transform = sitk.AffineTransform(3)
     transform.SetCenter(centre.tolist())
-    if kind not in AFFINE:
+    if kind != "affine":
         u, _, v = np.linalg.svd(matrix[:3, :3])
         scale = 1.0 if kind in RIGID else float(np.cbrt(abs(np.linalg.det(matrix[:3, :3]))))
         transform.SetMatrix((scale * (u @ v)).ravel().tolist())
@@ -124,13 +123,19 @@ def image_of(values: NDArray[Any], volume: Grid) -> Any:
 
 @lru_cache(maxsize=2)
 def _template_image(shrink: int) -> Any:
+    return image_like(template(), shrink=shrink)
+
+
+def image_like(shape: Template, region: Region | None = None, soft: float = 1.2, shrink: int = 1) -> Any:
+    """What the template shows, or where a region of it is, softened by millimetres, of twice its voxels or larger."""
     import SimpleITK as sitk
 
-    shape = template()
-    image = sitk.GetImageFromArray(np.clip(shape.values, 0, 450))
+    image = sitk.GetImageFromArray(
+        np.clip(shape.values, 0, 450) if region is None else shape.shows(region).astype("f4")
+    )
     affine = np.linalg.inv(shape.to_index)
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     image.SetSpacing(spacing.tolist())
     image.SetDirection((affine[:3, :3] / spacing).ravel().tolist())
     image.SetOrigin(affine[:3, 3].tolist())
-    return sitk.Shrink(sitk.SmoothingRecursiveGaussian(image, 1.2 * shrink), [2 * shrink] * 3)
+    return sitk.Shrink(sitk.SmoothingRecursiveGaussian(image, soft * shrink), [2 * shrink] * 3)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from chorus_nb.faces.atlas import Mask, Matrix, OwnBrain, Region, regions_at, regions_on, sampled_volume, template
 from chorus_nb.faces.braincase import braincase, deep_in_head, glowing_brain, own_brain
 from chorus_nb.faces.optimiser import BINS, RIGID, Fixed, image_of, refine
+from chorus_nb.faces.settling import Hill
 from chorus_nb.faces.volume import WATER_LIKE, Grid, stature
 
 PITCHES, TURNS, TILTS = (-30, -15, 0, 15, 30), (-20, 0, 20), (-20, 0, 20)  # degrees: nodding, turning, tilting
@@ -107,7 +108,8 @@ def register_head(volume: Grid, modality: str, start: tuple[float, float, float]
     between = max(_between(scorer, ends), key=lambda pose: pose.fit)
     best, *others = [between, *ends] if between.fit > ends[0].fit + NEARLY else ends
     if modality == "CT" and _is_cut(volume):
-        best = _settled(fixed, scorer, best)
+        hill = Hill(volume, values, region, scorer.lowest, scorer.enclosed)
+        best, *others = _settled(hill, scorer, [best, *others])
     centre = volume.points(volume.head).mean(axis=0)
     nearly = [other.matrix for other in others if other.fit >= best.fit - NEARLY]
     same = [_difference(best.matrix, end, centre) <= ONE_PLACE for end in nearly]
@@ -134,10 +136,11 @@ def _is_cut(volume: Grid) -> bool:
     return bool(stands.crown - low < MOUTH * stands.height or stands.crown - high > CROWN)
 
 
-def _settled(fixed: Fixed, scorer: _Scorer, best: Pose) -> Pose:
-    """A last run with all points: of a cut CT, where a slice more or less would move the pose by millimetres."""
-    end = scorer.pose(refine(fixed, best.matrix, "fully"))
-    return end if end.fit >= best.fit - NEARLY else best
+def _settled(hill: Hill, scorer: _Scorer, ends: list[Pose]) -> list[Pose]:
+    """Where all ends lead to: of a cut CT, whose pose a slice more or less would move by millimetres."""
+    tops = sorted((hill.climbed(end.matrix) for end in ends[: FINALS + len(NODS)]), key=lambda top: -top.height)
+    settled = [scorer.pose(top.matrix) for top in tops]
+    return settled if settled[0].fit >= ends[0].fit - NEARLY else ends
 
 
 def _turned_round(
@@ -332,7 +335,8 @@ class _Scorer:
         thinned = volume.field.copy()
         thinned[1::2], thinned[:, 1::2], thinned[:, :, 1::2] = False, False, False
         self.places, self.head = volume.points(thinned), volume.head[thinned]
-        self.upper = self.places[:, 2] >= stature(volume).crown - OUTLINE * stature(volume).size
+        self.lowest = stature(volume).crown - OUTLINE * stature(volume).size
+        self.upper = self.places[:, 2] >= self.lowest
         self.template_bins = _template_bins()
         self.braincase = braincase(volume) if modality == "CT" else np.zeros(region.shape, bool)
         within = np.argwhere(self.braincase)

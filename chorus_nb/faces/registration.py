@@ -106,12 +106,11 @@ def register_head(volume: Grid, modality: str, start: tuple[float, float, float]
     nodded = [rigid[0]._replace(matrix=_nodded(rigid[0].matrix, degrees, volume)) for degrees in NODS]
     ends = refined([*seconds, *nodded, *_turned_round(rigid[0], volume, scorer, refined)], "affine")
     between = max(_between(scorer, ends), key=lambda pose: pose.fit)
-    best, *others = [between, *ends] if between.fit > ends[0].fit + NEARLY else ends
+    ends = [between, *ends] if between.fit > ends[0].fit + NEARLY else ends
     if modality == "CT" and _is_cut(volume):
-        hill = Hill(volume, values, region, scorer.lowest, scorer.enclosed)
-        best, *others = _settled(hill, scorer, [best, *others])
+        ends = _settled(Hill(volume, values, region, scorer.lowest, scorer.enclosed), scorer, ends)
     centre = volume.points(volume.head).mean(axis=0)
-    nearly = [other.matrix for other in others if other.fit >= best.fit - NEARLY]
+    best, nearly = ends[0], [other.matrix for other in ends[1:] if other.fit >= ends[0].fit - NEARLY]
     same = [_difference(best.matrix, end, centre) <= ONE_PLACE for end in nearly]
     best = best._replace(rivals=tuple(compress(nearly, map(not_, same))), beside=tuple(compress(nearly, same)))
     return best._replace(own=_own_brain(volume, modality, best, scorer.braincase))
@@ -136,11 +135,10 @@ def _is_cut(volume: Grid) -> bool:
     return bool(stands.crown - low < MOUTH * stands.height or stands.crown - high > CROWN)
 
 
-def _settled(hill: Hill, scorer: _Scorer, ends: list[Pose]) -> list[Pose]:
-    """Where all ends lead to: of a cut CT, whose pose a slice more or less would move by millimetres."""
+def _settled(hill: Hill, scorer: _Scorer, ends: Sequence[Pose]) -> list[Pose]:
+    """Where the ends lead to: of a cut CT, whose pose a slice more or less would move by millimetres."""
     tops = sorted((hill.climbed(end.matrix) for end in ends[: FINALS + len(NODS)]), key=lambda top: -top.height)
-    settled = [scorer.pose(top.matrix) for top in tops]
-    return settled if settled[0].fit >= ends[0].fit - NEARLY else ends
+    return [scorer.pose(top.matrix) for top in tops]
 
 
 def _turned_round(
@@ -336,7 +334,6 @@ class _Scorer:
         thinned[1::2], thinned[:, 1::2], thinned[:, :, 1::2] = False, False, False
         self.places, self.head = volume.points(thinned), volume.head[thinned]
         self.lowest = stature(volume).crown - OUTLINE * stature(volume).size
-        self.upper = self.places[:, 2] >= self.lowest
         self.template_bins = _template_bins()
         self.braincase = braincase(volume) if modality == "CT" else np.zeros(region.shape, bool)
         within = np.argwhere(self.braincase)
@@ -352,7 +349,7 @@ class _Scorer:
     def dice(self, matrix: Matrix) -> float:
         """Twice the common part of both heads, to the sum of both."""
         regions = regions_at(matrix, self.places)
-        other, known = (regions & Region.HEAD) > 0, ((regions & Region.FIELD) > 0) & self.upper
+        other, known = (regions & Region.HEAD) > 0, ((regions & Region.FIELD) > 0) & (self.places[:, 2] >= self.lowest)
         whole = (self.head & known).sum() + (other & known).sum()
         return float(2 * (self.head & other & known).sum() / whole) if whole else 0.0
 

@@ -21,11 +21,12 @@ Floats = NDArray[np.float64]
 
 # What counts beside mutual information (nats, 0.4 to 0.7): overlap of the outlines, the share of what bone encloses
 # that would go with the face, and how far the head is stretched out of its shape.
-PER_OVERLAP, PER_LOST, PER_SHAPE = 2.0, 8.0, 4.0
+OVERLAP_COUNTS, LOSS_COUNTS, BENDING_COUNTS = 2.0, 8.0, 4.0
 SOFT = {Region.HEAD: 2.5, Region.FACE: 2.0}  # mm by which the edge of a region is softened
-REACH = 80.0  # mm: a turn by so much moves the skin as a shift by one does
-STEPS, LONGEST, SHORTEST, HALVINGS, SHRINKS = 60, 4.0, 0.05, 8, 0.4  # of a run: most, longest and shortest in mm
-RISE, RUNS = 2e-6, 2  # less is the top; the second begins there with nothing known of the slope
+ARM = 80.0  # mm: a turn by so much moves the skin as a shift by one does
+STRIDES, LONGEST_STRIDE, SHORTEST_STRIDE = 60, 4.0, 0.05  # at most; mm
+TRIES, SHORTER = 8, 0.4  # of a stride that led down
+RISE = 2e-6  # less is the top
 
 
 class Climb(NamedTuple):
@@ -40,29 +41,22 @@ class Hill:
 
     def __init__(self, volume: Grid, values: NDArray[np.float32], region: Mask, upper: float, enclosed: Floats) -> None:
         """``upper``: patient mm above which outlines are compared; ``enclosed``: points of what bone encloses."""
-        places = np.indices(region.shape).sum(axis=0) + np.rint(volume.origin / volume.step).astype(int).sum()
-        chosen = region & (places % 2 == 0)  # every other, the same whatever slices there are
-        self.points, self.enclosed = volume.points(chosen), enclosed
-        self.head, self.upper = volume.head[chosen], self.points[:, 2] >= upper
-        shown = values[chosen]
+        self.points, self.enclosed = volume.points(region), enclosed
+        self.head, self.upper = volume.head[region], self.points[:, 2] >= upper
+        shown = values[region]
         low, high = float(shown.min()), float(shown.max())
         self.bins = np.minimum((shown - low) * (BINS / ((high - low) or 1)), BINS - 1).astype(np.int64)
 
     def climbed(self, start: Matrix) -> Climb:
         """The top that is reached from a pose."""
-        for _ in range(RUNS):
-            start, height = self._run(start)
-        return Climb(start, height)
-
-    def _run(self, start: Matrix) -> tuple[Matrix, float]:
         centre = _maps().centre
         begun, kept = (points @ start[:3, :3].T + start[:3, 3] for points in (self.points, self.enclosed))
-        arms, kept_arms = (begun - centre) / REACH, (kept - centre) / REACH
+        arms, kept_arms = (begun - centre) / ARM, (kept - centre) / ARM
 
         def moved(by: Floats) -> Matrix:
             made = np.eye(4)
-            made[:3, :3] += by[:, :3] / REACH
-            made[:3, 3] = by[:, 3] - by[:, :3] @ centre / REACH
+            made[:3, :3] += by[:, :3] / ARM
+            made[:3, 3] = by[:, 3] - by[:, :3] @ centre / ARM
             return np.asarray(made @ start)
 
         def at(by: Floats) -> tuple[float, Floats]:
@@ -71,14 +65,14 @@ class Hill:
             slope = np.column_stack([pull.T @ arms, pull.sum(axis=0)])
             if len(kept):
                 [face], [push], _ = _sampled(_maps().face, kept + kept_arms @ by[:, :3].T + by[:, 3])
-                height -= PER_LOST * float(face.mean())
-                slope -= PER_LOST / len(kept) * np.column_stack([push.T @ kept_arms, push.sum(axis=0)])
+                height -= LOSS_COUNTS * float(face.mean())
+                slope -= LOSS_COUNTS / len(kept) * np.column_stack([push.T @ kept_arms, push.sum(axis=0)])
             bent, bending = _bent(moved(by)[:3, :3])
-            slope[:, :3] -= PER_SHAPE * bending @ start[:3, :3].T / REACH
-            return height - PER_SHAPE * bent, slope.ravel()
+            slope[:, :3] -= BENDING_COUNTS * bending @ start[:3, :3].T / ARM
+            return height - BENDING_COUNTS * bent, slope.ravel()
 
         top, height = _uphill(at, np.zeros(12))
-        return moved(top.reshape(3, 4)), height
+        return Climb(moved(top.reshape(3, 4)), height)
 
     def _likeness(self, places: Floats) -> tuple[float, Floats]:
         """Mutual information and overlap of the outlines at template millimetres, and what each point pulls at it."""
@@ -89,9 +83,9 @@ class Hill:
         known = inside & self.upper
         both = float(other[known].sum() + self.head[known].sum())
         overlap = 2 * float(other[known & self.head].sum()) / both
-        gained = PER_OVERLAP * (2 * self.head[known] - overlap) / both
+        gained = OVERLAP_COUNTS * (2 * self.head[known] - overlap) / both
         pull[known] += gained[:, None] * other_slope[known]
-        return information + PER_OVERLAP * overlap, pull
+        return information + OVERLAP_COUNTS * overlap, pull
 
 
 def _information(bins: NDArray[np.int64], shown: Floats) -> tuple[float, Floats]:
@@ -132,20 +126,20 @@ def _bent(linear: Floats) -> tuple[float, Floats]:
 
 
 def _uphill(at: Callable[[Floats], tuple[float, Floats]], place: Floats) -> tuple[Floats, float]:
-    """The top of a smooth hill (BFGS with halved steps), and its height."""
+    """The top of a smooth hill (BFGS, with shorter strides where one leads down), and its height."""
     height, slope = at(place)
     same = np.eye(len(place))
     bend = same / max(float(np.linalg.norm(slope)), 1e-9)  # the first step is a millimetre
-    for number in range(STEPS):
+    for number in range(STRIDES):
         way = bend @ slope
         if way @ slope <= 0:
             way = slope / np.linalg.norm(slope)
-        way *= min(1.0, LONGEST / max(float(np.abs(way).max()), 1e-9))
-        for _ in range(HALVINGS):
+        way *= min(1.0, LONGEST_STRIDE / max(float(np.abs(way).max()), 1e-9))
+        for _ in range(TRIES):
             higher, next_slope = at(place + way)
             if higher >= height + 1e-4 * float(way @ slope):
                 break
-            way *= SHRINKS
+            way *= SHORTER
         else:
             break
         turned = slope - next_slope
@@ -153,7 +147,7 @@ def _uphill(at: Callable[[Floats], tuple[float, Floats]], place: Floats) -> tupl
             bend = same * along / float(turned @ turned) if number == 0 else bend
             part = same - np.outer(way, turned) / along
             bend = part @ bend @ part.T + np.outer(way, way) / along
-        ended = higher - height < RISE and float(np.abs(way).max()) < SHORTEST
+        ended = higher - height < RISE and float(np.abs(way).max()) < SHORTEST_STRIDE
         place, height, slope = place + way, higher, next_slope
         if ended:
             break
@@ -190,12 +184,12 @@ def _maps() -> _Maps:
 def _sampled(maps: NDArray[np.float32], places: Floats) -> tuple[Floats, Floats, Mask]:
     """Values (number, n) and slopes per millimetre (number, n, 3) at template millimetres, and which lie inside."""
     to_index = _maps().to_index
-    index = places @ to_index[:3, :3].T + to_index[:3, 3]
-    last = np.array(maps.shape[:0:-1]) - 1.001
+    index = (places @ to_index[:3, :3].T + to_index[:3, 3]).astype(np.float32)
+    last = np.array(maps.shape[:0:-1], np.float32) - np.float32(1.001)
     inside: Mask = np.all((index >= 0) & (index < last), axis=1)
     index = np.clip(index, 0, last)
     whole = index.astype(np.int32)
-    x, y, z = (index - whole).T
+    x, y, z = np.ascontiguousarray((index - whole).astype(np.float32).T)
     _, _, rows, columns = maps.shape
     base, flat = (whole[:, 2] * rows + whole[:, 1]) * columns + whole[:, 0], maps.reshape(len(maps), -1)
     a, b, c, d = ((k * rows + j) * columns for k, j in ((0, 0), (0, 1), (1, 0), (1, 1)))

@@ -24,10 +24,12 @@ from chorus_nb.faces.acceptance import (
     refusals,
 )
 from chorus_nb.faces.atlas import Region, regions_on
+from chorus_nb.faces.braincase import braincase
 from chorus_nb.faces.masks import paths
 from chorus_nb.faces.registration import Pose, _difference, _nodded, register_head, rotated, same_head, same_place
+from chorus_nb.faces.settling import Hill
 from chorus_nb.faces.study import Asked, remove_faces
-from chorus_nb.faces.volume import Grid, Volume, cubes, grid, head
+from chorus_nb.faces.volume import WATER_LIKE, Grid, Volume, cubes, grid, head
 from chorus_nb.source import open_source
 from tests import heads
 
@@ -67,6 +69,18 @@ def test_a_turned_head_gets_a_mask_that_is_turned_with_it() -> None:
     wanted = pose._replace(matrix=pose.matrix @ np.linalg.inv(case.moved), rivals=(), beside=())
     should, does = (posed(even, one).face & even.head for one in (wanted, turned))
     assert reasons or (should & does).sum() >= 0.9 * should.sum()
+
+
+def test_the_pose_of_a_cut_ct_is_the_same_wherever_its_last_run_begins() -> None:
+    """So that a slice more or less moves it by little."""
+    even = grid([heads.above(heads.head("CT"), -45)])
+    values, within = np.clip(even.values, *WATER_LIKE), even.points(braincase(even))[::10]
+    hill = Hill(even, values, registration._region(even), -np.inf, within)
+    starts = registration._starts(even, [(-12, 0, 0), (12, 0, 0)], ["crown"])[1::3]
+    [one, other] = (hill.climbed(start).matrix for start in starts)
+    centre = even.points(even.head).mean(axis=0)
+    assert _difference(*starts, centre) > 0.4
+    assert _difference(one, other, centre) < registration.ONE_PLACE
 
 
 @pytest.mark.parametrize("name", ["skull-stripped brain", "two knees"])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import re
+from functools import cache
 from io import BytesIO
 
 import numpy as np
@@ -12,6 +12,7 @@ from pydicom.filereader import read_sequence
 from chorus_nb import standards
 from chorus_nb.dicom.encodings import FORMATTED, NUMBERS, TEXT, WORD_SIZES, Encoding, vrs_of
 from chorus_nb.dicom.spans import Element
+from chorus_nb.identity.words import also_names, given_names, shipped_words, words_of_people
 
 UNDIVIDED = frozenset(("LT", "ST", "UR", "UT"))  # a backslash in them is a character, not a separator
 LONGEST_TEXT = 16_384  # bytes of a text that is cleaned; PS3.5 allows 10,240 characters in the longest VR but UT and UC
@@ -28,7 +29,9 @@ DUMMIES = {
 }
 SHORTEST_TEXT = 10  # characters of a text that no table of numbers holds by chance
 MOST_NUMBERS = 64  # values of an element that is no table
+SHORTEST_WORD = 4  # letters of a word that tells a text
 _RUN = re.compile(rb"[A-Za-z0-9 ^.,:/()_'=&@-]{%d,}" % SHORTEST_TEXT)
+_WORD = re.compile(rb"(?<![A-Za-z])(?:[A-Z]?[a-z]{1,19}|[A-Z]{2,20})(?![A-Za-z])")
 _PRINTABLE = re.compile(rb"[\x20-\x7e\xa0-\xff]{5,}")
 
 
@@ -75,16 +78,25 @@ def readable(raw: bytes) -> str:
 
 
 def reads_as_text(raw: bytes) -> bool:
-    """Whether a table of numbers holds a text: a run of its characters, in one or two bytes each, that goes up and down
-    as no curve does.
+    """Whether a table of numbers holds a text: a run of its characters, in one or two bytes each, half of it words, and
+    one of these known. Curves and noise spell words by chance, but none of four letters between signs.
 
     >>> reads_as_text(b"\\0\\1READ BY QUELLBROOK"), reads_as_text(bytes(range(256)))
     (True, False)
     """
-    if len(raw) < SHORTEST_TEXT:
-        return False
-    every = (run.group() for part in (raw, raw[::2], raw[1::2]) for run in _RUN.finditer(part))
-    return any(run[::2] != run[1::2] and max(_turns(run[::2]), _turns(run[1::2])) > 1 for run in every)
+    return any(
+        2 * sum(map(len, words)) >= len(run) and any(word.lower() in _telling() for word in words)
+        for part in (raw, raw[::2], raw[1::2])
+        for run in _RUN.findall(part)
+        if (words := _WORD.findall(run))
+    )
+
+
+@cache
+def _telling() -> frozenset[bytes]:
+    """Words, first names and what stands beside names, of so many letters that no table of numbers spells them."""
+    every = shipped_words() | given_names() | also_names().keys() | words_of_people()
+    return frozenset(word.encode("ascii") for word in every if word.isascii() and len(word) >= SHORTEST_WORD)
 
 
 def whole_numbers(raw: bytes, vr: str, *, big: bool) -> list[str]:
@@ -94,12 +106,6 @@ def whole_numbers(raw: bytes, vr: str, *, big: bool) -> list[str]:
         return []
     numbers = np.frombuffer(raw, (">" if big else "<") + NUMBERS[vr]).tolist()
     return [str(int(number)) for number in numbers if 10**5 <= abs(number) < 10**15 and number == int(number)]
-
-
-def _turns(values: bytes) -> int:
-    """How often values change between rising and falling."""
-    steps = [after > before for before, after in itertools.pairwise(values) if after != before]
-    return sum(one != other for one, other in itertools.pairwise(steps))
 
 
 def says(text: str) -> bool:

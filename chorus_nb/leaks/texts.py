@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from chorus_nb import standards
-from chorus_nb.leaks.known import KnownWords
+from chorus_nb.leaks.cues import words_for_people
+from chorus_nb.leaks.known import KnownWords, first_names, listed
 from chorus_nb.leaks.reading import BINARY, Leaf, Leaves
 from chorus_nb.leaks.search import Hit
 from chorus_nb.leaks.shapes import SHAPES, Severity, looks_like, text_shapes
@@ -15,6 +17,7 @@ NUMERIC = frozenset(("IS", "DS", "US", "SS", "UL", "SL", "FL", "FD", "TM", "UI",
 FREE = frozenset(("LO", "SH", "ST", "LT", "UT", "UC", "PN", "CS", "AE", "UN", "UR"))
 WRITTEN = frozenset(("LO", "SH", "ST", "LT", "UT", "UC"))  # what people write words in
 RUN_OF_TEXT = re.compile(rb"[\w ^.,:/()'=&@-]{12,}", re.ASCII)
+OF_ONE_CASE = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 BEHIND_TITLE = re.compile(
     r"\b(?:dr|prof|doctor|mrs|tech|read by|reported by)\b[\s.:^_-]{1,3}([^\W\d_]{3,})", re.IGNORECASE
 )
@@ -28,14 +31,18 @@ CODES = frozenset((CODE_SCHEME, CODE_VALUE, 0x00080103, 0x0008010C, 0x00080105, 
 
 
 def _is_text_among_numbers(value: bytes) -> bool:
-    """Whether binary data holds a run of characters in which every second one lies above or below both its neighbours
-    in a quarter of the places: words do, curves do not."""
-    for run in (found.group() for each in (value, value[::2], value[1::2]) for found in RUN_OF_TEXT.finditer(each)):
-        three = zip(run, run[2:], run[4:], strict=False)
-        turns = sum(b not in (a, c) and (a < b) == (c < b) for a, b, c in three)
-        if 4 * turns > len(run) - 4 and run[::2] != run[1::2]:
-            return True
+    """Whether binary data holds a run of characters with a word that is listed; curves and noise spell none so long."""
+    for each in (value, value[::2], value[1::2]):
+        for run in RUN_OF_TEXT.findall(each):
+            words = [word for word in re.split(r"[\W\d_]+", run.decode("ascii")) if OF_ONE_CASE.fullmatch(word)]
+            if 2 * sum(map(len, words)) >= len(run) and any(word.lower() in _telling() for word in words):
+                return True
     return False
+
+
+@cache
+def _telling() -> frozenset[str]:
+    return frozenset(word for word in listed() | words_for_people() | first_names() if len(word) > 3)
 
 
 def _tells_whom(value: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 
+import numpy as np
 import pytest
 from pydicom.tag import Tag
 
@@ -156,13 +157,33 @@ def test_a_file_with_several_instance_uids_is_refused(engine: Deidentifier) -> N
     ("value", "told"),
     [
         (b"REPORTED BY VANDERQUILL 617-555-0142", True),
-        (struct.pack("<4H", 0, 9, 18, 27) + b"VANDERQUILL MD", True),
+        (struct.pack("<4H", 0, 9, 18, 27) + b"SIGNED VANDERQUILL", True),
         ("READ BY VANDERQUILL".encode("utf-16-le"), True),
         (struct.pack("<4096H", *range(0, 65536, 16)), False),
         (struct.pack("<256H", *(number * 257 for number in range(256))), False),
         (struct.pack("<1024H", *(int(65535 / (1 + math.exp((512 - x) / 90))) for x in range(1024))), False),
         (bytes(range(256)), False),
+        (np.random.default_rng(1).normal(0, 1000, 16384).astype("<f4").tobytes(), False),
+        (np.cumsum(np.random.default_rng(2).normal(0, 5, 10000)).astype("<i2").tobytes(), False),
+        ((105 + np.random.default_rng(3).normal(0, 5, 10000)).astype("<i2").tobytes(), False),
+        (
+            (np.linspace(0, 255, 256) + np.random.default_rng(4).normal(0, 4, 256)).clip(0, 255).astype("u1").tobytes(),
+            False,
+        ),
     ],
+    ids=(
+        "a report",
+        "behind numbers",
+        "in two bytes",
+        "ramp",
+        "steps",
+        "sigmoid",
+        "bytes",
+        "a spectrum",
+        "an ECG",
+        "small",
+        "palette",
+    ),
 )
 def test_a_text_among_numbers_is_told_from_curves_by_both_sides(value: bytes, told: bool) -> None:
     assert reads_as_text(value) is told

@@ -169,6 +169,9 @@ def encoding_of(first: Buffer, syntax: str) -> tuple[str, bool, bool]:
         syntax = BIG if big else EXPLICIT if explicit else IMPLICIT
     if syntax not in registered_syntaxes():
         raise Refused("structure_refused", "a transfer syntax that is not registered")
+    zeros = [byte == 0 for byte in bytes(first[:2])]  # of the first group, 0008 mostly
+    if zeros in ([True, False], [False, True]) and zeros[0] != (syntax == BIG):
+        raise Refused("structure_refused", "the order of bytes is not that of its transfer syntax")
     if explicit == (syntax == IMPLICIT) and syntax != BIG:
         if syntax not in (IMPLICIT, EXPLICIT):
             raise Refused("structure_refused", "the encoding is not that of its transfer syntax")

@@ -83,6 +83,11 @@ FILES = {  # content, status and reason
         "quarantined",
         "structure_refused",
     ),
+    "little-endian data under big-endian meta": (
+        EXPLICIT.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.2\0"),
+        "quarantined",
+        "structure_refused",
+    ),
     "VR ??": (UNKNOWN_VR, "quarantined", "structure_refused"),
     "cut": (plain(7)[:-10], "quarantined", "truncated"),
     "zip in zip": (zipped(zipped(EXPLICIT)), "quarantined", "archive_not_opened"),
@@ -98,6 +103,7 @@ FILES = {  # content, status and reason
     "a page": (b"%PDF-1.4" + bytes(500), "not_dicom", "not_dicom"),
 }
 REFUSED = {
+    "little-endian data under big-endian meta": "the order of bytes is not that of its transfer syntax",
     "VR ??": "(0008,103E) has no valid value representation",
     "letters where an element should be": "an element has no valid value representation",  # not (7551,6C65): "Quel"
     "no bytes that inflate": "the data set is not deflated, as its transfer syntax says",

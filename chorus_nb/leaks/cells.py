@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from chorus_nb import tables
 from chorus_nb.leaks.cues import any_of
-from chorus_nb.leaks.files import PLAIN_CELL, holds_text, searchers
+from chorus_nb.leaks.files import PLAIN_CELL, holding_uids, holds_text, searchers
 from chorus_nb.leaks.known import KnownWords, also_named, first_names, words_for
 from chorus_nb.leaks.search import MASK, Hit, Searcher
 from chorus_nb.leaks.shapes import AGE_IN_WORDS, SHAPES, TITLED, numbers_of_anybody
@@ -29,7 +29,18 @@ LEAST_DIGITS = 6  # a shorter number that is somebody's is a code of some vocabu
 NUMBERING = 5  # digits that a number with letters has at least, for its form to be one of a numbering of persons
 WINDOW, OVERLAP = 2000, 200  # letters looked at together: a pattern may take the square of their number
 BIRTH_DATE = "PatientBirthDate"
-WRITTEN_APART = re.compile(r"\d[\s/_-]\d|[^\W\d_][ .-][^\W\d_][ .-][^\W\d_]\b|[^\x00-\x7f]")
+WRITTEN_APART = re.compile(r"\d[\s/_-]\d|\d\.\d\d\.\d|[^\W\d_][ .-][^\W\d_][ .-][^\W\d_]\b|[^\x00-\x7f]")
+INITIAL = re.compile(r"(?<![^\W_])[^\W\d_](?![^\W_])")
+FURTHER = {
+    "address": re.compile(
+        r"(?<![\d.])\d{1,5}\s+(?:[nsew]\.?\s+)?(?:[^\W\d_]+\s+){1,3}(?:street|avenue|boulevard|blvd|road|lane)(?![^\W_])"
+    ),
+    "text in escaped letters": re.compile(
+        r"[%=][c-f][0-9a-f](?:[%=][89ab][0-9a-f])+|(?:%[c-f][0-9a-f]){3,}|&#(?:\d{4,5}|x[0-9a-f]{3,5})(?![0-9a-f])"
+    ),
+    "letters of two scripts in a word": re.compile(r"[a-z][\u0430-\u045f]|[\u0430-\u045f][a-z]"),
+}
+"""What else in a cell tells somebody, in plain letters; no code and no dose is written so."""
 LETTER = re.compile(r"[^\W\d_]")
 NOTHING, PLAIN = re.compile(""), re.compile(PLAIN_CELL)
 
@@ -50,6 +61,9 @@ def identifying_cells(workspace: Workspace, searched: Mapping[str, Parts]) -> di
     for name, parts in searched.items():
         for column, values in _texts_of(parts):
             found[name][column] |= {v: kind for v in values if (kind := shape_of_cell(v, forms))}
+    for name, parts in searched.items():
+        for column, values in _texts_of(parts):
+            found[name][column] |= dict.fromkeys(holding_uids(workspace, values), "original UID")
     for _, searcher in searchers(workspace, _of_omop(workspace)):
         for name, parts in searched.items():
             for column, values in _texts_of(parts):
@@ -84,6 +98,8 @@ def _shape_in(text: str) -> str:
             return kind
     if any(map(str.isdigit, text)) and any(form.search(plain(text)) for form in numbers_of_anybody()):
         return "number of a person"
+    if found := next((kind for kind, form in FURTHER.items() if form.search(plain(text))), ""):
+        return found
     if AGE_IN_WORDS.search(text):
         return "age over 89"
     if _names_a_relative(text):
@@ -169,5 +185,5 @@ def _is_grave(hit: Hit) -> bool:
     if hit.severity != "high":
         return False
     if hit.term.kind == "name":
-        return hit.context.count(MASK) > 1 or not LETTER.search(hit.context.replace(MASK, ""))
+        return hit.context.count(MASK) > 1 or not LETTER.search(INITIAL.sub("", hit.context.replace(MASK, "")))
     return not (hit.term.text.isdigit() and len(hit.term.text) < LEAST_DIGITS)

@@ -358,6 +358,11 @@ def original_uids(workspace: Workspace) -> frozenset[int]:
     return frozenset(map(uid_digest, found))
 
 
+def holding_uids(workspace: Workspace, texts: Iterable[str]) -> set[str]:
+    """Those of the texts that hold an original UID."""
+    return _search_uids(workspace, {text: text.encode() for text in texts if UID_LIKE.search(text)})[1]
+
+
 def uid_digest(uid: str) -> int:
     """8 bytes stand for a UID: a million of them fit in memory."""
     return int.from_bytes(blake3(uid.encode()).digest(length=8))

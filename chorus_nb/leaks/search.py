@@ -207,7 +207,7 @@ def _goes_on(edge: bytes, neighbour: bytes) -> bool:
 
 def _inside_a_hash(folded: bytes, start: int, end: int) -> bool:
     """A run of digits or of the letters a to f inside a digest or token is chance."""
-    before = re.search(rb"[0-9a-f]*$", folded[max(0, start - 64) : start])
+    before = re.search(rb"[0-9a-f]*\Z", folded[max(0, start - 64) : start])
     after = re.match(rb"[0-9a-f]*", folded[end : end + 64])
     return bool(before and after and len(before[0]) + end - start + len(after[0]) >= 16 > end - start)
 

@@ -30,7 +30,8 @@ _SIGNS = r"['’‘ʼ`´\s-]+"
 
 @lru_cache(maxsize=65536)
 def plain(text: str) -> str:
-    """Small letters without accents; every sign for an apostrophe as the simple one.
+    """Small letters without accents and without what nobody sees, such as soft hyphens; every sign for an apostrophe as
+    the simple one.
 
     >>> plain("O’Brénnan WEIẞ Λόγος Łucja")
     "o'brennan weiss λογοσ lucja"
@@ -38,7 +39,8 @@ def plain(text: str) -> str:
     if text.isascii():
         return text.lower()
     folded = unicodedata.normalize("NFKC", text).casefold().translate(SINGLE)
-    letters = (letter for letter in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(letter))
+    every = unicodedata.normalize("NFKD", folded)
+    letters = (each for each in every if not unicodedata.combining(each) and unicodedata.category(each) != "Cf")
     return re.sub("[’‘ʼ`´]", "'", "".join(letters)).translate(_HIRAGANA)
 
 

@@ -234,13 +234,22 @@ def _numbers(table: str, name: str, text: pd.Series, *, whole: bool) -> pd.Serie
     wrong = numbers.isna() & (text != "")
     if whole:
         wrong |= (numbers % 1 != 0).fillna(False)
-        _in_range(table, name, numbers)
-    if wrong.any():
+        numbers = _in_range(table, name, numbers)
+    if wrong.any() and _links(name):
         raise InputError(f"omop: {table}.{name} has {int(wrong.sum()):,} values that are not {'whole ' * whole}numbers")
+    numbers = numbers.mask(wrong)
     return numbers.astype("Int64") if whole else numbers
 
 
+def _links(name: str) -> bool:
+    """Whether a column of numbers leads to other rows: ids, but not concepts. Nothing here rests on the others: what is
+    no number there is none, and 05, which delivers the cell or empties it, tells."""
+    return name.endswith("_id") and not name.endswith("_concept_id")
+
+
 def _in_range(table: str, name: str, numbers: pd.Series) -> pd.Series:
+    if not _links(name):
+        return numbers.mask((numbers.abs() > LARGEST_INTEGER).fillna(False))
     largest = numbers.abs().max()
     if pd.notna(largest) and largest >= LARGEST_EXACT:
         raise InputError(f"omop: {table}.{name} has numbers beyond 2^53, which the central loader would corrupt")

@@ -65,6 +65,11 @@ def test_an_identifier_is_found_between_other_characters(text: bytes) -> None:
     assert severities([SearchTerm("identifier", "4471982")], text) == ["high"]
 
 
+def test_what_begins_a_line_below_a_number_is_not_inside_a_digest() -> None:
+    """``$`` stands before the last line feed, too: 19470309 and the day below it were taken for one hash."""
+    assert severities([SearchTerm("date", "19470309")], b"4471902,19470301\n9 March 1947\n") == ["high"]
+
+
 @pytest.mark.parametrize("text", [b"14471982", b"44719820", b"9f4471982ab01cd7"])
 def test_an_identifier_inside_a_longer_number_or_a_digest_is_chance(text: bytes) -> None:
     assert severities([SearchTerm("identifier", "4471982")], text) == []

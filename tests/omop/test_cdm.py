@@ -100,6 +100,15 @@ def test_an_id_that_the_registry_cannot_hold_is_refused_without_quoting_it(
     assert person not in str(caught.value)
 
 
+@pytest.mark.parametrize("count", ["PRN", "2.5", "6175550142", "1e30", "9007199254740993"])
+def test_what_is_no_number_where_nothing_rests_on_it_costs_its_cell(tmp_path: Path, count: str) -> None:
+    head = "device_exposure_id,person_id,device_concept_id,device_exposure_start_date,device_type_concept_id,quantity\n"
+    read = read_omop(
+        site(tmp_path, device_exposure=f"{head}1,7,0,2024-01-02,0,{count}\n2,7,0,2024-01-02,0,3\n"), "device_exposure"
+    )
+    assert read.quantity.isna().tolist() == [True, False]
+
+
 def test_a_repeated_primary_key_is_refused(tmp_path: Path) -> None:
     text = "person_id,gender_concept_id,year_of_birth\n1,0,1950\n1,0,1951\n"
     with pytest.raises(InputError, match="not unique"):

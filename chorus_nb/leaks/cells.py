@@ -33,7 +33,7 @@ WRITTEN_APART = re.compile(r"\d[\s/_-]\d|\d\.\d\d\.\d|[^\W\d_][ .-][^\W\d_][ .-]
 INITIAL = re.compile(r"(?<![^\W_])[^\W\d_](?![^\W_])")
 FURTHER = {
     "address": re.compile(
-        r"(?<![\d.])\d{1,5}\s+(?:[nsew]\.?\s+)?(?:[^\W\d_]+\s+){1,3}(?:street|avenue|boulevard|blvd|road|lane)(?![^\W_])"
+        r"(?<![\d.])\d{1,5}\s+(?:[nsew]\.?\s+)?(?:(?!(?:the|on|of|in|and|to|miles?|min)\s)[^\W\d_]+\s+){1,3}(?:street|avenue|boulevard|blvd|road|lane)(?![^\W_])"
     ),
     "text in escaped letters": re.compile(
         r"[%=][c-f][0-9a-f](?:[%=][89ab][0-9a-f])+|(?:%[c-f][0-9a-f]){3,}|&#(?:\d{4,5}|x[0-9a-f]{3,5})(?![0-9a-f])"

@@ -495,8 +495,8 @@ def test_a_contrast_of_colours_is_asked_for_where_a_line_is(monkeypatch: pytest.
 
 
 def test_a_line_as_light_as_what_is_under_it_stands_out_in_a_contrast_of_colours() -> None:
-    pixels = np.full((300, 400, 3), (60, 60, 250), np.uint8)
-    pixels[100:110, 100:103] = (0, 139, 0)  # as light
+    pixels = np.full((300, 400, 3), (246, 6, 240), np.uint8)
+    pixels[100:110, 100:103] = (18, 162, 30)  # as light, as grey
     dataset = image(pixels=pixels)
     *usual, colours = (render.picture for render in renders.renders(dataset.pixel_array, dataset, closely=True))
     steps = [np.ptp(view[80:130, 80:130].astype(int), axis=(0, 1)).max() for view in (usual[1], colours)]

@@ -123,8 +123,9 @@ def renders(frame: NDArray[np.generic], dataset: Dataset, closely: bool = False)
     sees and that with its contrast evened out are the colours of one picture: the models read photographs, and find in
     one pass what stands out in any. What a reader sees is read once more alone and smaller: at an edge the others hide
     a letter. In colour that loses writing: each is read for itself, and of the contrast the smaller. ``closely``: and
-    a small grey frame as a larger one is read, a coloured one that holds a line in a contrast of its colours, and the
-    parts of a large picture that may show small letters, each grown threefold.
+    a small grey frame as a larger one is read (in a narrow window what lies outside it instead), a coloured one that
+    holds a line in a contrast of its colours, and the parts of a large picture that may show small letters, each grown
+    threefold.
     """
     frame = _coloured(frame, dataset)
     if frame.ndim == 3:
@@ -146,9 +147,8 @@ def renders(frame: NDArray[np.generic], dataset: Dataset, closely: bool = False)
     usual = three._replace(short_side=NO_LARGER, read=1), three._replace(short_side=SMALLEST, growth=2.0, read=0)
     if not closely:
         return usual
-    finer = three._replace(growth=FINER, alone=SURE_ALONE)
-    beyond = (_beyond(values, window),) if _is_narrow(window) else ()
-    return *usual, *beyond, finer, *_close(values, window)
+    third = _beyond(values, window) if _is_narrow(window) else three._replace(growth=FINER, alone=SURE_ALONE)
+    return *usual, third, *_close(values, window)
 
 
 def _of_colours(picture: GreyImage) -> Render:

@@ -178,7 +178,8 @@ NEWEST: dict[str, Part | None] = {  # first used in the morning of 2026-11-29; m
     "JPGLosslessP14SV1_1s_1f_8b.dcm": (slice(180, 600), slice(160, 740)),
 }
 SETS = {"bench": WHEEL | FILES, "develop": DEVELOP, "unseen": UNSEEN, "last": LAST, "fresh": FRESH}
-SETS |= {"next": NEXT, "later": LATER, "latest": LATEST, "newest": NEWEST}
+SETS |= {"next": NEXT, "later": LATER, "latest": LATEST}
+MORE = {"newest": NEWEST}  # with pictures that are not in the shared folder
 DESCRIBING = (
     "Modality",
     "ImageType",
@@ -242,8 +243,8 @@ class Background:
 
 @functools.cache
 def backgrounds(which: str = "bench") -> list[Background]:
-    """Every background of one of :data:`SETS`; the last is a colour loop of 61 frames."""
-    paths = [(_place(name), part) for name, part in SETS[which].items()]
+    """Every background of one of :data:`SETS` or :data:`MORE`; the last is a colour loop of 61 frames."""
+    paths = [(_place(name), part) for name, part in (SETS | MORE)[which].items()]
     made = [_read(path, part) for path, part in paths if path.is_file()]
     colour = next(background for background in made if background.pixels.ndim == 4)
     return [*made, Background("US loop", np.repeat(colour.pixels[:1], 61, axis=0), colour.header, colour.own_text)]

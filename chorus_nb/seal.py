@@ -81,8 +81,12 @@ def seal_release(
 
 
 def require_seal(workspace: Workspace, known: Known | None = None, progress: Progress | None = None) -> None:
-    """:class:`WorkbenchError` names each file that is not as it was sealed; what is not ``known`` is read."""
-    refuse_strangers(workspace)
+    """:class:`WorkbenchError` names each file that is not as it was sealed; what is not ``known`` is read.
+
+    Whoever read what is known refused what may not stand there before.
+    """
+    if known is None:
+        refuse_strangers(workspace)
     with asking(workspace, tables.SEAL) as connection:
         _look(connection, workspace, known, progress)
         with tables.reading(f"local/{workspace.path(tables.SEAL).name}", tables.SEAL.if_damaged):

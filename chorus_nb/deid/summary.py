@@ -27,6 +27,14 @@ def by_reason(files: pd.DataFrame) -> pd.DataFrame:
     return counts.iloc[(order * 1e9 - counts.files).argsort(kind="stable")].reset_index(drop=True)
 
 
+def by_modality(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Files by modality (a row each, the fewest first) and status (a column each)."""
+    counts = outcomes.assign(modality=outcomes.modality.replace("", "(none)")).pivot_table(
+        index="modality", columns="status", values="source_path", aggfunc="count", fill_value=0
+    )
+    return counts.loc[counts.sum(axis=1).sort_values().index]
+
+
 def quarantine(outcomes: pd.DataFrame) -> pd.DataFrame:
     """Quarantined files by cause, and how to mend it."""
     kept = outcomes[outcomes.status == "quarantined"]

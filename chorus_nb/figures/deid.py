@@ -9,12 +9,8 @@ from chorus_nb.figures import style
 from chorus_nb.tables import STATUSES, code_in_words
 
 
-def outcomes_by_modality(outcomes: pd.DataFrame) -> Figure:
-    """Bars: files by status, a bar a modality."""
-    counts = outcomes.assign(modality=outcomes.modality.replace("", "(none)")).pivot_table(
-        index="modality", columns="status", values="source_path", aggfunc="count", fill_value=0
-    )
-    counts = counts.loc[counts.sum(axis=1).sort_values().index]
+def outcomes_by_modality(counts: pd.DataFrame) -> Figure:
+    """Bars: files by status, a bar a modality; ``counts`` has these as columns and rows."""
     figure = style.new_figure(height=0.9 + 0.32 * max(len(counts), 2))
     (axes,) = figure.axes
     left = pd.Series(0, counts.index)

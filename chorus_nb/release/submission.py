@@ -84,13 +84,12 @@ def _note_counts(connection: duckdb.DuckDBPyConnection, name: str) -> pd.DataFra
 def _made_with(workspace: Workspace) -> Parameters:
     """The parameters the images were made with, as the audit log has them; else those of this run."""
     log = workspace.audit / layout.AUDIT_LOG
-    made = workspace.parameters
-    for text in log.read_text().splitlines() if log.is_file() else ():
+    for text in reversed(log.read_text().splitlines() if log.is_file() else ()):
         with contextlib.suppress(ValueError, InputError):  # half a line of a killed run; a line of another version
             line = json.loads(text)
             if line.get("notebook") == "03_run_deid" and "parameters" in line:
-                made = Parameters.of(line["parameters"])
-    return made
+                return Parameters.of(line["parameters"])
+    return workspace.parameters
 
 
 def _offsets(parameters: Parameters) -> str:

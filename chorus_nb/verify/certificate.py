@@ -84,10 +84,14 @@ def all_checks(workspace: Workspace) -> pd.DataFrame:
 
 def safe_harbor(workspace: Workspace, checks: pd.DataFrame) -> pd.DataFrame:
     """The checklist of 45 CFR 164.514(b)(2) with what was done, and whether the checks of each item passed."""
+    return _checklist(workspace, checks, _of_text(workspace, checks), _of_faces(workspace))
+
+
+def _checklist(workspace: Workspace, checks: pd.DataFrame, text: dict[str, Any], faces: dict[str, Any]) -> pd.DataFrame:
     words = {
         "device": device_said(workspace.parameters.keep_device_identifiers),
-        "faces": faces_said(_of_faces(workspace)),
-        "text": text_said(_of_text(workspace, checks)),
+        "faces": faces_said(faces),
+        "text": text_said(text),
         "uids": UIDS[workspace.parameters.uid_method],
     }
     results = dict(zip(checks.check, checks.result, strict=True))
@@ -102,6 +106,7 @@ def safe_harbor(workspace: Workspace, checks: pd.DataFrame) -> pd.DataFrame:
 def certificate_facts(workspace: Workspace, checks: pd.DataFrame, release: str) -> dict[str, Any]:
     """Every number of the certificate; ``release``: the digest of all files but those made last."""
     findings = workspace.read(tables.VERIFICATION)
+    text, faces = _of_text(workspace, checks), _of_faces(workspace)
     checks = checks.assign(why=checks.detail.where(checks.result == "not run", ""))
     return {
         "site": workspace.parameters.site,
@@ -114,11 +119,11 @@ def certificate_facts(workspace: Workspace, checks: pd.DataFrame, release: str) 
         "checks": checks[["check", "question", "result", "why", "examined", "findings", "held"]].to_dict("records"),
         "policy": _of_policy(workspace),
         "opted_in": _opted_in(workspace),
-        "decided_by_persons": _decided(workspace),
-        "text_in_pictures": _of_text(workspace, checks),
-        "faces": _of_faces(workspace),
+        "decided_by_persons": _decided(workspace, text, faces),
+        "text_in_pictures": text,
+        "faces": faces,
         "searched": _searched(workspace),
-        "safe_harbor": safe_harbor(workspace, checks).to_dict("records"),
+        "safe_harbor": _checklist(workspace, checks, text, faces).to_dict("records"),
         "uid_method": workspace.parameters.uid_method,
         "shift_code": workspace.parameters.shift_code,
         "versions": {"chorus-nb": __version__}
@@ -181,15 +186,15 @@ def _opted_in(workspace: Workspace) -> list[str]:
     return said
 
 
-def _decided(workspace: Workspace) -> dict[str, int]:
+def _decided(workspace: Workspace, text: dict[str, Any], faces: dict[str, Any]) -> dict[str, int]:
     """How many things people decided that let something out: rows of the plan, words, pictures, series with a face."""
     plan = workspace.read(tables.TAG_PLAN) if workspace.has(tables.TAG_PLAN) else tables.empty(tables.TAG_PLAN)
     approved = [row for row in APPROVALS.current(workspace).values() if row["decision"] == "approve"]
     return {
         "tags": int((plan.decided_by != "policy").sum()),
         "words": len(approved),
-        "pictures": text_claim(workspace).decided,
-        "faces": _of_faces(workspace)["series"].get("as_it_is", 0),
+        "pictures": text["decided"],
+        "faces": faces["series"].get("as_it_is", 0),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pandas as pd
@@ -51,11 +52,20 @@ def test_what_changed_since_the_last_run_is_counted(ran: Workspace) -> None:
     assert summary.since(outcomes, outcomes.drop(gone.index)).files.tolist() == [0, 0, 3, 1]
 
 
+def test_the_figure_of_outcomes_is_made_of_counts_alone(ran: Workspace) -> None:
+    """So it is not drawn again where a file came out otherwise."""
+    outcomes = ran.read(tables.OUTCOMES)
+    counts = summary.by_modality(outcomes)
+    assert counts.to_dict("index") == {"CT": {"quarantined": 2, "released": 4}}
+    other = outcomes.assign(target_digest="", seconds=9.0, detail="other")
+    assert pickle.dumps(summary.by_modality(other)) == pickle.dumps(counts)
+
+
 def test_nothing_in_it_names_a_file_or_a_person(ran: Workspace) -> None:
     outcomes, worklist = ran.read(tables.OUTCOMES), ran.read(tables.WORKLIST)
     shown: list[pd.DataFrame] = [
         *(summary.by_reason(outcomes), summary.by_reason(worklist), summary.quarantine(outcomes)),
-        *(summary.notes(outcomes), summary.since(outcomes, outcomes)),
+        *(summary.notes(outcomes), summary.since(outcomes, outcomes), summary.by_modality(outcomes)),
         *(summary.what_was_done(ran), summary.outlook_by_cause(deid.outlook(ran))),
     ]
     for frame in shown:

@@ -86,7 +86,7 @@ class Deidentifier:
             cleaned_pixels=cleaned_pixels,
         )
         by_tag.update(claimed)
-        if container and not _index_fits(by_tag, container):
+        if not _index_fits(by_tag, container):
             by_tag = {tag: element for tag, element in by_tag.items() if tag not in EXTENDED_OFFSETS}
             elements.notes.append("extended offset table left out")
         body = b"".join(by_tag[tag] for tag in sorted(by_tag))
@@ -140,11 +140,13 @@ def _container(elements: Elements, taken: Spans) -> Container | None:
     return made
 
 
-def _index_fits(by_tag: dict[int, Buffer], container: Container) -> bool:
+def _index_fits(by_tag: dict[int, Buffer], container: Container | None) -> bool:
     """Whether the Extended Offset Table, where there is one, says where frames begin and how long they are."""
     offsets, lengths = (bytes(by_tag.get(tag, b""))[12:] for tag in EXTENDED_OFFSETS)
     if not any(tag in by_tag for tag in EXTENDED_OFFSETS):
         return True
+    if container is None:
+        return False
     right = container.offsets[1]
     if offsets != container.offsets[0] or len(lengths) != len(right) or not right:
         return False

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from chorus_nb import standards
 from chorus_nb.deid import claims, dates
+from chorus_nb.deid.colour_profiles import ICC_PROFILE, ICC_TEXTS, without_texts
 from chorus_nb.deid.context import KEPT, Change, Circumstances, Engine, Level, Made, Seen, Subject
 from chorus_nb.deid.root import NUMBER_OF_FRAMES, PIXEL_COUNTS, RootValues
 from chorus_nb.deid.scripted import SpanValues, resolve_script
@@ -77,8 +78,7 @@ class Elements(RootValues):
 
     def methods_before(self) -> tuple[str, ...]:
         """De-identification methods applied before us; the chain is continued, cleaned of identifiers."""
-        parts = self.text_of(0x00120063).split("\\")
-        return tuple(self.cleaner.clean(part.strip()) for part in parts if part.strip())
+        return tuple(self.cleaner.clean(part) for part in map(str.strip, self.text_of(0x00120063).split("\\")) if part)
 
     # --- data sets ----------------------------------------------------------------------------------------------
 
@@ -88,8 +88,7 @@ class Elements(RootValues):
 
     def data_set(self, elements: list[Element], level: Level) -> tuple[list[tuple[int, Buffer]], bool]:
         """What is left of a data set as (tag, bytes), in order of tags, and whether anything changed."""
-        data = self.data
-        creators = self.creators(elements)
+        data, creators = self.data, self.creators(elements)
         level = level._replace(creators=creators)
         elements = list({element.tag: element for element in elements}.values())  # of a tag given twice, the last
         fixed, meaning = self.fixed_by_code(elements, level)
@@ -259,13 +258,15 @@ class Elements(RootValues):
                     return self.left_out(e, level, "an identifier stood in a number")
                 return self.replaced(e, vr, "", "Z", "an identifier stood in a number", level)
             return KEPT
-        if expected in TEXT and protected:
-            return self.without_own(e, vr, rule, level)
-        if expected in TEXT and self.cleaner.finds_own(decode_text(raw, level.charset)):
+        if expected in TEXT and (protected or self.cleaner.finds_own(decode_text(raw, level.charset))):
             return self.clean(e, vr, expected, rule, level)
         if expected in WORD_SIZES and (len(raw) % WORD_SIZES[expected] or (e.tag in PIXEL_COUNTS and len(raw) != 2)):
             return self.left_out(e, level, "value does not have the form of its VR")
-        if family(expected) in ("words", "bytes") and (self.cleaner.finds_own(readable(raw)) or reads_as_text(raw)):
+        if e.tag == ICC_PROFILE:
+            bare, why = without_texts(raw), "no colour profile that can be read"
+            return self.replaced(e, vr, bare, "C", ICC_TEXTS, level) if bare else self.left_out(e, level, why)
+        binary = family(expected) in ("words", "bytes") and e.tag >> 16 != 0x7FE0  # tables of pixels are written anew
+        if binary and (self.cleaner.finds_own(readable(raw)) or reads_as_text(raw)):
             return self.left_out(e, level, "an identifier or a text stood in binary data")
         if any(map(self.cleaner.is_own_measure, whole_numbers(raw, expected, big=level.encoding.big))):
             return self.left_out(e, level, "an identifier stood in a number")
@@ -304,8 +305,7 @@ class Elements(RootValues):
                 after if after == before or says(after) or not before.strip(" \0") else stand_in
                 for before, after in zip(parts, cleaned, strict=True)
             ]
-        new = "\\".join(cleaned)
-        return self.replaced(e, vr, new, "C", rule.source, level)
+        return self.replaced(e, vr, "\\".join(cleaned), "C", rule.source, level)
 
     def type_of(self, e: Element, level: Level) -> str | None:
         """Type of the attribute where it stands in the IOD (PS3.3); None if it has no place there."""
@@ -319,7 +319,7 @@ class Elements(RootValues):
 
     def new_value(self, e: Element, vr: str, expected: str, rule: Rule, level: Level) -> str | bytes | None:
         """The value an action makes; None if the action does not suit the element."""
-        worded = vr in TEXT or vr in FORMATTED
+        worded = vr in CHARACTERS
         match rule.action:
             case "Z":
                 return rule.replacement
@@ -340,8 +340,7 @@ class Elements(RootValues):
         if e.tag == BIRTH_DATE and e.length and self.hide_birth_date:
             self.notes.append("birth date emptied: age may be over 89")
             return ""
-        vr = "DT" if expected == "DT" else "DA"
-        text = self.raw(e).decode("latin-1")
+        vr, text = "DT" if expected == "DT" else "DA", self.raw(e).decode("latin-1")
         shifted, faults = dates.shift_value(text, vr, self.subject.days_shifted, self.engine.zone)
         self.notes += ["date emptied: not a valid date"] * faults
         return shifted
@@ -360,7 +359,8 @@ class Elements(RootValues):
         padded = e.vr == "UN" and vr in TEXT and self.raw(e).endswith(b"\0")  # as no text may be
         if e.vr in (vr, "UN") and not padded and value.rstrip(b" \0") == self.raw(e).rstrip(b" \0"):
             return KEPT
-        self.record(e, level, action, source, decode_text(value, level.charset))
+        told = decode_text(value, level.charset) if vr in CHARACTERS else value[:64].hex()
+        self.record(e, level, action, source, told)
         return level.encoding.element(e.tag, vr, value)
 
     # --- the crosswalk ------------------------------------------------------------------------------------------
@@ -396,5 +396,5 @@ class Elements(RootValues):
                     self.record(inner, there, action, source, new)
             return
         raw = bytes(self.data[e.value : min(e.end, e.value + 1024)])
-        original = decode_text(raw, level.charset).strip(" \0") if e.vr in TEXT or e.vr in FORMATTED else raw[:64].hex()
+        original = decode_text(raw, level.charset).strip(" \0") if e.vr in CHARACTERS else raw[:64].hex()
         self.changes.append(Change(level.where, tag, keyword, e.vr, original, action, source, new))

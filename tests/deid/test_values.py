@@ -28,7 +28,9 @@ def with_raw(vr: str, keyword: str, value: bytes) -> bytes:
     behind = (each.start for each in take_apart(content).elements if each.tag > tag)
     at = next(behind, content.rindex(b"\xe0\x7f\x10\0OW"))
     head = tag.group.to_bytes(2, "little") + tag.element.to_bytes(2, "little")
-    return content[:at] + head + vr.encode() + len(value).to_bytes(2, "little") + value + content[at:]
+    long = vr in ("OB", "OW", "UN")  # two bytes of nothing, and a length of four (PS3.5 7.1.2)
+    length = (b"\0\0" if long else b"") + len(value).to_bytes(4 if long else 2, "little")
+    return content[:at] + head + vr.encode() + length + value + content[at:]
 
 
 def left_of(engine: Deidentifier, vr: str, keyword: str, value: bytes) -> bytes | None:

@@ -19,6 +19,7 @@ from chorus_nb.faces.volume import Grid, stature
 
 BAND = (0.55, 0.95)  # of the height of a head, from the crown: nose to chin
 IN_VIEW = 0.02  # of the head in view that has to be face, for there to be anything to remove
+PLACING = ("scale_low", "scale_high", "rotation")  # have to be sure where no front of a head says that a pose is wrong
 NOSE = 12.0  # mm around the most forward point
 IN_VIEW_TO_TELL, NOTHING_LEFT = 0.5, 0.1  # of pydeface's face zone: has to be in view; may not be filled
 GRAIN = 1e-4  # of the range of values: what differs by less is one value
@@ -229,7 +230,7 @@ def refusals(measures: Measures, modality: str) -> list[str]:
     """Why the pose is not accepted; empty = it is.
 
     One measure in doubt is outvoted where all others are sure. With hardly any face in view the two looks at its front
-    are left out.
+    are left out, and a pose that is turned far or much too small or large is none: the face may lie elsewhere.
     """
     modality = modality if modality in {limit.modality for limit in LIMITS} else "MR"  # of XA and NM none were measured
     skipped = () if measures.face >= IN_VIEW else ("nose", "front")
@@ -238,7 +239,12 @@ def refusals(measures: Measures, modality: str) -> list[str]:
         for limit in LIMITS
         if limit.measure not in skipped and limit.modality in ("", modality)
     ]
-    missed = [(limit, value) for limit, value in asked if not limit.keeps(value)]
+    to_be_sure = PLACING if skipped else ()
+    missed = [
+        (limit, value)
+        for limit, value in asked
+        if not limit.keeps(value) or (limit.measure in to_be_sure and not limit.surely(value))
+    ]
     others = (limit.surely(value) for limit, value in asked if limit.keeps(value))
     if len(missed) == 1 and missed[0][0].doubtful(missed[0][1]) and all(others):
         return []

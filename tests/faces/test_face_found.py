@@ -117,6 +117,15 @@ def test_a_measure_in_doubt_is_outvoted_only_where_all_others_are_sure(limit: Li
         assert refusals(doubtful._replace(**{other.measure: unsure}), modality), f"{other.measure} is not sure"
 
 
+@pytest.mark.parametrize(("measure", "value"), [("rotation", 48.8), ("scale_high", 1.347), ("scale_low", 0.75)])
+def test_no_face_is_in_view_only_of_a_head_that_lies_and_measures_as_most_do(measure: str, value: float) -> None:
+    """Coronal slices of orbits, under a pose that lay the face elsewhere, were released as they were."""
+    turned = GOOD._replace(**{measure: value})
+    assert refusals(turned, "MR") == [], "what looks at its front says that it is the face"
+    assert refusals(turned._replace(face=0.0, nose=0.0, front=0.0), "MR")
+    assert refusals(GOOD._replace(face=0.0, nose=0.0, front=0.0), "MR") == []
+
+
 def one_head() -> dict[str, Volume]:
     """What a study of one head holds beside its T1: by name, in the same frame of reference."""
     t2 = heads.head("T2")

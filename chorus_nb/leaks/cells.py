@@ -61,8 +61,6 @@ def identifying_cells(workspace: Workspace, searched: Mapping[str, Parts]) -> di
     for name, parts in searched.items():
         for column, values in _texts_of(parts):
             found[name][column] |= {v: kind for v in values if (kind := shape_of_cell(v, forms))}
-    for name, parts in searched.items():
-        for column, values in _texts_of(parts):
             found[name][column] |= dict.fromkeys(holding_uids(workspace, values), "original UID")
     for _, searcher in searchers(workspace, _of_omop(workspace)):
         for name, parts in searched.items():

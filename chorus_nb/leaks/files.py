@@ -360,7 +360,8 @@ def original_uids(workspace: Workspace) -> frozenset[int]:
 
 def holding_uids(workspace: Workspace, texts: Iterable[str]) -> set[str]:
     """Those of the texts that hold an original UID."""
-    return _search_uids(workspace, {text: text.encode() for text in texts if UID_LIKE.search(text)})[1]
+    like = {text: text.encode() for text in texts if text.count(".") > 3 and UID_LIKE.search(text)}
+    return _search_uids(workspace, like)[1] if like else set()
 
 
 def uid_digest(uid: str) -> int:

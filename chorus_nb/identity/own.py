@@ -106,8 +106,9 @@ class Matcher:
         return _one_of(there).finditer(text) if there else ()
 
     def is_whole(self, value: str, least: int) -> bool:
-        """Whether a number of at least so many digits is one of the person's; a decimal point makes it another one."""
-        bare = (part.lstrip("+-") for part in value.strip(" \0").split())
+        """Whether a number of at least so many digits is one of the person's; decimals make it another one, unless they
+        are zeros."""
+        bare = (re.sub(r"\.0*\Z", "", part.lstrip("+-")) for part in value.strip(" \0").split())
         return any(len(part) >= least and self._is_number(part) for part in bare)
 
     def _is_number(self, digits: str) -> bool:

@@ -205,6 +205,8 @@ def test_numbers_that_read_as_text_go(engine: Deidentifier) -> None:
         ("IS", "ExposureTime", b"734402", False),
         ("FD", "AcquisitionDuration", struct.pack("<d", 734402.5), True),
         ("FD", "AcquisitionDuration", struct.pack("<d", 734403.0), True),
+        ("DS", "SliceLocation", b"734402.0", False),
+        ("DS", "SliceLocation", b"734402.5", True),
         ("IS", "ExposureTime", b"100000", True),
         ("IS", "ExposureTime", b"120 ", True),
     ],

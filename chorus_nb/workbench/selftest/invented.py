@@ -67,6 +67,11 @@ class Invented(NamedTuple):
         return f"48-213-{self.serial:03d}"
 
     @property
+    def digits(self) -> str:
+        """The telephone, as it stands among a maker's numbers."""
+        return re.sub(r"\D", "", self.telephone)
+
+    @property
     def is_old(self) -> bool:
         """Above 89 when seen: neither age nor birth date may be told (Safe Harbor item 3)."""
         return self.born.startswith("1924")
@@ -103,7 +108,12 @@ class Invented(NamedTuple):
         """Kind and text of what must stand nowhere in the release, in lower case."""
         for kind, text in (("name", self.family), ("name", self.given), ("number", self.number)):
             yield kind, text.lower()
-        yield from (("accession", self.accession.lower()), ("telephone", self.telephone), ("uid", self.uid(0)[:-1]))
+        yield from (
+            ("accession", self.accession.lower()),
+            ("telephone", self.telephone),
+            ("telephone", self.digits),
+            ("uid", self.uid(0)[:-1]),
+        )
         yield from (("name of another", self.physician.lower()), ("number of another", self.account))
 
     def says_day(self) -> re.Pattern[str]:

@@ -133,6 +133,8 @@ def _plant(element: DataElement, person: Invented, number: int) -> str:
         kind, text = person.said(number, short=element.VR == "SH")
         if kind in OF_TEXTS_ONLY and standards.never_a_patient(element.tag, element.VR):
             kind, text = "name", person.name
+        if kind == "telephone" and standards.never_a_patient(element.tag, element.VR):
+            text = person.digits  # told only by who knows whose it is
         element.value = text if element.VR == "SH" else f"{own[:30]} {text}".strip()
         return kind
     if element.VR == "DA" and own:

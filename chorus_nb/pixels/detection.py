@@ -85,14 +85,11 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[TextFinding]:
             coded += [TextFinding(box, CODED, 1.0, *tier(CODED, ""), "", frame, box) for box in boxes]
         before = frame
         there = [render.of_image(box, columns) for box in sure.get(frame, ()) if whole]
-        needed = 0 if any(one.frame == frame for one in found) else render.alone
-        lines = ocr.read_lines(render, there) if needed <= 1 else []
-        believed = any(line.confidence >= needed for line in lines)
-        for line in lines:
+        if render.beside and not any(one.frame == frame for one in found):
+            continue  # most pictures hold no line, and what this view alone would show of them is mostly anatomy
+        for line in ocr.read_lines(render, there):
             matched = pictures.header_match(line.text, known)
             if is_noise(line.text, mosaic and not matched and line.confidence < DOUBTFUL) and (line.text or mosaic):
-                continue
-            if not (believed or matched):
                 continue
             box = render.in_image(line.box, columns)
             if line.confidence >= DOUBTFUL and line.text:

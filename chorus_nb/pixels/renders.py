@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -27,8 +26,6 @@ SURROUNDINGS = 5  # pixels: what a letter of a small frame is compared with; nea
 WHITE_SHARE = 0.02  # share of a small grey picture that is as white as its window goes: then a third view is read
 WIDER, THICKEST = 25, 11  # pixels: letters are thinner; what is wider is the picture
 NOISE = 2  # grey levels of 256 that the dark of an ultrasound picture differs by where nothing is
-# In 71 grey pictures without text the further view alone would make boxes in seven, of 0.60 to 0.72
-SURE_ALONE = 0.75
 GROWTH, FINER = 4.0, 6.0  # at most: text of 8 pixels is then as high as the models like it, and small images stay quick
 EVERY = 30  # frames between two that are looked at
 
@@ -43,7 +40,7 @@ class Render(NamedTuple):
     top: int = 0
     columns: int = 0  # of that picture; 0 = it is the whole
     read: int | None = None  # which of its colours alone is read; None = the picture as it is
-    alone: float = 0.0  # how sure it has to be of a line where no view before it shows one; beyond 1 it is not asked
+    beside: bool = False  # asked only where a view before it shows a line
 
     def in_image(self, box: Box, columns: int) -> Box:
         """A box in this picture as one in an image of so many ``columns``."""
@@ -147,7 +144,7 @@ def renders(frame: NDArray[np.generic], dataset: Dataset, closely: bool = False)
     usual = three._replace(short_side=NO_LARGER, read=1), three._replace(short_side=SMALLEST, growth=2.0, read=0)
     if not closely:
         return usual
-    third = _beyond(values, window) if _is_narrow(window) else three._replace(growth=FINER, alone=SURE_ALONE)
+    third = _beyond(values, window) if _is_narrow(window) else three._replace(growth=FINER, beside=True)
     return *usual, third, *_close(values, window)
 
 
@@ -155,7 +152,7 @@ def _of_colours(picture: GreyImage) -> Render:
     """Near contrast of lightness, of green to red and of blue to yellow: letters as light as what is under them."""
     axes = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2LAB), np.float32)
     contrasts = [local_contrast(axes[..., place], SURROUNDINGS, NOISE) for place in range(3)]
-    return Render(np.dstack(contrasts), IN_COLOUR, FINER, alone=math.inf)
+    return Render(np.dstack(contrasts), IN_COLOUR, FINER, beside=True)
 
 
 def _is_narrow(window: NDArray[np.float32]) -> bool:

@@ -331,13 +331,13 @@ def test_letters_of_one_value_over_brain_bone_and_air_stand_out_in_a_view_of_a_n
     letters = np.zeros((400, 480), bool)
     letters[200:260, 150:470] = picture("ZIMMERWALD OKTAVIA", 60, 320, ground=0) > 128
     views = renders.renders(dataset.pixel_array, dataset, closely=True)
-    assert len(views) == 3 and views[2].read is None and not views[2].alone
+    assert len(views) == 3 and views[2].read is None and not views[2].beside
     for part in (slice(160, 195), slice(205, 255), slice(265, 350)):
         around = ~letters[200:260, part]
         seen = views[2].picture[200:260, part, 0].astype(int)
         assert abs(np.median(seen[~around]) - np.median(seen[around])) > 20
     dataset.WindowWidth = 4000
-    assert renders.renders(dataset.pixel_array, dataset, closely=True)[2].alone, "nothing is white: another view"
+    assert renders.renders(dataset.pixel_array, dataset, closely=True)[2].beside, "nothing is white: another view"
 
 
 def test_the_dark_of_a_coloured_picture_is_not_made_to_stand_out() -> None:
@@ -451,46 +451,25 @@ def test_of_a_small_grey_frame_the_local_contrast_is_read_alone(side: int, colou
 @pytest.mark.parametrize(("side", "grown"), [(96, 576), (256, 1024), (700, 1024), (900, 0)])
 def test_a_small_grey_frame_is_read_once_more_larger_with_its_views_as_colours(side: int, grown: int) -> None:
     dataset = image(pixels=picture(PERSON, rows=side, columns=side + 32))
-    further = [view for view in renders.renders(dataset.pixel_array, dataset, closely=True) if view.alone]
+    further = [view for view in renders.renders(dataset.pixel_array, dataset, closely=True) if view.beside]
     read = [ocr._scaled(view)[0] for view in further]
     assert [min(shown.shape[:2]) for shown in read] == [grown] * bool(grown)
     assert [len({shown[..., colour].tobytes() for colour in range(3)}) for shown in read] == [3] * bool(grown)
-    assert not any(view.alone for view in renders.renders(dataset.pixel_array, dataset)), "of a loop in one frame"
+    assert not any(view.beside for view in renders.renders(dataset.pixel_array, dataset)), "of a loop in one frame"
 
 
-@pytest.mark.parametrize(
-    ("text", "confidence", "others", "told"),
-    [
-        ("", 0.7, [], False),
-        ("", 0.76, [], True),
-        ("WTB", 0.7, [], False),
-        ("LEE", 0.7, [], True),  # the header says it
-        ("", 0.7, [("ZIMMERWALD", 0.95)], True),
-        ("", 0.7, [("kV", 0.95)], True),  # a line that does not tell is a line
-    ],
-)
-def test_where_no_other_view_shows_a_line_a_further_one_is_believed_when_it_is_sure(
-    monkeypatch: pytest.MonkeyPatch, text: str, confidence: float, others: list[tuple[str, float]], told: bool
+@pytest.mark.parametrize("first", ["ZIMMERWALD", "kV", ""])
+@pytest.mark.parametrize("pixels", [picture(), np.dstack([picture()] * 3)], ids=["grey", "coloured"])
+def test_a_further_view_is_asked_for_where_a_line_is(
+    monkeypatch: pytest.MonkeyPatch, pixels: np.ndarray, first: str
 ) -> None:
     def read(render: Render, _: object) -> list[ocr.ReadLine]:
-        if render.alone:
-            return [ocr.ReadLine(Box(8, 80, 60, 100), text, confidence)]
-        return [ocr.ReadLine(Box(8, 8, 90, 30), *other) for other in others]
-
-    monkeypatch.setattr(ocr, "read_lines", read)
-    found = look(content(image(PatientName="Lee^Ann")))
-    assert any(finding.box.y0 > 40 and finding.tier != "low" for finding in found) == told
-
-
-@pytest.mark.parametrize("first", ["ZIMMERWALD", ""])
-def test_a_contrast_of_colours_is_asked_for_where_a_line_is(monkeypatch: pytest.MonkeyPatch, first: str) -> None:
-    def read(render: Render, _: object) -> list[ocr.ReadLine]:
-        if render.alone:
+        if render.beside:
             return [ocr.ReadLine(Box(8, 80, 60, 100), "OKTAVIA", 0.99)]
         return [ocr.ReadLine(Box(8, 8, 90, 30), first, 0.95)] if first else []
 
     monkeypatch.setattr(ocr, "read_lines", read)
-    found = look(content(image(pixels=np.dstack([picture()] * 3))))
+    found = look(content(image(pixels=pixels)))
     assert {finding.text for finding in found} == ({first, "OKTAVIA"} if first else set())
 
 
@@ -501,12 +480,6 @@ def test_a_line_as_light_as_what_is_under_it_stands_out_in_a_contrast_of_colours
     *usual, colours = (render.picture for render in renders.renders(dataset.pixel_array, dataset, closely=True))
     steps = [np.ptp(view[80:130, 80:130].astype(int), axis=(0, 1)).max() for view in (usual[1], colours)]
     assert steps[0] < 60 < 100 < steps[1]
-
-
-def test_beside_one_sure_line_of_a_further_view_its_others_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = [ocr.ReadLine(Box(8, 8, 60, 28), "", 0.65), ocr.ReadLine(Box(8, 80, 60, 100), "", 0.8)]
-    monkeypatch.setattr(ocr, "read_lines", lambda render, _: lines if render.alone else [])
-    assert [finding.confidence for finding in look(content(image()))] == [0.8, 0.65]
 
 
 def test_a_large_line_is_read() -> None:

@@ -120,9 +120,9 @@ def renders(frame: NDArray[np.generic], dataset: Dataset, closely: bool = False)
     sees and that with its contrast evened out are the colours of one picture: the models read photographs, and find in
     one pass what stands out in any. What a reader sees is read once more alone and smaller: at an edge the others hide
     a letter. In colour that loses writing: each is read for itself, and of the contrast the smaller. ``closely``: and
-    a small grey frame as a larger one is read (in a narrow window what lies outside it instead), a coloured one that
-    holds a line in a contrast of its colours, and the parts of a large picture that may show small letters, each grown
-    threefold.
+    what lies outside a narrow window, and the parts of a large picture that may show small letters, each grown
+    threefold; where a line was found a small grey frame is read as a larger one is, a coloured one in a contrast of its
+    colours.
     """
     frame = _coloured(frame, dataset)
     if frame.ndim == 3:

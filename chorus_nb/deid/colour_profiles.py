@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Callable
 
-from chorus_nb.deid.values import reads_as_text
+from chorus_nb.deid.values import readable, reads_as_text
 
 ICC_PROFILE = 0x00282000
 ICC_TEXTS = "ICC.1:2022: the texts of a colour profile are no part of its colours"
@@ -28,10 +29,11 @@ NO_WORD_V4 = b"mluc" + bytes(7) + b"\1" + struct.pack(">I2s2sII", 12, b"en", b"U
 ANY_DAY = struct.pack(">6H", 2000, 1, 1, 0, 0, 0)
 
 
-def without_texts(profile: bytes) -> bytes:
-    """The profile with the numbers of its colours only; nothing where it is none that can be read.
+def without_texts(profile: bytes, is_own: Callable[[str], bool]) -> bytes:
+    """The profile with the numbers of its colours only; nothing where it is none that can be read, or
+    where a text stands among these numbers. ``is_own``: whether a text holds what is the patient's.
 
-    >>> without_texts(b"no profile")
+    >>> without_texts(b"no profile", bool)
     b''
     """
     if len(profile) < HEADER + 4 or profile[36:40] != b"acsp" or not FIRST_FIELDS.match(profile, 8):
@@ -56,4 +58,4 @@ def without_texts(profile: bytes) -> bytes:
             data += body + bytes(-len(body) % 4)
         table += struct.pack(">4sII", tag, places[body], len(body))
     made = struct.pack(">I", start + len(data)) + bytes(header[4:]) + table + data
-    return b"" if reads_as_text(made) else made
+    return b"" if reads_as_text(made) or is_own(readable(made)) else made

@@ -263,7 +263,7 @@ class Elements(RootValues):
         if expected in WORD_SIZES and (len(raw) % WORD_SIZES[expected] or (e.tag in PIXEL_COUNTS and len(raw) != 2)):
             return self.left_out(e, level, "value does not have the form of its VR")
         if e.tag == ICC_PROFILE:
-            bare, why = without_texts(raw), "no colour profile that can be read"
+            bare, why = without_texts(raw, self.cleaner.finds_own), "no colour profile that can be read"
             return self.replaced(e, vr, bare, "C", ICC_TEXTS, level) if bare else self.left_out(e, level, why)
         binary = family(expected) in ("words", "bytes") and e.tag >> 16 != 0x7FE0  # tables of pixels are written anew
         if binary and (self.cleaner.finds_own(readable(raw)) or reads_as_text(raw)):

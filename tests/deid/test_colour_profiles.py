@@ -19,6 +19,10 @@ def profile(kind: str = "sRGB") -> bytes:
     return made
 
 
+def bare_of(content: bytes) -> bytes:
+    return without_texts(content, lambda text: "zqwxk" in text)
+
+
 def with_tag(tag: bytes, body: bytes) -> bytes:
     """The profile with one tag more at its end."""
     whole = bytearray(profile())
@@ -33,7 +37,7 @@ def with_tag(tag: bytes, body: bytes) -> bytes:
 
 
 def test_another_reader_makes_the_same_colours_of_it() -> None:
-    bare = without_texts(profile())
+    bare = bare_of(profile())
     opened = ImageCms.ImageCmsProfile(io.BytesIO(bare))
     assert not ImageCms.getProfileDescription(opened).strip()
     assert not ImageCms.getProfileCopyright(opened).strip()
@@ -56,7 +60,7 @@ def test_another_reader_makes_the_same_colours_of_it() -> None:
     ],
 )
 def test_no_tag_that_is_no_number_of_colours_stays(tag: bytes, body: bytes) -> None:
-    bare = without_texts(with_tag(tag, body))
+    bare = bare_of(with_tag(tag, body))
     assert bare
     assert b"quel" not in bare.lower()
 
@@ -64,17 +68,18 @@ def test_no_tag_that_is_no_number_of_colours_stays(tag: bytes, body: bytes) -> N
 def test_maker_model_creator_and_day_of_a_profile_go() -> None:
     named = bytearray(profile())
     named[48:56], named[80:84], named[24:36] = b"QUELBROO", b"QUEL", struct.pack(">6H", 1957, 3, 9, 1, 2, 3)
-    bare = without_texts(bytes(named))
+    bare = bare_of(bytes(named))
     assert bare
     assert b"QUEL" not in bare
     assert struct.pack(">3H", 1957, 3, 9) not in bare
 
 
 def test_a_profile_with_words_where_its_numbers_stand_goes() -> None:
-    assert not without_texts(with_tag(b"lumi", b"XYZ \0\0\0\0read by Quellbrook"))
-    assert not without_texts(profile()[:12] + b"QUELLBROOKAD" + profile()[24:])
+    assert not bare_of(with_tag(b"lumi", b"XYZ \0\0\0\0read by Quellbrook"))
+    assert not bare_of(with_tag(b"lumi", b"XYZ \0\0\0\0zqwxk")), "the patient's own"
+    assert not bare_of(profile()[:12] + b"QUELLBROOKAD" + profile()[24:])
 
 
 def test_what_is_no_profile_goes_as_a_whole(engine: Deidentifier) -> None:
     assert left_of(engine, "OB", "ICCProfile", b"Reported by V. Quellbrook") is None
-    assert left_of(engine, "OB", "ICCProfile", profile()) == without_texts(profile())
+    assert left_of(engine, "OB", "ICCProfile", profile()) == bare_of(profile())

@@ -14,7 +14,6 @@ _PLAIN = str.maketrans(
 )
 _KATAKANA = {code: code - 0x60 for code in range(0x30A1, 0x30F7)}
 _UMLAUTS = re.compile(r"(?<=[aou])e|(?<=a)a")  # ae, oe, ue, aa: other spellings of ä, ö, ü, å
-APOSTROPHES = "'’‘ʼ`´"
 MARKS = "\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u3099\u309a"
 """Combining marks as a range of a character class: they belong to the letter before them."""
 # Single-byte sets that are taken for one another: the letters of one name stay letters of one length in all of them.

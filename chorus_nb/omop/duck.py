@@ -19,7 +19,6 @@ ALONE = {  # a run opens no connection
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
-MAGIC = b"DUCK"  # at byte 8 of a DuckDB file
 _TABLES = """
 SELECT table_schema, table_name FROM information_schema.tables
 WHERE table_catalog = current_database() AND table_schema NOT IN ('information_schema', 'pg_catalog') ORDER BY ALL

@@ -313,6 +313,6 @@ if __name__ == "__main__":
         flat(96, files)
     if not chosen.flat:
         compare("CT slices", chosen.ct, 512, min(chosen.ct, 200), chosen.rounds)
-        breakdown(512)
         compare("small files", chosen.small, 96, min(chosen.small, 400), chosen.rounds)
+        breakdown(512)  # last: it begins processes of this one, for whose end a comparison would wait
         breakdown(96)

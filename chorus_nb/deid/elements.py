@@ -258,7 +258,7 @@ class Elements(RootValues):
                     return self.left_out(e, level, "an identifier stood in a number")
                 return self.replaced(e, vr, "", "Z", "an identifier stood in a number", level)
             return KEPT
-        if expected in TEXT and (protected or self.cleaner.finds_own(decode_text(raw, level.charset))):
+        if expected in TEXT and (protected or expected == "CS" or self.cleaner.finds_own(decode_text(raw, level.charset))):
             return self.clean(e, vr, expected, rule, level)
         if expected in WORD_SIZES and (len(raw) % WORD_SIZES[expected] or (e.tag in PIXEL_COUNTS and len(raw) != 2)):
             return self.left_out(e, level, "value does not have the form of its VR")
@@ -278,14 +278,9 @@ class Elements(RootValues):
             return self.replaced(e, vr, self.shifted(e, expected), "shift", rule.source, level)
         if expected not in TEXT or vr not in TEXT:
             return self.keep(e, vr, expected, rule, level)
-        if standards.never_a_patient(e.tag, expected):
-            return self.without_own(e, vr, rule, level)
+        if standards.never_a_patient(e.tag, expected) or standards.holds_terms(e.tag, expected):
+            return self.cleaned(e, vr, self.cleaner.for_technique(e.tag, expected), rule, level)
         return self.cleaned(e, vr, self.cleaner.clean, rule, level)
-
-    def without_own(self, e: Element, vr: str, rule: Rule, level: Level) -> Made:
-        """Text of equipment or technique, from which only this patient goes, or a code, which no vocabulary knows."""
-        code = standards.never_a_patient(e.tag, vr) == "code"
-        return self.cleaned(e, vr, self.cleaner.without_shapes if code else self.cleaner.without_own, rule, level)
 
     def cleaned(self, e: Element, vr: str, how: Callable[[str], str], rule: Rule, level: Level) -> Made:
         """Text each of whose values was cleaned; unchanged text keeps its bytes.

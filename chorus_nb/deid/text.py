@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
+from chorus_nb import standards
 from chorus_nb.deid.text_cues import Words, body_words
 from chorus_nb.deid.text_names import NEXT, People
 from chorus_nb.deid.text_numbers import odd_numbers, whole_days
@@ -18,6 +19,7 @@ from chorus_nb.deid.text_patterns import AMBIGUOUS_STREET, LABEL, PATTERNS
 from chorus_nb.identity.identifiers import START, Identifiers
 from chorus_nb.identity.own import Matcher, Span
 from chorus_nb.identity.signs import letters_apart, odd_signs, without_invisible
+from chorus_nb.identity.terms import no_terms
 from chorus_nb.identity.words import Token, Vocabulary, also_names, shipped, tokens
 
 UID_IN_TEXT = re.compile(r"(?<![\w.])[0-2](?:\.\d+){5,}(?!\w|\.\d)")
@@ -65,11 +67,26 @@ class Cleaner:
         cuts += [(start, end, " ") for start, end in whole_days(text, self.own.days)]
         return tidy(cut_out(text, cuts)) if cuts else text
 
+    def for_technique(self, tag: int, vr: str) -> Callable[[str], str]:
+        """How a text of equipment or technique is cleaned: of this patient alone; a code, which no vocabulary knows, of
+        shapes too; where codes and short names stand, of every word that is no term."""
+        kinds = {"code": self.without_shapes, "": self._without_found}
+        how = kinds.get(standards.never_a_patient(tag, vr), self.without_own)
+        return (lambda text: self._terms(how(text))) if standards.holds_terms(tag, vr) else how
+
+    def _without_found(self, text: str) -> str:
+        return self.clean(text) if self.finds_own(text) else text
+
     def without_shapes(self, text: str) -> str:
         """A code of a site, whose letters no vocabulary knows: the patient's own goes, and what has the shape of an
         identifier."""
         cuts = [(start, end, " ") for start, end in self.own.spans(text)]
         cuts += [*_shaped(text), *_told(self.vocabulary, text)]
+        return tidy(cut_out(text, cuts)) if cuts else text
+
+    def _terms(self, text: str) -> str:
+        """A code or short name of technique: a word that neither a vocabulary nor the lists of terms know goes."""
+        cuts = [(token.start, token.end, " ") for token in no_terms(self.vocabulary, text)]
         return tidy(cut_out(text, cuts)) if cuts else text
 
     def _clean(self, text: str) -> str:

@@ -11,7 +11,7 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Iterable
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
 from chorus_nb import standards, tables
@@ -168,6 +168,15 @@ class KnownWords:
             if not known and not self._is_product(composed, found):
                 unknown[run] = None
         return tuple(unknown)
+
+    @cached_property
+    def _of_technique(self) -> KnownWords:
+        return KnownWords((*self.approved, *standards.terms_of_technique()), self.refused)
+
+    def no_terms(self, text: str) -> list[str]:
+        """The words of a code or short name of technique that nobody knows; a few letters are a code."""
+        unknown = self._of_technique.unknown(text)
+        return [run for run in unknown if len(run) > standards.SHORT_CODE or not run.isascii()]
 
     def _is_beside_a_number(self, text: str, found: re.Match[str]) -> bool:
         """A letter that belongs to a number: 3D|SAG, TSE|T2, dwiaxi|b50."""

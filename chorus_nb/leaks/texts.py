@@ -69,7 +69,10 @@ def identifier_shapes(leaf: Leaf) -> Iterator[tuple[Severity, str]]:
 
 
 def is_written_text(leaf: Leaf, leaves: Leaves) -> bool:
-    """Whether people write in this element: not equipment, technique, codes, or what the workbench put there."""
+    """Whether people write in this element, or could: not equipment, technique, codes, or what the workbench put there;
+    where terms stand, words tell."""
+    if leaf.tag >> 16 != 0x0002 and standards.holds_terms(leaf.tag, leaf.vr):
+        return True
     if leaf.vr not in WRITTEN or leaf.tag >> 16 == 0x0002 or leaf.keyword in BY_LOOKUP or leaf.tag in CODES:
         return False
     if leaf.tag >> 16 & 1 and leaf.tag & 0xFFFF <= 0xFF:
@@ -82,6 +85,9 @@ def is_written_text(leaf: Leaf, leaves: Leaves) -> bool:
 
 def tells(leaf: Leaf, known: KnownWords, days: Iterable[re.Pattern[str]]) -> Iterator[tuple[Severity, str]]:
     """Why a text should not be there; graver where PS3.15 Table E.1-1 lists the attribute."""
+    if standards.holds_terms(leaf.tag, leaf.vr):
+        yield from (("high", UNKNOWN_WORD) for value in leaf.values if known.no_terms(value))
+        return
     listed = standards.ps315_rule(leaf.tag) is not None
     for value in leaf.values:
         if leaf.keyword == "DeidentificationMethod" and OWN_METHOD.fullmatch(value):

@@ -1,4 +1,5 @@
-"""Words of descriptions that nobody knows yet: what would go, worst loss first, for a person to decide.
+"""Words of descriptions and of technique's codes that nobody knows yet: what would go, worst loss first, for a person to
+decide.
 
 A word is decided once, for every release: ``decisions/known_words.csv`` (:mod:`chorus_nb.identity.site_words`).
 """
@@ -14,6 +15,7 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 from chorus_nb import standards, tables
 from chorus_nb.identity.names import fold
 from chorus_nb.identity.site_words import WORD_LOG, site_vocabulary
+from chorus_nb.identity.terms import no_terms
 from chorus_nb.identity.words import Vocabulary, tokens
 from chorus_nb.mapping.policy import load_policy
 from chorus_nb.workspace import Workspace
@@ -62,13 +64,15 @@ def text_words(workspace: Workspace) -> TextWords:
     vocabulary, people = site_vocabulary(workspace), _name_parts(workspace)
     decided = {word: row["decision"] for word, row in WORD_LOG.current(workspace).items()}
     bare = Vocabulary(refused=(word for word, decision in decided.items() if decision == "refuse"))
-    texts = said.text.drop_duplicates()
+    texts = said.text[~said.terms].drop_duplicates()
     known = {token.word for text in texts for token in tokens(text) if len(token.word) > 1 and not token.is_number}
     known -= {token.word for text in texts for token in vocabulary.unknown(text)}
-    words = pd.DataFrame(
-        [(text, token.word) for text in texts for token in bare.unknown(text)], columns=["text", "word"], dtype="str"
-    )
-    found = said.merge(words.drop_duplicates(), on="text")
+    words = [
+        (text, terms, token.word)
+        for text, terms in said[["text", "terms"]].drop_duplicates().itertuples(index=False)
+        for token in (no_terms(bare, text) if terms else bare.unknown(text))
+    ]
+    found = said.merge(pd.DataFrame(words, columns=["text", "terms", "word"]).drop_duplicates(), on=["text", "terms"])
     unknown = _ranked(found, decided, people)
     workspace.write(tables.UNKNOWN_WORDS, unknown)
     return TextWords(unknown, len(known), int(said.SeriesInstanceUID.nunique()))
@@ -81,15 +85,18 @@ def decide_words(workspace: Workspace, words: Collection[str], decision: str, no
 
 
 def _descriptions(workspace: Workspace) -> pd.DataFrame:
-    """Each text that the policy cleans, once a series: attribute, text, series, patient, files."""
+    """Each text whose words stay because they are known, once a series: attribute, text, whether it holds terms, series,
+    patient, files."""
     policy = load_policy(workspace)
-    cleaned = []
+    cleaned = {}  # to whether terms stand there
     for keyword in tables.CATALOG.keywords:
         tag = tag_for_keyword(keyword)
-        if tag is None or standards.never_a_patient(tag, vr := dictionary_VR(tag)):
+        if tag is None:
             continue
-        if policy.rule("", (), tag, vr, "").action == "C":
-            cleaned.append(keyword)
+        vr = dictionary_VR(tag)
+        terms, action = standards.holds_terms(tag, vr), policy.rule("", (), tag, vr, "").action
+        if action in ("K", "C") if terms else action == "C" and not standards.never_a_patient(tag, vr):
+            cleaned[keyword] = terms
     by = ["PatientID", "SeriesInstanceUID"]
     catalog = workspace.read(tables.CATALOG, ("status", *by, *cleaned))
     catalog = catalog[catalog.status == "dicom"]
@@ -100,7 +107,7 @@ def _descriptions(workspace: Workspace) -> pd.DataFrame:
         .set_axis([*by, "text", "files"], axis=1)
         for name in cleaned
     ]
-    named = [part.assign(attribute=name) for name, part in zip(cleaned, parts, strict=True)]
+    named = [part.assign(attribute=name, terms=cleaned[name]) for name, part in zip(cleaned, parts, strict=True)]
     return pd.concat(named, ignore_index=True)
 
 

@@ -13,6 +13,7 @@ from chorus_nb.standards.iods import (
 from chorus_nb.standards.lists import (
     DATA,
     NOT_IN_SCRIPT,
+    SHORT_CODE,
     Attribute,
     Concept,
     PrivateAttribute,
@@ -21,6 +22,7 @@ from chorus_nb.standards.lists import (
     body_part_concepts,
     ctp_tag,
     date_table,
+    holds_terms,
     identifying_attributes,
     keep_list,
     loinc_map,
@@ -35,6 +37,7 @@ from chorus_nb.standards.lists import (
     ps315,
     ps315_rule,
     safe_private,
+    terms_of_technique,
 )
 from chorus_nb.standards.registered import (
     character_sets,

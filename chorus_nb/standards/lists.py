@@ -161,6 +161,24 @@ def never_a_patient(tag: int, vr: str) -> str:
     return tags.get(tag_name(tag), "")
 
 
+SHORT_CODE = 3
+"""Letters up to which a word of technique is a code: makers have all of them (``FC51``, ``Hr40d``, ``*tfl3d1_ns``)."""
+
+
+@cache
+def terms_of_technique() -> frozenset[str]:
+    """Words of codes and short names that no text has (technique_words.csv)."""
+    return frozenset(word for row in data_rows("technique_words.csv") for word in row["words"].split())
+
+
+def holds_terms(tag: int, vr: str) -> bool:
+    """Whether what stands there is a code or short name of technique or equipment, of a maker's or the Standard's
+    words: every CS but those in which people write, and what scanners call their sequences, kernels and coils."""
+    if vr == "CS":
+        return tag not in PEOPLE_WRITE
+    return vr == "SH" and never_a_patient(tag, vr) in ("technique", "equipment")
+
+
 NOT_IN_SCRIPT = "kept (not in the script)"
 
 

@@ -223,3 +223,15 @@ def test_a_number_of_the_patient_goes_from_numbers_of_technique_and_round_ones_s
 
 def test_a_text_that_came_under_another_representation_is_padded_as_text(engine: Deidentifier) -> None:
     assert left_of(engine, "UI", "SeriesDescription", b"AXIAL\0") == b"AXIAL "
+
+
+def test_where_a_code_stands_a_word_that_no_list_knows_goes_also_from_a_makers_own(engine: Deidentifier) -> None:
+    assert left_of(engine, "CS", "ScanOptions", b"THRELKELD\\HELICAL MODE ") == b"\\HELICAL MODE "
+    assert left_of(engine, "CS", "ImageType", b"ORIGINAL\\PRIMARY\\THRELKELD ") == b"ORIGINAL\\PRIMARY\\REMOVED"
+    assert left_of(engine, "SH", "ConvolutionKernel", b"Threlkeld ") == b""
+    made = image()
+    block = made.private_block(0x0019, "SIEMENS MR HEADER", create=True)
+    block.add_new(0x0D, "CS", "THRELKELD")
+    assert b"THRELKELD" not in whole(engine.apply(encoded(made), SUBJECT))
+    block.add_new(0x0D, "CS", "DIRECTIONAL")
+    assert b"DIRECTIONAL" in whole(engine.apply(encoded(made), SUBJECT))

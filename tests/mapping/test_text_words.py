@@ -80,3 +80,13 @@ def test_what_is_no_word_cannot_be_decided_about(scanned: Workspace) -> None:
     with pytest.raises(InputError, match="one word"):
         decide_words(scanned, ["klmbrt", "two words"], "approve", "", "ada")
     assert text_words(scanned).unknown.decision.eq("").all(), "all or none"
+
+
+def test_a_word_of_a_makers_code_waits_for_a_person_too(scanned: Workspace) -> None:
+    catalog = scanned.read(tables.CATALOG)
+    scanned.write(tables.CATALOG, catalog.assign(ConvolutionKernel="ZWXKERN FC51", ImageType="ORIGINAL\\PRIMARY\\TRACEW"))
+    waiting = text_words(scanned).waiting.set_index("word")
+    assert waiting.attributes["zwxkern"] == "ConvolutionKernel"
+    assert waiting.attributes["klmbrt"] == "SeriesDescription" and "tracew" not in waiting.index
+    decide_words(scanned, ["zwxkern"], "approve", "the kernel of our old scanner", "A. Reviewer")
+    assert "zwxkern" not in text_words(scanned).waiting.word.to_list()

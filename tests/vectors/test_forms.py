@@ -1,7 +1,7 @@
 """Every form in which people write what identifies someone, as data for both sides (forms/*.csv).
 
 ``words``: forms of known words, and names that look like them. ``own``: what the header has, and a text that says it in
-another way. ``others``: what no header tells. ``gone`` are the parts (``|`` between them) that must not remain,
+another way. ``others``: what no header tells. ``terms``: codes and short names of technique, and what is none. ``gone`` are the parts (``|`` between them) that must not remain,
 ``stays`` those that must. ``clinical`` texts stay as they are.
 """
 
@@ -104,6 +104,15 @@ def test_a_day_of_the_patient_in_full_goes_from_what_a_maker_wrote(row: dict[str
             cleaned != row["value"]
         )
         assert "high" not in found(released(keyword, cleaned), kind="date", identifier=row["day"])
+
+
+@each("terms", "value")
+def test_where_codes_of_technique_stand_a_word_stays_because_it_is_known(row: dict[str, str]) -> None:
+    """And 04, which holds a file for any other, has nothing to hold it for."""
+    tag, value, left = tag_for_keyword(row["keyword"]), row["value"], row["left"]
+    assert tag is not None and cleaner_of("", False).for_technique(tag, dictionary_VR(tag))(value) == left
+    assert ("high" in found(released(row["keyword"], value))) == (left != value)
+    assert "high" not in found(released(row["keyword"], left))
 
 
 @each("placeholders", "value")

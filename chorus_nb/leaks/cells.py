@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
 from functools import cache
 from itertools import accumulate
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from chorus_nb import tables
 from chorus_nb.leaks.cues import any_of
@@ -26,10 +29,15 @@ from chorus_nb.omop import read_omop
 from chorus_nb.workspace import Workspace
 
 LEAST_DIGITS = 6  # a shorter number that is somebody's is a code of some vocabulary just as well
+ROUND_DIGITS, MOST_DIGITS = 8, 20  # the same of a number that ends in zeros; and of any that is looked at
 NUMBERING = 5  # digits that a number with letters has at least, for its form to be one of a numbering of persons
 WINDOW, OVERLAP = 2000, 200  # letters looked at together: a pattern may take the square of their number
 BIRTH_DATE = "PatientBirthDate"
 WRITTEN_APART = re.compile(r"\d[\s/_-]\d|\d\.\d\d\.\d|[^\W\d_][ .-][^\W\d_][ .-][^\W\d_]\b|[^\x00-\x7f]")
+PARTED_NUMBER = re.compile(r"[^\W_][\s/_-]+\d|\d[\s/_-]+[^\W_]")  # AC 70037 X
+ENCODED = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{8,}={0,2}(?![A-Za-z0-9+/=])")
+LEAST_LETTERS = 5  # of a name that is looked for from its end, too
+PATH = re.compile(r"[^\s/\\]*[/\\]\S*[/\\]\S*")
 INITIAL = re.compile(r"(?<![^\W_])[^\W\d_](?![^\W_])")
 FURTHER = {
     "address": re.compile(
@@ -42,6 +50,7 @@ FURTHER = {
 }
 """What else in a cell tells somebody, in plain letters; no code and no dose is written so."""
 LETTER = re.compile(r"[^\W\d_]")
+LONG_NUMBER = rf"\A\s*[-+]?(?:\d{{{LEAST_DIGITS},}}(?:\.0*)?|\d+(?:\.\d*)?[eE]\+?\d{{1,3}})\s*\z"
 NOTHING, PLAIN = re.compile(""), re.compile(PLAIN_CELL)
 
 IdentifyingCells = dict[str, dict[str, str]]
@@ -63,9 +72,13 @@ def identifying_cells(workspace: Workspace, searched: Mapping[str, Parts]) -> di
             found[name][column] |= {v: kind for v in values if (kind := shape_of_cell(v, forms))}
             found[name][column] |= dict.fromkeys(holding_uids(workspace, values), "original UID")
     for _, searcher in searchers(workspace, _of_omop(workspace)):
+        numbers = _whole_numbers(searcher.terms)
         for name, parts in searched.items():
             for column, values in _texts_of(parts):
                 found[name][column] |= dict(_of_somebody(values, searcher))
+            for column, values in _numbers_of(parts):
+                own = ((value, numbers.get(_whole(value))) for value in values)
+                found[name][column] |= {value: kind for value, kind in own if kind}
     return {name: {column: cells for column, cells in columns.items() if cells} for name, columns in found.items()}
 
 
@@ -76,6 +89,15 @@ def _texts_of(parts: Parts) -> Iterator[tuple[str, list[str]]]:
             plain = NOTHING if holds_text(column) else PLAIN
             if left := [value for value in cells.unique().to_pylist() if not plain.fullmatch(value)]:
                 yield column, left
+
+
+def _numbers_of(parts: Parts) -> Iterator[tuple[str, list[str]]]:
+    """The different numbers of each column that holds numbers and leads nowhere: a measured value, a quantity."""
+    for part in parts():
+        for column, cells in zip(part.column_names, part.columns, strict=True):
+            if not holds_text(column) and not column.strip().lower().endswith("_id"):
+                different = cells.unique()
+                yield column, different.filter(pc.match_substring_regex(different, LONG_NUMBER)).to_pylist()
 
 
 # --- anybody ----------------------------------------------------------------------------------------------------------
@@ -147,6 +169,23 @@ def _form(text: str) -> str:
 # --- somebody ---------------------------------------------------------------------------------------------------------
 
 
+def _whole(value: str) -> str:
+    """The digits of a number that is whole, however it is written: ``7.34402E+05`` is 734402; "" of any other."""
+    number = Decimal(value.strip())
+    return str(int(number)) if number.adjusted() < MOST_DIGITS and number == int(number) else ""
+
+
+def _whole_numbers(terms: Iterable[SearchTerm]) -> dict[str, str]:
+    """The identifiers and dates that a number may be, by their digits, to their kind: those of six digits, or of eight
+    where they end in zeros, as measured values do."""
+    digits = ((re.sub(r"\D", "", term.text).lstrip("0"), term.kind) for term in terms)
+    return {
+        number: kind
+        for number, kind in digits
+        if kind in ("identifier", "date") and len(number) >= (ROUND_DIGITS if number.endswith("00") else LEAST_DIGITS)
+    }
+
+
 def _of_omop(workspace: Workspace) -> Iterator[SearchTerm]:
     """The keys of all persons of OMOP at the site, and the birth dates of all patients of the source."""
     persons = read_omop(workspace, "person")
@@ -167,21 +206,39 @@ def _of_somebody(values: list[str], searcher: Searcher) -> Iterator[tuple[str, s
     content = b"\n".join(reading for _, reading in read)
     for place in sorted({bisect_right(starts, hit.start) - 1 for hit in searcher.search(content)}):
         value, reading = read[place]
-        if kind := next((hit.term.kind for hit in searcher.search(reading) if _is_grave(hit)), ""):
+        path = PATH.fullmatch(value) is not None
+        if kind := next((hit.term.kind for hit in searcher.search(reading) if _is_grave(hit, path)), ""):
             yield value, kind
 
 
 def _readings(value: str) -> Iterator[bytes]:
-    """A cell as its bytes stand, and as it may be meant where signs part a number or letters: ``007-182-64``."""
+    """A cell as its bytes stand, and as it may be meant where signs part a number or letters (``007-182-64``), from its
+    end, and out of Base64 or hexadecimal digits."""
     yield value.encode("latin-1")
     if WRITTEN_APART.search(value):
         yield from map(str.encode, other_readings(value.encode("latin-1").decode("utf-8", "replace")))
+    if len(value) < OVERLAP and PARTED_NUMBER.search(value):
+        yield re.sub(r"[\s./_-]", "", value).encode("latin-1")
+    if value.isalpha() and len(value) >= LEAST_LETTERS:
+        yield value[::-1].encode("latin-1")
+    yield from filter(None, map(_decoded, ENCODED.findall(value)))
 
 
-def _is_grave(hit: Hit) -> bool:
-    """Tables of a hospital are full of words that are surnames, and of codes that are numbers."""
+def _decoded(text: str) -> bytes:
+    """What a run of Base64 or of hexadecimal digits says, if that can be read."""
+    try:
+        bare = text.rstrip("=")
+        is_hexadecimal = len(bare) % 2 == 0 and re.fullmatch(r"[0-9A-Fa-f]+", bare)
+        said = bytes.fromhex(bare) if is_hexadecimal else base64.b64decode(bare + "=" * (-len(bare) % 4))
+        return said if said.decode().isprintable() else b""
+    except ValueError:
+        return b""
+
+
+def _is_grave(hit: Hit, path: bool) -> bool:
+    """Tables of a hospital are full of words that are surnames, and of codes that are numbers; a path is not."""
     if hit.severity != "high":
         return False
     if hit.term.kind == "name":
-        return hit.context.count(MASK) > 1 or not LETTER.search(INITIAL.sub("", hit.context.replace(MASK, "")))
+        return path or hit.context.count(MASK) > 1 or not LETTER.search(INITIAL.sub("", hit.context.replace(MASK, "")))
     return not (hit.term.text.isdigit() and len(hit.term.text) < LEAST_DIGITS)

@@ -258,9 +258,8 @@ class Elements(RootValues):
                     return self.left_out(e, level, "an identifier stood in a number")
                 return self.replaced(e, vr, "", "Z", "an identifier stood in a number", level)
             return KEPT
-        if expected in TEXT and (
-            protected or expected == "CS" or self.cleaner.finds_own(decode_text(raw, level.charset))
-        ):
+        told = protected or standards.holds_terms(e.tag, expected)
+        if expected in TEXT and (told or self.cleaner.finds_own(decode_text(raw, level.charset))):
             return self.clean(e, vr, expected, rule, level)
         if expected in WORD_SIZES and (len(raw) % WORD_SIZES[expected] or (e.tag in PIXEL_COUNTS and len(raw) != 2)):
             return self.left_out(e, level, "value does not have the form of its VR")

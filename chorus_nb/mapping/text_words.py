@@ -1,5 +1,4 @@
-"""Words of descriptions and of technique's codes that nobody knows yet: what would go, worst loss first, for a person to
-decide.
+"""Words of descriptions and of technique's codes that nobody knows yet: what would go, worst loss first, to be decided.
 
 A word is decided once, for every release: ``decisions/known_words.csv`` (:mod:`chorus_nb.identity.site_words`).
 """
@@ -85,8 +84,8 @@ def decide_words(workspace: Workspace, words: Collection[str], decision: str, no
 
 
 def _descriptions(workspace: Workspace) -> pd.DataFrame:
-    """Each text whose words stay because they are known, once a series: attribute, text, whether it holds terms, series,
-    patient, files."""
+    """Each text whose words stay because they are known, once a series: attribute, text, whether it is one of terms,
+    series, patient, files."""
     policy = load_policy(workspace)
     cleaned = {}  # to whether terms stand there
     for keyword in tables.CATALOG.keywords:

@@ -84,9 +84,8 @@ def test_what_is_no_word_cannot_be_decided_about(scanned: Workspace) -> None:
 
 def test_a_word_of_a_makers_code_waits_for_a_person_too(scanned: Workspace) -> None:
     catalog = scanned.read(tables.CATALOG)
-    scanned.write(
-        tables.CATALOG, catalog.assign(ConvolutionKernel="ZWXKERN FC51", ImageType="ORIGINAL\\PRIMARY\\TRACEW")
-    )
+    coded = catalog.assign(ConvolutionKernel="ZWXKERN FC51", ImageType="ORIGINAL\\PRIMARY\\TRACEW")
+    scanned.write(tables.CATALOG, coded)
     waiting = text_words(scanned).waiting.set_index("word")
     assert waiting.attributes["zwxkern"] == "ConvolutionKernel"
     assert waiting.attributes["klmbrt"] == "SeriesDescription" and "tracew" not in waiting.index

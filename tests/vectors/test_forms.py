@@ -1,8 +1,8 @@
 """Every form in which people write what identifies someone, as data for both sides (forms/*.csv).
 
 ``words``: forms of known words, and names that look like them. ``own``: what the header has, and a text that says it in
-another way. ``others``: what no header tells. ``terms``: codes and short names of technique, and what is none. ``gone`` are the parts (``|`` between them) that must not remain,
-``stays`` those that must. ``clinical`` texts stay as they are.
+another way. ``others``: what no header tells. ``terms``: codes and short names of technique. ``gone`` are the parts
+(``|`` between them) that must not remain, ``stays`` those that must. ``clinical`` texts stay as they are.
 """
 
 from __future__ import annotations

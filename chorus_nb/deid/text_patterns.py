@@ -20,6 +20,10 @@ WEAK_LABEL = (
     r"(?:acc|cb|ph|cell|rm|zi|hab|lit|plate|lic|sn|chart|claim|policy|case|order|visit|ext|id|bay|station|unit)"
 )
 
+_DIGIT_IN_WORDS = (
+    r"(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|null|eins|zwei|drei|vier|f[üu]nf|sechs|sieben|acht|neun|cero|uno|dos|tres|cuatro|cinco|"
+    r"seis|siete|ocho|nueve|z[ée]ro|un|deux|trois|quatre|cinq|sept|huit|neuf|um|dois|tr[êe]s|quatro|sete|oito|nove)"
+)
 FURTHER_DIGITS = r"(?:[ -]\d{2,}(?![^\W_]|[.,]\d))*"  # groups of one number, not ``3D`` or ``5.0`` behind it
 
 
@@ -77,6 +81,7 @@ PATTERNS = (
     Pattern("plate", rf"{START}(?-i:[A-Z]{{2}}-\d{{3}}-[A-Z]{{2}}|[A-ZÄÖÜ]{{1,3}}-[A-Z]{{1,2}}[ -]\d{{3,4}}){STOP}(?!\s?{UNIT})"),
     Pattern("plate", rf"{START}(?-i:(?!T[EIRD]|FA|BW|SE|IM|SL|KV|MA)[A-Z]{{2}} \d\d[1-46-9] [A-Z]{{2}}){STOP}"),
     Pattern("phone", r"(?<![^\W_])(?<!\d )x\s?\d{4}(?![^\W_]|[.,]\d)"),
+    Pattern("number in words", rf"{START}{_DIGIT_IN_WORDS}(?:[\W_]{{1,3}}{_DIGIT_IN_WORDS}){{3,}}{STOP}"),
     Pattern("plate", rf"{START}last\s?4\s?(?:ssn|mrn|digits)?[\s:#=]*\d{{4}}{STOP}"),
     Pattern("number", rf"{START}(?:[a-z]{{0,4}}\d{{2,4}}[-/](?:0\d{{3,}}|\d{{5,}})|{YEAR}[._]\d{{4,}}){STOP}(?![.,]\d)"),
     Pattern("number", r"(?<![^\W_]|[.-])(?!\d\d[05]-\d[05]-\d[05])\d{3}-\d\d-\d\d(?![^\W_]|-|\.\d)"),

@@ -16,6 +16,7 @@ from chorus_nb.identity.identifiers import (
     place_words,
 )
 from chorus_nb.identity.names import key, readings
+from chorus_nb.identity.signs import letters_apart
 from chorus_nb.identity.words import Token, known_words, shipped, tokens
 
 Span = tuple[int, int]
@@ -23,7 +24,8 @@ WIDEST = 5  # tokens that one name may be parted into
 _BETWEEN = re.compile(r"[\s,;.^_'’‘ʼ`´-]{0,3}\Z")  # what may stand between the parts of a name
 _POSSESSIVE = re.compile(r"['’]s(?![^\W_])", re.IGNORECASE)
 _DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
-_SPACED = re.compile(r"(?<![^\W_])[^\W\d_](?:[ .-][^\W\d_]){3,}(?![^\W_])")  # V A N  D E R: letters apart
+_WITH_DIGITS = re.compile(r"(?=[^\W_]{4})[^\W\d_]*\d[^\W_]*")  # Qu1llf3ather
+_AS_LETTERS = str.maketrans("01345789l", "oieastbgi")  # digits that are written for letters, and I as l
 _NO_BLANKS = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿฀-๿]")  # scripts without blanks between words
 _NO_SEPARATORS = str.maketrans("", "", SEPARATORS)
 
@@ -47,6 +49,8 @@ class Matcher:
         for name in every:
             for part in name.parts:
                 self.owners.setdefault(part, []).append(name)
+        self.spelt = {part.translate(_AS_LETTERS) for part in self.alone | self.joined if len(part) > 3}
+        self.spelt_of_persons = {part.translate(_AS_LETTERS) for part in self.persons if len(part) > 3}
         self.places: set[str] = set()
         self._add_places(identifiers)
         shapes = {shape for number in sorted(identifiers.numbers) for shape in number_shapes(number)}
@@ -117,8 +121,9 @@ class Matcher:
     def _names(self, text: str, lone: bool) -> set[Span]:
         every = [token for token in tokens(text) if not token.is_number]
         keys = [key(token.text) for token in every]
-        apart = _SPACED.finditer(text) if lone else ()
-        found = {match.span() for match in apart if key(match.group()) in self.alone | self.joined}
+        apart = letters_apart(text) if lone else ()
+        found = {(start, end) for start, end, word in apart if key(word) in self.alone | self.joined}
+        found |= {match.span() for match in _WITH_DIGITS.finditer(text) if self._spells(match.group(), lone)}
         for at, (token, written) in enumerate(zip(every, keys, strict=True)):
             if self._is_alone(written, self.alone if lone else self.persons):
                 found.add(self._with_possessive(text, token.start, token.end))
@@ -128,6 +133,11 @@ class Matcher:
             if written in self.owners:
                 found |= self._beside(text, every, keys, at)
         return found
+
+    def _spells(self, run: str, lone: bool) -> bool:
+        """Whether letters and digits spell a name, which half of them are letters of."""
+        written = key(run).translate(_AS_LETTERS)
+        return 2 * sum(map(str.isalpha, run)) >= len(run) and written in (self.spelt if lone else self.spelt_of_persons)
 
     def _is_alone(self, written: str, among: set[str]) -> bool:
         return written in among or (len(written) > 4 and written.endswith("s") and written[:-1] in among)

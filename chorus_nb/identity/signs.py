@@ -14,9 +14,8 @@ from functools import cache
 from chorus_nb.identity.words import read_list
 
 _FOREIGN = re.compile(r"[^\x00-\x7e]+")
-_APART = re.compile(
-    r"(?<![^\W_])[^\W\d_]([ ._-])\1?[^\W\d_](?:\1{1,2}[^\W\d_]){2,}(?![^\W_])"
-)  # V A N D E R, V.A.N.D.E.R
+# V A N  D E R, V.A.N.D.E.R, O. T. T. O.
+_APART = re.compile(r"(?<![^\W_])[^\W\d_]\.?([ ._-])\1?[^\W\d_](?:\.?\1{1,2}[^\W\d_]){2,}(?![^\W_])")
 _LATIN = "\xa1"  # from here to the end of Latin-1, two signs beside each other are another code page's
 
 

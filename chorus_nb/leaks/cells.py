@@ -22,7 +22,7 @@ from chorus_nb.leaks.cues import any_of
 from chorus_nb.leaks.files import PLAIN_CELL, holding_uids, holds_text, searchers
 from chorus_nb.leaks.known import KnownWords, also_named, first_names, words_for
 from chorus_nb.leaks.search import MASK, Hit, Searcher
-from chorus_nb.leaks.shapes import AGE_IN_WORDS, SHAPES, TITLED, numbers_of_anybody
+from chorus_nb.leaks.shapes import AGE_IN_WORDS, SHAPES, TITLED, digits_in_words, numbers_of_anybody
 from chorus_nb.leaks.spellings import other_readings, plain
 from chorus_nb.leaks.terms import TITLES, SearchTerm, read_date, vocabulary
 from chorus_nb.omop import read_omop
@@ -33,7 +33,9 @@ ROUND_DIGITS, MOST_DIGITS = 8, 20  # the same of a number that ends in zeros; an
 NUMBERING = 5  # digits that a number with letters has at least, for its form to be one of a numbering of persons
 WINDOW, OVERLAP = 2000, 200  # letters looked at together: a pattern may take the square of their number
 BIRTH_DATE = "PatientBirthDate"
-WRITTEN_APART = re.compile(r"\d[\s/_-]\d|\d\.\d\d\.\d|[^\W\d_][ .-][^\W\d_][ .-][^\W\d_]\b|[^\x00-\x7f]")
+WRITTEN_APART = re.compile(
+    r"\d[\s/_-]\d|\d\.\d\d\.\d|[^\W\d_][ .-][^\W\d_][ .-][^\W\d_]\b|[a-z]\d[a-z]|[^\x00-\x7f]", re.I
+)
 PARTED_NUMBER = re.compile(r"[^\W_][\s/_-]+\d|\d[\s/_-]+[^\W_]")  # AC 70037 X
 ENCODED = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{8,}={0,2}(?![A-Za-z0-9+/=])")
 LEAST_LETTERS = 5  # of a name that is looked for from its end, too
@@ -46,6 +48,7 @@ FURTHER = {
     "text in escaped letters": re.compile(
         r"[%=][c-f][0-9a-f](?:[%=][89ab][0-9a-f])+|(?:%[c-f][0-9a-f]){3,}|&#(?:\d{4,5}|x[0-9a-f]{3,5})(?![0-9a-f])"
     ),
+    "number in words": re.compile(digits_in_words()),
     "letters of two scripts in a word": re.compile(r"[a-z][\u0430-\u045f]|[\u0430-\u045f][a-z]"),
 }
 """What else in a cell tells somebody, in plain letters; no code and no dose is written so."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from chorus_nb import standards, tables
 from chorus_nb.decisions import Cells, DecisionLog
 from chorus_nb.leaks.cues import words_for_people
-from chorus_nb.leaks.spellings import plain
+from chorus_nb.leaks.spellings import LETTERS_APART, plain, together
 from chorus_nb.workspace import Workspace
 
 LISTS = Path(__file__).parents[1] / "identity"
@@ -33,12 +33,7 @@ LONG_ENOUGH = 7  # letters of a word that can be told with one of them wrong
 BEGUN = 5  # letters of the last word of a text, from which it tells the word that was cut off
 WHOLE_WORD = 4  # letters of a word within a longer one
 MOST_PIECES = 4  # parts of one run of letters at most
-LETTERS_APART = re.compile(
-    r"(?<![^\W_])[^\W\d_]([ ._-])\1?[^\W\d_](?:\1{1,2}[^\W\d_]){2,}(?![^\W_])"
-)  # letters of one word
-OF_ANOTHER_PAGE = re.compile(
-    r"[\xa1-\xa9\xab-\xb4\xb6-\xb9\xbb-\xbf\xd7\xf7]{2,}"
-)  # signs of Latin-1: another code page's
+OF_ANOTHER_PAGE = re.compile(r"[\xa1-\xa9\xab-\xb4\xb6-\xb9\xbb-\xbf\xd7\xf7]{2,}")  # signs of Latin-1
 STEMS = {"s": ("",), "es": ("",), "ies": ("y",), "ed": ("", "e"), "ing": ("", "e"), "ly": ("",)}
 
 
@@ -153,9 +148,8 @@ class KnownWords:
     def _unknown(self, text: str) -> tuple[str, ...]:
         composed = unicodedata.normalize("NFC", text)
         unknown = dict.fromkeys(foreign_signs(composed))
-        unknown |= dict.fromkeys(
-            apart[0] for apart in LETTERS_APART.finditer(composed) if not self._is_known(_joined(apart[0]))
-        )
+        apart = (found[0] for found in LETTERS_APART.finditer(composed))
+        unknown |= dict.fromkeys(letters for letters in apart if not self._is_known(together(letters)))
         for found in RUN_OF_LETTERS.finditer(composed):
             run = found.group()
             beside = self._is_beside_a_number(composed, found)
@@ -250,10 +244,6 @@ class KnownWords:
         double = [word[:at] + letter + word[at:] for at, letter in enumerate(word)] if len(word) > 5 else []
         order = [word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(1, len(word) - 1)]
         return not self.words.isdisjoint([*short, *double, *(order if len(word) > 6 else []), *_one_letter_off(word)])
-
-
-def _joined(run: str) -> str:
-    return "".join(filter(str.isalpha, run))
 
 
 def _is_paired(text: str, found: re.Match[str]) -> bool:

@@ -163,8 +163,14 @@ _MEDICARE = rf"{_ALONE}[1-9][a-z][a-z0-9]\d-?[a-z][a-z0-9]\d-?[a-z]{{2}}\d\d{_EN
 _NO_MULTIPLE = r"(?!\d?[05](?!\d)|16 |32|48|64|96)"  # lists of phases and sizes are multiples
 
 
+def digits_in_words() -> str:
+    """A number whose digits are spelt out one by one."""
+    return rf"{_ALONE}{any_of('digit')}(?:[\W_]{{1,3}}{any_of('digit')}){{3,}}{_ENDS}"
+
+
 def _numbers() -> list[str]:
     return [
+        digits_in_words(),
         rf"{_ALONE}{any_of('number')}(?:\s?(?:no|nr|number|tag|plate|#))?[\s.:#=-]{{0,3}}(?=[a-z-]{{0,4}}\d\w*\d|[a-z-]{{1,4}}\s?\d{{2}})[\w-]+{_UNIT}",
         rf"{_ALONE}{any_of('long number')}(?:\s?(?:no|nr|number|#))?[\s.:#=-]{{0,3}}(?=[\w-]*\d{{4}})[\w-]+",
         rf"(?<![^\W_])x\s?\d{{4,5}}{_ENDS}|(?<![\d.])\d{{3}}[\s-]\d{{2}}[\s-]\d{{4}}(?!\d)|(?<!\d)\d{{3}}\.\d{{3}}\.\d{{3}}-?\d*|(?<![\d.])\d{{1,2}}\.\d{{3}}\.\d{{3}}-[\dk]{_ENDS}",

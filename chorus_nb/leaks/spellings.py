@@ -159,10 +159,21 @@ def read_otherwise(text: str) -> Iterator[str]:
                 continue
 
 
-_SPACED = re.compile(r"(?<![^\W_])[^\W\d_](?:[ .-][^\W\d_]){3,}(?![^\W_])")
-
-
+# of one word
+LETTERS_APART = re.compile(r"(?<![^\W_])[^\W\d_]\.?([ ._-])\1?[^\W\d_](?:\.?\1{1,2}[^\W\d_]){2,}(?![^\W_])")
+_WITH_DIGITS = re.compile(r"[a-z]+\d[a-z\d]*|\d+[a-z][a-z\d]+")  # qu1llf3ather
+_DIGITS_FOR_LETTERS = str.maketrans("0345789", "oeastbg"), str.maketrans({"1": "i"}), str.maketrans({"1": "l"})
 _PAIRS = re.compile(r"(?<![\w.,])\d\d(?:\.\d\d){2,3}(?!\w|[.,]\d)")  # 73.91.26: two points are no decimal's
+
+
+def together(letters: str) -> str:
+    """The word that letters apart make."""
+    return "".join(filter(str.isalpha, letters))
+
+
+def _may_spell(run: str) -> bool:
+    """Whether letters and digits may be a name some of whose letters are written as digits."""
+    return len(run) > 3 and 2 * sum(map(str.isalpha, run)) >= len(run)
 
 
 def other_readings(text: str) -> list[str]:
@@ -173,6 +184,11 @@ def other_readings(text: str) -> list[str]:
     made.append(re.sub(r"(?<=\d)[\s/_-](?=\d)", "", made[0]))
     if _PAIRS.search(made[0]):
         made.append(_PAIRS.sub(lambda found: re.sub(r"\D", "", found.group()), made[0]))
-    if _SPACED.search(made[0]):
-        made.append(_SPACED.sub(lambda found: re.sub(r"\W", "", found.group()), made[0]))
+    if LETTERS_APART.search(made[0]):
+        made.append(LETTERS_APART.sub(lambda found: together(found[0]), made[0]))
+    if any(map(_may_spell, _WITH_DIGITS.findall(made[0]))):
+        digits, *ones = _DIGITS_FOR_LETTERS
+        made += [
+            _WITH_DIGITS.sub(lambda found, one=one: found[0].translate(digits).translate(one), made[0]) for one in ones
+        ]
     return [form for form in dict.fromkeys(made) if form != text.lower()]

@@ -15,12 +15,13 @@ from typing import Any, NamedTuple
 
 import ahocorasick
 
-from chorus_nb.leaks.known import listed
+from chorus_nb.leaks.known import also_named, first_names, listed
 from chorus_nb.leaks.shapes import Severity
-from chorus_nb.leaks.spellings import encoded, other_readings
+from chorus_nb.leaks.spellings import encoded, other_readings, plain
 from chorus_nb.leaks.terms import SearchTerm, name_parts, spellings, vocabulary
 
 MASK = "▮▮▮"
+SIDE_BY_SIDE = 2  # bytes between two words of a name: ", "
 NEAR = 40  # bytes within which two parts of one name make a full name
 
 
@@ -106,7 +107,7 @@ class Searcher:
             for number, step in spelt:
                 alone = _stands_alone(folded, start, last + 1, step)
                 found.append(Occurrence(start, last + 1, self.terms[number], alone))
-        full = _full_names(found, self.words)
+        full = _full_names(found, self.words, self.said)
         by_start = sorted(found, key=_start)
         longest = max((item.end - item.start for item in found), default=0)
         hits = []
@@ -212,8 +213,12 @@ def _inside_a_hash(folded: bytes, start: int, end: int) -> bool:
     return bool(before and after and len(before[0]) + end - start + len(after[0]) >= 16 > end - start)
 
 
-def _full_names(found: list[Occurrence], words: Collection[str]) -> set[tuple[int, int]]:
-    """Spans in which several parts of one name stand together: all of them, or two of which one is no common word."""
+def _full_names(found: list[Occurrence], words: Collection[str], said: Collection[str]) -> set[tuple[int, int]]:
+    """Spans in which several parts of one name stand together: all of them, or two of which one is no common word.
+
+    Words that what is searched says itself (``said``) are a name only side by side: not in ``study and series``; and
+    common words none of which is a common name are none: not ``STIR FLAIR``.
+    """
     names = sorted((item for item in found if item.term.kind == "name"), key=lambda item: item.start)
     full: set[tuple[int, int]] = set()
     for index, one in enumerate(names):
@@ -225,9 +230,15 @@ def _full_names(found: list[Occurrence], words: Collection[str]) -> set[tuple[in
                 continue
             parts = {one.term.text.lower(), other.term.text.lower()}
             telling = any(len(part) > 2 and part not in words for part in parts)
-            if telling or parts == {part.lower() for part in name_parts(one.term.whole)}:
+            whole = parts == {part.lower() for part in name_parts(one.term.whole)}
+            apart = other.start - one.end > SIDE_BY_SIDE and parts <= set(said)
+            if telling or (whole and not apart and any(map(_is_name, parts))):
                 full |= {(one.start, one.end), (other.start, other.end)}
     return full
+
+
+def _is_name(word: str) -> bool:
+    return also_named(plain(word)) == "common" or plain(word) in first_names()
 
 
 def _start(item: Occurrence) -> int:

@@ -68,9 +68,11 @@ def vocabulary() -> frozenset[str]:
 
 @cache
 def page_words() -> frozenset[str]:
-    """Words and numbers that the workbench itself writes into tables and pages: page_words.txt, columns, parameters."""
+    """Words and numbers that the workbench itself writes into tables and pages: page_words.txt, columns, parameters,
+    MI-CDM."""
     listed = resources.files("chorus_nb.leaks").joinpath("page_words.txt").read_text("utf-8").splitlines()
     said = [line for line in listed if not line.startswith("#")]
+    said.append((standards.DATA / "mi_cdm_5_4_postgresql.sql").read_text("utf-8"))
     said += [f"{column.name} {column.meaning}" for table in tables.TABLES.values() for column in table.columns]
     said += tables.TABLES
     said += [f"{name} {field.default}" for name, field in Parameters.model_fields.items()]

@@ -192,3 +192,19 @@ def test_what_holds_zeros_is_searched_as_with_every_spelling_at_once(encoding: s
             searcher._fit_for = fit  # type: ignore[method-assign]
             found += len(hits)
     assert found
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "whose"),
+    [
+        ("Stir^Flair", b"T1|T2|STIR|FLAIR|DWI", False),  # words of technique, none of them a common name
+        ("Stir^Flair", b"CHEST,,,,AXIAL FLAIR STIR", False),
+        ("Chest^Axial", b"CHEST,,,,ORIGINAL\\PRIMARY\\AXIAL", False),
+        ("Series^Study", b"the metadata of study and series", False),
+        ("Frank^Stone", b"HEAD FRANK STONE", True),
+        ("Stir^Vanderquill", b"STIR,VANDERQUILL", True),
+    ],
+)
+def test_a_name_all_of_technique_closes_no_table(name: str, content: bytes, whose: bool) -> None:
+    searcher = Searcher(of_name(name), words=page_words())
+    assert any(hit.severity == "high" for hit in searcher.search(content)) == whose

@@ -12,7 +12,7 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from importlib import resources
 
 from pydicom.charset import encode_string, python_encoding
@@ -162,7 +162,7 @@ def read_otherwise(text: str) -> Iterator[str]:
 # of one word
 LETTERS_APART = re.compile(r"(?<![^\W_])[^\W\d_]\.?([ ._-])\1?[^\W\d_](?:\.?\1{1,2}[^\W\d_]){2,}(?![^\W_])")
 _WITH_DIGITS = re.compile(r"[a-z]+\d[a-z\d]*|\d+[a-z][a-z\d]+")  # qu1llf3ather
-_DIGITS_FOR_LETTERS = str.maketrans("0345789", "oeastbg"), str.maketrans({"1": "i"}), str.maketrans({"1": "l"})
+_DIGITS_FOR_LETTERS = str.maketrans("0345789", "oeastbg")
 _PAIRS = re.compile(r"(?<![\w.,])\d\d(?:\.\d\d){2,3}(?!\w|[.,]\d)")  # 73.91.26: two points are no decimal's
 
 
@@ -176,6 +176,10 @@ def _may_spell(run: str) -> bool:
     return len(run) > 3 and 2 * sum(map(str.isalpha, run)) >= len(run)
 
 
+def _spelt(ones: str, found: re.Match[str]) -> str:
+    return found[0].translate(_DIGITS_FOR_LETTERS).replace("1", ones)
+
+
 def other_readings(text: str) -> list[str]:
     """The other ways to read a text: plain letters, no signs within a number or between letters that stand apart,
     other character sets."""
@@ -187,8 +191,5 @@ def other_readings(text: str) -> list[str]:
     if LETTERS_APART.search(made[0]):
         made.append(LETTERS_APART.sub(lambda found: together(found[0]), made[0]))
     if any(map(_may_spell, _WITH_DIGITS.findall(made[0]))):
-        digits, *ones = _DIGITS_FOR_LETTERS
-        made += [
-            _WITH_DIGITS.sub(lambda found, one=one: found[0].translate(digits).translate(one), made[0]) for one in ones
-        ]
+        made += [_WITH_DIGITS.sub(partial(_spelt, ones), made[0]) for ones in "il"]
     return [form for form in dict.fromkeys(made) if form != text.lower()]

@@ -53,7 +53,7 @@ FURTHER = {
 }
 """What else in a cell tells somebody, in plain letters; no code and no dose is written so."""
 LETTER = re.compile(r"[^\W\d_]")
-LONG_NUMBER = rf"\A\s*[-+]?(?:\d{{{LEAST_DIGITS},}}(?:\.0*)?|\d+(?:\.\d*)?[eE]\+?\d{{1,3}})\s*\z"
+NUMBER_OF_MANY_DIGITS = rf"\A\s*[-+]?(?:\d{{{LEAST_DIGITS},}}(?:\.0*)?|\d+(?:\.\d*)?[eE]\+?\d{{1,3}})\s*\z"
 NOTHING, PLAIN = re.compile(""), re.compile(PLAIN_CELL)
 
 IdentifyingCells = dict[str, dict[str, str]]
@@ -100,7 +100,7 @@ def _numbers_of(parts: Parts) -> Iterator[tuple[str, list[str]]]:
         for column, cells in zip(part.column_names, part.columns, strict=True):
             if not holds_text(column) and not column.strip().lower().endswith("_id"):
                 different = cells.unique()
-                yield column, different.filter(pc.match_substring_regex(different, LONG_NUMBER)).to_pylist()
+                yield column, different.filter(pc.match_substring_regex(different, NUMBER_OF_MANY_DIGITS)).to_pylist()
 
 
 # --- anybody ----------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from pathlib import Path
 from chorus_nb import standards, tables
 from chorus_nb.decisions import Cells, DecisionLog
 from chorus_nb.leaks.cues import words_for_people
-from chorus_nb.leaks.spellings import LETTERS_APART, plain, together
+from chorus_nb.leaks.spellings import LETTERS_APART, letters_of, plain
 from chorus_nb.workspace import Workspace
 
 LISTS = Path(__file__).parents[1] / "identity"
@@ -149,7 +149,7 @@ class KnownWords:
         composed = unicodedata.normalize("NFC", text)
         unknown = dict.fromkeys(foreign_signs(composed))
         apart = (found[0] for found in LETTERS_APART.finditer(composed))
-        unknown |= dict.fromkeys(letters for letters in apart if not self._is_known(together(letters)))
+        unknown |= dict.fromkeys(letters for letters in apart if not self._is_known(letters_of(letters)))
         for found in RUN_OF_LETTERS.finditer(composed):
             run = found.group()
             beside = self._is_beside_a_number(composed, found)

@@ -21,7 +21,7 @@ from chorus_nb.leaks.spellings import encoded, other_readings, plain
 from chorus_nb.leaks.terms import SearchTerm, name_parts, spellings, vocabulary
 
 MASK = "▮▮▮"
-SIDE_BY_SIDE = 2  # bytes between two words of a name: ", "
+NEXT_TO = 2  # bytes between two words of a name: ", "
 NEAR = 40  # bytes within which two parts of one name make a full name
 
 
@@ -231,7 +231,7 @@ def _full_names(found: list[Occurrence], words: Collection[str], said: Collectio
             parts = {one.term.text.lower(), other.term.text.lower()}
             telling = any(len(part) > 2 and part not in words for part in parts)
             whole = parts == {part.lower() for part in name_parts(one.term.whole)}
-            apart = other.start - one.end > SIDE_BY_SIDE and parts <= set(said)
+            apart = other.start - one.end > NEXT_TO and parts <= set(said)
             if telling or (whole and not apart and any(map(_is_name, parts))):
                 full |= {(one.start, one.end), (other.start, other.end)}
     return full

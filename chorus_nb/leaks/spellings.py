@@ -166,7 +166,7 @@ _DIGITS_FOR_LETTERS = str.maketrans("0345789", "oeastbg")
 _PAIRS = re.compile(r"(?<![\w.,])\d\d(?:\.\d\d){2,3}(?!\w|[.,]\d)")  # 73.91.26: two points are no decimal's
 
 
-def together(letters: str) -> str:
+def letters_of(letters: str) -> str:
     """The word that letters apart make."""
     return "".join(filter(str.isalpha, letters))
 
@@ -189,7 +189,7 @@ def other_readings(text: str) -> list[str]:
     if _PAIRS.search(made[0]):
         made.append(_PAIRS.sub(lambda found: re.sub(r"\D", "", found.group()), made[0]))
     if LETTERS_APART.search(made[0]):
-        made.append(LETTERS_APART.sub(lambda found: together(found[0]), made[0]))
+        made.append(LETTERS_APART.sub(lambda found: letters_of(found[0]), made[0]))
     if any(map(_may_spell, _WITH_DIGITS.findall(made[0]))):
         made += [_WITH_DIGITS.sub(partial(_spelt, ones), made[0]) for ones in "il"]
     return [form for form in dict.fromkeys(made) if form != text.lower()]

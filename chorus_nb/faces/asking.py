@@ -21,6 +21,7 @@ from chorus_nb.faces.heads import COARSE, FINE, HeadAnswer, head_in, no_braincas
 from chorus_nb.faces.layers import distinct_layers
 from chorus_nb.faces.mosaics import is_rows_of_slices
 from chorus_nb.faces.parts import series_parts
+from chorus_nb.faces.piles import piles
 from chorus_nb.faces.runs import columns, levels_of
 from chorus_nb.faces.stacks import PlacedSeries, SliceSeries, Unfit
 from chorus_nb.faces.volume import Volume, corners
@@ -32,6 +33,7 @@ LONE = 20.0  # mm that a slice without neighbours stands for, where few are aske
 WAYS = 3  # directions of a localizer; pictures in more of them are no slices (rotating projections)
 FEWEST_TO_ASK = 3  # slices of a volume
 ALL_READ = 40  # files: of fewer, all are read
+ENOUGH = 24  # slices that are left of more, whatever millimetres the headers mean
 HUNDREDTH = 0.01  # mm: headers round
 LYING_ALIKE = ["ImageOrientationPatient", "Rows", "Columns", "PixelSpacing", "EchoTime", "NumberOfFrames"]
 NO_VOLUME = HeadAnswer(False, "one or two slices are no volume")
@@ -72,11 +74,10 @@ class _Laid(NamedTuple):
 
 def answers(source: Source, questions: Sequence[HeadQuestion]) -> dict[str, HeadAnswer]:
     """The answers of the series of one frame of reference, by Series Instance UID. Decoded is what has to be."""
-    laid, found = _laid(source, questions)
+    laid, pictures, found = _laid(source, questions)
     places: list[_Place] = []
     for one in sorted(laid, key=lambda one: (one.series.modality != "CT", -one.size, one.names)):
-        points = np.concatenate([piece.corners for piece in one.series.slices])
-        low, high = points.min(axis=0), points.max(axis=0)
+        low, high = _reach(one)
         known = next((place for place in places if _covers(place, low, high)), None)
         if known:
             found |= dict.fromkeys(one.names, known.answer)
@@ -90,26 +91,44 @@ def answers(source: Source, questions: Sequence[HeadQuestion]) -> dict[str, Head
         if sure and not all(map(stacks.is_thin, _by_direction(volumes))):  # a few slices speak for nobody else
             points = np.concatenate([corners(volume) for volume in volumes])
             places.append(_Place(points.min(axis=0), points.max(axis=0), for_others))
+    for one in pictures:  # no volume; but a profile, where a head lies
+        low, high = _reach(one)
+        shown = (place.answer for place in places if place.answer.may_be and _meets(place, low, high))
+        found |= dict.fromkeys(one.names, next(shown, NO_VOLUME))
     return found
+
+
+def _reach(one: _Laid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Patient millimetres between which its slices lie."""
+    points = np.concatenate([piece.corners for piece in one.series.slices])
+    return points.min(axis=0), points.max(axis=0)
+
+
+def _meets(place: _Place, low: NDArray[np.float64], high: NDArray[np.float64]) -> bool:
+    return bool((low <= place.high).all() and (high >= place.low).all())
 
 
 def _covers(place: _Place, low: NDArray[np.float64], high: NDArray[np.float64]) -> bool:
     return bool((low >= place.low - BEYOND).all() and (high <= place.high + BEYOND).all())
 
 
-def _laid(source: Source, questions: Sequence[HeadQuestion]) -> tuple[list[_Laid], dict[str, HeadAnswer]]:
-    """What can be asked, and the answers of what cannot.
+def _laid(source: Source, questions: Sequence[HeadQuestion]) -> tuple[list[_Laid], list[_Laid], dict[str, HeadAnswer]]:
+    """What can be asked, the pictures that are too few for it, and the answers of what cannot.
 
     Series of one or two slices are looked at together: a volume may be sent slice by slice, each as a series.
     """
-    laid, found = list[_Laid](), dict[str, HeadAnswer]()
+    laid, pictures, found = list[_Laid](), list[_Laid](), dict[str, HeadAnswer]()
     singles: dict[str, list[_Laid]] = defaultdict(list)
     for one in questions:
         try:
             series, paths = _first_placed(source, one)
-            small = _places(series) < 3
+            small = _places(series) < FEWEST_TO_ASK
             if small:
-                _raise_if_in_rows(stacks.with_pixels(series))  # what cannot be decoded is not known to be no volume
+                decoded = stacks.with_pixels(series)  # what cannot be decoded is not known to be no volume
+                _raise_if_in_rows(decoded)
+                if piled := _piled(series, decoded):
+                    found[one.series] = piled
+                    continue
         except Exception as error:  # whatever a damaged file does to a library
             found[one.series] = NO_VOLUME if one.single and isinstance(error, Unfit) else _doubt(error)
             continue
@@ -122,11 +141,15 @@ def _laid(source: Source, questions: Sequence[HeadQuestion]) -> tuple[list[_Laid
         names = tuple(name for one in few for name in one.names)
         files = [file for one in few for file in one.series.files]
         together = PlacedSeries(modality, files, {})
-        if _places(together) < 3:
-            found |= dict.fromkeys(names, NO_VOLUME)
+        if _places(together) < FEWEST_TO_ASK:
+            piled = _piled(together, stacks.with_pixels(together)) if len(few) > 1 else None
+            if piled:
+                found |= dict.fromkeys(names, piled)
+            else:
+                pictures.extend(few)
         else:
             laid.append(_Laid(names, together))
-    return laid, found
+    return laid, pictures, found
 
 
 def _first_placed(source: Source, one: HeadQuestion) -> tuple[PlacedSeries, tuple[str, ...]]:
@@ -142,6 +165,15 @@ def _raise_if_in_rows(series: SliceSeries) -> None:
     every = zip(series.slices, series.pictures, strict=True)
     if series.modality == "MR" and any(is_rows_of_slices(one.stored) for piece, one in every if not piece.is_tile):
         raise Unfit("a mosaic whose header does not say that it is one")
+
+
+def _piled(placed: PlacedSeries, series: SliceSeries) -> HeadAnswer | None:
+    """The answer of a volume that may be a head, whose pictures are all said to lie at one place."""
+    for volume in piles(placed, series):
+        answer = head_in([volume])
+        if answer.may_be:
+            return answer._replace(why=f"said to lie at one place, laid above one another {answer.why}")
+    return None
 
 
 def _doubt(error: Exception) -> HeadAnswer:
@@ -163,6 +195,8 @@ def _looked_at(source: Source, laid: _Laid) -> tuple[HeadAnswer, list[Volume]]:
         _raise_if_in_rows(decoded)
         volumes = _volumes(decoded)
         answer = _likeliest(decoded, _asked(volumes))
+        if not answer.may_be and _places(series) < stacks.FEWEST:
+            answer = _piled(series, decoded) or answer
         parts = () if answer.may_be else series_parts(decoded)
         return max([answer, *map(part_asked, parts if len(parts) > 1 else ())], key=weight), volumes
     except Exception as error:  # whatever a damaged file does to a library
@@ -265,7 +299,8 @@ def sample(files: pd.DataFrame) -> tuple[str, ...]:
             places = heights[np.unique(place, return_index=True)[1]]
             apart = float(np.median(np.diff(places))) if len(places) > 1 else FINE
             number = np.rint((places - places[0]) / apart).astype(int)
-            rows = rows[(number % max(1, int(FINE / apart)) == 0)[place]]
+            every = max(1, min(int(FINE / apart), len(places) // ENOUGH))
+            rows = rows[(number % every == 0)[place]]
         kept.extend(rows.source_path)
     return tuple(sorted(kept))
 

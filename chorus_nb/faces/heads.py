@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from chorus_nb.faces.atlas import Mask
 from chorus_nb.faces.braincase import BONE, LIMITS_OF_HEADS, enclosed_tissue
 from chorus_nb.faces.registration import CoarseSearch
+from chorus_nb.faces.sizes import in_other_sizes, is_of_no_body
 from chorus_nb.faces.volume import Grid, Volume, cubes, head
 
 FINE, COARSE = 3.0, 6.0  # mm: cubes in which bone is looked for, and a head
@@ -52,8 +53,22 @@ class _Few(NamedTuple):
 
 
 def head_in(stacks: Sequence[Volume], *, thin: bool = False, crossed: bool = False) -> HeadAnswer:
-    """What the volumes of a series show; ``thin``: few slices; ``crossed``: in several directions, which tells more."""
-    how = _Few(thin, LIMITS_OF_HEADS["crossed" if crossed else "thin" if thin else "likeness"])
+    """What the volumes of a series show; ``thin``: few slices; ``crossed``: in several directions, which tells more.
+
+    Where no body is of the size that they have, they are asked in others, too.
+    """
+    answer = HeadAnswer(False, "of no body's size")
+    if not is_of_no_body(stacks):
+        answer = _asked(stacks, _Few(thin, LIMITS_OF_HEADS["crossed" if crossed else "thin" if thin else "likeness"]))
+    whole = _Few(False, LIMITS_OF_HEADS["crossed" if crossed else "likeness"])
+    for other in () if answer.may_be else in_other_sizes(stacks):
+        again = _asked(other, whole)
+        if again.may_be:
+            return again._replace(why=f"of no body's size, in that of a head {again.why}")
+    return answer
+
+
+def _asked(stacks: Sequence[Volume], how: _Few) -> HeadAnswer:
     modality = stacks[0].modality
     if modality == "CT":
         even = cubes(stacks, FINE)
@@ -84,6 +99,8 @@ def no_braincase(stacks: Sequence[Volume]) -> HeadAnswer | None:
 
     Bone has to show, and to enclose nothing at all; half of what else is asked as if there were no bone is too much.
     """
+    if in_other_sizes(stacks):
+        return None
     even = cubes(stacks, FINE)
     if not _in_hounsfield_units(even) or _noise(even) >= LIMITS_OF_HEADS["noise"]:
         return None

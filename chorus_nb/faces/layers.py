@@ -52,7 +52,7 @@ def distinct_layers(series: SliceSeries) -> list[Layer]:
 def extremes(series: SliceSeries) -> list[SliceSeries]:
     """The brightest and the darkest that the images of each place show; none where each place has one."""
     at: dict[object, list[int]] = defaultdict(list)
-    for number, place in enumerate(_places(series)):
+    for number, place in enumerate(places_of(series)):
         at[place].append(number)
     if len(at) == len(series.slices):
         return []
@@ -66,7 +66,7 @@ def extremes(series: SliceSeries) -> list[SliceSeries]:
 
 def _layers(series: SliceSeries) -> Iterator[Layer]:
     """Where one way of lying has fewer layers than another, its last stands in each of the rest."""
-    places = _places(series)
+    places = places_of(series)
     if len(set(places)) == len(places):
         return
     looks = [_look(picture.stored) for picture in series.pictures]
@@ -89,7 +89,7 @@ def _layers(series: SliceSeries) -> Iterator[Layer]:
         yield Layer(own, {places[number]: looks[number] for number in numbers})
 
 
-def _places(series: SliceSeries) -> list[tuple[object, ...]]:
+def places_of(series: SliceSeries) -> list[tuple[object, ...]]:
     """Where each slice lies: which way and of which size, in which column, how high."""
     ways: dict[object, list[int]] = defaultdict(list)
     for number, one in enumerate(series.slices):
@@ -125,6 +125,11 @@ def _chains(places: Sequence[Sequence[int]], looks: Sequence[Vector]) -> list[li
             near = np.delete(np.delete(near, end, axis=0), number, axis=1)
         chains.extend([number] for number in left)
     return chains
+
+
+def unit_looks(pictures: Sequence[NDArray[np.generic]]) -> NDArray[np.float32]:
+    """How pictures of one size look (number, patches); the product of two is their correlation."""
+    return _unit([_look(picture) for picture in pictures])
 
 
 def _unit(looks: Sequence[Vector]) -> NDArray[np.float32]:

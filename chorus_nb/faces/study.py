@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chorus_nb.faces import masks, stacks
 from chorus_nb.faces.acceptance import (
@@ -37,9 +38,15 @@ from chorus_nb.guard import fault_of
 from chorus_nb.source import Source
 
 NECK = 40.0  # mm below the template's field that a face may reach
+FORWARD, SLACK = 0.7, 8.0  # share of an axis that runs from front to back; mm by which a face may differ from another
+COARSER = 4  # pixels to a side of which one is looked at first
+COARSELY_PLACED = np.diag([float(COARSER), COARSER, 1, 1])
 REPEATED = 1 << 16  # pixels: slices up to this size come again at the same place, for many times or weightings
 
 GRAVEST_STATUS_FIRST = ("not_defaced", "may_be_head", "defaced", "came_without_face", "no_face_in_view", "no_head")
+
+
+Floats = NDArray[np.float64]
 
 
 class Asked(NamedTuple):
@@ -296,9 +303,10 @@ def _cut(series: SliceSeries, one: Asked, folder: Path, face: _Face, ears: bool,
     cut: dict[str, Mask] = {}
     known: dict[tuple[bytes, int, int], tuple[Mask, Mask]] = {}
     removed = brain = total = 0.0
+    deep = _field_deep(series)
     for piece, picture in zip(series.slices, series.pictures, strict=True):
         place = piece.affine.tobytes(), piece.rows, piece.columns
-        inside, mind = known.get(place) or _slice_regions(piece, pose, zone)
+        inside, mind = known.get(place) or _slice_regions(piece, pose, zone, deep)
         if piece.rows * piece.columns <= REPEATED:
             known[place] = inside, mind
         frames = cut.setdefault(piece.source_path, np.zeros((piece.frames, *piece.whole), bool))
@@ -316,15 +324,52 @@ def _cut(series: SliceSeries, one: Asked, folder: Path, face: _Face, ears: bool,
     return FaceFound(one.series, status, "", name, shared, share, brain / 1000, face.measures)
 
 
-def _slice_regions(piece: Slice, pose: Pose, zone: Region) -> tuple[Mask, Mask]:
-    """What is removed of a slice, as in :func:`acceptance.posed`; and where the template's brain lies."""
+def _slice_regions(piece: Slice, pose: Pose, zone: Region, deep: Floats | None) -> tuple[Mask, Mask]:
+    """What is removed of a slice, as in :func:`acceptance.posed`; and where the template's brain lies.
+
+    ``deep``: so far behind, in the air, stands what lies before the field, and goes, too.
+    """
     size = 1, piece.rows, piece.columns
     found = [regions_on(matrix, piece.affine, size) for matrix in pose.ends]
     brain = (np.bitwise_or.reduce(found[: 1 + len(pose.beside)]) & Region.BRAIN) > 0
-    inside = ((np.bitwise_or.reduce(found) & zone) > 0) & ~brain
+    inside = (np.bitwise_or.reduce(found) & zone) > 0
+    if deep is not None:
+        inside |= _wrapped(piece, pose.matrix, deep) & ((found[0] & Region.HEAD) == 0)
+    inside &= ~brain
     if pose.own and not zone & Region.WIDE:  # with a margin the head may have moved
         inside &= ~pose.own.among(inside, found[0], piece.affine)
     return inside[0], brain[0]
+
+
+def _field_deep(series: SliceSeries) -> Floats | None:
+    """Millimetres from the front of the field to its back, and which way, of an MR: what lies before it goes round."""
+    first = series.slices[0]
+    heights = np.array([one.height for one in series.slices])
+    apart = np.diff(np.unique(heights.round(1)))
+    through = np.ptp(heights) + (np.median(apart) if len(apart) else 0.0)
+    lengths = np.array([first.columns, first.rows, through])
+    side = max((first.affine[:3, axis] * lengths[axis] for axis in range(3)), key=lambda one: abs(one[1]))
+    forward = abs(side[1]) >= FORWARD * np.linalg.norm(side)
+    return side * np.sign(side[1]) if forward and series.modality == "MR" else None
+
+
+def _wrapped(piece: Slice, matrix: Matrix, deep: Floats) -> Mask:
+    """Pixels behind the head that show what of the face lies before the field."""
+    size = 1, piece.rows, piece.columns
+    found = np.zeros(size, bool)
+    for slack in (-SLACK, 0.0, SLACK):  # heads differ
+        on = np.eye(4)
+        on[:3, 3] = -deep * (1 + slack / np.linalg.norm(deep))
+        if not _is_face(matrix @ on, piece.affine @ COARSELY_PLACED, (1, *(-(-n // COARSER) for n in size[1:]))).any():
+            break
+        found |= _is_face(matrix @ on, piece.affine, size)
+    return found
+
+
+def _is_face(matrix: Matrix, affine: Matrix, size: tuple[int, ...]) -> Mask:
+    """Face, and head: not the air before it."""
+    regions = regions_on(matrix, affine, size)
+    return np.asarray(((regions & Region.FACE) > 0) & ((regions & Region.HEAD) > 0))
 
 
 def _shifted(pose: Pose, shift: tuple[float, float, float]) -> Pose:

@@ -410,6 +410,8 @@ def test_of_thin_slices_as_many_are_read_as_are_needed() -> None:
     assert [int(path) for path in asking.sample(rows)] == [*range(0, 100, 4), *range(100, 200, 4)]
     assert len(asking.sample(rows.assign(ImagePositionPatient=""))) == 200, "nothing is known of where they lie"
     assert len(asking.sample(rows[:30])) == 30
+    in_centimetres = rows[:72].assign(ImagePositionPatient=[f"0\\0\\{number * 0.25}" for number in range(72)])
+    assert len(asking.sample(in_centimetres)) == 24
     again = pd.concat([rows, rows.assign(source_path="b" + rows.source_path), rows.assign(source_path="a")])
     places = {int(path) % 100 for path in asking.sample(rows)}
     assert set(asking.sample(again)) == {

@@ -1,0 +1,134 @@
+"""Headers that are wrong about where slices lie and how large they are hide no head; nor does a field too short."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import dcmread
+
+pytest.importorskip("SimpleITK")
+pytest.importorskip("pydeface")
+
+from chorus_nb.faces import asking, stacks, study
+from chorus_nb.faces.atlas import Region
+from chorus_nb.faces.heads import HeadAnswer, head_in, no_braincase
+from chorus_nb.faces.layers import unit_looks
+from chorus_nb.faces.piles import by_their_looks
+from chorus_nb.faces.sizes import in_other_sizes
+from chorus_nb.faces.stacks import Unfit
+from chorus_nb.faces.volume import Volume, grid
+from chorus_nb.source import open_source
+from tests import heads
+
+CT, T1 = heads.head("CT"), heads.head("T1")
+CHEST = heads.negatives()["chest"]
+
+
+def at_one_place(folder: Path, volume: Volume, order: list[int], *, numbered: bool = True) -> HeadAnswer:
+    """The answer of its slices, in this order of files, all said to lie where the first does."""
+    files = heads.slices(volume)
+    for place, number in enumerate(order):
+        dataset = dcmread(io.BytesIO(files[number]))
+        dataset.ImagePositionPatient = [0, 0, 0]
+        dataset.InstanceNumber = dataset.InstanceNumber if numbered else None
+        dataset.save_as(folder / f"{place:03d}")
+    paths = tuple(f"{place:03d}" for place in range(len(order)))
+    return asking.answers(open_source(folder), [asking.HeadQuestion("all", paths)])["all"]
+
+
+@pytest.mark.parametrize(("volume", "numbered"), [(CT, True), (T1, True), (T1, False)])
+def test_a_head_whose_slices_are_all_said_to_lie_at_one_place_is_none_to_let_go(
+    tmp_path: Path, volume: Volume, numbered: bool
+) -> None:
+    shuffled = np.random.default_rng(1).permutation(len(volume.values)).tolist()
+    answer = at_one_place(tmp_path, volume, shuffled, numbered=numbered)
+    assert answer.may_be and answer.why.startswith("said to lie at one place")
+
+
+def test_a_chest_at_one_place_and_one_slice_many_times_are_let_go(tmp_path: Path) -> None:
+    grain = np.random.default_rng(0).normal(0, 20, (30, *CHEST.values.shape[1:]))
+    beating = CHEST._replace(values=(CHEST.values[30] + grain).astype("f4"))
+    still = T1._replace(values=np.repeat(T1.values[40:41], 12, axis=0))
+    for name, volume in (("chest", CHEST), ("beating", beating), ("still", still)):
+        (tmp_path / name).mkdir()
+        order = list(range(len(volume.values)))
+        assert at_one_place(tmp_path / name, volume, order) == asking.NO_VOLUME
+
+
+@pytest.mark.fast
+def test_slices_are_put_in_order_by_what_they_show() -> None:
+    order = np.random.default_rng(2).permutation(len(T1.values))
+    found = order[by_their_looks(unit_looks([T1.values[number] for number in order]))]
+    forward = found if found[0] < found[-1] else found[::-1]
+    assert abs(forward - np.arange(len(order))).mean() < 2
+
+
+def test_a_picture_that_meets_a_head_goes_its_way(tmp_path: Path) -> None:
+    """A profile; alone it is no volume."""
+    middle = T1.values.shape[2] // 2
+    affine = T1.affine[:, [1, 2, 0, 3]].copy()
+    affine[:3, 3] += T1.affine[:3, 0] * middle
+    profile = Volume(np.ascontiguousarray(T1.values[:, :, middle][None]), affine, "MR")
+    questions = [
+        asking.HeadQuestion(name, tuple(f"{name}/{file}" for file in heads.write(volume, tmp_path / name)), True)
+        for name, volume in {"head": T1, "profile": profile}.items()
+    ]
+    said = asking.answers(open_source(tmp_path), questions)
+    assert (said["profile"].may_be, said["profile"].asked_of) == (True, "head")
+    assert asking.answers(open_source(tmp_path), questions[1:])["profile"] == asking.NO_VOLUME
+
+
+def sized(volume: Volume, *by: float) -> Volume:
+    return volume._replace(affine=np.diag([*by, 1.0]) @ volume.affine)
+
+
+@pytest.mark.parametrize("by", [(0.1, 0.1, 0.1), (10, 10, 10), (3, 3, 1), (3, 1, 1)])
+def test_a_head_is_told_though_its_header_says_a_size_that_no_body_has(by: tuple[float, ...]) -> None:
+    for volume in (CT, T1):
+        answer = head_in([sized(volume, *by)], thin=min(by) < 1)
+        assert answer.may_be, answer
+        assert no_braincase([sized(volume, *by)]) is None
+
+
+def test_what_has_the_size_of_a_body_is_asked_in_no_other() -> None:
+    body = heads.on_a_body(T1, arms=True, couch=True)
+    for volume in (CT, T1, heads.pet(), body, *heads.negatives().values()):
+        assert in_other_sizes([volume]) == []
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("by", [0.1, 10])
+def test_no_face_is_searched_for_in_a_field_that_no_body_fills(tmp_path: Path, by: float) -> None:
+    small = T1._replace(values=T1.values[:, ::8, ::8], affine=T1.affine @ np.diag([8.0, 8, 1, 1]))
+    names = heads.write(sized(small, by, by, max(by, 1)), tmp_path)
+    with pytest.raises(Unfit, match="no body"):
+        stacks.stacks(stacks.load(open_source(tmp_path), names))
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2), (1, 0, 2)], ids=["axial", "coronal"])
+def test_a_face_that_goes_round_to_the_back_of_its_field_goes(tmp_path: Path, axes: tuple[int, ...]) -> None:
+    """The tip of the nose stands behind the head; of a head that lies within its field nothing there is touched."""
+    pose = heads.registered(grid([T1]), "MR")
+    columns = [2 - axis for axis in axes[::-1]]
+    for rows, left in ((0, 0.0), (16, 0.02)):
+        moved = np.eye(4)
+        moved[1, 3] = rows * T1.spacing[1]
+        rolled = T1._replace(
+            values=np.ascontiguousarray(np.roll(T1.values, -rows, 1).transpose(axes)),
+            affine=T1.affine[:, [*columns, 3]],
+        )
+        names = heads.write(rolled, tmp_path / str(rows))
+        series = stacks.load(open_source(tmp_path / str(rows)), names)
+        deep = study._field_deep(series)
+        assert deep is not None and deep[1] == pytest.approx(T1.extent[1], abs=0.1)
+        there = pose.mapped(lambda matrix, moved=moved: matrix @ moved)
+        cut, alone = (
+            np.stack([study._slice_regions(one, there, Region.FACE, how)[0] for one in series.slices])
+            for how in (deep, None)
+        )
+        face = np.roll(heads.face(), -rows, 1).transpose(axes)
+        assert 1 - cut[face].mean() <= left + 0.01
+        assert (rows == 0) == (cut == alone).all()

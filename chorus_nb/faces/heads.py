@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chorus_nb.faces.atlas import Mask
-from chorus_nb.faces.braincase import BONE, LIMITS_OF_HEADS, enclosed_tissue
+from chorus_nb.faces.braincase import BONE, LIMITS_OF_HEADS, Enclosed, enclosed_tissue
 from chorus_nb.faces.registration import CoarseSearch
 from chorus_nb.faces.sizes import in_other_sizes, is_of_no_body
 from chorus_nb.faces.volume import Grid, Volume, cubes, head
@@ -25,6 +25,7 @@ NO_MEASUREMENT = -1100.0  # Hounsfield units; what is below is no measurement
 AROUND = np.array([(130.0, 60.0), (110.0, 60.0), (60.0, 60.0)])
 TALL, WINDOW, APART = 330.0, 260.0, 130.0  # mm: what is higher than a head on its neck is asked window by window
 BRAINCASES = 4  # that bone encloses: a pelvis may hold more than a skull
+BRAINCASE = 800.0  # ml that are seen of one
 REFINED = 2  # windows in which the start is best
 FACE_FIELD = 90.0  # mm: a face needs a field of more than that in two directions
 NECK, ROUND = 48.0, (0.7, 0.95)  # mm: half of its width; share of the rectangle around it that a round body fills
@@ -133,6 +134,8 @@ def _asked_of_bone(even: Grid, coarse: Grid, how: _Few) -> HeadAnswer:
             return HeadAnswer(True, f"bone close under the skin encloses {part.millilitres:.0f} ml", part.millilitres)
     open_to_doubt = [part for part in parts if not part.is_pelvis]
     places = [_place(coarse, part.low // 2, part.high // 2) for part in open_to_doubt[:BRAINCASES]]
+    small = (part for part in open_to_doubt[:BRAINCASES] if part.millilitres < LIMITS_OF_HEADS["shell_ml"])
+    places += [_grown(even, part) for part in small]
     if _cut_by_field(bone, field) * even.step >= LIMITS_OF_HEADS["cut"]:
         places.append(coarse)
     if how.thin and not places:  # below the braincase a slab of a head encloses no more than any other
@@ -167,6 +170,15 @@ def _place(even: Grid, low: NDArray[np.int_], high: NDArray[np.int_]) -> Grid:
     before, behind = np.rint(AROUND / even.step).astype(int).T
     first, last = np.maximum(low - before, 0), high + behind + 1
     return _part(even, tuple(slice(int(a), int(b)) for a, b in zip(first, last, strict=True)))
+
+
+def _grown(even: Grid, part: Enclosed) -> Grid:
+    """The same around a small braincase, in the size of an adult's: as a child born early has one."""
+    by = (BRAINCASE / part.millilitres) ** (1 / 3)
+    before, behind = np.rint(AROUND / by / even.step).astype(int).T
+    first, last = np.maximum(part.low - before, 0), part.high + behind + 1
+    place = _part(even, tuple(slice(int(a), int(b)) for a, b in zip(first, last, strict=True)))
+    return place._replace(origin=place.origin * by, step=even.step * by)
 
 
 def _part(even: Grid, part: tuple[slice, ...]) -> Grid:

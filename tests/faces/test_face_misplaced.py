@@ -93,6 +93,12 @@ def test_a_head_is_told_though_its_header_says_a_size_that_no_body_has(by: tuple
         assert no_braincase([sized(volume, *by)]) is None
 
 
+def test_a_head_born_early_is_told_by_its_braincase_in_the_size_of_an_adult() -> None:
+    pelvis = heads.below(heads.above(heads.on_a_body(CT), -520), -370)
+    assert head_in([sized(CT, 0.5, 0.5, 0.5)]).may_be
+    assert not head_in([sized(pelvis, 0.6, 0.6, 0.6)]).may_be
+
+
 def test_what_has_the_size_of_a_body_is_asked_in_no_other() -> None:
     body = heads.on_a_body(T1, arms=True, couch=True)
     for volume in (CT, T1, heads.pet(), body, *heads.negatives().values()):

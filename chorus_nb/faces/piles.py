@@ -20,7 +20,7 @@ from chorus_nb.faces.volume import Volume
 
 ONE_SLICE, OF_PAIRS = 0.8, 10  # correlation of all but so many percent of the pairs: one slice, many times
 HEIGHTS = (150.0, 220.0)  # mm of a head in slices whose distance is not known
-MOST_PICTURES = 120  # pictures that are enough
+MOST_IN_A_PILE = 120  # pictures that are enough
 
 
 def piles(placed: PlacedSeries, series: SliceSeries) -> Iterator[Volume]:
@@ -30,7 +30,7 @@ def piles(placed: PlacedSeries, series: SliceSeries) -> Iterator[Volume]:
     for number, place in enumerate(places_of(series)):
         at[place].append(number)
     for numbers in at.values():
-        every = -(-len(numbers) // MOST_PICTURES)
+        every = -(-len(numbers) // MOST_IN_A_PILE)
         numbers = numbers[::every]
         if len(numbers) < FEWEST:
             continue

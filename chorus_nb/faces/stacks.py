@@ -15,7 +15,6 @@ from chorus_nb.dicom import codecs
 from chorus_nb.faces.atlas import Matrix
 from chorus_nb.faces.mosaics import is_as_said, is_mosaic, tiles
 from chorus_nb.faces.runs import columns, even_runs
-from chorus_nb.faces.sizes import is_of_no_body
 from chorus_nb.faces.volume import Volume, corners
 from chorus_nb.source import Source
 from chorus_nb.standards import RELEASABLE, modality_code
@@ -285,8 +284,6 @@ def stacks(series: SliceSeries, fewest: int = FEWEST, thinnest: float = THINNEST
     same = [volume for volume in found if np.allclose(volume.affine[:3, :2], first.affine[:3, :2], atol=1e-2)]
     if is_thin(same, fewest, thinnest):
         raise Unfit("too few slices")
-    if is_of_no_body(same):
-        raise Unfit("of no body's size")
     return same
 
 

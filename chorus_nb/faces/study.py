@@ -32,6 +32,7 @@ from chorus_nb.faces.layers import extremes
 from chorus_nb.faces.masks import FaceMask
 from chorus_nb.faces.parts import series_parts
 from chorus_nb.faces.registration import Pose, register_head, same_head, same_place
+from chorus_nb.faces.sizes import is_of_no_body
 from chorus_nb.faces.stacks import Slice, SliceSeries, Unfit
 from chorus_nb.faces.volume import Grid, cubes, grid
 from chorus_nb.guard import fault_of
@@ -44,9 +45,6 @@ COARSELY_PLACED = np.diag([float(COARSER), COARSER, 1, 1])
 REPEATED = 1 << 16  # pixels: slices up to this size come again at the same place, for many times or weightings
 
 GRAVEST_STATUS_FIRST = ("not_defaced", "may_be_head", "defaced", "came_without_face", "no_face_in_view", "no_head")
-
-
-Floats = NDArray[np.float64]
 
 
 class Asked(NamedTuple):
@@ -168,7 +166,7 @@ def _registered(
     begun = time.perf_counter()
     try:
         series = stacks.load(source, one.paths)
-        even = grid(stacks.stacks(series))
+        even = _even(series)
     except Exception:  # told by what it was refused for
         return None
     if len(series_parts(series)) > 1:  # one pose says nothing of what lies elsewhere
@@ -248,7 +246,7 @@ def _face_of_slices(series: SliceSeries, folder: Path, one: Asked, accepted: lis
             if comparison.agrees or comparison.silent or decided:
                 return _cut(series, one, folder, face, ears, wide=comparison.overlap < CLOSE)
     try:
-        even = grid(stacks.stacks(series))
+        even = _even(series)
     except Unfit:
         if accepted and not one.decision and not any(_reaches(series, face) for face in accepted):
             beside = accepted[0].series
@@ -274,6 +272,14 @@ def _face_of_slices(series: SliceSeries, folder: Path, one: Asked, accepted: lis
         return found._replace(status="not_defaced", reason="; ".join(reasons))
     accepted.append(face)
     return found
+
+
+def _even(series: SliceSeries) -> Grid:
+    """The series in cubes; of a size that no body has they would take all memory."""
+    found = stacks.stacks(series)
+    if is_of_no_body(found):
+        raise Unfit("of no body's size")
+    return grid(found)
 
 
 def _face_left(series: SliceSeries, even: Grid, pose: Pose) -> float:
@@ -324,7 +330,7 @@ def _cut(series: SliceSeries, one: Asked, folder: Path, face: _Face, ears: bool,
     return FaceFound(one.series, status, "", name, shared, share, brain / 1000, face.measures)
 
 
-def _slice_regions(piece: Slice, pose: Pose, zone: Region, deep: Floats | None) -> tuple[Mask, Mask]:
+def _slice_regions(piece: Slice, pose: Pose, zone: Region, deep: NDArray[np.float64] | None) -> tuple[Mask, Mask]:
     """What is removed of a slice, as in :func:`acceptance.posed`; and where the template's brain lies.
 
     ``deep``: so far behind, in the air, stands what lies before the field, and goes, too.
@@ -341,7 +347,7 @@ def _slice_regions(piece: Slice, pose: Pose, zone: Region, deep: Floats | None) 
     return inside[0], brain[0]
 
 
-def _field_deep(series: SliceSeries) -> Floats | None:
+def _field_deep(series: SliceSeries) -> NDArray[np.float64] | None:
     """Millimetres from the front of the field to its back, and which way, of an MR: what lies before it goes round."""
     first = series.slices[0]
     heights = np.array([one.height for one in series.slices])
@@ -353,7 +359,7 @@ def _field_deep(series: SliceSeries) -> Floats | None:
     return side * np.sign(side[1]) if forward and series.modality == "MR" else None
 
 
-def _wrapped(piece: Slice, matrix: Matrix, deep: Floats) -> Mask:
+def _wrapped(piece: Slice, matrix: Matrix, deep: NDArray[np.float64]) -> Mask:
     """Pixels behind the head that show what of the face lies before the field."""
     size = 1, piece.rows, piece.columns
     found = np.zeros(size, bool)

@@ -111,7 +111,7 @@ def test_no_face_is_searched_for_in_a_field_that_no_body_fills(tmp_path: Path, b
     small = T1._replace(values=T1.values[:, ::8, ::8], affine=T1.affine @ np.diag([8.0, 8, 1, 1]))
     names = heads.write(sized(small, by, by, max(by, 1)), tmp_path)
     with pytest.raises(Unfit, match="no body"):
-        stacks.stacks(stacks.load(open_source(tmp_path), names))
+        study._even(stacks.load(open_source(tmp_path), names))
 
 
 @pytest.mark.parametrize("axes", [(0, 1, 2), (1, 0, 2)], ids=["axial", "coronal"])

@@ -212,16 +212,18 @@ def _meets(finding: TextFinding, line: Planted) -> bool:
 
 
 def report(lines: pd.DataFrame, images: pd.DataFrame, plain: pd.DataFrame) -> Iterator[str]:
-    """The figures as Markdown."""
+    """The figures as Markdown; *told* is the recall: what is told holds its picture back, or is filled."""
     yield f"{len(lines)} identifiers in {len(images)} images; {len(plain)} images without text.\n"
-    yield "| lines | found (≥ 0.9 of the ink in a box) | of those high or medium | of those high |\n|---|---|---|---|"
+    yield "| lines | told (in a high or medium box): recall | told | ≥ 0.9 of the ink in boxes | high of those told |"
+    yield "|---|---|---|---|---|"
     groups = {"all": lines}
     for column in ("contrast", "size", "modality"):
         groups |= {f"{column} {value}": part for value, part in lines.groupby(column)}
     groups["all but vanishing"] = lines[lines.contrast != "vanishing"]
     for name, part in groups.items():
-        hit = part[part.found]
-        yield f"| {name} ({len(part)}) | {part.found.mean():.3f} | {hit.telling.mean():.3f} | {hit.high.mean():.3f} |"
+        told = part[part.telling]
+        shares = f"{part.telling.mean():.3f} | {len(told)} | {part.found.mean():.3f} ({part.found.sum()})"
+        yield f"| {name} ({len(part)}) | {shares} | {told.high.mean():.3f} |"
     yield f"\nTiered boxes per image without text: {plain.boxes.mean():.2f}"
     yield f"CPU seconds an image: median {images.seconds.median():.1f}, mean {images.seconds.mean():.1f}"
 

@@ -5,13 +5,13 @@
 Other scripts, small letters in large pictures, turned and upright lines, months, years and ages, names of two letters,
 and text of a single frame or that moves through a loop. Drawn and counted as in :mod:`tests.benchmarks.burned_in`.
 Each set has its own pictures, fonts, names and seeds: *bench* is what the code was made with, *develop* what changes
-are tried on, *unseen* and, after it, *last*, *fresh*, *next*, *later*, *latest* and *newest* what is run when a
-change is done, and never before.
+are tried on, *unseen* and, after it, *last*, *fresh*, *next*, *later*, *latest*, *newest* and *untried* what is run
+when a change is done, and never before.
 Prints a Markdown table.
 The fonts of all but *bench* are Debian's fonts-liberation, fonts-noto-core; fonts-freefont-ttf, fonts-hosny-amiri,
 culmus, fonts-roboto-unhinted, fonts-open-sans, fonts-inconsolata, fonts-kacst;
 fonts-farsiweb, fonts-sil-scheherazade, fonts-hosny-thabit; fonts-arabeyes; fonts-lato, fonts-hack, fonts-paratype,
-fonts-crosextra-carlito, fonts-sil-lateef.
+fonts-crosextra-carlito, fonts-sil-lateef; fonts-urw-base35.
 """
 
 from __future__ import annotations
@@ -280,6 +280,44 @@ STOCKS = {
         ("98Y", "Age 90", "93 yrs", "092Y", "age: 97"),
         ("GU QI", "Qi Gu", "VT", "GU"),
         {"PatientName": "Gu^Qi", "OperatorsName": "VT"},
+    ),
+    "untried": Stock(
+        _fonts(
+            "opentype/urw-base35", "NimbusSans-Regular.otf NimbusRoman-Regular.otf NimbusMonoPS-Bold.otf C059-Bold.otf"
+        )
+        + _fonts(
+            "opentype/urw-base35", "P052-Italic.otf URWGothic-Book.otf URWBookman-Demi.otf NimbusSansNarrow-Bold.otf"
+        )
+        + _fonts("truetype/lato", "Lato-Medium.ttf Lato-Heavy.ttf Lato-Italic.ttf")
+        + _fonts("truetype/hack", "Hack-Italic.ttf Hack-BoldItalic.ttf")
+        + _fonts("truetype/paratype", "PTS75F.ttf PTF55F.ttf PTM75F.ttf")
+        + _fonts("truetype/crosextra", "Carlito-Italic.ttf Carlito-BoldItalic.ttf")
+        + _fonts("truetype/roboto/unhinted/RobotoTTF", "Roboto-Bold.ttf Roboto-LightItalic.ttf")
+        + _fonts("truetype/open-sans", "OpenSans-SemiboldItalic.ttf OpenSans-ExtraBold.ttf")
+        + _fonts("truetype/dejavu", "DejaVuSerif-BoldItalic.ttf DejaVuSansCondensed-BoldOblique.ttf")
+        + _fonts("opentype/lateef", "Lateef-Medium.ttf Lateef-SemiBold.ttf")
+        + _fonts("opentype/fonts-hosny-thabit", "Thabit-Bold-Oblique.ttf")
+        + _fonts("opentype/fonts-hosny-amiri", "Amiri-BoldSlanted.ttf")
+        + _fonts("truetype/scheherazade", "Scheherazade-Bold.ttf")
+        + _fonts("truetype/kacst", "KacstTitleL.ttf")
+        + _fonts("truetype/fonts-arabeyes", "ae_Nada.ttf ae_Rehan.ttf ae_Sharjah.ttf")
+        + _fonts("truetype/culmus", "KeterYG-MediumOblique.ttf SimpleCLM-BoldOblique.ttf HadasimCLM-BoldOblique.ttf")
+        + _fonts("truetype/culmus", "FrankRuehlCLM-BoldOblique.ttf NachlieliCLM-LightOblique.otf"),
+        (
+            ("Aldersgate", "Kobayakawa", "Nkemelu", "Weissenborn", "Castellani-Roux", "Wojciechowska"),
+            ("Ottilia", "Barnaby", "Clementine", "Leopold", "Solveig"),
+            ("Hospital Santa Eulalia", "Ashbourne Memorial", "Klinikum Lindenhof"),
+        ),
+        {
+            "Cyrillic": ("Филиппова Анна", "Соловьёв", "Мельник Тарас", "Зайцева В.Ю."),
+            "Arabic": ("ليلى الشريف", "مصطفى كمال الدين حسين", "سعد", "هدى ناصر"),
+            "Hebrew": ("נועם פרידמן", "יעל כץ", "שלמה"),
+            "Armenian, Georgian, Greek": ("Անահիտ Սարգսյան", "გიორგი მაისურაძე", "Νικολάου Ελένη"),
+        },
+        ("09/1950", "AUG 1948", "12.1945", "born 1940", "YOB 1951", "MAR-1959"),
+        ("99Y", "Age 95", "96 yrs", "090Y", "age: 92"),
+        ("XU NA", "Na Xu", "CM", "XU"),
+        {"PatientName": "Xu^Na", "OperatorsName": "CM"},
     ),
 }
 

@@ -1,8 +1,9 @@
-"""Images to draw on: of the wheels pydicom and pydicom-data, and of the shared folder, as far as they are there."""
+"""Images to draw on: of pydicom, pydicom-data, deid-data and of the shared folder, as far as they are there."""
 
 from __future__ import annotations
 
 import functools
+import importlib.util
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,9 +178,28 @@ NEWEST: dict[str, Part | None] = {  # first used in the morning of 2026-11-29; m
     "eCT_Supplemental.dcm": None,
     "JPGLosslessP14SV1_1s_1f_8b.dcm": (slice(180, 600), slice(160, 740)),
 }
+UNTRIED: dict[
+    str, Part | None
+] = {  # drawn on 2026-11-29; the foot, the whole body and those of deid-data 0.0.20 are new
+    "deid_data/data/animals/cat.dcm": (slice(500, 1700), slice(300, 2500)),
+    "deid_data/data/ultrasounds/ultrasound-multiframe.dcm": (slice(140, 480), slice(190, 560)),
+    f"{FO}/GH355.dcm": (slice(95, 430), slice(70, 440)),
+    "commontk__CTKData/Data/DICOM/MRHEAD/000083.IMA": None,
+    f"{QA}_ct/In/GE/02.dcm": None,
+    "deid_data/data/ultrasounds/GREYSCALE_IMAGE.dcm": (slice(130, 700), slice(130, 860)),
+    "JPEG-LL.dcm": None,
+    f"{QA}_uih/In/DTI_132225/t1_gre_fsp_3d_sag__132750/00000048.dcm": None,
+    "deid_data/data/animals/cat.dcm ": (slice(900, 1600), slice(1500, 2500)),
+    f"{QA}_ct/In/GE/18.dcm": None,
+    "deid_data/data/ultrasounds/ultrasound-multiframe.dcm ": (slice(260, 500), slice(120, 520)),
+    "plotly__dash-vtk/demos/data/mri_brain/1-18.dcm": None,
+    "pydicom__pydicom-data/data_store/data/RG3_J2KI.dcm": (slice(500, 1500), slice(450, 1090)),
+    f"{FO}/OutOfBoundsOverlay.dcm": (slice(90, 560), slice(120, 940)),
+    "robyoung__dicom-test-files/data/WG04/J2KI/XA1_J2KI": (slice(120, 820), slice(220, 1010)),
+}
 SETS = {"bench": WHEEL | FILES, "develop": DEVELOP, "unseen": UNSEEN, "last": LAST, "fresh": FRESH}
 SETS |= {"next": NEXT, "later": LATER, "latest": LATEST}
-MORE = {"newest": NEWEST}  # with pictures that are not in the shared folder
+MORE = {"newest": NEWEST, "untried": UNTRIED}  # with pictures that are not in the shared folder
 DESCRIBING = (
     "Modality",
     "ImageType",
@@ -256,7 +276,10 @@ def without_text(which: str = "bench") -> list[Background]:
 
 
 def _place(name: str) -> Path:
-    return SHARED / name if "/" in name else Path(str(get_testdata_file(name, download=False)))
+    package, _, inside = name.strip().partition("/")  # a space behind: another part of the same file
+    if package == "deid_data" and (spec := importlib.util.find_spec(package)) and spec.origin:
+        return Path(spec.origin).parent / inside
+    return SHARED / name if inside else Path(str(get_testdata_file(name, download=False)))
 
 
 def _read(path: Path, part: Part | None) -> Background:

@@ -7,7 +7,6 @@ import importlib.util
 import os
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ import numpy as np
 from blake3 import blake3
 
 from chorus_nb.pixels.boxes import Box
+from chorus_nb.pixels.likelihood import Finder, map_of_parts, map_of_text
 from chorus_nb.pixels.renders import LONG_SIDE, Render
 
 CONFIDENCE = 0.6  # below it a reading is noise: of 680 identifiers found on the bench none was read below 0.6
@@ -63,8 +63,7 @@ SAME_PLACE, SAME_HEIGHT, NO_ROUND, SMALL_LETTER = 0.45, 0.6, 1.2, 16
 # pictures without text nine had boxes that came of it; so it is not asked where no line is
 NOTICED = 0.04
 KNOWN_PICTURES = 64  # of which a process knows what it read in them: a frame that stands still, a page sent twice
-TILE, OVERLAP = 1408, 128  # pixels that are looked at in one pass, and those that two have in common
-FLAT = 4 * 2 / 255  # a block whose values are no further apart than four levels of 256 holds nothing
+
 MODELS = {
     "Det": "PP-OCRv6_det_small.onnx",
     "Cls": "ch_ppocr_mobile_v2.0_cls_mobile.onnx",
@@ -90,30 +89,8 @@ class _Line(NamedTuple):
     confidence: float
 
 
-class _Finder:
-    """The model that finds lines, in a thread of its own, where what is smaller than the smallest normal number is 0.
-
-    Two thirds of its time went where such numbers are multiplied, which takes a processor a hundred times as long, and
-    without them it answers the same to the bit. What else this process does keeps them: a value in a header may be one.
-    """
-
-    def __init__(self, path: str) -> None:
-        from onnxruntime import InferenceSession, SessionOptions
-
-        options = SessionOptions()
-        options.log_severity_level = 4
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.set_denormal_as_zero", "1")
-        self.thread = ThreadPoolExecutor(1, "finds lines")
-        self._model = self.thread.submit(InferenceSession, path, options, providers=["CPUExecutionProvider"]).result()
-        self._name = self._model.get_inputs()[0].name
-
-    def __call__(self, blob: Any) -> Any:
-        return self.thread.submit(self._model.run, None, {self._name: blob}).result()[0]
-
-
 class _Models(NamedTuple):
-    finder: _Finder
+    finder: Finder
     outlines: Any
     hearts: Any
     cores: Any
@@ -122,7 +99,7 @@ class _Models(NamedTuple):
     reader: Any
 
 
-_read: dict[tuple[bytes, tuple[int, ...], float, tuple[Box, ...]], list[ReadLine]] = {}  # the first read, the first out
+_read: dict[tuple[object, ...], list[ReadLine]] = {}  # the first read, the first out
 
 
 @functools.cache
@@ -135,7 +112,7 @@ def _models() -> _Models:
     spec = importlib.util.find_spec("rapidocr")
     assert spec and spec.origin
     folder = Path(spec.origin).parent / "models"
-    finder = _Finder(str(folder / MODELS["Det"]))  # before any other model: only the first is asked about denormals
+    finder = Finder(str(folder / MODELS["Det"]))  # before any other model: only the first is asked about denormals
     reader = RapidOCR(
         params={
             **{f"{part}.model_path": str(folder / name) for part, name in MODELS.items()},
@@ -164,27 +141,23 @@ if hasattr(os, "register_at_fork"):
 def read_lines(render: Render, known: Sequence[Box] = ()) -> list[ReadLine]:
     """The lines of text in a picture, also those that are surely there and cannot be read; none within ``known``."""
     scaled, scale = _scaled(render)
-    asked = blake3(scaled).digest(), scaled.shape, scale, tuple(known)
+    asked = blake3(scaled).digest(), scaled.shape, scale, render.alone, render.parts, tuple(known)
     if asked not in _read:
         if len(_read) == KNOWN_PICTURES:
             del _read[next(iter(_read))]
-        _read[asked] = _lines(scaled, scale, known)
+        _read[asked] = _lines(scaled, scale, known, render.alone, render.parts)
     return _read[asked]
 
 
-def _lines(scaled: Any, scale: float, known: Sequence[Box]) -> list[ReadLine]:
-    likely = _map_of_text(scaled)
+def _lines(scaled: Any, scale: float, known: Sequence[Box], alone: bool = False, parts: int = 0) -> list[ReadLine]:
+    likely = map_of_text(_models().finder, scaled, alone)
     done = [box.scaled(scale) for box in known]
-    lines, doubts = list[ReadLine](), list[_Line]()
-    for outline, tallest in ((_models().outlines, np.inf), (_models().hearts, LIKED * scale)):
-        found = [(line, _kept(line, scaled, scale)) for line in _found(scaled, likely, outline, done, tallest)]
-        lines += [kept[0] for _, kept in found if kept]
-        done += [kept[1] for _, kept in found if kept]
-        doubts += [line for line, kept in found if not kept and _sides(line.corners)[1] <= LIKED * scale]
-    for line in _found(scaled, likely, _models().cores, done, TALLEST * scale):
-        if _is_read(line) and (kept := _kept(line, scaled, scale)):
-            lines.append(kept[0])
-            done.append(kept[1])
+    letters = LIKED * scale  # what is higher is anatomy where a part is looked at alone: a whole picture shows it, too
+    lines, doubts = _outlined(scaled, likely, scale, done, letters if alone else np.inf)
+    if parts and (known or any(_is_text(line) for line in lines)):
+        likely_alone = map_of_parts(_models().finder, scaled, likely, done, parts)
+        more, doubtful = _outlined(scaled, likely_alone, scale, done, letters)
+        lines, doubts = lines + more, doubts + doubtful
     noticed = _noticed(scaled, likely, LIKED * scale) if lines or known else []
     for line, closely in (*((line, _closely) for line in doubts), *((line, _closer) for line in noticed)):
         if not _within(line.corners, done) and (again := closely(scaled, line, scale)) is not None:
@@ -192,6 +165,23 @@ def _lines(scaled: Any, scale: float, known: Sequence[Box]) -> list[ReadLine]:
             lines.append(ReadLine(box.scaled(1 / scale), again.text, float(again.confidence)))
             done.append(box)
     return lines
+
+
+def _outlined(
+    scaled: Any, likely: Any, scale: float, done: list[Box], highest: float = np.inf
+) -> tuple[list[ReadLine], list[_Line]]:
+    """What counts of what is outlined where a picture is ``likely`` to hold lines, and the doubts; ``done`` grows."""
+    lines, doubts = list[ReadLine](), list[_Line]()
+    for outline, tallest in ((_models().outlines, highest), (_models().hearts, LIKED * scale)):
+        found = [(line, _kept(line, scaled, scale)) for line in _found(scaled, likely, outline, done, tallest)]
+        lines += [kept[0] for _, kept in found if kept]
+        done += [kept[1] for _, kept in found if kept]
+        doubts += [line for line, kept in found if not kept and _sides(line.corners)[1] <= LIKED * scale]
+    for line in _found(scaled, likely, _models().cores, done, min(highest, TALLEST * scale)):
+        if _is_read(line) and (kept := _kept(line, scaled, scale)):
+            lines.append(kept[0])
+            done.append(kept[1])
+    return lines, doubts
 
 
 def _noticed(picture: Any, likely: Any, tallest: float) -> list[_Line]:
@@ -228,6 +218,11 @@ def _is_read(line: _Line) -> bool:
     letters = sum(character.isalnum() for character in line.text)
     enough = SURE_ENOUGH if line.score < CORE_SURE else CONFIDENCE
     return letters >= LONG_ENOUGH and line.confidence >= enough
+
+
+def _is_text(line: ReadLine) -> bool:
+    """Whether a line is more than a single character, which a picture without text may show."""
+    return not line.text or sum(character.isalnum() for character in line.text) > 1
 
 
 def _is_ideograph(text: str) -> bool:
@@ -284,7 +279,7 @@ def _at_height(picture: Any, line: _Line, height: int, around: float, outline: A
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
     made = cv2.resize(part, None, fx=factor, fy=factor, interpolation=how)
     scale = np.array(part.shape[1::-1]) / made.shape[1::-1]
-    for again in _found(made, _map_of_text(made), outline):
+    for again in _found(made, map_of_text(_models().finder, made), outline):
         yield again._replace(corners=again.corners * scale + low)
 
 
@@ -342,48 +337,6 @@ def _found(
 def _within(corners: Any, known: Sequence[Box]) -> bool:
     box = Box(*corners.min(axis=0), *corners.max(axis=0))
     return any(box.common(other).area >= COVERED * box.area for other in known)
-
-
-def _map_of_text(picture: Any) -> Any:
-    """How likely each pixel belongs to a line; sides are those of the picture to the next multiple of 32.
-
-    Made of tiles, for the memory of one picture is that of its largest part; where nothing is there is no text.
-    """
-    finder = _models().finder
-    rows, columns = (max(32, 32 * round(side / 32)) for side in picture.shape[:2])
-    blob = cv2.dnn.blobFromImage(picture, 2 / 255, (columns, rows), (127.5, 127.5, 127.5))
-    likely = np.zeros((1, 1, rows, columns), np.float32)
-    top, bottom, left, right = _busy(blob[0])
-    for down in _spans(top, bottom):
-        for across in _spans(left, right):
-            part = np.ascontiguousarray(blob[:, :, down, across])
-            place = likely[:, :, down, across]
-            np.maximum(place, finder(part), out=place)
-    return likely
-
-
-def _busy(blob: Any) -> tuple[int, int, int, int]:
-    """First and last rows and columns of the blocks of 32 pixels that hold anything, and of those beside them."""
-    colours, rows, columns = blob.shape
-    blocks = blob.reshape(colours, rows // 32, 32, columns // 32, 32)
-    busy = (np.ptp(blocks, axis=(2, 4)) > FLAT).any(axis=0)
-    ends = []
-    for axis in (1, 0):
-        places = np.flatnonzero(busy.any(axis=axis))
-        low, high = (places[0], places[-1] + 1) if len(places) else (0, 0)
-        ends += [32 * max(0, low - 1), 32 * min(busy.shape[1 - axis], high + 1)] if high else [0, 0]
-    return ends[0], ends[1], ends[2], ends[3]
-
-
-def _spans(start: int, stop: int) -> list[slice]:
-    """From ``start`` to ``stop`` in as few steps of at most :data:`TILE` as there have to be, with an overlap."""
-    length = stop - start
-    if length <= 0:
-        return []
-    count = 1 if length <= TILE else -(-(length - OVERLAP) // (TILE - OVERLAP))
-    size = 32 * -(-(length + (count - 1) * OVERLAP) // (32 * count))
-    firsts = [start + 32 * round(number * (length - size) / (32 * max(1, count - 1))) for number in range(count)]
-    return [slice(first, min(stop, first + size)) for first in firsts]
 
 
 def _scaled(render: Render) -> tuple[Any, float]:

@@ -27,6 +27,10 @@ WHITE_SHARE = 0.02  # share of a small grey picture that is as white as its wind
 WIDER, THICKEST = 25, 11  # pixels: letters are thinner; what is wider is the picture
 NOISE = 2  # grey levels of 256 that the dark of an ultrasound picture differs by where nothing is
 GROWTH, FINER = 4.0, 6.0  # at most: text of 8 pixels is then as high as the models like it, and small images stay quick
+MOST_NOTICED = (
+    5  # parts of a small grey frame that are looked at alone, for a fifth of the time that all of them would take
+)
+IN_PARTS = 5_000_000  # pixels of a grey frame that is small enough to be looked at in parts as a whole
 EVERY = 30  # frames between two that are looked at
 
 
@@ -41,6 +45,8 @@ class Render(NamedTuple):
     columns: int = 0  # of that picture; 0 = it is the whole
     read: int | None = None  # which of its colours alone is read; None = the picture as it is
     beside: bool = False  # asked only where a view before it shows a line
+    alone: bool = False  # all of it is looked at in parts, each alone
+    parts: int = 0  # how many parts are looked at alone, too, where it shows a line
 
     def in_image(self, box: Box, columns: int) -> Box:
         """A box in this picture as one in an image of so many ``columns``."""
@@ -121,8 +127,8 @@ def renders(frame: NDArray[np.generic], dataset: Dataset, closely: bool = False)
     one pass what stands out in any. What a reader sees is read once more alone and smaller: at an edge the others hide
     a letter. In colour that loses writing: each is read for itself, and of the contrast the smaller. ``closely``: and
     what lies outside a narrow window, and the parts of a large picture that may show small letters, each grown
-    threefold; where a line was found a small grey frame is read as a larger one is, a coloured one in a contrast of its
-    colours.
+    threefold; where a line was found a small grey frame is read as a larger one is, a larger one in parts, with nearer
+    contrast, a coloured one in a contrast of its colours.
     """
     frame = _coloured(frame, dataset)
     if frame.ndim == 3:
@@ -138,10 +144,17 @@ def renders(frame: NDArray[np.generic], dataset: Dataset, closely: bool = False)
     values, window = _values(frame, dataset)
     shown = _picture(window)
     if min(shown.shape) > NO_LARGER:
-        first = Render(np.dstack([shown, local_contrast(values), _evened(shown)]))
-        return first, _smaller(shown), *(_close(values, window) if closely else ())
+        evened = _evened(shown)
+        usual = Render(np.dstack([shown, local_contrast(values), evened])), _smaller(shown)
+        if not closely:
+            return usual
+        nearer = Render(np.dstack([shown, local_contrast(values, SURROUNDINGS), evened]), beside=True, alone=True)
+        return *usual, *([nearer] * (shown.size <= IN_PARTS)), *_close(values, window)
     three = Render(np.dstack([shown, local_contrast(values, SURROUNDINGS), _evened(shown)]))
-    usual = three._replace(short_side=NO_LARGER, read=1), three._replace(short_side=SMALLEST, growth=2.0, read=0)
+    usual = (
+        three._replace(short_side=NO_LARGER, read=1, parts=MOST_NOTICED),
+        three._replace(short_side=SMALLEST, growth=2.0, read=0),
+    )
     if not closely:
         return usual
     third = _beyond(values, window) if _is_narrow(window) else three._replace(growth=FINER, beside=True)

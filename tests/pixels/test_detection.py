@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 
-from chorus_nb.pixels import Box, find_text, ocr, renders
+from chorus_nb.pixels import Box, find_text, likelihood, ocr, renders
 from chorus_nb.pixels.detection import look
 from chorus_nb.pixels.renders import Render
 from chorus_nb.pixels.tiers import NOT_READ, tier
@@ -188,7 +188,7 @@ def test_a_line_that_an_edge_runs_into_is_outlined_once_more(
     likely = np.zeros((1, 1, 608, 608), np.float32)
     likely[0, 0, 100:400, 80:100] = 0.3  # the edge
     likely[0, 0, 200 : 200 + high, 100:240] = heart
-    monkeypatch.setattr(ocr, "_map_of_text", lambda _: likely)
+    monkeypatch.setattr(ocr, "map_of_text", lambda *_: likely)
     lines = ocr.read_lines(Render(picture(rows=608, columns=608), short_side=608))
     assert [Box(100, 200, 240, 210).common(line.box).area >= 0.9 * 140 * 10 for line in lines] == [True] * boxes
 
@@ -200,7 +200,7 @@ def test_a_line_over_what_is_taken_for_text_too_is_outlined_closely() -> None:
     likely[0, 0, 130:300, 40:400] = 0.5  # a row of brains
     likely[0, 0, 204:226, 100 : 100 + ink.shape[1]] = 0.85
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ocr, "_map_of_text", lambda _: likely)
+        patch.setattr(ocr, "map_of_text", lambda *_: likely)
         assert [line.text for line in ocr.read_lines(Render(pixels, short_side=608))] == ["ZIMMERWALD"]
 
 
@@ -299,7 +299,7 @@ def test_what_is_no_more_than_noticed_is_looked_at_closely_beside_a_line(
 
     monkeypatch.setattr(ocr, "SAME_PLACE", 0.3)  # the place is longer than the square
     monkeypatch.setattr(ocr, "SMALL_LETTER", small)
-    monkeypatch.setattr(ocr, "_map_of_text", lambda _: likely)
+    monkeypatch.setattr(ocr, "map_of_text", lambda *_: likely)
     monkeypatch.setattr(ocr, "_at_height", closely)
     known = [Box(10, 10, 90, 30)] if beside else []
     lines = ocr.read_lines(Render(picture(rows=608, columns=608), short_side=608), known)
@@ -448,14 +448,79 @@ def test_of_a_small_grey_frame_the_local_contrast_is_read_alone(side: int, colou
     assert (read[..., 1] == grown).all()
 
 
-@pytest.mark.parametrize(("side", "grown"), [(96, 576), (256, 1024), (700, 1024), (900, 0)])
-def test_a_small_grey_frame_is_read_once_more_larger_with_its_views_as_colours(side: int, grown: int) -> None:
+@pytest.mark.parametrize(("side", "grown", "alone"), [(96, 576, False), (700, 1024, False), (900, 1024, True)])
+def test_a_grey_frame_is_read_once_more_with_its_views_as_colours_a_large_one_in_parts(
+    side: int, grown: int, alone: bool
+) -> None:
     dataset = image(pixels=picture(PERSON, rows=side, columns=side + 32))
     further = [view for view in renders.renders(dataset.pixel_array, dataset, closely=True) if view.beside]
     read = [ocr._scaled(view)[0] for view in further]
-    assert [min(shown.shape[:2]) for shown in read] == [grown] * bool(grown)
-    assert [len({shown[..., colour].tobytes() for colour in range(3)}) for shown in read] == [3] * bool(grown)
+    assert [(min(shown.shape[:2]), view.alone) for shown, view in zip(read, further, strict=True)] == [(grown, alone)]
+    assert [len({shown[..., colour].tobytes() for colour in range(3)}) for shown in read] == [3]
     assert not any(view.beside for view in renders.renders(dataset.pixel_array, dataset)), "of a loop in one frame"
+
+
+def test_a_very_large_grey_frame_is_not_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = image(pixels=picture(rows=900, columns=932))
+    monkeypatch.setattr(renders, "IN_PARTS", 900 * 932 - 1)
+    assert not any(view.alone for view in renders.renders(dataset.pixel_array, dataset, closely=True))
+
+
+def distracted(monkeypatch: pytest.MonkeyPatch, seen: float, length: int = 230) -> list[tuple[int, ...]]:
+    """A model that sees (so surely) a line at the top of a picture, notices another below it, and finds that alone."""
+    asked, models = list[tuple[int, ...]](), ocr._models()
+
+    def finder(blob: NDArray[np.float32]) -> NDArray[np.float32]:
+        asked.append(blob.shape[2:])
+        likely = np.zeros((1, 1, *blob.shape[2:]), np.float32)
+        if max(blob.shape) > likelihood.PART:
+            likely[0, 0, 10:30, 8:length], likely[0, 0, 428:450, 8:100] = seen, 0.02
+        elif len(ink := np.argwhere(blob[0, 0] > 0.5)):
+            (top, left), (bottom, right) = ink.min(axis=0), ink.max(axis=0)
+            likely[0, 0, top : bottom + 1, left : right + 1] = 0.9
+        return likely
+
+    monkeypatch.setattr(ocr, "_models", lambda: models._replace(finder=finder))
+    return asked
+
+
+def two_lines(first: str = PERSON) -> NDArray[np.uint8]:
+    pixels = np.full((608, 608), 40, np.uint8)
+    pixels[:64], pixels[420:484] = picture(first, 64, 608), picture("OKTAVIA", 64, 608)
+    return pixels
+
+
+@pytest.mark.parametrize(
+    ("first", "seen", "parts", "read"),
+    [
+        (PERSON, 0.9, 2, {PERSON, "OKTAVIA"}),
+        (PERSON, 0.9, 0, {PERSON}),
+        (PERSON, 0.0, 2, set()),
+        ("8", 0.9, 2, {"8"}),  # a picture without text may show one
+    ],
+)
+def test_what_is_noticed_beside_a_line_is_looked_at_alone(
+    monkeypatch: pytest.MonkeyPatch, first: str, seen: float, parts: int, read: set[str]
+) -> None:
+    asked = distracted(monkeypatch, seen, 8 + 222 * len(first) // len(PERSON))
+    lines = ocr.read_lines(Render(two_lines(first), short_side=608, parts=parts))
+    assert {line.text for line in lines} == read
+    assert (asked.count((likelihood.PART, likelihood.PART)) in (1, 2)) == (len(read) == 2)
+
+
+def test_a_view_in_parts_shows_the_model_no_more_than_one_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = distracted(monkeypatch, 0.0)
+    lines = ocr.read_lines(Render(two_lines(), short_side=608, alone=True))
+    assert "OKTAVIA" in {line.text for line in lines}
+    assert len(asked) > 4 and max(max(shape) for shape in asked) <= likelihood.PART
+
+
+@pytest.mark.parametrize(
+    ("place", "side", "part"), [(300, 800, (160, 416)), (5, 800, (0, 256)), (799, 800, (544, 800))]
+)
+def test_a_part_lies_around_a_place_and_within_the_picture(place: int, side: int, part: tuple[int, int]) -> None:
+    around = likelihood._around(place, side)
+    assert (around.start, around.stop) == part
 
 
 @pytest.mark.parametrize("first", ["ZIMMERWALD", "kV", ""])
@@ -488,30 +553,28 @@ def test_a_large_line_is_read() -> None:
     assert "1910" in {finding.text for finding in look(content(image(pixels=drawn)))}
 
 
-@pytest.mark.parametrize(("start", "stop"), [(0, 32), (0, ocr.TILE), (0, ocr.TILE + 32), (64, 2560), (0, 5024)])
+@pytest.mark.parametrize(
+    ("start", "stop"), [(0, 32), (0, likelihood.TILE), (0, likelihood.TILE + 32), (64, 2560), (0, 5024)]
+)
 def test_tiles_cover_a_picture_and_have_enough_in_common(start: int, stop: int) -> None:
-    spans = ocr._spans(start, stop)
+    spans = likelihood._spans(start, stop, likelihood.TILE, likelihood.OVERLAP)
     assert (spans[0].start, spans[-1].stop) == (start, stop)
-    assert all(before.stop - after.start >= ocr.OVERLAP - 32 for before, after in itertools.pairwise(spans))
-    assert max(span.stop - span.start for span in spans) <= ocr.TILE
+    assert all(before.stop - after.start >= likelihood.OVERLAP - 32 for before, after in itertools.pairwise(spans))
+    assert max(span.stop - span.start for span in spans) <= likelihood.TILE
     assert all(side % 32 == 0 for span in spans for side in (span.start, span.stop))
 
 
-def test_no_model_is_asked_where_nothing_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_model_is_asked_where_nothing_is() -> None:
     asked: list[tuple[int, ...]] = []
 
-    class Finder(ocr._Finder):
-        def __init__(self) -> None: ...
+    def finder(blob: NDArray[np.float32]) -> NDArray[np.float32]:
+        asked.append(blob.shape)
+        return np.ones((1, 1, *blob.shape[2:]), np.float32)
 
-        def __call__(self, blob: NDArray[np.float32]) -> NDArray[np.float32]:
-            asked.append(blob.shape)
-            return np.ones((1, 1, *blob.shape[2:]), np.float32)
-
-    monkeypatch.setattr(ocr, "_models", lambda: ocr._Models(Finder(), *[None] * 6))
     empty = np.full((320, 640, 3), 90, np.uint8)
-    assert not ocr._map_of_text(empty).any()
+    assert not likelihood.map_of_text(finder, empty).any()
     empty[100:140, 200:300, 1] = 200
-    assert np.argwhere(ocr._map_of_text(empty)[0, 0]).min(axis=0).tolist() == [64, 160]
+    assert np.argwhere(likelihood.map_of_text(finder, empty)[0, 0]).min(axis=0).tolist() == [64, 160]
     assert asked == [(1, 3, 128, 192)]
 
 
@@ -532,7 +595,7 @@ def test_a_fork_has_models_of_its_own() -> None:
 
 
 def test_a_name_across_the_seam_of_two_tiles_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ocr, "TILE", 416)
+    monkeypatch.setattr(likelihood, "TILE", 416)
     lines = ocr.read_lines(Render(picture(PERSON), growth=2.0))
     assert [line.text for line in lines] == [PERSON]
 
@@ -560,7 +623,7 @@ def test_a_line_that_was_surely_read_is_not_read_again(monkeypatch: pytest.Monke
 def test_a_picture_that_was_read_is_known_while_it_is_among_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[object] = []
 
-    def lines(scaled: NDArray[np.uint8], scale: float, known: list[Box]) -> list[object]:
+    def lines(scaled: NDArray[np.uint8], scale: float, known: list[Box], *_: object) -> list[object]:
         looked.append((scaled.sum(), *known))
         return looked[-1:]
 

@@ -199,6 +199,9 @@ class Forked:
 
 # --- in that process --------------------------------------------------------------------------------------------------
 
+_all_end_with: list[int] = []
+"""In that process and in its forks: a handle of who began it."""
+
 
 def fork_as_asked(
     door: socket.socket,
@@ -210,7 +213,7 @@ def fork_as_asked(
 
     ``then``: what is done each time there is a new fork.
     """
-    parent = os.pidfd_open(os.getppid())
+    _all_end_with.append(parent := os.pidfd_open(os.getppid()))
     while True:
         # forks hold the door, too: where who began this was killed, it must not go on for them, nor they with it
         if parent in select.select([door.fileno(), parent], [], [])[0]:
@@ -228,7 +231,6 @@ def fork_as_asked(
         answer, *given = handles
         if not (pid := os.fork()):
             door.close()
-            os.close(parent)
             os.close(answer)
             for handle in given:
                 os.set_inheritable(handle, False)
@@ -237,6 +239,16 @@ def fork_as_asked(
         for handle in handles:
             os.close(handle)
         then()
+
+
+def wait_for_end(*pipes: int) -> None:
+    """In a fork: until who began the process that it is a fork of has ended, or nobody can write to one of these."""
+    waiting = select.poll()
+    for pipe in pipes:
+        waiting.register(pipe, 0)  # told whatever is asked for: that the other end is closed
+    for handle in _all_end_with:
+        waiting.register(handle, select.POLLIN)
+    waiting.poll()
 
 
 def import_all(*names: str) -> None:

@@ -11,7 +11,6 @@ import contextlib
 import ctypes
 import os
 import pickle
-import select
 import shutil
 import socket
 import subprocess
@@ -175,11 +174,9 @@ def serve() -> None:
 
 
 def _end_with_caller() -> None:
-    """What a killed notebook had under way does not write on beside the next run."""
+    """What a killed notebook had under way does not write on beside the next run, nor what a killed command had."""
     if os.name == "posix":
-        asked = select.poll()
-        asked.register(0, 0)  # told whatever is asked for: that nobody can write to it any more
-        asked.poll()
+        seeds.wait_for_end(0)
         shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
         os._exit(1)
 

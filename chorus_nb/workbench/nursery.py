@@ -15,6 +15,7 @@ import json
 import os
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -161,5 +162,12 @@ def _be_kernel(arguments: list[str], folder: str, environment: dict[str, str], s
     os.dup2(stderr, 2)
     seeds.become(folder, environment)
     seeds.use(socket.socket(fileno=door))
+    threading.Thread(target=_end_with_command, daemon=True).start()
     sys.argv = ["ipykernel_launcher", *arguments]
     IPKernelApp.launch_instance(kernel_class=Kernel, ignore_cwd=True)
+
+
+def _end_with_command() -> None:
+    """By itself a kernel looks once a second whether what it is a fork of is there: time for hundreds of files."""
+    seeds.wait_for_end()
+    os._exit(1)

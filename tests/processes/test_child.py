@@ -142,6 +142,35 @@ def test_the_process_to_fork_ends_with_who_began_it_also_where_a_fork_could_ask_
                 os.kill(one, signal.SIGKILL)
 
 
+AT_WORK_FOR_ONE_THAT_GOES_ON = """
+import os, time
+from chorus_nb.processes.supervised import Child
+from chorus_nb.workbench.nursery import Nursery
+nursery, child = Nursery(here=True), Child()
+print(child.call(os.getpid), flush=True)
+if caller := os.fork():
+    print(caller, flush=True)
+time.sleep(60)
+"""
+
+
+@LINUX
+def test_a_child_ends_with_the_command_also_where_who_called_it_goes_on() -> None:
+    """As a kernel does until it has seen that the command was killed: for so long its workers wrote on."""
+    began = subprocess.Popen([sys.executable, "-c", AT_WORK_FOR_ONE_THAT_GOES_ON], stdout=subprocess.PIPE, text=True)
+    assert began.stdout
+    child, caller = int(began.stdout.readline()), int(began.stdout.readline())
+    told = os.pidfd_open(child)
+    try:
+        began.kill()
+        began.wait()
+        assert select.select([told], [], [], 20)[0]
+    finally:
+        for one in (child, caller):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
+
+
 def test_a_call_that_takes_too_long_is_ended(child: Child) -> None:
     with pytest.raises(ChildFault) as refused:
         child.call(time.sleep, 60, seconds=0.5)

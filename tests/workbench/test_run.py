@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +160,44 @@ def test_a_command_forks_what_forks_for_it_and_sees_it_end() -> None:
     command, nursed, parent, handler, nursed_by, there = said
     assert (parent, nursed_by) == (nursed, command)
     assert (handler, there) == ("0", "False")
+
+
+RUNS_A_NOTEBOOK = """
+import sys
+from pathlib import Path
+from chorus_nb.workbench.kernel import execute
+from chorus_nb.workbench.nursery import Nursery
+folder = Path(sys.argv[1])
+execute(folder / "01.ipynb", folder / "out.ipynb", {}, folder, print, print, Nursery(here=True))
+"""
+SEES_LATE = """
+import os, time
+sleep, time.sleep = time.sleep, lambda seconds: sleep(60)
+sleep(1.1)
+with open("pid", "w") as told:
+    told.write(f"{os.getpid()}\\n")
+sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each kernel is a new Python")
+def test_a_kernel_ends_at_once_with_a_command_that_is_killed(tmp_path: Path) -> None:
+    """By itself it looks once a second, or, as here, a minute."""
+    notebook(tmp_path, "01", SEES_LATE)
+    began = subprocess.Popen([sys.executable, "-c", RUNS_A_NOTEBOOK, str(tmp_path)], stdout=subprocess.DEVNULL)
+    try:
+        while not (tmp_path / "pid").is_file() or not (pid := (tmp_path / "pid").read_text()).endswith("\n"):
+            assert began.poll() is None
+            time.sleep(0.05)
+        told = os.pidfd_open(int(pid))
+    finally:
+        began.kill()
+        began.wait()
+    ended = bool(select.select([told], [], [], 10)[0])
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(told, signal.SIGKILL)
+    os.close(told)
+    assert ended
 
 
 FLUSHED_TOO_LATE = """

@@ -35,8 +35,11 @@ def rests_on(workspace: Workspace, files: pd.DataFrame) -> dict[str, str]:
     said: dict[str, tuple[str, str]] = {}
     if workspace.has(tables.IMAGE_VERDICTS):
         verdicts = workspace.read(tables.IMAGE_VERDICTS, ["source_path", "verdict", "checked"])
-        said = dict(zip(verdicts.source_path, zip(verdicts.verdict, verdicts.checked, strict=True), strict=True))
-    rows = zip(files.source_path, files.fingerprint, strict=True)
+        said = {
+            path: (verdict, checked)
+            for path, verdict, checked in tables.rows_of(verdicts, "source_path", "verdict", "checked")
+        }
+    rows = tables.rows_of(files, "source_path", "fingerprint")
     return {path: digest(key, fingerprint, said.get(path)) for path, fingerprint in rows}
 
 

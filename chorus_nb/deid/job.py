@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -179,16 +179,9 @@ def _to_do(worklist: pd.DataFrame, done: pd.DataFrame, workspace: Workspace) -> 
 def _stands(workspace: Workspace, done: pd.DataFrame) -> pd.Series:
     """Which of these stand in the release, in the recorded size."""
     release = long_path(workspace.release)
-    rows = _values_of(done, "status", "target_path", "target_size")
+    rows = tables.rows_of(done, "status", "target_path", "target_size")
     there = (status == "released" and has_size(below(release, target), size) for status, target, size in rows)
     return pd.Series(np.fromiter(there, bool, len(done)), done.index)
-
-
-def _values_of(frame: pd.DataFrame, *names: str) -> Iterator[tuple[Any, ...]]:
-    """Rows as Python's values, some thousand at a time: all at once would take several times the memory."""
-    for begin in range(0, len(frame), 8192):
-        part = frame.iloc[begin : begin + 8192]
-        yield from zip(*(part[name].tolist() for name in names), strict=True)
 
 
 def _no_longer(worklist: pd.DataFrame, done: pd.DataFrame) -> pd.DataFrame:
@@ -208,7 +201,7 @@ def _withdraw(workspace: Workspace, worklist: pd.DataFrame, done: pd.DataFrame, 
 def _tasks(files: pd.DataFrame, workspace: Workspace) -> Iterator[Task]:
     subject = subject_of(workspace, read_lookups(workspace))
     *of_file, _, _ = Task._fields  # the columns of the worklist before subject and fingerprint
-    for row in _values_of(files, *of_file, "person_id", "days_shifted", "image_occurrence_id", "fingerprint"):
+    for row in tables.rows_of(files, *of_file, "person_id", "days_shifted", "image_occurrence_id", "fingerprint"):
         person, days, image, fingerprint = row[-4:]
         yield Task._make((*row[:-4], subject(person, days, image), fingerprint))
 

@@ -347,8 +347,8 @@ def _targets(work: _Work, uids: UidMap) -> None:
     files["sop_new"] = files.SOPInstanceUID.map(partial(uids.replace, instance=True))
     files["folder"] = [
         layout.series_folder(layout.InstancePath(str(person), modality, str(image), series_new[series], "").path)
-        for person, modality, image, series in zip(
-            files.person_id, files.Modality, files.image_occurrence_id, files.SeriesInstanceUID, strict=True
+        for person, modality, image, series in tables.rows_of(
+            files, "person_id", "Modality", "image_occurrence_id", "SeriesInstanceUID"
         )
     ]
     files["target_path"] = files.folder + "/" + layout.instance_names(files, "acquired", "sop_new")
@@ -372,5 +372,4 @@ def _fingerprint(files: pd.DataFrame, workspace: Workspace, known: Mapping[int, 
     run = DEID_RECIPE.key(workspace.parameters, *made.values())
     files["settings"] = note_settings(workspace, DEID_RECIPE, made)
     files["known"] = files.person_id.map(known_digests(known)).fillna("")
-    rows = zip(*(files[column] for column in MADE_FROM), strict=True)
-    files["fingerprint"] = [digest(run, row) for row in rows]
+    files["fingerprint"] = [digest(run, row) for row in tables.rows_of(files, *MADE_FROM)]

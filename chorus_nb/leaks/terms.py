@@ -154,13 +154,18 @@ def name_parts(name: str) -> list[str]:
 
 def of_path(source_path: str) -> Iterator[SearchTerm]:
     """Folder and file names of a source path, as far as they could identify someone: words and long numbers."""
-    for part in re.split(r"[/!]", source_path):
+    for part in parts_of(source_path):
         stem = part.rsplit(".", 1)[0] if part.lower().endswith((".dcm", ".zip", ".ima", ".dicom")) else part
         if UID.fullmatch(stem):
             yield SearchTerm("uid", stem)
             continue
         for word in re.findall(r"[^\W\d_]{4,}|\d{5,}", stem):
             yield SearchTerm("path", word)
+
+
+def parts_of(source_path: str) -> list[str]:
+    """The folders and the file of a source path, and of what lies in an archive both paths'."""
+    return source_path.replace("!", "/").split("/")
 
 
 def uids_in(content: bytes) -> Iterator[str]:

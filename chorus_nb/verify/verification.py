@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import Any
 
 import pandas as pd
 
@@ -15,7 +16,7 @@ from chorus_nb import layout, processes, tables
 from chorus_nb.guard import fault_of
 from chorus_nb.holds import hold, put_aside
 from chorus_nb.leaks.known import known_words_of
-from chorus_nb.leaks.terms import TERM_KINDS, SearchTerm, of_path
+from chorus_nb.leaks.terms import TERM_KINDS, SearchTerm, of_path, parts_of
 from chorus_nb.mapping.lookups import Lookups, read_lookups
 from chorus_nb.memory import digest
 from chorus_nb.omop import read_omop
@@ -67,12 +68,16 @@ def verify(workspace: Workspace, progress: processes.Progress | None = None) -> 
 
 def _table(findings: list[Finding], held: pd.DataFrame) -> pd.DataFrame:
     """``tables.VERIFICATION``: what was found in the release as it is, and for what files were held back."""
-    rows = [row._asdict() | {"detail": row.detail, "held": False} for row in set(findings)]
-    kept = held[["check", "file", "tag", "kind", "detail"]].drop_duplicates().assign(severity="high", held=True)
-    frame = pd.concat([pd.DataFrame(rows, columns=kept.columns), kept])[tables.VERIFICATION.column_names]
-    order = ["severity", "check", "file", "tag", "detail", "held"]
-    frame = frame.sort_values(order, key=lambda column: column.map(RANK) if column.name == "severity" else column)
-    return tables.frame(tables.VERIFICATION, frame.to_dict("records"))
+    found = {(*finding[:-1], finding.detail, False) for finding in findings}
+    kept = zip(*(held[name] for name in ("check", "file", "tag", "kind", "detail")), strict=True)
+    rows = found | {(check, "high", *said, True) for check, *said in kept}
+    frame = pd.DataFrame(sorted(rows, key=_gravest_first), columns=tables.VERIFICATION.column_names)
+    return tables.to_pandas(tables.to_arrow(tables.VERIFICATION, frame))
+
+
+def _gravest_first(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    check, severity, file, tag, kind, detail, held = row
+    return RANK[severity], check, file, tag, detail, held, kind
 
 
 def _gate(release: Release, frame: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
@@ -90,20 +95,16 @@ def _gate(release: Release, frame: pd.DataFrame, held: pd.DataFrame) -> pd.DataF
 
 def _write_for_the_tree(release: Release) -> None:
     """What the checks of all that is no image need to know (:mod:`chorus_nb.verify.tree_checks`)."""
-    images = tables.frame(tables.VERIFIED_IMAGES, [_only(tables.VERIFIED_IMAGES, fact) for fact in release.facts])
+    images = pd.DataFrame(release.facts, columns=Fact._fields)[tables.VERIFIED_IMAGES.column_names]
     release.workspace.write(tables.VERIFIED_IMAGES, images)
-    terms = [term._asdict() for term in sorted(release.terms)]
-    release.workspace.write(tables.SEARCH_TERMS, tables.frame(tables.SEARCH_TERMS, terms))
+    terms = pd.DataFrame(sorted(release.terms), columns=tables.SEARCH_TERMS.column_names)
+    release.workspace.write(tables.SEARCH_TERMS, terms)
 
 
 def _face_looks(release: Release) -> pd.DataFrame:
     """What 04 sees of faces itself, beside what 03 said."""
     verdicts = release.workspace.read_or_empty(tables.FACE_VERDICTS)
     return face_looks(release.released, release.catalog, verdicts, release.looks)
-
-
-def _only(table: tables.Table, fact: Fact) -> dict[str, object]:
-    return {name: value for name, value in fact._asdict().items() if name in table.column_names}
 
 
 @dataclass
@@ -234,16 +235,17 @@ def _to_read(workspace: Workspace, released: pd.DataFrame) -> dict[str, bool]:
 def _series_to_verify(release: Release, to_read: dict[str, bool]) -> Iterator[Series]:
     """The released files by folder, each with what the lookup tables say of its patients."""
     released, lookups, catalog = release.released, release.lookups, release.catalog
-    patient_of = dict(zip(catalog.source_path, catalog.PatientID.str.strip(), strict=True))
+    patient_of = {path: patient.strip() for path, patient in tables.rows_of(catalog, "source_path", "PatientID")}
     images = lookups.images
     images_of: dict[str, dict[str, int]] = {}
-    for patient, number, image in zip(images.PatientID, images.AccessionNumber, images.image_occurence_id, strict=True):
+    for patient, number, image in tables.rows_of(images, "PatientID", "AccessionNumber", "image_occurence_id"):
         images_of.setdefault(patient, {})[number] = image
     known = terms_of_persons(release.workspace, lookups, release.omop)
     heads = _heads_beside(release)
-    columns = (released[name] for name in ReleasedFile._fields)
     of_folder: dict[str, list[ReleasedFile]] = {}
-    for file in sorted(map(ReleasedFile._make, zip(*columns, strict=True)), key=attrgetter("target_path")):
+    for file in sorted(
+        map(ReleasedFile._make, tables.rows_of(released, *ReleasedFile._fields)), key=attrgetter("target_path")
+    ):
         of_folder.setdefault(layout.series_folder(file.target_path), []).append(file)
     for folder, files in sorted(of_folder.items()):
         patients = {}
@@ -277,8 +279,8 @@ def _known(outcomes: pd.DataFrame, lookups: Lookups) -> Iterator[SearchTerm]:
     for value in {*lookups.persons.PatientID, *lookups.images.PatientID, *lookups.images.AccessionNumber}:
         if len(value) > 2:
             yield SearchTerm("identifier", value)
-    for path in outcomes.source_path:
-        yield from of_path(path)
+    for part in {part for path in outcomes.source_path.tolist() for part in parts_of(path)}:
+        yield from of_path(part)
 
 
 def _cannot_run(workspace: Workspace) -> dict[str, str]:

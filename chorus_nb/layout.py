@@ -172,21 +172,27 @@ def upload_problem(path: str) -> str:
 
 def strangers(release: Path) -> dict[str, str]:
     """What stands below ``release`` and may not, with the reason: whatever is no plain file of a kind on the list."""
-    found = dict[str, str]()
+    return {path: why for path, _, why in standing(release) if why}
+
+
+def standing(release: Path) -> Iterator[tuple[str, os.stat_result, str]]:
+    """Everything below ``release`` but folders that hold something, with its state, and why it may not stand there,
+    "" = it may; asked once for each, for they are many."""
     for base, below, folders, names in _walked(release):
         if below and not (folders or names):
-            found[below] = "is an empty folder"
+            yield below, os.lstat(base), "is an empty folder"
         for name in (*folders, *names):
-            relative, mode = below + name, os.lstat(f"{base}{os.sep}{name}")
-            if stat.S_ISLNK(mode.st_mode):  # it may lead out of the release
-                found[relative] = "is a link; a release holds files only"
-            elif stat.S_ISDIR(mode.st_mode):
-                continue
-            elif not stat.S_ISREG(mode.st_mode):
-                found[relative] = "is no plain file"
-            elif problem := upload_problem(relative) or ("" if mode.st_size else "is empty; central does not count it"):
-                found[relative] = problem
-    return found
+            state = os.lstat(f"{base}{os.sep}{name}")
+            if not stat.S_ISDIR(state.st_mode):
+                yield below + name, state, _why_not(below + name, state)
+
+
+def _why_not(path: str, state: os.stat_result) -> str:
+    if stat.S_ISLNK(state.st_mode):  # it may lead out of the release
+        return "is a link; a release holds files only"
+    if not stat.S_ISREG(state.st_mode):
+        return "is no plain file"
+    return upload_problem(path) or ("" if state.st_size else "is empty; central does not count it")
 
 
 def empty_folders(folder: Path) -> list[str]:

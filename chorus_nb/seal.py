@@ -11,8 +11,7 @@ import glob
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Mapping
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -71,7 +70,6 @@ def seal_release(
     Of files that are ``known`` some may have been ``written`` since; these and others are read. Where none is, images
     are sealed as 04 read them: one that changed since is found by 06, which reads every byte before it packs.
     """
-    refuse_strangers(workspace)
     known = known or _as_examined(workspace)
     with in_bounded_memory() as connection:
         _look(connection, workspace, known, progress, written)
@@ -81,12 +79,7 @@ def seal_release(
 
 
 def require_seal(workspace: Workspace, known: Known | None = None, progress: Progress | None = None) -> None:
-    """:class:`WorkbenchError` names each file that is not as it was sealed; what is not ``known`` is read.
-
-    Whoever read what is known refused what may not stand there before.
-    """
-    if known is None:
-        refuse_strangers(workspace)
+    """:class:`WorkbenchError` names each file that is not as it was sealed; what is not ``known`` is read."""
     with asking(workspace, tables.SEAL) as connection:
         _look(connection, workspace, known, progress)
         with tables.reading(f"local/{workspace.path(tables.SEAL).name}", tables.SEAL.if_damaged):
@@ -131,9 +124,12 @@ def remove_superseded(workspace: Workspace) -> list[str]:
 
 def refuse_strangers(workspace: Workspace) -> None:
     """:class:`WorkbenchError` names everything below ``release/`` that a release may not hold."""
-    release = workspace.release
-    found = sorted(layout.strangers(release).items())
-    _refuse([f"{_shown(f'{release.name}/{path}')}: {why}" for path, why in found[:LINES]], len(found))
+    _refuse_these(workspace, layout.strangers(workspace.release))
+
+
+def _refuse_these(workspace: Workspace, strangers: Mapping[str, str]) -> None:
+    first = sorted(strangers.items())[:LINES]
+    _refuse([f"{_shown(f'{workspace.release.name}/{path}')}: {why}" for path, why in first], len(strangers))
 
 
 def release_digest(digests: Mapping[str, str]) -> str:
@@ -156,17 +152,14 @@ def _look(
     progress: Progress | None,
     written: Iterable[str] = (),
 ) -> None:
-    """Makes ``found``: size, permission bits and BLAKE3 of every file by its path, as ``tables.SEAL``."""
+    """Makes ``found``: size, permission bits and BLAKE3 of every file by its path, as ``tables.SEAL``.
+
+    :class:`WorkbenchError` as :func:`refuse_strangers`.
+    """
     inside = f"{workspace.release.name}/"
-    beside = (path for path in map(workspace.path, RESTS_ON) if path.is_file())
-    paths = chain(
-        (inside + path for path in layout.each_below(workspace.release)),
-        (path.relative_to(workspace.root).as_posix() for path in beside),
-    )
     connection.execute("CREATE TABLE standing (path VARCHAR, size BIGINT, mode BIGINT)")
-    for _, part in in_lists(paths, ROWS_TOLD):
-        sizes, modes = zip(*(_stated(below(workspace.root, path)) for path in part), strict=True)
-        add_rows(connection, "standing", pa.table([part, sizes, modes], ["path", "size", "mode"]))
+    for _, part in in_lists(_states(workspace, inside), ROWS_TOLD):
+        add_rows(connection, "standing", pa.table(list(zip(*part, strict=True)), ["path", "size", "mode"]))
     connection.execute("CREATE TABLE digests (path VARCHAR, blake3 VARCHAR)")
     if known:
         hold_paths(connection, "written", written)
@@ -193,9 +186,23 @@ def _digest(root: Path, path: str) -> str:
         raise WorkbenchError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def _stated(path: str) -> tuple[int, int]:
-    state = os.stat(path)  # noqa: PTH116 - for every file of a release
-    return state.st_size, stat.S_IMODE(state.st_mode) if os.name == "posix" else 0
+def _states(workspace: Workspace, inside: str) -> Iterator[tuple[str, int, int]]:
+    """Path, size and permission bits of all of the release, whose names begin with ``inside``, and of what its gate
+    rests on."""
+    strangers: dict[str, str] = {}
+    for path, state, why in layout.standing(workspace.release):
+        if why:
+            strangers[path] = why
+        else:
+            yield inside + path, state.st_size, _rights(state)
+    _refuse_these(workspace, strangers)
+    for beside in filter(Path.is_file, map(workspace.path, RESTS_ON)):
+        state = beside.stat()
+        yield beside.relative_to(workspace.root).as_posix(), state.st_size, _rights(state)
+
+
+def _rights(state: os.stat_result) -> int:
+    return stat.S_IMODE(state.st_mode) if os.name == "posix" else 0
 
 
 def _remedy(path: str, how: str) -> str:

@@ -37,9 +37,9 @@ def rests_on(workspace: Workspace, files: pd.DataFrame) -> dict[str, str]:
         verdicts = workspace.read(tables.IMAGE_VERDICTS, ["source_path", "verdict", "checked"])
         said = {
             path: (verdict, checked)
-            for path, verdict, checked in tables.rows_of(verdicts, "source_path", "verdict", "checked")
+            for path, verdict, checked in tables.row_values(verdicts, "source_path", "verdict", "checked")
         }
-    rows = tables.rows_of(files, "source_path", "fingerprint")
+    rows = tables.row_values(files, "source_path", "fingerprint")
     return {path: digest(key, fingerprint, said.get(path)) for path, fingerprint in rows}
 
 

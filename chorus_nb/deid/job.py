@@ -179,7 +179,7 @@ def _to_do(worklist: pd.DataFrame, done: pd.DataFrame, workspace: Workspace) -> 
 def _stands(workspace: Workspace, done: pd.DataFrame) -> pd.Series:
     """Which of these stand in the release, in the recorded size."""
     release = long_path(workspace.release)
-    rows = tables.rows_of(done, "status", "target_path", "target_size")
+    rows = tables.row_values(done, "status", "target_path", "target_size")
     there = (status == "released" and has_size(below(release, target), size) for status, target, size in rows)
     return pd.Series(np.fromiter(there, bool, len(done)), done.index)
 
@@ -201,7 +201,7 @@ def _withdraw(workspace: Workspace, worklist: pd.DataFrame, done: pd.DataFrame, 
 def _tasks(files: pd.DataFrame, workspace: Workspace) -> Iterator[Task]:
     subject = subject_of(workspace, read_lookups(workspace))
     *of_file, _, _ = Task._fields  # the columns of the worklist before subject and fingerprint
-    for row in tables.rows_of(files, *of_file, "person_id", "days_shifted", "image_occurrence_id", "fingerprint"):
+    for row in tables.row_values(files, *of_file, "person_id", "days_shifted", "image_occurrence_id", "fingerprint"):
         person, days, image, fingerprint = row[-4:]
         yield Task._make((*row[:-4], subject(person, days, image), fingerprint))
 

@@ -347,7 +347,7 @@ def _targets(work: _Work, uids: UidMap) -> None:
     files["sop_new"] = files.SOPInstanceUID.map(partial(uids.replace, instance=True))
     files["folder"] = [
         layout.series_folder(layout.InstancePath(str(person), modality, str(image), series_new[series], "").path)
-        for person, modality, image, series in tables.rows_of(
+        for person, modality, image, series in tables.row_values(
             files, "person_id", "Modality", "image_occurrence_id", "SeriesInstanceUID"
         )
     ]
@@ -372,4 +372,4 @@ def _fingerprint(files: pd.DataFrame, workspace: Workspace, known: Mapping[int, 
     run = DEID_RECIPE.key(workspace.parameters, *made.values())
     files["settings"] = note_settings(workspace, DEID_RECIPE, made)
     files["known"] = files.person_id.map(known_digests(known)).fillna("")
-    files["fingerprint"] = [digest(run, row) for row in tables.rows_of(files, *MADE_FROM)]
+    files["fingerprint"] = [digest(run, row) for row in tables.row_values(files, *MADE_FROM)]

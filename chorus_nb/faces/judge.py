@@ -257,7 +257,7 @@ def _keep(workspace: Workspace, verdicts: dict[str, dict[str, Any]]) -> None:
 
 def _files(images: pd.DataFrame, verdicts: dict[str, dict[str, Any]]) -> pd.DataFrame:
     rows = []
-    for path, series, own in tables.rows_of(images, "source_path", "SeriesInstanceUID", "need"):
+    for path, series, own in tables.row_values(images, "source_path", "SeriesInstanceUID", "need"):
         said = verdicts[series]
         status = "rendering" if own == "rendering" and said["status"] not in ("as_it_is", "held") else said["status"]
         verdict, reason = VERDICTS[status]

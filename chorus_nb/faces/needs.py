@@ -75,7 +75,7 @@ def needs(images: pd.DataFrame) -> pd.DataFrame:
     """``need`` and ``need_reason`` of each of ``images`` (rows of the catalog), the gravest of its series."""
     order = ["rendering", "face", "pixels", "other", "none"]
     volume = lies_in_space(images)
-    said_by = tables.rows_of(images.reindex(columns=list(NEEDED_COLUMNS), fill_value=""), *NEEDED_COLUMNS)
+    said_by = tables.row_values(images.reindex(columns=list(NEEDED_COLUMNS), fill_value=""), *NEEDED_COLUMNS)
     found = [need(*map(str, row), volume=bool(one)) for row, one in zip(said_by, volume, strict=True)]
     table = pd.DataFrame(found, columns=["need", "need_reason"], index=images.index)
     # a rendering among slices holds back itself, not the slices; and what is no volume stays that

@@ -154,7 +154,7 @@ def name_parts(name: str) -> list[str]:
 
 def of_path(source_path: str) -> Iterator[SearchTerm]:
     """Folder and file names of a source path, as far as they could identify someone: words and long numbers."""
-    for part in parts_of(source_path):
+    for part in path_parts(source_path):
         stem = part.rsplit(".", 1)[0] if part.lower().endswith((".dcm", ".zip", ".ima", ".dicom")) else part
         if UID.fullmatch(stem):
             yield SearchTerm("uid", stem)
@@ -163,7 +163,7 @@ def of_path(source_path: str) -> Iterator[SearchTerm]:
             yield SearchTerm("path", word)
 
 
-def parts_of(source_path: str) -> list[str]:
+def path_parts(source_path: str) -> list[str]:
     """The folders and the file of a source path, and of what lies in an archive both paths'."""
     return source_path.replace("!", "/").split("/")
 

@@ -20,7 +20,7 @@ from chorus_nb.tables.schema import (
     probe,
     read,
     reading,
-    rows_of,
+    row_values,
     to_arrow,
     to_compact,
     to_pandas,

@@ -25,7 +25,7 @@ OF_DAMAGE = ("ConversionException", "Error", "IOException", "InvalidInputExcepti
 """Kinds of DuckDB's errors that tell of a damaged file; their messages quote it."""
 TEXT_DTYPE, INTEGER_DTYPE = pd.StringDtype("python"), pd.Int64Dtype()
 INTEGER_TYPES = {pa.int64(): INTEGER_DTYPE}
-ROWS_AT_ONCE = 8_192  # as Python's values
+ROWS_AS_VALUES = 8_192  # as Python's values
 MANY = 1_000  # rows of which equal texts are worth looking for
 ARROW = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "truth": pa.bool_()}
 
@@ -316,11 +316,11 @@ def to_compact(arrow: pa.Table) -> pd.DataFrame:
     return arrow.to_pandas(types_mapper={pa.string(): pd.StringDtype("pyarrow"), **INTEGER_TYPES}.get)
 
 
-def rows_of(frame: pd.DataFrame, *names: str) -> Iterator[tuple[Any, ...]]:
+def row_values(frame: pd.DataFrame, *names: str) -> Iterator[tuple[Any, ...]]:
     """Rows of these columns as Python's values, some thousand at a time: to ask a column for one after the other takes
     ten times as long, and all at once several times the memory."""
-    for begin in range(0, len(frame), ROWS_AT_ONCE):
-        part = frame.iloc[begin : begin + ROWS_AT_ONCE]
+    for begin in range(0, len(frame), ROWS_AS_VALUES):
+        part = frame.iloc[begin : begin + ROWS_AS_VALUES]
         yield from zip(*(part[name].tolist() for name in names), strict=True)
 
 

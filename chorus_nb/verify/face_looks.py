@@ -117,7 +117,7 @@ def face_looks(
 ) -> pd.DataFrame:
     """``tables.FACE_LOOKS``: the released volumes of CT, MR and PT, those at odds with 03 first."""
     said = verdicts.set_index("series_uid")
-    series_of = dict(tables.rows_of(catalog, "source_path", "SeriesInstanceUID"))
+    series_of = dict(tables.row_values(catalog, "source_path", "SeriesInstanceUID"))
     rows = list(_rows(released, series_of, said, looks))
     frame = tables.frame(tables.FACE_LOOKS, rows)
     return frame.sort_values(

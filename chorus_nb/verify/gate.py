@@ -82,7 +82,7 @@ def check_rows(
     """A row for each check: pass, fail or not run, and why."""
     rows: list[dict[str, object]] = []
     kinds, graves = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)  # by check
-    for name, severity, kind in tables.rows_of(findings, "check", "severity", "kind"):
+    for name, severity, kind in tables.row_values(findings, "check", "severity", "kind"):
         kinds[name].append(kind)
         if severity == "high":
             graves[name].append(kind)

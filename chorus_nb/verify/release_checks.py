@@ -71,7 +71,7 @@ def accounted(release: Release) -> Findings:
         yield Finding("accounted", "high", path, "", detail)
     for path in sorted(set(released.target_path) - images):
         yield Finding("accounted", "high", path, "", "is on record as released but not there")
-    written = dict(tables.rows_of(released, "target_path", "target_digest"))
+    written = dict(tables.row_values(released, "target_path", "target_digest"))
     for fact in release.facts:
         if written.get(fact.target_path) != fact.digest:
             yield Finding("accounted", "high", fact.target_path, "", "changed since 03 wrote it")
@@ -79,7 +79,7 @@ def accounted(release: Release) -> Findings:
 
 def partial_series(release: Release) -> Findings:
     """Series of which some images are released and others are not: fewer slices than the scanner made."""
-    series_of = dict(tables.rows_of(release.catalog, "source_path", "SeriesInstanceUID"))
+    series_of = dict(tables.row_values(release.catalog, "source_path", "SeriesInstanceUID"))
     outcomes = release.outcomes
     images = outcomes[~outcomes.status.isin(("duplicate", "not_dicom"))]
     series = images.source_path.map(series_of).fillna("")
@@ -174,8 +174,8 @@ def burned_in(release: Release) -> Findings:
         result = proven.get((row.target_path, row.target_digest), "not_looked_at")
         if result != "nothing_left":
             yield Finding("burned_in", "high", row.target_path, "(7FE0,0010)", PROOFS.get(result, "has no valid proof"))
-    verdict_of = dict(tables.rows_of(verdicts, "source_path", "verdict"))
-    for source_path, target_path in tables.rows_of(released, "source_path", "target_path"):
+    verdict_of = dict(tables.row_values(verdicts, "source_path", "verdict"))
+    for source_path, target_path in tables.row_values(released, "source_path", "target_path"):
         verdict = verdict_of.get(source_path, "")
         if verdict not in ("clean", "redact"):
             detail = "is to be held back for its text" if verdict else "was not looked at for text in its pixels"

@@ -91,9 +91,9 @@ def chosen_to_read(released: pd.DataFrame, verdicts: pd.DataFrame) -> dict[str, 
     Always the same for the same release: every redacted image, then those likely to hold text, then one of each
     other series, each up to its bound and one of every series before a second of any.
     """
-    said = tables.rows_of(verdicts, "source_path", "risk", "verdict", "checked")
+    said = tables.row_values(verdicts, "source_path", "risk", "verdict", "checked")
     known = {path: (risk, verdict == "clean" and checked == "decided") for path, risk, verdict, checked in said}
-    rows = tables.rows_of(released, "target_path", "source_path", "boxes")
+    rows = tables.row_values(released, "target_path", "source_path", "boxes")
     in_series, in_release = Counter[tuple[str, str]](), Counter[str]()
     turns: list[tuple[int, str, str, str, bool]] = []
     for order, target, source, boxes in sorted((blake3(row[0].encode()).hexdigest(), *row) for row in rows):

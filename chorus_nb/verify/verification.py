@@ -16,7 +16,7 @@ from chorus_nb import layout, processes, tables
 from chorus_nb.guard import fault_of
 from chorus_nb.holds import hold, put_aside
 from chorus_nb.leaks.known import known_words_of
-from chorus_nb.leaks.terms import TERM_KINDS, SearchTerm, of_path, parts_of
+from chorus_nb.leaks.terms import TERM_KINDS, SearchTerm, of_path, path_parts
 from chorus_nb.mapping.lookups import Lookups, read_lookups
 from chorus_nb.memory import digest
 from chorus_nb.omop import read_omop
@@ -235,16 +235,16 @@ def _to_read(workspace: Workspace, released: pd.DataFrame) -> dict[str, bool]:
 def _series_to_verify(release: Release, to_read: dict[str, bool]) -> Iterator[Series]:
     """The released files by folder, each with what the lookup tables say of its patients."""
     released, lookups, catalog = release.released, release.lookups, release.catalog
-    patient_of = {path: patient.strip() for path, patient in tables.rows_of(catalog, "source_path", "PatientID")}
+    patient_of = {path: patient.strip() for path, patient in tables.row_values(catalog, "source_path", "PatientID")}
     images = lookups.images
     images_of: dict[str, dict[str, int]] = {}
-    for patient, number, image in tables.rows_of(images, "PatientID", "AccessionNumber", "image_occurence_id"):
+    for patient, number, image in tables.row_values(images, "PatientID", "AccessionNumber", "image_occurence_id"):
         images_of.setdefault(patient, {})[number] = image
     known = terms_of_persons(release.workspace, lookups, release.omop)
     heads = _heads_beside(release)
     of_folder: dict[str, list[ReleasedFile]] = {}
     for file in sorted(
-        map(ReleasedFile._make, tables.rows_of(released, *ReleasedFile._fields)), key=attrgetter("target_path")
+        map(ReleasedFile._make, tables.row_values(released, *ReleasedFile._fields)), key=attrgetter("target_path")
     ):
         of_folder.setdefault(layout.series_folder(file.target_path), []).append(file)
     for folder, files in sorted(of_folder.items()):
@@ -279,7 +279,7 @@ def _known(outcomes: pd.DataFrame, lookups: Lookups) -> Iterator[SearchTerm]:
     for value in {*lookups.persons.PatientID, *lookups.images.PatientID, *lookups.images.AccessionNumber}:
         if len(value) > 2:
             yield SearchTerm("identifier", value)
-    for part in {part for path in outcomes.source_path.tolist() for part in parts_of(path)}:
+    for part in {part for path in outcomes.source_path.tolist() for part in path_parts(path)}:
         yield from of_path(part)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import pandas as pd
-import pydicom
+from pydicom.tag import Tag
 
+from chorus_nb.dicom.charsets import CHARACTER_SET, declared_charset
+from chorus_nb.dicom.survey import Header, NotDicom
+from chorus_nb.explore.values import text_of
 from chorus_nb.mapping.coverage import PAIR
 from chorus_nb.source import Source, SourceFile
 
@@ -17,7 +19,7 @@ MOST_COUNTED = 50_000  # files
 MOST_OPENED = 200  # of them, at even distances
 TO_START = 20  # files of which one that is DICOM is enough for a run to start
 LIMIT = 5.0  # seconds for the counting, and for the opening
-PROBED = [*PAIR, "StudyDate"]
+PROBED = [Tag(keyword) for keyword in (*PAIR, "StudyDate")]
 
 
 class SourceSample(NamedTuple):
@@ -43,7 +45,7 @@ def sample_source(source: Source, most: int = MOST_COUNTED) -> SourceSample:
     opened = list(_headers(source, readable[:: max(1, len(readable) // MOST_OPENED)][:MOST_OPENED]))
     headers = [header for header in opened if header is not None]
     if not headers:
-        rest = (_header(source, file.source_path) for file in source.find() if not file.problem)
+        rest = (_header(source, file) for file in source.find() if not file.problem)
         headers = [first] if (first := next((header for header in rest if header is not None), None)) else []
     pairs = pd.DataFrame([header[:2] for header in headers], columns=PAIR, dtype=str).drop_duplicates()
     years = sorted({date[:4] for _, _, date in headers if date[:4].isdecimal()} or {""})
@@ -68,24 +70,22 @@ _Header = tuple[str, str, str]
 def _headers(source: Source, files: list[SourceFile]) -> Iterator[_Header | None]:
     end = time.monotonic() + LIMIT
     for file in files:
-        yield _header(source, file.source_path)
+        yield _header(source, file)
         if time.monotonic() > end:
             return
 
 
-def _header(source: Source, source_path: str) -> _Header | None:
-    """Of a file that has a preamble, or a header that names a SOP class without one; ``None`` of any other."""
-    marked = False
+def _header(source: Source, file: SourceFile) -> _Header | None:
+    """Of a file that begins as DICOM does, read as 01 reads it: in bounds, whatever stands in it; ``None`` of any
+    other."""
     try:
-        with source.open(source_path) as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom's warnings quote values
-            marked = file.read(132).endswith(b"DICM")
-            file.seek(0)
-            wanted = ["SOPClassUID", *PROBED]
-            header = pydicom.dcmread(file, force=True, stop_before_pixels=True, specific_tags=wanted)
-            if not marked and "SOPClassUID" not in header:
-                return None
-            patient, accession, date = (str(header.get(name) or "").strip(" \0") for name in PROBED)
-            return patient, accession, date
-    except Exception:  # whatever a stray file does to the parser, it is not the DICOM we look for
-        return ("", "", "") if marked else None
+        with source.open(file.source_path) as opened:
+            header = Header(opened, file.size, ends_asked=False)
+    except (NotDicom, OSError):
+        return None
+    except Exception:  # whatever the damage leads to: 01 tells it
+        return "", "", ""
+    found = {tag: (value, vr) for (_, tag, creator, vr), value, _ in header.elements if not creator}
+    codecs = declared_charset(text_of(*found.get(CHARACTER_SET, (b"", "CS"))))
+    patient, accession, date = (text_of(*found.get(tag, (b"", "LO")), codecs) for tag in PROBED)
+    return patient, accession, date

@@ -6,6 +6,7 @@ import csv
 import itertools
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -162,7 +163,7 @@ class Endless(Source):
 
 def test_a_source_without_end_is_looked_at_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        source_sample, "_header", lambda source, path: ("A", "1", "20200101") if int(path) % 3 else None
+        source_sample, "_header", lambda _, file: ("A", "1", "20200101") if int(file.source_path) % 3 else None
     )
     seen = source_sample.sample_source(Endless())
     assert (seen.files, seen.more, seen.opened) == (source_sample.MOST_COUNTED, True, source_sample.MOST_OPENED)
@@ -186,6 +187,16 @@ def test_the_one_dicom_file_among_many_others_is_found(tmp_path: Path, demo_site
     source = Parameters(source=str(tmp_path)).open_source()
     assert source_sample.sample_source(source).dicom == 1
     assert source_sample.sample_source(source, source_sample.TO_START).dicom == 1
+
+
+@pytest.mark.parametrize("start", [b"", bytes(128) + b"DICM", b"\x08\0\5\0CS\0\0"])
+def test_a_file_full_of_zeros_costs_no_time(tmp_path: Path, demo_site: Path, start: bytes) -> None:
+    """As a disk that failed leaves them: read as elements of no length, they take a minute for 200 MB."""
+    (tmp_path / "0.dcm").write_bytes(start + bytes(1 << 25))
+    shutil.copy(next(path for path in sorted((demo_site / "dicom").rglob("*.dcm"))), tmp_path / "1.dcm")
+    begun = time.process_time()
+    assert source_sample.sample_source(Parameters(source=str(tmp_path)).open_source()).opened == 2
+    assert time.process_time() - begun < 2
 
 
 def test_headers_are_explored_without_omop_and_lookup_tables(workspace: Workspace) -> None:

@@ -13,14 +13,13 @@ from io import BytesIO
 from typing import Any, NamedTuple
 
 import numpy as np
-import pydicom
 from pydicom import config
 from pydicom.charset import convert_encodings, decode_bytes
 from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import generate_frames
-from pydicom.filereader import read_dataset
+from pydicom.filereader import read_dataset, read_partial
 from pydicom.multival import MultiValue
 from pydicom.pixels import pixel_array
 from pydicom.tag import BaseTag
@@ -88,13 +87,18 @@ def parse_file(content: bytes) -> Reading:
     """Parse ``content``; :class:`Unreadable` if pydicom cannot or if it ends early."""
     with quiet(), config.disable_value_validation():
         try:
-            dataset = pydicom.dcmread(BytesIO(content), force=True)
+            dataset = read_partial(BytesIO(content), _is_of_no_group, force=True)
             found = {(leaf.path, leaf.tag): leaf for part in (dataset.file_meta, dataset) for leaf in _leaves(part)}
         except Exception as error:  # pydicom raises whatever the damage leads to, and quotes values
             raise Unreadable(f"cannot be parsed: it {fault_of(error)}") from None
     if "SOPClassUID" not in dataset:
         raise Unreadable("is not a DICOM object: it names no SOP class")
     return Reading(dataset, found, *_without_pixels(content, dataset))
+
+
+def _is_of_no_group(tag: BaseTag, vr: str | None, length: int) -> bool:
+    """Whether zeros stand where an element should: what follows the data set in a file that was filled up."""
+    return tag < 0x00010000
 
 
 def _leaves(dataset: Dataset, path: str = "", encodings: tuple[str, ...] | None = None) -> Iterator[Leaf]:

@@ -18,6 +18,11 @@ from chorus_nb.source.base import Identity, Source, SourceFile
 MAPPED = 64 << 20  # bytes; larger files are mapped, so that memory stays flat
 
 
+def _opened_at_once(path: str, flags: int) -> int:
+    """A pipe that took the place of a file since it was found is waited at by nobody: it holds nothing."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 @dataclass(frozen=True)
 class Folder(Source):
     """The files below ``root``; links are never followed out of it."""
@@ -55,10 +60,10 @@ class Folder(Source):
                 yield SourceFile(path, 0, 0, "unreadable")
 
     def open(self, source_path: str) -> BinaryIO:
-        return open(self._at(source_path), "rb")
+        return open(self._at(source_path), "rb", opener=_opened_at_once)
 
     def start(self, source_path: str, length: int) -> bytes:
-        handle = os.open(self._named(source_path), os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        handle = _opened_at_once(self._named(source_path), os.O_RDONLY | getattr(os, "O_BINARY", 0))
         try:
             return os.read(handle, length)
         finally:
@@ -71,7 +76,7 @@ class Folder(Source):
         return Identity(status.st_size, status.st_mtime_ns)
 
     def look(self, source_path: str) -> tuple[bytes | memoryview, Identity]:
-        with open(self._at(source_path), "rb", buffering=0) as file:
+        with open(self._at(source_path), "rb", buffering=0, opener=_opened_at_once) as file:
             status = os.fstat(file.fileno())
             identity = Identity(status.st_size, status.st_mtime_ns)
             if status.st_size > MAPPED:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from io import BytesIO
 from pathlib import Path
 
@@ -93,3 +94,13 @@ def test_pixel_length_follows_the_header() -> None:
     dataset = pydicom.dcmread(str(get_testdata_file("CT_small.dcm")))
     assert reading.expected_length(dataset) == 128 * 128 * 2
     assert np.prod(dataset.pixel_array.shape) * 2 == 128 * 128 * 2
+
+
+def test_a_file_that_was_filled_up_with_zeros_is_read_to_the_end_of_its_data_set() -> None:
+    content = Path(str(get_testdata_file("CT_small.dcm"))).read_bytes()
+    begun = time.process_time()
+    filled = reading.parse_file(content + bytes(1 << 23))
+    assert time.process_time() - begun < 1
+    whole = reading.parse_file(content)
+    assert filled.leaves == whole.leaves and filled.pixels == whole.pixels
+    assert filled.header == whole.header + bytes(1 << 23)

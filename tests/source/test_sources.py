@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import io
 import lzma
@@ -161,6 +162,17 @@ def test_links_out_of_the_source_and_loops_and_pipes_are_not_followed(tmp_path: 
         "out": "link_leaves_source",
         "pipe": "not_a_regular_file",
     }
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_a_pipe_that_took_the_place_of_a_file_is_not_waited_at(
+    tmp_path: Path, way: Callable[[Source, str], object]
+) -> None:
+    os.mkfifo(tmp_path / "was a file")
+    source = open_source(tmp_path)
+    with contextlib.suppress(OSError):
+        way(source, "was a file")
+    assert source.start("was a file", BEGINNING) == b""
 
 
 class WindowsEntry:

@@ -98,7 +98,7 @@ def parse_file(content: bytes) -> Reading:
 
 def _is_of_no_group(tag: BaseTag, vr: str | None, length: int) -> bool:
     """Whether zeros stand where an element should: what follows the data set in a file that was filled up."""
-    return tag < 0x00010000
+    return int(tag) < 0x00010000
 
 
 def _leaves(dataset: Dataset, path: str = "", encodings: tuple[str, ...] | None = None) -> Iterator[Leaf]:

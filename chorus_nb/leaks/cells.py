@@ -40,6 +40,8 @@ PARTED_NUMBER = re.compile(r"[^\W_][\s/_-]+\d|\d[\s/_-]+[^\W_]")  # AC 70037 X
 ENCODED = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{8,}={0,2}(?![A-Za-z0-9+/=])")
 LEAST_LETTERS = 5  # of a name that is looked for from its end, too
 PATH = re.compile(r"[^\s/\\]*[/\\]\S*[/\\]\S*")
+VALUE_BY_ITSELF = re.compile(rf"[=:|]\s*{MASK}\s*(?:[;,|]|\Z)")
+BY_SOMEBODY = re.compile(r"(?<![^\W_])[Bb]y\s+[A-Z]\.\s?([A-Z][^\W\d_]{2,})")
 INITIAL = re.compile(r"(?<![^\W_])[^\W\d_](?![^\W_])")
 FURTHER = {
     "address": re.compile(
@@ -127,6 +129,8 @@ def _shape_in(text: str) -> str:
         return "age over 89"
     if _names_a_relative(text):
         return "name of somebody's relative"
+    if any(_known().unknown(found[1]) for found in BY_SOMEBODY.finditer(text)):
+        return "name behind an initial"
     names = ((found[1] or found[2]).lower() for found in TITLED.finditer(text))
     return "name after a title" if any(name not in vocabulary() and name not in TITLES for name in names) else ""
 
@@ -243,5 +247,6 @@ def _is_grave(hit: Hit, path: bool) -> bool:
     if hit.severity != "high":
         return False
     if hit.term.kind == "name":
-        return path or hit.context.count(MASK) > 1 or not LETTER.search(INITIAL.sub("", hit.context.replace(MASK, "")))
+        alone = path or VALUE_BY_ITSELF.search(hit.context) is not None  # subject=Quillfeather
+        return alone or hit.context.count(MASK) > 1 or not LETTER.search(INITIAL.sub("", hit.context.replace(MASK, "")))
     return not (hit.term.text.isdigit() and len(hit.term.text) < LEAST_DIGITS)

@@ -6,6 +6,7 @@ Both sides use it, the de-identifier's and the verifier's: it reads nothing and 
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import subprocess
 import warnings
@@ -19,6 +20,8 @@ FAULTS_TOLD = (
     ((TimeoutError, subprocess.TimeoutExpired), "takes too long"),
 )
 """The kinds of fault that a person can tell apart; any other is damage."""
+DISK_FAULTS = {getattr(errno, name, None) for name in ("ENOSPC", "EDQUOT", "EROFS", "EIO", "ESTALE")} - {None}
+"""Errors of a disk, which are no file's: whatever is written next fails, too."""
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@ A file is read once; hashing and writing share its buffer, and what the plan kee
 
 from __future__ import annotations
 
-import errno
 import faulthandler
 import gc
 import os
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 REDACTED = ("113101",)  # CID 7050 Clean Pixel Data Option
 DEFACED = ("113102",)  # CID 7050 Clean Recognizable Visual Features Option
 # The release as a whole cannot be written: the run stops instead of giving up file after file.
-DISK_FAULTS = {getattr(errno, name, None) for name in ("ENOSPC", "EDQUOT", "EROFS", "EIO", "ESTALE")}
 
 
 class Task(NamedTuple):

@@ -13,6 +13,7 @@ from typing import Any
 
 from chorus_nb import __version__
 from chorus_nb.errors import InputError, WorkbenchError
+from chorus_nb.guard import DISK_FAULTS
 from chorus_nb.workbench.given import given, typed
 from chorus_nb.workbench.keeping_commands import keeping_commands
 from chorus_nb.workbench.shell import add_command, add_set, complete, new_parser
@@ -32,6 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except WorkbenchError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        if error.errno not in DISK_FAULTS:
+            raise
+        print(
+            f"the disk: {error.strerror}. To do: make room; the same command goes on where it stopped", file=sys.stderr
+        )
+        return 1
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)
         return 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.abc
 import json
 import os
@@ -21,6 +22,7 @@ from chorus_nb.__main__ import command
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import PATHS, Parameters
 from chorus_nb.release.delivery import UPLOAD_VARIABLE, token_given
+from chorus_nb.workbench import check
 from chorus_nb.workbench.commands import _parser, main
 from chorus_nb.workbench.given import typed
 from chorus_nb.workbench.run import select
@@ -254,6 +256,18 @@ def test_who_reads_no_further_gets_no_traceback() -> None:
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_disk_that_is_full_is_one_line(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/a/folder/Threlkeld.html")
+
+    monkeypatch.setattr(check, "check_inputs", full)
+    assert main(["run", str(file)]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said == ["the disk: No space left on device. To do: make room; the same command goes on where it stopped"]
+
+
 def test_an_interruption_during_the_imports_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:

@@ -29,6 +29,7 @@ from chorus_nb.deid.uids import UidMap
 from chorus_nb.dicom.encodings import Buffer
 from chorus_nb.dicom.spans import Refused, take_apart
 from chorus_nb.errors import ChildFault, WorkbenchError
+from chorus_nb.guard import DISK_FAULTS
 from chorus_nb.identity.words import Vocabulary
 from chorus_nb.memory import code_digest
 from chorus_nb.source import Source
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
 REDACTED = ("113101",)  # CID 7050 Clean Pixel Data Option
 DEFACED = ("113102",)  # CID 7050 Clean Recognizable Visual Features Option
-# The release as a whole cannot be written: the run stops instead of giving up file after file.
 
 
 class Task(NamedTuple):

@@ -246,16 +246,6 @@ def test_the_demo_command_never_empties_a_folder_it_did_not_make(tmp_path: Path)
     assert (tmp_path / "mine.txt").exists()
 
 
-def test_who_reads_no_further_gets_no_traceback() -> None:
-    """``chorus-nb status FILE | head -1``."""
-    command = [sys.executable, "-m", "chorus_nb", "parameters"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout and process.stderr
-        process.stdout.close()
-        assert (process.stderr.read(), process.wait()) == (b"", 1)
-
-
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_disk_that_is_full_is_one_line(
     file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -268,6 +258,16 @@ def test_a_disk_that_is_full_is_one_line(
     assert said == ["the disk: No space left on device. To do: make room; the same command goes on where it stopped"]
 
 
+def test_who_reads_no_further_gets_no_traceback() -> None:
+    """``chorus-nb status FILE | head -1``."""
+    command = [sys.executable, "-m", "chorus_nb", "parameters"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout and process.stderr
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait()) == (b"", 1)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_an_interruption_during_the_imports_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:

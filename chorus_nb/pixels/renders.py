@@ -128,7 +128,7 @@ def renders(frame: NDArray[np.generic], dataset: Dataset, closely: bool = False)
     a letter. In colour that loses writing: each is read for itself, and of the contrast the smaller. ``closely``: and
     what lies outside a narrow window, and the parts of a large picture that may show small letters, each grown
     threefold; where a line was found a small grey frame is read as a larger one is, a larger one in parts, with nearer
-    contrast, a coloured one in a contrast of its colours.
+    contrast, a coloured one in two contrasts of its colours.
     """
     frame = _coloured(frame, dataset)
     if frame.ndim == 3:
@@ -140,7 +140,7 @@ def renders(frame: NDArray[np.generic], dataset: Dataset, closely: bool = False)
         if not closely:
             return seen
         brightest = np.asarray(frame.max(axis=2), np.float32)
-        return *seen, _of_colours(coloured), *_close(brightest, brightest)
+        return *seen, _of_colours(coloured), _of_paleness(coloured), *_close(brightest, brightest)
     values, window = _values(frame, dataset)
     shown = _picture(window)
     if min(shown.shape) > NO_LARGER:
@@ -166,6 +166,14 @@ def _of_colours(picture: GreyImage) -> Render:
     axes = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2LAB), np.float32)
     contrasts = [local_contrast(axes[..., place], SURROUNDINGS, NOISE) for place in range(3)]
     return Render(np.dstack(contrasts), IN_COLOUR, FINER, beside=True)
+
+
+def _of_paleness(picture: GreyImage) -> Render:
+    """Near contrast of saturation, of the least of the colours and of lightness: pale letters over colours of flow."""
+    most, least = (end(axis=2).astype(np.float32) for end in (picture.max, picture.min))
+    lightness = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)[..., 0], np.float32)
+    contrasts = [local_contrast(values, SURROUNDINGS, NOISE) for values in (most - least, least, lightness)]
+    return Render(np.dstack(contrasts), NO_LARGER, FINER, beside=True)
 
 
 def _is_narrow(window: NDArray[np.float32]) -> bool:

@@ -542,9 +542,22 @@ def test_a_line_as_light_as_what_is_under_it_stands_out_in_a_contrast_of_colours
     pixels = np.full((300, 400, 3), (246, 6, 240), np.uint8)
     pixels[100:110, 100:103] = (18, 162, 30)  # as light, as grey
     dataset = image(pixels=pixels)
-    *usual, colours = (render.picture for render in renders.renders(dataset.pixel_array, dataset, closely=True))
+    *usual, colours, _ = (render.picture for render in renders.renders(dataset.pixel_array, dataset, closely=True))
     steps = [np.ptp(view[80:130, 80:130].astype(int), axis=(0, 1)).max() for view in (usual[1], colours)]
     assert steps[0] < 60 < 100 < steps[1]
+
+
+def test_a_pale_line_stands_out_of_the_colours_of_flow_in_a_smaller_view() -> None:
+    pixels = np.full((300, 400, 3), (255, 140, 20), np.uint8)
+    pixels[100:110, 100:103] = 161  # as light
+    dataset = image(pixels=pixels)
+    *usual, _, pale = renders.renders(dataset.pixel_array, dataset, closely=True)
+    near, saturation, least = (
+        int(view[105, 101]) - int(view[105, 80])
+        for view in (usual[1].picture[..., 0], pale.picture[..., 0], pale.picture[..., 1])
+    )
+    assert abs(near) < 60 and saturation < -50 and least > 50, "less saturated, and the least of the colours is more"
+    assert pale.beside and pale.short_side < usual[0].short_side
 
 
 def test_a_large_line_is_read() -> None:

@@ -86,13 +86,16 @@ class Reading(NamedTuple):
 def parse_file(content: bytes) -> Reading:
     """Parse ``content``; :class:`Unreadable` if pydicom cannot or if it ends early."""
     with quiet(), config.disable_value_validation():
+        file = BytesIO(content)
         try:
-            dataset = read_partial(BytesIO(content), _is_of_no_group, force=True)
+            dataset = read_partial(file, _is_of_no_group, force=True)
             found = {(leaf.path, leaf.tag): leaf for part in (dataset.file_meta, dataset) for leaf in _leaves(part)}
         except Exception as error:  # pydicom raises whatever the damage leads to, and quotes values
             raise Unreadable(f"cannot be parsed: it {fault_of(error)}") from None
     if "SOPClassUID" not in dataset:
         raise Unreadable("is not a DICOM object: it names no SOP class")
+    if dataset.file_meta.get("TransferSyntaxUID") != DEFLATED and content[file.tell() :].strip(b"\0"):
+        raise Unreadable("bytes that are no zeros stand behind those that fill it up")
     return Reading(dataset, found, *_without_pixels(content, dataset))
 
 

@@ -192,7 +192,7 @@ def _texts(
     for name in names:
         try:
             contents = log.reading(name, chain((name.encode(),), contents_of(name)))
-            if sum(uid_digest(uid) in originals for content in contents for uid in uids_in(content)):  # read to its end
+            if sum(uid_digest(uid) in originals for content in contents for uid in {*uids_in(content)}):  # to its end
                 yield Finding("tables", "high", name, "", "uid", "an original UID")
         except Exception:  # whatever a damaged archive or Parquet file leads to
             unread.add(name)

@@ -52,7 +52,8 @@ def all_files(workspace: Workspace) -> pd.DataFrame:
         links, on="source_path", how="left"
     )
     files[HEADER[:-1]] = files[HEADER[:-1]].fillna("")
-    return files.assign(page=files["SeriesInstanceUID"].map(_page_name))
+    pages = {uid: _page_name(uid) for uid in files["SeriesInstanceUID"].unique()}
+    return files.assign(page=files["SeriesInstanceUID"].map(pages))
 
 
 def _page_name(series_uid: str) -> str:
@@ -141,7 +142,7 @@ class Evidence:
         """What a page depends on: its files and all that is said of them. No frame is made for it: of many series one
         has changed."""
         parts = (
-            list(files.drop(columns="seconds").itertuples(index=False, name=None)),
+            list(tables.row_values(files, *files.columns.drop("seconds"))),
             self._found_at.told(_places(files)),
             self._said_of.told(self._items(files)),
             sorted(map(repr, self._looked_at.told(files["source_path"]))),
@@ -244,7 +245,7 @@ class _Rows:
     def __init__(self, frame: pd.DataFrame, column: str, shown: list[str]) -> None:
         self._frame, self._shown = frame, shown
         self._places = {said: places.tolist() for said, places in frame.groupby(column).indices.items()}
-        self._told = list(frame[shown].itertuples(index=False, name=None))
+        self._told = list(tables.row_values(frame, *shown))
         self._cells = {name: frame[name].tolist() for name in ("head", "series_uid", "device") if name in frame}
 
     def of(self, said: Iterable[str]) -> pd.DataFrame:

@@ -6,12 +6,14 @@ No image is made. Each step runs in a process of its own; printed are CPU second
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import duckdb
@@ -116,14 +118,15 @@ def sealed(workspace: Workspace, count: int) -> None:
     """Checksums as read, seal and manifest of files that are not there."""
     digests = ", ".join(f"{DIGEST} AS {name}" for name in ("md5", "sha256", "blake3"))
     listed = f"SELECT {TARGET} || '.dcm' AS path, 526000 AS size, {digests} FROM range({count}) AS made(i)"
+    state = SimpleNamespace(st_size=526000, st_mode=stat.S_IFREG | 0o644)
     with (
         scratch() as folder,
         in_bounded_memory() as connection,
         patch.object(
-            layout, "each_below", lambda _: (path for (path,) in told(connection, f"SELECT path FROM ({listed})"))
+            layout,
+            "standing",
+            lambda _: ((path, state, "") for path in of_query(connection, f"SELECT path FROM ({listed})")),
         ),
-        patch.object(seal, "refuse_strangers", lambda _: None),
-        patch.object(seal, "_stated", lambda _: (526000, 0o644)),
     ):
         file = Path(folder) / "measured.parquet"
         connection.sql(listed).write_parquet(str(file))

@@ -37,7 +37,8 @@ class NotDicom(Exception):
 
 class Header:
     """What a walk over one file found. ``fault`` is "" or a reason: truncated, structure_refused (as the strict reader
-    gives them), structure_damaged (a sequence is none), trailing_bytes (behind the pixel data).
+    gives them), structure_damaged (a sequence is none), trailing_bytes (behind the pixel data), file_behind (another
+    DICOM file there).
 
     Without ``ends_asked`` the last eight bytes behind fragments that end there are taken for their delimiter, which
     would be a request of its own to a store; 03 reads them.
@@ -168,7 +169,7 @@ class Header:
     def _end(self, fault: Refused, rest: bytes) -> None:
         """The walk ends early; what stands behind the pixel data, or pads the file to its end, is no fault of these."""
         if self.has_pixels:
-            self.fault = self.fault or "trailing_bytes"
+            self.fault = self.fault or ("file_behind" if rest[128:132] == b"DICM" else "trailing_bytes")
         elif any(rest) or len(rest) >= 8 or not rest:
             self._fail(fault.reason)
 

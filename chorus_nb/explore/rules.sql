@@ -250,6 +250,10 @@ FROM tag WHERE (keyword IN ('PixelData', 'FloatPixelData', 'DoubleFloatPixelData
 -- Something that is not DICOM stands after the last element; it is not carried over.
 SELECT source_path AS item, reason AS detail, 1 AS files FROM file WHERE reason = 'trailing_bytes';
 
+-- rule file_behind: medium, file
+-- Several DICOM files were written into one: only the first is released; export the others again.
+SELECT source_path AS item, reason AS detail, 1 AS files FROM file WHERE reason = 'file_behind';
+
 -- rule already_deidentified: medium, series
 -- It was de-identified before: check that its identifiers are those of the lookup tables.
 SELECT series AS item, 'PatientIdentityRemoved is YES' AS detail, count(*) AS files

@@ -77,6 +77,12 @@ def _appended(root: Path) -> None:
     path.write_bytes(path.read_bytes() + b"\xaa" * 32)
 
 
+def _two_in_one(root: Path) -> None:
+    first, second = save(root / "a", dataset()), save(root / "b", dataset(InstanceNumber=2))
+    first.write_bytes(first.read_bytes() + second.read_bytes())
+    second.unlink()
+
+
 def _unreadable(root: Path) -> None:
     (root / "a").symlink_to("/")
 
@@ -108,6 +114,7 @@ def _spoiled(root: Path, value: bytes) -> None:
 FILES: dict[str, Callable[[Path], None]] = {
     "damaged_file": _cut,
     "appended_bytes": _appended,
+    "file_behind": _two_in_one,
     "unreadable_file": _unreadable,
     "identifier_in_path": _in_path,
     "wrong_vr": _wrong_vr,

@@ -197,6 +197,7 @@ REASONS = [
     Reason("structure_damaged", "Nothing to do if it is released", damaged(with_broken_sequence)),
     Reason("target_unwritable", "Take that away", at_its_place, place_freed, when="before 03"),
     Reason("trailing_bytes", NOTHING, damaged(with_tail)),
+    Reason("file_behind", "into files of their own", damaged(lambda content: content + content), having()),
     Reason("unexpected_fault", "when it was exported again", having(PatientComments="x"), having()),
     Reason("unreadable", "what it leads to", link_to(lambda site: site.dicom / "nowhere"), also(gone, having())),
 ]

@@ -169,7 +169,8 @@ class Header:
     def _end(self, fault: Refused, rest: bytes) -> None:
         """The walk ends early; what stands behind the pixel data, or pads the file to its end, is no fault of these."""
         if self.has_pixels:
-            self.fault = self.fault or ("file_behind" if rest[128:132] == b"DICM" else "trailing_bytes")
+            begins = b"DICM" in (rest[:4], rest[128:132])  # in implicit encoding zeros are read as elements
+            self.fault = self.fault or ("file_behind" if begins else "trailing_bytes")
         elif any(rest) or len(rest) >= 8 or not rest:
             self._fail(fault.reason)
 

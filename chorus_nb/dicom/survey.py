@@ -169,8 +169,7 @@ class Header:
     def _end(self, fault: Refused, rest: bytes) -> None:
         """The walk ends early; what stands behind the pixel data, or pads the file to its end, is no fault of these."""
         if self.has_pixels:
-            begins = b"DICM" in (rest[:4], rest[128:132])  # in implicit encoding zeros are read as elements
-            self.fault = self.fault or ("file_behind" if begins else "trailing_bytes")
+            self.fault = self.fault or "trailing_bytes"
         elif any(rest) or len(rest) >= 8 or not rest:
             self._fail(fault.reason)
 
@@ -190,6 +189,9 @@ class Header:
         if pixels.fault:
             self._fail("truncated")
             return self.size
+        behind = self._read(pixels.end, 132) if pixels.end < self.size else b""
+        if b"DICM" in (behind[:4], behind[128:]):
+            self.fault = self.fault or "file_behind"
         return pixels.end
 
     def _read_head(self, position: int, count: int) -> bytes:

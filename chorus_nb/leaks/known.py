@@ -168,9 +168,12 @@ class KnownWords:
         return KnownWords((*self.approved, *standards.terms_of_technique()), self.refused)
 
     def no_terms(self, text: str) -> list[str]:
-        """The words of a code or short name of technique that nobody knows; a few letters are a code."""
+        """The words of a code or short name of technique that nobody knows; a few letters are a code, but two such
+        words are a name."""
         unknown = self._of_technique.unknown(text)
-        return [run for run in unknown if len(run) > standards.SHORT_CODE or not run.isascii()]
+        several = re.findall(r"(?=(?<![^\W_])([^\W\d_]+)(?: |\^|, ?)([^\W\d_]+)(?![^\W_]))", text)
+        named = {word for words in several if set(words) <= set(unknown) for word in words}
+        return [run for run in unknown if len(run) > standards.SHORT_CODE or not run.isascii() or run in named]
 
     def _is_beside_a_number(self, text: str, found: re.Match[str]) -> bool:
         """A letter that belongs to a number: 3D|SAG, TSE|T2, dwiaxi|b50."""

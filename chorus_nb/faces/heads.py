@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from chorus_nb.faces.atlas import Mask
 from chorus_nb.faces.braincase import BONE, LIMITS_OF_HEADS, Enclosed, enclosed_tissue
+from chorus_nb.faces.coils import evened
 from chorus_nb.faces.registration import CoarseSearch
 from chorus_nb.faces.sizes import in_other_sizes, is_of_no_body
 from chorus_nb.faces.volume import Grid, Volume, cubes, head
@@ -84,7 +85,10 @@ def _asked(stacks: Sequence[Volume], how: _Few) -> HeadAnswer:
     if not answer.may_be and _is_bright_around(coarse):
         values = coarse.values.max() - coarse.values
         inverted = _asked_of_all(coarse._replace(values=values), "MR", how)
-        return inverted if inverted.may_be else answer
+        answer = inverted if inverted.may_be else answer
+    for even in evened(coarse) if modality == "MR" and not answer.may_be else ():
+        heard = _asked_of_all(even, "MR", how._replace(likeness=max(how.likeness, LIMITS_OF_HEADS["faded"])))
+        answer = heard if heard.may_be else answer
     return answer
 
 

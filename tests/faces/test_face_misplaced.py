@@ -14,12 +14,14 @@ pytest.importorskip("pydeface")
 
 from chorus_nb.faces import asking, stacks, study
 from chorus_nb.faces.atlas import Region
+from chorus_nb.faces.braincase import LIMITS_OF_HEADS
+from chorus_nb.faces.coils import evened
 from chorus_nb.faces.heads import HeadAnswer, head_in, no_braincase
 from chorus_nb.faces.layers import unit_looks
 from chorus_nb.faces.piles import by_their_looks
 from chorus_nb.faces.sizes import in_other_sizes
 from chorus_nb.faces.stacks import Unfit
-from chorus_nb.faces.volume import Volume, grid
+from chorus_nb.faces.volume import Volume, cubes, grid
 from chorus_nb.source import open_source
 from tests import heads
 
@@ -91,6 +93,29 @@ def test_a_head_is_told_though_its_header_says_a_size_that_no_body_has(by: tuple
         answer = head_in([sized(volume, *by)], thin=min(by) < 1)
         assert answer.may_be, answer
         assert no_braincase([sized(volume, *by)]) is None
+
+
+def heard_from(volume: Volume, axis: int, depth: float) -> Volume:
+    """As a coil at the low end of an axis of its array shows it, in noise: a third is left at that ``depth`` (mm)."""
+    body = volume.values > 40
+    first = np.flatnonzero(body.any(axis=tuple({0, 1, 2} - {axis})))[0]
+    deep = np.clip(np.arange(volume.values.shape[axis]) - first, 0, None) * volume.spacing[2 - axis]
+    fading = np.exp(-deep / depth).reshape([-1 if one == axis else 1 for one in range(3)])
+    grain = np.random.default_rng(3).normal(0, 2, volume.values.shape)
+    return volume._replace(values=np.rint(abs(volume.values * fading + grain)).astype("f4"))
+
+
+def test_a_head_is_told_by_what_a_coil_before_its_eyes_hears_of_it() -> None:
+    answer = head_in([heard_from(T1, 1, 35)])
+    assert answer.may_be and answer.likeness > LIMITS_OF_HEADS["faded"]
+    trunk = heads.below(heads.above(heads.on_a_body(T1), -420), -170)
+    assert not head_in([heard_from(trunk, 1, 35)]).may_be
+
+
+@pytest.mark.fast
+def test_what_does_not_fade_is_not_asked_as_if_it_did() -> None:
+    for volume in (T1, *(one for one in heads.negatives().values() if one.modality == "MR")):
+        assert list(evened(cubes([volume], 6.0))) == []
 
 
 def test_a_head_born_early_is_told_by_its_braincase_in_the_size_of_an_adult() -> None:

@@ -223,7 +223,8 @@ def _asked_of_all(even: Grid, modality: str, how: _Few, enclosed: float = float(
     if not may_be and alone and likeness >= LIMITS_OF_HEADS["to_turn"]:
         upside_down = (CoarseSearch(one, modality) for one in _upside_down(searches[0].volume))
         turned = max(searches[0].turned(), *(search.likeness("turned") for search in upside_down))
-        may_be, likeness = turned >= LIMITS_OF_HEADS["turned"], max(likeness, turned)
+        may_be = turned >= max(how.likeness, LIMITS_OF_HEADS["turned"])
+        likeness = max(likeness, turned)
     return HeadAnswer(may_be, f"{likeness:.2f} like a head", enclosed, likeness)
 
 

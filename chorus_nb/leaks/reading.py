@@ -81,6 +81,7 @@ class Reading(NamedTuple):
     leaves: Leaves
     header: bytes  # every byte outside the pixel data value: preamble, elements, what trails behind
     pixels: bytes | None  # the pixel data value, None without pixel data
+    more: bool = False  # something stands behind the zeros that fill the file up, such as another file
 
 
 def parse_file(content: bytes) -> Reading:
@@ -94,9 +95,9 @@ def parse_file(content: bytes) -> Reading:
             raise Unreadable(f"cannot be parsed: it {fault_of(error)}") from None
     if "SOPClassUID" not in dataset:
         raise Unreadable("is not a DICOM object: it names no SOP class")
-    if dataset.file_meta.get("TransferSyntaxUID") != DEFLATED and content[file.tell() :].strip(b"\0"):
-        raise Unreadable("bytes that are no zeros stand behind those that fill it up")
-    return Reading(dataset, found, *_without_pixels(content, dataset))
+    deflated = dataset.file_meta.get("TransferSyntaxUID") == DEFLATED
+    more = not deflated and bool(content[file.tell() :].strip(b"\0"))
+    return Reading(dataset, found, *_without_pixels(content, dataset), more)
 
 
 def _is_of_no_group(tag: BaseTag, vr: str | None, length: int) -> bool:

@@ -128,6 +128,8 @@ def check_removed(pair: Pair, _: Parameters) -> Findings:
     for tag, name in GONE.items():
         if tag in pair.release.dataset or DicomDictionary.get(tag, ("", "", "", "", f"{tag:08X}"))[4] in steps:
             yield _finding(pair, "removed", "high", standards.tag_name(tag), f"{name} is still there")
+    if pair.release.more:
+        yield _finding(pair, "removed", "high", "", "something stands behind the data set")
     age = text(pair.release, 0x00101010)
     if re.fullmatch(r"\d{3}Y", age) and int(age[:3]) > 90:
         yield _finding(pair, "removed", "high", "(0010,1010)", "an age above 89 (Safe Harbor item 3)")

@@ -246,6 +246,7 @@ SABOTAGES = [
     on_header("a name in Latin-1", "leaks", lambda d: d.add_new(0x00204000, "LT", "Müller ".encode("latin-1"))),
     on_header("a name in an element of bytes", "leaks", lambda d: d.add_new(0x00282000, "OB", "Müller, Änne".encode())),
     on_bytes("an identifier in the preamble", "leaks", lambda c: b"MRN-77120034".ljust(128, b"\0") + c[128:]),
+    on_bytes("text behind zeros behind the data set", "removed", lambda c: c + bytes(64) + b"BROUGHT BY ZELDRIC"),
     on_bytes("an identifier behind the end", "leaks", lambda c: c + b"\xfc\xff\xfc\xffOB\0\0\x0c\0\0\0MRN-77120034"),
     on_bytes(
         "the original UID in the file meta",

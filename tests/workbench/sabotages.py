@@ -97,7 +97,12 @@ SABOTAGES = [
     Sabotage("images", f"{ELEMENTS}.sequence", "items are not entered", always(KEPT)),
     Sabotage("images", f"{ELEMENTS}.cleaned", "texts are not cleaned", always(KEPT)),
     Sabotage("images", f"{ELEMENTS}.keep", "what is kept is not looked at", always(KEPT)),
-    Sabotage("images", f"{ELEMENTS}.without_own", "makers and codes are not looked at", always(KEPT)),
+    Sabotage(
+        "images",
+        "chorus_nb.deid.text:Cleaner.for_technique",
+        "makers and codes are not looked at",
+        lambda sound: lambda self, tag, vr: str,
+    ),
     Sabotage("images", f"{ELEMENTS}.shifted", "dates are emptied", always("")),
     Sabotage("images", "chorus_nb.deid.dataset:Deidentifier.rule", "everything is kept", always(KEEP)),
     Sabotage("images", "chorus_nb.deid.text:Cleaner._clean", "a text is clean", lambda sound: lambda self, text: text),

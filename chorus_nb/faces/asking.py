@@ -21,7 +21,7 @@ from chorus_nb.faces.heads import COARSE, FINE, HeadAnswer, head_in, no_braincas
 from chorus_nb.faces.layers import distinct_layers
 from chorus_nb.faces.mosaics import is_rows_of_slices
 from chorus_nb.faces.parts import series_parts
-from chorus_nb.faces.piles import piles
+from chorus_nb.faces.piles import MOST_IN_A_PILE, piles
 from chorus_nb.faces.runs import columns, levels_of
 from chorus_nb.faces.stacks import PlacedSeries, SliceSeries, Unfit
 from chorus_nb.faces.volume import Volume, corners
@@ -138,17 +138,14 @@ def _laid(source: Source, questions: Sequence[HeadQuestion]) -> tuple[list[_Laid
         else:
             laid.append(mine)
     for modality, few in singles.items():
-        names = tuple(name for one in few for name in one.names)
-        files = [file for one in few for file in one.series.files]
-        together = PlacedSeries(modality, files, {})
-        if _places(together) < FEWEST_TO_ASK:
-            piled = _piled(together, stacks.with_pixels(together)) if len(few) > 1 else None
-            if piled:
-                found |= dict.fromkeys(names, piled)
-            else:
-                pictures.extend(few)
-        else:
-            laid.append(_Laid(names, together))
+        together = PlacedSeries(modality, [file for one in few for file in one.series.files], {})
+        if _places(together) >= FEWEST_TO_ASK:
+            laid.append(_Laid(tuple(name for one in few for name in one.names), together))
+            continue
+        alone = [one for one in few if len(one.series.slices) < FEWEST_TO_ASK]  # what is more was asked by itself
+        if piled := _piled_of(modality, alone):
+            found |= dict.fromkeys((name for one in alone for name in one.names), piled)
+        pictures += [one for one in few if one.names[0] not in found]
     return laid, pictures, found
 
 
@@ -174,6 +171,15 @@ def _piled(placed: PlacedSeries, series: SliceSeries) -> HeadAnswer | None:
         if answer.may_be:
             return answer._replace(why=f"said to lie at one place, laid above one another {answer.why}")
     return None
+
+
+def _piled_of(modality: str, alone: Sequence[_Laid]) -> HeadAnswer | None:
+    """The same of pictures sent each as a series, as many as are enough."""
+    files = [file for one in alone for file in one.series.files]
+    if len(files) < stacks.FEWEST:
+        return None
+    placed = PlacedSeries(modality, files[:: -(-len(files) // MOST_IN_A_PILE)], {})
+    return _piled(placed, stacks.with_pixels(placed))
 
 
 def _doubt(error: Exception) -> HeadAnswer:

@@ -50,6 +50,28 @@ def test_a_head_whose_slices_are_all_said_to_lie_at_one_place_is_none_to_let_go(
     assert answer.may_be and answer.why.startswith("said to lie at one place")
 
 
+def test_a_head_sent_slice_by_slice_and_said_to_lie_at_one_place_is_none_to_let_go(tmp_path: Path) -> None:
+    order = list(range(len(T1.values)))
+    at_one_place(tmp_path, T1, order)
+    questions = [asking.HeadQuestion(f"{place:03d}", (f"{place:03d}",), True) for place in order]
+    said = asking.answers(open_source(tmp_path), questions)
+    assert {answer.may_be for answer in said.values()} == {True}
+
+
+def test_series_each_at_one_place_are_not_all_read_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    monkeypatch.setattr(
+        stacks,
+        "with_pixels",
+        lambda series, sound=stacks.with_pixels: (read.append(len(series.slices)), sound(series))[1],
+    )
+    still = T1._replace(values=np.repeat(T1.values[40:41], 12, axis=0))
+    at_one_place(tmp_path, still, list(range(12)))
+    paths = tuple(f"{place:03d}" for place in range(12))
+    said = asking.answers(open_source(tmp_path), [asking.HeadQuestion(name, paths) for name in "abc"])
+    assert set(said.values()) == {asking.NO_VOLUME} and max(read) == 12
+
+
 def test_a_chest_at_one_place_and_one_slice_many_times_are_let_go(tmp_path: Path) -> None:
     grain = np.random.default_rng(0).normal(0, 20, (30, *CHEST.values.shape[1:]))
     beating = CHEST._replace(values=(CHEST.values[30] + grain).astype("f4"))

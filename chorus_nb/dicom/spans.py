@@ -228,12 +228,16 @@ class Walker:
         self.big = big
         self.lenient = lenient
         self.damaged = False
-        # What stands inside UN is Implicit VR Little Endian, also in a Big Endian file (PS3.5 section 6.2.2).
-        self.inside_unknown = Walker(data, True, False, lenient) if big else self
+        self._little = Walker(data, True, False, lenient) if big else None
         order = ">" if big else "<"
         self.head = struct.Struct(order + "HH2sH").unpack_from  # of an element with a short length
         self.two_words = struct.Struct(order + "HH").unpack_from
         self.long = struct.Struct(order + "L").unpack_from
+
+    @property
+    def inside_unknown(self) -> Walker:
+        """What stands inside UN is Implicit VR Little Endian, also in a Big Endian file (PS3.5 section 6.2.2)."""
+        return self._little or self  # kept by itself a walker, and its file, would wait for the search for garbage
 
     def elements(self, found: list[Element], position: int, stop: int, implicit: bool, depth: int) -> int:
         """Add the elements up to ``stop``, an item delimiter, or pixel data at the root; returns where it ends."""

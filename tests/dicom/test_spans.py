@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -74,6 +75,22 @@ def test_no_bytes_make_the_parser_raise_anything_but_refused(content: bytes) -> 
             spans.take_apart(start + content)
         except spans.Refused as refused:
             assert refused.reason
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_a_file_that_was_walked_over_does_not_wait_for_the_search_for_garbage(syntax: str) -> None:
+    made = image(syntax)
+    if syntax == ExplicitVRBigEndian:
+        made.set_original_encoding(False, False)
+    content = encoded(made)
+    spans.take_apart(content)
+    gc.collect()
+    gc.disable()
+    try:
+        spans.take_apart(content)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_a_nesting_bomb_is_refused() -> None:

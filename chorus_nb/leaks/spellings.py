@@ -159,7 +159,7 @@ def read_otherwise(text: str) -> Iterator[str]:
                 continue
 
 
-# of one word
+# Letters of one word: v a n  d e r, v.a.n.d.e.r, o. t. t. o.
 LETTERS_APART = re.compile(r"(?<![^\W_])[^\W\d_]\.?([ ._-])\1?[^\W\d_](?:\.?\1{1,2}[^\W\d_]){2,}(?![^\W_])")
 _WITH_DIGITS = re.compile(r"[a-z]+\d[a-z\d]*|\d+[a-z][a-z\d]+")  # qu1llf3ather
 _DIGITS_FOR_LETTERS = str.maketrans("0345789", "oeastbg")

@@ -27,9 +27,7 @@ WHITE_SHARE = 0.02  # share of a small grey picture that is as white as its wind
 WIDER, THICKEST = 25, 11  # pixels: letters are thinner; what is wider is the picture
 NOISE = 2  # grey levels of 256 that the dark of an ultrasound picture differs by where nothing is
 GROWTH, FINER = 4.0, 6.0  # at most: text of 8 pixels is then as high as the models like it, and small images stay quick
-MOST_NOTICED = (
-    5  # parts of a small grey frame that are looked at alone, for a fifth of the time that all of them would take
-)
+MOST_NOTICED = 5  # parts of a small grey frame that are looked at alone: a fifth of the time that all would take
 IN_PARTS = 5_000_000  # pixels of a grey frame that is small enough to be looked at in parts as a whole
 EVERY = 30  # frames between two that are looked at
 

@@ -145,6 +145,17 @@ def test_a_name_in_what_pandas_takes_for_an_index_or_in_one_of_two_columns_of_a_
     assert "high" in severities_in(file)
 
 
+def test_letters_that_chance_puts_into_the_kept_schema_of_a_parquet_file_are_no_name_and_a_name_in_it_is_found(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "laid_here.parquet"
+    field = pa.field("n", pa.string(), metadata={"note": "seen by Brennan"})
+    pq.write_table(pa.table([["CT"]], pa.schema([field])), file)
+    letters = pq.read_metadata(file).metadata[b"ARROW:schema"].decode().upper().encode()
+    searched = b"".join(pieces(file))
+    assert letters not in searched.upper() and searched.count(b"Brennan") == 2  # the field's, and the kept schema's
+
+
 def test_a_path_gives_words_and_numbers_but_no_suffix() -> None:
     parts = {term.text for term in of_path("Brennan_77120034/a.zip!CT/IM00012.dcm")}
     assert parts == {"Brennan", "77120034", "00012"}

@@ -22,7 +22,7 @@ from chorus_nb.dicom.spans import Refused, take_apart
 from chorus_nb.identity.identifiers import Identifiers
 from chorus_nb.mapping import Lookups, read_lookups
 from chorus_nb.memory import DECODERS, Recipe, digest
-from chorus_nb.omop import NEAR_VISIT, read_omop, visit_spans
+from chorus_nb.omop import AFTER_DEATH, NEAR_VISIT, lifetimes, read_omop, visit_spans
 from chorus_nb.processes.child import one_child
 from chorus_nb.source.earlier import counted_only
 from chorus_nb.withdrawn import WITHDRAWN, Withdrawn
@@ -44,7 +44,8 @@ DEID_RECIPE = Recipe("chorus_nb.deid.worker", ("uid_method", "uid_root", "time_z
 
 SAID_BY_TABLES = (
     *("dicomdir", "not_in_cohort", "excluded", "kind_not_released", "no_pixels", "accession_not_mapped", "no_date"),
-    *("patient_not_mapped", "no_visit", "outside_visit", "identifiers_missing", WITHDRAWN),
+    *("patient_not_mapped", "no_visit", "outside_visit", "no_person", "outside_lifetime", "identifiers_missing"),
+    WITHDRAWN,
 )
 """Reasons of the rules that look at the catalog and tables only, which may say otherwise the next time."""
 
@@ -79,6 +80,7 @@ def make_worklist(
     _mapped(work)
     _dated(work, workspace)
     _visits(work, workspace)
+    _lifetimes(work, workspace)
     gone = counted_only(workspace.local)
     _counted_only(work, workspace, gone)
     _duplicates(work, workspace, gone)
@@ -206,9 +208,7 @@ def _mapped(work: _Work) -> None:
 def _dated(work: _Work, workspace: Workspace) -> None:
     """Images without a date that can be shifted, of their own or of their accession: the registry asks for one."""
     files = work.files
-    moment = pd.to_datetime(files.acquired, format="%Y-%m-%d %H:%M:%S", errors="coerce")
-    shifted = moment + pd.to_timedelta(files.days_shifted.astype("float64"), unit="D")
-    undated = ~shifted.dt.year.between(1, 9999)
+    undated = ~_shifted(files).dt.year.between(1, 9999)
     if undated.any() and workspace.has(tables.LINKAGE):
         links = workspace.read(tables.LINKAGE, [*ACCESSION, "acquired_shifted"])
         links = links[links.acquired_shifted.str.len() == len("YYYY-MM-DD HH:MM:SS")]
@@ -240,10 +240,28 @@ def _far(files: pd.DataFrame, links: pd.DataFrame, workspace: Workspace) -> pd.S
     """Which files lie further from the visit beside them than OMOP lets anything lie; an explicit link stands."""
     visits = read_omop(workspace, "visit_occurrence").set_index("visit_occurrence_id")
     spans = visit_spans(visits).reindex(links.visit_occurrence_id).set_axis(files.index)
-    moment = pd.to_datetime(files.acquired, format="%Y-%m-%d %H:%M:%S", errors="coerce")
-    moment += pd.to_timedelta(files.days_shifted.astype("float64"), unit="D")
+    moment = _shifted(files)
     outside = (moment < spans.starts - NEAR_VISIT) | (moment > spans.ends + NEAR_VISIT)
     return outside & (links.visit_link != "explicit")
+
+
+def _shifted(files: pd.DataFrame) -> pd.Series:
+    """When each was taken, in the dates of the release; NaT where its header does not say."""
+    moment = pd.to_datetime(files.acquired, format="%Y-%m-%d %H:%M:%S", errors="coerce")
+    return moment + pd.to_timedelta(files.days_shifted.astype("float64"), unit="D")
+
+
+def _lifetimes(work: _Work, workspace: Workspace) -> None:
+    """Images of nobody in PERSON, or before that person's birth or long after their death: of somebody else, or with a
+    wrong date. One of them in the release would fail a check of the registry, and so cost all of it."""
+    files = work.files
+    lives = lifetimes(read_omop(workspace, "person"), read_omop(workspace, "death"))
+    nobody = ~files.person_id.isin(lives.index) & bool(len(lives))  # with no person at all 01 has ended
+    work.take(nobody, "held_back", "no_person", "its person has no row in PERSON")
+    lived, moment = lives.reindex(files.person_id).set_axis(files.index), _shifted(files)
+    work.take(moment < lived.born, "held_back", "outside_lifetime", "before the birth of its person")
+    late = f"more than {AFTER_DEATH.days} days after the death of its person"
+    work.take(moment > lived.until, "held_back", "outside_lifetime", late)
 
 
 def _counted_only(work: _Work, workspace: Workspace, gone: Collection[str]) -> None:

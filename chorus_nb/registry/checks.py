@@ -10,13 +10,11 @@ import pandas as pd
 
 from chorus_nb import layout, tables
 from chorus_nb.metadata.dictionary import possible_ranges
-from chorus_nb.omop import NEAR_VISIT, read_omop, visit_spans
+from chorus_nb.omop import NEAR_VISIT, lifetimes, read_omop, visit_spans
 from chorus_nb.processes.queries import asking, hold_paths
 from chorus_nb.registry.identifiers import MINTED
 from chorus_nb.registry.omop import PROCEDURE_TABLE
 from chorus_nb.workspace import Workspace
-
-AFTER_DEATH = pd.Timedelta(days=60)  # the same, plausibleBeforeDeath
 
 
 def check_registry(workspace: Workspace) -> pd.DataFrame:
@@ -55,31 +53,14 @@ def _know(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> None:
     connection.register("visits", visits[["visit_occurrence_id", "person_id"]].astype("Int64").assign(**known))
     procedures = read_omop(workspace, PROCEDURE_TABLE)[["procedure_occurrence_id", "person_id"]]
     connection.register("procedures", procedures.astype("Int64").drop_duplicates("procedure_occurrence_id"))
-    connection.register("persons", _persons(workspace))
+    lives = lifetimes(read_omop(workspace, "person"), read_omop(workspace, "death"))
+    connection.register("persons", lives.reset_index())
     connection.register(
         "linkage", workspace.read(tables.LINKAGE, ["person_id", "visit_link", "visit_if", "person_differs"])
     )
     connection.execute(f"""
         CREATE VIEW images AS SELECT *, datetime::TIMESTAMP AS taken,
                proc_id BETWEEN {MINTED.start} AND {MINTED.stop - 1} AS minted FROM image_registry""")
-
-
-def _persons(workspace: Workspace) -> pd.DataFrame:
-    """The first day a person can have been ``born`` on (PERSON may hold the year alone), and the last moment after
-    their death that an image can be of."""
-    persons = read_omop(workspace, "person").drop_duplicates("person_id")
-    parts = persons[["year_of_birth", "month_of_birth", "day_of_birth"]].fillna(1)
-    parts.columns = ["year", "month", "day"]
-    deaths = read_omop(workspace, "death").drop_duplicates("person_id").set_index("person_id")
-    died = pd.to_datetime(deaths.death_date, format="%Y-%m-%d", errors="coerce")
-    ids = persons.person_id.astype("Int64")
-    return pd.DataFrame(
-        {
-            "person_id": ids,
-            "born": pd.to_datetime(parts, errors="coerce"),
-            "until": died.reindex(ids).set_axis(persons.index) + AFTER_DEATH,
-        }
-    )
 
 
 def _value_possible() -> str:

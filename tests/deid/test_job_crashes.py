@@ -116,6 +116,7 @@ def test_no_worker_outlives_a_killed_run(site: SmallSite) -> None:
     process = multiprocessing.get_context("forkserver").Process(target=_run_to_be_killed, args=(workspace.parameters,))
     process.start()
     while not (workers := _of_group(process.pid) - {process.pid}):
+        assert process.is_alive()
         time.sleep(0.01)
     time.sleep(0.2)
     os.kill(process.pid, signal.SIGKILL)

@@ -69,8 +69,13 @@ from tests.verify.faulty_files import (
 )
 
 IMAGES = "MRN-2,ACC-3,503\nMRN-2,ACC-4,504\nMRN-2,ACC-5,505\nMRN-2B,ACC-9,509\nMRN-1,ACC-1,501\n"
+IMAGES += "MRN-6,ACC-6,506\nMRN-8,ACC-10,510\n"
+PATIENTS = "MRN-6,1006,-9\nMRN-8,1008,-9\n"
 VISITS = "71,1002,9201,2024-01-20,2024-01-25,32817\n72,1007,9201,2024-02-15,2024-02-25,32817\n"
+VISITS += "76,1006,9201,2024-02-15,2024-02-25,32817\n78,1008,9201,2024-02-15,2024-02-25,32817\n"
+PERSONS = "person_id,year_of_birth\n" + "".join(f"{person},1950\n" for person in (1001, 1002, 1007, 1008))
 VISIT_HEAD = "visit_occurrence_id,person_id,visit_concept_id,visit_start_date,visit_end_date,visit_type_concept_id\n"
+DEATHS = "person_id,death_date\n1008,2023-11-20\n"
 TRAP = 0x00104000  # PatientComments
 KINDS = ["CT", "MR", "CR", "DX", "MG", "US"]
 
@@ -173,6 +178,12 @@ REASONS = [
         having(PatientID="MRN-1", AccessionNumber="ACC-1"),
         to_file("omop/visit_occurrence.csv", "73,1001,9201,2023-11-20,2023-11-25,32817\n"),
     ),
+    Reason(
+        "no_person",
+        "Add the person to the OMOP tables",
+        having(PatientID="MRN-6", AccessionNumber="ACC-6"),
+        to_file("omop/person.csv", "1006,1950\n"),
+    ),
     Reason("not_a_regular_file", "Take it out of the source", lambda site, name: os.mkfifo(site.dicom / name), gone),
     Reason("not_dicom", NOTHING, text_file, left=True),
     Reason(
@@ -180,6 +191,12 @@ REASONS = [
         "to the CSV that the parameter cohort names",
         having(PatientID="MRN-2B", AccessionNumber="ACC-9"),
         to_file("cohort.csv", "MRN-2B\n"),
+    ),
+    Reason(
+        "outside_lifetime",
+        "Have Personal_map.csv, PERSON, DEATH or the date at the PACS mended",
+        having(PatientID="MRN-8", AccessionNumber="ACC-10"),
+        lambda site, _: (site.folder / "omop" / "death.csv").write_text(DEATHS.replace("2023", "2024")),
     ),
     Reason(
         "outside_visit",
@@ -283,8 +300,10 @@ def test_what_03_leaves_out_goes_when_its_advice_is_done(
 ) -> None:
     site = SmallSite(tmp_path_factory.mktemp("reasons") / "site")
     site.lookup("Image_map", f"PatientID,AccessionNumber,image_occurence_id\n{IMAGES}")
-    (site.folder / "omop" / "visit_occurrence.csv").write_text(VISIT_HEAD + VISITS)
-    (site.folder / "cohort.csv").write_text("patient\nMRN-1\nMRN-2\nMRN-7\n")
+    to_file("lookup/Personal_map.csv", PATIENTS)(site, "")
+    for name, text in (("visit_occurrence", VISIT_HEAD + VISITS), ("person", PERSONS), ("death", DEATHS)):
+        (site.folder / "omop" / f"{name}.csv").write_text(text)
+    (site.folder / "cohort.csv").write_text("patient\nMRN-1\nMRN-2\nMRN-6\nMRN-7\nMRN-8\n")
     for row in REASONS:
         assert row.says in tables.REMEDIES[row.reason]
         if row.when == "before 01":

@@ -188,7 +188,7 @@ def test_what_is_held_back_waits_for_somebody_unless_it_is_settled(run: Workspac
     run.write(tables.OUTCOMES, rows.assign(source_path=list("abcde"), status="held_back", reason=reasons))
     told = [(one.who, one.what) for one in waiting.what_waits(run, {})]
     assert told == [
-        ("the data manager", "1 file outside every visit in the OMOP tables"),
+        ("the data manager", "1 file without a fitting visit or person in the OMOP tables"),
         ("the analyst", "1 file that the run itself could not take: do what is said there for each reason"),
         ("the PACS team", "1 file with another fault: mend at the source what is wanted"),
     ]

@@ -1,0 +1,19 @@
+"""When each person of PERSON can have been examined: one reading for deciding and registering."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+AFTER_DEATH = pd.Timedelta(days=60)  # OHDSI DataQualityDashboard, plausibleBeforeDeath
+
+
+def lifetimes(persons: pd.DataFrame, deaths: pd.DataFrame) -> pd.DataFrame:
+    """By ``person_id``, the first day a person can have been ``born`` on (PERSON may hold the year alone), and the last
+    moment ``until`` which an image can be of them; NaT where the tables say neither."""
+    persons = persons.drop_duplicates("person_id").set_index("person_id")
+    parts = persons[["year_of_birth", "month_of_birth", "day_of_birth"]].fillna(1)
+    parts.columns = ["year", "month", "day"]
+    deaths = deaths.drop_duplicates("person_id").set_index("person_id")
+    died = pd.to_datetime(deaths["death_date"], format="%Y-%m-%d", errors="coerce").reindex(persons.index)
+    lives = pd.DataFrame({"born": pd.to_datetime(parts, errors="coerce"), "until": died + AFTER_DEATH})
+    return lives.set_axis(lives.index.astype("Int64"))

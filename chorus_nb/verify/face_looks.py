@@ -49,12 +49,17 @@ class FaceLook(NamedTuple):
     @property
     def has_face(self) -> bool:
         """For certain."""
-        by_bone = self.skull is not None and self.skull.has_face
+        gone = self.front is not None and self.front.is_gone
+        by_bone = self._by_bone and not (gone and self.skull is not None and self.skull.may_be_opened)
         return by_bone or (self.front is not None and self.front.has_face)
 
     @property
     def may_have_face(self) -> bool:
-        return self.has_face or (self.front is not None and self.front.may_have_face)
+        return self._by_bone or (self.front is not None and self.front.may_have_face)
+
+    @property
+    def _by_bone(self) -> bool:
+        return self.skull is not None and self.skull.has_face
 
     @property
     def answer(self) -> str:

@@ -33,7 +33,7 @@ TAKEN_FURTHER = 4  # best starts of either order
 IS_HEAD, SEEN, SEEN_OF_FEW = 0.6, 0.4, 0.1  # share of the skull's points in view that lie on skin; that are in view
 CERTAIN = 0.7  # the same, to say more than perhaps
 IS_FACE, MAY_BE_FACE = 0.4, 0.3  # the same of the face
-FACE_IN_VIEW = 0.2  # share of a face that has to be in view to say more than perhaps
+FACE_IN_VIEW, ALL_IN_VIEW = 0.2, 0.8  # share of a face in view to say more than perhaps; to say that it is gone
 LEFT, MAY_BE_LEFT = 0.2, 0.1  # share of a face where the source shows one; right masks leave 0.05 and less
 HOLLOW = 0.03  # of what the skull encloses; right masks leave nothing empty
 SMALL, LARGE = 0.76, 1.18  # of an average head: a brain without its skin is smaller, a trunk larger
@@ -79,6 +79,11 @@ class Front(NamedTuple):
         if self.placed:
             return self.face >= MAY_BE_LEFT
         return self.is_head and self.face >= MAY_BE_FACE and self.in_view > 0
+
+    @property
+    def is_gone(self) -> bool:
+        """Where the source shows a face, and nearly all of it in view, nothing of it is left."""
+        return self.placed and not self.may_have_face and self.in_view >= ALL_IN_VIEW
 
     @property
     def is_hollow(self) -> bool:

@@ -22,7 +22,9 @@ SOLID = 0.85  # of what bone encloses is no fat and no air in a skull
 ABOVE = (16.0, 60.0)  # mm over the enclosed part: air over a skull, belly over a pelvis
 FACE = (10.0, 90.0)  # mm below the middle of the braincase: from the brow down
 BESIDE = 20.0  # mm to either side of it
-JUTS = 8.0  # mm before the braincase: brow, nose and lips stand 16 and more, a front that was removed lies behind it
+# mm before the braincase: brow, nose and lips stand so far and more, a front that was removed lies behind it; between
+# the two lies a skull that was opened at its front, of which less is enclosed than there was (one real head: 8)
+JUTS, STANDS = 8.0, 16.0
 FARTHEST_SLICE = 2000.0  # mm from the middle of a series: a slice further away is no part of the same body
 LEAST_SLICES, MOST_SLICES = 3, 150  # of more, every other or fewer are read
 
@@ -42,6 +44,11 @@ class Skull(NamedTuple):
     @property
     def has_face(self) -> bool:
         return self.is_head and self.juts >= JUTS
+
+    @property
+    def may_be_opened(self) -> bool:
+        """Whether what stands before it may be its own front: a measure of what else is seen is to be believed."""
+        return self.juts < STANDS
 
 
 class Lattice(NamedTuple):

@@ -35,6 +35,7 @@ CROWNED = Skull(900.0, is_head=True, has_crown=True, juts=25.0)
 WITH_FACE = Front(skull=0.88, seen=1.0, face=0.7, in_view=1.0, size=0.95, hollow=0.0)
 PERHAPS = WITH_FACE._replace(face=0.35)
 WITHOUT = WITH_FACE._replace(face=0.05)
+GONE = WITHOUT._replace(face=0.0, placed=True)
 NO_HEAD = WITH_FACE._replace(skull=0.4)
 
 
@@ -149,6 +150,24 @@ def test_a_front_that_still_stands_where_it_is_on_record_as_removed_is_shown(
 ) -> None:
     skull = CROWNED._replace(juts=juts)
     assert findings("CT", "HEAD", mask="abc", status="defaced", removes=True, skull=skull) == severities
+
+
+@pytest.mark.parametrize(
+    ("juts", "front", "severity"),
+    [
+        (8.0, GONE, "medium"),  # a real head whose skull was opened at the forehead
+        (16.0, GONE, "high"),
+        (8.0, GONE._replace(placed=False), "high"),
+        (8.0, GONE._replace(in_view=0.5), "high"),
+        (8.0, GONE._replace(face=0.35), "high"),
+    ],
+)
+def test_what_stands_before_an_opened_skull_is_no_certain_face_where_all_of_it_is_seen_to_be_gone(
+    juts: float, front: Front, severity: str
+) -> None:
+    skull = CROWNED._replace(juts=juts)
+    found = findings("CT", "HEAD", mask="abc", status="defaced", removes=True, skull=skull, front=front)
+    assert found == ["info", severity]
 
 
 @pytest.mark.parametrize("status", ["defaced", "came_without_face", "no_face_in_view", "no_head"])

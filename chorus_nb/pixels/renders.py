@@ -252,9 +252,14 @@ def _evened(grey: GreyImage) -> GreyImage:
 
 
 def _window(frame: NDArray[np.generic], dataset: Dataset) -> NDArray[np.float32]:
-    values = np.asarray(apply_modality_lut(frame, dataset))
-    if dataset.get("WindowWidth") not in (None, "") or dataset.get("VOILUTSequence"):
-        return np.asarray(apply_voi_lut(values, dataset, index=0), np.float32)
+    try:
+        values = np.asarray(apply_modality_lut(frame, dataset))
+        if dataset.get("WindowWidth") not in (None, "") or dataset.get("VOILUTSequence"):
+            return np.asarray(apply_voi_lut(values, dataset, index=0), np.float32)
+    except MemoryError:  # no fault of the file
+        raise
+    except Exception:  # a window that means nothing, such as a width of 0, is none
+        values = frame
     low, high = np.percentile(values, (0.5, 99.5))
     return np.asarray(np.clip(values, low, high), np.float32)
 

@@ -82,10 +82,12 @@ class Image:
         centre, width = (np.atleast_1d(self._dataset.get(name)) for name in ("WindowCenter", "WindowWidth"))
         try:
             middle, half = float(centre[0]), float(width[0]) / 2
-            return round(middle - half), round(middle + half)
-        except (TypeError, ValueError, IndexError):
-            low, high = np.percentile(pixels[::4, ::4], (1, 99))
-            return int(low), int(max(high, low + 1))
+            low, high = round(middle - half), round(middle + half)
+        except (TypeError, ValueError, IndexError, OverflowError):
+            low = high = 0
+        if low >= high:  # none, or one that shows nothing
+            low, high = (int(end) for end in np.percentile(pixels[::4, ::4], (1, 99)))
+        return low, max(high, low + 1)
 
 
 def _shrunk(part: NDArray[Any], step: int) -> NDArray[Any]:

@@ -115,14 +115,12 @@ def _preview(title: str, target_path: str, before: FileDataset, after: FileDatas
 
 def window(dataset: FileDataset, array: np.ndarray, from_header: bool = True) -> tuple[float, float]:
     """Centre and width from the header (the first pair), else the middle 99 % of the values."""
-    centre, width = dataset.get("WindowCenter"), dataset.get("WindowWidth")
-    if from_header and centre not in (None, "") and width not in (None, ""):
-        first = [
-            float(value[0] if hasattr(value, "__iter__") and not isinstance(value, str) else value)
-            for value in (centre, width)
-        ]
-        if first[1] >= 1:
-            return first[0], first[1]
+    if from_header:
+        said = (np.atleast_1d(dataset.get(name)) for name in ("WindowCenter", "WindowWidth"))
+        with contextlib.suppress(TypeError, ValueError, IndexError):  # there is none, or no number
+            centre, width = (float(value[0]) for value in said)
+            if width >= 1:
+                return centre, width
     low, high = np.percentile(apply_modality_lut(array, dataset), [0.5, 99.5])
     return (low + high) / 2, max(high - low, 1)
 

@@ -55,6 +55,34 @@ def test_a_name_is_read(dataset: Dataset) -> None:
     assert {finding.matched for finding in find_text(content(dataset)) if finding.tier == "high"} == {"PatientName"}
 
 
+def with_header(**values: object) -> Dataset:
+    dataset = image(modality="CT", pixels=picture(PERSON).astype(np.uint16) * 4)
+    for keyword, value in values.items():
+        setattr(dataset, keyword, value)
+    return dataset
+
+
+WITHOUT_TABLE = Dataset()
+WITHOUT_TABLE.LUTDescriptor = [256, 0, 16]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"WindowCenter": 0, "WindowWidth": 0},  # as a GE Signa wrote it: a whole series could not be looked at
+        {"WindowWidth": 400},
+        {"WindowCenter": 40, "WindowWidth": -400},
+        {"WindowCenter": [], "WindowWidth": [400, 80]},
+        {"VOILUTSequence": [Dataset()]},
+        {"VOILUTSequence": [WITHOUT_TABLE]},
+        {"ModalityLUTSequence": [WITHOUT_TABLE]},
+        {"WindowCenter": 40, "WindowWidth": 400, "VOILUTFunction": "NONE SUCH"},
+    ],
+)
+def test_a_name_is_read_though_the_window_of_its_header_means_nothing(values: dict[str, object]) -> None:
+    assert "high" in {finding.tier for finding in find_text(content(with_header(**values)))}
+
+
 def test_a_released_file_is_checked_against_the_original_words() -> None:
     released = image(pixels=picture("OKONJIMA"), PatientName="17", PatientID="17")
     assert [finding.tier for finding in find_text(content(released))] == ["medium"]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pydicom
 import pytest
+from pydicom.data import get_testdata_file
 
 from chorus_nb import decisions, tables
 from chorus_nb.errors import InputError
@@ -340,3 +341,13 @@ def test_the_pace_of_a_loop_is_read_from_its_header() -> None:
         sink = io.BytesIO()
         again.save_as(sink)
         assert Image(sink.getvalue()).view(0)[0]["rate"] == rate
+
+
+@pytest.mark.parametrize("width", [0, -5, None])
+def test_a_window_that_shows_nothing_does_not_hide_the_picture_from_the_reviewer(width: float | None) -> None:
+    dataset = pydicom.dcmread(str(get_testdata_file("CT_small.dcm")))
+    dataset.WindowCenter, dataset.WindowWidth = 0, width
+    sink = io.BytesIO()
+    dataset.save_as(sink)
+    shown = Image(sink.getvalue()).view(0)[0]
+    assert shown["lowest"] <= shown["low"] < shown["high"] <= shown["highest"]

@@ -13,7 +13,7 @@ from chorus_nb import tables
 from chorus_nb.figures import verify as figures
 from chorus_nb.leaks import reading
 from chorus_nb.verify import checks, previews, verify
-from chorus_nb.verify.previews import SIDE, Preview, _preview, preview_sample
+from chorus_nb.verify.previews import SIDE, Preview, _preview, preview_sample, window
 from chorus_nb.workspace import Workspace
 from tests.verify.small_site import BOX
 
@@ -74,6 +74,16 @@ def test_monochrome1_is_shown_the_right_way_round() -> None:
     straight = _preview("x", "y", dataset, dataset, "").after.astype(int)
     dataset.PhotometricInterpretation = "MONOCHROME1"
     assert np.abs(straight + _preview("x", "y", dataset, dataset, "").after - 255).max() <= 1
+
+
+@pytest.mark.parametrize("said", [{"WindowWidth": 0}, {"WindowWidth": -5}, {"WindowWidth": []}, {"WindowCenter": None}])
+def test_a_window_that_means_nothing_is_none(said: dict[str, object]) -> None:
+    dataset = pydicom.dcmread(str(get_testdata_file("CT_small.dcm")))
+    dataset.WindowCenter, dataset.WindowWidth = 40, 400
+    assert window(dataset, dataset.pixel_array) == (40, 400)
+    for keyword, value in said.items():
+        setattr(dataset, keyword, value)
+    assert window(dataset, dataset.pixel_array) == window(dataset, dataset.pixel_array, from_header=False)
 
 
 def test_the_figures_draw(release: Workspace) -> None:

@@ -11,12 +11,13 @@ from chorus_nb import standards
 from chorus_nb.deid import claims, dates
 from chorus_nb.deid.colour_profiles import ICC_PROFILE, ICC_TEXTS, without_texts
 from chorus_nb.deid.context import KEPT, Change, Circumstances, Engine, Level, Made, Seen, Subject
-from chorus_nb.deid.root import NUMBER_OF_FRAMES, PIXEL_COUNTS, RootValues
+from chorus_nb.deid.root import NUMBER_OF_FRAMES, RootValues
 from chorus_nb.deid.scripted import SpanValues, resolve_script
 from chorus_nb.deid.uids import names_an_object
 from chorus_nb.deid.values import (
     LONGEST_TEXT,
     UNDIVIDED,
+    binary_fault,
     dummy,
     expected_vr,
     family,
@@ -28,10 +29,11 @@ from chorus_nb.deid.values import (
     whole_numbers,
 )
 from chorus_nb.dicom.charsets import CHARACTER_SET, charset_of, decode_text, defined_terms, encode_text
-from chorus_nb.dicom.encodings import FORMATTED, TEXT, WORD_SIZES, Buffer, Encoding
+from chorus_nb.dicom.encodings import FORMATTED, TEXT, Buffer, Encoding
 from chorus_nb.dicom.forms import FORMS, are_numbers
 from chorus_nb.dicom.spans import Element, Refused, Spans
 from chorus_nb.identity import harvest as identifiers
+from chorus_nb.identity.signs import without_controls
 
 if TYPE_CHECKING:
     from chorus_nb.mapping import Rule
@@ -185,7 +187,8 @@ class Elements(RootValues):
         if e.vr == "SQ" and e.items is None and e.length and not reads_as_sequence(self.raw(e), level.encoding):
             raise Refused("structure_refused", f"{standards.tag_name(e.tag)} is a sequence that cannot be taken apart")
         if e.items is not None:
-            if action in ("K", "C", "S"):
+            mixed = e.implicit_items and level.encoding.big  # pydicom, with which 04 reads, reads none such
+            if action in ("K", "C", "S") and not mixed:
                 return self.sequence(e, level, creator)
             self.record(e, level, action if action == "Z" else "X", rule.source, "")
             return level.encoding.sequence(e.tag, "SQ", b"", False) if action == "Z" else None
@@ -214,8 +217,7 @@ class Elements(RootValues):
         """A sequence item by item; every element inside answers to its own rule."""
         keyword = standards.path_step(e.tag, creator)
         inside = Encoding(e.implicit_items, level.encoding.big and not e.implicit_items)
-        made: list[bytes] = []
-        changed = False
+        made, changed = list[bytes](), False
         for number, item in enumerate(e.items or (), 1):
             charset = charset_of(self.data, item.elements, level.charset)
             there = Level((*level.path, keyword), f"{level.where}{keyword}[{number}].", charset, inside)
@@ -234,9 +236,9 @@ class Elements(RootValues):
         if family(vr) != family(expected) and not (vr in TEXT and expected in FORMATTED):
             return self.left_out(e, level, "value representation is not the dictionary's")
         form, raw = FORMS.get(expected), self.raw(e)
-        if e.tag == CHARACTER_SET and e.vr == "PN":  # pydicom, with which 04 reads the original, reads none such
-            raise Refused("value_unusable", f"{level.where}{standards.tag_name(e.tag)}: is written as a name")
         if e.tag == CHARACTER_SET:
+            if e.vr == "PN":  # pydicom, with which 04 reads the original, reads none such
+                raise Refused("value_unusable", f"{level.where}{standards.tag_name(e.tag)}: is written as a name")
             return self.replaced(e, vr, defined_terms(raw.decode("ascii", "replace")), "C", PS33_TERMS, level)
         if expected == "UI":
             uids = decode_text(raw, level.charset).rstrip(" \0")
@@ -259,15 +261,16 @@ class Elements(RootValues):
                 return self.replaced(e, vr, "", "Z", "an identifier stood in a number", level)
             return KEPT
         told = protected or standards.holds_terms(e.tag, expected)
-        if expected in TEXT and (told or self.cleaner.finds_own(decode_text(raw, level.charset))):
+        text = decode_text(raw, level.charset) if expected in TEXT else ""
+        if expected in TEXT and (told or without_controls(text) != text or self.cleaner.finds_own(text)):
             return self.clean(e, vr, expected, rule, level)
-        if expected in WORD_SIZES and (len(raw) % WORD_SIZES[expected] or (e.tag in PIXEL_COUNTS and len(raw) != 2)):
-            return self.left_out(e, level, "value does not have the form of its VR")
+        if why := binary_fault(e.tag, expected, raw, big=level.encoding.big):
+            return self.left_out(e, level, why)
         if e.tag == ICC_PROFILE:
             bare, why = without_texts(raw, self.cleaner.finds_own), "no colour profile that can be read"
             return self.replaced(e, vr, bare, "C", ICC_TEXTS, level) if bare else self.left_out(e, level, why)
         binary = family(expected) in ("words", "bytes") and e.tag >> 16 != 0x7FE0  # tables of pixels are written anew
-        if binary and (self.cleaner.finds_own(readable(raw)) or reads_as_text(raw)):
+        if binary and (self.cleaner.finds_own_encoded(readable(raw)) or reads_as_text(raw)):
             return self.left_out(e, level, "an identifier or a text stood in binary data")
         if any(map(self.cleaner.is_own_measure, whole_numbers(raw, expected, big=level.encoding.big))):
             return self.left_out(e, level, "an identifier stood in a number")
@@ -290,9 +293,10 @@ class Elements(RootValues):
         others: the third value of ImageType is needed as much as the first.
         """
         text = decode_text(self.raw(e), level.charset)
-        parts = [text] if vr in UNDIVIDED else text.split("\\")
+        bare = without_controls(text)
+        parts = [bare] if vr in UNDIVIDED else bare.split("\\")
         cleaned = [part if (new := how(part)) == part else shorten(new, vr) for part in parts]
-        if cleaned == parts:
+        if cleaned == parts and bare == text:
             return KEPT
         self.notes.append("text cleaned")
         if self.type_of(e, level) in NEEDED or e.tag in CODE:

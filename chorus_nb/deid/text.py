@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from urllib.parse import unquote
 
 from chorus_nb import standards
 from chorus_nb.deid.text_cues import Words, body_words
 from chorus_nb.deid.text_names import NEXT, People
 from chorus_nb.deid.text_numbers import odd_numbers, whole_days
 from chorus_nb.deid.text_patterns import AMBIGUOUS_STREET, LABEL, PATTERNS
+from chorus_nb.identity.encoded import encoded_texts
 from chorus_nb.identity.identifiers import START, Identifiers
 from chorus_nb.identity.own import Matcher, Span
 from chorus_nb.identity.signs import letters_apart, odd_signs, without_invisible
@@ -24,6 +26,12 @@ from chorus_nb.identity.words import Token, Vocabulary, also_names, shipped, tok
 
 UID_IN_TEXT = re.compile(r"(?<![\w.])[0-2](?:\.\d+){5,}(?!\w|\.\d)")
 _PATTERNS = [(re.compile(pattern.shape, re.IGNORECASE), pattern.written) for pattern in PATTERNS]
+_ANYWHERE = [
+    (re.compile(pattern.shape, re.IGNORECASE), pattern.written or " ")
+    for pattern in PATTERNS
+    if pattern.kind in ("age over 89", "escaped letters")
+]
+"""What no text of equipment has either: of 12,745 of 326 real files none."""
 _STREET = re.compile(AMBIGUOUS_STREET, re.IGNORECASE)
 _STREET_NAMES = re.compile(r"(?:[NSEW]\.? )?(?:main|high|church|park|long|hill|brown|king|mill)", re.IGNORECASE)
 _DANGLING = re.compile(
@@ -51,6 +59,10 @@ class Cleaner:
         """Whether ``text`` holds one of the patient's own identifiers."""
         return bool(self.own.spans(text))
 
+    def finds_own_encoded(self, text: str) -> bool:
+        """The same, also in hexadecimal digits, Base64 or escaped."""
+        return any(map(self.finds_own, (text, unquote(text), *(said for _, _, said in encoded_texts(text)))))
+
     def is_own_number(self, value: str, least: int = 6) -> bool:
         """Whether a number of at least so many digits is one of the patient's as a whole."""
         return self.own.is_whole(value, least)
@@ -65,6 +77,7 @@ class Cleaner:
         cuts = [(start, end, " ") for start, end in self.own.grave_spans(text)]
         cuts += _told(self.vocabulary, text)
         cuts += [(start, end, " ") for start, end in whole_days(text, self.own.days)]
+        cuts += self._in_no_text(text)
         return tidy(cut_out(text, cuts)) if cuts else text
 
     def for_technique(self, tag: int, vr: str) -> Callable[[str], str]:
@@ -81,12 +94,23 @@ class Cleaner:
         """A code of a site, whose letters no vocabulary knows: the patient's own goes, and what has the shape of an
         identifier."""
         cuts = [(start, end, " ") for start, end in self.own.spans(text)]
-        cuts += [*_shaped(text), *_told(self.vocabulary, text)]
+        cuts += [*_shaped(text), *_told(self.vocabulary, text), *self._in_no_text(text)]
         return tidy(cut_out(text, cuts)) if cuts else text
+
+    def _in_no_text(self, text: str) -> Iterator[Removal]:
+        """What has no place in a text of equipment, technique or a code either: a UID that PS3.6 does not register, an
+        age above 89, letters in other signs."""
+        for found in UID_IN_TEXT.finditer(text):
+            if not standards.is_registered_uid(found.group()):
+                yield *found.span(), self.new_uid(found.group())
+        for shape, written in _ANYWHERE:
+            yield from ((*found.span(), written) for found in shape.finditer(text))
+        yield from ((start, end, " ") for start, end, _ in encoded_texts(text))
 
     def _terms(self, text: str) -> str:
         """A code or short name of technique: a word that neither a vocabulary nor the lists of terms know goes."""
         cuts = [(token.start, token.end, " ") for token in no_terms(self.vocabulary, text)]
+        cuts += [(start, end, " ") for start, end, word in letters_apart(text) if self.vocabulary.unknown(word)]
         return tidy(cut_out(text, cuts)) if cuts else text
 
     def _clean(self, text: str) -> str:
@@ -107,6 +131,7 @@ def removals(vocabulary: Vocabulary, text: str, own: tuple[Span, ...]) -> list[R
     cuts += _shaped(text)
     cuts += [(*span, " ") for span in odd_numbers(text)]
     cuts += [(*span, " ") for span in odd_signs(text)]
+    cuts += [(start, end, " ") for start, end, _ in encoded_texts(text)]
     cuts += [(start, end, " ") for start, end, word in letters_apart(text) if vocabulary.unknown(word)]
     return cuts + _of_words(vocabulary, text, cuts)
 

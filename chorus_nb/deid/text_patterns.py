@@ -50,7 +50,7 @@ PATTERNS = (
     Pattern("insurance number", r"(?<![^\W_]|\.)[12]\s?\d\d\s?(?:0[1-9]|1[0-2]|[2-9]\d)\s?\d[\dab]\s\d{3}\s?\d{3}(?:\s?\d\d)?(?![^\W_])|(?<![^\W_]|\.)\d{3}\.\d{3}\.\d{3}-\d\d(?![^\W_])"),
     Pattern("birth date", rf"{START}(?:dob|d\.o\.b\.?|born(?:\s+on)?|birth\s*date|date\s+of\s+birth|geboren(?:\s+am)?|geb\.?|nacid[oa](?:\s+el)?|f\.?\s?nac\.?|n[ée]e?\s+le|nascid[oa](?:\s+em)?|ddn|dn)\s*[:=]?\s*(?=\d)(?:{DAY}[./ -]\s?(?:{DAY}|{MONTH})\.?[./ -]\s?)?(?:\d{{4}}|\d\d){STOP}"),
     Pattern("birth date", rf"{START}(?:dob|d\.o\.b\.?|born(?:\s+on)?|birth\s*date|date\s+of\s+birth|geboren(?:\s+am)?|nacid[oa](?:\s+el)?|nascid[oa](?:\s+em)?)\s*[:=]?\s*(?=\d|{MONTH})"),
-    Pattern("escaped letters", r"[%=][c-f][0-9a-f](?:[%=][89ab][0-9a-f])+|(?:[%=][c-f][0-9a-f]){3,}|&#x?[0-9a-f]{2,6};?|u\+[0-9a-f]{4,5}(?![^\W_])"),
+    Pattern("escaped letters", r"[%=][c-f][0-9a-f](?:[%=][89ab][0-9a-f])+|(?:[%=][c-f][0-9a-f]){3,}|(?:[%=][0-9a-f]{2}){4,}|(?:\\[ux][0-9a-f]{2,4}){3,}|&#x?[0-9a-f]{2,6};?|u\+[0-9a-f]{4,5}(?![^\W_])"),
     *(Pattern("date", shape) for shape in DAY_SHAPES),
     Pattern("phone", r"(?<![^\W_]|\.)(?:(?:\+\d{1,3}|\d{2,3}|1)[\s.-]?)?(?!(?:\d[05]0[ /–-]){1,2}\d\d[05]0(?!\d))(?:\(\d{2,5}\)[\s.-]{0,2}|\d{3}[\s./–-])\d{3}[\s./–-]\d{4}(?:\s*(?:x|ext\.?)\s*\d+)?(?![^\W_])"),
     Pattern("phone", r"(?<![^\W_.])(?!\d[05]0_\d[05]0_\d\d[05]0)\d{3}_\d{3}_\d{4}(?![^\W_])"),

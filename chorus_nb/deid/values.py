@@ -7,9 +7,11 @@ from functools import cache
 from io import BytesIO
 
 import numpy as np
+from pydicom.datadict import dictionary_has_tag, dictionary_VM
 from pydicom.filereader import read_sequence
 
 from chorus_nb import standards
+from chorus_nb.deid.root import PIXEL_COUNTS
 from chorus_nb.dicom.encodings import FORMATTED, NUMBERS, TEXT, WORD_SIZES, Encoding, vrs_of
 from chorus_nb.dicom.spans import Element
 from chorus_nb.identity.words import also_names, given_names, shipped_words, words_of_people
@@ -106,6 +108,31 @@ def whole_numbers(raw: bytes, vr: str, *, big: bool) -> list[str]:
         return []
     numbers = np.frombuffer(raw, (">" if big else "<") + NUMBERS[vr]).tolist()
     return [str(int(number)) for number in numbers if 10**5 <= abs(number) < 10**15 and number == int(number)]
+
+
+def binary_fault(tag: int, vr: str, raw: bytes, *, big: bool) -> str:
+    """Why binary numbers are none that their attribute may have, "" if they are: in Implicit VR anything may stand
+    under its tag, such as a text."""
+    size = WORD_SIZES.get(vr, 0)
+    if size and (len(raw) % size or (tag in PIXEL_COUNTS and len(raw) != 2)):
+        return "value does not have the form of its VR"
+    if 0 < size * _most_values(tag) < len(raw):
+        return "more values than its attribute has"
+    return "value does not have the form of its VR" if vr == "AT" and not _are_tags(raw, big=big) else ""
+
+
+@cache
+def _most_values(tag: int) -> int:
+    """By the value multiplicity of the dictionary (PS3.6); 0: any number."""
+    known = not tag >> 16 & 1 and dictionary_has_tag(tag)
+    most = dictionary_VM(tag).rpartition("-")[2] if known else ""
+    return int(most) if most.isdigit() else 0
+
+
+def _are_tags(raw: bytes, *, big: bool) -> bool:
+    """Whether every value of an AT is a tag of the dictionary, or a private one."""
+    words = np.frombuffer(raw, ">u2" if big else "<u2", len(raw) // 4 * 2).reshape(-1, 2).tolist()
+    return all(group & 1 or dictionary_has_tag(group << 16 | number) for group, number in words)
 
 
 def says(text: str) -> bool:

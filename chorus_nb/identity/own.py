@@ -24,6 +24,8 @@ WIDEST = 5  # tokens that one name may be parted into
 _BETWEEN = re.compile(r"[\s,;.^_'’‘ʼ`´-]{0,3}\Z")  # what may stand between the parts of a name
 _POSSESSIVE = re.compile(r"['’]s(?![^\W_])", re.IGNORECASE)
 _DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+_SIX_DIGITS = re.compile(r"(?<![\d.,])\d{6,}(?<!00)(?!\d|[.,]0*[1-9])")  # of a measure that is not round
+_SINGLE = re.compile(r"(?<![^\W_])[^\W_](?:[\W_]{1,3}[^\W_]){5,}(?![^\W_])")  # 6 1 7 - 5 5 5, a.c.7.0.1.3.7
 _WITH_DIGITS = re.compile(r"(?=[^\W_]{4})[^\W\d_]*\d[^\W_]*")  # Qu1llf3ather
 _AS_LETTERS = str.maketrans("01345789l", "oieastbgi")  # digits that are written for letters, and I as l
 _NO_BLANKS = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿฀-๿]")  # scripts without blanks between words
@@ -58,7 +60,9 @@ class Matcher:
         forms = (form for number in identifiers.numbers for form in (key(number), re.sub(r"\D", "", number)))
         forms = (each for form in forms for each in (form, form.lstrip("0")))
         self.whole = {form for form in forms if not is_placeholder(form)}  # without letters, without leading zeros too
-        self.days = {(int(n[:4]), int(n[4:6]), int(n[6:])) for n in identifiers.numbers if _DATE.fullmatch(n)}
+        dates = [number for number in identifiers.numbers if _DATE.fullmatch(number)]
+        self.whole |= {day for n in dates for day in (n[6:] + n[4:6] + n[:4], n[4:] + n[:4])}
+        self.days = {(int(n[:4]), int(n[4:6]), int(n[6:])) for n in dates}
         run_on = sorted(part for part in self.alone if _NO_BLANKS.search(part))
         self.run_on = re.compile("|".join(map(re.escape, run_on))) if run_on else None
         self.spans = lru_cache(maxsize=4096)(self._spans)
@@ -84,7 +88,7 @@ class Matcher:
         found: set[Span] = set()
         if self.nothing:
             return ()
-        found |= {match.span() for match in self.numbers_in(text)}
+        found |= {match.span() for match in self.numbers_in(text)} | self._apart(text)
         for reading in dict.fromkeys(readings(text)) if self.owners or self.alone or self.places else ():
             found |= self._names(reading, lone=True)
             if self.run_on is not None:
@@ -96,7 +100,18 @@ class Matcher:
         vocabulary knows, several parts beside each other, a whole long number."""
         found = self._names(text, lone=False) if self.owners else set()
         found |= {match.span() for match in self.numbers_in(text) if len(key(match.group())) >= 7}
+        found |= {
+            run.span()
+            for run in _SIX_DIGITS.finditer(text)
+            if self._is_number(run.group()) or self._is_moment(run.group())
+        }
+        found |= self._apart(text)
         return tuple(sorted(found))
+
+    def _apart(self, text: str) -> set[Span]:
+        """Where letters and digits that all stand apart are one of the person's numbers."""
+        every = ((run.span(), re.sub(r"[\W_]", "", run.group())) for run in _SINGLE.finditer(text))
+        return {span for span, written in every if any(map(str.isdigit, written)) and any(self.numbers_in(written))}
 
     def numbers_in(self, text: str) -> Iterable[re.Match[str]]:
         """Where one of the person's numbers stands. Only those are looked for that the text has the letters and digits
@@ -113,7 +128,11 @@ class Matcher:
         """Whether a number of at least so many digits is one of the person's; decimals make it another one, unless they
         are zeros."""
         bare = (re.sub(r"\.0*\Z", "", part.lstrip("+-")) for part in value.strip(" \0").split())
-        return any(len(part) >= least and self._is_number(part) for part in bare)
+        return any(len(part) >= least and (self._is_number(part) or self._is_moment(part)) for part in bare)
+
+    def _is_moment(self, digits: str) -> bool:
+        """Whether a number is one of the person's days with a time of day."""
+        return len(digits) == 14 and digits.isdigit() and digits[:8] in self.whole
 
     def _is_number(self, digits: str) -> bool:
         return digits.isdigit() and (digits in self.whole or digits.lstrip("0") in self.whole)
@@ -135,9 +154,11 @@ class Matcher:
         return found
 
     def _spells(self, run: str, lone: bool) -> bool:
-        """Whether letters and digits spell a name, which half of them are letters of."""
+        """Whether letters and digits spell a name: half of them are letters, of a long one a quarter."""
         written = key(run).translate(_AS_LETTERS)
-        return 2 * sum(map(str.isalpha, run)) >= len(run) and written in (self.spelt if lone else self.spelt_of_persons)
+        return (2 if len(run) < 7 else 4) * sum(map(str.isalpha, run)) >= len(run) and written in (
+            self.spelt if lone else self.spelt_of_persons
+        )
 
     def _is_alone(self, written: str, among: set[str]) -> bool:
         return written in among or (len(written) > 4 and written.endswith("s") and written[:-1] in among)

@@ -16,6 +16,7 @@ from chorus_nb.identity.words import read_list
 _FOREIGN = re.compile(r"[^\x00-\x7e]+")
 # V A N  D E R, V.A.N.D.E.R, O. T. T. O.
 _APART = re.compile(r"(?<![^\W_])[^\W\d_]\.?([ ._-])\1?[^\W\d_](?:\.?\1{1,2}[^\W\d_]){2,}(?![^\W_])")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]+(?![\x00 ]*(?:\\|\Z))")
 _LATIN = "\xa1"  # from here to the end of Latin-1, two signs beside each other are another code page's
 
 
@@ -27,6 +28,12 @@ def known_signs() -> frozenset[str]:
 def without_invisible(text: str) -> str:
     """A text without what nobody sees in it, such as soft hyphens: ``Arm-strong`` is one word."""
     return text if text.isascii() else "".join(each for each in text if unicodedata.category(each) != "Cf")
+
+
+def without_controls(text: str) -> str:
+    """A text without characters that no text may hold (PS3.5 section 6.1.3); they fill up its end, and a text of two
+    bytes a letter has one in each, which would make each letter a word."""
+    return text if text.isprintable() else _CONTROLS.sub("", text)
 
 
 def _is_sign(each: str) -> bool:

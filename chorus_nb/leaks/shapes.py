@@ -154,7 +154,8 @@ _UNIT = r"(?!\s?(?:mm|cm|ms|s|x|%|kv|ma|ml|views?)\b)"
 
 
 _ESCAPED = (
-    r"[%=][c-f][0-9a-f](?:[%=][89ab][0-9a-f])+|(?:[%=][c-f][0-9a-f]){3,}",
+    r"[%=][c-f][0-9a-f](?:[%=][89ab][0-9a-f])+|(?:[%=][c-f][0-9a-f]){3,}|(?:[%=][0-9a-f]{2}){4,}",
+    r"(?:\\[ux][0-9a-f]{2,4}){3,}",
     rf"&#(?:\d{{2,5}}|x[0-9a-f]{{2,5}})(?![0-9a-f])|{_ALONE}u\+[0-9a-f]{{4,5}}{_ENDS}",
 )
 _MEDICARE = rf"{_ALONE}[1-9][a-z][a-z0-9]\d-?[a-z][a-z0-9]\d-?[a-z]{{2}}\d\d{_ENDS}"
@@ -267,6 +268,12 @@ def _text_shapes() -> list[tuple[Severity, str, re.Pattern[str]]]:
     made.append(("medium", "network address", SHAPES["network address"][1]))
     made += [("medium", "web address", form) for form in (SHAPES["web address"][1], _MACHINE)]
     return [*made, ("medium", "age above 89", re.compile(r"(?<![^\W_]|\.)9\d[fm](?![^\W_])"))]
+
+
+@cache
+def escaped_letters() -> tuple[re.Pattern[str], ...]:
+    """Letters as pages and addresses escape them, which no text of equipment has either."""
+    return tuple(map(re.compile, _ESCAPED))
 
 
 def looks_like(kind: str) -> str:

@@ -6,16 +6,21 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 
+from pydicom.datadict import DicomDictionary, dictionary_VM
+
 from chorus_nb import standards
 from chorus_nb.leaks.cues import words_for_people
 from chorus_nb.leaks.known import KnownWords, first_names, listed
 from chorus_nb.leaks.reading import BINARY, Leaf, Leaves
 from chorus_nb.leaks.search import Hit
-from chorus_nb.leaks.shapes import SHAPES, Severity, looks_like, text_shapes
+from chorus_nb.leaks.shapes import SHAPES, Severity, escaped_letters, looks_like, text_shapes
+from chorus_nb.leaks.spellings import plain
 
 NUMERIC = frozenset(("IS", "DS", "US", "SS", "UL", "SL", "FL", "FD", "TM", "UI", "AT", "OB", "OW", "OF", "OD", "OL"))
 FREE = frozenset(("LO", "SH", "ST", "LT", "UT", "UC", "PN", "CS", "AE", "UN", "UR"))
 WRITTEN = frozenset(("LO", "SH", "ST", "LT", "UT", "UC"))  # what people write words in
+BYTES_OF = {"AT": 4, "FD": 8, "FL": 4, "SL": 4, "SS": 2, "SV": 8, "UL": 4, "US": 2, "UV": 8}
+WITHIN_TEXT = re.compile(r"[\0-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f][ \0]*[^\\ \0]")  # they may fill up the end of a value
 RUN_OF_TEXT = re.compile(rb"[\w ^.,:/()'=&@-]{12,}", re.ASCII)
 OF_ONE_CASE = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 BEHIND_TITLE = re.compile(
@@ -28,6 +33,13 @@ UNKNOWN_WORD = "a word that no list knows"
 OWN_METHOD = re.compile(r"chorus-nb [^,]*, .*")  # what 03 writes into De-identification Method
 CODE_MEANING, CODE_SCHEME, CODE_VALUE = 0x00080104, 0x00080102, 0x00080100
 CODES = frozenset((CODE_SCHEME, CODE_VALUE, 0x00080103, 0x0008010C, 0x00080105, 0x0008010F))
+
+
+@cache
+def longest_value(tag: int, vr: str) -> int:
+    """Bytes of the most numbers that the dictionary lets an attribute have; 0 where it may have any number of them."""
+    most = dictionary_VM(tag).split("-")[-1] if tag in DicomDictionary else ""
+    return BYTES_OF.get(vr, 0) * int(most) if most.isdecimal() else 0
 
 
 def _is_text_among_numbers(value: bytes) -> bool:
@@ -59,12 +71,19 @@ def identifier_shapes(leaf: Leaf) -> Iterator[tuple[Severity, str]]:
         yield "high", "no character set that the Standard defines"
     if standards.is_off_list(leaf.tag, leaf.values):
         yield "high", OFF_LIST
+    if leaf.vr in BINARY and 0 < longest_value(leaf.tag, leaf.vr) < len(leaf.value):
+        yield "high", "more values than its attribute has"
     if leaf.vr not in FREE:
         return
-    if standards.never_a_patient(leaf.tag, leaf.vr) and any(map(_tells_whom, leaf.values)):
+    if WITHIN_TEXT.search(leaf.text):
+        yield "high", "characters that no text may hold"
+    equipment = standards.never_a_patient(leaf.tag, leaf.vr)
+    if equipment and any(form.search(plain(leaf.text)) for form in escaped_letters()):
+        yield "high", looks_like("text in escaped letters")
+    if equipment and any(map(_tells_whom, leaf.values)):
         yield "high", "a name beside a title, role or label"
     for kind, (severity, pattern) in SHAPES.items():
-        if pattern.search(leaf.text) and not (severity != "high" and standards.never_a_patient(leaf.tag, leaf.vr)):
+        if pattern.search(leaf.text) and not (severity != "high" and equipment):
             yield severity, looks_like(kind)
 
 

@@ -171,12 +171,19 @@ def terms_of_technique() -> frozenset[str]:
     return frozenset(word for row in data_rows("technique_words.csv") for word in row["words"].split())
 
 
+TERMS_BY_VR = {
+    "SH": ("technique", "equipment", "geometry"),
+    "LO": ("technique", "geometry"),  # makers and their products have more words than any list (deid/README.md)
+    "LT": ("technique",),
+}
+
+
 def holds_terms(tag: int, vr: str) -> bool:
-    """Whether what stands there is a code or short name of technique or equipment, of a maker's or the Standard's
-    words: every CS but those in which people write, and what scanners call their sequences, kernels and coils."""
+    """Whether what stands there is a code or name of technique or equipment, of a maker's or the Standard's words:
+    every CS but those in which people write, and what scanners call their sequences, kernels, methods and coils."""
     if vr == "CS":
         return tag not in PEOPLE_WRITE
-    return vr == "SH" and never_a_patient(tag, vr) in ("technique", "equipment")
+    return vr in TERMS_BY_VR and never_a_patient(tag, vr) in TERMS_BY_VR[vr]
 
 
 NOT_IN_SCRIPT = "kept (not in the script)"

@@ -29,6 +29,7 @@ META = frozenset((0x00020000, 0x00020001, 0x00020002, 0x00020003, 0x00020010, 0x
 """All of the file meta information that is needed (PS3.10 section 7.1), and the name of what wrote the file."""
 REPLACED = frozenset((0x00100020, 0x00080050))  # PatientID and AccessionNumber: by the lookup tables
 EXACT = frozenset(("CS", "IS", "DS", "US", "SS", "UL", "SL", "FL", "FD"))
+LIKE_A_UID = re.compile(r"(?<![\w.])[0-2](?:\.\d+){5,}(?![\w.])")
 PIXEL_MODULE = frozenset(f"(0028,{element})" for element in ("0004", "0006", "0100", "0101", "0102", "0103"))
 
 
@@ -165,6 +166,10 @@ def check_uid(it: BeforeAndAfter) -> Iterator[ElementFault]:
         every = it.parameters.policy_name in POLICIES  # a site's own script may keep the UID of a private class
         own = {uid for uid in set(old.values) & set(new.values) - {""} if not _may_stay(old.tag, uid)}
         if own and ("U" in rule.basic if rule else every and old.tag >> 16 != 0x0002):
+            yield ElementFault("uids", "high", new.name, "the original UID is still there")
+    if old is not None and new.vr in texts.FREE:
+        left = set(LIKE_A_UID.findall(new.text)) & set(LIKE_A_UID.findall(old.text))
+        if not all(map(standards.is_registered_uid, left)):
             yield ElementFault("uids", "high", new.name, "the original UID is still there")
     if new.vr == "UI":
         for value in filter(None, new.values):

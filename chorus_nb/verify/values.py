@@ -7,8 +7,8 @@ from pydicom.datadict import dictionary_VR
 from chorus_nb import standards
 from chorus_nb.leaks.reading import Leaf
 from chorus_nb.leaks.terms import read_date
+from chorus_nb.leaks.texts import BYTES_OF
 
-BYTES_OF = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "FD": 8, "UV": 8, "SV": 8, "AT": 4}
 LONGEST_WRITTEN = 16_384  # bytes of a text; nothing longer is released
 STAND_INS = {"CS", "SH", "LO", "ST", "LT", "UC", "UT", "AE", "PN"}  # texts, which may stand in for each other
 

@@ -1,0 +1,32 @@
+"""Texts in other signs: hexadecimal digits and Base64 that spell something a person can read."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+
+_HEXADECIMAL = re.compile(r"(?<![^\W_])[0-9A-Fa-f]{2}(?:[ :-]?[0-9A-Fa-f]{2}){4,}(?![^\W_])")
+_BASE64 = re.compile(
+    r"(?<![\w+/=-])(?:(?:[\w+/-]{4}){3,}|(?:[\w+/-]{4})+(?:[\w+/-]{2}==|[\w+/-]{3}=))(?![\w+/=-])", re.ASCII
+)
+_WORDS = re.compile(rb"(?:[A-Za-z]{3,}|\d{4,}|[A-Za-z]{1,2}(?=[ .^,:])|\d{1,3}(?=[ ./:-])|[ ^.,:;()'/@_=-]|\d\d\Z)+")
+_TEXT = re.compile(rb"[A-Za-z\d ^.,:;()'/@_=-]{6,}")  # of six bytes by chance one in 2,000 is one
+
+
+def encoded_texts(text: str) -> Iterator[tuple[int, int, str]]:
+    """Where such a text stands, and what it says; pairs of digits may be numbers, and letters a word: of these, only
+    words or long numbers."""
+    for form in (_HEXADECIMAL, _BASE64):
+        for found in form.finditer(text):
+            said = _decoded(found.group(), form is _HEXADECIMAL)
+            by_no_chance = form is _HEXADECIMAL and found.group().isalnum() and not found.group().isdigit()
+            if (_TEXT if by_no_chance else _WORDS).fullmatch(said):
+                yield *found.span(), said.decode("ascii")
+
+
+def _decoded(run: str, hexadecimal: bool) -> bytes:
+    if hexadecimal:
+        return bytes.fromhex(re.sub(r"[ :-]", "", run))
+    bare = run.rstrip("=").translate(str.maketrans("-_", "+/"))
+    return base64.b64decode(bare + "=" * (-len(bare) % 4))

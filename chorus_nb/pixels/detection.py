@@ -21,6 +21,9 @@ TEXT_RECIPE = Recipe(__name__, libraries=("rapidocr", "onnxruntime", "opencv-pyt
 # A reading that is large (pixels, and share of the shorter side), short (letters, no digit) and doubtful is ribs or a
 # skull. Lines that identify are kept all the same, and of the bench's lines none is lost.
 LARGE, LARGE_SHARE, SHORT, DOUBTFUL = 40, 0.04, 5, 0.9
+# A line in a mosaic that is so high (share of the shorter side) and has no more than so many different characters is a
+# row of its brains: nine of 150 pixels each were read 日日日日日日日日日, 000000009 and, downwards, 390, all with 0.9
+ROW_OF_BRAINS, FEW_SIGNS = 0.1, 3
 # What is surely writing is harmless only when it was read so surely: a name in Arabic read "33]3-1d" at 0.62, the
 # technique on the screens of four real ultrasound systems at 0.93 and more
 SURELY_READ = 0.8
@@ -73,7 +76,7 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[TextFinding]:
     grey = str(dataset.PhotometricInterpretation).startswith("MONOCHROME")
     found, coded, before, first = list[TextFinding](), list[TextFinding](), None, None
     sure: dict[int, list[Box]] = {}  # lines of a frame that another reading of it need not read again
-    columns = int(dataset.Columns)
+    columns, shorter = int(dataset.Columns), min(dataset.Rows, dataset.Columns)
     for frame, render in renders.pictures(dataset):
         whole = render.picture.ndim == 3  # a picture of one colour may be an overlay, which shows more
         if (
@@ -92,13 +95,15 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[TextFinding]:
             if is_noise(line.text, mosaic and not matched and line.confidence < DOUBTFUL) and (line.text or mosaic):
                 continue
             box = render.in_image(line.box, columns)
+            if mosaic and not matched and len(set(line.text)) <= FEW_SIGNS and _height(box) > ROW_OF_BRAINS * shorter:
+                continue
             if line.confidence >= DOUBTFUL and line.text:
                 sure.setdefault(frame, []).append(box.padded())
             said = tier(line.text, matched)
             if said[0] == "low" and line.sure and line.confidence < SURELY_READ:
                 line, said = line._replace(text=""), tier("", "")
             finding = TextFinding(box, line.text, line.confidence, *said, matched, frame, box)
-            if line.sure or not _is_anatomy(finding, min(dataset.Rows, dataset.Columns)):
+            if line.sure or not _is_anatomy(finding, shorter):
                 found.append(finding)
     found = [_mapped(finding, Box.padded) for finding in _distinct(found)]
     found += [_mapped(finding, lambda box: box.grown(codes.EDGE)) for finding in _distinct(coded)]
@@ -118,9 +123,14 @@ def _frame_of_console(dataset: Dataset, found: list[TextFinding], shown: Any) ->
     return [TextFinding(box, ultrasound.CONSOLE, 1.0, *said) for box in bands]  # no line: a header may call tissue so
 
 
+def _height(box: Box) -> float:
+    """The shorter side: a line may run from top to bottom."""
+    return min(box.x1 - box.x0, box.y1 - box.y0)
+
+
 def _is_anatomy(finding: TextFinding, shorter_side: int) -> bool:
     box = finding.box
-    large = min(box.x1 - box.x0, box.y1 - box.y0) > max(LARGE, LARGE_SHARE * shorter_side)
+    large = _height(box) > max(LARGE, LARGE_SHARE * shorter_side)
     letters = [character for character in finding.text if character.isalnum()]
     short = 0 < len(letters) < SHORT and not any(character.isdigit() for character in letters)
     return finding.tier == "medium" and large and short and finding.confidence < DOUBTFUL

@@ -109,6 +109,26 @@ def test_large_short_and_doubtful_readings_are_anatomy_unless_they_identify(
     assert [finding.text for finding in found] == ([text] if kept else [])
 
 
+@pytest.mark.parametrize(
+    ("text", "sides", "kept"),
+    [
+        ("日日日日日日日日日", (300, 60), False),
+        ("390", (60, 300), False),
+        ("日日日日日日日日日", (300, 20), True),
+        ("ID 4471", (300, 60), True),
+    ],
+)
+def test_a_row_of_a_mosaic_that_reads_alike_is_brains(
+    monkeypatch: pytest.MonkeyPatch, text: str, sides: tuple[int, int], kept: bool
+) -> None:
+    box = Box(8, 8, 8 + sides[0], 8 + sides[1])
+    monkeypatch.setattr(ocr, "read_lines", lambda *_: [ocr.ReadLine(box, text, 0.91)])
+    pixels = np.random.default_rng(5).integers(0, 200, (480, 480), np.uint8)
+    mosaic = image(pixels=pixels, ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"])
+    assert [finding.text for finding in look(content(mosaic))] == ([text] if kept else [])
+    assert [finding.text for finding in look(content(image(pixels=pixels)))] == [text]
+
+
 @pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small.dcm"])
 def test_nothing_is_found_in_anatomy(name: str) -> None:
     assert find_text(content(dcmread(get_testdata_file(name)))) == []

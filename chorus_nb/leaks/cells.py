@@ -40,15 +40,18 @@ PARTED_NUMBER = re.compile(r"[^\W_][\s/_-]+\d|\d[\s/_-]+[^\W_]")  # AC 70037 X
 ENCODED = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{8,}={0,2}(?![A-Za-z0-9+/=])")
 LEAST_LETTERS = 5  # of a name that is looked for from its end, too
 PATH = re.compile(r"[^\s/\\]*[/\\]\S*[/\\]\S*")
-VALUE_BY_ITSELF = re.compile(rf"[=:|]\s*{MASK}\s*(?:[;,|]|\Z)")
+VALUE_BY_ITSELF = re.compile(rf"[=:|>]\s*[\"']?{MASK}[\"']?\s*(?:[;,|<}}\]]|\Z)")
 BY_SOMEBODY = re.compile(r"(?<![^\W_])[Bb]y\s+[A-Z]\.\s?([A-Z][^\W\d_]{2,})")
+PAIRS = re.compile(r"(?<![^\W_])[0-9A-Fa-f]{2}(?:[ :-]?[0-9A-Fa-f]{2}){4,}(?![^\W_])")
+SPELLS = re.compile(r"[A-Za-z]{3}|\d{4}")
 INITIAL = re.compile(r"(?<![^\W_])[^\W\d_](?![^\W_])")
 FURTHER = {
     "address": re.compile(
         r"(?<![\d.])\d{1,5}\s+(?:[nsew]\.?\s+)?(?:(?!(?:the|on|of|in|and|to|miles?|min)\s)[^\W\d_]+\s+){1,3}(?:street|avenue|boulevard|blvd|road|lane)(?![^\W_])"
     ),
     "text in escaped letters": re.compile(
-        r"[%=][c-f][0-9a-f](?:[%=][89ab][0-9a-f])+|(?:%[c-f][0-9a-f]){3,}|&#(?:\d{4,5}|x[0-9a-f]{3,5})(?![0-9a-f])"
+        r"[%=][c-f][0-9a-f](?:[%=][89ab][0-9a-f])+|(?:%[c-f][0-9a-f]){3,}|&#(?:\d{4,5}|x[0-9a-f]{3,5})(?![0-9a-f])|"
+        r"(?:[%=][0-9a-f]{2}){4,}|(?:&#\d{2,3};){3,}|(?:\\[ux][0-9a-f]{2,4}){3,}"
     ),
     "number in words": re.compile(digits_in_words()),
     "letters of two scripts in a word": re.compile(r"[a-z][\u0430-\u045f]|[\u0430-\u045f][a-z]"),
@@ -125,6 +128,8 @@ def _shape_in(text: str) -> str:
         return "number of a person"
     if found := next((kind for kind, form in FURTHER.items() if form.search(plain(text))), ""):
         return found
+    if any(map(_spells, (*PAIRS.findall(text), *filter(_is_base64, ENCODED.findall(text))))):
+        return "text in other signs"
     if AGE_IN_WORDS.search(text):
         return "age over 89"
     if _names_a_relative(text):
@@ -150,6 +155,10 @@ def _beside_a_relative() -> re.Pattern[str]:
 
 def _names_a_relative(text: str) -> bool:
     """Whether a name stands behind such a word: a first name, or a capital where the word has none (``son Hieu``)."""
+    if any(
+        _known().unknown(found[1]) or plain(found[1]) in first_names() for found in _before_a_relative().finditer(text)
+    ):
+        return True
     for found in _beside_a_relative().finditer(text):
         who, written = plain(found["who"]), found["who"]
         if who in first_names() and not written.islower():
@@ -160,6 +169,14 @@ def _names_a_relative(text: str) -> bool:
         if also_named(who) == "common" or _known().unknown(written):
             return True
     return False
+
+
+@cache
+def _before_a_relative() -> re.Pattern[str]:
+    """A name and behind it, in brackets, whose it is: ``Thessaly (wife)``."""
+    return re.compile(
+        rf"(?<![^\W_])([A-Z][^\W\d_]{{2,}})\s*[(\[](?i:{any_of('relative noun')}|{any_of('relative')})[)\]]"
+    )
 
 
 def _forms_of_numbers(workspace: Workspace) -> frozenset[str]:
@@ -216,6 +233,18 @@ def _of_somebody(values: list[str], searcher: Searcher) -> Iterator[tuple[str, s
         path = PATH.fullmatch(value) is not None
         if kind := next((hit.term.kind for hit in searcher.search(reading) if _is_grave(hit, path)), ""):
             yield value, kind
+
+
+def _is_base64(run: str) -> bool:
+    """Whether a run of letters is no word of eight: filled up at its end, or long and of both cases and digits."""
+    return run.endswith("=") or (len(run) > 11 and not run.isupper() and any(map(str.isdigit, run)))
+
+
+def _spells(run: str) -> bool:
+    """Whether a run of hexadecimal digits or Base64 says a word or a long number, and nothing that nobody can read."""
+    bare = re.sub(r"[ :-]", "", run)
+    said = "" if bare.isdigit() else _decoded(bare).decode("utf-8", "replace")
+    return said.isascii() and SPELLS.search(said) is not None
 
 
 def _readings(value: str) -> Iterator[bytes]:

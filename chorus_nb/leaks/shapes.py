@@ -215,7 +215,9 @@ def numbers_of_anybody() -> tuple[re.Pattern[str], ...]:
     return tuple(map(re.compile, forms))
 
 
-AGE_IN_WORDS = re.compile(r"(?<![\d.-])(?:9\d|1[01]\d)[\s-]?(?:yo|y/o|years?[\s-]old)(?![^\W_])", re.IGNORECASE)
+AGE_IN_WORDS = re.compile(
+    r"(?<![\d.-])(?:9\d|1[01]\d)[\s-]?(?:yo|y/o|y\.\s?o\.?|years?[\s-]old)(?![^\W_])", re.IGNORECASE
+)
 """An age above 89 that is nothing else, for cells."""
 
 

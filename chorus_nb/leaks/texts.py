@@ -71,8 +71,6 @@ def identifier_shapes(leaf: Leaf) -> Iterator[tuple[Severity, str]]:
         yield "high", "no character set that the Standard defines"
     if standards.is_off_list(leaf.tag, leaf.values):
         yield "high", OFF_LIST
-    if leaf.vr in BINARY and 0 < longest_value(leaf.tag, leaf.vr) < len(leaf.value):
-        yield "high", "more values than its attribute has"
     if leaf.vr not in FREE:
         return
     if WITHIN_TEXT.search(leaf.text):

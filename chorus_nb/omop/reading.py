@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NULL_WORDS = ("NULL", r"\N")  # what databases write for it into a file
 LAST_SECOND = pd.Timedelta(hours=23, minutes=59, seconds=59)
+CARERS = ("provider_id", "care_site_id", "location_id")
 TOO_MANY = 0.01  # of the dates of a table that decides: beyond it nothing is linked on them
 NUMBER_TYPES = {"integer": "Int64", "float": "Float64"}
 SHORT_INTEGER = "^(-?[0-9]{1,15})?$"  # what is written so is exact in any reader, and "" is none
@@ -242,9 +243,9 @@ def _numbers(table: str, name: str, text: pd.Series, *, whole: bool) -> pd.Serie
 
 
 def _links(name: str) -> bool:
-    """Whether a column of numbers leads to other rows: ids, but not concepts. Nothing here rests on the others: what is
-    no number there is none, and 05, which delivers the cell or empties it, tells."""
-    return name.endswith("_id") and not name.endswith("_concept_id")
+    """Whether a column of numbers leads to other rows: ids, but not concepts nor who and what gave care. Nothing here
+    rests on the others: what is no number there is none, and 05, which delivers the cell or empties it, tells."""
+    return name.endswith("_id") and not name.endswith(("_concept_id", *CARERS))
 
 
 def _in_range(table: str, name: str, numbers: pd.Series) -> pd.Series:

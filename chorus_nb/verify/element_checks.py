@@ -289,6 +289,8 @@ def check_private(it: BeforeAndAfter) -> Iterator[ElementFault]:
 
 def check_shapes(it: BeforeAndAfter) -> Iterator[ElementFault]:
     """Text that looks like an identifier; a date that the shift explains is none, nor a hash that was promised."""
+    if it.new is not None and 0 < texts.longest_value(it.new.tag, it.new.vr) < len(it.new.value):
+        yield ElementFault("patterns", "high", it.new.name, "more values than its attribute has")
     if it.new is not None and it.promised != "md5":
         for severity, detail in texts.identifier_shapes(it.new):
             yield ElementFault("patterns", severity, it.new.name, detail)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chorus_nb.leaks.reading import Leaf
-from chorus_nb.leaks.texts import identifier_shapes
+from chorus_nb.leaks.texts import identifier_shapes, longest_value
 
 NAME = "Quellbrook"
 
@@ -25,10 +25,14 @@ def test_what_fills_up_a_text_is_not_told() -> None:
     assert not told(0x00080008, "CS", b"ORIGINAL\0\\PRIMARY\0 ")
 
 
-def test_a_text_in_place_of_a_number_is_told() -> None:
-    assert "more values than its attribute has" in told(0x00189073, "FD", b"56616e6465727175696c6c2e")
-    assert not told(0x00189073, "FD", bytes(8))
-    assert not told(0x00280009, "AT", bytes.fromhex("18006310"))
+def test_an_attribute_holds_as_many_numbers_as_the_dictionary_says() -> None:
+    numbers = ((0x00189073, "FD", 8), (0x00280009, "AT", 0), (0x00280010, "US", 2))
+    assert all(longest_value(tag, vr) == most for tag, vr, most in numbers)
+
+
+def test_a_number_of_a_table_is_written_in_digits() -> None:
+    """As 04 asks about the cells of the metadata tables."""
+    assert not told(0x00280011, "US", b"512")
 
 
 @pytest.mark.parametrize("escape", ["%{:02X}", "={:02X}", "&#{};", "\\u{:04x}"])

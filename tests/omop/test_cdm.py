@@ -100,13 +100,23 @@ def test_an_id_that_the_registry_cannot_hold_is_refused_without_quoting_it(
     assert person not in str(caught.value)
 
 
+DEVICE = "device_exposure_id,person_id,device_concept_id,device_exposure_start_date,device_type_concept_id,quantity\n"
+
+
 @pytest.mark.parametrize("count", ["PRN", "2.5", "6175550142", "1e30", "9007199254740993"])
 def test_what_is_no_number_where_nothing_rests_on_it_costs_its_cell(tmp_path: Path, count: str) -> None:
-    head = "device_exposure_id,person_id,device_concept_id,device_exposure_start_date,device_type_concept_id,quantity\n"
     read = read_omop(
-        site(tmp_path, device_exposure=f"{head}1,7,0,2024-01-02,0,{count}\n2,7,0,2024-01-02,0,3\n"), "device_exposure"
+        site(tmp_path, device_exposure=f"{DEVICE}1,7,0,2024-01-02,0,{count}\n2,7,0,2024-01-02,0,3\n"), "device_exposure"
     )
     assert read.quantity.isna().tolist() == [True, False]
+
+
+@pytest.mark.parametrize("carer", ["NP Vance", "3000000000"])
+def test_who_gave_care_costs_its_cell(tmp_path: Path, carer: str) -> None:
+    """Nothing is linked by it."""
+    head = DEVICE.replace("quantity", "provider_id")
+    read = read_omop(site(tmp_path, device_exposure=f"{head}1,7,0,2024-01-02,0,{carer}\n"), "device_exposure")
+    assert read.provider_id.isna().tolist() == [True]
 
 
 def test_a_repeated_primary_key_is_refused(tmp_path: Path) -> None:

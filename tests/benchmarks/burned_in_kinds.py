@@ -5,8 +5,8 @@
 Other scripts, small letters in large pictures, turned and upright lines, months, years and ages, names of two letters,
 and text of a single frame or that moves through a loop. Drawn and counted as in :mod:`tests.benchmarks.burned_in`.
 Each set has its own pictures, fonts, names and seeds: *bench* is what the code was made with, *develop* what changes
-are tried on, *unseen* and, after it, *last*, *fresh*, *next*, *later*, *latest*, *newest* and *untried* what is run
-when a change is done, and never before.
+are tried on, *unseen* and, after it, *last*, *fresh*, *next*, *later*, *latest*, *newest*, *untried* and *unopened*
+what is run when a change is done, and never before.
 Prints a Markdown table.
 The fonts of all but *bench* are Debian's fonts-liberation, fonts-noto-core; fonts-freefont-ttf, fonts-hosny-amiri,
 culmus, fonts-roboto-unhinted, fonts-open-sans, fonts-inconsolata, fonts-kacst;
@@ -318,6 +318,39 @@ STOCKS = {
         ("99Y", "Age 95", "96 yrs", "090Y", "age: 92"),
         ("XU NA", "Na Xu", "CM", "XU"),
         {"PatientName": "Xu^Na", "OperatorsName": "CM"},
+    ),
+    "unopened": Stock(
+        _fonts(
+            "opentype/urw-base35",
+            "NimbusSans-Bold.otf NimbusRoman-Bold.otf NimbusMonoPS-Regular.otf C059-Roman.otf P052-Roman.otf "
+            "URWGothic-Demi.otf URWBookman-Light.otf NimbusSansNarrow-Regular.otf",
+        )
+        + _fonts("truetype/lato", "Lato-Bold.ttf Lato-Semibold.ttf Lato-LightItalic.ttf")
+        + _fonts("truetype/open-sans", "OpenSans-BoldItalic.ttf OpenSans-CondLight.ttf")
+        + _fonts("truetype/liberation", "LiberationSansNarrow-BoldItalic.ttf")
+        + _fonts("truetype/noto", "NotoSansDisplay-BoldItalic.ttf NotoSerifDisplay-BoldItalic.ttf")
+        + _fonts("truetype/dejavu", "DejaVuSerifCondensed-Italic.ttf DejaVuSerifCondensed-BoldItalic.ttf")
+        + _fonts("opentype/lateef", "Lateef-Light.ttf Lateef-ExtraBold.ttf")
+        + _fonts("truetype/kacst", "KacstPen.ttf mry_KacstQurn.ttf")
+        + _fonts("truetype/fonts-arabeyes", "ae_AlBattar.ttf ae_Hani.ttf ae_Nagham.ttf ae_Ouhod-Bold.ttf")
+        + _fonts(
+            "truetype/culmus", "MiriamMonoCLM-BoldOblique.ttf ShofarDemi-BoldOblique.ttf ShofarRegularOblique.ttf"
+        ),
+        (
+            ("Harrowsmith", "Matsudaira", "Ezekwesili", "Lichtenfels", "Bonaventura-Kay", "Przewoznik"),
+            ("Hesperia", "Cuthbert", "Annunziata", "Gottfried", "Ragnhild"),
+            ("Hospital Santa Quiteria", "Willowmere District", "Klinikum Steinfeld"),
+        ),
+        {
+            "Cyrillic": ("Тимофеева Алла", "Ковалёв", "Гриценко Павло", "Сорокина Ж.И."),
+            "Arabic": ("سعاد البغدادي", "عبد اللطيف حسن المنصوري", "ماجد", "نجلاء رمزي"),
+            "Hebrew": ("אלון דהן", "מאיה גולדשטיין", "ברוך"),
+            "Armenian, Georgian, Greek": ("Լուսինե Խաչատրյան", "ნათია წერეთელი", "Παππάς Ιωάννης"),
+        },
+        ("01/1953", "OCT 1947", "06.1941", "born 1935", "YOB 1953", "NOV-1958"),
+        ("91Y", "Age 98", "94 yrs", "093Y", "age: 90"),
+        ("SU HA", "Ha Su", "RV", "SU"),
+        {"PatientName": "Su^Ha", "OperatorsName": "RV"},
     ),
 }
 

@@ -197,9 +197,25 @@ UNTRIED: dict[
     f"{FO}/OutOfBoundsOverlay.dcm": (slice(90, 560), slice(120, 940)),
     "robyoung__dicom-test-files/data/WG04/J2KI/XA1_J2KI": (slice(120, 820), slice(220, 1010)),
 }
+UNOPENED: dict[str, Part | None] = {  # drawn on 2026-11-29, after that; the first two are new, with the marks of rulers
+    "OBXXXX1A.dcm": (slice(100, 470), slice(200, 800)),
+    "deid_data/data/ultrasounds/RGB_IMAGE.dcm": (slice(90, 730), slice(20, 830)),
+    "commontk__CTKData/Data/DICOM/MRHEAD/000024.IMA": None,
+    f"{QA}_ct/In/GE/17.dcm": None,
+    "color3d_jpeg_baseline.dcm": (slice(40, 400), slice(100, 600)),
+    "plotly__dash-vtk/demos/data/mri_brain/1-14.dcm": None,
+    f"{FO}/OutOfBoundsOverlay.dcm": (slice(200, 700), slice(140, 1080)),
+    f"{QA}_uih/In/DTI_132225/t1_gre_fsp_3d_sag__132750/00000094.dcm": None,
+    "pydicom__pydicom-data/data_store/data/RG1_J2KI.dcm": (slice(300, 1250), slice(250, 1300)),
+    f"{QA}_ct/In/GE/28.dcm": None,
+    "US1_UNCR.dcm": (slice(120, 300), slice(40, 600)),
+    "robyoung__dicom-test-files/data/WG04/J2KI/XA1_J2KI": (slice(170, 860), slice(60, 900)),
+    "deid_data/data/animals/cat.dcm": (slice(700, 1800), slice(100, 1500)),
+    "SaltyJoke__Image-Registration/data-sample/A072894/19001203-CAP-067.dcm": (slice(60, 440), slice(40, 470)),
+}
 SETS = {"bench": WHEEL | FILES, "develop": DEVELOP, "unseen": UNSEEN, "last": LAST, "fresh": FRESH}
 SETS |= {"next": NEXT, "later": LATER, "latest": LATEST}
-MORE = {"newest": NEWEST, "untried": UNTRIED}  # with pictures that are not in the shared folder
+MORE = {"newest": NEWEST, "untried": UNTRIED, "unopened": UNOPENED}  # with pictures that are not in the shared folder
 DESCRIBING = (
     "Modality",
     "ImageType",

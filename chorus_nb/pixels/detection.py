@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydicom import Dataset, dcmread
 
@@ -14,6 +14,9 @@ from chorus_nb.pixels import ultrasound
 from chorus_nb.pixels.boxes import Box
 from chorus_nb.pixels.tiers import CODED, Tier, is_noise, tier
 from chorus_nb.processes.child import in_child
+
+if TYPE_CHECKING:
+    from chorus_nb.pixels.ocr import ReadLine
 
 TEXT_RECIPE = Recipe(__name__, libraries=("rapidocr", "onnxruntime", "opencv-python", *DECODERS))
 
@@ -27,6 +30,14 @@ ROW_OF_BRAINS, FEW_SIGNS = 0.1, 3
 # What is surely writing is harmless only when it was read so surely: a name in Arabic read "33]3-1d" at 0.62, the
 # technique on the screens of four real ultrasound systems at 0.93 and more
 SURELY_READ = 0.8
+# Of three letters and fewer a name may read as technique, too: `CM` read `CH`, a name in Hebrew `on`, `98Y` `A86`, each
+# with 0.93; of 52 such labels on 14 real screens and pages four were read less surely than this. What is all
+# strokes is anatomy, or the marks of a ruler: 11
+BRIEF, BRIEFLY_READ, STROKES = 3, 0.95, set("1Il|")
+UPRIGHT_NUMBER = 1.5  # times as high as wide: no scale has its figures below each other
+# The marks of a ruler are found as lines that cannot be read, 6 to 8 pixels long; of lines of letters that were told by
+# nothing else the shortest has 11 (two letters of 8 pixels: what is outlined is wider than its ink)
+MARK = 8
 NO_LINE = Box(0, 0, 0, 0)
 
 
@@ -97,10 +108,13 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[TextFinding]:
             box = render.in_image(line.box, columns)
             if mosaic and not matched and len(set(line.text)) <= FEW_SIGNS and _height(box) > ROW_OF_BRAINS * shorter:
                 continue
+            mark = not line.text and max(box.x1 - box.x0, box.y1 - box.y0) <= MARK
+            if mark or (line.doubt and not matched):
+                continue
             if line.confidence >= DOUBTFUL and line.text:
                 sure.setdefault(frame, []).append(box.padded())
             said = tier(line.text, matched)
-            if said[0] == "low" and line.sure and line.confidence < SURELY_READ:
+            if said[0] == "low" and not _is_technique(line, box):
                 line, said = line._replace(text=""), tier("", "")
             finding = TextFinding(box, line.text, line.confidence, *said, matched, frame, box)
             if line.sure or not _is_anatomy(finding, shorter):
@@ -126,6 +140,17 @@ def _frame_of_console(dataset: Dataset, found: list[TextFinding], shown: Any) ->
 def _height(box: Box) -> float:
     """The shorter side: a line may run from top to bottom."""
     return min(box.x1 - box.x0, box.y1 - box.y0)
+
+
+def _is_technique(line: ReadLine, box: Box) -> bool:
+    """Whether a line that reads as technique was read so surely, and stands so, that it is no name or number."""
+    letters = [character for character in line.text if character.isalnum()]
+    if set(letters) <= STROKES:
+        return not line.sure or line.confidence >= SURELY_READ
+    if len(letters) > 1 and "".join(letters).isdigit() and box.y1 - box.y0 >= UPRIGHT_NUMBER * (box.x1 - box.x0):
+        return False
+    least = BRIEFLY_READ if len(letters) <= BRIEF else SURELY_READ if line.sure else 0.0
+    return line.confidence >= least
 
 
 def _is_anatomy(finding: TextFinding, shorter_side: int) -> bool:

@@ -408,6 +408,85 @@ def test_the_smaller_contrast_of_a_coloured_picture_shows_what_is_wider() -> Non
     assert inside[1] > 2 * max(0, inside[0])
 
 
+@pytest.mark.parametrize(("length", "text", "told"), [(8, "", False), (9, "", True), (8, "JI", True)])
+@pytest.mark.parametrize("upright", [False, True])
+def test_the_marks_of_a_ruler_are_no_lines(
+    monkeypatch: pytest.MonkeyPatch, length: int, text: str, told: bool, upright: bool
+) -> None:
+    right, low = (4, length) if upright else (length, 4)
+    line = ocr.ReadLine(Box(90, 190, 90 + right, 190 + low), text, 0.72)
+    monkeypatch.setattr(ocr, "read_lines", lambda *_: [line])
+    assert bool(look(content(image(pixels=picture(rows=600, columns=600))))) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "upright", "tier"),
+    [
+        ("CH", 0.93, False, "medium"),  # CM
+        ("CH", 0.96, False, "low"),
+        ("on", 0.93, False, "medium"),  # a name in Hebrew
+        ("GAIN", 0.93, False, "low"),
+        ("11", 0.85, False, "low"),  # two marks of a ruler
+        ("11", 0.85, True, "low"),
+        ("47", 1.0, True, "medium"),  # the first figures of a number, below each other
+        ("47", 1.0, False, "low"),
+    ],
+)
+def test_little_is_technique_only_where_it_was_surely_read_and_lies(
+    monkeypatch: pytest.MonkeyPatch, text: str, confidence: float, upright: bool, tier: str
+) -> None:
+    box = Box(90, 190, 105, 225) if upright else Box(90, 190, 125, 205)
+    monkeypatch.setattr(ocr, "read_lines", lambda *_: [ocr.ReadLine(box, text, confidence)])
+    assert [finding.tier for finding in look(content(image(pixels=picture(rows=600, columns=600))))] == [tier]
+
+
+@pytest.mark.parametrize("name", ["Xu^Na", "Lee^Ann"])
+def test_a_large_short_line_counts_where_the_header_says_the_same(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    line = ocr.ReadLine(Box(90, 190, 150, 234), "XU", 0.97, doubt=True)
+    monkeypatch.setattr(ocr, "read_lines", lambda *_: [line])
+    found = look(content(image(pixels=picture(rows=600, columns=600), PatientName=name)))
+    assert [finding.matched for finding in found] == ["PatientName"] * (name == "Xu^Na")
+
+
+@pytest.mark.parametrize(("confidence", "doubts"), [(0.97, [True]), (0.85, [])])
+def test_what_is_as_large_as_anatomy_is_no_line_that_others_are_looked_for_beside(
+    monkeypatch: pytest.MonkeyPatch, confidence: float, doubts: list[bool]
+) -> None:
+    line = ocr._Line(np.array([(90, 190), (150, 190), (150, 234), (90, 234)]), 0.66, "XU", confidence)
+    monkeypatch.setattr(ocr, "_found", outlined(lambda part: [line] if part.shape[0] > 599 else []))
+    monkeypatch.setattr(ocr, "_noticed", lambda *_: pytest.fail("nothing is there"))
+    monkeypatch.setattr(ocr, "map_of_parts", lambda *_: pytest.fail("nothing is there"))
+    lines = ocr.read_lines(Render(picture(rows=600, columns=600), 600, parts=5))
+    assert [line.doubt for line in lines] == doubts
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "told"), [("0103/1960", 0.85, True), ("0103/1960", 0.75, False), ("0103", 0.85, False)]
+)
+def test_much_that_is_read_of_a_large_line_is_no_anatomy(
+    monkeypatch: pytest.MonkeyPatch, text: str, confidence: float, told: bool
+) -> None:
+    line = ocr._Line(np.array([(90, 190), (284, 190), (284, 257), (90, 257)]), 0.5, text, confidence)
+    monkeypatch.setattr(ocr, "_found", outlined(lambda part: [line] if part.shape[0] > 599 else []))
+    lines = ocr.read_lines(Render(picture(rows=600, columns=600), short_side=600))
+    assert [line.text for line in lines] == [text] * told
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "left", "told"),
+    [("UNA", 0.99, 60, True), ("UNA", 0.8, 60, False), ("UNA", 0.99, 120, False)],
+)
+def test_of_a_line_that_is_read_closely_a_part_may_have_been_noticed(
+    text: str, confidence: float, left: int, told: bool
+) -> None:
+    def line(x0: int, x1: int) -> ocr._Line:
+        return ocr._Line(np.array([(x0, 200), (x1, 200), (x1, 212), (x0, 212)]), 0.7, text, confidence)
+
+    again = [line(left, 140)]
+    assert (ocr._same(line(100, 118), again, 1.0, even_round=True) is not None) == told
+    assert ocr._same(line(100, 118), again, 1.0) is None, "of what was outlined the place is known"
+
+
 def test_what_cannot_be_read_is_medium_and_said_so() -> None:
     assert tier("", "") == ("medium", NOT_READ)
 

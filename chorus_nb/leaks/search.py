@@ -107,7 +107,7 @@ class Searcher:
             for number, step in spelt:
                 alone = _stands_alone(folded, start, last + 1, step)
                 found.append(Occurrence(start, last + 1, self.terms[number], alone))
-        full = _full_names(found, self.words, self.said)
+        full = _full_names(found, folded, self.words, self.said)
         by_start = sorted(found, key=_start)
         longest = max((item.end - item.start for item in found), default=0)
         hits = []
@@ -213,11 +213,14 @@ def _inside_a_hash(folded: bytes, start: int, end: int) -> bool:
     return bool(before and after and len(before[0]) + end - start + len(after[0]) >= 16 > end - start)
 
 
-def _full_names(found: list[Occurrence], words: Collection[str], said: Collection[str]) -> set[tuple[int, int]]:
+def _full_names(
+    found: list[Occurrence], folded: bytes, words: Collection[str], said: Collection[str]
+) -> set[tuple[int, int]]:
     """Spans in which several parts of one name stand together: all of them, or two of which one is no common word.
 
     Words that what is searched says itself (``said``) are a name only side by side: not in ``study and series``; and
-    common words none of which is a common name are none: not ``STIR FLAIR``.
+    common words none of which is a common name are none: not ``STIR FLAIR``. Nor is a known word that two parts give
+    where they are joined (DA^TA in ``data``), or what short parts are of longer words (AN^LO in ``plan-look``).
     """
     names = sorted((item for item in found if item.term.kind == "name"), key=lambda item: item.start)
     full: set[tuple[int, int]] = set()
@@ -226,15 +229,25 @@ def _full_names(found: list[Occurrence], words: Collection[str], said: Collectio
         for other in near:
             if other.term.whole != one.term.whole or other.term.text == one.term.text or other.start < one.end:
                 continue
-            if not (one.alone and other.alone) and other.start - one.end > 1:
-                continue
             parts = {one.term.text.lower(), other.term.text.lower()}
             telling = any(len(part) > 2 and part not in words for part in parts)
+            if not (one.alone and other.alone):
+                within = not telling and not _stands_alone(folded, one.start, other.end, 1)
+                joined = other.start == one.end and _word_around(folded, one.start, other.end) in words
+                if within or joined or other.start - one.end > 1:
+                    continue
             whole = parts == {part.lower() for part in name_parts(one.term.whole)}
             apart = other.start - one.end > NEXT_TO and parts <= set(said)
             if telling or (whole and not apart and any(map(_is_name, parts))):
                 full |= {(one.start, one.end), (other.start, other.end)}
     return full
+
+
+def _word_around(folded: bytes, start: int, end: int) -> str:
+    """All the letters that go on before and after."""
+    before = re.search(rb"[a-z]*\Z", folded[max(0, start - NEAR) : start])
+    after = re.match(rb"[a-z]*", folded[end : end + NEAR])
+    return b"".join((before[0] if before else b"", folded[start:end], after[0] if after else b"")).decode("latin-1")
 
 
 def _is_name(word: str) -> bool:

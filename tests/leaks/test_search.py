@@ -56,6 +56,26 @@ def test_two_short_parts_are_a_name_only_together() -> None:
     assert severities(name, b"Wu Li") == ["high", "high"]
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("Da^Ta", b"counts of data elements", False),
+        ("An^Lo", b"a plan-look at it", False),
+        ("Ma^Re", b"Software Matplotlib", False),
+        ("Ta^Bl", b"lookup tables", False),
+        ("Ser^Ies", b"each series of it", False),
+        ("Da^Ta", b"seen by Da Ta", True),
+        ("Wu^Li", b"seen by WuLi", True),
+        ("Wu^Li", b"x_wu-li_7", True),
+        ("Brennan^Li", b"BRENNANLIMRI", True),
+    ],
+)
+def test_short_parts_in_words_that_go_on_and_known_words_that_two_parts_give_are_no_name(
+    name: str, content: bytes, found: bool
+) -> None:
+    assert ("high" in severities(list(of_name(name)), content)) is found
+
+
 def test_two_words_of_a_long_technical_name_are_not_that_name() -> None:
     assert set(severities(list(of_name("Zzz_Test-QC-MRI^VIDA")), b"QC MRI CONTROL")) == {"low"}
 

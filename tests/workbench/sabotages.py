@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,6 +50,10 @@ def raw_pixels(sound: Any) -> Any:
         return Container(pixels.element(data), pixels.content(data), Counter(), (b"", b""))
 
     return whole
+
+
+def without_numbers(sound: Any) -> Any:
+    return lambda self, identifiers: sound(self, replace(identifiers, numbers=frozenset()))
 
 
 def unfilled(sound: Any) -> Any:
@@ -135,7 +140,7 @@ SABOTAGES = [
         "headers are not asked",
         lambda sound: lambda data, elements, charset, known, kept: known,
     ),
-    Sabotage("images", "chorus_nb.identity.own:number_shapes", "numbers have no shape", always(())),
+    Sabotage("images", "chorus_nb.identity.own:Matcher.__init__", "numbers are nobody's", without_numbers),
     Sabotage("images", "chorus_nb.dicom.container:_native", "tails stay", raw_pixels),
     Sabotage("images", "chorus_nb.dicom.container:_encapsulated", "tails of frames stay", raw_pixels),
     Sabotage("images", "chorus_nb.deid.elements:decode_text", "no text is read", always("")),

@@ -261,7 +261,7 @@ class Elements(RootValues):
                 return self.replaced(e, vr, "", "Z", "an identifier stood in a number", level)
             return KEPT
         told = protected or standards.holds_terms(e.tag, expected)
-        text = decode_text(raw, level.charset) if expected in TEXT else ""
+        text = decode_text(raw, level.charset) if expected in TEXT and not told else ""
         if expected in TEXT and (told or without_controls(text) != text or self.cleaner.finds_own(text)):
             return self.clean(e, vr, expected, rule, level)
         if why := binary_fault(e.tag, expected, raw, big=level.encoding.big):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from io import BytesIO
 
 import numpy as np
@@ -129,6 +129,7 @@ def _most_values(tag: int) -> int:
     return int(most) if most.isdigit() else 0
 
 
+@lru_cache(maxsize=4096)
 def _are_tags(raw: bytes, *, big: bool) -> bool:
     """Whether every value of an AT is a tag of the dictionary, or a private one."""
     words = np.frombuffer(raw, ">u2" if big else "<u2", len(raw) // 4 * 2).reshape(-1, 2).tolist()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from chorus_nb.faces.atlas import Mask, Matrix, OwnBrain, Region, regions_at, regions_on, sampled_volume, template
 from chorus_nb.faces.braincase import braincase, deep_in_head, glowing_brain, own_brain
+from chorus_nb.faces.foremost import front_measures
 from chorus_nb.faces.optimiser import BINS, RIGID, Fixed, image_of, refine
 from chorus_nb.faces.settling import Hill
 from chorus_nb.faces.volume import WATER_LIKE, Grid, stature
@@ -109,6 +110,9 @@ def register_head(volume: Grid, modality: str, start: tuple[float, float, float]
     ends = [between, *ends] if between.fit > ends[0].fit + NEARLY else ends
     if modality == "CT" and _is_cut(volume):
         ends = _settled(Hill(volume, values, region, scorer.lowest, scorer.enclosed), scorer, ends)
+    elif modality not in ("CT", "PT"):
+        tops = _settled(Hill(volume, values, region, scorer.lowest, scorer.enclosed, "MR"), scorer, ends)
+        ends = tops if not _foremost(volume, tops[0]) < _foremost(volume, ends[0]) else ends
     centre = volume.points(volume.head).mean(axis=0)
     best, nearly = ends[0], [other.matrix for other in ends[1:] if other.fit >= ends[0].fit - NEARLY]
     same = [_difference(best.matrix, end, centre) <= ONE_PLACE for end in nearly]
@@ -136,9 +140,16 @@ def _is_cut(volume: Grid) -> bool:
 
 
 def _settled(hill: Hill, scorer: _Scorer, ends: Sequence[Pose]) -> list[Pose]:
-    """Where the ends lead to: of a cut CT, whose pose a slice more or less would move by millimetres."""
+    """Where the ends lead to, of a head whose pose a slice more or less would move by millimetres."""
     tops = sorted((hill.climbed(end.matrix) for end in ends[: FINALS + len(NODS)]), key=lambda top: -top.height)
     return [scorer.pose(top.matrix) for top in tops]
+
+
+def _foremost(volume: Grid, pose: Pose) -> float:
+    """Share of the most forward point of the head that a pose calls face: a pose that loses it is none to settle at."""
+    regions = regions_on(pose.matrix, volume.affine, volume.head.shape)
+    nose, _ = front_measures(volume, ((regions & Region.FACE) > 0) & ((regions & Region.BRAIN) == 0))
+    return nose
 
 
 def _turned_round(

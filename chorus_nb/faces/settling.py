@@ -1,4 +1,4 @@
-"""The last run of a cut CT: from wherever a search ended up to the top of one smooth hill, and to its very end.
+"""The last run of a MR or a cut CT: from wherever a search ended up to the top of one smooth hill, to its very end.
 
 The runs of ``optimiser`` stop in flat valleys, up to 12 degrees of nodding apart; from any of these ends this one
 reaches the same pose, so that some slices more or less move it by little.
@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 # What counts beside mutual information (nats, 0.4 to 0.7): overlap of the outlines, the share of what bone encloses
 # that would go with the face, and how far the head is stretched out of its shape.
-OVERLAP_COUNTS, LOSS_COUNTS, BENDING_COUNTS = 2.0, 8.0, 4.0
+OVERLAP_COUNTS, LOSS_COUNTS, BENDING_COUNTS = {"CT": 2.0, "MR": 1.0}, 8.0, 4.0
 SOFT = {Region.HEAD: 2.5, Region.FACE: 2.0}  # mm by which the edge of a region is softened
 ARM = 80.0  # mm: a turn by so much moves the skin as a shift by one does
 STRIDES, LONGEST_STRIDE, SHORTEST_STRIDE = 60, 4.0, 0.05  # at most; mm
@@ -39,8 +39,18 @@ class Climb(NamedTuple):
 class Hill:
     """How well a pose fits the values of a volume in a region: smooth, with its slope."""
 
-    def __init__(self, volume: Grid, values: NDArray[np.float32], region: Mask, upper: float, enclosed: Floats) -> None:
+    def __init__(
+        self,
+        volume: Grid,
+        values: NDArray[np.float32],
+        region: Mask,
+        upper: float,
+        enclosed: Floats,
+        modality: str = "CT",
+    ) -> None:
         """``upper``: patient mm above which outlines are compared; ``enclosed``: points of what bone encloses."""
+        self.outline = OVERLAP_COUNTS[modality]
+        region = region if modality == "CT" else region & _every_other(volume)
         self.points, self.enclosed = volume.points(region), enclosed
         self.head, self.upper = volume.head[region], self.points[:, 2] >= upper
         shown = values[region]
@@ -83,9 +93,15 @@ class Hill:
         known = inside & self.upper
         both = float(other[known].sum() + self.head[known].sum())
         overlap = 2 * float(other[known & self.head].sum()) / both
-        gained = OVERLAP_COUNTS * (2 * self.head[known] - overlap) / both
+        gained = self.outline * (2 * self.head[known] - overlap) / both
         pull[known] += gained[:, None] * other_slope[known]
-        return information + OVERLAP_COUNTS * overlap, pull
+        return information + self.outline * overlap, pull
+
+
+def _every_other(volume: Grid) -> Mask:
+    """Half of the cubes, as on a chessboard that lies where it does whatever slices there are."""
+    k, j, i = np.ogrid[tuple(map(slice, volume.field.shape))]
+    return np.asarray((k + j + i + np.rint(volume.origin / volume.step).astype(int).sum()) % 2 == 0)
 
 
 def _information(bins: NDArray[np.int64], shown: Floats) -> tuple[float, Floats]:

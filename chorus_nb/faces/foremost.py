@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from chorus_nb.faces.atlas import Mask
+from chorus_nb.faces.atlas import Mask, Matrix, Region, regions_on
 from chorus_nb.faces.volume import Grid, stature
 
 BAND = (0.55, 0.95)  # of the height of a head, from the crown: nose to chin
@@ -39,3 +39,10 @@ def front_measures(volume: Grid, removed: Mask) -> tuple[float, float]:
     ks, is_ = np.nonzero((forward > 0) & (forward < seen.shape[1]) & reached & across)
     front = removed[ks, forward[ks, is_], is_].mean() if len(ks) else float("nan")
     return float(nose), float(front)
+
+
+def foremost(volume: Grid, matrix: Matrix) -> float:
+    """Share of the most forward point of a head that would go with the face of a pose."""
+    regions = regions_on(matrix, volume.affine, volume.head.shape)
+    nose, _ = front_measures(volume, ((regions & Region.FACE) > 0) & ((regions & Region.BRAIN) == 0))
+    return nose

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from chorus_nb.faces.atlas import Mask, Matrix, OwnBrain, Region, regions_at, regions_on, sampled_volume, template
 from chorus_nb.faces.braincase import braincase, deep_in_head, glowing_brain, own_brain
-from chorus_nb.faces.foremost import front_measures
+from chorus_nb.faces.foremost import foremost
 from chorus_nb.faces.optimiser import BINS, RIGID, Fixed, image_of, refine
-from chorus_nb.faces.settling import Hill
+from chorus_nb.faces.settling import Hill, is_cut
 from chorus_nb.faces.volume import WATER_LIKE, Grid, stature
 
 PITCHES, TURNS, TILTS = (-30, -15, 0, 15, 30), (-20, 0, 20), (-20, 0, 20)  # degrees: nodding, turning, tilting
@@ -36,7 +36,6 @@ NEARLY = 0.002  # below the best fit: what is a rival
 ONE_PLACE = 0.05  # radians or decimetres from the best: less than lies between brain and skin
 PER_DEGREE, PER_STRETCH = 0.0002, 0.05  # of fit: a smooth head looks much the same in several poses
 PER_LOST = 2.0  # of fit: a face that takes some of what bone encloses is none
-MOUTH, CROWN = 0.75, 20.0  # of the height of a head, from the crown; mm: what a head lacks that is cut
 TURNED = 30.0  # degrees: from there on every pose is as unlikely as another
 OUTLINE = 160.0  # mm from the crown: below it necks differ too much to compare outlines
 SCALES = (0.8, 1.35)  # to begin with
@@ -108,11 +107,12 @@ def register_head(volume: Grid, modality: str, start: tuple[float, float, float]
     ends = refined([*seconds, *nodded, *_turned_round(rigid[0], volume, scorer, refined)], "affine")
     between = max(_between(scorer, ends), key=lambda pose: pose.fit)
     ends = [between, *ends] if between.fit > ends[0].fit + NEARLY else ends
-    if modality == "CT" and _is_cut(volume):
+    if modality == "CT" and is_cut(volume):
         ends = _settled(Hill(volume, values, region, scorer.lowest, scorer.enclosed), scorer, ends)
     elif modality not in ("CT", "PT"):
         tops = _settled(Hill(volume, values, region, scorer.lowest, scorer.enclosed, "MR"), scorer, ends)
-        ends = tops if not _foremost(volume, tops[0]) < _foremost(volume, ends[0]) else ends
+        lost = foremost(volume, tops[0].matrix) < foremost(volume, ends[0].matrix)
+        ends = ends if lost else tops  # a pose that leaves more of the most forward point is none to settle at
     centre = volume.points(volume.head).mean(axis=0)
     best, nearly = ends[0], [other.matrix for other in ends[1:] if other.fit >= ends[0].fit - NEARLY]
     same = [_difference(best.matrix, end, centre) <= ONE_PLACE for end in nearly]
@@ -130,26 +130,10 @@ def _own_brain(volume: Grid, modality: str, best: Pose, in_bone: Mask) -> OwnBra
     return deep_in_head(volume, (np.bitwise_or.reduce(here) & Region.FACE) > 0) if best.rivals else None
 
 
-def _is_cut(volume: Grid) -> bool:
-    """Whether the field of view ends within the head: above the mouth, or below the crown."""
-    stands, seen = stature(volume), volume.head & volume.field
-    front = seen[:, : round(float(np.argwhere(seen)[:, 1].mean()))]  # behind it a tilted field goes further down
-    low = volume.origin[2] + np.flatnonzero(front.any(axis=(1, 2)))[0] * volume.step
-    high = volume.origin[2] + np.flatnonzero(seen.any(axis=(1, 2)))[-1] * volume.step
-    return bool(stands.crown - low < MOUTH * stands.height or stands.crown - high > CROWN)
-
-
 def _settled(hill: Hill, scorer: _Scorer, ends: Sequence[Pose]) -> list[Pose]:
     """Where the ends lead to, of a head whose pose a slice more or less would move by millimetres."""
     tops = sorted((hill.climbed(end.matrix) for end in ends[: FINALS + len(NODS)]), key=lambda top: -top.height)
     return [scorer.pose(top.matrix) for top in tops]
-
-
-def _foremost(volume: Grid, pose: Pose) -> float:
-    """Share of the most forward point of the head that a pose calls face: a pose that loses it is none to settle at."""
-    regions = regions_on(pose.matrix, volume.affine, volume.head.shape)
-    nose, _ = front_measures(volume, ((regions & Region.FACE) > 0) & ((regions & Region.BRAIN) == 0))
-    return nose
 
 
 def _turned_round(

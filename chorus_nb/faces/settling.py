@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from chorus_nb.faces.atlas import Mask, Matrix, Region, template
 from chorus_nb.faces.optimiser import BINS, image_like
-from chorus_nb.faces.volume import Grid
+from chorus_nb.faces.volume import Grid, stature
 
 Floats = NDArray[np.float64]
 
@@ -23,10 +23,20 @@ Floats = NDArray[np.float64]
 # that would go with the face, and how far the head is stretched out of its shape.
 OVERLAP_COUNTS, LOSS_COUNTS, BENDING_COUNTS = {"CT": 2.0, "MR": 1.0}, 8.0, 4.0
 SOFT = {Region.HEAD: 2.5, Region.FACE: 2.0}  # mm by which the edge of a region is softened
+MOUTH, CROWN = 0.75, 20.0  # of the height of a head, from the crown; mm: what a head lacks that is cut
 ARM = 80.0  # mm: a turn by so much moves the skin as a shift by one does
 STRIDES, LONGEST_STRIDE, SHORTEST_STRIDE = 60, 4.0, 0.05  # at most; mm
 TRIES, SHORTER = 8, 0.4  # of a stride that led down
 RISE = 2e-6  # less is the top
+
+
+def is_cut(volume: Grid) -> bool:
+    """Whether the field of view ends within the head: above the mouth, or below the crown."""
+    stands, seen = stature(volume), volume.head & volume.field
+    front = seen[:, : round(float(np.argwhere(seen)[:, 1].mean()))]  # behind it a tilted field goes further down
+    low = volume.origin[2] + np.flatnonzero(front.any(axis=(1, 2)))[0] * volume.step
+    high = volume.origin[2] + np.flatnonzero(seen.any(axis=(1, 2)))[-1] * volume.step
+    return bool(stands.crown - low < MOUTH * stands.height or stands.crown - high > CROWN)
 
 
 class Climb(NamedTuple):

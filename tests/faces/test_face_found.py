@@ -27,7 +27,7 @@ from chorus_nb.faces.atlas import Region, regions_on
 from chorus_nb.faces.braincase import braincase
 from chorus_nb.faces.masks import paths
 from chorus_nb.faces.registration import Pose, _difference, _nodded, register_head, rotated, same_head, same_place
-from chorus_nb.faces.settling import Hill
+from chorus_nb.faces.settling import Hill, _every_other
 from chorus_nb.faces.study import Asked, remove_faces
 from chorus_nb.faces.volume import WATER_LIKE, Grid, Volume, cubes, grid, head
 from chorus_nb.source import open_source
@@ -81,6 +81,37 @@ def test_the_pose_of_a_cut_ct_is_the_same_wherever_its_last_run_begins() -> None
     centre = even.points(even.head).mean(axis=0)
     assert _difference(*starts, centre) > 0.4
     assert _difference(one, other, centre) < registration.ONE_PLACE
+
+
+def test_a_mr_without_its_last_slice_loses_the_same_face() -> None:
+    """The benchmark ``deface --slices`` has more."""
+    volume = heads.head("T1")
+    masks = []
+    for kept in (volume, volume._replace(values=volume.values[:-1])):
+        even = grid([kept])
+        masks.append(posed(even, heads.registered(even, "MR")).face)
+    both = min(map(len, masks))
+    one, other = (mask[:both] for mask in masks)
+    assert 2 * (one & other).sum() / (one.sum() + other.sum()) > 0.98
+
+
+@pytest.mark.fast
+def test_half_of_the_cubes_are_the_same_ones_when_a_volume_loses_slices() -> None:
+    even = cubes([heads.head("T1")], 6.0)
+    later = Grid(even.values[1:], even.head[1:], even.field[1:], even.origin + np.array([0, 0, 6.0]), 6.0)
+    np.testing.assert_array_equal(_every_other(even)[1:], _every_other(later))
+
+
+@pytest.mark.parametrize(("before", "after", "settles"), [(1.0, 1.0, True), (0.86, 0.9, True), (0.9, 0.86, False)])
+def test_a_mr_settles_where_its_most_forward_point_still_goes(
+    monkeypatch: pytest.MonkeyPatch, before: float, after: float, settles: bool
+) -> None:
+    """The brow of a head that is turned down, at the upper edge of the mask: the ends of the search take it."""
+    top = Pose(np.eye(4) * 1.01, 1.1, 0.9)
+    monkeypatch.setattr(registration, "_settled", lambda *_: [top])
+    monkeypatch.setattr(registration, "foremost", lambda _, matrix: after if matrix is top.matrix else before)
+    pose = register_head(grid([heads.head("T1")], 6.0), "MR")
+    assert (pose.matrix is top.matrix) == settles
 
 
 @pytest.mark.parametrize("name", ["skull-stripped brain", "two knees"])

@@ -307,6 +307,7 @@ def test_what_lies_between_two_ends_of_the_search_and_is_clearly_better_is_the_p
     beside = [_nodded(best, degrees, even) for degrees in (-8, 8, -8)]
     made = {"similarity": lambda: best, "affine": lambda: beside.pop()}
     monkeypatch.setattr("chorus_nb.faces.registration._turned_round", lambda *_: [])
+    monkeypatch.setattr("chorus_nb.faces.registration._settled", lambda _, __, ends: ends)
     monkeypatch.setattr("chorus_nb.faces.registration.refine", lambda *how: made[how[-1]]())
     between = register_head(even, "MR", (0.0, 0.0, 0.0))
     assert _difference(between.matrix, best, even.points(even.head).mean(axis=0)) < 0.02

@@ -19,7 +19,7 @@ from chorus_nb.faces.coils import evened
 from chorus_nb.faces.heads import HeadAnswer, head_in, no_braincase
 from chorus_nb.faces.layers import unit_looks
 from chorus_nb.faces.piles import by_their_looks
-from chorus_nb.faces.sizes import in_other_sizes
+from chorus_nb.faces.sizes import in_other_sizes, pulled_apart
 from chorus_nb.faces.stacks import Unfit
 from chorus_nb.faces.volume import Volume, cubes, grid
 from chorus_nb.source import open_source
@@ -115,6 +115,26 @@ def test_a_head_is_told_though_its_header_says_a_size_that_no_body_has(by: tuple
         answer = head_in([sized(volume, *by)], thin=min(by) < 1)
         assert answer.may_be, answer
         assert no_braincase([sized(volume, *by)]) is None
+
+
+def across(volume: Volume) -> Volume:
+    """In coronal slices."""
+    values = np.ascontiguousarray(volume.values.transpose(1, 0, 2))
+    return volume._replace(values=values, affine=volume.affine[:, [0, 2, 1, 3]])
+
+
+@pytest.mark.parametrize("by", [2.5, 3.0])
+def test_a_head_is_told_though_its_slices_are_said_to_lie_closer_than_they_do(by: float) -> None:
+    """As a slab of coronal slices it is 1.8 like a head."""
+    coronal = across(T1)
+    answer = head_in([coronal._replace(affine=coronal.affine @ np.diag([1, 1, 1 / by, 1]))])
+    assert answer.may_be and answer.why.startswith("its slices pulled apart")
+
+
+@pytest.mark.fast
+def test_a_slab_is_pulled_apart_only_where_it_rounds_off() -> None:
+    trunk = heads.below(heads.above(heads.on_a_body(T1), -341), -261)
+    assert pulled_apart([trunk], 6.0) == [] and pulled_apart([T1], 6.0) == []
 
 
 def heard_from(volume: Volume, axis: int, depth: float) -> Volume:

@@ -77,7 +77,10 @@ def _pressed_head(stacks: Sequence[Volume]) -> HeadAnswer | None:
     for other in pulled_apart(stacks, COARSE):
         even = cubes(other, COARSE)
         even = even._replace(head=head(even.values, even.field, "MR", COARSE))
-        likeness = CoarseSearch(even, "MR").likeness() if even.head.any() else 0.0
+        seen = even.values[even.head & even.field]
+        if not len(seen) or _spread(seen, float(even.values[even.field].min())) < LIMITS_OF_HEADS["spread"]:
+            continue
+        likeness = CoarseSearch(even, "MR").likeness()
         if likeness >= LIMITS_OF_HEADS["pressed"]:
             return HeadAnswer(True, f"its slices pulled apart {likeness:.2f} like a head", likeness=likeness)
     return None

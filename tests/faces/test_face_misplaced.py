@@ -131,6 +131,11 @@ def test_a_head_is_told_though_its_slices_are_said_to_lie_closer_than_they_do(by
     assert answer.may_be and answer.why.startswith("its slices pulled apart")
 
 
+def test_a_sphere_that_is_pressed_flat_is_no_head() -> None:
+    sphere = heads.negatives()["sphere"]
+    assert not head_in([sphere._replace(affine=sphere.affine @ np.diag([1, 1, 70 / 160, 1]))]).may_be
+
+
 @pytest.mark.fast
 def test_a_slab_is_pulled_apart_only_where_it_rounds_off() -> None:
     trunk = heads.below(heads.above(heads.on_a_body(T1), -341), -261)

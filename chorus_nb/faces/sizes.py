@@ -16,7 +16,7 @@ from chorus_nb.faces.volume import Volume, corners, cubes, head
 FIELD_SIZES = (60.0, 900.0)  # mm: the second longest side of what a scanner shows of a body
 BODY_DEPTH, HEAD_DEPTH = 480.0, 195.0  # mm from front to back: more than any body has; what a head has
 SQUARE_ENOUGH = 1.5  # between the sides of a pixel: more is seldom true
-SLAB = (60.0, 110.0)  # mm along its slices: thinner ones go the way of heads sooner; a head is thicker
+FLAT_HEAD = (60.0, 110.0)  # mm along its slices: thinner ones go the way of heads sooner; a head is thicker
 ROUNDED_OFF = 0.25  # of the widest level is an end of a whole head, or less; a slab of what goes on is wider
 PULLED_APART = (2.0, 2.5, 3.0)  # by how much slices may lie further apart than their header says
 BLOCKS = 40  # to the second longest side of a field, to see how large the body in it is
@@ -45,7 +45,7 @@ def in_other_sizes(stacks: Sequence[Volume]) -> list[list[Volume]]:
 def pulled_apart(stacks: Sequence[Volume], step: float) -> list[list[Volume]]:
     """A slab that rounds off at an end, as a head does whose slices are said to lie closer than they do."""
     first = stacks[0]
-    if not SLAB[0] <= float(first.extent[2]) <= SLAB[1]:
+    if not FLAT_HEAD[0] <= float(first.extent[2]) <= FLAT_HEAD[1]:
         return []
     even = cubes(stacks, step)
     along = 2 - int(np.argmax(np.abs(first.affine[:3, 2])))

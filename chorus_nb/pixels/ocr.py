@@ -146,22 +146,22 @@ if hasattr(os, "register_at_fork"):
 def read_lines(render: Render, known: Sequence[Box] = ()) -> list[ReadLine]:
     """The lines of text in a picture, also those that are surely there and cannot be read; none within ``known``."""
     scaled, scale = _scaled(render)
-    asked = blake3(scaled).digest(), scaled.shape, scale, render.alone, render.parts, tuple(known)
+    asked = blake3(scaled).digest(), scaled.shape, scale, render.alone, render.parts, render.again, tuple(known)
     if asked not in _read:
         if len(_read) == KNOWN_PICTURES:
             del _read[next(iter(_read))]
-        _read[asked] = _lines(scaled, scale, known, render.alone, render.parts)
+        _read[asked] = _lines(scaled, scale, known, render)
     return _read[asked]
 
 
-def _lines(scaled: Any, scale: float, known: Sequence[Box], alone: bool = False, parts: int = 0) -> list[ReadLine]:
-    likely = map_of_text(_models().finder, scaled, alone)
+def _lines(scaled: Any, scale: float, known: Sequence[Box], render: Render) -> list[ReadLine]:
+    likely = map_of_text(_models().finder, scaled, render.alone)
     done = [box.scaled(scale) for box in known]
     letters = LIKED * scale  # what is higher is anatomy where a part is looked at alone: a whole picture shows it, too
-    lines, doubts = _outlined(scaled, likely, scale, done, letters if alone else np.inf)
-    if parts and (known or any(_is_text(line) for line in lines)):
-        likely_alone = map_of_parts(_models().finder, scaled, likely, done, parts)
-        more, doubtful = _outlined(scaled, likely_alone, scale, done, letters)
+    lines, doubts = _outlined(scaled, likely, scale, done, letters if render.alone else np.inf, render.again)
+    if render.parts and (known or any(_is_text(line) for line in lines)):
+        likely_alone = map_of_parts(_models().finder, scaled, likely, done, render.parts)
+        more, doubtful = _outlined(scaled, likely_alone, scale, done, letters, render.again)
         lines, doubts = lines + more, doubts + doubtful
     there = known or any(not line.doubt for line in lines)
     noticed = _noticed(scaled, likely, LIKED * scale) if there else []
@@ -174,12 +174,20 @@ def _lines(scaled: Any, scale: float, known: Sequence[Box], alone: bool = False,
 
 
 def _outlined(
-    scaled: Any, likely: Any, scale: float, done: list[Box], highest: float = np.inf
+    scaled: Any, likely: Any, scale: float, done: list[Box], highest: float = np.inf, again: bool = False
 ) -> tuple[list[ReadLine], list[_Line]]:
-    """What counts of what is outlined where a picture is ``likely`` to hold lines, and the doubts; ``done`` grows."""
+    """What counts of what is outlined where a picture is ``likely`` to hold lines, and the doubts; ``done`` grows.
+
+    ``again``: a line that is neither read nor sure is one of the doubts.
+    """
     lines, doubts = list[ReadLine](), list[_Line]()
     for outline, tallest in ((_models().outlines, highest), (_models().hearts, LIKED * scale)):
         found = [(line, _kept(line, scaled, scale)) for line in _found(scaled, likely, outline, done, tallest)]
+        if again:
+            small = LIKED * scale  # what is higher is looked at closely by nobody
+            found = [
+                (line, None if _is_unsure(kept) and _sides(line.corners)[1] <= small else kept) for line, kept in found
+            ]
         lines += [kept[0] for _, kept in found if kept]
         done += [kept[1] for _, kept in found if kept and not kept[0].doubt]
         doubts += [line for line, kept in found if not kept and _sides(line.corners)[1] <= LIKED * scale]
@@ -188,6 +196,10 @@ def _outlined(
             lines.append(kept[0])
             done.append(kept[1])
     return lines, doubts
+
+
+def _is_unsure(kept: tuple[ReadLine, Box] | None) -> bool:
+    return kept is not None and not kept[0].text and not kept[0].sure
 
 
 def _noticed(picture: Any, likely: Any, tallest: float) -> list[_Line]:

@@ -45,6 +45,7 @@ class Render(NamedTuple):
     beside: bool = False  # asked only where a view before it shows a line
     alone: bool = False  # all of it is looked at in parts, each alone
     parts: int = 0  # how many parts are looked at alone, too, where it shows a line
+    again: bool = False  # what cannot be read counts where it is found surely, or again where it is looked at closely
 
     def in_image(self, box: Box, columns: int) -> Box:
         """A box in this picture as one in an image of so many ``columns``."""
@@ -85,7 +86,16 @@ def _frames(dataset: Dataset) -> Iterator[NDArray[np.generic]]:
 def pictures(dataset: Dataset) -> Iterator[tuple[int, Render]]:
     """``(frame number, render)`` of every frame: of those of :func:`frame_numbers` as a whole, of any other where it
     shows what they do not; -1 and -2 are maximum and minimum over all frames. :class:`FileFault` if some are missing
-    or damaged."""
+    or damaged.
+
+    Of a grey volume or loop what cannot be read is looked at again in all but its first frame: a heart of 1,625 frames
+    and a head of 128 had ten places that look like writing once, and 101 of 102 drawn lines are found again."""
+    for number, render in _pictures(dataset):
+        grey = str(dataset.PhotometricInterpretation).startswith("MONOCHROME")
+        yield number, render._replace(again=grey and number != 0)
+
+
+def _pictures(dataset: Dataset) -> Iterator[tuple[int, Render]]:
     count = int(dataset.get("NumberOfFrames") or 1)
     chosen = set(frame_numbers(count))
     highest: NDArray[np.generic] | None = None

@@ -776,3 +776,25 @@ def test_a_picture_that_was_read_is_known_while_it_is_among_the_last(monkeypatch
     assert ocr.read_lines(one, elsewhere) != ocr.read_lines(one), "it had to make room and is read again"
     ocr.read_lines(three)
     assert len(looked) == 5
+
+
+@pytest.mark.parametrize(
+    ("again", "sure", "text", "counts"),
+    [
+        (False, False, "", True),
+        (True, False, "", False),
+        (True, True, "", True),
+        (True, False, "ZIMMERWALD", True),
+    ],
+)
+def test_a_line_that_is_neither_read_nor_sure_is_looked_at_again_in_a_volume(
+    monkeypatch: pytest.MonkeyPatch, again: bool, sure: bool, text: str, counts: bool
+) -> None:
+    kept = ocr.ReadLine(Box(8, 8, 60, 30), text, 0.65, sure)
+    monkeypatch.setattr(ocr, "_kept", lambda *_: (kept, kept.box))
+    monkeypatch.setattr(ocr, "_closely", lambda *_: None)
+    monkeypatch.setattr(ocr, "_is_read", lambda _: False)
+    ocr._read.clear()
+    lines = ocr.read_lines(Render(picture("OKONJIMA"), short_side=320, again=again))
+    ocr._read.clear()
+    assert (kept in lines) is counts

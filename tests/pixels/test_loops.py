@@ -143,3 +143,18 @@ def test_a_name_that_scrolls_by_between_the_sampled_frames_is_read_where_it_is()
     assert {finding.matched for finding in found} == {"PatientName"}
     assert all(finding.box.y0 < AT[1] < finding.box.y1 + 6 for finding in found)
     assert min(finding.box.x0 for finding in found) < AT[0]
+
+
+def test_what_cannot_be_read_is_looked_at_again_in_all_but_the_first_frame_of_a_grey_loop() -> None:
+    asked = {(number, render.again) for number, render in pictures(image(pixels=heart(), modality="CT"))}
+    assert asked == {(0, False)} | {(number, True) for number, _ in asked if number}
+    coloured = np.repeat(heart()[..., None], 3, axis=3)
+    assert not any(render.again for _, render in pictures(image(pixels=coloured)))
+    assert not any(render.again for _, render in pictures(image(pixels=heart()[0])))
+
+
+@pytest.mark.parametrize("mirrored", [True, False])
+def test_a_name_in_one_frame_of_a_grey_loop_is_found_though_it_cannot_be_read(mirrored: bool) -> None:
+    frames = loop_with(letters("ZIMMERWALD", 220, {7}))
+    found = look(content(image(pixels=frames[..., ::-1] if mirrored else frames, modality="CT")))
+    assert {finding.tier for finding in found} & {"high", "medium"}

@@ -54,6 +54,8 @@ class Cleaner:
         self.vocabulary = vocabulary or shipped()
         self.clean = lru_cache(maxsize=4096)(self._clean)
         self.without_own = lru_cache(maxsize=4096)(self._without_own)
+        self.without_shapes = lru_cache(maxsize=4096)(self._without_shapes)
+        self.of_terms = lru_cache(maxsize=4096)(self._of_terms)
 
     def finds_own(self, text: str) -> bool:
         """Whether ``text`` holds one of the patient's own identifiers."""
@@ -61,7 +63,8 @@ class Cleaner:
 
     def finds_own_encoded(self, text: str) -> bool:
         """The same, also in hexadecimal digits, Base64 or escaped."""
-        return any(map(self.finds_own, (text, unquote(text), *(said for _, _, said in encoded_texts(text)))))
+        said = (text, *([unquote(text)] if "%" in text else []), *(said for _, _, said in encoded_texts(text)))
+        return any(map(self.finds_own, said))
 
     def is_own_number(self, value: str, least: int = 6) -> bool:
         """Whether a number of at least so many digits is one of the patient's as a whole."""
@@ -85,12 +88,12 @@ class Cleaner:
         shapes too; where codes and short names stand, of every word that is no term."""
         kinds = {"code": self.without_shapes, "": self._without_found}
         how = kinds.get(standards.never_a_patient(tag, vr), self.without_own)
-        return (lambda text: self._terms(how(text))) if standards.holds_terms(tag, vr) else how
+        return (lambda text: self.of_terms(how(text))) if standards.holds_terms(tag, vr) else how
 
     def _without_found(self, text: str) -> str:
         return self.clean(text) if self.finds_own(text) else text
 
-    def without_shapes(self, text: str) -> str:
+    def _without_shapes(self, text: str) -> str:
         """A code of a site, whose letters no vocabulary knows: the patient's own goes, and what has the shape of an
         identifier."""
         cuts = [(start, end, " ") for start, end in self.own.spans(text)]
@@ -107,7 +110,7 @@ class Cleaner:
             yield from ((*found.span(), written) for found in shape.finditer(text))
         yield from ((start, end, " ") for start, end, _ in encoded_texts(text))
 
-    def _terms(self, text: str) -> str:
+    def _of_terms(self, text: str) -> str:
         """A code or short name of technique: a word that neither a vocabulary nor the lists of terms know goes."""
         cuts = [(token.start, token.end, " ") for token in no_terms(self.vocabulary, text)]
         cuts += [(start, end, " ") for start, end, word in letters_apart(text) if self.vocabulary.unknown(word)]

@@ -10,6 +10,7 @@ _HEXADECIMAL = re.compile(r"(?<![^\W_])[0-9A-Fa-f]{2}(?:[ :-]?[0-9A-Fa-f]{2}){4,
 _BASE64 = re.compile(
     r"(?<![\w+/=-])(?:(?:[\w+/-]{4}){3,}|(?:[\w+/-]{4})+(?:[\w+/-]{2}==|[\w+/-]{3}=))(?![\w+/=-])", re.ASCII
 )
+_SHORTEST = 8  # characters: of Base64 with its end; hexadecimal digits of ten
 _WORDS = re.compile(rb"(?:[A-Za-z]{3,}|\d{4,}|[A-Za-z]{1,2}(?=[ .^,:])|\d{1,3}(?=[ ./:-])|[ ^.,:;()'/@_=-]|\d\d\Z)+")
 _TEXT = re.compile(rb"[A-Za-z\d ^.,:;()'/@_=-]{6,}")  # of six bytes by chance one in 2,000 is one
 
@@ -17,6 +18,8 @@ _TEXT = re.compile(rb"[A-Za-z\d ^.,:;()'/@_=-]{6,}")  # of six bytes by chance o
 def encoded_texts(text: str) -> Iterator[tuple[int, int, str]]:
     """Where such a text stands, and what it says; pairs of digits may be numbers, and letters a word: of these, only
     words or long numbers."""
+    if len(text) < _SHORTEST:
+        return
     for form in (_HEXADECIMAL, _BASE64):
         for found in form.finditer(text):
             said = _decoded(found.group(), form is _HEXADECIMAL)

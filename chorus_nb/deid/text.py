@@ -86,7 +86,7 @@ class Cleaner:
     def for_technique(self, tag: int, vr: str) -> Callable[[str], str]:
         """How a text of equipment or technique is cleaned: of this patient alone; a code, which no vocabulary knows, of
         shapes too; where codes and short names stand, of every word that is no term."""
-        kinds = {"code": self.without_shapes, "": self._without_found}
+        kinds: dict[str, Callable[[str], str]] = {"code": self.without_shapes, "": self._without_found}
         how = kinds.get(standards.never_a_patient(tag, vr), self.without_own)
         return (lambda text: self.of_terms(how(text))) if standards.holds_terms(tag, vr) else how
 

@@ -6,12 +6,9 @@
 from __future__ import annotations
 
 import base64
-import contextlib
-import getpass
 import glob
 import gzip
 import html
-import json
 import re
 import zipfile
 from collections.abc import Container, Iterable, Iterator
@@ -30,9 +27,10 @@ from pydicom.uid import UID_dictionary
 from chorus_nb import layout, standards, tables
 from chorus_nb.leaks.embedded import PICTURE, picture_texts, unescaped
 from chorus_nb.leaks.parts import ROWS_SEARCHED, csv_parts
+from chorus_nb.leaks.said import said_by_site
 from chorus_nb.leaks.search import MASK, Hit, Searcher
 from chorus_nb.leaks.shapes import Severity
-from chorus_nb.leaks.terms import SearchTerm, of_name, page_words, stands_for_nobody
+from chorus_nb.leaks.terms import SearchTerm, of_name, stands_for_nobody
 from chorus_nb.omop import cdm
 from chorus_nb.processes.queries import in_bounded_memory
 from chorus_nb.workspace import Workspace
@@ -57,19 +55,11 @@ DATA_ELEMENT = re.compile(rb"\([0-9A-Fa-f]{4},(?:00xx|xx[0-9A-Fa-f]{2}|[0-9A-Fa-
 OWN_NUMBER = re.compile(
     rb"VARCHAR\(\d+\)|/Length \d+|(?<=\n)\d{10} \d{5} [fn](?=[ \r]?\n)|(?<=startxref\n)\d+|\"\d+ B\"| width=\"\d+\""
 )
-YEARS = frozenset(map(str, range(1900, 2100)))
 HTML_TAG = re.compile(rb"<[^>]*>")
 MARKUP = re.compile(rb"</?[A-Za-z][\w-]*|[\w-]+(?==[\"'])")
 STYLE = re.compile(rb"<style.*?</style>|<meta[^>]*>", re.DOTALL)
 # the site's public key (RFC 8410) and nothing else: 32 bytes of chance between words that are also a name (Public)
 ED25519_KEY = re.compile(rb"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}=\n-----END PUBLIC KEY-----\n")
-OWN_PARAMETERS = (
-    *("site", "licence", "citation", "time_zone", "pacs", "pacs_aet", "pacs_port"),
-    *("registry_url", "upload_url", "upload_container"),
-)
-"""What a site says of itself: its pages, note and log repeat it, and some patient is called like a hospital or town,
-or has a port for a number."""
-LOGIN = re.compile(rb'"user": "((?:[^"\\]|\\.)*)"')  # in a line of the audit log
 UID_LIKE = re.compile(r"\d+(?:\.\d+)+")
 
 
@@ -293,20 +283,6 @@ def _whole_searchers(workspace: Workspace) -> Iterator[tuple[int, Searcher]]:
 def _new_ids(workspace: Workspace) -> set[str]:
     linkage = workspace.read_or_empty(tables.LINKAGE)
     return {str(number) for name in ("person_id", "image_occurrence_id") for number in linkage[name].dropna()}
-
-
-def said_by_site(workspace: Workspace) -> frozenset[str]:
-    """What pages, note and log say of any patients: :func:`page_words`, years, what the site says of itself, and
-    who is at work. Alone these prove nothing; beside another part of a name words do."""
-    given = workspace.parameters.model_dump(include=set(OWN_PARAMETERS)).values()
-    own = " ".join((*map(str, given), getpass.getuser(), *_logins(workspace.audit / layout.AUDIT_LOG)))
-    return page_words() | YEARS | frozenset(re.findall(r"[^\W\d_]{2,}|\d+", own.lower()))
-
-
-def _logins(log: Path) -> Iterator[str]:
-    for login in set(LOGIN.findall(log.read_bytes())) if log.is_file() else ():
-        with contextlib.suppress(ValueError):  # of a line that somebody changed; the check of the log tells it
-            yield str(json.loads(b'"%s"' % login))
 
 
 def _original_values(workspace: Workspace) -> Iterator[list[SearchTerm]]:

@@ -28,7 +28,6 @@ from chorus_nb.leaks.files import (
     of_csv,
     original_uids,
     pieces,
-    said_by_site,
     search_file,
     searchers,
     uid_digest,
@@ -36,6 +35,7 @@ from chorus_nb.leaks.files import (
 from chorus_nb.leaks.known import KnownWords, known_words_of
 from chorus_nb.leaks.parts import csv_parts
 from chorus_nb.leaks.reading import Leaf
+from chorus_nb.leaks.said import said_by_site
 from chorus_nb.leaks.search import Searcher
 from chorus_nb.leaks.shapes import Severity
 from chorus_nb.leaks.terms import SearchTerm, uids_in

@@ -117,3 +117,16 @@ def test_a_name_or_identifier_that_is_a_word_is_one_all_the_same_where_it_is_all
 @pytest.mark.parametrize("text", [f"{UID}.7", f"0.{UID}", f"/{UID}.dcm"])
 def test_a_uid_is_found_within_a_longer_one(scanned: Workspace, text: str) -> None:
     assert search_pages(scanned, {"page": f"<td>{text}</td>"})[1] == ["page"]
+
+
+@pytest.mark.parametrize(("patients", "leaking"), [(("MRN-1", "MRN-2"), ["whole"]), (("MRN-1",), ["model", "whole"])])
+def test_a_patient_called_like_a_product_of_the_site_withholds_no_page(
+    scanned: Workspace, patients: tuple[str, ...], leaking: list[str]
+) -> None:
+    """A product is what stands in the headers of two patients."""
+    catalog = scanned.read(tables.CATALOG)
+    rows = pd.concat([catalog] * len(patients)).assign(PatientID=list(patients), source_path=list(patients))
+    scanned.write(tables.CATALOG, rows.assign(ManufacturerModelName="MAGNETOM Vida"))
+    _write_crosswalk(scanned, "QUILL^VIDA")
+    pages = {"model": "<td>MAGNETOM Vida</td>", "whole": "<p>Vida Quill</p>"}
+    assert search_pages(scanned, pages)[1] == leaking

@@ -217,6 +217,7 @@ def test_a_place_that_keeps_what_was_says_why(made: Path) -> None:
 def test_what_was_kept_of_a_file_that_is_gone_follows_too(site: SmallSite) -> None:
     original = (site.dicom / "all/ACC-3").read_bytes()
     (site.dicom / "all/ACC-3").unlink()
+    omop_persons(site, 700001, 700002, 700003, 700008)
     workspace = open_site(site)
     originals = workspace.local / "originals"
     for person, shift in (("700002", "-44"), ("700008", "-44")):  # first in its place, then in another

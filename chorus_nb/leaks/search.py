@@ -220,7 +220,8 @@ def _full_names(
 
     Words that what is searched says itself (``said``) are a name only side by side: not in ``study and series``; and
     common words none of which is a common name are none: not ``STIR FLAIR``. Nor is a known word that two parts give
-    where they are joined (DA^TA in ``data``), or what short parts are of longer words (AN^LO in ``plan-look``).
+    where they are joined (DA^TA in ``data``), or what short parts are of longer words (AN^LO in ``plan-look``) and
+    of digests.
     """
     names = sorted((item for item in found if item.term.kind == "name"), key=lambda item: item.start)
     full: set[tuple[int, int]] = set()
@@ -233,6 +234,7 @@ def _full_names(
             telling = any(len(part) > 2 and part not in words for part in parts)
             if not (one.alone and other.alone):
                 within = not telling and not _stands_alone(folded, one.start, other.end, 1)
+                within |= _inside_a_hash(folded, one.start, other.end)
                 joined = other.start == one.end and _word_around(folded, one.start, other.end) in words
                 if within or joined or other.start - one.end > 1:
                     continue

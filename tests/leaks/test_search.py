@@ -64,6 +64,8 @@ def test_two_short_parts_are_a_name_only_together() -> None:
         ("Ma^Re", b"Software Matplotlib", False),
         ("Ta^Bl", b"lookup tables", False),
         ("Ser^Ies", b"each series of it", False),
+        ("ae^aeac", b",6aa28ae4aeac1ac8f6e8bc54c69e5a4b5,", False),
+        ("ae^aeac", b"seen by ae4aeac today", True),
         ("Da^Ta", b"seen by Da Ta", True),
         ("Wu^Li", b"seen by WuLi", True),
         ("Wu^Li", b"x_wu-li_7", True),

@@ -73,7 +73,7 @@ def identifier_shapes(leaf: Leaf) -> Iterator[tuple[Severity, str]]:
         yield "high", OFF_LIST
     if leaf.vr not in FREE:
         return
-    if WITHIN_TEXT.search(leaf.text):
+    if leaf.vr != "UN" and WITHIN_TEXT.search(leaf.text):  # of that it is not known whether it is a text
         yield "high", "characters that no text may hold"
     equipment = standards.never_a_patient(leaf.tag, leaf.vr)
     if equipment and any(form.search(plain(leaf.text)) for form in escaped_letters()):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import pydicom
 import pytest
+from pydicom.uid import ImplicitVRLittleEndian
 
 from chorus_nb import deid, explore, tables
 from chorus_nb.deid import job
@@ -26,6 +27,7 @@ from chorus_nb.pixels.decisions import IMAGE_LOG
 from chorus_nb.pixels.judge import Verdict, _Judge
 from chorus_nb.verify import checks, require_pass, verify
 from chorus_nb.workspace import Workspace
+from tests.deid import conftest as small
 from tests.deid.small_run import SmallSite, reasons, run
 from tests.verify.faulty_files import (
     Do,
@@ -76,6 +78,7 @@ VISITS += "76,1006,9201,2024-02-15,2024-02-25,32817\n78,1008,9201,2024-02-15,202
 PERSONS = "person_id,year_of_birth\n" + "".join(f"{person},1950\n" for person in (1001, 1002, 1007, 1008))
 VISIT_HEAD = "visit_occurrence_id,person_id,visit_concept_id,visit_start_date,visit_end_date,visit_type_concept_id\n"
 DEATHS = "person_id,death_date\n1008,2023-11-20\n"
+DIRECTION = (-0.49999999, 0.50000001, 0.70710678)
 TRAP = 0x00104000  # PatientComments
 KINDS = ["CT", "MR", "CR", "DX", "MG", "US"]
 
@@ -346,6 +349,23 @@ def test_a_script_that_is_changed_lets_its_files_go(tmp_path_factory: pytest.Tem
     passing.write_text('!KVP.equals("4")')
     run(workspace)
     assert reasons(workspace) == {}
+
+
+def test_numbers_of_a_maker_in_implicit_vr_stay_and_pass_04(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Bytes of which nobody knows whether they are a text: as every Siemens diffusion in Implicit VR has them."""
+    site = SmallSite(tmp_path_factory.mktemp("numbers") / "site")
+    made = small.image(ImplicitVRLittleEndian, PatientID="MRN-1", AccessionNumber="ACC-1")
+    block = made.private_block(0x0019, "SIEMENS MR HEADER", create=True)
+    block.add_new(0x0C, "IS", "1000")
+    block.add_new(0x0E, "FD", list(DIRECTION))
+    (site.dicom / "a").write_bytes(small.encoded(made))
+    workspace = site.open()
+    run(workspace)
+    verify(workspace)
+    require_pass(checks(workspace))
+    (target,) = workspace.read(tables.OUTCOMES).query("status == 'released'").target_path
+    released = pydicom.dcmread(workspace.release / target).private_block(0x0019, "SIEMENS MR HEADER")
+    assert tuple(released[0x0E].value) == DIRECTION
 
 
 WORDS = (b"ORIGINAL\\PRIMARY\\K\xd6RPER", b"K\xd6RPER\\PRIMARY\\AXIAL", b"ORIGINAL\\PRIMARY\\AXIAL\\K\xd6RPER")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chorus_nb import layout, tables
+from chorus_nb.leaks.known import words_for
 from chorus_nb.leaks.terms import page_words
 from chorus_nb.processes.queries import in_bounded_memory
 from chorus_nb.workspace import Workspace
@@ -44,12 +45,13 @@ def _logins(log: Path) -> Iterator[str]:
 
 
 def _products(workspace: Workspace) -> list[str]:
-    """Makers and models that stand in the headers of two patients and more, so that they tell of none: some patient is
-    called Vida, or Aspen, and the tables of a release say both."""
+    """Makers and models that stand in the headers of two patients and more, or with a word that is listed as such, so
+    that they tell of none: some patient is called Vida, or Aspen, and the tables of a release say both."""
     if not workspace.has(tables.CATALOG):
         return []
     catalog = glob.escape(str(workspace.path(tables.CATALOG)))
-    shared = "SELECT {0} FROM read_parquet(?) GROUP BY {0} HAVING count(DISTINCT PatientID) > 1"
+    patients = "SELECT {0}, count(DISTINCT PatientID) FROM read_parquet(?) GROUP BY {0}"
     with in_bounded_memory() as connection:
-        found = [connection.execute(shared.format(name), [catalog]).fetchall() for name in PRODUCTS]
-    return [str(product) for rows in found for (product,) in rows]
+        found = [row for name in PRODUCTS for row in connection.execute(patients.format(name), [catalog]).fetchall()]
+    makers = words_for("makers")
+    return [said for said, count in found if count > 1 or not makers.isdisjoint(re.findall(LETTERS, said.lower()))]

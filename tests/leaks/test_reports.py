@@ -119,14 +119,20 @@ def test_a_uid_is_found_within_a_longer_one(scanned: Workspace, text: str) -> No
     assert search_pages(scanned, {"page": f"<td>{text}</td>"})[1] == ["page"]
 
 
-@pytest.mark.parametrize(("patients", "leaking"), [(("MRN-1", "MRN-2"), ["whole"]), (("MRN-1",), ["model", "whole"])])
+@pytest.mark.parametrize(
+    ("product", "patients", "leaking"),
+    [
+        ("Bluebird Vida", ("MRN-1", "MRN-2"), ["whole"]),
+        ("Bluebird Vida", ("MRN-1",), ["model", "whole"]),
+        ("MAGNETOM Vida", ("MRN-1",), ["whole"]),  # the first word is listed
+    ],
+)
 def test_a_patient_called_like_a_product_of_the_site_withholds_no_page(
-    scanned: Workspace, patients: tuple[str, ...], leaking: list[str]
+    scanned: Workspace, product: str, patients: tuple[str, ...], leaking: list[str]
 ) -> None:
-    """A product is what stands in the headers of two patients."""
     catalog = scanned.read(tables.CATALOG)
     rows = pd.concat([catalog] * len(patients)).assign(PatientID=list(patients), source_path=list(patients))
-    scanned.write(tables.CATALOG, rows.assign(ManufacturerModelName="MAGNETOM Vida"))
+    scanned.write(tables.CATALOG, rows.assign(ManufacturerModelName=product))
     _write_crosswalk(scanned, "QUILL^VIDA")
-    pages = {"model": "<td>MAGNETOM Vida</td>", "whole": "<p>Vida Quill</p>"}
+    pages = {"model": f"<td>{product}</td>", "whole": "<p>Vida Quill</p>"}
     assert search_pages(scanned, pages)[1] == leaking

@@ -14,7 +14,7 @@ AIR, WATER_LIKE = -300.0, (-200.0, 300.0)  # Hounsfield units: what is head, wha
 HEAD_HEIGHT, HEAD_WIDTH = 200.0, 170.0  # mm, the width with ears: what lies further below the crown is neck and trunk
 SIZES = (0.75, 1.25)  # of a head, beside those
 FILLED, NOISY = 0.05, 0.4  # of the picture has one value; of its edge would be body, more than any neck: it is noise
-ROUND = 85.0  # mm: radius of the top of a head
+ROUND, DOME = 85.0, 0.85  # mm: radius of the top of a head; where it is wider than this share it tells no crown
 
 
 class Volume(NamedTuple):
@@ -207,12 +207,16 @@ def stature(volume: Grid) -> Stature:
     if not len(levels):
         raise ValueError("no head")
     top = levels[-1]
-    upper = seen[max(0, top - round(HEAD_HEIGHT / volume.step)) : top + 1]
-    widths = [
-        float(np.ptp(np.flatnonzero(level)) + 1) * volume.step for level in np.asarray(upper.any(axis=1)) if level.any()
-    ]
-    width = float(np.percentile(widths, 80))
+    low = max(0, top - round(HEAD_HEIGHT / volume.step))
+    upper, above = seen[low : top + 1], np.pad(volume.field, ((0, 1), (0, 0), (0, 0)))[low + 1 : top + 2]
+    across = np.asarray(upper.any(axis=1))
+    widths = np.array([np.ptp(np.flatnonzero(level)) + 1 if level.any() else 0 for level in across])
+    widths = widths * volume.step
+    width = float(np.percentile(widths[widths > 0], 80))
     size = float(np.clip(width / HEAD_WIDTH, *SIZES))
-    half = min(min(widths[-1], width) / 2, ROUND * size)
-    lacking = ROUND * size - float(np.sqrt(max((ROUND * size) ** 2 - half**2, 0)))
-    return Stature(volume.origin[2] + top * volume.step + lacking, HEAD_HEIGHT * size, size)
+    radius = ROUND * size
+    halves = np.minimum(np.minimum(widths, width) / 2, radius)
+    domes = np.arange(low, top + 1) * volume.step + radius - np.sqrt(radius**2 - halves**2)
+    cut = (upper & ~above).any(axis=(1, 2)) & (halves < DOME * radius)  # a tilted field ends in a wedge, narrow above
+    cut[-1] = True
+    return Stature(float(volume.origin[2] + domes[cut].max()), HEAD_HEIGHT * size, size)

@@ -29,7 +29,7 @@ from chorus_nb.faces.masks import paths
 from chorus_nb.faces.registration import Pose, _difference, _nodded, register_head, rotated, same_head, same_place
 from chorus_nb.faces.settling import Hill, _every_other
 from chorus_nb.faces.study import Asked, remove_faces
-from chorus_nb.faces.volume import WATER_LIKE, Grid, Volume, cubes, grid, head
+from chorus_nb.faces.volume import WATER_LIKE, Grid, Volume, cubes, grid, head, stature
 from chorus_nb.source import open_source
 from tests import heads
 
@@ -93,6 +93,18 @@ def test_a_mr_without_its_last_slice_loses_the_same_face() -> None:
     both = min(map(len, masks))
     one, other = (mask[:both] for mask in masks)
     assert 2 * (one & other).sum() / (one.sum() + other.sum()) > 0.98
+
+
+@pytest.mark.fast
+def test_the_crown_of_a_head_lies_where_it_does_though_a_tilted_field_ends_in_a_wedge() -> None:
+    """What is narrow at the highest level was taken for the crown: the band of a face began at the cheeks."""
+    z, y, x = np.ogrid[-60:63:3.0, -90:93:3.0, -90:93:3.0]
+    field = np.broadcast_to(z < 33 + 0.33 * y + 0 * x, (41, 61, 61))
+    ball = field & (np.hypot(np.hypot(x, y), z + 14) < 85)
+    even = Grid(ball.astype("f4"), ball, np.asarray(field), np.array([-90.0, -90, -60]), 3.0)
+    assert stature(even).crown == pytest.approx(71, abs=5)
+    whole = np.ones_like(even.field)
+    assert stature(even._replace(field=whole)).crown < 55, "a narrow head that the field shows whole is one"
 
 
 @pytest.mark.fast

@@ -61,8 +61,13 @@ def decode_frame(content: bytes, runner: Any) -> bytes:
 
 
 def decoder_of(dataset: Dataset) -> Decoder:
-    """What decodes ``dataset``, which is then also what its transfer syntax says."""
+    """What decodes ``dataset``, which is then also what its transfer syntax says; a data set without file meta
+    information says none, and pydicom found out how it is written."""
     register()
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit, little = dataset.original_encoding
+        plain = uid.ExplicitVRLittleEndian if little else uid.ExplicitVRBigEndian
+        dataset.file_meta.TransferSyntaxUID = uid.ImplicitVRLittleEndian if implicit else plain
     if dataset.file_meta.TransferSyntaxUID in PROGRESSIVE:
         dataset.file_meta.TransferSyntaxUID = uid.JPEGExtended12Bit
     return get_decoder(uid.UID(dataset.file_meta.TransferSyntaxUID))

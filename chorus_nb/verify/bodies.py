@@ -135,7 +135,7 @@ def with_planes_of(stack: Sequence[PlacedSlice], original: Callable[[Path], byte
     planes: dict[tuple[Path, int], NDArray[np.float32]] = {}
     for path, slices in itertools.groupby(stack, lambda one: one.path):
         with quiet():
-            dataset = dcmread(BytesIO(original(path)))
+            dataset = reading.name_syntax(dcmread(BytesIO(original(path)), force=True))
         pixels = reading.decode_pixels(dataset)
         for one in slices:
             frame = 0 if one.tiling.slices > 1 else one.frame

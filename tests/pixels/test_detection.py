@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import os
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 import cv2
 import matplotlib
 import numpy as np
+import pydicom
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
@@ -81,6 +83,18 @@ WITHOUT_TABLE.LUTDescriptor = [256, 0, 16]
 )
 def test_a_name_is_read_though_the_window_of_its_header_means_nothing(values: dict[str, object]) -> None:
     assert "high" in {finding.tier for finding in find_text(content(with_header(**values)))}
+
+
+@pytest.mark.parametrize("little", [True, False])
+@pytest.mark.parametrize("implicit", [True, False])
+def test_a_data_set_alone_is_looked_at_like_a_file(implicit: bool, little: bool) -> None:
+    """Its file meta information would have said how it is written; pydicom finds out."""
+    if implicit and not little:
+        pytest.skip("no such transfer syntax")
+    dataset = image(pixels=picture(PERSON))
+    alone = io.BytesIO()
+    pydicom.dcmwrite(alone, Dataset(dataset), implicit_vr=implicit, little_endian=little)
+    assert [finding.text for finding in find_text(alone.getvalue())] == [PERSON]
 
 
 def test_a_released_file_is_checked_against_the_original_words() -> None:

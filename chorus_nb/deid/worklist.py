@@ -257,7 +257,9 @@ def _lifetimes(work: _Work, workspace: Workspace) -> None:
     files = work.files
     lives = lifetimes(read_omop(workspace, "person"), read_omop(workspace, "death"))
     nobody = ~files.person_id.isin(lives.index) & bool(len(lives))  # with no person at all 01 has ended
-    work.take(nobody, "held_back", "no_person", "its person has no row in PERSON")
+    work.take(
+        nobody, "held_back", "no_person", "its person has no row in PERSON, or several that contradict each other"
+    )
     lived, moment = lives.reindex(files.person_id).set_axis(files.index), _shifted(files)
     work.take(moment < lived.born, "held_back", "outside_lifetime", "before the birth of its person")
     late = f"more than {AFTER_DEATH.days} days after the death of its person"

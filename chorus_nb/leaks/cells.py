@@ -212,7 +212,7 @@ def _whole_numbers(terms: Iterable[SearchTerm]) -> dict[str, str]:
 
 def _of_omop(workspace: Workspace) -> Iterator[SearchTerm]:
     """The keys of all persons of OMOP at the site, and the birth dates of all patients of the source."""
-    persons = read_omop(workspace, "person")
+    persons = read_omop(workspace, "person", contradicting=True)
     for value in persons.loc[
         persons["person_source_value"] != persons["person_id"].astype("string"), "person_source_value"
     ]:

@@ -7,7 +7,8 @@ from pydicom.uid import MediaStorageDirectoryStorage
 
 from chorus_nb import tables
 from chorus_nb.mapping.lookups import Lookups, loosely, read_lookups
-from chorus_nb.omop import read_omop
+from chorus_nb.omop import contradict, read_omop
+from chorus_nb.omop.cdm import NEEDED
 from chorus_nb.workspace import Workspace
 
 PAIR = ["PatientID", "AccessionNumber"]
@@ -126,11 +127,17 @@ def _not_in_source(lookups: Lookups, pairs: pd.DataFrame) -> list[dict[str, obje
 
 
 def _against_omop(workspace: Workspace, lookups: Lookups) -> list[dict[str, object]]:
-    """Every person_id exists in the site's PERSON table."""
+    """Every person_id exists in the site's PERSON table, and no id says two things."""
     known = set(read_omop(workspace, "person").person_id)
     text, fix = "person_id is not in the OMOP table PERSON", "mend the map, or deliver the person with the OMOP tables"
-    return [
+    rows = [
         _coverage_finding("person_not_in_omop", "high", "patient", str(row.PatientID), text, fix, 0)
         for row in lookups.persons.itertuples()
         if row.person_id not in known
     ]
+    text, fix = "rows of one id in an OMOP table contradict each other: none of them is read", "mend that table"
+    for table in NEEDED:
+        every = read_omop(workspace, table, contradicting=True)
+        wrong = every.loc[contradict(table, every), f"{table}_id"].unique()
+        rows += [_coverage_finding("omop_contradicts", "high", "patient", f"{table} {i}", text, fix, 0) for i in wrong]
+    return rows

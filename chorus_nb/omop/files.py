@@ -22,7 +22,7 @@ from chorus_nb.omop.cdm import cdm, cdm_fields, in_cdm_order
 TEXT_SUFFIXES = ("csv", "tsv", "txt", "csv.gz", "tsv.gz", "txt.gz")
 PARQUET = "parquet"  # also a folder of parts, as Spark writes it
 READ_AS = "CSV, gzipped or not, or as Parquet"
-SEPARATOR_LINE = re.compile(r"sep=.\s*")  # Excel's own, before the header
+NO_ROW = re.compile(r"sep=.\s*|#(\s.*)?", re.DOTALL)  # before the header: Excel's own, and what a tool says of it
 PLAIN_FORMS = {("utf-8-sig", ","), ("cp1252", ",")}  # as tables are delivered
 SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 ENCODING_NAMES = {
@@ -91,7 +91,10 @@ class OmopFolder:
     def plain(self, table: str) -> Path | None:
         """The file itself if it stands as tables are delivered: commas, UTF-8, not packed; else ``None``."""
         path = self.files[table]
-        return path if path.suffix.lower() == ".csv" and table_form(path) in PLAIN_FORMS else None
+        if path.suffix.lower() != ".csv" or table_form(path) not in PLAIN_FORMS:
+            return None
+        with path.open("rb") as file:
+            return None if is_before_header(file.readline().decode("utf-8-sig", "replace")) else path
 
     def write_plain(self, table: str, target: Path) -> None:
         """The table written anew with commas, in UTF-8; Parquet in the order of the CDM."""
@@ -127,8 +130,9 @@ def possible_encodings(start: bytes) -> tuple[str, ...]:
 
 
 def is_before_header(line: str) -> bool:
-    """Whether a line before the header says nothing of the table: it is blank, or Excel's own ``sep=;``."""
-    return not line.strip() or bool(SEPARATOR_LINE.fullmatch(line))
+    """Whether a line before the header says nothing of the table: it is blank, Excel's own ``sep=;`` or a ``# comment``
+    (``#PatientID`` is a column)."""
+    return not line.strip() or bool(NO_ROW.fullmatch(line))
 
 
 def table_form(path: Path) -> tuple[str, str]:

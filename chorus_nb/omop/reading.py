@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 NULL_WORDS = ("NULL", r"\N")  # what databases write for it into a file
 LAST_SECOND = pd.Timedelta(hours=23, minutes=59, seconds=59)
 CARERS = ("provider_id", "care_site_id", "location_id")
-TOO_MANY = 0.01  # of the dates of a table that decides: beyond it nothing is linked on them
+TOO_MANY = 0.01  # of the dates of a table that decides: beyond it nothing is linked on them; and of its ids
+FEW_IDS = 5  # ids whose rows contradict each other are faults of single rows, unless half of a small table's are
 NUMBER_TYPES = {"integer": "Int64", "float": "Float64"}
 SHORT_INTEGER = "^(-?[0-9]{1,15})?$"  # what is written so is exact in any reader, and "" is none
 SQLITE, DUCKDB = b"SQLite format 3", b"DUCK"  # what a file begins with, and has at its byte 8
@@ -80,11 +81,12 @@ def _magic(path: Path) -> bytes:
         return b""
 
 
-def read_omop(source: Workspace | Parameters, table: str) -> pd.DataFrame:
+def read_omop(source: Workspace | Parameters, table: str, *, contradicting: bool = False) -> pd.DataFrame:
     """A table of the site with the columns of CDM 5.4 in order: ``Int64``, ``Float64``, all else text.
 
     Empty, with the right columns, when the site does not have it. Dates and times stay as the site wrote them
-    (:func:`moments` reads them). A table that cannot be
+    (:func:`moments` reads them). A row that repeats another is one; of rows of one id that say different things none
+    is read, unless ``contradicting`` ones are asked for. A table that cannot be
     read is an :class:`InputError`, and so is an id beyond 2^31-1: it fits neither the CDM nor the registry.
     """
     parameters = source if isinstance(source, Parameters) else source.parameters
@@ -99,12 +101,30 @@ def read_omop(source: Workspace | Parameters, table: str) -> pd.DataFrame:
     typed = _typed(table, fields, found)
     if table == VISIT_TABLE:
         _refuse_unreadable_dates(table, typed)
+    typed, wrong = _once(table, typed)
+    return (pd.concat([typed, wrong]).sort_index() if contradicting else typed).reset_index(drop=True)
+
+
+def contradict(table: str, rows: pd.DataFrame) -> pd.Series:
+    """Which of the rows of a table, each there once, are of an id that others of them give otherwise."""
     key = f"{table}_id"
-    if table != IMAGE_OCCURRENCE and key in typed and typed[key].duplicated().any():
-        raise InputError(
-            f"omop: {table}.{key} is not unique: {int(typed[key].duplicated().sum()):,} rows repeat another's"
-        )
-    return typed
+    if table == IMAGE_OCCURRENCE or key not in rows:
+        return pd.Series(False, rows.index)
+    return rows[key].duplicated(keep=False)
+
+
+def _once(table: str, typed: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of a table, each once, and those of an id that others give otherwise; :class:`InputError` where these
+    are so many that the column is no id."""
+    key, several = f"{table}_id", typed[contradict(table, typed)]
+    if several.empty:
+        return typed, several
+    typed = typed.drop(several.index[several.duplicated()])
+    wrong = typed[contradict(table, typed)]
+    ids, every = wrong[key].nunique(dropna=False), typed[key].nunique(dropna=False)
+    if ids > max(FEW_IDS, TOO_MANY * every) or 2 * ids > every:
+        raise InputError(f"omop: {table}.{key} is not unique: {len(wrong) - ids:,} rows contradict another's")
+    return typed.drop(wrong.index), wrong
 
 
 def require_omop(source: Workspace | Parameters) -> None:

@@ -113,6 +113,6 @@ def register_files(workspace: Workspace, connection: duckdb.DuckDBPyConnection) 
 def _minted(workspace: Workspace, connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """A procedure id of our own for each accession that the EHR links to none (SOP step 7)."""
     unlinked = connection.sql("SELECT DISTINCT image_occurrence_id FROM linked WHERE procedure_occurrence_id IS NULL")
-    taken = set(read_omop(workspace, "procedure_occurrence")["procedure_occurrence_id"])
+    taken = set(read_omop(workspace, "procedure_occurrence", contradicting=True)["procedure_occurrence_id"])
     made = mint_procedures(workspace, [accession for (accession,) in unlinked.fetchall()], taken)
     return made.rename("proc_id").rename_axis("image_occurrence_id").reset_index().astype("Int64")

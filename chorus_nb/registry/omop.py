@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -18,6 +19,7 @@ from chorus_nb.omop import cdm_fields, open_omop, read_omop
 from chorus_nb.omop.reading import OmopTables
 from chorus_nb.registry.image_registry import by_procedure
 from chorus_nb.registry.omop_delivery import Delivery, delivered_records, examine_table
+from chorus_nb.registry.omop_repeated import write_once
 from chorus_nb.registry.omop_withdrawn import WithdrawnRows
 from chorus_nb.sop import omop_deliverable
 from chorus_nb.standards import modality_concepts
@@ -50,7 +52,7 @@ def build_omop(workspace: Workspace) -> pd.DataFrame:
     notes = _delivered(workspace, opened, {"note"} & there).get("note") if withdrawn else None
     gone, shared = WithdrawnRows.of(withdrawn, notes), workspace.parameters.omop_columns
     found = [
-        examine_table(name, path, identifying[name], shared, withheld.keys(), gone)
+        _examined(workspace, name, path, (identifying[name], shared, withheld.keys(), gone))
         for name, path in sorted(delivered.items())
     ]
     for one in found:
@@ -67,6 +69,18 @@ def build_omop(workspace: Workspace) -> pd.DataFrame:
             path.unlink()
     _write_findings(workspace, found, asked, there, withheld)
     return added
+
+
+def _examined(workspace: Workspace, name: str, path: Path, asked: tuple[Any, ...]) -> Delivery:
+    """A table, examined, each of its rows once."""
+    found = examine_table(name, path, *asked)
+    if not found.twice:
+        return found
+    once = workspace.local / "omop" / f"{name}.once.csv"
+    left_out = write_once(path, once, found.names().index(f"{name}_id"), found.twice)
+    found = examine_table(name, once, *asked)
+    found.counts.update(left_out)
+    return found
 
 
 def omop_findings(workspace: Workspace) -> pd.DataFrame:

@@ -22,6 +22,7 @@ from chorus_nb.errors import InputError
 from chorus_nb.leaks.cells import IdentifyingCells
 from chorus_nb.leaks.parts import csv_parts, row_texts
 from chorus_nb.omop import cdm_fields
+from chorus_nb.registry.omop_repeated import given_twice
 from chorus_nb.registry.omop_withdrawn import WithdrawnRows
 from chorus_nb.sop import omop_consent
 
@@ -54,6 +55,7 @@ class Delivery:
     rows: int = 0
     withdrawn: WithdrawnRows = field(default_factory=WithdrawnRows)
     concepts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by procedure id, for columns without one
+    twice: frozenset[str] = frozenset()  # ids that more than one row has
 
     @cached_property
     def required(self) -> frozenset[str]:
@@ -139,9 +141,11 @@ def examine_table(
     _check_columns(found, names, list(types))
     _check_bytes(found)
     found.counts["", "short_rows"] += _short_rows(source, len(names))
+    ids, key = [], f"{table}_id"
     try:
         for part in csv_parts(source):
             found.rows += len(part)
+            ids += [part.column(names.index(key))] if names.count(key) == 1 else []
             part = _delivered_rows(found, part)
             for place, (name, raw) in enumerate(zip(names, part.column_names, strict=True)):
                 cells = {one["values"]: one["counts"] for one in part.column(place).value_counts().to_pylist()}
@@ -152,6 +156,7 @@ def examine_table(
                 found.rows_of.update(persons[persons.isin(withheld)].astype(int).tolist())
     except ValueError:
         raise InputError(f"omop: {source.name} is not a readable CSV table with a header") from None
+    found.twice = given_twice(ids)
     return found
 
 

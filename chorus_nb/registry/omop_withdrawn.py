@@ -36,7 +36,7 @@ class WithdrawnRows:
             names = [name.strip().lower() for name in part.column_names]
             if (is_withdrawn := found.rule(names)) and "note_id" in names:
                 at = names.index("note_id")
-                numbers |= {_number(row, at) for row in row_texts(part) if is_withdrawn(row)}
+                numbers |= {number_in(row, at) for row in row_texts(part) if is_withdrawn(row)}
         return cls(found.persons, found.procedures, frozenset(numbers))
 
     def rule(self, names: Sequence[str]) -> Callable[[Sequence[str]], bool] | None:
@@ -58,14 +58,15 @@ class WithdrawnRows:
 
         def is_withdrawn(cells: Sequence[str]) -> bool:
             return any(
-                _number(cells, place) in numbers and (kind is None or _number(cells, kind) in PROCEDURE_FIELD)
+                number_in(cells, place) in numbers and (kind is None or number_in(cells, kind) in PROCEDURE_FIELD)
                 for place, numbers, kind in asked
             )
 
         return is_withdrawn
 
 
-def _number(cells: Sequence[str], place: int) -> str:
+def number_in(cells: Sequence[str], place: int) -> str:
+    """The whole number of a cell, without zeros around it; "" where it is none."""
     found = WHOLE_CELL.fullmatch(cells[place]) if place < len(cells) else None
     return found[1] if found else ""
 

@@ -20,7 +20,7 @@ from chorus_nb.mapping.coverage import PAIR
 from chorus_nb.mapping.lookups import Lookups, find_table, loosely, read_lookups
 from chorus_nb.mapping.overrides import TAG_LOG
 from chorus_nb.mapping.policy import rule_set
-from chorus_nb.omop import IMAGE_OCCURRENCE, cdm_fields, open_omop, read_omop, unreadable_dates
+from chorus_nb.omop import IMAGE_OCCURRENCE, cdm_fields, contradict, open_omop, read_omop, unreadable_dates
 from chorus_nb.omop.cdm import NEEDED, PERSON_TABLE
 from chorus_nb.omop.files import SEPARATOR_NAMES, OmopFolder, table_form
 from chorus_nb.omop.reading import OmopTables, absent_line, empty_line
@@ -187,11 +187,16 @@ def _omop_table(
     if table not in (*NEEDED, *LINKED) and size > LARGEST_READ:
         return RunInput(name, called, f"{size / 1e6:,.0f} MB, not read here"), None
     try:
-        form, read = opened.form(table), read_omop(workspace, table)
+        form, every = opened.form(table), read_omop(workspace, table, contradicting=True)
     except InputError as error:
         return RunInput(name, called, "not readable", faults=error.lines), None
+    wrong = contradict(table, every)
+    read = every[~wrong]
     faults = (empty_line(opened, table),) if table in NEEDED and read.empty else ()
-    return RunInput(name, called, form, len(read), *_span(table, read), *_fit(table, read, persons), faults), read
+    unreadable, fits = _fit(table, read, persons)
+    told = f"{wrong.sum():,} rows contradict another's and are not read" if wrong.any() else ""
+    fits = ", ".join(filter(None, (fits, told)))
+    return RunInput(name, called, form, len(read), *_span(table, read), unreadable, fits, faults), read
 
 
 def _size(opened: OmopTables, table: str) -> int:

@@ -256,6 +256,7 @@ def test_what_the_lookup_tables_do_not_cover_is_found(source: Workspace, tmp_pat
         ("accession_without_files", "P1 A7"), ("image_without_person", "P8 A8"), ("person_not_in_omop", "P9"),
     }  # fmt: skip
     causes = count_causes(check_lookups(site)).set_index("rule")
+    assert "omop_contradicts" not in causes.index
     assert (causes.times["patient_not_mapped"], causes["first"]["patient_not_mapped"]) == (2, "P2; P3")
     counts = coverage(site).set_index("of the")
     assert list(counts.mapped) == [1, 1, 1]

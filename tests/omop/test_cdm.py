@@ -14,6 +14,7 @@ from chorus_nb.errors import InputError
 from chorus_nb.omop import (
     NO_END,
     cdm_fields,
+    contradict,
     moments,
     open_omop,
     read_omop,
@@ -119,10 +120,38 @@ def test_who_gave_care_costs_its_cell(tmp_path: Path, carer: str) -> None:
     assert read.provider_id.isna().tolist() == [True]
 
 
-def test_a_repeated_primary_key_is_refused(tmp_path: Path) -> None:
-    text = "person_id,gender_concept_id,year_of_birth\n1,0,1950\n1,0,1951\n"
+BORN = "person_id,gender_concept_id,year_of_birth\n"
+
+
+def test_a_row_that_repeats_another_costs_nothing_and_one_that_contradicts_it_its_person(tmp_path: Path) -> None:
+    persons = BORN + "".join(f"{number},0,1950\n" for number in range(1, 10)) + "3,0,1950\n3,0,1950\n4,0,1951\n"
+    parameters = site(tmp_path, person=persons)
+    read = read_omop(parameters, "person")
+    assert read.person_id.tolist() == [1, 2, 3, 5, 6, 7, 8, 9]
+    assert read.index.tolist() == list(range(8))
+    every = read_omop(parameters, "person", contradicting=True)
+    assert every.person_id[contradict("person", every)].tolist() == [4, 4]
+    assert len(every) == 10
+
+
+@pytest.mark.parametrize("contradicting", [1, 60])
+def test_a_column_that_is_no_key_is_refused(tmp_path: Path, contradicting: int) -> None:
+    """Half of the ids, or more than a hundredth of them: no fault of single rows."""
+    others = contradicting if contradicting > 1 else 0
+    text = BORN + "".join(f"{number},0,1950\n" for number in range(1, 1 + contradicting + 20 * others))
+    text += "".join(f"{number},0,1951\n" for number in range(1, 1 + contradicting))
     with pytest.raises(InputError, match="not unique"):
         read_omop(site(tmp_path, person=text), "person")
+
+
+@pytest.mark.parametrize("before", ["# made by the warehouse, 3 tables\n", "sep=,\n", "\n", "#\n\n"])
+def test_a_line_before_the_header_that_says_nothing_of_the_table_is_passed_over(tmp_path: Path, before: str) -> None:
+    parameters = site(tmp_path, death=before + DEATH + "7,2024-01-02,,32817\n")
+    assert read_omop(parameters, "death").person_id.tolist() == [7]
+    opened = open_omop(parameters)
+    assert opened.plain("death") is None  # central's loader takes the first line for the header
+    opened.write_plain("death", tmp_path / "plain")
+    assert (tmp_path / "plain").read_text() == DEATH + "7,2024-01-02,,32817\n"
 
 
 def test_a_table_without_a_required_id_is_refused_by_the_name_of_the_column(tmp_path: Path) -> None:

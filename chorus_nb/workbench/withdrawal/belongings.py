@@ -153,7 +153,7 @@ def _values(column: pd.Series) -> set[str]:
 
 
 def _person_sources(workspace: Workspace, asked: Withdrawn) -> set[str]:
-    person = read_omop(workspace, "person")
+    person = read_omop(workspace, "person", contradicting=True)
     own = person.person_source_value[person.person_id.isin(asked.persons)].dropna()
     rest: Iterable[str] = person.person_source_value[~person.person_id.isin(asked.persons)].dropna()
     return set(own) - set(rest)

@@ -21,9 +21,7 @@ from chorus_nb.deid.values import (
     dummy,
     expected_vr,
     family,
-    readable,
     reads_as_sequence,
-    reads_as_text,
     says,
     shorten,
     whole_numbers,
@@ -33,7 +31,7 @@ from chorus_nb.dicom.encodings import FORMATTED, TEXT, Buffer, Encoding
 from chorus_nb.dicom.forms import FORMS, are_numbers
 from chorus_nb.dicom.spans import Element, Refused, Spans
 from chorus_nb.identity import harvest as identifiers
-from chorus_nb.identity.signs import without_controls
+from chorus_nb.identity.signs import is_plain, without_controls, without_escaped
 
 if TYPE_CHECKING:
     from chorus_nb.mapping import Rule
@@ -262,15 +260,16 @@ class Elements(RootValues):
             return KEPT
         told = protected or standards.holds_terms(e.tag, expected)
         text = decode_text(raw, level.charset) if expected in TEXT and not told else ""
-        if expected in TEXT and (told or without_controls(text) != text or self.cleaner.finds_own(text)):
+        if expected in TEXT and (told or not is_plain(text) or self.cleaner.finds_own(text)):
             return self.clean(e, vr, expected, rule, level)
-        if why := binary_fault(e.tag, expected, raw, big=level.encoding.big):
+        creator = level.creators.get((e.tag >> 16, (e.tag & 0xFFFF) >> 8), "")
+        if why := binary_fault(e, creator, expected, raw, big=level.encoding.big):
             return self.left_out(e, level, why)
         if e.tag == ICC_PROFILE:
             bare, why = without_texts(raw, self.cleaner.finds_own), "no colour profile that can be read"
             return self.replaced(e, vr, bare, "C", ICC_TEXTS, level) if bare else self.left_out(e, level, why)
         binary = family(expected) in ("words", "bytes") and e.tag >> 16 != 0x7FE0  # tables of pixels are written anew
-        if binary and (self.cleaner.finds_own_encoded(readable(raw)) or reads_as_text(raw)):
+        if binary and self.cleaner.finds_in_bytes(raw):
             return self.left_out(e, level, "an identifier or a text stood in binary data")
         if any(map(self.cleaner.is_own_measure, whole_numbers(raw, expected, big=level.encoding.big))):
             return self.left_out(e, level, "an identifier stood in a number")
@@ -294,9 +293,9 @@ class Elements(RootValues):
         """
         text = decode_text(self.raw(e), level.charset)
         bare = without_controls(text)
-        parts = [bare] if vr in UNDIVIDED else bare.split("\\")
+        parts = [bare] if vr in UNDIVIDED else without_escaped(bare).split("\\")
         cleaned = [part if (new := how(part)) == part else shorten(new, vr) for part in parts]
-        if cleaned == parts and bare == text:
+        if "\\".join(cleaned) == text:
             return KEPT
         self.notes.append("text cleaned")
         if self.type_of(e, level) in NEEDED or e.tag in CODE:

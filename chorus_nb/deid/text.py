@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from html import unescape
 from urllib.parse import unquote
 
 from chorus_nb import standards
@@ -17,7 +18,8 @@ from chorus_nb.deid.text_cues import Words, body_words
 from chorus_nb.deid.text_names import NEXT, People
 from chorus_nb.deid.text_numbers import odd_numbers, whole_days
 from chorus_nb.deid.text_patterns import AMBIGUOUS_STREET, LABEL, PATTERNS
-from chorus_nb.identity.encoded import encoded_texts
+from chorus_nb.deid.values import forms_of, readable, reads_as_text
+from chorus_nb.identity.encoded import encoded_texts, is_escaped
 from chorus_nb.identity.identifiers import START, Identifiers
 from chorus_nb.identity.own import Matcher, Span
 from chorus_nb.identity.signs import letters_apart, odd_signs, without_invisible
@@ -61,10 +63,18 @@ class Cleaner:
         """Whether ``text`` holds one of the patient's own identifiers."""
         return bool(self.own.spans(text))
 
-    def finds_own_encoded(self, text: str) -> bool:
-        """The same, also in hexadecimal digits, Base64 or escaped."""
-        said = (text, *([unquote(text)] if "%" in text else []), *(said for _, _, said in encoded_texts(text)))
-        return any(map(self.finds_own, said))
+    def finds_in_bytes(self, raw: bytes) -> bool:
+        """Whether binary data, in whatever form, holds one of the patient's own identifiers, a text, a UID that PS3.6
+        does not register, or letters in other signs that make sense: none does by chance."""
+        return any(reads_as_text(form) or self._finds_in_signs(readable(form)) for form in forms_of(raw))
+
+    def _finds_in_signs(self, text: str) -> bool:
+        return (
+            any(map(self.finds_own, {text, unquote(text), unescape(text)}))
+            or is_escaped(text)
+            or any(True for _ in encoded_texts(text))
+            or any(not standards.is_registered_uid(found.group()) for found in UID_IN_TEXT.finditer(text))
+        )
 
     def is_own_number(self, value: str, least: int = 6) -> bool:
         """Whether a number of at least so many digits is one of the patient's as a whole."""

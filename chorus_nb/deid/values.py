@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import zlib
+from collections.abc import Iterator
 from functools import cache, lru_cache
 from io import BytesIO
 
@@ -35,6 +37,9 @@ SHORTEST_WORD = 4  # letters of a word that tells a text
 _RUN = re.compile(rb"[A-Za-z0-9 ^.,:/()_'=&@-]{%d,}" % SHORTEST_TEXT)
 _WORD = re.compile(rb"(?<![A-Za-z])(?:[A-Z]?[a-z]{1,19}|[A-Z]{2,20})(?![A-Za-z])")
 _PRINTABLE = re.compile(rb"[\x20-\x7e\xa0-\xff]{5,}")
+_NO_NUMBERS = re.compile(rb"[\x20-\x7e]{16,}\0?")  # three real numbers are twelve letters, of 11,000 values
+_STREAM = re.compile(rb"\x1f\x8b\x08|\x78[\x01\x5e\x9c\xda]")  # how gzip and zlib begin
+MOST_PACKED = 1 << 20  # bytes of what is packed in a binary value that are read
 
 
 def family(vr: str) -> str:
@@ -79,6 +84,22 @@ def readable(raw: bytes) -> str:
     return " ".join(run.decode("latin-1") for run in _PRINTABLE.findall(raw)) if len(raw) >= 5 else ""
 
 
+def forms_of(raw: bytes) -> Iterator[bytes]:
+    """Binary data as it stands; without zeros, as a text of two or four bytes a letter reads; and what whole streams of
+    gzip or zlib in it hold."""
+    yield raw
+    if b"\0" in raw:
+        yield raw.replace(b"\0", b"")
+    for found in _STREAM.finditer(raw):
+        stream = zlib.decompressobj(wbits=47)
+        try:
+            inside = stream.decompress(memoryview(raw)[found.start() :], MOST_PACKED)
+        except zlib.error:
+            continue
+        if stream.eof or len(inside) == MOST_PACKED:  # whole: its check sum fits
+            yield inside
+
+
 def reads_as_text(raw: bytes) -> bool:
     """Whether a table of numbers holds a text: a run of its characters, in one or two bytes each, half of it words, and
     one of these known. Curves and noise spell words by chance, but none of four letters between signs.
@@ -110,22 +131,25 @@ def whole_numbers(raw: bytes, vr: str, *, big: bool) -> list[str]:
     return [str(int(number)) for number in numbers if 10**5 <= abs(number) < 10**15 and number == int(number)]
 
 
-def binary_fault(tag: int, vr: str, raw: bytes, *, big: bool) -> str:
-    """Why binary numbers are none that their attribute may have, "" if they are: in Implicit VR anything may stand
-    under its tag, such as a text."""
-    size = WORD_SIZES.get(vr, 0)
-    if size and (len(raw) % size or (tag in PIXEL_COUNTS and len(raw) != 2)):
+def binary_fault(e: Element, creator: str, vr: str, raw: bytes, *, big: bool) -> str:
+    """Why binary numbers are none that their attribute may have, "" if they are: in Implicit VR, and under a VR that is
+    not the dictionary's, anything may stand under its tag, such as a text."""
+    sizes = [size for size in (WORD_SIZES.get(vr, 0), WORD_SIZES.get(e.vr, 0)) if size]
+    if any(len(raw) % size for size in sizes) or (e.tag in PIXEL_COUNTS and len(raw) != 2):
         return "value does not have the form of its VR"
-    if 0 < size * _most_values(tag) < len(raw):
+    if 0 < max(sizes, default=0) * _most_values(e.tag, creator) < len(raw):
         return "more values than its attribute has"
+    if sizes and _NO_NUMBERS.fullmatch(raw):
+        return "a text where numbers should be"
     return "value does not have the form of its VR" if vr == "AT" and not _are_tags(raw, big=big) else ""
 
 
 @cache
-def _most_values(tag: int) -> int:
-    """By the value multiplicity of the dictionary (PS3.6); 0: any number."""
-    known = not tag >> 16 & 1 and dictionary_has_tag(tag)
-    most = dictionary_VM(tag).rpartition("-")[2] if known else ""
+def _most_values(tag: int, creator: str) -> int:
+    """By the value multiplicity of the dictionary (PS3.6), of a safe private attribute of PS3.15; 0: any number."""
+    private = standards.safe_private().get((creator, tag >> 16, tag & 0xFF)) if tag >> 16 & 1 else None
+    most = private.vm if private else dictionary_VM(tag) if dictionary_has_tag(tag) else ""
+    most = most.rpartition("-")[2]
     return int(most) if most.isdigit() else 0
 
 

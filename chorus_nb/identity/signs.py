@@ -17,6 +17,7 @@ _FOREIGN = re.compile(r"[^\x00-\x7e]+")
 # V A N  D E R, V.A.N.D.E.R, O. T. T. O.
 _APART = re.compile(r"(?<![^\W_])[^\W\d_]\.?([ ._-])\1?[^\W\d_](?:\.?\1{1,2}[^\W\d_]){2,}(?![^\W_])")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]+(?![\x00 ]*(?:\\|\Z))")
+_ESCAPED = re.compile(r"(?:\\[ux][0-9a-f]{2,4}){3,}", re.IGNORECASE)
 _LATIN = "\xa1"  # from here to the end of Latin-1, two signs beside each other are another code page's
 
 
@@ -34,6 +35,17 @@ def without_controls(text: str) -> str:
     """A text without characters that no text may hold (PS3.5 section 6.1.3); they fill up its end, and a text of two
     bytes a letter has one in each, which would make each letter a word."""
     return text if text.isprintable() else _CONTROLS.sub("", text)
+
+
+def without_escaped(text: str) -> str:
+    """A text of several values without letters that are escaped by the sign between these: ``\\u0051\\u0075\\u0069``
+    is three values, none of which says anything. As many are left."""
+    return _ESCAPED.sub(lambda found: "\\" * found[0].count("\\"), text) if "\\" in text else text
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text has neither."""
+    return without_escaped(without_controls(text)) == text
 
 
 def _is_sign(each: str) -> bool:

@@ -23,6 +23,7 @@ from pydicom.filereader import read_dataset, read_partial
 from pydicom.multival import MultiValue
 from pydicom.pixels import pixel_array
 from pydicom.tag import BaseTag
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from chorus_nb import standards
 from chorus_nb.guard import fault_of, quiet
@@ -95,9 +96,19 @@ def parse_file(content: bytes) -> Reading:
             raise Unreadable(f"cannot be parsed: it {fault_of(error)}") from None
     if "SOPClassUID" not in dataset:
         raise Unreadable("is not a DICOM object: it names no SOP class")
+    name_syntax(dataset)
     deflated = dataset.file_meta.get("TransferSyntaxUID") == DEFLATED
     more = not deflated and bool(content[file.tell() :].strip(b"\0"))
     return Reading(dataset, found, *_without_pixels(content, dataset), more)
+
+
+def name_syntax(dataset: FileDataset) -> FileDataset:
+    """A data set that names no transfer syntax, with that which pydicom read it by."""
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit, little = dataset.original_encoding
+        plain = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else plain
+    return dataset
 
 
 def _is_of_no_group(tag: BaseTag, vr: str | None, length: int) -> bool:
@@ -209,13 +220,7 @@ def _without_pixels(content: bytes, dataset: FileDataset) -> tuple[bytes, bytes 
     syntax = str(dataset.file_meta.get("TransferSyntaxUID", ""))
     front, body = b"", content
     if syntax == DEFLATED:
-        start = _behind_meta(content)
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        try:
-            front, body = content[:start], inflater.decompress(content[start:])
-        except zlib.error:
-            raise Unreadable("deflated data set is damaged") from None
-        body += inflater.unused_data
+        front, body = _inflated(content)
     present = next((tag for tag in sorted(PIXEL_ELEMENTS) if tag in dataset), None)
     if present is None:
         return front + body, None
@@ -224,6 +229,25 @@ def _without_pixels(content: bytes, dataset: FileDataset) -> tuple[bytes, bytes 
     if not body.startswith(value, start):
         raise Unreadable("the pixel data is not where the header says")
     return front + body[:start] + body[start + len(value) :], value
+
+
+def _inflated(content: bytes) -> tuple[bytes, bytes]:
+    """The file meta information of a deflated file, and its data set."""
+    start, inflater = _behind_meta(content), zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        body = inflater.decompress(content[start:])
+    except zlib.error:
+        raise Unreadable("deflated data set is damaged") from None
+    return content[:start], body + inflater.unused_data
+
+
+def without_deflation(content: bytes) -> bytes:
+    """A file as a reader takes it that cannot inflate: deflated, with its data set as it is and named so."""
+    named = DEFLATED.encode()
+    if named not in content[:1024]:
+        return content
+    front, body = _inflated(content)
+    return front.replace(named, ExplicitVRLittleEndian.encode().ljust(len(named), b"\0")) + body
 
 
 def _behind_meta(content: bytes) -> int:

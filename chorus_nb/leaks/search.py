@@ -17,11 +17,12 @@ import ahocorasick
 
 from chorus_nb.leaks.known import also_named, first_names, listed
 from chorus_nb.leaks.shapes import Severity
-from chorus_nb.leaks.spellings import encoded, other_readings, plain
+from chorus_nb.leaks.spellings import encoded, other_readings, plain, spelt_in
 from chorus_nb.leaks.terms import SearchTerm, name_parts, spellings, vocabulary
 
 MASK = "▮▮▮"
 NEXT_TO = 2  # bytes between two words of a name: ", "
+LEAST_SPELT = 5  # letters or digits of a term: fewer may be spelt by chance, where a text is decoded from any place on
 NEAR = 40  # bytes within which two parts of one name make a full name
 
 
@@ -123,6 +124,11 @@ class Searcher:
     def search_text(self, text: str) -> list[Hit]:
         """What :meth:`search` does not see in a text because it is written in other letters or with other signs."""
         return [hit for reading in other_readings(text) for hit in self.search(reading.encode("utf-8", "replace"))]
+
+    def search_decoded(self, content: bytes) -> list[Hit]:
+        """What hexadecimal digits and Base64 in ``content`` spell by no chance; where a hit starts says nothing."""
+        hits = self.search(spelt_in(content))
+        return [hit for hit in hits if hit.severity == "high" and (hit.full_name or len(hit.term.text) >= LEAST_SPELT)]
 
     def _severity(self, term: SearchTerm, alone: bool) -> Severity | None:
         text = term.text.lower()

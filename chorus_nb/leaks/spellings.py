@@ -6,6 +6,7 @@ text with plain letters, without the signs within a number, and as another chara
 
 from __future__ import annotations
 
+import base64
 import csv
 import datetime
 import itertools
@@ -22,6 +23,9 @@ SINGLE = str.maketrans(
     {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "ŋ": "ng", "ς": "σ"}
 )
 WRITTEN_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
+_CODED = re.compile(rb"(?:[0-9A-Fa-f]{2}[ :-]){5,}[0-9A-Fa-f]{2}(?![0-9A-Fa-f])|[A-Za-z0-9+/_-]{8,}={0,2}")
+_HEXADECIMAL, _LETTERS = re.compile(rb"[0-9A-Fa-f]{12,}"), re.compile(rb"[A-Za-z0-9+/]+")
+_URL_SAFE, _SHOWN = bytes.maketrans(b"-_", b"+/"), re.compile(rb"[\x20-\x7e\x80-\xff]{6,}")
 # Sets of one byte a letter that are declared for one another.
 ONE_BYTE = ("cp1252", "cp1251", "koi8_r", "iso8859_5", "iso8859_7", "cp1253", "iso8859_2", "cp1250", "cp1254")
 PARTICLES = ("mac", "mc", "de", "van", "von", "der", "den", "la", "le", "o", "d", "al", "el", "st")
@@ -132,7 +136,7 @@ def day_pattern(day: datetime.date) -> re.Pattern[str]:
 def encoded(text: str, character_sets: Iterable[str] = ()) -> set[tuple[bytes, int]]:
     """``text`` in the encodings in use, with the bytes a letter takes; ASCII letters in lower case."""
     made = {(text.encode("utf-8").lower(), 1)}
-    for codec, step in (("latin-1", 1), ("utf-16-le", 2), ("utf-16-be", 2)):
+    for codec, step in (("latin-1", 1), ("utf-16-le", 2), ("utf-16-be", 2), ("utf-32-le", 4), ("utf-32-be", 4)):
         try:
             made.add((text.encode(codec).lower(), step))
         except UnicodeEncodeError:
@@ -145,6 +149,23 @@ def encoded(text: str, character_sets: Iterable[str] = ()) -> set[tuple[bytes, i
                 except (UnicodeEncodeError, LookupError, ValueError):
                     continue
     return {(form, step) for form, step in made if len(form) > step}
+
+
+def spelt_in(content: bytes) -> bytes:
+    """What runs of hexadecimal digits and of Base64 in ``content`` spell, wherever in them it begins: each text of six
+    characters and more in a line of its own."""
+    return b"\n".join(dict.fromkeys(text for run in _CODED.findall(content) for text in _spelt_by(run)))
+
+
+@lru_cache(maxsize=65536)
+def _spelt_by(run: bytes) -> tuple[bytes, ...]:
+    forms, letters = list[bytes](), run.rstrip(b"=").translate(_URL_SAFE)
+    for digits in _HEXADECIMAL.findall(run.translate(None, b" :-")):
+        forms += [bytes.fromhex(digits[at : len(digits) - (len(digits) - at) % 2].decode()) for at in (0, 1)]
+    if _LETTERS.fullmatch(letters):
+        parts = [letters[at : len(letters) - ((len(letters) - at) % 4 == 1)] for at in range(4)]
+        forms += [base64.b64decode(part + b"=" * (-len(part) % 4)) for part in parts]
+    return tuple(text for form in forms for text in _SHOWN.findall(form))
 
 
 def read_otherwise(text: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -14,8 +14,9 @@ from chorus_nb import standards
 from chorus_nb.layout import InstancePath
 from chorus_nb.leaks.reading import MEDIA_INSTANCE, Reading
 from chorus_nb.leaks.shapes import Severity
-from chorus_nb.leaks.terms import read_date
+from chorus_nb.leaks.terms import SearchTerm, read_date
 from chorus_nb.parameters import Parameters
+from chorus_nb.verify.element_checks import shifted
 from chorus_nb.verify.findings import Finding, Findings
 from chorus_nb.verify.site_script import Promise, promise_faults
 
@@ -62,6 +63,11 @@ class Pair(NamedTuple):
     @property
     def image_occurrence_id(self) -> int | None:
         return self.patient.images.get(text(self.source, 0x00080050)) if self.patient else None
+
+    def shifted_days(self, header_terms: Iterable[SearchTerm]) -> frozenset[str]:
+        """Original dates that are also the shifted form of another original date of this file: they prove nothing."""
+        days = {term.text for term in header_terms if term.kind == "date"}
+        return frozenset(shifted(day, self.patient.days_shifted) for day in days) if self.patient else frozenset()
 
 
 def _finding(pair: Pair, check: str, severity: Severity, tag: str, detail: str) -> Finding:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydicom.datadict import tag_for_keyword
 
+from chorus_nb.leaks.reading import without_deflation
 from chorus_nb.processes.programs import run_program, scratch
 
 
@@ -26,12 +27,15 @@ def program() -> Path | None:
 
 def new_errors(before: bytes, after: Path) -> list[str]:
     """Errors of the released file that the original does not have; values taken out."""
-    found = _errors(after)
-    if not found:
-        return []
     with scratch() as folder:  # dciodvfy reads no standard input
-        original = Path(folder) / "original"
-        original.write_bytes(before)
+        released, original = after, Path(folder) / "original"
+        if (plain := without_deflation(before)) is not before:  # it takes what is deflated for elements
+            released = Path(folder) / "released"
+            released.write_bytes(without_deflation(after.read_bytes()))
+        found = _errors(released)
+        if not found:
+            return []
+        original.write_bytes(plain)
         return sorted(found - _errors(original))
 
 

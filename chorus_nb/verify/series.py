@@ -26,7 +26,6 @@ from chorus_nb.leaks.terms import SearchTerm, read_date
 from chorus_nb.memory import DECODERS, Recipe, digest
 from chorus_nb.parameters import Parameters
 from chorus_nb.verify import clocks, file_checks, iods, pictures, pixel_container, second_look, second_opinion
-from chorus_nb.verify.element_checks import shifted
 from chorus_nb.verify.elements import ElementsInTurn
 from chorus_nb.verify.elements import findings as findings_of
 from chorus_nb.verify.face_looks import CANNOT_BE_ASKED, FaceLook, Looking
@@ -231,7 +230,7 @@ def _examine_file(
         name for told in elements if told.old and told.old.tag == 0x00080005 for name in told.old.values
     }
     coded = pixel_container.is_coded(pair.release.dataset)
-    gathered.headers[task] = pair.release.header, _shifted_days(header_terms, pair), coded
+    gathered.headers[task] = pair.release.header, pair.shifted_days(header_terms), coded
     gathered.facts.append(_fact(pair, found_digest, examiner.parameters))
     gathered.uids.update(*(told.uids for told in elements if told.uids))
     for told in elements:
@@ -322,12 +321,6 @@ def _identifiers(patients: dict[str, Patient]) -> Iterator[SearchTerm]:
 # --- leaks ------------------------------------------------------------------------------------------------------------
 
 
-def _shifted_days(header_terms: list[SearchTerm], pair: Pair) -> frozenset[str]:
-    """Original dates that are also the shifted form of another original date of this file: they prove nothing."""
-    days = {term.text for term in header_terms if term.kind == "date"}
-    return frozenset(shifted(day, pair.patient.days_shifted) for day in days) if pair.patient else frozenset()
-
-
 def _leaks(examiner: Examiner, series: Series, gathered: _Gathered) -> Iterator[Finding]:
     """The terms of the whole series in the header bytes and the name of each of its files."""
     headers, found = gathered.headers, list(gathered.found)
@@ -348,6 +341,8 @@ def _leaks(examiner: Examiner, series: Series, gathered: _Gathered) -> Iterator[
         for kind in sorted({hit.term.kind for hit in hits} - {hit.term.kind for hit in grave}):
             context = next(hit.context for hit in hits if hit.term.kind == kind)
             yield Finding("leaks", "low", task.target_path, "", kind, context)
+        for hit in searcher.search_decoded(header):
+            yield Finding("leaks", "high", task.target_path, "", f"{hit.term.kind} in other signs", hit.context)
         if coded:
             again = reader.read((examiner.release / task.target_path).read_bytes())
             for hit in pixel_container.hits_among_coded(searcher, again.dataset):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import struct
+import zlib
 
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -18,11 +20,13 @@ NAME = "Okonkwo"
 TECHNIQUE = (0x00189037, 0x00181160, 0x00181061)  # of CS, SH and LO: a synchronization, a filter, a trigger
 
 
-def left(engine: Deidentifier, tag: int, vr: str, value: bytes, implicit: bool = False) -> bytes:
-    """What is released of a file that has this value; ``implicit``: without a word about its VR."""
+def left(engine: Deidentifier, tag: int, vr: str, value: bytes, implicit: bool = False, creator: bytes = b"") -> bytes:
+    """What is released of a file that has this value; ``implicit``: without a word about its VR; ``creator``: of the
+    private block that it stands in."""
     taken = take_apart(encoded(image(ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian)))
     at = max(each.end for each in taken.elements if each.tag < tag)
-    written = Encoding(implicit, False).element(tag, vr, value)
+    block = Encoding(implicit, False).element(tag & 0xFFFF0000 | 0x10, "LO", creator) if creator else b""
+    written = block + Encoding(implicit, False).element(tag, vr, value)
     return whole(engine.apply(bytes(taken.data[:at]) + written + bytes(taken.data[at:]), SUBJECT))
 
 
@@ -94,6 +98,67 @@ def test_a_number_stays(engine: Deidentifier, implicit: bool) -> None:
     assert value in left(engine, 0x00189073, "FD", value, implicit)
 
 
+PHILIPS, SC2000 = b"Philips Imaging DD 001", b"SIEMENS Ultrasound SC2000"
+IN_BYTES = {
+    "two bytes a letter": f"T2 {NAME}".encode("utf-16-le"),
+    "four bytes a letter": f"T2 {NAME}".encode("utf-32-be"),
+    "hexadecimal": NAME.encode().hex().encode(),
+    "Base64": base64.b64encode(b"Name: QX77" + NAME.encode()),
+    "zlib": b"\1\2" + zlib.compress(b"patient " + NAME.encode()),
+    "gzip": gzip.compress(b"READ BY VANDERQUILLEM").ljust(60, b"\0"),
+    "addresses": "".join(f"%{byte:02X}" for byte in NAME.encode()).encode(),
+    "pages": "".join(f"&#{byte};" for byte in b"Vanderquillem").encode(),
+    "programs": "".join(f"\\u{byte:04x}" for byte in b"Vanderquillem").encode(),
+    "a UID of the site": b"\0\0\x91\x92 1.3.6.1.4.1.5962.77.3053 \0\0",
+}
+
+
+@pytest.mark.parametrize("written", IN_BYTES)
+def test_no_text_in_other_signs_leaves_in_bytes_of_a_maker(engine: Deidentifier, written: str) -> None:
+    """In elements that PS3.15 calls safe."""
+    assert IN_BYTES[written] not in left(engine, 0x01191004, "OB", IN_BYTES[written], creator=SC2000)
+
+
+@pytest.mark.parametrize("value", [bytes(range(256)), struct.pack("<64H", *range(64)), b"\x78\x9c\x01\x02" * 8])
+def test_bytes_of_a_maker_stay(engine: Deidentifier, value: bytes) -> None:
+    assert value in left(engine, 0x01191004, "OB", value, creator=SC2000)
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "value"),
+    [
+        (0x20011003, "FL", b"\xd6\x92\x96\x95\x92\xa6\x96\x40"),  # one number; the name as mainframes write it
+        (0x20011018, "SL", b"owknoko "),
+        (0x20011018, "FD", b"owknoko."),  # says to be wider than it is listed
+        (0x20011075, "SS", b"{'name':'Vanderq'}"),  # any number of them
+    ],
+)
+@pytest.mark.parametrize("implicit", [False, True])
+def test_a_maker_s_number_is_one(engine: Deidentifier, tag: int, vr: str, value: bytes, implicit: bool) -> None:
+    """By the multiplicity of PS3.15 Table E.3.10-1."""
+    released = left(
+        engine, tag, vr, value + value, implicit, PHILIPS if tag != 0x20011075 else PHILIPS.replace(b"001", b"097")
+    )
+    assert value not in released
+    number = struct.pack("<f", 800.0)
+    assert number in left(engine, 0x20011003, "FL", number, implicit, PHILIPS)
+
+
+def test_letters_that_are_escaped_by_the_sign_between_values_go(engine: Deidentifier) -> None:
+    escaped = "".join(f"\\u{ord(letter):04x}" for letter in NAME)
+    for tag, vr in ((0x0008103E, "LO"), (0x00181020, "LO"), (0x00180022, "CS")):
+        released = left(engine, tag, vr, escaped.encode())
+        assert not [letter for letter in NAME if f"{ord(letter):04x}".encode() in released]
+
+
 def test_no_word_or_number_reads_as_a_text_in_other_signs() -> None:
-    for text in ("DISCOVERYMR750", "localization", "20190314101112", "20 30 45 50 65 70", "LightSpeed16", "a1b2c3d4e5"):
+    for text in (
+        "DISCOVERYMR750",
+        "localization",
+        "20190314101112",
+        "20 30 45 50 65 70",
+        "LightSpeed16",
+        "a1b2c3d4e5",
+        "venipuncture",
+    ):
         assert not list(encoded_texts(text)), text

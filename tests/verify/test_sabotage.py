@@ -208,6 +208,8 @@ SABOTAGES = [
     on_header("day and month of the study", "patterns", sets(StudyDescription="CT of Jan 31, chest")),
     on_header("a stranger's name without a title", "patterns", sets(StudyDescription="CT chest Vandersloot")),
     on_header("names run together", "leaks", sets(StudyDescription="MÜLLERÄNNE")),
+    on_header("a surname in hexadecimal digits", "leaks", sets(ManufacturerModelName="T-4dc3bc6c6c6572-")),
+    on_header("an MRN in Base64", "leaks", sets(ManufacturerModelName="T2_TVJOLTc3MTIwMDM0")),
     on_header("the physician's name", "leaks", sets(StudyDescription="seen by fitzgerald")),
     on_header("the operator's name", "leaks", sets(ImageComments="Quillfeather")),
     Sabotage("an id of another file", "leaks", said_by_another_file("OtherPatientIDs", "QX-4417")),

@@ -22,7 +22,7 @@ from chorus_nb.errors import InputError
 from chorus_nb.leaks.cells import IdentifyingCells
 from chorus_nb.leaks.parts import csv_parts, row_texts
 from chorus_nb.omop import cdm_fields
-from chorus_nb.registry.omop_repeated import given_twice
+from chorus_nb.registry.omop_repeated import given_ids
 from chorus_nb.registry.omop_withdrawn import WithdrawnRows
 from chorus_nb.sop import omop_consent
 
@@ -141,22 +141,24 @@ def examine_table(
     _check_columns(found, names, list(types))
     _check_bytes(found)
     found.counts["", "short_rows"] += _short_rows(source, len(names))
-    ids, key = [], f"{table}_id"
-    try:
-        for part in csv_parts(source):
-            found.rows += len(part)
-            ids += [part.column(names.index(key))] if names.count(key) == 1 else []
-            part = _delivered_rows(found, part)
-            for place, (name, raw) in enumerate(zip(names, part.column_names, strict=True)):
-                cells = {one["values"]: one["counts"] for one in part.column(place).value_counts().to_pylist()}
-                own = identifying.get(raw, {})
-                _check_cells(found, place, name, types.get(name, ""), cells, own, consented)
-            if "person_id" in names and withheld:
-                persons = pd.to_numeric(part.column(names.index("person_id")).to_pandas(), errors="coerce")
-                found.rows_of.update(persons[persons.isin(withheld)].astype(int).tolist())
-    except ValueError:
-        raise InputError(f"omop: {source.name} is not a readable CSV table with a header") from None
-    found.twice = given_twice(ids)
+    key = f"{table}_id"
+    with given_ids(table) as ids:
+        try:
+            for part in csv_parts(source):
+                found.rows += len(part)
+                if names.count(key) == 1:
+                    ids.add(part.column(names.index(key)))
+                part = _delivered_rows(found, part)
+                for place, (name, raw) in enumerate(zip(names, part.column_names, strict=True)):
+                    cells = {one["values"]: one["counts"] for one in part.column(place).value_counts().to_pylist()}
+                    own = identifying.get(raw, {})
+                    _check_cells(found, place, name, types.get(name, ""), cells, own, consented)
+                if "person_id" in names and withheld:
+                    persons = pd.to_numeric(part.column(names.index("person_id")).to_pandas(), errors="coerce")
+                    found.rows_of.update(persons[persons.isin(withheld)].astype(int).tolist())
+        except ValueError:
+            raise InputError(f"omop: {source.name} is not a readable CSV table with a header") from None
+        found.twice = ids.twice()
     return found
 
 

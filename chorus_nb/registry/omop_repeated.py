@@ -2,27 +2,53 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from chorus_nb.errors import InputError
 from chorus_nb.leaks.parts import csv_parts, row_texts
+from chorus_nb.processes.queries import in_bounded_memory
 from chorus_nb.registry.omop_withdrawn import number_in
 from chorus_nb.workspace import replacing
 
+if TYPE_CHECKING:
+    import duckdb
 
-def given_twice(columns: Iterable[pa.ChunkedArray]) -> frozenset[str]:
-    """The ids that stand more than once in the parts of a column."""
-    cells = [chunk for column in columns for chunk in column.chunks]
-    counted = pc.value_counts(pa.chunked_array(cells, pa.string())).to_pylist() if cells else []
-    ids: Counter[str] = Counter()
-    for one in counted:
-        ids[number_in([one["values"]], 0)] += one["counts"]
-    return frozenset(number for number, count in ids.items() if number and count > 1)
+MOST_TWICE = 1_000_000  # ids, whose rows are compared with each other in memory
+
+
+class GivenIds:
+    """The ids of a table, which may be longer than memory: in DuckDB, whose rows go to the run's scratch."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, table: str) -> None:
+        self.connection, self.table = connection, table
+        connection.execute("CREATE TABLE ids (id BIGINT)")
+
+    def add(self, cells: pa.ChunkedArray) -> None:
+        """One more part of the column; what is no number is no id."""
+        given = pa.table({"cell": cells})  # noqa: F841  (DuckDB finds it by this name)
+        self.connection.execute("INSERT INTO ids SELECT try_cast(cell AS BIGINT) FROM given")
+
+    def twice(self) -> frozenset[str]:
+        """Those of more than one row; :class:`InputError` if they are too many for faults of single rows."""
+        asked = "SELECT id FROM ids WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1 LIMIT ?"
+        found = self.connection.execute(asked, [MOST_TWICE + 1]).fetchall()
+        if len(found) > MOST_TWICE:
+            raise InputError(f"omop: {self.table}: more than {MOST_TWICE:,} ids stand in several rows each")
+        return frozenset(str(number) for (number,) in found)
+
+
+@contextlib.contextmanager
+def given_ids(table: str) -> Iterator[GivenIds]:
+    """Of a table, as long as it is examined."""
+    with in_bounded_memory() as connection:
+        yield GivenIds(connection, table)
 
 
 def write_once(source: Path, target: Path, at: int, ids: Collection[str]) -> Counter[tuple[str, str]]:

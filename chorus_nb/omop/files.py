@@ -150,8 +150,10 @@ def table_form(path: Path) -> tuple[str, str]:
                 return encoding, max(SEPARATOR_NAMES, key=header.count)
             except UnicodeDecodeError:
                 continue
-    except (OSError, EOFError, zlib.error):
+    except (gzip.BadGzipFile, EOFError, zlib.error):
         pass
+    except OSError as error:  # it may not be opened, or its disk fails
+        raise InputError(f"omop: {path.name} cannot be read ({error.strerror})") from None
     raise InputError(f"omop: {path.name} is not a readable CSV table with a header")
 
 

@@ -354,9 +354,10 @@ def _key(workspace: Workspace) -> RunInput:
 
 def _room(workspace: Workspace) -> RunInput:
     """What stands in the workspace already, and the space that is left on its disk."""
-    there = next(folder for folder in (workspace.root, *workspace.root.parents) if folder.exists())
-    free = shutil.disk_usage(there).free
-    return RunInput("workspace", "there" if workspace.local.is_dir() else "will be made", f"{free / 1e9:,.1f} GB free")
+    there = next(folder for folder in (workspace.local, workspace.root, *workspace.root.parents) if folder.exists())
+    free = f"{shutil.disk_usage(there).free / 1e9:,.1f} GB free"
+    faults = () if os.access(there, os.W_OK | os.X_OK) else ("workspace: cannot be written",)
+    return RunInput("workspace", "there" if there == workspace.local else "will be made", free, faults=faults)
 
 
 def _cluster(workspace: Workspace) -> list[RunInput]:

@@ -154,6 +154,18 @@ def test_a_line_before_the_header_that_says_nothing_of_the_table_is_passed_over(
     assert (tmp_path / "plain").read_text() == DEATH + "7,2024-01-02,,32817\n"
 
 
+def test_a_table_that_may_not_be_opened_is_told_from_one_that_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    parameters = site(tmp_path, death=DEATH)
+    monkeypatch.setattr("chorus_nb.omop.files._opener", lambda path: refuse)
+    with pytest.raises(InputError, match=r"omop: death\.csv cannot be read \(Permission denied\)"):
+        read_omop(parameters, "death")
+
+
 def test_a_table_without_a_required_id_is_refused_by_the_name_of_the_column(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="death lacks the columns person_id"):
         read_omop(site(tmp_path, death="death_date\n2024-01-02\n"), "death")

@@ -118,6 +118,14 @@ def test_what_keeps_a_run_from_starting_is_one_line(site: Path, capsys: pytest.C
     assert len([line for line in lines if line[7:].startswith(says)]) == 1
 
 
+def test_a_workspace_that_cannot_be_written_keeps_a_run_from_starting(
+    site: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inputs.os, "access", lambda *_: False)
+    code, lines = checked(site, capsys)
+    assert (code, [line for line in lines if "workspace: cannot be written" in line] != []) == (2, True)
+
+
 def test_a_run_is_refused_by_the_same_lines(site: Path) -> None:
     (site / "omop/person.csv").unlink()
     (site / "lookup/Image_map.csv").write_text("a\n")

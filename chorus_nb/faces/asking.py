@@ -166,10 +166,13 @@ def _raise_if_in_rows(series: SliceSeries) -> None:
 
 def _piled(placed: PlacedSeries, series: SliceSeries) -> HeadAnswer | None:
     """The answer of a volume that may be a head, whose pictures are all said to lie at one place."""
-    for volume in piles(placed, series):
-        answer = head_in([volume])
-        if answer.may_be:
-            return answer._replace(why=f"said to lie at one place, laid above one another {answer.why}")
+    try:
+        for volume in piles(placed, series):
+            answer = head_in([volume])
+            if answer.may_be:
+                return answer._replace(why=f"said to lie at one place, laid above one another {answer.why}")
+    except Unfit as unfit:
+        return _doubt(unfit)
     return None
 
 

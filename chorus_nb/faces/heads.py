@@ -17,7 +17,7 @@ from chorus_nb.faces.atlas import Mask
 from chorus_nb.faces.braincase import BONE, LIMITS_OF_HEADS, Enclosed, enclosed_tissue
 from chorus_nb.faces.coils import evened
 from chorus_nb.faces.registration import CoarseSearch
-from chorus_nb.faces.sizes import in_other_sizes, is_of_no_body, pulled_apart
+from chorus_nb.faces.sizes import in_other_shapes, in_other_sizes, is_of_no_body
 from chorus_nb.faces.volume import Grid, Volume, cubes, head
 
 FINE, COARSE = 3.0, 6.0  # mm: cubes in which bone is looked for, and a head
@@ -67,22 +67,23 @@ def head_in(stacks: Sequence[Volume], *, thin: bool = False, crossed: bool = Fal
         again = _asked(other, whole)
         if again.may_be:
             return again._replace(why=f"of no body's size, in that of a head {again.why}")
-    if answer.may_be or thin or crossed or stacks[0].modality != "MR":
+    if answer.may_be or thin or crossed or stacks[0].modality == "CT":
         return answer
-    return _pressed_head(stacks) or answer
+    return _misshapen_head(stacks) or answer
 
 
-def _pressed_head(stacks: Sequence[Volume]) -> HeadAnswer | None:
-    """A head whose slices are said to lie closer than they do."""
-    for other in pulled_apart(stacks, COARSE):
+def _misshapen_head(stacks: Sequence[Volume]) -> HeadAnswer | None:
+    """A head whose slices are said to lie closer than they do, or whose pixels to be half or twice as large."""
+    modality = stacks[0].modality
+    for other in in_other_shapes(stacks, COARSE):
         even = cubes(other, COARSE)
-        even = even._replace(head=head(even.values, even.field, "MR", COARSE))
+        even = even._replace(head=head(even.values, even.field, modality, COARSE))
         seen = even.values[even.head & even.field]
         if not len(seen) or _spread(seen, float(even.values[even.field].min())) < LIMITS_OF_HEADS["spread"]:
             continue
         likeness = CoarseSearch(even, "MR").likeness()
         if likeness >= LIMITS_OF_HEADS["pressed"]:
-            return HeadAnswer(True, f"its slices pulled apart {likeness:.2f} like a head", likeness=likeness)
+            return HeadAnswer(True, f"in another shape {likeness:.2f} like a head", likeness=likeness)
     return None
 
 

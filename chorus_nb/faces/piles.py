@@ -15,16 +15,20 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from chorus_nb.faces.layers import places_of, unit_looks
-from chorus_nb.faces.stacks import FEWEST, THINNEST, PlacedSeries, SliceSeries
+from chorus_nb.faces.stacks import FEWEST, THINNEST, PlacedSeries, SliceSeries, Unfit
 from chorus_nb.faces.volume import Volume
 
 ONE_SLICE, OF_PAIRS = 0.8, 10  # correlation of all but so many percent of the pairs: one slice, many times
 HEIGHTS = (150.0, 220.0)  # mm of a head in slices whose distance is not known
 MOST_IN_A_PILE = 120  # pictures that are enough
+TURNING = 0.03  # of its range: by so much the profile of a turning projection changes, that of other pictures more
 
 
 def piles(placed: PlacedSeries, series: SliceSeries) -> Iterator[Volume]:
-    """The volumes that its pictures of one place may be; ``series``: the same with pixels."""
+    """The volumes that its pictures of one place may be; ``series``: the same with pixels.
+
+    :class:`Unfit` where they are no slices, but projections from many sides.
+    """
     headers = {file.path: file.dataset for file in placed.files}
     at: dict[object, list[int]] = defaultdict(list)
     for number, place in enumerate(places_of(series)):
@@ -37,6 +41,8 @@ def piles(placed: PlacedSeries, series: SliceSeries) -> Iterator[Volume]:
         looks = unit_looks([series.pictures[number].stored for number in numbers])
         if np.percentile(looks @ looks.T, OF_PAIRS) >= ONE_SLICE:
             continue
+        if any(is_turning([series.pictures[number].values for number in numbers], axis) for axis in (0, 1)):
+            raise Unfit("projections from many sides that are said to lie at one place")
         first = series.slices[numbers[0]]
         as_numbered = sorted(range(len(numbers)), key=lambda n: _number(headers, series, numbers[n]))
         for order in (as_numbered, by_their_looks(looks)):
@@ -45,6 +51,19 @@ def piles(placed: PlacedSeries, series: SliceSeries) -> Iterator[Volume]:
                 affine = first.affine.copy()
                 affine[:3, 2] *= apart
                 yield Volume(values, affine, series.modality)
+
+
+def is_turning(pictures: Sequence[NDArray[np.float32]], axis: int) -> bool:
+    """Whether they may be one body projected (MIP) from many sides, about an ``axis`` of the pictures.
+
+    From wherever it is looked at, the brightest of each height is the same.
+    """
+    if len({picture.shape for picture in pictures}) > 1:
+        return False
+    brightest = np.stack([picture.max(axis=1 - axis) for picture in pictures])
+    middle = np.median(brightest, axis=0)
+    changes = np.abs(brightest - middle).mean(axis=1)
+    return bool(np.percentile(changes, 100 - OF_PAIRS) < TURNING * np.ptp(middle))
 
 
 def by_their_looks(looks: NDArray[np.float32]) -> list[int]:

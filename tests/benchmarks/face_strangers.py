@@ -37,6 +37,7 @@ from chorus_nb.workspace import Workspace
 from tests import heads
 from tests.benchmarks.face_cases import defaced, sliced
 from tests.deid.small_run import SmallSite, run
+from tests.faces.test_face_misplaced import projected
 
 LEAK = 0.1
 WORDS = {"BodyPartExamined": "HIP", "SeriesDescription": "AX HIP", "StudyDescription": "HIP LEFT"}
@@ -247,6 +248,26 @@ def without_face(head: Head) -> Head:
     return Head(defaced(head.volume), head.face._replace(values=head.face.values * 0))
 
 
+def with_pixels_said(by: float) -> Callable[[Volume], Volume]:
+    """Columns and rows whose header says that they are so much larger."""
+
+    def change(volume: Volume) -> Volume:
+        return volume._replace(affine=volume.affine @ np.diag([by, by, 1, 1]))
+
+    return change
+
+
+def turning(head: Head, sides: int) -> list[Shown]:
+    """The brightest along the way (MIP) from so many sides; of the face that shows, from any."""
+    seen, shown = (projected(volume, sides) for volume in head)
+    flat = Head(head.volume._replace(values=seen), head.face._replace(values=shown))
+
+    def at_one_place(dataset: Dataset) -> None:
+        dataset.ImagePositionPatient = [0, 0, 0]
+
+    return changed(flat.files(ImageType=["DERIVED", "SECONDARY", "MIP"]), at_one_place)
+
+
 def _noise(head: Head, seed: int = 2) -> Head:
     values = np.random.default_rng(seed).uniform(0, 900, head.volume.values.shape).astype("f4")
     return Head(head.volume._replace(values=values), head.face._replace(values=head.face.values * 0))
@@ -372,6 +393,10 @@ def cases() -> Iterator[tuple[str, list[Shown]]]:
             f"{head.volume.modality}, whose Modality says {modality}",
             changed(head.files(), of_class(sop_class, modality)),
         )
+    for name, head in (("T1", t1), ("PT", pt), ("T1, coronal", t1.both(across((1, 0, 2))))):
+        for by in (0.5, 2.0):
+            yield f"{name}, pixels said to be {by:g} times as large", head.both(with_pixels_said(by)).files()
+    yield "T1, a projection from 24 sides, said to lie at one place", turning(t1, 24)
     yield "T1, XA in 3D", changed(t1.files(), of_class(XA_3D, "XA"))
     yield "CT, as NM", changed(ct.files(), of_class(NuclearMedicineImageStorage, "NM"))
 

@@ -18,8 +18,8 @@ from chorus_nb.faces.braincase import LIMITS_OF_HEADS
 from chorus_nb.faces.coils import evened
 from chorus_nb.faces.heads import HeadAnswer, head_in, no_braincase
 from chorus_nb.faces.layers import unit_looks
-from chorus_nb.faces.piles import by_their_looks
-from chorus_nb.faces.sizes import in_other_sizes, pulled_apart
+from chorus_nb.faces.piles import by_their_looks, is_turning
+from chorus_nb.faces.sizes import in_other_shapes, in_other_sizes
 from chorus_nb.faces.stacks import Unfit
 from chorus_nb.faces.volume import Volume, cubes, grid
 from chorus_nb.source import open_source
@@ -128,7 +128,7 @@ def test_a_head_is_told_though_its_slices_are_said_to_lie_closer_than_they_do(by
     """As a slab of coronal slices it is 1.8 like a head."""
     coronal = across(T1)
     answer = head_in([coronal._replace(affine=coronal.affine @ np.diag([1, 1, 1 / by, 1]))])
-    assert answer.may_be and answer.why.startswith("its slices pulled apart")
+    assert answer.may_be and answer.why.startswith("in another shape")
 
 
 def test_a_sphere_that_is_pressed_flat_is_no_head() -> None:
@@ -139,7 +139,53 @@ def test_a_sphere_that_is_pressed_flat_is_no_head() -> None:
 @pytest.mark.fast
 def test_a_slab_is_pulled_apart_only_where_it_rounds_off() -> None:
     trunk = heads.below(heads.above(heads.on_a_body(T1), -341), -261)
-    assert pulled_apart([trunk], 6.0) == [] and pulled_apart([T1], 6.0) == []
+    assert in_other_shapes([trunk], 6.0) == [] and in_other_shapes([T1], 6.0) == []
+
+
+def with_pixels_said(volume: Volume, by: float) -> Volume:
+    return volume._replace(affine=volume.affine @ np.diag([by, by, 1, 1]))
+
+
+@pytest.mark.parametrize("by", [0.5, 2.0])
+@pytest.mark.parametrize("coronal", [False, True])
+def test_a_head_is_told_though_its_pixels_are_said_to_be_half_or_twice_as_large(by: float, coronal: bool) -> None:
+    """It was 1.80 to 1.89 like a head."""
+    answer = head_in([with_pixels_said(across(T1) if coronal else T1, by)])
+    assert answer.may_be and answer.why.startswith("in another shape")
+
+
+@pytest.mark.fast
+def test_only_what_has_a_crown_and_the_measures_of_a_head_is_asked_with_other_pixels() -> None:
+    body = heads.on_a_body(T1)
+    pelvis = across(heads.below(heads.above(body, -620), -420))
+    for volume in (pelvis, heads.below(body, -150), heads.negatives()["two knees"], heads.negatives()["sphere"]):
+        assert in_other_shapes([volume], 6.0) == []
+    assert len(in_other_shapes([with_pixels_said(T1, 2)], 6.0)) == 1
+
+
+def projected(volume: Volume, sides: int) -> np.ndarray:
+    """The brightest along the way (MIP), seen from so many sides."""
+    import SimpleITK as sitk
+
+    image, seen = sitk.GetImageFromArray(volume.values), []
+    middle = image.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in image.GetSize()])
+    for side in range(sides):
+        turn = sitk.Euler3DTransform(middle, 0, 0, 2 * np.pi * side / sides)
+        turned = sitk.Resample(image, image, turn, sitk.sitkLinear, float(volume.values.min()))
+        seen.append(sitk.GetArrayFromImage(turned).max(axis=1)[::-1])
+    return np.stack(seen)
+
+
+def test_a_projection_from_many_sides_said_to_lie_at_one_place_is_none_to_let_go(tmp_path: Path) -> None:
+    """Laid above one another its pictures were 1.9 like a head."""
+    views = projected(T1, 12)
+    answer = at_one_place(tmp_path, T1._replace(values=views), list(range(12)))
+    assert answer.may_be and answer.why.startswith("projections from many sides")
+    assert is_turning(list(views), 0) and not is_turning(list(views), 1)
+    assert is_turning([view.T for view in views], 1)
+    for other in (T1, CT, CHEST, across(T1)):
+        assert not any(is_turning(list(other.values), axis) for axis in (0, 1))
+    assert not is_turning([views[0], views[0][1:]], 0)
 
 
 def heard_from(volume: Volume, axis: int, depth: float) -> Volume:

@@ -216,7 +216,7 @@ def stature(volume: Grid) -> Stature:
     size = float(np.clip(width / HEAD_WIDTH, *SIZES))
     radius = ROUND * size
     halves = np.minimum(np.minimum(widths, width) / 2, radius)
-    domes = np.arange(low, top + 1) * volume.step + radius - np.sqrt(radius**2 - halves**2)
+    domes = volume.origin[2] + np.arange(low, top + 1) * volume.step + (radius - np.sqrt(radius**2 - halves**2))
     cut = (upper & ~above).any(axis=(1, 2)) & (halves < DOME * radius)  # a tilted field ends in a wedge, narrow above
     cut[-1] = True
-    return Stature(float(volume.origin[2] + domes[cut].max()), HEAD_HEIGHT * size, size)
+    return Stature(float(domes[cut].max()), HEAD_HEIGHT * size, size)

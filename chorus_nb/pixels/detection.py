@@ -77,15 +77,15 @@ def find_text(content: bytes, words: Sequence[str] = ()) -> list[TextFinding]:
 
 def look(content: bytes, words: Iterable[str] = ()) -> list[TextFinding]:
     """:func:`find_text` in this process: for the supervised child."""
-    from chorus_nb.identity import pictures
-    from chorus_nb.pixels import codes, ocr, renders  # they need the extra `pixels`, which the caller may do without
+    from chorus_nb.identity import pictures  # the others need the extra `pixels`, which the caller may do without
+    from chorus_nb.pixels import codes, marks, ocr, renders
 
     dataset = dcmread(io.BytesIO(content), force=True)
     given = [part for word in words for part in (*pictures.long_parts(word), *pictures.short_names(word))]
     known = {**dict.fromkeys(given, "a value asked for"), **pictures.words_of_header(dataset)}
     mosaic = "MOSAIC" in (dataset.get("ImageType") or ())
     grey = str(dataset.PhotometricInterpretation).startswith("MONOCHROME")
-    found, coded, before, first = list[TextFinding](), list[TextFinding](), None, None
+    found, coded, before, first, exact = list[TextFinding](), list[TextFinding](), None, None, None
     sure: dict[int, list[Box]] = {}  # lines of a frame that another reading of it need not read again
     columns, shorter = int(dataset.Columns), min(dataset.Rows, dataset.Columns)
     for frame, render in renders.pictures(dataset):
@@ -94,6 +94,7 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[TextFinding]:
             frame != before
         ):  # its first render: the frame as a reader sees it, which is one of three views of a grey one
             shown = render.picture[..., 0] if grey and whole else render.picture
+            exact = render.exact
             first = shown if first is None else first
             boxes = [render.in_image(box, columns) for box in codes.codes(shown)]
             coded += [TextFinding(box, CODED, 1.0, *tier(CODED, ""), "", frame, box) for box in boxes]
@@ -111,7 +112,10 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[TextFinding]:
             mark = not line.text and max(box.x1 - box.x0, box.y1 - box.y0) <= MARK
             if mark or (line.doubt and not matched):
                 continue
-            if line.confidence >= DOUBTFUL and line.text:
+            unsure = not line.text or line.confidence < DOUBTFUL
+            if unsure and whole and exact is not None and not matched and marks.are_marks(exact, box):
+                continue
+            if not unsure:
                 sure.setdefault(frame, []).append(box.padded())
             said = tier(line.text, matched)
             if said[0] == "low" and not _is_technique(line, box):

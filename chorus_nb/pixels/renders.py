@@ -46,6 +46,7 @@ class Render(NamedTuple):
     alone: bool = False  # all of it is looked at in parts, each alone
     parts: int = 0  # how many parts are looked at alone, too, where it shows a line
     again: bool = False  # what cannot be read counts where it is found surely, or again where it is looked at closely
+    exact: GreyImage | None = None  # the whole frame as large as it is, where it has 8 bits or colours
 
     def in_image(self, box: Box, columns: int) -> Box:
         """A box in this picture as one in an image of so many ``columns``."""
@@ -140,27 +141,29 @@ def renders(frame: NDArray[np.generic], dataset: Dataset, closely: bool = False)
     """
     frame = _coloured(frame, dataset)
     if frame.ndim == 3:
-        coloured = _limit_size(_in_colour(frame)).round().astype(np.uint8)
+        values = _in_colour(frame)
+        whole, coloured = (seen.round().astype(np.uint8) for seen in (values, _limit_size(values)))
         grey = np.asarray(cv2.cvtColor(coloured, cv2.COLOR_RGB2GRAY), np.uint8)
         contrast = local_contrast(grey.astype(np.float32), SURROUNDINGS, NOISE)
         wider = local_contrast(grey.astype(np.float32), least=NOISE)
-        seen = Render(coloured, IN_COLOUR), Render(_in_three(contrast), IN_COLOUR), _smaller(wider)
+        seen = Render(coloured, IN_COLOUR, exact=whole), Render(_in_three(contrast), IN_COLOUR), _smaller(wider)
         if not closely:
             return seen
         brightest = np.asarray(frame.max(axis=2), np.float32)
         return *seen, _of_colours(coloured), _of_paleness(coloured), *_close(brightest, brightest)
     values, window = _values(frame, dataset)
     shown = _picture(window)
+    exact = np.asarray(frame, np.uint8) if frame.dtype == np.uint8 else None
     if min(shown.shape) > NO_LARGER:
         evened = _evened(shown)
-        usual = Render(np.dstack([shown, local_contrast(values), evened])), _smaller(shown)
+        usual = Render(np.dstack([shown, local_contrast(values), evened]), exact=exact), _smaller(shown)
         if not closely:
             return usual
         nearer = Render(np.dstack([shown, local_contrast(values, SURROUNDINGS), evened]), beside=True, alone=True)
         return *usual, *([nearer] * (shown.size <= IN_PARTS)), *_close(values, window)
     three = Render(np.dstack([shown, local_contrast(values, SURROUNDINGS), _evened(shown)]))
     usual = (
-        three._replace(short_side=NO_LARGER, read=1, parts=MOST_NOTICED),
+        three._replace(short_side=NO_LARGER, read=1, parts=MOST_NOTICED, exact=exact),
         three._replace(short_side=SMALLEST, growth=2.0, read=0),
     )
     if not closely:

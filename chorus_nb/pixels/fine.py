@@ -14,8 +14,11 @@ GROWN_BELOW = 680  # pixels of the shorter side: smaller pictures are grown as a
 SQUARE = 32  # pixels
 INK_OF_TWO = 40  # of the 1,024 pixels of a square: as many as the strokes of two small letters
 # times the usual detail of squares around it, and grey levels of 256. Of ten radiographs and mammograms with letters
-# of 6 to 12 pixels the letters had 9 and more, 999 of 1,000 other squares up to 3.5
-STANDS_OUT, LEAST_DETAIL = 5.0, 5.0
+# of 6 to 12 pixels the letters had 9 and more, 999 of 1,000 other squares up to 3.5; others of 6 to 8 pixels had 3.9 to
+# 5.3. What stands out by less than the second is letters only where it is no edge, which is two pixels wide: of letters
+# it is 4 and more, either way
+STANDS_OUT, SURELY, LEAST_DETAIL = 3.8, 5.0, 5.0
+EDGE = 3  # pixels
 SQUARES_AROUND = 15  # a column of lines is no more than half of them
 AIR = 16  # pixels around them
 WIDEST_PART = 800  # pixels of a part: it is grown threefold, and no picture is read that is longer than 2,560
@@ -34,6 +37,9 @@ def small_letters(shown: NDArray[np.floating[Any]]) -> list[Box]:
     quarters = np.minimum(255, 4 * strokes).astype(np.uint8)  # what OpenCV has medians of so many blocks for
     told = strokes / (cv2.medianBlur(quarters, SQUARES_AROUND) / 4 + 1)
     mask = ((told > STANDS_OUT) & (strokes > LEAST_DETAIL)).astype(np.uint8)
+    for row, column in np.argwhere((mask > 0) & (told <= SURELY)):
+        ink = (blocks[row, column] >= strokes[row, column]).reshape(SQUARE, SQUARE)
+        mask[row, column] = min(ink.any(axis=axis).sum() for axis in (0, 1)) > EDGE
     joined: Any = cv2.dilate(mask, np.ones((1, 3), np.uint8))  # letters of a line stand beside each other
     count, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
     strongest = [(float(told[labels == label].max()), stats[label]) for label in range(1, count)]

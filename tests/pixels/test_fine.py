@@ -19,14 +19,14 @@ from tests.pixels.images_with_text import content, image, picture
 NAME = Box(600, 700, 700, 712)
 
 
-def radiograph(lines: int = 1, rows: int = 1000, columns: int = 900) -> NDArray[np.uint8]:
-    """Blurred noise that gets brighter downwards, with the name in letters of 8 pixels."""
+def radiograph(lines: int = 1, rows: int = 1000, columns: int = 900, light: int = 220) -> NDArray[np.uint8]:
+    """Blurred noise that gets brighter downwards, with the name in letters of 8 pixels, so light."""
     noise = np.random.default_rng(3).normal(90, 20, (rows, columns)).astype(np.float32)
     ground = cv2.GaussianBlur(noise, (0, 0), 3) + noise / 20 + np.linspace(-60, 60, rows, dtype=np.float32)[:, None]
     drawn = Image.fromarray(ground.clip(0, 255).astype(np.uint8))
     font = ImageFont.truetype(str(FONTS[0]), 8)
     for number in range(lines):
-        ImageDraw.Draw(drawn).text((NAME.x0, NAME.y0 + 12 * number), "ZIMMERWALD, OKTAVIA", 220, font)
+        ImageDraw.Draw(drawn).text((NAME.x0, NAME.y0 + 12 * number), "ZIMMERWALD, OKTAVIA", light, font)
     return np.array(drawn)
 
 
@@ -36,6 +36,18 @@ def test_a_name_in_small_letters_is_where_it_is_looked_closely(lines: int) -> No
     found = small_letters(radiograph(lines).astype(np.float32))
     assert sum(box.common(column).area for box in found) >= column.area
     assert sum(box.area for box in found) < 20 * column.area
+
+
+def test_also_where_it_stands_out_by_little() -> None:
+    found = small_letters(radiograph(light=170).astype(np.float32))
+    assert sum(box.common(NAME).area for box in found) >= NAME.area
+
+
+@pytest.mark.parametrize("upright", [False, True])
+def test_but_not_where_that_is_an_edge(upright: bool) -> None:
+    drawn = radiograph(0).astype(np.float32)
+    drawn[505:] += 36  # its squares stand out by less than 5
+    assert small_letters(drawn.T if upright else drawn) == []
 
 
 @pytest.mark.parametrize("at", [Box(2, 2, 102, 14), Box(796, 986, 896, 998)])

@@ -112,10 +112,11 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[TextFinding]:
             mark = not line.text and max(box.x1 - box.x0, box.y1 - box.y0) <= MARK
             if mark or (line.doubt and not matched):
                 continue
-            unsure = not line.text or line.confidence < DOUBTFUL
+            letters = sum(character.isalnum() for character in line.text)
+            unsure = not line.text or (line.confidence < DOUBTFUL and letters <= BRIEF)
             if unsure and whole and exact is not None and not matched and marks.are_marks(exact, box):
                 continue
-            if not unsure:
+            if line.confidence >= DOUBTFUL and line.text:
                 sure.setdefault(frame, []).append(box.padded())
             said = tier(line.text, matched)
             if said[0] == "low" and not _is_technique(line, box):

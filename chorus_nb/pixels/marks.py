@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -15,8 +14,6 @@ from chorus_nb.pixels.boxes import Box
 DRAWN = 8  # levels of 256 from what is around: from then on something is drawn; the faintest text that is seen has 15
 # Pixels around a mark in which what is less than this share of it is its shade, or what JPEG left of its edge
 SHADED, SHADE = 2, 0.4
-EVEN = 0.2  # share of what is no mark that may be drawn otherwise, and is looked at; where it is more, it is tissue
-FILLED = 0.45  # share of either side of a place that its marks take: one is outlined with half of itself around
 SPECK = 3  # pixels: what is no longer has no form
 # Share of its hull that a mark fills. No two letters joined fill it: they leave corners, or differ within
 SOLID = 0.85
@@ -37,7 +34,7 @@ def are_marks(picture: NDArray[np.uint8], place: Box) -> bool:
     """Whether all that is drawn in a place that was outlined are marks: solid or crossed pieces, of which each is alone
     or all stand in a row at equal distances. A piece is no more than one letter, and so tells nothing.
 
-    On an even ground nothing else may be drawn there, however faint; in tissue what was outlined has to be the marks.
+    Nothing else may be there, however faint: of what lies in tissue nothing is known.
     """
     around = place.grown(round(ALONE * _longer(place))).within(*picture.shape[:2])
     part = picture[around.y0 : around.y1, around.x0 : around.x1].reshape(
@@ -51,20 +48,11 @@ def are_marks(picture: NDArray[np.uint8], place: Box) -> bool:
     bright = away >= max(DRAWN, SHADE * away[within].max(initial=0))
     shaded = cv2.dilate(bright.astype(np.uint8), np.ones((2 * SHADED + 1,) * 2, np.uint8)).astype(bool)
     faint = (away >= DRAWN) & ~shaded
-    even = faint[within].sum() < EVEN * (~shaded[within]).sum()
-    pieces = _pieces(part, bright | faint if even else bright, inner)
+    pieces = _pieces(part, bright | faint, inner)
     here = [piece for piece in pieces if piece.box.common(inner).area]
-    if not here or not all(piece.simple for piece in here) or not (even or _fill(here, inner)):
+    if not all(piece.simple for piece in here) or all(_longer(piece.box) <= SPECK for piece in here):
         return False
     return _in_a_row(here) or all(_is_alone(piece, pieces) for piece in here)
-
-
-def _fill(pieces: Sequence[_Piece], place: Box) -> bool:
-    """Whether pieces are what was outlined: they end within it, and take much of it both ways."""
-    hull = functools.reduce(Box.hull, (piece.box for piece in pieces))
-    sides = ((box.x1 - box.x0, box.y1 - box.y0) for box in (hull, place))
-    within = hull.common(place.grown(SHADED)) == hull
-    return within and all(own >= FILLED * whole for own, whole in zip(*sides, strict=True))
 
 
 def _pieces(part: NDArray[np.uint8], drawn: NDArray[np.bool_], inner: Box) -> list[_Piece]:

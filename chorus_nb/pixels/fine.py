@@ -18,7 +18,7 @@ INK_OF_TWO = 40  # of the 1,024 pixels of a square: as many as the strokes of tw
 # 5.3. What stands out by less than the second is letters only where it is no edge, which is two pixels wide: of letters
 # it is 4 and more, either way
 STANDS_OUT, SURELY, LEAST_DETAIL = 3.8, 5.0, 5.0
-EDGE = 3  # pixels
+EDGE_WIDTH = 3  # pixels
 SQUARES_AROUND = 15  # a column of lines is no more than half of them
 AIR = 16  # pixels around them
 WIDEST_PART = 800  # pixels of a part: it is grown threefold, and no picture is read that is longer than 2,560
@@ -39,7 +39,7 @@ def small_letters(shown: NDArray[np.floating[Any]]) -> list[Box]:
     mask = ((told > STANDS_OUT) & (strokes > LEAST_DETAIL)).astype(np.uint8)
     for row, column in np.argwhere((mask > 0) & (told <= SURELY)):
         ink = (blocks[row, column] >= strokes[row, column]).reshape(SQUARE, SQUARE)
-        mask[row, column] = min(ink.any(axis=axis).sum() for axis in (0, 1)) > EDGE
+        mask[row, column] = min(ink.any(axis=axis).sum() for axis in (0, 1)) > EDGE_WIDTH
     joined: Any = cv2.dilate(mask, np.ones((1, 3), np.uint8))  # letters of a line stand beside each other
     count, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
     strongest = [(float(told[labels == label].max()), stats[label]) for label in range(1, count)]

@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 
 from chorus_nb.pixels.boxes import Box
 
-DRAWN = 8  # levels of 256 from what is around: from then on something is drawn; the faintest text that is seen has 15
+INKED = 8  # levels of 256 from what is around: from then on something is drawn; the faintest text that is seen has 15
 # Pixels around a mark in which what is less than this share of it is its shade, or what JPEG left of its edge
 SHADED, SHADE = 2, 0.4
 SPECK = 3  # pixels: what is no longer has no form
 # Share of its hull that a mark fills. No two letters joined fill it: they leave corners, or differ within
-SOLID = 0.85
-SQUARE = 1.25  # a cross is as wide as high, and its own mirror image both ways, in this share
+FILLS_HULL = 0.85
+CROSSED = 1.25  # a cross is as wide as high, and its own mirror image both ways, in this share
 MIRRORED = 0.9
-ALONE = 1.0  # times the longer side of a mark that is free around it: letters of one word stand closer
-ROW = 5  # marks in one row, at equal distances: fewer may be letters
-OFF = 1.5  # pixels from the row, or from their distance, or that share of it
+FREE_AROUND = 1.0  # times the longer side of a mark that is free around it: letters of one word stand closer
+IN_ROW = 5  # marks in one row, at equal distances: fewer may be letters
+OFF_ROW = 1.5  # pixels from the row, or from their distance, or that share of it
 OFF_SHARE = 0.15
 
 
@@ -36,7 +36,7 @@ def are_marks(picture: NDArray[np.uint8], place: Box) -> bool:
 
     Nothing else may be there, however faint: of what lies in tissue nothing is known.
     """
-    around = place.grown(round(ALONE * _longer(place))).within(*picture.shape[:2])
+    around = place.grown(round(FREE_AROUND * _longer(place))).within(*picture.shape[:2])
     part = picture[around.y0 : around.y1, around.x0 : around.x1].reshape(
         around.y1 - around.y0, around.x1 - around.x0, -1
     )
@@ -45,9 +45,9 @@ def are_marks(picture: NDArray[np.uint8], place: Box) -> bool:
     within = slice(inner.y0, inner.y1), slice(inner.x0, inner.x1)
     ground = np.median(part[within].reshape(-1, part.shape[2]), axis=0)
     away = np.abs(part.astype(np.float32) - ground.astype(np.float32)).max(axis=2)
-    bright = away >= max(DRAWN, SHADE * away[within].max(initial=0))
+    bright = away >= max(INKED, SHADE * away[within].max(initial=0))
     shaded = cv2.dilate(bright.astype(np.uint8), np.ones((2 * SHADED + 1,) * 2, np.uint8)).astype(bool)
-    faint = (away >= DRAWN) & ~shaded
+    faint = (away >= INKED) & ~shaded
     pieces = _pieces(part, bright | faint, inner)
     here = [piece for piece in pieces if piece.box.common(inner).area]
     if not all(piece.simple for piece in here) or all(_longer(piece.box) <= SPECK for piece in here):
@@ -72,20 +72,20 @@ def _is_simple(ink: NDArray[np.bool_], values: NDArray[np.uint8]) -> bool:
         return True
     mask = ink.astype(np.uint8)
     inside = cv2.erode(mask, np.ones((3, 3), np.uint8), borderValue=0).astype(bool)
-    if inside.any() and np.ptp(values[inside].astype(int), axis=0).max() >= DRAWN:
+    if inside.any() and np.ptp(values[inside].astype(int), axis=0).max() >= INKED:
         return False  # letters on a bar, or small ones that flow into each other
     if cv2.connectedComponents(np.pad(1 - mask, 1, constant_values=1), connectivity=4)[0] > 2:
         return False
     hull: Any = cv2.convexHull(cv2.findNonZero(mask))
-    if ink.sum() >= SOLID * cv2.fillConvexPoly(np.zeros_like(mask), hull, 1).sum():
+    if ink.sum() >= FILLS_HULL * cv2.fillConvexPoly(np.zeros_like(mask), hull, 1).sum():
         return True
     short, long = sorted(ink.shape)
     both = (ink[::-1], ink[:, ::-1])
-    return long <= SQUARE * short and all((ink & other).sum() >= MIRRORED * ink.sum() for other in both)
+    return long <= CROSSED * short and all((ink & other).sum() >= MIRRORED * ink.sum() for other in both)
 
 
 def _is_alone(piece: _Piece, pieces: Sequence[_Piece]) -> bool:
-    free = ALONE * _longer(piece.box)
+    free = FREE_AROUND * _longer(piece.box)
     return all(other is piece or _gap(piece.box, other.box) >= free for other in pieces)
 
 
@@ -102,7 +102,7 @@ def _gap(one: Box, other: Box) -> int:
 def _in_a_row(pieces: Sequence[_Piece]) -> bool:
     """Whether pieces stand in one straight row at equal distances, by their middles or by one of their ends; the first
     and the last, which may be of another kind, are asked for no distance."""
-    if len(pieces) < ROW:
+    if len(pieces) < IN_ROW:
         return False
     boxes = np.array([piece.box for piece in pieces], float)
     low, high = boxes[:, :2], boxes[:, 2:]
@@ -117,5 +117,5 @@ def _is_even(points: NDArray[np.float64]) -> bool:
     along, beside = np.linalg.svd(centred, full_matrices=False)[2]
     steps = np.diff(np.sort(centred @ along))[1:-1]
     usual = float(np.median(steps))
-    even = np.abs(steps - usual) <= max(OFF, OFF_SHARE * usual)
-    return bool(np.abs(centred @ beside).max() <= OFF and even.all())
+    even = np.abs(steps - usual) <= max(OFF_ROW, OFF_SHARE * usual)
+    return bool(np.abs(centred @ beside).max() <= OFF_ROW and even.all())

@@ -128,7 +128,7 @@ def _not_in_source(lookups: Lookups, pairs: pd.DataFrame) -> list[dict[str, obje
 
 def _against_omop(workspace: Workspace, lookups: Lookups) -> list[dict[str, object]]:
     """Every person_id exists in the site's PERSON table, and no id says two things."""
-    known = set(read_omop(workspace, "person").person_id)
+    known = set(read_omop(workspace, "person", contradicting=True).person_id)
     text, fix = "person_id is not in the OMOP table PERSON", "mend the map, or deliver the person with the OMOP tables"
     rows = [
         _coverage_finding("person_not_in_omop", "high", "patient", str(row.PatientID), text, fix, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from chorus_nb.mapping import (
 from chorus_nb.mapping.building import allowed_shifts
 from chorus_nb.mapping.chorus import Chorus
 from chorus_nb.mapping.policy import Policy
-from chorus_nb.parameters import Parameters
+from chorus_nb.parameters import Parameters, resolve
 from chorus_nb.workspace import Workspace
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -245,6 +246,21 @@ def people(workspace: Workspace) -> list[int]:
     from chorus_nb.omop import read_omop
 
     return sorted(int(person) for person in read_omop(workspace, "person").person_id)
+
+
+def test_a_person_whose_rows_contradict_each_other_is_told_so_and_not_as_one_that_omop_lacks(
+    source: Workspace, tmp_path: Path
+) -> None:
+    omop = tmp_path / "omop"
+    shutil.copytree(resolve(source.parameters.omop), omop)
+    lines = (omop / "person.csv").read_text("utf-8").splitlines()
+    known = lines[1].split(",")[0]
+    year = lines[0].split(",").index("year_of_birth")
+    other = ["1931" if place == year else cell for place, cell in enumerate(lines[1].split(","))]
+    (omop / "person.csv").write_text("\n".join(["# of the export", *lines, ",".join(other), lines[2]]) + "\n")
+    site = with_tables(source, tmp_path / "l", f"P1,{known},-5\n", "P1,A1,1\n", omop=str(omop))
+    found = check_lookups(site).query("rule.str.contains('omop')", engine="python")
+    assert [tuple(row) for row in found[["rule", "item"]].to_numpy()] == [("omop_contradicts", f"person {known}")]
 
 
 def test_what_the_lookup_tables_do_not_cover_is_found(source: Workspace, tmp_path: Path) -> None:

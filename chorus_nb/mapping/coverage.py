@@ -128,7 +128,8 @@ def _not_in_source(lookups: Lookups, pairs: pd.DataFrame) -> list[dict[str, obje
 
 def _against_omop(workspace: Workspace, lookups: Lookups) -> list[dict[str, object]]:
     """Every person_id exists in the site's PERSON table, and no id says two things."""
-    known = set(read_omop(workspace, "person", contradicting=True).person_id)
+    every = {table: read_omop(workspace, table, contradicting=True) for table in NEEDED}
+    known = set(every["person"].person_id)
     text, fix = "person_id is not in the OMOP table PERSON", "mend the map, or deliver the person with the OMOP tables"
     rows = [
         _coverage_finding("person_not_in_omop", "high", "patient", str(row.PatientID), text, fix, 0)
@@ -136,8 +137,7 @@ def _against_omop(workspace: Workspace, lookups: Lookups) -> list[dict[str, obje
         if row.person_id not in known
     ]
     text, fix = "rows of one id in an OMOP table contradict each other: none of them is read", "mend that table"
-    for table in NEEDED:
-        every = read_omop(workspace, table, contradicting=True)
-        wrong = every.loc[contradict(table, every), f"{table}_id"].unique()
+    for table, given in every.items():
+        wrong = given.loc[contradict(table, given), f"{table}_id"].unique()
         rows += [_coverage_finding("omop_contradicts", "high", "patient", f"{table} {i}", text, fix, 0) for i in wrong]
     return rows

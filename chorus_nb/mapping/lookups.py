@@ -19,7 +19,7 @@ import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError
-from chorus_nb.omop.files import SEPARATOR_NAMES, is_before_header, possible_encodings
+from chorus_nb.omop.files import SEPARATOR_NAMES, is_before_header, is_no_row, possible_encodings
 from chorus_nb.omop.reading import TOO_MANY
 from chorus_nb.tables.cells import from_cell
 from chorus_nb.workspace import Workspace, digest_of
@@ -161,7 +161,7 @@ def read_rows(path: Path, columns: list[str], optional: list[str] | None = None)
             + ("" if any(map(_looks_like_value, header)) else f"; found {', '.join(header) or 'nothing'}")
         )
     for row in _readable(reader, path.name, before):
-        if any(cell.strip() for cell in row):
+        if row and not is_no_row(row, header):
             cells = [*row, *[""] * len(header)]
             wanted = [*columns, *(optional or [])]
             yield (

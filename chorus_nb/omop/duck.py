@@ -6,9 +6,12 @@ import glob
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from zoneinfo import available_timezones
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from chorus_nb.errors import InputError
 from chorus_nb.omop.cdm import cdm, in_cdm_order
@@ -19,6 +22,7 @@ ALONE = {  # a run opens no connection
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
+UNIVERSAL = {"UTC", "Etc/UTC", "Universal", "Etc/Universal", "Zulu", "Etc/Zulu", "UCT", "Etc/UCT", "GMT", "Etc/GMT"}
 _TABLES = """
 SELECT table_schema, table_name FROM information_schema.tables
 WHERE table_catalog = current_database() AND table_schema NOT IN ('information_schema', 'pg_catalog') ORDER BY ALL
@@ -81,16 +85,28 @@ class OmopDuckDB:
 
 @contextmanager
 def parquet(name: str, parts: list[Path]) -> Iterator[duckdb.DuckDBPyRelation]:
-    """The rows of a Parquet table; instants are written in UTC, as they stand in the file."""
+    """The rows of a Parquet table; instants as the clock of the zone that the file names shows them, else of UTC."""
     try:
         with connected(**ALONE) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             files = [glob.escape(str(part)) for part in parts]
+            said = [f"timezone('{zone}', {_quoted(name)}) AS {_quoted(name)}" for name, zone in _zones(parts).items()]
+            columns = f"* REPLACE ({', '.join(said)})" if said else "*"
             yield connection.from_query(
-                "SELECT * FROM read_parquet(?, binary_as_string = true, union_by_name = true)", params=[files]
+                f"SELECT {columns} FROM read_parquet(?, binary_as_string = true, union_by_name = true)", params=[files]
             )
     except duckdb.Error:
         raise InputError(f"omop: {name} is not a readable Parquet table") from None
+
+
+def _zones(parts: list[Path]) -> dict[str, str]:
+    """The columns of instants for which the writer named a zone of its own: a site's clock, not UTC."""
+    try:
+        schemas = [pq.read_schema(part) for part in parts]
+    except (pa.ArrowException, OSError):  # DuckDB says what it finds
+        return {}
+    named = {field.name: str(getattr(field.type, "tz", None) or "") for schema in schemas for field in schema}
+    return {name: zone for name, zone in named.items() if zone in available_timezones() - UNIVERSAL}
 
 
 def texts_of(found: duckdb.DuckDBPyRelation, wanted: set[str]) -> pd.DataFrame:

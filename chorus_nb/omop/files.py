@@ -6,9 +6,11 @@ import codecs
 import csv
 import functools
 import gzip
+import io
+import mmap
 import re
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -22,7 +24,9 @@ from chorus_nb.omop.cdm import cdm, cdm_fields, in_cdm_order
 TEXT_SUFFIXES = ("csv", "tsv", "txt", "csv.gz", "tsv.gz", "txt.gz")
 PARQUET = "parquet"  # also a folder of parts, as Spark writes it
 READ_AS = "CSV, gzipped or not, or as Parquet"
-NO_ROW = re.compile(r"sep=.\s*|#(\s.*)?", re.DOTALL)  # before the header: Excel's own, and what a tool says of it
+NO_ROW = re.compile(r"sep=.\s*|#(\s.*)?", re.DOTALL)  # Excel's own, and what a tool says of the table
+NO_CELLS = re.compile(r"[-=\s,\x1a]*|\(\d+ rows?( affected)?\)\s*")  # rules, fillings and footers of database clients
+ODD_LINE = re.compile(rb'^(?:[ \t,"]*#|[-= \t,"\x1a]+\r?$|\(\d+ rows?)', re.MULTILINE)  # may be one of these
 PLAIN_FORMS = {("utf-8-sig", ","), ("cp1252", ",")}  # as tables are delivered
 SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 ENCODING_NAMES = {
@@ -93,15 +97,14 @@ class OmopFolder:
         path = self.files[table]
         if path.suffix.lower() != ".csv" or table_form(path) not in PLAIN_FORMS:
             return None
-        with path.open("rb") as file:
-            return None if is_before_header(file.readline().decode("utf-8-sig", "replace")) else path
+        return None if _may_hold_more_than_rows(path) else path
 
     def write_plain(self, table: str, target: Path) -> None:
         """The table written anew with commas, in UTF-8; Parquet in the order of the CDM."""
         path = self.files[table]
         if not _is_parquet(path):
             with open_text(path) as (text, separator), target.open("w", newline="", encoding="utf-8") as made:
-                csv.writer(made, lineterminator="\n").writerows(csv.reader(text, delimiter=separator))
+                csv.writer(made, lineterminator="\n").writerows(_rows(text, separator))
             return
         from chorus_nb.omop import duck
 
@@ -133,6 +136,40 @@ def is_before_header(line: str) -> bool:
     """Whether a line before the header says nothing of the table: it is blank, Excel's own ``sep=;`` or a ``# comment``
     (``#PatientID`` is a column)."""
     return not line.strip() or bool(NO_ROW.fullmatch(line))
+
+
+def is_no_row(cells: Sequence[str], header: Sequence[str]) -> bool:
+    """Whether a record behind the header says nothing of the table: nothing is in its cells, it is a ``# comment``, a
+    rule or a footer of a database client, or the header again (files put together)."""
+    if NO_CELLS.fullmatch(",".join(cells)):
+        return True
+    if NO_ROW.fullmatch(cells[0].strip()):
+        return len(cells) < len(header) or header[0].strip().lower().endswith("id")  # else it may be a text
+    return [*cells] == [*header]
+
+
+def _rows(text: IO[str], separator: str) -> Iterator[list[str]]:
+    """The header and the records that are rows."""
+    records = csv.reader(text, delimiter=separator)
+    header = next(records, [])
+    yield header
+    for cells in records:
+        if cells and not is_no_row(cells, header):
+            yield cells
+
+
+def _may_hold_more_than_rows(path: Path) -> bool:
+    """Whether a plain table has a line that looks as if it were no row, or its header twice."""
+    with path.open("rb") as file:
+        header = file.readline().rstrip(b"\r\n")
+        if not header:
+            return bool(file.read(1))
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return (
+                bool(ODD_LINE.search(content))
+                or is_before_header(header.decode("utf-8-sig", "replace"))
+                or (content.find(b"\n" + header.removeprefix(codecs.BOM_UTF8)) >= 0)
+            )
 
 
 def table_form(path: Path) -> tuple[str, str]:
@@ -185,16 +222,20 @@ def _header(path: Path, text: IO[str], separator: str, wanted: set[str]) -> list
     return names
 
 
-def _refuse_ragged(path: Path, text: IO[str], separator: str, least: int) -> None:
+def _refuse_ragged(path: Path, text: IO[str], separator: str, least: int) -> bool:
     """pandas would cut off a row that goes on behind the last column, and fill up one that ends early. ``least``: the
-    cells that each row must have."""
-    start, faults = text.tell(), dict[str, list[int]]()
+    cells that each row must have. Returns whether there are records that are no rows."""
+    start, faults, others = text.tell(), dict[str, list[int]](), False
     rows = csv.reader(text, delimiter=separator)
-    width = len(next(rows, []))
+    header = next(rows, [])
+    width = len(header)
     try:
         for number, row in enumerate(rows, 2):  # as a spreadsheet counts
             count = len(row)
-            if count == width or not count:
+            if not count or (count == width and row[0][:1].isalnum() and row != header):
+                continue
+            if is_no_row(row, header):
+                others = True
                 continue
             if count > width and any(map(str.strip, row[width:])):
                 faults.setdefault("more cells than the header", []).append(number)
@@ -206,6 +247,15 @@ def _refuse_ragged(path: Path, text: IO[str], separator: str, least: int) -> Non
     if faults:
         told = (f"rows with {said}: {len(rows):,}, the first is row {rows[0]}" for said, rows in faults.items())
         raise InputError(f"omop: {path.name}: {'; '.join(told)}")
+    return others
+
+
+def _without_others(text: IO[str], separator: str) -> IO[str]:
+    """The table again with its rows alone."""
+    made = io.StringIO()
+    csv.writer(made, delimiter=separator, lineterminator="\n").writerows(_rows(text, separator))
+    made.seek(0)
+    return made
 
 
 def _from_text(path: Path, wanted: set[str], required: Collection[str] = ()) -> pd.DataFrame:
@@ -214,9 +264,9 @@ def _from_text(path: Path, wanted: set[str], required: Collection[str] = ()) -> 
         with open_text(path) as (text, separator):
             names = _header(path, text, separator, wanted)
             least = max((place + 1 for place, name in enumerate(names) if name in required), default=0)
-            _refuse_ragged(path, text, separator, least)
+            others = _refuse_ragged(path, text, separator, least)
             frame = pd.read_csv(
-                text,
+                _without_others(text, separator) if others else text,
                 dtype=str,
                 keep_default_na=False,
                 sep=separator,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from chorus_nb.omop.reading import days
+
 AFTER_DEATH = pd.Timedelta(days=60)  # OHDSI DataQualityDashboard, plausibleBeforeDeath
 
 
@@ -14,6 +16,6 @@ def lifetimes(persons: pd.DataFrame, deaths: pd.DataFrame) -> pd.DataFrame:
     parts = persons[["year_of_birth", "month_of_birth", "day_of_birth"]].fillna(1)
     parts.columns = ["year", "month", "day"]
     deaths = deaths.drop_duplicates("person_id").set_index("person_id")
-    died = pd.to_datetime(deaths["death_date"], format="%Y-%m-%d", errors="coerce").reindex(persons.index)
+    died = days(deaths["death_date"]).reindex(persons.index)
     lives = pd.DataFrame({"born": pd.to_datetime(parts, errors="coerce"), "until": died + AFTER_DEATH})
     return lives.set_axis(lives.index.astype("Int64"))

@@ -21,6 +21,22 @@ if TYPE_CHECKING:
     from chorus_nb.workspace import Workspace
 
 NULL_WORDS = ("NULL", r"\N")  # what databases write for it into a file
+NO_NUMBERS = (
+    *NULL_WORDS,
+    "NA",
+    "N/A",
+    "NAN",
+    "NONE",
+    "<NA>",
+    "NAT",
+    "(NULL)",
+    ".",
+)  # R, pandas, SAS, clients: no number
+CLOCK = (
+    r"^(?P<day>\d{4}-\d\d-\d\d)[ T](?P<hour>\d?\d):(?P<minute>\d\d)(?P<second>:\d\d)?(?:[.,]\d+)?"
+    r"(?: ?(?P<half>[AaPp])\.?[Mm](?:\.|\b))?(?: ?(?:[Zz]|[+-]\d\d(?::?\d\d){0,2}|[A-Za-z][\w/+-]+))?$"
+)
+NOON = pd.Timedelta(hours=12)
 LAST_SECOND = pd.Timedelta(hours=23, minutes=59, seconds=59)
 CARERS = ("provider_id", "care_site_id", "location_id")
 TOO_MANY = 0.01  # of the dates of a table that decides: beyond it nothing is linked on them; and of its ids
@@ -166,7 +182,7 @@ def moments(dates: pd.Series, datetimes: pd.Series, *, end_of_day: bool = False)
     An offset is dropped, not applied: CHoRUS writes local time (Date-Shifting SOP). A date alone means its first
     second, or its last with ``end_of_day`` (a visit that ends on a day lasts through it; facts: chorus.md §3.5).
     """
-    day, timed = _days(dates), _clocks(datetimes)
+    day, timed = days(dates), _clocks(datetimes)
     if not end_of_day:
         return timed.fillna(day)
     # a datetime column filled from a date reads 00:00:00: for the end of a visit it means that day
@@ -182,20 +198,25 @@ def unreadable_dates(table: str, typed: pd.DataFrame, kinds: Collection[str] = (
     for name, kind in cdm_fields(table)[["column", "type"]].itertuples(index=False):
         if kind in kinds and len(typed):
             text = typed[name].str.strip()
-            read = _days(text) if kind == "date" else _clocks(text).fillna(_days(text.where(text.str.len() == 10)))
+            read = days(text) if kind == "date" else _clocks(text).fillna(days(text.where(text.str.len() == 10)))
             found[str(name)] = int((read.isna() & (text != "")).sum())
     return {name: count for name, count in found.items() if count}
 
 
-def _days(texts: pd.Series) -> pd.Series:
+def days(texts: pd.Series) -> pd.Series:
+    """The days of a CDM date column, also where a time stands behind them; NaT where none can be read."""
     return pd.to_datetime(texts.astype("string").str.strip().str[:10], format="%Y-%m-%d", errors="coerce")
 
 
 def _clocks(texts: pd.Series) -> pd.Series:
-    """``YYYY-MM-DD HH:MM``, with or without seconds, fractions and an offset, with a blank or a T."""
-    parts = texts.astype("string").str.strip().str.extract(r"^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)(:\d\d)?")
-    clock = parts[0] + " " + parts[1] + parts[2].fillna(":00")
+    """``YYYY-MM-DD HH:MM``, with or without seconds, fractions, AM or PM and a zone, with a blank or a T."""
+    parts = texts.astype("string").str.strip().str.extract(CLOCK)
+    clock = parts["day"] + " " + parts["hour"].str.zfill(2) + ":" + parts["minute"] + parts["second"].fillna(":00")
     times = pd.to_datetime(clock, format="%Y-%m-%d %H:%M:%S", errors="coerce")
+    half = parts["half"].str.upper()
+    if half.notna().any():  # noon is 12 PM, midnight 12 AM
+        times = times.where(~((half == "P") & (times.dt.hour < 12)).fillna(False), times + NOON)
+        times = times.where(~((half == "A") & (times.dt.hour == 12)).fillna(False), times - NOON)
     return times.set_axis(texts.index)  # extract gives no rows an index of their own
 
 
@@ -230,7 +251,7 @@ def _typed(table: str, fields: pd.DataFrame, found: pd.DataFrame) -> pd.DataFram
         if name not in found:  # most columns of most sites
             typed[name] = blank.get(kind, no_text)
             continue
-        cells = _cells(found[name])
+        cells = _cells(found[name], NULL_WORDS if kind not in (*NUMBER_TYPES, "date", "datetime") else NO_NUMBERS)
         if kind in NUMBER_TYPES and not pc.any(pc.not_equal(cells, "")).as_py():
             typed[name] = blank[kind]
         elif kind == "integer" and pc.all(pc.match_substring_regex(cells, SHORT_INTEGER)).as_py():
@@ -242,10 +263,10 @@ def _typed(table: str, fields: pd.DataFrame, found: pd.DataFrame) -> pd.DataFram
     return pd.DataFrame(typed, index=found.index)
 
 
-def _cells(column: pd.Series) -> pa.Array:
-    """The texts of a column without blanks around them, ``NULL_WORDS`` as ""; Arrow needs a tenth of pandas' time."""
+def _cells(column: pd.Series, nothing: Collection[str]) -> pa.Array:
+    """The texts of a column without blanks around them, ``nothing`` as ""; Arrow needs a tenth of pandas' time."""
     cells = pc.utf8_trim_whitespace(pa.array(column.array))
-    null = pc.is_in(pc.utf8_upper(cells), pa.array(NULL_WORDS, cells.type))
+    null = pc.is_in(pc.utf8_upper(cells), pa.array(nothing, cells.type))
     return pc.if_else(null, "", cells) if pc.any(null).as_py() else cells
 
 

@@ -33,6 +33,9 @@ from chorus_nb.workspace import Workspace, write_atomically
 
 WITHDRAW = "withdraw"
 """Takes back the last decision of the same reviewer about the same item; those of others stand."""
+SEEN = "seen_digest"  # of what a decision is about; "" in a row written by hand
+KEEPS_ALL = ("reject", "hold")  # how decisions begin that let nothing go, whatever lies there
+A_SERIES, A_DEVICE = "series:", "device:"
 LOCK_SECONDS = 60.0
 LOCK_ASKED = 0.01  # seconds between two tries
 LONGEST_CELL = 131_072  # characters: what ``csv.reader`` takes back, unless something else in the process told it
@@ -77,7 +80,8 @@ class DecisionLog:
 
     def standing(self, workspace: Workspace) -> list[Cells]:
         """Every decision that was not withdrawn, oldest first. Errors as :meth:`history`."""
-        return [row for _, row in self._standing(workspace)]
+        rows = [row for _, row in self._standing(workspace)]
+        return _as_met(workspace, self.table, rows) if SEEN in self.table.column_names else rows
 
     def current(self, workspace: Workspace) -> dict[str, Cells]:
         """By item, the row that counts: the last one that stands, in their order. Errors as :meth:`history`."""
@@ -252,6 +256,30 @@ def images_meant(workspace: Workspace, rows: Mapping[str, Cells]) -> dict[str, s
         known = tables.frame(tables.DECIDED_IMAGES, [*known.to_dict("records"), *met.to_dict("records")])
         workspace.write(tables.DECIDED_IMAGES, known)
     return told | dict(known[known.source_path.isin(by_hand)].itertuples(index=False, name=None))
+
+
+def _as_met(workspace: Workspace, table: tables.Table, rows: list[Cells]) -> list[Cells]:
+    """The rows, with what each that was written by hand and lets something go was about: its file, or the images of its
+    series, as they were when it was first met. Next month another image may lie there."""
+    lets_go = (row for row in rows if not row["decision"].startswith(KEEPS_ALL))
+    by_hand = [row for row in lets_go if not row[SEEN] and not row["item"].startswith(A_DEVICE)]
+    if not by_hand:
+        return rows
+    known = workspace.read_or_empty(tables.MET_DECISIONS)
+    met = {(log, item, time): seen for log, item, time, seen in known.itertuples(index=False, name=None)}
+    fresh = {key: "" for row in by_hand if (key := (table.name, row["item"], row["time"])) not in met}
+    of_series = table.name == tables.FACE_DECISIONS.name
+    series = {key: key[1].removeprefix(A_SERIES) for key in fresh if of_series or key[1].startswith(A_SERIES)}
+    images = series_digests(workspace, series.values()) if workspace.has(tables.CATALOG) else {}
+    for key in fresh:
+        with contextlib.suppress(OSError):  # nothing there yet
+            fresh[key] = images.get(series[key], "") if key in series else workspace.source.digest(key[1])
+    if any(fresh.values()):
+        met |= {key: seen for key, seen in fresh.items() if seen}
+        told = [dict(zip(known.columns, (*key, seen), strict=True)) for key, seen in met.items()]
+        workspace.write(tables.MET_DECISIONS, tables.frame(tables.MET_DECISIONS, told))
+    own = {id(row): met.get((table.name, row["item"], row["time"]), "") for row in by_hand}
+    return [{**row, SEEN: own.get(id(row), row[SEEN])} for row in rows]
 
 
 # --- a file that only grows, by whole lines ---------------------------------------------------------------------------

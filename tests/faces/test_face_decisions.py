@@ -62,6 +62,18 @@ def test_what_lets_a_face_go_counts_only_for_the_images_that_were_seen(workspace
         FACE_LOG.withdraw(workspace, "ada")
 
 
+def test_a_row_by_hand_is_about_the_images_that_were_there_when_a_run_first_met_it(workspace: Workspace) -> None:
+    files = [{"source_path": "a", "SeriesInstanceUID": "t1", "SOPInstanceUID": "1.2", "size": 5}]
+    keep_catalog(workspace, files)
+    for decision in ("release", "deface_head", "hold"):
+        decide(workspace, "t1", decision)
+        assert said(workspace)["t1"] == decision.removesuffix("_head")
+        keep_catalog(workspace, [*files, {**files[0], "source_path": "b", "SOPInstanceUID": "1.3"}])
+        assert ("t1" in said(workspace)) == (decision == "hold"), "another slice came"
+        keep_catalog(workspace, files)
+        FACE_LOG.withdraw(workspace, "ada")
+
+
 def keep_catalog(workspace: Workspace, rows: list[dict[str, object]]) -> None:
     zero = {"integer": 0, "truth": False, "number": 0.0, "text": ""}
     blank = {column.name: zero[column.kind] for column in tables.CATALOG.columns}

@@ -26,8 +26,8 @@ DEVICE = "device:INVENTED|SCAN ONE|160x320"
 
 
 def decide(workspace: Workspace, item: str, decision: str, boxes: str = "", **seen: str) -> None:
-    row = {"item": item, "decision": decision, "boxes": boxes, **seen}
-    row |= {"reviewer": "rev", "time": "2026-01-01T00:00:00+00:00", "note": "test"}
+    row = {"item": item, "decision": decision, "boxes": boxes, "reviewer": "rev", "note": "test"}
+    row |= {"time": "2026-01-01T00:00:00+00:00", **seen}
     workspace.write(tables.IMAGE_DECISIONS, tables.frame(tables.IMAGE_DECISIONS, [row]))
 
 
@@ -292,6 +292,25 @@ def test_a_decision_holds_only_for_the_file_that_was_seen(site: Site) -> None:
     assert told(judge(workspace, catalog)) == {"name": ("clean", "")}
 
 
+@pytest.mark.parametrize(("item", "decided"), [("name", "accept"), ("name", "redact"), ("series:1.2.3", "accept")])
+def test_a_decision_by_hand_is_about_what_was_there_when_a_run_first_met_it(
+    site: Site, item: str, decided: str
+) -> None:
+    """The next delivery may have another picture under the same path: it was released with the name in it."""
+    workspace, catalog = site({"name": image(SeriesInstanceUID="1.2.3")})
+    workspace.write(tables.CATALOG, catalog)
+    decide(workspace, item, decided, "0,200,9,209" if decided == "redact" else "")
+    assert judge(workspace, catalog).reason.tolist() == [""]
+    again = content(image(TELLING, SeriesInstanceUID="1.2.3", SOPInstanceUID="1.2.3.98"))
+    (Path(workspace.parameters.source) / "name").write_bytes(again)
+    catalog = catalog.assign(SOPInstanceUID="1.2.3.98", size=len(again), modified_ns=catalog.modified_ns + 1)
+    workspace.write(tables.CATALOG, catalog)
+    assert judge(workspace, catalog).verdict.tolist() == ["hold"]
+    assert [row["item"] for row in ImageDecisions(workspace).outdated()] == [item]
+    decide(workspace, item, decided, time="2026-02-01T00:00:00+00:00")  # somebody looked again
+    assert judge(workspace, catalog).verdict.tolist() == ["clean" if decided == "accept" else "redact"]
+
+
 @pytest.mark.parametrize("decided", ["reject", "redact"])
 def test_what_kept_something_back_is_not_forgotten_when_the_file_changes(site: Site, decided: str) -> None:
     """The pixels that somebody drew boxes on are not these; nothing found in them does not make them safe."""
@@ -322,7 +341,7 @@ COMES_AGAIN = {
 def test_a_decision_follows_the_image_to_another_path(
     site: Site, decided: str, applied: set[str], waits: set[str], by_hand: bool
 ) -> None:
-    """Of a row by hand only its file tells which image it meant, and it is about whatever its pixels are."""
+    """Of a row by hand only its file tells which image it meant; what lets nothing go is about whatever comes."""
     seen = image(SOPInstanceUID="1.2.3.4")
     workspace, catalog = site({"a": seen} | {how: copy.deepcopy(seen) for how in COMES_AGAIN})
     for how, changes in COMES_AGAIN.items():
@@ -337,8 +356,8 @@ def test_a_decision_follows_the_image_to_another_path(
     kept |= {"pixel_digest": blake3(seen.PixelData).hexdigest(), "seen_digest": seen_digest(workspace, "a")}
     decide(workspace, "a", decided, "0,0,9,9", **({} if by_hand else kept))
     if by_hand:
-        whole = {SAME, OTHER_HEADER, OTHER_PIXELS}
-        applied, waits = (set(), set()) if decided == "accept" else (whole, set())
+        changed = {OTHER_HEADER, OTHER_PIXELS}
+        applied, waits = ({SAME} | changed, set()) if decided == "reject" else ({SAME}, waits and changed)
     else:
         (Path(workspace.parameters.source) / "a").unlink()
     decisions = ImageDecisions(workspace)

@@ -316,13 +316,20 @@ def test_a_doubt_counts_where_it_is_found_again_closely(
     assert [(line.text, line.box.common(Box(100, 200, 138, 216)).area > 400) for line in lines] == [("", True)] * told
 
 
-@pytest.mark.parametrize(("side", "told"), [(14, True), (30, False)])
-def test_a_round_doubt_is_a_small_letter_or_anatomy(side: int, told: bool) -> None:
-    corners = np.array([(100, 200), (100 + side, 200), (100 + side, 200 + side), (100, 200 + side)])
+@pytest.mark.parametrize(
+    ("length", "side", "told", "in_a_volume"),
+    [(14, 14, True, True), (30, 30, False, False), (39, 30, True, False), (45, 30, True, True)],
+)
+def test_a_round_doubt_is_a_small_letter_or_anatomy(
+    monkeypatch: pytest.MonkeyPatch, length: int, side: int, told: bool, in_a_volume: bool
+) -> None:
+    corners = np.array([(100, 200), (100 + length, 200), (100 + length, 200 + side), (100, 200 + side)])
     line = ocr._Line(corners, 0.45, "", 0.0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ocr, "_at_height", lambda *_: [line._replace(score=0.7)])
-        assert (ocr._closely(np.zeros((600, 600, 3), np.uint8), line, 1.0) is not None) == told
+    monkeypatch.setattr(ocr, "_found", outlined(lambda part: [line] if part.shape[0] > 599 else []))
+    monkeypatch.setattr(ocr, "_noticed", lambda *_: [])
+    monkeypatch.setattr(ocr, "_at_height", lambda *_: [line._replace(score=0.7)])
+    for again, counts in ((False, told), (True, in_a_volume)):
+        assert len(ocr.read_lines(Render(picture(rows=600, columns=600), 600, again=again))) == counts
 
 
 def square(left: int, top: int, side: int, score: float, text: str = "", confidence: float = 0.0) -> ocr._Line:
@@ -803,7 +810,7 @@ def test_a_line_that_is_neither_read_nor_sure_is_looked_at_again_in_a_volume(
 ) -> None:
     kept = ocr.ReadLine(Box(8, 8, 60, 30), text, 0.65, sure)
     monkeypatch.setattr(ocr, "_kept", lambda *_: (kept, kept.box))
-    monkeypatch.setattr(ocr, "_closely", lambda *_: None)
+    monkeypatch.setattr(ocr, "_closely", lambda *_, **__: None)
     monkeypatch.setattr(ocr, "_is_read", lambda _: False)
     ocr._read.clear()
     lines = ocr.read_lines(Render(picture("OKONJIMA"), short_side=320, again=again))

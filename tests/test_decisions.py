@@ -227,6 +227,20 @@ def test_two_processes_of_one_reviewer_never_withdraw_the_same_decision(site: Wo
     assert IMAGE_LOG.current(site) == {}
 
 
+@pytest.mark.parametrize("later", ["2099-01-01T00:00:00Z", "2099-01-01"])
+def test_what_is_decided_after_a_clock_was_set_back_counts(site: Workspace, later: str) -> None:
+    """An accept of a clock that was ahead outlived the reject that somebody wrote an hour later."""
+    by_hand(site, f"a.dcm,accept,,ada,{later},,", f"b.dcm,accept,,ada,{later},,")
+    IMAGE_LOG.append(site, "grace", REJECT)
+    assert counts(site) == "reject"
+    assert IMAGE_LOG.current(site)["b.dcm"]["decision"] == "accept"
+    IMAGE_LOG.append(site, "grace", ACCEPT, {**REJECT, "item": "c.dcm"})
+    assert counts(site) == "accept"
+    assert IMAGE_LOG.current(site)["c.dcm"]["time"] < "2099"
+    assert IMAGE_LOG.withdraw(site, "grace", "a.dcm") == "a.dcm"
+    assert counts(site) == "reject"
+
+
 @needs_fork
 @pytest.mark.parametrize(
     ("mode", "share", "there"), [("wb", 2, False), ("wb", 1, True), ("ab", 2, True), ("ab", 1, True)]

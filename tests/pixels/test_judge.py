@@ -399,6 +399,28 @@ def test_a_row_by_hand_about_a_file_that_is_not_there_is_told(site: Site) -> Non
     assert ImageDecisions(workspace).outdated() == []
 
 
+def test_another_picture_of_the_same_size_under_a_uid_was_not_looked_at_with_its_series(site: Site) -> None:
+    workspace, catalog = site({"name": image(SeriesInstanceUID="1.2.3")})
+    workspace.write(tables.CATALOG, catalog)
+    decide(workspace, "series:1.2.3", "accept", seen_digest=seen_digest(workspace, "series:1.2.3"))
+    assert told(judge(workspace, catalog)) == {"name": ("clean", "")}
+    path = Path(workspace.parameters.source) / "name"
+    size = path.stat().st_size
+    for change, verdict in (
+        (image(TELLING, SeriesInstanceUID="1.2.3"), "hold"),
+        (image(SeriesInstanceUID="1.2.3"), "clean"),
+    ):
+        path.write_bytes(content(change))
+        assert path.stat().st_size == size
+        catalog = catalog.assign(modified_ns=catalog.modified_ns + 1)
+        workspace.write(tables.CATALOG, catalog)
+        assert judge(workspace, catalog).verdict.tolist() == [verdict], "copied back it is what was looked at"
+    path.write_bytes(content(image(TELLING, SeriesInstanceUID="1.2.3")))
+    workspace.write(tables.CATALOG, catalog.assign(modified_ns=catalog.modified_ns + 1))
+    decide(workspace, "series:1.2.3", "accept", seen_digest=seen_digest(workspace, "series:1.2.3"))
+    assert judge(workspace, catalog).verdict.tolist() == ["clean"], "somebody looked at it"
+
+
 def test_an_image_that_comes_later_was_not_looked_at_with_its_series(site: Site) -> None:
     workspace, catalog = site({"name": image(TELLING, SeriesInstanceUID="1.2.3")})
     workspace.write(tables.CATALOG, catalog)

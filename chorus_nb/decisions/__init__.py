@@ -15,34 +15,31 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from operator import itemgetter
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pandas as pd
-from blake3 import blake3
 from filelock import FileLock
 
 from chorus_nb import tables
 from chorus_nb.by_hand import person_name
+from chorus_nb.decisions.about import SEEN, Cells, as_met, images_meant, series_digests
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.tables.cells import as_cell, from_cell
 from chorus_nb.workspace import Workspace, write_atomically
 
+__all__ = ["WITHDRAW", "Cells", "DecisionLog", "images_meant", "kappa", "series_digests"]
+
 WITHDRAW = "withdraw"
 """Takes back the last decision of the same reviewer about the same item; those of others stand."""
-SEEN = "seen_digest"  # of what a decision is about; "" in a row written by hand
-KEEPS_ALL = ("reject", "hold")  # how decisions begin that let nothing go, whatever lies there
-A_SERIES, A_DEVICE = "series:", "device:"
+TICK = timedelta(microseconds=1)  # the least that a row's time tells apart
 LOCK_SECONDS = 60.0
 LOCK_ASKED = 0.01  # seconds between two tries
 LONGEST_CELL = 131_072  # characters: what ``csv.reader`` takes back, unless something else in the process told it
 READ_AGAIN = 50  # times, 10 ms apart, while others write
-
-Cells = dict[str, str]
-"""A row of a log, by column."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +56,16 @@ class DecisionLog:
 
     def append(self, workspace: Workspace, reviewer: str, *rows: Mapping[str, str]) -> None:
         """Write decisions down, on disk when this returns; :class:`WorkbenchError` if one cannot stand."""
-        signed = {"reviewer": person_name(reviewer), "time": _cell_text(datetime.now(UTC))}
-        blank = dict.fromkeys(self.table.column_names, "")
+        name, blank = person_name(reviewer), dict.fromkeys(self.table.column_names, "")
         with self._locked(workspace):
-            self._write(workspace, [self._checked({**blank, **row, **signed}) for row in rows])
+            before = self._last_instants(workspace)
+            now, made = datetime.now(UTC), list[Cells]()
+            for row in rows:
+                cells = self._checked({**blank, **row, "reviewer": name, "time": _cell_text(now)})
+                if (last := before.get(self.item(cells), now)) > now:  # a clock was set back: this is the later one
+                    cells["time"] = _cell_text(last + TICK)
+                made.append(cells)
+            self._write(workspace, made)
 
     def withdraw(self, workspace: Workspace, reviewer: str, item: str = "") -> str:
         """Take back the last decision of ``reviewer`` (about ``item``); returns its item, "" if there is none."""
@@ -81,7 +84,7 @@ class DecisionLog:
     def standing(self, workspace: Workspace) -> list[Cells]:
         """Every decision that was not withdrawn, oldest first. Errors as :meth:`history`."""
         rows = [row for _, row in self._standing(workspace)]
-        return _as_met(workspace, self.table, rows) if SEEN in self.table.column_names else rows
+        return as_met(workspace, self.table, rows) if SEEN in self.table.column_names else rows
 
     def current(self, workspace: Workspace) -> dict[str, Cells]:
         """By item, the row that counts: the last one that stands, in their order. Errors as :meth:`history`."""
@@ -127,6 +130,13 @@ class DecisionLog:
             own.pop(row["reviewer"], None)
             own[row["reviewer"]] = row
         return last
+
+    def _last_instants(self, workspace: Workspace) -> dict[str, datetime]:
+        """By item, when it was decided about last; none where rows cannot stand, which whoever reads them is told."""
+        try:
+            return {self.item(row): instant for _, instant, row in self._rows(workspace)}
+        except WorkbenchError:
+            return {}
 
     def _frame(self, rows: Iterator[Cells]) -> pd.DataFrame:
         return tables.frame(self.table, [dict(row) for row in rows])
@@ -225,61 +235,6 @@ class DecisionLog:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(lines if head else [names, *lines])
         _append(path, text.getvalue().encode("utf-8"))
-
-
-def series_digests(workspace: Workspace, series: Iterable[str]) -> dict[str, str]:
-    """Which images each series has, as a hash: one that came later was not looked at when its series was."""
-    wanted = set(series)
-    if not wanted:
-        return {}
-    files = workspace.read(tables.CATALOG, ["SeriesInstanceUID", "SOPInstanceUID", "size"])
-    files = files[files.SeriesInstanceUID.isin(wanted)].drop_duplicates().sort_values(["SOPInstanceUID", "size"])
-    images = {str(one): rows[["SOPInstanceUID", "size"]] for one, rows in files.groupby("SeriesInstanceUID")}
-    return {one: blake3(rows.to_csv(index=False).encode()).hexdigest() for one, rows in images.items()}
-
-
-def images_meant(workspace: Workspace, rows: Mapping[str, Cells]) -> dict[str, str]:
-    """The SOP Instance UID that each row on an image is about, by its path.
-
-    A row by hand names a path only; which image that was is remembered, for next month it may lie elsewhere.
-    """
-    told = {item: row["SOPInstanceUID"] for item, row in rows.items()}
-    by_hand = {item for item, instance in told.items() if not instance}
-    if not by_hand:
-        return told
-    known = workspace.read_or_empty(tables.DECIDED_IMAGES)
-    if not workspace.has(tables.CATALOG):
-        return told | dict(known.itertuples(index=False, name=None))
-    met = workspace.read(tables.CATALOG, ["source_path", "SOPInstanceUID"])
-    met = met[met.source_path.isin(by_hand.difference(known.source_path)) & (met.SOPInstanceUID != "")]
-    if len(met):
-        known = tables.frame(tables.DECIDED_IMAGES, [*known.to_dict("records"), *met.to_dict("records")])
-        workspace.write(tables.DECIDED_IMAGES, known)
-    return told | dict(known[known.source_path.isin(by_hand)].itertuples(index=False, name=None))
-
-
-def _as_met(workspace: Workspace, table: tables.Table, rows: list[Cells]) -> list[Cells]:
-    """The rows, with what each that was written by hand and lets something go was about: its file, or the images of its
-    series, as they were when it was first met. Next month another image may lie there."""
-    lets_go = (row for row in rows if not row["decision"].startswith(KEEPS_ALL))
-    by_hand = [row for row in lets_go if not row[SEEN] and not row["item"].startswith(A_DEVICE)]
-    if not by_hand:
-        return rows
-    known = workspace.read_or_empty(tables.MET_DECISIONS)
-    met = {(log, item, time): seen for log, item, time, seen in known.itertuples(index=False, name=None)}
-    fresh = {key: "" for row in by_hand if (key := (table.name, row["item"], row["time"])) not in met}
-    of_series = table.name == tables.FACE_DECISIONS.name
-    series = {key: key[1].removeprefix(A_SERIES) for key in fresh if of_series or key[1].startswith(A_SERIES)}
-    images = series_digests(workspace, series.values()) if workspace.has(tables.CATALOG) else {}
-    for key in fresh:
-        with contextlib.suppress(OSError):  # nothing there yet
-            fresh[key] = images.get(series[key], "") if key in series else workspace.source.digest(key[1])
-    if any(fresh.values()):
-        met |= {key: seen for key, seen in fresh.items() if seen}
-        told = [dict(zip(known.columns, (*key, seen), strict=True)) for key, seen in met.items()]
-        workspace.write(tables.MET_DECISIONS, tables.frame(tables.MET_DECISIONS, told))
-    own = {id(row): met.get((table.name, row["item"], row["time"]), "") for row in by_hand}
-    return [{**row, SEEN: own.get(id(row), row[SEEN])} for row in rows]
 
 
 # --- a file that only grows, by whole lines ---------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import lzma
 import struct
 import tarfile
@@ -13,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple, TypeVar, cast
 
@@ -45,6 +46,11 @@ class Archive(ABC):
         stream.seek(0)
         self.stream = stream
 
+    @classmethod
+    def is_one(cls, start: bytes) -> bool:
+        """Whether a file that begins with ``start`` (512 bytes) is one."""
+        return start.startswith(cls.START, cls.OFFSET)
+
     def __del__(self) -> None:
         self.stream.close()  # whoever reads a member holds the archive
 
@@ -74,6 +80,9 @@ def _named(listed: Iterable[tuple[str, Listed]]) -> dict[str, Listed]:
     return dict(sorted(made.items()))
 
 
+PREAMBLE = 128  # bytes before DICM (PS3.10 section 7.1)
+GZIP_WINDOW = 31  # what zlib is told so that it takes the header of gzip
+PACKED_DAMAGE = (zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile)
 ZIP_DAMAGE = (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, IndexError, OverflowError)
 
 LOCAL_HEADER = 30  # bytes before the name of a member
@@ -171,6 +180,48 @@ class Tar(Archive):
             yield cast(BinaryIO, member)
 
 
+class Packed(Archive):
+    """A single DICOM file, packed by itself (gzip, xz); its length is known once all of it was unpacked.
+
+    Anything else in gzip or xz stays as it is: of a packed tar each member lies behind all before it.
+    """
+
+    GZIP, XZ = b"\x1f\x8b", b"\xfd7zXZ\0"
+    START = (GZIP, XZ)
+    MEMBER_NAME = "unpacked"
+    BLOCK = 1 << 20
+
+    @classmethod
+    def is_one(cls, start: bytes) -> bool:
+        if not super().is_one(start):
+            return False
+        with contextlib.suppress(*PACKED_DAMAGE):
+            unpacker = zlib.decompressobj(GZIP_WINDOW) if start.startswith(cls.GZIP) else lzma.LZMADecompressor()
+            return unpacker.decompress(start, PREAMBLE + 4)[PREAMBLE:] == b"DICM"
+        return False
+
+    def members(self) -> list[Member]:
+        return [Member(self.MEMBER_NAME, self._length, "")]
+
+    def size(self, name: str) -> int:
+        if name != self.MEMBER_NAME:
+            raise OSError("archive without this member")
+        return self._length
+
+    @cached_property
+    def _length(self) -> int:
+        with self.open(self.MEMBER_NAME) as unpacked:
+            return sum(map(len, iter(lambda: unpacked.read(self.BLOCK), b"")))
+
+    @contextlib.contextmanager
+    def open(self, name: str) -> Iterator[BinaryIO]:
+        self.stream.seek(0)
+        opener = gzip.open if self.stream.read(len(self.GZIP)) == self.GZIP else lzma.open
+        self.stream.seek(0)
+        with _damage_named(*PACKED_DAMAGE), opener(self.stream) as unpacked:
+            yield cast(BinaryIO, unpacked)
+
+
 @contextlib.contextmanager
 def _damage_named(*faults: type[Exception]) -> Iterator[None]:
     try:
@@ -179,7 +230,7 @@ def _damage_named(*faults: type[Exception]) -> Iterator[None]:
         raise OSError("archive damaged, encrypted or without this member") from error
 
 
-ARCHIVES: tuple[type[Archive], ...] = (Zip, Tar)
+ARCHIVES: tuple[type[Archive], ...] = (Zip, Tar, Packed)
 
 UNOPENED = tuple(
     bytes.fromhex(start)
@@ -194,7 +245,7 @@ def is_archive(start: bytes) -> bool:
 
 
 def _kind(start: bytes) -> type[Archive] | None:
-    return next((kind for kind in ARCHIVES if start.startswith(kind.START, kind.OFFSET)), None)
+    return next((kind for kind in ARCHIVES if kind.is_one(start)), None)
 
 
 @lru_cache(maxsize=4)

@@ -18,6 +18,7 @@ from chorus_nb.dicom.spans import read_meta
 from tests.deid.conftest import encoded, image
 from tests.deid.small_run import SmallSite, run
 from tests.deid.test_values import with_raw
+from tests.source.kinds import tarred
 
 
 def plain(number: int, syntax: str = "1.2.840.10008.1.2.1") -> bytes:
@@ -91,9 +92,10 @@ FILES = {  # content, status and reason
     "VR ??": (UNKNOWN_VR, "quarantined", "structure_refused"),
     "cut": (plain(7)[:-10], "quarantined", "truncated"),
     "zip in zip": (zipped(zipped(EXPLICIT)), "quarantined", "archive_not_opened"),
-    "a.dcm.gz": (gzip.compress(EXPLICIT), "quarantined", "archive_not_opened"),
+    "a.dcm.gz": (gzip.compress(plain(31)), "released", ""),
     "a.bz2": (bz2.compress(EXPLICIT), "quarantined", "archive_not_opened"),
-    "a.xz": (lzma.compress(EXPLICIT), "quarantined", "archive_not_opened"),
+    "a.xz": (lzma.compress(plain(32)), "released", ""),
+    "a.tar.gz": (gzip.compress(tarred({"x": EXPLICIT})), "quarantined", "archive_not_opened"),
     "a.7z": (b"7z\xbc\xaf\x27\x1c" + bytes(100), "quarantined", "archive_not_opened"),
     "a program that unpacks itself.exe": (b"MZ" + bytes(600) + zipped(EXPLICIT), "quarantined", "archive_not_opened"),
     "a program.exe": (b"MZ" + bytes(600), "not_dicom", "not_dicom"),

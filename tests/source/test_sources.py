@@ -333,6 +333,39 @@ def test_what_is_an_archive_is_told_by_how_it_begins(content: bytes, is_one: boo
     assert is_archive(content[:BEGINNING]) is is_one
 
 
+DICOM = bytes(128) + b"DICM" + b"\2\0\0\0UL\4\0\0\0\0\0" + bytes(range(256)) * 9000
+
+
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, lzma.compress, lambda one: gzip.compress(one[:999]) + gzip.compress(one[999:])]
+)
+def test_a_dicom_file_that_is_packed_by_itself_is_a_file(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    write(tmp_path / "a.dcm.gz", pack(DICOM))
+    source = open_source(tmp_path)
+    assert [(file.source_path, file.size, file.problem) for file in source.find()] == [
+        ("a.dcm.gz!unpacked", len(DICOM), "")
+    ]
+    (path,) = found(source)
+    assert bytes(source.read(path)) == bytes(source.look(path)[0]) == DICOM
+    assert source.range(path, 128, 4) == b"DICM"
+    assert source.identity(path).size == len(DICOM)
+    with pytest.raises(OSError):
+        source.read("a.dcm.gz!other")
+
+
+@pytest.mark.parametrize("content", [tarred({"x": CONTENT}), b"a,b\n1,2\n", DICOM[:100], b""])
+def test_what_else_is_packed_stays_a_file_of_its_own(tmp_path: Path, content: bytes) -> None:
+    for name, pack in (("a.gz", gzip.compress), ("a.bz2", bz2.compress), ("a.xz", lzma.compress)):
+        write(tmp_path / name, pack(content))
+    assert set(found(open_source(tmp_path))) == {"a.gz", "a.bz2", "a.xz"}
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress])
+def test_a_packed_file_that_is_cut_is_damaged(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    write(tmp_path / "a", pack(DICOM)[:-30])
+    assert found(open_source(tmp_path)) == {"a": "archive_damaged"}
+
+
 def test_the_mark_of_members_behind_a_plain_file_leads_nowhere(tmp_path: Path) -> None:
     write(tmp_path / "a", b"x")
     with pytest.raises(OSError):

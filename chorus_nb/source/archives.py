@@ -80,7 +80,7 @@ def _named(listed: Iterable[tuple[str, Listed]]) -> dict[str, Listed]:
     return dict(sorted(made.items()))
 
 
-PREAMBLE = 128  # bytes before DICM (PS3.10 section 7.1)
+MARK_AT = 128  # where DICM stands (PS3.10 section 7.1)
 GZIP_WINDOW = 31  # what zlib is told so that it takes the header of gzip
 PACKED_DAMAGE = (zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile)
 ZIP_DAMAGE = (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, IndexError, OverflowError)
@@ -197,7 +197,7 @@ class Packed(Archive):
             return False
         with contextlib.suppress(*PACKED_DAMAGE):
             unpacker = zlib.decompressobj(GZIP_WINDOW) if start.startswith(cls.GZIP) else lzma.LZMADecompressor()
-            return unpacker.decompress(start, PREAMBLE + 4)[PREAMBLE:] == b"DICM"
+            return unpacker.decompress(start, MARK_AT + 4)[MARK_AT:] == b"DICM"
         return False
 
     def members(self) -> list[Member]:

@@ -14,6 +14,7 @@ from chorus_nb import deid, explore, tables
 from chorus_nb.drawn import Drawn
 from chorus_nb.errors import InputError
 from chorus_nb.metadata import build_metadata
+from chorus_nb.pixels.decisions import IMAGE_LOG
 from chorus_nb.registry import build_mi_cdm, build_omop, build_registry
 from chorus_nb.release.manifest import record_delivery
 from chorus_nb.workbench import audit
@@ -160,6 +161,27 @@ def test_a_person_is_taken_out_of_everything_at_once(site: Site, capsys: pytest.
     assert not holding(workspace, "their picture")
     assert len([*(workspace.release / "1002").rglob("*.dcm")]) == 4
     assert holding(workspace, "Okonkwo", "MRN-1", "ACC-100", "1.2.826.77.1", "1.2.826.77.2") == set()
+
+
+def test_what_decisions_were_about_goes_with_them_and_the_rest_is_read_on(site: Site) -> None:
+    workspace = site.workspace()
+    row = {
+        "decision": "accept",
+        "boxes": "",
+        "reviewer": "rev",
+        "time": "2026-01-01T00:00:00Z",
+        "note": "",
+        "seen_digest": "",
+    }
+    rows = [{**row, "item": f"series:1.2.826.77.{number}.1"} for number in (1, 2, 3)]
+    workspace.write(tables.IMAGE_DECISIONS, tables.frame(tables.IMAGE_DECISIONS, rows))
+    IMAGE_LOG.current(workspace)
+    assert [len(workspace.read(table)) for table in (tables.MET_FILES, tables.MET_DECISIONS)] == [6, 3]
+    assert (
+        main(["withdraw", parameter_file(workspace), "--person", "1001", "--by", "A. Privacy", "--note", "asked"]) == 0
+    )
+    assert [len(workspace.read(table)) for table in (tables.MET_FILES, tables.MET_DECISIONS)] == [2, 1]
+    assert len(IMAGE_LOG.current(workspace)) == 3
 
 
 def test_after_it_03_to_06_are_due_again_and_no_report_shows_a_new_uid_of_theirs(

@@ -60,7 +60,7 @@ class Belongings:
             if "AccessionNumber" in texts:
                 pairs = pd.MultiIndex.from_arrays([patient, texts["AccessionNumber"].str.strip(FILLING)])
                 found |= pairs.isin(self.pairs)
-        for name in ("StudyInstanceUID", "SeriesInstanceUID"):
+        for name in OWN_UIDS:
             if name in texts:
                 found |= texts[name].isin(self.own[name])
         if "series_uid" in texts:

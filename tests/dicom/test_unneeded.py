@@ -137,6 +137,16 @@ def test_a_whole_rle_segment_needs_no_walk(monkeypatch: pytest.MonkeyPatch) -> N
     assert walk_rle(frame, 32 * 48 * 2, 2) == (frame, len(frame), {}, ())
 
 
+@pytest.mark.parametrize("filling", [b"\x80", b"P"])
+def test_what_fills_an_rle_segment_up_to_an_even_length_is_0(filling: bytes) -> None:
+    """A writer fills up with the run that makes nothing: as long as it was it stayed, and 04 held the image."""
+    odd = b"\x00a\x02abc\x02def\x01gh"
+    frame = struct.pack("<16L", 1, 64, *[0] * 14) + odd + filling
+    found = walk_rle(frame, 9, 1)
+    assert bytes(found.content) == frame[:-1] + b"\0"
+    assert found.removed == {"bytes after an RLE segment": 1}
+
+
 @pytest.mark.parametrize("tail", RLE_TAILS, ids=repr)
 def test_an_rle_segment_is_judged_alike_by_decoder_and_walk(tail: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     frame = packed(picture("u2")[0]) + tail

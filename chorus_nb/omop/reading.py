@@ -33,7 +33,7 @@ NO_NUMBERS = (
     ".",
 )  # R, pandas, SAS, clients: no number
 CLOCK = (
-    r"^(?P<day>\d{4}-\d\d-\d\d)[ T](?P<hour>\d?\d):(?P<minute>\d\d)(?P<second>:\d\d)?(?:[.,]\d+)?"
+    r"^(?P<day>\d{4}-\d\d-\d\d)[ T](?P<minute>\d?\d:\d\d)(?P<second>:\d\d)?(?:[.,]\d+)?"
     r"(?: ?(?P<half>[AaPp])\.?[Mm](?:\.|\b))?(?: ?(?:[Zz]|[+-]\d\d(?::?\d\d){0,2}|[A-Za-z][\w/+-]+))?$"
 )
 NOON = pd.Timedelta(hours=12)
@@ -211,10 +211,10 @@ def days(texts: pd.Series) -> pd.Series:
 def _clocks(texts: pd.Series) -> pd.Series:
     """``YYYY-MM-DD HH:MM``, with or without seconds, fractions, AM or PM and a zone, with a blank or a T."""
     parts = texts.astype("string").str.strip().str.extract(CLOCK)
-    clock = parts["day"] + " " + parts["hour"].str.zfill(2) + ":" + parts["minute"] + parts["second"].fillna(":00")
+    clock = parts["day"] + " " + parts["minute"] + parts["second"].fillna(":00")
     times = pd.to_datetime(clock, format="%Y-%m-%d %H:%M:%S", errors="coerce")
-    half = parts["half"].str.upper()
-    if half.notna().any():  # noon is 12 PM, midnight 12 AM
+    if parts["half"].notna().any():  # noon is 12 PM, midnight 12 AM
+        half = parts["half"].str.upper()
         times = times.where(~((half == "P") & (times.dt.hour < 12)).fillna(False), times + NOON)
         times = times.where(~((half == "A") & (times.dt.hour == 12)).fillna(False), times - NOON)
     return times.set_axis(texts.index)  # extract gives no rows an index of their own

@@ -13,6 +13,7 @@ from chorus_nb.deid.colour_profiles import ICC_PROFILE, ICC_TEXTS, without_texts
 from chorus_nb.deid.context import KEPT, Change, Circumstances, Engine, Level, Made, Seen, Subject
 from chorus_nb.deid.root import NUMBER_OF_FRAMES, RootValues
 from chorus_nb.deid.scripted import SpanValues, resolve_script
+from chorus_nb.deid.text import without_users
 from chorus_nb.deid.uids import names_an_object
 from chorus_nb.deid.values import (
     LONGEST_TEXT,
@@ -292,7 +293,7 @@ class Elements(RootValues):
         others: the third value of ImageType is needed as much as the first.
         """
         text = decode_text(self.raw(e), level.charset)
-        bare = without_controls(text)
+        bare = without_users(without_controls(text))
         parts = [bare] if vr in UNDIVIDED else without_escaped(bare).split("\\")
         cleaned = [part if (new := how(part)) == part else shorten(new, vr) for part in parts]
         if "\\".join(cleaned) == text:

@@ -260,6 +260,13 @@ def test_kept_text_stays_the_same_characters(release: Release, charset: object, 
     assert out.StudyDescription == text
 
 
+@pytest.mark.parametrize("path", [r"C:\Users\{}\viewer", r"\\SRV\home\{}", "/home/{}/viewer"])
+def test_whose_folder_a_program_lay_in_is_not_said(release: Release, path: str) -> None:
+    released = release(image(SoftwareVersions=path.format("Vanderquill").split("\\"), SeriesDescription="/home/scan"))
+    said = released.SoftwareVersions
+    assert (said if isinstance(said, str) else "\\".join(said)) == path.format("_")
+
+
 def test_a_name_in_another_script_leaves_a_description(release: Release) -> None:
     made = image(SpecificCharacterSet="ISO_IR 192", PatientName="山田^太郎", StudyDescription="頭部 山田太郎 CT")
     assert "山田" not in str(release(made).StudyDescription)

@@ -132,7 +132,7 @@ def test_no_worker_outlives_a_killed_run(site: SmallSite) -> None:
     time.sleep(0.2)
     os.kill(process.pid, signal.SIGKILL)
     process.join()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60  # it may still import
     while _of_group(process.pid) & workers and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not _of_group(process.pid) & workers

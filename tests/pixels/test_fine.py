@@ -57,6 +57,25 @@ def test_also_at_the_edges(at: Box) -> None:
     assert any(box.common(at).area >= at.area for box in small_letters(drawn.astype(np.float32)))
 
 
+def shutter(shape: str, soft: float) -> NDArray[np.float32]:
+    """What a shutter lets through, 0 to 1, its edge at the left of the name."""
+    open_ = np.zeros((1600, 1600), np.float32)
+    if shape == "round":
+        cv2.circle(open_, (NAME.x0 - 10 + 700, NAME.y0 + 6), 700, 1.0, -1)
+    else:
+        open_[60:1500, NAME.x0 - 10 : 1550] = 1
+    return np.asarray(cv2.GaussianBlur(open_, (0, 0), soft), np.float32) if soft else open_
+
+
+@pytest.mark.parametrize("shape", ["round", "a frame"])
+@pytest.mark.parametrize("soft", [0, 1, 3])
+def test_a_shutter_as_large_as_the_picture_hides_no_line_that_stands_at_its_edge(shape: str, soft: float) -> None:
+    drawn = radiograph(rows=1600, columns=1600) * shutter(shape, soft)
+    found = small_letters(drawn.astype(np.float32))
+    assert sum(box.common(NAME).area for box in found) >= NAME.area
+    assert sum(box.area for box in found) < MOST_PIXELS / 2
+
+
 @pytest.mark.parametrize("plain", [radiograph(0), picture(rows=1200, columns=1200), np.zeros((900, 900))])
 def test_noise_and_emptiness_are_not_looked_at_closely(plain: NDArray[np.generic]) -> None:
     assert small_letters(plain.astype(np.float32)) == []

@@ -87,8 +87,7 @@ def images_meant(workspace: Workspace, rows: Mapping[str, Cells]) -> dict[str, s
 def as_met(workspace: Workspace, table: tables.Table, rows: list[Cells]) -> list[Cells]:
     """The rows, with what each that was written by hand and lets something go was about: its file, or the images of its
     series, as they were when it was first met. Next month another image may lie there."""
-    lets_go = (row for row in rows if not row["decision"].startswith(KEEPS_ALL))
-    by_hand = [row for row in lets_go if not row[SEEN] and not row["item"].startswith(A_DEVICE)]
+    by_hand = [row for row in rows if _is_by_hand(row)]
     if not by_hand:
         return rows
     known = workspace.read_or_empty(tables.MET_DECISIONS)
@@ -104,5 +103,12 @@ def as_met(workspace: Workspace, table: tables.Table, rows: list[Cells]) -> list
         met |= {key: seen for key, seen in fresh.items() if seen}
         told = [dict(zip(known.columns, (*key, seen), strict=True)) for key, seen in met.items()]
         workspace.write(tables.MET_DECISIONS, tables.frame(tables.MET_DECISIONS, told))
-    own = {id(row): met.get((table.name, row["item"], row["time"]), "") for row in by_hand}
-    return [{**row, SEEN: own.get(id(row), row[SEEN])} for row in rows]
+    return [
+        {**row, SEEN: met.get((table.name, row["item"], row["time"]), "")} if _is_by_hand(row) else row for row in rows
+    ]
+
+
+def _is_by_hand(row: Cells) -> bool:
+    """Whether a row lets an image or series go and does not say what was seen; a device's is about what may come."""
+    lets_go = not row["decision"].startswith(KEEPS_ALL)
+    return lets_go and not row[SEEN] and not row["item"].startswith(A_DEVICE)

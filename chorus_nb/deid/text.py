@@ -112,13 +112,18 @@ class Cleaner:
 
     def _in_no_text(self, text: str) -> Iterator[Removal]:
         """What has no place in a text of equipment, technique or a code either: a UID that PS3.6 does not register, an
-        age above 89, an address, letters in other signs."""
+        age above 89, an address, letters in other signs, signs no list knows, unknown words of letters that no maker
+        has."""
         for found in UID_IN_TEXT.finditer(text):
             if not standards.is_registered_uid(found.group()):
                 yield *found.span(), self.new_uid(found.group())
         for shape, written in _ANYWHERE:
             yield from ((*found.span(), written) for found in shape.finditer(text))
         yield from ((start, end, " ") for start, end, _ in encoded_texts(text))
+        if not text.isascii():
+            yield from ((start, end, " ") for start, end in odd_signs(text))
+            unknown = self.vocabulary.unknown(text)
+            yield from ((each.start, each.end, " ") for each in unknown if not each.text.isascii())
 
     def _of_terms(self, text: str) -> str:
         """A code or short name of technique: a word that neither a vocabulary nor the lists of terms know goes."""

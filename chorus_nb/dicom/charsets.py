@@ -17,8 +17,11 @@ Charset = tuple[str, ...]  # Python encodings of Specific Character Set (0008,00
 DEFAULT_CHARSET: Charset = ("iso8859",)
 CHARACTER_SET = 0x00080005
 _RESET = set(b"\\^=\r\n\f\t")  # behind these an ISO 2022 text is back in its first character set
-
-
+# an escape (ISO 2022) to two bytes a letter, or to other letters, with what it says; any other, such as one to Latin
+_ESCAPED = re.compile(
+    rb"(\x1b(?:\$\(.|\$[^()]))[^\x1b]*|(\x1b\([^BJ])[^\x1b\\\r\n\f\t]*|(\x1b(?:\$\).|[(-/].)?)", re.DOTALL
+)
+UNREAD = b"\x1b"  # no text may hold it
 ANY_BYTE = "ISO_IR 100"  # the term of what every byte can be read as
 CODECS = {"utf-8": "ISO_IR 192", "gb18030": "GB18030", "gbk": "GBK", "iso8859-1": ANY_BYTE}
 
@@ -71,8 +74,11 @@ def charset_of(data: Buffer, elements: list[Element], inherited: Charset) -> Cha
 
 
 def decode_text(raw: bytes, charset: Charset) -> str:
-    """Text of a value; what its character set cannot say becomes a replacement character, never an error."""
-    if raw.isascii() and b"\x1b" not in raw:
+    """Text of a value; what its character set cannot say becomes a replacement character, never an error. What stands in
+    a set that is not declared is left out but for :data:`UNREAD`: read as another it is ``$B;3ED`` for 山田."""
+    if b"\x1b" in raw:
+        raw = _ESCAPED.sub(lambda found: found[0] if _is_declared(found[found.lastindex or 0], charset) else UNREAD, raw)
+    elif raw.isascii():
         return raw.decode("ascii")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -80,6 +86,11 @@ def decode_text(raw: bytes, charset: Charset) -> str:
             return pydicom_charset.decode_bytes(raw, list(charset), _RESET)
         except (LookupError, ValueError):
             return raw.decode("latin-1")
+
+
+def _is_declared(escape: bytes, charset: Charset) -> bool:
+    encoding = pydicom_charset.CODES_TO_ENCODINGS.get(escape, "")
+    return encoding in (*charset, pydicom_charset.default_encoding)
 
 
 def encode_text(text: str, charset: Charset) -> bytes:

@@ -20,7 +20,7 @@ NUMERIC = frozenset(("IS", "DS", "US", "SS", "UL", "SL", "FL", "FD", "TM", "UI",
 FREE = frozenset(("LO", "SH", "ST", "LT", "UT", "UC", "PN", "CS", "AE", "UN", "UR"))
 WRITTEN = frozenset(("LO", "SH", "ST", "LT", "UT", "UC"))  # what people write words in
 BYTES_OF = {"AT": 4, "FD": 8, "FL": 4, "SL": 4, "SS": 2, "SV": 8, "UL": 4, "US": 2, "UV": 8}
-WITHIN_TEXT = re.compile(r"[\0-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f][ \0]*[^\\ \0]")  # they may fill up the end of a value
+WITHIN_TEXT = re.compile(r"[\0-\x08\x0b\x0e-\x1f\x7f][ \0]*[^\\ \0]")  # they may fill up the end of a value
 RUN_OF_TEXT = re.compile(rb"[\w ^.,:/()'=&@-]{12,}", re.ASCII)
 OF_ONE_CASE = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 BEHIND_TITLE = re.compile(

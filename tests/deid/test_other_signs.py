@@ -14,6 +14,7 @@ from chorus_nb.deid.dataset import Deidentifier
 from chorus_nb.dicom.encodings import Encoding
 from chorus_nb.dicom.spans import take_apart
 from chorus_nb.identity.encoded import encoded_texts
+from chorus_nb.leaks.known import KnownWords
 from tests.deid.conftest import SUBJECT, encoded, image, whole
 
 NAME = "Okonkwo"
@@ -58,6 +59,40 @@ def test_a_text_of_two_bytes_a_letter_is_read_as_one(engine: Deidentifier, tag: 
 )
 def test_what_is_written_in_other_signs_goes_from_technique_too(engine: Deidentifier, tag: int, written: str) -> None:
     assert written.encode() not in left(engine, tag, "LO", f"T2 {written}".encode())
+
+
+@pytest.mark.parametrize("tag", [0x0008103E, 0x00180015, 0x00180024, 0x00181210, 0x00080070])
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("山田太郎", "iso2022_jp"),
+        ("欄瓢", "iso2022_jp"),
+        ("ヤマダ", "iso2022_jp"),
+        ("Παπα", "iso2022_jp_2"),
+        ("김희중", "iso2022_kr"),
+        ("山田太郎", "euc_jp"),
+        ("Петухова", "shift_jis"),
+        ("כהן", "utf-8"),
+    ],
+)
+def test_nothing_is_left_of_a_name_in_a_character_set_that_is_not_declared(
+    engine: Deidentifier, tag: int, name: str, codec: str
+) -> None:
+    written = name.encode(codec)
+    said = left(engine, tag, "LO", b"T2 " + written + b" HEAD")
+    pairs = {written[at : at + 2] for at in range(len(written) - 1)} - {b"\x1b$", b"$B", b"\x1b(", b"(B"}
+    assert b"T2 " in said
+    assert b"HEAD" in said
+    assert not [pair for pair in pairs if pair in said.partition(b"T2")[2][:30]]
+
+
+@pytest.mark.parametrize("tag", [0x0008103E, 0x00180024])
+@pytest.mark.parametrize("raised", ["³", "½", "²"])
+def test_a_raised_number_before_a_name_hides_it_not(engine: Deidentifier, tag: int, raised: str) -> None:
+    said = left(engine, tag, "LO", f"HEAD 5 cm{raised} {raised}Quellbrook".encode("latin-1"))
+    assert b"uellbrook" not in said
+    assert f"HEAD 5 cm{raised}".encode("latin-1") in said
+    assert KnownWords().unknown(f"HEAD 5 cm{raised} {raised}") == ()
 
 
 @pytest.mark.parametrize(

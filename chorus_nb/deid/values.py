@@ -69,7 +69,7 @@ def expected_vr(e: Element, creator: str) -> str:
         known = vrs_of(e.tag)
         return e.vr if e.vr in known or known == ("UN",) else known[0]
     private = standards.safe_private().get((creator, e.tag >> 16, e.tag & 0xFF))
-    return private.vr[:2] if private else e.vr
+    return private.vr[:2] or e.vr if private else e.vr
 
 
 def dummy(vr: str) -> bytes:

@@ -21,7 +21,7 @@ _RESET = set(b"\\^=\r\n\f\t")  # behind these an ISO 2022 text is back in its fi
 _ESCAPED = re.compile(
     rb"(\x1b(?:\$\(.|\$[^()]))[^\x1b]*|(\x1b\([^BJ])[^\x1b\\\r\n\f\t]*|(\x1b(?:\$\).|[(-/].)?)", re.DOTALL
 )
-UNREAD = b"\x1b"  # no text may hold it
+NOT_DECLARED = b"\x1b"  # no text may hold it
 ANY_BYTE = "ISO_IR 100"  # the term of what every byte can be read as
 CODECS = {"utf-8": "ISO_IR 192", "gb18030": "GB18030", "gbk": "GBK", "iso8859-1": ANY_BYTE}
 
@@ -74,10 +74,12 @@ def charset_of(data: Buffer, elements: list[Element], inherited: Charset) -> Cha
 
 
 def decode_text(raw: bytes, charset: Charset) -> str:
-    """Text of a value; what its character set cannot say becomes a replacement character, never an error. What stands in
-    a set that is not declared is left out but for :data:`UNREAD`: read as another it is ``$B;3ED`` for 山田."""
+    """Text of a value; what its character set cannot say becomes a replacement character, never an error. Of what
+    stands in a set that is not declared :data:`NOT_DECLARED` is left: read as another it is ``$B;3ED`` for 山田."""
     if b"\x1b" in raw:
-        raw = _ESCAPED.sub(lambda found: found[0] if _is_declared(found[found.lastindex or 0], charset) else UNREAD, raw)
+        raw = _ESCAPED.sub(
+            lambda found: found[0] if _is_declared(found[found.lastindex or 0], charset) else NOT_DECLARED, raw
+        )
     elif raw.isascii():
         return raw.decode("ascii")
     with warnings.catch_warnings():

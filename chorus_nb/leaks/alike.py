@@ -195,8 +195,8 @@ def _elements(content: bytes, at: int, end: int, path: str, leaves: Leaves, *, u
         if length == NO_LENGTH or stop > end:
             raise _Odd
         value, at = content[start:stop], stop
-        if tag in PIXEL_ELEMENTS:
-            yield _Token(same, width, pixels=True) if not path else _Token(same, width, value=value)
+        if tag in PIXEL_ELEMENTS and not path:
+            yield _Token(same, width, pixels=True)
             continue
         leaf = leaves.get((path, tag))
         if leaf is None:

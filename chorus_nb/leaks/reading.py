@@ -130,7 +130,7 @@ def _leaves(dataset: Dataset, path: str = "", encodings: tuple[str, ...] | None 
                         here = f"{standards.path_step(tag)}.{number}"
                         yield from _leaves(item, f"{path}.{here}" if path else here, encodings)
                 continue
-        if tag in PIXEL_ELEMENTS:
+        if tag in PIXEL_ELEMENTS and not path:
             continue
         value = raw.value if type(raw.value) is bytes else _bytes(raw)
         creator = ""

@@ -17,6 +17,7 @@ from chorus_nb.leaks.shapes import SHAPES, Severity, escaped_letters, looks_like
 from chorus_nb.leaks.spellings import plain
 
 NUMERIC = frozenset(("IS", "DS", "US", "SS", "UL", "SL", "FL", "FD", "TM", "UI", "AT", "OB", "OW", "OF", "OD", "OL"))
+UNSEEN = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
 FREE = frozenset(("LO", "SH", "ST", "LT", "UT", "UC", "PN", "CS", "AE", "UN", "UR"))
 WRITTEN = frozenset(("LO", "SH", "ST", "LT", "UT", "UC"))  # what people write words in
 BYTES_OF = {"AT": 4, "FD": 8, "FL": 4, "SL": 4, "SS": 2, "SV": 8, "UL": 4, "US": 2, "UV": 8}

@@ -27,7 +27,7 @@ class BasicProfile:
         entry = dictionary(tag)
         if tag in LOOKUP:
             return Rule("lookup", "", LOOKUP[tag], f"{E11} (dummy value); {SOP} steps 12, 13")
-        if not tag >> 16 & 1 and (gone := never_released(tag)):
+        if not tag >> 16 & 1 and (gone := never_released(tag, path)):
             return gone
         row = standards.ps315_rule(tag)
         if row is not None:

@@ -50,9 +50,11 @@ EQUIPMENT = _members("equipment")
 TECHNICAL_TEXT, REVIEWED_GROUPS = _members("technical"), _members("reviewed group")
 
 
-def never_released(tag: int) -> Rule | None:
+def never_released(tag: int, path: tuple[str, ...]) -> Rule | None:
     """The rule of a standard attribute that no policy lets out, None for any other."""
     group = tag >> 16
+    if path and group == 0x7FE0:
+        return Rule("X", "", "a picture within a sequence, whose pixels nobody looks at", POLICY)
     if group in NEVER_GROUPS:
         return Rule("X", "", NEVER_GROUPS[group], "PS3.10 section 7")
     if not tag & 0xFFFF:
@@ -192,6 +194,8 @@ def _private(tag: int, vr: str, creator: str, private: bool) -> Rule:
         return Rule("shift", "", "a date in a safe private element", source)
     if known == "UI":
         return Rule("U", "", "a UID in a safe private element", source)
+    if known.partition("/")[0] in {*BULK, "UN"}:
+        return Rule("X", "", "a picture or a file of a maker's own making, which nobody looks into", POLICY)
     if known == "SQ":
         return Rule("S", "", "a safe private sequence; its items have rules of their own", source)
     if {known, vr} & {"LO", "SH", "ST", "LT", "UT", "UC"}:
@@ -218,7 +222,7 @@ class Chorus:
         """What the policy does with an element."""
         if tag >> 16 & 1:
             return _private(tag, vr, creator, self.keep_safe_private)
-        if gone := never_released(tag):
+        if gone := never_released(tag, path):
             return gone
         entry = dictionary(tag)
         if entry is None:

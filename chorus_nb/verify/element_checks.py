@@ -233,6 +233,8 @@ def check_gone(it: BeforeAndAfter) -> Iterator[ElementFault]:
         return
     if 0x5000 <= group <= 0x501E or 0x6000 <= group <= 0x601E:
         yield ElementFault("removed", "high", leaf.name, "an overlay or curve is still there")
+    elif group == 0x7FE0 and leaf.path:
+        yield ElementFault("removed", "high", leaf.name, "a picture within a sequence is still there")
     elif leaf.tag not in DicomDictionary:
         yield ElementFault("removed", "high", leaf.name, "an element that the DICOM dictionary does not know")
     elif not leaf.path and is_made(it.promise) and not _unchanged(it):
@@ -282,9 +284,11 @@ def check_private(it: BeforeAndAfter) -> Iterator[ElementFault]:
     leaf = it.new
     if leaf is None or not leaf.tag >> 16 & 1 or leaf.tag & 0xFFFF <= 0xFF:
         return
-    known = (leaf.creator, leaf.tag >> 16, leaf.tag & 0xFF) in standards.safe_private()
+    known = standards.safe_private().get((leaf.creator, leaf.tag >> 16, leaf.tag & 0xFF))
     if not (known and it.parameters.keep_safe_private):
         yield ElementFault("private", "high", leaf.name, "a private element that is not known to be safe")
+    elif (known.vr or leaf.vr)[:2] in texts.UNSEEN and leaf.value.strip(b"\0"):
+        yield ElementFault("private", "high", leaf.name, "a picture or file of a maker, which nobody looks into")
 
 
 def check_shapes(it: BeforeAndAfter) -> Iterator[ElementFault]:

@@ -8,6 +8,7 @@ import struct
 import zlib
 
 import pytest
+from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from chorus_nb.deid.dataset import Deidentifier
@@ -15,9 +16,13 @@ from chorus_nb.dicom.encodings import Encoding
 from chorus_nb.dicom.spans import take_apart
 from chorus_nb.identity.encoded import encoded_texts
 from chorus_nb.leaks.known import KnownWords
+from chorus_nb.leaks.reading import Leaf, parse_file
+from chorus_nb.parameters import Parameters
+from chorus_nb.verify.element_checks import Around, BeforeAndAfter, check_gone, check_private
 from tests.deid.conftest import SUBJECT, encoded, image, whole
 
 NAME = "Okonkwo"
+ASKED = Around(0, "1.2.840.10008.5.1.4.1.1.2", "1001", redacted=False), Parameters(), None
 TECHNIQUE = (0x00189037, 0x00181160, 0x00181061)  # of CS, SH and LO: a synchronization, a filter, a trigger
 
 
@@ -148,15 +153,62 @@ IN_BYTES = {
 }
 
 
+PALETTE = 0x00281200
+
+
 @pytest.mark.parametrize("written", IN_BYTES)
-def test_no_text_in_other_signs_leaves_in_bytes_of_a_maker(engine: Deidentifier, written: str) -> None:
-    """In elements that PS3.15 calls safe."""
-    assert IN_BYTES[written] not in left(engine, 0x01191004, "OB", IN_BYTES[written], creator=SC2000)
+def test_no_text_in_other_signs_leaves_in_bytes(engine: Deidentifier, written: str) -> None:
+    value = IN_BYTES[written] + bytes(len(IN_BYTES[written]) % 2)
+    assert value not in left(engine, PALETTE, "OW", value)
 
 
 @pytest.mark.parametrize("value", [bytes(range(256)), struct.pack("<64H", *range(64)), b"\x78\x9c\x01\x02" * 8])
-def test_bytes_of_a_maker_stay(engine: Deidentifier, value: bytes) -> None:
-    assert value in left(engine, 0x01191004, "OB", value, creator=SC2000)
+def test_a_table_of_numbers_stays(engine: Deidentifier, value: bytes) -> None:
+    assert value in left(engine, PALETTE, "OW", value)
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "creator"),
+    [
+        (0x01191004, "OB", SC2000),  # acoustic control information
+        (0x01291003, "UN", SC2000),  # PS3.15 does not say of what VR it is
+        (0x2001107D, "OW", PHILIPS),  # frame pixel data
+        (0x00251001, "OW", b"Philips ST80i"),  # the file of a study
+    ],
+)
+@pytest.mark.parametrize("value", [bytes(range(64)), b"Quellbrook  "])
+def test_no_picture_or_file_of_a_maker_leaves(
+    engine: Deidentifier, tag: int, vr: str, creator: bytes, value: bytes
+) -> None:
+    """Though PS3.15 calls it safe: its pixels are not searched for text, nor its faces removed."""
+    for implicit in (False, True):
+        assert value not in left(engine, tag, vr, value, implicit, creator=creator)
+    leaf = Leaf("", tag, vr, creator.decode(), value, "")
+    assert list(check_private(BeforeAndAfter(leaf, leaf, *ASKED)))
+
+
+def test_a_number_of_a_maker_stays_though_its_vr_is_not_listed(engine: Deidentifier) -> None:
+    number = struct.pack("<d", 0.8125)
+    assert number in left(engine, 0x01191011, "FD", number, creator=SC2000)
+
+
+@pytest.mark.parametrize("tag", [0x7FE00010, 0x7FE00020, 0x7FE00008, 0x7FE00001])
+def test_no_picture_within_a_sequence_leaves(engine: Deidentifier, tag: int) -> None:
+    """Of a thumbnail or screen shot the pixels are not searched for text."""
+    value = b"\x11\x22" * 8
+    item = Encoding(False, False).item(Encoding(False, False).element(tag, "OW", value), False)
+    assert value not in left(engine, 0x00081140, "SQ", item)
+    leaf = Leaf("ReferencedImageSequence.0", tag, "OW", "", value, "")
+    assert list(check_gone(BeforeAndAfter(leaf, leaf, *ASKED)))
+    assert tag in (0x7FE00001, 0x7FE00020) or _nested(tag, value)
+
+
+def _nested(tag: int, value: bytes) -> bool:
+    """Whether the reader of 04 finds such a picture."""
+    original = image()
+    original.ReferencedImageSequence = [Dataset()]
+    original.ReferencedImageSequence[0].add_new(tag, "OW", value)
+    return ("ReferencedImageSequence.0", tag) in parse_file(encoded(original)).leaves
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,17 @@ def test_a_safe_private_element_is_kept_by_creator_and_offset_whatever_its_block
 def test_uids_texts_and_sequences_in_safe_private_elements_are_not_kept_blindly() -> None:
     for (creator, group, offset), row in standards.safe_private().items():
         found = CHORUS.rule(CT, (), group << 16 | 0x1000 | offset, row.vr, creator).action
-        expected = {"UI": "U", "SQ": "S", "LO": "C", "SH": "C", "ST": "C", "LT": "C"}.get(row.vr, "K")
+        expected = {
+            "UI": "U",
+            "SQ": "S",
+            "LO": "C",
+            "SH": "C",
+            "ST": "C",
+            "LT": "C",
+            "OB": "X",
+            "OW": "X",
+            "OW/OB": "X",
+        }.get(row.vr, "K")
         assert found == expected
 
 

@@ -90,7 +90,7 @@ class ScriptRules:
 
     def rule(self, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str) -> Rule:
         base = self.base.rule(sop_class, path, tag, vr, creator)
-        if tag in FIXED or tag in CLAIMS or (not tag >> 16 & 1 and never_released(tag)):
+        if tag in FIXED or tag in CLAIMS or (not tag >> 16 & 1 and never_released(tag, path)):
             return base
         line = self.script.line(tag, creator) if self._processes(path) else None
         if line:

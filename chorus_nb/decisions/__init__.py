@@ -29,7 +29,7 @@ from chorus_nb import tables
 from chorus_nb.by_hand import person_name
 from chorus_nb.decisions.about import SEEN, Cells, as_met, images_meant, series_digests
 from chorus_nb.errors import InputError, WorkbenchError
-from chorus_nb.tables.cells import as_cell, from_cell
+from chorus_nb.tables.cells import as_cell, csv_writer, from_cell
 from chorus_nb.workspace import Workspace, write_atomically
 
 __all__ = ["WITHDRAW", "Cells", "DecisionLog", "images_meant", "kappa", "series_digests"]
@@ -235,7 +235,7 @@ class DecisionLog:
             names = [*names, *missing]
         lines = [[as_cell(row[name]) for name in names] for row in rows]
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(lines if head else [names, *lines])
+        csv_writer(text).writerows(lines if head else [names, *lines])
         _append(path, text.getvalue().encode("utf-8"))
 
 
@@ -315,7 +315,7 @@ def _widen(path: Path, names: list[str]) -> None:
     records = [row for row in csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline="")) if any(row)]
     text = io.StringIO()
     added = [names, *([""] * len(names) for _ in records[1:])]
-    csv.writer(text, lineterminator="\n").writerows(row + more for row, more in zip(records, added, strict=True))
+    csv_writer(text).writerows(row + more for row, more in zip(records, added, strict=True))
     mode = path.stat().st_mode
     write_atomically(path, text.getvalue().encode("utf-8"))
     path.chmod(mode)

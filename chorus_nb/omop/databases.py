@@ -20,6 +20,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 
 from chorus_nb.errors import InputError
 from chorus_nb.omop.cdm import cdm, in_cdm_order
+from chorus_nb.tables.cells import csv_writer
 
 ROWS_FETCHED = 10_000
 SYSTEM_SCHEMAS = ("information_schema", "pg_", "mysql", "performance_schema", "sys")
@@ -73,7 +74,7 @@ class OmopDatabase:
             assert asked is not None
             found = connection.execution_options(yield_per=ROWS_FETCHED).execute(asked)
             with target.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.writer(file, lineterminator="\n")
+                writer = csv_writer(file)
                 writer.writerow(column.name.lower() for column in asked.selected_columns)
                 writer.writerows(found)
 

@@ -20,6 +20,7 @@ from blake3 import blake3
 
 from chorus_nb.errors import InputError
 from chorus_nb.omop.cdm import cdm, cdm_fields, in_cdm_order
+from chorus_nb.tables.cells import csv_writer
 
 TEXT_SUFFIXES = ("csv", "tsv", "txt", "csv.gz", "tsv.gz", "txt.gz")
 PARQUET = "parquet"  # also a folder of parts, as Spark writes it
@@ -104,7 +105,7 @@ class OmopFolder:
         path = self.files[table]
         if not _is_parquet(path):
             with open_text(path) as (text, separator), target.open("w", newline="", encoding="utf-8") as made:
-                csv.writer(made, lineterminator="\n").writerows(_rows(text, separator))
+                csv_writer(made).writerows(_rows(text, separator))
             return
         from chorus_nb.omop import duck
 
@@ -253,7 +254,7 @@ def _refuse_ragged(path: Path, text: IO[str], separator: str, least: int) -> boo
 def _without_others(text: IO[str], separator: str) -> IO[str]:
     """The table again with its rows alone."""
     made = io.StringIO()
-    csv.writer(made, delimiter=separator, lineterminator="\n").writerows(_rows(text, separator))
+    csv_writer(made, separator).writerows(_rows(text, separator))
     made.seek(0)
     return made
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import functools
-import io
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -24,9 +23,9 @@ from chorus_nb.leaks.parts import csv_parts, row_texts
 from chorus_nb.omop import cdm_fields
 from chorus_nb.registry.omop_repeated import given_ids
 from chorus_nb.registry.omop_withdrawn import WithdrawnRows
+from chorus_nb.registry.records import ODD, cells_of, csv_records, line_end, quoted, unquoted
 from chorus_nb.sop import omop_consent
 
-FIELD = re.compile(rb'("(?:[^"]|"")*"|[^,\r\n]*)(,|\r\n|\n|\r|\Z)')
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 NOTHING = "|NULL|null|"
 NUMBER_LIKE = rf"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?{NOTHING}"
@@ -114,9 +113,9 @@ class Delivery:
 
     def names(self) -> list[str]:
         """The columns of the file as the CDM calls them."""
-        header = next(_records(self.source), b"")
-        names = [_unquoted(cell).decode("utf-8", "replace").strip().lower() for cell in _fields(header)]
-        return [name.removeprefix("\ufeff") for name in names]
+        header = next(csv_records(self.source), b"")
+        cells = cells_of(header.removeprefix(BYTE_ORDER_MARK))
+        return [unquoted(cell).decode("utf-8", "replace").strip().lower() for cell in cells]
 
 
 def examine_table(
@@ -180,7 +179,7 @@ def _check_columns(found: Delivery, names: list[str], wanted: list[str]) -> None
 
 
 def _check_bytes(found: Delivery) -> None:
-    header = next(_records(found.source), b"")
+    header = next(csv_records(found.source), b"")
     found.counts["", "line_ends"] += header.endswith(b"\r\n")
     found.counts["", "byte_order_mark"] += header.startswith(BYTE_ORDER_MARK)
     try:
@@ -255,37 +254,37 @@ def _also_empty(found: Delivery, place: int, cells: Iterable[str]) -> None:
 
 def delivered_records(found: Delivery) -> Iterator[bytes]:
     """The records of the table with its columns in the CDM's order, every cell byte for byte but for those that go
-    empty or take a concept, without the rows that stay behind."""
+    empty, take a concept or have quotation marks that readers take differently, without the rows that stay behind."""
     emptied, is_withdrawn, order = found.goes_empty(), found.is_withdrawn, found.order()
     as_it_stands = order == sorted(order)
+    if sum(bool(record.strip()) for record in csv_records(found.source)) != found.rows + 1:
+        yield from _written_anew(found)  # line ends that only some readers take for one
+        return
+    lines = csv_records(found.source)
+    header = next(lines)
+    yield header if as_it_stands else _in_order(header, cells_of(header), order)
     if not (emptied or is_withdrawn or found.concepts) and as_it_stands:
-        yield from _records(found.source)
+        yield from (b",".join(cells_of(line)) + line_end(line) if b'"' in line else line for line in lines)
         return
-    if sum(bool(record.strip()) for record in _records(found.source)) != found.rows + 1:
-        yield from _written_anew(found)  # a quote within a cell that is not quoted: records cannot be told from lines
-        return
-    records = _records(found.source)
-    header = next(records)
-    yield header if as_it_stands else _in_order(header, _fields(header), order)
-    for record in records:
-        cells = _fields(record)
-        if is_withdrawn and is_withdrawn([_unquoted(cell).decode("latin-1") for cell in cells]):
+    for record in lines:
+        cells = cells_of(record)
+        if is_withdrawn and is_withdrawn([unquoted(cell).decode("latin-1") for cell in cells]):
             continue
         for place, nothing in emptied.items():
             if (
                 place < len(cells)
                 and cells[place]
-                and found.is_emptied(place, _unquoted(cells[place]).decode("latin-1"))
+                and found.is_emptied(place, unquoted(cells[place]).decode("latin-1"))
             ):
                 cells[place] = nothing.encode()
         for place, concept in found.unsaid_concepts(functools.partial(_text, cells)).items():
             cells[place] = concept.encode()
-        yield b",".join(cells) + _end(record) if as_it_stands else _in_order(record, cells, order)
+        yield b",".join(cells) + line_end(record) if as_it_stands else _in_order(record, cells, order)
 
 
 def _text(cells: Sequence[bytes], place: int) -> str:
     """A cell of a record; one that a short record lacks is none that could be filled."""
-    return _unquoted(cells[place]).decode("latin-1") if place < len(cells) else "missing"
+    return unquoted(cells[place]).decode("latin-1") if place < len(cells) else "missing"
 
 
 def _in_order(record: bytes, cells: list[bytes], order: list[int]) -> bytes:
@@ -295,7 +294,7 @@ def _in_order(record: bytes, cells: list[bytes], order: list[int]) -> bytes:
     mark = BYTE_ORDER_MARK if record.startswith(BYTE_ORDER_MARK) else b""
     cells = [cells[0].removeprefix(mark), *cells[1:]]
     moved = (cells[place] if place < len(cells) else b"" for place in order)
-    return mark + b",".join(moved) + _end(record)
+    return mark + b",".join(moved) + line_end(record)
 
 
 def _end(record: bytes) -> bytes:
@@ -303,44 +302,20 @@ def _end(record: bytes) -> bytes:
 
 
 def _written_anew(found: Delivery) -> Iterator[bytes]:
-    line, order = io.StringIO(), found.order()
-    writer = csv.writer(line, lineterminator="\n")
-    writer.writerow(found.delivered_names())
+    nothing, order = found.goes_empty(), found.order()
+    yield ",".join(map(_cell, found.delivered_names())).encode() + b"\n"
     for part in csv_parts(found.source):
         for row in row_texts(part):
             if found.is_withdrawn and found.is_withdrawn(row):
                 continue
-            added = found.unsaid_concepts(row.__getitem__)
-            cells = ("" if found.is_emptied(place, cell) else cell for place, cell in enumerate(row))
-            filled = [added.get(place, cell) for place, cell in enumerate(cells)]
-            writer.writerow(filled[place] for place in order)
-        yield line.getvalue().encode("latin-1")
-        line.seek(0)
-        line.truncate()
+            cells = [
+                nothing[place] if cell and found.is_emptied(place, cell) else _cell(cell)
+                for place, cell in enumerate(row)
+            ]
+            for place, concept in found.unsaid_concepts(row.__getitem__).items():
+                cells[place] = concept
+            yield ",".join(cells[place] for place in order).encode("latin-1") + b"\n"
 
 
-def _records(path: Path) -> Iterator[bytes]:
-    """The records of a CSV file with their line ends; a line end within quotes is a part of its cell."""
-    begun = b""
-    with path.open("rb") as file:
-        for line in file:
-            begun += line
-            if begun.count(b'"') % 2 == 0:
-                yield begun
-                begun = b""
-    if begun:
-        yield begun
-
-
-def _fields(record: bytes) -> list[bytes]:
-    """The cells of a record as they are written."""
-    cells = []
-    for found in FIELD.finditer(record):
-        cells.append(found[1])
-        if found[2] != b",":
-            break
-    return cells
-
-
-def _unquoted(cell: bytes) -> bytes:
-    return cell[1:-1].replace(b'""', b'"') if cell[:1] == cell[-1:] == b'"' and len(cell) > 1 else cell
+def _cell(text: str) -> str:
+    return quoted(text.encode()).decode() if ODD.search(text) else text

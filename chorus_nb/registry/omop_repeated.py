@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from chorus_nb.errors import InputError
 from chorus_nb.leaks.parts import csv_parts, row_texts
 from chorus_nb.processes.queries import in_bounded_memory
 from chorus_nb.registry.omop_withdrawn import number_in
+from chorus_nb.tables.cells import csv_writer
 from chorus_nb.workspace import replacing
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def write_once(source: Path, target: Path, at: int, ids: Collection[str]) -> Cou
             if (number := number_in(row, at)) in ids:
                 rows_of.setdefault(number, set()).add(row)
     with replacing(target) as new, new.open("w", newline="", encoding="latin-1") as file:  # every byte as it is
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv_writer(file)
         for place, part in enumerate(csv_parts(source)):
             if not place:
                 writer.writerow(part.column_names)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import re
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,6 +32,25 @@ def from_cell(cell: str) -> str:
     ("'=1", "'t Hart")
     """
     return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell[1:]) and not _NUMBER.fullmatch(cell[1:]) else cell
+
+
+class LineFeeds:
+    """A text file for ``csv.writer`` with ``lineterminator="\\r\\n"``: it ends lines with LF.
+
+    Told of LF alone, the writer of Python 3.12 and before leaves a CR within a cell without quotes: a line end to most.
+    """
+
+    def __init__(self, file: IO[str]) -> None:
+        self.file = file
+
+    def write(self, line: str) -> int:
+        """One line as the writer made it."""
+        return self.file.write(line.removesuffix("\r\n") + "\n")
+
+
+def csv_writer(file: IO[str], delimiter: str = ",") -> Any:
+    """A ``csv.writer`` of lines that end with LF, and of cells that every reader takes whole."""
+    return csv.writer(LineFeeds(file), delimiter=delimiter, lineterminator="\r\n")
 
 
 def as_lines(rows: pa.Table) -> bytes:

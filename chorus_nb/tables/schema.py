@@ -18,7 +18,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from chorus_nb.errors import DamagedTable, SchemaError
-from chorus_nb.tables.cells import FORMULA, as_cell, as_lines, from_cell
+from chorus_nb.tables.cells import FORMULA, LineFeeds, as_cell, as_lines, from_cell
 
 Kind = Literal["text", "integer", "number", "truth"]
 OF_DAMAGE = ("ConversionException", "Error", "IOException", "InvalidInputException", "SerializationException")
@@ -161,7 +161,12 @@ def parquet_bytes(arrow: pa.Table) -> bytes:
 
 def csv_bytes(frame: pd.DataFrame) -> bytes:
     """``frame`` in the CSV dialect of the project: UTF-8 without BOM, comma, LF, RFC 4180 quoting, blanks for null."""
-    return str(_as_cells(frame).to_csv(index=False, lineterminator="\n")).encode("utf-8")
+    text, cells = io.StringIO(), _as_cells(frame)
+    cells.to_csv(text, index=False, lineterminator="\n")
+    if "\r" in text.getvalue():  # which Python 3.12 and before leave without quotes
+        text = io.StringIO()
+        cells.to_csv(LineFeeds(text), index=False, lineterminator="\r\n")
+    return text.getvalue().encode("utf-8")
 
 
 def _as_cells(frame: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import pandas as pd
@@ -9,10 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from chorus_nb import tables
 from chorus_nb.errors import InputError
+from chorus_nb.leaks.parts import csv_parts
 from chorus_nb.omop import open_omop, read_omop, unreadable_dates
+from chorus_nb.omop.databases import OmopDatabase
+from chorus_nb.omop.files import OmopFolder
 from chorus_nb.omop.lifetimes import lifetimes
-from chorus_nb.omop.reading import moments
+from chorus_nb.omop.reading import OmopTables, moments
 from chorus_nb.parameters import Parameters
 
 HEADER = "person_id,death_date,death_datetime,death_type_concept_id\n"
@@ -122,3 +128,26 @@ def test_a_death_with_a_time_behind_its_day_ends_a_life() -> None:
     )
     deaths = pd.DataFrame({"person_id": [7], "death_date": ["2024-01-02 00:00:00"]})
     assert str(lifetimes(persons, deaths)["until"].iloc[0]) == "2024-03-02 00:00:00"
+
+
+@pytest.mark.parametrize("kind", ["database", "semicolons"])
+def test_a_carriage_return_within_a_text_is_no_end_of_its_row(tmp_path: Path, kind: str) -> None:
+    """HL7 parts its segments by it. Written without quotes, readers took what follows for rows of their own."""
+    said = "PID|1\rOBX|2 seen"
+    if kind == "database":
+        with contextlib.closing(sqlite3.connect(tmp_path / "o.db")) as made, made:
+            made.execute("CREATE TABLE note (note_id int, note_text text, note_source_value text)")
+            made.execute("INSERT INTO note VALUES (1, ?, 'x')", [said])
+        opened: OmopTables = OmopDatabase(f"sqlite:///{tmp_path / 'o.db'}")
+    else:
+        (tmp_path / "note.csv").write_bytes(f'note_id;note_text;note_source_value\n1;"{said}";x\n'.encode())
+        opened = OmopFolder(tmp_path)
+    opened.write_plain("note", tmp_path / "written.csv")
+    (row,) = csv_parts(tmp_path / "written.csv")
+    assert [row.to_pydict()] == [{"note_id": ["1"], "note_text": [said], "note_source_value": ["x"]}]
+
+
+def test_a_table_of_ours_keeps_a_carriage_return(tmp_path: Path) -> None:
+    table = tables.PERSON_MAP
+    frame = tables.frame(table, [{"PatientID": "a\rb", "person_id": 1, "Days_Shifted": -1}])
+    assert tables.decode(table, tables.csv_bytes(frame))["PatientID"].tolist() == ["a\rb"]

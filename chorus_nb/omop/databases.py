@@ -12,11 +12,13 @@ from typing import Any
 
 import pandas as pd
 from blake3 import blake3
-from sqlalchemy import Engine, MetaData, Select, create_engine, inspect, select
+from sqlalchemy import JSON, Engine, MetaData, Select, Text, create_engine, event, inspect, select
 from sqlalchemy import Table as DatabaseTable
+from sqlalchemy.dialects.postgresql.base import PGInspector
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.reflection import Inspector
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.types import NullType
 
 from chorus_nb.errors import InputError
 from chorus_nb.omop.cdm import cdm, in_cdm_order
@@ -28,6 +30,10 @@ ANSWERS_WITHIN = 20  # seconds in which a server is connected to; drivers would 
 DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
 
 
+ENCODE = "cannot be told apart into user, password, host and port: write @ : / ? # of a password as %40 %3A %2F %3F %23"
+WITHOUT_ORDER = (JSON, NullType)  # types that PostgreSQL sorts no rows by: json, xml, and what SQLAlchemy does not know
+
+
 class OmopDatabase:
     """The tables of one ``schema`` of a database; "" is the one that its user sees first."""
 
@@ -35,11 +41,15 @@ class OmopDatabase:
         self.value, self.schema = value, schema
         with engine("omop", value) as opened:
             inspector = inspect(opened)
-            self._called = _omop_names(inspector, schema or None)
+            found = _omop_tables(inspector, schema or None)
+            self._called = {name.lower(): name for name in found}
             self._place = _place(opened.url) + f", schema {schema}" * bool(schema)
             self._elsewhere = (
-                {} if self._called else {name: _omop_names(inspector, name) for name in _schemas(inspector)}
+                {} if self._called else {name: _omop_tables(inspector, name) for name in _schemas(inspector)}
             )
+        for name in found:
+            if name != self._called[name.lower()]:  # in quotation marks, letters count
+                raise InputError(f"omop: two tables for {name.lower()}: {self._called[name.lower()]} and {name}")
 
     def names(self) -> dict[str, str]:
         """The tables of CDM 5.4 by name, and what they are called there."""
@@ -49,7 +59,7 @@ class OmopDatabase:
         return self._place
 
     def hint(self, table: str) -> str:
-        return schema_hint({schema for schema, names in self._elsewhere.items() if table in names})
+        return schema_hint({schema for schema, names in self._elsewhere.items() if table in map(str.lower, names)})
 
     def read(self, table: str, wanted: set[str]) -> pd.DataFrame:
         """The wanted columns as text, their names in small letters."""
@@ -58,7 +68,7 @@ class OmopDatabase:
             if asked is None:
                 return pd.DataFrame()
             found = connection.execution_options(yield_per=ROWS_FETCHED).execute(asked)
-            rows = [["" if value is None else str(value) for value in row] for row in found]
+            rows = [["" if value is None else str(_said(value)) for value in row] for row in found]
             return pd.DataFrame(rows, columns=[column.name.lower() for column in asked.selected_columns], dtype=str)
 
     def digest(self, table: str, read: pd.DataFrame) -> str:
@@ -76,7 +86,7 @@ class OmopDatabase:
             with target.open("w", newline="", encoding="utf-8") as file:
                 writer = csv_writer(file)
                 writer.writerow(column.name.lower() for column in asked.selected_columns)
-                writer.writerows(found)
+                writer.writerows(map(_said, row) for row in found)
 
     def _select(self, opened: Engine, table: str, wanted: set[str] | None = None) -> Select[Any] | None:
         reflected = DatabaseTable(
@@ -84,7 +94,13 @@ class OmopDatabase:
         )
         names = [column.name for column in reflected.c if wanted is None or column.name.lower() in wanted]
         columns = [reflected.c[name] for name in in_cdm_order(table, names)]
-        return select(*columns).order_by(*reflected.primary_key or reflected.c) if columns else None
+        order = reflected.primary_key or (c.cast(Text) if isinstance(c.type, WITHOUT_ORDER) else c for c in reflected.c)
+        return select(*columns).order_by(*order) if columns else None
+
+
+def _said(value: Any) -> Any:
+    """A value of a database; bytes as the text that they are."""
+    return bytes(value).decode("utf-8", "replace") if isinstance(value, bytes | bytearray | memoryview) else value
 
 
 def content_digest(read: pd.DataFrame) -> str:
@@ -97,10 +113,13 @@ def schema_hint(schemas: set[str]) -> str:
     return f"; it is in schema {', '.join(sorted(schemas))}: set omop_schema" if schemas else ""
 
 
-def _omop_names(inspector: Inspector, schema: str | None) -> dict[str, str]:
-    found = (*inspector.get_view_names(schema=schema), *inspector.get_table_names(schema=schema))
+def _omop_tables(inspector: Inspector, schema: str | None) -> list[str]:
+    """The tables of CDM 5.4, as they are called there: tables, views, and what PostgreSQL has besides."""
+    names = [*inspector.get_table_names(schema=schema), *inspector.get_view_names(schema=schema)]
+    if isinstance(inspector, PGInspector):
+        names += [*inspector.get_materialized_view_names(schema=schema), *inspector.get_foreign_table_names(schema)]
     known = set(cdm()["table"])
-    return {name.lower(): name for name in found if name.lower() in known}
+    return sorted(name for name in {*names} if name.lower() in known)
 
 
 def _schemas(inspector: Inspector) -> list[str]:
@@ -116,13 +135,17 @@ def engine(name: str, value: str) -> Iterator[Engine]:
     """
     url = _url(name, value)
     try:
-        opened = create_engine(url, pool_pre_ping=True, connect_args=_limits(url))
+        opened = create_engine(url, pool_pre_ping=True, connect_args=_settings(url))
     except (ImportError, NoSuchModuleError):  # also of a driver whose own library is not on the system
         raise InputError(f"{name}: no driver for {url.drivername}; {_driver(url.get_backend_name())}") from None
+    if url.drivername == DRIVERS["postgresql"]:
+        event.listen(opened, "connect", _dates_as_they_are)
     try:
         yield opened
     except DBAPIError as error:
         raise InputError(f"{name}: {_fault(error)} ({_place(url)})") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{name}: a text is not in the encoding that the database names ({_place(url)})") from None
     except SQLAlchemyError:
         raise InputError(f"{name}: the database refused ({_place(url)})") from None
     finally:
@@ -136,6 +159,10 @@ def _url(name: str, value: str) -> URL:
         url = make_url(value)
     except ArgumentError:
         raise InputError(f"{name}: is not an SQLAlchemy URL such as postgresql://user@host/database") from None
+    except ValueError:  # of a port that is no number
+        raise InputError(f"{name}: {ENCODE}") from None
+    if url.host and value.count("@") > 1:  # a part of the password would pass for the host, the database or a setting
+        raise InputError(f"{name}: {ENCODE}")
     return url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
 
 
@@ -144,10 +171,34 @@ def _place(url: URL) -> str:
     return f"{url.get_backend_name()} at {url.host or 'this machine'}, database {url.database or 'default'}"
 
 
-def _limits(url: URL) -> dict[str, int]:
-    """How long a driver of ours tries to connect, where the URL does not say it."""
-    ours = url.drivername in DRIVERS.values() and "connect_timeout" not in url.query
-    return {"connect_timeout": ANSWERS_WITHIN} if ours else {}
+def _settings(url: URL) -> dict[str, int | str]:
+    """How long a driver of ours tries to connect, and that PostgreSQL gives text, where the URL does not say it."""
+    made: dict[str, int | str] = {"connect_timeout": ANSWERS_WITHIN} if url.drivername in DRIVERS.values() else {}
+    if url.drivername == DRIVERS["postgresql"]:
+        made["client_encoding"] = "utf8"  # of a database in SQL_ASCII psycopg gives bytes
+    return {name: value for name, value in made.items() if name not in url.query}
+
+
+def _dates_as_they_are(connection: Any, _: object) -> None:
+    """Have psycopg give a date that Python has none for (``infinity``, before the year 1) as its text."""
+    import psycopg
+    from psycopg.types import datetime as loaders
+
+    def lenient(kind: Any) -> Any:
+        def load(self: Any, data: Any) -> Any:
+            try:
+                return kind.load(self, data)
+            except psycopg.DataError:
+                return bytes(data).decode("utf-8", "replace")
+
+        return type(kind.__name__, (kind,), {"load": load})
+
+    for name, kind in (
+        ("date", loaders.DateLoader),
+        ("timestamp", loaders.TimestampLoader),
+        ("timestamptz", loaders.TimestamptzLoader),
+    ):
+        connection.adapters.register_loader(name, lenient(kind))
 
 
 def _driver(backend: str) -> str:

@@ -29,9 +29,11 @@ NO_NUMBERS = (
     "NONE",
     "<NA>",
     "NAT",
+    "INFINITY",
+    "-INFINITY",
     "(NULL)",
     ".",
-)  # R, pandas, SAS, clients: no number
+)  # R, pandas, PostgreSQL, SAS, clients: no number
 CLOCK = (
     r"^(?P<day>\d{4}-\d\d-\d\d)[ T](?P<minute>\d?\d:\d\d)(?P<second>:\d\d)?(?:[.,]\d+)?"
     r"(?: ?(?P<half>[AaPp])\.?[Mm](?:\.|\b))?(?: ?(?:[Zz]|[+-]\d\d(?::?\d\d){0,2}|[A-Za-z][\w/+-]+))?$"

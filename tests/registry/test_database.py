@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError
-from chorus_nb.omop import read_omop, require_omop
+from chorus_nb.omop import open_omop, read_omop, require_omop
 from chorus_nb.omop.databases import engine
 from chorus_nb.parameters import Parameters
 from chorus_nb.registry import build_registry
@@ -210,6 +210,44 @@ def test_omop_tables_lie_in_the_schema_that_is_named(server_url: str, monkeypatc
     if schema == "cdm":
         with pytest.raises(InputError, match="omop: person is not there"):
             require_omop(Parameters(omop="env:CDM", omop_schema=schema))
+
+
+ODD = """
+CREATE SCHEMA odd;
+CREATE TABLE odd.person (person_id numeric(12,2), gender_concept_id float8, year_of_birth int, race_concept_id int,
+    ethnicity_concept_id int, person_source_value bytea, extra json);
+INSERT INTO odd.person VALUES (1, 8507, 1950, 0, 0, 'MRN-0004711', '{"a": 1}');
+CREATE MATERIALIZED VIEW odd.visit_occurrence AS SELECT 1 AS visit_occurrence_id, 1 AS person_id,
+    9201 AS visit_concept_id, date '2024-01-02' AS visit_start_date, 'infinity'::date AS visit_end_date,
+    'infinity'::timestamp AS visit_end_datetime, 32817 AS visit_type_concept_id;
+CREATE TABLE odd.death (person_id int, death_date date);
+INSERT INTO odd.death VALUES (1, '0044-03-15 BC'), (2, '2024-01-03');
+"""
+
+
+def test_what_only_postgresql_knows_costs_its_cell(postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A date without end, a row that cannot be sorted, a view that is kept: each refused its table, or all of them."""
+    execute(postgresql_url, *filter(None, map(str.strip, ODD.split(";"))))
+    monkeypatch.setenv("CDM", postgresql_url)
+    parameters = Parameters(omop="env:CDM", omop_schema="odd")
+    require_omop(parameters)
+    person, visit, death = (read_omop(parameters, table) for table in ("person", "visit_occurrence", "death"))
+    assert person.loc[0, ["person_id", "person_source_value"]].tolist() == [1, "MRN-0004711"]
+    assert visit.loc[0, ["visit_start_date", "visit_end_date", "visit_end_datetime"]].tolist() == ["2024-01-02", "", ""]
+    assert death["death_date"].tolist() == ["0044-03-15 BC", "2024-01-03"]
+    execute(postgresql_url, 'CREATE TABLE odd."PERSON" (person_id int)')
+    with pytest.raises(InputError, match=r"^omop: two tables for person: "):
+        require_omop(parameters)
+
+
+@pytest.mark.parametrize("password", ["pa@word", "pa@wo/rd", "pa@wo:rd", "pa@wo#rd", "@@", "pa@wo?rd"])
+def test_a_password_that_is_not_written_as_a_url_wants_it_stays_out_of_the_message(
+    password: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDM", f"postgresql://owner:{password}@127.0.0.1:9/cdm")
+    with pytest.raises(InputError, match=r"write @ : / \? # of a password as %40") as caught:
+        open_omop(Parameters(omop="env:CDM"))
+    assert "wo" not in str(caught.value).replace("password", "").replace("two", "")
 
 
 @pytest.mark.parametrize("url", ["nonsense", "oracle://x", "sqlite:////nowhere/at/all.sqlite"])

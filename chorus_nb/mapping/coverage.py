@@ -7,8 +7,8 @@ from pydicom.uid import MediaStorageDirectoryStorage
 
 from chorus_nb import tables
 from chorus_nb.mapping.lookups import Lookups, loosely, read_lookups
-from chorus_nb.omop import contradict, read_omop
-from chorus_nb.omop.cdm import NEEDED
+from chorus_nb.omop import contradict, open_omop, read_omop
+from chorus_nb.omop.cdm import LINKED, NEEDED
 from chorus_nb.workspace import Workspace
 
 PAIR = ["PatientID", "AccessionNumber"]
@@ -135,6 +135,14 @@ def _against_omop(workspace: Workspace, lookups: Lookups) -> list[dict[str, obje
         _coverage_finding("person_not_in_omop", "high", "patient", str(row.PatientID), text, fix, 0)
         for row in lookups.persons.itertuples()
         if row.person_id not in known
+    ]
+    opened = open_omop(workspace.parameters)
+    fix = "mend that row of the file"
+    rows += [
+        _coverage_finding("omop_row_left_out", "high", "patient", f"{table} row {n}", f"is not read: {why}", fix, 0)
+        for table in (*NEEDED, *LINKED)
+        if table in opened.names()
+        for n, why in opened.left_out(table).items()
     ]
     text, fix = "rows of one id in an OMOP table contradict each other: none of them is read", "mend that table"
     for table, given in every.items():

@@ -12,6 +12,7 @@ IMAGE_OCCURRENCE = "image_occurrence"  # read for its links, never released: cen
 PERSON_TABLE = "person"
 VISIT_TABLE = "visit_occurrence"  # what decides which images are of interest
 NEEDED = (PERSON_TABLE, VISIT_TABLE)  # without them no image is linked
+LINKED = ("procedure_occurrence", IMAGE_OCCURRENCE)  # read by 01 where they are there
 LARGEST_INTEGER = 2**31 - 1  # `integer` of the CDM and of the registry
 LARGEST_EXACT = 2**53  # the central loader casts text -> float -> bigint: beyond it, ids are silently corrupted
 

@@ -71,6 +71,9 @@ class OmopDatabase:
             rows = [["" if value is None else str(_said(value)) for value in row] for row in found]
             return pd.DataFrame(rows, columns=[column.name.lower() for column in asked.selected_columns], dtype=str)
 
+    def left_out(self, table: str) -> dict[int, str]:
+        return {}
+
     def digest(self, table: str, read: pd.DataFrame) -> str:
         return content_digest(read)
 

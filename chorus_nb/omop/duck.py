@@ -54,6 +54,9 @@ class OmopDuckDB:
         with self._opened() as connection:
             return texts_of(self._relation(connection, table), wanted)
 
+    def left_out(self, table: str) -> dict[int, str]:
+        return {}
+
     def digest(self, table: str, read: pd.DataFrame) -> str:
         return content_digest(read)
 

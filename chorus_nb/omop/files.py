@@ -12,6 +12,7 @@ import re
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,6 +31,12 @@ NO_CELLS = re.compile(r"[-=\s,\x1a]*|\(\d+ rows?( affected)?\)\s*")  # rules, fi
 ODD_LINE = re.compile(rb'^(?:[ \t,"]*#|[-= \t,"\x1a]+\r?$|\(\d+ rows?)', re.MULTILINE)  # may be one of these
 PLAIN_FORMS = {("utf-8-sig", ","), ("cp1252", ",")}  # as tables are delivered
 SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+TOO_LONG, TOO_SHORT = "more cells than the header", "fewer cells than it must"
+JOINED = "a quotation mark that is not closed, so that the next row is a part of its cell"
+TOO_MANY_ROWS, FEW_ROWS = 0.01, 5  # faults of single rows are no more than one of these
+LONGEST_CELL_READ = (
+    1 << 30
+)  # characters of a cell: notes are longer than the 131,072 that Python's reader takes by itself
 ENCODING_NAMES = {
     "utf-8-sig": "UTF-8",
     "utf-16": "UTF-16",
@@ -79,8 +86,7 @@ class OmopFolder:
         """The wanted columns as text, their names in small letters."""
         path = self.files[table]
         if not _is_parquet(path):
-            fields = cdm_fields(table)
-            return _from_text(path, wanted, set(fields.loc[fields["required"] == "yes", "column"]))
+            return _from_text(path, wanted, table)
         from chorus_nb.omop import duck  # most sites have CSV, and every worker would import DuckDB
 
         with duck.parquet(path.name, _parts(path) or [path]) as found:
@@ -93,19 +99,25 @@ class OmopFolder:
             made.update_mmap(part)
         return made.hexdigest()
 
+    def left_out(self, table: str) -> dict[int, str]:
+        """The rows that are no whole rows, by number as a spreadsheet counts, and what is wrong with each."""
+        path = self.files[table]
+        return {} if _is_parquet(path) else table_rows(path, table).left_out
+
     def plain(self, table: str) -> Path | None:
         """The file itself if it stands as tables are delivered: commas, UTF-8, not packed; else ``None``."""
         path = self.files[table]
-        if path.suffix.lower() != ".csv" or table_form(path) not in PLAIN_FORMS:
+        if path.suffix.lower() != ".csv" or table_form(path) not in PLAIN_FORMS or _may_hold_more_than_rows(path):
             return None
-        return None if _may_hold_more_than_rows(path) else path
+        stand = table_rows(path, table)
+        return None if stand.left_out or stand.long else path
 
     def write_plain(self, table: str, target: Path) -> None:
         """The table written anew with commas, in UTF-8; Parquet in the order of the CDM."""
         path = self.files[table]
         if not _is_parquet(path):
             with open_text(path) as (text, separator), target.open("w", newline="", encoding="utf-8") as made:
-                csv_writer(made).writerows(_rows(text, separator))
+                csv_writer(made).writerows(_rows(path, text, separator, table))
             return
         from chorus_nb.omop import duck
 
@@ -149,14 +161,15 @@ def is_no_row(cells: Sequence[str], header: Sequence[str]) -> bool:
     return [*cells] == [*header]
 
 
-def _rows(text: IO[str], separator: str) -> Iterator[list[str]]:
-    """The header and the records that are rows."""
+def _rows(path: Path, text: IO[str], separator: str, table: str) -> Iterator[list[str]]:
+    """The header, and the rows with a cell for each of its columns."""
+    left_out = table_rows(path, table).left_out
     records = csv.reader(text, delimiter=separator)
     header = next(records, [])
     yield header
-    for cells in records:
-        if cells and not is_no_row(cells, header):
-            yield cells
+    for number, cells in enumerate(records, 2):
+        if cells and number not in left_out and not is_no_row(cells, header):
+            yield [*cells[: len(header)], *[""] * (len(header) - len(cells))]
 
 
 def _may_hold_more_than_rows(path: Path) -> bool:
@@ -199,6 +212,7 @@ def table_form(path: Path) -> tuple[str, str]:
 def open_text(path: Path) -> Iterator[tuple[IO[str], str]]:
     """A CSV table from its header on, and its separator."""
     encoding, separator = table_form(path)
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL_READ))
     with _opener(path)(path, "rt", encoding=encoding, newline="") as text:
         start = 0
         while line := text.readline():
@@ -213,61 +227,100 @@ def _opener(path: Path) -> Any:
     return gzip.open if path.suffix.lower() == ".gz" else open
 
 
-def _header(path: Path, text: IO[str], separator: str, wanted: set[str]) -> list[str]:
-    """The names of the columns as they are compared; of two of one name pandas would call the second another."""
+def _refuse_twice(path: Path, text: IO[str], separator: str, wanted: set[str]) -> None:
+    """Of two columns of one name pandas would call the second another."""
     start = text.tell()
     names = [name.strip().lower() for name in next(csv.reader([text.readline()], delimiter=separator), [])]
     text.seek(start)
     if twice := sorted({name for name in names if name in wanted and names.count(name) > 1}):
         raise InputError(f"omop: {path.name} has a column twice: {', '.join(twice)}")
-    return names
 
 
-def _refuse_ragged(path: Path, text: IO[str], separator: str, least: int) -> bool:
-    """pandas would cut off a row that goes on behind the last column, and fill up one that ends early. ``least``: the
-    cells that each row must have. Returns whether there are records that are no rows."""
-    start, faults, others = text.tell(), dict[str, list[int]](), False
-    rows = csv.reader(text, delimiter=separator)
-    header = next(rows, [])
-    width = len(header)
+@dataclass(frozen=True)
+class TableRows:
+    """How the records of a CSV table stand to its header."""
+
+    left_out: dict[int, str]  # by number, as a spreadsheet counts: records that are no whole row, and why
+    long: int = 0  # rows with nothing behind the last column but separators
+    others: bool = False  # records that say nothing of the table
+
+
+def table_rows(path: Path, table: str) -> TableRows:
+    """What is to be known of the rows of a CSV table before it is read or delivered.
+
+    A row with a cell too many or too few would stand in other columns, and one that a quotation mark without its
+    counterpart joins to the next is none: each is left out. :class:`InputError` where they are more than single faults,
+    or where the last row is cut off, for nobody knows how many came behind it.
+    """
+    state = path.stat()
+    return _table_rows(path, table, state.st_size, state.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=32)
+def _table_rows(path: Path, table: str, *_: int) -> TableRows:
+    fields = cdm_fields(table)
+    required = set(fields.loc[fields["required"] == "yes", "column"])
+    with open_text(path) as (text, separator):
+        return _stand(path, csv.reader(text, delimiter=separator), separator, required)
+
+
+def _stand(path: Path, records: Any, separator: str, required: Collection[str]) -> TableRows:
+    header = next(records, [])
+    width, line = len(header), records.line_num
+    least = max((n + 1 for n, name in enumerate(header) if name.strip().lower() in required), default=0)
+    begins = re.compile(rf"\n\s*\"?\d+\"?{re.escape(separator)}")
+    left_out, long, number, joined, others = dict[int, str](), list[int](), 1, 0, False
     try:
-        for number, row in enumerate(rows, 2):  # as a spreadsheet counts
-            count = len(row)
-            if not count or (count == width and row[0][:1].isalnum() and row != header):
+        for number, row in enumerate(records, 2):  # as a spreadsheet counts
+            count, begun, line = len(row), line, records.line_num
+            if count == width and line - begun < 2 and row[0][:1].isalnum() and row != header:
                 continue
-            if is_no_row(row, header):
-                others = True
-                continue
-            if count > width and any(map(str.strip, row[width:])):
-                faults.setdefault("more cells than the header", []).append(number)
+            if not count or is_no_row(row, header):
+                others = others or bool(count)
+            elif line - begun > 1 and any(_holds_a_row(cell, separator, width, begins) for cell in row):
+                left_out[number], joined = JOINED, joined + line - begun - 1
+            elif count > width and any(map(str.strip, row[width:])):
+                left_out[number] = TOO_LONG
+            elif count > width:
+                long.append(number)
             elif count < least:
-                faults.setdefault("fewer cells than it must", []).append(number)
+                left_out[number] = TOO_SHORT
     except csv.Error:
         pass  # a cell longer than this reader takes: pandas says what it finds
-    text.seek(start)
-    if faults:
-        told = (f"rows with {said}: {len(rows):,}, the first is row {rows[0]}" for said, rows in faults.items())
+    if 2 * len(long) < number - 1:  # not the manner of the table: a text with a separator may have moved the others
+        left_out |= dict.fromkeys(long, TOO_LONG)
+        long = []
+    lost, rows = len(left_out) + joined, number - 1 + joined
+    if lost > max(FEW_ROWS, TOO_MANY_ROWS * rows) or 2 * lost >= rows > 0 or left_out.get(number) == TOO_SHORT:
+        found = {why: sorted(at for at, said in left_out.items() if said == why) for why in left_out.values()}
+        told = (f"rows with {why}: {len(at):,}, the first is row {at[0]}" for why, at in found.items() if at)
         raise InputError(f"omop: {path.name}: {'; '.join(told)}")
-    return others
+    return TableRows(left_out, len(long), others)
 
 
-def _without_others(text: IO[str], separator: str) -> IO[str]:
-    """The table again with its rows alone."""
+def _holds_a_row(cell: str, separator: str, width: int, begun: re.Pattern[str]) -> bool:
+    """Whether a quotation mark that is not closed made a cell of the end of one row and the beginning of another."""
+    lines = cell.split("\n")
+    ends = lines[0].count(separator) + lines[-1].count(separator)
+    return len(lines) > 1 and width > 2 and ends == width - 1 and begun.search(f"\n{lines[-1]}") is not None
+
+
+def _rows_alone(path: Path, text: IO[str], separator: str, table: str) -> IO[str]:
+    """The table again with its whole rows alone."""
     made = io.StringIO()
-    csv_writer(made, separator).writerows(_rows(text, separator))
+    csv_writer(made, separator).writerows(_rows(path, text, separator, table))
     made.seek(0)
     return made
 
 
-def _from_text(path: Path, wanted: set[str], required: Collection[str] = ()) -> pd.DataFrame:
-    """The wanted columns as text. Each row has the ``required`` ones, and nothing behind the last."""
+def _from_text(path: Path, wanted: set[str], table: str) -> pd.DataFrame:
+    """The wanted columns as text, of whole rows."""
     try:
+        stand = table_rows(path, table)
         with open_text(path) as (text, separator):
-            names = _header(path, text, separator, wanted)
-            least = max((place + 1 for place, name in enumerate(names) if name in required), default=0)
-            others = _refuse_ragged(path, text, separator, least)
+            _refuse_twice(path, text, separator, wanted)
             frame = pd.read_csv(
-                _without_others(text, separator) if others else text,
+                _rows_alone(path, text, separator, table) if stand.others or stand.left_out else text,
                 dtype=str,
                 keep_default_na=False,
                 sep=separator,

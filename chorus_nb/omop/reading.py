@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -62,6 +62,9 @@ class OmopTables(Protocol):
 
     def read(self, table: str, wanted: set[str]) -> pd.DataFrame:
         """The wanted columns as text, their names in small letters; nothing is ""."""
+
+    def left_out(self, table: str) -> Mapping[int, str]:
+        """The rows that are not read, by number as a spreadsheet counts, and what is wrong with each."""
 
     def digest(self, table: str, read: pd.DataFrame) -> str:
         """BLAKE3 of the file, or of what was ``read``."""

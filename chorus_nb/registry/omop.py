@@ -56,6 +56,7 @@ def build_omop(workspace: Workspace) -> pd.DataFrame:
         for name, path in sorted(delivered.items())
     ]
     for one in found:
+        one.counts["", "rows_left_out"] = len(opened.left_out(one.table))
         if one.table == PROCEDURE_TABLE and workspace.parameters.omop_concepts:
             one.concepts = linked_concepts(workspace)
         workspace.note(f"omop/{opened.names()[one.table]}", one.rows, functools.partial(digest_of, one.source))

@@ -23,7 +23,7 @@ from chorus_nb.leaks.parts import csv_parts, row_texts
 from chorus_nb.omop import cdm_fields
 from chorus_nb.registry.omop_repeated import given_ids
 from chorus_nb.registry.omop_withdrawn import WithdrawnRows
-from chorus_nb.registry.records import ODD, cells_of, csv_records, line_end, quoted, unquoted
+from chorus_nb.registry.records import ODD, cells_of, csv_records, line_end, quoted, text_of_cell
 from chorus_nb.sop import omop_consent
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -115,7 +115,7 @@ class Delivery:
         """The columns of the file as the CDM calls them."""
         header = next(csv_records(self.source), b"")
         cells = cells_of(header.removeprefix(BYTE_ORDER_MARK))
-        return [unquoted(cell).decode("utf-8", "replace").strip().lower() for cell in cells]
+        return [text_of_cell(cell).decode("utf-8", "replace").strip().lower() for cell in cells]
 
 
 def examine_table(
@@ -263,18 +263,20 @@ def delivered_records(found: Delivery) -> Iterator[bytes]:
     lines = csv_records(found.source)
     header = next(lines)
     yield header if as_it_stands else _in_order(header, cells_of(header), order)
-    if not (emptied or is_withdrawn or found.concepts) and as_it_stands:
+    width = len(order) if found.counts["", "short_rows"] else 0
+    if not (emptied or is_withdrawn or found.concepts or width) and as_it_stands:
         yield from (b",".join(cells_of(line)) + line_end(line) if b'"' in line else line for line in lines)
         return
     for record in lines:
         cells = cells_of(record)
-        if is_withdrawn and is_withdrawn([unquoted(cell).decode("latin-1") for cell in cells]):
+        cells += [b""] * (width - len(cells)) if record.strip() else []
+        if is_withdrawn and is_withdrawn([text_of_cell(cell).decode("latin-1") for cell in cells]):
             continue
         for place, nothing in emptied.items():
             if (
                 place < len(cells)
                 and cells[place]
-                and found.is_emptied(place, unquoted(cells[place]).decode("latin-1"))
+                and found.is_emptied(place, text_of_cell(cells[place]).decode("latin-1"))
             ):
                 cells[place] = nothing.encode()
         for place, concept in found.unsaid_concepts(functools.partial(_text, cells)).items():
@@ -284,7 +286,7 @@ def delivered_records(found: Delivery) -> Iterator[bytes]:
 
 def _text(cells: Sequence[bytes], place: int) -> str:
     """A cell of a record; one that a short record lacks is none that could be filled."""
-    return unquoted(cells[place]).decode("latin-1") if place < len(cells) else "missing"
+    return text_of_cell(cells[place]).decode("latin-1") if place < len(cells) else "missing"
 
 
 def _in_order(record: bytes, cells: list[bytes], order: list[int]) -> bytes:

@@ -37,7 +37,7 @@ def cells_of(record: bytes) -> list[bytes]:
     """The cells of a record as they are written; one whose quotation marks readers may take differently is quoted."""
     cells = []
     for found in _FIELD.finditer(record):
-        cells.append(found[1] if b'"' not in found[1] or _is_wellquoted(found[1]) else quoted(unquoted(found[1])))
+        cells.append(found[1] if b'"' not in found[1] or _is_wellquoted(found[1]) else quoted(text_of_cell(found[1])))
         if found[2] != b",":
             break
     return cells
@@ -49,7 +49,7 @@ def _is_wellquoted(cell: bytes) -> bool:
     return found is not None and not found[2]
 
 
-def unquoted(cell: bytes) -> bytes:
+def text_of_cell(cell: bytes) -> bytes:
     """The text of a cell."""
     found = _QUOTED.fullmatch(cell)
     return found[1].replace(b'""', b'"') + found[2] if found else cell

@@ -21,7 +21,7 @@ from chorus_nb.mapping.lookups import Lookups, find_table, loosely, read_lookups
 from chorus_nb.mapping.overrides import TAG_LOG
 from chorus_nb.mapping.policy import rule_set
 from chorus_nb.omop import IMAGE_OCCURRENCE, cdm_fields, contradict, open_omop, read_omop, unreadable_dates
-from chorus_nb.omop.cdm import NEEDED, PERSON_TABLE
+from chorus_nb.omop.cdm import LINKED, NEEDED, PERSON_TABLE
 from chorus_nb.omop.files import SEPARATOR_NAMES, OmopFolder, table_form
 from chorus_nb.omop.reading import OmopTables, absent_line, empty_line
 from chorus_nb.parameters import PULLED, SCRIPT, resolve, source_missing
@@ -31,7 +31,6 @@ from chorus_nb.release.signature import SIGN_OFF_LOG
 from chorus_nb.workbench.source_sample import MOST_COUNTED, SourceSample, sample_source
 from chorus_nb.workspace import Workspace
 
-LINKED = ("procedure_occurrence", IMAGE_OCCURRENCE)  # read by 01 where they are there
 LARGEST_READ = 200 << 20  # bytes of a table that is only delivered: a larger one is looked at by name
 NOTHING, ALIKE = "NONE", "differ only in leading zeros, blanks, capitals or signs"
 LOGS: tuple[DecisionLog, ...] = (TAG_LOG, WORD_LOG, IMAGE_LOG, FACE_LOG, EXCLUSION_LOG, SIGN_OFF_LOG)
@@ -195,7 +194,9 @@ def _omop_table(
     faults = (empty_line(opened, table),) if table in NEEDED and read.empty else ()
     unreadable, fits = _fit(table, read, persons)
     told = f"{wrong.sum():,} rows contradict another's and are not read" if wrong.any() else ""
-    fits = ", ".join(filter(None, (fits, told)))
+    left_out = opened.left_out(table)
+    cut = f"{len(left_out):,} rows are not read, the first is row {min(left_out)}" if left_out else ""
+    fits = ", ".join(filter(None, (fits, told, cut)))
     return RunInput(name, called, form, len(read), *_span(table, read), unreadable, fits, faults), read
 
 

@@ -265,7 +265,7 @@ def _table_rows(path: Path, table: str, *_: int) -> TableRows:
 
 
 def _stand(path: Path, records: Any, separator: str, required: Collection[str]) -> TableRows:
-    header = next(records, [])
+    header: list[str] = next(records, [])
     width, line = len(header), records.line_num
     least = max((n + 1 for n, name in enumerate(header) if name.strip().lower() in required), default=0)
     begins = re.compile(rf"\n\s*\"?\d+\"?{re.escape(separator)}")

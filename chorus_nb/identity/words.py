@@ -35,8 +35,8 @@ TEXT_USES: tuple[Use, ...] = ("descriptions", "makers", "abbreviations", "clinic
 MODALITIES_LIKE_TITLES = frozenset(("DR", "MR", "MS", "OP", "PA", "PR", "PT", "RT", "SR"))
 """In capitals, beside technique. A list of its own: pictures are read anew when what this module rests on changes."""
 LONG_TEXT = 14  # letters of a text that a field may have had no room for: SH holds 16
-RAISED = "¹²³¼½¾"  # neither letters nor digits of a number, but \\w: cm³, and ³Quellbrook
-PIECE = re.compile(rf"\d+|[^\W\d_{RAISED}](?:[^\W\d_{RAISED}]|[{MARKS}])*")
+RAISED = "¹²³¼½¾"  # in a word that goes on (MÃ¼ller, misread), neither behind one nor before it: cm³, ³Quellbrook
+PIECE = re.compile(rf"\d+|[^\W\d_{RAISED}](?:[^\W\d_{RAISED}]|[{MARKS}]|[{RAISED}](?=[^\W\d_{RAISED}]))*")
 _CAMEL = re.compile(r"(?<=[a-zß-ÿ])(?=[A-ZÀ-Þ])|(?<=[A-ZÀ-Þ])(?=[A-ZÀ-Þ][a-zß-ÿ])")
 _BEFORE_PRODUCT = re.compile(r"(?:\A|[^\W_][ _+/-]{1,2})\Z")  # no sign of a name
 _BEHIND_PRODUCT = re.compile(r"\Z|[ _+/-]{1,2}[^\W_]")

@@ -22,7 +22,8 @@ from chorus_nb.workspace import Workspace
 
 LISTS = Path(__file__).parents[1] / "identity"
 NOT_FOR_TEXTS = frozenset(("pictures", "labels", "organisations", "joined", "never", "beside", "surnames"))
-RUN_OF_LETTERS = re.compile(r"[^\W\d_¹²³¼-¾]+")  # cm³: such a digit is a sign, and listed
+# ³ and ½ behind or before a word are signs, and listed; within one they are of another code page
+RUN_OF_LETTERS = re.compile(r"[^\W\d_¹²³¼-¾](?:[^\W\d_¹²³¼-¾]|[¹²³¼-¾](?=[^\W\d_¹²³¼-¾]))*")
 PARTS = re.compile(r"[A-ZÀ-Þ]+(?![a-zß-ÿ])|[A-ZÀ-Þ]?[a-zß-ÿ]+|[^\W\d_]")
 CASES = re.compile(r"[A-ZÀ-Þ]{2,}|[A-ZÀ-Þ]?[a-zß-ÿ]+|[^\W\d_]")
 TO_TECHNIQUE = re.compile(r"[^\W_][ _+/-]{1,2}\Z")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import gzip
+import io
 import struct
 import zlib
 
+import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -98,6 +100,20 @@ def test_a_raised_number_before_a_name_hides_it_not(engine: Deidentifier, tag: i
     assert b"uellbrook" not in said
     assert f"HEAD 5 cm{raised}".encode("latin-1") in said
     assert KnownWords().unknown(f"HEAD 5 cm{raised} {raised}") == ()
+
+
+@pytest.mark.parametrize("name", ["สมชายดี", "अमिताभ", "நளினி", "ពិសិដ្ឋ", "ຄຳພູ"])
+def test_the_vowels_of_a_name_go_with_it(engine: Deidentifier, name: str) -> None:
+    made = image(SpecificCharacterSet="ISO_IR 192", StudyDescription=f"CT {name} HEAD")
+    released = pydicom.dcmread(io.BytesIO(whole(engine.apply(encoded(made), SUBJECT))))
+    assert released.StudyDescription == "CT HEAD"
+
+
+def test_a_misread_name_is_one_word_though_a_raised_number_stands_in_it(engine: Deidentifier) -> None:
+    """``Lópezmar``, in UTF-8 read as Latin-1, is ``LÃ³pezmar``, and ``LÃ`` reads as *la*."""
+    said = left(engine, 0x0008103E, "LO", "HEAD Lópezmar Müllerschön".encode())
+    assert not [part for part in ("LÃ", "MÃ¼", "pez") if part.encode("latin-1") in said]
+    assert KnownWords().unknown("LÃ³pezmar")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import struct
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,8 +19,9 @@ import numpy as np
 
 from chorus_nb.dicom import codecs
 from chorus_nb.dicom.encodings import Buffer
+from chorus_nb.dicom.segments import Tables, fit_j2k, fits_box, fits_jpeg
 
-TABLES_OF_JPEG = {0xDB, 0xC4}  # DQT and DHT: as many tables as fit exactly
+LONGER = "a segment is longer than what it holds"
 RESTARTS = frozenset(range(0xD0, 0xD8))
 IS_MARKER = {  # what behind FF is a marker, in coded data where a byte is stuffed, or (JPEG-LS) a bit
     codec: np.array([first <= code < 0xFF and code not in RESTARTS for code in range(256)])
@@ -34,6 +36,8 @@ TLM, PLT = 0x55, 0x58  # marker segments of JPEG 2000 that tell lengths: kept wh
 LEAST = {TLM: 6, PLT: 6}  # bytes
 LOOKED_AT = 1 << 15  # bytes in which a marker is looked for at a time
 MOST_TOLD = 10_000  # tile-parts that one TLM segment has room for
+COLOUR = 0x636F6C72
+PLAIN_COLOUR = struct.pack(">LL3BL", 15, COLOUR, 1, 0, 0, 16)  # sRGB; what colours mean is said by the DICOM header
 JP2 = b"\0\0\0\x0cjP  \r\n\x87\n"
 
 
@@ -76,8 +80,8 @@ def actions(codec: str) -> dict[int, tuple[str, str]]:
 
 def walk_jpeg(data: Buffer, codec: str = "jpeg") -> Walked:
     """An image of ITU-T T.81 (``jpeg``) or T.87 (``jpegls``), from SOI to EOI."""
-    kept, removed, position, coded = list[Buffer]([data[:2]]), Counter[str](), 2, list[Stretch]()
-    known, view, filled = actions(codec), memoryview(data), False
+    kept, removed, position, coded = list[Buffer]([data[:2]]), Counter[str](), 2, list[int]()
+    known, view, filled, tables = actions(codec), memoryview(data), False, Tables()
     if data[:2] != b"\xff\xd8":
         raise NotWalked("an image does not begin with SOI")
     while True:
@@ -90,18 +94,24 @@ def walk_jpeg(data: Buffer, codec: str = "jpeg") -> Walked:
         if data[position] != 0xFF or not action:
             raise NotWalked("something other than a known marker between segments")
         if action == "end":
+            removed += Counter({"table that no scan uses": tables.without_spare(kept)})
             content = b"".join((*kept, b"\xff\xd9")) if removed or filled else data[: position + 2]
-            return Walked(content, position + 2, removed, _intervals(content, coded))
+            places = [0, *accumulate(map(len, kept))]
+            return Walked(
+                content, position + 2, removed, _intervals(content, [Stretch(*places[at : at + 2]) for at in coded])
+            )
         segment = bytes(data[position : position + 2 + _length(data, position + 2)])
         position += len(segment)
+        tables.meet(len(kept), marker, segment)
         if action == "scan":
+            if not fits_jpeg(marker, segment[4:], codec):
+                raise NotWalked(LONGER)
             stop = _next_marker(data, position, codec)
-            before = sum(map(len, kept)) + len(segment)
-            coded.append(Stretch(before, before + stop - position))
+            coded.append(len(kept) + 1)
             kept += segment, view[position:stop]
             position = stop
             continue
-        new = _segment(marker, action, segment)
+        new = _segment(marker, action, segment, codec)
         kept.append(new)
         if new != segment:
             removed[f"{name} segment"] += 1
@@ -145,7 +155,7 @@ def _length(data: Buffer, position: int) -> int:
     return length
 
 
-def _segment(marker: int, action: str, segment: bytes) -> bytes:
+def _segment(marker: int, action: str, segment: bytes, codec: str) -> bytes:
     """What stays of a segment: all of it, a plain form of it, or nothing."""
     value = segment[4:]
     if action == "jfif":  # without a thumbnail
@@ -160,21 +170,9 @@ def _segment(marker: int, action: str, segment: bytes) -> bytes:
         return segment if value[:4] == b"mrfx" and len(value) == 5 else b""
     if action == "remove":
         return b""
-    if marker in TABLES_OF_JPEG and not _tables_fit(marker, value):
-        raise NotWalked("a table is longer than what it holds")
-    if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xCC) and len(value) != 6 + 3 * value[5]:
-        raise NotWalked("a frame header is longer than its components")
+    if not fits_jpeg(marker, value, codec):
+        raise NotWalked(LONGER)
     return segment
-
-
-def _tables_fit(marker: int, value: bytes) -> bool:
-    position = 0
-    while position < len(value):
-        if marker == 0xDB:
-            position += 65 if value[position] < 0x10 else 129
-        else:
-            position += 17 + sum(value[position + 1 : position + 17])
-    return position == len(value)
 
 
 def walk_j2k(data: Buffer) -> Walked:
@@ -184,9 +182,11 @@ def walk_j2k(data: Buffer) -> Walked:
     if data[:2] != b"\xff\x4f":
         raise NotWalked("a codestream does not begin with SOC")
     header, position, removed = _headers(data, 2, 0x90)
+    if not fit_j2k(header):
+        raise NotWalked(LONGER)
     parts, bodies = list[Buffer](), list[int]()
     while data[position : position + 2] == b"\xff\x90":
-        part, position, left_out, body = _tile_part(data, position)
+        part, position, left_out, body = _tile_part(data, position, header)
         parts.append(part)
         bodies.append(body)
         removed += left_out
@@ -219,7 +219,7 @@ def _told(segment: bytes) -> list[int]:
     return [int.from_bytes(segment[at + index : at + size], "big") for at in range(6, len(segment), size)]
 
 
-def _tile_part(data: Buffer, position: int) -> tuple[Buffer, int, Counter[str], int]:
+def _tile_part(data: Buffer, position: int, main: list[bytes]) -> tuple[Buffer, int, Counter[str], int]:
     """A tile-part without what decoding does not need, where the next thing stands, what was left out, and where in it
     packets begin."""
     if position + 12 > len(data):
@@ -229,6 +229,8 @@ def _tile_part(data: Buffer, position: int) -> tuple[Buffer, int, Counter[str], 
     if stop > len(data):
         raise EndsEarly("a tile-part is cut off")
     header, body, removed = _headers(data, position + 12, 0x93)
+    if not fit_j2k(header, main):
+        raise NotWalked(LONGER)
     packets = b"".join(segment[5:] for segment in header if segment[1] == PLT)
     if packets and _packets(packets) != stop - body - 2:
         removed["PLT segment that is none"] += 1
@@ -303,8 +305,11 @@ def _walk_boxes(data: Buffer, position: int = 0, stop: int | None = None) -> Wal
             inner = _walk_boxes(data, start, after)
             removed += inner.removed
             content = struct.pack(">LL", len(inner.content) + 8, kind) + bytes(inner.content)
-        elif kind == 0x636F6C72 and data[start] == 2:
-            raise NotWalked("a colour profile, which may hold text")
+        elif kind == COLOUR and bytes(data[start : start + 1]) != b"\1":  # no enumerated space, but a profile
+            removed["colour profile"] += 1
+            content = PLAIN_COLOUR
+        elif action != "remove" and not fits_box(kind.to_bytes(4, "big"), bytes(data[start:after])):
+            raise NotWalked("a box is longer than what it holds")
         if action == "remove":
             removed["box that decoding does not need"] += 1
         else:

@@ -14,8 +14,9 @@ _PLAIN = str.maketrans(
 )
 _KATAKANA = {code: code - 0x60 for code in range(0x30A1, 0x30F7)}
 _UMLAUTS = re.compile(r"(?<=[aou])e|(?<=a)a")  # ae, oe, ue, aa: other spellings of ä, ö, ü, å
-_INDIC = "\u0900-\u0df4\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ecd\u0f71-\u0f84\u102b-\u103e\u17b4-\u17d3"
-MARKS = f"\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670{_INDIC}\u3099\u309a"
+_INDIC = "\u0900-\u0df4\u0f71-\u0f84\u102b-\u103e\u17b4-\u17d3"
+_THAI = "\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ecd"
+MARKS = f"\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670{_INDIC}{_THAI}\u3099\u309a"
 """Combining marks as a range of a character class: they belong to the letter before them (India's scripts whole)."""
 # Single-byte sets that are taken for one another: the letters of one name stay letters of one length in all of them.
 _READ_AS = ("cp1251", "koi8_r", "iso8859_5", "iso8859_7", "iso8859_2", "cp1250", "iso8859_9")

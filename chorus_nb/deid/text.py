@@ -120,6 +120,7 @@ class Cleaner:
         for shape, written in _ANYWHERE:
             yield from ((*found.span(), written) for found in shape.finditer(text))
         yield from ((start, end, " ") for start, end, _ in encoded_texts(text))
+        yield from ((start, end, " ") for start, end, word in letters_apart(text) if self.vocabulary.unknown(word))
         if not text.isascii():
             yield from ((start, end, " ") for start, end in odd_signs(text))
             unknown = self.vocabulary.unknown(text)

@@ -38,6 +38,7 @@ _RUN = re.compile(rb"[A-Za-z0-9 ^.,:/()_'=&@-]{%d,}" % SHORTEST_TEXT)
 _WORD = re.compile(rb"(?<![A-Za-z])(?:[A-Z]?[a-z]{1,19}|[A-Z]{2,20})(?![A-Za-z])")
 _PRINTABLE = re.compile(rb"[\x20-\x7e\xa0-\xff]{5,}")
 _NO_NUMBERS = re.compile(rb"[\x20-\x7e]{16,}\0?")  # three real numbers are twelve letters, of 11,000 values
+_NO_SHORT_NUMBERS = re.compile(rb"[\x20-\x7e]{8,}\0?")  # four of two bytes each
 _STREAM = re.compile(rb"\x1f\x8b\x08|\x78[\x01\x5e\x9c\xda]")  # how gzip and zlib begin
 MOST_PACKED = 1 << 20  # bytes of what is packed in a binary value that are read
 
@@ -139,7 +140,7 @@ def binary_fault(e: Element, creator: str, vr: str, raw: bytes, *, big: bool) ->
         return "value does not have the form of its VR"
     if 0 < max(sizes, default=0) * _most_values(e.tag, creator) < len(raw):
         return "more values than its attribute has"
-    if sizes and _NO_NUMBERS.fullmatch(raw):
+    if sizes and (_NO_SHORT_NUMBERS if max(sizes) == 2 else _NO_NUMBERS).fullmatch(raw):
         return "a text where numbers should be"
     return "value does not have the form of its VR" if vr == "AT" and not _are_tags(raw, big=big) else ""
 

@@ -229,7 +229,7 @@ class Chorus:
             return Rule("X", "", "not in the DICOM dictionary, so not known to be safe", POLICY)
         if tag >> 16 == 0x7FE0:
             return Rule("K", "", "the pixels; checked and redacted on their own", "PS3.3")
-        if tag in CLAIMS:
+        if tag in CLAIMS and not path:  # of an item nothing is set
             return Rule("K", "", CLAIMS[tag], "PS3.15 E.1")
         return (
             _identity(tag, entry.vr)

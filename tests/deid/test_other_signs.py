@@ -148,6 +148,24 @@ def test_a_text_in_place_of_a_number_goes_where_no_vr_is_written(
     assert value not in left(engine, tag, vr, value, implicit=True)
 
 
+def test_words_of_few_letters_are_no_numbers_of_two_bytes(engine: Deidentifier) -> None:
+    assert b"Quellbro" not in left(engine, 0x00540080, "US", b"Quellbrook")
+    assert bytes(range(1, 11)) in left(engine, 0x00540080, "US", bytes(range(1, 11)))
+
+
+@pytest.mark.parametrize("tag", [0x00080070, 0x00081090, 0x00181020])
+def test_letters_of_a_name_apart_go_from_makers(engine: Deidentifier, tag: int) -> None:
+    assert b"T H R E L K" not in left(engine, tag, "LO", b"T H R E L K E L D 9000")
+    assert b"S C A N N E R" in left(engine, tag, "LO", b"S C A N N E R")
+
+
+def test_what_an_item_says_of_its_method_is_a_text(engine: Deidentifier) -> None:
+    """At the root the workbench writes it."""
+    method = Encoding(False, False).element(0x00120063, "LO", b"Anonymized by Dr Quellbrook ")
+    said = left(engine, 0x00081140, "SQ", Encoding(False, False).item(method, False))
+    assert b"uellbrook" not in said
+
+
 @pytest.mark.parametrize("implicit", [False, True])
 def test_a_number_stays(engine: Deidentifier, implicit: bool) -> None:
     value = struct.pack("<d", 0.8125)

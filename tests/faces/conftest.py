@@ -20,6 +20,13 @@ def _registered_once(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("chorus_nb.faces.asking.head_in", _head_in)
 
 
+@pytest.fixture
+def _larger_cubes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 4 mm: a third of the work, where neither millimetres nor children are at stake (``test_face_run`` and the
+    benchmark ``deface`` have the product's)."""
+    monkeypatch.setattr("chorus_nb.faces.volume.grid.__defaults__", (4.0,))
+
+
 def in_this_process(
     parameters: object, function: Callable[..., Any], items: Collection[Any], *_: object, **how: Any
 ) -> Iterator[tuple[Any, Any, float]]:

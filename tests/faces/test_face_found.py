@@ -33,9 +33,11 @@ from chorus_nb.faces.volume import WATER_LIKE, Grid, Volume, cubes, grid, head, 
 from chorus_nb.source import open_source
 from tests import heads
 
+pytestmark = pytest.mark.usefixtures("_larger_cubes")
 
-def found(volume: Volume, step: float = 3.0) -> tuple[Grid, Pose, list[str], Measures]:
-    even = grid([volume], step)
+
+def found(volume: Volume, *step: float) -> tuple[Grid, Pose, list[str], Measures]:
+    even = grid([volume], *step)
     pose = heads.registered(even, volume.modality)
     measures = measure(even, pose, posed(even, pose))
     return even, pose, refusals(measures, volume.modality), measures
@@ -92,7 +94,7 @@ def test_a_mr_without_its_last_slice_loses_the_same_face() -> None:
         masks.append(posed(even, heads.registered(even, "MR")).face)
     both = min(map(len, masks))
     one, other = (mask[:both] for mask in masks)
-    assert 2 * (one & other).sum() / (one.sum() + other.sum()) > 0.98
+    assert 2 * (one & other).sum() / (one.sum() + other.sum()) > 0.97
 
 
 @pytest.mark.fast
@@ -130,7 +132,7 @@ def test_a_mr_settles_where_its_most_forward_point_still_goes(
 def test_what_is_no_head_with_a_face_is_never_called_defaced(name: str) -> None:
     """The benchmark ``deface`` has more."""
     volume = heads.negatives()[name]
-    _, _, reasons, measures = found(volume, step=6.0)  # an eighth of the points: no pose is at stake
+    _, _, reasons, measures = found(volume, 6.0)  # an eighth of the points: no pose is at stake
     assert reasons or measures.face < 0.02, name
 
 

@@ -37,7 +37,7 @@ def _moved(volume: Volume, *millimetres: float) -> Volume:
     return volume._replace(affine=affine)
 
 
-@pytest.mark.usefixtures("without_children")
+@pytest.mark.usefixtures("without_children", "_larger_cubes")
 @pytest.mark.parametrize(("first", "other"), [("head", "noise"), ("other", "noise"), ("head", "a head")])
 def test_a_face_in_either_of_two_frames_of_reference_is_removed(tmp_path: Path, first: str, other: str) -> None:
     """Their slices lie between each other by their numbers, and the words say hip."""

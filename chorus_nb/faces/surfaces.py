@@ -51,7 +51,9 @@ _RECIPE = Recipe(__name__, (), (*DECODERS, "SimpleITK"))
 
 
 class Surfaces(NamedTuple):
-    """Grey pictures, rows from the head down; ``planes`` = (picture, outline of the mask) from three sides."""
+    """Grey pictures, rows from the head down; ``planes`` = (picture, outline of the mask) from three sides.
+
+    Without a mask there is no ``after``, and the planes lie through the middle of the volume."""
 
     title: str
     status: str
@@ -85,8 +87,13 @@ def surfaces(workspace: Workspace) -> list[Surfaces]:
 
 
 def render(workspace: Workspace, series_uid: str, mask: str, *, intended: bool = False) -> Surfaces:
-    """One series with one mask; ``intended``: what the mask would do, also where a release exists."""
-    return in_child(_render, workspace, mask, *_files_of(workspace, mask, intended=intended))
+    """One series with one mask, "" = as it is; ``intended``: what the mask would do, also where a release exists."""
+    if mask:
+        return in_child(_render, workspace, mask, *_files_of(workspace, mask, intended=intended))
+    try:
+        return in_child(_render, workspace, "", _whole(workspace, series_uid), [])
+    except ChildFault:
+        raise WorkbenchError("its files make no volume that can be drawn") from None
 
 
 def _files_of(workspace: Workspace, mask: str, *, intended: bool = False) -> tuple[list[str], list[str]]:
@@ -146,12 +153,17 @@ class ShownVolume(NamedTuple):
 
 def shown_volume(workspace: Workspace, series_uid: str, mask: str = "") -> ShownVolume:
     """The largest stack of a series of the source. Shows faces: never to be kept in an output."""
-    paths = _largest(_looked_at(workspace, series_uid)).source_path.tolist()
+    return in_child(_shown_volume, workspace, _whole(workspace, series_uid, mask), mask)
+
+
+def _whole(workspace: Workspace, series_uid: str, mask: str = "") -> list[str]:
+    """The files of a series, or those of them that have a mask, that lie where most of them do."""
+    paths: list[str] = _largest(_looked_at(workspace, series_uid)).source_path.tolist()
     if mask:
         paths = sorted(masks.paths(workspace.local / masks.MASKS_FOLDER, mask).intersection(paths))
     if not paths:
         raise WorkbenchError("this series is no volume of CT, MR or PT")
-    return in_child(_shown_volume, workspace, paths, mask)
+    return paths
 
 
 def _shown_volume(workspace: Workspace, paths: list[str], mask: str) -> ShownVolume:
@@ -203,8 +215,12 @@ def _looked_at(workspace: Workspace, series_uid: str) -> pd.DataFrame:
 
 def _render(workspace: Workspace, mask: str, paths: list[str], written: list[str]) -> Surfaces:
     series = stacks.load(workspace.source, paths)
-    cut = _cut(workspace, series, mask)
     shown = grid(_volumes(series), STEP)
+    before = skin_from_sides(shown.head)
+    if not mask:
+        planes = _three_planes(shown, np.zeros_like(shown.head), series.modality)
+        return Surfaces("", "", "", before, [], planes, False)
+    cut = _cut(workspace, series, mask)
     whole = len(written) == len(paths) and not any(piece.corner != (0, 0) for piece in series.slices)  # no mosaic
     inside = cubes(_volumes(cut), STEP).values > 0.5
     if whole:
@@ -216,7 +232,7 @@ def _render(workspace: Workspace, mask: str, paths: list[str], written: list[str
         "",
         "",
         "",
-        skin_from_sides(shown.head),
+        before,
         skin_from_sides(shown.head & (after.values > air)),
         _three_planes(shown, inside, series.modality),
         whole,
@@ -274,7 +290,8 @@ def _smooth(depth: NDArray[np.float64]) -> NDArray[np.float64]:
 def _three_planes(volume: Grid, inside: Mask, modality: str) -> list[tuple[Picture, Mask]]:
     """From the side, from the front, from below: through the middle of what is removed of the head."""
     values = volume.values
-    low, high = (-200.0, 300.0) if modality == "CT" else np.percentile(values[volume.head | inside], (1, 99.5))
+    looked_at = values[volume.head | inside] if volume.head.any() else values
+    low, high = (-200.0, 300.0) if modality == "CT" else np.percentile(looked_at, (1, 99.5))
     grey = (np.clip((values - low) / max(high - low, 1e-6), 0, 1) * 255).astype(np.uint8)
     cut = np.argwhere(inside & volume.head)
     z, y, x = np.median(cut, axis=0).astype(int) if len(cut) else np.array(values.shape) // 2

@@ -10,7 +10,7 @@ import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.decisions import Cells, series_digests
-from chorus_nb.errors import InputError, WorkbenchError
+from chorus_nb.errors import InputError
 from chorus_nb.faces import face_preview, render
 from chorus_nb.faces.decisions import FACE_LOG, OF_HEAD, decided_faces, still_seen
 from chorus_nb.review.panel import Panel, Reply, script
@@ -66,19 +66,20 @@ class FaceReviewer(Panel):
         }
 
     def view(self, number: int, start: str = "", shift: str = "") -> Reply:
-        """Surfaces and planes of a head; with a start or a shift, what 03 would make of it then (takes a while)."""
+        """Surfaces and planes of a head, as it is where it has no mask; with a start or a shift, what 03 would make of
+        it then (takes a while)."""
         row = self.queue.iloc[number]
         if row["head"] in self._veiled:  # the mask of the run may be another's: it is searched for again
             shift = shift or "0,0,0"
         if start or shift:
             shown = face_preview(self.workspace, row["series_uid"], start, shift)
-        elif row["mask"]:
-            shown = render(self.workspace, row["series_uid"], row["mask"])
         else:
-            raise WorkbenchError("there is no mask for this head; give a start to search from")
+            shown = render(self.workspace, row["series_uid"], row["mask"])
         pictures = [*shown.before, *shown.after, *(_outlined(picture, mask) for picture, mask in shown.planes)]
         facts = [{"width": picture.shape[1], "height": picture.shape[0]} for picture in pictures]
-        return {"pictures": facts, "written": shown.written}, [picture.tobytes() for picture in pictures]
+        return {"pictures": facts, "written": shown.written, "masked": bool(shown.after)}, [
+            picture.tobytes() for picture in pictures
+        ]
 
     def volume(self, number: int = -1) -> Reply:
         """Show the head below the panel in three planes and 3D, its mask over it; -1 takes it away."""

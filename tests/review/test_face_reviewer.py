@@ -72,7 +72,9 @@ def test_what_waits_comes_first_and_what_was_released_is_shown(
     heads_site: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     page = open_panel(watched, FaceReviewer(heads_site, "ada"), monkeypatch)
-    page.wait_for_function("document.querySelector('.refused')?.textContent.includes('no mask')")
+    status(page, "There is no mask")
+    sizes = "[...document.querySelectorAll('figure')].map((one) => !one.hidden && one.firstChild.width > 50)"
+    assert page.evaluate(sizes) == [True, True, False, False, True, True, True], "what is decided about is seen"
     assert "not defaced" in page.locator("option").first.text_content()
     page.get_by_label("Heads of the queue").select_option("1")
     page.wait_for_function(SHOWN)
@@ -108,6 +110,7 @@ def test_a_face_is_released_only_with_a_reason(
     heads_site: Workspace, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = open_panel(watched, FaceReviewer(heads_site, "ada"), monkeypatch)
+    status(page, "There is no mask")
     page.get_by_role("button", name="Release as it is").click()
     page.wait_for_function("document.querySelector('.refused')?.textContent.includes('with a reason')")
     page.get_by_label("Reason of the decision").fill("a localizer")

@@ -117,7 +117,7 @@ def explorer(page: Any) -> None:
 
 
 def faces(page: Any) -> None:
-    page.wait_for_function("document.querySelector('.refused')?.textContent.includes('no mask')")
+    page.wait_for_function("document.querySelector('.refused')?.textContent.includes('no volume')")
     for number in (1, 2):
         page.locator(".chorus-panel").press("n")
         page.wait_for_function(f"document.querySelector('.file').textContent === {PATHS[number + 1]!r}")

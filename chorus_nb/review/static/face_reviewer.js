@@ -8,6 +8,7 @@ function render({ model, el }) {
   let inSpace = -1;
   let looked = -1; // the head whose pictures are there, or are known to be none
   const names = ["before", "before, turned", "after", "after, turned", "from the side", "from the front", "from below"];
+  const AFTER = [2, 3]; // of the names
   const canvases = names.map((text) => make("canvas", { width: 1, height: 1, role: "img", "aria-label": `The head ${text}` }));
   const captions = names.map((text) => make("figcaption", { text }));
   const figures = canvases.map((canvas, place) => make("figure", {}, canvas, captions[place]));
@@ -98,8 +99,11 @@ function render({ model, el }) {
     looked = shown;
     status.textContent = "";
     if (!answer) return;
+    if (!answer.masked) status.textContent = "There is no mask for this head: give a start to search from, and try.";
     captions[2].textContent = answer.written ? "released" : "would be released";
-    answer.pictures.forEach((size, place) => draw(canvases[place], size, answer.buffers[place]));
+    const drawn = figures.map((_, place) => place).filter((place) => answer.masked || !AFTER.includes(place));
+    figures.forEach((figure, place) => (figure.hidden = !drawn.includes(place)));
+    drawn.forEach((place, number) => draw(canvases[place], answer.pictures[number], answer.buffers[number]));
   }
 
   function draw(canvas, { width, height }, buffer) {

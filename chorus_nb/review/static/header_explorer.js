@@ -90,7 +90,7 @@ function render({ model, el }) {
       {},
       tag,
       make("td", { text: keyword }),
-      make("td", { text: cells[at.vr] }),
+      make("td", { class: "whole", text: cells[at.vr] }),
       make("td", { text: cells[at.value] }),
       after,
       make("td", { class: "quiet", text: cells[at.rule] ? `${cells[at.action]} · ${cells[at.rule]}` : "" }),

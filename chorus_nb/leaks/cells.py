@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import base64
+import functools
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
 from functools import cache
 from itertools import accumulate
@@ -38,6 +39,7 @@ WRITTEN_APART = re.compile(
 )
 PARTED_NUMBER = re.compile(r"[^\W_][\s/_-]+\d|\d[\s/_-]+[^\W_]")  # AC 70037 X
 ENCODED = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{8,}={0,2}(?![A-Za-z0-9+/=])")
+LEAST_AMONG_WORDS, FEW_PERSONS = 4, 2  # letters of a name among other words, and persons in whose rows one stands
 LEAST_LETTERS = 5  # of a name that is looked for from its end, too
 PATH = re.compile(r"[^\s/\\]*[/\\]\S*[/\\]\S*")
 VALUE_BY_ITSELF = re.compile(rf"[=:|>]\s*[\"']?{MASK}[\"']?\s*(?:[;,|<}}\]]|\Z)")
@@ -63,15 +65,22 @@ NOTHING, PLAIN = re.compile(""), re.compile(PLAIN_CELL)
 
 IdentifyingCells = dict[str, dict[str, str]]
 """By column, each cell that identifies somebody and the kind of identifier it holds."""
+_Among = dict[str, dict[str, set[str]]]
+"""By column, each cell with a name that does not identify by itself, and its names that no list of words knows."""
 Parts = Callable[[], Iterable[pa.Table]]
 """The parts of a table, anew at each call; cells are text of bytes as they are (Latin-1)."""
 
 
-def identifying_cells(workspace: Workspace, searched: Mapping[str, Parts]) -> dict[str, IdentifyingCells]:
+def identifying_cells(
+    workspace: Workspace, searched: Mapping[str, Parts], withdrawn: Collection[int] = ()
+) -> dict[str, IdentifyingCells]:
     """The cells that identify somebody, by table.
 
     A cell does if it holds an identifier, a full name or a birth date of anybody in the lookup tables, the catalog, the
-    crosswalk or OMOP's PERSON, a name and nothing else, or what looks like an identifier, whoever's it is.
+    crosswalk or OMOP's PERSON, a name and nothing else, or what looks like an identifier, whoever's it is. So do cells
+    that say a full name together with others of their row, and a name among other words that stands in rows of no more
+    than two persons: an eponym (Foley, Braden) stands in many. ``withdrawn``: persons whose rows do not
+    count there, for they are not delivered.
     """
     found: dict[str, IdentifyingCells] = {name: defaultdict(dict) for name in searched}
     forms = _forms_of_numbers(workspace)
@@ -79,14 +88,23 @@ def identifying_cells(workspace: Workspace, searched: Mapping[str, Parts]) -> di
         for column, values in _texts_of(parts):
             found[name][column] |= {v: kind for v in values if (kind := shape_of_cell(v, forms))}
             found[name][column] |= dict.fromkeys(holding_uids(workspace, values), "original UID")
+    among: dict[str, _Among] = {name: defaultdict(dict) for name in searched}
     for _, searcher in searchers(workspace, _of_omop(workspace)):
         numbers = _whole_numbers(searcher.terms)
         for name, parts in searched.items():
             for column, values in _texts_of(parts):
-                found[name][column] |= dict(_of_somebody(values, searcher))
+                for value, kind, names in _of_somebody(values, searcher):
+                    if kind:
+                        found[name][column][value] = kind
+                    else:
+                        among[name][column].setdefault(value, set()).update(names)
             for column, values in _numbers_of(parts):
                 own = ((value, numbers.get(_whole(value))) for value in values)
                 found[name][column] |= {value: kind for value, kind in own if kind}
+            for column, value in _of_full_names(parts, among[name], searcher):
+                found[name][column][value] = "name"
+    for name, column, value in _of_few(searched, among, withdrawn):
+        found[name][column][value] = "name"
     return {name: {column: cells for column, cells in columns.items() if cells} for name, columns in found.items()}
 
 
@@ -223,16 +241,65 @@ def _of_omop(workspace: Workspace) -> Iterator[SearchTerm]:
         yield SearchTerm("date", f"{date:%Y%m%d}")
 
 
-def _of_somebody(values: list[str], searcher: Searcher) -> Iterator[tuple[str, str]]:
-    """One pass over all cells says which to look at, for a name may not be put together of two of them."""
+def _of_somebody(values: list[str], searcher: Searcher) -> Iterator[tuple[str, str, set[str]]]:
+    """Cells with terms: the kind of one that identifies by itself, "" where none does, and names among other words.
+
+    One pass over all cells says which to look at, for a name may not be put together of two of them.
+    """
     read = [(value, reading) for value in values for reading in _readings(value)]
     starts = [0, *accumulate(len(reading) + 1 for _, reading in read)]
     content = b"\n".join(reading for _, reading in read)
     for place in sorted({bisect_right(starts, hit.start) - 1 for hit in searcher.search(content)}):
         value, reading = read[place]
         path = PATH.fullmatch(value) is not None
-        if kind := next((hit.term.kind for hit in searcher.search(reading) if _is_grave(hit, path)), ""):
-            yield value, kind
+        hits = searcher.search(reading)
+        kind = next((hit.term.kind for hit in hits if _is_grave(hit, path)), "")
+        names = [hit for hit in hits if hit.term.kind == "name"]
+        if kind or names:
+            telling = (hit.term.text.lower() for hit in names if hit.severity == "high")
+            yield value, kind, {name for name in telling if len(name) >= LEAST_AMONG_WORDS}
+
+
+def _of_full_names(parts: Parts, among: _Among, searcher: Searcher) -> Iterator[tuple[str, str]]:
+    """Cells, by column, that say a full name together with another of their row."""
+    if len(among) < 2:
+        return
+    seen = set[tuple[tuple[str, str], ...]]()
+    for part in parts():
+        masks = {name: pc.is_in(part.column(name), pa.array([*cells], pa.string())) for name, cells in among.items()}
+        several = functools.reduce(pc.add, (mask.cast(pa.int8()) for mask in masks.values()))
+        rows = part.select([*masks]).filter(pc.greater(several, 1))
+        for row in rows.to_pylist():
+            seen.add(tuple((name, cell) for name, cell in row.items() if cell in among[name]))
+    for cells in seen:
+        joined = ",".join(cell for _, cell in cells).encode("latin-1")
+        if any(hit.full_name for hit in searcher.search(joined)):
+            yield from cells
+
+
+def _of_few(
+    searched: Mapping[str, Parts], among: Mapping[str, _Among], withdrawn: Collection[int]
+) -> Iterator[tuple[str, str, str]]:
+    """Cells, by table and column, with a name among other words that stands in rows of few persons."""
+    persons: dict[str, set[str]] = defaultdict(set)
+    nobody = {str(number) for number in withdrawn}
+    telling = {
+        (table, column): {cell: names for cell, names in cells.items() if names}
+        for table, columns in among.items()
+        for column, cells in columns.items()
+    }
+    for table, parts in searched.items():
+        columns = {column: cells for (name, column), cells in telling.items() if name == table and cells}
+        for part in parts() if columns else ():
+            owner = next((name for name in part.column_names if name.strip().lower() == "person_id"), None)
+            for column, cells in columns.items() if owner else ():
+                own = part.filter(pc.is_in(part.column(column), pa.array([*cells], pa.string())))
+                for cell, person in {*zip(own.column(column).to_pylist(), own.column(owner).to_pylist(), strict=True)}:
+                    for name in cells[cell] if person not in nobody else ():
+                        persons[name].add(person)
+    few = {name for name, of in persons.items() if len(of) <= FEW_PERSONS}
+    for (table, column), cells in telling.items():
+        yield from ((table, column, cell) for cell, names in cells.items() if names & few)
 
 
 def _is_base64(run: str) -> bool:

@@ -228,7 +228,20 @@ def search_file(searcher: Searcher, name: str, contents: Iterable[bytes]) -> Ite
     for place, parts in (("name", (name.encode(),)), ("text", contents)):
         for content in parts:
             for hit in searcher.search(content):
-                yield place, hit, _severity_in_file(hit, name if place == "text" else "")
+                severity = _severity_in_file(hit, name if place == "text" else "")
+                over_rows = severity == "high" and place == "text" and name.startswith(f"{layout.OMOP}/")
+                yield (
+                    place,
+                    hit,
+                    "medium" if over_rows and not _is_full_in_its_row(searcher, content, hit) else severity,
+                )
+
+
+def _is_full_in_its_row(searcher: Searcher, content: bytes, hit: Hit) -> bool:
+    """Names in rows below each other are of two: Braden score, Foley catheter."""
+    end = content.find(b"\n", hit.end)
+    row = content[content.rfind(b"\n", 0, hit.start) + 1 : end if end >= 0 else len(content)]
+    return any(one.full_name for one in searcher.search(row))
 
 
 def _severity_in_file(hit: Hit, name: str) -> Severity:
@@ -241,7 +254,7 @@ def _severity_in_file(hit: Hit, name: str) -> Severity:
     described = lone and name.startswith(
         tuple(f"{layout.METADATA}/{table}." for table in layout.METADATA_TABLES.split("|"))
     )
-    weak = described or (name.startswith(f"{layout.OMOP}/") and (lone or hit.term.kind != "name"))
+    weak = described or (name.startswith(f"{layout.OMOP}/") and not hit.full_name)
     return "medium" if weak and hit.severity == "high" else hit.severity
 
 

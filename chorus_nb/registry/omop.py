@@ -46,8 +46,9 @@ def build_omop(workspace: Workspace) -> pd.DataFrame:
     opened = open_omop(workspace.parameters)
     there = set(opened.names())
     delivered = _delivered(workspace, opened, asked & there)
-    identifying = identifying_cells(workspace, {n: functools.partial(csv_parts, p) for n, p in delivered.items()})
     withdrawn = Withdrawn.of(workspace)
+    searched = {name: functools.partial(csv_parts, path) for name, path in delivered.items()}
+    identifying = identifying_cells(workspace, searched, withdrawn.persons)
     withheld = _withheld(workspace, withdrawn)
     notes = _delivered(workspace, opened, {"note"} & there).get("note") if withdrawn else None
     gone, shared = WithdrawnRows.of(withdrawn, notes), workspace.parameters.omop_columns

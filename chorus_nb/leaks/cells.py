@@ -72,15 +72,16 @@ Parts = Callable[[], Iterable[pa.Table]]
 
 
 def identifying_cells(
-    workspace: Workspace, searched: Mapping[str, Parts], withdrawn: Collection[int] = ()
+    workspace: Workspace, searched: Mapping[str, Parts], withdrawn: Collection[int] | None = None
 ) -> dict[str, IdentifyingCells]:
     """The cells that identify somebody, by table.
 
     A cell does if it holds an identifier, a full name or a birth date of anybody in the lookup tables, the catalog, the
     crosswalk or OMOP's PERSON, a name and nothing else, or what looks like an identifier, whoever's it is. So do cells
     that say a full name together with others of their row, and a name among other words that stands in rows of no more
-    than two persons: an eponym (Foley, Braden) stands in many. ``withdrawn``: persons whose rows do not
-    count there, for they are not delivered.
+    than two persons: an eponym (Foley, Braden) stands in many. ``withdrawn``: persons whose rows do not count there,
+    for they are not delivered. 06 gives None and does not ask for these: cells of a name that 05 left in rows of three
+    may have gone empty in one.
     """
     found: dict[str, IdentifyingCells] = {name: defaultdict(dict) for name in searched}
     forms = _forms_of_numbers(workspace)
@@ -103,7 +104,7 @@ def identifying_cells(
                 found[name][column] |= {value: kind for value, kind in own if kind}
             for column, value in _of_full_names(parts, among[name], searcher):
                 found[name][column][value] = "name"
-    for name, column, value in _of_few(searched, among, withdrawn):
+    for name, column, value in _of_few(searched, among, withdrawn) if withdrawn is not None else ():
         found[name][column][value] = "name"
     return {name: {column: cells for column, cells in columns.items() if cells} for name, columns in found.items()}
 
@@ -266,7 +267,10 @@ def _of_full_names(parts: Parts, among: _Among, searcher: Searcher) -> Iterator[
         return
     seen = set[tuple[tuple[str, str], ...]]()
     for part in parts():
-        masks = {name: pc.is_in(part.column(name), pa.array([*cells], pa.string())) for name, cells in among.items()}
+        there = among.keys() & {*part.column_names}
+        if len(there) < 2:
+            continue
+        masks = {name: pc.is_in(part.column(name), pa.array([*among[name]], pa.string())) for name in sorted(there)}
         several = functools.reduce(pc.add, (mask.cast(pa.int8()) for mask in masks.values()))
         rows = part.select([*masks]).filter(pc.greater(several, 1))
         for row in rows.to_pylist():
@@ -292,7 +296,8 @@ def _of_few(
         columns = {column: cells for (name, column), cells in telling.items() if name == table and cells}
         for part in parts() if columns else ():
             owner = next((name for name in part.column_names if name.strip().lower() == "person_id"), None)
-            for column, cells in columns.items() if owner else ():
+            there = columns.keys() & {*part.column_names} if owner else ()  # 06 reads the header as a part of its own
+            for column, cells in ((name, columns[name]) for name in there):
                 own = part.filter(pc.is_in(part.column(column), pa.array([*cells], pa.string())))
                 for cell, person in {*zip(own.column(column).to_pylist(), own.column(owner).to_pylist(), strict=True)}:
                     for name in cells[cell] if person not in nobody else ():

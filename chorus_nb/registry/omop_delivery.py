@@ -73,13 +73,18 @@ class Delivery:
     def order(self) -> list[int]:
         """The places of the columns as they are written: those of the CDM in its order, then those it does not have.
 
-        As they stand where that is so already, or where a column stands twice and nobody knows which is meant.
+        As they stand where that is so already, or where a column stands twice and nobody knows which is meant. A column
+        that the CDM does not have and nobody agreed to share is not written: its name may tell somebody, and no loader
+        has a place for it.
         """
         names, wanted = self.names(), list(cdm_fields(self.table)["column"])
         there = [name for name in wanted if name in names]
+        others = {place for place, name in enumerate(names) if name not in wanted}
         if len(set(names)) < len(names) or there == [name for name in names if name in wanted]:
-            return list(range(len(names)))
-        return [*map(names.index, there), *(place for place, name in enumerate(names) if name not in wanted)]
+            found = list(range(len(names)))
+        else:
+            found = [*map(names.index, there), *sorted(others)]
+        return [place for place in found if place not in others or self.empty.get(place, ()) is not ALL]
 
     def delivered_names(self) -> list[str]:
         """The columns as they are written."""
@@ -216,7 +221,7 @@ def _check_cells(
     if known in consented and (not kind or known in omop_consent()):
         counts["kept_by_consent"] = filled
     elif not kind or known in omop_consent():
-        counts["free_text_emptied" if kind else "not_in_cdm_emptied"] = filled
+        counts["free_text_emptied" if kind else "not_in_cdm_left_out"] = filled if kind else rows
         found.empty[place] = ALL
     elif kind in CDM_FORMS:
         code, form = CDM_FORMS[kind]
@@ -256,14 +261,14 @@ def delivered_records(found: Delivery) -> Iterator[bytes]:
     """The records of the table with its columns in the CDM's order, every cell byte for byte but for those that go
     empty, take a concept or have quotation marks that readers take differently, without the rows that stay behind."""
     emptied, is_withdrawn, order = found.goes_empty(), found.is_withdrawn, found.order()
-    as_it_stands = order == sorted(order)
+    as_it_stands = order == list(range(len(found.names())))
     if sum(bool(record.strip()) for record in csv_records(found.source)) != found.rows + 1:
         yield from _written_anew(found)  # line ends that only some readers take for one
         return
     lines = csv_records(found.source)
     header = next(lines)
     yield header if as_it_stands else _in_order(header, cells_of(header), order)
-    width = len(order) if found.counts["", "short_rows"] else 0
+    width = len(found.names()) if found.counts["", "short_rows"] else 0
     if not (emptied or is_withdrawn or found.concepts or width) and as_it_stands:
         yield from (b",".join(cells_of(line)) + line_end(line) if b'"' in line else line for line in lines)
         return

@@ -71,9 +71,9 @@ def test_columns_in_another_order_are_filled_by_name(small: Workspace) -> None:
     built(small)
     released = (small.omop_out / "procedure_occurrence.csv").read_text()
     assert released == (
-        "procedure_occurrence_id,PERSON_ID,procedure_concept_id,procedure_date,procedure_type_concept_id,extra\n"
-        "333,502,4180642,2024-01-30,32833,\n"
-        "2000000000,501,4180938,2024-03-02,32880,\n"
+        "procedure_occurrence_id,PERSON_ID,procedure_concept_id,procedure_date,procedure_type_concept_id\n"
+        "333,502,4180642,2024-01-30,32833\n"
+        "2000000000,501,4180938,2024-03-02,32880\n"
     )
 
 

@@ -17,6 +17,9 @@ _FOREIGN = re.compile(r"[^\x00-\x7e]+")
 # V A N  D E R, V.A.N.D.E.R, O. T. T. O.
 _APART = re.compile(r"(?<![^\W_])[^\W\d_]\.?([ ._-])\1?[^\W\d_](?:\.?\1{1,2}[^\W\d_]){2,}(?![^\W_])")
 _CONTROLS = re.compile(r"\x1b|\x0e[^\x0f\\\r\n\f\t]*|[\x00-\x08\x0b\x0f-\x1a\x1c-\x1f\x7f]+(?![\x00 ]*(?:\\|\Z))")
+_BEHIND_END = re.compile(
+    r"(?<=[^\0\\]{2})\0+(?=[^\0\\ ])[^\\]*"
+)  # of a string of C, whose buffer held a longer one before
 _ESCAPED = re.compile(r"(?:\\[ux][0-9a-f]{2,4}){3,}", re.IGNORECASE)
 _LATIN = "\xa1"  # from here to the end of Latin-1, two signs beside each other are another code page's
 
@@ -34,8 +37,8 @@ def without_invisible(text: str) -> str:
 def without_controls(text: str) -> str:
     """A text without characters that no text may hold (PS3.5 section 6.1.3); they fill up its end, and a text of two
     bytes a letter has one in each, which would make each letter a word. Without what Shift Out says,
-    which no character set of DICOM's has."""
-    return text if text.isprintable() else _CONTROLS.sub("", text)
+    which no character set of DICOM's has, and what stands behind a zero that ends a text."""
+    return text if text.isprintable() else _CONTROLS.sub("", _BEHIND_END.sub("", text))
 
 
 def without_escaped(text: str) -> str:

@@ -159,6 +159,13 @@ def test_letters_of_a_name_apart_go_from_makers(engine: Deidentifier, tag: int) 
     assert b"S C A N N E R" in left(engine, tag, "LO", b"S C A N N E R")
 
 
+@pytest.mark.parametrize("tag", [0x0008103E, 0x00080070, 0x00181020, 0x00181210])
+def test_what_a_buffer_held_before_goes(engine: Deidentifier, tag: int) -> None:
+    said = left(engine, tag, "LO", b"SIEMENS\0brook\\AXIAL\0\0Quellb \0\0")
+    assert not [part for part in (b"brook", b"Quellb") if part in said]
+    assert b"SIEMENS\\AXIAL" in said
+
+
 def test_what_an_item_says_of_its_method_is_a_text(engine: Deidentifier) -> None:
     """At the root the workbench writes it."""
     method = Encoding(False, False).element(0x00120063, "LO", b"Anonymized by Dr Quellbrook ")

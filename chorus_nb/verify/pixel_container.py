@@ -135,6 +135,7 @@ def _of_image(data: bytes, syntax: str) -> _Image:
 
 def _of_jpeg(data: bytes) -> _Image:
     strange, place, coded, scan = list[str](), 2, list[tuple[int, int]](), 0
+    spare, quantised = set[tuple[int, int]](), b""
     if data[:2] != b"\xff\xd8":
         raise ValueError
     while True:
@@ -144,7 +145,7 @@ def _of_jpeg(data: bytes) -> _Image:
             coded.append((scan, place))
             scan = place + 2 if 0xD0 <= mark <= 0xD7 else 0
         if mark == 0xD9:
-            return _Image(place + 2, strange, coded)
+            return _Image(place + 2, strange + ["a table that no scan uses"] * len(spare), coded)
         if mark in (0xFF, 0x00) or 0xD0 <= mark <= 0xD7 or (mark < 0x80):
             place += 1 if mark == 0xFF else 2  # fill, stuffed byte, restart: of the coded data
             continue
@@ -153,8 +154,28 @@ def _of_jpeg(data: bytes) -> _Image:
         begins, size = APPLICATION.get(mark, (b"", 0))
         if mark not in OF_JPEG and not (begins and inside.startswith(begins) and len(inside) == size):
             strange.append("a segment that decoding does not need")
+        if mark in (0xDB, 0xC4):
+            for key in _tables_in(mark, inside):
+                strange += ["a table that no scan uses"] * (key in spare)
+                spare.add(key)
+        elif mark == 0xDA:
+            named = inside[2 : 2 + 2 * inside[0] : 2]
+            spare -= {(0xDB, each) for each in quantised}
+            spare -= {(0xC4, each) for both in named for each in (both >> 4, 0x10 | both & 15)}
+        elif 0xC0 <= mark <= 0xCF and mark != 0xCC:
+            quantised = inside[8::3]
+        if len(inside) != {0xDA: 4 + 2 * inside[0], 0xDC: 2}.get(mark, len(inside)):
+            strange.append("a segment longer than what it holds")
         place += 2 + length
         scan = place if mark == 0xDA else 0
+
+
+def _tables_in(mark: int, inside: bytes) -> Iterator[tuple[int, int]]:
+    """The tables that a segment of JPEG defines."""
+    place = 0
+    while place < len(inside):
+        yield mark, inside[place] & (15 if mark == 0xDB else 0xFF)
+        place += (129 if inside[place] > 15 else 65) if mark == 0xDB else 17 + sum(inside[place + 1 : place + 17])
 
 
 def _of_codestream(data: bytes) -> _Image:
@@ -211,6 +232,8 @@ def _of_boxes(data: bytes) -> Iterator[str]:
             yield "a box that decoding does not need"
             return
         inside = data[place + 8 : place + length]
+        if kind == b"colr" and (len(inside) != 7 or inside[:1] != b"\1"):
+            yield "a colour profile"
         if kind == b"jp2h":
             yield from _of_boxes(inside)
         elif kind == b"jp2c":

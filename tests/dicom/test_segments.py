@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import struct
+from io import BytesIO
 
 import numpy as np
 import pytest
+from pydicom import dcmread
+from pydicom.encaps import encapsulate
 
 from chorus_nb.dicom.streams import NotWalked, walk_j2k, walk_jpeg
+from chorus_nb.verify.pixel_container import among_pixels
 
 pytest.importorskip("imagecodecs")
 import imagecodecs
 
-from tests.pixel_carriers import ENCODERS, J, picture, segment
+from tests.pixel_carriers import BYTE, CT, ENCODERS, J, file_of, picture, segment
 
 TEXT = b"Quellbrook"
 JPEG = ENCODERS[J + "50"][0](picture("u1")[0])
@@ -21,6 +25,11 @@ CODESTREAM = ENCODERS[J + "90"][0](picture("u2")[0])
 BOXED = imagecodecs.jpeg2k_encode(picture("u2")[0], codecformat="jp2", reversible=True)
 QUANTISED = b"\3" + (TEXT * 7)[:64]
 HUFFMAN = b"\x13" + bytes([0] * 3 + [len(TEXT)] + [0] * 12) + TEXT
+
+
+def told(stream: bytes, syntax: str, bits: dict[str, int]) -> list[str]:
+    """What 04 says of it."""
+    return among_pixels(dcmread(BytesIO(file_of(syntax, encapsulate([stream]), 1, bits))))
 
 
 def before(stream: bytes, marker: int, new: bytes) -> bytes:
@@ -62,7 +71,9 @@ def test_a_long_segment_of_jpeg_ls_is_none(marker: int) -> None:
 @pytest.mark.parametrize(("marker", "table"), [(0xDB, QUANTISED), (0xC4, HUFFMAN), (0xDB, b"\0" + QUANTISED[1:])])
 def test_a_table_that_no_scan_uses_goes_and_the_picture_stays(marker: int, table: bytes) -> None:
     """One more, or one that is defined again before any scan."""
-    walked = walk_jpeg(before(JPEG, 0xDB, segment(marker, table)))
+    planted = before(JPEG, 0xDB, segment(marker, table))
+    assert told(planted, J + "50", BYTE) == ["a table that no scan uses"]
+    walked = walk_jpeg(planted)
     assert bytes(walked.content) == JPEG
     assert walked.removed["table that no scan uses"] == 1
     at = walked.coded[0]
@@ -113,7 +124,9 @@ def test_a_long_box_is_none(more: bytes) -> None:
 
 @pytest.mark.parametrize("method", [2, 3])
 def test_a_colour_profile_goes_and_the_picture_stays(method: int) -> None:
-    walked = walk_j2k(boxed(colour=box(b"colr", bytes((method, 0, 0)) + TEXT * 9)))
+    planted = boxed(colour=box(b"colr", bytes((method, 0, 0)) + TEXT * 9))
+    assert "a colour profile" in told(planted, J + "90", CT)
+    walked = walk_j2k(planted)
     assert TEXT not in bytes(walked.content)
     assert walked.removed["colour profile"] == 1
     assert np.array_equal(imagecodecs.jpeg2k_decode(bytes(walked.content)), picture("u2")[0])
@@ -121,5 +134,6 @@ def test_a_colour_profile_goes_and_the_picture_stays(method: int) -> None:
 
 def test_what_holds_nothing_else_stays_as_it_is() -> None:
     assert bytes(walk_jpeg(JPEG).content) == JPEG
+    assert told(JPEG, J + "50", BYTE) == told(LOSSLESS, J + "80", CT) == []
     assert bytes(walk_jpeg(LOSSLESS, "jpegls").content) == LOSSLESS
     assert walk_j2k(boxed()).removed.keys() <= {"COM segment"}

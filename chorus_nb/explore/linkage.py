@@ -10,6 +10,7 @@ from chorus_nb.explore.loinc import study_codes
 from chorus_nb.explore.values import CLOCK_TOLERANCE
 from chorus_nb.mapping.lookups import read_lookups
 from chorus_nb.omop import holding_visits, linked_procedures, read_omop
+from chorus_nb.omop.reading import LAST_SECOND
 from chorus_nb.workspace import Workspace
 
 UNLESS = {"other_sign": -2, "unshifted": -1}
@@ -30,11 +31,12 @@ HAVING count(DISTINCT PatientSex) FILTER (PatientSex IN ('F', 'M')) < 2
 """
 
 # The earliest moment of an accession among the files whose clocks agree, which most of them must: a file with a wrong
-# clock does not move the others.
+# clock does not move the others, nor does one with a date alone, which is read as midnight.
 _ACCESSIONS = f"""
 WITH dated AS (
     SELECT trim(PatientID) AS PatientID, trim(AccessionNumber) AS AccessionNumber, Modality,
-           TRY_CAST(nullif(acquired, '') AS TIMESTAMP) AS moment
+           TRY_CAST(nullif(acquired, '') AS TIMESTAMP) AS moment,
+           acquired_from LIKE '%+%' OR acquired NOT LIKE '% 00:00:00' AS timed
     FROM catalog WHERE status = 'dicom' AND MediaStorageSOPClassUID <> '1.2.840.10008.1.3.10'
 ), agreeing AS (
     SELECT *, count(moment) OVER (
@@ -48,9 +50,10 @@ WITH dated AS (
 )
 SELECT PatientID, AccessionNumber, count(*) AS files,
        string_agg(DISTINCT Modality, '\\' ORDER BY Modality) AS modalities,
-       coalesce(strftime(min(moment) FILTER (moment >= usual - INTERVAL {CLOCK_TOLERANCE.days} DAY),
-           '%Y-%m-%d %H:%M:%S'), '') AS acquired
-FROM told GROUP BY ALL ORDER BY ALL
+       coalesce(strftime(coalesce(min(moment) FILTER (timed AND agrees), min(moment) FILTER (agrees)),
+           '%Y-%m-%d %H:%M:%S'), '') AS acquired,
+       count(*) FILTER (timed AND agrees) = 0 AS a_day
+FROM (SELECT *, moment >= usual - INTERVAL {CLOCK_TOLERANCE.days} DAY AS agrees FROM told) GROUP BY ALL ORDER BY ALL
 """
 
 
@@ -90,7 +93,8 @@ def link(workspace: Workspace) -> pd.DataFrame:
 def _add_visits(workspace: Workspace, rows: pd.DataFrame, shifted: pd.Series) -> None:
     """Fill ``visit_occurrence_id`` and ``visit_link``."""
     known = read_omop(workspace, "visit_occurrence")
-    overlap = holding_visits(known, rows["person_id"], shifted, shifted)
+    through = pd.Series(pd.Timedelta(0), rows.index).mask(rows["a_day"].astype(bool), LAST_SECOND)  # a date is a day
+    overlap = holding_visits(known, rows["person_id"], shifted, shifted + through)
     owner = known.set_index("visit_occurrence_id")["person_id"]
     explicit = rows["procedure_visit"].where(rows["procedure_visit"].map(owner) == rows["person_id"])
     by_overlap = overlap["visit_occurrence_id"].reindex(rows.index)
@@ -103,7 +107,7 @@ def _add_visits(workspace: Workspace, rows: pd.DataFrame, shifted: pd.Series) ->
     lost = rows["visit_link"] == "none"
     for why, times in UNLESS.items():
         moved = shifted + times * pd.to_timedelta(rows["days_shifted"].astype("float64"), unit="D")
-        held = holding_visits(known, rows.loc[lost, "person_id"], moved[lost], moved[lost])
+        held = holding_visits(known, rows.loc[lost, "person_id"], moved[lost], (moved + through)[lost])
         rows.loc[held.index, "visit_if"] = why
 
 

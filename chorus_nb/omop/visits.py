@@ -27,7 +27,8 @@ def visit_spans(visits: pd.DataFrame) -> pd.DataFrame:
 def holding_visits(visits: pd.DataFrame, persons: pd.Series, since: pd.Series, until: pd.Series) -> pd.DataFrame:
     """The visit of each person that holds a moment between ``since`` and ``until``, and how many ``candidates`` do.
 
-    Several hold it: inpatient first, then the shortest, then the earliest (facts: chorus.md §3.5). By the index of
+    Several hold it: inpatient first, then the shortest, then the earliest (facts: chorus.md §3.5). One without an end
+    comes behind those that began on a later day: who was admitted again had been discharged. By the index of
     ``persons``; without a row where no visit does.
     """
     spans = visits[["visit_occurrence_id", "person_id"]].join(visit_spans(visits))
@@ -38,6 +39,8 @@ def holding_visits(visits: pd.DataFrame, persons: pd.Series, since: pd.Series, u
     held = held.assign(
         length=held["ends"] - held["starts"], candidates=held.groupby("number")["number"].transform("size")
     )
-    order = ["number", "inpatient", "length", "starts", "visit_occurrence_id"]
-    first = held.sort_values(order, ascending=[True, False, True, True, True]).drop_duplicates("number")
+    began = held["starts"].dt.normalize()
+    held["left_open"] = (held["ends"] >= NO_END) & (began < began.groupby(held["number"]).transform("max"))
+    order = ["number", "left_open", "inpatient", "length", "starts", "visit_occurrence_id"]
+    first = held.sort_values(order, ascending=[True, True, False, True, True, True]).drop_duplicates("number")
     return first.set_index("number")[["visit_occurrence_id", "candidates"]].astype("Int64")

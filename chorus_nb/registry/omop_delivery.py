@@ -11,6 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 
@@ -225,7 +226,7 @@ def _check_cells(
         found.empty[place] = ALL
     elif kind in CDM_FORMS:
         code, form = CDM_FORMS[kind]
-        wrong = {cell: count for cell, count in cells.items() if not re.fullmatch(form, cell)}
+        wrong = {cell: count for cell, count in cells.items() if not re.fullmatch(form, cell) or _is_no_day(code, cell)}
         counts[code] = sum(wrong.values())
         like = NUMBER_LIKE if code == "number_form" else DATE_LIKE  # exports of fixed width fill numbers up
         words = {cell: count for cell, count in wrong.items() if not re.fullmatch(like, cell.strip(" "))}
@@ -242,6 +243,14 @@ def _check_cells(
         counts["required_empty"] = rows - filled
     for code, count in counts.items():
         found.counts[name, code] += count
+
+
+def _is_no_day(code: str, cell: str) -> bool:
+    """Whether a cell of the form of a date is none, such as MySQL's ``0000-00-00``: one ends the load of its table."""
+    try:
+        return code == "date_form" and cell[:1].isdigit() and not date.fromisoformat(cell[:10])
+    except ValueError:
+        return True
 
 
 def _is_longer(cell: str, most: int) -> bool:

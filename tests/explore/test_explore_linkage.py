@@ -40,6 +40,10 @@ def test_the_shifted_moment_decides_the_visit(survey: Workspace, add: Add) -> No
         (["1,1,9201,2023-12-20,2023-12-26 10:20:29"], None, "none"),
         (["1,1,9201,2023-12-26 10:20:31,2023-12-27"], None, "none"),
         (["1,2,9201,2023-12-20,2023-12-28"], None, "none"),  # another person's
+        (["1,1,9201,2023-12-20,"], 1, "overlap"),  # still open
+        (["1,1,9201,2019-03-01,", "2,1,9203,2023-12-26,2023-12-26"], 2, "tie"),  # never closed, and admitted again
+        (["1,1,9201,2019-03-01,9999-12-31", "2,1,9203,2023-12-26,"], 2, "tie"),
+        (["1,1,9201,2023-12-26 10:00:00,", "2,1,9203,2023-12-26,2023-12-26"], 1, "tie"),  # from the emergency room
     ],
 )
 def test_visits_that_hold_the_moment(
@@ -50,6 +54,15 @@ def test_visits_that_hold_the_moment(
     row = linked(survey)
     assert row["visit_link"] == how
     assert pd.isna(row["visit_occurrence_id"]) if expected is None else row["visit_occurrence_id"] == expected
+
+
+def test_an_image_with_a_date_alone_is_of_the_visit_of_its_day(survey: Workspace, add: Add) -> None:
+    """Read as midnight it was before the visit, and so was its whole accession."""
+    write_visits(survey, "1,1,9203,2023-12-26 09:00:00,2023-12-26 12:00:00")
+    add("a", AcquisitionTime="", StudyTime="")
+    assert linked(survey)[["acquired", "visit_link"]].tolist() == ["2024-01-05 00:00:00", "overlap"]
+    add("b")
+    assert linked(survey)[["acquired", "visit_link"]].tolist() == ["2024-01-05 10:20:30", "overlap"]
 
 
 @pytest.mark.parametrize(

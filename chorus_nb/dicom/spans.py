@@ -218,8 +218,8 @@ def element_name(tag: int) -> str:
 class Walker:
     """Walks data sets in ``data``, a file or the part of it that was read so far.
 
-    ``damaged``: a sequence of defined length was none and has no items. Lenient, it also takes compressed pixels in
-    an icon, and private UN that holds items, as what they are.
+    ``damaged``: a sequence of defined length was none and has no items. Lenient, it also takes private UN that holds
+    items as what it is.
     """
 
     def __init__(self, data: Buffer, implicit: bool, big: bool, lenient: bool = False) -> None:
@@ -341,9 +341,9 @@ class Walker:
         return Element(tag, "SQ", start, value, end - value, end, items, True, inside)
 
     def icon(self, tag: int, vr: str, start: int, stop: int, implicit: bool) -> Element:
-        """Compressed pixels within an item: only a survey passes over them."""
+        """Compressed pixels within an item, as those of the file are (PS3.3 C.7.6.1.1.6): passed over, never kept."""
         data = self.data
-        if self.lenient and tag in PIXELS and vr in BYTES:
+        if tag in PIXELS and vr in BYTES:
             pixels = read_pixel_data(lambda at, count: data[at : at + count], start, stop, implicit, self.big)
             if pixels is not None and not pixels.fault:
                 return Element(tag, vr, start, pixels.value, pixels.stored, pixels.end, None, True, implicit)

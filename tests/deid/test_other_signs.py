@@ -244,6 +244,19 @@ def test_no_picture_within_a_sequence_leaves(engine: Deidentifier, tag: int) -> 
     assert tag in (0x7FE00001, 0x7FE00020) or _nested(tag, value)
 
 
+@pytest.mark.parametrize("sequence", [0x00081140, 0x00880200])
+def test_a_compressed_icon_costs_neither_its_file_nor_leaves(engine: Deidentifier, sequence: int) -> None:
+    picture = b"\x11\x22" * 8
+    fragment = b"\xfe\xff\0\xe0" + struct.pack("<L", len(picture)) + picture
+    pixels = struct.pack("<HH2sHL", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF) + b"\xfe\xff\0\xe0" + bytes(4) + fragment
+    item = Encoding(False, False).item(pixels + b"\xfe\xff\xdd\xe0" + bytes(4), True)
+    taken = take_apart(encoded(image()))
+    at = max(each.end for each in taken.elements if each.tag < sequence)
+    written = Encoding(False, False).sequence(sequence, "SQ", item, True)
+    content = bytes(taken.data[:at]) + written + bytes(taken.data[at:])
+    assert picture not in whole(engine.apply(content, SUBJECT))
+
+
 def _nested(tag: int, value: bytes) -> bool:
     """Whether the reader of 04 finds such a picture."""
     original = image()

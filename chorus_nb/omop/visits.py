@@ -8,6 +8,7 @@ from chorus_nb.omop.reading import LAST_SECOND, moments
 
 NEAR_VISIT = pd.Timedelta(days=7)  # OHDSI DataQualityDashboard, withinVisitDates
 INPATIENT = (9201, 262, 32037)  # inpatient, emergency and inpatient, intensive care: preferred among several visits
+ADMITTED = (*INPATIENT, 9203)  # and emergency: who comes there lies in no ward
 NO_END = pd.Timestamp(2250, 1, 1)  # of a visit that is still open
 
 
@@ -28,10 +29,10 @@ def holding_visits(visits: pd.DataFrame, persons: pd.Series, since: pd.Series, u
     """The visit of each person that holds a moment between ``since`` and ``until``, and how many ``candidates`` do.
 
     Several hold it: inpatient first, then the shortest, then the earliest (facts: chorus.md §3.5). One without an end
-    comes behind those that began on a later day: who was admitted again had been discharged. By the index of
-    ``persons``; without a row where no visit does.
+    comes behind the others where a later day has an admission: who is admitted again had been discharged. By the index
+    of ``persons``; without a row where no visit does.
     """
-    spans = visits[["visit_occurrence_id", "person_id"]].join(visit_spans(visits))
+    spans = visits[["visit_occurrence_id", "person_id", "visit_concept_id"]].join(visit_spans(visits))
     spans["inpatient"] = visits["visit_concept_id"].isin(INPATIENT)
     asked = pd.DataFrame({"number": persons.index, "person_id": persons, "since": since, "until": until}).dropna()
     held = asked.merge(spans, on="person_id")
@@ -40,7 +41,8 @@ def holding_visits(visits: pd.DataFrame, persons: pd.Series, since: pd.Series, u
         length=held["ends"] - held["starts"], candidates=held.groupby("number")["number"].transform("size")
     )
     began = held["starts"].dt.normalize()
-    held["left_open"] = (held["ends"] >= NO_END) & (began < began.groupby(held["number"]).transform("max"))
+    admissions = began.where(held["visit_concept_id"].isin(ADMITTED)).groupby(held["number"])
+    held["left_open"] = (held["ends"] >= NO_END) & (began < admissions.transform("max"))
     order = ["number", "left_open", "inpatient", "length", "starts", "visit_occurrence_id"]
     first = held.sort_values(order, ascending=[True, True, False, True, True, True]).drop_duplicates("number")
     return first.set_index("number")[["visit_occurrence_id", "candidates"]].astype("Int64")

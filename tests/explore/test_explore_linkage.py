@@ -44,6 +44,7 @@ def test_the_shifted_moment_decides_the_visit(survey: Workspace, add: Add) -> No
         (["1,1,9201,2019-03-01,", "2,1,9203,2023-12-26,2023-12-26"], 2, "tie"),  # never closed, and admitted again
         (["1,1,9201,2019-03-01,9999-12-31", "2,1,9203,2023-12-26,"], 2, "tie"),
         (["1,1,9201,2023-12-26 10:00:00,", "2,1,9203,2023-12-26,2023-12-26"], 1, "tie"),  # from the emergency room
+        (["1,1,9201,2023-12-20,", "2,1,9202,2023-12-26,2023-12-26"], 1, "tie"),  # to an outpatient clinic from a ward
     ],
 )
 def test_visits_that_hold_the_moment(

@@ -219,7 +219,8 @@ def test_a_large_file_is_sent_in_blocks_and_proved(
 ) -> None:
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", blob_service.connection())
     one_request = 1 << 20  # the SDK's own limit is 64 MiB
-    with_limits, limits = StorageConfiguration.__init__, {"max_single_put_size": one_request, "max_block_size": one_request // 2}
+    limits = {"max_single_put_size": one_request, "max_block_size": one_request // 2}
+    with_limits = StorageConfiguration.__init__
     monkeypatch.setattr(StorageConfiguration, "__init__", lambda self, **kept: with_limits(self, **kept, **limits))
     large = with_more_procedures(built, b" " * (one_request + 1))
     container = blob_service.container()

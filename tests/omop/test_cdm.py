@@ -218,8 +218,8 @@ VISIT = (
 )
 
 
-@pytest.mark.parametrize("separator", [";", "\t", "|"])
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("separator", [";", "\t", "|", "^", "~"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32", "cp1252"])
 def test_any_separator_and_encoding_gives_the_same_table(tmp_path: Path, separator: str, encoding: str) -> None:
     text = DEATH + '7,"2024-01-02",,32817\n'
     (tmp_path / "death.csv.gz").write_bytes(gzip.compress(text.replace(",", separator).encode(encoding)))

@@ -328,3 +328,8 @@ def test_what_sql_server_says_through_odbc(state: str, said: str, words: str) ->
     with pytest.raises(InputError, match=f"^registry_url: .*{words}") as caught, engine("registry_url", "sqlite://"):
         raise DBAPIError("SELECT 1", {}, Exception(state, said))
     assert "quill" not in str(caught.value)
+
+
+def test_a_server_that_goes_away_is_told() -> None:
+    with pytest.raises(InputError, match="omop: the connection was lost; run it again"), engine("omop", "sqlite://"):
+        raise DBAPIError("SELECT 1", {}, Exception("terminating"), connection_invalidated=True)

@@ -22,6 +22,7 @@ from chorus_nb import tables
 from chorus_nb.leaks.cues import any_of
 from chorus_nb.leaks.files import PLAIN_CELL, holding_uids, holds_text, searchers
 from chorus_nb.leaks.known import KnownWords, also_named, first_names, words_for
+from chorus_nb.leaks.people import stranger_beside
 from chorus_nb.leaks.search import MASK, Hit, Searcher
 from chorus_nb.leaks.shapes import AGE_IN_WORDS, SHAPES, TITLED, digits_in_words, numbers_of_anybody
 from chorus_nb.leaks.spellings import other_readings, plain
@@ -155,6 +156,8 @@ def _shape_in(text: str) -> str:
         return "name of somebody's relative"
     if any(_known().unknown(found[1]) for found in BY_SOMEBODY.finditer(text)):
         return "name behind an initial"
+    if stranger_beside(text, _known().unknown):
+        return "name beside a title"
     names = ((found[1] or found[2]).lower() for found in TITLED.finditer(text))
     return "name after a title" if any(name not in vocabulary() and name not in TITLES for name in names) else ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import unicodedata
+from collections.abc import Callable
 from functools import cache
 
 from chorus_nb import standards
@@ -12,6 +13,7 @@ from chorus_nb.leaks.cues import any_of, cues, words_for_people
 from chorus_nb.leaks.known import also_named, anatomy_words, first_names, words_for
 from chorus_nb.leaks.spellings import plain
 
+LEAST_STRANGER = 4  # letters of a name that no list of words knows
 ALONE, ENDS = r"(?<![^\W_])", r"(?![^\W_])"  # where a word begins and ends
 _NOBODY_DOES = "followed|initialized|obscured|limited|degraded|caused"
 _ENDS_A_PHRASE = re.compile(r"\s*(?:\Z|[^\w\s.'’-]|_|[-–—]\s|\.\s|\.\Z)")
@@ -181,6 +183,21 @@ def names_beside(text: str) -> bool:
             ):
                 continue
             if kind in ("initials", "organisation of") or _Place(text, kind, found).names():
+                return True
+    return False
+
+
+def stranger_beside(text: str, unknown: Callable[[str], object]) -> bool:
+    """Whether a word with a capital of which ``unknown`` holds stands beside a title, a role or a degree: ``Welby MD``.
+
+    Capital letters MR are a modality.
+    """
+    simple = plain(text)
+    written = text if len(text) == len(simple) else simple.title()
+    for kind in ("title", "role", "degree behind"):
+        for found in _cue_patterns()[kind].finditer(simple):
+            who, cue = written[found.start("who") : found.end("who")], written[found.start() : found.start("mark")]
+            if len(who) >= LEAST_STRANGER and (who.istitle() or who.isupper()) and cue != "MR" and unknown(who):
                 return True
     return False
 

@@ -227,4 +227,4 @@ def _fault(error: DBAPIError) -> str:
         mark, _, number = row["mark"].partition(" ") if row["by"] == "sql_server" else (row["mark"], "", "")
         if (mark in text) if row["by"] == "text" else mark in codes and (not number or f"({number})" in text):
             return row["words"]
-    return "the database refused"
+    return "the connection was lost; run it again" if error.connection_invalidated else "the database refused"

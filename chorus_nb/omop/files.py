@@ -30,7 +30,7 @@ NO_ROW = re.compile(r"sep=.\s*|#(\s.*)?", re.DOTALL)  # Excel's own, and what a 
 NO_CELLS = re.compile(r"[-=\s,\x1a]*|\(\d+ rows?( affected)?\)\s*")  # rules, fillings and footers of database clients
 ODD_LINE = re.compile(rb'^(?:[ \t,"]*#|[-= \t,"\x1a]+\r?$|\(\d+ rows?)', re.MULTILINE)  # may be one of these
 PLAIN_FORMS = {("utf-8-sig", ","), ("cp1252", ",")}  # as tables are delivered
-SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", "^": "carets", "~": "tildes"}
 TOO_LONG, TOO_SHORT = "more cells than the header", "fewer cells than it must"
 JOINED = "a quotation mark that is not closed, so that the next row is a part of its cell"
 TOO_MANY_ROWS, FEW_ROWS = 0.01, 5  # faults of single rows are no more than one of these
@@ -39,6 +39,7 @@ LONGEST_CELL_READ = (
 )  # characters of a cell: notes are longer than the 131,072 that Python's reader takes by itself
 ENCODING_NAMES = {
     "utf-8-sig": "UTF-8",
+    "utf-32": "UTF-32",
     "utf-16": "UTF-16",
     "utf-16-le": "UTF-16",
     "utf-16-be": "UTF-16",
@@ -138,6 +139,8 @@ def _parts(folder: Path) -> list[Path]:
 
 def possible_encodings(start: bytes) -> tuple[str, ...]:
     """In what a table that begins with these bytes may be written, the likeliest first."""
+    if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):  # the first begins with the mark of UTF-16
+        return ("utf-32",)
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return ("utf-16",)
     if start.count(b"\0") * 4 > len(start):  # of every other letter, and no mark

@@ -215,15 +215,18 @@ def table_form(path: Path) -> tuple[str, str]:
 def open_text(path: Path) -> Iterator[tuple[IO[str], str]]:
     """A CSV table from its header on, and its separator."""
     encoding, separator = table_form(path)
-    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL_READ))
-    with _opener(path)(path, "rt", encoding=encoding, newline="") as text:
-        start = 0
-        while line := text.readline():
-            if not is_before_header(line):
-                break
-            start = text.tell()
-        text.seek(start)
-        yield text, separator
+    usual = csv.field_size_limit(LONGEST_CELL_READ)
+    try:
+        with _opener(path)(path, "rt", encoding=encoding, newline="") as text:
+            start = 0
+            while line := text.readline():
+                if not is_before_header(line):
+                    break
+                start = text.tell()
+            text.seek(start)
+            yield text, separator
+    finally:
+        csv.field_size_limit(usual)  # elsewhere such a cell is a quotation mark that is not closed
 
 
 def _opener(path: Path) -> Any:

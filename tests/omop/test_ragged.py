@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,11 @@ def test_a_text_of_any_length_is_a_cell(tmp_path: Path, separator: str) -> None:
     opened = site(tmp_path, *PLAIN, "7,2024-01-02,,32817,," + "word " * 40_000, separator=separator)
     opened.write_plain("death", tmp_path / "written.csv")
     assert sum(part.num_rows for part in csv_parts(tmp_path / "written.csv")) == len(PLAIN) + 1
+
+
+def test_how_long_a_cell_may_be_elsewhere_stays(tmp_path: Path) -> None:
+    """Lookup tables take a longer one for a quotation mark that is not closed."""
+    site(tmp_path, *PLAIN)
+    before = csv.field_size_limit()
+    persons(tmp_path)
+    assert csv.field_size_limit() == before

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from chorus_nb.errors import InputError
 from chorus_nb.leaks.cells import IdentifyingCells
+from chorus_nb.leaks.known import KnownWords
 from chorus_nb.leaks.parts import csv_parts, row_texts
 from chorus_nb.omop import cdm_fields
 from chorus_nb.registry.omop_repeated import given_ids
@@ -241,8 +242,15 @@ def _check_cells(
         _also_empty(found, place, own)
     if name in found.required and found.empty.get(place, ()) is not ALL:
         counts["required_empty"] = rows - filled
+    shown = name if kind or not _known().unknown(re.sub(r"[\W_]+", " ", name)) else f"column {place + 1}"
     for code, count in counts.items():
-        found.counts[name, code] += count
+        found.counts[shown, code] += count
+
+
+@functools.cache
+def _known() -> KnownWords:
+    """By which a column that the CDM does not have is named: one called like a patient would keep the report back."""
+    return KnownWords()
 
 
 def _is_no_day(code: str, cell: str) -> bool:

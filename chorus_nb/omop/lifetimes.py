@@ -19,3 +19,13 @@ def lifetimes(persons: pd.DataFrame, deaths: pd.DataFrame) -> pd.DataFrame:
     died = days(deaths["death_date"]).reindex(persons.index)
     lives = pd.DataFrame({"born": pd.to_datetime(parts, errors="coerce"), "until": died + AFTER_DEATH})
     return lives.set_axis(lives.index.astype("Int64"))
+
+
+def birthdays(persons: pd.DataFrame) -> pd.DataFrame:
+    """``person_id`` and ``birthday`` of those whose day of birth PERSON holds, in parts or as a moment; the first of
+    January is none, for most write it for a year alone."""
+    parts = persons[["year_of_birth", "month_of_birth", "day_of_birth"]].fillna(0)  # no month and no day is 0
+    parts.columns = ["year", "month", "day"]
+    known = pd.to_datetime(parts, errors="coerce").fillna(days(persons["birth_datetime"]))
+    held = known.notna() & ~((known.dt.month == 1) & (known.dt.day == 1))
+    return pd.DataFrame({"person_id": persons["person_id"], "birthday": known.dt.normalize()})[held]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from chorus_nb import layout, tables
 from chorus_nb.metadata.dictionary import possible_ranges
-from chorus_nb.omop import NEAR_VISIT, lifetimes, read_omop, visit_spans
+from chorus_nb.omop import NEAR_VISIT, birthdays, lifetimes, read_omop, visit_spans
 from chorus_nb.processes.queries import asking, hold_paths
 from chorus_nb.registry.identifiers import MINTED
 from chorus_nb.registry.omop import PROCEDURE_TABLE
@@ -24,7 +24,7 @@ def check_registry(workspace: Workspace) -> pd.DataFrame:
     """
     rows = []
     text = resources.files(__package__).joinpath("checks.csv").read_text(encoding="utf-8")
-    with asking(workspace, tables.IMAGE_REGISTRY, tables.RELEASED_HEADERS) as connection:
+    with asking(workspace, tables.IMAGE_REGISTRY, tables.RELEASED_HEADERS, tables.CATALOG) as connection:
         _know(connection, workspace)
         for check in csv.DictReader(text.splitlines()):
             tolerated = float(check["tolerated"])
@@ -53,11 +53,12 @@ def _know(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> None:
     connection.register("visits", visits[["visit_occurrence_id", "person_id"]].astype("Int64").assign(**known))
     procedures = read_omop(workspace, PROCEDURE_TABLE)[["procedure_occurrence_id", "person_id"]]
     connection.register("procedures", procedures.astype("Int64").drop_duplicates("procedure_occurrence_id"))
-    lives = lifetimes(read_omop(workspace, "person"), read_omop(workspace, "death"))
-    connection.register("persons", lives.reset_index())
-    connection.register(
-        "linkage", workspace.read(tables.LINKAGE, ["person_id", "visit_link", "visit_if", "person_differs"])
-    )
+    persons = read_omop(workspace, "person")
+    connection.register("persons", lifetimes(persons, read_omop(workspace, "death")).reset_index())
+    leaves = "person" in workspace.parameters.omop_tables
+    connection.register("birthdays", birthdays(persons if leaves else persons.head(0)))
+    asked = ["PatientID", "person_id", "days_shifted", "visit_link", "visit_if", "person_differs"]
+    connection.register("linkage", workspace.read(tables.LINKAGE, asked))
     connection.execute(f"""
         CREATE VIEW images AS SELECT *, datetime::TIMESTAMP AS taken,
                proc_id BETWEEN {MINTED.start} AND {MINTED.stop - 1} AS minted FROM image_registry""")
@@ -98,6 +99,12 @@ RECORD_CHECKS = {
              AS ours LEFT JOIN procedures ON proc_id = procedure_occurrence_id""",
     "omop_is_shifted": """
         SELECT visit_if = 'unshifted' FROM linkage WHERE visit_if = 'unshifted' OR visit_link IN ('overlap', 'tie')""",
+    "birth_is_shifted": """
+        SELECT bool_or(birthday = born)
+        FROM linkage JOIN birthdays USING (person_id) JOIN (
+            SELECT DISTINCT trim(PatientID) AS PatientID, try_strptime(PatientBirthDate, '%Y%m%d')::DATE AS born
+            FROM catalog WHERE PatientBirthDate <> '') AS headers USING (PatientID)
+        WHERE days_shifted <> 0 GROUP BY person_id""",
     "within_visit": """
         SELECT taken < since OR taken > until
         FROM images LEFT JOIN visits ON visit_id = visit_occurrence_id WHERE visit_id IS NOT NULL""",

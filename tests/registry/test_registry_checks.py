@@ -116,6 +116,32 @@ def test_a_record_that_was_not_shifted_does_not_leave(checked: Workspace, unshif
     assert failing(checked) == ({"omop_is_shifted"} if fails else set())
 
 
+@pytest.mark.parametrize(
+    ("header", "month_day_and_moment", "shift", "delivered", "fails"),
+    [
+        ("19500914", "9,14,", -10, True, True),
+        ("19500914", ",,1950-09-14 00:00:00", -10, True, True),
+        ("19500914", "9,4,", -10, True, False),
+        ("19500914", ",,", -10, True, False),
+        ("19500101", "1,1,", -10, True, False),  # a year
+        ("19500914", "9,14,", 0, True, False),
+        ("19500914", "9,14,", -10, False, False),
+    ],
+)
+def test_a_true_day_of_birth_does_not_leave(
+    small: Workspace, header: str, month_day_and_moment: str, shift: int, delivered: bool, fails: bool
+) -> None:
+    omop(small, "person", "501,8532,1950,,,", f"501,8532,1950,{month_day_and_moment}")
+    catalog, linkage = small.read(tables.CATALOG), small.read(tables.LINKAGE)
+    patient = linkage.loc[linkage["person_id"] == 501, "PatientID"].iloc[0]
+    catalog.loc[catalog["PatientID"].str.strip() == patient, "PatientBirthDate"] = header
+    small.write(tables.CATALOG, catalog)
+    small.write(tables.LINKAGE, linkage.assign(days_shifted=shift))
+    small.parameters = small.parameters.model_copy(update={"omop_tables": ["person"] if delivered else []})
+    build_registry(small)
+    assert failing(small) == ({"birth_is_shifted"} if fails else set())
+
+
 def test_an_image_before_birth_or_long_after_death_fails(checked: Workspace) -> None:
     omop(checked, "person", "1950", "2025")
     folder = resolve(checked.parameters.omop)

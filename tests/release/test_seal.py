@@ -217,7 +217,7 @@ def test_what_06_refuses_is_put_right_by_its_advice(
     built: Workspace, check: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The fault went through 05, which sees no cell here, and its seal; the source is mended, or 05 is run again."""
-    blind = lambda _, searched, *__: dict.fromkeys(searched, {})  # noqa: E731
+    blind = lambda _, searched, *__: {name: {} for name in searched}  # noqa: E731
     monkeypatch.setattr("chorus_nb.registry.omop.identifying_cells", blind)
     if check == "tables":  # "mend the source of that table"
         source = Path(built.parameters.omop) / "procedure_occurrence.csv"

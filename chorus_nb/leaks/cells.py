@@ -22,7 +22,7 @@ from chorus_nb import tables
 from chorus_nb.leaks.cues import any_of
 from chorus_nb.leaks.files import PLAIN_CELL, holding_uids, holds_text, searchers
 from chorus_nb.leaks.known import KnownWords, also_named, first_names, words_for
-from chorus_nb.leaks.people import stranger_beside
+from chorus_nb.leaks.people import people_in_full, stranger_beside
 from chorus_nb.leaks.search import MASK, Hit, Searcher
 from chorus_nb.leaks.shapes import AGE_IN_WORDS, SHAPES, TITLED, digits_in_words, numbers_of_anybody
 from chorus_nb.leaks.spellings import other_readings, plain
@@ -100,15 +100,19 @@ def identifying_cells(
 
     A cell does if it holds an identifier, a full name or a birth date of anybody in the lookup tables, the catalog, the
     crosswalk or OMOP's PERSON, a name and nothing else, or what looks like an identifier, whoever's it is. So do cells
-    that say a full name together with others of their row, and a name among other words that stands in rows of no more
-    than two persons: an eponym (Foley, Braden) stands in many. ``withdrawn``: persons whose rows do not count there,
+    that say a full name together with others of their row, and a name among other words, or a full one of somebody who
+    is nobody here, that stands in rows of no more than two persons: an eponym (Foley, Jackson Pratt) stands in many.
+    ``withdrawn``: persons whose rows do not count there,
     for they are not delivered. 06 gives None and does not ask for these: cells of a name that 05 left in rows of three
     may have gone empty in one.
     """
     found: dict[str, IdentifyingCells] = {name: defaultdict(dict) for name in searched}
     forms = _forms_of_numbers(workspace)
+    others: dict[str, _Among] = {name: defaultdict(dict) for name in searched}
     for name, parts in searched.items():
         for column, values in _texts_of(parts):
+            full = ((value, people_in_full(_text_of(value), _known().unknown)) for value in values)
+            others[name][column].update((value, names) for value, names in full if names)
             found[name][column] |= {v: kind for v in values if (kind := shape_of_cell(v, forms))}
             found[name][column] |= dict.fromkeys(holding_uids(workspace, values), "original UID")
     among: dict[str, _Among] = {name: defaultdict(dict) for name in searched}
@@ -126,8 +130,9 @@ def identifying_cells(
                 found[name][column] |= {value: kind for value, kind in own if kind}
             for column, value in _of_full_names(parts, among[name], searcher):
                 found[name][column][value] = "name"
-    for name, column, value in _of_few(searched, among, withdrawn) if withdrawn is not None else ():
-        found[name][column][value] = "name"
+    for cells in (among, others) if withdrawn is not None else ():
+        for name, column, value in _of_few(searched, cells, withdrawn or ()):
+            found[name][column][value] = "name"
     return {name: {column: cells for column, cells in columns.items() if cells} for name, columns in found.items()}
 
 
@@ -154,11 +159,15 @@ def _numbers_of(parts: Parts) -> Iterator[tuple[str, list[str]]]:
 
 def shape_of_cell(value: str, forms: frozenset[str]) -> str:
     """What the text of a cell looks like, "" if nothing that identifies; ``forms`` are those of the site's numbers."""
-    text = value.encode("latin-1").decode("utf-8", "replace")
+    text = _text_of(value)
     for start in range(0, len(text), WINDOW - OVERLAP):
         if kind := _shape_in(text[start : start + WINDOW]):
             return kind
     return "number of the form of a patient's" if len(text) < OVERLAP and _form(text) in forms else ""
+
+
+def _text_of(cell: str) -> str:
+    return cell.encode("latin-1").decode("utf-8", "replace")
 
 
 def _shape_in(text: str) -> str:

@@ -202,6 +202,24 @@ def stranger_beside(text: str, unknown: Callable[[str], object]) -> bool:
     return False
 
 
+_CAPITAL = r"[^\W\d_a-z][^\W\d_]{2,}"
+_PAIR = re.compile(
+    rf"{ALONE}(?=(?P<first>{_CAPITAL})\s+(?:[A-Z]\.?\s+)?(?P<last>{_CAPITAL}){ENDS})|"
+    rf"{ALONE}(?=(?P<before>{_CAPITAL}),\s*(?P<behind>{_CAPITAL}){ENDS})"
+)
+
+
+def people_in_full(text: str, unknown: Callable[[str], object]) -> set[str]:
+    """First names with a last name behind them, or before them and a comma, that is a common one or no known word."""
+    found = set()
+    for pair in _PAIR.finditer(text):
+        first, last = pair["first"] or pair["behind"], pair["last"] or pair["before"]
+        as_written = all(word.istitle() or word.isupper() for word in (first, last))
+        if as_written and plain(first) in first_names() and (also_named(plain(last)) == "common" or unknown(last)):
+            found.add(f"{plain(first)} {plain(last)}")
+    return found
+
+
 @cache
 def technique_words() -> frozenset[str]:
     """Words of anatomy and technique, of any language."""

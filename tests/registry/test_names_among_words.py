@@ -87,3 +87,16 @@ def test_a_full_name_over_cells_of_a_row_goes(site: Workspace) -> None:
     cells += [(501 + number, "x", f"with Ines {number}") for number in range(3)]
     assert left(site, [*cells, (501, "Foley of 1", "with Ines 2")])[-1] == ("", "")
     assert not closes_the_gate(site)
+
+
+@pytest.mark.parametrize("text", ["seen by Jane Doe", "WELBY, MARCUS informed", "call John A. Smith", "José García"])
+def test_a_full_name_of_nobody_here_goes_where_few_have_it(site: Workspace, text: str) -> None:
+    assert left(site, [(501, text, "x"), (502, "Jackson Pratt drain", "x")])[0] == ("", "x")
+    assert not closes_the_gate(site)
+
+
+def test_an_eponym_of_two_names_that_many_have_stays(site: Workspace) -> None:
+    texts = ["Jackson Pratt drain", "Jackson Pratt drain, left", "JACKSON PRATT"]
+    assert left(site, [(person, text, "x") for person in (501, 502, 503) for text in texts]) == [
+        (text, "x") for _ in range(3) for text in texts
+    ]

@@ -17,9 +17,8 @@ _FOREIGN = re.compile(r"[^\x00-\x7e]+")
 # V A N  D E R, V.A.N.D.E.R, O. T. T. O.
 _APART = re.compile(r"(?<![^\W_])[^\W\d_]\.?([ ._-])\1?[^\W\d_](?:\.?\1{1,2}[^\W\d_]){2,}(?![^\W_])")
 _CONTROLS = re.compile(r"\x1b|\x0e[^\x0f\\\r\n\f\t]*|[\x00-\x08\x0b\x0f-\x1a\x1c-\x1f\x7f]+(?![\x00 ]*(?:\\|\Z))")
-_BEHIND_END = re.compile(
-    r"(?<=[^\0\\]{2})\0+(?=[^\0\\ ])[^\\]*"
-)  # of a string of C, whose buffer held a longer one before
+# of a string of C, whose buffer held a longer one before
+_BEHIND_END = re.compile(r"(?<=[^\0\\]{2})\0+(?=[^\0\\ ])[^\\]*")
 _ESCAPED = re.compile(r"(?:\\[ux][0-9a-f]{2,4}){3,}", re.IGNORECASE)
 _LATIN = "\xa1"  # from here to the end of Latin-1, two signs beside each other are another code page's
 

@@ -88,7 +88,7 @@ NOTHING, PLAIN = re.compile(""), re.compile(PLAIN_CELL)
 IdentifyingCells = dict[str, dict[str, str]]
 """By column, each cell that identifies somebody and the kind of identifier it holds."""
 _Among = dict[str, dict[str, set[str]]]
-"""By column, each cell with a name that does not identify by itself, and its names that no list of words knows."""
+"""By column, each cell with a name that does not identify by itself, and its names that tell."""
 Parts = Callable[[], Iterable[pa.Table]]
 """The parts of a table, anew at each call; cells are text of bytes as they are (Latin-1)."""
 
@@ -102,9 +102,8 @@ def identifying_cells(
     crosswalk or OMOP's PERSON, a name and nothing else, or what looks like an identifier, whoever's it is. So do cells
     that say a full name together with others of their row, and a name among other words, or a full one of somebody who
     is nobody here, that stands in rows of no more than two persons: an eponym (Foley, Jackson Pratt) stands in many.
-    ``withdrawn``: persons whose rows do not count there,
-    for they are not delivered. 06 gives None and does not ask for these: cells of a name that 05 left in rows of three
-    may have gone empty in one.
+    ``withdrawn``: persons whose rows do not count there, for they are not delivered. 06 gives None and does not ask for
+    these: cells of a name that 05 left in rows of three may have gone empty in one.
     """
     found: dict[str, IdentifyingCells] = {name: defaultdict(dict) for name in searched}
     forms = _forms_of_numbers(workspace)

@@ -34,9 +34,7 @@ SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", 
 TOO_LONG, TOO_SHORT = "more cells than the header", "fewer cells than it must"
 JOINED = "a quotation mark that is not closed, so that the next row is a part of its cell"
 TOO_MANY_ROWS, FEW_ROWS = 0.01, 5  # faults of single rows are no more than one of these
-LONGEST_CELL_READ = (
-    1 << 30
-)  # characters of a cell: notes are longer than the 131,072 that Python's reader takes by itself
+LONGEST_CELL_READ = 1 << 30  # characters: notes are longer than the 131,072 that Python's reader takes by itself
 ENCODING_NAMES = {
     "utf-8-sig": "UTF-8",
     "utf-32": "UTF-32",

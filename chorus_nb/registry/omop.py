@@ -36,9 +36,9 @@ def build_omop(workspace: Workspace) -> pd.DataFrame:
 
     Returns the added rows. ``procedure_occurrence`` always goes, others of the 13 of the Data-Upload SOP if
     ``omop_tables`` names them. What the site delivers stays byte for byte, its columns in the order of the CDM, but for
-    cells that go empty: free text and columns outside the CDM that ``omop_columns`` does not name, and cells that
-    identify somebody; for the rows of persons and accessions that were withdrawn; and, if ``omop_concepts`` says so,
-    for concepts of linked procedures where none stands.
+    cells that go empty: free text that ``omop_columns`` does not name, and cells that identify somebody; for columns
+    outside the CDM that it does not name, rows that are no whole ones, and rows of persons and accessions that were
+    withdrawn; and, if ``omop_concepts`` says so, for concepts of linked procedures where none stands.
     Writes ``tables.OMOP_FINDINGS`` and ``tables.OMOP_WITHHELD``.
     """
     added = minted_procedures(workspace)

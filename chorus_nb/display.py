@@ -10,6 +10,7 @@ import html
 import io
 import re
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,12 @@ PROGRESS = "chorus_progress"  # metadata key by which the runner finds the progr
 
 def escape(text: object) -> str:
     """``text`` fit for HTML: markup, control characters and text-direction marks shown, not obeyed."""
-    return html.escape(str(text).translate(_INVISIBLE), quote=True)
+    return html.escape(visible(text), quote=True)
+
+
+def visible(text: object) -> str:
+    """``text`` with a box for each control character and mark of direction."""
+    return str(text).translate(_INVISIBLE)
 
 
 def say(text: str, *, headline: bool = False) -> None:
@@ -67,7 +73,9 @@ def show(frame: pd.DataFrame, rows: int = 40, caption: str = "", alert: pd.Serie
 def drawn_figure(figure: Figure) -> tuple[str, int]:
     """``figure`` as PNG in base64, and its width on a page in CSS pixels."""
     sink = io.BytesIO()
-    figure.savefig(sink, format="png", dpi=144)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a letter that no font has is a box; a report need not say which, nor our path
+        figure.savefig(sink, format="png", dpi=144)
     return base64.b64encode(sink.getvalue()).decode("ascii"), round(figure.get_figwidth() * 96)
 
 

@@ -37,6 +37,13 @@ def test_an_alt_text_cannot_leave_its_attribute(shown: list[str]) -> None:
     assert "&quot; onload=&quot;" in shown[0]
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_letter_that_no_font_has_puts_no_message_with_our_path_on_the_page() -> None:
+    figure = Figure(figsize=(1, 1))
+    figure.text(0, 0, "\u4e1c\u8f6f")
+    assert display.drawn_figure(figure)[1] == 96
+
+
 def test_control_characters_and_text_direction_marks_are_not_obeyed() -> None:
     assert display.escape("a\x00b\u202ec\u2066d\ud800") == "a\ufffdb\ufffdc\ufffdd\ufffd"
     assert display.escape("line\nline\ttab") == "line\nline\ttab"

@@ -24,7 +24,7 @@ def studies_by_cell(lines: pd.DataFrame, cells: tuple[str, ...]) -> Figure:
     left = np.zeros(len(rows))
     for number, name in enumerate([*[name for name in common if name in counts], *(["others"] * ("others" in counts))]):
         values = counts.loc[rows, name].to_numpy(dtype=float)
-        axes.barh(range(len(rows)), values, left=left, color=style.COLOURS[number], height=0.7, label=style.safe(name))
+        axes.barh(range(len(rows)), values, left=left, color=style.COLOURS[number], height=0.7, label=style.label(name))
         left += values
     for place, total in enumerate(left):
         axes.text(total, place, f" {total:,.0f}", va="center", fontsize=9, color=style.INK)

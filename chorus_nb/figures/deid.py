@@ -16,8 +16,9 @@ def outcomes_by_modality(counts: pd.DataFrame) -> Figure:
     left = pd.Series(0, counts.index)
     for status in (name for name in STATUSES if name in counts):
         said = code_in_words(status)
-        axes.barh(counts.index.map(style.safe), counts[status], left=left, color=style.STATUS[status], label=said)
+        axes.barh(range(len(counts)), counts[status], left=left, color=style.STATUS[status], label=said)
         left = left + counts[status]
+    axes.set_yticks(range(len(counts)), [style.label(name) for name in counts.index])
     axes.set_xlabel("files")
     axes.set_title("What became of every file found, by modality", loc="left")
     axes.legend(loc="lower right", frameon=False, fontsize=9)

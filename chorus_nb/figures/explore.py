@@ -63,7 +63,7 @@ def missingness(missing: pd.DataFrame) -> Figure:
         return figure
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, aspect="auto")
     axes.grid(False)
-    axes.set_xticks(range(len(modalities)), [style.safe(name) for name in modalities])
+    axes.set_xticks(range(len(modalities)), [style.label(name) for name in modalities])
     axes.xaxis.tick_top()
     axes.set_yticks(range(len(missing)), missing["attribute"])
     for (row, column), share in np.ndenumerate(shares):
@@ -121,7 +121,7 @@ def missingness_by_device(shares: pd.DataFrame) -> Figure:
     axes.grid(False)
     ticks = range(0, len(months), max(1, len(months) // 8))
     axes.set_xticks(list(ticks), [months[tick] for tick in ticks])
-    axes.set_yticks(range(len(table)), [style.safe(str(name)[:44]) for name in table.index])
+    axes.set_yticks(range(len(table)), [style.label(name) for name in table.index])
     figure.colorbar(image, ax=axes, label="percent missing", shrink=0.8)
     return figure
 
@@ -152,7 +152,7 @@ def timeline(months: pd.DataFrame) -> Figure:
     for name, colour in zip(columns, style.COLOURS, strict=False):
         count = table[name].to_numpy()
         there = np.flatnonzero(count)  # a bar of nothing would be drawn, too
-        axes.bar(there, count[there], bottom=bottom[there], color=colour, label=style.safe(name), width=0.9)
+        axes.bar(there, count[there], bottom=bottom[there], color=colour, label=style.label(name), width=0.9)
         bottom += count
     ticks = range(0, len(steps), max(1, len(steps) // 7))
     axes.set_xticks(list(ticks), [steps[tick] for tick in ticks])
@@ -179,7 +179,7 @@ def size_distribution(sizes: pd.DataFrame) -> Figure:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlim(sizes["smallest"].min() / 3, sizes["largest"].max() * 3)
-    axes.set_yticks(list(rows), [style.safe(name) for name in sizes["Modality"]])
+    axes.set_yticks(list(rows), [style.label(name) for name in sizes["Modality"]])
     axes.invert_yaxis()
     axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
@@ -187,7 +187,7 @@ def size_distribution(sizes: pd.DataFrame) -> Figure:
 
 def _bars(axes: Axes, names: Iterable[object], values: Iterable[float], colour: str | list[str]) -> None:
     """Horizontal bars, the first on top, each with its number."""
-    labels, lengths = [style.safe(str(name)[:44]) for name in names], [int(value) for value in values]
+    labels, lengths = [style.label(name) for name in names], [int(value) for value in values]
     bars = axes.barh(range(len(labels)), lengths, color=colour)
     axes.bar_label(bars, [f" {length:,}" for length in lengths], fontsize=9, color=style.INK)
     axes.set_yticks(range(len(labels)), labels)

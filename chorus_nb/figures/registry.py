@@ -30,7 +30,7 @@ def images_per_visit_day(timing: pd.DataFrame) -> Figure:
     for number, (modality, days) in enumerate(day.groupby(timing["modality"])):
         colour = style.COLOURS[number % len(style.COLOURS)]
         counts = np.bincount(days.astype(int), minlength=DAYS_SHOWN + 2)
-        axes.bar(range(DAYS_SHOWN + 2), counts, bottom=bottom, color=colour, width=0.8, label=style.safe(modality))
+        axes.bar(range(DAYS_SHOWN + 2), counts, bottom=bottom, color=colour, width=0.8, label=style.label(modality))
         bottom += counts
     axes.set_xticks(range(DAYS_SHOWN + 2), ["before", *map(str, range(1, DAYS_SHOWN + 1)), "later"])
     axes.set(title="Imaging by day of the stay", xlabel="day of the visit", ylabel="accessions")
@@ -72,7 +72,7 @@ def acquisition(drawn: pd.DataFrame) -> Figure:
     names = ["\n".join(shorten(part, LABEL_LENGTH, placeholder="…") for part in one.split(" · ", 1)) for one in devices]
     figure.axes[0].set(ylim=(len(devices) - 0.4, -0.6))
     figure.axes[0].set_yticks(range(len(devices)), [style.safe(name) for name in names])
-    figure.suptitle(style.safe(drawn["modality"].iloc[0]), color=style.INK, fontsize=12)
+    figure.suptitle(style.label(drawn["modality"].iloc[0]), color=style.INK, fontsize=12)
     return figure
 
 
@@ -128,5 +128,5 @@ def _dots(groups: pd.Series, values: pd.Series) -> tuple[Figure, Axes]:
         colour = style.COLOURS[(len(names) - 1 - place) % len(style.COLOURS)]
         axes.scatter(own, spread, s=26, color=colour, alpha=0.7, linewidths=0)
         axes.vlines(np.median(own), place - 0.38, place + 0.38, color=style.INK, lw=1.5)
-    axes.set_yticks(range(len(names)), [style.safe(name) for name in names])
+    axes.set_yticks(range(len(names)), [style.label(name) for name in names])
     return figure, axes

@@ -7,12 +7,15 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from chorus_nb.display import visible
+
 # Okabe & Ito's palette, distinct for every kind of colour vision
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW = (
     *("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"),
     *("#56B4E9", "#F0E442"),
 )
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED, YELLOW)
+TICK_LENGTH = 44  # letters of a tick or a legend
 INK, MUTED, GRID = "#1f2933", "#6b7785", "#e4e8ec"
 STATUS = {"released": GREEN, "held_back": ORANGE, "quarantined": RED, "duplicate": SKY, "not_dicom": "#b8c0c8"}
 SEVERITY = {"high": RED, "medium": ORANGE, "low": SKY, "info": "#b8c0c8"}
@@ -41,5 +44,11 @@ def new_pictures(rows: int, columns: int, *, width: float, height: float) -> Fig
 
 
 def safe(text: object) -> str:
-    """Header text for a plot: `$` would start matplotlib's mathtext."""
-    return str(text).replace("$", r"\$")
+    """Header text for a plot: `$` would start matplotlib's mathtext; what no page shows is not drawn either."""
+    return visible(text).replace("$", r"\$")
+
+
+def label(text: object) -> str:
+    """The same for a tick or a legend: one line, of so many letters that room is left to draw in."""
+    line = " ".join(str(text).split())
+    return safe(line if len(line) <= TICK_LENGTH else line[: TICK_LENGTH - 1] + "…")

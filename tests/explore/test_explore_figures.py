@@ -14,6 +14,7 @@ from chorus_nb import explore, tables
 from chorus_nb.errors import InputError
 from chorus_nb.explore import assess, link, profile, scan, summary
 from chorus_nb.figures import explore as figures
+from chorus_nb.figures.deid import outcomes_by_modality
 from chorus_nb.workspace import Workspace
 
 Add = Callable[..., Path]
@@ -43,6 +44,20 @@ def test_every_figure_is_drawn_with_a_title_and_a_unit(survey: Workspace, add: A
         figure.savefig(io.BytesIO(), format="png")
         assert all(axes.get_title() or axes.get_ylabel() for axes in figure.axes)
         assert figure.axes[0].get_title()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_label_that_is_long_or_holds_what_no_page_shows_leaves_room_to_draw_in() -> None:
+    odd = "\x1b[31m" + "W" * 900
+    months = pd.DataFrame({"month": ["2024-01"], "Modality": [odd], "studies": [1]})
+    outcomes = pd.DataFrame({"released": [1], "held_back": [0]}, index=[odd])
+    for figure in (figures.timeline(months), outcomes_by_modality(outcomes)):
+        figure.savefig(io.BytesIO(), format="png")
+        (axes,) = figure.axes
+        legend = axes.get_legend()
+        assert legend
+        texts = [text.get_text() for text in (*axes.get_yticklabels(), *legend.get_texts())]
+        assert "\ufffd[31m" + "W" * 38 + "…" in texts
 
 
 def test_the_overview_counts_what_is_here(survey: Workspace, add: Add) -> None:

@@ -91,7 +91,7 @@ class Store(Source):
         for entry in sorted(entries, key=lambda entry: str(entry["name"])):
             name = str(entry["name"]).rstrip("/")
             if entry["type"] != "directory":
-                if name != root:
+                if name != root and not self._marks_folder(str(entry["name"]), entry):
                     yield _listed(name[len(root) + 1 :], entry)
             elif name == root:
                 yield SourceFile("//", 0, 0, "folder_unreadable")  # objects whose name begins with a slash
@@ -101,7 +101,17 @@ class Store(Source):
     def _below(self, folder: str, root: str) -> Iterator[SourceFile]:
         inside = self._ask(lambda system, _: system.find(folder, detail=True))
         for name in sorted(inside):
-            yield _listed(name[len(root) + 1 :], inside[name])
+            if not self._marks_folder(name, inside[name]):
+                yield _listed(name[len(root) + 1 :], inside[name])
+
+    def _marks_folder(self, name: str, info: Mapping[str, Any]) -> bool:
+        """An object without content that is called like a folder: consoles and programs that copy put it there."""
+        if info["type"] != "file" or info["size"]:
+            return False
+        try:
+            return name.endswith("/") or self._ask(lambda system, _: str(system.info(name)["type"])) == "directory"
+        except OSError:
+            return False
 
     def open(self, source_path: str) -> BinaryIO:
         """By ranges; an archive whole, for its members are asked for one by one."""

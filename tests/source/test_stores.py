@@ -318,3 +318,10 @@ def test_whoever_imports_gcsfs_first_it_opens_no_grpc() -> None:
     code = "import chorus_nb, gcsfs, fsspec; print(fsspec.get_filesystem_class('gs').__name__)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
     assert said.strip() == "GCSFileSystem"
+
+
+@pytest.mark.parametrize("real", [InGoogle, InAzure])
+def test_the_mark_of_a_folder_is_no_file(tmp_path: Path, real: type[InRealStore]) -> None:
+    kind = real(tmp_path)
+    kind.put({"export/": b"", "export/2019/": b"", "export/2019/image": b"DICM", "empty": b""})
+    assert [file.source_path for file in kind.source.find()] == ["empty", "export/2019/image"]

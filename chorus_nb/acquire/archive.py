@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ SERIES_FIELDS = ("SeriesInstanceUID", "Modality", "NumberOfSeriesRelatedInstance
 INSTANCE_FIELDS = ("SOPInstanceUID", "SOPClassUID")
 MOST_ANSWERS = 100_000  # to one question: no series has more images
 TIMES_TIMEOUT = 5  # an archive may say so long that it goes on, without anything new
+BLANKS = "\0 \t\r\n"  # that pad a value
 QueryAnswer = dict[str, str]
 Keep = Callable[[bytes], None]
 
@@ -98,6 +99,21 @@ class Patience:
 def is_usable_uid(value: str) -> bool:
     """Whether a UID can be asked for and name a file: of digits and dots, 64 at most, however its parts begin."""
     return re.fullmatch(r"[0-9][0-9.]{0,63}", value) is not None
+
+
+def as_text(value: object) -> str:
+    r"""A value as an archive tells it, several with the sign between them that DICOM has for it; "" = not told.
+
+    >>> as_text(["P1", None, "P9 "]), as_text(12), as_text(None)
+    ('P1\\P9', '12', '')
+    """
+    several = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+    return "\\".join(str(each).strip(BLANKS) for each in several if each is not None)
+
+
+def instance_count(value: str) -> int | None:
+    """How many instances an archive says there are; ``None`` where it says nothing that can be a number of them."""
+    return int(value) if re.fullmatch(r"[0-9]{1,9}", value) else None
 
 
 def fits(answer: QueryAnswer, keys: Mapping[str, str]) -> bool:

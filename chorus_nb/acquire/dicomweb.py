@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from dicomweb_client import DICOMwebClient
-from pydicom import Dataset
+from pydicom.datadict import tag_for_keyword
 from requests.adapters import HTTPAdapter
 
-from chorus_nb.acquire.archive import Keep, Patience, PullFault, QueryAnswer, SopInstance, fits
+from chorus_nb.acquire.archive import Keep, Patience, PullFault, QueryAnswer, SopInstance, as_text, fits
 from chorus_nb.acquire.secure import calling
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters, resolve
@@ -82,14 +82,15 @@ class WebConnection:
         found, asked_from, patience = dict[str, Any](), 0, Patience(self.timeout)
         with _told("query_refused"):
             while page := search(*above, search_filters=filters, fields=list(fields), offset=asked_from):
+                if not isinstance(page, list):
+                    raise PullFault("query_refused")
                 new = {str(each): each for each in page}.keys() - found
                 found |= {str(each): each for each in page}
                 asked_from += len(page)
                 patience.seen(len(found))
                 if not new:  # it does not know offset, and would tell the same for ever
                     break
-        answers = [Dataset.from_json(each) for each in found.values()]
-        told = [{name: str(each.get(name) or "").strip() for name in {*fields, *keys}} for each in answers]
+        told = [_answer_of(each, {*fields, *keys}) for each in found.values()]
         return [each for each in told if fits(each, keys)]
 
     def fetch(self, study: str, wanted: Mapping[str, SopInstance], level: str, keep: Keep) -> None:
@@ -132,6 +133,22 @@ class WebConnection:
                 raise PullFault("association_lost")
             if arrived:
                 keep(arrived)
+
+
+def _answer_of(told: object, names: Collection[str]) -> QueryAnswer:
+    """What an answer in DICOM JSON (PS3.18 annex F) says under these names; how it writes anything else costs nothing.
+
+    :class:`PullFault` where it is no such answer: the study of it must not be lost without a word.
+    """
+    if not isinstance(told, dict):
+        raise PullFault("query_refused")
+    elements = {str(tag).upper(): element for tag, element in told.items()}
+    made = {}
+    for name in names:
+        element = elements.get(f"{tag_for_keyword(name):08X}")
+        values = element.get("Value") if isinstance(element, dict) else element
+        made[name] = as_text(values)
+    return made
 
 
 def _watch_end(answer: requests.Response) -> Callable[[], bool]:

@@ -32,7 +32,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from chorus_nb import standards
-from chorus_nb.acquire.archive import DimsePlace, Keep, Patience, PullFault, QueryAnswer, SopInstance, fits
+from chorus_nb.acquire.archive import DimsePlace, Keep, Patience, PullFault, QueryAnswer, SopInstance, as_text, fits
 from chorus_nb.acquire.secure import calling, listening
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
@@ -218,7 +218,7 @@ class DimseConnection:
         answered = self._association().send_c_find(query, StudyRootQueryRetrieveInformationModelFind)
         for status, answer in _answers(answered, "query_refused", self._patience(), lambda: len(found)):
             if status in PENDING and answer is not None:
-                told = {name: str(answer.get(name) or "").strip() for name in (*fields, *keys)}
+                told = {name: as_text(answer.get(name)) for name in (*fields, *keys)}
                 if fits(told, keys):
                     found[str(told)] = told
         return [*found.values()]

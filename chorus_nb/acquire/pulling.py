@@ -21,6 +21,7 @@ from chorus_nb.acquire.archive import (
     PullFault,
     QueryAnswer,
     SopInstance,
+    instance_count,
     is_usable_uid,
     list_instances,
     series_of,
@@ -102,7 +103,7 @@ class _Asking:
         for study, other in self.studies(row):
             series_told = self.series(study) if is_usable_uid(study["StudyInstanceUID"]) else []
             for series in series_told or [dict.fromkeys(SERIES_FIELDS, "")]:
-                count = int(series["NumberOfSeriesRelatedInstances"] or 0)
+                count = instance_count(series["NumberOfSeriesRelatedInstances"]) or 0
                 of_series = {"SeriesInstanceUID": series["SeriesInstanceUID"], "Modality": series["Modality"]}
                 of_study = {name: study[name] for name in STUDY_FIELDS} | {"pacs": self.archive.name}
                 told.append(of_study | of_series | {"instances": count, "other_patient": other})
@@ -129,7 +130,7 @@ class _Asking:
         """Its series; where the archive does not count the instances of one, they are listed."""
         uid = study["StudyInstanceUID"]
         found: list[QueryAnswer] = self._find(lambda way: list(series_of(way, uid)))
-        if not all(series["NumberOfSeriesRelatedInstances"] for series in found):
+        if not all(instance_count(series["NumberOfSeriesRelatedInstances"]) for series in found):
             listed: dict[str, SopInstance] = self._find(lambda way: list_instances(way, uid))
             for series in found:
                 count = sum(each.series == series["SeriesInstanceUID"] for each in listed.values())

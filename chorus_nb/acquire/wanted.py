@@ -18,6 +18,7 @@ from chorus_nb.workspace import Workspace, digest_of
 ORDERED = ("PatientID", "AccessionNumber")  # what each order must have
 MORE = ("StudyDate", "Modality", "visit_occurrence_id", "series", "instances")  # what it may have
 ORDERS_TABLE = "imaging_orders"  # of the database that parameter orders names
+ANY = "*"  # what an archive is never asked for
 WHOLE_NUMBERS = (
     "person_id",
     "visit_occurrence_id",
@@ -57,7 +58,8 @@ def expect_studies(workspace: Workspace) -> pd.DataFrame:
     rows.loc[named, "asked_by"] = rows["asked_by"] + "\\procedure"
     rows["shifted_day"] = rows["procedure_date"]
     alone = imaging[~imaging["procedure_occurrence_id"].isin(linked.dropna())]
-    names = persons.groupby("person_id")["PatientID"].agg("\\".join)
+    single = persons["PatientID"].str.replace("\\", ANY, regex=False)  # a backslash would make two patients of one
+    names = single.groupby(persons["person_id"]).agg("\\".join)
     alone = alone.assign(
         asked_by="procedure", shifted_day=alone["procedure_date"].str[:10], PatientID=alone["person_id"].map(names)
     )
@@ -73,6 +75,9 @@ def expect_studies(workspace: Workspace) -> pd.DataFrame:
     both["fault"] = [
         fault_of_request(*row) for row in both[["PatientID", "AccessionNumber", "day"]].itertuples(index=False)
     ]
+    both.loc[both.index.isin(rows.index) & both["PatientID"].str.contains("\\", regex=False), "fault"] = (
+        "patient_unusable"
+    )
     both["number"] = range(1, len(both) + 1)
     _forget_withdrawn(both, Withdrawn.of(workspace))
     workspace.write(tables.EXPECTED_STUDIES, both[tables.EXPECTED_STUDIES.column_names])
@@ -129,7 +134,8 @@ def _original_days(rows: pd.DataFrame, shift: pd.Series) -> pd.Series:
 def read_orders(workspace: Workspace) -> pd.DataFrame:
     """The order list of parameter ``orders``: PatientID, AccessionNumber and, where told, what :data:`MORE` names.
 
-    :class:`InputError` for a number or a day that is none, by row, and for an accession of a patient that comes twice.
+    :class:`InputError` for a number or a day that is none, by row, and for rows that say different things of an
+    accession of a patient; a row that repeats another is one.
     """
     value, found = workspace.parameters.orders, list[tuple[int, dict[str, str]]]()
     if value.startswith("env:"):
@@ -158,6 +164,9 @@ def read_orders(workspace: Workspace) -> pd.DataFrame:
     if faults:
         raise InputError(*faults[:20])
     made = pd.DataFrame(rows, columns=[*ORDERED, "day", "modality", *MORE[2:]]).astype(dict.fromkeys(MORE[2:], "Int64"))
+    made = made.drop_duplicates(
+        ignore_index=True
+    )  # a row for each series or modality, of which only the study is asked
     if twice := int(made.duplicated(list(ORDERED)).sum()):
-        raise InputError(f"orders: {twice} rows repeat the patient and accession of another")
+        raise InputError(f"orders: {twice} rows say otherwise of the patient and accession of another")
     return made

@@ -98,6 +98,8 @@ class FaultyPacs:
                     del answer[LEVELS[level]]
                 if level == "SERIES" and self.fault == "counts more":
                     answer.NumberOfSeriesRelatedInstances = 9
+                if level == "SERIES" and self.fault == "counts in words":
+                    answer.add_new("NumberOfSeriesRelatedInstances", "LO", "two")
                 yield 0xFF00, answer
                 if self.fault == f"breaks off at {level}":
                     yield 0xC001, None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
@@ -110,8 +110,12 @@ def answering(answer: Answer) -> Iterator[str]:
         server.server_close()
 
 
-def as_json(asked: BaseHTTPRequestHandler, answers: list[Dataset]) -> None:
-    content = json.dumps([each.to_json_dict() for each in answers]).encode()
+def as_json(asked: BaseHTTPRequestHandler, answers: Sequence[Dataset | dict[str, Any]]) -> None:
+    told = [each.to_json_dict() if isinstance(each, Dataset) else each for each in answers]
+    send(asked, json.dumps(told).encode())
+
+
+def send(asked: BaseHTTPRequestHandler, content: bytes) -> None:
     asked.send_response(200)
     asked.send_header("Content-Type", "application/dicom+json")
     asked.send_header("Content-Length", str(len(content)))
@@ -132,6 +136,36 @@ def test_a_service_that_knows_no_offset_is_asked_twice_and_not_for_ever(tmp_path
         answers = acquire.ask_archives(a_workspace(tmp_path), silent, open_archives(parameters(place)))
     assert answers["StudyInstanceUID"].to_list() == ["1.2.3"]
     assert ["offset=1" in each for each in asked] == [False, True] * 2
+
+
+ODD = {  # what else an answer may hold, by tag; nobody asked for it
+    "0008103E": ["no element"],
+    "00081111": {"vr": "SQ", "Value": ["no item"]},
+    "00180050": {"vr": "DS", "Value": ["thick"]},
+    "00280010": {"vr": "US", "Value": ["many"]},
+    "0020000d": None,
+    "note": {"vr": "LT", "Value": ["no tag"]},
+}
+
+
+@pytest.mark.parametrize("count", ["two", "2.5", "-1", "1e30", None, [1, 2], 10**30])
+def test_a_count_that_is_none_and_odd_elements_cost_nothing(tmp_path: Path, count: object) -> None:
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        told = {**ODD, **image("1.2.3", 1, 1).to_json_dict()}
+        told["00100020"] = {"Value": "P1"}
+        told["00201209"] = {"vr": "IS", "Value": count if isinstance(count, list) else [count]}
+        as_json(request, [told] if "offset=0" in request.path else [])
+
+    with answering(answer) as place:
+        answers = acquire.ask_archives(a_workspace(tmp_path), silent, open_archives(parameters(place)))
+    told = answers[["PatientID", "StudyInstanceUID", "instances", "other_patient"]]
+    assert told.to_numpy().tolist() == [["P1", "1.2.3", 1, False]]  # counted by name
+
+
+@pytest.mark.parametrize("content", [b'["text"]', b"[null]", b"5", b"<html>"])
+def test_what_is_no_answer_is_never_taken_for_none(tmp_path: Path, content: bytes) -> None:
+    with answering(lambda request: send(request, content)) as place, pytest.raises(WorkbenchError, match="refused"):
+        acquire.ask_archives(a_workspace(tmp_path), silent, open_archives(parameters(place)))
 
 
 def test_a_service_that_does_not_answer_is_given_up(tmp_path: Path) -> None:

@@ -79,6 +79,7 @@ def run(folder: Path, opened: list[ImageArchive]) -> tuple[list[dict[str, object
         ("tells no name at SERIES", 9, "short", "uid_unusable", set()),
         ("tells no name at IMAGE", 9, "short", "uid_unusable", set()),
         ("counts more", 9, "complete", "lists_less", UIDS),
+        ("counts in words", 9, "complete", "", UIDS),
         ("wrong study in one", 9, "complete", "another_patient", UIDS - {f"{STUDY}.1.1"}),
         ("closes between", 1, "complete", "", UIDS),
         ("closes between", 9, "complete", "", UIDS),  # two images an attempt

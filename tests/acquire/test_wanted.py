@@ -16,6 +16,7 @@ from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
 from chorus_nb.withdrawn import WITHDRAWAL_LOG, marks_of
 from chorus_nb.workspace import Workspace
+from tests.small_release import PROCEDURE, make_workspace
 
 VECTORS = list(csv.DictReader(Path(__file__).with_name("procedures.csv").read_text(encoding="utf-8").splitlines()))
 
@@ -77,6 +78,31 @@ def test_a_row_of_orders_that_cannot_stand_is_told_without_its_values(workspace:
     with pytest.raises(InputError) as refused:
         read_orders(with_orders(workspace, str(tmp_path / "orders.csv")))
     assert refused.value.lines == tuple(f"orders row 2: {name} is not as expected" for name in ("series", "StudyDate"))
+
+
+def test_a_patient_with_a_backslash_is_not_asked_for_as_two_others(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path, orders=str(tmp_path / "orders.csv"))
+    (tmp_path / "orders.csv").write_text("PatientID,AccessionNumber\n12\\34,N1\nNEW,N2\n")
+    (tmp_path / "lookup" / "Personal_map.csv").write_text("PatientID,person_id,Days_Shifted\n56\\78,502,-31\n")
+    (tmp_path / "lookup" / "Image_map.csv").write_text("PatientID,AccessionNumber,image_occurence_id\n")
+    (tmp_path / "omop" / "procedure_occurrence.csv").write_text(
+        PROCEDURE + "7,502,0,2024-01-30,,,,32817,,,,72,,71260,,\n"
+    )
+    expected = acquire.expect_studies(workspace)
+    assert dict(zip(expected["AccessionNumber"], expected["fault"], strict=True)) == {
+        "N1": "patient_unusable",
+        "N2": "",
+        "": "patient_unusable",
+    }
+
+
+def test_a_row_of_orders_that_repeats_another_is_one(workspace: Workspace, tmp_path: Path) -> None:
+    rows = "PatientID,AccessionNumber,series\nP1,A1,2\nP1,A1,2\n"
+    (tmp_path / "orders.csv").write_text(rows)
+    assert len(read_orders(with_orders(workspace, str(tmp_path / "orders.csv")))) == 1
+    (tmp_path / "orders.csv").write_text(rows + "P1,A1,3\n")
+    with pytest.raises(InputError, match="1 rows say otherwise"):
+        read_orders(with_orders(workspace, str(tmp_path / "orders.csv")))
 
 
 def test_an_order_and_image_map_of_one_accession_are_one_study(workspace: Workspace, tmp_path: Path) -> None:

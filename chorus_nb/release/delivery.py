@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import random
+import re
 import time
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +22,7 @@ from chorus_nb.by_hand import repeated
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.processes import Progress
 from chorus_nb.processes.queries import asking
-from chorus_nb.release.destination import listing, md5_there, open_destination, protocols, send
+from chorus_nb.release.destination import folders_in, listing, md5_there, open_destination, protocols, send
 from chorus_nb.release.faults import fault_met
 from chorus_nb.release.manifest import record_delivery
 from chorus_nb.release.signature import packed_digest, require_sign_off, signature_file
@@ -28,6 +31,7 @@ from chorus_nb.workspace import Workspace, write_atomically
 UPLOAD_VARIABLE = "CHORUS_NB_UPLOAD"  # how `run --upload TOKEN` reaches the notebook
 AT_ONCE = 8  # files under way; a file up to 64 MB is held in memory while it is sent
 TRIES = 6  # for each file
+DATED = "%Y%m%d%H%M%S"  # UTC
 FIRST_PAUSE = 0.5  # seconds before the second try; doubled before each further one: 15 until the last
 
 
@@ -62,7 +66,7 @@ def upload(workspace: Workspace, progress: Progress | None = None) -> pd.DataFra
     """
     require_sign_off(workspace)
     system, root = open_destination(workspace.parameters)
-    folder = f"{root}/{_dated_folder(workspace)}"
+    folder = f"{root}/{_dated_folder(workspace, folders_in(system, root))}"
     plan = plan_upload(workspace)
     there = _right_ones(system, folder, plan)
     plan["state"] = plan["path"].isin(there).map({True: "was there", False: "sent"})
@@ -103,8 +107,12 @@ def token_given() -> str:
     return os.environ.get(UPLOAD_VARIABLE, "")
 
 
-def _dated_folder(workspace: Workspace) -> str:
-    """The folder of this delivery: the one begun for exactly these bytes and this destination, otherwise a new one."""
+def _dated_folder(workspace: Workspace, there: Collection[str]) -> str:
+    """The folder of this delivery: the one begun for exactly these bytes and this destination, otherwise a new one.
+
+    Who receives deliveries takes them in the order of their names: a new one comes after all that are ``there``, also
+    where a clock was set back, and is nobody else's.
+    """
     path = workspace.local / "upload.json"
     wanted = {
         "release": packed_digest(workspace),
@@ -112,9 +120,17 @@ def _dated_folder(workspace: Workspace) -> str:
     }
     begun = json.loads(path.read_text()) if path.is_file() else {}
     if {name: begun.get(name) for name in wanted} != wanted:
-        begun = {**wanted, "folder": f"{datetime.now(UTC):%Y%m%d%H%M%S}"}
+        begun = {**wanted, "folder": _name_after([*there, begun.get("folder", "")])}
         write_atomically(path, json.dumps(begun).encode())
     return str(begun["folder"])
+
+
+def _name_after(others: Collection[str]) -> str:
+    moments = [datetime.now(UTC).replace(tzinfo=None)]
+    for name in filter(re.compile(r"\d{14}").fullmatch, others):
+        with contextlib.suppress(ValueError, OverflowError):  # no such day
+            moments.append(datetime.strptime(name, DATED) + timedelta(seconds=1))
+    return max(moments).strftime(DATED)
 
 
 def _right_ones(system: AbstractFileSystem, folder: str, plan: pd.DataFrame) -> set[str]:

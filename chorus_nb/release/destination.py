@@ -130,6 +130,17 @@ def listing(system: AbstractFileSystem, folder: str) -> dict[str, dict[str, Any]
     return {name[len(folder) :].lstrip("/"): info for name, info in found.items() if info["type"] == "file"}
 
 
+def folders_in(system: AbstractFileSystem, root: str) -> list[str]:
+    """The names of what stands right below ``root`` there."""
+    system.invalidate_cache()
+    try:
+        return [str(name).rstrip("/").rpartition("/")[2] for name in system.ls(root, detail=False)]
+    except FileNotFoundError:
+        return []
+    except Exception as error:  # each backend raises its own; their texts may quote a signed URL
+        raise WorkbenchError(f"upload: the destination cannot be listed: {fault_met(error)}") from None
+
+
 def send(system: AbstractFileSystem, source: str, target: str, md5: str) -> None:
     """Write one file; Azure checks every block against its MD5 and keeps that of the whole as Content-MD5."""
     if "az" in protocols(system):

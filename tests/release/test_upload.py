@@ -181,6 +181,28 @@ def test_a_second_release_sends_exactly_what_changed(packed: Workspace, tmp_path
     assert set(files) == set(sent["path"])
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_delivery_comes_after_those_that_are_there_whatever_the_clock_says(
+    packed: Workspace, tmp_path: Path, lost: bool
+) -> None:
+    place, begun = tmp_path / "there", packed.local / "upload.json"
+    workspace = to(packed, str(place))
+    upload(workspace)
+    (first,) = place.iterdir()
+    ahead = "21000101120000"  # what a clock said that was set back since
+    first.rename(place / ahead)
+    for other in ("read me", "9999123123", "99991399000000"):
+        (place / other).mkdir()
+    begun.write_text(begun.read_text().replace(first.name, ahead))
+    with_more_procedures(workspace, b"1")
+    workspace = signed(workspace, str(place))
+    if lost:
+        begun.unlink()
+    upload(workspace)
+    assert [*delivered(place)][:2] == [ahead, "21000101120001"]
+    assert set(upload(workspace)["state"]) == {"was there"}
+
+
 def test_an_upload_stopped_in_the_middle_goes_on_in_the_same_folder(
     packed: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

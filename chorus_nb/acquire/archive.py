@@ -16,7 +16,7 @@ SERIES_FIELDS = ("SeriesInstanceUID", "Modality", "NumberOfSeriesRelatedInstance
 INSTANCE_FIELDS = ("SOPInstanceUID", "SOPClassUID")
 MOST_ANSWERS = 100_000  # to one question: no series has more images
 TIMES_TIMEOUT = 5  # an archive may say so long that it goes on, without anything new
-BLANKS = "\0 \t\r\n"  # that pad a value
+VALUE_ENDS = "\0 \t\r\n"  # what pads a value
 QueryAnswer = dict[str, str]
 Keep = Callable[[bytes], None]
 
@@ -108,7 +108,7 @@ def as_text(value: object) -> str:
     ('P1\\P9', '12', '')
     """
     several = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
-    return "\\".join(str(each).strip(BLANKS) for each in several if each is not None)
+    return "\\".join(str(each).strip(VALUE_ENDS) for each in several if each is not None)
 
 
 def instance_count(value: str) -> int | None:

@@ -30,16 +30,16 @@ class Box(NamedTuple):
         """The same in a picture that was grown by ``scale``."""
         return Box(*(round(value * scale) for value in self))
 
-    def padded(self) -> Box:
+    def padded(self, letters: float = 1.5) -> Box:
         """Grown so that accents and anti-aliased edges go too, and first or last letters that were not made out.
 
-        By 3 pixels and 15 % of its height above and below, by one and a half of its height to the left and right; of
-        a line that is turned, or whose letters stand below each other, the other way round. What is about as high as
+        By 3 pixels and 15 % of its height above and below, by ``letters`` times its height to the left and right; of a
+        line that is turned, or whose letters stand below each other, the other way round. What is about as high as
         wide may be either.
         """
         wide, high = self.x1 - self.x0, self.y1 - self.y0
         letter = min(wide, high)
-        along, beside = 3 + round(1.5 * letter), 3 + round(0.15 * letter)
+        along, beside = 3 + round(letters * letter), 3 + round(0.15 * letter)
         across = along if high < UPRIGHT * wide else beside
         down = along if high > wide else beside
         return Box(self.x0 - across, self.y0 - down, self.x1 + across, self.y1 + down)

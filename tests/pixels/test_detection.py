@@ -57,6 +57,12 @@ def test_a_name_is_read(dataset: Dataset) -> None:
     assert {finding.matched for finding in find_text(content(dataset)) if finding.tier == "high"} == {"PatientName"}
 
 
+def test_a_line_ends_before_what_is_filled_of_it_does() -> None:
+    [found] = find_text(content(image(pixels=np.pad(picture(PERSON), 100))))
+    ends = found.line.x0 - found.box.x0, found.box.x1 - found.line.x1
+    assert min(ends) > 0.15 * (found.line.y1 - found.line.y0)
+
+
 def with_header(**values: object) -> Dataset:
     dataset = image(modality="CT", pixels=picture(PERSON).astype(np.uint16) * 4)
     for keyword, value in values.items():

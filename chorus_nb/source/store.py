@@ -82,10 +82,14 @@ class Store(Source):
         return True
 
     def find(self) -> Iterator[SourceFile]:
-        """One listing; of a top with many folders one for each, so that no more than that is in memory."""
+        """One listing; of a top with many folders one for each, so that no more than that is in memory.
+
+        But where a file is called like a folder: of that folder alone adlfs lists nothing but the file.
+        """
         root = self._ask(lambda _, root: root)
         entries = self._ask(lambda system, root: system.ls(root, detail=True))
-        if len(entries) <= LISTED_AT_ONCE:
+        names = {str(entry["name"]).rstrip("/") for entry in entries}
+        if len(entries) <= LISTED_AT_ONCE or len(names) < len(entries):
             yield from self._below(root, root)
             return
         for entry in sorted(entries, key=lambda entry: str(entry["name"])):
@@ -100,6 +104,8 @@ class Store(Source):
 
     def _below(self, folder: str, root: str) -> Iterator[SourceFile]:
         inside = self._ask(lambda system, _: system.find(folder, detail=True))
+        if not isinstance(inside, dict):
+            raise OSError("a file in the store is called like this folder")
         for name in sorted(inside):
             if not self._marks_folder(name, inside[name]):
                 yield _listed(name[len(root) + 1 :], inside[name])

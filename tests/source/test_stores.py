@@ -325,3 +325,15 @@ def test_the_mark_of_a_folder_is_no_file(tmp_path: Path, real: type[InRealStore]
     kind = real(tmp_path)
     kind.put({"export/": b"", "export/2019/": b"", "export/2019/image": b"DICM", "empty": b""})
     assert [file.source_path for file in kind.source.find()] == ["empty", "export/2019/image"]
+
+
+@pytest.mark.parametrize("real", [InS3, InGoogle, InAzure])
+def test_a_file_that_is_called_like_a_folder_hides_nothing(
+    tmp_path: Path, real: type[InRealStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "LISTED_AT_ONCE", 1)
+    kind = real(tmp_path)
+    names = ["a/image", "both/deep/image", "both/image"]
+    names += [] if real is InS3 else ["both"]  # rclone keeps objects as files in folders, which cannot be both
+    kind.put(dict.fromkeys(names, b"DICM"))
+    assert sorted(file.source_path for file in kind.source.find()) == sorted(names)

@@ -19,6 +19,7 @@ from chorus_nb.omop import cdm_fields, open_omop, read_omop
 from chorus_nb.omop.reading import OmopTables
 from chorus_nb.registry.image_registry import by_procedure
 from chorus_nb.registry.omop_delivery import Delivery, delivered_records, examine_table
+from chorus_nb.registry.omop_links import broken_links
 from chorus_nb.registry.omop_repeated import write_once
 from chorus_nb.registry.omop_withdrawn import WithdrawnRows
 from chorus_nb.sop import omop_deliverable
@@ -123,6 +124,10 @@ def _write_findings(
         for one in found
         for (column, code), count in sorted([*one.counts.items(), (("", "persons_withheld"), one.rows_of.total())])
         if count
+    ]
+    links = sorted(broken_links(workspace.omop_out).items())
+    rows += [
+        {"table": table, "column": column, "finding": "points_nowhere", "count": n} for (table, column), n in links
     ]
     deliverable = omop_deliverable()
     rows += [{"table": name, "finding": "not_found"} for name in sorted(asked - there - {PROCEDURE_TABLE})]

@@ -22,6 +22,7 @@ from chorus_nb.parameters import Parameters, resolve
 
 AS_STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'  # the default is Explicit VR Little Endian
 END_LOOKED_AT = 256  # bytes; a boundary has at most 70
+READ_AS_THEY_ARE = {"+": "%20", "%2F": "/", "%3A": ":", "%40": "@"}
 OF_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 logging.getLogger("dicomweb_client").setLevel(logging.CRITICAL + 1)  # it writes addresses with identifiers
 
@@ -34,7 +35,7 @@ class WebArchive:
 
     @contextmanager
     def connect(self) -> Iterator[WebConnection]:
-        with requests.Session() as session:
+        with _Session() as session:
             session.trust_env = False  # no proxy and no password but those that a parameter names
             session.max_redirects = 0  # nor a host
             session.mount("https://", _Secure(self.parameters))
@@ -49,6 +50,17 @@ class WebArchive:
 
     def close(self) -> None:
         return None
+
+
+class _Session(requests.Session):
+    """In a query is escaped what RFC 3986 wants (section 3.4): not every archive reads more of it, or + as a blank."""
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        place, mark, query = str(request.url).partition("?")
+        for escaped, sign in READ_AS_THEY_ARE.items():
+            query = query.replace(escaped, sign)
+        request.url = place + mark + query
+        return super().send(request, **options)
 
 
 class _Secure(HTTPAdapter):

@@ -168,6 +168,16 @@ def test_what_is_no_answer_is_never_taken_for_none(tmp_path: Path, content: byte
         acquire.ask_archives(a_workspace(tmp_path), silent, open_archives(parameters(place)))
 
 
+def test_an_accession_is_escaped_as_a_query_wants_it() -> None:
+    """Orthanc 1.10 finds 2019/12 under itself alone, and who reads + as a plus finds no blank."""
+    asked = []
+    with answering(lambda request: asked.append(request.path) or send(request, b"[]")) as place:  # type: ignore[func-returns-value]
+        [archive] = open_archives(parameters(place))
+        with archive.connect() as connection:
+            connection.find("STUDY", {"AccessionNumber": "CT 2019/12:3@a+b&c#d%"}, ("PatientID",))
+    assert "AccessionNumber=CT%202019/12:3@a%2Bb%26c%23d%25&" in asked[0]
+
+
 def test_a_service_that_does_not_answer_is_given_up(tmp_path: Path) -> None:
     ended = threading.Event()
     with answering(lambda _: ended.wait(STALLED) and None) as place:  # type: ignore[func-returns-value]

@@ -14,6 +14,7 @@ import numpy as np
 
 from chorus_nb.dicom.encodings import NATIVE_SYNTAXES, Buffer
 from chorus_nb.dicom.pixel_data import Geometry, PixelData
+from chorus_nb.dicom.segments import size_of
 from chorus_nb.dicom.spans import Refused
 from chorus_nb.dicom.streams import WALKERS, EndsEarly, NotWalked, Walked, walk_rle
 from chorus_nb.dicom.unneeded import without_unneeded
@@ -247,4 +248,7 @@ def _walk(content: Buffer, syntax: str, geometry: Geometry) -> Walked:
     walker = WALKERS.get(syntax)
     if walker is None:
         raise NotWalked("a transfer syntax whose frames cannot be walked")
-    return without_unneeded(walker(content), syntax)
+    walked = walker(content)
+    if size_of(walked.content) != (geometry.rows, geometry.columns, geometry.samples):  # decoders show either
+        raise NotWalked("an image of another size than Rows, Columns and Samples per Pixel")
+    return without_unneeded(walked, syntax)

@@ -45,6 +45,21 @@ def _tables(marker: int, value: bytes) -> list[int]:
     return ends
 
 
+def size_of(stream: Buffer) -> tuple[int, int, int]:
+    """Rows, columns and samples of a pixel that a walked JPEG or JPEG 2000 stream (or JP2 file) says it has."""
+    data = bytes(stream)
+    if data[:2] != b"\xff\xd8":
+        right, low, left, top = struct.unpack_from(">4L", data, data.index(b"\xff\x4f\xff\x51") + 8)
+        return low - top, right - left, int.from_bytes(data[data.index(b"\xff\x4f\xff\x51") + 40 :][:2], "big")
+    at = 2
+    while data[at + 1] in (DHT, 0xCC) or not (0xC0 <= data[at + 1] <= 0xCF or data[at + 1] == 0xF7):
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    rows, columns, samples = struct.unpack_from(">2HB", data, at + 5)
+    if not rows and (told := data.find(b"\xff\xdc\0\x04", at)) > 0:  # DNL: said behind the first scan
+        (rows,) = struct.unpack_from(">H", data, told + 4)
+    return rows, columns, samples
+
+
 class Tables:
     """The tables of a JPEG stream, and which of them a scan uses before they are defined again."""
 

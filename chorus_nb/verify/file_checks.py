@@ -26,9 +26,13 @@ GONE = {
     0x00880200: "Icon Image Sequence",
     0xFFFAFFFA: "Digital Signatures Sequence",
     0x4FFE0001: "MAC Parameters Sequence",
+    0x7FE00003: "Encapsulated Pixel Data Value Total Length",
+    0x7FE00020: "Coefficients SDVN",
+    0x7FE00030: "Coefficients SDHN",
+    0x7FE00040: "Coefficients SDDN",
     0xFFFCFFFC: "Data Set Trailing Padding",
 }
-"""Never in a release: values from before (PS3.15 E.1.1), envelopes, thumbnails, signatures that no longer verify."""
+"""Never in a release: values from before (PS3.15 E.1.1), envelopes, pictures nobody looks at, void signatures."""
 HOW = "DeidentificationMethodCodeSequence"
 CLEAN_FEATURES = "113102"  # CID 7050 Clean Recognizable Visual Features Option
 

@@ -110,6 +110,8 @@ def _of_fragments(dataset: FileDataset, value: bytes, syntax: str) -> Iterator[s
         end, strange, coded = _of_image(rest, syntax)
         yield from strange
         yield from text_that_no_pixel_needs(dataset, rest[:end], coded)
+        if _says(rest[:end]) != tuple(int(dataset[name].value) for name in ("Rows", "Columns", "SamplesPerPixel")):
+            yield "an image of another size than the header says"
         found += 1
         rest = rest[end:]
         zeros = len(rest) - len(rest.lstrip(b"\0"))
@@ -168,6 +170,25 @@ def _of_jpeg(data: bytes) -> _Image:
             strange.append("a segment longer than what it holds")
         place += 2 + length
         scan = place if mark == 0xDA else 0
+
+
+def _says(image: bytes) -> tuple[int, int, int]:
+    """Rows, columns and samples of a pixel, as the frame header of the image has them."""
+    if image[:2] == b"\xff\xd8":
+        frame = next(
+            re.finditer(
+                rb"\xff(?:[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf\xf7])\0[\x0b-\x17](.)(..)(..)([\1-\4])",
+                image,
+                re.DOTALL,
+            )
+        )
+        rows, columns = (int.from_bytes(frame[number], "big") for number in (2, 3))
+        if not rows and b"\xff\xdc\0\x04" in image:
+            rows = int.from_bytes(image[image.index(b"\xff\xdc\0\x04") + 4 :][:2], "big")
+        return rows, columns, frame[4][0]
+    siz = image[image.index(b"\xff\x4f\xff\x51") :]
+    right, low, left, top = struct.unpack_from(">4L", siz, 8)
+    return low - top, right - left, int.from_bytes(siz[40:42], "big")
 
 
 def _tables_in(mark: int, inside: bytes) -> Iterator[tuple[int, int]]:

@@ -98,6 +98,15 @@ def test_what_stands_behind_the_pixel_data_is_left_out(engine: Deidentifier) -> 
     assert b"SMITH" not in out and out.endswith(bytes(range(32)))
 
 
+@pytest.mark.parametrize(
+    ("tag", "vr"), [(0x7FE00003, "UV"), (0x7FE00020, "OW"), (0x7FE00030, "OB"), (0x7FE00040, "OW")]
+)
+def test_of_the_group_of_pixels_only_what_is_looked_at_stays(engine: Deidentifier, tag: int, vr: str) -> None:
+    made = image()
+    made.add_new(tag, vr, int.from_bytes(b"SMITH JO", "little") if vr == "UV" else b"SMITH JOHN")
+    assert b"SMITH" not in whole(engine.apply(encoded(made), SUBJECT))
+
+
 def test_private_elements_go_unless_the_standard_calls_them_safe(release: Release) -> None:
     made = image()
     safe = made.private_block(0x0019, "SIEMENS MR HEADER", create=True)

@@ -94,7 +94,7 @@ class Searcher:
         return sum(term.kind in ("name", "identifier") and self._are_known(term.text.lower()) for term in self.terms)
 
     def _are_known(self, text: str) -> bool:
-        return _consists_of(text, self.words)
+        return _consists_of(text, self.words) or _is_technique(text, self.words)
 
     def search(self, content: bytes) -> list[Hit]:
         """Everything found in ``content``, in order."""
@@ -191,6 +191,14 @@ def _forms(texts: Iterable[str], sets: tuple[str, ...], *, as_they_are: bool) ->
 def _consists_of(text: str, words: Collection[str]) -> bool:
     """Whether a text is one of the words or put together of them; a number only by itself."""
     return text in words or all(word in words and not word.isdigit() for word in re.findall(r"[^\W\d_]+|\d+", text))
+
+
+def _is_technique(text: str, words: Collection[str]) -> bool:
+    """Whether words of the Standard stand beside a short number: an order called ``AXIAL 5MM`` tells nobody."""
+    parts = re.findall(r"[^\W\d_]+", text)
+    return (
+        len(re.findall(r"\d", text)) < 4 and max(map(len, parts), default=0) > 2 and all(map(words.__contains__, parts))
+    )
 
 
 def _is_whole(term: SearchTerm) -> bool:

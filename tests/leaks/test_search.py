@@ -50,6 +50,20 @@ def test_a_surname_that_is_a_word_of_the_standard_is_low_alone_and_high_with_the
     assert severities(name, b"Long, Keisha") == ["high", "high"]
 
 
+@pytest.mark.parametrize(
+    ("order", "found"),
+    [
+        ("AXIAL 5MM", "low"),
+        ("CT HEAD 2 VIEWS", "low"),
+        ("AXIAL 50921", "high"),
+        ("Quill 5MM", "high"),
+        ("CT 123", "high"),
+    ],
+)
+def test_an_order_that_is_technique_with_a_short_number_proves_nothing(order: str, found: str) -> None:
+    assert severities([SearchTerm("identifier", order)], f"x {order} y".encode()) == [found]
+
+
 def test_two_short_parts_are_a_name_only_together() -> None:
     name = list(of_name("Wu^Li"))
     assert severities(name, b"15 Li 3") == ["low"]

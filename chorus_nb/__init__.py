@@ -11,6 +11,12 @@ import logging
 import os
 import warnings
 
+if os.name == "posix":
+    import resource
+
+    # A decoder that dies would leave all that this process knows in the folder where it was started.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
 # Some libraries report to their makers as soon as they are imported. This is read by them, and by every child process.
 os.environ.update({"ORT_DISABLE_TELEMETRY": "1", "NO_ET": "1", "DO_NOT_TRACK": "1"})
 os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"  # gcsfs would ask over gRPC what kind each bucket is

@@ -74,3 +74,21 @@ def test_a_process_that_ended_does_not_run_though_nobody_asked_for_its_end(tmp_p
     places(tmp_path)
     assert not left.exists()
     ended.wait()
+
+
+def test_a_process_that_dies_leaves_no_picture_of_its_memory() -> None:
+    """Nor does a child of it, such as a decoder: the limit is inherited."""
+    asked = "import resource; print(resource.getrlimit(resource.RLIMIT_CORE)[0])"
+    child = f"import chorus_nb, subprocess, sys; subprocess.run([sys.executable, '-c', {asked!r}])"
+    done = subprocess.run(
+        [
+            "sh",
+            "-c",
+            'ulimit -c unlimited 2>/dev/null || ulimit -c "$(ulimit -Hc)"; exec "$0" -c "$1"',
+            sys.executable,
+            child,
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == "0", done.stderr

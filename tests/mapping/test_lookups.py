@@ -191,6 +191,15 @@ def test_a_sheet_saved_as_unicode_text_is_read_and_a_workbook_is_named(tmp_path:
     assert "save Image_map.xlsx as CSV" in faults(workspace)
 
 
+@pytest.mark.parametrize(
+    "written", ['"=""00700001"""', "'00700001", "\u200b00700001", "\ufeff00700001\u200e", "00700001\t"]
+)
+def test_a_number_that_a_spreadsheet_is_told_to_leave_is_read_as_meant(tmp_path: Path, written: str) -> None:
+    images = f"PatientID,AccessionNumber,image_occurence_id\nMRN-1,{written},501\n"
+    looked = read_lookups(site(tmp_path, "PatientID,person_id,Days_Shifted\nMRN-1,1001,-100\n", images))
+    assert looked.image("MRN-1", "00700001") == 501
+
+
 SPOILT = pd.read_csv(Path(lookups.__file__).with_name("spreadsheet_faults.csv"), dtype=str, keep_default_na=False)
 
 

@@ -111,6 +111,20 @@ def recorded_reports(workspace: Workspace) -> dict[str, str]:
     return found
 
 
+def changed_reports(workspace: Workspace) -> dict[str, str]:
+    """Reports that are not as they were recorded, by their place, and what is wrong with them."""
+    found = {}
+    for report, digest in recorded_reports(workspace).items():
+        file = workspace.root / report
+        if _is_elsewhere(workspace, report):
+            continue
+        if not file.is_file():
+            found[report] = "the report is gone"
+        elif _line_hash(file.read_bytes()) != digest:
+            found[report] = "the report is not the one that was recorded"
+    return found
+
+
 def chain_head(workspace: Workspace) -> str:
     """The hash of the last line: it stands for the whole log."""
     lines = path(workspace).read_bytes().splitlines() if path(workspace).is_file() else []
@@ -123,7 +137,7 @@ def verify_chain(workspace: Workspace) -> list[str]:
         return ["audit/audit.jsonl is not there: no notebook has run in this workspace"]
     return [
         *_broken_links(workspace),
-        *_changed_reports(workspace),
+        *(f"{report}: {what}" for report, what in changed_reports(workspace).items()),
         *_changed_tables(workspace),
         *_changed_release(workspace),
     ]
@@ -147,17 +161,6 @@ def _broken_links(workspace: Workspace) -> Iterator[str]:
         elif line.get("previous") != previous:
             yield f"audit.jsonl, line {number}: does not follow the line before it; a line was changed or removed"
         previous = _line_hash(raw)
-
-
-def _changed_reports(workspace: Workspace) -> Iterator[str]:
-    for report, digest in recorded_reports(workspace).items():
-        if _is_elsewhere(workspace, report):
-            continue
-        file = workspace.root / report
-        if not file.is_file():
-            yield f"{report}: the report is gone"
-        elif _line_hash(file.read_bytes()) != digest:
-            yield f"{report}: the report is not the one that was recorded"
 
 
 def _changed_tables(workspace: Workspace) -> Iterator[str]:

@@ -1,9 +1,10 @@
-"""Whether the tables that notebooks left under ``local/`` are whole, of this version, and as they were left."""
+"""Whether tables of ``local/`` are whole, of this version, and as they were left, and reports that are packed, too."""
 
 from __future__ import annotations
 
 from chorus_nb import tables
-from chorus_nb.errors import DamagedTable
+from chorus_nb.errors import DamagedTable, WorkbenchError
+from chorus_nb.release.packing import SHARED_REPORTS
 from chorus_nb.workbench import audit
 from chorus_nb.workspace import Workspace, digest_of
 
@@ -28,3 +29,14 @@ def refuse_damaged(workspace: Workspace, notebook: str) -> None:
             lines.append(f"{place}: is not as {table.made_by} left it; run {table.made_by} again")
     if lines:
         raise DamagedTable(*lines)
+
+
+def refuse_changed_reports(workspace: Workspace) -> None:
+    """:class:`WorkbenchError` has a line for each report that would be packed and is not as its notebook left it."""
+    changed, lines = audit.changed_reports(workspace), list[str]()
+    for path in (workspace.reports_audit / name for name in SHARED_REPORTS):
+        place = audit.place(workspace, path)
+        if place in changed and path.is_file():
+            lines.append(f"{place}: {changed[place]}; run {path.stem} again")
+    if lines:
+        raise WorkbenchError(*lines)

@@ -43,7 +43,9 @@ TELLING = 1000  # smaller numbers are alike by chance
 BY_CHANCE = 0.05  # share of the rows whose larger numbers may be, too
 WORKBOOK = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # what Excel's own files begin with, whatever their names
 AS_TEXT = re.compile(r'="([^"]*)"|\'(\d.*)', re.ASCII)  # a number that is to stay as it is written
-UNSEEN = "".join(map(chr, (*range(9, 14), 28, 29, 30, 31, 32, 0x85, 0xA0, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF)))
+AROUND_A_CELL = "".join(
+    map(chr, (*range(9, 14), 28, 29, 30, 31, 32, 0x85, 0xA0, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF))
+)
 LookupRow = tuple[int, dict[str, str]]
 
 
@@ -178,9 +180,9 @@ def _as_meant(cell: str) -> str:
     >>> _as_meant('="00700001"'), _as_meant("'00700001"), _as_meant("'t Hart")
     ('00700001', '00700001', "'t Hart")
     """
-    text = cell.strip(UNSEEN)
+    text = cell.strip(AROUND_A_CELL)
     found = AS_TEXT.fullmatch(text)
-    return (found[1] or found[2] or "").strip(UNSEEN) if found else from_cell(text)
+    return (found[1] or found[2] or "").strip(AROUND_A_CELL) if found else from_cell(text)
 
 
 def _readable(reader: Iterator[list[str]], name: str, before: int) -> Iterator[list[str]]:

@@ -149,8 +149,7 @@ def _one(job: Job, engine: Deidentifier, task: Task) -> tuple[Row, list[Change],
     except OriginalGone:
         row = outcome(task, "quarantined", "original_gone", "not in the source any more, and changed in the release")
     except OSError as error:
-        if not job.source.reachable():
-            raise WorkbenchError("source: it cannot be read any more; run again when it is back") from None
+        job.source.require_reachable()
         row = outcome(task, "quarantined", "unreadable", error.strerror or "damaged in its archive")
     except RecursionError:
         row = outcome(task, "quarantined", "structure_refused", "nests too deep")

@@ -100,6 +100,7 @@ def read_file(source: Source, file: SourceFile) -> tuple[Header | None, str]:
     except (RecursionError, MemoryError):
         return None, "structure_refused"
     except OSError:
+        source.require_reachable()
         return None, "unreadable"
     except Exception:  # a fault of ours: that one file waits for a person, the others go on
         return None, "structure_damaged"

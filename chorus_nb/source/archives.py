@@ -340,6 +340,9 @@ class Archives(Source):
     def reachable(self) -> bool:
         return self.outer.reachable()
 
+    def is_gone(self) -> bool:
+        return self.outer.is_gone()
+
     def mark(self) -> str:
         return self.outer.mark()
 

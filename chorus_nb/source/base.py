@@ -10,6 +10,8 @@ from typing import BinaryIO, Literal, NamedTuple
 
 from blake3 import blake3
 
+from chorus_nb.errors import WorkbenchError
+
 MOST = 1 << 32  # bytes of a file that are held in memory
 
 
@@ -55,6 +57,15 @@ class Source(ABC):
     @abstractmethod
     def reachable(self) -> bool:
         """Whether the place can be asked at all: if not, no file of it is at fault."""
+
+    def is_gone(self) -> bool:
+        """Whether the place, in which there were files, cannot be asked any more."""
+        return not self.reachable()
+
+    def require_reachable(self) -> None:
+        """:class:`WorkbenchError` where the place is gone: what could not be read there is not at fault."""
+        if self.is_gone():
+            raise WorkbenchError("source: it cannot be read any more; run again when it is back") from None
 
     @abstractmethod
     def mark(self) -> str:

@@ -187,6 +187,9 @@ class Deliveries(Source):
     def reachable(self) -> bool:
         return self.now.reachable()
 
+    def is_gone(self) -> bool:
+        return self.now.is_gone()
+
     def mark(self) -> str:
         return self.now.mark()
 

@@ -86,6 +86,13 @@ class Folder(Source):
     def reachable(self) -> bool:
         return self._at("").is_dir()
 
+    def is_gone(self) -> bool:
+        """Also what is unmounted, which leaves an empty folder."""
+        try:
+            return not os.listdir(self._at(""))
+        except OSError:
+            return True
+
     def mark(self) -> str:
         try:
             names = "\n".join(sorted(os.listdir(self._at(""))))

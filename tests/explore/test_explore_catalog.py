@@ -15,10 +15,11 @@ from pydicom.data import get_testdata_files
 from pydicom.dataset import Dataset
 
 from chorus_nb import tables
+from chorus_nb.errors import WorkbenchError
 from chorus_nb.explore import parts, profile, scan
 from chorus_nb.explore.catalog import parts_folder
 from chorus_nb.memory import Recipe
-from chorus_nb.source import Source, SourceFile
+from chorus_nb.source import Source, SourceFile, open_source
 from chorus_nb.workspace import Workspace
 from tests.explore.survey_site import dataset, save
 
@@ -285,3 +286,14 @@ def test_a_workspace_may_have_any_name(survey: Workspace, add: Add, tmp_path: Pa
 def test_an_empty_source_gives_empty_tables(survey: Workspace) -> None:
     assert scan(survey).empty
     assert profile(survey).empty
+
+
+def test_where_the_source_is_gone_no_file_of_it_is_at_fault(tmp_path: Path) -> None:
+    """An empty folder is what is left where a share was mounted."""
+    source, file = open_source(tmp_path / "export"), SourceFile("image", 1, 1)
+    for _ in range(2):
+        with pytest.raises(WorkbenchError, match="cannot be read any more; run again when it is back"):
+            parts.read_file(source, file)
+        (tmp_path / "export").mkdir(exist_ok=True)
+    (tmp_path / "export" / "other").touch()
+    assert parts.read_file(source, file) == (None, "unreadable")

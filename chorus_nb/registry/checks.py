@@ -20,7 +20,8 @@ from chorus_nb.workspace import Workspace
 def check_registry(workspace: Workspace) -> pd.DataFrame:
     """The table ``registry_checks``: every row of ``checks.csv`` with what was examined and what broke it.
 
-    A share of wrong ones up to ``tolerated`` passes (DataQualityDashboard thresholds).
+    A share of wrong ones up to ``tolerated`` passes (DataQualityDashboard thresholds); where there was nothing to
+    examine, the check was not run.
     """
     rows = []
     text = resources.files(__package__).joinpath("checks.csv").read_text(encoding="utf-8")
@@ -34,6 +35,8 @@ def check_registry(workspace: Workspace) -> pd.DataFrame:
             ((examined, findings),) = connection.sql(asked).fetchall()
             result = "pass" if findings <= tolerated * examined else "fail"
             detail = f"{findings:,} of {examined:,}; {tolerated:.0%} tolerated" if findings else ""
+            if not examined:
+                result, detail = "not run", "there is nothing of the kind in the release"
             if result == "fail":
                 detail += f". To do: {check['remedy']}"
             row = {"check": check["check"], "question": check["question"], "result": result, "detail": detail}

@@ -188,6 +188,12 @@ def test_every_check_is_a_row_and_a_function(checked: Workspace) -> None:
     assert list(check_registry(checked).check) == list(RECORD_CHECKS)
 
 
+def test_what_found_nothing_to_examine_was_not_run(checked: Workspace) -> None:
+    row = check_registry(checked).set_index("check").loc["birth_is_shifted"]
+    assert (row["result"], row["examined"]) == ("not run", 0), "PERSON is not delivered"
+    assert row["detail"]
+
+
 def test_a_check_that_fails_says_what_to_do(checked: Workspace) -> None:
     edit(checked, 0, person_id=502)
     checks = check_registry(checked).set_index("check")

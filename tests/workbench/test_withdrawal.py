@@ -22,6 +22,7 @@ from chorus_nb.workbench.commands import main
 from chorus_nb.workbench.site_keys import rotate_key
 from chorus_nb.workbench.steps import STEPS
 from chorus_nb.workbench.withdrawal import take_back, withdraw_for_good
+from chorus_nb.workbench.withdrawal.erasing import place_of
 from chorus_nb.workbench.withdrawal.registry import OWN, STRANGE
 from chorus_nb.workspace import Workspace, digest_of
 from tests.conftest import parameter_file
@@ -301,6 +302,11 @@ def test_the_lookup_tables_and_the_source_are_left_alone_and_the_log_says_it(sit
     assert {path: path.read_bytes() for path in before} == before
     [line] = audit.read_log(workspace)
     assert (line["event"], line["item"], line["images"]) == ("withdrawal", "person:1001", 4)
+
+
+def test_what_a_killed_selftest_left_goes_whole() -> None:
+    """Its copies have the pixels of the person and an invented name: no search knows whose they are."""
+    assert place_of("selftest/source/Vexzorab_Zorvexab/Q7000293_1.dcm").what == "all"
 
 
 def test_what_no_list_says_is_searched_and_told(site: Site) -> None:

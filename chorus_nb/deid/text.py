@@ -22,7 +22,7 @@ from chorus_nb.deid.values import forms_of, readable, reads_as_text
 from chorus_nb.identity.encoded import encoded_texts, is_escaped
 from chorus_nb.identity.identifiers import START, Identifiers
 from chorus_nb.identity.own import Matcher, Span
-from chorus_nb.identity.signs import letters_apart, odd_signs, without_invisible
+from chorus_nb.identity.signs import letters_apart, odd_signs, with_plain_digits, without_invisible
 from chorus_nb.identity.terms import no_terms
 from chorus_nb.identity.words import Token, Vocabulary, also_names, shipped, tokens
 
@@ -136,7 +136,7 @@ class Cleaner:
         composed = unicodedata.normalize("NFC", text)
         plain = without_invisible(composed)
         uids = [found.span() for found in UID_IN_TEXT.finditer(plain)]
-        masked = UID_IN_TEXT.sub(lambda found: "." * len(found.group()), plain)
+        masked = with_plain_digits(UID_IN_TEXT.sub(lambda found: "." * len(found.group()), plain))
         cuts: list[Removal] = [(*span, self.new_uid(plain[slice(*span)])) for span in uids]
         cuts += removals(self.vocabulary, masked, self.own.spans(masked))
         cleaned = cut_out(plain, cuts) if cuts else plain

@@ -86,7 +86,7 @@ PATTERNS = (
     Pattern("number", rf"{START}(?:[a-z]{{0,4}}\d{{2,4}}[-/](?:0\d{{3,}}|\d{{5,}})|{YEAR}[._]\d{{4,}}){STOP}(?![.,]\d)"),
     Pattern("number", r"(?<![^\W_]|[.-])(?!\d\d[05]-\d[05]-\d[05])\d{3}-\d\d-\d\d(?![^\W_]|-|\.\d)"),
     Pattern("number", r"(?<![^\W_])[A-Za-z]{0,4}-?\d{6,}(?![^\W_]|\.\d)|(?<!\d)\d{7,}(?!\d)"),
-    Pattern("age over 89", rf"{START}0?(?:9\d|1[0-2]\d)[\s.,;:)\]_+-]*(?:y(?:ea)?rs?(?:[\s_-]+old)?|years?|yo|y/o|y\.\s?o\.?|y|j(?:ahre?)?(?:\s+alt)?|jährige?[rn]?|anni|jaar|a[ñn]os?(?:\s+de\s+edad)?|ans?|anos?|a|yo?[mf])(?![^\W_])(?:[\s_-]*old{STOP})?", "90+ years"),
+    Pattern("age over 89", rf"{START}0?(?:9\d|1[0-2]\d)[\s.,;:)\]_+-]*(?:y(?:ea)?rs?(?:[\s_-]+old)?|years?|yo|y/o|y\.\s?o\.?|y|j(?:ahre?)?(?:\s+alt)?|jährige?[rn]?|anni|jaar|a[ñn]os?(?:\s+de\s+edad)?|ans?|anos?|a|yo?[mf]|лет|года?|ετών|χρονών|سنة|عاما?|שנים|שנה|år|éves|yaşında|[歳才岁歲세살])(?![^\W_])(?:[\s_-]*old{STOP})?", "90+ years"),
     Pattern("age over 89", rf"{START}(?:age[d]?|alter|edad|[âa]ge|idade)[\s:=_#.-]{{0,3}}0?(?:9\d|1[0-2]\d)(?!\d|[.,]\d)(?:[\s.,;:)\]]*[yaj])?{STOP}", "age 90+ years"),
     Pattern("age over 89", rf"{START}(?:(?:pt|patient|she|he)\s+is|turn(?:s|ed|ing)|age\s+of|nonagenarian,?)\s+(?:9\d|1[01]\d){STOP}(?!\s?(?:kg|lbs?|cm|%))", "90+ years"),
     Pattern("age over 89", rf"{START}(?:in\s+(?:his|her|their|the)\s+)?(?:9\d|1[01]\d)['’]?s[.,;:)\]]?\s+(?:lady|gentleman|(?:wo)?man|(?:fe)?male|pt|patient|person|year){STOP}|{START}in\s+(?:his|her|their)\s+(?:9\d|1[01]\d)['’]?s{STOP}", "90+ years"),

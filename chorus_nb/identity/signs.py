@@ -33,6 +33,15 @@ def without_invisible(text: str) -> str:
     return text if text.isascii() else "".join(each for each in text if unicodedata.category(each) != "Cf")
 
 
+def with_plain_digits(text: str) -> str:
+    """The digits of any script as 0 to 9, one for one.
+
+    >>> with_plain_digits("١٤/٠٣ CT")
+    '14/03 CT'
+    """
+    return text if text.isascii() else "".join(str(unicodedata.decimal(each, each)) for each in text)
+
+
 def without_controls(text: str) -> str:
     """A text without characters that no text may hold (PS3.5 section 6.1.3); they fill up its end, and a text of two
     bytes a letter has one in each, which would make each letter a word. Without what Shift Out says,

@@ -35,7 +35,7 @@ _SIGNS = r"['’‘ʼ`´\s-]+"
 @lru_cache(maxsize=65536)
 def plain(text: str) -> str:
     """Small letters without accents and without what nobody sees, such as soft hyphens; every sign for an apostrophe as
-    the simple one.
+    the simple one, and digits of any script as 0 to 9.
 
     >>> plain("O’Brénnan WEIẞ Λόγος Łucja")
     "o'brennan weiss λογοσ lucja"
@@ -45,6 +45,7 @@ def plain(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text).casefold().translate(SINGLE)
     every = unicodedata.normalize("NFKD", folded)
     letters = (each for each in every if not unicodedata.combining(each) and unicodedata.category(each) != "Cf")
+    letters = (str(unicodedata.decimal(each, each)) for each in letters)
     return re.sub("[’‘ʼ`´]", "'", "".join(letters)).translate(_HIRAGANA)
 
 

@@ -64,6 +64,13 @@ def test_an_order_that_is_technique_with_a_short_number_proves_nothing(order: st
     assert severities([SearchTerm("identifier", order)], f"x {order} y".encode()) == [found]
 
 
+@pytest.mark.parametrize(
+    "text", ["CHEST ١٤/٠٣/٢٠١٩", "CHEST ٩٥Y", "CHEST ９５Y", "CHEST 95 лет", "CHEST 95 ετών", "CHEST ٩٥ سنة", "95歳"]
+)
+def test_days_and_ages_are_told_in_the_digits_and_words_of_any_script(text: str) -> None:
+    assert any(severity == "high" for severity, _ in text_shapes(text))
+
+
 def test_two_short_parts_are_a_name_only_together() -> None:
     name = list(of_name("Wu^Li"))
     assert severities(name, b"15 Li 3") == ["low"]

@@ -63,6 +63,7 @@ class Name:
         words = [word for word in words if word and not is_placeholder(word) and not word.isdigit()]
         for word in words:
             self._add(word, family=word is words[0])
+        self.is_of_several = len(self.parts) > 1 or len(words) > 1  # an initial is one
         long = [key(word) for word in words if len(key(word)) > 1][:MOST_JOINED]
         self.joined |= {one + other for one in long for other in long if one is not other}
         self.joined |= {key(component) for component in re.split(r"[\^,]", group) if len(component.split()) > 1}

@@ -44,7 +44,7 @@ class Matcher:
         values = [list(names_of(value)) for value in sorted(identifiers.names)]
         every = [name for groups in values for name in groups]
         self.alone = {part for name in every for part, alone in name.parts.items() if alone}
-        several = [groups for groups in values if sum(len(name.parts) for name in groups) > 1]
+        several = [groups for groups in values if len(groups) > 1 or any(name.is_of_several for name in groups)]
         self.persons = {part for groups in several for name in groups for part in name.parts} & self.alone
         self.joined = {part for name in every for part in name.joined}
         self.owners: dict[str, list[Name]] = {}

@@ -89,7 +89,8 @@ class Folder(Source):
     def is_gone(self) -> bool:
         """Also what is unmounted, which leaves an empty folder."""
         try:
-            return not os.listdir(self._at(""))
+            with os.scandir(self._at("")) as entries:
+                return next(entries, None) is None
         except OSError:
             return True
 

@@ -33,6 +33,7 @@ CONNECTED_ONCE = ("sftp:", "ssh:")  # a broken connection is made anew; to the o
 ARCHIVE_NAMES = (".zip", ".tar", ".gz", ".xz")
 CHANGES_WITH = ("generation", "ETag", "etag", "mtime", "last_modified", "created")  # the first that is there counts
 PLACED_BY = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "STORAGE_EMULATOR_HOST", "AZURE_STORAGE_ACCOUNT_NAME")
+LOCKED = "locked"  # a folder that may not be listed
 SILENT = 60.0  # seconds without an answer, after which a request is made again or given up; backends have none
 T = TypeVar("T")
 
@@ -103,7 +104,10 @@ class Store(Source):
                 yield from self._below(name, root)
 
     def _below(self, folder: str, root: str) -> Iterator[SourceFile]:
-        inside = self._ask(lambda system, _: system.find(folder, detail=True))
+        by_folders = self.url.startswith(CONNECTED_ONCE)
+        inside = self._ask(
+            lambda system, _: _walked(system, folder) if by_folders else system.find(folder, detail=True)
+        )
         if not isinstance(inside, dict):
             raise OSError("a file in the store is called like this folder")
         for name in sorted(inside):
@@ -236,7 +240,27 @@ def _identity(info: Mapping[str, Any]) -> Identity:
     return Identity(int(info["size"] or 0), int.from_bytes(blake3(version.encode()).digest(8)) >> 1)
 
 
+def _walked(system: Any, top: str) -> dict[str, Mapping[str, Any]]:
+    """What lies below a folder, by name, with the folders that cannot be listed: fsspec's own walk leaves them out."""
+    found: dict[str, Mapping[str, Any]] = {}
+    folders = [top]
+    while folders:
+        folder = folders.pop()
+        try:
+            entries = system.ls(folder, detail=True)
+        except PermissionError:
+            entries = [{"name": folder, "type": LOCKED}]
+        for entry in entries:
+            if entry["type"] == "directory":
+                folders.append(entry["name"])
+            else:
+                found[entry["name"]] = entry
+    return found
+
+
 def _listed(path: str, info: Mapping[str, Any]) -> SourceFile:
+    if info["type"] == LOCKED:
+        return SourceFile(path, 0, 0, "folder_unreadable")
     if info["type"] != "file":
         return SourceFile(path, 0, 0, "not_a_regular_file")
     return SourceFile(path, *_identity(info))

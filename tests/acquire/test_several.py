@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 
@@ -133,6 +133,10 @@ def test_a_run_that_was_broken_off_asks_only_what_was_not_answered(
     with pytest.raises(WorkbenchError):
         acquire.ask_archives(workspace, silent, [archive])  # answers the third, breaks off again
     asked_from(3)
+    broken_off_at(2)
+    this_year = f'"time": "{datetime.now(UTC).year}-'
+    answers.write_text(answers.read_text().replace(this_year, '"time": "2999-'))  # the clock was set back since
+    asked_from(0)
     broken_off_at(2)
     monkeypatch.setattr(asked, "HOLDS", timedelta())  # days went by
     asked_from(0)

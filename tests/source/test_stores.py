@@ -337,3 +337,26 @@ def test_a_file_that_is_called_like_a_folder_hides_nothing(
     names += [] if real is InS3 else ["both"]  # rclone keeps objects as files in folders, which cannot be both
     kind.put(dict.fromkeys(names, b"DICM"))
     assert sorted(file.source_path for file in kind.source.find()) == sorted(names)
+
+
+@pytest.mark.parametrize("fault", [PermissionError("no"), ConnectionResetError("gone")])
+def test_a_folder_that_cannot_be_listed_is_never_left_out_without_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: OSError
+) -> None:
+    from fsspec.implementations.sftp import SFTPFileSystem
+
+    kind, listed = InSftp(tmp_path), SFTPFileSystem.ls
+
+    def ls(system: SFTPFileSystem, path: str, **options: bool) -> object:
+        if path.endswith("/closed"):
+            raise fault
+        return listed(system, path, **options)
+
+    kind.put({"a/image": b"DICM", "a/closed/image": b"DICM", "b/image": b"DICM"})
+    monkeypatch.setattr(SFTPFileSystem, "ls", ls)
+    if isinstance(fault, PermissionError):
+        found = [(file.source_path, file.problem) for file in kind.source.find()]
+        assert found == [("a/closed", "folder_unreadable"), ("a/image", ""), ("b/image", "")]
+    else:
+        with pytest.raises(OSError, match="refused, or did not answer"):
+            list(kind.source.find())

@@ -159,7 +159,8 @@ def _unreadable(work: _Work) -> None:
     missing = pd.concat(
         [files[name].str.strip(" \0") == "" for name in REQUIRED_IDENTIFIERS], axis=1, keys=REQUIRED_IDENTIFIERS
     )
-    missing = missing[missing.any(axis=1)]
+    of_image = files.SOPClassUID.str.strip(" \0").isin([*standards.releasable(("SC",))])
+    missing = missing[missing.any(axis=1) & (of_image | missing["SOPClassUID"])]  # a palette or protocol is of no study
     names = pd.Series(["missing " + ", ".join(missing.columns[row]) for row in missing.to_numpy()], missing.index)
     lacking = files.index.to_series().isin(missing.index)
     work.take(lacking, "quarantined", "identifiers_missing", names.reindex(files.index))

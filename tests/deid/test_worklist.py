@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from pydicom.uid import SecondaryCaptureImageStorage
+from pydicom.uid import ColorPaletteStorage, SecondaryCaptureImageStorage
 
 import chorus_nb
 from chorus_nb import explore, tables
@@ -123,6 +123,9 @@ def test_what_is_not_released_says_why(site: SmallSite) -> None:
     site.add("no study", StudyInstanceUID=None)
     site.add("other kind", Modality="PT")
     site.add("wrong class", SOPClassUID=SecondaryCaptureImageStorage)
+    site.add(
+        "of no study", SOPClassUID=ColorPaletteStorage, StudyInstanceUID=None, SeriesInstanceUID=None, PatientID=None
+    )
     site.add("good")
     whole = site.add("truncated").read_bytes()
     (site.dicom / "truncated").write_bytes(whole[:-20])
@@ -134,6 +137,7 @@ def test_what_is_not_released_says_why(site: SmallSite) -> None:
     assert dict(zip(worklist.index, zip(worklist.status, worklist.reason, strict=True), strict=True)) == {
         "good": ("release", ""),
         "no pixels": ("held_back", "no_pixels"),
+        "of no study": ("held_back", "kind_not_released"),
         "no study": ("quarantined", "identifiers_missing"),
         "other kind": ("held_back", "kind_not_released"),
         "readme.txt": ("not_dicom", "not_dicom"),

@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
@@ -16,8 +17,9 @@ import fsspec
 from fsspec import AbstractFileSystem
 
 from chorus_nb.errors import InputError, WorkbenchError
-from chorus_nb.parameters import Parameters
+from chorus_nb.parameters import PULLED, Parameters
 from chorus_nb.release.faults import UploadFault, fault_met
+from chorus_nb.source import is_store
 from chorus_nb.source.store import SCHEMES, SILENT
 
 Told = TypeVar("Told")
@@ -49,6 +51,7 @@ def open_destination(parameters: Parameters) -> tuple[AbstractFileSystem, str]:
     if scheme not in (*SCHEMES, "file"):
         raise InputError(f"upload_url: {scheme} is no kind of address that is known: {KNOWN}")
     _refuse_what_cannot_be_meant(scheme, url)
+    _refuse_what_is_read(parameters, scheme, url)
     try:
         return _within(WITHIN, lambda: _opened(scheme, url))
     except ImportError:
@@ -95,6 +98,19 @@ def _refuse_what_cannot_be_meant(scheme: str, url: str) -> None:
             f"upload_url: is in the account {lake[1]}, but {CONNECTION} leads to the account {account[1]};"
             " set the one that belongs to it"
         )
+
+
+def _refuse_what_is_read(parameters: Parameters, scheme: str, url: str) -> None:
+    """The source is never written to, and what lies in the workspace is not uploaded into itself."""
+    if scheme == "file":
+        folder = Path(url.removeprefix("file://")).expanduser().resolve()
+        inside = parameters.source != PULLED and parameters.open_source().overlap(folder) == "inside"
+        if folder.is_relative_to(parameters.workspace_path):
+            raise InputError("upload_url: lies inside workspace; choose another folder")
+    else:
+        inside = is_store(parameters.source) and f"{url.rstrip('/')}/".startswith(f"{parameters.source.rstrip('/')}/")
+    if inside:
+        raise InputError("upload_url: lies inside source, which is never written to; choose another folder")
 
 
 def _within(seconds: float, ask: Callable[[], Told]) -> Told:

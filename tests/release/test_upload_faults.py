@@ -90,6 +90,23 @@ def test_a_credential_that_is_missing_or_wrong(
     assert words in told and "To do: " in told
 
 
+@pytest.mark.parametrize("place", ["source", "source/deep/in", "workspace", "workspace/release", "link"])
+def test_nothing_is_uploaded_into_the_source_or_the_workspace(built: Workspace, tmp_path: Path, place: str) -> None:
+    source = tmp_path / "pacs"
+    (source / "deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(source)
+    top, _, rest = place.partition("/")
+    folder = {"source": source, "workspace": built.root, "link": tmp_path / "link"}[top] / rest
+    with pytest.raises(InputError, match=f"^upload_url: lies inside {'workspace' if top == 'workspace' else 'source'}"):
+        destination.open_destination(to(built, str(folder)).parameters.model_copy(update={"source": str(source)}))
+
+
+def test_nothing_is_uploaded_below_a_store_that_is_the_source(built: Workspace) -> None:
+    parameters = to(built, "s3://exports/pacs/release").parameters.model_copy(update={"source": "s3://exports/pacs"})
+    with pytest.raises(InputError, match=r"^upload_url: lies inside source"):
+        destination.open_destination(parameters)
+
+
 def test_a_token_that_has_expired_is_told_from_a_wrong_one(built: Workspace, tmp_path: Path) -> None:
     url = InAzure(tmp_path).address
     os.environ["AZURE_STORAGE_CONNECTION_STRING"] = sas(-1, list=True)

@@ -14,12 +14,15 @@ STAND_INS = {"CS", "SH", "LO", "ST", "LT", "UC", "UT", "AE", "PN"}  # texts, whi
 
 
 def unusable(leaf: Leaf) -> bool:
-    """Whether nobody can use the value: its VR is not the dictionary's, or its form is not that of the VR."""
+    """Whether nobody can use the value: its VR is not the dictionary's, its form not that of the VR, or it is none of
+    those that the Standard allows."""
     try:
         expected = dictionary_VR(leaf.tag)
     except KeyError:
         return False
     if leaf.vr not in expected and not (leaf.vr in STAND_INS and expected in STAND_INS):
+        return True
+    if standards.is_off_list(leaf.tag, leaf.values):
         return True
     return not has_form(leaf.vr, leaf.value) or (leaf.vr in STAND_INS and len(leaf.value) > LONGEST_WRITTEN)
 

@@ -37,6 +37,8 @@ class Folder(Source):
         try:
             entries = sorted(os.scandir(self._at(relative)), key=lambda entry: entry.name)
         except OSError:
+            if relative:
+                self.require_reachable()
             yield SourceFile(relative or ".", 0, 0, "folder_unreadable")
             return
         for entry in entries:
@@ -57,6 +59,7 @@ class Folder(Source):
                 else:
                     yield SourceFile(path, status.st_size, status.st_mtime_ns)
             except OSError:
+                self.require_reachable()
                 yield SourceFile(path, 0, 0, "unreadable")
 
     def open(self, source_path: str) -> BinaryIO:

@@ -9,6 +9,7 @@ import io
 import lzma
 import os
 import pickle
+import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
+from chorus_nb.errors import WorkbenchError
 from chorus_nb.source import BEGINNING, Source, SourceFile, base, folder, is_archive, open_source
 from tests.source import services
 from tests.source.kinds import KINDS, InFolder, InZip, Kind, tarred, write, zipped
@@ -383,3 +385,14 @@ def test_what_was_opened_to_find_members_is_closed(tmp_path: Path) -> None:
         patched.setattr(type(outer), "open", lambda self, path: streams.append(opens(self, path)) or streams[-1])
         assert list(found(kind.source)) == ["export.bin!a", "plain"]
     assert [stream.closed for stream in streams] == [True], "the plain file too was opened, or the archive is still"
+
+
+def test_a_folder_that_is_unmounted_while_it_is_listed_is_told(tmp_path: Path) -> None:
+    for name in ("a/1", "a/2", "b/1"):
+        write(tmp_path / "share" / name, b"DICM")
+    found = open_source(tmp_path / "share").find()
+    assert next(found).source_path == "a/1"
+    shutil.rmtree(tmp_path / "share" / "a")
+    shutil.rmtree(tmp_path / "share" / "b")
+    with pytest.raises(WorkbenchError, match="cannot be read any more"):
+        list(found)

@@ -80,6 +80,13 @@ def test_a_uid_is_the_same_wherever_it_occurs(release: Release, engine: Deidenti
     assert out.FrameOfReferenceUID == engine.uids.new("1.2.3.4.9")
 
 
+def test_a_long_code_of_which_nothing_may_stay_is_one_still(release: Release) -> None:
+    """One of 16 characters or fewer is none (PS3.3 section 8.1), and a file with it was held."""
+    code = item(LongCodeValue="http://quill.example/SMITH/99999999", CodingSchemeDesignator="SCT", CodeMeaning="Chest")
+    left = release(image(ProcedureCodeSequence=[code], PatientName="SMITH^JOHN")).ProcedureCodeSequence[0]
+    assert len(left.LongCodeValue) > 16 and "SMITH" not in left.LongCodeValue
+
+
 def test_file_meta_and_preamble_are_fresh(engine: Deidentifier) -> None:
     made = image()
     made.preamble = b"SMITH JOHN".ljust(128, b" ")

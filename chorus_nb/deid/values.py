@@ -29,7 +29,7 @@ DUMMIES = {
     "DT": "20000101000000",
     "IS": "0",
     "TM": "000000",
-    "UC": "REMOVED BY THE WORKBENCH",  # Long Code Value has more than 16 characters
+    "UC": "REMOVED REMOVED REMOVED",  # Long Code Value has more than 16 characters; no word that 04 does not know
     "UI": "",
 }
 SHORTEST_TEXT = 10  # characters of a text that no table of numbers holds by chance

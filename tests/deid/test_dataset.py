@@ -14,8 +14,11 @@ from pydicom.uid import CTImageStorage, DeflatedExplicitVRLittleEndian, Explicit
 from chorus_nb.deid.context import Subject
 from chorus_nb.deid.dataset import IMPLEMENTATION_UID, Deidentifier
 from chorus_nb.deid.uids import UidMap
-from chorus_nb.dicom.encodings import Encoding
+from chorus_nb.deid.values import dummy
+from chorus_nb.dicom.encodings import TEXT, Encoding
 from chorus_nb.dicom.spans import Refused, take_apart
+from chorus_nb.leaks.known import KnownWords
+from chorus_nb.leaks.shapes import text_shapes
 from chorus_nb.mapping.chorus import Chorus
 from chorus_nb.mapping.policy import Policy
 from tests.deid.conftest import SUBJECT, Release, encoded, image, whole
@@ -391,3 +394,9 @@ def test_the_crosswalk_names_who_reserved_a_private_element_at_any_depth(engine:
     assert named["RequestAttributesSequence[1].", "(0029,1001)"] == "0029[SITE NOTES]01"
     assert named["0029[OTHER NOTES]07[1].", "(0031,1002)"] == "0031[WITHIN]02"
     assert named["", "(0029,0010)"] == "PrivateCreator"
+
+
+@pytest.mark.parametrize("vr", sorted(TEXT))
+def test_what_stands_in_for_a_text_is_none_that_04_would_hold(vr: str) -> None:
+    said = dummy(vr).decode()
+    assert not text_shapes(said) and not KnownWords().unknown(said)

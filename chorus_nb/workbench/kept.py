@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from chorus_nb import tables
 from chorus_nb.errors import DamagedTable, WorkbenchError
-from chorus_nb.release.packing import SHARED_REPORTS
 from chorus_nb.workbench import audit
 from chorus_nb.workspace import Workspace, digest_of
 
@@ -33,6 +32,8 @@ def refuse_damaged(workspace: Workspace, notebook: str) -> None:
 
 def refuse_changed_reports(workspace: Workspace) -> None:
     """:class:`WorkbenchError` has a line for each report that would be packed and is not as its notebook left it."""
+    from chorus_nb.release.packing import SHARED_REPORTS  # with it come libraries that the first notebooks do without
+
     changed, lines = audit.changed_reports(workspace), list[str]()
     for path in (workspace.reports_audit / name for name in SHARED_REPORTS):
         place = audit.place(workspace, path)

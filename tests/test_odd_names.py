@@ -86,7 +86,8 @@ def test_odd_names_go_through_all_rooms(site: Workspace) -> None:
     for build in (registry.build_registry, registry.build_omop, metadata.build_metadata, registry.build_mi_cdm):
         build(site)
     checked = registry.check_registry(site)
-    assert set(checked.result) == {"pass"}, checked[checked.result != "pass"][["check", "detail"]].to_numpy().tolist()
+    failed = checked[checked.result == "fail"]
+    assert failed.empty, failed[["check", "detail"]].to_numpy().tolist()
     seal.seal_release(site)
     release.pack(site)
     assert site.read(tables.MANIFEST).path.str.endswith(".dcm").sum() == files

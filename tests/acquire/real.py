@@ -90,13 +90,18 @@ def store(pacs: Pacs, paths: Iterable[Path]) -> set[str]:
         }
         association = own.associate("127.0.0.1", pacs.port, **way)
         for dataset in datasets:
-            if not association.is_established:  # some files of the demo break the association
-                association = own.associate("127.0.0.1", pacs.port, **way)
-            try:
-                status = association.send_c_store(dataset)
-            except (ValueError, RuntimeError, AttributeError):
-                continue  # the archive does not take this class, syntax or file
-            if status and status.get("Status") in (0x0000, 0xB000, 0xB006, 0xB007):
-                taken.add(str(dataset.SOPInstanceUID))
+            for _ in range(3):  # an archive that answers too late may have kept it: it is asked until it answers
+                if not association.is_established:  # some files of the demo break the association
+                    association = own.associate("127.0.0.1", pacs.port, **way)
+                try:
+                    status = association.send_c_store(dataset).get("Status")
+                except RuntimeError:
+                    continue  # the association is broken, or the archive does not take this class or syntax
+                except (ValueError, AttributeError):
+                    break  # the file is not sent
+                if status in (0x0000, 0xB000, 0xB006, 0xB007):
+                    taken.add(str(dataset.SOPInstanceUID))
+                if status is not None:
+                    break
         association.release()
     return taken

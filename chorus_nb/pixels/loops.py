@@ -26,25 +26,27 @@ WORD = (32, 12)  # pixels: columns and rows of the window in which edges of stro
 EDGES = 16  # edges in such a window that may be letters
 REMEMBERED = 3  # frames looked at with each of which a frame is compared
 MARGIN = 24  # pixels around what is new: the rest of its line
+CUT_OFF, NARROWER = 0.25, 0.5  # of a range of values: what may be cut off, and the least that a frame must fill of it
+EVERY_SO_MANY = 2  # every so many rows and columns tell the range of a frame
 
 
 class _Strokes(NamedTuple):
     maps: tuple[Plane, ...]  # bright and dark strokes at full size, and at half
     scale: float  # of the first of them to the frame
+    seen: deque[tuple[Plane, ...]]  # strokes of the frames looked at that have the same range of values
 
 
 class Loop:
     """The frames of one loop, in their order; :meth:`unseen` of each, and :meth:`looked` after it was looked at."""
 
     def __init__(self) -> None:
-        self._seen: deque[tuple[Plane, ...]] = deque(maxlen=REMEMBERED)
-        self._range: tuple[float, float] | None = None
+        self._seen: dict[tuple[float, float], deque[tuple[Plane, ...]]] = {}
         self._now: _Strokes | None = None
 
     def unseen(self, frame: NDArray[np.generic]) -> Box | None:
         """Where ``frame`` may show letters that no frame looked at shows, None if nowhere."""
         self._now = now = self._strokes(frame)
-        found = [_new(now, seen) for seen in self._seen]
+        found = [_new(now, seen) for seen in now.seen]
         if not found:
             rows, columns = frame.shape[:2]
             return Box(0, 0, columns, rows)
@@ -53,20 +55,21 @@ class Loop:
     def looked(self) -> None:
         """The frame last asked about was looked at."""
         assert self._now
-        self._seen.append(tuple(np.asarray(cv2.dilate(plane, JITTER), np.uint8) for plane in self._now.maps))
+        self._now.seen.append(tuple(np.asarray(cv2.dilate(plane, JITTER), np.uint8) for plane in self._now.maps))
 
     def _strokes(self, frame: NDArray[np.generic]) -> _Strokes:
-        grey, scale = self._grey(frame), 1.0
+        (grey, values), scale = self._grey(frame), 1.0
         if max(grey.shape) > LONGEST:
             scale = LONGEST / max(grey.shape)
             grey = np.asarray(cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
         half = cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) if min(grey.shape) > 1 else grey
         hats = cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT
         maps = (cv2.morphologyEx(plane, hat, STROKE) for plane in (grey, half) for hat in hats)
-        return _Strokes(tuple(np.asarray(plane, np.uint8) for plane in maps), scale)
+        seen = self._seen.setdefault(values, deque(maxlen=REMEMBERED))
+        return _Strokes(tuple(np.asarray(plane, np.uint8) for plane in maps), scale, seen)
 
-    def _grey(self, frame: NDArray[np.generic]) -> Plane:
-        """Lightness in 8 bits; the range of the first frame is that of all, so that equal values stay equal."""
+    def _grey(self, frame: NDArray[np.generic]) -> tuple[Plane, tuple[float, float]]:
+        """Lightness in 8 bits, and the values that are its ends: equal values of two frames of one range stay equal."""
         if frame.ndim == 3:
             exact = frame.dtype in (np.uint8, np.uint16)  # others cv2 does not know
             colours = [np.ascontiguousarray(frame[..., place]) for place in range(3)]
@@ -74,13 +77,20 @@ class Loop:
             darkest, brightest = (mix(mix(red, green), blue) for mix in (cv2.min, cv2.max))
             frame = np.asarray(cv2.addWeighted(darkest, 0.5, brightest, 0.5, 0))
         if frame.dtype == np.uint8:
-            return np.asarray(frame, np.uint8)
+            return np.asarray(frame, np.uint8), (0, 255)
         values = frame.astype(np.float32)
-        if self._range is None:
-            low, high = (float(value) for value in np.percentile(values, (0.5, 99.9)))
-            self._range = low, max(high, low + 1)
-        low, high = self._range
-        return np.asarray(np.clip((values - low) * (255 / (high - low)), 0, 255), np.uint8)
+        low, high = self._range(values[::EVERY_SO_MANY, ::EVERY_SO_MANY])
+        return np.asarray(np.clip((values - low) * (255 / (high - low)), 0, 255), np.uint8), (low, high)
+
+    def _range(self, values: NDArray[np.float32]) -> tuple[float, float]:
+        """Of the ranges of earlier frames the first that shows this one, too; else its own, as after a blank frame."""
+        low, high = (float(value) for value in np.percentile(values, (0.5, 99.9)))
+        high = max(high, low + 1)
+        for least, most in self._seen:
+            cut = CUT_OFF * (most - least)
+            if least - cut <= low and high <= most + cut and high - low >= NARROWER * (most - least):
+                return least, most
+        return low, high
 
 
 def _new(now: _Strokes, seen: tuple[Plane, ...]) -> Box | None:

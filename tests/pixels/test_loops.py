@@ -78,6 +78,13 @@ def test_text_for_one_frame_between_the_sampled_ones_is_looked_at(
     assert number in looked_at(frames.astype(np.uint16) * 16)
 
 
+@pytest.mark.parametrize("times", [0, 0.1, 6])
+def test_a_first_frame_of_other_values_hides_no_text_of_the_frames_after_it(times: float) -> None:
+    frames = loop_with(letters(PERSON, 250, {7})).astype(np.uint16) * 4
+    frames[0] = (frames[0] * times).astype(np.uint16)
+    assert 7 in looked_at(frames)
+
+
 def test_what_is_looked_at_is_where_the_text_is() -> None:
     dataset = image(pixels=loop_with(letters("LEE", 250, {7})), modality="US")
     (part,) = (render for number, render in pictures(dataset) if number == 7)

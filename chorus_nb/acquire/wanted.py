@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+from datetime import date
+from typing import Any
 
 import pandas as pd
 
@@ -19,6 +22,7 @@ ORDERED = ("PatientID", "AccessionNumber")  # what each order must have
 MORE = ("StudyDate", "Modality", "visit_occurrence_id", "series", "instances")  # what it may have
 ORDERS_TABLE = "imaging_orders"  # of the database that parameter orders names
 ANY = "*"  # what an archive is never asked for
+Order = dict[str, Any]
 WHOLE_NUMBERS = (
     "person_id",
     "visit_occurrence_id",
@@ -68,7 +72,7 @@ def expect_studies(workspace: Workspace) -> pd.DataFrame:
     )
     shift = persons.drop_duplicates("person_id").set_index("person_id")["Days_Shifted"]
     both["day"] = _original_days(both, both["person_id"].map(shift))
-    texts = ("asked_by", "PatientID", "AccessionNumber", "modality")
+    texts = ("asked_by", "PatientID", "AccessionNumber", "modality", "unread")
     both = both.assign(**{name: both[name].fillna("") for name in texts}, fault="").astype(
         dict.fromkeys(WHOLE_NUMBERS, "Int64")
     )
@@ -99,10 +103,10 @@ def _forget_withdrawn(rows: pd.DataFrame, withdrawn: Withdrawn) -> None:
 
 
 def by_request(expected: pd.DataFrame) -> pd.DataFrame:
-    """How many studies are expected, by what expects them, modality, and why they cannot be asked for."""
+    """How many studies are expected, by what expects them, modality, why not asked for, and unread cells of orders."""
     asked_by = expected["asked_by"].str.replace("\\", ", ", regex=False)
     rows = expected.assign(asked_by=asked_by, modality=expected["modality"].replace("", "unknown"))
-    return rows.groupby(["asked_by", "modality", "fault"], as_index=False).agg(studies=("number", "size"))
+    return rows.groupby(["asked_by", "modality", "fault", "unread"], as_index=False).agg(studies=("number", "size"))
 
 
 def fault_of_request(patients: str, accession: str, day: str) -> str:
@@ -132,12 +136,12 @@ def _original_days(rows: pd.DataFrame, shift: pd.Series) -> pd.Series:
 
 
 def read_orders(workspace: Workspace) -> pd.DataFrame:
-    """The order list of parameter ``orders``: PatientID, AccessionNumber and, where told, what :data:`MORE` names.
+    """The order list of parameter ``orders``, a row a study: PatientID, AccessionNumber and, where told, what
+    :data:`MORE` names.
 
-    :class:`InputError` for a number or a day that is none, by row, and for rows that say different things of an
-    accession of a patient; a row that repeats another is one.
+    A cell that is no number or no day is empty, and so is what rows of one study say differently; ``unread`` names it.
     """
-    value, found = workspace.parameters.orders, list[tuple[int, dict[str, str]]]()
+    value, found = workspace.parameters.orders, list[dict[str, str]]()
     if value.startswith("env:"):
         from chorus_nb.omop.databases import content_digest, engine  # slow to import, for orders of a database only
 
@@ -146,27 +150,44 @@ def read_orders(workspace: Workspace) -> pd.DataFrame:
         if lacking := [name for name in ORDERED if name not in table]:
             raise InputError(f"orders: table {ORDERS_TABLE} lacks the columns {', '.join(lacking)}")
         table = table.reindex(columns=[*ORDERED, *MORE], fill_value="")
-        found = list(enumerate(table.to_dict("records"), 1))
+        found = table.to_dict("records")
         workspace.note(f"orders/{ORDERS_TABLE}", len(found), lambda: content_digest(table))
     elif value:
         path = resolve(value)
-        found = list(read_rows(path, list(ORDERED), list(MORE)))
+        found = [row for _, row in read_rows(path, list(ORDERED), list(MORE))]
         workspace.note(f"orders/{path.name}", len(found), lambda: digest_of(path))
-    faults, rows = list[str](), list[dict[str, object]]()
-    for number, row in found:
-        numbers = {name: whole_number(row[name]) if row[name] else None for name in MORE[2:]}
-        day = re.fullmatch(r"(\d{4})-?(\d\d)-?(\d\d)", row["StudyDate"])
-        wrong = [name for name, each in numbers.items() if row[name] and each is None]
-        wrong += ["StudyDate"] if row["StudyDate"] and not day else []
-        faults += [f"orders row {number}: {name} is not as expected" for name in wrong]
-        told = {"day": "-".join(day.groups()) if day else "", "modality": row["Modality"].replace("\\", " ")}
-        rows.append({**{name: row[name] for name in ORDERED}, **told, **numbers})
-    if faults:
-        raise InputError(*faults[:20])
-    made = pd.DataFrame(rows, columns=[*ORDERED, "day", "modality", *MORE[2:]]).astype(dict.fromkeys(MORE[2:], "Int64"))
-    made = made.drop_duplicates(
-        ignore_index=True
-    )  # a row for each series or modality, of which only the study is asked
-    if twice := int(made.duplicated(list(ORDERED)).sum()):
-        raise InputError(f"orders: {twice} rows say otherwise of the patient and accession of another")
-    return made
+    studies = defaultdict[tuple[str, ...], list[Order]](list)
+    for order in map(_order_of, found):
+        names = ORDERED if order["AccessionNumber"] else (*ORDERED, "day", "modality")  # without one, each day is one
+        studies[tuple(str(order[name]) for name in names)].append(order)
+    columns = [*ORDERED, "day", "modality", *MORE[2:], "unread"]
+    return pd.DataFrame(map(_one_of, studies.values()), columns=columns).astype(dict.fromkeys(MORE[2:], "Int64"))
+
+
+def _order_of(row: dict[str, str]) -> Order:
+    """A row of the list as it is meant; what cannot be read in it is empty, and ``unread`` names its columns."""
+    day = _day_of(row["StudyDate"])
+    numbers = {name: whole_number(row[name]) for name in MORE[2:]}
+    unread = {name for name, number in numbers.items() if row[name] and number is None}
+    unread |= {"StudyDate"} if row["StudyDate"] and not day else set()
+    told = {"day": day, "modality": row["Modality"].replace("\\", " ")}
+    return {**{name: row[name] for name in ORDERED}, **told, **numbers, "unread": unread}
+
+
+def _day_of(text: str) -> str:
+    """YYYY-MM-DD of a day written as YYYYMMDD or YYYY-MM-DD; "" of anything else."""
+    try:
+        return date.fromisoformat(text).isoformat() if re.fullmatch(r"\d{8}|\d{4}-\d\d-\d\d", text, re.ASCII) else ""
+    except ValueError:
+        return ""
+
+
+def _one_of(orders: list[Order]) -> Order:
+    """What the rows of one study say together: a row for each series or modality, or the same again."""
+    said = {name: {order[name] for order in orders} - {"", None} for name in ("day", *MORE[2:])}
+    unread = set[str]().union(*(order["unread"] for order in orders))
+    unread |= {"StudyDate" if name == "day" else name for name, values in said.items() if len(values) > 1}
+    one = {name: values.pop() if len(values) == 1 else None for name, values in said.items()}
+    modality = " ".join(dict.fromkeys(order["modality"] for order in orders if order["modality"]))
+    told = {"day": one["day"] or "", "modality": modality, "unread": " ".join(sorted(unread))}
+    return {**{name: orders[0][name] for name in ORDERED}, **one, **told}

@@ -27,6 +27,7 @@ from chorus_nb.errors import InputError
 from chorus_nb.leaks.files import search_pages
 from chorus_nb.workspace import Workspace, digest_of
 
+HALF_LINE = "after_half_a_line"  # a run was killed, or the disk full, amid the line before: it says nothing
 VERSIONED = ("pydicom", "numpy", "pandas", "pyarrow", "duckdb", "imagecodecs", "simpleitk", "rapidocr", "papermill")
 
 
@@ -63,6 +64,7 @@ def append_line(workspace: Workspace, event: dict[str, Any]) -> None:
             "time": datetime.now().astimezone().isoformat(timespec="seconds"),
             "user": getpass.getuser(),
             **event,
+            **({HALF_LINE: True} if torn else {}),
             "previous": _line_hash(lines[-1]) if lines else "",
         }
         log.write(torn + json.dumps(line, ensure_ascii=True).encode("ascii") + b"\n")
@@ -131,12 +133,34 @@ def chain_head(workspace: Workspace) -> str:
     return _line_hash(lines[-1]) if lines else ""
 
 
+def unlinked_lines(workspace: Workspace) -> list[str]:
+    """Where the log is no chain. Half a line is no break where it is the last, or known to who wrote the next."""
+    previous, half, faults = "", "", list[str]()
+    for number, (line, raw) in enumerate(_log_lines(workspace), start=1):
+        if half and not line.get(HALF_LINE):
+            faults.append(half)
+        half = "" if line else f"{layout.AUDIT_LOG}, line {number}: cannot be read; it was changed"
+        if line and line.get("previous") != previous:
+            faults.append(
+                f"{layout.AUDIT_LOG}, line {number}: does not follow the line before; one was changed or removed"
+            )
+        previous = _line_hash(raw)
+    return [*faults, half] if half and path(workspace).read_bytes().endswith(b"\n") else faults
+
+
+def _half_line(workspace: Workspace) -> list[str]:
+    content = path(workspace).read_bytes()
+    cut = f"{layout.AUDIT_LOG}: ends amid a line; a run was killed while writing it, or the end was cut off"
+    return [cut] if content and not content.endswith(b"\n") else []
+
+
 def verify_chain(workspace: Workspace) -> list[str]:
     """What is wrong with the log, the reports or the release; nothing if all is as it was recorded."""
     if not path(workspace).is_file():
         return ["audit/audit.jsonl is not there: no notebook has run in this workspace"]
     return [
-        *_broken_links(workspace),
+        *unlinked_lines(workspace),
+        *_half_line(workspace),
         *(f"{report}: {what}" for report, what in changed_reports(workspace).items()),
         *_changed_tables(workspace),
         *_changed_release(workspace),
@@ -151,16 +175,6 @@ def _log_lines(workspace: Workspace) -> Iterator[tuple[dict[str, Any], bytes]]:
         except ValueError:
             line = {}
         yield line if isinstance(line, dict) else {}, raw
-
-
-def _broken_links(workspace: Workspace) -> Iterator[str]:
-    previous = ""
-    for number, (line, raw) in enumerate(_log_lines(workspace), start=1):
-        if not line:
-            yield f"audit.jsonl, line {number}: cannot be read; a run was killed while writing it, or it was changed"
-        elif line.get("previous") != previous:
-            yield f"audit.jsonl, line {number}: does not follow the line before it; a line was changed or removed"
-        previous = _line_hash(raw)
 
 
 def _changed_tables(workspace: Workspace) -> Iterator[str]:
@@ -185,6 +199,8 @@ def _changed_release(workspace: Workspace) -> Iterator[str]:
     manifest = workspace.path(tables.MANIFEST)
     name = place(workspace, manifest)
     recorded = recorded_digests(workspace).get(name)
+    if not recorded and manifest.is_file():
+        yield f"{name}: no line of the log tells of it; the end of the log was cut off, or 06_release was stopped"
     if not recorded:
         return
     if not manifest.is_file() or _line_hash(manifest.read_bytes()) != recorded:

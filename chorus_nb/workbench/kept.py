@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from chorus_nb import tables
+from chorus_nb import layout, tables
 from chorus_nb.errors import DamagedTable, WorkbenchError
+from chorus_nb.seal import LINES
 from chorus_nb.workbench import audit
+from chorus_nb.workbench.steps import STEPS
 from chorus_nb.workspace import Workspace, digest_of
 
 
@@ -41,3 +43,16 @@ def refuse_changed_reports(workspace: Workspace) -> None:
             lines.append(f"{place}: {changed[place]}; run {path.stem} again")
     if lines:
         raise WorkbenchError(*lines)
+
+
+def refuse_broken_log(workspace: Workspace) -> None:
+    """:class:`WorkbenchError` where the audit log does not tell how the release was made: nothing is packed then."""
+    if faults := audit.unlinked_lines(workspace):
+        raise WorkbenchError(
+            *faults[:LINES],
+            f"To do: put audit/{layout.AUDIT_LOG} back from a backup. Where there is none, keep it below local/, and"
+            " run all notebooks again: a new log begins, and what was signed before is told to be of another",
+        )
+    told = {line.get("notebook") for line in audit.read_log(workspace) if line.get("event") == "notebook"}
+    if lacking := [step.name for step in STEPS[:-1] if step.name not in told]:
+        raise WorkbenchError(*(f"audit/{layout.AUDIT_LOG}: no line of {name}; run {name} again" for name in lacking))

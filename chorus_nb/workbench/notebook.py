@@ -25,7 +25,7 @@ from chorus_nb.parameters import REQUIRED, SCRIPT, Parameters, resolve
 from chorus_nb.processes.environment import keep_within
 from chorus_nb.workbench import audit
 from chorus_nb.workbench.demo_site import demo_values, make_demo_site
-from chorus_nb.workbench.kept import refuse_changed_reports, refuse_damaged
+from chorus_nb.workbench.kept import refuse_broken_log, refuse_changed_reports, refuse_damaged
 from chorus_nb.workbench.lost import refuse_lost
 from chorus_nb.workbench.ownership import refuse_mixture, refuse_other_site, remember_site
 from chorus_nb.workbench.steps import STEPS, needed
@@ -171,6 +171,7 @@ def begin(name: str, variables: Mapping[str, Any]) -> Run:
     _refuse_output_outside(workspace, name, variables)
     refuse_damaged(workspace, name)
     if name == STEPS[-1].name:
+        refuse_broken_log(workspace)
         refuse_changed_reports(workspace)
     return Run(name, parameters)
 

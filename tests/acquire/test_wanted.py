@@ -73,11 +73,17 @@ def test_orders_are_read_from_a_file_and_from_a_database_alike(
     assert read[0]["instances"].tolist() == [300, pd.NA]
 
 
-def test_a_row_of_orders_that_cannot_stand_is_told_without_its_values(workspace: Workspace, tmp_path: Path) -> None:
-    (tmp_path / "orders.csv").write_text("PatientID,AccessionNumber,StudyDate,series\nP1,A1,31.1.2020,two\n")
-    with pytest.raises(InputError) as refused:
-        read_orders(with_orders(workspace, str(tmp_path / "orders.csv")))
-    assert refused.value.lines == tuple(f"orders row 2: {name} is not as expected" for name in ("series", "StudyDate"))
+def test_a_cell_of_orders_that_cannot_be_read_costs_that_cell(workspace: Workspace, tmp_path: Path) -> None:
+    odd = "P1,A1,31.1.2020,two\nP2,A2,20200131-20200201,2\nP3,,20201399,\nP4,A4,2020-01-31,3\n"
+    (tmp_path / "orders.csv").write_text("PatientID,AccessionNumber,StudyDate,series\n" + odd)
+    ordered = with_orders(workspace, str(tmp_path / "orders.csv"))
+    orders = read_orders(ordered)
+    assert orders["unread"].tolist() == ["StudyDate series", "StudyDate", "StudyDate", ""]
+    assert orders["day"].tolist() == ["", "", "", "2020-01-31"] and orders["series"].tolist() == [pd.NA, 2, pd.NA, 3]
+    expected = acquire.expect_studies(ordered).set_index("PatientID")
+    assert expected["fault"][["P1", "P2", "P3", "P4"]].tolist() == ["", "", "no_day", ""]
+    told = acquire.by_request(expected.reset_index())
+    assert told.set_index("unread")["studies"][["StudyDate", "StudyDate series"]].sum() == 3
 
 
 def test_a_patient_with_a_backslash_is_not_asked_for_as_two_others(tmp_path: Path) -> None:
@@ -96,13 +102,22 @@ def test_a_patient_with_a_backslash_is_not_asked_for_as_two_others(tmp_path: Pat
     }
 
 
-def test_a_row_of_orders_that_repeats_another_is_one(workspace: Workspace, tmp_path: Path) -> None:
-    rows = "PatientID,AccessionNumber,series\nP1,A1,2\nP1,A1,2\n"
+def test_rows_of_orders_of_one_study_are_one(workspace: Workspace, tmp_path: Path) -> None:
+    rows = "PatientID,AccessionNumber,StudyDate,Modality,series\nP1,A1,,CT,2\nP1,A1,20200131,SR,2\n"
+    place = tmp_path / "orders.csv"
+    place.write_text(rows)
+    (one,) = read_orders(with_orders(workspace, str(place))).to_dict("records")
+    assert (one["day"], one["modality"], one["series"], one["unread"]) == ("2020-01-31", "CT SR", 2, "")
+    place.write_text(rows + "P1,A1,,,3\nP2,A2,,,1\n")
+    both = read_orders(with_orders(workspace, str(place)))
+    assert both["series"].tolist() == [pd.NA, 1] and both["unread"].tolist() == ["series", ""]
+
+
+def test_orders_without_accession_are_a_study_a_day(workspace: Workspace, tmp_path: Path) -> None:
+    rows = "PatientID,AccessionNumber,StudyDate\nP1,,20200131\nP1,,20200201\nP1,,20200201\n"
     (tmp_path / "orders.csv").write_text(rows)
-    assert len(read_orders(with_orders(workspace, str(tmp_path / "orders.csv")))) == 1
-    (tmp_path / "orders.csv").write_text(rows + "P1,A1,3\n")
-    with pytest.raises(InputError, match="1 rows say otherwise"):
-        read_orders(with_orders(workspace, str(tmp_path / "orders.csv")))
+    orders = read_orders(with_orders(workspace, str(tmp_path / "orders.csv")))
+    assert orders["day"].tolist() == ["2020-01-31", "2020-02-01"] and set(orders["unread"]) == {""}
 
 
 def test_an_order_and_image_map_of_one_accession_are_one_study(workspace: Workspace, tmp_path: Path) -> None:

@@ -12,9 +12,12 @@ import pytest
 from filelock import FileLock
 
 from chorus_nb import tables
+from chorus_nb.errors import WorkbenchError
 from chorus_nb.parameters import Parameters
 from chorus_nb.workbench import audit
 from chorus_nb.workbench.commands import main
+from chorus_nb.workbench.kept import refuse_broken_log
+from chorus_nb.workbench.steps import STEPS
 from chorus_nb.workspace import Workspace
 
 
@@ -54,14 +57,35 @@ def test_who_appends_waits_for_who_appends(workspace: Workspace) -> None:
     assert [line["event"] for line in audit.read_log(workspace)] == ["x"]
 
 
-def test_a_line_cut_by_a_killed_run_is_named_and_the_log_goes_on(workspace: Workspace) -> None:
-    audit.append_line(workspace, {"event": "notebook"})
+def test_a_line_cut_by_a_killed_run_is_told_until_the_log_goes_on(workspace: Workspace) -> None:
+    log_steps(workspace)
     with open(audit.path(workspace), "ab") as log:
         log.write(b'{"time": "20')
+    assert ["ends amid a line" in finding for finding in audit.verify_chain(workspace)] == [True]
+    refuse_broken_log(workspace)
     audit.append_line(workspace, {"event": "notebook"})
-    findings = audit.verify_chain(workspace)
-    assert len(findings) == 1 and "line 2: cannot be read" in findings[0]
-    assert len(audit.read_log(workspace)) == 2
+    assert audit.verify_chain(workspace) == []  # or nobody could ever sign
+    audit.append_line(workspace, {"event": "notebook"})
+    lines = audit.path(workspace).read_bytes().splitlines(keepends=True)
+    audit.path(workspace).write_bytes(b"".join([b"{\n", *lines[1:]]))
+    assert "line 1: cannot be read" in audit.verify_chain(workspace)[0]
+
+
+def log_steps(workspace: Workspace) -> None:
+    for step in STEPS[:-1]:
+        audit.append_line(workspace, {"event": "notebook", "notebook": step.name})
+
+
+def test_nothing_is_packed_beside_a_log_that_is_no_chain_or_lacks_a_notebook(workspace: Workspace) -> None:
+    log_steps(workspace)
+    refuse_broken_log(workspace)
+    first, *rest = audit.path(workspace).read_bytes().splitlines(keepends=True)
+    audit.path(workspace).write_bytes(b"".join([first.replace(b'"user"', b'"nobody"'), *rest]))
+    with pytest.raises(WorkbenchError, match="line 2: does not follow"):
+        refuse_broken_log(workspace)
+    audit.path(workspace).write_bytes(b"".join([first, *rest[:-1]]))
+    with pytest.raises(WorkbenchError, match="no line of 05_build_registry"):
+        refuse_broken_log(workspace)
 
 
 def test_a_changed_report_is_found(workspace: Workspace) -> None:
@@ -106,6 +130,16 @@ def test_a_changed_released_file_is_found(released: Workspace) -> None:
 def test_a_file_that_was_slipped_into_the_release_is_found(released: Workspace) -> None:
     (released.release / "notes.txt").write_text("hello")
     assert audit.verify_chain(released) == ["release/notes.txt: not in the manifest"]
+
+
+def test_a_manifest_of_which_the_log_tells_nothing_is_found(released: Workspace) -> None:
+    audit.append_line(released, {"event": "notebook"})
+    last = audit.path(released).read_bytes().splitlines(keepends=True)[-1]
+    audit.path(released).write_bytes(last.replace(audit.read_log(released)[-1]["previous"].encode(), b""))
+    assert audit.verify_chain(released) == [
+        "release/Metadata/manifest.csv: no line of the log tells of it; the end of the log was cut off, or 06_release"
+        " was stopped"
+    ]
 
 
 def test_a_manifest_made_to_fit_is_found(released: Workspace) -> None:

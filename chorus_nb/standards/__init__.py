@@ -40,6 +40,7 @@ from chorus_nb.standards.lists import (
     terms_of_technique,
 )
 from chorus_nb.standards.registered import (
+    as_listed,
     character_sets,
     code_meanings,
     coding_schemes,

@@ -66,6 +66,17 @@ def is_off_list(tag: int, values: Iterable[str]) -> bool:
     return allowed is not None and not allowed.issuperset(filter(None, (value.strip(" \0") for value in values)))
 
 
+def as_listed(tag: int, values: Iterable[str]) -> list[str]:
+    """The values as PS3.3 writes them: in capitals, and nothing of one that it does not allow (closed_lists.csv).
+
+    >>> as_listed(0x00180020, ["gr", "XX", "SE"]), as_listed(0x00181030, ["Knee"])
+    (['GR', '', 'SE'], ['Knee'])
+    """
+    allowed = _closed_lists().get(tag)
+    plain = [value.strip(" \0") for value in values]
+    return plain if allowed is None else [value.upper() if value.upper() in allowed else "" for value in plain]
+
+
 @cache
 def coding_schemes() -> Mapping[str, re.Pattern[str]]:
     """Coding schemes whose codes a standard fixes (PS3.16 section 8), with the form of their codes."""

@@ -208,7 +208,10 @@ def _wanted() -> Mapping[str, str]:
 
 
 def _kept(old: Leaf, new: Leaf) -> bool:
-    return _same(old, new) or (old.keyword == "Modality" and standards.modality_code(old.text) == new.text)
+    as_read = (
+        [standards.modality_code(old.text)] if old.keyword == "Modality" else standards.as_listed(old.tag, old.values)
+    )
+    return _same(old, new) or as_read == list(new.values)
 
 
 def _is_within(new: Leaf, old: Leaf) -> bool:

@@ -54,5 +54,6 @@ def refuse_broken_log(workspace: Workspace) -> None:
             " run all notebooks again: a new log begins, and what was signed before is told to be of another",
         )
     told = {line.get("notebook") for line in audit.read_log(workspace) if line.get("event") == "notebook"}
-    if lacking := [step.name for step in STEPS[:-1] if step.name not in told]:
+    made = {table.made_by for table in tables.TABLES.values() if table.kept == "local" and workspace.has(table)}
+    if lacking := [step.name for step in STEPS[:-1] if step.name in made - told]:
         raise WorkbenchError(*(f"audit/{layout.AUDIT_LOG}: no line of {name}; run {name} again" for name in lacking))

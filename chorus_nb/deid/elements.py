@@ -18,6 +18,7 @@ from chorus_nb.deid.uids import names_an_object
 from chorus_nb.deid.values import (
     LONGEST_TEXT,
     UNDIVIDED,
+    as_allowed,
     binary_fault,
     dummy,
     expected_vr,
@@ -44,10 +45,8 @@ MODALITY, MODALITIES = 0x00080060, frozenset(standards.modality_concepts())
 PS33_TERMS, PS36 = "defined terms of PS3.3 C.12.1.1.2", "not registered in PS3.6 Annex A"
 PS35_CS, PS36_VR = "PS3.5 section 6.2: a code is written in capitals", "PS3.6: the VR of the attribute"
 CHARACTERS = TEXT | FORMATTED
-NOT_LISTED = "none of the values that the Standard allows"
 NEEDED, PRESENT = ("1", "1C"), ("2", "2C")  # Types of PS3.5 section 7.4: a value; at least the element
-LONGEST_REMEMBERED = 2048  # bytes of an element
-SIX_DIGITS = re.compile(rb"(?<![\d.])\d{6}")  # not one of the digits behind a decimal point
+LONGEST_REMEMBERED, SIX_DIGITS = 2048, re.compile(rb"(?<![\d.])\d{6}")  # bytes of an element; none behind a point
 
 
 class Elements(RootValues):
@@ -201,8 +200,10 @@ class Elements(RootValues):
             return self.left_out(e, level, "unknown value representation")
         if expected in TEXT and e.length > LONGEST_TEXT and action not in ("Z", "D"):
             return self.left_out(e, level, "longer than a text may be")
-        if action in ("K", "C") and standards.is_off_list(e.tag, said := self.raw(e).decode("latin-1").split("\\")):
-            return self.listed(e, vr, said, level)
+        if action in ("K", "C") and (code := as_allowed(e.tag, self.raw(e))) is not None:
+            if not code:
+                return self.left_out(e, level, "none of the values that the Standard allows")
+            return self.replaced(e, vr, code, "C", "PS3.3: the values that it allows", level)
         if action in ("K", "C"):
             made = (self.keep if action == "K" else self.clean)(e, vr, expected, rule, level)
             as_it_was = made is not KEPT or vr == e.vr
@@ -228,8 +229,6 @@ class Elements(RootValues):
             return KEPT
         in_unknown = e.implicit_items and not level.encoding.implicit
         return level.encoding.sequence(e.tag, "UN" if in_unknown else "SQ", b"".join(made), e.undefined)
-
-    # --- values -------------------------------------------------------------------------------------------------
 
     def keep(self, e: Element, vr: str, expected: str, rule: Rule, level: Level) -> Made:
         """A kept value, looked at all the same: it must have the form of its VR and hold no identifier."""
@@ -283,9 +282,9 @@ class Elements(RootValues):
             return self.replaced(e, vr, self.shifted(e, expected), "shift", rule.source, level)
         if expected not in TEXT or vr not in TEXT:
             return self.keep(e, vr, expected, rule, level)
-        if standards.never_a_patient(e.tag, expected) or standards.holds_terms(e.tag, expected):
-            return self.cleaned(e, vr, self.cleaner.for_technique(e.tag, expected), rule, level)
-        return self.cleaned(e, vr, self.cleaner.clean, rule, level)
+        told = standards.never_a_patient(e.tag, expected) or standards.holds_terms(e.tag, expected)
+        how = self.cleaner.for_technique(e.tag, expected) if told else self.cleaner.clean
+        return self.cleaned(e, vr, how, rule, level)
 
     def cleaned(self, e: Element, vr: str, how: Callable[[str], str], rule: Rule, level: Level) -> Made:
         """Text each of whose values was cleaned; unchanged text keeps its bytes.
@@ -365,13 +364,6 @@ class Elements(RootValues):
         return level.encoding.element(e.tag, vr, value)
 
     # --- the crosswalk ------------------------------------------------------------------------------------------
-
-    def listed(self, e: Element, vr: str, said: list[str], level: Level) -> Made:
-        """What the Standard allows of these values, but of the pixels' own: decoders read the original's."""
-        if e.tag >> 16 == 0x0028 or not any(listed := standards.as_listed(e.tag, said)):
-            return self.left_out(e, level, NOT_LISTED)
-        self.notes.append("code written as the Standard has it")
-        return self.replaced(e, vr, "\\".join(listed), "C", NOT_LISTED, level)
 
     def left_out(self, e: Element, level: Level, why: str) -> Made:
         """A value that cannot be used, by the Type of its attribute (PS3.5 section 7.4): the file is refused where the

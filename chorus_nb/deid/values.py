@@ -170,3 +170,16 @@ def says(text: str) -> bool:
 def shorten(text: str, vr: str) -> str:
     """Cut to what the VR can hold."""
     return text[: MOST_CHARACTERS[vr]] if vr in MOST_CHARACTERS else text
+
+
+def as_allowed(tag: int, raw: bytes) -> str | None:
+    """The values of an attribute whose values PS3.3 lists, as it lists them, where they are not so: in capitals, and
+    without one that is none; "" where nothing is left. None of any other, and of what is as it should be.
+
+    Of the pixels' own (group 0028) nothing is left: whoever decoded the original read it as it was written.
+    """
+    values = raw.decode("latin-1").split("\\")
+    if not standards.is_off_list(tag, values):
+        return None
+    listed = standards.as_listed(tag, values)
+    return "\\".join(listed) if any(listed) and tag >> 16 != 0x0028 else ""

@@ -94,6 +94,21 @@ def test_an_attribute_that_may_be_absent_goes(engine: Deidentifier, vr: str, key
 
 
 @pytest.mark.parametrize(
+    ("keyword", "value", "left"),
+    [
+        ("ScanningSequence", b"GR\\XX ", b"GR\\ "),
+        ("ScanningSequence", b"gr\\ir ", b"GR\\IR "),
+        ("SeriesType", b"BROWN\\IMAGE ", b"\\IMAGE"),
+        ("PatientPosition", b"hfs ", b"HFS "),
+    ],
+)
+def test_of_a_closed_list_each_value_answers_for_itself(
+    engine: Deidentifier, keyword: str, value: bytes, left: bytes
+) -> None:
+    assert (left_of(engine, "CS", keyword, value) or b"").strip() == left.strip()
+
+
+@pytest.mark.parametrize(
     ("vr", "keyword", "value"),
     [
         ("IS", "Exposure", b"14.5"),

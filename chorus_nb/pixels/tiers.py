@@ -18,6 +18,9 @@ Tier = Literal["high", "medium", "low"]
 
 NAME_OF_TECHNIQUE = "technical words alone that are names of people too"
 _WORDS_OF_A_NAME = 2  # MAX LONG; with a third word of technique it is a label
+_WITH_INITIAL = re.compile(
+    r"(?![LR]\b)[^\W\d_]\. ?([^\W\d_]{3,})|([^\W\d_]{3,}), ?(?![LR]\b)[^\W\d_]\.?", re.I
+)  # L., R.: sides
 _BETWEEN = re.compile(r"[\s:=<>,;()\[\]_#-]+|(?<=\d)/(?=[a-z])")
 CODED = "[bar or QR code]"  # stands for what such a code says, which nobody reads
 NOT_READ = "cannot be read: faint, or in letters other than Latin, Greek, Chinese and Japanese"
@@ -53,7 +56,7 @@ def tier(text: str, matched: str, technical: Iterable[str] = ()) -> tuple[Tier, 
         return "medium", "not known to be technical"
     if why := unexplained(text, of_site):
         return "medium", why
-    if not (set(tokens) & of_site) and _may_be_a_name(tokens):
+    if not (set(tokens) & of_site) and (_may_be_a_name(tokens) or _has_an_initial(text)):
         return "medium", NAME_OF_TECHNIQUE
     return "low", "technical words and numbers"
 
@@ -64,6 +67,12 @@ def _is_harmless(token: str, harmless: Iterable[str]) -> bool:
         return True
     with_unit = re.fullmatch(r"([a-z]*)([-+]?\d{1,4}(?:[./x]\d{1,4})*)([a-z/%²]*)", bare)  # W400, 5.0MHz, 12/60
     return with_unit is not None and all(not part or part in harmless for part in with_unit.group(1, 3))
+
+
+def _has_an_initial(text: str) -> bool:
+    """Whether all of it is one word, a common name of people, written with an initial as a name is: ``J. HEAD``."""
+    found = _WITH_INITIAL.fullmatch(text.strip())
+    return found is not None and also_names().get((found[1] or found[2]).casefold()) == "common"
 
 
 def _may_be_a_name(tokens: list[str]) -> bool:

@@ -52,6 +52,16 @@ def test_what_is_not_understood_is_medium(text: str) -> None:
     assert tier(text, "")[0] == "medium"
 
 
+@pytest.mark.parametrize("text", ["J. HEAD", "M.Long", "Stone, K.", "BONE, M"])
+def test_a_word_of_technique_with_an_initial_is_a_name(text: str) -> None:
+    assert tier(text, "")[0] == "medium"
+
+
+@pytest.mark.parametrize("text", ["L. HAND", "R. HIP", "HEAD, L", "HEAD L", "T1. LONG", "Head, 5"])
+def test_sides_and_parts_are_no_initials(text: str) -> None:
+    assert tier(text, "")[0] == "low"
+
+
 def test_a_header_match_is_high_whatever_else_the_text_is() -> None:
     assert tier("GAIN", "PatientName") == ("high", "the header says it: PatientName")
 

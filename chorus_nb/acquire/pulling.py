@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -40,6 +41,8 @@ from chorus_nb.workspace import Workspace
 ATTEMPTS = 4
 LONGEST_PAUSE = 60.0  # seconds between two attempts; the first pause is a second, each next twice as long
 BY_NAME = 2  # attempts that ask for single images; then for whole series, for not every archive knows a list of UIDs
+HARD_TO_ASK = re.compile(r"[^\w.:/@~-]", re.ASCII)
+"""In an accession that finds nothing: some archives do not take apart what a query escapes (Orthanc's DICOMweb)."""
 FINAL = ("repeated_differently", "disk")  # asking again changes nothing
 GRAVE = ("another_patient", "uid_unusable", "damaged")
 
@@ -117,12 +120,14 @@ class _Asking:
             for answer in self._find(lambda way: way.find("STUDY", keys, STUDY_FIELDS)):
                 if answer["AccessionNumber"] == row.AccessionNumber:
                     found.append((answer, answer["PatientID"] not in patients))
-            return found
+            if found or not HARD_TO_ASK.search(row.AccessionNumber):
+                return found
         day = row.day.replace("-", "")
+        name, value = ("AccessionNumber", row.AccessionNumber) if row.AccessionNumber else ("StudyDate", day)
         for patient in patients:
-            keys = {"PatientID": patient, "StudyDate": day}
+            keys = {"PatientID": patient} | ({} if row.AccessionNumber else {"StudyDate": day})
             for answer in self._find(lambda way, keys=keys: way.find("STUDY", keys, STUDY_FIELDS)):
-                if (answer["PatientID"], answer["StudyDate"]) == (patient, day):
+                if (answer["PatientID"], answer[name]) == (patient, value):
                     found.append((answer, False))
         return found
 

@@ -74,6 +74,8 @@ class FaultyPacs:
         keys = {
             name: [value] if isinstance(value, str) else [*value] for name, value in asked.items() if value
         }  # of UIDs a list may be asked
+        if self.fault == "reads no signs" and not str(query.get("AccessionNumber") or "A").isalnum():
+            return []
         if self.fault in ("answers anything", f"answers anything at {query.QueryRetrieveLevel}"):
             return self.images
         return [each for each in self.images if all(each.get(name) in value for name, value in keys.items())]

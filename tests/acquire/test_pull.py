@@ -135,6 +135,18 @@ def test_only_the_exact_accession_is_taken_and_another_patient_is_never_pulled(
     assert asked == [{"QueryRetrieveLevel": "STUDY", "AccessionNumber": "A1"}]
 
 
+def test_an_accession_that_an_archive_cannot_read_is_found_among_the_patients(
+    archive: FaultyPacs, opened: list[ImageArchive], expecting: Workspace
+) -> None:
+    row = expecting.read(tables.EXPECTED_STUDIES).assign(AccessionNumber="A 1&2")
+    expecting.write(tables.EXPECTED_STUDIES, row)
+    others = [image("1.9", 1, 1, accession="A 1"), image("1.8", 1, 1, accession="A 1&2", patient="P9")]
+    archive.now_has([image(STUDY, 1, 1, accession="A 1&2"), *others], "reads no signs")
+    assert acquire.ask_archives(expecting, silent, opened)["StudyInstanceUID"].tolist() == [STUDY]
+    asked = [query for query in archive.asked if query["QueryRetrieveLevel"] == "STUDY"]
+    assert [query.get("PatientID") for query in asked] == [None, "P1"]
+
+
 def test_a_withdrawn_accession_is_not_taken_where_a_day_is_asked_for(
     archive: FaultyPacs, opened: list[ImageArchive], expecting: Workspace
 ) -> None:

@@ -31,6 +31,7 @@ CERTIFICATE = f"{METADATA}/verification_certificate"  # .html, .json and .pdf
 MANIFEST_FILE = f"{METADATA}/manifest.csv"
 AUDIT_LOG = "audit.jsonl"  # below audit/
 SIGNATURES = "signatures"  # below audit/: of whole releases
+PUBLIC_KEY = "signing_key.pub"  # below audit/: of the site
 SIGNATURE_FILE = f"{METADATA}/release_signature.json"  # of a delivery only: a release cannot hold what signs it
 MADE_LAST = (*(f"{CERTIFICATE}.{form}" for form in ("html", "json", "pdf")), MANIFEST_FILE)  # about all else
 

@@ -109,7 +109,7 @@ def _is_ours(name: str) -> bool:
     """Whether the workbench wrote the file; what else lies in ``release/`` closes the gate by its place."""
     root, _, path = name.partition("/")
     report = path.startswith("reports/") and path.endswith(".html")
-    ours = path == layout.AUDIT_LOG or report or path.startswith(f"{layout.SIGNATURES}/")
+    ours = path in (layout.AUDIT_LOG, layout.PUBLIC_KEY) or report or path.startswith(f"{layout.SIGNATURES}/")
     return root == "release" or ours
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chorus_nb import __version__
+from chorus_nb import __version__, layout
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.guard import DISK_FAULTS
 from chorus_nb.workbench.given import given, typed
@@ -278,7 +278,7 @@ def _sign(chosen: argparse.Namespace) -> int:
     with ownership.alone(workspace):
         path = signing.sign_release(workspace, chosen.by, chosen.note)
         write_indexes(workspace)  # they say that nobody has signed
-    public = f"{workspace.audit / signing.PUBLIC_KEY}"
+    public = f"{workspace.audit / layout.PUBLIC_KEY}"
     print(f"signed: {path}", f"anyone can verify it: chorus-nb audit {workspace.root} --public {public}", sep="\n")
     return 0
 

@@ -29,7 +29,6 @@ from chorus_nb.workbench import audit
 from chorus_nb.workspace import Workspace, digest_of, write_atomically, write_if_changed
 
 PRIVATE_KEY = "signing.key"  # below local/
-PUBLIC_KEY = "signing_key.pub"  # below audit/
 EVENT = "signature"
 LONGEST_NAME = 200
 
@@ -164,7 +163,7 @@ def _site_key(workspace: Workspace) -> Ed25519PrivateKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise InputError(f"local/{PRIVATE_KEY}: is no Ed25519 key")
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    write_if_changed(workspace.audit / PUBLIC_KEY, public)
+    write_if_changed(workspace.audit / layout.PUBLIC_KEY, public)
     return key
 
 

@@ -202,3 +202,16 @@ def test_who_is_called_like_the_site_or_who_works_there_closes_nothing(
     assert set(built.read(tables.TREE_CHECKS)["result"]) == {"pass"}
     (built.audit / "notes.txt").write_text("asked for Quillon Featherstonehaugh\n")
     assert dict(verify_tree(built)[["check", "result"]].values)["tables"] == "fail", "a full name is one all the same"
+
+
+@pytest.mark.parametrize("beside", ["", "MRN-0004711\n"])
+def test_letters_of_the_public_key_are_nobodys_number(built: Workspace, beside: str) -> None:
+    """Once a release was signed, the key lay beside each later one."""
+    key = "MCowBQYDK2VwAyEA" + "0004711/".ljust(43, "x") + "="
+    (built.audit / layout.PUBLIC_KEY).write_text(
+        f"-----BEGIN PUBLIC KEY-----\n{key}\n-----END PUBLIC KEY-----\n{beside}"
+    )
+    verify_tree(built)
+    found = built.read(tables.TREE_FINDINGS)
+    found = found[(found["severity"] == "high") & (found["file"] == f"audit/{layout.PUBLIC_KEY}")]
+    assert found.empty == (not beside)

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chorus_nb import tables
+from chorus_nb import layout, tables
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.layout import CERTIFICATE, MANIFEST_FILE, SIGNATURE_FILE, SIGNATURES
 from chorus_nb.release import pack, plan_upload, signed_off, upload
@@ -55,7 +55,7 @@ def signed(site: Path, tmp_path: Path) -> Workspace:
 
 
 def faults(workspace: Workspace, number: int = 0, public: Path | None = None) -> str:
-    found = signing.signature_faults(workspace, public or workspace.audit / signing.PUBLIC_KEY, number)
+    found = signing.signature_faults(workspace, public or workspace.audit / layout.PUBLIC_KEY, number)
     return "\n".join([*audit.verify_chain(workspace), *found])
 
 
@@ -73,7 +73,7 @@ def put_back(workspace: Workspace, *places: str) -> None:
 def test_what_was_signed_is_whole_also_without_what_stays_local(
     signed: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["audit", str(signed.root), "--public", str(signed.audit / signing.PUBLIC_KEY), "--number", "2"]
+    command = ["audit", str(signed.root), "--public", str(signed.audit / layout.PUBLIC_KEY), "--number", "2"]
     assert main(command) == 0
     assert "all as signed and recorded" in capsys.readouterr().out
     assert signed_off(signed)["reviewer"].tolist() == ["Grace Hopper"]
@@ -158,7 +158,7 @@ def test_another_key_is_named(signed: Workspace, tmp_path: Path) -> None:
     assert "was signed with another key" in faults(signed, public=public)
     (signed.local / signing.PRIVATE_KEY).unlink()  # somebody signs with a key of his own
     signing.sign_release(signed, "Mallory M", "as it was")
-    real = signed.root.parent / FIRST / "audit" / signing.PUBLIC_KEY
+    real = signed.root.parent / FIRST / "audit" / layout.PUBLIC_KEY
     assert "000003.json: was signed with another key" in faults(signed, public=real)
 
 
@@ -240,7 +240,7 @@ def test_who_receives_a_delivery_is_told_what_is_not_as_signed(
     """The signature goes with the upload, before the manifest; nothing else is needed but the public key."""
     plant, said = ARRIVED[change]
     plant(arrived)
-    public = signed.audit / signing.PUBLIC_KEY
+    public = signed.audit / layout.PUBLIC_KEY
     assert main(["audit", str(arrived), "--public", str(public)]) == int(change != "as sent")
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1 and said in lines[0]

@@ -124,6 +124,8 @@ def look(content: bytes, words: Iterable[str] = ()) -> list[TextFinding]:
             said = tier(line.text, matched)
             if said[0] == "low" and not _is_technique(line, box):
                 line, said = line._replace(text=""), tier("", "")
+            if render.legible and not line.text:
+                continue
             finding = TextFinding(box, line.text, line.confidence, *said, matched, frame, box)
             if line.sure or not _is_anatomy(finding, shorter):
                 found.append(finding)

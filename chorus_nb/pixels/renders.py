@@ -46,6 +46,7 @@ class Render(NamedTuple):
     alone: bool = False  # all of it is looked at in parts, each alone
     parts: int = 0  # how many parts are looked at alone, too, where it shows a line
     again: bool = False  # what cannot be read counts where it is found surely, or again where it is looked at closely
+    legible: bool = False  # only what can be read counts: outlines of what else it shows look like writing
     exact: GreyImage | None = None  # the whole frame as large as it is, where it has 8 bits or colours
 
     def in_image(self, box: Box, columns: int) -> Box:
@@ -101,9 +102,11 @@ def _pictures(dataset: Dataset) -> Iterator[tuple[int, Render]]:
     chosen = set(frame_numbers(count))
     highest: NDArray[np.generic] | None = None
     lowest: NDArray[np.generic] | None = None
-    loop, number = Loop(), -1
+    loop, number, hidden = Loop(), -1, None
     for number, frame in enumerate(_frames(dataset)):
-        unseen = None
+        unseen, behind = None, _behind_colours(frame, dataset)
+        if behind is not None:
+            hidden = behind if hidden is None else np.maximum(hidden, behind)
         if count > 1:
             highest = frame if highest is None else np.maximum(highest, frame)
             lowest = frame if lowest is None else np.minimum(lowest, frame)
@@ -121,6 +124,11 @@ def _pictures(dataset: Dataset) -> Iterator[tuple[int, Render]]:
     if highest is not None and lowest is not None:
         yield from ((-1, render) for render in renders(highest, dataset)[:2])
         yield -2, renders(lowest, dataset)[0]
+    if hidden is not None:
+        yield (
+            -1 if count > 1 else 0,
+            Render(_in_three(local_contrast(hidden, SURROUNDINGS, NOISE)), IN_COLOUR, legible=True),
+        )
     for group in range(0x6000, 0x6020, 2):
         if (group, 0x3000) in dataset:
             plane = get_overlay_array(dataset, group)
@@ -248,6 +256,17 @@ def _values(frame: NDArray[np.generic], dataset: Dataset) -> tuple[NDArray[np.fl
 
 def _coloured(frame: NDArray[np.generic], dataset: Dataset) -> NDArray[np.generic]:
     return apply_color_lut(frame, dataset) if dataset.PhotometricInterpretation == "PALETTE COLOR" else frame
+
+
+def _behind_colours(frame: NDArray[np.generic], dataset: Dataset) -> NDArray[np.float32] | None:
+    """How far each stored value lies above the least in the frame that the palette shows in the same colour; None where
+    each has its own. Letters that no reader sees are there for who reads the values."""
+    if dataset.PhotometricInterpretation != "PALETTE COLOR":
+        return None
+    values, places = np.unique(frame, return_inverse=True)
+    _, first, colours = np.unique(_coloured(values, dataset), axis=0, return_index=True, return_inverse=True)
+    above = values.astype(np.float32) - values[first[colours.ravel()]].astype(np.float32)
+    return above[places.reshape(frame.shape)] if above.any() else None
 
 
 def local_contrast(values: NDArray[np.float32], around: float = 10, least: float = 0) -> GreyImage:

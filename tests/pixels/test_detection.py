@@ -32,14 +32,13 @@ def below_the_window() -> Dataset:
     return image(modality="CT", pixels=(hounsfield + 1024).astype(np.uint16), **window)
 
 
-def palette() -> Dataset:
-    """The name in an index whose colour is bright, on an index that is dark."""
-    dataset = image(
-        pixels=(picture(PERSON, ground=0) > 128).astype(np.uint8), PhotometricInterpretation="PALETTE COLOR"
-    )
+def palette(bright: int = 240, step: int = 1) -> Dataset:
+    """The name in an index whose colour is ``bright``, on an index that is dark."""
+    pixels = (picture(PERSON, ground=0) > 128).astype(np.uint8) * step
+    dataset = image(pixels=pixels, PhotometricInterpretation="PALETTE COLOR")
     for name in ("Red", "Green", "Blue"):
-        setattr(dataset, f"{name}PaletteColorLookupTableDescriptor", [2, 0, 8])
-        setattr(dataset, f"{name}PaletteColorLookupTableData", bytes([20, 240]))
+        setattr(dataset, f"{name}PaletteColorLookupTableDescriptor", [step + 1, 0, 8])
+        setattr(dataset, f"{name}PaletteColorLookupTableData", bytes([20] * step + [bright]))
     return dataset
 
 
@@ -50,8 +49,9 @@ def palette() -> Dataset:
         image(pixels=picture(PERSON).astype(np.int16) * 8 - 1000),
         below_the_window(),
         palette(),
+        palette(bright=20, step=99),
     ],
-    ids=["MONOCHROME1", "signed", "below the window", "palette"],
+    ids=["MONOCHROME1", "signed", "below the window", "palette", "a palette of one colour"],
 )
 def test_a_name_is_read(dataset: Dataset) -> None:
     assert {finding.matched for finding in find_text(content(dataset)) if finding.tier == "high"} == {"PatientName"}

@@ -10,6 +10,7 @@ import pandas as pd
 
 from chorus_nb import tables
 from chorus_nb.acquire.gaps import CELLS, gap_meaning, gap_remedy
+from chorus_nb.acquire.wanted import written_day
 from chorus_nb.mapping.lookups import read_lookups
 from chorus_nb.omop import holding_visits, read_omop
 from chorus_nb.workspace import Workspace
@@ -154,7 +155,7 @@ def _found(workspace: Workspace) -> list[Line]:
     reasons = dict(zip(pulled["StudyInstanceUID"], pulled["reason"], strict=True))
     found = []
     for key, part in both.groupby(STUDY_KEY, sort=True):
-        day, since, until = _moment(max(part["StudyDate"]), max(part["StudyTime"]))
+        day, since, until = _moment(part["StudyDate"], max(part["StudyTime"]))
         found.append(
             {
                 **dict(zip(STUDY_KEY, key, strict=True)),
@@ -173,11 +174,13 @@ def _found(workspace: Workspace) -> list[Line]:
     return found
 
 
-def _moment(date: str, time: str) -> tuple[str, pd.Timestamp, pd.Timestamp]:
-    """The day as YYYY-MM-DD, and the first and last second that date and time allow."""
-    day = pd.to_datetime(date[:8], format="%Y%m%d", errors="coerce")
-    if pd.isna(day):
+def _moment(dates: Iterable[str], time: str) -> tuple[str, pd.Timestamp, pd.Timestamp]:
+    """The latest of the days as YYYY-MM-DD, and the first and last second that it and the time allow; what is a range
+    or no date is none."""
+    days = [day for day in map(written_day, dates) if day]
+    if not days:
         return "", pd.NaT, pd.NaT
+    day = pd.Timestamp(max(days))
     clock = pd.to_datetime(time[:6], format="%H%M%S", errors="coerce")
     last = day + pd.Timedelta(hours=23, minutes=59, seconds=59)
     if pd.isna(clock):

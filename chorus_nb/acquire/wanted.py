@@ -166,7 +166,7 @@ def read_orders(workspace: Workspace) -> pd.DataFrame:
 
 def _order_of(row: dict[str, str]) -> Order:
     """A row of the list as it is meant; what cannot be read in it is empty, and ``unread`` names its columns."""
-    day = _day_of(row["StudyDate"])
+    day = written_day(row["StudyDate"])
     numbers = {name: whole_number(row[name]) for name in MORE[2:]}
     unread = {name for name, number in numbers.items() if row[name] and number is None}
     unread |= {"StudyDate"} if row["StudyDate"] and not day else set()
@@ -174,7 +174,7 @@ def _order_of(row: dict[str, str]) -> Order:
     return {**{name: row[name] for name in ORDERED}, **told, **numbers, "unread": unread}
 
 
-def _day_of(text: str) -> str:
+def written_day(text: str) -> str:
     """YYYY-MM-DD of a day written as YYYYMMDD or YYYY-MM-DD; "" of anything else."""
     try:
         return date.fromisoformat(text).isoformat() if re.fullmatch(r"\d{8}|\d{4}-\d\d-\d\d", text, re.ASCII) else ""

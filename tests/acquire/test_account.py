@@ -10,6 +10,7 @@ import pytest
 from chorus_nb import acquire, tables
 from chorus_nb.acquire.gaps import CELLS, gaps
 from tests.acquire.hospital import ENCOUNTERS, GAPS, PLANTED, Hospital
+from tests.small_release import TWO_PATIENTS, make_workspace
 
 
 def named(lines: pd.DataFrame) -> dict[str, tuple[str, str]]:
@@ -50,3 +51,19 @@ def test_each_reason_says_what_it_means_and_what_to_do() -> None:
     assert all(row["meaning"] and row["what_to_do"].endswith(".") for row in gaps().values())
     words = {code for code, row in gaps().items() if row["kind"] != "cell"}
     assert not words & tables.REMEDIES.keys()
+
+
+@pytest.mark.parametrize(
+    ("days", "cell"), [(["20990101-20990102"], "extra"), (["GARBAGE", "20990101"], "outside_visit")]
+)
+def test_a_range_or_what_is_no_date_lies_outside_no_visit(tmp_path: Path, days: list[str], cell: str) -> None:
+    workspace = make_workspace(tmp_path)
+    for name, columns in (("Personal", "person_id,Days_Shifted"), ("Image", "AccessionNumber,image_occurence_id")):
+        row_of_it = {"Personal": f"{TWO_PATIENTS[0].patient},501,-100\n", "Image": ""}[name]
+        (tmp_path / "lookup" / f"{name}_map.csv").write_text(f"PatientID,{columns}\n{row_of_it}")
+    acquire.expect_studies(workspace)
+    row = {"pacs": "a", "PatientID": TWO_PATIENTS[0].patient, "AccessionNumber": "NONE", "StudyInstanceUID": "1.9"}
+    row |= {"Modality": "CT", "StudyTime": "", "instances": 1, "other_patient": False}
+    rows = [row | {"SeriesInstanceUID": f"1.9.{number}", "StudyDate": day} for number, day in enumerate(days)]
+    workspace.write(tables.ARCHIVE_SERIES, tables.frame(tables.ARCHIVE_SERIES, rows))
+    assert acquire.account(workspace).set_index("StudyInstanceUID")["cell"]["1.9"] == cell

@@ -41,6 +41,7 @@ _STREET = (
 _CROSSING = r"(?:main|high|church|park|oak|elm|pine|maple|market|broadway|king|mill|grand|center|state|washington)"
 _STREET_DE = r"[^\W\d_]*(?:stra(?:ß|ss)e|str\.|gasse|allee|platz|weg|ufer|damm)"
 _STREET_ROMANCE = r"(?:calle|c/|avenida|avda\.?|av\.|plaza|paseo|carrera|rue|avenue|boulevard|bd|impasse|chemin|quai|rua|travessa|pra[çc]a|alameda|largo|via)"
+_AGE = r"(?:age[d]?|alter|edad|[âa]ge|idade)"
 PATTERNS = (
     Pattern("e-mail", r"(?:(?<![\w.+-])[\w.+-]+|[\w.+-]{1,64})@[\w-]+(?:\.[\w-]+)*"),
     Pattern("url", r"(?:https?|ftp|file)://\S+|www\.\S+"),
@@ -87,7 +88,8 @@ PATTERNS = (
     Pattern("number", r"(?<![^\W_]|[.-])(?!\d\d[05]-\d[05]-\d[05])\d{3}-\d\d-\d\d(?![^\W_]|-|\.\d)"),
     Pattern("number", r"(?<![^\W_])[A-Za-z]{0,4}-?\d{6,}(?![^\W_]|\.\d)|(?<!\d)\d{7,}(?!\d)"),
     Pattern("age over 89", rf"{START}0?(?:9\d|1[0-2]\d)[\s.,;:)\]_+-]*(?:y(?:ea)?rs?(?:[\s_-]+old)?|years?|yo|y/o|y\.\s?o\.?|y|j(?:ahre?)?(?:\s+alt)?|jährige?[rn]?|anni|jaar|a[ñn]os?(?:\s+de\s+edad)?|ans?|anos?|a|yo?[mf]|лет|года?|ετών|χρονών|سنة|عاما?|שנים|שנה|år|éves|yaşında|[歳才岁歲세살])(?![^\W_])(?:[\s_-]*old{STOP})?", "90+ years"),
-    Pattern("age over 89", rf"{START}(?:age[d]?|alter|edad|[âa]ge|idade)[\s:=_#.-]{{0,3}}0?(?:9\d|1[0-2]\d)(?!\d|[.,]\d)(?:[\s.,;:)\]]*[yaj])?{STOP}", "age 90+ years"),
+    Pattern("age over 89", rf"{START}{_AGE}(?!\s?[>≥]=?\s?90(?!\d))[\s:=_#.~≈>≥(\[{{-]{{0,4}}0?(?:9\d|1[0-2]\d)(?!\d|[.,]\d)(?:[\s.,;:)\]]*[yaj])?{STOP}[+)\]]?", "age 90+ years"),
+    Pattern("age over 89", rf"{START}{_AGE}[\s:=]*(?:[<>≥≤]=?\s?\d{{1,3}}\+?|\d{{1,3}}\s?\+)\s?[(\[;:,/=~≈-]{{1,2}}\s?0?(?:9\d|1[0-2]\d)(?!\d|[.,]\d|\s?{UNIT})(?:\s?[yaj])?{STOP}[)\]]?", "age 90+ years"),
     Pattern("age over 89", rf"{START}(?:(?:pt|patient|she|he)\s+is|turn(?:s|ed|ing)|age\s+of|nonagenarian,?)\s+(?:9\d|1[01]\d){STOP}(?!\s?(?:kg|lbs?|cm|%))", "90+ years"),
     Pattern("age over 89", rf"{START}(?:in\s+(?:his|her|their|the)\s+)?(?:9\d|1[01]\d)['’]?s[.,;:)\]]?\s+(?:lady|gentleman|(?:wo)?man|(?:fe)?male|pt|patient|person|year){STOP}|{START}in\s+(?:his|her|their)\s+(?:9\d|1[01]\d)['’]?s{STOP}", "90+ years"),
     Pattern("age over 89", rf"{START}(?:ninety(?:[\s-]?(?:one|two|three|four|five|six|seven|eight|nine))?|(?:one|a)\s+hundred(?:\s+(?:and\s+)?(?:one|two|three|four|five|six|seven|eight|nine))?)[\s-]+(?:y(?:ea)?rs?(?:[\s-]+olds?)?|yo|y/o){STOP}", "90+ years"),

@@ -122,7 +122,9 @@ _AGES = [
     r"(?<![\d.])(?!90\+ years)0?(?:9\d|1[0-2]\d)[\s.,;:)\]_+-]*(?:y(?:ea)?rs?|yo|y/o|y\.\s?o\.?"
     r"|y|j|jahre?n?|jahrige?[rn]?"
     r"|anos?|anni|jaar|ans?|a|yo?[mf]|лет|года?|ετων|χρονων|سنة|عاما?|שנים|שנה|eves|yasında|[歳才岁歲])(?![^\W_])",
-    rf"{_ALONE}(?:age|aged|alter|edad|idade)[\s:=_#.-]{{0,3}}(?!90\s?\+)(?:9\d|1[0-2]\d)[a-z]?{_NUMBER_ENDS}",
+    rf"{_ALONE}(?:age|aged|alter|edad|idade)(?!\s?[>≥]=?\s?90(?!\d))[\s:=_#.~≈>≥(\[{{-]{{0,4}}(?!90\s?\+)(?:9\d|1[0-2]\d)[a-z]?{_NUMBER_ENDS}",
+    rf"{_ALONE}(?:age|aged|alter|edad|idade)[\s:=]*(?:[<>≥≤]=?\s?\d{{1,3}}\+?|\d{{1,3}}\s?\+)\s?[(\[;:,/=~≈-]{{1,2}}\s?(?:9\d|1[0-2]\d)[a-z]?{_NUMBER_ENDS}"
+    r"(?!\s?(?:kg|lbs?|cm|mm|ml|kv|mas?|%))",
     rf"{_ALONE}(?:(?:pt|patient|s?he)\sis|turn(?:s|ed|ing)|age\sof|nonagenarian,?)\s(?:9\d|1[01]\d){_NUMBER_ENDS}(?!\s?(?:kg|lbs?|cm|%))",
     rf"{_ALONE}(?:ninety|(?:one|a)\shundred)(?:[\s-]?(?:and\s)?[a-z]+)?[\s-](?:y(?:ea)?rs?(?:[\s-]olds?)?|yo|y/o){_ENDS}",
     rf"{_ALONE}(?:(?:pt|patient|s?he)\sis|aged?|turn(?:s|ed|ing)|age\sof)[\s:=]{{1,3}}ninety(?:[\s-]?[a-z]+)?{_ENDS}",

@@ -27,6 +27,7 @@ KEY_REMEDY = (
     "put it back from a backup (chorus-nb restore FROM FILE.yaml),"
     " or make a new one on purpose: chorus-nb rotate-key FILE.yaml"
 )
+FEWEST_BYTES = 8  # different ones of a key; 16 drawn by chance have fewer once in 10^12
 RETIRED_KEYS = "retired_keys"  # below local/, after ``chorus-nb rotate-key``
 
 
@@ -52,11 +53,16 @@ class Workspace:
         self.decisions = resolve(parameters.decisions) if parameters.decisions else self.local / "decisions"
 
     def create(self) -> Workspace:
-        """Make the folders; ``local/`` gets owner-only permissions."""
+        """Make the folders for their owner only; what a site allows others later stays, but in ``local/``.
+
+        ``release/`` holds what 04 has not looked at yet, whatever the umask of the shell.
+        """
         self.parameters.require("workspace")
         try:
             for folder in (self.root, self.local, self.release, self.audit, self.reports_local, self.reports_audit):
-                folder.mkdir(parents=True, exist_ok=True)
+                folder.mkdir(
+                    stat.S_IRWXU if folder in (self.local, self.release) else 0o777, parents=True, exist_ok=True
+                )
             self.decisions.mkdir(parents=True, exist_ok=True)
             if os.name == "posix":
                 self.local.chmod(stat.S_IRWXU)
@@ -143,7 +149,10 @@ class Workspace:
             raise InputError("key_file: must hold hexadecimal digits only") from None
         if len(key) < 16:
             raise InputError("key_file: too short; it needs at least 32 hexadecimal digits")
-        if (known := self.fingerprints()) and fingerprint_of_key(key) not in known:
+        known = self.fingerprints()
+        if not known and len({*key}) < FEWEST_BYTES:  # images that were made with it keep it
+            raise InputError("key_file: anybody could guess it; make one by: openssl rand -hex 32")
+        if known and fingerprint_of_key(key) not in known:
             raise InputError(f"key_file: is not the key that the images of this workspace were made with; {KEY_REMEDY}")
         return key
 

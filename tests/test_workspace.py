@@ -183,10 +183,27 @@ def test_a_key_that_others_can_read_is_refused(opened: Workspace) -> None:
         opened.key()
 
 
-@pytest.mark.parametrize(("text", "fault"), [("no hex", "hexadecimal"), ("abcd", "too short")])
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [("no hex", "hexadecimal"), ("abcd", "too short"), ("11" * 32, "guess"), ("deadbeef" * 8, "guess")],
+)
 def test_a_file_that_holds_no_key_is_refused_without_showing_it(opened: Workspace, text: str, fault: str) -> None:
     opened.key_path.write_text(text)
     opened.key_path.chmod(0o600)
     with pytest.raises(InputError, match=fault) as refused:
         opened.key()
     assert text not in str(refused.value)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_release_is_made_for_its_owner_and_a_site_may_open_it(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        made = Workspace(Parameters.of({"workspace": str(tmp_path / "w")})).create()
+        assert [stat.S_IMODE(folder.stat().st_mode) for folder in (made.local, made.release)] == [0o700, 0o700]
+        for folder in (made.local, made.release):
+            folder.chmod(0o755)
+        made.create()
+        assert [stat.S_IMODE(folder.stat().st_mode) for folder in (made.local, made.release)] == [0o700, 0o755]
+    finally:
+        os.umask(before)

@@ -28,6 +28,7 @@ from chorus_nb.leaks.files import search_pages
 from chorus_nb.workspace import Workspace, digest_of
 
 HALF_LINE = "after_half_a_line"  # a run was killed, or the disk full, amid the line before: it says nothing
+CUT_OFF = "the end of the log was cut off, or a run was stopped"
 VERSIONED = ("pydicom", "numpy", "pandas", "pyarrow", "duckdb", "imagecodecs", "simpleitk", "rapidocr", "papermill")
 
 
@@ -115,8 +116,10 @@ def recorded_reports(workspace: Workspace) -> dict[str, str]:
 
 def changed_reports(workspace: Workspace) -> dict[str, str]:
     """Reports that are not as they were recorded, by their place, and what is wrong with them."""
-    found = {}
-    for report, digest in recorded_reports(workspace).items():
+    recorded = recorded_reports(workspace)
+    there = {place(workspace, file) for file in workspace.reports_audit.glob("*.html") if file.stem != "index"}
+    found = dict.fromkeys(sorted(there - recorded.keys()), f"no line of the log tells of it; {CUT_OFF}")
+    for report, digest in recorded.items():
         file = workspace.root / report
         if _is_elsewhere(workspace, report):
             continue
@@ -200,7 +203,7 @@ def _changed_release(workspace: Workspace) -> Iterator[str]:
     name = place(workspace, manifest)
     recorded = recorded_digests(workspace).get(name)
     if not recorded and manifest.is_file():
-        yield f"{name}: no line of the log tells of it; the end of the log was cut off, or 06_release was stopped"
+        yield f"{name}: no line of the log tells of it; {CUT_OFF}"
     if not recorded:
         return
     if not manifest.is_file() or _line_hash(manifest.read_bytes()) != recorded:

@@ -89,6 +89,14 @@ def test_nothing_is_packed_beside_a_log_that_is_no_chain_or_lacks_a_notebook(wor
         refuse_broken_log(workspace)
 
 
+def test_a_report_of_which_the_log_tells_nothing_is_found(workspace: Workspace) -> None:
+    for name in ("03_run_deid.html", "index.html"):
+        (workspace.reports_audit / name).write_bytes(b"<p>fine</p>")
+    audit.append_line(workspace, {"event": "notebook"})
+    [finding] = audit.verify_chain(workspace)
+    assert finding.startswith("audit/reports/03_run_deid.html: no line of the log tells of it")
+
+
 def test_a_changed_report_is_found(workspace: Workspace) -> None:
     report = workspace.reports_audit / "03_run_deid.html"
     report.write_bytes(b"<p>fine</p>")
@@ -138,8 +146,8 @@ def test_a_manifest_of_which_the_log_tells_nothing_is_found(released: Workspace)
     last = audit.path(released).read_bytes().splitlines(keepends=True)[-1]
     audit.path(released).write_bytes(last.replace(audit.read_log(released)[-1]["previous"].encode(), b""))
     assert audit.verify_chain(released) == [
-        "release/Metadata/manifest.csv: no line of the log tells of it; the end of the log was cut off, or 06_release"
-        " was stopped"
+        "release/Metadata/manifest.csv: no line of the log tells of it; the end of the log was cut off, or a run was"
+        " stopped"
     ]
 
 

@@ -16,6 +16,7 @@ from chorus_nb.standards import RELEASABLE
 VOLUME_MODALITIES = ("CT", "MR", "PT")  # what is a volume though it may not say where it lies
 VOLUME_CLASSES = ("1.2.840.10008.5.1.4.1.1.13.1.1", "1.2.840.10008.5.1.4.1.1.20")  # X-Ray 3D Angiographic; NM
 CAPTURES = r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.7(\.\d)?"  # secondary captures: pictures, whatever their Modality
+STACKED = 10  # images in as many places that are a volume, whatever their Modality
 RECONSTRUCTED = "RECON"  # in ImageType: an NM image of slices (PS3.3 C.8.4.9), not of projections
 NEEDED_COLUMNS = ("Modality", "ImageType", "BodyPartExamined", "SeriesDescription", "StudyDescription", "SOPClassUID")
 
@@ -57,10 +58,17 @@ def lies_in_space(images: pd.DataFrame) -> pd.Series:
         modality.ne("NM") | images.ImageType.str.contains(RECONSTRUCTED, case=False)
     )
     placed = images.ImagePositionPatient.str.strip().ne("") | frames
-    flat = modality.str.fullmatch(_rules()["flat"]["modalities"])
+    flat = modality.str.fullmatch(_rules()["flat"]["modalities"]) & ~_is_stacked(images)
     captured = images.SOPClassUID.str.strip().str.fullmatch(CAPTURES)
     sliced = images.SOPClassUID.str.strip().map(RELEASABLE).isin(VOLUME_MODALITIES)  # whatever Modality says
     return (modality.isin(VOLUME_MODALITIES) | sliced | (placed & ~flat)) & ~captured
+
+
+def _is_stacked(images: pd.DataFrame) -> pd.Series:
+    """Which are of a series with :data:`STACKED` places and more: cone beam CT and tomosynthesis come as DX or PX."""
+    placed = images[images.ImagePositionPatient.str.strip().ne("")]
+    places = placed.groupby("SeriesInstanceUID").ImagePositionPatient.nunique()
+    return images.SeriesInstanceUID.isin(places.index[places >= STACKED])
 
 
 def _says(text: str) -> str:

@@ -42,6 +42,7 @@ def test_words_only_add_need_and_those_of_the_series_outweigh_those_of_the_study
     ("image_type", "series", "expected"),
     [
         ("DERIVED\\SECONDARY\\VOLREN", "HEAD", "rendering"),
+        ("DERIVED\\SECONDARY\\VRT", "", "rendering"),  # nothing says what it shows
         ("DERIVED\\SECONDARY", "HEAD VRT", "rendering"),
         ("ORIGINAL\\PRIMARY", "3D T1 HEAD", "face"),
         ("DERIVED\\SECONDARY\\VOLREN", "KNEE", "other"),
@@ -88,6 +89,13 @@ def test_one_slice_that_says_head_speaks_for_its_series_and_a_rendering_for_itse
 )
 def test_what_has_the_geometry_of_a_volume_is_asked_whatever_made_it(row: dict[str, str], volume: bool) -> None:
     assert (needs(images(row)).need.iloc[0] != "none") == volume
+
+
+@pytest.mark.parametrize("modality", ["DX", "PX", "US", "OT"])
+def test_ten_images_in_as_many_places_are_a_volume_whatever_made_them(modality: str) -> None:
+    for count, volume in ((9, False), (10, True)):
+        rows = [{"Modality": modality, "ImagePositionPatient": f"0\\0\\{place}"} for place in range(count)]
+        assert set(needs(images(*rows)).need != "none") == {volume}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
 import shlex
@@ -34,11 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        if error.errno not in DISK_FAULTS:
+        if error.errno not in {*DISK_FAULTS, errno.EFBIG}:  # of one file, so that 03 goes on without it
             raise
-        print(
-            f"the disk: {error.strerror}. To do: make room; the same command goes on where it stopped", file=sys.stderr
-        )
+        what = "raise ulimit -f, or take another disk" if error.errno == errno.EFBIG else "make room"
+        print(f"the disk: {error.strerror}. To do: {what}; the same command goes on where it stopped", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)

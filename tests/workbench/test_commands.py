@@ -246,16 +246,19 @@ def test_the_demo_command_never_empties_a_folder_it_did_not_make(tmp_path: Path)
     assert (tmp_path / "mine.txt").exists()
 
 
+@pytest.mark.parametrize(
+    ("fault", "to_do"), [("ENOSPC", "make room"), ("EFBIG", "raise ulimit -f, or take another disk")]
+)
 def test_a_disk_that_is_full_is_one_line(
-    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fault: str, to_do: str
 ) -> None:
     def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", "/a/folder/Threlkeld.html")
+        raise OSError(getattr(errno, fault), "No space left on device", "/a/folder/Threlkeld.html")
 
     monkeypatch.setattr(check, "check_inputs", full)
     assert main(["run", str(file)]) == 1
     said = capsys.readouterr().err.splitlines()
-    assert said == ["the disk: No space left on device. To do: make room; the same command goes on where it stopped"]
+    assert said == [f"the disk: No space left on device. To do: {to_do}; the same command goes on where it stopped"]
 
 
 def test_who_reads_no_further_gets_no_traceback() -> None:

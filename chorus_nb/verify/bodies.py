@@ -70,7 +70,7 @@ class Slices:
 
     def add(self, path: Path, dataset: Dataset, pixels: NDArray[Any]) -> None:
         """A file with its decoded ``pixels``."""
-        if modality_of(dataset) not in MODALITIES:
+        if not may_be_slice(dataset):
             self._why = self._why or "no volume"
         else:
             self._slices.extend(_slices(path, dataset, pixels))
@@ -117,13 +117,18 @@ def modality_of(dataset: Dataset) -> str:
     return said if said in MODALITIES else RELEASABLE.get(str(dataset.get("SOPClassUID", "")), said)
 
 
+def may_be_slice(dataset: Dataset) -> bool:
+    """Whether a file may be one of a volume: by its modality, or because it says where it lies, whatever made it."""
+    return modality_of(dataset) in MODALITIES or bool(dataset.get("ImagePositionPatient"))
+
+
 def slices_of(files: Iterable[tuple[Path, Path | BytesIO]]) -> Slices:
     """The slices of files, each with what is to be read for it."""
     taken = Slices()
     for path, content in files:
         with quiet():
             dataset = dcmread(content)
-        if modality_of(dataset) in MODALITIES:
+        if may_be_slice(dataset):
             taken.add(path, dataset, reading.decode_pixels(dataset))
         else:
             taken.add(path, dataset, np.empty(0))

@@ -355,6 +355,15 @@ def test_what_else_a_series_holds_hides_no_face_from_the_verifier(tmp_path: Path
         assert look.answer == "face" and look.front and not look.front.few
 
 
+@pytest.mark.parametrize("modality", ["DX", "OT"])
+def test_a_face_is_seen_in_a_stack_of_any_modality_and_class(tmp_path: Path, modality: str) -> None:
+    """A stack that says where it lies: cone beam CT comes so."""
+    made = heads.write(
+        thinned(heads.head("T1"), 5, 2), tmp_path, Modality=modality, SOPClassUID="1.2.840.10008.5.1.4.1.1.1.1"
+    )
+    assert look_at([tmp_path / name for name in made]).answer == "face"
+
+
 def test_each_frame_has_a_scale_of_its_own() -> None:
     dataset, groups = Dataset(), []
     for intercept in (-1024, 0):

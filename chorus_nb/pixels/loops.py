@@ -26,7 +26,7 @@ WORD = (32, 12)  # pixels: columns and rows of the window in which edges of stro
 EDGES = 16  # edges in such a window that may be letters
 REMEMBERED = 3  # frames looked at with each of which a frame is compared
 MARGIN = 24  # pixels around what is new: the rest of its line
-CUT_OFF, NARROWER = 0.25, 0.5  # of a range of values: what may be cut off, and the least that a frame must fill of it
+CLIPPED, NARROWER = 0.25, 0.5  # of a range of values: what may be cut off, and the least that a frame must fill of it
 EVERY_SO_MANY = 2  # every so many rows and columns tell the range of a frame
 
 
@@ -87,7 +87,7 @@ class Loop:
         low, high = (float(value) for value in np.percentile(values, (0.5, 99.9)))
         high = max(high, low + 1)
         for least, most in self._seen:
-            cut = CUT_OFF * (most - least)
+            cut = CLIPPED * (most - least)
             if least - cut <= low and high <= most + cut and high - low >= NARROWER * (most - least):
                 return least, most
         return low, high

@@ -208,10 +208,11 @@ def _wanted() -> Mapping[str, str]:
 
 
 def _kept(old: Leaf, new: Leaf) -> bool:
-    as_read = (
-        [standards.modality_code(old.text)] if old.keyword == "Modality" else standards.as_listed(old.tag, old.values)
-    )
-    return _same(old, new) or as_read == list(new.values)
+    if _same(old, new):
+        return True
+    if old.keyword == "Modality":
+        return standards.modality_code(old.text) == new.text
+    return standards.is_off_list(old.tag, old.values) and standards.as_listed(old.tag, old.values) == list(new.values)
 
 
 def _is_within(new: Leaf, old: Leaf) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import struct
 from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Any
@@ -24,6 +25,7 @@ imagecodecs: Any = importlib.import_module("imagecodecs") if importlib.util.find
 JPEG = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1)
 # retired (Spectral Selection, Full Progression): pydicom has no decoder of these names, but those of Extended read them
 PROGRESSIVE = ("1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55")
+ITEM = b"\xfe\xff\0\xe0"  # begins a fragment
 # decoded by what decodes another
 FAMILIES: dict[str, str] = {
     **dict.fromkeys(PROGRESSIVE, uid.JPEGExtended12Bit),
@@ -62,7 +64,7 @@ def decode_frame(content: bytes, runner: Any) -> bytes:
 
 def decoder_of(dataset: Dataset) -> Decoder:
     """What decodes ``dataset``, which is then also what its transfer syntax says; a data set without file meta
-    information says none, and pydicom found out how it is written."""
+    information says none, and pydicom found out how it is written. Its frames are then those that leave."""
     register()
     if "TransferSyntaxUID" not in dataset.file_meta:
         implicit, little = dataset.original_encoding
@@ -70,7 +72,26 @@ def decoder_of(dataset: Dataset) -> Decoder:
         dataset.file_meta.TransferSyntaxUID = uid.ImplicitVRLittleEndian if implicit else plain
     if dataset.file_meta.TransferSyntaxUID in PROGRESSIVE:
         dataset.file_meta.TransferSyntaxUID = uid.JPEGExtended12Bit
-    return get_decoder(uid.UID(dataset.file_meta.TransferSyntaxUID))
+    decoder = get_decoder(uid.UID(dataset.file_meta.TransferSyntaxUID))
+    if decoder.UID.is_encapsulated and "PixelData" in dataset:
+        _forget_offsets(dataset)
+    return decoder
+
+
+def _forget_offsets(dataset: Dataset) -> None:
+    """What leaves are the frames that follow each other (container.py); pydicom takes those that a table tells, which
+    may be others, or one twice. A table stays where it is needed to tell them: container.py holds it to the frames."""
+    for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
+        if keyword in dataset:
+            delattr(dataset, keyword)
+    value, frames = dataset.PixelData or b"", int(dataset.get("NumberOfFrames") or 1)
+    starts, at = [], 8 + int.from_bytes(value[4:8], "little")
+    first = at
+    while value[at : at + 4] == ITEM:
+        starts.append(at - first)
+        at += 8 + int.from_bytes(value[at + 4 : at + 8], "little")
+    if first > 8 and frames in (1, len(starts)) and value[8:first] != struct.pack(f"<{frames}L", *starts[:frames]):
+        dataset.PixelData = ITEM + bytes(4) + value[first:]
 
 
 def decode_image(content: bytes, syntax: str) -> NDArray[np.generic]:

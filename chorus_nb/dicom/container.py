@@ -22,6 +22,7 @@ from chorus_nb.dicom.unneeded import without_unneeded
 RLE = "1.2.840.10008.1.2.5"
 END = b"\xfe\xff\xdd\xe0\0\0\0\0"  # of encapsulated pixel data
 FLOATS = (0x7FE00008, 0x7FE00009)
+WORDS = (8, 16, 32, 64)  # bits of a pixel that take whole words
 MOST_PADDING = 512  # zeros behind a frame that are left as they are
 SMOOTH = 0.25  # of the step of the lowest unused bit: a picture that goes on above BitsStored makes smaller ones
 
@@ -92,8 +93,8 @@ def _unused_bits(
     """``value`` with overlays cleared; refused where other bits hold what is neither sign nor the same picture."""
     allocated, stored = geometry.bits_allocated or 0, geometry.bits_stored or geometry.bits_allocated or 0
     high = geometry.high_bit if geometry.high_bit is not None else stored - 1
-    if allocated not in (8, 16, 32) or not 0 < stored <= high + 1 <= allocated:
-        if overlay_bits or allocated in (8, 16, 32):
+    if allocated not in WORDS or not 0 < stored <= high + 1 <= allocated:
+        if overlay_bits or allocated in WORDS:
             raise Refused("bits_beyond_stored", "Bits Allocated, Bits Stored and High Bit do not fit each other")
         return value
     if stored == allocated and not overlay_bits:
@@ -177,6 +178,10 @@ def _encapsulated(pixels: PixelData, data: memoryview, syntax: str, geometry: Ge
     offsets = [positions[first] for first in firsts]
     packed = struct.pack(f"<{len(offsets)}L", *offsets) if positions[-1] < 1 << 32 else b""
     found = bytes(data[table])
+    beyond = struct.pack("<Q", positions[len(fragments) - removed["fragments beyond the last frame"]])[:4]
+    needed = geometry.frames not in (1, len(fragments)) and found not in (b"", packed)
+    if needed and found[: len(packed) + 4] != packed + beyond:  # else codecs.py lets nobody go by it
+        raise Refused("pixels_not_walked", "an offset table that tells of other frames than follow each other")
     if bytes(data[pixels.value + pixels.length : pixels.end]) != END:
         removed["a length of the delimiter"] = 1
     lengths = [len(content) for _, content in frames]

@@ -138,9 +138,9 @@ def _pixels_unchanged(pair: Pair, image: np.ndarray | None, faces: Path) -> Iter
     if pair.source.pixels == pair.release.pixels and face is None:
         return
     recorded = bool(pair.task.boxes) or face is not None
-    before = _decode(pair.source.dataset)
-    if before is None and not recorded:
-        before = _decode(_without_table(pair.source.dataset))
+    before = _decode(_without_tables(pair.source.dataset))
+    if before is None:
+        before = _decode(pair.source.dataset)
     if before is not None:
         before = _announced(before, pair.source.dataset)
     if before is None or image is None or np.squeeze(before).shape != np.squeeze(image).shape:
@@ -172,10 +172,12 @@ def _announced(image: np.ndarray, dataset: FileDataset) -> np.ndarray:
     return image[:frames] if there > frames else image
 
 
-def _without_table(dataset: FileDataset) -> FileDataset:
-    """The same with an empty Basic Offset Table: a wrong one keeps decoders from whole frames."""
+def _without_tables(dataset: FileDataset) -> FileDataset:
+    """The same without tables of offsets: with a wrong one a decoder finds other frames than follow each other."""
     made = copy.copy(dataset)
     if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
+            made.pop(keyword, None)
         length = int.from_bytes(dataset.PixelData[4:8], "little")
         made.PixelData = dataset.PixelData[:4] + bytes(4) + dataset.PixelData[8 + length :]
     return made

@@ -59,7 +59,7 @@ def _of_native(dataset: FileDataset, value: bytes) -> Iterator[str]:
     if len(value) > wanted + wanted % 2 or any(value[wanted:]):
         yield "bytes behind the pixels"
     allocated, stored, high = (int(dataset[name].value) for name in ("BitsAllocated", "BitsStored", "HighBit"))
-    if allocated not in (8, 16, 32) or stored >= allocated:
+    if allocated not in (8, 16, 32, 64) or stored >= allocated:
         return
     order = "<" if dataset.file_meta.TransferSyntaxUID.is_little_endian else ">"
     kind = "i" if dataset.PixelRepresentation else "u"

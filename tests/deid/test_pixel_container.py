@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 import zlib
 from io import BytesIO
@@ -21,7 +22,7 @@ from chorus_nb.verify.pixel_container import among_pixels
 from tests.deid.conftest import SUBJECT
 
 pytest.importorskip("imagecodecs")
-from tests.pixel_carriers import CT, ENCODERS, MARK, Carrier, J, carriers, file_of, picture, segment, strange_elements
+from tests.pixel_carriers import CT, ENCODERS, MARK, Carrier, J, carriers, file_of, packed, picture, segment, strange_elements
 
 HTJ2K = J + "201"
 CARRIERS, STRANGE = carriers(), strange_elements()
@@ -125,3 +126,52 @@ def test_an_index_of_a_codestream_stays_where_it_is_right() -> None:
     assert walk_j2k(mended.content)[:3] == (mended.content, len(mended.content), {})
     file = file_of(HTJ2K, encapsulate([mended.content]), 1, CT)
     assert (decoded(file) == picture("u2")[0]).all() and not among_pixels(dcmread(BytesIO(file)))
+
+
+@pytest.mark.parametrize("syntax", [J + "50", J + "80", J + "90", "1.2.840.10008.1.2.5"])
+@pytest.mark.parametrize(
+    ("coded", "frames", "table", "extended"),
+    [
+        ("ABA", 2, (0, 2), ()),  # two frames in three fragments, by the table
+        ("AB", 2, (0, 0), ()),
+        ("BA", 1, (1,), ()),
+        ("AAB", 2, (0, 1, 2), ()),
+        ("AB", 2, (), (0, 0)),
+        ("BA", 2, (), (1, 1)),
+        ("BA", 1, (), (1,)),
+        ("ABA", 2, (), (0, 2)),
+    ],
+)
+def test_what_is_looked_at_are_the_frames_that_leave_whatever_a_table_tells(
+    engine: Deidentifier, syntax: str, coded: str, frames: int, table: tuple[int, ...], extended: tuple[int, ...]
+) -> None:
+    encode, bits, dtype = ENCODERS.get(syntax, (packed, CT, "u2"))
+    shown = dict(zip("AB", picture(dtype, 2), strict=True))
+    streams = [stream + b"\0" * (len(stream) % 2) for stream in (encode(shown[each]) for each in coded)]
+    starts = np.cumsum([0, *(8 + len(stream) for stream in streams)]).tolist()
+    value = bytearray(encapsulate(streams, has_bot=False))
+    value[4:8] = struct.pack("<L", 4 * len(table))
+    value[8:8] = struct.pack(f"<{len(table)}L", *(starts[place] for place in table))
+    index = {
+        "ExtendedOffsetTable": struct.pack(f"<{len(extended)}Q", *(starts[place] for place in extended)),
+        "ExtendedOffsetTableLengths": struct.pack(f"<{len(extended)}Q", *(len(streams[place]) for place in extended)),
+    }
+    file = file_of(syntax, bytes(value), frames, bits, **(index if extended else {}))
+    try:
+        leaves = released(engine.apply(file, SUBJECT))
+    except Refused as refused:
+        assert (refused.reason, len(table)) == ("pixels_not_walked", 2)
+        return
+    dataset = dcmread(BytesIO(file))
+    seen = [frame for frame, _ in codecs.decoder_of(dataset).iter_array(dataset)]
+    if len(seen) < frames:
+        return  # held back by who looks (renders.py)
+    assert np.array_equal(np.stack(seen[:frames]), decoded(leaves).reshape(frames, *shown["A"].shape))
+
+
+def test_bits_that_are_left_out_are_looked_at_however_wide_a_pixel_is(engine: Deidentifier) -> None:
+    pixels = picture("u8")[0]
+    pixels[10, 10:40:3] |= 1 << 40
+    file = file_of("1.2.840.10008.1.2.1", pixels.tobytes(), 1, {**CT, "BitsAllocated": 64, "BitsStored": 16})
+    with pytest.raises(Refused, match="bits_beyond_stored"):
+        engine.apply(file, SUBJECT)

@@ -1,8 +1,8 @@
 """Filling boxes, and faces, in the pixel data of a DICOM file, in every transfer syntax, and changing nothing else.
 
 Uncompressed pixel data is filled in place. 8-bit JPEG Baseline is filled among its DCT coefficients, so that the rest
-of the picture stays bit-identical. Everything else is decoded, filled and written without loss, in its own family
-where an encoder exists: never lossy again.
+of the picture stays bit-identical, unless its blocks take too much beside the boxes. Everything else is decoded, filled
+and written without loss, in its own family where an encoder exists: never lossy again.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from pydicom.uid import (
 )
 
 from chorus_nb.errors import WorkbenchError
+from chorus_nb.pixels.beside import MOST_BESIDE, taken_beside
 from chorus_nb.pixels.boxes import Box
 from chorus_nb.processes.child import in_child
 
@@ -46,6 +47,8 @@ LOSSLESS: dict[str, UID] = {
     **dict.fromkeys((JPEG2000Lossless, JPEG2000, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL), JPEG2000Lossless),
 }
 LOSSY = {JPEG2000, JPEGLSNearLossless, HTJ2K, *JPEGTransferSyntaxes[:2]}
+# share of a picture that whole blocks of JPEG may take beside the boxes: those take of MOST_BESIDE themselves
+MOST_IN_BLOCKS = MOST_BESIDE / 4
 # describe or repeat the pixels as they were; Smallest/Largest and the icon would still tell what was removed
 STALE = (
     *("IconImageSequence", "SmallestImagePixelValue", "LargestImagePixelValue"),
@@ -75,14 +78,24 @@ def fill(content: bytes, boxes: Sequence[Box], face: FaceMask | None = None) -> 
     planar = dataset.get("PlanarConfiguration")
     if "PixelData" not in dataset or dataset.BitsAllocated not in (8, 16, 32):
         raise WorkbenchError("no pixel data of 8, 16 or 32 bits to redact")
-    if face is not None or not (syntax == JPEGBaseline8Bit and jpeg.fill_jpeg(dataset, inside)):
-        if syntax.is_compressed:
-            _decompress(dataset)
-        _fill_native(dataset, inside, face)
-        if syntax in LOSSLESS:
-            _compress(dataset, LOSSLESS[syntax])
-        if dataset.file_meta.TransferSyntaxUID == RLELossless and planar is not None:
-            dataset.PlanarConfiguration = planar  # RLE holds planes whatever this says; US demands 1 of YBR_FULL
+    if face is None and syntax == JPEGBaseline8Bit and jpeg.fill_jpeg(dataset, inside):
+        filled = _written(dataset)
+        if taken_beside(content, filled, inside) <= MOST_IN_BLOCKS:
+            return filled
+        dataset = dcmread(io.BytesIO(content), force=True)
+        codecs.decoder_of(dataset)  # its frames are those that leave
+    if syntax.is_compressed:
+        _decompress(dataset)
+    _fill_native(dataset, inside, face)
+    if syntax in LOSSLESS:
+        _compress(dataset, LOSSLESS[syntax])
+    if dataset.file_meta.TransferSyntaxUID == RLELossless and planar is not None:
+        dataset.PlanarConfiguration = planar  # RLE holds planes whatever this says; US demands 1 of YBR_FULL
+    return _written(dataset)
+
+
+def _written(dataset: Dataset) -> bytes:
+    """The file, without what tells of the pixels as they were."""
     for keyword in STALE:
         if keyword in dataset:
             delattr(dataset, keyword)

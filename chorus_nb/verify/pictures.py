@@ -146,7 +146,7 @@ def _pixels_unchanged(pair: Pair, image: np.ndarray | None, faces: Path) -> Iter
     if before is None or image is None or np.squeeze(before).shape != np.squeeze(image).shape:
         yield Finding("pixels", "high", target, "(7FE0,0010)", "cannot be compared with the source")
         return
-    in_blocks = pair.source.dataset.file_meta.TransferSyntaxUID == JPEG_BASELINE
+    in_blocks = all(each.dataset.file_meta.TransferSyntaxUID == JPEG_BASELINE for each in (pair.source, pair.release))
     rim = SMOOTHED_RIM if in_blocks and int(pair.release.dataset.SamplesPerPixel) > 1 else 0
     inside = mask(pair.release.dataset, pair.task.boxes, JPEG_BLOCK if in_blocks else 1, rim)
     outside = np.broadcast_to(~inside, _planes(image, pair).shape[:3])

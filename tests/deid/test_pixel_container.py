@@ -22,7 +22,19 @@ from chorus_nb.verify.pixel_container import among_pixels
 from tests.deid.conftest import SUBJECT
 
 pytest.importorskip("imagecodecs")
-from tests.pixel_carriers import CT, ENCODERS, MARK, Carrier, J, carriers, file_of, packed, picture, segment, strange_elements
+from tests.pixel_carriers import (
+    CT,
+    ENCODERS,
+    MARK,
+    Carrier,
+    J,
+    carriers,
+    file_of,
+    packed,
+    picture,
+    segment,
+    strange_elements,
+)
 
 HTJ2K = J + "201"
 CARRIERS, STRANGE = carriers(), strange_elements()

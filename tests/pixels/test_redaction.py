@@ -29,7 +29,8 @@ from pydicom.uid import (
 from chorus_nb.dicom import codecs
 from chorus_nb.errors import ChildFault
 from chorus_nb.pixels import Box, find_text, redact
-from chorus_nb.pixels.redaction import fill
+from chorus_nb.pixels.beside import taken_beside
+from chorus_nb.pixels.redaction import MOST_IN_BLOCKS, fill
 from chorus_nb.verify import iods
 from tests.pixels.images_with_text import content, image, picture
 
@@ -150,11 +151,29 @@ def test_a_second_decoder_agrees(syntax: str) -> None:
 def test_jpeg_baseline_is_bit_identical_outside_the_blocks_of_the_box(
     pixels: NDArray[np.uint8], interpretation: str, options: dict[str, object], unit: int, rim: int
 ) -> None:
-    before = jpeg_file(pixels, interpretation, **options)
+    # a large picture, of which blocks take little
+    around = [(0, 640 if side in GREY.shape else 0) for side in pixels.shape]
+    before = jpeg_file(np.pad(pixels, around, "reflect"), interpretation, **options)
     after = redact(before, [BOX])
     assert_redacted(before, after, unit=unit, rim=rim)
     assert dcmread(io.BytesIO(after)).file_meta.TransferSyntaxUID == JPEGBaseline8Bit
     assert len(after) < 1.1 * len(before)
+
+
+@pytest.mark.parametrize("interpretation", ["MONOCHROME2", "YBR_FULL_422"])
+@pytest.mark.parametrize("ground", [60, 0])
+def test_jpeg_whose_blocks_would_take_more_than_the_box_is_written_without_loss(
+    interpretation: str, ground: int
+) -> None:
+    pixels = picture("INVENTED NAME", ground=ground).clip(ground and 1, 255)
+    if interpretation != "MONOCHROME2":
+        pixels = np.dstack([pixels] * 3)
+    before = jpeg_file(pixels, interpretation)
+    after = redact(before, [BOX])
+    syntax = dcmread(io.BytesIO(after)).file_meta.TransferSyntaxUID
+    assert syntax == (JPEGLSLossless if ground else JPEGBaseline8Bit), "of black nothing is lost"
+    assert_redacted(before, after, unit=1 if ground else 16, rim=0 if ground else 2)
+    assert taken_beside(before, after, [BOX]) <= MOST_IN_BLOCKS
 
 
 def test_a_jpeg_coded_as_rgb_is_written_without_loss_and_stays_called_lossy() -> None:

@@ -19,13 +19,15 @@ from pydicom import Dataset, uid
 from pydicom.pixels import get_decoder
 from pydicom.pixels.decoders.base import Decoder
 
+from chorus_nb.dicom.encodings import Buffer
+
 # without the extra `pixels` only pydicom's own decoders remain
 imagecodecs: Any = importlib.import_module("imagecodecs") if importlib.util.find_spec("imagecodecs") else None
 
 JPEG = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1)
 # retired (Spectral Selection, Full Progression): pydicom has no decoder of these names, but those of Extended read them
 PROGRESSIVE = ("1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55")
-ITEM = b"\xfe\xff\0\xe0"  # begins a fragment
+FRAGMENT = b"\xfe\xff\0\xe0"  # begins a fragment
 # decoded by what decodes another
 FAMILIES: dict[str, str] = {
     **dict.fromkeys(PROGRESSIVE, uid.JPEGExtended12Bit),
@@ -87,17 +89,44 @@ def _forget_offsets(dataset: Dataset) -> None:
     value, frames = dataset.PixelData or b"", int(dataset.get("NumberOfFrames") or 1)
     starts, at = [], 8 + int.from_bytes(value[4:8], "little")
     first = at
-    while value[at : at + 4] == ITEM:
+    while value[at : at + 4] == FRAGMENT:
         starts.append(at - first)
         at += 8 + int.from_bytes(value[at + 4 : at + 8], "little")
     if first > 8 and frames in (1, len(starts)) and value[8:first] != struct.pack(f"<{frames}L", *starts[:frames]):
-        dataset.PixelData = ITEM + bytes(4) + value[first:]
+        dataset.PixelData = FRAGMENT + bytes(4) + value[first:]
 
 
 def decode_image(content: bytes, syntax: str) -> NDArray[np.generic]:
     """One compressed image as it stands in a fragment, whatever a header says of it. Any fault of the decoder."""
     frame: NDArray[np.generic] = _DECODERS[FAMILIES.get(syntax, syntax)](content)
     return frame
+
+
+def stored_words(content: bytes, syntax: str) -> NDArray[np.unsignedinteger]:
+    """:func:`decode_image` as numbers without a sign, one sample of all pixels behind the other."""
+    frame = decode_image(content, syntax)
+    planes = np.moveaxis(frame, -1, 0) if frame.ndim == 3 else frame
+    return np.ascontiguousarray(planes).view(f"u{frame.itemsize}").ravel()
+
+
+def unpacked(frame: Buffer, bits: int, pixels: int) -> NDArray[np.unsignedinteger]:
+    """The same of a walked frame of RLE (PS3.5 Annex G), of so many bits a pixel."""
+    number, *starts = struct.unpack_from("<16L", frame)
+    stops = [*starts[1:number], len(frame)]
+    parts = [_unpack(memoryview(frame)[start:stop], pixels) for start, stop in zip(starts, stops, strict=False)]
+    planes = np.frombuffer(b"".join(parts), "u1").reshape(-1, bits // 8, pixels)  # the highest byte comes first
+    return np.ascontiguousarray(planes.swapaxes(1, 2)).view(f">u{bits // 8}").astype(f"<u{bits // 8}").ravel()
+
+
+def _unpack(segment: memoryview, wanted: int) -> bytes:
+    if unpacks_to(segment, wanted):
+        return bytes(_buffer(wanted + 1)[:wanted])
+    made, at = bytearray(), 0
+    while len(made) < wanted:
+        head, behind = segment[at], at + 1
+        at = behind if head == 128 else behind + 1 + (head if head < 128 else 0)
+        made += bytes(segment[behind:at]) * (257 - head if head > 128 else 1)
+    return bytes(made[:wanted])
 
 
 def unpacks_to(segment: memoryview, wanted: int) -> bool:

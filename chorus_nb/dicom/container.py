@@ -12,19 +12,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from chorus_nb.dicom.encodings import NATIVE_SYNTAXES, Buffer
+from chorus_nb.dicom.encodings import NATIVE_SYNTAXES, RLE, Buffer
 from chorus_nb.dicom.pixel_data import Geometry, PixelData
 from chorus_nb.dicom.segments import size_of
 from chorus_nb.dicom.spans import Refused
 from chorus_nb.dicom.streams import WALKERS, EndsEarly, NotWalked, Walked, walk_rle
 from chorus_nb.dicom.unneeded import without_unneeded
+from chorus_nb.dicom.unused_bits import WHOLE_WORDS, require_fit, require_unused, require_unused_in
 
-RLE = "1.2.840.10008.1.2.5"
 END = b"\xfe\xff\xdd\xe0\0\0\0\0"  # of encapsulated pixel data
 FLOATS = (0x7FE00008, 0x7FE00009)
-WORDS = (8, 16, 32, 64)  # bits of a pixel that take whole words
 MOST_PADDING = 512  # zeros behind a frame that are left as they are
-SMOOTH = 0.25  # of the step of the lowest unused bit: a picture that goes on above BitsStored makes smaller ones
 
 
 class Container(NamedTuple):
@@ -92,75 +90,22 @@ def _unused_bits(
 ) -> Buffer:
     """``value`` with overlays cleared; refused where other bits hold what is neither sign nor the same picture."""
     allocated, stored = geometry.bits_allocated or 0, geometry.bits_stored or geometry.bits_allocated or 0
-    high = geometry.high_bit if geometry.high_bit is not None else stored - 1
-    if allocated not in WORDS or not 0 < stored <= high + 1 <= allocated:
-        if overlay_bits or allocated in WORDS:
-            raise Refused("bits_beyond_stored", "Bits Allocated, Bits Stored and High Bit do not fit each other")
+    if allocated not in WHOLE_WORDS and not overlay_bits:
         return value
+    require_fit(geometry)
     if stored == allocated and not overlay_bits:
         return value
     order = ">" if big and allocated > 8 else "<"
-    field = ((1 << stored) - 1) << (high + 1 - stored)
     words = np.frombuffer(value, f"{order}u{allocated // 8}", length * 8 // allocated)
     overlays = sum({1 << bit for bit in overlay_bits.values() if bit < allocated})
-    if overlays & field:
+    if overlays & (1 << stored) - 1:
         raise Refused("bits_beyond_stored", "an overlay among the bits of the pixels")
     if overlays and np.any(words & words.dtype.type(overlays)):
         removed["overlay in unused bits"] = len(overlay_bits)
         words = words & words.dtype.type(~overlays & (1 << allocated) - 1)
         value = words.tobytes() + bytes(value[length:])
-    if _only_field(words, field, stored, high, signed=geometry.signed):
-        return value
-    if high + 1 == stored and (_goes_on(words, geometry, stored) or _is_padding(words, geometry, stored)):
-        return value
-    raise Refused("bits_beyond_stored", "bits that Bits Stored leaves out hold something else than a sign")
-
-
-def _only_field(words: np.ndarray, field: int, stored: int, high: int, *, signed: bool) -> bool:
-    """Whether the bits outside ``field`` are 0, or the sign of a signed value."""
-    if not len(words):
-        return True
-    if high + 1 == stored:
-        if not signed:
-            return int(words.max()) < 1 << stored
-        numbers = words.view(words.dtype.str.replace("u", "i"))
-        # some writers do not extend the sign: then the bits above are 0
-        reach = 1 << (stored - 1)
-        return (-reach <= int(numbers.min()) and int(numbers.max()) < reach) or int(words.max()) < 1 << stored
-    return not int(np.bitwise_or.reduce(words)) & ~field
-
-
-def _goes_on(words: np.ndarray, geometry: Geometry, stored: int) -> bool:
-    """Whether the values above Bits Stored belong to the same picture (Bits Stored is wrong, as is common).
-
-    Then neighbours on both sides of the limit differ little. A text or another picture in those bits makes steps as
-    high as the lowest of them.
-    """
-    signed = geometry.signed
-    numbers = words.view(words.dtype.str.replace("u", "i")) if signed else words
-    columns = geometry.columns or 1
-    rows = numbers[: len(numbers) // columns * columns].reshape(-1, columns).astype(np.int64)
-    beyond = (rows >> stored) != 0
-    edges = beyond[:, 1:] != beyond[:, :-1]
-    if not edges.any():
-        return False
-    steps = np.abs(np.diff(rows, axis=1))[edges]
-    return bool(np.quantile(steps, 0.9) < SMOOTH * (1 << stored))
-
-
-def _is_padding(words: np.ndarray, geometry: Geometry, stored: int) -> bool:
-    """Whether the values above Bits Stored are one value around the picture: no row has any of it inside.
-
-    Such are pixels outside a scanner's round field of view (Pixel Padding Value); no line of text has that form.
-    """
-    beyond = (words >> words.dtype.type(stored)) != 0
-    values = words[beyond]
-    if int(values.min()) != int(values.max()):
-        return False
-    columns = geometry.columns or 1
-    within = ~beyond[: len(beyond) // columns * columns].reshape(-1, columns)
-    begins = within[:, 1:] & ~within[:, :-1]
-    return bool((begins.sum(axis=1) + within[:, 0] <= 1).all())
+    require_unused(words, geometry)
+    return value
 
 
 # --- encapsulated -----------------------------------------------------------------------------------------------------
@@ -249,11 +194,14 @@ def _walk(content: Buffer, syntax: str, geometry: Geometry) -> Walked:
         segments = geometry.samples * depth
         if not segments:
             raise NotWalked("an RLE frame of pixels that are not whole bytes")
-        return walk_rle(content, (geometry.rows or 0) * (geometry.columns or 0) * segments, segments)
+        walked = walk_rle(content, (geometry.rows or 0) * (geometry.columns or 0) * segments, segments)
+        require_unused_in(walked.content, syntax, geometry)
+        return walked
     walker = WALKERS.get(syntax)
     if walker is None:
         raise NotWalked("a transfer syntax whose frames cannot be walked")
     walked = walker(content)
     if size_of(walked.content) != (geometry.rows, geometry.columns, geometry.samples):  # decoders show either
         raise NotWalked("an image of another size than Rows, Columns and Samples per Pixel")
+    require_unused_in(walked.content, syntax, geometry)
     return without_unneeded(walked, syntax)

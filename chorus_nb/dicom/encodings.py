@@ -12,6 +12,7 @@ from pydicom import datadict
 Buffer = bytes | memoryview
 
 IMPLICIT, EXPLICIT, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
+RLE = "1.2.840.10008.1.2.5"
 NATIVE_SYNTAXES = {f"1.2.840.10008.1.2{end}" for end in ("", ".1", ".2", ".1.99")}  # pixels as they are, no fragments
 DEFLATED_SYNTAXES = {"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95"}  # the latter: JPIP Referenced Deflate
 PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})

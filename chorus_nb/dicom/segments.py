@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from chorus_nb.dicom.encodings import Buffer
 
+SOI = b"\xff\xd8"
 DQT, DHT, SOS = 0xDB, 0xC4, 0xDA
 WITHOUT_AC = (0xC3, 0xC7, 0xCB, 0xCF, 0xF7)  # SOF of which no scan names a table for AC
 SIZ, COD, COC, QCD, QCC, RGN, CAP, PRF, CPF = 0x51, 0x52, 0x53, 0x5C, 0x5D, 0x5E, 0x50, 0x56, 0x59
@@ -48,16 +49,32 @@ def _tables(marker: int, value: bytes) -> list[int]:
 def size_of(stream: Buffer) -> tuple[int, int, int]:
     """Rows, columns and samples of a pixel that a walked JPEG or JPEG 2000 stream (or JP2 file) says it has."""
     data = bytes(stream)
-    if data[:2] != b"\xff\xd8":
+    if data[:2] != SOI:
         right, low, left, top = struct.unpack_from(">4L", data, data.index(b"\xff\x4f\xff\x51") + 8)
         return low - top, right - left, int.from_bytes(data[data.index(b"\xff\x4f\xff\x51") + 40 :][:2], "big")
-    at = 2
-    while data[at + 1] in (DHT, 0xCC) or not (0xC0 <= data[at + 1] <= 0xCF or data[at + 1] == 0xF7):
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    at = _frame_header(data)
     rows, columns, samples = struct.unpack_from(">2HB", data, at + 5)
     if not rows and (told := data.find(b"\xff\xdc\0\x04", at)) > 0:  # DNL: said behind the first scan
         (rows,) = struct.unpack_from(">H", data, told + 4)
     return rows, columns, samples
+
+
+def _frame_header(data: bytes) -> int:
+    """Where SOF stands in a walked JPEG stream."""
+    at = 2
+    while data[at + 1] in (DHT, 0xCC) or not (0xC0 <= data[at + 1] <= 0xCF or data[at + 1] == 0xF7):
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return at
+
+
+def bits_of(stream: Buffer) -> int:
+    """The most bits that a sample of such a stream may have."""
+    data = bytes(stream)
+    if data[:2] == SOI:
+        return data[_frame_header(data) + 4]
+    at = data.index(b"\xff\x4f\xff\x51") + 40
+    samples = int.from_bytes(data[at : at + 2], "big")
+    return max(each & 127 for each in data[at + 2 : at + 2 + 3 * samples : 3]) + 1
 
 
 class Tables:

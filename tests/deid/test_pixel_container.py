@@ -10,7 +10,7 @@ from io import BytesIO
 import numpy as np
 import pytest
 from pydicom import dcmread
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import UID, UID_dictionary
 
 from chorus_nb.deid.dataset import Deidentified, Deidentifier
@@ -187,3 +187,40 @@ def test_bits_that_are_left_out_are_looked_at_however_wide_a_pixel_is(engine: De
     file = file_of("1.2.840.10008.1.2.1", pixels.tobytes(), 1, {**CT, "BitsAllocated": 64, "BitsStored": 16})
     with pytest.raises(Refused, match="bits_beyond_stored"):
         engine.apply(file, SUBJECT)
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.5", *(J + end for end in ("57", "70", "80", "90", "201"))])
+@pytest.mark.parametrize("signed", [0, 1])
+def test_bits_that_are_left_out_of_coded_pixels_hold_nothing_else(
+    engine: Deidentifier, syntax: str, signed: int
+) -> None:
+    """Decoders of RLE and JPEG Lossless pass over them for who looks, and for nobody else."""
+    encode, bits, dtype = ENCODERS.get(syntax, (packed, CT, "u2"))
+    bits = {**bits, "BitsStored": 12, "HighBit": 11, "PixelRepresentation": signed}
+    plain = picture(dtype)[0]
+    hidden, below_zero = plain.copy(), (plain.astype("i2") - 100).view("u2")
+    hidden[10, 10:40:3] |= 1 << 14
+    with pytest.raises(Refused, match="bits_beyond_stored"):
+        engine.apply(file_of(syntax, encapsulate([encode(hidden)]), 1, bits), SUBJECT)
+    for fine in (plain, *([below_zero] * signed)):
+        engine.apply(file_of(syntax, encapsulate([encode(fine)]), 1, bits), SUBJECT)
+
+
+def test_a_pixel_that_does_not_begin_at_bit_0_is_held_for_decoders_take_it_for_one_that_does(
+    engine: Deidentifier,
+) -> None:
+    pixels = picture("u2")[0] << 4
+    file = file_of("1.2.840.10008.1.2.1", pixels.tobytes(), 1, {**CT, "BitsStored": 12})
+    with pytest.raises(Refused, match="bits_beyond_stored"):
+        engine.apply(file, SUBJECT)
+
+
+def test_a_frame_of_rle_is_unpacked_with_and_without_the_fast_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = np.repeat(picture("u2")[0] * 37, 5, axis=1)
+    dataset = dcmread(BytesIO(file_of("1.2.840.10008.1.2.1", runs.tobytes(), 1, CT)))
+    dataset.Columns = runs.shape[1]
+    dataset.compress(UID("1.2.840.10008.1.2.5"), generate_instance_uid=False)
+    (frame,) = generate_frames(dataset.PixelData, number_of_frames=1)
+    assert (codecs.unpacked(frame, 16, runs.size) == runs.ravel()).all()
+    monkeypatch.setattr(codecs, "imagecodecs", None)
+    assert (codecs.unpacked(frame, 16, runs.size) == runs.ravel()).all()

@@ -21,7 +21,6 @@ FLOORS = {
         *(
             "errors",
             "guard",
-            "morphology",
             "sop",
             "standards",
             "paths",

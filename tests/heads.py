@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from pydicom.uid import CTImageStorage, MRImageStorage
 
 from chorus_nb.demo import chests, phantoms
@@ -326,6 +326,24 @@ def write(volume: Volume, folder: Path, **attributes: object) -> list[str]:
         (folder / f"{number:03d}.dcm").write_bytes(content)
         names.append(f"{number:03d}.dcm")
     return names
+
+
+def enhanced(volume: Volume, **attributes: object) -> bytes:
+    """The slices of a volume as the frames of one file, each with its place in functional groups."""
+    files = [dcmread(io.BytesIO(content)) for content in slices(volume, **attributes)]
+    made, groups = files[0], []
+    for one in files:
+        group, place, way, measures = (Dataset() for _ in range(4))
+        place.ImagePositionPatient, way.ImageOrientationPatient = one.ImagePositionPatient, one.ImageOrientationPatient
+        measures.PixelSpacing = one.PixelSpacing
+        group.PlanePositionSequence, group.PlaneOrientationSequence = [place], [way]
+        group.PixelMeasuresSequence = [measures]
+        groups.append(group)
+    for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"):
+        delattr(made, keyword)
+    made.NumberOfFrames, made.PerFrameFunctionalGroupsSequence = len(files), groups
+    made.PixelData = b"".join(one.PixelData for one in files)
+    return encoded(made)
 
 
 def mosaic(volume: Volume, **attributes: object) -> bytes:

@@ -44,6 +44,7 @@ IN_PATHS = {
     0x00100030: "PatientBirthDate",
 }
 US_REGIONS = 0x00186011
+OF_FRAMES, POSITION = "PerFrameFunctionalGroupsSequence.PlanePositionSequence", 0x00200032
 
 EMPTY_ROW: dict[str, Any] = {
     column.name: {"text": "", "integer": 0, "truth": False}[column.kind] for column in tables.CATALOG.columns
@@ -156,6 +157,7 @@ def _catalog_row(file: SourceFile, header: Header | None, reason: str, zone: Zon
         "sequences": header.sequences,
         "us_regions": header.items.get(US_REGIONS, 0),
         "overlay_groups": len({tag >> 16 for tag in found if tag >> 24 == 0x60}),
+        "frame_places": len(header.nested.get((OF_FRAMES, POSITION, "", "DS"), ())),
         "procedure_codes": "\\".join(
             f"{values.text_of(scheme, 'SH')}:{values.text_of(code, 'SH')}"
             for scheme, code in header.procedure_codes

@@ -40,7 +40,7 @@ NO_VOLUME = HeadAnswer(False, "one or two slices are no volume")
 
 
 class HeadQuestion(NamedTuple):
-    """A series and the files that are enough to ask it; ``single``: its headers announce one or two pictures.
+    """A series and the files that are enough to ask it; ``single``: see :func:`single`.
 
     ``coarse``: those of its files that are asked first, and are enough where they say that it is no head.
     """
@@ -337,9 +337,10 @@ def coarse(files: pd.DataFrame, paths: Collection[str]) -> tuple[str, ...]:
 
 
 def single(files: pd.DataFrame) -> bool:
-    """Whether the headers announce one or two pictures; one of MR may hold many (mosaics)."""
+    """Whether the headers announce one or two pictures, and name another part of the body: without that a picture that
+    is no slice (in colour, or without a place) may be a rendering of a head. One of MR may hold many (mosaics)."""
     frames = pd.to_numeric(files.NumberOfFrames, errors="coerce").fillna(1).clip(lower=1).sum()
-    return bool(frames < FEWEST_TO_ASK and (files.Modality != "MR").all())
+    return bool(frames < FEWEST_TO_ASK and (files.Modality != "MR").all() and (files.need == "other").all())
 
 
 def _heights(rows: pd.DataFrame) -> NDArray[np.float64]:

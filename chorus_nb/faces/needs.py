@@ -57,17 +57,22 @@ def lies_in_space(images: pd.DataFrame) -> pd.Series:
     frames = images.SOPClassUID.isin(VOLUME_CLASSES) & (
         modality.ne("NM") | images.ImageType.str.contains(RECONSTRUCTED, case=False)
     )
-    placed = images.ImagePositionPatient.str.strip().ne("") | frames
+    kind = images.SOPClassUID.str.strip().map(RELEASABLE)  # whatever Modality says
+    # of frames: no segmentation, nor a breast: a gigabyte between plates that hold no head; 04 looks at its blocks
+    in_frames = images.frame_places.gt(0) & kind.notna() & kind.ne("MG")
+    placed = images.ImagePositionPatient.str.strip().ne("") | in_frames | frames
     flat = modality.str.fullmatch(_rules()["flat"]["modalities"]) & ~_is_stacked(images)
     captured = images.SOPClassUID.str.strip().str.fullmatch(CAPTURES)
-    sliced = images.SOPClassUID.str.strip().map(RELEASABLE).isin(VOLUME_MODALITIES)  # whatever Modality says
+    sliced = kind.isin(VOLUME_MODALITIES)
     return (modality.isin(VOLUME_MODALITIES) | sliced | (placed & ~flat)) & ~captured
 
 
 def _is_stacked(images: pd.DataFrame) -> pd.Series:
-    """Which are of a series with :data:`STACKED` places and more: cone beam CT and tomosynthesis come as DX or PX."""
-    placed = images[images.ImagePositionPatient.str.strip().ne("")]
-    places = placed.groupby("SeriesInstanceUID").ImagePositionPatient.nunique()
+    """Which are of a series with :data:`STACKED` places and more, of files or of frames: cone beam CT and tomosynthesis
+    come as DX or PX."""
+    placed = images.ImagePositionPatient.where(images.ImagePositionPatient.str.strip() != "")
+    places = placed.groupby(images.SeriesInstanceUID).nunique()
+    places += images.frame_places.groupby(images.SeriesInstanceUID).sum()
     return images.SeriesInstanceUID.isin(places.index[places >= STACKED])
 
 

@@ -118,8 +118,11 @@ def modality_of(dataset: Dataset) -> str:
 
 
 def may_be_slice(dataset: Dataset) -> bool:
-    """Whether a file may be one of a volume: by its modality, or because it says where it lies, whatever made it."""
-    return modality_of(dataset) in MODALITIES or bool(dataset.get("ImagePositionPatient"))
+    """Whether a file may be one of a volume: by its modality, or because it, or a frame of it, says where it lies,
+    whatever made it."""
+    frames = dataset.get("PerFrameFunctionalGroupsSequence") or ()
+    placed = bool(dataset.get("ImagePositionPatient")) or any("PlanePositionSequence" in one for one in frames)
+    return placed or modality_of(dataset) in MODALITIES
 
 
 def slices_of(files: Iterable[tuple[Path, Path | BytesIO]]) -> Slices:

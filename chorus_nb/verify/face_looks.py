@@ -18,7 +18,7 @@ from chorus_nb.verify.repeats import distinct_sets
 from chorus_nb.verify.skulls import Levels, Skull
 from chorus_nb.verify.slabs import front_beside, front_in_slabs
 
-SAID_WITHOUT_FACE = ("defaced", "no_face_in_view", "came_without_face", "no_head")  # by 03
+SAID_WITHOUT_FACE = ("defaced", "no_face_in_view", "came_without_face", "no_head", "")  # by 03; "": it did not ask
 CANNOT_BE_ASKED = "it cannot be asked for a head"
 GRAVEST_FIRST = ["disagrees", "unsure", "agrees", "not_asked"]  # of ``beside``
 BESIDE_SAID = {

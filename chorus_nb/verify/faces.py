@@ -46,6 +46,7 @@ AGAINST: dict[str, tuple[Severity, str]] = {
     "came_without_face": ("high", "03 saw that it came without its face"),
     "no_face_in_view": ("high", "03 saw no face in view"),
     "no_head": ("high", "03 saw no head"),
+    "": ("high", "03 did not ask for a head"),
 }
 """What 03 said of a series in which the verifier sees a face."""
 A_FACE, PERHAPS = "a front like a face is there", "a front that may be a face is there"

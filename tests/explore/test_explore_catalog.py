@@ -139,6 +139,18 @@ def test_multi_frame_objects_lend_the_attributes_of_their_shared_groups(survey: 
     assert catalog(survey).at["a", "SliceThickness"] == "2.5"
 
 
+def test_the_places_of_frames_are_counted(survey: Workspace, add: Add) -> None:
+    frames = []
+    for height in (0, 0, 2, 4):
+        place, frame = Dataset(), Dataset()
+        place.ImagePositionPatient = [0, 0, height]
+        frame.PlanePositionSequence = [place]
+        frames.append(frame)
+    add("a", PerFrameFunctionalGroupsSequence=frames)
+    add("b", ImagePositionPatient=[0, 0, 0])
+    assert catalog(survey).frame_places.to_dict() == {"a": 3, "b": 0}
+
+
 def test_identifiers_in_folder_names_are_named_by_attribute(survey: Workspace, add: Add) -> None:
     add("DOE_JANE/MRN12345/a", PatientName="Doe^Jane", PatientID="MRN12345")
     add("clean/b", PatientName="Doe^Jane", PatientID="MRN12345")

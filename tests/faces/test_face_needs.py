@@ -52,11 +52,16 @@ def test_a_rendering_of_a_head_is_a_picture_of_a_face(image_type: str, series: s
     assert need("CT", image_type, "", series, "")[0] == expected
 
 
-def images(*rows: dict[str, str]) -> pd.DataFrame:
+def images(*rows: dict[str, object]) -> pd.DataFrame:
     columns = (*NEEDED_COLUMNS, "SeriesInstanceUID", "SOPClassUID", "ImagePositionPatient")
-    return pd.DataFrame(
-        [dict.fromkeys(columns, "") | {"SeriesInstanceUID": "1", "Modality": "CT"} | row for row in rows]
-    )
+    usual = dict.fromkeys(columns, "") | {"SeriesInstanceUID": "1", "Modality": "CT", "frame_places": 0}
+    return pd.DataFrame([usual | row for row in rows])
+
+
+@pytest.mark.parametrize("modality", ["XA", "NM", "RF", "DX", "US"])
+def test_a_rendering_is_one_whatever_made_it(modality: str) -> None:
+    said = needs(images({"Modality": modality, "SeriesDescription": "3D VRT"}, {"Modality": modality}))
+    assert list(said.need) == ["rendering", "none"]
 
 
 def test_one_slice_that_says_head_speaks_for_its_series_and_a_rendering_for_itself() -> None:
@@ -85,9 +90,14 @@ def test_one_slice_that_says_head_speaks_for_its_series_and_a_rendering_for_itse
         ({"Modality": "US", "BodyPartExamined": "HEAD", "ImagePositionPatient": "0\\0\\0"}, False),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7", "BodyPartExamined": "CHEST"}, False),
         ({"Modality": "MG", "ImagePositionPatient": "0\\0\\0"}, False),
+        ({"Modality": "XA", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.12.1.1", "frame_places": 3}, True),
+        ({"Modality": "RF", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.12.2", "frame_places": 10}, True),
+        ({"Modality": "US", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.6.2", "frame_places": 9}, False),
+        ({"Modality": "MG", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.13.1.3", "frame_places": 60}, False),
+        ({"Modality": "SEG", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.66.4", "frame_places": 90}, False),
     ],
 )
-def test_what_has_the_geometry_of_a_volume_is_asked_whatever_made_it(row: dict[str, str], volume: bool) -> None:
+def test_what_has_the_geometry_of_a_volume_is_asked_whatever_made_it(row: dict[str, object], volume: bool) -> None:
     assert (needs(images(row)).need.iloc[0] != "none") == volume
 
 

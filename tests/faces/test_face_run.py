@@ -244,6 +244,22 @@ def test_a_compressed_head_loses_its_face_with_one_worker_and_with_two(tmp_path:
 
 
 @pytest.mark.usefixtures("without_children")
+def test_a_lone_picture_that_is_no_slice_goes_only_where_its_words_name_another_part(
+    tmp_path: Path, without_children: None
+) -> None:
+    """In colour, or without a place: it may be a rendering of a head."""
+    colour = {"SamplesPerPixel": 3, "PlanarConfiguration": 0, "PhotometricInterpretation": "RGB", "BitsAllocated": 8}
+    colour |= {"BitsStored": 8, "HighBit": 7, "Rows": 2, "Columns": 5}
+    site = SmallSite(tmp_path)
+    for number, (name, attributes) in enumerate({"placeless": {}, "colour": colour, "chest": colour}.items()):
+        part = "CHEST" if name == "chest" else ""
+        mine = {"StudyInstanceUID": f"1.2.{number}", "SeriesInstanceUID": f"1.2.{number}.1", "BodyPartExamined": part}
+        site.add(name, **mine, **attributes)
+    workspace = site.open(deface="apply")
+    run(workspace)
+    assert reasons(workspace) == {"placeless": "face_not_removed", "colour": "face_not_removed"}
+
+
 def test_flag_asks_the_pixels_of_all_volumes_and_changes_none(site: SmallSite) -> None:
     workspace = site.open("flag", deface="flag")
     outcomes = run(workspace)

@@ -37,8 +37,8 @@ def site(tmp_path: Path) -> Site:
             status = path.stat()
             row = {"source_path": name, "status": "dicom", "size": status.st_size, "modified_ns": status.st_mtime_ns}
             row |= {"TransferSyntaxUID": dataset.file_meta.TransferSyntaxUID, "has_pixels": "PixelData" in dataset}
-            counts = ("pixel_bytes", "private_elements", "sequences", "us_regions", "overlay_groups")
-            rows.append({**keywords, **row, "has_preamble": True, **dict.fromkeys(counts, 0)})
+            counts = {column.name: 0 for column in tables.CATALOG.columns if column.kind == "integer"}
+            rows.append({**keywords, **counts, **row, "has_preamble": True})
         made = {"source": str(tmp_path / "source"), "workspace": str(tmp_path / "workspace"), "workers": 1}
         return Workspace(Parameters.of({**made, **parameters})).create(), tables.frame(tables.CATALOG, rows)
 

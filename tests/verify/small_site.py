@@ -190,7 +190,7 @@ def target_of(d: Dataset) -> str:
 def catalog_row(source_path: str, content: bytes, original: Dataset) -> dict[str, object]:
     row: dict[str, object] = {"source_path": source_path, "status": "dicom", "size": len(content), "modified_ns": 1}
     row |= {"has_preamble": True, "has_pixels": True, "pixel_bytes": 512, "private_elements": 1, "sequences": 2}
-    row |= {"us_regions": 0, "overlay_groups": 0}
+    row |= {"us_regions": 0, "overlay_groups": 0, "frame_places": 0}
     for keyword in ("PatientID", "AccessionNumber", "SeriesInstanceUID", "Manufacturer", *ANATOMY):
         row[keyword] = str(original.get(keyword, ""))
     return row

@@ -10,7 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from pydicom import Dataset, dcmread
-from pydicom.uid import CTImageStorage, DigitalXRayImageStorageForPresentation, SecondaryCaptureImageStorage
+from pydicom.uid import (
+    BreastTomosynthesisImageStorage,
+    CTImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    SecondaryCaptureImageStorage,
+    XRayAngiographicImageStorage,
+)
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError
@@ -182,6 +188,14 @@ def test_a_face_in_a_released_mr_is_held_whatever_03_said(status: str, front: Fr
     assert found == [*on_record, *filter(None, [severity])]
 
 
+@pytest.mark.parametrize(("front", "severities"), [(WITH_FACE, ["high"]), (PERHAPS, ["medium"]), (WITHOUT, ["info"])])
+def test_a_face_in_what_03_did_not_ask_is_held(front: Front, severities: list[str]) -> None:
+    """Whatever made it: 03 has no word about what it takes for no volume."""
+    for removes in (True, False):
+        assert findings("XA", sop_class=XRayAngiographicImageStorage, front=front, removes=removes) == severities
+    assert beside("", FaceLook(None, WITH_FACE)) == "disagrees"
+
+
 def test_a_head_whose_brain_went_with_its_face_is_held() -> None:
     hollow = WITHOUT._replace(hollow=0.1, placed=True)
     assert findings("MR", "HEAD", mask="abc", status="defaced", removes=True, front=hollow) == ["info", "high"]
@@ -206,6 +220,14 @@ def test_a_doubt_is_told_once_a_head_and_a_face_for_every_series() -> None:
         looks = dict.fromkeys(folders, FaceLook(None, front))
         found = faces_left(released.assign(face_mask=""), catalog, said, looks, removes=True)
         assert len([one for one in found if one.severity in ("high", "medium")]) == count
+
+
+@pytest.mark.parametrize("modality", ["MG", "RF"])
+def test_frames_that_say_where_they_lie_are_looked_at_whatever_made_them(tmp_path: Path, modality: str) -> None:
+    head = thinned(heads.head("T1"), 4)
+    path = tmp_path / "frames"
+    path.write_bytes(heads.enhanced(head, Modality=modality, SOPClassUID=BreastTomosynthesisImageStorage))
+    assert look_at([path]).answer == "face"
 
 
 def looked_at(volume: heads.Volume, folder: Path) -> FaceLook:

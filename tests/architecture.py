@@ -21,6 +21,7 @@ FLOORS = {
         *(
             "errors",
             "guard",
+            "morphology",
             "sop",
             "standards",
             "paths",

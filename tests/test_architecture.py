@@ -30,7 +30,7 @@ SHARED = {
         "source",
         "omop",
     ),
-    *("seeds", "processes", "verify", "leaks", "mapping.lookups", "", "seal", "holds", "guard"),
+    *("seeds", "processes", "verify", "leaks", "mapping.lookups", "", "seal", "holds", "guard", "morphology"),
 }
 FORBIDDEN = {"dicom", "identity", "deid", "pixels", "faces"}
 # Public names that more modules than one define. The number may only go down.

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chorus_nb.faces.atlas import Mask, OwnBrain, Region
-from chorus_nb.faces.volume import AIR, Grid, bounds, filled
+from chorus_nb.faces.volume import AIR, Grid, bounds
+from chorus_nb.morphology import ball_closing, ball_dilation, ball_erosion, ball_opening, filled
 
 TISSUE, BONE = -50.0, 250.0  # Hounsfield units
 POLES, DEEP = 2, 3  # voxels: poles of the brain are narrower than what is taken for a braincase; what lies under skin
@@ -65,17 +66,15 @@ def enclosed_tissue(values: NDArray[np.float32], bone: Mask, field: Mask, step: 
         return []
     within = bounds(bone, 0)
     radius, wide = round(CLOSED / step), round(LIMITS_OF_HEADS["narrowest"] / step)
-    padded = sitk.GetImageFromArray(np.pad(bone[within], radius + 1).astype("u1"))
-    closed = sitk.GetArrayFromImage(sitk.BinaryMorphologicalClosing(padded, [radius] * 3))
-    whole = filled(closed)[(slice(radius + 1, -radius - 1),) * 3]
+    whole = filled(ball_closing(bone[within], radius))
     tissue = whole & ~bone[within] & (values[within] > TISSUE)
     if not tissue.any():
         return []
     part = bounds(tissue, 1)
-    opened = sitk.BinaryMorphologicalOpening(sitk.GetImageFromArray(tissue[part].astype("u1")), [wide, wide, 0])
+    solid = sitk.GetImageFromArray(ball_opening(tissue[part], wide, flat=True).astype("u1"))
     voxel = (step / 10) ** 3
     least = round(LIMITS_OF_HEADS["enclosed"] / voxel)
-    parts = sitk.GetArrayFromImage(sitk.RelabelComponent(sitk.ConnectedComponent(opened), least))
+    parts = sitk.GetArrayFromImage(sitk.RelabelComponent(sitk.ConnectedComponent(solid), least))
     first = np.array([piece.start for piece in part])
     start = np.array([piece.start for piece in within])
     found = []
@@ -140,17 +139,12 @@ def braincase(volume: Grid) -> Mask:
 
 def own_brain(volume: Grid, within: Mask) -> OwnBrain | None:
     """What the skull encloses with its poles, and the rim of bone that cubes mix with brain; None where none shows."""
-    import SimpleITK as sitk
-
     if not within.any():
         return None
-    soft = sitk.GetImageFromArray(((volume.values > TISSUE) & (volume.values <= BONE) & volume.field).astype("u1"))
-    grown = sitk.GetImageFromArray(within.astype("u1"))
+    soft, brain = (volume.values > TISSUE) & (volume.values <= BONE) & volume.field, within
     for _ in range(POLES):
-        grown = sitk.BinaryDilate(grown, [1] * 3) & soft
-    deep = sitk.BinaryErode(sitk.GetImageFromArray(volume.head.astype("u1")), [DEEP] * 3)
-    rim = sitk.GetArrayFromImage(sitk.BinaryDilate(grown, [1] * 3) & deep) > 0
-    return _kept(volume, rim)
+        brain = ball_dilation(brain, 1) & soft
+    return _kept(volume, ball_dilation(brain, 1) & ball_erosion(volume.head, DEEP))
 
 
 def glowing_brain(volume: Grid, brain: Mask) -> OwnBrain | None:
@@ -158,9 +152,8 @@ def glowing_brain(volume: Grid, brain: Mask) -> OwnBrain | None:
     import SimpleITK as sitk
 
     seen = brain & volume.field
-    deep = sitk.BinaryErode(sitk.GetImageFromArray(volume.head.astype("u1")), [UNDER_SKIN] * 3)
     least = GLOWS * float(np.median(volume.values[seen])) if seen.any() else np.inf
-    bright = (sitk.GetArrayFromImage(deep) > 0) & (volume.values >= least)
+    bright = ball_erosion(volume.head, UNDER_SKIN) & (volume.values >= least)
     inside = np.argwhere(bright & seen)
     if not len(inside):
         return None
@@ -171,10 +164,7 @@ def glowing_brain(volume: Grid, brain: Mask) -> OwnBrain | None:
 
 def deep_in_head(volume: Grid, face: Mask) -> OwnBrain:
     """What lies deep under the skin and is no ``face`` of the best pose: a rival has no say there."""
-    import SimpleITK as sitk
-
-    deep = sitk.BinaryErode(sitk.GetImageFromArray(volume.head.astype("u1")), [FAR_UNDER] * 3)
-    return _kept(volume, (sitk.GetArrayFromImage(deep) > 0) & ~face)
+    return _kept(volume, ball_erosion(volume.head, FAR_UNDER) & ~face)
 
 
 def _kept(volume: Grid, places: Mask) -> OwnBrain:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from chorus_nb.faces.atlas import LEEWAY, Mask, Matrix
 from chorus_nb.faces.stacks import Slice, SliceSeries
 from chorus_nb.faces.volume import Grid, head
+from chorus_nb.morphology import ball_dilation
 
 SAME, CLOSE = 0.85, 0.93  # overlap of two series' heads in their common field: the same head, in the same place
 INSIDE = 0.9  # of what a series shows, inside the head of another
@@ -76,12 +77,7 @@ def beside_head(series: SliceSeries, even: Grid, moved: Matrix) -> Comparison:
 
 def _near(even: Grid) -> Mask:
     """The head in its grid, with ``LEEWAY``."""
-    import SimpleITK as sitk
-
-    radius = [round(LEEWAY / even.step)] * 3
-    return np.asarray(
-        sitk.GetArrayFromImage(sitk.BinaryDilate(sitk.GetImageFromArray(even.head.astype("u1")), radius)) > 0
-    )
+    return ball_dilation(even.head, round(LEEWAY / even.step))
 
 
 def _points(piece: Slice) -> NDArray[np.float64]:

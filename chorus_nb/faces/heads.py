@@ -19,6 +19,7 @@ from chorus_nb.faces.coils import evened
 from chorus_nb.faces.registration import CoarseSearch
 from chorus_nb.faces.sizes import in_other_shapes, in_other_sizes, is_of_no_body
 from chorus_nb.faces.volume import Grid, Volume, cubes, head
+from chorus_nb.morphology import ball_opening
 
 FINE, COARSE = 3.0, 6.0  # mm: cubes in which bone is looked for, and a head
 NO_MEASUREMENT = -1100.0  # Hounsfield units; what is below is no measurement
@@ -263,12 +264,9 @@ def wider_than_a_head(even: Grid) -> bool:
     Arms beside a head and the bridge to them are narrower than a neck, and go; shoulders under a chin leave it a slice
     that is narrow, or one that is not round.
     """
-    import SimpleITK as sitk
-
     radius = round(NECK / even.step)
     body = np.pad(even.head, ((0, 0), (radius + 1, radius + 1), (radius + 1, radius + 1)))
-    opened = sitk.BinaryMorphologicalOpening(sitk.GetImageFromArray(body.astype("u1")), [radius, radius, 0])
-    parts = sitk.GetArrayFromImage(opened) > 0
+    parts = ball_opening(body, radius, flat=True)
     levels = np.flatnonzero(body.any(axis=(1, 2)))
     for level in levels[1:-1] if len(levels) >= WITH_ENDS else levels:
         whole, part = body[level], parts[level]

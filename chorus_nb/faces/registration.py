@@ -20,6 +20,7 @@ from chorus_nb.faces.foremost import foremost
 from chorus_nb.faces.optimiser import BINS, RIGID, Fixed, image_of, refine
 from chorus_nb.faces.settling import Hill, is_cut
 from chorus_nb.faces.volume import WATER_LIKE, Grid, stature
+from chorus_nb.morphology import ball_dilation
 
 PITCHES, TURNS, TILTS = (-30, -15, 0, 15, 30), (-20, 0, 20), (-20, 0, 20)  # degrees: nodding, turning, tilting
 COARSE_STARTS, COARSELY = ((-20, 0, 0), (0, 0, 0), (20, 0, 0)), 2  # degrees, and how many are refined for a first look
@@ -252,9 +253,7 @@ def _about_centre(matrix: Matrix, rotation: NDArray[np.float64], volume: Grid) -
 
 def _region(volume: Grid) -> Mask:
     """The head and a rim of air, from the crown down as far as a head goes."""
-    import SimpleITK as sitk
-
-    rim = sitk.GetArrayFromImage(sitk.BinaryDilate(sitk.GetImageFromArray(volume.head.astype("u1")), [4] * 3)) > 0
+    rim = ball_dilation(volume.head, 4)
     rim[: _lowest(volume)] = False
     return np.asarray(rim & volume.field)
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chorus_nb.faces.atlas import Mask, Matrix
+from chorus_nb.morphology import ball_closing, ball_opening, filled
 
 AIR, WATER_LIKE = -300.0, (-200.0, 300.0)  # Hounsfield units: what is head, what the registration looks at
 HEAD_HEIGHT, HEAD_WIDTH = 200.0, 170.0  # mm, the width with ears: what lies further below the crown is neck and trunk
@@ -134,16 +135,13 @@ def head(values: NDArray[np.float32], field: Mask, modality: str, step: float, *
     else:
         body = _brighter_than_air(values, field)
     radius = max(1, round(4 / step))
-    image = sitk.GetImageFromArray((body | ~field if goes_on else body).astype("u1"))
-    image = sitk.BinaryMorphologicalOpening(image, [radius] * 3)
-    if goes_on:
-        image = image & sitk.GetImageFromArray(field.astype("u1"))
-    largest = sitk.GetArrayFromImage(sitk.RelabelComponent(sitk.ConnectedComponent(image)) == 1)
+    solid = ball_opening(body | ~field, radius) & field if goes_on else ball_opening(body, radius)
+    parts = sitk.ConnectedComponent(sitk.GetImageFromArray(solid.astype("u1")))
+    largest = sitk.GetArrayFromImage(sitk.RelabelComponent(parts)) == 1
     if not largest.any():
         return np.zeros(field.shape, bool)
     part, found = bounds(largest, radius + 2), np.zeros(field.shape, bool)
-    closed = sitk.BinaryMorphologicalClosing(sitk.GetImageFromArray(largest[part]), [radius + 1] * 3)
-    found[part] = filled(filled(sitk.GetArrayFromImage(closed)), 1)  # air passages open to one side only
+    found[part] = filled(filled(ball_closing(largest[part], radius + 1)), 1)  # air passages open to one side only
     return found
 
 
@@ -165,20 +163,6 @@ def _brighter_than_air(values: NDArray[np.float32], field: Mask) -> Mask:
     if rest.sum() < (1 - FILLED) * field.sum() and body[edge].sum() > NOISY * edge.sum():
         body = (signal > _otsu(signal[rest])) & field
     return np.asarray(body)
-
-
-def filled(body: NDArray[Any], axis: int = 0) -> Mask:
-    """Hollows closed in each slice across an axis.
-
-    All slices lie in one picture, a rim of air around each: what is not joined to that is no air.
-    """
-    import SimpleITK as sitk
-
-    planes = np.pad(np.moveaxis(body > 0, axis, 0), ((0, 0), (1, 1), (1, 1)))
-    picture = sitk.GetImageFromArray((~planes).astype("u1").reshape(-1, planes.shape[2]))
-    parts = sitk.GetArrayFromImage(sitk.ConnectedComponent(picture))
-    inner = (parts != parts[0, 0]).reshape(planes.shape)[:, 1:-1, 1:-1]
-    return np.moveaxis(inner, 0, axis)
 
 
 def _otsu(values: NDArray[np.float32]) -> float:

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydicom import Dataset
 
+from chorus_nb.morphology import ball_closing, ball_opening, filled
+
 CUBE, THICKEST = 4.0, 10.0  # mm: cubes are as large as the slices are apart, between these
 BONE_FROM, TISSUE_FROM, SKIN_FROM = 250.0, -50.0, -300.0  # Hounsfield units
 GAPS, WIDTH = 14.0, 24.0  # mm: what is closed in a skull, and the radius of a disc within it
@@ -174,38 +176,20 @@ def _cubes_of(one: Lattice, low: np.ndarray, size: float, shape: tuple[int, ...]
 
 
 def _skull(cubes: np.ndarray, size: float) -> Skull:
-    import SimpleITK as sitk
-
     bone = cubes > BONE_FROM
     radius, wide = max(1, round(GAPS / size)), max(1, round(WIDTH / size))
-    pad = radius + 1
-    filled = np.zeros(bone.shape, bool)
-    for level, plane in enumerate(bone):
-        if plane.any():
-            image: Any = sitk.GetImageFromArray(np.pad(plane, pad).astype("u1"))
-            closed = sitk.BinaryFillhole(sitk.BinaryMorphologicalClosing(image, [radius] * 2))
-            filled[level] = sitk.GetArrayFromImage(closed)[pad:-pad, pad:-pad] > 0
-    inside = filled & ~bone
-    part = _opened(inside & (cubes > TISSUE_FROM), wide)
+    inside = filled(ball_closing(bone, radius, flat=True)) & ~bone
+    part = _numbered(inside & (cubes > TISSUE_FROM), wide)
     found = [_judged(cubes, part == number, inside, size) for number in range(1, min(4, int(part.max())) + 1)]
     return max(found, key=lambda skull: (skull.is_head, skull.enclosed), default=Skull(0.0, False, False, 0.0))
 
 
-def _opened(tissue: np.ndarray, wide: int) -> np.ndarray:
-    """The parts of ``tissue`` where a disc of ``wide`` cubes fits in, numbered from the largest, else 0.
-
-    Asked of the box around it alone: what a disc meets beyond that, it meets on the box's rim of nothing too.
-    """
+def _numbered(tissue: np.ndarray, wide: int) -> np.ndarray:
+    """The parts of ``tissue`` where a disc of ``wide`` cubes fits in, numbered from the largest, else 0."""
     import SimpleITK as sitk
 
-    part = np.zeros(tissue.shape, np.uint32)
-    if tissue.any():
-        along = (np.flatnonzero(tissue.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3))
-        box = tuple(slice(max(0, int(there[0]) - 1), int(there[-1]) + 2) for there in along)
-        image: Any = sitk.GetImageFromArray(tissue[box].astype("u1"))
-        opened = sitk.ConnectedComponent(sitk.BinaryMorphologicalOpening(image, [wide, wide, 0]))
-        part[box] = sitk.GetArrayFromImage(sitk.RelabelComponent(opened))
-    return part
+    solid: Any = sitk.GetImageFromArray(ball_opening(tissue, wide, flat=True).astype("u1"))
+    return np.asarray(sitk.GetArrayFromImage(sitk.RelabelComponent(sitk.ConnectedComponent(solid))))
 
 
 def _judged(cubes: np.ndarray, part: np.ndarray, inside: np.ndarray, size: float) -> Skull:

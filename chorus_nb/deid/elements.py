@@ -155,7 +155,7 @@ class Elements(RootValues):
         rule = self.engine.rule(self.sop_class, level.path, element.tag, element.vr, creator)
         if rule.action == "script":
             values = SpanValues(self.data, elements, self.root_elements, level.charset)
-            rule = resolve_script(self.engine.policy, self.sop_class, level.path, element, creator, rule, values)
+            rule = resolve_script(self, level.path, element, creator, rule, values)
         return self.element(element, rule, level, creator)
 
     def fixed_by_code(self, elements: list[Element], level: Level) -> tuple[set[int], str]:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
+from chorus_nb.deid.context import Engine, Subject
+from chorus_nb.deid.dates import cap_age, shift_value
+from chorus_nb.deid.text import Cleaner
+from chorus_nb.deid.uids import names_an_object
+from chorus_nb.deid.values import UNDIVIDED
 from chorus_nb.dicom.charsets import DEFAULT_CHARSET, Charset, charset_of, decode_text
 from chorus_nb.dicom.encodings import FORMATTED, TEXT, Buffer, vr_of
 from chorus_nb.dicom.forms import FORMS
 from chorus_nb.dicom.spans import Element, Refused, take_apart
 from chorus_nb.mapping import Policy, Rule
 from chorus_nb.mapping.ctp import PathStep, Quarantine, ScriptFault, boxes, trimmed
+from chorus_nb.mapping.rules import DATES
 from chorus_nb.pixels import Box
 from chorus_nb.standards import tag_name
 
-ROWS, COLUMNS = 0x00280010, 0x00280011
+ROWS, COLUMNS, BIRTH = 0x00280010, 0x00280011, 0x00100030
 LONGEST_NUMBER = {"DS": 16, "IS": 12}  # characters
+REMOVING = frozenset("XZD")  # actions that leave nothing of a value
 REMOVE, KEEP, EMPTY, PROCESS = "@remove()", "@keep()", "@empty()", "@process()"
 
 
@@ -83,20 +90,25 @@ class SpanValues(NamedTuple):
         return ""
 
 
+class Subjected(Protocol):
+    """What is known of the file and of the person it is of."""
+
+    engine: Engine
+    subject: Subject
+    cleaner: Cleaner
+    sop_class: str
+    hide_birth_date: bool
+
+
 def resolve_script(
-    policy: Policy,
-    sop_class: str,
-    path: tuple[str, ...],
-    element: Element,
-    creator: str,
-    rule: Rule,
-    values: SpanValues,
+    of: Subjected, path: tuple[str, ...], element: Element, creator: str, rule: Rule, values: SpanValues
 ) -> Rule:
     """``rule``, an expression of the script, as the action it comes to here. :class:`Refused` where the script says so.
 
-    A value that does not suit the VR is one removed: CTP leaves the original there, or writes it all the same.
+    A value that does not suit the VR is one removed: CTP leaves the original there, or writes it all the same. One that
+    copies an original stays as that would stay if it was kept, never as more.
     """
-    at_root = values.item is values.root
+    at_root, policy, place = values.item is values.root, of.engine.policy, (of.sop_class, path, element.tag, element.vr)
     try:
         made = policy.run_script(element.tag, creator, values, at_root)
     except Quarantine as reason:
@@ -106,9 +118,31 @@ def resolve_script(
     if made == EMPTY:
         return rule._replace(action="Z", replacement="")
     vr = element.vr if element.tag >> 16 & 1 else vr_of(element.tag)
+    if element.tag == BIRTH and of.hide_birth_date and made not in (KEEP, PROCESS, REMOVE):
+        return rule._replace(action="Z", replacement="")  # also a year alone tells an age above 89
+    if policy.script_copies(element.tag, creator) and made not in (KEEP, PROCESS, REMOVE):
+        kept = policy.scripted_rule(True, *place, creator)
+        step = PathStep(element.tag & 0xFFFF00FF if creator else element.tag, creator)
+        if kept.action in REMOVING or made == (values.text((step,), False) or "").strip():
+            return kept
+        made = _as_it_may_stay(of, element.tag, vr, made)
+        if not made:
+            return rule._replace(action="Z", replacement="")
     fits = (vr in TEXT or vr in FORMATTED) and len(made) <= LONGEST_NUMBER.get(vr, len(made))
     form = FORMS.get(vr)
     if made in (KEEP, PROCESS, REMOVE) or not fits or (form and not form.match(made.encode())):
-        keeps = made in (KEEP, PROCESS)
-        return policy.scripted_rule(keeps, sop_class, path, element.tag, element.vr, creator)
+        return policy.scripted_rule(made in (KEEP, PROCESS), *place, creator)
     return rule._replace(action="D", replacement=made)
+
+
+def _as_it_may_stay(of: Subjected, tag: int, vr: str, made: str) -> str:
+    """A value that holds a part of an original, without what tells of a person."""
+    if vr in DATES:
+        return shift_value(made, vr, of.subject.days_shifted, of.engine.zone)[0]
+    if vr == "AS":
+        return cap_age(made)
+    if vr == "UI":
+        return of.engine.uids.replace(made, names_an_object(tag))
+    if vr not in TEXT:
+        return made
+    return "\\".join(map(of.cleaner.clean, [made] if vr in UNDIVIDED else made.split("\\")))

@@ -76,6 +76,10 @@ class Policy:
         assert isinstance(self.rules, ScriptRules), "only a CTP script has rules with the action `script`"
         return self.rules.run(tag, creator, values, at_root)
 
+    def script_copies(self, tag: int, creator: str) -> bool:
+        """Whether a CTP script may make the value of an element of a part of an original one."""
+        return isinstance(self.rules, ScriptRules) and self.rules.copies(tag, creator)
+
     def scripted_rule(
         self, keeps: bool, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str
     ) -> Rule:

@@ -33,7 +33,9 @@ _PARAMETER = re.compile(r"""<p\b[^>]*?\bt\s*=\s*["']([^"']*)["'][^>]*>(.*?)</p\s
 _PROPERTY = re.compile(r"^\s*set\.\[([0-9A-Fa-f]{4}),([0-9A-Fa-f]{4})\][^=\n]*=[ \t]*(.*)$", re.MULTILINE)
 _PROPERTY_PARAMETER = re.compile(r"^\s*param\.([^=\s]+)\s*=[ \t]*(.*)$", re.MULTILINE)
 _HASH = re.compile(r"@hash\(this(?:,(\d+))?\)\Z")
-_COPIED = re.compile(r"@(contents|value|truncate|lowercase|uppercase|initials|pathelement|decrypt)\(")
+_COPIED = re.compile(
+    r"@(contents|value|truncate|lowercase|uppercase|initials|pathelement|decrypt|append|round)\(|,\s*\"?ignore\b"
+)
 _PLAIN = re.compile(r"(?:[^@\\]|@param\(@\w+\))+\Z")
 
 
@@ -62,7 +64,11 @@ def promises(workspace: Workspace) -> dict[int, Promise]:
     path = script_path(workspace.parameters)
     if path is None:
         return {}
-    made = read_promises(path.read_text(encoding="utf-8-sig", errors="replace"))
+    content = path.read_bytes()
+    try:
+        made = read_promises(content.decode("utf-8-sig"))
+    except UnicodeDecodeError:  # as Java writes and reads properties
+        made = read_promises(content.decode("latin-1"))
     if workspace.has(tables.TAG_PLAN):
         plan = workspace.read(tables.TAG_PLAN)
         for tag in plan.tag[plan.decided_by != "policy"].unique():

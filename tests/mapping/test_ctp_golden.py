@@ -9,9 +9,10 @@ from pathlib import Path
 import pydicom
 import pytest
 
+from chorus_nb.mapping.ctp.checking import check_call
 from chorus_nb.mapping.ctp.expressions import PathStep, ScriptFault, calls, parse
 from chorus_nb.mapping.ctp.filters import parse_filter
-from chorus_nb.mapping.ctp.functions import FUNCTIONS, Context, Quarantine, check_call, evaluate, hash_uid
+from chorus_nb.mapping.ctp.functions import FUNCTIONS, Context, Quarantine, evaluate, hash_uid
 from chorus_nb.mapping.ctp.lookup import read_lookup
 from chorus_nb.mapping.ctp.script import read_script
 from tests.mapping.dicom_values import DicomValues

@@ -12,7 +12,7 @@ from pydicom.datadict import dictionary_VR
 from chorus_nb import mapping, tables
 from chorus_nb.errors import InputError
 from chorus_nb.mapping.chorus import Chorus
-from chorus_nb.mapping.ctp import ScriptRules, ctp_differences, read_script_rules
+from chorus_nb.mapping.ctp import ScriptRules, ctp_differences, functions, read_script_rules
 from chorus_nb.mapping.ctp.expressions import PathStep
 from chorus_nb.mapping.ctp.filters import parse_filter
 from chorus_nb.mapping.ctp.lookup import look_up, properties, read_lookup
@@ -357,3 +357,45 @@ def test_a_plan_written_as_a_script_is_read_back_with_the_same_actions(tmp_path:
     assert made.rule(CT, (), 0x0019100C, "IS", "SIEMENS MR HEADER").action == "K"
     assert made.rule(CT, (), 0x0019100C, "DS", "ACME <1>").source.endswith(", kept_private")
     assert made.rule(CT, (), 0x00189999, "LO", "").action == "X"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        '@contents(this,"[","")',
+        '@contents(this,"(a)","$2")',
+        '@contents(this,"\\\\p{Alpha}","")',
+        '@if(this,matches,"("){@keep()}{@remove()}',
+        "@if(this,matches,@BROKEN){@keep()}{@remove()}",
+        '@lookup(PatientID,ptid,ignore,"[")',
+    ],
+)
+def test_an_expression_that_cannot_be_read_is_told_before_any_file_is_touched(tmp_path: Path, script: str) -> None:
+    broken = '<p t="BROKEN">(</p>'
+    assert "site.script line 4 (00081030): " in faults(tmp_path, f"{broken}\n{line('00081030', script)}")
+    with pytest.raises(functions.ScriptFault):
+        parse_filter('Modality.matches("[")')
+
+
+def test_letters_and_digits_of_an_expression_are_those_of_java() -> None:
+    assert not parse_filter('PatientID.matches("\\w+")')(Header(t00100020="Müller"))
+    assert not parse_filter('PatientID.matches("\\d+")')(Header(t00100020="١٢٣"))
+
+
+@pytest.mark.parametrize(
+    ("replacement", "made"), [("<$1>", "a<b>c"), (r"\\$1", "a$1c"), (r"\\\\", "a\\c"), ("$0$0", "abbc"), ("", "ac")]
+)
+def test_what_takes_the_place_of_what_was_found_is_read_as_java_reads_it(
+    tmp_path: Path, replacement: str, made: str
+) -> None:
+    rules = book(tmp_path, line("00081030", f'@contents(this,"(b)","{replacement}")'.replace("<", "&lt;")))
+    assert rules.run(0x00081030, "", Header(t00081030="abc"), True) == made
+
+
+def test_files_of_a_script_may_be_latin_1_as_java_writes_properties(tmp_path: Path) -> None:
+    (tmp_path / "LookupTable.properties").write_bytes("ptid/Müller = Zoë\n".encode("latin-1"))
+    (tmp_path / "DicomFilter.script").write_bytes('PatientID.equals("Müller")'.encode("latin-1"))
+    rules = book(tmp_path, line("00081030", "@lookup(PatientID,ptid)"))
+    of_mueller = Header(t00100020="Müller", t00081030="")
+    assert rules.run(0x00081030, "", of_mueller, True) == "Zoë"
+    assert rules.filter is not None and rules.filter(of_mueller)

@@ -141,6 +141,15 @@ def unquoted(argument: str) -> str:
     return argument[1:-1] if len(argument) > 1 and argument[0] == argument[-1] == '"' else argument
 
 
+def pattern(text: str) -> re.Pattern[str]:
+    """A regular expression of a script; :class:`ScriptFault` for one that is none here, such as Java's ``\\p{Alpha}``.
+    As in Java ``\\w``, ``\\d`` and ``\\s`` mean ASCII."""
+    try:
+        return re.compile(text, re.ASCII)
+    except re.error as fault:
+        raise ScriptFault(f"a regular expression that cannot be read: {fault.msg}") from None
+
+
 def element(name: str, own: Mapping[str, PathStep]) -> ElementName:
     """The element a name stands for; ``own`` are names the script itself gives to private elements.
 

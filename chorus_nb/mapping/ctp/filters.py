@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chorus_nb.mapping.ctp.expressions import ElementName, ScriptFault, Values, element
+from chorus_nb.mapping.ctp.expressions import ElementName, ScriptFault, Values, element, pattern
 
 _TOKEN = re.compile(
     r"""\s*(?://[^\n]*\n?\s*)*(?:
@@ -23,7 +23,7 @@ _TOKEN = re.compile(
 METHODS: dict[str, Callable[[str, str], bool]] = {
     "equals": str.__eq__,
     "equalsIgnoreCase": lambda value, other: value.lower() == other.lower(),
-    "matches": lambda value, pattern: re.fullmatch(pattern, value) is not None,
+    "matches": lambda value, expression: pattern(expression).fullmatch(value) is not None,
     "contains": str.__contains__,
     "containsIgnoreCase": lambda value, part: part.lower() in value.lower(),
     "startsWith": str.startswith,
@@ -131,4 +131,6 @@ def _one_test(tokens: Tokens) -> tuple[Filter, Tokens]:
         raise ScriptFault(f"'{token['sign']}' where a condition should be")
     if token["method"] not in METHODS:
         raise ScriptFault(f"unknown method {token['method']}")
+    if token["method"] == "matches":
+        pattern(token["argument"])
     return Test(element(token["name"], {}), token["method"], token["argument"]), rest

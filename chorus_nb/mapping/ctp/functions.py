@@ -19,6 +19,7 @@ from chorus_nb.mapping.ctp.expressions import (
     Values,
     ValueTemplate,
     element,
+    pattern,
     unquoted,
 )
 from chorus_nb.mapping.ctp.lookup import look_up
@@ -75,43 +76,6 @@ def element_outcome(result: str) -> str:
     return result or EMPTY
 
 
-def check_call(call: Call, parameters: Mapping[str, str], own: Mapping[str, PathStep]) -> None:
-    """What can be known of a call without a file; :class:`ScriptFault` names what is wrong."""
-    if call.name not in FUNCTIONS:
-        raise ScriptFault(f"unknown function @{call.name}")
-    kinds = _kinds(call)
-    if kinds is None:
-        raise ScriptFault(f"@{call.name} is given {len(call.arguments):,} arguments, which it cannot take")
-    if call.name == "if" and call.arguments[1] not in CONDITIONS:
-        raise ScriptFault(f"@if has no condition {call.arguments[1]}")
-    undefined = undefined_parameters(call, parameters)
-    for kind, argument in zip(kinds, call.arguments, strict=False):
-        if kind[0] == "E":
-            for name in argument.split("|"):
-                element(name, own)
-        if (
-            kind[0] == "N"
-            and argument not in undefined
-            and not re.fullmatch(r"[+-]?\d+", parameters.get(argument[1:], argument))
-        ):
-            raise ScriptFault(f"@{call.name}: {argument} is not a number")
-
-
-def undefined_parameters(call: Call, parameters: Mapping[str, str]) -> list[str]:
-    """Arguments of a checked call that name a parameter which the script does not define."""
-    return [
-        argument
-        for kind, argument in zip(_kinds(call) or (), call.arguments, strict=False)
-        if kind[0] in "PN" and argument[:1] in ("@", "$") and argument[1:] not in parameters
-    ]
-
-
-def _kinds(call: Call) -> list[str] | None:
-    """What the arguments are, of the form of the function that takes so many; ``None`` = it has none."""
-    forms = [form.split() for form in FUNCTIONS[call.name][0].split("|")]
-    return next((f for f in forms if sum(k[-1] != "?" for k in f) <= len(call.arguments) <= len(f)), None)
-
-
 # --- helpers ----------------------------------------------------------------------------------------------------------
 
 
@@ -151,8 +115,13 @@ def _contents_of(call: Call, context: Context) -> str:
     value = _element_of(call, context) or ""
     if len(call.arguments) < 2:
         return value
-    replacement = re.sub(r"\$(\d)", r"\\g<\1>", unquoted(_argument(call, 2)))
-    return re.sub(unquoted(call.arguments[1]), replacement, value)
+    replacement = unquoted(_argument(call, 2))
+    return pattern(unquoted(call.arguments[1])).sub(lambda match: _filled_in(replacement, match), value)
+
+
+def _filled_in(replacement: str, match: re.Match[str]) -> str:
+    """``$1`` is what stands in the first brackets, a backslash takes the next character as it is, as in Java."""
+    return re.sub(r"\\(.)|\$(\d)", lambda part: part[1] or match[int(part[2])] or "", replacement)
 
 
 def _truncate(call: Call, context: Context) -> str:
@@ -241,7 +210,7 @@ def _lookup(call: Call, context: Context) -> str:
             return f"@{action}()"
         case "default":
             return unquoted(_argument(call, 3))
-        case "ignore" if re.fullmatch(unquoted(_argument(call, 3)), value):
+        case "ignore" if pattern(unquoted(_argument(call, 3))).fullmatch(value):
             return value
     raise Quarantine(f"the lookup table has no row for a value of {key_type}")
 
@@ -330,7 +299,7 @@ CONDITIONS: dict[str, Callable[[str, str], bool]] = {
     "exists": lambda text, _: bool(text),
     "contains": lambda text, part: part.lower() in text.lower(),
     "equals": lambda text, other: other.lower() == text.lower(),
-    "matches": lambda text, pattern: re.fullmatch(pattern, text) is not None,
+    "matches": lambda text, expression: pattern(expression).fullmatch(text) is not None,
     "greaterthan": lambda text, other: _digits(text) > _digits(other),
 }
 

@@ -10,6 +10,15 @@ from pathlib import Path
 FARTHEST = 9  # replacements that refer to another key are followed this often
 
 
+def text_of_script(path: Path) -> str:
+    """A file that CTP reads: UTF-8, or else Latin-1, in which Java writes properties."""
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
 def properties(text: str) -> Iterator[tuple[int, str, str]]:
     """The entries of a Java properties file, with their line: continuation lines, escapes, comments."""
     lines = iter(enumerate(text.splitlines(), 1))
@@ -36,7 +45,7 @@ def _unescaped(text: str) -> str:
 
 def read_lookup(path: Path) -> Mapping[str, str]:
     """The table kept at ``path``. CTP loads no row of a CSV; here it works, one ``key,replacement`` a line."""
-    text = path.read_text(encoding="utf-8-sig")
+    text = text_of_script(path)
     if path.suffix.lower() == ".csv":
         return {row[0].strip(): row[1].strip() for row in csv.reader(text.splitlines()) if len(row) > 1}
     return {key.strip(): value.strip() for _, key, value in properties(text) if not key.startswith("..")}

@@ -20,10 +20,10 @@ from typing import NamedTuple
 from chorus_nb import standards
 from chorus_nb.errors import InputError
 from chorus_nb.mapping.chorus import CLAIMS, Chorus, never_released
-from chorus_nb.mapping.ctp import functions
+from chorus_nb.mapping.ctp import checking, functions
 from chorus_nb.mapping.ctp.expressions import Call, PathStep, ScriptFault, Values, calls
 from chorus_nb.mapping.ctp.filters import Filter, parse_filter
-from chorus_nb.mapping.ctp.lookup import read_lookup
+from chorus_nb.mapping.ctp.lookup import read_lookup, text_of_script
 from chorus_nb.mapping.ctp.regions import Signature, parse_regions
 from chorus_nb.mapping.ctp.script import Script, ScriptLine, read_script
 from chorus_nb.mapping.overrides import FIXED
@@ -109,6 +109,11 @@ class ScriptRules:
         line = self.script.line(tag, creator)
         assert line, "only an element with a line has the action `script`"
         return self._kept(line, tag, vr, self.base.rule(sop_class, path, tag, vr, creator))
+
+    def copies(self, tag: int, creator: str) -> bool:
+        """Whether the line for an element may copy a part of an original value."""
+        line = self.script.line(tag, creator)
+        return line is not None and checking.copies(line.template)
 
     def _processes(self, path: tuple[str, ...]) -> bool:
         """Whether the lines hold in the items at the end of a path: the script processes every sequence on it."""
@@ -241,8 +246,8 @@ def read_script_rules(path: Path, base: Chorus, uid_root: str) -> ScriptRules:
             read_lookup(table) if table else {},
             base,
             digest,
-            parse_filter(filters.read_text(encoding="utf-8-sig")) if filters else None,
-            parse_regions(regions.read_text(encoding="utf-8-sig")) if regions else (),
+            parse_filter(text_of_script(filters)) if filters else None,
+            parse_regions(text_of_script(regions)) if regions else (),
         )
     except ScriptFault as fault:
         raise InputError(f"script beside {path.name}: {fault}") from None

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from xml.parsers import expat
 
 from chorus_nb.errors import InputError
+from chorus_nb.mapping.ctp.checking import check_call, undefined_parameters
 from chorus_nb.mapping.ctp.expressions import PathStep, ScriptFault, ValueTemplate, calls, parse
-from chorus_nb.mapping.ctp.functions import check_call, undefined_parameters
-from chorus_nb.mapping.ctp.lookup import properties
+from chorus_nb.mapping.ctp.lookup import properties, text_of_script
 
 REMOVABLE = ("privategroups", "unspecifiedelements", "curves", "overlays")
 _STANDARD_TAG = re.compile(r"[0-9A-Fa-f]{8}\Z")
@@ -67,7 +67,7 @@ def read_script(path: Path) -> Script:
 
     CTP treats a damaged script as an empty one and lets every file pass unchanged; here nothing runs.
     """
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    text = text_of_script(path)
     is_xml = re.search(r"^\s*<", text, re.MULTILINE)
     try:
         entries = list(_xml(text) if is_xml else _properties(text))

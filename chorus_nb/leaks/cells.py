@@ -5,28 +5,24 @@
 
 from __future__ import annotations
 
-import base64
 import functools
 import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
-from functools import cache
 from itertools import accumulate
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from chorus_nb import tables
-from chorus_nb.leaks.cues import any_of
+from chorus_nb.leaks.cell_shapes import ENCODED, out_of_signs, shape_of_text, words_of_package
 from chorus_nb.leaks.files import PLAIN_CELL, holding_uids, holds_text, searchers
-from chorus_nb.leaks.known import KnownWords, also_named, first_names, words_for
-from chorus_nb.leaks.people import people_in_full, stranger_beside
+from chorus_nb.leaks.people import people_in_full
 from chorus_nb.leaks.search import MASK, Hit, Searcher
-from chorus_nb.leaks.shapes import AGE_IN_WORDS, SHAPES, TITLED, digits_in_words, numbers_of_anybody
-from chorus_nb.leaks.spellings import other_readings, plain
-from chorus_nb.leaks.terms import TITLES, SearchTerm, read_date, vocabulary
+from chorus_nb.leaks.spellings import other_readings
+from chorus_nb.leaks.terms import SearchTerm, read_date
 from chorus_nb.omop import read_omop
 from chorus_nb.workspace import Workspace
 
@@ -39,48 +35,11 @@ WRITTEN_APART = re.compile(
     r"\d[\s/_-]\d|\d\.\d\d\.\d|[^\W\d_][ .-][^\W\d_][ .-][^\W\d_]\b|[a-z]\d[a-z]|[^\x00-\x7f]", re.I
 )
 PARTED_NUMBER = re.compile(r"[^\W_][\s/_-]+\d|\d[\s/_-]+[^\W_]")  # AC 70037 X
-ENCODED = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{8,}={0,2}(?![A-Za-z0-9+/=])")
 LEAST_AMONG_WORDS, FEW_PERSONS = 4, 2  # letters of a name among other words, and persons in whose rows one stands
 LEAST_LETTERS = 5  # of a name that is looked for from its end, too
 PATH = re.compile(r"[^\s/\\]*[/\\]\S*[/\\]\S*")
 VALUE_BY_ITSELF = re.compile(rf"[=:|>]\s*[\"']?{MASK}[\"']?\s*(?:[;,|<}}\]]|\Z)")
-BY_SOMEBODY = re.compile(r"(?<![^\W_])[Bb]y\s+[A-Z]\.\s?([A-Z][^\W\d_]{2,})")
-PAIRS = re.compile(r"(?<![^\W_])[0-9A-Fa-f]{2}(?:[ :-]?[0-9A-Fa-f]{2}){4,}(?![^\W_])")
-SPELLS = re.compile(r"[A-Za-z]{3}|\d{4}")
 INITIAL = re.compile(r"(?<![^\W_])[^\W\d_](?![^\W_])")
-FURTHER = {
-    "address": re.compile(
-        r"(?<![\d.])\d{1,5}\s+(?:[nsew]\.?\s+)?(?:(?!(?:the|on|of|in|and|to|miles?|min)\s)[^\W\d_]+\s+){1,3}(?:street|avenue|boulevard|blvd|road|lane)(?![^\W_])"
-    ),
-    "text in escaped letters": re.compile(
-        r"[%=][c-f][0-9a-f](?:[%=][89ab][0-9a-f])+|(?:%[c-f][0-9a-f]){3,}|&#(?:\d{4,5}|x[0-9a-f]{3,5})(?![0-9a-f])|"
-        r"(?:[%=][0-9a-f]{2}){4,}|(?:&#\d{2,3};){3,}|(?:\\[ux][0-9a-f]{2,4}){3,}"
-    ),
-    "number in words": re.compile(digits_in_words()),
-    "letters of two scripts in a word": re.compile(r"[a-z][\u0430-\u045f]|[\u0430-\u045f][a-z]"),
-}
-"""What else in a cell tells somebody, in plain letters; no code and no dose is written so."""
-# behind a town; without CT, PA, OR, IN and ME, which stand before codes in texts of medicine (Head CT 70450)
-_STATE = "A[KLRZ]|C[AO]|D[CE]|FL|GA|HI|I[ADL]|K[SY]|LA|M[ADINOST]|N[CDEHJMVY]|O[HK]|RI|S[CD]|T[NX]|UT|V[AT]|W[AIVY]"
-_BYTE = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
-AS_WRITTEN = {
-    "address": re.compile(
-        rf"(?:[A-Z][a-z]{{2,}}|,)\s+(?:{_STATE})\.?,?\s+\d{{5}}(?:-\d{{4}})?(?![^\W_])|"
-        r"(?<![^\W_])[A-Z]\d[A-Z] \d[A-Z]\d(?![^\W_])|"
-        r"(?<![^\W_]|[.,])\d{1,5}[A-Za-z]?,?\s+(?:[NSEW]\.?\s+)?(?:[A-Z][a-z’']+\s+){1,3}"
-        r"(?:St|Ave|Rd|Dr|Ln|Blvd|Pkwy|Hwy|Pl|Ter|Way)(?![^\W_])|"
-        r"(?i:(?<![^\W_])(?:p\.?\s?o\.?\s?box\s*\d|apt\.?\s*#?\s*\d+[a-z]?(?![^\W_])))"
-    ),
-    "network address": re.compile(
-        rf"(?<![^\W_]|\.)(?:[1-9]\d|1\d\d|2[0-4]\d|25[0-5])(?:\.{_BYTE}){{3}}(?!\.?\d)(?![^\W_])"
-    ),
-    "age over 89": re.compile(
-        r"(?i)(?<![^\W_])aged?[\s:=~≈(\[]{1,3}(?:9\d|1[01]\d)(?![^\W_]|[.,]\d|\s?[+%-]|\s(?:to|and)(?![^\W_]))|"
-        r"(?<![\d.,-])(?<![<>≥≤]\s)(?<![<>≥≤])(?:9\d|1[01]\d)\s?-?\s?(?:yrs?|years?)(?:[\s-]+old)?(?![^\W_])"
-        r"(?!\s+(?:and\s+)?(?:or\s+)?(?:older|over|above))"
-    ),
-}
-"""And this, where capitals count: none is in 13,451 cells of OMOP's demo data or in 16,023 descriptions of images."""
 LETTER = re.compile(r"[^\W\d_]")
 NUMBER_OF_MANY_DIGITS = rf"\A\s*[-+]?(?:\d{{{LEAST_DIGITS},}}(?:\.0*)?|\d+(?:\.\d*)?[eE]\+?\d{{1,3}})\s*\z"
 NOTHING, PLAIN = re.compile(""), re.compile(PLAIN_CELL)
@@ -110,7 +69,7 @@ def identifying_cells(
     others: dict[str, _Among] = {name: defaultdict(dict) for name in searched}
     for name, parts in searched.items():
         for column, values in _texts_of(parts):
-            full = ((value, people_in_full(_text_of(value), _known().unknown)) for value in values)
+            full = ((value, people_in_full(_text_of(value), words_of_package().unknown)) for value in values)
             others[name][column].update((value, names) for value, names in full if names)
             found[name][column] |= {v: kind for v in values if (kind := shape_of_cell(v, forms))}
             found[name][column] |= dict.fromkeys(holding_uids(workspace, values), "original UID")
@@ -160,76 +119,13 @@ def shape_of_cell(value: str, forms: frozenset[str]) -> str:
     """What the text of a cell looks like, "" if nothing that identifies; ``forms`` are those of the site's numbers."""
     text = _text_of(value)
     for start in range(0, len(text), WINDOW - OVERLAP):
-        if kind := _shape_in(text[start : start + WINDOW]):
+        if kind := shape_of_text(text[start : start + WINDOW]):
             return kind
     return "number of the form of a patient's" if len(text) < OVERLAP and _form(text) in forms else ""
 
 
 def _text_of(cell: str) -> str:
     return cell.encode("latin-1").decode("utf-8", "replace")
-
-
-def _shape_in(text: str) -> str:
-    for kind, (severity, pattern) in SHAPES.items():
-        if severity == "high" and pattern.search(text):
-            return kind
-    if any(map(str.isdigit, text)) and any(form.search(plain(text)) for form in numbers_of_anybody()):
-        return "number of a person"
-    if found := next((kind for kind, form in FURTHER.items() if form.search(plain(text))), ""):
-        return found
-    if found := next((kind for kind, form in AS_WRITTEN.items() if form.search(text)), ""):
-        return found
-    if any(map(_spells, (*PAIRS.findall(text), *filter(_is_base64, ENCODED.findall(text))))):
-        return "text in other signs"
-    if AGE_IN_WORDS.search(text):
-        return "age over 89"
-    if _names_a_relative(text):
-        return "name of somebody's relative"
-    if any(_known().unknown(found[1]) for found in BY_SOMEBODY.finditer(text)):
-        return "name behind an initial"
-    if stranger_beside(text, _known().unknown):
-        return "name beside a title"
-    names = ((found[1] or found[2]).lower() for found in TITLED.finditer(text))
-    return "name after a title" if any(name not in vocabulary() and name not in TITLES for name in names) else ""
-
-
-@cache
-def _known() -> KnownWords:
-    return KnownWords()
-
-
-@cache
-def _beside_a_relative() -> re.Pattern[str]:
-    """A word for a relative, or for a talk with somebody, and the word behind it."""
-    cue = f"(?:(?P<noun>{any_of('relative noun')})|(?P<word>{any_of('relative')}))"
-    between = r"(?:\s*[:,(]\s*|\s+(?:named\s+|is\s+|of\s+)?|'s\s+name\s+is\s+)"
-    return re.compile(rf"(?<![^\W_])(?=[^\W\d_]){cue}(?={between}(?P<who>[^\W\d_]{{2,}}))", re.IGNORECASE)
-
-
-def _names_a_relative(text: str) -> bool:
-    """Whether a name stands behind such a word: a first name, or a capital where the word has none (``son Hieu``)."""
-    if any(
-        _known().unknown(found[1]) or plain(found[1]) in first_names() for found in _before_a_relative().finditer(text)
-    ):
-        return True
-    for found in _beside_a_relative().finditer(text):
-        who, written = plain(found["who"]), found["who"]
-        if who in first_names() and not written.islower():
-            return True
-        told = found["noun"] or found["word"][0].islower()  # nouns of German have a capital
-        if not told or not written.istitle() or len(who) < 3 or who in words_for("organisations"):
-            continue
-        if also_named(who) == "common" or _known().unknown(written):
-            return True
-    return False
-
-
-@cache
-def _before_a_relative() -> re.Pattern[str]:
-    """A name and behind it, in brackets, whose it is: ``Thessaly (wife)``."""
-    return re.compile(
-        rf"(?<![^\W_])([A-Z][^\W\d_]{{2,}})\s*[(\[](?i:{any_of('relative noun')}|{any_of('relative')})[)\]]"
-    )
 
 
 def _forms_of_numbers(workspace: Workspace) -> frozenset[str]:
@@ -341,18 +237,6 @@ def _of_few(
         yield from ((table, column, cell) for cell, names in cells.items() if names & few)
 
 
-def _is_base64(run: str) -> bool:
-    """Whether a run of letters is no word of eight: filled up at its end, or long and of both cases and digits."""
-    return run.endswith("=") or (len(run) > 11 and not run.isupper() and any(map(str.isdigit, run)))
-
-
-def _spells(run: str) -> bool:
-    """Whether a run of hexadecimal digits or Base64 says a word or a long number, and nothing that nobody can read."""
-    bare = re.sub(r"[ :-]", "", run)
-    said = "" if bare.isdigit() else _decoded(bare).decode("utf-8", "replace")
-    return said.isascii() and SPELLS.search(said) is not None
-
-
 def _readings(value: str) -> Iterator[bytes]:
     """A cell as its bytes stand, and as it may be meant where signs part a number or letters (``007-182-64``), from its
     end, and out of Base64 or hexadecimal digits."""
@@ -363,18 +247,7 @@ def _readings(value: str) -> Iterator[bytes]:
         yield re.sub(r"[\s./_-]", "", value).encode("latin-1")
     if value.isalpha() and len(value) >= LEAST_LETTERS:
         yield value[::-1].encode("latin-1")
-    yield from filter(None, map(_decoded, ENCODED.findall(value)))
-
-
-def _decoded(text: str) -> bytes:
-    """What a run of Base64 or of hexadecimal digits says, if that can be read."""
-    try:
-        bare = text.rstrip("=")
-        is_hexadecimal = len(bare) % 2 == 0 and re.fullmatch(r"[0-9A-Fa-f]+", bare)
-        said = bytes.fromhex(bare) if is_hexadecimal else base64.b64decode(bare + "=" * (-len(bare) % 4))
-        return said if said.decode().isprintable() else b""
-    except ValueError:
-        return b""
+    yield from filter(None, map(out_of_signs, ENCODED.findall(value)))
 
 
 def _is_grave(hit: Hit, path: bool) -> bool:

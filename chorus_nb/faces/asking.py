@@ -303,7 +303,9 @@ def sample(files: pd.DataFrame) -> tuple[str, ...]:
     kept: list[str] = []
     for _, rows in files.sort_values("source_path").groupby(LYING_ALIKE):
         heights = _heights(rows)
-        if np.isfinite(heights).all() and not _columns(rows).any():
+        if (rows.ImagePositionPatient == "").all() and not rows.Modality.isin(stacks.WITH_LIMITS).any():
+            rows = rows.iloc[:: -(-len(rows) // MOST_IN_A_PILE)]
+        elif np.isfinite(heights).all() and not _columns(rows).any():
             place = levels_of(heights)
             places = heights[np.unique(place, return_index=True)[1]]
             apart = float(np.median(np.diff(places))) if len(places) > 1 else FINE

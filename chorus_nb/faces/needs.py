@@ -16,6 +16,7 @@ from chorus_nb.standards import RELEASABLE
 VOLUME_MODALITIES = ("CT", "MR", "PT")  # what is a volume though it may not say where it lies
 VOLUME_CLASSES = ("1.2.840.10008.5.1.4.1.1.13.1.1", "1.2.840.10008.5.1.4.1.1.20")  # X-Ray 3D Angiographic; NM
 CAPTURES = r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.7(\.\d)?"  # secondary captures: pictures, whatever their Modality
+LARGEST_SLICE = 1024  # rows or columns; what a detector takes has more
 STACKED = 10  # images in as many places that are a volume, whatever their Modality
 RECONSTRUCTED = "RECON"  # in ImageType: an NM image of slices (PS3.3 C.8.4.9), not of projections
 NEEDED_COLUMNS = ("Modality", "ImageType", "BodyPartExamined", "SeriesDescription", "StudyDescription", "SOPClassUID")
@@ -64,7 +65,19 @@ def lies_in_space(images: pd.DataFrame) -> pd.Series:
     flat = modality.str.fullmatch(_rules()["flat"]["modalities"]) & ~_is_stacked(images)
     captured = images.SOPClassUID.str.strip().str.fullmatch(CAPTURES)
     sliced = kind.isin(VOLUME_MODALITIES)
-    return (modality.isin(VOLUME_MODALITIES) | sliced | (placed & ~flat)) & ~captured
+    return (modality.isin(VOLUME_MODALITIES) | sliced | (placed & ~flat) | _is_piled(images)) & ~captured
+
+
+def _is_piled(images: pd.DataFrame) -> pd.Series:
+    """Which are of :data:`STACKED` pictures of a series and more that have the size of a slice, and do not say where
+    they lie: a volume that lost its places."""
+    size = images.SeriesInstanceUID + " " + images.Rows.str.strip() + " " + images.Columns.str.strip()
+    largest = {"Rows": LARGEST_SLICE, "Columns": LARGEST_SLICE, "NumberOfFrames": 1}
+    said = {name: pd.to_numeric(images[name], errors="coerce").fillna(1) for name in largest}
+    fits = pd.concat([said[name].le(most) for name, most in largest.items()], axis=1).all(axis=1)
+    fits &= images.ImagePositionPatient.str.strip().eq("") & images.SOPClassUID.str.strip().isin([*RELEASABLE])
+    fits &= images.Modality.str.strip().str.fullmatch(_rules()["piled"]["modalities"])
+    return fits & fits.groupby(size).transform("sum").ge(STACKED)
 
 
 def _is_stacked(images: pd.DataFrame) -> pd.Series:
@@ -91,6 +104,8 @@ def needs(images: pd.DataFrame) -> pd.DataFrame:
     said_by = tables.row_values(images.reindex(columns=list(NEEDED_COLUMNS), fill_value=""), *NEEDED_COLUMNS)
     found = [need(*map(str, row), volume=bool(one)) for row, one in zip(said_by, volume, strict=True)]
     table = pd.DataFrame(found, columns=["need", "need_reason"], index=images.index)
+    # views of a neck, most of them: of a pile no face can be removed, so pixels alone tell
+    table.loc[_is_piled(images) & table.need.eq("face"), ["need", "need_reason"]] = "pixels", "no place is said"
     # a rendering among slices holds back itself, not the slices; and what is no volume stays that
     own = table.need.eq("rendering") | ~volume
     ranked = table.assign(rank=table.need.map(order.index), series=images.SeriesInstanceUID)

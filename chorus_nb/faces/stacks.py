@@ -237,8 +237,13 @@ def _slices(path: str, dataset: Dataset) -> Iterator[tuple[Slice, float, float]]
         position = get("PlanePositionSequence", "ImagePositionPatient") or ([0] * 3 if is_mosaic(dataset) else None)
         orientation = get("PlaneOrientationSequence", "ImageOrientationPatient")
         spacing = get("PixelMeasuresSequence", "PixelSpacing")
+        if position is None and frames == 1 and _modality(dataset) not in WITH_LIMITS:  # at one place: see piles.py
+            position, orientation = [0.0] * 3, [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+            spacing = spacing or dataset.get("ImagerPixelSpacing") or [1.0, 1.0]
         if position is None or orientation is None or spacing is None:
             raise Unfit("does not say where it lies in space")
+        if not (np.isfinite(np.array(position, float)).all() and 0 < min(map(float, spacing)) < np.inf):
+            raise Unfit("its place or its size is no number")  # what is compared with it would never end
         across, down = np.array(orientation, float).reshape(2, 3)
         if not np.isclose(np.linalg.norm(np.cross(across, down)), 1, atol=1e-2):
             raise Unfit("its orientation is none")

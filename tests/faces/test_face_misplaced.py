@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import dcmread
+from pydicom.uid import DigitalXRayImageStorageForPresentation
 
 pytest.importorskip("SimpleITK")
 pytest.importorskip("pydeface")
@@ -48,6 +49,24 @@ def test_a_head_whose_slices_are_all_said_to_lie_at_one_place_is_none_to_let_go(
     shuffled = np.random.default_rng(1).permutation(len(volume.values)).tolist()
     answer = at_one_place(tmp_path, volume, shuffled, numbered=numbered)
     assert answer.may_be and answer.why.startswith("said to lie at one place")
+
+
+def test_pictures_of_a_detector_that_say_no_place_are_laid_above_one_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of a volume; views that look alike are not."""
+    monkeypatch.setattr(asking, "head_in", lambda volumes: HeadAnswer(len(volumes[0].values) >= 10, "a head"))
+    for name, volume, head in (("head", T1, True), ("views", CHEST._replace(values=CHEST.values[[30] * 12]), False)):
+        (tmp_path / name).mkdir()
+        paths = []
+        for number, content in enumerate(heads.slices(volume, SOPClassUID=DigitalXRayImageStorageForPresentation)):
+            dataset = dcmread(io.BytesIO(content))
+            dataset.Modality = "DX"
+            del dataset.ImagePositionPatient, dataset.ImageOrientationPatient
+            dataset.save_as(tmp_path / name / f"{number:03}")
+            paths.append(f"{name}/{number:03}")
+        [answer] = asking.answers(open_source(tmp_path), [asking.HeadQuestion(name, tuple(paths))]).values()
+        assert answer.may_be == head, answer
 
 
 def test_a_head_sent_slice_by_slice_and_said_to_lie_at_one_place_is_none_to_let_go(tmp_path: Path) -> None:

@@ -53,9 +53,9 @@ def test_a_rendering_of_a_head_is_a_picture_of_a_face(image_type: str, series: s
 
 
 def images(*rows: dict[str, object]) -> pd.DataFrame:
-    columns = (*NEEDED_COLUMNS, "SeriesInstanceUID", "SOPClassUID", "ImagePositionPatient")
+    columns = (*NEEDED_COLUMNS, "SeriesInstanceUID", "ImagePositionPatient", "Rows", "Columns", "NumberOfFrames")
     usual = dict.fromkeys(columns, "") | {"SeriesInstanceUID": "1", "Modality": "CT", "frame_places": 0}
-    return pd.DataFrame([usual | row for row in rows])
+    return pd.DataFrame([usual | row for row in rows]).convert_dtypes()  # as the catalog is read
 
 
 @pytest.mark.parametrize("modality", ["XA", "NM", "RF", "DX", "US"])
@@ -106,6 +106,25 @@ def test_ten_images_in_as_many_places_are_a_volume_whatever_made_them(modality: 
     for count, volume in ((9, False), (10, True)):
         rows = [{"Modality": modality, "ImagePositionPatient": f"0\\0\\{place}"} for place in range(count)]
         assert set(needs(images(*rows)).need != "none") == {volume}
+
+
+@pytest.mark.parametrize(
+    ("row", "count", "need"),
+    [
+        ({}, 10, "pixels"),
+        ({"BodyPartExamined": "SKULL"}, 10, "pixels"),
+        ({"BodyPartExamined": "KNEE"}, 10, "other"),
+        ({}, 9, "none"),
+        ({"Rows": "2048"}, 10, "none"),
+        ({"NumberOfFrames": "30"}, 10, "none"),
+        ({"Modality": "US", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.6.1"}, 10, "none"),
+    ],
+)
+def test_ten_pictures_of_the_size_of_a_slice_that_say_no_place_are_asked(
+    row: dict[str, object], count: int, need: str
+) -> None:
+    usual = {"Modality": "DX", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.1.1", "Rows": "512", "Columns": "512"}
+    assert set(needs(images(*[usual | row] * count)).need) == {need}
 
 
 @pytest.mark.parametrize(

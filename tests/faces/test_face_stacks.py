@@ -127,6 +127,8 @@ def test_frames_of_an_enhanced_image_lie_where_their_functional_groups_say(tmp_p
         ({"ImageType": ["ORIGINAL", "PRIMARY", "M", "MOSAIC"]}, "mosaic"),
         ({"ImagePositionPatient": None}, "does not say where"),
         ({"ImageOrientationPatient": [1, 0, 0, 1, 0, 0]}, "orientation"),
+        ({"PixelSpacing": [0, 0]}, "no number"),  # parts of such a series were looked for without end
+        ({"PixelSpacing": [-4, 4]}, "no number"),
     ],
 )
 def test_what_does_not_lie_in_space_is_refused_with_the_reason(

@@ -169,7 +169,7 @@ class Parameters(BaseModel):
         [], description="OMOP tables that are delivered besides procedure_occurrence, of the 13 of the Data-Upload SOP."
     )
     omop_columns: list[str] = Field(
-        [], description="table.column of free text or outside CDM 5.4 that is delivered; others go empty or stay."
+        [], description="table.column delivered with its free text or days in texts, or outside CDM 5.4 ([] = none)."
     )
     omop_concepts: bool = Field(
         False,

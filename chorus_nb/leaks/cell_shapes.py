@@ -13,11 +13,12 @@ from chorus_nb.leaks.cues import any_of
 from chorus_nb.leaks.known import KnownWords, also_named, first_names, words_for
 from chorus_nb.leaks.people import stranger_beside
 from chorus_nb.leaks.shapes import AGE_IN_WORDS, SHAPES, TITLED, digits_in_words, numbers_of_anybody
-from chorus_nb.leaks.spellings import plain
+from chorus_nb.leaks.spellings import month_names, plain
 from chorus_nb.leaks.terms import TITLES, vocabulary
 
 ENCODED = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{8,}={0,2}(?![A-Za-z0-9+/=])")
 BY_SOMEBODY = re.compile(r"(?<![^\W_])[Bb]y\s+[A-Z]\.\s?([A-Z][^\W\d_]{2,})")
+DAY_IN_TEXT = "day"  # the kind of a text that says one and nothing else of anybody
 PAIRS = re.compile(r"(?<![^\W_])[0-9A-Fa-f]{2}(?:[ :-]?[0-9A-Fa-f]{2}){4,}(?![^\W_])")
 SPELLS = re.compile(r"[A-Za-z]{3}|\d{4}")
 FURTHER = {
@@ -99,6 +100,23 @@ AS_WRITTEN = {
 """And this, where capitals count: none is in 13,451 cells of OMOP's demo data or in 16,023 descriptions of images."""
 
 
+@cache
+def days_in_full() -> tuple[re.Pattern[str], ...]:
+    """A day with its year, in plain letters; not what a version or a score may be (``1.2.10``, ``5-5-10``)."""
+    day, month, year = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])", r"(?:19|20)\d\d"
+    names = {plain(name) for each in month_names().values() for name in each}
+    named = "(?:" + "|".join(sorted(names, key=lambda name: (-len(name), name))) + ")"
+    sign, of, ends = r"[\s.,/_-]{0,3}", r"(?:(?:of|de|del)\s)?", r"(?!\d|[.,/-]\d)"
+    forms = (
+        rf"(?<![\d.,/-]){year}([-/.]){month}\1{day}{ends}",
+        rf"(?<![\d.,/-])(?:{day}([-/.]){month}|{month}([-/.]){day})(?:\1|\2){year}{ends}",
+        rf"(?<![\d.,/-])(?:{day}/{month}|{month}/{day})/\d\d{ends}",
+        rf"(?<![^\W_]|[.,]){day}(?:st|nd|rd|th|er)?{sign}{of}{named}{sign}{of}(?:{year}|['’]\d\d)(?![^\W_])",
+        rf"(?<![^\W_]){named}{sign}{day}(?:st|nd|rd|th)?(?:{sign}['’]\d\d|[\s.,/_-]{{1,3}}{year})(?![^\W_])",
+    )
+    return tuple(map(re.compile, forms))
+
+
 def shape_of_text(text: str) -> str:
     """The kind of identifier that a short text holds, whoever's it is; "" where none."""
     for kind, (severity, pattern) in SHAPES.items():
@@ -127,7 +145,10 @@ def shape_of_text(text: str) -> str:
     if stranger_beside(text, words_of_package().unknown):
         return "name beside a title"
     names = ((found[1] or found[2]).lower() for found in TITLED.finditer(text))
-    return "name after a title" if any(name not in vocabulary() and name not in TITLES for name in names) else ""
+    if any(name not in vocabulary() and name not in TITLES for name in names):
+        return "name after a title"
+    has_day = any(map(str.isdigit, text)) and any(form.search(plain(text)) for form in days_in_full())
+    return DAY_IN_TEXT if has_day else ""
 
 
 def _is_named(written: str) -> bool:

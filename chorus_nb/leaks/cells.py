@@ -12,12 +12,13 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
 from itertools import accumulate
+from pathlib import PurePath
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from chorus_nb import tables
-from chorus_nb.leaks.cell_shapes import ENCODED, out_of_signs, shape_of_text, words_of_package
+from chorus_nb.leaks.cell_shapes import DAY_IN_TEXT, ENCODED, out_of_signs, shape_of_text, words_of_package
 from chorus_nb.leaks.files import PLAIN_CELL, holding_uids, holds_text, searchers
 from chorus_nb.leaks.people import people_in_full
 from chorus_nb.leaks.search import MASK, Hit, Searcher
@@ -58,20 +59,26 @@ def identifying_cells(
     """The cells that identify somebody, by table.
 
     A cell does if it holds an identifier, a full name or a birth date of anybody in the lookup tables, the catalog, the
-    crosswalk or OMOP's PERSON, a name and nothing else, or what looks like an identifier, whoever's it is. So do cells
-    that say a full name together with others of their row, and a name among other words, or a full one of somebody who
-    is nobody here, that stands in rows of no more than two persons: an eponym (Foley, Jackson Pratt) stands in many.
+    crosswalk or OMOP's PERSON, a name and nothing else, or what looks like an identifier, whoever's it is. So does a
+    text with a day and its year, unless ``omop_columns`` names the column: nobody knows whether it was shifted. So do
+    cells that say a full name together with others of their row, and a name among other words, or a full one of
+    somebody who is nobody here, that stands in rows of no more than two persons: an eponym (Foley, Jackson Pratt)
+    stands in many.
     ``withdrawn``: persons whose rows do not count there, for they are not delivered. 06 gives None and does not ask for
     these: cells of a name that 05 left in rows of three may have gone empty in one.
     """
     found: dict[str, IdentifyingCells] = {name: defaultdict(dict) for name in searched}
-    forms = _forms_of_numbers(workspace)
+    forms, shared = _forms_of_numbers(workspace), workspace.parameters.omop_columns
     others: dict[str, _Among] = {name: defaultdict(dict) for name in searched}
     for name, parts in searched.items():
         for column, values in _texts_of(parts):
             full = ((value, people_in_full(_text_of(value), words_of_package().unknown)) for value in values)
             others[name][column].update((value, names) for value, names in full if names)
-            found[name][column] |= {v: kind for v in values if (kind := shape_of_cell(v, forms))}
+            looks = {value: kind for value in values if (kind := shape_of_cell(value, forms))}
+            days_stay = not holds_text(column) or f"{PurePath(name).stem}.{column}" in shared
+            found[name][column] |= {
+                value: kind for value, kind in looks.items() if kind != DAY_IN_TEXT or not days_stay
+            }
             found[name][column] |= dict.fromkeys(holding_uids(workspace, values), "original UID")
     among: dict[str, _Among] = {name: defaultdict(dict) for name in searched}
     for _, searcher in searchers(workspace, _of_omop(workspace)):

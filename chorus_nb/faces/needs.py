@@ -30,7 +30,14 @@ def _rules() -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=4096)
 def need(
-    modality: str, image_type: str, body_part: str, series: str, study: str, sop_class: str = "", volume: bool = True
+    modality: str,
+    image_type: str,
+    body_part: str,
+    series: str,
+    study: str,
+    sop_class: str = "",
+    volume: bool = True,
+    drawn: bool = False,
 ) -> tuple[str, str]:
     """``face`` or ``rendering`` by its words; ``pixels``: they are asked, whatever words say; ``none``; and the reason.
 
@@ -40,6 +47,7 @@ def need(
     says = {
         "SOPClassUID": sop_class.strip(),
         "volume": "YES" if volume else "NO",
+        "drawn": "YES" if drawn else "NO",
         "ImageType": image_type,
         "SeriesDescription": series,
         "series": _says(f"{body_part} {series}"),
@@ -66,6 +74,12 @@ def lies_in_space(images: pd.DataFrame) -> pd.Series:
     captured = images.SOPClassUID.str.strip().str.fullmatch(CAPTURES)
     sliced = kind.isin(VOLUME_MODALITIES)
     return (modality.isin(VOLUME_MODALITIES) | sliced | (placed & ~flat) | _is_piled(images)) & ~captured
+
+
+def _is_drawn(images: pd.DataFrame) -> pd.Series:
+    """Which are in colours that their device does not measure."""
+    grey_only = images.Modality.str.strip().str.fullmatch(_rules()["grey"]["modalities"])
+    return grey_only & images.SamplesPerPixel.str.strip().eq("3")
 
 
 def _is_piled(images: pd.DataFrame) -> pd.Series:
@@ -102,7 +116,8 @@ def needs(images: pd.DataFrame) -> pd.DataFrame:
     order = ["rendering", "face", "pixels", "other", "none"]
     volume = lies_in_space(images)
     said_by = tables.row_values(images.reindex(columns=list(NEEDED_COLUMNS), fill_value=""), *NEEDED_COLUMNS)
-    found = [need(*map(str, row), volume=bool(one)) for row, one in zip(said_by, volume, strict=True)]
+    drawn = _is_drawn(images)
+    found = [need(*map(str, row), bool(one), bool(two)) for row, one, two in zip(said_by, volume, drawn, strict=True)]
     table = pd.DataFrame(found, columns=["need", "need_reason"], index=images.index)
     # views of a neck, most of them: of a pile no face can be removed, so pixels alone tell
     table.loc[_is_piled(images) & table.need.eq("face"), ["need", "need_reason"]] = "pixels", "no place is said"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -119,7 +120,7 @@ def window(dataset: FileDataset, array: np.ndarray, from_header: bool = True) ->
         said = (np.atleast_1d(dataset.get(name)) for name in ("WindowCenter", "WindowWidth"))
         with contextlib.suppress(TypeError, ValueError, IndexError):  # there is none, or no number
             centre, width = (float(value[0]) for value in said)
-            if width >= 1:
+            if width >= 1 and math.isfinite(centre + width):
                 return centre, width
     low, high = np.percentile(apply_modality_lut(array, dataset), [0.5, 99.5])
     return (low + high) / 2, max(high - low, 1)

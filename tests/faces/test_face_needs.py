@@ -54,6 +54,7 @@ def test_a_rendering_of_a_head_is_a_picture_of_a_face(image_type: str, series: s
 
 def images(*rows: dict[str, object]) -> pd.DataFrame:
     columns = (*NEEDED_COLUMNS, "SeriesInstanceUID", "ImagePositionPatient", "Rows", "Columns", "NumberOfFrames")
+    columns += ("SamplesPerPixel",)
     usual = dict.fromkeys(columns, "") | {"SeriesInstanceUID": "1", "Modality": "CT", "frame_places": 0}
     return pd.DataFrame([usual | row for row in rows]).convert_dtypes()  # as the catalog is read
 
@@ -62,6 +63,22 @@ def images(*rows: dict[str, object]) -> pd.DataFrame:
 def test_a_rendering_is_one_whatever_made_it(modality: str) -> None:
     said = needs(images({"Modality": modality, "SeriesDescription": "3D VRT"}, {"Modality": modality}))
     assert list(said.need) == ["rendering", "none"]
+
+
+@pytest.mark.parametrize(
+    ("row", "need"),
+    [
+        ({"Modality": "XA"}, "rendering"),
+        ({"Modality": "NM", "BodyPartExamined": "HEAD"}, "rendering"),
+        ({"Modality": "DX", "BodyPartExamined": "CHEST"}, "none"),
+        ({"Modality": "US"}, "none"),  # flow is in colour
+        ({"Modality": "MR", "SeriesDescription": "BRAIN FA"}, "face"),
+    ],
+)
+def test_a_picture_in_colours_that_its_device_does_not_measure_may_be_a_rendering(
+    row: dict[str, object], need: str
+) -> None:
+    assert list(needs(images(row | {"SamplesPerPixel": "3"})).need) == [need]
 
 
 def test_one_slice_that_says_head_speaks_for_its_series_and_a_rendering_for_itself() -> None:

@@ -76,7 +76,13 @@ def test_monochrome1_is_shown_the_right_way_round() -> None:
     assert np.abs(straight + _preview("x", "y", dataset, dataset, "").after - 255).max() <= 1
 
 
-@pytest.mark.parametrize("said", [{"WindowWidth": 0}, {"WindowWidth": -5}, {"WindowWidth": []}, {"WindowCenter": None}])
+@pytest.mark.parametrize(
+    "said",
+    [
+        *({"WindowWidth": 0}, {"WindowWidth": -5}, {"WindowWidth": []}, {"WindowCenter": None}),
+        *({"WindowWidth": float("inf")}, {"WindowCenter": float("nan")}),
+    ],
+)
 def test_a_window_that_means_nothing_is_none(said: dict[str, object]) -> None:
     dataset = pydicom.dcmread(str(get_testdata_file("CT_small.dcm")))
     dataset.WindowCenter, dataset.WindowWidth = 40, 400

@@ -28,6 +28,7 @@ from chorus_nb.workspace import Workspace
 
 FACES_RECIPE = Recipe("chorus_nb.faces.study", ("deface", "deface_ears"), ("SimpleITK", "pydeface", *DECODERS))
 SURFACES = "surfaces"  # the kind of what 04 draws of heads before and after
+NOT_TO_DEFACE = "a picture of a face cannot be defaced"
 STUDY_SECONDS = 3600.0  # for all series of a study; 10 to 35 CPU seconds are usual for one
 # what may be released, and why not: the status of a series to (verdict, reason) of its files
 VERDICTS = {
@@ -135,7 +136,7 @@ def _settled(images: pd.DataFrame, decided: dict[str, FaceDecision], flagged: bo
             status = {"release": "as_it_is", "hold": "held"}[decision.decision]
             found = FaceFound(series, status, "decided by a reviewer")
         elif picture:
-            found = FaceFound(series, "rendering", "a picture of a face cannot be defaced")
+            found = FaceFound(series, "rendering", NOT_TO_DEFACE)
         elif cannot:
             found = FaceFound(series, "not_asked", "the extra deface is not installed", remembered=False)
         if found:
@@ -268,7 +269,7 @@ def _files(images: pd.DataFrame, verdicts: dict[str, dict[str, Any]]) -> pd.Data
         said = verdicts[series]
         status = "rendering" if own == "rendering" and said["status"] not in ("as_it_is", "held") else said["status"]
         verdict, reason = VERDICTS[status]
-        detail = said["reason"] if verdict == "hold" else ""
+        detail = "" if verdict != "hold" else said["reason"] if status == said["status"] else NOT_TO_DEFACE
         if path in json.loads(said["left_out"]) and verdict != "hold":
             verdict, reason, detail = "hold", "face_not_removed", "this file could not be looked at"
         rows.append((path, verdict, reason, detail, said["mask"] if verdict == "deface" else ""))

@@ -77,9 +77,15 @@ def lies_in_space(images: pd.DataFrame) -> pd.Series:
 
 
 def _is_drawn(images: pd.DataFrame) -> pd.Series:
-    """Which are in colours that their device does not measure."""
+    """Which are no pictures of a device: in colours that it does not measure, or, in colour or without place or size,
+    among slices of CT, MR or PT that have both."""
+    coloured = images.SamplesPerPixel.str.strip().eq("3")
     grey_only = images.Modality.str.strip().str.fullmatch(_rules()["grey"]["modalities"])
-    return grey_only & images.SamplesPerPixel.str.strip().eq("3")
+    slices = images.Modality.str.strip().isin(VOLUME_MODALITIES)
+    sized = ~images.PixelSpacing.str.fullmatch(r"[\s0.\\+-]*")  # none, or 0
+    placed = (images.ImagePositionPatient.str.strip().ne("") & sized) | images.frame_places.gt(0)
+    is_slice = slices & placed & ~coloured
+    return (grey_only & coloured) | (slices & ~is_slice & is_slice.groupby(images.SeriesInstanceUID).transform("any"))
 
 
 def _is_piled(images: pd.DataFrame) -> pd.Series:

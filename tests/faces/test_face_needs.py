@@ -54,8 +54,8 @@ def test_a_rendering_of_a_head_is_a_picture_of_a_face(image_type: str, series: s
 
 def images(*rows: dict[str, object]) -> pd.DataFrame:
     columns = (*NEEDED_COLUMNS, "SeriesInstanceUID", "ImagePositionPatient", "Rows", "Columns", "NumberOfFrames")
-    columns += ("SamplesPerPixel",)
-    usual = dict.fromkeys(columns, "") | {"SeriesInstanceUID": "1", "Modality": "CT", "frame_places": 0}
+    usual = dict.fromkeys((*columns, "SamplesPerPixel"), "") | {"SeriesInstanceUID": "1", "Modality": "CT"}
+    usual |= {"PixelSpacing": "0.5\\0.5", "frame_places": 0}
     return pd.DataFrame([usual | row for row in rows]).convert_dtypes()  # as the catalog is read
 
 
@@ -79,6 +79,23 @@ def test_a_picture_in_colours_that_its_device_does_not_measure_may_be_a_renderin
     row: dict[str, object], need: str
 ) -> None:
     assert list(needs(images(row | {"SamplesPerPixel": "3"})).need) == [need]
+
+
+@pytest.mark.parametrize(
+    ("row", "need"),
+    [
+        ({}, "rendering"),
+        ({"SamplesPerPixel": "3", "ImagePositionPatient": "0\\0\\9"}, "rendering"),
+        ({"PixelSpacing": "0.0\\0", "ImagePositionPatient": "0\\0\\9"}, "rendering"),
+        ({"BodyPartExamined": "CHEST"}, "pixels"),
+        ({"frame_places": 9}, "pixels"),
+    ],
+)
+def test_a_picture_among_slices_that_is_none_may_be_a_rendering(row: dict[str, object], need: str) -> None:
+    """Asked are the slices, and what they say is no word about it."""
+    placed = {"ImagePositionPatient": "0\\0\\1"}
+    assert list(needs(images(placed, placed, row)).need) == ["pixels", "pixels", need]
+    assert set(needs(images({}, {})).need) == {"pixels"}, "none has a place: asked together, and held"
 
 
 def test_one_slice_that_says_head_speaks_for_its_series_and_a_rendering_for_itself() -> None:

@@ -7,6 +7,7 @@ import importlib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from pydicom import dcmread
 from pydicom.encaps import encapsulate
@@ -24,6 +25,7 @@ from tests import heads
 from tests.deid.small_run import SmallSite, age, plan, reasons, run, times, tree
 from tests.faces.conftest import in_this_process
 
+judge = importlib.import_module("chorus_nb.faces.judge")
 surfaces = importlib.import_module("chorus_nb.faces.surfaces")  # a verb has its name
 MINE = {"PatientID": "MRN-1", "AccessionNumber": "ACC-1", "StudyInstanceUID": "1.2.3.1"}
 
@@ -258,6 +260,16 @@ def test_a_lone_picture_that_is_no_slice_goes_only_where_its_words_name_another_
     workspace = site.open(deface="apply")
     run(workspace)
     assert reasons(workspace) == {"placeless": "face_not_removed", "colour": "face_not_removed"}
+
+
+def test_a_rendering_beside_slices_is_held_with_a_reason_of_its_own() -> None:
+    rows = pd.DataFrame(
+        {"source_path": ["slice", "picture"], "SeriesInstanceUID": "1", "need": ["pixels", "rendering"]}
+    )
+    said = {"status": "no_head", "reason": "no bone", "left_out": "{}", "mask": ""}
+    files = judge._files(rows, {"1": said}).set_index("source_path")
+    assert files.loc["slice", ["verdict", "detail"]].tolist() == ["clean", ""]
+    assert files.loc["picture", ["verdict", "detail"]].tolist() == ["hold", "a picture of a face cannot be defaced"]
 
 
 def test_flag_asks_the_pixels_of_all_volumes_and_changes_none(site: SmallSite) -> None:

@@ -129,7 +129,7 @@ def scratch_workspace(site: Workspace, folder: Path) -> Workspace:
     """The workspace of the trial: the site's parameters but for where things are, and its decisions on words, tags and
     devices."""
     own = {name: str(folder / name) for name in ("source", "lookup", "omop", "workspace")}
-    elsewhere = {"key_file": "", "registry_url": "", "upload_url": "", "cohort": "", "orders": "", "pacs": ""}
+    elsewhere = {"key_file": "", "registry_url": "", "upload_url": "", "cohort": "", "orders": "", "pacs": []}
     changed = {**own, **elsewhere, "visit_policy": "blank", "omop_tables": []}
     changed["decisions"] = str(site.decisions) if site.decisions.is_dir() else ""
     return Workspace(site.parameters.model_copy(update=changed)).create()

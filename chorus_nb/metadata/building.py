@@ -158,15 +158,16 @@ def _study_sql(differing: Collection[str]) -> str:
             SELECT group_id AS image_occurrence_id, one_number(visit_id) AS visit_id, one_number(proc_id) AS proc_id
             FROM image_registry GROUP BY ALL)
         SELECT studies.*, visit_id, proc_id, coalesce(loinc_code, '') AS loinc_code,
-               coalesce(loinc_source, '') AS loinc_source, least(90, {_years()}) AS age
+               coalesce(loinc_source, '') AS loinc_source, {_years()} AS age
         FROM studies LEFT JOIN loinc USING (image_occurrence_id) LEFT JOIN linked USING (image_occurrence_id)
         ORDER BY image_occurrence_id, StudyInstanceUID"""
 
 
 def _years() -> str:
-    """PatientAge (``045Y``, ``018M``, ``003W``, ``012D``) in years, to two places; null where it is no age."""
+    """PatientAge (``045Y``, ``018M``, ``003W``, ``012D``) in years (two places, at most 90); null of no age."""
     a_year = "CASE PatientAge[4] WHEN 'Y' THEN 1 WHEN 'M' THEN 12 WHEN 'W' THEN 52.1775 WHEN 'D' THEN 365.2425 END"
-    return f"round(TRY_CAST(PatientAge[:3] AS DOUBLE) / CASE WHEN length(PatientAge) = 4 THEN {a_year} END, 2)"
+    years = f"round(TRY_CAST(PatientAge[:3] AS DOUBLE) / CASE WHEN length(PatientAge) = 4 THEN {a_year} END, 2)"
+    return f"CASE WHEN {years} > 90 THEN 90 ELSE {years} END"  # least(90, NULL) is 90
 
 
 def _series_sql(differing: Collection[str]) -> str:

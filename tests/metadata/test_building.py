@@ -180,6 +180,17 @@ def test_a_study_lists_what_its_images_say_with_counts(tmp_path: Path) -> None:
     assert len(series) == 2
 
 
+@pytest.mark.parametrize(
+    ("said", "years"), [("045Y", 45.0), ("018M", 1.5), ("095Y", 90.0), ("", None), ("Y045", None), ("0450", None)]
+)
+def test_the_age_of_a_study_is_in_years_and_none_where_none_is_said(
+    tmp_path: Path, said: str, years: float | None
+) -> None:
+    attributes = (("PatientAge", said),) if said else ()
+    study, _ = build_metadata(make_workspace(tmp_path, (replace(CT, attributes=attributes),)))
+    assert study["age"].astype(object).where(study["age"].notna(), None).tolist() == [years]
+
+
 @pytest.mark.parametrize("text", ["=1+1", 'a "quoted", value', "two\nlines"])
 def test_text_of_any_kind_survives_csv(tmp_path: Path, text: str) -> None:
     workspace = make_workspace(tmp_path, (replace(CT, attributes=(("SeriesDescription", text),)),))

@@ -113,6 +113,23 @@ def _shift_part(text: str, vr: str, days: int, zone: ZoneInfo) -> str:
     return shift_day(text, days) if vr == "DA" else shift_moment(text, days, zone)
 
 
+def with_offset_of_its_day(before: str, after: str, zone: ZoneInfo) -> str:
+    """A DT value of which something else moved the days, and nothing but them, as :func:`shift_moment` moves it."""
+    pairs = [(old.strip(" \0"), new) for old, new in zip(before.split("\\"), after.split("\\"), strict=False)]
+    if len(pairs) <= before.count("\\") or len(pairs) <= after.count("\\"):
+        return after
+    return "\\".join(_moved_alike(old, new, zone) for old, new in pairs)
+
+
+def _moved_alike(before: str, after: str, zone: ZoneInfo) -> str:
+    if not re.search(r"[+-]\d{4}\Z", before) or before[8:] != after[8:]:
+        return after
+    try:
+        return shift_moment(before, (parse_day(after[:8]) - parse_day(before[:8])).days, zone)
+    except NotADate:
+        return ""
+
+
 def cap_age(text: str) -> str:
     """An AS value with every age above 89 years as ``090Y``; "" if it is no age."""
     match = _AGE.match(text.strip(" \0"))

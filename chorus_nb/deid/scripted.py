@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from chorus_nb.deid.context import Engine, Subject
-from chorus_nb.deid.dates import cap_age, shift_value
+from chorus_nb.deid.dates import cap_age, shift_value, with_offset_of_its_day
 from chorus_nb.deid.text import Cleaner
 from chorus_nb.deid.uids import names_an_object
 from chorus_nb.deid.values import UNDIVIDED
@@ -120,14 +120,17 @@ def resolve_script(
     vr = element.vr if element.tag >> 16 & 1 else vr_of(element.tag)
     if element.tag == BIRTH and of.hide_birth_date and made not in (KEEP, PROCESS, REMOVE):
         return rule._replace(action="Z", replacement="")  # also a year alone tells an age above 89
+    step = PathStep(element.tag & 0xFFFF00FF if creator else element.tag, creator)
+    before = (values.text((step,), False) or "").strip()
     if policy.script_copies(element.tag, creator) and made not in (KEEP, PROCESS, REMOVE):
         kept = policy.scripted_rule(True, *place, creator)
-        step = PathStep(element.tag & 0xFFFF00FF if creator else element.tag, creator)
-        if kept.action in REMOVING or made == (values.text((step,), False) or "").strip():
+        if kept.action in REMOVING or made == before:
             return kept
         made = _as_it_may_stay(of, element.tag, vr, made)
         if not made:
             return rule._replace(action="Z", replacement="")
+    if vr == "DT":
+        made = with_offset_of_its_day(before, made, of.engine.zone)
     fits = (vr in TEXT or vr in FORMATTED) and len(made) <= LONGEST_NUMBER.get(vr, len(made))
     form = FORMS.get(vr)
     if made in (KEEP, PROCESS, REMOVE) or not fits or (form and not form.match(made.encode())):

@@ -83,3 +83,16 @@ def test_a_year_of_birth_that_tells_an_age_above_89_does_not_stay(run: Run) -> N
     lines = {"00100030": "@modifydate(this,*,1,1)"}
     assert run(lines).PatientBirthDate == "19560101"
     assert run(lines, PatientBirthDate="19311224", PatientAge="092Y").PatientBirthDate == ""
+
+
+@pytest.mark.parametrize(
+    ("moment", "made"),
+    [
+        ("20240229120000-0500", "20230813120000-0400"),  # New York in August
+        ("20240229120000.5+0900", "20230812220000.5-0400"),
+        ("20240229120000", "20230813120000"),
+        ("202402", ""),
+    ],
+)
+def test_a_moment_that_a_script_moves_has_the_offset_of_its_new_day(run: Run, moment: str, made: str) -> None:
+    assert run({"0008002A": "@incrementdate(this,-200)"}, AcquisitionDateTime=moment).AcquisitionDateTime == made

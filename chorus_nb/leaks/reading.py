@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from io import BytesIO
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydicom import config
 from pydicom.charset import convert_encodings, decode_bytes
-from pydicom.datadict import dictionary_VR, keyword_for_tag
+from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import generate_frames
@@ -266,6 +266,17 @@ def expected_length(dataset: Dataset) -> int | None:
     samples = 2 if dataset.PhotometricInterpretation == "YBR_FULL_422" else int(dataset.SamplesPerPixel)
     bits = int(dataset.Rows) * int(dataset.Columns) * samples * int(dataset.BitsAllocated) * frames
     return (bits + 7) // 8
+
+
+def altered(dataset: Dataset, without: Iterable[str] = (), **values: object) -> Dataset:
+    """A data set to decode with some values in place of its own; ``copy`` would alter both, as they share elements."""
+    gone = {tag_for_keyword(keyword) for keyword in without}
+    made = Dataset({tag: element for tag, element in dataset.items() if tag not in gone})
+    made.file_meta = dataset.file_meta
+    for keyword, value in values.items():
+        tag = tag_for_keyword(keyword) or 0
+        made.add_new(tag, dataset[tag].VR, value)
+    return made
 
 
 def decode_pixels(dataset: Dataset) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 import zlib
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 from blake3 import blake3
-from pydicom.dataset import FileDataset
+from pydicom.dataset import Dataset, FileDataset
 
 from chorus_nb.leaks import reading
 from chorus_nb.leaks.shapes import Severity
@@ -94,7 +93,7 @@ def _as_they_stand(released: reading.Reading, kind: np.dtype[Any], shape: tuple[
     return numbers << unused >> unused if unused > 0 else numbers
 
 
-def _decode(dataset: FileDataset) -> np.ndarray | None:
+def _decode(dataset: Dataset) -> np.ndarray | None:
     try:
         return reading.decode_pixels(dataset)
     except Exception:  # decoders raise whatever damaged data leads to
@@ -172,15 +171,13 @@ def _announced(image: np.ndarray, dataset: FileDataset) -> np.ndarray:
     return image[:frames] if there > frames else image
 
 
-def _without_tables(dataset: FileDataset) -> FileDataset:
+def _without_tables(dataset: FileDataset) -> Dataset:
     """The same without tables of offsets: with a wrong one a decoder finds other frames than follow each other."""
-    made = copy.copy(dataset)
-    if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
-        for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
-            made.pop(keyword, None)
-        length = int.from_bytes(dataset.PixelData[4:8], "little")
-        made.PixelData = dataset.PixelData[:4] + bytes(4) + dataset.PixelData[8 + length :]
-    return made
+    if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        return dataset
+    value = dataset.PixelData
+    bare = value[:4] + bytes(4) + value[8 + int.from_bytes(value[4:8], "little") :]
+    return reading.altered(dataset, ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"), PixelData=bare)
 
 
 def _planes(image: np.ndarray, pair: Pair) -> np.ndarray:

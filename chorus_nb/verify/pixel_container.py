@@ -24,6 +24,7 @@ OF_JPEG = frozenset((*range(0xC0, 0xD0), 0xDA, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF, 0xF
 OF_J2K = frozenset((*range(0x50, 0x54), 0x56, 0x59, *range(0x5C, 0x60), 0x60, 0x61))
 BOXES = frozenset((b"jP  ", *b"ftyp jp2h ihdr bpcc colr pclr cmap cdef jp2c".split()))
 APPLICATION = {0xE0: (b"JFIF\0", 14), 0xEE: (b"Adobe\0", 12), 0xE8: (b"mrfx", 5)}  # how it begins and how long it is
+SOF = re.compile(rb"\xff(?:[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf\xf7])\0[\x0b-\x17](.)(..)(..)([\1-\4])", re.DOTALL)
 PADDING = 512  # zeros
 NO_CHANCE = 7  # bytes of a term that coded pixels do not hold by chance
 
@@ -58,19 +59,26 @@ def _of_native(dataset: FileDataset, value: bytes) -> Iterator[str]:
         wanted = len(value)
     if len(value) > wanted + wanted % 2 or any(value[wanted:]):
         yield "bytes behind the pixels"
+    allocated = int(dataset.BitsAllocated)
+    if allocated in (8, 16, 32, 64):
+        order = "<" if dataset.file_meta.TransferSyntaxUID.is_little_endian else ">"
+        yield from _of_bits(dataset, np.frombuffer(value, f"{order}u{allocated // 8}", wanted * 8 // allocated))
+
+
+def _of_bits(dataset: FileDataset, numbers: np.ndarray) -> Iterator[str]:
+    """What stands in bits that Bits Stored leaves out; ``numbers`` without a sign."""
     allocated, stored, high = (int(dataset[name].value) for name in ("BitsAllocated", "BitsStored", "HighBit"))
-    if allocated not in (8, 16, 32, 64) or stored >= allocated:
+    if stored >= allocated:
         return
-    order = "<" if dataset.file_meta.TransferSyntaxUID.is_little_endian else ">"
     kind = "i" if dataset.PixelRepresentation else "u"
-    plane = np.frombuffer(value, f"{order}u{allocated // 8}", wanted * 8 // allocated).reshape(-1, int(dataset.Columns))
+    plane = numbers.reshape(-1, int(dataset.Columns))
     low = high + 1 - stored
     if low and np.any(plane & ((1 << low) - 1)):
         yield "something in the bits below the pixels"
     beyond = plane >> (high + 1)
     if not beyond.any():
         return
-    signed = plane.view(f"{order}{kind}{allocated // 8}").astype(np.int64)
+    signed = plane.view(plane.dtype.str.replace("u", kind)).astype(np.int64)
     limit = 1 << (high if kind == "i" else high + 1)
     if kind == "i" and signed.min() >= -limit and signed.max() < limit:
         return  # a sign, extended
@@ -99,6 +107,8 @@ def _of_fragments(dataset: FileDataset, value: bytes, syntax: str) -> Iterator[s
     extended = bytes(dataset.get("ExtendedOffsetTable", b""))
     if extended and not set(struct.unpack(f"<{len(extended) // 8}Q", extended)) <= set(starts[:-1]):
         yield "an extended offset table that is none"
+    if syntax == RLE_LOSSLESS or any(_bits(piece) > int(dataset.BitsStored) for piece in pieces):
+        yield from _of_coded_bits(dataset)
     if syntax == RLE_LOSSLESS:
         if len(pieces) != frames:
             yield "another number of fragments than of frames"
@@ -120,6 +130,24 @@ def _of_fragments(dataset: FileDataset, value: bytes, syntax: str) -> Iterator[s
             break
     if found != frames or any(rest):
         yield "more than the frames that the header announces"
+
+
+def _bits(piece: bytes) -> int:
+    """The bits of a sample that a JPEG stream says it has; 0 where a fragment begins none."""
+    found = SOF.search(piece) if piece[:2] == b"\xff\xd8" else None
+    return found[1][0] if found else 0
+
+
+def _of_coded_bits(dataset: FileDataset) -> Iterator[str]:
+    """The same of coded grey pixels: decoded with all their bits, of which decoders hide those beyond Bits Stored."""
+    if int(dataset.SamplesPerPixel) != 1 or int(dataset.BitsStored) >= (allocated := int(dataset.BitsAllocated)):
+        return
+    whole = reading.altered(dataset, BitsStored=allocated, HighBit=allocated - 1)
+    try:
+        numbers = reading.decode_pixels(whole)
+    except Exception:  # told as what cannot be decoded
+        return
+    yield from _of_bits(dataset, np.ascontiguousarray(numbers).view(f"u{numbers.itemsize}").ravel())
 
 
 class _Image(NamedTuple):
@@ -175,13 +203,7 @@ def _of_jpeg(data: bytes) -> _Image:
 def _says(image: bytes) -> tuple[int, int, int]:
     """Rows, columns and samples of a pixel, as the frame header of the image has them."""
     if image[:2] == b"\xff\xd8":
-        frame = next(
-            re.finditer(
-                rb"\xff(?:[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf\xf7])\0[\x0b-\x17](.)(..)(..)([\1-\4])",
-                image,
-                re.DOTALL,
-            )
-        )
+        frame = next(SOF.finditer(image))
         rows, columns = (int.from_bytes(frame[number], "big") for number in (2, 3))
         if not rows and b"\xff\xdc\0\x04" in image:
             rows = int.from_bytes(image[image.index(b"\xff\xdc\0\x04") + 4 :][:2], "big")

@@ -10,7 +10,7 @@ import pydicom
 import pytest
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import JPEGBaseline8Bit
+from pydicom.uid import JPEGBaseline8Bit, JPEGLSLossless
 
 from chorus_nb.errors import ChildFault
 from chorus_nb.leaks import reading
@@ -141,3 +141,23 @@ def test_a_child_that_died_is_not_taken_for_a_series_that_gdcm_does_not_see(
     (tmp_path / "series" / "1.dcm").write_bytes(b"")
     assert [finding.detail for finding in second_opinion.assembled(tmp_path, "series")] == said
     assert answers == []
+
+
+def test_a_source_is_compared_frame_by_frame_whatever_its_tables_tell_and_stays_as_it_is(tmp_path: Path) -> None:
+    rng, encode = np.random.default_rng(2), imagecodecs.jpegls_encode
+    streams = [encode(rng.integers(0, 255, (32, 32), np.uint8)) for _ in range(2)]
+    dataset = small_site.original_image(small_site.STUDIES[0], 1)
+    dataset.Rows, dataset.Columns, dataset.NumberOfFrames, dataset.BitsAllocated = 32, 32, 2, 8
+    dataset.BitsStored, dataset.HighBit = 8, 7
+    dataset.file_meta.TransferSyntaxUID = JPEGLSLossless
+    for has_bot in (True, False):
+        dataset.PixelData = encapsulate(streams, has_bot=has_bot)
+        dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", True
+        if has_bot:
+            released = small_site.write(dataset)
+    dataset.ExtendedOffsetTable = bytes(16)  # the first frame twice
+    dataset.ExtendedOffsetTableLengths = np.array([len(streams[0])] * 2, "<u8").tobytes()
+    source = reading.parse_file(small_site.write(dataset))
+    pair = Pair(ReleasedFile("s", "t", "", ""), source, reading.parse_file(released), None)
+    assert list(pictures._pixels_unchanged(pair, reading.decode_pixels(pair.release.dataset), tmp_path)) == []
+    assert "ExtendedOffsetTable" in source.dataset

@@ -154,7 +154,7 @@ class Elements(RootValues):
         """The element after the rule for it."""
         rule = self.engine.rule(self.sop_class, level.path, element.tag, element.vr, creator)
         if rule.action == "script":
-            values = SpanValues(self.data, elements, self.root_elements, level.charset)
+            values = SpanValues(self.data, elements, self.root_elements, level.charset, level.encoding.big)
             rule = resolve_script(self, level.path, element, creator, rule, values)
         return self.element(element, rule, level, creator)
 

@@ -10,7 +10,7 @@ from chorus_nb.deid.text import Cleaner
 from chorus_nb.deid.uids import names_an_object
 from chorus_nb.deid.values import UNDIVIDED
 from chorus_nb.dicom.charsets import DEFAULT_CHARSET, Charset, charset_of, decode_text
-from chorus_nb.dicom.encodings import FORMATTED, TEXT, Buffer, vr_of
+from chorus_nb.dicom.encodings import FORMATTED, TEXT, Buffer, numbers_in, vr_of
 from chorus_nb.dicom.forms import FORMS
 from chorus_nb.dicom.spans import Element, Refused, take_apart
 from chorus_nb.mapping import Policy, Rule
@@ -31,9 +31,8 @@ def regions(policy: Policy, content: Buffer) -> list[Box]:
     if rules is None:
         return []
     taken = take_apart(content)
-    values = SpanValues(
-        taken.data, taken.elements, taken.elements, charset_of(taken.data, taken.elements, DEFAULT_CHARSET)
-    )
+    charset = charset_of(taken.data, taken.elements, DEFAULT_CHARSET)
+    values = SpanValues(taken.data, taken.elements, taken.elements, charset, taken.big)
     if rules.filter and not rules.filter(values):
         raise Refused("filtered_by_script", "the site's DicomFilter script does not let it pass")
     columns, rows = (int(values.text((PathStep(tag),), True) or 0) for tag in (COLUMNS, ROWS))
@@ -47,6 +46,7 @@ class SpanValues(NamedTuple):
     item: list[Element]
     root: list[Element]
     charset: Charset
+    big: bool = False
 
     def text(self, steps: tuple[PathStep, ...], root: bool) -> str | None:
         elements = self.root if root else self.item
@@ -85,8 +85,7 @@ class SpanValues(NamedTuple):
         if vr == "UN":
             return "\\".join(f"{byte:x}" for byte in raw)
         if vr in ("US", "UL"):
-            size = 2 if vr == "US" else 4
-            return "\\".join(str(int.from_bytes(raw[at : at + size], "little")) for at in range(0, len(raw), size))
+            return "\\".join(str(int(number)) for number in numbers_in(raw, vr, self.big))
         return ""
 
 

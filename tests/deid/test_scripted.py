@@ -9,9 +9,11 @@ from zoneinfo import ZoneInfo
 
 import pydicom
 import pytest
+from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 
 from chorus_nb.deid.dataset import Deidentifier
+from chorus_nb.deid.scripted import regions
 from chorus_nb.deid.uids import UidMap
 from chorus_nb.mapping.chorus import Chorus
 from chorus_nb.mapping.ctp import read_script_rules
@@ -96,3 +98,14 @@ def test_a_year_of_birth_that_tells_an_age_above_89_does_not_stay(run: Run) -> N
 )
 def test_a_moment_that_a_script_moves_has_the_offset_of_its_new_day(run: Run, moment: str, made: str) -> None:
     assert run({"0008002A": "@incrementdate(this,-200)"}, AcquisitionDateTime=moment).AcquisitionDateTime == made
+
+
+@pytest.mark.parametrize("name", ["MR_small.dcm", "MR_small_bigendian.dcm"])
+def test_regions_of_a_script_lie_in_the_picture_whatever_its_byte_order(name: str, tmp_path: Path) -> None:
+    path = get_testdata_file(name, download=False)
+    if path is None:
+        pytest.skip("not in this pydicom wheel")
+    (tmp_path / "site.script").write_text('<script><e en="T" t="00081030" n="x">@keep()</e></script>')
+    (tmp_path / "DicomPixelAnonymizer.script").write_text('{ Rows.isLessThan("65") } (-10,-5,9,4)')
+    policy = Policy(read_script_rules(tmp_path / "site.script", Chorus(), ""))
+    assert regions(policy, Path(path).read_bytes()) == [(54, 59, 64, 64)]

@@ -206,7 +206,10 @@ def test_the_readme_tells_every_difference() -> None:
 
 def test_unspecified_elements_are_removed_on_request_but_not_the_image(tmp_path: Path) -> None:
     made = book(tmp_path, '<r en="T" t="unspecifiedelements"/><k en="T" t="0018"/>')
-    assert made.rule(CT, (), 0x00080070, "LO", "").action == "X"
+    assert made.rule(CT, (), 0x00081090, "LO", "").action == "X"
+    manufacturer = made.rule(CT, (), 0x00080070, "LO", "")
+    assert (manufacturer.action, manufacturer.source) == ("Z", "site.script, required"), "Type 2 of any image"
+    assert made.rule(CT, (), 0x00200032, "DS", "").action == "K", "Type 1 of CT"
     assert made.rule(CT, (), 0x00180060, "DS", "").action == "K"
     assert made.rule(CT, (), 0x00280010, "US", "").action == "K"
     assert made.rule(CT, (), 0x7FE00010, "OW", "").action == "K"

@@ -95,7 +95,8 @@ class ScriptRules:
         line = self.script.line(tag, creator) if self._processes(path) else None
         if line:
             return self._line(line, tag, vr, base, _required(sop_class, path, tag))
-        return self._unnamed(tag, vr, creator, base, inside=not self._processes(path))
+        type_ = _required(sop_class, path, tag)
+        return self._unnamed(tag, vr, creator, base, type_, inside=not self._processes(path))
 
     def gone(self, sop_class: str, path: tuple[str, ...], tag: int, vr: str, creator: str) -> Rule:
         """What becomes of an element for which a line comes to ``@remove()``, or to nothing that suits it."""
@@ -186,7 +187,7 @@ class ScriptRules:
         why = f"the site's script {says}; here: {base.reason}"
         return base._replace(reason=why, source=f"{self.name} line {line.number}, {difference}")
 
-    def _unnamed(self, tag: int, vr: str, creator: str, base: Rule, *, inside: bool) -> Rule:
+    def _unnamed(self, tag: int, vr: str, creator: str, base: Rule, type_: str, *, inside: bool) -> Rule:
         group, remove = tag >> 16, self.script.remove
         kept = group in self.script.keep_groups or (creator and self.script.keep_safe_private)
         entry = dictionary(tag)
@@ -197,7 +198,12 @@ class ScriptRules:
         if kept and base.action == "X" and entry and entry.vr in SHORT_TEXT:
             return Rule("C", "", f"the site's script keeps group {group:04X}; identifiers in it are removed", self.name)
         if "unspecifiedelements" in remove and not kept and group not in (0x0028, 0x7FE0) and tag != 0x00080016:
-            return Rule("X", "", "the site's script removes what it does not name", self.name)
+            why = "the site's script removes what it does not name"
+            if type_ == "1":  # an image needs it
+                return base._replace(reason=f"{why}; here: {base.reason}", source=f"{self.name}, required")
+            if type_ == "2":
+                return Rule("Z", "", f"{why}; here: emptied", f"{self.name}, required")
+            return Rule("X", "", why, self.name)
         return base._replace(reason=f"not in the site's script, which CTP would keep: {base.reason}")
 
     def run(self, tag: int, creator: str, values: Values, at_root: bool) -> str:

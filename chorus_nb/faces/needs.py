@@ -68,12 +68,13 @@ def lies_in_space(images: pd.DataFrame) -> pd.Series:
     )
     kind = images.SOPClassUID.str.strip().map(RELEASABLE)  # whatever Modality says
     # of frames: no segmentation, nor a breast: a gigabyte between plates that hold no head; 04 looks at its blocks
-    in_frames = images.frame_places.gt(0) & kind.notna() & kind.ne("MG")
+    captures = images.SOPClassUID.str.strip().str.fullmatch(CAPTURES)
+    in_frames = images.frame_places.gt(0) & (kind.notna() & kind.ne("MG") | captures)
     placed = images.ImagePositionPatient.str.strip().ne("") | in_frames | frames
-    flat = modality.str.fullmatch(_rules()["flat"]["modalities"]) & ~_is_stacked(images)
-    captured = images.SOPClassUID.str.strip().str.fullmatch(CAPTURES)
+    stacked = placed & _is_stacked(images) & images.SamplesPerPixel.str.strip().ne("3")  # a slice has no colours
+    flat = modality.str.fullmatch(_rules()["flat"]["modalities"]) & ~stacked
     sliced = kind.isin(VOLUME_MODALITIES)
-    return (modality.isin(VOLUME_MODALITIES) | sliced | (placed & ~flat) | _is_piled(images)) & ~captured
+    return (modality.isin(VOLUME_MODALITIES) | sliced | (placed & ~flat) | _is_piled(images)) & ~(captures & ~stacked)
 
 
 def _is_drawn(images: pd.DataFrame) -> pd.Series:
@@ -82,21 +83,24 @@ def _is_drawn(images: pd.DataFrame) -> pd.Series:
     coloured = images.SamplesPerPixel.str.strip().eq("3")
     grey_only = images.Modality.str.strip().str.fullmatch(_rules()["grey"]["modalities"])
     slices = images.Modality.str.strip().isin(VOLUME_MODALITIES)
-    sized = ~images.PixelSpacing.str.fullmatch(r"[\s0.\\+-]*")  # none, or 0
+    no_size = [said for said in images.PixelSpacing.unique() if not said.strip("\\ 0.+-")]  # none, or 0
+    sized = ~images.PixelSpacing.isin(no_size)
     placed = (images.ImagePositionPatient.str.strip().ne("") & sized) | images.frame_places.gt(0)
     is_slice = slices & placed & ~coloured
-    return (grey_only & coloured) | (slices & ~is_slice & is_slice.groupby(images.SeriesInstanceUID).transform("any"))
+    among_slices = images.SeriesInstanceUID.isin(images.SeriesInstanceUID[is_slice].unique())
+    return (grey_only & coloured) | (slices & ~is_slice & among_slices)
 
 
 def _is_piled(images: pd.DataFrame) -> pd.Series:
     """Which are of :data:`STACKED` pictures of a series and more that have the size of a slice, and do not say where
     they lie: a volume that lost its places."""
-    size = images.SeriesInstanceUID + " " + images.Rows.str.strip() + " " + images.Columns.str.strip()
-    largest = {"Rows": LARGEST_SLICE, "Columns": LARGEST_SLICE, "NumberOfFrames": 1}
-    said = {name: pd.to_numeric(images[name], errors="coerce").fillna(1) for name in largest}
-    fits = pd.concat([said[name].le(most) for name, most in largest.items()], axis=1).all(axis=1)
+    fits = images.Modality.str.strip().str.fullmatch(_rules()["piled"]["modalities"])
+    if not fits.any():  # as of most sites
+        return fits
     fits &= images.ImagePositionPatient.str.strip().eq("") & images.SOPClassUID.str.strip().isin([*RELEASABLE])
-    fits &= images.Modality.str.strip().str.fullmatch(_rules()["piled"]["modalities"])
+    for name, most in {"Rows": LARGEST_SLICE, "Columns": LARGEST_SLICE, "NumberOfFrames": 1}.items():
+        fits &= pd.to_numeric(images[name], errors="coerce").fillna(1).le(most)
+    size = images.SeriesInstanceUID + " " + images.Rows.str.strip() + " " + images.Columns.str.strip()
     return fits & fits.groupby(size).transform("sum").ge(STACKED)
 
 

@@ -135,6 +135,19 @@ def test_what_has_the_geometry_of_a_volume_is_asked_whatever_made_it(row: dict[s
     assert (needs(images(row)).need.iloc[0] != "none") == volume
 
 
+@pytest.mark.parametrize("frames", [False, True])
+def test_captures_that_say_where_they_lie_are_asked_as_any_stack(frames: bool) -> None:
+    """Whatever their words name; alone each may be a rendering."""
+    places = [{"frame_places": 5}, {"frame_places": 5}]
+    if not frames:
+        places = [{"ImagePositionPatient": f"0\\0\\{place}"} for place in range(10)]
+    for part, alone, asked in (("CHEST", "none", "other"), ("", "rendering", "pixels")):
+        usual = {"SOPClassUID": SecondaryCaptureImageStorage, "Modality": "OT", "BodyPartExamined": part}
+        assert set(needs(images(*[usual | row for row in places])).need) == {asked}
+        assert set(needs(images(usual | places[0])).need) == {alone}
+        assert set(needs(images(*[usual | row | {"SamplesPerPixel": "3"} for row in places])).need) == {alone}
+
+
 @pytest.mark.parametrize("modality", ["DX", "PX", "US", "OT"])
 def test_ten_images_in_as_many_places_are_a_volume_whatever_made_them(modality: str) -> None:
     for count, volume in ((9, False), (10, True)):
@@ -168,9 +181,11 @@ def test_ten_pictures_of_the_size_of_a_slice_that_say_no_place_are_asked(
         ("CT", "3D", "CT HEAD", "rendering"),
         ("OT", "CHEST FILM", "", "none"),
         ("CT", "Dose Report", "CT HEAD", "none"),
+        ("OT", "VRT SUMMARY", "", "rendering"),  # no page
     ],
 )
 def test_a_capture_may_show_a_face_unless_its_words_say_otherwise(
     modality: str, series: str, study: str, expected: str
 ) -> None:
-    assert need(modality, "DERIVED\\SECONDARY", "", series, study, SecondaryCaptureImageStorage)[0] == expected
+    said = need(modality, "DERIVED\\SECONDARY", "", series, study, SecondaryCaptureImageStorage, volume=False)
+    assert said[0] == expected

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import html
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -65,8 +66,9 @@ def promises(workspace: Workspace) -> dict[int, Promise]:
     if path is None:
         return {}
     content = path.read_bytes()
+    wide = content[:2] in (BOM_UTF16_LE, BOM_UTF16_BE)
     try:
-        made = read_promises(content.decode("utf-8-sig"))
+        made = read_promises(content.decode("utf-16" if wide else "utf-8-sig"))
     except UnicodeDecodeError:  # as Java writes and reads properties
         made = read_promises(content.decode("latin-1"))
     if workspace.has(tables.TAG_PLAN):

@@ -341,6 +341,7 @@ def test_a_plan_written_as_a_script_is_read_back_with_the_same_actions(tmp_path:
         ("(0019,xx0C)", "ACME <1>", "DS", "K", ""),
         ("(0019,xx0C)", "SIEMENS MR HEADER", "IS", "K", ""),
         ("(0008,1010)", "", "SH", "D", "STATION"),
+        ("(0008,1048)", "", "PN", "D", r"not @ home\of"),
     ]
     plan = pd.DataFrame(rows, columns=["tag", "private_creator", "vr", "action", "replacement"]).assign(keyword="x")
     (tmp_path / "DicomAnonymizer.script").write_text(script_of(plan))
@@ -351,7 +352,10 @@ def test_a_plan_written_as_a_script_is_read_back_with_the_same_actions(tmp_path:
     header = Header(t00100020="P 1:", t00080050="A=1", t00080020="20200104", t00101010="095Y")
     assert made.run(0x00100020, "", header, True) == "7"
     assert made.run(0x00080020, "", header, True) == "20200101"
-    assert made.run(0x00101010, "", header, True) == "090Y"
+    ages = {"095Y": "090Y", "95Y": "090Y", "120Y": "090Y", "089Y": "@keep()", "5Y": "@keep()", "18M": "@keep()"}
+    ages |= {"95": "@empty()", "095 Y": "@empty()", "about 95": "@empty()"}
+    assert {age: made.run(0x00101010, "", Header(t00101010=age), True) for age in ages} == ages
+    assert made.run(0x00081048, "", header, True) == r"not @ home\of"
     assert made.run(0x00081010, "", header, True) == "STATION"
     actions = {row[0]: made.rule(CT, (), int(row[0][1:5] + row[0][6:10], 16), row[2], "").action for row in rows[:8]}
     assert actions["(0008,1030)"] == "X"  # CTP cannot clean
@@ -396,7 +400,10 @@ def test_what_takes_the_place_of_what_was_found_is_read_as_java_reads_it(
 
 
 def test_files_of_a_script_may_be_latin_1_as_java_writes_properties(tmp_path: Path) -> None:
-    (tmp_path / "LookupTable.properties").write_bytes("ptid/Müller = Zoë\n".encode("latin-1"))
+    table = tmp_path / "LookupTable.properties"
+    table.write_text("ptid/Müller = Zoë\n", "utf-16")
+    assert read_lookup(table) == {"ptid/Müller": "Zoë"}
+    table.write_bytes("ptid/Müller = Zoë\n".encode("latin-1"))
     (tmp_path / "DicomFilter.script").write_bytes('PatientID.equals("Müller")'.encode("latin-1"))
     rules = book(tmp_path, line("00081030", "@lookup(PatientID,ptid)"))
     of_mueller = Header(t00100020="Müller", t00081030="")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -11,9 +12,11 @@ FARTHEST = 9  # replacements that refer to another key are followed this often
 
 
 def text_of_script(path: Path) -> str:
-    """A file that CTP reads: UTF-8, or else Latin-1, in which Java writes properties."""
+    """A file that CTP reads: UTF-8, UTF-16 that says so, or else Latin-1, in which Java writes properties."""
     content = path.read_bytes()
     try:
+        if content[:2] in (BOM_UTF16_LE, BOM_UTF16_BE):
+            return content.decode("utf-16")
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return content.decode("latin-1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from operator import itemgetter
@@ -25,7 +26,8 @@ SCRIPTS = {
     "C": "@remove()",  # CTP cannot clean text
     "U": "@hashuid(@UIDROOT,this)",
     "shift": "@incrementdate(this,root:PatientID,shift)",
-    "age": '@if(this,matches,"(09[0-9]|[1-9][0-9][0-9])Y"){090Y}{@keep()}',
+    "age": '@if(this,matches,"0?[0-8]?[0-9]Y|[0-9][0-9]?[0-9]?[DWM]"){@keep()}'
+    '{@if(this,matches,"[0-9][0-9]?[0-9]?Y"){090Y}{@empty()}}',  # 95Y too; what is no age goes
 }
 LOOKUPS = {
     "(0010,0020)": "@lookup(root:PatientID,ptid)",
@@ -64,7 +66,9 @@ def _script_lines(plan: pd.DataFrame) -> Iterator[str]:
             continue
         row = min(rows, key=lambda row: STRICTEST.index(row.action))
         target = f"{group}[{creator}]{element[2:]}" if creator else group + element
-        script = row.replacement or SCRIPTS.get(row.action) or LOOKUPS.get(tag, "@remove()")
+        # a text is no call: CTP would read no further than a sign @ that begins none
+        given = row.replacement if row.action == "script" else re.sub(r"([\\@])", r"\\\1", row.replacement)
+        script = given or SCRIPTS.get(row.action) or LOOKUPS.get(tag, "@remove()")
         yield f'  <e en="T" t={quoteattr(target)} n={quoteattr(row.keyword)}>{escape(script)}</e>'
 
 

@@ -13,16 +13,18 @@ FORMULA = r"'*[=+\-@\t\r]"
 _FORMULA = re.compile(FORMULA)
 _ODD = rf"^{FORMULA}|[\",\r\n]"  # what is not written as it stands
 MAX_LINES = 50_000  # made at once: Arrow joins up to 2 GB
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
+_ONE_NUMBER = re.compile(_NUMBER, re.ASCII)
+_NUMBERS = re.compile(rf"{_NUMBER}(\\{_NUMBER})*", re.ASCII)  # several as DICOM joins them: a place, a direction
 
 
 def as_cell(text: str) -> str:
-    """``text`` as it is written; a number is none of what could run.
+    """``text`` as it is written; a number is none of what could run, nor are several.
 
-    >>> as_cell("=1+1"), as_cell("-1024.0"), as_cell("CT HEAD")
-    ("'=1+1", '-1024.0', 'CT HEAD')
+    >>> as_cell("=1+1"), as_cell("-1024.0"), as_cell(r"-128.0\\-9.5"), as_cell("CT HEAD")
+    ("'=1+1", '-1024.0', '-128.0\\\\-9.5', 'CT HEAD')
     """
-    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBERS.fullmatch(text) else text
 
 
 def from_cell(cell: str) -> str:
@@ -31,7 +33,7 @@ def from_cell(cell: str) -> str:
     >>> from_cell(as_cell("'=1")), from_cell("'t Hart")
     ("'=1", "'t Hart")
     """
-    return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell[1:]) and not _NUMBER.fullmatch(cell[1:]) else cell
+    return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell[1:]) and not _ONE_NUMBER.fullmatch(cell[1:]) else cell
 
 
 class LineFeeds:

@@ -161,7 +161,7 @@ def body_of(stack: Sequence[PlacedSlice]) -> Body | str:
 
 def _slices(path: Path, dataset: Dataset, pixels: NDArray[Any]) -> Iterator[PlacedSlice]:
     """What does not call itself a mosaic is taken apart as well, if it shows one."""
-    for frame in range(len(dataset.get("PerFrameFunctionalGroupsSequence") or [dataset])):
+    for frame in range(_placed_frames(dataset)):
         parts = _parts(dataset, frame)
         corner, ways, apart = (_numbers(parts, name, count) for name, count in PLACE.items())
         if corner is None and mosaics.calls_itself_one(dataset):
@@ -178,8 +178,36 @@ def _slices(path: Path, dataset: Dataset, pixels: NDArray[Any]) -> Iterator[Plac
                 yield PlacedSlice(path, number, begins, ways, spaced, plane, is_ct, tiling, space)
 
 
+def _placed_frames(dataset: Dataset) -> int:
+    """How many frames may say where they lie."""
+    if groups := dataset.get("PerFrameFunctionalGroupsSequence"):
+        return len(groups)
+    return int(dataset.get("NumberOfFrames") or 1) if _detector(dataset) is not None else 1
+
+
+def _detector(dataset: Dataset) -> Dataset | None:
+    """Of NM, that of a reconstructed volume (ImageType: RECON TOMO); projections lie nowhere."""
+    found = dataset.get("DetectorInformationSequence")
+    return found[0] if found and "RECON" in str(dataset.get("ImageType")) else None
+
+
+def _of_detector(detector: Dataset, dataset: Dataset, frame: int) -> Dataset:
+    """The place of a frame of a reconstructed NM volume: its detector's is the first's (PS3.3 C.8.4.11), the others
+    follow along the normal."""
+    place = Dataset()
+    apart = dataset.get("SpacingBetweenSlices") or dataset.get("SliceThickness")
+    corner, ways = (_numbers([dataset, detector], name, PLACE[name]) for name in list(PLACE)[:2])
+    if apart and corner is not None and ways is not None:
+        corner = corner + frame * float(apart) * np.cross(ways[:3], ways[3:])
+        place.ImagePositionPatient = [round(float(value), 4) for value in corner]
+        place.ImageOrientationPatient = [float(value) for value in ways]
+    return place
+
+
 def _parts(dataset: Dataset, frame: int) -> list[Dataset]:
     """Where the attributes of a frame stand, the last counts."""
+    if (detector := _detector(dataset)) is not None:
+        return [dataset, _of_detector(detector, dataset, frame)]
     shared, own = (dataset.get(f"{whose}FunctionalGroupsSequence") for whose in ("Shared", "PerFrame"))
     return [dataset, *(_items(shared[0]) if shared else ()), *(_items(own[frame]) if own else ())]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pydicom.uid import (
     BreastTomosynthesisImageStorage,
     CTImageStorage,
     DigitalXRayImageStorageForPresentation,
+    NuclearMedicineImageStorage,
     SecondaryCaptureImageStorage,
     XRayAngiographicImageStorage,
 )
@@ -228,6 +230,23 @@ def test_frames_that_say_where_they_lie_are_looked_at_whatever_made_them(tmp_pat
     path = tmp_path / "frames"
     path.write_bytes(heads.enhanced(head, Modality=modality, SOPClassUID=BreastTomosynthesisImageStorage))
     assert look_at([path]).answer == "face"
+
+
+def test_a_reconstructed_nm_volume_is_looked_at_where_its_detector_says(tmp_path: Path) -> None:
+    head = thinned(heads.head("T1"), 4)
+    dataset = dcmread(io.BytesIO(heads.enhanced(head, Modality="NM", SOPClassUID=NuclearMedicineImageStorage)))
+    first, measures = (
+        dataset.PerFrameFunctionalGroupsSequence[0][name][0]
+        for name in ("PlanePositionSequence", "PixelMeasuresSequence")
+    )
+    first.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    dataset.PixelSpacing, dataset.SpacingBetweenSlices = measures.PixelSpacing, float(head.spacing[2])
+    dataset.DetectorInformationSequence = [first]
+    del dataset.PerFrameFunctionalGroupsSequence
+    for kind, answer in (("RECON TOMO", "face"), ("TOMO", "not_asked")):
+        dataset.ImageType = ["ORIGINAL", "PRIMARY", kind, "EMISSION"]
+        dataset.save_as(tmp_path / "nm")
+        assert look_at([tmp_path / "nm"]).answer == answer
 
 
 def looked_at(volume: heads.Volume, folder: Path) -> FaceLook:

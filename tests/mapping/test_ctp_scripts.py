@@ -112,6 +112,8 @@ def test_private_elements_are_named_by_creator_and_offset(tmp_path: Path) -> Non
         (0x300A0012, "IS", "K", ""),  # not of an image: the default policy does not know it to be safe
         (0x00080020, "DA", "shift", "kept_date"),
         (0x00101010, "AS", "age", "kept_age"),
+        (0x04000520, "OB", "X", "kept_bytes"),  # Encrypted Content: what the image was before
+        (0x0016002B, "OB", "X", "kept_bytes"),  # Maker Note
         (0x00181002, "UI", "U", "kept_uid"),
         (0x00080080, "LO", "X", "kept_identifying"),
         (0x00181000, "LO", "X", "kept_identifying"),

@@ -175,7 +175,9 @@ class ScriptRules:
         table = standards.ps315_rule(tag)
         if entry is None or known == "PN" or (table and not table.clean_desc):
             return self._departs(base, line, "kept_identifying", "keeps it")
-        if known in NOT_TEXT or known in BULK or known == "TM":
+        if known in BULK:
+            return self._departs(base, line, "kept_bytes", "keeps it")
+        if known in NOT_TEXT or known == "TM":
             return Rule("K", "", "the site's script keeps it", source)
         if known == "SQ":
             why = "the site's script keeps it; the default policy decides about its items"

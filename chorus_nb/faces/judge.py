@@ -55,14 +55,8 @@ class _Group(NamedTuple):
 
 ASKED_COLUMNS = (
     *("source_path", "status", "size", "modified_ns", "has_pixels", "StudyInstanceUID", "SeriesInstanceUID"),
-    *(
-        "FrameOfReferenceUID",
-        "ImagePositionPatient",
-        "frame_places",
-        "SamplesPerPixel",
-        *asking.LYING_ALIKE,
-        *NEEDED_COLUMNS,
-    ),
+    *("FrameOfReferenceUID", "ImagePositionPatient", "frame_places", "SamplesPerPixel"),
+    *(*asking.LYING_ALIKE, *NEEDED_COLUMNS),
 )
 """What is read of the catalog here, in :mod:`~chorus_nb.faces.needs` and :mod:`~chorus_nb.faces.asking`."""
 FACTS = tuple(dict.fromkeys((*ASKED_COLUMNS, "need")))

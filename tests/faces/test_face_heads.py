@@ -406,9 +406,12 @@ def test_of_thin_slices_as_many_are_read_as_are_needed() -> None:
             "ImageOrientationPatient": "1\\0\\0\\0\\1\\0",
             "EchoTime": ["1"] * 100 + ["2"] * 100,
         }
-    ).assign(Rows="8", Columns="8", PixelSpacing="1\\1", NumberOfFrames="")
+    ).assign(Modality="CT", Rows="8", Columns="8", PixelSpacing="1\\1", NumberOfFrames="")
     assert [int(path) for path in asking.sample(rows)] == [*range(0, 100, 4), *range(100, 200, 4)]
-    assert len(asking.sample(rows.assign(ImagePositionPatient=""))) == 200, "nothing is known of where they lie"
+    placeless = rows.assign(ImagePositionPatient="")
+    assert len(asking.sample(placeless)) == 200, "nothing is known of where they lie"
+    a_pile = placeless.assign(Modality="DX", EchoTime="")
+    assert len(asking.sample(a_pile)) == 100, "as many as are laid above one another"
     assert len(asking.sample(rows[:30])) == 30
     in_centimetres = rows[:72].assign(ImagePositionPatient=[f"0\\0\\{number * 0.25}" for number in range(72)])
     assert len(asking.sample(in_centimetres)) == 24
@@ -417,12 +420,12 @@ def test_of_thin_slices_as_many_are_read_as_are_needed() -> None:
     assert set(asking.sample(again)) == {
         path for path in again.source_path if path == "a" or int(path[-3:]) % 100 in places
     }
-    assert asking.coarse(again[again.EchoTime == "1"].assign(Modality="CT"), again.source_path) == ()
+    assert asking.coarse(again[again.EchoTime == "1"], again.source_path) == ()
     places = [f"0\\0\\{2.5 * number}" for number in range(100)]
-    one_way = rows[:100].assign(Modality="CT", ImagePositionPatient=places)
+    one_way = rows[:100].assign(ImagePositionPatient=places)
     paths = asking.sample(one_way)
     assert asking.coarse(one_way, paths) == (*paths[::2], paths[-1])
-    for other in (one_way.assign(Modality="MR"), one_way.assign(ImagePositionPatient=""), rows.assign(Modality="CT")):
+    for other in (one_way.assign(Modality="MR"), one_way.assign(ImagePositionPatient=""), rows):
         assert asking.coarse(other, other.source_path) == ()
 
 

@@ -75,7 +75,7 @@ def identifying_cells(
             full = ((value, people_in_full(_text_of(value), words_of_package().unknown)) for value in values)
             others[name][column].update((value, names) for value, names in full if names)
             looks = {value: kind for value in values if (kind := shape_of_cell(value, forms))}
-            days_stay = not holds_text(column) or f"{PurePath(name).stem}.{column}" in shared
+            days_stay = not holds_text(column) or f"{PurePath(name).stem}.{column.strip().lower()}" in shared
             found[name][column] |= {
                 value: kind for value, kind in looks.items() if kind != DAY_IN_TEXT or not days_stay
             }
@@ -125,10 +125,12 @@ def _numbers_of(parts: Parts) -> Iterator[tuple[str, list[str]]]:
 def shape_of_cell(value: str, forms: frozenset[str]) -> str:
     """What the text of a cell looks like, "" if nothing that identifies; ``forms`` are those of the site's numbers."""
     text = _text_of(value)
+    day = ""  # which may stay where the site says so: nothing that stands beside it does
     for start in range(0, len(text), WINDOW - OVERLAP):
-        if kind := shape_of_text(text[start : start + WINDOW]):
+        if (kind := shape_of_text(text[start : start + WINDOW])) not in ("", DAY_IN_TEXT):
             return kind
-    return "number of the form of a patient's" if len(text) < OVERLAP and _form(text) in forms else ""
+        day = day or kind
+    return "number of the form of a patient's" if len(text) < OVERLAP and _form(text) in forms else day
 
 
 def _text_of(cell: str) -> str:

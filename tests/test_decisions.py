@@ -305,6 +305,14 @@ def test_who_reads_while_another_writes_sees_whole_lines(site: Workspace) -> Non
     IMAGE_LOG.append(site, "ada", ACCEPT)
 
     def run(end: int) -> None:
+        on_disk = decisions._on_disk
+
+        def slowly(path: Path, how: str, content: bytes) -> None:
+            on_disk(path, how, content[: len(content) // 2])
+            time.sleep(0.002)
+            on_disk(path, "ab", content[len(content) // 2 :])
+
+        decisions._on_disk = slowly
         for number in range(10_000):
             IMAGE_LOG.append(site, "grace", {"item": str(number), "decision": "accept", "note": "x" * 100_000})
 

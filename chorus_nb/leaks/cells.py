@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from chorus_nb import tables
 from chorus_nb.leaks.cell_shapes import DAY_IN_TEXT, ENCODED, out_of_signs, shape_of_text, words_of_package
 from chorus_nb.leaks.files import PLAIN_CELL, holding_uids, holds_text, searchers
+from chorus_nb.leaks.parts import number_in_cell
 from chorus_nb.leaks.people import people_in_full
 from chorus_nb.leaks.search import MASK, Hit, Searcher
 from chorus_nb.leaks.spellings import other_readings
@@ -238,7 +239,8 @@ def _of_few(
             there = columns.keys() & {*part.column_names} if owner else ()  # 06 reads the header as a part of its own
             for column, cells in ((name, columns[name]) for name in there):
                 own = part.filter(pc.is_in(part.column(column), pa.array([*cells], pa.string())))
-                for cell, person in {*zip(own.column(column).to_pylist(), own.column(owner).to_pylist(), strict=True)}:
+                for cell, written in {*zip(own.column(column).to_pylist(), own.column(owner).to_pylist(), strict=True)}:
+                    person = number_in_cell(written)
                     for name in cells[cell] if person not in nobody else ():
                         persons[name].add(person)
     few = {name for name, of in persons.items() if len(of) <= FEW_PERSONS}

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-import codecs
 import glob
 import gzip
 import html
@@ -195,7 +194,7 @@ def _without_plain(columns: list[pa.Array]) -> list[pa.Array]:
 
 def holds_text(column: str) -> bool:
     """Whether a column of a table holds text: by the CDM and the workbench's own tables; of others, all but ids."""
-    name = column.removeprefix(codecs.BOM_UTF8.decode("latin-1")).strip().lower()  # of bytes as they are
+    name = column.strip().lower()
     return _kinds_of_columns().get(name, not name.endswith("_id"))
 
 

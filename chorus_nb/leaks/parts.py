@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -15,6 +18,8 @@ import pyarrow as pa
 
 ROWS_SEARCHED = 50_000  # of a table searched at a time
 READ_ONCE = 32 << 20  # bytes of a table that is read once for the searches that follow each other
+NUMBER = re.compile(r"[-+]?\d{1,20}(?:\.\d*)?(?:[eE][-+]?\d{1,2})?")
+MOST_DIGITS = 20  # of a whole number: beyond it none is an id
 
 
 def csv_parts(table: Path | bytes) -> Iterator[pa.Table]:
@@ -53,12 +58,31 @@ def row_texts(part: pa.Table) -> Iterator[tuple[str, ...]]:
     return zip(*(column.to_pylist() for column in part.columns), strict=True)
 
 
+def number_in_cell(cell: str) -> str:
+    """The whole number that readers of numbers take a cell for, its digits alone: R writes 100000 as ``1e+05``; "" of
+    what is none."""
+    text = cell.strip()
+    if not text.isascii():
+        text = text.encode("latin-1").decode("utf-8", "replace").strip()
+    if text.isdigit() and len(text) <= MOST_DIGITS:
+        return str(int(text))
+    number = Decimal(text) if NUMBER.fullmatch(text) else Decimal("NaN")
+    whole = number.is_finite() and number.adjusted() < MOST_DIGITS and number == number.to_integral_value()
+    return str(int(number)) if whole else ""
+
+
 class _Odd(Exception):
     """Something that readers may take differently."""
 
 
-def _plain_parts(file: BinaryIO) -> Iterator[pa.Table]:
+def _begin(file: BinaryIO) -> None:
+    """Behind a byte order mark: it is no part of the name of the first column."""
     file.seek(0)
+    file.seek(len(codecs.BOM_UTF8) if file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else 0)
+
+
+def _plain_parts(file: BinaryIO) -> Iterator[pa.Table]:
+    _begin(file)
     # Latin-1 keeps every byte as it is, whatever the file is written in
     lines = io.TextIOWrapper(file, encoding="latin-1", newline="")
     try:
@@ -88,7 +112,7 @@ def _is_blank(row: list[str]) -> bool:
 
 
 def _parts(file: BinaryIO) -> Iterator[pa.Table]:
-    file.seek(0)
+    _begin(file)
     for part in pd.read_csv(file, dtype=str, keep_default_na=False, chunksize=ROWS_SEARCHED, encoding="latin-1"):
         if not isinstance(part.index, pd.RangeIndex):
             raise ValueError("more cells than columns")

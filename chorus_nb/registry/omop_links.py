@@ -10,7 +10,6 @@ import pyarrow as pa
 from chorus_nb.leaks.parts import csv_parts
 from chorus_nb.processes.queries import in_bounded_memory
 
-MARK_READ_AS_LATIN_1 = "ï»¿"  # a byte order mark before the first column
 TAKE_IN = """
     INSERT INTO {into} SELECT $table, $column, $target, try_cast(trim(cell) AS BIGINT) AS id, count(*)
     FROM given GROUP BY ALL HAVING id IS NOT NULL"""
@@ -32,7 +31,7 @@ def broken_links(folder: Path) -> Counter[tuple[str, str]]:
         for table, path in paths.items():
             for part in csv_parts(path):
                 for place, written in enumerate(part.column_names):
-                    column = written.removeprefix(MARK_READ_AS_LATIN_1).strip().lower()
+                    column = written.strip().lower()
                     target = next((name for name in paths if column.endswith(f"{name}_id")), None)
                     if target is None:
                         continue

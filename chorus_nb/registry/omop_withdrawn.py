@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from chorus_nb.leaks.parts import csv_parts, row_texts
+from chorus_nb.leaks.parts import csv_parts, number_in_cell, row_texts
 from chorus_nb.withdrawn import Withdrawn
 
 PROCEDURE_FIELD = frozenset(("1147082",))  # concept of procedure_occurrence.procedure_occurrence_id: what an event is
@@ -16,7 +15,6 @@ EVENTS = {  # the column that points to an event, and the one that says what the
     "observation_event_id": "obs_event_field_concept_id",
     "note_event_id": "note_event_field_concept_id",
 }
-WHOLE_CELL = re.compile(r"\s*0*(\d+)(?:\.0*)?\s*")
 
 
 @dataclass(frozen=True)
@@ -66,9 +64,8 @@ class WithdrawnRows:
 
 
 def number_in(cells: Sequence[str], place: int) -> str:
-    """The whole number of a cell, without zeros around it; "" where it is none."""
-    found = WHOLE_CELL.fullmatch(cells[place]) if place < len(cells) else None
-    return found[1] if found else ""
+    """The whole number of a cell; "" where it is none or is not there."""
+    return number_in_cell(cells[place]) if place < len(cells) else ""
 
 
 def _texts(numbers: Collection[int]) -> frozenset[str]:

@@ -44,7 +44,9 @@ SHORTEST = 4  # a shorter identifier, such as "12", equals a count sooner or lat
 BATCH = 50_000  # values searched for at once: memory stays flat for any number of patients
 FEW_ROWS = 1000  # the pattern below is made ready for all columns of so few at once: that takes longer than they do
 # a cell of a column of numbers or dates that holds nothing else: ids, counts, sizes and times run through all numbers
-PLAIN_CELL = r"[-+]?\d*(?:\.\d*)?(?:[eE][-+]?\d+)?|\d{4}-\d\d-\d\d(?:[ T][\d:.+-]*)?"
+PLAIN_CELL = (
+    r"[-+]?\d*(?:\.\d*)?(?:[eE][-+]?\d+)?|\d{4}-\d\d-\d\d(?:[ T]\d\d(?::\d\d){1,2}(?:\.\d*)?(?:[+-]\d\d(?::?\d\d)?)?)?"
+)
 JSON_FILES = (".json", ".jsonl")
 JSON_NUMBER = re.compile(rb"(?<=[:\[,])\s*-?\d+(?:\.\d+)?(?=\s*[,\]}])")
 TERM_CELL = re.compile(rb"(<td[^>]*>)\s*([A-Z]{2,16})\s*(?=</td>)")

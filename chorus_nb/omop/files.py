@@ -28,7 +28,7 @@ PARQUET = "parquet"  # also a folder of parts, as Spark writes it
 READ_AS = "CSV, gzipped or not, or as Parquet"
 NO_ROW = re.compile(r"sep=.\s*|#(\s.*)?", re.DOTALL)  # Excel's own, and what a tool says of the table
 NO_CELLS = re.compile(r"[-=\s,\x1a]*|\(\d+ rows?( affected)?\)\s*")  # rules, fillings and footers of database clients
-ODD_LINE = re.compile(rb'^(?:[ \t,"]*#|[-= \t,"\x1a]+\r?$|\(\d+ rows?)', re.MULTILINE)  # may be one of these
+ODD_LINE = re.compile(rb'\0|^(?:[ \t,"]*#|[-= \t,"\x1a]+\r?$|\(\d+ rows?)', re.MULTILINE)  # may be one of these
 PLAIN_FORMS = {("utf-8-sig", ","), ("cp1252", ",")}  # as tables are delivered
 SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", "^": "carets", "~": "tildes"}
 TOO_LONG, TOO_SHORT = "more cells than the header", "fewer cells than it must"
@@ -163,9 +163,10 @@ def is_no_row(cells: Sequence[str], header: Sequence[str]) -> bool:
 
 
 def _rows(path: Path, text: IO[str], separator: str, table: str) -> Iterator[list[str]]:
-    """The header, and the rows with a cell for each of its columns."""
+    """The header, and the rows with a cell for each of its columns; without zero bytes, which no text has and no
+    database takes."""
     left_out = table_rows(path, table).left_out
-    records = csv.reader(text, delimiter=separator)
+    records = csv.reader((line.replace("\0", "") for line in text), delimiter=separator)
     header = next(records, [])
     yield header
     for number, cells in enumerate(records, 2):

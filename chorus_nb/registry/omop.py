@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError
@@ -48,7 +49,7 @@ def build_omop(workspace: Workspace) -> pd.DataFrame:
     there = set(opened.names())
     delivered = _delivered(workspace, opened, asked & there)
     withdrawn = Withdrawn.of(workspace)
-    searched = {name: functools.partial(csv_parts, path) for name, path in delivered.items()}
+    searched = {name: functools.partial(_parts_of, path) for name, path in delivered.items()}
     identifying = identifying_cells(workspace, searched, withdrawn.persons)
     withheld = _withheld(workspace, withdrawn)
     notes = _delivered(workspace, opened, {"note"} & there).get("note") if withdrawn else None
@@ -72,6 +73,14 @@ def build_omop(workspace: Workspace) -> pd.DataFrame:
             path.unlink()
     _write_findings(workspace, found, asked, there, withheld)
     return added
+
+
+def _parts_of(path: Path) -> Iterator[pa.Table]:
+    """The table, in parts; :class:`InputError` if it is none."""
+    try:
+        yield from csv_parts(path)
+    except ValueError:
+        raise InputError(f"omop: {path.name} is not a readable CSV table with a header") from None
 
 
 def _examined(workspace: Workspace, name: str, path: Path, asked: tuple[Any, ...]) -> Delivery:

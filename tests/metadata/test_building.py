@@ -159,6 +159,22 @@ def test_a_number_that_is_none_is_null_and_several_values_stay_text(tmp_path: Pa
     assert row["EchoTime"] == 3.2
 
 
+def test_a_whole_number_is_not_rounded(tmp_path: Path) -> None:
+    """Makers write Exposure (IS) as 14.5."""
+    for number, (written, told) in enumerate({"14.5": "<NA>", "14": "14", "14.0": "14", "1e2": "100"}.items()):
+        workspace = make_workspace(
+            tmp_path / str(number),
+            (
+                replace(
+                    CT,
+                    attributes=(("Exposure", written),),
+                ),
+            ),
+        )
+        build_metadata(workspace)
+        assert {*workspace.read(tables.IMAGE)["Exposure"].astype("object").map(str)} == {told}, written
+
+
 def test_an_enhanced_image_tells_its_thickness_and_region_from_its_sequences(tmp_path: Path) -> None:
     measures, groups, region = Dataset(), Dataset(), Dataset()
     measures.SliceThickness = "0.75"

@@ -21,8 +21,9 @@ from pydicom.charset import encode_string, python_encoding
 # Letters that Unicode does not take apart, as people write them without.
 SINGLE = str.maketrans(
     {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "ŋ": "ng", "ς": "σ"}
+    | {"\u0640": ""}  # tatweel makes an Arabic word longer to look at
 )
-WRITTEN_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
+WRITTEN_OUT = {"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"}
 _CODED = re.compile(rb"(?:[0-9A-Fa-f]{2}[ :-]){5,}[0-9A-Fa-f]{2}(?![0-9A-Fa-f])|[A-Za-z0-9+/_-]{8,}={0,2}")
 _HEXADECIMAL, _LETTERS = re.compile(rb"[0-9A-Fa-f]{12,}"), re.compile(rb"[A-Za-z0-9+/]+")
 _URL_SAFE, _SHOWN = bytes.maketrans(b"-_", b"+/"), re.compile(rb"[\x20-\x7e\x80-\xff]{6,}")
@@ -58,7 +59,9 @@ def name_spellings(name: str) -> list[str]:
     simple = plain(name)
     made = {simple, name, name.lower(), name.upper(), unicodedata.normalize("NFD", name)}
     composed = unicodedata.normalize("NFC", name).lower()
-    made |= {plain(composed.translate(WRITTEN_OUT)), composed.upper(), plain(composed.replace("ø", "oe"))}
+    made |= {composed.upper(), *map(plain, _written_out(composed))}
+    if not name.isascii():  # where bytes are searched, only letters of ASCII count as both
+        made |= {composed.capitalize(), simple.capitalize()}
     if simple.isascii():
         made.add(re.sub(r"(?<=[aou])e|(?<=a)a", "", simple))  # ae, oe, ue, aa for ä, ö, ü, å
     for form in list(made):
@@ -66,6 +69,14 @@ def name_spellings(name: str) -> list[str]:
             made |= {re.sub(_SIGNS, "", form), re.sub(_SIGNS, " ", form), re.sub(_SIGNS, "'", form)}
     made |= set(_parted(simple))
     return sorted(form for form in made if form)
+
+
+def _written_out(name: str) -> list[str]:
+    """A name in small letters with each of its umlauts as it is and as two letters."""
+    forms = [name]
+    for letter, two in WRITTEN_OUT.items():
+        forms += [form.replace(letter, two) for form in forms if letter in form]
+    return forms
 
 
 def _parted(name: str) -> Iterator[str]:
@@ -173,12 +184,13 @@ def read_otherwise(text: str) -> Iterator[str]:
     """What a text that is not ASCII says if the character set it was read in was the wrong one."""
     if text.isascii():
         return
-    for read, meant in itertools.permutations(("latin-1", *ONE_BYTE), 2):
-        if "latin-1" in (read, meant) or "cp1252" in (read, meant):
-            try:
-                yield text.encode(read).decode(meant)
-            except UnicodeError:
-                continue
+    every = itertools.permutations(("latin-1", *ONE_BYTE), 2)
+    pairs = [pair for pair in every if "latin-1" in pair or "cp1252" in pair]
+    for read, meant in (*pairs, ("latin-1", "utf-8"), ("cp1252", "utf-8")):
+        try:
+            yield text.encode(read).decode(meant)
+        except UnicodeError:
+            continue
 
 
 # Letters of one word: v a n  d e r, v.a.n.d.e.r, o. t. t. o.
@@ -214,4 +226,5 @@ def other_readings(text: str) -> list[str]:
         made.append(LETTERS_APART.sub(lambda found: letters_of(found[0]), made[0]))
     if any(map(_may_spell, _WITH_DIGITS.findall(made[0]))):
         made += [_WITH_DIGITS.sub(partial(_spelt, ones), made[0]) for ones in "il"]
-    return [form for form in dict.fromkeys(made) if form != text.lower()]
+    as_bytes = text.encode("utf-8", "replace").lower()  # as they are searched themselves
+    return [form for form in dict.fromkeys(made) if form.encode("utf-8", "replace") != as_bytes]

@@ -117,8 +117,15 @@ def instance_count(value: str) -> int | None:
 
 
 def fits(answer: QueryAnswer, keys: Mapping[str, str]) -> bool:
-    """Whether it answers the question: a key that it tells is the one asked for."""
-    return all(answer[name] in ("", value) for name, value in keys.items())
+    """Whether it answers the question: a key that it tells is the one asked for; ``*`` in one is any text."""
+    return all(
+        answer[name] in ("", value) or ("*" in value and _any_for_star(value).fullmatch(answer[name]))
+        for name, value in keys.items()
+    )
+
+
+def _any_for_star(value: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, value.split("*"))), re.DOTALL)
 
 
 def list_instances(connection: Connection, study: str) -> dict[str, SopInstance]:

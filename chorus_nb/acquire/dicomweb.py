@@ -22,7 +22,7 @@ from chorus_nb.parameters import Parameters, resolve
 
 AS_STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'  # the default is Explicit VR Little Endian
 END_LOOKED_AT = 256  # bytes; a boundary has at most 70
-READ_AS_THEY_ARE = {"+": "%20", "%2F": "/", "%3A": ":", "%40": "@"}
+READ_AS_THEY_ARE = {"+": "%20", "%2A": "*", "%2F": "/", "%3A": ":", "%40": "@"}
 OF_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 logging.getLogger("dicomweb_client").setLevel(logging.CRITICAL + 1)  # it writes addresses with identifiers
 

@@ -43,6 +43,7 @@ LONGEST_PAUSE = 60.0  # seconds between two attempts; the first pause is a secon
 BY_NAME = 2  # attempts that ask for single images; then for whole series, for not every archive knows a list of UIDs
 HARD_TO_ASK = re.compile(r"[^\w.:/@~-]", re.ASCII)
 """In an accession that finds nothing: some archives do not take apart what a query escapes (Orthanc's DICOMweb)."""
+LEAST_TO_ASK = 5  # letters and digits of a PatientID that is asked for with a wildcard
 FINAL = ("repeated_differently", "disk")  # asking again changes nothing
 GRAVE = ("another_patient", "uid_unusable", "damaged")
 
@@ -125,10 +126,13 @@ class _Asking:
         day = row.day.replace("-", "")
         name, value = ("AccessionNumber", row.AccessionNumber) if row.AccessionNumber else ("StudyDate", day)
         for patient in patients:
-            keys = {"PatientID": patient} | ({} if row.AccessionNumber else {"StudyDate": day})
-            for answer in self._find(lambda way, keys=keys: way.find("STUDY", keys, STUDY_FIELDS)):
-                if (answer["PatientID"], answer[name]) == (patient, value):
-                    found.append((answer, False))
+            for asked in _ways_to_ask(patient):
+                keys = {"PatientID": asked} | ({} if row.AccessionNumber else {"StudyDate": day})
+                told = self._find(lambda way, keys=keys: way.find("STUDY", keys, STUDY_FIELDS))
+                exact = [each for each in told if (each["PatientID"], each[name]) == (patient, value)]
+                found += [(each, False) for each in exact]
+                if exact:
+                    break
         return found
 
     def series(self, study: QueryAnswer) -> list[QueryAnswer]:
@@ -146,6 +150,15 @@ class _Asking:
         if self._way is not None and self.connection is not None:
             self._way.__exit__(type(fault) if fault else None, fault, None)
         self._way, self.connection = None, None
+
+
+def _ways_to_ask(patient: str) -> Iterator[str]:
+    """A PatientID, and with ``*`` for signs that some archives do not take apart, where enough is left to be nearly
+    alone: whose answers are not exact are dropped."""
+    yield patient
+    plain = HARD_TO_ASK.sub("*", patient)
+    if plain != patient and sum(map(str.isalnum, plain)) >= LEAST_TO_ASK:
+        yield plain
 
 
 def pull(workspace: Workspace, progress: Progress, archives: list[ImageArchive] | None = None) -> pd.DataFrame:

@@ -147,6 +147,23 @@ def test_an_accession_that_an_archive_cannot_read_is_found_among_the_patients(
     assert [query.get("PatientID") for query in asked] == [None, "P1"]
 
 
+def test_a_patient_whose_number_an_archive_cannot_read_is_found_and_nobody_like_them(
+    archive: FaultyPacs, opened: list[ImageArchive], expecting: Workspace
+) -> None:
+    row = expecting.read(tables.EXPECTED_STUDIES).assign(AccessionNumber="", day="2020-01-31", PatientID="M&47 11")
+    expecting.write(tables.EXPECTED_STUDIES, row)
+    others = [image("1.9", 1, 1, patient="M&47 12"), image("1.8", 1, 1, patient="Mx47x11")]
+    archive.now_has([image(STUDY, 1, 1, patient="M&47 11"), *others], "reads no signs")
+    assert acquire.ask_archives(expecting, silent, opened)["StudyInstanceUID"].tolist() == [STUDY]
+    asked = [query for query in archive.asked if query["QueryRetrieveLevel"] == "STUDY"]
+    assert [query.get("PatientID") for query in asked] == ["M&47 11", "M*47*11"]
+    expecting.write(tables.EXPECTED_STUDIES, row.assign(PatientID="M& 1"))
+    archive.now_has([image(STUDY, 1, 1, patient="M&47 11")], "reads no signs")
+    assert acquire.ask_archives(expecting, silent, opened).empty
+    asked = [query for query in archive.asked if query["QueryRetrieveLevel"] == "STUDY"]
+    assert [query.get("PatientID") for query in asked] == ["M& 1"]
+
+
 def test_a_withdrawn_accession_is_not_taken_where_a_day_is_asked_for(
     archive: FaultyPacs, opened: list[ImageArchive], expecting: Workspace
 ) -> None:

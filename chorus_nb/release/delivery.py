@@ -25,6 +25,7 @@ from chorus_nb.processes.queries import asking
 from chorus_nb.release.destination import folders_in, listing, md5_there, open_destination, protocols, send
 from chorus_nb.release.faults import fault_met
 from chorus_nb.release.manifest import record_delivery
+from chorus_nb.release.obeyed import require_obeyed
 from chorus_nb.release.signature import packed_digest, require_sign_off, signature_file
 from chorus_nb.workspace import Workspace, write_atomically
 
@@ -65,6 +66,7 @@ def upload(workspace: Workspace, progress: Progress | None = None) -> pd.DataFra
     :class:`WorkbenchError` without a sign-off or when the destination refuses, :class:`InputError` for an unusable URL.
     """
     require_sign_off(workspace)
+    require_obeyed(workspace)
     system, root = open_destination(workspace.parameters)
     folder = f"{root}/{_dated_folder(workspace, folders_in(system, root))}"
     plan = plan_upload(workspace)

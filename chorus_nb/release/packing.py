@@ -15,6 +15,7 @@ from chorus_nb.processes.programs import scratch
 from chorus_nb.processes.queries import hold_paths
 from chorus_nb.release.consortium import write_config
 from chorus_nb.release.manifest import PRESENT, Measured, measure_files, totals, write_manifest
+from chorus_nb.release.obeyed import require_obeyed
 from chorus_nb.release.submission import note_page
 from chorus_nb.seal import LINES, Known, refuse_strangers, require_seal, seal_release
 from chorus_nb.verify import certificate, failed_of_registry, require_pass, search_contents, verify_tree
@@ -29,11 +30,12 @@ LINK = re.compile(rb'<a href="([^"]*)">(.*?)</a>', re.S)
 def pack(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame:
     """Check that the release may leave, write what goes with it, seal it, and return the ``totals`` of its manifest.
 
-    :class:`WorkbenchError` unless every check passed for exactly these bytes, nothing changed since 05 sealed it, and
-    no term of anybody stands in any file that is no image.
+    :class:`WorkbenchError` unless every check passed for exactly these bytes, nothing changed since 05 sealed it, 03
+    obeyed all that was decided, and no term of anybody stands in any file that is no image.
     """
     remove_partials(workspace.release)
     refuse_strangers(workspace)
+    require_obeyed(workspace)
     with scratch() as folder:
         measured = measure_files(workspace, Path(folder) / "measured.parquet", progress)
         _require_gate(workspace, measured)

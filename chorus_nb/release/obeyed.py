@@ -1,0 +1,65 @@
+"""What a person decided to keep back since 03 wrote the images: nothing is packed before 03 obeyed it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from chorus_nb import tables
+from chorus_nb.decisions import Cells
+from chorus_nb.errors import WorkbenchError
+from chorus_nb.faces.decisions import FACE_LOG, face_decisions
+from chorus_nb.pixels.decisions import DECIDED_BY, IMAGE_LOG, ImageDecisions
+from chorus_nb.processes.queries import asking
+from chorus_nb.workspace import Workspace
+
+_RELEASED = f"""
+    SELECT {", ".join(DECIDED_BY)}, image_verdicts.boxes
+    FROM (SELECT source_path FROM outcomes WHERE status = 'released') JOIN catalog USING (source_path)
+         JOIN image_verdicts USING (source_path)"""
+
+
+def not_obeyed(workspace: Workspace) -> int:
+    """How many images are in the release though somebody rejected them, drew other boxes on them, or holds their series
+    for its face."""
+    return _images(workspace) + _of_held_faces(workspace)
+
+
+def require_obeyed(workspace: Workspace) -> None:
+    """:class:`WorkbenchError` where there are any."""
+    if count := not_obeyed(workspace):
+        raise WorkbenchError(said_of(count))
+
+
+def said_of(count: int) -> str:
+    """That so many images wait for 03, and what to do."""
+    images = "image of the release is" if count == 1 else "images of the release are"
+    return f"{count:,} {images} to be kept back, as somebody decided since 03 ran: run 03, 04 and 05 again"
+
+
+def _images(workspace: Workspace) -> int:
+    if not workspace.has(tables.IMAGE_VERDICTS) or not _keeps_back(IMAGE_LOG.current(workspace).values()):
+        return 0
+    decisions, count = ImageDecisions(workspace), 0
+    with asking(workspace, tables.OUTCOMES, tables.CATALOG, tables.IMAGE_VERDICTS) as connection:
+        for *image, boxes in connection.sql(_RELEASED).fetchall():
+            said = decisions.on(*image)
+            drawn = said is not None and said.decision == "redact" and said.boxes not in ("", boxes)
+            count += drawn or (said is not None and said.decision == "reject")
+    return count
+
+
+def _of_held_faces(workspace: Workspace) -> int:
+    if not workspace.has(tables.FACE_VERDICTS) or not _keeps_back(FACE_LOG.standing(workspace)):
+        return 0
+    asked = workspace.read(tables.FACE_VERDICTS, ["series_uid", "head", "status"])
+    decided = face_decisions(workspace, dict(zip(asked["series_uid"], asked["head"], strict=True)))
+    held = {series for series, said in decided.items() if said.decision == "hold"}
+    held &= {*asked.loc[asked["status"] != "held", "series_uid"]}
+    with asking(workspace, tables.OUTCOMES, tables.CATALOG) as connection:
+        of_series = "SELECT count(*) FROM outcomes JOIN catalog USING (source_path) WHERE outcomes.status = 'released'"
+        [(count,)] = connection.execute(f"{of_series} AND SeriesInstanceUID IN (FROM unnest(?))", [[*held]]).fetchall()
+    return int(count)
+
+
+def _keeps_back(rows: Iterable[Cells]) -> bool:
+    return any(row["decision"].startswith(("reject", "redact", "hold")) for row in rows)

@@ -1,4 +1,5 @@
-"""What a person decided to keep back since 03 wrote the images: nothing is packed before 03 obeyed it."""
+"""What a person decided to keep back, or a lookup table says otherwise, since 03 wrote the images: nothing is packed
+before 03 obeyed it."""
 
 from __future__ import annotations
 
@@ -6,16 +7,24 @@ from collections.abc import Iterable
 
 from chorus_nb import tables
 from chorus_nb.decisions import Cells
-from chorus_nb.errors import WorkbenchError
+from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.faces.decisions import FACE_LOG, face_decisions
+from chorus_nb.mapping import read_lookups
 from chorus_nb.pixels.decisions import DECIDED_BY, IMAGE_LOG, ImageDecisions
 from chorus_nb.processes.queries import asking
+from chorus_nb.withdrawn import FILLING
 from chorus_nb.workspace import Workspace
 
 _RELEASED = f"""
     SELECT {", ".join(DECIDED_BY)}, image_verdicts.boxes
     FROM (SELECT source_path FROM outcomes WHERE status = 'released') JOIN catalog USING (source_path)
          JOIN image_verdicts USING (source_path)"""
+
+
+_MAPPED = """
+    SELECT PatientID, AccessionNumber, person_id, days_shifted, image_occurrence_id, count(*)
+    FROM (SELECT source_path FROM outcomes WHERE status = 'released') JOIN worklist USING (source_path)
+         JOIN catalog USING (source_path) GROUP BY ALL"""
 
 
 def not_obeyed(workspace: Workspace) -> int:
@@ -25,9 +34,32 @@ def not_obeyed(workspace: Workspace) -> int:
 
 
 def require_obeyed(workspace: Workspace) -> None:
-    """:class:`WorkbenchError` where there are any."""
+    """:class:`WorkbenchError` where there are any, or where the lookup tables map images otherwise by now."""
     if count := not_obeyed(workspace):
         raise WorkbenchError(said_of(count))
+    if count := mapped_otherwise(workspace):
+        raise WorkbenchError(
+            f"{count:,} files of the release have another person, shift or accession in the lookup tables now than when"
+            " 03 ran, or none: run 01 to 05 again"
+        )
+
+
+def mapped_otherwise(workspace: Workspace) -> int:
+    """How many released files the lookup tables as they are now do not map as 03 did; 0 where they cannot be read."""
+    if not (workspace.parameters.lookup and all(map(workspace.has, (tables.WORKLIST, tables.CATALOG)))):
+        return 0
+    try:
+        lookups = read_lookups(workspace)
+    except InputError:
+        return 0
+    with asking(workspace, tables.OUTCOMES, tables.WORKLIST, tables.CATALOG) as connection:
+        rows = connection.sql(_MAPPED).fetchall()
+    return sum(
+        files
+        for patient, accession, person, days, image, files in rows
+        if lookups.person(patient.strip(FILLING)) != (person, days)
+        or lookups.image(patient.strip(FILLING), accession.strip(FILLING)) != image
+    )
 
 
 def said_of(count: int) -> str:

@@ -10,7 +10,7 @@ from chorus_nb.faces.decisions import FACE_LOG
 from chorus_nb.pixels.decisions import IMAGE_LOG
 from chorus_nb.release import pack
 from chorus_nb.release.delivery import upload
-from chorus_nb.release.obeyed import not_obeyed
+from chorus_nb.release.obeyed import mapped_otherwise, not_obeyed
 from chorus_nb.workbench import waiting
 from chorus_nb.workbench.steps import STEPS
 from chorus_nb.workspace import Workspace
@@ -81,3 +81,26 @@ def test_what_is_packed_and_signed_may_not_leave_any_more(packed: Workspace) -> 
     assert told.state == "not yet" and told.said[0].startswith("1 image of the release is to be kept back")
     with pytest.raises(WorkbenchError, match="to be kept back"):
         upload(packed)
+
+
+@pytest.mark.parametrize(
+    ("persons", "images", "files"),
+    [
+        ("MRN-0004711,501,-100\nMRN-0004712,502,-31", "MRN-0004711,ACC-0815,9001\nMRN-0004712,ACC-0816,9002", 0),
+        ("MRN-0004711,503,-100\nMRN-0004712,502,-31", "MRN-0004711,ACC-0815,9001\nMRN-0004712,ACC-0816,9002", 2),
+        ("MRN-0004711,501,-101\nMRN-0004712,502,-31", "MRN-0004711,ACC-0815,9001\nMRN-0004712,ACC-0816,9002", 2),
+        ("MRN-0004711,501,-100\nMRN-0004712,502,-31", "MRN-0004711,ACC-0815,9001\nMRN-0004712,ACC-0816,9003", 2),
+        ("MRN-0004712,502,-31", "MRN-0004712,ACC-0816,9002", 2),
+        ("no table", "", 0),
+    ],
+)
+def test_what_the_lookup_tables_map_otherwise_by_now_is_not_packed(
+    built: Workspace, persons: str, images: str, files: int
+) -> None:
+    folder = built.parameters.lookup_path
+    (folder / "Personal_map.csv").write_text(f"PatientID,person_id,Days_Shifted\n{persons}\n")
+    (folder / "Image_map.csv").write_text(f"PatientID,AccessionNumber,image_occurence_id\n{images}\n")
+    assert mapped_otherwise(built) == files
+    if files:
+        with pytest.raises(WorkbenchError, match=f"{files} files of the release have another person"):
+            pack(built)

@@ -66,9 +66,9 @@ class SeriesReader:
         self._layout: _Layout | None = None
         self._left = MOST_LAYOUTS
 
-    def read(self, content: bytes) -> Reading:
-        """A file taken in."""
-        if self._layout and (read := self._layout.read(content)):
+    def read(self, content: bytes, like: bytes | None = None) -> Reading:
+        """A file taken in; ``like``: pixels that it may hold as well, which are then not copied."""
+        if self._layout and (read := self._layout.read(content, like)):
             return read
         read = parse_file(content)
         if self._left and len(content) <= LARGEST_KEPT:
@@ -100,7 +100,7 @@ class _Layout:
                 leaves = {(token.leaf.path, token.leaf.tag): token.leaf for token in tokens if token.leaf}
                 yield _Run(tokens, None if tokens[0].pixels else b"".join(map(_as_it_stood, tokens)), leaves)
 
-    def read(self, content: bytes) -> Reading | None:
+    def read(self, content: bytes, like: bytes | None = None) -> Reading | None:
         """A file that is laid out like this; None for any other."""
         at, ends, leaves = 0, list[int](), Leaves()
         others, header = list[tuple[_Token, bytes]](), content
@@ -126,11 +126,12 @@ class _Layout:
                     at = start
                     continue
                 at = end
-                value = content[start:end]
                 if is_pixels:  # most of the file: copied once
-                    header, found = content[:start] + content[end:], value
-                    others.append((token, value))
+                    is_like = like is not None and len(like) == end - start and content.startswith(like, start)
+                    header, found = content[:start] + content[end:], like if is_like else content[start:end]
+                    others.append((token, found or b""))
                     continue
+                value = content[start:end]
                 if value != known:
                     if not free:
                         return None
@@ -143,7 +144,8 @@ class _Layout:
         if not self._apart.issuperset(id(token) for token, _ in others):
             self._apart.update(id(token) for token, _ in others)
             self._runs = list(self._joined())
-        return Reading(self._dataset(others), leaves, header, found)
+        differ = frozenset(token.leaf.tag for token, _ in others if token.leaf)
+        return Reading(lambda: self._dataset(others), leaves, header, found, like=self._read, others=differ)
 
     def _other(self, leaf: Leaf | None, value: bytes) -> Leaf | None:
         return leaf and leaf_with(leaf, value, None if leaf.tag >> 16 == 0x0002 else self._encodings)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, lru_cache
 from io import BytesIO
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from pydicom import config
@@ -34,6 +34,7 @@ DEFLATED = "1.2.840.10008.1.2.1.99"
 BINARY = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV", "AT"))
 DAY_RANGE = re.compile(r"-(?=\d{4})|-\Z")
 KEPT_DECODED = 64  # bytes of a text at most
+Known = TypeVar("Known")
 DELIMITERS = {0x5C}  # the backslash between values; a code point, as pydicom's decode_bytes wants it
 
 
@@ -75,14 +76,49 @@ class Leaf(NamedTuple):
 Leaves = dict[tuple[str, int], Leaf]
 
 
-class Reading(NamedTuple):
-    """A file taken in: the data set, its elements (file meta information included), header bytes and pixels."""
+class Reading:
+    """A file taken in: the data set, its elements (file meta information included), header bytes and pixels.
 
-    dataset: FileDataset
-    leaves: Leaves
-    header: bytes  # every byte outside the pixel data value: preamble, elements, what trails behind
-    pixels: bytes | None  # the pixel data value, None without pixel data
-    more: bool = False  # something stands behind the zeros that fill the file up, such as another file
+    ``like``: the file that it differs from in nothing but its pixels and the values of ``others``, elements of its
+    root.
+    """
+
+    __slots__ = ("_dataset", "_known", "header", "leaves", "like", "more", "others", "pixels")
+
+    def __init__(
+        self,
+        dataset: FileDataset | Callable[[], FileDataset],
+        leaves: Leaves,
+        header: bytes,
+        pixels: bytes | None,
+        more: bool = False,
+        like: Reading | None = None,
+        others: frozenset[int] = frozenset(),
+    ) -> None:
+        self._dataset = dataset
+        self._known: dict[Callable[..., Any], Any] = {}
+        self.leaves = leaves
+        self.header = header  # every byte outside the pixel data value: preamble, elements, what trails behind
+        self.pixels = pixels  # the pixel data value, None without pixel data
+        self.more = more  # something stands behind the zeros that fill the file up, such as another file
+        self.like, self.others = like, others
+
+    @property
+    def dataset(self) -> FileDataset:
+        if not isinstance(self._dataset, FileDataset):
+            self._dataset = self._dataset()
+        return self._dataset
+
+    def once(self, function: Callable[[Reading], Known], asks: Callable[[int], bool]) -> Known:
+        """What ``function`` says of this file: asked once for all that are alike in the elements for which ``asks`` is
+        true, and in the length of their pixels, which is all that it may look at."""
+        like = self.like
+        if like is None or len(like.pixels or b"") != len(self.pixels or b"") or any(map(asks, self.others)):
+            like = self
+        if function not in like._known:
+            like._known[function] = function(like)
+        found: Known = like._known[function]
+        return found
 
 
 def parse_file(content: bytes) -> Reading:

@@ -29,6 +29,10 @@ SIDEWAYS = 10.0  # mm: slices so far aside of the next below, or above, are anot
 LARGEST_GAP = 20.0  # mm: where more is missing, two parts are apart
 MODALITIES = ("CT", "MR", "PT", "XA", "NM")
 PLACE = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
+ELSEWHERE = frozenset((0x52009229, 0x52009230, 0x00540022))  # functional groups, detectors: of frames
+PLACING = frozenset(  # all elements that placing_of asks for
+    (0x00080008, 0x00080016, 0x00080060, 0x00200037, 0x00200052, 0x00280008, 0x00280030, 0x00281052, 0x00281053)
+)
 FRAME_GROUPS = (
     *("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence"),
     "PixelValueTransformationSequence",
@@ -42,6 +46,16 @@ class Body(NamedTuple):
     axes: NDArray[np.float64]
     origin: NDArray[np.float64]
     is_ct: bool
+
+
+class Placing(NamedTuple):
+    """What a header says of one slice but its corner: in a series each slice says the same."""
+
+    ways: NDArray[np.float64]
+    apart: tuple[float, float]
+    rescale: tuple[np.float32, np.float32]
+    is_ct: bool
+    space: str
 
 
 class PlacedSlice(NamedTuple):
@@ -74,6 +88,12 @@ class Slices:
             self._why = self._why or "no volume"
         else:
             self._slices.extend(_slices(path, dataset, pixels))
+
+    def add_placed(self, path: Path, pixels: NDArray[Any], placing: Placing, corner: NDArray[np.float64]) -> None:
+        """A file of which the header says so much."""
+        ways, apart, rescale, is_ct, space = placing
+        plane = _rescaled(np.squeeze(pixels), apart, *rescale)
+        self._slices.append(PlacedSlice(path, 0, corner, ways, apart, plane, is_ct, space=space))
 
     def stack(self) -> list[PlacedSlice] | str:
         """The largest of :meth:`stacks`; a text says why there is none."""
@@ -125,6 +145,23 @@ def may_be_slice(dataset: Dataset) -> bool:
     return placed or modality_of(dataset) in MODALITIES
 
 
+def placing_of(dataset: Dataset) -> Placing | None:
+    """What a header says, where it says all at its root, of one picture that is no mosaic."""
+    ways, apart = (_numbers([dataset], name, PLACE[name]) for name in ("ImageOrientationPatient", "PixelSpacing"))
+    if ways is None or apart is None or apart.min() <= 0 or not ELSEWHERE.isdisjoint(dataset.keys()):
+        return None
+    if int(dataset.get("NumberOfFrames") or 1) > 1 or mosaics.calls_itself_one(dataset) or _may_be_tiled(dataset):
+        return None
+    spaced = float(apart[0]), float(apart[1])
+    is_ct, space = modality_of(dataset) == "CT", str(dataset.get("FrameOfReferenceUID") or "")
+    return Placing(ways, spaced, _rescale([dataset]), is_ct, space)
+
+
+def _may_be_tiled(dataset: Dataset) -> bool:
+    """Whether a picture may be a mosaic without the word."""
+    return modality_of(dataset) == "MR"
+
+
 def slices_of(files: Iterable[tuple[Path, Path | BytesIO]]) -> Slices:
     """The slices of files, each with what is to be read for it."""
     taken = Slices()
@@ -171,7 +208,7 @@ def _slices(path: Path, dataset: Dataset, pixels: NDArray[Any]) -> Iterator[Plac
             space = str(dataset.get("FrameOfReferenceUID") or "")
             picture = _frame(dataset, pixels, frame)
             named, itself = mosaics.calls_itself_one(dataset), [(mosaics.Tiling(), frame, corner)]
-            may_be_one = named or modality_of(dataset) == "MR"
+            may_be_one = named or _may_be_tiled(dataset)
             tiles = mosaics.seen_apart(dataset, picture, corner, ways, apart) if may_be_one else []
             for tiling, number, begins in tiles if named and tiles else itself + tiles:
                 plane = _plane(parts, mosaics.tile(picture, tiling, number - frame), spaced)
@@ -217,9 +254,20 @@ def _frame(dataset: Dataset, pixels: NDArray[Any], frame: int) -> NDArray[Any]:
 
 
 def _plane(parts: list[Dataset], picture: NDArray[Any], apart: tuple[float, float]) -> NDArray[np.float32]:
+    return _rescaled(picture, apart, *_rescale(parts))
+
+
+def _rescale(parts: list[Dataset]) -> tuple[np.float32, np.float32]:
+    """Slope and intercept."""
     slope, intercept = (_numbers(parts, name, 1) for name in ("RescaleSlope", "RescaleIntercept"))
     scale = np.float32(1.0 if slope is None or not slope[0] else slope[0])
-    return _blocks(picture, apart) * scale + np.float32(0.0 if intercept is None else intercept[0])
+    return scale, np.float32(0.0 if intercept is None else intercept[0])
+
+
+def _rescaled(
+    picture: NDArray[Any], apart: tuple[float, float], slope: np.float32, intercept: np.float32
+) -> NDArray[np.float32]:
+    return _blocks(picture, apart) * slope + intercept
 
 
 def _numbers(parts: list[Dataset], name: str, count: int) -> NDArray[np.float64] | None:

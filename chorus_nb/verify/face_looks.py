@@ -6,19 +6,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydicom import Dataset
 
 from chorus_nb import tables
 from chorus_nb.layout import series_folder
-from chorus_nb.verify.bodies import Slices
+from chorus_nb.leaks.reading import Reading
+from chorus_nb.verify.bodies import PLACING, Placing, Slices, placing_of
 from chorus_nb.verify.fronts import Front, Laid, front_in
 from chorus_nb.verify.repeats import distinct_sets
-from chorus_nb.verify.skulls import Levels, Skull
+from chorus_nb.verify.skulls import Levels, Sampling, Skull, sampling_of
 from chorus_nb.verify.slabs import front_beside, front_in_slabs
 
 SAID_WITHOUT_FACE = ("defaced", "no_face_in_view", "came_without_face", "no_head", "")  # by 03; "": it did not ask
+POSITION = 0x00200032  # Image Position (Patient)
 CANNOT_BE_ASKED = "it cannot be asked for a head"
 GRAVEST_FIRST = ["disagrees", "unsure", "agrees", "not_asked"]  # of ``beside``
 BESIDE_SAID = {
@@ -89,11 +92,22 @@ class Looking:
         self._slices, self._levels = Slices(), Levels(count)
         self._fault: Exception | None = None
 
-    def add(self, path: Path, dataset: Dataset, pixels: NDArray[Any]) -> None:
-        """A file in its turn, with its decoded ``pixels``; what a header without sense leads to is told at the end."""
+    def add(self, path: Path, file: Dataset | Reading, pixels: NDArray[Any]) -> None:
+        """A file in its turn, with its decoded ``pixels``; what a header without sense leads to is told at the end.
+
+        What a header says is asked once for all files that were read and are alike.
+        """
         try:
-            self._slices.add(path, dataset, pixels)
-            self._levels.add(dataset, pixels)
+            if isinstance(file, Dataset):
+                self._slices.add(path, file, pixels)
+                self._levels.add(pixels, sampling_of(file), corner_of(file.get("ImagePositionPatient") or ()))
+                return
+            corner, placing = corner_of(_values(file, POSITION)), file.once(_placing, PLACING.__contains__)
+            if placing is None or corner is None or not np.isfinite(corner).all():
+                self._slices.add(path, file.dataset, pixels)
+            else:
+                self._slices.add_placed(path, pixels, placing, corner)
+            self._levels.add(pixels, file.once(_sampling, PLACING.__contains__), corner)
         except Exception as fault:
             self._fault = fault
 
@@ -115,6 +129,24 @@ class Looking:
         elif not front.has_face and (few := front_beside(sets, original)) and few.may_have_face:
             front = few if few.has_face or not front.may_have_face else front
         return FaceLook(skull, None, front) if isinstance(front, str) else FaceLook(skull, front)
+
+
+def corner_of(position: Sequence[object]) -> NDArray[np.float64] | None:
+    """Patient mm of an Image Position Patient; None unless it has three values."""
+    return np.array(position, float) if len(position) == 3 else None
+
+
+def _values(read: Reading, tag: int) -> list[str]:
+    leaf = read.leaves.get(("", tag))
+    return leaf.values if leaf else []
+
+
+def _placing(read: Reading) -> Placing | None:
+    return placing_of(read.dataset)
+
+
+def _sampling(read: Reading) -> Sampling | None:
+    return sampling_of(read.dataset)
 
 
 def face_looks(

@@ -134,10 +134,8 @@ def check_removed(pair: Pair, _: Parameters) -> Findings:
     """What the site's script takes out, what is never in a release, and ages above 89."""
     for name, fault in promise_faults(pair.promises, pair.source, pair.release):
         yield _finding(pair, "removed", "high", name, fault)
-    steps = {step for path in {path for path, _ in pair.release.leaves} for step in path.split(".")}
-    for tag, name in GONE.items():
-        if tag in pair.release.dataset or DicomDictionary.get(tag, ("", "", "", "", f"{tag:08X}"))[4] in steps:
-            yield _finding(pair, "removed", "high", standards.tag_name(tag), f"{name} is still there")
+    for tag in pair.release.once(_still_there, _no_value):
+        yield _finding(pair, "removed", "high", standards.tag_name(tag), f"{GONE[tag]} is still there")
     if pair.release.more:
         yield _finding(pair, "removed", "high", "", "something stands behind the data set")
     age = text(pair.release, 0x00101010)
@@ -148,17 +146,31 @@ def check_removed(pair: Pair, _: Parameters) -> Findings:
         yield _finding(pair, "removed", "high", "(0010,0030)", "a birth date that tells an age above 89")
 
 
+def _no_value(_: int) -> bool:
+    """What is asked of which elements a file has, whatever their values."""
+    return False
+
+
+def _still_there(read: Reading) -> list[int]:
+    steps = {step for path in {path for path, _ in read.leaves} for step in path.split(".")}
+    named = ((tag, DicomDictionary.get(tag, ("", "", "", "", f"{tag:08X}"))[4]) for tag in GONE)
+    return [tag for tag, step in named if tag in read.dataset or step in steps]
+
+
 def _years(born: datetime.date, then: datetime.date) -> int:
     return then.year - born.year - ((then.month, then.day) < (born.month, born.day))
 
 
 def check_blocks(pair: Pair, _: Parameters) -> Findings:
     """No name of a private block in which nothing stands."""
-    private = [(path, tag) for path, tag in pair.release.leaves if tag >> 16 & 1]
+    for path, tag in pair.release.once(_empty_blocks, _no_value):
+        yield _finding(pair, "private", "medium", standards.tag_name(tag), f"an empty private block {path}".strip())
+
+
+def _empty_blocks(read: Reading) -> list[tuple[str, int]]:
+    private = [(path, tag) for path, tag in read.leaves if tag >> 16 & 1]
     used = {(path, tag & 0xFFFF0000 | tag >> 8 & 0xFF) for path, tag in private}
-    for path, tag in private:
-        if 0x10 <= tag & 0xFFFF <= 0xFF and (path, tag) not in used:
-            yield _finding(pair, "private", "medium", standards.tag_name(tag), f"an empty private block {path}".strip())
+    return [(path, tag) for path, tag in private if 0x10 <= tag & 0xFFFF <= 0xFF and (path, tag) not in used]
 
 
 # --- what the file says of itself -------------------------------------------------------------------------------------
@@ -167,7 +179,7 @@ def check_blocks(pair: Pair, _: Parameters) -> Findings:
 def check_claims(pair: Pair, _: Parameters) -> Findings:
     if text(pair.release, 0x00120062) != "YES":
         yield _finding(pair, "claims", "high", "(0012,0062)", "does not say that identity was removed")
-    is_sequence = HOW in pair.release.dataset and ("", 0x00120064) not in pair.release.leaves
+    is_sequence = pair.release.once(_says_how, _no_value)
     if not text(pair.release, 0x00120063) and not is_sequence:
         yield _finding(pair, "claims", "high", "(0012,0064)", "does not say how identity was removed")
     temporal = text(pair.release, 0x00280303)
@@ -176,14 +188,20 @@ def check_claims(pair: Pair, _: Parameters) -> Findings:
     burned = text(pair.source, 0x00280301), text(pair.release, 0x00280301)
     if burned == ("YES", "NO") and pair.source.pixels == pair.release.pixels:
         yield _finding(pair, "claims", "low", "(0028,0301)", "says NO burned-in text where the source said YES")
-    items = re.compile(rf"{HOW}\.\d+")
-    codes = {
-        leaf.text for (path, tag), leaf in pair.release.leaves.items() if tag == 0x00080100 and items.fullmatch(path)
-    }
+    codes = pair.release.once(_how_codes, _no_value)  # of items, which are equal in files that are alike
     features = text(pair.source, 0x00280302), text(pair.release, 0x00280302)
     defaced = bool(pair.task.face_mask)
     if (CLEAN_FEATURES in codes) != defaced or (features[1] == "NO") != (defaced or features[0] == "NO"):
         yield _finding(pair, "claims", "high", "(0028,0302)", "says of faces what is not on record")
+
+
+def _says_how(read: Reading) -> bool:
+    return HOW in read.dataset and ("", 0x00120064) not in read.leaves
+
+
+def _how_codes(read: Reading) -> set[str]:
+    items = re.compile(rf"{HOW}\.\d+")
+    return {leaf.text for (path, tag), leaf in read.leaves.items() if tag == 0x00080100 and items.fullmatch(path)}
 
 
 FILE_CHECKS = {

@@ -23,6 +23,7 @@ from chorus_nb.verify.bodies import CUBE, Body, PlacedSlice, Slices, body_of, wi
 from chorus_nb.verify.outlines import WEAKER, body_outline, inverted, is_bright_around, thresholds
 
 LEAST_BODY = 150.0  # ml of body
+LEAST_PIECE, SAMPLED = 50, 75_000  # cubes of body for a start; most that are asked where it lies: a head has fewer
 INNER, INNER_FROM = (0.35, 0.55, 0.7), 0.0  # parts of the way to the skin, mm above the middle: brain
 CROWN = 82.0  # mm from the middle of the average head to its crown
 TURNS, TILT = 0.45, 0.3  # radians that a start is turned up or down, or to a side; and tilted
@@ -146,7 +147,7 @@ class Skin:
         inside = body_outline(body, self.strong)
         image = sitk.GetImageFromArray(inside.astype("u1"))
         self.apart = sitk.GetArrayFromImage(sitk.SignedMaurerDistanceMap(image, False, False, False)) * np.float32(CUBE)
-        self.growth = np.stack(list(np.gradient(self.apart, CUBE))[::-1], axis=-1).reshape(-1, 3)
+        self.growth = np.stack(list(np.gradient(self.apart, CUBE))[::-1]).reshape(3, -1)
         self.inside, self.axes, self.origin = inside, body.axes, body.origin
         self.shape = np.array(inside.shape[::-1])
         self.of_level = self.shape[0] * self.shape[1]
@@ -156,17 +157,19 @@ class Skin:
         return float(self.inside.sum()) * (CUBE / 10) ** 3
 
     def at(self, points: Points) -> tuple[Points, Points, NDArray[np.bool_]]:
-        """Distance, direction of growth, and whether the field reaches there."""
-        index = (points - self.origin) @ self.axes / CUBE
+        """Distance, direction of growth, and whether the field reaches there; ``points`` and growth: (…, 3, points),
+        for numpy is slow along a last axis of three."""
+        index = (self.axes.T / CUBE) @ (points - self.origin[:, None])
         nearest = np.rint(index)
-        clipped = np.clip(nearest, 0, self.shape - 1)
+        clipped = np.clip(nearest, 0, self.shape[:, None] - 1)
         outside = clipped != nearest
-        there = ~(outside[..., 0] | outside[..., 1] | outside[..., 2])  # numpy is slow along an axis of three
-        within = (clipped[..., 0] + clipped[..., 1] * self.shape[0] + clipped[..., 2] * self.of_level).astype(np.intp)
-        growth = self.growth.take(within, axis=0)
+        there = ~(outside[..., 0, :] | outside[..., 1, :] | outside[..., 2, :])
+        i, j, k = np.moveaxis(clipped, -2, 0)
+        within = (i + j * self.shape[0] + k * self.of_level).astype(np.intp)
+        growth = np.stack([along.take(within) for along in self.growth], axis=-2)
         beside = (index - nearest) * CUBE * growth
-        apart = self.apart.take(within) + (beside[..., 0] + beside[..., 1] + beside[..., 2])
-        return apart, growth @ self.axes.T, there
+        apart = self.apart.take(within) + (beside[..., 0, :] + beside[..., 1, :] + beside[..., 2, :])
+        return apart, self.axes @ growth, there
 
 
 def front_in(sets: Sequence[Slices], original: Callable[[Path], bytes] | None = None) -> Front | str:
@@ -276,7 +279,9 @@ def _turns() -> Points:
 
 def _starts(skin: Skin) -> HeadPlace:
     """Heads below the top of the body, and lower: arms may be raised, and the crown may lie outside the field."""
-    k, j, i = (index * CUBE for index in np.nonzero(skin.inside))
+    within = np.flatnonzero(skin.inside)
+    step = 1 + len(within) // SAMPLED
+    k, j, i = (index * CUBE for index in np.unravel_index(within[::step], skin.inside.shape))
     x, y, z = (
         i * axis[0] + j * axis[1] + k * axis[2] + begun for axis, begun in zip(skin.axes, skin.origin, strict=True)
     )
@@ -285,7 +290,7 @@ def _starts(skin: Skin) -> HeadPlace:
     middles = []
     for crown in [top + 70, *crowns] if top - low < 160 else crowns:
         here = np.flatnonzero((z < min(crown, top)) & (z > crown - 150))
-        if len(here) >= 50:
+        if len(here) * step >= LEAST_PIECE:
             middles.append([np.median(x[here]), np.median(y[here]), crown - CROWN])
     turns = _turns()
     count = len(middles) * len(turns)
@@ -295,16 +300,17 @@ def _starts(skin: Skin) -> HeadPlace:
 
 def _fitted(skin: Skin, poses: HeadPlace, head: Head, reach: Sequence[float]) -> HeadPlace:
     """Gauss-Newton steps on the distances of the skull; what is further than ``reach`` mm counts little."""
-    points = head.points[head.skull]
+    points = head.points[head.skull].T
     for far in reach:
-        scaled = points * poses.size[:, None]
-        there = poses.turned(scaled)
-        apart, growth, seen = skin.at(there + poses.place[:, None])
+        scaled = points * poses.size[..., None]
+        there = poses.turn @ scaled
+        apart, growth, seen = skin.at(there + poses.place[..., None])
         weight = seen / (1 + (apart / far) ** 2) ** 2
-        slopes = np.concatenate([_crossed(there, growth), growth, (growth @ poses.turn) * scaled], axis=-1)
+        along = (np.swapaxes(poses.turn, 1, 2) @ growth) * scaled
+        slopes = np.concatenate([_crossed(there, growth), growth, along], axis=1)
         total = np.maximum(weight.sum(axis=1), 1.0)[:, None]
-        weighed = np.swapaxes(slopes * weight[..., None], 1, 2)
-        normal = weighed @ slopes
+        weighed = slopes * weight[:, None]
+        normal = weighed @ np.swapaxes(slopes, 1, 2)
         normal += np.diag([20.0] * 3 + [0.001] * 3 + [150.0] * 3) * total[..., None]
         normal[:, 6:, 6:] += SIZES_ALIKE * total[..., None] * (np.eye(3) - 1 / 3)
         wanted = -(weighed @ apart[..., None])[..., 0]
@@ -320,15 +326,15 @@ def _fitted(skin: Skin, poses: HeadPlace, head: Head, reach: Sequence[float]) ->
 
 
 def _crossed(one: Points, other: Points) -> Points:
-    """Cross products along the last axis, as ``np.cross`` makes them in thrice the time."""
-    (a, b, c), (x, y, z) = (np.moveaxis(vectors, -1, 0) for vectors in (one, other))
-    return np.stack([b * z - c * y, c * x - a * z, a * y - b * x], axis=-1)
+    """Cross products along the last axis but one, as ``np.cross`` makes them in thrice the time."""
+    (a, b, c), (x, y, z) = (np.moveaxis(vectors, -2, 0) for vectors in (one, other))
+    return np.stack([b * z - c * y, c * x - a * z, a * y - b * x], axis=-2)
 
 
 def on_skin(skin: Skin, poses: HeadPlace, head: Head) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which points are in view, and which of these lie on skin that looks the same way."""
-    apart, growth, seen = skin.at(poses.of(head.points))
-    normals = poses.turned(head.normals / poses.size[..., None, :])
+    apart, growth, seen = skin.at(np.swapaxes(poses.of(head.points), -1, -2))
+    growth, normals = np.swapaxes(growth, -1, -2), poses.turned(head.normals / poses.size[..., None, :])
     lengths = np.linalg.norm(growth, axis=-1) * np.linalg.norm(normals, axis=-1)
     along = (normals * growth).sum(axis=-1) / np.maximum(lengths, 1e-6)
     return seen, seen & (abs(apart) < NEAR) & (along > SLOPE)

@@ -20,7 +20,7 @@ from chorus_nb.leaks.shapes import Severity
 from chorus_nb.verify.file_checks import Pair
 from chorus_nb.verify.findings import Finding
 from chorus_nb.verify.pixel_container import among_pixels
-from chorus_nb.verify.second_opinion import SecondDecoder, agree, gdcm_available, native_description
+from chorus_nb.verify.second_opinion import SecondDecoder, agree, describes_pixels, gdcm_available, native_description
 
 JPEG_BLOCK = 16  # pixels; redaction of JPEG Baseline in the DCT domain fills whole blocks (subsampled chroma: 16)
 SMOOTHED_RIM = 2  # pixels around those blocks that decoders smooth where chroma is shared by neighbours
@@ -39,22 +39,42 @@ def check_pixels(
 
     ``second``, ``first``: those of the files of this series. ``seen`` gets what was decoded, for whoever needs it too.
     """
-    target, dataset = pair.task.target_path, pair.release.dataset
+    target = pair.task.target_path
     if pair.release.pixels is None:
         if pair.source.pixels is not None:
             yield Finding("readable", "high", target, "(7FE0,0010)", "the pixel data is gone")
         return
-    wanted = reading.expected_length(dataset)
-    if wanted is not None and len(dataset.PixelData) < wanted:
+    if pair.release.once(_is_short, describes_pixels):
         yield Finding("readable", "high", target, "(7FE0,0010)", "the pixel data is shorter than Rows, Columns say")
         return
-    for what in dict.fromkeys(among_pixels(dataset)):
+    among = () if pair.release.once(_is_filled, describes_pixels) else among_pixels(pair.release.dataset)
+    for what in dict.fromkeys(among):
         yield Finding("container", "high", target, "(7FE0,0010)", what)
     image = (first or FirstDecoder()).pixels(pair.release)
     if image is not None:
         seen(image)
     yield from _two_decoders(pair, image, path, second or SecondDecoder())
     yield from _pixels_unchanged(pair, image, faces)
+
+
+def _is_short(released: reading.Reading) -> bool:
+    """Whether the pixel data, in no code, is shorter than the header says."""
+    wanted = reading.expected_length(released.dataset)
+    return wanted is not None and len(released.dataset.PixelData) < wanted
+
+
+def _is_filled(released: reading.Reading) -> bool:
+    """Whether every bit of the pixel data is that of a pixel, by the header alone."""
+    wanted, dataset = reading.expected_length(released.dataset), released.dataset
+    allocated = dataset.get("BitsAllocated")
+    return (
+        wanted is not None
+        and len(dataset.PixelData) == wanted == wanted // 2 * 2
+        and dataset.PhotometricInterpretation != "YBR_FULL_422"
+        and allocated in (8, 16, 32, 64)
+        and dataset.get("BitsStored") == allocated
+        and isinstance(dataset.get("HighBit"), int)
+    )
 
 
 class FirstDecoder:

@@ -57,16 +57,21 @@ class SecondDecoder:
         return described is not None and described in self._agreed
 
 
+def describes_pixels(tag: int) -> bool:
+    """Whether an element says how pixels are to be read, and not only how to show them."""
+    return tag in CLASSES or (tag >> 16 == 0x0028 and tag not in OF_DISPLAY)
+
+
 def native_description(released: Reading) -> frozenset[tuple[str, int, bytes]] | None:
     """All that says how to read pixels that are numbers to the last byte; None of coded ones, and of floats."""
+    return released.once(_native_description, describes_pixels)
+
+
+def _native_description(released: Reading) -> frozenset[tuple[str, int, bytes]] | None:
     if released.dataset.file_meta.TransferSyntaxUID.is_encapsulated or "PixelData" not in released.dataset:
         return None
     length = len(released.dataset.PixelData).to_bytes(8, "little")
-    said = [
-        (path, tag, leaf.value)
-        for (path, tag), leaf in released.leaves.items()
-        if tag in CLASSES or (tag >> 16 == 0x0028 and tag not in OF_DISPLAY)
-    ]
+    said = [(path, tag, leaf.value) for (path, tag), leaf in released.leaves.items() if describes_pixels(tag)]
     return frozenset((*said, ("", 0x7FE00010, length)))
 
 

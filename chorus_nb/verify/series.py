@@ -96,16 +96,16 @@ class Examiner:
         self.faces = verified.with_name("faces")
 
     def __call__(self, bundle: Sequence[Series]) -> list[tuple[str, SeriesResult] | Exception]:
-        """Of each series its fingerprint and its result, from memory if nothing changed since; or what ended it."""
+        """Of each series its fingerprint and its result, or what ended it; remembered for :meth:`remember`."""
         reader, answers = second_look.SecondLook(), list[tuple[str, SeriesResult] | Exception]()
         new: dict[str, SeriesResult] = {}
         for series in bundle:
             try:
-                digests = self._digests(series)
+                digests = dict[str, str]()
+                with quiet():  # once: within it, it costs next to nothing for a file
+                    result = _examine(self, series, digests, reader)
                 fingerprint = self._fingerprint(series, digests)
-                if (result := self.remembered(fingerprint)) is None:
-                    with quiet():  # once: within it, it costs next to nothing for a file
-                        result = new[fingerprint] = _examine(self, series, digests, reader)
+                new[fingerprint] = result
                 answers.append((fingerprint, result))
             except Exception as fault:
                 answers.append(fault)
@@ -117,8 +117,9 @@ class Examiner:
         return answers
 
     def remember(self, series: Series) -> tuple[str, SeriesResult | None]:
-        """The same from memory only."""
-        fingerprint = self._fingerprint(series, self._digests(series))
+        """The same from memory only: None where anything changed since."""
+        digests = {task.target_path: self._digest(task.target_path) for task in series.tasks}
+        fingerprint = self._fingerprint(series, digests)
         return fingerprint, self.remembered(fingerprint)
 
     def remembered(self, fingerprint: str) -> SeriesResult | None:
@@ -126,9 +127,6 @@ class Examiner:
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
             return _recall((self.verified / f"{fingerprint}.json").read_bytes())
         return None
-
-    def _digests(self, series: Series) -> dict[str, str]:
-        return {task.target_path: self._digest(task.target_path) for task in series.tasks}
 
     def _digest(self, target_path: str) -> str:
         try:
@@ -179,15 +177,21 @@ class _Gathered:
 def _examine(
     examiner: Examiner, series: Series, digests: dict[str, str], reader: second_look.SecondLook
 ) -> SeriesResult:
-    """What a series gives, but for what the ``reader`` will tell of its pictures."""
+    """What a series gives, but for what the ``reader`` will tell of its pictures; ``digests`` gets those of its files:
+    each is of the very bytes that were examined."""
     gathered = _Gathered(examiner, series, reader)
     for task in series.tasks:
         gathered.found.update(dict.fromkeys(terms.of_path(task.source_path)))
-        if not digests[task.target_path]:
+        try:
+            with open(below(examiner.release, task.target_path), "rb", buffering=0) as file:
+                content = file.read()
+        except OSError:
+            digests[task.target_path] = ""
             continue  # gone: said by the check of what is accounted for
+        digests[task.target_path] = blake3(content).hexdigest()
         try:
             with one_file("it cannot be examined"):  # a check that fails on a file is a finding about that file
-                _examine_file(examiner, series, task, digests[task.target_path], gathered)
+                _examine_file(examiner, series, task, content, digests[task.target_path], gathered)
         except FileFault as fault:
             gathered.findings.append(Finding("readable", "high", task.target_path, "", str(fault)))
     findings, found = gathered.findings, list(gathered.found)
@@ -214,11 +218,11 @@ def _look(examiner: Examiner, series: Series, gathered: _Gathered) -> FaceLook:
 
 
 def _examine_file(
-    examiner: Examiner, series: Series, task: ReleasedFile, found_digest: str, gathered: _Gathered
+    examiner: Examiner, series: Series, task: ReleasedFile, content: bytes, found_digest: str, gathered: _Gathered
 ) -> None:
     findings = gathered.findings
     try:
-        pair = _pair(examiner, series, task, gathered)
+        pair = _pair(examiner, series, task, content, gathered)
     except _NotComparable as fault:
         findings.append(fault.finding)
         return
@@ -229,7 +233,7 @@ def _examine_file(
     gathered.character_sets |= {
         name for told in elements if told.old and told.old.tag == 0x00080005 for name in told.old.values
     }
-    coded = pixel_container.is_coded(pair.release.dataset)
+    coded = pair.release.once(_is_coded, second_opinion.describes_pixels)
     gathered.headers[task] = pair.release.header, pair.shifted_days(header_terms), coded
     gathered.facts.append(_fact(pair, found_digest, examiner.parameters))
     gathered.uids.update(*(told.uids for told in elements if told.uids))
@@ -241,7 +245,7 @@ def _examine_file(
     for check in file_checks.FILE_CHECKS.values():
         findings.extend(check(pair, examiner.parameters))
     findings.extend(clocks.check_clocks(pair))
-    seen = functools.partial(gathered.looking.add, path, pair.release.dataset)
+    seen = functools.partial(gathered.looking.add, path, pair.release)
     findings.extend(pictures.check_pixels(pair, path, examiner.faces, gathered.second, gathered.first, seen))
     if task.target_path in series.read and second_look.version():
         own = (*_identifiers(series.patients), *header_terms, *series.known)
@@ -278,7 +282,7 @@ class _NotComparable(Exception):
         self.finding = finding
 
 
-def _pair(examiner: Examiner, series: Series, task: ReleasedFile, gathered: _Gathered) -> Pair:
+def _pair(examiner: Examiner, series: Series, task: ReleasedFile, content: bytes, gathered: _Gathered) -> Pair:
     def fault(check: str, detail: str) -> _NotComparable:
         return _NotComparable(Finding(check, "high", task.target_path, "", detail))
 
@@ -292,21 +296,23 @@ def _pair(examiner: Examiner, series: Series, task: ReleasedFile, gathered: _Gat
     if blake3(original).hexdigest() != task.source_digest:
         raise fault("accounted", "its original changed since 03 ran")
     try:
-        content = (examiner.release / task.target_path).read_bytes()
-        after = gathered.released.read(content)
-    except (OSError, reading.Unreadable) as error:
-        raise fault("readable", str(error) if isinstance(error, reading.Unreadable) else "cannot be read") from None
+        after = gathered.released.read(content, before.pixels)
+    except reading.Unreadable as error:
+        raise fault("readable", str(error)) from None
     patient = series.patients.get(file_checks.text(before, 0x00100020))
     return Pair(task, before, after, patient, examiner.promises)
 
 
+def _is_coded(read: Reading) -> bool:
+    return pixel_container.is_coded(read.dataset)
+
+
 def _fact(pair: Pair, digest: str, parameters: Parameters) -> Fact:
-    dataset = pair.release.dataset
     return Fact(
         pair.task.target_path,
         digest,
-        str(dataset.get("SOPInstanceUID", "")),
-        str(dataset.get("SOPClassUID", "")),
+        file_checks.text(pair.release, 0x00080018),
+        file_checks.text(pair.release, 0x00080016),
         clocks.moment(pair.release, parameters.zone),
     )
 

@@ -68,6 +68,15 @@ class Lattice(NamedTuple):
         return np.array([self.first + column * self.across + row * self.down for row, column in ends])
 
 
+class Sampling(NamedTuple):
+    """Which points of a slice are taken, and mm from one to the next; of a series the same for each slice."""
+
+    steps: tuple[int, int]
+    down: np.ndarray
+    across: np.ndarray
+    rescale: tuple[float, float]
+
+
 class Levels:
     """What the files of a series show, taken in one by one; of many every other or fewer, as ``count`` says."""
 
@@ -75,12 +84,13 @@ class Levels:
         self._every, self._given = 1 + count // MOST_SLICES, 0
         self._taken: list[Lattice] | None = []
 
-    def add(self, dataset: Dataset, pixels: np.ndarray) -> None:
-        """A file with its decoded ``pixels``; one that is no CT slice in space makes the series none."""
+    def add(self, pixels: np.ndarray, sampling: Sampling | None, corner: np.ndarray | None) -> None:
+        """A file by its decoded ``pixels``, what :func:`sampling_of` says of it, and where it begins (patient mm); one
+        that is no CT slice in space makes the series none."""
         wanted = self._given % self._every == 0
         self._given += 1
         if wanted and self._taken is not None:
-            placed = _placed(dataset, pixels)
+            placed = None if sampling is None or corner is None else _placed(pixels, sampling, corner)
             self._taken = None if placed is None else [*self._taken, placed]
 
     def skull(self) -> Skull | None:
@@ -91,22 +101,28 @@ class Levels:
         return _skull(*_binned(near))
 
 
-def _placed(dataset: Dataset, pixels: np.ndarray) -> Lattice | None:
-    """Points of a slice, of which some are left out; None where it is no CT slice in space."""
+def sampling_of(dataset: Dataset) -> Sampling | None:
+    """Of a slice of CT by all of its header but its corner; None where it is none."""
     if dataset.get("Modality") != "CT" or int(dataset.get("NumberOfFrames") or 1) > 1 or _lacks_place(dataset):
         return None
     apart = [float(value) for value in dataset.PixelSpacing]
-    steps = [max(1, int(CUBE / distance / 2)) for distance in apart]
-    picture = np.squeeze(pixels)[:: steps[0], :: steps[1]].astype(np.float32)
-    picture *= float(dataset.get("RescaleSlope") or 1)
-    picture += float(dataset.get("RescaleIntercept") or 0)
+    rows, columns = (max(1, int(CUBE / distance / 2)) for distance in apart)
     ways = np.array(dataset.ImageOrientationPatient, float)
-    down, across = (step * distance for step, distance in zip(steps, apart, strict=True))
-    return Lattice(np.array(dataset.ImagePositionPatient, float), down * ways[3:], across * ways[:3], picture)
+    rescale = float(dataset.get("RescaleSlope") or 1), float(dataset.get("RescaleIntercept") or 0)
+    return Sampling((rows, columns), rows * apart[0] * ways[3:], columns * apart[1] * ways[:3], rescale)
+
+
+def _placed(pixels: np.ndarray, sampling: Sampling, corner: np.ndarray) -> Lattice:
+    """Points of a slice, of which some are left out."""
+    (down, across), (slope, intercept) = sampling.steps, sampling.rescale
+    picture = np.squeeze(pixels)[::down, ::across].astype(np.float32)
+    picture *= slope
+    picture += intercept
+    return Lattice(corner, sampling.down, sampling.across, picture)
 
 
 def _lacks_place(dataset: Dataset) -> bool:
-    wanted: dict[str, int] = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
+    wanted = {"ImageOrientationPatient": 6, "PixelSpacing": 2}
     return any(len(dataset.get(name) or ()) != count for name, count in wanted.items())
 
 
@@ -176,12 +192,19 @@ def _cubes_of(one: Lattice, low: np.ndarray, size: float, shape: tuple[int, ...]
 
 
 def _skull(cubes: np.ndarray, size: float) -> Skull:
-    bone = cubes > BONE_FROM
-    radius, wide = max(1, round(GAPS / size)), max(1, round(WIDTH / size))
-    inside = filled(ball_closing(bone, radius, flat=True)) & ~bone
-    part = _numbered(inside & (cubes > TISSUE_FROM), wide)
+    bone, radius, wide = cubes > BONE_FROM, max(1, round(GAPS / size)), max(1, round(WIDTH / size))
+    inside, part = np.zeros_like(bone), np.zeros(bone.shape, np.uint32)
+    box = _around(bone)  # nothing beyond it is enclosed
+    inside[box] = filled(ball_closing(bone[box], radius, flat=True)) & ~bone[box]
+    part[box] = _numbered(inside[box] & (cubes[box] > TISSUE_FROM), wide)
     found = [_judged(cubes, part == number, inside, size) for number in range(1, min(4, int(part.max())) + 1)]
     return max(found, key=lambda skull: (skull.is_head, skull.enclosed), default=Skull(0.0, False, False, 0.0))
+
+
+def _around(there: np.ndarray) -> tuple[slice, ...]:
+    """The box of what is there, and a cube more to each side."""
+    lines = (np.flatnonzero(there.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3))
+    return tuple(slice(max(0, line[0] - 1), line[-1] + 2) if len(line) else slice(0, 1) for line in lines)
 
 
 def _numbered(tissue: np.ndarray, wide: int) -> np.ndarray:

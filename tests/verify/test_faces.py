@@ -31,7 +31,7 @@ from chorus_nb.verify import bodies, checks, fronts, held_by_check, outlines, ve
 from chorus_nb.verify.face_looks import FaceLook, Looking, beside
 from chorus_nb.verify.faces import faces_left
 from chorus_nb.verify.fronts import Front
-from chorus_nb.verify.skulls import Levels, Skull
+from chorus_nb.verify.skulls import Levels, Skull, sampling_of
 from chorus_nb.verify.slabs import face_beside
 from chorus_nb.workspace import Workspace
 from tests import heads
@@ -265,7 +265,7 @@ def skull_in(paths: list[Path]) -> Skull | None:
     levels = Levels(len(paths))
     for path in paths:
         dataset = dcmread(path)
-        levels.add(dataset, dataset.pixel_array)
+        levels.add(dataset.pixel_array, sampling_of(dataset), np.array(dataset.ImagePositionPatient, float))
     return levels.skull()
 
 

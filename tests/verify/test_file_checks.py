@@ -132,7 +132,7 @@ def test_what_is_said_of_an_element_is_not_said_of_it_in_another_file(release: W
     by_person = [small_pair({}, name | {"PatientID": ("LO", patient)}) for patient in (b"502", b"501")]
     by_class = [small_pair(kvp, {}), small_pair(kvp, {}, sop_class=SecondaryCaptureImageStorage)]
     by_pixels = [small_pair(bits, {"PixelRepresentation": ("US", b"\1\0")}) for _ in range(2)]
-    by_pixels[1] = by_pixels[1]._replace(release=by_pixels[1].release._replace(pixels=b"1"))
+    by_pixels[1] = by_pixels[1]._replace(release=Reading(FileDataset("", {}), by_pixels[1].release.leaves, b"", b"1"))
     for pairs in (by_shift, by_person, by_class, by_pixels):
         remembering = ElementsInTurn(release.parameters, {})
         said = [

@@ -26,6 +26,7 @@ SINGLE = str.maketrans(
 WRITTEN_OUT = {"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"}
 _CODED = re.compile(rb"(?:[0-9A-Fa-f]{2}[ :-]){5,}[0-9A-Fa-f]{2}(?![0-9A-Fa-f])|[A-Za-z0-9+/_-]{8,}={0,2}")
 _HEXADECIMAL, _LETTERS = re.compile(rb"[0-9A-Fa-f]{12,}"), re.compile(rb"[A-Za-z0-9+/]+")
+SHORTEST_CODED, KEPT_SPELT = 8, 512  # bytes of a run at least; of a part of a header that is remembered at most
 _URL_SAFE, _SHOWN = bytes.maketrans(b"-_", b"+/"), re.compile(rb"[\x20-\x7e\x80-\xff]{6,}")
 # Sets of one byte a letter that are declared for one another.
 ONE_BYTE = ("cp1252", "cp1251", "koi8_r", "iso8859_5", "iso8859_7", "cp1253", "iso8859_2", "cp1250", "cp1254")
@@ -166,7 +167,20 @@ def encoded(text: str, character_sets: Iterable[str] = ()) -> set[tuple[bytes, i
 def spelt_in(content: bytes) -> bytes:
     """What runs of hexadecimal digits and of Base64 in ``content`` spell, wherever in them it begins: each text of six
     characters and more in a line of its own."""
-    return b"\n".join(dict.fromkeys(text for run in _CODED.findall(content) for text in _spelt_by(run)))
+    texts = dict.fromkeys(
+        text
+        for part in content.split(b"\0")  # no run holds one, and most parts of a header stand in the next file as well
+        if len(part) >= SHORTEST_CODED
+        for text in (_spelt_within(part) if len(part) <= KEPT_SPELT else _of_part(part))
+    )
+    return b"\n".join(texts)
+
+
+def _of_part(content: bytes) -> tuple[bytes, ...]:
+    return tuple(text for run in _CODED.findall(content) for text in _spelt_by(run))
+
+
+_spelt_within = lru_cache(maxsize=8192)(_of_part)
 
 
 @lru_cache(maxsize=65536)

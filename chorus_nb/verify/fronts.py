@@ -14,7 +14,7 @@ import importlib.util
 from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,7 @@ LEFT, MAY_BE_LEFT = 0.2, 0.1  # share of a face where the source shows one; righ
 HOLLOW = 0.03  # of what the skull encloses; right masks leave nothing empty
 SMALL, LARGE = 0.76, 1.18  # of an average head: a brain without its skin is smaller, a trunk larger
 
-Points = NDArray[np.float64]
+Points = NDArray[np.floating[Any]]
 
 
 class Front(NamedTuple):

@@ -30,6 +30,7 @@ TURNS, TILT = 0.45, 0.3  # radians that a start is turned up or down, or to a si
 SIZES_TRIED = (0.72, 1.2)  # of the average head, along each axis
 SIZES_ALIKE = 400.0  # mm²: how strongly the three sizes hold together
 NEAR, SLOPE = 6.0, 0.6  # mm and cosine: skin lies at a point, and looks the same way
+NOWHERE = np.float32(1e4)  # mm
 TAKEN_FURTHER = 4  # best starts of either order
 IS_HEAD, SEEN, SEEN_OF_FEW = 0.6, 0.4, 0.1  # share of the skull's points in view that lie on skin; that are in view
 CERTAIN = 0.7  # the same, to say more than perhaps
@@ -146,7 +147,8 @@ class Skin:
         self.strong = body.values > strong_from
         inside = body_outline(body, self.strong)
         image = sitk.GetImageFromArray(inside.astype("u1"))
-        self.apart = sitk.GetArrayFromImage(sitk.SignedMaurerDistanceMap(image, False, False, False)) * np.float32(CUBE)
+        apart = sitk.GetArrayFromImage(sitk.SignedMaurerDistanceMap(image, False, False, False)) * np.float32(CUBE)
+        self.apart = np.clip(apart, -NOWHERE, NOWHERE)  # of a field without skin ITK tells the largest number there is
         self.growth = np.stack(list(np.gradient(self.apart, CUBE))[::-1]).reshape(3, -1)
         self.inside, self.axes, self.origin = inside, body.axes, body.origin
         self.shape = np.array(inside.shape[::-1])

@@ -17,9 +17,9 @@ from pydicom.dataset import Dataset, FileDataset
 
 from chorus_nb.leaks import reading
 from chorus_nb.leaks.shapes import Severity
+from chorus_nb.verify import pixel_container
 from chorus_nb.verify.file_checks import Pair
 from chorus_nb.verify.findings import Finding
-from chorus_nb.verify.pixel_container import among_pixels
 from chorus_nb.verify.second_opinion import SecondDecoder, agree, describes_pixels, gdcm_available, native_description
 
 JPEG_BLOCK = 16  # pixels; redaction of JPEG Baseline in the DCT domain fills whole blocks (subsampled chroma: 16)
@@ -47,7 +47,9 @@ def check_pixels(
     if pair.release.once(_is_short, describes_pixels):
         yield Finding("readable", "high", target, "(7FE0,0010)", "the pixel data is shorter than Rows, Columns say")
         return
-    among = () if pair.release.once(_is_filled, describes_pixels) else among_pixels(pair.release.dataset)
+    among = (
+        () if pair.release.once(_is_filled, describes_pixels) else pixel_container.among_pixels(pair.release.dataset)
+    )
     for what in dict.fromkeys(among):
         yield Finding("container", "high", target, "(7FE0,0010)", what)
     image = (first or FirstDecoder()).pixels(pair.release)
@@ -55,6 +57,11 @@ def check_pixels(
         seen(image)
     yield from _two_decoders(pair, image, path, second or SecondDecoder())
     yield from _pixels_unchanged(pair, image, faces)
+
+
+def is_coded(released: reading.Reading) -> bool:
+    """Of a file as it was read: see :mod:`chorus_nb.verify.pixel_container`."""
+    return pixel_container.is_coded(released.dataset)
 
 
 def _is_short(released: reading.Reading) -> bool:

@@ -233,7 +233,7 @@ def _examine_file(
     gathered.character_sets |= {
         name for told in elements if told.old and told.old.tag == 0x00080005 for name in told.old.values
     }
-    coded = pair.release.once(_is_coded, second_opinion.describes_pixels)
+    coded = pair.release.once(pictures.is_coded, second_opinion.describes_pixels)
     gathered.headers[task] = pair.release.header, pair.shifted_days(header_terms), coded
     gathered.facts.append(_fact(pair, found_digest, examiner.parameters))
     gathered.uids.update(*(told.uids for told in elements if told.uids))
@@ -301,10 +301,6 @@ def _pair(examiner: Examiner, series: Series, task: ReleasedFile, content: bytes
         raise fault("readable", str(error)) from None
     patient = series.patients.get(file_checks.text(before, 0x00100020))
     return Pair(task, before, after, patient, examiner.promises)
-
-
-def _is_coded(read: Reading) -> bool:
-    return pixel_container.is_coded(read.dataset)
 
 
 def _fact(pair: Pair, digest: str, parameters: Parameters) -> Fact:

@@ -30,7 +30,7 @@ LARGEST_GAP = 20.0  # mm: where more is missing, two parts are apart
 MODALITIES = ("CT", "MR", "PT", "XA", "NM")
 PLACE = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
 ELSEWHERE = frozenset((0x52009229, 0x52009230, 0x00540022))  # functional groups, detectors: of frames
-PLACING = frozenset(  # all elements that placing_of asks for
+SAYS_WHERE = frozenset(  # all elements that placing_of asks for
     (0x00080008, 0x00080016, 0x00080060, 0x00200037, 0x00200052, 0x00280008, 0x00280030, 0x00281052, 0x00281053)
 )
 FRAME_GROUPS = (

@@ -14,7 +14,7 @@ from pydicom import Dataset
 from chorus_nb import tables
 from chorus_nb.layout import series_folder
 from chorus_nb.leaks.reading import Reading
-from chorus_nb.verify.bodies import PLACING, Placing, Slices, placing_of
+from chorus_nb.verify.bodies import SAYS_WHERE, Placing, Slices, placing_of
 from chorus_nb.verify.fronts import Front, Laid, front_in
 from chorus_nb.verify.repeats import distinct_sets
 from chorus_nb.verify.skulls import Levels, Sampling, Skull, sampling_of
@@ -102,12 +102,12 @@ class Looking:
                 self._slices.add(path, file, pixels)
                 self._levels.add(pixels, sampling_of(file), corner_of(file.get("ImagePositionPatient") or ()))
                 return
-            corner, placing = corner_of(_values(file, POSITION)), file.once(_placing, PLACING.__contains__)
+            corner, placing = corner_of(_values(file, POSITION)), file.once(_placing, SAYS_WHERE.__contains__)
             if placing is None or corner is None or not np.isfinite(corner).all():
                 self._slices.add(path, file.dataset, pixels)
             else:
                 self._slices.add_placed(path, pixels, placing, corner)
-            self._levels.add(pixels, file.once(_sampling, PLACING.__contains__), corner)
+            self._levels.add(pixels, file.once(_sampling, SAYS_WHERE.__contains__), corner)
         except Exception as fault:
             self._fault = fault
 

@@ -59,7 +59,7 @@ def check_pixels(
     yield from _pixels_unchanged(pair, image, faces)
 
 
-def is_coded(released: reading.Reading) -> bool:
+def holds_code(released: reading.Reading) -> bool:
     """Of a file as it was read: see :mod:`chorus_nb.verify.pixel_container`."""
     return pixel_container.is_coded(released.dataset)
 

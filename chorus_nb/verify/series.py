@@ -233,7 +233,7 @@ def _examine_file(
     gathered.character_sets |= {
         name for told in elements if told.old and told.old.tag == 0x00080005 for name in told.old.values
     }
-    coded = pair.release.once(pictures.is_coded, second_opinion.describes_pixels)
+    coded = pair.release.once(pictures.holds_code, second_opinion.describes_pixels)
     gathered.headers[task] = pair.release.header, pair.shifted_days(header_terms), coded
     gathered.facts.append(_fact(pair, found_digest, examiner.parameters))
     gathered.uids.update(*(told.uids for told in elements if told.uids))

@@ -34,7 +34,7 @@ DEFLATED = "1.2.840.10008.1.2.1.99"
 BINARY = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV", "AT"))
 DAY_RANGE = re.compile(r"-(?=\d{4})|-\Z")
 KEPT_DECODED = 64  # bytes of a text at most
-Told = TypeVar("Told")
+OfHeader = TypeVar("OfHeader")
 DELIMITERS = {0x5C}  # the backslash between values; a code point, as pydicom's decode_bytes wants it
 
 
@@ -109,7 +109,7 @@ class Reading:
             self._dataset = self._dataset()
         return self._dataset
 
-    def once(self, function: Callable[[Reading], Told], asks: Callable[[int], bool]) -> Told:
+    def once(self, function: Callable[[Reading], OfHeader], asks: Callable[[int], bool]) -> OfHeader:
         """What ``function`` says of this file: asked once for all that are alike in the elements for which ``asks`` is
         true, and in the length of their pixels, which is all that it may look at."""
         like = self.like
@@ -117,7 +117,7 @@ class Reading:
             like = self
         if function not in like._known:
             like._known[function] = function(like)
-        found: Told = like._known[function]
+        found: OfHeader = like._known[function]
         return found
 
 

@@ -26,6 +26,7 @@ from pydicom.tag import BaseTag
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from chorus_nb import standards
+from chorus_nb.dicom.forms import PADDING
 from chorus_nb.guard import fault_of, quiet
 
 PIXEL_ELEMENTS = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
@@ -65,7 +66,7 @@ class Leaf(NamedTuple):
     @property
     def values(self) -> list[str]:
         """The values of a multi-valued text element, without padding."""
-        return [part.strip(" \0") for part in self.text.split("\\")]
+        return [part.strip(PADDING) for part in self.text.split("\\")]
 
     @property
     def days(self) -> list[str]:

@@ -36,6 +36,12 @@ def test_ids_come_from_the_lookup_tables_and_the_name_goes(release: Release) -> 
     assert (out.PatientID, out.AccessionNumber, str(out.PatientName)) == ("10001001", "4711", "")
 
 
+def test_a_line_end_behind_an_identifier_is_no_part_of_it(release: Release) -> None:
+    given = image()
+    out = release(image(PatientID=f"{given.PatientID}\n", AccessionNumber=f"{given.AccessionNumber}\r\n"))
+    assert (out.PatientID, out.AccessionNumber) == ("10001001", "4711")
+
+
 def test_dates_are_shifted_and_times_of_day_stay(release: Release) -> None:
     out = release(image(AcquisitionDateTime="20240229072730.5-0500", SeriesDate="20240301", SeriesTime="235959.999"))
     assert (out.StudyDate, out.StudyTime) == ("20231121", "072730.5")

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from chorus_nb.errors import NotReady
 from chorus_nb.explore import profile, scan, summary
 from chorus_nb.explore.profile import NOT_COVERED
-from chorus_nb.explore.values import keeps_its_vr
+from chorus_nb.explore.values import keeps_its_vr, text_of
 from chorus_nb.workspace import Workspace
 from tests.explore.survey_site import dataset, save
 
@@ -130,6 +130,10 @@ def test_long_values_and_bytes_are_not_shown_whole(survey: Workspace, add: Add) 
     row = tag(frame, "ImageComments")
     assert (row["longest"], len(row["examples"])) == (5000, 65)
     assert frame[frame["private_creator"] == "ACME"]["examples"].tolist()[-1] == "(2560 bytes)"
+
+
+def test_what_pads_a_value_is_no_part_of_it() -> None:
+    assert [text_of(value, "LO") for value in (b"MRN1 ", b"MRN1\r\n", b" MRN1\t\0")] == ["MRN1"] * 3
 
 
 def test_a_profile_needs_a_scan(survey: Workspace) -> None:

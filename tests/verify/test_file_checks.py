@@ -73,6 +73,10 @@ def test_a_date_moved_by_the_days_of_the_person_has_no_fault(before: str, after:
     assert date_fault(before, after, days, SITE) == ""
 
 
+def test_a_line_end_behind_a_date_is_no_time_of_day() -> None:
+    assert Leaf("", 0x0008002A, "DT", "", b"", "20240131101112\r\n\\20240201").values == ["20240131101112", "20240201"]
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

@@ -315,7 +315,8 @@ class Elements(RootValues):
         """Whether a number is one as far as anything depends on it; of what is left out, the pixels hold one frame."""
         if e.tag == NUMBER_OF_FRAMES and not level.path:  # decoders ask for it wherever it stands
             return bool(self.number_of(e.tag))
-        return self.type_of(e, level) not in NEEDED or are_numbers(raw)
+        needed = standards.is_needed(self.sop_class, level.path, standards.path_step(e.tag))
+        return not needed or are_numbers(raw)
 
     def new_value(self, e: Element, vr: str, expected: str, rule: Rule, level: Level) -> str | bytes | None:
         """The value an action makes; None if the action does not suit the element."""
@@ -368,12 +369,11 @@ class Elements(RootValues):
     def left_out(self, e: Element, level: Level, why: str) -> Made:
         """A value that cannot be used, by the Type of its attribute (PS3.5 section 7.4): the file is refused where the
         image needs one, the element is emptied where it must be present, else it goes."""
-        type_ = self.type_of(e, level)
-        if type_ in NEEDED:
-            places = not level.path and standards.places_slice(self.sop_class, standards.path_step(e.tag))
+        if standards.is_needed(self.sop_class, level.path, step := standards.path_step(e.tag)):
+            places = not level.path and standards.places_slice(self.sop_class, step)
             reason = "geometry_unusable" if places else "value_unusable"
             raise Refused(reason, f"{level.where}{standards.tag_name(e.tag)}: {why}")
-        if type_ in PRESENT:
+        if self.type_of(e, level) in PRESENT:
             self.notes.append(f"emptied: {why}")
             self.record(e, level, "Z", why, "")
             return level.encoding.element(e.tag, expected_vr(e, ""), b"")

@@ -116,10 +116,10 @@ def _becomes(sop_class: str, path: str, keyword: str, vr: str) -> str:
     """What notebook 03 does with a value that nobody can use: the Type of its attribute decides (PS3.5 section 7.4)."""
     plain = tuple(filter(None, path.split(".")))
     type_ = standards.attribute_type(sop_class, plain, keyword) or "3"
-    if type_[0] == "1":
+    if standards.is_needed(sop_class, plain, keyword):
         slice_of = not plain and standards.places_slice(sop_class, keyword)
         return "its series is held back" if slice_of else "the file is held back"
-    return "it is emptied" if type_[0] == "2" or vr in ("DA", "DT", "AS") else "it is removed"
+    return "it is emptied" if type_[0] == "2" or (type_ != "1C" and vr in ("DA", "DT", "AS")) else "it is removed"
 
 
 def _dictionary_vr(tag: str) -> str:

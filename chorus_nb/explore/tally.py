@@ -88,8 +88,8 @@ def _trouble(sop_class: str, key: Key, value: bytes, length: int) -> int:
     found = values.trouble(value, vr, length)
     if found != 1 or vr not in ("DS", "IS") or are_numbers(value):
         return found
-    type_ = standards.attribute_type(sop_class, tuple(filter(None, path.split("."))), standards.path_step(tag))
-    return 2 if (type_ or "3")[0] == "1" else 1
+    needed = standards.is_needed(sop_class, tuple(filter(None, path.split("."))), standards.path_step(tag))
+    return 2 if needed else 1
 
 
 def _profile_row(modality: str, sop_class: str, key: Key, entry: _Tag, columns: dict[str, list[Any]]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from chorus_nb.standards.iods import (
     attribute_type,
     in_some_image,
     iod_of,
+    is_needed,
     modalities,
     modality_code,
     places_slice,

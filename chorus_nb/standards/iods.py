@@ -8,6 +8,8 @@ from collections.abc import Collection, Mapping
 from functools import cache, lru_cache
 from typing import Any
 
+from pydicom.datadict import tag_for_keyword
+
 from chorus_nb.standards.lists import DATA, modality_concepts
 
 _IMAGE = "1.2.840.10008.5.1.4.1.1."
@@ -31,6 +33,8 @@ _OF_CAPTURES = frozenset(("SC", "OT", "DOC", "HC", "RG"))
 _RETIRED = {_IMAGE + "6": _IMAGE + "6.1", _IMAGE + "3": _IMAGE + "3.1", _IMAGE + "5": _IMAGE + "20"}
 _GEOMETRY = frozenset(("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns"))
 _STRICTNESS = ("1", "1C", "2", "2C", "3")
+_OF_PIXELS = (0x0020, 0x0028, 0x0054)  # groups that say how pixels are read, where they lie, which frame is which
+_AS_SHOWN = frozenset(("PixelPaddingValue", "PixelPaddingRangeLimit", "WindowCenter", "WindowWidth"))
 
 
 def releasable(kinds: Collection[str]) -> Mapping[str, str]:
@@ -92,6 +96,16 @@ def _types(sop_class: str, path: tuple[str, ...]) -> dict[str, str]:
             type_ = entry[0] if isinstance(entry, list) else entry
             types[keyword] = min(types.get(keyword, type_), type_, key=_STRICTNESS.index)
     return asked[False] | asked[True]
+
+
+def is_needed(sop_class: str, path: tuple[str, ...], keyword: str) -> bool:
+    """Whether an image is none without a value that can be used (PS3.5 section 7.4): Type 1, and 1C where pixels are
+    read, placed or told apart by it. Any other of Type 1C may be absent, as where its condition is not met.
+    """
+    type_ = attribute_type(sop_class, path, keyword)
+    return type_ == "1" or (
+        type_ == "1C" and keyword not in _AS_SHOWN and ((tag_for_keyword(keyword) or 0) >> 16) in _OF_PIXELS
+    )
 
 
 def places_slice(sop_class: str, keyword: str) -> bool:

@@ -59,6 +59,8 @@ def _is_time(text: str) -> bool:
 
 
 def must_be(sop_class: str, leaf: Leaf) -> str:
-    """What the IOD asks for at the root: a ``value`` (Type 1), to be ``present`` (Type 2), "" = nothing (PS3.5 7.4)."""
-    type_ = standards.attribute_type(sop_class, (), leaf.keyword) or "3"
-    return {"1": "value", "2": "present"}.get(type_[0], "")
+    """What the IOD asks for at the root: a ``value`` (Type 1; 1C as far as pixels rest on it), to be ``present`` (Type
+    2), "" = nothing (PS3.5 7.4)."""
+    if standards.is_needed(sop_class, (), leaf.keyword):
+        return "value"
+    return "present" if (standards.attribute_type(sop_class, (), leaf.keyword) or "3")[0] == "2" else ""

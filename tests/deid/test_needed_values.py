@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from pydicom.uid import ComputedRadiographyImageStorage, EnhancedCTImageStorage, UltrasoundImageStorage
 
 from chorus_nb.deid.dataset import Deidentifier
+from chorus_nb.standards import is_needed
 from chorus_nb.verify.iods import new_errors, program
 from tests.deid.conftest import SUBJECT, encoded, image, whole
+from tests.deid.test_values import with_raw
 
 TYPE_1 = {  # values of ImageType, in ISO_IR 100, to what is released
     r"ORIGINAL\PRIMARY\SÖMLAUTZ": r"ORIGINAL\PRIMARY\REMOVED",
@@ -49,3 +52,27 @@ def test_a_value_that_must_stand_becomes_a_dummy_where_nothing_of_it_may_stay(
 def test_a_value_that_need_not_stand_goes(engine: Deidentifier, tmp_path: Path) -> None:
     assert cleaned(engine, "PatientPosition", "ZÖX QUELL", tmp_path) == ("", [])
     assert cleaned(engine, "ScanOptions", r"HELICAL MODE\ZÖX QUELL", tmp_path) == ("HELICAL MODE\\", [])
+
+
+@pytest.mark.parametrize(
+    ("vr", "keyword", "value"),
+    [("DS", "WindowCenter", b"400 HU"), ("US", "PixelPaddingValue", b"\0\0\0\0"), ("CS", "ShutterShape", b"RECT")],
+)
+def test_what_may_be_absent_goes_where_nobody_can_use_it_and_04_finds_no_error_that_is_new(
+    engine: Deidentifier, tmp_path: Path, vr: str, keyword: str, value: bytes
+) -> None:
+    content, path = with_raw(vr, keyword, value), tmp_path / "released.dcm"
+    path.write_bytes(whole(engine.apply(content, SUBJECT)))
+    assert keyword not in pydicom.dcmread(path)
+    assert not program() or not new_errors(content, path)
+
+
+def test_a_value_of_type_1c_is_needed_where_pixels_are_read_placed_or_told_apart_by_it() -> None:
+    def needed(sop_class: str, path: str, *keywords: str) -> list[bool]:
+        return [is_needed(sop_class, tuple(filter(None, path.split("."))), keyword) for keyword in keywords]
+
+    assert needed(ComputedRadiographyImageStorage, "", "PixelSpacing", "RescaleSlope", "WindowCenter") == [1, 1, 0]
+    assert needed(UltrasoundImageStorage, "", "AcquisitionDateTime", "PlanarConfiguration") == [0, 1]
+    frame = "PerFrameFunctionalGroupsSequence"
+    assert needed(EnhancedCTImageStorage, f"{frame}.PlanePositionSequence", "ImagePositionPatient") == [1]
+    assert needed(EnhancedCTImageStorage, f"{frame}.FrameContentSequence", "FrameReferenceDateTime") == [0]

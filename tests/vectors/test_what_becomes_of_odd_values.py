@@ -35,6 +35,10 @@ DONE = {"value_unusable": HELD, "geometry_unusable": SERIES, b"": EMPTIED, None:
         ("TM", "SeriesTime", b"MORNING ", REMOVED),
         ("IS", "ExposureTime", b"500 ms", REMOVED),
         ("FD", "CTDIvol", b"\1\2\3\4", REMOVED),
+        ("DS", "WindowCenter", b"400 HU", REMOVED),  # Type 1C, and only how pixels are shown
+        ("DS", "WindowWidth", b"NaN ", "harmless"),
+        ("US", "PixelPaddingValue", b"\1\0\0", REMOVED),
+        ("US", "PlanarConfiguration", b"\1\0\0", HELD),  # Type 1C, and pixels are read by it
         ("IS", "Exposure", b"14.5", "harmless"),
         ("IS", "InstanceNumber", b"0000000012", ""),
         ("DS", "SpacingBetweenSlices", b"NaN ", "harmless"),

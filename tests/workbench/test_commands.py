@@ -213,6 +213,16 @@ def test_the_lock_pins_every_dependency_and_names_no_place() -> None:
     assert wanted - {normal(line) for line in lines} == set()
 
 
+def test_no_version_below_the_one_that_is_tested_may_be_installed() -> None:
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    tested = {normal(name): version for name, version in re.findall(r"^(\S+?)==(\d+(?:\.\d+)?)", lock, re.M)}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    given = (*project["dependencies"], *(name for names in project["optional-dependencies"].values() for name in names))
+    bounds = {normal(name): re.findall(r">=(\d+(?:\.\d+)?)", name) for name in given if ">=" in name}
+    assert bounds.pop("jupyterhub") == ["5"], "of the hub's own version"
+    assert {name: [tested[name]] for name in bounds} == bounds
+
+
 def test_the_conda_environment_installs_the_same_lock() -> None:
     environment, lock = (
         yaml.safe_load((ROOT / f"environment{kind}.yml").read_text(encoding="utf-8")) for kind in ("", ".lock")

@@ -9,7 +9,7 @@ import re
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from zoneinfo import ZoneInfo
 
-from chorus_nb.dicom.forms import PADDING
+from chorus_nb.dicom.forms import PADS
 
 OLDEST_AGE = 89  # years; above it only "90 or more" may be told (Safe Harbor item 3)
 
@@ -97,7 +97,7 @@ def shift_value(text: str, vr: str, days: int, zone: ZoneInfo) -> tuple[str, int
     shifted = []
     for part in text.split("\\"):
         try:
-            shifted.append(_shift_part(part.strip(PADDING), vr, days, zone))
+            shifted.append(_shift_part(part.strip(PADS), vr, days, zone))
         except NotADate:
             shifted.append("")
             faults += 1
@@ -117,7 +117,7 @@ def _shift_part(text: str, vr: str, days: int, zone: ZoneInfo) -> str:
 
 def with_offset_of_its_day(before: str, after: str, zone: ZoneInfo) -> str:
     """A DT value of which something else moved the days, and nothing but them, as :func:`shift_moment` moves it."""
-    pairs = [(old.strip(PADDING), new) for old, new in zip(before.split("\\"), after.split("\\"), strict=False)]
+    pairs = [(old.strip(PADS), new) for old, new in zip(before.split("\\"), after.split("\\"), strict=False)]
     if len(pairs) <= before.count("\\") or len(pairs) <= after.count("\\"):
         return after
     return "\\".join(_moved_alike(old, new, zone) for old, new in pairs)
@@ -134,7 +134,7 @@ def _moved_alike(before: str, after: str, zone: ZoneInfo) -> str:
 
 def cap_age(text: str) -> str:
     """An AS value with every age above 89 years as ``090Y``; "" if it is no age."""
-    match = _AGE.match(text.strip(PADDING))
+    match = _AGE.match(text.strip(PADS))
     if not match:
         return ""
     return "090Y" if age_in_years(match.group()) > OLDEST_AGE else match.group()
@@ -142,7 +142,7 @@ def cap_age(text: str) -> str:
 
 def age_in_years(text: str) -> int:
     """Whole years of an AS value; -1 if it is no age."""
-    match = _AGE.match(text.strip(PADDING))
+    match = _AGE.match(text.strip(PADS))
     if not match:
         return -1
     number, unit = int(match[1]), match[2]

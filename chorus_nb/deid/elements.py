@@ -30,7 +30,7 @@ from chorus_nb.deid.values import (
 )
 from chorus_nb.dicom.charsets import CHARACTER_SET, charset_of, decode_text, defined_terms, encode_text
 from chorus_nb.dicom.encodings import FORMATTED, TEXT, Buffer, Encoding
-from chorus_nb.dicom.forms import FORMS, PADDING, are_numbers
+from chorus_nb.dicom.forms import FORMS, PADS, are_numbers
 from chorus_nb.dicom.spans import Element, Refused, Spans
 from chorus_nb.identity import harvest as identifiers
 from chorus_nb.identity.signs import is_plain, without_controls, without_escaped
@@ -348,7 +348,7 @@ class Elements(RootValues):
 
     def looked_up(self, e: Element, level: Level) -> str:
         """The person or the image occurrence; someone else's identifier in a nested item is emptied."""
-        value = decode_text(self.raw(e), level.charset).strip(PADDING)
+        value = decode_text(self.raw(e), level.charset).strip(PADS)
         if e.tag == PATIENT_ID:
             ours = value == self.patient_id or value in self.subject.known_ids
             other = dummy("LO").decode("ascii") if self.type_of(e, level) in NEEDED else ""

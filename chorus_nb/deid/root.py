@@ -8,7 +8,7 @@ import re
 from chorus_nb import standards
 from chorus_nb.dicom.charsets import DEFAULT_CHARSET, charset_of, decode_text
 from chorus_nb.dicom.encodings import vr_of
-from chorus_nb.dicom.forms import PADDING
+from chorus_nb.dicom.forms import PADS
 from chorus_nb.dicom.pixel_data import Geometry
 from chorus_nb.dicom.spans import Element, Refused, Spans
 
@@ -45,7 +45,7 @@ class RootValues:
     def text_of(self, tag: int) -> str:
         """Text of an element at the root, "" if it is not there."""
         element = self.root.get(tag)
-        return decode_text(self.raw(element), self.charset).strip(PADDING) if element and element.items is None else ""
+        return decode_text(self.raw(element), self.charset).strip(PADS) if element and element.items is None else ""
 
     def number_of(self, tag: int) -> int | None:
         """An unsigned number or an integer string at the root, None if it is not there or no number."""

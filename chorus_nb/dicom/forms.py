@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-PADDING = " \0\t\r\n"  # PS3.5 6.2 pads with the first two; the others are line ends of a program between
+PADS = " \0\t\r\n"  # PS3.5 6.2 pads with the first two; the others are line ends of a program between
 _TIME = rb"(?:(?:[01]\d|2[0-4])(?::?[0-5]\d(?::?(?:[0-5]\d|60)(?:\.\d*)?)?)?)?"
 _NUMBER = rb"[ \0]*(?:[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[Nn][Aa][Nn]|[Ii][Nn][Ff])[ \0]*)?"
 _NUMBERS = re.compile(rb"%s(?:\\%s)*\Z" % (_NUMBER, _NUMBER))

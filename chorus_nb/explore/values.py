@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from chorus_nb.dicom.charsets import Charset, decode_text
 from chorus_nb.dicom.encodings import BYTES, NUMBERS, WORD_SIZES, numbers_in
-from chorus_nb.dicom.forms import FORMS, PADDING
+from chorus_nb.dicom.forms import FORMS, PADS
 from chorus_nb.standards import tag_name
 
 RANGE = re.compile(r"\d{8}-(\d{8})?|-\d{8}")  # of dates, as a query has them (PS3.5 table 6.2-1)
@@ -51,7 +51,7 @@ def text_of(value: bytes, vr: str, codecs: Charset = ()) -> str:
             decoded = value.decode("utf-8")
         except UnicodeDecodeError:
             decoded = value.decode("latin-1")
-    return decoded.strip(PADDING)
+    return decoded.strip(PADS)
 
 
 def example(value: bytes, vr: str, length: int) -> str:

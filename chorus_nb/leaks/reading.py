@@ -26,7 +26,6 @@ from pydicom.tag import BaseTag
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from chorus_nb import standards
-from chorus_nb.dicom.forms import PADDING
 from chorus_nb.guard import fault_of, quiet
 
 PIXEL_ELEMENTS = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
@@ -65,8 +64,8 @@ class Leaf(NamedTuple):
 
     @property
     def values(self) -> list[str]:
-        """The values of a multi-valued text element, without padding."""
-        return [part.strip(PADDING) for part in self.text.split("\\")]
+        """The values of a multi-valued text element, without padding, and without line ends that stand there too."""
+        return [part.strip(" \0\t\r\n") for part in self.text.split("\\")]
 
     @property
     def days(self) -> list[str]:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chorus_nb.deid import dates
-from chorus_nb.dicom.forms import PADDING
+from chorus_nb.dicom.forms import PADS
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -97,7 +97,7 @@ def test_the_time_of_day_stays_to_the_microsecond(moment: datetime, shift: int, 
 @given(st.text(max_size=30))
 def test_no_text_ever_comes_out_unshifted(text: str) -> None:
     shifted, faults = dates.shift_value(text, "DT", -400, NEW_YORK)
-    parts = [part.strip(PADDING) for part in text.split("\\")]
+    parts = [part.strip(PADS) for part in text.split("\\")]
     assert all(not part or part not in shifted.split("\\") for part in parts)
     assert faults == sum(1 for part in parts if part and not part[:8].isascii()) or faults >= 0
 

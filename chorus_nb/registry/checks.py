@@ -59,7 +59,9 @@ def _know(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> None:
     persons = read_omop(workspace, "person")
     connection.register("persons", lifetimes(persons, read_omop(workspace, "death")).reset_index())
     leaves = "person" in workspace.parameters.omop_tables
-    connection.register("birthdays", birthdays(persons if leaves else persons.head(0)))
+    delivered = persons if leaves else persons.head(0)
+    connection.register("birthdays", birthdays(delivered))
+    connection.register("birth_years", delivered[["person_id", "year_of_birth"]].drop_duplicates("person_id"))
     asked = ["PatientID", "person_id", "days_shifted", "visit_link", "visit_if", "person_differs"]
     connection.register("linkage", workspace.read(tables.LINKAGE, asked))
     connection.execute(f"""
@@ -108,6 +110,9 @@ RECORD_CHECKS = {
             SELECT DISTINCT trim(PatientID) AS PatientID, try_strptime(PatientBirthDate, '%Y%m%d')::DATE AS born
             FROM catalog WHERE PatientBirthDate <> '') AS headers USING (PatientID)
         WHERE days_shifted <> 0 GROUP BY person_id""",
+    "old_age_untold": """
+        SELECT bool_or(year(taken) - year_of_birth > 90)
+        FROM images JOIN birth_years USING (person_id) WHERE year_of_birth IS NOT NULL GROUP BY person_id""",
     "within_visit": """
         SELECT taken < since OR taken > until
         FROM images LEFT JOIN visits ON visit_id = visit_occurrence_id WHERE visit_id IS NOT NULL""",

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from chorus_nb import tables
 from chorus_nb.decisions import Cells
+from chorus_nb.deid.cohort import EXCLUSION_LOG, excluded
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.faces.decisions import FACE_LOG, face_decisions
 from chorus_nb.mapping import read_lookups
@@ -28,9 +29,9 @@ _MAPPED = """
 
 
 def not_obeyed(workspace: Workspace) -> int:
-    """How many images are in the release though somebody rejected them, drew other boxes on them, or holds their series
-    for its face."""
-    return _images(workspace) + _of_held_faces(workspace)
+    """How many images are in the release though somebody rejected or excluded them, drew other boxes on them, or holds
+    their series for its face."""
+    return _images(workspace) + _of_held_faces(workspace) + _excluded(workspace)
 
 
 def require_obeyed(workspace: Workspace) -> None:
@@ -91,6 +92,16 @@ def _of_held_faces(workspace: Workspace) -> int:
         of_series = "SELECT count(*) FROM outcomes JOIN catalog USING (source_path) WHERE outcomes.status = 'released'"
         [(count,)] = connection.execute(f"{of_series} AND SeriesInstanceUID IN (FROM unnest(?))", [[*held]]).fetchall()
     return int(count)
+
+
+def _excluded(workspace: Workspace) -> int:
+    if not (workspace.has(tables.CATALOG) and workspace.has(tables.OUTCOMES) and EXCLUSION_LOG.current(workspace)):
+        return 0
+    outcomes = workspace.read(tables.OUTCOMES, ["source_path", "status"])
+    released = outcomes.loc[outcomes["status"] == "released", "source_path"]
+    uids = ["SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"]
+    catalog = workspace.read(tables.CATALOG, ["source_path", *uids])
+    return int((excluded(workspace, catalog) & catalog["source_path"].isin(released)).sum())
 
 
 def _keeps_back(rows: Iterable[Cells]) -> bool:

@@ -209,3 +209,16 @@ def test_a_field_strength_in_gauss_is_told_and_closes_nothing(tmp_path: Path, st
     workspace.write(tables.RELEASED_HEADERS, headers.assign(MagneticFieldStrength=strength))
     assert not failing(workspace)
     assert check_registry(workspace).set_index("check").loc["value_possible", "findings"] == found
+
+
+@pytest.mark.parametrize(("born", "told"), [(1932, 1), (1934, 0)])
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_year_of_birth_that_tells_an_age_above_90_is_told_where_person_leaves(
+    small: Workspace, born: int, told: int, leaves: bool
+) -> None:
+    """Ages above 89 identify, and so does a year that tells one (Safe Harbor 3); the images of 2024 say 090Y."""
+    workspace = Workspace(small.parameters.model_copy(update={"omop_tables": ["person"] if leaves else []}))
+    omop(workspace, "person", "501,8532,1950", f"501,8532,{born}")
+    build_registry(workspace)
+    row = check_registry(workspace).set_index("check").loc["old_age_untold"]
+    assert (row["result"], row["findings"]) == (("pass", told) if leaves else ("not run", 0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chorus_nb import tables
+from chorus_nb.deid.cohort import EXCLUSION_LOG
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.faces.decisions import FACE_LOG
 from chorus_nb.pixels.decisions import IMAGE_LOG
@@ -70,6 +71,13 @@ def test_boxes_that_03_filled_are_obeyed(built: Workspace) -> None:
 @pytest.mark.parametrize(("face", "images"), [("no_head", 2), ("held", 0)])
 def test_a_series_that_is_held_for_its_face_is_not_packed(built: Workspace, face: str, images: int) -> None:
     FACE_LOG.append(looked_at(built, face=face), "A. Reviewer", {"item": SERIES, "decision": "hold"})
+    assert not_obeyed(built) == images
+
+
+@pytest.mark.parametrize(("item", "images"), [(f"series:{SERIES}", 2), ("1.2.77.9.0", 1), ("series:1.9", 0)])
+def test_what_somebody_excluded_is_not_packed(built: Workspace, item: str, images: int) -> None:
+    item = first_of(built) if item == "1.2.77.9.0" else item
+    EXCLUSION_LOG.append(looked_at(built), "A. Reviewer", {"item": item, "decision": "exclude", "note": "no consent"})
     assert not_obeyed(built) == images
 
 

@@ -155,6 +155,11 @@ def engine(name: str, value: str) -> Iterator[Engine]:
         opened.dispose()
 
 
+def sqlite_url(path: Path) -> str:
+    """The URL of a SQLite file; put together by hand, ``%20`` or ``?`` in the name of a folder would lead elsewhere."""
+    return URL.create("sqlite", database=str(path)).render_as_string(hide_password=False)
+
+
 def _url(name: str, value: str) -> URL:
     if value.startswith("env:"):
         value = os.environ.get(value[4:], "")

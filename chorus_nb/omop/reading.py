@@ -89,9 +89,9 @@ def open_omop(parameters: Parameters) -> OmopTables:
         return OmopDuckDB(path, schema)
     if not value.startswith("env:") and not _magic(path).startswith(SQLITE):
         raise InputError(f"omop: is no folder, and no DuckDB or SQLite file: {value}")
-    from chorus_nb.omop.databases import OmopDatabase  # as above
+    from chorus_nb.omop.databases import OmopDatabase, sqlite_url  # as above
 
-    return OmopDatabase(value if value.startswith("env:") else f"sqlite:///{path}", schema)
+    return OmopDatabase(value if value.startswith("env:") else sqlite_url(path), schema)
 
 
 def _magic(path: Path) -> bytes:

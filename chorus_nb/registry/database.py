@@ -31,7 +31,7 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.schema import CreateTable
 
 from chorus_nb.errors import InputError
-from chorus_nb.omop.databases import engine
+from chorus_nb.omop.databases import engine, sqlite_url
 from chorus_nb.processes.queries import add_rows, in_parts
 from chorus_nb.workspace import Workspace, replacing
 
@@ -66,7 +66,7 @@ def create_statement(dialect: str, *, visit_required: bool) -> str:
 @contextlib.contextmanager
 def registry_database(workspace: Workspace) -> Iterator[Engine]:
     """The database of ``registry_url``."""
-    url = workspace.parameters.registry_url or f"sqlite:///{workspace.local / 'registry.sqlite'}"
+    url = workspace.parameters.registry_url or sqlite_url(workspace.local / "registry.sqlite")
     with engine("registry_url", url) as opened:
         yield opened
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sqlite3
 from pathlib import Path
 
 import duckdb
@@ -23,6 +24,7 @@ from chorus_nb.omop import (
     visit_spans,
 )
 from chorus_nb.omop.cdm import VISIT_TABLE
+from chorus_nb.omop.databases import engine, sqlite_url
 from chorus_nb.parameters import Parameters
 
 DEATH = "person_id,death_date,death_datetime,death_type_concept_id\n"
@@ -388,3 +390,15 @@ def test_a_visit_without_length_lasts_its_day_and_one_without_end_is_open(start:
     columns = {"visit_start_date": start[:10], "visit_start_datetime": start, "visit_end_date": end[:10]}
     spans = visit_spans(pd.DataFrame([{**columns, "visit_end_datetime": end}]))
     assert spans.astype(str).to_numpy().tolist() == [[start, ends.removesuffix(" 00:00:00")]]
+
+
+def test_a_file_in_a_folder_of_any_name_is_the_one_that_is_opened(tmp_path: Path) -> None:
+    folder = tmp_path / "a%20b #1 ü"
+    folder.mkdir()
+    with sqlite3.connect(folder / "cdm.sqlite") as database:
+        database.execute("CREATE TABLE person (person_id, gender_concept_id, year_of_birth, race_concept_id)")
+        database.execute("INSERT INTO person VALUES (7, 0, 1950, 0)")
+    with engine("omop", sqlite_url(folder / "cdm.sqlite")) as opened:
+        assert opened.url.database == str(folder / "cdm.sqlite")
+    found = Parameters.of({"omop": str(folder / "cdm.sqlite")})
+    assert open_omop(found).read("person", {"person_id"})["person_id"].tolist() == ["7"]

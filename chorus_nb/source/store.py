@@ -6,6 +6,7 @@ whole is kept for a while on this machine (:mod:`chorus_nb.source.kept`), for la
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -34,6 +35,7 @@ ARCHIVE_NAMES = (".zip", ".tar", ".gz", ".xz")
 CHANGES_WITH = ("generation", "ETag", "etag", "mtime", "last_modified", "created")  # the first that is there counts
 PLACED_BY = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "STORAGE_EMULATOR_HOST", "AZURE_STORAGE_ACCOUNT_NAME")
 LOCKED = "locked"  # a folder that may not be listed
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 SILENT = 60.0  # seconds without an answer, after which a request is made again or given up; backends have none
 T = TypeVar("T")
 
@@ -189,7 +191,12 @@ class Store(Source):
             name = blake3("\0".join((self.url, source_path, *map(str, identity))).encode()).hexdigest(16)
             blocks = self._blocks(source_path, identity.size)
             same = partial(self._is_still, source_path, identity)
-            file = kept.get(name) or kept.put(name, identity.size, blocks, same)
+            try:
+                file = kept.get(name) or kept.put(name, identity.size, blocks, same)
+            except OSError as error:
+                if error.errno in FULL:  # here: nothing is the matter with the file
+                    return None
+                raise
             if file is not None:
                 return file, identity
         raise OSError("changes while it is read")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import shutil
@@ -241,6 +242,23 @@ def test_the_disk_is_never_more_than_half_filled(tmp_path: Path, monkeypatch: py
     for number in range(9):
         kept.put(f"{number:04d}", 60, iter([bytes(60)]), lambda: True).close()  # type: ignore[union-attr]
     assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_a_disk_without_room_for_what_is_kept_is_no_fault_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refused(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    kind = InStore(tmp_path)
+    kind.put({"a": b"x" * 100})
+    monkeypatch.setattr(kept_files.os, "open", refused)
+    if number == errno.ENOSPC:
+        assert kind.source.read("a") == b"x" * 100
+    else:
+        with pytest.raises(OSError, match="Input/output"):
+            kind.source.read("a")
 
 
 # --- found ------------------------------------------------------------------------------------------------------------

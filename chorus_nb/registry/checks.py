@@ -110,7 +110,7 @@ RECORD_CHECKS = {
             SELECT DISTINCT trim(PatientID) AS PatientID, try_strptime(PatientBirthDate, '%Y%m%d')::DATE AS born
             FROM catalog WHERE PatientBirthDate <> '') AS headers USING (PatientID)
         WHERE days_shifted <> 0 GROUP BY person_id""",
-    "old_age_untold": """
+    "old_age_told": """
         SELECT bool_or(year(taken) - year_of_birth > 90)
         FROM images JOIN birth_years USING (person_id) WHERE year_of_birth IS NOT NULL GROUP BY person_id""",
     "within_visit": """

@@ -220,5 +220,5 @@ def test_a_year_of_birth_that_tells_an_age_above_90_is_told_where_person_leaves(
     workspace = Workspace(small.parameters.model_copy(update={"omop_tables": ["person"] if leaves else []}))
     omop(workspace, "person", "501,8532,1950", f"501,8532,{born}")
     build_registry(workspace)
-    row = check_registry(workspace).set_index("check").loc["old_age_untold"]
+    row = check_registry(workspace).set_index("check").loc["old_age_told"]
     assert (row["result"], row["findings"]) == (("pass", told) if leaves else ("not run", 0))

@@ -78,7 +78,9 @@ def _native(
         removed["bytes after the last frame"] = 1
         new = bytes(value[:wanted]) + b"\0" * (wanted % 2)
     new = _unused_bits(new, wanted, geometry, overlay_bits, removed, big=big)
-    if not removed:
+    if len(new) % 2:  # PS3.5 section 7.1.1: no value is of odd length
+        new = bytes(new) + b"\0"
+    elif not removed:
         return Container(pixels.element(data), value, removed, (b"", b""))
     head = bytearray(data[pixels.start : pixels.value])
     struct.pack_into(">L" if big else "<L", head, len(head) - 4, len(new))

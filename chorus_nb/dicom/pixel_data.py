@@ -86,7 +86,8 @@ def read_pixel_data(
         return None
     if length != UNDEFINED:
         held = min(length, size - value)
-        return PixelData(tag, vr, start, value, held, value + length, None, "" if held == length else "is cut off")
+        whole = held >= length - (length % 2 == 0)  # some writers count the byte that evens it out and leave it away
+        return PixelData(tag, vr, start, value, held, value + held, None, "" if whole else "is cut off")
     fragments: list[slice] = []
     position, fault = value, "is cut off"
     unpack = struct.Struct(order + "HHL").unpack

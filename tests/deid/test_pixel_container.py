@@ -18,6 +18,7 @@ from chorus_nb.dicom import codecs
 from chorus_nb.dicom.encodings import DEFLATED_SYNTAXES
 from chorus_nb.dicom.spans import Refused
 from chorus_nb.dicom.streams import walk_j2k
+from chorus_nb.dicom.survey import Header
 from chorus_nb.verify.pixel_container import among_pixels
 from tests.deid.conftest import SUBJECT
 
@@ -112,6 +113,28 @@ def test_what_is_no_pixel_data_is_not_taken_for_it(engine: Deidentifier, what: s
     assert refused.value.reason in (
         ("float_pixels",) if fractions else ("pixels_not_walked", "structure_refused", "truncated")
     )
+
+
+@pytest.mark.parametrize(
+    ("syntax", "head"),
+    [("1.2.840.10008.1.2.1", b"\xe0\x7f\x10\0OB\0\0"), ("1.2.840.10008.1.2", b"\xe0\x7f\x10\0")],
+    ids=["explicit", "implicit"],
+)
+@pytest.mark.parametrize("counted", [33, 34], ids=["not counted", "counted"])
+def test_the_byte_that_evens_out_an_odd_number_of_pixels_may_lack_and_is_there_in_the_release(
+    engine: Deidentifier, syntax: str, head: bytes, counted: int
+) -> None:
+    pixels = np.arange(33, dtype="u1").reshape(3, 11)
+    bits = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "PixelRepresentation": 0}
+    whole = file_of(syntax, pixels.tobytes() + b"\0", 1, bits, Rows=3, Columns=11)
+    at = whole.rindex(head) + len(head)
+    lacking = whole[:at] + struct.pack("<L", counted) + whole[at + 4 : -1]
+    assert Header(BytesIO(lacking), len(lacking)).fault == ""
+    made = engine.apply(lacking, SUBJECT)
+    assert released(made)[-38:] == struct.pack("<L", 34) + pixels.tobytes() + b"\0"
+    assert (decoded(released(made)) == pixels).all() and made.notes["bytes after the last frame"] == 0
+    with pytest.raises(Refused, match="truncated"):
+        engine.apply(whole[:-2], SUBJECT)
 
 
 def test_padding_in_the_form_of_a_text_is_not_taken_for_padding(engine: Deidentifier) -> None:

@@ -165,7 +165,8 @@ def test_stray_bytes_after_the_pixel_data_are_told_from_a_cut_file() -> None:
     assert walk_bytes(PREAMBLE + SOP_CLASS + pixels + b"\xaa" * 32).fault == "trailing_bytes"
     assert walk_bytes(2 * (PREAMBLE + SOP_CLASS + pixels)).fault == "file_behind"
     assert walk_bytes(PREAMBLE + SOP_CLASS + pixels + b"DICM" + SOP_CLASS).fault == "file_behind"
-    assert walk_bytes(PREAMBLE + SOP_CLASS + pixels[:-1]).fault == "truncated"
+    assert walk_bytes(PREAMBLE + SOP_CLASS + pixels[:-2]).fault == "truncated"
+    assert walk_bytes(PREAMBLE + SOP_CLASS + pixels[:-1]).fault == "", "whether it is a pixel's, the geometry tells"
     assert walk_bytes(PREAMBLE + SOP_CLASS + pixels).fault == ""
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from chorus_nb import tables
 from chorus_nb.identity.site_words import site_vocabulary
 from chorus_nb.mapping import load_policy
+from chorus_nb.mapping.policy import Policy
 from chorus_nb.memory import Recipe, digest
 from chorus_nb.workspace import Workspace, fingerprint_of_key
 
@@ -22,12 +23,15 @@ DECIDING = (
 def made_with(workspace: Workspace) -> dict[str, str]:
     """What a released file is made with, besides code, libraries and parameters; the key only by its fingerprint."""
     policy = load_policy(workspace)
-    return {
-        "rules": policy.rules_digest,
-        "tag_decisions": digest(*policy.overrides),
-        "site_key": fingerprint_of_key(workspace.key()),
-        "known_words": digest(site_vocabulary(workspace).digest),
-    }
+    made = {"rules": policy.rules_digest, "site_key": fingerprint_of_key(workspace.key())}
+    return made | decided_with(workspace, policy)
+
+
+def decided_with(workspace: Workspace, policy: Policy | None = None) -> dict[str, str]:
+    """The same of what people decided about tags and words."""
+    policy = policy or load_policy(workspace)
+    words = digest(site_vocabulary(workspace).digest)
+    return {"tag_decisions": digest(*policy.overrides), "known_words": words}
 
 
 def note_settings(workspace: Workspace, recipe: Recipe, made: Mapping[str, str]) -> str:

@@ -1,5 +1,5 @@
-"""What a person decided to keep back, or a lookup table says otherwise, since 03 wrote the images: nothing is packed
-before 03 obeyed it."""
+"""What a person decided, or a lookup table says otherwise, since 03 wrote the images: nothing is packed before 03
+obeyed it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from chorus_nb import tables
 from chorus_nb.decisions import Cells
 from chorus_nb.deid.cohort import EXCLUSION_LOG, excluded
+from chorus_nb.deid.settings import decided_with
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.faces.decisions import FACE_LOG, face_decisions
+from chorus_nb.identity.site_words import site_vocabulary
 from chorus_nb.mapping import read_lookups
 from chorus_nb.pixels.decisions import DECIDED_BY, IMAGE_LOG, ImageDecisions
 from chorus_nb.processes.queries import asking
@@ -35,7 +37,8 @@ def not_obeyed(workspace: Workspace) -> int:
 
 
 def require_obeyed(workspace: Workspace) -> None:
-    """:class:`WorkbenchError` where there are any, or where the lookup tables map images otherwise by now."""
+    """:class:`WorkbenchError` where there are any, the lookup tables map images otherwise by now, or somebody decided
+    about tags or words."""
     if count := not_obeyed(workspace):
         raise WorkbenchError(said_of(count))
     if count := mapped_otherwise(workspace):
@@ -43,6 +46,24 @@ def require_obeyed(workspace: Workspace) -> None:
             f"{count:,} files of the release have another person, shift or accession in the lookup tables now than when"
             " 03 ran, or none: run 01 to 05 again"
         )
+
+    if parts := decided_otherwise(workspace):
+        raise WorkbenchError(f"{' and '.join(parts)} were decided about since 03 ran: run 03, 04 and 05 again")
+
+
+def decided_otherwise(workspace: Workspace) -> list[str]:
+    """What people decided about since 03 ran, of what it makes all files with: tags, and words where any is refused
+    (one that is approved may wait). Nothing where 03 noted nothing or the policy cannot be read."""
+    if not workspace.has(tables.RUN_SETTINGS):
+        return []
+    noted = workspace.read(tables.RUN_SETTINGS)
+    noted = noted[noted["last"]].set_index("part")["value"]
+    try:
+        now, refused = decided_with(workspace), site_vocabulary(workspace).refused
+    except InputError:
+        return []
+    told = {"tag_decisions": "tags", **({"known_words": "words"} if refused else {})}
+    return [words for part, words in told.items() if noted.get(part, now[part]) != now[part]]
 
 
 def mapped_otherwise(workspace: Workspace) -> int:

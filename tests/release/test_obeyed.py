@@ -6,12 +6,15 @@ import pytest
 
 from chorus_nb import tables
 from chorus_nb.deid.cohort import EXCLUSION_LOG
+from chorus_nb.deid.settings import decided_with
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.faces.decisions import FACE_LOG
+from chorus_nb.mapping.overrides import decide
+from chorus_nb.mapping.text_words import decide_words
 from chorus_nb.pixels.decisions import IMAGE_LOG
 from chorus_nb.release import pack
 from chorus_nb.release.delivery import upload
-from chorus_nb.release.obeyed import mapped_otherwise, not_obeyed
+from chorus_nb.release.obeyed import decided_otherwise, mapped_otherwise, not_obeyed
 from chorus_nb.workbench import waiting
 from chorus_nb.workbench.steps import STEPS
 from chorus_nb.workspace import Workspace
@@ -112,3 +115,19 @@ def test_what_the_lookup_tables_map_otherwise_by_now_is_not_packed(
     if files:
         with pytest.raises(WorkbenchError, match=f"{files} files of the release have another person"):
             pack(built)
+
+
+def test_decisions_about_tags_and_words_are_obeyed_first(built: Workspace) -> None:
+    assert decided_otherwise(built) == []
+    decide(built, "(0018,1020)", "K", "a version", "A. Reviewer")
+    rows = [
+        {"settings": "1", "part": part, "value": value, "last": True} for part, value in decided_with(built).items()
+    ]
+    built.write(tables.RUN_SETTINGS, tables.frame(tables.RUN_SETTINGS, rows))
+    decide_words(built, ["threlkeldine"], "approve", "a drug", "A. Reviewer")
+    assert decided_otherwise(built) == []
+    decide_words(built, ["quillfeather"], "refuse", "a name", "A. Reviewer")
+    assert decided_otherwise(built) == ["words"]
+    decide(built, "(0018,1020)", "X", "a name in it", "A. Reviewer")
+    with pytest.raises(WorkbenchError, match=r"^tags and words were decided about since 03 ran"):
+        pack(built)

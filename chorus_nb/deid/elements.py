@@ -114,10 +114,8 @@ class Elements(RootValues):
             raw = data[start:end]
             if end - start <= LONGEST_REMEMBERED and (known := recalled((creator, raw) if private else raw)):
                 made, changes, notes = known
-                if changes:
-                    self.changes += changes
-                if notes:
-                    self.notes += notes
+                self.changes += changes
+                self.notes += notes
             elif tag == CODE_MEANING and meaning:
                 made = self.replaced(element, "LO", meaning, "D", "PS3.16: the meaning of its code", level)
             elif tag in fixed:
@@ -127,6 +125,8 @@ class Elements(RootValues):
             if made is None:
                 changed = True
                 continue
+            if made is KEPT and (end - start) % 2:  # no value is of odd length (PS3.5 section 7.1.1)
+                made = level.encoding.element(tag, element.vr, bytes(data[element.value : end]))
             changed |= made is not KEPT
             chunks.append((tag, raw if made is KEPT else made))
             if private:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import pydicom
@@ -40,6 +41,23 @@ def test_a_line_end_behind_an_identifier_is_no_part_of_it(release: Release) -> N
     given = image()
     out = release(image(PatientID=f"{given.PatientID}\n", AccessionNumber=f"{given.AccessionNumber}\r\n"))
     assert (out.PatientID, out.AccessionNumber) == ("10001001", "4711")
+
+
+def test_what_stays_of_a_value_of_odd_length_is_of_even_length(engine: Deidentifier) -> None:
+    content = encoded(image(SeriesDescription="AXIAL ", KVP="120 "))
+    for even, odd in ((b"LO\6\0AXIAL ", b"LO\5\0AXIAL"), (b"DS\4\000120 ", b"DS\3\000120")):
+        assert even in content
+        content = content.replace(even, odd)
+    ends = b"\xfe\xff\x0d\xe0\0\0\0\0\xfe\xff\xdd\xe0\0\0\0\0"
+    codes = b"\x08\0\0\1SH\x08\x0051185008" + b"\x08\0\2\1SH\3\0SCT" + b"\x08\0\4\1LO\5\0Chest"
+    nested = b"\x08\0\x18\x22SQ\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\xff\xff\xff\xff" + codes + ends
+    at = content.index(b"\x10\0\x10\0PN")
+    out = whole(engine.apply(content[:at] + nested + content[at:], SUBJECT))
+    read = pydicom.dcmread(io.BytesIO(out))
+    region = read.AnatomicRegionSequence[0]
+    assert (read.SeriesDescription, read.KVP, region.CodingSchemeDesignator) == ("AXIAL", 120, "SCT")
+    lengths = [len(value) for value in re.findall(rb"(?:LO|DS|SH)[\3-\6]\0((?:AXIAL|120|SCT|Chest) ?)", out)]
+    assert sorted(lengths) == [4, 4, 6, 6]
 
 
 def test_dates_are_shifted_and_times_of_day_stay(release: Release) -> None:

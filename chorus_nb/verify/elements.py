@@ -7,11 +7,12 @@ which do not change within a run. Kept is one file's worth.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from chorus_nb.leaks import terms, texts
-from chorus_nb.leaks.reading import Leaf, Leaves
+from chorus_nb.leaks.alike import CHARACTER_SET
+from chorus_nb.leaks.reading import Leaf, Leaves, Reading
 from chorus_nb.leaks.terms import SearchTerm
 from chorus_nb.parameters import Parameters
 from chorus_nb.verify.element_checks import ELEMENT_CHECKS, Around, BeforeAndAfter, ElementFault, uid_pairs
@@ -30,6 +31,12 @@ class ElementAnswer(NamedTuple):
     uids: frozenset[tuple[str, str]]  # original and released
     may_be_written: bool  # what stands in the release may be a text that people wrote
     promised: str
+    names_letters: bool  # it is the original's character set
+
+    @property
+    def tells(self) -> bool:
+        """Anything at all: most elements are as they were, and say nothing of anybody."""
+        return bool(self.said or self.terms or self.uids or self.may_be_written or self.names_letters)
 
 
 class ElementsInTurn:
@@ -39,19 +46,29 @@ class ElementsInTurn:
         self._parameters, self._promises = parameters, promises
         self._around: Around | None = None
         self._known: dict[tuple[str, int], ElementAnswer] = {}
+        self._like: tuple[Reading | None, Reading | None] = (None, None)
+        self._others: frozenset[int] = frozenset()
 
     def of(self, pair: Pair) -> list[ElementAnswer]:
-        """What the elements of this file and its original tell."""
-        around = _around(pair)
+        """What the elements of this file and its original tell, where they tell anything."""
+        around, like = _around(pair), (pair.source.like, pair.release.like)
+        others = pair.source.others | pair.release.others
         known = self._known if around == self._around else {}
         now = {}
-        for key, old, new in _both(pair.source.leaves, pair.release.leaves):
+        both: Iterable[tuple[tuple[str, int], Leaf | None, Leaf | None]]
+        if known and None not in like and like == self._like:  # all else stands as it did in the file before
+            now = dict(known)
+            keys = [("", tag) for tag in others | self._others]
+            both = ((key, pair.source.leaves.get(key), pair.release.leaves.get(key)) for key in keys)
+        else:
+            both = _both(pair.source.leaves, pair.release.leaves)
+        for key, old, new in both:
             told = known.get(key)
             if told is None or told.old != old or told.new != new:
                 told = self._ask(BeforeAndAfter(old, new, around, self._parameters, self._promises.get(key[1])))
             now[key] = told
-        self._around, self._known = around, now
-        return list(now.values())
+        self._around, self._known, self._like, self._others = around, now, like, others
+        return [told for told in now.values() if told.tells]
 
     def _ask(self, it: BeforeAndAfter) -> ElementAnswer:
         found = terms.from_header([it.old], self._parameters.keep_device_identifiers) if it.old else ()
@@ -65,6 +82,7 @@ class ElementsInTurn:
             in_release is not None
             and (in_release.tag == texts.CODE_MEANING or texts.is_written_text(in_release, {})),  # that asks its code
             it.promised,
+            it.old is not None and it.old.tag == CHARACTER_SET,
         )
 
 

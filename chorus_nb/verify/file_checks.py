@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -70,8 +71,13 @@ class Pair(NamedTuple):
 
     def shifted_days(self, header_terms: Iterable[SearchTerm]) -> frozenset[str]:
         """Original dates that are also the shifted form of another original date of this file: they prove nothing."""
-        days = {term.text for term in header_terms if term.kind == "date"}
-        return frozenset(shifted(day, self.patient.days_shifted) for day in days) if self.patient else frozenset()
+        days = frozenset(term.text for term in header_terms if term.kind == "date")
+        return _all_shifted(days, self.patient.days_shifted) if self.patient else frozenset()
+
+
+@functools.lru_cache(maxsize=64)
+def _all_shifted(days: frozenset[str], by: int) -> frozenset[str]:
+    return frozenset(shifted(day, by) for day in days)
 
 
 def _finding(pair: Pair, check: str, severity: Severity, tag: str, detail: str) -> Finding:

@@ -231,7 +231,7 @@ def _examine_file(
     header_terms = [term for told in elements for term in told.terms]
     gathered.found.update(dict.fromkeys(header_terms))
     gathered.character_sets |= {
-        name for told in elements if told.old and told.old.tag == 0x00080005 for name in told.old.values
+        name for told in elements if told.old and told.names_letters for name in told.old.values
     }
     coded = pair.release.once(pictures.holds_code, second_opinion.describes_pixels)
     gathered.headers[task] = pair.release.header, pair.shifted_days(header_terms), coded

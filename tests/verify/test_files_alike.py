@@ -12,8 +12,11 @@ from pydicom.data import get_testdata_file
 
 from chorus_nb.leaks.alike import SeriesReader
 from chorus_nb.leaks.reading import Reading, parse_file
+from chorus_nb.parameters import Parameters
 from chorus_nb.verify import outlines, pictures, skulls
+from chorus_nb.verify.elements import ElementsInTurn
 from chorus_nb.verify.face_looks import Looking
+from chorus_nb.verify.file_checks import Pair, Patient, ReleasedFile
 from chorus_nb.verify.second_opinion import describes_pixels, native_description
 from tests.verify import small_site
 
@@ -116,3 +119,28 @@ def test_a_skull_is_the_same_in_a_larger_field() -> None:
     small, wide = (skulls._skull(np.pad(cubes, width, constant_values=-1000.0), 4.0) for width in (0, 9))
     assert small == wide and small.is_head and small.enclosed > 1000
     assert not skulls._skull(np.full((4, 5, 6), -1000.0), 4.0).is_head
+
+
+SAID: list[Change] = [
+    CHANGES["nothing"],
+    sets("StudyDescription", "CT of Mrs Kurozawa"),
+    sets("InstanceNumber", 7),
+    CHANGES["nothing"],
+    sets("SpecificCharacterSet", "ISO_IR 192"),
+    sets("StudyDate", "20210314"),
+    sets("KVP", "99"),
+    sets("BitsStored", 12),
+    CHANGES["nothing"],
+    sets("PatientID", "501"),
+]
+
+
+def test_elements_of_files_that_are_alike_tell_what_each_would_tell_alone(tmp_path: Path) -> None:
+    """Any file before any other, in original and release, each read after the one before."""
+    parameters = Parameters(**{name: str(tmp_path) for name in ("source", "omop", "lookup", "workspace")})
+    in_turn, source, release = ElementsInTurn(parameters, {}), SeriesReader(), SeriesReader()
+    for number in range(len(SAID) ** 2):
+        before, after = (ct([0, 0, number], SAID[at]) for at in divmod(number, len(SAID)))
+        pair = Pair(ReleasedFile("s", "t", "", ""), source.read(before), release.read(after), Patient(501, -100, {}))
+        alone = Pair(pair.task, parse_file(before), parse_file(after), pair.patient)
+        assert in_turn.of(pair) == ElementsInTurn(parameters, {}).of(alone)

@@ -18,6 +18,7 @@ from pydicom.datadict import dictionary_VM, dictionary_VR
 from chorus_nb import tables
 from chorus_nb.errors import SchemaError
 from chorus_nb.memory import PACKAGE
+from chorus_nb.metadata.dictionary import units_by_column
 from chorus_nb.tables import Column, Table
 
 SMALL = Table(
@@ -154,8 +155,10 @@ def test_every_table_says_what_its_columns_mean_and_can_be_empty(table: Table) -
 def test_an_attribute_of_one_number_is_a_number_and_any_other_is_text(table: Table) -> None:
     numbers = dict.fromkeys(("DS", "FD", "FL"), "number") | dict.fromkeys(("IS", "SL", "SS", "UL", "US"), "integer")
     for column in (column for column in table.columns if column.attribute):
-        single = dictionary_VM(column.name) == "1"
-        assert column.kind == (numbers.get(dictionary_VR(column.name), "text") if single else "text"), column.name
+        single, vr = dictionary_VM(column.name) == "1", dictionary_VR(column.name)
+        measured = vr == "IS" and column.name in units_by_column()  # makers write 14.5 mAs
+        kind = "number" if measured else numbers.get(vr, "text")
+        assert column.kind == (kind if single else "text"), column.name
         assert column.nullable == (column.kind != "text")
 
 

@@ -219,7 +219,7 @@ def _cast(column: tables.Column) -> str:
     """The attribute as a number where the dictionary says so, null where the header holds none; days and times ISO."""
     if column.kind == "number":
         return f"(CASE WHEN isfinite(TRY_CAST({column.name} AS DOUBLE)) THEN TRY_CAST({column.name} AS DOUBLE) END)"
-    if column.kind != "text":  # a cast to a whole number would round: of an Exposure of 14.5 there is none
+    if column.kind != "text":  # what is counted: a cast would round
         whole = f"TRY_CAST({column.name} AS {SQL_TYPES[column.kind]})"
         return f"(CASE WHEN {whole} = TRY_CAST({column.name} AS DOUBLE) THEN {whole} END)"
     written = {"DA": "iso_day", "TM": "iso_time"}.get(dictionary_VR(column.name))

@@ -159,20 +159,20 @@ def test_a_number_that_is_none_is_null_and_several_values_stay_text(tmp_path: Pa
     assert row["EchoTime"] == 3.2
 
 
-def test_a_whole_number_is_not_rounded(tmp_path: Path) -> None:
-    """Makers write Exposure (IS) as 14.5."""
-    for number, (written, told) in enumerate({"14.5": "<NA>", "14": "14", "14.0": "14", "1e2": "100"}.items()):
-        workspace = make_workspace(
-            tmp_path / str(number),
-            (
-                replace(
-                    CT,
-                    attributes=(("Exposure", written),),
-                ),
-            ),
-        )
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("Exposure", {"14.5": "14.5", "14": "14.0", "1e2": "100.0"}),  # IS; a quantity: makers write parts of mAs
+        ("AcquisitionNumber", {"14.5": "<NA>", "14": "14", "14.0": "14"}),
+    ],
+)
+def test_what_is_measured_keeps_its_fraction_and_what_is_counted_is_not_rounded(
+    tmp_path: Path, name: str, told: dict[str, str]
+) -> None:
+    for number, (written, expected) in enumerate(told.items()):
+        workspace = make_workspace(tmp_path / str(number), (replace(CT, attributes=((name, written),)),))
         build_metadata(workspace)
-        assert {*workspace.read(tables.IMAGE)["Exposure"].astype("object").map(str)} == {told}, written
+        assert {*workspace.read(tables.IMAGE)[name].astype("object").map(str)} == {expected}, written
 
 
 def test_an_enhanced_image_tells_its_thickness_and_region_from_its_sequences(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ _OF_CAPTURES = frozenset(("SC", "OT", "DOC", "HC", "RG"))
 _RETIRED = {_IMAGE + "6": _IMAGE + "6.1", _IMAGE + "3": _IMAGE + "3.1", _IMAGE + "5": _IMAGE + "20"}
 _GEOMETRY = frozenset(("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns"))
 _STRICTNESS = ("1", "1C", "2", "2C", "3")
-_OF_PIXELS = (0x0020, 0x0028, 0x0054)  # groups that say how pixels are read, where they lie, which frame is which
+_OF_PIXELS = (0x0020, 0x0028, 0x0054, 0x5200, 0x7FE0)  # how pixels are read, where they lie, which frame is which
 _AS_SHOWN = frozenset(("PixelPaddingValue", "PixelPaddingRangeLimit", "WindowCenter", "WindowWidth"))
 
 

@@ -74,5 +74,6 @@ def test_a_value_of_type_1c_is_needed_where_pixels_are_read_placed_or_told_apart
     assert needed(ComputedRadiographyImageStorage, "", "PixelSpacing", "RescaleSlope", "WindowCenter") == [1, 1, 0]
     assert needed(UltrasoundImageStorage, "", "AcquisitionDateTime", "PlanarConfiguration") == [0, 1]
     frame = "PerFrameFunctionalGroupsSequence"
+    assert needed(EnhancedCTImageStorage, "", frame) == [1], "it says where each frame lies"
     assert needed(EnhancedCTImageStorage, f"{frame}.PlanePositionSequence", "ImagePositionPatient") == [1]
     assert needed(EnhancedCTImageStorage, f"{frame}.FrameContentSequence", "FrameReferenceDateTime") == [0]

@@ -133,7 +133,9 @@ class Elements(RootValues):
                 kept_blocks.add((group, number >> 8))
         for element in reserving:
             if divmod(element.tag, 1 << 16) in kept_blocks:
-                chunks.append((element.tag, data[element.start : element.end]))
+                made = level.encoding.element(element.tag, element.vr, bytes(data[element.value : element.end]))
+                chunks.append((element.tag, made))
+                changed |= element.length % 2 == 1
             else:
                 changed = True
                 self.record(element, level, "X", "private creator of nothing kept", "")
@@ -315,8 +317,7 @@ class Elements(RootValues):
         """Whether a number is one as far as anything depends on it; of what is left out, the pixels hold one frame."""
         if e.tag == NUMBER_OF_FRAMES and not level.path:  # decoders ask for it wherever it stands
             return bool(self.number_of(e.tag))
-        needed = standards.is_needed(self.sop_class, level.path, standards.path_step(e.tag))
-        return not needed or are_numbers(raw)
+        return are_numbers(raw) or not standards.is_needed(self.sop_class, level.path, standards.path_step(e.tag))
 
     def new_value(self, e: Element, vr: str, expected: str, rule: Rule, level: Level) -> str | bytes | None:
         """The value an action makes; None if the action does not suit the element."""
@@ -367,8 +368,7 @@ class Elements(RootValues):
     # --- the crosswalk ------------------------------------------------------------------------------------------
 
     def left_out(self, e: Element, level: Level, why: str) -> Made:
-        """A value that cannot be used, by the Type of its attribute (PS3.5 section 7.4): the file is refused where the
-        image needs one, the element is emptied where it must be present, else it goes."""
+        """A value that cannot be used: its file is refused, it is emptied or it goes, by its Type (PS3.5 7.4)."""
         if standards.is_needed(self.sop_class, level.path, step := standards.path_step(e.tag)):
             places = not level.path and standards.places_slice(self.sop_class, step)
             reason = "geometry_unusable" if places else "value_unusable"

@@ -60,6 +60,15 @@ def test_what_stays_of_a_value_of_odd_length_is_of_even_length(engine: Deidentif
     assert sorted(lengths) == [4, 4, 6, 6]
 
 
+@pytest.mark.parametrize("length", [17, 18])
+def test_the_creator_of_a_private_block_that_stays_is_of_even_length(engine: Deidentifier, length: int) -> None:
+    made = image()
+    made.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x0C, "IS", "1000")
+    even = b"\x19\0\x10\0LO\x12\0SIEMENS MR HEADER "
+    content = encoded(made).replace(even, even[:6] + bytes((length, 0)) + even[8 : 8 + length])
+    assert even in whole(engine.apply(content, SUBJECT))
+
+
 def test_dates_are_shifted_and_times_of_day_stay(release: Release) -> None:
     out = release(image(AcquisitionDateTime="20240229072730.5-0500", SeriesDate="20240301", SeriesTime="235959.999"))
     assert (out.StudyDate, out.StudyTime) == ("20231121", "072730.5")

@@ -54,9 +54,8 @@ CATALOG_COLUMNS = (
     *REQUIRED_IDENTIFIERS,
     *("AccessionNumber", "Modality", "InstanceNumber", "SliceLocation", "acquired"),
 )
-READ_COLUMNS = tuple(dict.fromkeys((*CATALOG_COLUMNS, *pixels.TRIAGE_COLUMNS, *faces.ASKED_COLUMNS)))
-"""The third of the catalog's columns that anything is decided by; what only text and faces are looked for by is read
-when they are, and not kept: all of them at once would be most of the memory."""
+"""The catalog's columns that anything is decided by; what only text and faces are looked for by is read when they
+are, and not kept: all of them at once would be most of the memory."""
 
 
 def make_worklist(

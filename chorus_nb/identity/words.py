@@ -308,21 +308,3 @@ class Vocabulary:
 def shipped() -> Vocabulary:
     """The vocabulary of the package alone."""
     return Vocabulary()
-
-
-def unknown_words(text: str, vocabulary: Vocabulary | None = None) -> list[str]:
-    """The words of a text, folded, that would go because they are not known.
-
-    >>> unknown_words("AxT2FLAIR t1_mprage_sag_p2_iso Threlkeld")
-    ['threlkeld']
-    """
-    return [token.word for token in (vocabulary or shipped()).unknown(text)]
-
-
-def is_clinical(word: str) -> bool:
-    """Whether a word is one of anatomy or technique, or two of them written together.
-
-    >>> is_clinical("HEADNECK"), is_clinical("Threlkeld")
-    (True, False)
-    """
-    return shipped().knows(fold(word))

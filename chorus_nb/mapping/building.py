@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import secrets
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -17,34 +18,86 @@ from chorus_nb.mapping.coverage import PAIR, in_source
 from chorus_nb.mapping.lookups import (
     FARTHEST_SHIFT,
     Fault,
+    Images,
     Lookups,
+    Persons,
     bad_shift,
+    contradictions,
     fault_lines,
-    find_table,
     read_lookups,
     read_rows,
+    table_files,
+    unfit_id,
+    unfit_identifier,
     whole_number,
 )
 from chorus_nb.omop import read_omop
 from chorus_nb.workspace import Workspace, write_if_changed
 
 
-def build_lookups(workspace: Workspace, id_file: Path) -> Lookups:
-    """Write both tables into the lookup folder: persons of ``id_file``, accessions of the catalog.
+class Built(NamedTuple):
+    """Both tables as they stand now, and what is new in them."""
+
+    lookups: Lookups
+    persons: int
+    shifts: int  # persons whose shift was drawn now: the OMOP tables have to be shifted by it, too
+    accessions: int
+    unfit: int  # accessions of the catalog that a table cannot hold
+
+
+def build_lookups(workspace: Workspace, id_file: Path | None = None) -> Built:
+    """Write what is new into both tables of the lookup folder: persons of ``id_file``, accessions of the catalog.
 
     ``id_file`` has the columns PatientID and person_id, and Days_Shifted where the site has shifted its OMOP tables
     (blank = a new random shift, which then has to be applied to the OMOP tables too). New shifts come from the
     operating system's generator (:mod:`secrets`), uniform over the whole days in [-730, -1] that the shift code allows.
+    Nothing is written unless both tables can be read back.
     """
-    known = _known_shifts(workspace)
-    persons = _new_persons(workspace, id_file, known)
-    images = _new_images(workspace, persons, known)
-    folder = workspace.parameters.lookup_path
-    for table, frame in ((tables.PERSON_MAP, persons), (tables.IMAGE_MAP, images)):
-        path = folder / f"{table.name}.csv"
-        write_if_changed(path, tables.encode(table, frame))
+    known = read_lookups(workspace, begun=True)
+    persons, drawn = _new_persons(workspace, id_file, known) if id_file else (known.persons, 0)
+    if persons.empty:
+        raise InputError("lookup: no patient is known yet: say who they are with --persons")
+    images, unfit = _new_images(workspace, persons, known)
+    lookups = extend_lookups(workspace, known, persons, images)
+    new = len(persons) - len(known.persons), drawn, len(images) - len(known.images)
+    return Built(lookups, *new, unfit)
+
+
+def extend_lookups(workspace: Workspace, known: Lookups, persons: pd.DataFrame, images: pd.DataFrame) -> Lookups:
+    """Write the tables that have more rows than are ``known``; the others are not touched.
+
+    :class:`InputError` where one holds what would be lost, as a column of the site's own, or where the rows contradict
+    each other; then nothing was written.
+    """
+    made: dict[Path, bytes] = {}
+    for table, before, after in ((tables.PERSON_MAP, known.persons, persons), (tables.IMAGE_MAP, known.images, images)):
+        there = table_files(workspace.parameters.lookup_path, table)
+        path = next(iter(there), workspace.parameters.lookup_path / f"{table.name}.csv")
+        if there and len(before) == len(after):
+            continue
+        if there and _plain(path.read_bytes()) != _plain(tables.encode(table, before)):
+            form = f"UTF-8 with commas and no columns but {', '.join(table.column_names)}"
+            raise InputError(
+                f"{path.name}: is not {form}, what else it holds would be lost; add the rows by hand, or save it so"
+            )
+        made[path] = tables.encode(table, after)
+    numbered = [
+        [{**row, "line": line} for line, row in enumerate(of.to_dict("records"), 2)] for of in (persons, images)
+    ]
+    by_patient: Persons = {row["PatientID"]: row for row in numbered[0]}
+    by_accession: Images = {(row["PatientID"], row["AccessionNumber"]): row for row in numbered[1]}
+    names = tables.PERSON_MAP.name, tables.IMAGE_MAP.name
+    if faults := contradictions(workspace, by_patient, by_accession, *names):
+        raise InputError(*fault_lines(faults))
+    for path, content in made.items():
+        write_if_changed(path, content)
         path.chmod(0o600)
     return read_lookups(workspace)
+
+
+def _plain(content: bytes) -> str:
+    """A table without what editors and spreadsheets put around it."""
+    return content.decode("utf-8-sig", "replace").replace("\r\n", "\n").rstrip()
 
 
 def allowed_shifts(code: int) -> list[int]:
@@ -52,55 +105,48 @@ def allowed_shifts(code: int) -> list[int]:
     return [shift for shift in range(-FARTHEST_SHIFT, 1) if not bad_shift(shift, code)]
 
 
-def _known_shifts(workspace: Workspace) -> Lookups:
-    try:
-        for table in (tables.PERSON_MAP, tables.IMAGE_MAP):
-            find_table(workspace.parameters.lookup_path, table)
-    except InputError:
-        return Lookups.of(tables.empty(tables.PERSON_MAP), tables.empty(tables.IMAGE_MAP))
-    return read_lookups(workspace)
-
-
-def _new_persons(workspace: Workspace, id_file: Path, known: Lookups) -> pd.DataFrame:
+def _new_persons(workspace: Workspace, id_file: Path, known: Lookups) -> tuple[pd.DataFrame, int]:
+    """All persons, and for how many a shift was drawn."""
     in_omop = {int(person) for person in read_omop(workspace, "person").person_id}
     shifts = {int(row.person_id): int(row.Days_Shifted) for row in known.persons.itertuples()}
     allowed = allowed_shifts(workspace.parameters.shift_code)
     rows = {row.PatientID: (int(row.person_id), int(row.Days_Shifted)) for row in known.persons.itertuples()}
-    faults: list[Fault] = []
+    drawn, faults = 0, list[Fault]()
     for line, row in read_rows(id_file, ["PatientID", "person_id"], optional=["Days_Shifted"]):
-        patient, person, given = row["PatientID"], row["person_id"], row["Days_Shifted"]
+        patient, person, given = row["PatientID"], whole_number(row["person_id"]), row["Days_Shifted"]
         fault, shifted = functools.partial(Fault, id_file.name, line), whole_number(given)
-        if not patient or not person.isdecimal():
-            faults.append(fault("needs a PatientID and a person_id"))
-        elif int(person) not in in_omop:
+        unfit = [*unfit_identifier(patient, "PatientID"), *unfit_id(row["person_id"], "person_id")]
+        if unfit or person is None:
+            faults += map(fault, unfit)
+        elif person not in in_omop:
             faults.append(fault("person_id is not in the OMOP table PERSON"))
-        elif patient in rows and rows[patient][0] != int(person):
+        elif patient in rows and rows[patient][0] != person:
             faults.append(fault("the PatientID belongs to another person already"))
         elif given and (wrong := bad_shift(shifted, workspace.parameters.shift_code)):
             faults += map(fault, wrong)
         else:
-            shift = shifts.setdefault(int(person), secrets.choice(allowed) if shifted is None else shifted)
+            drawn += shifted is None and person not in shifts
+            shift = shifts.setdefault(person, secrets.choice(allowed) if shifted is None else shifted)
             if shifted not in (None, shift):
                 faults.append(fault("the person has another shift already"))
-            rows[patient] = (int(person), shift)
+            rows.setdefault(patient, (person, shift))
     if faults:
         raise InputError(*fault_lines(faults))
-    return tables.frame(
-        tables.PERSON_MAP,
-        [{"PatientID": p, "person_id": person, "Days_Shifted": shift} for p, (person, shift) in sorted(rows.items())],
-    )
+    made = [{"PatientID": p, "person_id": person, "Days_Shifted": shift} for p, (person, shift) in rows.items()]
+    return tables.frame(tables.PERSON_MAP, made), drawn
 
 
-def _new_images(workspace: Workspace, persons: pd.DataFrame, known: Lookups) -> pd.DataFrame:
-    """Every accession of a mapped patient in the catalog; new ids in an order that tells nothing."""
+def _new_images(workspace: Workspace, persons: pd.DataFrame, known: Lookups) -> tuple[pd.DataFrame, int]:
+    """Every accession of a mapped patient, new ids in an order that tells nothing; and how many can have none."""
     pairs = set(in_source(workspace)[PAIR].itertuples(index=False, name=None))
     mapped = set(persons.PatientID)
     ids = {(r.PatientID, r.AccessionNumber): int(r.image_occurence_id) for r in known.images.itertuples()}
     new = sorted(pair for pair in pairs if pair[0] in mapped and pair[1] and pair not in ids)
-    secrets.SystemRandom().shuffle(new)
-    ids.update(zip(new, range(max(ids.values(), default=0) + 1, 2**31), strict=False))
+    fit = [pair for pair in new if not unfit_identifier(pair[1], "AccessionNumber")]
+    secrets.SystemRandom().shuffle(fit)
+    ids.update(zip(fit, range(max(ids.values(), default=0) + 1, 2**31), strict=False))
     rows = [
         {"PatientID": patient, "AccessionNumber": accession, "image_occurence_id": image}
-        for (patient, accession), image in sorted(ids.items(), key=lambda item: item[1])
+        for (patient, accession), image in ids.items()
     ]
-    return tables.frame(tables.IMAGE_MAP, rows)
+    return tables.frame(tables.IMAGE_MAP, rows), len(new) - len(fit)

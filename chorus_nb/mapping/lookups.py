@@ -47,6 +47,8 @@ AROUND_A_CELL = "".join(
     map(chr, (*range(9, 14), 28, 29, 30, 31, 32, 0x85, 0xA0, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF))
 )
 LookupRow = tuple[int, dict[str, str]]
+Persons = dict[str, dict[str, Any]]  # by PatientID, with the row's line
+Images = dict[tuple[str, str], dict[str, Any]]  # by PatientID and AccessionNumber
 
 
 class Fault(NamedTuple):
@@ -85,23 +87,41 @@ class Lookups:
         )
 
 
-def read_lookups(workspace: Workspace) -> Lookups:
-    """Read and check both tables; :class:`InputError` has a line for every row that cannot stand."""
+def read_lookups(workspace: Workspace, *, begun: bool = False) -> Lookups:
+    """Read and check both tables; :class:`InputError` has a line for every row that cannot stand.
+
+    ``begun``: a table that is not there yet has no rows.
+    """
     folder, code = workspace.parameters.lookup_path, workspace.parameters.shift_code
     faults: list[Fault] = []
-    person_file, image_file = (find_table(folder, table) for table in (tables.PERSON_MAP, tables.IMAGE_MAP))
-    persons, images = _person_rows(person_file, code, faults), _image_rows(image_file, faults)
-    faults += [*_owned_twice(persons, images, image_file.name), *_spelt_otherwise(persons, images, image_file.name)]
-    if not workspace.parameters.pseudonymous_source:
-        faults += _original_ids(persons, "PatientID", "person_id", person_file.name)
-        faults += _original_ids(images, "AccessionNumber", "image_occurence_id", image_file.name)
+    person_file, image_file = (
+        None if begun and not table_files(folder, table) else find_table(folder, table)
+        for table in (tables.PERSON_MAP, tables.IMAGE_MAP)
+    )
+    persons = _person_rows(person_file, code, faults) if person_file else {}
+    images = _image_rows(image_file, faults) if image_file else {}
+    faults += contradictions(
+        workspace, persons, images, *(file.name if file else "" for file in (person_file, image_file))
+    )
     if faults:
         raise InputError(*fault_lines(faults))
     for path, rows in ((person_file, len(persons)), (image_file, len(images))):
-        workspace.note(f"lookup/{path.name}", rows, functools.partial(digest_of, path))
+        if path:
+            workspace.note(f"lookup/{path.name}", rows, functools.partial(digest_of, path))
     return Lookups.of(
         tables.frame(tables.PERSON_MAP, list(persons.values())), tables.frame(tables.IMAGE_MAP, list(images.values()))
     )
+
+
+def contradictions(
+    workspace: Workspace, persons: Persons, images: Images, of_persons: str, of_images: str
+) -> list[Fault]:
+    """What is wrong between rows that can each stand; ``of_persons`` and ``of_images`` name the files."""
+    faults = [*_owned_twice(persons, images, of_images), *_spelt_otherwise(persons, images, of_images)]
+    if not workspace.parameters.pseudonymous_source:
+        faults += _original_ids(persons, "PatientID", "person_id", of_persons)
+        faults += _original_ids(images, "AccessionNumber", "image_occurence_id", of_images)
+    return faults
 
 
 def fault_lines(faults: Iterable[Fault]) -> list[str]:
@@ -124,19 +144,24 @@ def loosely(identifier: str) -> str:
 
 def find_table(folder: Path, table: tables.Table) -> Path:
     """The file of a lookup table, whatever the capitals and the suffix of its name."""
+    names, found = FILES[table.name], table_files(folder, table)
+    if not found:
+        sheets = [path.name for path in sorted(folder.glob("*.xls*")) if path.stem.lower() in names]
+        hint = f"; save {sheets[0]} as CSV" if sheets else ""
+        raise InputError(f"lookup: {table.name}.csv not found in {folder}{hint or '; chorus-nb lookups makes it'}")
+    if len(found) > 1:
+        raise InputError(f"lookup: more than one {table.name}: {', '.join(path.name for path in found)}")
+    return found[0]
+
+
+def table_files(folder: Path, table: tables.Table) -> list[Path]:
+    """Every file that is called like a lookup table."""
     names = FILES[table.name]
-    found = [
+    return [
         path
         for path in sorted(folder.glob("*"))
         if path.stem.lower() in names and path.suffix.lower() in SUFFIXES and path.is_file()
     ]
-    if not found:
-        sheets = [path.name for path in sorted(folder.glob("*.xls*")) if path.stem.lower() in names]
-        hint = f"; save {sheets[0]} as CSV" if sheets else ""
-        raise InputError(f"lookup: {table.name}.csv not found in {folder}{hint}")
-    if len(found) > 1:
-        raise InputError(f"lookup: more than one {table.name}: {', '.join(path.name for path in found)}")
-    return found[0]
 
 
 def read_rows(path: Path, columns: list[str], optional: list[str] | None = None) -> Iterator[LookupRow]:
@@ -211,8 +236,8 @@ def _person_rows(path: Path, code: int, faults: list[Fault]) -> dict[str, dict[s
     for line, row in read_rows(path, tables.PERSON_MAP.column_names):
         patient, person, shift = row["PatientID"], whole_number(row["person_id"]), whole_number(row["Days_Shifted"])
         problems = [
-            *_no_identifier(patient, "PatientID"),
-            *_bad_id(row["person_id"], "person_id"),
+            *unfit_identifier(patient, "PatientID"),
+            *unfit_id(row["person_id"], "person_id"),
             *bad_shift(shift, code),
         ]
         if not problems and person is not None and shift is not None:
@@ -232,9 +257,9 @@ def _image_rows(path: Path, faults: list[Fault]) -> dict[tuple[str, str], dict[s
     for line, row in read_rows(path, tables.IMAGE_MAP.column_names):
         patient, accession, image = row["PatientID"], row["AccessionNumber"], whole_number(row["image_occurence_id"])
         problems = [
-            *_no_identifier(patient, "PatientID"),
-            *_no_identifier(accession, "AccessionNumber"),
-            *_bad_id(row["image_occurence_id"], "image_occurrence_id"),
+            *unfit_identifier(patient, "PatientID"),
+            *unfit_identifier(accession, "AccessionNumber"),
+            *unfit_id(row["image_occurence_id"], "image_occurrence_id"),
         ]
         if not problems and image is not None:
             fresh = {"PatientID": patient, "AccessionNumber": accession, "image_occurence_id": image, "line": line}
@@ -242,10 +267,6 @@ def _image_rows(path: Path, faults: list[Fault]) -> dict[tuple[str, str], dict[s
                 problems.append("contradicts an earlier row of the same accession")
         faults += [Fault(path.name, line, problem) for problem in problems]
     return made
-
-
-Persons = dict[str, dict[str, Any]]
-Images = dict[tuple[str, str], dict[str, Any]]
 
 
 def _owned_twice(persons: Persons, images: Images, file: str) -> Iterator[Fault]:
@@ -282,7 +303,8 @@ def whole_number(text: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def _no_identifier(text: str, name: str) -> list[str]:
+def unfit_identifier(text: str, name: str) -> list[str]:
+    """What is wrong with an identifier as it stands in a cell; nothing if it can be one."""
     if not text:
         return [f"{name} is empty"]
     if "\0" in text:
@@ -299,10 +321,11 @@ def _spreadsheet_faults() -> tuple[tuple[re.Pattern[str], str], ...]:
     return tuple((re.compile(row["pattern"], re.ASCII | re.IGNORECASE), row["says"]) for row in csv.DictReader(lines))
 
 
-def _bad_id(text: str, name: str) -> list[str]:
+def unfit_id(text: str, name: str) -> list[str]:
+    """What is wrong with a new id; nothing if it can be one."""
     value = whole_number(text)
     if value is None or value <= 0:
-        return (_no_identifier(text, name) if value is None and text else []) or [
+        return (unfit_identifier(text, name) if value is None and text else []) or [
             f"{name} is not a positive whole number"
         ]
     return [f"{name} is above {LARGEST_ID}"] if value > LARGEST_ID else []

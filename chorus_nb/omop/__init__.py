@@ -3,5 +3,5 @@
 from chorus_nb.omop.cdm import IMAGE_OCCURRENCE, LARGEST_EXACT, LARGEST_INTEGER, cdm, cdm_fields
 from chorus_nb.omop.lifetimes import AFTER_DEATH, birthdays, lifetimes
 from chorus_nb.omop.procedures import linked_procedures
-from chorus_nb.omop.reading import contradict, moments, open_omop, read_omop, require_omop, unreadable_dates
+from chorus_nb.omop.reading import contradict, moments, open_omop, read_omop, unreadable_dates
 from chorus_nb.omop.visits import NEAR_VISIT, NO_END, holding_visits, visit_spans

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chorus_nb.errors import InputError
-from chorus_nb.omop.cdm import IMAGE_OCCURRENCE, LARGEST_EXACT, LARGEST_INTEGER, NEEDED, VISIT_TABLE, cdm_fields
+from chorus_nb.omop.cdm import IMAGE_OCCURRENCE, LARGEST_EXACT, LARGEST_INTEGER, VISIT_TABLE, cdm_fields
 from chorus_nb.omop.files import OmopFolder
 from chorus_nb.parameters import Parameters, resolve
 from chorus_nb.tables.schema import INTEGER_DTYPE, TEXT_DTYPE
@@ -146,24 +146,6 @@ def _once(table: str, typed: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     if ids > max(FEW_IDS, TOO_MANY * every) or 2 * ids > every:
         raise InputError(f"omop: {table}.{key} is not unique: {len(wrong) - ids:,} rows contradict another's")
     return typed.drop(wrong.index), wrong
-
-
-def require_omop(source: Workspace | Parameters) -> None:
-    """:class:`InputError` where person or visit_occurrence is not there, or there and without a row."""
-    parameters = source if isinstance(source, Parameters) else source.parameters
-    opened, lines = open_omop(parameters), list[str]()
-    there = opened.names()
-    for table in NEEDED:
-        if table not in there:
-            lines.append(absent_line(opened, table))
-            continue
-        try:
-            if read_omop(source, table).empty:
-                lines.append(empty_line(opened, table))
-        except InputError as error:
-            lines += error.lines
-    if lines:
-        raise InputError(*lines)
 
 
 def absent_line(opened: OmopTables, table: str) -> str:

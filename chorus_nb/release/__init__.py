@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from chorus_nb.release.delivery import ask_to_upload, plan_upload, token_given, upload, upload_token
     from chorus_nb.release.manifest import first_of_manifest, totals
     from chorus_nb.release.packing import pack
-    from chorus_nb.release.relayout import relayout, write_identity_lookups
     from chorus_nb.release.signature import ask_to_sign, sign_off, signed_off
     from chorus_nb.release.submission import submission_note
 
@@ -19,7 +18,6 @@ MADE_IN = {
     "delivery": ("ask_to_upload", "plan_upload", "token_given", "upload", "upload_token"),
     "manifest": ("first_of_manifest", "totals"),
     "packing": ("pack",),
-    "relayout": ("relayout", "write_identity_lookups"),
     "signature": ("ask_to_sign", "sign_off", "signed_off"),
     "submission": ("submission_note",),
 }

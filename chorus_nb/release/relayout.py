@@ -15,12 +15,14 @@ import pydicom
 from blake3 import blake3
 from pydicom.dataset import Dataset
 
-from chorus_nb import layout, tables
+from chorus_nb import layout
 from chorus_nb.errors import InputError
+from chorus_nb.mapping.building import extend_lookups
+from chorus_nb.mapping.lookups import read_lookups
 from chorus_nb.parameters import Parameters
 from chorus_nb.processes import Progress, each
 from chorus_nb.source import Source
-from chorus_nb.workspace import write_if_changed
+from chorus_nb.workspace import Workspace, write_if_changed
 
 HEADER_TAGS = (
     *("PatientID", "AccessionNumber", "Modality", "SeriesInstanceUID", "SOPInstanceUID", "InstanceNumber"),
@@ -41,32 +43,38 @@ def relayout(parameters: Parameters, newer: Path, progress: Progress | None = No
         raise InputError("relayout: the new folder lies inside the old one, which is never written to")
     files = _headers(parameters, older, progress)
     laid_out = files[files["reason"] == ""].copy()
-    laid_out["target_path"] = (
-        laid_out["folder"] + "/" + layout.instance_names(laid_out, "ContentDate", "ContentTime", "SOPInstanceUID")
-    )
+    names = layout.instance_names(laid_out, "ContentDate", "ContentTime", "SOPInstanceUID")
+    laid_out["target_path"] = [f"{folder}/{name}" for folder, name in zip(laid_out["folder"], names, strict=True)]
     for row in laid_out.itertuples():
         write_if_changed(newer / row.target_path, older.read(row.source_path))
     files["target_path"] = laid_out["target_path"].reindex(files.index).fillna("")
     return files[["source_path", "target_path", "reason"]].sort_values("source_path", ignore_index=True)
 
 
-def write_identity_lookups(parameters: Parameters, progress: Progress | None = None) -> pd.DataFrame:
+def write_identity_lookups(workspace: Workspace, progress: Progress | None = None) -> pd.DataFrame:
     """Write lookup tables that map the ids of already de-identified files to themselves, without a shift.
 
     With them, ``shift_code: 0`` and ``pseudonymous_source: true`` the notebooks run the same policy over such files
-    (SOP step 12).
+    (SOP step 12). Rows that are there stay.
     Returns the files that cannot take part, as :func:`relayout` does.
     """
-    files = _headers(parameters, parameters.open_source(), progress)
+    parameters = workspace.parameters
+    if parameters.shift_code or not parameters.pseudonymous_source:
+        raise InputError("lookups: ids that stay as they are need shift_code: 0 and pseudonymous_source: true")
+    known = read_lookups(workspace, begun=True)
+    files = _headers(parameters, workspace.source, progress)
     fit = files[files["reason"] == ""]
-    persons = fit[["PatientID"]].drop_duplicates().assign(person_id=lambda f: f["PatientID"], Days_Shifted=0)
-    images = fit[["PatientID", "AccessionNumber"]].drop_duplicates()
-    images = images.assign(image_occurence_id=lambda f: f["AccessionNumber"])
-    for table, frame in ((tables.PERSON_MAP, persons), (tables.IMAGE_MAP, images)):
-        typed = frame.astype({name: "Int64" for name in frame.columns[1:] if name != "AccessionNumber"})
-        rows = typed.sort_values(list(table.key))
-        write_if_changed(parameters.lookup_path / f"{table.name}.csv", tables.encode(table, rows))
+    persons = fit[["PatientID"]].assign(person_id=lambda f: f["PatientID"], Days_Shifted=0)
+    images = fit[["PatientID", "AccessionNumber"]].assign(image_occurence_id=lambda f: f["AccessionNumber"])
+    extend_lookups(workspace, known, _joined(known.persons, persons), _joined(known.images, images))
     return files.loc[files["reason"] != "", ["source_path", "reason"]].reset_index(drop=True)
+
+
+def _joined(known: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """The rows that are known, and those found that no row is about."""
+    keys = [name for name in known.columns if name in ("PatientID", "AccessionNumber")]
+    new = found.astype(dict.fromkeys(found.columns.difference(keys), "Int64")).sort_values(keys)
+    return pd.concat([known, new]).drop_duplicates(keys, ignore_index=True)
 
 
 def _headers(parameters: Parameters, older: Source, progress: Progress | None) -> pd.DataFrame:
@@ -86,7 +94,8 @@ def _headers(parameters: Parameters, older: Source, progress: Progress | None) -
     files.loc[conflict[conflict].index, "reason"] = "duplicate_conflict"
     again = files[files["reason"] == ""].duplicated("SOPInstanceUID")
     files.loc[again[again].index, "reason"] = "duplicate_instance"
-    folders = files["PatientID"] + f"/{layout.IMAGES}/" + files[list(RELAID_FOLDER[1:])].agg("/".join, axis=1)
+    person, *below = (files[name] for name in RELAID_FOLDER)
+    folders = ["/".join((one, layout.IMAGES, *others)) for one, *others in zip(person, *below, strict=True)]
     return files.assign(folder=folders)
 
 

@@ -17,6 +17,7 @@ from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.guard import DISK_FAULTS
 from chorus_nb.workbench.given import given, typed
 from chorus_nb.workbench.keeping_commands import keeping_commands
+from chorus_nb.workbench.linking_commands import linking_commands
 from chorus_nb.workbench.shell import add_command, add_set, complete, new_parser
 
 
@@ -87,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _evidence_commands(commands)
     keeping_commands(commands)
+    linking_commands(commands)
     what = "print a parameter file with every parameter explained"
     template = add_command(commands, "parameters", what, _parameters, file=False)
     template.add_argument("--schema", action="store_true", help="its JSON schema instead, for editors")

@@ -38,6 +38,8 @@ GIVEN_LIKE = {  # by command; "" = of all of them
     "rotate-key": ('rotate-key my_site.yaml --by "Ada Lovelace" --note "the key was seen"',),
     "backup": ("backup my_site.yaml /media/safe/chorus.locked",),
     "restore": ("restore /media/safe/chorus.locked my_site.yaml --passphrase-env CHORUS_PASSPHRASE",),
+    "lookups": ("lookups my_site.yaml --persons persons.csv", "lookups my_site.yaml"),
+    "relayout": ("relayout older.yaml /data/newer > left.csv",),
     "parameters": ("parameters > my_site.yaml", "parameters --schema > schema.json"),
 }
 COMPLETION = f"""

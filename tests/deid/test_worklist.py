@@ -12,9 +12,11 @@ from pydicom.uid import ColorPaletteStorage, SecondaryCaptureImageStorage
 import chorus_nb
 from chorus_nb import explore, tables
 from chorus_nb.deid.cohort import EXCLUSION_LOG
-from chorus_nb.deid.worklist import READ_COLUMNS, make_worklist, uid_map
+from chorus_nb.deid.worklist import CATALOG_COLUMNS, make_worklist, uid_map
 from chorus_nb.errors import InputError
+from chorus_nb.faces import ASKED_COLUMNS
 from chorus_nb.layout import may_be_released
+from chorus_nb.pixels import TRIAGE_COLUMNS
 from chorus_nb.workspace import Workspace
 from tests.deid.conftest import encoded, image
 from tests.deid.small_run import SmallSite, plan
@@ -42,7 +44,7 @@ DECIDE = (
 def test_every_column_of_the_catalog_that_something_is_decided_by_is_read(module: str) -> None:
     text = Path(chorus_nb.__file__).parent.joinpath(module).read_text("utf-8")
     asked = {name for name in tables.CATALOG.column_names if re.search(rf"\b{name}\b", text)}
-    assert asked <= {*READ_COLUMNS}
+    assert asked <= {*CATALOG_COLUMNS, *TRIAGE_COLUMNS, *ASKED_COLUMNS}
 
 
 # --- target paths -----------------------------------------------------------------------------------------------------

@@ -17,11 +17,9 @@ from chorus_nb.identity.words import (
     MODALITIES_LIKE_TITLES,
     Use,
     also_names,
-    is_clinical,
     known_words,
     shipped,
     shipped_words,
-    unknown_words,
     words_of_people,
 )
 from chorus_nb.standards import modality_words
@@ -76,8 +74,8 @@ def test_known_words_are_written_as_they_are_compared(use: Use) -> None:
 
 
 def test_two_known_words_written_together_are_known() -> None:
-    assert is_clinical("HEADNECK")
-    assert not is_clinical("Threlkeld")
+    assert shipped().knows("headneck")
+    assert not shipped().knows("threlkeld")
 
 
 @pytest.mark.parametrize(
@@ -117,14 +115,14 @@ def test_letters_read_under_another_character_set_give_the_letters_that_were_mea
     ],
 )
 def test_words_are_known_because_they_are_listed(text: str, unknown: list[str]) -> None:
-    assert unknown_words(text) == unknown
+    assert [token.word for token in shipped().unknown(text)] == unknown
 
 
 def test_a_site_approves_and_refuses_words_and_the_last_decision_counts(workspace: Workspace) -> None:
     for word, decision in (("Zorblit", "approve"), ("chest", "refuse"), ("Kwalx", "approve"), ("KWALX", "refuse")):
         WORD_LOG.append(workspace, "A. Reviewer", {"word": word, "decision": decision})
     site = site_vocabulary(workspace)
-    assert unknown_words("zorblit kwalx chest abdomen", site) == ["kwalx", "chest"]
+    assert [token.word for token in site.unknown("zorblit kwalx chest abdomen")] == ["kwalx", "chest"]
     assert pickle.loads(pickle.dumps(site)).unknown("zorblit chest")[0].word == "chest"
     with pytest.raises(InputError, match="one word"):
         WORD_LOG.append(workspace, "A. Reviewer", {"word": "two words", "decision": "approve"})

@@ -294,12 +294,16 @@ def test_tables_are_built_and_what_was_given_stays_for_ever(source: Workspace, t
     site = with_tables(source, tmp_path / "l", "")
     for path in (tmp_path / "l").iterdir():
         path.unlink()
-    one = build_lookups(site, ids)
+    made = build_lookups(site, ids)
+    one = made.lookups
+    assert made[1:] == (1, 1, 2, 0)
     assert -730 <= one.person("P1")[1] <= -1
     assert {one.image("P1", "A1"), one.image("P1", "A2")} == {1, 2}
     assert (tmp_path / "l" / "Image_map.csv").read_text().startswith("PatientID,AccessionNumber,image_occurence_id\n")
     ids.write_text(f"mrn,person_id,shift_days\nP1b,{first},\nP2,{second},-9\n")
-    two = build_lookups(site, ids)
+    again = build_lookups(site, ids)
+    two = again.lookups
+    assert again[1:] == (2, 0, 1, 0)
     assert two.person("P1") == two.person("P1b") == one.person("P1")
     assert two.person("P2") == (second, -9)
     assert two.image("P1", "A1") == one.image("P1", "A1")
@@ -312,7 +316,7 @@ def test_tables_are_built_and_what_was_given_stays_for_ever(source: Workspace, t
         ("P1,{second},", "belongs to another person already"),
         ("P5,2147483000,", "not in the OMOP table PERSON"),
         ("P5,{first},-77", "has another shift already"),
-        (",{first},", "needs a PatientID"),
+        (",{first},", "PatientID is empty"),
     ],
 )
 def test_an_id_file_that_contradicts_what_is_known_is_refused(
@@ -324,6 +328,42 @@ def test_an_id_file_that_contradicts_what_is_known_is_refused(
     ids.write_text("PatientID,person_id,Days_Shifted\n" + line.format(first=first, second=second) + "\n")
     with pytest.raises(InputError, match=f"ids.csv row 2: .*{fault}"):
         build_lookups(site, ids)
+
+
+def test_a_table_that_is_there_alone_keeps_what_it_gives(source: Workspace, tmp_path: Path) -> None:
+    """Made anew for lack of the other, it would have given everybody another shift."""
+    site = with_tables(source, tmp_path / "l", f"P1,{people(source)[0]},-5\n")
+    (tmp_path / "l" / "Image_map.csv").unlink()
+    before = (tmp_path / "l" / "Personal_map.csv").stat().st_mtime_ns
+    made = build_lookups(site)
+    assert made.lookups.person("P1")[1] == -5
+    assert made.accessions == 2
+    assert (tmp_path / "l" / "Personal_map.csv").stat().st_mtime_ns == before
+
+
+def test_what_a_site_keeps_in_its_table_is_not_written_over(source: Workspace, tmp_path: Path) -> None:
+    first, second = people(source)[:2]
+    site = with_tables(source, tmp_path / "l", "")
+    own = f"PatientID,person_id,Days_Shifted,ward\nP1,{first},-5,7B\n"
+    (tmp_path / "l" / "Personal_map.csv").write_text(own)
+    ids = tmp_path / "ids.csv"
+    ids.write_text(f"PatientID,person_id\nP2,{second}\n")
+    with pytest.raises(InputError, match=r"^Personal_map.csv: .*would be lost"):
+        build_lookups(site, ids)
+    assert (tmp_path / "l" / "Personal_map.csv").read_text() == own
+    assert build_lookups(site).accessions == 2  # of P1: the other table has no such column
+
+
+def test_nothing_is_written_that_could_not_be_read_back(source: Workspace, tmp_path: Path) -> None:
+    first, second = people(source)[:2]
+    site = with_tables(source, tmp_path / "l", f"P1,{first},-5\n")
+    ids = tmp_path / "ids.csv"
+    before = (tmp_path / "l" / "Personal_map.csv").read_text()
+    for line, fault in ((f"7.00E+08,{second}", "shortened"), (f"{second},{second}", "which would leave")):
+        ids.write_text(f"PatientID,person_id\n{line}\n")
+        with pytest.raises(InputError, match=fault):
+            build_lookups(site, ids)
+        assert (tmp_path / "l" / "Personal_map.csv").read_text() == before
 
 
 def test_shifts_have_the_property_of_their_code() -> None:

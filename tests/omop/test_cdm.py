@@ -19,13 +19,13 @@ from chorus_nb.omop import (
     moments,
     open_omop,
     read_omop,
-    require_omop,
     unreadable_dates,
     visit_spans,
 )
 from chorus_nb.omop.cdm import VISIT_TABLE
 from chorus_nb.omop.databases import engine, sqlite_url
 from chorus_nb.parameters import Parameters
+from tests.omop import omop_faults
 
 DEATH = "person_id,death_date,death_datetime,death_type_concept_id\n"
 
@@ -304,10 +304,12 @@ def test_a_duckdb_file_is_read_schema_by_schema(tmp_path: Path, by: str, monkeyp
         )
     monkeypatch.setenv("CDM", f"duckdb:///{file}")
     omop = str(file) if by == "path" else "env:CDM"
-    with pytest.raises(InputError, match="person is not there; it is in schema omop: set omop_schema"):
-        require_omop(Parameters(omop=omop))
+    assert any(
+        fault.startswith("omop: person is not there; it is in schema omop: set omop_schema")
+        for fault in omop_faults(Parameters(omop=omop), tmp_path)
+    )
     parameters = Parameters(omop=omop, omop_schema="omop")
-    require_omop(parameters)
+    assert not omop_faults(parameters, tmp_path)
     pd.testing.assert_frame_equal(
         read_omop(parameters, VISIT_TABLE), read_omop(site(tmp_path, visit_occurrence=VISITS), VISIT_TABLE)
     )
@@ -315,25 +317,21 @@ def test_a_duckdb_file_is_read_schema_by_schema(tmp_path: Path, by: str, monkeyp
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cdm.db").write_text("no database")
-    with pytest.raises(InputError, match=r"^omop: is no folder, and no DuckDB or SQLite file"):
-        require_omop(Parameters(omop=str(tmp_path / "cdm.db")))
+    [fault] = omop_faults(Parameters(omop=str(tmp_path / "cdm.db")), tmp_path)
+    assert fault.startswith("omop: is no folder, and no DuckDB or SQLite file")
 
 
 def test_absent_empty_and_unread_tables_are_told_apart(tmp_path: Path) -> None:
-    with pytest.raises(InputError) as refused:
-        require_omop(site(tmp_path))
-    assert refused.value.lines == (
+    assert omop_faults(site(tmp_path), tmp_path) == [
         "omop: person is not there (no table of OMOP CDM 5.4 is there)",
         "omop: visit_occurrence is not there (no table of OMOP CDM 5.4 is there)",
-    )
+    ]
     (tmp_path / "person.xlsx").touch()
-    with pytest.raises(InputError) as refused:
-        require_omop(site(tmp_path, VISIT_OCCURRENCE=VISIT))
-    assert refused.value.lines == (
+    assert omop_faults(site(tmp_path, VISIT_OCCURRENCE=VISIT), tmp_path) == [
         "omop: person is not there; person.xlsx is not read: save it as CSV, gzipped or not, or as Parquet",
         "omop: visit_occurrence is there and holds no row (VISIT_OCCURRENCE.csv)",
-    )
-    require_omop(site(tmp_path, person=PERSON + "1,0,1950,,0,0\n", VISIT_OCCURRENCE=VISITS))
+    ]
+    assert not omop_faults(site(tmp_path, person=PERSON + "1,0,1950,,0,0\n", VISIT_OCCURRENCE=VISITS), tmp_path)
 
 
 def test_a_table_without_optional_columns_in_another_order_is_read(tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ from sqlalchemy.exc import DBAPIError
 
 from chorus_nb import tables
 from chorus_nb.errors import InputError
-from chorus_nb.omop import open_omop, read_omop, require_omop
+from chorus_nb.omop import open_omop, read_omop
 from chorus_nb.omop.databases import engine
 from chorus_nb.parameters import Parameters
 from chorus_nb.registry import build_registry
 from chorus_nb.registry.database import create_statement
 from chorus_nb.workspace import Workspace
+from tests.omop import omop_faults
 from tests.small_release import MR, TWO_PATIENTS, fill, make_workspace, registered
 
 SOP = """
@@ -195,7 +196,9 @@ def test_omop_tables_are_read_from_a_server_as_from_a_folder(
     pd.testing.assert_frame_equal(read_omop(parameters, "visit_occurrence"), from_folder)
 
 
-def test_omop_tables_lie_in_the_schema_that_is_named(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_omop_tables_lie_in_the_schema_that_is_named(
+    server_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine = create_engine(server_url)
     schema = "cdm" if engine.dialect.name == "postgresql" else "chorus"  # a schema is a database there
     with engine.begin() as connection:
@@ -208,8 +211,9 @@ def test_omop_tables_lie_in_the_schema_that_is_named(server_url: str, monkeypatc
     read = read_omop(Parameters(omop="env:CDM", omop_schema=schema), "death")
     assert read.loc[0, ["person_id", "death_date"]].tolist() == [7, "2024-01-02"]
     if schema == "cdm":
-        with pytest.raises(InputError, match="omop: person is not there"):
-            require_omop(Parameters(omop="env:CDM", omop_schema=schema))
+        assert omop_faults(Parameters(omop="env:CDM", omop_schema=schema), tmp_path)[0].startswith(
+            "omop: person is not there"
+        )
 
 
 ODD = """
@@ -225,19 +229,21 @@ INSERT INTO odd.death VALUES (1, '0044-03-15 BC'), (2, '2024-01-03');
 """
 
 
-def test_what_only_postgresql_knows_costs_its_cell(postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_only_postgresql_knows_costs_its_cell(
+    postgresql_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A date without end, a row that cannot be sorted, a view that is kept: each refused its table, or all of them."""
     execute(postgresql_url, *filter(None, map(str.strip, ODD.split(";"))))
     monkeypatch.setenv("CDM", postgresql_url)
     parameters = Parameters(omop="env:CDM", omop_schema="odd")
-    require_omop(parameters)
+    assert not omop_faults(parameters, tmp_path)
     person, visit, death = (read_omop(parameters, table) for table in ("person", "visit_occurrence", "death"))
     assert person.loc[0, ["person_id", "person_source_value"]].tolist() == [1, "MRN-0004711"]
     assert visit.loc[0, ["visit_start_date", "visit_end_date", "visit_end_datetime"]].tolist() == ["2024-01-02", "", ""]
     assert death["death_date"].tolist() == ["0044-03-15 BC", "2024-01-03"]
     execute(postgresql_url, 'CREATE TABLE odd."PERSON" (person_id int)')
-    with pytest.raises(InputError, match=r"^omop: two tables for person: "):
-        require_omop(parameters)
+    [fault] = omop_faults(parameters, tmp_path)
+    assert fault.startswith("omop: two tables for person: ")
 
 
 @pytest.mark.parametrize("password", ["pa@word", "pa@wo/rd", "pa@wo:rd", "pa@wo#rd", "@@", "pa@wo?rd"])

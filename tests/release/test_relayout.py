@@ -92,6 +92,11 @@ def test_an_archive_is_read_and_a_second_run_rewrites_nothing(tmp_path: Path) ->
     assert (tmp_path / "new" / TODAY).stat().st_mtime_ns == before
 
 
+def test_a_source_without_files_has_none_to_copy(tmp_path: Path) -> None:
+    (tmp_path / "dicom").mkdir()
+    assert relayout(parameters(tmp_path), tmp_path / "new").empty
+
+
 def test_the_old_release_is_never_written_to(tmp_path: Path) -> None:
     put(tmp_path, "1")
     with pytest.raises(InputError, match="never written to"):
@@ -103,8 +108,15 @@ def test_identity_lookups_let_the_policy_run_over_mapped_ids(tmp_path: Path) -> 
     put(tmp_path, "MR/1.dcm", replace(MR, person=501), 1, 1)
     put(tmp_path, "MR/2.dcm", MR, 2, 1, PatientID="MRN-7")
     (tmp_path / "lookup").mkdir()
-    left = write_identity_lookups(parameters(tmp_path))
+    with pytest.raises(InputError, match="shift_code: 0 and pseudonymous_source: true"):
+        write_identity_lookups(Workspace(parameters(tmp_path)))
+    site = Workspace(parameters(tmp_path, shift_code=0, pseudonymous_source=True))
+    left = write_identity_lookups(site)
     assert left["reason"].tolist() == ["PatientID_not_mapped"]
-    lookups = read_lookups(Workspace(parameters(tmp_path, shift_code=0, pseudonymous_source=True)))
-    assert lookups.person("501") == (501, 0)
+    (tmp_path / "dicom" / "CT" / "1.dcm").unlink()  # an earlier delivery: its rows stay
+    put(tmp_path, "MR/3.dcm", replace(MR, person=777), 3, 1, AccessionNumber="9003")
+    write_identity_lookups(site)
+    lookups = read_lookups(site)
+    assert lookups.person("501") == (501, 0) and lookups.person("777") == (777, 0)
     assert lookups.image("501", "9002") == 9002
+    assert lookups.image("501", "9001") == 9001

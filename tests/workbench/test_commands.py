@@ -14,6 +14,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
@@ -28,6 +29,7 @@ from chorus_nb.workbench.given import typed
 from chorus_nb.workbench.run import select
 from chorus_nb.workbench.shell import GIVEN_LIKE, PROGRAM
 from chorus_nb.workbench.template import SCHEMA_FILE, parameter_schema, site_template
+from tests.small_release import MR, released_file
 
 ROOT = Path(__file__).parents[2]
 
@@ -338,3 +340,38 @@ def test_the_shell_completes_commands_and_parameters(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "chorus_nb"]
         subprocess.run(command, env=os.environ | asked, capture_output=True, check=True)
         assert (tmp_path / "said").read_text() == completed
+
+
+def test_lookup_tables_are_made_from_the_command_line(
+    demo_site: Path, file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = pd.read_csv(demo_site / "lookup" / "Personal_map.csv", dtype=str)
+    given.to_csv(tmp_path / "persons.csv", index=False)
+    values = yaml.safe_load(file.read_text()) | {"lookup": str(tmp_path / "made")}
+    file.write_text(yaml.safe_dump(values))
+    assert main(["lookups", str(file), "--persons", str(tmp_path / "persons.csv")]) == 2  # no folder: a slip, perhaps
+    (tmp_path / "made").mkdir()
+    assert main(["lookups", str(file)]) == 2  # of nobody
+    capsys.readouterr()
+    assert main(["lookups", str(file), "--persons", str(tmp_path / "persons.csv")]) == 0
+    said = capsys.readouterr().out
+    assert f"Personal_map: {len(given)} patients, {len(given)} of them new" in said and "got a shift" not in said
+    images = pd.read_csv(tmp_path / "made" / "Image_map.csv", dtype=str)
+    assert set(images.PatientID) <= set(given.PatientID) and images.image_occurence_id.is_unique
+    assert main(["check", str(file)]) == 0
+
+
+def test_an_older_layout_is_brought_into_todays_from_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    older = tmp_path / "older" / "CT" / "501"
+    older.mkdir(parents=True)
+    released_file(MR, 1, 1).save_as(older / "1.dcm", enforce_file_format=True)
+    older.joinpath("note.txt").write_text("a note")
+    file = tmp_path / "older.yaml"
+    file.write_text(f"source: {tmp_path / 'older'}\n")
+    assert main(["relayout", str(file), str(tmp_path / "newer")]) == 1
+    told = capsys.readouterr()
+    assert told.out == "source_path,reason\nCT/501/note.txt,not_dicom\n"
+    assert "1 files copied" in told.err
+    assert len([*(tmp_path / "newer").rglob("*.dcm")]) == 1

@@ -60,6 +60,9 @@ class OmopDuckDB:
     def digest(self, table: str, read: pd.DataFrame) -> str:
         return content_digest(read)
 
+    def file_digest(self, table: str) -> str:
+        return ""
+
     def plain(self, table: str) -> None:
         return None
 

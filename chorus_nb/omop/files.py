@@ -92,6 +92,9 @@ class OmopFolder:
             return duck.texts_of(found, wanted)
 
     def digest(self, table: str, read: pd.DataFrame) -> str:
+        return self.file_digest(table)
+
+    def file_digest(self, table: str) -> str:
         """BLAKE3 of the file, or of its parts."""
         path, made = self.files[table], blake3()
         for part in _parts(path) or [path]:

@@ -69,6 +69,9 @@ class OmopTables(Protocol):
     def digest(self, table: str, read: pd.DataFrame) -> str:
         """BLAKE3 of the file, or of what was ``read``."""
 
+    def file_digest(self, table: str) -> str:
+        """BLAKE3 of the file; "" where a database has the table, which may take rows at any time."""
+
     def plain(self, table: str) -> Path | None:
         """The file that may be delivered as it stands."""
 

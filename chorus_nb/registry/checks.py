@@ -14,6 +14,7 @@ from chorus_nb.omop import NEAR_VISIT, birthdays, lifetimes, read_omop, visit_sp
 from chorus_nb.processes.queries import asking, hold_paths
 from chorus_nb.registry.identifiers import MINTED
 from chorus_nb.registry.omop import PROCEDURE_TABLE
+from chorus_nb.registry.omop_ages import delivered_births
 from chorus_nb.workspace import Workspace
 
 
@@ -61,7 +62,7 @@ def _know(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> None:
     leaves = "person" in workspace.parameters.omop_tables
     delivered = persons if leaves else persons.head(0)
     connection.register("birthdays", birthdays(delivered))
-    connection.register("birth_years", delivered[["person_id", "year_of_birth"]].drop_duplicates("person_id"))
+    connection.register("birth_years", delivered_births(workspace))
     asked = ["PatientID", "person_id", "days_shifted", "visit_link", "visit_if", "person_differs"]
     connection.register("linkage", workspace.read(tables.LINKAGE, asked))
     connection.execute(f"""

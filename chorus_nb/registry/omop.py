@@ -19,10 +19,12 @@ from chorus_nb.leaks.parts import csv_parts
 from chorus_nb.omop import cdm_fields, open_omop, read_omop
 from chorus_nb.omop.reading import OmopTables
 from chorus_nb.registry.image_registry import by_procedure
+from chorus_nb.registry.omop_ages import PERSON_TABLE, old_ages, tells_ages
 from chorus_nb.registry.omop_delivery import Delivery, delivered_records, examine_table
 from chorus_nb.registry.omop_links import broken_links
 from chorus_nb.registry.omop_repeated import write_once
 from chorus_nb.registry.omop_withdrawn import WithdrawnRows
+from chorus_nb.registry.settings import note_registry_settings
 from chorus_nb.sop import omop_deliverable
 from chorus_nb.standards import modality_concepts
 from chorus_nb.withdrawn import Withdrawn
@@ -40,7 +42,8 @@ def build_omop(workspace: Workspace) -> pd.DataFrame:
     ``omop_tables`` names them. What the site delivers stays byte for byte, its columns in the order of the CDM, but for
     cells that go empty: free text that ``omop_columns`` does not name, and cells that identify somebody; for columns
     outside the CDM that it does not name, rows that are no whole ones, and rows of persons and accessions that were
-    withdrawn; and, if ``omop_concepts`` says so, for concepts of linked procedures where none stands.
+    withdrawn; for years of birth that tell an age above 90; and, if ``omop_concepts`` says so, for concepts of linked
+    procedures where none stands.
     Writes ``tables.OMOP_FINDINGS`` and ``tables.OMOP_WITHHELD``.
     """
     added = minted_procedures(workspace)
@@ -62,6 +65,8 @@ def build_omop(workspace: Workspace) -> pd.DataFrame:
         one.counts["", "rows_left_out"] = len(opened.left_out(one.table))
         if one.table == PROCEDURE_TABLE and workspace.parameters.omop_concepts:
             one.concepts = linked_concepts(workspace)
+        if one.table == PERSON_TABLE and tells_ages(workspace):
+            one.ages = old_ages(workspace, delivered)
         workspace.note(f"omop/{opened.names()[one.table]}", one.rows, functools.partial(digest_of, one.source))
         rows = added if one.table == PROCEDURE_TABLE else added.iloc[:0]
         _write(one, rows, workspace.omop_out / f"{one.table}.csv")
@@ -72,6 +77,7 @@ def build_omop(workspace: Workspace) -> pd.DataFrame:
         if path.name not in kept:  # what nobody asks for any more leaves the release too
             path.unlink()
     _write_findings(workspace, found, asked, there, withheld)
+    note_registry_settings(workspace)
     return added
 
 

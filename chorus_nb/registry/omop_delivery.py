@@ -21,8 +21,9 @@ import pyarrow as pa
 from chorus_nb.errors import InputError
 from chorus_nb.leaks.cells import IdentifyingCells
 from chorus_nb.leaks.known import KnownWords
-from chorus_nb.leaks.parts import csv_parts, row_texts
+from chorus_nb.leaks.parts import csv_parts, number_in_cell, row_texts
 from chorus_nb.omop import cdm_fields
+from chorus_nb.registry.omop_ages import BORN, OF_BIRTH, OWNER, OldAges
 from chorus_nb.registry.omop_repeated import given_ids
 from chorus_nb.registry.omop_withdrawn import WithdrawnRows
 from chorus_nb.registry.records import ODD, cells_of, csv_records, line_end, quoted, text_of_cell
@@ -56,6 +57,7 @@ class Delivery:
     rows: int = 0
     withdrawn: WithdrawnRows = field(default_factory=WithdrawnRows)
     concepts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by procedure id, for columns without one
+    ages: OldAges | None = None  # by which years of birth tell too much
     twice: frozenset[str] = frozenset()  # ids that more than one row has
 
     @cached_property
@@ -102,6 +104,28 @@ class Delivery:
     def is_withdrawn(self) -> Callable[[Sequence[str]], bool] | None:
         """Tells of the cells of a row whether it stays behind; None where no row does."""
         return self.withdrawn.rule(self.names())
+
+    def put_instead(self, cell: Callable[[int], str]) -> dict[int, str]:
+        """Of a row whose cell at a place ``cell`` gives: by place, what stands there instead."""
+        return {**self.unsaid_concepts(cell), **self._old_age(cell)}
+
+    def _old_age(self, cell: Callable[[int], str]) -> dict[int, str]:
+        """The same of the birth of a person whose year of birth tells an age above 90."""
+        names = self.names_held
+        places = [place for place, name in enumerate(names) if name in OF_BIRTH] if self.ages else []
+        if self.ages is None or not places or OWNER not in names:
+            return {}
+        person = number_in_cell(cell(names.index(OWNER)))
+        years = (self.ages.year(person, cell(place)) for place in places if names[place] == BORN)
+        if not (year := next(filter(None, years), "")):
+            return {}
+        self.counts[BORN, "old_age_capped"] += 1
+        return {place: year if names[place] == BORN else "" for place in places}
+
+    @cached_property
+    def names_held(self) -> list[str]:
+        """:meth:`names`, read once."""
+        return self.names()
 
     def unsaid_concepts(self, cell: Callable[[int], str]) -> dict[int, str]:
         """Of a row whose cell at a place ``cell`` gives: by place, the concepts that go where none stands."""
@@ -286,7 +310,7 @@ def delivered_records(found: Delivery) -> Iterator[bytes]:
     header = next(lines)
     yield header if as_it_stands else _in_order(header, cells_of(header), order)
     width = len(found.names()) if found.counts["", "short_rows"] else 0
-    if not (emptied or is_withdrawn or found.concepts or width) and as_it_stands:
+    if not (emptied or is_withdrawn or found.concepts or found.ages or width) and as_it_stands:
         yield from (b",".join(cells_of(line)) + line_end(line) if b'"' in line else line for line in lines)
         return
     for record in lines:
@@ -301,8 +325,8 @@ def delivered_records(found: Delivery) -> Iterator[bytes]:
                 and found.is_emptied(place, text_of_cell(cells[place]).decode("latin-1"))
             ):
                 cells[place] = nothing.encode()
-        for place, concept in found.unsaid_concepts(functools.partial(_text, cells)).items():
-            cells[place] = concept.encode()
+        for place, other in found.put_instead(functools.partial(_text, cells)).items():
+            cells[place] = other.encode()
         yield b",".join(cells) + line_end(record) if as_it_stands else _in_order(record, cells, order)
 
 
@@ -336,8 +360,8 @@ def _written_anew(found: Delivery) -> Iterator[bytes]:
                 nothing[place] if cell and found.is_emptied(place, cell) else _cell(cell)
                 for place, cell in enumerate(row)
             ]
-            for place, concept in found.unsaid_concepts(row.__getitem__).items():
-                cells[place] = concept
+            for place, other in found.put_instead(row.__getitem__).items():
+                cells[place] = other
             yield ",".join(cells[place] for place in order).encode("latin-1") + b"\n"
 
 

@@ -75,6 +75,7 @@ METADATA = (STUDY, SERIES, IMAGE, *ACQUIRED)  # of the released images, as CSV a
 OMOP_FINDINGS = TABLES["omop_findings"]
 OMOP_WITHHELD = TABLES["omop_withheld"]
 SEAL = TABLES["seal"]
+REGISTRY_SETTINGS = TABLES["registry_settings"]
 REGISTRY_CHECKS = TABLES["registry_checks"]
 TREE_FINDINGS = TABLES["tree_findings"]
 TREE_CHECKS = TABLES["tree_checks"]

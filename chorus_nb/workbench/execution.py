@@ -34,7 +34,7 @@ def run_notebook(
     """Run ``notebook``, which is that of ``step``, and write its report; says in the log how it ended."""
     executed = workspace.reports_local / "notebooks" / f"{step.name}.ipynb"
     executed.parent.mkdir(exist_ok=True)
-    values = workspace.parameters.model_dump(exclude_unset=True)
+    values = workspace.parameters.model_dump()  # all: 06 asks whether any is set otherwise than when 03 ran
     began, stopped = time.monotonic(), None
     name = f"{step.number} {step.title:<24}"
     progress = NotebookProgress(name)

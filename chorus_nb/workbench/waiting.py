@@ -11,7 +11,7 @@ from chorus_nb import tables
 from chorus_nb.deid import outlook_said, unusual, vanished
 from chorus_nb.release import signed_off, totals
 from chorus_nb.release.manifest import DELTAS
-from chorus_nb.release.obeyed import not_obeyed, said_of
+from chorus_nb.release.obeyed import to_be_obeyed
 from chorus_nb.verify import answer, checks, failed_of_registry, is_open
 from chorus_nb.workbench.steps import SELFTEST, STEPS
 from chorus_nb.workspace import Workspace
@@ -63,8 +63,8 @@ def may_leave(workspace: Workspace, states: Mapping[str, str]) -> MayLeave:
         return MayLeave("not yet", (f"Still to come: {names}, and the signature of a person.", *gate))
     if stale := _run_after_the_last(states):
         return MayLeave("not yet", (f"{stale}.",))
-    if count := not_obeyed(workspace):
-        return MayLeave("not yet", (f"{said_of(count)}, and 06.",))
+    if said := to_be_obeyed(workspace):
+        return MayLeave("not yet", (f"{said}, and 06.",))
     if not workspace.has(tables.MANIFEST):
         return MayLeave("not yet", ("What was packed is not in release/: put it back, or run 03 to 06 again.",))
     if signed_off(workspace).empty:

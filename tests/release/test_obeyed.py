@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from chorus_nb import tables
 from chorus_nb.deid.cohort import EXCLUSION_LOG
-from chorus_nb.deid.settings import decided_with
+from chorus_nb.deid.settings import DECIDING, decided_with
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.faces.decisions import FACE_LOG
+from chorus_nb.mapping import load_policy
 from chorus_nb.mapping.overrides import decide
 from chorus_nb.mapping.text_words import decide_words
+from chorus_nb.parameters import Parameters
 from chorus_nb.pixels.decisions import IMAGE_LOG
+from chorus_nb.registry.settings import changed_since_registry
 from chorus_nb.release import pack
 from chorus_nb.release.delivery import upload
-from chorus_nb.release.obeyed import decided_otherwise, mapped_otherwise, not_obeyed
+from chorus_nb.release.obeyed import decided_otherwise, mapped_otherwise, not_obeyed, set_otherwise, to_be_obeyed
 from chorus_nb.workbench import waiting
 from chorus_nb.workbench.steps import STEPS
 from chorus_nb.workspace import Workspace
@@ -131,3 +136,79 @@ def test_decisions_about_tags_and_words_are_obeyed_first(built: Workspace) -> No
     decide(built, "(0018,1020)", "X", "a name in it", "A. Reviewer")
     with pytest.raises(WorkbenchError, match=r"^tags and words were decided about since 03 ran"):
         pack(built)
+
+
+def set_anew(workspace: Workspace, **others: object) -> Workspace:
+    return Workspace(workspace.parameters.model_copy(update=others))
+
+
+@pytest.mark.parametrize(
+    ("cohort", "images"),
+    [
+        *[("accession\nACC-0815\n", 2), ("accession\nACC-0815\nACC-0816\n", 0), ("patient\nMRN-1\n", 4)],
+        ("no such column\n1\n", 0),
+    ],
+)
+def test_what_the_cohort_does_not_name_any_more_is_not_packed(built: Workspace, cohort: str, images: int) -> None:
+    path = built.root / "cohort.csv"
+    path.write_text(cohort)
+    assert not_obeyed(set_anew(looked_at(built), cohort=str(path))) == images
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        *[({"deface": "apply"}, ["deface"]), ({"kinds": ["CT"], "deface": "flag"}, ["kinds"])],
+        *[({"keep_device_identifiers": True}, ["keep_device_identifiers"]), ({"workers": 3}, [])],
+    ],
+)
+def test_a_parameter_that_is_set_otherwise_since_03_ran_is_obeyed_first(
+    built: Workspace, now: dict[str, object], told: list[str]
+) -> None:
+    """``deface: apply`` set before 06 alone was run packed the faces, and nothing said so."""
+    assert set_otherwise(built) == []
+    noted = {name: str(getattr(built.parameters, name)) for name in DECIDING}
+    rows = [{"settings": "1", "part": part, "value": value, "last": True} for part, value in noted.items()]
+    built.write(tables.RUN_SETTINGS, tables.frame(tables.RUN_SETTINGS, rows))
+    assert set_otherwise(built) == [] and set_otherwise(set_anew(built, **now)) == told
+    if told:
+        with pytest.raises(WorkbenchError, match=f"^{told[0]}: set otherwise when 03 ran"):
+            pack(set_anew(built, **now))
+    few = built.parameters.model_dump(include={"source", "omop", "lookup", "workspace"})
+    assert set_otherwise(Workspace(Parameters.of(few))) == []  # as a notebook opened by hand gives them
+
+
+def test_a_policy_file_that_was_edited_since_03_ran_is_obeyed_first(built: Workspace) -> None:
+    script = built.root / "site.script"
+    script.write_text('<script><e en="T" t="00080070" n="Manufacturer">@keep()</e></script>')
+    scripted = set_anew(built, policy=str(script))
+    noted = {"policy": str(script), "rules": load_policy(scripted).rules_digest}
+    rows = [{"settings": "1", "part": part, "value": value, "last": True} for part, value in noted.items()]
+    built.write(tables.RUN_SETTINGS, tables.frame(tables.RUN_SETTINGS, rows))
+    assert set_otherwise(scripted) == []
+    script.write_text(script.read_text().replace("@keep", "@remove"))
+    assert set_otherwise(scripted) == ["policy"]
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [("person", "omop/person.csv"), ("visit_occurrence", "omop/visit_occurrence.csv"), ("death", "omop/death.csv")],
+)
+def test_a_table_of_the_site_that_changed_since_05_ran_is_not_packed_as_it_was(
+    built: Workspace, file: str, told: str
+) -> None:
+    """Mended dates, or persons taken out, stayed at home: 06 packed what 05 had made of the table before."""
+    assert changed_since_registry(built) == []
+    path = Path(built.parameters.omop) / f"{file}.csv"
+    path.write_text((path.read_text() if path.is_file() else "person_id,death_date,death_type_concept_id") + "\n")
+    assert changed_since_registry(built) == [told]
+    with pytest.raises(WorkbenchError, match=f"^{told}: not as 05 found it; run 01 to 05 again"):
+        pack(built)
+
+
+def test_what_05_was_told_to_share_is_obeyed_first(built: Workspace) -> None:
+    assert changed_since_registry(set_anew(built, omop_tables=["note"])) == ["omop_tables"]
+    assert changed_since_registry(set_anew(built, omop="elsewhere")) == []  # told by whoever reads it
+    concepts = tables.frame(tables.PROCEDURE_CONCEPTS, [{"modality": "CT", "procedure_concept_id": 4180938}])
+    built.write(tables.PROCEDURE_CONCEPTS, concepts)
+    assert to_be_obeyed(built) == "decisions/procedure_concepts.csv: not as 05 found it; run 05 again"

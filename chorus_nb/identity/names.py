@@ -46,6 +46,13 @@ def key(text: str) -> str:
     return _UMLAUTS.sub("", re.sub(r"[\W_]", "", fold(text)))
 
 
+def mac_otherwise(name: str) -> str:
+    """A key that begins with *Mc* with *Mac*, and the other way round; "" of any other."""
+    if name.startswith("mac") and len(name) > 5:
+        return f"mc{name[3:]}"
+    return f"mac{name[2:]}" if name.startswith("mc") and len(name) > 4 else ""
+
+
 def readings(text: str) -> Iterator[str]:
     """``text``, and what it would be in the character sets it may be meant in when its own was declared wrongly.
 

@@ -15,7 +15,7 @@ from chorus_nb.identity.identifiers import (
     number_shapes,
     place_words,
 )
-from chorus_nb.identity.names import key, readings
+from chorus_nb.identity.names import key, mac_otherwise, readings
 from chorus_nb.identity.signs import letters_apart
 from chorus_nb.identity.words import Token, known_words, shipped, tokens
 
@@ -46,6 +46,8 @@ class Matcher:
         self.alone = {part for name in every for part, alone in name.parts.items() if alone}
         several = [groups for groups in values if len(groups) > 1 or any(name.is_of_several for name in groups)]
         self.persons = {part for groups in several for name in groups for part in name.parts} & self.alone
+        for told in (self.persons, self.alone):
+            told |= {other for part in told if (other := mac_otherwise(part)) and not shipped().knows(other)}
         self.joined = {part for name in every for part in name.joined}
         self.owners: dict[str, list[Name]] = {}
         for name in every:

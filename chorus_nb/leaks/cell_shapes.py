@@ -9,9 +9,9 @@ import base64
 import re
 from functools import cache
 
-from chorus_nb.leaks.cues import any_of
+from chorus_nb.leaks.cues import any_of, cues
 from chorus_nb.leaks.known import KnownWords, also_named, first_names, words_for
-from chorus_nb.leaks.people import stranger_beside
+from chorus_nb.leaks.people import stranger_beside, technique_words
 from chorus_nb.leaks.shapes import AGE_IN_WORDS, SHAPES, TITLED, digits_in_words, numbers_of_anybody
 from chorus_nb.leaks.spellings import month_names, plain
 from chorus_nb.leaks.terms import TITLES, vocabulary
@@ -23,7 +23,8 @@ PAIRS = re.compile(r"(?<![^\W_])[0-9A-Fa-f]{2}(?:[ :-]?[0-9A-Fa-f]{2}){4,}(?![^\
 SPELLS = re.compile(r"[A-Za-z]{3}|\d{4}")
 FURTHER = {
     "address": re.compile(
-        r"(?<![\d.])\d{1,5}\s+(?:[nsew]\.?\s+)?(?:(?!(?:the|on|of|in|and|to|miles?|min)\s)[^\W\d_]+\s+){1,3}(?:street|avenue|boulevard|blvd|road|lane)(?![^\W_])"
+        r"(?<![\d.])\d{1,5}\s+(?:[nsew]\.?\s+)?(?:(?!(?:the|on|of|in|and|to|miles?|min)\s)[^\W\d_]+\s+){1,3}(?:street|avenue|boulevard|blvd|road|lane)(?![^\W_])|"
+        r"(?<![^\W_])zip(?:\s?code)?[\s:#=]{1,3}\d{5}(?:-\d{4})?(?!\d)"
     ),
     "text in escaped letters": re.compile(
         r"[%=][c-f][0-9a-f](?:[%=][89ab][0-9a-f])+|(?:%[c-f][0-9a-f]){3,}|&#(?:\d{4,5}|x[0-9a-f]{3,5})(?![0-9a-f])|"
@@ -75,8 +76,20 @@ WHO_DID_IT = re.compile(
 """What somebody logs in with: ``signed by jdoe2``."""
 NAMED_AS = re.compile(
     r"(?i:(?<![^\W_])(?:(?:pt|patient)(?:['’]?s)?\s(?:(?:first|last)\s)?name|poa|nok|proxy|guardian|attending|resident|"
-    r"surgeon|provider|pcp)\s?(?:is|:|=)\s*(?:dr\.?\s)?)([A-Z][^\W\d_]{2,})(?![^\W_])"
+    r"surgeon|provider|pcp)\s?(?:is|:|=)\s*(?:dr\.?\s)?|"
+    r"(?<![^\W_])(?:case\s(?:manager|worker)|landlord|roommate|social\sworker)(?:\s?[:=]|\sis)\s?|"
+    r"(?<![^\W_])(?:chaplain|imam|interpreter|nok|pastor|poa|priest|rabbi)[\s:=]{1,2}(?!(?-i:\w*(?:ed|ing|ion|ment)(?![^\W_]))))"
+    r"([A-Z][^\W\d_]{2,})(?![^\W_])"
 )
+LIVES = re.compile(
+    r"(?<![^\W_])(?:[Ll]iv(?:es?|ed|ing)\s(?:in|at|near)|(?:[Bb]orn|[Rr]aised|[Gg]rew\sup)\sin|[Rr]esid(?:es?|ed|ing|ent)\s(?:in|at|of)|"
+    r"(?:[Ww]orks?|[Ww]orked|[Ww]orking|[Ee]mployed)\s(?:at|for|by)|(?i:employer\s?[:=]))\s(?:the\s)?"
+    r"(?!\w*(?:ed|ing)(?![^\W_])|(?:Self|None|Student|Unknown|Other)(?![^\W_]))([A-Z][^\W\d_]{3,})(?![^\W_])"
+)
+"""A town or a house that somebody lives or works in; where every word has a capital, one tells nothing."""
+OF_HL7 = re.compile(r"(?<![^\W_])([^\W\d_]['’\w-]+)\^([^\W\d_]['’\w-]+)(?![^\W_])")
+WITH_DEGREE = re.compile(r"(?<![^\W_])([^\W\d_]{4,}),\s?(?:md|rn|np|lpn|pa-c|m\.d\.|r\.n\.)(?![^\W_])")
+"""In small letters: ``zhivago, md``."""
 # behind a town; without CT, PA, OR, IN and ME, which stand before codes in texts of medicine (Head CT 70450)
 _STATE = "A[KLRZ]|C[AO]|D[CE]|FL|GA|HI|I[ADL]|K[SY]|LA|M[ADINOST]|N[CDEHJMVY]|O[HK]|RI|S[CD]|T[NX]|UT|V[AT]|W[AIVY]"
 _BYTE = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
@@ -94,7 +107,9 @@ AS_WRITTEN = {
     "age over 89": re.compile(
         r"(?i)(?<![^\W_])aged?[\s:=~≈(\[]{1,3}(?:9\d|1[01]\d)(?![^\W_]|[.,]\d|\s?[+%-]|\s(?:to|and)(?![^\W_]))|"
         r"(?<![\d.,-])(?<![<>≥≤]\s)(?<![<>≥≤])(?:9\d|1[01]\d)\s?-?\s?(?:yrs?|years?)(?:[\s-]+old)?(?![^\W_])"
-        r"(?!\s+(?:and\s+)?(?:or\s+)?(?:older|over|above))"
+        r"(?!\s+(?:and\s+)?(?:or\s+)?(?:older|over|above))|"
+        r"(?:\A|(?<![^\W_])(?:an?|is|patient|pt)\s)(?:9\d|1[01]\d)(?:\s?y\.?/?o\.?\s?[FM]|(?<=9[0-7])F|\s?M)\s(?=(?:admitted|brought|c/o|found|from|h/o|here|hx|p/w|pmh|present(?:s|ed|ing)|"
+        r"s/p|transferred|w/|was|who|with)(?![^\W_]))"
     ),
 }
 """And this, where capitals count: none is in 13,451 cells of OMOP's demo data or in 16,023 descriptions of images."""
@@ -136,12 +151,20 @@ def shape_of_text(text: str) -> str:
         return "name of somebody's relative"
     if any(words_of_package().unknown(found[1]) for found in BY_SOMEBODY.finditer(text)):
         return "name behind an initial"
-    if any(found["number"] or words_of_package().unknown(found["called"]) for found in WHO_DID_IT.finditer(text)):
+    unknown = words_of_package().unknown
+    if any(found["number"] or unknown(found["called"]) for found in WHO_DID_IT.finditer(text)):
         return "name of who did it"
-    if any(words_of_package().unknown(found[1] or found[2]) for found in WITH_INITIAL.finditer(text)):
+    behind = (*WITH_INITIAL.findall(text), *((word, "") for word in WITH_DEGREE.findall(text)))
+    if any(unknown(first or second) for first, second in behind):
         return "name beside a degree"
-    if any(_is_named(found[1]) for found in NAMED_AS.finditer(text)):
+    if any(_is_named(name) and plain(name) not in cues("language") for name in NAMED_AS.findall(text)):
         return "name behind a label"
+    if any(unknown(where) for where in LIVES.findall(text)):
+        return "where somebody lives or works"
+    if any(
+        all(_is_named(word) and plain(word) not in technique_words() for word in name) for name in OF_HL7.findall(text)
+    ):
+        return "name as HL7 writes it"
     if stranger_beside(text, words_of_package().unknown):
         return "name beside a title"
     names = ((found[1] or found[2]).lower() for found in TITLED.finditer(text))
@@ -166,7 +189,7 @@ def words_of_package() -> KnownWords:
 def _beside_a_relative() -> re.Pattern[str]:
     """A word for a relative, or for a talk with somebody, and the word behind it."""
     cue = f"(?:(?P<noun>{any_of('relative noun')})|(?P<word>{any_of('relative')}))"
-    between = r"(?:\s*[:,(]\s*|\s+(?:named\s+|is\s+|of\s+)?|'s\s+name\s+is\s+)"
+    between = r"(?:\s*[:,(=]\s*|\s+(?:named\s+|is\s+|of\s+)?|'s\s+name\s+is\s+)"
     return re.compile(rf"(?<![^\W_])(?=[^\W\d_]){cue}(?={between}(?P<who>[^\W\d_]{{2,}}))", re.IGNORECASE)
 
 

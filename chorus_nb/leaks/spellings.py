@@ -69,6 +69,9 @@ def name_spellings(name: str) -> list[str]:
         if re.search(_SIGNS, form):
             made |= {re.sub(_SIGNS, "", form), re.sub(_SIGNS, " ", form), re.sub(_SIGNS, "'", form)}
     made |= set(_parted(simple))
+    if parted := re.fullmatch(r"(ma?c)[\s'-]*([^\W\d_]{3,})", simple):  # MacDonald, McDonald
+        other = "mac" if parted[1] == "mc" else "mc"
+        made |= {other + parted[2], f"{other} {parted[2]}"}
     return sorted(form for form in made if form)
 
 

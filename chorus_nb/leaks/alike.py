@@ -53,7 +53,6 @@ class _Run(NamedTuple):
 
     tokens: tuple[_Token, ...]
     content: bytes | None  # None: of pixels, which are never held to those before
-    leaves: dict[tuple[str, int], Leaf]
 
 
 _Tokens = Generator[_Token, None, int]  # gives where they end
@@ -97,20 +96,18 @@ class _Layout:
     def _joined(self) -> Iterator[_Run]:
         for is_apart, part in itertools.groupby(self._tokens, lambda token: id(token) in self._apart):
             for tokens in ((token,) for token in part) if is_apart else (tuple(part),):
-                leaves = {(token.leaf.path, token.leaf.tag): token.leaf for token in tokens if token.leaf}
-                yield _Run(tokens, None if tokens[0].pixels else b"".join(map(_as_it_stood, tokens)), leaves)
+                yield _Run(tokens, None if tokens[0].pixels else b"".join(map(_as_it_stood, tokens)))
 
     def read(self, content: bytes, like: bytes | None = None) -> Reading | None:
         """A file that is laid out like this; None for any other."""
-        at, ends, leaves = 0, list[int](), Leaves()
+        at, ends, leaves = 0, list[int](), Leaves(self._read.leaves)
         others, header = list[tuple[_Token, bytes]](), content
         found: bytes | None = None
-        for run in self._runs:
-            if run.content is not None and content.startswith(run.content, at):
-                at += len(run.content)
-                leaves.update(run.leaves)
+        for tokens, known_content in self._runs:
+            if known_content is not None and content.startswith(known_content, at):
+                at += len(known_content)
                 continue
-            for token in run.tokens:
+            for token in tokens:
                 same, width, token_ends, begins, known, leaf, free, is_pixels = token
                 if token_ends and ends.pop() != at:
                     return None
@@ -135,10 +132,9 @@ class _Layout:
                 if value != known:
                     if not free:
                         return None
-                    leaf = self._other(leaf, value)
                     others.append((token, value))
-                if leaf is not None:
-                    leaves[leaf.path, leaf.tag] = leaf
+                    if leaf is not None:
+                        leaves[leaf.path, leaf.tag] = self._other(leaf, value)
         if at != len(content) or ends:
             return None
         if not self._apart.issuperset(id(token) for token, _ in others):
@@ -147,8 +143,8 @@ class _Layout:
         differ = frozenset(token.leaf.tag for token, _ in others if token.leaf)
         return Reading(lambda: self._dataset(others), leaves, header, found, like=self._read, others=differ)
 
-    def _other(self, leaf: Leaf | None, value: bytes) -> Leaf | None:
-        return leaf and leaf_with(leaf, value, None if leaf.tag >> 16 == 0x0002 else self._encodings)
+    def _other(self, leaf: Leaf, value: bytes) -> Leaf:
+        return leaf_with(leaf, value, None if leaf.tag >> 16 == 0x0002 else self._encodings)
 
     def _dataset(self, others: list[tuple[_Token, bytes]]) -> FileDataset:
         """The data set of the file before with these values."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from bisect import bisect_left
-from collections.abc import Collection, Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
@@ -24,6 +24,9 @@ MASK = "▮▮▮"
 NEXT_TO = 2  # bytes between two words of a name: ", "
 LEAST_SPELT = 5  # letters or digits of a term: fewer may be spelt by chance, where a text is decoded from any place on
 NEAR = 40  # bytes within which two parts of one name make a full name
+# between contents that are searched together: longer than what is asked of the neighbours of a name (NEAR) or a digest
+FILLER = b"\n" * 64
+SEARCHED_AT_ONCE = 1 << 20  # bytes of contents that are searched together
 
 
 class Hit(NamedTuple):
@@ -121,14 +124,23 @@ class Searcher:
                 )
         return hits
 
+    def search_each(self, contents: Iterable[bytes]) -> Iterator[list[Hit]]:
+        """:meth:`search` of each. Contents that hold nothing are told so together: a search costs most to begin."""
+        for some in _together(contents):
+            ends = list(itertools.accumulate(len(one) + len(FILLER) for one in some))
+            telling = {bisect_right(ends, hit.start) for hit in self.search(FILLER.join(some))}
+            yield from (self.search(one) if number in telling else [] for number, one in enumerate(some))
+
     def search_text(self, text: str) -> list[Hit]:
         """What :meth:`search` does not see in a text because it is written in other letters or with other signs."""
         return [hit for reading in other_readings(text) for hit in self.search(reading.encode("utf-8", "replace"))]
 
-    def search_decoded(self, content: bytes) -> list[Hit]:
-        """What hexadecimal digits and Base64 in ``content`` spell by no chance; where a hit starts says nothing."""
-        hits = self.search(spelt_in(content))
-        return [hit for hit in hits if hit.severity == "high" and (hit.full_name or len(hit.term.text) >= LEAST_SPELT)]
+    def search_decoded(self, contents: Iterable[bytes]) -> Iterator[list[Hit]]:
+        """Of each content what hexadecimal digits and Base64 in it spell by no chance; where a hit starts says
+        nothing."""
+        for hits in self.search_each(map(spelt_in, contents)):
+            high = (hit for hit in hits if hit.severity == "high")
+            yield [hit for hit in high if hit.full_name or len(hit.term.text) >= LEAST_SPELT]
 
     def _severity(self, term: SearchTerm, alone: bool) -> Severity | None:
         text = term.text.lower()
@@ -186,6 +198,19 @@ def _forms(texts: Iterable[str], sets: tuple[str, ...], *, as_they_are: bool) ->
         elif len(text) > 1:
             made.add((text.lower().encode("ascii"), 1))
     return made
+
+
+def _together(contents: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """One after the other, as many as are searched together."""
+    some, size = list[bytes](), 0
+    for content in contents:
+        if some and size + len(content) > SEARCHED_AT_ONCE:
+            yield some
+            some, size = [], 0
+        some.append(content)
+        size += len(content)
+    if some:
+        yield some
 
 
 def _consists_of(text: str, words: Collection[str]) -> bool:

@@ -7,7 +7,7 @@ import datetime
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -174,6 +174,7 @@ def uids_in(content: bytes) -> Iterator[str]:
         yield match[0].decode("ascii")
 
 
+@lru_cache(maxsize=4096)
 def read_date(value: str) -> datetime.date | None:
     """The date of a DA or DT value; None if it has none or is impossible."""
     found = re.match(r"(\d{4})[-.]?(\d{2})[-.]?(\d{2})", value)

@@ -79,7 +79,7 @@ class Folder(Source):
         return Identity(status.st_size, status.st_mtime_ns)
 
     def look(self, source_path: str) -> tuple[bytes | memoryview, Identity]:
-        with open(self._at(source_path), "rb", buffering=0, opener=_opened_at_once) as file:
+        with open(self._named(source_path), "rb", buffering=0, opener=_opened_at_once) as file:
             status = os.fstat(file.fileno())
             identity = Identity(status.st_size, status.st_mtime_ns)
             if status.st_size > MAPPED:

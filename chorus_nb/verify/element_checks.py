@@ -190,13 +190,14 @@ def check_kept(it: BeforeAndAfter) -> Iterator[ElementFault]:
     if wanted is None:
         return
     grave: Severity = "high" if it.parameters.policy_name == "chorus" else "low"  # other policies may remove more
-    needed = must_be(it.around.sop_class, old) if unusable(old) else "value"
-    if new is None and needed:
-        yield ElementFault("retained", grave, tag, f"{wanted} is gone")
-    elif new is None or (needed == "present" and not new.value.strip(b" \0")):
-        yield ElementFault("retained", "low", tag, f"{wanted} had a value that nobody can use")
-    elif not new.value.strip(b" \0"):
-        yield ElementFault("retained", "medium" if grave == "high" else "low", tag, f"{wanted} is empty")
+    if new is None or not new.value.strip(b" \0"):
+        needed = must_be(it.around.sop_class, old) if unusable(old) else "value"
+        if new is None and needed:
+            yield ElementFault("retained", grave, tag, f"{wanted} is gone")
+        elif new is None or needed == "present":
+            yield ElementFault("retained", "low", tag, f"{wanted} had a value that nobody can use")
+        else:
+            yield ElementFault("retained", "medium" if grave == "high" else "low", tag, f"{wanted} is empty")
     elif EXACT & {vr_by_tag(old.tag)} and not _kept(old, new) and not (it.around.redacted and tag in PIXEL_MODULE):
         severity: Severity = "medium" if vr_by_tag(old.tag) == "CS" and new.text and _is_within(new, old) else grave
         yield ElementFault("retained", severity, tag, f"{wanted} has another value")

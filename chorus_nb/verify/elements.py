@@ -29,23 +29,31 @@ class ElementAnswer(NamedTuple):
     said: tuple[ElementFault, ...]
     terms: tuple[SearchTerm, ...]  # that the original holds
     uids: frozenset[tuple[str, str]]  # original and released
-    may_be_written: bool  # what stands in the release may be a text that people wrote
+    written: bool | None  # what stands in the release may be a text that people wrote; None: its code tells
     promised: str
     names_letters: bool  # it is the original's character set
 
     @property
     def tells(self) -> bool:
         """Anything at all: most elements are as they were, and say nothing of anybody."""
-        return bool(self.said or self.terms or self.uids or self.may_be_written or self.names_letters)
+        return bool(self.said or self.terms or self.uids or self.written is not False or self.names_letters)
+
+    def is_written(self, leaves: Leaves) -> bool:
+        """Whether it is a text that people wrote, in a release of these elements."""
+        if self.new is None or self.written is not None:
+            return bool(self.written)
+        return texts.is_written_text(self.new, leaves)
 
 
 class ElementsInTurn:
-    """Asks of the elements of one file after another."""
+    """Asks of the elements of one file after another; ``fresh``: what the last one told and the file before did not."""
 
     def __init__(self, parameters: Parameters, promises: Mapping[int, Promise]) -> None:
         self._parameters, self._promises = parameters, promises
+        self.fresh: list[ElementAnswer] = []
         self._around: Around | None = None
         self._known: dict[tuple[str, int], ElementAnswer] = {}
+        self._telling: dict[tuple[str, int], ElementAnswer] = {}
         self._like: tuple[Reading | None, Reading | None] = (None, None)
         self._others: frozenset[int] = frozenset()
 
@@ -54,21 +62,30 @@ class ElementsInTurn:
         around, like = _around(pair), (pair.source.like, pair.release.like)
         others = pair.source.others | pair.release.others
         known = self._known if around == self._around else {}
-        now = {}
+        self._around, self.fresh = None, []  # where a question ends here, nothing is known for the next file
+        now, telling, others_tell = known, self._telling, False
         both: Iterable[tuple[tuple[str, int], Leaf | None, Leaf | None]]
         if known and None not in like and like == self._like:  # all else stands as it did in the file before
-            now = dict(known)
             keys = [("", tag) for tag in others | self._others]
             both = ((key, pair.source.leaves.get(key), pair.release.leaves.get(key)) for key in keys)
         else:
+            now, telling = {}, {}
             both = _both(pair.source.leaves, pair.release.leaves)
         for key, old, new in both:
             told = known.get(key)
             if told is None or told.old != old or told.new != new:
                 told = self._ask(BeforeAndAfter(old, new, around, self._parameters, self._promises.get(key[1])))
+                if told.tells:
+                    self.fresh.append(told)
             now[key] = told
-        self._around, self._known, self._like, self._others = around, now, like, others
-        return [told for told in now.values() if told.tells]
+            if told.tells and key in telling:
+                telling[key] = told
+            elif told.tells or key in telling:
+                others_tell = True
+        if others_tell:  # in the order of their elements
+            telling = {key: told for key, told in now.items() if told.tells}
+        self._around, self._known, self._telling, self._like, self._others = around, now, telling, like, others
+        return list(telling.values())
 
     def _ask(self, it: BeforeAndAfter) -> ElementAnswer:
         found = terms.from_header([it.old], self._parameters.keep_device_identifiers) if it.old else ()
@@ -79,8 +96,7 @@ class ElementsInTurn:
             tuple(said for check in ELEMENT_CHECKS for said in check(it)),
             tuple(found),
             frozenset(uid_pairs(it.old, it.new)),
-            in_release is not None
-            and (in_release.tag == texts.CODE_MEANING or texts.is_written_text(in_release, {})),  # that asks its code
+            None if in_release and in_release.tag == texts.CODE_MEANING else _is_written(in_release),
             it.promised,
             it.old is not None and it.old.tag == CHARACTER_SET,
         )
@@ -89,6 +105,10 @@ class ElementsInTurn:
 def findings(pair: Pair, told: list[ElementAnswer]) -> Findings:
     """What is wrong with the elements of a file."""
     return (Finding(said.check, said.severity, pair.task.target_path, *said[2:]) for one in told for said in one.said)
+
+
+def _is_written(leaf: Leaf | None) -> bool:
+    return leaf is not None and texts.is_written_text(leaf, {})
 
 
 def _around(pair: Pair) -> Around:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
+from chorus_nb import processes
 from chorus_nb.errors import FileFault
 from chorus_nb.guard import one_file, quiet
 from chorus_nb.leaks import reading, terms, texts
@@ -97,6 +98,7 @@ class Examiner:
 
     def __call__(self, bundle: Sequence[Series]) -> list[tuple[str, SeriesResult] | Exception]:
         """Of each series its fingerprint and its result, or what ended it; remembered for :meth:`remember`."""
+        processes.keep_memory()  # of a worker of Dask, or of this one process
         reader, answers = second_look.SecondLook(), list[tuple[str, SeriesResult] | Exception]()
         new: dict[str, SeriesResult] = {}
         for series in bundle:
@@ -228,17 +230,17 @@ def _examine_file(
         return
     path = examiner.release / task.target_path
     elements = gathered.elements.of(pair)
+    for told in gathered.elements.fresh:
+        gathered.found.update(dict.fromkeys(told.terms))
+        gathered.uids |= told.uids
+        if told.old and told.names_letters:
+            gathered.character_sets.update(told.old.values)
     header_terms = [term for told in elements for term in told.terms]
-    gathered.found.update(dict.fromkeys(header_terms))
-    gathered.character_sets |= {
-        name for told in elements if told.old and told.names_letters for name in told.old.values
-    }
     coded = pair.release.once(pictures.holds_code, second_opinion.describes_pixels)
     gathered.headers[task] = pair.release.header, pair.shifted_days(header_terms), coded
     gathered.facts.append(_fact(pair, found_digest, examiner.parameters))
-    gathered.uids.update(*(told.uids for told in elements if told.uids))
     for told in elements:
-        if (leaf := told.new) and told.may_be_written and texts.is_written_text(leaf, pair.release.leaves):
+        if (leaf := told.new) and told.is_written(pair.release.leaves):
             key = (leaf.path, leaf.tag, leaf.text, told.promised)
             gathered.written.setdefault(key, (leaf, []))[1].append(task.target_path)
     findings.extend(findings_of(pair, elements))
@@ -332,9 +334,10 @@ def _leaks(examiner: Examiner, series: Series, gathered: _Gathered) -> Iterator[
     kept = [term for term in found if term.kind != "uid" and term.text not in expected]
     allowed = frozenset().union(*(days for _, days, _ in headers.values()))
     searcher = Searcher([n for n in kept if not (n.kind == "date" and n.text in allowed)], gathered.character_sets)
-    reader = SeriesReader()
-    for task, (header, _, coded) in headers.items():
-        hits = searcher.search(header)
+    reader, each, contents = SeriesReader(), searcher.search_each, [header for header, _, _ in headers.values()]
+    paths = (task.target_path.encode() for task in headers)
+    searched = zip(each(contents), searcher.search_decoded(contents), each(paths), strict=True)
+    for (task, (header, _, coded)), (hits, decoded, in_path) in zip(headers.items(), searched, strict=True):
         leaked = {uid for form in (header, header.replace(b"\0", b"")) for uid in terms.uids_in(form)} & uids
         grave = [hit for hit in hits if hit.severity in ("high", "medium")]
         if grave or leaked:
@@ -343,13 +346,13 @@ def _leaks(examiner: Examiner, series: Series, gathered: _Gathered) -> Iterator[
         for kind in sorted({hit.term.kind for hit in hits} - {hit.term.kind for hit in grave}):
             context = next(hit.context for hit in hits if hit.term.kind == kind)
             yield Finding("leaks", "low", task.target_path, "", kind, context)
-        for hit in searcher.search_decoded(header):
+        for hit in decoded:
             yield Finding("leaks", "high", task.target_path, "", f"{hit.term.kind} in other signs", hit.context)
         if coded:
             again = reader.read((examiner.release / task.target_path).read_bytes())
             for hit in pixel_container.hits_among_coded(searcher, again.dataset):
                 yield Finding("leaks", hit.severity, task.target_path, "(7FE0,0010)", hit.term.kind)
-        for hit in searcher.search(task.target_path.encode()):
+        for hit in in_path:
             yield Finding("names", texts.severity_in_path(hit), task.target_path, "", hit.term.kind, hit.context)
     days = {term.text for term in kept if term.kind == "date"} - allowed
     yield from _in_texts(

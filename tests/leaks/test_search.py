@@ -262,3 +262,42 @@ def test_what_holds_zeros_is_searched_as_with_every_spelling_at_once(encoding: s
 def test_a_name_all_of_technique_closes_no_table(name: str, content: bytes, whose: bool) -> None:
     searcher = Searcher(of_name(name), words=page_words())
     assert any(hit.severity == "high" for hit in searcher.search(content)) == whose
+
+
+PARTS = [
+    b"",
+    b"\0" * 128 + b"DICM",
+    b"Brennan",
+    b"Aoife",
+    b"seen by Aoife Brennan, again",
+    b"AOIFE" + b" " * 30,
+    " \u4e2d Brennan".encode("utf-16-le"),
+    b"Bren\0nan",
+    b"4711",
+    b"id 471199",
+    b"99 of 471199",
+    b"0123456789abcdef" * 4,
+    b"471199" + b"abcdef" * 5,
+    b"\n" * 70,
+    b"long",
+    b"Keisha",
+    b"QnJlbm5hbiwgQW9pZmUgTGkg",
+    b"4272656e6e616e2c20416f696665",
+]
+
+
+@pytest.mark.parametrize("at_once", [1, 40, 1 << 20])
+def test_contents_that_are_searched_together_tell_what_each_tells_alone(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any beside any other: no name, number or digest goes on from one to the next."""
+    monkeypatch.setattr(search, "SEARCHED_AT_ONCE", at_once)
+    named = [*NAME, *of_name("Long^Keisha"), SearchTerm("identifier", "471199"), SearchTerm("identifier", "4711")]
+    searcher = Searcher(named)
+    contents = [one for first in PARTS for second in PARTS for one in (first, second)]
+    alone = [searcher.search(content) for content in contents]
+    assert list(searcher.search_each(iter(contents))) == alone
+    assert sum(map(bool, alone)) > len(alone) // 2
+    spelt = list(searcher.search_decoded(contents))
+    assert spelt == [next(searcher.search_decoded([content])) for content in contents]
+    assert sum(map(bool, spelt)) > 50

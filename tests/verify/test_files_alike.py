@@ -13,8 +13,8 @@ from pydicom.data import get_testdata_file
 from chorus_nb.leaks.alike import SeriesReader
 from chorus_nb.leaks.reading import Reading, parse_file
 from chorus_nb.parameters import Parameters
-from chorus_nb.verify import outlines, pictures, skulls
-from chorus_nb.verify.elements import ElementsInTurn
+from chorus_nb.verify import elements, outlines, pictures, skulls
+from chorus_nb.verify.elements import ElementAnswer, ElementsInTurn
 from chorus_nb.verify.face_looks import Looking
 from chorus_nb.verify.file_checks import Pair, Patient, ReleasedFile
 from chorus_nb.verify.second_opinion import describes_pixels, native_description
@@ -139,8 +139,35 @@ def test_elements_of_files_that_are_alike_tell_what_each_would_tell_alone(tmp_pa
     """Any file before any other, in original and release, each read after the one before."""
     parameters = Parameters(**{name: str(tmp_path) for name in ("source", "omop", "lookup", "workspace")})
     in_turn, source, release = ElementsInTurn(parameters, {}), SeriesReader(), SeriesReader()
+    fresh: set[ElementAnswer] = set()
     for number in range(len(SAID) ** 2):
         before, after = (ct([0, 0, number], SAID[at]) for at in divmod(number, len(SAID)))
         pair = Pair(ReleasedFile("s", "t", "", ""), source.read(before), release.read(after), Patient(501, -100, {}))
         alone = Pair(pair.task, parse_file(before), parse_file(after), pair.patient)
-        assert in_turn.of(pair) == ElementsInTurn(parameters, {}).of(alone)
+        told = in_turn.of(pair)
+        assert told == ElementsInTurn(parameters, {}).of(alone)
+        fresh.update(in_turn.fresh)
+        assert fresh.issuperset(told)  # whoever takes what is fresh only misses nothing of the series
+
+
+@pytest.mark.parametrize("asked", [0, 1])
+def test_of_a_file_in_which_a_question_ended_nothing_is_known_in_the_next(
+    asked: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def described(dataset: FileDataset) -> None:
+        dataset.StudyDescription, dataset.InstitutionName = "CT of Mrs Kurozawa", "seen by Dr Kurozawa"
+
+    parameters = Parameters(**{name: str(tmp_path) for name in ("source", "omop", "lookup", "workspace")})
+    in_turn, source, release = ElementsInTurn(parameters, {}), SeriesReader(), SeriesReader()
+    changes = CHANGES["nothing"], CHANGES["nothing"], described, CHANGES["nothing"]
+    pairs = [
+        Pair(ReleasedFile("s", "t", "", ""), source.read(one), release.read(one), Patient(501, -100, {}))
+        for one in (ct([0, 0, 0], change) for change in changes)
+    ]
+    first, second, strange, last = pairs
+    in_turn.of(first), in_turn.of(second)
+    left = [()] * asked
+    with monkeypatch.context() as broken, pytest.raises(IndexError):
+        broken.setattr(elements, "ELEMENT_CHECKS", [lambda it: left.pop()])
+        in_turn.of(strange)
+    assert in_turn.of(last) == ElementsInTurn(parameters, {}).of(last)

@@ -24,8 +24,6 @@ MASK = "▮▮▮"
 NEXT_TO = 2  # bytes between two words of a name: ", "
 LEAST_SPELT = 5  # letters or digits of a term: fewer may be spelt by chance, where a text is decoded from any place on
 NEAR = 40  # bytes within which two parts of one name make a full name
-# between contents that are searched together: longer than what is asked of the neighbours of a name (NEAR) or a digest
-FILLER = b"\n" * 64
 SEARCHED_AT_ONCE = 1 << 20  # bytes of contents that are searched together
 
 
@@ -125,10 +123,11 @@ class Searcher:
         return hits
 
     def search_each(self, contents: Iterable[bytes]) -> Iterator[list[Hit]]:
-        """:meth:`search` of each. Contents that hold nothing are told so together: a search costs most to begin."""
+        """:meth:`search` of each. Contents that hold nothing are told so together, for a search costs most to begin;
+        between them stands what is no letter nor digit, so that a hit of one is a hit there, too."""
         for some in _together(contents):
-            ends = list(itertools.accumulate(len(one) + len(FILLER) for one in some))
-            telling = {bisect_right(ends, hit.start) for hit in self.search(FILLER.join(some))}
+            ends = list(itertools.accumulate(len(one) + 1 for one in some))
+            telling = {bisect_right(ends, hit.start) for hit in self.search(b"\n".join(some))}
             yield from (self.search(one) if number in telling else [] for number, one in enumerate(some))
 
     def search_text(self, text: str) -> list[Hit]:

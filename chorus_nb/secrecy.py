@@ -17,9 +17,11 @@ def may_hold_secret(value: str) -> bool:
 
     >>> may_hold_secret("postgresql://ada@db/omop?sslmode=require"), may_hold_secret("https://x.net/y?sig=1")
     (False, True)
+    >>> may_hold_secret("az://c/x%3Fsv=1%26sig%3Dab"), may_hold_secret("s3://b/50%25 dose/x=1")
+    (True, False)
     """
     if re.search(
-        r"(?i)(password|pwd|passwd|secret|token|credential|signature|(account|access|api)_?key)\s*[=:]|\bbearer\s",
+        r"(?i)(password|pwd|passwd|secret|token|credential|signature|(account|access|api)_?key)\s*[=:]|\bbearer\s|%(3f|26)\w+(=|%3d)",
         value,
     ):
         return True

@@ -11,7 +11,8 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import SimpleNamespace
+from typing import Any, NamedTuple, cast
 
 import pandas as pd
 import pytest
@@ -21,12 +22,13 @@ from chorus_nb.deid import text, worker
 from chorus_nb.errors import ChildFault, InputError
 from chorus_nb.faces import FaceMask, judge, masks
 from chorus_nb.faces.study import Asked, FaceFound
+from chorus_nb.holds import HELD
 from chorus_nb.parameters import Parameters
 from chorus_nb.processes import child, pool
 from chorus_nb.workbench import audit
 from chorus_nb.workbench import selftest as trial
 from chorus_nb.workbench.commands import main
-from chorus_nb.workbench.selftest.left import TRIAL_COLUMNS, score, trial_report
+from chorus_nb.workbench.selftest.left import TRIAL_COLUMNS, held_rightly, score, trial_report
 from chorus_nb.workbench.selftest.pictures import face_and_brain
 from chorus_nb.workbench.selftest.plants import Plants
 from chorus_nb.workspace import Workspace
@@ -227,3 +229,17 @@ def test_nothing_of_the_site_is_written_to_but_its_own_folder(site: Workspace, t
     scratch = trial.scratch_workspace(Workspace(site.parameters.model_copy(update=named)), tmp_path)
     assert not any(getattr(scratch.parameters, name) for name in named)
     assert scratch.root.is_relative_to(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "reason", "detail", "rightly"),
+    [
+        *[("head", "face_not_removed", "", True), ("head", HELD, "faces", True), ("head", HELD, "faces, leaks", False)],
+        *[("other", HELD, "faces", False), ("drawn", "burned_in_text", "", True), ("head", "no_visit", "", False)],
+    ],
+)
+def test_a_head_that_04_holds_is_not_lost(path: str, reason: str, detail: str, rightly: bool) -> None:
+    """With ``deface: flag`` the self-test told all 72 slices of its own head as lost."""
+    copies = {name: SimpleNamespace(drawn="text" if name == "drawn" else "") for name in ("head", "other", "drawn")}
+    plants = SimpleNamespace(copies=copies, head={"head": 1})
+    assert held_rightly(path, reason, detail, cast(Plants, plants)) is rightly

@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 
 from chorus_nb import layout, tables
 from chorus_nb.errors import ChildFault
+from chorus_nb.holds import HELD
 from chorus_nb.parameters import Parameters
 from chorus_nb.pixels import parse_boxes
 from chorus_nb.processes.child import in_child
@@ -50,11 +51,11 @@ def trial_report(scratch: Workspace, plants: Plants) -> pd.DataFrame:
         left["picture", kind] += is_left
         tried[KEPT, f"picture beside a {kind}"] += 1
         lost[KEPT, f"picture beside a {kind}"] += is_lost
-    stayed = zip(outcomes.source_path, outcomes.reason, outcomes.status, strict=True)
+    stayed = zip(outcomes.source_path, outcomes.reason, outcomes.detail, outcomes.status, strict=True)
     tried[FILES, "copies"] = len(plants.copies)
     lost[FILES, "no outcome"] = len(plants.copies) - len(outcomes)
-    for path, reason, status in stayed:
-        lost[FILES, reason] += status != "released" and not _rightly(path, reason, plants)
+    for path, reason, detail, status in stayed:
+        lost[FILES, reason] += status != "released" and not held_rightly(path, reason, detail, plants)
     rows = [(*one, tried[one], left[one], lost[one]) for one in sorted({*tried, *+left, *+lost})]
     return pd.DataFrame(rows, columns=TRIAL_COLUMNS)
 
@@ -67,10 +68,11 @@ def score(report: pd.DataFrame) -> float:
     return float(1 - (share.sum() + missing) / max(1, len(share) + 1))
 
 
-def _rightly(path: str, reason: str, plants: Plants) -> bool:
-    """Whether a file was held back because of the text or the face that was planted in its picture."""
+def held_rightly(path: str, reason: str, detail: str, plants: Plants) -> bool:
+    """Whether a file was held back because of the text or the face that was planted in its picture, by 03 or, where
+    ``deface: flag`` leaves heads, by 04."""
     drawn = bool(plants.copies[path].drawn) and reason == "burned_in_text"
-    return drawn or (path in plants.head and reason.startswith("face"))
+    return drawn or (path in plants.head and (reason.startswith("face") or (reason, detail) == (HELD, "faces")))
 
 
 # --- what is left -----------------------------------------------------------------------------------------------------

@@ -1,10 +1,14 @@
-"""Years of birth that tell an age above 90 at something that is delivered: all of these are one category (Safe Harbor
-3), so that PERSON says the year by which the person is 90 at the last of it, and no month, day or time of birth."""
+"""Ages above 90 in OMOP tables: all of them are one category (Safe Harbor 3).
+
+Where a year of birth tells one at something that is delivered, PERSON says the year by which the person is 90 at the
+last of it, and no month, day or time of birth; where a measurement or an observation says one, it says 90.
+"""
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chorus_nb import tables
-from chorus_nb.leaks.parts import csv_parts, number_in_cell
+from chorus_nb.leaks.parts import csv_parts, number_in_cell, row_texts
 from chorus_nb.omop import cdm_fields
 from chorus_nb.workspace import Workspace
 
@@ -21,6 +25,35 @@ PERSON_TABLE, BORN, OWNER = "person", "year_of_birth", "person_id"
 OF_BIRTH = (BORN, "month_of_birth", "day_of_birth", "birth_datetime")
 AGED = 90  # the category of all who are older than 89
 LONGEST_LIFE = 125  # years: a date later than that after a birth is a fault, or stands for none (2999-12-31)
+
+
+SAYS_AGE = (
+    r"(?i)^\s*(?:(?:patient(?:'?s)?|pt|actual|calculated|chronological|current|reported)[\s_.-]+)?age"
+    r"(?:[\s_]*[(,:-]?[\s_]*(?:in[\s_]+)?(?:years?|yrs?|y)?[\s_)]*|[\s_]+(?:at|on)[\s_]+[\w\s]+)$|"
+    r"^\s*(?:30525-0|21612-7|397669002|424144002)\s*$"  # LOINC, SNOMED CT
+)
+"""Source values that call a row an age; RE2 and Python read it alike."""
+OTHER_UNIT = re.compile(r"(?i)mo|w(?:ee)?k|day|hour|min|^(?:d|h|hrs?)$")  # in which an age may be more than 90
+AGED_COLUMNS = ("value_as_number", "value_as_string", "value_source_value")
+
+
+def says_old_age(table: str, names: Sequence[str], part: pa.Table) -> bool:
+    """Whether a row of a part of a table with these columns says an age above 90 as its value."""
+    if (source := f"{table}_source_value") not in names or not {*AGED_COLUMNS} & {*names}:
+        return False
+    rows = part.filter(pc.match_substring_regex(part.column(list(names).index(source)), SAYS_AGE))
+    return any(old_values(table, names, row.__getitem__) for row in row_texts(rows))
+
+
+def old_values(table: str, names: Sequence[str], cell: Callable[[int], str]) -> dict[int, str]:
+    """Of a row whose cell at a place ``cell`` gives: by place, 90 for each age above it, in years."""
+    at = {name: place for place, name in enumerate(names)}
+    if (source := f"{table}_source_value") not in at or not re.search(SAYS_AGE, cell(at[source])):
+        return {}
+    if "unit_source_value" in at and OTHER_UNIT.search(cell(at["unit_source_value"])):
+        return {}
+    ages = {at[name]: re.fullmatch(r"\s*(\d{2,3})(?:\.\d*)?\s*", cell(at[name])) for name in AGED_COLUMNS if name in at}
+    return {place: str(AGED) for place, age in ages.items() if age and AGED < int(age[1]) <= LONGEST_LIFE}
 
 
 class OldAges(NamedTuple):
@@ -36,6 +69,14 @@ class OldAges(NamedTuple):
         lived = [year for year in self.years.get(person, ()) if year - int(known) <= LONGEST_LIFE]
         oldest = max(lived, default=self.last) - AGED
         return str(oldest) if int(known) < oldest else ""
+
+    def of_birth(self, names: Sequence[str], cell: Callable[[int], str]) -> dict[int, str]:
+        """Of a person whose cell at a place ``cell`` gives: by place, what the columns of birth say instead."""
+        if OWNER not in names or BORN not in names:
+            return {}
+        year = self.year(number_in_cell(cell(names.index(OWNER))), cell(names.index(BORN)))
+        places = [place for place, name in enumerate(names) if name in OF_BIRTH] if year else []
+        return {place: year if names[place] == BORN else "" for place in places}
 
 
 def tells_ages(workspace: Workspace) -> bool:

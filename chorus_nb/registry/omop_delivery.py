@@ -21,9 +21,9 @@ import pyarrow as pa
 from chorus_nb.errors import InputError
 from chorus_nb.leaks.cells import IdentifyingCells
 from chorus_nb.leaks.known import KnownWords
-from chorus_nb.leaks.parts import csv_parts, number_in_cell, row_texts
+from chorus_nb.leaks.parts import csv_parts, row_texts
 from chorus_nb.omop import cdm_fields
-from chorus_nb.registry.omop_ages import BORN, OF_BIRTH, OWNER, OldAges
+from chorus_nb.registry.omop_ages import OldAges, old_values, says_old_age
 from chorus_nb.registry.omop_repeated import given_ids
 from chorus_nb.registry.omop_withdrawn import WithdrawnRows
 from chorus_nb.registry.records import ODD, cells_of, csv_records, line_end, quoted, text_of_cell
@@ -58,6 +58,7 @@ class Delivery:
     withdrawn: WithdrawnRows = field(default_factory=WithdrawnRows)
     concepts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by procedure id, for columns without one
     ages: OldAges | None = None  # by which years of birth tell too much
+    old_values: bool = False  # whether a row says an age above 90 as its value
     twice: frozenset[str] = frozenset()  # ids that more than one row has
 
     @cached_property
@@ -107,20 +108,13 @@ class Delivery:
 
     def put_instead(self, cell: Callable[[int], str]) -> dict[int, str]:
         """Of a row whose cell at a place ``cell`` gives: by place, what stands there instead."""
-        return {**self.unsaid_concepts(cell), **self._old_age(cell)}
-
-    def _old_age(self, cell: Callable[[int], str]) -> dict[int, str]:
-        """The same of the birth of a person whose year of birth tells an age above 90."""
-        names = self.names_held
-        places = [place for place, name in enumerate(names) if name in OF_BIRTH] if self.ages else []
-        if self.ages is None or not places or OWNER not in names:
-            return {}
-        person = number_in_cell(cell(names.index(OWNER)))
-        years = (self.ages.year(person, cell(place)) for place in places if names[place] == BORN)
-        if not (year := next(filter(None, years), "")):
-            return {}
-        self.counts[BORN, "old_age_capped"] += 1
-        return {place: year if names[place] == BORN else "" for place in places}
+        made = self.unsaid_concepts(cell)
+        if self.ages or self.old_values:
+            older = self.ages.of_birth(self.names_held, cell) if self.ages else {}
+            older |= old_values(self.table, self.names_held, cell) if self.old_values else {}
+            self.counts.update({(self.names_held[place], "old_age_capped") for place, text in older.items() if text})
+            made |= older
+        return made
 
     @cached_property
     def names_held(self) -> list[str]:
@@ -179,6 +173,7 @@ def examine_table(
                 if names.count(key) == 1:
                     ids.add(part.column(names.index(key)))
                 part = _delivered_rows(found, part)
+                found.old_values = found.old_values or says_old_age(table, names, part)
                 for place, (name, raw) in enumerate(zip(names, part.column_names, strict=True)):
                     cells = {one["values"]: one["counts"] for one in part.column(place).value_counts().to_pylist()}
                     own = identifying.get(raw, {})
@@ -310,7 +305,7 @@ def delivered_records(found: Delivery) -> Iterator[bytes]:
     header = next(lines)
     yield header if as_it_stands else _in_order(header, cells_of(header), order)
     width = len(found.names()) if found.counts["", "short_rows"] else 0
-    if not (emptied or is_withdrawn or found.concepts or found.ages or width) and as_it_stands:
+    if not (emptied or is_withdrawn or found.concepts or found.ages or found.old_values or width) and as_it_stands:
         yield from (b",".join(cells_of(line)) + line_end(line) if b'"' in line else line for line in lines)
         return
     for record in lines:

@@ -74,3 +74,31 @@ def test_columns_in_another_order_and_odd_line_ends_are_capped_all_the_same(tmp_
     build_omop(made)
     told = (made.omop_out / "person.csv").read_text()
     assert "1932" not in told and "501,8532,1934," in told
+
+
+OBSERVED = (
+    "observation_id,person_id,observation_concept_id,observation_date,observation_type_concept_id,value_as_number,"
+    "value_as_string,observation_source_value,unit_source_value,value_source_value\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("called", "unit", "said", "leaves"),
+    [
+        *[("Age", "years", "94", "90"), ("AGE", "", "101.0", "90"), ("Patient Age (Years)", "", "91", "90")],
+        *[("age at admission", "a", "93", "90"), ("30525-0", "", "97", "90"), ("pt_age", "", "89", "89")],
+        *[("Age", "months", "94", "94"), ("Gestational age", "", "94", "94"), ("age", "", "266", "266")],
+        *[("Dosage", "", "94", "94"), ("Heart rate", "", "94", "94"), ("Age group", "", "94", "94")],
+    ],
+)
+def test_a_value_that_says_an_age_above_90_says_90(
+    tmp_path: Path, called: str, unit: str, said: str, leaves: str
+) -> None:
+    row = f"1,501,0,2024-01-30,32817,{said},,{called},{unit},{said}\n"
+    asked = ["person", "observation"]
+    person = "501,8532,1950,,,,8527,0,,,,,F,0,,0,,0\n"
+    _, made = delivered(tmp_path, person, omop_tables=asked, observation=OBSERVED + row)
+    written = (made.omop_out / "observation.csv").read_text().splitlines()
+    assert written[1] == f"1,501,0,2024-01-30,32817,{leaves},,{called},{unit},{leaves}"
+    counted = omop_findings(made).query("finding == 'old_age_capped' and column == 'value_as_number'")
+    assert len(counted) == (said != leaves)

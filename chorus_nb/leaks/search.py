@@ -24,6 +24,7 @@ MASK = "▮▮▮"
 NEXT_TO = 2  # bytes between two words of a name: ", "
 LEAST_SPELT = 5  # letters or digits of a term: fewer may be spelt by chance, where a text is decoded from any place on
 NEAR = 40  # bytes within which two parts of one name make a full name
+NEIGHBOURS = 64  # bytes to either side on which it may rest what is found, and with which it is shown: NEAR and more
 SEARCHED_AT_ONCE = 1 << 20  # bytes of contents that are searched together
 
 
@@ -123,12 +124,19 @@ class Searcher:
         return hits
 
     def search_each(self, contents: Iterable[bytes]) -> Iterator[list[Hit]]:
-        """:meth:`search` of each. Contents that hold nothing are told so together, for a search costs most to begin;
-        between them stands what is no letter nor digit, so that a hit of one is a hit there, too."""
+        """:meth:`search` of each, of many at once, for a search costs most to begin. Between them stands what is no
+        letter nor digit, so that a hit of one is a hit there, too; one near an end may be part of more."""
         for some in _together(contents):
             ends = list(itertools.accumulate(len(one) + 1 for one in some))
-            telling = {bisect_right(ends, hit.start) for hit in self.search(b"\n".join(some))}
-            yield from (self.search(one) if number in telling else [] for number, one in enumerate(some))
+            found: list[list[Hit]] = [[] for _ in some]
+            for hit in self.search(b"\n".join(some)):
+                found[bisect_right(ends, hit.start)].append(hit)
+            for one, end, hits in zip(some, ends, found, strict=True):
+                begin = end - 1 - len(one)
+                if any(hit.start < begin + NEIGHBOURS or hit.end > end - NEIGHBOURS for hit in hits):
+                    yield self.search(one)
+                else:
+                    yield [hit._replace(start=hit.start - begin, end=hit.end - begin) for hit in hits]
 
     def search_text(self, text: str) -> list[Hit]:
         """What :meth:`search` does not see in a text because it is written in other letters or with other signs."""

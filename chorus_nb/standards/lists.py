@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,6 +75,7 @@ def ps315() -> Mapping[str, Attribute]:
     return {row["tag"]: Attribute(**{name: row[name] for name in Attribute._fields}) for row in data_rows("ps3_15.csv")}
 
 
+@lru_cache(maxsize=4096)
 def ps315_rule(tag: int) -> Attribute | None:
     """The row of Table E.1-1 for a tag, repeating groups and private groups too; ``None`` if the table has none."""
     table, group = ps315(), tag >> 16

@@ -264,8 +264,14 @@ def test_a_name_all_of_technique_closes_no_table(name: str, content: bytes, whos
     assert any(hit.severity == "high" for hit in searcher.search(content)) == whose
 
 
+WIDE = b" " * 70
 PARTS = [
     b"",
+    WIDE + b"seen by Aoife Brennan, again" + WIDE,
+    WIDE + b"1.2.Brennan.3 and Keisha" + WIDE + "Brennan".encode("utf-16-le") + WIDE,
+    b" " * 30 + b"Brennan" + WIDE,
+    WIDE + b"id 471199" + b" " * 30,
+    WIDE + b"very long",
     b"\0" * 128 + b"DICM",
     b"Brennan",
     b"Aoife",

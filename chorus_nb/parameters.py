@@ -142,7 +142,7 @@ class Parameters(BaseModel):
         "detect", description="detect (hold back until reviewed), redact (remove without waiting) or skip."
     )
     text_bound: float = Field(
-        0,
+        0.0,
         ge=0,
         lt=1,
         description="Share of the pictures of a device and layout that may hold unseen text, at 95 % confidence: as "

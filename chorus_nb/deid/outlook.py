@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from chorus_nb import layout, tables
 from chorus_nb.deid.ledger import MADE_FROM, Ledger
+from chorus_nb.deid.settings import noted_settings
 from chorus_nb.source import earlier
 from chorus_nb.workspace import Workspace
 
@@ -173,7 +174,7 @@ def _why(workspace: Workspace, files: pd.DataFrame, ledger: Ledger) -> tuple[pd.
 
 def _settings(workspace: Workspace) -> tuple[dict[str, dict[str, str]], str]:
     """Every setting by its hash, by part; and the hash of the last run's."""
-    known = workspace.read_or_empty(tables.RUN_SETTINGS)
+    known = noted_settings(workspace)
     made = {str(name): dict(zip(rows.part, rows.value, strict=True)) for name, rows in known.groupby("settings")}
     return made, str(known.settings[known["last"]].max() if known["last"].any() else "")
 

@@ -11,6 +11,7 @@ from chorus_nb.identity.site_words import site_vocabulary
 from chorus_nb.mapping import load_policy
 from chorus_nb.mapping.policy import Policy
 from chorus_nb.memory import Recipe, digest
+from chorus_nb.parameters import Parameters
 from chorus_nb.workspace import Workspace, fingerprint_of_key
 
 DECIDING = (
@@ -44,6 +45,14 @@ def note_settings(workspace: Workspace, recipe: Recipe, made: Mapping[str, str])
         rows = ({"settings": settings, "part": part, "value": value, "last": False} for part, value in parts.items())
         workspace.write(tables.RUN_SETTINGS, pd.concat([known, tables.frame(tables.RUN_SETTINGS, list(rows))]))
     return settings
+
+
+def noted_settings(workspace: Workspace) -> pd.DataFrame:
+    """What results rest on, as it was written down; a number is a number, ``0`` of an earlier version the ``0.0`` of
+    now."""
+    known, fields = workspace.read_or_empty(tables.RUN_SETTINGS), Parameters.model_fields
+    number = known.part.isin([name for name in DECIDING if fields[name].annotation is float])
+    return known.assign(value=known.value.mask(number, known.value.where(number, "0").astype(float).astype(str)))
 
 
 def keep_settings(workspace: Workspace, last: str, named: Collection[str]) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 from chorus_nb import tables
 from chorus_nb.decisions import Cells
 from chorus_nb.deid.cohort import EXCLUSION_LOG, excluded, in_cohort, read_cohort
-from chorus_nb.deid.settings import decided_with
+from chorus_nb.deid.settings import decided_with, noted_settings
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.faces.decisions import FACE_LOG, face_decisions
 from chorus_nb.identity.site_words import site_vocabulary
@@ -100,7 +100,7 @@ def _meant(name: str, value: str) -> str:
 
 def _noted(workspace: Workspace) -> pd.Series:
     """By part, the settings of the last run of 03."""
-    noted = workspace.read_or_empty(tables.RUN_SETTINGS)
+    noted = noted_settings(workspace)
     return noted[noted["last"]].set_index("part")["value"]
 
 

@@ -38,7 +38,7 @@ def typed(pairs: Iterable[str]) -> dict[str, Any]:
         values[name] = text
         if field and isinstance(field.default, list):
             values[name] = [part.strip() for part in text.split(",") if part.strip()]
-        elif field and isinstance(field.default, (bool, int)):
+        elif field and isinstance(field.default, bool | int | float):
             with contextlib.suppress(ValidationError):  # the model says what is wrong with it
-                values[name] = TypeAdapter(type(field.default)).validate_python(text)
+                values[name] = TypeAdapter[Any](field.annotation).validate_python(text)
     return values

@@ -20,20 +20,26 @@ from chorus_nb.mapping.coverage import PAIR
 from chorus_nb.mapping.lookups import Lookups, find_table, loosely, read_lookups
 from chorus_nb.mapping.overrides import TAG_LOG
 from chorus_nb.mapping.policy import rule_set
+from chorus_nb.metadata.local_fields import FIELD_LOG
 from chorus_nb.omop import IMAGE_OCCURRENCE, cdm_fields, contradict, open_omop, read_omop, unreadable_dates
 from chorus_nb.omop.cdm import LINKED, NEEDED, PERSON_TABLE
 from chorus_nb.omop.files import SEPARATOR_NAMES, OmopFolder, table_form
 from chorus_nb.omop.reading import OmopTables, absent_line, empty_line
 from chorus_nb.parameters import PULLED, SCRIPT, resolve, source_missing
+from chorus_nb.pixels.controls import CONTROL_LOG
 from chorus_nb.pixels.decisions import IMAGE_LOG, LABELS
 from chorus_nb.processes import dask
 from chorus_nb.release.signature import SIGN_OFF_LOG
+from chorus_nb.withdrawn import WITHDRAWAL_LOG
 from chorus_nb.workbench.source_sample import MOST_COUNTED, SourceSample, sample_source
 from chorus_nb.workspace import Workspace
 
 LARGEST_READ = 200 << 20  # bytes of a table that is only delivered: a larger one is looked at by name
 NOTHING, ALIKE = "NONE", "differ only in leading zeros, blanks, capitals or signs"
-LOGS: tuple[DecisionLog, ...] = (TAG_LOG, WORD_LOG, IMAGE_LOG, FACE_LOG, EXCLUSION_LOG, SIGN_OFF_LOG)
+LOGS: tuple[DecisionLog, ...] = (
+    *(TAG_LOG, WORD_LOG, FIELD_LOG, IMAGE_LOG, CONTROL_LOG, FACE_LOG),
+    *(EXCLUSION_LOG, WITHDRAWAL_LOG, SIGN_OFF_LOG),
+)
 NOT_SET = "not set"
 WITHOUT = {
     "omop": "with it 01 says which accessions fall in a visit and which procedures they belong to",
@@ -241,20 +247,25 @@ def _lookups(workspace: Workspace, sample: SourceSample | None, persons: set[int
             made.append(RunInput(f"lookup {table.name}", path.name, _lookup_form(path)))
         except InputError as error:
             made.append(RunInput(f"lookup {table.name}", "not there", faults=error.lines))
-    if any(one.faults for one in made):
+    there = [not one.faults for one in made]
+    if not any(there):
         return made
     try:
-        lookups = read_lookups(workspace)
+        lookups = read_lookups(workspace, begun=not all(there))
     except WorkbenchError as error:
-        faults = [tuple(line for line in error.lines if line.startswith(one.found)) for one in made]
-        others = tuple(line for line in error.lines if not line.startswith(tuple(one.found for one in made)))
-        return [one._replace(faults=mine + others) for one, mine in zip(made, faults, strict=True)]
+        new = [line for line in error.lines if line not in faults_of(made)]
+        faults = [tuple(line for line in new if line.startswith(one.found)) for one in made]
+        others = tuple(line for line in new if not line.startswith(tuple(one.found for one in made)))
+        return [one._replace(faults=one.faults + mine + others) for one, mine in zip(made, faults, strict=True)]
     pairs = sample.pairs if sample else pd.DataFrame(columns=PAIR, dtype=str)
     counted = (
         (len(lookups.persons), _persons_fit(lookups, pairs, persons)),
-        (len(lookups.images), _images_fit(lookups, pairs)),
+        (len(lookups.images), _images_fit(lookups, pairs, alone=not there[0])),
     )
-    return [one._replace(rows=rows, fits=fits) for one, (rows, fits) in zip(made, counted, strict=True)]
+    return [
+        one._replace(rows=rows, fits=fits) if read else one
+        for one, read, (rows, fits) in zip(made, there, counted, strict=True)
+    ]
 
 
 def _lookup_form(path: Path) -> str:
@@ -274,7 +285,7 @@ def _persons_fit(lookups: Lookups, pairs: pd.DataFrame, persons: set[int] | None
     return _joined(*said)
 
 
-def _images_fit(lookups: Lookups, pairs: pd.DataFrame) -> str:
+def _images_fit(lookups: Lookups, pairs: pd.DataFrame, *, alone: bool) -> str:
     known = set(zip(lookups.images["PatientID"], lookups.images["AccessionNumber"], strict=True))
     seen = {(row.PatientID, row.AccessionNumber) for row in pairs.itertuples() if row.AccessionNumber}
     numbers = {accession for _, accession in known}
@@ -282,7 +293,7 @@ def _images_fit(lookups: Lookups, pairs: pd.DataFrame) -> str:
     owners, mapped = {patient for patient, _ in known}, set(lookups.persons["PatientID"])
     said = _of("accessions of the files opened", len(seen & known), len(seen), "mapped") + _alike(others, numbers)
     own = _of("patients", len(owners & mapped), len(owners), "in Personal_map") + _alike(owners - mapped, mapped)
-    return _joined(said, own)
+    return _joined(said, "" if alone else own)
 
 
 def _alike(strangers: set[str], known: set[str]) -> str:
@@ -336,6 +347,11 @@ def _decided(workspace: Workspace) -> Iterator[RunInput]:
             days = sorted(rows["time"].str[:10]) if rows is not None and len(rows) else [""]
             count = None if rows is None else len(rows)
             yield RunInput(f"decisions {log.table.name}", path.name, "CSV", count, days[0], days[-1], faults=faults)
+    if workspace.has(concepts := tables.PROCEDURE_CONCEPTS):
+        nothing = False
+        rows, faults = _tried(lambda: workspace.read(concepts))
+        count = None if rows is None else len(rows)
+        yield RunInput(f"decisions {concepts.name}", workspace.path(concepts).name, "CSV", count, faults=faults)
     labels = workspace.decisions / LABELS
     if labels.is_file():
         nothing = False

@@ -174,6 +174,9 @@ def test_a_parameter_that_is_set_otherwise_since_03_ran_is_obeyed_first(
     if told:
         with pytest.raises(WorkbenchError, match=f"^{told[0]}: set otherwise when 03 ran"):
             pack(set_anew(built, **now))
+    of_before = [row | {"value": "0"} if row["part"] == "text_bound" else row for row in rows]
+    built.write(tables.RUN_SETTINGS, tables.frame(tables.RUN_SETTINGS, of_before))
+    assert set_otherwise(set_anew(built, **now)) == told, "0 and 0.0 are one number"
     few = built.parameters.model_dump(include={"source", "omop", "lookup", "workspace"})
     assert set_otherwise(Workspace(Parameters.of(few))) == []  # as a notebook opened by hand gives them
 

@@ -164,6 +164,15 @@ def test_values_are_typed_by_the_model_and_not_by_their_looks() -> None:
         typed(["site"])
 
 
+@pytest.mark.parametrize("name", Parameters.model_fields)
+def test_any_parameter_can_be_set(name: str) -> None:
+    default = Parameters.model_fields[name].default
+    value = {"text_bound": 0.01, "held_share": 0.25}.get(name, default)
+    text = ", ".join(value) if isinstance(value, list) else str(value)
+    read = getattr(Parameters.of(typed([f"{name}={text}"])), name)
+    assert (read, type(read)) == (value, type(default)), "a default is of its type: results are known by its text"
+
+
 def test_notebooks_are_chosen_by_number_or_name() -> None:
     assert [step.number for step in select(["4", "01_explore_headers"])] == ["01", "04"]
     assert len(select([])) == 6

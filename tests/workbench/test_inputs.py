@@ -118,6 +118,29 @@ def test_what_keeps_a_run_from_starting_is_one_line(site: Path, capsys: pytest.C
     assert len([line for line in lines if line[7:].startswith(says)]) == 1
 
 
+@pytest.mark.parametrize(
+    "table", [one for one in tables.TABLES.values() if one.kept == "decisions"], ids=lambda one: one.name
+)
+def test_every_list_of_decisions_is_read(site: Path, capsys: pytest.CaptureFixture[str], table: tables.Table) -> None:
+    (site / f"{table.name}.csv").write_text("x\ny\n")
+    code, lines = checked(site, capsys, decisions=str(site))
+    assert code == 2 and [line.split()[1:3] for line in lines if line.startswith("FAULT")] == [
+        ["decisions", table.name]
+    ]
+    assert any(f"{table.name}.csv" in line for line in lines if line.startswith("    ")), "what is wrong with it"
+
+
+def test_a_lookup_table_is_read_though_the_other_is_not_there(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It was called ok unread, and its fault came a run later."""
+    (site / "lookup/Image_map.csv").unlink()
+    assert [line[:5] for line in checked(site, capsys)[1] if "lookup Personal_map" in line] == ["ok   "]
+    (site / "lookup/Personal_map.csv").write_text("a,b\nQX-1,1\n")
+    code, lines = checked(site, capsys)
+    assert (code, [line[:5] for line in lines if "  lookup " in line]) == (2, ["FAULT", "FAULT"])
+    assert len([line for line in lines if "Image_map.csv not found" in line]) == 1
+    assert len([line for line in lines if "Personal_map.csv: columns not found" in line]) == 1
+
+
 def test_a_workspace_that_cannot_be_written_keeps_a_run_from_starting(
     site: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

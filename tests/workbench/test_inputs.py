@@ -134,7 +134,7 @@ def test_a_lookup_table_is_read_though_the_other_is_not_there(site: Path, capsys
     """It was called ok unread, and its fault came a run later."""
     (site / "lookup/Image_map.csv").unlink()
     assert [line[:5] for line in checked(site, capsys)[1] if "lookup Personal_map" in line] == ["ok   "]
-    (site / "lookup/Personal_map.csv").write_text("a,b\nQX-1,1\n")
+    (site / "lookup/Personal_map.csv").write_text("PatientID,b\nQX-1,1\n")
     code, lines = checked(site, capsys)
     assert (code, [line[:5] for line in lines if "  lookup " in line]) == (2, ["FAULT", "FAULT"])
     assert len([line for line in lines if "Image_map.csv not found" in line]) == 1

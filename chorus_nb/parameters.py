@@ -13,12 +13,13 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from chorus_nb.errors import InputError
 from chorus_nb.secrecy import may_hold_secret
 from chorus_nb.sop import omop_deliverable
 from chorus_nb.source import SCHEMES, Deliveries, Source, is_store, open_source
+from chorus_nb.standards import released_kinds
 
 DicomPlace = Annotated[
     str,
@@ -123,10 +124,8 @@ class Parameters(BaseModel):
         False, description="Keep device serial numbers (PS3.15 Retain Device Identity)."
     )
     keep_safe_private: bool = Field(True, description="Keep the private attributes PS3.15 Table E.3.10-1 calls safe.")
-    kinds: list[ModalityCode] = Field(
-        ["CT", "MR", "CR", "DX", "MG", "US"],
-        min_length=1,
-        description="Which modalities are released; SC: secondary captures too.",
+    kinds: Annotated[list[ModalityCode], Field(min_length=1), AfterValidator(released_kinds)] = Field(
+        ["CT", "MR", "CR", "DX", "MG", "US"], description="Which modalities are released; SC: secondary captures too."
     )
     shift_code: int = Field(
         4, ge=0, le=4, description="Date shift code: 0 unshifted, 1 day of week, 2 season, 3 both, 4 neither."
@@ -320,10 +319,11 @@ class Parameters(BaseModel):
                     lines.append(source_missing(value))
             elif not _is_there(name, value):
                 lines.append(f"{name}: folder not found: {value}")
-        if self.registry_url.startswith("env:") and not os.environ.get(self.registry_url[4:]):
-            lines.append(f"registry_url: environment variable {self.registry_url[4:]} is not set")
-        for name in ("key_file", "decisions", "cohort"):
-            value = getattr(self, name)
+        for name in ("registry_url", "orders"):
+            if (value := getattr(self, name)).startswith("env:") and not os.environ.get(value[4:]):
+                lines.append(f"{name}: environment variable {value[4:]} is not set")
+        for name in ("key_file", "decisions", "cohort", "orders", "pacs_ca", "pacs_certificate"):
+            value = "" if getattr(self, name).startswith("env:") else getattr(self, name)
             if value and not resolve(value).exists():
                 lines.append(f"{name}: not found: {value}")
             elif value and resolve(value).is_dir() != (name == "decisions"):

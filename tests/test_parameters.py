@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from chorus_nb import standards
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters, project_folder, resolve
 
@@ -29,6 +30,28 @@ def test_every_fault_has_its_line() -> None:
     assert [line.partition(":")[0] for line in sorted(found)] == [
         *("nonsense", "shift_code", "time_zone", "uid_method", "workers"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "says"),
+    [
+        (["CT", "XR"], "kinds: XR: the headers of radiographs say CR or DX: write CR and DX (given: "),
+        (["CT", "SR"], "kinds: SR: structured report document, released never"),
+        (["CT", "DOC"], "kinds: DOC: document, released with SC only"),
+        (["CT", "QXV"], "kinds: QXV: no header says so"),
+        (["OT"], "kinds: these release nothing: add some of CR, CT, DX,"),
+    ],
+)
+def test_a_kind_that_no_image_is_released_by_is_told_with_what_to_write(kinds: list[str], says: str) -> None:
+    (line,) = lines(kinds=kinds)
+    assert line.startswith(says)
+
+
+@pytest.mark.parametrize("others", [["SC"], ["SC", "SR", "ES", "DOC"], ["OT"], ["IVUS"], ["PX", "DR"], ["DF"]])
+def test_what_images_are_released_by_is_taken(others: list[str]) -> None:
+    """Whatever the headers of a class that is released, or of a capture, may say."""
+    kinds = [*dict.fromkeys(standards.RELEASABLE.values()), *others]
+    assert Parameters.of({"kinds": kinds}).kinds == kinds
 
 
 SECRETS = (
@@ -105,10 +128,15 @@ def test_a_windows_path_that_yaml_reads_as_something_else_is_told_how_to_write(
 
 def test_folders_that_are_not_there_are_named(tmp_path: Path) -> None:
     gone = str(tmp_path / "gone")
+    folders = {"source": gone, "lookup": gone, "omop": "env:NOT_SET_ANYWHERE"}
+    files = {"orders": gone, "pacs_ca": gone, "pacs_certificate": gone}
     with pytest.raises(InputError) as refused:
-        Parameters(source=gone, lookup=gone, omop="env:NOT_SET_ANYWHERE").check_folders()
+        Parameters(**folders, **files).check_folders()  # type: ignore[arg-type]
     names = [line.partition(":")[0] for line in refused.value.lines]
-    assert names == ["source", "lookup", "omop"]
+    assert names == [*folders, *files]
+    with pytest.raises(InputError) as refused:
+        Parameters(orders="env:NOT_SET_ANYWHERE").check_folders()
+    assert refused.value.lines[0] == "orders: environment variable NOT_SET_ANYWHERE is not set"
 
 
 @pytest.mark.parametrize(("source", "workspace"), [("a", "a/b"), ("a", "a"), ("a/b", "a")])

@@ -82,6 +82,14 @@ class WebConnection:
         self.client = DICOMwebClient(self.place, session=session, timeout=timeout)
         self.client.set_http_retry_params(retry=False)  # whoever asks decides when to ask again
 
+    def ask(self) -> None:
+        """Ask for one study and leave the answer unread; :class:`PullFault`."""
+        with _told("query_refused"):
+            kind = {"Accept": "application/dicom+json"}
+            url = f"{self.place}/studies?limit=1"
+            with self.session.get(url, headers=kind, stream=True, timeout=self.timeout) as answer:
+                answer.raise_for_status()
+
     def find(self, level: str, keys: Mapping[str, str], fields: tuple[str, ...]) -> list[QueryAnswer]:
         """As :class:`chorus_nb.acquire.archive.Connection` says."""
         above = [keys[name] for name in ("StudyInstanceUID", "SeriesInstanceUID") if name in keys and level != "STUDY"]

@@ -153,7 +153,8 @@ def read_orders(workspace: Workspace) -> pd.DataFrame:
         found = table.to_dict("records")
         workspace.note(f"orders/{ORDERS_TABLE}", len(found), lambda: content_digest(table))
     elif value:
-        path = resolve(value)
+        if not (path := resolve(value)).is_file():
+            raise InputError(f"orders: not found: {value}")
         found = [row for _, row in read_rows(path, list(ORDERED), list(MORE))]
         workspace.note(f"orders/{path.name}", len(found), lambda: digest_of(path))
     studies = defaultdict[tuple[str, ...], list[Order]](list)

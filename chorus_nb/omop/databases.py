@@ -134,14 +134,15 @@ def _schemas(inspector: Inspector) -> list[str]:
 
 
 @contextlib.contextmanager
-def engine(name: str, value: str) -> Iterator[Engine]:
+def engine(name: str, value: str, within: int = ANSWERS_WITHIN) -> Iterator[Engine]:
     """The engine for parameter ``name``, whose ``value`` is a URL or ``env:NAME``; disposed of when the block ends.
+    ``within``: seconds in which the server is connected to.
 
     What the database refuses inside the block becomes an :class:`InputError`: rights, a missing table, another shape.
     """
     url = _url(name, value)
     try:
-        opened = create_engine(url, pool_pre_ping=True, connect_args=_settings(url))
+        opened = create_engine(url, pool_pre_ping=True, connect_args=_settings(url, within))
     except (ImportError, NoSuchModuleError):  # also of a driver whose own library is not on the system
         raise InputError(f"{name}: no driver for {url.drivername}; {_driver(url.get_backend_name())}") from None
     if url.drivername == DRIVERS["postgresql"]:
@@ -164,8 +165,8 @@ def sqlite_url(path: Path) -> str:
 
 
 def _url(name: str, value: str) -> URL:
-    if value.startswith("env:"):
-        value = os.environ.get(value[4:], "")
+    if value.startswith("env:") and not (value := os.environ.get(variable := value[4:], "")):
+        raise InputError(f"{name}: environment variable {variable} is not set")
     try:
         url = make_url(value)
     except ArgumentError:
@@ -182,9 +183,9 @@ def _place(url: URL) -> str:
     return f"{url.get_backend_name()} at {url.host or 'this machine'}, database {url.database or 'default'}"
 
 
-def _settings(url: URL) -> dict[str, int | str]:
+def _settings(url: URL, within: int) -> dict[str, int | str]:
     """How long a driver of ours tries to connect, and that PostgreSQL gives text, where the URL does not say it."""
-    made: dict[str, int | str] = {"connect_timeout": ANSWERS_WITHIN} if url.drivername in DRIVERS.values() else {}
+    made: dict[str, int | str] = {"connect_timeout": within} if url.drivername in DRIVERS.values() else {}
     if url.drivername == DRIVERS["postgresql"]:
         made["client_encoding"] = "utf8"  # of a database in SQL_ASCII psycopg gives bytes
     return {name: value for name, value in made.items() if name not in url.query}

@@ -71,6 +71,18 @@ def registry_database(workspace: Workspace) -> Iterator[Engine]:
         yield opened
 
 
+def ask_registry(workspace: Workspace, within: int) -> None:
+    """:class:`InputError` where ``registry_url`` cannot be connected to within so many seconds, or holds another table
+    of that name. Nothing is made: of a file that is not there the folder has to be."""
+    with engine("registry_url", workspace.parameters.registry_url, within) as opened:
+        file = opened.url.database if opened.dialect.name == "sqlite" else ""
+        if file and not Path(file).is_file():
+            if not Path(file).absolute().parent.is_dir():
+                raise InputError("registry_url: the folder of the database is not there")
+            return
+        _check_shape(opened, registry_table(visit_required=False))
+
+
 def store(opened: Engine, asked: duckdb.DuckDBPyConnection, *, visit_required: bool) -> None:
     """Make the table hold exactly the rows that ``asked`` knows as ``registered``, in one transaction; rows that are
     right already are left alone.

@@ -10,6 +10,7 @@ from chorus_nb.standards.iods import (
     modality_code,
     places_slice,
     releasable,
+    released_kinds,
 )
 from chorus_nb.standards.lists import (
     DATA,

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydicom.datadict import tag_for_keyword
 
-from chorus_nb.standards.lists import DATA, modality_concepts
+from chorus_nb.standards.lists import DATA, data_rows, modality_concepts, modality_words
 
 _IMAGE = "1.2.840.10008.5.1.4.1.1."
 _KINDS = {
@@ -47,6 +47,33 @@ def modalities(kinds: Collection[str]) -> frozenset[str]:
     """The values of Modality (0008,0060) that the ``kinds`` release; of secondary captures also those that name no
     device (PS3.3 C.7.3.1.1.1: other, document, hard copy, radiographic film)."""
     return frozenset(kinds) | (_OF_CAPTURES if "SC" in kinds else frozenset())
+
+
+def released_kinds(kinds: list[str]) -> list[str]:
+    """``kinds`` as they are; :class:`ValueError` says what to write instead of a word that no image is released by: one
+    that no header has in Modality, or the code of what is no image or not released, unless captures may carry it.
+
+    >>> released_kinds(["CT", "XR"])
+    Traceback (most recent call last):
+    ValueError: XR: the headers of radiographs say CR or DX: write CR and DX
+    """
+    known, instead, said = {*_KINDS, "SC"}, {row["word"]: row for row in data_rows("kind_words.csv")}, []
+    for word in kinds:
+        row, code = instead.get(word), word in modality_words()
+        if word in known or (code and (row is None or "SC" in kinds)):
+            continue
+        if row is None:
+            said.append(f"{word}: no header says so: write what stands in Modality (0008,0060)")
+        elif row["why"]:
+            said.append(f"{word}: {row['why']}: write {row['write']}")
+        else:
+            what = f"with {row['write']} only" if row["write"] else "never"
+            said.append(f"{word}: {modality_concepts()[word].meaning.lower()}, released {what}")
+    if not known.intersection(kinds):
+        said.append(f"these release nothing: add some of {', '.join(sorted(known))}")
+    if said:
+        raise ValueError("; ".join(said))
+    return kinds
 
 
 def modality_code(value: str) -> str:

@@ -13,6 +13,7 @@ from chorus_nb.workbench.demo_site import demo_values
 from chorus_nb.workbench.inputs import NOT_SET, RunInput, faults_of, input_lines, run_inputs
 from chorus_nb.workbench.lost import refuse_lost
 from chorus_nb.workbench.ownership import refuse_mixture, refuse_other_site
+from chorus_nb.workbench.servers import extras, servers
 from chorus_nb.workbench.source_sample import TO_START
 from chorus_nb.workspace import Workspace
 
@@ -41,6 +42,8 @@ def check_run(parameters: Parameters) -> tuple[list[str], bool]:
         except InputError as error:
             refused += error.lines
     inputs = run_inputs(workspace) if parameters.source and parameters.workspace else []
+    if parameters.workspace:
+        inputs += [*servers(workspace), *extras()]
     said = faults_of(inputs)
     others = [f"FAULT  {line}" for line in refused if line not in said]
     return [*input_lines([*inputs, *_container(workspace), *_destination(parameters)]), *others], not (said or refused)

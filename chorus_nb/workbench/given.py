@@ -40,5 +40,5 @@ def typed(pairs: Iterable[str]) -> dict[str, Any]:
             values[name] = [part.strip() for part in text.split(",") if part.strip()]
         elif field and isinstance(field.default, bool | int | float):
             with contextlib.suppress(ValidationError):  # the model says what is wrong with it
-                values[name] = TypeAdapter[Any](field.annotation).validate_python(text)
+                values[name] = TypeAdapter[Any](field.annotation or str).validate_python(text)
     return values

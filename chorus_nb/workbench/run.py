@@ -54,8 +54,10 @@ def _run_in_turn(
     from chorus_nb.workbench.execution import run_notebook
     from chorus_nb.workbench.index import write_indexes
     from chorus_nb.workbench.lists import evidence_beside, write_evidence
+    from chorus_nb.workbench.servers import refuse_without_servers
 
     check_inputs(workspace)
+    refuse_without_servers(workspace, [step.name for step in steps])
     with evidence_beside(workspace) as begin_pages:
         for step in steps:
             ended[step.name] = run_notebook(notebooks[step], step, workspace, kernels)

@@ -61,7 +61,7 @@ def test_every_input_has_its_line_and_nothing_is_written(site: Path, capsys: pyt
     assert list(names) == [
         *("source", "omop person", "omop visit_occurrence", "omop procedure_occurrence"),
         *("lookup Personal_map", "lookup Image_map", "policy", "decisions", "key", "workspace"),
-        "chorus-upload",
+        *("extras", "chorus-upload"),
     ]
     rows = len((site / "omop/visit_occurrence.csv").read_text().splitlines()) - 1
     assert f"CSV, commas, UTF-8; {rows} rows; 2017-06-09 to 2021-07-25; persons: 4 of 4 in person" in lines[2]

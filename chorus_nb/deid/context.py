@@ -29,6 +29,7 @@ class Subject(NamedTuple):
     image_occurrence_id: int
     known_ids: frozenset[str] = frozenset()  # every PatientID of this person
     known: Identifiers = Identifiers()  # what all files and tables of this person say
+    is_old: bool = False  # whether any of them is of an age above 89
 
     @property
     def everything(self) -> Identifiers:

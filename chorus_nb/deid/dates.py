@@ -154,9 +154,12 @@ def years_between(birth: date, day: date) -> int:
     return day.year - birth.year - ((day.month, day.day) < (birth.month, birth.day))
 
 
-def birth_date_tells(birth: str, age: str, days_seen: list[str]) -> bool:
-    """Whether a birth date would give away an age above 89: fails closed when the age at the study is not known."""
-    if age_in_years(age) > OLDEST_AGE:
+def birth_date_tells(birth: str, age: str, days_seen: list[str], *, is_old: bool = False) -> bool:
+    """Whether a birth date would give away an age above 89: fails closed when the age at the study is not known.
+
+    ``is_old``: whether the person is of one in another image or in OMOP.
+    """
+    if is_old or age_in_years(age) > OLDEST_AGE:
         return True
     try:
         born = parse_day(birth)

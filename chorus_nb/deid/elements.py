@@ -66,9 +66,8 @@ class Elements(RootValues):
         self.patient_id, self.accession = self.text_of(PATIENT_ID), self.text_of(ACCESSION_NUMBER)
         found = identifiers.harvest(taken.data, taken.elements, self.charset, subject.everything, self.is_kept)
         self.cleaner = engine.cleaner(found)
-        self.hide_birth_date = dates.birth_date_tells(
-            self.text_of(BIRTH_DATE), self.text_of(AGE), [self.text_of(tag) for tag in claims.STUDY_DATES]
-        )
+        seen, is_old = [self.text_of(tag) for tag in claims.STUDY_DATES], subject.is_old
+        self.hide_birth_date = dates.birth_date_tells(self.text_of(BIRTH_DATE), self.text_of(AGE), seen, is_old=is_old)
         self.level = Level((), "", self.charset, Encoding(taken.implicit, taken.big))
         known = (self.patient_id, self.accession, self.hide_birth_date, self.charset, self.level.encoding)
         self.seen = engine.seen(Circumstances(subject, self.sop_class, found, *known))

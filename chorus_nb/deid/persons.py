@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import date, timedelta
 
 from chorus_nb import tables
 from chorus_nb.deid.context import Subject
+from chorus_nb.deid.dates import OLDEST_AGE, NotADate, age_in_years, parse_day, years_between
 from chorus_nb.errors import WorkbenchError
 from chorus_nb.identity.identifiers import Identifiers
 from chorus_nb.mapping import Lookups
@@ -14,6 +16,7 @@ from chorus_nb.omop import read_omop
 from chorus_nb.workspace import Workspace
 
 NAME_COLUMNS = ("PatientName", "OtherPatientNames", "PatientBirthName")
+LONGEST_AGE = 125  # years: a later day is a fault, or stands for none
 NUMBER_COLUMNS = ("PatientID", "OtherPatientIDs", "AccessionNumber", "PatientBirthDate")
 
 
@@ -39,18 +42,59 @@ def known_of_persons(workspace: Workspace, lookups: Lookups) -> dict[int, Identi
 
 def subject_of(workspace: Workspace, lookups: Lookups) -> Callable[[int, int, int], Subject]:
     """Makes the subject of a file from person_id, days shifted and image_occurrence_id, with all that is known."""
-    known = known_of_persons(workspace, lookups)
+    known, old = known_of_persons(workspace, lookups), old_persons(workspace, lookups)
     ids = {person: frozenset(group) for person, group in lookups.persons.groupby("person_id").PatientID}
 
     def subject(person: int, days: int, image: int) -> Subject:
-        return Subject(person, days, image, ids.get(person, frozenset()), known.get(person, Identifiers()))
+        of_person = ids.get(person, frozenset()), known.get(person, Identifiers()), person in old
+        return Subject(person, days, image, *of_person)
 
     return subject
 
 
-def known_digests(known: Mapping[int, Identifiers]) -> dict[int, str]:
-    """By person_id, a digest of what is known: a file's result depends on it."""
-    return {person: digest(sorted(each.names), sorted(each.numbers)) for person, each in known.items()}
+def known_digests(known: Mapping[int, Identifiers], old: Collection[int] = ()) -> dict[int, str]:
+    """By person_id, a digest of what is known: a file's result depends on it, and on whether the person is ``old``."""
+    made = {person: digest(sorted(each.names), sorted(each.numbers)) for person, each in known.items()}
+    return made | {person: digest(made[person], "old") for person in old if person in made}
+
+
+def old_persons(workspace: Workspace, lookups: Lookups) -> frozenset[int]:
+    """Who is of an age above 89 in any image, in a visit of OMOP or at death: their birth date would tell that age
+    beside it, though another image was made before."""
+    columns = ["PatientID", "PatientBirthDate", "PatientAge", "acquired"]
+    seen = workspace.read(tables.CATALOG, columns, compact=True).drop_duplicates()
+    born, last, old = dict[int, date](), dict[int, date](), set[int]()
+    for patient, birth, age, acquired in tables.row_values(seen, *columns):
+        if (person := lookups.person(patient.strip(" \0"))) is None:
+            continue
+        if age_in_years(age) > OLDEST_AGE:
+            old.add(person[0])
+        _note(born, person, birth[:8], min)
+        _note(last, person, acquired[:10].replace("-", ""), max)
+    for table, column in (("visit_occurrence", "visit_start_date"), ("death", "death_date")):
+        for person_id, day in _days(workspace, table, column):
+            if person_id in born:
+                _note(last, (person_id, 0), day, max)
+    ages = {person: years_between(day, last[person]) for person, day in born.items() if person in last}
+    return frozenset(old | {person for person, age in ages.items() if OLDEST_AGE < age <= LONGEST_AGE})
+
+
+def _note(days: dict[int, date], person: tuple[int, int], text: str, choose: Callable[[date, date], date]) -> None:
+    """A day of a person in the dates of the release, if the ``text`` is one."""
+    try:
+        day = parse_day(text) + timedelta(days=int(person[1]))
+    except (NotADate, OverflowError):
+        return
+    days[person[0]] = choose(days.get(person[0], day), day)
+
+
+def _days(workspace: Workspace, table: str, column: str) -> Iterator[tuple[int, str]]:
+    """Each person of an OMOP table with each of their days, ``YYYYMMDD``; none where it cannot be read."""
+    try:
+        rows = read_omop(workspace, table)[["person_id", column]].dropna().drop_duplicates()
+    except WorkbenchError:
+        return
+    yield from zip(rows.person_id.astype(int), rows[column].str[:10].str.replace("-", ""), strict=True)
 
 
 def _person_sources(workspace: Workspace) -> dict[int, str]:

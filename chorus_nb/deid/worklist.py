@@ -15,11 +15,10 @@ import pandas as pd
 from chorus_nb import faces, holds, layout, pixels, processes, standards, tables
 from chorus_nb.deid.cohort import excluded, in_cohort, read_cohort
 from chorus_nb.deid.ledger import MADE_FROM
-from chorus_nb.deid.persons import known_digests, known_of_persons
+from chorus_nb.deid.persons import known_digests, known_of_persons, old_persons
 from chorus_nb.deid.settings import made_with, note_settings
 from chorus_nb.deid.uids import UidMap
 from chorus_nb.dicom.spans import Refused, take_apart
-from chorus_nb.identity.identifiers import Identifiers
 from chorus_nb.mapping import Lookups, read_lookups
 from chorus_nb.memory import DECODERS, Recipe, digest
 from chorus_nb.omop import AFTER_DEATH, NEAR_VISIT, lifetimes, read_omop, visit_spans
@@ -91,7 +90,8 @@ def make_worklist(
         _as_seen(work, as_seen)
     uids = uid_map(workspace)
     _targets(work, uids)
-    _fingerprint(work.files, workspace, known_of_persons(workspace, lookups))
+    known = known_digests(known_of_persons(workspace, lookups), old_persons(workspace, lookups))
+    _fingerprint(work.files, workspace, known)
     _held_by_verify(work, workspace)
     worklist = work.table()
     workspace.write(tables.WORKLIST, worklist)
@@ -386,10 +386,10 @@ def _held_by_verify(work: _Work, workspace: Workspace) -> None:
     files.loc[files.status != "", "target_path"] = ""
 
 
-def _fingerprint(files: pd.DataFrame, workspace: Workspace, known: Mapping[int, Identifiers]) -> None:
+def _fingerprint(files: pd.DataFrame, workspace: Workspace, known: Mapping[int, str]) -> None:
     """Per file, the key of its result; it depends on what other files and the tables say of its person too."""
     made = made_with(workspace)
     run = DEID_RECIPE.key(workspace.parameters, *made.values())
     files["settings"] = note_settings(workspace, DEID_RECIPE, made)
-    files["known"] = files.person_id.map(known_digests(known)).fillna("")
+    files["known"] = files.person_id.map(known).fillna("")
     files["fingerprint"] = [digest(run, row) for row in tables.row_values(files, *MADE_FROM)]

@@ -148,7 +148,7 @@ def check_removed(pair: Pair, _: Parameters) -> Findings:
     if re.fullmatch(r"\d{3}Y", age) and int(age[:3]) > 90:
         yield _finding(pair, "removed", "high", "(0010,1010)", "an age above 89 (Safe Harbor item 3)")
     born, studied = read_date(text(pair.release, 0x00100030)), read_date(text(pair.release, 0x00080020))
-    if born and studied and _years(born, studied) > 90:
+    if born and studied and years_at(born, studied) > 90:
         yield _finding(pair, "removed", "high", "(0010,0030)", "a birth date that tells an age above 89")
 
 
@@ -163,7 +163,8 @@ def _still_there(read: Reading) -> list[int]:
     return [tag for tag, step in named if tag in read.dataset or step in steps]
 
 
-def _years(born: datetime.date, then: datetime.date) -> int:
+def years_at(born: datetime.date, then: datetime.date) -> int:
+    """Whole years."""
     return then.year - born.year - ((then.month, then.day) < (born.month, born.day))
 
 

@@ -13,11 +13,12 @@ from blake3 import blake3
 from chorus_nb import layout, tables
 from chorus_nb.holds import HELD
 from chorus_nb.leaks.shapes import Severity
-from chorus_nb.leaks.terms import SearchTerm
+from chorus_nb.leaks.terms import SearchTerm, read_date
 from chorus_nb.mapping.lookups import Lookups
 from chorus_nb.omop import NEAR_VISIT, visit_spans
 from chorus_nb.verify import clocks, faces
 from chorus_nb.verify.face_looks import FaceLook
+from chorus_nb.verify.file_checks import years_at
 from chorus_nb.verify.findings import Finding, Findings
 from chorus_nb.verify.persons import OmopReader
 from chorus_nb.verify.series import Fact
@@ -231,6 +232,19 @@ def clocks_agree(release: Release) -> Findings:
     yield from clocks.apart({fact.target_path: fact.moment for fact in release.facts}, procedures)
 
 
+def births(release: Release) -> Findings:
+    """Birth dates that tell an age above 89 beside a later image of the same person."""
+    last: dict[str, str] = {}
+    for fact in release.facts:
+        person = fact.target_path.partition("/")[0]
+        last[person] = max(last.get(person, ""), fact.moment[:10])
+    for fact in release.facts:
+        born, day = read_date(fact.born), read_date(last[fact.target_path.partition("/")[0]])
+        if born and day and years_at(born, day) > 90:
+            said = "a birth date that tells an age above 89 at a later image"
+            yield Finding("removed", "high", fact.target_path, "(0010,0030)", said)
+
+
 def heads(release: Release) -> Findings:
     """The series that may show a face, what 03 made of them, and what their pixels say here."""
     workspace = release.workspace
@@ -248,6 +262,7 @@ RELEASE_CHECKS = {
     "clocks": clocks_agree,
     "faces": heads,
     "geometry": partial_series,
+    "removed": births,
     "uids": unique_uids,
     "visits": visits,
 }

@@ -66,6 +66,7 @@ class Fact(NamedTuple):
     sop_instance_uid: str
     sop_class: str
     moment: str  # date and time of the image, shifted, local, YYYY-MM-DD HH:MM:SS; "" if unknown
+    born: str  # Patient's Birth Date, shifted
 
 
 class SeriesResult(NamedTuple):
@@ -306,13 +307,8 @@ def _pair(examiner: Examiner, series: Series, task: ReleasedFile, content: bytes
 
 
 def _fact(pair: Pair, digest: str, parameters: Parameters) -> Fact:
-    return Fact(
-        pair.task.target_path,
-        digest,
-        file_checks.text(pair.release, 0x00080018),
-        file_checks.text(pair.release, 0x00080016),
-        clocks.moment(pair.release, parameters.zone),
-    )
+    instance, sop_class, born = (file_checks.text(pair.release, tag) for tag in (0x00080018, 0x00080016, 0x00100030))
+    return Fact(pair.task.target_path, digest, instance, sop_class, clocks.moment(pair.release, parameters.zone), born)
 
 
 def _identifiers(patients: dict[str, Patient]) -> Iterator[SearchTerm]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -30,6 +32,8 @@ from chorus_nb.verify.file_checks import (
 )
 from chorus_nb.verify.findings import Finding
 from chorus_nb.verify.iods import _without_values, new_errors, program
+from chorus_nb.verify.release_checks import Release, births
+from chorus_nb.verify.series import Fact
 from chorus_nb.verify.site_script import Promise, promises
 from chorus_nb.workspace import Workspace
 from tests.verify.small_site import STUDIES, first, original_image, rewrite, write
@@ -249,3 +253,13 @@ def test_an_original_number_that_the_lookup_tables_give_again_is_said(
     pair = pair._replace(patient=Patient(int(patient), -100, {}))
     told = [one.severity for one in check_ids(pair, release.parameters) if one.tag == "(0010,0020)"]
     assert told == ["medium"] * says
+
+
+def test_a_birth_date_tells_an_age_above_89_beside_a_later_image_of_its_person() -> None:
+    files = [("501", 1, "2017-03-02 08:15:30", "19301026"), ("501", 2, "2024-03-02 08:15:30", "")]
+    files += [("502", 1, "2017-03-02 08:15:30", "19301026"), ("502", 2, "", ""), ("503", 1, "2024-03-02", "no day")]
+    facts = [Fact(f"{person}/Images/CT/9/1/{n}.dcm", "", "", "", moment, born) for person, n, moment, born in files]
+    found = list(births(cast(Release, SimpleNamespace(facts=facts))))
+    assert [(one.check, one.severity, one.file, one.tag) for one in found] == [
+        ("removed", "high", "501/Images/CT/9/1/1.dcm", "(0010,0030)")
+    ]

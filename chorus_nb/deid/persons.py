@@ -13,6 +13,7 @@ from chorus_nb.identity.identifiers import Identifiers
 from chorus_nb.mapping import Lookups
 from chorus_nb.memory import digest
 from chorus_nb.omop import read_omop
+from chorus_nb.processes.queries import asking
 from chorus_nb.workspace import Workspace
 
 NAME_COLUMNS = ("PatientName", "OtherPatientNames", "PatientBirthName")
@@ -58,23 +59,25 @@ def known_digests(known: Mapping[int, Identifiers], old: Collection[int] = ()) -
     return made | {person: digest(made[person], "old") for person in old if person in made}
 
 
+_AGES = "SELECT PatientID, PatientBirthDate, PatientAge, max(acquired[:10]) FROM catalog GROUP BY ALL"
+
+
 def old_persons(workspace: Workspace, lookups: Lookups) -> frozenset[int]:
     """Who is of an age above 89 in any image, in a visit of OMOP or at death: their birth date would tell that age
     beside it, though another image was made before."""
-    columns = ["PatientID", "PatientBirthDate", "PatientAge", "acquired"]
-    seen = workspace.read(tables.CATALOG, columns, compact=True).drop_duplicates()
+    with asking(workspace, tables.CATALOG) as connection:
+        seen = connection.sql(_AGES).fetchall()
     born, last, old = dict[int, date](), dict[int, date](), set[int]()
-    for patient, birth, age, acquired in tables.row_values(seen, *columns):
+    for patient, birth, age, acquired in seen:
         if (person := lookups.person(patient.strip(" \0"))) is None:
             continue
         if age_in_years(age) > OLDEST_AGE:
             old.add(person[0])
         _note(born, person, birth[:8], min)
-        _note(last, person, acquired[:10].replace("-", ""), max)
+        _note(last, person, acquired.replace("-", ""), max)
     for table, column in (("visit_occurrence", "visit_start_date"), ("death", "death_date")):
-        for person_id, day in _days(workspace, table, column):
-            if person_id in born:
-                _note(last, (person_id, 0), day, max)
+        for person_id, day in _days(workspace, table, column, born):
+            _note(last, (person_id, 0), day, max)
     ages = {person: years_between(day, last[person]) for person, day in born.items() if person in last}
     return frozenset(old | {person for person, age in ages.items() if OLDEST_AGE < age <= LONGEST_AGE})
 
@@ -88,12 +91,13 @@ def _note(days: dict[int, date], person: tuple[int, int], text: str, choose: Cal
     days[person[0]] = choose(days.get(person[0], day), day)
 
 
-def _days(workspace: Workspace, table: str, column: str) -> Iterator[tuple[int, str]]:
-    """Each person of an OMOP table with each of their days, ``YYYYMMDD``; none where it cannot be read."""
+def _days(workspace: Workspace, table: str, column: str, persons: Collection[int]) -> Iterator[tuple[int, str]]:
+    """Each of the ``persons`` in an OMOP table with each of their days, ``YYYYMMDD``; none where it cannot be read."""
     try:
-        rows = read_omop(workspace, table)[["person_id", column]].dropna().drop_duplicates()
+        rows = read_omop(workspace, table)[["person_id", column]].dropna()
     except WorkbenchError:
         return
+    rows = rows[rows.person_id.isin([*persons])].drop_duplicates()
     yield from zip(rows.person_id.astype(int), rows[column].str[:10].str.replace("-", ""), strict=True)
 
 

@@ -171,6 +171,7 @@ def test_our_port_takes_nothing_from_who_is_not_believed(authorities: tuple[Auth
 
     def showing(certificate: Path | None) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=str(hospital.path))
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # Python 3.13 asks for more than hospitals' authorities give
         if certificate:
             context.load_cert_chain(str(certificate))
         return context

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 
 from chorus_nb import deid, seeds
@@ -139,9 +140,12 @@ def test_no_worker_outlives_a_killed_run(site: SmallSite) -> None:
 
 
 def _of_group(group: int) -> set[int]:
-    found = subprocess.run(["ps", "-eo", "pid,pgid,stat"], capture_output=True, text=True, check=True).stdout
-    rows = (line.split() for line in found.splitlines()[1:])
-    return {int(pid) for pid, of, state in rows if int(of) == group and not state.startswith("Z")}
+    found = set()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, ProcessLookupError):
+            if process.status() != psutil.STATUS_ZOMBIE and os.getpgid(process.pid) == group:
+                found.add(process.pid)
+    return found
 
 
 # --- a worker dies, hangs or takes all memory -------------------------------------------------------------------------

@@ -135,6 +135,9 @@ def recomputed(tables: Tables, source: Path) -> dict[str, Told]:
     size = tables.connection.execute("select sum(size::bigint) / 1e6 from manifest where delta <> 'removed'").fetchall()
     examined = n("sum(examined) from checks where \"check\" = 'readable'")
     gate = f"The gate is open: {examined} files passed every check that was run."
+    not_run = "\"check\" from checks where result = 'not run'"
+    if lacking := [name.replace("_", " ") for (name,) in tables.connection.execute(f"select {not_run}").fetchall()]:
+        gate += f" Not run: {', '.join(lacking)} (the reasons stand below)."  # where Tesseract is not installed
     then, now = "May the release leave? When this report was made:", "What the index says now."
     release, packed_said = (
         "06 Release and upload, and the signature of a person.",

@@ -137,7 +137,7 @@ FROM linkage WHERE (ltrim(regexp_replace(PatientID, '[^0-9]', '', 'g'), '0') = p
 GROUP BY PatientID;
 
 -- rule one_shift_for_all: medium, patient
--- Who knows one true date knows all: draw a shift for each person (mapping.build_lookups does), and shift OMOP by it.
+-- Who knows one true date knows all: before the first release make Personal_map anew (chorus-nb lookups draws a shift for each person), and shift OMOP by it.
 SELECT 'Days_Shifted' AS item, count(DISTINCT person_id) || ' persons are shifted alike' AS detail, sum(files)::BIGINT AS files
 FROM linkage WHERE person_id IS NOT NULL
 HAVING count(DISTINCT person_id) >= 5 AND count(DISTINCT days_shifted) = 1 AND max(days_shifted) <> 0;

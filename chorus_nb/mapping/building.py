@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from chorus_nb import tables
+from chorus_nb import layout, tables
 from chorus_nb.errors import InputError
 from chorus_nb.mapping.coverage import PAIR, in_source
 from chorus_nb.mapping.lookups import (
@@ -40,6 +40,7 @@ class Built(NamedTuple):
 
     lookups: Lookups
     persons: int
+    put_back: int  # new rows that the tables had when 01 ran last, with what they said then
     shifts: int  # persons whose shift was drawn now: the OMOP tables have to be shifted by it, too
     accessions: int
     unfit: int  # accessions of the catalog that a table cannot hold
@@ -51,16 +52,27 @@ def build_lookups(workspace: Workspace, id_file: Path | None = None) -> Built:
     ``id_file`` has the columns PatientID and person_id, and Days_Shifted where the site has shifted its OMOP tables
     (blank = a new random shift, which then has to be applied to the OMOP tables too). New shifts come from the
     operating system's generator (:mod:`secrets`), uniform over the whole days in [-730, -1] that the shift code allows.
-    Nothing is written unless both tables can be read back.
+    Where 01 linked by a row that is gone, the shift and the id are those of then; no shift is drawn for a person who is
+    in the release. Nothing is written unless both tables can be read back.
     """
     known = read_lookups(workspace, begun=True)
-    persons, drawn = _new_persons(workspace, id_file, known) if id_file else (known.persons, 0)
+    before = _linked_before(workspace)
+    persons, drawn = _new_persons(workspace, id_file, known, before) if id_file else (known.persons, 0)
     if persons.empty:
         raise InputError("lookup: no patient is known yet: say who they are with --persons")
-    images, unfit = _new_images(workspace, persons, known)
+    images, unfit = _new_images(workspace, persons, known, before)
     lookups = extend_lookups(workspace, known, persons, images)
-    new = len(persons) - len(known.persons), drawn, len(images) - len(known.images)
-    return Built(lookups, *new, unfit)
+    new = persons[len(known.persons) :], images[len(known.images) :]
+    put_back = sum(before.person(row.PatientID) == (row.person_id, row.Days_Shifted) for row in new[0].itertuples())
+    put_back += sum(before.image(row.PatientID, row.AccessionNumber) is not None for row in new[1].itertuples())
+    return Built(lookups, len(new[0]), put_back, drawn, len(new[1]), unfit)
+
+
+def _linked_before(workspace: Workspace) -> Lookups:
+    """The rows that 01 linked by when it ran last."""
+    linked = workspace.read_or_empty(tables.LINKAGE)
+    linked = linked.rename(columns={"days_shifted": "Days_Shifted", "image_occurrence_id": "image_occurence_id"})
+    return Lookups.of(*(linked[table.column_names].dropna() for table in (tables.PERSON_MAP, tables.IMAGE_MAP)))
 
 
 def extend_lookups(workspace: Workspace, known: Lookups, persons: pd.DataFrame, images: pd.DataFrame) -> Lookups:
@@ -105,12 +117,15 @@ def allowed_shifts(code: int) -> list[int]:
     return [shift for shift in range(-FARTHEST_SHIFT, 1) if not bad_shift(shift, code)]
 
 
-def _new_persons(workspace: Workspace, id_file: Path, known: Lookups) -> tuple[pd.DataFrame, int]:
+def _new_persons(workspace: Workspace, id_file: Path, known: Lookups, before: Lookups) -> tuple[pd.DataFrame, int]:
     """All persons, and for how many a shift was drawn."""
     in_omop = {int(person) for person in read_omop(workspace, "person").person_id}
-    shifts = {int(row.person_id): int(row.Days_Shifted) for row in known.persons.itertuples()}
+    of_then, shifts = (
+        {int(row.person_id): int(row.Days_Shifted) for row in of.persons.itertuples()} for of in (before, known)
+    )
     allowed = allowed_shifts(workspace.parameters.shift_code)
     rows = {row.PatientID: (int(row.person_id), int(row.Days_Shifted)) for row in known.persons.itertuples()}
+    released = {folder.parent.name for folder in workspace.release.glob(f"*/{layout.IMAGES}")}
     drawn, faults = 0, list[Fault]()
     for line, row in read_rows(id_file, ["PatientID", "person_id"], optional=["Days_Shifted"]):
         patient, person, given = row["PatientID"], whole_number(row["person_id"]), row["Days_Shifted"]
@@ -124,29 +139,38 @@ def _new_persons(workspace: Workspace, id_file: Path, known: Lookups) -> tuple[p
             faults.append(fault("the PatientID belongs to another person already"))
         elif given and (wrong := bad_shift(shifted, workspace.parameters.shift_code)):
             faults += map(fault, wrong)
+        elif shifted is None and str(person) in released and person not in {**of_then, **shifts}:
+            faults.append(fault("the release holds images of the person, shifted: give the Days_Shifted of then"))
         else:
-            drawn += shifted is None and person not in shifts
-            shift = shifts.setdefault(person, secrets.choice(allowed) if shifted is None else shifted)
-            if shifted not in (None, shift):
+            drawn += shifted is None and person not in of_then and person not in shifts
+            new = of_then.get(person, secrets.choice(allowed)) if shifted is None else shifted
+            if shifts.setdefault(person, new) != new and shifted is not None:
                 faults.append(fault("the person has another shift already"))
-            rows.setdefault(patient, (person, shift))
+            rows.setdefault(patient, (person, shifts[person]))
     if faults:
         raise InputError(*fault_lines(faults))
     made = [{"PatientID": p, "person_id": person, "Days_Shifted": shift} for p, (person, shift) in rows.items()]
     return tables.frame(tables.PERSON_MAP, made), drawn
 
 
-def _new_images(workspace: Workspace, persons: pd.DataFrame, known: Lookups) -> tuple[pd.DataFrame, int]:
+def _new_images(
+    workspace: Workspace, persons: pd.DataFrame, known: Lookups, before: Lookups
+) -> tuple[pd.DataFrame, int]:
     """Every accession of a mapped patient, new ids in an order that tells nothing; and how many can have none."""
     pairs = set(in_source(workspace)[PAIR].itertuples(index=False, name=None))
     mapped = set(persons.PatientID)
     ids = {(r.PatientID, r.AccessionNumber): int(r.image_occurence_id) for r in known.images.itertuples()}
     new = sorted(pair for pair in pairs if pair[0] in mapped and pair[1] and pair not in ids)
     fit = [pair for pair in new if not unfit_identifier(pair[1], "AccessionNumber")]
+    given = {*known.images.image_occurence_id}
+    again = {pair: image for pair in fit if (image := before.image(*pair)) is not None and image not in given}
+    ids.update(again)
+    unfit, fit = len(new) - len(fit), [pair for pair in fit if pair not in again]
     secrets.SystemRandom().shuffle(fit)
-    ids.update(zip(fit, range(max(ids.values(), default=0) + 1, 2**31), strict=False))
+    folders = (folder.name for folder in workspace.release.glob(f"*/{layout.IMAGES}/*/*") if folder.name.isdecimal())
+    ids.update(zip(fit, range(max([*ids.values(), *map(int, folders)], default=0) + 1, 2**31), strict=False))
     rows = [
         {"PatientID": patient, "AccessionNumber": accession, "image_occurence_id": image}
         for (patient, accession), image in ids.items()
     ]
-    return tables.frame(tables.IMAGE_MAP, rows), len(new) - len(fit)
+    return tables.frame(tables.IMAGE_MAP, rows), unfit

@@ -36,7 +36,7 @@ def _lookups(chosen: argparse.Namespace) -> int:
     from chorus_nb import explore
     from chorus_nb.mapping import build_lookups
     from chorus_nb.release.relayout import write_identity_lookups
-    from chorus_nb.workbench import lost, ownership
+    from chorus_nb.workbench import audit, lost, ownership
     from chorus_nb.workspace import Workspace
 
     ownership.refuse_mixture(parameters)
@@ -48,14 +48,22 @@ def _lookups(chosen: argparse.Namespace) -> int:
             return _say_left(write_identity_lookups(workspace), "cannot take part")
         explore.scan(workspace)
         built = build_lookups(workspace, chosen.persons)
+        counts = {name: value for name, value in built._asdict().items() if name != "lookups"}
+        audit.append_line(workspace, {"event": "lookups", "shift_code": parameters.shift_code, **counts})
     persons, images = len(built.lookups.persons), len(built.lookups.images)
     print(f"Personal_map: {persons:,} patients, {built.persons:,} of them new")
     print(f"Image_map: {images:,} accessions, {built.accessions:,} of them new")
+    if built.put_back:
+        print(f"{built.put_back:,} of the new rows had been there when 01 ran last: they are as they were")
+    if built.accessions:
+        print(
+            "every accession of these patients has a row; 03 holds those outside of a visit, or of cohort if it is set"
+        )
     if built.shifts:
         print(f"{built.shifts:,} persons got a shift now: shift the OMOP tables by Days_Shifted before 01 to 06 run")
     if built.unfit:
         print(f"{built.unfit:,} accessions hold what a table cannot: their files are held back")
-    print(f"next: chorus-nb run {chosen.file}")
+    print(f"nobody can make them again: keep a copy of {parameters.lookup}; next: chorus-nb run {chosen.file}")
     return 0
 
 

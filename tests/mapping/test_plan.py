@@ -296,14 +296,14 @@ def test_tables_are_built_and_what_was_given_stays_for_ever(source: Workspace, t
         path.unlink()
     made = build_lookups(site, ids)
     one = made.lookups
-    assert made[1:] == (1, 1, 2, 0)
+    assert made[1:] == (1, 0, 1, 2, 0)
     assert -730 <= one.person("P1")[1] <= -1
     assert {one.image("P1", "A1"), one.image("P1", "A2")} == {1, 2}
     assert (tmp_path / "l" / "Image_map.csv").read_text().startswith("PatientID,AccessionNumber,image_occurence_id\n")
     ids.write_text(f"mrn,person_id,shift_days\nP1b,{first},\nP2,{second},-9\n")
     again = build_lookups(site, ids)
     two = again.lookups
-    assert again[1:] == (2, 0, 1, 0)
+    assert again[1:] == (2, 0, 0, 1, 0)
     assert two.person("P1") == two.person("P1b") == one.person("P1")
     assert two.person("P2") == (second, -9)
     assert two.image("P1", "A1") == one.image("P1", "A1")
@@ -339,6 +339,36 @@ def test_a_table_that_is_there_alone_keeps_what_it_gives(source: Workspace, tmp_
     assert made.lookups.person("P1")[1] == -5
     assert made.accessions == 2
     assert (tmp_path / "l" / "Personal_map.csv").stat().st_mtime_ns == before
+
+
+def test_what_a_run_linked_by_comes_back_where_the_tables_were_lost(source: Workspace, tmp_path: Path) -> None:
+    first, second = people(source)[:2]
+    site = with_tables(source, tmp_path / "l", "")
+    for path in (tmp_path / "l").iterdir():
+        path.unlink()
+    linked = {column.name: "" if column.kind == "text" else 1 for column in tables.LINKAGE.columns}
+    linked |= {"PatientID": "P1", "AccessionNumber": "A1", "person_id": first, "days_shifted": -5}
+    site.write(tables.LINKAGE, tables.frame(tables.LINKAGE, [linked | {"image_occurrence_id": 77}]))
+    ids = tmp_path / "ids.csv"
+    ids.write_text(f"PatientID,person_id\nP1,{first}\nP2,{second}\n")
+    made = build_lookups(site, ids)
+    assert made.lookups.person("P1") == (first, -5)
+    assert made.lookups.image("P1", "A1") == 77
+    assert (made.persons, made.put_back, made.shifts) == (2, 2, 1)
+
+
+def test_no_shift_is_drawn_for_who_is_in_the_release(source: Workspace, tmp_path: Path) -> None:
+    first = people(source)[0]
+    site = with_tables(source, tmp_path / "l", "")
+    folder = site.release / str(first) / "Images" / "CT" / "500"
+    folder.mkdir(parents=True)
+    ids = tmp_path / "ids.csv"
+    ids.write_text(f"PatientID,person_id\nP1,{first}\n")
+    with pytest.raises(InputError, match=r"^ids.csv row 2: the release holds images of the person"):
+        build_lookups(site, ids)
+    ids.write_text(f"PatientID,person_id,Days_Shifted\nP1,{first},-9\n")
+    image = build_lookups(site, ids).lookups.image("P1", "A1")
+    assert image is not None and image > 500  # the numbers of the release stay its own
 
 
 def test_what_a_site_keeps_in_its_table_is_not_written_over(source: Workspace, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.tables.cells import as_cell, csv_writer, from_cell
 from chorus_nb.workspace import Workspace, write_atomically
 
-__all__ = ["WITHDRAW", "Cells", "DecisionLog", "images_meant", "kappa", "series_digests"]
+__all__ = ["WITHDRAW", "Cells", "DecisionLog", "images_meant", "kappa", "series_digests", "technical_labels"]
 
 WITHDRAW = "withdraw"
 """Takes back the last decision of the same reviewer about the same item; those of others stand."""
@@ -42,6 +42,7 @@ LOCK_ASKED = 0.002  # seconds between two tries: who waits gets in though anothe
 A_TIME = re.compile(rb"2\d{3}-\d\d-\d\d(?:[T ][\d:.]*)?(?:\+00:00)?")
 LONGEST_CELL = 131_072  # characters: what ``csv.reader`` takes back, unless something else in the process told it
 READ_AGAIN = 50  # times, 10 ms apart, while others write
+LABELS = "technical_labels.txt"  # beside the decisions: words in pictures that a site knows to be harmless, one a line
 
 
 @dataclass(frozen=True)
@@ -347,3 +348,10 @@ def _instant(text: str, zone: ZoneInfo) -> datetime:
         return (time if time.tzinfo else time.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise InputError("time must be a date and time in ISO 8601, such as 2026-01-31T14:05:00-05:00") from None
+
+
+def technical_labels(workspace: Workspace) -> frozenset[str]:
+    """The words in pictures that the site's list lets pass; it says neither who nor when."""
+    path = workspace.decisions / LABELS
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return frozenset(line.strip() for line in lines if line.strip())

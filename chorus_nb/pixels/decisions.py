@@ -15,7 +15,7 @@ import pandas as pd
 from blake3 import blake3
 
 from chorus_nb import tables
-from chorus_nb.decisions import Cells, DecisionLog, images_meant, series_digests
+from chorus_nb.decisions import Cells, DecisionLog, images_meant, series_digests, technical_labels
 from chorus_nb.dicom.encodings import Buffer
 from chorus_nb.dicom.spans import Refused, take_apart
 from chorus_nb.pixels.boxes import format_boxes, parse_boxes
@@ -25,7 +25,6 @@ from chorus_nb.workspace import Workspace
 
 Scope = Literal["image", "series", "device"]
 OF_SERIES, OF_DEVICE = "series:", "device:"  # before the UID, or the device and geometry, in an item
-LABELS = "technical_labels.txt"  # beside the decisions: words a site knows to be harmless, one a line
 DECIDED_BY = ("source_path", "SeriesInstanceUID", "device", "SOPInstanceUID", "acquired")  # what ``on`` has to be told
 LOOK_AGAIN = "look again"  # somebody kept something of this file back, and it changed since
 IMAGE_LOG = DecisionLog(
@@ -104,9 +103,7 @@ class ImageDecisions:
         self._rows = IMAGE_LOG.current(workspace)
         self._now = AsItIs(workspace)
         self._now.know(row["item"] for row in self._rows.values() if is_of_what_was_seen(row))
-        labels = workspace.decisions / LABELS
-        lines = labels.read_text(encoding="utf-8").splitlines() if labels.is_file() else []
-        self._technical = frozenset(line.strip() for line in lines if line.strip())
+        self._technical = technical_labels(workspace)
 
     def on(self, source_path: str, series: str, device: str, instance: str, acquired: str) -> ImageDecision | None:
         """The decision that counts for an image; none that lets a file go which changed since it was looked at.

@@ -19,6 +19,7 @@ import pandas as pd
 from blake3 import blake3
 
 from chorus_nb import __version__, tables
+from chorus_nb.decisions import technical_labels
 from chorus_nb.drawn import Drawn
 from chorus_nb.errors import NotReady
 from chorus_nb.layout import CERTIFICATE, InstancePath
@@ -29,7 +30,7 @@ from chorus_nb.verify import gate, second_look
 from chorus_nb.verify.certificate_pages import html_certificate
 from chorus_nb.verify.claim import text_claim
 from chorus_nb.verify.faces import VOLUMES
-from chorus_nb.verify.sentences import CHECKLIST, Section, device_said, faces_said, sections_of, text_said
+from chorus_nb.verify.sentences import CHECKLIST, Section, dates_said, device_said, faces_said, sections_of, text_said
 from chorus_nb.verify.site_script import script_digest, script_path
 from chorus_nb.workspace import Workspace
 
@@ -93,6 +94,7 @@ def _checklist(workspace: Workspace, checks: pd.DataFrame, text: dict[str, Any],
         "faces": faces_said(faces),
         "text": text_said(text),
         "uids": UIDS[workspace.parameters.uid_method],
+        "dates": dates_said(workspace.parameters.shift_code),
     }
     results = dict(zip(checks.check, checks.result, strict=True))
     rows = []
@@ -195,6 +197,7 @@ def _decided(workspace: Workspace, text: dict[str, Any], faces: dict[str, Any]) 
         "words": len(approved),
         "pictures": text["decided"],
         "faces": faces["series"].get("as_it_is", 0),
+        "labels": len(technical_labels(workspace)),
     }
 
 

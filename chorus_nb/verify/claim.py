@@ -60,10 +60,13 @@ class TextClaim(NamedTuple):
     def __str__(self) -> str:
         parts = [f"{self.read:,} pictures were read"]
         if self.in_groups:
+            finds = (
+                "" if self.planted else f", where the detector finds {100 * _DETECTOR_FINDS:.0f} % of it, as elsewhere"
+            )
             parts.append(
                 f"{self.in_groups:,} are in groups of which {self.drawn_read:,} were read and "
                 f"{self.told:,} held text that may identify; at 95 % confidence fewer than {self.may_hold + 1:,} of "
-                f"{self.in_groups:,} hold text that was not seen"
+                f"{self.in_groups:,} hold text that was not seen{finds}"
             )
         parts += [f"{self.decided:,} were decided by a person"] if self.decided else []
         parts += [f"at {self.not_looked:,} nobody looked"] if self.not_looked else []

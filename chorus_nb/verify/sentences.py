@@ -44,6 +44,7 @@ DECIDED_IN_WORDS = {
     "words": "words of texts were approved",
     "pictures": "pictures were released by a decision",
     "faces": "series leave with their face by a decision",
+    "labels": "words in pictures are on the site's list of technical labels",
 }
 
 
@@ -128,6 +129,16 @@ def faces_said(faces: Mapping[str, Any]) -> str:
     return f"Of {sum(series.values()):,} series that could show a face, {'; '.join(parts)}.{skipped}{asked}"
 
 
+def dates_said(shift_code: int) -> str:
+    """What was done with the dates of images, by the date shift code of the site (DS-05)."""
+    if shift_code == 0:
+        return "no date of an image is shifted (shift_code 0): each is that of the source, as compared date by date"
+    return (
+        "every date of an image is shifted by one number of days per person, at any depth, compared date by date with "
+        "the original"
+    )
+
+
 def device_said(kept: bool) -> str:
     return "kept on purpose (keep_device_identifiers)" if kept else "removed or replaced; searched for"
 
@@ -166,7 +177,7 @@ def _counted(numbers: Mapping[str, int]) -> str:
 def _policy(facts: Mapping[str, Any]) -> list[str]:
     policy = facts["policy"]
     script = f" {policy['script']} (BLAKE3 {policy['script_blake3']})" if "script" in policy else ""
-    said = [f"Policy: {policy['name']}{script}."]
+    said = [f"Policy: {policy['name']}{script}.", f"Date shift code: {facts['shift_code']}."]
     if "actions" in policy:
         actions = policy["actions"]
         parts = [f"{actions[name]:,} {words}" for name, words in DONE_TO_ELEMENTS.items() if name in actions]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from chorus_nb import tables
-from chorus_nb.decisions import DecisionLog
+from chorus_nb.decisions import LABELS, DecisionLog
 from chorus_nb.deid.cohort import COHORT_COLUMNS, EXCLUSION_LOG, naming_nothing, read_cohort
 from chorus_nb.errors import InputError, WorkbenchError
 from chorus_nb.faces.decisions import FACE_LOG
@@ -27,7 +27,7 @@ from chorus_nb.omop.files import SEPARATOR_NAMES, OmopFolder, table_form
 from chorus_nb.omop.reading import OmopTables, absent_line, empty_line
 from chorus_nb.parameters import PULLED, SCRIPT, resolve, source_missing
 from chorus_nb.pixels.controls import CONTROL_LOG
-from chorus_nb.pixels.decisions import IMAGE_LOG, LABELS
+from chorus_nb.pixels.decisions import IMAGE_LOG
 from chorus_nb.processes import dask
 from chorus_nb.release.signature import SIGN_OFF_LOG
 from chorus_nb.withdrawn import WITHDRAWAL_LOG

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from chorus_nb import tables
+from chorus_nb.decisions import LABELS
 from chorus_nb.drawn import DRAWN_FOLDER
 from chorus_nb.layout import CERTIFICATE
 from chorus_nb.verify import all_checks, answer, certificate, certificate_pdf, search_contents, verify, verify_tree
@@ -141,7 +142,7 @@ FACTS: dict[str, Any] = {
     ],
     "policy": {"name": "chorus", "tag_plan_blake3": "cd" * 32, "actions": {"X": 411, "K": 208, "odd": 3}},
     "opted_in": ["private elements that PS3.15 calls safe are kept"],
-    "decided_by_persons": {"tags": 5, "words": 7, "pictures": 12, "faces": 2},
+    "decided_by_persons": {"tags": 5, "words": 7, "pictures": 12, "faces": 2, "labels": 3},
     "text_in_pictures": {
         "looked_for": True,
         "read": 3017,
@@ -181,7 +182,7 @@ def leaves(facts: object, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     return [path] if isinstance(facts, int) and not isinstance(facts, bool) else []
 
 
-@pytest.mark.parametrize("path", [leaf for leaf in leaves(FACTS) if leaf != ("shift_code",)], ids=".".join)
+@pytest.mark.parametrize("path", leaves(FACTS), ids=".".join)
 def test_another_number_is_another_sentence(path: tuple[str, ...]) -> None:
     changed = copy.deepcopy(FACTS)
     owner = changed
@@ -197,7 +198,13 @@ def test_no_number_is_said_that_is_no_fact() -> None:
             return [number for value in facts.values() for number in values(value)]
         return [facts] if isinstance(facts, int) and not isinstance(facts, bool) else []
 
-    known = set(values(FACTS)) | {21, 22, 1, 54}  # of the checks; one more than may hold text
+    known = set(values(FACTS)) | {
+        21,
+        22,
+        1,
+        54,
+        96,
+    }  # of the checks; one more than may hold text; % the detector finds
     known |= {sum(FACTS["policy"]["actions"].values()), sum(FACTS["faces"]["series"].values())}
     said = sentences(FACTS).replace("95 % confidence", "").replace("BLAKE3", "").replace("PS3.15", "")
     assert {int(one.replace(",", "")) for one in re.findall(r"(?<![\w])\d[\d,]*(?![\w])", said)} - known == set()
@@ -232,10 +239,16 @@ def test_faces_are_told_by_what_became_of_them() -> None:
 def test_what_the_site_chose_is_said(release: Workspace) -> None:
     verify_tree(release)
     change = {"keep_device_identifiers": True, "omop_columns": ["measurement.value_source_value"], "deface": "skip"}
+    change |= {"shift_code": 0}
+    (release.decisions / LABELS).parent.mkdir(parents=True, exist_ok=True)
+    (release.decisions / LABELS).write_text("R\n\nPORTABLE\n")
     bold = Workspace(release.parameters.model_copy(update=change))
     facts = certificate_facts(bold, all_checks(bold), "")
     said = " ".join(facts["opted_in"])
     assert "serial numbers" in said and "measurement.value_source_value" in said and "heads of volumes: skip" in said
+    assert "none is shifted" in said and facts["decided_by_persons"]["labels"] == 2
+    [dates] = [row["what was done"] for row in facts["safe_harbor"] if row["item"] == "3"]
+    assert dates.startswith("no date of an image is shifted (shift_code 0)")
     usual = " ".join(certificate_facts(release, all_checks(release), "")["opted_in"])
     assert "serial numbers" not in usual and "private elements" in usual  # kept by default is said as well
 

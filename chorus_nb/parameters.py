@@ -149,7 +149,7 @@ class Parameters(BaseModel):
     )
     deface: Literal["flag", "apply", "skip"] = Field(
         "flag",
-        description="Faces in CT, MR and PT: apply (remove, or hold back: recommended), flag (only list) or skip.",
+        description="Faces in CT, MR and PT: apply (remove or hold: recommended), flag (list, hold if sure) or skip.",
         json_schema_extra={"recommended": "apply"},
     )
     deface_ears: bool = Field(False, description="Remove the ears with the face.")

@@ -97,6 +97,7 @@ def certificate_said(connection: duckdb.DuckDBPyConnection, root: Path, gate: st
         f"What was released has {high:,} findings of high and {medium:,} of medium severity.",
         f"All files but this certificate and the manifest (BLAKE3): {digest_of_all(root / 'release')}",
         "Policy: chorus.",
+        "Date shift code: 4.",
         f"The plan has {sum(actions.values()):,} rows, one for each element of each kind of image (not counted is "
         f"how a file is written, which is made anew): {', '.join(done)}.",
         f"The site chose: {'; '.join(says[name].format(value='flag') for name in OPTED_IN)}.",
@@ -200,6 +201,7 @@ def text_in_pictures(connection: duckdb.DuckDBPyConnection) -> str:
         parts.append(
             f"{groups:,} are in groups of which {drawn:,} were read and {told:,} held text that may identify; "
             f"at 95 % confidence fewer than {hidden + 1:,} of {groups:,} hold text that was not seen"
+            f", where the detector finds {100 * FOUND_BY_DETECTOR:.0f} % of it, as elsewhere"
         )
     parts += [f"{decided:,} were decided by a person"] if decided else []
     parts += [f"at {never:,} nobody looked"] if never else []

@@ -87,7 +87,8 @@ def test_the_sentence_says_the_numbers() -> None:
     said = str(claim_of(verdicts(("a", "likely", "rr"), *[("a", "unlikely", "RR" + "." * 8)] * 20)))
     assert said == (
         "2 pictures were read; 200 are in groups of which 40 were read and 0 held text that may identify; "
-        "at 95 % confidence fewer than 15 of 200 hold text that was not seen, where the detector finds 96 % of it, as elsewhere."
+        "at 95 % confidence fewer than 15 of 200 hold text that was not seen, "
+        "where the detector finds 96 % of it, as elsewhere."
     )
     assert str(claim_of(verdicts(("a", "likely", "rr")))) == "2 pictures were read."
 

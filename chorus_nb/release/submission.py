@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from chorus_nb import __version__, layout, tables
+from chorus_nb.decisions import Cells, DecisionLog
 from chorus_nb.errors import InputError
 from chorus_nb.parameters import Parameters
 from chorus_nb.processes.queries import asking
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
 
 SOURCE_VALUE_LENGTH = 50  # varchar of CDM 5.4; central's own column is TEXT, so longer values are kept whole
 SHIFT_CODES = ("unshifted", "day of week kept", "season kept", "day of week and season kept", "neither kept")
+
+
+def _check(row: Cells) -> None:
+    if not all(row[name].strip() for name in ("text", "reviewer", "note")):
+        raise InputError("a deviation needs its text, who says it, and a note why")
+
+
+DEVIATION_LOG = DecisionLog(tables.DEVIATIONS, frozenset({"add"}), _check, lambda row: row["text"])
+"""Sentences that a person adds to the deviations of the note; searched for identifiers as all of it is."""
 
 
 def note_page(workspace: Workspace) -> bytes:
@@ -114,7 +124,7 @@ def _deviations(workspace: Workspace, connection: duckdb.DuckDBPyConnection) -> 
         made.append(f"procedure_source_value of {long:,} minted procedures exceeds {SOURCE_VALUE_LENGTH} characters.")
     if _made_with(workspace).uid_method == "ctp":
         made.append("UIDs are the official unkeyed hashes.")
-    return made
+    return [*made, *DEVIATION_LOG.current(workspace)]
 
 
 def _issues(workspace: Workspace) -> list[str]:
@@ -134,6 +144,8 @@ def _note_text(frame: pd.DataFrame) -> str:
     """A Markdown table; what could break a row or start markup in a value is escaped."""
     if frame.empty:
         return "None."
+    if "reason" in frame:  # whoever receives it has no list of the codes; a notebook says both by itself
+        frame = frame.assign(meaning=frame["reason"].map(tables.REASON_MEANINGS).fillna(""))
     rows = [frame.columns.tolist(), ["---"] * frame.shape[1], *frame.astype("string").fillna("").values.tolist()]
     return "\n".join(f"| {' | '.join(map(_cell, row))} |" for row in rows)
 

@@ -30,6 +30,7 @@ from chorus_nb.pixels.controls import CONTROL_LOG
 from chorus_nb.pixels.decisions import IMAGE_LOG
 from chorus_nb.processes import dask
 from chorus_nb.release.signature import SIGN_OFF_LOG
+from chorus_nb.release.submission import DEVIATION_LOG
 from chorus_nb.withdrawn import WITHDRAWAL_LOG
 from chorus_nb.workbench.source_sample import MOST_COUNTED, SourceSample, sample_source
 from chorus_nb.workspace import Workspace
@@ -38,7 +39,7 @@ LARGEST_READ = 200 << 20  # bytes of a table that is only delivered: a larger on
 NOTHING, ALIKE = "NONE", "differ only in leading zeros, blanks, capitals or signs"
 LOGS: tuple[DecisionLog, ...] = (
     *(TAG_LOG, WORD_LOG, FIELD_LOG, IMAGE_LOG, CONTROL_LOG, FACE_LOG),
-    *(EXCLUSION_LOG, WITHDRAWAL_LOG, SIGN_OFF_LOG),
+    *(EXCLUSION_LOG, WITHDRAWAL_LOG, DEVIATION_LOG, SIGN_OFF_LOG),
 )
 NOT_SET = "not set"
 WITHOUT = {

@@ -23,7 +23,7 @@ from chorus_nb.registry import build_registry
 from chorus_nb.release import pack, sign_off, totals
 from chorus_nb.release.consortium import write_config
 from chorus_nb.release.manifest import DELTAS
-from chorus_nb.release.submission import submission_note
+from chorus_nb.release.submission import DEVIATION_LOG, submission_note
 from chorus_nb.seal import seal_release
 from chorus_nb.workspace import Workspace
 from tests.benchmarks.year import receive
@@ -225,7 +225,7 @@ def test_the_submission_note_tells_counts_years_shift_and_what_was_held_back(tmp
     assert "| years (shifted) | 2024 to 2024 |" in note
     assert "| date shift code | 1 (day of week kept) |" in note
     assert "EST -05:00 and EDT -04:00" in note
-    assert "| held\\_back | no\\_visit | 2 |" in note or "| held_back | no_visit | 2 |" in note
+    assert f"| held_back | no_visit | 2 | {tables.REASON_MEANINGS['no_visit']} |" in note
 
 
 def test_what_was_found_in_a_file_that_is_held_back_is_no_issue_of_the_release(built: Workspace) -> None:
@@ -246,6 +246,20 @@ def test_blank_visits_and_long_source_values_are_told_as_deviations(tmp_path: Pa
     note = (workspace.metadata / "IMAGING_SUBMISSION.md").read_text()
     assert "2 files belong to no visit" in note
     assert "1 minted procedures" in note
+
+
+def test_a_deviation_that_a_person_adds_goes_with_the_release_and_is_searched(built: Workspace) -> None:
+    told = {"text": "Dates of three persons were delivered with another shift.", "decision": "add", "note": "mail"}
+    DEVIATION_LOG.append(built, "A. Reviewer", told)
+    pack(built)
+    note = built.metadata / "IMAGING_SUBMISSION.md"
+    assert f"| {told['text']} |" in note.read_text() and "A. Reviewer" not in note.read_text()
+    DEVIATION_LOG.withdraw(built, "A. Reviewer")
+    DEVIATION_LOG.append(built, "A. Reviewer", told | {"text": "MRN-0004711 had another shift."})
+    with pytest.raises(WorkbenchError, match="IMAGING_SUBMISSION"):
+        pack(built)
+    with pytest.raises(WorkbenchError, match="needs its text"):
+        DEVIATION_LOG.append(built, "A. Reviewer", told | {"note": " "})
 
 
 def test_header_text_cannot_write_markup_into_the_note(tmp_path: Path) -> None:

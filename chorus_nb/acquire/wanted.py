@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 
 from chorus_nb import tables
-from chorus_nb.acquire.imaging import imaging_procedures
 from chorus_nb.errors import InputError
 from chorus_nb.mapping.lookups import read_lookups, read_rows, whole_number
 from chorus_nb.omop import linked_procedures, read_omop
+from chorus_nb.omop.imaging import imaging_procedures
 from chorus_nb.parameters import resolve
 from chorus_nb.withdrawn import WITHDRAWN, Withdrawn
 from chorus_nb.workspace import Workspace, digest_of

@@ -10,6 +10,7 @@ from chorus_nb.explore.loinc import study_codes
 from chorus_nb.explore.values import CLOCK_TOLERANCE
 from chorus_nb.mapping.lookups import read_lookups
 from chorus_nb.omop import holding_visits, linked_procedures, read_omop
+from chorus_nb.omop.imaging import imaging_procedures
 from chorus_nb.omop.reading import LAST_SECOND
 from chorus_nb.workspace import Workspace
 
@@ -144,3 +145,16 @@ def absent(workspace: Workspace) -> pd.DataFrame:
     )[["PatientID", "AccessionNumber", "image_occurrence_id", "expected_by", "patient_in_source"]].reset_index(
         drop=True
     )
+
+
+def procedures_without_images(workspace: Workspace) -> pd.DataFrame:
+    """Imaging procedures of OMOP that no accession of the export is linked to, with the modality that their code says.
+
+    Needs :func:`link`; without lookup or OMOP tables there is nothing to link, and no row.
+    """
+    columns = ["person_id", "procedure_occurrence_id", "procedure_date", "procedure_source_value", "modality"]
+    if not workspace.has(tables.LINKAGE):
+        return pd.DataFrame(columns=columns)
+    imaging = imaging_procedures(read_omop(workspace, "procedure_occurrence"), workspace.parameters.lookup_path)
+    linked = workspace.read(tables.LINKAGE, ["procedure_occurrence_id"])["procedure_occurrence_id"].dropna()
+    return imaging.loc[~imaging["procedure_occurrence_id"].isin(linked), columns].reset_index(drop=True)

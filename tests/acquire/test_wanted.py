@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import create_engine
 
 from chorus_nb import acquire, tables
-from chorus_nb.acquire.imaging import imaging_codes, modalities_of
 from chorus_nb.acquire.wanted import fault_of_request, read_orders
 from chorus_nb.errors import InputError
+from chorus_nb.omop.imaging import imaging_codes, modalities_of
 from chorus_nb.parameters import Parameters
 from chorus_nb.withdrawn import WITHDRAWAL_LOG, marks_of
 from chorus_nb.workspace import Workspace

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from chorus_nb.explore import absent, assess, link, profile, scan
+from chorus_nb.explore import absent, assess, link, procedures_without_images, profile, scan
 from chorus_nb.metadata import studies_without_code
 from chorus_nb.workspace import Workspace
 from tests.explore.survey_site import write_procedures, write_visits
@@ -199,6 +199,15 @@ def test_the_sites_image_occurrence_table_links_before_all_else(survey: Workspac
     assert row["procedure_link"] == "image_occurrence"
     expected = absent(survey).set_index("image_occurrence_id")["expected_by"]
     assert expected.to_dict() == {102: "Image_map", 103: "Image_map", 999: "image_occurrence"}
+
+
+def test_imaging_that_omop_knows_and_the_export_lacks_is_listed(survey: Workspace, add: Add) -> None:
+    write_visits(survey, "100,1,9201,2023-12-01,2023-12-31")
+    write_procedures(survey, "77,1,100,ACC1", "78,1,100,71260", "79,1,100,99213")
+    add("a")
+    assert linked(survey)["procedure_occurrence_id"] == 77
+    lacking = procedures_without_images(survey)
+    assert lacking[["procedure_occurrence_id", "modality"]].to_numpy().tolist() == [[78, "CT"]]
 
 
 def test_the_sites_own_loinc_map_comes_first(survey: Workspace, add: Add) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from chorus_nb import holds, layout, tables
 from chorus_nb.verify.findings import GATE_CHECKS, Finding
-from chorus_nb.verify.release_checks import RELEASE_CHECKS, Release
+from chorus_nb.verify.release_checks import ASKED_ANEW, Release
 from chorus_nb.workspace import Workspace
 
 FEW = 5  # faults, each of a file or a whole series, that are never too many by themselves
@@ -19,7 +19,7 @@ def at_fault(release: Release, findings: Iterable[Finding]) -> pd.DataFrame:
     """``tables.HELD_FINDINGS`` of the findings of high severity that concern a file or a series only.
 
     What a sample says of all is remembered with a file that is held back (:func:`speaks_for_others`).
-    What the tables of others say (:data:`RELEASE_CHECKS`), and a file that is not as 03 wrote it, is asked for anew by
+    What the tables of others say (:data:`ASKED_ANEW`), and a file that is not as 03 wrote it, is asked for anew by
     every run: 03 makes the file again.
     """
     high = [finding for finding in findings if finding.severity == "high"]
@@ -39,7 +39,7 @@ def at_fault(release: Release, findings: Iterable[Finding]) -> pd.DataFrame:
         for file in places.get(finding.file, ()):
             if file.target_path not in held:
                 continue
-            lasting = finding.check not in RELEASE_CHECKS and as_written.get(file.target_path) == file.target_digest
+            lasting = finding.check not in ASKED_ANEW and as_written.get(file.target_path) == file.target_digest
             row = {
                 name: value for name, value in finding._asdict().items() if name in tables.HELD_FINDINGS.column_names
             }
@@ -55,7 +55,7 @@ def is_held(finding: Finding) -> bool:
 
 def speaks_for_others(finding: Finding) -> bool:
     """Whether it closes the gate also when its own file is held back for another reason: others may be as this one."""
-    return GATE_CHECKS[finding.check].scope == "release" and finding.check not in RELEASE_CHECKS
+    return GATE_CHECKS[finding.check].scope == "release" and finding.check not in ASKED_ANEW
 
 
 def _basis(release: Release) -> dict[str, str]:

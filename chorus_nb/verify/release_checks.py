@@ -267,3 +267,7 @@ RELEASE_CHECKS = {
     "visits": visits,
 }
 """The checks of the release as a whole."""
+
+ASKED_ANEW = frozenset(RELEASE_CHECKS) - {"removed"}
+"""Those that rest on tables of others: what they find at a file is asked for by every run. An age that another image
+tells is part of what the file was made from."""

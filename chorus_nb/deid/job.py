@@ -291,9 +291,9 @@ class _Meter:
         seconds = max(time.monotonic() - self.began, 1e-3)
         left = seconds * (self.size - self.bytes) / max(self.bytes, 1)
         counts = ", ".join(f"{count:,} {status}" for status, count in sorted(self.counts.items(), reverse=True))
-        rates = f"{self.done / seconds:,.0f} files/s, {self.bytes / 1e6 / seconds:,.0f} MB/s"
-        size = f"{_amount(self.bytes)} of {_amount(self.size)}"
-        self._show(f"files: {counts}; {size}; {rates}; {_duration(left)} left")
+        rates = f"{self.done / seconds:,.0f} files/s, {self.bytes / 1e6 / seconds:,.0f} MB/s; {_duration(left)} left"
+        meanwhile = f"; {rates}" if self.done < self.files else ""  # the last one stands in a report: no time is there
+        self._show(f"files: {counts}; {_amount(self.bytes)} of {_amount(self.size)}{meanwhile}")
 
     def _show(self, text: str) -> None:
         if self.progress:

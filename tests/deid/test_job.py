@@ -298,16 +298,21 @@ def test_what_a_killed_run_left_half_written_is_swept(site: SmallSite) -> None:
 # --- progress ---------------------------------------------------------------------------------------------------------
 
 
-def test_progress_tells_counts_rate_bytes_and_time_left(site: SmallSite) -> None:
+def test_progress_tells_counts_and_bytes_and_until_the_end_rate_and_time_left(
+    site: SmallSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last line stands in a report, where no time is."""
     site.add_series(3)
     workspace = site.open()
     plan(workspace)
+    monkeypatch.setattr(job, "BATCH_FILES", 1)
     said: list[tuple[int, int, str]] = []
     deid.deidentify(workspace, lambda *step: said.append(step))
-    done, total, text = said[-1]
-    assert (done, total) == (3, 3)
-    for part in ("3 released", "0.0 MB of 0.0 MB", "files/s", "MB/s", "left"):
-        assert part in text
+    *_, (halfway, _, meanwhile), (done, total, text) = said
+    assert (halfway, done, total) == (2, 3, 3)
+    for part in ("2 released", "0.0 MB of 0.0 MB", "files/s", "MB/s", "left"):
+        assert part in meanwhile
+    assert text == "files: 3 released; 0.0 MB of 0.0 MB"
 
 
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(site: SmallSite) -> None:

@@ -126,7 +126,7 @@ def _new_persons(workspace: Workspace, id_file: Path, known: Lookups, before: Lo
     allowed = allowed_shifts(workspace.parameters.shift_code)
     rows = {row.PatientID: (int(row.person_id), int(row.Days_Shifted)) for row in known.persons.itertuples()}
     released = {folder.parent.name for folder in workspace.release.glob(f"*/{layout.IMAGES}")}
-    drawn, faults = 0, list[Fault]()
+    drawn, lost, faults = 0, bool(of_then) and not shifts, list[Fault]()
     for line, row in read_rows(id_file, ["PatientID", "person_id"], optional=["Days_Shifted"]):
         patient, person, given = row["PatientID"], whole_number(row["person_id"]), row["Days_Shifted"]
         fault, shifted = functools.partial(Fault, id_file.name, line), whole_number(given)
@@ -139,6 +139,8 @@ def _new_persons(workspace: Workspace, id_file: Path, known: Lookups, before: Lo
             faults.append(fault("the PatientID belongs to another person already"))
         elif given and (wrong := bad_shift(shifted, workspace.parameters.shift_code)):
             faults += map(fault, wrong)
+        elif shifted is None and lost and person not in of_then:
+            faults.append(fault("Personal_map had rows when 01 ran last and is gone: put it back or give Days_Shifted"))
         elif shifted is None and str(person) in released and person not in {**of_then, **shifts}:
             faults.append(fault("the release holds images of the person, shifted: give the Days_Shifted of then"))
         else:

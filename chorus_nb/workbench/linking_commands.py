@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from chorus_nb.errors import InputError
 from chorus_nb.workbench.given import given
 from chorus_nb.workbench.shell import add_command
 
@@ -33,6 +34,8 @@ def _lookups(chosen: argparse.Namespace) -> int:
     parameters = given(chosen)
     parameters.require("site", "source", "lookup", "workspace", *(["omop"] if chosen.persons else []))
     parameters.check_folders()
+    if chosen.persons and not chosen.persons.is_file():
+        raise InputError(f"--persons: not found: {chosen.persons}")
     from chorus_nb import explore
     from chorus_nb.mapping import build_lookups
     from chorus_nb.release.relayout import write_identity_lookups
@@ -70,6 +73,7 @@ def _lookups(chosen: argparse.Namespace) -> int:
 def _relayout(chosen: argparse.Namespace) -> int:
     parameters = given(chosen)
     parameters.require("source")
+    parameters.check_folders()
     from chorus_nb.release.relayout import relayout
 
     table = relayout(parameters, chosen.to)

@@ -351,10 +351,13 @@ def test_what_a_run_linked_by_comes_back_where_the_tables_were_lost(source: Work
     site.write(tables.LINKAGE, tables.frame(tables.LINKAGE, [linked | {"image_occurrence_id": 77}]))
     ids = tmp_path / "ids.csv"
     ids.write_text(f"PatientID,person_id\nP1,{first}\nP2,{second}\n")
+    with pytest.raises(InputError, match=r"^ids.csv row 3: Personal_map had rows when 01 ran last"):
+        build_lookups(site, ids)
+    ids.write_text(f"PatientID,person_id,Days_Shifted\nP1,{first},\nP2,{second},-9\n")
     made = build_lookups(site, ids)
     assert made.lookups.person("P1") == (first, -5)
     assert made.lookups.image("P1", "A1") == 77
-    assert (made.persons, made.put_back, made.shifts) == (2, 2, 1)
+    assert (made.persons, made.put_back, made.shifts) == (2, 2, 0)
 
 
 def test_no_shift_is_drawn_for_who_is_in_the_release(source: Workspace, tmp_path: Path) -> None:

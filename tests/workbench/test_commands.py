@@ -361,6 +361,7 @@ def test_lookup_tables_are_made_from_the_command_line(
     assert main(["lookups", str(file), "--persons", str(tmp_path / "persons.csv")]) == 2  # no folder: a slip, perhaps
     (tmp_path / "made").mkdir()
     assert main(["lookups", str(file)]) == 2  # of nobody
+    assert main(["lookups", str(file), "--persons", str(tmp_path / "not_there.csv")]) == 2
     capsys.readouterr()
     assert main(["lookups", str(file), "--persons", str(tmp_path / "persons.csv")]) == 0
     said = capsys.readouterr().out
@@ -379,6 +380,10 @@ def test_an_older_layout_is_brought_into_todays_from_the_command_line(
     older.joinpath("note.txt").write_text("a note")
     file = tmp_path / "older.yaml"
     file.write_text(f"source: {tmp_path / 'older'}\n")
+    nothing = tmp_path / "nothing.yaml"
+    nothing.write_text(f"source: {tmp_path / 'nothing'}\n")
+    assert main(["relayout", str(nothing), str(tmp_path / "newer")]) == 2
+    capsys.readouterr()
     assert main(["relayout", str(file), str(tmp_path / "newer")]) == 1
     told = capsys.readouterr()
     assert told.out == "source_path,reason\nCT/501/note.txt,not_dicom\n"

@@ -329,7 +329,8 @@ def _leaks(examiner: Examiner, series: Series, gathered: _Gathered) -> Iterator[
     expected |= {str(image) for patient in series.patients.values() for image in patient.images.values()}
     kept = [term for term in found if term.kind != "uid" and term.text not in expected]
     allowed = frozenset().union(*(days for _, days, _ in headers.values()))
-    searcher = Searcher([n for n in kept if not (n.kind == "date" and n.text in allowed)], gathered.character_sets)
+    told = [term for term in kept if not (term.kind in ("date", "path") and term.text in allowed)]
+    searcher = Searcher(told, gathered.character_sets)
     reader, each, contents = SeriesReader(), searcher.search_each, [header for header, _, _ in headers.values()]
     paths = (task.target_path.encode() for task in headers)
     searched = zip(each(contents), searcher.search_decoded(contents), each(paths), strict=True)

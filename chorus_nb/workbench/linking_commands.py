@@ -62,7 +62,7 @@ def _lookups(chosen: argparse.Namespace) -> int:
         print(
             "every accession of these patients has a row; 03 holds those outside of a visit, or of cohort if it is set"
         )
-    if built.shifts:
+    if built.shifts and parameters.shift_code:
         print(f"{built.shifts:,} persons got a shift now: shift the OMOP tables by Days_Shifted before 01 to 06 run")
     if built.unfit:
         print(f"{built.unfit:,} accessions hold what a table cannot: their files are held back")

@@ -17,9 +17,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from chorus_nb.errors import InputError
 from chorus_nb.secrecy import may_hold_secret
-from chorus_nb.sop import omop_deliverable
+from chorus_nb.sop import kinds_that_go, omop_deliverable
 from chorus_nb.source import SCHEMES, Deliveries, Source, is_store, open_source
-from chorus_nb.standards import released_kinds
 
 DicomPlace = Annotated[
     str,
@@ -124,7 +123,7 @@ class Parameters(BaseModel):
         False, description="Keep device serial numbers (PS3.15 Retain Device Identity)."
     )
     keep_safe_private: bool = Field(True, description="Keep the private attributes PS3.15 Table E.3.10-1 calls safe.")
-    kinds: Annotated[list[ModalityCode], Field(min_length=1), AfterValidator(released_kinds)] = Field(
+    kinds: Annotated[list[ModalityCode], Field(min_length=1), AfterValidator(kinds_that_go)] = Field(
         ["CT", "MR", "CR", "DX", "MG", "US"], description="Which modalities are released; SC: secondary captures too."
     )
     shift_code: int = Field(

@@ -7,6 +7,7 @@ must not make every remembered result anew.
 from __future__ import annotations
 
 import csv
+import importlib
 from functools import cache
 from pathlib import Path
 
@@ -26,3 +27,11 @@ def omop_consent() -> frozenset[str]:
 def _delivery() -> list[tuple[str, str, str]]:
     with Path(__file__).with_name("omop_delivery.csv").open(encoding="utf-8", newline="") as file:
         return [(row["table"], row["column"], row["rule"]) for row in csv.DictReader(file)]
+
+
+def kinds_that_go(kinds: list[str]) -> list[str]:
+    """``kinds`` as they are; :class:`ValueError` for a word that no image is released by.
+
+    The lists are brought by name: no result rests on those by which a parameter is refused (chorus_nb.memory).
+    """
+    return list(importlib.import_module("chorus_nb.standards").released_kinds(kinds))

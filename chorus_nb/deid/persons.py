@@ -12,12 +12,11 @@ from chorus_nb.errors import WorkbenchError
 from chorus_nb.identity.identifiers import Identifiers
 from chorus_nb.mapping import Lookups
 from chorus_nb.memory import digest
-from chorus_nb.omop import read_omop
+from chorus_nb.omop import LONGEST_LIFE, read_omop
 from chorus_nb.processes.queries import asking
 from chorus_nb.workspace import Workspace
 
 NAME_COLUMNS = ("PatientName", "OtherPatientNames", "PatientBirthName")
-LONGEST_AGE = 125  # years: a later day is a fault, or stands for none
 NUMBER_COLUMNS = ("PatientID", "OtherPatientIDs", "AccessionNumber", "PatientBirthDate")
 
 
@@ -79,7 +78,7 @@ def old_persons(workspace: Workspace, lookups: Lookups) -> frozenset[int]:
         for person_id, day in _days(workspace, table, column, born):
             _note(last, (person_id, 0), day, max)
     ages = {person: years_between(day, last[person]) for person, day in born.items() if person in last}
-    return frozenset(old | {person for person, age in ages.items() if OLDEST_AGE < age <= LONGEST_AGE})
+    return frozenset(old | {person for person, age in ages.items() if OLDEST_AGE < age <= LONGEST_LIFE})
 
 
 def _note(days: dict[int, date], person: tuple[int, int], text: str, choose: Callable[[date, date], date]) -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 from chorus_nb.omop.reading import days
 
 AFTER_DEATH = pd.Timedelta(days=60)  # OHDSI DataQualityDashboard, plausibleBeforeDeath
+LONGEST_LIFE = 125  # years: a later date than that after a birth is a fault, or stands for none (2999-12-31)
 
 
 def lifetimes(persons: pd.DataFrame, deaths: pd.DataFrame) -> pd.DataFrame:

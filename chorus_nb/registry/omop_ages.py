@@ -18,13 +18,12 @@ import pyarrow.compute as pc
 
 from chorus_nb import tables
 from chorus_nb.leaks.parts import csv_parts, number_in_cell, row_texts
-from chorus_nb.omop import cdm_fields
+from chorus_nb.omop import LONGEST_LIFE, cdm_fields
 from chorus_nb.workspace import Workspace
 
 PERSON_TABLE, BORN, OWNER = "person", "year_of_birth", "person_id"
 OF_BIRTH = (BORN, "month_of_birth", "day_of_birth", "birth_datetime")
 AGED = 90  # the category of all who are older than 89
-LONGEST_LIFE = 125  # years: a date later than that after a birth is a fault, or stands for none (2999-12-31)
 
 
 SAYS_AGE = (

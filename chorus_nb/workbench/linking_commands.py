@@ -48,7 +48,9 @@ def _lookups(chosen: argparse.Namespace) -> int:
     lost.refuse_lost(workspace)
     with ownership.alone(workspace):
         if chosen.as_they_are:
-            return _say_left(write_identity_lookups(workspace), "cannot take part")
+            left = write_identity_lookups(workspace)
+            audit.append_line(workspace, {"event": "lookups", "shift_code": 0, "cannot_take_part": len(left)})
+            return _say_left(left, "cannot take part")
         explore.scan(workspace)
         built = build_lookups(workspace, chosen.persons)
         counts = {name: value for name, value in built._asdict().items() if name != "lookups"}

@@ -389,3 +389,16 @@ def test_an_older_layout_is_brought_into_todays_from_the_command_line(
     assert told.out == "source_path,reason\nCT/501/note.txt,not_dicom\n"
     assert "1 files copied" in told.err
     assert len([*(tmp_path / "newer").rglob("*.dcm")]) == 1
+
+
+def test_ids_that_stay_stand_in_the_audit_log_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("older", "ids"):
+        (tmp_path / name).mkdir()
+    released_file(MR, 1, 1).save_as(tmp_path / "older" / "1.dcm", enforce_file_format=True)
+    values = {"site": "north", "shift_code": 0, "pseudonymous_source": True}
+    values |= {"source": str(tmp_path / "older"), "lookup": str(tmp_path / "ids"), "workspace": str(tmp_path / "made")}
+    file = tmp_path / "older.yaml"
+    file.write_text(yaml.safe_dump(values))
+    assert main(["lookups", str(file), "--as-they-are"]) == 0
+    assert main(["audit", str(tmp_path / "made")]) == 0
+    assert '"event": "lookups"' in next((tmp_path / "made" / "audit").glob("*.jsonl")).read_text()
